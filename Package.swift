@@ -1,0 +1,70 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// The CPU that the kernels are compiled for. `native` is the machine that builds; a name such as `x86-64-v4` makes a
+/// build that can be carried to others.
+let cpu = Context.environment["FORETOP_CPU"] ?? "native"
+
+let strict: [SwiftSetting] = [.treatAllWarnings(as: .error)]
+/// Arithmetic: no overflow checks, no preconditions, every instruction this CPU has.
+let fast: [SwiftSetting] = strict + [.unsafeFlags(["-Ounchecked", "-Xcc", "-march=\(cpu)", "-target-cpu", cpu], .when(configuration: .release))]
+
+let package = Package(
+  name: "foretop",
+  products: [.executable(name: "foretop", targets: ["foretop"])],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+  ],
+  targets: [
+    // C libraries, each behind a shim.
+    .systemLibrary(name: "CDNNL"),
+    .systemLibrary(name: "COpenMP"),
+    .systemLibrary(name: "CHDF5", pkgConfig: "hdf5"),
+    .systemLibrary(name: "CCurses"),
+    .target(
+      name: "CSentencePiece",
+      linkerSettings: [.linkedLibrary("sentencepiece"), .linkedLibrary("sentencepiece_train")]),
+
+    // The words all others share.
+    .target(name: "Run", dependencies: [.product(name: "Yams", package: "Yams")], swiftSettings: strict),
+
+    // The engine.
+    .target(name: "Corpus", dependencies: ["CSentencePiece"], swiftSettings: strict),
+    .target(name: "Kernels", dependencies: ["CDNNL", "COpenMP"], swiftSettings: fast),
+    .target(name: "Transformer", dependencies: ["Kernels"], swiftSettings: strict),
+    .target(name: "Training", dependencies: ["Transformer", "Kernels", "Corpus", "Run"], swiftSettings: strict),
+
+    // The store.
+    .target(name: "RunFile", dependencies: ["Run", "CHDF5"], swiftSettings: strict),
+
+    // The screen.
+    .target(name: "TerminalUI", swiftSettings: strict),
+    .target(
+      name: "Dashboard", dependencies: ["TerminalUI", "Run", .product(name: "Yams", package: "Yams")],
+      swiftSettings: strict),
+    .target(name: "Curses", dependencies: ["TerminalUI", "CCurses"], swiftSettings: strict),
+
+    // The program.
+    .executableTarget(
+      name: "foretop",
+      dependencies: [
+        "Training", "Transformer", "Kernels", "Corpus", "Run", "RunFile", "Dashboard", "TerminalUI", "Curses",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ], swiftSettings: strict),
+
+    // Tests: one target a module.
+    .target(name: "Support", path: "Tests/Support", swiftSettings: strict),
+    .testTarget(name: "RunTests", dependencies: ["Run"], swiftSettings: strict),
+    .testTarget(name: "CorpusTests", dependencies: ["Corpus", "Support"], swiftSettings: strict),
+    .testTarget(name: "KernelsTests", dependencies: ["Kernels", "Support"], swiftSettings: strict),
+    .testTarget(name: "TransformerTests", dependencies: ["Transformer", "Kernels", "Support"], swiftSettings: strict),
+    .testTarget(
+      name: "TrainingTests", dependencies: ["Training", "Transformer", "Kernels", "Corpus", "Run", "Support"],
+      swiftSettings: strict),
+    .testTarget(name: "RunFileTests", dependencies: ["RunFile", "Run", "Support"], swiftSettings: strict),
+    .testTarget(name: "TerminalUITests", dependencies: ["TerminalUI"], swiftSettings: strict),
+    .testTarget(name: "DashboardTests", dependencies: ["Dashboard", "TerminalUI", "Run"], swiftSettings: strict),
+  ],
+  cxxLanguageStandard: .cxx17
+)

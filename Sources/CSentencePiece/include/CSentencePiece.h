@@ -1,0 +1,2 @@
+// SentencePiece's C++ API, as C functions.
+#pragma once

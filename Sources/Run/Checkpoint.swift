@@ -1,0 +1,95 @@
+// All that decides a run's future, as a value: the trainer makes it, the run file stores it, and a resumed trainer starts
+// from it.
+
+/// A complete copy of a training state.
+package struct Checkpoint: Sendable {
+  /// One tensor's place in the blocks below.
+  package struct Tensor: Sendable, Equatable {
+    /// Its Hugging Face Llama name with `/` for `.`: `model/layers/0/mlp/up_proj/weight`.
+    package var path: String
+    /// Row-major, `[out, in]` for a matrix.
+    package var shape: [Int]
+    /// Where it starts in each block, in elements.
+    package var offset: Int
+
+    package init(path: String, shape: [Int], offset: Int) {
+      self.path = path
+      self.shape = shape
+      self.offset = offset
+    }
+
+    /// Number of elements.
+    package var count: Int { shape.reduce(1, *) }
+  }
+
+  package var state: TrainerState
+  package var recipe: Recipe
+  package var tokenizer: TokenizerRecord
+  package var tensors: [Tensor]
+  /// All weights in one block, fp32; then AdamW's moments, laid out alike.
+  package var weights: [Float]
+  package var firstMoments: [Float]
+  package var secondMoments: [Float]
+
+  package init(
+    state: TrainerState, recipe: Recipe, tokenizer: TokenizerRecord, tensors: [Tensor], weights: [Float],
+    firstMoments: [Float], secondMoments: [Float]
+  ) {
+    self.state = state
+    self.recipe = recipe
+    self.tokenizer = tokenizer
+    self.tensors = tensors
+    self.weights = weights
+    self.firstMoments = firstMoments
+    self.secondMoments = secondMoments
+  }
+}
+
+/// The small part of a training state. Random streams and the order of the data are functions of seed, step and window
+/// number, so that nothing of them needs to be saved but these numbers.
+package struct TrainerState: Codable, Sendable, Equatable {
+  /// Optimizer steps taken.
+  package var step: Int
+  /// Tokens seen.
+  package var tokens: Int
+  /// Windows of the training part handed out so far: the data position.
+  package var window: Int
+  package var seed: UInt64
+  package var threads: Int
+  /// What the user's edits multiply the schedule with.
+  package var rateFactor: Double
+  /// Seconds of training without pauses.
+  package var active: Double
+  /// The lowest held-out loss so far; infinite before the first evaluation.
+  package var bestLoss: Float
+
+  package init(
+    step: Int = 0, tokens: Int = 0, window: Int = 0, seed: UInt64, threads: Int, rateFactor: Double = 1,
+    active: Double = 0, bestLoss: Float = .infinity
+  ) {
+    self.step = step
+    self.tokens = tokens
+    self.window = window
+    self.seed = seed
+    self.threads = threads
+    self.rateFactor = rateFactor
+    self.active = active
+    self.bestLoss = bestLoss
+  }
+}
+
+/// A tokenizer as it is stored: enough to make the same tokens again.
+package struct TokenizerRecord: Codable, Sendable, Equatable {
+  /// `sentencepiece`, `bytes` or `characters`.
+  package var kind: String
+  /// The SentencePiece model file, or the UTF-8 text of all characters in order of their ids; empty for bytes.
+  package var model: [UInt8]
+  /// Number of tokens it can make.
+  package var vocabulary: Int
+
+  package init(kind: String, model: [UInt8], vocabulary: Int) {
+    self.kind = kind
+    self.model = model
+    self.vocabulary = vocabulary
+  }
+}

@@ -1,0 +1,68 @@
+// What a user asks of a run. Keys, signals and (later) a socket make these; the trainer obeys them between two steps.
+
+/// Something asked of the trainer.
+package enum Command: Codable, Sendable, Equatable {
+  case pause
+  /// Go on after a pause.
+  case proceed
+  /// Take one step and pause.
+  case stepOnce
+  case rate(RateChange)
+  /// Write a checkpoint now.
+  case save
+  /// Evaluate the held-out part now.
+  case evaluate
+  /// Write text from the recipe's prompt now.
+  case generate
+  /// Show the next, or another, TOP probe (an index, taken modulo the number of probes).
+  case probe(Int)
+  /// End the session; with `saving`, after a checkpoint.
+  case stop(saving: Bool)
+  /// The screen goes, the run stays. Obeyed by the program, not by the trainer.
+  case detach
+}
+
+/// A change of the learning rate. What follows in the schedule is scaled with it.
+package enum RateChange: Codable, Sendable, Equatable {
+  /// Multiplies the rate: 1.1 is 10 % more.
+  case times(Double)
+  /// Makes the next step's rate this.
+  case to(Double)
+
+  /// Reads what a user types: `3e-4`, `0.001`, `x0.5`, `×2`.
+  /// - Throws: `UserError` with a sentence when it is neither, or out of range.
+  package init(typed: String) throws {
+    let text = typed.trimmingSpaces
+    let isFactor = text.hasPrefix("x") || text.hasPrefix("×") || text.hasPrefix("*")
+    guard let value = Double(isFactor ? String(text.dropFirst()).trimmingSpaces : text), value.isFinite else {
+      throw UserError(.usage, "“\(typed)” is no rate: type a number such as 3e-4, or a factor such as x0.5")
+    }
+    self = isFactor ? .times(value) : .to(value)
+    guard value > 0 else { throw UserError(.usage, "a rate must be above 0, and “\(typed)” is not") }
+    if case .to = self, value > Self.largest {
+      throw UserError(.usage, "a rate above \(Self.largest) would destroy the weights; “\(typed)” was not taken")
+    }
+  }
+
+  /// The largest learning rate that is taken.
+  package static let largest = 1.0
+
+  /// The rate that this makes of `rate`.
+  package func applied(to rate: Double) -> Double {
+    switch self {
+    case .times(let factor): rate * factor
+    case .to(let value): value
+    }
+  }
+}
+
+/// A command with who asked it.
+package struct Request: Codable, Sendable, Equatable {
+  package var command: Command
+  package var actor: Occurrence.Actor
+
+  package init(_ command: Command, by actor: Occurrence.Actor) {
+    self.command = command
+    self.actor = actor
+  }
+}

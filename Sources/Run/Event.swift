@@ -1,0 +1,293 @@
+// What happened in a run, as values. The screen, `--json` and the run file all read these; there is no second path.
+
+/// Something that happened. The trainer sends it; recorder, dashboard and line mode receive it.
+package enum Event: Codable, Sendable, Equatable {
+  /// A session began: a new run, or one that goes on.
+  case began(Beginning)
+  /// One optimizer step was taken.
+  case stepped(StepReport)
+  /// The held-out part was evaluated.
+  case evaluated(Evaluation)
+  /// The TOP head's ranking at one held-out position.
+  case ordered(OrderSample)
+  /// The network wrote some text.
+  case wrote(TextSample)
+  /// Anything worth a line: a command obeyed or refused, a checkpoint saved, a pause, a warning.
+  case occurred(Occurrence)
+  /// The session ended; nothing comes after this.
+  case ended(Ending)
+}
+
+/// What a session starts with. Everything a screen needs to label itself.
+package struct Beginning: Codable, Sendable, Equatable {
+  /// The run's name: the folder in `runs/`.
+  package var name: String
+  package var recipe: Recipe
+  /// The step of the checkpoint that it goes on from; 0 for a new run.
+  package var step: Int
+  /// Tokens seen before this session.
+  package var tokens: Int
+  /// Unix time, seconds.
+  package var time: Double
+  /// Number of trained parameters.
+  package var parameters: Int
+  /// Threads that compute.
+  package var threads: Int
+  /// `bf16` or `fp32`: what `auto` came to on this CPU.
+  package var precision: String
+  /// What the corpus is, in one line: `kjv.txt, 31 102 lines, 1.2 M tokens, sentencepiece 4096`.
+  package var corpus: String
+  /// Size of the vocabulary.
+  package var vocabulary: Int
+  /// Training tokens and held-out tokens of the corpus.
+  package var trainingTokens: Int
+  package var heldOutTokens: Int
+  /// Entropy of the corpus's single-token distribution in nats: what a model that knows only frequencies loses.
+  package var unigramEntropy: Double
+
+  package init(
+    name: String, recipe: Recipe, step: Int, tokens: Int, time: Double, parameters: Int, threads: Int,
+    precision: String, corpus: String, vocabulary: Int, trainingTokens: Int, heldOutTokens: Int, unigramEntropy: Double
+  ) {
+    self.name = name
+    self.recipe = recipe
+    self.step = step
+    self.tokens = tokens
+    self.time = time
+    self.parameters = parameters
+    self.threads = threads
+    self.precision = precision
+    self.corpus = corpus
+    self.vocabulary = vocabulary
+    self.trainingTokens = trainingTokens
+    self.heldOutTokens = heldOutTokens
+    self.unigramEntropy = unigramEntropy
+  }
+}
+
+/// One optimizer step.
+package struct StepReport: Codable, Sendable, Equatable {
+  /// Steps taken, this one included: the first step is 1.
+  package var step: Int
+  /// Tokens seen, this step's included.
+  package var tokens: Int
+  /// Unix time at the end of the step, seconds.
+  package var time: Double
+  /// Seconds of training since the run began, pauses taken out, over all sessions.
+  package var active: Double
+  /// Σ weight × loss, nats.
+  package var total: Float
+  package var losses: [HeadLoss]
+  /// The learning rate of this step, the user's edits included.
+  package var rate: Double
+  /// The Euclidean norm of all gradients before clipping.
+  package var gradientNorm: Float
+  package var tokensPerSecond: Double
+  package var phases: Phases
+
+  package init(
+    step: Int, tokens: Int, time: Double, active: Double, total: Float, losses: [HeadLoss], rate: Double,
+    gradientNorm: Float, tokensPerSecond: Double, phases: Phases
+  ) {
+    self.step = step
+    self.tokens = tokens
+    self.time = time
+    self.active = active
+    self.total = total
+    self.losses = losses
+    self.rate = rate
+    self.gradientNorm = gradientNorm
+    self.tokensPerSecond = tokensPerSecond
+    self.phases = phases
+  }
+}
+
+/// Where the time of a step went, in seconds.
+package struct Phases: Codable, Sendable, Equatable {
+  package var data = 0.0
+  package var forward = 0.0
+  package var heads = 0.0
+  package var backward = 0.0
+  package var update = 0.0
+
+  package init(data: Double = 0, forward: Double = 0, heads: Double = 0, backward: Double = 0, update: Double = 0) {
+    self.data = data
+    self.forward = forward
+    self.heads = heads
+    self.backward = backward
+    self.update = update
+  }
+
+  package var total: Double { data + forward + heads + backward + update }
+}
+
+/// Losses on the held-out part.
+package struct Evaluation: Codable, Sendable, Equatable {
+  package var step: Int
+  package var tokens: Int
+  /// Unix time, seconds.
+  package var time: Double
+  package var losses: [HeadLoss]
+  /// Whether the NTP loss (or the first head's) is the lowest of this run so far.
+  package var isBest: Bool
+  /// How long it took, seconds.
+  package var seconds: Double
+
+  package init(step: Int, tokens: Int, time: Double, losses: [HeadLoss], isBest: Bool, seconds: Double) {
+    self.step = step
+    self.tokens = tokens
+    self.time = time
+    self.losses = losses
+    self.isBest = isBest
+    self.seconds = seconds
+  }
+}
+
+/// The TOP head at one held-out position: the true order of what comes, and the head's ranking of it.
+package struct OrderSample: Codable, Sendable, Equatable {
+  /// A token that does come.
+  package struct Upcoming: Codable, Sendable, Equatable {
+    /// The token's text, in visible form (see `Visible` in Corpus).
+    package var token: String
+    /// How many tokens ahead it first occurs: 1 is next.
+    package var distance: Int
+    /// Its share of the target distribution.
+    package var weight: Float
+    /// Its place in the head's ranking of the whole vocabulary: 1 is first.
+    package var rank: Int
+
+    package init(token: String, distance: Int, weight: Float, rank: Int) {
+      self.token = token
+      self.distance = distance
+      self.weight = weight
+      self.rank = rank
+    }
+  }
+
+  package var step: Int
+  /// Which of the fixed probes this is, from 0, and how many there are.
+  package var probe: Int
+  package var probes: Int
+  /// The text before the position, oldest first, in visible form.
+  package var context: [String]
+  /// The distinct upcoming tokens, nearest first.
+  package var upcoming: [Upcoming]
+  /// The head's first choices, best first, in visible form.
+  package var ranking: [String]
+  /// Quality of the ranking at this position: NDCG@8, Kendall τ over the listed tokens, recall@8, 1/rank of the next
+  /// token.
+  package var ndcg8: Float
+  package var tau: Float
+  package var recall8: Float
+  package var reciprocalRank: Float
+
+  package init(
+    step: Int, probe: Int, probes: Int, context: [String], upcoming: [Upcoming], ranking: [String], ndcg8: Float,
+    tau: Float, recall8: Float, reciprocalRank: Float
+  ) {
+    self.step = step
+    self.probe = probe
+    self.probes = probes
+    self.context = context
+    self.upcoming = upcoming
+    self.ranking = ranking
+    self.ndcg8 = ndcg8
+    self.tau = tau
+    self.recall8 = recall8
+    self.reciprocalRank = reciprocalRank
+  }
+}
+
+/// Text that the network wrote.
+package struct TextSample: Codable, Sendable, Equatable {
+  package var step: Int
+  package var prompt: String
+  /// What came after the prompt.
+  package var text: String
+
+  package init(step: Int, prompt: String, text: String) {
+    self.step = step
+    self.prompt = prompt
+    self.text = text
+  }
+}
+
+/// A line of the run's log.
+package struct Occurrence: Codable, Sendable, Equatable {
+  package enum Kind: String, Codable, Sendable, CaseIterable {
+    /// The session began, or goes on from a checkpoint.
+    case start
+    /// A command changed the learning rate. `old` and `new` are rates.
+    case rate
+    /// Training waits; goes on.
+    case pause, proceed
+    /// A checkpoint is complete on disk. `new` is its size in bytes.
+    case saved
+    /// A command could not be obeyed; the text says why.
+    case refused
+    /// A loss or gradient was not finite: the step was not taken and the run paused itself.
+    case diverged
+    /// Something a user should know; something that went wrong.
+    case notice, warning, failure
+    /// The session ended.
+    case end
+  }
+
+  package enum Actor: String, Codable, Sendable, CaseIterable {
+    /// The program itself, a key, the command line, a signal.
+    case program, key, commandLine, signal
+  }
+
+  package var kind: Kind
+  package var step: Int
+  /// Unix time, seconds.
+  package var time: Double
+  /// What was changed, `rate` for the learning rate; empty where nothing was.
+  package var key: String
+  package var old: Double?
+  package var new: Double?
+  package var actor: Actor
+  /// One line for a person.
+  package var text: String
+
+  package init(
+    _ kind: Kind, step: Int, time: Double, key: String = "", old: Double? = nil, new: Double? = nil,
+    actor: Actor = .program, text: String
+  ) {
+    self.kind = kind
+    self.step = step
+    self.time = time
+    self.key = key
+    self.old = old
+    self.new = new
+    self.actor = actor
+    self.text = text
+  }
+}
+
+/// How a session ended.
+package struct Ending: Codable, Sendable, Equatable {
+  package enum Reason: String, Codable, Sendable {
+    /// All steps of the recipe are taken.
+    case finished
+    /// Stopped on request, after saving.
+    case stopped
+    /// Left on request without saving.
+    case abandoned
+    /// A loss or gradient was not finite and nobody was there to decide.
+    case diverged
+    /// Something went wrong; the last occurrence says what.
+    case failed
+  }
+
+  package var reason: Reason
+  package var step: Int
+  /// Unix time, seconds.
+  package var time: Double
+
+  package init(_ reason: Reason, step: Int, time: Double) {
+    self.reason = reason
+    self.step = step
+    self.time = time
+  }
+}

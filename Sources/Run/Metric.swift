@@ -1,0 +1,118 @@
+// The metric table: every number of a step or an evaluation, once. The run file's columns, the charts, `--json` and the
+// documentation are made from it.
+
+/// A number that a `Report` holds: where it is stored, what it is called, and how it is read.
+package struct Metric<Report>: Sendable {
+  package enum Storage: Sendable { case float32, float64, unsigned64 }
+
+  /// Where the run file has it, below `/metrics` or `/heldout`: `loss/ntp`.
+  package let path: String
+  /// Its key in JSON, dots between levels: `loss.ntp`.
+  package let key: String
+  package let storage: Storage
+  /// `nats`, `s`, `tokens/s`, or `1` for a bare number.
+  package let unit: String
+  /// A few words for a person.
+  package let longName: String
+  /// Reads it from a report; NaN where the report does not have it.
+  package let value: @Sendable (Report) -> Double
+  /// Puts a stored value back into a report.
+  package let restore: @Sendable (inout Report, Double) -> Void
+}
+
+extension Metric where Report == StepReport {
+  /// The columns of `/metrics` for a run with these heads, in file order.
+  package static func ofSteps(heads: [Head]) -> [Metric] {
+    [
+      Metric(
+        path: "step", key: "step", storage: .unsigned64, unit: "steps", longName: "optimizer steps taken",
+        value: { Double($0.step) }, restore: { $0.step = Int($1) }),
+      Metric(
+        path: "tokens", key: "tokens", storage: .unsigned64, unit: "tokens", longName: "training tokens seen",
+        value: { Double($0.tokens) }, restore: { $0.tokens = Int($1) }),
+      Metric(
+        path: "time", key: "time", storage: .float64, unit: "s", longName: "wall clock, Unix time",
+        value: { $0.time }, restore: { $0.time = $1 }),
+      Metric(
+        path: "active", key: "active", storage: .float64, unit: "s", longName: "training time without pauses",
+        value: { $0.active }, restore: { $0.active = $1 }),
+      Metric(
+        path: "loss/total", key: "loss.total", storage: .float32, unit: "nats", longName: "weighted sum of the losses",
+        value: { Double($0.total) }, restore: { $0.total = Float($1) }),
+    ] + losses(of: heads, at: \.losses) + [
+      Metric(
+        path: "rate", key: "rate", storage: .float64, unit: "1", longName: "learning rate",
+        value: { $0.rate }, restore: { $0.rate = $1 }),
+      Metric(
+        path: "gradient/norm", key: "gradientNorm", storage: .float32, unit: "1",
+        longName: "norm of the gradient before clipping",
+        value: { Double($0.gradientNorm) }, restore: { $0.gradientNorm = Float($1) }),
+      Metric(
+        path: "throughput", key: "tokensPerSecond", storage: .float32, unit: "tokens/s", longName: "tokens per second",
+        value: { $0.tokensPerSecond }, restore: { $0.tokensPerSecond = $1 }),
+      phase("data", \.data, "reading the batch"),
+      phase("forward", \.forward, "forward through the blocks"),
+      phase("heads", \.heads, "unembeddings, losses and their gradients"),
+      phase("backward", \.backward, "backward through the blocks"),
+      phase("update", \.update, "gradient norm and optimizer"),
+    ]
+  }
+
+  private static func phase(
+    _ name: String, _ path: WritableKeyPath<Phases, Double> & Sendable, _ longName: String
+  ) -> Metric {
+    Metric(
+      path: "phase/\(name)", key: "phases.\(name)", storage: .float32, unit: "s", longName: "time of \(longName)",
+      value: { $0.phases[keyPath: path] }, restore: { $0.phases[keyPath: path] = $1 })
+  }
+}
+
+extension Metric where Report == Evaluation {
+  /// The columns of `/heldout` for a run with these heads, in file order.
+  package static func ofEvaluations(heads: [Head]) -> [Metric] {
+    [
+      Metric(
+        path: "step", key: "step", storage: .unsigned64, unit: "steps", longName: "optimizer steps taken",
+        value: { Double($0.step) }, restore: { $0.step = Int($1) }),
+      Metric(
+        path: "tokens", key: "tokens", storage: .unsigned64, unit: "tokens", longName: "training tokens seen",
+        value: { Double($0.tokens) }, restore: { $0.tokens = Int($1) }),
+      Metric(
+        path: "time", key: "time", storage: .float64, unit: "s", longName: "wall clock, Unix time",
+        value: { $0.time }, restore: { $0.time = $1 }),
+      Metric(
+        path: "seconds", key: "seconds", storage: .float32, unit: "s", longName: "time of the evaluation",
+        value: { $0.seconds }, restore: { $0.seconds = $1 }),
+    ] + losses(of: heads, at: \.losses)
+  }
+}
+
+extension Metric {
+  /// A loss and, for heads with a floor, a KL divergence a head.
+  private static func losses(
+    of heads: [Head], at path: WritableKeyPath<Report, [HeadLoss]> & Sendable
+  ) -> [Metric] {
+    let losses = heads.map { head in
+      Metric(
+        path: "loss/\(head.name)", key: "loss.\(head.name)", storage: .float32, unit: "nats",
+        longName: "mean cross-entropy of \(head.name)",
+        value: { $0[keyPath: path].first { $0.head == head }.map { Double($0.loss) } ?? .nan },
+        restore: { report, value in report[keyPath: path].update(head) { $0.loss = Float(value) } })
+    }
+    let divergences = heads.filter(\.hasFloor).map { head in
+      Metric(
+        path: "kl/\(head.name)", key: "kl.\(head.name)", storage: .float32, unit: "nats",
+        longName: "cross-entropy of \(head.name) above the entropy of its targets",
+        value: { $0[keyPath: path].first { $0.head == head }?.kl.map(Double.init) ?? .nan },
+        restore: { report, value in report[keyPath: path].update(head) { $0.kl = Float(value) } })
+    }
+    return losses + divergences
+  }
+}
+
+extension [HeadLoss] {
+  fileprivate mutating func update(_ head: Head, _ change: (inout HeadLoss) -> Void) {
+    if !contains(where: { $0.head == head }) { append(HeadLoss(head: head, loss: .nan, positions: 0)) }
+    for index in indices where self[index].head == head { change(&self[index]) }
+  }
+}

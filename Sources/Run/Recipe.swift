@@ -1,0 +1,122 @@
+// A run's numbers. Defaults are those of `recipes/default.yaml`'s kin: see Recipe+Fields for keys, ranges and words.
+
+/// Everything that decides a run, but for the user's commands.
+package struct Recipe: Codable, Sendable, Equatable {
+  package struct Data: Codable, Sendable, Equatable {
+    /// Text files and folders; empty means the default corpus.
+    package var paths: [String] = []
+    /// The share of the tokens kept for evaluation, taken from the end.
+    package var heldOut = 0.05
+  }
+
+  package struct Tokenizer: Codable, Sendable, Equatable {
+    package enum Kind: String, Codable, Sendable, CaseIterable { case sentencepiece, bytes, characters }
+    package var kind = Kind.sentencepiece
+    /// Number of tokens, for `sentencepiece` (the others take what they need).
+    package var vocabulary = 4096
+    /// A SentencePiece model file to use instead of training one; empty trains one.
+    package var model = ""
+  }
+
+  package struct Model: Codable, Sendable, Equatable {
+    package var blocks = 4
+    package var width = 256
+    package var heads = 4
+    package var keyValueHeads = 4
+    /// Inner width of SwiGLU; 0 means 8/3 of the width, rounded up to a multiple of 64.
+    package var inner = 0
+    /// Tokens in a row.
+    package var context = 256
+    /// Whether the NTP unembedding is the embedding.
+    package var tied = false
+    package var ropeTheta = 10_000.0
+    /// Standard deviation of the initial weights.
+    package var deviation = 0.02
+  }
+
+  package struct Objective: Codable, Sendable, Equatable {
+    package enum Semantics: String, Codable, Sendable, CaseIterable { case standard = "default", algorithm1, float16Scores }
+    /// λ of the two losses. A loss with weight 0 is not computed, and its head does not exist.
+    package var ntp = 1.0
+    package var top = 1.0
+    /// TOP's W: how many tokens it looks ahead. 0 means the context.
+    package var window = 0
+    /// TOP's τ: weights are e^{−(d − d_min)/τ}.
+    package var temperature = 1.0
+    package var semantics = Semantics.standard
+  }
+
+  package struct Batch: Codable, Sendable, Equatable {
+    /// Rows of `model.context` tokens in a micro-batch, and micro-batches in a step.
+    package var rows = 16
+    package var accumulation = 1
+  }
+
+  package struct Optimizer: Codable, Sendable, Equatable {
+    package enum Decay: String, Codable, Sendable, CaseIterable { case matrices, all }
+    package var beta1 = 0.9
+    package var beta2 = 0.95
+    package var epsilon = 1e-8
+    package var weightDecay = 0.1
+    /// Which parameters decay.
+    package var decays = Decay.matrices
+    /// Largest gradient norm; 0 does not clip.
+    package var clip = 1.0
+  }
+
+  package struct Schedule: Codable, Sendable, Equatable {
+    /// `decay` is warm-up–stable–decay: held, then straight down over the last fifth.
+    package enum Kind: String, Codable, Sendable, CaseIterable { case cosine, linear, constant, decay }
+    package var kind = Kind.cosine
+    /// The highest learning rate.
+    package var rate = 1e-3
+    /// Steps until it is reached.
+    package var warmup = 50
+    /// The last rate as a share of the highest.
+    package var floor = 0.1
+  }
+
+  package enum Precision: String, Codable, Sendable, CaseIterable { case auto, bf16, fp32 }
+
+  package struct Evaluate: Codable, Sendable, Equatable {
+    /// Steps between evaluations; 0 never.
+    package var every = 100
+  }
+
+  package struct Save: Codable, Sendable, Equatable {
+    /// Steps between checkpoints; 0 only at the end.
+    package var every = 200
+    /// How many of the newest checkpoints are kept, beside the best; 0 keeps all.
+    package var keep = 3
+  }
+
+  package struct Sample: Codable, Sendable, Equatable {
+    /// Steps between samples of text and order; 0 never.
+    package var every = 50
+    package var prompt = ""
+  }
+
+  package var data = Data()
+  package var tokenizer = Tokenizer()
+  package var model = Model()
+  package var objective = Objective()
+  package var batch = Batch()
+  package var optimizer = Optimizer()
+  package var schedule = Schedule()
+  package var steps = 1000
+  package var seed: UInt64 = 1
+  package var precision = Precision.auto
+  package var evaluate = Evaluate()
+  package var save = Save()
+  package var sample = Sample()
+
+  package init() {}
+
+  /// The heads that are trained, in the order of every output.
+  package var heads: [Head] {
+    (objective.ntp > 0 ? [Head.ntp] : []) + (objective.top > 0 ? [Head.top] : [])
+  }
+
+  /// Tokens in one optimizer step.
+  package var tokensPerStep: Int { batch.rows * batch.accumulation * model.context }
+}

@@ -1,0 +1,39 @@
+// The one error type of the program: a sentence for a person and a status for a shell.
+
+/// Something in the world is not as it must be. The message says what, where, and what to do next.
+package struct UserError: Error, Sendable, CustomStringConvertible {
+  /// Exit statuses, after sysexits.h.
+  package enum Status: Int32, Sendable {
+    /// A wrong option, key or value.
+    case usage = 64
+    /// A file's content is not what it should be.
+    case data = 65
+    /// No such file or run.
+    case noInput = 66
+    /// The machine cannot do it: no such instructions, not enough memory.
+    case unavailable = 69
+    /// A file or folder cannot be created.
+    case cannotCreate = 73
+    /// Reading or writing failed.
+    case inputOutput = 74
+    /// Stopped by an interrupt.
+    case interrupted = 130
+  }
+
+  package var status: Status
+  package var message: String
+
+  package init(_ status: Status, _ message: String) {
+    self.status = status
+    self.message = message
+  }
+
+  package var description: String { message }
+}
+
+extension String {
+  /// Without spaces and tabs at its ends.
+  package var trimmingSpaces: String {
+    String(drop(while: \.isWhitespace).reversed().drop(while: \.isWhitespace).reversed())
+  }
+}
