@@ -35,7 +35,9 @@ package struct Recipe: Codable, Sendable, Equatable {
   }
 
   package struct Objective: Codable, Sendable, Equatable {
-    package enum Semantics: String, Codable, Sendable, CaseIterable { case standard = "default", algorithm1, float16Scores }
+    package enum Semantics: String, Codable, Sendable, CaseIterable {
+      case standard = "default", algorithm1, float16Scores
+    }
     /// λ of the two losses. A loss with weight 0 is not computed, and its head does not exist.
     package var ntp = 1.0
     package var top = 1.0

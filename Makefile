@@ -1,0 +1,67 @@
+# What people type. `make run` and `make test` set up what is missing; nothing else is needed.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PREFIX ?= /usr/local
+# More options for the program: make run ARGS="--set model.width=384"
+ARGS ?=
+# More options for swift test: make test FILTER="--filter RecipeTests"
+FILTER ?=
+
+program := .build/release/foretop
+python := .venv/bin/python
+
+.PHONY: help setup build run test bench format lint asm install clean
+
+help: ## show this
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: ## install what is missing and make the default corpus
+	@sh tools/setup
+
+build: setup ## build the program
+	swift build -c release --product foretop
+
+run: build ## train on the default corpus, with the screen
+	@$(program) train $(ARGS)
+
+test: setup .venv/ready ## run every test
+	swift build -c release --build-tests
+	FORETOP_PYTHON="$(CURDIR)/$(python)" swift test -c release --skip-build $(FILTER)
+	swift build -c release --product foretop
+	$(python) Tests/Terminal/run.py $(program)
+
+# The Python that reads run files and screens in tests.
+.venv/ready: tools/requirements.txt
+	python3 -m venv .venv
+	$(python) -m pip install --quiet --disable-pip-version-check -r tools/requirements.txt
+	@touch $@
+
+bench: setup ## measure speed beside the limit of this machine
+	swift run -c release bench $(ARGS)
+
+format: ## format the sources
+	swift format -i -r Package.swift Sources Tests
+
+lint: ## check format and style
+	swift format lint --strict -r Package.swift Sources Tests
+
+asm: build ## write the kernels' machine code to .build/asm
+	@mkdir -p .build/asm
+	@for object in .build/release/Kernels.build/*.o; do \
+	  objdump -d --no-show-raw-insn "$$object" | swift demangle --simplified \
+	    >".build/asm/$$(basename "$$object" .o).asm"; \
+	done
+	@ls -l .build/asm/*.asm
+
+install: build ## install to PREFIX (/usr/local), found again from everywhere
+	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/share/foretop/recipes" \
+	  "$(DESTDIR)$(PREFIX)/share/foretop/layouts" "$(DESTDIR)$(PREFIX)/share/foretop/corpora"
+	install -m 755 $(program) "$(DESTDIR)$(PREFIX)/bin/foretop"
+	install -m 644 recipes/*.yaml "$(DESTDIR)$(PREFIX)/share/foretop/recipes"
+	install -m 644 layouts/*.yaml "$(DESTDIR)$(PREFIX)/share/foretop/layouts"
+	install -m 644 corpora/kjv.txt "$(DESTDIR)$(PREFIX)/share/foretop/corpora"
+
+clean: ## remove what was built; runs and corpora stay
+	rm -rf .build .venv

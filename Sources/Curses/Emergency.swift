@@ -1,0 +1,52 @@
+// Puts the terminal back when the program dies: a signal handler that only writes bytes made ready before, sets the modes
+// saved before, and lets the signal have its way.
+import Glibc
+
+/// What the handler needs, in plain memory that is never moved or freed.
+private struct Remains {
+  var modes = termios()
+  var output: CInt = -1
+  var bytes: UnsafeMutablePointer<UInt8>
+  var count: Int
+}
+
+/// Nil while the terminal is as it was.
+nonisolated(unsafe) private var remains: UnsafeMutablePointer<Remains>?
+
+/// The terminal's way back, kept ready while a screen is shown.
+enum Emergency {
+  private static let signals = [SIGSEGV, SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGQUIT]
+
+  /// Takes the fatal signals. Called before curses starts, so that no moment is left uncovered.
+  static func prepare() {
+    var action = sigaction()
+    action.__sigaction_handler.sa_handler = { signal in
+      Emergency.restore()
+      Glibc.signal(signal, SIG_DFL)
+      raise(signal)
+    }
+    action.sa_flags = CInt(bitPattern: UInt32(SA_ONSTACK)) | CInt(SA_NODEFER)
+    for signal in signals { sigaction(signal, &action, nil) }
+  }
+
+  /// From now on, dying writes `bytes` to `output` and sets `modes`.
+  static func arm(modes: termios, output: CInt, bytes: [UInt8]) {
+    let copy = UnsafeMutablePointer<UInt8>.allocate(capacity: bytes.count)
+    copy.initialize(from: bytes, count: bytes.count)
+    let new = UnsafeMutablePointer<Remains>.allocate(capacity: 1)
+    new.initialize(to: Remains(modes: modes, output: output, bytes: copy, count: bytes.count))
+    remains = new
+  }
+
+  /// The terminal has been put back in order: nothing is left to do. What was armed is not freed, since a handler on
+  /// another thread might be reading it.
+  static func disarm() { remains = nil }
+
+  /// Async-signal-safe: calls write and tcsetattr only.
+  private static func restore() {
+    guard let pointer = remains else { return }
+    remains = nil
+    _ = write(pointer.pointee.output, pointer.pointee.bytes, pointer.pointee.count)
+    tcsetattr(pointer.pointee.output, TCSANOW, &pointer.pointee.modes)
+  }
+}

@@ -1,0 +1,135 @@
+// Keys from the terminal: characters, what terminfo knows by name, text in brackets from the clipboard. Sequences that
+// nobody knows are dropped whole.
+import CCurses
+import Glibc
+import TerminalUI
+
+extension Screen {
+  /// The next key, waiting for it.
+  /// - Parameters:
+  ///   - milliseconds: the longest wait; 0 only looks.
+  ///   - wake: a descriptor that ends the wait when it can be read, or -1.
+  /// - Returns: nil when no key came; `isGone` says whether one ever will.
+  package mutating func nextKey(waiting milliseconds: Int, wake: CInt = -1) -> Key? {
+    // Curses may have read ahead.
+    if let key = waitingKey() { return key }
+    var descriptors = [
+      pollfd(fd: STDIN_FILENO, events: Int16(POLLIN), revents: 0), pollfd(fd: wake, events: Int16(POLLIN), revents: 0),
+    ]
+    guard poll(&descriptors, 2, CInt(milliseconds)) > 0 else { return nil }
+    let happened = CInt(descriptors[0].revents)
+    if happened & (POLLERR | POLLNVAL) != 0 { isGone = true }
+    if happened & (POLLIN | POLLHUP) != 0 {
+      var bytes: CInt = 0
+      // Readable and empty is the end of the input.
+      if ioctl(STDIN_FILENO, UInt(FIONREAD), &bytes) != 0 || bytes == 0 { isGone = true }
+    }
+    return isGone ? nil : waitingKey()
+  }
+
+  /// A key that is there already. Skips over what means nothing.
+  private mutating func waitingKey() -> Key? {
+    for _ in 0..<64 {
+      var code: wint_t = 0
+      switch wget_wch(keyboard, &code) {
+      case KEY_CODE_YES:
+        if let key = named(CInt(bitPattern: code)) { return key }
+      case OK:
+        if code == 27 {
+          if let key = escaped() { return key }
+        } else if let key = character(code) {
+          return key
+        }
+      default: return nil
+      }
+    }
+    return nil
+  }
+
+  private func character(_ code: wint_t) -> Key? {
+    switch code {
+    case 9: .tab
+    case 10, 13: .enter
+    case 8, 127: .backspace
+    case 1...26: Unicode.Scalar(code + 96).map { .control(Character($0)) }
+    case 0..<32, 0x80..<0xA0: nil
+    default: Unicode.Scalar(code).map { .character(Character($0)) }
+    }
+  }
+
+  private func named(_ code: CInt) -> Key? {
+    switch code {
+    case KEY_UP: .up
+    case KEY_DOWN: .down
+    case KEY_LEFT: .left
+    case KEY_RIGHT: .right
+    case KEY_HOME: .home
+    case KEY_END: .end
+    case KEY_PPAGE: .pageUp
+    case KEY_NPAGE: .pageDown
+    case KEY_BTAB: .backTab
+    case KEY_BACKSPACE: .backspace
+    case KEY_DC: .delete
+    case KEY_IC: .insert
+    case KEY_ENTER: .enter
+    case KEY_RESIZE: .resize
+    case (KEY_F0 + 1)...(KEY_F0 + 63): .function(Int(code - KEY_F0))
+    default: nil
+    }
+  }
+
+  /// What an escape byte begins: the key itself when nothing follows at once; text from the clipboard; arrows as terminals
+  /// send them in their other mode; else a sequence to be dropped, and nil.
+  private func escaped() -> Key? {
+    guard let next = follower() else { return .escape }
+    guard next == "[" || next == "O" else { return nil }
+    var parameters = ""
+    while let scalar = follower() {
+      guard ("\u{40}"..."\u{7E}").contains(scalar) else {
+        if parameters.utf8.count < 32 { parameters.unicodeScalars.append(scalar) }
+        continue
+      }
+      switch (scalar, parameters) {
+      case ("~", "200"): return pasted()
+      case ("A", ""): return .up
+      case ("B", ""): return .down
+      case ("C", ""): return .right
+      case ("D", ""): return .left
+      case ("H", ""), ("~", "1"), ("~", "7"): return .home
+      case ("F", ""), ("~", "4"), ("~", "8"): return .end
+      case ("Z", ""): return .backTab
+      case ("~", "3"): return .delete
+      case ("~", "5"): return .pageUp
+      case ("~", "6"): return .pageDown
+      default: return nil
+      }
+    }
+    return nil
+  }
+
+  /// The rest of a text from the clipboard, up to its closing bracket or half a second of silence.
+  private func pasted() -> Key {
+    let closing = "\u{1B}[201~"
+    keypad(keyboard, false)
+    defer { keypad(keyboard, true) }
+    var text = ""
+    while let scalar = follower(waiting: 500) {
+      text.unicodeScalars.append(scalar)
+      if scalar == "~", text.hasSuffix(closing) {
+        text.removeLast(closing.count)
+        break
+      }
+      // More than a command line can use.
+      if text.utf8.count > 1 << 16 { break }
+    }
+    return .paste(text)
+  }
+
+  /// The next character of a sequence; nil when none comes in time.
+  private func follower(waiting milliseconds: CInt = 25) -> Unicode.Scalar? {
+    wtimeout(keyboard, milliseconds)
+    defer { wtimeout(keyboard, 0) }
+    var code: wint_t = 0
+    return wget_wch(keyboard, &code) == OK ? Unicode.Scalar(code) : nil
+  }
+}

@@ -1,0 +1,252 @@
+// The terminal while the dashboard has it: taken over, shown canvases, read for keys, and put back as it was. Only the
+// main thread may touch it.
+import CCurses
+import Glibc
+import TerminalUI
+
+/// Why there is no screen: the program goes on with lines.
+package struct NoScreen: Error, Sendable, CustomStringConvertible {
+  package let description: String
+}
+
+/// The one owner of the terminal. Letting go of it puts the terminal back.
+package struct Screen: ~Copyable {
+  /// How many colours are used.
+  package let depth: ColourDepth
+  /// Which characters the terminal can show.
+  package let glyphs: Glyphs
+
+  private let handle: OpaquePointer
+  private let output: CInt
+  private let modes: termios
+  /// Keys are read through a pad of its own: reading from a window would also draw it.
+  let keyboard: UnsafeMutablePointer<WINDOW>
+  /// What the terminal shows now; nil when that is not known.
+  private var shown: Canvas?
+  private var shownPalette = ""
+  /// Colour pairs by ink.
+  private var pairs: [Ink: CInt] = [:]
+  private var hasCursor = false
+  /// Whether the terminal went away: no key will ever come again.
+  package internal(set) var isGone = false
+
+  private static let input: CInt = STDIN_FILENO
+  /// Text from the clipboard comes in brackets, so that it is not taken for keys.
+  private static let bracketedPasteOn = "\u{1B}[?2004h"
+  private static let bracketedPasteOff = "\u{1B}[?2004l"
+
+  /// Takes the terminal over. The program's own signal handlers must be installed before: curses' ones would end the
+  /// program without saving.
+  /// - Parameters:
+  ///   - colours: what the user asked for; nil goes by `NO_COLOR` and the terminal.
+  ///   - output: a descriptor of the terminal, which stays the caller's.
+  /// - Throws: `NoScreen` when input or output is no terminal, or one that cannot move its cursor.
+  package init(colours: ColourDepth?, output: CInt) throws(NoScreen) {
+    guard isatty(Self.input) == 1, isatty(output) == 1 else { throw NoScreen(description: "no terminal") }
+    guard let name = Self.variable("TERM") else { throw NoScreen(description: "TERM is not set") }
+    Self.chooseCharacterSet()
+    guard foretop_knows(name, output) == 1 else {
+      throw NoScreen(description: "the terminal “\(name)” is not known here (TERM)")
+    }
+    let canMove = foretop_string("cup") != nil
+    foretop_forget()
+    guard canMove else { throw NoScreen(description: "the terminal “\(name)” cannot move its cursor (TERM)") }
+
+    var modes = termios()
+    guard tcgetattr(Self.input, &modes) == 0 else { throw NoScreen(description: "no terminal") }
+    Emergency.prepare()
+    guard let handle = foretop_start(output) else {
+      throw NoScreen(description: "the terminal “\(name)” cannot show a screen (TERM)")
+    }
+    Emergency.arm(modes: modes, output: output, bytes: Self.wayBack)
+    cbreak()
+    noecho()
+    curs_set(0)
+    set_escdelay(25)
+    keyboard = newpad(1, 1)
+    keypad(keyboard, true)
+    nodelay(keyboard, true)
+    Self.write(Self.bracketedPasteOn, to: output)
+
+    self.handle = handle
+    self.output = output
+    self.modes = modes
+    depth = Self.depth(asked: colours)
+    glyphs =
+      String(cString: foretop_codeset()).uppercased().replacingHyphens != "UTF8"
+      ? .ascii : name == "linux" ? .blocks : .braille
+    if depth != .mono {
+      start_color()
+      use_default_colors()
+    }
+  }
+
+  deinit {
+    endwin()
+    Self.write(Self.bracketedPasteOff, to: output)
+    delwin(keyboard)
+    delscreen(handle)
+    var modes = modes
+    tcsetattr(Self.input, TCSADRAIN, &modes)
+    Emergency.disarm()
+  }
+
+  /// Puts the terminal back as it was.
+  package consuming func restore() {}
+
+  /// Cells across and down, as the terminal says now.
+  package var size: (columns: Int, rows: Int) {
+    mutating get {
+      var window = winsize()
+      if ioctl(output, UInt(TIOCGWINSZ), &window) == 0, window.ws_col > 0, window.ws_row > 0,
+        (CInt(window.ws_col), CInt(window.ws_row)) != (foretop_columns(), foretop_lines())
+      {
+        resizeterm(CInt(window.ws_row), CInt(window.ws_col))
+        redrawAll()
+      }
+      return (Int(foretop_columns()), Int(foretop_lines()))
+    }
+  }
+
+  /// Gives the terminal back for a while, as before stopping on ctrl-Z; `again` takes it once more.
+  package mutating func suspend() {
+    def_prog_mode()
+    endwin()
+    Self.write(Self.bracketedPasteOff, to: output)
+    var modes = modes
+    tcsetattr(Self.input, TCSADRAIN, &modes)
+    Emergency.disarm()
+  }
+
+  /// Takes the terminal again after `suspend`; the next canvas is drawn whole.
+  package mutating func again() {
+    Emergency.arm(modes: modes, output: output, bytes: Self.wayBack)
+    reset_prog_mode()
+    Self.write(Self.bracketedPasteOn, to: output)
+    redrawAll()
+  }
+
+  /// Forgets what the terminal shows, so that the next canvas is drawn whole.
+  package mutating func redrawAll() {
+    shown = nil
+    clearok(foretop_curscr(), true)
+  }
+
+  /// Shows a canvas; only what differs from the last one is sent.
+  package mutating func show(_ canvas: Canvas, palette: Palette) {
+    guard shown != canvas || shownPalette != palette.name else { return }
+    let window = foretop_stdscr()
+    let rows = min(canvas.rows, Int(foretop_lines()))
+    let columns = min(canvas.columns, Int(foretop_columns()))
+    let last = shownPalette == palette.name ? shown : nil
+    var line: [cchar_t] = []
+    line.reserveCapacity(columns)
+    for row in 0..<rows {
+      let start = row * canvas.columns
+      if let last, last.columns == canvas.columns, last.rows == canvas.rows,
+        last.cells[start..<(start + columns)] == canvas.cells[start..<(start + columns)]
+      {
+        continue
+      }
+      line.removeAll(keepingCapacity: true)
+      for cell in canvas.cells[start..<(start + columns)] where cell.width != 0 { line.append(curses(cell, palette)) }
+      _ = line.withUnsafeBufferPointer { mvwadd_wchnstr(window, CInt(row), 0, $0.baseAddress, CInt($0.count)) }
+    }
+    if let cursor = canvas.cursor, cursor.column < columns, cursor.row < rows {
+      wmove(window, CInt(cursor.row), CInt(cursor.column))
+      if !hasCursor { curs_set(1) }
+      hasCursor = true
+    } else if hasCursor {
+      curs_set(0)
+      hasCursor = false
+    }
+    wnoutrefresh(window)
+    doupdate()
+    shown = canvas
+    shownPalette = palette.name
+  }
+
+  private mutating func curses(_ cell: Cell, _ palette: Palette) -> cchar_t {
+    var attributes: attr_t = 0
+    var pair: CInt = 0
+    let style = cell.style
+    if style.attributes.contains(.bold) { attributes |= foretop_bold() }
+    if style.attributes.contains(.underline) { attributes |= foretop_underline() }
+    if style.attributes.contains(.reverse) { attributes |= foretop_reverse() }
+    switch palette.ink(style.role, depth: depth) {
+    case .terminal:
+      if style.attributes.contains(.dim) { attributes |= foretop_dim() }
+    // Eight colours are made sixteen by bold.
+    case .indexed(let index) where index >= 8 && foretop_colours() < 16:
+      attributes |= foretop_bold()
+      pair = self.pair(.indexed(index - 8), colour: CInt(index - 8))
+    case .indexed(let index): pair = self.pair(.indexed(index), colour: CInt(index))
+    case .rgb(let colour):
+      pair = self.pair(
+        .rgb(colour), colour: CInt(colour.red) << 16 | CInt(colour.green) << 8 | CInt(colour.blue))
+    }
+    var result = cchar_t()
+    let scalars = cell.character.unicodeScalars
+    withUnsafeTemporaryAllocation(of: wchar_t.self, capacity: 5) { text in
+      var count = 0
+      for scalar in scalars.prefix(4) {
+        text[count] = wchar_t(bitPattern: scalar.value)
+        count += 1
+      }
+      text[count] = 0
+      _ = foretop_cell(&result, text.baseAddress, attributes, pair)
+    }
+    return result
+  }
+
+  /// The pair of this colour on the terminal's own background; the terminal's own colours when no pair is left.
+  private mutating func pair(_ ink: Ink, colour: CInt) -> CInt {
+    if let pair = pairs[ink] { return pair }
+    let pair = max(alloc_pair(colour, -1), 0)
+    pairs[ink] = pair
+    return pair
+  }
+
+  /// What the user asked for, then `NO_COLOR`, then what the terminal has.
+  private static func depth(asked: ColourDepth?) -> ColourDepth {
+    guard has_colors() else { return .mono }
+    let most: ColourDepth =
+      tigetflag("RGB") > 0
+      ? .truecolor
+      : tigetnum("colors") >= 256 ? .palette256 : .palette16
+    if let asked {
+      // Not more than the terminal's description has bytes for.
+      let ladder: [ColourDepth] = [.mono, .palette16, .palette256, .truecolor]
+      return ladder[min(ladder.firstIndex(of: asked) ?? 0, ladder.firstIndex(of: most) ?? 0)]
+    }
+    return variable("NO_COLOR") == nil ? most : .mono
+  }
+
+  /// The locale's characters. Where no locale is set at all, as in a fresh container, terminals speak UTF-8.
+  private static func chooseCharacterSet() {
+    let isSilent = ["LC_ALL", "LC_CTYPE", "LANG"].allSatisfy { variable($0) == nil }
+    // Characters only: numbers in files keep their points.
+    if setlocale(LC_CTYPE, isSilent ? "C.UTF-8" : "") == nil { setlocale(LC_CTYPE, "C") }
+  }
+
+  /// What puts the terminal's looks back: attributes, colours, cursor, keypad, paste, and the screen from before.
+  private static var wayBack: [UInt8] {
+    let names = ["sgr0", "op", "cnorm", "rmkx"]
+    let looks = names.compactMap { foretop_string($0).map { String(cString: $0) } }.joined()
+    let bottom = foretop_string("rmcup").map { String(cString: $0) } ?? "\r\n"
+    return Array((looks + bracketedPasteOff + bottom + "\r").utf8)
+  }
+
+  private static func write(_ text: String, to output: CInt) {
+    var text = text
+    text.withUTF8 { _ = Glibc.write(output, $0.baseAddress, $0.count) }
+  }
+
+  private static func variable(_ name: String) -> String? {
+    getenv(name).map { String(cString: $0) }.flatMap { $0.isEmpty ? nil : $0 }
+  }
+}
+
+extension String {
+  fileprivate var replacingHyphens: String { filter { $0 != "-" } }
+}

@@ -1,0 +1,128 @@
+// Events as `--json` prints them: one object a line. The numbers of steps and evaluations go by the metric table.
+
+extension Event {
+  /// One JSON object in one line, without the line end.
+  package var json: String { object.line }
+
+  private var object: JSON {
+    switch self {
+    case .began(let beginning): beginning.object
+    case .stepped(let report):
+      Metric.ofSteps(heads: report.losses.map(\.head)).object(of: report, event: "step", last: ["time", "active"])
+    case .evaluated(let evaluation): evaluation.object
+    case .ordered(let sample): sample.object
+    case .wrote(let sample):
+      .event("text", [("step", .integer(sample.step)), ("prompt", .text(sample.prompt)), ("text", .text(sample.text))])
+    case .occurred(let occurrence): occurrence.object
+    case .ended(let ending):
+      .event(
+        "end",
+        [("reason", .text(ending.reason.rawValue)), ("step", .integer(ending.step)), ("time", .double(ending.time))])
+    }
+  }
+}
+
+extension Recipe {
+  /// Every key, in sections.
+  package var json: JSON {
+    var object = JSON.object([])
+    for field in Self.fields { object.put(field.read(self).json, at: field.key.split(separator: ".")) }
+    return object
+  }
+}
+
+extension [HeadLoss] {
+  /// `"loss":{…},"kl":{…}`, as in a step.
+  package var json: [JSON.Member] {
+    let divergences = compactMap { loss in loss.kl.map { JSON.Member(loss.head.name, .float($0)) } }
+    return [JSON.Member("loss", .object(map { JSON.Member($0.head.name, .float($0.loss)) }))]
+      + (divergences.isEmpty ? [] : [JSON.Member("kl", .object(divergences))])
+  }
+}
+
+extension JSON {
+  fileprivate static func event(_ name: String, _ members: [(String, JSON)]) -> JSON {
+    .object([Member("event", .text(name))] + members.map { Member($0.0, $0.1) })
+  }
+}
+
+extension Array {
+  /// A report by its metrics' keys; those named `last` come after the others.
+  fileprivate func object<Report>(of report: Report, event: String, last: Set<String>) -> JSON
+  where Element == Metric<Report> {
+    var object = JSON.object([JSON.Member("event", .text(event))])
+    for metric in filter({ !last.contains($0.key) }) + filter({ last.contains($0.key) }) {
+      object.put(metric.json(of: report), at: metric.key.split(separator: "."))
+    }
+    return object
+  }
+}
+
+extension Metric {
+  /// The number with the precision that the run file keeps.
+  private func number(_ value: Double) -> JSON {
+    switch storage {
+    case .float32: .float(Float(value))
+    case .float64: .double(value)
+    case .unsigned64: .integer(Int(value))
+    }
+  }
+
+  fileprivate func json(of report: Report) -> JSON { number(value(report)) }
+}
+
+extension Beginning {
+  fileprivate var object: JSON {
+    .event(
+      "begin",
+      [
+        ("name", .text(name)), ("step", .integer(step)), ("tokens", .integer(tokens)), ("time", .double(time)),
+        ("parameters", .integer(parameters)), ("threads", .integer(threads)), ("precision", .text(precision)),
+        ("corpus", .text(corpus)), ("vocabulary", .integer(vocabulary)), ("trainingTokens", .integer(trainingTokens)),
+        ("heldOutTokens", .integer(heldOutTokens)), ("unigramEntropy", .double(unigramEntropy)),
+        ("recipe", recipe.json),
+      ])
+  }
+}
+
+extension Evaluation {
+  fileprivate var object: JSON {
+    var object = Metric.ofEvaluations(heads: losses.map(\.head)).object(
+      of: self, event: "heldout", last: ["time", "seconds"])
+    for loss in losses { object.put(.integer(loss.positions), at: ["positions", loss.head.name]) }
+    object.put(.flag(isBest), at: ["isBest"])
+    return object
+  }
+}
+
+extension OrderSample {
+  fileprivate var object: JSON {
+    let upcoming = upcoming.map { token in
+      JSON.object([
+        JSON.Member("token", .text(token.token)), JSON.Member("distance", .integer(token.distance)),
+        JSON.Member("weight", .float(token.weight)), JSON.Member("rank", .integer(token.rank)),
+      ])
+    }
+    return .event(
+      "order",
+      [
+        ("step", .integer(step)), ("probe", .integer(probe)), ("probes", .integer(probes)),
+        ("context", .array(context.map(JSON.text))), ("upcoming", .array(upcoming)),
+        ("ranking", .array(ranking.map(JSON.text))), ("ndcg8", .float(ndcg8)), ("tau", .float(tau)),
+        ("recall8", .float(recall8)), ("reciprocalRank", .float(reciprocalRank)),
+      ])
+  }
+}
+
+extension Occurrence {
+  fileprivate var object: JSON {
+    var members: [(String, JSON)] = [
+      ("kind", .text(kind.rawValue)), ("step", .integer(step)), ("time", .double(time)),
+      ("actor", .text(actor.rawValue)),
+    ]
+    if !key.isEmpty { members.append(("key", .text(key))) }
+    if let old { members.append(("old", .double(old))) }
+    if let new { members.append(("new", .double(new))) }
+    return .event("occurrence", members + [("text", .text(text))])
+  }
+}

@@ -1,0 +1,121 @@
+// What a recipe's key takes, in values and in words: the type behind `Recipe.fields`.
+
+extension Recipe {
+  /// A key of a recipe: what it takes, what it is for, and where its value is.
+  package struct Field: Sendable {
+    /// Dots between levels: `model.width`.
+    package let key: String
+    package let kind: Kind
+    /// What it decides, in a few words.
+    package let about: String
+    package let read: @Sendable (Recipe) -> Value
+    let write: @Sendable (inout Recipe, Value) -> Void
+  }
+}
+
+extension Recipe.Field {
+  /// The section that a key is in, empty for keys of their own, and its name there.
+  package var section: Substring { key.contains(".") ? key.prefix { $0 != "." } : "" }
+  package var name: Substring { section.isEmpty ? key[...] : key.dropFirst(section.count + 1) }
+
+  /// What a key holds.
+  package enum Value: Sendable, Equatable {
+    case integer(Int)
+    case unsigned(UInt64)
+    case number(Double)
+    case flag(Bool)
+    case text(String)
+    case texts([String])
+
+    package var json: JSON {
+      switch self {
+      case .integer(let value): .integer(value)
+      case .unsigned(let value): .unsigned(value)
+      case .number(let value): .double(value)
+      case .flag(let value): .flag(value)
+      case .text(let value): .text(value)
+      case .texts(let values): .array(values.map(JSON.text))
+      }
+    }
+  }
+
+  /// What a key takes.
+  package enum Kind: Sendable {
+    case integer(ClosedRange<Int>)
+    case unsigned
+    case number(Bounds)
+    case flag
+    case text
+    case texts
+    case choice([String])
+
+    /// The range, to end the sentence “must be …”.
+    package var words: String {
+      switch self {
+      case .integer(let range): "a whole number from \(range.lowerBound) to \(range.upperBound)"
+      case .unsigned: "a whole number from 0 to \(UInt64.max)"
+      case .number(let bounds): "a number \(bounds.words)"
+      case .flag: "true or false"
+      case .text: "a text"
+      case .texts: "a text or a list of texts"
+      case .choice(let choices): "one of \(choices.joined(separator: ", "))"
+      }
+    }
+
+    /// Reads one plain word or number; nil where it is not what the key takes.
+    func value(of text: String) -> Value? {
+      switch self {
+      case .integer(let range): whole(text).flatMap { range.contains($0) ? .integer($0) : nil }
+      case .unsigned: UInt64(text.filter { $0 != "_" }).map(Value.unsigned)
+      case .number(let bounds): decimal(text).flatMap { bounds.contains($0) ? .number($0) : nil }
+      case .flag: text == "true" ? .flag(true) : text == "false" ? .flag(false) : nil
+      case .text: .text(text)
+      case .texts: .texts([text])
+      case .choice(let choices): choices.contains(text) ? .text(text) : nil
+      }
+    }
+
+    /// Also takes `2e4` and `10_000`.
+    private func whole(_ text: String) -> Int? {
+      Int(text.filter { $0 != "_" }) ?? decimal(text).flatMap(Int.init(exactly:))
+    }
+
+    private func decimal(_ text: String) -> Double? {
+      // Double reads hexadecimal, infinities and NaN as well; nobody means those here.
+      guard text.allSatisfy({ "0123456789+-.eE_".contains($0) }) else { return nil }
+      return Double(text.filter { $0 != "_" }).flatMap { $0.isFinite ? $0 : nil }
+    }
+  }
+
+  /// Which numbers are taken.
+  package struct Bounds: Sendable {
+    enum Edge: Sendable { case including(Double), excluding(Double) }
+    let lower: Edge
+    let upper: Edge
+
+    func contains(_ value: Double) -> Bool {
+      let isHighEnough =
+        switch lower {
+        case .including(let bound): value >= bound
+        case .excluding(let bound): value > bound
+        }
+      let isLowEnough =
+        switch upper {
+        case .including(let bound): value <= bound
+        case .excluding(let bound): value < bound
+        }
+      return isHighEnough && isLowEnough
+    }
+
+    var words: String {
+      switch (lower, upper) {
+      case (.including(let low), .including(let high)): "from \(short(low)) to \(short(high))"
+      case (.including(let low), .excluding(let high)): "from \(short(low)) to below \(short(high))"
+      case (.excluding(let low), .including(let high)): "above \(short(low)) and at most \(short(high))"
+      case (.excluding(let low), .excluding(let high)): "above \(short(low)) and below \(short(high))"
+      }
+    }
+
+    private func short(_ value: Double) -> String { Int(exactly: value).map(String.init) ?? "\(value)" }
+  }
+}

@@ -1,0 +1,131 @@
+// The table of a recipe's keys. Reading YAML, `--set`, the run file, `--json`, the recipe panel and the README go by it.
+
+extension Recipe {
+  /// Every key, in the order of every output.
+  package static let fields: [Field] = [
+    texts("data.paths", \.data.paths, "text files and folders; none means the default corpus"),
+    number("data.heldOut", \.data.heldOut, .including(0), .including(0.5), "share of the tokens kept for evaluation"),
+
+    choice("tokenizer.kind", \.tokenizer.kind, "what a token is"),
+    integer("tokenizer.vocabulary", \.tokenizer.vocabulary, 260...262_144, "tokens of a sentencepiece tokenizer"),
+    text("tokenizer.model", \.tokenizer.model, "SentencePiece model file to use; empty trains one on the corpus"),
+
+    integer("model.blocks", \.model.blocks, 1...512, "transformer blocks"),
+    integer("model.width", \.model.width, 2...32_768, "numbers that stand for a token between blocks"),
+    integer("model.heads", \.model.heads, 1...512, "attention heads"),
+    integer("model.keyValueHeads", \.model.keyValueHeads, 1...512, "heads of keys and values; fewer are shared"),
+    integer("model.inner", \.model.inner, 0...131_072, "inner width of SwiGLU; 0 means 8/3 of the width"),
+    integer("model.context", \.model.context, 1...131_072, "tokens in a row"),
+    flag("model.tied", \.model.tied, "whether the NTP unembedding is the embedding"),
+    number("model.ropeTheta", \.model.ropeTheta, .including(1), .including(1e9), "base of the rotary positions"),
+    number("model.deviation", \.model.deviation, .excluding(0), .including(1), "standard deviation of first weights"),
+
+    number(
+      "objective.ntp", \.objective.ntp, .including(0), .including(100), "weight of the next-token loss; 0 leaves it out"
+    ),
+    number(
+      "objective.top", \.objective.top, .including(0), .including(100),
+      "weight of the token-order loss; 0 leaves it out"),
+    integer("objective.window", \.objective.window, 0...131_072, "tokens that TOP looks ahead; 0 means the context"),
+    number(
+      "objective.temperature", \.objective.temperature, .excluding(0), .including(1000),
+      "TOP's τ: larger weighs far tokens more"),
+    choice("objective.semantics", \.objective.semantics, "reading of TOP's definition"),
+
+    integer("batch.rows", \.batch.rows, 1...65_536, "rows in a micro-batch"),
+    integer("batch.accumulation", \.batch.accumulation, 1...65_536, "micro-batches in a step"),
+
+    number("optimizer.beta1", \.optimizer.beta1, .including(0), .excluding(1), "AdamW's memory of the gradient"),
+    number("optimizer.beta2", \.optimizer.beta2, .including(0), .excluding(1), "AdamW's memory of its square"),
+    number(
+      "optimizer.epsilon", \.optimizer.epsilon, .excluding(0), .including(1), "AdamW's guard against division by zero"),
+    number(
+      "optimizer.weightDecay", \.optimizer.weightDecay, .including(0), .including(10), "pull of the weights towards 0"),
+    choice("optimizer.decays", \.optimizer.decays, "which weights are pulled"),
+    number(
+      "optimizer.clip", \.optimizer.clip, .including(0), .including(1e6),
+      "largest norm of the gradient; 0 does not clip"),
+
+    choice("schedule.kind", \.schedule.kind, "how the rate goes down"),
+    number("schedule.rate", \.schedule.rate, .excluding(0), .including(RateChange.largest), "highest learning rate"),
+    integer("schedule.warmup", \.schedule.warmup, 0...1_000_000_000, "steps until the highest rate is reached"),
+    number("schedule.floor", \.schedule.floor, .including(0), .including(1), "last rate as a share of the highest"),
+
+    integer("steps", \.steps, 1...1_000_000_000, "optimizer steps"),
+    Field(
+      key: "seed", kind: .unsigned, about: "first weights, order of the data and samples come from it",
+      read: { .unsigned($0.seed) }, write: { if case .unsigned(let value) = $1 { $0.seed = value } }),
+    choice("precision", \.precision, "operands of matrix products; auto takes bf16 where the CPU has it"),
+    integer("evaluate.every", \.evaluate.every, 0...1_000_000_000, "steps between evaluations; 0 never"),
+    integer("save.every", \.save.every, 0...1_000_000_000, "steps between checkpoints; 0 only at the end"),
+    integer("save.keep", \.save.keep, 0...1_000_000_000, "newest checkpoints kept, beside the best; 0 keeps all"),
+    integer("sample.every", \.sample.every, 0...1_000_000_000, "steps between samples of text and order; 0 never"),
+    text("sample.prompt", \.sample.prompt, "what sampled text begins with"),
+  ]
+
+  static func field(_ key: String) -> Field? { fields.first { $0.key == key } }
+
+  /// The key that was meant by a wrong one, as “; did you mean …?”, or where all keys can be read.
+  static func suggestion(for wrong: String) -> String {
+    // Somebody who writes `width` or `train.width` means `model.width`.
+    let lastWord = String(wrong[(wrong.lastIndex(of: ".").map { wrong.index(after: $0) } ?? wrong.startIndex)...])
+    let meant =
+      fields.map(\.key).nearest(to: wrong)
+      ?? fields.map { String($0.name) }.nearest(to: lastWord).flatMap { name in
+        fields.first { $0.name == name }?.key
+      }
+    return meant.map { "; did you mean \($0)?" } ?? "; the keys are \(fields.map(\.key).joined(separator: ", "))"
+  }
+
+  private typealias Path<Value> = WritableKeyPath<Recipe, Value> & Sendable
+
+  private static func integer(
+    _ key: String, _ path: Path<Int>, _ range: ClosedRange<Int>, _ about: String
+  ) -> Field {
+    Field(
+      key: key, kind: .integer(range), about: about,
+      read: { .integer($0[keyPath: path]) },
+      write: { if case .integer(let value) = $1 { $0[keyPath: path] = value } })
+  }
+
+  private static func number(
+    _ key: String, _ path: Path<Double>, _ lower: Field.Bounds.Edge, _ upper: Field.Bounds.Edge, _ about: String
+  ) -> Field {
+    Field(
+      key: key, kind: .number(Field.Bounds(lower: lower, upper: upper)), about: about,
+      read: { .number($0[keyPath: path]) },
+      write: { if case .number(let value) = $1 { $0[keyPath: path] = value } })
+  }
+
+  private static func flag(_ key: String, _ path: Path<Bool>, _ about: String) -> Field {
+    Field(
+      key: key, kind: .flag, about: about,
+      read: { .flag($0[keyPath: path]) },
+      write: { if case .flag(let value) = $1 { $0[keyPath: path] = value } })
+  }
+
+  private static func text(_ key: String, _ path: Path<String>, _ about: String) -> Field {
+    Field(
+      key: key, kind: .text, about: about,
+      read: { .text($0[keyPath: path]) },
+      write: { if case .text(let value) = $1 { $0[keyPath: path] = value } })
+  }
+
+  private static func texts(_ key: String, _ path: Path<[String]>, _ about: String) -> Field {
+    Field(
+      key: key, kind: .texts, about: about,
+      read: { .texts($0[keyPath: path]) },
+      write: { if case .texts(let value) = $1 { $0[keyPath: path] = value } })
+  }
+
+  private static func choice<Choice: RawRepresentable<String> & CaseIterable & Sendable>(
+    _ key: String, _ path: Path<Choice>, _ about: String
+  ) -> Field {
+    Field(
+      key: key, kind: .choice(Choice.allCases.map(\.rawValue)), about: about,
+      read: { .text($0[keyPath: path].rawValue) },
+      write: {
+        if case .text(let word) = $1, let value = Choice(rawValue: word) { $0[keyPath: path] = value }
+      })
+  }
+}

@@ -1,0 +1,47 @@
+// What must hold between a recipe's keys. Each key's own range is in Recipe+Fields.
+
+extension Recipe {
+  /// Checks what no key can say alone.
+  /// - Parameter source: What to begin messages with: the recipe's path or name.
+  /// - Throws: `UserError` with the keys, their values, and what to change.
+  package func validate(source: String) throws {
+    for rule in brokenRules { throw UserError(.data, "\(source): \(rule)") }
+  }
+
+  /// A sentence for every rule that this recipe breaks.
+  private var brokenRules: [String] {
+    var rules: [String] = []
+    func require(_ holds: Bool, _ sentence: @autoclosure () -> String) {
+      if !holds { rules.append(sentence()) }
+    }
+    require(
+      model.width % model.heads == 0,
+      "model.width \(model.width) cannot be shared by model.heads \(model.heads): make it a multiple of \(model.heads)")
+    let headWidth = model.width / model.heads
+    require(
+      model.width % model.heads != 0 || headWidth % 2 == 0,
+      "a head of \(headWidth) numbers cannot turn in pairs (rotary positions): model.width / model.heads must be even")
+    require(
+      model.heads % model.keyValueHeads == 0,
+      "model.keyValueHeads \(model.keyValueHeads) must divide model.heads \(model.heads)")
+    require(
+      objective.ntp > 0 || objective.top > 0,
+      "objective.ntp and objective.top are both 0: nothing would be learned; set one above 0")
+    require(
+      schedule.warmup <= steps,
+      "schedule.warmup \(schedule.warmup) is longer than the run: make it at most steps, \(steps)")
+    require(
+      !model.tied || objective.ntp > 0,
+      "model.tied ties the NTP head to the embedding, but objective.ntp is 0 and there is no such head")
+    // Both are at most 2^17 and 2^16, so that their products fit.
+    let tokens = batch.rows * model.context
+    require(
+      tokens <= Self.mostTokens,
+      "batch.rows \(batch.rows) × model.context \(model.context) is \(tokens) tokens at once; more than"
+        + " \(Self.mostTokens) are not taken: use batch.accumulation instead")
+    return rules
+  }
+
+  /// The most tokens of a micro-batch: 2^22.
+  private static let mostTokens = 4_194_304
+}

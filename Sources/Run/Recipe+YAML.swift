@@ -1,0 +1,257 @@
+// Recipes as text: read from YAML and `--set`, written as YAML with every key. The words and ranges are Recipe+Fields'.
+import Foundation
+import Yams
+
+extension Recipe {
+  /// Reads a recipe; keys that are not in it keep their defaults. What holds across keys is checked by `validate`.
+  /// - Parameter source: Where the text is from, for messages: the file's path.
+  /// - Throws: `UserError` with source, line and the nearest right key or the range.
+  package init(yaml: String, source: String) throws {
+    let document = try Document(yaml, source: source)
+    self.init()
+    guard case .mapping(let mapping) = document.root else {
+      throw document.error(
+        at: document.root, "a recipe is a list of keys with values, such as “steps: 1000”, and this is not")
+    }
+    var lines: [String: Int] = [:]
+    for (key, node) in try document.entries(of: mapping, below: "") {
+      if let line = lines[key] { throw document.error(at: node, "\(key) was set before, at line \(line)") }
+      lines[key] = node.mark?.line ?? 0
+      guard let field = Self.field(key) else {
+        throw document.error(at: node, "there is no key \(key)\(Self.suggestion(for: key))")
+      }
+      guard let value = document.value(of: node, for: field.kind) else {
+        throw document.error(at: node, field.refusal(of: document.words(of: node)))
+      }
+      field.write(&self, value)
+    }
+  }
+
+  /// Changes one key: `model.width=256`. A list is written `a.txt,b.txt` or as in YAML, `[a.txt, b.txt]`.
+  /// - Parameter source: What to begin messages with: the option's name.
+  /// - Throws: `UserError` that names the nearest right key or the range.
+  package mutating func set(_ assignment: String, source: String) throws {
+    guard let equals = assignment.firstIndex(of: "=") else {
+      throw UserError(.usage, "\(source) \(assignment): write KEY=VALUE, such as model.width=256")
+    }
+    let key = String(assignment[..<equals]).trimmingSpaces
+    let text = String(assignment[assignment.index(after: equals)...])
+    guard let field = Self.field(key) else {
+      throw UserError(.usage, "\(source) \(assignment): there is no key “\(key)”\(Self.suggestion(for: key))")
+    }
+    let value: Field.Value?
+    switch field.kind {
+    case .texts where text.trimmingSpaces.hasPrefix("["):
+      let document = try Document(text, source: "\(source) \(assignment)", status: .usage)
+      value = document.value(of: document.root, for: field.kind)
+    case .texts:
+      value = .texts(text.split(separator: ",").map { String($0).trimmingSpaces }.filter { !$0.isEmpty })
+    case .text: value = .text(text)
+    default: value = field.kind.value(of: text.trimmingSpaces)
+    }
+    guard let value else {
+      throw UserError(.usage, "\(source) \(assignment): \(field.refusal(of: "“\(text)”"))")
+    }
+    field.write(&self, value)
+  }
+
+  /// Every key with its value and, as a comment, what it is for. Reading it gives the same recipe, to the bit.
+  package var yaml: String {
+    var text = "# A recipe of foretop: every key, as it was resolved.\n"
+    var section: Substring = ""
+    for field in Self.fields {
+      if field.section != section && !field.section.isEmpty { text += "\(field.section):\n" }
+      section = field.section
+      let line = "\(section.isEmpty ? "" : "  ")\(field.name): \(field.read(self).yaml)"
+      text += line + String(repeating: " ", count: max(1, 34 - line.count)) + "# \(field.about)\n"
+    }
+    return text
+  }
+}
+
+extension Recipe.Field {
+  /// Why a value was not taken.
+  fileprivate func refusal(of words: String) -> String {
+    var sentence = "\(key) must be \(kind.words), and \(words) is not"
+    if case .choice(let choices) = kind, let meant = choices.nearest(to: words.filter { !"“”".contains($0) }) {
+      sentence += "; did you mean \(meant)?"
+    }
+    return sentence
+  }
+}
+
+extension Recipe.Field.Value {
+  fileprivate var yaml: String {
+    switch self {
+    case .integer(let value): "\(value)"
+    case .unsigned(let value): "\(value)"
+    case .number(let value): "\(value)"
+    case .flag(let value): "\(value)"
+    case .text(let value): Self.quoted(value)
+    case .texts(let values): "[\(values.map(Self.quoted).joined(separator: ", "))]"
+    }
+  }
+
+  /// In double quotes where a plain word would be read as something else.
+  private static func quoted(_ text: String) -> String {
+    let isPlainWord =
+      text.first?.isLetter == true
+      && text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "-_/.".contains($0)) }
+      && !["true", "false", "null"].contains(text.lowercased())
+    if isPlainWord { return text }
+    var quoted = "\""
+    for scalar in text.unicodeScalars {
+      switch scalar {
+      case "\"", "\\": quoted += "\\\(scalar)"
+      case "\n": quoted += "\\n"
+      case "\t": quoted += "\\t"
+      default:
+        // YAML forbids some characters, and folds line ends, unless they are escaped.
+        let isPrintable =
+          (0x20...0x7E).contains(scalar.value) || (0xA0...0x2027).contains(scalar.value)
+          || (0x202A...0xD7FF).contains(scalar.value) || (0xE000...0xFEFE).contains(scalar.value)
+          || (0xFF00...0xFFFD).contains(scalar.value) || scalar.value > 0xFFFF
+        if isPrintable {
+          quoted.unicodeScalars.append(scalar)
+        } else {
+          let digits = String(scalar.value, radix: 16)
+          quoted += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+        }
+      }
+    }
+    return quoted + "\""
+  }
+}
+
+/// A parsed YAML text and what its messages begin with.
+private struct Document {
+  let root: Node
+  let source: String
+  let status: UserError.Status
+
+  /// A recipe is a page; what is longer is something else.
+  private static let longest = 1 << 18
+
+  init(_ yaml: String, source: String, status: UserError.Status = .data) throws {
+    self.source = source
+    self.status = status
+    guard yaml.utf8.count <= Self.longest else {
+      throw UserError(status, "\(source): \(yaml.utf8.count) bytes are too many for a recipe")
+    }
+    let root: Node?
+    do {
+      // Yams keeps a pointer into the text while it parses. A short text lives inside the String value, where that
+      // pointer would dangle; a comment at the end makes every text long.
+      let long = yaml + (yaml.hasSuffix("\n") ? "" : "\n") + "# the end of the text"
+      root = try Yams.compose(yaml: long, .default, .default, .utf8)
+    } catch let error as YamlError {
+      throw UserError(status, Self.message(error, in: yaml) { Self.place(source, $0, status) })
+    }
+    guard let root, !root.isNull else { throw UserError(status, "\(source): this file has no keys") }
+    self.root = root
+  }
+
+  func error(at node: Node, _ sentence: String) -> UserError {
+    UserError(status, Self.place(source, node.mark?.line, status) + sentence)
+  }
+
+  /// What a message begins with. An option has no lines.
+  private static func place(_ source: String, _ line: Int?, _ status: UserError.Status) -> String {
+    line.flatMap { status == .usage ? nil : "\(source):\($0): " } ?? "\(source): "
+  }
+
+  /// Keys, dots between levels, with the nodes of their values, in order. What `<<` merges in comes only where no key of
+  /// its own says otherwise.
+  func entries(of mapping: Node.Mapping, below section: String) throws -> [(key: String, node: Node)] {
+    var entries: [(key: String, node: Node)] = []
+    var merged: [(key: String, node: Node)] = []
+    for (keyNode, node) in mapping {
+      guard case .scalar(let scalar) = keyNode, !scalar.string.isEmpty else {
+        throw error(at: keyNode, "a key must be a word such as “steps”")
+      }
+      if scalar.string == "<<" {
+        for source in node.sequence.map(Array.init) ?? [node] {
+          guard case .mapping(let other) = source else { throw error(at: node, "<< takes keys with values") }
+          merged += try self.entries(of: other, below: section).filter { new in !merged.contains { $0.key == new.key } }
+        }
+        continue
+      }
+      let key = section.isEmpty ? scalar.string : "\(section).\(scalar.string)"
+      let isSection = Recipe.fields.contains { $0.section == key }
+      // Sections go one level deep; whatever is below that is an unknown key.
+      if case .mapping(let inner) = node, section.isEmpty, isSection || Recipe.field(key) == nil {
+        entries += try self.entries(of: inner, below: key)
+      } else if isSection {
+        guard node.isNull else {
+          throw error(at: node, "\(key) is a section: its keys go below it, such as \(firstKey(of: key))")
+        }
+      } else {
+        // The line of the key: that of a value in block style is the next one.
+        entries.append((key, node.marked(keyNode.mark)))
+      }
+    }
+    return entries + merged.filter { merge in !entries.contains { $0.key == merge.key } }
+  }
+
+  private func firstKey(of section: String) -> String {
+    Recipe.fields.first { $0.section == section }?.key ?? section
+  }
+
+  /// What a key of this kind makes of a node; nil where it is not what the key takes.
+  func value(of node: Node, for kind: Recipe.Field.Kind) -> Recipe.Field.Value? {
+    switch (node, kind) {
+    case (_, .text) where node.isNull: .text("")
+    case (_, .texts) where node.isNull: .texts([])
+    case (.scalar(let scalar), _) where !node.isNull: kind.value(of: scalar.string)
+    case (.sequence(let nodes), .texts):
+      nodes.allSatisfy { $0.scalar != nil && !$0.isNull } ? .texts(nodes.compactMap { $0.scalar?.string }) : nil
+    default: nil
+    }
+  }
+
+  /// A node's value, for a message.
+  func words(of node: Node) -> String {
+    switch node {
+    case .scalar(let scalar): node.isNull ? "nothing" : "“\(scalar.string)”"
+    case .sequence: "a list"
+    case .mapping: "a section"
+    case .alias: "an alias"
+    }
+  }
+
+  private static func message(_ error: YamlError, in yaml: String, place: (Int?) -> String) -> String {
+    switch error {
+    case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
+      .composer(_, let problem, let mark, _):
+      // What is never closed is missed after the last line.
+      "\(place(min(mark.line, yaml.reversed().drop(while: \.isWhitespace).count(where: \.isNewline) + 1)))this is not YAML: \(problem)"
+    case .duplicatedKeysInMapping(let duplicates, let context):
+      "\(place(context.mark.line))\(duplicates.joined(separator: ", ")) is set twice in one section"
+    case .reader(let problem, _, _, _): "\(place(nil))this is not YAML: \(problem)"
+    default: "\(place(nil))this is not YAML: \(error)"
+    }
+  }
+}
+
+extension Node {
+  /// Whether this stands for nothing: an empty value, `~` or `null`.
+  fileprivate var isNull: Bool {
+    guard case .scalar(let scalar) = self, scalar.style == .plain || scalar.style == .any else { return false }
+    return ["", "~", "null", "Null", "NULL"].contains(scalar.string)
+  }
+
+  fileprivate func marked(_ mark: Mark?) -> Node {
+    switch self {
+    case .scalar(var scalar):
+      scalar.mark = mark
+      return .scalar(scalar)
+    case .sequence(var sequence):
+      sequence.mark = mark
+      return .sequence(sequence)
+    case .mapping(var mapping):
+      mapping.mark = mark
+      return .mapping(mapping)
+    case .alias: return self
+    }
+  }
+}

@@ -1,0 +1,29 @@
+// The learning rate's way through a run, as a share of the highest rate. The trainer steps by it; the rate panel draws it.
+import Foundation
+
+extension Recipe.Schedule {
+  /// The share of `rate` that a step is taken with, before the user's edits.
+  ///
+  /// Warm-up, for all kinds: (s + 1) / (w + 1). Then with progress p = (s + 1 − w) / (S − w + 1) and floor m: cosine
+  /// m + (1 − m)·½(1 + cos πp); linear m + (1 − m)(1 − p); constant 1; decay 1, and over the last fifth straight down
+  /// to m, which the last step reaches. Past the end it stays where it was.
+  ///
+  /// - Parameters:
+  ///   - step: s, counted from 0.
+  ///   - steps: S, the steps of the whole run.
+  package func multiplier(at step: Int, of steps: Int) -> Double {
+    if step < warmup { return Double(max(step, 0) + 1) / Double(warmup + 1) }
+    let step = min(step, max(steps - 1, warmup))
+    let progress = min(1, Double(step + 1 - warmup) / Double(max(steps - warmup + 1, 1)))
+    switch kind {
+    case .cosine: return floor + (1 - floor) * 0.5 * (1 + cos(.pi * progress))
+    case .linear: return floor + (1 - floor) * (1 - progress)
+    case .constant: return 1
+    case .decay:
+      let descent = max(steps / 5, 1)
+      let start = max(steps - descent, warmup)
+      guard step >= start else { return 1 }
+      return 1 - (1 - floor) * min(1, Double(step + 1 - start) / Double(max(steps - start, 1)))
+    }
+  }
+}

@@ -1,0 +1,72 @@
+// Text on a canvas: clipped, with an ellipsis where something is left out, and never a raw control byte.
+
+extension Canvas {
+  /// Writes text from a place to the right. Control and direction characters are shown as `·`.
+  /// - Returns: the column after it.
+  @discardableResult
+  package mutating func write(_ text: String, style: Style = .plain, column: Int, row: Int, in clip: Rectangle) -> Int {
+    var column = column
+    guard row >= max(clip.row, 0), row < min(clip.bottom, rows) else { return column + text.width }
+    for scalar in text.unicodeScalars {
+      if scalar.isUnsafe {
+        put("·", style: style, column: column, row: row, in: clip)
+        column += 1
+        continue
+      }
+      let width = scalar.width
+      if width == 0 {
+        // Joiners and variation selectors make some terminals draw wider than they count: left out.
+        if scalar.properties.generalCategory == .nonspacingMark, !(0xFE00...0xFE0F).contains(scalar.value) {
+          join(scalar, before: column, row: row, in: clip)
+        }
+        continue
+      }
+      put(Character(scalar), width: width, style: style, column: column, row: row, in: clip)
+      column += width
+    }
+    return column
+  }
+
+  /// Writes spans on line `line` of a rectangle, from its left (after `indent`) or to its right edge. What does not fit is
+  /// cut, with `…` at the end.
+  /// - Returns: the column after the last one written.
+  @discardableResult
+  package mutating func write(
+    _ spans: [Span], line: Int, of rectangle: Rectangle, indent: Int = 0, _ alignment: Alignment = .left
+  ) -> Int {
+    guard line >= 0, line < rectangle.rows, indent < rectangle.columns else { return rectangle.column }
+    let available = rectangle.columns - indent
+    let width = spans.width
+    var column = rectangle.column + indent
+    if alignment == .right { column = max(rectangle.end - width, column) }
+    let row = rectangle.row + line
+    guard width > available else {
+      for span in spans { column = write(span.text, style: span.style, column: column, row: row, in: rectangle) }
+      return column
+    }
+    var left = available
+    for span in spans {
+      let needed = span.width
+      if needed < left {
+        column = write(span.text, style: span.style, column: column, row: row, in: rectangle)
+        left -= needed
+      } else {
+        // The ellipsis belongs to the span that is cut, or to the one that ends where others are left out.
+        let text = span.text.cut(to: needed == left ? left - 1 : left)
+        column = write(
+          text.hasSuffix("…") ? text : text + "…", style: span.style, column: column, row: row, in: rectangle)
+        break
+      }
+    }
+    return column
+  }
+
+  /// Writes one piece of text on a line of a rectangle.
+  @discardableResult
+  package mutating func write(
+    _ text: String, style: Style = .plain, line: Int, of rectangle: Rectangle, indent: Int = 0,
+    _ alignment: Alignment = .left
+  ) -> Int {
+    write([Span(text, style)], line: line, of: rectangle, indent: indent, alignment)
+  }
+}

@@ -1,0 +1,144 @@
+// Numbers as people read them: 1 284, 5.3 M, 3.0e-4, 2 m 06 s. Without Foundation, since frames are made of these.
+import Glibc
+
+func log(_ value: Double) -> Double { Glibc.log(value) }
+func log10(_ value: Double) -> Double { Glibc.log10(value) }
+func power10(_ exponent: Int) -> Double { Glibc.pow(10, Double(exponent)) }
+
+/// Writes numbers.
+package enum Figure {
+  /// With this many decimals: `3.412`; `nan`, `inf` and `-inf` for what is no number.
+  package static func fixed(_ value: Double, _ decimals: Int) -> String {
+    guard value.isFinite else { return value.isNaN ? "nan" : value < 0 ? "-inf" : "inf" }
+    let scaled = (abs(value) * power10(decimals)).rounded()
+    guard scaled < 9e17 else { return scientific(value) }
+    let digits = String(Int(scaled))
+    let sign = value < 0 && scaled > 0 ? "-" : ""
+    guard decimals > 0 else { return sign + digits }
+    let padded = String(repeating: "0", count: max(decimals + 1 - digits.count, 0)) + digits
+    return sign + padded.dropLast(decimals) + "." + padded.suffix(decimals)
+  }
+
+  /// Thousands apart: `1 284`.
+  package static func grouped(_ value: Int) -> String {
+    let digits = String(value.magnitude)
+    var result = value < 0 ? "-" : ""
+    for (index, digit) in digits.enumerated() {
+      if index > 0, (digits.count - index) % 3 == 0 { result.append(" ") }
+      result.append(digit)
+    }
+    return result
+  }
+
+  /// A count in few cells: `9 999`, `12.3 k`, `5.3 M`, `1.2 G`.
+  package static func short(_ value: Double) -> String {
+    guard value.isFinite else { return fixed(value, 0) }
+    let magnitude = abs(value)
+    if magnitude < 9999.5 { return grouped(Int(value.rounded())) }
+    for (unit, size) in [("k", 1e3), ("M", 1e6), ("G", 1e9), ("T", 1e12)] where magnitude < size * 999.5 {
+      let scaled = value / size
+      return fixed(scaled, abs(scaled) < 99.95 ? 1 : 0) + " " + unit
+    }
+    return scientific(value)
+  }
+
+  /// A learning rate: `3.0e-4`, `1.21e-4`, `0.5`.
+  package static func rate(_ value: Double) -> String {
+    guard value.isFinite, value != 0 else { return value == 0 ? "0" : fixed(value, 0) }
+    return abs(value) >= 0.0995 && abs(value) < 1000 ? trimmed(fixed(value, 3)) : scientific(value)
+  }
+
+  /// A factor: `0.5`, `1.1`, `2`, `1.21`.
+  package static func factor(_ value: Double) -> String {
+    guard value.isFinite, abs(value) < 1e6, abs(value) >= 0.0005 || value == 0 else { return scientific(value) }
+    return trimmed(fixed(value, abs(value) < 0.1 ? 4 : abs(value) < 100 ? 2 : 0), atLeast: 0)
+  }
+
+  /// One to two decimals and a power of ten: `3.0e-4`, `1.21e-4`.
+  package static func scientific(_ value: Double) -> String {
+    guard value.isFinite, value != 0 else { return value == 0 ? "0" : fixed(value, 0) }
+    var exponent = Int(log10(abs(value)).rounded(.down))
+    var mantissa = value / power10(exponent)
+    if abs(mantissa) < 1 { (mantissa, exponent) = (mantissa * 10, exponent - 1) }
+    if abs(mantissa) >= 9.995 { (mantissa, exponent) = (mantissa / 10, exponent + 1) }
+    return trimmed(fixed(mantissa, 2)) + "e" + String(exponent)
+  }
+
+  /// A loss in nats: three decimals below 100, fewer above: `3.412`, `123.4`.
+  package static func loss(_ value: Double) -> String {
+    let magnitude = abs(value)
+    guard magnitude < 1e5 else { return value.isFinite ? scientific(value) : fixed(value, 0) }
+    return fixed(value, magnitude < 99.9995 ? 3 : magnitude < 9999.95 ? 1 : 0)
+  }
+
+  /// A share of 1 as `.632`, without the zero that says nothing; `1.00` and `-.20` as needed.
+  package static func share(_ value: Double, _ decimals: Int = 2) -> String {
+    let text = fixed(value, decimals)
+    if text.hasPrefix("0.") { return String(text.dropFirst()) }
+    if text.hasPrefix("-0.") { return "-" + text.dropFirst(2) }
+    return text
+  }
+
+  /// Seconds as `9 s`, `2 m 06 s`, `3 h 05 m`, `2 d 04 h`.
+  package static func duration(_ seconds: Double) -> String {
+    guard seconds.isFinite, seconds < 1e11 else { return seconds.isNaN ? "nan" : "inf" }
+    let whole = Int(max(seconds, 0).rounded())
+    func two(_ value: Int) -> String { value < 10 ? "0\(value)" : "\(value)" }
+    switch whole {
+    case ..<60: return "\(whole) s"
+    case ..<3600: return "\(whole / 60) m \(two(whole % 60)) s"
+    case ..<86400: return "\(whole / 3600) h \(two(whole % 3600 / 60)) m"
+    default: return "\(grouped(whole / 86400)) d \(two(whole % 86400 / 3600)) h"
+    }
+  }
+
+  /// A short time: `0.4 ms`, `518 ms`, `12.4 s`.
+  package static func milliseconds(_ seconds: Double) -> String {
+    guard seconds.isFinite, seconds < 1e11 else { return seconds.isNaN ? "nan" : "inf" }
+    let milliseconds = max(seconds, 0) * 1000
+    if milliseconds < 9.95 { return fixed(milliseconds, 1) + " ms" }
+    if milliseconds < 9999.5 { return grouped(Int(milliseconds.rounded())) + " ms" }
+    return seconds < 99.95 ? fixed(seconds, 1) + " s" : duration(seconds)
+  }
+
+  /// Bytes in powers of 1000: `61 MB`, `1.2 GB`.
+  package static func bytes(_ count: Double) -> String {
+    guard count.isFinite else { return fixed(count, 0) }
+    if abs(count) < 1000 { return "\(Int(count.rounded())) B" }
+    for (unit, size) in [("kB", 1e3), ("MB", 1e6), ("GB", 1e9), ("TB", 1e12)] where abs(count) < size * 999.5 {
+      let scaled = count / size
+      return fixed(scaled, abs(scaled) < 9.95 ? 1 : 0) + " " + unit
+    }
+    return scientific(count) + " B"
+  }
+
+  /// The time of day of a Unix time: `14:02:11`.
+  package static func clock(_ time: Double, secondsFromGMT: Int = 0) -> String {
+    guard time.isFinite, abs(time) < 1e14 else { return "--:--:--" }
+    let seconds = ((Int(time.rounded(.down)) + secondsFromGMT) % 86400 + 86400) % 86400
+    func two(_ value: Int) -> String { value < 10 ? "0\(value)" : "\(value)" }
+    return "\(two(seconds / 3600)):\(two(seconds % 3600 / 60)):\(two(seconds % 60))"
+  }
+
+  /// Labels for ticks: all with as many decimals as the narrowest step needs, or short when they are large.
+  package static func labels(_ ticks: [Double]) -> [String] {
+    let largest = ticks.map(abs).max() ?? 0
+    guard largest < 9999.5, largest >= 1e-3 || largest == 0 else {
+      return ticks.map { $0 == 0 ? "0" : largest < 1 ? rate($0) : short($0) }
+    }
+    let step = zip(ticks.dropFirst(), ticks).map { abs($0 - $1) }.min() ?? largest
+    var decimals = 0
+    while decimals < 5, step > 0, abs((step * power10(decimals)).rounded() - step * power10(decimals)) > 1e-6 {
+      decimals += 1
+    }
+    return ticks.map { largest >= 1000 ? grouped(Int($0.rounded())) : fixed($0, decimals) }
+  }
+
+  /// Without zeros at the end of its decimals, but for the first `atLeast`.
+  private static func trimmed(_ text: String, atLeast: Int = 1) -> String {
+    guard let point = text.firstIndex(of: ".") else { return text }
+    var decimals = text[text.index(after: point)...]
+    while decimals.count > atLeast, decimals.last == "0" { decimals.removeLast() }
+    return String(text[..<point]) + (decimals.isEmpty ? "" : "." + decimals)
+  }
+}

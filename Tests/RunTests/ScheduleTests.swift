@@ -1,0 +1,62 @@
+// The schedule against values worked out by hand from its formulas.
+import Foundation
+import Testing
+
+@testable import Run
+
+struct ScheduleTests {
+  private func schedule(_ kind: Recipe.Schedule.Kind, warmup: Int = 4, floor: Double = 0.1) -> Recipe.Schedule {
+    var schedule = Recipe.Schedule()
+    schedule.kind = kind
+    schedule.warmup = warmup
+    schedule.floor = floor
+    return schedule
+  }
+
+  @Test(arguments: Recipe.Schedule.Kind.allCases)
+  func `warm-up rises by equal parts and stops one part below the top`(kind: Recipe.Schedule.Kind) {
+    let schedule = schedule(kind)
+    for step in 0..<4 { #expect(schedule.multiplier(at: step, of: 100) == Double(step + 1) / 5) }
+  }
+
+  @Test func `cosine is half way between top and floor in the middle`() {
+    // w = 4, S = 103: progress (s − 3) / 100 is one half at s = 53.
+    let schedule = schedule(.cosine)
+    #expect(abs(schedule.multiplier(at: 53, of: 103) - 0.55) < 1e-12)
+    #expect(abs(schedule.multiplier(at: 4, of: 103) - (0.1 + 0.9 * 0.5 * (1 + cos(.pi / 100)))) < 1e-12)
+    #expect(schedule.multiplier(at: 102, of: 103) > 0.1)
+    #expect(schedule.multiplier(at: 102, of: 103) < 0.101)
+  }
+
+  @Test func `linear goes straight down`() {
+    let schedule = schedule(.linear)
+    #expect(abs(schedule.multiplier(at: 53, of: 103) - 0.55) < 1e-12)
+    #expect(abs(schedule.multiplier(at: 28, of: 103) - 0.775) < 1e-12)
+  }
+
+  @Test func `constant stays at the top after warm-up`() {
+    let schedule = schedule(.constant)
+    for step in [4, 50, 99, 200] { #expect(schedule.multiplier(at: step, of: 100) == 1) }
+  }
+
+  @Test func `decay holds and then reaches the floor with the last step`() {
+    let schedule = schedule(.decay)
+    #expect(schedule.multiplier(at: 4, of: 100) == 1)
+    #expect(schedule.multiplier(at: 79, of: 100) == 1)
+    #expect(abs(schedule.multiplier(at: 80, of: 100) - (1 - 0.9 / 20)) < 1e-12)
+    #expect(abs(schedule.multiplier(at: 99, of: 100) - 0.1) < 1e-12)
+  }
+
+  @Test(arguments: Recipe.Schedule.Kind.allCases)
+  func `every step of every length has a share between zero and one`(kind: Recipe.Schedule.Kind) {
+    for warmup in [0, 1, 5, 50] {
+      for steps in [1, 2, 4, 5, 6, 10, 49, 50, 51, 200] {
+        let schedule = schedule(kind, warmup: warmup)
+        for step in 0...(steps + 3) {
+          let share = schedule.multiplier(at: step, of: steps)
+          #expect(share > 0 && share <= 1, "\(kind) warm-up \(warmup) step \(step) of \(steps): \(share)")
+        }
+      }
+    }
+  }
+}
