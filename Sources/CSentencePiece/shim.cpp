@@ -1,1 +1,132 @@
+// SentencePiece's C++ API, as C functions.
 #include "CSentencePiece.h"
+
+#include <sentencepiece_processor.h>
+#include <sentencepiece_trainer.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+using sentencepiece::SentenceIterator;
+using sentencepiece::SentencePieceProcessor;
+using sentencepiece::SentencePieceTrainer;
+using sentencepiece::util::Status;
+
+struct SentencePieceModel {
+  SentencePieceProcessor processor;
+};
+
+namespace {
+
+/// A copy for the caller to free.
+void *copied(const void *bytes, size_t count) {
+  void *copy = std::malloc(count > 0 ? count : 1);
+  if (copy == nullptr) throw std::bad_alloc();
+  std::memcpy(copy, bytes, count);
+  return copy;
+}
+
+char *message(const Status &status) { return status.ok() ? nullptr : ::strdup(status.ToString().c_str()); }
+
+/// No exception may pass through C: it becomes a message.
+template <typename Body>
+char *guarded(Body body) {
+  try {
+    return body();
+  } catch (const std::exception &error) {
+    return ::strdup(error.what());
+  } catch (...) {
+    return ::strdup("unknown exception");
+  }
+}
+
+class Sentences : public SentenceIterator {
+ public:
+  Sentences(const char *text, const size_t *starts, const size_t *lengths, size_t count)
+      : text_(text), starts_(starts), lengths_(lengths), count_(count) {
+    read();
+  }
+  bool done() const override { return index_ >= count_; }
+  void Next() override {
+    index_ += 1;
+    read();
+  }
+  const std::string &value() const override { return value_; }
+  Status status() const override { return Status(); }
+
+ private:
+  void read() {
+    if (index_ < count_) value_.assign(text_ + starts_[index_], lengths_[index_]);
+  }
+
+  const char *text_;
+  const size_t *starts_;
+  const size_t *lengths_;
+  size_t count_;
+  size_t index_ = 0;
+  std::string value_;
+};
+
+}  // namespace
+
+void sentencepiece_free(void *memory) { std::free(memory); }
+
+char *sentencepiece_load(const void *bytes, size_t count, SentencePieceModel **model) {
+  *model = nullptr;
+  return guarded([&]() -> char * {
+    auto loaded = std::make_unique<SentencePieceModel>();
+    const Status status =
+        loaded->processor.LoadFromSerializedProto(std::string_view(static_cast<const char *>(bytes), count));
+    if (status.ok()) *model = loaded.release();
+    return message(status);
+  });
+}
+
+void sentencepiece_close(SentencePieceModel *model) { delete model; }
+
+int32_t sentencepiece_vocabulary(const SentencePieceModel *model) { return model->processor.GetPieceSize(); }
+bool sentencepiece_is_unknown(const SentencePieceModel *model, int32_t id) { return model->processor.IsUnknown(id); }
+bool sentencepiece_is_control(const SentencePieceModel *model, int32_t id) { return model->processor.IsControl(id); }
+bool sentencepiece_is_byte(const SentencePieceModel *model, int32_t id) { return model->processor.IsByte(id); }
+
+const char *sentencepiece_piece(const SentencePieceModel *model, int32_t id, size_t *count) {
+  const std::string &piece = model->processor.IdToPiece(id);
+  *count = piece.size();
+  return piece.data();
+}
+
+char *sentencepiece_encode(
+    const SentencePieceModel *model, const char *text, size_t count, int32_t **ids, size_t *idCount) {
+  *ids = nullptr;
+  *idCount = 0;
+  return guarded([&]() -> char * {
+    std::vector<int> encoded;
+    const Status status = model->processor.Encode(std::string_view(text, count), &encoded);
+    if (!status.ok()) return message(status);
+    *ids = static_cast<int32_t *>(copied(encoded.data(), encoded.size() * sizeof(int32_t)));
+    *idCount = encoded.size();
+    return nullptr;
+  });
+}
+
+char *sentencepiece_train(
+    const char *const *keys, const char *const *values, size_t optionCount, const char *text, const size_t *starts,
+    const size_t *lengths, size_t sentenceCount, void **model, size_t *modelCount) {
+  *model = nullptr;
+  *modelCount = 0;
+  return guarded([&]() -> char * {
+    std::unordered_map<std::string, std::string> options;
+    for (size_t i = 0; i < optionCount; ++i) options[keys[i]] = values[i];
+    Sentences sentences(text, starts, lengths, sentenceCount);
+    std::string serialized;
+    const Status status = SentencePieceTrainer::Train(options, &sentences, &serialized);
+    if (!status.ok()) return message(status);
+    *model = copied(serialized.data(), serialized.size());
+    *modelCount = serialized.size();
+    return nullptr;
+  });
+}

@@ -1,1 +1,162 @@
-// Corpus
+// A corpus, opened: files, tokenizer and tokens, divided into a training part and a held-out part.
+import Foundation
+
+/// Text that a network is trained on, as tokens.
+package struct Corpus: Sendable {
+  /// What a corpus is made from: the recipe's keys of that name, and where to keep what can be made again.
+  package struct Source: Sendable, Equatable {
+    /// `data.paths`: text files and folders, at least one.
+    package var paths: [String]
+    /// `tokenizer.kind`.
+    package var kind: Tokenizer.Kind
+    /// `tokenizer.vocabulary`: number of tokens, for a SentencePiece tokenizer that is trained.
+    package var vocabulary: Int
+    /// `tokenizer.model`: a SentencePiece model file to use instead of training one; empty trains one.
+    package var model: String
+    /// `data.heldOut`: the share of the tokens that is kept for evaluation, 0 ..< 1.
+    package var heldOut: Double
+    /// `model.context`: T, tokens of a window.
+    package var context: Int
+    /// The folder for token files and trained tokenizers; made if it is not there.
+    package var cache: String
+
+    package init(
+      paths: [String], kind: Tokenizer.Kind = .sentencepiece, vocabulary: Int = 4096, model: String = "",
+      heldOut: Double = 0.05, context: Int = 256, cache: String
+    ) {
+      self.paths = paths
+      self.kind = kind
+      self.vocabulary = vocabulary
+      self.model = model
+      self.heldOut = heldOut
+      self.context = context
+      self.cache = cache
+    }
+  }
+
+  package let tokenizer: Tokenizer
+  /// The tokens before the held-out ones.
+  package let training: Part
+  /// The last tokens: the share asked for, at least one window of them; none when the share is 0.
+  package let heldOut: Part
+  /// Bytes of all files.
+  package let bytes: Int
+  /// How many files the text is in.
+  package let files: Int
+  /// −Σ p ln p over the tokens of the training part, in nats: what a model that knows only frequencies loses.
+  package let unigramEntropy: Double
+  /// One line: `kjv.txt · 4.1 MB · 1.0 M tokens · sentencepiece 4096`.
+  package let summary: String
+
+  /// Opens a corpus, training a tokenizer and making tokens where the cache does not have them.
+  /// - Parameters:
+  ///   - tokenizer: One that was restored, to go on with; nil takes the one that `source` describes.
+  ///   - report: Told what takes time, in a sentence without a full stop, before it is done.
+  /// - Throws: `CorpusError`: a file that is missing, unreadable or empty, a text that is too short or does not suit the
+  ///   tokenizer, a damaged model, a cache folder that cannot be written.
+  package init(
+    opening source: Source, tokenizer restored: Tokenizer? = nil, report: (String) -> Void = { _ in }
+  ) throws(CorpusError) {
+    guard source.heldOut >= 0 && source.heldOut < 1 else {
+      throw CorpusError(.usage, "data.heldOut is \(source.heldOut); it must be at least 0 and below 1")
+    }
+    guard source.context > 0 else {
+      throw CorpusError(.usage, "model.context is \(source.context); it must be at least 1")
+    }
+    let texts = try TextFiles(at: source.paths)
+    let cache = Cache(folder: source.cache)
+    let tokenizer: Tokenizer
+    if let restored {
+      tokenizer = restored
+    } else {
+      tokenizer = try cache.tokenizer(for: texts, source, report)
+    }
+    let all = try cache.tokens(of: texts, by: tokenizer, report)
+    let name = Self.name(of: source.paths, files: texts.files.count)
+    let boundary = try Self.boundary(of: all.count, source, name)
+
+    self.tokenizer = tokenizer
+    training = all.part(0..<boundary)
+    heldOut = all.part(boundary..<all.count)
+    bytes = texts.size
+    files = texts.files.count
+    unigramEntropy = Self.entropy(of: training, vocabulary: tokenizer.vocabulary)
+    summary = [
+      name, "\(quantity(texts.size, spaced: false))B", "\(quantity(all.count)) tokens", tokenizer.summary,
+    ].joined(separator: " · ")
+  }
+
+  /// Reads files and folders as one text, for evaluation by a tokenizer. Nothing is cached.
+  /// - Throws: `CorpusError` missing, unreadable, empty or badText.
+  package static func tokens(at paths: [String], by tokenizer: Tokenizer) throws(CorpusError) -> Part {
+    var tokens: [Int32] = []
+    let texts = try TextFiles(at: paths)
+    try texts.forEach(by: tokenizer) { (part: [Int32]) throws(CorpusError) in tokens += part }
+    return Part(tokens)
+  }
+
+  /// How many of `count` tokens are for training.
+  private static func boundary(of count: Int, _ source: Source, _ name: String) throws(CorpusError) -> Int {
+    let context = source.context
+    guard source.heldOut > 0 else {
+      guard count >= context else {
+        throw CorpusError(
+          .tooShort,
+          """
+          \(name) has \(count) tokens, and a window needs \(context); give more text in data.paths, or set model.context to \
+          \(count) or less
+          """)
+      }
+      return count
+    }
+    guard count >= 2 * context else {
+      throw CorpusError(
+        .tooShort,
+        """
+        \(name) has \(count) tokens, and \(2 * context) are needed: a window of \(context) to train on and one held out; \
+        give more text in data.paths, or set model.context to \(count / 2) or less
+        """)
+    }
+    let boundary = count - max(Int(source.heldOut * Double(count)), context)
+    guard boundary >= context else {
+      throw CorpusError(
+        .tooShort,
+        """
+        \(name) has \(count) tokens, of which data.heldOut \(source.heldOut) leaves \(boundary) to train on, and a window \
+        needs \(context); set data.heldOut lower, or give more text in data.paths
+        """)
+    }
+    return boundary
+  }
+
+  private static func entropy(of part: Part, vocabulary: Int) -> Double {
+    var counts = [Int](repeating: 0, count: vocabulary)
+    let step = 1 << 16
+    for start in stride(from: 0, to: part.count, by: step) {
+      for token in part.tokens(start..<min(start + step, part.count)) { counts[Int(token)] += 1 }
+    }
+    return counts.reduce(0) { sum, count in
+      guard count > 0 else { return sum }
+      let p = Double(count) / Double(part.count)
+      return sum - p * log(p)
+    }
+  }
+
+  private static func name(of paths: [String], files: Int) -> String {
+    let first = Visible.text(Array(((paths.first ?? "") as NSString).lastPathComponent.utf8))
+    if paths.count > 1 { return "\(first) and \(paths.count - 1) more" }
+    return files > 1 ? "\(first) (\(files) files)" : first
+  }
+}
+
+/// A number in three or four characters and a unit: `987`, `4.1 k`, `1.0 M`, `12 G`.
+/// - Parameter spaced: Whether a bare number stands alone; else it gets a space, for a unit to follow.
+func quantity(_ number: Int, spaced: Bool = true) -> String {
+  var (tenths, unit) = (number * 10, "")
+  for larger in ["k", "M", "G", "T"] where tenths >= 9995 {
+    tenths = (tenths + 500) / 1000
+    unit = larger
+  }
+  if unit.isEmpty { return spaced ? "\(number)" : "\(number) " }
+  return tenths < 100 ? "\(tenths / 10).\(tenths % 10) \(unit)" : "\((tenths + 5) / 10) \(unit)"
+}

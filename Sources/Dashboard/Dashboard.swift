@@ -1,1 +1,191 @@
-// Dashboard
+// The run, seen. Two doors in, `receive` and `press`; one picture out, `draw`. No terminal, no clock, no files.
+import Run
+import TerminalUI
+import Yams
+
+/// What a screen knows of a run, and how the user looks at it.
+package struct Dashboard: Sendable {
+  /// Where the events come from.
+  package enum Mode: Sendable {
+    /// A run that goes on: keys make commands.
+    case live
+    /// A stored run: the same panels, and control keys that say why they do nothing.
+    case stored
+  }
+
+  /// What the run does.
+  enum Phase: Sendable, Equatable {
+    case starting, training, paused
+    case ended(Ending.Reason)
+  }
+
+  /// What lies over the panels and takes the keys.
+  enum Overlay: Sendable, Equatable {
+    case help(scroll: Int)
+    case rate(text: String, problem: String)
+    case confirm(RateChange)
+    case quit
+  }
+
+  package let mode: Mode
+  /// Seconds from Greenwich, for times of day.
+  let secondsFromGMT: Int
+
+  // The run.
+  var beginning: Beginning?
+  var recipeLines: [String] = []
+  var phase = Phase.starting
+  var history: History
+  var log: [LogLine] = []
+  var asked: [Asked] = []
+  var samples: [OrderSample] = []
+  var text: TextSample?
+  var rateFactor = 1.0
+
+  // How it is looked at.
+  let layouts: [Layout]
+  var layout: Layout
+  var axis: Axis
+  var isLogarithmic: Bool
+  var focus: Panel?
+  var isFullScreen = false
+  var scroll: [Panel: Int] = [:]
+  var overlay: Overlay?
+  var message = ""
+  /// The sample shown, where samples are stepped through; nil is the latest.
+  var sampleIndex: Int?
+  package var palette: Palette
+  package var glyphs: Glyphs
+
+  /// Whether something changed since this was last set to false: draw only then, or when the size changed.
+  package var needsDrawing = true
+
+  /// Makes a dashboard that knows of no run yet.
+  /// - Parameters:
+  ///   - layouts: those of the layout files; the built-in train layout is used for what they leave out.
+  ///   - startingWith: the name of the layout shown first.
+  ///   - problems: sentences on layout files that could not be used, for the events panel.
+  ///   - time: Unix time, seconds, for these.
+  package init(
+    _ mode: Mode, layouts: [Layout] = [], startingWith name: String = "train", problems: [String] = [],
+    time: Double = 0, palette: Palette = .okabe, glyphs: Glyphs = .braille, secondsFromGMT: Int = 0
+  ) {
+    self.mode = mode
+    self.secondsFromGMT = secondsFromGMT
+    self.palette = palette
+    self.glyphs = glyphs
+    self.layouts = layouts.contains { $0.key == 1 } ? layouts : [.train] + layouts
+    let layout = self.layouts.first { $0.name == name } ?? self.layouts.first { $0.key == 1 } ?? .train
+    self.layout = layout
+    axis = layout.settings.x ?? .step
+    isLogarithmic = layout.settings.isLogarithmic ?? false
+    history = History(smoothing: layout.settings.smoothing ?? 0.9)
+    for problem in problems { log.append(LogLine(time: time, step: 0, text: problem, style: Style(.warning))) }
+  }
+
+  /// Takes an event of the run.
+  package mutating func receive(_ event: Event) {
+    needsDrawing = true
+    settle(event)
+    switch event {
+    case .began(let beginning): begin(beginning)
+    case .stepped(let report):
+      history.append(report)
+      noticeFactor(of: report)
+      if phase == .starting { phase = .training }
+    case .evaluated(let evaluation):
+      history.append(evaluation)
+      log.append(LogLine(evaluation))
+    case .ordered(let sample):
+      samples.append(sample)
+    case .wrote(let sample):
+      text = sample
+      scroll[.text] = nil
+    case .occurred(let occurrence): note(occurrence)
+    case .ended(let ending):
+      phase = .ended(ending.reason)
+      log.append(LogLine(ending))
+      if overlay == .quit { overlay = nil }
+    }
+  }
+
+  private mutating func begin(_ beginning: Beginning) {
+    self.beginning = beginning
+    phase = .starting
+    recipeLines = Self.lines(of: beginning.recipe)
+    history.cut(after: beginning.step)
+    samples.removeAll { $0.step > beginning.step }
+  }
+
+  private mutating func note(_ occurrence: Occurrence) {
+    log.append(LogLine(occurrence))
+    switch occurrence.kind {
+    case .pause:
+      if phase != .paused { history.mark(.pause) }
+      phase = .paused
+    case .proceed: phase = .training
+    case .diverged:
+      phase = .paused
+      history.mark(.diverged)
+    case .rate:
+      history.mark(.rate)
+      if let old = occurrence.old, let new = occurrence.new, old > 0, new > 0 { rateFactor *= new / old }
+    case .saved: history.mark(.saved)
+    case .start, .refused, .notice, .warning, .failure, .end: break
+    }
+  }
+
+  /// What the user's edits multiply the schedule with, read off a step: right from the first step of a resumed run on.
+  private mutating func noticeFactor(of report: StepReport) {
+    rateFactor = 1
+    guard let planned = plannedRate(at: report.step - 1), planned > 0 else { return }
+    let factor = report.rate / planned
+    // Beyond six digits it is rounding.
+    rateFactor = factor.isFinite && factor > 0 ? (abs(factor - 1) < 1e-6 ? 1 : factor) : 1
+  }
+
+  /// Takes off the list what an event answers. A refusal answers the oldest command.
+  private mutating func settle(_ event: Event) {
+    if case .ended = event {
+      asked.removeAll()
+      message = ""
+      return
+    }
+    var index = asked.firstIndex { $0.isAnswered(by: event) }
+    if case .occurred(let occurrence) = event, occurrence.kind == .refused, !asked.isEmpty { index = 0 }
+    guard let index else { return }
+    asked.remove(at: index)
+  }
+
+  /// The recipe as its YAML says it.
+  private static func lines(of recipe: Recipe) -> [String] {
+    // A recipe that cannot be written has nothing to show; it was read from YAML before.
+    guard let yaml = try? YAMLEncoder().encode(recipe) else { return [] }
+    return yaml.split(separator: "\n").map(String.init)
+  }
+
+  /// The learning rate of the next step, as far as it is known: the schedule's, times the user's edits.
+  var currentRate: Double? { history.last.map { plannedRate(at: $0.step) ?? $0.rate } }
+
+  /// What the schedule, with the user's edits, makes of a step counted from 0; nil without a recipe.
+  func plannedRate(at step: Int) -> Double? {
+    guard let recipe = beginning?.recipe else { return nil }
+    return recipe.schedule.rate * recipe.schedule.multiplier(at: step, of: recipe.steps) * rateFactor
+  }
+
+  /// Whether the run's next event is an evaluation: one was asked for, or the step calls for one.
+  var isEvaluating: Bool {
+    guard phase == .training || phase == .paused else { return false }
+    if asked.contains(where: { $0.command == .evaluate }) { return true }
+    guard mode == .live, phase == .training, let every = beginning?.recipe.evaluate.every, every > 0,
+      let step = history.last?.step, step % every == 0
+    else { return false }
+    return (history.evaluations.last?.evaluation.step ?? -1) < step
+  }
+
+  /// The sample that the order panel shows.
+  var sample: OrderSample? {
+    guard let sampleIndex, samples.indices.contains(sampleIndex) else { return samples.last }
+    return samples[sampleIndex]
+  }
+}

@@ -1,1 +1,251 @@
-// Transformer
+// The network: tokens → hidden states → a loss a head → gradients of all parameters. The step of Training calls forward,
+// heads and backward, in that order, for every micro-batch.
+import Kernels
+
+package struct Transformer: ~Copyable {
+  package let configuration: Configuration
+  package let precision: Precision
+  /// Rows of a micro-batch.
+  package let rows: Int
+  package let parameters: Parameters
+  package let products: Products
+  private let activations: Activations
+  private let blocks: [Block]
+  private let predictionHeads: PredictionHeads
+  private let isTrained: Bool
+
+  /// Allocates everything and makes every product; weights are zero until `initialize` or a checkpoint sets them.
+  /// - Parameters:
+  ///   - rows: rows of `configuration.context` tokens in a micro-batch.
+  ///   - chunk: positions whose logits exist at a time; nil chooses.
+  ///   - isTrained: without it there are no gradients, and blocks share their activations.
+  /// - Throws: `TransformerError` when the shape does not work out, memory is short or oneDNN refuses.
+  package init(
+    _ configuration: Configuration, rows: Int, precision: Precision, threads: Int, chunk: Int? = nil,
+    isTrained: Bool = true
+  ) throws {
+    try configuration.check()
+    guard rows >= 1, threads >= 1 else {
+      throw TransformerError.shape("a batch needs at least one row and one thread, not \(rows) and \(threads)")
+    }
+    let plan = ParameterPlan(configuration)
+    let (products, attention, blocks, heads) = try Self.operations(
+      configuration, plan, rows: rows, precision: precision, threads: threads, chunk: chunk, isTrained: isTrained)
+    let parameters = try Parameters(plan, precision: precision, isTrained: isTrained)
+    let activations = try Activations(
+      configuration, rows: rows, precision: precision, isTrained: isTrained, attentionScratch: attention.scratchSize,
+      logitsSize: heads.logitsSize, parameterCount: plan.count, threads: threads)
+    self.configuration = configuration
+    self.precision = precision
+    self.rows = rows
+    self.isTrained = isTrained
+    self.products = products
+    self.blocks = blocks
+    predictionHeads = heads
+    self.parameters = parameters
+    self.activations = activations
+  }
+
+  private static func operations(
+    _ configuration: Configuration, _ plan: ParameterPlan, rows: Int, precision: Precision, threads: Int, chunk: Int?,
+    isTrained: Bool
+  ) throws -> (Products, Attention, [Block], PredictionHeads) {
+    do {
+      let products = try Products(threads: threads)
+      let attention = try Attention(configuration, precision: precision, isTrained: isTrained, products: products)
+      let blocks = try plan.blocks.map { offsets throws(ProductError) in
+        try Block(
+          configuration, at: offsets, attention: attention, rows: rows, precision: precision, isTrained: isTrained,
+          products: products)
+      }
+      let heads = try PredictionHeads(
+        configuration, offset: plan.unembedding, positions: rows * configuration.context, chunk: chunk,
+        precision: precision, isTrained: isTrained, products: products)
+      return (products, attention, blocks, heads)
+    } catch {
+      throw TransformerError.kernels("\(error)")
+    }
+  }
+
+  package var threads: Int { products.threads }
+  private var positions: Int { rows * configuration.context }
+
+  /// Bytes of activations and scratch.
+  package var activationBytes: Int { activations.bytes }
+
+  /// Through all blocks and the final norm; the hidden states stay in the activations.
+  package func forward(_ batch: TokenRows) {
+    check(batch)
+    let c = configuration
+    let M = positions
+    Embedding.forward(
+      parameters.weights + parameters.plan.embedding, tokens: batch.tokens, context: c.context, stride: batch.stride,
+      x: Matrix(activations.embedded, rows: M, columns: c.width), threads: threads)
+    var x = activations.embedded
+    for (index, block) in blocks.enumerated() {
+      let kept = activations.blocks[index]
+      block.forward(parameters, x: x, adding: index > 0, kept: kept, shared: activations.shared)
+      x = kept.x1
+    }
+    RMSNorm.forward(
+      Matrix(x, rows: M, columns: c.width),
+      adding: Matrix(activations.shared.delta, rows: M, columns: c.width, precision: precision),
+      w: parameters.weights + parameters.plan.finalNorm, epsilon: c.epsilon,
+      sum: Matrix(activations.final, rows: M, columns: c.width),
+      y: Matrix(activations.hidden, rows: M, columns: c.width, precision: precision), scale: activations.finalScale,
+      threads: threads)
+  }
+
+  /// How many positions count for each head, which all micro-batches of a step must know before the first gradient.
+  package func countPositions(_ batch: TokenRows) -> [Int] {
+    check(batch)
+    fillTargets(batch)
+    return activations.targets.map { targets in
+      (0..<positions).reduce(0) { $0 + (targets.counts[$1] > 0 ? 1 : 0) }
+    }
+  }
+
+  /// The losses of all heads on the hidden states that `forward` left.
+  package func losses(_ batch: TokenRows) -> [LossSum] {
+    fillTargets(batch)
+    return runHeads(factors: nil, adds: false)
+  }
+
+  /// The losses of all heads, and their gradients at the unembeddings and the hidden states.
+  /// - Parameters:
+  ///   - weights: λ, one a head.
+  ///   - denominators: positions that count in the whole step, one a head; 0 where none does.
+  ///   - adds: whether gradients are added to what is there: every micro-batch but the first.
+  package func heads(_ batch: TokenRows, weights: [Float], denominators: [Int], adds: Bool) -> [LossSum] {
+    precondition(weights.count == configuration.objectives.count && denominators.count == weights.count)
+    fillTargets(batch)
+    let factors = zip(weights, denominators).map { $1 > 0 ? $0 / Float($1) : 0 }
+    return runHeads(factors: factors, adds: adds)
+  }
+
+  /// From the gradient at the hidden states to the gradients of all other parameters.
+  package func backward(_ batch: TokenRows, adds: Bool) {
+    precondition(isTrained, "a network made for reading cannot go backward")
+    let c = configuration
+    let M = positions
+    let shared = activations.shared
+    let gradients = parameters.gradients
+    if !adds { clearAddedGradients() }
+    RMSNorm.backward(
+      Matrix(activations.dHidden, rows: M, columns: c.width, precision: precision),
+      x: Matrix(activations.final, rows: M, columns: c.width), w: parameters.weights + parameters.plan.finalNorm,
+      scale: activations.finalScale, dx: Matrix(shared.dx, rows: M, columns: c.width), addsTo: false,
+      operand: precision == .bf16
+        ? Matrix(shared.dxOperand, rows: M, columns: c.width, precision: .bf16) : nil,
+      dw: gradients + parameters.plan.finalNorm, partial: shared.partial, threads: threads)
+    for index in blocks.indices.reversed() {
+      blocks[index].backward(parameters, kept: activations.blocks[index], shared: shared, adds: adds)
+    }
+    Embedding.backward(
+      Matrix(shared.dx, rows: M, columns: c.width), tokens: batch.tokens, context: c.context, stride: batch.stride,
+      dTable: gradients + parameters.plan.embedding, threads: threads)
+  }
+
+  /// The Euclidean norm of all gradients.
+  package func gradientNorm() -> Double {
+    Kernels.Block.norm(
+      parameters.gradients, count: parameters.plan.count, partial: activations.normPieces, threads: threads)
+  }
+
+  /// Products write their gradients on the first micro-batch; norms and the embedding only ever add.
+  private func clearAddedGradients() {
+    let plan = parameters.plan
+    for tensor in plan.tensors where !tensor.isMatrix {
+      (parameters.gradients + tensor.offset).update(repeating: 0, count: tensor.count)
+    }
+    // A tied embedding was written as an unembedding just before.
+    if !configuration.isTied {
+      let count = configuration.vocabulary * configuration.width
+      let table = parameters.gradients + plan.embedding
+      Team.split(count, threads: threads) { _, range in
+        (table + range.lowerBound).update(repeating: 0, count: range.count)
+      }
+    }
+  }
+
+  private func fillTargets(_ batch: TokenRows) {
+    let context = configuration.context
+    for (head, objective) in configuration.objectives.enumerated() {
+      let targets = activations.targets[head]
+      let entropy = activations.entropy[head]
+      Team.split(batch.rows, threads: threads) { _, rows in
+        for row in rows {
+          objective.fill(targets.from(row * context), entropy: entropy + row * context, row: batch[row])
+        }
+      }
+    }
+  }
+
+  private func runHeads(factors: [Float]?, adds: Bool) -> [LossSum] {
+    predictionHeads.run(
+      parameters, hidden: activations.hidden, targets: activations.targets, entropy: activations.entropy,
+      losses: activations.losses, factors: factors, dHidden: activations.dHidden, adds: adds,
+      logits: activations.logits)
+  }
+
+  private func check(_ batch: TokenRows) {
+    precondition(
+      batch.rows == rows && batch.context == configuration.context && batch.stride >= batch.context,
+      "this network takes \(rows) rows of \(configuration.context) tokens")
+  }
+
+  /// The final hidden state of one position, as floats: for looking at a head's ranking.
+  /// - Returns: [d].
+  package func hidden(row: Int, position: Int) -> [Float] {
+    let first = (row * configuration.context + position) * configuration.width
+    return (0..<configuration.width).map { i in
+      switch precision {
+      case .fp32: activations.hidden.assumingMemoryBound(to: Float.self)[first + i]
+      case .bf16:
+        Float(bitPattern: UInt32(activations.hidden.assumingMemoryBound(to: UInt16.self)[first + i]) << 16)
+      }
+    }
+  }
+
+  /// The logits of one head for one hidden state.
+  /// - Returns: [V].
+  package func logits(head: Int, hidden: [Float]) -> [Float] {
+    precondition(hidden.count == configuration.width && configuration.objectives.indices.contains(head))
+    let offset = parameters.plan.unembedding + head * configuration.vocabulary * configuration.width
+    var logits = [Float](repeating: 0, count: configuration.vocabulary)
+    MatrixVector.multiply(
+      Matrix(
+        parameters.operand(offset), rows: configuration.vocabulary, columns: configuration.width, precision: precision),
+      hidden, into: &logits, threads: threads)
+    return logits
+  }
+
+  /// The targets that one head's objective gives a row of tokens at one position, nearest first.
+  /// - Parameter row: tokens, of which the first `position + 1` are read already.
+  package static func targets(
+    of objective: Objective, in row: [Int32], at position: Int
+  ) -> [(token: Int32, weight: Float)] {
+    let capacity = objective.capacity
+    var tokens = [Int32](repeating: 0, count: row.count * capacity)
+    var weights = [Float](repeating: 0, count: row.count * capacity)
+    var counts = [Int32](repeating: 0, count: row.count)
+    var entropy = [Float](repeating: 0, count: row.count)
+    row.withUnsafeBufferPointer { row in
+      tokens.withUnsafeMutableBufferPointer { tokens in
+        weights.withUnsafeMutableBufferPointer { weights in
+          counts.withUnsafeMutableBufferPointer { counts in
+            entropy.withUnsafeMutableBufferPointer { entropy in
+              objective.fill(
+                SparseTargets(
+                  tokens: tokens.baseAddress!, weights: weights.baseAddress!, counts: counts.baseAddress!,
+                  capacity: capacity),
+                entropy: entropy.baseAddress!,
+                row: TokenRow(tokens: row.baseAddress!, count: row.count, context: row.count))
+            }
+          }
+        }
+      }
+    }
+    return (0..<Int(counts[position])).map { k in (tokens[position * capacity + k], weights[position * capacity + k]) }
+  }
+}

@@ -1,1 +1,291 @@
+// The whole network against its Double twin: losses, and gradients against slopes.
+import Foundation
+import Kernels
+import Support
 import Testing
+import Transformer
+
+/// A tiny network with its batch.
+struct Case: Sendable, CustomTestStringConvertible {
+  var testDescription: String
+  var vocabulary = 11
+  var blocks = 2
+  var width = 12
+  var heads = 2
+  var keyValueHeads = 2
+  var inner = 10
+  var context = 7
+  var isTied = false
+  var objectives: [Objective] = [.nextToken(NextToken()), .tokenOrder(TokenOrder(window: 5))]
+  var weights: [Float] = [1, 0.5]
+  var rows = 2
+  var threads = 2
+  var chunk: Int?
+  var masked = false
+
+  static let all = [
+    Case(testDescription: "NTP and TOP"),
+    Case(testDescription: "NTP alone", objectives: [.nextToken(NextToken())], weights: [1]),
+    Case(testDescription: "TOP alone", objectives: [.tokenOrder(TokenOrder(window: 4))], weights: [2]),
+    Case(testDescription: "tied", isTied: true),
+    Case(testDescription: "tied, NTP alone", isTied: true, objectives: [.nextToken(NextToken())], weights: [1]),
+    Case(testDescription: "grouped keys", width: 16, heads: 4, keyValueHeads: 2),
+    Case(testDescription: "one key for all", width: 24, heads: 3, keyValueHeads: 1, threads: 1),
+    Case(testDescription: "sixteens", vocabulary: 32, width: 32, heads: 1, keyValueHeads: 1, inner: 48, context: 16),
+    Case(testDescription: "small chunks", chunk: 3),
+    Case(testDescription: "context 1", context: 1, rows: 3),
+    Case(testDescription: "vocabulary 1", vocabulary: 1),
+    Case(testDescription: "masks and documents", context: 9, masked: true),
+  ]
+
+  var configuration: Configuration {
+    Configuration(
+      vocabulary: vocabulary, blocks: blocks, width: width, heads: heads, keyValueHeads: keyValueHeads, inner: inner,
+      context: context, isTied: isTied, ropeTheta: 10_000, objectives: objectives)
+  }
+}
+
+/// Rows of random tokens with look-ahead, owned.
+struct Rows {
+  var tokens: [Int32]
+  var documents: [Int32]?
+  var mask: [UInt8]?
+  let rows: Int
+  let context: Int
+  let stride: Int
+
+  init(_ c: Case, seed: UInt64, lookahead: Int = 6) {
+    var dice = Dice(seed)
+    rows = c.rows
+    context = c.context
+    stride = c.context + lookahead
+    tokens = dice.tokens(rows * stride, below: c.vocabulary)
+    // The text of the last row ends with its positions.
+    for i in (rows - 1) * stride + context..<rows * stride { tokens[i] = -1 }
+    if c.masked {
+      documents = tokens.indices.map { Int32($0 % stride / 4) }
+      mask = tokens.indices.map { $0 % 3 == 0 ? 0 : 1 }
+    }
+  }
+
+  func view<Result>(_ body: (TokenRows) throws -> Result) rethrows -> Result {
+    try tokens.withUnsafeBufferPointer { tokens in
+      try (documents ?? []).withUnsafeBufferPointer { d in
+        try (mask ?? []).withUnsafeBufferPointer { m in
+          try body(
+            TokenRows(
+              tokens: tokens.baseAddress!, rows: rows, context: context, stride: stride,
+              documents: documents == nil ? nil : d.baseAddress, mask: mask == nil ? nil : m.baseAddress))
+        }
+      }
+    }
+  }
+}
+
+extension Transformer {
+  /// Tensors by name.
+  func tensors(_ base: UnsafeMutablePointer<Float>) -> [String: [Float]] {
+    Dictionary(
+      uniqueKeysWithValues: parameters.plan.tensors.map { tensor in
+        (tensor.path, Array(UnsafeBufferPointer(start: base + tensor.offset, count: tensor.count)))
+      })
+  }
+
+  /// Weights large enough that every part of the network matters.
+  func shake(_ seed: UInt64) {
+    var dice = Dice(seed)
+    for tensor in parameters.plan.tensors {
+      for i in 0..<tensor.count {
+        parameters.weights[tensor.offset + i] =
+          tensor.isMatrix ? Float.random(in: -0.6...0.6, using: &dice) : Float.random(in: 0.5...1.5, using: &dice)
+      }
+    }
+    parameters.roundOperands(threads: threads)
+  }
+
+  /// Means of the losses, and their weighted sum's gradients in the parameters.
+  func learn(_ rows: Rows, weights: [Float]) -> [LossSum] {
+    rows.view { batch in
+      let counts = countPositions(batch)
+      forward(batch)
+      let losses = heads(batch, weights: weights, denominators: counts, adds: false)
+      backward(batch, adds: false)
+      return losses
+    }
+  }
+}
+
+@Suite struct TransformerTests {
+  /// Σ weight × mean loss, in Double.
+  private func loss(_ c: Case, _ rows: Rows, _ tensors: [String: [Double]]) -> Double {
+    let model = ReferenceModel(
+      heads: c.heads, keyValueHeads: c.keyValueHeads, blocks: c.blocks, theta: 10_000, width: c.width, inner: c.inner,
+      tensors: tensors)
+    var total = 0.0
+    for (index, objective) in c.objectives.enumerated() {
+      var (sum, count) = (0.0, 0)
+      for row in 0..<rows.rows {
+        let tokens = Array(rows.tokens[row * rows.stride..<(row + 1) * rows.stride])
+        let documents = rows.documents.map { Array($0[row * rows.stride..<(row + 1) * rows.stride]) }
+        let name: String
+        if case .nextToken = objective { name = "lm_head" } else { name = "top_head" }
+        let logits = model.logits(Array(tokens[..<c.context]), head: name)
+        for t in 0..<c.context {
+          if let mask = rows.mask, mask[row * rows.stride + t] == 0 { continue }
+          var targets: [(token: Int, weight: Double)]
+          switch objective {
+          case .nextToken: targets = Reference.tokenOrder(tokens, at: t, window: 1, documents: documents)
+          case .tokenOrder(let order):
+            targets = Reference.tokenOrder(tokens, at: t, window: order.window, documents: documents)
+          }
+          if targets.isEmpty { continue }
+          sum += Reference.crossEntropy(logits[t], targets)
+          count += 1
+        }
+      }
+      if count > 0 { total += Double(c.weights[index]) * sum / Double(count) }
+    }
+    return total
+  }
+
+  @Test(arguments: Case.all)
+  func `its losses are its twin's and its gradients their slopes`(c: Case) throws {
+    let model = try Transformer(
+      c.configuration, rows: c.rows, precision: .fp32, threads: c.threads, chunk: c.chunk)
+    model.shake(3)
+    let rows = Rows(c, seed: 4)
+    let losses = model.learn(rows, weights: c.weights)
+    let total = zip(losses, c.weights).reduce(0.0) {
+      $0 + ($1.0.positions > 0 ? $1.0.loss / Double($1.0.positions) * Double($1.1) : 0)
+    }
+    let tensors = model.tensors(model.parameters.weights).mapValues(\.doubles)
+    let expected = loss(c, rows, tensors)
+    #expect(abs(total - expected) < 1e-5 * (1 + expected), "loss \(total), twin \(expected)")
+
+    let gradients = model.tensors(model.parameters.gradients)
+    var dice = Dice(5)
+    for (path, gradient) in gradients.sorted(by: { $0.key < $1.key }) {
+      for _ in 0..<4 {
+        let i = Int.random(in: gradient.indices, using: &dice)
+        let slope = slope(
+          of: { values in
+            var changed = tensors
+            changed[path] = values
+            return loss(c, rows, changed)
+          }, at: tensors[path]!, i)
+        #expect(
+          abs(Double(gradient[i]) - slope) < 2e-5 + 2e-4 * abs(slope), "\(path)[\(i)]: \(gradient[i]), slope \(slope)")
+      }
+    }
+  }
+
+  @Test func `two micro-batches add up to one batch`() throws {
+    var c = Case(testDescription: "", rows: 4)
+    let whole = try Transformer(c.configuration, rows: 4, precision: .fp32, threads: 2)
+    whole.shake(3)
+    let rows = Rows(c, seed: 4)
+    let losses = whole.learn(rows, weights: c.weights)
+    c.rows = 2
+    let half = try Transformer(c.configuration, rows: 2, precision: .fp32, threads: 2)
+    half.shake(3)
+    var sums: [[LossSum]] = []
+    rows.view { batch in
+      let parts = [batch.rows(0, count: 2), batch.rows(2, count: 2)]
+      let counts = parts.map { half.countPositions($0) }
+      let denominators = zip(counts[0], counts[1]).map(+)
+      for (index, part) in parts.enumerated() {
+        half.forward(part)
+        sums.append(half.heads(part, weights: c.weights, denominators: denominators, adds: index > 0))
+        half.backward(part, adds: index > 0)
+      }
+    }
+    for head in losses.indices {
+      #expect(abs(losses[head].loss - sums[0][head].loss - sums[1][head].loss) < 1e-5)
+      #expect(losses[head].positions == sums[0][head].positions + sums[1][head].positions)
+    }
+    let (a, b) = (whole.tensors(whole.parameters.gradients), half.tensors(half.parameters.gradients))
+    for (path, gradient) in a { #expect(largestError(b[path]!, gradient.doubles) < 1e-6, "\(path)") }
+  }
+
+  @Test func `the size of a chunk changes nothing but rounding`() throws {
+    let c = Case(testDescription: "", context: 40, rows: 3)
+    let rows = Rows(c, seed: 6)
+    let gradients = try [1, 7, 64, 120].map { chunk in
+      let model = try Transformer(c.configuration, rows: c.rows, precision: .fp32, threads: 2, chunk: chunk)
+      model.shake(3)
+      _ = model.learn(rows, weights: c.weights)
+      return model.tensors(model.parameters.gradients)
+    }
+    for other in gradients.dropFirst() {
+      for (path, gradient) in gradients[0] { #expect(largestError(other[path]!, gradient.doubles) < 1e-6, "\(path)") }
+    }
+  }
+
+  @Test func `the same network gives the same bits again, and nearly those on one thread`() throws {
+    let c = Case(testDescription: "", width: 32, heads: 2, context: 200, rows: 3)
+    let rows = Rows(c, seed: 7)
+    func gradients(threads: Int) throws -> [String: [Float]] {
+      let model = try Transformer(c.configuration, rows: c.rows, precision: .fp32, threads: threads)
+      model.shake(3)
+      _ = model.learn(rows, weights: c.weights)
+      return model.tensors(model.parameters.gradients)
+    }
+    let first = try gradients(threads: 2)
+    #expect(try gradients(threads: 2) == first)
+    let single = try gradients(threads: 1)
+    for (path, gradient) in first { #expect(largestError(single[path]!, gradient.doubles) < 1e-5, "\(path)") }
+  }
+
+  @Test func `attention over several tiles is its twin's`() throws {
+    let c = Case(
+      testDescription: "", vocabulary: 20, blocks: 1, width: 8, heads: 2, keyValueHeads: 1, inner: 8, context: 300,
+      objectives: [.nextToken(NextToken())], weights: [1], rows: 1)
+    let model = try Transformer(c.configuration, rows: 1, precision: .fp32, threads: 2)
+    model.shake(8)
+    let rows = Rows(c, seed: 9)
+    let losses = model.learn(rows, weights: [1])
+    let tensors = model.tensors(model.parameters.weights).mapValues(\.doubles)
+    #expect(abs(losses[0].loss / Double(losses[0].positions) - loss(c, rows, tensors)) < 1e-4)
+    let gradients = model.tensors(model.parameters.gradients)
+    for path in ["model/layers/0/self_attn/q_proj/weight", "model/layers/0/self_attn/k_proj/weight"] {
+      let slope = slope(
+        of: { values in
+          var changed = tensors
+          changed[path] = values
+          return loss(c, rows, changed)
+        }, at: tensors[path]!, 5)
+      #expect(abs(Double(gradients[path]![5]) - slope) < 1e-5 + 1e-3 * abs(slope), "\(path)")
+    }
+  }
+
+  @Test func `bf16 stays near fp32`() throws {
+    guard Machine.hasBF16 else { return }
+    let c = Case(testDescription: "", vocabulary: 50, width: 64, inner: 64, context: 40, rows: 3)
+    let rows = Rows(c, seed: 10)
+    let results = try [Precision.fp32, .bf16].map { precision in
+      let model = try Transformer(c.configuration, rows: c.rows, precision: precision, threads: 2, chunk: 50)
+      model.parameters.initialize(seed: 1, deviation: 0.1, threads: 2)
+      let losses = model.learn(rows, weights: c.weights)
+      return (losses: losses, gradients: model.tensors(model.parameters.gradients))
+    }
+    for head in 0..<2 {
+      let (a, b) = (results[0].losses[head].loss, results[1].losses[head].loss)
+      #expect(abs(a - b) < 0.01 * a)
+    }
+    for (path, exact) in results[0].gradients {
+      let near = results[1].gradients[path]!
+      let difference = zip(exact, near).reduce(0.0) { $0 + pow(Double($1.0 - $1.1), 2) }.squareRoot()
+      let size = exact.reduce(0.0) { $0 + pow(Double($1), 2) }.squareRoot()
+      #expect(difference < 0.03 * size, "\(path): \(difference) of \(size)")
+    }
+  }
+
+  @Test(arguments: [(10, 3, 3, 8), (6, 2, 2, 8), (12, 4, 3, 8), (12, 2, 2, 0)])
+  func `a shape that does not work out is refused with its numbers`(shape: (Int, Int, Int, Int)) {
+    var c = Case(testDescription: "")
+    (c.width, c.heads, c.keyValueHeads, c.inner) = shape
+    #expect(throws: TransformerError.self) {
+      _ = try Transformer(c.configuration, rows: 1, precision: .fp32, threads: 1)
+    }
+  }
+}

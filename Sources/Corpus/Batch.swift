@@ -1,0 +1,55 @@
+// What a step learns from: rows of tokens and what follows them.
+
+/// A view of a batch, valid until the next one is asked for: a guest of the `Batches` or `OrderedBatches` that made it.
+package struct Batch {
+  /// Rows of the buffer.
+  package let rows: Int
+  /// Rows that hold a window; those after them are all −1. Equal to `rows` but in the last batch of `OrderedBatches`.
+  package let filledRows: Int
+  /// T: tokens of a window.
+  package let context: Int
+  /// How many following tokens each row has after its T.
+  package let lookahead: Int
+  /// [rows, T + lookahead], row-major; −1 where no token follows because the part ends.
+  package let tokens: UnsafePointer<Int32>
+
+  /// Elements from one row to the next: T + lookahead.
+  package var stride: Int { context + lookahead }
+}
+
+/// The memory of a batch, and how a window is put into a row.
+struct BatchBuffer: ~Copyable {
+  let rows: Int
+  let context: Int
+  let lookahead: Int
+  private let tokens: UnsafeMutablePointer<Int32>
+
+  private var stride: Int { context + lookahead }
+
+  init(rows: Int, context: Int, lookahead: Int) {
+    precondition(rows > 0 && context > 0 && lookahead >= 0, "a batch has at least one row of at least one token")
+    self.rows = rows
+    self.context = context
+    self.lookahead = lookahead
+    tokens = .allocate(capacity: rows * (context + lookahead))
+    tokens.initialize(repeating: -1, count: rows * (context + lookahead))
+  }
+
+  deinit { tokens.deallocate() }
+
+  /// Puts the window that starts at `start` into a row, with as many of the tokens after it as the part has.
+  func fill(_ row: Int, from part: Part, at start: Int) {
+    let destination = tokens + row * stride
+    let available = min(stride, part.count - start)
+    part.copy(start..<(start + available), to: destination)
+    (destination + available).update(repeating: -1, count: stride - available)
+  }
+
+  func clear(_ row: Int) {
+    (tokens + row * stride).update(repeating: -1, count: stride)
+  }
+
+  func batch(filledRows: Int) -> Batch {
+    Batch(rows: rows, filledRows: filledRows, context: context, lookahead: lookahead, tokens: UnsafePointer(tokens))
+  }
+}

@@ -1,0 +1,157 @@
+// What can be made again, kept: trained tokenizers and token files, each under the hash of all it was made from.
+import Foundation
+
+/// The cache folder. Its files are named by SHA-256 over the contents of the texts (not their paths or times: a changed file
+/// is another text, whatever its date says) and over whatever else decides the result.
+struct Cache: Sendable {
+  let folder: String
+
+  /// The tokenizer that `source` describes.
+  func tokenizer(
+    for texts: TextFiles, _ source: Corpus.Source, _ report: (String) -> Void
+  ) throws(CorpusError) -> Tokenizer {
+    switch source.kind {
+    case .bytes: return try Tokenizer(kind: .bytes, model: [])
+    case .characters: return try Tokenizer(kind: .characters, model: try characters(of: texts))
+    case .sentencepiece where source.model.isEmpty: return try trained(on: texts, vocabulary: source.vocabulary, report)
+    case .sentencepiece:
+      let model = try TextFiles(at: [source.model])
+      guard let file = model.files.first, file.path == source.model else {
+        throw CorpusError(
+          .badTokenizer, "\(source.model) is a folder; tokenizer.model must name a SentencePiece model file")
+      }
+      do throws(CorpusError) {
+        return try Tokenizer(kind: .sentencepiece, model: try file.bytes())
+      } catch {
+        guard error.kind == .badTokenizer else { throw error }
+        throw CorpusError(
+          .badTokenizer,
+          """
+          \(source.model) is no tokenizer: \(error); name a SentencePiece file (tokenizer.model) in tokenizer.model, or leave \
+          it empty to train one
+          """)
+      }
+    }
+  }
+
+  /// The tokens of all texts in order.
+  func tokens(
+    of texts: TextFiles, by tokenizer: Tokenizer, _ report: (String) -> Void
+  ) throws(CorpusError) -> Part {
+    var key = Digest()
+    key.add(field: "tokens")
+    key.add(number: Tokenizer.version)
+    key.add(field: tokenizer.kind.rawValue)
+    key.add(field: tokenizer.model)
+    key.add(texts)
+    let hash = key.finished()
+    let path = path(of: hash, "tokens")
+    if let file = tokenFile(path, hash) { return Part(file) }
+
+    report("making tokens of \(quantity(texts.size, spaced: false))B (\(tokenizer.summary))")
+    let isNarrow = tokenizer.vocabulary <= 1 << 16
+    try CacheFile.write(path, key: hash, width: isNarrow ? 2 : 4) { append throws(CorpusError) in
+      try texts.forEach(by: tokenizer) { (tokens: [Int32]) throws(CorpusError) in
+        if isNarrow {
+          try tokens.map { UInt16($0) }.withUnsafeBufferPointer { elements throws(CorpusError) in
+            try append(UnsafeRawBufferPointer(elements))
+          }
+        } else {
+          try tokens.withUnsafeBufferPointer { elements throws(CorpusError) in
+            try append(UnsafeRawBufferPointer(elements))
+          }
+        }
+      }
+    }
+    guard let file = tokenFile(path, hash) else {
+      throw CorpusError(
+        .cannotWriteCache, "\(path) was written and cannot be read back; check the disk, or use another folder")
+    }
+    return Part(file)
+  }
+
+  private func tokenFile(_ path: String, _ key: [UInt8]) -> CacheFile? {
+    guard let file = CacheFile(at: path, key: key), file.width > 1 else { return nil }
+    return file
+  }
+
+  private func trained(
+    on texts: TextFiles, vocabulary: Int, _ report: (String) -> Void
+  ) throws(CorpusError) -> Tokenizer {
+    var key = Digest()
+    key.add(field: "sentencepiece")
+    key.add(number: TrainingSample.version)
+    key.add(number: vocabulary)
+    key.add(texts)
+    let hash = key.finished()
+    let path = path(of: hash, "model")
+    if let file = CacheFile(at: path, key: hash), file.width == 1,
+      let tokenizer = try? Tokenizer(kind: .sentencepiece, model: Array(file.elements))
+    {
+      return tokenizer
+    }
+
+    report("training a tokenizer of \(vocabulary) pieces on \(quantity(texts.size, spaced: false))B")
+    var sample = TrainingSample(total: texts.size)
+    for file in texts.files { try file.bytes().withUnsafeBytes { sample.add($0) } }
+    let model = try sample.model(vocabulary: vocabulary)
+    try CacheFile.write(path, key: hash, width: 1) { append throws(CorpusError) in
+      try model.withUnsafeBufferPointer { elements throws(CorpusError) in try append(UnsafeRawBufferPointer(elements)) }
+    }
+    return try Tokenizer(kind: .sentencepiece, model: model)
+  }
+
+  private func characters(of texts: TextFiles) throws(CorpusError) -> [UInt8] {
+    var census = CharacterCensus()
+    for file in texts.files {
+      let bytes = try file.bytes()
+      try file.checkCharacters(bytes)
+      bytes.withUnsafeBytes { census.add($0) }
+    }
+    return census.model
+  }
+
+  private func path(of key: [UInt8], _ ending: String) -> String {
+    (folder as NSString).appendingPathComponent("\(hexadecimal(key)).\(ending)")
+  }
+}
+
+extension Tokenizer {
+  /// Part of what identifies token files in the cache: a change in encoding that changes tokens changes this.
+  static let version = 1
+}
+
+extension Digest {
+  fileprivate mutating func add(_ texts: TextFiles) {
+    add(number: texts.files.count)
+    for file in texts.files { add(field: file.digest) }
+  }
+}
+
+extension TextFiles {
+  /// Hands on the tokens of each file. A file that others follow gets a line's end if it has none.
+  func forEach(
+    by tokenizer: Tokenizer, _ body: ([Int32]) throws(CorpusError) -> Void
+  ) throws(CorpusError) {
+    for (index, file) in files.enumerated() {
+      var bytes = try file.bytes()
+      if tokenizer.kind == .characters { try file.checkCharacters(bytes) }
+      if index + 1 < files.count, bytes.last != UInt8(ascii: "\n") { bytes.append(UInt8(ascii: "\n")) }
+      try body(tokenizer.tokens(of: bytes))
+    }
+  }
+}
+
+extension TextFile {
+  /// - Throws: `CorpusError.badText` where there is a byte that is part of no character.
+  fileprivate func checkCharacters(_ bytes: [UInt8]) throws(CorpusError) {
+    guard let place = bytes.withUnsafeBytes({ $0.firstInvalidByte }) else { return }
+    let line = 1 + bytes[..<place].count { $0 == UInt8(ascii: "\n") }
+    throw CorpusError(
+      .badText,
+      """
+      \(path), line \(line): byte \(place) is no UTF-8, so the text has no characters there; save it as UTF-8, or set \
+      tokenizer.kind to sentencepiece or bytes
+      """)
+  }
+}

@@ -1,0 +1,31 @@
+// What can be wrong with a text, a tokenizer or the cache, told in a sentence.
+
+/// Something that a person gave is not as it must be. `description` says what, where, and what to do next.
+package struct CorpusError: Error, Sendable, Equatable, CustomStringConvertible {
+  package enum Kind: Sendable, Equatable {
+    /// No such file or folder.
+    case missing
+    /// A file or folder is there and cannot be read, or changed while it was read.
+    case unreadable
+    /// A file without a byte, or a folder without text.
+    case empty
+    /// Fewer tokens than one window needs.
+    case tooShort
+    /// A text that this kind of tokenizer cannot take.
+    case badText
+    /// A tokenizer model that is damaged or no tokenizer model.
+    case badTokenizer
+    /// A value of a recipe key cannot be had with this text.
+    case usage
+    /// A file in the cache folder cannot be written.
+    case cannotWriteCache
+  }
+
+  package var kind: Kind
+  package var description: String
+
+  package init(_ kind: Kind, _ description: String) {
+    self.kind = kind
+    self.description = description
+  }
+}

@@ -1,0 +1,119 @@
+// Text to tokens and back: the first hop of the flow.
+
+/// A tokenizer: bytes in, token ids in 0 ..< vocabulary out, and the way back.
+///
+/// Bytes that go through `tokens` and `bytes(of:)` come back as they were, whatever they are; two cases apart: `characters`
+/// has an ⟨unk⟩ for what its corpus did not have, and so has a SentencePiece model file that was made without byte fallback
+/// or with a normalization of its own. No special tokens are added.
+package struct Tokenizer: Sendable {
+  package enum Kind: String, Sendable, CaseIterable {
+    /// Pieces of words, by a SentencePiece model.
+    case sentencepiece
+    /// A token a byte; the id is the byte.
+    case bytes
+    /// A token a Unicode scalar; ids in order of their code points, and one more for all others.
+    case characters
+  }
+
+  private enum Table: Sendable {
+    case pieces(SentencePieceModel)
+    case bytes
+    case characters(CharacterTable)
+  }
+
+  package let kind: Kind
+  /// What `init(kind:model:)` makes the same tokenizer of: the SentencePiece model file, the UTF-8 text of all characters in
+  /// order of their ids, or nothing for bytes.
+  package let model: [UInt8]
+  private let table: Table
+
+  /// Makes a tokenizer of what was stored, or of a SentencePiece model file's bytes.
+  /// - Throws: `CorpusError.badTokenizer` when `model` is not what this kind needs.
+  package init(kind: Kind, model: [UInt8]) throws(CorpusError) {
+    self.kind = kind
+    self.model = model
+    switch kind {
+    case .sentencepiece: table = .pieces(try SentencePieceModel(model))
+    case .characters: table = .characters(try CharacterTable(model))
+    case .bytes:
+      guard model.isEmpty else {
+        throw CorpusError(
+          .badTokenizer, "a tokenizer of bytes has no model, and \(model.count) bytes were stored as one")
+      }
+      table = .bytes
+    }
+  }
+
+  /// Makes a tokenizer of a stored record's kind and model.
+  /// - Throws: `CorpusError.badTokenizer` for a kind that is none, or a model that is not what the kind needs.
+  package init(kind name: String, model: [UInt8]) throws(CorpusError) {
+    guard let kind = Kind(rawValue: name) else {
+      let known = Kind.allCases.map(\.rawValue).joined(separator: ", ")
+      throw CorpusError(.badTokenizer, "“\(name)” is no kind of tokenizer; there are: \(known)")
+    }
+    try self.init(kind: kind, model: model)
+  }
+
+  /// Number of tokens: ids are 0 ..< vocabulary.
+  package var vocabulary: Int {
+    switch table {
+    case .pieces(let pieces): pieces.vocabulary
+    case .bytes: 256
+    case .characters(let characters): characters.vocabulary
+    }
+  }
+
+  /// The name, for a line about the corpus: `sentencepiece 4096`, `bytes`, `characters 71`.
+  package var summary: String {
+    kind == .bytes ? kind.rawValue : "\(kind.rawValue) \(vocabulary)"
+  }
+
+  /// The tokens of bytes, which may be any.
+  package func tokens(of bytes: [UInt8]) -> [Int32] {
+    bytes.withUnsafeBytes { tokens(of: $0) }
+  }
+
+  /// The tokens of bytes, which may be any. Long ones are shared out over the processor's cores; the result does not
+  /// depend on how many there are.
+  package func tokens(of bytes: UnsafeRawBufferPointer) -> [Int32] {
+    switch table {
+    case .pieces(let pieces): pieces.tokens(of: bytes)
+    case .bytes: bytes.map { Int32($0) }
+    case .characters(let characters): characters.tokens(of: bytes)
+    }
+  }
+
+  package func tokens(of text: String) -> [Int32] { tokens(of: Array(text.utf8)) }
+
+  /// The bytes that tokens stand for, from 0 ..< vocabulary each.
+  /// - Parameter continuing: Whether other tokens came before these. It matters to models that put a space before every
+  ///   text (Llama's do): it is taken off again at a text's start only.
+  package func bytes(of tokens: [Int32], continuing: Bool = false) -> [UInt8] {
+    for token in tokens {
+      precondition(0 <= token && token < vocabulary, "token \(token) is not among the \(vocabulary) of the tokenizer")
+    }
+    switch table {
+    case .pieces(let pieces): return pieces.bytes(of: tokens, continuing: continuing)
+    case .bytes: return tokens.map { UInt8($0) }
+    case .characters(let characters): return tokens.flatMap { characters.bytes(of: $0) }
+    }
+  }
+
+  /// The text that tokens stand for; bytes that are not UTF-8 become U+FFFD.
+  package func text(of tokens: [Int32], continuing: Bool = false) -> String {
+    String(decoding: bytes(of: tokens, continuing: continuing), as: UTF8.self)
+  }
+
+  /// The text of one token for a screen: see `Visible`. Special tokens show as their name, ⟨unk⟩; a number that is no token of
+  /// this tokenizer as ⟨its digits⟩.
+  package func visible(_ token: Int32) -> String {
+    guard 0 <= token && token < vocabulary else { return "⟨\(token)⟩" }
+    switch table {
+    case .pieces(let pieces):
+      return pieces.special(token).map { Visible.special($0) } ?? Visible.text(Array(pieces.bytes(of: token)))
+    case .bytes: return Visible.text([UInt8(token)])
+    case .characters(let characters):
+      return token == characters.unknown ? "⟨unk⟩" : Visible.text(characters.bytes(of: token))
+    }
+  }
+}

@@ -1,0 +1,65 @@
+// Text for a screen: whatever the bytes are, what comes out has only characters that take up cells and leave others alone.
+
+/// Makes text visible: no control character, no direction or joining mark and no invalid byte is left as it is.
+///
+/// Control characters become pictures (␊ ␉ ␛), invalid UTF-8 becomes ⟨E2⟩, and characters that are invisible, combine with
+/// their neighbours, or have no agreed width become ⟨U+200F⟩. Ordinary spaces stay.
+package enum Visible {
+  /// The visible form of bytes that may be UTF-8.
+  package static func text(_ bytes: [UInt8]) -> String {
+    bytes.withUnsafeBytes { text($0) }
+  }
+
+  static func text(_ bytes: UnsafeRawBufferPointer) -> String {
+    var visible = ""
+    var index = 0
+    while index < bytes.count {
+      let decoded = bytes.scalar(at: index)
+      if let scalar = decoded.value.flatMap(Unicode.Scalar.init) {
+        append(scalar, isFirst: index == 0, to: &visible)
+      } else {
+        visible += "⟨\(hexadecimal(UInt32(bytes[index]), digits: 2))⟩"
+      }
+      index += decoded.length
+    }
+    return visible
+  }
+
+  /// The visible form of a special piece's name: `<unk>` becomes ⟨unk⟩.
+  static func special(_ name: [UInt8]) -> String {
+    let bare =
+      name.first == UInt8(ascii: "<") && name.last == UInt8(ascii: ">") ? Array(name.dropFirst().dropLast()) : name
+    return "⟨\(text(bare))⟩"
+  }
+
+  private static func append(_ scalar: Unicode.Scalar, isFirst: Bool, to visible: inout String) {
+    switch scalar.value {
+    case 0x20...0x7E: visible.unicodeScalars.append(scalar)
+    case 0x00..<0x20: visible.unicodeScalars.append(Unicode.Scalar(0x2400 + scalar.value)!)
+    case 0x7F: visible += "␡"
+    default:
+      if isPlain(scalar.properties, isFirst: isFirst) {
+        visible.unicodeScalars.append(scalar)
+      } else {
+        visible += "⟨U+\(hexadecimal(scalar.value, digits: 4))⟩"
+      }
+    }
+  }
+
+  private static func isPlain(_ properties: Unicode.Scalar.Properties, isFirst: Bool) -> Bool {
+    if properties.isDefaultIgnorableCodePoint || properties.isNoncharacterCodePoint { return false }
+    switch properties.generalCategory {
+    case .control, .format, .surrogate, .privateUse, .unassigned, .lineSeparator, .paragraphSeparator, .spaceSeparator:
+      return false
+    case .nonspacingMark, .enclosingMark, .spacingMark:
+      return !isFirst  // Alone it would sit on the neighbouring cell.
+    default:
+      return true
+    }
+  }
+
+  private static func hexadecimal(_ value: UInt32, digits: Int) -> String {
+    let text = String(value, radix: 16, uppercase: true)
+    return String(repeating: "0", count: max(0, digits - text.count)) + text
+  }
+}

@@ -1,0 +1,78 @@
+// One picture: panels where the layout puts them, a message line, and what lies over them.
+import Run
+import TerminalUI
+
+extension Dashboard {
+  /// Draws the screen for a terminal of any size; changes nothing.
+  /// - Parameters:
+  ///   - size: columns and rows; below 1 × 1 is taken as 1 × 1.
+  ///   - now: Unix time, seconds.
+  package func draw(size: (columns: Int, rows: Int), now: Double) -> Canvas {
+    var canvas = Canvas(columns: size.columns, rows: size.rows)
+    let arrangement = arrangement(columns: canvas.columns, rows: canvas.rows)
+    for (panel, rectangle) in arrangement where !rectangle.isEmpty {
+      draw(panel, in: rectangle, on: &canvas, now: now)
+    }
+    if !arrangement.contains(where: { $0.panel == .events }) { drawMessage(arrangement, on: &canvas) }
+    drawOverlay(on: &canvas)
+    canvas.reduce(to: glyphs)
+    return canvas
+  }
+
+  /// Panels and their places: the layout's, or the focused one alone between the bars.
+  func arrangement(columns: Int, rows: Int) -> [(panel: Panel, rectangle: Rectangle)] {
+    guard isFullScreen, let focus else { return layout.arrangement(columns: columns, rows: rows) }
+    let whole = Rectangle(column: 0, row: 0, columns: columns, rows: rows)
+    guard rows >= 5 else { return [(focus, whole)] }
+    let (status, rest) = whole.splitTop(1)
+    let (middle, keys) = rest.splitTop(rest.rows - 1)
+    return [(.status, status), (focus, middle), (.keys, keys)]
+  }
+
+  private func draw(_ panel: Panel, in rectangle: Rectangle, on canvas: inout Canvas, now: Double) {
+    switch panel {
+    case .status: drawStatus(in: rectangle, on: &canvas, now: now)
+    case .losses: drawLosses(in: rectangle, on: &canvas)
+    case .order: drawOrder(in: rectangle, on: &canvas)
+    case .throughput: drawThroughput(in: rectangle, on: &canvas)
+    case .rate: drawRate(in: rectangle, on: &canvas)
+    case .text: drawText(in: rectangle, on: &canvas)
+    case .events: drawEvents(in: rectangle, on: &canvas)
+    case .recipe: drawRecipe(in: rectangle, on: &canvas)
+    case .keys: drawKeys(in: rectangle, on: &canvas)
+    }
+  }
+
+  /// Draws a panel's box, unless it is too low for one; returns its inside.
+  func frame(
+    _ panel: Panel, notes: [String] = [], in rectangle: Rectangle, on canvas: inout Canvas
+  ) -> Rectangle {
+    let isFocused = focus == panel
+    if rectangle.rows < 4 || layout.settings.boxless.contains(panel) {
+      if isFocused { canvas.put("▏", style: .accent, column: rectangle.column, row: rectangle.row) }
+      return rectangle.inset(columns: 1)
+    }
+    return canvas.box(rectangle, title: panel.rawValue, notes: notes, isFocused: isFocused)
+  }
+
+  /// What a panel says while it has nothing to show: in its middle, dim.
+  func drawNothing(_ text: String, in inside: Rectangle, on canvas: inout Canvas) {
+    let lines = text.wrapped(to: inside.columns)
+    let top = max((inside.rows - lines.count) / 2, 0)
+    for (index, line) in lines.enumerated() {
+      let indent = max((inside.columns - line.width) / 2, 0)
+      canvas.write(line, style: .faint, line: top + index, of: inside, indent: indent)
+    }
+  }
+
+  /// The newest thing said to the user, where no events panel shows it: above the keys, on the lower edge of what is
+  /// there.
+  private func drawMessage(_ arrangement: [(panel: Panel, rectangle: Rectangle)], on canvas: inout Canvas) {
+    guard let text = message.isEmpty ? asked.last?.text : message else { return }
+    let hasKeys = arrangement.contains { $0.panel == .keys }
+    guard canvas.rows >= 2 else { return }
+    let line = Rectangle(column: 0, row: canvas.rows - (hasKeys ? 2 : 1), columns: canvas.columns, rows: 1)
+    let shown = " " + text.cut(to: max(canvas.columns - 6, 1)) + " "
+    canvas.write(shown, style: Style(.warning, .bold), column: canvas.columns > 10 ? 2 : 0, row: line.row, in: line)
+  }
+}

@@ -1,0 +1,33 @@
+// The footer: the keys that matter, those nobody may miss first. What does nothing now stays, dim.
+import TerminalUI
+
+extension Dashboard {
+  func drawKeys(in rectangle: Rectangle, on canvas: inout Canvas) {
+    let inside = rectangle.columns >= 30 ? rectangle.inset(columns: 1) : rectangle
+    var spans: [Span] = []
+    var width = 0
+    let gap = rectangle.columns >= 100 ? "   " : "  "
+    for line in KeyTable.footer {
+      let isOff = refusal(of: line.strokes[0].action) != nil
+      let key = Span(line.keys, isOff ? .faint : .accent)
+      let label = Span(" " + line.label, isOff ? .faint : .plain)
+      let needed = key.width + label.width + (spans.isEmpty ? 0 : gap.count)
+      if width + needed > inside.columns { break }
+      if !spans.isEmpty { spans.append(Span(gap)) }
+      spans += [key, label]
+      width += needed
+    }
+    // Too narrow for quit with its name: the four keys alone.
+    if width < 30, inside.columns < 38 {
+      spans = []
+      for line in KeyTable.footer.prefix(4) {
+        let isOff = refusal(of: line.strokes[0].action) != nil
+        if !spans.isEmpty { spans.append(Span(inside.columns >= 24 ? "  " : " ")) }
+        spans.append(Span(line.keys, isOff ? .faint : .accent))
+        let label = line.strokes[0].action == .quit && inside.columns >= 18 ? " quit" : ""
+        spans.append(Span(label, isOff ? .faint : .plain))
+      }
+    }
+    canvas.write(spans, line: rectangle.rows - 1, of: inside)
+  }
+}

@@ -1,0 +1,288 @@
+// The losses: every head and what is held out on one chart, smoothed lines over raw bands, with numbers on both axes.
+import Run
+import TerminalUI
+
+extension Dashboard {
+  /// How a head's line looks. Heads differ in pattern and character as well as in colour.
+  static func pen(_ head: Head) -> Pen {
+    switch head {
+    case .ntp: Pen(style: Style(.first), symbol: "*")
+    case .top: Pen(style: Style(.second), dash: Pen.Dash(on: 3, off: 2), symbol: "+")
+    }
+  }
+
+  static func sign(_ head: Head) -> String { head == .ntp ? "━" : "┅" }
+  static func heldOutSign(_ head: Head) -> Character { head == .ntp ? "○" : "◇" }
+  static func sign(_ kind: Mark.Kind) -> (character: Character, label: String, style: Style) {
+    switch kind {
+    case .rate: ("▲", "rate", Style(.accent, .bold))
+    case .saved: ("◆", "saved", Style(.plain, .bold))
+    case .pause: ("‖", "pause", Style(.warning, .bold))
+    case .diverged: ("×", "not finite", Style(.bad, .bold))
+    }
+  }
+
+  private func shows(_ name: String) -> Bool {
+    guard let series = layout.settings.series else {
+      return name.hasPrefix("loss/") || name == heldOutHeads.first.map { "held-out/\($0.name)" }
+    }
+    return series.contains { name.matches($0) }
+  }
+
+  private var heldOutHeads: [Head] { history.evaluations.last?.evaluation.losses.map(\.head) ?? [] }
+
+  /// The losses that the layout shows.
+  private var shownTracks: [History.Track] { history.tracks.filter { shows("loss/\($0.head.name)") } }
+
+  /// The held-out losses that the layout shows; the first there is when it names none of those there are.
+  private var shownHeldOut: [Head] {
+    let heads = heldOutHeads
+    let shown = heads.filter { shows("held-out/\($0.name)") }
+    return shown.isEmpty ? Array(heads.prefix(1)) : shown
+  }
+
+  func drawLosses(in rectangle: Rectangle, on canvas: inout Canvas) {
+    let smooth =
+      history.smoothing > 0 ? "smooth \(Figure.fixed(history.smoothing, history.smoothing > 0.99 ? 3 : 2))" : "raw"
+    let y = isLogarithmic ? "y log" : "y linear"
+    let inside = frame(
+      .losses, notes: ["x \(axis.label) · \(y) · \(smooth)", "x \(axis.label) · \(smooth)", "x \(axis.label)"],
+      in: rectangle, on: &canvas)
+    guard history.count > 0 else { return drawStart(in: inside, on: &canvas) }
+    let legendRows = inside.rows >= 4 ? 1 : 0
+    let axisRows = inside.rows >= 6 ? 2 : inside.rows >= 5 ? 1 : 0
+    let (chart, legend) = inside.splitTop(inside.rows - legendRows)
+    if !chart.isEmpty { drawChart(in: chart, axisRows: axisRows, on: &canvas) }
+    if legendRows > 0 { drawLegend(in: legend, on: &canvas) }
+  }
+
+  /// Before the first step: what the run is doing.
+  private func drawStart(in inside: Rectangle, on canvas: inout Canvas) {
+    var lines: [[Span]] = []
+    if let beginning {
+      lines.append([Span(beginning.name, .bold), Span("  is being set up", .faint)])
+      lines.append([])
+      if !beginning.corpus.isEmpty { lines.append([Span(beginning.corpus)]) }
+      lines.append([
+        Span(
+          "\(Figure.short(Double(beginning.parameters))) parameters, \(beginning.precision), "
+            + "\(beginning.threads) threads")
+      ])
+      lines.append([
+        Span(
+          "\(Figure.grouped(beginning.recipe.steps)) steps of \(Figure.grouped(beginning.recipe.tokensPerStep)) tokens")
+      ])
+      if beginning.step > 0 { lines.append([Span("goes on from step \(Figure.grouped(beginning.step))")]) }
+    } else {
+      lines.append([Span("foretop", .bold), Span("  is setting up the run", .faint)])
+    }
+    lines.append([])
+    let room = max(inside.rows - lines.count - 1, 1)
+    for entry in log.suffix(room) { lines.append([Span("· " + entry.text, entry.style)]) }
+    switch phase {
+    case .starting: lines.append([Span("the chart begins with the first step …", .faint)])
+    case .ended: lines.append([Span("it ended before its first step", .faint)])
+    case .training, .paused: lines.append([Span("no step is stored yet", .faint)])
+    }
+    if lines.count > inside.rows { lines = Array(lines.filter { !$0.isEmpty }.suffix(inside.rows)) }
+    let width = lines.map(\.width).max() ?? 0
+    let indent = max((inside.columns - width) / 2, 0)
+    let top = (inside.rows - lines.count) / 2
+    for (index, line) in lines.enumerated() { canvas.write(line, line: top + index, of: inside, indent: indent) }
+  }
+
+  private func drawLegend(in legend: Rectangle, on canvas: inout Canvas) {
+    var entries: [[Span]] = shownTracks.map { track in
+      let pen = Self.pen(track.head)
+      var spans = [
+        Span(Self.sign(track.head), Style(pen.style.role, .bold)), Span(" \(track.head.name) "),
+        Span(Figure.loss(Double(track.losses.smooth.last ?? .nan)), Style(pen.style.role, .bold)),
+      ]
+      if let kl = history.last?.losses.first(where: { $0.head == track.head })?.kl {
+        spans.append(Span(" (kl \(Figure.loss(Double(kl))))", .faint))
+      }
+      return spans
+    }
+    if let evaluation = history.evaluations.last?.evaluation {
+      for head in shownHeldOut {
+        guard let loss = evaluation.losses.first(where: { $0.head == head }) else { continue }
+        let name = shownHeldOut.count > 1 || head != .ntp ? " held-out \(head.name) " : " held-out "
+        entries.append([
+          Span(String(Self.heldOutSign(head)), Style(.third, .bold)), Span(name),
+          Span(Figure.loss(Double(loss.loss)), Style(.third, .bold)),
+        ])
+      }
+    }
+    if let total = history.last?.total, history.tracks.count > 1 {
+      entries.append([Span("total ", .faint), Span(Figure.loss(Double(total)))])
+    }
+    let kinds = Mark.Kind.allCases.filter { kind in history.marks.contains { $0.kind == kind } }
+    for kind in kinds {
+      let sign = Self.sign(kind)
+      entries.append([Span(String(sign.character), sign.style), Span(" " + sign.label, .faint)])
+    }
+    // What does not fit is left out from the end: first the marks, then the total.
+    var gap = 3
+    func width() -> Int { entries.reduce(0) { $0 + $1.width } + gap * max(entries.count - 1, 0) }
+    while width() > legend.columns, gap > 2 { gap -= 1 }
+    while width() > legend.columns, entries.count > 1 { entries.removeLast() }
+    canvas.write(Array(entries.joined(separator: [Span(String(repeating: " ", count: gap))])), line: 0, of: legend)
+  }
+
+  private func drawChart(in chart: Rectangle, axisRows: Int, on canvas: inout Canvas) {
+    let tracks = shownTracks
+    let heldOut = shownHeldOut
+    let plotRows = chart.rows - axisRows
+    guard let y = lossScale(tracks, heldOut), plotRows > 0 else {
+      return drawNothing("no finite loss yet", in: chart, on: &canvas)
+    }
+    let ticks = y.ticks(atMost: max(2, (plotRows + 1) / 3))
+    let labels = Figure.labels(ticks)
+    let margin = (labels.map(\.width).max() ?? 0) + 1
+    let columns = chart.columns - margin - 1
+    guard columns > 1 else { return }
+    let left = chart.column + margin + 1
+
+    for (value, label) in zip(ticks, labels) {
+      let row = chart.row + plotRows - 1 - y.point(of: value, among: plotRows)
+      canvas.write(
+        label, style: .faint, column: left - 2 - label.width, row: row, in: chart)
+      canvas.put("┤", style: .frame, column: left - 1, row: row, in: chart)
+    }
+
+    let xs = history.column(axis)
+    let x = Scale(from: firstX(xs), to: max(xs.last ?? 1, history.evaluations.last?.at[axis] ?? 0))
+    var plot = Plot(columns: columns, rows: plotRows, glyphs: glyphs)
+    let ranges = Self.ranges(xs, x, plot.width)
+    for track in tracks { Self.drawBand(track.losses.raw, ranges, y, &plot) }
+    for track in tracks.reversed() { Self.drawLine(track.losses.smooth, ranges, y, Self.pen(track.head), &plot) }
+    for point in history.evaluations {
+      for head in heldOut {
+        guard let loss = point.evaluation.losses.first(where: { $0.head == head })?.loss, loss.isFinite else {
+          continue
+        }
+        plot.mark(
+          x: x.point(of: point.at[axis], among: plot.width),
+          y: plot.height - 1 - y.point(of: Double(loss), among: plot.height), Self.heldOutSign(head),
+          style: Style(.third, .bold))
+      }
+    }
+    for (index, range) in ranges.enumerated() where !range.isEmpty {
+      guard tracks.contains(where: { $0.losses.raw.summary(of: range).bad > 0 }) else { continue }
+      plot.mark(x: index, y: 0, "×", style: Style(.bad, .bold))
+    }
+    plot.draw(on: &canvas, column: left, row: chart.row)
+    if axisRows > 0 {
+      let axisArea = Rectangle(column: chart.column, row: chart.row + plotRows, columns: chart.columns, rows: axisRows)
+      drawAxis(x, left: left, columns: columns, in: axisArea, on: &canvas)
+    }
+  }
+
+  /// Where an axis begins: at nothing, unless the run's own history begins later.
+  private func firstX(_ xs: [Double]) -> Double {
+    guard let first = xs.first, let firstStep = history.column(.step).first else { return 0 }
+    if axis == .time { return first - (history.pace.step ?? 0) }
+    return firstStep <= 2 ? 0 : first
+  }
+
+  /// From the lowest to the highest value that is drawn; nil when nothing is finite.
+  private func lossScale(_ tracks: [History.Track], _ heldOut: [Head]) -> Scale? {
+    var low = Float.infinity
+    var high = -Float.infinity
+    for track in tracks {
+      let summary = track.losses.raw.summary
+      low = min(low, summary.minimum)
+      high = max(high, summary.maximum)
+    }
+    for point in history.evaluations {
+      for loss in point.evaluation.losses where heldOut.contains(loss.head) && loss.loss.isFinite {
+        low = min(low, loss.loss)
+        high = max(high, loss.loss)
+      }
+    }
+    guard low <= high else { return nil }
+    return Scale(from: Double(low), to: Double(high), isLogarithmic: isLogarithmic)
+  }
+
+  /// For each column of points, the steps that fall on it.
+  static func ranges(_ xs: [Double], _ scale: Scale, _ width: Int) -> [Range<Int>] {
+    guard width > 0 else { return [] }
+    let step = (scale.upper - scale.lower) / Double(max(width - 1, 1))
+    var start = 0
+    return (0..<width).map { column in
+      let end =
+        column == width - 1 ? xs.count : max(xs.lowerBound(of: scale.lower + (Double(column) + 0.5) * step), start)
+      defer { start = end }
+      return start..<end
+    }
+  }
+
+  static func drawBand(_ series: Series, _ ranges: [Range<Int>], _ y: Scale, _ plot: inout Plot) {
+    for (column, range) in ranges.enumerated() where !range.isEmpty {
+      let summary = series.summary(of: range)
+      guard summary.count > 0 else { continue }
+      plot.band(
+        x: column, from: plot.height - 1 - y.point(of: Double(summary.maximum), among: plot.height),
+        to: plot.height - 1 - y.point(of: Double(summary.minimum), among: plot.height), style: .faint)
+    }
+  }
+
+  static func drawLine(_ series: Series, _ ranges: [Range<Int>], _ y: Scale, _ pen: Pen, _ plot: inout Plot) {
+    var before: (x: Int, y: Int)?
+    for (column, range) in ranges.enumerated() where !range.isEmpty {
+      guard let mean = series.summary(of: range).mean else { continue }
+      let point = (x: column, y: plot.height - 1 - y.point(of: mean, among: plot.height))
+      plot.line(from: before ?? point, to: point, pen)
+      before = point
+    }
+  }
+
+  /// The x axis with its marks, and numbers below it where there is a second row.
+  private func drawAxis(_ x: Scale, left: Int, columns: Int, in area: Rectangle, on canvas: inout Canvas) {
+    for column in 0..<columns { canvas.put("─", style: .frame, column: left + column, row: area.row, in: area) }
+    canvas.put("┴", style: .frame, column: left - 1, row: area.row, in: area)
+    // Times count from the first step: nobody reads Unix time.
+    let origin = axis == .time ? x.lower : 0
+    let shown = Scale(from: x.lower - origin, to: x.upper - origin)
+    var ticks = shown.ticks(atMost: max(2, columns / 14))
+    if axis == .time || axis == .active { ticks = Self.timeTicks(to: shown, atMost: max(2, columns / 14)) }
+    if axis == .step || axis == .tokens { ticks = ticks.filter { $0 == $0.rounded() } }
+    let labels = ticks.map { tick in
+      switch axis {
+      case .step: Figure.grouped(Int(tick))
+      case .tokens: Figure.short(tick)
+      case .time, .active: Figure.duration(tick)
+      }
+    }
+    var free = area.column
+    for (tick, label) in zip(ticks, labels) {
+      let column = left + shown.point(of: tick, among: columns)
+      canvas.put("┴", style: .frame, column: tick == shown.lower ? left - 1 : column, row: area.row, in: area)
+      guard area.rows > 1 else { continue }
+      let start = max(
+        min(column - label.width / 2, area.end - label.width), tick == shown.lower ? left - 1 : area.column)
+      guard start >= free else { continue }
+      canvas.write(label, style: .faint, column: start, row: area.row + 1, in: area)
+      free = start + label.width + 2
+    }
+    for mark in history.marks {
+      let sign = Self.sign(mark.kind)
+      canvas.put(
+        sign.character, style: sign.style, column: left + x.point(of: mark.at[axis], among: columns), row: area.row,
+        in: area)
+    }
+  }
+
+  /// Ticks of seconds, minutes, hours and days.
+  static func timeTicks(to scale: Scale, atMost count: Int) -> [Double] {
+    let steps: [Double] = [
+      1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400,
+    ]
+    let span = scale.upper - scale.lower
+    let step = steps.first { span / $0 < Double(count) } ?? Scale.step(for: span / 86400, parts: count) * 86400
+    let first = (scale.lower / step - 1e-9).rounded(.up)
+    let last = (scale.upper / step + 1e-9).rounded(.down)
+    guard first <= last, last - first < 1000 else { return [] }
+    return Array(stride(from: first, through: last, by: 1).map { $0 * step + 0 })
+  }
+}

@@ -1,0 +1,150 @@
+// What lies over the panels and takes the keys: help, the prompt for a rate, and questions.
+import Run
+import TerminalUI
+
+extension Dashboard {
+  func drawOverlay(on canvas: inout Canvas) {
+    switch overlay {
+    case .help(let scroll): drawHelp(scroll, on: &canvas)
+    case .rate(let text, let problem): drawPrompt(text, problem, on: &canvas)
+    case .confirm(let change): drawQuestion("rate", question(change), [("y", "yes"), ("esc", "leave it")], on: &canvas)
+    case .quit:
+      drawQuestion(
+        "quit", "",
+        [
+          ("s", "stop after saving"), ("d", "leave it training, without a screen"), ("a", "abandon: nothing is saved"),
+          ("esc", "stay"),
+        ], on: &canvas)
+    case nil: break
+    }
+  }
+
+  private func question(_ change: RateChange) -> String {
+    guard let rate = currentRate else { return "Change the rate?" }
+    let new = change.applied(to: rate)
+    return "\(Figure.rate(rate)) → \(Figure.rate(new)) is a factor of \(Figure.factor(new / rate)). Take it?"
+  }
+
+  /// A box in the middle for lines of at most this size; returns its inside. On a canvas too small for a box, all of it.
+  private func dialog(_ title: String, columns: Int, rows: Int, on canvas: inout Canvas) -> Rectangle {
+    guard canvas.columns >= 24, canvas.rows >= rows + 2 else {
+      canvas.clear(canvas.bounds)
+      return canvas.bounds
+    }
+    let width = min(columns + 6, canvas.columns - 2)
+    let area = Rectangle(
+      column: (canvas.columns - width) / 2, row: (canvas.rows - rows - 2) / 2, columns: width, rows: rows + 2)
+    // A free column around it, so that it does not run into what is behind.
+    canvas.clear(area.inset(columns: -1))
+    return canvas.box(area, title: title, isFocused: true).inset(columns: 1)
+  }
+
+  private func drawQuestion(
+    _ title: String, _ text: String, _ answers: [(key: String, text: String)], on canvas: inout Canvas
+  ) {
+    let widest = max(answers.map { $0.text.width + 6 }.max() ?? 0, 28)
+    let columns = text.isEmpty ? widest : max(min(text.width, 60), widest)
+    let lines = text.isEmpty ? [] : text.wrapped(to: min(columns, max(canvas.columns - 8, 1)))
+    let hasAir = canvas.rows >= answers.count + lines.count + 6
+    let gap = lines.isEmpty ? 0 : 1
+    let rows = lines.count + answers.count + (hasAir ? 2 + gap : 0)
+    let inside = dialog(title, columns: columns, rows: rows, on: &canvas)
+    var line = hasAir ? 1 : 0
+    for text in lines {
+      canvas.write(text, style: .bold, line: line, of: inside)
+      line += 1
+    }
+    if hasAir { line += gap }
+    // On one line each, or side by side where there are fewer lines than answers.
+    if inside.rows - line < answers.count {
+      let all = answers.flatMap { [Span($0.key, .accent), Span(" " + $0.text + "  ")] }
+      canvas.write(
+        all.width <= inside.columns
+          ? all : answers.flatMap { [Span($0.key, .accent), Span(" " + $0.text.prefix(7) + " ")] },
+        line: min(line, inside.rows - 1), of: inside)
+      return
+    }
+    let width = answers.map(\.key.width).max() ?? 1
+    for answer in answers {
+      canvas.write([Span(answer.key.padded(to: width), .accent), Span("  " + answer.text)], line: line, of: inside)
+      line += 1
+    }
+  }
+
+  private func drawPrompt(_ text: String, _ problem: String, on canvas: inout Canvas) {
+    let columns = min(64, max(canvas.columns - 8, 16))
+    let now = currentRate.map { "now \(Figure.rate($0))" } ?? ""
+    var notes: [Span] = []
+    if !problem.isEmpty {
+      notes = [Span(problem, Style(.bad, .bold))]
+    } else if let rate = currentRate, let change = try? RateChange(typed: text) {
+      let new = change.applied(to: rate)
+      notes = [
+        Span("\(Figure.rate(rate)) → "), Span(Figure.rate(new), .bold), Span("  ×\(Figure.factor(new / rate))", .faint),
+      ]
+    } else {
+      notes = [Span(now + "   a rate: 3e-4   a factor: x0.5", .faint)]
+    }
+    let noteLines =
+      notes.width <= columns ? [notes] : notes.text.wrapped(to: columns).map { [Span($0, notes[0].style)] }
+    let isTall = canvas.rows >= noteLines.count + 7
+    let rows = isTall ? noteLines.count + 4 : 2
+    let inside = dialog("learning rate", columns: columns, rows: rows, on: &canvas)
+    let top = isTall ? 1 : 0
+    let shown = text.cutFront(to: max(inside.columns - 7, 1))
+    let end = canvas.write([Span("rate "), Span(shown, .bold)], line: top, of: inside)
+    if end < canvas.columns, inside.row + top < canvas.rows {
+      canvas.put(" ", style: Style(.plain, .reverse), column: end, row: inside.row + top)
+      canvas.cursor = (end, inside.row + top)
+    }
+    for (index, line) in noteLines.enumerated() { canvas.write(line, line: top + 1 + index, of: inside) }
+    if isTall {
+      canvas.write(
+        [Span("enter", .accent), Span(" take it   "), Span("esc", .accent), Span(" leave it")], line: inside.rows - 1,
+        of: inside)
+    }
+  }
+
+  private func drawHelp(_ scroll: Int, on canvas: inout Canvas) {
+    var lines: [[Span]] = []
+    let width = KeyTable.lines.map { $0.keys.width }.max() ?? 8
+    for group in KeyLine.Group.allCases {
+      if !lines.isEmpty { lines.append([]) }
+      lines.append([Span(group.rawValue, .bold)])
+      for line in KeyTable.lines where line.group == group {
+        let refusal = line.strokes.count > 2 ? nil : refusal(of: line.strokes[0].action)
+        lines.append([
+          Span(line.keys.padded(to: width), refusal == nil ? .accent : .faint),
+          Span("  " + line.text, refusal == nil ? .plain : .faint),
+        ])
+      }
+    }
+    canvas.clear(canvas.bounds)
+    let note = "esc closes"
+    let inside =
+      canvas.rows >= 5 && canvas.columns >= 24
+      ? canvas.box(canvas.bounds, title: "help", notes: [note], isFocused: true) : canvas.bounds
+    let longest = lines.map(\.width).max() ?? 0
+    let isDouble = inside.columns >= 2 * longest + 4
+    let top = inside.rows > lines.count + 2 ? 1 : 0
+    if isDouble {
+      // The first group on the left, the others on the right.
+      let middle = lines.firstIndex { $0.isEmpty } ?? lines.count
+      let (left, right) = inside.splitLeft(inside.columns / 2)
+      for (index, line) in lines[..<middle].enumerated() { canvas.write(line, line: top + index, of: left) }
+      for (index, line) in lines[middle...].dropFirst().enumerated() {
+        canvas.write(line, line: top + index, of: right)
+      }
+      return
+    }
+    let first = min(scroll, max(lines.count - inside.rows, 0))
+    for (index, line) in lines.dropFirst(first).prefix(inside.rows).enumerated() {
+      canvas.write(line, line: top + index, of: inside)
+    }
+    if first + inside.rows < lines.count, canvas.rows >= 5 {
+      canvas.write(
+        " ↓ more ", style: .accent, line: 0,
+        of: Rectangle(column: 2, row: canvas.rows - 1, columns: canvas.columns - 4, rows: 1), .right)
+    }
+  }
+}

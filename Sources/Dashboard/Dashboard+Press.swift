@@ -1,0 +1,286 @@
+// Keys: what each does, why it does nothing where it does nothing, and what was asked of the run.
+import Run
+import TerminalUI
+
+extension Dashboard {
+  /// Takes a key.
+  /// - Returns: what the user asks of the run, if anything. `.detach` asks to leave the screen; it is also what `q` makes
+  ///   of a stored run, and of one that has ended.
+  package mutating func press(_ key: Key) -> Command? {
+    if key == .resize {
+      needsDrawing = true
+      return nil
+    }
+    if key == .control("c") {
+      needsDrawing = true
+      return interrupt()
+    }
+    if overlay != nil { return pressInOverlay(key) }
+    guard let action = KeyTable.action(of: key) else { return nil }
+    needsDrawing = true
+    message = ""
+    if let refusal = refusal(of: action) {
+      message = refusal
+      return nil
+    }
+    return perform(action)
+  }
+
+  /// Why an action does nothing now; nil when it does something.
+  func refusal(of action: Action) -> String? {
+    switch action {
+    case .pause, .stepOnce, .rateUp, .rateDown, .rateDouble, .rateHalve, .typeRate, .save, .evaluate, .generate:
+      if mode == .stored { return "this is a stored run: nothing is training here. `foretop resume` goes on with it" }
+      switch phase {
+      case .starting: return "not yet: the run is still being set up"
+      case .ended: return "the run has ended"
+      case .training, .paused: return nil
+      }
+    case .previousProbe, .nextProbe:
+      if beginning?.recipe.objective.top == 0 { return "this run has no TOP head, so there is no order to show" }
+      return samples.isEmpty ? "no TOP sample has come yet" : nil
+    case .layout(let key):
+      if layouts.contains(where: { $0.key == key }) { return nil }
+      let known = layouts.sorted { $0.key < $1.key }.map { "\($0.key) \($0.name)" }.joined(separator: ", ")
+      return "there is no layout \(key); there are \(known)"
+    case .open: return focus == nil ? "tab focuses a panel first" : nil
+    default: return nil
+    }
+  }
+
+  private var isEnded: Bool { if case .ended = phase { true } else { false } }
+
+  /// Whether training waits, or will when all that was asked is done.
+  private var waits: Bool {
+    for request in asked.reversed() {
+      if request.command == .pause || request.command == .stepOnce { return true }
+      if request.command == .proceed { return false }
+    }
+    return phase == .paused
+  }
+
+  private mutating func perform(_ action: Action) -> Command? {
+    switch action {
+    case .pause: return ask(waits ? .proceed : .pause)
+    case .stepOnce: return ask(.stepOnce)
+    case .rateUp: return askRate(.times(1.1))
+    case .rateDown: return askRate(.times(0.9))
+    case .rateDouble: return askRate(.times(2))
+    case .rateHalve: return askRate(.times(0.5))
+    case .typeRate: overlay = .rate(text: "", problem: "")
+    case .save: return ask(.save)
+    case .evaluate: return ask(.evaluate)
+    case .generate: return ask(.generate)
+    case .previousProbe: return probe(-1)
+    case .nextProbe: return probe(1)
+    case .axis:
+      let axes = Axis.allCases
+      axis = axes[((axes.firstIndex(of: axis) ?? 0) + 1) % axes.count]
+    case .logarithm: isLogarithmic.toggle()
+    case .smoother: history.smooth(Smoothing.ladder.first { $0 > history.smoothing } ?? history.smoothing)
+    case .rougher: history.smooth(Smoothing.ladder.last { $0 < history.smoothing } ?? history.smoothing)
+    case .unsmoothed: history.smooth(0)
+    case .focusNext: moveFocus(1)
+    case .focusPrevious: moveFocus(-1)
+    case .open: isFullScreen = true
+    case .back: if isFullScreen { isFullScreen = false } else { focus = nil }
+    case .up: scrollFocused(by: -1)
+    case .down: scrollFocused(by: 1)
+    case .pageUp: scrollFocused(by: -10)
+    case .pageDown: scrollFocused(by: 10)
+    case .first: scrollFocused(by: -1_000_000)
+    case .last: scrollFocused(by: 1_000_000)
+    case .layout(let key): layouts.first { $0.key == key }.map { show($0) }
+    case .palette:
+      let index = Palette.all.firstIndex(of: palette) ?? 0
+      palette = Palette.all[(index + 1) % Palette.all.count]
+      message = "colours: \(palette.name)"
+    case .glyphs:
+      let index = Glyphs.allCases.firstIndex(of: glyphs) ?? 0
+      glyphs = Glyphs.allCases[(index + 1) % Glyphs.allCases.count]
+      message = "characters: \(glyphs.rawValue)"
+    case .help: overlay = .help(scroll: 0)
+    case .quit:
+      if mode == .stored || isEnded { return .detach }
+      overlay = .quit
+    case .interrupt: return interrupt()
+    case .redraw: break
+    }
+    return nil
+  }
+
+  /// Ctrl-C: saves and stops what trains; leaves what does not.
+  private mutating func interrupt() -> Command? {
+    overlay = nil
+    return mode == .stored || isEnded ? .detach : ask(.stop(saving: true))
+  }
+
+  /// Notes that something was asked, and asks it.
+  private mutating func ask(_ command: Command) -> Command {
+    asked.append(Asked(command: command, text: "asked: " + command.asking))
+    // Enough to see what waits; a trainer that never answers must not fill the memory.
+    if asked.count > 50 { asked.removeFirst() }
+    return command
+  }
+
+  /// Asks for a rate, after a question when the change is larger than tenfold.
+  private mutating func askRate(_ change: RateChange) -> Command? {
+    if let rate = currentRate {
+      let new = change.applied(to: rate)
+      guard new > 0, new <= RateChange.largest else {
+        message =
+          "the rate would be \(Figure.rate(new)): it must be above 0 and at most \(Figure.rate(RateChange.largest))"
+        return nil
+      }
+      if rate > 0, new / rate > 10.000001 || rate / new > 10.000001 {
+        overlay = .confirm(change)
+        return nil
+      }
+    }
+    return ask(.rate(change))
+  }
+
+  private mutating func probe(_ direction: Int) -> Command? {
+    guard let sample else { return nil }
+    guard mode == .live, !isEnded else {
+      // Nobody is there to make another: step through those that were kept.
+      let index = sampleIndex ?? samples.count - 1
+      sampleIndex = min(max(index + direction, 0), samples.count - 1)
+      return nil
+    }
+    let pending = asked.last.flatMap { if case .probe(let index) = $0.command { index } else { nil } }
+    let count = max(sample.probes, 1)
+    return ask(.probe((((pending ?? sample.probe) + direction) % count + count) % count))
+  }
+
+  private mutating func show(_ layout: Layout) {
+    self.layout = layout
+    isFullScreen = false
+    focus = nil
+    if let x = layout.settings.x { axis = x }
+    if let isLogarithmic = layout.settings.isLogarithmic { self.isLogarithmic = isLogarithmic }
+    if let smoothing = layout.settings.smoothing { history.smooth(smoothing) }
+    message = "layout: \(layout.name)"
+  }
+
+  /// Focus goes round the panels that the layout has at some size; where the current size has fewer, the others are
+  /// reached full screen.
+  private mutating func moveFocus(_ direction: Int) {
+    let panels = Panel.allCases.filter { panel in
+      !panel.isBar && layout.variants.contains { $0.areas.contains { $0.contains(panel) } }
+    }
+    guard !panels.isEmpty else { return }
+    guard let focus, let index = panels.firstIndex(of: focus) else {
+      self.focus = direction > 0 ? panels.first : panels.last
+      return
+    }
+    self.focus = panels[(index + direction + panels.count) % panels.count]
+  }
+
+  /// Scrolls what has the focus; the events, which everybody wants to read back in, when nothing has.
+  private mutating func scrollFocused(by lines: Int) {
+    let panel = focus ?? .events
+    // The events hang on their newest line: their offset counts up from there.
+    let direction = panel == .events ? -lines : lines
+    let offset = min(max(scroll[panel, default: 0] + direction, 0), extent(of: panel))
+    scroll[panel] = offset
+  }
+
+  /// The most lines that a panel can be scrolled by.
+  private func extent(of panel: Panel) -> Int {
+    switch panel {
+    case .events: max(log.count + asked.count - 1, 0)
+    case .recipe: max(recipeLines.count - 1, 0)
+    case .text: max((text?.text.utf8.count ?? 0) / 8, 0)
+    case .order: max((sample?.upcoming.count ?? 0) - 1, 0)
+    default: 0
+    }
+  }
+
+  // MARK: Overlays
+
+  private mutating func pressInOverlay(_ key: Key) -> Command? {
+    needsDrawing = true
+    switch overlay {
+    case .help(let scroll): return pressInHelp(key, scroll)
+    case .rate(let text, _): return pressInPrompt(key, text)
+    case .confirm(let change):
+      switch key {
+      case .character("y"), .enter:
+        overlay = nil
+        return ask(.rate(change))
+      case .character("n"), .character("q"), .escape:
+        overlay = nil
+        message = "the rate stays as it is"
+      default: break
+      }
+      return nil
+    case .quit:
+      switch key {
+      case .character("s"):
+        overlay = nil
+        return ask(.stop(saving: true))
+      case .character("d"):
+        overlay = nil
+        return .detach
+      case .character("a"):
+        overlay = nil
+        return ask(.stop(saving: false))
+      case .escape: overlay = nil
+      default: break
+      }
+      return nil
+    case nil: return nil
+    }
+  }
+
+  private mutating func pressInHelp(_ key: Key, _ scroll: Int) -> Command? {
+    switch key {
+    case .escape, .enter, .space, .character("?"), .character("q"): overlay = nil
+    case .up, .character("k"): overlay = .help(scroll: max(scroll - 1, 0))
+    case .down, .character("j"): overlay = .help(scroll: min(scroll + 1, 100))
+    case .pageUp: overlay = .help(scroll: max(scroll - 10, 0))
+    case .pageDown: overlay = .help(scroll: min(scroll + 10, 100))
+    case .home: overlay = .help(scroll: 0)
+    case .end: overlay = .help(scroll: 100)
+    default: break
+    }
+    return nil
+  }
+
+  private mutating func pressInPrompt(_ key: Key, _ text: String) -> Command? {
+    switch key {
+    case .escape: overlay = nil
+    case .backspace, .delete: overlay = .rate(text: String(text.dropLast()), problem: "")
+    case .control("u"): overlay = .rate(text: "", problem: "")
+    case .character(let character): type(String(character), after: text)
+    case .paste(let pasted): type(pasted, after: text)
+    case .enter:
+      guard !text.trimmingSpaces.isEmpty else {
+        overlay = .rate(text: text, problem: "type a rate such as 3e-4, or a factor such as x0.5")
+        return nil
+      }
+      do {
+        let change = try RateChange(typed: text)
+        overlay = nil
+        message = ""
+        let command = askRate(change)
+        // What is out of range is said in the prompt, not behind it.
+        if command == nil, overlay == nil { overlay = .rate(text: text, problem: message) }
+        message = ""
+        return command
+      } catch let error as UserError {
+        overlay = .rate(text: text, problem: error.message)
+      } catch {
+        overlay = .rate(text: text, problem: "\(error)")
+      }
+    default: break
+    }
+    return nil
+  }
+
+  private mutating func type(_ addition: String, after text: String) {
+    let line = addition.filter { !$0.isNewline && !($0.unicodeScalars.first?.isUnsafe ?? true) }
+    overlay = .rate(text: String((text + line).prefix(40)), problem: "")
+  }
+}

@@ -1,0 +1,109 @@
+// The learning rate: what it was, what it is, what the schedule will make of it, and the keys that change it.
+import Run
+import TerminalUI
+
+extension Dashboard {
+  func drawRate(in rectangle: Rectangle, on canvas: inout Canvas) {
+    var notes: [String] = []
+    if let recipe = beginning?.recipe {
+      let factor = rateFactor == 1 ? "" : " · ×\(Figure.factor(rateFactor))"
+      notes = [recipe.schedule.kind.rawValue + factor, recipe.schedule.kind.rawValue]
+    }
+    let inside = frame(.rate, notes: notes, in: rectangle, on: &canvas)
+    guard !inside.isEmpty else { return }
+    let isOff = refusal(of: .rateUp) != nil
+    let keyLines = Self.rateKeys(rows: inside.rows, columns: inside.columns, isOff: isOff)
+    let (upper, lower) = inside.splitTop(inside.rows - keyLines.count)
+    for (index, line) in keyLines.enumerated() { canvas.write(line, line: index, of: lower) }
+    guard !upper.isEmpty else { return }
+
+    var now: [Span] = [Span("now ")]
+    if let rate = currentRate ?? plannedRate(at: 0) {
+      now.append(Span(Figure.rate(rate), .bold))
+    } else {
+      now.append(Span("—", .faint))
+    }
+    if let request = asked.last(where: { if case .rate = $0.command { true } else { false } }) {
+      now.append(Span("  " + request.text, Style(.warning, .bold)))
+    }
+    let used = canvas.write(now, line: 0, of: upper)
+    let (_, below) = upper.splitTop(1)
+    if below.rows >= 2 {
+      drawRateCurve(in: below, on: &canvas)
+    } else {
+      let spark = Rectangle(column: used + 2, row: upper.row, columns: upper.end - used - 2, rows: 1)
+      if spark.columns >= 4 { drawRateSparkline(in: spark, on: &canvas) }
+    }
+  }
+
+  private static func rateKeys(rows: Int, columns: Int, isOff: Bool) -> [[Span]] {
+    func pair(_ key: String, _ what: String) -> [Span] {
+      [Span(key, isOff ? .faint : .accent), Span(" " + what, isOff ? .faint : .plain)]
+    }
+    let tenths = pair("]", "+10 %") + [Span("  ")] + pair("[", "−10 %")
+    let twos = pair("}", "×2") + [Span("  ")] + pair("{", "÷2")
+    let typed = pair("l", "type")
+    let all = tenths + [Span("   ")] + twos + [Span("   ")] + typed
+    if rows < 2 { return [] }
+    if all.width <= columns { return [all] }
+    if rows < 4 { return [(tenths + [Span("  ")] + typed).width <= columns ? tenths + [Span("  ")] + typed : tenths] }
+    return [tenths, twos + [Span("   ")] + typed]
+  }
+
+  /// The rate over the whole run: taken steps bright, steps to come dim.
+  private func drawRateCurve(in area: Rectangle, on canvas: inout Canvas) {
+    let done = history.last?.step ?? 0
+    let total = max(beginning?.recipe.steps ?? done, done, 1)
+    var highest = Double(history.rate.summary.maximum)
+    let planned = (0..<64).compactMap { plannedRate(at: total * $0 / 64) }
+    highest = max(highest, planned.max() ?? 0)
+    guard highest > 0, highest.isFinite else { return drawNothing("no rate yet", in: area, on: &canvas) }
+    let label = Figure.rate(highest)
+    let margin = max(label.width, 1) + 1
+    guard area.columns > margin + 4 else { return }
+    canvas.write(label, style: .faint, line: 0, of: area)
+    canvas.write("0".padded(to: margin - 1, .right), style: .faint, line: area.rows - 1, of: area)
+
+    let x = Scale(from: 0, to: Double(total))
+    let y = Scale(from: 0, to: highest)
+    var plot = Plot(columns: area.columns - margin, rows: area.rows, glyphs: glyphs)
+    let bottom = plot.height - 1
+    let ahead = Pen(style: .faint, dash: Pen.Dash(on: 2, off: 1), symbol: ".")
+    let here = x.point(of: Double(done), among: plot.width)
+    var before: (x: Int, y: Int)?
+    for column in here..<max(plot.width, here) {
+      let step = max(Int((Double(column) / Double(max(plot.width - 1, 1)) * Double(total)).rounded()), done)
+      guard let rate = plannedRate(at: min(step, total - 1)) else { break }
+      let point = (x: column, y: bottom - y.point(of: rate, among: plot.height))
+      plot.line(from: before ?? point, to: point, ahead)
+      before = point
+    }
+    let ranges = Self.ranges(history.column(.step), x, plot.width)
+    Self.drawLine(history.rate, ranges, y, Pen(style: Style(.accent), symbol: "*"), &plot)
+    if let rate = currentRate, history.count > 0 {
+      plot.mark(x: here, y: bottom - y.point(of: rate, among: plot.height), "●", style: .accent)
+    }
+    plot.draw(on: &canvas, column: area.column + margin, row: area.row)
+  }
+
+  /// The same in one line.
+  private func drawRateSparkline(in area: Rectangle, on canvas: inout Canvas) {
+    let done = history.last?.step ?? 0
+    let total = max(beginning?.recipe.steps ?? done, done, 1)
+    let ranges = Self.ranges(history.column(.step), Scale(from: 0, to: Double(total)), area.columns)
+    var isTaken: [Bool] = []
+    var values: [Double] = []
+    for (column, range) in ranges.enumerated() {
+      let step = Int((Double(column) / Double(max(area.columns - 1, 1)) * Double(total)).rounded())
+      let mean = history.rate.summary(of: range).mean
+      guard let value = mean ?? plannedRate(at: min(step, total - 1)) else { return }
+      isTaken.append(step <= done)
+      values.append(value)
+    }
+    let scale = Scale(from: 0, to: max(values.max() ?? 1, 1e-30))
+    canvas.sparkline(values, scale: scale, style: Style(.accent), line: 0, of: area, glyphs: glyphs)
+    for (column, taken) in isTaken.enumerated() where !taken {
+      canvas.restyle(Rectangle(column: area.column + column, row: area.row, columns: 1, rows: 1)) { $0 = .faint }
+    }
+  }
+}

@@ -1,0 +1,121 @@
+// The status bar: the run in one line, or in a few where that is all there is.
+import Run
+import TerminalUI
+
+extension Dashboard {
+  /// A word for what the run does, with a sign that needs no colour.
+  var stateSpan: Span {
+    if isEvaluating { return Span("○ evaluating", Style(.third, .bold)) }
+    switch phase {
+    case .starting: return Span("… starting", Style(.warning, .bold))
+    case .training:
+      return mode == .stored ? Span("○ not ended", Style(.warning, .bold)) : Span("● training", Style(.good, .bold))
+    case .paused: return Span("‖ paused", Style(.warning, .bold))
+    case .ended(.finished): return Span("■ finished", Style(.good, .bold))
+    case .ended(.stopped): return Span("■ stopped", Style(.good, .bold))
+    case .ended(.abandoned): return Span("■ abandoned", Style(.warning, .bold))
+    case .ended(.diverged): return Span("× diverged", Style(.bad, .bold))
+    case .ended(.failed): return Span("× failed", Style(.bad, .bold))
+    }
+  }
+
+  /// A part of the bar: long and short forms, and what is left out first (the highest number).
+  struct Piece {
+    var long: [Span]
+    var short: [Span]
+    var rank: Int
+  }
+
+  func statusPieces(now: Double) -> [Piece] {
+    let name = beginning?.name ?? ""
+    var pieces: [Piece] = []
+    if !name.isEmpty { pieces.append(Piece(long: [Span(name, .bold)], short: [Span(name, .bold)], rank: 5)) }
+    pieces.append(Piece(long: [stateSpan], short: [stateSpan], rank: 0))
+    let total = beginning?.recipe.steps
+    if let last = history.last {
+      let step = Figure.grouped(last.step)
+      let of = total.map { Figure.grouped($0) }
+      pieces.append(
+        Piece(
+          long: [Span("step "), Span(step, .bold), Span(of.map { " / " + $0 } ?? "")],
+          short: [Span(step, .bold), Span(of.map { "/" + $0 } ?? "")], rank: 1))
+      pieces.append(
+        Piece(
+          long: [Span(Figure.short(Double(last.tokens)) + " tokens")],
+          short: [Span(Figure.short(Double(last.tokens)) + " tok")],
+          rank: 6))
+      let speed = Figure.short(last.tokensPerSecond) + " tok/s"
+      pieces.append(Piece(long: [Span(speed)], short: [Span(speed)], rank: 3))
+      if let rate = currentRate {
+        pieces.append(
+          Piece(long: [Span("rate " + Figure.rate(rate))], short: [Span("rate " + Figure.rate(rate))], rank: 4))
+      }
+      if let time = timePiece(last, total: total, now: now) { pieces.append(time) }
+    }
+    return pieces
+  }
+
+  /// Time left while it trains, time taken when it does not.
+  private func timePiece(_ last: StepReport, total: Int?, now: Double) -> Piece? {
+    if phase == .training || phase == .paused, mode == .live, let total,
+      let left = history.pace.left(steps: total - last.step)
+    {
+      // Between two reports the clock goes on, a step's time at most; while paused it stands.
+      let passed = phase == .training ? min(max(now - last.time, 0), history.pace.step ?? 0) : 0
+      let time = Figure.duration(max(left.seconds - passed, 0))
+      let range = left.range.flatMap { $0 >= 1 ? " ± " + Figure.duration($0) : nil } ?? ""
+      return Piece(long: [Span(time, .bold), Span(range + " left")], short: [Span(time + " left")], rank: 2)
+    }
+    let time = Figure.duration(last.active)
+    return Piece(long: [Span("trained " + time)], short: [Span(time)], rank: 2)
+  }
+
+  func drawStatus(in rectangle: Rectangle, on canvas: inout Canvas, now: Double) {
+    guard rectangle.rows == 1 else { return drawSmall(in: rectangle, on: &canvas, now: now) }
+    var pieces = statusPieces(now: now)
+    let brand = Piece(long: [Span("foretop", .faint)], short: [Span("foretop", .faint)], rank: 7)
+    pieces.insert(brand, at: 0)
+    let inside = rectangle.columns >= 30 ? rectangle.inset(columns: 1) : rectangle
+    canvas.write(Self.fitting(pieces, in: inside.columns), line: 0, of: inside)
+  }
+
+  /// The pieces that fit, long before short, three spaces between them before two; the highest ranks go first.
+  static func fitting(_ pieces: [Piece], in columns: Int) -> [Span] {
+    var pieces = pieces
+    while true {
+      for (isLong, gap) in [(true, 3), (true, 2), (false, 2)] {
+        let spans = pieces.map { isLong ? $0.long : $0.short }
+        let width = spans.reduce(0) { $0 + $1.width } + gap * max(pieces.count - 1, 0)
+        // Better all of them in short than some of them in long, while the state, the step and the time are there.
+        if width <= columns || pieces.count <= 1 {
+          return Array(spans.joined(separator: [Span(String(repeating: " ", count: gap))]))
+        }
+      }
+      guard let worst = pieces.indices.max(by: { pieces[$0].rank < pieces[$1].rank }) else { return [] }
+      pieces.remove(at: worst)
+    }
+  }
+
+  /// The whole screen in a few short lines.
+  private func drawSmall(in rectangle: Rectangle, on canvas: inout Canvas, now: Double) {
+    var lines: [[Span]] = []
+    let pieces = statusPieces(now: now)
+    func piece(_ rank: Int) -> [Span]? { pieces.first { $0.rank == rank }?.short }
+    lines.append(Self.fitting(pieces.filter { $0.rank <= 1 }, in: rectangle.columns))
+    if history.count > 0 {
+      lines.append(
+        Array(
+          history.tracks.map { track in
+            [Span(track.head.name + " "), Span(Figure.loss(Double(track.losses.smooth.last ?? .nan)), .bold)]
+          }.joined(separator: [Span("  ")])))
+      lines.append(Self.fitting(pieces.filter { $0.rank == 2 || $0.rank == 3 }, in: rectangle.columns))
+      if let rate = piece(4) { lines.append(rate) }
+    } else if let newest = log.last {
+      lines.append([Span(newest.text, newest.style)])
+    }
+    let room = max(rectangle.rows - 1, 1)
+    for (index, line) in lines.prefix(room).enumerated() { canvas.write(line, line: index, of: rectangle) }
+    guard rectangle.rows >= 2 else { return }
+    drawKeys(in: rectangle.splitTop(rectangle.rows - 1).1, on: &canvas)
+  }
+}

@@ -1,0 +1,67 @@
+// How fast it goes, and where the time of a step is spent.
+import Run
+import TerminalUI
+
+extension Dashboard {
+  func drawThroughput(in rectangle: Rectangle, on canvas: inout Canvas) {
+    let threads = beginning.map { "\($0.precision) · \($0.threads) threads" }
+    let inside = frame(.throughput, notes: threads.map { [$0] } ?? [], in: rectangle, on: &canvas)
+    guard let last = history.last else {
+      return drawNothing("tokens per second come with the first step", in: inside, on: &canvas)
+    }
+    let recent = history.recent(16)
+    let mean = history.tokensPerSecond.summary(of: recent).mean ?? last.tokensPerSecond
+    var lines = [[Span(Figure.short(last.tokensPerSecond), .bold), Span(" tok/s")]]
+    let step = [Span("step "), Span(Figure.milliseconds(history.pace.step ?? last.phases.total), .bold)]
+    if inside.rows < 4 || inside.columns >= 32 {
+      lines[0] += [Span("   ")] + step
+    } else {
+      lines.append(step)
+    }
+    let average = [Span("   mean " + Figure.short(mean), .faint)]
+    if lines[0].width + average.width <= inside.columns { lines[0] += average }
+    for (index, line) in lines.enumerated() { canvas.write(line, line: index, of: inside) }
+
+    var row = lines.count
+    if inside.rows > row {
+      let range = history.recent(inside.columns)
+      let values = range.map { Double(history.tokensPerSecond.values[$0]) }
+      let highest = values.filter(\.isFinite).max() ?? 1
+      canvas.sparkline(
+        values, scale: Scale(from: 0, to: max(highest, 1e-9)), style: Style(.first), line: row, of: inside,
+        glyphs: glyphs)
+      row += 1
+    }
+    drawPhases(recent, from: row, in: inside, on: &canvas)
+  }
+
+  private func drawPhases(_ recent: Range<Int>, from row: Int, in inside: Rectangle, on canvas: inout Canvas) {
+    let means = zip(History.phaseNames, history.phases).map { ($0, $1.summary(of: recent).mean ?? 0) }
+    let room = inside.rows - row
+    guard room > 0 else { return }
+    guard room >= means.count - 1 else {
+      // Few lines: words with milliseconds, as many as fit.
+      let words = zip(["data", "fwd", "heads", "bwd", "upd", "other"], means).filter { $1.1 > 0 }
+        .map { "\($0) \(Figure.milliseconds($1.1).replacing(" ms", with: ""))" }
+      for (index, line) in words.joined(separator: " ").wrapped(to: inside.columns).prefix(room).enumerated() {
+        canvas.write(line, style: .faint, line: row + index, of: inside)
+      }
+      return
+    }
+    let shown = room >= means.count ? means : Array(means.filter { $0.0 != "other" })
+    let longest = shown.map(\.1).max() ?? 0
+    let columns = inside.columns - 9 - 8
+    let roles: [Role] = [.fourth, .first, .second, .third, .fourth, .faint]
+    // A free line above the bars where there is one.
+    let top = row + (room > shown.count ? 1 : 0)
+    for (index, (name, seconds)) in shown.enumerated() {
+      canvas.write(name, style: name == "other" ? .faint : .plain, line: top + index, of: inside)
+      if columns > 0, longest > 0 {
+        canvas.bar(
+          seconds / longest, columns: columns, style: Style(roles[index]), column: inside.column + 9,
+          row: inside.row + top + index, in: inside, glyphs: glyphs)
+      }
+      canvas.write(Figure.milliseconds(seconds), line: top + index, of: inside, indent: 9, .right)
+    }
+  }
+}

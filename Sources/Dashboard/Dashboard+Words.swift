@@ -1,0 +1,82 @@
+// Panels of words: what the network wrote, what happened, and the recipe.
+import Run
+import TerminalUI
+
+extension Dashboard {
+  func drawText(in rectangle: Rectangle, on canvas: inout Canvas) {
+    let notes = text.map { ["step \(Figure.grouped($0.step)) · g generate", "step \(Figure.grouped($0.step))"] } ?? []
+    let inside = frame(.text, notes: notes, in: rectangle, on: &canvas)
+    guard let text else {
+      let every = beginning?.recipe.sample.every ?? 0
+      return drawNothing(
+        every > 0 ? "text comes every \(Figure.grouped(every)) steps, or with g" : "g lets the network write",
+        in: inside,
+        on: &canvas)
+    }
+    let lines = (text.prompt + text.text).wrapped(to: inside.columns)
+    let first = min(scroll[.text, default: 0], max(lines.count - inside.rows, 0))
+    // The prompt is dim, as far as whole lines and the beginning of the next one belong to it.
+    var prompt = max(text.prompt.width - lines.prefix(first).reduce(0) { $0 + $1.width + 1 }, 0)
+    for (index, line) in lines.dropFirst(first).prefix(inside.rows).enumerated() {
+      let head = String(line.unicodeScalars.prefix(prompt))
+      let tail = String(line.unicodeScalars.dropFirst(prompt))
+      canvas.write([Span(head, .faint), Span(tail)], line: index, of: inside)
+      prompt = max(prompt - line.width - 1, 0)
+    }
+  }
+
+  func drawEvents(in rectangle: Rectangle, on canvas: inout Canvas) {
+    let offset = scroll[.events, default: 0]
+    let inside = frame(.events, notes: offset > 0 ? ["↓ \(offset) newer"] : [], in: rectangle, on: &canvas)
+    guard !inside.isEmpty else { return }
+    var newest: [[Span]] = asked.map { [Span("         "), Span($0.text, Style(.warning, .bold))] }
+    if !message.isEmpty { newest.append([Span(message, Style(.warning, .bold))]) }
+    if newest.count > inside.rows { newest = Array(newest.suffix(inside.rows)) }
+    if inside.columns < 50 { newest = newest.map { $0.filter { $0.text != "         " } } }
+
+    let room = inside.rows - newest.count
+    let end = max(log.count - offset, min(log.count, room))
+    let shown = log[max(end - room, 0)..<end]
+    if shown.isEmpty && newest.isEmpty { return drawNothing("nothing has happened yet", in: inside, on: &canvas) }
+    let digits = shown.map { Figure.grouped($0.step).width }.max() ?? 1
+    for (index, entry) in shown.enumerated() {
+      var line: [Span] = []
+      if inside.columns >= 30 {
+        line.append(Span(Figure.clock(entry.time, secondsFromGMT: secondsFromGMT) + "  ", .faint))
+      }
+      if inside.columns >= 50 {
+        line.append(Span("step " + Figure.grouped(entry.step).padded(to: digits, .right) + "  ", .faint))
+      }
+      line.append(Span(entry.text, entry.style))
+      canvas.write(line, line: index, of: inside)
+    }
+    for (index, line) in newest.enumerated() { canvas.write(line, line: shown.count + index, of: inside) }
+  }
+
+  func drawRecipe(in rectangle: Rectangle, on canvas: inout Canvas) {
+    let inside = frame(
+      .recipe, notes: beginning.map { ["\(Figure.short(Double($0.parameters))) parameters"] } ?? [], in: rectangle,
+      on: &canvas)
+    guard !recipeLines.isEmpty, !inside.isEmpty else {
+      return drawNothing("the recipe comes with the run", in: inside, on: &canvas)
+    }
+    let width = (recipeLines.map(\.width).max() ?? 0) + 3
+    let across = max(min((inside.columns + 3) / max(width, 1), 6), 1)
+    let room = inside.rows * across
+    let first = min(scroll[.recipe, default: 0], max(recipeLines.count - room, 0))
+    // Columns of equal height, so that no one is nearly empty.
+    let down = recipeLines.count <= room ? (recipeLines.count + across - 1) / across : inside.rows
+    for (index, text) in recipeLines.dropFirst(first).prefix(room).enumerated() {
+      let area = Rectangle(
+        column: inside.column + index / down * width, row: inside.row,
+        columns: min(width - 2, inside.end - inside.column - index / down * width), rows: inside.rows)
+      guard let colon = text.firstIndex(of: ":") else {
+        canvas.write(text, line: index % down, of: area)
+        continue
+      }
+      canvas.write(
+        [Span(String(text[...colon]), .faint), Span(String(text[text.index(after: colon)...]))], line: index % down,
+        of: area)
+    }
+  }
+}

@@ -1,0 +1,127 @@
+// Every key, once. The dispatcher, the footer, the help page and the README's table are made from this.
+import TerminalUI
+
+/// What a key does.
+enum Action: Hashable, Sendable {
+  case pause, stepOnce
+  case rateUp, rateDown, rateDouble, rateHalve, typeRate
+  case save, evaluate, generate
+  case previousProbe, nextProbe
+  case axis, logarithm, smoother, rougher, unsmoothed
+  case focusNext, focusPrevious, open, back, up, down, pageUp, pageDown, first, last
+  case layout(Int)
+  case palette, glyphs
+  case help, quit, interrupt, redraw
+}
+
+/// A line of the key table: keys that belong together.
+package struct KeyLine: Sendable {
+  package enum Group: String, Sendable, CaseIterable {
+    case training = "the training"
+    case chart = "the chart"
+    case screen = "the screen"
+  }
+
+  let strokes: [(key: Key, action: Action)]
+  /// How the keys are written: `] [`.
+  package let keys: String
+  /// A word or two for the footer; empty keeps it out of there.
+  let label: String
+  /// What they do, for the help page.
+  package let text: String
+  package let group: Group
+
+  fileprivate init(
+    _ group: Group, _ strokes: [(Key, Action)], shown keys: String? = nil, label: String = "", _ text: String
+  ) {
+    self.group = group
+    self.strokes = strokes.map { (key: $0.0, action: $0.1) }
+    self.keys = keys ?? strokes.map(\.0.name).joined(separator: " ")
+    self.label = label
+    self.text = text
+  }
+}
+
+/// The keys.
+package enum KeyTable {
+  /// In the order of the help page.
+  package static let lines: [KeyLine] = [
+    KeyLine(.training, [(.space, .pause)], label: "pause", "pause the training; go on"),
+    KeyLine(
+      .training, [(.character("]"), .rateUp), (.character("["), .rateDown)], label: "rate",
+      "learning rate 10 % up, 10 % down"),
+    KeyLine(
+      .training, [(.character("}"), .rateDouble), (.character("{"), .rateHalve)], label: "×2 ÷2",
+      "learning rate × 2, ÷ 2"),
+    KeyLine(
+      .training, [(.character("l"), .typeRate)], label: "type rate", "type a learning rate: 3e-4, or a factor: x0.5"),
+    KeyLine(.training, [(.character("."), .stepOnce)], label: "step", "take one step, then pause"),
+    KeyLine(.training, [(.character("s"), .save)], label: "save", "save a checkpoint"),
+    KeyLine(.training, [(.character("e"), .evaluate)], label: "evaluate", "evaluate on the held-out text"),
+    KeyLine(.training, [(.character("g"), .generate)], label: "generate", "let the network write some text"),
+    KeyLine(
+      .training, [(.character("<"), .previousProbe), (.character(">"), .nextProbe)], label: "probe",
+      "show the previous, the next TOP probe"),
+    KeyLine(
+      .training, [(.character("q"), .quit)], label: "quit", "quit; asks whether to save, to go on unseen, or to abandon"
+    ),
+    KeyLine(.training, [(.control("c"), .interrupt)], "save and stop"),
+    KeyLine(.chart, [(.character("x"), .axis)], label: "x axis", "x axis: step, tokens, time, active time"),
+    KeyLine(.chart, [(.character("y"), .logarithm)], label: "log y", "y axis: linear, logarithmic"),
+    KeyLine(
+      .chart,
+      [
+        (.character("+"), .smoother), (.character("="), .smoother), (.character("-"), .rougher),
+        (.character("0"), .unsmoothed),
+      ], shown: "+ - 0", label: "smooth", "smoothing: more, less, none"),
+    KeyLine(.screen, [(.character("?"), .help)], label: "help", "this page"),
+    KeyLine(
+      .screen, [(.tab, .focusNext), (.backTab, .focusPrevious)], shown: "tab", label: "focus",
+      "focus the next panel (shift: the one before)"),
+    KeyLine(
+      .screen, [(.enter, .open), (.escape, .back)], shown: "enter esc", label: "full screen",
+      "the focused panel full screen, and back"),
+    KeyLine(
+      .screen, [(.up, .up), (.down, .down), (.character("k"), .up), (.character("j"), .down)], shown: "↑ ↓",
+      "scroll the focused panel (also k, j)"),
+    KeyLine(
+      .screen, [(.pageUp, .pageUp), (.pageDown, .pageDown), (.home, .first), (.end, .last)], shown: "pgup pgdn",
+      "scroll by pages; home and end go to the ends"),
+    KeyLine(
+      .screen, (1...9).map { (.character(Character(String($0))), .layout($0)) }, shown: "1…9", label: "layout",
+      "layouts: 1 train, and what else is in layouts/"),
+    KeyLine(.screen, [(.character("c"), .palette)], "colours: another palette"),
+    KeyLine(.screen, [(.character("b"), .glyphs)], "characters: braille, blocks, ASCII"),
+    KeyLine(.screen, [(.control("l"), .redraw)], "draw everything again"),
+  ]
+
+  /// The footer's order: what nobody may miss comes first.
+  static let footer: [KeyLine] = {
+    let first: [Action] = [.pause, .rateUp, .quit, .help, .typeRate, .save, .evaluate, .generate, .stepOnce]
+    let ranked = first.compactMap { action in lines.first { $0.strokes[0].action == action } }
+    return ranked + lines.filter { line in !line.label.isEmpty && !first.contains(line.strokes[0].action) }
+  }()
+
+  private static let actions: [Key: Action] = {
+    var actions: [Key: Action] = [:]
+    for line in lines {
+      for stroke in line.strokes {
+        precondition(actions[stroke.key] == nil, "the key \(stroke.key.name) is in the table twice")
+        actions[stroke.key] = stroke.action
+      }
+    }
+    return actions
+  }()
+
+  static func action(of key: Key) -> Action? { actions[key] }
+
+  /// The table as Markdown, for the README.
+  package static var markdown: String {
+    var rows = ["| key | does |", "| --- | --- |"]
+    for line in lines {
+      let keys = line.keys.split(separator: " ").map { "`\($0)`" }.joined(separator: " ")
+      rows.append("| \(keys) | \(line.text) |")
+    }
+    return rows.joined(separator: "\n")
+  }
+}

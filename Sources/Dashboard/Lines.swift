@@ -1,0 +1,68 @@
+// A run as lines, where there is no terminal: every number of the status bar, a step a second at most.
+import Run
+import TerminalUI
+
+/// Makes lines of events.
+package struct Lines: Sendable {
+  private var beginning: Beginning?
+  private var pace = Pace()
+  private var last: StepReport?
+  private var lastShown = -Double.infinity
+  private let secondsFromGMT: Int
+
+  package init(secondsFromGMT: Int = 0) { self.secondsFromGMT = secondsFromGMT }
+
+  /// The line for an event, without a line break at its end; nil where there is none to show. What a sample says may take
+  /// several lines.
+  /// - Parameter now: Unix time, seconds.
+  package mutating func line(for event: Event, now: Double) -> String? {
+    switch event {
+    case .began(let beginning):
+      self.beginning = beginning
+      let goesOn = beginning.step > 0 ? "goes on from step \(beginning.step)" : "begins"
+      return "\(clock(beginning.time))  \(beginning.name) \(goesOn): \(Figure.short(Double(beginning.parameters))) "
+        + "parameters, \(beginning.precision), \(beginning.threads) threads; \(beginning.corpus)"
+    case .stepped(let report):
+      if let last { pace.add(report.active - last.active) } else { pace.add(report.phases.total) }
+      last = report
+      let isLast = report.step == beginning?.recipe.steps
+      guard now - lastShown >= 1 || now < lastShown || isLast else { return nil }
+      lastShown = now
+      return line(report)
+    case .evaluated(let evaluation):
+      return "\(clock(evaluation.time))  step \(evaluation.step)  held-out \(evaluation.losses.figures)"
+        + (evaluation.isBest ? "  best" : "")
+    case .ordered(let sample):
+      let upcoming = sample.upcoming.map { "\($0.token) \($0.rank)" }.joined(separator: "  ")
+      return
+        "          order  probe \(sample.probe + 1)/\(sample.probes)  \(sample.context.joined())|  upcoming with rank: "
+        + "\(upcoming)  ndcg@8 \(Figure.share(Double(sample.ndcg8)))  tau \(Figure.share(Double(sample.tau)))  "
+        + "recall@8 \(Figure.share(Double(sample.recall8)))"
+    case .wrote(let sample):
+      let text = (sample.prompt + sample.text).split(separator: "\n").joined(separator: "\n            ")
+      return "          text   \(text)"
+    case .occurred(let occurrence):
+      let line = LogLine(occurrence)
+      return "\(clock(line.time))  step \(line.step)  \(line.text)"
+    case .ended(let ending):
+      return "\(clock(ending.time))  step \(ending.step)  \(ending.reason.sentence)"
+    }
+  }
+
+  private func clock(_ time: Double) -> String { Figure.clock(time, secondsFromGMT: secondsFromGMT) }
+
+  private func line(_ report: StepReport) -> String {
+    let total = beginning.map { "/\($0.recipe.steps)" } ?? ""
+    var parts = [
+      "\(clock(report.time))  step \(report.step)\(total)", "\(Figure.short(Double(report.tokens))) tokens",
+      report.losses.figures, "rate \(Figure.rate(report.rate))", "norm \(Figure.loss(Double(report.gradientNorm)))",
+      "\(Figure.short(report.tokensPerSecond)) tok/s",
+    ]
+    if report.losses.count > 1 { parts.insert("total \(Figure.loss(Double(report.total)))", at: 3) }
+    if let steps = beginning?.recipe.steps, let left = pace.left(steps: steps - report.step) {
+      let range = left.range.flatMap { $0 >= 1 ? " ± " + Figure.duration($0) : nil } ?? ""
+      parts.append("\(Figure.duration(left.seconds))\(range) left")
+    }
+    return parts.joined(separator: "  ")
+  }
+}

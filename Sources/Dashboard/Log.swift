@@ -1,0 +1,117 @@
+// The lines of the events panel: what happened, and what was asked and not yet done.
+import Run
+import TerminalUI
+
+/// A line of the events panel.
+struct LogLine: Sendable, Equatable {
+  /// Unix time, seconds.
+  var time: Double
+  var step: Int
+  var text: String
+  var style: Style
+
+  init(time: Double, step: Int, text: String, style: Style = .plain) {
+    self.time = time
+    self.step = step
+    // One line, whatever somebody put into it.
+    self.text = text.contains("\n") ? text.split(separator: "\n").joined(separator: " ") : text
+    self.style = style
+  }
+
+  init(_ occurrence: Occurrence) {
+    let style: Style =
+      switch occurrence.kind {
+      case .diverged, .failure: Style(.bad, .bold)
+      case .refused, .warning: Style(.warning)
+      case .rate: Style(.accent)
+      default: .plain
+      }
+    var text = occurrence.text
+    if text.isEmpty { text = occurrence.kind.rawValue }
+    switch occurrence.actor {
+    case .program: break
+    case .key: text += "  (key)"
+    case .commandLine: text += "  (command line)"
+    case .signal: text += "  (signal)"
+    }
+    self.init(time: occurrence.time, step: occurrence.step, text: text, style: style)
+  }
+
+  init(_ evaluation: Evaluation) {
+    self.init(
+      time: evaluation.time, step: evaluation.step,
+      text: "held-out " + evaluation.losses.figures + (evaluation.isBest ? "  ★ best" : ""),
+      style: evaluation.losses.contains { !$0.loss.isFinite } ? Style(.bad, .bold) : Style(.third))
+  }
+
+  init(_ ending: Ending) {
+    self.init(
+      time: ending.time, step: ending.step, text: ending.reason.sentence,
+      style: ending.reason.isGood ? Style(.good, .bold) : Style(.bad, .bold))
+  }
+}
+
+extension [HeadLoss] {
+  /// `ntp 3.547  top 3.980 (kl 2.940)`.
+  var figures: String {
+    map { loss in
+      let kl = loss.kl.map { " (kl \(Figure.loss(Double($0))))" } ?? ""
+      return "\(loss.head.name) \(Figure.loss(Double(loss.loss)))\(kl)"
+    }.joined(separator: "  ")
+  }
+}
+
+extension Ending.Reason {
+  var isGood: Bool { self == .finished || self == .stopped }
+
+  /// One line for the events.
+  var sentence: String {
+    switch self {
+    case .finished: "finished: every step is taken"
+    case .stopped: "stopped after saving"
+    case .abandoned: "abandoned without saving"
+    case .diverged: "stopped: a loss or gradient was not finite"
+    case .failed: "stopped by a failure"
+    }
+  }
+}
+
+/// A command that was sent and is not done yet.
+struct Asked: Sendable, Equatable {
+  var command: Command
+  var text: String
+
+  /// Whether an event tells that this command was obeyed.
+  func isAnswered(by event: Event) -> Bool {
+    switch (command, event) {
+    case (_, .ended): true
+    case (.evaluate, .evaluated), (.generate, .wrote), (.stepOnce, .stepped): true
+    case (.probe(let index), .ordered(let sample)): sample.probes < 1 || sample.probe == index % sample.probes
+    case (.rate, .occurred(let occurrence)): occurrence.kind == .rate
+    case (.pause, .occurred(let occurrence)): occurrence.kind == .pause
+    case (.proceed, .occurred(let occurrence)): occurrence.kind == .proceed
+    case (.save, .occurred(let occurrence)): occurrence.kind == .saved
+    default: false
+    }
+  }
+}
+
+extension Command {
+  /// What is echoed after `asked: `.
+  var asking: String {
+    switch self {
+    case .pause: "pause"
+    case .proceed: "go on"
+    case .stepOnce: "one step"
+    case .rate(.times(let factor)): "rate ×\(Figure.factor(factor))"
+    case .rate(.to(let rate)): "rate \(Figure.rate(rate))"
+    case .save: "save a checkpoint"
+    case .evaluate: "evaluate"
+    case .generate: "generate text"
+    case .probe(let index): "probe \(index + 1)"
+    case .stop(saving: true): "save and stop"
+    case .stop(saving: false): "abandon"
+    case .detach: "leave the screen"
+    }
+  }
+}

@@ -1,0 +1,28 @@
+// How long the rest of a run takes, from its latest steps.
+
+/// The times of the latest steps.
+struct Pace: Sendable {
+  private var durations: [Double] = []
+  private var next = 0
+  private static let capacity = 64
+
+  mutating func add(_ seconds: Double) {
+    guard seconds.isFinite, seconds >= 0 else { return }
+    if durations.count < Self.capacity { durations.append(seconds) } else { durations[next] = seconds }
+    next = (next + 1) % Self.capacity
+  }
+
+  /// The mean time of a step, seconds; nil before the first one.
+  var step: Double? { durations.isEmpty ? nil : durations.reduce(0, +) / Double(durations.count) }
+
+  /// Seconds that `steps` more take, and how far off that may be: twice the standard error of the mean step, nil while
+  /// there are fewer than eight.
+  func left(steps: Int) -> (seconds: Double, range: Double?)? {
+    guard let mean = step, steps > 0 else { return nil }
+    let seconds = mean * Double(steps)
+    guard durations.count >= 8 else { return (seconds, nil) }
+    let squares = durations.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
+    let count = Double(durations.count)
+    return (seconds, 2 * (squares / (count - 1) / count).squareRoot() * Double(steps))
+  }
+}

@@ -1,0 +1,24 @@
+// The parts of a screen, by the names that layouts call them.
+
+/// A part of a screen.
+package enum Panel: String, Sendable, CaseIterable {
+  case status, losses, order, throughput, rate, text, events, recipe, keys
+
+  /// The smallest size in which it says something, its box included: columns and rows.
+  package var minimum: (columns: Int, rows: Int) {
+    switch self {
+    case .status: (1, 1)
+    case .losses: (24, 6)
+    case .order: (24, 5)
+    case .throughput: (20, 4)
+    case .rate: (20, 4)
+    case .text: (16, 3)
+    case .events: (16, 1)
+    case .recipe: (20, 4)
+    case .keys: (1, 1)
+    }
+  }
+
+  /// Whether it is a bar, without a box and without focus.
+  var isBar: Bool { self == .status || self == .keys }
+}

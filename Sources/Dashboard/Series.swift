@@ -1,0 +1,123 @@
+// A number a step, every one kept, with a pyramid above: a chart of any width draws in O(columns), and a one-step spike
+// stays visible in a million steps.
+
+/// Values in order, and quick summaries of any range of them.
+package struct Series: Sendable {
+  /// What a range holds.
+  package struct Summary: Sendable, Equatable {
+    /// Of the finite values; +∞ and −∞ when there are none.
+    package var minimum: Float = .infinity
+    package var maximum: Float = -.infinity
+    package var sum = 0.0
+    /// Finite values.
+    package var count = 0
+    /// Values that are not finite: counted, not averaged.
+    package var bad = 0
+
+    /// Of the finite values; nil when there are none.
+    package var mean: Double? { count > 0 ? sum / Double(count) : nil }
+
+    mutating func add(_ value: Float) {
+      guard value.isFinite else {
+        bad += 1
+        return
+      }
+      minimum = min(minimum, value)
+      maximum = max(maximum, value)
+      sum += Double(value)
+      count += 1
+    }
+
+    mutating func add(_ other: Summary) {
+      minimum = min(minimum, other.minimum)
+      maximum = max(maximum, other.maximum)
+      sum += other.sum
+      count += other.count
+      bad += other.bad
+    }
+  }
+
+  /// Entries of a level that one entry of the next one sums up.
+  private static let fan = 16
+
+  package private(set) var values: [Float] = []
+  /// `levels[0][i]` sums up values 16 i ..< 16 (i + 1), `levels[1]` sixteen of those, and so on. The last entry of each
+  /// may be incomplete.
+  private var levels: [[Summary]] = []
+
+  package init(_ values: [Float] = []) {
+    for value in values { append(value) }
+  }
+
+  package var count: Int { values.count }
+  package var last: Float? { values.last }
+
+  package mutating func append(_ value: Float) {
+    var index = values.count
+    values.append(value)
+    for level in levels.indices {
+      index /= Self.fan
+      if index == levels[level].count { levels[level].append(Summary()) }
+      levels[level][index].add(value)
+    }
+    let top = levels.last?.count ?? values.count
+    if top > Self.fan { addLevel() }
+  }
+
+  private mutating func addLevel() {
+    if let below = levels.last {
+      levels.append(
+        stride(from: 0, to: below.count, by: Self.fan).map { start in
+          below[start..<min(start + Self.fan, below.count)].reduce(into: Summary()) { $0.add($1) }
+        })
+    } else {
+      levels.append(
+        stride(from: 0, to: values.count, by: Self.fan).map { start in
+          values[start..<min(start + Self.fan, values.count)].reduce(into: Summary()) { $0.add($1) }
+        })
+    }
+  }
+
+  /// Forgets all but the first `count` values.
+  package mutating func cut(to count: Int) {
+    guard count < values.count else { return }
+    values.removeLast(values.count - count)
+    var below = count
+    for level in levels.indices {
+      let complete = below / Self.fan
+      levels[level].removeLast(levels[level].count - complete)
+      if below % Self.fan > 0 {
+        var rest = Summary()
+        for index in (complete * Self.fan)..<below {
+          if level == 0 { rest.add(values[index]) } else { rest.add(levels[level - 1][index]) }
+        }
+        levels[level].append(rest)
+      }
+      below = levels[level].count
+    }
+  }
+
+  /// Minimum, maximum, mean and number of bad values of a range, in O(log n).
+  package func summary(of range: Range<Int>) -> Summary {
+    var (low, high) = (max(range.lowerBound, 0), min(range.upperBound, values.count))
+    var result = Summary()
+    var level = -1
+    while low < high {
+      // Entries that do not fill one of the next level are taken one by one; all when there is no next level.
+      let isTop = level + 1 >= levels.count
+      while low < high, isTop || low % Self.fan != 0 {
+        if level < 0 { result.add(values[low]) } else { result.add(levels[level][low]) }
+        low += 1
+      }
+      while low < high, high % Self.fan != 0 {
+        high -= 1
+        if level < 0 { result.add(values[high]) } else { result.add(levels[level][high]) }
+      }
+      (low, high) = (low / Self.fan, high / Self.fan)
+      level += 1
+    }
+    return result
+  }
+
+  package var summary: Summary { summary(of: 0..<count) }
+}

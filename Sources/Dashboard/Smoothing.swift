@@ -1,0 +1,53 @@
+// An exponential moving average without the pull towards zero that its start has.
+
+/// A debiased exponential moving average: s ← β s + (1 − β) v, shown as s / (1 − βⁿ). What is not finite is passed over.
+package struct Smoothing: Sendable, Equatable {
+  /// β: 0 is no smoothing.
+  package let factor: Double
+  private var sum = 0.0
+  private var weight = 0.0
+
+  package init(factor: Double) {
+    self.factor = min(max(factor, 0), 0.9999)
+  }
+
+  /// Takes a value; returns the average, NaN before the first finite value.
+  package mutating func add(_ value: Float) -> Float {
+    if value.isFinite {
+      sum = factor * sum + (1 - factor) * Double(value)
+      weight = factor * weight + (1 - factor)
+    }
+    return weight > 0 ? Float(sum / weight) : .nan
+  }
+
+  /// The steps of the keys + and −.
+  package static let ladder = [0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999]
+}
+
+/// A series and its average.
+package struct SmoothedSeries: Sendable {
+  package private(set) var raw = Series()
+  package private(set) var smooth = Series()
+  private var smoothing: Smoothing
+
+  package init(factor: Double) { smoothing = Smoothing(factor: factor) }
+
+  package mutating func append(_ value: Float) {
+    raw.append(value)
+    smooth.append(smoothing.add(value))
+  }
+
+  /// Forgets all but the first `count` values.
+  package mutating func cut(to count: Int) {
+    guard count < raw.count else { return }
+    raw.cut(to: count)
+    smoothAgain(factor: smoothing.factor)
+  }
+
+  /// Takes another β, for all values.
+  package mutating func smoothAgain(factor: Double) {
+    smoothing = Smoothing(factor: factor)
+    smooth = Series()
+    for value in raw.values { smooth.append(smoothing.add(value)) }
+  }
+}

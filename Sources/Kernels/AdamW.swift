@@ -1,0 +1,106 @@
+// AdamW (Loshchilov & Hutter 2019) in one pass over weights, gradient and both moments, clipping on the way in and rounding
+// the weights for the products on the way out.
+//   g ← c·g;  m ← β₁m + (1−β₁)g;  v ← β₂v + (1−β₂)g²;  w ← w − η·(m̂/(√v̂ + ε) + λw),  m̂ = m/(1−β₁ˢ), v̂ = v/(1−β₂ˢ)
+
+package struct AdamW {
+  package var beta1: Float
+  package var beta2: Float
+  package var epsilon: Float
+  /// λ, decoupled.
+  package var weightDecay: Float
+  /// η of this step.
+  package var rate: Float
+  /// c: what the gradient is multiplied with to keep its norm in bounds.
+  package var clip: Float
+  /// 1 − β₁ˢ and 1 − β₂ˢ, for step s = 1, 2, …
+  package var correction1: Float
+  package var correction2: Float
+
+  package init(
+    beta1: Float, beta2: Float, epsilon: Float, weightDecay: Float, rate: Float, clip: Float, correction1: Float,
+    correction2: Float
+  ) {
+    self.beta1 = beta1
+    self.beta2 = beta2
+    self.epsilon = epsilon
+    self.weightDecay = weightDecay
+    self.rate = rate
+    self.clip = clip
+    self.correction1 = correction1
+    self.correction2 = correction2
+  }
+
+  /// Updates `count` weights and their moments.
+  /// - Parameter rounded: the weights again in bf16, for the products; nil where they read the weights themselves.
+  package func update(
+    w: UnsafeMutablePointer<Float>, g: UnsafePointer<Float>, m: UnsafeMutablePointer<Float>,
+    v: UnsafeMutablePointer<Float>, rounded: UnsafeMutableRawPointer?, count: Int, threads: Int
+  ) {
+    let rounded = rounded?.assumingMemoryBound(to: BFloat16.self)
+    let step = rate / correction1
+    let scale = 1 / correction2
+    let keep = 1 - rate * weightDecay
+    Team.split(count, threads: threads, grain: 16) { _, range in
+      let first = range.lowerBound
+      let (w, g, m, v) = (w + first, g + first, m + first, v + first)
+      eachLanes(range.count) { i, lanes in
+        let gi = load(g, i, lanes) * clip
+        let mi = load(m, i, lanes) * beta1 + gi * (1 - beta1)
+        let vi = load(v, i, lanes) * beta2 + gi * gi * (1 - beta2)
+        let wi = load(w, i, lanes) * keep - mi * step / ((vi * scale).squareRoot() + epsilon)
+        store(mi, m, i, lanes)
+        store(vi, v, i, lanes)
+        store(wi, w, i, lanes)
+        if let rounded { store(wi, rounded + first, i, lanes) }
+      }
+    }
+  }
+}
+
+/// Passes over one long block.
+package enum Block {
+  /// The Euclidean norm of `count` floats. Adds in pieces of fixed size, so that threads do not change the result.
+  /// - Parameter partial: room for `pieces(of: count)` doubles.
+  package static func norm(
+    _ x: UnsafePointer<Float>, count: Int, partial: UnsafeMutablePointer<Double>, threads: Int
+  ) -> Double {
+    let pieces = pieces(of: count)
+    Team.split(pieces, threads: threads) { _, range in
+      for piece in range {
+        let first = piece * pieceLength
+        let p = x + first
+        var a = Lanes(repeating: 0)
+        eachLanes(min(pieceLength, count - first)) { i, lanes in
+          let v = load(p, i, lanes)
+          a = a.addingProduct(v, v)
+        }
+        partial[piece] = Double(a.folded)
+      }
+    }
+    var sum = 0.0
+    for piece in 0..<pieces { sum += partial[piece] }
+    return sum.squareRoot()
+  }
+
+  private static let pieceLength = 16_384
+
+  package static func pieces(of count: Int) -> Int { (count + pieceLength - 1) / pieceLength }
+
+  /// Rounds `count` floats to bf16.
+  package static func round(_ x: UnsafePointer<Float>, into y: UnsafeMutableRawPointer, count: Int, threads: Int) {
+    let y = y.assumingMemoryBound(to: BFloat16.self)
+    Team.split(count, threads: threads, grain: 16) { _, range in
+      let first = range.lowerBound
+      eachLanes(range.count) { i, lanes in store(load(x + first, i, lanes), y + first, i, lanes) }
+    }
+  }
+
+  /// Fills with normal numbers of the given deviation: element i is a function of (seed, stream, i) alone.
+  package static func fillNormal(
+    _ x: UnsafeMutablePointer<Float>, count: Int, deviation: Double, random: RandomStream, threads: Int
+  ) {
+    Team.split(count, threads: threads) { _, range in
+      for i in range { x[i] = Float(random.normal(UInt64(i)) * deviation) }
+    }
+  }
+}

@@ -1,0 +1,150 @@
+// The arithmetic of causal attention between its matrix products, on one tile of query rows.
+//   P = softmax(α·S) over keys 0 … t;   dS = α · P ∘ (dP − D),   D_t = Σ dO_t · O_t
+// Letters: S scores [m, n] (query rows × keys), P weights, α = 1/√h, λ (`lse`) = log Σ e^{αS}, first: position of row 0.
+
+import Foundation
+
+package enum AttentionRows {
+  /// P and λ from S. Keys after a row's own position weigh 0.
+  /// - Parameters:
+  ///   - scores: [m, n] fp32.
+  ///   - weights: [m, n] in any precision.
+  ///   - lse: [m].
+  package static func forward(
+    _ scores: Matrix, weights: Matrix, lse: UnsafeMutablePointer<Float>, first: Int, alpha: Float
+  ) {
+    switch weights.precision {
+    case .fp32: forward(scores, weights, lse, first, alpha, Float.self)
+    case .bf16: forward(scores, weights, lse, first, alpha, BFloat16.self)
+    }
+  }
+
+  @inline(__always)
+  private static func forward<E: Element>(
+    _ scores: Matrix, _ weights: Matrix, _ lse: UnsafeMutablePointer<Float>, _ first: Int, _ alpha: Float, _: E.Type
+  ) {
+    let n = scores.columns
+    for r in 0..<scores.rows {
+      let keys = first + r + 1
+      let s = scores.row(r, as: Float.self)
+      let p = weights.row(r, as: E.self)
+      // The score of a key beyond reach must not become the maximum.
+      for key in keys..<max(keys, (keys + 15) / 16 * 16) where key < n { s[key] = -.infinity }
+      let wide = min(n, (keys + 15) / 16 * 16)
+      var top = Lanes(repeating: -.infinity)
+      eachLanes(wide) { i, lanes in
+        var v = load(s, i, lanes)
+        if lanes < 16 { for lane in lanes..<16 { v[lane] = -.infinity } }
+        top = top.replacing(with: v, where: v .> top)
+      }
+      let maximum = top.largest * alpha
+      var total = Lanes(repeating: 0)
+      eachLanes(wide) { i, lanes in
+        let v = load(s, i, lanes)
+        var e = (v * alpha - maximum).exponential
+        e = e.replacing(with: 0, where: v .== -.infinity)
+        if lanes < 16 { for lane in lanes..<16 { e[lane] = 0 } }
+        store(e, s, i, lanes)
+        total += e
+      }
+      let sum = total.folded
+      lse[r] = maximum + log(sum)
+      let inverse = 1 / sum
+      eachLanes(wide) { i, lanes in store(load(s, i, lanes) * inverse, p, i, lanes) }
+      for key in stride(from: wide, to: n, by: 1) { E.put(0, p, key) }
+    }
+  }
+
+  /// P again from S and λ, and dS, in place of S and dP.
+  /// - Parameters:
+  ///   - scores: [m, n] fp32, α not applied.
+  ///   - dWeights: [m, n] fp32: dP.
+  ///   - weights: [m, n], written: P.
+  ///   - dScores: [m, n], written: dS, α applied.
+  ///   - dots: [m]: D.
+  package static func backward(
+    _ scores: Matrix, dWeights: Matrix, weights: Matrix, dScores: Matrix, lse: UnsafePointer<Float>,
+    dots: UnsafePointer<Float>, first: Int, alpha: Float
+  ) {
+    switch weights.precision {
+    case .fp32: backward(scores, dWeights, weights, dScores, lse, dots, first, alpha, Float.self)
+    case .bf16: backward(scores, dWeights, weights, dScores, lse, dots, first, alpha, BFloat16.self)
+    }
+  }
+
+  @inline(__always)
+  private static func backward<E: Element>(
+    _ scores: Matrix, _ dWeights: Matrix, _ weights: Matrix, _ dScores: Matrix, _ lse: UnsafePointer<Float>,
+    _ dots: UnsafePointer<Float>, _ first: Int, _ alpha: Float, _: E.Type
+  ) {
+    let n = scores.columns
+    for r in 0..<scores.rows {
+      let keys = first + r + 1
+      let s = scores.row(r, as: Float.self)
+      let dp = dWeights.row(r, as: Float.self)
+      let p = weights.row(r, as: E.self)
+      let ds = dScores.row(r, as: E.self)
+      let λ = lse[r]
+      let dot = dots[r]
+      let whole = keys / 16 * 16
+      eachLanes(whole) { i, lanes in
+        let v = (load(s, i, lanes) * alpha - λ).exponential
+        store(v, p, i, lanes)
+        store(v * (load(dp, i, lanes) - dot) * alpha, ds, i, lanes)
+      }
+      if whole < n {
+        let lanes = min(16, n - whole)
+        var v = (load(s, whole, lanes) * alpha - λ).exponential
+        for lane in 0..<16 where whole + lane >= keys { v[lane] = 0 }
+        var dv = v * (load(dp, whole, lanes) - dot) * alpha
+        for lane in 0..<16 where whole + lane >= keys { dv[lane] = 0 }
+        store(v, p, whole, lanes)
+        store(dv, ds, whole, lanes)
+        let zero = Lanes(repeating: 0)
+        eachLanes(n - whole - lanes) { i, rest in
+          store(zero, p + whole + lanes, i, rest)
+          store(zero, ds + whole + lanes, i, rest)
+        }
+      }
+    }
+  }
+
+  /// D: the dot product of each row of a and b.
+  /// - Parameters:
+  ///   - a: [m, h].
+  ///   - b: [m, h], same precision.
+  ///   - dots: [m], written.
+  package static func dots(_ a: Matrix, _ b: Matrix, into dots: UnsafeMutablePointer<Float>) {
+    for r in 0..<a.rows {
+      switch a.precision {
+      case .fp32: dots[r] = dot(a.row(r, as: Float.self), b.row(r, as: Float.self), a.columns)
+      case .bf16: dots[r] = dot(a.row(r, as: BFloat16.self), b.row(r, as: BFloat16.self), a.columns)
+      }
+    }
+  }
+
+  @inline(__always)
+  private static func dot<E: Element>(_ a: UnsafePointer<E>, _ b: UnsafePointer<E>, _ n: Int) -> Float {
+    var sum = Lanes(repeating: 0)
+    eachLanes(n) { i, lanes in sum = sum.addingProduct(load(a, i, lanes), load(b, i, lanes)) }
+    return sum.folded
+  }
+
+  /// Copies gradients of keys or values from their fp32 sums to where the product before reads them; keys are turned
+  /// back on the way.
+  /// - Parameters:
+  ///   - sums: [m, h] fp32; changed where `turned`.
+  ///   - out: [m, h] in any precision.
+  ///   - angles: Rotary's table at position 0; nil for values.
+  package static func unload(_ sums: Matrix, into out: Matrix, angles: UnsafePointer<Float>?, context: Int) {
+    let half = sums.columns / 2
+    for t in 0..<sums.rows {
+      let x = sums.row(t, as: Float.self)
+      if let angles { Rotary.turn(x, 1, sums.columns, angles + t * half, context, -1) }
+      switch out.precision {
+      case .fp32: eachLanes(sums.columns) { i, lanes in store(load(x, i, lanes), out.row(t, as: Float.self), i, lanes) }
+      case .bf16: eachLanes(sums.columns) { i, lanes in store(load(x, i, lanes), out.row(t, as: BFloat16.self), i, lanes) }
+      }
+    }
+  }
+}

@@ -1,0 +1,32 @@
+// What this CPU can do.
+
+import Glibc
+package enum Machine {
+  /// Whether products with bf16 operands run in hardware here.
+  package static let hasBF16: Bool = cpuFlags.contains("avx512_bf16") || cpuFlags.contains("amx_bf16")
+
+  /// Whether the instructions that this build was compiled for exist here: AVX2 and FMA at least.
+  package static let hasVectors: Bool = cpuFlags.contains("avx2") && cpuFlags.contains("fma")
+
+  /// The CPU's feature names as the kernel lists them.
+  private static let cpuFlags: Set<Substring> = {
+    guard let text = contents(of: "/proc/cpuinfo") else { return [] }
+    for line in text.split(separator: "\n") where line.hasPrefix("flags") {
+      return Set(line.split(separator: " "))
+    }
+    return []
+  }()
+
+  private static func contents(of path: String) -> String? {
+    guard let file = fopen(path, "r") else { return nil }
+    defer { fclose(file) }
+    var bytes: [UInt8] = []
+    var buffer = [UInt8](repeating: 0, count: 65_536)
+    while true {
+      let count = fread(&buffer, 1, buffer.count, file)
+      if count == 0 { break }
+      bytes += buffer[..<count]
+    }
+    return String(decoding: bytes, as: UTF8.self)
+  }
+}

@@ -1,0 +1,179 @@
+// Matrix products by oneDNN: a primitive is made once for a shape, kept, and run on our pointers.
+import CDNNL
+
+/// c[m, n] = a[m, k] · b[k, n], or c += a · b.
+package struct ProductShape: Hashable, Sendable {
+  /// How an operand lies in memory.
+  package struct Operand: Hashable, Sendable {
+    /// Elements from one stored row to the next.
+    package var stride: Int
+    package var precision: Precision
+    /// Stored as [k, m] where [m, k] is meant.
+    package var isTransposed: Bool
+
+    package init(stride: Int, precision: Precision, isTransposed: Bool = false) {
+      self.stride = stride
+      self.precision = precision
+      self.isTransposed = isTransposed
+    }
+  }
+
+  package var m: Int
+  package var n: Int
+  package var k: Int
+  package var a: Operand
+  package var b: Operand
+  package var c: Operand
+  package var accumulates: Bool
+  /// Whether a single thread runs it (from inside the team), and not the whole team.
+  package var isSingle: Bool
+
+  package init(
+    m: Int, n: Int, k: Int, a: Operand, b: Operand, c: Operand, accumulates: Bool = false, isSingle: Bool = false
+  ) {
+    self.m = m
+    self.n = n
+    self.k = k
+    self.a = a
+    self.b = b
+    self.c = c
+    self.accumulates = accumulates
+    self.isSingle = isSingle
+  }
+}
+
+/// Something oneDNN refused to do.
+package struct ProductError: Error, CustomStringConvertible {
+  package let description: String
+}
+
+/// A product of one shape, ready to run. Keep it: making one compiles machine code.
+package final class Product {
+  private let primitive: dnnl_primitive_t
+  /// a, b, c and scratch for every worker that may run it.
+  private let memories: [[dnnl_memory_t]]
+  private let engine: Engine
+  let scratchBytes: Int
+  /// Floating-point operations a run.
+  package let operations: Double
+
+  fileprivate init(_ shape: ProductShape, engine: Engine) throws(ProductError) {
+    var request = dnnlx_matmul_shape(
+      m: Int64(shape.m), n: Int64(shape.n), k: Int64(shape.k),
+      a_stride: Int64(shape.a.stride), b_stride: Int64(shape.b.stride), c_stride: Int64(shape.c.stride),
+      a_transposed: shape.a.isTransposed ? 1 : 0, b_transposed: shape.b.isTransposed ? 1 : 0,
+      accumulates: shape.accumulates ? 1 : 0, a_bf16: shape.a.precision == .bf16 ? 1 : 0,
+      b_bf16: shape.b.precision == .bf16 ? 1 : 0, c_bf16: shape.c.precision == .bf16 ? 1 : 0)
+    var made = dnnlx_matmul()
+    // How many threads a primitive uses is fixed when it is made.
+    if shape.isSingle { Team.resize(to: 1) }
+    let status = dnnlx_matmul_create(engine.handle, &request, &made)
+    if shape.isSingle { Team.resize(to: engine.threads) }
+    guard status == dnnl_success, let primitive = made.primitive else {
+      throw ProductError(
+        description: "oneDNN cannot make the product [\(shape.m), \(shape.k)] · [\(shape.k), \(shape.n)] in "
+          + "\(shape.a.precision): status \(status.rawValue)")
+    }
+    var memories: [[dnnl_memory_t]] = []
+    for _ in 0..<(shape.isSingle ? engine.threads : 1) {
+      var four: [dnnl_memory_t] = []
+      for var description in [made.a, made.b, made.c, made.scratch] {
+        var memory: dnnl_memory_t?
+        let status = dnnl_memory_create(&memory, &description, engine.handle, nil)
+        guard status == dnnl_success, let memory else {
+          throw ProductError(description: "oneDNN cannot describe an operand: status \(status.rawValue)")
+        }
+        four.append(memory)
+      }
+      memories.append(four)
+    }
+    self.primitive = primitive
+    self.memories = memories
+    self.engine = engine
+    scratchBytes = made.scratch_bytes
+    operations = 2 * Double(shape.m) * Double(shape.n) * Double(shape.k)
+  }
+
+  deinit {
+    for memory in memories.joined() { dnnl_memory_destroy(memory) }
+    dnnl_primitive_destroy(primitive)
+  }
+
+  /// Runs it. `worker` is the team's thread that calls, for products made for a single thread.
+  @inline(__always)
+  package func callAsFunction(
+    _ a: UnsafeMutableRawPointer, _ b: UnsafeMutableRawPointer, into c: UnsafeMutableRawPointer, worker: Int = 0
+  ) {
+    let memory = memories[worker]
+    _ = dnnlx_matmul_run(
+      primitive, engine.streams[worker], memory[0], memory[1], memory[2], memory[3], a, b, c, engine.scratch[worker])
+  }
+}
+
+/// oneDNN's CPU, with a stream and a scratch pad for every worker.
+private final class Engine {
+  let handle: dnnl_engine_t
+  let streams: [dnnl_stream_t]
+  let threads: Int
+  private(set) var scratch: [UnsafeMutableRawPointer]
+  private var scratchBytes = 4096
+
+  init(threads: Int) throws(ProductError) {
+    var engine: dnnl_engine_t?
+    guard dnnl_engine_create(&engine, dnnl_cpu, 0) == dnnl_success, let engine else {
+      throw ProductError(description: "oneDNN finds no CPU that it can use")
+    }
+    handle = engine
+    self.threads = threads
+    Team.resize(to: threads)
+    var streams: [dnnl_stream_t] = []
+    for _ in 0..<threads {
+      var stream: dnnl_stream_t?
+      guard dnnl_stream_create(&stream, engine, dnnl_stream_default_flags.rawValue) == dnnl_success, let stream else {
+        throw ProductError(description: "oneDNN cannot make a stream")
+      }
+      streams.append(stream)
+    }
+    self.streams = streams
+    scratch = (0..<threads).map { _ in UnsafeMutableRawPointer.allocate(byteCount: 4096, alignment: 64) }
+  }
+
+  deinit {
+    for pad in scratch { pad.deallocate() }
+    for stream in streams { dnnl_stream_destroy(stream) }
+    dnnl_engine_destroy(handle)
+  }
+
+  func reserve(_ bytes: Int) {
+    guard bytes > scratchBytes else { return }
+    scratchBytes = bytes
+    for worker in scratch.indices {
+      scratch[worker].deallocate()
+      scratch[worker] = .allocate(byteCount: bytes, alignment: 64)
+    }
+  }
+}
+
+/// All products of a program, each made once.
+package final class Products {
+  private let engine: Engine
+  private var made: [ProductShape: Product] = [:]
+  package let threads: Int
+
+  /// - Throws: `ProductError` where oneDNN finds no usable CPU.
+  package init(threads: Int) throws(ProductError) {
+    engine = try Engine(threads: threads)
+    self.threads = threads
+  }
+
+  /// The product of this shape, made if need be.
+  package subscript(_ shape: ProductShape) -> Product {
+    get throws(ProductError) {
+      if let product = made[shape] { return product }
+      let product = try Product(shape, engine: engine)
+      engine.reserve(product.scratchBytes)
+      made[shape] = product
+      return product
+    }
+  }
+}

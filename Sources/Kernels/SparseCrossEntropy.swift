@@ -1,0 +1,115 @@
+// Cross-entropy between softmax(z) and a short list of targets, with its gradient in place of the logits.
+//   L = λ − Σ_k p_k z[v_k],  λ = log Σ_v e^{z[v]};   dz = c · (softmax(z) − p)
+// A next token is a list of one with p = 1. Letters: z logits [V], v_k target tokens, p_k their weights, c a factor.
+import Foundation
+
+/// Targets of many positions: position t has `counts[t]` tokens at `tokens[t · capacity]`, with weights beside them.
+package struct SparseTargets {
+  package var tokens: UnsafeMutablePointer<Int32>
+  package var weights: UnsafeMutablePointer<Float>
+  package var counts: UnsafeMutablePointer<Int32>
+  package var capacity: Int
+
+  package init(
+    tokens: UnsafeMutablePointer<Int32>, weights: UnsafeMutablePointer<Float>, counts: UnsafeMutablePointer<Int32>,
+    capacity: Int
+  ) {
+    self.tokens = tokens
+    self.weights = weights
+    self.counts = counts
+    self.capacity = capacity
+  }
+
+  /// The targets of the positions from `first` on.
+  package func from(_ first: Int) -> SparseTargets {
+    SparseTargets(
+      tokens: tokens + first * capacity, weights: weights + first * capacity, counts: counts + first, capacity: capacity)
+  }
+}
+
+package enum SparseCrossEntropy {
+  /// Where the gradient of a row of logits goes, and what it is multiplied with.
+  package struct Gradient {
+    /// Row r's gradient begins `r · z.stride · 4` bytes after this: at the logits themselves, or before them where bf16
+    /// gradients of several heads are packed to the front of a row. It must not lie behind them.
+    package var packed: UnsafeMutableRawPointer
+    package var precision: Precision
+    /// c: the loss's weight over the number of positions that count.
+    package var factor: Float
+
+    package init(packed: UnsafeMutableRawPointer, precision: Precision, factor: Float) {
+      self.packed = packed
+      self.precision = precision
+      self.factor = factor
+    }
+  }
+
+  /// The loss of every row, and with `gradient` dz in the memory of the logits.
+  /// - Parameters:
+  ///   - z: [rows, V] fp32 logits, any stride; overwritten.
+  ///   - targets: of these rows. A row without any has loss 0 and gradient 0.
+  ///   - losses: [rows], written, nats.
+  ///   - gradient: nil leaves only the losses.
+  package static func rows(
+    _ z: Matrix, targets: SparseTargets, losses: UnsafeMutablePointer<Float>, gradient: Gradient?, threads: Int
+  ) {
+    Team.split(z.rows, threads: threads) { _, rows in
+      for t in rows {
+        let count = Int(targets.counts[t])
+        let tokens = targets.tokens + t * targets.capacity
+        let weights = targets.weights + t * targets.capacity
+        let zt = z.row(t, as: Float.self)
+        if count == 0 {
+          losses[t] = 0
+          if let gradient {
+            (gradient.packed + t * z.stride * 4).initializeMemory(
+              as: UInt8.self, repeating: 0, count: z.columns * gradient.precision.bytes)
+          }
+          continue
+        }
+        let (loss, sum) = exponentials(zt, z.columns, tokens, weights, count, kept: gradient != nil)
+        losses[t] = loss
+        guard let gradient else { continue }
+        for k in 0..<count { zt[Int(tokens[k])] -= weights[k] * sum }
+        let packed = gradient.packed + t * z.stride * 4
+        switch gradient.precision {
+        case .fp32: scale(zt, z.columns, by: gradient.factor / sum, into: packed.assumingMemoryBound(to: Float.self))
+        case .bf16: scale(zt, z.columns, by: gradient.factor / sum, into: packed.assumingMemoryBound(to: BFloat16.self))
+        }
+      }
+    }
+  }
+
+  /// λ − Σ p z and Σ e^{z − max}. With `kept`, leaves e^{z − max} where z was.
+  @inline(__always)
+  private static func exponentials(
+    _ z: UnsafeMutablePointer<Float>, _ V: Int, _ tokens: UnsafePointer<Int32>, _ weights: UnsafePointer<Float>,
+    _ count: Int, kept: Bool
+  ) -> (loss: Float, sum: Float) {
+    var top = Lanes(repeating: -.infinity)
+    eachLanes(V) { i, lanes in
+      var v = load(z, i, lanes)
+      if lanes < 16 { for lane in lanes..<16 { v[lane] = -.infinity } }
+      top = top.replacing(with: v, where: v .> top)
+    }
+    let maximum = top.largest
+    // Measured from the maximum, so that large logits do not cancel.
+    var hit: Float = 0
+    for k in 0..<count { hit += weights[k] * (z[Int(tokens[k])] - maximum) }
+    var total = Lanes(repeating: 0)
+    eachLanes(V) { i, lanes in
+      var e = (load(z, i, lanes) - maximum).exponential
+      if lanes < 16 { for lane in lanes..<16 { e[lane] = 0 } }
+      if kept { store(e, z, i, lanes) }
+      total += e
+    }
+    let sum = total.folded
+    return (log(sum) - hit, sum)
+  }
+
+  /// y = x · c, where y lies at x or before it: writing never overtakes reading.
+  @inline(__always)
+  private static func scale<E: Element>(_ x: UnsafePointer<Float>, _ n: Int, by c: Float, into y: UnsafeMutablePointer<E>) {
+    eachLanes(n) { i, lanes in store(load(x, i, lanes) * c, y, i, lanes) }
+  }
+}

@@ -1,0 +1,99 @@
+// What forward leaves for backward, planned once for the batch and reused every step.
+import Kernels
+
+/// All memory of a network that is not parameters.
+struct Activations: ~Copyable {
+  private let storage: Storage
+  /// One a block; all the same where nothing is trained.
+  let blocks: [Block.Kept]
+  let shared: Block.Shared
+  let embedded: UnsafeMutablePointer<Float>  // [M, d]
+  let final: UnsafeMutablePointer<Float>  // [M, d] the stream before the final norm
+  let finalScale: UnsafeMutablePointer<Float>  // [M]
+  let hidden: UnsafeMutableRawPointer  // E [M, d]
+  let dHidden: UnsafeMutableRawPointer  // E [M, d]
+  let logits: UnsafeMutableRawPointer
+  let targets: [SparseTargets]
+  let entropy: [UnsafeMutablePointer<Float>]
+  let losses: [UnsafeMutablePointer<Float>]
+  let normPieces: UnsafeMutablePointer<Double>
+
+  init(
+    _ c: Configuration, rows: Int, precision: Precision, isTrained: Bool, attentionScratch: Int, logitsSize: Int,
+    parameterCount: Int, threads: Int
+  ) throws {
+    let M = rows * c.context
+    let E = precision.bytes
+    let wide = c.queryWidth + 2 * c.keyWidth
+    var plan = Plan()
+    struct Places { var x, normed, scale, qkv, lse, attended, x1, normed1, scale1, gu: Int }
+    let places = (0..<(isTrained ? c.blocks : 1)).map { _ in
+      Places(
+        x: plan.place(M * c.width, width: 4), normed: plan.place(M * c.width, width: E),
+        scale: plan.place(M, width: 4), qkv: plan.place(M * wide, width: E),
+        lse: plan.place(M * c.heads, width: 4), attended: plan.place(M * c.queryWidth, width: E),
+        x1: plan.place(M * c.width, width: 4), normed1: plan.place(M * c.width, width: E),
+        scale1: plan.place(M, width: 4), gu: plan.place(M * 2 * c.inner, width: E))
+    }
+    /// Room that only training needs.
+    func trained(_ count: Int, width: Int) -> Int { plan.place(isTrained ? count : 0, width: width) }
+    let delta = plan.place(M * c.width, width: E)
+    let inner = plan.place(M * c.inner, width: E)
+    let dInner = trained(M * c.inner, width: E)
+    let dQKV = trained(M * wide, width: E)
+    let dAttended = trained(M * c.queryWidth, width: E)
+    let dNormed = trained(M * c.width, width: E)
+    let dx = trained(M * c.width, width: 4)
+    let dxOperand = precision == .fp32 ? dx : trained(M * c.width, width: E)
+    let partial = trained(threads * c.width, width: 4)
+    let attention = plan.place(attentionScratch, width: 1)
+    let angles = plan.place(c.context * c.headWidth, width: 4)
+    let embedded = plan.place(M * c.width, width: 4)
+    let final = plan.place(M * c.width, width: 4)
+    let finalScale = plan.place(M, width: 4)
+    let hidden = plan.place(M * c.width, width: E)
+    let dHidden = trained(M * c.width, width: E)
+    let logits = plan.place(logitsSize, width: 1)
+    let lists = c.objectives.map { objective in
+      (
+        tokens: plan.place(M * objective.capacity, width: 4), weights: plan.place(M * objective.capacity, width: 4),
+        counts: plan.place(M, width: 4), entropy: plan.place(M, width: 4), losses: plan.place(M, width: 4)
+      )
+    }
+    let normPieces = plan.place(Kernels.Block.pieces(of: parameterCount), width: 8)
+
+    let storage = try Storage(bytes: plan.bytes)
+    let base = storage.base
+    func floats(_ offset: Int) -> UnsafeMutablePointer<Float> { (base + offset).assumingMemoryBound(to: Float.self) }
+    func integers(_ offset: Int) -> UnsafeMutablePointer<Int32> { (base + offset).assumingMemoryBound(to: Int32.self) }
+    let kept = places.map {
+      Block.Kept(
+        x: floats($0.x), normed: base + $0.normed, scale: floats($0.scale), qkv: base + $0.qkv, lse: floats($0.lse),
+        attended: base + $0.attended, x1: floats($0.x1), normed1: base + $0.normed1, scale1: floats($0.scale1),
+        gu: base + $0.gu)
+    }
+    blocks = isTrained ? kept : Array(repeating: kept[0], count: c.blocks)
+    shared = Block.Shared(
+      delta: base + delta, inner: base + inner, dInner: base + dInner, dQKV: base + dQKV, dAttended: base + dAttended,
+      dNormed: base + dNormed, dx: floats(dx), dxOperand: base + dxOperand, partial: floats(partial),
+      attention: base + attention, angles: floats(angles))
+    self.embedded = floats(embedded)
+    self.final = floats(final)
+    self.finalScale = floats(finalScale)
+    self.hidden = base + hidden
+    self.dHidden = base + dHidden
+    self.logits = base + logits
+    targets = zip(lists, c.objectives).map { list, objective in
+      SparseTargets(
+        tokens: integers(list.tokens), weights: floats(list.weights), counts: integers(list.counts),
+        capacity: objective.capacity)
+    }
+    entropy = lists.map { floats($0.entropy) }
+    losses = lists.map { floats($0.losses) }
+    self.normPieces = (base + normPieces).assumingMemoryBound(to: Double.self)
+    self.storage = storage
+    Rotary.fill(shared.angles, context: c.context, headWidth: c.headWidth, theta: c.ropeTheta)
+  }
+
+  var bytes: Int { storage.bytes }
+}

@@ -1,0 +1,254 @@
+// Causal attention of one block, a tile of query rows at a time: no T × T matrix is ever kept, and backward makes the
+// weights again from queries and keys.
+//   S = Q·Kᵀ,  P = softmax(S/√h) over the past,  O = P·V
+//   dV = Pᵀ·dO,  dP = dO·Vᵀ,  dS = P∘(dP − D)/√h,  dQ = dS·K,  dK = dSᵀ·Q
+// Letters: a tile has m query rows from `first` on and sees n = first + m keys; h head width; E operand precision.
+import Kernels
+
+struct Attention {
+  /// The products of one tile.
+  private struct Tile {
+    let first: Int
+    let rows: Int
+    var keys: Int { first + rows }
+    let scores: Product  // S [m, n] = Q [m, h] · K [n, h]ᵀ
+    let output: Product  // O [m, h] = P [m, n] · V [n, h]
+    let gradients: Gradients?
+
+    struct Gradients {
+      let weights: Product  // dP [m, n] = dO [m, h] · V [n, h]ᵀ
+      let queries: Product  // dQ [m, h] = dS [m, n] · K [n, h]
+      let keys: Accumulation  // dK [n, h] (+)= dS [m, n]ᵀ · Q [m, h]
+      let values: Accumulation  // dV [n, h] (+)= P [m, n]ᵀ · dO [m, h]
+    }
+  }
+
+  /// A product that writes its result, and the same one adding it.
+  private struct Accumulation {
+    let writing: Product
+    let adding: Product
+
+    func callAsFunction(
+      _ a: UnsafeMutableRawPointer, _ b: UnsafeMutableRawPointer, into c: UnsafeMutableRawPointer, adds: Bool,
+      worker: Int
+    ) {
+      (adds ? adding : writing)(a, b, into: c, worker: worker)
+    }
+  }
+
+  /// A worker's own memory.
+  private struct Scratch {
+    let scores: UnsafeMutablePointer<Float>  // [tile, stride]
+    let dWeights: UnsafeMutablePointer<Float>  // [tile, stride]
+    let weights: UnsafeMutableRawPointer  // E [tile, stride]
+    let dScores: UnsafeMutableRawPointer  // E [tile, stride]
+    let dQueries: UnsafeMutablePointer<Float>  // [tile, h]
+    let dKeys: UnsafeMutablePointer<Float>  // [T, h]
+    let dValues: UnsafeMutablePointer<Float>  // [T, h]
+    let dots: UnsafeMutablePointer<Float>  // [tile]
+  }
+
+  private let configuration: Configuration
+  private let precision: Precision
+  private let threads: Int
+  private let tiles: [Tile]
+  private let tileRows: Int
+  /// Row stride of scores: a little more than T, so that rows do not share cache sets.
+  private let stride: Int
+  private let scratchBytes: Int
+
+  /// Query rows of a tile: few enough that the scores of a tile stay in a core's cache.
+  private static let largestTile = 128
+
+  init(_ configuration: Configuration, precision: Precision, isTrained: Bool, products: Products) throws(ProductError) {
+    typealias Operand = ProductShape.Operand
+    self.configuration = configuration
+    self.precision = precision
+    threads = products.threads
+    let context = configuration.context
+    let h = configuration.headWidth
+    let stride = (context + 15) / 16 * 16 + 16
+    self.stride = stride
+    tileRows = min(context, Self.largestTile)
+    let inRow = Operand(stride: configuration.queryWidth + 2 * configuration.keyWidth, precision: precision)
+    let inRowTransposed = Operand(stride: inRow.stride, precision: precision, isTransposed: true)
+    let outRow = Operand(stride: configuration.queryWidth, precision: precision)
+    let sums = Operand(stride: stride, precision: .fp32)
+    let weights = Operand(stride: stride, precision: precision)
+    let weightsTransposed = Operand(stride: stride, precision: precision, isTransposed: true)
+    let gradient = Operand(stride: h, precision: .fp32)
+    var tiles: [Tile] = []
+    for first in Swift.stride(from: 0, to: context, by: tileRows) {
+      let m = min(tileRows, context - first)
+      let n = first + m
+      func product(
+        _ m: Int, _ n: Int, _ k: Int, _ a: Operand, _ b: Operand, _ c: Operand, accumulates: Bool = false
+      ) throws(ProductError) -> Product {
+        try products[ProductShape(m: m, n: n, k: k, a: a, b: b, c: c, accumulates: accumulates, isSingle: true)]
+      }
+      var gradients: Tile.Gradients?
+      if isTrained {
+        gradients = Tile.Gradients(
+          weights: try product(m, n, h, outRow, inRowTransposed, sums),
+          queries: try product(m, h, n, weights, inRow, gradient),
+          keys: Accumulation(
+            writing: try product(n, h, m, weightsTransposed, inRow, gradient),
+            adding: try product(n, h, m, weightsTransposed, inRow, gradient, accumulates: true)),
+          values: Accumulation(
+            writing: try product(n, h, m, weightsTransposed, outRow, gradient),
+            adding: try product(n, h, m, weightsTransposed, outRow, gradient, accumulates: true)))
+      }
+      tiles.append(
+        Tile(
+          first: first, rows: m, scores: try product(m, n, h, inRow, inRowTransposed, sums),
+          output: try product(m, h, n, weights, inRow, outRow), gradients: gradients))
+    }
+    self.tiles = tiles
+    var plan = Plan()
+    _ = Self.scratch(at: nil, &plan, tileRows, stride, context, h, precision)
+    scratchBytes = plan.bytes
+  }
+
+  /// Bytes that `forward` and `backward` need at `scratch`.
+  var scratchSize: Int { scratchBytes * threads }
+
+  private static func scratch(
+    at base: UnsafeMutableRawPointer?, _ plan: inout Plan, _ tileRows: Int, _ stride: Int, _ context: Int, _ h: Int,
+    _ precision: Precision
+  ) -> Scratch? {
+    let scores = plan.place(tileRows * stride, width: 4)
+    let dWeights = plan.place(tileRows * stride, width: 4)
+    let weights = plan.place(tileRows * stride, width: precision.bytes)
+    let dScores = plan.place(tileRows * stride, width: precision.bytes)
+    let dQueries = plan.place(tileRows * h, width: 4)
+    let dKeys = plan.place(context * h, width: 4)
+    let dValues = plan.place(context * h, width: 4)
+    let dots = plan.place(tileRows, width: 4)
+    guard let base else { return nil }
+    func floats(_ offset: Int) -> UnsafeMutablePointer<Float> { (base + offset).assumingMemoryBound(to: Float.self) }
+    return Scratch(
+      scores: floats(scores), dWeights: floats(dWeights), weights: base + weights, dScores: base + dScores,
+      dQueries: floats(dQueries), dKeys: floats(dKeys), dValues: floats(dValues), dots: floats(dots))
+  }
+
+  private func scratch(_ base: UnsafeMutableRawPointer, worker: Int) -> Scratch {
+    var plan = Plan()
+    return Self.scratch(
+      at: base + worker * scratchBytes, &plan, tileRows, stride, configuration.context, configuration.headWidth,
+      precision)!
+  }
+
+  private var alpha: Float { 1 / Float(configuration.headWidth).squareRoot() }
+
+  /// Where a row's first query, key or value of a head lies.
+  private func place(_ x: UnsafeMutableRawPointer, row: Int, stride: Int, column: Int) -> Matrix {
+    Matrix(
+      x + (row * configuration.context * stride + column) * precision.bytes, rows: configuration.context,
+      columns: configuration.headWidth, stride: stride, precision: precision)
+  }
+
+  /// - Parameters:
+  ///   - qkv: E [rows · T, queries + 2 keys], turned by their positions already.
+  ///   - output: E [rows · T, queries], written.
+  ///   - lse: [rows · heads · T], written: what backward makes the weights from.
+  func forward(
+    qkv: UnsafeMutableRawPointer, output: UnsafeMutableRawPointer, lse: UnsafeMutablePointer<Float>, rows: Int,
+    scratch base: UnsafeMutableRawPointer
+  ) {
+    let c = configuration
+    let inStride = c.queryWidth + 2 * c.keyWidth
+    Team.split(rows * c.heads, threads: threads) { worker, pairs in
+      let scratch = scratch(base, worker: worker)
+      for pair in pairs {
+        let (row, head) = (pair / c.heads, pair % c.heads)
+        let group = head / (c.heads / c.keyValueHeads)
+        let q = place(qkv, row: row, stride: inStride, column: head * c.headWidth)
+        let k = place(qkv, row: row, stride: inStride, column: c.queryWidth + group * c.headWidth)
+        let v = place(qkv, row: row, stride: inStride, column: c.queryWidth + c.keyWidth + group * c.headWidth)
+        let o = place(output, row: row, stride: c.queryWidth, column: head * c.headWidth)
+        for tile in tiles {
+          tile.scores(q.at(tile.first, 0), k.base, into: scratch.scores, worker: worker)
+          AttentionRows.forward(
+            Matrix(scratch.scores, rows: tile.rows, columns: tile.keys, stride: stride, precision: .fp32),
+            weights: Matrix(scratch.weights, rows: tile.rows, columns: tile.keys, stride: stride, precision: precision),
+            lse: lse + pair * c.context + tile.first, first: tile.first, alpha: alpha)
+          tile.output(scratch.weights, v.base, into: o.at(tile.first, 0), worker: worker)
+        }
+      }
+    }
+  }
+
+  /// - Parameters:
+  ///   - dOutput: E [rows · T, queries].
+  ///   - dQKV: E [rows · T, queries + 2 keys], written, turned back.
+  ///   - angles: the rotary table.
+  func backward(
+    dOutput: UnsafeMutableRawPointer, qkv: UnsafeMutableRawPointer, output: UnsafeMutableRawPointer,
+    lse: UnsafePointer<Float>, dQKV: UnsafeMutableRawPointer, angles: UnsafePointer<Float>, rows: Int,
+    scratch base: UnsafeMutableRawPointer
+  ) {
+    let c = configuration
+    let inStride = c.queryWidth + 2 * c.keyWidth
+    let groupSize = c.heads / c.keyValueHeads
+    // A worker has all heads of a group, so that nobody else adds to its keys and values.
+    Team.split(rows * c.keyValueHeads, threads: threads) { worker, pairs in
+      let scratch = scratch(base, worker: worker)
+      for pair in pairs {
+        let (row, group) = (pair / c.keyValueHeads, pair % c.keyValueHeads)
+        let keyColumn = c.queryWidth + group * c.headWidth
+        let valueColumn = keyColumn + c.keyWidth
+        let k = place(qkv, row: row, stride: inStride, column: keyColumn)
+        let v = place(qkv, row: row, stride: inStride, column: valueColumn)
+        for head in group * groupSize..<(group + 1) * groupSize {
+          backward(
+            head: head, row: row, isFirst: head == group * groupSize, k: k, v: v, qkv: qkv, dOutput: dOutput,
+            output: output, lse: lse, dQKV: dQKV, angles: angles, scratch: scratch, worker: worker)
+        }
+        let dKeys = Matrix(scratch.dKeys, rows: c.context, columns: c.headWidth)
+        let dValues = Matrix(scratch.dValues, rows: c.context, columns: c.headWidth)
+        AttentionRows.unload(
+          dKeys, into: place(dQKV, row: row, stride: inStride, column: keyColumn), angles: angles, context: c.context)
+        AttentionRows.unload(
+          dValues, into: place(dQKV, row: row, stride: inStride, column: valueColumn), angles: nil, context: c.context)
+      }
+    }
+  }
+
+  /// One head: its queries' gradient, and its part of its group's keys and values.
+  private func backward(
+    head: Int, row: Int, isFirst: Bool, k: Matrix, v: Matrix, qkv: UnsafeMutableRawPointer,
+    dOutput: UnsafeMutableRawPointer, output: UnsafeMutableRawPointer, lse: UnsafePointer<Float>,
+    dQKV: UnsafeMutableRawPointer, angles: UnsafePointer<Float>, scratch: Scratch, worker: Int
+  ) {
+    let c = configuration
+    let inStride = c.queryWidth + 2 * c.keyWidth
+    let column = head * c.headWidth
+    let q = place(qkv, row: row, stride: inStride, column: column)
+    let dq = place(dQKV, row: row, stride: inStride, column: column)
+    let o = place(output, row: row, stride: c.queryWidth, column: column)
+    let dO = place(dOutput, row: row, stride: c.queryWidth, column: column)
+    let half = c.headWidth / 2
+    for tile in tiles.reversed() {
+      guard let gradients = tile.gradients else { preconditionFailure("this network was made for reading only") }
+      func rows(_ base: UnsafeMutableRawPointer, _ precision: Precision) -> Matrix {
+        Matrix(base, rows: tile.rows, columns: tile.keys, stride: stride, precision: precision)
+      }
+      let dOTile = dO.rows(tile.first, count: tile.rows)
+      AttentionRows.dots(dOTile, o.rows(tile.first, count: tile.rows), into: scratch.dots)
+      tile.scores(q.at(tile.first, 0), k.base, into: scratch.scores, worker: worker)
+      gradients.weights(dOTile.base, v.base, into: scratch.dWeights, worker: worker)
+      AttentionRows.backward(
+        rows(scratch.scores, .fp32), dWeights: rows(scratch.dWeights, .fp32),
+        weights: rows(scratch.weights, precision), dScores: rows(scratch.dScores, precision),
+        lse: lse + (row * c.heads + head) * c.context + tile.first, dots: scratch.dots, first: tile.first, alpha: alpha)
+      gradients.queries(scratch.dScores, k.base, into: scratch.dQueries, worker: worker)
+      AttentionRows.unload(
+        Matrix(scratch.dQueries, rows: tile.rows, columns: c.headWidth), into: dq.rows(tile.first, count: tile.rows),
+        angles: angles + tile.first * half, context: c.context)
+      // The last tile sees all keys and comes first: for a group's first head it writes, everything after adds.
+      let adds = !isFirst || tile.keys < c.context
+      gradients.keys(scratch.dScores, q.at(tile.first, 0), into: scratch.dKeys, adds: adds, worker: worker)
+      gradients.values(scratch.weights, dOTile.base, into: scratch.dValues, adds: adds, worker: worker)
+    }
+  }
+}

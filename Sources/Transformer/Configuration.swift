@@ -1,0 +1,66 @@
+// The network's shape.
+import Kernels
+
+/// A Llama-style network: embedding, blocks of attention and SwiGLU, final norm, an unembedding a head.
+package struct Configuration: Sendable, Equatable {
+  /// Number of tokens: V.
+  package var vocabulary: Int
+  /// Number of blocks: L.
+  package var blocks: Int
+  /// Width of the residual stream: d.
+  package var width: Int
+  package var heads: Int
+  package var keyValueHeads: Int
+  /// Inner width of SwiGLU.
+  package var inner: Int
+  /// Positions in a row: T.
+  package var context: Int
+  /// Whether the first head's unembedding is the embedding.
+  package var isTied: Bool
+  package var ropeTheta: Double
+  /// What the network is trained to predict, in order; the first is the one that a tied embedding serves.
+  package var objectives: [Objective]
+
+  package init(
+    vocabulary: Int, blocks: Int, width: Int, heads: Int, keyValueHeads: Int, inner: Int, context: Int, isTied: Bool,
+    ropeTheta: Double, objectives: [Objective]
+  ) {
+    self.vocabulary = vocabulary
+    self.blocks = blocks
+    self.width = width
+    self.heads = heads
+    self.keyValueHeads = keyValueHeads
+    self.inner = inner
+    self.context = context
+    self.isTied = isTied
+    self.ropeTheta = ropeTheta
+    self.objectives = objectives
+  }
+
+  package var headWidth: Int { width / heads }
+  /// Width of all queries, and of all keys (or values) of a position.
+  package var queryWidth: Int { heads * headWidth }
+  package var keyWidth: Int { keyValueHeads * headWidth }
+  /// ε of every RMSNorm.
+  package var epsilon: Float { 1e-6 }
+
+  /// The SwiGLU width for a recipe that names none: 8/3 of the width, rounded up to a multiple of 64.
+  package static func inner(for width: Int) -> Int { (width * 8 / 3 + 63) / 64 * 64 }
+
+  /// - Throws: `TransformerError.shape` with a sentence that names the numbers.
+  package func check() throws {
+    func require(_ condition: Bool, _ sentence: @autoclosure () -> String) throws {
+      if !condition { throw TransformerError.shape(sentence()) }
+    }
+    try require(vocabulary >= 1, "a vocabulary of \(vocabulary) tokens is empty: it needs at least 1")
+    try require(blocks >= 1 && width >= 2 && heads >= 1 && keyValueHeads >= 1 && inner >= 1 && context >= 1,
+      "blocks, width, heads, inner width and context must be at least 1 (the width at least 2): "
+        + "\(blocks) blocks, width \(width), \(heads) heads, \(keyValueHeads) key/value heads, inner \(inner), "
+        + "context \(context)")
+    try require(width % heads == 0, "\(heads) heads do not divide a width of \(width)")
+    try require(headWidth % 2 == 0,
+      "rotary positions turn pairs: the width of a head must be even, and \(width) / \(heads) = \(headWidth) is odd")
+    try require(heads % keyValueHeads == 0, "\(keyValueHeads) key/value heads do not divide \(heads) heads")
+    try require(!objectives.isEmpty, "a network needs something to predict: at least one objective")
+  }
+}

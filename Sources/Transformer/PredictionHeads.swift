@@ -1,0 +1,112 @@
+// The heads on the final hidden states: unembedding and loss fused, so that logits exist only for a chunk of positions.
+//   z = h · Uᵀ  →  losses, dz in place of z  →  dh = dz · U,  dU += dzᵀ · h
+// All heads share h, so that their unembeddings are one matrix U = [U_1; U_2; …] and each product is one product.
+// Letters: h [M, d], z [chunk, heads · V].
+import Kernels
+
+/// What a head lost on some positions, as sums: divide by `positions` for means.
+package struct LossSum: Sendable, Equatable {
+  /// Σ loss, nats.
+  package var loss = 0.0
+  /// Σ entropy of the targets, nats.
+  package var entropy = 0.0
+  /// Positions that count.
+  package var positions = 0
+
+  package init() {}
+}
+
+struct PredictionHeads {
+  private let configuration: Configuration
+  private let precision: Precision
+  private let threads: Int
+  /// Positions of a batch, and of a chunk.
+  private let positions: Int
+  private let chunk: Int
+  /// Floats from one row of logits to the next.
+  private let stride: Int
+  private let whole: Linear
+  /// For the last chunk, where it is shorter.
+  private let rest: Linear?
+
+  /// Logits of a chunk: small enough for the last-level cache, large enough to feed the products.
+  private static let chunkBytes = 24_000_000
+
+  init(
+    _ configuration: Configuration, offset: Int, positions: Int, chunk: Int? = nil, precision: Precision,
+    isTrained: Bool, products: Products
+  ) throws(ProductError) {
+    self.configuration = configuration
+    self.precision = precision
+    self.positions = positions
+    threads = products.threads
+    let out = configuration.objectives.count * configuration.vocabulary
+    let stride = (out + 15) / 16 * 16
+    self.stride = stride
+    let fitting = max(16, Self.chunkBytes / (stride * 4) / 64 * 64)
+    let chunk = min(positions, chunk ?? fitting)
+    self.chunk = chunk
+    func linear(_ rows: Int) throws(ProductError) -> Linear {
+      try Linear(
+        offset: offset, rows: rows, out: out, in: configuration.width, precision: precision,
+        y: ProductShape.Operand(stride: stride, precision: .fp32),
+        // dz is packed to the front of each row of logits.
+        dy: ProductShape.Operand(stride: stride * 4 / precision.bytes, precision: precision), isTrained: isTrained,
+        products: products)
+    }
+    whole = try linear(chunk)
+    rest = positions % chunk == 0 ? nil : try linear(positions % chunk)
+  }
+
+  /// Bytes that `run` needs at `logits`.
+  var logitsSize: Int { chunk * stride * 4 }
+
+  /// The losses of all heads; with `factors`, the gradients too.
+  /// - Parameters:
+  ///   - hidden: E [M, d].
+  ///   - targets: of all M positions, one a head.
+  ///   - entropy: [M] a head.
+  ///   - losses: room for [M] floats a head, written.
+  ///   - factors: weight / number of positions that count, one a head; nil computes no gradient.
+  ///   - dHidden: E [M, d], written.
+  ///   - adds: whether dU is added to what is there.
+  func run(
+    _ parameters: borrowing Parameters, hidden: UnsafeMutableRawPointer, targets: [SparseTargets],
+    entropy: [UnsafeMutablePointer<Float>], losses: [UnsafeMutablePointer<Float>], factors: [Float]?,
+    dHidden: UnsafeMutableRawPointer, adds: Bool, logits: UnsafeMutableRawPointer
+  ) -> [LossSum] {
+    let width = configuration.width
+    for first in Swift.stride(from: 0, to: positions, by: chunk) {
+      let count = min(chunk, positions - first)
+      let unembedding = count == chunk ? whole : rest!
+      let h = hidden + first * width * precision.bytes
+      unembedding.forward(parameters, x: h, y: logits)
+      for (head, targets) in targets.enumerated() {
+        // The second head's gradient is packed behind the first one's, which by then is packed itself.
+        let z = Matrix(
+          logits + head * configuration.vocabulary * 4, rows: count, columns: configuration.vocabulary, stride: stride,
+          precision: .fp32)
+        SparseCrossEntropy.rows(
+          z, targets: targets.from(first), losses: losses[head] + first,
+          gradient: factors.map {
+            SparseCrossEntropy.Gradient(
+              packed: logits + head * configuration.vocabulary * precision.bytes, precision: precision,
+              factor: $0[head])
+          }, threads: threads)
+      }
+      if factors != nil {
+        unembedding.backward(
+          parameters, dy: logits, x: h, dx: dHidden + first * width * precision.bytes, adds: adds || first > 0)
+      }
+    }
+    return targets.indices.map { head in
+      var sum = LossSum()
+      for t in 0..<positions where targets[head].counts[t] > 0 {
+        sum.loss += Double(losses[head][t])
+        sum.entropy += Double(entropy[head][t])
+        sum.positions += 1
+      }
+      return sum
+    }
+  }
+}
