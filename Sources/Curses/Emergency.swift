@@ -23,10 +23,12 @@ enum Emergency {
     var action = sigaction()
     action.__sigaction_handler.sa_handler = { signal in
       Emergency.restore()
+      // Not what was there before: Swift's runtime would ask questions on a terminal and wait for an answer.
       Glibc.signal(signal, SIG_DFL)
       raise(signal)
     }
-    action.sa_flags = CInt(bitPattern: UInt32(SA_ONSTACK)) | CInt(SA_NODEFER)
+    // Not blocked while it is handled, so that raising it again takes effect at once.
+    action.sa_flags = CInt(SA_ONSTACK) | CInt(SA_NODEFER)
     for signal in signals { sigaction(signal, &action, nil) }
   }
 
@@ -43,12 +45,13 @@ enum Emergency {
   /// another thread might be reading it.
   static func disarm() { remains = nil }
 
-  /// Async-signal-safe: calls read, write and tcsetattr only.
+  /// Async-signal-safe: calls read, write, dup2 and tcsetattr only.
   private static func restore() {
     guard let pointer = remains else { return }
     remains = nil
     _ = write(pointer.pointee.output, pointer.pointee.bytes, pointer.pointee.count)
     tcsetattr(pointer.pointee.output, TCSANOW, &pointer.pointee.modes)
+    dup2(pointer.pointee.output, STDERR_FILENO)
     var byte: UInt8 = 0
     while read(pointer.pointee.overheard, &byte, 1) == 1 { _ = write(pointer.pointee.output, &byte, 1) }
   }

@@ -153,7 +153,7 @@ extension Dashboard {
     return ask(.probe((((pending ?? sample.probe) + direction) % count + count) % count))
   }
 
-  private mutating func show(_ layout: Layout) {
+  mutating func show(_ layout: Layout) {
     self.layout = layout
     isFullScreen = false
     focus = nil

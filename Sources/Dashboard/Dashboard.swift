@@ -43,7 +43,7 @@ package struct Dashboard: Sendable {
   var rateFactor = 1.0
 
   // How it is looked at.
-  let layouts: [Layout]
+  var layouts: [Layout]
   var layout: Layout
   var axis: Axis
   var isLogarithmic: Bool
