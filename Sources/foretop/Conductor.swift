@@ -50,7 +50,7 @@ struct Conductor: ~Copyable {
   /// Shows the dashboard until the run is over, the user leaves it, or the terminal goes away. Returns at once where there
   /// is no screen to be had.
   private mutating func show(_ layouts: LayoutFiles) throws {
-    guard var view = ScreenView(options: options, layouts: layouts, mode: .live) else { return }
+    guard var view = ScreenView.open(options: options, layouts: layouts, mode: .live) else { return }
     if let beginning = tally.beginning { view.dashboard.receive(.began(beginning)) }
     while outcome == nil {
       for signal in signals.taken() {

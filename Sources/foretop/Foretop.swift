@@ -32,18 +32,30 @@ struct Foretop: ParsableCommand {
     } catch let error as CorpusError {
       leave(error.description, UserError(error).status.rawValue)
     } catch let error as Ended {
-      exit(error.status)
+      Foundation.exit(error.status)
     } catch {
       let status = exitCode(for: error)
       // Help and version are asked for; they are no errors.
       guard status != .success else { exit(withError: error) }
-      leave(message(for: error) + "; “foretop --help” says more", UserError.Status.usage.rawValue)
+      leave((wrongCommand ?? message(for: error)) + " (“foretop --help” says more)", UserError.Status.usage.rawValue)
     }
+  }
+
+  /// What to say when the first word is no command.
+  private static var wrongCommand: String? {
+    let names =
+      configuration.subcommands.compactMap { $0.configuration.commandName ?? String(describing: $0).lowercased() } + [
+        "help"
+      ]
+    guard let word = CommandLine.arguments.dropFirst().first, !word.hasPrefix("-"), !names.contains(word) else {
+      return nil
+    }
+    return "there is no command “\(word)”" + (names.nearest(to: word).map { "; did you mean “\($0)”?" } ?? "")
   }
 
   private static func leave(_ message: String, _ status: Int32) -> Never {
     FileHandle.standardError.write(Data("foretop: \(message)\n".utf8))
-    exit(status)
+    Foundation.exit(status)
   }
 }
 

@@ -35,7 +35,7 @@ struct Inspect: ParsableCommand {
   /// - Returns: false where there is no screen to be had.
   private func show(_ events: [Event], _ layouts: LayoutFiles) throws -> Bool {
     let signals = Signals(withScreen: true)
-    guard var view = ScreenView(options: screen, layouts: layouts, mode: .stored) else { return false }
+    guard var view = ScreenView.open(options: screen, layouts: layouts, mode: .stored) else { return false }
     for event in events { view.dashboard.receive(event) }
     var status: Int32?
     while status == nil, !view.isGone {

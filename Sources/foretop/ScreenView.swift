@@ -21,22 +21,35 @@ struct ScreenView: ~Copyable {
   private static let calm = 1.0 / 4
   private static let lively = 1.0 / 30
 
-  /// Nil where there is no terminal that can show it; the reason is printed unless there plainly is none.
-  init?(options: ScreenOptions, layouts: LayoutFiles, mode: Dashboard.Mode) {
-    guard isatty(STDIN_FILENO) == 1, isatty(STDOUT_FILENO) == 1, let streams = Streams() else { return nil }
-    do {
-      screen = try Screen(colours: options.color.depth, output: streams.terminal, overheard: streams.overheard)
-    } catch {
-      _ = consume streams
-      FileHandle.standardError.write(Data("foretop: \(error), so that lines are printed instead of a screen\n".utf8))
-      return nil
-    }
+  private init(
+    _ dashboard: Dashboard, on screen: consuming Screen, holding streams: consuming Streams, layouts: LayoutFiles
+  ) {
+    self.dashboard = dashboard
+    self.screen = screen
     self.streams = streams
     self.layouts = layouts
-    dashboard = Dashboard(
+  }
+
+  /// Takes the screen. Nil where there is no terminal that can show one; the reason is printed unless there plainly is
+  /// none.
+  static func open(options: ScreenOptions, layouts: LayoutFiles, mode: Dashboard.Mode) -> ScreenView? {
+    guard isatty(STDIN_FILENO) == 1, isatty(STDOUT_FILENO) == 1, let streams = Streams() else { return nil }
+    guard let screen = screen(options, streams) else { return nil }
+    let dashboard = Dashboard(
       mode, layouts: layouts.layouts, startingWith: layouts.first, problems: layouts.problems,
       time: Date().timeIntervalSince1970, glyphs: options.glyphs.glyphs ?? screen.glyphs,
       secondsFromGMT: Clock.secondsFromGMT)
+    return ScreenView(dashboard, on: screen, holding: streams, layouts: layouts)
+  }
+
+  private static func screen(_ options: ScreenOptions, _ streams: borrowing Streams) -> Screen? {
+    do {
+      return try Screen(colours: options.color.depth, output: streams.terminal, overheard: streams.overheard)
+    } catch {
+      // Comes out when the streams are given back.
+      FileHandle.standardError.write(Data("foretop: \(error), so that lines are printed instead of a screen\n".utf8))
+      return nil
+    }
   }
 
   /// Whether the terminal went away.

@@ -12,10 +12,9 @@ struct Signals: ~Copyable {
   /// Takes INT, TERM, HUP, WINCH and, where there is a screen to put away, TSTP; ignores PIPE, so that a reader that
   /// goes away does not end a run.
   init(withScreen: Bool) {
-    var ends: [CInt] = [-1, -1]
-    if pipe2(&ends, O_NONBLOCK | O_CLOEXEC) != 0 { ends = [-1, -1] }
-    descriptor = ends[0]
-    signalPipe = ends[1]
+    let ends = PipeEnds()
+    descriptor = ends?.reading ?? -1
+    signalPipe = ends?.writing ?? -1
     var action = sigaction()
     action.__sigaction_handler.sa_handler = { signal in
       let before = errno

@@ -12,17 +12,16 @@ struct Streams: ~Copyable {
 
   /// Nil when there is no descriptor left for it.
   init?() {
-    var ends: [CInt] = [-1, -1]
     let output = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3)
     let error = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3)
-    guard output >= 0, error >= 0, pipe2(&ends, O_NONBLOCK | O_CLOEXEC) == 0 else { return nil }
+    guard output >= 0, error >= 0, let ends = PipeEnds() else { return nil }
     terminal = output
     savedError = error
-    overheard = ends[0]
+    overheard = ends.reading
     fflush(nil)
-    dup2(ends[1], STDOUT_FILENO)
-    dup2(ends[1], STDERR_FILENO)
-    close(ends[1])
+    dup2(ends.writing, STDOUT_FILENO)
+    dup2(ends.writing, STDERR_FILENO)
+    close(ends.writing)
   }
 
   deinit {
