@@ -17,6 +17,8 @@ struct Conductor: ~Copyable {
   /// The news that ended the session.
   private var outcome: UserError??
   private var hasHungUp = false
+  /// What came before there was a place to show it.
+  private var early: [News] = []
 
   init(_ plan: Plan, options: ScreenOptions) {
     session = Session(plan)
@@ -29,10 +31,10 @@ struct Conductor: ~Copyable {
   /// - Returns: the process's exit status.
   /// - Throws: `UserError` when the run could not begin.
   mutating func run() throws -> Int32 {
-    let isPlain = options.headless || options.json
-    let layouts = isPlain ? nil : try LayoutFiles(startingWith: options.layout)
+    // A name that is none is refused even where no layout is shown.
+    let layouts = try LayoutFiles(startingWith: options.layout)
     session.start()
-    if let layouts {
+    if !options.headless && !options.json {
       try waitForQuickFailure()
       try show(layouts)
     }
@@ -42,7 +44,13 @@ struct Conductor: ~Copyable {
 
   /// What can fail fails fast, and then there is no need to take the screen first.
   private mutating func waitForQuickFailure() throws {
-    for news in session.news.takeAll(waitingUntil: Date(timeIntervalSinceNow: 0.05)) { try take(news) { _ in } }
+    let deadline = Date(timeIntervalSinceNow: 0.05)
+    while tally.beginning == nil, Date() < deadline {
+      for news in session.news.takeAll(waitingUntil: deadline) {
+        early.append(news)
+        try take(news) { _ in }
+      }
+    }
   }
 
   // MARK: With a screen
@@ -51,7 +59,8 @@ struct Conductor: ~Copyable {
   /// is no screen to be had.
   private mutating func show(_ layouts: LayoutFiles) throws {
     guard var view = ScreenView.open(options: options, layouts: layouts, mode: .live) else { return }
-    if let beginning = tally.beginning { view.dashboard.receive(.began(beginning)) }
+    for case .event(let event) in early { view.dashboard.receive(event) }
+    early = []
     while outcome == nil {
       for signal in signals.taken() {
         if signal == SIGHUP {
@@ -74,7 +83,10 @@ struct Conductor: ~Copyable {
       }
       guard outcome == nil else { break }
       if let command = view.turn(wake: signals.descriptor) {
-        if command == .detach { break }
+        if command == .detach {
+          early = tally.beginning.map { [.event(.began($0))] } ?? []
+          break
+        }
         session.requests.send(Request(command, by: .key))
       }
       if view.isGone {
@@ -90,7 +102,8 @@ struct Conductor: ~Copyable {
   /// Prints lines or JSON until the run is over.
   private mutating func follow() throws {
     var lines = LineMode(isJSON: options.json)
-    if outcome == nil, let beginning = tally.beginning { lines.take(.event(.began(beginning))) }
+    for news in early { lines.take(news) }
+    lines.flush()
     while outcome == nil {
       for signal in signals.taken() {
         if signal == SIGHUP {
