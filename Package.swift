@@ -6,6 +6,8 @@ import PackageDescription
 let cpu = Context.environment["FORETOP_CPU"] ?? "native"
 
 let strict: [SwiftSetting] = [.treatAllWarnings(as: .error)]
+/// Tests look inside, and they test what users run: one build serves both.
+let open: [SwiftSetting] = strict + [.unsafeFlags(["-enable-testing"])]
 /// Arithmetic: no overflow checks, no preconditions, every instruction this CPU has.
 let fast: [SwiftSetting] = strict + [.unsafeFlags(["-Ounchecked", "-Xcc", "-march=\(cpu)", "-target-cpu", cpu], .when(configuration: .release))]
 
@@ -27,22 +29,22 @@ let package = Package(
       linkerSettings: [.linkedLibrary("sentencepiece"), .linkedLibrary("sentencepiece_train")]),
 
     // The words all others share.
-    .target(name: "Run", dependencies: [.product(name: "Yams", package: "Yams")], swiftSettings: strict),
+    .target(name: "Run", dependencies: [.product(name: "Yams", package: "Yams")], swiftSettings: open),
 
     // The engine.
-    .target(name: "Corpus", dependencies: ["CSentencePiece"], swiftSettings: strict),
+    .target(name: "Corpus", dependencies: ["CSentencePiece"], swiftSettings: open),
     .target(name: "Kernels", dependencies: ["CDNNL", "COpenMP"], swiftSettings: fast),
-    .target(name: "Transformer", dependencies: ["Kernels"], swiftSettings: strict),
-    .target(name: "Training", dependencies: ["Transformer", "Kernels", "Corpus", "Run"], swiftSettings: strict),
+    .target(name: "Transformer", dependencies: ["Kernels"], swiftSettings: open),
+    .target(name: "Training", dependencies: ["Transformer", "Kernels", "Corpus", "Run"], swiftSettings: open),
 
     // The store.
-    .target(name: "RunFile", dependencies: ["Run", "CHDF5"], swiftSettings: strict),
+    .target(name: "RunFile", dependencies: ["Run", "CHDF5"], swiftSettings: open),
 
     // The screen.
-    .target(name: "TerminalUI", swiftSettings: strict),
+    .target(name: "TerminalUI", swiftSettings: open),
     .target(
       name: "Dashboard", dependencies: ["TerminalUI", "Run", .product(name: "Yams", package: "Yams")],
-      swiftSettings: strict),
+      swiftSettings: open),
     .target(name: "Curses", dependencies: ["TerminalUI", "CCurses"], swiftSettings: strict),
 
     // The program.

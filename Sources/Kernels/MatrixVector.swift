@@ -34,3 +34,47 @@ package enum MatrixVector {
     return (a + b).folded
   }
 }
+
+/// Attention of one new position over the positions read before it.
+package enum CachedAttention {
+  /// o = Σ softmax(q·kₛ/√h) vₛ, a head at a time.
+  /// - Parameters:
+  ///   - q: [heads · h], turned.
+  ///   - keys, values: [count, groups · h] fp32, the new position's included.
+  ///   - output: [heads · h], written.
+  ///   - scores: [heads, capacity] room, capacity ≥ count.
+  package static func forward(
+    q: UnsafePointer<Float>, keys: UnsafePointer<Float>, values: UnsafePointer<Float>, count: Int, heads: Int,
+    groups: Int, headWidth: Int, output: UnsafeMutablePointer<Float>, scores: UnsafeMutablePointer<Float>, capacity: Int
+  ) {
+    let stride = groups * headWidth
+    let alpha = 1 / Float(headWidth).squareRoot()
+    for head in 0..<heads {
+      let first = head / (heads / groups) * headWidth
+      let qh = q + head * headWidth
+      let p = scores + head * capacity
+      var top = -Float.infinity
+      for s in 0..<count {
+        var dot = Lanes(repeating: 0)
+        let k = keys + s * stride + first
+        eachLanes(headWidth) { i, lanes in dot = dot.addingProduct(load(qh, i, lanes), load(k, i, lanes)) }
+        p[s] = dot.folded * alpha
+        top = max(top, p[s])
+      }
+      var sum: Float = 0
+      eachLanes(count) { i, lanes in
+        var e = (load(p, i, lanes) - top).exponential
+        if lanes < 16 { for lane in lanes..<16 { e[lane] = 0 } }
+        store(e, p, i, lanes)
+        sum += e.folded
+      }
+      let o = output + head * headWidth
+      o.update(repeating: 0, count: headWidth)
+      for s in 0..<count {
+        let weight = p[s] / sum
+        let v = values + s * stride + first
+        eachLanes(headWidth) { i, lanes in store(load(o, i, lanes).addingProduct(load(v, i, lanes), weight), o, i, lanes) }
+      }
+    }
+  }
+}

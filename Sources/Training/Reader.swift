@@ -1,0 +1,49 @@
+// A network read from a checkpoint, for everything but training: evaluation of any text, and generation.
+import Corpus
+import Kernels
+import Run
+import Transformer
+
+/// A trained network. It has no gradients.
+package struct Reader: ~Copyable {
+  private let model: Transformer
+  private let recipe: Recipe
+
+  /// Rows that are read at a time.
+  private static let rows = 8
+
+  /// - Throws: `UserError` when the checkpoint does not make a network or memory is short.
+  package init(_ checkpoint: Checkpoint, threads: Int) throws {
+    let model = try checkpoint.recipe.network(
+      vocabulary: checkpoint.tokenizer.vocabulary, rows: Self.rows, threads: threads, isTrained: false, from: checkpoint)
+    recipe = checkpoint.recipe
+    self.model = model
+  }
+
+  /// Mean losses over consecutive windows of a text: window i starts at token i·T; the last, short one is left out.
+  /// - Throws: `UserError` when the text is shorter than one window.
+  package func losses(on text: Part) throws(UserError) -> [HeadLoss] {
+    let context = recipe.model.context
+    guard text.windows(of: context) > 0 else {
+      throw UserError(
+        .data, "the text has \(text.count) tokens, fewer than one window of \(context): give a longer one")
+    }
+    return model.losses(on: text, heads: recipe.heads, weights: recipe.weights, lookahead: recipe.lookahead) ?? []
+  }
+
+  /// Writes after a prompt.
+  /// - Parameters:
+  ///   - temperature: 0 takes the likeliest token every time.
+  ///   - each: told every token; false stops.
+  /// - Throws: `UserError` when the network has no NTP head.
+  package func write(
+    after prompt: [Int32], tokens: Int, temperature: Double, seed: UInt64, each: (Int32) -> Bool
+  ) throws {
+    guard recipe.heads.first == .ntp else {
+      throw UserError(.usage, "this network was trained without NTP (objective.ntp is 0): it cannot write text")
+    }
+    try model.write(
+      after: prompt, tokens: tokens,
+      sampling: Sampling(temperature: temperature, random: RandomStream(seed: seed, purpose: "text")), each: each)
+  }
+}

@@ -1,0 +1,115 @@
+// From a recipe to a network: where the words of Run become those of Transformer.
+import Corpus
+import Kernels
+import Run
+import Transformer
+
+extension Recipe {
+  /// The network that this recipe describes, for a vocabulary of that size.
+  package func configuration(vocabulary: Int) -> Configuration {
+    Configuration(
+      vocabulary: vocabulary, blocks: model.blocks, width: model.width, heads: model.heads,
+      keyValueHeads: model.keyValueHeads, inner: model.inner > 0 ? model.inner : Configuration.inner(for: model.width),
+      context: model.context, isTied: model.tied, ropeTheta: model.ropeTheta, objectives: heads.map { .init($0, in: self) })
+  }
+
+  /// Tokens that a row needs after its context: TOP's window, or the one next token.
+  package var lookahead: Int {
+    objective.top > 0 ? (objective.window > 0 ? objective.window : model.context) : 1
+  }
+
+  /// λ of each head, in the order of `heads`.
+  var weights: [Float] {
+    heads.map { head in
+      switch head {
+      case .ntp: Float(objective.ntp)
+      case .top: Float(objective.top)
+      }
+    }
+  }
+
+  /// What `precision` comes to on this CPU.
+  /// - Throws: `UserError` when bf16 is asked for and the CPU does not have it.
+  package func operandPrecision() throws -> Kernels.Precision {
+    switch precision {
+    case .fp32: return .fp32
+    case .auto: return Machine.hasBF16 ? .bf16 : .fp32
+    case .bf16:
+      guard Machine.hasBF16 else {
+        throw UserError(
+          .unavailable, "precision: bf16 needs a CPU with AVX512_BF16 or AMX, and this one has neither: use auto or fp32")
+      }
+      return .bf16
+    }
+  }
+}
+
+extension Recipe {
+  /// The network of this recipe, allocated, with the weights of a checkpoint or without any.
+  /// - Throws: `UserError` when the numbers do not make a network, or the CPU or its memory do not suffice.
+  func network(
+    vocabulary: Int, rows: Int, threads: Int, isTrained: Bool, from checkpoint: Checkpoint?
+  ) throws -> Transformer {
+    guard Machine.hasVectors else {
+      throw UserError(.unavailable, "foretop needs a CPU with AVX2 and FMA, and this one does not have both")
+    }
+    do {
+      let network = try Transformer(
+        configuration(vocabulary: vocabulary), rows: rows, precision: try operandPrecision(), threads: threads,
+        isTrained: isTrained)
+      if let checkpoint { try network.restore(checkpoint) }
+      return network
+    } catch let error as TransformerError {
+      throw UserError(error)
+    }
+  }
+}
+
+extension Objective {
+  /// What a head predicts, with the recipe's numbers.
+  init(_ head: Head, in recipe: Recipe) {
+    switch head {
+    case .ntp: self = .nextToken(NextToken())
+    case .top:
+      self = .tokenOrder(
+        TokenOrder(
+          window: recipe.lookahead, temperature: Float(recipe.objective.temperature),
+          semantics: TokenOrder.Semantics(recipe.objective.semantics)))
+    }
+  }
+}
+
+extension TokenOrder.Semantics {
+  init(_ semantics: Recipe.Objective.Semantics) {
+    switch semantics {
+    case .standard: self = .standard
+    case .algorithm1: self = .algorithm1
+    case .float16Scores: self = .float16Scores
+    }
+  }
+}
+
+extension Precision {
+  /// `fp32`, `bf16`.
+  var name: String { self == .fp32 ? "fp32" : "bf16" }
+}
+
+extension UserError {
+  /// What a network's error is to a user.
+  init(_ error: TransformerError) {
+    switch error {
+    case .shape(let sentence): self.init(.usage, sentence)
+    case .memory: self.init(.unavailable, error.description)
+    case .kernels(let sentence): self.init(.unavailable, sentence)
+    }
+  }
+}
+
+extension TokenRows {
+  /// The rows of a batch from `first` on, as the network reads them.
+  init(_ batch: Batch, first: Int = 0, count: Int? = nil) {
+    self.init(
+      tokens: batch.tokens + first * batch.stride, rows: count ?? batch.rows, context: batch.context,
+      stride: batch.stride)
+  }
+}

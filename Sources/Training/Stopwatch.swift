@@ -1,0 +1,17 @@
+// Time, for the one target that owns a clock.
+import Foundation
+
+/// Seconds since the last lap.
+struct Stopwatch {
+  private var last = ContinuousClock.now
+
+  /// Seconds since it was made or `lap` was called.
+  mutating func lap() -> Double {
+    let now = ContinuousClock.now
+    defer { last = now }
+    return Double((now - last).components.seconds) + Double((now - last).components.attoseconds) * 1e-18
+  }
+}
+
+/// Unix time, seconds.
+func wallTime() -> Double { Date().timeIntervalSince1970 }

@@ -1,0 +1,254 @@
+// The loop around the step: obeying, sampling, evaluating and saving, each when it is due.
+import Corpus
+import Foundation
+import Kernels
+import Run
+import Transformer
+
+extension Trainer {
+  /// Where a session's events and checkpoints go.
+  package struct Outlets {
+    let report: (Event) -> Void
+    let save: (Checkpoint) -> Void
+
+    package init(report: @escaping (Event) -> Void, save: @escaping (Checkpoint) -> Void) {
+      self.report = report
+      self.save = save
+    }
+  }
+
+  /// Trains until the recipe's last step, or until a command stops it.
+  ///
+  /// Reports everything but the beginning and the ending, which the caller has: `beginning` and the result. `save` gets
+  /// complete copies, and nothing is called saved here.
+  /// - Parameters:
+  ///   - edits: changes of the rate that were made before a crash at these steps, to be made again.
+  ///   - isAttended: whether somebody can answer: then a loss that is not finite pauses the run, else it ends it.
+  package mutating func run(
+    obeying commands: Mailbox<Request>, replaying edits: [(step: Int, rate: Double)] = [], isAttended: Bool,
+    to outlets: Outlets
+  ) -> Ending {
+    let inbox = Inbox(commands)
+    var edits = edits[...]
+    while state.step < recipe.steps {
+      if let ending = obey(inbox, outlets) { return ending }
+      while let edit = edits.first, edit.step <= state.step {
+        if edit.step == state.step { change(.to(edit.rate), by: .program, outlets) }
+        edits.removeFirst()
+      }
+      switch step() {
+      case .stepped(let report):
+        outlets.report(.stepped(report))
+        if isPausedAfterStep { pause(outlets) }
+      case .diverged(let losses, let norm):
+        diverged(losses, norm, isAttended, outlets)
+        guard isAttended else { return Ending(.diverged, step: state.step, time: wallTime()) }
+        continue
+      }
+      if let ending = rest(inbox, outlets) { return ending }
+    }
+    return Ending(.finished, step: state.step, time: wallTime())
+  }
+
+  /// What is due between two steps.
+  private mutating func rest(_ inbox: Inbox, _ outlets: Outlets) -> Ending? {
+    let isLast = state.step == recipe.steps
+    func isDue(_ every: Int) -> Bool { isLast || (every > 0 && state.step % every == 0) }
+    if isDue(recipe.sample.every) {
+      look(outlets)
+      write(inbox, outlets)
+    }
+    if isDue(recipe.evaluate.every) { evaluate(inbox, outlets) }
+    if isDue(recipe.save.every) { save(outlets) }
+    return nil
+  }
+
+  // MARK: Obeying
+
+  /// Obeys what was asked; waits while paused.
+  private mutating func obey(_ inbox: Inbox, _ outlets: Outlets) -> Ending? {
+    while true {
+      while let request = inbox.next() {
+        if let ending = obey(request, inbox, outlets) { return ending }
+        if isPausedAfterStep { return nil }
+      }
+      guard isPaused else { return nil }
+      inbox.wait()
+    }
+  }
+
+  private mutating func obey(_ request: Request, _ inbox: Inbox, _ outlets: Outlets) -> Ending? {
+    switch request.command {
+    case .pause:
+      if !isPaused { pause(outlets, by: request.actor) }
+    case .proceed:
+      if isPaused {
+        isPaused = false
+        occurred(.proceed, "goes on", by: request.actor, outlets)
+      }
+    case .stepOnce:
+      isPaused = true
+      isPausedAfterStep = true
+    case .rate(let change): self.change(change, by: request.actor, outlets)
+    case .save: save(outlets)
+    case .evaluate: evaluate(inbox, outlets)
+    case .generate:
+      look(outlets)
+      write(inbox, outlets)
+    case .probe(let index): show(probe: index, outlets)
+    case .stop(let saving):
+      if saving { save(outlets) }
+      return Ending(saving ? .stopped : .abandoned, step: state.step, time: wallTime())
+    case .detach: break
+    }
+    return nil
+  }
+
+  private mutating func pause(_ outlets: Outlets, by actor: Occurrence.Actor = .program) {
+    isPaused = true
+    let wasStepping = isPausedAfterStep
+    isPausedAfterStep = false
+    occurred(.pause, wasStepping ? "one step taken, paused" : "paused", by: actor, outlets)
+  }
+
+  private mutating func change(_ change: RateChange, by actor: Occurrence.Actor, _ outlets: Outlets) {
+    let old = rate
+    let new = change.applied(to: old)
+    guard new.isFinite, new > 0, new <= RateChange.largest, scheduledRate > 0 else {
+      occurred(
+        .refused, "the rate stays \(compact(old)): \(compact(new)) is not above 0 and at most \(RateChange.largest)",
+        by: actor, outlets)
+      return
+    }
+    // Always by the new rate, so that replaying a stored rate gives the same bits.
+    state.rateFactor = new / scheduledRate
+    outlets.report(
+      .occurred(
+        Occurrence(
+          .rate, step: state.step, time: wallTime(), key: "rate", old: old, new: new, actor: actor,
+          text: "rate \(compact(old)) → \(compact(new))")))
+  }
+
+  private mutating func diverged(
+    _ losses: [HeadLoss], _ norm: Double, _ isAttended: Bool, _ outlets: Outlets
+  ) {
+    isPaused = isAttended
+    isPausedAfterStep = false
+    let values = losses.map { "\($0.head.name) \($0.loss)" }.joined(separator: ", ")
+    occurred(
+      .diverged,
+      "step \(state.step + 1) was not taken: \(values), gradient norm \(norm) "
+        + (isAttended ? "— lower the rate and go on" : "— lower schedule.rate and resume from the last checkpoint"),
+      by: .program, outlets)
+  }
+
+  // MARK: What is due
+
+  private mutating func save(_ outlets: Outlets) {
+    outlets.save(checkpoint)
+  }
+
+  private mutating func evaluate(_ inbox: Inbox, _ outlets: Outlets) {
+    guard corpus.heldOut.windows(of: recipe.model.context) > 0 else {
+      occurred(.notice, "nothing is held out (data.heldOut is 0): there is nothing to evaluate", by: .program, outlets)
+      return
+    }
+    var watch = Stopwatch()
+    let losses = model.losses(
+      on: corpus.heldOut, heads: recipe.heads, weights: recipe.weights, lookahead: recipe.lookahead,
+      while: { !inbox.isStopping })
+    guard let losses else { return }
+    let first = losses[0].loss
+    let isBest = first < state.bestLoss
+    if isBest { state.bestLoss = first }
+    outlets.report(
+      .evaluated(
+        Evaluation(
+          step: state.step, tokens: state.tokens, time: wallTime(), losses: losses, isBest: isBest,
+          seconds: watch.lap())))
+  }
+
+  private mutating func look(_ outlets: Outlets) {
+    guard let probes else { return }
+    orderSamples = probes.samples(of: model, at: state.step, by: corpus.tokenizer)
+    outlets.report(.ordered(orderSamples[probe]))
+  }
+
+  private mutating func show(probe index: Int, _ outlets: Outlets) {
+    guard let probes else {
+      occurred(.refused, "there is no TOP head to look at, or nothing is held out", by: .program, outlets)
+      return
+    }
+    probe = ((index % probes.count) + probes.count) % probes.count
+    if orderSamples.first?.step == state.step {
+      outlets.report(.ordered(orderSamples[probe]))
+    } else {
+      look(outlets)
+    }
+  }
+
+  private mutating func write(_ inbox: Inbox, _ outlets: Outlets) {
+    guard recipe.heads.first == .ntp else { return }
+    let tokenizer = corpus.tokenizer
+    let prompt = tokenizer.tokens(of: recipe.sample.prompt)
+    var written: [Int32] = []
+    do {
+      try model.write(
+        after: prompt, tokens: Self.sampledTokens,
+        sampling: Sampling(
+          temperature: Self.sampledTemperature,
+          random: RandomStream(seed: recipe.seed, purpose: "text at step \(state.step)"))
+      ) { token in
+        written.append(token)
+        return written.count % 16 != 0 || !inbox.isStopping
+      }
+    } catch {
+      occurred(.warning, "no text was written: \(error)", by: .program, outlets)
+      return
+    }
+    outlets.report(
+      .wrote(
+        TextSample(
+          step: state.step, prompt: recipe.sample.prompt,
+          text: tokenizer.text(of: written, continuing: !prompt.isEmpty))))
+  }
+
+  /// Length and temperature of the text that is shown while training.
+  private static var sampledTokens: Int { 96 }
+  private static var sampledTemperature: Double { 0.8 }
+
+  private func occurred(
+    _ kind: Occurrence.Kind, _ text: String, by actor: Occurrence.Actor, _ outlets: Outlets
+  ) {
+    outlets.report(.occurred(Occurrence(kind, step: state.step, time: wallTime(), actor: actor, text: text)))
+  }
+}
+
+/// What a user asked that is not obeyed yet, oldest first.
+private final class Inbox {
+  private let mailbox: Mailbox<Request>
+  private var waiting: [Request] = []
+
+  init(_ mailbox: Mailbox<Request>) { self.mailbox = mailbox }
+
+  func next() -> Request? {
+    waiting += mailbox.takeAll()
+    return waiting.isEmpty ? nil : waiting.removeFirst()
+  }
+
+  /// Sleeps until something is asked.
+  func wait() {
+    if waiting.isEmpty { waiting += mailbox.takeAll(waitingUntil: .distantFuture) }
+  }
+
+  /// Whether something long should be left off, since a stop is asked for.
+  var isStopping: Bool {
+    waiting += mailbox.takeAll()
+    return waiting.contains { if case .stop = $0.command { true } else { false } }
+  }
+}
+
+/// Three significant digits, as a rate is written: 2.4e-4.
+private func compact(_ value: Double) -> String {
+  value.isFinite ? String(format: "%.3g", value) : "\(value)"
+}

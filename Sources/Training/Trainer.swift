@@ -1,0 +1,131 @@
+// The trainer: one owner of network, data position and clock. The step is the story; what happens around it is in
+// Trainer+Run.
+import Corpus
+import Foundation
+import Kernels
+import Run
+import Transformer
+
+/// Trains one network on one corpus.
+package struct Trainer: ~Copyable {
+  package let recipe: Recipe
+  package let corpus: Corpus
+  let name: String
+  let model: Transformer
+  let optimizer: Optimizer
+  let probes: Probes?
+  var batches: Batches
+  var state: TrainerState
+  var isPaused = false
+  /// Whether the next step is the only one before a pause.
+  var isPausedAfterStep = false
+  /// The probe that is shown, and what was seen at all probes when they were last looked at.
+  var probe = 0
+  var orderSamples: [OrderSample] = []
+
+  /// Allocates everything, and takes weights and moments from the checkpoint or makes new ones.
+  /// - Parameters:
+  ///   - checkpoint: what to go on from; nil begins at step 0.
+  ///   - name: of the run, for its screen.
+  /// - Throws: `UserError` when the recipe does not make a network, the CPU or its memory do not suffice, or the
+  ///   checkpoint is of another network.
+  package init(recipe: Recipe, corpus: Corpus, from checkpoint: Checkpoint?, threads: Int, name: String) throws {
+    let model = try recipe.network(
+      vocabulary: corpus.tokenizer.vocabulary, rows: recipe.batch.rows, threads: threads, isTrained: true,
+      from: checkpoint)
+    if let checkpoint {
+      state = checkpoint.state
+      state.threads = threads
+    } else {
+      model.parameters.initialize(seed: recipe.seed, deviation: recipe.model.deviation, threads: threads)
+      state = TrainerState(seed: recipe.seed, threads: threads)
+    }
+    self.recipe = recipe
+    self.corpus = corpus
+    self.name = name
+    optimizer = Optimizer(recipe.optimizer)
+    probes = Probes(corpus.heldOut, recipe: recipe, configuration: model.configuration)
+    batches = Batches(
+      of: corpus.training, rows: recipe.batch.rows * recipe.batch.accumulation, context: recipe.model.context,
+      lookahead: recipe.lookahead, seed: recipe.seed, window: state.window)
+    self.model = model
+  }
+
+  /// What this session begins with: the first event of every run.
+  package var beginning: Beginning {
+    Beginning(
+      name: name, recipe: recipe, step: state.step, tokens: state.tokens, time: wallTime(),
+      parameters: model.parameters.plan.parameters, threads: model.threads, precision: model.precision.name,
+      corpus: corpus.summary, vocabulary: corpus.tokenizer.vocabulary, trainingTokens: corpus.training.count,
+      heldOutTokens: corpus.heldOut.count, unigramEntropy: corpus.unigramEntropy)
+  }
+
+  /// The learning rate of the next step, the user's edits included.
+  package var rate: Double { scheduledRate * state.rateFactor }
+
+  /// The learning rate of the next step as the recipe has it.
+  var scheduledRate: Double {
+    recipe.schedule.rate * recipe.schedule.multiplier(at: state.step, of: recipe.steps)
+  }
+
+  /// What came of a step.
+  enum Outcome {
+    case stepped(StepReport)
+    /// A loss or the gradient was not finite: the weights are as they were.
+    case diverged(losses: [HeadLoss], gradientNorm: Double)
+  }
+
+  /// Learns from one batch. Where a loss or the gradient is not finite, the weights stay as they were.
+  mutating func step() -> Outcome {
+    var watch = Stopwatch()
+    var phases = Phases()
+    let batch = batches.next()  // tokens and what follows them
+    let micro = microBatches(batch)
+    let denominators = micro.count == 1 ? model.countPositions(micro[0]) : countPositions(micro)
+    phases.data = watch.lap()
+    var sums = [LossSum](repeating: LossSum(), count: recipe.heads.count)
+    for (index, rows) in micro.enumerated() {
+      model.forward(rows)
+      phases.forward += watch.lap()
+      let losses = model.heads(rows, weights: recipe.weights, denominators: denominators, adds: index > 0)
+      for head in sums.indices { sums[head].add(losses[head]) }
+      phases.heads += watch.lap()
+      model.backward(rows, adds: index > 0)
+      phases.backward += watch.lap()
+    }
+    let losses = sums.losses(of: recipe.heads, weights: recipe.weights)
+    let norm = model.gradientNorm()
+    state.window = batches.window
+    guard losses.areFinite, norm.isFinite else { return .diverged(losses: losses, gradientNorm: norm) }
+    let rate = rate
+    optimizer.update(model, norm: norm, rate: rate, step: state.step)
+    phases.update = watch.lap()
+    state.step += 1
+    state.tokens += recipe.tokensPerStep
+    state.active += phases.total
+    return .stepped(
+      StepReport(
+        step: state.step, tokens: state.tokens, time: wallTime(), active: state.active, total: losses.total,
+        losses: losses, rate: rate, gradientNorm: Float(norm),
+        tokensPerSecond: Double(recipe.tokensPerStep) / phases.total, phases: phases))
+  }
+
+  /// A step's rows, a micro-batch each.
+  private func microBatches(_ batch: Batch) -> [TokenRows] {
+    (0..<recipe.batch.accumulation).map {
+      TokenRows(batch, first: $0 * recipe.batch.rows, count: recipe.batch.rows)
+    }
+  }
+
+  /// Positions that count in a whole step, a head each.
+  private func countPositions(_ micro: [TokenRows]) -> [Int] {
+    micro.map { model.countPositions($0) }.reduce([Int](repeating: 0, count: recipe.heads.count)) { zip($0, $1).map(+) }
+  }
+}
+
+extension [HeadLoss] {
+  /// Σ λ · loss, nats.
+  var total: Float { reduce(0) { $0 + $1.weight * $1.loss } }
+
+  var areFinite: Bool { allSatisfy { $0.loss.isFinite } }
+}

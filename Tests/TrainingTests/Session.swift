@@ -1,0 +1,74 @@
+// A tiny run for tests: a corpus of a few kilobytes, a network of a few thousand weights, and everything it reports.
+import Corpus
+import Foundation
+import Run
+import Support
+import Training
+
+/// What a session reported.
+final class Log: @unchecked Sendable {
+  // Used by one thread at a time.
+  var events: [Event] = []
+  var checkpoints: [Checkpoint] = []
+
+  var steps: [StepReport] { events.compactMap { if case .stepped(let report) = $0 { report } else { nil } } }
+  var evaluations: [Evaluation] { events.compactMap { if case .evaluated(let value) = $0 { value } else { nil } } }
+  var occurrences: [Occurrence] { events.compactMap { if case .occurred(let value) = $0 { value } else { nil } } }
+  var texts: [TextSample] { events.compactMap { if case .wrote(let value) = $0 { value } else { nil } } }
+  var samples: [OrderSample] { events.compactMap { if case .ordered(let value) = $0 { value } else { nil } } }
+}
+
+enum Tiny {
+  static var recipe: Recipe {
+    var recipe = Recipe()
+    recipe.tokenizer.kind = .bytes
+    recipe.model.blocks = 1
+    recipe.model.width = 16
+    recipe.model.heads = 2
+    recipe.model.keyValueHeads = 1
+    recipe.model.inner = 24
+    recipe.model.context = 16
+    recipe.batch.rows = 4
+    recipe.steps = 12
+    recipe.schedule.rate = 3e-3
+    recipe.schedule.warmup = 3
+    recipe.precision = .fp32
+    recipe.data.heldOut = 0.1
+    recipe.evaluate.every = 6
+    recipe.sample.every = 6
+    recipe.save.every = 4
+    recipe.sample.prompt = "a"
+    return recipe
+  }
+
+  static func corpus(_ recipe: Recipe) throws -> Corpus {
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("foretop-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    let file = folder.appendingPathComponent("text.txt")
+    let words = ["the", "lookout", "sees", "a", "sail", "and", "calls", "down", "to", "deck"]
+    var dice = Dice(1)
+    let text = (0..<800).map { _ in words.randomElement(using: &dice)! }.joined(separator: " ")
+    try Data(text.utf8).write(to: file)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    return try Corpus(
+      opening: Corpus.Source(
+        paths: [file.path], kind: .bytes, heldOut: recipe.data.heldOut, context: recipe.model.context,
+        cache: folder.appendingPathComponent("cache").path))
+  }
+
+  /// Trains, asking `requests` before the first step.
+  static func train(
+    _ recipe: Recipe, from checkpoint: Checkpoint? = nil, asking requests: [Command] = [],
+    replaying edits: [(step: Int, rate: Double)] = [], isAttended: Bool = false, threads: Int = 2
+  ) throws -> (log: Log, ending: Ending, checkpoint: Checkpoint) {
+    var trainer = try Trainer(
+      recipe: recipe, corpus: corpus(recipe), from: checkpoint, threads: threads, name: "tiny")
+    let commands = Mailbox<Request>()
+    for command in requests { commands.send(Request(command, by: .key)) }
+    let log = Log()
+    let ending = trainer.run(
+      obeying: commands, replaying: edits, isAttended: isAttended,
+      to: Trainer.Outlets(report: { log.events.append($0) }, save: { log.checkpoints.append($0) }))
+    return (log, ending, trainer.checkpoint)
+  }
+}

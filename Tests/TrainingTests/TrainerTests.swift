@@ -1,0 +1,195 @@
+// The loop: what is the same again, what is due when, and what is obeyed.
+import Corpus
+import Foundation
+import Run
+import Testing
+import Training
+
+@Suite struct TrainerTests {
+  /// What a step computed; its times differ from run to run.
+  private func numbers(_ reports: [StepReport]) -> [[Double]] {
+    reports.map { report in
+      [Double(report.step), Double(report.total), report.rate, Double(report.gradientNorm)]
+        + report.losses.flatMap { [Double($0.loss), Double($0.kl ?? 0)] }
+    }
+  }
+
+  @Test func `the same recipe gives the same bits again`() throws {
+    let first = try Tiny.train(Tiny.recipe)
+    let second = try Tiny.train(Tiny.recipe)
+    #expect(first.log.steps.count == 12)
+    #expect(numbers(first.log.steps) == numbers(second.log.steps))
+    #expect(first.checkpoint.weights == second.checkpoint.weights)
+    var other = Tiny.recipe
+    other.seed = 2
+    #expect(try numbers(Tiny.train(other).log.steps) != numbers(first.log.steps))
+  }
+
+  @Test func `one thread and two agree to a hundred-thousandth`() throws {
+    let one = numbers(try Tiny.train(Tiny.recipe, threads: 1).log.steps)
+    let two = numbers(try Tiny.train(Tiny.recipe, threads: 2).log.steps)
+    for (a, b) in zip(one.joined(), two.joined()) { #expect(abs(a - b) <= 1e-5 * max(1, abs(b))) }
+  }
+
+  @Test func `a resumed run goes on to the bit`() throws {
+    let whole = try Tiny.train(Tiny.recipe)
+    let atFour = try #require(whole.log.checkpoints.first)
+    #expect(atFour.state.step == 4)
+    let rest = try Tiny.train(Tiny.recipe, from: atFour)
+    #expect(numbers(rest.log.steps) == numbers(Array(whole.log.steps.dropFirst(4))))
+    #expect(rest.checkpoint.weights == whole.checkpoint.weights)
+    #expect(rest.checkpoint.secondMoments == whole.checkpoint.secondMoments)
+  }
+
+  @Test func `each part of the state matters`() throws {
+    let whole = try Tiny.train(Tiny.recipe)
+    let expected = numbers(Array(whole.log.steps.dropFirst(4)))
+    func changed(_ change: (inout Checkpoint) -> Void) throws -> [[Double]] {
+      var checkpoint = whole.log.checkpoints[0]
+      change(&checkpoint)
+      return try numbers(Tiny.train(Tiny.recipe, from: checkpoint).log.steps)
+    }
+    #expect(try changed { $0.state.window = 0 } != expected)
+    #expect(try changed { $0.state.rateFactor = 0.5 } != expected)
+    #expect(try changed { $0.firstMoments[4200] += 0.5 } != expected)
+    #expect(try changed { $0.secondMoments[4200] += 0.5 } != expected)
+    #expect(try changed { $0.weights[4200] += 0.5 } != expected)
+    #expect(try changed { $0.state.step = 3 } != expected)
+  }
+
+  @Test func `a rate that was edited before a crash is made again by its stored value`() throws {
+    var recipe = Tiny.recipe
+    recipe.steps = 8
+    let edited = try Tiny.train(recipe, asking: [.rate(.times(1.1)), .rate(.times(0.7))])
+    let changes = edited.log.occurrences.filter { $0.kind == .rate }
+    #expect(changes.count == 2)
+    let replayed = try Tiny.train(recipe, replaying: changes.map { (step: $0.step, rate: $0.new!) })
+    #expect(numbers(replayed.log.steps) == numbers(edited.log.steps))
+    #expect(numbers(edited.log.steps) != numbers(try Tiny.train(recipe).log.steps))
+  }
+
+  @Test func `accumulating two micro-batches is one batch of both`() throws {
+    var halves = Tiny.recipe
+    halves.batch.rows = 2
+    halves.batch.accumulation = 2
+    let whole = try Tiny.train(Tiny.recipe)
+    let parts = try Tiny.train(halves)
+    for (a, b) in zip(whole.log.steps, parts.log.steps) {
+      #expect(abs(a.total - b.total) < 2e-5 * a.total)
+      #expect(a.losses.map(\.positions) == b.losses.map(\.positions))
+    }
+  }
+
+  @Test func `it learns more than how often each byte comes`() throws {
+    var recipe = Tiny.recipe
+    recipe.steps = 300
+    recipe.model.width = 32
+    recipe.evaluate.every = 0
+    let entropy = try Tiny.corpus(recipe).unigramEntropy
+    let result = try Tiny.train(recipe)
+    let heldOut = try #require(result.log.evaluations.last)
+    #expect(Double(heldOut.losses[0].loss) < 0.8 * entropy)
+    #expect(heldOut.losses[1].kl! < 0.8 * result.log.steps[0].losses[1].kl!)
+  }
+
+  @Test func `samples, evaluations and checkpoints come when they are due, and at the end`() throws {
+    var recipe = Tiny.recipe
+    recipe.steps = 10
+    let log = try Tiny.train(recipe).log
+    #expect(log.evaluations.map(\.step) == [6, 10])
+    #expect(log.texts.map(\.step) == [6, 10])
+    #expect(log.samples.map(\.step) == [6, 10])
+    #expect(log.checkpoints.map(\.state.step) == [4, 8, 10])
+    #expect(log.steps.map(\.tokens) == (1...10).map { $0 * 64 })
+  }
+
+  @Test func `only the objectives with a weight are computed`() throws {
+    var recipe = Tiny.recipe
+    recipe.objective.top = 0
+    let log = try Tiny.train(recipe).log
+    #expect(log.steps[0].losses.map(\.head) == [.ntp])
+    #expect(log.checkpoints[0].tensors.allSatisfy { $0.path != "top_head/weight" })
+    recipe.objective.top = 1
+    recipe.objective.ntp = 0
+    let other = try Tiny.train(recipe).log
+    #expect(other.steps[0].losses.map(\.head) == [.top])
+    #expect(other.texts.isEmpty)
+  }
+
+  @Test func `it stops when asked, with a checkpoint or without`() throws {
+    let saved = try Tiny.train(Tiny.recipe, asking: [.stop(saving: true)])
+    #expect(saved.ending.reason == .stopped && saved.log.checkpoints.count == 1 && saved.log.steps.isEmpty)
+    let left = try Tiny.train(Tiny.recipe, asking: [.stop(saving: false)])
+    #expect(left.ending.reason == .abandoned && left.log.checkpoints.isEmpty)
+  }
+
+  @Test func `a single step is one step`() throws {
+    let result = try Tiny.train(Tiny.recipe, asking: [.pause, .stepOnce, .stepOnce, .stop(saving: false)])
+    #expect(result.log.steps.count == 2)
+    #expect(result.log.occurrences.map(\.kind) == [.pause, .pause, .pause])
+  }
+
+  @Test func `a rate out of range is refused and changes nothing`() throws {
+    var recipe = Tiny.recipe
+    recipe.steps = 2
+    let result = try Tiny.train(recipe, asking: [.rate(.times(1e9))])
+    #expect(result.log.occurrences.first?.kind == .refused)
+    #expect(numbers(result.log.steps) == numbers(try Tiny.train(recipe).log.steps))
+  }
+
+  @Test func `a loss that is not finite takes no step: unattended it ends, attended it waits`() throws {
+    var recipe = Tiny.recipe
+    recipe.steps = 3
+    var start = try Tiny.train(recipe).checkpoint
+    start.state.step = 0
+    start.weights = start.weights.map { $0 * 1e30 }
+    let alone = try Tiny.train(recipe, from: start)
+    #expect(alone.ending.reason == .diverged && alone.log.steps.isEmpty)
+    #expect(alone.log.occurrences.last?.kind == .diverged)
+    #expect(alone.checkpoint.weights == start.weights)
+    let watched = try Tiny.train(
+      recipe, from: start, asking: [.stepOnce, .stop(saving: false)], isAttended: true)
+    #expect(watched.ending.reason == .abandoned && watched.log.steps.isEmpty)
+  }
+
+  @Test func `a checkpoint of another network is refused by name`() throws {
+    let checkpoint = try Tiny.train(Tiny.recipe, asking: [.stop(saving: true)]).checkpoint
+    var wider = Tiny.recipe
+    wider.model.inner = 32
+    #expect(throws: UserError.self) { try Tiny.train(wider, from: checkpoint) }
+  }
+}
+
+@Suite struct ReaderTests {
+  @Test func `it reads the losses that training measured`() throws {
+    let result = try Tiny.train(Tiny.recipe)
+    let reader = try Reader(result.checkpoint, threads: 1)
+    let losses = try reader.losses(on: Tiny.corpus(Tiny.recipe).heldOut)
+    let measured = try #require(result.log.evaluations.last)
+    for (a, b) in zip(losses, measured.losses) {
+      #expect(abs(a.loss - b.loss) < 1e-5)
+      #expect(a.positions == b.positions)
+    }
+  }
+
+  @Test func `what it writes depends on the seed, and at temperature 0 on nothing`() throws {
+    let reader = try Reader(Tiny.train(Tiny.recipe).checkpoint, threads: 2)
+    func text(_ temperature: Double, _ seed: UInt64) throws -> [Int32] {
+      var tokens: [Int32] = []
+      try reader.write(after: [97, 98], tokens: 40, temperature: temperature, seed: seed) {
+        tokens.append($0)
+        return true
+      }
+      return tokens
+    }
+    #expect(try text(1, 1).count == 40)
+    #expect(try text(1, 1) == text(1, 1))
+    #expect(try text(1, 1) != text(1, 2))
+    #expect(try text(0, 1) == text(0, 2))
+  }
+
+  @Test func `a text shorter than a window is refused with its length`() throws {
+    let reader = try Reader(Tiny.train(Tiny.recipe).checkpoint, threads: 1)
+    #expect(throws: UserError.self) { try reader.losses(on: Part([1, 2, 3])) }
+  }
+}

@@ -1,0 +1,35 @@
+// Reading token by token gives what reading a whole row gives.
+import Kernels
+import Support
+import Testing
+import Transformer
+
+@Suite struct DecoderTests {
+  @Test(arguments: [1, 2], [1, 3])
+  func `its logits are those of a whole row`(keyValueHeads: Int, threads: Int) throws {
+    let c = Case(
+      testDescription: "", width: 16, heads: 2, keyValueHeads: keyValueHeads, context: 12, rows: 1, threads: threads)
+    let model = try Transformer(c.configuration, rows: 1, precision: .fp32, threads: threads)
+    model.shake(1)
+    let rows = Rows(c, seed: 2)
+    rows.view { model.forward($0) }
+    var decoder = try Decoder(c.configuration)
+    for position in 0..<12 {
+      decoder.read(rows.tokens[position], by: model)
+      let expected = model.logits(head: 0, hidden: model.hidden(row: 0, position: position))
+      #expect(largestError(decoder.logits(of: model), expected.doubles) < 1e-4, "position \(position)")
+    }
+  }
+
+  @Test func `beyond its context it forgets the older half`() throws {
+    let c = Case(testDescription: "", context: 8, rows: 1)
+    let model = try Transformer(c.configuration, rows: 1, precision: .fp32, threads: 1)
+    model.shake(1)
+    let tokens: [Int32] = [1, 5, 2, 7, 3, 4, 9, 0, 6]
+    var long = try Decoder(c.configuration)
+    for token in tokens { long.read(token, by: model) }
+    var short = try Decoder(c.configuration)
+    for token in tokens.suffix(5) { short.read(token, by: model) }
+    #expect(long.logits(of: model) == short.logits(of: model))
+  }
+}
