@@ -21,10 +21,11 @@ struct Conductor: ~Copyable {
   private var early: [News] = []
 
   init(_ plan: Plan, options: ScreenOptions) {
-    session = Session(plan)
+    let hasScreen = !options.headless && !options.json
+    session = Session(plan, isAttended: hasScreen && isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1)
     self.options = options
     // Before curses and before any thread: none of them may take a signal another way.
-    signals = Signals(withScreen: !options.headless && !options.json)
+    signals = Signals(withScreen: hasScreen)
   }
 
   /// Runs the session and prints a summary.
@@ -114,7 +115,7 @@ struct Conductor: ~Copyable {
       }
       for news in session.news.takeAll() {
         lines.take(news)
-        // Nobody is there to decide what becomes of a run that diverged.
+        // Nobody is there any more to decide what becomes of a run that diverged.
         if case .event(.occurred(let occurrence)) = news, occurrence.kind == .diverged {
           session.requests.send(Request(.stop(saving: false), by: .program))
         }
@@ -181,7 +182,7 @@ struct Conductor: ~Copyable {
     switch tally.ending?.reason {
     case .diverged: return 1
     case .failed: return UserError.Status.inputOutput.rawValue
-    case .abandoned where tally.failure != nil && (options.headless || options.json): return 1
+    case .abandoned where tally.hasDiverged: return 1
     default: return 0
     }
   }

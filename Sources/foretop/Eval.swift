@@ -28,16 +28,12 @@ struct Eval: ParsableCommand {
   @OptionGroup var place: PlaceOptions
 
   func run() throws {
+    Patience.choose()
     let archive = try StoredRun.archive(name, in: place)
     let checkpoint = try StoredRun.checkpoint(of: archive)
-    let text = try tokens(checkpoint)
-    let context = checkpoint.recipe.model.context
-    guard text.count > context else {
-      throw UserError(
-        .data, "the text has \(text.count) tokens, and one window of \(context) with the token after it is the least")
-    }
-    var reader = try Reader(checkpoint, threads: place.threads(before: archive.beginning.threads))
-    let losses = reader.losses(on: text)
+    let text = try text(for: checkpoint)
+    let reader = try Reader(checkpoint, threads: place.threads(before: archive.beginning.threads))
+    let losses = try reader.losses(on: text)
     let positions = losses.first?.positions ?? 0
     if json {
       print(JSON.object(losses.json + [JSON.Member("positions", .integer(positions))]).line)
@@ -48,12 +44,10 @@ struct Eval: ParsableCommand {
     }
   }
 
-  private func tokens(_ checkpoint: Checkpoint) throws -> [Int32] {
+  private func text(for checkpoint: Checkpoint) throws -> Part {
     let tokenizer = try Tokenizer(checkpoint.tokenizer)
-    let part =
-      data.isEmpty
+    return data.isEmpty
       ? try Corpus(opening: try Corpus.Source(checkpoint.recipe), tokenizer: tokenizer).heldOut
       : try Corpus.tokens(at: data, by: tokenizer)
-    return part.tokens(0..<part.count)
   }
 }

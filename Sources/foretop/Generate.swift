@@ -38,19 +38,17 @@ struct Generate: ParsableCommand {
   }
 
   func run() throws {
+    Patience.choose()
     let archive = try StoredRun.archive(name, in: place)
     let checkpoint = try StoredRun.checkpoint(of: archive)
-    guard checkpoint.recipe.heads.contains(.ntp) else {
-      throw UserError(.usage, "run “\(name)” has no NTP head, and text is written by that one")
-    }
     let tokenizer = try Tokenizer(checkpoint.tokenizer)
     let start = tokenizer.tokens(of: prompt)
     guard !start.isEmpty else {
       throw UserError(.usage, "--prompt is empty: give at least one character to begin with")
     }
-    var reader = try Reader(checkpoint, threads: place.threads(before: archive.beginning.threads))
+    let reader = try Reader(checkpoint, threads: place.threads(before: archive.beginning.threads))
     Self.put(Array(prompt.utf8))
-    reader.text(after: start, tokens: tokens, temperature: temperature, seed: seed) { token in
+    try reader.write(after: start, tokens: tokens, temperature: temperature, seed: seed) { token in
       Self.put(tokenizer.bytes(of: [token], continuing: true))
       return true
     }

@@ -28,6 +28,7 @@ struct Resume: ParsableCommand {
   private static let kept = ["model.", "tokenizer.", "objective.", "batch.", "data.heldOut", "seed"]
 
   func run() throws {
+    Patience.choose()
     let archive = try StoredRun.archive(name, in: place)
     guard archive.state != .training else {
       throw UserError(.usage, "run “\(name)” is going on in another process: stop that one first")

@@ -35,7 +35,13 @@ final class Session: Sendable {
   /// Checkpoints that may wait for the disk: more would fill the memory.
   private let places = DispatchSemaphore(value: 2)
 
-  init(_ plan: Plan) { self.plan = plan }
+  /// Whether somebody can decide what becomes of a run that diverged.
+  private let isAttended: Bool
+
+  init(_ plan: Plan, isAttended: Bool) {
+    self.plan = plan
+    self.isAttended = isAttended
+  }
 
   /// Starts both threads.
   func start() {
@@ -62,11 +68,13 @@ final class Session: Sendable {
         tell(.occurred(Occurrence(.warning, step: trainer.beginning.step, time: trainer.beginning.time, text: notice)))
       }
       let ending = trainer.run(
-        obeying: requests, replaying: plan.past?.rates ?? [], report: { tell($0) },
-        save: { checkpoint in
-          places.wait()
-          entries.send(.checkpoint(checkpoint))
-        })
+        obeying: requests, replaying: plan.past?.rates ?? [], isAttended: isAttended,
+        to: Trainer.Outlets(
+          report: { [self] in tell($0) },
+          save: { [self] checkpoint in
+            places.wait()
+            entries.send(.checkpoint(checkpoint))
+          }))
       tell(.ended(ending))
       entries.send(.end)
     } catch let error as UserError {

@@ -11,17 +11,22 @@ struct Tally {
   private(set) var best: Evaluation?
   private(set) var savedStep: Int?
   private(set) var ending: Ending?
+  /// Whether the last step was not taken, since a loss or the gradient was no number.
+  private(set) var hasDiverged = false
   /// The last thing that went wrong.
   private(set) var failure: String?
 
   mutating func receive(_ event: Event) {
     switch event {
     case .began(let beginning): self.beginning = beginning
-    case .stepped(let report): last = report
+    case .stepped(let report):
+      last = report
+      hasDiverged = false
     case .evaluated(let evaluation):
       self.evaluation = evaluation
       if evaluation.isBest { best = evaluation }
     case .occurred(let occurrence):
+      if occurrence.kind == .diverged { hasDiverged = true }
       if occurrence.kind == .saved { savedStep = occurrence.step }
       if occurrence.kind == .failure || occurrence.kind == .diverged { failure = occurrence.text }
     case .ended(let ending): self.ending = ending

@@ -35,6 +35,7 @@ struct Train: ParsableCommand {
   @OptionGroup var screen: ScreenOptions
 
   func run() throws {
+    Patience.choose()
     let file = try RecipeFile(recipe)
     var recipe = try changes.applied(to: file.recipe)
     if let seed { try recipe.set("seed=\(seed)", source: "--seed") }
