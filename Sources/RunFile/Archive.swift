@@ -48,15 +48,23 @@ package struct Archive: Sendable {
   private static func open(_ folder: String) throws -> Store {
     let path = folder + "/run.h5"
     guard Folder.exists(path) else { throw missing(folder) }
-    let isLive = RunLock.isHeld(folder: folder)
-    let block = try FileDescriptor(opening: path, O_RDONLY).read(at: 0, count: Superblock.size)
-    let isMarkedOpen = try Superblock(block, path: path).isMarkedOpen
-    guard isMarkedOpen else { return try Store(opening: path, .still) }
-    guard isLive else { return try Store(opening: path, .image(Superblock.repairedImage(of: path))) }
-    do {
-      return try Store(opening: path, .live)
-    } catch let error as UserError {
-      throw UserError(error.status, "\(error.message) (the run is being written: try again in a second)")
+    var tries = 0
+    while true {
+      let isLive = RunLock.isHeld(folder: folder)
+      do {
+        let block = try FileDescriptor(opening: path, O_RDONLY).read(at: 0, count: Superblock.size)
+        guard try Superblock(block, path: path).isMarkedOpen else { return try Store(opening: path, .still) }
+        guard isLive else { return try Store(opening: path, .image(Superblock.repairedImage(of: path))) }
+        return try Store(opening: path, .live)
+      } catch let error as UserError {
+        // A writer that has just begun is still repairing the file; that takes an instant.
+        guard isLive else { throw error }
+        tries += 1
+        guard tries < 20 else {
+          throw UserError(error.status, "\(error.message) (the run is being written: try again in a second)")
+        }
+        usleep(50_000)
+      }
     }
   }
 

@@ -1,6 +1,7 @@
 // The door to libhdf5: handles that close themselves, one place where a status becomes an error, and the settings that
 // every file here is opened with. The library is not thread-safe: all of RunFile runs on one thread at a time.
 import CHDF5
+import Foundation
 import Run
 
 /// An HDF5 identifier that closes itself: of a file, group, dataset, type, dataspace or property list.
@@ -52,6 +53,10 @@ enum HDF5 {
         }, found)
     }
     H5Eclear2(hid_t(0))
+    // Where the kernel refused, its words are in there among addresses and times.
+    if let kernel = text.range(of: "error message = '") {
+      return String(text[kernel.upperBound...].prefix { $0 != "'" })
+    }
     return text.isEmpty ? "libhdf5 gave no reason" : text
   }
 }
@@ -79,6 +84,7 @@ final class File {
     HDF5.start()
     let access = try File.access(path)
     var flags = h5_read_only()
+    var name = path
     switch how {
     case .alone: flags = h5_read_write()
     case .still: break
@@ -87,6 +93,8 @@ final class File {
       flags |= h5_swmr_read()
       try HDF5.check(H5Pset_metadata_read_attempts(access.id, 200), "cannot set up reading of \(path)")
     case .image(var bytes):
+      // libhdf5 knows files in memory by their names, which must be of no file and of no other image.
+      name = "\(path) in memory \(UInt64.random(in: 0...(.max)))"
       try HDF5.check(H5Pset_fapl_core(access.id, 1 << 20, false), "cannot set up reading of \(path)")
       let count = bytes.count
       try HDF5.check(
@@ -94,7 +102,7 @@ final class File {
         "cannot read \(path) into memory")
     }
     self.path = path
-    id = try HDF5.check(H5Fopen(path, flags, access.id), "cannot open \(path)")
+    id = try HDF5.check(H5Fopen(name, flags, access.id), "cannot open \(path)")
   }
 
   /// Creates a live file, which must not exist: superblock and pages as `SIGKILL` and readers beside it need them.

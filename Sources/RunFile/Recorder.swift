@@ -165,6 +165,12 @@ package final class Recorder {
   /// Hands all that waits to the kernel. What the disk does not take stays in memory and is tried again.
   /// - Returns: as `record`.
   @discardableResult package func flush() -> [Occurrence] {
+    // What the disk did not take is not tried again for every event.
+    if isStalled && !isDue(.now()) { return [] }
+    return flushNow()
+  }
+
+  @discardableResult private func flushNow() -> [Occurrence] {
     lastFlush = .now()
     guard isBroken || cut != nil || store.hasWaiting else { return [] }
     do {
@@ -183,7 +189,7 @@ package final class Recorder {
     isStalled = false
     let notice = notice(.notice, "the disk takes the run again; nothing was lost")
     append(notice)
-    return [notice] + flush()
+    return [notice] + flushNow()
   }
 
   private func stalled(_ error: any Error) -> [Occurrence] {
@@ -233,7 +239,7 @@ package final class Recorder {
   package func close(_ how: Ending.Reason? = nil) throws {
     guard !isClosed else { return }
     if let how, session["how"] == nil { end(Ending(how, step: lastStep, time: now)) }
-    flush()
+    flushNow()
     isClosed = true
     defer { lock = nil }
     guard !isBroken, !store.hasWaiting else {
@@ -250,7 +256,7 @@ package final class Recorder {
 
   /// As `close`, for a recorder that nobody closed: it goes as far as the disk lets it.
   private func letGo() {
-    flush()
+    flushNow()
     if isBroken || store.hasWaiting { store.abandon() } else { store.close() }
   }
 

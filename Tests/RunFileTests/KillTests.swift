@@ -122,7 +122,7 @@ extension RunFileTests {
       #expect(try Data(contentsOf: url) == before)
     }
 
-    @Test(arguments: [300_000, 700_000, 1_000_000, 2_600_000, 3_000_000, 4_500_000])
+    @Test(arguments: [300_000, 700_000, 1_000_000, 1_300_000, 1_500_000])
     func `a full disk loses no row, and the run goes on when there is room`(room: Int) throws {
       let (status, output, errors) = try Program.run(Program.torture(), ["fill", scratch("a"), "\(room)"])
       #expect(status == 0, "\(errors)")

@@ -12,8 +12,11 @@ enum Torture {
       switch (arguments.first, arguments.count) {
       case ("write", 4): try write(arguments[1], steps: Int(arguments[2]) ?? 0, pause: UInt32(arguments[3]) ?? 0)
       case ("fill", 3): try fill(arguments[1], room: Int(arguments[2]) ?? 0)
+      case ("time", 3): try time(arguments[1], steps: Int(arguments[2]) ?? 0)
       case ("hold", 2): try hold(arguments[1])
-      default: throw UserError(.usage, "RunFileTorture write FOLDER STEPS PAUSE | fill FOLDER ROOM | hold FOLDER")
+      default:
+        throw UserError(
+          .usage, "RunFileTorture write FOLDER STEPS PAUSE | fill FOLDER ROOM | time FOLDER STEPS | hold FOLDER")
       }
     } catch let error as UserError {
       FileHandle.standardError.write(Data("\(error.message)\n".utf8))
@@ -73,6 +76,7 @@ enum Torture {
       if step == 3000 {
         limit.rlim_cur = rlim_t.max
         setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
+        usleep(1_100_000)
       }
       for event in Sample.events(at: step) {
         for notice in try recorder.record(event) { say("\(notice.kind.rawValue) \(step): \(notice.text)") }
@@ -82,6 +86,28 @@ enum Torture {
     _ = try recorder.record(.ended(Ending(.finished, step: 6000, time: 1_700_000_000)))
     try recorder.close()
     say("closed 6000")
+  }
+
+  /// Says what recording costs: a step, a flush of what came in between, and opening what was written.
+  static func time(_ folder: String, steps: Int) throws {
+    let clock = ContinuousClock()
+    let reports = (1...steps).map(Sample.report)
+    let recorder = try Recorder(
+      creating: folder, beginning: Sample.beginning((folder as NSString).lastPathComponent))
+    var recording = Duration.zero
+    var flushing: [Duration] = []
+    for report in reports {
+      recording += try clock.measure { _ = try recorder.record(.stepped(report)) }
+      if report.step % 20 == 0 { flushing.append(clock.measure { recorder.flush() }) }
+    }
+    try recorder.close(.finished)
+    let opening = try clock.measure { _ = try Archive(opening: folder).events() }
+    let resuming = try clock.measure {
+      _ = try Recorder(resuming: folder, from: 0, beginning: Sample.beginning("time"))
+    }
+    say(
+      "a step \(recording / steps), a flush \(flushing.sorted()[flushing.count / 2]), worst \(flushing.max() ?? .zero)")
+    say("reading \(steps) steps \(opening), resuming \(resuming)")
   }
 
   /// Holds a new run open until standard input ends.
