@@ -55,6 +55,11 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: strict),
 
+    // What `make bench` runs.
+    .executableTarget(
+      name: "bench", dependencies: ["Training", "Transformer", "Kernels", "Run"], path: "Benchmarks/bench",
+      swiftSettings: strict),
+
     // Tests: one target a module.
     .target(name: "Support", path: "Tests/Support", swiftSettings: strict),
     .testTarget(name: "RunTests", dependencies: ["Run"], swiftSettings: strict),
