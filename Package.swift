@@ -64,7 +64,8 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(name: "RunFileTests", dependencies: ["RunFile", "Run", "Support"], swiftSettings: strict),
     .testTarget(name: "TerminalUITests", dependencies: ["TerminalUI"], swiftSettings: strict),
-    .testTarget(name: "DashboardTests", dependencies: ["Dashboard", "TerminalUI", "Run"], swiftSettings: strict),
+    .testTarget(
+      name: "DashboardTests", dependencies: ["Dashboard", "TerminalUI", "Run"], exclude: ["Golden"], swiftSettings: strict),
   ],
   cxxLanguageStandard: .cxx17
 )
