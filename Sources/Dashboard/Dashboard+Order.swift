@@ -74,7 +74,8 @@ extension Dashboard {
         ], line: 3 + index, of: inside)
     }
 
-    var line = inside.rows - rankingRows - 1 - (hasSparkline ? 1 : 0)
+    let shown = min(max(sample.upcoming.count - first, 0), room)
+    var line = min(3 + shown + 1, inside.rows - rankingRows - 1 - (hasSparkline ? 1 : 0))
     canvas.write("head", style: .faint, line: line, of: inside)
     for index in 0..<rankingRows {
       let isLast = index == rankingRows - 1 && ranking.count > rankingRows

@@ -30,7 +30,7 @@ extension Dashboard {
   func refusal(of action: Action) -> String? {
     switch action {
     case .pause, .stepOnce, .rateUp, .rateDown, .rateDouble, .rateHalve, .typeRate, .save, .evaluate, .generate:
-      if mode == .stored { return "this is a stored run: nothing is training here. `foretop resume` goes on with it" }
+      if mode == .stored { return "a stored run: nothing trains here (foretop resume goes on with it)" }
       switch phase {
       case .starting: return "not yet: the run is still being set up"
       case .ended: return "the run has ended"

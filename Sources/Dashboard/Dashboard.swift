@@ -1,7 +1,6 @@
 // The run, seen. Two doors in, `receive` and `press`; one picture out, `draw`. No terminal, no clock, no files.
 import Run
 import TerminalUI
-import Yams
 
 /// What a screen knows of a run, and how the user looks at it.
 package struct Dashboard: Sendable {
@@ -41,6 +40,8 @@ package struct Dashboard: Sendable {
   var samples: [OrderSample] = []
   var text: TextSample?
   var rateFactor = 1.0
+  /// Whether the run waits because a loss or gradient was not finite.
+  var isDiverged = false
 
   // How it is looked at.
   let layouts: [Layout]
@@ -90,6 +91,7 @@ package struct Dashboard: Sendable {
     switch event {
     case .began(let beginning): begin(beginning)
     case .stepped(let report):
+      isDiverged = false
       history.append(report)
       noticeFactor(of: report)
       if phase == .starting { phase = .training }
@@ -123,9 +125,12 @@ package struct Dashboard: Sendable {
     case .pause:
       if phase != .paused { history.mark(.pause) }
       phase = .paused
-    case .proceed: phase = .training
+    case .proceed:
+      phase = .training
+      isDiverged = false
     case .diverged:
       phase = .paused
+      isDiverged = true
       history.mark(.diverged)
     case .rate:
       history.mark(.rate)
@@ -157,11 +162,17 @@ package struct Dashboard: Sendable {
     asked.remove(at: index)
   }
 
-  /// The recipe as its YAML says it.
-  private static func lines(of recipe: Recipe) -> [String] {
-    // A recipe that cannot be written has nothing to show; it was read from YAML before.
-    guard let yaml = try? YAMLEncoder().encode(recipe) else { return [] }
-    return yaml.split(separator: "\n").map(String.init)
+  /// Every number of a recipe, a line each, under the names of its groups.
+  private static func lines(of value: Any, indent: String = "") -> [String] {
+    Mirror(reflecting: value).children.flatMap { child -> [String] in
+      let name = child.label ?? ""
+      if let raw = child.value as? any RawRepresentable { return ["\(indent)\(name): \(raw.rawValue)"] }
+      let mirror = Mirror(reflecting: child.value)
+      guard mirror.displayStyle == .struct, !mirror.children.isEmpty else {
+        return ["\(indent)\(name): \(child.value)"]
+      }
+      return ["\(indent)\(name):"] + lines(of: child.value, indent: indent + "  ")
+    }
   }
 
   /// The learning rate of the next step, as far as it is known: the schedule's, times the user's edits.
