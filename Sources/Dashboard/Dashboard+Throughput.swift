@@ -28,10 +28,10 @@ extension Dashboard {
       let values = range.map { Double(history.tokensPerSecond.values[$0]) }
       let finite = values.filter(\.isFinite)
       let highest = max(finite.max() ?? 1, 1e-9)
-      // From half of the fastest, so that a slower step is seen, and noise is not made large.
+      // From half of the fastest, so that a slower step is seen and noise is not made large, with air above it.
       let lowest = min(finite.min() ?? 0, highest / 2)
       canvas.sparkline(
-        values, scale: Scale(from: lowest, to: highest), style: Style(.first), line: row, of: inside,
+        values, scale: Scale(from: lowest, to: highest * 1.25), style: Style(.first), line: row, of: inside,
         glyphs: glyphs)
       row += 1
     }

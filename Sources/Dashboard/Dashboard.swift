@@ -61,6 +61,9 @@ package struct Dashboard: Sendable {
   /// Whether something changed since this was last set to false: draw only then, or when the size changed.
   package var needsDrawing = true
 
+  /// Steps after which a command that nothing answered is forgotten.
+  private static let patience = 5
+
   /// Makes a dashboard that knows of no run yet.
   /// - Parameters:
   ///   - layouts: those of the layout files; the built-in train layout is used for what they leave out.
@@ -107,7 +110,8 @@ package struct Dashboard: Sendable {
     case .ended(let ending):
       phase = .ended(ending.reason)
       log.append(LogLine(ending))
-      if overlay == .quit { overlay = nil }
+      // A question to a run that has ended is none.
+      if case .help = overlay {} else { overlay = nil }
     }
   }
 
@@ -158,8 +162,13 @@ package struct Dashboard: Sendable {
     }
     var index = asked.firstIndex { $0.isAnswered(by: event) }
     if case .occurred(let occurrence) = event, occurrence.kind == .refused, !asked.isEmpty { index = 0 }
-    guard let index else { return }
-    asked.remove(at: index)
+    if let index {
+      // One step, then a pause: the run waits now.
+      if asked.remove(at: index).command == .stepOnce { phase = .paused }
+    }
+    guard case .stepped = event else { return }
+    for index in asked.indices { asked[index].age += 1 }
+    asked.removeAll { $0.age >= Self.patience }
   }
 
   /// Every number of a recipe, a line each, under the names of its groups.

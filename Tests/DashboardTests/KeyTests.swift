@@ -161,6 +161,23 @@ struct KeyTests {
     #expect(asked(dashboard).isEmpty)
   }
 
+  @Test func `what nothing answers is forgotten after a few steps`() {
+    var dashboard = run.dashboard(at: 20)
+    _ = dashboard.press(.character("s"))
+    for number in 21...24 { dashboard.receive(.stepped(run.step(number))) }
+    #expect(dashboard.asked.count == 1)
+    dashboard.receive(.stepped(run.step(25)))
+    #expect(dashboard.asked.isEmpty)
+  }
+
+  @Test func `after a single step the run waits`() {
+    var dashboard = run.dashboard(at: 20)
+    _ = dashboard.press(.character("."))
+    dashboard.receive(.stepped(run.step(21)))
+    #expect(dashboard.phase == .paused)
+    #expect(dashboard.press(.space) == .proceed)
+  }
+
   @Test func `a picture is due after a key or an event, and not otherwise`() {
     var dashboard = run.dashboard(at: 20)
     dashboard.needsDrawing = false

@@ -155,6 +155,21 @@ struct PictureTests {
     }
   }
 
+  @Test func `without colour the lines of the chart still differ`() {
+    let pens = Head.allCases.map { Dashboard.pen($0) }
+    #expect(Set(pens.map(\.symbol)).count == pens.count)
+    #expect(Set(pens.map { $0.dash?.on ?? 0 }).count == pens.count)
+    #expect(Set(Head.allCases.map { Dashboard.heldOutSign($0) }).count == pens.count)
+    #expect(Set(Mark.Kind.allCases.map { Dashboard.sign($0).character }).count == Mark.Kind.allCases.count)
+    // What is off is dim and what has the focus is bold, without any colour.
+    var dashboard = run.dashboard(at: 300, .stored)
+    _ = dashboard.press(.tab)
+    let canvas = dashboard.draw(size: (80, 24), now: run.now(300))
+    #expect(canvas[1, 23].style.attributes == .dim)
+    #expect(canvas[0, 1].style.attributes == .bold)
+    #expect(canvas[50, 1].style.attributes == .dim)
+  }
+
   @Test func `only an NTP head is a run too`() throws {
     var run = run
     run.recipe.objective.top = 0
