@@ -36,7 +36,8 @@ extension Dashboard {
 
   /// The text before the position, its end always shown, and the place where the order is asked for.
   private static func context(_ sample: OrderSample, columns: Int) -> [Span] {
-    [Span(sample.context.joined().cutFront(to: max(columns - 1, 1))), Span("▏", .accent)]
+    // In running text a space is a space.
+    [Span(sample.context.joined().replacing("␠", with: " ").cutFront(to: max(columns - 1, 1))), Span("▏", .accent)]
   }
 
   /// A hit is a token that comes and is among as many first choices as tokens come.

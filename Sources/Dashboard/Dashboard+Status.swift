@@ -7,6 +7,7 @@ extension Dashboard {
   var stateSpan: Span {
     if isEvaluating { return Span("○ evaluating", Style(.third, .bold)) }
     switch phase {
+    case .starting where mode == .stored: return Span("○ not ended", Style(.warning, .bold))
     case .starting: return Span("… starting", Style(.warning, .bold))
     case .training:
       return mode == .stored ? Span("○ not ended", Style(.warning, .bold)) : Span("● training", Style(.good, .bold))

@@ -44,7 +44,7 @@ package struct Dashboard: Sendable {
   var isDiverged = false
 
   // How it is looked at.
-  let layouts: [Layout]
+  var layouts: [Layout]
   var layout: Layout
   var axis: Axis
   var isLogarithmic: Bool
@@ -127,7 +127,7 @@ package struct Dashboard: Sendable {
     log.append(LogLine(occurrence))
     switch occurrence.kind {
     case .pause:
-      if phase != .paused { history.mark(.pause) }
+      if phase != .paused { history.mark(.pause, step: occurrence.step) }
       phase = .paused
     case .proceed:
       phase = .training
@@ -135,11 +135,11 @@ package struct Dashboard: Sendable {
     case .diverged:
       phase = .paused
       isDiverged = true
-      history.mark(.diverged)
+      history.mark(.diverged, step: occurrence.step)
     case .rate:
-      history.mark(.rate)
+      history.mark(.rate, step: occurrence.step)
       if let old = occurrence.old, let new = occurrence.new, old > 0, new > 0 { rateFactor *= new / old }
-    case .saved: history.mark(.saved)
+    case .saved: history.mark(.saved, step: occurrence.step)
     case .start, .refused, .notice, .warning, .failure, .end: break
     }
   }

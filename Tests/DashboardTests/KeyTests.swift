@@ -144,6 +144,32 @@ struct KeyTests {
     }
   }
 
+  @Test func `what this run lacks is said`() {
+    var run = run
+    run.recipe.objective.ntp = 0
+    var dashboard = Dashboard(.live)
+    if case .began(var beginning) = run.began {
+      beginning.heldOutTokens = 0
+      dashboard.receive(.began(beginning))
+    }
+    dashboard.receive(.stepped(run.step(1)))
+    #expect(dashboard.press(.character("g")) == nil)
+    #expect(dashboard.message.contains("NTP"))
+    #expect(dashboard.press(.character("e")) == nil)
+    #expect(dashboard.message.contains("data.heldOut"))
+    #expect(!dashboard.isEvaluating)
+  }
+
+  @Test func `marks are where their steps are, whenever they are told`() {
+    var dashboard = Dashboard(.stored)
+    dashboard.receive(run.began)
+    for number in 1...50 { dashboard.receive(.stepped(run.step(number))) }
+    dashboard.receive(run.occurred(.saved, 20, "saved"))
+    dashboard.receive(.evaluated(run.evaluation(30)))
+    #expect(dashboard.history.marks.map(\.at.step) == [20])
+    #expect(dashboard.history.evaluations.first?.at.active == run.step(30).active)
+  }
+
   @Test func `what was asked is shown until the run answers`() {
     var dashboard = run.dashboard(at: 20)
     let asked = { (dashboard: Dashboard) in dashboard.asked.map(\.text) }
