@@ -145,7 +145,7 @@ extension Dashboard {
     guard let y = lossScale(tracks, heldOut), plotRows > 0 else {
       return drawNothing("no finite loss yet", in: chart, on: &canvas)
     }
-    let ticks = y.ticks(atMost: max(3, (plotRows + 1) / 2))
+    let ticks = y.ticks(atMost: max(3, (plotRows + 2) / 3))
     let labels = Figure.labels(ticks)
     let margin = (labels.map(\.width).max() ?? 0) + 1
     let columns = chart.columns - margin - 1

@@ -94,11 +94,13 @@ package struct Dashboard: Sendable {
     switch event {
     case .began(let beginning): begin(beginning)
     case .stepped(let report):
+      guard Self.isPlausible(report.step) else { return }
       isDiverged = false
       history.append(report)
       noticeFactor(of: report)
       if phase == .starting { phase = .training }
     case .evaluated(let evaluation):
+      guard Self.isPlausible(evaluation.step) else { return }
       history.append(evaluation)
       log.append(LogLine(evaluation))
     case .ordered(let sample):
@@ -115,7 +117,15 @@ package struct Dashboard: Sendable {
     }
   }
 
+  /// Whether a number can be a step: a file from somebody else may say anything.
+  private static func isPlausible(_ step: Int) -> Bool { (0...mostSteps).contains(step) }
+  private static let mostSteps = 1 << 50
+
   private mutating func begin(_ beginning: Beginning) {
+    var beginning = beginning
+    beginning.recipe.steps = min(max(beginning.recipe.steps, 0), Self.mostSteps)
+    beginning.recipe.schedule.warmup = min(max(beginning.recipe.schedule.warmup, 0), Self.mostSteps)
+    beginning.step = min(max(beginning.step, 0), Self.mostSteps)
     self.beginning = beginning
     phase = .starting
     recipeLines = Self.lines(of: beginning.recipe)

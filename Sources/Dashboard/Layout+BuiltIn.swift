@@ -29,6 +29,13 @@ extension Layout {
             [.events, .events, .events], [.keys, .keys, .keys],
           ]),
         variant(
+          80, 36, [.share(46), .share(34)],
+          [.cells(1), .share(1), .cells(7), .cells(10), .cells(4), .cells(1)],
+          [
+            [.status, .status], [.losses, .losses], [.order, .rate], [.text, .throughput], [.events, .events],
+            [.keys, .keys],
+          ]),
+        variant(
           80, 24, [.share(46), .share(34)], [.cells(1), .share(1), .cells(7), .cells(3), .cells(1)],
           [[.status, .status], [.losses, .losses], [.order, .rate], [.events, .events], [.keys, .keys]]),
         variant(

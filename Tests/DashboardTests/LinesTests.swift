@@ -25,7 +25,7 @@ struct LinesTests {
     let shown = lines.line(for: .stepped(run.step(100)), now: 10)
     let line = try #require(shown)
     for part in [
-      "step 100/2000", "410 k tokens", "ntp 6.0", "top 6.0", "kl 4.9", "rate 9.99e-4", "tok/s", "16 m 24 s left",
+      "step 100/2000", "410 k tokens", "ntp 6.0", "top 6.0", "kl 4.9", "rate 9.99e-4", "tok/s", "16 m ", " ± 7 s left",
       "total ",
     ] {
       #expect(line.contains(part), "“\(line)” lacks “\(part)”")

@@ -42,7 +42,8 @@ struct MadeUpRun {
     let ntp = 3.05 + 5.3 * exp(-progress * 2.2) + 0.6 * exp(-progress * 0.4) + 0.09 * noise()
     let top = 3.72 + 4.6 * exp(-progress * 2.6) + 0.5 * exp(-progress * 0.4) + 0.07 * noise()
     return StepReport(
-      step: step, tokens: step * 4096, time: Self.start + Double(step) * 0.52 + 20, active: Double(step) * 0.518,
+      step: step, tokens: step * 4096, time: Self.start + Double(step) * 0.52 + 20,
+      active: Double(step) * 0.518 + 0.02 * noise(),
       total: Float(ntp + top),
       losses: [
         HeadLoss(head: .ntp, loss: Float(ntp), positions: 4096),

@@ -7,7 +7,7 @@ import Testing
 @testable import TerminalUI
 
 struct PictureTests {
-  static let sizes = ["20x4", "40x12", "60x16", "80x24", "120x36", "132x43", "220x60"]
+  static let sizes = ["20x4", "40x12", "60x16", "80x24", "100x40", "120x36", "132x43", "220x60"]
   let run = MadeUpRun()
 
   private func size(_ text: String) -> (columns: Int, rows: Int) {

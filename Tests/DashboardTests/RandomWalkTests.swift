@@ -41,7 +41,7 @@ struct RandomWalkTests {
       guard case .began(var beginning) = run.began else { return run.began }
       beginning.name = word(&dice)
       beginning.step = Int.random(in: 0...max(step, 0), using: &dice)
-      beginning.recipe.steps = Int.random(in: 0...3000, using: &dice)
+      beginning.recipe.steps = [0, 1, 50, 3000, Int.max, Int.min].randomElement(using: &dice) ?? 0
       beginning.recipe.schedule.kind = Recipe.Schedule.Kind.allCases.randomElement(using: &dice) ?? .cosine
       beginning.recipe.schedule.warmup = Int.random(in: 0...100, using: &dice)
       step = beginning.step
@@ -95,6 +95,9 @@ struct RandomWalkTests {
         report.rate = number(&dice)
         report.tokensPerSecond = number(&dice)
         report.phases.forward = number(&dice)
+        if Int.random(in: 0..<4, using: &dice) == 0 {
+          report.step = [Int.min, Int.max, -1, 1 << 60].randomElement(using: &dice) ?? 0
+        }
         report.tokens = Int.random(in: Int.min...Int.max, using: &dice)
       }
       if Int.random(in: 0..<10, using: &dice) == 0 { report.losses.removeLast() }
