@@ -69,9 +69,14 @@ let package = Package(
     .testTarget(
       name: "TrainingTests", dependencies: ["Training", "Transformer", "Kernels", "Corpus", "Run", "Support"],
       swiftSettings: strict),
-    .testTarget(name: "RunFileTests", dependencies: ["RunFile", "Run", "Support"], swiftSettings: strict),
+    .executableTarget(
+      name: "RunFileTorture", dependencies: ["RunFile", "Run"], path: "Tests/RunFileTorture", swiftSettings: strict),
+    .testTarget(
+      name: "RunFileTests", dependencies: ["RunFile", "RunFileTorture", "Run", "Support"],
+      exclude: ["layout.txt", "layout.py", "hostile.py", "live.py", "checkpoint.py"], swiftSettings: strict),
     .testTarget(name: "TerminalUITests", dependencies: ["TerminalUI"], swiftSettings: strict),
-    .testTarget(name: "DashboardTests", dependencies: ["Dashboard", "TerminalUI", "Run"], swiftSettings: strict),
+    .testTarget(
+      name: "DashboardTests", dependencies: ["Dashboard", "TerminalUI", "Run"], exclude: ["Golden"], swiftSettings: strict),
   ],
   cxxLanguageStandard: .cxx17
 )

@@ -1,3 +1,98 @@
 // HDF5's C API (libhdf5-dev 1.10.8). Macros and globals become functions, since Swift cannot import them.
+// Beside it: what run files need of the kernel and of the CPU, and Glibc's module does not show to Swift.
 #pragma once
+#include <fcntl.h>
 #include <hdf5.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+// Classes of property lists.
+static inline hid_t h5_file_creation(void) { return H5P_FILE_CREATE; }
+static inline hid_t h5_file_access(void) { return H5P_FILE_ACCESS; }
+static inline hid_t h5_group_creation(void) { return H5P_GROUP_CREATE; }
+static inline hid_t h5_dataset_creation(void) { return H5P_DATASET_CREATE; }
+static inline hid_t h5_link_creation(void) { return H5P_LINK_CREATE; }
+static inline hid_t h5_default(void) { return H5P_DEFAULT; }
+
+// Types in files (little-endian, whatever the machine) and in memory.
+static inline hid_t h5_u8(void) { return H5T_STD_U8LE; }
+static inline hid_t h5_u32(void) { return H5T_STD_U32LE; }
+static inline hid_t h5_u64(void) { return H5T_STD_U64LE; }
+static inline hid_t h5_f32(void) { return H5T_IEEE_F32LE; }
+static inline hid_t h5_f64(void) { return H5T_IEEE_F64LE; }
+static inline hid_t h5_string(void) { return H5T_C_S1; }
+static inline hid_t h5_memory_double(void) { return H5T_NATIVE_DOUBLE; }
+static inline hid_t h5_memory_u32(void) { return H5T_NATIVE_UINT32; }
+static inline hid_t h5_memory_u64(void) { return H5T_NATIVE_UINT64; }
+
+// Flags and sizes.
+static inline unsigned h5_read_only(void) { return H5F_ACC_RDONLY; }
+static inline unsigned h5_read_write(void) { return H5F_ACC_RDWR; }
+static inline unsigned h5_exclusive(void) { return H5F_ACC_EXCL; }
+static inline unsigned h5_swmr_read(void) { return H5F_ACC_SWMR_READ; }
+static inline hsize_t h5_unlimited(void) { return H5S_UNLIMITED; }
+static inline hid_t h5_all(void) { return H5S_ALL; }
+static inline haddr_t h5_undefined_address(void) { return HADDR_UNDEF; }
+
+/// Keeps libhdf5 from printing errors on this thread: they become sentences instead.
+static inline void h5_quiet(void) { H5Eset_auto2(H5E_DEFAULT, NULL, NULL); }
+
+/// The kind of the link NAME: 0 hard, 1 soft, 64 external; negative on error.
+static inline int h5_link_type(hid_t group, const char *name) {
+  H5L_info_t info;
+  return H5Lget_info(group, name, &info, H5P_DEFAULT) < 0 ? -1 : (int)info.type;
+}
+
+/// The type of the object behind NAME (H5I_GROUP, H5I_DATASET …).
+static inline int h5_object_type(hid_t group, const char *name) {
+  hid_t object = H5Oopen(group, name, H5P_DEFAULT);
+  if (object < 0) return -1;
+  int type = (int)H5Iget_type(object);
+  H5Oclose(object);
+  return type;
+}
+
+/// Reserves disk space without changing a file's size; 0, or -1 with errno.
+static inline int file_reserve(int descriptor, int64_t offset, int64_t length) {
+  const int keepSize = 1;
+  return (int)syscall(SYS_fallocate, descriptor, keepSize, offset, length);
+}
+
+// CRC32C (Castagnoli), by the CPU's instruction where it has one.
+#if defined(__x86_64__)
+__attribute__((target("sse4.2"))) static inline uint32_t crc32c_fast(uint32_t crc, const unsigned char *p, size_t n) {
+  uint64_t c = crc;
+  for (; n >= 8; p += 8, n -= 8) {
+    uint64_t word;
+    memcpy(&word, p, 8);
+    c = __builtin_ia32_crc32di(c, word);
+  }
+  for (; n; p++, n--) c = __builtin_ia32_crc32qi((uint32_t)c, *p);
+  return (uint32_t)c;
+}
+static inline int crc32c_is_fast(void) { return __builtin_cpu_supports("sse4.2"); }
+#else
+static inline uint32_t crc32c_fast(uint32_t crc, const unsigned char *p, size_t n) { return crc; }
+static inline int crc32c_is_fast(void) { return 0; }
+#endif
+
+static inline uint32_t crc32c_slow(uint32_t crc, const unsigned char *p, size_t n) {
+  static uint32_t table[256];
+  if (!table[1])
+    for (int i = 255; i >= 0; i--) {
+      uint32_t c = (uint32_t)i;
+      for (int bit = 0; bit < 8; bit++) c = c & 1 ? c >> 1 ^ 0x82F63B78u : c >> 1;
+      table[i] = c;
+    }
+  for (; n; p++, n--) crc = crc >> 8 ^ table[(crc ^ *p) & 255];
+  return crc;
+}
+
+/// Goes on with a checksum; start with 0.
+static inline uint32_t crc32c(uint32_t crc, const void *bytes, size_t n) {
+  const unsigned char *p = (const unsigned char *)bytes;
+  return ~(crc32c_is_fast() ? crc32c_fast(~crc, p, n) : crc32c_slow(~crc, p, n));
+}

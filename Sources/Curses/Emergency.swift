@@ -6,6 +6,7 @@ import Glibc
 private struct Remains {
   var modes = termios()
   var output: CInt = -1
+  var overheard: CInt = -1
   var bytes: UnsafeMutablePointer<UInt8>
   var count: Int
 }
@@ -22,19 +23,21 @@ enum Emergency {
     var action = sigaction()
     action.__sigaction_handler.sa_handler = { signal in
       Emergency.restore()
+      // Not what was there before: Swift's runtime would ask questions on a terminal and wait for an answer.
       Glibc.signal(signal, SIG_DFL)
       raise(signal)
     }
-    action.sa_flags = CInt(bitPattern: UInt32(SA_ONSTACK)) | CInt(SA_NODEFER)
+    // Not blocked while it is handled, so that raising it again takes effect at once.
+    action.sa_flags = CInt(SA_ONSTACK) | CInt(SA_NODEFER)
     for signal in signals { sigaction(signal, &action, nil) }
   }
 
-  /// From now on, dying writes `bytes` to `output` and sets `modes`.
-  static func arm(modes: termios, output: CInt, bytes: [UInt8]) {
+  /// From now on, dying writes `bytes` to `output`, sets `modes`, and shows what can be read from `overheard`.
+  static func arm(modes: termios, output: CInt, overheard: CInt, bytes: [UInt8]) {
     let copy = UnsafeMutablePointer<UInt8>.allocate(capacity: bytes.count)
     copy.initialize(from: bytes, count: bytes.count)
     let new = UnsafeMutablePointer<Remains>.allocate(capacity: 1)
-    new.initialize(to: Remains(modes: modes, output: output, bytes: copy, count: bytes.count))
+    new.initialize(to: Remains(modes: modes, output: output, overheard: overheard, bytes: copy, count: bytes.count))
     remains = new
   }
 
@@ -42,11 +45,14 @@ enum Emergency {
   /// another thread might be reading it.
   static func disarm() { remains = nil }
 
-  /// Async-signal-safe: calls write and tcsetattr only.
+  /// Async-signal-safe: calls read, write, dup2 and tcsetattr only.
   private static func restore() {
     guard let pointer = remains else { return }
     remains = nil
     _ = write(pointer.pointee.output, pointer.pointee.bytes, pointer.pointee.count)
     tcsetattr(pointer.pointee.output, TCSANOW, &pointer.pointee.modes)
+    dup2(pointer.pointee.output, STDERR_FILENO)
+    var byte: UInt8 = 0
+    while read(pointer.pointee.overheard, &byte, 1) == 1 { _ = write(pointer.pointee.output, &byte, 1) }
   }
 }

@@ -18,6 +18,7 @@ package struct Screen: ~Copyable {
 
   private let handle: OpaquePointer
   private let output: CInt
+  private let overheard: CInt
   private let modes: termios
   /// Keys are read through a pad of its own: reading from a window would also draw it.
   let keyboard: UnsafeMutablePointer<WINDOW>
@@ -40,8 +41,10 @@ package struct Screen: ~Copyable {
   /// - Parameters:
   ///   - colours: what the user asked for; nil goes by `NO_COLOR` and the terminal.
   ///   - output: a descriptor of the terminal, which stays the caller's.
+  ///   - overheard: where what was printed meanwhile can be read without waiting, or -1. A program that dies shows it: it
+  ///     says why.
   /// - Throws: `NoScreen` when input or output is no terminal, or one that cannot move its cursor.
-  package init(colours: ColourDepth?, output: CInt) throws(NoScreen) {
+  package init(colours: ColourDepth?, output: CInt, overheard: CInt = -1) throws(NoScreen) {
     guard isatty(Self.input) == 1, isatty(output) == 1 else { throw NoScreen(description: "no terminal") }
     guard let name = Self.variable("TERM") else { throw NoScreen(description: "TERM is not set") }
     Self.chooseCharacterSet()
@@ -58,7 +61,7 @@ package struct Screen: ~Copyable {
     guard let handle = foretop_start(output) else {
       throw NoScreen(description: "the terminal “\(name)” cannot show a screen (TERM)")
     }
-    Emergency.arm(modes: modes, output: output, bytes: Self.wayBack)
+    Emergency.arm(modes: modes, output: output, overheard: overheard, bytes: Self.wayBack)
     cbreak()
     noecho()
     curs_set(0)
@@ -70,6 +73,7 @@ package struct Screen: ~Copyable {
 
     self.handle = handle
     self.output = output
+    self.overheard = overheard
     self.modes = modes
     depth = Self.depth(asked: colours)
     glyphs =
@@ -120,7 +124,7 @@ package struct Screen: ~Copyable {
 
   /// Takes the terminal again after `suspend`; the next canvas is drawn whole.
   package mutating func again() {
-    Emergency.arm(modes: modes, output: output, bytes: Self.wayBack)
+    Emergency.arm(modes: modes, output: output, overheard: overheard, bytes: Self.wayBack)
     reset_prog_mode()
     Self.write(Self.bracketedPasteOn, to: output)
     redrawAll()

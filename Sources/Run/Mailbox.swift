@@ -29,8 +29,9 @@ package final class Mailbox<Message: Sendable>: @unchecked Sendable {
   package func takeAll(waitingUntil deadline: Date) -> [Message] {
     condition.lock()
     defer { condition.unlock() }
-    while waiting.isEmpty && !isClosed {
-      if !condition.wait(until: deadline) { break }
+    while waiting.isEmpty && !isClosed && Date() < deadline {
+      // By the hour: a condition traps on a date as far away as `distantFuture`.
+      _ = condition.wait(until: min(deadline, Date(timeIntervalSinceNow: 3600)))
     }
     return drained()
   }

@@ -1,0 +1,88 @@
+// The list of runs: a line for each, and for a damaged one what is wrong with it.
+import Foundation
+import Run
+
+/// A run as it is listed.
+package struct RunSummary: Sendable {
+  package var name: String
+  /// Nil where the run cannot be read; `error` says why.
+  package var state: RunState?
+  package var step = 0
+  /// Steps of the recipe.
+  package var steps = 0
+  package var tokens = 0
+  package var parameters = 0
+  /// In the order of every output.
+  package var heads: [Head] = []
+  /// The losses of the last step and of the last evaluation, and the lowest held-out loss of the first head; nil before
+  /// there is one.
+  package var last: [HeadLoss] = []
+  package var heldOut: [HeadLoss] = []
+  package var best: Float?
+  /// Unix times in seconds.
+  package var created: Double?
+  package var changed: Double?
+  /// Of all its files.
+  package var bytes = 0
+  package var checkpoints = 0
+  package var error: String?
+}
+
+extension Archive {
+  /// All runs in a directory, by name. One that cannot be read is listed with its error.
+  /// - Throws: `UserError` when the directory cannot be listed. One that does not exist has no runs.
+  package static func runs(in directory: String) throws -> [RunSummary] {
+    try Folder.names(in: directory).filter { name in
+      !name.hasPrefix(".")
+        && ["run.h5", "run.lock", "checkpoints"].contains { Folder.exists("\(directory)/\(name)/\($0)") }
+    }.map { name in
+      let folder = directory + "/" + name
+      var summary: RunSummary
+      do {
+        summary = try Archive(opening: folder).summary()
+      } catch {
+        summary = RunSummary(name: name)
+        summary.error = "\(error)"
+        summary.state = RunLock.isHeld(folder: folder) ? .training : nil
+      }
+      let files = (try? CheckpointFolder(folder).list()) ?? []
+      summary.checkpoints = files.count
+      summary.bytes = files.reduce(0) { $0 + $1.bytes }
+      var status = stat()
+      if stat(folder + "/run.h5", &status) == 0 {
+        summary.bytes += Int(status.st_size)
+        summary.changed = Double(status.st_mtim.tv_sec)
+      }
+      return summary
+    }
+  }
+
+  /// What the list of runs says of this one.
+  package func summary() throws -> RunSummary {
+    let store = try open()
+    var summary = RunSummary(name: name, state: state)
+    summary.steps = recipe.steps
+    summary.parameters = beginning.parameters
+    summary.heads = heads
+    summary.created = try Group.fraction("created", on: "/", in: store.file)
+    if let report = try lastReport(store) {
+      summary.step = report.step
+      summary.tokens = report.tokens
+      summary.last = report.losses
+    }
+    let evaluations = try evaluations(store).map(\.evaluation)
+    summary.heldOut = evaluations.last?.losses ?? []
+    summary.best = evaluations.compactMap { $0.losses.first?.loss }.filter(\.isFinite).min()
+    return summary
+  }
+
+  /// The last step whose checksum holds.
+  private func lastReport(_ store: Store) throws -> StepReport? {
+    var start = store.metrics.count
+    while start > 0 {
+      start = max(0, start - 4096)
+      if let report = try reports(store, from: start).last(where: { $0 != nil }) { return report }
+    }
+    return nil
+  }
+}

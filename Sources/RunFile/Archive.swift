@@ -1,0 +1,217 @@
+// A stored run, read: while it goes on, after it ended, and after it was killed. Nothing here writes.
+import Foundation
+import Run
+
+/// How far a run is.
+package enum RunState: String, Codable, Sendable {
+  /// A process writes it now.
+  case training
+  case finished, stopped, abandoned, diverged, failed
+  /// Its process ended without saying so: killed, or the power went.
+  case interrupted
+}
+
+/// A run to read from. The file is open only during a call, so that the same process may go on with the run.
+package struct Archive: Sendable {
+  /// `runs/NAME`.
+  package let folder: String
+  package let name: String
+  /// What the newest session began with: its recipe holds what a resume changed.
+  package let beginning: Beginning
+  /// How far it was when it was opened.
+  package let state: RunState
+  /// The heads that it has columns for.
+  let heads: [Head]
+
+  package var recipe: Recipe { beginning.recipe }
+
+  /// Opens a run: a live one beside its writer, one that was killed from a repaired copy in memory.
+  /// - Throws: `UserError` when there is no such run, or its file cannot be read.
+  package init(opening folder: String) throws {
+    self.folder = folder
+    name = (folder as NSString).lastPathComponent
+    let isLive = RunLock.isHeld(folder: folder)
+    let store = try Self.open(folder)
+    heads = store.heads
+    let sessions = try store.sessions.records().compactMap { $0 }
+    state = isLive ? .training : RunState(rawValue: sessions.last?.text("how") ?? "") ?? .interrupted
+    let beginnings = try store.beginnings.rows().compactMap { $0 }
+    guard let last = beginnings.last else {
+      throw UserError(
+        .data, "\(folder)/run.h5 does not say what the run began with: nothing was recorded, or it is damaged")
+    }
+    beginning = try JSON.decoded(Beginning.self, last.payload, "/beginnings in \(folder)/run.h5")
+  }
+
+  func open() throws -> Store { try Self.open(folder) }
+
+  private static func open(_ folder: String) throws -> Store {
+    let path = folder + "/run.h5"
+    guard Folder.exists(path) else { throw missing(folder) }
+    var tries = 0
+    while true {
+      let isLive = RunLock.isHeld(folder: folder)
+      do {
+        let block = try FileDescriptor(opening: path, O_RDONLY).read(at: 0, count: Superblock.size)
+        guard try Superblock(block, path: path).isMarkedOpen else { return try Store(opening: path, .still) }
+        guard isLive else { return try Store(opening: path, .image(Superblock.repairedImage(of: path))) }
+        return try Store(opening: path, .live)
+      } catch let error as UserError {
+        // A writer that has just begun is still repairing the file; that takes an instant.
+        guard isLive else { throw error }
+        tries += 1
+        guard tries < 20 else {
+          throw UserError(error.status, "\(error.message) (the run is being written: try again in a second)")
+        }
+        usleep(50_000)
+      }
+    }
+  }
+
+  /// The error for a folder that has no run.
+  static func missing(_ folder: String) -> UserError {
+    let name = (folder as NSString).lastPathComponent
+    if Folder.exists(folder) {
+      return UserError(.noInput, "\(folder) has no run.h5: run “\(name)” ended before it began, or this is no run")
+    }
+    let parent = (folder as NSString).deletingLastPathComponent
+    return UserError(
+      .noInput, "there is no run “\(name)” in \(parent.isEmpty ? "." : parent): “foretop runs” lists what there is")
+  }
+
+  // MARK: What it holds
+
+  /// Everything that happened, in order: fed to a dashboard it shows the run.
+  package func events() throws -> [Event] {
+    let store = try open()
+    let steps = try reports(store)
+    var others: [(place: Layout.Place, event: Event)] = []
+    for case let row? in try store.beginnings.rows() {
+      let what = "/beginnings in \(store.file.path)"
+      others.append((Layout.place(row), .began(try JSON.decoded(Beginning.self, row.payload, what))))
+    }
+    others += try evaluations(store).map { ($0.place, .evaluated($0.evaluation)) }
+    for case let row? in try store.texts.rows() {
+      let what = "/samples/text in \(store.file.path)"
+      others.append((Layout.place(row), .wrote(try JSON.decoded(TextSample.self, row.payload, what))))
+    }
+    for case let row? in try store.orders.rows() {
+      let what = "/samples/order in \(store.file.path)"
+      others.append((Layout.place(row), .ordered(try JSON.decoded(OrderSample.self, row.payload, what))))
+    }
+    for case let record? in try store.events.records() {
+      if let occurrence = Layout.occurrence(record) { others.append((Layout.place(record), .occurred(occurrence))) }
+    }
+    for case let record? in try store.sessions.records() {
+      guard let reason = Ending.Reason(rawValue: record.text("how")) else { continue }
+      let ending = Ending(reason, step: record.whole("step"), time: record.number("end"))
+      others.append((Layout.place(record), .ended(ending)))
+    }
+    others.sort { $0.place.sequence < $1.place.sequence }
+
+    var events: [Event] = []
+    events.reserveCapacity(steps.count + others.count)
+    var row = 0
+    for (place, event) in others {
+      while row < min(place.row, steps.count) {
+        if let report = steps[row] { events.append(.stepped(report)) }
+        row += 1
+      }
+      events.append(event)
+    }
+    return events + steps[row...].compactMap { $0.map(Event.stepped) }
+  }
+
+  /// All steps; nil stands for a damaged row.
+  func reports(_ store: Store, from start: Int = 0) throws -> [StepReport?] {
+    let weights = weights()
+    return try store.metrics.rows(from: start).map { row in
+      guard let row else { return nil }
+      var report = StepReport(
+        step: 0, tokens: 0, time: 0, active: 0, total: 0, losses: [], rate: 0, gradientNorm: 0, tokensPerSecond: 0,
+        phases: Phases())
+      for (metric, value) in zip(store.stepMetrics, row.values) where Self.isThere(metric.path, value) {
+        metric.restore(&report, value)
+      }
+      for index in report.losses.indices { report.losses[index].weight = weights[report.losses[index].head] ?? 1 }
+      return report
+    }
+  }
+
+  func evaluations(_ store: Store) throws -> [(place: Layout.Place, evaluation: Evaluation)] {
+    let weights = weights()
+    var best = Float.infinity
+    return try store.heldout.rows().compactMap { $0 }.map { row in
+      var evaluation = Evaluation(step: 0, tokens: 0, time: 0, losses: [], isBest: false, seconds: 0)
+      for (metric, value) in zip(store.evaluationMetrics, row.values) where Self.isThere(metric.path, value) {
+        metric.restore(&evaluation, value)
+      }
+      for index in evaluation.losses.indices {
+        evaluation.losses[index].weight = weights[evaluation.losses[index].head] ?? 1
+      }
+      if let loss = evaluation.losses.first?.loss, loss < best {
+        best = loss
+        evaluation.isBest = true
+      }
+      return (Layout.place(row), evaluation)
+    }
+  }
+
+  /// A KL divergence that is not-a-number was not measured.
+  private static func isThere(_ path: String, _ value: Double) -> Bool { !(path.hasPrefix("kl/") && value.isNaN) }
+
+  private func weights() -> [Head: Float] {
+    [.ntp: Float(recipe.objective.ntp), .top: Float(recipe.objective.top)]
+  }
+
+  /// The changes of the learning rate that a run going on from a checkpoint makes again: in order, those that were
+  /// obeyed after it, each with the step after which it was, the rate before and the rate it made.
+  package func rateChanges(after step: Int) throws -> [(step: Int, old: Double, new: Double)] {
+    let sequence = step == 0 ? 0 : try CheckpointFolder(folder).sequence(of: step)
+    var changes: [(step: Int, old: Double, new: Double)] = []
+    for case let record? in try open().events.records() where record.whole("sequence") >= sequence {
+      guard let occurrence = Layout.occurrence(record) else { continue }
+      if occurrence.kind == .rate, let new = occurrence.new {
+        changes.append((occurrence.step, occurrence.old ?? .nan, new))
+      } else if occurrence.kind == .warning, occurrence.key == "replay", let first = occurrence.new {
+        // From there on the run has another history, which these are no part of.
+        changes.removeAll { $0.step >= Int(first) }
+      }
+    }
+    return changes.sorted { $0.step < $1.step }
+  }
+
+  // MARK: Checkpoints
+
+  /// Finished checkpoints, oldest first.
+  package func checkpoints() throws -> [CheckpointSummary] { try CheckpointFolder(folder).list() }
+
+  /// Reads a checkpoint.
+  /// - Parameter step: which one; nil is the newest that is not damaged.
+  /// - Returns: it, and a sentence for each newer one that was passed over.
+  /// - Throws: `UserError` when there is none, or the one asked for is damaged.
+  package func checkpoint(step: Int? = nil) throws -> (checkpoint: Checkpoint, warnings: [String]) {
+    let files = CheckpointFolder(folder)
+    let steps = try files.list().map(\.step)
+    if let step {
+      guard steps.contains(step) else {
+        let there = steps.map(String.init).joined(separator: ", ")
+        throw UserError(
+          .noInput, "run “\(name)” has no checkpoint of step \(step): there is \(there.isEmpty ? "none" : there)")
+      }
+      return (try CheckpointFile.read(files.path(of: step)), [])
+    }
+    guard !steps.isEmpty else {
+      throw UserError(.noInput, "run “\(name)” has no checkpoint yet: it ended before the first one")
+    }
+    var warnings: [String] = []
+    for step in steps.reversed() {
+      do {
+        return (try CheckpointFile.read(files.path(of: step)), warnings)
+      } catch let error as UserError {
+        warnings.append("\(error.message); an older checkpoint is taken")
+      }
+    }
+    throw UserError(.data, "no checkpoint of run “\(name)” can be read: \(warnings.joined(separator: "; "))")
+  }
+}

@@ -1,0 +1,163 @@
+// A checkpoint comes back. The file may be damaged, or made by somebody else: names, shapes and sizes are checked against
+// the recipe and the file before memory is taken.
+import CHDF5
+import Foundation
+import Run
+
+extension CheckpointFile {
+  /// Reads a checkpoint, checksum first.
+  /// - Throws: `UserError` when anything is not as foretop writes it.
+  static func read(_ path: String) throws -> Checkpoint {
+    let trailer = try Trailer(verifying: path)
+    let file = try File(opening: path, .still)
+    try check(file)
+    let state = try JSON.decoded(
+      TrainerState.self, bytes("/state/json", in: file, most: 1 << 20), "/state/json in \(path)")
+    let yaml = String(decoding: try bytes("/recipe/yaml", in: file, most: 1 << 20), as: UTF8.self)
+    let recipe = try Recipe(yaml: yaml, source: "/recipe/yaml in \(path)")
+    let tokenizer: TokenizerRecord = TokenizerRecord(
+      kind: try Group.text("kind", on: "/tokenizer", in: file) ?? "",
+      model: try bytes("/tokenizer/model", in: file, most: 1 << 28),
+      vocabulary: Int(truncatingIfNeeded: try Group.number("vocabulary", on: "/tokenizer", in: file) ?? 0))
+
+    let plan = TensorPlan(recipe, vocabulary: tokenizer.vocabulary)
+    let places = try blocks.map { try placedTensors(in: $0, of: file, plan, fileLength: trailer.length) }
+    let elements = Int(truncatingIfNeeded: try Group.number("elements", on: "/model", in: file) ?? 0)
+    guard elements > 0, elements <= trailer.length / 12 else {
+      throw UserError(
+        .data, "\(path) says that it has \(elements) weights, which its \(trailer.length) bytes cannot hold")
+    }
+    let tensors = places[0].map(\.tensor)
+    guard places[1].map(\.tensor) == tensors, places[2].map(\.tensor) == tensors else {
+      throw UserError(.data, "\(path): the optimizer's tensors are not those of the model")
+    }
+    var end = 0
+    for tensor in tensors {
+      guard tensor.offset >= end, tensor.offset <= elements - tensor.count else {
+        throw UserError(.data, "\(path): \(tensor.path) lies over another tensor, or outside the weights")
+      }
+      end = tensor.offset + tensor.count
+    }
+    let descriptor = try FileDescriptor(opening: path, O_RDONLY)
+    let read = try places.map { places in
+      var block = [Float](repeating: 0, count: elements)
+      try block.withUnsafeMutableBytes { bytes in
+        for (tensor, place) in places {
+          let part = bytes[tensor.offset * 4..<(tensor.offset + tensor.count) * 4]
+          guard try descriptor.read(into: UnsafeMutableRawBufferPointer(rebasing: part), at: place) == part.count else {
+            throw UserError(.data, "\(path) ends inside \(tensor.path)")
+          }
+        }
+      }
+      return block
+    }
+    return Checkpoint(
+      state: state, recipe: recipe, tokenizer: tokenizer, tensors: tensors, weights: read[0], firstMoments: read[1],
+      secondMoments: read[2])
+  }
+
+  private typealias Place = (tensor: Checkpoint.Tensor, offset: Int)
+
+  /// All tensors below a group, in order of their place in the block.
+  private static func placedTensors(
+    in block: String, of file: File, _ plan: TensorPlan, fileLength: Int
+  ) throws -> [Place] {
+    var missing = plan.shapes
+    var found: [Place] = []
+    var groups = [""]
+    while let group = groups.popLast() {
+      guard group.split(separator: "/").count <= 8 else {
+        throw UserError(.data, "\(block)\(group) in \(file.path) is nested too deep")
+      }
+      try Group.requireHardLinks(to: block + group, in: file)
+      let names = try Group.names(in: block + group, of: file)
+      for name in names {
+        let path = block + group + "/" + name
+        try Group.requireHardLinks(to: path, in: file)
+        if h5_object_type(file.id, path) == Int32(H5I_GROUP.rawValue) {
+          groups.append(group + "/" + name)
+          continue
+        }
+        let short = String((group + "/" + name).dropFirst())
+        guard let shape = missing.removeValue(forKey: short) else {
+          throw UserError(.data, "\(path) in \(file.path) is no tensor of the recipe's model")
+        }
+        found.append(try place(short, path, shape, in: file, fileLength))
+      }
+    }
+    if let name = missing.keys.min() {
+      throw UserError(.data, "\(block)/\(name) is missing in \(file.path), and the recipe's model has it")
+    }
+    return found.sorted { $0.tensor.offset < $1.tensor.offset }
+  }
+
+  private static func place(
+    _ name: String, _ path: String, _ shape: [Int], in file: File, _ fileLength: Int
+  ) throws -> Place {
+    let what = "cannot examine \(path) in \(file.path)"
+    let dataset = try Handle(H5Dopen2(file.id, path, h5_default()), what)
+    try Dataset.requirePlain(dataset.id, path, file)
+    let type = try Handle(H5Dget_type(dataset.id), what)
+    guard H5Tequal(type.id, h5_f32()) > 0 else {
+      throw UserError(.data, "\(path) in \(file.path) does not hold 32-bit floating-point numbers")
+    }
+    let space = try Handle(H5Dget_space(dataset.id), what)
+    let rank = H5Sget_simple_extent_ndims(space.id)
+    var extent = [hsize_t](repeating: 0, count: 4)
+    guard (1...4).contains(rank), H5Sget_simple_extent_dims(space.id, &extent, nil) == rank else {
+      throw UserError(.data, "\(path) in \(file.path) has \(rank) dimensions")
+    }
+    let stored = extent.prefix(Int(rank)).map { Int(clamping: $0) }
+    guard stored == shape else {
+      throw UserError(.data, "\(path) in \(file.path) has the shape \(stored), and the recipe's model has \(shape)")
+    }
+    let offset = H5Dget_offset(dataset.id)
+    let size = shape.reduce(4, *)
+    guard offset != h5_undefined_address(), offset <= UInt64(max(0, fileLength - size)) else {
+      throw UserError(.data, "\(path) in \(file.path) does not lie inside the file")
+    }
+    let element = try Group.number("offset", on: path, in: file) ?? 0
+    let tensor = Checkpoint.Tensor(path: name, shape: shape, offset: Int(clamping: element))
+    return (tensor, Int(offset))
+  }
+
+  /// A dataset of bytes.
+  private static func bytes(_ path: String, in file: File, most: Int) throws -> [UInt8] {
+    let dataset = try Dataset(opening: path, in: file)
+    let count = try dataset.count()
+    guard count <= most else {
+      throw UserError(.data, "\(path) in \(file.path) has \(count) bytes, and \(most) are the most")
+    }
+    var bytes = [UInt8](repeating: 0, count: count)
+    try dataset.read(into: &bytes, of: h5_u8(), at: 0, count: count)
+    return bytes
+  }
+}
+
+/// Which tensors the model of a recipe has, by name.
+struct TensorPlan {
+  private(set) var shapes: [String: [Int]] = [:]
+
+  init(_ recipe: Recipe, vocabulary: Int) {
+    let model = recipe.model
+    let width = model.width
+    let inner = model.inner > 0 ? model.inner : (width * 8 / 3 + 63) / 64 * 64
+    let keyValues = model.heads > 0 ? width / model.heads * model.keyValueHeads : 0
+    shapes["model/embed_tokens/weight"] = [vocabulary, width]
+    for block in 0..<max(0, min(model.blocks, 100_000)) {
+      let layer = "model/layers/\(block)/"
+      shapes[layer + "input_layernorm/weight"] = [width]
+      shapes[layer + "self_attn/q_proj/weight"] = [width, width]
+      shapes[layer + "self_attn/k_proj/weight"] = [keyValues, width]
+      shapes[layer + "self_attn/v_proj/weight"] = [keyValues, width]
+      shapes[layer + "self_attn/o_proj/weight"] = [width, width]
+      shapes[layer + "post_attention_layernorm/weight"] = [width]
+      shapes[layer + "mlp/gate_proj/weight"] = [inner, width]
+      shapes[layer + "mlp/up_proj/weight"] = [inner, width]
+      shapes[layer + "mlp/down_proj/weight"] = [width, inner]
+    }
+    shapes["model/norm/weight"] = [width]
+    if recipe.objective.ntp > 0 && !model.tied { shapes["lm_head/weight"] = [vocabulary, width] }
+    if recipe.objective.top > 0 { shapes["top_head/weight"] = [vocabulary, width] }
+  }
+}

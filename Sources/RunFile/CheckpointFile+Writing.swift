@@ -1,0 +1,167 @@
+// A checkpoint goes to disk: libhdf5 lays the file out, the numbers are written past it, the trailer follows, and all is
+// read back before it counts.
+import CHDF5
+import Foundation
+import Run
+
+extension CheckpointFile {
+  /// Writes a checkpoint to a path where nothing is, and waits until it is on the disk.
+  /// - Parameter sequence: the number of the next event of the run.
+  /// - Returns: the file's size in bytes.
+  /// - Throws: `UserError` when a weight is not finite, or the disk does not take it.
+  static func write(_ checkpoint: Checkpoint, isBest: Bool, sequence: Int, to path: String) throws -> Int {
+    try requireFinite(checkpoint)
+    try requireRoom(for: checkpoint, at: path)
+    let places = try layOut(checkpoint, isBest: isBest, sequence: sequence, at: path)
+    let file = try FileDescriptor(opening: path, O_RDWR)
+    let length = try file.size()
+    try forEachTensor(checkpoint, places) { bytes, place in try file.write(bytes, at: place) }
+    let trailer = Trailer(length: length, sum: try Trailer.checksum(of: file, length: length))
+    try file.write(trailer.bytes, at: length)
+    try forEachTensor(checkpoint, places) { bytes, place in try compare(bytes, with: file, at: place) }
+    try file.sync()
+    return try file.size()
+  }
+
+  /// Creates the file with everything but the tensors' numbers.
+  /// - Returns: where each tensor of each block goes.
+  private static func layOut(
+    _ checkpoint: Checkpoint, isBest: Bool, sequence: Int, at path: String
+  ) throws -> [[Int]] {
+    let file = try File(creatingPlain: path)
+    if let failure = try reserve(size(of: checkpoint), of: file.descriptor(), at: path) {
+      // The room was there a moment ago. Closing a file on a full disk may end the process.
+      file.abandon()
+      throw failure
+    }
+    for (name, text) in [("format", format), ("version", Version.text), ("readme", readme)] {
+      try Group.set(name, text, on: "/", in: file)
+    }
+    try Group.set("formatVersion", formatVersion, on: "/", in: file)
+    for group in ["/state", "/tokenizer", "/recipe", "/optimizer"] + blocks { try Group.create(group, in: file) }
+
+    let state = checkpoint.state
+    let numbers = [
+      ("step", state.step), ("tokens", state.tokens), ("window", state.window), ("threads", state.threads),
+      ("sequence", sequence), ("isBest", isBest ? 1 : 0),
+    ]
+    for (name, number) in numbers { try Group.set(name, UInt64(number), on: "/state", in: file) }
+    try Group.set("seed", state.seed, on: "/state", in: file)
+    let fractions = [
+      ("rateFactor", state.rateFactor), ("active", state.active), ("bestLoss", Double(state.bestLoss)),
+    ]
+    for (name, number) in fractions { try Group.set(name, number, on: "/state", in: file) }
+    try writeBytes(JSON.encoded(state), to: "/state/json", in: file)
+    try Group.set("kind", checkpoint.tokenizer.kind, on: "/tokenizer", in: file)
+    try Group.set("vocabulary", UInt64(checkpoint.tokenizer.vocabulary), on: "/tokenizer", in: file)
+    try writeBytes(checkpoint.tokenizer.model, to: "/tokenizer/model", in: file)
+    try writeBytes(Array(checkpoint.recipe.yaml.utf8), to: "/recipe/yaml", in: file)
+
+    let places = try blocks.map { block in
+      try Group.set("elements", UInt64(checkpoint.weights.count), on: block, in: file)
+      return try checkpoint.tensors.map { tensor in
+        let dataset = try contiguous(block + "/" + tensor.path, h5_f32(), tensor.shape, in: file)
+        try Group.set("offset", UInt64(tensor.offset), on: block + "/" + tensor.path, in: file)
+        return Int(H5Dget_offset(dataset.id))
+      }
+    }
+    try file.flush()
+    return places
+  }
+
+  private static func writeBytes(_ bytes: [UInt8], to path: String, in file: File) throws {
+    let dataset = try contiguous(path, h5_u8(), [bytes.count], in: file)
+    guard !bytes.isEmpty else { return }
+    try HDF5.check(
+      H5Dwrite(dataset.id, h5_u8(), h5_all(), h5_all(), h5_default(), bytes), "cannot write \(path) in \(file.path)")
+  }
+
+  /// Creates a dataset whose bytes have their place in the file at once, and are not filled.
+  private static func contiguous(_ path: String, _ type: hid_t, _ shape: [Int], in file: File) throws -> Handle {
+    let what = "cannot create \(path) in \(file.path)"
+    let links = try Handle(H5Pcreate(h5_link_creation()), what)
+    try HDF5.check(H5Pset_create_intermediate_group(links.id, 1), what)
+    let creation = try Handle(H5Pcreate(h5_dataset_creation()), what)
+    try HDF5.check(H5Pset_layout(creation.id, H5D_CONTIGUOUS), what)
+    try HDF5.check(H5Pset_alloc_time(creation.id, H5D_ALLOC_TIME_EARLY), what)
+    try HDF5.check(H5Pset_fill_time(creation.id, H5D_FILL_TIME_NEVER), what)
+    // Equal states make equal files.
+    try HDF5.check(H5Pset_obj_track_times(creation.id, false), what)
+    let space = try Handle(H5Screate_simple(Int32(shape.count), shape.map { hsize_t($0) }, nil), what)
+    return try Handle(H5Dcreate2(file.id, path, type, space.id, links.id, creation.id, h5_default()), what)
+  }
+
+  /// Hands over each tensor's bytes and its place, block by block.
+  private static func forEachTensor(
+    _ checkpoint: Checkpoint, _ places: [[Int]], _ body: (UnsafeRawBufferPointer, Int) throws -> Void
+  ) throws {
+    let blocks = [checkpoint.weights, checkpoint.firstMoments, checkpoint.secondMoments]
+    for (block, places) in zip(blocks, places) {
+      try block.withUnsafeBytes { bytes in
+        for (tensor, place) in zip(checkpoint.tensors, places) {
+          try body(
+            UnsafeRawBufferPointer(rebasing: bytes[tensor.offset * 4..<(tensor.offset + tensor.count) * 4]), place)
+        }
+      }
+    }
+  }
+
+  private static func compare(
+    _ bytes: UnsafeRawBufferPointer, with file: borrowing FileDescriptor, at place: Int
+  ) throws {
+    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: min(4 << 20, max(1, bytes.count)), alignment: 4096)
+    defer { buffer.deallocate() }
+    var offset = 0
+    while offset < bytes.count {
+      let piece = UnsafeMutableRawBufferPointer(rebasing: buffer[..<min(buffer.count, bytes.count - offset)])
+      let count = try file.read(into: piece, at: place + offset)
+      guard count == piece.count, memcmp(piece.baseAddress!, bytes.baseAddress! + offset, count) == 0 else {
+        throw UserError(.inputOutput, "\(file.path) does not hold what was written: the disk may be failing")
+      }
+      offset += count
+    }
+  }
+
+  /// Finds out whether there is room before libhdf5 could find the disk full.
+  private static func requireRoom(for checkpoint: Checkpoint, at path: String) throws {
+    let file = try FileDescriptor(opening: path, O_RDWR | O_CREAT | O_EXCL)
+    let failure = reserve(size(of: checkpoint), of: file.number, at: path)
+    try Folder.remove(path)
+    if let failure { throw failure }
+  }
+
+  /// The most bytes that its file takes.
+  private static func size(of checkpoint: Checkpoint) -> Int {
+    checkpoint.weights.count * 12 + checkpoint.tensors.count * 3 * 8192 + checkpoint.tokenizer.model.count + 1 << 20
+  }
+
+  private static func reserve(_ bytes: Int, of descriptor: Int32, at path: String) -> UserError? {
+    if file_reserve(descriptor, 0, Int64(bytes)) == 0 || errno == EOPNOTSUPP || errno == ENOSYS { return nil }
+    return Failure("write", path).error
+  }
+
+  /// - Throws: `UserError` naming the first tensor that has a number that is none.
+  private static func requireFinite(_ checkpoint: Checkpoint) throws {
+    precondition(
+      checkpoint.firstMoments.count == checkpoint.weights.count
+        && checkpoint.secondMoments.count == checkpoint.weights.count,
+      "weights and moments are blocks of equal size")
+    for (name, block) in zip(
+      ["weights", "first moments", "second moments"],
+      [checkpoint.weights, checkpoint.firstMoments, checkpoint.secondMoments]
+    ) where !isFinite(block) {
+      let place = block.firstIndex { !$0.isFinite } ?? 0
+      let tensor = checkpoint.tensors.last { $0.offset <= place }?.path ?? "an unknown tensor"
+      throw UserError(
+        .data,
+        "the \(name) of \(tensor) are not finite at step \(checkpoint.state.step): this never becomes a checkpoint; go on from an older one"
+      )
+    }
+  }
+
+  private static func isFinite(_ block: [Float]) -> Bool {
+    var bad: UInt32 = 0
+    for value in block { bad |= value.bitPattern & 0x7f80_0000 == 0x7f80_0000 ? 1 : 0 }
+    return bad == 0
+  }
+}

@@ -1,0 +1,98 @@
+// One checkpoint's names and trailer. The trailer is checked before libhdf5 sees the file: libhdf5 alone reads most
+// damaged files as wrong numbers.
+import CHDF5
+import Foundation
+import Run
+
+enum CheckpointFile {
+  static let format = "foretop-checkpoint"
+  static let formatVersion: UInt64 = 1
+
+  static let readme = """
+    A checkpoint of foretop: weights in /model under their Hugging Face Llama names with “/” for “.”, fp32, [out, in]; \
+    AdamW's moments in /optimizer. After the HDF5 data come 32 bytes: “foretop CRC32C  ”, the data's length (u64), its \
+    CRC32C (u32) and the CRC32C of those 28 bytes (u32).
+    """
+
+  /// The three blocks of a checkpoint and the groups they are stored in.
+  static let blocks = ["/model", "/optimizer/exp_avg", "/optimizer/exp_avg_sq"]
+
+  /// What the trailer says.
+  struct Trailer {
+    static let size = 32
+    private static let magic = Array("foretop CRC32C  ".utf8)
+
+    /// Bytes of HDF5 data before it.
+    var length: Int
+    var sum: UInt32
+
+    var bytes: [UInt8] {
+      var bytes = Self.magic
+      withUnsafeBytes(of: UInt64(length).littleEndian) { bytes += $0 }
+      withUnsafeBytes(of: sum.littleEndian) { bytes += $0 }
+      withUnsafeBytes(of: Checksum(of: bytes).value.littleEndian) { bytes += $0 }
+      return bytes
+    }
+
+    /// Reads and checks the trailer and everything before it.
+    /// - Throws: `UserError` when a single bit is not as it was written.
+    init(verifying path: String) throws {
+      let file = try FileDescriptor(opening: path, O_RDONLY)
+      let size = try file.size()
+      let damaged = UserError(.data, "\(path) is damaged: its checksum does not hold")
+      guard size > Self.size else { throw UserError(.data, "\(path) is damaged: it was cut short to \(size) bytes") }
+      let bytes = try file.read(at: size - Self.size, count: Self.size)
+      let length = bytes[16..<24].reversed().reduce(0) { $0 << 8 | UInt64($1) }
+      let sum = bytes[24..<28].reversed().reduce(0) { $0 << 8 | UInt32($1) }
+      self.init(length: Int(truncatingIfNeeded: length), sum: sum)
+      guard self.length == size - Self.size, bytes == self.bytes else {
+        throw UserError(.data, "\(path) is damaged: it does not end as a checkpoint does; it was cut or changed")
+      }
+      guard try Self.checksum(of: file, length: self.length) == sum else { throw damaged }
+    }
+
+    init(length: Int, sum: UInt32) {
+      self.length = length
+      self.sum = sum
+    }
+
+    /// The checksum of a file's first bytes.
+    static func checksum(of file: borrowing FileDescriptor, length: Int) throws -> UInt32 {
+      var sum = Checksum()
+      let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 4 << 20, alignment: 4096)
+      defer { buffer.deallocate() }
+      var offset = 0
+      while offset < length {
+        let piece = UnsafeMutableRawBufferPointer(rebasing: buffer[..<min(buffer.count, length - offset)])
+        guard try file.read(into: piece, at: offset) == piece.count else {
+          throw UserError(.inputOutput, "\(file.path) became shorter while it was read")
+        }
+        sum.add(UnsafeRawBufferPointer(piece))
+        offset += piece.count
+      }
+      return sum.value
+    }
+  }
+
+  /// The small facts in a checkpoint that retention and resuming need.
+  static func summary(_ path: String) throws -> (isBest: Bool, sequence: Int) {
+    let file = try File(opening: path, .still)
+    try check(file)
+    try Group.requireHardLinks(to: "/state", in: file)
+    let isBest = try Group.number("isBest", on: "/state", in: file) ?? 0
+    let sequence = try Group.number("sequence", on: "/state", in: file) ?? 0
+    return (isBest == 1, Int(truncatingIfNeeded: sequence))
+  }
+
+  /// - Throws: `UserError` when the file is no checkpoint that this version knows.
+  static func check(_ file: File) throws {
+    guard try Group.text("format", on: "/", in: file) == format else {
+      throw UserError(.data, "\(file.path) is no checkpoint of foretop: its attribute “format” is not “\(format)”")
+    }
+    let version = try Group.number("formatVersion", on: "/", in: file) ?? 0
+    guard version == formatVersion else {
+      throw UserError(
+        .data, "\(file.path) has format version \(version), and this foretop knows \(formatVersion)")
+    }
+  }
+}

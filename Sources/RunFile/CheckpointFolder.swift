@@ -1,0 +1,98 @@
+// The checkpoints of a run: their names, which of them stay, and what a crash may have left beside them.
+import Foundation
+import Run
+
+/// A checkpoint as it is listed: nothing of it was read but its name and size.
+package struct CheckpointSummary: Codable, Sendable, Equatable {
+  package var step: Int
+  package var bytes: Int
+  /// When it was written, Unix time in seconds.
+  package var time: Double
+}
+
+struct CheckpointFolder {
+  /// `runs/NAME/checkpoints`.
+  let path: String
+
+  init(_ run: String) { path = run + "/checkpoints" }
+
+  /// `checkpoints/000001000.h5`, as people read it.
+  func name(of step: Int) -> String { "checkpoints/" + Self.file(of: step) }
+
+  func path(of step: Int) -> String { path + "/" + Self.file(of: step) }
+
+  private static func file(of step: Int) -> String {
+    let digits = String(step)
+    return String(repeating: "0", count: max(0, 9 - digits.count)) + digits + ".h5"
+  }
+
+  /// Finished checkpoints, oldest first.
+  func list() throws -> [CheckpointSummary] {
+    try Folder.names(in: path).compactMap { name in
+      guard name.hasSuffix(".h5"), !name.hasPrefix("."), let step = Int(name.dropLast(3)), step >= 0 else { return nil }
+      var status = stat()
+      guard Self.file(of: step) == name, lstat(path + "/" + name, &status) == 0, status.st_mode & S_IFMT == S_IFREG
+      else { return nil }
+      return CheckpointSummary(
+        step: step, bytes: Int(status.st_size),
+        time: Double(status.st_mtim.tv_sec) + Double(status.st_mtim.tv_nsec) / 1e9)
+    }.sorted { $0.step < $1.step }
+  }
+
+  /// Writes a checkpoint: aside, verified, synced, then renamed.
+  /// - Returns: its size in bytes.
+  func write(_ checkpoint: Checkpoint, isBest: Bool, sequence: Int) throws -> Int {
+    if !Folder.exists(path) { try Folder.create(path) }
+    let final = self.path(of: checkpoint.state.step)
+    let aside = path + "/." + (final as NSString).lastPathComponent + ".new"
+    try Folder.remove(aside)
+    do {
+      let bytes = try CheckpointFile.write(checkpoint, isBest: isBest, sequence: sequence, to: aside)
+      try Folder.rename(aside, final)
+      try Folder.sync(path)
+      return bytes
+    } catch {
+      unlink(aside)
+      throw error
+    }
+  }
+
+  /// Removes all but the newest and the best. The one just written was verified, so that something always stays.
+  /// - Parameters:
+  ///   - newest: how many stay beside the best; 0 keeps all.
+  ///   - step: the one just written. It stays, whatever newer ones another history has left.
+  func retain(newest: Int, after step: Int) throws {
+    for name in try Folder.names(in: path) where name.hasSuffix(".replaced") { try Folder.remove(path + "/" + name) }
+    guard newest > 0 else { return }
+    let steps = try list().map(\.step)
+    let older = steps.filter { $0 <= step }
+    let best = older.last { (try? CheckpointFile.summary(path(of: $0)).isBest) == true }
+    for old in older.dropLast(newest) where old != best { try Folder.remove(path(of: old)) }
+  }
+
+  /// Gives checkpoints of another history another name, under which they are not found. The next complete checkpoint
+  /// removes them.
+  func setAside(from step: Int) throws {
+    for old in try list().map(\.step) where old >= step {
+      try Folder.rename(path(of: old), path(of: old) + ".replaced")
+    }
+  }
+
+  /// Removes what a writer that was killed had not finished.
+  func removeLeftovers() throws {
+    for name in try Folder.names(in: path) where name.hasPrefix(".") && name.hasSuffix(".new") {
+      try Folder.remove(path + "/" + name)
+    }
+    for name in ["run.h5.new", "run.h5.copy"] {
+      try Folder.remove((path as NSString).deletingLastPathComponent + "/" + name)
+    }
+  }
+
+  /// The number of the first event that came after a checkpoint.
+  func sequence(of step: Int) throws -> Int {
+    guard Folder.exists(path(of: step)) else {
+      throw UserError(.noInput, "there is no checkpoint of step \(step): \(path(of: step)) is missing")
+    }
+    return try CheckpointFile.summary(path(of: step)).sequence
+  }
+}

@@ -1,0 +1,268 @@
+// One-dimensional datasets that grow, and the attributes on them: the few calls of libhdf5 that run files are made with.
+import CHDF5
+import Run
+
+/// A dataset of an open file.
+final class Dataset {
+  let file: File
+  /// Its path in the file.
+  let path: String
+  private(set) var id: hid_t
+
+  /// Creates a dataset of rows that can be appended to.
+  /// - Parameter chunk: rows that lie together in the file.
+  init(creating path: String, of type: hid_t, chunk: Int, in file: File) throws {
+    let what = "cannot create \(path) in \(file.path)"
+    var none: hsize_t = 0
+    var most = h5_unlimited()
+    var rows = hsize_t(chunk)
+    let space = try Handle(H5Screate_simple(1, &none, &most), what)
+    let creation = try Handle(H5Pcreate(h5_dataset_creation()), what)
+    try HDF5.check(H5Pset_chunk(creation.id, 1, &rows), what)
+    try HDF5.check(H5Pset_attr_phase_change(creation.id, 64, 32), what)
+    self.file = file
+    self.path = path
+    id = try HDF5.check(
+      H5Dcreate2(file.id, path, type, space.id, h5_default(), creation.id, h5_default()), what)
+  }
+
+  deinit { close() }
+
+  func close() {
+    if id >= 0 { H5Idec_ref(id) }
+    id = -1
+  }
+
+  /// See `File.abandon`.
+  func abandon() { id = -1 }
+
+  /// Opens a dataset of rows, and refuses what this program never writes: other ranks, filters, external storage,
+  /// virtual datasets, links to elsewhere.
+  init(opening path: String, in file: File) throws {
+    let what = "cannot open \(path) in \(file.path)"
+    try Group.requireHardLinks(to: path, in: file)
+    self.file = file
+    self.path = path
+    id = try HDF5.check(H5Dopen2(file.id, path, h5_default()), what)
+    let space = try Handle(H5Dget_space(id), what)
+    guard H5Sget_simple_extent_ndims(space.id) == 1 else {
+      throw UserError(.data, "\(path) in \(file.path) is not a list of rows: this is no run file of foretop")
+    }
+    try Self.requirePlain(id, path, file)
+  }
+
+  /// - Throws: `UserError` when its bytes are not simply in the file.
+  static func requirePlain(_ id: hid_t, _ path: String, _ file: File) throws {
+    let creation = try Handle(H5Dget_create_plist(id), "cannot examine \(path) in \(file.path)")
+    let layout = H5Pget_layout(creation.id)
+    guard layout == H5D_CONTIGUOUS || layout == H5D_CHUNKED, H5Pget_external_count(creation.id) == 0,
+      H5Pget_nfilters(creation.id) == 0
+    else {
+      throw UserError(.data, "\(path) in \(file.path) is stored outside the file, virtual or filtered: not opened")
+    }
+    let type = try Handle(H5Dget_type(id), "cannot examine \(path) in \(file.path)")
+    guard H5Tdetect_class(type.id, H5T_VLEN) == 0, H5Tis_variable_str(type.id) == 0,
+      H5Tdetect_class(type.id, H5T_REFERENCE) == 0
+    else {
+      throw UserError(.data, "\(path) in \(file.path) has values of variable length or references: not opened")
+    }
+  }
+
+  /// Number of rows that have their bytes in the file. A writer that was killed may have promised a few more.
+  /// - Throws: `UserError` when it promises more than the file can hold.
+  func count() throws -> Int {
+    let what = "cannot read the size of \(path) in \(file.path)"
+    let space = try Handle(H5Dget_space(id), what)
+    let type = try Handle(H5Dget_type(id), what)
+    let promised = Int(try HDF5.check(H5Sget_simple_extent_npoints(space.id), what))
+    let stored = Int(clamping: H5Dget_storage_size(id)) / max(1, H5Tget_size(type.id))
+    guard promised - stored <= Int(file.end) else {
+      throw UserError(.data, "\(path) in \(file.path) claims \(promised) rows, which the file cannot hold: not opened")
+    }
+    return min(promised, stored)
+  }
+
+  /// Makes it longer or shorter.
+  func resize(to rows: Int) throws {
+    var extent = hsize_t(rows)
+    try HDF5.check(H5Dset_extent(id, &extent), "cannot make room in \(path) of \(file.path)")
+  }
+
+  /// Writes rows that exist.
+  func write(_ bytes: UnsafeRawPointer?, of type: hid_t, at start: Int, count: Int) throws {
+    guard count > 0 else { return }
+    let what = "cannot write \(path) in \(file.path)"
+    let selected = try selection(start, count, what)
+    try HDF5.check(H5Dwrite(id, type, selected.memory.id, selected.part.id, h5_default(), bytes), what)
+  }
+
+  /// Reads rows that exist.
+  func read(into bytes: UnsafeMutableRawPointer?, of type: hid_t, at start: Int, count: Int) throws {
+    guard count > 0 else { return }
+    let what = "cannot read \(path) in \(file.path)"
+    let selected = try selection(start, count, what)
+    try HDF5.check(H5Dread(id, type, selected.memory.id, selected.part.id, h5_default(), bytes), what)
+  }
+
+  private func selection(_ start: Int, _ count: Int, _ what: String) throws -> Selection {
+    var from = hsize_t(start)
+    var rows = hsize_t(count)
+    let part = try Handle(H5Dget_space(id), what)
+    try HDF5.check(H5Sselect_hyperslab(part.id, H5S_SELECT_SET, &from, nil, &rows, nil), what)
+    return Selection(part: part, memory: try Handle(H5Screate_simple(1, &rows, nil), what))
+  }
+}
+
+/// Rows of a dataset, and as many in memory.
+private struct Selection: ~Copyable {
+  let part: Handle
+  let memory: Handle
+}
+
+/// Groups and attributes.
+enum Group {
+  /// Creates a group; its parent exists.
+  static func create(_ path: String, in file: File) throws {
+    let what = "cannot create \(path) in \(file.path)"
+    let creation = try Handle(H5Pcreate(h5_group_creation()), what)
+    try File.keepCompact(creation.id, what)
+    _ = try Handle(H5Gcreate2(file.id, path, h5_default(), creation.id, h5_default()), what)
+  }
+
+  /// The names in a group, sorted.
+  static func names(in path: String, of file: File) throws -> [String] {
+    let what = "cannot list \(path) in \(file.path)"
+    let group = try Handle(H5Gopen2(file.id, path, h5_default()), what)
+    var info = H5G_info_t()
+    try HDF5.check(H5Gget_info(group.id, &info), what)
+    return try (0..<info.nlinks).map { index in
+      var buffer = [UInt8](repeating: 0, count: 256)
+      try buffer.withUnsafeMutableBytes { bytes in
+        _ = try HDF5.check(
+          H5Lget_name_by_idx(
+            group.id, ".", H5_INDEX_NAME, H5_ITER_INC, index, bytes.baseAddress?.assumingMemoryBound(to: CChar.self),
+            255, h5_default()), what)
+      }
+      return String(decoding: buffer.prefix { $0 != 0 }, as: UTF8.self)
+    }
+  }
+
+  /// Whether there is such an object.
+  static func has(_ path: String, in file: File) -> Bool {
+    var passed = ""
+    for name in path.split(separator: "/") {
+      passed += "/" + name
+      if H5Lexists(file.id, passed, h5_default()) <= 0 { return false }
+    }
+    return true
+  }
+
+  /// - Throws: `UserError` where a part of the path is missing, or a soft or external link.
+  static func requireHardLinks(to path: String, in file: File) throws {
+    var passed = ""
+    for name in path.split(separator: "/") {
+      passed += "/" + name
+      guard H5Lexists(file.id, passed, h5_default()) > 0 else {
+        H5Eclear2(hid_t(0))
+        throw UserError(.data, "\(passed) is missing in \(file.path): this is no run file of foretop, or it is damaged")
+      }
+      guard h5_link_type(file.id, passed) == 0 else {
+        throw UserError(.data, "\(passed) in \(file.path) is a link to somewhere else: not opened")
+      }
+    }
+  }
+
+  /// Attaches a text of fixed length.
+  static func set(_ name: String, _ text: String, on path: String, in file: File) throws {
+    try set(name, [text], isList: false, on: path, in: file)
+  }
+
+  /// Attaches texts of fixed length.
+  static func set(_ name: String, _ texts: [String], isList: Bool = true, on path: String, in file: File) throws {
+    let what = "cannot write the attribute \(name) of \(path) in \(file.path)"
+    let width = max(1, texts.map(\.utf8.count).max() ?? 1)
+    let type = try HDF5.text(width, what)
+    var count = hsize_t(texts.count)
+    let space = try Handle(isList ? H5Screate_simple(1, &count, nil) : H5Screate(H5S_SCALAR), what)
+    let bytes = texts.flatMap { Array($0.utf8) + [UInt8](repeating: 0, count: width - $0.utf8.count) }
+    try write(name, bytes, type.id, type.id, space, path, file, what)
+  }
+
+  /// Attaches a whole number.
+  static func set(_ name: String, _ number: UInt64, on path: String, in file: File) throws {
+    let what = "cannot write the attribute \(name) of \(path) in \(file.path)"
+    let space = try Handle(H5Screate(H5S_SCALAR), what)
+    try write(name, [number], h5_u64(), h5_memory_u64(), space, path, file, what)
+  }
+
+  /// Attaches a number.
+  static func set(_ name: String, _ number: Double, on path: String, in file: File) throws {
+    let what = "cannot write the attribute \(name) of \(path) in \(file.path)"
+    let space = try Handle(H5Screate(H5S_SCALAR), what)
+    try write(name, [number], h5_f64(), h5_memory_double(), space, path, file, what)
+  }
+
+  private static func write<Value>(
+    _ name: String, _ values: [Value], _ type: hid_t, _ memory: hid_t, _ space: borrowing Handle, _ path: String,
+    _ file: File, _ what: String
+  ) throws {
+    let object = try Handle(H5Oopen(file.id, path, h5_default()), what)
+    let attribute = try Handle(H5Acreate2(object.id, name, type, space.id, h5_default(), h5_default()), what)
+    try HDF5.check(values.withUnsafeBytes { H5Awrite(attribute.id, memory, $0.baseAddress) }, what)
+  }
+
+  /// Reads a whole number; nil where there is none.
+  static func number(_ name: String, on path: String, in file: File) throws -> UInt64? {
+    let what = "cannot read the attribute \(name) of \(path) in \(file.path)"
+    let object = try Handle(H5Oopen(file.id, path, h5_default()), what)
+    guard H5Aexists(object.id, name) > 0 else { return nil }
+    let attribute = try Handle(H5Aopen(object.id, name, h5_default()), what)
+    let space = try Handle(H5Aget_space(attribute.id), what)
+    let type = try Handle(H5Aget_type(attribute.id), what)
+    guard H5Sget_simple_extent_npoints(space.id) == 1, H5Tget_class(type.id) == H5T_INTEGER else { return nil }
+    var value: UInt64 = 0
+    try HDF5.check(H5Aread(attribute.id, h5_memory_u64(), &value), what)
+    return value
+  }
+
+  /// Reads a number; nil where there is none.
+  static func fraction(_ name: String, on path: String, in file: File) throws -> Double? {
+    let what = "cannot read the attribute \(name) of \(path) in \(file.path)"
+    let object = try Handle(H5Oopen(file.id, path, h5_default()), what)
+    guard H5Aexists(object.id, name) > 0 else { return nil }
+    let attribute = try Handle(H5Aopen(object.id, name, h5_default()), what)
+    let space = try Handle(H5Aget_space(attribute.id), what)
+    let type = try Handle(H5Aget_type(attribute.id), what)
+    guard H5Sget_simple_extent_npoints(space.id) == 1, H5Tget_class(type.id) == H5T_FLOAT else { return nil }
+    var value = 0.0
+    try HDF5.check(H5Aread(attribute.id, h5_memory_double(), &value), what)
+    return value
+  }
+
+  /// Reads a text of fixed length; nil where there is none.
+  static func text(_ name: String, on path: String, in file: File) throws -> String? {
+    let what = "cannot read the attribute \(name) of \(path) in \(file.path)"
+    let object = try Handle(H5Oopen(file.id, path, h5_default()), what)
+    guard H5Aexists(object.id, name) > 0 else { return nil }
+    let attribute = try Handle(H5Aopen(object.id, name, h5_default()), what)
+    let space = try Handle(H5Aget_space(attribute.id), what)
+    let type = try Handle(H5Aget_type(attribute.id), what)
+    guard H5Tget_class(type.id) == H5T_STRING, H5Tis_variable_str(type.id) == 0, H5Tget_size(type.id) <= 1 << 16,
+      H5Sget_simple_extent_npoints(space.id) == 1
+    else { return nil }
+    var bytes = [UInt8](repeating: 0, count: H5Tget_size(type.id))
+    try HDF5.check(bytes.withUnsafeMutableBytes { H5Aread(attribute.id, type.id, $0.baseAddress) }, what)
+    return String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+  }
+}
+
+extension HDF5 {
+  /// A type of UTF-8 texts of a fixed number of bytes, filled up with zeros.
+  static func text(_ width: Int, _ what: @autoclosure () -> String) throws -> Handle {
+    let type = try Handle(H5Tcopy(h5_string()), what())
+    try check(H5Tset_size(type.id, width), what())
+    try check(H5Tset_cset(type.id, H5T_CSET_UTF8), what())
+    try check(H5Tset_strpad(type.id, H5T_STR_NULLPAD), what())
+    return type
+  }
+}

@@ -1,0 +1,145 @@
+// Files as the kernel sees them: what HDF5 does not do. Every failure names the path and the kernel's reason.
+import CHDF5
+import Foundation
+import Run
+
+/// An open file that closes itself.
+struct FileDescriptor: ~Copyable {
+  let number: Int32
+  let path: String
+
+  /// Opens, or with `O_CREAT` creates, a file that only its owner may read and write.
+  init(opening path: String, _ flags: Int32) throws {
+    self.path = path
+    number = open(path, flags | O_CLOEXEC, 0o600)
+    if number < 0 {
+      let verb = flags & O_CREAT == 0 ? "open" : "create"
+      throw Failure(verb, path, errno == ENOENT ? .noInput : flags & O_CREAT == 0 ? .inputOutput : .cannotCreate).error
+    }
+  }
+
+  deinit { close(number) }
+
+  func size() throws -> Int {
+    var status = stat()
+    guard fstat(number, &status) == 0 else { throw Failure("examine", path).error }
+    return Int(status.st_size)
+  }
+
+  /// Reads up to `count` bytes; fewer where the file ends.
+  func read(at offset: Int, count: Int) throws -> [UInt8] {
+    try [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+      filled = try read(into: UnsafeMutableRawBufferPointer(buffer), at: offset)
+    }
+  }
+
+  /// Fills a buffer; returns how many bytes there were.
+  func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws -> Int {
+    var done = 0
+    while done < buffer.count {
+      let got = pread(number, buffer.baseAddress! + done, buffer.count - done, off_t(offset + done))
+      if got < 0 && errno == EINTR { continue }
+      if got < 0 { throw Failure("read", path).error }
+      if got == 0 { break }
+      done += got
+    }
+    return done
+  }
+
+  func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws {
+    var done = 0
+    while done < bytes.count {
+      let put = pwrite(number, bytes.baseAddress! + done, bytes.count - done, off_t(offset + done))
+      if put < 0 && errno == EINTR { continue }
+      if put <= 0 { throw Failure("write", path).error }
+      done += put
+    }
+  }
+
+  func write(_ bytes: [UInt8], at offset: Int) throws { try bytes.withUnsafeBytes { try write($0, at: offset) } }
+
+  func resize(to size: Int) throws {
+    guard ftruncate(number, off_t(size)) == 0 else { throw Failure("write", path).error }
+  }
+
+  /// Waits until the content is on the disk.
+  func sync() throws {
+    guard fsync(number) == 0 else { throw Failure("write", path).error }
+  }
+}
+
+/// What the kernel refused.
+struct Failure {
+  let error: UserError
+
+  /// - Parameter verb: what was tried: `open`, `write`.
+  init(_ verb: String, _ path: String, _ status: UserError.Status = .inputOutput) {
+    let code = errno
+    let advice = code == ENOSPC || code == EDQUOT ? ": free some space there" : ""
+    error = UserError(status, "cannot \(verb) \(path): \(String(cString: strerror(code)))\(advice)")
+  }
+}
+
+/// Folders.
+enum Folder {
+  /// Makes a folder that only its owner may enter.
+  static func create(_ path: String) throws {
+    guard mkdir(path, 0o700) == 0 else { throw Failure("create", path, .cannotCreate).error }
+  }
+
+  /// Makes a folder and those above it, where they do not exist.
+  static func createAll(_ path: String) throws {
+    if exists(path) { return }
+    let parent = (path as NSString).deletingLastPathComponent
+    if !parent.isEmpty { try createAll(parent) }
+    guard mkdir(path, 0o755) == 0 || errno == EEXIST else { throw Failure("create", path, .cannotCreate).error }
+  }
+
+  static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+
+  /// The names in it, sorted; empty where there is no such folder.
+  static func names(in path: String) throws -> [String] {
+    guard let stream = opendir(path) else {
+      if errno == ENOENT { return [] }
+      throw Failure("list", path).error
+    }
+    defer { closedir(stream) }
+    var names: [String] = []
+    while let entry = readdir(stream) {
+      let name = withUnsafePointer(to: &entry.pointee.d_name) {
+        $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+      }
+      if name != "." && name != ".." { names.append(name) }
+    }
+    return names.sorted()
+  }
+
+  /// Waits until its list of names is on the disk.
+  static func sync(_ path: String) throws {
+    let folder = try FileDescriptor(opening: path, O_RDONLY | O_DIRECTORY)
+    try folder.sync()
+  }
+
+  static func rename(_ old: String, _ new: String) throws {
+    guard Foundation.rename(old, new) == 0 else { throw Failure("rename", old).error }
+  }
+
+  /// Copies a file; the copy is on the disk when this returns.
+  static func copy(_ old: String, to new: String) throws {
+    let from = try FileDescriptor(opening: old, O_RDONLY)
+    let to = try FileDescriptor(opening: new, O_RDWR | O_CREAT | O_TRUNC)
+    var offset = 0
+    while true {
+      let piece = try from.read(at: offset, count: 4 << 20)
+      if piece.isEmpty { break }
+      try to.write(piece, at: offset)
+      offset += piece.count
+    }
+    try to.sync()
+  }
+
+  /// Removes a file; one that is not there is fine.
+  static func remove(_ path: String) throws {
+    guard unlink(path) == 0 || errno == ENOENT else { throw Failure("remove", path).error }
+  }
+}

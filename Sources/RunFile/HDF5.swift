@@ -1,0 +1,180 @@
+// The door to libhdf5: handles that close themselves, one place where a status becomes an error, and the settings that
+// every file here is opened with. The library is not thread-safe: all of RunFile runs on one thread at a time.
+import CHDF5
+import Foundation
+import Run
+
+/// An HDF5 identifier that closes itself: of a file, group, dataset, type, dataspace or property list.
+struct Handle: ~Copyable {
+  let id: hid_t
+
+  /// Takes over what a call returned.
+  /// - Throws: `UserError` that says what could not be done, and libhdf5's reason.
+  init(_ id: hid_t, _ what: @autoclosure () -> String) throws {
+    self.id = try HDF5.check(id, what())
+  }
+
+  deinit { H5Idec_ref(id) }
+}
+
+enum HDF5 {
+  /// Settings of the library, made before its first use: no plug-ins, and nothing done when the process exits (a flush
+  /// of a file whose disk is full would end it with a segmentation fault).
+  private static let started: Void = {
+    H5dont_atexit()
+    H5open()
+    H5PLset_loading_state(0)
+  }()
+
+  /// Makes the library ready on this thread; before anything is opened or written.
+  static func start() {
+    _ = started
+    h5_quiet()
+  }
+
+  /// Passes a good status on, and throws for a bad one.
+  @discardableResult
+  static func check<Status: BinaryInteger>(_ status: Status, _ what: @autoclosure () -> String) throws -> Status {
+    if status >= 0 { return status }
+    throw UserError(.inputOutput, "\(what()): \(reason())")
+  }
+
+  /// The innermost message of libhdf5's error stack.
+  private static func reason() -> String {
+    var text = ""
+    withUnsafeMutablePointer(to: &text) { found in
+      _ = H5Ewalk2(
+        hid_t(0), H5E_WALK_UPWARD,
+        { depth, entry, found in
+          if depth == 0, let words = entry?.pointee.desc {
+            found?.assumingMemoryBound(to: String.self).pointee = String(cString: words)
+          }
+          return 0
+        }, found)
+    }
+    H5Eclear2(hid_t(0))
+    // Where the kernel refused, its words are in there among addresses and times.
+    if let kernel = text.range(of: "error message = '") {
+      return String(text[kernel.upperBound...].prefix { $0 != "'" })
+    }
+    return text.isEmpty ? "libhdf5 gave no reason" : text
+  }
+}
+
+/// How a file is opened.
+enum Opening {
+  /// For its writer, without readers beside it.
+  case alone
+  /// For reading a file that nobody writes.
+  case still
+  /// For reading a file while its writer appends.
+  case live
+  /// For reading a copy in memory.
+  case image([UInt8])
+}
+
+/// An open HDF5 file with its path, which every error names.
+final class File {
+  /// Where it lies; it may be renamed while it is open.
+  var path: String
+  private(set) var id: hid_t
+
+  /// Opens a file.
+  init(opening path: String, _ how: Opening) throws {
+    HDF5.start()
+    let access = try File.access(path)
+    var flags = h5_read_only()
+    var name = path
+    switch how {
+    case .alone: flags = h5_read_write()
+    case .still: break
+    case .live:
+      // A reader that meets half-written metadata tries again, but not for ever.
+      flags |= h5_swmr_read()
+      try HDF5.check(H5Pset_metadata_read_attempts(access.id, 200), "cannot set up reading of \(path)")
+    case .image(var bytes):
+      // libhdf5 knows files in memory by their names, which must be of no file and of no other image.
+      name = "\(path) in memory \(UInt64.random(in: 0...(.max)))"
+      try HDF5.check(H5Pset_fapl_core(access.id, 1 << 20, false), "cannot set up reading of \(path)")
+      let count = bytes.count
+      try HDF5.check(
+        bytes.withUnsafeMutableBytes { H5Pset_file_image(access.id, $0.baseAddress, count) },
+        "cannot read \(path) into memory")
+    }
+    self.path = path
+    id = try HDF5.check(H5Fopen(name, flags, access.id), "cannot open \(path)")
+  }
+
+  /// Creates a live file, which must not exist: superblock and pages as `SIGKILL` and readers beside it need them.
+  init(creatingLive path: String) throws {
+    HDF5.start()
+    let what = "cannot create \(path)"
+    let creation = try Handle(H5Pcreate(h5_file_creation()), what)
+    // A write that SIGKILL tears is torn at a page boundary: no metadata lies across one.
+    try HDF5.check(H5Pset_file_space_strategy(creation.id, H5F_FSPACE_STRATEGY_PAGE, false, 1), what)
+    try HDF5.check(H5Pset_file_space_page_size(creation.id, 4096), what)
+    try File.keepCompact(creation.id, what)
+    let access = try File.access(path)
+    self.path = path
+    id = try HDF5.check(H5Fcreate(path, h5_exclusive(), creation.id, access.id), what)
+  }
+
+  /// Creates a file for every HDF5 from 1.8 on; it must not exist.
+  init(creatingPlain path: String) throws {
+    HDF5.start()
+    let what = "cannot create \(path)"
+    let access = try Handle(H5Pcreate(h5_file_access()), what)
+    try HDF5.check(H5Pset_libver_bounds(access.id, H5F_LIBVER_EARLIEST, H5F_LIBVER_V18), what)
+    try HDF5.check(H5Pset_alignment(access.id, 64, 64), what)
+    try HDF5.check(H5Pset_file_locking(access.id, false, true), what)
+    self.path = path
+    id = try HDF5.check(H5Fcreate(path, h5_exclusive(), h5_default(), access.id), what)
+  }
+
+  deinit { close() }
+
+  /// libhdf5 closes the file when its datasets are closed too.
+  func close() {
+    if id >= 0 { H5Idec_ref(id) }
+    id = -1
+  }
+
+  /// Leaves it to libhdf5 as it is: for a file that failed, which closing could end the process with.
+  func abandon() { id = -1 }
+
+  /// Hands everything to the kernel, and lets the superblock know where the file ends.
+  func flush() throws { try HDF5.check(H5Fflush(id, H5F_SCOPE_GLOBAL), "cannot write to \(path)") }
+
+  /// Lets readers in while it is written. After this only rows are appended.
+  func startLive() throws { try HDF5.check(H5Fstart_swmr_write(id), "cannot let readers into \(path)") }
+
+  /// Where the file ends, in bytes.
+  var end: Int64 {
+    var size: hsize_t = 0
+    return H5Fget_filesize(id, &size) < 0 ? 0 : Int64(size)
+  }
+
+  /// The kernel's descriptor of the file; it belongs to libhdf5.
+  func descriptor() throws -> Int32 {
+    var pointer: UnsafeMutableRawPointer?
+    try HDF5.check(H5Fget_vfd_handle(id, h5_default(), &pointer), "cannot reach \(path)")
+    return pointer?.load(as: Int32.self) ?? -1
+  }
+
+  private static func access(_ path: String) throws -> Handle {
+    let what = "cannot set up access to \(path)"
+    let access = try Handle(H5Pcreate(h5_file_access()), what)
+    try HDF5.check(H5Pset_libver_bounds(access.id, H5F_LIBVER_V110, H5F_LIBVER_V110), what)
+    // A notebook that has the file open must not block a resume; run.lock keeps a second writer out.
+    try HDF5.check(H5Pset_file_locking(access.id, false, true), what)
+    return access
+  }
+
+  /// Links and attributes stay in the object header: fractal heaps and B-trees are more that a crash could tear.
+  static func keepCompact(_ creation: hid_t, _ what: @autoclosure () -> String) throws {
+    try HDF5.check(H5Pset_link_phase_change(creation, 256, 128), what())
+    try HDF5.check(H5Pset_attr_phase_change(creation, 64, 32), what())
+    // Equal states make equal files.
+    try HDF5.check(H5Pset_obj_track_times(creation, false), what())
+  }
+}

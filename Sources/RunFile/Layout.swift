@@ -1,0 +1,124 @@
+// The names in run.h5, which are a contract with everybody who opens it, and how events become rows and come back.
+import Foundation
+import Run
+
+enum Layout {
+  static let format = "foretop-run"
+  static let formatVersion: UInt64 = 1
+
+  static let readme = """
+    A training run of foretop. While it goes on, open it with h5py.File(path, "r", swmr=True); after it, with any HDF5 \
+    tool. /metrics has one row a step, /heldout one an evaluation: rows past the shortest column, or without their \
+    checksum in commit, do not exist. /samples has JSON texts: row i is bytes[end[i-1]:end[i]].
+    """
+
+  /// Where an event that is no step stands: how many such events came before it, and how many rows of /metrics.
+  struct Place: Equatable {
+    var sequence: Int
+    var row: Int
+  }
+
+  static let placeColumns = [
+    Column("sequence", .unsigned64, "1", "number of events before this one, steps not counted"),
+    Column("row", .unsigned64, "rows", "rows of /metrics before this event"),
+  ]
+
+  /// Columns of a table of JSON texts.
+  static let textColumns =
+    [
+      Column("step", .unsigned64, "steps", "optimizer steps taken"),
+      Column("time", .float64, "s", "wall clock, Unix time"),
+    ] + placeColumns
+
+  static let eventSize = 512
+  static let eventParts: [Ledger.Part] = [
+    .init("step", .whole), .init("time", .number), .init("sequence", .whole), .init("row", .whole),
+    .init("kind", .text(12)), .init("key", .text(24)), .init("old", .number), .init("new", .number),
+    .init("actor", .text(12)), .init("text", .text(412)),
+  ]
+
+  static let sessionSize = 256
+  static let sessionParts: [Ledger.Part] = [
+    .init("start", .number), .init("end", .number), .init("pid", .whole), .init("host", .text(64)),
+    .init("from", .whole), .init("step", .whole), .init("how", .text(16)), .init("sequence", .whole),
+    .init("row", .whole),
+  ]
+
+  static func record(_ occurrence: Occurrence, at place: Place) -> Ledger.Record {
+    [
+      "step": .whole(occurrence.step), "time": .number(occurrence.time), "sequence": .whole(place.sequence),
+      "row": .whole(place.row), "kind": .text(occurrence.kind.rawValue), "key": .text(occurrence.key),
+      "old": .number(occurrence.old ?? .nan), "new": .number(occurrence.new ?? .nan),
+      "actor": .text(occurrence.actor.rawValue), "text": .text(occurrence.text),
+    ]
+  }
+
+  /// Nil where a field is none that this version knows.
+  static func occurrence(_ record: Ledger.Record) -> Occurrence? {
+    guard let kind = Occurrence.Kind(rawValue: record.text("kind")),
+      let actor = Occurrence.Actor(rawValue: record.text("actor"))
+    else { return nil }
+    let old = record.number("old")
+    let new = record.number("new")
+    return Occurrence(
+      kind, step: record.whole("step"), time: record.number("time"), key: record.text("key"),
+      old: old.isNaN ? nil : old, new: new.isNaN ? nil : new, actor: actor, text: record.text("text"))
+  }
+
+  static func place(_ record: Ledger.Record) -> Place {
+    Place(sequence: record.whole("sequence"), row: record.whole("row"))
+  }
+
+  /// The row of something stored as JSON.
+  static func row(_ value: some Encodable, step: Int, time: Double, at place: Place) throws -> Table.Row {
+    Table.Row(
+      values: [Double(step), time, Double(place.sequence), Double(place.row)], payload: try JSON.encoded(value))
+  }
+
+  static func place(_ row: Table.Row) -> Place {
+    Place(sequence: Int(row.values.suffix(2).first ?? 0), row: Int(row.values.last ?? 0))
+  }
+}
+
+extension Table.Row {
+  /// The same row, with the rows of /metrics before it counted anew. For tables that end in a place.
+  func placed(_ place: (Int) -> Int) -> Table.Row {
+    var row = self
+    if let last = row.values.last { row.values[row.values.count - 1] = Double(place(Int(last))) }
+    return row
+  }
+}
+
+/// Codable values as JSON that gives back every number, infinities and not-a-number included.
+enum JSON {
+  static func encoded(_ value: some Encodable) throws -> [UInt8] {
+    let encoder = JSONEncoder()
+    encoder.nonConformingFloatEncodingStrategy = .convertToString(
+      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    return Array(try encoder.encode(value))
+  }
+
+  /// - Parameter what: where it was found, for the error.
+  static func decoded<Value: Decodable>(_ type: Value.Type, _ bytes: [UInt8], _ what: String) throws -> Value {
+    let decoder = JSONDecoder()
+    decoder.nonConformingFloatDecodingStrategy = .convertFromString(
+      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+    do {
+      return try decoder.decode(type, from: Data(bytes))
+    } catch {
+      throw UserError(.data, "\(what) cannot be understood: \(Self.reason(error))")
+    }
+  }
+
+  private static func reason(_ error: any Error) -> String {
+    guard let error = error as? DecodingError else { return "\(error)" }
+    switch error {
+    case .keyNotFound(let key, _): return "“\(key.stringValue)” is missing"
+    case .typeMismatch(_, let place), .valueNotFound(_, let place), .dataCorrupted(let place):
+      let path = place.codingPath.map(\.stringValue).joined(separator: ".")
+      return path.isEmpty ? place.debugDescription : "“\(path)”: \(place.debugDescription)"
+    @unknown default: return "\(error)"
+    }
+  }
+}

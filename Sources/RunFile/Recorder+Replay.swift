@@ -1,0 +1,157 @@
+// A resumed run computes the steps after its checkpoint again. What comes out is compared, to the bit, with what is stored;
+// equal rows are not stored twice, and a difference is said and replaces the old rows.
+import Foundation
+import Run
+
+/// What a run's file holds beyond the checkpoint that the run goes on from.
+struct Replay {
+  struct Row {
+    var index: Int
+    var values: [Double]
+  }
+
+  struct Recorded {
+    var sequence: Int
+    var step: Int
+    var values: [Double]
+  }
+
+  struct Sample {
+    var sequence: Int
+    var step: Int
+    var payload: [UInt8]
+  }
+
+  /// By step.
+  var rows: [Int: Row] = [:]
+  /// Rows in the file before anything was added.
+  var count = 0
+  var evaluations: [Recorded] = []
+  var texts: [Sample] = []
+  var orders: [Sample] = []
+  var occurrences: [Occurrence] = []
+
+  /// The last step that is stored.
+  var last = 0
+
+  /// Nothing to compare with.
+  init() {}
+
+  /// - Parameters:
+  ///   - step: of the checkpoint.
+  ///   - sequence: the number of the first event that came after the checkpoint.
+  init(_ store: Store, after step: Int, sequence: Int) throws {
+    count = store.metrics.count
+    for (index, row) in try store.metrics.rows().enumerated() {
+      guard let row, Int(row.values[0]) > step else { continue }
+      rows[Int(row.values[0])] = Row(index: index, values: row.values)
+    }
+    last = rows.keys.max() ?? 0
+    evaluations = try store.heldout.rows().compactMap { $0 }.map {
+      Recorded(sequence: Layout.place($0).sequence, step: Int($0.values[0]), values: $0.values)
+    }.filter { $0.sequence >= sequence }
+    func samples(_ table: Table) throws -> [Sample] {
+      try table.rows().compactMap { $0 }.map {
+        Sample(sequence: Layout.place($0).sequence, step: Int($0.values[0]), payload: $0.payload)
+      }.filter { $0.sequence >= sequence }
+    }
+    texts = try samples(store.texts)
+    orders = try samples(store.orders)
+    occurrences = try store.events.records().compactMap { $0 }
+      .filter { $0.whole("sequence") >= sequence }.compactMap(Layout.occurrence)
+  }
+
+  /// Whether an occurrence is the repetition of one that is stored: a rate re-applied, a checkpoint written again.
+  mutating func takes(_ occurrence: Occurrence) -> Bool {
+    guard [.rate, .saved, .diverged].contains(occurrence.kind) else { return false }
+    let index = occurrences.firstIndex {
+      $0.kind == occurrence.kind && $0.step == occurrence.step && $0.key == occurrence.key
+        && (occurrence.kind == .saved || $0.new?.bitPattern == occurrence.new?.bitPattern)
+    }
+    guard let index else { return false }
+    occurrences.remove(at: index)
+    return true
+  }
+}
+
+extension Recorder {
+  /// Columns that tell how long something took, which no replay repeats.
+  private static func isTime(_ path: String) -> Bool {
+    ["time", "active", "throughput", "seconds", "sequence", "row"].contains(path) || path.hasPrefix("phase/")
+  }
+
+  /// Stores a step, or finds it stored.
+  func compared(_ report: StepReport) -> [Occurrence] {
+    let values = store.stepMetrics.map { $0.value(report) }
+    guard !replay.rows.isEmpty, report.step <= replay.last else {
+      store.metrics.append(Table.Row(values: values))
+      return []
+    }
+    var notices: [Occurrence] = []
+    if let stored = replay.rows[report.step] {
+      guard let difference = difference(store.metrics.columns, values, stored.values) else {
+        if report.step == replay.last { replay.rows = [:] }
+        return []
+      }
+      notices = [said(difference, at: report.step)]
+      cut(from: report.step, rowsFrom: report.step)
+    } else {
+      // A damaged row was taken out. Those after it are taken out too, and stored again in order.
+      notices = [
+        notice(.notice, "the stored row of step \(report.step) was damaged; rows from there on are written again")
+      ]
+      cut = Cut(step: nil, rows: firstRow(from: report.step)..<replay.count, sequences: [])
+      replay.rows = [:]
+    }
+    store.metrics.append(Table.Row(values: values))
+    return notices
+  }
+
+  /// Stores an evaluation, or finds it stored.
+  func compared(_ evaluation: Evaluation) -> [Occurrence] {
+    let values = store.evaluationMetrics.map { $0.value(evaluation) }
+    var notices: [Occurrence] = []
+    if let index = replay.evaluations.firstIndex(where: { $0.step == evaluation.step }) {
+      let stored = replay.evaluations.remove(at: index)
+      guard let difference = difference(store.heldout.columns, values, stored.values) else { return [] }
+      notices = [said(difference, at: evaluation.step)]
+      cut(from: evaluation.step, rowsFrom: evaluation.step + 1, and: [stored.sequence])
+    }
+    let place = nextPlace()
+    store.heldout.append(Table.Row(values: values + [Double(place.sequence), Double(place.row)]))
+    return notices
+  }
+
+  /// Words for the first column that differs; nil where none does.
+  private func difference(_ columns: [Column], _ new: [Double], _ old: [Double]) -> String? {
+    for (column, (new, old)) in zip(columns, zip(new, old)) where !Self.isTime(column.path) {
+      let new = column.stored(new)
+      if new.bitPattern != old.bitPattern && !(new.isNaN && old.isNaN) {
+        return "\(column.path) is \(new), and was \(old)"
+      }
+    }
+    return nil
+  }
+
+  private func said(_ difference: String, at step: Int) -> Occurrence {
+    notice(
+      .warning,
+      "step \(step) came out differently than before: \(difference); what was stored from there on is replaced",
+      key: "replay", new: Double(step))
+  }
+
+  /// Marks what is stored from a step on as another history, and ends the comparison.
+  private func cut(from step: Int, rowsFrom firstRow: Int, and sequences: Set<Int> = []) {
+    let dropped =
+      replay.evaluations.filter { $0.step >= step }.map(\.sequence)
+      + (replay.texts + replay.orders).filter { $0.step >= step }.map(\.sequence)
+    let rows = cut?.rows ?? self.firstRow(from: firstRow)..<replay.count
+    cut = Cut(step: step, rows: rows, sequences: sequences.union(dropped))
+    replay = Replay()
+  }
+
+  /// The number of the first stored row of a step or a later one.
+  private func firstRow(from step: Int) -> Int {
+    replay.rows.filter { $0.key >= step }.map(\.value.index).min() ?? replay.count
+  }
+}

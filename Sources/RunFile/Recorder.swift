@@ -1,0 +1,298 @@
+// The writer of a run's folder: every event goes in here, and is on its way to the disk within a second.
+import Foundation
+import Run
+
+/// Writes one session of a run. One thread at a time; one recorder a run, which run.lock sees to.
+package final class Recorder {
+  /// The run's folder.
+  package let folder: String
+  /// What this session is.
+  package let beginning: Beginning
+
+  var store: Store
+  /// What a resumed run computes again, to compare with.
+  var replay: Replay
+  /// What must be taken out of the file because a replay came out differently.
+  var cut: Cut?
+  /// The number of the next event that is no step.
+  private var nextSequence: Int
+  /// Whether the open file failed: nothing may touch it again, and it is opened anew.
+  private var isBroken = false
+  /// Whether the disk is full or failing: rows wait in memory.
+  private var isStalled = false
+  private var isClosed = false
+  private var lastFlush = DispatchTime.now()
+  private var lastStep: Int
+  private var lock: RunLock?
+  /// This session's record in /sessions.
+  private var session: Ledger.Record = [:]
+  private var sessionIndex = 0
+
+  /// Begins a new run.
+  /// - Parameter folder: `runs/NAME`; it must not exist, and the folders above it are made.
+  /// - Throws: `UserError` when it exists, cannot be made, or the name is none.
+  package init(creating folder: String, beginning: Beginning) throws {
+    let name = (folder as NSString).lastPathComponent
+    try RunName.check(name)
+    if Folder.exists(folder) {
+      throw UserError(
+        .cannotCreate,
+        "\(folder) exists already: choose another name with --name, or go on with “foretop resume \(name)”")
+    }
+    try Folder.createAll((folder as NSString).deletingLastPathComponent)
+    try Folder.create(folder)
+    lock = try RunLock(folder: folder)
+    try Folder.create(folder + "/checkpoints")
+    self.folder = folder
+    self.beginning = beginning
+    store = try Store(creating: folder + "/run.h5", beginning: beginning)
+    nextSequence = 0
+    lastStep = beginning.step
+    replay = Replay()
+    try begin()
+    try store.publish()
+    try Folder.sync(folder)
+  }
+
+  /// Goes on with a run: repairs what a crash left, keeps all rows, and compares what is computed again with them.
+  /// - Parameter step: the step of the checkpoint that training goes on from; 0 begins again.
+  /// - Throws: `UserError` when another process writes the run, or its files cannot be repaired.
+  package init(resuming folder: String, from step: Int, beginning: Beginning) throws {
+    guard Folder.exists(folder + "/run.h5") else { throw Archive.missing(folder) }
+    lock = try RunLock(folder: folder)
+    self.folder = folder
+    self.beginning = beginning
+    let checkpoints = CheckpointFolder(folder)
+    try checkpoints.removeLeftovers()
+    let sequence = step == 0 ? 0 : try checkpoints.sequence(of: step)
+    store = try Recovery.open(folder + "/run.h5", endsSession: true)
+    guard store.heads == beginning.recipe.heads else {
+      let stored = store.heads.map(\.name).joined(separator: ", ")
+      let wanted = beginning.recipe.heads.map(\.name).joined(separator: ", ")
+      throw UserError(
+        .usage, "this run trains the heads \(stored), and the recipe now asks for \(wanted): begin a new run for that")
+    }
+    nextSequence = try Recovery.nextSequence(of: store)
+    lastStep = beginning.step
+    replay = try Replay(store, after: step, sequence: sequence)
+    try begin()
+  }
+
+  deinit { if !isClosed { letGo() } }
+
+  private func begin() throws {
+    store.beginnings.append(try Layout.row(beginning, step: beginning.step, time: beginning.time, at: nextPlace()))
+    sessionIndex = store.sessions.total
+    session = [
+      "start": .number(beginning.time), "end": .number(.nan), "pid": .whole(Int(getpid())),
+      "host": .text(Machine.name), "from": .whole(beginning.step),
+    ]
+    store.sessions.append(session)
+    try store.reserve()
+    try store.write()
+  }
+
+  // MARK: Events
+
+  /// Takes an event in.
+  /// - Returns: what the recorder has to say about it, already recorded: a difference found in a replay, a full disk, or
+  ///   that it goes on after one. For the screen; do not record it again.
+  package func record(_ event: Event) throws -> [Occurrence] {
+    precondition(!isClosed, "a closed recorder takes no events")
+    var notices: [Occurrence] = []
+    switch event {
+    case .began: return []  // Recorded by `init`.
+    case .stepped(let report):
+      lastStep = report.step
+      notices = compared(report)
+      if notices.isEmpty && !isDue(.now()) { return [] }
+    case .evaluated(let evaluation): notices = compared(evaluation)
+    case .ordered(let sample): try append(sample, step: sample.step, to: store.orders, unless: &replay.orders)
+    case .wrote(let sample): try append(sample, step: sample.step, to: store.texts, unless: &replay.texts)
+    case .occurred(let occurrence): if !replay.takes(occurrence) { append(occurrence) }
+    case .ended(let ending): end(ending)
+    }
+    for notice in notices { append(notice) }
+    return notices + flush()
+  }
+
+  private func append(
+    _ sample: some Encodable, step: Int, to table: Table, unless known: inout [Replay.Sample]
+  ) throws {
+    let payload = try JSON.encoded(sample)
+    if let index = known.firstIndex(where: { $0.payload == payload }) {
+      known.remove(at: index)
+    } else {
+      table.append(try Layout.row(sample, step: step, time: now, at: nextPlace()))
+    }
+  }
+
+  func append(_ occurrence: Occurrence) { store.events.append(Layout.record(occurrence, at: nextPlace())) }
+
+  private func end(_ ending: Ending) {
+    let place = nextPlace()
+    session["end"] = .number(ending.time)
+    session["step"] = .whole(ending.step)
+    session["how"] = .text(ending.reason.rawValue)
+    session["sequence"] = .whole(place.sequence)
+    session["row"] = .whole(place.row)
+    store.sessions.update(session, at: sessionIndex)
+  }
+
+  /// The place of an event that is recorded now.
+  func nextPlace() -> Layout.Place {
+    defer { nextSequence += 1 }
+    return Layout.Place(sequence: nextSequence, row: store.metrics.total)
+  }
+
+  /// A line of the recorder's own.
+  func notice(_ kind: Occurrence.Kind, _ text: String, key: String = "", new: Double? = nil) -> Occurrence {
+    Occurrence(kind, step: lastStep, time: now, key: key, new: new, text: text)
+  }
+
+  var now: Double { Date().timeIntervalSince1970 }
+
+  // MARK: To the disk
+
+  /// Writes what waits when the last time was a second ago or more. Call it a few times a second.
+  /// - Returns: as `record`.
+  package func flushIfDue(now: DispatchTime = .now()) -> [Occurrence] { isDue(now) ? flush() : [] }
+
+  private func isDue(_ now: DispatchTime) -> Bool {
+    now.uptimeNanoseconds >= lastFlush.uptimeNanoseconds + 1_000_000_000
+  }
+
+  /// Hands all that waits to the kernel. What the disk does not take stays in memory and is tried again.
+  /// - Returns: as `record`.
+  @discardableResult package func flush() -> [Occurrence] {
+    // What the disk did not take is not tried again for every event.
+    if isStalled && !isDue(.now()) { return [] }
+    return flushNow()
+  }
+
+  @discardableResult private func flushNow() -> [Occurrence] {
+    lastFlush = .now()
+    guard isBroken || cut != nil || store.hasWaiting else { return [] }
+    do {
+      if isBroken || cut != nil { try reopen() }
+      try store.reserve()
+    } catch {
+      return stalled(error)
+    }
+    do {
+      try store.write()
+    } catch {
+      isBroken = true
+      return stalled(error)
+    }
+    guard isStalled else { return [] }
+    isStalled = false
+    let notice = notice(.notice, "the disk takes the run again; nothing was lost")
+    append(notice)
+    return [notice] + flushNow()
+  }
+
+  private func stalled(_ error: any Error) -> [Occurrence] {
+    guard !isStalled else { return [] }
+    isStalled = true
+    let warning = notice(.warning, "\(error); what happens is kept in memory, and writing is tried again every second")
+    append(warning)
+    return [warning]
+  }
+
+  /// Opens run.h5 anew: after a failure, and to take rows out, which readers beside it would not survive.
+  private func reopen() throws {
+    let path = folder + "/run.h5"
+    let old = store
+    if isBroken {
+      // libhdf5 still has the failed file open and would hand it out again; a copy is another file to it.
+      old.abandon()
+      try Folder.copy(path, to: path + ".copy")
+      try Folder.rename(path + ".copy", path)
+    } else {
+      try old.reserve()
+      try writeOrBreak()
+      old.close()
+      isBroken = true
+    }
+    let new = try Recovery.open(path, endsSession: false, removing: old.hasUnconfirmed ? nil : cut)
+    new.adopt(from: old)
+    store = new
+    isBroken = false
+    if old.hasUnconfirmed && cut != nil { return try reopen() }
+    if let step = cut?.step { try CheckpointFolder(folder).setAside(from: step) }
+    cut = nil
+  }
+
+  private func writeOrBreak() throws {
+    do {
+      try store.write()
+    } catch {
+      isBroken = true
+      throw error
+    }
+  }
+
+  /// Ends the session: all is on the disk, the file is closed, and the lock is free.
+  /// - Parameter how: why it ends, where no `.ended` event said so; nil leaves it open, as a killed session is.
+  /// - Throws: `UserError` when the disk does not take what waits; then it is lost.
+  package func close(_ how: Ending.Reason? = nil) throws {
+    guard !isClosed else { return }
+    if let how, session["how"] == nil { end(Ending(how, step: lastStep, time: now)) }
+    flushNow()
+    isClosed = true
+    defer { lock = nil }
+    guard !isBroken, !store.hasWaiting else {
+      store.abandon()
+      throw UserError(
+        .inputOutput, "the end of the run could not be written to \(folder)/run.h5: free some space and resume it")
+    }
+    store.close()
+    let file = try FileDescriptor(opening: folder + "/run.h5", O_RDWR)
+    // Gives back the room that was reserved and not used.
+    try file.resize(to: file.size())
+    try file.sync()
+  }
+
+  /// As `close`, for a recorder that nobody closed: it goes as far as the disk lets it.
+  private func letGo() {
+    flushNow()
+    if isBroken || store.hasWaiting { store.abandon() } else { store.close() }
+  }
+
+  // MARK: Checkpoints
+
+  /// Writes a checkpoint aside, verifies it, gives it its name, and removes those that the recipe does not keep.
+  /// - Parameter isBest: whether its held-out loss is the lowest of the run so far.
+  /// - Returns: a line that says so, already recorded. For the screen; do not record it again.
+  /// - Throws: `UserError` when it is not on the disk: nothing is changed then, and the older ones are still there.
+  package func save(_ checkpoint: Checkpoint, isBest: Bool) throws -> Occurrence {
+    let start = DispatchTime.now()
+    flush()
+    let checkpoints = CheckpointFolder(folder)
+    let bytes = try checkpoints.write(checkpoint, isBest: isBest, sequence: nextSequence)
+    try checkpoints.retain(newest: checkpoint.recipe.save.keep, after: checkpoint.state.step)
+    let seconds = Double(DispatchTime.now().uptimeNanoseconds - start.uptimeNanoseconds) / 1e9
+    let saved = Occurrence(
+      .saved, step: checkpoint.state.step, time: now, key: isBest ? "best" : "", new: Double(bytes),
+      text: "saved \(checkpoints.name(of: checkpoint.state.step))  \(Self.size(bytes)) in \(Self.rounded(seconds)) s")
+    if !replay.takes(saved) { append(saved) }
+    flush()
+    return saved
+  }
+
+  /// `61 MB`, `3.4 GB`.
+  private static func size(_ bytes: Int) -> String {
+    let units = ["B", "kB", "MB", "GB"]
+    var value = Double(bytes)
+    var unit = 0
+    while value >= 1000 && unit < units.count - 1 {
+      value /= 1000
+      unit += 1
+    }
+    return (value < 10 && unit > 0 ? rounded(value) : String(Int(value.rounded()))) + " " + units[unit]
+  }
+
+  /// With one digit after the point.
+  private static func rounded(_ value: Double) -> String { String((value * 10).rounded() / 10) }
+}

@@ -1,0 +1,56 @@
+// One writer a run: run.lock, held while a session lasts, with the process and host that hold it. The kernel lets go of it
+// when the process ends, however it ends.
+import Foundation
+import Run
+
+struct RunLock: ~Copyable {
+  private let file: FileDescriptor
+
+  /// Takes the lock of a run's folder.
+  /// - Throws: `UserError` naming the process that has it.
+  init(folder: String) throws {
+    let path = folder + "/run.lock"
+    let file = try FileDescriptor(opening: path, O_RDWR | O_CREAT)
+    // A reader that looks whether the run is live holds the lock for an instant: that is no second writer.
+    var tries = 0
+    while flock(file.number, LOCK_EX | LOCK_NB) != 0 {
+      guard errno == EWOULDBLOCK || errno == EINTR else { throw Failure("lock", path).error }
+      tries += 1
+      if tries > 20 {
+        let holder = Self.holder(try file.read(at: 0, count: 400))
+        let name = (folder as NSString).lastPathComponent
+        throw UserError(
+          .unavailable, "run “\(name)” is being written by \(holder): stop that one first, or wait until it ends")
+      }
+      usleep(10_000)
+    }
+    try file.resize(to: 0)
+    try file.write(Array("\(getpid()) \(Machine.name)\n".utf8), at: 0)
+    self.file = file
+  }
+
+  /// Whether somebody has it. Takes it for an instant.
+  static func isHeld(folder: String) -> Bool {
+    guard let file = try? FileDescriptor(opening: folder + "/run.lock", O_RDONLY) else { return false }
+    if flock(file.number, LOCK_SH | LOCK_NB) == 0 {
+      flock(file.number, LOCK_UN)
+      return false
+    }
+    return errno == EWOULDBLOCK
+  }
+
+  private static func holder(_ content: [UInt8]) -> String {
+    let words = String(decoding: content, as: UTF8.self).split(whereSeparator: \.isWhitespace)
+    guard words.count >= 2 else { return "another process" }
+    return "process \(words[0]) on host \(words[1])"
+  }
+}
+
+enum Machine {
+  /// The machine's name.
+  static var name: String {
+    var buffer = [CChar](repeating: 0, count: 256)
+    gethostname(&buffer, 255)
+    return String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+  }
+}

@@ -1,0 +1,214 @@
+// run.h5, open: all its tables together. The recorder appends to it, the archive reads from it.
+import CHDF5
+import Foundation
+import Run
+
+final class Store {
+  let file: File
+  let heads: [Head]
+  let stepMetrics: [Metric<StepReport>]
+  let evaluationMetrics: [Metric<Evaluation>]
+  let metrics: Table
+  let heldout: Table
+  let texts: Table
+  let orders: Table
+  /// What each session began with, as JSON: its recipe too.
+  let beginnings: Table
+  let events: Ledger
+  let sessions: Ledger
+  /// Up to where the disk has room reserved for the file.
+  private var reserved: Int64 = 0
+
+  private var tables: [Table] { [metrics, heldout, texts, orders, beginnings] }
+  private var ledgers: [Ledger] { [events, sessions] }
+
+  /// Creates run.h5 with everything that it will ever hold, then lets readers in. `publish` gives it its name.
+  init(creating path: String, beginning: Beginning) throws {
+    file = try File(creatingLive: path + ".new")
+    heads = beginning.recipe.heads
+    stepMetrics = Metric.ofSteps(heads: heads)
+    evaluationMetrics = Metric.ofEvaluations(heads: heads)
+    try Self.label(file, beginning)
+    let folders = ["/recipe", "/metrics", "/heldout", "/samples", "/samples/text", "/samples/order", "/beginnings"]
+    let inner =
+      Set(stepMetrics.compactMap { Self.folder("/metrics/" + $0.path) }).sorted()
+      + Set(evaluationMetrics.compactMap { Self.folder("/heldout/" + $0.path) }).sorted()
+    for group in folders + inner.filter({ !folders.contains($0) }) { try Group.create(group, in: file) }
+
+    let yaml = try Dataset(creating: "/recipe/yaml", of: h5_u8(), chunk: 4096, in: file)
+    try Group.set("units", "1", on: "/recipe/yaml", in: file)
+    try Group.set("long_name", "the recipe the run began with, as YAML in UTF-8", on: "/recipe/yaml", in: file)
+    let text = Array(beginning.recipe.yaml.utf8)
+    try yaml.resize(to: text.count)
+    try yaml.write(text, of: h5_u8(), at: 0, count: text.count)
+
+    metrics = try Table(creating: "/metrics", columns: stepMetrics.map(Column.init), hasPayload: false, in: file)
+    heldout = try Table(
+      creating: "/heldout", columns: evaluationMetrics.map(Column.init) + Layout.placeColumns, hasPayload: false,
+      in: file)
+    texts = try Table(creating: "/samples/text", columns: Layout.textColumns, hasPayload: true, in: file)
+    orders = try Table(creating: "/samples/order", columns: Layout.textColumns, hasPayload: true, in: file)
+    beginnings = try Table(creating: "/beginnings", columns: Layout.textColumns, hasPayload: true, in: file)
+    events = try Ledger(
+      creating: "/events", Layout.eventParts, size: Layout.eventSize, longName: "the run's log", in: file)
+    sessions = try Ledger(
+      creating: "/sessions", Layout.sessionParts, size: Layout.sessionSize,
+      longName: "from each start of the program to its end; an empty how: not ended, or killed", in: file)
+    try Self.labelPlots(file, inner)
+    try file.flush()
+    try reserve()
+    try file.startLive()
+    try file.flush()
+  }
+
+  /// Gives a created file its name: from now on it is found.
+  func publish() throws {
+    let path = String(file.path.dropLast(".new".count))
+    try Folder.rename(file.path, path)
+    file.path = path
+  }
+
+  /// Opens run.h5.
+  init(opening path: String, _ how: Opening) throws {
+    let file = try File(opening: path, how)
+    self.file = file
+    guard try Group.text("format", on: "/", in: file) == Layout.format else {
+      throw UserError(.data, "\(path) is no run file of foretop: its attribute “format” is not “\(Layout.format)”")
+    }
+    let version = try Group.number("formatVersion", on: "/", in: file) ?? 0
+    guard version == Layout.formatVersion else {
+      throw UserError(
+        .data,
+        "\(path) has format version \(version), and this foretop knows \(Layout.formatVersion): use the foretop that wrote it"
+      )
+    }
+    heads = Head.allCases.filter { Group.has("/metrics/loss/\($0.name)", in: file) }
+    stepMetrics = Metric.ofSteps(heads: heads)
+    evaluationMetrics = Metric.ofEvaluations(heads: heads)
+    metrics = try Table(opening: "/metrics", columns: stepMetrics.map(Column.init), hasPayload: false, in: file)
+    heldout = try Table(
+      opening: "/heldout", columns: evaluationMetrics.map(Column.init) + Layout.placeColumns, hasPayload: false,
+      in: file)
+    texts = try Table(opening: "/samples/text", columns: Layout.textColumns, hasPayload: true, in: file)
+    orders = try Table(opening: "/samples/order", columns: Layout.textColumns, hasPayload: true, in: file)
+    beginnings = try Table(opening: "/beginnings", columns: Layout.textColumns, hasPayload: true, in: file)
+    events = try Ledger(opening: "/events", Layout.eventParts, size: Layout.eventSize, in: file)
+    sessions = try Ledger(opening: "/sessions", Layout.sessionParts, size: Layout.sessionSize, in: file)
+  }
+
+  /// The recipe that the run began with.
+  func recipe() throws -> Recipe {
+    let yaml = try Dataset(opening: "/recipe/yaml", in: file)
+    let count = try yaml.count()
+    guard count <= 1 << 20 else { throw UserError(.data, "/recipe/yaml in \(file.path) has \(count) bytes: no recipe") }
+    var bytes = [UInt8](repeating: 0, count: count)
+    try yaml.read(into: &bytes, of: h5_u8(), at: 0, count: count)
+    return try Recipe(yaml: String(decoding: bytes, as: UTF8.self), source: "/recipe/yaml in \(file.path)")
+  }
+
+  // MARK: Writing
+
+  /// Whether anything is not in the file yet.
+  var hasWaiting: Bool { tables.contains { $0.hasWaiting } || ledgers.contains { $0.hasWaiting } }
+
+  /// Whether anything may not be in the file yet, although libhdf5 has it.
+  var hasUnconfirmed: Bool { tables.contains { $0.hasUnconfirmed } || ledgers.contains { $0.hasUnconfirmed } }
+
+  /// Makes sure that the disk has room for what waits. libhdf5 must never meet a full disk: it would end the process.
+  func reserve() throws {
+    HDF5.start()
+    let end = file.end
+    let needed =
+      end + Int64(tables.reduce(0) { $0 + $1.waitingSize } + ledgers.reduce(0) { $0 + $1.waitingSize } + 1 << 20)
+    guard needed > reserved else { return }
+    let ahead = needed + 4 << 20
+    guard file_reserve(try file.descriptor(), end, ahead - end) != 0 else {
+      reserved = ahead
+      return
+    }
+    if errno == EOPNOTSUPP || errno == ENOSYS { return }
+    throw Failure("write", file.path).error
+  }
+
+  /// Stores what waits: rows, then their checksums, then the superblock.
+  func write() throws {
+    HDF5.start()
+    for table in tables { try table.write() }
+    for ledger in ledgers { try ledger.write() }
+    try file.flush()
+    for table in tables { table.confirm() }
+    for ledger in ledgers { ledger.confirm() }
+  }
+
+  /// Takes over what another object of the same file may not have stored.
+  func adopt(from old: Store) {
+    for (table, old) in zip(tables, old.tables) { table.adopt(from: old) }
+    for (ledger, old) in zip(ledgers, old.ledgers) { ledger.adopt(from: old) }
+  }
+
+  /// Lets go of the file, which was flushed.
+  func close() {
+    for table in tables { table.close() }
+    for ledger in ledgers { ledger.close() }
+    file.close()
+  }
+
+  /// See `File.abandon`.
+  func abandon() {
+    for table in tables { table.abandon() }
+    for ledger in ledgers { ledger.abandon() }
+    file.abandon()
+  }
+
+  // MARK: Labels
+
+  private static func label(_ file: File, _ beginning: Beginning) throws {
+    let texts = [
+      ("format", Layout.format), ("name", beginning.name), ("version", Version.text), ("NX_class", "NXroot"),
+      ("default", "metrics"), ("readme", Layout.readme), ("precision", beginning.precision),
+      ("corpus", beginning.corpus),
+    ]
+    for (name, text) in texts { try Group.set(name, text, on: "/", in: file) }
+    let numbers = [
+      ("formatVersion", Layout.formatVersion), ("seed", beginning.recipe.seed), ("threads", UInt64(beginning.threads)),
+      ("parameters", UInt64(beginning.parameters)),
+    ]
+    for (name, number) in numbers { try Group.set(name, number, on: "/", in: file) }
+    try Group.set("created", beginning.time, on: "/", in: file)
+  }
+
+  /// What h5web and NeXpy plot when a group is opened: the losses over the steps.
+  private static func labelPlots(_ file: File, _ groups: [String]) throws {
+    for root in ["/metrics", "/heldout"] {
+      try Group.set("NX_class", "NXentry", on: root, in: file)
+      try Group.set("default", "loss", on: root, in: file)
+    }
+    for group in ["/recipe", "/samples", "/samples/text", "/samples/order", "/beginnings"] {
+      try Group.set("NX_class", "NXcollection", on: group, in: file)
+    }
+    for group in groups {
+      let root = group.hasPrefix("/metrics") ? "/metrics" : "/heldout"
+      let what = "cannot link \(group)/step in \(file.path)"
+      try HDF5.check(
+        H5Lcreate_hard(file.id, root + "/step", file.id, group + "/step", h5_default(), h5_default()), what)
+      let names = try Group.names(in: group, of: file).filter { $0 != "step" }
+      guard let signal = names.contains("total") ? "total" : names.first else { continue }
+      try Group.set("NX_class", "NXdata", on: group, in: file)
+      try Group.set("signal", signal, on: group, in: file)
+      try Group.set("axes", "step", on: group, in: file)
+      let others = names.filter { $0 != signal }
+      if !others.isEmpty { try Group.set("auxiliary_signals", others, on: group, in: file) }
+    }
+  }
+
+  /// The group of a column that lies deeper than its table.
+  private static func folder(_ path: String) -> String? {
+    let parts = path.split(separator: "/")
+    return parts.count > 2 ? "/" + parts.dropLast().joined(separator: "/") : nil
+  }
+}
+
+/// What wrote the file.
+enum Version {
+  static let text = "foretop 1, HDF5 \(H5_VERS_MAJOR).\(H5_VERS_MINOR).\(H5_VERS_RELEASE)"
+}

@@ -1,0 +1,65 @@
+// The first 48 bytes of a live HDF5 file. A killed writer leaves them saying “being written” and an old end of file;
+// this says what is true, so that libhdf5 opens the file again. (h5clear cuts such files short: it is never used.)
+import Foundation
+import Run
+
+/// HDF5's superblock of version 3, as the file space strategies and live reading of 1.10 need it.
+struct Superblock {
+  private static let signature: [UInt8] = [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a]
+  /// Length, checksum included.
+  static let size = 48
+  /// Live files are laid out in pages of this many bytes.
+  static let page = 4096
+
+  private(set) var bytes: [UInt8]
+
+  /// - Parameter bytes: the start of a file.
+  /// - Throws: `UserError` when that is not the start of a live run file.
+  init(_ bytes: [UInt8], path: String) throws {
+    guard bytes.count >= Self.size, Array(bytes.prefix(8)) == Self.signature else {
+      throw UserError(.data, "\(path) is not an HDF5 file")
+    }
+    guard bytes[8] == 3, bytes[9] == 8, bytes[10] == 8 else {
+      throw UserError(.data, "\(path) was not written by foretop: its superblock is of version \(bytes[8]), not 3")
+    }
+    self.bytes = Array(bytes.prefix(Self.size))
+  }
+
+  /// Whether its writer did not close it, or has not yet.
+  var isMarkedOpen: Bool { bytes[11] != 0 }
+
+  /// Says that nobody writes the file and that it ends at `end`.
+  mutating func close(end: Int) {
+    bytes[11] = 0
+    for place in 0..<8 { bytes[28 + place] = UInt8(truncatingIfNeeded: end >> (8 * place)) }
+    let sum = lookup3(bytes.prefix(44))
+    for place in 0..<4 { bytes[44 + place] = UInt8(truncatingIfNeeded: sum >> UInt32(8 * place)) }
+  }
+
+  /// The end of a file of `size` bytes: whole pages.
+  static func end(of size: Int) -> Int { (size + page - 1) / page * page }
+
+  /// Repairs a file that its writer left open. The caller holds the run's lock. A file that was closed stays as it is.
+  static func repair(_ path: String) throws {
+    let descriptor = try FileDescriptor(opening: path, O_RDWR)
+    var block = try Superblock(descriptor.read(at: 0, count: size), path: path)
+    guard block.isMarkedOpen else { return }
+    let end = end(of: try descriptor.size())
+    try descriptor.resize(to: end)
+    block.close(end: end)
+    try descriptor.write(block.bytes, at: 0)
+    try descriptor.sync()
+  }
+
+  /// The whole file as it would be after `repair`, which is not done: for readers of a run that was killed.
+  static func repairedImage(of path: String) throws -> [UInt8] {
+    let descriptor = try FileDescriptor(opening: path, O_RDONLY)
+    let size = try descriptor.size()
+    var image = try descriptor.read(at: 0, count: size)
+    var block = try Superblock(image, path: path)
+    image.append(contentsOf: [UInt8](repeating: 0, count: end(of: size) - size))
+    block.close(end: image.count)
+    image.replaceSubrange(0..<Self.size, with: block.bytes)
+    return image
+  }
+}

@@ -1,0 +1,189 @@
+// The main thread: takes news and signals, and shows the run on the screen, as lines, as JSON, or not at all.
+import Curses
+import Dashboard
+import Foundation
+import Run
+import TerminalUI
+
+/// Follows a session to its end.
+struct Conductor: ~Copyable {
+  private let session: Session
+  private let options: ScreenOptions
+  private let signals: Signals
+  private var tally = Tally()
+  /// INT and TERM so far, and the status that they ask for.
+  private var interrupts = 0
+  private var status: Int32 = 0
+  /// The news that ended the session.
+  private var outcome: UserError??
+  private var hasHungUp = false
+  /// What came before there was a place to show it.
+  private var early: [News] = []
+
+  init(_ plan: Plan, options: ScreenOptions) {
+    let hasScreen = !options.headless && !options.json
+    session = Session(plan, isAttended: hasScreen && isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1)
+    self.options = options
+    // Before curses and before any thread: none of them may take a signal another way.
+    signals = Signals(withScreen: hasScreen)
+  }
+
+  /// Runs the session and prints a summary.
+  /// - Returns: the process's exit status.
+  /// - Throws: `UserError` when the run could not begin.
+  mutating func run() throws -> Int32 {
+    // A name that is none is refused even where no layout is shown.
+    let layouts = try LayoutFiles(startingWith: options.layout)
+    session.start()
+    if !options.headless && !options.json {
+      try waitForQuickFailure()
+      try show(layouts)
+    }
+    try follow()
+    return try finish()
+  }
+
+  /// What can fail fails fast, and then there is no need to take the screen first.
+  private mutating func waitForQuickFailure() throws {
+    let deadline = Date(timeIntervalSinceNow: 0.05)
+    while tally.beginning == nil, Date() < deadline {
+      for news in session.news.takeAll(waitingUntil: deadline) {
+        early.append(news)
+        try take(news) { _ in }
+      }
+    }
+  }
+
+  // MARK: With a screen
+
+  /// Shows the dashboard until the run is over, the user leaves it, or the terminal goes away. Returns at once where there
+  /// is no screen to be had.
+  private mutating func show(_ layouts: LayoutFiles) throws {
+    guard var view = ScreenView.open(options: options, layouts: layouts, mode: .live) else { return }
+    for case .event(let event) in early { view.dashboard.receive(event) }
+    early = []
+    while outcome == nil {
+      for signal in signals.taken() {
+        if signal == SIGHUP {
+          hangUp()
+          return
+        }
+        if signal == SIGTSTP {
+          view.pauseForShell()
+        } else if interrupts(signal) {
+          view.restore()
+          leaveNow()
+        }
+      }
+      for news in session.news.takeAll() { try take(news) { view.dashboard.receive($0) } }
+      for line in view.overheardLines() {
+        let notice = Occurrence(
+          .warning, step: tally.last?.step ?? 0, time: Date().timeIntervalSince1970, text: line)
+        view.dashboard.receive(.occurred(notice))
+        session.record(notice)
+      }
+      guard outcome == nil else { break }
+      if let command = view.turn(wake: signals.descriptor) {
+        if command == .detach {
+          early = tally.beginning.map { [.event(.began($0))] } ?? []
+          break
+        }
+        session.requests.send(Request(command, by: .key))
+      }
+      if view.isGone {
+        hangUp()
+        return
+      }
+    }
+    view.restore()
+  }
+
+  // MARK: Without
+
+  /// Prints lines or JSON until the run is over.
+  private mutating func follow() throws {
+    var lines = LineMode(isJSON: options.json)
+    for news in early { lines.take(news) }
+    lines.flush()
+    while outcome == nil {
+      for signal in signals.taken() {
+        if signal == SIGHUP {
+          hangUp()
+        } else if interrupts(signal) {
+          leaveNow()
+        }
+      }
+      for news in session.news.takeAll() {
+        lines.take(news)
+        // Nobody is there any more to decide what becomes of a run that diverged.
+        if case .event(.occurred(let occurrence)) = news, occurrence.kind == .diverged {
+          session.requests.send(Request(.stop(saving: false), by: .program))
+        }
+        try take(news) { _ in }
+      }
+      lines.flush()
+      if outcome == nil { signals.wait(milliseconds: 50) }
+    }
+  }
+
+  // MARK: Both
+
+  private mutating func take(_ news: News, show: (Event) -> Void) throws {
+    switch news {
+    case .event(let event):
+      tally.receive(event)
+      show(event)
+    case .preparing: break
+    case .failed(let error): throw error
+    case .closed(let error): outcome = .some(error)
+    }
+  }
+
+  /// Asks the run to save and stop.
+  /// - Returns: whether it was asked before, or there is nothing to save yet: then the process ends now.
+  private mutating func interrupts(_ signal: CInt) -> Bool {
+    guard signal == SIGINT || signal == SIGTERM else { return false }
+    interrupts += 1
+    status = 128 + signal
+    guard interrupts == 1, tally.beginning != nil else { return true }
+    session.requests.send(Request(.stop(saving: true), by: .signal))
+    return false
+  }
+
+  private func leaveNow() -> Never {
+    let advice = tally.beginning == nil ? "" : "; “\(session.plan.command("resume"))” goes on from the last checkpoint"
+    FileHandle.standardError.write(Data("foretop: stopped at once\(advice)\n".utf8))
+    // Threads are at work: no destructors while they are.
+    fflush(nil)
+    _exit(status)
+  }
+
+  /// The terminal is gone; the run stays. What would be printed goes nowhere from now on.
+  private mutating func hangUp() {
+    guard !hasHungUp else { return }
+    hasHungUp = true
+    let nowhere = open("/dev/null", O_RDWR)
+    for descriptor in [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO]
+    where isatty(descriptor) == 1 || fcntl(descriptor, F_GETFL) < 0 {
+      dup2(nowhere, descriptor)
+    }
+    close(nowhere)
+    session.record(
+      Occurrence(
+        .notice, step: tally.last?.step ?? 0, time: Date().timeIntervalSince1970, actor: .signal,
+        text: "the terminal hung up; the run goes on without a screen"))
+  }
+
+  private func finish() throws -> Int32 {
+    if !options.json { print(tally.summary(of: session.plan)) }
+    fflush(nil)
+    if let error = outcome ?? nil { throw error }
+    if status != 0 { return status }
+    switch tally.ending?.reason {
+    case .diverged: return 1
+    case .failed: return UserError.Status.inputOutput.rawValue
+    case .abandoned where tally.hasDiverged: return 1
+    default: return 0
+    }
+  }
+}

@@ -1,0 +1,53 @@
+// foretop eval: what a stored network loses on a text.
+import ArgumentParser
+import Corpus
+import Foundation
+import Run
+import RunFile
+import TerminalUI
+import Training
+
+struct Eval: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Measures the losses of a run's last checkpoint on a text.",
+    discussion: """
+      The text is cut into consecutive windows of the network's context: window i begins at token i·T, and the last, short \
+      one is left out. Token order looks ahead past a window's end where the text goes on. Without --data, the held-out \
+      part of the run's own corpus is taken.
+      """)
+
+  @Argument(help: ArgumentHelp("The run's name.", valueName: "name"))
+  var name: String
+
+  @Option(help: ArgumentHelp("A text file or folder; can be repeated.", valueName: "path"))
+  var data: [String] = []
+
+  @Flag(help: "Prints one JSON object.")
+  var json = false
+
+  @OptionGroup var place: PlaceOptions
+
+  func run() throws {
+    Patience.choose()
+    let archive = try StoredRun.archive(name, in: place)
+    let checkpoint = try StoredRun.checkpoint(of: archive)
+    let text = try text(for: checkpoint)
+    let reader = try Reader(checkpoint, threads: place.threads(before: archive.beginning.threads))
+    let losses = try reader.losses(on: text)
+    let positions = losses.first?.positions ?? 0
+    if json {
+      print(JSON.object(losses.json + [JSON.Member("positions", .integer(positions))]).line)
+    } else {
+      print(
+        "\(name) at step \(Figure.grouped(checkpoint.state.step))  \(Tally.words(losses))  over \(Figure.grouped(positions)) positions"
+      )
+    }
+  }
+
+  private func text(for checkpoint: Checkpoint) throws -> Part {
+    let tokenizer = try Tokenizer(checkpoint.tokenizer)
+    return data.isEmpty
+      ? try Corpus(opening: try Corpus.Source(checkpoint.recipe), tokenizer: tokenizer).heldOut
+      : try Corpus.tokens(at: data, by: tokenizer)
+  }
+}

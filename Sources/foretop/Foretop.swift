@@ -1,0 +1,80 @@
+// The program: its commands, and how errors become a sentence and a status.
+import ArgumentParser
+import Corpus
+import Foundation
+import Run
+
+@main
+struct Foretop: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "foretop",
+    abstract: "Trains small language models on this machine's processor, where you can watch and steer.",
+    discussion: """
+      A run learns to predict the next token (NTP) and the order of the upcoming ones (TOP), shows how it goes on the \
+      screen, obeys your keys (? lists them), and is kept in HDF5 files below runs/.
+
+        foretop train                      trains on the default corpus
+        foretop train tiny --steps 100     another recipe, with a change
+        foretop resume NAME                goes on with a run
+        foretop runs                       lists them
+      """,
+    version: "0.1.0",
+    subcommands: [
+      Train.self, Resume.self, Runs.self, Inspect.self, Eval.self, Generate.self, Tokenize.self, LayoutCommand.self,
+    ])
+
+  static func main() {
+    do {
+      var command = try parseAsRoot()
+      try command.run()
+    } catch let error as UserError {
+      leave(error.message, error.status.rawValue)
+    } catch let error as CorpusError {
+      leave(error.description, UserError(error).status.rawValue)
+    } catch let error as Ended {
+      Foundation.exit(error.status)
+    } catch {
+      let status = exitCode(for: error)
+      // Help and version are asked for; they are no errors.
+      guard status != .success else { exit(withError: error) }
+      leave((wrongCommand ?? message(for: error)) + " (“foretop --help” says more)", UserError.Status.usage.rawValue)
+    }
+  }
+
+  /// What to say when the first word is no command.
+  private static var wrongCommand: String? {
+    let names =
+      configuration.subcommands.compactMap { $0.configuration.commandName ?? String(describing: $0).lowercased() } + [
+        "help"
+      ]
+    guard let word = CommandLine.arguments.dropFirst().first, !word.hasPrefix("-"), !names.contains(word) else {
+      return nil
+    }
+    return "there is no command “\(word)”" + (names.nearest(to: word).map { "; did you mean “\($0)”?" } ?? "")
+  }
+
+  private static func leave(_ message: String, _ status: Int32) -> Never {
+    FileHandle.standardError.write(Data("foretop: \(message)\n".utf8))
+    Foundation.exit(status)
+  }
+}
+
+/// A command is over, all has been said, and this is the status.
+struct Ended: Error {
+  let status: Int32
+}
+
+extension UserError {
+  /// A corpus's error, with a status for the shell.
+  init(_ error: CorpusError) {
+    let status: Status =
+      switch error.kind {
+      case .missing: .noInput
+      case .unreadable: .inputOutput
+      case .empty, .tooShort, .badText, .badTokenizer: .data
+      case .usage: .usage
+      case .cannotWriteCache: .cannotCreate
+      }
+    self.init(status, error.description)
+  }
+}

@@ -1,0 +1,60 @@
+// foretop generate: text from a stored network.
+import ArgumentParser
+import Corpus
+import Foundation
+import Run
+import RunFile
+import Training
+
+struct Generate: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Writes text with a run's last checkpoint.",
+    discussion: "The prompt is printed first, then what the network makes of it, as it comes.")
+
+  @Argument(help: ArgumentHelp("The run's name.", valueName: "name"))
+  var name: String
+
+  @Option(help: ArgumentHelp("What the text begins with.", valueName: "text"))
+  var prompt: String
+
+  @Option(help: ArgumentHelp("How many tokens to write.", valueName: "n"))
+  var tokens = 100
+
+  @Option(help: ArgumentHelp("0 always takes the likeliest token; 1 draws as the network says.", valueName: "x"))
+  var temperature = 0.8
+
+  @Option(help: ArgumentHelp("Where the draws come from.", valueName: "n"))
+  var seed: UInt64 = 1
+
+  @OptionGroup var place: PlaceOptions
+
+  func validate() throws {
+    guard (0...1_000_000).contains(tokens) else {
+      throw ValidationError("--tokens must be from 0 to 1000000, and \(tokens) is not")
+    }
+    guard temperature.isFinite, (0...100).contains(temperature) else {
+      throw ValidationError("--temperature must be from 0 to 100, and \(temperature) is not")
+    }
+  }
+
+  func run() throws {
+    Patience.choose()
+    let archive = try StoredRun.archive(name, in: place)
+    let checkpoint = try StoredRun.checkpoint(of: archive)
+    let tokenizer = try Tokenizer(checkpoint.tokenizer)
+    let start = tokenizer.tokens(of: prompt)
+    guard !start.isEmpty else {
+      throw UserError(.usage, "--prompt is empty: give at least one character to begin with")
+    }
+    let reader = try Reader(checkpoint, threads: place.threads(before: archive.beginning.threads))
+    Self.put(Array(prompt.utf8))
+    try reader.write(after: start, tokens: tokens, temperature: temperature, seed: seed) { token in
+      Self.put(tokenizer.bytes(of: [token], continuing: true))
+      return true
+    }
+    Self.put([UInt8(ascii: "\n")])
+  }
+
+  /// Bytes as they are: a character may come in several tokens.
+  private static func put(_ bytes: [UInt8]) { FileHandle.standardOutput.write(Data(bytes)) }
+}

@@ -1,0 +1,69 @@
+// A run as lines: for logs, pipes and terminals that cannot show a screen.
+import Dashboard
+import Foundation
+import Run
+
+/// Prints news on standard output: steps at most once a second, all else at once; or every event as JSON.
+struct LineMode {
+  private let isJSON: Bool
+  private var lines = Lines(secondsFromGMT: Clock.secondsFromGMT)
+  private var output = ""
+  /// Whether the reader is gone: then nothing is printed any more, and the run goes on.
+  private var isDeaf = false
+
+  init(isJSON: Bool) { self.isJSON = isJSON }
+
+  mutating func take(_ news: News) {
+    switch news {
+    case .event(let event):
+      if isJSON {
+        output += event.json + "\n"
+      } else if let line = lines.line(for: event, now: Date().timeIntervalSince1970) {
+        output += Self.printable(line) + "\n"
+      }
+    case .preparing(let text):
+      if !isJSON { output += "\(text) …\n" }
+    case .failed, .closed: break
+    }
+  }
+
+  /// A network may write anything; a terminal must not obey it.
+  private static func printable(_ line: String) -> String {
+    String(
+      String.UnicodeScalarView(
+        line.unicodeScalars.map { scalar in
+          scalar.properties.generalCategory == .control && scalar != "\n" ? "·" : scalar
+        }))
+  }
+
+  /// Prints what has come. Call it a few times a second.
+  mutating func flush() {
+    guard !output.isEmpty, !isDeaf else { return }
+    var bytes = Array(output.utf8)[...]
+    output = ""
+    while !bytes.isEmpty {
+      let count = bytes.withUnsafeBytes { write(STDOUT_FILENO, $0.baseAddress, $0.count) }
+      if count < 0 && errno == EINTR { continue }
+      if count < 0 && errno == EAGAIN {
+        // Somebody made the descriptor one that does not wait.
+        var descriptors = [pollfd(fd: STDOUT_FILENO, events: Int16(POLLOUT), revents: 0)]
+        _ = poll(&descriptors, 1, 1000)
+        continue
+      }
+      guard count > 0 else {
+        isDeaf = true
+        return
+      }
+      bytes = bytes.dropFirst(count)
+    }
+  }
+}
+
+/// The time of day where the user is.
+enum Clock {
+  static var secondsFromGMT: Int {
+    var now = time(nil)
+    var parts = tm()
+    return localtime_r(&now, &parts) == nil ? 0 : parts.tm_gmtoff
+  }
+}

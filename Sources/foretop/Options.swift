@@ -1,0 +1,100 @@
+// Options that several commands have, declared once.
+import ArgumentParser
+import Foundation
+import Run
+import TerminalUI
+
+/// Where runs are, and how many threads compute.
+struct PlaceOptions: ParsableArguments {
+  @Option(help: ArgumentHelp("The folder of all runs.", valueName: "dir"))
+  var runs = "runs"
+
+  @Option(
+    help: ArgumentHelp("Threads that compute; without it, one a core (or as many as the run had).", valueName: "n"))
+  var threads: Int?
+
+  func validate() throws {
+    if let threads, !(1...1024).contains(threads) {
+      throw ValidationError("--threads must be from 1 to 1024, and \(threads) is not")
+    }
+  }
+
+  /// How many threads compute for a run that had `before`.
+  func threads(before: Int? = nil) -> Int { threads ?? before ?? ProcessInfo.processInfo.activeProcessorCount }
+}
+
+/// What changes a recipe.
+struct RecipeOptions: ParsableArguments {
+  @Option(
+    name: .customLong("set"),
+    help: ArgumentHelp(
+      "Changes a number of the recipe, such as model.width=256; can be repeated.", valueName: "key=value"))
+  var assignments: [String] = []
+
+  @Option(help: ArgumentHelp("Stops after this many steps, as --set steps=N.", valueName: "n"))
+  var steps: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "A text file or folder to train on, instead of the recipe's; can be repeated.", valueName: "path"))
+  var data: [String] = []
+
+  /// A recipe with these changes; paths become those that hold in every folder.
+  func applied(to original: Recipe) throws -> Recipe {
+    var recipe = original
+    for assignment in assignments { try recipe.set(assignment, source: "--set") }
+    if let steps { try recipe.set("steps=\(steps)", source: "--steps") }
+    if !data.isEmpty { recipe.data.paths = data }
+    recipe.data.paths = recipe.data.paths.map(Self.absolute)
+    if !recipe.tokenizer.model.isEmpty { recipe.tokenizer.model = Self.absolute(recipe.tokenizer.model) }
+    return recipe
+  }
+
+  /// A run may be resumed from another folder than the one it began in.
+  private static func absolute(_ path: String) -> String {
+    URL(filePath: path).standardizedFileURL.path(percentEncoded: false)
+  }
+}
+
+/// How a run is shown.
+struct ScreenOptions: ParsableArguments {
+  @Option(help: ArgumentHelp("The arrangement to begin with: a name in layouts/ or a YAML file.", valueName: "name"))
+  var layout: String?
+
+  @Flag(help: "Prints lines, at most one a second, instead of taking the screen.")
+  var headless = false
+
+  @Flag(help: "Prints a JSON object a line for everything that happens, instead of taking the screen.")
+  var json = false
+
+  @Option(help: "Colours: auto, never, 16, 256 or truecolor; before NO_COLOR and what the terminal has.")
+  var color = ColourOption.auto
+
+  @Option(help: "Characters: auto, braille, blocks or ascii.")
+  var glyphs = GlyphOption.auto
+
+  enum ColourOption: String, ExpressibleByArgument, CaseIterable {
+    case auto, never
+    case palette16 = "16"
+    case palette256 = "256"
+    case truecolor
+
+    /// Nil where the terminal decides.
+    var depth: ColourDepth? {
+      switch self {
+      case .auto: nil
+      case .never: .mono
+      case .palette16: .palette16
+      case .palette256: .palette256
+      case .truecolor: .truecolor
+      }
+    }
+  }
+
+  enum GlyphOption: String, ExpressibleByArgument, CaseIterable {
+    case auto, braille, blocks, ascii
+
+    /// Nil where the terminal decides.
+    var glyphs: Glyphs? { Glyphs(rawValue: rawValue) }
+  }
+}

@@ -1,0 +1,62 @@
+// What a session is about to do, decided before anything is started.
+import Corpus
+import Foundation
+import Run
+
+/// A run to begin, or to go on with.
+struct Plan: Sendable {
+  /// What a resumed run goes on from.
+  struct Past: Sendable {
+    /// Nil where the run ended before the first one: it begins again, as the same run.
+    var checkpoint: Checkpoint?
+    /// The learning rates that the user chose after that, to be chosen again at the same steps.
+    var rates: [(step: Int, rate: Double)]
+  }
+
+  var recipe: Recipe
+  var name: String
+  /// The folder of all runs, as the user gave it.
+  var runs: String
+  var threads: Int
+  /// Nil for a new run.
+  var past: Past?
+  /// Something to say in the events at the start: a damaged checkpoint that was passed over.
+  var notices: [String] = []
+
+  /// The run's folder.
+  var folder: String { runs.hasSuffix("/") ? runs + name : "\(runs)/\(name)" }
+
+  /// How one goes on with it from a shell.
+  func command(_ verb: String) -> String {
+    let place = runs == "runs" ? "" : " --runs \(Self.quoted(runs))"
+    return "foretop \(verb) \(Self.quoted(name))\(place)"
+  }
+
+  private static func quoted(_ word: String) -> String {
+    let isPlain = !word.isEmpty && word.allSatisfy { $0.isLetter || $0.isNumber || "-_./+:@,".contains($0) }
+    return isPlain ? word : "'" + word.replacing("'", with: #"'\''"#) + "'"
+  }
+
+  /// Opens the run's text.
+  /// - Parameter report: told what takes time.
+  func corpus(report: (String) -> Void) throws -> Corpus {
+    let tokenizer = try past?.checkpoint.map { try Tokenizer($0.tokenizer) }
+    return try Corpus(opening: try Corpus.Source(recipe), tokenizer: tokenizer, report: report)
+  }
+}
+
+extension Corpus.Source {
+  /// What a recipe's corpus is made from.
+  init(_ recipe: Recipe) throws {
+    self.init(
+      paths: recipe.data.paths.isEmpty ? [try Share.defaultCorpus()] : recipe.data.paths,
+      kind: Tokenizer.Kind(rawValue: recipe.tokenizer.kind.rawValue) ?? .sentencepiece,
+      vocabulary: recipe.tokenizer.vocabulary, model: recipe.tokenizer.model, heldOut: recipe.data.heldOut,
+      context: recipe.model.context, cache: Share.cache)
+  }
+}
+
+extension Tokenizer {
+  /// A tokenizer as a checkpoint keeps it.
+  init(_ record: TokenizerRecord) throws(CorpusError) { try self.init(kind: record.kind, model: record.model) }
+}

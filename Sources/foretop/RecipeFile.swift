@@ -1,0 +1,33 @@
+// Which recipe is meant: a name in recipes/, or a file.
+import Foundation
+import Run
+
+/// A recipe with the name that its runs get.
+struct RecipeFile {
+  let recipe: Recipe
+  /// The file's name without `.yaml`.
+  let name: String
+  /// What messages about it begin with.
+  let source: String
+
+  /// - Parameter word: a name in recipes/, or a path to a YAML file.
+  init(_ word: String) throws {
+    let known = Share.files(in: "recipes")
+    let isPath = word.contains("/") || word.hasSuffix(".yaml") || word.hasSuffix(".yml")
+    let path: String
+    if !isPath, let file = known.first(where: { $0.name == word }) {
+      path = file.path
+    } else if isPath || FileManager.default.fileExists(atPath: word) {
+      path = word
+    } else {
+      let names = known.map(\.name)
+      let meant = names.nearest(to: word).map { "; did you mean \($0)?" } ?? ""
+      throw UserError(
+        .noInput, "there is no recipe “\(word)”\(meant) There are \(names.joined(separator: ", ")), or give a YAML file"
+      )
+    }
+    source = path
+    recipe = try Recipe(yaml: Share.text(at: path, what: "recipe"), source: path)
+    name = URL(filePath: path).deletingPathExtension().lastPathComponent
+  }
+}

@@ -1,0 +1,74 @@
+// foretop resume: a run goes on from its last checkpoint.
+import ArgumentParser
+import Foundation
+import Run
+import RunFile
+
+struct Resume: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Goes on with a run from its last checkpoint.",
+    discussion: """
+      What was computed after the checkpoint is computed again and compared with what is stored. Of the recipe, what \
+      shapes the network, its tokens or its data stays; steps, schedule, optimizer, and how often the run is saved, \
+      evaluated and sampled may change.
+      """)
+
+  @Argument(help: ArgumentHelp("The run's name.", valueName: "name"))
+  var name: String
+
+  @OptionGroup var changes: RecipeOptions
+
+  @Option(help: .hidden)
+  var seed: String?
+
+  @OptionGroup var place: PlaceOptions
+  @OptionGroup var screen: ScreenOptions
+
+  /// Keys that a run keeps for good. `data.paths` may change, since files move.
+  private static let kept = ["model.", "tokenizer.", "objective.", "batch.", "data.heldOut", "seed"]
+
+  func run() throws {
+    Patience.choose()
+    let archive = try StoredRun.archive(name, in: place)
+    guard archive.state != .training else {
+      throw UserError(.usage, "run “\(name)” is going on in another process: stop that one first")
+    }
+    var past = Plan.Past(checkpoint: nil, rates: [])
+    var notices: [String] = []
+    if try !archive.checkpoints().isEmpty {
+      let (checkpoint, warnings) = try archive.checkpoint()
+      past.checkpoint = checkpoint
+      notices = warnings
+    }
+    past.rates = try archive.rateChanges(after: past.checkpoint?.state.step ?? 0).map { ($0.step, $0.new) }
+    let before = archive.recipe
+    var recipe = try changes.applied(to: before)
+    if let seed { try recipe.set("seed=\(seed)", source: "--seed") }
+    try refuseChanges(from: before, to: recipe)
+    try recipe.validate(source: "run “\(name)”")
+    let step = past.checkpoint?.state.step ?? 0
+    guard step < recipe.steps else {
+      throw UserError(
+        .usage,
+        "run “\(name)” has taken all its \(recipe.steps) steps: give more with --steps N, such as --steps \(recipe.steps * 2)"
+      )
+    }
+    past.checkpoint?.recipe = recipe
+    let plan = Plan(
+      recipe: recipe, name: name, runs: place.runs, threads: place.threads(before: archive.beginning.threads),
+      past: past,
+      notices: notices)
+    var conductor = Conductor(plan, options: screen)
+    throw Ended(status: try conductor.run())
+  }
+
+  private func refuseChanges(from before: Recipe, to after: Recipe) throws {
+    for field in Recipe.fields where Self.kept.contains(where: field.key.hasPrefix) {
+      guard field.read(before) != field.read(after) else { continue }
+      throw UserError(
+        .usage,
+        "\(field.key) cannot change in a run, since what was learned depends on it: begin a new run with “foretop train”"
+      )
+    }
+  }
+}

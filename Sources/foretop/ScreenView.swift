@@ -1,0 +1,126 @@
+// A dashboard on a screen: one turn waits for a key or an event and draws when something changed.
+import Curses
+import Dashboard
+import Foundation
+import Run
+import TerminalUI
+
+/// The screen with what is on it. Letting go of it gives the terminal back.
+struct ScreenView: ~Copyable {
+  var dashboard: Dashboard
+  private var screen: Screen
+  private var streams: Streams
+  private var layouts: LayoutFiles
+  private var size = (columns: 0, rows: 0)
+  private var lastFrame = 0.0
+  private var lastKey = 0.0
+  /// Whether the shell has the terminal, and this process runs in the background.
+  private var isAway = false
+
+  /// Frames a second at rest, and for a second after a key.
+  private static let calm = 1.0 / 4
+  private static let lively = 1.0 / 30
+
+  private init(
+    _ dashboard: Dashboard, on screen: consuming Screen, holding streams: consuming Streams, layouts: LayoutFiles
+  ) {
+    self.dashboard = dashboard
+    self.screen = screen
+    self.streams = streams
+    self.layouts = layouts
+  }
+
+  /// Takes the screen. Nil where there is no terminal that can show one; the reason is printed unless there plainly is
+  /// none.
+  static func open(options: ScreenOptions, layouts: LayoutFiles, mode: Dashboard.Mode) -> ScreenView? {
+    guard isatty(STDIN_FILENO) == 1, isatty(STDOUT_FILENO) == 1, let streams = Streams() else { return nil }
+    guard let screen = screen(options, streams) else { return nil }
+    let dashboard = Dashboard(
+      mode, layouts: layouts.layouts, startingWith: layouts.first, problems: layouts.problems,
+      time: Date().timeIntervalSince1970, glyphs: options.glyphs.glyphs ?? screen.glyphs,
+      secondsFromGMT: Clock.secondsFromGMT)
+    return ScreenView(dashboard, on: screen, holding: streams, layouts: layouts)
+  }
+
+  private static func screen(_ options: ScreenOptions, _ streams: borrowing Streams) -> Screen? {
+    do {
+      return try Screen(colours: options.color.depth, output: streams.terminal, overheard: streams.overheard)
+    } catch {
+      // Comes out when the streams are given back.
+      FileHandle.standardError.write(Data("foretop: \(error), so that lines are printed instead of a screen\n".utf8))
+      return nil
+    }
+  }
+
+  /// Whether the terminal went away.
+  var isGone: Bool { screen.isGone }
+
+  /// Gives the terminal back.
+  consuming func restore() {}
+
+  /// Draws if something changed, waits for a key and hands it to the dashboard.
+  /// - Parameter wake: a descriptor that ends the wait when it can be read.
+  /// - Returns: what the user asks for.
+  mutating func turn(wake: CInt) -> Command? {
+    let now = Self.now
+    let interval = now - lastKey < 1 ? Self.lively : Self.calm
+    guard !isAway || returnFromShell() else {
+      // The shell's: nothing to draw, no keys.
+      var nothing = pollfd(fd: wake, events: Int16(POLLIN), revents: 0)
+      _ = poll(&nothing, 1, 250)
+      return nil
+    }
+    if layouts.changed(now: now) {
+      dashboard.use(layouts.layouts, problems: layouts.problems, time: Date().timeIntervalSince1970)
+    }
+    let size = screen.size
+    if size != self.size {
+      self.size = size
+      dashboard.needsDrawing = true
+      lastFrame = 0
+    }
+    if dashboard.needsDrawing, now - lastFrame >= interval * 0.99 { draw(now) }
+    let wait = dashboard.needsDrawing ? max(lastFrame + interval - Self.now, 0) : interval
+    guard let key = screen.nextKey(waiting: Int((wait * 1000).rounded(.up)), wake: wake) else { return nil }
+    if key == .control("l") { screen.redrawAll() }
+    lastKey = Self.now
+    let command = dashboard.press(key)
+    // A key is answered at once.
+    if Self.now - lastFrame >= Self.lively { draw(Self.now) }
+    return command
+  }
+
+  private mutating func draw(_ now: Double) {
+    dashboard.needsDrawing = false
+    screen.show(dashboard.draw(size: size, now: Date().timeIntervalSince1970), palette: dashboard.palette)
+    lastFrame = now
+  }
+
+  /// Lines that libraries printed.
+  mutating func overheardLines() -> [String] {
+    streams.lines().map { line in
+      String(String.UnicodeScalarView(line.unicodeScalars.filter { $0.value >= 32 && $0.value != 127 }))
+    }
+    .filter { !$0.isEmpty }
+  }
+
+  /// Ctrl-Z: gives the terminal back and stops; after that, takes it again when the shell lets it.
+  mutating func pauseForShell() {
+    screen.suspend()
+    kill(getpid(), SIGSTOP)
+    isAway = true
+  }
+
+  private mutating func returnFromShell() -> Bool {
+    // In the background, touching the terminal would stop the process, and the training with it.
+    guard tcgetpgrp(STDIN_FILENO) == getpgrp() else { return false }
+    screen.again()
+    isAway = false
+    dashboard.needsDrawing = true
+    lastFrame = 0
+    return true
+  }
+
+  /// Seconds of a clock that never jumps.
+  private static var now: Double { Double(DispatchTime.now().uptimeNanoseconds) / 1e9 }
+}

@@ -1,0 +1,70 @@
+// The files that come with the program: recipes, layouts, the default corpus. They are found by where the program is, so
+// that it runs from any folder.
+import Foundation
+import Run
+
+/// The folder that has `recipes/`, `layouts/` and `corpora/`.
+enum Share {
+  /// `../share/foretop` beside an installed program's folder; else the checkout above `.build`.
+  static let folder: String? = {
+    guard let program = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe") else { return nil }
+    let bin = URL(filePath: program).deletingLastPathComponent()
+    let installed = bin.deletingLastPathComponent().appending(path: "share/foretop")
+    if has(installed, "recipes") { return path(installed) }
+    var folder = bin
+    while folder.pathComponents.count > 1 {
+      folder.deleteLastPathComponent()
+      if has(folder, "Package.swift"), has(folder, "recipes") { return path(folder) }
+    }
+    return nil
+  }()
+
+  private static func has(_ folder: URL, _ name: String) -> Bool {
+    FileManager.default.fileExists(atPath: path(folder.appending(path: name)))
+  }
+
+  private static func path(_ url: URL) -> String {
+    let path = url.path(percentEncoded: false)
+    return path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
+  }
+
+  /// The files `NAME.yaml` of a folder in it: their names and paths, sorted.
+  static func files(in name: String) -> [(name: String, path: String)] {
+    guard let folder else { return [] }
+    let files = (try? FileManager.default.contentsOfDirectory(atPath: "\(folder)/\(name)")) ?? []
+    return files.filter { $0.hasSuffix(".yaml") && !$0.hasPrefix(".") }.sorted()
+      .map { (String($0.dropLast(5)), "\(folder)/\(name)/\($0)") }
+  }
+
+  /// The text file that a recipe without `data.paths` means.
+  static func defaultCorpus() throws -> String {
+    if let folder {
+      let path = "\(folder)/corpora/kjv.txt"
+      if FileManager.default.fileExists(atPath: path) { return path }
+    }
+    throw UserError(
+      .noInput, "the default corpus is not there: make it with “make setup”, or give a text with --data PATH")
+  }
+
+  /// The folder for what can be made again: token files and tokenizers.
+  static var cache: String {
+    let environment = ProcessInfo.processInfo.environment
+    if let cache = environment["XDG_CACHE_HOME"], cache.hasPrefix("/") { return cache + "/foretop" }
+    if let home = environment["HOME"], home.hasPrefix("/") { return home + "/.cache/foretop" }
+    return NSTemporaryDirectory() + "foretop-cache"
+  }
+
+  /// A file's text.
+  static func text(at path: String, what: String) throws -> String {
+    guard let data = FileManager.default.contents(atPath: path) else {
+      let isThere = FileManager.default.fileExists(atPath: path)
+      throw UserError(
+        isThere ? .inputOutput : .noInput,
+        isThere ? "the \(what) \(path) cannot be read: check its permissions" : "there is no \(what) \(path)")
+    }
+    guard let text = String(validating: data, as: UTF8.self) else {
+      throw UserError(.data, "the \(what) \(path) is not text in UTF-8")
+    }
+    return text
+  }
+}

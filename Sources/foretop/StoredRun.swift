@@ -1,0 +1,29 @@
+// A run by its name, for the commands that read one.
+import Corpus
+import Foundation
+import Run
+import RunFile
+
+enum StoredRun {
+  /// Opens a run.
+  /// - Throws: `UserError` that names the nearest run where there is none of this name.
+  static func archive(_ name: String, in place: PlaceOptions) throws -> Archive {
+    try RunName.check(name)
+    let folder = place.runs.hasSuffix("/") ? place.runs + name : "\(place.runs)/\(name)"
+    guard FileManager.default.fileExists(atPath: folder) else {
+      let names = ((try? FileManager.default.contentsOfDirectory(atPath: place.runs)) ?? []).filter {
+        !$0.hasPrefix(".")
+      }
+      let meant = names.nearest(to: name).map { "; did you mean \($0)?" } ?? ": “foretop runs” lists what there is"
+      throw UserError(.noInput, "there is no run “\(name)” in \(place.runs)\(meant)")
+    }
+    return try Archive(opening: folder)
+  }
+
+  /// A run's newest good checkpoint. What was passed over is said on standard error.
+  static func checkpoint(of archive: Archive) throws -> Checkpoint {
+    let (checkpoint, warnings) = try archive.checkpoint()
+    for warning in warnings { FileHandle.standardError.write(Data("foretop: \(warning)\n".utf8)) }
+    return checkpoint
+  }
+}

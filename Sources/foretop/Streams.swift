@@ -1,0 +1,58 @@
+// Standard output and error while the screen is shown: libraries that print would tear it, so what they say is caught.
+import Glibc
+
+/// Holds both streams back, and gives them back in the end. What was said and not taken is printed then.
+struct Streams: ~Copyable {
+  /// The terminal, for the screen alone.
+  let terminal: CInt
+  private let savedError: CInt
+  /// What the program and its libraries say, to be read without waiting.
+  let overheard: CInt
+  private var rest: [UInt8] = []
+
+  /// Nil when there is no descriptor left for it.
+  init?() {
+    let output = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3)
+    let error = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3)
+    guard output >= 0, error >= 0, let ends = PipeEnds() else { return nil }
+    terminal = output
+    savedError = error
+    overheard = ends.reading
+    fflush(nil)
+    dup2(ends.writing, STDOUT_FILENO)
+    dup2(ends.writing, STDERR_FILENO)
+    close(ends.writing)
+  }
+
+  deinit {
+    fflush(nil)
+    dup2(terminal, STDOUT_FILENO)
+    dup2(savedError, STDERR_FILENO)
+    let unsaid = rest + Self.bytes(from: overheard)
+    if !unsaid.isEmpty { _ = unsaid.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) } }
+    close(overheard)
+    close(savedError)
+    close(terminal)
+  }
+
+  /// Whole lines that were said since the last time.
+  mutating func lines() -> [String] {
+    rest += Self.bytes(from: overheard)
+    guard let end = rest.lastIndex(of: UInt8(ascii: "\n")) else { return [] }
+    let lines = rest[..<end].split(separator: UInt8(ascii: "\n")).map { String(decoding: $0, as: UTF8.self) }
+    rest.removeSubrange(...end)
+    return lines
+  }
+
+  private static func bytes(from descriptor: CInt) -> [UInt8] {
+    var all: [UInt8] = []
+    var buffer = [UInt8](repeating: 0, count: 4096)
+    // A library that never stops must not keep the screen from being drawn.
+    while all.count < 1 << 16 {
+      let count = read(descriptor, &buffer, buffer.count)
+      guard count > 0 else { break }
+      all += buffer[..<count]
+    }
+    return all
+  }
+}

@@ -1,0 +1,35 @@
+// foretop tokenize: the tokens of a file.
+import ArgumentParser
+import Corpus
+import Foundation
+import Run
+import RunFile
+
+struct Tokenize: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Prints the tokens that a run makes of a file.",
+    discussion: "A token a line, its number and its text; with --json one object, {\"tokens\":[…]}.")
+
+  @Argument(help: ArgumentHelp("The run's name.", valueName: "name"))
+  var name: String
+
+  @Argument(help: ArgumentHelp("A text file.", valueName: "file"))
+  var file: String
+
+  @Flag(help: "Prints one JSON object.")
+  var json = false
+
+  @OptionGroup var place: PlaceOptions
+
+  func run() throws {
+    let archive = try StoredRun.archive(name, in: place)
+    let tokenizer = try Tokenizer(try StoredRun.checkpoint(of: archive).tokenizer)
+    let part = try Corpus.tokens(at: [file], by: tokenizer)
+    let tokens = part.tokens(0..<part.count)
+    if json {
+      print(JSON.object([JSON.Member("tokens", .array(tokens.map { .integer(Int($0)) }))]).line)
+    } else {
+      for token in tokens { print("\(token)\t\(tokenizer.visible(token))") }
+    }
+  }
+}

@@ -1,0 +1,62 @@
+// foretop train: a new run.
+import ArgumentParser
+import Foundation
+import Run
+import RunFile
+
+struct Train: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Trains a network and shows how it goes.",
+    discussion: """
+      On the screen, ? lists the keys; q or ctrl-C saves and stops. Without a terminal, or with --headless, lines are \
+      printed instead, at most one a second. INT and TERM save and stop, a second one stops at once; HUP (a lost ssh) \
+      leaves the run going without a screen. A reader of --json or of the lines that goes away does not end the run.
+
+      The statuses are 0 when the run ended as asked, 130 and 143 after INT and TERM, 1 when a loss was not finite, and \
+      those of sysexits.h for errors: 64 usage, 65 bad data, 66 no such file, 73 cannot create, 74 input or output.
+      """)
+
+  @Argument(help: ArgumentHelp("A name in recipes/ or a path to a YAML file.", valueName: "recipe"))
+  var recipe = "default"
+
+  @OptionGroup var changes: RecipeOptions
+
+  @Option(
+    help: ArgumentHelp(
+      "The run's name: its folder in the folder of all runs. Without it, the recipe's.", valueName: "name"))
+  var name: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Where first weights, the order of the data and samples come from, as --set seed=N.", valueName: "n"))
+  var seed: String?
+
+  @OptionGroup var place: PlaceOptions
+  @OptionGroup var screen: ScreenOptions
+
+  func run() throws {
+    Patience.choose()
+    let file = try RecipeFile(recipe)
+    var recipe = try changes.applied(to: file.recipe)
+    if let seed { try recipe.set("seed=\(seed)", source: "--seed") }
+    try recipe.validate(source: file.source)
+    let plan = Plan(
+      recipe: recipe, name: try freeName(after: file.name), runs: place.runs, threads: place.threads())
+    var conductor = Conductor(plan, options: screen)
+    throw Ended(status: try conductor.run())
+  }
+
+  /// The name that was asked for, if it is free; else the recipe's with a number.
+  private func freeName(after recipe: String) throws -> String {
+    guard let name else { return try RunName.nextFree(recipe, in: place.runs) }
+    try RunName.check(name)
+    let plan = Plan(recipe: Recipe(), name: name, runs: place.runs, threads: 1)
+    if FileManager.default.fileExists(atPath: plan.folder) {
+      throw UserError(
+        .cannotCreate,
+        "there is a run “\(name)” already in \(place.runs): “\(plan.command("resume"))” goes on with it, or choose another --name"
+      )
+    }
+    return name
+  }
+}

@@ -1,0 +1,142 @@
+// Writers that are killed, and disks that are full: nothing that was said to be stored is lost, and no number is wrong.
+import Foundation
+import Run
+import RunFile
+import RunFileTorture
+import Testing
+
+extension RunFileTests {
+  @Suite struct Killed {
+    let scratch = Scratch()
+
+    /// Starts a writer, kills it after a while, and returns the last numbers it said: stored step, saved checkpoint.
+    private func writeAndKill(_ folder: String, after microseconds: UInt32) throws -> (stored: Int, saved: Int) {
+      let writer = Process()
+      writer.executableURL = URL(fileURLWithPath: try Program.torture())
+      writer.arguments = ["write", folder, "1000000", "0"]
+      let output = Pipe()
+      let errors = Pipe()
+      writer.standardOutput = output
+      writer.standardError = errors
+      try writer.run()
+      usleep(microseconds)
+      kill(writer.processIdentifier, SIGKILL)
+      let lines = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+      let complaint = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+      writer.waitUntilExit()
+      try #require(writer.terminationReason == .uncaughtSignal, "the writer ended by itself: \(complaint)")
+      func last(_ word: String) -> Int {
+        var number = 0
+        for line in lines.split(separator: "\n") where line.hasPrefix(word + " ") {
+          number = Int(line.dropFirst(word.count + 1)) ?? number
+        }
+        return number
+      }
+      return (last("stored"), last("saved"))
+    }
+
+    /// Checks everything that the run holds against what was written.
+    private func check(_ folder: String, stored: Int, saved: Int) throws -> Int {
+      let archive = try Archive(opening: folder)
+      #expect(archive.state == .interrupted)
+      let events = try archive.events()
+      var steps = 0
+      var evaluations = 0
+      var texts = 0
+      var orders = 0
+      var rates = 0
+      for event in events {
+        switch event {
+        case .stepped(let report):
+          steps += 1
+          if report != Sample.report(steps) { Issue.record("step \(steps) is \(report)") }
+        case .evaluated(let evaluation):
+          evaluations += 1
+          if evaluation.losses != Sample.evaluation(evaluations * 20).losses { Issue.record("\(evaluation) is wrong") }
+        case .wrote(let sample):
+          texts += 1
+          if sample != Sample.text(texts * 10) { Issue.record("\(sample) is wrong") }
+        case .ordered(let sample):
+          orders += 1
+          if sample != Sample.order(orders * 10) { Issue.record("\(sample) is wrong") }
+        case .occurred(let occurrence) where occurrence.kind == .rate:
+          rates += 1
+          if occurrence != Sample.occurrence(rates * 15) { Issue.record("\(occurrence) is wrong") }
+        case .occurred, .began, .ended: break
+        }
+      }
+      #expect(steps >= stored, "\(stored) steps were stored, and \(steps) are there")
+      #expect(evaluations >= stored / 20 && texts >= stored / 10 && orders >= stored / 10 && rates >= stored / 15)
+      let checkpoints = try archive.checkpoints().map(\.step)
+      if saved > 0 { #expect(checkpoints.contains { $0 >= saved }, "\(saved) was saved, and there is \(checkpoints)") }
+      for step in checkpoints {
+        #expect(try archive.checkpoint(step: step).checkpoint.weights == Sample.checkpoint(step).weights)
+      }
+      return steps
+    }
+
+    @Test func `sixty kills lose nothing that was stored, and every run goes on`() throws {
+      var steps = 0
+      for run in 0..<6 {
+        let folder = scratch("run\(run)")
+        var stored = 0
+        var saved = 0
+        for round in 0..<10 {
+          let said = try writeAndKill(
+            folder, after: UInt32.random(in: round == 0 ? 40_000...200_000 : 10_000...200_000))
+          stored = max(stored, said.stored)
+          saved = max(saved, said.saved)
+          // A writer killed before its run had a file has promised nothing.
+          guard FileManager.default.fileExists(atPath: folder + "/run.h5") else {
+            #expect(stored == 0)
+            try? FileManager.default.removeItem(atPath: folder)
+            continue
+          }
+          steps = try check(folder, stored: stored, saved: saved)
+          #expect(try Archive.runs(in: scratch.path).allSatisfy { $0.error == nil })
+        }
+        #expect(stored > 0, "no writer came far enough")
+        let opened = try Program.script("layout.py", try repaired(folder, steps: steps))
+        #expect(opened.contains("/metrics/loss/ntp float32"))
+      }
+    }
+
+    /// Goes on with a run for a few steps and closes it: then plain h5py opens it.
+    private func repaired(_ folder: String, steps: Int) throws -> String {
+      let (status, output, errors) = try Program.run(Program.torture(), ["write", folder, "\(steps + 10)", "0"])
+      #expect(status == 0 && output.hasSuffix("closed \(steps + 10)\n"), "\(output.suffix(200)) \(errors)")
+      let archive = try Archive(opening: folder)
+      #expect(archive.state == .finished)
+      #expect(try archive.summary().step == steps + 10)
+      let names = try FileManager.default.contentsOfDirectory(atPath: folder + "/checkpoints")
+      #expect(names.allSatisfy { !$0.hasPrefix(".") }, "\(names)")
+      return folder + "/run.h5"
+    }
+
+    @Test func `reading a killed run changes nothing in it`() throws {
+      _ = try writeAndKill(scratch("a"), after: 150_000)
+      let url = URL(fileURLWithPath: scratch("a") + "/run.h5")
+      let before = try Data(contentsOf: url)
+      _ = try Archive(opening: scratch("a")).events()
+      _ = try Archive.runs(in: scratch.path)
+      #expect(try Data(contentsOf: url) == before)
+    }
+
+    @Test(arguments: [300_000, 700_000, 1_000_000, 1_300_000, 1_500_000])
+    func `a full disk loses no row, and the run goes on when there is room`(room: Int) throws {
+      let (status, output, errors) = try Program.run(Program.torture(), ["fill", scratch("a"), "\(room)"])
+      #expect(status == 0, "\(errors)")
+      let lines = output.split(separator: "\n")
+      #expect(lines.first?.hasPrefix("warning ") == true && lines.first?.contains("run.h5") == true, "\(output)")
+      #expect(lines.dropFirst().first?.hasPrefix("notice ") == true && lines.last == "closed 6000", "\(output)")
+      #expect(lines.count == 3, "\(output)")
+      let steps = try Archive(opening: scratch("a")).events().compactMap {
+        if case .stepped(let report) = $0 { report } else { nil }
+      }
+      #expect(steps.count == 6000)
+      for (index, step) in steps.enumerated() where step != Sample.report(index + 1) {
+        Issue.record("step \(index + 1) is \(step)")
+      }
+    }
+  }
+}

@@ -1,0 +1,123 @@
+// A process to be killed: it writes a run as fast as it can, or goes on with one, and says on standard output what it was
+// told is stored. It is started by the tests, and by `make torture`.
+import Foundation
+import Run
+import RunFile
+
+@main
+enum Torture {
+  static func main() {
+    let arguments = Array(CommandLine.arguments.dropFirst())
+    do {
+      switch (arguments.first, arguments.count) {
+      case ("write", 4): try write(arguments[1], steps: Int(arguments[2]) ?? 0, pause: UInt32(arguments[3]) ?? 0)
+      case ("fill", 3): try fill(arguments[1], room: Int(arguments[2]) ?? 0)
+      case ("time", 3): try time(arguments[1], steps: Int(arguments[2]) ?? 0)
+      case ("hold", 2): try hold(arguments[1])
+      default:
+        throw UserError(
+          .usage, "RunFileTorture write FOLDER STEPS PAUSE | fill FOLDER ROOM | time FOLDER STEPS | hold FOLDER")
+      }
+    } catch let error as UserError {
+      FileHandle.standardError.write(Data("\(error.message)\n".utf8))
+      exit(error.status.rawValue)
+    } catch {
+      FileHandle.standardError.write(Data("\(error)\n".utf8))
+      exit(1)
+    }
+  }
+
+  /// One line, handed to the kernel before the call returns.
+  static func say(_ line: String) { FileHandle.standardOutput.write(Data((line + "\n").utf8)) }
+
+  /// Writes a run, or goes on with it from its newest checkpoint: a checkpoint every 50 steps, a flush every 7.
+  /// - Parameter pause: microseconds between two steps.
+  static func write(_ folder: String, steps: Int, pause: UInt32) throws {
+    let name = (folder as NSString).lastPathComponent
+    let recorder: Recorder
+    var step = 0
+    if FileManager.default.fileExists(atPath: folder + "/run.h5") {
+      let archive = try Archive(opening: folder)
+      step = try archive.checkpoints().isEmpty ? 0 : archive.checkpoint().checkpoint.state.step
+      recorder = try Recorder(resuming: folder, from: step, beginning: Sample.beginning(name, step: step))
+    } else {
+      recorder = try Recorder(creating: folder, beginning: Sample.beginning(name))
+    }
+    say("open \(step)")
+    while step < steps {
+      step += 1
+      for event in Sample.events(at: step) {
+        let notices = try recorder.record(event)
+        if let notice = notices.first { throw UserError(.data, "unexpected: \(notice.text)") }
+      }
+      if step % 50 == 0 {
+        _ = try recorder.save(Sample.checkpoint(step), isBest: Sample.evaluation(step).isBest)
+        say("saved \(step)")
+      }
+      if step % 7 == 0 {
+        recorder.flush()
+        say("stored \(step)")
+      }
+      if pause > 0 { usleep(pause) }
+    }
+    _ = try recorder.record(.ended(Ending(.finished, step: step, time: 1_700_000_000)))
+    try recorder.close()
+    say("closed \(step)")
+  }
+
+  /// Writes a run whose files may not grow past `room` bytes until step 3000, and then may.
+  static func fill(_ folder: String, room: Int) throws {
+    signal(SIGXFSZ, SIG_IGN)
+    let recorder = try Recorder(
+      creating: folder, beginning: Sample.beginning((folder as NSString).lastPathComponent))
+    var limit = rlimit(rlim_cur: rlim_t(room), rlim_max: rlim_t.max)
+    setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
+    for step in 1...6000 {
+      if step == 3000 {
+        limit.rlim_cur = rlim_t.max
+        setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
+        usleep(1_100_000)
+      }
+      for event in Sample.events(at: step) {
+        for notice in try recorder.record(event) { say("\(notice.kind.rawValue) \(step): \(notice.text)") }
+      }
+      if step % 100 == 0 { for notice in recorder.flush() { say("\(notice.kind.rawValue) \(step): \(notice.text)") } }
+    }
+    _ = try recorder.record(.ended(Ending(.finished, step: 6000, time: 1_700_000_000)))
+    try recorder.close()
+    say("closed 6000")
+  }
+
+  /// Says what recording costs: a step, a flush of what came in between, and opening what was written.
+  static func time(_ folder: String, steps: Int) throws {
+    let clock = ContinuousClock()
+    let reports = (1...steps).map(Sample.report)
+    let recorder = try Recorder(
+      creating: folder, beginning: Sample.beginning((folder as NSString).lastPathComponent))
+    var recording = Duration.zero
+    var flushing: [Duration] = []
+    for report in reports {
+      recording += try clock.measure { _ = try recorder.record(.stepped(report)) }
+      if report.step % 20 == 0 { flushing.append(clock.measure { recorder.flush() }) }
+    }
+    try recorder.close(.finished)
+    let opening = try clock.measure { _ = try Archive(opening: folder).events() }
+    let resuming = try clock.measure {
+      _ = try Recorder(resuming: folder, from: 0, beginning: Sample.beginning("time"))
+    }
+    say(
+      "a step \(recording / steps), a flush \(flushing.sorted()[flushing.count / 2]), worst \(flushing.max() ?? .zero)")
+    say("reading \(steps) steps \(opening), resuming \(resuming)")
+  }
+
+  /// Holds a new run open until standard input ends.
+  static func hold(_ folder: String) throws {
+    let recorder = try Recorder(
+      creating: folder, beginning: Sample.beginning((folder as NSString).lastPathComponent))
+    for step in 1...100 { for event in Sample.events(at: step) { _ = try recorder.record(event) } }
+    recorder.flush()
+    say("open 100")
+    _ = FileHandle.standardInput.readDataToEndOfFile()
+    try recorder.close(.stopped)
+  }
+}

@@ -1,0 +1,176 @@
+"""Without a screen: lines, JSON, statuses and messages."""
+
+import json
+import os
+import re
+import subprocess
+
+from support import *
+
+
+def test_terminals_that_cannot_show_a_screen_get_lines():
+    for number, term in enumerate(("dumb", "no-such-terminal", None, "")):
+        name = f"lines-{number}"
+        with Terminal(train(name, "--steps", "20"), env={"TERM": term}) as terminal:
+            assert terminal.finish() == 0, terminal.text
+            terminal.assert_restored()
+            assert b"\x1b" not in terminal.raw, "an escape sequence was printed"
+            assert "step 20/20" in terminal.text, terminal.text
+            assert "finished at step 20 of 20" in terminal.text, terminal.text
+
+
+def test_lines_have_every_number_of_the_status_bar():
+    result = run(train("numbers", "--steps", "20"))
+    line = next(line for line in result.stdout.splitlines() if "step 20/20" in line)
+    for pattern in (r"ntp \d\.\d+", r"top \d\.\d+", r"rate [\d.e-]+", r"tok/s", r"tokens"):
+        assert re.search(pattern, line), f"{pattern} is not in {line}"
+    assert "\x1b" not in result.stdout
+
+
+def test_headless_prints_lines_on_a_terminal():
+    with Terminal(train("headless", "--steps", "20", "--headless")) as terminal:
+        assert terminal.finish() == 0
+        assert b"\x1b" not in terminal.raw
+
+
+def test_json_prints_an_object_a_line():
+    result = run(train("json", "--steps", "60", "--json"))
+    objects = [json.loads(line) for line in result.stdout.splitlines()]
+    kinds = [event["event"] for event in objects]
+    assert kinds[0] == "begin" and "end" in kinds and "heldout" in kinds, kinds
+    steps = [event for event in objects if event["event"] == "step"]
+    assert [event["step"] for event in steps] == list(range(1, 61))
+    for event in steps:
+        assert set(event["loss"]) == {"total", "ntp", "top"}
+        assert set(event["kl"]) == {"top"}
+        assert event["tokens"] == event["step"] * 8 * 64
+        for key in ("rate", "gradientNorm", "tokensPerSecond"):
+            assert isinstance(event[key], (int, float)), event
+        assert abs(event["loss"]["total"] - event["loss"]["ntp"] - event["loss"]["top"]) < 1e-4
+    assert steps[-1]["loss"]["ntp"] < steps[0]["loss"]["ntp"]
+    stored = [event for event in events("json", "step")]
+    assert stored == steps, "what was printed is not what was stored"
+    assert result.stderr == "", result.stderr
+
+
+def test_the_same_recipe_gives_the_same_losses():
+    losses = []
+    for name in ("again-1", "again-2"):
+        run(train(name, "--steps", "20", "--headless"))
+        losses.append([event["loss"] for event in events(name, "step")])
+    assert losses[0] == losses[1]
+
+
+def test_a_reader_that_goes_away_does_not_end_a_run():
+    process = subprocess.Popen(train("deaf", "--steps", "60", "--json"), stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.wait(4 * PATIENCE) == 0
+    assert state("deaf")["state"] == "finished"
+
+
+def test_a_stopped_run_goes_on_where_it_stopped():
+    run(train("resumed", "--steps", "40", "--headless", "--set", "schedule.kind=constant"))
+    refused = run(command("resume", "resumed", "--headless"), status=64)
+    assert "--steps" in refused.stderr, refused.stderr
+    run(command("resume", "resumed", "--headless", "--steps", "60"))
+    steps = [event["step"] for event in events("resumed", "step")]
+    assert steps == list(range(1, 61)), steps
+    assert state("resumed")["state"] == "finished"
+    refused = run(command("resume", "resumed", "--steps", "80", "--set", "model.width=32"), status=64)
+    assert "model.width cannot change" in refused.stderr, refused.stderr
+
+
+def test_runs_are_listed():
+    run(train("listed", "--steps", "5", "--headless"))
+    summary = state("listed")
+    assert summary["state"] == "finished" and summary["step"] == 5 and summary["steps"] == 5, summary
+    assert set(summary["loss"]) == {"ntp", "top"}
+    table = run(command("runs")).stdout
+    assert re.search(r"^listed\s+finished\s+5/5", table, re.M), table
+    empty = run([PROGRAM, "runs", "--runs", os.path.join(FOLDER, "none")]).stdout
+    assert "foretop train" in empty
+
+
+def test_inspecting_without_a_terminal_prints_the_panels():
+    run(train("picture", "--steps", "60", "--headless"))
+    text = run(command("inspect", "picture")).stdout
+    for word in ("picture", "losses", "finished", "ntp"):
+        assert word in text, text
+    assert "\x1b" not in text
+
+
+def test_eval_generate_and_tokenize_answer_as_agreed():
+    run(train("answers", "--steps", "30", "--headless"))
+    tokens = json.loads(run(command("tokenize", "answers", TEXT, "--json")).stdout)["tokens"]
+    assert len(tokens) == os.path.getsize(TEXT)
+    answer = json.loads(run(command("eval", "answers", "--data", TEXT, "--json")).stdout)
+    assert set(answer) == {"loss", "kl", "positions"}, answer
+    assert set(answer["loss"]) == {"ntp", "top"} and set(answer["kl"]) == {"top"}
+    # Windows that are whole and have the token after each of theirs.
+    assert answer["positions"] in (len(tokens) // 64 * 64, (len(tokens) - 1) // 64 * 64), answer
+    assert json.loads(run(command("eval", "answers", "--json")).stdout)["positions"] > 0
+    first = run(command("generate", "answers", "--prompt", "and the ", "--tokens", "20", "--seed", "3")).stdout
+    assert first.startswith("and the ") and len(first) >= 28, first
+    assert first == run(command("generate", "answers", "--prompt", "and the ", "--tokens", "20", "--seed", "3")).stdout
+    assert first != run(command("generate", "answers", "--prompt", "and the ", "--tokens", "20", "--seed", "4")).stdout
+
+
+def test_bad_input_gets_a_sentence_and_a_status():
+    bad = os.path.join(FOLDER, "bad.yaml")
+    with open(bad, "w") as file:
+        file.write("model:\n  widht: 64\n")
+    empty = os.path.join(FOLDER, "empty.txt")
+    open(empty, "w").close()
+    short = os.path.join(FOLDER, "short.txt")
+    with open(short, "w") as file:
+        file.write("too short")
+    run(train("taken", "--steps", "3", "--headless"))
+    runs = ["--runs", RUNS]
+    cases = [
+        (["train", "tiyn"], 66, ["tiyn", "did you mean tiny"]),
+        (["train", "/no/such.yaml"], 66, ["/no/such.yaml"]),
+        (["train", bad, *runs], 65, ["bad.yaml:2", "model.width"]),
+        (["train", "tiny", *runs, "--set", "model.widht=3"], 64, ["model.width"]),
+        (["train", "tiny", *runs, "--set", "steps=0"], 64, ["from 1 to"]),
+        (["train", "tiny", *runs, "--set", "model.width=33"], 65, ["model.heads"]),
+        (["train", "tiny", *runs, "--steps", "some"], 64, ["steps"]),
+        (["train", "tiny", *runs, "--name", "taken", "--data", TEXT], 73, ["taken", "resume"]),
+        (["train", "tiny", *runs, "--name", "a/b"], 64, ["a/b"]),
+        (["train", "tiny", *runs, "--data", "/no/such.txt"], 66, ["/no/such.txt"]),
+        (["train", "tiny", *runs, "--data", empty], 65, ["empty.txt"]),
+        (["train", "tiny", *runs, "--data", short], 65, ["short.txt"]),
+        (["train", "tiny", *runs, "--layout", "trian"], 66, ["did you mean train"]),
+        (["train", "tiny", *runs, "--threads", "0"], 64, ["threads"]),
+        (["train", "--no-such-option"], 64, ["no-such-option"]),
+        (["trian"], 64, ["did you mean “train”"]),
+        (["resume", "tkaen", *runs], 66, ["did you mean taken"]),
+        (["inspect", "nothing-like-it", *runs], 66, ["foretop runs"]),
+        (["eval", "taken", *runs, "--data", "/no/such.txt"], 66, ["/no/such.txt"]),
+        (["eval", "taken", *runs, "--data", short], 65, ["tokens"]),
+        (["generate", "taken", *runs, "--prompt", ""], 64, ["prompt"]),
+        (["generate", "taken", *runs, "--prompt", "a", "--temperature", "-1"], 64, ["temperature"]),
+        (["tokenize", "taken", "/no/such.txt", *runs], 66, ["/no/such.txt"]),
+        (["layout", "check", "/no/such.yaml"], 66, ["/no/such.yaml"]),
+        (["layout", "check", bad], 65, ["bad.yaml:1"]),
+    ]
+    for arguments, status, words in cases:
+        if arguments[0] == "train":
+            arguments = [*arguments, "--headless"] if "--headless" not in arguments else arguments
+        result = run([PROGRAM, *arguments], status=status)
+        assert result.stderr.startswith("foretop: "), result.stderr
+        for word in words:
+            assert word in result.stderr, f"{' '.join(arguments)}: “{word}” is not in: {result.stderr}"
+        assert result.stderr.count("\n") == 1, f"more than one line: {result.stderr}"
+
+
+def test_every_command_has_help():
+    for verb in ([], ["train"], ["resume"], ["runs"], ["inspect"], ["eval"], ["generate"], ["tokenize"], ["layout", "check"]):
+        assert "USAGE: foretop" in run([PROGRAM, *verb, "--help"]).stdout
+    assert re.fullmatch(r"\d+\.\d+\.\d+\n", run([PROGRAM, "--version"]).stdout)
+
+
+def test_the_program_finds_its_files_from_everywhere():
+    run(train("elsewhere", "--steps", "3", "--headless"), cwd="/")
+    assert "losses" in run([PROGRAM, "layout", "check", os.path.join(os.path.dirname(__file__), "../../layouts/train.yaml")],
+                           cwd="/").stdout

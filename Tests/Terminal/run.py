@@ -1,0 +1,37 @@
+#!/usr/bin/env python3
+"""Runs the tests of the program in a terminal: run.py PROGRAM [WORD …], where words choose tests by their names."""
+
+import sys
+import time
+import traceback
+
+if len(sys.argv) < 2:
+    sys.exit("usage: run.py PROGRAM [WORD …]")
+
+import line_tests
+import screen_tests
+import signal_tests
+
+
+def main():
+    words = sys.argv[2:]
+    passed, failed = 0, 0
+    for module in (line_tests, screen_tests, signal_tests):
+        for name, test in vars(module).items():
+            sentence = name.removeprefix("test_").replace("_", " ")
+            if not name.startswith("test_") or (words and not any(word in sentence for word in words)):
+                continue
+            start = time.monotonic()
+            try:
+                test()
+            except Exception:
+                failed += 1
+                print(f"✘ {sentence} ({time.monotonic() - start:.1f} s)\n{traceback.format_exc()}", flush=True)
+            else:
+                passed += 1
+                print(f"✔ {sentence} ({time.monotonic() - start:.1f} s)", flush=True)
+    print(f"{passed} passed, {failed} failed")
+    sys.exit(1 if failed or not passed else 0)
+
+
+main()

@@ -1,0 +1,215 @@
+"""The screen: what it shows, what keys do, and sizes."""
+
+import random
+import re
+import time
+
+from support import *
+
+
+def test_a_run_shows_its_panels():
+    with begin("panels") as terminal:
+        for word in ("panels", "losses", "rate", "ntp", "quit"):
+            terminal.wait_for(word)
+        terminal.wait_for("training")
+
+
+def test_space_pauses_and_goes_on_and_a_point_takes_one_step():
+    with begin("pause") as terminal:
+        terminal.type(" ")
+        terminal.wait_for("paused")
+        time.sleep(0.3)
+        terminal.read(0.3)
+        step = terminal.step
+        time.sleep(0.5)
+        terminal.read(0.3)
+        assert terminal.step == step, f"step {step} became {terminal.step} while paused"
+        terminal.type(".")
+        terminal.wait_for(lambda terminal: terminal.step == step + 1)
+        terminal.read(0.5)
+        assert terminal.step == step + 1, "one step was asked for"
+        terminal.type(" ")
+        terminal.wait_for(lambda terminal: terminal.step > step + 3)
+
+
+def test_keys_change_the_rate_and_the_file_says_so():
+    with begin("rate") as terminal:
+        terminal.type(" ")
+        terminal.wait_for("paused")
+        terminal.type("]")
+        terminal.wait_for(lambda _: len(occurrences("rate", "rate")) == 1)
+        terminal.type("{")
+        terminal.wait_for(lambda _: len(occurrences("rate", "rate")) == 2)
+        terminal.type("qs")
+        assert terminal.finish() == 0
+    up, down = occurrences("rate", "rate")
+    assert abs(up["new"] / up["old"] - 1.1) < 1e-6, up
+    assert abs(down["new"] / down["old"] - 0.5) < 1e-6, down
+    assert up["actor"] == "key"
+
+
+def test_a_rate_can_be_typed_or_pasted_and_nonsense_is_refused():
+    with begin("typed") as terminal:
+        terminal.type(" ")
+        terminal.wait_for("paused")
+        terminal.type("lfast\r")
+        terminal.wait_for("is no rate")
+        terminal.type("\x1b")
+        terminal.wait_for(lambda terminal: "is no rate" not in terminal.text)
+        terminal.type("l5e-4\r")
+        terminal.wait_for(lambda _: len(occurrences("typed", "rate")) == 1)
+        terminal.type("l\x1b[200~7e-4\x1b[201~\r")
+        terminal.wait_for(lambda _: len(occurrences("typed", "rate")) == 2)
+    changes = occurrences("typed", "rate")
+    assert abs(changes[0]["new"] - 5e-4) < 1e-9, changes
+    assert abs(changes[1]["new"] - 7e-4) < 1e-9, changes
+
+
+def test_quitting_asks_and_escape_goes_back():
+    with begin("quit") as terminal:
+        terminal.type("q")
+        terminal.wait_for(re.compile("abandon"))
+        terminal.type("\x1b")
+        terminal.wait_for(lambda terminal: "abandon" not in terminal.text)
+        step = terminal.step
+        terminal.wait_for(lambda terminal: terminal.step > step)
+        terminal.type("q")
+        terminal.wait_for("abandon")
+        terminal.type("s")
+        assert terminal.finish() == 0
+        terminal.assert_restored()
+        assert "quit  stopped at step" in terminal.after, terminal.after
+        assert "foretop resume quit" in terminal.after, terminal.after
+    assert state("quit")["state"] == "stopped"
+    assert len(checkpoints("quit")) == 1
+
+
+def test_abandoning_saves_nothing():
+    with begin("abandon") as terminal:
+        terminal.type("q")
+        terminal.wait_for("abandon")
+        terminal.type("a")
+        assert terminal.finish() == 0
+        terminal.assert_restored()
+    assert state("abandon")["state"] == "abandoned"
+    assert checkpoints("abandon") == []
+
+
+def test_leaving_the_screen_leaves_the_run():
+    with begin("leave") as terminal:
+        terminal.type("q")
+        terminal.wait_for("abandon")
+        terminal.type("d")
+        terminal.wait_for(lambda terminal: b"\x1b[?1049l" in terminal.raw and "tok/s" in terminal.after)
+        terminal.assert_restored()
+        assert state("leave")["state"] == "training"
+        terminal.type("\x03")
+        assert terminal.finish() == 130
+    assert state("leave")["state"] == "stopped"
+
+
+def test_a_save_an_evaluation_and_a_text_come_when_asked_for():
+    with begin("asked") as terminal:
+        terminal.type("seg")
+        terminal.wait_for(lambda _: checkpoints("asked"))
+        terminal.wait_for(lambda _: events("asked", "heldout") and events("asked", "text"))
+
+
+def test_help_lists_the_keys():
+    with begin("help", columns=120, rows=36) as terminal:
+        terminal.type("?")
+        terminal.wait_for(re.compile("(?i)pause"))
+        terminal.wait_for(re.compile("(?i)learning rate|rate"))
+        shown = terminal.text
+        terminal.type("\x1b")
+        terminal.wait_for(lambda terminal: terminal.text != shown and "losses" in terminal.text)
+
+
+def test_a_finished_run_leaves_its_summary():
+    with Terminal(train("finished", "--steps", "30")) as terminal:
+        assert terminal.finish() == 0
+        terminal.assert_restored()
+        assert "finished at step 30 of 30" in terminal.after, terminal.after
+
+
+def test_every_size_is_shown():
+    sizes = [(120, 36), (80, 24), (60, 16), (40, 12), (20, 4), (10, 2), (1, 1), (250, 80), (80, 24)]
+    with begin("sizes") as terminal:
+        for columns, rows in sizes:
+            terminal.resize(columns, rows)
+            if columns >= 40:
+                terminal.wait_for(lambda terminal: terminal.step)
+            elif columns >= 20:
+                terminal.wait_for("training")
+            else:
+                terminal.read(0.3)
+            assert terminal.process.poll() is None
+        terminal.wait_for("losses")
+        terminal.type("\x03")
+        assert terminal.finish() == 130
+        terminal.assert_restored()
+
+
+def test_unknown_sequences_do_nothing():
+    with begin("unknown") as terminal:
+        for sequence in ("\x1b[99;99~", "\x1bOz", "\x1b[<0;10;10M", "\x1b[1;9Q", "\x1b[?1;2c", "\x1bq", "\x1b]11;rgb:0/0/0\x07"):
+            terminal.type(sequence)
+            terminal.read(0.1)
+        terminal.type(b"\xff\xfe\x80")
+        terminal.read(0.3)
+        assert "abandon" not in terminal.text, terminal.text
+        step = terminal.step
+        terminal.wait_for(lambda terminal: terminal.step > step)
+
+
+def test_random_keys_and_resizes_crash_nothing():
+    draw = random.Random(7)
+    keys = [chr(code) for code in range(32, 127)] + ["\r", "\t", "\x7f", "\x0c", "\x1b", "\x1b[A", "\x1b[B", "\x1b[C",
+            "\x1b[D", "\x1b[H", "\x1b[F", "\x1b[5~", "\x1b[6~", "\x1b[Z", "\x1bOP", "\x1b[200~x\x1b[201~", "é", "漢"]
+    left = 400
+    for session in range(20):
+        name = f"random-{session}"
+        with Terminal(train(name, *ENDLESS), 80, 24) as terminal:
+            while left > 0 and terminal.process.poll() is None:
+                left -= 1
+                try:
+                    if draw.random() < 0.1:
+                        terminal.resize(draw.randint(1, 200), draw.randint(1, 60))
+                    terminal.type(draw.choice(keys))
+                except OSError:
+                    break
+                terminal.read(draw.choice((0, 0, 0.02)))
+            if left == 0:
+                terminal.resize(80, 24)
+                terminal.signal(2)
+            status = terminal.finish()
+            # Some keys ask to quit.
+            assert status in (0, 130), f"{name} ended with {status}\n{terminal.after}"
+            terminal.assert_restored()
+        if left == 0:
+            return
+
+
+def test_no_colour_is_used_where_none_is_wanted():
+    for env, options in (({"NO_COLOR": "1"}, []), ({}, ["--color", "never"])):
+        name = f"mono-{len(options)}"
+        with begin(name, *ENDLESS, *options, env=env) as terminal:
+            assert not re.search(rb"\x1b\[(\d+;)*3[0-8](;\d+)*m", terminal.raw), "a colour was set"
+    with begin("colour") as terminal:
+        assert re.search(rb"\x1b\[[\d;]*38;5;\d+", terminal.raw), "no colour was set"
+
+
+def test_a_locale_without_utf8_gets_ascii():
+    with begin("ascii", *ENDLESS, env={"LANG": "C", "LC_ALL": "C"}) as terminal:
+        terminal.wait_for("losses")
+        assert terminal.raw.isascii(), "a byte above 127 was printed"
+
+
+def test_a_stored_run_is_shown_on_the_same_panels():
+    run(train("stored", "--steps", "60", "--headless"))
+    with Terminal(command("inspect", "stored")) as terminal:
+        terminal.wait_for("losses")
+        terminal.wait_for("finished")
+        terminal.type("q")
+        assert terminal.finish() == 0
+        terminal.assert_restored()

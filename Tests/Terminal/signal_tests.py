@@ -1,0 +1,130 @@
+"""Signals: what is saved, what goes on, and that the terminal is put back."""
+
+import os
+import signal
+import termios
+import time
+
+from support import *
+
+
+def test_an_interrupt_saves_and_stops():
+    with begin("int") as terminal:
+        terminal.type("\x03")
+        assert terminal.finish() == 130
+        terminal.assert_restored()
+        assert "stopped at step" in terminal.after, terminal.after
+    assert state("int")["state"] == "stopped"
+    assert checkpoints("int")
+
+
+def test_a_termination_saves_and_stops():
+    with begin("term") as terminal:
+        terminal.signal(signal.SIGTERM)
+        assert terminal.finish() == 143
+        terminal.assert_restored()
+    assert state("term")["state"] == "stopped"
+    assert checkpoints("term")
+
+
+def test_a_second_interrupt_stops_at_once():
+    with begin("twice") as terminal:
+        terminal.type("\x03")
+        terminal.type("\x03")
+        assert terminal.finish() == 130
+        terminal.assert_restored()
+    assert state("twice")["state"] in ("stopped", "interrupted")
+
+
+def test_the_run_goes_on_when_the_terminal_hangs_up():
+    for name, hang_up in (
+        ("hangup-signal", lambda terminal: terminal.signal(signal.SIGHUP)),
+        ("hangup-closed", lambda terminal: terminal.hang_up()),
+    ):
+        with begin(name) as terminal:
+            hang_up(terminal)
+            time.sleep(1.5)
+            assert terminal.process.poll() is None, f"{name} ended with {terminal.process.returncode}"
+            first = state(name)["step"]
+            deadline = time.monotonic() + PATIENCE
+            while state(name)["step"] <= first:
+                assert time.monotonic() < deadline, "it takes no more steps"
+                time.sleep(0.3)
+            terminal.signal(signal.SIGTERM)
+            assert terminal.process.wait(PATIENCE) == 143
+        assert state(name)["state"] == "stopped"
+        assert any("hung up" in event["text"] for event in occurrences(name, "notice"))
+
+
+def test_stopping_gives_the_terminal_back_and_continuing_takes_it_again():
+    with begin("shell") as terminal:
+        terminal.signal(signal.SIGTSTP)
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            terminal.read()
+            with open(f"/proc/{terminal.process.pid}/stat") as file:
+                if file.read().rpartition(")")[2].split()[0] == "T":
+                    break
+            assert time.monotonic() < deadline, "it did not stop"
+        terminal.read(0.2)
+        terminal.assert_restored()
+        shown = len(terminal.raw)
+        terminal.signal(signal.SIGCONT)
+        terminal.wait_for(lambda terminal: b"losses" in terminal.raw[shown:])
+        assert termios.tcgetattr(terminal.slave) != terminal.before, "the terminal was not taken again"
+        step = terminal.step
+        terminal.wait_for(lambda terminal: terminal.step > step)
+        terminal.type("\x03")
+        assert terminal.finish() == 130
+        terminal.assert_restored()
+
+
+def test_a_crash_puts_the_terminal_back():
+    for name in ("SIGSEGV", "SIGILL", "SIGTRAP", "SIGABRT", "SIGBUS", "SIGFPE", "SIGQUIT"):
+        number = getattr(signal, name)
+        with begin("crash-" + name.lower()) as terminal:
+            terminal.signal(number)
+            assert terminal.finish() == -number, f"{name} ended it with {terminal.process.returncode}"
+            terminal.assert_restored()
+
+
+def test_ten_kills_lose_no_checkpoint():
+    name = "killed"
+    options = ["--headless", "--steps", "1000000", "--set", "save.every=7", "--set", "evaluate.every=20"]
+    for attempt in range(10):
+        saved = checkpoints(name)
+        if attempt == 0:
+            arguments = train(name, *options)
+        else:
+            arguments = command("resume", name, "--headless")
+        with Terminal(arguments) as terminal:
+            terminal.wait_for(lambda terminal: b"tok/s" in terminal.raw)
+            # Not all at the same place of a step: 0.05 s to 1 s.
+            time.sleep(0.05 + 0.95 * ((attempt * 7) % 10) / 10)
+            terminal.signal(signal.SIGKILL)
+            terminal.finish()
+        assert state(name)["state"] == "interrupted", state(name)
+        steps = [event["step"] for event in events(name, "step")]
+        assert steps == list(range(1, len(steps) + 1)), "steps are missing or twice there"
+        assert set(saved[-1:]) <= set(checkpoints(name)), f"{saved[-1:]} is lost: {checkpoints(name)}"
+    last = checkpoints(name)[-1]
+    with Terminal(command("resume", name, "--headless", "--steps", str(steps[-1] + 10))) as terminal:
+        assert terminal.finish() == 0, terminal.text
+    begun = events(name, "begin")
+    assert begun[-1]["step"] == last, (begun[-1]["step"], last)
+    steps = [event["step"] for event in events(name, "step")]
+    assert steps == list(range(1, len(steps) + 1))
+    # What was computed again after each kill came out the same.
+    assert not [event for event in occurrences(name, "warning") if event.get("key") == "replay"]
+
+
+def test_python_reads_a_live_run():
+    import h5py
+
+    with begin("live") as terminal:
+        terminal.read(2)
+        with h5py.File(os.path.join(RUNS, "live", "run.h5"), "r", swmr=True) as file:
+            first = file["metrics/commit"].shape[0]
+            terminal.read(2.5)
+            file["metrics/commit"].refresh()
+            assert file["metrics/commit"].shape[0] > first > 0

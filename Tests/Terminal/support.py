@@ -1,0 +1,85 @@
+"""What the tests share: a folder of their own, a text to train on, and the program's commands."""
+
+import atexit
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+
+from terminal import PATIENCE, Terminal
+
+PROGRAM = os.path.abspath(sys.argv[1]) if len(sys.argv) > 1 else ""
+FOLDER = tempfile.mkdtemp(prefix="foretop-terminal-")
+atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
+RUNS = os.path.join(FOLDER, "runs")
+os.environ["XDG_CACHE_HOME"] = os.path.join(FOLDER, "cache")
+
+TEXT = os.path.join(FOLDER, "text.txt")
+_words = "and the of that it unto lord shall in he said for them all his be which thou not is was land son day".split()
+_draw = random.Random(1)
+with open(TEXT, "w") as _file:
+    for _ in range(2000):
+        _file.write(" ".join(_draw.choice(_words) for _ in range(12)) + ".\n")
+
+# A run that nobody waits for: it is stopped by the tests.
+ENDLESS = ["--steps", "1000000", "--set", "evaluate.every=0", "--set", "save.every=0", "--set", "sample.every=20"]
+
+
+def train(name, *options, recipe="tiny"):
+    """The command that trains a run of this name."""
+    return [PROGRAM, "train", recipe, "--name", name, "--runs", RUNS, "--data", TEXT, "--threads", "1", *options]
+
+
+def command(verb, *arguments):
+    return [PROGRAM, verb, *arguments, "--runs", RUNS]
+
+
+def run(arguments, status=0, **options):
+    """Runs a command without a terminal; returns what it printed, after checking its status."""
+    result = subprocess.run(
+        arguments, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=4 * PATIENCE, **options)
+    assert result.returncode == status, (
+        f"{' '.join(arguments)} ended with {result.returncode}, not {status}:\n{result.stdout}{result.stderr}")
+    return result
+
+
+def events(name, kind=None):
+    """What a stored run tells, as JSON objects."""
+    lines = [json.loads(line) for line in run(command("inspect", name, "--json")).stdout.splitlines()]
+    return [event for event in lines if kind is None or event["event"] == kind]
+
+
+def occurrences(name, kind):
+    return [event for event in events(name, "occurrence") if event["kind"] == kind]
+
+
+def state(name):
+    """What the list of runs says of one."""
+    for line in run(command("runs", "--json")).stdout.splitlines():
+        summary = json.loads(line)
+        if summary["name"] == name:
+            return summary
+    return None
+
+
+def checkpoints(name):
+    """The steps of a run's finished checkpoints."""
+    folder = os.path.join(RUNS, name, "checkpoints")
+    names = os.listdir(folder) if os.path.isdir(folder) else []
+    return sorted(int(file[:-3]) for file in names if file.endswith(".h5") and file[:-3].isdigit())
+
+
+def begin(name, *options, columns=100, rows=30, env=None, recipe="tiny"):
+    """A run on a terminal that has taken some steps."""
+    terminal = Terminal(train(name, *(options or ENDLESS), recipe=recipe), columns, rows, env)
+    terminal.wait_for(lambda terminal: (terminal.step or 0) >= 3)
+    return terminal
+
+
+__all__ = [
+    "ENDLESS", "FOLDER", "PATIENCE", "PROGRAM", "RUNS", "TEXT", "Terminal", "begin", "checkpoints", "command", "events",
+    "occurrences", "run", "state", "train",
+]

@@ -1,0 +1,147 @@
+"""A pseudo-terminal with a program in it: keys in, a screen out. What the tests of the terminal are written with."""
+
+import fcntl
+import os
+import re
+import select
+import signal
+import struct
+import subprocess
+import termios
+import time
+
+import pyte
+
+PATIENCE = float(os.environ.get("FORETOP_PATIENCE", "30"))  # seconds; a slow machine is no failure
+
+
+class Terminal:
+    """Runs a command in a terminal of its own and reads its screen."""
+
+    def __init__(self, command, columns=100, rows=30, env=None, cwd=None):
+        self.screen = pyte.Screen(columns, rows)
+        self.stream = pyte.ByteStream(self.screen)
+        self.raw = b""
+        self.master, self.slave = os.openpty()
+        self.resize(columns, rows)
+        self.before = termios.tcgetattr(self.slave)
+        environment = dict(os.environ, TERM="xterm-256color", LANG="C.UTF-8", COLORTERM="")
+        for name in ("NO_COLOR", "LC_ALL", "LC_CTYPE"):
+            environment.pop(name, None)
+        for name, value in (env or {}).items():
+            if value is None:
+                environment.pop(name, None)
+            else:
+                environment[name] = value
+
+        def attach():
+            os.setsid()
+            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+        self.process = subprocess.Popen(
+            command, stdin=self.slave, stdout=self.slave, stderr=self.slave, env=environment, cwd=cwd,
+            preexec_fn=attach, close_fds=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        for descriptor in (self.master, self.slave):
+            try:
+                os.close(descriptor)
+            except OSError:
+                pass
+
+    # In
+
+    def type(self, keys):
+        os.write(self.master, keys.encode() if isinstance(keys, str) else keys)
+
+    def resize(self, columns, rows):
+        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        self.screen.resize(rows, columns)
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def hang_up(self):
+        """Closes the terminal's other end, as a lost ssh does."""
+        os.close(self.slave)
+        os.close(self.master)
+
+    # Out
+
+    def read(self, seconds=0.05):
+        """Takes in what the program prints for a while."""
+        end = time.monotonic() + seconds
+        while True:
+            left = end - time.monotonic()
+            if not select.select([self.master], [], [], max(left, 0))[0]:
+                return
+            try:
+                data = os.read(self.master, 65536)
+            except OSError:
+                return
+            self.raw += data
+            self.stream.feed(data)
+            if left <= 0:
+                return
+
+    @property
+    def text(self):
+        return "\n".join(line.rstrip() for line in self.screen.display)
+
+    def wait_for(self, what, seconds=None):
+        """Reads until the screen has a text, matches a pattern, or fulfils a condition; returns the match."""
+        end = time.monotonic() + (seconds or PATIENCE)
+        while True:
+            self.read()
+            if isinstance(what, str):
+                found = what in self.text
+            elif callable(what):
+                found = what(self)
+            else:
+                found = what.search(self.text)
+            if found:
+                return found
+            if self.process.poll() is not None:
+                self.read(0.2)
+                raise AssertionError(f"the program ended with {self.process.returncode}, waiting for {what}:\n{self.text}")
+            if time.monotonic() > end:
+                raise AssertionError(f"waited in vain for {what}:\n{self.text}")
+
+    @property
+    def step(self):
+        """The step in the status bar; None where it is not shown."""
+        match = re.search(r"(?:step )?(\d{1,3}(?: \d{3})*) ?/ ?\d", self.text)
+        return int(match[1].replace(" ", "")) if match else None
+
+    # The end
+
+    def finish(self, seconds=None):
+        """Waits until the program has ended; returns its status."""
+        end = time.monotonic() + (seconds or PATIENCE)
+        while self.process.poll() is None:
+            self.read()
+            assert time.monotonic() < end, f"the program did not end:\n{self.text}"
+        self.read(0.1)
+        return self.process.returncode
+
+    @property
+    def after(self):
+        """What was printed since the screen was left."""
+        return self.raw.rpartition(b"\x1b[?1049l")[2].decode(errors="replace")
+
+    def assert_restored(self):
+        """The modes are those from before: the terminal's, and those that escape sequences set."""
+        assert termios.tcgetattr(self.slave) == self.before, "the terminal's modes were not put back"
+        modes = {}
+        for mode, letter in re.findall(rb"\x1b\[\?([\d;]+)([hl])", self.raw):
+            for number in mode.split(b";"):
+                modes[number] = letter
+        for number, name in ((b"1049", "the other screen"), (b"2004", "bracketed paste"), (b"1", "cursor keys")):
+            assert modes.get(number, b"l") == b"l", f"{name} was not left"
+        assert modes.get(b"25", b"h") == b"h", "the cursor was not shown again"
