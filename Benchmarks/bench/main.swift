@@ -48,12 +48,19 @@ func seconds(_ body: () -> Void) -> Double {
 func median(_ values: [Double]) -> Double { values.sorted()[values.count / 2] }
 
 /// The linear layers' products of one step, forward and both gradients, and nothing else.
-struct ProductsAlone: ~Copyable {
-  private var runs: [(product: Product, count: Int)] = []
-  private let a: Storage
-  private let b: Storage
-  private let c: Storage
-  private(set) var operations = 0.0
+struct ProductsAlone {
+  /// Memory for an operand.
+  private final class Buffer {
+    private let storage: Storage
+    var base: UnsafeMutableRawPointer { storage.base }
+    init(_ bytes: Int) throws { storage = try Storage(bytes: bytes) }
+  }
+
+  private let runs: [(product: Product, count: Int)]
+  private let a: Buffer
+  private let b: Buffer
+  private let c: Buffer
+  let operations: Double
 
   init(_ workload: Workload, products: Products) throws {
     let configuration = workload.configuration
@@ -81,12 +88,11 @@ struct ProductsAlone: ~Copyable {
           c: Operand(stride: width, precision: .fp32))]
       runs += [(forward, count), (input, count), (weight, count)]
     }
+    let bytes = max(M, heads) * max(heads, 2 * configuration.inner, wide) * 4
+    let (a, b, c) = (try Buffer(bytes), try Buffer(bytes), try Buffer(bytes))
     self.runs = runs
     operations = runs.reduce(0) { $0 + $1.product.operations * Double($1.count) }
-    let bytes = max(M, heads) * max(heads, 2 * configuration.inner, wide) * 4
-    a = try Storage(bytes: bytes)
-    b = try Storage(bytes: bytes)
-    c = try Storage(bytes: bytes)
+    (self.a, self.b, self.c) = (a, b, c)
   }
 
   func run() {
@@ -138,7 +144,7 @@ func measure() throws {
         phase.append(seconds { _ = model.heads(batch, weights: weights, denominators: counts, adds: false) })
         phase.append(seconds { model.backward(batch, adds: false) })
         phase.append(
-          seconds { Optimizer(Recipe.Optimizer()).update(model, norm: model.gradientNorm(), rate: 1e-4, step: round) })
+          seconds { Optimizer(Recipe().optimizer).update(model, norm: model.gradientNorm(), rate: 1e-4, step: round) })
         guard round > 0 else { continue }  // the first round warms up
         limits.append(limit)
         steps.append(phase.reduce(0, +))

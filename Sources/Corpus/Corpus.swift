@@ -149,14 +149,12 @@ package struct Corpus: Sendable {
   }
 }
 
-/// A number in three or four characters and a unit: `987`, `4.1 k`, `1.0 M`, `12 G`.
+/// A number in at most three digits and a unit: `987`, `4.1 k`, `1.0 M`, `12 G`.
 /// - Parameter spaced: Whether a bare number stands alone; else it gets a space, for a unit to follow.
 func quantity(_ number: Int, spaced: Bool = true) -> String {
-  var (tenths, unit) = (number * 10, "")
-  for larger in ["k", "M", "G", "T"] where tenths >= 9995 {
-    tenths = (tenths + 500) / 1000
-    unit = larger
-  }
-  if unit.isEmpty { return spaced ? "\(number)" : "\(number) " }
-  return tenths < 100 ? "\(tenths / 10).\(tenths % 10) \(unit)" : "\((tenths + 5) / 10) \(unit)"
+  guard number >= 1000 else { return spaced ? "\(number)" : "\(number) " }
+  var (scale, unit) = (1000, "k")
+  for larger in ["M", "G", "T"] where 2 * number >= 1999 * scale { (scale, unit) = (1000 * scale, larger) }
+  let tenths = (10 * number + scale / 2) / scale
+  return tenths < 100 ? "\(tenths / 10).\(tenths % 10) \(unit)" : "\((number + scale / 2) / scale) \(unit)"
 }

@@ -69,10 +69,12 @@ extension Dashboard {
   /// there.
   private func drawMessage(_ arrangement: [(panel: Panel, rectangle: Rectangle)], on canvas: inout Canvas) {
     guard let text = message.isEmpty ? asked.last?.text : message else { return }
-    let hasKeys = arrangement.contains { $0.panel == .keys }
     guard canvas.rows >= 2 else { return }
+    // The last row has the keys: of the footer, or of a status that is alone.
+    let hasKeys = arrangement.contains { $0.panel == .keys || $0.panel == .status }
     let line = Rectangle(column: 0, row: canvas.rows - (hasKeys ? 2 : 1), columns: canvas.columns, rows: 1)
     let shown = " " + text.cut(to: max(canvas.columns - 6, 1)) + " "
+    if arrangement.count == 1 { canvas.clear(line) }
     canvas.write(shown, style: Style(.warning, .bold), column: canvas.columns > 10 ? 2 : 0, row: line.row, in: line)
   }
 }

@@ -54,6 +54,20 @@ extension Dashboard {
     let (chart, legend) = inside.splitTop(inside.rows - legendRows)
     if !chart.isEmpty { drawChart(in: chart, axisRows: axisRows, on: &canvas) }
     if legendRows > 0 { drawLegend(in: legend, on: &canvas) }
+    if inside.row > rectangle.row { drawMarks(on: &canvas, edge: rectangle) }
+  }
+
+  /// What the marks on the x axis mean, on the lower edge of the box.
+  private func drawMarks(on canvas: inout Canvas, edge rectangle: Rectangle) {
+    let kinds = Mark.Kind.allCases.filter { kind in history.marks.contains { $0.kind == kind } }
+    var spans: [Span] = []
+    for kind in kinds {
+      let sign = Self.sign(kind)
+      spans += [Span(" "), Span(String(sign.character), sign.style), Span(" " + sign.label + " ", .faint)]
+    }
+    let edge = Rectangle(
+      column: rectangle.column + 2, row: rectangle.bottom - 1, columns: rectangle.columns - 4, rows: 1)
+    if !spans.isEmpty, spans.width <= edge.columns { canvas.write(spans, line: 0, of: edge, .right) }
   }
 
   /// Before the first step: what the run is doing.
@@ -113,15 +127,10 @@ extension Dashboard {
         ])
       }
     }
-    if let total = history.last?.total, history.tracks.count > 1 {
+    if let total = history.last?.total, history.tracks.count > 1, legend.columns >= 60 {
       entries.append([Span("total ", .faint), Span(Figure.loss(Double(total)))])
     }
-    let kinds = Mark.Kind.allCases.filter { kind in history.marks.contains { $0.kind == kind } }
-    for kind in kinds {
-      let sign = Self.sign(kind)
-      entries.append([Span(String(sign.character), sign.style), Span(" " + sign.label, .faint)])
-    }
-    // What does not fit is left out from the end: first the marks, then the total.
+    // What does not fit is left out from the end: first the total.
     var gap = 3
     func width() -> Int { entries.reduce(0) { $0 + $1.width } + gap * max(entries.count - 1, 0) }
     while width() > legend.columns, gap > 2 { gap -= 1 }
@@ -136,17 +145,19 @@ extension Dashboard {
     guard let y = lossScale(tracks, heldOut), plotRows > 0 else {
       return drawNothing("no finite loss yet", in: chart, on: &canvas)
     }
-    let ticks = y.ticks(atMost: max(2, (plotRows + 1) / 3))
+    let ticks = y.ticks(atMost: max(3, (plotRows + 2) / 3))
     let labels = Figure.labels(ticks)
     let margin = (labels.map(\.width).max() ?? 0) + 1
     let columns = chart.columns - margin - 1
     guard columns > 1 else { return }
     let left = chart.column + margin + 1
 
+    var lowest = Int.max
     for (value, label) in zip(ticks, labels) {
       let row = chart.row + plotRows - 1 - y.point(of: value, among: plotRows)
-      canvas.write(
-        label, style: .faint, column: left - 2 - label.width, row: row, in: chart)
+      guard row < lowest else { continue }
+      lowest = row
+      canvas.write(label, style: .faint, column: left - 2 - label.width, row: row, in: chart)
       canvas.put("┤", style: .frame, column: left - 1, row: row, in: chart)
     }
 
@@ -244,14 +255,14 @@ extension Dashboard {
     // Times count from the first step: nobody reads Unix time.
     let origin = axis == .time ? x.lower : 0
     let shown = Scale(from: x.lower - origin, to: x.upper - origin)
-    var ticks = shown.ticks(atMost: max(2, columns / 14))
-    if axis == .time || axis == .active { ticks = Self.timeTicks(to: shown, atMost: max(2, columns / 14)) }
+    var ticks = shown.ticks(atMost: max(3, columns / 9))
+    if axis == .time || axis == .active { ticks = Self.timeTicks(to: shown, atMost: max(2, columns / 10)) }
     if axis == .step || axis == .tokens { ticks = ticks.filter { $0 == $0.rounded() } }
     let labels = ticks.map { tick in
       switch axis {
       case .step: Figure.grouped(Int(tick))
       case .tokens: Figure.short(tick)
-      case .time, .active: Figure.duration(tick)
+      case .time, .active: Self.timeLabel(tick)
       }
     }
     var free = area.column
@@ -271,6 +282,13 @@ extension Dashboard {
         sign.character, style: sign.style, column: left + x.point(of: mark.at[axis], among: columns), row: area.row,
         in: area)
     }
+  }
+
+  /// A time without the parts that are zero: `5 m`, not `5 m 00 s`.
+  private static func timeLabel(_ seconds: Double) -> String {
+    let text = Figure.duration(seconds)
+    for zero in [" 00 s", " 00 m", " 00 h"] where text.hasSuffix(zero) { return String(text.dropLast(zero.count)) }
+    return text
   }
 
   /// Ticks of seconds, minutes, hours and days.

@@ -36,7 +36,8 @@ extension Dashboard {
 
   /// The text before the position, its end always shown, and the place where the order is asked for.
   private static func context(_ sample: OrderSample, columns: Int) -> [Span] {
-    [Span(sample.context.joined().cutFront(to: max(columns - 1, 1))), Span("▏", .accent)]
+    // In running text a space is a space.
+    [Span(sample.context.joined().replacing("␠", with: " ").cutFront(to: max(columns - 1, 1))), Span("▏", .accent)]
   }
 
   /// A hit is a token that comes and is among as many first choices as tokens come.
@@ -74,7 +75,8 @@ extension Dashboard {
         ], line: 3 + index, of: inside)
     }
 
-    var line = inside.rows - rankingRows - 1 - (hasSparkline ? 1 : 0)
+    let shown = min(max(sample.upcoming.count - first, 0), room)
+    var line = min(3 + shown + 1, inside.rows - rankingRows - 1 - (hasSparkline ? 1 : 0))
     canvas.write("head", style: .faint, line: line, of: inside)
     for index in 0..<rankingRows {
       let isLast = index == rankingRows - 1 && ranking.count > rankingRows
@@ -109,23 +111,30 @@ extension Dashboard {
 
   private func drawOrderLines(_ sample: OrderSample, in inside: Rectangle, on canvas: inout Canvas) {
     var lines = [Self.context(sample, columns: inside.columns)]
-    var comes: [Span] = []
+    // The upcoming tokens take the lines that the others leave.
+    var comes: [[Span]] = [[]]
+    let room = max(inside.rows - 3, 1)
     for upcoming in sample.upcoming {
       let isHit = Self.isHit(upcoming, of: sample)
       let entry = [
         Span(upcoming.token + " "), Span(Figure.short(Double(upcoming.rank)), .faint),
         Span(isHit ? "✓" : "✗", Style(isHit ? .good : .bad, .bold)),
       ]
-      if comes.width + entry.width + 2 > inside.columns, !comes.isEmpty { break }
-      comes += (comes.isEmpty ? [] : [Span("  ")]) + entry
+      let isFirst = comes[comes.count - 1].isEmpty
+      if !isFirst, comes[comes.count - 1].width + entry.width + 2 > inside.columns {
+        if comes.count == room { break }
+        comes.append(entry)
+      } else {
+        comes[comes.count - 1] += (isFirst ? [] : [Span("  ")]) + entry
+      }
     }
-    if inside.rows >= 4 { lines.append(comes) }
+    if inside.rows >= 4 { lines += comes }
     if inside.rows >= 5 || inside.rows == 3 {
       lines.append([Span("head  ", .faint), Span(sample.ranking.joined(separator: "  "), Style(.second))])
     }
-    if inside.rows < 3, inside.rows > 1 { lines.append(comes) }
+    if inside.rows < 3, inside.rows > 1 { lines.append(comes[0]) }
     if inside.rows >= 3 {
-      if inside.rows >= 6 { lines.append([]) }
+      if inside.rows > lines.count + 1 { lines.append([]) }
       lines.append(Self.quality(sample))
     }
     for (index, line) in lines.prefix(inside.rows).enumerated() { canvas.write(line, line: index, of: inside) }

@@ -12,7 +12,7 @@ extension Dashboard {
       drawQuestion(
         "quit", "",
         [
-          ("s", "stop after saving"), ("d", "leave it training, without a screen"), ("a", "abandon: nothing is saved"),
+          ("s", "stop after saving"), ("d", "train on without a screen"), ("a", "abandon: nothing is saved"),
           ("esc", "stay"),
         ], on: &canvas)
     case nil: break
@@ -72,7 +72,7 @@ extension Dashboard {
   }
 
   private func drawPrompt(_ text: String, _ problem: String, on canvas: inout Canvas) {
-    let columns = min(64, max(canvas.columns - 8, 16))
+    let room = min(64, max(canvas.columns - 8, 16))
     let now = currentRate.map { "now \(Figure.rate($0))" } ?? ""
     var notes: [Span] = []
     if !problem.isEmpty {
@@ -85,6 +85,7 @@ extension Dashboard {
     } else {
       notes = [Span(now + "   a rate: 3e-4   a factor: x0.5", .faint)]
     }
+    let columns = min(max(notes.width, 40), room)
     let noteLines =
       notes.width <= columns ? [notes] : notes.text.wrapped(to: columns).map { [Span($0, notes[0].style)] }
     let isTall = canvas.rows >= noteLines.count + 7
@@ -107,7 +108,7 @@ extension Dashboard {
 
   private func drawHelp(_ scroll: Int, on canvas: inout Canvas) {
     var lines: [[Span]] = []
-    let width = KeyTable.lines.map { $0.keys.width }.max() ?? 8
+    let width = canvas.columns < 44 ? 6 : KeyTable.lines.map { $0.keys.width }.max() ?? 8
     for group in KeyLine.Group.allCases {
       if !lines.isEmpty { lines.append([]) }
       lines.append([Span(group.rawValue, .bold)])

@@ -30,11 +30,11 @@ extension Dashboard {
   func refusal(of action: Action) -> String? {
     switch action {
     case .pause, .stepOnce, .rateUp, .rateDown, .rateDouble, .rateHalve, .typeRate, .save, .evaluate, .generate:
-      if mode == .stored { return "this is a stored run: nothing is training here. `foretop resume` goes on with it" }
+      if mode == .stored { return "a stored run: nothing trains here (foretop resume goes on with it)" }
       switch phase {
       case .starting: return "not yet: the run is still being set up"
       case .ended: return "the run has ended"
-      case .training, .paused: return nil
+      case .training, .paused: return beginning.flatMap { missing(for: action, in: $0) }
       }
     case .previousProbe, .nextProbe:
       if beginning?.recipe.objective.top == 0 { return "this run has no TOP head, so there is no order to show" }
@@ -45,6 +45,16 @@ extension Dashboard {
       return "there is no layout \(key); there are \(known)"
     case .open: return focus == nil ? "tab focuses a panel first" : nil
     default: return nil
+    }
+  }
+
+  /// What this run lacks for an action; nil when it lacks nothing.
+  private func missing(for action: Action, in beginning: Beginning) -> String? {
+    switch action {
+    case .evaluate where beginning.heldOutTokens <= beginning.recipe.model.context:
+      "nothing is held out to evaluate on (data.heldOut)"
+    case .generate where beginning.recipe.objective.ntp == 0: "this run has no NTP head, which writes the text"
+    default: nil
     }
   }
 

@@ -24,7 +24,7 @@ extension Dashboard {
       now.append(Span("—", .faint))
     }
     if let request = asked.last(where: { if case .rate = $0.command { true } else { false } }) {
-      now.append(Span("  " + request.text, Style(.warning, .bold)))
+      now.append(Span("  " + request.text.replacing("asked: rate", with: "asked"), Style(.warning, .bold)))
     }
     let used = canvas.write(now, line: 0, of: upper)
     let (_, below) = upper.splitTop(1)

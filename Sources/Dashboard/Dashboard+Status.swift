@@ -7,9 +7,11 @@ extension Dashboard {
   var stateSpan: Span {
     if isEvaluating { return Span("○ evaluating", Style(.third, .bold)) }
     switch phase {
+    case .starting where mode == .stored: return Span("○ not ended", Style(.warning, .bold))
     case .starting: return Span("… starting", Style(.warning, .bold))
     case .training:
       return mode == .stored ? Span("○ not ended", Style(.warning, .bold)) : Span("● training", Style(.good, .bold))
+    case .paused where isDiverged: return Span("× diverged", Style(.bad, .bold))
     case .paused: return Span("‖ paused", Style(.warning, .bold))
     case .ended(.finished): return Span("■ finished", Style(.good, .bold))
     case .ended(.stopped): return Span("■ stopped", Style(.good, .bold))
@@ -101,7 +103,13 @@ extension Dashboard {
     var lines: [[Span]] = []
     let pieces = statusPieces(now: now)
     func piece(_ rank: Int) -> [Span]? { pieces.first { $0.rank == rank }?.short }
-    lines.append(Self.fitting(pieces.filter { $0.rank <= 1 }, in: rectangle.columns))
+    var first = pieces.filter { $0.rank <= 1 }
+    if rectangle.columns < 28, let last = history.last {
+      // State and step are worth more than the total.
+      let step = [Span(Figure.grouped(last.step), .bold)]
+      first = [first[0], Piece(long: step, short: step, rank: 1)]
+    }
+    lines.append(Self.fitting(first, in: rectangle.columns))
     if history.count > 0 {
       lines.append(
         Array(

@@ -26,9 +26,12 @@ extension Dashboard {
     if inside.rows > row {
       let range = history.recent(inside.columns)
       let values = range.map { Double(history.tokensPerSecond.values[$0]) }
-      let highest = values.filter(\.isFinite).max() ?? 1
+      let finite = values.filter(\.isFinite)
+      let highest = max(finite.max() ?? 1, 1e-9)
+      // From half of the fastest, so that a slower step is seen and noise is not made large, with air above it.
+      let lowest = min(finite.min() ?? 0, highest / 2)
       canvas.sparkline(
-        values, scale: Scale(from: 0, to: max(highest, 1e-9)), style: Style(.first), line: row, of: inside,
+        values, scale: Scale(from: lowest, to: highest * 1.25), style: Style(.first), line: row, of: inside,
         glyphs: glyphs)
       row += 1
     }

@@ -41,7 +41,7 @@ extension Dashboard {
     let digits = shown.map { Figure.grouped($0.step).width }.max() ?? 1
     for (index, entry) in shown.enumerated() {
       var line: [Span] = []
-      if inside.columns >= 30 {
+      if inside.columns >= 38 {
         line.append(Span(Figure.clock(entry.time, secondsFromGMT: secondsFromGMT) + "  ", .faint))
       }
       if inside.columns >= 50 {

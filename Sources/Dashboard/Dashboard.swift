@@ -1,7 +1,6 @@
 // The run, seen. Two doors in, `receive` and `press`; one picture out, `draw`. No terminal, no clock, no files.
 import Run
 import TerminalUI
-import Yams
 
 /// What a screen knows of a run, and how the user looks at it.
 package struct Dashboard: Sendable {
@@ -41,6 +40,8 @@ package struct Dashboard: Sendable {
   var samples: [OrderSample] = []
   var text: TextSample?
   var rateFactor = 1.0
+  /// Whether the run waits because a loss or gradient was not finite.
+  var isDiverged = false
 
   // How it is looked at.
   var layouts: [Layout]
@@ -59,6 +60,9 @@ package struct Dashboard: Sendable {
 
   /// Whether something changed since this was last set to false: draw only then, or when the size changed.
   package var needsDrawing = true
+
+  /// Steps after which a command that nothing answered is forgotten.
+  private static let patience = 5
 
   /// Makes a dashboard that knows of no run yet.
   /// - Parameters:
@@ -90,10 +94,13 @@ package struct Dashboard: Sendable {
     switch event {
     case .began(let beginning): begin(beginning)
     case .stepped(let report):
+      guard Self.isPlausible(report.step) else { return }
+      isDiverged = false
       history.append(report)
       noticeFactor(of: report)
       if phase == .starting { phase = .training }
     case .evaluated(let evaluation):
+      guard Self.isPlausible(evaluation.step) else { return }
       history.append(evaluation)
       log.append(LogLine(evaluation))
     case .ordered(let sample):
@@ -105,11 +112,20 @@ package struct Dashboard: Sendable {
     case .ended(let ending):
       phase = .ended(ending.reason)
       log.append(LogLine(ending))
-      if overlay == .quit { overlay = nil }
+      // A question to a run that has ended is none.
+      if case .help = overlay {} else { overlay = nil }
     }
   }
 
+  /// Whether a number can be a step: a file from somebody else may say anything.
+  private static func isPlausible(_ step: Int) -> Bool { (0...mostSteps).contains(step) }
+  private static let mostSteps = 1 << 50
+
   private mutating func begin(_ beginning: Beginning) {
+    var beginning = beginning
+    beginning.recipe.steps = min(max(beginning.recipe.steps, 0), Self.mostSteps)
+    beginning.recipe.schedule.warmup = min(max(beginning.recipe.schedule.warmup, 0), Self.mostSteps)
+    beginning.step = min(max(beginning.step, 0), Self.mostSteps)
     self.beginning = beginning
     phase = .starting
     recipeLines = Self.lines(of: beginning.recipe)
@@ -121,16 +137,19 @@ package struct Dashboard: Sendable {
     log.append(LogLine(occurrence))
     switch occurrence.kind {
     case .pause:
-      if phase != .paused { history.mark(.pause) }
+      if phase != .paused { history.mark(.pause, step: occurrence.step) }
       phase = .paused
-    case .proceed: phase = .training
+    case .proceed:
+      phase = .training
+      isDiverged = false
     case .diverged:
       phase = .paused
-      history.mark(.diverged)
+      isDiverged = true
+      history.mark(.diverged, step: occurrence.step)
     case .rate:
-      history.mark(.rate)
+      history.mark(.rate, step: occurrence.step)
       if let old = occurrence.old, let new = occurrence.new, old > 0, new > 0 { rateFactor *= new / old }
-    case .saved: history.mark(.saved)
+    case .saved: history.mark(.saved, step: occurrence.step)
     case .start, .refused, .notice, .warning, .failure, .end: break
     }
   }
@@ -153,15 +172,26 @@ package struct Dashboard: Sendable {
     }
     var index = asked.firstIndex { $0.isAnswered(by: event) }
     if case .occurred(let occurrence) = event, occurrence.kind == .refused, !asked.isEmpty { index = 0 }
-    guard let index else { return }
-    asked.remove(at: index)
+    if let index {
+      // One step, then a pause: the run waits now.
+      if asked.remove(at: index).command == .stepOnce { phase = .paused }
+    }
+    guard case .stepped = event else { return }
+    for index in asked.indices { asked[index].age += 1 }
+    asked.removeAll { $0.age >= Self.patience }
   }
 
-  /// The recipe as its YAML says it.
-  private static func lines(of recipe: Recipe) -> [String] {
-    // A recipe that cannot be written has nothing to show; it was read from YAML before.
-    guard let yaml = try? YAMLEncoder().encode(recipe) else { return [] }
-    return yaml.split(separator: "\n").map(String.init)
+  /// Every number of a recipe, a line each, under the names of its groups.
+  private static func lines(of value: Any, indent: String = "") -> [String] {
+    Mirror(reflecting: value).children.flatMap { child -> [String] in
+      let name = child.label ?? ""
+      if let raw = child.value as? any RawRepresentable { return ["\(indent)\(name): \(raw.rawValue)"] }
+      let mirror = Mirror(reflecting: child.value)
+      guard mirror.displayStyle == .struct, !mirror.children.isEmpty else {
+        return ["\(indent)\(name): \(child.value)"]
+      }
+      return ["\(indent)\(name):"] + lines(of: child.value, indent: indent + "  ")
+    }
   }
 
   /// The learning rate of the next step, as far as it is known: the schedule's, times the user's edits.

@@ -73,10 +73,10 @@ struct History: Sendable {
   /// The x values of an axis, never falling.
   func column(_ axis: Axis) -> [Double] { columns[axis, default: []] }
 
-  /// The latest place on every axis; nil before the first step.
-  var now: Moment? {
+  /// Where a step, or the last one before it, is on every axis; nil before the first step.
+  private func moment(of step: Int) -> Moment? {
     guard count > 0 else { return nil }
-    return moment(count - 1)
+    return moment(max(column(.step).lowerBound(of: Double(step).nextUp) - 1, 0))
   }
 
   private func moment(_ index: Int) -> Moment {
@@ -125,13 +125,14 @@ struct History: Sendable {
     }
     let at = Moment(
       step: Double(evaluation.step), tokens: Double(evaluation.tokens), time: evaluation.time,
-      active: now?.active ?? 0)
+      active: moment(of: evaluation.step)?.active ?? 0)
     evaluations.append(Point(at: at, evaluation: evaluation))
   }
 
-  mutating func mark(_ kind: Mark.Kind) {
-    guard let now else { return }
-    marks.append(Mark(kind: kind, at: now))
+  /// Marks a step; nothing is marked before the first one.
+  mutating func mark(_ kind: Mark.Kind, step: Int) {
+    guard let at = moment(of: step) else { return }
+    marks.append(Mark(kind: kind, at: at))
   }
 
   /// Forgets what came after a step: the run goes on from there.

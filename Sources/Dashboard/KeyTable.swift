@@ -66,8 +66,8 @@ package enum KeyTable {
       .training, [(.character("q"), .quit)], label: "quit", "quit; asks whether to save, to go on unseen, or to abandon"
     ),
     KeyLine(.training, [(.control("c"), .interrupt)], "save and stop"),
-    KeyLine(.chart, [(.character("x"), .axis)], label: "x axis", "x axis: step, tokens, time, active time"),
-    KeyLine(.chart, [(.character("y"), .logarithm)], label: "log y", "y axis: linear, logarithmic"),
+    KeyLine(.chart, [(.character("x"), .axis)], label: "axis", "x axis: step, tokens, time, active time"),
+    KeyLine(.chart, [(.character("y"), .logarithm)], label: "log", "y axis: linear, logarithmic"),
     KeyLine(
       .chart,
       [

@@ -29,10 +29,17 @@ extension Layout {
             [.events, .events, .events], [.keys, .keys, .keys],
           ]),
         variant(
+          80, 36, [.share(46), .share(34)],
+          [.cells(1), .share(1), .cells(7), .cells(10), .cells(4), .cells(1)],
+          [
+            [.status, .status], [.losses, .losses], [.order, .rate], [.text, .throughput], [.events, .events],
+            [.keys, .keys],
+          ]),
+        variant(
           80, 24, [.share(46), .share(34)], [.cells(1), .share(1), .cells(7), .cells(3), .cells(1)],
           [[.status, .status], [.losses, .losses], [.order, .rate], [.events, .events], [.keys, .keys]]),
         variant(
-          60, 16, [.cells(26), .share(1)], [.cells(1), .share(1), .cells(4), .cells(1)],
+          60, 16, [.cells(28), .share(1)], [.cells(1), .share(1), .cells(4), .cells(1)],
           [[.status, .status], [.losses, .losses], [.rate, .events], [.keys, .keys]]),
         variant(
           40, 12, [.share(1)], [.cells(1), .share(1), .cells(1), .cells(1)], [[.status], [.losses], [.events], [.keys]]),

@@ -61,7 +61,7 @@ private struct LayoutReader {
   }
 
   private func suggestion(_ name: String, _ candidates: [String]) -> String {
-    if let nearest = nearestName(to: name, among: candidates) { return "; did you mean “\(nearest)”?" }
+    if let nearest = candidates.nearest(to: name) { return "; did you mean “\(nearest)”?" }
     return "; there are " + candidates.joined(separator: ", ")
   }
 

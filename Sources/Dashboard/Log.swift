@@ -80,6 +80,8 @@ extension Ending.Reason {
 struct Asked: Sendable, Equatable {
   var command: Command
   var text: String
+  /// Steps taken since: what no event answers is forgotten after a few.
+  var age = 0
 
   /// Whether an event tells that this command was obeyed.
   func isAnswered(by event: Event) -> Bool {

@@ -52,9 +52,8 @@ extension Canvas {
         left -= needed
       } else {
         // The ellipsis belongs to the span that is cut, or to the one that ends where others are left out.
-        let text = span.text.cut(to: needed == left ? left - 1 : left)
-        column = write(
-          text.hasSuffix("…") ? text : text + "…", style: span.style, column: column, row: row, in: rectangle)
+        let text = span.text.beginning(in: left - 1) + "…"
+        column = write(text, style: span.style, column: column, row: row, in: rectangle)
         break
       }
     }

@@ -65,15 +65,19 @@ extension String {
   /// Its beginning in at most `columns` cells; when something is left out, the last one is `…`.
   package func cut(to columns: Int) -> String {
     guard width > columns else { return self }
-    guard columns > 1 else { return columns == 1 ? "…" : "" }
+    return columns > 0 ? beginning(in: columns - 1) + "…" : ""
+  }
+
+  /// As many of its first scalars as take at most `columns` cells.
+  func beginning(in columns: Int) -> String {
     var result = String.UnicodeScalarView()
     var used = 0
     for scalar in unicodeScalars {
-      guard used + scalar.width <= columns - 1 else { break }
+      guard used + scalar.width <= columns else { break }
       used += scalar.width
       result.append(scalar)
     }
-    return String(result) + "…"
+    return String(result)
   }
 
   /// Its end in at most `columns` cells; when something is left out, the first one is `…`.
@@ -117,21 +121,16 @@ extension String {
         }
         if used > 0 { lines.append(line) }
         while width > columns {
-          // A word longer than a line is broken where the line ends.
-          var head = String.UnicodeScalarView()
-          var taken = 0
-          for scalar in rest.unicodeScalars {
-            guard taken + scalar.width <= columns || head.isEmpty else { break }
-            taken += scalar.width
-            head.append(scalar)
-          }
-          lines.append(String(head))
-          rest = String(rest.unicodeScalars.dropFirst(head.count))
+          // A word longer than a line is broken where the line ends; a character wider than a line has one of its own.
+          var head = rest.beginning(in: columns)
+          if head.isEmpty { head = String(rest.unicodeScalars.prefix(1)) }
+          lines.append(head)
+          rest = String(rest.unicodeScalars.dropFirst(head.unicodeScalars.count))
           width = rest.width
         }
         (line, used) = (rest, width)
       }
-      lines.append(line)
+      if used > 0 || paragraph.isEmpty { lines.append(line) }
     }
     return lines
   }

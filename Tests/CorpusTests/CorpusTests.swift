@@ -1,1 +1,292 @@
+// Files to parts: what is taken, what is refused, and what the cache may and may not be trusted with.
+import Foundation
 import Testing
+
+@testable import Corpus
+
+struct CorpusTests {
+  private let folder: TemporaryFolder
+
+  init() throws { folder = try TemporaryFolder() }
+
+  private func source(
+    _ paths: [String], _ kind: Tokenizer.Kind = .bytes, vocabulary: Int = 300, model: String = "",
+    heldOut: Double = 0.1,
+    context: Int = 16
+  ) -> Corpus.Source {
+    Corpus.Source(
+      paths: paths, kind: kind, vocabulary: vocabulary, model: model, heldOut: heldOut, context: context,
+      cache: folder.cache)
+  }
+
+  private func all(_ corpus: Corpus) -> [Int32] {
+    corpus.training.tokens(0..<corpus.training.count) + corpus.heldOut.tokens(0..<corpus.heldOut.count)
+  }
+
+  /// Opens what must be refused, and gives the refusal.
+  private func refusal(_ source: Corpus.Source, tokenizer: Tokenizer? = nil) throws -> CorpusError {
+    try #require(throws: CorpusError.self) { try Corpus(opening: source, tokenizer: tokenizer) }
+  }
+
+  @Test(arguments: Tokenizer.Kind.allCases)
+  func `the two parts are the text`(kind: Tokenizer.Kind) throws {
+    let text = Sample.verses(200)
+    let path = try folder.write("verses.txt", text)
+    let corpus = try Corpus(opening: source([path], kind, vocabulary: 350))
+    #expect(corpus.tokenizer.text(of: all(corpus)) == text)
+    let count = corpus.training.count + corpus.heldOut.count
+    #expect(corpus.heldOut.count == count / 10)
+    #expect(corpus.bytes == text.utf8.count)
+    #expect(corpus.files == 1)
+    #expect(corpus.summary.hasPrefix("verses.txt · "))
+    #expect(corpus.summary.hasSuffix(" tokens · \(corpus.tokenizer.summary)"))
+  }
+
+  @Test func `at least one window is held out`() throws {
+    let path = try folder.write("a.txt", String(repeating: "a", count: 100))
+    #expect(try Corpus(opening: source([path], heldOut: 0.001, context: 40)).heldOut.count == 40)
+    #expect(try Corpus(opening: source([path], heldOut: 0, context: 100)).heldOut.count == 0)
+  }
+
+  @Test func `the entropy is that of the training part's tokens`() throws {
+    let path = try folder.write("ab.txt", String(repeating: "ab", count: 90) + String(repeating: "c", count: 20))
+    let corpus = try Corpus(opening: source([path], context: 20))
+    #expect(corpus.training.count == 180)
+    #expect(abs(corpus.unigramEntropy - log(2)) < 1e-12)
+  }
+
+  @Test func `a folder is all of its texts in order of their names`() throws {
+    try folder.write("texts/b.txt", "two")
+    try folder.write("texts/a/z.md", "one\n")
+    try folder.write("texts/C.swift", "zero")
+    try folder.write("texts/.hidden", "no")
+    try folder.write("texts/.git/config", "no")
+    try folder.write("texts/empty.txt", "")
+    try folder.write("texts/image.png", [0x89, 0x50, 0, 0])
+    try FileManager.default.createSymbolicLink(
+      atPath: folder.path + "/texts/loop", withDestinationPath: folder.path + "/texts")
+    let corpus = try Corpus(opening: source([folder.path + "/texts"], heldOut: 0, context: 2))
+    #expect(corpus.tokenizer.text(of: all(corpus)) == "zero\none\ntwo")
+    #expect(corpus.files == 3)
+    #expect(corpus.summary.hasPrefix("texts (3 files) · "))
+  }
+
+  @Test func `files follow each other in the order given`() throws {
+    let (first, second) = (try folder.write("2.txt", "first"), try folder.write("1.txt", "second\n"))
+    let corpus = try Corpus(opening: source([first, second], heldOut: 0, context: 2))
+    #expect(corpus.tokenizer.text(of: all(corpus)) == "first\nsecond\n")
+    #expect(corpus.summary.hasPrefix("2.txt and 1 more · "))
+  }
+
+  @Test func `a binary file that is named is taken`() throws {
+    let path = try folder.write("binary", (0..<200).map { UInt8($0) })
+    let corpus = try Corpus(opening: source([path], context: 4))
+    #expect(all(corpus) == (0..<200).map { Int32($0) })
+  }
+
+  @Test func `text for an evaluation is read without the cache`() throws {
+    let path = try folder.write("a.txt", "abc")
+    let part = try Corpus.tokens(at: [path], by: try Tokenizer(kind: .bytes, model: []))
+    #expect(part.tokens(0..<part.count) == [97, 98, 99])
+    #expect(folder.cached.isEmpty)
+  }
+
+  // MARK: Refusals
+
+  @Test func `a path that leads nowhere is refused`() throws {
+    let path = folder.path + "/nothing.txt"
+    let error = try refusal(source([path]))
+    #expect(error.kind == .missing)
+    #expect(error.description.contains(path))
+    #expect(try refusal(source([""])).kind == .missing)
+    #expect(try refusal(source([try folder.write("file", "x") + "/inside"])).kind == .missing)
+    #expect(try refusal(source([])).kind == .usage)
+  }
+
+  @Test func `a file that cannot be read is refused`() throws {
+    // Reading a process's memory from address 0 fails even for root.
+    for path in ["/proc/self/mem", "/dev/null"] {
+      let error = try refusal(source([path]))
+      #expect(error.kind == .unreadable)
+      #expect(error.description.contains(path))
+    }
+  }
+
+  @Test func `a file without a byte and a folder without text are refused`() throws {
+    let file = try folder.write("empty.txt", "")
+    #expect(try refusal(source([file])).kind == .empty)
+    try folder.write("images/a.png", [0])
+    let error = try refusal(source([folder.path + "/images"]))
+    #expect(error.kind == .empty)
+    #expect(error.description.contains("images"))
+  }
+
+  @Test func `a text that is too short is refused with both numbers`() throws {
+    let path = try folder.write("short.txt", String(repeating: "x", count: 31))
+    let error = try refusal(source([path]))
+    #expect(error.kind == .tooShort)
+    for word in ["short.txt", "31 tokens", "32", "model.context", "15"] { #expect(error.description.contains(word)) }
+    #expect(try refusal(source([path], heldOut: 0, context: 32)).kind == .tooShort)
+    #expect(try refusal(source([path], heldOut: 0.9, context: 8)).description.contains("data.heldOut"))
+    #expect(try Corpus(opening: source([path], context: 15)).training.count == 16)
+  }
+
+  @Test func `a share that is none is refused`() throws {
+    let path = try folder.write("a.txt", "some text")
+    for share in [-0.1, 1, .nan] { #expect(try refusal(source([path], heldOut: share)).kind == .usage) }
+    #expect(try refusal(source([path], context: 0)).kind == .usage)
+  }
+
+  @Test func `characters of what is not UTF-8 are refused with the place`() throws {
+    let path = try folder.write("latin.txt", Array("one\ntwo caf".utf8) + [0xE9, 0x0A])
+    let error = try refusal(source([path], .characters))
+    #expect(error.kind == .badText)
+    for word in [path, "line 2", "byte 11", "sentencepiece or bytes"] { #expect(error.description.contains(word)) }
+  }
+
+  @Test func `a vocabulary that the text does not fill is refused`() throws {
+    let path = try folder.write("a.txt", "so short a text")
+    let error = try refusal(source([path], .sentencepiece, vocabulary: 9000, context: 2))
+    #expect(error.kind == .usage)
+    #expect(error.description.contains("tokenizer.vocabulary is 9000"))
+  }
+
+  // MARK: Model files
+
+  @Test func `a model file is used as it is`() throws {
+    let path = try folder.write("verses.txt", Sample.verses(30))
+    let trained = try Sample.trained.get()
+    let model = try folder.write("tokenizer.model", trained.model)
+    let corpus = try Corpus(opening: source([path], .sentencepiece, vocabulary: 9999, model: model))
+    #expect(corpus.tokenizer.model == trained.model)
+    #expect(all(corpus) == trained.tokens(of: Sample.verses(30)))
+  }
+
+  @Test func `a model file that is none is refused with its path`() throws {
+    let path = try folder.write("verses.txt", Sample.verses(30))
+    let model = try folder.write("tokenizer.json", "{}")
+    let error = try refusal(source([path], .sentencepiece, model: model))
+    #expect(error.kind == .badTokenizer)
+    #expect(error.description.contains(model))
+    #expect(try refusal(source([path], .sentencepiece, model: folder.path + "/none")).kind == .missing)
+    #expect(try refusal(source([path], .sentencepiece, model: folder.path)).kind == .badTokenizer)
+  }
+
+  // MARK: The cache
+
+  @Test func `what was made is not made again`() throws {
+    let path = try folder.write("verses.txt", Sample.verses(200))
+    var reports: [String] = []
+    let first = try Corpus(opening: source([path], .sentencepiece)) { reports.append($0) }
+    #expect(reports.count == 2)
+    #expect(reports[0].hasPrefix("training a tokenizer of 300 pieces on "))
+    let second = try Corpus(opening: source([path], .sentencepiece)) { reports.append($0) }
+    #expect(reports.count == 2)
+    #expect(all(first) == all(second))
+    #expect(first.tokenizer.model == second.tokenizer.model)
+    #expect(folder.cached.count == 2)
+    #expect(folder.cached.allSatisfy { $0.hasSuffix(".model") || $0.hasSuffix(".tokens") })
+  }
+
+  @Test func `a changed file never gets the old tokens`() throws {
+    let path = try folder.write("a.txt", String(repeating: "abcd", count: 20))
+    let date = Date(timeIntervalSince1970: 1_000_000)
+    try FileManager.default.setAttributes([.modificationDate: date], ofItemAtPath: path)
+    #expect(all(try Corpus(opening: source([path])))[0] == 97)
+    // The same path, size and date.
+    try folder.write("a.txt", String(repeating: "bbcd", count: 20))
+    try FileManager.default.setAttributes([.modificationDate: date], ofItemAtPath: path)
+    #expect(all(try Corpus(opening: source([path])))[0] == 98)
+  }
+
+  @Test func `two files do not share the tokens of one`() throws {
+    let (a, b) = (try folder.write("a.txt", String(repeating: "a\n", count: 20)), try folder.write("b.txt", "a\n"))
+    let one = try Corpus(opening: source([a, b], heldOut: 0))
+    let other = try Corpus(opening: source([b, a, b], heldOut: 0))
+    #expect(one.training.count == 42)
+    #expect(other.training.count == 44)
+  }
+
+  @Test func `a damaged cache file is made again`() throws {
+    let path = try folder.write("verses.txt", Sample.verses(100))
+    let sound = all(try Corpus(opening: source([path], .sentencepiece)))
+    for name in folder.cached {
+      let file = folder.cache + "/" + name
+      let whole = try [UInt8](Data(contentsOf: URL(fileURLWithPath: file)))
+      var flipped = whole
+      flipped[whole.count / 2] ^= 1
+      var grown = whole
+      grown[16] &+= 1
+      for damaged in [flipped, grown, Array(whole.dropLast()), whole + [0], Array(whole.prefix(40)), []] {
+        try Data(damaged).write(to: URL(fileURLWithPath: file))
+        #expect(all(try Corpus(opening: source([path], .sentencepiece))) == sound)
+        #expect(try [UInt8](Data(contentsOf: URL(fileURLWithPath: file))) == whole)
+      }
+    }
+  }
+
+  @Test func `a cache file under another's name is not trusted`() throws {
+    let (a, b) = (
+      try folder.write("a.txt", String(repeating: "a", count: 50)),
+      try folder.write("b.txt", String(repeating: "b", count: 50))
+    )
+    _ = try Corpus(opening: source([a]))
+    let nameOfA = folder.cached[0]
+    _ = try Corpus(opening: source([b]))
+    let nameOfB = try #require(folder.cached.first { $0 != nameOfA })
+    try FileManager.default.removeItem(atPath: folder.cache + "/" + nameOfB)
+    try FileManager.default.moveItem(atPath: folder.cache + "/" + nameOfA, toPath: folder.cache + "/" + nameOfB)
+    #expect(all(try Corpus(opening: source([b]))).allSatisfy { $0 == 98 })
+  }
+
+  @Test func `a cache that cannot be written is refused`() throws {
+    let path = try folder.write("a.txt", String(repeating: "a", count: 50))
+    var source = source([path])
+    for cache in [path, path + "/cache", "/proc/foretop"] {
+      source.cache = cache
+      let error = try refusal(source)
+      #expect(error.kind == .cannotWriteCache)
+      #expect(error.description.contains(cache))
+    }
+  }
+
+  @Test func `a restored tokenizer is used in place of the one described`() throws {
+    let path = try folder.write("verses.txt", Sample.verses(50))
+    let restored = try Sample.trained.get()
+    let corpus = try Corpus(opening: source([path], .characters), tokenizer: restored)
+    #expect(all(corpus) == restored.tokens(of: Sample.verses(50)))
+    #expect(corpus.tokenizer.kind == .sentencepiece)
+  }
+
+  @Test func `corpora that open side by side make the same tokens`() async throws {
+    let path = try folder.write("verses.txt", Sample.verses(300))
+    let source = source([path], .sentencepiece)
+    let results = try await withThrowingTaskGroup(of: [Int32].self) { group in
+      for _ in 0..<4 {
+        group.addTask {
+          let corpus = try Corpus(opening: source)
+          return corpus.training.tokens(0..<corpus.training.count)
+        }
+      }
+      return try await group.reduce(into: [[Int32]]()) { $0.append($1) }
+    }
+    #expect(Set(results).count == 1)
+    #expect(folder.cached.count == 2)
+  }
+
+  @Test func `a vocabulary beyond 65536 takes wider tokens`() throws {
+    let text = (0..<70_000).compactMap { Unicode.Scalar($0 + 0x1_0000) }.map { String(Character($0)) }.joined()
+    let path = try folder.write("many.txt", text)
+    let corpus = try Corpus(opening: source([path], .characters, context: 256))
+    #expect(corpus.tokenizer.vocabulary == 70_001)
+    #expect(all(corpus) == (0..<70_000).map { Int32($0) })
+  }
+
+  @Test(arguments: [
+    (0, "0"), (999, "999"), (1000, "1.0 k"), (9949, "9.9 k"), (9950, "10 k"), (12_345, "12 k"), (999_499, "999 k"),
+    (999_500, "1.0 M"), (4_137_850, "4.1 M"), (1_040_190, "1.0 M"), (12_000_000_000, "12 G"),
+  ])
+  func `quantities are short`(number: Int, text: String) {
+    #expect(quantity(number) == text)
+  }
+}

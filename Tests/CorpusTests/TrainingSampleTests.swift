@@ -1,0 +1,76 @@
+// Training a tokenizer: the same text makes the same pieces, and what cannot be made is refused with a number.
+import Testing
+
+@testable import Corpus
+
+struct TrainingSampleTests {
+  private func sample(_ text: [UInt8]) -> TrainingSample {
+    var sample = TrainingSample(total: text.count)
+    text.withUnsafeBytes { sample.add($0) }
+    return sample
+  }
+
+  private func sample(_ text: String) -> TrainingSample { sample(Array(text.utf8)) }
+
+  @Test func `training twice makes the same model`() throws {
+    let text = Sample.verses(300, seed: 4)
+    #expect(try sample(text).model(vocabulary: 350) == sample(text).model(vocabulary: 350))
+  }
+
+  @Test(arguments: [0, 100, 259])
+  func `a vocabulary that does not hold the bytes is refused`(vocabulary: Int) throws {
+    let error = try #require(throws: CorpusError.self) { try sample(Sample.verses(10)).model(vocabulary: vocabulary) }
+    #expect(error.kind == .usage)
+    #expect(error.description.contains("at least 260"))
+  }
+
+  @Test func `a vocabulary that the text does not fill is refused with the largest that it does`() throws {
+    let text = "In the beginning God created the heaven and the earth.\n"
+    let error = try #require(throws: CorpusError.self) { try sample(text).model(vocabulary: 4000) }
+    #expect(error.kind == .usage)
+    let numbers = error.description.split { !$0.isNumber }.compactMap { Int($0) }
+    let largest = try #require(numbers.dropFirst().first)
+    #expect(largest > 270 && largest < 400)
+    let tokenizer = try Tokenizer(kind: .sentencepiece, model: try sample(text).model(vocabulary: largest))
+    #expect(tokenizer.vocabulary == largest)
+    #expect(throws: CorpusError.self) { try sample(text).model(vocabulary: largest + 1) }
+  }
+
+  @Test func `the smallest vocabulary works`() throws {
+    let tokenizer = try Tokenizer(kind: .sentencepiece, model: try sample(Sample.verses(10)).model(vocabulary: 260))
+    #expect(tokenizer.vocabulary == 260)
+    #expect(tokenizer.text(of: tokenizer.tokens(of: "the LORD\n")) == "the LORD\n")
+  }
+
+  @Test func `a text without characters has nothing to train on`() throws {
+    let error = try #require(throws: CorpusError.self) { try sample([0xFF, 0xFE, 0x0A, 0x00]).model(vocabulary: 300) }
+    #expect(error.description.contains("bytes"))
+  }
+
+  @Test func `more characters than room leave the rarest to bytes`() throws {
+    let text = (0x4E00..<0x5200).map { String(Character(Unicode.Scalar($0)!)) }.joined() + Sample.verses(20)
+    let tokenizer = try Tokenizer(kind: .sentencepiece, model: try sample(text).model(vocabulary: 400))
+    #expect(tokenizer.vocabulary == 400)
+    #expect(tokenizer.text(of: tokenizer.tokens(of: text)) == text)
+  }
+
+  @Test func `text with characters that the trainer reserves is trained on`() throws {
+    let text = Array(Sample.hard.joined()) + Array(Sample.verses(100).utf8)
+    let tokenizer = try Tokenizer(kind: .sentencepiece, model: try sample(text).model(vocabulary: 380))
+    #expect(tokenizer.bytes(of: tokenizer.tokens(of: text)) == text)
+  }
+
+  @Test func `a line without an end is trained on`() throws {
+    let text = Sample.verses(400).replacing("\n", with: " ")
+    let tokenizer = try Tokenizer(kind: .sentencepiece, model: try sample(text).model(vocabulary: 400))
+    #expect(tokenizer.tokens(of: " the").count == 1)
+  }
+
+  @Test func `of a large corpus blocks from all over are taken`() {
+    let text = Array(Sample.verses(20_000).utf8)
+    var sample = TrainingSample(total: 4 * text.count, limit: text.count / 2)
+    for _ in 0..<4 { text.withUnsafeBytes { sample.add($0) } }
+    #expect(sample.text.count > text.count / 4)
+    #expect(sample.text.count < text.count)
+  }
+}

@@ -1,0 +1,323 @@
+// What keys ask for, and what they say when they ask for nothing.
+import Foundation
+import Testing
+
+@testable import Dashboard
+@testable import Run
+@testable import TerminalUI
+
+struct KeyTests {
+  let run = MadeUpRun()
+
+  private func type(_ text: String, _ dashboard: inout Dashboard) {
+    for character in text { #expect(dashboard.press(.character(character)) == nil) }
+  }
+
+  @Test func `space pauses, and goes on when it waits or will wait`() {
+    var dashboard = run.dashboard(at: 20)
+    #expect(dashboard.press(.space) == .pause)
+    #expect(dashboard.press(.space) == .proceed)
+    #expect(dashboard.press(.space) == .pause)
+    dashboard.receive(run.occurred(.pause, 20, "paused", by: .key))
+    dashboard.receive(run.occurred(.proceed, 20, "goes on", by: .key))
+    #expect(dashboard.press(.space) == .proceed)
+    dashboard.receive(run.occurred(.pause, 20, "paused", by: .key))
+    dashboard.receive(run.occurred(.proceed, 20, "goes on", by: .key))
+    #expect(dashboard.press(.space) == .pause)
+  }
+
+  @Test func `the keys of the rate ask for their factors`() {
+    var dashboard = run.dashboard(at: 20)
+    #expect(dashboard.press(.character("]")) == .rate(.times(1.1)))
+    #expect(dashboard.press(.character("[")) == .rate(.times(0.9)))
+    #expect(dashboard.press(.character("}")) == .rate(.times(2)))
+    #expect(dashboard.press(.character("{")) == .rate(.times(0.5)))
+  }
+
+  @Test func `single keys ask for their commands`() {
+    var dashboard = run.dashboard(at: 100)
+    #expect(dashboard.press(.character(".")) == .stepOnce)
+    #expect(dashboard.press(.character("s")) == .save)
+    #expect(dashboard.press(.character("e")) == .evaluate)
+    #expect(dashboard.press(.character("g")) == .generate)
+    #expect(dashboard.press(.character(">")) == .probe(3))
+    #expect(dashboard.press(.character(">")) == .probe(4))
+    #expect(dashboard.press(.control("c")) == .stop(saving: true))
+  }
+
+  @Test func `probes go round`() {
+    var dashboard = run.dashboard(at: 20)
+    dashboard.receive(.ordered(run.order(20, probe: 0)))
+    #expect(dashboard.press(.character("<")) == .probe(15))
+    dashboard.receive(.ordered(run.order(20, probe: 15)))
+    #expect(dashboard.press(.character(">")) == .probe(0))
+  }
+
+  @Test func `a typed rate is sent when it is confirmed`() {
+    var dashboard = run.dashboard(at: 300)
+    type("l5e-4", &dashboard)
+    #expect(dashboard.press(.enter) == .rate(.to(5e-4)))
+    type("lx0.5", &dashboard)
+    #expect(dashboard.press(.backspace) == nil)
+    type("7", &dashboard)
+    #expect(dashboard.press(.enter) == .rate(.times(0.7)))
+    #expect(dashboard.press(.character("l")) == nil)
+    #expect(dashboard.press(.paste("4e-4\n")) == nil)
+    #expect(dashboard.press(.enter) == .rate(.to(4e-4)))
+    type("l1", &dashboard)
+    #expect(dashboard.press(.escape) == nil)
+    #expect(dashboard.overlay == nil)
+  }
+
+  @Test(arguments: ["", "fast", "-1", "0", "x0", "nan", "2", "x9999"])
+  func `a wrong rate stays in the prompt with its reason`(typed: String) {
+    var dashboard = run.dashboard(at: 300)
+    type("l" + typed, &dashboard)
+    #expect(dashboard.press(.enter) == nil)
+    guard case .rate(let text, let problem) = dashboard.overlay else {
+      Issue.record("the prompt is gone: \(String(describing: dashboard.overlay))")
+      return
+    }
+    #expect(text == typed)
+    #expect(!problem.isEmpty)
+  }
+
+  @Test func `a change by more than tenfold is asked for first`() {
+    var dashboard = run.dashboard(at: 300)
+    type("lx0.05", &dashboard)
+    #expect(dashboard.press(.enter) == nil)
+    #expect(dashboard.overlay == .confirm(.times(0.05)))
+    #expect(dashboard.press(.character("y")) == .rate(.times(0.05)))
+    type("l0.5", &dashboard)
+    #expect(dashboard.press(.enter) == nil)
+    #expect(dashboard.overlay == .confirm(.to(0.5)))
+    #expect(dashboard.press(.escape) == nil)
+    #expect(dashboard.overlay == nil)
+    type("lx10", &dashboard)
+    #expect(dashboard.press(.enter) == .rate(.times(10)))
+  }
+
+  @Test func `quitting asks, and each answer is its command`() {
+    for (answer, command) in [
+      (Key.character("s"), Command.stop(saving: true)), (.character("d"), .detach),
+      (.character("a"), .stop(saving: false)),
+    ] {
+      var dashboard = run.dashboard(at: 20)
+      #expect(dashboard.press(.character("q")) == nil)
+      #expect(dashboard.press(.character("x")) == nil)
+      #expect(dashboard.press(answer) == command)
+    }
+    var dashboard = run.dashboard(at: 20)
+    _ = dashboard.press(.character("q"))
+    #expect(dashboard.press(.escape) == nil)
+    #expect(dashboard.overlay == nil)
+  }
+
+  @Test func `after the end and in a stored run, quitting is leaving`() {
+    var ended = run.dashboard(at: 20)
+    ended.receive(.ended(Ending(.finished, step: 20, time: run.now(20))))
+    #expect(ended.press(.character("q")) == .detach)
+    #expect(ended.press(.control("c")) == .detach)
+    var stored = run.dashboard(at: 20, .stored)
+    #expect(stored.press(.character("q")) == .detach)
+  }
+
+  @Test func `an end takes the question away`() {
+    var dashboard = run.dashboard(at: 20)
+    _ = dashboard.press(.character("q"))
+    dashboard.receive(.ended(Ending(.finished, step: 20, time: run.now(20))))
+    #expect(dashboard.overlay == nil)
+  }
+
+  @Test(arguments: [" ", ".", "]", "[", "}", "{", "l", "s", "e", "g"])
+  func `a control key that does nothing says why and stays in the footer`(key: String) throws {
+    for phase in ["stored", "starting", "ended"] {
+      var dashboard = run.dashboard(at: phase == "starting" ? 0 : 20, phase == "stored" ? .stored : .live)
+      if phase == "ended" { dashboard.receive(.ended(Ending(.finished, step: 20, time: run.now(20)))) }
+      #expect(dashboard.press(.character(try #require(key.first))) == nil)
+      #expect(!dashboard.message.isEmpty)
+      let canvas = dashboard.draw(size: (120, 36), now: run.now(20))
+      #expect(canvas.text.contains(dashboard.message))
+      #expect(canvas.text.contains("space pause"))
+      let start = try #require((0..<canvas.columns).first { canvas[$0, 35].character == "s" })
+      #expect(canvas[start, 35].style.attributes.contains(.dim))
+    }
+  }
+
+  @Test func `what this run lacks is said`() {
+    var run = run
+    run.recipe.objective.ntp = 0
+    var dashboard = Dashboard(.live)
+    if case .began(var beginning) = run.began {
+      beginning.heldOutTokens = 0
+      dashboard.receive(.began(beginning))
+    }
+    dashboard.receive(.stepped(run.step(1)))
+    #expect(dashboard.press(.character("g")) == nil)
+    #expect(dashboard.message.contains("NTP"))
+    #expect(dashboard.press(.character("e")) == nil)
+    #expect(dashboard.message.contains("data.heldOut"))
+    #expect(!dashboard.isEvaluating)
+  }
+
+  @Test func `marks are where their steps are, whenever they are told`() {
+    var dashboard = Dashboard(.stored)
+    dashboard.receive(run.began)
+    for number in 1...50 { dashboard.receive(.stepped(run.step(number))) }
+    dashboard.receive(run.occurred(.saved, 20, "saved"))
+    dashboard.receive(.evaluated(run.evaluation(30)))
+    #expect(dashboard.history.marks.map(\.at.step) == [20])
+    #expect(dashboard.history.evaluations.first?.at.active == run.step(30).active)
+  }
+
+  @Test func `what was asked is shown until the run answers`() {
+    var dashboard = run.dashboard(at: 20)
+    let asked = { (dashboard: Dashboard) in dashboard.asked.map(\.text) }
+    _ = dashboard.press(.character("]"))
+    _ = dashboard.press(.character("s"))
+    _ = dashboard.press(.character("e"))
+    #expect(asked(dashboard) == ["asked: rate ×1.1", "asked: save a checkpoint", "asked: evaluate"])
+    dashboard.receive(.stepped(run.step(21)))
+    #expect(asked(dashboard).count == 3)
+    dashboard.receive(run.occurred(.saved, 21, "saved"))
+    #expect(asked(dashboard) == ["asked: rate ×1.1", "asked: evaluate"])
+    dashboard.receive(run.occurred(.refused, 21, "no"))
+    #expect(asked(dashboard) == ["asked: evaluate"])
+    dashboard.receive(.evaluated(run.evaluation(21)))
+    #expect(asked(dashboard).isEmpty)
+  }
+
+  @Test func `what nothing answers is forgotten after a few steps`() {
+    var dashboard = run.dashboard(at: 20)
+    _ = dashboard.press(.character("s"))
+    for number in 21...24 { dashboard.receive(.stepped(run.step(number))) }
+    #expect(dashboard.asked.count == 1)
+    dashboard.receive(.stepped(run.step(25)))
+    #expect(dashboard.asked.isEmpty)
+  }
+
+  @Test func `after a single step the run waits`() {
+    var dashboard = run.dashboard(at: 20)
+    _ = dashboard.press(.character("."))
+    dashboard.receive(.stepped(run.step(21)))
+    #expect(dashboard.phase == .paused)
+    #expect(dashboard.press(.space) == .proceed)
+  }
+
+  @Test func `a picture is due after a key or an event, and not otherwise`() {
+    var dashboard = run.dashboard(at: 20)
+    dashboard.needsDrawing = false
+    #expect(dashboard.press(.function(5)) == nil)
+    #expect(!dashboard.needsDrawing)
+    _ = dashboard.press(.character("x"))
+    #expect(dashboard.needsDrawing)
+    dashboard.needsDrawing = false
+    dashboard.receive(.stepped(run.step(21)))
+    #expect(dashboard.needsDrawing)
+    dashboard.needsDrawing = false
+    _ = dashboard.press(.resize)
+    #expect(dashboard.needsDrawing)
+  }
+
+  @Test func `drawing changes nothing`() {
+    let dashboard = run.dashboard(at: 300)
+    let first = dashboard.draw(size: (120, 36), now: run.now(300))
+    _ = dashboard.draw(size: (80, 24), now: run.now(300))
+    #expect(dashboard.draw(size: (120, 36), now: run.now(300)) == first)
+  }
+
+  @Test func `focus goes round, fills the screen and comes back`() {
+    var dashboard = run.dashboard(at: 300)
+    #expect(dashboard.press(.enter) == nil)
+    #expect(!dashboard.isFullScreen)
+    _ = dashboard.press(.tab)
+    #expect(dashboard.focus == .losses)
+    _ = dashboard.press(.backTab)
+    #expect(dashboard.focus == .recipe)
+    _ = dashboard.press(.enter)
+    #expect(dashboard.isFullScreen)
+    _ = dashboard.press(.escape)
+    #expect(!dashboard.isFullScreen)
+    #expect(dashboard.focus == .recipe)
+    _ = dashboard.press(.escape)
+    #expect(dashboard.focus == nil)
+  }
+
+  @Test func `events scroll back to the first and forward to the last`() {
+    var dashboard = run.dashboard(at: 2000)
+    for _ in 0..<3 { _ = dashboard.press(.home) }
+    #expect(dashboard.draw(size: (120, 36), now: run.now(2000)).text.contains("training a tokenizer"))
+    for _ in 0..<3 { _ = dashboard.press(.end) }
+    let text = dashboard.draw(size: (120, 36), now: run.now(2000)).text
+    #expect(!text.contains("training a tokenizer"))
+    #expect(text.contains("000002000.h5"))
+  }
+
+  @Test func `digits change the layout, and unknown ones say which there are`() throws {
+    var dashboard = Dashboard(.live, layouts: try shippedLayouts())
+    _ = dashboard.press(.character("2"))
+    #expect(dashboard.layout.name == "order")
+    _ = dashboard.press(.character("9"))
+    #expect(dashboard.layout.name == "order")
+    #expect(dashboard.message.contains("1 train, 2 order, 3 throughput, 4 small"))
+  }
+
+  @Test func `smoothing goes up, down and off`() {
+    var dashboard = run.dashboard(at: 300)
+    _ = dashboard.press(.character("+"))
+    #expect(dashboard.history.smoothing == 0.95)
+    _ = dashboard.press(.character("-"))
+    _ = dashboard.press(.character("-"))
+    #expect(dashboard.history.smoothing == 0.8)
+    _ = dashboard.press(.character("0"))
+    #expect(dashboard.history.smoothing == 0)
+    #expect(dashboard.history.tracks[0].losses.smooth.values == dashboard.history.tracks[0].losses.raw.values)
+  }
+
+  @Test(arguments: [40, 60, 80, 120])
+  func `pause, rate, quit and help are named in the footer at every width`(columns: Int) throws {
+    let dashboard = run.dashboard(at: 300)
+    let rows = [40: 12, 60: 16, 80: 24, 120: 36][columns] ?? 24
+    let text = dashboard.draw(size: (columns, rows), now: run.now(300)).text
+    let footer = try #require(text.split(separator: "\n").last)
+    for word in ["space pause", "] [ rate", "q quit", "? help"] {
+      #expect(footer.contains(word), "\(columns): \(footer)")
+    }
+  }
+
+  @Test func `every line of the key table is on the help page and in the table for the README`() {
+    var dashboard = run.dashboard(at: 300)
+    _ = dashboard.press(.character("?"))
+    let help = dashboard.draw(size: (100, 60), now: run.now(300)).text
+    let markdown = KeyTable.markdown
+    for line in KeyTable.lines {
+      #expect(help.contains(line.text), "help lacks: \(line.text)")
+      #expect(markdown.contains(line.text))
+      for stroke in line.strokes { #expect(KeyTable.action(of: stroke.key) == stroke.action) }
+    }
+    #expect(markdown.split(separator: "\n").count == KeyTable.lines.count + 2)
+    #expect(!markdown.split(separator: "\n").contains { $0.filter { $0 == "|" }.count != 3 })
+  }
+
+  @Test func `a resumed run forgets what came after its checkpoint`() {
+    var dashboard = run.dashboard(at: 300)
+    var run = run
+    run.recipe.steps = 2000
+    if case .began(var beginning) = run.began {
+      beginning.step = 200
+      dashboard.receive(.began(beginning))
+    }
+    #expect(dashboard.history.count == 200)
+    #expect(dashboard.history.evaluations.count == 2)
+    #expect(dashboard.phase == .starting)
+    dashboard.receive(.stepped(run.step(201)))
+    #expect(dashboard.history.count == 201)
+    #expect(dashboard.phase == .training)
+  }
+
+  @Test func `the user's factor is read off the steps`() {
+    let dashboard = run.dashboard(at: 1284)
+    #expect(abs(dashboard.rateFactor - 0.5) < 1e-9)
+    #expect(run.dashboard(at: 700).rateFactor == 1)
+  }
+}

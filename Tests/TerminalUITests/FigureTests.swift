@@ -1,0 +1,86 @@
+import Testing
+
+@testable import TerminalUI
+
+struct FigureTests {
+  @Test func `thousands stand apart`() {
+    #expect(Figure.grouped(1284) == "1 284")
+    #expect(Figure.grouped(999) == "999")
+    #expect(Figure.grouped(1_000_000) == "1 000 000")
+    #expect(Figure.grouped(-12_345) == "-12 345")
+    #expect(Figure.grouped(Int.min) == "-9 223 372 036 854 775 808")
+  }
+
+  @Test(
+    arguments: [
+      (0, "0"), (7912.4, "7 912"), (9999, "9 999"), (9999.6, "10.0 k"), (12_345, "12.3 k"), (99_949, "99.9 k"),
+      (123_456, "123 k"), (999_400, "999 k"), (999_600, "1.0 M"), (5_259_264, "5.3 M"), (1.2e9, "1.2 G"),
+      (3e15, "3.0e15"),
+      (.infinity, "inf"), (-5_300_000, "-5.3 M"),
+    ] as [(Double, String)])
+  func `counts are short`(value: Double, text: String) { #expect(Figure.short(value) == text) }
+
+  @Test(
+    arguments: [
+      (3e-4, "3.0e-4"), (1.21e-4, "1.21e-4"), (9.999e-4, "1.0e-3"), (1e-3, "1.0e-3"), (0.5, "0.5"), (0.25, "0.25"),
+      (1, "1.0"), (0, "0"), (.nan, "nan"), (1e-12, "1.0e-12"), (1e-300, "1.0e-300"),
+    ] as [(Double, String)])
+  func `rates show two digits and a power`(value: Double, text: String) { #expect(Figure.rate(value) == text) }
+
+  @Test(
+    arguments: [
+      (1.1, "1.1"), (0.5, "0.5"), (2, "2"), (0.9, "0.9"), (1.21, "1.21"), (250, "250"), (0.04, "0.04"),
+    ] as [(Double, String)])
+  func `factors are bare`(value: Double, text: String) { #expect(Figure.factor(value) == text) }
+
+  @Test(
+    arguments: [
+      (3.4123, "3.412"), (0, "0.000"), (-0.0001, "0.000"), (123.45, "123.5"), (98_765, "98765"), (1e30, "1.0e30"),
+      (.nan, "nan"), (-.infinity, "-inf"),
+    ] as [(Double, String)])
+  func `losses have three decimals while they are small`(value: Double, text: String) {
+    #expect(Figure.loss(value) == text)
+  }
+
+  @Test(
+    arguments: [
+      (0.632, 3, ".632"), (1, 2, "1.00"), (-0.2, 2, "-.20"), (0, 2, ".00"), (0.999, 2, "1.00"),
+    ] as [(Double, Int, String)])
+  func `shares leave out the zero`(value: Double, decimals: Int, text: String) {
+    #expect(Figure.share(value, decimals) == text)
+  }
+
+  @Test(
+    arguments: [
+      (9.2, "9 s"), (59.6, "1 m 00 s"), (126, "2 m 06 s"), (11_100, "3 h 05 m"), (187_200, "2 d 04 h"), (-5, "0 s"),
+      (.nan, "nan"), (.infinity, "inf"),
+    ] as [(Double, String)])
+  func `durations have two parts`(seconds: Double, text: String) { #expect(Figure.duration(seconds) == text) }
+
+  @Test(
+    arguments: [
+      (0.0004, "0.4 ms"), (0.518, "518 ms"), (1.2841, "1 284 ms"), (12.44, "12.4 s"), (126, "2 m 06 s"),
+    ] as [(Double, String)])
+  func `short times are in milliseconds`(seconds: Double, text: String) {
+    #expect(Figure.milliseconds(seconds) == text)
+  }
+
+  @Test(
+    arguments: [(12, "12 B"), (61_000_000, "61 MB"), (1_234_567_890, "1.2 GB"), (1500, "1.5 kB")] as [(Double, String)])
+  func `bytes are in powers of a thousand`(count: Double, text: String) { #expect(Figure.bytes(count) == text) }
+
+  @Test func `the clock knows its zone and days before 1970`() {
+    #expect(Figure.clock(0) == "00:00:00")
+    #expect(Figure.clock(86_399.9) == "23:59:59")
+    #expect(Figure.clock(0, secondsFromGMT: -1) == "23:59:59")
+    #expect(Figure.clock(50_531, secondsFromGMT: 3600) == "15:02:11")
+    #expect(Figure.clock(.nan) == "--:--:--")
+  }
+
+  @Test func `labels of one axis have the same decimals`() {
+    #expect(Figure.labels([2, 2.5, 3]) == ["2.0", "2.5", "3.0"])
+    #expect(Figure.labels([0, 500, 1000]) == ["0", "500", "1 000"])
+    #expect(Figure.labels([0, 1e6, 2e6]) == ["0", "1.0 M", "2.0 M"])
+    #expect(Figure.labels([0, 1e-4, 2e-4]) == ["0", "1.0e-4", "2.0e-4"])
+  }
+}
