@@ -127,13 +127,17 @@ extension Dashboard {
         ])
       }
     }
-    if let total = history.last?.total, history.tracks.count > 1, legend.columns >= 60 {
+    if let total = history.last?.total, history.tracks.count > 1, legend.columns >= 64 {
       entries.append([Span("total ", .faint), Span(Figure.loss(Double(total)))])
     }
     // What does not fit is left out from the end: first the total.
     var gap = 3
     func width() -> Int { entries.reduce(0) { $0 + $1.width } + gap * max(entries.count - 1, 0) }
     while width() > legend.columns, gap > 2 { gap -= 1 }
+    if width() > legend.columns {
+      // The divergence is a detail of the loss before it: it goes before what is held out does.
+      entries = entries.map { entry in entry.filter { !$0.text.hasPrefix(" (kl") } }
+    }
     while width() > legend.columns, entries.count > 1 { entries.removeLast() }
     canvas.write(Array(entries.joined(separator: [Span(String(repeating: " ", count: gap))])), line: 0, of: legend)
   }
