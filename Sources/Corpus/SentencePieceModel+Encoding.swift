@@ -102,7 +102,7 @@ extension SentencePieceModel {
 }
 
 /// A word of a text that outlives it, as a key.
-private struct Word: Hashable {
+struct Word: Hashable {
   /// Longer ones hardly come twice.
   static let longest = 64
   /// Bounds the memory that a block takes.

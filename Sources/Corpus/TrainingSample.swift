@@ -8,19 +8,23 @@ struct TrainingSample {
   static let version = 1
   /// Corpora up to this many bytes are taken whole.
   static let limit = 16 << 20
+  /// The trainer's time grows with the bytes of all distinct words, which is most of a text that has no spaces.
+  static let wordLimit = 2 << 20
   private static let block = 1 << 16
   /// Pieces that are there before any text: ⟨unk⟩ ⟨s⟩ ⟨/s⟩ as in Llama's models, and the 256 bytes.
   static let fixedPieces = 3 + 256
 
   private let total: Int
   private let limit: Int
+  private let wordLimit: Int
   private var seen = 0
   private(set) var text: [UInt8] = []
 
   /// - Parameter total: Bytes of the whole corpus.
-  init(total: Int, limit: Int = TrainingSample.limit) {
+  init(total: Int, limit: Int = TrainingSample.limit, wordLimit: Int = TrainingSample.wordLimit) {
     self.total = total
     self.limit = limit
+    self.wordLimit = wordLimit
   }
 
   /// Takes in the next file, or the blocks of it that belong to the sample.
@@ -58,7 +62,8 @@ struct TrainingSample {
     // Half of the room is for longer pieces, unless the text does not make that many.
     var largest = Self.fixedPieces
     for share in [(room + 1) / 2, room] where largest < vocabulary && !characters.isEmpty {
-      let sentences = Sentences(of: text, keeping: Set(characters.prefix(share)))
+      var sentences = Sentences(of: text, keeping: Set(characters.prefix(share)))
+      sentences.thin(text, to: wordLimit)
       guard !sentences.starts.isEmpty else { continue }
       let model = try sentences.trained(text, vocabulary: vocabulary)
       guard let pieces = SentencePieceFile(model)?.pieces else {
@@ -148,6 +153,30 @@ private struct Sentences {
     guard end > start else { return }
     starts.append(start)
     lengths.append(end - start)
+  }
+
+  /// Leaves out stretches, evenly, until the distinct words of the others have about `limit` bytes or less.
+  mutating func thin(_ text: [UInt8], to limit: Int) {
+    let distinct = text.withUnsafeBytes { bytes in
+      var words: Set<Word> = []
+      var size = 0
+      for (start, length) in zip(starts, lengths) {
+        var first = start
+        for index in start + 1...start + length
+        where index == start + length || (bytes[index] == UInt8(ascii: " ") && bytes[index - 1] != UInt8(ascii: " ")) {
+          if words.insert(Word(bytes: UnsafeRawBufferPointer(rebasing: bytes[first..<index]))).inserted {
+            size += index - first
+          }
+          first = index
+        }
+      }
+      return size
+    }
+    let step = (distinct + limit - 1) / limit
+    guard step > 1 else { return }
+    let kept = Swift.stride(from: 0, to: starts.count, by: step)
+    starts = kept.map { starts[$0] }
+    lengths = kept.map { lengths[$0] }
   }
 
   /// Trains on these stretches of `text`. Where they make fewer pieces than `vocabulary`, the model has fewer.

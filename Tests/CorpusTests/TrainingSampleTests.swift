@@ -73,4 +73,24 @@ struct TrainingSampleTests {
     #expect(sample.text.count > text.count / 4)
     #expect(sample.text.count < text.count)
   }
+
+  @Test func `a text of too many different words is trained on in part`() throws {
+    var numbers = Numbers(6)
+    let lines = (0..<400).map { _ in
+      String(
+        String.UnicodeScalarView(
+          (0..<200).map { _ in Unicode.Scalar(UInt32.random(in: 0x4E00..<0x4E80, using: &numbers))! }))
+    }
+    let text = Array(lines.joined(separator: "\n").utf8)
+    func pieces(wordLimit: Int) throws -> [UInt8] {
+      var sample = TrainingSample(total: text.count, wordLimit: wordLimit)
+      text.withUnsafeBytes { sample.add($0) }
+      return try sample.model(vocabulary: 500)
+    }
+    let (all, part) = (try pieces(wordLimit: text.count), try pieces(wordLimit: text.count / 10))
+    #expect(all != part)
+    #expect(try pieces(wordLimit: text.count / 10) == part)
+    let tokenizer = try Tokenizer(kind: .sentencepiece, model: part)
+    #expect(tokenizer.bytes(of: tokenizer.tokens(of: text)) == text)
+  }
 }
