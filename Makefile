@@ -42,10 +42,10 @@ bench: setup ## measure speed beside the limit of this machine
 	swift run -c release bench $(ARGS)
 
 format: ## format the sources
-	swift format -i -r Package.swift Sources Tests
+	swift format -i -r Package.swift Sources Tests Benchmarks
 
 lint: ## check format and style
-	swift format lint --strict -r Package.swift Sources Tests
+	swift format lint --strict -r Package.swift Sources Tests Benchmarks
 
 asm: build ## write the kernels' machine code to .build/asm
 	@mkdir -p .build/asm
