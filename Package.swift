@@ -9,7 +9,8 @@ let strict: [SwiftSetting] = [.treatAllWarnings(as: .error)]
 /// Tests look inside, and they test what users run: one build serves both.
 let open: [SwiftSetting] = strict + [.unsafeFlags(["-enable-testing"])]
 /// Arithmetic: no overflow checks, no preconditions, every instruction this CPU has.
-let fast: [SwiftSetting] = strict + [.unsafeFlags(["-Ounchecked", "-Xcc", "-march=\(cpu)", "-target-cpu", cpu], .when(configuration: .release))]
+let fast: [SwiftSetting] =
+  strict + [.unsafeFlags(["-Ounchecked", "-Xcc", "-march=\(cpu)", "-target-cpu", cpu], .when(configuration: .release))]
 
 let package = Package(
   name: "foretop",
@@ -62,7 +63,7 @@ let package = Package(
 
     // Tests: one target a module.
     .target(name: "Support", path: "Tests/Support", swiftSettings: strict),
-    .testTarget(name: "RunTests", dependencies: ["Run"], swiftSettings: strict),
+    .testTarget(name: "RunTests", dependencies: ["Run", "Support"], swiftSettings: strict),
     .testTarget(name: "CorpusTests", dependencies: ["Corpus", "Support"], swiftSettings: strict),
     .testTarget(name: "KernelsTests", dependencies: ["Kernels", "Support"], swiftSettings: strict),
     .testTarget(name: "TransformerTests", dependencies: ["Transformer", "Kernels", "Support"], swiftSettings: strict),
@@ -76,7 +77,8 @@ let package = Package(
       exclude: ["layout.txt", "layout.py", "hostile.py", "live.py", "checkpoint.py"], swiftSettings: strict),
     .testTarget(name: "TerminalUITests", dependencies: ["TerminalUI"], swiftSettings: strict),
     .testTarget(
-      name: "DashboardTests", dependencies: ["Dashboard", "TerminalUI", "Run"], exclude: ["Golden"], swiftSettings: strict),
+      name: "DashboardTests", dependencies: ["Dashboard", "TerminalUI", "Run", "Support"], exclude: ["Golden"],
+      swiftSettings: strict),
   ],
   cxxLanguageStandard: .cxx17
 )

@@ -69,7 +69,8 @@ struct ProductsAlone {
     let heads = configuration.objectives.count * configuration.vocabulary
     // (out, in, times)
     let layers = [
-      (wide, configuration.width, configuration.blocks), (configuration.width, configuration.queryWidth, configuration.blocks),
+      (wide, configuration.width, configuration.blocks),
+      (configuration.width, configuration.queryWidth, configuration.blocks),
       (2 * configuration.inner, configuration.width, configuration.blocks),
       (configuration.width, configuration.inner, configuration.blocks), (heads, configuration.width, 1),
     ]

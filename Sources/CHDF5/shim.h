@@ -32,6 +32,7 @@ static inline hid_t h5_memory_u64(void) { return H5T_NATIVE_UINT64; }
 static inline unsigned h5_read_only(void) { return H5F_ACC_RDONLY; }
 static inline unsigned h5_read_write(void) { return H5F_ACC_RDWR; }
 static inline unsigned h5_exclusive(void) { return H5F_ACC_EXCL; }
+static inline unsigned h5_swmr_write(void) { return H5F_ACC_SWMR_WRITE; }
 static inline unsigned h5_swmr_read(void) { return H5F_ACC_SWMR_READ; }
 static inline hsize_t h5_unlimited(void) { return H5S_UNLIMITED; }
 static inline hid_t h5_all(void) { return H5S_ALL; }

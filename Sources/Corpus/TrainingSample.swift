@@ -9,7 +9,7 @@ struct TrainingSample {
   /// Corpora up to this many bytes are taken whole.
   static let limit = 16 << 20
   /// The trainer's time grows with the bytes of all distinct words, which is most of a text that has no spaces.
-  static let wordLimit = 2 << 20
+  static let wordLimit = 1 << 20
   private static let block = 1 << 16
   /// Pieces that are there before any text: ⟨unk⟩ ⟨s⟩ ⟨/s⟩ as in Llama's models, and the 256 bytes.
   static let fixedPieces = 3 + 256

@@ -143,7 +143,8 @@ package enum AttentionRows {
       if let angles { Rotary.turn(x, 1, sums.columns, angles + t * half, context, -1) }
       switch out.precision {
       case .fp32: eachLanes(sums.columns) { i, lanes in store(load(x, i, lanes), out.row(t, as: Float.self), i, lanes) }
-      case .bf16: eachLanes(sums.columns) { i, lanes in store(load(x, i, lanes), out.row(t, as: BFloat16.self), i, lanes) }
+      case .bf16:
+        eachLanes(sums.columns) { i, lanes in store(load(x, i, lanes), out.row(t, as: BFloat16.self), i, lanes) }
       }
     }
   }

@@ -73,7 +73,9 @@ package enum CachedAttention {
       for s in 0..<count {
         let weight = p[s] / sum
         let v = values + s * stride + first
-        eachLanes(headWidth) { i, lanes in store(load(o, i, lanes).addingProduct(load(v, i, lanes), weight), o, i, lanes) }
+        eachLanes(headWidth) { i, lanes in
+          store(load(o, i, lanes).addingProduct(load(v, i, lanes), weight), o, i, lanes)
+        }
       }
     }
   }

@@ -23,7 +23,8 @@ package struct SparseTargets {
   /// The targets of the positions from `first` on.
   package func from(_ first: Int) -> SparseTargets {
     SparseTargets(
-      tokens: tokens + first * capacity, weights: weights + first * capacity, counts: counts + first, capacity: capacity)
+      tokens: tokens + first * capacity, weights: weights + first * capacity, counts: counts + first, capacity: capacity
+    )
   }
 }
 
@@ -109,7 +110,9 @@ package enum SparseCrossEntropy {
 
   /// y = x · c, where y lies at x or before it: writing never overtakes reading.
   @inline(__always)
-  private static func scale<E: Element>(_ x: UnsafePointer<Float>, _ n: Int, by c: Float, into y: UnsafeMutablePointer<E>) {
+  private static func scale<E: Element>(
+    _ x: UnsafePointer<Float>, _ n: Int, by c: Float, into y: UnsafeMutablePointer<E>
+  ) {
     eachLanes(n) { i, lanes in store(load(x, i, lanes) * c, y, i, lanes) }
   }
 }

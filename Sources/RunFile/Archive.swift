@@ -40,7 +40,7 @@ package struct Archive: Sendable {
       throw UserError(
         .data, "\(folder)/run.h5 does not say what the run began with: nothing was recorded, or it is damaged")
     }
-    beginning = try JSON.decoded(Beginning.self, last.payload, "/beginnings in \(folder)/run.h5")
+    beginning = try SessionStart.beginning(last.payload, source: "\(folder)/run.h5")
   }
 
   func open() throws -> Store { try Self.open(folder) }
@@ -87,8 +87,7 @@ package struct Archive: Sendable {
     let steps = try reports(store)
     var others: [(place: Layout.Place, event: Event)] = []
     for case let row? in try store.beginnings.rows() {
-      let what = "/beginnings in \(store.file.path)"
-      others.append((Layout.place(row), .began(try JSON.decoded(Beginning.self, row.payload, what))))
+      others.append((Layout.place(row), .began(try SessionStart.beginning(row.payload, source: store.file.path))))
     }
     others += try evaluations(store).map { ($0.place, .evaluated($0.evaluation)) }
     for case let row? in try store.texts.rows() {

@@ -11,7 +11,7 @@ extension CheckpointFile {
   /// - Throws: `UserError` when a weight is not finite, or the disk does not take it.
   static func write(_ checkpoint: Checkpoint, isBest: Bool, sequence: Int, to path: String) throws -> Int {
     try requireFinite(checkpoint)
-    try requireRoom(for: checkpoint, at: path)
+    try FileDescriptor.requireRoom(size(of: checkpoint), at: path)
     let places = try layOut(checkpoint, isBest: isBest, sequence: sequence, at: path)
     let file = try FileDescriptor(opening: path, O_RDWR)
     let length = try file.size()
@@ -29,11 +29,20 @@ extension CheckpointFile {
     _ checkpoint: Checkpoint, isBest: Bool, sequence: Int, at path: String
   ) throws -> [[Int]] {
     let file = try File(creatingPlain: path)
-    if let failure = try reserve(size(of: checkpoint), of: file.descriptor(), at: path) {
-      // The room was there a moment ago. Closing a file on a full disk may end the process.
+    do {
+      let room = FileDescriptor.reserve(try file.descriptor(), to: size(of: checkpoint), path: path)
+      if let room { throw room }
+      return try fill(file, checkpoint, isBest: isBest, sequence: sequence)
+    } catch {
+      // Closing a file that could not be written may end the process.
       file.abandon()
-      throw failure
+      throw error
     }
+  }
+
+  private static func fill(
+    _ file: File, _ checkpoint: Checkpoint, isBest: Bool, sequence: Int
+  ) throws -> [[Int]] {
     for (name, text) in [("format", format), ("version", Version.text), ("readme", readme)] {
       try Group.set(name, text, on: "/", in: file)
     }
@@ -122,22 +131,9 @@ extension CheckpointFile {
     }
   }
 
-  /// Finds out whether there is room before libhdf5 could find the disk full.
-  private static func requireRoom(for checkpoint: Checkpoint, at path: String) throws {
-    let file = try FileDescriptor(opening: path, O_RDWR | O_CREAT | O_EXCL)
-    let failure = reserve(size(of: checkpoint), of: file.number, at: path)
-    try Folder.remove(path)
-    if let failure { throw failure }
-  }
-
   /// The most bytes that its file takes.
   private static func size(of checkpoint: Checkpoint) -> Int {
     checkpoint.weights.count * 12 + checkpoint.tensors.count * 3 * 8192 + checkpoint.tokenizer.model.count + 1 << 20
-  }
-
-  private static func reserve(_ bytes: Int, of descriptor: Int32, at path: String) -> UserError? {
-    if file_reserve(descriptor, 0, Int64(bytes)) == 0 || errno == EOPNOTSUPP || errno == ENOSYS { return nil }
-    return Failure("write", path).error
   }
 
   /// - Throws: `UserError` naming the first tensor that has a number that is none.

@@ -52,6 +52,8 @@ struct CheckpointFolder {
       try Folder.sync(path)
       return bytes
     } catch {
+      // libhdf5 may still have it open: its room is given back here.
+      truncate(aside, 0)
       unlink(aside)
       throw error
     }

@@ -62,6 +62,24 @@ struct FileDescriptor: ~Copyable {
     guard ftruncate(number, off_t(size)) == 0 else { throw Failure("write", path).error }
   }
 
+  /// Makes sure that the disk has room up to a size, without changing the file's. Where the file system cannot tell, it
+  /// is taken to have.
+  /// - Returns: the kernel's refusal, nil where it has room.
+  static func reserve(_ descriptor: Int32, from start: Int = 0, to end: Int, path: String) -> UserError? {
+    if file_reserve(descriptor, Int64(start), Int64(end - start)) == 0 || errno == EOPNOTSUPP || errno == ENOSYS {
+      return nil
+    }
+    return Failure("write", path).error
+  }
+
+  /// Finds out whether a file that is not there yet has room.
+  static func requireRoom(_ bytes: Int, at path: String) throws {
+    let file = try FileDescriptor(opening: path, O_RDWR | O_CREAT | O_EXCL)
+    let failure = reserve(file.number, to: bytes, path: path)
+    try Folder.remove(path)
+    if let failure { throw failure }
+  }
+
   /// Waits until the content is on the disk.
   func sync() throws {
     guard fsync(number) == 0 else { throw Failure("write", path).error }
@@ -125,7 +143,8 @@ enum Folder {
   }
 
   /// Copies a file; the copy is on the disk when this returns.
-  static func copy(_ old: String, to new: String) throws {
+  /// - Parameter spare: bytes that the copy must be able to grow by, which is tried.
+  static func copy(_ old: String, to new: String, spare: Int) throws {
     let from = try FileDescriptor(opening: old, O_RDONLY)
     let to = try FileDescriptor(opening: new, O_RDWR | O_CREAT | O_TRUNC)
     var offset = 0
@@ -135,7 +154,9 @@ enum Folder {
       try to.write(piece, at: offset)
       offset += piece.count
     }
+    try to.write([UInt8](repeating: 0, count: spare), at: offset)
     try to.sync()
+    try to.resize(to: offset)
   }
 
   /// Removes a file; one that is not there is fine.

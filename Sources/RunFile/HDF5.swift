@@ -65,6 +65,8 @@ enum HDF5 {
 enum Opening {
   /// For its writer, without readers beside it.
   case alone
+  /// For its writer, with readers beside it: only rows are appended.
+  case append
   /// For reading a file that nobody writes.
   case still
   /// For reading a file while its writer appends.
@@ -87,6 +89,7 @@ final class File {
     var name = path
     switch how {
     case .alone: flags = h5_read_write()
+    case .append: flags = h5_read_write() | h5_swmr_write()
     case .still: break
     case .live:
       // A reader that meets half-written metadata tries again, but not for ever.

@@ -89,6 +89,40 @@ extension Table.Row {
   }
 }
 
+/// A `Beginning` as /beginnings has it: the recipe as YAML, which later versions with more keys read too.
+struct SessionStart: Codable {
+  var name, recipe, precision, corpus: String
+  var step, tokens, parameters, threads, vocabulary, trainingTokens, heldOutTokens: Int
+  var time, unigramEntropy: Double
+
+  init(_ beginning: Beginning) {
+    name = beginning.name
+    recipe = beginning.recipe.yaml
+    precision = beginning.precision
+    corpus = beginning.corpus
+    step = beginning.step
+    tokens = beginning.tokens
+    parameters = beginning.parameters
+    threads = beginning.threads
+    vocabulary = beginning.vocabulary
+    trainingTokens = beginning.trainingTokens
+    heldOutTokens = beginning.heldOutTokens
+    time = beginning.time
+    unigramEntropy = beginning.unigramEntropy
+  }
+
+  /// - Parameter source: the file, for the recipe's errors.
+  static func beginning(_ payload: [UInt8], source: String) throws -> Beginning {
+    let what = "/beginnings in \(source)"
+    let start = try JSON.decoded(SessionStart.self, payload, what)
+    return Beginning(
+      name: start.name, recipe: try Recipe(yaml: start.recipe, source: what), step: start.step, tokens: start.tokens,
+      time: start.time, parameters: start.parameters, threads: start.threads, precision: start.precision,
+      corpus: start.corpus, vocabulary: start.vocabulary, trainingTokens: start.trainingTokens,
+      heldOutTokens: start.heldOutTokens, unigramEntropy: start.unigramEntropy)
+  }
+}
+
 /// Codable values as JSON that gives back every number, infinities and not-a-number included.
 enum JSON {
   static func encoded(_ value: some Encodable) throws -> [UInt8] {

@@ -41,11 +41,19 @@ package final class Recorder {
     }
     try Folder.createAll((folder as NSString).deletingLastPathComponent)
     try Folder.create(folder)
-    lock = try RunLock(folder: folder)
-    try Folder.create(folder + "/checkpoints")
+    do {
+      lock = try RunLock(folder: folder)
+      try Folder.create(folder + "/checkpoints")
+      store = try Store.create(folder + "/run.h5", beginning: beginning)
+    } catch {
+      // A run that could not begin leaves nothing in the way of the next try.
+      for name in ["run.h5.new", "run.lock"] { try Folder.remove(folder + "/" + name) }
+      rmdir(folder + "/checkpoints")
+      rmdir(folder)
+      throw error
+    }
     self.folder = folder
     self.beginning = beginning
-    store = try Store(creating: folder + "/run.h5", beginning: beginning)
     nextSequence = 0
     lastStep = beginning.step
     replay = Replay()
@@ -81,7 +89,8 @@ package final class Recorder {
   deinit { if !isClosed { letGo() } }
 
   private func begin() throws {
-    store.beginnings.append(try Layout.row(beginning, step: beginning.step, time: beginning.time, at: nextPlace()))
+    let start = SessionStart(beginning)
+    store.beginnings.append(try Layout.row(start, step: beginning.step, time: beginning.time, at: nextPlace()))
     sessionIndex = store.sessions.total
     session = [
       "start": .number(beginning.time), "end": .number(.nan), "pid": .whole(Int(getpid())),
@@ -207,7 +216,7 @@ package final class Recorder {
     if isBroken {
       // libhdf5 still has the failed file open and would hand it out again; a copy is another file to it.
       old.abandon()
-      try Folder.copy(path, to: path + ".copy")
+      try Folder.copy(path, to: path + ".copy", spare: old.waitingSize + 2 << 20)
       try Folder.rename(path + ".copy", path)
     } else {
       try old.reserve()

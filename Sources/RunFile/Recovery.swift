@@ -25,8 +25,8 @@ enum Recovery {
     try Superblock.repair(path)
     do {
       let store = try Store(opening: path, .alone)
-      try store.reserve()
       do {
+        try store.reserve()
         try clean(store, endsSession: endsSession, removing: cut)
         try store.file.flush()
       } catch {
@@ -36,11 +36,15 @@ enum Recovery {
       }
       store.close()
     }
-    let store = try Store(opening: path, .alone)
-    try store.reserve()
-    try store.file.startLive()
-    try store.file.flush()
-    return store
+    let store = try Store(opening: path, .append)
+    do {
+      try store.reserve()
+      try store.file.flush()
+      return store
+    } catch {
+      store.abandon()
+      throw error
+    }
   }
 
   private static func clean(_ store: Store, endsSession: Bool, removing cut: Cut?) throws {

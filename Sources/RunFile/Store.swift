@@ -17,14 +17,26 @@ final class Store {
   let events: Ledger
   let sessions: Ledger
   /// Up to where the disk has room reserved for the file.
-  private var reserved: Int64 = 0
+  private var reserved = 0
 
   private var tables: [Table] { [metrics, heldout, texts, orders, beginnings] }
   private var ledgers: [Ledger] { [events, sessions] }
 
   /// Creates run.h5 with everything that it will ever hold, then lets readers in. `publish` gives it its name.
-  init(creating path: String, beginning: Beginning) throws {
-    file = try File(creatingLive: path + ".new")
+  static func create(_ path: String, beginning: Beginning) throws -> Store {
+    try FileDescriptor.requireRoom(8 << 20, at: path + ".new")
+    let file = try File(creatingLive: path + ".new")
+    do {
+      return try Store(filling: file, beginning)
+    } catch {
+      // Closing a file that could not be written may end the process.
+      file.abandon()
+      throw error
+    }
+  }
+
+  private init(filling file: File, _ beginning: Beginning) throws {
+    self.file = file
     heads = beginning.recipe.heads
     stepMetrics = Metric.ofSteps(heads: heads)
     evaluationMetrics = Metric.ofEvaluations(heads: heads)
@@ -96,16 +108,6 @@ final class Store {
     sessions = try Ledger(opening: "/sessions", Layout.sessionParts, size: Layout.sessionSize, in: file)
   }
 
-  /// The recipe that the run began with.
-  func recipe() throws -> Recipe {
-    let yaml = try Dataset(opening: "/recipe/yaml", in: file)
-    let count = try yaml.count()
-    guard count <= 1 << 20 else { throw UserError(.data, "/recipe/yaml in \(file.path) has \(count) bytes: no recipe") }
-    var bytes = [UInt8](repeating: 0, count: count)
-    try yaml.read(into: &bytes, of: h5_u8(), at: 0, count: count)
-    return try Recipe(yaml: String(decoding: bytes, as: UTF8.self), source: "/recipe/yaml in \(file.path)")
-  }
-
   // MARK: Writing
 
   /// Whether anything is not in the file yet.
@@ -114,20 +116,20 @@ final class Store {
   /// Whether anything may not be in the file yet, although libhdf5 has it.
   var hasUnconfirmed: Bool { tables.contains { $0.hasUnconfirmed } || ledgers.contains { $0.hasUnconfirmed } }
 
+  /// The most bytes that writing what waits takes from the disk.
+  var waitingSize: Int { tables.reduce(0) { $0 + $1.waitingSize } + ledgers.reduce(0) { $0 + $1.waitingSize } }
+
   /// Makes sure that the disk has room for what waits. libhdf5 must never meet a full disk: it would end the process.
   func reserve() throws {
     HDF5.start()
-    let end = file.end
-    let needed =
-      end + Int64(tables.reduce(0) { $0 + $1.waitingSize } + ledgers.reduce(0) { $0 + $1.waitingSize } + 1 << 20)
+    let end = Int(file.end)
+    let needed = end + waitingSize + 1 << 20
     guard needed > reserved else { return }
     let ahead = needed + 4 << 20
-    guard file_reserve(try file.descriptor(), end, ahead - end) != 0 else {
-      reserved = ahead
-      return
+    if let refusal = FileDescriptor.reserve(try file.descriptor(), from: end, to: ahead, path: file.path) {
+      throw refusal
     }
-    if errno == EOPNOTSUPP || errno == ENOSYS { return }
-    throw Failure("write", file.path).error
+    reserved = ahead
   }
 
   /// Stores what waits: rows, then their checksums, then the superblock.

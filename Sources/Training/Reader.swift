@@ -15,7 +15,8 @@ package struct Reader: ~Copyable {
   /// - Throws: `UserError` when the checkpoint does not make a network or memory is short.
   package init(_ checkpoint: Checkpoint, threads: Int) throws {
     let model = try checkpoint.recipe.network(
-      vocabulary: checkpoint.tokenizer.vocabulary, rows: Self.rows, threads: threads, isTrained: false, from: checkpoint)
+      vocabulary: checkpoint.tokenizer.vocabulary, rows: Self.rows, threads: threads, isTrained: false, from: checkpoint
+    )
     recipe = checkpoint.recipe
     self.model = model
   }

@@ -10,7 +10,8 @@ extension Recipe {
     Configuration(
       vocabulary: vocabulary, blocks: model.blocks, width: model.width, heads: model.heads,
       keyValueHeads: model.keyValueHeads, inner: model.inner > 0 ? model.inner : Configuration.inner(for: model.width),
-      context: model.context, isTied: model.tied, ropeTheta: model.ropeTheta, objectives: heads.map { .init($0, in: self) })
+      context: model.context, isTied: model.tied, ropeTheta: model.ropeTheta,
+      objectives: heads.map { .init($0, in: self) })
   }
 
   /// Tokens that a row needs after its context: TOP's window, or the one next token.
@@ -37,7 +38,8 @@ extension Recipe {
     case .bf16:
       guard Machine.hasBF16 else {
         throw UserError(
-          .unavailable, "precision: bf16 needs a CPU with AVX512_BF16 or AMX, and this one has neither: use auto or fp32")
+          .unavailable,
+          "precision: bf16 needs a CPU with AVX512_BF16 or AMX, and this one has neither: use auto or fp32")
       }
       return .bf16
     }

@@ -53,12 +53,14 @@ package struct Configuration: Sendable, Equatable {
       if !condition { throw TransformerError.shape(sentence()) }
     }
     try require(vocabulary >= 1, "a vocabulary of \(vocabulary) tokens is empty: it needs at least 1")
-    try require(blocks >= 1 && width >= 2 && heads >= 1 && keyValueHeads >= 1 && inner >= 1 && context >= 1,
+    try require(
+      blocks >= 1 && width >= 2 && heads >= 1 && keyValueHeads >= 1 && inner >= 1 && context >= 1,
       "blocks, width, heads, inner width and context must be at least 1 (the width at least 2): "
         + "\(blocks) blocks, width \(width), \(heads) heads, \(keyValueHeads) key/value heads, inner \(inner), "
         + "context \(context)")
     try require(width % heads == 0, "\(heads) heads do not divide a width of \(width)")
-    try require(headWidth % 2 == 0,
+    try require(
+      headWidth % 2 == 0,
       "rotary positions turn pairs: the width of a head must be even, and \(width) / \(heads) = \(headWidth) is odd")
     try require(heads % keyValueHeads == 0, "\(keyValueHeads) key/value heads do not divide \(heads) heads")
     try require(!objectives.isEmpty, "a network needs something to predict: at least one objective")

@@ -9,13 +9,15 @@ package struct Storage: ~Copyable {
   /// - Throws: `TransformerError.memory` when the machine has not that much.
   package init(bytes: Int) throws {
     let bytes = max(bytes, 4096)
-    // Large pages: a pass over hundreds of megabytes should not wait for page tables.
     let memory = mmap(nil, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
     guard let memory, memory != MAP_FAILED else { throw TransformerError.memory(bytes: bytes) }
-    madvise(memory, bytes, 14 /* MADV_HUGEPAGE */)
+    madvise(memory, bytes, Self.hugePages)
     base = memory
     self.bytes = bytes
   }
+
+  /// MADV_HUGEPAGE, a macro: a pass over hundreds of megabytes should not wait for page tables.
+  private static let hugePages: Int32 = 14
 
   deinit { munmap(base, bytes) }
 

@@ -12,8 +12,10 @@ struct Extent: Sendable, CustomTestStringConvertible {
   var testDescription: String { "\(rows) × \(width) on \(threads)" }
 
   static let samples = [
-    Extent(rows: 1, width: 1, threads: 1), Extent(rows: 3, width: 16, threads: 2), Extent(rows: 5, width: 17, threads: 1),
-    Extent(rows: 4, width: 31, threads: 2), Extent(rows: 7, width: 64, threads: 3), Extent(rows: 2, width: 100, threads: 2),
+    Extent(rows: 1, width: 1, threads: 1), Extent(rows: 3, width: 16, threads: 2),
+    Extent(rows: 5, width: 17, threads: 1),
+    Extent(rows: 4, width: 31, threads: 2), Extent(rows: 7, width: 64, threads: 3),
+    Extent(rows: 2, width: 100, threads: 2),
   ]
 }
 

@@ -65,17 +65,34 @@ enum Torture {
     say("closed \(step)")
   }
 
-  /// Writes a run whose files may not grow past `room` bytes until step 3000, and then may.
+  /// Writes a run whose files may not grow past `room` bytes until the run is half done, and then may. With a `room` of 0
+  /// the disk itself is filled meanwhile: for a small one.
   static func fill(_ folder: String, room: Int) throws {
     signal(SIGXFSZ, SIG_IGN)
     let recorder = try Recorder(
       creating: folder, beginning: Sample.beginning((folder as NSString).lastPathComponent))
+    let steps = room == 0 ? 120_000 : 6000
+    let ballast = folder + ".ballast"
     var limit = rlimit(rlim_cur: rlim_t(room), rlim_max: rlim_t.max)
-    setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
-    for step in 1...6000 {
-      if step == 3000 {
+    if room == 0 {
+      let file = open(ballast, O_WRONLY | O_CREAT, 0o600)
+      let piece = [UInt8](repeating: 1, count: 4096)
+      while Foundation.write(file, piece, piece.count) == piece.count {}
+      Foundation.close(file)
+    } else {
+      setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
+    }
+    for step in 1...steps {
+      if step == steps / 4 || step == steps * 3 / 4 {
+        do {
+          _ = try recorder.save(Sample.checkpoint(step), isBest: false)
+          say("saved \(step)")
+        } catch { say("not saved \(step): \(error)") }
+      }
+      if step == steps / 2 {
         limit.rlim_cur = rlim_t.max
         setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
+        unlink(ballast)
         usleep(1_100_000)
       }
       for event in Sample.events(at: step) {
@@ -83,9 +100,9 @@ enum Torture {
       }
       if step % 100 == 0 { for notice in recorder.flush() { say("\(notice.kind.rawValue) \(step): \(notice.text)") } }
     }
-    _ = try recorder.record(.ended(Ending(.finished, step: 6000, time: 1_700_000_000)))
+    _ = try recorder.record(.ended(Ending(.finished, step: steps, time: 1_700_000_000)))
     try recorder.close()
-    say("closed 6000")
+    say("closed \(steps)")
   }
 
   /// Says what recording costs: a step, a flush of what came in between, and opening what was written.
