@@ -67,6 +67,12 @@ final class Table {
     /// One a column.
     var values: [Double]
     var payload: [UInt8] = []
+
+    /// Whether all bits that are stored are equal: not-a-number is itself, and a column of 32 bits has 32 bits.
+    func isSame(as other: Row) -> Bool {
+      payload == other.payload && values.count == other.values.count
+        && zip(values, other.values).allSatisfy { Float($0).bitPattern == Float($1).bitPattern }
+    }
   }
 
   /// Its group in the file: `/metrics`.
@@ -77,6 +83,9 @@ final class Table {
   /// Where each row's payload ends in `bytes`; only tables with payloads have them.
   private let ends: Dataset?
   private let bytes: Dataset?
+  /// Where rows go first, and the table's number there.
+  var journal: Journal?
+  var number: UInt8 = 0
   /// Rows in the file.
   private(set) var count = 0
   private var byteCount = 0
@@ -131,7 +140,10 @@ final class Table {
   var total: Int { count + waiting.count - handedOver }
 
   /// Puts a row in line; `write` stores it.
-  func append(_ row: Row) { waiting.append(row) }
+  func append(_ row: Row) {
+    journal?.add(.row(number, row))
+    waiting.append(row)
+  }
 
   var hasWaiting: Bool { handedOver < waiting.count }
 
