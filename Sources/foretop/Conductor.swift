@@ -109,6 +109,8 @@ struct Conductor: ~Copyable {
       for signal in signals.taken() {
         if signal == SIGHUP {
           hangUp()
+        } else if signal == SIGTSTP {
+          kill(getpid(), SIGSTOP)
         } else if interrupts(signal) {
           leaveNow()
         }

@@ -35,7 +35,9 @@ struct ScreenView: ~Copyable {
   /// Takes the screen. Nil where there is no terminal that can show one; the reason is printed unless there plainly is
   /// none.
   static func open(options: ScreenOptions, layouts: LayoutFiles, mode: Dashboard.Mode) -> ScreenView? {
-    guard isatty(STDIN_FILENO) == 1, isatty(STDOUT_FILENO) == 1, let streams = Streams() else { return nil }
+    guard isatty(STDIN_FILENO) == 1, isatty(STDOUT_FILENO) == 1 else { return nil }
+    // In the background (`foretop train &`), taking the screen would stop the process.
+    guard isInForeground, let streams = Streams() else { return nil }
     guard let screen = screen(options, streams) else { return nil }
     let dashboard = Dashboard(
       mode, layouts: layouts.layouts, startingWith: layouts.first, problems: layouts.problems,
@@ -121,13 +123,15 @@ struct ScreenView: ~Copyable {
 
   private mutating func returnFromShell() -> Bool {
     // In the background, touching the terminal would stop the process, and the training with it.
-    guard tcgetpgrp(STDIN_FILENO) == getpgrp() else { return false }
+    guard Self.isInForeground else { return false }
     screen.again()
     isAway = false
     dashboard.needsDrawing = true
     lastFrame = 0
     return true
   }
+
+  private static var isInForeground: Bool { tcgetpgrp(STDIN_FILENO) == getpgrp() }
 
   /// Seconds of a clock that never jumps.
   private static var now: Double { Double(DispatchTime.now().uptimeNanoseconds) / 1e9 }

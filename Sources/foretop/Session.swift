@@ -176,9 +176,12 @@ final class Session: Sendable {
     } catch {
       let problem = error as? UserError ?? UserError(.inputOutput, "\(error)")
       if !isRetry {
+        // The weights are in memory only: whoever watches gets the time to make room.
+        if isAttended { requests.send(Request(.pause, by: .program)) }
+        let advice = isAttended ? "; the run waits: s saves it when there is room, space goes on" : ""
         let failure = Occurrence(
           .failure, step: checkpoint.state.step, time: Date().timeIntervalSince1970,
-          text: "the checkpoint is not saved: \(problem.message)")
+          text: "the checkpoint is not saved: \(problem.message)\(advice)")
         announce([failure])
         record(.occurred(failure), with: recorder)
       }

@@ -10,7 +10,7 @@ struct Signals: ~Copyable {
   let descriptor: CInt
 
   /// Takes INT, TERM, HUP, WINCH and, where there is a screen to put away, TSTP; ignores PIPE, so that a reader that
-  /// goes away does not end a run.
+  /// goes away does not end a run. What is ignored already stays so: nohup and shells ask for that.
   init(withScreen: Bool) {
     let ends = PipeEnds()
     descriptor = ends?.reading ?? -1
@@ -24,10 +24,16 @@ struct Signals: ~Copyable {
     }
     action.sa_flags = CInt(SA_RESTART)
     for signal in [SIGINT, SIGTERM, SIGHUP, SIGWINCH, SIGCONT] + (withScreen ? [SIGTSTP] : []) {
-      sigaction(signal, &action, nil)
+      var before = sigaction()
+      sigaction(signal, nil, &before)
+      let isIgnored = unsafeBitCast(before.__sigaction_handler.sa_handler, to: Int.self) == Self.ignored
+      if !isIgnored { sigaction(signal, &action, nil) }
     }
     Glibc.signal(SIGPIPE, SIG_IGN)
   }
+
+  /// `SIG_IGN`, as the number that it is: functions cannot be compared.
+  private static let ignored = unsafeBitCast(SIG_IGN, to: Int.self)
 
   /// The signals since the last time, oldest first.
   func taken() -> [CInt] {

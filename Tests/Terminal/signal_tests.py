@@ -2,10 +2,21 @@
 
 import os
 import signal
+import sys
 import termios
 import time
 
 from support import *
+
+
+def wait_until_stopped(terminal):
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        terminal.read()
+        with open(f"/proc/{terminal.process.pid}/stat") as file:
+            if file.read().rpartition(")")[2].split()[0] == "T":
+                return
+        assert time.monotonic() < deadline, "it did not stop"
 
 
 def test_an_interrupt_saves_and_stops():
@@ -59,13 +70,7 @@ def test_the_run_goes_on_when_the_terminal_hangs_up():
 def test_stopping_gives_the_terminal_back_and_continuing_takes_it_again():
     with begin("shell") as terminal:
         terminal.signal(signal.SIGTSTP)
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            terminal.read()
-            with open(f"/proc/{terminal.process.pid}/stat") as file:
-                if file.read().rpartition(")")[2].split()[0] == "T":
-                    break
-            assert time.monotonic() < deadline, "it did not stop"
+        wait_until_stopped(terminal)
         terminal.read(0.2)
         terminal.assert_restored()
         shown = len(terminal.raw)
@@ -77,6 +82,38 @@ def test_stopping_gives_the_terminal_back_and_continuing_takes_it_again():
         terminal.type("\x03")
         assert terminal.finish() == 130
         terminal.assert_restored()
+
+
+def test_lines_can_be_stopped_and_continued():
+    with Terminal(train("shell-lines", *ENDLESS), env={"TERM": "dumb"}) as terminal:
+        terminal.wait_for(lambda terminal: b"tok/s" in terminal.raw)
+        terminal.signal(signal.SIGTSTP)
+        wait_until_stopped(terminal)
+        shown = len(terminal.raw)
+        terminal.signal(signal.SIGCONT)
+        terminal.wait_for(lambda terminal: b"tok/s" in terminal.raw[shown:])
+
+
+def test_a_run_in_the_background_leaves_the_terminal_alone():
+    # A process group that is not the terminal's, as a shell makes for “&”.
+    start = "import subprocess, sys; sys.exit(subprocess.call(sys.argv[1:], process_group=0))"
+    with Terminal([sys.executable, "-c", start, *train("background", "--steps", "30")]) as terminal:
+        assert terminal.finish() == 0
+        assert b"\x1b" not in terminal.raw
+        assert "finished at step 30 of 30" in terminal.text
+
+
+def test_an_ignored_hangup_is_not_noticed():
+    with Terminal(["nohup", *train("nohup", *ENDLESS)], cwd=FOLDER) as terminal:
+        deadline = time.monotonic() + PATIENCE
+        while not (state("nohup") or {}).get("step"):
+            assert time.monotonic() < deadline, "it does not begin"
+            time.sleep(0.2)
+        terminal.signal(signal.SIGHUP)
+        terminal.signal(signal.SIGTERM)
+        assert terminal.finish() == 143
+    with open(os.path.join(FOLDER, "nohup.out")) as file:
+        assert "stopped at step" in file.read()
 
 
 def test_a_crash_puts_the_terminal_back():
