@@ -70,6 +70,7 @@ struct Contents {
   /// Puts back what is damaged, from an earlier copy of the same file.
   mutating func fill(from earlier: Contents) {
     let metrics = rows[Journal.Number.metrics] ?? []
+    // Steps past the end may be of a history that was replaced; without any step there is no other history.
     let last = metrics.last?.values[0] ?? .infinity
     var filled = earlier
     filled.rows[Journal.Number.metrics] = earlier.rows[Journal.Number.metrics]?.filter { $0.values[0] < last }
