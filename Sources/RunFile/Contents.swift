@@ -29,10 +29,11 @@ struct Contents {
   }
 
   /// What a journal has. Entries that do not fit the file's columns are passed over.
-  init(_ journal: [Journal.Entry], columns: [UInt8: Int]) {
+  init(_ journal: [Journal.Entry], like store: Store) {
+    let tables = Dictionary(uniqueKeysWithValues: store.numberedTables.map { ($0, $1) })
     for entry in journal {
       switch entry {
-      case .row(let number, let row): if row.values.count == columns[number] { rows[number, default: []].append(row) }
+      case .row(let number, let row): if tables[number]?.takes(row) == true { rows[number, default: []].append(row) }
       case .record(let number, let record): records[number, default: []].append(record)
       }
     }

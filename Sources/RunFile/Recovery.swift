@@ -77,8 +77,7 @@ enum Recovery {
   }
 
   private static func finish(_ contents: inout Contents, _ entries: [Journal.Entry], in store: Store) throws {
-    let columns = store.numberedTables.map { ($0, $1.columns.count) }
-    contents.add(Contents(entries, columns: Dictionary(uniqueKeysWithValues: columns)))
+    contents.add(Contents(entries, like: store))
     contents.endSession()
     try store.reserve()
     try contents.replace(in: store)
@@ -129,7 +128,7 @@ enum Recovery {
   /// The number of the next event that is no step.
   static func nextSequence(of store: Store) throws -> Int {
     let tables = try [store.heldout, store.texts, store.orders, store.beginnings].flatMap {
-      try $0.numbers("sequence").map { Int($0) }
+      try $0.rows().compactMap { $0.map(Layout.place)?.sequence }
     }
     let ledgers = try (store.events.records() + store.sessions.records()).compactMap { $0?.whole("sequence") }
     return ((tables + ledgers).max() ?? -1) + 1

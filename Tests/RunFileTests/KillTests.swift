@@ -86,7 +86,7 @@ extension RunFileTests {
 
     @Test func `sixty kills lose nothing that was stored, and every run goes on`() throws {
       var steps = 0
-      for run in 0..<6 {
+      for run in 0..<6 * Program.patience {
         let folder = scratch("run\(run)")
         var stored = 0
         var saved = 0

@@ -68,7 +68,7 @@ extension RunFileTests {
       let log = URL(fileURLWithPath: folder + "/run.journal")
       let wholeFile = try Data(contentsOf: file)
       let wholeLog = try Data(contentsOf: log)
-      for round in 0..<70 {
+      for round in 0..<70 * Program.patience {
         try damaged(wholeFile, how: round).write(to: file)
         // Half of the cuts take the journal's end too, torn in the middle of an entry.
         let length = round % 2 == 0 ? wholeLog.count : Int.random(in: wholeLog.count / 2...wholeLog.count)
