@@ -10,6 +10,10 @@ ARGS ?=
 FILTER ?=
 
 program := .build/release/foretop
+# Colours are a part of the compiler's command line: with them, a build on a terminal and one in a log would each throw the
+# other's work away.
+swift_build := swift build -c release --no-color-diagnostics
+swift_test := swift test -c release --no-color-diagnostics
 python := .venv/bin/python
 
 .PHONY: help setup build run test bench format lint asm install clean
@@ -21,15 +25,15 @@ setup: ## install what is missing and make the default corpus
 	@sh tools/setup
 
 build: setup ## build the program
-	swift build -c release --product foretop
+	$(swift_build) --product foretop
 
 run: build ## train on the default corpus, with the screen
 	@$(program) train $(ARGS)
 
 test: setup .venv/ready ## run every test
-	swift build -c release --build-tests
-	FORETOP_PYTHON="$(CURDIR)/$(python)" swift test -c release --skip-build $(FILTER)
-	swift build -c release --product foretop
+	$(swift_build) --build-tests
+	FORETOP_PYTHON="$(CURDIR)/$(python)" $(swift_test) --skip-build $(FILTER)
+	$(swift_build) --product foretop
 	$(python) Tests/Terminal/run.py $(program)
 
 # The Python that reads run files and screens in tests.
@@ -39,7 +43,8 @@ test: setup .venv/ready ## run every test
 	@touch $@
 
 bench: setup ## measure speed beside the limit of this machine
-	swift run -c release bench $(ARGS)
+	$(swift_build) --product bench
+	@.build/release/bench $(ARGS)
 
 format: ## format the sources
 	swift format -i -r Package.swift Sources Tests Benchmarks

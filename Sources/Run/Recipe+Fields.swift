@@ -6,12 +6,12 @@ extension Recipe {
     texts("data.paths", \.data.paths, "text files and folders; none means the default corpus"),
     number("data.heldOut", \.data.heldOut, .including(0), .including(0.5), "share of the tokens kept for evaluation"),
 
-    choice("tokenizer.kind", \.tokenizer.kind, "what a token is"),
+    choice("tokenizer.kind", \.tokenizer.kind, "sentencepiece, bytes or characters"),
     integer("tokenizer.vocabulary", \.tokenizer.vocabulary, 260...262_144, "tokens of a sentencepiece tokenizer"),
-    text("tokenizer.model", \.tokenizer.model, "SentencePiece model file to use; empty trains one on the corpus"),
+    text("tokenizer.model", \.tokenizer.model, "SentencePiece model to use; empty trains one"),
 
     integer("model.blocks", \.model.blocks, 1...512, "transformer blocks"),
-    integer("model.width", \.model.width, 2...32_768, "numbers that stand for a token between blocks"),
+    integer("model.width", \.model.width, 2...32_768, "numbers that stand for a token"),
     integer("model.heads", \.model.heads, 1...512, "attention heads"),
     integer("model.keyValueHeads", \.model.keyValueHeads, 1...512, "heads of keys and values; fewer are shared"),
     integer("model.inner", \.model.inner, 0...131_072, "inner width of SwiGLU; 0 means 8/3 of the width"),
@@ -30,7 +30,7 @@ extension Recipe {
     number(
       "objective.temperature", \.objective.temperature, .excluding(0), .including(1000),
       "TOP's τ: larger weighs far tokens more"),
-    choice("objective.semantics", \.objective.semantics, "reading of TOP's definition"),
+    choice("objective.semantics", \.objective.semantics, "TOP as default, algorithm1 or float16Scores says"),
 
     integer("batch.rows", \.batch.rows, 1...65_536, "rows in a micro-batch"),
     integer("batch.accumulation", \.batch.accumulation, 1...65_536, "micro-batches in a step"),
@@ -41,21 +41,21 @@ extension Recipe {
       "optimizer.epsilon", \.optimizer.epsilon, .excluding(0), .including(1), "AdamW's guard against division by zero"),
     number(
       "optimizer.weightDecay", \.optimizer.weightDecay, .including(0), .including(10), "pull of the weights towards 0"),
-    choice("optimizer.decays", \.optimizer.decays, "which weights are pulled"),
+    choice("optimizer.decays", \.optimizer.decays, "which weights are pulled: matrices or all"),
     number(
       "optimizer.clip", \.optimizer.clip, .including(0), .including(1e6),
       "largest norm of the gradient; 0 does not clip"),
 
-    choice("schedule.kind", \.schedule.kind, "how the rate goes down"),
+    choice("schedule.kind", \.schedule.kind, "cosine, linear, constant or decay"),
     number("schedule.rate", \.schedule.rate, .excluding(0), .including(RateChange.largest), "highest learning rate"),
     integer("schedule.warmup", \.schedule.warmup, 0...1_000_000_000, "steps until the highest rate is reached"),
     number("schedule.floor", \.schedule.floor, .including(0), .including(1), "last rate as a share of the highest"),
 
     integer("steps", \.steps, 1...1_000_000_000, "optimizer steps"),
     Field(
-      key: "seed", kind: .unsigned, about: "first weights, order of the data and samples come from it",
+      key: "seed", kind: .unsigned, about: "of first weights, order of the data, and samples",
       read: { .unsigned($0.seed) }, write: { if case .unsigned(let value) = $1 { $0.seed = value } }),
-    choice("precision", \.precision, "operands of matrix products; auto takes bf16 where the CPU has it"),
+    choice("precision", \.precision, "auto, bf16 or fp32, for matrix products"),
     integer("evaluate.every", \.evaluate.every, 0...1_000_000_000, "steps between evaluations; 0 never"),
     integer("save.every", \.save.every, 0...1_000_000_000, "steps between checkpoints; 0 only at the end"),
     integer("save.keep", \.save.keep, 0...1_000_000_000, "newest checkpoints kept, beside the best; 0 keeps all"),

@@ -47,15 +47,14 @@ package struct Archive: Sendable {
 
   private static func open(_ folder: String) throws -> Store {
     let path = folder + "/run.h5"
-    guard Folder.exists(path) else { throw missing(folder) }
+    guard isThere(folder) else { throw missing(folder) }
     var tries = 0
     while true {
       let isLive = RunLock.isHeld(folder: folder)
       do {
+        guard isLive else { return try still(folder) }
         let block = try FileDescriptor(opening: path, O_RDONLY).read(at: 0, count: Superblock.size)
-        guard try Superblock(block, path: path).isMarkedOpen else { return try Store(opening: path, .still) }
-        guard isLive else { return try Store(opening: path, .image(Superblock.repairedImage(of: path))) }
-        return try Store(opening: path, .live)
+        return try Store(opening: path, Superblock(block, path: path).isMarkedOpen ? .live : .still)
       } catch let error as UserError {
         // A writer that has just begun is still repairing the file; that takes an instant.
         guard isLive else { throw error }
@@ -66,6 +65,26 @@ package struct Archive: Sendable {
         usleep(50_000)
       }
     }
+  }
+
+  /// Opens a run that nobody writes: what its last session left behind is put together in memory.
+  private static func still(_ folder: String) throws -> Store {
+    let path = Recovery.file(folder)
+    guard Folder.exists(Recovery.journal(folder)) else {
+      let block = try FileDescriptor(opening: path, O_RDONLY).read(at: 0, count: Superblock.size)
+      guard try Superblock(block, path: path).isMarkedOpen else { return try Store(opening: path, .still) }
+      return try Store(opening: path, .image(Superblock.repairedImage(of: path)))
+    }
+    return try Recovery.whole(folder) {
+      try Store(opening: path, .image(Superblock.repairedImage(of: path)))
+    } creating: { beginning in
+      try Store.createInMemory(path, beginning: beginning)
+    }
+  }
+
+  /// Whether a folder has a run, or what one can be made again from.
+  static func isThere(_ folder: String) -> Bool {
+    Folder.exists(Recovery.file(folder)) || Folder.exists(Recovery.journal(folder))
   }
 
   /// The error for a folder that has no run.
@@ -174,7 +193,7 @@ package struct Archive: Sendable {
         changes.append((occurrence.step, occurrence.old ?? .nan, new))
       } else if occurrence.kind == .warning, occurrence.key == "replay", let first = occurrence.new {
         // From there on the run has another history, which these are no part of.
-        changes.removeAll { $0.step >= Int(first) }
+        changes.removeAll { Double($0.step) >= first }
       }
     }
     return changes.sorted { $0.step < $1.step }

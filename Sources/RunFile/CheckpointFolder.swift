@@ -85,7 +85,7 @@ struct CheckpointFolder {
     for name in try Folder.names(in: path) where name.hasPrefix(".") && name.hasSuffix(".new") {
       try Folder.remove(path + "/" + name)
     }
-    for name in ["run.h5.new", "run.h5.copy"] {
+    for name in ["run.h5.new", "run.h5.copy", "run.h5.copy.new", "run.h5.before.new", "run.journal.new"] {
       try Folder.remove((path as NSString).deletingLastPathComponent + "/" + name)
     }
   }

@@ -80,6 +80,11 @@ struct FileDescriptor: ~Copyable {
     if let failure { throw failure }
   }
 
+  /// Waits until the content, and what finding it again needs, is on the disk.
+  func syncData() throws {
+    guard fdatasync(number) == 0 else { throw Failure("write", path).error }
+  }
+
   /// Waits until the content is on the disk.
   func sync() throws {
     guard fsync(number) == 0 else { throw Failure("write", path).error }

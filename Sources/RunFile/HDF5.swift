@@ -71,7 +71,7 @@ enum Opening {
   case still
   /// For reading a file while its writer appends.
   case live
-  /// For reading a copy in memory.
+  /// A copy in memory, which may be changed.
   case image([UInt8])
 }
 
@@ -80,6 +80,7 @@ final class File {
   /// Where it lies; it may be renamed while it is open.
   var path: String
   private(set) var id: hid_t
+  let isInMemory: Bool
 
   /// Opens a file.
   init(opening path: String, _ how: Opening) throws {
@@ -96,20 +97,21 @@ final class File {
       flags |= h5_swmr_read()
       try HDF5.check(H5Pset_metadata_read_attempts(access.id, 200), "cannot set up reading of \(path)")
     case .image(var bytes):
-      // libhdf5 knows files in memory by their names, which must be of no file and of no other image.
-      name = "\(path) in memory \(UInt64.random(in: 0...(.max)))"
+      name = File.memoryName(path)
+      flags = h5_read_write()
       try HDF5.check(H5Pset_fapl_core(access.id, 1 << 20, false), "cannot set up reading of \(path)")
       let count = bytes.count
       try HDF5.check(
         bytes.withUnsafeMutableBytes { H5Pset_file_image(access.id, $0.baseAddress, count) },
         "cannot read \(path) into memory")
     }
+    if case .image = how { isInMemory = true } else { isInMemory = false }
     self.path = path
     id = try HDF5.check(H5Fopen(name, flags, access.id), "cannot open \(path)")
   }
 
   /// Creates a live file, which must not exist: superblock and pages as `SIGKILL` and readers beside it need them.
-  init(creatingLive path: String) throws {
+  init(creatingLive path: String, inMemory: Bool = false) throws {
     HDF5.start()
     let what = "cannot create \(path)"
     let creation = try Handle(H5Pcreate(h5_file_creation()), what)
@@ -118,8 +120,11 @@ final class File {
     try HDF5.check(H5Pset_file_space_page_size(creation.id, 4096), what)
     try File.keepCompact(creation.id, what)
     let access = try File.access(path)
+    if inMemory { try HDF5.check(H5Pset_fapl_core(access.id, 1 << 20, false), what) }
+    let name = inMemory ? File.memoryName(path) : path
+    isInMemory = inMemory
     self.path = path
-    id = try HDF5.check(H5Fcreate(path, h5_exclusive(), creation.id, access.id), what)
+    id = try HDF5.check(H5Fcreate(name, h5_exclusive(), creation.id, access.id), what)
   }
 
   /// Creates a file for every HDF5 from 1.8 on; it must not exist.
@@ -130,6 +135,7 @@ final class File {
     try HDF5.check(H5Pset_libver_bounds(access.id, H5F_LIBVER_EARLIEST, H5F_LIBVER_V18), what)
     try HDF5.check(H5Pset_alignment(access.id, 64, 64), what)
     try HDF5.check(H5Pset_file_locking(access.id, false, true), what)
+    isInMemory = false
     self.path = path
     id = try HDF5.check(H5Fcreate(path, h5_exclusive(), h5_default(), access.id), what)
   }
@@ -163,6 +169,9 @@ final class File {
     try HDF5.check(H5Fget_vfd_handle(id, h5_default(), &pointer), "cannot reach \(path)")
     return pointer?.load(as: Int32.self) ?? -1
   }
+
+  /// libhdf5 knows files in memory by their names, which must be of no file and of no other one in memory.
+  private static func memoryName(_ path: String) -> String { "\(path) in memory \(UInt64.random(in: 0...(.max)))" }
 
   private static func access(_ path: String) throws -> Handle {
     let what = "cannot set up access to \(path)"

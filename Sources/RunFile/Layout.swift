@@ -30,21 +30,21 @@ enum Layout {
       Column("time", .float64, "s", "wall clock, Unix time"),
     ] + placeColumns
 
-  static let eventSize = 512
-  static let eventParts: [Ledger.Part] = [
-    .init("step", .whole), .init("time", .number), .init("sequence", .whole), .init("row", .whole),
-    .init("kind", .text(12)), .init("key", .text(24)), .init("old", .number), .init("new", .number),
-    .init("actor", .text(12)), .init("text", .text(412)),
-  ]
+  static let events = RecordFormat(
+    parts: [
+      .init("step", .whole), .init("time", .number), .init("sequence", .whole), .init("row", .whole),
+      .init("kind", .text(12)), .init("key", .text(24)), .init("old", .number), .init("new", .number),
+      .init("actor", .text(12)), .init("text", .text(412)),
+    ], size: 512)
 
-  static let sessionSize = 256
-  static let sessionParts: [Ledger.Part] = [
-    .init("start", .number), .init("end", .number), .init("pid", .whole), .init("host", .text(64)),
-    .init("from", .whole), .init("step", .whole), .init("how", .text(16)), .init("sequence", .whole),
-    .init("row", .whole),
-  ]
+  static let sessions = RecordFormat(
+    parts: [
+      .init("start", .number), .init("end", .number), .init("pid", .whole), .init("host", .text(64)),
+      .init("from", .whole), .init("step", .whole), .init("how", .text(16)), .init("sequence", .whole),
+      .init("row", .whole),
+    ], size: 256)
 
-  static func record(_ occurrence: Occurrence, at place: Place) -> Ledger.Record {
+  static func record(_ occurrence: Occurrence, at place: Place) -> RecordFormat.Record {
     [
       "step": .whole(occurrence.step), "time": .number(occurrence.time), "sequence": .whole(place.sequence),
       "row": .whole(place.row), "kind": .text(occurrence.kind.rawValue), "key": .text(occurrence.key),
@@ -54,7 +54,7 @@ enum Layout {
   }
 
   /// Nil where a field is none that this version knows.
-  static func occurrence(_ record: Ledger.Record) -> Occurrence? {
+  static func occurrence(_ record: RecordFormat.Record) -> Occurrence? {
     guard let kind = Occurrence.Kind(rawValue: record.text("kind")),
       let actor = Occurrence.Actor(rawValue: record.text("actor"))
     else { return nil }
@@ -65,7 +65,7 @@ enum Layout {
       old: old.isNaN ? nil : old, new: new.isNaN ? nil : new, actor: actor, text: record.text("text"))
   }
 
-  static func place(_ record: Ledger.Record) -> Place {
+  static func place(_ record: RecordFormat.Record) -> Place {
     Place(sequence: record.whole("sequence"), row: record.whole("row"))
   }
 

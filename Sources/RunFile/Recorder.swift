@@ -24,8 +24,12 @@ package final class Recorder {
   private var lastFlush = DispatchTime.now()
   private var lastStep: Int
   private var lock: RunLock?
+  private let journal: Journal
+  private var lastSync = DispatchTime.now()
+  /// Whether libhdf5 failed in this session: the journal then stays for the next one.
+  private var hasFailed = false
   /// This session's record in /sessions.
-  private var session: Ledger.Record = [:]
+  private var session: RecordFormat.Record = [:]
   private var sessionIndex = 0
 
   /// Begins a new run.
@@ -44,10 +48,11 @@ package final class Recorder {
     do {
       lock = try RunLock(folder: folder)
       try Folder.create(folder + "/checkpoints")
+      journal = try Journal(creating: Recovery.journal(folder))
       store = try Store.create(folder + "/run.h5", beginning: beginning)
     } catch {
       // A run that could not begin leaves nothing in the way of the next try.
-      for name in ["run.h5.new", "run.lock"] { try Folder.remove(folder + "/" + name) }
+      for name in ["run.h5.new", "run.journal", "run.lock"] { try Folder.remove(folder + "/" + name) }
       rmdir(folder + "/checkpoints")
       rmdir(folder)
       throw error
@@ -57,6 +62,7 @@ package final class Recorder {
     nextSequence = 0
     lastStep = beginning.step
     replay = Replay()
+    store.attach(journal)
     try begin()
     try store.publish()
     try Folder.sync(folder)
@@ -66,14 +72,14 @@ package final class Recorder {
   /// - Parameter step: the step of the checkpoint that training goes on from; 0 begins again.
   /// - Throws: `UserError` when another process writes the run, or its files cannot be repaired.
   package init(resuming folder: String, from step: Int, beginning: Beginning) throws {
-    guard Folder.exists(folder + "/run.h5") else { throw Archive.missing(folder) }
+    guard Archive.isThere(folder) else { throw Archive.missing(folder) }
     lock = try RunLock(folder: folder)
     self.folder = folder
     self.beginning = beginning
     let checkpoints = CheckpointFolder(folder)
     try checkpoints.removeLeftovers()
     let sequence = step == 0 ? 0 : try checkpoints.sequence(of: step)
-    store = try Recovery.open(folder + "/run.h5", endsSession: true)
+    (store, journal) = try Recovery.resume(folder)
     guard store.heads == beginning.recipe.heads else {
       let stored = store.heads.map(\.name).joined(separator: ", ")
       let wanted = beginning.recipe.heads.map(\.name).joined(separator: ", ")
@@ -97,6 +103,7 @@ package final class Recorder {
       "host": .text(Machine.name), "from": .whole(beginning.step),
     ]
     store.sessions.append(session)
+    try journal.sync()
     try store.reserve()
     try store.write()
   }
@@ -122,7 +129,8 @@ package final class Recorder {
     case .ended(let ending): end(ending)
     }
     for notice in notices { append(notice) }
-    return notices + flush()
+    if case .occurred = event {} else if notices.isEmpty { return flush(syncing: false) }
+    return notices + flush(syncing: true)
   }
 
   private func append(
@@ -165,7 +173,7 @@ package final class Recorder {
 
   /// Writes what waits when the last time was a second ago or more. Call it a few times a second.
   /// - Returns: as `record`.
-  package func flushIfDue(now: DispatchTime = .now()) -> [Occurrence] { isDue(now) ? flush() : [] }
+  package func flushIfDue(now: DispatchTime = .now()) -> [Occurrence] { isDue(now) ? flush(syncing: true) : [] }
 
   private func isDue(_ now: DispatchTime) -> Bool {
     now.uptimeNanoseconds >= lastFlush.uptimeNanoseconds + 1_000_000_000
@@ -173,14 +181,25 @@ package final class Recorder {
 
   /// Hands all that waits to the kernel. What the disk does not take stays in memory and is tried again.
   /// - Returns: as `record`.
-  @discardableResult package func flush() -> [Occurrence] {
+  @discardableResult package func flush() -> [Occurrence] { flush(syncing: true) }
+
+  /// - Parameter isSyncing: whether to wait until the journal is on the disk, which is done once a second anyway.
+  private func flush(syncing isSyncing: Bool) -> [Occurrence] {
     // What the disk did not take is not tried again for every event.
     if isStalled && !isDue(.now()) { return [] }
-    return flushNow()
+    return flushNow(syncing: isSyncing)
   }
 
-  @discardableResult private func flushNow() -> [Occurrence] {
+  @discardableResult private func flushNow(syncing isSyncing: Bool = true) -> [Occurrence] {
     lastFlush = .now()
+    if isSyncing || lastFlush.uptimeNanoseconds >= lastSync.uptimeNanoseconds + 1_000_000_000 {
+      lastSync = lastFlush
+      do {
+        try journal.sync()
+      } catch {
+        return stalled(error)
+      }
+    }
     guard isBroken || cut != nil || store.hasWaiting else { return [] }
     do {
       if isBroken || cut != nil { try reopen() }
@@ -214,6 +233,7 @@ package final class Recorder {
     let path = folder + "/run.h5"
     let old = store
     if isBroken {
+      hasFailed = true
       // libhdf5 still has the failed file open and would hand it out again; a copy is another file to it.
       old.abandon()
       try Folder.copy(path, to: path + ".copy", spare: old.waitingSize + 2 << 20)
@@ -224,8 +244,9 @@ package final class Recorder {
       old.close()
       isBroken = true
     }
-    let new = try Recovery.open(path, endsSession: false, removing: old.hasUnconfirmed ? nil : cut)
+    let new = try Recovery.reopen(path, removing: old.hasUnconfirmed ? nil : cut)
     new.adopt(from: old)
+    new.attach(journal)
     store = new
     isBroken = false
     if old.hasUnconfirmed && cut != nil { return try reopen() }
@@ -261,6 +282,10 @@ package final class Recorder {
     // Gives back the room that was reserved and not used.
     try file.resize(to: file.size())
     try file.sync()
+    guard try !hasFailed && Recovery.isWhole(folder + "/run.h5", like: store) else { return }
+    try Folder.remove(Recovery.journal(folder))
+    try Folder.remove(Recovery.before(folder))
+    try Folder.sync(folder)
   }
 
   /// As `close`, for a recorder that nobody closed: it goes as far as the disk lets it.

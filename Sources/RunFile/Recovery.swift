@@ -19,27 +19,76 @@ struct Cut {
 }
 
 enum Recovery {
-  /// Opens run.h5 for appending. The caller holds the run's lock.
-  /// - Parameter endsSession: whether the last session in the file is over, though nobody wrote its end.
-  static func open(_ path: String, endsSession: Bool, removing cut: Cut? = nil) throws -> Store {
-    try Superblock.repair(path)
-    do {
-      let store = try Store(opening: path, .alone)
-      do {
-        try store.reserve()
-        try clean(store, endsSession: endsSession, removing: cut)
-        try store.file.flush()
-      } catch {
-        // Closing a file that cannot be written may end the process.
-        store.abandon()
-        throw error
-      }
-      store.close()
+  static func file(_ folder: String) -> String { folder + "/run.h5" }
+  static func journal(_ folder: String) -> String { folder + "/run.journal" }
+  /// run.h5 as it was before the session that the journal is of.
+  static func before(_ folder: String) -> String { folder + "/run.h5.before" }
+
+  /// Makes a run whole after its last session, and opens it for the next one, with an empty journal. The caller holds the
+  /// run's lock.
+  static func resume(_ folder: String) throws -> (store: Store, journal: Journal) {
+    let path = file(folder)
+    var isNew = false
+    let store = try whole(folder) {
+      try Superblock.repair(path)
+      return try Store(opening: path, .alone)
+    } creating: { beginning in
+      isNew = true
+      return try Store.create(path + ".copy", beginning: beginning)
     }
-    let store = try Store(opening: path, .append)
+    store.close()
+    if isNew { try Folder.rename(path + ".copy.new", path) }
+    try FileDescriptor(opening: path, O_RDWR).sync()
+    try Folder.copy(path, to: before(folder) + ".new", spare: 0)
+    try Folder.rename(before(folder) + ".new", before(folder))
+    let journal = try Journal(creating: journal(folder))
+    try Folder.sync(folder)
+    let live = try append(path)
+    live.attach(journal)
+    return (live, journal)
+  }
+
+  /// Opens a run's file with everything in it that run.h5, the journal and the copy from before the session have.
+  /// - Parameters:
+  ///   - opening: opens run.h5 so that it can be changed, or a copy of it in memory.
+  ///   - creating: creates it anew, where it cannot be opened.
+  static func whole(
+    _ folder: String, opening: () throws -> Store, creating: (Beginning) throws -> Store
+  ) throws -> Store {
+    let entries = try Journal.entries(journal(folder))
+    var contents = Contents()
     do {
-      try store.reserve()
-      try store.file.flush()
+      return try abandoningOnError(opening()) { store in
+        contents = try Contents(store)
+        if contents.isDamaged, let earlier = try? Contents(Store(opening: before(folder), .still)) {
+          contents.fill(from: earlier)
+        }
+        try finish(&contents, entries, in: store)
+      }
+    } catch {
+      // What cannot be opened, read or written is made again from the rest, if there is a rest.
+      if let earlier = try? Contents(Store(opening: before(folder), .still)) { contents.fill(from: earlier) }
+      let first = contents.rows[Journal.Number.beginnings]?.first ?? entries.firstBeginning
+      guard let first else { throw error }
+      return try abandoningOnError(creating(SessionStart.beginning(first.payload, source: journal(folder)))) { store in
+        try finish(&contents, entries, in: store)
+      }
+    }
+  }
+
+  private static func finish(_ contents: inout Contents, _ entries: [Journal.Entry], in store: Store) throws {
+    contents.add(Contents(entries, like: store))
+    contents.endSession()
+    try store.reserve()
+    try contents.replace(in: store)
+    try store.file.flush()
+  }
+
+  /// Does something with a file; where that fails, the file is left to libhdf5 as it is: closing a file that cannot be
+  /// written may end the process.
+  private static func abandoningOnError(_ store: Store, _ body: (Store) throws -> Void) throws -> Store {
+    do {
+      try body(store)
       return store
     } catch {
       store.abandon()
@@ -47,41 +96,50 @@ enum Recovery {
     }
   }
 
-  private static func clean(_ store: Store, endsSession: Bool, removing cut: Cut?) throws {
-    let rows = try store.metrics.rows()
-    let kept = rows.enumerated().filter { cut?.rows.contains($0.offset) != true }.compactMap(\.element)
-    try store.metrics.replace(rows, by: kept)
-    for table in [store.heldout, store.texts, store.orders, store.beginnings] {
-      let rows = try table.rows()
-      let kept = rows.compactMap { $0 }.filter { cut?.sequences.contains(Layout.place($0).sequence) != true }
-      try table.replace(rows, by: cut.map { cut in kept.map { $0.placed(cut.place) } } ?? kept)
+  /// Opens a file anew within a session, without the rows that a replay has shown to be of another history.
+  static func reopen(_ path: String, removing cut: Cut?) throws -> Store {
+    try Superblock.repair(path)
+    let store = try abandoningOnError(Store(opening: path, .alone)) { store in
+      try store.reserve()
+      var contents = try Contents(store)
+      if let cut { contents.remove(cut) }
+      try contents.replace(in: store)
+      try store.file.flush()
     }
-    let events = try store.events.records()
-    try store.events.replace(events, by: events.compactMap { $0 }.map { placed($0, cut) })
-    let sessions = try store.sessions.records()
-    var keptSessions = sessions.compactMap { $0 }.map { placed($0, cut) }
-    if endsSession, let last = keptSessions.last, last.text("how").isEmpty {
-      let times = [kept.last?.values[2], events.compactMap { $0 }.last?.number("time"), last.number("start")]
-      keptSessions[keptSessions.count - 1]["end"] = .number(times.compactMap { $0 }.max() ?? .nan)
-      keptSessions[keptSessions.count - 1]["how"] = .text("interrupted")
-      keptSessions[keptSessions.count - 1]["step"] = .whole(Int(kept.last?.values[0] ?? 0))
-    }
-    try store.sessions.replace(sessions, by: keptSessions)
+    store.close()
+    return try append(path)
   }
 
-  private static func placed(_ record: Ledger.Record, _ cut: Cut?) -> Ledger.Record {
-    guard let cut else { return record }
-    var record = record
-    record["row"] = .whole(cut.place(record.whole("row")))
-    return record
+  private static func append(_ path: String) throws -> Store {
+    try abandoningOnError(Store(opening: path, .append)) { store in
+      try store.reserve()
+      try store.file.flush()
+    }
+  }
+
+  /// Whether a closed file has all its rows, whole.
+  static func isWhole(_ path: String, like store: Store) throws -> Bool {
+    let closed = try Store(opening: path, .still)
+    let counts = store.numberedTables.map { $1.total } + store.numberedLedgers.map { $1.total }
+    let stored = closed.numberedTables.map { $1.count } + closed.numberedLedgers.map { $1.count }
+    return try counts == stored && !Contents(closed).isDamaged
   }
 
   /// The number of the next event that is no step.
   static func nextSequence(of store: Store) throws -> Int {
     let tables = try [store.heldout, store.texts, store.orders, store.beginnings].flatMap {
-      try $0.numbers("sequence").map { Int($0) }
+      try $0.rows().compactMap { $0.map(Layout.place)?.sequence }
     }
     let ledgers = try (store.events.records() + store.sessions.records()).compactMap { $0?.whole("sequence") }
     return ((tables + ledgers).max() ?? -1) + 1
+  }
+}
+
+extension [Journal.Entry] {
+  /// What the session that the journal is of began with.
+  var firstBeginning: Table.Row? {
+    lazy.compactMap { entry in
+      if case .row(Journal.Number.beginnings, let row) = entry { row } else { nil }
+    }.first
   }
 }

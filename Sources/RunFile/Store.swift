@@ -22,10 +22,39 @@ final class Store {
   private var tables: [Table] { [metrics, heldout, texts, orders, beginnings] }
   private var ledgers: [Ledger] { [events, sessions] }
 
+  /// By their number in the journal.
+  var numberedTables: [(UInt8, Table)] {
+    [
+      (Journal.Number.metrics, metrics), (Journal.Number.heldout, heldout), (Journal.Number.texts, texts),
+      (Journal.Number.orders, orders), (Journal.Number.beginnings, beginnings),
+    ]
+  }
+  var numberedLedgers: [(UInt8, Ledger)] { [(Journal.Number.events, events), (Journal.Number.sessions, sessions)] }
+
+  /// From now on everything goes to a journal first.
+  func attach(_ journal: Journal) {
+    for (number, table) in numberedTables {
+      table.journal = journal
+      table.number = number
+    }
+    for (number, ledger) in numberedLedgers {
+      ledger.journal = journal
+      ledger.number = number
+    }
+  }
+
   /// Creates run.h5 with everything that it will ever hold, then lets readers in. `publish` gives it its name.
   static func create(_ path: String, beginning: Beginning) throws -> Store {
     try FileDescriptor.requireRoom(8 << 20, at: path + ".new")
-    let file = try File(creatingLive: path + ".new")
+    return try fill(File(creatingLive: path + ".new"), beginning)
+  }
+
+  /// Creates it in memory only.
+  static func createInMemory(_ path: String, beginning: Beginning) throws -> Store {
+    try fill(File(creatingLive: path, inMemory: true), beginning)
+  }
+
+  private static func fill(_ file: File, _ beginning: Beginning) throws -> Store {
     do {
       return try Store(filling: file, beginning)
     } catch {
@@ -62,12 +91,13 @@ final class Store {
     orders = try Table(creating: "/samples/order", columns: Layout.textColumns, hasPayload: true, in: file)
     beginnings = try Table(creating: "/beginnings", columns: Layout.textColumns, hasPayload: true, in: file)
     events = try Ledger(
-      creating: "/events", Layout.eventParts, size: Layout.eventSize, longName: "the run's log", in: file)
+      creating: "/events", Layout.events, longName: "the run's log", in: file)
     sessions = try Ledger(
-      creating: "/sessions", Layout.sessionParts, size: Layout.sessionSize,
+      creating: "/sessions", Layout.sessions,
       longName: "from each start of the program to its end; an empty how: not ended, or killed", in: file)
     try Self.labelPlots(file, inner)
     try file.flush()
+    guard !file.isInMemory else { return }
     try reserve()
     try file.startLive()
     try file.flush()
@@ -104,8 +134,8 @@ final class Store {
     texts = try Table(opening: "/samples/text", columns: Layout.textColumns, hasPayload: true, in: file)
     orders = try Table(opening: "/samples/order", columns: Layout.textColumns, hasPayload: true, in: file)
     beginnings = try Table(opening: "/beginnings", columns: Layout.textColumns, hasPayload: true, in: file)
-    events = try Ledger(opening: "/events", Layout.eventParts, size: Layout.eventSize, in: file)
-    sessions = try Ledger(opening: "/sessions", Layout.sessionParts, size: Layout.sessionSize, in: file)
+    events = try Ledger(opening: "/events", Layout.events, in: file)
+    sessions = try Ledger(opening: "/sessions", Layout.sessions, in: file)
   }
 
   // MARK: Writing
@@ -122,6 +152,7 @@ final class Store {
   /// Makes sure that the disk has room for what waits. libhdf5 must never meet a full disk: it would end the process.
   func reserve() throws {
     HDF5.start()
+    guard !file.isInMemory else { return }
     let end = Int(file.end)
     let needed = end + waitingSize + 1 << 20
     guard needed > reserved else { return }

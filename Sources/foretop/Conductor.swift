@@ -45,7 +45,7 @@ struct Conductor: ~Copyable {
 
   /// What can fail fails fast, and then there is no need to take the screen first.
   private mutating func waitForQuickFailure() throws {
-    let deadline = Date(timeIntervalSinceNow: 0.05)
+    let deadline = Date(timeIntervalSinceNow: 0.03)
     while tally.beginning == nil, Date() < deadline {
       for news in session.news.takeAll(waitingUntil: deadline) {
         early.append(news)

@@ -16,6 +16,8 @@ struct ScreenView: ~Copyable {
   private var lastKey = 0.0
   /// Whether the shell has the terminal, and this process runs in the background.
   private var isAway = false
+  /// How many more lines of libraries are shown.
+  private var linesLeft = 100
 
   /// Frames a second at rest, and for a second after a key.
   private static let calm = 1.0 / 4
@@ -96,12 +98,18 @@ struct ScreenView: ~Copyable {
     lastFrame = now
   }
 
-  /// Lines that libraries printed.
+  /// Lines that libraries printed, without control characters; the first of a session only, since some print for every
+  /// call.
   mutating func overheardLines() -> [String] {
-    streams.lines().map { line in
-      String(String.UnicodeScalarView(line.unicodeScalars.filter { $0.value >= 32 && $0.value != 127 }))
+    var lines: [String] = []
+    for line in streams.lines() where linesLeft > 0 {
+      let visible = line.unicodeScalars.filter { $0.properties.generalCategory != .control }
+      guard !visible.isEmpty else { continue }
+      linesLeft -= 1
+      lines.append(String(String.UnicodeScalarView(visible)))
+      if linesLeft == 0 { lines.append("a library prints a lot; the rest of it is left out") }
     }
-    .filter { !$0.isEmpty }
+    return lines
   }
 
   /// Ctrl-Z: gives the terminal back and stops; after that, takes it again when the shell lets it.

@@ -14,7 +14,19 @@ struct Train: ParsableCommand {
 
       The statuses are 0 when the run ended as asked, 130 and 143 after INT and TERM, 1 when a loss was not finite, and \
       those of sysexits.h for errors: 64 usage, 65 bad data, 66 no such file, 73 cannot create, 74 input or output.
+
+      The keys of a recipe, for --set:
+
+      \(keys)
       """)
+
+  /// A line a key.
+  private static var keys: String {
+    let width = Recipe.fields.map(\.key.count).max() ?? 0
+    return Recipe.fields.map { field in
+      "  \(field.key)\(String(repeating: " ", count: width - field.key.count))  \(field.about)"
+    }.joined(separator: "\n")
+  }
 
   @Argument(help: ArgumentHelp("A name in recipes/ or a path to a YAML file.", valueName: "recipe"))
   var recipe = "default"

@@ -1,5 +1,6 @@
 """The screen: what it shows, what keys do, and sizes."""
 
+import os
 import random
 import re
 import time
@@ -148,6 +149,47 @@ def test_every_size_is_shown():
         terminal.type("\x03")
         assert terminal.finish() == 130
         terminal.assert_restored()
+
+
+def test_a_saved_layout_is_drawn_and_a_bad_one_is_only_told_of():
+    path = os.path.join(FOLDER, "mine.yaml")
+    layout = """
+name: mine
+key: 9
+variants:
+  - fits: 80x24
+    columns: [1]
+    rows: [1c, 1, 4c, 1c]
+    areas: |
+      status
+      %s
+      events
+      keys
+"""
+    with open(path, "w") as file:
+        file.write(layout % "losses")
+    with begin("layout", *ENDLESS, "--layout", path) as terminal:
+        terminal.wait_for(lambda terminal: "losses" in terminal.text and "throughput" not in terminal.text)
+        # A file system may keep whole seconds only.
+        time.sleep(1.1)
+        with open(path, "w") as file:
+            file.write(layout % "throughput")
+        terminal.wait_for(lambda terminal: "throughput" in terminal.text and "losses" not in terminal.text)
+        time.sleep(1.1)
+        with open(path, "w") as file:
+            file.write(layout % "looses")
+        terminal.wait_for(re.compile("mine.yaml:10"))
+        step = terminal.step
+        terminal.wait_for(lambda terminal: terminal.step > step)
+
+
+def test_what_libraries_print_does_not_tear_the_screen():
+    with begin("torn", *ENDLESS, env={"ONEDNN_VERBOSE": "1", "DNNL_VERBOSE": "1"}) as terminal:
+        terminal.wait_for("onednn_verbose" if "onednn_verbose" in terminal.text else "dnnl_verbose")
+        terminal.read(1)
+        lines = terminal.text.splitlines()
+        assert "training" in lines[0], terminal.text
+        assert all("verbose" not in line or re.match(r"\W*\d\d:\d\d:\d\d", line) for line in lines), terminal.text
 
 
 def test_unknown_sequences_do_nothing():

@@ -1,0 +1,133 @@
+// All rows of a run in memory, and how three sources become one: run.h5, the copy of it from before the session, and the
+// journal.
+import Foundation
+import Run
+
+struct Contents {
+  /// Tables by their number in the journal, and ledgers.
+  var rows: [UInt8: [Table.Row]] = [:]
+  var records: [UInt8: [RecordFormat.Record]] = [:]
+  /// Whether rows were missing whose checksum did not hold.
+  var isDamaged = false
+
+  init() {}
+
+  /// What a file has and is whole.
+  init(_ store: Store) throws {
+    for (number, table) in store.numberedTables {
+      let all = try table.rows()
+      let whole = all.compactMap { $0 }
+      isDamaged = isDamaged || whole.count < all.count
+      rows[number] = whole
+    }
+    for (number, ledger) in store.numberedLedgers {
+      let all = try ledger.records()
+      let whole = all.compactMap { $0 }
+      isDamaged = isDamaged || whole.count < all.count
+      records[number] = whole
+    }
+  }
+
+  /// What a journal has. Entries that do not fit the file's columns are passed over.
+  init(_ journal: [Journal.Entry], like store: Store) {
+    let tables = Dictionary(uniqueKeysWithValues: store.numberedTables.map { ($0, $1) })
+    for entry in journal {
+      switch entry {
+      case .row(let number, let row): if tables[number]?.takes(row) == true { rows[number, default: []].append(row) }
+      case .record(let number, let record): records[number, default: []].append(record)
+      }
+    }
+  }
+
+  /// Takes in what another source has: what both have is there once, as `newer` has it.
+  mutating func add(_ newer: Contents) {
+    for (number, new) in newer.rows {
+      let old = rows[number] ?? []
+      rows[number] =
+        number == Journal.Number.metrics ? Self.steps(old, new) : Self.merged(old, new) { Layout.place($0).sequence }
+    }
+    for (number, new) in newer.records {
+      let old = records[number] ?? []
+      if number == Journal.Number.events {
+        records[number] = Self.merged(old, new) { $0.whole("sequence") }
+      } else {
+        // A session's later record tells how it ended.
+        records[number] = Self.merged(old, new) {
+          Int(truncatingIfNeeded: $0.number("start").bitPattern) ^ $0.whole("pid")
+        }
+        .sorted { $0.number("start") < $1.number("start") }
+      }
+    }
+  }
+
+  /// Steps rise: where the newer source begins, the older one's history ends. What the older one has past the end of the
+  /// newer one counts where both tell the same history.
+  private static func steps(_ old: [Table.Row], _ new: [Table.Row]) -> [Table.Row] {
+    guard let first = new.first?.values[0], let last = new.last else { return old }
+    let isSame = old.contains { $0.values[0] == last.values[0] && $0.isSame(as: last) }
+    return old.filter { $0.values[0] < first } + new + (isSame ? old.filter { $0.values[0] > last.values[0] } : [])
+  }
+
+  /// Puts back what is damaged, from an earlier copy of the same file.
+  mutating func fill(from earlier: Contents) {
+    let metrics = rows[Journal.Number.metrics] ?? []
+    // Steps past the end may be of a history that was replaced; without any step there is no other history.
+    let last = metrics.last?.values[0] ?? .infinity
+    var filled = earlier
+    filled.rows[Journal.Number.metrics] = earlier.rows[Journal.Number.metrics]?.filter { $0.values[0] < last }
+    let steps = Self.merged(filled.rows[Journal.Number.metrics] ?? [], metrics) { Int($0.values[0]) }
+    filled.add(self)
+    filled.rows[Journal.Number.metrics] = steps
+    self = filled
+  }
+
+  /// Elements of both, in order of a number that only one has; a later one replaces an earlier one.
+  private static func merged<Element>(_ old: [Element], _ new: [Element], by key: (Element) -> Int) -> [Element] {
+    var places: [Int: Int] = [:]
+    var all: [Element] = []
+    for element in old + new {
+      if let place = places[key(element)] {
+        all[place] = element
+      } else {
+        places[key(element)] = all.count
+        all.append(element)
+      }
+    }
+    return all.sorted { key($0) < key($1) }
+  }
+
+  /// Takes out what a replay has shown to be of another history. Rows are counted as in the file that these came from.
+  mutating func remove(_ cut: Cut) {
+    let metrics = rows[Journal.Number.metrics] ?? []
+    rows[Journal.Number.metrics] = metrics.enumerated().filter { !cut.rows.contains($0.offset) }.map(\.element)
+    for number in rows.keys where number != Journal.Number.metrics {
+      rows[number] = rows[number]?.filter { !cut.sequences.contains(Layout.place($0).sequence) }
+        .map { $0.placed(cut.place) }
+    }
+    for number in records.keys {
+      records[number] = records[number]?.map { record in
+        var record = record
+        record["row"] = .whole(cut.place(record.whole("row")))
+        return record
+      }
+    }
+  }
+
+  /// Says of the last session that it was interrupted, where nothing says how it ended.
+  mutating func endSession() {
+    guard var last = records[Journal.Number.sessions]?.last, last.text("how").isEmpty else { return }
+    let step = rows[Journal.Number.metrics]?.last
+    let times = [step?.values[2], records[Journal.Number.events]?.last?.number("time"), last.number("start")]
+    last["end"] = .number(times.compactMap { $0 }.max() ?? .nan)
+    last["how"] = .text("interrupted")
+    last["step"] = .whole(Int(step?.values[0] ?? 0))
+    let index = (records[Journal.Number.sessions]?.count ?? 1) - 1
+    records[Journal.Number.sessions]?[index] = last
+  }
+
+  /// Makes this all that a file has.
+  func replace(in store: Store) throws {
+    for (number, table) in store.numberedTables { try table.replace(table.rows(), by: rows[number] ?? []) }
+    for (number, ledger) in store.numberedLedgers { try ledger.replace(ledger.records(), by: records[number] ?? []) }
+  }
+}

@@ -1,0 +1,131 @@
+// What run.h5 may not have yet: every row and record of a session, appended and checksummed, one write each. It is on the
+// disk within a second, commands at once; with it run.h5 can be made again whatever became of it.
+import Foundation
+import Run
+
+final class Journal {
+  enum Entry {
+    /// A row of the table with this number.
+    case row(UInt8, Table.Row)
+    /// A record of the ledger with this number.
+    case record(UInt8, RecordFormat.Record)
+  }
+
+  /// The numbers of what goes in. They are in files: none may be used anew.
+  enum Number {
+    static let metrics: UInt8 = 0
+    static let heldout: UInt8 = 1
+    static let texts: UInt8 = 2
+    static let orders: UInt8 = 3
+    static let beginnings: UInt8 = 4
+    static let events: UInt8 = 16
+    static let sessions: UInt8 = 17
+  }
+
+  private static let magic = Array("foretop journal1".utf8)
+
+  private let file: FileDescriptor
+  private var end: Int
+  /// What the disk did not take yet.
+  private var refused: [UInt8] = []
+  private var isDirty = true
+
+  /// Starts an empty journal in the place of an old one.
+  init(creating path: String) throws {
+    let aside = path + ".new"
+    try Folder.remove(aside)
+    let file = try FileDescriptor(opening: aside, O_RDWR | O_CREAT | O_EXCL)
+    try file.write(Self.magic, at: 0)
+    try file.sync()
+    try Folder.rename(aside, path)
+    self.file = file
+    end = Self.magic.count
+  }
+
+  /// Hands an entry to the kernel. What it does not take is tried again by `sync`.
+  func add(_ entry: Entry) {
+    refused += Self.framed(entry)
+    isDirty = true
+    try? hand()
+  }
+
+  private func hand() throws {
+    guard !refused.isEmpty else { return }
+    try file.write(refused, at: end)
+    end += refused.count
+    refused.removeAll(keepingCapacity: true)
+  }
+
+  /// Waits until every entry is on the disk.
+  /// - Throws: `UserError` when the disk does not take them; they are kept, and tried again next time.
+  func sync() throws {
+    guard isDirty else { return }
+    try hand()
+    try file.syncData()
+    isDirty = false
+  }
+
+  // MARK: Entries as bytes
+
+  /// Length and checksum, four bytes each, then what they are of: the number and the content.
+  private static func framed(_ entry: Entry) -> [UInt8] {
+    var body: [UInt8] = []
+    switch entry {
+    case .row(let number, let row):
+      body.reserveCapacity(3 + row.values.count * 8 + row.payload.count)
+      body += [number, UInt8(row.values.count)]
+      for value in row.values { withUnsafeBytes(of: value.bitPattern.littleEndian) { body += $0 } }
+      body += row.payload
+    case .record(let number, let record):
+      body = [number] + (number == Number.events ? Layout.events : Layout.sessions).encoded(record, at: 0)
+    }
+    var frame: [UInt8] = []
+    withUnsafeBytes(of: UInt32(body.count).littleEndian) { frame += $0 }
+    withUnsafeBytes(of: Checksum(of: frame + body).value.littleEndian) { frame += $0 }
+    return frame + body
+  }
+
+  /// Reads what a journal has, up to the first entry that is not whole: nothing after that was ever confirmed.
+  /// - Returns: nothing where there is no journal.
+  static func entries(_ path: String) throws -> [Entry] {
+    guard Folder.exists(path) else { return [] }
+    let file = try FileDescriptor(opening: path, O_RDONLY)
+    let bytes = try file.read(at: 0, count: file.size())
+    guard bytes.starts(with: magic) else { return [] }
+    var entries: [Entry] = []
+    var place = magic.count
+    func word(_ start: Int) -> UInt32 { bytes[start..<start + 4].reversed().reduce(0) { $0 << 8 | UInt32($1) } }
+    while place + 8 < bytes.count {
+      let length = Int(word(place))
+      let start = place + 8
+      guard length > 0, length <= bytes.count - start else { break }
+      var sum = Checksum()
+      sum.add(Array(bytes[place..<place + 4]))
+      sum.add(Array(bytes[start..<start + length]))
+      guard sum.value == word(place + 4), let entry = entry(bytes[start..<start + length]) else { break }
+      entries.append(entry)
+      place = start + length
+    }
+    return entries
+  }
+
+  private static func entry(_ body: ArraySlice<UInt8>) -> Entry? {
+    guard let number = body.first else { return nil }
+    let content = body.dropFirst()
+    switch number {
+    case Number.events, Number.sessions:
+      let format = number == Number.events ? Layout.events : Layout.sessions
+      guard content.count == format.size else { return nil }
+      return format.decoded(Array(content), at: 0).map { .record(number, $0) }
+    case Number.metrics...Number.beginnings:
+      guard let count = content.first.map(Int.init), content.count > count * 8 else { return nil }
+      let numbers = content.dropFirst()
+      let values = (0..<count).map { index in
+        let start = numbers.startIndex + index * 8
+        return Double(bitPattern: numbers[start..<start + 8].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) })
+      }
+      return .row(number, Table.Row(values: values, payload: Array(numbers.dropFirst(count * 8))))
+    default: return nil
+    }
+  }
+}
