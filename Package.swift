@@ -22,6 +22,7 @@ let package = Package(
   targets: [
     // C libraries, each behind a shim.
     .systemLibrary(name: "CDNNL"),
+    .systemLibrary(name: "CLanes"),
     .systemLibrary(name: "COpenMP"),
     .systemLibrary(name: "CHDF5", pkgConfig: "hdf5"),
     .systemLibrary(name: "CCurses"),
@@ -34,7 +35,7 @@ let package = Package(
 
     // The engine.
     .target(name: "Corpus", dependencies: ["CSentencePiece"], swiftSettings: open),
-    .target(name: "Kernels", dependencies: ["CDNNL", "COpenMP"], swiftSettings: fast),
+    .target(name: "Kernels", dependencies: ["CDNNL", "COpenMP", "CLanes"], swiftSettings: fast),
     .target(name: "Transformer", dependencies: ["Kernels"], swiftSettings: open),
     .target(name: "Training", dependencies: ["Transformer", "Kernels", "Corpus", "Run"], swiftSettings: open),
 

@@ -47,7 +47,7 @@ package struct AdamW {
         let gi = load(g, i, lanes) * clip
         let mi = load(m, i, lanes) * beta1 + gi * (1 - beta1)
         let vi = load(v, i, lanes) * beta2 + gi * gi * (1 - beta2)
-        let wi = load(w, i, lanes) * keep - mi * step / ((vi * scale).squareRoot() + epsilon)
+        let wi = load(w, i, lanes) * keep - mi * step / (root(vi * scale) + epsilon)
         store(mi, m, i, lanes)
         store(vi, v, i, lanes)
         store(wi, w, i, lanes)

@@ -41,7 +41,7 @@ package enum AttentionRows {
       var total = Lanes(repeating: 0)
       eachLanes(wide) { i, lanes in
         let v = load(s, i, lanes)
-        var e = (v * alpha - maximum).exponential
+        var e = exponential(v * alpha - maximum)
         e = e.replacing(with: 0, where: v .== -.infinity)
         if lanes < 16 { for lane in lanes..<16 { e[lane] = 0 } }
         store(e, s, i, lanes)
@@ -88,13 +88,13 @@ package enum AttentionRows {
       let dot = dots[r]
       let whole = keys / 16 * 16
       eachLanes(whole) { i, lanes in
-        let v = (load(s, i, lanes) * alpha - λ).exponential
+        let v = exponential(load(s, i, lanes) * alpha - λ)
         store(v, p, i, lanes)
         store(v * (load(dp, i, lanes) - dot) * alpha, ds, i, lanes)
       }
       if whole < n {
         let lanes = min(16, n - whole)
-        var v = (load(s, whole, lanes) * alpha - λ).exponential
+        var v = exponential(load(s, whole, lanes) * alpha - λ)
         for lane in 0..<16 where whole + lane >= keys { v[lane] = 0 }
         var dv = v * (load(dp, whole, lanes) - dot) * alpha
         for lane in 0..<16 where whole + lane >= keys { dv[lane] = 0 }

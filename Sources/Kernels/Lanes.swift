@@ -1,6 +1,8 @@
 // Sixteen Floats at a time: loading and storing in both precisions, folding, and our own exponential. Everything here is
 // inlined into the kernels; every line was chosen for the instructions it becomes (see `make asm`).
 
+import CLanes
+
 /// Sixteen fp32 lanes: one AVX-512 register, or two of AVX2.
 typealias Lanes = SIMD16<Float>
 
@@ -27,15 +29,14 @@ extension Float: Element {
 
 extension BFloat16: Element {
   @inline(__always) static func load(_ p: UnsafePointer<BFloat16>, _ i: Int) -> Lanes {
-    let bits = UnsafeRawPointer(p + i).loadUnaligned(as: SIMD16<UInt16>.self)
-    return unsafeBitCast(SIMD16<UInt32>(truncatingIfNeeded: bits) &<< 16, to: Lanes.self)
+    var x = Lanes()
+    lanes_load_bf16(p + i, &x)
+    return x
   }
   /// Rounds to the nearest, ties to even. Infinity stays; the NaN that arithmetic makes stays a NaN.
   @inline(__always) static func store(_ x: Lanes, _ p: UnsafeMutablePointer<BFloat16>, _ i: Int) {
-    let bits = unsafeBitCast(x, to: SIMD16<UInt32>.self)
-    let odd = (bits &>> 16) & SIMD16<UInt32>(repeating: 1)
-    let rounded = (bits &+ SIMD16<UInt32>(repeating: 0x7FFF) &+ odd) &>> 16
-    UnsafeMutableRawPointer(p + i).storeBytes(of: SIMD16<UInt16>(truncatingIfNeeded: rounded), as: SIMD16<UInt16>.self)
+    var x = x
+    lanes_store_bf16(&x, p + i)
   }
   @inline(__always) static func value(_ p: UnsafePointer<BFloat16>, _ i: Int) -> Float {
     Float(bitPattern: UInt32(p[i].bits) << 16)
@@ -74,37 +75,50 @@ func eachLanes(_ n: Int, _ body: (_ i: Int, _ lanes: Int) -> Void) {
 
 extension SIMD16<Float> {
   /// The sum of all lanes, folded by halves: always the same order.
-  @inline(__always) var folded: Float {
-    let a = lowHalf + highHalf
-    let b = a.lowHalf + a.highHalf
-    let c = b.lowHalf + b.highHalf
-    return c.x + c.y
+  var folded: Float {
+    @inline(__always) get {
+      let a = lowHalf + highHalf
+      let b = a.lowHalf + a.highHalf
+      let c = b.lowHalf + b.highHalf
+      return c.x + c.y
+    }
   }
 
   /// The largest lane; meaningless where one is NaN.
-  @inline(__always) var largest: Float {
-    let a = lowHalf.replacing(with: highHalf, where: highHalf .> lowHalf)
-    let b = a.lowHalf.replacing(with: a.highHalf, where: a.highHalf .> a.lowHalf)
-    let c = b.lowHalf.replacing(with: b.highHalf, where: b.highHalf .> b.lowHalf)
-    return c.x > c.y ? c.x : c.y
+  var largest: Float {
+    @inline(__always) get {
+      let a = lowHalf.replacing(with: highHalf, where: highHalf .> lowHalf)
+      let b = a.lowHalf.replacing(with: a.highHalf, where: a.highHalf .> a.lowHalf)
+      let c = b.lowHalf.replacing(with: b.highHalf, where: b.highHalf .> b.lowHalf)
+      return c.x > c.y ? c.x : c.y
+    }
   }
+}
 
-  /// e^x to 2 units in the last place for x in −87 … 88, flat outside: Cephes' polynomial after x = n·ln 2 + r.
-  /// Rounding n by adding 1.5·2^23 leaves it in the low bits, from where it goes into the exponent.
-  @inline(__always) var exponential: Lanes {
-    let low = replacing(with: -87, where: self .< -87)
-    let x = low.replacing(with: 88, where: low .> 88)
-    let shifted = Lanes(repeating: 12_582_912).addingProduct(x, 1.442_695_04)
-    let n = shifted - 12_582_912
-    var r = x.addingProduct(n, -0.693_359_375)
-    r = r.addingProduct(n, 2.121_944_40e-4)
-    var p = Lanes(repeating: 1.398_199_950_7e-3).addingProduct(r, 1.987_569_150_0e-4)
-    p = Lanes(repeating: 8.333_451_907_3e-3).addingProduct(p, r)
-    p = Lanes(repeating: 4.166_579_589_4e-2).addingProduct(p, r)
-    p = Lanes(repeating: 1.666_666_545_9e-1).addingProduct(p, r)
-    p = Lanes(repeating: 5.000_000_120_1e-1).addingProduct(p, r)
-    p = (r + 1).addingProduct(p, r * r)
-    let exponent = unsafeBitCast(shifted, to: SIMD16<UInt32>.self) &<< 23
-    return unsafeBitCast(unsafeBitCast(p, to: SIMD16<UInt32>.self) &+ exponent, to: Lanes.self)
-  }
+/// The square root of every lane.
+@inline(__always)
+func root(_ x: Lanes) -> Lanes {
+  var x = x
+  lanes_sqrt(&x)
+  return x
+}
+
+/// e^x to 2 units in the last place for x in −87 … 88, flat outside: Cephes' polynomial after x = n·ln 2 + r.
+/// Rounding n by adding 1.5·2^23 leaves it in the low bits, from where it goes into the exponent.
+@inline(__always)
+func exponential(_ x: Lanes) -> Lanes {
+  let low = x.replacing(with: -87, where: x .< -87)
+  let x = low.replacing(with: 88, where: low .> 88)
+  let shifted = Lanes(repeating: 12_582_912).addingProduct(x, 1.442_695_04)
+  let n = shifted - 12_582_912
+  var r = x.addingProduct(n, -0.693_359_375)
+  r = r.addingProduct(n, 2.121_944_40e-4)
+  var p = Lanes(repeating: 1.398_199_950_7e-3).addingProduct(r, 1.987_569_150_0e-4)
+  p = Lanes(repeating: 8.333_451_907_3e-3).addingProduct(p, r)
+  p = Lanes(repeating: 4.166_579_589_4e-2).addingProduct(p, r)
+  p = Lanes(repeating: 1.666_666_545_9e-1).addingProduct(p, r)
+  p = Lanes(repeating: 5.000_000_120_1e-1).addingProduct(p, r)
+  p = (r + 1).addingProduct(p, r * r)
+  let exponent = unsafeBitCast(shifted, to: SIMD16<UInt32>.self) &<< 23
+  return unsafeBitCast(unsafeBitCast(p, to: SIMD16<UInt32>.self) &+ exponent, to: Lanes.self)
 }

@@ -63,7 +63,7 @@ package enum CachedAttention {
       }
       var sum: Float = 0
       eachLanes(count) { i, lanes in
-        var e = (load(p, i, lanes) - top).exponential
+        var e = exponential(load(p, i, lanes) - top)
         if lanes < 16 { for lane in lanes..<16 { e[lane] = 0 } }
         store(e, p, i, lanes)
         sum += e.folded

@@ -99,7 +99,7 @@ package enum SparseCrossEntropy {
     for k in 0..<count { hit += weights[k] * (z[Int(tokens[k])] - maximum) }
     var total = Lanes(repeating: 0)
     eachLanes(V) { i, lanes in
-      var e = (load(z, i, lanes) - maximum).exponential
+      var e = exponential(load(z, i, lanes) - maximum)
       if lanes < 16 { for lane in lanes..<16 { e[lane] = 0 } }
       if kept { store(e, z, i, lanes) }
       total += e

@@ -66,5 +66,5 @@ package enum SwiGLU {
 
   /// 1 / (1 + e^{−x}).
   @inline(__always)
-  private static func sigmoid(_ x: Lanes) -> Lanes { 1 / ((0 - x).exponential + 1) }
+  private static func sigmoid(_ x: Lanes) -> Lanes { 1 / (exponential(0 - x) + 1) }
 }

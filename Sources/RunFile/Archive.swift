@@ -193,7 +193,7 @@ package struct Archive: Sendable {
         changes.append((occurrence.step, occurrence.old ?? .nan, new))
       } else if occurrence.kind == .warning, occurrence.key == "replay", let first = occurrence.new {
         // From there on the run has another history, which these are no part of.
-        changes.removeAll { $0.step >= Int(first) }
+        changes.removeAll { Double($0.step) >= first }
       }
     }
     return changes.sorted { $0.step < $1.step }

@@ -29,10 +29,11 @@ struct Contents {
   }
 
   /// What a journal has. Entries that do not fit the file's columns are passed over.
-  init(_ journal: [Journal.Entry], columns: [UInt8: Int]) {
+  init(_ journal: [Journal.Entry], like store: Store) {
+    let tables = Dictionary(uniqueKeysWithValues: store.numberedTables.map { ($0, $1) })
     for entry in journal {
       switch entry {
-      case .row(let number, let row): if row.values.count == columns[number] { rows[number, default: []].append(row) }
+      case .row(let number, let row): if tables[number]?.takes(row) == true { rows[number, default: []].append(row) }
       case .record(let number, let record): records[number, default: []].append(record)
       }
     }
@@ -70,6 +71,7 @@ struct Contents {
   /// Puts back what is damaged, from an earlier copy of the same file.
   mutating func fill(from earlier: Contents) {
     let metrics = rows[Journal.Number.metrics] ?? []
+    // Steps past the end may be of a history that was replaced; without any step there is no other history.
     let last = metrics.last?.values[0] ?? .infinity
     var filled = earlier
     filled.rows[Journal.Number.metrics] = earlier.rows[Journal.Number.metrics]?.filter { $0.values[0] < last }

@@ -86,7 +86,10 @@ struct RecordFormat {
       let word = piece.prefix(8).reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
       switch part.kind {
       case .number: record[part.name] = .number(Double(bitPattern: word))
-      case .whole: record[part.name] = .whole(Int(truncatingIfNeeded: word))
+      case .whole:
+        // Counted as exactly as in the columns; no run has a larger number.
+        guard word < 1 << 53 else { return nil }
+        record[part.name] = .whole(Int(word))
       case .text: record[part.name] = .text(String(decoding: piece.prefix { $0 != 0 }, as: UTF8.self))
       }
       offset += part.size

@@ -57,30 +57,40 @@ enum Recovery {
   ) throws -> Store {
     let entries = try Journal.entries(journal(folder))
     var contents = Contents()
-    var store: Store
     do {
-      store = try opening()
-      contents = try Contents(store)
-      if contents.isDamaged, let earlier = try? Contents(Store(opening: before(folder), .still)) {
-        contents.fill(from: earlier)
+      return try abandoningOnError(opening()) { store in
+        contents = try Contents(store)
+        if contents.isDamaged, let earlier = try? Contents(Store(opening: before(folder), .still)) {
+          contents.fill(from: earlier)
+        }
+        try finish(&contents, entries, in: store)
       }
     } catch {
-      // What cannot be opened is made again from the rest, if there is a rest.
-      if let earlier = try? Contents(Store(opening: before(folder), .still)) { contents = earlier }
+      // What cannot be opened, read or written is made again from the rest, if there is a rest.
+      if let earlier = try? Contents(Store(opening: before(folder), .still)) { contents.fill(from: earlier) }
       let first = contents.rows[Journal.Number.beginnings]?.first ?? entries.firstBeginning
       guard let first else { throw error }
-      store = try creating(SessionStart.beginning(first.payload, source: journal(folder)))
+      return try abandoningOnError(creating(SessionStart.beginning(first.payload, source: journal(folder)))) { store in
+        try finish(&contents, entries, in: store)
+      }
     }
+  }
+
+  private static func finish(_ contents: inout Contents, _ entries: [Journal.Entry], in store: Store) throws {
+    contents.add(Contents(entries, like: store))
+    contents.endSession()
+    try store.reserve()
+    try contents.replace(in: store)
+    try store.file.flush()
+  }
+
+  /// Does something with a file; where that fails, the file is left to libhdf5 as it is: closing a file that cannot be
+  /// written may end the process.
+  private static func abandoningOnError(_ store: Store, _ body: (Store) throws -> Void) throws -> Store {
     do {
-      let columns = store.numberedTables.map { ($0, $1.columns.count) }
-      contents.add(Contents(entries, columns: Dictionary(uniqueKeysWithValues: columns)))
-      contents.endSession()
-      try store.reserve()
-      try contents.replace(in: store)
-      try store.file.flush()
+      try body(store)
       return store
     } catch {
-      // Closing a file that cannot be written may end the process.
       store.abandon()
       throw error
     }
@@ -89,30 +99,21 @@ enum Recovery {
   /// Opens a file anew within a session, without the rows that a replay has shown to be of another history.
   static func reopen(_ path: String, removing cut: Cut?) throws -> Store {
     try Superblock.repair(path)
-    let store = try Store(opening: path, .alone)
-    do {
+    let store = try abandoningOnError(Store(opening: path, .alone)) { store in
       try store.reserve()
       var contents = try Contents(store)
       if let cut { contents.remove(cut) }
       try contents.replace(in: store)
       try store.file.flush()
-    } catch {
-      store.abandon()
-      throw error
     }
     store.close()
     return try append(path)
   }
 
   private static func append(_ path: String) throws -> Store {
-    let store = try Store(opening: path, .append)
-    do {
+    try abandoningOnError(Store(opening: path, .append)) { store in
       try store.reserve()
       try store.file.flush()
-      return store
-    } catch {
-      store.abandon()
-      throw error
     }
   }
 
@@ -127,7 +128,7 @@ enum Recovery {
   /// The number of the next event that is no step.
   static func nextSequence(of store: Store) throws -> Int {
     let tables = try [store.heldout, store.texts, store.orders, store.beginnings].flatMap {
-      try $0.numbers("sequence").map { Int($0) }
+      try $0.rows().compactMap { $0.map(Layout.place)?.sequence }
     }
     let ledgers = try (store.events.records() + store.sessions.records()).compactMap { $0?.whole("sequence") }
     return ((tables + ledgers).max() ?? -1) + 1

@@ -49,7 +49,10 @@ struct Column {
     }
   }
 
-  private func whole(_ value: Double) -> UInt64 { value >= 0 && value < 0x1p63 ? UInt64(value) : 0 }
+  private func whole(_ value: Double) -> UInt64 { holds(value) ? UInt64(value) : .max }
+
+  /// Whether a value is one that the column can have: whole numbers are counted exactly.
+  func holds(_ value: Double) -> Bool { storage != .unsigned64 || value >= 0 && value < 0x1p53 }
 
   /// Adds a value to a row's checksum, in the form in which it is stored.
   func add(_ value: Double, to sum: inout Checksum) {
@@ -199,6 +202,11 @@ final class Table {
     waiting += old.waiting.enumerated().filter { first + $0.offset >= count }.map(\.element)
   }
 
+  /// Whether a row has a value for each column, and one that the column can have.
+  func takes(_ row: Row) -> Bool {
+    row.values.count == columns.count && zip(columns, row.values).allSatisfy { $0.holds($1) }
+  }
+
   private func checksum(_ row: Row, at index: Int) -> UInt32 {
     var sum = Checksum()
     sum.add(UInt64(index))
@@ -224,14 +232,8 @@ final class Table {
         guard from >= 0, from <= ends[last], ends[last] <= Double(payload.count) else { return nil }
         row.payload = Array(payload[Int(from)..<Int(ends[last])])
       }
-      return checksum(row, at: start + index) == sums[index] ? row : nil
+      return takes(row) && checksum(row, at: start + index) == sums[index] ? row : nil
     }
-  }
-
-  /// One column's values, whether or not their rows' checksums hold.
-  func numbers(_ path: String) throws -> [Double] {
-    guard let index = columns.firstIndex(where: { $0.path == path }) else { return [] }
-    return try numbers(datasets[index], 0, count)
   }
 
   private func numbers(_ dataset: Dataset, _ start: Int, _ count: Int) throws -> [Double] {

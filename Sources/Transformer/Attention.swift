@@ -58,7 +58,7 @@ struct Attention {
   private let scratchBytes: Int
 
   /// Query rows of a tile: few enough that the scores of a tile stay in a core's cache.
-  private static let largestTile = 128
+  private static let largestTile = 64
 
   init(_ configuration: Configuration, precision: Precision, isTrained: Bool, products: Products) throws(ProductError) {
     typealias Operand = ProductShape.Operand

@@ -61,7 +61,7 @@ extension RunFileTests {
         #expect(read.state.step == 10 && read.weights == Sample.checkpoint(10).weights)
         #expect(warnings.count == 1 && warnings[0].contains("000000020.h5 is damaged"))
       }
-      for _ in 0..<200 {
+      for _ in 0..<200 * Program.patience {
         var damaged = whole
         let bit = Int.random(in: 0..<whole.count * 8, using: &random)
         damaged[bit / 8] ^= 1 << UInt8(bit % 8)
@@ -72,7 +72,7 @@ extension RunFileTests {
         damaged[bit / 8] ^= 1 << UInt8(bit % 8)
         try expectFound(damaged, "bit \(bit) of the trailer")
       }
-      for _ in 0..<100 {
+      for _ in 0..<100 * Program.patience {
         let length = Int.random(in: 0..<whole.count, using: &random)
         try expectFound(whole.prefix(length), "cut to \(length)")
         let sector = Int.random(in: 0..<whole.count / 512, using: &random)

@@ -10,7 +10,7 @@ extension RunFileTests {
     let scratch = Scratch()
 
     /// Starts a writer, kills it after a while, and returns the last numbers it said: stored step, saved checkpoint.
-    private func writeAndKill(_ folder: String, after microseconds: UInt32) throws -> (stored: Int, saved: Int) {
+    static func writeAndKill(_ folder: String, after microseconds: UInt32) throws -> (stored: Int, saved: Int) {
       let writer = Process()
       writer.executableURL = URL(fileURLWithPath: try Program.torture())
       writer.arguments = ["write", folder, "1000000", "0"]
@@ -36,53 +36,62 @@ extension RunFileTests {
     }
 
     /// Checks everything that the run holds against what was written.
-    private func check(_ folder: String, stored: Int, saved: Int) throws -> Int {
+    /// - Parameter isComplete: whether what came after the last stored step must be there too.
+    @discardableResult
+    static func check(_ folder: String, stored: Int, saved: Int, isComplete: Bool = true) throws -> Int {
       let archive = try Archive(opening: folder)
       #expect(archive.state == .interrupted)
-      let events = try archive.events()
-      var steps = 0
-      var evaluations = 0
-      var texts = 0
-      var orders = 0
-      var rates = 0
-      for event in events {
+      var steps: [Int] = []
+      var others: [String: [Int]] = [:]
+      for event in try archive.events() {
         switch event {
         case .stepped(let report):
-          steps += 1
-          if report != Sample.report(steps) { Issue.record("step \(steps) is \(report)") }
+          steps.append(report.step)
+          if report != Sample.report(report.step) { Issue.record("step \(report.step) is \(report)") }
         case .evaluated(let evaluation):
-          evaluations += 1
-          if evaluation.losses != Sample.evaluation(evaluations * 20).losses { Issue.record("\(evaluation) is wrong") }
+          others["evaluations", default: []].append(evaluation.step)
+          let wanted = Sample.evaluation(evaluation.step)
+          if evaluation.losses != wanted.losses || evaluation.time != wanted.time {
+            Issue.record("\(evaluation) is wrong")
+          }
         case .wrote(let sample):
-          texts += 1
-          if sample != Sample.text(texts * 10) { Issue.record("\(sample) is wrong") }
+          others["texts", default: []].append(sample.step)
+          if sample != Sample.text(sample.step) { Issue.record("\(sample) is wrong") }
         case .ordered(let sample):
-          orders += 1
-          if sample != Sample.order(orders * 10) { Issue.record("\(sample) is wrong") }
+          others["orders", default: []].append(sample.step)
+          if sample != Sample.order(sample.step) { Issue.record("\(sample) is wrong") }
         case .occurred(let occurrence) where occurrence.kind == .rate:
-          rates += 1
-          if occurrence != Sample.occurrence(rates * 15) { Issue.record("\(occurrence) is wrong") }
+          others["rates", default: []].append(occurrence.step)
+          if occurrence != Sample.occurrence(occurrence.step) { Issue.record("\(occurrence) is wrong") }
         case .occurred, .began, .ended: break
         }
       }
-      #expect(steps >= stored, "\(stored) steps were stored, and \(steps) are there")
-      #expect(evaluations >= stored / 20 && texts >= stored / 10 && orders >= stored / 10 && rates >= stored / 15)
+      #expect(
+        Array(steps.prefix(stored)) == Array(1...max(1, stored)).prefix(stored).map(\.self), "\(stored) were stored")
+      #expect(zip(steps, steps.dropFirst()).allSatisfy { $0 < $1 }, "steps do not rise")
+      for (name, every) in [("evaluations", 20), ("texts", 10), ("orders", 10), ("rates", 15)] {
+        let found = others[name] ?? []
+        #expect(zip(found, found.dropFirst()).allSatisfy { $0 < $1 }, "\(name) do not rise")
+        guard isComplete else { continue }
+        #expect(steps == Array(1...max(1, steps.count)).prefix(steps.count).map(\.self))
+        #expect(found.filter { $0 <= stored } == Array(stride(from: every, through: stored, by: every)), "\(name)")
+      }
       let checkpoints = try archive.checkpoints().map(\.step)
       if saved > 0 { #expect(checkpoints.contains { $0 >= saved }, "\(saved) was saved, and there is \(checkpoints)") }
       for step in checkpoints {
         #expect(try archive.checkpoint(step: step).checkpoint.weights == Sample.checkpoint(step).weights)
       }
-      return steps
+      return steps.count
     }
 
     @Test func `sixty kills lose nothing that was stored, and every run goes on`() throws {
       var steps = 0
-      for run in 0..<6 {
+      for run in 0..<6 * Program.patience {
         let folder = scratch("run\(run)")
         var stored = 0
         var saved = 0
         for round in 0..<10 {
-          let said = try writeAndKill(
+          let said = try Self.writeAndKill(
             folder, after: UInt32.random(in: round == 0 ? 40_000...200_000 : 10_000...200_000))
           stored = max(stored, said.stored)
           saved = max(saved, said.saved)
@@ -92,7 +101,7 @@ extension RunFileTests {
             try? FileManager.default.removeItem(atPath: folder)
             continue
           }
-          steps = try check(folder, stored: stored, saved: saved)
+          steps = try Self.check(folder, stored: stored, saved: saved)
           #expect(try Archive.runs(in: scratch.path).allSatisfy { $0.error == nil })
         }
         #expect(stored > 0, "no writer came far enough")
@@ -114,7 +123,7 @@ extension RunFileTests {
     }
 
     @Test func `reading a killed run changes nothing in it`() throws {
-      _ = try writeAndKill(scratch("a"), after: 150_000)
+      _ = try Self.writeAndKill(scratch("a"), after: 150_000)
       let url = URL(fileURLWithPath: scratch("a") + "/run.h5")
       let before = try Data(contentsOf: url)
       _ = try Archive(opening: scratch("a")).events()

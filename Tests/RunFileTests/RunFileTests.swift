@@ -23,6 +23,9 @@ final class Scratch {
 
 /// Other programs that the tests start.
 enum Program {
+  /// How many times the usual number of kills and damages is tried: FORETOP_TORTURE, 1 without it.
+  static let patience = ProcessInfo.processInfo.environment["FORETOP_TORTURE"].flatMap { Int($0) } ?? 1
+
   /// The root of the package.
   static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent().path
