@@ -42,9 +42,10 @@ test: setup .venv/ready ## run every test
 	$(python) -m pip install --quiet --disable-pip-version-check -r tools/requirements.txt
 	@touch $@
 
+# The threads wait as those of the program do.
 bench: setup ## measure speed beside the limit of this machine
 	$(swift_build) --product bench
-	@.build/release/bench $(ARGS)
+	@GOMP_SPINCOUNT=$${GOMP_SPINCOUNT:-500} .build/release/bench $(ARGS)
 
 format: ## format the sources
 	swift format -i -r Package.swift Sources Tests Benchmarks
