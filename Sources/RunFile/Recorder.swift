@@ -278,14 +278,8 @@ package final class Recorder {
         .inputOutput, "the end of the run could not be written to \(folder)/run.h5: free some space and resume it")
     }
     store.close()
-    let file = try FileDescriptor(opening: folder + "/run.h5", O_RDWR)
-    // Gives back the room that was reserved and not used.
-    try file.resize(to: file.size())
-    try file.sync()
-    guard try !hasFailed && Recovery.isWhole(folder + "/run.h5", like: store) else { return }
-    try Folder.remove(Recovery.journal(folder))
-    try Folder.remove(Recovery.before(folder))
-    try Folder.sync(folder)
+    // After a failure the journal may have what the file lost: the next session looks.
+    if !hasFailed { try Recovery.settle(folder, like: store) }
   }
 
   /// As `close`, for a recorder that nobody closed: it goes as far as the disk lets it.

@@ -117,8 +117,21 @@ enum Recovery {
     }
   }
 
+  /// Puts a closed file on the disk for good, and removes the journal and the copy from before when it is whole.
+  static func settle(_ folder: String, like store: Store) throws {
+    let path = file(folder)
+    let descriptor = try FileDescriptor(opening: path, O_RDWR)
+    // Gives back the room that was reserved and not used.
+    try descriptor.resize(to: descriptor.size())
+    try descriptor.sync()
+    guard try isWhole(path, like: store) else { return }
+    try Folder.remove(journal(folder))
+    try Folder.remove(before(folder))
+    try Folder.sync(folder)
+  }
+
   /// Whether a closed file has all its rows, whole.
-  static func isWhole(_ path: String, like store: Store) throws -> Bool {
+  private static func isWhole(_ path: String, like store: Store) throws -> Bool {
     let closed = try Store(opening: path, .still)
     let counts = store.numberedTables.map { $1.total } + store.numberedLedgers.map { $1.total }
     let stored = closed.numberedTables.map { $1.count } + closed.numberedLedgers.map { $1.count }

@@ -122,6 +122,21 @@ extension RunFileTests {
       return folder + "/run.h5"
     }
 
+    @Test func `a killed run that is recovered opens with any tool`() throws {
+      let (stored, saved) = try Self.writeAndKill(scratch("a"), after: 200_000)
+      let before = try Archive(opening: scratch("a")).events()
+      try Recorder.recover(scratch("a"))
+      #expect(
+        try FileManager.default.contentsOfDirectory(atPath: scratch("a")).sorted() == [
+          "checkpoints", "run.h5", "run.lock",
+        ])
+      #expect(try Program.script("layout.py", scratch("a") + "/run.h5").contains("/metrics/commit uint32"))
+      try Self.check(scratch("a"), stored: stored, saved: saved)
+      #expect(try Archive(opening: scratch("a")).events() == before)
+      try Recorder.recover(scratch("a"))
+      #expect(try Archive(opening: scratch("a")).events() == before)
+    }
+
     @Test func `reading a killed run changes nothing in it`() throws {
       _ = try Self.writeAndKill(scratch("a"), after: 150_000)
       let url = URL(fileURLWithPath: scratch("a") + "/run.h5")
