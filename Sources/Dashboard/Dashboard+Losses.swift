@@ -7,11 +7,19 @@ extension Dashboard {
   static func pen(_ head: Head) -> Pen {
     switch head {
     case .ntp: Pen(style: Style(.first), symbol: "*")
+    case .mtp(let n):
+      Pen(style: Style(.third), dash: Pen.Dash(on: 1 + n % 4, off: 1 + n / 4), symbol: Character("\(n % 10)"))
     case .top: Pen(style: Style(.second), dash: Pen.Dash(on: 3, off: 2), symbol: "+")
     }
   }
 
-  static func sign(_ head: Head) -> String { head == .ntp ? "━" : "┅" }
+  static func sign(_ head: Head) -> String {
+    switch head {
+    case .ntp: "━"
+    case .mtp: "╌"
+    case .top: "┅"
+    }
+  }
   static func heldOutSign(_ head: Head) -> Character { head == .ntp ? "○" : "◇" }
   static func sign(_ kind: Mark.Kind) -> (character: Character, label: String, style: Style) {
     switch kind {

@@ -195,7 +195,7 @@ private struct LayoutReader {
 
   private func names(_ node: Node) throws -> [String] {
     guard case .sequence(let nodes) = node else { throw error(node, "series is a list such as [loss/ntp, held-out/*]") }
-    let known = Head.allCases.flatMap { ["loss/\($0.name)", "held-out/\($0.name)"] }
+    let known = Head.all.flatMap { ["loss/\($0.name)", "held-out/\($0.name)"] }
     return try nodes.map { node in
       let name = node.string ?? ""
       guard known.contains(where: { $0.matches(name) }) else {

@@ -15,7 +15,7 @@ extension Recipe {
 
 extension Recipe.Field {
   /// The section that a key is in, empty for keys of their own, and its name there.
-  package var section: Substring { key.contains(".") ? key.prefix { $0 != "." } : "" }
+  package var section: Substring { key.lastIndex(of: ".").map { key[..<$0] } ?? "" }
   package var name: Substring { section.isEmpty ? key[...] : key.dropFirst(section.count + 1) }
 
   /// What a key holds.
@@ -26,6 +26,7 @@ extension Recipe.Field {
     case flag(Bool)
     case text(String)
     case texts([String])
+    case numbers([Double])
 
     package var json: JSON {
       switch self {
@@ -35,6 +36,7 @@ extension Recipe.Field {
       case .flag(let value): .flag(value)
       case .text(let value): .text(value)
       case .texts(let values): .array(values.map(JSON.text))
+      case .numbers(let values): .array(values.map(JSON.double))
       }
     }
   }
@@ -47,6 +49,7 @@ extension Recipe.Field {
     case flag
     case text
     case texts
+    case numbers(Bounds)
     case choice([String])
 
     /// The range, to end the sentence “must be …”.
@@ -58,6 +61,7 @@ extension Recipe.Field {
       case .flag: "true or false"
       case .text: "a text"
       case .texts: "a text or a list of texts"
+      case .numbers(let bounds): "a list of numbers \(bounds.words)"
       case .choice(let choices): "one of \(choices.joined(separator: ", "))"
       }
     }
@@ -71,8 +75,20 @@ extension Recipe.Field {
       case .flag: text == "true" ? .flag(true) : text == "false" ? .flag(false) : nil
       case .text: .text(text)
       case .texts: .texts([text])
+      case .numbers(let bounds): decimal(text).flatMap { bounds.contains($0) ? .numbers([$0]) : nil }
       case .choice(let choices): choices.contains(text) ? .text(text) : nil
       }
+    }
+
+    /// Reads a list of numbers; nil where one of them is not what the key takes.
+    func value(ofAll texts: [String]) -> Value? {
+      let values = texts.filter { !$0.isEmpty }.map { value(of: $0) }
+      var numbers: [Double] = []
+      for value in values {
+        guard case .numbers(let one) = value else { return nil }
+        numbers += one
+      }
+      return .numbers(numbers)
     }
 
     /// Also takes `2e4` and `10_000`.

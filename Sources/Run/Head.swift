@@ -1,16 +1,25 @@
 // What the network is trained to predict. The name of a head is the same in recipes, charts, JSON and run files.
 
 /// A prediction head, and the loss it is trained on.
-package enum Head: Hashable, Codable, Sendable, CaseIterable {
+package enum Head: Hashable, Codable, Sendable {
   /// The next token: cross-entropy at x[t+1]. This head is the one used for generation.
   case ntp
+  /// Multi-token prediction: cross-entropy at x[t+n], n = 2, 3, … What is 1 is `ntp`.
+  case mtp(Int)
   /// Token order prediction (arXiv 2508.19228, equation 5): the upcoming tokens, ranked by how soon they come.
   case top
 
-  /// `ntp`, `top`.
+  /// Every head there can be, in the order of every output.
+  package static let all = [Head.ntp] + (2...most).map(Head.mtp) + [.top]
+
+  /// The largest n of `mtp`.
+  package static let most = 16
+
+  /// `ntp`, `mtp-2`, `top`.
   package var name: String {
     switch self {
     case .ntp: "ntp"
+    case .mtp(let n): "mtp-\(n)"
     case .top: "top"
     }
   }

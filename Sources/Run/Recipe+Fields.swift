@@ -26,6 +26,14 @@ extension Recipe {
     number(
       "objective.top", \.objective.top, .including(0), .including(100),
       "weight of the token-order loss; 0 leaves it out"),
+    integer("objective.mtp.heads", \.objective.mtp.heads, 1...Head.most, "tokens predicted at once, NTP's included"),
+    choice("objective.mtp.kind", \.objective.mtp.kind, "heads beside each other, or one after the other"),
+    Field(
+      key: "objective.mtp.weights", kind: .numbers(Field.Bounds(lower: .including(0), upper: .including(100))),
+      about: "weights of the heads 2 to N; none means 1 each, or 0.3 shared out when sequential",
+      read: { .numbers($0.objective.mtp.weights) },
+      write: { if case .numbers(let values) = $1 { $0.objective.mtp.weights = values } }),
+    integer("objective.mtp.trunk", \.objective.mtp.trunk, 0...512, "blocks below parallel heads; 0 means blocks − N"),
     integer("objective.window", \.objective.window, 0...131_072, "tokens that TOP looks ahead; 0 means the context"),
     number(
       "objective.temperature", \.objective.temperature, .excluding(0), .including(1000),

@@ -27,6 +27,21 @@ extension Recipe {
     require(
       objective.ntp > 0 || objective.top > 0,
       "objective.ntp and objective.top are both 0: nothing would be learned; set one above 0")
+    let mtp = objective.mtp
+    require(
+      mtp.heads == 1 || objective.ntp > 0,
+      "objective.mtp.heads is \(mtp.heads), whose first is the NTP head, but objective.ntp is 0: set it above 0")
+    require(
+      mtp.weights.isEmpty || mtp.weights.count == mtp.heads - 1,
+      "objective.mtp.weights has \(mtp.weights.count) numbers for \(mtp.heads - 1) heads (2 to \(mtp.heads)): give"
+        + " one each, or none")
+    require(
+      mtp.weights.allSatisfy { $0 > 0 } || mtp.weights.isEmpty,
+      "objective.mtp.weights has a 0: give fewer objective.mtp.heads instead")
+    require(
+      mtp.heads == 1 || mtp.kind == .sequential || mtp.trunk > 0 || model.blocks > mtp.heads,
+      "\(mtp.heads) parallel heads are a block each: of model.blocks \(model.blocks) none is left for the trunk; make"
+        + " model.blocks larger, or set objective.mtp.trunk")
     // A warm-up longer than the run is fine: a short trial of a long recipe, that never reaches the highest rate.
     require(
       !model.tied || objective.ntp > 0,

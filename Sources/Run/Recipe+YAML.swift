@@ -41,11 +41,13 @@ extension Recipe {
     }
     let value: Field.Value?
     switch field.kind {
-    case .texts where text.trimmingSpaces.hasPrefix("["):
+    case .texts where text.trimmingSpaces.hasPrefix("["), .numbers where text.trimmingSpaces.hasPrefix("["):
       let document = try Document(text, source: "\(source) \(assignment)", status: .usage)
       value = document.value(of: document.root, for: field.kind)
     case .texts:
       value = .texts(text.split(separator: ",").map { String($0).trimmingSpaces }.filter { !$0.isEmpty })
+    case .numbers:
+      value = field.kind.value(ofAll: text.split(separator: ",").map { String($0).trimmingSpaces })
     case .text: value = .text(text)
     default: value = field.kind.value(of: text.trimmingSpaces)
     }
@@ -58,11 +60,15 @@ extension Recipe {
   /// Every key with its value and, as a comment, what it is for. Reading it gives the same recipe, to the bit.
   package var yaml: String {
     var text = "# A recipe of foretop: every key, as it was resolved.\n"
-    var section: Substring = ""
+    var section: [Substring] = []
     for field in Self.fields {
-      if field.section != section && !field.section.isEmpty { text += "\(field.section):\n" }
-      section = field.section
-      let line = "\(section.isEmpty ? "" : "  ")\(field.name): \(field.read(self).yaml)"
+      let path = field.section.split(separator: ".")
+      let shared = zip(path, section).prefix { $0 == $1 }.count
+      for (depth, name) in path.enumerated().dropFirst(shared) {
+        text += String(repeating: "  ", count: depth) + "\(name):\n"
+      }
+      section = path
+      let line = "\(String(repeating: "  ", count: path.count))\(field.name): \(field.read(self).yaml)"
       text += line + String(repeating: " ", count: max(1, 34 - line.count)) + "# \(field.about)\n"
     }
     return text
@@ -89,6 +95,7 @@ extension Recipe.Field.Value {
     case .flag(let value): "\(value)"
     case .text(let value): Self.quoted(value)
     case .texts(let values): "[\(values.map(Self.quoted).joined(separator: ", "))]"
+    case .numbers(let values): "[\(values.map { "\($0)" }.joined(separator: ", "))]"
     }
   }
 
@@ -177,9 +184,9 @@ private struct Document {
         continue
       }
       let key = section.isEmpty ? scalar.string : "\(section).\(scalar.string)"
-      let isSection = Recipe.fields.contains { $0.section == key }
-      // Sections go one level deep; whatever is below that is an unknown key.
-      if case .mapping(let inner) = node, section.isEmpty, isSection || Recipe.field(key) == nil {
+      let isSection = Recipe.fields.contains { $0.section == key || $0.section.hasPrefix(key + ".") }
+      // What is below something that is no section is an unknown key.
+      if case .mapping(let inner) = node, isSection || (section.isEmpty && Recipe.field(key) == nil) {
         entries += try self.entries(of: inner, below: key)
       } else if isSection {
         guard node.isNull else {
@@ -202,6 +209,9 @@ private struct Document {
     switch (node, kind) {
     case (_, .text) where node.isNull: .text("")
     case (_, .texts) where node.isNull: .texts([])
+    case (_, .numbers) where node.isNull: .numbers([])
+    case (.sequence(let nodes), .numbers):
+      nodes.allSatisfy { $0.scalar != nil && !$0.isNull } ? kind.value(ofAll: nodes.compactMap { $0.scalar?.string }) : nil
     case (.scalar(let scalar), _) where !node.isNull: kind.value(of: scalar.string)
     case (.sequence(let nodes), .texts):
       nodes.allSatisfy { $0.scalar != nil && !$0.isNull } ? .texts(nodes.compactMap { $0.scalar?.string }) : nil

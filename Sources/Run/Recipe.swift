@@ -34,6 +34,20 @@ package struct Recipe: Codable, Sendable, Equatable {
     package var deviation = 0.02
   }
 
+  /// Multi-token prediction: heads for x[t+2], x[t+3], … beside NTP's.
+  package struct MultiToken: Codable, Sendable, Equatable {
+    /// `parallel`: a block a head on one trunk (Gloeckle et al. 2024). `sequential`: one depth after the other, each
+    /// reading the tokens in between (DeepSeek-V3).
+    package enum Kind: String, Codable, Sendable, CaseIterable { case parallel, sequential }
+    /// N, the NTP head included: 1 is none.
+    package var heads = 1
+    package var kind = Kind.parallel
+    /// λ of the heads 2 … N; none means 1 each when parallel, and 0.3 shared out when sequential.
+    package var weights: [Double] = []
+    /// Blocks below the heads, when parallel; 0 means `model.blocks` − N.
+    package var trunk = 0
+  }
+
   package struct Objective: Codable, Sendable, Equatable {
     package enum Semantics: String, Codable, Sendable, CaseIterable {
       case standard = "default", algorithm1, float16Scores
@@ -41,6 +55,7 @@ package struct Recipe: Codable, Sendable, Equatable {
     /// λ of the two losses. A loss with weight 0 is not computed, and its head does not exist.
     package var ntp = 1.0
     package var top = 1.0
+    package var mtp = MultiToken()
     /// TOP's W: how many tokens it looks ahead. 0 means the context.
     package var window = 0
     /// TOP's τ: weights are e^{−(d − d_min)/τ}.
@@ -116,7 +131,31 @@ package struct Recipe: Codable, Sendable, Equatable {
 
   /// The heads that are trained, in the order of every output.
   package var heads: [Head] {
-    (objective.ntp > 0 ? [Head.ntp] : []) + (objective.top > 0 ? [Head.top] : [])
+    (objective.ntp > 0 ? [Head.ntp] : [])
+      + (multiTokenWeights.enumerated().filter { $0.element > 0 }.map { Head.mtp($0.offset + 2) })
+      + (objective.top > 0 ? [Head.top] : [])
+  }
+
+  /// λ of the heads 2 … N.
+  private var multiTokenWeights: [Double] {
+    let count = max(0, objective.mtp.heads - 1)
+    if objective.mtp.weights.count == count { return objective.mtp.weights }
+    return Array(repeating: objective.mtp.kind == .parallel ? 1 : 0.3 / Double(max(1, count)), count: count)
+  }
+
+  /// λ of a head.
+  package func weight(of head: Head) -> Double {
+    switch head {
+    case .ntp: objective.ntp
+    case .mtp(let n): multiTokenWeights.indices.contains(n - 2) ? multiTokenWeights[n - 2] : 0
+    case .top: objective.top
+    }
+  }
+
+  /// Blocks on the way from the embedding to the NTP head: all that inference needs.
+  package var inferenceBlocks: Int {
+    guard objective.mtp.heads > 1, objective.mtp.kind == .parallel else { return model.blocks }
+    return (objective.mtp.trunk > 0 ? objective.mtp.trunk : model.blocks - objective.mtp.heads) + 1
   }
 
   /// Tokens in one optimizer step.

@@ -179,7 +179,7 @@ package struct Archive: Sendable {
   private static func isThere(_ path: String, _ value: Double) -> Bool { !(path.hasPrefix("kl/") && value.isNaN) }
 
   private func weights() -> [Head: Float] {
-    [.ntp: Float(recipe.objective.ntp), .top: Float(recipe.objective.top)]
+    Dictionary(uniqueKeysWithValues: recipe.heads.map { ($0, Float(recipe.weight(of: $0))) })
   }
 
   /// The changes of the learning rate that a run going on from a checkpoint makes again: in order, those that were

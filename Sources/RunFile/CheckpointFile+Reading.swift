@@ -144,8 +144,16 @@ struct TensorPlan {
     let inner = model.inner > 0 ? model.inner : (width * 8 / 3 + 63) / 64 * 64
     let keyValues = model.heads > 0 ? width / model.heads * model.keyValueHeads : 0
     shapes["model/embed_tokens/weight"] = [vocabulary, width]
-    for block in 0..<max(0, min(model.blocks, 100_000)) {
-      let layer = "model/layers/\(block)/"
+    var layers = (0..<max(0, min(recipe.inferenceBlocks, 100_000))).map { "model/layers/\($0)/" }
+    for head in 0..<max(0, min(recipe.objective.mtp.heads, Head.most) - 1) {
+      let layer = "mtp/heads/\(head)/"
+      layers.append(layer)
+      guard recipe.objective.mtp.kind == .sequential else { continue }
+      shapes[layer + "hnorm/weight"] = [width]
+      shapes[layer + "enorm/weight"] = [width]
+      shapes[layer + "eh_proj/weight"] = [width, 2 * width]
+    }
+    for layer in layers {
       shapes[layer + "input_layernorm/weight"] = [width]
       shapes[layer + "self_attn/q_proj/weight"] = [width, width]
       shapes[layer + "self_attn/k_proj/weight"] = [keyValues, width]

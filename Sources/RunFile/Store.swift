@@ -124,7 +124,7 @@ final class Store {
         "\(path) has format version \(version), and this foretop knows \(Layout.formatVersion): use the foretop that wrote it"
       )
     }
-    heads = Head.allCases.filter { Group.has("/metrics/loss/\($0.name)", in: file) }
+    heads = Head.all.filter { Group.has("/metrics/loss/\($0.name)", in: file) }
     stepMetrics = Metric.ofSteps(heads: heads)
     evaluationMetrics = Metric.ofEvaluations(heads: heads)
     metrics = try Table(opening: "/metrics", columns: stepMetrics.map(Column.init), hasPayload: false, in: file)

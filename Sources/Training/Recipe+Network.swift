@@ -8,25 +8,24 @@ extension Recipe {
   /// The network that this recipe describes, for a vocabulary of that size.
   package func configuration(vocabulary: Int) -> Configuration {
     Configuration(
-      vocabulary: vocabulary, blocks: model.blocks, width: model.width, heads: model.heads,
+      vocabulary: vocabulary, blocks: inferenceBlocks, width: model.width, heads: model.heads,
       keyValueHeads: model.keyValueHeads, inner: model.inner > 0 ? model.inner : Configuration.inner(for: model.width),
       context: model.context, isTied: model.tied, ropeTheta: model.ropeTheta,
-      objectives: heads.map { .init($0, in: self) })
+      objectives: heads.map { .init($0, in: self) },
+      multiToken: objective.mtp.heads > 1 ? (objective.mtp.kind == .parallel ? .parallel : .sequential) : nil)
   }
 
   /// Tokens that a row needs after its context: TOP's window, or the one next token.
   package var lookahead: Int {
-    objective.top > 0 ? (objective.window > 0 ? objective.window : model.context) : 1
+    max(objective.mtp.heads, objective.top > 0 ? window : 1)
   }
+
+  /// TOP's W.
+  fileprivate var window: Int { objective.window > 0 ? objective.window : model.context }
 
   /// λ of each head, in the order of `heads`.
   var weights: [Float] {
-    heads.map { head in
-      switch head {
-      case .ntp: Float(objective.ntp)
-      case .top: Float(objective.top)
-      }
-    }
+    heads.map { Float(weight(of: $0)) }
   }
 
   /// What `precision` comes to on this CPU.
@@ -72,10 +71,11 @@ extension Objective {
   init(_ head: Head, in recipe: Recipe) {
     switch head {
     case .ntp: self = .nextToken(NextToken())
+    case .mtp(let n): self = .nextToken(NextToken(distance: n))
     case .top:
       self = .tokenOrder(
         TokenOrder(
-          window: recipe.lookahead, temperature: Float(recipe.objective.temperature),
+          window: recipe.window, temperature: Float(recipe.objective.temperature),
           semantics: TokenOrder.Semantics(recipe.objective.semantics)))
     }
   }

@@ -5,7 +5,7 @@ import Kernels
 package struct Configuration: Sendable, Equatable {
   /// Number of tokens: V.
   package var vocabulary: Int
-  /// Number of blocks: L.
+  /// Blocks from the embedding to the first head: all that inference needs.
   package var blocks: Int
   /// Width of the residual stream: d.
   package var width: Int
@@ -20,10 +20,12 @@ package struct Configuration: Sendable, Equatable {
   package var ropeTheta: Double
   /// What the network is trained to predict, in order; the first is the one that a tied embedding serves.
   package var objectives: [Objective]
+  /// How the heads for tokens further ahead are built; nil where there are none.
+  package var multiToken: MultiToken?
 
   package init(
     vocabulary: Int, blocks: Int, width: Int, heads: Int, keyValueHeads: Int, inner: Int, context: Int, isTied: Bool,
-    ropeTheta: Double, objectives: [Objective]
+    ropeTheta: Double, objectives: [Objective], multiToken: MultiToken? = nil
   ) {
     self.vocabulary = vocabulary
     self.blocks = blocks
@@ -35,6 +37,13 @@ package struct Configuration: Sendable, Equatable {
     self.isTied = isTied
     self.ropeTheta = ropeTheta
     self.objectives = objectives
+    self.multiToken = multiToken
+  }
+
+  /// The objectives that each stream of hidden states serves, as indices: the trunk's own first, then an MTP head each.
+  var streams: [[Int]] {
+    [objectives.indices.filter { objectives[$0].isOnTrunk }]
+      + objectives.indices.filter { !objectives[$0].isOnTrunk }.map { [$0] }
   }
 
   package var headWidth: Int { width / heads }
@@ -63,6 +72,10 @@ package struct Configuration: Sendable, Equatable {
       headWidth % 2 == 0,
       "rotary positions turn pairs: the width of a head must be even, and \(width) / \(heads) = \(headWidth) is odd")
     try require(heads % keyValueHeads == 0, "\(keyValueHeads) key/value heads do not divide \(heads) heads")
+    let further = streams.count - 1
+    try require(
+      further == 0 || (multiToken != nil && objectives[0] == .nextToken(NextToken()) && (further == 0 || blocks > 1 || multiToken == .sequential)),
+      "MTP heads need an NTP head beside them and, when parallel, at least one block of trunk below")
     try require(!objectives.isEmpty, "a network needs something to predict: at least one objective")
   }
 }

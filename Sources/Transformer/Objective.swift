@@ -8,6 +8,14 @@ package enum Objective: Sendable, Equatable {
   case nextToken(NextToken)
   case tokenOrder(TokenOrder)
 
+  /// Whether it is predicted from the trunk's own hidden states, and not from those of an MTP head.
+  var isOnTrunk: Bool {
+    switch self {
+    case .nextToken(let next): next.distance == 1
+    case .tokenOrder: true
+    }
+  }
+
   /// How its unembedding is called in checkpoints.
   var tensorName: String {
     switch self {
@@ -27,7 +35,7 @@ package enum Objective: Sendable, Equatable {
   /// Tokens that it looks ahead of a position.
   package var lookahead: Int {
     switch self {
-    case .nextToken: 1
+    case .nextToken(let next): next.distance
     case .tokenOrder(let order): order.window
     }
   }

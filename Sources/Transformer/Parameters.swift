@@ -33,6 +33,8 @@ package struct ParameterPlan: Sendable {
   package private(set) var count = 0
   let embedding: Int
   let blocks: [Block]
+  /// One a head beyond the first.
+  let multiToken: [MultiTokenHead.Offsets]
   let finalNorm: Int
   /// The unembeddings of all heads, one below the other.
   let unembedding: Int
@@ -53,8 +55,8 @@ package struct ParameterPlan: Sendable {
     }
     let embeddingTensor = ("model/embed_tokens/weight", [c.vocabulary, c.width])
     var embedding = c.isTied ? 0 : place([embeddingTensor])
-    blocks = (0..<c.blocks).map { index in
-      func path(_ name: String) -> String { "model/layers/\(index)/\(name)/weight" }
+    func block(_ layer: String) -> Block {
+      func path(_ name: String) -> String { "\(layer)/\(name)/weight" }
       return Block(
         inputNorm: place([(path("input_layernorm"), [c.width])]),
         attentionIn: place([
@@ -66,9 +68,20 @@ package struct ParameterPlan: Sendable {
         mlpIn: place([(path("mlp/gate_proj"), [c.inner, c.width]), (path("mlp/up_proj"), [c.inner, c.width])]),
         mlpOut: place([(path("mlp/down_proj"), [c.width, c.inner])]))
     }
+    blocks = (0..<c.blocks).map { block("model/layers/\($0)") }
+    multiToken = (0..<c.streams.count - 1).map { index in
+      let layer = "mtp/heads/\(index)"
+      guard c.multiToken == .sequential else { return MultiTokenHead.Offsets(block: block(layer), joint: nil) }
+      return MultiTokenHead.Offsets(
+        block: block(layer),
+        joint: MultiTokenHead.Joint(
+          hiddenNorm: place([("\(layer)/hnorm/weight", [c.width])]),
+          embeddingNorm: place([("\(layer)/enorm/weight", [c.width])]),
+          projection: place([("\(layer)/eh_proj/weight", [c.width, 2 * c.width])])))
+    }
     finalNorm = place([("model/norm/weight", [c.width])])
     // A tied embedding stands where its head's unembedding would, so that all heads stay one matrix.
-    var heads = c.objectives.map { ("\($0.tensorName)/weight", [c.vocabulary, c.width]) }
+    var heads = c.streams[0].map { ("\(c.objectives[$0].tensorName)/weight", [c.vocabulary, c.width]) }
     if c.isTied { heads[0] = embeddingTensor }
     unembedding = place(heads)
     if c.isTied { embedding = unembedding }

@@ -32,15 +32,17 @@ struct PredictionHeads {
   /// Logits of a chunk: small enough for the last-level cache, large enough to feed the products.
   private static let chunkBytes = 24_000_000
 
+  /// - Parameters:
+  ///   - heads: how many unembeddings stand one below the other at `offset`.
   init(
-    _ configuration: Configuration, offset: Int, positions: Int, chunk: Int? = nil, precision: Precision,
+    _ configuration: Configuration, heads: Int, offset: Int, positions: Int, chunk: Int? = nil, precision: Precision,
     isTrained: Bool, products: Products
   ) throws(ProductError) {
     self.configuration = configuration
     self.precision = precision
     self.positions = positions
     threads = products.threads
-    let out = configuration.objectives.count * configuration.vocabulary
+    let out = heads * configuration.vocabulary
     let stride = (out + 15) / 16 * 16
     self.stride = stride
     let fitting = max(16, Self.chunkBytes / (stride * 4) / 64 * 64)

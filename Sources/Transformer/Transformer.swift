@@ -9,9 +9,12 @@ package struct Transformer: ~Copyable {
   package let rows: Int
   package let parameters: Parameters
   package let products: Products
-  private let activations: Activations
-  private let blocks: [Block]
-  private let predictionHeads: PredictionHeads
+  let activations: Activations
+  let blocks: [Block]
+  /// The heads on the trunk's own hidden states, and the one on each MTP head's.
+  let predictionHeads: PredictionHeads
+  let furtherHeads: PredictionHeads
+  let multiTokenHeads: [MultiTokenHead]
   private let isTrained: Bool
 
   /// Allocates everything and makes every product; weights are zero until `initialize` or a checkpoint sets them.
@@ -29,41 +32,65 @@ package struct Transformer: ~Copyable {
       throw TransformerError.shape("a batch needs at least one row and one thread, not \(rows) and \(threads)")
     }
     let plan = ParameterPlan(configuration)
-    let (products, attention, blocks, heads) = try Self.operations(
+    let operations = try Operations(
       configuration, plan, rows: rows, precision: precision, threads: threads, chunk: chunk, isTrained: isTrained)
     let parameters = try Parameters(plan, precision: precision, isTrained: isTrained)
     let activations = try Activations(
-      configuration, rows: rows, precision: precision, isTrained: isTrained, attentionScratch: attention.scratchSize,
-      logitsSize: heads.logitsSize, parameterCount: plan.count, threads: threads)
+      configuration, rows: rows, precision: precision, isTrained: isTrained,
+      attentionScratch: operations.attention.scratchSize,
+      logitsSize: max(operations.heads.logitsSize, operations.furtherHeads.logitsSize), parameterCount: plan.count,
+      threads: threads)
     self.configuration = configuration
     self.precision = precision
     self.rows = rows
     self.isTrained = isTrained
-    self.products = products
-    self.blocks = blocks
-    predictionHeads = heads
+    products = operations.products
+    blocks = operations.blocks
+    predictionHeads = operations.heads
+    furtherHeads = operations.furtherHeads
+    multiTokenHeads = operations.multiTokenHeads
     self.parameters = parameters
     self.activations = activations
   }
 
-  private static func operations(
-    _ configuration: Configuration, _ plan: ParameterPlan, rows: Int, precision: Precision, threads: Int, chunk: Int?,
-    isTrained: Bool
-  ) throws -> (Products, Attention, [Block], PredictionHeads) {
-    do {
-      let products = try Products(threads: threads)
-      let attention = try Attention(configuration, precision: precision, isTrained: isTrained, products: products)
-      let blocks = try plan.blocks.map { offsets throws(ProductError) in
-        try Block(
-          configuration, at: offsets, attention: attention, rows: rows, precision: precision, isTrained: isTrained,
-          products: products)
+  /// Every product and what is made of them.
+  private struct Operations {
+    let products: Products
+    let attention: Attention
+    let blocks: [Block]
+    let heads: PredictionHeads
+    let furtherHeads: PredictionHeads
+    let multiTokenHeads: [MultiTokenHead]
+
+    init(
+      _ configuration: Configuration, _ plan: ParameterPlan, rows: Int, precision: Precision, threads: Int,
+      chunk: Int?, isTrained: Bool
+    ) throws {
+      do {
+        let products = try Products(threads: threads)
+        let attention = try Attention(configuration, precision: precision, isTrained: isTrained, products: products)
+        blocks = try plan.blocks.map { offsets throws(ProductError) in
+          try Block(
+            configuration, at: offsets, attention: attention, rows: rows, precision: precision, isTrained: isTrained,
+            products: products)
+        }
+        multiTokenHeads = try plan.multiToken.map { offsets throws(ProductError) in
+          try MultiTokenHead(
+            configuration, at: offsets, attention: attention, rows: rows, precision: precision, isTrained: isTrained,
+            products: products)
+        }
+        func heads(_ count: Int) throws(ProductError) -> PredictionHeads {
+          try PredictionHeads(
+            configuration, heads: count, offset: plan.unembedding, positions: rows * configuration.context,
+            chunk: chunk, precision: precision, isTrained: isTrained, products: products)
+        }
+        self.heads = try heads(configuration.streams[0].count)
+        furtherHeads = try heads(1)
+        self.products = products
+        self.attention = attention
+      } catch {
+        throw TransformerError.kernels("\(error)")
       }
-      let heads = try PredictionHeads(
-        configuration, offset: plan.unembedding, positions: rows * configuration.context, chunk: chunk,
-        precision: precision, isTrained: isTrained, products: products)
-      return (products, attention, blocks, heads)
-    } catch {
-      throw TransformerError.kernels("\(error)")
     }
   }
 
@@ -108,7 +135,7 @@ package struct Transformer: ~Copyable {
   /// The losses of all heads on the hidden states that `forward` left.
   package func losses(_ batch: TokenRows) -> [LossSum] {
     fillTargets(batch)
-    return runHeads(factors: nil, adds: false)
+    return runHeads(batch, factors: nil, adds: false)
   }
 
   /// The losses of all heads, and their gradients at the unembeddings and the hidden states.
@@ -120,7 +147,8 @@ package struct Transformer: ~Copyable {
     precondition(weights.count == configuration.objectives.count && denominators.count == weights.count)
     fillTargets(batch)
     let factors = zip(weights, denominators).map { $1 > 0 ? $0 / Float($1) : 0 }
-    return runHeads(factors: factors, adds: adds)
+    if !adds { clearAddedGradients() }
+    return runHeads(batch, factors: factors, adds: adds)
   }
 
   /// From the gradient at the hidden states to the gradients of all other parameters.
@@ -129,21 +157,14 @@ package struct Transformer: ~Copyable {
     let c = configuration
     let M = positions
     let shared = activations.shared
-    let gradients = parameters.gradients
-    if !adds { clearAddedGradients() }
-    RMSNorm.backward(
-      Matrix(activations.dHidden, rows: M, columns: c.width, precision: precision),
-      x: Matrix(activations.final, rows: M, columns: c.width), w: parameters.weights + parameters.plan.finalNorm,
-      scale: activations.finalScale, dx: Matrix(shared.dx, rows: M, columns: c.width), addsTo: false,
-      operand: precision == .bf16
-        ? Matrix(shared.dxOperand, rows: M, columns: c.width, precision: .bf16) : nil,
-      dw: gradients + parameters.plan.finalNorm, partial: shared.partial, threads: threads)
-    for index in blocks.indices.reversed() {
+    // The last block of a network with parallel MTP heads is one of them, and was done with them.
+    let below = configuration.multiToken == .parallel ? blocks.count - 1 : blocks.count
+    for index in (0..<below).reversed() {
       blocks[index].backward(parameters, kept: activations.blocks[index], shared: shared, adds: adds)
     }
     Embedding.backward(
       Matrix(shared.dx, rows: M, columns: c.width), tokens: batch.tokens, context: c.context, stride: batch.stride,
-      dTable: gradients + parameters.plan.embedding, threads: threads)
+      dTable: parameters.gradients + parameters.plan.embedding, threads: threads)
   }
 
   /// The Euclidean norm of all gradients.
@@ -158,7 +179,7 @@ package struct Transformer: ~Copyable {
     for tensor in plan.tensors where !tensor.isMatrix {
       (parameters.gradients + tensor.offset).update(repeating: 0, count: tensor.count)
     }
-    // A tied embedding was written as an unembedding just before.
+    // A tied embedding is written as an unembedding before anything is added.
     if !configuration.isTied {
       let count = configuration.vocabulary * configuration.width
       let table = parameters.gradients + plan.embedding
@@ -181,17 +202,11 @@ package struct Transformer: ~Copyable {
     }
   }
 
-  private func runHeads(factors: [Float]?, adds: Bool) -> [LossSum] {
-    predictionHeads.run(
-      parameters, hidden: activations.hidden, targets: activations.targets, entropy: activations.entropy,
-      losses: activations.losses, factors: factors, dHidden: activations.dHidden, adds: adds,
-      logits: activations.logits)
-  }
-
   private func check(_ batch: TokenRows) {
     precondition(
-      batch.rows == rows && batch.context == configuration.context && batch.stride >= batch.context,
-      "this network takes \(rows) rows of \(configuration.context) tokens")
+      batch.rows == rows && batch.context == configuration.context
+        && batch.stride >= batch.context + (configuration.multiToken == .sequential ? multiTokenHeads.count : 0),
+      "this network takes \(rows) rows of \(configuration.context) tokens, and what its heads look ahead")
   }
 
   /// The final hidden state of one position, as floats: for looking at a head's ranking.

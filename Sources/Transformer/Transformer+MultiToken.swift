@@ -1,0 +1,168 @@
+// Forward and backward through the heads for tokens further ahead. Parallel heads are run one after the other, so that one
+// head's activations live at a time; sequential ones go forward in a chain and backward along it.
+import Kernels
+
+extension Transformer {
+  private var positions: Int { rows * configuration.context }
+
+  private func stream(_ base: UnsafeMutablePointer<Float>) -> Matrix {
+    Matrix(base, rows: positions, columns: configuration.width)
+  }
+
+  private func operand(_ base: UnsafeMutableRawPointer, columns: Int? = nil) -> Matrix {
+    Matrix(base, rows: positions, columns: columns ?? configuration.width, precision: precision)
+  }
+
+  /// The rounded twin of the stream's gradient; in fp32 the gradient itself is the operand.
+  private var rounded: Matrix? { precision == .bf16 ? operand(activations.shared.dxOperand) : nil }
+
+  /// What all heads lose, and with `factors` the gradient at the stream that the trunk's backward begins with.
+  func runHeads(_ batch: TokenRows, factors: [Float]?, adds: Bool) -> [LossSum] {
+    var sums = [LossSum](repeating: LossSum(), count: configuration.objectives.count)
+    predict(
+      0, hidden: activations.hidden, dHidden: activations.dHidden, factors: factors, adds: adds, into: &sums)
+    switch configuration.multiToken {
+    case nil:
+      if factors != nil { backwardFinalNorm(addsTo: false) }
+    case .parallel: runParallel(batch, factors: factors, adds: adds, into: &sums)
+    case .sequential: runSequential(batch, factors: factors, adds: adds, into: &sums)
+    }
+    return sums
+  }
+
+  /// One stream's objectives.
+  private func predict(
+    _ stream: Int, hidden: UnsafeMutableRawPointer, dHidden: UnsafeMutableRawPointer, factors: [Float]?, adds: Bool,
+    into sums: inout [LossSum]
+  ) {
+    let objectives = configuration.streams[stream]
+    let losses = (stream == 0 ? predictionHeads : furtherHeads).run(
+      parameters, hidden: hidden, targets: objectives.map { activations.targets[$0] },
+      entropy: objectives.map { activations.entropy[$0] }, losses: objectives.map { activations.losses[$0] },
+      factors: factors.map { factors in objectives.map { factors[$0] } }, dHidden: dHidden, adds: adds,
+      logits: activations.logits)
+    for (index, loss) in zip(objectives, losses) { sums[index] = loss }
+  }
+
+  /// Through the final norm of the trunk's own stream.
+  private func backwardFinalNorm(addsTo: Bool) {
+    backwardFinalNorm(activations.dHidden, x: activations.final, scale: activations.finalScale, addsTo: addsTo)
+  }
+
+  private func backwardFinalNorm(
+    _ dHidden: UnsafeMutableRawPointer, x: UnsafeMutablePointer<Float>, scale: UnsafePointer<Float>, addsTo: Bool
+  ) {
+    let shared = activations.shared
+    RMSNorm.backward(
+      operand(dHidden), x: stream(x), w: parameters.weights + parameters.plan.finalNorm, scale: scale,
+      dx: stream(shared.dx), addsTo: addsTo, operand: rounded, dw: parameters.gradients + parameters.plan.finalNorm,
+      partial: shared.partial, threads: threads)
+  }
+
+  /// After a head's block: its stream and its hidden states.
+  private func forwardFinalNorm(_ kept: MultiTokenHead.Kept) {
+    RMSNorm.forward(
+      stream(kept.block.x1), adding: operand(activations.shared.delta),
+      w: parameters.weights + parameters.plan.finalNorm, epsilon: configuration.epsilon, sum: stream(kept.stream),
+      y: operand(kept.hidden), scale: kept.finalScale, threads: threads)
+  }
+
+  // MARK: Parallel
+
+  private func runParallel(_ batch: TokenRows, factors: [Float]?, adds: Bool, into sums: inout [LossSum]) {
+    let shared = activations.shared
+    let further = activations.multiTokenShared
+    let last = blocks.count - 1
+    if factors != nil {
+      backwardFinalNorm(addsTo: false)
+      blocks[last].backward(parameters, kept: activations.blocks[last], shared: shared, adds: adds)
+      further.carried.update(from: shared.dx, count: positions * configuration.width)
+    }
+    for (index, head) in multiTokenHeads.enumerated() {
+      let kept = activations.multiToken[index]
+      head.block.forward(
+        parameters, x: activations.blocks[last].x, adding: false, kept: kept.block, shared: shared)
+      forwardFinalNorm(kept)
+      predict(
+        index + 1, hidden: kept.hidden, dHidden: further.dHidden, factors: factors, adds: true, into: &sums)
+      guard factors != nil else { continue }
+      backwardFinalNorm(further.dHidden, x: kept.stream, scale: kept.finalScale, addsTo: false)
+      head.block.backward(parameters, kept: kept.block, shared: shared, adds: adds)
+      let isLast = index == multiTokenHeads.count - 1
+      StreamSum.add(
+        stream(further.carried), stream(shared.dx), into: stream(isLast ? shared.dx : further.carried),
+        operand: isLast ? rounded : nil, threads: threads)
+    }
+  }
+
+  // MARK: Sequential
+
+  private func runSequential(_ batch: TokenRows, factors: [Float]?, adds: Bool, into sums: inout [LossSum]) {
+    for index in multiTokenHeads.indices { forwardSequential(index, batch) }
+    let further = activations.multiTokenShared
+    for index in multiTokenHeads.indices.reversed() {
+      let kept = activations.multiToken[index]
+      predict(
+        index + 1, hidden: kept.hidden, dHidden: further.dHidden, factors: factors, adds: true, into: &sums)
+      guard factors != nil else { continue }
+      let isDeepest = index == multiTokenHeads.count - 1
+      backwardFinalNorm(further.dHidden, x: kept.stream, scale: kept.finalScale, addsTo: !isDeepest)
+      backwardSequential(index, batch, adds: adds)
+    }
+    if factors != nil { backwardFinalNorm(addsTo: true) }
+  }
+
+  /// The stream that a sequential head reads: the one before it.
+  private func before(_ index: Int) -> UnsafeMutablePointer<Float> {
+    index == 0 ? activations.final : activations.multiToken[index - 1].stream
+  }
+
+  private func forwardSequential(_ index: Int, _ batch: TokenRows) {
+    let head = multiTokenHeads[index]
+    let kept = activations.multiToken[index]
+    guard let joint = head.offsets.joint, let projection = head.projection else {
+      preconditionFailure("a sequential head has a projection")
+    }
+    let width = configuration.width
+    let joined = operand(kept.joined, columns: 2 * width)
+    let h = stream(before(index))
+    RMSNorm.forward(
+      h, adding: nil, w: parameters.weights + joint.hiddenNorm, epsilon: configuration.epsilon, sum: h,
+      y: joined.columns(0, count: width), scale: kept.hiddenScale, threads: threads)
+    Embedding.forward(
+      parameters.weights + parameters.plan.embedding, tokens: batch.tokens + index + 1, context: batch.context,
+      stride: batch.stride, x: stream(kept.embedded), threads: threads)
+    RMSNorm.forward(
+      stream(kept.embedded), adding: nil, w: parameters.weights + joint.embeddingNorm, epsilon: configuration.epsilon,
+      sum: stream(kept.embedded), y: joined.columns(width, count: width), scale: kept.embeddingScale, threads: threads)
+    projection.forward(parameters, x: kept.joined, y: UnsafeMutableRawPointer(kept.block.x))
+    head.block.forward(
+      parameters, x: kept.block.x, adding: false, kept: kept.block, shared: activations.shared)
+    forwardFinalNorm(kept)
+  }
+
+  private func backwardSequential(_ index: Int, _ batch: TokenRows, adds: Bool) {
+    let head = multiTokenHeads[index]
+    let kept = activations.multiToken[index]
+    let shared = activations.shared
+    let further = activations.multiTokenShared
+    guard let joint = head.offsets.joint, let projection = head.projection else {
+      preconditionFailure("a sequential head has a projection")
+    }
+    let width = configuration.width
+    head.block.backward(parameters, kept: kept.block, shared: shared, adds: adds)
+    projection.backward(parameters, dy: shared.dxOperand, x: kept.joined, dx: further.dJoined, adds: adds)
+    let dJoined = operand(further.dJoined, columns: 2 * width)
+    RMSNorm.backward(
+      dJoined.columns(width, count: width), x: stream(kept.embedded), w: parameters.weights + joint.embeddingNorm,
+      scale: kept.embeddingScale, dx: stream(further.dEmbedded), addsTo: false, operand: nil,
+      dw: parameters.gradients + joint.embeddingNorm, partial: shared.partial, threads: threads)
+    Embedding.backward(
+      stream(further.dEmbedded), tokens: batch.tokens + index + 1, context: batch.context, stride: batch.stride,
+      dTable: parameters.gradients + parameters.plan.embedding, threads: threads)
+    RMSNorm.backward(
+      dJoined.columns(0, count: width), x: stream(before(index)), w: parameters.weights + joint.hiddenNorm,
+      scale: kept.hiddenScale, dx: stream(shared.dx), addsTo: false, operand: nil,
+      dw: parameters.gradients + joint.hiddenNorm, partial: shared.partial, threads: threads)
+  }
+}
