@@ -156,6 +156,20 @@ def test_ten_kills_lose_no_checkpoint():
     assert not [event for event in occurrences(name, "warning") if event.get("key") == "replay"]
 
 
+def test_a_recovered_run_is_opened_by_everybody():
+    import h5py
+
+    with begin("recovered") as terminal:
+        terminal.signal(signal.SIGKILL)
+        terminal.finish()
+    path = os.path.join(RUNS, "recovered", "run.h5")
+    steps = state("recovered")["step"]
+    run(command("recover", "recovered"))
+    with h5py.File(path, "r") as file:
+        assert file["metrics/step"][-1] == steps
+    assert state("recovered")["state"] == "interrupted"
+
+
 def test_python_reads_a_live_run():
     import h5py
 
