@@ -8,6 +8,12 @@ enum StoredRun {
   /// Opens a run.
   /// - Throws: `UserError` that names the nearest run where there is none of this name.
   static func archive(_ name: String, in place: PlaceOptions) throws -> Archive {
+    try Archive(opening: folder(name, in: place))
+  }
+
+  /// A run's folder.
+  /// - Throws: `UserError` that names the nearest run where there is none of this name.
+  static func folder(_ name: String, in place: PlaceOptions) throws -> String {
     try RunName.check(name)
     let folder = place.runs.hasSuffix("/") ? place.runs + name : "\(place.runs)/\(name)"
     guard FileManager.default.fileExists(atPath: folder) else {
@@ -17,7 +23,7 @@ enum StoredRun {
       let meant = names.nearest(to: name).map { "; did you mean \($0)?" } ?? ": “foretop runs” lists what there is"
       throw UserError(.noInput, "there is no run “\(name)” in \(place.runs)\(meant)")
     }
-    return try Archive(opening: folder)
+    return folder
   }
 
   /// A run's newest good checkpoint. What was passed over is said on standard error.

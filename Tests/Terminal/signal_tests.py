@@ -156,6 +156,45 @@ def test_ten_kills_lose_no_checkpoint():
     assert not [event for event in occurrences(name, "warning") if event.get("key") == "replay"]
 
 
+def test_a_run_killed_before_its_first_checkpoint_begins_again_with_the_same_commands():
+    name = "replayed"
+    with begin(name) as terminal:
+        terminal.type(" ")
+        terminal.wait_for("paused")
+        terminal.type("]")
+        terminal.wait_for(lambda _: occurrences(name, "rate"))
+        terminal.type(" ")
+        step = terminal.step
+        terminal.wait_for(lambda terminal: terminal.step >= step + 20)
+        terminal.signal(signal.SIGKILL)
+        terminal.finish()
+    assert checkpoints(name) == []
+    before = [event["loss"] for event in events(name, "step")]
+    with Terminal(command("resume", name)) as terminal:
+        terminal.wait_for(lambda terminal: (terminal.step or 0) > len(before) + 5)
+        terminal.signal(signal.SIGTERM)
+        assert terminal.finish() == 143
+    after = events(name, "step")
+    assert [event["step"] for event in after] == list(range(1, len(after) + 1))
+    assert [event["loss"] for event in after[: len(before)]] == before
+    assert not [event for event in occurrences(name, "warning") if event.get("key") == "replay"]
+    assert len(occurrences(name, "rate")) == 1, occurrences(name, "rate")
+
+
+def test_a_recovered_run_is_opened_by_everybody():
+    import h5py
+
+    with begin("recovered") as terminal:
+        terminal.signal(signal.SIGKILL)
+        terminal.finish()
+    path = os.path.join(RUNS, "recovered", "run.h5")
+    steps = state("recovered")["step"]
+    run(command("recover", "recovered"))
+    with h5py.File(path, "r") as file:
+        assert file["metrics/step"][-1] == steps
+    assert state("recovered")["state"] == "interrupted"
+
+
 def test_python_reads_a_live_run():
     import h5py
 
