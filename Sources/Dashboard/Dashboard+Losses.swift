@@ -8,7 +8,8 @@ extension Dashboard {
     switch head {
     case .ntp: Pen(style: Style(.first), symbol: "*")
     case .mtp(let n):
-      Pen(style: Style(.third), dash: Pen.Dash(on: 1 + n % 4, off: 1 + n / 4), symbol: Character("\(n % 10)"))
+      Pen(
+        style: Style(.third), dash: Pen.Dash(on: n < 4 ? n - 1 : n, off: n < 4 ? 2 : 3), symbol: Character("\(n % 10)"))
     case .top: Pen(style: Style(.second), dash: Pen.Dash(on: 3, off: 2), symbol: "+")
     }
   }
@@ -20,7 +21,13 @@ extension Dashboard {
     case .top: "┅"
     }
   }
-  static func heldOutSign(_ head: Head) -> Character { head == .ntp ? "○" : "◇" }
+  static func heldOutSign(_ head: Head) -> Character {
+    switch head {
+    case .ntp: "○"
+    case .mtp(let n): Character("\(n % 10)")
+    case .top: "◇"
+    }
+  }
   static func sign(_ kind: Mark.Kind) -> (character: Character, label: String, style: Style) {
     switch kind {
     case .rate: ("▲", "rate", Style(.accent, .bold))

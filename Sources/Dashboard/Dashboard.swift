@@ -128,7 +128,7 @@ package struct Dashboard: Sendable {
     beginning.step = min(max(beginning.step, 0), Self.mostSteps)
     self.beginning = beginning
     phase = .starting
-    recipeLines = Self.lines(of: beginning.recipe)
+    recipeLines = beginning.recipe.lines.map(\.text)
     history.cut(after: beginning.step)
     samples.removeAll { $0.step > beginning.step }
   }
@@ -179,19 +179,6 @@ package struct Dashboard: Sendable {
     guard case .stepped = event else { return }
     for index in asked.indices { asked[index].age += 1 }
     asked.removeAll { $0.age >= Self.patience }
-  }
-
-  /// Every number of a recipe, a line each, under the names of its groups.
-  private static func lines(of value: Any, indent: String = "") -> [String] {
-    Mirror(reflecting: value).children.flatMap { child -> [String] in
-      let name = child.label ?? ""
-      if let raw = child.value as? any RawRepresentable { return ["\(indent)\(name): \(raw.rawValue)"] }
-      let mirror = Mirror(reflecting: child.value)
-      guard mirror.displayStyle == .struct, !mirror.children.isEmpty else {
-        return ["\(indent)\(name): \(child.value)"]
-      }
-      return ["\(indent)\(name):"] + lines(of: child.value, indent: indent + "  ")
-    }
   }
 
   /// The learning rate of the next step, as far as it is known: the schedule's, times the user's edits.

@@ -59,19 +59,28 @@ extension Recipe {
 
   /// Every key with its value and, as a comment, what it is for. Reading it gives the same recipe, to the bit.
   package var yaml: String {
-    var text = "# A recipe of foretop: every key, as it was resolved.\n"
+    lines.reduce(into: "# A recipe of foretop: every key, as it was resolved.\n") { text, line in
+      text += line.text
+      if !line.about.isEmpty {
+        text += String(repeating: " ", count: max(1, 34 - line.text.count)) + "# \(line.about)"
+      }
+      text += "\n"
+    }
+  }
+
+  /// The same a line at a time: a section's name, or a key with its value and what it is for.
+  package var lines: [(text: String, about: String)] {
+    var lines: [(text: String, about: String)] = []
     var section: [Substring] = []
+    func indent(_ depth: Int) -> String { String(repeating: "  ", count: depth) }
     for field in Self.fields {
       let path = field.section.split(separator: ".")
       let shared = zip(path, section).prefix { $0 == $1 }.count
-      for (depth, name) in path.enumerated().dropFirst(shared) {
-        text += String(repeating: "  ", count: depth) + "\(name):\n"
-      }
+      lines += path.enumerated().dropFirst(shared).map { ("\(indent($0.offset))\($0.element):", "") }
       section = path
-      let line = "\(String(repeating: "  ", count: path.count))\(field.name): \(field.read(self).yaml)"
-      text += line + String(repeating: " ", count: max(1, 34 - line.count)) + "# \(field.about)\n"
+      lines.append(("\(indent(path.count))\(field.name): \(field.read(self).yaml)", field.about))
     }
-    return text
+    return lines
   }
 }
 
@@ -211,7 +220,8 @@ private struct Document {
     case (_, .texts) where node.isNull: .texts([])
     case (_, .numbers) where node.isNull: .numbers([])
     case (.sequence(let nodes), .numbers):
-      nodes.allSatisfy { $0.scalar != nil && !$0.isNull } ? kind.value(ofAll: nodes.compactMap { $0.scalar?.string }) : nil
+      nodes.allSatisfy { $0.scalar != nil && !$0.isNull }
+        ? kind.value(ofAll: nodes.compactMap { $0.scalar?.string }) : nil
     case (.scalar(let scalar), _) where !node.isNull: kind.value(of: scalar.string)
     case (.sequence(let nodes), .texts):
       nodes.allSatisfy { $0.scalar != nil && !$0.isNull } ? .texts(nodes.compactMap { $0.scalar?.string }) : nil

@@ -74,7 +74,9 @@ package struct Configuration: Sendable, Equatable {
     try require(heads % keyValueHeads == 0, "\(keyValueHeads) key/value heads do not divide \(heads) heads")
     let further = streams.count - 1
     try require(
-      further == 0 || (multiToken != nil && objectives[0] == .nextToken(NextToken()) && (further == 0 || blocks > 1 || multiToken == .sequential)),
+      further == 0
+        || (multiToken != nil && objectives[0] == .nextToken(NextToken())
+          && (further == 0 || blocks > 1 || multiToken == .sequential)),
       "MTP heads need an NTP head beside them and, when parallel, at least one block of trunk below")
     try require(!objectives.isEmpty, "a network needs something to predict: at least one objective")
   }

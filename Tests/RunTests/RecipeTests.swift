@@ -124,10 +124,12 @@ struct RecipeTests {
     // The coder sees every stored property, so that a forgotten one shows here.
     let coded = try #require(
       try JSONSerialization.jsonObject(with: JSONEncoder().encode(Recipe())) as? [String: Any])
-    let stored = coded.flatMap { section, value in
-      (value as? [String: Any]).map { inner in inner.keys.map { "\(section).\($0)" } } ?? [section]
+    func stored(_ object: [String: Any], below section: String = "") -> [String] {
+      object.flatMap { name, value in
+        (value as? [String: Any]).map { stored($0, below: "\(section)\(name).") } ?? ["\(section)\(name)"]
+      }
     }
-    #expect(Set(stored) == Set(keys))
+    #expect(Set(stored(coded)) == Set(keys))
   }
 
   @Test(

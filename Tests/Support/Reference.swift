@@ -87,6 +87,15 @@ package enum Reference {
     return zip(near, weights).map { ($0.key, $1) }
   }
 
+  /// The token n ahead of t, in the same document, as a target.
+  package static func token(
+    _ row: [Int32], at t: Int, ahead n: Int, documents: [Int32]? = nil
+  ) -> [(token: Int, weight: Double)] {
+    guard t + n < row.count, row[t + n] >= 0 else { return [] }
+    if let documents, documents[t] != documents[t + n] { return [] }
+    return [(Int(row[t + n]), 1)]
+  }
+
   package static func rows(_ x: [Double], _ width: Int) -> [[Double]] {
     stride(from: 0, to: x.count, by: width).map { Array(x[$0..<$0 + width]) }
   }

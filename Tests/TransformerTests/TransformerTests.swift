@@ -22,6 +22,12 @@ struct Case: Sendable, CustomTestStringConvertible {
   var threads = 2
   var chunk: Int?
   var masked = false
+  var multiToken: MultiToken?
+
+  /// NTP, MTP heads up to n, and TOP.
+  static func heads(_ n: Int, top: Bool) -> [Objective] {
+    (1...n).map { .nextToken(NextToken(distance: $0)) } + (top ? [.tokenOrder(TokenOrder(window: 5))] : [])
+  }
 
   static let all = [
     Case(testDescription: "NTP and TOP"),
@@ -36,12 +42,30 @@ struct Case: Sendable, CustomTestStringConvertible {
     Case(testDescription: "context 1", context: 1, rows: 3),
     Case(testDescription: "vocabulary 1", vocabulary: 1),
     Case(testDescription: "masks and documents", context: 9, masked: true),
+    Case(
+      testDescription: "MTP-3 parallel", objectives: heads(3, top: false), weights: [1, 0.5, 0.25],
+      multiToken: .parallel),
+    Case(
+      testDescription: "MTP-3 sequential", objectives: heads(3, top: false), weights: [1, 0.5, 0.25],
+      multiToken: .sequential),
+    Case(
+      testDescription: "MTP-2 parallel and TOP, tied", blocks: 3, isTied: true, objectives: heads(2, top: true),
+      weights: [1, 0.5, 2], chunk: 5, multiToken: .parallel),
+    Case(
+      testDescription: "MTP-3 sequential and TOP, tied", isTied: true, objectives: heads(3, top: true),
+      weights: [1, 0.5, 0.3, 2], chunk: 5, multiToken: .sequential),
+    Case(
+      testDescription: "MTP-4 sequential with masks and documents, one thread", context: 9,
+      objectives: heads(4, top: false), weights: [1, 1, 1, 1], threads: 1, masked: true, multiToken: .sequential),
+    Case(
+      testDescription: "MTP-2 parallel with masks and documents", context: 9, objectives: heads(2, top: true),
+      weights: [1, 1, 1], masked: true, multiToken: .parallel),
   ]
 
   var configuration: Configuration {
     Configuration(
       vocabulary: vocabulary, blocks: blocks, width: width, heads: heads, keyValueHeads: keyValueHeads, inner: inner,
-      context: context, isTied: isTied, ropeTheta: 10_000, objectives: objectives)
+      context: context, isTied: isTied, ropeTheta: 10_000, objectives: objectives, multiToken: multiToken)
   }
 }
 
@@ -127,14 +151,17 @@ extension Transformer {
       for row in 0..<rows.rows {
         let tokens = Array(rows.tokens[row * rows.stride..<(row + 1) * rows.stride])
         let documents = rows.documents.map { Array($0[row * rows.stride..<(row + 1) * rows.stride]) }
-        let name: String
-        if case .nextToken = objective { name = "lm_head" } else { name = "top_head" }
-        let logits = model.logits(Array(tokens[..<c.context]), head: name)
+        let kind: ReferenceModel.MultiToken? = c.multiToken.map { $0 == .parallel ? .parallel : .sequential }
+        let (name, depth) =
+          if case .nextToken(let next) = objective { ("lm_head", next.distance - 1) } else { ("top_head", 0) }
+        let logits = model.logits(
+          tokens, context: c.context, unembedding: name, depth: depth, multiToken: kind)
         for t in 0..<c.context {
           if let mask = rows.mask, mask[row * rows.stride + t] == 0 { continue }
           var targets: [(token: Int, weight: Double)]
           switch objective {
-          case .nextToken: targets = Reference.tokenOrder(tokens, at: t, window: 1, documents: documents)
+          case .nextToken(let next):
+            targets = Reference.token(tokens, at: t, ahead: next.distance, documents: documents)
           case .tokenOrder(let order):
             targets = Reference.tokenOrder(tokens, at: t, window: order.window, documents: documents)
           }
