@@ -98,7 +98,11 @@ package struct Dashboard: Sendable {
       isDiverged = false
       history.append(report)
       noticeFactor(of: report)
-      if phase == .starting { phase = .training }
+      if phase == .starting {
+        phase = .training
+        // Why a key did nothing before is no longer so.
+        message = ""
+      }
     case .evaluated(let evaluation):
       guard Self.isPlausible(evaluation.step) else { return }
       history.append(evaluation)
@@ -112,6 +116,7 @@ package struct Dashboard: Sendable {
     case .ended(let ending):
       phase = .ended(ending.reason)
       log.append(LogLine(ending))
+      if mode == .live { message = "the run is over: q leaves" }
       // A question to a run that has ended is none.
       if case .help = overlay {} else { overlay = nil }
     }

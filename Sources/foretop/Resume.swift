@@ -18,7 +18,7 @@ struct Resume: ParsableCommand {
 
   @OptionGroup var changes: RecipeOptions
 
-  @Option(help: .hidden)
+  @Option(parsing: .unconditional, help: .hidden)
   var seed: String?
 
   @OptionGroup var place: PlaceOptions
@@ -43,7 +43,7 @@ struct Resume: ParsableCommand {
     past.rates = try archive.rateChanges(after: past.checkpoint?.state.step ?? 0).map { ($0.step, $0.new) }
     let before = archive.recipe
     var recipe = try changes.applied(to: before)
-    if let seed { try recipe.set("seed=\(seed)", source: "--seed") }
+    if let seed { try recipe.set("seed", to: seed, source: "--seed \(seed)") }
     try refuseChanges(from: before, to: recipe)
     try recipe.validate(source: "run “\(name)”")
     let step = past.checkpoint?.state.step ?? 0
