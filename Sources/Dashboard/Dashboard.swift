@@ -116,7 +116,6 @@ package struct Dashboard: Sendable {
     case .ended(let ending):
       phase = .ended(ending.reason)
       log.append(LogLine(ending))
-      if mode == .live { message = "the run is over: q leaves" }
       // A question to a run that has ended is none.
       if case .help = overlay {} else { overlay = nil }
     }
@@ -216,6 +215,11 @@ package struct Dashboard: Sendable {
       let step = history.last?.step, step % every == 0
     else { return false }
     return (history.evaluations.last?.evaluation.step ?? -1) < step
+  }
+
+  /// What to do where nothing else is said: a run that is over stays on the screen until somebody leaves.
+  var hint: String {
+    if case .ended = phase, mode == .live { "the run is over: q leaves" } else { "" }
   }
 
   /// The sample that the order panel shows.

@@ -92,6 +92,11 @@ struct Conductor: ~Copyable {
           if tally.ending == nil { early = tally.beginning.map { [.event(.began($0))] } ?? [] }
           break
         }
+        // Nothing is there to save or to stop yet.
+        if case .stop = command, tally.beginning == nil {
+          view.restore()
+          leaveNow()
+        }
         session.requests.send(Request(command, by: .key))
       }
       if view.isGone {
@@ -162,8 +167,11 @@ struct Conductor: ~Copyable {
   }
 
   private func leaveNow() -> Never {
-    let advice = tally.beginning == nil ? "" : "; “\(session.plan.command("resume"))” goes on from the last checkpoint"
-    FileHandle.standardError.write(Data("foretop: stopped at once\(advice)\n".utf8))
+    let words =
+      tally.beginning == nil
+      ? "stopped before the first step"
+      : "stopped at once; “\(session.plan.command("resume"))” goes on from the last checkpoint"
+    FileHandle.standardError.write(Data("foretop: \(words)\n".utf8))
     // Threads are at work: no destructors while they are.
     fflush(nil)
     _exit(status)

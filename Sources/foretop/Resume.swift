@@ -39,6 +39,8 @@ struct Resume: ParsableCommand {
       let (checkpoint, warnings) = try archive.checkpoint()
       past.checkpoint = checkpoint
       notices = warnings
+    } else {
+      notices = ["there is no checkpoint to go on from: the run begins again"]
     }
     past.rates = try archive.rateChanges(after: past.checkpoint?.state.step ?? 0).map { ($0.step, $0.new) }
     let before = archive.recipe
@@ -50,10 +52,11 @@ struct Resume: ParsableCommand {
     guard step < recipe.steps else {
       throw UserError(
         .usage,
-        "run “\(name)” has taken all its \(recipe.steps) steps: give more with --steps N, such as --steps \(recipe.steps * 2)"
+        "run “\(name)” is at step \(step) of \(recipe.steps): give more with --steps N, such as --steps \(step * 2)"
       )
     }
     past.checkpoint?.recipe = recipe
+    past.beginning = archive.beginning
     let plan = Plan(
       recipe: recipe, name: name, runs: place.runs, threads: place.threads(before: archive.beginning.threads),
       past: past,

@@ -17,7 +17,16 @@ enum StoredRun {
       let meant = names.nearest(to: name).map { "; did you mean \($0)?" } ?? ": “foretop runs” lists what there is"
       throw UserError(.noInput, "there is no run “\(name)” in \(place.runs)\(meant)")
     }
-    return try Archive(opening: folder)
+    do {
+      return try Archive(opening: folder)
+    } catch let error as UserError where error.status == .data || error.status == .inputOutput {
+      let checkpoints = (try? FileManager.default.contentsOfDirectory(atPath: folder + "/checkpoints")) ?? []
+      guard checkpoints.contains(where: { $0.hasSuffix(".h5") }) else { throw error }
+      throw UserError(
+        error.status,
+        "\(error.message); put the file back from a copy: the checkpoints in \(folder)/checkpoints are files of their own, "
+          + "and can be read with any HDF5 tool")
+    }
   }
 
   /// A run's newest good checkpoint. What was passed over is said on standard error.
