@@ -86,6 +86,10 @@ package struct Screen: ~Copyable {
   }
 
   deinit {
+    // A terminal that has no other screen to go back to goes on below this one: on a line of its own.
+    wmove(foretop_stdscr(), foretop_lines() - 1, 0)
+    wclrtoeol(foretop_stdscr())
+    wrefresh(foretop_stdscr())
     endwin()
     Self.write(Self.bracketedPasteOff, to: output)
     delwin(keyboard)

@@ -68,8 +68,10 @@ extension Dashboard {
   /// The newest thing said to the user, where no events panel shows it: above the keys, on the lower edge of what is
   /// there.
   private func drawMessage(_ arrangement: [(panel: Panel, rectangle: Rectangle)], on canvas: inout Canvas) {
-    guard let text = message.isEmpty ? asked.last?.text : message else { return }
-    guard canvas.rows >= 2 else { return }
+    // A screen that is the status alone has its keys in sight.
+    let last = asked.last?.text ?? (arrangement.count > 1 ? hint : "")
+    let text = message.isEmpty ? last : message
+    guard !text.isEmpty, canvas.rows >= 2 else { return }
     // The last row has the keys: of the footer, or of a status that is alone.
     let hasKeys = arrangement.contains { $0.panel == .keys || $0.panel == .status }
     let line = Rectangle(column: 0, row: canvas.rows - (hasKeys ? 2 : 1), columns: canvas.columns, rows: 1)

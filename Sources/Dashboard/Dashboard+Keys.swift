@@ -10,7 +10,8 @@ extension Dashboard {
     for line in KeyTable.footer {
       let isOff = refusal(of: line.strokes[0].action) != nil
       let key = Span(line.keys, isOff ? .faint : .accent)
-      let label = Span(" " + line.label, isOff ? .faint : .plain)
+      let word = line.strokes[0].action == .pause && phase == .paused ? "go on" : line.label
+      let label = Span(" " + word, isOff ? .faint : .plain)
       let needed = key.width + label.width + (spans.isEmpty ? 0 : gap.count)
       if width + needed > inside.columns { break }
       if !spans.isEmpty { spans.append(Span(gap)) }

@@ -95,7 +95,7 @@ extension Dashboard {
       lines.append([
         Span(
           "\(Figure.short(Double(beginning.parameters))) parameters, \(beginning.precision), "
-            + "\(beginning.threads) threads")
+            + Figure.threads(beginning.threads))
       ])
       lines.append([
         Span(

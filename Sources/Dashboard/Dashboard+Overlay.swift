@@ -107,6 +107,11 @@ extension Dashboard {
   }
 
   private func drawHelp(_ scroll: Int, on canvas: inout Canvas) {
+    canvas.clear(canvas.bounds)
+    let note = "esc closes"
+    let inside =
+      canvas.rows >= 5 && canvas.columns >= 24
+      ? canvas.box(canvas.bounds, title: "help", notes: [note], isFocused: true) : canvas.bounds
     var lines: [[Span]] = []
     let width = canvas.columns < 44 ? 6 : KeyTable.lines.map { $0.keys.width }.max() ?? 8
     for group in KeyLine.Group.allCases {
@@ -114,17 +119,15 @@ extension Dashboard {
       lines.append([Span(group.rawValue, .bold)])
       for line in KeyTable.lines where line.group == group {
         let refusal = line.strokes.count > 2 ? nil : refusal(of: line.strokes[0].action)
-        lines.append([
-          Span(line.keys.padded(to: width), refusal == nil ? .accent : .faint),
-          Span("  " + line.text, refusal == nil ? .plain : .faint),
-        ])
+        // Where the screen is too narrow, the text goes on below itself.
+        for (index, text) in line.text.wrapped(to: max(inside.columns - width - 2, 8)).enumerated() {
+          lines.append([
+            Span((index == 0 ? line.keys : "").padded(to: width), refusal == nil ? .accent : .faint),
+            Span("  " + text, refusal == nil ? .plain : .faint),
+          ])
+        }
       }
     }
-    canvas.clear(canvas.bounds)
-    let note = "esc closes"
-    let inside =
-      canvas.rows >= 5 && canvas.columns >= 24
-      ? canvas.box(canvas.bounds, title: "help", notes: [note], isFocused: true) : canvas.bounds
     let longest = lines.map(\.width).max() ?? 0
     let isDouble = inside.columns >= 2 * longest + 4
     let top = inside.rows > lines.count + 2 ? 1 : 0

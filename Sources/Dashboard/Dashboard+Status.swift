@@ -89,7 +89,7 @@ extension Dashboard {
         let spans = pieces.map { isLong ? $0.long : $0.short }
         let width = spans.reduce(0) { $0 + $1.width } + gap * max(pieces.count - 1, 0)
         // Better all of them in short than some of them in long, while the state, the step and the time are there.
-        if width <= columns || pieces.count <= 1 {
+        if width <= columns || (pieces.count <= 1 && !isLong) {
           return Array(spans.joined(separator: [Span(String(repeating: " ", count: gap))]))
         }
       }

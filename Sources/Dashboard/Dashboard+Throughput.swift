@@ -4,7 +4,7 @@ import TerminalUI
 
 extension Dashboard {
   func drawThroughput(in rectangle: Rectangle, on canvas: inout Canvas) {
-    let threads = beginning.map { "\($0.precision) · \($0.threads) threads" }
+    let threads = beginning.map { "\($0.precision) · \(Figure.threads($0.threads))" }
     let inside = frame(.throughput, notes: threads.map { [$0] } ?? [], in: rectangle, on: &canvas)
     guard let last = history.last else {
       return drawNothing("tokens per second come with the first step", in: inside, on: &canvas)

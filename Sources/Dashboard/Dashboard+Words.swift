@@ -30,7 +30,8 @@ extension Dashboard {
     let inside = frame(.events, notes: offset > 0 ? ["↓ \(offset) newer"] : [], in: rectangle, on: &canvas)
     guard !inside.isEmpty else { return }
     var newest: [[Span]] = asked.map { [Span("         "), Span($0.text, Style(.warning, .bold))] }
-    if !message.isEmpty { newest.append([Span(message, Style(.warning, .bold))]) }
+    let last = message.isEmpty ? hint : message
+    if !last.isEmpty { newest.append([Span(last, Style(.warning, .bold))]) }
     if newest.count > inside.rows { newest = Array(newest.suffix(inside.rows)) }
     if inside.columns < 50 { newest = newest.map { $0.filter { $0.text != "         " } } }
 

@@ -98,7 +98,11 @@ package struct Dashboard: Sendable {
       isDiverged = false
       history.append(report)
       noticeFactor(of: report)
-      if phase == .starting { phase = .training }
+      if phase == .starting {
+        phase = .training
+        // Why a key did nothing before is no longer so.
+        message = ""
+      }
     case .evaluated(let evaluation):
       guard Self.isPlausible(evaluation.step) else { return }
       history.append(evaluation)
@@ -198,6 +202,11 @@ package struct Dashboard: Sendable {
       let step = history.last?.step, step % every == 0
     else { return false }
     return (history.evaluations.last?.evaluation.step ?? -1) < step
+  }
+
+  /// What to do where nothing else is said: a run that is over stays on the screen until somebody leaves.
+  var hint: String {
+    if case .ended = phase, mode == .live { "the run is over: q leaves" } else { "" }
   }
 
   /// The sample that the order panel shows.

@@ -21,7 +21,7 @@ package struct Lines: Sendable {
       self.beginning = beginning
       let goesOn = beginning.step > 0 ? "goes on from step \(beginning.step)" : "begins"
       return "\(clock(beginning.time))  \(beginning.name) \(goesOn): \(Figure.short(Double(beginning.parameters))) "
-        + "parameters, \(beginning.precision), \(beginning.threads) threads; \(beginning.corpus)"
+        + "parameters, \(beginning.precision), \(Figure.threads(beginning.threads)); \(beginning.corpus)"
     case .stepped(let report):
       if let last { pace.add(report.active - last.active) } else { pace.add(report.phases.total) }
       last = report

@@ -34,15 +34,25 @@ extension Recipe {
     guard let equals = assignment.firstIndex(of: "=") else {
       throw UserError(.usage, "\(source) \(assignment): write KEY=VALUE, such as model.width=256")
     }
-    let key = String(assignment[..<equals]).trimmingSpaces
-    let text = String(assignment[assignment.index(after: equals)...])
+    try set(
+      String(assignment[..<equals]).trimmingSpaces, to: String(assignment[assignment.index(after: equals)...]),
+      source: "\(source) \(assignment)")
+  }
+
+  /// Changes one key.
+  /// - Parameter source: What to begin messages with: what the user wrote.
+  /// - Throws: `UserError` that names the nearest right key or the range.
+  package mutating func set(_ key: String, to text: String, source: String) throws {
+    if let first = Self.fields.first(where: { $0.section == key && !key.isEmpty }) {
+      throw UserError(.usage, "\(source): \(key) is a section: set a key of it, such as \(first.key)")
+    }
     guard let field = Self.field(key) else {
-      throw UserError(.usage, "\(source) \(assignment): there is no key “\(key)”\(Self.suggestion(for: key))")
+      throw UserError(.usage, "\(source): there is no key “\(key)”\(Self.suggestion(for: key))")
     }
     let value: Field.Value?
     switch field.kind {
     case .texts where text.trimmingSpaces.hasPrefix("["), .numbers where text.trimmingSpaces.hasPrefix("["):
-      let document = try Document(text, source: "\(source) \(assignment)", status: .usage)
+      let document = try Document(text, source: source, status: .usage)
       value = document.value(of: document.root, for: field.kind)
     case .texts:
       value = .texts(text.split(separator: ",").map { String($0).trimmingSpaces }.filter { !$0.isEmpty })
@@ -52,7 +62,7 @@ extension Recipe {
     default: value = field.kind.value(of: text.trimmingSpaces)
     }
     guard let value else {
-      throw UserError(.usage, "\(source) \(assignment): \(field.refusal(of: "“\(text)”"))")
+      throw UserError(.usage, "\(source): \(field.refusal(of: "“\(text)”"))")
     }
     field.write(&self, value)
   }

@@ -220,16 +220,21 @@ package struct Archive: Sendable {
       return (try CheckpointFile.read(files.path(of: step)), [])
     }
     guard !steps.isEmpty else {
-      throw UserError(.noInput, "run “\(name)” has no checkpoint yet: it ended before the first one")
+      throw UserError(
+        .noInput,
+        "run “\(name)” has no checkpoint yet: it was not saved, or its files were removed from \(folder)/checkpoints")
     }
     var warnings: [String] = []
     for step in steps.reversed() {
       do {
-        return (try CheckpointFile.read(files.path(of: step)), warnings)
+        return (try CheckpointFile.read(files.path(of: step)), warnings.map { "\($0); an older checkpoint is taken" })
       } catch let error as UserError {
-        warnings.append("\(error.message); an older checkpoint is taken")
+        warnings.append(error.message)
       }
     }
-    throw UserError(.data, "no checkpoint of run “\(name)” can be read: \(warnings.joined(separator: "; "))")
+    throw UserError(
+      .data,
+      "no checkpoint of run “\(name)” can be read: \(warnings.joined(separator: "; ")); put one back from a copy, or "
+        + "begin a new run with “foretop train”")
   }
 }

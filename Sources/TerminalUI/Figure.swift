@@ -112,6 +112,9 @@ package enum Figure {
     return scientific(count) + " B"
   }
 
+  /// `1 thread`, `2 threads`.
+  package static func threads(_ count: Int) -> String { count == 1 ? "1 thread" : "\(grouped(count)) threads" }
+
   /// The time of day of a Unix time: `14:02:11`.
   package static func clock(_ time: Double, secondsFromGMT: Int = 0) -> String {
     guard time.isFinite, abs(time) < 1e14 else { return "--:--:--" }

@@ -248,7 +248,10 @@ private final class Inbox {
   }
 }
 
-/// Three significant digits, as a rate is written: 2.4e-4.
+/// At most three significant digits, as a rate is written: 2.4e-4.
 private func compact(_ value: Double) -> String {
-  value.isFinite ? String(format: "%.3g", value) : "\(value)"
+  guard value.isFinite else { return "\(value)" }
+  let parts = String(format: "%.2e", value).split(separator: "e")
+  let digits = parts[0].reversed().drop { $0 == "0" }.drop { $0 == "." }
+  return "\(String(digits.reversed()))e\(Int(parts[1]) ?? 0)"
 }

@@ -19,11 +19,14 @@ struct Conductor: ~Copyable {
   private var hasHungUp = false
   /// What came before there was a place to show it.
   private var early: [News] = []
+  /// What happened in the sessions before.
+  private var past: [Event]
 
   init(_ plan: Plan, options: ScreenOptions) {
     let hasScreen = !options.headless && !options.json
     session = Session(plan, isAttended: hasScreen && isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1)
     self.options = options
+    past = plan.past?.events ?? []
     // Before curses and before any thread: none of them may take a signal another way.
     signals = Signals(withScreen: hasScreen)
   }
@@ -56,13 +59,15 @@ struct Conductor: ~Copyable {
 
   // MARK: With a screen
 
-  /// Shows the dashboard until the run is over, the user leaves it, or the terminal goes away. Returns at once where there
-  /// is no screen to be had.
+  /// Shows the dashboard until the user leaves it, stops the run, or the terminal goes away. A run that ends by itself
+  /// stays on the screen. Returns at once where there is no screen to be had.
   private mutating func show(_ layouts: LayoutFiles) throws {
     guard var view = ScreenView.open(options: options, layouts: layouts, mode: .live) else { return }
-    for case .event(let event) in early { view.dashboard.receive(event) }
-    early = []
-    while outcome == nil {
+    for event in past { view.dashboard.receive(event) }
+    for news in early { news.event.map { view.dashboard.receive($0) } }
+    (past, early) = ([], [])
+    var isLeft = false
+    while !isLeft {
       for signal in signals.taken() {
         if signal == SIGHUP {
           hangUp()
@@ -70,6 +75,9 @@ struct Conductor: ~Copyable {
         }
         if signal == SIGTSTP {
           view.pauseForShell()
+        } else if outcome != nil {
+          // All is stored: there is nothing to save and stop, only to leave.
+          isLeft = isLeft || signal == SIGINT || signal == SIGTERM
         } else if interrupts(signal) {
           view.restore()
           leaveNow()
@@ -82,11 +90,16 @@ struct Conductor: ~Copyable {
         view.dashboard.receive(.occurred(notice))
         session.record(notice)
       }
-      guard outcome == nil else { break }
+      if isLeft || (outcome != nil && !staysWhenOver) { break }
       if let command = view.turn(wake: signals.descriptor) {
         if command == .detach {
-          early = tally.beginning.map { [.event(.began($0))] } ?? []
+          if tally.ending == nil { early = tally.beginning.map { [.event(.began($0))] } ?? [] }
           break
+        }
+        // Nothing is there to save or to stop yet.
+        if case .stop = command, tally.beginning == nil {
+          view.restore()
+          leaveNow()
         }
         session.requests.send(Request(command, by: .key))
       }
@@ -96,6 +109,12 @@ struct Conductor: ~Copyable {
       }
     }
     view.restore()
+  }
+
+  /// Whether the run ended without being asked to, so that somebody still wants to see how.
+  private var staysWhenOver: Bool {
+    guard interrupts == 0, let reason = tally.ending?.reason else { return false }
+    return reason != .stopped && reason != .abandoned
   }
 
   // MARK: Without
@@ -131,11 +150,10 @@ struct Conductor: ~Copyable {
   // MARK: Both
 
   private mutating func take(_ news: News, show: (Event) -> Void) throws {
+    if case .event(let event) = news { tally.receive(event) }
+    news.event.map(show)
     switch news {
-    case .event(let event):
-      tally.receive(event)
-      show(event)
-    case .preparing: break
+    case .event, .preparing: break
     case .failed(let error): throw error
     case .closed(let error): outcome = .some(error)
     }
@@ -153,8 +171,11 @@ struct Conductor: ~Copyable {
   }
 
   private func leaveNow() -> Never {
-    let advice = tally.beginning == nil ? "" : "; “\(session.plan.command("resume"))” goes on from the last checkpoint"
-    FileHandle.standardError.write(Data("foretop: stopped at once\(advice)\n".utf8))
+    let words =
+      tally.beginning == nil
+      ? "stopped before the first step"
+      : "stopped at once; “\(session.plan.command("resume"))” goes on from the last checkpoint"
+    FileHandle.standardError.write(Data("foretop: \(words)\n".utf8))
     // Threads are at work: no destructors while they are.
     fflush(nil)
     _exit(status)
@@ -186,6 +207,21 @@ struct Conductor: ~Copyable {
     case .failed: return UserError.Status.inputOutput.rawValue
     case .abandoned where tally.hasDiverged: return 1
     default: return 0
+    }
+  }
+}
+
+extension News {
+  /// How the dashboard hears of it; nil where it does not.
+  fileprivate var event: Event? {
+    func occurred(_ kind: Occurrence.Kind, _ text: String) -> Event {
+      .occurred(Occurrence(kind, step: 0, time: Date().timeIntervalSince1970, text: text))
+    }
+    return switch self {
+    case .event(let event): event
+    case .preparing(let text): occurred(.notice, text + " …")
+    case .closed(let error?): occurred(.failure, error.message)
+    case .closed(nil), .failed: nil
     }
   }
 }

@@ -14,16 +14,18 @@ struct Generate: ParsableCommand {
   @Argument(help: ArgumentHelp("The run's name.", valueName: "name"))
   var name: String
 
-  @Option(help: ArgumentHelp("What the text begins with.", valueName: "text"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("What the text begins with.", valueName: "text"))
   var prompt: String
 
-  @Option(help: ArgumentHelp("How many tokens to write.", valueName: "n"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("How many tokens to write.", valueName: "n"))
   var tokens = 100
 
-  @Option(help: ArgumentHelp("0 always takes the likeliest token; 1 draws as the network says.", valueName: "x"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("0 always takes the likeliest token; 1 draws as the network says.", valueName: "x"))
   var temperature = 0.8
 
-  @Option(help: ArgumentHelp("Where the draws come from.", valueName: "n"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Where the draws come from.", valueName: "n"))
   var seed: UInt64 = 1
 
   @OptionGroup var place: PlaceOptions

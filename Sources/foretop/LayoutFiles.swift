@@ -27,7 +27,7 @@ struct LayoutFiles {
     guard let word, extra == nil else { return }
     let names = Set(layouts.map(\.name) + ["train"]).sorted()
     guard names.contains(word) else {
-      let meant = names.nearest(to: word).map { "; did you mean \($0)?" } ?? ""
+      let meant = names.nearest(to: word).map { "; did you mean \($0)?" } ?? "."
       throw UserError(
         .noInput,
         problems.first { $0.contains("/\(word).yaml") }

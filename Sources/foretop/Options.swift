@@ -9,11 +9,15 @@ struct PlaceOptions: ParsableArguments {
   @Option(help: ArgumentHelp("The folder of all runs.", valueName: "dir"))
   var runs = "runs"
 
+  // Unconditional, here and elsewhere: -1 is a wrong number, and not an option.
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp("Threads that compute; without it, one a core (or as many as the run had).", valueName: "n"))
   var threads: Int?
 
   func validate() throws {
+    // An empty one would be the root of the file system.
+    if runs.isEmpty { throw ValidationError("--runs is empty: give a folder, such as --runs runs") }
     if let threads, !(1...1024).contains(threads) {
       throw ValidationError("--threads must be from 1 to 1024, and \(threads) is not")
     }
@@ -31,8 +35,9 @@ struct RecipeOptions: ParsableArguments {
       "Changes a number of the recipe, such as model.width=256; can be repeated.", valueName: "key=value"))
   var assignments: [String] = []
 
-  @Option(help: ArgumentHelp("Stops after this many steps, as --set steps=N.", valueName: "n"))
-  var steps: Int?
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("Stops after this many steps, as --set steps=N.", valueName: "n"))
+  var steps: String?
 
   @Option(
     help: ArgumentHelp(
@@ -43,8 +48,12 @@ struct RecipeOptions: ParsableArguments {
   func applied(to original: Recipe) throws -> Recipe {
     var recipe = original
     for assignment in assignments { try recipe.set(assignment, source: "--set") }
-    if let steps { try recipe.set("steps=\(steps)", source: "--steps") }
+    if let steps { try recipe.set("steps", to: steps, source: "--steps \(steps)") }
     if !data.isEmpty { recipe.data.paths = data }
+    // An empty one would be the folder one happens to be in.
+    guard !recipe.data.paths.contains("") else {
+      throw UserError(.usage, "a path of the text is empty: name a file or a folder with --data PATH")
+    }
     recipe.data.paths = recipe.data.paths.map(Self.absolute)
     if !recipe.tokenizer.model.isEmpty { recipe.tokenizer.model = Self.absolute(recipe.tokenizer.model) }
     return recipe

@@ -11,6 +11,19 @@ struct Plan: Sendable {
     var checkpoint: Checkpoint?
     /// The learning rates that the user chose after that, to be chosen again at the same steps.
     var rates: [(step: Int, rate: Double)]
+    /// What its last session began with.
+    var beginning: Beginning?
+    /// What happened before, for a screen to begin with.
+    var events: [Event] = []
+
+    /// What to say where the run goes on with a text that is not the one it had: a file that changed, or another one.
+    func change(of text: Beginning) -> String? {
+      guard checkpoint != nil, let before = beginning,
+        (before.trainingTokens, before.heldOutTokens) != (text.trainingTokens, text.heldOutTokens)
+          || before.unigramEntropy != text.unigramEntropy
+      else { return nil }
+      return "the text is not the one from before (\(before.corpus)): losses cannot be compared with those up to here"
+    }
   }
 
   var recipe: Recipe

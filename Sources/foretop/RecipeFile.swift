@@ -21,7 +21,7 @@ struct RecipeFile {
       path = word
     } else {
       let names = known.map(\.name)
-      let meant = names.nearest(to: word).map { "; did you mean \($0)?" } ?? ""
+      let meant = names.nearest(to: word).map { "; did you mean \($0)?" } ?? "."
       throw UserError(
         .noInput, "there is no recipe “\(word)”\(meant) There are \(names.joined(separator: ", ")), or give a YAML file"
       )

@@ -18,7 +18,7 @@ struct Resume: ParsableCommand {
 
   @OptionGroup var changes: RecipeOptions
 
-  @Option(help: .hidden)
+  @Option(parsing: .unconditional, help: .hidden)
   var seed: String?
 
   @OptionGroup var place: PlaceOptions
@@ -39,21 +39,27 @@ struct Resume: ParsableCommand {
       let (checkpoint, warnings) = try archive.checkpoint()
       past.checkpoint = checkpoint
       notices = warnings
+    } else {
+      notices = ["there is no checkpoint to go on from: the run begins again"]
     }
     past.rates = try archive.rateChanges(after: past.checkpoint?.state.step ?? 0).map { ($0.step, $0.new) }
     let before = archive.recipe
     var recipe = try changes.applied(to: before)
-    if let seed { try recipe.set("seed=\(seed)", source: "--seed") }
+    if let seed { try recipe.set("seed", to: seed, source: "--seed \(seed)") }
     try refuseChanges(from: before, to: recipe)
     try recipe.validate(source: "run “\(name)”")
     let step = past.checkpoint?.state.step ?? 0
     guard step < recipe.steps else {
       throw UserError(
         .usage,
-        "run “\(name)” has taken all its \(recipe.steps) steps: give more with --steps N, such as --steps \(recipe.steps * 2)"
+        "run “\(name)” is at step \(step) of \(recipe.steps): give more with --steps N, such as --steps \(step * 2)"
       )
     }
     past.checkpoint?.recipe = recipe
+    past.beginning = archive.beginning
+    if !screen.headless && !screen.json {
+      past.events = try archive.events().filter { if case .ended = $0 { false } else { true } }
+    }
     let plan = Plan(
       recipe: recipe, name: name, runs: place.runs, threads: place.threads(before: archive.beginning.threads),
       past: past,

@@ -64,7 +64,7 @@ final class Session: Sendable {
         recipe: plan.recipe, corpus: corpus, from: plan.past?.checkpoint, threads: plan.threads, name: plan.name)
       try startRecording(trainer.beginning)
       news.send(.event(.began(trainer.beginning)))
-      for notice in plan.notices {
+      for notice in plan.notices + [plan.past?.change(of: trainer.beginning)].compactMap({ $0 }) {
         tell(.occurred(Occurrence(.warning, step: trainer.beginning.step, time: trainer.beginning.time, text: notice)))
       }
       let ending = trainer.run(

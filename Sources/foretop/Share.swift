@@ -56,8 +56,10 @@ enum Share {
 
   /// A file's text.
   static func text(at path: String, what: String) throws -> String {
+    var isFolder: ObjCBool = false
+    let isThere = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
+    guard !isFolder.boolValue else { throw UserError(.noInput, "\(path) is a folder: name the \(what)'s file in it") }
     guard let data = FileManager.default.contents(atPath: path) else {
-      let isThere = FileManager.default.fileExists(atPath: path)
       throw UserError(
         isThere ? .inputOutput : .noInput,
         isThere ? "the \(what) \(path) cannot be read: check its permissions" : "there is no \(what) \(path)")

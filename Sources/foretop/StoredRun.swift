@@ -8,7 +8,17 @@ enum StoredRun {
   /// Opens a run.
   /// - Throws: `UserError` that names the nearest run where there is none of this name.
   static func archive(_ name: String, in place: PlaceOptions) throws -> Archive {
-    try Archive(opening: folder(name, in: place))
+    let folder = try folder(name, in: place)
+    do {
+      return try Archive(opening: folder)
+    } catch let error as UserError where error.status == .data || error.status == .inputOutput {
+      let checkpoints = (try? FileManager.default.contentsOfDirectory(atPath: folder + "/checkpoints")) ?? []
+      guard checkpoints.contains(where: { $0.hasSuffix(".h5") }) else { throw error }
+      throw UserError(
+        error.status,
+        "\(error.message); put the file back from a copy: the checkpoints in \(folder)/checkpoints are files of their "
+          + "own, and can be read with any HDF5 tool")
+    }
   }
 
   /// A run's folder.

@@ -39,6 +39,7 @@ struct Train: ParsableCommand {
   var name: String?
 
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp(
       "Where first weights, the order of the data and samples come from, as --set seed=N.", valueName: "n"))
   var seed: String?
@@ -50,7 +51,7 @@ struct Train: ParsableCommand {
     Patience.choose()
     let file = try RecipeFile(recipe)
     var recipe = try changes.applied(to: file.recipe)
-    if let seed { try recipe.set("seed=\(seed)", source: "--seed") }
+    if let seed { try recipe.set("seed", to: seed, source: "--seed \(seed)") }
     try recipe.validate(source: file.source)
     let plan = Plan(
       recipe: recipe, name: try freeName(after: file.name), runs: place.runs, threads: place.threads())

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 
 from support import *
@@ -142,6 +143,13 @@ def test_bad_input_gets_a_sentence_and_a_status():
         (["train", "tiny", *runs, "--data", short], 65, ["short.txt"]),
         (["train", "tiny", *runs, "--layout", "trian"], 66, ["did you mean train"]),
         (["train", "tiny", *runs, "--threads", "0"], 64, ["threads"]),
+        (["train", "tiny", *runs, "--threads", "-1"], 64, ["--threads must be from 1"]),
+        (["train", "tiny", *runs, "--steps", "-1"], 64, ["--steps -1: steps must be", "from 1 to"]),
+        (["train", "tiny", *runs, "--seed", "-1"], 64, ["--seed -1: seed must be", "from 0 to"]),
+        (["train", "tiny", *runs, "--set", "model=5"], 64, ["model is a section", "model.blocks"]),
+        (["train", "tiny", "--runs", ""], 64, ["--runs is empty"]),
+        (["train", "tiny", *runs, "--data", ""], 64, ["--data PATH"]),
+        (["train", "/"], 66, ["/ is a folder"]),
         (["train", "--no-such-option"], 64, ["no-such-option"]),
         (["trian"], 64, ["did you mean “train”"]),
         (["resume", "tkaen", *runs], 66, ["did you mean taken"]),
@@ -149,7 +157,8 @@ def test_bad_input_gets_a_sentence_and_a_status():
         (["eval", "taken", *runs, "--data", "/no/such.txt"], 66, ["/no/such.txt"]),
         (["eval", "taken", *runs, "--data", short], 65, ["tokens"]),
         (["generate", "taken", *runs, "--prompt", ""], 64, ["prompt"]),
-        (["generate", "taken", *runs, "--prompt", "a", "--temperature", "-1"], 64, ["temperature"]),
+        (["generate", "taken", *runs, "--prompt", "a", "--temperature", "-1"], 64, ["--temperature must be from 0"]),
+        (["generate", "taken", *runs, "--prompt", "a", "--tokens", "-1"], 64, ["--tokens must be from 0"]),
         (["tokenize", "taken", "/no/such.txt", *runs], 66, ["/no/such.txt"]),
         (["layout", "check", "/no/such.yaml"], 66, ["/no/such.yaml"]),
         (["layout", "check", bad], 65, ["bad.yaml:1"]),
@@ -162,6 +171,38 @@ def test_bad_input_gets_a_sentence_and_a_status():
         for word in words:
             assert word in result.stderr, f"{' '.join(arguments)}: “{word}” is not in: {result.stderr}"
         assert result.stderr.count("\n") == 1, f"more than one line: {result.stderr}"
+
+
+def test_another_text_than_before_is_told_of():
+    other = os.path.join(FOLDER, "other.txt")
+    with open(TEXT) as source, open(other, "w") as file:
+        file.write(source.read())
+    arguments = train("moved", "--headless", "--set", "schedule.kind=constant")
+    run([*arguments, "--data", other, "--steps", "10"])
+    run(command("resume", "moved", "--headless", "--steps", "15"))
+    assert not occurrences("moved", "warning")
+    with open(other, "a") as file:
+        file.write("and so on\n")
+    run(command("resume", "moved", "--headless", "--steps", "20"))
+    assert ["the text is not the one" in event["text"] for event in occurrences("moved", "warning")] == [True]
+
+
+def test_a_damaged_run_says_what_is_left():
+    run(train("damaged", "--headless", "--steps", "10"))
+    with open(os.path.join(RUNS, "damaged", "run.h5"), "r+b") as file:
+        file.truncate(3000)
+    for verb in (["inspect"], ["eval"], ["resume", "--headless", "--steps", "20"]):
+        result = run([PROGRAM, verb[0], "damaged", *verb[1:], "--runs", RUNS], status=74)
+        assert "damaged/run.h5" in result.stderr and "damaged/checkpoints" in result.stderr, result.stderr
+    shutil.rmtree(os.path.join(RUNS, "damaged"))
+
+
+def test_a_full_disk_is_no_empty_answer():
+    run(train("listed-full", "--steps", "3", "--headless"))
+    for arguments in (command("runs"), command("runs", "--json"), command("inspect", "listed-full", "--json")):
+        with open("/dev/full", "w") as full:
+            result = subprocess.run(arguments, stdout=full, stderr=subprocess.PIPE, text=True, timeout=4 * PATIENCE)
+        assert result.returncode == 74 and "standard output" in result.stderr, result
 
 
 def test_every_command_has_help():

@@ -126,11 +126,59 @@ def test_help_lists_the_keys():
         terminal.wait_for(lambda terminal: terminal.text != shown and "losses" in terminal.text)
 
 
-def test_a_finished_run_leaves_its_summary():
-    with Terminal(train("finished", "--steps", "30")) as terminal:
+def wait_until_over(terminal):
+    terminal.wait_for("q leaves")
+    # The file is closed a moment after the last step.
+    terminal.wait_for(lambda _: "training" != (state(terminal.name) or {}).get("state"))
+
+
+def test_a_finished_run_stays_on_the_screen_until_it_is_left():
+    for name, leave in (
+        ("over-key", lambda terminal: terminal.type("q")),
+        ("over-ctrl-c", lambda terminal: terminal.type("\x03")),
+        ("over-term", lambda terminal: terminal.signal(15)),
+    ):
+        with Terminal(train(name, "--steps", "30")) as terminal:
+            terminal.name = name
+            wait_until_over(terminal)
+            terminal.read(1)
+            assert terminal.process.poll() is None, "the screen closed by itself"
+            assert state(name)["state"] == "finished"
+            leave(terminal)
+            assert terminal.finish() == 0
+            terminal.assert_restored()
+            assert "finished at step 30 of 30" in terminal.after, terminal.after
+
+
+def test_a_terminal_that_hangs_up_after_the_end_is_left():
+    with Terminal(train("over-hangup", "--steps", "30")) as terminal:
+        terminal.name = "over-hangup"
+        wait_until_over(terminal)
+        terminal.signal(1)
         assert terminal.finish() == 0
-        terminal.assert_restored()
-        assert "finished at step 30 of 30" in terminal.after, terminal.after
+    assert state("over-hangup")["state"] == "finished"
+
+
+def test_what_start_up_does_is_said_and_can_be_left_at_once():
+    # A tokenizer of this text takes a second or two: there is time to see it.
+    big = os.path.join(FOLDER, "big.txt")
+    with open(TEXT) as source, open(big, "w") as file:
+        text = source.read()
+        for copy in range(40):
+            file.write("".join(f"{word}{copy} " for word in text.split()))
+    for name, leave, status in (
+        ("start-keys", lambda terminal: terminal.type("qs"), 0),
+        ("start-ctrl-c", lambda terminal: terminal.type("\x03"), 130),
+        ("start-term", lambda terminal: terminal.signal(15), 143),
+    ):
+        options = ["--set", "tokenizer.kind=sentencepiece", "--set", "tokenizer.vocabulary=2000", "--data", big]
+        with Terminal(train(name, *options)) as terminal:
+            terminal.wait_for("training a tokenizer of 2000 pieces")
+            leave(terminal)
+            assert terminal.finish() == status
+            terminal.assert_restored()
+            assert "stopped before the first step" in terminal.after, terminal.after
+        assert state(name) is None, "a run was begun"
 
 
 def test_every_size_is_shown():
