@@ -109,6 +109,10 @@ struct Conductor: ~Copyable {
       }
     }
     view.restore()
+    if tally.ending != nil, outcome == nil, tally.failure != nil {
+      print("the last checkpoint is not stored yet and is tried again for a minute; ctrl-C twice leaves without it …")
+      fflush(nil)
+    }
   }
 
   /// Whether the run ended without being asked to, so that somebody still wants to see how.

@@ -15,7 +15,7 @@ struct LayoutCommand: ParsableCommand {
     @Argument(help: ArgumentHelp("A YAML file.", valueName: "file"))
     var file: String
 
-    @Option(help: ArgumentHelp("Columns and rows of the screen.", valueName: "80x24"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("Columns and rows of the screen.", valueName: "80x24"))
     var size = "80x24"
 
     func run() throws {

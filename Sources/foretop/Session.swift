@@ -177,8 +177,12 @@ final class Session: Sendable {
       let problem = error as? UserError ?? UserError(.inputOutput, "\(error)")
       if !isRetry {
         // The weights are in memory only: whoever watches gets the time to make room.
-        if isAttended { requests.send(Request(.pause, by: .program)) }
-        let advice = isAttended ? "; the run waits: s saves it when there is room, space goes on" : ""
+        let isLast = checkpoint.state.step >= plan.recipe.steps
+        if isAttended, !isLast { requests.send(Request(.pause, by: .program)) }
+        let advice =
+          isLast
+          ? "; it is tried again for a minute"
+          : isAttended ? "; the run waits: s saves it when there is room, space goes on" : ""
         let failure = Occurrence(
           .failure, step: checkpoint.state.step, time: Date().timeIntervalSince1970,
           text: "the checkpoint is not saved: \(problem.message)\(advice)")

@@ -58,7 +58,8 @@ struct Tally {
     if let failure { lines.append("  problem   " + failure) }
     let checkpoint = savedStep.map { "  ·  checkpoint of step \(Figure.grouped($0))" } ?? "  ·  no new checkpoint"
     lines.append("  stored    \(plan.folder)\(checkpoint)")
-    if ending?.reason != .finished { lines.append("  go on     \(plan.command("resume"))") }
+    // A run whose last checkpoint could not be saved has steps to take again.
+    if ending?.reason != .finished || savedStep != step { lines.append("  go on     \(plan.command("resume"))") }
     lines.append("  look      \(plan.command("inspect"))")
     return lines.joined(separator: "\n")
   }
