@@ -16,7 +16,7 @@ swift_build := swift build -c release --no-color-diagnostics
 swift_test := swift test -c release --no-color-diagnostics
 python := .venv/bin/python
 
-.PHONY: help setup build run test bench format lint asm install clean
+.PHONY: help setup build run test bench bench-peers format lint asm install clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -46,6 +46,18 @@ test: setup .venv/ready ## run every test
 bench: setup ## measure speed beside the limit of this machine
 	$(swift_build) --product bench
 	@GOMP_SPINCOUNT=$${GOMP_SPINCOUNT:-500} .build/release/bench $(ARGS)
+
+peers := .venv-peers/bin/python
+
+bench-peers: bench .venv-peers/ready ## measure the same workloads in PyTorch, in turn
+	@for objective in ntp ntp+top; do for precision in bf16 fp32; do \
+	  $(peers) Benchmarks/peers/pytorch_small.py --objective $$objective --precision $$precision; done; done
+	@GOMP_SPINCOUNT=$${GOMP_SPINCOUNT:-500} .build/release/bench $(ARGS)
+
+.venv-peers/ready: Benchmarks/peers/requirements.txt
+	python3 -m venv .venv-peers
+	$(peers) -m pip install --quiet --disable-pip-version-check -r Benchmarks/peers/requirements.txt
+	@touch $@
 
 format: ## format the sources
 	swift format -i -r Package.swift Sources Tests Benchmarks
