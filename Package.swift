@@ -75,7 +75,7 @@ let package = Package(
       name: "RunFileTorture", dependencies: ["RunFile", "Run"], path: "Tests/RunFileTorture", swiftSettings: strict),
     .testTarget(
       name: "RunFileTests", dependencies: ["RunFile", "RunFileTorture", "Run", "Support"],
-      exclude: ["layout.txt", "layout.py", "hostile.py", "live.py", "checkpoint.py"], swiftSettings: strict),
+      exclude: ["layout.txt", "layout.py", "hostile.py", "live.py", "checkpoint.py", "snapshot.py"], swiftSettings: strict),
     .testTarget(name: "TerminalUITests", dependencies: ["TerminalUI"], swiftSettings: strict),
     .testTarget(
       name: "DashboardTests", dependencies: ["Dashboard", "TerminalUI", "Run", "Support"], exclude: ["Golden"],

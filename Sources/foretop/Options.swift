@@ -4,10 +4,16 @@ import Foundation
 import Run
 import TerminalUI
 
-/// Where runs are, and how many threads compute.
-struct PlaceOptions: ParsableArguments {
+/// Where runs are.
+struct FolderOptions: ParsableArguments {
   @Option(help: ArgumentHelp("The folder of all runs.", valueName: "dir"))
   var runs = "runs"
+}
+
+/// Where runs are, and how many threads compute.
+struct PlaceOptions: ParsableArguments {
+  @OptionGroup var folder: FolderOptions
+  var runs: String { folder.runs }
 
   @Option(
     help: ArgumentHelp("Threads that compute; without it, one a core (or as many as the run had).", valueName: "n"))

@@ -1,0 +1,64 @@
+"""What one does with stored runs: commands that check, compare, remove and export them."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+
+from support import *
+
+
+def stored(name, *options, steps=40):
+    """A finished run with a few checkpoints; made once."""
+    if state(name) is None:
+        run(train(name, "--steps", str(steps), "--set", "save.every=10", "--set", "evaluate.every=20", "--headless", *options))
+    return os.path.join(RUNS, name)
+
+
+def lines(verb, *arguments, status=0):
+    return [json.loads(line) for line in run(command(verb, *arguments, "--json"), status=status).stdout.splitlines()]
+
+
+def damage(path, place=None):
+    with open(path, "r+b") as file:
+        file.seek(0, os.SEEK_END)
+        place = file.tell() // 2 if place is None else place
+        file.seek(place)
+        byte = file.read(1)[0]
+        file.seek(place)
+        file.write(bytes([byte ^ 1]))
+
+
+def test_a_run_is_verified_and_damage_is_a_status():
+    folder = stored("verified")
+    checks = lines("verify", "verified")
+    assert all(check["isWhole"] for check in checks) and len(checks) == 13, checks
+    assert run(command("verify", "verified")).stdout.splitlines()[-1].endswith("as it was written: 13 parts checked")
+    damage(os.path.join(folder, "checkpoints", "000000040.h5"))
+    bad = [check for check in lines("verify", "verified", status=65) if not check["isWhole"]]
+    assert [check["check"] for check in bad] == ["checkpoints/000000040.h5"], bad
+    assert "BAD  checkpoints/000000040.h5" in run(command("verify", "verified"), status=65).stdout
+    assert "did you mean verified?" in run(command("verify", "verifeid"), status=66).stderr
+
+
+def test_a_killed_run_is_recovered_by_hand():
+    process = subprocess.Popen(
+        train("killed", *ENDLESS, "--json"), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    for line in process.stdout:
+        if json.loads(line).get("step", 0) >= 20:
+            break
+    assert "process" in run(command("recover", "killed"), status=69).stderr
+    assert all(check["isWhole"] for check in lines("verify", "killed")), "a live run is whole"
+    copy = os.path.join(FOLDER, "live.h5")
+    assert "live.h5: run “killed” with " in run(command("snapshot", "killed", copy)).stdout
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert all(check["isWhole"] for check in lines("verify", "killed"))
+    assert "recovered up to step" in run(command("recover", "killed")).stdout
+    assert not os.path.exists(os.path.join(RUNS, "killed", "run.journal"))
+    assert "nothing to recover" in run(command("recover", "killed")).stdout
+    assert all(check["isWhole"] and not check["notes"] for check in lines("verify", "killed"))
+    assert "exists already" in run(command("snapshot", "killed", copy), status=73).stderr
+    run(command("snapshot", "killed", copy, "--force"))
