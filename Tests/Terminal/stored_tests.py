@@ -2,10 +2,9 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
-import time
+import sys
 
 from support import *
 
@@ -62,3 +61,18 @@ def test_a_killed_run_is_recovered_by_hand():
     assert all(check["isWhole"] and not check["notes"] for check in lines("verify", "killed"))
     assert "exists already" in run(command("snapshot", "killed", copy), status=73).stderr
     run(command("snapshot", "killed", copy, "--force"))
+
+
+def test_tensors_are_listed_and_one_is_shown():
+    stored("tensors")
+    tensors = lines("tensors", "tensors", "--step", "20")
+    assert len(tensors) == 22 and all(tensor["nonFinite"] == 0 for tensor in tensors)
+    embedding = next(tensor for tensor in tensors if tensor["tensor"] == "model/embed_tokens/weight")
+    assert embedding["minimum"] < embedding["mean"] < embedding["maximum"] and embedding["norm"] > 0
+    (one,) = lines("tensors", "tensors", "--tensor", "model.norm.weight")
+    assert one["shape"] == [64] and sum(one["counts"]) == 64 and len(one["edges"]) == len(one["counts"]) + 1
+    table = run(command("tensors", "tensors")).stdout
+    assert table.startswith("TENSOR ") and "lm_head/weight" in table and "tensors at step 40: " in table
+    assert "█" in run(command("tensors", "tensors", "--tensor", "lm_head")).stdout
+    assert "did you mean lm_head/weight?" in run(command("tensors", "tensors", "--tensor", "lm_haed/weight"), status=64).stderr
+    assert "has no checkpoint of step 7" in run(command("tensors", "tensors", "--step", "7"), status=66).stderr
