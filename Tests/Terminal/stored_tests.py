@@ -76,3 +76,63 @@ def test_tensors_are_listed_and_one_is_shown():
     assert "█" in run(command("tensors", "tensors", "--tensor", "lm_head")).stdout
     assert "did you mean lm_head/weight?" in run(command("tensors", "tensors", "--tensor", "lm_haed/weight"), status=64).stderr
     assert "has no checkpoint of step 7" in run(command("tensors", "tensors", "--step", "7"), status=66).stderr
+
+
+def test_two_runs_are_compared():
+    stored("left")
+    stored("right", "--set", "schedule.rate=1e-3")
+    stored("twin")
+    text = run(command("diff", "left", "right")).stdout
+    assert "schedule.rate  0.003  0.001" in text and "40 steps were taken by both" in text and "weights at step 40:" in text
+    same = run(command("diff", "left", "twin")).stdout
+    assert "the recipes are the same" in same and "all losses are equal, to the bit" in same
+    differences = lines("diff", "left", "right")
+    assert differences[0] == {"key": "schedule.rate", "a": 0.003, "b": 0.001}
+    steps = [line for line in differences if "step" in line]
+    assert [line["step"] for line in steps] == list(range(1, 41)) and steps[-1]["a"]["loss"] != steps[-1]["b"]["loss"]
+    tensors = [line for line in differences if "tensor" in line]
+    assert len(tensors) == 22 and all(tensor["norm"] > 0 for tensor in tensors)
+    assert all(line["norm"] == 0 for line in lines("diff", "left", "twin") if "tensor" in line)
+
+
+def test_runs_and_checkpoints_are_removed_after_a_question():
+    folder = stored("pruned", "--set", "save.keep=0")
+    assert checkpoints("pruned") == [10, 20, 30, 40]
+    assert "add --yes" in run(command("prune", "pruned"), status=64).stderr
+    run(command("prune", "pruned", "--keep", "2", "--yes"))
+    assert set(checkpoints("pruned")) >= {30, 40} and 10 not in checkpoints("pruned")
+    terminal = Terminal(command("rm", "pruned"))
+    terminal.wait_for("Remove run “pruned” for good")
+    terminal.type("n\n")
+    assert terminal.finish() == 0 and "run “pruned” stays" in terminal.text
+    assert os.path.exists(folder)
+    assert "add --yes" in run(command("rm", "pruned"), status=64).stderr
+    assert "run “pruned” is removed" in run(command("rm", "pruned", "--yes")).stdout
+    assert not os.path.exists(folder) and state("pruned") is None
+    process = subprocess.Popen(train("going", *ENDLESS, "--json"), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    for line in process.stdout:
+        if json.loads(line).get("step", 0) >= 3:
+            break
+    assert "is being written by process" in run(command("rm", "going", "--yes"), status=69).stderr
+    assert "is being written by process" in run(command("prune", "going", "--yes"), status=69).stderr
+    process.terminate()
+    process.communicate()
+    assert state("going")["state"] == "stopped"
+
+
+def test_runs_are_filtered_sorted_and_chosen():
+    stored("listed-one", "--set", "schedule.rate=2e-3", steps=10)
+    stored("listed-two", "--set", "schedule.rate=1e-3", steps=20)
+
+    def names(*options):
+        rows = run(command("runs", "--filter", "name~listed-", "--columns", "name,schedule.rate", *options)).stdout
+        return [row.split() for row in rows.splitlines()]
+
+    assert names("--sort", "step")[1:] == [["listed-one", "0.002"], ["listed-two", "0.001"]]
+    assert names("--sort", "step", "--reverse")[1:] == [["listed-two", "0.001"], ["listed-one", "0.002"]]
+    assert names("--filter", "schedule.rate<0.0015") == [["NAME", "SCHEDULE.RATE"], ["listed-two", "0.001"]]
+    assert names("--filter", "step>=10", "--filter", "state=finished", "--filter", "name!=listed-two")[1:] == [["listed-one", "0.002"]]
+    assert "fits the filter" in run(command("runs", "--filter", "step>1000")).stdout
+    for options, word in [(["--sort", "los"], "did you mean loss?"), (["--filter", "loss"], "such as loss<3"),
+                          (["--filter", "loss<x"], "is no number"), (["--columns", "nmae"], "did you mean name?")]:
+        assert word in run(command("runs", *options), status=64).stderr
