@@ -22,6 +22,7 @@ struct Foretop: ParsableCommand {
     subcommands: [
       Train.self, Resume.self, Runs.self, Inspect.self, Eval.self, Generate.self, Tokenize.self, LayoutCommand.self,
       Verify.self, Recover.self, Snapshot.self, Tensors.self, Diff.self, Remove.self, Prune.self,
+      ExportCommand.self,
     ])
 
   static func main() {

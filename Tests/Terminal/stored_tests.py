@@ -136,3 +136,72 @@ def test_runs_are_filtered_sorted_and_chosen():
     for options, word in [(["--sort", "los"], "did you mean loss?"), (["--filter", "loss"], "such as loss<3"),
                           (["--filter", "loss<x"], "is no number"), (["--columns", "nmae"], "did you mean name?")]:
         assert word in run(command("runs", *options), status=64).stderr
+
+
+def exported_loss(folder, tokens, context):
+    """What numpy alone loses with an exported model on the windows that `foretop eval` reads."""
+    import numpy as np
+    import llama
+
+    total, count = 0.0, 0
+    for start in range(0, len(tokens) // context * context, context):
+        window = tokens[start:start + context + 1]
+        logits, _ = llama.logits(folder, window[:context])
+        top = logits.max(-1, keepdims=True)
+        logs = logits - top - np.log(np.exp(logits - top).sum(-1, keepdims=True))
+        following = window[1:]
+        total -= logs[np.arange(len(following)), following].sum()
+        count += len(following)
+    return total / count, count
+
+
+def test_an_exported_model_loses_what_eval_says():
+    sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../ExportTests"))
+    stored("exported", "--set", "precision=fp32", "--set", "model.keyValueHeads=1")
+    folder = os.path.join(FOLDER, "huggingface")
+    said = run(command("export", "exported", folder, "--to", "huggingface")).stdout
+    assert "exported at step 40, 21 tensors" in said, said
+    assert sorted(os.listdir(folder)) == [
+        "config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"]
+    part = os.path.join(FOLDER, "part.txt")
+    with open(TEXT) as file, open(part, "w") as out:
+        out.write(file.read(2000))
+    tokens = json.loads(run(command("tokenize", "exported", part, "--json")).stdout)["tokens"]
+    expected = json.loads(run(command("eval", "exported", "--data", part, "--json")).stdout)
+    loss, count = exported_loss(folder, tokens, 64)
+    assert count == expected["positions"] and abs(loss - expected["loss"]["ntp"]) < 1e-5, (loss, count, expected)
+    assert "is not empty" in run(command("export", "exported", folder, "--to", "huggingface"), status=73).stderr
+    run(command("export", "exported", folder, "--to", "huggingface", "--force", "--with-heads", "--step", "20"))
+    import llama
+    assert "top_head.weight" in llama.tensors(os.path.join(folder, "model.safetensors"))
+
+
+def test_a_run_goes_out_as_tensors_and_as_lines():
+    sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../ExportTests"))
+    import csv
+    import h5py
+    import llama
+    import numpy as np
+
+    path = stored("numbers")
+    out = {kind: os.path.join(FOLDER, "numbers." + kind) for kind in ("safetensors", "csv", "jsonl")}
+    for kind, file in out.items():
+        run(command("export", "numbers", file, "--to", kind))
+        assert "exists already" in run(command("export", "numbers", file, "--to", kind), status=73).stderr
+    tensors = llama.tensors(out["safetensors"])
+    with h5py.File(os.path.join(path, "checkpoints", "000000040.h5")) as file:
+        assert len(tensors) == 22
+        for name, values in tensors.items():
+            assert np.array_equal(values, file["model/" + name.replace(".", "/")][:]), name
+    with h5py.File(os.path.join(path, "run.h5")) as file, open(out["csv"]) as table:
+        rows = list(csv.DictReader(table))
+        for name in ("step", "rate", "loss/ntp", "phase/forward"):
+            assert np.array_equal(np.array([row[name] for row in rows], file["metrics"][name].dtype), file["metrics"][name][:])
+        held_out = [float(row["heldout/loss/top"]) for row in rows if row["heldout/loss/top"]]
+        assert np.array_equal(np.array(held_out, "f4"), file["heldout/loss/top"][:])
+    with open(out["jsonl"]) as file:
+        objects = [json.loads(line) for line in file]
+    assert [event for event in objects if event["event"] == "step"] == events("numbers", "step")
+    assert [event for event in objects if event["event"] == "heldout"] == events("numbers", "heldout")
+    assert "--with-heads" in run(command("export", "numbers", "x.csv", "--to", "csv", "--with-heads"), status=64).stderr
+    assert "parquet" in run(command("export", "numbers", "x", "--to", "parquet"), status=64).stderr
