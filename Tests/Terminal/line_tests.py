@@ -166,7 +166,7 @@ def test_bad_input_gets_a_sentence_and_a_status():
 
 def test_every_command_has_help():
     for verb in ([], ["train"], ["resume"], ["runs"], ["inspect"], ["eval"], ["generate"], ["tokenize"], ["layout", "check"],
-                 ["verify"], ["recover"], ["snapshot"]):
+                 ["verify"], ["recover"], ["snapshot"], ["tensors"], ["diff"], ["rm"], ["prune"], ["export"]):
         assert "USAGE: foretop" in run([PROGRAM, *verb, "--help"]).stdout
     assert re.fullmatch(r"\d+\.\d+\.\d+\n", run([PROGRAM, "--version"]).stdout)
 

@@ -205,3 +205,23 @@ def test_a_run_goes_out_as_tensors_and_as_lines():
     assert [event for event in objects if event["event"] == "heldout"] == events("numbers", "heldout")
     assert "--with-heads" in run(command("export", "numbers", "x.csv", "--to", "csv", "--with-heads"), status=64).stderr
     assert "parquet" in run(command("export", "numbers", "x", "--to", "parquet"), status=64).stderr
+
+
+def test_the_python_example_reads_runs():
+    example = os.path.join(os.path.dirname(__file__), "../../docs/read_a_run.py")
+    path = stored("read", "--set", "sample.every=20")
+    said = run([sys.executable, example, path]).stdout
+    for words in ("read: 9", "40 steps", "loss/ntp, smoothed, in nats", "loss/top", "step     40  loss/ntp", "saved     saved checkpoints",
+                  "written at step 40: And", "000000040.h5: step 40", "model/layers/0/mlp/up_proj/weight"):
+        assert words in said, f"“{words}” is not in:\n{said}"
+    copy = os.path.join(FOLDER, "read.h5")
+    run(command("snapshot", "read", copy))
+    assert run([sys.executable, example, copy]).stdout in said
+    process = subprocess.Popen(train("read-live", *ENDLESS, "--json"), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    for line in process.stdout:
+        if json.loads(line).get("step", 0) >= 60:
+            break
+    live = run([sys.executable, example, os.path.join(RUNS, "read-live")]).stdout
+    process.terminate()
+    process.communicate()
+    assert "loss/ntp, smoothed" in live or "no step was taken yet" in live, live
