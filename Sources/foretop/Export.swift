@@ -17,17 +17,20 @@ struct ExportCommand: ParsableCommand {
       safetensors   all weights of a checkpoint in one file
       csv           a line a step, held-out losses beside it
       jsonl         a JSON object a step and an evaluation, as --json prints them
+      tensorboard   a folder with an event file that TensorBoard shows
       """)
 
-  enum Format: String, ExpressibleByArgument, CaseIterable { case huggingface, safetensors, csv, jsonl }
+  enum Format: String, ExpressibleByArgument, CaseIterable { case huggingface, safetensors, csv, jsonl, tensorboard }
 
   @Argument(help: ArgumentHelp("The run's name.", valueName: "name"))
   var name: String
 
-  @Argument(help: ArgumentHelp("The file or, for huggingface, the folder to write.", valueName: "path"))
+  @Argument(help: ArgumentHelp("The file to write; the folder for huggingface and tensorboard.", valueName: "path"))
   var path: String
 
-  @Option(name: .customLong("to"), help: ArgumentHelp("huggingface, safetensors, csv or jsonl.", valueName: "format"))
+  @Option(
+    name: .customLong("to"),
+    help: ArgumentHelp("huggingface, safetensors, csv, jsonl or tensorboard.", valueName: "format"))
   var format: Format
 
   @Option(help: ArgumentHelp("The checkpoint's step; without it, the last one.", valueName: "n"))
@@ -42,7 +45,7 @@ struct ExportCommand: ParsableCommand {
   @OptionGroup var place: FolderOptions
 
   func validate() throws {
-    if step != nil, format == .csv || format == .jsonl {
+    if step != nil, format != .huggingface, format != .safetensors {
       throw ValidationError("--step chooses a checkpoint, and \(format.rawValue) has the numbers of all steps")
     }
     if withHeads, format != .huggingface {
@@ -56,6 +59,7 @@ struct ExportCommand: ParsableCommand {
     case .huggingface: try writeModel(StoredRun.checkpoint(of: archive, step: step))
     case .safetensors: try writeTensors(StoredRun.checkpoint(of: archive, step: step))
     case .csv, .jsonl: try writeNumbers(archive)
+    case .tensorboard: try writeEvents(archive)
     }
   }
 
@@ -108,5 +112,16 @@ struct ExportCommand: ParsableCommand {
       }
     }
     print("\(path): \(name), \(Figure.grouped(lines)) \(lines == 1 ? "line" : "lines")")
+  }
+
+  private func writeEvents(_ archive: Archive) throws {
+    // Other runs may lie beside it: TensorBoard shows all of a folder.
+    try WholeFile.prepareFolder(path, isReplacing: true)
+    let events = try archive.events()
+    let file = "\(path)/\(TensorBoard.fileName(run: name, time: archive.beginning.time))"
+    try WholeFile.writePieces(file, isReplacing: force) { take in
+      try TensorBoard.write(events, heads: archive.recipe.heads, take)
+    }
+    print("\(file): \(name); “tensorboard --logdir \(path)” shows it")
   }
 }

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
 
@@ -225,3 +226,82 @@ def test_the_python_example_reads_runs():
     process.terminate()
     process.communicate()
     assert "loss/ntp, smoothed" in live or "no step was taken yet" in live, live
+
+
+def crc32c(data):
+    value = 0xFFFFFFFF
+    for byte in data:
+        value ^= byte
+        for _ in range(8):
+            value = value >> 1 ^ (0x82F63B78 if value & 1 else 0)
+    return ~value & 0xFFFFFFFF
+
+
+def records(data):
+    """The contents of a TFRecord file, its checksums checked."""
+    place = 0
+
+    def taken(count):
+        nonlocal place
+        place += count
+        return data[place - count:place]
+
+    def check(content):
+        value = crc32c(content)
+        masked = ((value >> 15 | value << 17) + 0xA282EAD8) & 0xFFFFFFFF
+        assert taken(4) == struct.pack("<I", masked)
+        return content
+
+    while place < len(data):
+        (length,) = struct.unpack("<Q", check(taken(8)))
+        yield check(taken(length))
+
+
+def fields(message):
+    """A protocol buffer as a list of numbers and values."""
+    place, found = 0, []
+
+    def varint():
+        nonlocal place
+        value, shift = 0, 0
+        while True:
+            byte = message[place]
+            place += 1
+            value |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                return value
+
+    while place < len(message):
+        tag = varint()
+        size = {0: 0, 1: 8, 5: 4}.get(tag & 7)
+        if tag & 7 == 0:
+            found.append((tag >> 3, varint()))
+            continue
+        size = varint() if tag & 7 == 2 else size
+        value = message[place:place + size]
+        place += size
+        found.append((tag >> 3, value if tag & 7 == 2 else struct.unpack("<d" if size == 8 else "<f", value)[0]))
+    return found
+
+
+def test_a_run_goes_out_to_tensorboard():
+    stored("board")
+    folder = os.path.join(FOLDER, "board")
+    run(command("export", "board", folder, "--to", "tensorboard"))
+    (name,) = os.listdir(folder)
+    assert name.startswith("events.out.tfevents.") and name.endswith(".board"), name
+    with open(os.path.join(folder, name), "rb") as file:
+        first, *rest = [dict(fields(record)) for record in records(file.read())]
+    assert first[3] == b"brain.Event:2"
+    scalars = {}
+    for event in rest:
+        for _, value in fields(event[5]):
+            parts = dict(fields(value))
+            scalars.setdefault(parts[1].decode(), {})[event[2]] = parts[2]
+    steps = {event["step"]: event for event in events("board", "step")}
+    assert sorted(scalars["loss/ntp"]) == list(range(1, 41))
+    for step, loss in scalars["loss/ntp"].items():
+        assert abs(loss - steps[step]["loss"]["ntp"]) < 1e-6 * loss
+    assert {event["step"] for event in events("board", "heldout")} == set(scalars["heldout/loss/top"])
+    assert "exists already" in run(command("export", "board", folder, "--to", "tensorboard"), status=73).stderr
