@@ -17,7 +17,7 @@ package struct HuggingFace: Sendable {
   /// - Parameters:
   ///   - epsilon: of every RMSNorm.
   ///   - addsSpaceBefore: whether the tokenizer puts a space before every text.
-  ///   - withHeads: whether what Llama does not have (the TOP head) is kept as tensors of other names.
+  ///   - withHeads: whether what Llama does not have, such as the TOP head, is kept as tensors of other names.
   /// - Throws: `UserError` when the network has no NTP head, without which there is no causal language model.
   package init(_ checkpoint: Checkpoint, inner: Int, epsilon: Float, addsSpaceBefore: Bool, withHeads: Bool) throws {
     let recipe = checkpoint.recipe
@@ -29,7 +29,8 @@ package struct HuggingFace: Sendable {
     }
     tensors = checkpoint.tensors.filter { withHeads || $0.path.hasPrefix("model/") || $0.path.hasPrefix("lm_head/") }
     let config = Self.config(
-      recipe, vocabulary: checkpoint.tokenizer.vocabulary, inner: inner, epsilon: epsilon)
+      recipe, vocabulary: checkpoint.tokenizer.vocabulary, blocks: Self.blocks(of: checkpoint), inner: inner,
+      epsilon: epsilon)
     let generation = JSON.object([
       JSON.Member("_from_model_config", .flag(true)), JSON.Member("do_sample", .flag(true)),
     ])
@@ -40,14 +41,19 @@ package struct HuggingFace: Sendable {
       ]
   }
 
+  /// Blocks on the way to the NTP head: those that there are, whatever heads have blocks of their own.
+  private static func blocks(of checkpoint: Checkpoint) -> Int {
+    checkpoint.tensors.count { $0.path.hasPrefix("model/layers/") && $0.path.hasSuffix("/input_layernorm/weight") }
+  }
+
   private static func config(
-    _ recipe: Recipe, vocabulary: Int, inner: Int, epsilon: Float
+    _ recipe: Recipe, vocabulary: Int, blocks: Int, inner: Int, epsilon: Float
   ) -> JSON {
     let model = recipe.model
     return .object([
       JSON.Member("architectures", .array([.text("LlamaForCausalLM")])), JSON.Member("model_type", .text("llama")),
       JSON.Member("vocab_size", .integer(vocabulary)), JSON.Member("hidden_size", .integer(model.width)),
-      JSON.Member("intermediate_size", .integer(inner)), JSON.Member("num_hidden_layers", .integer(model.blocks)),
+      JSON.Member("intermediate_size", .integer(inner)), JSON.Member("num_hidden_layers", .integer(blocks)),
       JSON.Member("num_attention_heads", .integer(model.heads)),
       JSON.Member("num_key_value_heads", .integer(model.keyValueHeads)),
       JSON.Member("head_dim", .integer(model.width / model.heads)), JSON.Member("hidden_act", .text("silu")),

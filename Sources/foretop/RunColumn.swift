@@ -102,7 +102,7 @@ struct RunColumn {
     case .integer(let number): .number(Double(number))
     case .unsigned(let number): .number(Double(number))
     case .number(let number): .number(number)
-    case .flag, .text, .texts: .text(words(value))
+    default: .text(words(value))
     }
   }
 

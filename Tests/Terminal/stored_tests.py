@@ -45,23 +45,23 @@ def test_a_run_is_verified_and_damage_is_a_status():
 
 def test_a_killed_run_is_recovered_by_hand():
     process = subprocess.Popen(
-        train("killed", *ENDLESS, "--json"), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+        train("by-hand", *ENDLESS, "--json"), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
     for line in process.stdout:
         if json.loads(line).get("step", 0) >= 20:
             break
-    assert "process" in run(command("recover", "killed"), status=69).stderr
-    assert all(check["isWhole"] for check in lines("verify", "killed")), "a live run is whole"
+    assert "process" in run(command("recover", "by-hand"), status=69).stderr
+    assert all(check["isWhole"] for check in lines("verify", "by-hand")), "a live run is whole"
     copy = os.path.join(FOLDER, "live.h5")
-    assert "live.h5: run “killed” with " in run(command("snapshot", "killed", copy)).stdout
+    assert "live.h5: run “by-hand” with " in run(command("snapshot", "by-hand", copy)).stdout
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    assert all(check["isWhole"] for check in lines("verify", "killed"))
-    assert "recovered up to step" in run(command("recover", "killed")).stdout
-    assert not os.path.exists(os.path.join(RUNS, "killed", "run.journal"))
-    assert "nothing to recover" in run(command("recover", "killed")).stdout
-    assert all(check["isWhole"] and not check["notes"] for check in lines("verify", "killed"))
-    assert "exists already" in run(command("snapshot", "killed", copy), status=73).stderr
-    run(command("snapshot", "killed", copy, "--force"))
+    assert all(check["isWhole"] for check in lines("verify", "by-hand"))
+    assert "recovered up to step" in run(command("recover", "by-hand")).stdout
+    assert not os.path.exists(os.path.join(RUNS, "by-hand", "run.journal"))
+    assert "nothing to recover" in run(command("recover", "by-hand")).stdout
+    assert all(check["isWhole"] and not check["notes"] for check in lines("verify", "by-hand"))
+    assert "exists already" in run(command("snapshot", "by-hand", copy), status=73).stderr
+    run(command("snapshot", "by-hand", copy, "--force"))
 
 
 def test_tensors_are_listed_and_one_is_shown():
@@ -133,7 +133,7 @@ def test_runs_are_filtered_sorted_and_chosen():
     assert names("--sort", "step", "--reverse")[1:] == [["listed-two", "0.001"], ["listed-one", "0.002"]]
     assert names("--filter", "schedule.rate<0.0015") == [["NAME", "SCHEDULE.RATE"], ["listed-two", "0.001"]]
     assert names("--filter", "step>=10", "--filter", "state=finished", "--filter", "name!=listed-two")[1:] == [["listed-one", "0.002"]]
-    assert "fits the filter" in run(command("runs", "--filter", "step>1000")).stdout
+    assert "fits the filter" in run(command("runs", "--filter", "step>1000", "--filter", "name~listed-")).stdout
     for options, word in [(["--sort", "los"], "did you mean loss?"), (["--filter", "loss"], "such as loss<3"),
                           (["--filter", "loss<x"], "is no number"), (["--columns", "nmae"], "did you mean name?")]:
         assert word in run(command("runs", *options), status=64).stderr
@@ -184,11 +184,11 @@ def test_a_run_goes_out_as_tensors_and_as_lines():
     import llama
     import numpy as np
 
-    path = stored("numbers")
-    out = {kind: os.path.join(FOLDER, "numbers." + kind) for kind in ("safetensors", "csv", "jsonl")}
+    path = stored("lines-out")
+    out = {kind: os.path.join(FOLDER, "lines-out." + kind) for kind in ("safetensors", "csv", "jsonl")}
     for kind, file in out.items():
-        run(command("export", "numbers", file, "--to", kind))
-        assert "exists already" in run(command("export", "numbers", file, "--to", kind), status=73).stderr
+        run(command("export", "lines-out", file, "--to", kind))
+        assert "exists already" in run(command("export", "lines-out", file, "--to", kind), status=73).stderr
     tensors = llama.tensors(out["safetensors"])
     with h5py.File(os.path.join(path, "checkpoints", "000000040.h5")) as file:
         assert len(tensors) == 22
@@ -202,10 +202,10 @@ def test_a_run_goes_out_as_tensors_and_as_lines():
         assert np.array_equal(np.array(held_out, "f4"), file["heldout/loss/top"][:])
     with open(out["jsonl"]) as file:
         objects = [json.loads(line) for line in file]
-    assert [event for event in objects if event["event"] == "step"] == events("numbers", "step")
-    assert [event for event in objects if event["event"] == "heldout"] == events("numbers", "heldout")
-    assert "--with-heads" in run(command("export", "numbers", "x.csv", "--to", "csv", "--with-heads"), status=64).stderr
-    assert "parquet" in run(command("export", "numbers", "x", "--to", "parquet"), status=64).stderr
+    assert [event for event in objects if event["event"] == "step"] == events("lines-out", "step")
+    assert [event for event in objects if event["event"] == "heldout"] == events("lines-out", "heldout")
+    assert "--with-heads" in run(command("export", "lines-out", "x.csv", "--to", "csv", "--with-heads"), status=64).stderr
+    assert "parquet" in run(command("export", "lines-out", "x", "--to", "parquet"), status=64).stderr
 
 
 def test_the_python_example_reads_runs():
