@@ -212,7 +212,7 @@ def test_the_python_example_reads_runs():
     example = os.path.join(os.path.dirname(__file__), "../../docs/read_a_run.py")
     path = stored("read", "--set", "sample.every=20")
     said = run([sys.executable, example, path]).stdout
-    for words in ("read: 9", "40 steps", "loss/ntp, smoothed, in nats", "loss/top", "step     40  loss/ntp", "saved     saved checkpoints",
+    for words in ("read: 86464 parameters, text.txt", "40 steps", "loss/ntp, smoothed, in nats", "loss/top", "step     40  loss/ntp", "saved     saved checkpoints",
                   "written at step 40: And", "000000040.h5: step 40", "model/layers/0/mlp/up_proj/weight"):
         assert words in said, f"“{words}” is not in:\n{said}"
     copy = os.path.join(FOLDER, "read.h5")
