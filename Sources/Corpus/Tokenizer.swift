@@ -68,6 +68,14 @@ package struct Tokenizer: Sendable {
     kind == .bytes ? kind.rawValue : "\(kind.rawValue) \(vocabulary)"
   }
 
+  /// Whether a space is put before every text, as Llama's models do it.
+  package var addsSpaceBefore: Bool {
+    switch table {
+    case .pieces(let pieces): pieces.addsSpaceBefore
+    case .bytes, .characters: false
+    }
+  }
+
   /// The tokens of bytes, which may be any.
   package func tokens(of bytes: [UInt8]) -> [Int32] {
     bytes.withUnsafeBytes { tokens(of: $0) }

@@ -23,6 +23,7 @@ package enum JSON: Sendable, Equatable {
   case float(Float)
   case double(Double)
   case flag(Bool)
+  case null
 
   /// One line, without spaces.
   package var line: String {
@@ -74,6 +75,7 @@ package enum JSON: Sendable, Equatable {
     case .float(let value): line += value.isFinite ? "\(value)" : Self.nameOfNonFinite(Double(value))
     case .double(let value): line += value.isFinite ? "\(value)" : Self.nameOfNonFinite(value)
     case .flag(let value): line += value ? "true" : "false"
+    case .null: line += "null"
     }
   }
 

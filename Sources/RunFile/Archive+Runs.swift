@@ -26,6 +26,8 @@ package struct RunSummary: Sendable {
   package var bytes = 0
   package var checkpoints = 0
   package var error: String?
+  /// As the newest session began with it; nil where the run cannot be read.
+  package var recipe: Recipe?
 }
 
 extension Archive {
@@ -62,6 +64,7 @@ extension Archive {
     let store = try open()
     var summary = RunSummary(name: name, state: state)
     summary.steps = recipe.steps
+    summary.recipe = recipe
     summary.parameters = beginning.parameters
     summary.heads = heads
     summary.created = try Group.fraction("created", on: "/", in: store.file)

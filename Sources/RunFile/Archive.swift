@@ -45,7 +45,7 @@ package struct Archive: Sendable {
 
   func open() throws -> Store { try Self.open(folder) }
 
-  private static func open(_ folder: String) throws -> Store {
+  static func open(_ folder: String) throws -> Store {
     let path = folder + "/run.h5"
     guard isThere(folder) else { throw missing(folder) }
     var tries = 0

@@ -8,10 +8,10 @@ struct FileDescriptor: ~Copyable {
   let number: Int32
   let path: String
 
-  /// Opens, or with `O_CREAT` creates, a file that only its owner may read and write.
-  init(opening path: String, _ flags: Int32) throws {
+  /// Opens, or with `O_CREAT` creates, a file that only its owner may read and write where `mode` says no more.
+  init(opening path: String, _ flags: Int32, mode: mode_t = 0o600) throws {
     self.path = path
-    number = open(path, flags | O_CLOEXEC, 0o600)
+    number = open(path, flags | O_CLOEXEC, mode)
     if number < 0 {
       let verb = flags & O_CREAT == 0 ? "open" : "create"
       throw Failure(verb, path, errno == ENOENT ? .noInput : flags & O_CREAT == 0 ? .inputOutput : .cannotCreate).error

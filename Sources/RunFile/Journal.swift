@@ -22,7 +22,7 @@ final class Journal {
     static let sessions: UInt8 = 17
   }
 
-  private static let magic = Array("foretop journal1".utf8)
+  static let magic = Array("foretop journal1".utf8)
 
   private let file: FileDescriptor
   private var end: Int

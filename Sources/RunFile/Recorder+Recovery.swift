@@ -2,6 +2,17 @@
 import Foundation
 import Run
 
+extension Archive {
+  /// Whether the last session of a run closed its file: nothing is left to be recovered.
+  package static func isClosed(_ folder: String) throws -> Bool {
+    guard isThere(folder) else { throw missing(folder) }
+    guard !RunLock.isHeld(folder: folder), Folder.exists(Recovery.file(folder)) else { return false }
+    let path = Recovery.file(folder)
+    let block = try FileDescriptor(opening: path, O_RDONLY).read(at: 0, count: Superblock.size)
+    return try !Folder.exists(Recovery.journal(folder)) && !Superblock(block, path: path).isMarkedOpen
+  }
+}
+
 extension Recorder {
   /// Repairs what a crash left of a run, so that any HDF5 tool opens it. A run that ended well stays as it is.
   /// - Throws: `UserError` when a process writes the run, or nothing can be made of its files.

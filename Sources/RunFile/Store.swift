@@ -54,9 +54,15 @@ final class Store {
     try fill(File(creatingLive: path, inMemory: true), beginning)
   }
 
-  private static func fill(_ file: File, _ beginning: Beginning) throws -> Store {
+  /// Creates it as a file for every HDF5 from 1.8 on, without readers beside the writer.
+  static func createPlain(_ path: String, beginning: Beginning) throws -> Store {
+    try FileDescriptor.requireRoom(8 << 20, at: path)
+    return try fill(File(creatingPlain: path), beginning, isLive: false)
+  }
+
+  private static func fill(_ file: File, _ beginning: Beginning, isLive: Bool = true) throws -> Store {
     do {
-      return try Store(filling: file, beginning)
+      return try Store(filling: file, beginning, isLive: isLive)
     } catch {
       // Closing a file that could not be written may end the process.
       file.abandon()
@@ -64,7 +70,7 @@ final class Store {
     }
   }
 
-  private init(filling file: File, _ beginning: Beginning) throws {
+  private init(filling file: File, _ beginning: Beginning, isLive: Bool) throws {
     self.file = file
     heads = beginning.recipe.heads
     stepMetrics = Metric.ofSteps(heads: heads)
@@ -97,7 +103,7 @@ final class Store {
       longName: "from each start of the program to its end; an empty how: not ended, or killed", in: file)
     try Self.labelPlots(file, inner)
     try file.flush()
-    guard !file.isInMemory else { return }
+    guard isLive, !file.isInMemory else { return }
     try reserve()
     try file.startLive()
     try file.flush()
@@ -150,11 +156,12 @@ final class Store {
   var waitingSize: Int { tables.reduce(0) { $0 + $1.waitingSize } + ledgers.reduce(0) { $0 + $1.waitingSize } }
 
   /// Makes sure that the disk has room for what waits. libhdf5 must never meet a full disk: it would end the process.
-  func reserve() throws {
+  /// - Parameter more: bytes beyond what waits.
+  func reserve(more: Int = 0) throws {
     HDF5.start()
     guard !file.isInMemory else { return }
     let end = Int(file.end)
-    let needed = end + waitingSize + 1 << 20
+    let needed = end + waitingSize + more + 1 << 20
     guard needed > reserved else { return }
     let ahead = needed + 4 << 20
     if let refusal = FileDescriptor.reserve(try file.descriptor(), from: end, to: ahead, path: file.path) {

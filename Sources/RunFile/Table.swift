@@ -131,6 +131,11 @@ final class Table {
     byteCount = try bytes?.count() ?? 0
   }
 
+  /// How many rows each of its datasets has; the bytes of the rows not among them.
+  func lengths() throws -> [(path: String, rows: Int)] {
+    try (datasets + [commit] + (ends.map { [$0] } ?? [])).map { ($0.path, try $0.count()) }
+  }
+
   private var all: [Dataset] { datasets + [commit] + (ends.map { [$0] } ?? []) + (bytes.map { [$0] } ?? []) }
 
   /// Lets go of the file. What waits stays, for `adopt`.

@@ -29,7 +29,7 @@ struct Eval: ParsableCommand {
 
   func run() throws {
     Patience.choose()
-    let archive = try StoredRun.archive(name, in: place)
+    let archive = try StoredRun.archive(name, in: place.folder)
     let checkpoint = try StoredRun.checkpoint(of: archive)
     let text = try text(for: checkpoint)
     let reader = try Reader(checkpoint, threads: place.threads(before: archive.beginning.threads))

@@ -41,7 +41,7 @@ struct Generate: ParsableCommand {
 
   func run() throws {
     Patience.choose()
-    let archive = try StoredRun.archive(name, in: place)
+    let archive = try StoredRun.archive(name, in: place.folder)
     let checkpoint = try StoredRun.checkpoint(of: archive)
     let tokenizer = try Tokenizer(checkpoint.tokenizer)
     let start = tokenizer.tokens(of: prompt)

@@ -18,7 +18,7 @@ struct Inspect: ParsableCommand {
   @OptionGroup var screen: ScreenOptions
 
   func run() throws {
-    let archive = try StoredRun.archive(name, in: place)
+    let archive = try StoredRun.archive(name, in: place.folder)
     let events = try archive.events()
     if screen.json {
       for event in events { print(event.json) }

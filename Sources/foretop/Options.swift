@@ -4,10 +4,21 @@ import Foundation
 import Run
 import TerminalUI
 
-/// Where runs are, and how many threads compute.
-struct PlaceOptions: ParsableArguments {
+/// Where runs are.
+struct FolderOptions: ParsableArguments {
   @Option(help: ArgumentHelp("The folder of all runs.", valueName: "dir"))
   var runs = "runs"
+
+  func validate() throws {
+    // An empty one would be the root of the file system.
+    if runs.isEmpty { throw ValidationError("--runs is empty: give a folder, such as --runs runs") }
+  }
+}
+
+/// Where runs are, and how many threads compute.
+struct PlaceOptions: ParsableArguments {
+  @OptionGroup var folder: FolderOptions
+  var runs: String { folder.runs }
 
   // Unconditional, here and elsewhere: -1 is a wrong number, and not an option.
   @Option(
@@ -16,8 +27,6 @@ struct PlaceOptions: ParsableArguments {
   var threads: Int?
 
   func validate() throws {
-    // An empty one would be the root of the file system.
-    if runs.isEmpty { throw ValidationError("--runs is empty: give a folder, such as --runs runs") }
     if let threads, !(1...1024).contains(threads) {
       throw ValidationError("--threads must be from 1 to 1024, and \(threads) is not")
     }

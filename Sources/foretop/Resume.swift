@@ -29,7 +29,7 @@ struct Resume: ParsableCommand {
 
   func run() throws {
     Patience.choose()
-    let archive = try StoredRun.archive(name, in: place)
+    let archive = try StoredRun.archive(name, in: place.folder)
     guard archive.state != .training else {
       throw UserError(.usage, "run “\(name)” is going on in another process: stop that one first")
     }

@@ -6,63 +6,66 @@ import RunFile
 import TerminalUI
 
 struct Runs: ParsableCommand {
-  static let configuration = CommandConfiguration(abstract: "Lists the runs.")
+  static let configuration = CommandConfiguration(
+    abstract: "Lists the runs.",
+    discussion: """
+      Columns are name, state, step, tokens, parameters, loss, heldout, best, saved, size, changed, created, and every key of \
+      a recipe, such as schedule.rate. loss and heldout sort and filter by the first head. “foretop runs --filter \
+      state=finished --filter 'best<3' --sort best” lists the good ones, best first.
+      """)
 
   @OptionGroup var place: PlaceOptions
+
+  @Option(
+    help: ArgumentHelp("Lists only these: a column, one of = != < <= > >= ~ (contains), a value.", valueName: "filter"))
+  var filter: [String] = []
+
+  @Option(
+    help: ArgumentHelp("Sorts by a column, lowest first; without it, the last changed first.", valueName: "column"))
+  var sort: String?
+
+  @Flag(help: "Sorts the other way round.")
+  var reverse = false
+
+  @Option(help: ArgumentHelp("The columns to list, with commas between.", valueName: "columns"))
+  var columns: String?
 
   @Flag(help: "Prints a JSON object a run and line.")
   var json = false
 
   func run() throws {
-    let runs = try Archive.runs(in: place.runs).sorted { ($0.changed ?? 0) > ($1.changed ?? 0) }
+    let columns = try
+      (self.columns.map { $0.split(separator: ",").map { String($0).trimmingSpaces } } ?? RunColumn.usual)
+      .map { try RunColumn(named: $0, option: "--columns") }
+    guard !columns.isEmpty else { throw UserError(.usage, "--columns names none: write some, such as name,best") }
+    let filters = try filter.map(RunFilter.init)
+    let order = try RunColumn(named: sort ?? "changed", option: "--sort")
+    let all = try Archive.runs(in: place.runs)
+    let runs = all.filter { run in filters.allSatisfy { $0.admits(run) } }
+      .sorted { order.precedes($0, $1, isReversed: reverse != (sort == nil)) }
     if json {
       for run in runs { print(run.json.line) }
       return
     }
-    guard !runs.isEmpty else {
+    guard !all.isEmpty else {
       print("there are no runs in \(place.runs) yet: “foretop train” begins one")
       return
     }
-    let now = Date().timeIntervalSince1970
-    let header = [
-      "NAME", "STATE", "STEP", "TOKENS", "PARAMETERS", "LOSS", "HELD-OUT", "BEST", "SAVED", "SIZE", "CHANGED",
-    ]
-    print(Self.table([header] + runs.map { $0.cells(now: now) }, right: [2, 3, 4, 8, 9]))
+    guard !runs.isEmpty else {
+      print("none of the \(all.count) runs in \(place.runs) fits the filter")
+      return
+    }
+    let rows = [columns.map { Self.header($0.name) }] + runs.map { run in columns.map { $0.cell(run) } }
+    print(TextTable.text(rows, right: Set(columns.indices.filter { columns[$0].isRight })))
     for run in runs {
       if let error = run.error { print("\(run.name): \(error)") }
     }
   }
 
-  /// Columns as wide as their widest cell; those in `right` are aligned to the right.
-  private static func table(_ rows: [[String]], right: Set<Int>) -> String {
-    let widths = rows[0].indices.map { column in rows.map { $0[column].width }.max() ?? 0 }
-    return rows.map { row in
-      let cells = row.enumerated().map { column, cell in
-        let space = String(repeating: " ", count: widths[column] - cell.width)
-        return right.contains(column) ? space + cell : cell + space
-      }
-      return String(cells.joined(separator: "  ").reversed().drop { $0 == " " }.reversed())
-    }.joined(separator: "\n")
-  }
+  private static func header(_ name: String) -> String { name == "heldout" ? "HELD-OUT" : name.uppercased() }
 }
 
 extension RunSummary {
-  fileprivate func cells(now: Double) -> [String] {
-    guard error == nil else {
-      return [name, state?.rawValue ?? "unreadable"] + Array(repeating: "", count: 9)
-    }
-    return [
-      name, state?.rawValue ?? "", "\(Figure.grouped(step))/\(Figure.grouped(steps))", Figure.short(Double(tokens)),
-      Figure.short(Double(parameters)), Self.words(last), Self.words(heldOut),
-      best.map { Figure.loss(Double($0)) } ?? "", "\(checkpoints)", Figure.bytes(Double(bytes)),
-      changed.map { Figure.duration(max(now - $0, 0)) + " ago" } ?? "",
-    ]
-  }
-
-  private static func words(_ losses: [HeadLoss]) -> String {
-    losses.map { "\($0.head.name) \(Figure.loss(Double($0.loss)))" }.joined(separator: " ")
-  }
-
   fileprivate var json: JSON {
     var members = [JSON.Member("name", .text(name)), JSON.Member("state", .text(state?.rawValue ?? "unreadable"))]
     if let error { return .object(members + [JSON.Member("error", .text(error))]) }

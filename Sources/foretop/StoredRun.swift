@@ -7,7 +7,7 @@ import RunFile
 enum StoredRun {
   /// Opens a run.
   /// - Throws: `UserError` that names the nearest run where there is none of this name.
-  static func archive(_ name: String, in place: PlaceOptions) throws -> Archive {
+  static func archive(_ name: String, in place: FolderOptions) throws -> Archive {
     let folder = try folder(name, in: place)
     do {
       return try Archive(opening: folder)
@@ -21,9 +21,9 @@ enum StoredRun {
     }
   }
 
-  /// A run's folder.
+  /// The folder of a run, which may be damaged.
   /// - Throws: `UserError` that names the nearest run where there is none of this name.
-  static func folder(_ name: String, in place: PlaceOptions) throws -> String {
+  static func folder(_ name: String, in place: FolderOptions) throws -> String {
     try RunName.check(name)
     let folder = place.runs.hasSuffix("/") ? place.runs + name : "\(place.runs)/\(name)"
     guard FileManager.default.fileExists(atPath: folder) else {
@@ -36,9 +36,9 @@ enum StoredRun {
     return folder
   }
 
-  /// A run's newest good checkpoint. What was passed over is said on standard error.
-  static func checkpoint(of archive: Archive) throws -> Checkpoint {
-    let (checkpoint, warnings) = try archive.checkpoint()
+  /// A run's newest good checkpoint, or that of a step. What was passed over is said on standard error.
+  static func checkpoint(of archive: Archive, step: Int? = nil) throws -> Checkpoint {
+    let (checkpoint, warnings) = try archive.checkpoint(step: step)
     for warning in warnings { FileHandle.standardError.write(Data("foretop: \(warning)\n".utf8)) }
     return checkpoint
   }

@@ -206,8 +206,8 @@ def test_a_full_disk_is_no_empty_answer():
 
 
 def test_every_command_has_help():
-    for verb in ([], ["train"], ["resume"], ["runs"], ["inspect"], ["eval"], ["generate"], ["tokenize"], ["recover"],
-                 ["layout", "check"]):
+    for verb in ([], ["train"], ["resume"], ["runs"], ["inspect"], ["eval"], ["generate"], ["tokenize"], ["layout", "check"],
+                 ["verify"], ["recover"], ["snapshot"], ["tensors"], ["diff"], ["rm"], ["prune"], ["export"]):
         assert "USAGE: foretop" in run([PROGRAM, *verb, "--help"]).stdout
     assert re.fullmatch(r"\d+\.\d+\.\d+\n", run([PROGRAM, "--version"]).stdout)
 

@@ -1,0 +1,97 @@
+// A run's tokenizer as transformers reads it: SentencePiece models as they are, bytes and characters as a `tokenizer.json`
+// of single characters without merges.
+import Run
+
+extension HuggingFace {
+  /// The tokenizer's files in a model folder.
+  static func tokenizerFiles(_ tokenizer: TokenizerRecord, context: Int, addsSpaceBefore: Bool) -> [TextFile] {
+    let settings: [JSON.Member] = [
+      // Foretop trains without tokens that begin or end a text.
+      JSON.Member("add_bos_token", .flag(false)), JSON.Member("add_eos_token", .flag(false)),
+      JSON.Member("bos_token", .null), JSON.Member("eos_token", .null),
+      JSON.Member("clean_up_tokenization_spaces", .flag(false)), JSON.Member("model_max_length", .integer(context)),
+    ]
+    func configuration(_ own: [JSON.Member]) -> TextFile {
+      TextFile(name: "tokenizer_config.json", bytes: JSON.object(own + settings).file)
+    }
+    switch tokenizer.kind {
+    case "sentencepiece":
+      return [
+        TextFile(name: "tokenizer.model", bytes: tokenizer.model),
+        configuration([
+          JSON.Member("tokenizer_class", .text("LlamaTokenizer")), JSON.Member("unk_token", .text("<unk>")),
+          JSON.Member("legacy", .flag(false)), JSON.Member("add_prefix_space", .flag(addsSpaceBefore)),
+        ]),
+      ]
+    case "bytes":
+      return [
+        TextFile(name: "tokenizer.json", bytes: bytes.file),
+        configuration([JSON.Member("tokenizer_class", .text("PreTrainedTokenizerFast"))]),
+      ]
+    default:
+      return [
+        TextFile(name: "tokenizer.json", bytes: characters(String(decoding: tokenizer.model, as: UTF8.self)).file),
+        configuration([
+          JSON.Member("tokenizer_class", .text("PreTrainedTokenizerFast")), JSON.Member("unk_token", .text(unknown)),
+        ]),
+      ]
+    }
+  }
+
+  /// What stands for all characters that the table does not have.
+  private static let unknown = "<unk>"
+
+  /// A token a Unicode scalar; the last id is for all others.
+  private static func characters(_ text: String) -> JSON {
+    let scalars = text.unicodeScalars.map(String.init)
+    let vocabulary = scalars + [unknown]
+    let isSpecial = JSON.object([
+      JSON.Member("id", .integer(scalars.count)), JSON.Member("content", .text(unknown)),
+      JSON.Member("single_word", .flag(false)), JSON.Member("lstrip", .flag(false)),
+      JSON.Member("rstrip", .flag(false)), JSON.Member("normalized", .flag(false)), JSON.Member("special", .flag(true)),
+    ])
+    return document(
+      vocabulary, unknown: .text(unknown), added: [isSpecial], splitting: .null,
+      joining: .object([JSON.Member("type", .text("Fuse"))]))
+  }
+
+  /// A token a byte; the id is the byte.
+  private static var bytes: JSON {
+    let level: [JSON.Member] = [
+      JSON.Member("type", .text("ByteLevel")), JSON.Member("add_prefix_space", .flag(false)),
+      JSON.Member("trim_offsets", .flag(false)), JSON.Member("use_regex", .flag(false)),
+    ]
+    return document(byteNames, unknown: .null, added: [], splitting: .object(level), joining: .object(level))
+  }
+
+  /// The printable characters that GPT-2's byte-level tokenizers write for bytes: printable bytes stand for themselves, the
+  /// others for U+0100 and up.
+  private static var byteNames: [String] {
+    var next: UInt32 = 0x100
+    return (UInt32(0)..<256).map { byte in
+      let isPrintable = (33...126).contains(byte) || (161...172).contains(byte) || (174...255).contains(byte)
+      defer { if !isPrintable { next += 1 } }
+      return Unicode.Scalar(isPrintable ? byte : next).map { String($0) } ?? ""
+    }
+  }
+
+  /// A `tokenizer.json`: byte-pair encoding without any pairs.
+  private static func document(
+    _ vocabulary: [String], unknown: JSON, added: [JSON], splitting: JSON, joining: JSON
+  ) -> JSON {
+    .object([
+      JSON.Member("version", .text("1.0")), JSON.Member("truncation", .null), JSON.Member("padding", .null),
+      JSON.Member("added_tokens", .array(added)), JSON.Member("normalizer", .null),
+      JSON.Member("pre_tokenizer", splitting), JSON.Member("post_processor", .null), JSON.Member("decoder", joining),
+      JSON.Member(
+        "model",
+        .object([
+          JSON.Member("type", .text("BPE")), JSON.Member("dropout", .null), JSON.Member("unk_token", unknown),
+          JSON.Member("continuing_subword_prefix", .null), JSON.Member("end_of_word_suffix", .null),
+          JSON.Member("fuse_unk", .flag(false)), JSON.Member("byte_fallback", .flag(false)),
+          JSON.Member("vocab", .object(vocabulary.enumerated().map { JSON.Member($1, .integer($0)) })),
+          JSON.Member("merges", .array([])),
+        ])),
+    ])
+  }
+}

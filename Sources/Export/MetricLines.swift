@@ -1,0 +1,63 @@
+// A run's numbers as lines of text: comma-separated values for spreadsheets and data frames, and JSON.
+import Run
+
+package enum MetricLines {
+  /// A table with a line a step: the columns of /metrics, then those of /heldout with `heldout/` before their names, which
+  /// have values where the run was evaluated. What is not there is empty; not-a-number and infinities are `nan` and `inf`.
+  /// - Parameters:
+  ///   - heads: of the run.
+  ///   - take: gets a line at a time, the line's end included.
+  package static func csv(_ events: [Event], heads: [Head], _ take: (String) throws -> Void) rethrows {
+    let stepMetrics = Metric.ofSteps(heads: heads)
+    let evaluationMetrics = Metric.ofEvaluations(heads: heads).filter { $0.path != "step" && $0.path != "tokens" }
+    try take((stepMetrics.map(\.path) + evaluationMetrics.map { "heldout/" + $0.path }).joined(separator: ",") + "\n")
+    let nothing = Array(repeating: "", count: evaluationMetrics.count)
+    func words(_ evaluation: Evaluation) -> [String] { evaluationMetrics.map { $0.word(of: evaluation) } }
+
+    var waiting: (step: Int, cells: [String])?
+    func line(_ cells: [String], _ heldOut: [String]) -> String { (cells + heldOut).joined(separator: ",") + "\n" }
+    for event in events {
+      switch event {
+      case .stepped(let report):
+        if let row = waiting { try take(line(row.cells, nothing)) }
+        waiting = (report.step, stepMetrics.map { $0.word(of: report) })
+      case .evaluated(let evaluation):
+        var cells = Array(repeating: "", count: stepMetrics.count)
+        if let row = waiting, row.step == evaluation.step {
+          cells = row.cells
+        } else {
+          // An evaluation that was asked for again, or before the first step, has a line of its own.
+          if let row = waiting { try take(line(row.cells, nothing)) }
+          cells[0] = String(evaluation.step)
+          cells[1] = String(evaluation.tokens)
+        }
+        try take(line(cells, words(evaluation)))
+        waiting = nil
+      case .began, .ordered, .wrote, .occurred, .ended: break
+      }
+    }
+    if let row = waiting { try take(line(row.cells, nothing)) }
+  }
+
+  /// A JSON object a step and an evaluation, as `--json` prints them.
+  package static func json(_ events: [Event], _ take: (String) throws -> Void) rethrows {
+    for event in events {
+      switch event {
+      case .stepped, .evaluated: try take(event.json + "\n")
+      case .began, .ordered, .wrote, .occurred, .ended: break
+      }
+    }
+  }
+}
+
+extension Metric {
+  /// Its number as it is read back exactly.
+  fileprivate func word(of report: Report) -> String {
+    let number = value(report)
+    switch storage {
+    case .unsigned64: return String(Int(number))
+    case .float32: return "\(Float(number))"
+    case .float64: return "\(number)"
+    }
+  }
+}

@@ -1,0 +1,131 @@
+// A run's numbers as an event file of TensorBoard: records (TensorFlow's TFRecord) of protocol buffers (its event.proto and
+// summary.proto), of which scalars need five fields.
+import Run
+
+package enum TensorBoard {
+  /// A name that TensorBoard looks for.
+  /// - Parameter time: Unix time, seconds: where the run began.
+  package static func fileName(run: String, time: Double) -> String {
+    "events.out.tfevents.\(Int(max(0, time.isFinite ? time : 0))).\(run)"
+  }
+
+  /// Writes every number of every step and evaluation as a scalar; those of evaluations have `heldout/` before their names.
+  /// - Parameter take: gets a record at a time.
+  package static func write(
+    _ events: [Event], heads: [Head], _ take: (UnsafeRawBufferPointer) throws -> Void
+  ) rethrows {
+    let counted: Set = ["step", "tokens", "time"]
+    let steps = Metric.ofSteps(heads: heads).filter { !counted.contains($0.path) }
+    let evaluations = Metric.ofEvaluations(heads: heads).filter { !counted.contains($0.path) }
+    func put(_ event: Message) throws { try record(event.bytes).withUnsafeBytes(take) }
+
+    var isBegun = false
+    for event in events {
+      if !isBegun {
+        var version = Message()
+        version.add(1, number: event.time)
+        version.add(3, bytes: Array("brain.Event:2".utf8))
+        try put(version)
+        isBegun = true
+      }
+      switch event {
+      case .stepped(let report):
+        let values = steps.map { ($0.path, Float($0.value(report))) }
+        try put(scalars(values, step: report.step, time: report.time))
+      case .evaluated(let evaluation):
+        let values = evaluations.map { ("heldout/" + $0.path, Float($0.value(evaluation))) }
+        try put(scalars(values, step: evaluation.step, time: evaluation.time))
+      case .began, .ordered, .wrote, .occurred, .ended: break
+      }
+    }
+  }
+
+  /// An `Event` with a `Summary` of scalars.
+  private static func scalars(_ values: [(name: String, value: Float)], step: Int, time: Double) -> Message {
+    var summary = Message()
+    for (name, value) in values {
+      var scalar = Message()
+      scalar.add(1, bytes: Array(name.utf8))
+      scalar.add(2, number: value)
+      summary.add(1, bytes: scalar.bytes)
+    }
+    var event = Message()
+    event.add(1, number: time)
+    event.add(2, whole: UInt64(step))
+    event.add(5, bytes: summary.bytes)
+    return event
+  }
+
+  /// Length, its checksum, the content, its checksum.
+  private static func record(_ content: [UInt8]) -> [UInt8] {
+    let length = withUnsafeBytes(of: UInt64(content.count).littleEndian) { Array($0) }
+    return length + masked(length) + content + masked(content)
+  }
+
+  /// The checksum as TFRecord stores it: turned, since a checksum over data with checksums in it is a weak one.
+  private static func masked(_ bytes: [UInt8]) -> [UInt8] {
+    let sum = checksum(bytes)
+    let turned = (sum >> 15 | sum << 17) &+ 0xa282_ead8
+    return withUnsafeBytes(of: turned.littleEndian) { Array($0) }
+  }
+
+  /// CRC32C (Castagnoli, reflected).
+  private static func checksum(_ bytes: [UInt8]) -> UInt32 {
+    var sum: UInt32 = 0xffff_ffff
+    for byte in bytes { sum = table[Int((sum ^ UInt32(byte)) & 0xff)] ^ sum >> 8 }
+    return ~sum
+  }
+
+  private static let table: [UInt32] = (UInt32(0)..<256).map { start in
+    (0..<8).reduce(start) { sum, _ in sum & 1 == 1 ? sum >> 1 ^ 0x82f6_3b78 : sum >> 1 }
+  }
+}
+
+/// A protocol buffer that is being written.
+private struct Message {
+  private(set) var bytes: [UInt8] = []
+
+  mutating func add(_ field: UInt64, whole value: UInt64) {
+    varint(field << 3)
+    varint(value)
+  }
+
+  mutating func add(_ field: UInt64, number: Double) {
+    varint(field << 3 | 1)
+    withUnsafeBytes(of: number.bitPattern.littleEndian) { bytes += $0 }
+  }
+
+  mutating func add(_ field: UInt64, number: Float) {
+    varint(field << 3 | 5)
+    withUnsafeBytes(of: number.bitPattern.littleEndian) { bytes += $0 }
+  }
+
+  mutating func add(_ field: UInt64, bytes content: [UInt8]) {
+    varint(field << 3 | 2)
+    varint(UInt64(content.count))
+    bytes += content
+  }
+
+  private mutating func varint(_ value: UInt64) {
+    var rest = value
+    while rest > 0x7f {
+      bytes.append(UInt8(rest & 0x7f) | 0x80)
+      rest >>= 7
+    }
+    bytes.append(UInt8(rest))
+  }
+}
+
+extension Event {
+  /// Unix time, seconds; 0 for what has none.
+  fileprivate var time: Double {
+    switch self {
+    case .began(let beginning): beginning.time
+    case .stepped(let report): report.time
+    case .evaluated(let evaluation): evaluation.time
+    case .occurred(let occurrence): occurrence.time
+    case .ended(let ending): ending.time
+    case .ordered, .wrote: 0
+    }
+  }
+}

@@ -1,0 +1,40 @@
+// A plain copy of run.h5, for those who open it with tools that know nothing of files which are being written.
+import Foundation
+import Run
+
+extension Archive {
+  /// Copies everything that the run has now into a file that every HDF5 from 1.8 on opens. The run goes on meanwhile.
+  /// - Parameters:
+  ///   - path: of the copy, which appears when it is complete.
+  ///   - isReplacing: whether a file that is there may be replaced.
+  /// - Returns: how many steps it has.
+  /// - Throws: `UserError` when it cannot be written, or would lie in the run's own folder.
+  package func snapshot(to path: String, isReplacing: Bool) throws -> Int {
+    let target = URL(fileURLWithPath: path).deletingLastPathComponent().resolvingSymlinksInPath().path
+    let own = URL(fileURLWithPath: folder).resolvingSymlinksInPath().path
+    guard target != own, !target.hasPrefix(own + "/") else {
+      throw UserError(.usage, "\(path) lies in the run's own folder, where foretop keeps its files: give another place")
+    }
+    let store = try open()
+    let contents = try Contents(store)
+    guard let first = contents.rows[Journal.Number.beginnings]?.first else {
+      throw UserError(.data, "\(folder)/run.h5 does not say what the run began with: it cannot be copied")
+    }
+    let beginning = try SessionStart.beginning(first.payload, source: store.file.path)
+    try WholeFile.write(path, isReplacing: isReplacing) { aside in
+      let copy = try Store.createPlain(aside, beginning: beginning)
+      do {
+        try copy.reserve(more: Int(store.file.end) + 4 << 20)
+        try contents.replace(in: copy)
+        try copy.file.flush()
+      } catch {
+        // Closing a file that could not be written may end the process.
+        copy.abandon()
+        throw error
+      }
+      copy.close()
+      chmod(aside, 0o644)
+    }
+    return contents.rows[Journal.Number.metrics]?.count ?? 0
+  }
+}

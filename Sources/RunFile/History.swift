@@ -1,0 +1,82 @@
+// What must hold between the rows of a run's file: steps rise, no event is there twice, every text can be read.
+import CHDF5
+import Foundation
+import Run
+
+/// A run's rows, examined together.
+struct History {
+  private let store: Store
+  private(set) var problems: [String] = []
+  private(set) var notes: [String] = []
+  private(set) var holds = ""
+  /// Where each numbered event stands.
+  private var places: [Int: String] = [:]
+
+  init(_ store: Store) { self.store = store }
+
+  mutating func examine() throws {
+    let steps = try store.metrics.rows().compactMap { $0?.values }
+    examine(steps)
+    try examineTexts()
+    try examineNumbers(rows: store.metrics.count)
+    let recipe = try Dataset(opening: "/recipe/yaml", in: store.file)
+    var yaml = [UInt8](repeating: 0, count: try recipe.count())
+    try recipe.read(into: &yaml, of: h5_u8(), at: 0, count: yaml.count)
+    let heads = try Recipe(yaml: String(decoding: yaml, as: UTF8.self), source: "/recipe/yaml").heads
+    if heads != store.heads { problems.append("/recipe/yaml has other heads than /metrics/loss") }
+    holds = "\(steps.count) steps, \(places.count) events"
+  }
+
+  /// Steps and tokens rise.
+  private mutating func examine(_ rows: [[Double]]) {
+    for (before, after) in zip(rows, rows.dropFirst()) {
+      if after[0] <= before[0] {
+        problems.append("step \(Int(after[0])) stands behind step \(Int(before[0])) in /metrics")
+      } else if after[0] > before[0] + 1 {
+        notes.append("there are no rows of the steps between \(Int(before[0])) and \(Int(after[0]))")
+      }
+      if after[1] < before[1] { problems.append("fewer tokens were seen at step \(Int(after[0])) than a step before") }
+    }
+  }
+
+  /// Every JSON text is what its table says.
+  private mutating func examineTexts() throws {
+    try each(store.beginnings) { _ = try SessionStart.beginning($0, source: "run.h5") }
+    try each(store.texts) { _ = try JSON.decoded(TextSample.self, $0, "/samples/text") }
+    try each(store.orders) { _ = try JSON.decoded(OrderSample.self, $0, "/samples/order") }
+  }
+
+  private mutating func each(_ table: Table, _ read: ([UInt8]) throws -> Void) throws {
+    for (index, row) in try table.rows().enumerated() {
+      guard let row else { continue }
+      do { try read(row.payload) } catch { problems.append("row \(index) of \(table.group): \(error)") }
+    }
+  }
+
+  /// Every event has a number of its own, and a place among the steps that exists.
+  private mutating func examineNumbers(rows: Int) throws {
+    for table in [store.heldout, store.texts, store.orders, store.beginnings] {
+      for case let row? in try table.rows() { take(Layout.place(row), table.group, rows) }
+    }
+    for case let record? in try store.events.records() {
+      take(Layout.place(record), "/events", rows)
+      if Layout.occurrence(record) == nil {
+        problems.append("an event is of an unknown kind: “\(record.text("kind"))”")
+      }
+    }
+    // A session gets its number when it ends.
+    for case let record? in try store.sessions.records() where Ending.Reason(rawValue: record.text("how")) != nil {
+      take(Layout.place(record), "/sessions", rows)
+    }
+  }
+
+  private mutating func take(_ place: Layout.Place, _ group: String, _ rows: Int) {
+    if let other = places[place.sequence] {
+      problems.append("event \(place.sequence) is in \(group) and in \(other)")
+    }
+    places[place.sequence] = group
+    if place.row > rows {
+      problems.append("event \(place.sequence) in \(group) comes after \(place.row) steps, and there are \(rows)")
+    }
+  }
+}

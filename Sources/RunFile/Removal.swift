@@ -1,0 +1,126 @@
+// What foretop wrote in a run's folder, taken away: the whole run, or checkpoints that nobody needs. Nothing else is
+// touched, and no link is followed.
+import Foundation
+import Run
+
+/// Files of a run that can go. Its lock is held from when it was made, so that no writer begins meanwhile.
+package struct Removal: ~Copyable {
+  /// In order: the numbers last, so that a removal which is interrupted leaves a run that can be removed.
+  private let files: [String]
+  private let folders: [String]
+  private let lock: RunLock
+  /// How many files, and their bytes.
+  package var count: Int { files.count }
+  package let bytes: Int
+  /// Steps of the checkpoints that go, and of those that stay.
+  package let steps: [Int]
+  package let kept: [Int]
+  /// A sentence for each checkpoint that is damaged: it is not counted among those that are kept.
+  package let warnings: [String]
+
+  /// All of a run.
+  /// - Throws: `UserError` when a process writes it, or the folder is none of foretop's.
+  package init(ofRun folder: String) throws {
+    let lock = try Self.locked(folder)
+    let checkpoints = folder + "/checkpoints"
+    let inner = try Self.isFolder(checkpoints) ? Folder.names(in: checkpoints).filter(Self.isCheckpoint) : []
+    let own = try Folder.names(in: folder).filter { Self.isOwn($0) && $0 != "run.h5" } + ["run.h5", "run.lock"]
+    let steps = try CheckpointFolder(folder).list().map(\.step)
+    files = inner.map { "\(checkpoints)/\($0)" } + own.map { "\(folder)/\($0)" }
+    folders = [checkpoints, folder]
+    bytes = files.reduce(0) { $0 + Self.size($1) }
+    self.steps = steps
+    kept = []
+    warnings = []
+    self.lock = lock
+  }
+
+  /// Old checkpoints of a run, and what writers that were killed have left. The newest whole ones and the best stay.
+  /// - Parameter count: how many of the newest stay, at least 1.
+  /// - Throws: `UserError` when a process writes the run.
+  package init(ofCheckpoints folder: String, keeping count: Int) throws {
+    precondition(count >= 1, "the newest checkpoint always stays")
+    let lock = try Self.locked(folder)
+    let checkpoints = CheckpointFolder(folder)
+    var kept: [Int] = []
+    var candidates: [Int] = []
+    var warnings: [String] = []
+    for step in try checkpoints.list().map(\.step).reversed() {
+      guard kept.count < count else {
+        candidates.append(step)
+        continue
+      }
+      do {
+        _ = try CheckpointFile.Trailer(verifying: checkpoints.path(of: step))
+        kept.append(step)
+      } catch let error as UserError {
+        // It stays for whoever wants to look at it; it does not count.
+        warnings.append(error.message)
+      }
+    }
+    let newestBest = (kept + candidates).first {
+      (try? CheckpointFile.summary(checkpoints.path(of: $0)).isBest) == true
+    }
+    if let best = newestBest, !kept.contains(best) { kept.append(best) }
+    let steps = candidates.filter { !kept.contains($0) }
+    let left = try Folder.names(in: checkpoints.path).filter { $0.hasSuffix(".replaced") || Self.isUnfinished($0) }
+    files = steps.reversed().map(checkpoints.path) + left.map { "\(checkpoints.path)/\($0)" }
+    folders = []
+    bytes = files.reduce(0) { $0 + Self.size($1) }
+    self.steps = steps.sorted()
+    self.kept = kept.sorted()
+    self.warnings = warnings
+    self.lock = lock
+  }
+
+  /// Takes the files away.
+  /// - Returns: names that are none of foretop's and keep the folder from going.
+  package consuming func carryOut() throws -> [String] {
+    for file in files { try Folder.remove(file) }
+    var strangers: [String] = []
+    for folder in folders where rmdir(folder) != 0 && errno != ENOENT {
+      guard errno == ENOTEMPTY || errno == EEXIST || errno == ENOTDIR else { throw Failure("remove", folder).error }
+      strangers = (try? Folder.names(in: folder)) ?? []
+    }
+    return strangers
+  }
+
+  // MARK: What is foretop's
+
+  private static func locked(_ folder: String) throws -> RunLock {
+    guard try isFolder(folder) else {
+      throw UserError(.usage, "\(folder) is a link or no folder: remove it by hand")
+    }
+    guard ["run.h5", "run.journal", "run.lock", "checkpoints"].contains(where: { Folder.exists("\(folder)/\($0)") })
+    else { throw UserError(.usage, "\(folder) has no run.h5: it is no run, and stays") }
+    return try RunLock(folder: folder)
+  }
+
+  private static func isFolder(_ path: String) throws -> Bool {
+    var status = stat()
+    return lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+  }
+
+  private static func size(_ path: String) -> Int {
+    var status = stat()
+    return lstat(path, &status) == 0 ? Int(status.st_size) : 0
+  }
+
+  private static func isOwn(_ name: String) -> Bool {
+    ["run.h5", "run.journal", "control.sock"].contains(name)
+      || ["run.h5.new", "run.h5.copy", "run.h5.copy.new", "run.h5.before", "run.h5.before.new", "run.journal.new"]
+        .contains(name)
+  }
+
+  /// `000000200.h5`, and what a writer makes of that name before and after.
+  private static func isCheckpoint(_ name: String) -> Bool {
+    if isUnfinished(name) { return true }
+    let plain = name.hasSuffix(".replaced") ? String(name.dropLast(".replaced".count)) : name
+    return plain.hasSuffix(".h5") && plain.dropLast(3).count >= 9 && plain.dropLast(3).allSatisfy(\.isNumber)
+  }
+
+  private static func isUnfinished(_ name: String) -> Bool {
+    name.hasPrefix(".") && name.hasSuffix(".h5.new")
+      && name.dropFirst().dropLast(".h5.new".count).allSatisfy(\.isNumber)
+  }
+}

@@ -1,0 +1,124 @@
+// A tensor of a checkpoint in numbers: what `foretop tensors` lists, and how far two are apart.
+import Foundation
+import Run
+
+/// A tensor's numbers, summed up. What is not finite is counted, and is no part of the rest.
+package struct TensorSummary: Sendable {
+  package let path: String
+  package let shape: [Int]
+  package let count: Int
+  /// Not-a-number where nothing is finite.
+  package private(set) var mean = Double.nan
+  package private(set) var deviation = Double.nan
+  package private(set) var minimum = Float.nan
+  package private(set) var maximum = Float.nan
+  /// The Euclidean norm.
+  package private(set) var norm = 0.0
+  package private(set) var zeros = 0
+  package private(set) var nonFinite = 0
+
+  /// - Parameter block: of weights or moments.
+  package init(_ tensor: Checkpoint.Tensor, in block: [Float]) {
+    path = tensor.path
+    shape = tensor.shape
+    count = tensor.count
+    block.withUnsafeBufferPointer { block in
+      let values = UnsafeBufferPointer(rebasing: block[tensor.offset..<tensor.offset + tensor.count])
+      var sum = 0.0
+      var squares = 0.0
+      var low = Float.infinity
+      var high = -Float.infinity
+      for value in values {
+        guard value.isFinite else {
+          nonFinite += 1
+          continue
+        }
+        if value == 0 { zeros += 1 }
+        sum += Double(value)
+        squares += Double(value) * Double(value)
+        low = min(low, value)
+        high = max(high, value)
+      }
+      let finite = count - nonFinite
+      guard finite > 0 else { return }
+      norm = squares.squareRoot()
+      minimum = low
+      maximum = high
+      mean = sum / Double(finite)
+      // A second pass: the squares alone lose a small deviation around a large mean.
+      var spread = 0.0
+      for value in values where value.isFinite { spread += (Double(value) - mean) * (Double(value) - mean) }
+      deviation = (spread / Double(finite)).squareRoot()
+    }
+  }
+}
+
+/// How many numbers lie in each of equal parts of a range.
+package struct Histogram: Sendable {
+  /// One more than counts: where each part begins, and the end of the last.
+  package private(set) var edges: [Double] = []
+  package private(set) var counts: [Int] = []
+
+  /// A histogram of a tensor's finite numbers; empty where there are none.
+  package init(_ tensor: Checkpoint.Tensor, in block: [Float], parts: Int = 24) {
+    let summary = TensorSummary(tensor, in: block)
+    guard summary.count > summary.nonFinite else { return }
+    var low = Double(summary.minimum)
+    var high = Double(summary.maximum)
+    // Equal numbers lie in the middle of a range of their own.
+    if low == high { (low, high) = (low - max(abs(low), 1) / 2, high + max(abs(high), 1) / 2) }
+    edges = (0...parts).map { low + (high - low) * Double($0) / Double(parts) }
+    counts = Array(repeating: 0, count: parts)
+    for value in block[tensor.offset..<tensor.offset + tensor.count] where value.isFinite {
+      counts[min(parts - 1, Int((Double(value) - low) / (high - low) * Double(parts)))] += 1
+    }
+  }
+}
+
+/// How far a tensor of one checkpoint is from that of another.
+package struct TensorDifference: Sendable {
+  package let path: String
+  /// The shapes in each; nil where it does not have the tensor.
+  package let shapes: (a: [Int]?, b: [Int]?)
+  /// The norm of a − b, and that of a; nil where the shapes differ.
+  package let norm: Double?
+  package let base: Double?
+
+  /// All tensors that either has: those of `a` in their order, then those that only `b` has.
+  package static func all(_ a: Checkpoint, _ b: Checkpoint) -> [TensorDifference] {
+    let others = Dictionary(b.tensors.map { ($0.path, $0) }) { first, _ in first }
+    let own = Set(a.tensors.map(\.path))
+    return a.tensors.map { TensorDifference($0, in: a.weights, others[$0.path], in: b.weights) }
+      + b.tensors.filter { !own.contains($0.path) }.map {
+        TensorDifference(path: $0.path, shapes: (nil, $0.shape), norm: nil, base: nil)
+      }
+  }
+
+  private init(_ a: Checkpoint.Tensor, in weights: [Float], _ b: Checkpoint.Tensor?, in others: [Float]) {
+    var squares: (difference: Double, base: Double)?
+    if let b, b.shape == a.shape {
+      var sums = (difference: 0.0, base: 0.0)
+      weights.withUnsafeBufferPointer { weights in
+        others.withUnsafeBufferPointer { others in
+          for index in 0..<a.count {
+            let value = Double(weights[a.offset + index])
+            let difference = value - Double(others[b.offset + index])
+            sums.difference += difference * difference
+            sums.base += value * value
+          }
+        }
+      }
+      squares = sums
+    }
+    self.init(
+      path: a.path, shapes: (a.shape, b?.shape), norm: squares?.difference.squareRoot(),
+      base: squares?.base.squareRoot())
+  }
+
+  private init(path: String, shapes: (a: [Int]?, b: [Int]?), norm: Double?, base: Double?) {
+    self.path = path
+    self.shapes = shapes
+    self.norm = norm
+    self.base = base
+  }
+}

@@ -1,0 +1,185 @@
+// A run's files, examined: every checksum, and everything that must hold between the numbers. Nothing is changed.
+import Foundation
+import Run
+
+/// What was examined of a run, and what came out.
+package struct Verification: Sendable {
+  /// One part of it.
+  package struct Check: Sendable {
+    /// `run.h5 /metrics`, `checkpoints/000000200.h5`.
+    package let name: String
+    /// What there is, in a few words: `200 rows, 20 columns`.
+    package var holds = ""
+    /// What must not be, a sentence each.
+    package var problems: [String] = []
+    /// What is no damage, but worth knowing.
+    package var notes: [String] = []
+
+    init(_ name: String) { self.name = name }
+  }
+
+  package private(set) var checks: [Check] = []
+
+  package var isWhole: Bool { checks.allSatisfy(\.problems.isEmpty) }
+
+  /// Examines a run. What a live one is just writing is not there as a whole yet: it is looked at again.
+  /// - Parameter folder: `runs/NAME`.
+  /// - Throws: `UserError` when there is no such run.
+  package init(of folder: String) throws {
+    guard Archive.isThere(folder) else { throw Archive.missing(folder) }
+    var tries = 0
+    while true {
+      let isLive = RunLock.isHeld(folder: folder)
+      checks = Self.file(folder, isLive: isLive)
+      checks.append(Self.journal(folder, isLive: isLive))
+      checks += try Self.checkpoints(folder)
+      if let leftovers = try Self.leftovers(folder, isLive: isLive) { checks.append(leftovers) }
+      tries += 1
+      if isWhole || !isLive || tries == 5 { return }
+      usleep(400_000)
+    }
+  }
+
+  // MARK: run.h5
+
+  private static func file(_ folder: String, isLive: Bool) -> [Check] {
+    var check = Check("run.h5")
+    do {
+      let path = Recovery.file(folder)
+      let whole = try Archive.open(folder)
+      let isInterrupted = try !isLive && !Archive.isClosed(folder)
+      let isMended = isInterrupted && Folder.exists(Recovery.journal(folder))
+      // Without what the journal has.
+      let store = isMended ? try Store(opening: path, .image(Superblock.repairedImage(of: path))) : whole
+      check.holds = "format \(Layout.formatVersion), heads \(store.heads.map(\.name).joined(separator: ", "))"
+      if isInterrupted {
+        check.notes.append(
+          "its writer ended without closing it: “foretop resume” goes on with it, “foretop recover” closes it")
+      }
+      if isLive { check.notes.append("a process writes it now: what it had when it was opened was examined") }
+      return [check] + (try contents(store, whole, isMended: isMended)) + [history(whole)]
+    } catch {
+      check.problems.append("\(error)")
+      return [check]
+    }
+  }
+
+  /// Every row's and every record's checksum.
+  /// - Parameter whole: the same file with what the journal has.
+  private static func contents(_ store: Store, _ whole: Store, isMended: Bool) throws -> [Check] {
+    let tables = try zip(store.numberedTables, whole.numberedTables).map { pair, other in
+      let table = pair.1
+      var check = Check("run.h5 \(table.group)")
+      let rows = try table.rows()
+      check.holds = "\(rows.count) \(rows.count == 1 ? "row" : "rows"), \(table.columns.count) columns"
+      check.compare(rows.map { $0 != nil }, mendedTo: isMended ? other.1.count : nil)
+      let longer = try table.lengths().filter { $0.rows != table.count }
+      if !longer.isEmpty, whole === store, !isMended {
+        let words = longer.prefix(3).map { "\($0.path) \($0.rows)" }.joined(separator: ", ")
+        check.notes.append("rows past the \(rows.count) do not exist yet: \(words)")
+      }
+      return check
+    }
+    let ledgers = try zip(store.numberedLedgers, whole.numberedLedgers).map { pair, other in
+      var check = Check(pair.0 == Journal.Number.events ? "run.h5 /events" : "run.h5 /sessions")
+      let records = try pair.1.records()
+      check.holds = "\(records.count) \(records.count == 1 ? "record" : "records")"
+      check.compare(records.map { $0 != nil }, mendedTo: isMended ? other.1.count : nil)
+      return check
+    }
+    return tables + ledgers
+  }
+
+  /// What must hold between the rows, and what every text in them must be.
+  private static func history(_ store: Store) -> Check {
+    var check = Check("run.h5 history")
+    do {
+      var history = History(store)
+      try history.examine()
+      check.holds = history.holds
+      check.problems = history.problems
+      check.notes = history.notes
+    } catch {
+      check.problems.append("\(error)")
+    }
+    return check
+  }
+
+  // MARK: What lies beside it
+
+  private static func journal(_ folder: String, isLive: Bool) -> Check {
+    var check = Check("run.journal")
+    let path = Recovery.journal(folder)
+    guard Folder.exists(path) else {
+      check.holds = "none: run.h5 has all"
+      return check
+    }
+    do {
+      let examined = try Journal.examined(path)
+      check.holds = "\(examined.entries) \(examined.entries == 1 ? "entry" : "entries")"
+      if let place = examined.damage {
+        check.problems.append("run.journal is damaged at byte \(place), and goes on behind it: what follows is lost")
+      } else if examined.rest > 0, !isLive {
+        check.notes.append("its last entry was cut short by \(examined.rest) bytes that were never confirmed")
+      }
+    } catch {
+      check.problems.append("\(error)")
+    }
+    return check
+  }
+
+  private static func checkpoints(_ folder: String) throws -> [Check] {
+    let files = CheckpointFolder(folder)
+    return try files.list().map { summary in
+      var check = Check(files.name(of: summary.step))
+      do {
+        let checkpoint = try CheckpointFile.read(files.path(of: summary.step))
+        check.holds = "\(checkpoint.tensors.count) tensors three times, \(summary.bytes) bytes"
+        if checkpoint.state.step != summary.step {
+          check.problems.append("it is of step \(checkpoint.state.step), and its name says \(summary.step)")
+        }
+        for (name, block) in [
+          ("weights", checkpoint.weights), ("first moments", checkpoint.firstMoments),
+          ("second moments", checkpoint.secondMoments),
+        ] where !block.allSatisfy(\.isFinite) { check.problems.append("its \(name) are not all finite") }
+      } catch {
+        check.problems.append("\(error)")
+      }
+      return check
+    }
+  }
+
+  /// Files that a writer left which was killed; nil where there are none.
+  private static func leftovers(_ folder: String, isLive: Bool) throws -> Check? {
+    guard !isLive else { return nil }
+    let names =
+      try Folder.names(in: folder).filter { $0.hasSuffix(".new") || $0.hasSuffix(".copy") }
+      + Folder.names(in: folder + "/checkpoints").filter { $0.hasSuffix(".new") }.map { "checkpoints/\($0)" }
+    guard !names.isEmpty else { return nil }
+    var check = Check("leftovers")
+    check.holds = names.joined(separator: ", ")
+    check.notes = ["not finished when the run was killed; “foretop resume” and “foretop recover” remove them"]
+    return check
+  }
+}
+
+extension Verification.Check {
+  /// Says which rows are damaged, and which of them the journal makes good.
+  /// - Parameter count: how many rows there are with what the journal has; nil where there is no journal.
+  fileprivate mutating func compare(_ isWhole: [Bool], mendedTo count: Int?) {
+    let damaged = isWhole.indices.filter { !isWhole[$0] }
+    if let count {
+      // Rows at the end that do not hold were never confirmed.
+      let confirmed = (isWhole.lastIndex(of: true) ?? -1) + 1
+      if count < confirmed {
+        problems.append("\(confirmed - count) rows are damaged, and the journal does not have them")
+      }
+      if count > isWhole.count - damaged.count {
+        notes.append("\(count - isWhole.count + damaged.count) more are in the journal")
+      }
+    } else if !damaged.isEmpty {
+      let places = damaged.prefix(5).map(String.init).joined(separator: ", ") + (damaged.count > 5 ? " …" : "")
+      problems.append("the checksum does not hold in \(damaged.count) of \(isWhole.count) rows: row \(places)")
+    }
+  }
+}

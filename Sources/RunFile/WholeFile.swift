@@ -1,0 +1,64 @@
+// Files that the user asks for: each appears when it is complete, and takes the place of none unasked.
+import Foundation
+import Run
+
+/// A file on its way out.
+package enum WholeFile {
+  /// Writes a file aside, waits until it is on the disk, and gives it its name.
+  /// - Parameters:
+  ///   - isReplacing: whether one that is there may be replaced.
+  ///   - body: writes the file whose path it gets; nothing is there yet.
+  /// - Throws: `UserError` when there is one already, or it cannot be written. Nothing is left then.
+  package static func write(_ path: String, isReplacing: Bool, _ body: (_ aside: String) throws -> Void) throws {
+    try requireFree(path, isReplacing: isReplacing)
+    let folder = (path as NSString).deletingLastPathComponent
+    let aside = (folder as NSString).appendingPathComponent(".\((path as NSString).lastPathComponent).new\(getpid())")
+    try Folder.remove(aside)
+    do {
+      try body(aside)
+      try FileDescriptor(opening: aside, O_RDWR).sync()
+      try requireFree(path, isReplacing: isReplacing)
+      try Folder.rename(aside, path)
+    } catch {
+      unlink(aside)
+      throw error
+    }
+    try Folder.sync(folder.isEmpty ? "." : folder)
+  }
+
+  /// Writes a file piece by piece.
+  /// - Parameter body: hands over the pieces, in order.
+  package static func writePieces(
+    _ path: String, isReplacing: Bool, _ body: (_ take: (UnsafeRawBufferPointer) throws -> Void) throws -> Void
+  ) throws {
+    try write(path, isReplacing: isReplacing) { aside in
+      let file = try FileDescriptor(opening: aside, O_RDWR | O_CREAT | O_EXCL, mode: 0o644)
+      var end = 0
+      try body { bytes in
+        try file.write(bytes, at: end)
+        end += bytes.count
+      }
+    }
+  }
+
+  /// Makes a folder for files that belong together, where there is none.
+  /// - Throws: `UserError` when it has files in it which may not be replaced.
+  package static func prepareFolder(_ path: String, isReplacing: Bool) throws {
+    try Folder.createAll(path)
+    let names = try Folder.names(in: path)
+    guard isReplacing || names.isEmpty else {
+      throw UserError(.cannotCreate, "\(path) is not empty (\(names[0])): give another folder, or --force")
+    }
+  }
+
+  private static func requireFree(_ path: String, isReplacing: Bool) throws {
+    var status = stat()
+    guard stat(path, &status) == 0 else { return }
+    guard status.st_mode & S_IFMT == S_IFREG else {
+      throw UserError(.cannotCreate, "\(path) is no file: give the name of one")
+    }
+    guard isReplacing else {
+      throw UserError(.cannotCreate, "\(path) exists already: give another name, or --force to replace it")
+    }
+  }
+}

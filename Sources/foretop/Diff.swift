@@ -1,0 +1,151 @@
+// foretop diff: two runs side by side.
+import ArgumentParser
+import Foundation
+import Run
+import RunFile
+import TerminalUI
+
+struct Diff: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Shows where two runs differ: recipes, losses at equal steps, weights.",
+    discussion: """
+      Weights are those of the last step of which both runs have a checkpoint, or else of the last checkpoint of each. With \
+      --json: an object a key of the recipe that differs, one a step that both took, and one a tensor.
+      """)
+
+  @Argument(help: ArgumentHelp("A run's name.", valueName: "a"))
+  var a: String
+
+  @Argument(help: ArgumentHelp("Another run's name.", valueName: "b"))
+  var b: String
+
+  @Flag(help: "Prints a JSON object a line.")
+  var json = false
+
+  @OptionGroup var place: FolderOptions
+
+  func run() throws {
+    let pair = (a: try StoredRun.archive(a, in: place), b: try StoredRun.archive(b, in: place))
+    compareRecipes(pair.a.recipe, pair.b.recipe)
+    try compareCurves(pair.a, pair.b)
+    try compareTensors(pair.a, pair.b)
+  }
+
+  // MARK: Recipes
+
+  private func compareRecipes(_ a: Recipe, _ b: Recipe) {
+    let fields = Recipe.fields.filter { $0.read(a) != $0.read(b) }
+    if json {
+      for field in fields {
+        print(
+          JSON.object([
+            JSON.Member("key", .text(field.key)), JSON.Member("a", field.read(a).json),
+            JSON.Member("b", field.read(b).json),
+          ]).line)
+      }
+      return
+    }
+    guard !fields.isEmpty else {
+      print("the recipes are the same")
+      return
+    }
+    let rows = fields.map { [$0.key, $0.read(a).json.line, $0.read(b).json.line] }
+    print(TextTable.text([["RECIPE", self.a, self.b]] + rows, right: []))
+  }
+
+  // MARK: Losses
+
+  private func compareCurves(_ a: Archive, _ b: Archive) throws {
+    let (left, right) = (try Self.steps(a), try Self.steps(b))
+    let equal = left.keys.filter { right[$0] != nil }.sorted()
+    let heads = a.recipe.heads.filter(b.recipe.heads.contains)
+    if json {
+      for step in equal {
+        print(
+          JSON.object([
+            JSON.Member("step", .integer(step)), JSON.Member("a", .object(left[step]?.json ?? [])),
+            JSON.Member("b", .object(right[step]?.json ?? [])),
+          ]).line)
+      }
+      return
+    }
+    guard !equal.isEmpty else {
+      print("\nno step was taken by both")
+      return
+    }
+    let differing = equal.first { left[$0] != right[$0] }
+    print(
+      "\n\(Figure.grouped(equal.count)) steps were taken by both: "
+        + (differing.map { "the losses differ from step \(Figure.grouped($0)) on" }
+          ?? "all losses are equal, to the bit"))
+    // As many as one reads, the first and the last among them.
+    let shown = equal.count <= 12 ? equal : (0..<12).map { equal[$0 * (equal.count - 1) / 11] }
+    let header = ["STEP"] + heads.flatMap { ["\(self.a) \($0.name)", "\(self.b) \($0.name)", "B − A"] }
+    let rows = shown.map { step in
+      [Figure.grouped(step)]
+        + heads.flatMap { head in
+          let pair = [left, right].map { $0[step]?.first { $0.head == head }.map { Double($0.loss) } ?? .nan }
+          return [Figure.loss(pair[0]), Figure.loss(pair[1]), Figure.fixed(pair[1] - pair[0], 4)]
+        }
+    }
+    if differing != nil {
+      print(TextTable.text([header] + rows, right: Set(0..<header.count)))
+    }
+  }
+
+  /// The losses of every step of a run.
+  private static func steps(_ archive: Archive) throws -> [Int: [HeadLoss]] {
+    var losses: [Int: [HeadLoss]] = [:]
+    for case .stepped(let report) in try archive.events() {
+      // λ is a part of the recipe, which is compared by itself.
+      losses[report.step] = report.losses.map { HeadLoss(head: $0.head, loss: $0.loss, kl: $0.kl, positions: 0) }
+    }
+    return losses
+  }
+
+  // MARK: Weights
+
+  private func compareTensors(_ a: Archive, _ b: Archive) throws {
+    let steps = (a: Set(try a.checkpoints().map(\.step)), b: Set(try b.checkpoints().map(\.step)))
+    guard !steps.a.isEmpty, !steps.b.isEmpty else {
+      if !json { print("\nno weights to compare: run “\(steps.a.isEmpty ? a.name : b.name)” has no checkpoint") }
+      return
+    }
+    let common = steps.a.intersection(steps.b).max()
+    let left = try StoredRun.checkpoint(of: a, step: common)
+    let right = try StoredRun.checkpoint(of: b, step: common)
+    let differences = TensorDifference.all(left, right)
+    if json {
+      for difference in differences { print(difference.json(left.state.step, right.state.step).line) }
+      return
+    }
+    print(
+      common.map { "\nweights at step \(Figure.grouped($0)):" }
+        ?? "\nno step of which both have a checkpoint: weights at steps \(left.state.step) and \(right.state.step):")
+    print(TextTable.text([TensorDifference.header] + differences.map(\.cells), right: [2, 3]))
+  }
+}
+
+extension TensorDifference {
+  fileprivate static let header = ["TENSOR", "SHAPE", "NORM OF A − B", "OF A’S NORM"]
+
+  fileprivate var cells: [String] {
+    guard let norm, let base else {
+      let words = [shapes.a, shapes.b].map { $0.map(TextTable.shape) ?? "none" }
+      return [path, words.joined(separator: " and "), "", ""]
+    }
+    let share = base > 0 ? Figure.fixed(norm / base * 100, 2) + " %" : ""
+    return [path, shapes.a.map(TextTable.shape) ?? "", Figure.rate(norm), norm == 0 ? "" : share]
+  }
+
+  fileprivate func json(_ a: Int, _ b: Int) -> JSON {
+    var members = [
+      JSON.Member("tensor", .text(path)), JSON.Member("stepA", .integer(a)), JSON.Member("stepB", .integer(b)),
+    ]
+    if let shape = shapes.a { members.append(JSON.Member("shapeA", .array(shape.map(JSON.integer)))) }
+    if let shape = shapes.b { members.append(JSON.Member("shapeB", .array(shape.map(JSON.integer)))) }
+    if let norm { members.append(JSON.Member("norm", .double(norm))) }
+    if let base { members.append(JSON.Member("normA", .double(base))) }
+    return .object(members)
+  }
+}

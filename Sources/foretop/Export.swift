@@ -1,0 +1,127 @@
+// foretop export: a run in formats that others read.
+import ArgumentParser
+import Corpus
+import Export
+import Foundation
+import Run
+import RunFile
+import TerminalUI
+import Training
+
+struct ExportCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "export", abstract: "Writes a run's network or numbers in a format that other programs read.",
+    discussion: """
+      huggingface   a folder that transformers.AutoModelForCausalLM.from_pretrained and AutoTokenizer read: config.json,
+                    model.safetensors, tokenizer files
+      safetensors   all weights of a checkpoint in one file
+      csv           a line a step, held-out losses beside it
+      jsonl         a JSON object a step and an evaluation, as --json prints them
+      tensorboard   a folder with an event file that TensorBoard shows
+      """)
+
+  enum Format: String, ExpressibleByArgument, CaseIterable { case huggingface, safetensors, csv, jsonl, tensorboard }
+
+  @Argument(help: ArgumentHelp("The run's name.", valueName: "name"))
+  var name: String
+
+  @Argument(help: ArgumentHelp("The file to write; the folder for huggingface and tensorboard.", valueName: "path"))
+  var path: String
+
+  @Option(
+    name: .customLong("to"),
+    help: ArgumentHelp("huggingface, safetensors, csv, jsonl or tensorboard.", valueName: "format"))
+  var format: Format
+
+  @Option(help: ArgumentHelp("The checkpoint's step; without it, the last one.", valueName: "n"))
+  var step: Int?
+
+  @Flag(help: "Keeps the heads that Llama does not have in huggingface's model.safetensors.")
+  var withHeads = false
+
+  @Flag(help: "Replaces files that are there.")
+  var force = false
+
+  @OptionGroup var place: FolderOptions
+
+  func validate() throws {
+    if step != nil, format != .huggingface, format != .safetensors {
+      throw ValidationError("--step chooses a checkpoint, and \(format.rawValue) has the numbers of all steps")
+    }
+    if withHeads, format != .huggingface {
+      throw ValidationError("--with-heads is for huggingface: \(format.rawValue) has all there is anyway")
+    }
+  }
+
+  func run() throws {
+    let archive = try StoredRun.archive(name, in: place)
+    switch format {
+    case .huggingface: try writeModel(StoredRun.checkpoint(of: archive, step: step))
+    case .safetensors: try writeTensors(StoredRun.checkpoint(of: archive, step: step))
+    case .csv, .jsonl: try writeNumbers(archive)
+    case .tensorboard: try writeEvents(archive)
+    }
+  }
+
+  private func writeModel(_ checkpoint: Checkpoint) throws {
+    let configuration = checkpoint.recipe.configuration(vocabulary: checkpoint.tokenizer.vocabulary)
+    let model = try HuggingFace(
+      checkpoint, inner: configuration.inner, epsilon: configuration.epsilon,
+      addsSpaceBefore: Tokenizer(checkpoint.tokenizer).addsSpaceBefore, withHeads: withHeads)
+    try WholeFile.prepareFolder(path, isReplacing: force)
+    try write(model.tensors, of: checkpoint, to: path + "/model.safetensors")
+    for file in model.files {
+      try WholeFile.writePieces("\(path)/\(file.name)", isReplacing: force) { take in
+        try file.bytes.withUnsafeBytes(take)
+      }
+    }
+    say(model.tensors, of: checkpoint)
+  }
+
+  private func writeTensors(_ checkpoint: Checkpoint) throws {
+    try write(checkpoint.tensors, of: checkpoint, to: path)
+    say(checkpoint.tensors, of: checkpoint)
+  }
+
+  private func write(_ tensors: [Checkpoint.Tensor], of checkpoint: Checkpoint, to path: String) throws {
+    let notes = [("format", "pt"), ("run", name), ("step", String(checkpoint.state.step))]
+    try WholeFile.writePieces(path, isReplacing: force) { take in
+      try SafeTensors.write(tensors, of: checkpoint, notes: notes, take)
+    }
+  }
+
+  private func say(_ tensors: [Checkpoint.Tensor], of checkpoint: Checkpoint) {
+    let count = tensors.reduce(0) { $0 + $1.count }
+    print(
+      "\(path): \(name) at step \(Figure.grouped(checkpoint.state.step)), \(tensors.count) tensors, \(Figure.short(Double(count))) numbers"
+    )
+  }
+
+  private func writeNumbers(_ archive: Archive) throws {
+    let events = try archive.events()
+    var lines = 0
+    try WholeFile.writePieces(path, isReplacing: force) { take in
+      func put(_ line: String) throws {
+        lines += 1
+        try Array(line.utf8).withUnsafeBytes(take)
+      }
+      if format == .csv {
+        try MetricLines.csv(events, heads: archive.recipe.heads, put)
+      } else {
+        try MetricLines.json(events, put)
+      }
+    }
+    print("\(path): \(name), \(Figure.grouped(lines)) \(lines == 1 ? "line" : "lines")")
+  }
+
+  private func writeEvents(_ archive: Archive) throws {
+    // Other runs may lie beside it: TensorBoard shows all of a folder.
+    try WholeFile.prepareFolder(path, isReplacing: true)
+    let events = try archive.events()
+    let file = "\(path)/\(TensorBoard.fileName(run: name, time: archive.beginning.time))"
+    try WholeFile.writePieces(file, isReplacing: force) { take in
+      try TensorBoard.write(events, heads: archive.recipe.heads, take)
+    }
+    print("\(file): \(name); “tensorboard --logdir \(path)” shows it")
+  }
+}

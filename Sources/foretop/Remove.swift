@@ -1,0 +1,83 @@
+// foretop rm and foretop prune: what nobody needs any more is taken away, after a question.
+import ArgumentParser
+import Foundation
+import Run
+import RunFile
+import TerminalUI
+
+struct Remove: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "rm", abstract: "Removes runs, after asking.",
+    discussion: """
+      Only what foretop wrote in the run's folder goes; where something else is in there, it stays. A run that is going on \
+      is never removed. Without a terminal to ask on, --yes is needed.
+      """)
+
+  @Argument(help: ArgumentHelp("Names of runs.", valueName: "name"))
+  var names: [String]
+
+  @OptionGroup var consent: ConsentOptions
+  @OptionGroup var place: FolderOptions
+
+  func run() throws {
+    // All names are looked up before anything goes.
+    let folders = try names.map { (name: $0, folder: try StoredRun.folder($0, in: place)) }
+    for (name, folder) in folders {
+      let removal = try Removal(ofRun: folder)
+      let checkpoints = "\(removal.steps.count) \(removal.steps.count == 1 ? "checkpoint" : "checkpoints")"
+      let size = Figure.bytes(Double(removal.bytes))
+      guard try consent.agrees("Remove run “\(name)” for good: \(checkpoints), \(size)?") else {
+        print("run “\(name)” stays")
+        continue
+      }
+      let strangers = try removal.carryOut()
+      let rest =
+        strangers.isEmpty ? "" : "; \(folder) stays, since foretop did not write \(strangers.joined(separator: ", "))"
+      print("run “\(name)” is removed: \(size)\(rest)")
+    }
+  }
+}
+
+struct Prune: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Removes old checkpoints of a run, after asking.",
+    discussion: """
+      The newest that are not damaged stay, and the one with the lowest held-out loss. Metrics and events stay. A run that \
+      is going on prunes itself, as save.keep of its recipe says. Without a terminal to ask on, --yes is needed.
+      """)
+
+  @Argument(help: ArgumentHelp("The run's name.", valueName: "name"))
+  var name: String
+
+  @Option(help: ArgumentHelp("How many of the newest stay beside the best.", valueName: "n"))
+  var keep = 1
+
+  @OptionGroup var consent: ConsentOptions
+  @OptionGroup var place: FolderOptions
+
+  func validate() throws {
+    guard (1...1_000_000).contains(keep) else {
+      throw ValidationError("--keep must be from 1 to 1000000, and \(keep) is not")
+    }
+  }
+
+  func run() throws {
+    let removal = try Removal(ofCheckpoints: StoredRun.folder(name, in: place), keeping: keep)
+    for warning in removal.warnings { FileHandle.standardError.write(Data("foretop: \(warning)\n".utf8)) }
+    let kept = removal.kept.isEmpty ? "none" : removal.kept.map(String.init).joined(separator: ", ")
+    guard removal.count > 0 else {
+      print("run “\(name)” has nothing to prune: checkpoints of steps \(kept) stay")
+      return
+    }
+    let gone =
+      removal.steps.isEmpty ? "what killed writers left" : removal.steps.map(String.init).joined(separator: ", ")
+    let size = Figure.bytes(Double(removal.bytes))
+    guard try consent.agrees("Remove checkpoints of run “\(name)”: \(gone), \(size)? Those of steps \(kept) stay.")
+    else {
+      print("all checkpoints of run “\(name)” stay")
+      return
+    }
+    _ = try removal.carryOut()
+    print("removed \(size); checkpoints of steps \(kept) stay")
+  }
+}

@@ -1,0 +1,171 @@
+// What can be listed of a run: the columns of `foretop runs`, by which it is also sorted and filtered. Every key of the
+// recipe is one too.
+import Foundation
+import Run
+import RunFile
+import TerminalUI
+
+/// A column of the list of runs.
+struct RunColumn {
+  enum Value {
+    case number(Double)
+    case text(String)
+  }
+
+  /// As options name it.
+  let name: String
+  let isRight: Bool
+  /// What the table shows.
+  let cell: (RunSummary) -> String
+  /// What it is sorted and filtered by; nil where a run does not have it.
+  let value: (RunSummary) -> Value?
+
+  /// The columns that are listed where none are asked for.
+  static let usual = [
+    "name", "state", "step", "tokens", "parameters", "loss", "heldout", "best", "saved", "size", "changed",
+  ]
+
+  /// - Throws: `UserError` that names the nearest one.
+  init(named name: String, option: String) throws {
+    if let column = Self.all.first(where: { $0.name == name }) {
+      self = column
+      return
+    }
+    guard let field = Recipe.fields.first(where: { $0.key == name }) else {
+      let names = Self.all.map(\.name) + Recipe.fields.map(\.key)
+      let meant =
+        names.nearest(to: name).map { "did you mean \($0)?" }
+        ?? "there are \(Self.all.map(\.name).joined(separator: ", ")), and every key of a recipe"
+      throw UserError(.usage, "\(option): there is no column “\(name)”; \(meant)")
+    }
+    self.init(
+      name, isRight: false, { $0.recipe.map { Self.words(field.read($0)) } ?? "" },
+      { $0.recipe.map { Self.value(field.read($0)) } })
+  }
+
+  private init(
+    _ name: String, isRight: Bool, _ cell: @escaping (RunSummary) -> String,
+    _ value: @escaping (RunSummary) -> Value?
+  ) {
+    self.name = name
+    self.isRight = isRight
+    self.cell = cell
+    self.value = value
+  }
+
+  private static var all: [RunColumn] {
+    let now = Date().timeIntervalSince1970
+    func count(_ name: String, _ number: @escaping (RunSummary) -> Double, _ words: @escaping (Double) -> String)
+      -> RunColumn
+    {
+      RunColumn(
+        name, isRight: true, { $0.error == nil ? words(number($0)) : "" },
+        { $0.error == nil ? .number(number($0)) : nil })
+    }
+    func losses(_ name: String, _ losses: @escaping (RunSummary) -> [HeadLoss]) -> RunColumn {
+      RunColumn(
+        name, isRight: false, { words(losses($0)) }, { losses($0).first.map { .number(Double($0.loss)) } })
+    }
+    func time(_ name: String, _ time: @escaping (RunSummary) -> Double?) -> RunColumn {
+      RunColumn(
+        name, isRight: false, { time($0).map { Figure.duration(max(now - $0, 0)) + " ago" } ?? "" },
+        { time($0).map { .number($0) } })
+    }
+    return [
+      RunColumn("name", isRight: false, { $0.name }, { .text($0.name) }),
+      RunColumn("state", isRight: false, { $0.word }, { .text($0.word) }),
+      RunColumn(
+        "step", isRight: true, { $0.error == nil ? "\(Figure.grouped($0.step))/\(Figure.grouped($0.steps))" : "" },
+        { $0.error == nil ? .number(Double($0.step)) : nil }),
+      count("tokens", { Double($0.tokens) }, Figure.short),
+      count("parameters", { Double($0.parameters) }, Figure.short),
+      losses("loss", \.last), losses("heldout", \.heldOut),
+      RunColumn(
+        "best", isRight: false, { $0.best.map { Figure.loss(Double($0)) } ?? "" },
+        { $0.best.map { .number(Double($0)) } }),
+      count("saved", { Double($0.checkpoints) }, { Figure.grouped(Int($0)) }),
+      count("size", { Double($0.bytes) }, Figure.bytes),
+      time("changed", \.changed), time("created", \.created),
+    ]
+  }
+
+  private static func words(_ losses: [HeadLoss]) -> String {
+    losses.map { "\($0.head.name) \(Figure.loss(Double($0.loss)))" }.joined(separator: " ")
+  }
+
+  private static func words(_ value: Recipe.Field.Value) -> String {
+    if case .text(let text) = value { text } else { value.json.line }
+  }
+
+  private static func value(_ value: Recipe.Field.Value) -> Value {
+    switch value {
+    case .integer(let number): .number(Double(number))
+    case .unsigned(let number): .number(Double(number))
+    case .number(let number): .number(number)
+    default: .text(words(value))
+    }
+  }
+
+  /// Whether a run comes before another: numbers and texts rise, and what has no value is last.
+  func precedes(_ a: RunSummary, _ b: RunSummary, isReversed: Bool) -> Bool {
+    switch (value(a), value(b)) {
+    case (.number(let a)?, .number(let b)?): isReversed ? a > b : a < b
+    case (.text(let a)?, .text(let b)?): isReversed ? a > b : a < b
+    case (.some, nil): true
+    default: false
+    }
+  }
+}
+
+/// What a run must be to be listed: `state=finished`, `loss<3`, `name~kjv`.
+struct RunFilter {
+  private let column: RunColumn
+  private let sign: String
+  private let word: String
+
+  /// - Throws: `UserError` for what is no condition.
+  init(_ text: String) throws {
+    let option = "--filter \(text)"
+    // The longer signs first: `<=` is not `<` and a word that begins with `=`.
+    let found = ["!=", "<=", ">=", "=", "<", ">", "~"].compactMap { sign in
+      text.range(of: sign).map { (sign: sign, range: $0) }
+    }.min { ($0.range.lowerBound, -$0.sign.count) < ($1.range.lowerBound, -$1.sign.count) }
+    guard let found, found.range.lowerBound > text.startIndex else {
+      throw UserError(.usage, "\(option): write a column, one of = != < <= > >= ~ and a value, such as loss<3")
+    }
+    column = try RunColumn(named: String(text[..<found.range.lowerBound]).trimmingSpaces, option: option)
+    sign = found.sign
+    word = String(text[found.range.upperBound...]).trimmingSpaces
+    if sign.hasPrefix("<") || sign.hasPrefix(">"), Double(word) == nil {
+      throw UserError(.usage, "\(option): “\(word)” is no number to compare with")
+    }
+  }
+
+  /// What a run does not have fits no condition but `!=`.
+  func admits(_ run: RunSummary) -> Bool {
+    guard let value = column.value(run) else { return sign == "!=" }
+    switch (value, Double(word)) {
+    case (.number(let number), let other?):
+      switch sign {
+      case "=": return number == other
+      case "!=": return number != other
+      case "<": return number < other
+      case "<=": return number <= other
+      case ">": return number > other
+      case ">=": return number >= other
+      default: return column.cell(run).contains(word)
+      }
+    case (.text(let text), _) where sign == "=": return text == word
+    case (.text(let text), _) where sign == "!=": return text != word
+    case (.text(let text), _) where sign == "~": return text.contains(word)
+    case (.number, nil) where sign == "!=": return true
+    case (.number, nil) where sign == "~": return column.cell(run).contains(word)
+    default: return false
+    }
+  }
+}
+
+extension RunSummary {
+  /// How far it is, in a word.
+  var word: String { state?.rawValue ?? "unreadable" }
+}

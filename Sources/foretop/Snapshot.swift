@@ -1,0 +1,31 @@
+// foretop snapshot: a plain copy of a run's numbers.
+import ArgumentParser
+import Foundation
+import Run
+import RunFile
+import TerminalUI
+
+struct Snapshot: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Copies a run's run.h5, live or stored, into a plain HDF5 file.",
+    discussion: """
+      The copy has every row that the run has at this moment, and opens with every HDF5 reader from version 1.8 on, in any \
+      mode. The run goes on meanwhile.
+      """)
+
+  @Argument(help: ArgumentHelp("The run's name.", valueName: "name"))
+  var name: String
+
+  @Argument(help: ArgumentHelp("The file to write.", valueName: "out.h5"))
+  var file: String
+
+  @Flag(help: "Replaces a file that is there.")
+  var force = false
+
+  @OptionGroup var place: FolderOptions
+
+  func run() throws {
+    let steps = try StoredRun.archive(name, in: place).snapshot(to: file, isReplacing: force)
+    print("\(file): run “\(name)” with \(Figure.grouped(steps)) \(steps == 1 ? "step" : "steps")")
+  }
+}

@@ -1,0 +1,23 @@
+// Rows of cells as lines of text: what the commands that list something print.
+import TerminalUI
+
+enum TextTable {
+  /// Columns as wide as their widest cell.
+  /// - Parameters:
+  ///   - rows: the header first; as many cells in each.
+  ///   - right: columns that are aligned to the right.
+  static func text(_ rows: [[String]], right: Set<Int>) -> String {
+    guard let header = rows.first else { return "" }
+    let widths = header.indices.map { column in rows.map { $0[column].width }.max() ?? 0 }
+    return rows.map { row in
+      let cells = row.enumerated().map { column, cell in
+        let space = String(repeating: " ", count: widths[column] - cell.width)
+        return right.contains(column) ? space + cell : cell + space
+      }
+      return String(cells.joined(separator: "  ").reversed().drop { $0 == " " }.reversed())
+    }.joined(separator: "\n")
+  }
+
+  /// A shape: `4096×256`.
+  static func shape(_ shape: [Int]) -> String { shape.map(String.init).joined(separator: "×") }
+}

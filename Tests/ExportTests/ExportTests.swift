@@ -1,0 +1,165 @@
+// What leaves foretop, read by others.
+import Corpus
+import Export
+import Foundation
+import Kernels
+import Run
+import RunFile
+import RunFileTorture
+import Testing
+import Training
+import Transformer
+
+@Suite(.serialized) struct ExportTests {
+  private let folder = NSTemporaryDirectory() + "/foretop-export-" + UUID().uuidString
+
+  init() throws { try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true) }
+
+  /// A checkpoint of a network with random weights, and the logits of its NTP head after each token of a text.
+  private func network(_ change: (inout Recipe) -> Void) throws -> (Checkpoint, tokens: [Int32], logits: [[Float]]) {
+    var recipe = Sample.recipe
+    recipe.model.width = 48
+    recipe.model.heads = 4
+    recipe.model.keyValueHeads = 2
+    recipe.model.inner = 80
+    recipe.model.deviation = 0.3
+    change(&recipe)
+    let characters = TokenizerRecord(kind: "characters", model: Array(" abcdefghijklmnopqr".utf8), vocabulary: 20)
+    let configuration = recipe.configuration(vocabulary: 20)
+    let model = try Transformer(configuration, rows: 1, precision: .fp32, threads: 1, isTrained: false)
+    model.parameters.initialize(seed: 3, deviation: recipe.model.deviation, threads: 1)
+    var decoder = try Decoder(configuration)
+    let tokens: [Int32] = [1, 5, 0, 19, 7, 7, 2, 11, 3, 0, 12]
+    let logits = tokens.map { token in
+      decoder.read(token, by: model)
+      return decoder.logits(of: model)
+    }
+    let plan = model.parameters.plan
+    let weights = Array(UnsafeBufferPointer(start: model.parameters.weights, count: plan.count))
+    let checkpoint = Checkpoint(
+      state: TrainerState(step: 7, seed: 3, threads: 1), recipe: recipe, tokenizer: characters,
+      tensors: plan.tensors.map { Checkpoint.Tensor(path: $0.path, shape: $0.shape, offset: $0.offset) },
+      weights: weights, firstMoments: weights, secondMoments: weights)
+    return (checkpoint, tokens, logits)
+  }
+
+  /// Writes a model folder as the program does.
+  private func write(_ checkpoint: Checkpoint, withHeads: Bool = false) throws {
+    let configuration = checkpoint.recipe.configuration(vocabulary: checkpoint.tokenizer.vocabulary)
+    let model = try HuggingFace(
+      checkpoint, inner: configuration.inner, epsilon: configuration.epsilon, addsSpaceBefore: false,
+      withHeads: withHeads)
+    for file in model.files { try Data(file.bytes).write(to: URL(filePath: "\(folder)/\(file.name)")) }
+    var bytes = Data()
+    SafeTensors.write(model.tensors, of: checkpoint, notes: [("format", "pt")]) { bytes.append(contentsOf: $0) }
+    try bytes.write(to: URL(filePath: folder + "/model.safetensors"))
+  }
+
+  /// The script did not find what was expected.
+  private struct Differs: Error { let said: String }
+
+  private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent().path
+
+  private func script(_ arguments: String...) throws -> String {
+    let environment = ProcessInfo.processInfo.environment
+    let process = Process()
+    process.executableURL = URL(filePath: environment["FORETOP_PYTHON"] ?? Self.root + "/.venv/bin/python3")
+    process.arguments = [Self.root + "/Tests/ExportTests/llama.py"] + arguments
+    let output = Pipe()
+    process.standardOutput = output
+    try process.run()
+    let said = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    process.waitUntilExit()
+    if process.terminationStatus != 0 { throw Differs(said: said) }
+    return said
+  }
+
+  private func compare(_ tokens: [Int32], _ logits: [[Float]]) throws -> String {
+    let wanted = JSON.object([
+      JSON.Member("tokens", .array(tokens.map { .integer(Int($0)) })),
+      JSON.Member("logits", .array(logits.map { .array($0.map(JSON.float)) })),
+    ])
+    try wanted.line.write(toFile: folder + "/logits.json", atomically: true, encoding: .utf8)
+    return try script(folder, folder + "/logits.json")
+  }
+
+  @Test func `Llama written from its formulas makes the same logits of an exported model`() throws {
+    let (checkpoint, tokens, logits) = try network { _ in }
+    try write(checkpoint)
+    let said = try compare(tokens, logits)
+    #expect(said.hasSuffix("\nlm_head.weight model.embed_tokens.weight model.norm.weight\n"), "\(said)")
+  }
+
+  @Test func `tied embeddings, another base of the positions and a given inner width come through`() throws {
+    let (checkpoint, tokens, logits) = try network {
+      $0.model.tied = true
+      $0.model.ropeTheta = 500_000
+      $0.model.inner = 0
+      $0.model.keyValueHeads = 1
+    }
+    try write(checkpoint)
+    let said = try compare(tokens, logits)
+    #expect(said.hasSuffix("\nmodel.embed_tokens.weight model.norm.weight\n"), "\(said)")
+  }
+
+  @Test func `the TOP head is kept as one more tensor where asked`() throws {
+    let (checkpoint, tokens, logits) = try network { _ in }
+    try write(checkpoint, withHeads: true)
+    let said = try compare(tokens, logits)
+    #expect(
+      said.hasSuffix("\nlm_head.weight model.embed_tokens.weight model.norm.weight top_head.weight\n"), "\(said)")
+  }
+
+  @Test func `a weight that was changed makes other logits`() throws {
+    var (checkpoint, tokens, logits) = try network { _ in }
+    checkpoint.weights[checkpoint.tensors[3].offset] += 0.5
+    try write(checkpoint)
+    let error = #expect(throws: Differs.self) { _ = try compare(tokens, logits) }
+    #expect(error?.said.hasPrefix("largest difference") == true)
+  }
+
+  @Test func `a network without NTP is no causal language model`() {
+    var checkpoint = Sample.checkpoint(1)
+    checkpoint.recipe.objective.ntp = 0
+    let error = #expect(throws: UserError.self) {
+      _ = try HuggingFace(checkpoint, inner: 24, epsilon: 1e-6, addsSpaceBefore: true, withHeads: false)
+    }
+    #expect(error?.message.contains("trained without NTP") == true)
+  }
+
+  @Test func `a SentencePiece model goes out as it came in`() throws {
+    var checkpoint = Sample.checkpoint(1)
+    checkpoint.tokenizer = TokenizerRecord(kind: "sentencepiece", model: [1, 2, 3], vocabulary: 20)
+    let model = try HuggingFace(checkpoint, inner: 24, epsilon: 1e-6, addsSpaceBefore: true, withHeads: false)
+    #expect(model.files.first { $0.name == "tokenizer.model" }?.bytes == [1, 2, 3])
+    let settings = try #require(model.files.first { $0.name == "tokenizer_config.json" })
+    #expect(String(decoding: settings.bytes, as: UTF8.self).contains("\"add_prefix_space\":true"))
+    #expect(
+      model.files.map(\.name) == [
+        "tokenizer.model", "tokenizer_config.json", "generation_config.json", "config.json",
+      ])
+  }
+
+  @Test func `numbers go out in a line a step, and come back as they were`() throws {
+    let events = [Event.evaluated(Sample.evaluation(0))] + (1...40).flatMap(Sample.events)
+    var lines: [String] = []
+    MetricLines.csv(events, heads: [.ntp, .top]) { lines.append($0) }
+    let rows = lines.map { $0.dropLast().split(separator: ",", omittingEmptySubsequences: false) }
+    #expect(rows.count == 42 && rows.allSatisfy { $0.count == rows[0].count })
+    let columns = Dictionary(uniqueKeysWithValues: rows[0].enumerated().map { (String($1), $0) })
+    func number(_ row: Int, _ name: String) throws -> Double? { Double(rows[row][try #require(columns[name])]) }
+    for step in 1...40 {
+      #expect(try number(step + 1, "step") == Double(step))
+      #expect(try number(step + 1, "rate") == Sample.report(step).rate)
+      #expect(try number(step + 1, "loss/ntp").map(Float.init) == Sample.report(step).losses[0].loss)
+      let heldOut = step % 20 == 0 ? Sample.evaluation(step).losses[1].loss : nil
+      #expect(try number(step + 1, "heldout/loss/top").map(Float.init) == heldOut)
+    }
+    #expect(try number(1, "step") == 0 && number(1, "rate") == nil)
+    #expect(try number(1, "heldout/loss/ntp").map(Float.init) == Sample.evaluation(0).losses[0].loss)
+    var objects: [String] = []
+    MetricLines.json(events) { objects.append($0) }
+    #expect(objects.count == 43 && objects.allSatisfy { $0.hasPrefix("{\"event\":") && $0.hasSuffix("}\n") })
+  }
+}

@@ -1,0 +1,86 @@
+"""Reads an exported model folder with numpy alone and compares its logits with those of a file: llama.py DIR LOGITS.
+
+Written from the Llama paper's formulas and the safetensors format; nothing of foretop is used.
+"""
+
+import json
+import os
+import struct
+import sys
+
+import numpy as np
+
+
+def tensors(path):
+    with open(path, "rb") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+        assert (8 + length) % 8 == 0
+        header = json.loads(file.read(length))
+        data = file.read()
+    assert header.pop("__metadata__")["format"] == "pt"
+    end = 0
+    found = {}
+    for name, entry in header.items():
+        assert entry["dtype"] == "F32" and entry["data_offsets"][0] == end, name
+        end = entry["data_offsets"][1]
+        values = np.frombuffer(data[entry["data_offsets"][0]:end], "<f4")
+        found[name] = values.reshape(entry["shape"]).astype(np.float64)
+    assert end == len(data)
+    return found
+
+
+def normed(x, weight, epsilon):
+    return x / np.sqrt((x * x).mean(-1, keepdims=True) + epsilon) * weight
+
+
+def turned(x, theta):
+    """Rotary positions of x [heads, T, h]: lane i pairs with lane i + h/2."""
+    half = x.shape[-1] // 2
+    angles = np.outer(np.arange(x.shape[1]), theta ** (-np.arange(half) / half))
+    a, b = x[..., :half], x[..., half:]
+    return np.concatenate([a * np.cos(angles) - b * np.sin(angles), b * np.cos(angles) + a * np.sin(angles)], -1)
+
+
+def logits(folder, tokens):
+    with open(os.path.join(folder, "config.json")) as file:
+        config = json.load(file)
+    weights = tensors(os.path.join(folder, "model.safetensors"))
+    assert config["architectures"] == ["LlamaForCausalLM"] and config["hidden_act"] == "silu"
+    heads, groups, width = config["num_attention_heads"], config["num_key_value_heads"], config["head_dim"]
+    epsilon = config["rms_norm_eps"]
+    length = len(tokens)
+    x = weights["model.embed_tokens.weight"][tokens]
+    for layer in range(config["num_hidden_layers"]):
+        def weight(name):
+            return weights[f"model.layers.{layer}.{name}.weight"]
+
+        h = normed(x, weight("input_layernorm"), epsilon)
+
+        def split(name, count):
+            return (h @ weight(f"self_attn.{name}_proj").T).reshape(length, count, width).transpose(1, 0, 2)
+
+        q, k, v = turned(split("q", heads), config["rope_theta"]), turned(split("k", groups), config["rope_theta"]), split("v", groups)
+        k, v = (np.repeat(part, heads // groups, axis=0) for part in (k, v))
+        scores = q @ k.transpose(0, 2, 1) / np.sqrt(width) + np.triu(np.full((length, length), -np.inf), 1)
+        share = np.exp(scores - scores.max(-1, keepdims=True))
+        share /= share.sum(-1, keepdims=True)
+        x = x + (share @ v).transpose(1, 0, 2).reshape(length, heads * width) @ weight("self_attn.o_proj").T
+        h = normed(x, weight("post_attention_layernorm"), epsilon)
+        gate, up = h @ weight("mlp.gate_proj").T, h @ weight("mlp.up_proj").T
+        x = x + (gate / (1 + np.exp(-gate)) * up) @ weight("mlp.down_proj").T
+    x = normed(x, weights["model.norm.weight"], epsilon)
+    head = weights["model.embed_tokens.weight" if config["tie_word_embeddings"] else "lm_head.weight"]
+    assert ("lm_head.weight" in weights) != config["tie_word_embeddings"]
+    return x @ head.T, sorted(set(weights))
+
+
+if __name__ == "__main__":
+    with open(sys.argv[2]) as file:
+        wanted = json.load(file)
+    found, names = logits(sys.argv[1], wanted["tokens"])
+    expected = np.array(wanted["logits"])
+    assert found.shape == expected.shape, (found.shape, expected.shape)
+    assert np.abs(expected).max() > 0.5, "logits that are all alike prove nothing"
+    print(f"largest difference {np.abs(found - expected).max():.2e} of {np.abs(expected).max():.2f}")
+    print(" ".join(name for name in names if "layers" not in name))
+    sys.exit(0 if np.abs(found - expected).max() < 1e-4 else 1)

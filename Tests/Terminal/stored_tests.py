@@ -1,0 +1,307 @@
+"""What one does with stored runs: commands that check, compare, remove and export them."""
+
+import json
+import os
+import signal
+import struct
+import subprocess
+import sys
+
+from support import *
+
+
+def stored(name, *options, steps=40):
+    """A finished run with a few checkpoints; made once."""
+    if state(name) is None:
+        run(train(name, "--steps", str(steps), "--set", "save.every=10", "--set", "evaluate.every=20", "--headless", *options))
+    return os.path.join(RUNS, name)
+
+
+def lines(verb, *arguments, status=0):
+    return [json.loads(line) for line in run(command(verb, *arguments, "--json"), status=status).stdout.splitlines()]
+
+
+def damage(path, place=None):
+    with open(path, "r+b") as file:
+        file.seek(0, os.SEEK_END)
+        place = file.tell() // 2 if place is None else place
+        file.seek(place)
+        byte = file.read(1)[0]
+        file.seek(place)
+        file.write(bytes([byte ^ 1]))
+
+
+def test_a_run_is_verified_and_damage_is_a_status():
+    folder = stored("verified")
+    checks = lines("verify", "verified")
+    assert all(check["isWhole"] for check in checks) and len(checks) == 13, checks
+    assert run(command("verify", "verified")).stdout.splitlines()[-1].endswith("as it was written: 13 parts checked")
+    damage(os.path.join(folder, "checkpoints", "000000040.h5"))
+    bad = [check for check in lines("verify", "verified", status=65) if not check["isWhole"]]
+    assert [check["check"] for check in bad] == ["checkpoints/000000040.h5"], bad
+    assert "BAD  checkpoints/000000040.h5" in run(command("verify", "verified"), status=65).stdout
+    assert "did you mean verified?" in run(command("verify", "verifeid"), status=66).stderr
+
+
+def test_a_killed_run_is_recovered_by_hand():
+    process = subprocess.Popen(
+        train("by-hand", *ENDLESS, "--json"), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    for line in process.stdout:
+        if json.loads(line).get("step", 0) >= 20:
+            break
+    assert "process" in run(command("recover", "by-hand"), status=69).stderr
+    assert all(check["isWhole"] for check in lines("verify", "by-hand")), "a live run is whole"
+    copy = os.path.join(FOLDER, "live.h5")
+    assert "live.h5: run “by-hand” with " in run(command("snapshot", "by-hand", copy)).stdout
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert all(check["isWhole"] for check in lines("verify", "by-hand"))
+    assert "recovered up to step" in run(command("recover", "by-hand")).stdout
+    assert not os.path.exists(os.path.join(RUNS, "by-hand", "run.journal"))
+    assert "nothing to recover" in run(command("recover", "by-hand")).stdout
+    assert all(check["isWhole"] and not check["notes"] for check in lines("verify", "by-hand"))
+    assert "exists already" in run(command("snapshot", "by-hand", copy), status=73).stderr
+    run(command("snapshot", "by-hand", copy, "--force"))
+
+
+def test_tensors_are_listed_and_one_is_shown():
+    stored("tensors")
+    tensors = lines("tensors", "tensors", "--step", "20")
+    assert len(tensors) == 22 and all(tensor["nonFinite"] == 0 for tensor in tensors)
+    embedding = next(tensor for tensor in tensors if tensor["tensor"] == "model/embed_tokens/weight")
+    assert embedding["minimum"] < embedding["mean"] < embedding["maximum"] and embedding["norm"] > 0
+    (one,) = lines("tensors", "tensors", "--tensor", "model.norm.weight")
+    assert one["shape"] == [64] and sum(one["counts"]) == 64 and len(one["edges"]) == len(one["counts"]) + 1
+    table = run(command("tensors", "tensors")).stdout
+    assert table.startswith("TENSOR ") and "lm_head/weight" in table and "tensors at step 40: " in table
+    assert "█" in run(command("tensors", "tensors", "--tensor", "lm_head")).stdout
+    assert "did you mean lm_head/weight?" in run(command("tensors", "tensors", "--tensor", "lm_haed/weight"), status=64).stderr
+    assert "has no checkpoint of step 7" in run(command("tensors", "tensors", "--step", "7"), status=66).stderr
+
+
+def test_two_runs_are_compared():
+    stored("left")
+    stored("right", "--set", "schedule.rate=1e-3")
+    stored("twin")
+    text = run(command("diff", "left", "right")).stdout
+    assert "schedule.rate  0.003  0.001" in text and "40 steps were taken by both" in text and "weights at step 40:" in text
+    same = run(command("diff", "left", "twin")).stdout
+    assert "the recipes are the same" in same and "all losses are equal, to the bit" in same
+    differences = lines("diff", "left", "right")
+    assert differences[0] == {"key": "schedule.rate", "a": 0.003, "b": 0.001}
+    steps = [line for line in differences if "step" in line]
+    assert [line["step"] for line in steps] == list(range(1, 41)) and steps[-1]["a"]["loss"] != steps[-1]["b"]["loss"]
+    tensors = [line for line in differences if "tensor" in line]
+    assert len(tensors) == 22 and all(tensor["norm"] > 0 for tensor in tensors)
+    assert all(line["norm"] == 0 for line in lines("diff", "left", "twin") if "tensor" in line)
+
+
+def test_runs_and_checkpoints_are_removed_after_a_question():
+    folder = stored("pruned", "--set", "save.keep=0")
+    assert checkpoints("pruned") == [10, 20, 30, 40]
+    assert "add --yes" in run(command("prune", "pruned"), status=64).stderr
+    run(command("prune", "pruned", "--keep", "2", "--yes"))
+    assert set(checkpoints("pruned")) >= {30, 40} and 10 not in checkpoints("pruned")
+    terminal = Terminal(command("rm", "pruned"))
+    terminal.wait_for("Remove run “pruned” for good")
+    terminal.type("n\n")
+    assert terminal.finish() == 0 and "run “pruned” stays" in terminal.text
+    assert os.path.exists(folder)
+    assert "add --yes" in run(command("rm", "pruned"), status=64).stderr
+    assert "run “pruned” is removed" in run(command("rm", "pruned", "--yes")).stdout
+    assert not os.path.exists(folder) and state("pruned") is None
+    process = subprocess.Popen(train("going", *ENDLESS, "--json"), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    for line in process.stdout:
+        if json.loads(line).get("step", 0) >= 3:
+            break
+    assert "is being written by process" in run(command("rm", "going", "--yes"), status=69).stderr
+    assert "is being written by process" in run(command("prune", "going", "--yes"), status=69).stderr
+    process.terminate()
+    process.communicate()
+    assert state("going")["state"] == "stopped"
+
+
+def test_runs_are_filtered_sorted_and_chosen():
+    stored("listed-one", "--set", "schedule.rate=2e-3", steps=10)
+    stored("listed-two", "--set", "schedule.rate=1e-3", steps=20)
+
+    def names(*options):
+        rows = run(command("runs", "--filter", "name~listed-", "--columns", "name,schedule.rate", *options)).stdout
+        return [row.split() for row in rows.splitlines()]
+
+    assert names("--sort", "step")[1:] == [["listed-one", "0.002"], ["listed-two", "0.001"]]
+    assert names("--sort", "step", "--reverse")[1:] == [["listed-two", "0.001"], ["listed-one", "0.002"]]
+    assert names("--filter", "schedule.rate<0.0015") == [["NAME", "SCHEDULE.RATE"], ["listed-two", "0.001"]]
+    assert names("--filter", "step>=10", "--filter", "state=finished", "--filter", "name!=listed-two")[1:] == [["listed-one", "0.002"]]
+    assert "fits the filter" in run(command("runs", "--filter", "step>1000", "--filter", "name~listed-")).stdout
+    for options, word in [(["--sort", "los"], "did you mean loss?"), (["--filter", "loss"], "such as loss<3"),
+                          (["--filter", "loss<x"], "is no number"), (["--columns", "nmae"], "did you mean name?")]:
+        assert word in run(command("runs", *options), status=64).stderr
+
+
+def exported_loss(folder, tokens, context):
+    """What numpy alone loses with an exported model on the windows that `foretop eval` reads."""
+    import numpy as np
+    import llama
+
+    total, count = 0.0, 0
+    for start in range(0, len(tokens) // context * context, context):
+        window = tokens[start:start + context + 1]
+        logits, _ = llama.logits(folder, window[:context])
+        top = logits.max(-1, keepdims=True)
+        logs = logits - top - np.log(np.exp(logits - top).sum(-1, keepdims=True))
+        following = window[1:]
+        total -= logs[np.arange(len(following)), following].sum()
+        count += len(following)
+    return total / count, count
+
+
+def test_an_exported_model_loses_what_eval_says():
+    sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../ExportTests"))
+    stored("exported", "--set", "precision=fp32", "--set", "model.keyValueHeads=1")
+    folder = os.path.join(FOLDER, "huggingface")
+    said = run(command("export", "exported", folder, "--to", "huggingface")).stdout
+    assert "exported at step 40, 21 tensors" in said, said
+    assert sorted(os.listdir(folder)) == [
+        "config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"]
+    part = os.path.join(FOLDER, "part.txt")
+    with open(TEXT) as file, open(part, "w") as out:
+        out.write(file.read(2000))
+    tokens = json.loads(run(command("tokenize", "exported", part, "--json")).stdout)["tokens"]
+    expected = json.loads(run(command("eval", "exported", "--data", part, "--json")).stdout)
+    loss, count = exported_loss(folder, tokens, 64)
+    assert count == expected["positions"] and abs(loss - expected["loss"]["ntp"]) < 1e-5, (loss, count, expected)
+    assert "is not empty" in run(command("export", "exported", folder, "--to", "huggingface"), status=73).stderr
+    run(command("export", "exported", folder, "--to", "huggingface", "--force", "--with-heads", "--step", "20"))
+    import llama
+    assert "top_head.weight" in llama.tensors(os.path.join(folder, "model.safetensors"))
+
+
+def test_a_run_goes_out_as_tensors_and_as_lines():
+    sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../ExportTests"))
+    import csv
+    import h5py
+    import llama
+    import numpy as np
+
+    path = stored("lines-out")
+    out = {kind: os.path.join(FOLDER, "lines-out." + kind) for kind in ("safetensors", "csv", "jsonl")}
+    for kind, file in out.items():
+        run(command("export", "lines-out", file, "--to", kind))
+        assert "exists already" in run(command("export", "lines-out", file, "--to", kind), status=73).stderr
+    tensors = llama.tensors(out["safetensors"])
+    with h5py.File(os.path.join(path, "checkpoints", "000000040.h5")) as file:
+        assert len(tensors) == 22
+        for name, values in tensors.items():
+            assert np.array_equal(values, file["model/" + name.replace(".", "/")][:]), name
+    with h5py.File(os.path.join(path, "run.h5")) as file, open(out["csv"]) as table:
+        rows = list(csv.DictReader(table))
+        for name in ("step", "rate", "loss/ntp", "phase/forward"):
+            assert np.array_equal(np.array([row[name] for row in rows], file["metrics"][name].dtype), file["metrics"][name][:])
+        held_out = [float(row["heldout/loss/top"]) for row in rows if row["heldout/loss/top"]]
+        assert np.array_equal(np.array(held_out, "f4"), file["heldout/loss/top"][:])
+    with open(out["jsonl"]) as file:
+        objects = [json.loads(line) for line in file]
+    assert [event for event in objects if event["event"] == "step"] == events("lines-out", "step")
+    assert [event for event in objects if event["event"] == "heldout"] == events("lines-out", "heldout")
+    assert "--with-heads" in run(command("export", "lines-out", "x.csv", "--to", "csv", "--with-heads"), status=64).stderr
+    assert "parquet" in run(command("export", "lines-out", "x", "--to", "parquet"), status=64).stderr
+
+
+def test_the_python_example_reads_runs():
+    example = os.path.join(os.path.dirname(__file__), "../../docs/read_a_run.py")
+    path = stored("read", "--set", "sample.every=20")
+    said = run([sys.executable, example, path]).stdout
+    for words in ("read: 86464 parameters, text.txt", "40 steps", "loss/ntp, smoothed, in nats", "loss/top", "step     40  loss/ntp", "saved     saved checkpoints",
+                  "written at step 40: And", "000000040.h5: step 40", "model/layers/0/mlp/up_proj/weight"):
+        assert words in said, f"“{words}” is not in:\n{said}"
+    copy = os.path.join(FOLDER, "read.h5")
+    run(command("snapshot", "read", copy))
+    assert run([sys.executable, example, copy]).stdout in said
+    process = subprocess.Popen(train("read-live", *ENDLESS, "--json"), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    for line in process.stdout:
+        if json.loads(line).get("step", 0) >= 60:
+            break
+    live = run([sys.executable, example, os.path.join(RUNS, "read-live")]).stdout
+    process.terminate()
+    process.communicate()
+    assert "loss/ntp, smoothed" in live or "no step was taken yet" in live, live
+
+
+def crc32c(data):
+    value = 0xFFFFFFFF
+    for byte in data:
+        value ^= byte
+        for _ in range(8):
+            value = value >> 1 ^ (0x82F63B78 if value & 1 else 0)
+    return ~value & 0xFFFFFFFF
+
+
+def records(data):
+    """The contents of a TFRecord file, its checksums checked."""
+    place = 0
+
+    def taken(count):
+        nonlocal place
+        place += count
+        return data[place - count:place]
+
+    def check(content):
+        value = crc32c(content)
+        masked = ((value >> 15 | value << 17) + 0xA282EAD8) & 0xFFFFFFFF
+        assert taken(4) == struct.pack("<I", masked)
+        return content
+
+    while place < len(data):
+        (length,) = struct.unpack("<Q", check(taken(8)))
+        yield check(taken(length))
+
+
+def fields(message):
+    """A protocol buffer as a list of numbers and values."""
+    place, found = 0, []
+
+    def varint():
+        nonlocal place
+        value, shift = 0, 0
+        while True:
+            byte = message[place]
+            place += 1
+            value |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                return value
+
+    while place < len(message):
+        tag = varint()
+        size = {0: 0, 1: 8, 5: 4}.get(tag & 7)
+        if tag & 7 == 0:
+            found.append((tag >> 3, varint()))
+            continue
+        size = varint() if tag & 7 == 2 else size
+        value = message[place:place + size]
+        place += size
+        found.append((tag >> 3, value if tag & 7 == 2 else struct.unpack("<d" if size == 8 else "<f", value)[0]))
+    return found
+
+
+def test_a_run_goes_out_to_tensorboard():
+    stored("board")
+    folder = os.path.join(FOLDER, "board")
+    run(command("export", "board", folder, "--to", "tensorboard"))
+    (name,) = os.listdir(folder)
+    assert name.startswith("events.out.tfevents.") and name.endswith(".board"), name
+    with open(os.path.join(folder, name), "rb") as file:
+        first, *rest = [dict(fields(record)) for record in records(file.read())]
+    assert first[3] == b"brain.Event:2"
+    scalars = {}
+    for event in rest:
+        for _, value in fields(event[5]):
+            parts = dict(fields(value))
+            scalars.setdefault(parts[1].decode(), {})[event[2]] = parts[2]
+    steps = {event["step"]: event for event in events("board", "step")}
+    assert sorted(scalars["loss/ntp"]) == list(range(1, 41))
+    for step, loss in scalars["loss/ntp"].items():
+        assert abs(loss - steps[step]["loss"]["ntp"]) < 1e-6 * loss
+    assert {event["step"] for event in events("board", "heldout")} == set(scalars["heldout/loss/top"])
+    assert "exists already" in run(command("export", "board", folder, "--to", "tensorboard"), status=73).stderr
