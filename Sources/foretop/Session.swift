@@ -75,7 +75,8 @@ final class Session: Sendable {
             places.wait()
             entries.send(.checkpoint(checkpoint))
           }))
-      tell(.ended(ending))
+      // The recorder passes it on when all before it is stored: after an ending nothing comes.
+      entries.send(.event(.ended(ending)))
       entries.send(.end)
     } catch let error as UserError {
       news.send(.failed(error))
@@ -159,6 +160,7 @@ final class Session: Sendable {
       let step = if case .stepped(let report) = event { report.step } else { 0 }
       announce([Occurrence(.failure, step: step, time: Date().timeIntervalSince1970, text: "\(error)")])
     }
+    if case .ended = event { news.send(.event(event)) }
   }
 
   private func announce(_ occurrences: [Occurrence]) {

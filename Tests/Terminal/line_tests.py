@@ -198,8 +198,8 @@ def test_a_damaged_run_says_what_is_left():
 
 
 def test_a_full_disk_is_no_empty_answer():
-    run(train("listed-full", "--steps", "3", "--headless"))
-    for arguments in (command("runs"), command("runs", "--json"), command("inspect", "listed-full", "--json")):
+    run(train("full-list", "--steps", "3", "--headless"))
+    for arguments in (command("runs"), command("runs", "--json"), command("inspect", "full-list", "--json")):
         with open("/dev/full", "w") as full:
             result = subprocess.run(arguments, stdout=full, stderr=subprocess.PIPE, text=True, timeout=4 * PATIENCE)
         assert result.returncode == 74 and "standard output" in result.stderr, result
