@@ -50,7 +50,7 @@ extension Dashboard {
     canvas.write(Self.context(sample, columns: inside.columns - 9), line: 0, of: inside, indent: 9)
 
     // The head's ranking, wrapped below the table, then the quality and its history.
-    let ranking = sample.ranking.joined(separator: "  ").wrapped(to: inside.columns - 9)
+    let ranking = sample.ranking.map(Self.label).joined(separator: "  ").wrapped(to: inside.columns - 9)
     let rankingRows = min(ranking.count, inside.rows >= 14 ? 2 : 1)
     let hasSparkline = inside.rows >= 12
     let reserved = 3 + 1 + rankingRows + 1 + (hasSparkline ? 1 : 0)
@@ -69,7 +69,7 @@ extension Dashboard {
         [
           Span(
             row(
-              upcoming.token, String(upcoming.distance), Figure.share(Double(upcoming.weight), 3),
+              Self.label(upcoming.token), String(upcoming.distance), Figure.share(Double(upcoming.weight), 3),
               Figure.short(Double(upcoming.rank)))),
           Span(isHit ? "  ✓" : "  ✗", Style(isHit ? .good : .bad, .bold)),
         ], line: 3 + index, of: inside)
@@ -91,6 +91,11 @@ extension Dashboard {
       canvas.sparkline(
         qualities(area.columns), scale: Scale(from: 0, to: 1), style: Style(.second), line: 0, of: area, glyphs: glyphs)
     }
+  }
+
+  /// A token of a list: one that is nothing but spaces would not be seen.
+  private static func label(_ token: String) -> String {
+    token.allSatisfy { $0 == " " } ? String(repeating: "␠", count: token.count) : token
   }
 
   /// NDCG@8 of the latest samples, one a step: the mean where a step has several.
@@ -117,7 +122,7 @@ extension Dashboard {
     for upcoming in sample.upcoming {
       let isHit = Self.isHit(upcoming, of: sample)
       let entry = [
-        Span(upcoming.token + " "), Span(Figure.short(Double(upcoming.rank)), .faint),
+        Span(Self.label(upcoming.token) + " "), Span(Figure.short(Double(upcoming.rank)), .faint),
         Span(isHit ? "✓" : "✗", Style(isHit ? .good : .bad, .bold)),
       ]
       let isFirst = comes[comes.count - 1].isEmpty
@@ -130,7 +135,9 @@ extension Dashboard {
     }
     if inside.rows >= 4 { lines += comes }
     if inside.rows >= 5 || inside.rows == 3 {
-      lines.append([Span("head  ", .faint), Span(sample.ranking.joined(separator: "  "), Style(.second))])
+      lines.append([
+        Span("head  ", .faint), Span(sample.ranking.map(Self.label).joined(separator: "  "), Style(.second)),
+      ])
     }
     if inside.rows < 3, inside.rows > 1 { lines.append(comes[0]) }
     if inside.rows >= 3 {

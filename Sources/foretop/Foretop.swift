@@ -30,7 +30,10 @@ struct Foretop: ParsableCommand {
       var command = try parseAsRoot()
       try command.run()
       // Lists and pictures are for somebody: what could not be written is an error, not an empty answer.
-      if fflush(nil) != 0 { leave("standard output cannot be written", UserError.Status.inputOutput.rawValue) }
+      // A reader that has gone, such as head, has had enough: that is none.
+      if fflush(nil) != 0, errno != EPIPE {
+        leave("standard output cannot be written", UserError.Status.inputOutput.rawValue)
+      }
     } catch let error as UserError {
       leave(error.message, error.status.rawValue)
     } catch let error as CorpusError {
