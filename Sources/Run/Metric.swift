@@ -23,16 +23,7 @@ package struct Metric<Report>: Sendable {
 extension Metric where Report == StepReport {
   /// The columns of `/metrics` for a run with these heads, in file order.
   package static func ofSteps(heads: [Head]) -> [Metric] {
-    [
-      Metric(
-        path: "step", key: "step", storage: .unsigned64, unit: "steps", longName: "optimizer steps taken",
-        value: { Double($0.step) }, restore: { $0.step = Int($1) }),
-      Metric(
-        path: "tokens", key: "tokens", storage: .unsigned64, unit: "tokens", longName: "training tokens seen",
-        value: { Double($0.tokens) }, restore: { $0.tokens = Int($1) }),
-      Metric(
-        path: "time", key: "time", storage: .float64, unit: "s", longName: "wall clock, Unix time",
-        value: { $0.time }, restore: { $0.time = $1 }),
+    place(step: \.step, tokens: \.tokens, time: \.time) + [
       Metric(
         path: "active", key: "active", storage: .float64, unit: "s", longName: "training time without pauses",
         value: { $0.active }, restore: { $0.active = $1 }),
@@ -70,24 +61,33 @@ extension Metric where Report == StepReport {
 extension Metric where Report == Evaluation {
   /// The columns of `/heldout` for a run with these heads, in file order.
   package static func ofEvaluations(heads: [Head]) -> [Metric] {
-    [
-      Metric(
-        path: "step", key: "step", storage: .unsigned64, unit: "steps", longName: "optimizer steps taken",
-        value: { Double($0.step) }, restore: { $0.step = Int($1) }),
-      Metric(
-        path: "tokens", key: "tokens", storage: .unsigned64, unit: "tokens", longName: "training tokens seen",
-        value: { Double($0.tokens) }, restore: { $0.tokens = Int($1) }),
-      Metric(
-        path: "time", key: "time", storage: .float64, unit: "s", longName: "wall clock, Unix time",
-        value: { $0.time }, restore: { $0.time = $1 }),
+    place(step: \.step, tokens: \.tokens, time: \.time) + [
       Metric(
         path: "seconds", key: "seconds", storage: .float32, unit: "s", longName: "time of the evaluation",
-        value: { $0.seconds }, restore: { $0.seconds = $1 }),
+        value: { $0.seconds }, restore: { $0.seconds = $1 })
     ] + losses(of: heads, at: \.losses)
   }
 }
 
 extension Metric {
+  /// When a report was made: what every table begins with.
+  private static func place(
+    step: WritableKeyPath<Report, Int> & Sendable, tokens: WritableKeyPath<Report, Int> & Sendable,
+    time: WritableKeyPath<Report, Double> & Sendable
+  ) -> [Metric] {
+    [
+      Metric(
+        path: "step", key: "step", storage: .unsigned64, unit: "steps", longName: "optimizer steps taken",
+        value: { Double($0[keyPath: step]) }, restore: { $0[keyPath: step] = Int($1) }),
+      Metric(
+        path: "tokens", key: "tokens", storage: .unsigned64, unit: "tokens", longName: "training tokens seen",
+        value: { Double($0[keyPath: tokens]) }, restore: { $0[keyPath: tokens] = Int($1) }),
+      Metric(
+        path: "time", key: "time", storage: .float64, unit: "s", longName: "wall clock, Unix time",
+        value: { $0[keyPath: time] }, restore: { $0[keyPath: time] = $1 }),
+    ]
+  }
+
   /// A loss and, for heads with a floor, a KL divergence a head.
   private static func losses(
     of heads: [Head], at path: WritableKeyPath<Report, [HeadLoss]> & Sendable

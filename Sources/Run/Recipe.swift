@@ -25,6 +25,8 @@ package struct Recipe: Codable, Sendable, Equatable {
     package var keyValueHeads = 4
     /// Inner width of SwiGLU; 0 means 8/3 of the width, rounded up to a multiple of 64.
     package var inner = 0
+    /// The inner width that `inner` comes to.
+    package var innerWidth: Int { inner > 0 ? inner : (width * 8 / 3 + 63) / 64 * 64 }
     /// Tokens in a row.
     package var context = 256
     /// Whether the NTP unembedding is the embedding.

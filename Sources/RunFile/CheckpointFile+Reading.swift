@@ -141,7 +141,7 @@ struct TensorPlan {
   init(_ recipe: Recipe, vocabulary: Int) {
     let model = recipe.model
     let width = model.width
-    let inner = model.inner > 0 ? model.inner : (width * 8 / 3 + 63) / 64 * 64
+    let inner = model.innerWidth
     let keyValues = model.heads > 0 ? width / model.heads * model.keyValueHeads : 0
     shapes["model/embed_tokens/weight"] = [vocabulary, width]
     var layers = (0..<max(0, min(recipe.inferenceBlocks, 100_000))).map { "model/layers/\($0)/" }

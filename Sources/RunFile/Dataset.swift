@@ -213,29 +213,27 @@ enum Group {
 
   /// Reads a whole number; nil where there is none.
   static func number(_ name: String, on path: String, in file: File) throws -> UInt64? {
-    let what = "cannot read the attribute \(name) of \(path) in \(file.path)"
-    let object = try Handle(H5Oopen(file.id, path, h5_default()), what)
-    guard H5Aexists(object.id, name) > 0 else { return nil }
-    let attribute = try Handle(H5Aopen(object.id, name, h5_default()), what)
-    let space = try Handle(H5Aget_space(attribute.id), what)
-    let type = try Handle(H5Aget_type(attribute.id), what)
-    guard H5Sget_simple_extent_npoints(space.id) == 1, H5Tget_class(type.id) == H5T_INTEGER else { return nil }
-    var value: UInt64 = 0
-    try HDF5.check(H5Aread(attribute.id, h5_memory_u64(), &value), what)
-    return value
+    try scalar(name, on: path, in: file, H5T_INTEGER, h5_memory_u64(), UInt64(0))
   }
 
   /// Reads a number; nil where there is none.
   static func fraction(_ name: String, on path: String, in file: File) throws -> Double? {
+    try scalar(name, on: path, in: file, H5T_FLOAT, h5_memory_double(), 0.0)
+  }
+
+  /// Reads one value of a class of types; nil where there is none. `memory` is the type of `initial` in memory.
+  private static func scalar<Value>(
+    _ name: String, on path: String, in file: File, _ kind: H5T_class_t, _ memory: hid_t, _ initial: Value
+  ) throws -> Value? {
     let what = "cannot read the attribute \(name) of \(path) in \(file.path)"
     let object = try Handle(H5Oopen(file.id, path, h5_default()), what)
     guard H5Aexists(object.id, name) > 0 else { return nil }
     let attribute = try Handle(H5Aopen(object.id, name, h5_default()), what)
     let space = try Handle(H5Aget_space(attribute.id), what)
     let type = try Handle(H5Aget_type(attribute.id), what)
-    guard H5Sget_simple_extent_npoints(space.id) == 1, H5Tget_class(type.id) == H5T_FLOAT else { return nil }
-    var value = 0.0
-    try HDF5.check(H5Aread(attribute.id, h5_memory_double(), &value), what)
+    guard H5Sget_simple_extent_npoints(space.id) == 1, H5Tget_class(type.id) == kind else { return nil }
+    var value = initial
+    try HDF5.check(withUnsafeMutableBytes(of: &value) { H5Aread(attribute.id, memory, $0.baseAddress) }, what)
     return value
   }
 

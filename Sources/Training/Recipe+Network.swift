@@ -9,7 +9,7 @@ extension Recipe {
   package func configuration(vocabulary: Int) -> Configuration {
     Configuration(
       vocabulary: vocabulary, blocks: inferenceBlocks, width: model.width, heads: model.heads,
-      keyValueHeads: model.keyValueHeads, inner: model.inner > 0 ? model.inner : Configuration.inner(for: model.width),
+      keyValueHeads: model.keyValueHeads, inner: model.innerWidth,
       context: model.context, isTied: model.tied, ropeTheta: model.ropeTheta,
       objectives: heads.map { .init($0, in: self) },
       multiToken: objective.mtp.heads > 1 ? (objective.mtp.kind == .parallel ? .parallel : .sequential) : nil)

@@ -81,7 +81,7 @@ package struct Trainer: ~Copyable {
     var phases = Phases()
     let batch = batches.next()  // tokens and what follows them
     let micro = microBatches(batch)
-    let denominators = micro.count == 1 ? model.countPositions(micro[0]) : countPositions(micro)
+    let denominators = countPositions(micro)
     phases.data = watch.lap()
     var sums = [LossSum](repeating: LossSum(), count: recipe.heads.count)
     for (index, rows) in micro.enumerated() {

@@ -124,6 +124,4 @@ struct Activations: ~Copyable {
     self.storage = storage
     Rotary.fill(shared.angles, context: c.context, headWidth: c.headWidth, theta: c.ropeTheta)
   }
-
-  var bytes: Int { storage.bytes }
 }

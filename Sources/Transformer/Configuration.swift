@@ -53,9 +53,6 @@ package struct Configuration: Sendable, Equatable {
   /// ε of every RMSNorm.
   package var epsilon: Float { 1e-6 }
 
-  /// The SwiGLU width for a recipe that names none: 8/3 of the width, rounded up to a multiple of 64.
-  package static func inner(for width: Int) -> Int { (width * 8 / 3 + 63) / 64 * 64 }
-
   /// - Throws: `TransformerError.shape` with a sentence that names the numbers.
   package func check() throws {
     func require(_ condition: Bool, _ sentence: @autoclosure () -> String) throws {
@@ -76,7 +73,7 @@ package struct Configuration: Sendable, Equatable {
     try require(
       further == 0
         || (multiToken != nil && objectives[0] == .nextToken(NextToken())
-          && (further == 0 || blocks > 1 || multiToken == .sequential)),
+          && (blocks > 1 || multiToken == .sequential)),
       "MTP heads need an NTP head beside them and, when parallel, at least one block of trunk below")
     try require(!objectives.isEmpty, "a network needs something to predict: at least one objective")
   }

@@ -131,9 +131,6 @@ package struct Parameters: ~Copyable {
   /// The weights in bf16; nil where products read the weights themselves.
   package var rounded: UnsafeMutableRawPointer? { precision == .bf16 ? operandBlock.base : nil }
 
-  /// Bytes of all blocks.
-  package var bytes: Int { plan.count * ((isTrained ? 16 : 4) + (precision == .bf16 ? 2 : 0)) }
-
   private func trained(_ floats: UnsafeMutablePointer<Float>) -> UnsafeMutablePointer<Float> {
     precondition(isTrained, "a network made for reading has no gradients")
     return floats

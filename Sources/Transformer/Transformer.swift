@@ -15,7 +15,6 @@ package struct Transformer: ~Copyable {
   let predictionHeads: PredictionHeads
   let furtherHeads: PredictionHeads
   let multiTokenHeads: [MultiTokenHead]
-  private let isTrained: Bool
 
   /// Allocates everything and makes every product; weights are zero until `initialize` or a checkpoint sets them.
   /// - Parameters:
@@ -43,7 +42,6 @@ package struct Transformer: ~Copyable {
     self.configuration = configuration
     self.precision = precision
     self.rows = rows
-    self.isTrained = isTrained
     products = operations.products
     blocks = operations.blocks
     predictionHeads = operations.heads
@@ -96,9 +94,6 @@ package struct Transformer: ~Copyable {
 
   package var threads: Int { products.threads }
   private var positions: Int { rows * configuration.context }
-
-  /// Bytes of activations and scratch.
-  package var activationBytes: Int { activations.bytes }
 
   /// Through all blocks and the final norm; the hidden states stay in the activations.
   package func forward(_ batch: TokenRows) {
@@ -153,7 +148,7 @@ package struct Transformer: ~Copyable {
 
   /// From the gradient at the hidden states to the gradients of all other parameters.
   package func backward(_ batch: TokenRows, adds: Bool) {
-    precondition(isTrained, "a network made for reading cannot go backward")
+    precondition(parameters.isTrained, "a network made for reading cannot go backward")
     let c = configuration
     let M = positions
     let shared = activations.shared
