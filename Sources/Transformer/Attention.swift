@@ -53,12 +53,15 @@ struct Attention {
   private let threads: Int
   private let tiles: [Tile]
   private let tileRows: Int
-  /// Row stride of scores: a little more than T, so that rows do not share cache sets.
+  /// Row stride of scores.
   private let stride: Int
   private let scratchBytes: Int
 
   /// Query rows of a tile: few enough that the scores of a tile stay in a core's cache.
-  private static let largestTile = 64
+  private static func tileRows(_ context: Int) -> Int { min(context, 64) }
+
+  /// A little more than T, so that rows do not share cache sets.
+  private static func stride(_ context: Int) -> Int { (context + 15) / 16 * 16 + 16 }
 
   init(_ configuration: Configuration, precision: Precision, isTrained: Bool, products: Products) throws(ProductError) {
     typealias Operand = ProductShape.Operand
@@ -67,9 +70,9 @@ struct Attention {
     threads = products.threads
     let context = configuration.context
     let h = configuration.headWidth
-    let stride = (context + 15) / 16 * 16 + 16
+    let stride = Self.stride(context)
     self.stride = stride
-    tileRows = min(context, Self.largestTile)
+    tileRows = Self.tileRows(context)
     let inRow = Operand(stride: configuration.queryWidth + 2 * configuration.keyWidth, precision: precision)
     let inRowTransposed = Operand(stride: inRow.stride, precision: precision, isTransposed: true)
     let outRow = Operand(stride: configuration.queryWidth, precision: precision)
@@ -104,13 +107,15 @@ struct Attention {
           output: try product(m, h, n, weights, inRow, outRow), gradients: gradients))
     }
     self.tiles = tiles
-    var plan = Plan()
-    _ = Self.scratch(at: nil, &plan, tileRows, stride, context, h, precision)
-    scratchBytes = plan.bytes
+    scratchBytes = Self.scratchSize(configuration, precision: precision, threads: 1)
   }
 
   /// Bytes that `forward` and `backward` need at `scratch`.
-  var scratchSize: Int { scratchBytes * threads }
+  static func scratchSize(_ c: Configuration, precision: Precision, threads: Int) -> Int {
+    var plan = Plan()
+    _ = scratch(at: nil, &plan, tileRows(c.context), stride(c.context), c.context, c.headWidth, precision)
+    return plan.bytes * threads
+  }
 
   private static func scratch(
     at base: UnsafeMutableRawPointer?, _ plan: inout Plan, _ tileRows: Int, _ stride: Int, _ context: Int, _ h: Int,

@@ -106,14 +106,23 @@ package struct Parameters: ~Copyable {
   private let secondMomentBlock: Storage
   private let operandBlock: Storage
 
+  /// Bytes of the blocks.
+  static func memory(_ plan: ParameterPlan, precision: Precision, isTrained: Bool) -> [MemoryPart: Int] {
+    let bytes = plan.count * 4
+    return [
+      .weights: bytes, .gradients: isTrained ? bytes : 0, .moments: isTrained ? 2 * bytes : 0,
+      .operands: precision == .bf16 ? plan.count * 2 : 0,
+    ]
+  }
+
   /// - Parameter isTrained: without it there are only weights.
   package init(_ plan: ParameterPlan, precision: Precision, isTrained: Bool) throws {
-    let bytes = plan.count * 4
-    let weights = try Storage(bytes: bytes)
-    let gradients = try Storage(bytes: isTrained ? bytes : 0)
-    let firstMoments = try Storage(bytes: isTrained ? bytes : 0)
-    let secondMoments = try Storage(bytes: isTrained ? bytes : 0)
-    let operands = try Storage(bytes: precision == .bf16 ? plan.count * 2 : 0)
+    let memory = Self.memory(plan, precision: precision, isTrained: isTrained)
+    let weights = try Storage(bytes: memory[.weights]!)
+    let gradients = try Storage(bytes: memory[.gradients]!)
+    let firstMoments = try Storage(bytes: memory[.moments]! / 2)
+    let secondMoments = try Storage(bytes: memory[.moments]! / 2)
+    let operands = try Storage(bytes: memory[.operands]!)
     self.plan = plan
     self.precision = precision
     self.isTrained = isTrained
@@ -122,6 +131,11 @@ package struct Parameters: ~Copyable {
     firstMomentBlock = firstMoments
     secondMomentBlock = secondMoments
     operandBlock = operands
+  }
+
+  /// What was allocated.
+  var bytes: Int {
+    weightBlock.bytes + gradientBlock.bytes + firstMomentBlock.bytes + secondMomentBlock.bytes + operandBlock.bytes
   }
 
   package var weights: UnsafeMutablePointer<Float> { weightBlock.floats }

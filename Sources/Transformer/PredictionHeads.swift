@@ -20,17 +20,34 @@ struct PredictionHeads {
   private let configuration: Configuration
   private let precision: Precision
   private let threads: Int
-  /// Positions of a batch, and of a chunk.
+  /// Positions of a batch.
   private let positions: Int
-  private let chunk: Int
-  /// Floats from one row of logits to the next.
-  private let stride: Int
+  private let chunks: Chunks
   private let whole: Linear
   /// For the last chunk, where it is shorter.
   private let rest: Linear?
 
-  /// Logits of a chunk: small enough for the last-level cache, large enough to feed the products.
-  private static let chunkBytes = 24_000_000
+  /// How positions go through in chunks.
+  struct Chunks {
+    /// Positions of a chunk.
+    let rows: Int
+    /// Floats from one row of logits to the next.
+    let stride: Int
+
+    /// Logits of a chunk: small enough for the last-level cache, large enough to feed the products.
+    private static let fittingBytes = 24_000_000
+
+    /// - Parameters:
+    ///   - chunk: positions of a chunk; nil chooses.
+    ///   - heads: how many unembeddings make one row of logits.
+    init(of positions: Int, chunk: Int?, heads: Int, vocabulary: Int) {
+      stride = (heads * vocabulary + 15) / 16 * 16
+      rows = min(positions, chunk ?? max(16, Self.fittingBytes / (stride * 4) / 64 * 64))
+    }
+
+    /// Bytes of a chunk's logits.
+    var bytes: Int { rows * stride * 4 }
+  }
 
   /// - Parameters:
   ///   - heads: how many unembeddings stand one below the other at `offset`.
@@ -43,25 +60,20 @@ struct PredictionHeads {
     self.positions = positions
     threads = products.threads
     let out = heads * configuration.vocabulary
-    let stride = (out + 15) / 16 * 16
-    self.stride = stride
-    let fitting = max(16, Self.chunkBytes / (stride * 4) / 64 * 64)
-    let chunk = min(positions, chunk ?? fitting)
-    self.chunk = chunk
+    let chunks = Chunks(of: positions, chunk: chunk, heads: heads, vocabulary: configuration.vocabulary)
+    self.chunks = chunks
     func linear(_ rows: Int) throws(ProductError) -> Linear {
       try Linear(
         offset: offset, rows: rows, out: out, in: configuration.width, precision: precision,
-        y: ProductShape.Operand(stride: stride, precision: .fp32),
+        y: ProductShape.Operand(stride: chunks.stride, precision: .fp32),
         // dz is packed to the front of each row of logits.
-        dy: ProductShape.Operand(stride: stride * 4 / precision.bytes, precision: precision), isTrained: isTrained,
+        dy: ProductShape.Operand(stride: chunks.stride * 4 / precision.bytes, precision: precision),
+        isTrained: isTrained,
         products: products)
     }
-    whole = try linear(chunk)
-    rest = positions % chunk == 0 ? nil : try linear(positions % chunk)
+    whole = try linear(chunks.rows)
+    rest = positions % chunks.rows == 0 ? nil : try linear(positions % chunks.rows)
   }
-
-  /// Bytes that `run` needs at `logits`.
-  var logitsSize: Int { chunk * stride * 4 }
 
   /// The losses of all heads; with `factors`, the gradients too.
   /// - Parameters:
@@ -78,15 +90,16 @@ struct PredictionHeads {
     dHidden: UnsafeMutableRawPointer, adds: Bool, logits: UnsafeMutableRawPointer
   ) -> [LossSum] {
     let width = configuration.width
-    for first in Swift.stride(from: 0, to: positions, by: chunk) {
-      let count = min(chunk, positions - first)
-      let unembedding = count == chunk ? whole : rest!
+    for first in Swift.stride(from: 0, to: positions, by: chunks.rows) {
+      let count = min(chunks.rows, positions - first)
+      let unembedding = count == chunks.rows ? whole : rest!
       let h = hidden + first * width * precision.bytes
       unembedding.forward(parameters, x: h, y: logits)
       for (head, targets) in targets.enumerated() {
         // The second head's gradient is packed behind the first one's, which by then is packed itself.
         let z = Matrix(
-          logits + head * configuration.vocabulary * 4, rows: count, columns: configuration.vocabulary, stride: stride,
+          logits + head * configuration.vocabulary * 4, rows: count, columns: configuration.vocabulary,
+          stride: chunks.stride,
           precision: .fp32)
         SparseCrossEntropy.rows(
           z, targets: targets.from(first), losses: losses[head] + first,

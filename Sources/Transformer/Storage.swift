@@ -27,11 +27,16 @@ package struct Storage: ~Copyable {
 /// Hands out places in a block that is allocated afterwards.
 struct Plan {
   private(set) var bytes = 0
+  /// What the places from here on are for, and how many bytes each part has.
+  var part = MemoryPart.working
+  private(set) var parts: [MemoryPart: Int] = [:]
 
   /// Room for `count` elements of `width` bytes, at a multiple of 64; the offset in bytes.
   mutating func place(_ count: Int, width: Int) -> Int {
     let offset = bytes
-    bytes += (count * width + 63) / 64 * 64
+    let room = (count * width + 63) / 64 * 64
+    bytes += room
+    parts[part, default: 0] += room
     return offset
   }
 }

@@ -26,19 +26,13 @@ package struct Transformer: ~Copyable {
     _ configuration: Configuration, rows: Int, precision: Precision, threads: Int, chunk: Int? = nil,
     isTrained: Bool = true
   ) throws {
-    try configuration.check()
-    guard rows >= 1, threads >= 1 else {
-      throw TransformerError.shape("a batch needs at least one row and one thread, not \(rows) and \(threads)")
-    }
-    let plan = ParameterPlan(configuration)
+    let plan = try NetworkPlan(
+      configuration, rows: rows, precision: precision, threads: threads, chunk: chunk, isTrained: isTrained)
     let operations = try Operations(
-      configuration, plan, rows: rows, precision: precision, threads: threads, chunk: chunk, isTrained: isTrained)
-    let parameters = try Parameters(plan, precision: precision, isTrained: isTrained)
-    let activations = try Activations(
-      configuration, rows: rows, precision: precision, isTrained: isTrained,
-      attentionScratch: operations.attention.scratchSize,
-      logitsSize: max(operations.heads.logitsSize, operations.furtherHeads.logitsSize), parameterCount: plan.count,
-      threads: threads)
+      configuration, plan.parameters, rows: rows, precision: precision, threads: threads, chunk: chunk,
+      isTrained: isTrained)
+    let parameters = try Parameters(plan.parameters, precision: precision, isTrained: isTrained)
+    let activations = try Activations(plan.activations, for: configuration)
     self.configuration = configuration
     self.precision = precision
     self.rows = rows
@@ -93,6 +87,8 @@ package struct Transformer: ~Copyable {
   }
 
   package var threads: Int { products.threads }
+  /// Bytes that were allocated for it, as `NetworkPlan` says them beforehand.
+  package var bytes: Int { parameters.bytes + activations.bytes }
   private var positions: Int { rows * configuration.context }
 
   /// Through all blocks and the final norm; the hidden states stay in the activations.

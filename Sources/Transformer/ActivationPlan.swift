@@ -1,0 +1,96 @@
+// Where everything that is not parameters lies: computed from the shape alone, before anything is allocated.
+import Kernels
+
+/// Places in one block of memory, in bytes from its start. `Activations` says what each holds.
+struct ActivationPlan: Sendable {
+  struct Block: Sendable { var x, normed, scale, qkv, lse, attended, x1, normed1, scale1, gu: Int }
+
+  struct Head: Sendable {
+    var block: Block
+    var stream, finalScale, hidden, joined, embedded, hiddenScale, embeddingScale: Int
+  }
+
+  struct Targets: Sendable { var tokens, weights, counts, entropy, losses: Int }
+
+  /// One a block of the trunk, and one a head beyond the first; equal where they share their memory.
+  let blocks: [Block]
+  let heads: [Head]
+  let delta, inner, dInner, dQKV, dAttended, dNormed, dx, dxOperand, partial, attention, angles: Int
+  let furtherHidden, carried, dJoined, dEmbedded: Int
+  let embedded, final, finalScale, hidden, dHidden, logits, normPieces: Int
+  /// One an objective.
+  let targets: [Targets]
+  /// Bytes in all, and what they are for.
+  let bytes: Int
+  let memory: [MemoryPart: Int]
+
+  init(
+    _ c: Configuration, rows: Int, precision: Precision, isTrained: Bool, attentionScratch: Int, logitsSize: Int,
+    parameterCount: Int, threads: Int
+  ) {
+    let M = rows * c.context
+    let E = precision.bytes
+    let wide = c.queryWidth + 2 * c.keyWidth
+    var plan = Plan()
+    func block() -> Block {
+      Block(
+        x: plan.place(M * c.width, width: 4), normed: plan.place(M * c.width, width: E),
+        scale: plan.place(M, width: 4), qkv: plan.place(M * wide, width: E),
+        lse: plan.place(M * c.heads, width: 4), attended: plan.place(M * c.queryWidth, width: E),
+        x1: plan.place(M * c.width, width: 4), normed1: plan.place(M * c.width, width: E),
+        scale1: plan.place(M, width: 4), gu: plan.place(M * 2 * c.inner, width: E))
+    }
+    /// `count` times what `make` makes, or once what all share.
+    func places<Place>(_ count: Int, isShared: Bool, _ make: () -> Place) -> [Place] {
+      isShared && count > 0 ? Array(repeating: make(), count: count) : (0..<count).map { _ in make() }
+    }
+    plan.part = .activations
+    blocks = places(c.blocks, isShared: !isTrained, block)
+    let further = c.streams.count - 1
+    let isChain = c.multiToken == .sequential
+    heads = places(further, isShared: !isChain) {
+      Head(
+        block: block(), stream: plan.place(M * c.width, width: 4), finalScale: plan.place(M, width: 4),
+        hidden: plan.place(M * c.width, width: E), joined: plan.place(isChain ? 2 * M * c.width : 0, width: E),
+        embedded: plan.place(isChain ? M * c.width : 0, width: 4), hiddenScale: plan.place(M, width: 4),
+        embeddingScale: plan.place(M, width: 4))
+    }
+    /// Room that only training needs.
+    func trained(_ count: Int, width: Int) -> Int { plan.place(isTrained ? count : 0, width: width) }
+    plan.part = .working
+    delta = plan.place(M * c.width, width: E)
+    inner = plan.place(M * c.inner, width: E)
+    dInner = trained(M * c.inner, width: E)
+    dQKV = trained(M * wide, width: E)
+    dAttended = trained(M * c.queryWidth, width: E)
+    dNormed = trained(M * c.width, width: E)
+    dx = trained(M * c.width, width: 4)
+    dxOperand = precision == .fp32 ? dx : trained(M * c.width, width: E)
+    partial = trained(threads * c.width, width: 4)
+    plan.part = .attention
+    attention = plan.place(attentionScratch, width: 1)
+    plan.part = .working
+    furtherHidden = trained(further > 0 ? M * c.width : 0, width: E)
+    carried = trained(further > 0 && !isChain ? M * c.width : 0, width: 4)
+    dJoined = trained(isChain ? 2 * M * c.width : 0, width: E)
+    dEmbedded = trained(isChain ? M * c.width : 0, width: 4)
+    angles = plan.place(c.context * c.headWidth, width: 4)
+    embedded = plan.place(M * c.width, width: 4)
+    final = plan.place(M * c.width, width: 4)
+    finalScale = plan.place(M, width: 4)
+    hidden = plan.place(M * c.width, width: E)
+    dHidden = trained(M * c.width, width: E)
+    plan.part = .logits
+    logits = plan.place(logitsSize, width: 1)
+    plan.part = .targets
+    targets = c.objectives.map { objective in
+      Targets(
+        tokens: plan.place(M * objective.capacity, width: 4), weights: plan.place(M * objective.capacity, width: 4),
+        counts: plan.place(M, width: 4), entropy: plan.place(M, width: 4), losses: plan.place(M, width: 4))
+    }
+    plan.part = .working
+    normPieces = plan.place(Kernels.Block.pieces(of: parameterCount), width: 8)
+    bytes = plan.bytes
+    memory = plan.parts
+  }
+}

@@ -1,0 +1,29 @@
+// What a plan says beforehand against what a network really takes.
+import Foundation
+import Kernels
+import Support
+import Testing
+import Transformer
+
+@Suite struct PlanTests {
+  /// The parameters' blocks and the activations' take at least a page each.
+  static let pages = 6 * 4096
+
+  @Test(arguments: Case.all, [true, false])
+  func `a plan says to the byte what a network allocates`(of shape: Case, isTrained: Bool) throws {
+    for precision in [Precision.fp32] + (Machine.hasBF16 ? [.bf16] : []) {
+      for (rows, context) in [(shape.rows, shape.context), (64, 150)] {
+        var configuration = shape.configuration
+        configuration.context = context
+        let plan = try NetworkPlan(
+          configuration, rows: rows, precision: precision, threads: shape.threads, chunk: shape.chunk,
+          isTrained: isTrained)
+        let network = try Transformer(
+          configuration, rows: rows, precision: precision, threads: shape.threads, chunk: shape.chunk,
+          isTrained: isTrained)
+        #expect((plan.bytes...plan.bytes + Self.pages).contains(network.bytes))
+        #expect(plan.parameters.tensors == network.parameters.plan.tensors)
+      }
+    }
+  }
+}
