@@ -1,4 +1,4 @@
-// Three vector operations that Swift's SIMD types go through slow generic code for: bf16 to fp32 and back, and the square
+// Vector operations that Swift's SIMD types go through slow generic code for: bf16 to fp32 and back, and the square
 // root. Each becomes a handful of instructions where it is called.
 #pragma once
 #include <string.h>
@@ -31,4 +31,17 @@ LANES_INLINE void lanes_sqrt(void *x) {
   memcpy(&v, x, sizeof v);
   v = __builtin_elementwise_sqrt(v);
   memcpy(x, &v, sizeof v);
+}
+
+// Instructions that this build uses and this CPU lacks: 1 AVX2 or FMA, 2 AVX-512. No vectors here: it runs before anybody
+// knows that there are any.
+static inline int lanes_missing(void) {
+  int missing = 0;
+  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) missing |= 1;
+#ifdef __AVX512F__
+  if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
+      !__builtin_cpu_supports("avx512dq") || !__builtin_cpu_supports("avx512vl"))
+    missing |= 2;
+#endif
+  return missing;
 }

@@ -31,6 +31,7 @@ extension Dashboard {
   static func sign(_ kind: Mark.Kind) -> (character: Character, label: String, style: Style) {
     switch kind {
     case .rate: ("▲", "rate", Style(.accent, .bold))
+    case .weight: ("△", "weight", Style(.accent, .bold))
     case .saved: ("◆", "saved", Style(.plain, .bold))
     case .pause: ("‖", "pause", Style(.warning, .bold))
     case .diverged: ("×", "not finite", Style(.bad, .bold))

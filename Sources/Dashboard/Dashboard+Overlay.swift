@@ -7,7 +7,9 @@ extension Dashboard {
     switch overlay {
     case .help(let scroll): drawHelp(scroll, on: &canvas)
     case .rate(let text, let problem): drawPrompt(text, problem, on: &canvas)
-    case .confirm(let change): drawQuestion("rate", question(change), [("y", "yes"), ("esc", "leave it")], on: &canvas)
+    case .weights(let prompt): draw(prompt, on: &canvas)
+    case .confirm(let command):
+      drawQuestion("sure?", question(command), [("y", "yes"), ("esc", "leave it")], on: &canvas)
     case .quit:
       drawQuestion(
         "quit", "",
@@ -19,14 +21,23 @@ extension Dashboard {
     }
   }
 
-  private func question(_ change: RateChange) -> String {
-    guard let rate = currentRate else { return "Change the rate?" }
-    let new = change.applied(to: rate)
-    return "\(Figure.rate(rate)) → \(Figure.rate(new)) is a factor of \(Figure.factor(new / rate)). Take it?"
+  private func question(_ command: Command) -> String {
+    switch command {
+    case .rate(let change):
+      guard let rate = currentRate else { return "Change the rate?" }
+      let new = change.applied(to: rate)
+      return
+        "rate \(Figure.rate(rate)) → \(Figure.rate(new)) is a factor of \(Figure.factor(new / rate)). Take it?"
+    case .weight(let change):
+      let old = weight(of: change.head)
+      return "weight of \(change.head.name) \(Figure.factor(old)) → \(Figure.factor(change.weight)) is a factor of "
+        + "\(Figure.factor(change.weight / old)). Take it?"
+    default: return "Do it?"
+    }
   }
 
   /// A box in the middle for lines of at most this size; returns its inside. On a canvas too small for a box, all of it.
-  private func dialog(_ title: String, columns: Int, rows: Int, on canvas: inout Canvas) -> Rectangle {
+  func dialog(_ title: String, columns: Int, rows: Int, on canvas: inout Canvas) -> Rectangle {
     guard canvas.columns >= 24, canvas.rows >= rows + 2 else {
       canvas.clear(canvas.bounds)
       return canvas.bounds

@@ -29,7 +29,8 @@ extension Dashboard {
   /// Why an action does nothing now; nil when it does something.
   func refusal(of action: Action) -> String? {
     switch action {
-    case .pause, .stepOnce, .rateUp, .rateDown, .rateDouble, .rateHalve, .typeRate, .save, .evaluate, .generate:
+    case .pause, .stepOnce, .rateUp, .rateDown, .rateDouble, .rateHalve, .typeRate, .weights, .save, .evaluate,
+      .generate:
       if mode == .stored { return "a stored run: nothing trains here (foretop resume goes on with it)" }
       switch phase {
       case .starting: return "not yet: the run is still being set up"
@@ -78,6 +79,7 @@ extension Dashboard {
     case .rateDouble: return askRate(.times(2))
     case .rateHalve: return askRate(.times(0.5))
     case .typeRate: overlay = .rate(text: "", problem: "")
+    case .weights: overlay = .weights(WeightPrompt())
     case .save: return ask(.save)
     case .evaluate: return ask(.evaluate)
     case .generate: return ask(.generate)
@@ -126,7 +128,7 @@ extension Dashboard {
   }
 
   /// Notes that something was asked, and asks it.
-  private mutating func ask(_ command: Command) -> Command {
+  mutating func ask(_ command: Command) -> Command {
     asked.append(Asked(command: command, text: "asked: " + command.asking))
     // Enough to see what waits; a trainer that never answers must not fill the memory.
     if asked.count > 50 { asked.removeFirst() }
@@ -143,7 +145,7 @@ extension Dashboard {
         return nil
       }
       if rate > 0, new / rate > 10.000001 || rate / new > 10.000001 {
-        overlay = .confirm(change)
+        overlay = .confirm(.rate(change))
         return nil
       }
     }
@@ -214,14 +216,15 @@ extension Dashboard {
     switch overlay {
     case .help(let scroll): return pressInHelp(key, scroll)
     case .rate(let text, _): return pressInPrompt(key, text)
-    case .confirm(let change):
+    case .weights(let prompt): return press(key, in: prompt)
+    case .confirm(let command):
       switch key {
       case .character("y"), .enter:
         overlay = nil
-        return ask(.rate(change))
+        return ask(command)
       case .character("n"), .character("q"), .escape:
         overlay = nil
-        message = "the rate stays as it is"
+        message = "nothing is changed"
       default: break
       }
       return nil
@@ -290,7 +293,12 @@ extension Dashboard {
   }
 
   private mutating func type(_ addition: String, after text: String) {
+    overlay = .rate(text: Self.line(text, addition), problem: "")
+  }
+
+  /// What stands in a prompt when something is typed or pasted after `text`.
+  static func line(_ text: String, _ addition: String) -> String {
     let line = addition.filter { !$0.isNewline && !($0.unicodeScalars.first?.isUnsafe ?? true) }
-    overlay = .rate(text: String((text + line).prefix(40)), problem: "")
+    return String((text + line).prefix(40))
   }
 }

@@ -22,7 +22,8 @@ package struct Dashboard: Sendable {
   enum Overlay: Sendable, Equatable {
     case help(scroll: Int)
     case rate(text: String, problem: String)
-    case confirm(RateChange)
+    case weights(WeightPrompt)
+    case confirm(Command)
     case quit
   }
 
@@ -40,6 +41,8 @@ package struct Dashboard: Sendable {
   var samples: [OrderSample] = []
   var text: TextSample?
   var rateFactor = 1.0
+  /// λ of the heads, where the user changed it or a step told.
+  var weights: [Head: Double] = [:]
   /// Whether the run waits because a loss or gradient was not finite.
   var isDiverged = false
 
@@ -98,6 +101,7 @@ package struct Dashboard: Sendable {
       isDiverged = false
       history.append(report)
       noticeFactor(of: report)
+      for loss in report.losses { weights[loss.head] = Double(loss.weight) }
       if phase == .starting {
         phase = .training
         // Why a key did nothing before is no longer so.
@@ -153,6 +157,9 @@ package struct Dashboard: Sendable {
     case .rate:
       history.mark(.rate, step: occurrence.step)
       if let old = occurrence.old, let new = occurrence.new, old > 0, new > 0 { rateFactor *= new / old }
+    case .weight:
+      history.mark(.weight, step: occurrence.step)
+      if let head = Head.all.first(where: { $0.name == occurrence.key }) { weights[head] = occurrence.new }
     case .saved: history.mark(.saved, step: occurrence.step)
     case .start, .refused, .notice, .warning, .failure, .end: break
     }

@@ -28,7 +28,7 @@ struct Moment: Sendable, Equatable {
 
 /// Something that a chart marks on its axis.
 struct Mark: Sendable, Equatable {
-  enum Kind: Sendable, CaseIterable { case rate, saved, pause, diverged }
+  enum Kind: Sendable, CaseIterable { case rate, weight, saved, pause, diverged }
   var kind: Kind
   var at: Moment
 }

@@ -4,7 +4,7 @@ import TerminalUI
 /// What a key does.
 enum Action: Hashable, Sendable {
   case pause, stepOnce
-  case rateUp, rateDown, rateDouble, rateHalve, typeRate
+  case rateUp, rateDown, rateDouble, rateHalve, typeRate, weights
   case save, evaluate, generate
   case previousProbe, nextProbe
   case axis, logarithm, smoother, rougher, unsmoothed
@@ -55,6 +55,8 @@ package enum KeyTable {
       "learning rate × 2, ÷ 2"),
     KeyLine(
       .training, [(.character("l"), .typeRate)], label: "type rate", "type a learning rate: 3e-4, or a factor: x0.5"),
+    KeyLine(
+      .training, [(.character("w"), .weights)], label: "weights", "weights of the losses: 0.5, or a factor: x2"),
     KeyLine(.training, [(.character("."), .stepOnce)], label: "step", "take one step, then pause"),
     KeyLine(.training, [(.character("s"), .save)], label: "save", "save a checkpoint"),
     KeyLine(.training, [(.character("e"), .evaluate)], label: "evaluate", "evaluate on the held-out text"),

@@ -23,7 +23,7 @@ struct LogLine: Sendable, Equatable {
       switch occurrence.kind {
       case .diverged, .failure: Style(.bad, .bold)
       case .refused, .warning: Style(.warning)
-      case .rate: Style(.accent)
+      case .rate, .weight: Style(.accent)
       default: .plain
       }
     var text = occurrence.text
@@ -90,6 +90,8 @@ struct Asked: Sendable, Equatable {
     case (.evaluate, .evaluated), (.generate, .wrote), (.stepOnce, .stepped): true
     case (.probe(let index), .ordered(let sample)): sample.probes < 1 || sample.probe == index % sample.probes
     case (.rate, .occurred(let occurrence)): occurrence.kind == .rate
+    case (.weight(let change), .occurred(let occurrence)):
+      occurrence.kind == .weight && occurrence.key == change.head.name
     case (.pause, .occurred(let occurrence)): occurrence.kind == .pause
     case (.proceed, .occurred(let occurrence)): occurrence.kind == .proceed
     case (.save, .occurred(let occurrence)): occurrence.kind == .saved
@@ -107,6 +109,7 @@ extension Command {
     case .stepOnce: "one step"
     case .rate(.times(let factor)): "rate ×\(Figure.factor(factor))"
     case .rate(.to(let rate)): "rate \(Figure.rate(rate))"
+    case .weight(let change): "weight of \(change.head.name) \(Figure.factor(change.weight))"
     case .save: "save a checkpoint"
     case .evaluate: "evaluate"
     case .generate: "generate text"

@@ -1,12 +1,21 @@
 // What this CPU can do.
-
+import CLanes
 import Glibc
+
 package enum Machine {
   /// Whether products with bf16 operands run in hardware here.
   package static let hasBF16: Bool = cpuFlags.contains("avx512_bf16") || cpuFlags.contains("amx_bf16")
 
-  /// Whether the instructions that this build was compiled for exist here: AVX2 and FMA at least.
-  package static let hasVectors: Bool = cpuFlags.contains("avx2") && cpuFlags.contains("fma")
+  /// What this build of the kernels needs and this CPU does not have, in words; nil where it can compute.
+  package static var missing: String? {
+    switch lanes_missing() {
+    case 0: nil
+    case 2:
+      "the kernels were built for a CPU with AVX-512, and this one has none: build on this machine, or with"
+        + " FORETOP_CPU=x86-64-v3 for every CPU with AVX2"
+    default: "foretop computes with AVX2 and FMA, and this CPU does not have both"
+    }
+  }
 
   /// The CPU's feature names as the kernel lists them.
   private static let cpuFlags: Set<Substring> = {

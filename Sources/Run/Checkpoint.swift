@@ -58,6 +58,8 @@ package struct TrainerState: Codable, Sendable, Equatable {
   package var threads: Int
   /// What the user's edits multiply the schedule with.
   package var rateFactor: Double
+  /// The weights λ that the user gave heads instead of the recipe's, by the head's name; nil where none was given.
+  package var weights: [String: Double]?
   /// Seconds of training without pauses.
   package var active: Double
   /// The lowest held-out loss so far; infinite before the first evaluation.

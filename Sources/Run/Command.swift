@@ -8,6 +8,7 @@ package enum Command: Codable, Sendable, Equatable {
   /// Take one step and pause.
   case stepOnce
   case rate(RateChange)
+  case weight(WeightChange)
   /// Write a checkpoint now.
   case save
   /// Evaluate the held-out part now.

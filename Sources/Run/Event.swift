@@ -219,6 +219,8 @@ package struct Occurrence: Codable, Sendable, Equatable {
     case start
     /// A command changed the learning rate. `old` and `new` are rates.
     case rate
+    /// A command changed the weight of a loss. `key` is the head, `old` and `new` are weights.
+    case weight
     /// Training waits; goes on.
     case pause, proceed
     /// A checkpoint is complete on disk. `new` is its size in bytes.
@@ -242,7 +244,7 @@ package struct Occurrence: Codable, Sendable, Equatable {
   package var step: Int
   /// Unix time, seconds.
   package var time: Double
-  /// What was changed, `rate` for the learning rate; empty where nothing was.
+  /// What was changed: `rate` for the learning rate, a head for its weight; empty where nothing was.
   package var key: String
   package var old: Double?
   package var new: Double?

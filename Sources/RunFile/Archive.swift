@@ -142,7 +142,7 @@ package struct Archive: Sendable {
 
   /// All steps; nil stands for a damaged row.
   func reports(_ store: Store, from start: Int = 0) throws -> [StepReport?] {
-    let weights = weights()
+    let weights = try LossWeights(recipe, edits(after: 0))
     return try store.metrics.rows(from: start).map { row in
       guard let row else { return nil }
       var report = StepReport(
@@ -151,22 +151,20 @@ package struct Archive: Sendable {
       for (metric, value) in zip(store.stepMetrics, row.values) where Self.isThere(metric.path, value) {
         metric.restore(&report, value)
       }
-      for index in report.losses.indices { report.losses[index].weight = weights[report.losses[index].head] ?? 1 }
+      weights.fill(&report.losses, at: report.step)
       return report
     }
   }
 
   func evaluations(_ store: Store) throws -> [(place: Layout.Place, evaluation: Evaluation)] {
-    let weights = weights()
+    let weights = try LossWeights(recipe, edits(after: 0))
     var best = Float.infinity
     return try store.heldout.rows().compactMap { $0 }.map { row in
       var evaluation = Evaluation(step: 0, tokens: 0, time: 0, losses: [], isBest: false, seconds: 0)
       for (metric, value) in zip(store.evaluationMetrics, row.values) where Self.isThere(metric.path, value) {
         metric.restore(&evaluation, value)
       }
-      for index in evaluation.losses.indices {
-        evaluation.losses[index].weight = weights[evaluation.losses[index].head] ?? 1
-      }
+      weights.fill(&evaluation.losses, at: evaluation.step)
       if let loss = evaluation.losses.first?.loss, loss < best {
         best = loss
         evaluation.isBest = true
@@ -178,25 +176,22 @@ package struct Archive: Sendable {
   /// A KL divergence that is not-a-number was not measured.
   private static func isThere(_ path: String, _ value: Double) -> Bool { !(path.hasPrefix("kl/") && value.isNaN) }
 
-  private func weights() -> [Head: Float] {
-    Dictionary(uniqueKeysWithValues: recipe.heads.map { ($0, Float(recipe.weight(of: $0))) })
-  }
-
-  /// The changes of the learning rate that a run going on from a checkpoint makes again: in order, those that were
-  /// obeyed after it, each with the step after which it was, the rate before and the rate it made.
-  package func rateChanges(after step: Int) throws -> [(step: Int, old: Double, new: Double)] {
+  /// The changes of rate and weights that a run going on from a checkpoint makes again: in order, those that were
+  /// obeyed after it.
+  package func edits(after step: Int) throws -> [Edit] {
     let sequence = step == 0 ? 0 : try CheckpointFolder(folder).sequence(of: step)
-    var changes: [(step: Int, old: Double, new: Double)] = []
+    var edits: [Edit] = []
     for case let record? in try open().events.records() where record.whole("sequence") >= sequence {
       guard let occurrence = Layout.occurrence(record) else { continue }
-      if occurrence.kind == .rate, let new = occurrence.new {
-        changes.append((occurrence.step, occurrence.old ?? .nan, new))
+      if let edit = Edit(occurrence) {
+        edits.append(edit)
       } else if occurrence.kind == .warning, occurrence.key == "replay", let first = occurrence.new {
         // From there on the run has another history, which these are no part of.
-        changes.removeAll { Double($0.step) >= first }
+        edits.removeAll { Double($0.step) >= first }
       }
     }
-    return changes.sorted { $0.step < $1.step }
+    // Events are stored in the order in which things were done: at one step, rate and weights keep theirs.
+    return edits.enumerated().sorted { ($0.element.step, $0.offset) < ($1.element.step, $1.offset) }.map(\.element)
   }
 
   // MARK: Checkpoints

@@ -61,9 +61,9 @@ struct Replay {
       .filter { $0.whole("sequence") >= sequence }.compactMap(Layout.occurrence)
   }
 
-  /// Whether an occurrence is the repetition of one that is stored: a rate re-applied, a checkpoint written again.
+  /// Whether an occurrence is the repetition of one that is stored: an edit made again, a checkpoint written again.
   mutating func takes(_ occurrence: Occurrence) -> Bool {
-    guard [.rate, .saved, .diverged].contains(occurrence.kind) else { return false }
+    guard [.rate, .weight, .saved, .diverged].contains(occurrence.kind) else { return false }
     let index = occurrences.firstIndex {
       $0.kind == occurrence.kind && $0.step == occurrence.step && $0.key == occurrence.key
         && (occurrence.kind == .saved || $0.new?.bitPattern == occurrence.new?.bitPattern)

@@ -47,13 +47,10 @@ extension Recipe {
 
 extension Recipe {
   /// The network of this recipe, allocated, with the weights of a checkpoint or without any.
-  /// - Throws: `UserError` when the numbers do not make a network, or the CPU or its memory do not suffice.
+  /// - Throws: `UserError` when the numbers do not make a network, or the memory does not suffice.
   func network(
     vocabulary: Int, rows: Int, threads: Int, isTrained: Bool, from checkpoint: Checkpoint?
   ) throws -> Transformer {
-    guard Machine.hasVectors else {
-      throw UserError(.unavailable, "foretop needs a CPU with AVX2 and FMA, and this one does not have both")
-    }
     do {
       let network = try Transformer(
         configuration(vocabulary: vocabulary), rows: rows, precision: try operandPrecision(), threads: threads,

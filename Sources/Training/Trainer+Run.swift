@@ -22,10 +22,10 @@ extension Trainer {
   /// Reports everything but the beginning and the ending, which the caller has: `beginning` and the result. `save` gets
   /// complete copies, and nothing is called saved here.
   /// - Parameters:
-  ///   - edits: changes of the rate that were made before a crash at these steps, to be made again.
+  ///   - edits: changes of rate and weights that were made before a crash, to be made again at their steps.
   ///   - isAttended: whether somebody can answer: then a loss that is not finite pauses the run, else it ends it.
   package mutating func run(
-    obeying commands: Mailbox<Request>, replaying edits: [(step: Int, rate: Double)] = [], isAttended: Bool,
+    obeying commands: Mailbox<Request>, replaying edits: [Edit] = [], isAttended: Bool,
     to outlets: Outlets
   ) -> Ending {
     let inbox = Inbox(commands)
@@ -33,7 +33,7 @@ extension Trainer {
     while state.step < recipe.steps {
       if let ending = obey(inbox, outlets) { return ending }
       while let edit = edits.first, edit.step <= state.step {
-        if edit.step == state.step { change(.to(edit.rate), by: .program, outlets) }
+        if edit.step == state.step { _ = obey(Request(edit.command, by: .program), inbox, outlets) }
         edits.removeFirst()
       }
       switch step() {
@@ -90,6 +90,7 @@ extension Trainer {
       isPaused = true
       isPausedAfterStep = true
     case .rate(let change): self.change(change, by: request.actor, outlets)
+    case .weight(let change): self.change(change, by: request.actor, outlets)
     case .save: save(outlets)
     case .evaluate: evaluate(inbox, outlets)
     case .generate:
@@ -129,6 +130,32 @@ extension Trainer {
           text: "rate \(compact(old)) → \(compact(new))")))
   }
 
+  private mutating func change(_ change: WeightChange, by actor: Occurrence.Actor, _ outlets: Outlets) {
+    let name = change.head.name
+    guard recipe.heads.contains(change.head) else {
+      return occurred(.refused, "this network has no \(name) head, so there is no weight to change", by: actor, outlets)
+    }
+    guard change.isInRange else {
+      return occurred(
+        .refused,
+        "the weight of \(name) stays \(short(weight(of: change.head))): \(short(change.weight)) is not from 0 to "
+          + "\(Int(WeightChange.largest))", by: actor, outlets)
+    }
+    guard change.weight > 0 || recipe.heads.contains(where: { $0 != change.head && weight(of: $0) > 0 }) else {
+      return occurred(
+        .refused,
+        "the weight of \(name) stays \(short(weight(of: change.head))): no other loss has one, and nothing would be"
+          + " learned", by: actor, outlets)
+    }
+    let old = weight(of: change.head)
+    state.weights = (state.weights ?? [:]).merging([name: change.weight]) { $1 }
+    outlets.report(
+      .occurred(
+        Occurrence(
+          .weight, step: state.step, time: wallTime(), key: name, old: old, new: change.weight, actor: actor,
+          text: "weight of \(name) \(short(old)) → \(short(change.weight))")))
+  }
+
   private mutating func diverged(
     _ losses: [HeadLoss], _ norm: Double, _ isAttended: Bool, _ outlets: Outlets
   ) {
@@ -155,7 +182,7 @@ extension Trainer {
     }
     var watch = Stopwatch()
     let losses = model.losses(
-      on: corpus.heldOut, heads: recipe.heads, weights: recipe.weights, lookahead: recipe.lookahead,
+      on: corpus.heldOut, heads: recipe.heads, weights: weights, lookahead: recipe.lookahead,
       while: { !inbox.isStopping })
     guard let losses else { return }
     let first = losses[0].loss
@@ -255,3 +282,6 @@ private func compact(_ value: Double) -> String {
   let digits = parts[0].reversed().drop { $0 == "0" }.drop { $0 == "." }
   return "\(String(digits.reversed()))e\(Int(parts[1]) ?? 0)"
 }
+
+/// At most four significant digits, as a weight is written: 0.5.
+private func short(_ value: Double) -> String { String(format: "%.4g", value) }

@@ -68,6 +68,13 @@ package struct Trainer: ~Copyable {
     recipe.schedule.rate * recipe.schedule.multiplier(at: state.step, of: recipe.steps)
   }
 
+  /// λ of each head, in the order of `recipe.heads`, the user's edits included.
+  var weights: [Float] {
+    recipe.heads.map { Float(weight(of: $0)) }
+  }
+
+  func weight(of head: Head) -> Double { state.weights?[head.name] ?? recipe.weight(of: head) }
+
   /// What came of a step.
   enum Outcome {
     case stepped(StepReport)
@@ -82,18 +89,19 @@ package struct Trainer: ~Copyable {
     let batch = batches.next()  // tokens and what follows them
     let micro = microBatches(batch)
     let denominators = countPositions(micro)
+    let weights = weights
     phases.data = watch.lap()
     var sums = [LossSum](repeating: LossSum(), count: recipe.heads.count)
     for (index, rows) in micro.enumerated() {
       model.forward(rows)
       phases.forward += watch.lap()
-      let losses = model.heads(rows, weights: recipe.weights, denominators: denominators, adds: index > 0)
+      let losses = model.heads(rows, weights: weights, denominators: denominators, adds: index > 0)
       for head in sums.indices { sums[head].add(losses[head]) }
       phases.heads += watch.lap()
       model.backward(rows, adds: index > 0)
       phases.backward += watch.lap()
     }
-    let losses = sums.losses(of: recipe.heads, weights: recipe.weights)
+    let losses = sums.losses(of: recipe.heads, weights: weights)
     let norm = model.gradientNorm()
     state.window = batches.window
     guard losses.areFinite, norm.isFinite else { return .diverged(losses: losses, gradientNorm: norm) }

@@ -28,7 +28,7 @@ struct Eval: ParsableCommand {
   @OptionGroup var place: PlaceOptions
 
   func run() throws {
-    Patience.choose()
+    try Computation.prepare()
     let archive = try StoredRun.archive(name, in: place.folder)
     let checkpoint = try StoredRun.checkpoint(of: archive)
     let text = try text(for: checkpoint)

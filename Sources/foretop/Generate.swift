@@ -40,7 +40,7 @@ struct Generate: ParsableCommand {
   }
 
   func run() throws {
-    Patience.choose()
+    try Computation.prepare()
     let archive = try StoredRun.archive(name, in: place.folder)
     let checkpoint = try StoredRun.checkpoint(of: archive)
     let tokenizer = try Tokenizer(checkpoint.tokenizer)

@@ -9,8 +9,8 @@ struct Plan: Sendable {
   struct Past: Sendable {
     /// Nil where the run ended before the first one: it begins again, as the same run.
     var checkpoint: Checkpoint?
-    /// The learning rates that the user chose after that, to be chosen again at the same steps.
-    var rates: [(step: Int, rate: Double)]
+    /// The changes of rate and weights that the user made after that, to be made again at the same steps.
+    var edits: [Edit]
     /// What its last session began with.
     var beginning: Beginning?
     /// What happened before, for a screen to begin with.

@@ -28,12 +28,12 @@ struct Resume: ParsableCommand {
   private static let kept = ["model.", "tokenizer.", "objective.", "batch.", "data.heldOut", "seed"]
 
   func run() throws {
-    Patience.choose()
+    try Computation.prepare()
     let archive = try StoredRun.archive(name, in: place.folder)
     guard archive.state != .training else {
       throw UserError(.usage, "run “\(name)” is going on in another process: stop that one first")
     }
-    var past = Plan.Past(checkpoint: nil, rates: [])
+    var past = Plan.Past(checkpoint: nil, edits: [])
     var notices: [String] = []
     if try !archive.checkpoints().isEmpty {
       let (checkpoint, warnings) = try archive.checkpoint()
@@ -42,7 +42,7 @@ struct Resume: ParsableCommand {
     } else {
       notices = ["there is no checkpoint to go on from: the run begins again"]
     }
-    past.rates = try archive.rateChanges(after: past.checkpoint?.state.step ?? 0).map { ($0.step, $0.new) }
+    past.edits = try archive.edits(after: past.checkpoint?.state.step ?? 0)
     let before = archive.recipe
     var recipe = try changes.applied(to: before)
     if let seed { try recipe.set("seed", to: seed, source: "--seed \(seed)") }

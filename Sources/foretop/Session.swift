@@ -68,7 +68,7 @@ final class Session: Sendable {
         tell(.occurred(Occurrence(.warning, step: trainer.beginning.step, time: trainer.beginning.time, text: notice)))
       }
       let ending = trainer.run(
-        obeying: requests, replaying: plan.past?.rates ?? [], isAttended: isAttended,
+        obeying: requests, replaying: plan.past?.edits ?? [], isAttended: isAttended,
         to: Trainer.Outlets(
           report: { [self] in tell($0) },
           save: { [self] checkpoint in

@@ -48,7 +48,7 @@ struct Train: ParsableCommand {
   @OptionGroup var screen: ScreenOptions
 
   func run() throws {
-    Patience.choose()
+    try Computation.prepare()
     let file = try RecipeFile(recipe)
     var recipe = try changes.applied(to: file.recipe)
     if let seed { try recipe.set("seed", to: seed, source: "--seed \(seed)") }

@@ -86,15 +86,58 @@ struct KeyTests {
     var dashboard = run.dashboard(at: 300)
     type("lx0.05", &dashboard)
     #expect(dashboard.press(.enter) == nil)
-    #expect(dashboard.overlay == .confirm(.times(0.05)))
+    #expect(dashboard.overlay == .confirm(.rate(.times(0.05))))
     #expect(dashboard.press(.character("y")) == .rate(.times(0.05)))
     type("l0.5", &dashboard)
     #expect(dashboard.press(.enter) == nil)
-    #expect(dashboard.overlay == .confirm(.to(0.5)))
+    #expect(dashboard.overlay == .confirm(.rate(.to(0.5))))
     #expect(dashboard.press(.escape) == nil)
     #expect(dashboard.overlay == nil)
     type("lx10", &dashboard)
     #expect(dashboard.press(.enter) == .rate(.times(10)))
+  }
+
+  @Test func `a weight is typed for the chosen head`() {
+    var dashboard = run.dashboard(at: 300)
+    type("w", &dashboard)
+    #expect(dashboard.press(.down) == nil)
+    type("0.5", &dashboard)
+    #expect(dashboard.press(.enter) == .weight(WeightChange(.top, to: 0.5)))
+    var done = Occurrence(.weight, step: 300, time: 1, key: "top", old: 1, new: 0.5, actor: .key, text: "weight")
+    dashboard.receive(.occurred(done))
+    #expect(dashboard.asked.isEmpty)
+    type("wx2", &dashboard)
+    #expect(dashboard.press(.enter) == .weight(WeightChange(.ntp, to: 2)))
+    type("w", &dashboard)
+    #expect(dashboard.press(.up) == nil)
+    type("x4", &dashboard)
+    #expect(dashboard.press(.enter) == .weight(WeightChange(.top, to: 2)))
+    type("w0.01", &dashboard)
+    #expect(dashboard.press(.enter) == nil)
+    #expect(dashboard.overlay == .confirm(.weight(WeightChange(.ntp, to: 0.01))))
+    #expect(dashboard.press(.escape) == nil)
+    // What is left alone cannot go to 0.
+    done.new = 0
+    dashboard.receive(.occurred(done))
+    type("w0", &dashboard)
+    #expect(dashboard.press(.enter) == nil)
+    guard case .weights(let prompt) = dashboard.overlay else {
+      Issue.record("the prompt is gone")
+      return
+    }
+    #expect(prompt.problem.contains("nothing would be learned"))
+  }
+
+  @Test(arguments: ["", "much", "-1", "101", "x1e9", "nan"])
+  func `a wrong weight stays in the prompt with its reason`(typed: String) {
+    var dashboard = run.dashboard(at: 300)
+    type("w" + typed, &dashboard)
+    #expect(dashboard.press(.enter) == nil)
+    guard case .weights(let prompt) = dashboard.overlay else {
+      Issue.record("the prompt is gone: \(String(describing: dashboard.overlay))")
+      return
+    }
+    #expect(prompt.text == typed && !prompt.problem.isEmpty)
   }
 
   @Test func `quitting asks, and each answer is its command`() {

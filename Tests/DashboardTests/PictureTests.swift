@@ -105,6 +105,13 @@ struct PictureTests {
     try expectPicture("confirm-80x24", dashboard.draw(size: (80, 24), now: run.now(300)))
   }
 
+  @Test(arguments: ["20x4", "40x12", "80x24"])
+  func `the prompt for weights lists the heads`(size text: String) throws {
+    var dashboard = run.dashboard(at: 300)
+    press([.character("w"), .down] + "x0.5".map { .character($0) }, &dashboard)
+    try expectPicture("weights-\(text)", dashboard.draw(size: size(text), now: run.now(300)))
+  }
+
   @Test(arguments: ["20x4", "40x12", "60x16", "80x24", "120x36"])
   func `quitting asks how`(size text: String) throws {
     var dashboard = run.dashboard(at: 300)

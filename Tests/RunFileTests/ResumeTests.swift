@@ -134,15 +134,14 @@ extension RunFileTests {
       try change(12, 0.2)
       try recorder.close(.stopped)
       let archive = try Archive(opening: folder)
-      #expect(try archive.rateChanges(after: 10).map(\.new) == [0.3, 0.2])
-      #expect(try archive.rateChanges(after: 10).map(\.step) == [10, 12])
-      #expect(try archive.rateChanges(after: 0).map(\.new) == [0.5, 0.4, 0.3, 0.2])
+      #expect(try archive.edits(after: 10) == [Edit(step: 10, .rate(.to(0.3))), Edit(step: 12, .rate(.to(0.2)))])
+      #expect(try archive.edits(after: 0).map(\.command) == [0.5, 0.4, 0.3, 0.2].map { .rate(.to($0)) })
       // Applied again, they are stored once; those of a replaced history are gone.
       let again = try Recorder(resuming: folder, from: 10, beginning: Sample.beginning("a", step: 10))
       _ = try again.record(
         .occurred(Occurrence(.rate, step: 10, time: 9, key: "rate", old: 1, new: 0.3, actor: .program, text: "again")))
       try again.close(.stopped)
-      #expect(try Archive(opening: folder).rateChanges(after: 10).map(\.new) == [0.3, 0.2])
+      #expect(try Archive(opening: folder).edits(after: 10).map(\.command) == [0.3, 0.2].map { .rate(.to($0)) })
     }
 
     @Test func `changes of the rate in a replaced history are not given back`() throws {
@@ -163,7 +162,7 @@ extension RunFileTests {
         _ = try second.record(.stepped(report))
       }
       try second.close(.stopped)
-      #expect(try Archive(opening: folder).rateChanges(after: 1).map(\.step) == [5])
+      #expect(try Archive(opening: folder).edits(after: 1).map(\.step) == [5])
     }
 
     @Test func `a changed recipe is what the run then has, and other heads are refused`() throws {

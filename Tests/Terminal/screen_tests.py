@@ -49,6 +49,28 @@ def test_keys_change_the_rate_and_the_file_says_so():
     assert up["actor"] == "key"
 
 
+def test_w_changes_a_weight_and_a_resumed_run_keeps_it():
+    with begin("weights") as terminal:
+        terminal.type(" ")
+        terminal.wait_for("paused")
+        terminal.type("w\x1b[Bx0.5\r")
+        terminal.wait_for(lambda _: len(occurrences("weights", "weight")) == 1)
+        terminal.type(" ")
+        terminal.wait_for("training")
+        terminal.type("qs")
+        assert terminal.finish() == 0
+    change = occurrences("weights", "weight")[0]
+    assert (change["key"], change["old"], change["new"], change["actor"]) == ("top", 1, 0.5, "key"), change
+    # What is left out of the next session would come out with the recipe's weight.
+    step = state("weights")["step"]
+    run(command("resume", "weights", "--headless", "--steps", str(step + 2)))
+    last = [event for event in events("weights", "step") if event["step"] > step]
+    for event in last:
+        loss = event["loss"]
+        assert abs(loss["total"] - loss["ntp"] - 0.5 * loss["top"]) < 1e-4, event
+    assert len(last) == 2, last
+
+
 def test_a_rate_can_be_typed_or_pasted_and_nonsense_is_refused():
     with begin("typed") as terminal:
         terminal.type(" ")

@@ -59,7 +59,7 @@ enum Tiny {
   /// Trains, asking `requests` before the first step.
   static func train(
     _ recipe: Recipe, from checkpoint: Checkpoint? = nil, asking requests: [Command] = [],
-    replaying edits: [(step: Int, rate: Double)] = [], isAttended: Bool = false, threads: Int = 2
+    replaying edits: [Edit] = [], isAttended: Bool = false, threads: Int = 2
   ) throws -> (log: Log, ending: Ending, checkpoint: Checkpoint) {
     var trainer = try Trainer(
       recipe: recipe, corpus: corpus(recipe), from: checkpoint, threads: threads, name: "tiny")

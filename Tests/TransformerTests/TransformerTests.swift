@@ -141,7 +141,7 @@ extension Transformer {
 
 @Suite struct TransformerTests {
   /// Σ weight × mean loss, in Double.
-  private func loss(_ c: Case, _ rows: Rows, _ tensors: [String: [Double]]) -> Double {
+  static func loss(_ c: Case, _ rows: Rows, _ tensors: [String: [Double]]) -> Double {
     let model = ReferenceModel(
       heads: c.heads, keyValueHeads: c.keyValueHeads, blocks: c.blocks, theta: 10_000, width: c.width, inner: c.inner,
       tensors: tensors)
@@ -186,7 +186,7 @@ extension Transformer {
       $0 + ($1.0.positions > 0 ? $1.0.loss / Double($1.0.positions) * Double($1.1) : 0)
     }
     let tensors = model.tensors(model.parameters.weights).mapValues(\.doubles)
-    let expected = loss(c, rows, tensors)
+    let expected = Self.loss(c, rows, tensors)
     #expect(abs(total - expected) < 1e-5 * (1 + expected), "loss \(total), twin \(expected)")
 
     let gradients = model.tensors(model.parameters.gradients)
@@ -198,7 +198,7 @@ extension Transformer {
           of: { values in
             var changed = tensors
             changed[path] = values
-            return loss(c, rows, changed)
+            return Self.loss(c, rows, changed)
           }, at: tensors[path]!, i)
         #expect(
           abs(Double(gradient[i]) - slope) < 2e-5 + 2e-4 * abs(slope), "\(path)[\(i)]: \(gradient[i]), slope \(slope)")
@@ -206,8 +206,12 @@ extension Transformer {
     }
   }
 
-  @Test func `two micro-batches add up to one batch`() throws {
-    var c = Case(testDescription: "", rows: 4)
+  @Test(arguments: [nil, MultiToken.parallel, .sequential])
+  func `two micro-batches add up to one batch`(multiToken: MultiToken?) throws {
+    let objectives = Case.heads(multiToken == nil ? 1 : 3, top: true)
+    var c = Case(
+      testDescription: "", objectives: objectives, weights: objectives.map { _ in 0.5 }, rows: 4, masked: true,
+      multiToken: multiToken)
     let whole = try Transformer(c.configuration, rows: 4, precision: .fp32, threads: 2)
     whole.shake(3)
     let rows = Rows(c, seed: 4)
@@ -272,14 +276,14 @@ extension Transformer {
     let rows = Rows(c, seed: 9)
     let losses = model.learn(rows, weights: [1])
     let tensors = model.tensors(model.parameters.weights).mapValues(\.doubles)
-    #expect(abs(losses[0].loss / Double(losses[0].positions) - loss(c, rows, tensors)) < 1e-4)
+    #expect(abs(losses[0].loss / Double(losses[0].positions) - Self.loss(c, rows, tensors)) < 1e-4)
     let gradients = model.tensors(model.parameters.gradients)
     for path in ["model/layers/0/self_attn/q_proj/weight", "model/layers/0/self_attn/k_proj/weight"] {
       let slope = slope(
         of: { values in
           var changed = tensors
           changed[path] = values
-          return loss(c, rows, changed)
+          return Self.loss(c, rows, changed)
         }, at: tensors[path]!, 5)
       #expect(abs(Double(gradients[path]![5]) - slope) < 1e-5 + 1e-3 * abs(slope), "\(path)")
     }

@@ -1,0 +1,55 @@
+// A change of λ, the weight of a loss in the total, while the run goes on.
+
+/// A new weight of one head's loss. The head stays: at 0 its loss is still measured, and teaches nothing.
+package struct WeightChange: Codable, Sendable, Equatable {
+  package var head: Head
+  package var weight: Double
+
+  package init(_ head: Head, to weight: Double) {
+    self.head = head
+    self.weight = weight
+  }
+
+  /// Reads what a user types: `0.5`, or a factor of the present weight: `x0.5`, `×2`.
+  /// - Throws: `UserError` with a sentence when it is neither, or out of range.
+  package init(typed: String, for head: Head, now: Double) throws {
+    let text = typed.trimmingSpaces
+    let isFactor = text.hasPrefix("x") || text.hasPrefix("×") || text.hasPrefix("*")
+    guard let value = Double(isFactor ? String(text.dropFirst()).trimmingSpaces : text), value.isFinite else {
+      throw UserError(.usage, "“\(typed)” is no weight: type a number such as 0.5, or a factor such as x2")
+    }
+    self.init(head, to: isFactor ? now * value : value)
+    guard isInRange else {
+      throw UserError(.usage, "a weight must be from 0 to \(Int(Self.largest)), and “\(typed)” is not taken")
+    }
+  }
+
+  /// The largest weight that is taken.
+  package static let largest = 100.0
+
+  package var isInRange: Bool { (0...Self.largest).contains(weight) }
+}
+
+/// A command that was obeyed at a step, to be obeyed there again when the run is replayed.
+package struct Edit: Sendable, Equatable {
+  /// Optimizer steps taken before it.
+  package var step: Int
+  package var command: Command
+
+  package init(step: Int, _ command: Command) {
+    self.step = step
+    self.command = command
+  }
+
+  /// What an occurrence of the past asks to be done again; nil where it changed nothing that decides the future.
+  package init?(_ occurrence: Occurrence) {
+    guard let new = occurrence.new else { return nil }
+    switch occurrence.kind {
+    case .rate: self.init(step: occurrence.step, .rate(.to(new)))
+    case .weight:
+      guard let head = Head.all.first(where: { $0.name == occurrence.key }) else { return nil }
+      self.init(step: occurrence.step, .weight(WeightChange(head, to: new)))
+    default: return nil
+    }
+  }
+}

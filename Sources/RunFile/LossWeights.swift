@@ -1,0 +1,26 @@
+// The weights λ of a stored run's losses: the recipe's, and from each of the user's changes on the new one.
+import Run
+
+struct LossWeights {
+  private let recipe: Recipe
+  /// Changes of a head's weight, oldest first.
+  private var changes: [Head: [(step: Int, weight: Double)]] = [:]
+
+  init(_ recipe: Recipe, _ edits: [Edit]) {
+    self.recipe = recipe
+    for edit in edits {
+      if case .weight(let change) = edit.command {
+        changes[change.head, default: []].append((edit.step, change.weight))
+      }
+    }
+  }
+
+  /// Sets the weights that the losses of a step had: a change after step s counts from step s + 1 on.
+  func fill(_ losses: inout [HeadLoss], at step: Int) {
+    for index in losses.indices {
+      let head = losses[index].head
+      let changed = changes[head]?.last { $0.step < step }?.weight
+      losses[index].weight = Float(changed ?? recipe.weight(of: head))
+    }
+  }
+}
