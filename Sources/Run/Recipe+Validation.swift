@@ -36,8 +36,9 @@ extension Recipe {
       "objective.mtp.weights has \(mtp.weights.count) numbers for \(mtp.heads - 1) heads (2 to \(mtp.heads)): give"
         + " one each, or none")
     require(
-      mtp.weights.allSatisfy { $0 > 0 } || mtp.weights.isEmpty,
-      "objective.mtp.weights has a 0: give fewer objective.mtp.heads instead")
+      mtp.kind == .parallel || mtp.weights.drop { $0 > 0 }.allSatisfy { $0 == 0 },
+      "objective.mtp.weights has a 0 before a head with a weight, and sequential heads read the one before: put zeros"
+        + " last")
     require(
       mtp.heads == 1 || mtp.kind == .sequential || mtp.trunk > 0 || model.blocks > mtp.heads,
       "\(mtp.heads) parallel heads are a block each: of model.blocks \(model.blocks) none is left for the trunk; make"

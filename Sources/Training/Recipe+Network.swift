@@ -12,8 +12,11 @@ extension Recipe {
       keyValueHeads: model.keyValueHeads, inner: model.innerWidth,
       context: model.context, isTied: model.tied, ropeTheta: model.ropeTheta,
       objectives: heads.map { .init($0, in: self) },
-      multiToken: objective.mtp.heads > 1 ? (objective.mtp.kind == .parallel ? .parallel : .sequential) : nil)
+      multiToken: hasMultiToken ? (objective.mtp.kind == .parallel ? .parallel : .sequential) : nil)
   }
+
+  /// Whether a head beside NTP's predicts one token: one with weight 0 does not exist.
+  private var hasMultiToken: Bool { heads.contains { if case .mtp = $0 { true } else { false } } }
 
   /// Tokens that a row needs after its context: TOP's window, or the one next token.
   package var lookahead: Int {

@@ -208,4 +208,18 @@ struct RecipeTests {
     #expect(recipe.heads.contains(.ntp))
     #expect(recipe.heads.contains(.top) == (name != "small"))
   }
+
+  @Test func `a head of weight 0 is left out, where no other reads it`() throws {
+    var recipe = Recipe()
+    recipe.objective.mtp.heads = 4
+    recipe.model.blocks = 6
+    recipe.objective.mtp.weights = [0.5, 0, 1]
+    try recipe.validate(source: "test")
+    #expect(recipe.heads == [.ntp, .mtp(2), .mtp(4), .top])
+    recipe.objective.mtp.kind = .sequential
+    #expect(throws: UserError.self) { try recipe.validate(source: "test") }
+    recipe.objective.mtp.weights = [0.5, 0, 0]
+    try recipe.validate(source: "test")
+    #expect(recipe.heads == [.ntp, .mtp(2), .top])
+  }
 }

@@ -119,15 +119,20 @@ import Training
     recipe.model.width = 64
     recipe.model.inner = 128
     recipe.model.context = 32
-    recipe.objective.mtp.heads = 2
-    recipe.objective.mtp.kind = .sequential
+    recipe.batch.rows = 16
+    recipe.schedule.rate = 1e-3
     (recipe.evaluate.every, recipe.sample.every, recipe.save.every) = (0, 0, 0)
     let exact = try Tiny.train(recipe).log.steps
     recipe.precision = .bf16
     let near = try Tiny.train(recipe).log.steps
-    for (a, b) in zip(exact, near) {
-      for (a, b) in zip(a.losses, b.losses) {
-        #expect(abs(a.loss - b.loss) < 0.01 * a.loss, "\(a.head.name): \(a.loss), \(b.loss)")
+    // The curve that a chart shows: single steps of so small a batch differ by their noise.
+    for first in stride(from: 0, to: 300, by: 20) {
+      for head in recipe.heads.indices {
+        func mean(_ steps: [StepReport]) -> Float {
+          steps[first..<first + 20].reduce(0) { $0 + $1.losses[head].loss } / 20
+        }
+        let (a, b) = (mean(exact), mean(near))
+        #expect(abs(a - b) < 0.01 * a, "\(recipe.heads[head].name) from step \(first): \(a), \(b)")
       }
     }
   }

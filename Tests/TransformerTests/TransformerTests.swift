@@ -58,6 +58,10 @@ struct Case: Sendable, CustomTestStringConvertible {
       testDescription: "MTP-4 sequential with masks and documents, one thread", context: 9,
       objectives: heads(4, top: false), weights: [1, 1, 1, 1], threads: 1, masked: true, multiToken: .sequential),
     Case(
+      testDescription: "parallel heads for 1, 2 and 4",
+      objectives: [.nextToken(NextToken()), .nextToken(NextToken(distance: 2)), .nextToken(NextToken(distance: 4))],
+      weights: [1, 0.5, 1], multiToken: .parallel),
+    Case(
       testDescription: "MTP-2 parallel with masks and documents", context: 9, objectives: heads(2, top: true),
       weights: [1, 1, 1], masked: true, multiToken: .parallel),
   ]
@@ -153,7 +157,7 @@ extension Transformer {
         let documents = rows.documents.map { Array($0[row * rows.stride..<(row + 1) * rows.stride]) }
         let kind: ReferenceModel.MultiToken? = c.multiToken.map { $0 == .parallel ? .parallel : .sequential }
         let (name, depth) =
-          if case .nextToken(let next) = objective { ("lm_head", next.distance - 1) } else { ("top_head", 0) }
+          if case .nextToken = objective { ("lm_head", index) } else { ("top_head", 0) }
         let logits = model.logits(
           tokens, context: c.context, unembedding: name, depth: depth, multiToken: kind)
         for t in 0..<c.context {
