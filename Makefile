@@ -19,7 +19,7 @@ python := .venv/bin/python
 .PHONY: help setup build run test bench bench-peers format lint asm install clean
 
 help: ## show this
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: ## install what is missing and make the default corpus
 	@sh tools/setup
@@ -42,17 +42,13 @@ test: setup .venv/ready ## run every test
 	$(python) -m pip install --quiet --disable-pip-version-check -r tools/requirements.txt
 	@touch $@
 
-# The threads wait as those of the program do.
-bench: setup ## measure speed beside the limit of this machine
-	$(swift_build) --product bench
-	@GOMP_SPINCOUNT=$${GOMP_SPINCOUNT:-500} .build/release/bench $(ARGS)
+bench: build ## measure speed and memory beside this machine's limits
+	@$(program) bench $(ARGS)
 
 peers := .venv-peers/bin/python
 
-bench-peers: bench .venv-peers/ready ## measure the same workloads in PyTorch, in turn
-	@for objective in ntp ntp+top; do for precision in bf16 fp32; do \
-	  $(peers) Benchmarks/peers/pytorch_small.py --objective $$objective --precision $$precision; done; done
-	@GOMP_SPINCOUNT=$${GOMP_SPINCOUNT:-500} .build/release/bench $(ARGS)
+bench-peers: build .venv-peers/ready ## measure the same workloads in PyTorch, in turn
+	@$(peers) Benchmarks/peers/compare.py $(program) $(ARGS)
 
 .venv-peers/ready: Benchmarks/peers/requirements.txt
 	python3 -m venv .venv-peers

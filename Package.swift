@@ -39,6 +39,9 @@ let package = Package(
     .target(name: "Transformer", dependencies: ["Kernels"], swiftSettings: open),
     .target(name: "Training", dependencies: ["Transformer", "Kernels", "Corpus", "Run"], swiftSettings: open),
 
+    // The yardstick: it measures the engine with made-up data, has a clock of its own, reads no file and prints nothing.
+    .target(name: "Benchmark", dependencies: ["Training", "Transformer", "Kernels", "Run"], swiftSettings: open),
+
     // The store.
     .target(name: "RunFile", dependencies: ["Run", "CHDF5"], swiftSettings: open),
 
@@ -56,14 +59,10 @@ let package = Package(
     .executableTarget(
       name: "foretop",
       dependencies: [
-        "Training", "Transformer", "Kernels", "Corpus", "Run", "RunFile", "Export", "Dashboard", "TerminalUI", "Curses",
+        "Benchmark", "Training", "Transformer", "Kernels", "Corpus", "Run", "RunFile", "Export", "Dashboard",
+        "TerminalUI", "Curses",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: strict),
-
-    // What `make bench` runs.
-    .executableTarget(
-      name: "bench", dependencies: ["Training", "Transformer", "Kernels", "Run"], path: "Benchmarks/bench",
-      swiftSettings: strict),
 
     // Tests: one target a module.
     .target(name: "Support", path: "Tests/Support", swiftSettings: strict),
@@ -71,6 +70,9 @@ let package = Package(
     .testTarget(name: "CorpusTests", dependencies: ["Corpus", "Support"], swiftSettings: strict),
     .testTarget(name: "KernelsTests", dependencies: ["Kernels", "Support"], swiftSettings: strict),
     .testTarget(name: "TransformerTests", dependencies: ["Transformer", "Kernels", "Support"], swiftSettings: strict),
+    .testTarget(
+      name: "BenchmarkTests", dependencies: ["Benchmark", "Training", "Transformer", "Kernels", "Run"],
+      swiftSettings: strict),
     .testTarget(
       name: "TrainingTests", dependencies: ["Training", "Transformer", "Kernels", "Corpus", "Run", "Support"],
       swiftSettings: strict),

@@ -26,7 +26,7 @@ package enum Machine {
     return []
   }()
 
-  private static func contents(of path: String) -> String? {
+  static func contents(of path: String) -> String? {
     guard let file = fopen(path, "r") else { return nil }
     defer { fclose(file) }
     var bytes: [UInt8] = []

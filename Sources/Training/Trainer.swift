@@ -30,6 +30,9 @@ package struct Trainer: ~Copyable {
   /// - Throws: `UserError` when the recipe does not make a network, the CPU or its memory do not suffice, or the
   ///   checkpoint is of another network.
   package init(recipe: Recipe, corpus: Corpus, from checkpoint: Checkpoint?, threads: Int, name: String) throws {
+    if let memory = Machine.memory {
+      try RunPlan(recipe, vocabulary: corpus.tokenizer.vocabulary, threads: threads).check(memory)
+    }
     let model = try recipe.network(
       vocabulary: corpus.tokenizer.vocabulary, rows: recipe.batch.rows, threads: threads, isTrained: true,
       from: checkpoint)

@@ -41,7 +41,7 @@ package struct Configuration: Sendable, Equatable {
   }
 
   /// The objectives that each stream of hidden states serves, as indices: the trunk's own first, then an MTP head each.
-  var streams: [[Int]] {
+  package var streams: [[Int]] {
     [objectives.indices.filter { objectives[$0].isOnTrunk }]
       + objectives.indices.filter { !objectives[$0].isOnTrunk }.map { [$0] }
   }

@@ -69,3 +69,73 @@ package struct NetworkPlan: Sendable {
   /// Bytes in all.
   package var bytes: Int { memory.reduce(0) { $0 + $1.bytes } }
 }
+
+/// What arithmetic is for.
+package enum OperationPart: String, CaseIterable, Sendable {
+  /// Queries, keys, values and the way out of attention.
+  case projections
+  /// Queries · keys and weights · values over half the context, as a causal mask needs it.
+  case scores
+  case feedForward
+  /// How sequential MTP heads take in the stream before them.
+  case joints
+  /// The unembeddings.
+  case heads
+}
+
+extension NetworkPlan {
+  /// Floating-point operations of a token, forward and backward, by what they are for: those that the mathematics needs,
+  /// without what is computed twice to save memory.
+  package var operations: [(part: OperationPart, count: Double)] {
+    let c = configuration
+    var counts: [OperationPart: Double] = [:]
+    /// A product forward and two backward, a multiplication and an addition each.
+    func add(_ weights: Int, _ part: OperationPart) { counts[part, default: 0] += 6 * Double(weights) }
+    for tensor in parameters.tensors where tensor.isMatrix {
+      if let part = OperationPart(tensor) { add(tensor.count, part) }
+    }
+    for stream in c.streams { add(stream.count * c.vocabulary * c.width, .heads) }
+    let blocks = c.blocks + c.streams.count - 1
+    add(blocks * c.queryWidth * (c.context + 1), .scores)
+    return OperationPart.allCases.compactMap { part in counts[part].map { (part, $0) } }
+  }
+
+  /// All of them.
+  package var operationsPerToken: Double { operations.reduce(0) { $0 + $1.count } }
+
+  /// Trained parameters by what they are for.
+  package var parametersByPart: [(part: ParameterPlan.Part, count: Int)] {
+    ParameterPlan.Part.allCases.map { part in
+      (part, parameters.tensors.filter { $0.part == part }.reduce(0) { $0 + $1.count })
+    }.filter { $0.1 > 0 }
+  }
+}
+
+extension ParameterPlan {
+  /// What parameters are for.
+  package enum Part: String, CaseIterable, Sendable { case embedding, blocks, multiTokenHeads, heads }
+}
+
+extension ParameterPlan.Tensor {
+  /// Blocks have the final norm too, and a tied embedding is an embedding.
+  package var part: ParameterPlan.Part {
+    if path.hasPrefix("mtp/") { return .multiTokenHeads }
+    if path.hasPrefix("model/layers/") || path.hasPrefix("model/norm/") { return .blocks }
+    return path.hasPrefix("model/") ? .embedding : .heads
+  }
+}
+
+extension OperationPart {
+  /// The part of a matrix that every token is multiplied with; nil for tables and for the unembeddings, which some tokens are
+  /// multiplied with more than once.
+  fileprivate init?(_ tensor: ParameterPlan.Tensor) {
+    guard tensor.part == .blocks || tensor.part == .multiTokenHeads else { return nil }
+    if tensor.path.contains("/self_attn/") {
+      self = .projections
+    } else if tensor.path.hasSuffix("/eh_proj/weight") {
+      self = .joints
+    } else {
+      self = .feedForward
+    }
+  }
+}

@@ -20,7 +20,8 @@ struct Foretop: ParsableCommand {
       """,
     version: "0.1.0",
     subcommands: [
-      Train.self, Resume.self, Runs.self, Inspect.self, Eval.self, Generate.self, Tokenize.self, LayoutCommand.self,
+      Train.self, Resume.self, PlanCommand.self, BenchCommand.self, Runs.self, Inspect.self, Eval.self, Generate.self,
+      Tokenize.self, LayoutCommand.self,
       Verify.self, Recover.self, Snapshot.self, Tensors.self, Diff.self, Remove.self, Prune.self,
       ExportCommand.self,
     ])

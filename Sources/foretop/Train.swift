@@ -1,8 +1,10 @@
 // foretop train: a new run.
 import ArgumentParser
 import Foundation
+import Kernels
 import Run
 import RunFile
+import Training
 
 struct Train: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -53,10 +55,19 @@ struct Train: ParsableCommand {
     var recipe = try changes.applied(to: file.recipe)
     if let seed { try recipe.set("seed", to: seed, source: "--seed \(seed)") }
     try recipe.validate(source: file.source)
+    try Self.checkMemory(recipe, threads: place.threads())
     let plan = Plan(
       recipe: recipe, name: try freeName(after: file.name), runs: place.runs, threads: place.threads())
     var conductor = Conductor(plan, options: screen)
     throw Ended(status: try conductor.run())
+  }
+
+  /// Refuses what cannot fit before a tokenizer is trained and a text is read. Where the size of the vocabulary is not
+  /// known before that, the trainer checks it afterwards.
+  private static func checkMemory(_ recipe: Recipe, threads: Int) throws {
+    let isKnown = recipe.tokenizer.kind == .sentencepiece && recipe.tokenizer.model.isEmpty
+    let plan = try RunPlan(recipe, vocabulary: isKnown ? recipe.tokenizer.vocabulary : 1, threads: threads)
+    if let memory = Machine.memory { try plan.check(memory) }
   }
 
   /// The name that was asked for, if it is free; else the recipe's with a number.

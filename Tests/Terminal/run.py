@@ -9,6 +9,7 @@ if len(sys.argv) < 2:
     sys.exit("usage: run.py PROGRAM [WORD …]")
 
 import line_tests
+import plan_tests
 import screen_tests
 import signal_tests
 import stored_tests
@@ -17,7 +18,7 @@ import stored_tests
 def main():
     words = sys.argv[2:]
     passed, failed = 0, 0
-    for module in (line_tests, screen_tests, signal_tests, stored_tests):
+    for module in (line_tests, plan_tests, screen_tests, signal_tests, stored_tests):
         for name, test in list(vars(module).items()):
             sentence = name.removeprefix("test_").replace("_", " ")
             if not name.startswith("test_") or (words and not any(word in sentence for word in words)):

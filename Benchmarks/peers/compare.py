@@ -1,0 +1,125 @@
+"""foretop beside PyTorch on the same workloads, in alternating runs: foretop, eager, compiled, foretop, eager, compiled, …
+
+    compare.py PROGRAM [--turns N] [--rounds N] [--threads N] [--only WORD] [--json | --readme]
+
+Each run is a process of its own that trains some steps; a cell is the median of its turns. The ratio is foretop's tokens/s
+over those of PyTorch's best mode on that workload; memory is the peak of the whole process, PyTorch's that of the mode that
+needs less. --readme prints the table of README.md. Progress goes to standard error.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+
+PEER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "pytorch.py")
+MODES = ("eager", "compiled")
+
+
+def measured(command):
+    result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    if result.returncode != 0:
+        raise SystemExit(f"{' '.join(command)} failed:\n{result.stderr[-2000:]}")
+    return json.loads(result.stdout.splitlines()[-1])
+
+
+def has_compiler():
+    """Whether torch.compile can work: it writes C++."""
+    return any(
+        subprocess.run(["sh", "-c", f"command -v {name}"], stdout=subprocess.DEVNULL).returncode == 0
+        for name in (os.environ.get("CXX", "g++"), "g++", "clang++")
+    )
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("program")
+    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=8, help="steps of a run that count")
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--only", default="", help="only workloads with this word")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--readme", action="store_true")
+    options = parser.parse_args()
+    modes = MODES if has_compiler() else MODES[:1]
+    common = ["--rounds", str(options.rounds), "--threads", str(options.threads)]
+
+    def say(text):
+        print(f"peers: {text}", file=sys.stderr, flush=True)
+
+    if modes == MODES[:1]:
+        say("there is no C++ compiler: PyTorch's compiled mode is left out")
+    # The shares of the limit are of rounds of their own; they name the workloads that this CPU has, too.
+    say("the machine's limit")
+    steps = json.loads(
+        subprocess.run(
+            [options.program, "bench", "--only", "steps", "--json", "--threads", str(options.threads)],
+            stdout=subprocess.PIPE, check=True, text=True,
+        ).stdout
+    )["steps"]
+    shares = {row["workload"]: row["share"] for row in steps}
+    table = []
+    version = ""
+    for workload in (name for name in shares if options.only in name):
+        runs = {side: [] for side in ("foretop", *modes)}
+        for turn in range(options.turns):
+            for side in runs:
+                say(f"{workload}, turn {turn + 1} of {options.turns}, {side}")
+                if side == "foretop":
+                    command = [options.program, "bench", "--workload", workload, "--json", *common]
+                else:
+                    command = [sys.executable, PEER, workload, *common]
+                    command += ["--compile"] if side == "compiled" else []
+                runs[side].append(measured(command))
+        version = runs["eager"][0]["version"]
+        rates = {side: statistics.median(run["tokensPerSecond"] for run in of) for side, of in runs.items()}
+        memory = {side: max(run["peakMemory"] for run in of) for side, of in runs.items()}
+        best = max(modes, key=lambda mode: rates[mode])
+        table.append(
+            {
+                "workload": workload,
+                "foretop": rates["foretop"],
+                "shareOfLimit": shares[workload],
+                **{mode: rates[mode] for mode in modes},
+                "best": best,
+                "ratio": rates["foretop"] / rates[best],
+                "memory": memory["foretop"],
+                "pytorchMemory": min(memory[mode] for mode in modes),
+                "memoryRatio": memory["foretop"] / min(memory[mode] for mode in modes),
+            }
+        )
+    if options.json:
+        print(json.dumps({"pytorch": version, "turns": options.turns, "peers": table}))
+        return
+    heading = ["", "foretop tokens/s", "of the limit", "PyTorch eager", "compiled", "ratio to the better", "memory", "PyTorch's", "ratio"]
+
+    def grouped(number):
+        return f"{number:,.0f}".replace(",", " ")
+
+    cells = [
+        [
+            row["workload"].upper().replace("BF16", "bf16").replace("FP32", "fp32").replace("+", " + "),
+            grouped(row["foretop"]),
+            f"{row['shareOfLimit']:.0f} %",
+            *(grouped(row[mode]) if mode in row else "" for mode in MODES),
+            f"{row['ratio']:.2f} × {row['best']}",
+            f"{row['memory'] / 2**20:.0f} MiB",
+            f"{row['pytorchMemory'] / 2**20:.0f} MiB",
+            f"{row['memoryRatio']:.2f}",
+        ]
+        for row in table
+    ]
+    if options.readme:
+        for index, row in enumerate([heading, ["---"] * len(heading), *cells]):
+            print("| " + " | ".join(row) + " |")
+        return
+    print(f"PyTorch {version}; {options.turns} turns of {options.rounds} steps each, {options.threads} threads")
+    widths = [max(len(row[column]) for row in [heading, *cells]) for column in range(len(heading))]
+    for row in [heading, *cells]:
+        print("  ".join(cell.ljust(width) if n == 0 else cell.rjust(width) for n, (cell, width) in enumerate(zip(row, widths))).rstrip())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,276 @@
+// Every kernel against what bounds it: the bytes that it must move against the bandwidth of a copy, or its arithmetic
+// against the peak of multiply-adds, both measured in the same rounds.
+import Kernels
+import Transformer
+
+/// What one call of a kernel does.
+private struct KernelCase {
+  let name: String
+  let precision: Precision?
+  let elements: Double
+  /// Bytes that go through memory: operands larger than the caches, each read or written once.
+  let bytes: Double
+  /// Additions and multiplications, as the source has them.
+  let operations: Double
+  let body: () -> Void
+  var times = Samples()
+}
+
+/// Memory for the kernels' operands, each larger than a last-level cache.
+private final class Operands {
+  static let rows = 16_384
+  static let width = 1024
+  static let context = 1024
+  static let headWidth = 64
+  static let vocabulary = 8192
+  /// Rows of logits: as many bytes as the others.
+  static let logitRows = rows * width / vocabulary
+
+  private let blocks: [Storage2]
+  let tokens: UnsafeMutablePointer<Int32>
+  let table: UnsafeMutablePointer<Float>
+  let partial: UnsafeMutablePointer<Double>
+  let targets: SparseTargets
+  let threads: Int
+
+  /// A class around a block, so that an array can have them.
+  private final class Storage2 {
+    private let storage: Storage
+    var base: UnsafeMutableRawPointer { storage.base }
+    init(_ bytes: Int) throws { storage = try Storage(bytes: bytes) }
+  }
+
+  init(threads: Int) throws {
+    let size = Self.rows * Self.width * 4
+    let numbers = try (0..<6).map { _ in try Storage2(size) }
+    let small = try (0..<3).map { _ in try Storage2(Self.rows * 64) }
+    blocks = numbers + small
+    self.threads = threads
+    for (index, block) in numbers.enumerated() {
+      Kernels.Block.fillNormal(
+        block.base.assumingMemoryBound(to: Float.self), count: Self.rows * Self.width, deviation: 1,
+        random: RandomStream(seed: 1, purpose: "kernels \(index)"), threads: threads)
+    }
+    tokens = small[0].base.assumingMemoryBound(to: Int32.self)
+    let random = RandomStream(seed: 1, purpose: "tokens")
+    for index in 0..<Self.rows { tokens[index] = Int32(random.bits(UInt64(index)) % UInt64(Self.vocabulary)) }
+    table = small[1].base.assumingMemoryBound(to: Float.self)
+    partial = small[1].base.assumingMemoryBound(to: Double.self)
+    let lists = small[2].base
+    targets = SparseTargets(
+      tokens: tokens, weights: lists.assumingMemoryBound(to: Float.self),
+      counts: (lists + Self.rows * 4).assumingMemoryBound(to: Int32.self), capacity: 1)
+    for index in 0..<Self.rows {
+      targets.weights[index] = 1
+      targets.counts[index] = 1
+    }
+  }
+
+  func floats(_ index: Int) -> UnsafeMutablePointer<Float> { blocks[index].base.assumingMemoryBound(to: Float.self) }
+
+  /// Block `index` as a matrix. In bf16 the numbers are rounded first, so that none is NaN.
+  func matrix(_ index: Int, columns: Int = width, _ precision: Precision = .fp32) -> Matrix {
+    Matrix(
+      blocks[index].base, rows: Self.rows * Self.width / columns, columns: columns, precision: precision)
+  }
+
+  /// Makes block `index` bf16 numbers.
+  func round(_ index: Int) {
+    Kernels.Block.round(floats(5), into: blocks[index].base, count: Self.rows * Self.width, threads: threads)
+  }
+}
+
+extension Bench {
+  /// Every kernel.
+  package func kernels() throws -> Table {
+    var table = Table(
+      name: "kernels",
+      about: [
+        "each kernel on operands of 64 MB in fp32, \(threads) threads; medians of \(rounds) rounds",
+        "limit: bytes against a copy's GB/s, or arithmetic against the peak of multiply-adds, whichever takes longer",
+      ],
+      columns: [
+        Table.Column(key: "kernel", heading: "kernel"), Table.Column(key: "precision", heading: "in"),
+        Table.Column(key: "milliseconds", heading: "ms", digits: 2),
+        Table.Column(key: "spread", heading: "± %", digits: 1),
+        Table.Column(key: "gigaelements", heading: "G elements/s", digits: 2),
+        Table.Column(key: "gigabytes", heading: "GB/s", digits: 1), Table.Column(key: "gigaflops", heading: "GFLOP/s"),
+        Table.Column(key: "bound", heading: "bound by"), Table.Column(key: "share", heading: "share %"),
+      ])
+    progress("kernels: operands")
+    let operands = try Operands(threads: threads)
+    var measured: [KernelCase] = []
+    // A precision at a time, since the same memory holds the operands of both.
+    for precision in Workload.precisions.reversed() {
+      if precision == .bf16 { for index in [0, 1] { operands.round(index) } }
+      var cases = precision == .fp32 ? yardsticks(operands) + shared(operands) : []
+      cases += rows(operands, precision)
+      for round in 0...rounds {
+        progress("kernels: \(precision), round \(round) of \(rounds)")
+        for index in cases.indices {
+          let time = seconds(cases[index].body)
+          if round > 0 { cases[index].times.add(time) }
+        }
+      }
+      measured += cases
+    }
+    let bandwidth = measured[0].bytes / measured[0].times.median
+    let peak = measured[1].operations / measured[1].times.median
+    for (index, one) in measured.enumerated() {
+      let time = one.times.median
+      let (byBytes, byOperations) = (one.bytes / bandwidth, one.operations / peak)
+      table.add(
+        .text(one.name), one.precision.map { .text("\($0)") } ?? .none, .number(time * 1000),
+        .number(one.times.spread * 100), one.elements > 0 ? .number(one.elements / time * 1e-9) : .none,
+        one.bytes > 0 ? .number(one.bytes / time * 1e-9) : .none,
+        one.operations > 0 ? .number(one.operations / time * 1e-9) : .none,
+        .text(index == 0 ? "is the bandwidth" : index == 1 ? "is the peak" : byBytes > byOperations ? "memory" : "FMA"),
+        .number(max(byBytes, byOperations) / time * 100))
+    }
+    return table
+  }
+
+  /// What the others are measured by: a copy, and multiply-adds on registers.
+  private func yardsticks(_ o: Operands) -> [KernelCase] {
+    let bytes = Operands.rows * Operands.width * 4
+    let rounds = 2_000_000
+    return [
+      KernelCase(
+        name: "copy", precision: nil, elements: Double(bytes / 4), bytes: Double(2 * bytes), operations: 0,
+        body: { [threads] in Peak.copy(o.floats(2), to: o.floats(3), bytes: bytes, threads: threads) }),
+      KernelCase(
+        name: "multiply-add", precision: nil, elements: 0, bytes: 0,
+        operations: Peak.operationsPerRound * Double(rounds * threads),
+        body: { [threads] in _ = Peak.multiplyAdd(rounds: rounds, threads: threads) }),
+    ]
+  }
+
+  /// Kernels that work in fp32 alone.
+  private func shared(_ o: Operands) -> [KernelCase] {
+    let n = Operands.rows * Operands.width
+    let threads = threads
+    let adam = AdamW(
+      beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, rate: 1e-6, clip: 1, correction1: 0.1,
+      correction2: 0.05)
+    return [
+      KernelCase(
+        name: "embedding", precision: .fp32, elements: Double(n), bytes: 8 * Double(n), operations: 0,
+        body: {
+          Embedding.forward(
+            o.floats(2), tokens: o.tokens, context: Operands.rows, stride: Operands.rows, x: o.matrix(3),
+            threads: threads)
+        }),
+      KernelCase(
+        name: "embedding, backward", precision: .fp32, elements: Double(n), bytes: 12 * Double(n),
+        operations: Double(n),
+        body: {
+          Embedding.backward(
+            o.matrix(3), tokens: o.tokens, context: Operands.rows, stride: Operands.rows, dTable: o.floats(2),
+            threads: threads)
+        }),
+      KernelCase(
+        name: "gradient norm", precision: .fp32, elements: Double(n), bytes: 4 * Double(n), operations: 2 * Double(n),
+        body: { _ = Kernels.Block.norm(o.floats(3), count: n, partial: o.partial, threads: threads) }),
+      KernelCase(
+        name: "AdamW with bf16 copy", precision: .fp32, elements: Double(n), bytes: 30 * Double(n),
+        operations: 16 * Double(n),
+        body: {
+          // Block 5 only ever feeds numbers; second moments are squares.
+          adam.update(
+            w: o.floats(2), g: o.floats(5), m: o.floats(3), v: o.floats(4),
+            rounded: UnsafeMutableRawPointer(o.floats(1)), count: n, threads: threads)
+        }),
+    ]
+  }
+
+  /// Kernels on rows, in one precision of operands. Blocks 0 and 1 are operands, 2 to 4 fp32 streams.
+  private func rows(_ o: Operands, _ precision: Precision) -> [KernelCase] {
+    let (R, d, n) = (Operands.rows, Operands.width, Double(Operands.rows * Operands.width))
+    let E = Double(precision.bytes)
+    let threads = threads
+    let scale = o.table
+    let halves = precision == .bf16
+    return [
+      KernelCase(
+        name: "RMSNorm", precision: precision, elements: n, bytes: (4 + E + 4 + E) * n, operations: 5 * n,
+        body: {
+          RMSNorm.forward(
+            o.matrix(2), adding: o.matrix(0, precision), w: o.floats(5), epsilon: 1e-6, sum: o.matrix(3),
+            y: o.matrix(1, precision), scale: scale, threads: threads)
+        }),
+      KernelCase(
+        name: "RMSNorm, backward", precision: precision, elements: n, bytes: (E + 4 + 8 + (halves ? 2 : 0)) * n,
+        operations: 12 * n,
+        body: {
+          RMSNorm.backward(
+            o.matrix(0, precision), x: o.matrix(2), w: o.floats(5), scale: scale, dx: o.matrix(3), addsTo: true,
+            operand: halves ? o.matrix(1, precision) : nil, dw: o.floats(4), partial: o.floats(4) + d,
+            threads: threads)
+        }),
+      KernelCase(
+        name: "rotary", precision: precision, elements: n, bytes: 2 * E * n, operations: 3 * n,
+        body: {
+          Rotary.forward(
+            o.matrix(0, precision), heads: d / Operands.headWidth, headWidth: Operands.headWidth, table: o.floats(5),
+            context: Operands.context, threads: threads)
+        }),
+      KernelCase(
+        name: "SwiGLU", precision: precision, elements: n / 2, bytes: 1.5 * E * n, operations: 13 * n,
+        body: {
+          SwiGLU.forward(
+            o.matrix(0, precision), s: o.matrix(1, columns: d / 2, precision).rows(0, count: R), threads: threads)
+        }
+      ),
+      KernelCase(
+        name: "SwiGLU, backward", precision: precision, elements: n / 2, bytes: 3 * E * n, operations: 16 * n,
+        body: {
+          let half = o.matrix(1, columns: d / 2, precision)
+          SwiGLU.backward(
+            half.rows(0, count: R), gu: o.matrix(0, precision), s: half.rows(R, count: R), threads: threads)
+        }),
+      KernelCase(
+        name: "cross-entropy with gradient", precision: precision, elements: n, bytes: (4 + E) * n,
+        operations: 26 * n,
+        body: {
+          let z = o.matrix(2, columns: Operands.vocabulary)
+          SparseCrossEntropy.rows(
+            z, targets: o.targets, losses: scale,
+            gradient: SparseCrossEntropy.Gradient(packed: z.base, precision: precision, factor: 1), threads: threads)
+        }),
+      attention(o, precision, isBackward: false), attention(o, precision, isBackward: true),
+      KernelCase(
+        name: "matrix × vector", precision: precision, elements: n, bytes: E * n, operations: 2 * n,
+        body: {
+          MatrixVector.multiply(o.matrix(0, precision), o.floats(5), into: o.floats(4), threads: threads)
+        }),
+    ]
+  }
+
+  /// The rows of attention's tiles, in a core's cache as they are there: 64 queries, the whole context.
+  private func attention(_ o: Operands, _ precision: Precision, isBackward: Bool) -> KernelCase {
+    let (m, T, threads) = (64, Operands.context, threads)
+    let tiles = 256
+    let n = Double(m * T * tiles)
+    return KernelCase(
+      name: isBackward ? "attention's softmax, backward" : "attention's softmax", precision: precision, elements: n,
+      bytes: 0, operations: (isBackward ? 26 : 27) * n,
+      body: {
+        Team.split(tiles, threads: threads) { worker, range in
+          func tile(_ block: Int, _ precision: Precision) -> Matrix {
+            Matrix(
+              UnsafeMutableRawPointer(o.floats(block)) + worker * m * T * 4, rows: m, columns: T, precision: precision)
+          }
+          let lse = o.table + worker * m
+          for _ in range {
+            if isBackward {
+              AttentionRows.backward(
+                tile(3, .fp32), dWeights: tile(4, .fp32), weights: tile(0, precision), dScores: tile(1, precision),
+                lse: lse, dots: lse, first: T - m, alpha: 0.125)
+            } else {
+              AttentionRows.forward(tile(3, .fp32), weights: tile(0, precision), lse: lse, first: T - m, alpha: 0.125)
+            }
+          }
+        }
+      })
+  }
+}

@@ -1,0 +1,44 @@
+// The machine's limit: each product of "small" by itself.
+import Kernels
+import Transformer
+
+extension Bench {
+  /// The linear layers' products of "small", each alone.
+  package func limit() throws -> Table {
+    var table = Table(
+      name: "limit",
+      about: [
+        "the machine's limit: matrix products by oneDNN at the shapes of “small” (4096 tokens), GFLOP/s",
+        "forward y = x·Wᵀ, gradient at the input dx = dy·W, gradient at the weights dW = dyᵀ·x; medians of \(rounds)",
+      ],
+      columns: [
+        Table.Column(key: "layer", heading: "layer"), Table.Column(key: "out", heading: "out"),
+        Table.Column(key: "in", heading: "in"), Table.Column(key: "precision", heading: "in"),
+        Table.Column(key: "forward", heading: "forward"), Table.Column(key: "input", heading: "input"),
+        Table.Column(key: "weight", heading: "weight"),
+        Table.Column(key: "milliseconds", heading: "ms a step", digits: 1),
+      ])
+    let products = try Products(threads: threads)
+    for workload in Workload.small where workload.configuration.objectives.count == 1 {
+      progress("limit: \(workload.precision)")
+      let alone = try ProductsAlone(workload, products: products)
+      for run in alone.runs {
+        func rate(_ product: Product) -> Double {
+          var samples = Samples()
+          for round in 0...rounds {
+            let time = seconds { alone.run(product) }
+            if round > 0 { samples.add(product.operations / time) }
+          }
+          return samples.median
+        }
+        let rates = [rate(run.forward), rate(run.input), rate(run.weight)]
+        let each = zip([run.forward, run.input, run.weight], rates).reduce(0) { $0 + $1.0.operations / $1.1 }
+        table.add(
+          .text(run.layer.name), .number(Double(run.layer.out)), .number(Double(run.layer.input)),
+          .text("\(workload.precision)"), .number(rates[0] * 1e-9), .number(rates[1] * 1e-9),
+          .number(rates[2] * 1e-9), .number(each * 1000 * Double(run.layer.times)))
+      }
+    }
+    return table
+  }
+}

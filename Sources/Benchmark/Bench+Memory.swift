@@ -1,0 +1,58 @@
+// Peak memory: each workload trains in a process of its own, since a process remembers only its own largest moment.
+import Kernels
+import Transformer
+
+/// What one workload came to in a process that did nothing else.
+package struct Alone: Sendable {
+  package var tokensPerSecond: Double
+  package var spread: Double
+  /// The most memory that the process had, bytes.
+  package var peakMemory: Int
+
+  package init(tokensPerSecond: Double, spread: Double, peakMemory: Int) {
+    self.tokensPerSecond = tokensPerSecond
+    self.spread = spread
+    self.peakMemory = peakMemory
+  }
+}
+
+extension Bench {
+  /// Trains one workload for some rounds, and nothing else, in this process.
+  package func alone(_ workload: Workload, rounds: Int) throws -> Alone {
+    let stepper = try Stepper(workload, threads: threads)
+    var samples = Samples()
+    for round in 0...rounds {
+      let phases = stepper.step()
+      if round > 0 { samples.add(Double(workload.positions) / phases.total(accumulation: 1)) }
+    }
+    return Alone(
+      tokensPerSecond: samples.median, spread: samples.spread, peakMemory: Machine.peakResident ?? 0)
+  }
+
+  /// Peak memory of whole steps.
+  /// - Parameter child: trains a workload in a process of its own.
+  package func memory(child: (Workload) throws -> Alone) throws -> Table {
+    var table = Table(
+      name: "memory",
+      about: [
+        "peak memory of a process that trains the workload, and what “foretop plan” says of its network beforehand, MiB",
+        "what is beyond that: the program, its libraries and the products' machine code",
+      ],
+      columns: [
+        Table.Column(key: "workload", heading: "workload"),
+        Table.Column(key: "peak", heading: "peak MiB"), Table.Column(key: "planned", heading: "planned"),
+        Table.Column(key: "beyond", heading: "beyond"),
+      ])
+    for workload in Workload.small {
+      progress("memory: \(workload.name)")
+      let peak = Double(try child(workload).peakMemory) / 1_048_576
+      let planned =
+        Double(
+          try NetworkPlan(
+            workload.configuration, rows: workload.rows, precision: workload.precision, threads: threads
+          ).bytes) / 1_048_576
+      table.add(.text(workload.name), .number(peak), .number(planned), .number(peak - planned))
+    }
+    return table
+  }
+}

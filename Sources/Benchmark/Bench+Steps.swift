@@ -1,0 +1,178 @@
+// Whole training steps beside the machine's limit in the same rounds, and how they grow with the shape.
+import Kernels
+import Transformer
+
+/// One workload's rounds.
+private final class Contestant {
+  let stepper: Stepper
+  let alone: ProductsAlone
+  var steps = Samples()
+  var limits = Samples()
+  var shares = Samples()
+  private var phases: [Stepper.Phases] = []
+
+  init(_ workload: Workload, threads: Int) throws {
+    stepper = try Stepper(workload, threads: threads)
+    alone = try ProductsAlone(workload, products: stepper.products)
+  }
+
+  var workload: Workload { stepper.workload }
+  private var tokens: Double { Double(workload.positions * workload.accumulation) }
+
+  /// The limit, then a step; a round that only warms up is not counted.
+  func round(counts: Bool) {
+    let limit = Double(workload.accumulation) * seconds { alone.run() }
+    let phase = stepper.step()
+    guard counts else { return }
+    let step = phase.total(accumulation: workload.accumulation)
+    steps.add(step)
+    limits.add(limit)
+    shares.add(limit / step)
+    phases.append(phase)
+  }
+
+  var tokensPerSecond: Double { tokens / steps.median }
+  var limit: Double { tokens / limits.median }
+  var operationsPerSecond: Double { Double(workload.accumulation) * alone.operations / limits.median }
+
+  /// Milliseconds of a step's phase.
+  func time(_ phase: KeyPath<Stepper.Phases, Double>, each: Bool = true) -> Double {
+    var samples = Samples()
+    for one in phases { samples.add(one[keyPath: phase] * 1000 * Double(each ? workload.accumulation : 1)) }
+    return samples.median
+  }
+}
+
+extension Bench {
+  /// Whole steps of workloads, in rounds in which each takes its turn.
+  /// - Parameter rounds: nil takes as many as the effort says.
+  package func steps(_ workloads: [Workload], rounds wanted: Int? = nil) throws -> Table {
+    let rounds = wanted ?? rounds
+    var table = Table(
+      name: "steps",
+      about: [
+        "whole training steps beside the limit: the matrix products of the same step's linear layers alone, same rounds",
+        "medians of \(rounds) rounds in turn; ± is half of the middle half's range; phases in ms",
+      ],
+      columns: [
+        Table.Column(key: "workload", heading: "workload"),
+        Table.Column(key: "tokensPerSecond", heading: "tokens/s"),
+        Table.Column(key: "spread", heading: "± %", digits: 1),
+        Table.Column(key: "limit", heading: "limit"), Table.Column(key: "share", heading: "share %", digits: 1),
+        Table.Column(key: "limitGFLOPs", heading: "GFLOP/s"), Table.Column(key: "data", heading: "data", digits: 1),
+        Table.Column(key: "forward", heading: "forward", digits: 1),
+        Table.Column(key: "heads", heading: "heads", digits: 1),
+        Table.Column(key: "backward", heading: "backward", digits: 1),
+        Table.Column(key: "update", heading: "update", digits: 1),
+        Table.Column(key: "ofOperations", heading: "of FLOPs", digits: 3),
+      ])
+    // All of one precision take turns, so that their ratios do not depend on when the machine was busy.
+    for precision in Workload.precisions {
+      let contestants = try workloads.filter { $0.precision == precision }.map {
+        progress("steps: \($0.name), making the network")
+        return try Contestant($0, threads: threads)
+      }
+      for round in 0...rounds where !contestants.isEmpty {
+        progress("steps: \(precision), round \(round) of \(rounds)")
+        for contestant in contestants { contestant.round(counts: round > 0) }
+      }
+      for contestant in contestants {
+        table.add(
+          .text(contestant.workload.name), .number(contestant.tokensPerSecond),
+          .number(contestant.steps.spread * 100), .number(contestant.limit), .number(contestant.shares.median * 100),
+          .number(contestant.operationsPerSecond * 1e-9), .number(contestant.time(\.data)),
+          .number(contestant.time(\.forward)), .number(contestant.time(\.heads)), .number(contestant.time(\.backward)),
+          .number(contestant.time(\.update, each: false)), try ratio(contestant, to: contestants.first))
+      }
+    }
+    table.about.append(
+      "of FLOPs: the first row's FLOPs a token over this one's is what its tokens/s may cost; 1 is that, less is more")
+    return table
+  }
+
+  /// Tokens/s against the first's, over what the FLOPs of both would make it.
+  private func ratio(_ contestant: Contestant, to first: Contestant?) throws -> Table.Value {
+    guard let first, first !== contestant else { return .none }
+    func operations(_ workload: Workload) throws -> Double {
+      try NetworkPlan(
+        workload.configuration, rows: workload.rows, precision: workload.precision, threads: threads
+      ).operationsPerToken
+    }
+    let expected = try operations(first.workload) / operations(contestant.workload)
+    return .number(contestant.tokensPerSecond / first.tokensPerSecond / expected)
+  }
+
+  /// Tokens/s against each number of the shape, the others as they are.
+  package func scaling() throws -> Table {
+    var table = Table(
+      name: "scaling",
+      about: [
+        "NTP on two blocks of “small” (width 384, vocabulary 8192, context 256, 16 rows), one number changed at a time",
+        "with the context the rows change, so that a step has 4096 tokens; medians of \(scalingRounds) rounds",
+      ],
+      columns: [
+        Table.Column(key: "key", heading: "changed"), Table.Column(key: "value", heading: "to"),
+        Table.Column(key: "precision", heading: "in"), Table.Column(key: "tokensPerSecond", heading: "tokens/s"),
+        Table.Column(key: "spread", heading: "± %", digits: 1), Table.Column(key: "limit", heading: "limit"),
+        Table.Column(key: "share", heading: "share %", digits: 1),
+      ])
+    for (key, values, change) in axes {
+      for value in values {
+        for precision in effort == .quick ? Array(Workload.precisions.prefix(1)) : Workload.precisions {
+          progress("scaling: \(key) \(value) \(precision)")
+          var workload = Self.base(precision)
+          var threads = threads
+          change(&workload, &threads, value)
+          let contestant = try Contestant(workload, threads: threads)
+          for round in 0...scalingRounds { contestant.round(counts: round > 0) }
+          table.add(
+            .text(key), .number(Double(value)), .text("\(precision)"), .number(contestant.tokensPerSecond),
+            .number(contestant.steps.spread * 100), .number(contestant.limit),
+            .number(contestant.shares.median * 100))
+        }
+      }
+    }
+    return table
+  }
+
+  private var scalingRounds: Int { effort == .quick ? 3 : 7 }
+
+  private typealias Change = (inout Workload, inout Int, Int) -> Void
+
+  private var axes: [(key: String, values: [Int], change: Change)] {
+    let isQuick = effort == .quick
+    return [
+      (
+        "context", isQuick ? [64, 256, 1024, 2048] : [64, 128, 256, 512, 1024, 2048],
+        { workload, _, value in
+          workload.configuration.context = value
+          workload.rows = 4096 / value
+        }
+      ),
+      (
+        "width", isQuick ? [128, 384, 1024] : [128, 256, 384, 512, 768, 1024],
+        { workload, _, value in
+          workload.configuration.width = value
+          workload.configuration.heads = value / 64
+          workload.configuration.keyValueHeads = value / 64
+          workload.configuration.inner = (value * 8 / 3 + 63) / 64 * 64
+        }
+      ),
+      ("rows", isQuick ? [1, 4, 16, 64] : [1, 2, 4, 8, 16, 32, 64], { workload, _, value in workload.rows = value }),
+      ("threads", Array(Set([1, 2, threads])).sorted(), { _, threads, value in threads = value }),
+      (
+        "vocabulary", isQuick ? [256, 8192, 32_000] : [256, 1024, 4096, 8192, 16_384, 32_000],
+        { workload, _, value in workload.configuration.vocabulary = value }
+      ),
+    ]
+  }
+
+  private static func base(_ precision: Precision) -> Workload {
+    Workload(
+      name: "scaling",
+      configuration: Configuration(
+        vocabulary: 8192, blocks: 2, width: 384, heads: 6, keyValueHeads: 6, inner: 1024, context: 256, isTied: false,
+        ropeTheta: 10_000, objectives: [.nextToken(NextToken())]),
+      rows: 16, precision: precision)
+  }
+}

@@ -1,0 +1,111 @@
+// How long a recipe will take here, before it is begun: one block, a part of the heads and a part of the update are measured
+// at the recipe's own shapes, and multiplied.
+import Kernels
+import Run
+import Training
+import Transformer
+
+/// An estimate of a run's speed.
+package struct Estimate: Sendable {
+  /// Seconds of a step: all blocks forward and backward, all heads, the update.
+  package var blocks: Double
+  package var heads: Double
+  package var update: Double
+  /// The step's matrix products alone, seconds.
+  package var products: Double
+  /// Seconds that measuring took.
+  package var measuring: Double
+
+  package var step: Double { blocks + heads + update }
+
+  /// Positions that are measured at a time: enough for products to run as they do in larger batches.
+  private static let positions = 2048
+  /// Numbers in an unembedding that is measured.
+  private static let unembedding = 8 << 20
+  /// Seconds that repeating may take.
+  private static let patience = 0.6
+
+  /// Measures.
+  /// - Returns: nil where even one block of this network does not fit into the memory that is available.
+  /// - Throws: `TransformerError`.
+  package init?(_ plan: RunPlan, memory: Machine.Memory?) throws {
+    let network = plan.network
+    let c = network.configuration
+    var block = c
+    block.blocks = 1
+    block.objectives = [.nextToken(NextToken())]
+    block.multiToken = nil
+    block.isTied = false
+    block.vocabulary = 64
+    var heads = block
+    heads.objectives = c.streams[0].map { c.objectives[$0] }
+    heads.vocabulary = min(c.vocabulary, max(64, Self.unembedding / c.width))
+    let rows = max(1, min(network.rows, Self.positions / c.context))
+    func workload(_ configuration: Configuration) -> Workload {
+      Workload(name: "estimate", configuration: configuration, rows: rows, precision: network.precision)
+    }
+    for configuration in [block, heads] {
+      let bytes = try NetworkPlan(
+        configuration, rows: rows, precision: network.precision, threads: network.threads
+      ).bytes
+      if let memory, bytes > memory.available { return nil }
+    }
+    var result = Estimate(blocks: 0, heads: 0, update: 0, products: 0, measuring: 0)
+    var failure: (any Error)?
+    let batches = Double(network.rows) / Double(rows) * Double(plan.recipe.batch.accumulation)
+    result.measuring = seconds {
+      do {
+        let one = try Self.measured(workload(block), threads: network.threads)
+        let other = try Self.measured(workload(heads), threads: network.threads)
+        let streams = Double(c.streams.count)
+        let all = Double(c.blocks) + streams - 1
+        result.blocks = batches * all * (one.phases.forward + one.phases.backward)
+        let perStream = max(0, other.phases.heads + other.phases.data - one.phases.heads - one.phases.data)
+        let grown = Double(c.vocabulary) / Double(heads.vocabulary)
+        // Further streams have one head each.
+        let unembeddings = 1 + (streams - 1) / Double(heads.objectives.count)
+        result.heads = batches * (perStream * grown * unembeddings + one.phases.heads)
+        result.update =
+          other.phases.update * Double(network.parameters.parameters) / Double(other.parameters)
+        result.products =
+          batches * (one.products * all + max(0, other.products - one.products) * grown * unembeddings)
+      } catch {
+        failure = error
+      }
+    }
+    if let failure { throw failure }
+    self = result
+  }
+
+  private init(blocks: Double, heads: Double, update: Double, products: Double, measuring: Double) {
+    self.blocks = blocks
+    self.heads = heads
+    self.update = update
+    self.products = products
+    self.measuring = measuring
+  }
+
+  /// The fastest of a few steps: what the machine does when nothing else runs.
+  private static func measured(
+    _ workload: Workload, threads: Int
+  ) throws -> (phases: Stepper.Phases, products: Double, parameters: Int) {
+    let stepper = try Stepper(workload, threads: threads)
+    let alone = try ProductsAlone(workload, products: stepper.products)
+    var best: Stepper.Phases?
+    var products = Double.infinity
+    var spent = 0.0
+    var round = 0
+    // The first round touches the memory and does not count, unless one round is all there is time for.
+    while round < 2 || (spent < patience && round < 20) {
+      let phases = stepper.step()
+      let limit = seconds { alone.run() }
+      spent += phases.total(accumulation: 1) + limit
+      round += 1
+      if round == 1 && spent < 4 * patience { continue }
+      products = min(products, limit)
+      if best.map({ phases.total(accumulation: 1) < $0.total(accumulation: 1) }) ?? true { best = phases }
+      if spent > 4 * patience { break }
+    }
+    return (best ?? Stepper.Phases(), products, stepper.plan.parameters)
+  }
+}

@@ -1,0 +1,107 @@
+// The machine's limit: the matrix products of a step's linear layers alone, forward and both gradients, as oneDNN runs them,
+// with nothing in between. Attention's own products are not among them.
+import Kernels
+import Transformer
+
+final class ProductsAlone {
+  /// A weight matrix and how often a step multiplies with it.
+  struct Layer: Equatable {
+    var name: String
+    var out: Int
+    var input: Int
+    var times: Int
+  }
+
+  /// One layer's three products at this batch.
+  struct Run {
+    let layer: Layer
+    let positions: Int
+    let forward: Product
+    let input: Product
+    let weight: Product
+
+    var operations: Double { forward.operations + input.operations + weight.operations }
+  }
+
+  let runs: [Run]
+  /// How often a batch goes through, in pieces of `positions`.
+  private let pieces: Int
+  private let a: Storage
+  private let b: Storage
+  private let c: Storage
+
+  /// A batch goes through in pieces of so many positions where they divide it: larger ones are no faster.
+  private static let piece = 4096
+
+  static func layers(_ c: Configuration) -> [Layer] {
+    let blocks = c.blocks + c.streams.count - 1
+    let further = c.streams.count - 1
+    let trunk = Layer(name: "unembedding", out: c.streams[0].count * c.vocabulary, input: c.width, times: 1)
+    var layers = [
+      Layer(name: "queries, keys, values", out: c.queryWidth + 2 * c.keyWidth, input: c.width, times: blocks),
+      Layer(name: "attention out", out: c.width, input: c.queryWidth, times: blocks),
+      Layer(name: "gate and up", out: 2 * c.inner, input: c.width, times: blocks),
+      Layer(name: "down", out: c.width, input: c.inner, times: blocks), trunk,
+    ]
+    if further > 0, trunk.out == c.vocabulary {
+      layers[layers.count - 1].times += further
+    } else if further > 0 {
+      layers.append(Layer(name: "further unembeddings", out: c.vocabulary, input: c.width, times: further))
+    }
+    if c.multiToken == .sequential {
+      layers.append(Layer(name: "joints", out: c.width, input: 2 * c.width, times: further))
+    }
+    return layers
+  }
+
+  init(_ workload: Workload, products: Products) throws {
+    let all = workload.positions
+    let M = all % Self.piece == 0 ? Self.piece : all
+    pieces = all / M
+    let p = workload.precision
+    typealias Operand = ProductShape.Operand
+    var bytes = (a: 0, b: 0, c: 0)
+    runs = try Self.layers(workload.configuration).map { layer in
+      let x = Operand(stride: layer.input, precision: p)
+      let y = Operand(stride: layer.out, precision: p)
+      let weights = layer.out * layer.input
+      bytes.a = max(bytes.a, M * max(layer.out, layer.input) * p.bytes)
+      bytes.b = max(bytes.b, max(weights, M * layer.input) * p.bytes)
+      bytes.c = max(bytes.c, M * max(layer.out, layer.input) * p.bytes, weights * 4)
+      return Run(
+        layer: layer, positions: M,
+        forward: try products[
+          ProductShape(
+            m: M, n: layer.out, k: layer.input, a: x,
+            b: Operand(stride: layer.input, precision: p, isTransposed: true), c: y)],
+        input: try products[ProductShape(m: M, n: layer.input, k: layer.out, a: y, b: x, c: x)],
+        weight: try products[
+          ProductShape(
+            m: layer.out, n: layer.input, k: M, a: Operand(stride: layer.out, precision: p, isTransposed: true), b: x,
+            c: Operand(stride: layer.input, precision: .fp32))])
+    }
+    a = try Storage(bytes: bytes.a)
+    b = try Storage(bytes: bytes.b)
+    c = try Storage(bytes: bytes.c)
+  }
+
+  /// Floating-point operations of `run`.
+  var operations: Double {
+    Double(pieces) * runs.reduce(0) { $0 + $1.operations * Double($1.layer.times) }
+  }
+
+  /// A step's products, of one micro-batch.
+  func run() {
+    for _ in 0..<pieces {
+      for run in runs {
+        for _ in 0..<run.layer.times {
+          self.run(run.forward)
+          self.run(run.input)
+          self.run(run.weight)
+        }
+      }
+    }
+  }
+
+  func run(_ product: Product) { product(a.base, b.base, into: c.base) }
+}

@@ -1,0 +1,60 @@
+// A network that takes whole training steps on a made-up batch, each phase with its time.
+import Kernels
+import Run
+import Training
+import Transformer
+
+final class Stepper {
+  /// Seconds of a step's phases.
+  struct Phases {
+    var data = 0.0
+    var forward = 0.0
+    var heads = 0.0
+    var backward = 0.0
+    var update = 0.0
+
+    /// Of a step with so many micro-batches.
+    func total(accumulation: Int) -> Double { Double(accumulation) * (data + forward + heads + backward) + update }
+  }
+
+  let workload: Workload
+  private let model: Transformer
+  private let tokens: [Int32]
+  private let stride: Int
+  private var steps = 0
+
+  var products: Products { model.products }
+  var plan: ParameterPlan { model.parameters.plan }
+
+  init(_ workload: Workload, threads: Int) throws {
+    let configuration = workload.configuration
+    self.workload = workload
+    model = try Transformer(configuration, rows: workload.rows, precision: workload.precision, threads: threads)
+    model.parameters.initialize(seed: 1, deviation: 0.02, threads: threads)
+    stride = configuration.context + (configuration.objectives.map(\.lookahead).max() ?? 1)
+    let random = RandomStream(seed: 1, purpose: "bench")
+    tokens = (0..<workload.rows * stride).map {
+      Int32(random.bits(UInt64($0)) % UInt64(configuration.vocabulary))
+    }
+  }
+
+  /// One micro-batch and one update.
+  func step() -> Phases {
+    var phases = Phases()
+    let weights = [Float](repeating: 1, count: workload.configuration.objectives.count)
+    tokens.withUnsafeBufferPointer { tokens in
+      let batch = TokenRows(
+        tokens: tokens.baseAddress!, rows: workload.rows, context: workload.configuration.context, stride: stride)
+      var counts: [Int] = []
+      phases.data = seconds { counts = model.countPositions(batch) }
+      phases.forward = seconds { model.forward(batch) }
+      phases.heads = seconds { _ = model.heads(batch, weights: weights, denominators: counts, adds: false) }
+      phases.backward = seconds { model.backward(batch, adds: false) }
+      phases.update = seconds {
+        Optimizer(Recipe().optimizer).update(model, norm: model.gradientNorm(), rate: 1e-4, step: steps)
+      }
+    }
+    steps += 1
+    return phases
+  }
+}

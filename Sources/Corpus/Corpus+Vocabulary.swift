@@ -1,0 +1,17 @@
+// How large a vocabulary will be, before anything is trained or cached.
+
+extension Corpus {
+  /// Tokens of the tokenizer that a source describes.
+  /// - Returns: the number, and where it is from, to end a sentence.
+  /// - Throws: `CorpusError` where characters must be counted in a text that cannot be read, or a model file is none.
+  package static func vocabulary(of source: Source) throws(CorpusError) -> (count: Int, origin: String) {
+    switch source.kind {
+    case .bytes: return (256, "a token a byte")
+    case .sentencepiece where source.model.isEmpty: return (source.vocabulary, "tokenizer.vocabulary")
+    case .sentencepiece, .characters:
+      let texts = try TextFiles(at: source.paths)
+      let tokenizer = try Cache(folder: source.cache).tokenizer(for: texts, source) { _ in }
+      return (tokenizer.vocabulary, source.kind == .characters ? "the characters of the text" : source.model)
+    }
+  }
+}

@@ -1,0 +1,47 @@
+// What the cores can do at most: the yardstick that kernels are measured by.
+
+package enum Peak {
+  /// Floating-point operations of one round of `multiplyAdd` on one thread.
+  package static let operationsPerRound = 12.0 * 16 * 2
+
+  /// Multiplies and adds on registers alone, in twelve independent chains: enough to keep two units of latency 4 and more
+  /// busy.
+  /// - Returns: a number that depends on all of it, so that nothing is left out.
+  package static func multiplyAdd(rounds: Int, threads: Int) -> Float {
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: threads * 16) { sums in
+      Team.run(threads) { worker in
+        var (a, b, c) = (Lanes(repeating: 0.1), Lanes(repeating: 0.2), Lanes(repeating: 0.3))
+        var (d, e, f) = (Lanes(repeating: 0.4), Lanes(repeating: 0.5), Lanes(repeating: 0.6))
+        var (g, h, i) = (Lanes(repeating: 0.7), Lanes(repeating: 0.8), Lanes(repeating: 0.9))
+        var (j, k, l) = (Lanes(repeating: 1.0), Lanes(repeating: 1.1), Lanes(repeating: 1.2))
+        let x = Lanes(repeating: 0.999_999)
+        let y = Lanes(repeating: Float(worker + 1) * 1e-7)
+        for _ in 0..<rounds {
+          a = y.addingProduct(a, x)
+          b = y.addingProduct(b, x)
+          c = y.addingProduct(c, x)
+          d = y.addingProduct(d, x)
+          e = y.addingProduct(e, x)
+          f = y.addingProduct(f, x)
+          g = y.addingProduct(g, x)
+          h = y.addingProduct(h, x)
+          i = y.addingProduct(i, x)
+          j = y.addingProduct(j, x)
+          k = y.addingProduct(k, x)
+          l = y.addingProduct(l, x)
+        }
+        sums[worker * 16] = (a + b + c + d + e + f + g + h + i + j + k + l).folded
+      }
+      return (0..<threads).reduce(0) { $0 + sums[$1 * 16] }
+    }
+  }
+
+  /// Copies `bytes` bytes, shared out over the team: 2 · `bytes` go through memory.
+  package static func copy(
+    _ source: UnsafeRawPointer, to destination: UnsafeMutableRawPointer, bytes: Int, threads: Int
+  ) {
+    Team.split(bytes, threads: threads, grain: 4096) { _, range in
+      (destination + range.lowerBound).copyMemory(from: source + range.lowerBound, byteCount: range.count)
+    }
+  }
+}

@@ -1,0 +1,120 @@
+// A run before it exists: what it will take of this machine's memory, and whether it can have that.
+import Kernels
+import Run
+import Transformer
+
+/// What a recipe comes to.
+package struct RunPlan: Sendable {
+  package let recipe: Recipe
+  package let network: NetworkPlan
+
+  /// - Parameter vocabulary: tokens of the tokenizer.
+  /// - Throws: `UserError` when the recipe does not make a network, or asks for what the CPU does not have.
+  package init(_ recipe: Recipe, vocabulary: Int, threads: Int) throws {
+    self.recipe = recipe
+    do {
+      network = try NetworkPlan(
+        recipe.configuration(vocabulary: vocabulary), rows: recipe.batch.rows,
+        precision: try recipe.operandPrecision(), threads: threads)
+    } catch let error as TransformerError {
+      throw UserError(error)
+    }
+  }
+
+  /// A part of the memory.
+  package struct Share: Sendable, Equatable {
+    /// One word for `--json`.
+    package var name: String
+    /// What it is for a person.
+    package var about: String
+    package var bytes: Int
+  }
+
+  /// All memory that the run takes, the largest parts first.
+  package var memory: [Share] {
+    let parts = network.memory.map { Share(name: $0.part.rawValue, about: $0.part.about, bytes: $0.bytes) }
+    return
+      (parts + [
+        Share(
+          name: "checkpoint", about: "weights and moments once more, while a checkpoint is written",
+          bytes: checkpointBytes),
+        Share(name: "batch", about: "tokens of a step", bytes: batchBytes),
+        Share(
+          name: "program", about: "the program itself, its libraries and the products' machine code", bytes: Self.base),
+      ]).sorted { $0.bytes > $1.bytes }
+  }
+
+  package var bytes: Int { memory.reduce(0) { $0 + $1.bytes } }
+
+  /// Bytes of the text in memory are those of a mapped file, which the kernel may drop: they are not counted.
+  private static let base = 64 << 20
+
+  private var checkpointBytes: Int { 3 * 4 * network.parameters.count }
+
+  private var batchBytes: Int {
+    4 * recipe.batch.rows * recipe.batch.accumulation * (recipe.model.context + recipe.lookahead)
+  }
+
+  /// Whether it fits.
+  package func check(_ memory: Machine.Memory) throws(UserError) {
+    guard bytes > memory.available else { return }
+    let largest = self.memory.prefix(5).map { "\($0.name) \(gibibytes($0.bytes))" }.joined(separator: ", ")
+    throw UserError(
+      .unavailable,
+      "this recipe needs \(gibibytes(bytes)) of memory (\(largest)), and \(gibibytes(memory.available)) are available: "
+        + advice(memory))
+  }
+
+  /// What to change so that it fits.
+  package func advice(_ memory: Machine.Memory) -> String {
+    var smaller = recipe
+    while smaller.batch.rows > 1 {
+      smaller.batch.rows = (smaller.batch.rows + 1) / 2
+      if let plan = try? RunPlan(smaller, vocabulary: network.configuration.vocabulary, threads: network.threads),
+        plan.bytes <= memory.available
+      {
+        let factor = Double(recipe.batch.rows) / Double(smaller.batch.rows)
+        let accumulation = Int((Double(recipe.batch.accumulation) * factor).rounded())
+        return "batch.rows \(smaller.batch.rows) with batch.accumulation \(accumulation) would need "
+          + "\(gibibytes(plan.bytes)) and learn from as many tokens a step"
+      }
+    }
+    let fixed = self.memory.filter { !Self.growsWithRows.contains($0.name) }.reduce(0) { $0 + $1.bytes }
+    return fixed > memory.available
+      ? "make model.blocks, model.width or tokenizer.vocabulary smaller, or take a machine with more memory: "
+        + "the parameters alone need \(gibibytes(fixed))"
+      : "make model.context or model.blocks smaller"
+  }
+
+  private static let growsWithRows: Set<String> = [
+    MemoryPart.activations.rawValue, MemoryPart.working.rawValue, MemoryPart.targets.rawValue, "batch",
+  ]
+}
+
+/// Bytes for a person: 0.3 GiB, 12 MiB.
+package func gibibytes(_ bytes: Int) -> String {
+  func rounded(_ value: Double) -> String {
+    value < 9.95 ? "\((value * 10).rounded() / 10)" : "\(Int(value.rounded()))"
+  }
+  let mebibytes = Double(bytes) / 1_048_576
+  return mebibytes < 999.5 ? "\(rounded(mebibytes)) MiB" : "\(tenths(mebibytes / 1024)) GiB"
+}
+
+private func tenths(_ value: Double) -> String { value < 1000 ? "\((value * 10).rounded() / 10)" : "\(Int(value))" }
+
+extension MemoryPart {
+  /// What it is for a person.
+  var about: String {
+    switch self {
+    case .weights: "weights, fp32"
+    case .gradients: "their gradients"
+    case .moments: "AdamW's two moments"
+    case .operands: "the weights in bf16, for the products"
+    case .activations: "what forward leaves for backward"
+    case .working: "what a pass needs while it runs"
+    case .attention: "scores of attention, a tile a thread"
+    case .logits: "logits of a chunk of positions"
+    case .targets: "targets of the losses"
+    }
+  }
+}

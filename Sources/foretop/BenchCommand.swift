@@ -1,0 +1,179 @@
+// foretop bench: how fast this machine and this program on it are.
+import ArgumentParser
+import Benchmark
+import Corpus
+import Foundation
+import Kernels
+import Run
+import Training
+
+struct BenchCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "bench",
+    abstract: "Measures speed and memory beside this machine's limits.",
+    discussion: """
+      Five sections: limit (the matrix products alone), kernels (each against memory bandwidth or the peak of \
+      multiply-adds), steps (whole training steps of the workload “small”: NTP, NTP + TOP and MTP-4), scaling (tokens/s \
+      against context, width, rows, threads and vocabulary) and memory (peaks). The data are made up, always the same. \
+      Progress goes to standard error. Run it while nothing else runs: shares and ratios are of the same rounds, tokens/s \
+      are not.
+
+      With a recipe, its own whole steps are measured instead, on made-up tokens.
+      """)
+
+  @Argument(help: ArgumentHelp("A recipe to measure: a name in recipes/ or a YAML file.", valueName: "recipe"))
+  var recipe: String?
+
+  @Option(help: ArgumentHelp("Only these sections, with commas between.", valueName: "sections"))
+  var only: String?
+
+  @Flag(help: "Takes more rounds and more shapes: a quarter of an hour instead of some minutes.")
+  var thorough = false
+
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("Rounds of a recipe or of one workload.", valueName: "n"))
+  var rounds: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "Trains one workload of the steps alone, such as 'ntp bf16': its tokens/s and this process's peak memory.",
+      valueName: "name"))
+  var workload: String?
+
+  @OptionGroup var changes: RecipeOptions
+
+  @Option(parsing: .unconditional, help: ArgumentHelp("Threads that compute.", valueName: "n"))
+  var threads: Int?
+
+  @Flag(help: "Prints one JSON object.")
+  var json = false
+
+  func validate() throws {
+    if let threads, !(1...1024).contains(threads) {
+      throw ValidationError("--threads must be from 1 to 1024, and \(threads) is not")
+    }
+    if let rounds, !(1...10_000).contains(rounds) {
+      throw ValidationError("--rounds must be from 1 to 10000, and \(rounds) is not")
+    }
+    if recipe != nil, only != nil || workload != nil {
+      throw ValidationError("a recipe is measured by itself: leave out --only and --workload")
+    }
+    if recipe == nil, !changes.assignments.isEmpty || changes.steps != nil || !changes.data.isEmpty {
+      throw ValidationError("--set, --steps and --data change a recipe: name one, such as “foretop bench small”")
+    }
+  }
+
+  private var threadCount: Int { threads ?? ProcessInfo.processInfo.activeProcessorCount }
+
+  func run() throws {
+    Patience.choose()
+    guard Machine.hasVectors else {
+      throw UserError(.unavailable, "foretop needs a CPU with AVX2 and FMA, and this one does not have both")
+    }
+    let bench = Bench(threads: threadCount, effort: thorough ? .thorough : .quick) { line in
+      FileHandle.standardError.write(Data("bench: \(line)\n".utf8))
+    }
+    if let workload { return try runAlone(workload, bench) }
+    try show(try recipe.map { [try recipeTable($0, bench)] } ?? sectionTables(bench))
+  }
+
+  /// All sections that are wanted.
+  private func sectionTables(_ bench: Bench) throws -> [Table] {
+    try sections().map { section in
+      switch section {
+      case .limit: try bench.limit()
+      case .kernels: try bench.kernels()
+      case .steps: try bench.steps(Workload.small)
+      case .scaling: try bench.scaling()
+      case .memory: try bench.memory { try child($0) }
+      }
+    }
+  }
+
+  private func sections() throws -> [Bench.Section] {
+    guard let only else { return Bench.Section.allCases }
+    return try only.split(separator: ",").map { word in
+      let name = String(word).trimmingSpaces
+      guard let section = Bench.Section(rawValue: name) else {
+        let names = Bench.Section.allCases.map(\.rawValue)
+        let meant = names.nearest(to: name).map { "; did you mean \($0)?" } ?? ""
+        throw UserError(.usage, "--only \(name): the sections are \(names.joined(separator: ", "))\(meant)")
+      }
+      return section
+    }
+  }
+
+  private func recipeTable(_ word: String, _ bench: Bench) throws -> Table {
+    let file = try RecipeFile(word)
+    let recipe = try changes.applied(to: file.recipe)
+    try recipe.validate(source: file.source)
+    let plan = try RunPlan(
+      recipe, vocabulary: try Corpus.vocabulary(of: try Corpus.Source(recipe)).count, threads: threadCount)
+    if let memory = Machine.memory { try plan.check(memory) }
+    var table = try bench.steps([Workload(plan, name: file.name)], rounds: rounds)
+    if let peak = Machine.peakResident {
+      table.about.append("peak memory of this process, the limit's operands included: \(gibibytes(peak))")
+    }
+    return table
+  }
+
+  // MARK: One workload in a process of its own
+
+  private func runAlone(_ name: String, _ bench: Bench) throws {
+    let all = Workload.small
+    guard let workload = all.first(where: { $0.name == name }) else {
+      throw UserError(.usage, "there is no workload “\(name)”; there are \(all.map(\.name).joined(separator: ", "))")
+    }
+    let result = try bench.alone(workload, rounds: rounds ?? 5)
+    if json {
+      let object = JSON.object([
+        JSON.Member("workload", .text(name)), JSON.Member("tokensPerSecond", .double(result.tokensPerSecond)),
+        JSON.Member("spread", .double(result.spread)), JSON.Member("peakMemory", .integer(result.peakMemory)),
+      ])
+      print(object.line)
+    } else {
+      print(
+        "\(name): \(Int(result.tokensPerSecond)) tokens/s ± \(Int((result.spread * 100).rounded())) %, "
+          + "\(gibibytes(result.peakMemory)) at most")
+    }
+  }
+
+  /// Starts this program again for one workload.
+  private func child(_ workload: Workload) throws -> Alone {
+    let process = Process()
+    process.executableURL = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath()
+    process.arguments = [
+      "bench", "--workload", workload.name, "--rounds", "2", "--json", "--threads", String(threadCount),
+    ]
+    let output = Pipe()
+    process.standardOutput = output
+    try process.run()
+    let data = try output.fileHandleForReading.readToEnd() ?? Data()
+    process.waitUntilExit()
+    guard process.terminationStatus == 0,
+      let object = try JSONSerialization.jsonObject(with: data) as? [String: Any],
+      let rate = object["tokensPerSecond"] as? Double, let spread = object["spread"] as? Double,
+      let peak = object["peakMemory"] as? Int
+    else { throw UserError(.unavailable, "the process that measures \(workload.name) ended without a result") }
+    return Alone(tokensPerSecond: rate, spread: spread, peakMemory: peak)
+  }
+
+  // MARK: Showing
+
+  private func show(_ tables: [Table]) throws {
+    if json {
+      let machine = [
+        JSON.Member("threads", .integer(threadCount)), JSON.Member("bf16", .flag(Machine.hasBF16)),
+        JSON.Member("effort", .text(thorough ? "thorough" : "quick")),
+      ]
+      print(JSON.object(machine + tables.map { JSON.Member($0.name, $0.json) }).line)
+      return
+    }
+    for line in Bench.omissions { print(line + "\n") }
+    for (index, table) in tables.enumerated() {
+      if index > 0 { print("") }
+      for line in table.about { print(line) }
+      print(TextTable.text(table.cells, right: table.numbers))
+    }
+  }
+}

@@ -1,0 +1,189 @@
+// foretop plan: what a recipe will take, before it is begun.
+import ArgumentParser
+import Benchmark
+import Corpus
+import Foundation
+import Kernels
+import Run
+import Training
+
+struct PlanCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "plan",
+    abstract: "Prints what a recipe will take: parameters, memory, arithmetic, time.",
+    discussion: """
+      Nothing is trained and no tokenizer is made. The time is an estimate from some seconds of measuring one block, a part \
+      of the heads and a part of the update at the recipe's own shapes, on made-up tokens. The status is 69 when the \
+      recipe does not fit into the memory that is available.
+      """)
+
+  @Argument(help: ArgumentHelp("A name in recipes/ or a path to a YAML file.", valueName: "recipe"))
+  var recipe = "default"
+
+  @OptionGroup var changes: RecipeOptions
+
+  @Option(parsing: .unconditional, help: ArgumentHelp("Threads that would compute.", valueName: "n"))
+  var threads: Int?
+
+  @Flag(help: "Leaves out the time, which takes some seconds to measure.")
+  var noMeasure = false
+
+  @Flag(help: "Prints one JSON object.")
+  var json = false
+
+  func validate() throws {
+    if let threads, !(1...1024).contains(threads) {
+      throw ValidationError("--threads must be from 1 to 1024, and \(threads) is not")
+    }
+  }
+
+  func run() throws {
+    Patience.choose()
+    let file = try RecipeFile(recipe)
+    let recipe = try changes.applied(to: file.recipe)
+    try recipe.validate(source: file.source)
+    let vocabulary = try Corpus.vocabulary(of: try Corpus.Source(recipe))
+    let plan = try RunPlan(
+      recipe, vocabulary: vocabulary.count, threads: threads ?? ProcessInfo.processInfo.activeProcessorCount)
+    let memory = Machine.memory
+    let page = PlanPage(
+      name: file.name, plan: plan, vocabulary: vocabulary, memory: memory,
+      estimate: noMeasure ? nil : try Estimate(plan, memory: memory))
+    print(json ? page.json.line : page.text)
+    if let memory { try plan.check(memory) }
+  }
+}
+
+/// What is said of a plan.
+struct PlanPage {
+  let name: String
+  let plan: RunPlan
+  let vocabulary: (count: Int, origin: String)
+  let memory: Machine.Memory?
+  let estimate: Estimate?
+
+  private var recipe: Recipe { plan.recipe }
+  private var tokens: Double { Double(recipe.tokensPerStep) * Double(recipe.steps) }
+
+  // MARK: For a person
+
+  var text: String {
+    var lines: [String] = []
+    func add(_ what: String, _ value: String, _ about: String = "") {
+      let line =
+        what.padding(toLength: 24, withPad: " ", startingAt: 0)
+        + String(repeating: " ", count: max(0, 12 - value.count)) + value + (about.isEmpty ? "" : "   " + about)
+      lines.append(line)
+    }
+    add("parameters", count(Double(plan.network.parameters.parameters)))
+    for (part, number) in plan.network.parametersByPart { add("  \(words(part.rawValue))", count(Double(number))) }
+    add("  vocabulary", "\(vocabulary.count)", "by \(vocabulary.origin)")
+    lines.append("")
+    add("memory", gibibytes(plan.bytes), machine)
+    for share in plan.memory { add("  \(share.name)", gibibytes(share.bytes), share.about) }
+    lines.append("")
+    add("FLOPs a token", count(plan.network.operationsPerToken), "forward and backward")
+    for (part, number) in plan.network.operations { add("  \(words(part.rawValue))", count(number)) }
+    lines.append("")
+    add(
+      "tokens a step", count(Double(recipe.tokensPerStep)),
+      "\(recipe.batch.rows) rows × \(recipe.model.context) tokens × \(recipe.batch.accumulation) micro-batches")
+    add("steps", "\(recipe.steps)", "\(count(tokens)) tokens in all")
+    if let estimate { addTime(estimate, add, &lines) }
+    return lines.joined(separator: "\n")
+  }
+
+  private func addTime(_ estimate: Estimate, _ add: (String, String, String) -> Void, _ lines: inout [String]) {
+    lines.append("")
+    lines.append(
+      "time, estimated from \(String(format: "%.1f", estimate.measuring)) s of measuring, with nothing else running:")
+    let share = Int((estimate.products / estimate.step * 100).rounded())
+    let rate = Double(recipe.tokensPerStep) / estimate.step
+    add(
+      "  tokens/s", rate < 10 ? String(format: "%.1f", rate) : "\(Int(rate))",
+      "\(share) % of what the matrix products alone would allow")
+    add(
+      "  a step", duration(estimate.step),
+      "blocks \(duration(estimate.blocks)), heads \(duration(estimate.heads)), update \(duration(estimate.update))")
+    add("  the run", duration(estimate.step * Double(recipe.steps)), "without evaluations, samples and checkpoints")
+  }
+
+  private var machine: String {
+    guard let memory else { return "" }
+    let limit = memory.limit.map { "; the control group's limit is \(gibibytes($0))" } ?? ""
+    return "of \(gibibytes(memory.available)) available; the machine has \(gibibytes(memory.total))\(limit)"
+  }
+
+  /// `multiTokenHeads` as words.
+  private func words(_ name: String) -> String {
+    name.reduce(into: "") { $0 += $1.isUppercase ? " \($1.lowercased())" : String($1) }
+  }
+
+  private func count(_ number: Double) -> String {
+    for (unit, scale) in [("P", 1e15), ("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)] where number >= scale {
+      return String(format: "%.1f \(unit)", number / scale)
+    }
+    return "\(Int(number))"
+  }
+
+  private func duration(_ seconds: Double) -> String {
+    for (unit, scale) in [("years", 365.25 * 86_400), ("days", 86_400.0), ("h", 3600), ("min", 60), ("s", 1)]
+    where seconds >= scale * (scale > 1 ? 1.5 : 1) {
+      return String(format: "%.1f \(unit)", seconds / scale)
+    }
+    return String(format: "%.1f ms", seconds * 1000)
+  }
+
+  // MARK: For a program
+
+  var json: JSON {
+    func object<Key>(_ parts: [(Key, JSON)], _ name: (Key) -> String, total: JSON) -> JSON {
+      .object([JSON.Member("total", total)] + parts.map { JSON.Member(name($0.0), $0.1) })
+    }
+    var memory = plan.memory.map { JSON.Member($0.name, .integer($0.bytes)) }
+    memory.insert(JSON.Member("total", .integer(plan.bytes)), at: 0)
+    var members = [
+      JSON.Member("recipe", .text(name)), JSON.Member("vocabulary", .integer(vocabulary.count)),
+      JSON.Member("threads", .integer(plan.network.threads)),
+      JSON.Member("precision", .text("\(plan.network.precision)")),
+      JSON.Member(
+        "parameters",
+        object(
+          plan.network.parametersByPart.map { ($0.part, .integer($0.count)) }, \.rawValue,
+          total: .integer(plan.network.parameters.parameters))),
+      JSON.Member("memory", .object(memory)),
+    ]
+    if let machine = self.memory {
+      members.append(
+        JSON.Member(
+          "machine",
+          .object([
+            JSON.Member("memory", .integer(machine.total)), JSON.Member("available", .integer(machine.available)),
+            JSON.Member("limit", machine.limit.map(JSON.integer) ?? .null),
+          ])))
+      members.append(JSON.Member("fits", .flag(plan.bytes <= machine.available)))
+    }
+    members += [
+      JSON.Member(
+        "operationsPerToken",
+        object(
+          plan.network.operations.map { ($0.part, .double($0.count)) }, \.rawValue,
+          total: .double(plan.network.operationsPerToken))),
+      JSON.Member("tokensPerStep", .integer(recipe.tokensPerStep)), JSON.Member("steps", .integer(recipe.steps)),
+    ]
+    if let estimate {
+      members.append(
+        JSON.Member(
+          "estimate",
+          .object([
+            JSON.Member("tokensPerSecond", .double(Double(recipe.tokensPerStep) / estimate.step)),
+            JSON.Member("step", .double(estimate.step)), JSON.Member("blocks", .double(estimate.blocks)),
+            JSON.Member("heads", .double(estimate.heads)), JSON.Member("update", .double(estimate.update)),
+            JSON.Member("run", .double(estimate.step * Double(recipe.steps))),
+            JSON.Member("shareOfLimit", .double(estimate.products / estimate.step)),
+            JSON.Member("measuring", .double(estimate.measuring)),
+          ])))
+    }
+    return .object(members)
+  }
+}

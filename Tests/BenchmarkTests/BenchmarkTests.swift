@@ -1,0 +1,96 @@
+// What is measured must be what is trained: the limit's products, a recipe's workload, and a plan's arithmetic.
+import Kernels
+import Run
+import Testing
+import Training
+import Transformer
+
+@testable import Benchmark
+
+@Suite struct BenchmarkTests {
+  static let recipes: [String] = [
+    "model: {blocks: 2, width: 64, heads: 4, keyValueHeads: 2, context: 32}",
+    "model: {blocks: 2, width: 64, heads: 4, keyValueHeads: 4, context: 32, tied: true}\nobjective: {top: 0}",
+    """
+    model: {blocks: 5, width: 64, heads: 2, keyValueHeads: 2, context: 32}
+    objective: {mtp: {heads: 3}}
+    """,
+    """
+    model: {blocks: 2, width: 64, heads: 2, keyValueHeads: 2, context: 32}
+    objective: {top: 0, mtp: {heads: 3, kind: sequential}}
+    """,
+  ]
+
+  @Test(arguments: recipes)
+  func `the limit multiplies with every matrix as often as a step does`(yaml: String) throws {
+    let plan = try RunPlan(Recipe(yaml: yaml, source: "test"), vocabulary: 300, threads: 1)
+    let layers = ProductsAlone.layers(plan.network.configuration)
+    let weights = layers.reduce(0) { $0 + $1.out * $1.input * $1.times }
+    let scores = plan.network.operations.first { $0.part == .scores }?.count ?? 0
+    #expect(Double(6 * weights) == plan.network.operationsPerToken - scores)
+    // Every matrix but the embedding; shared unembeddings once more for every further head.
+    let c = plan.network.configuration
+    let matrices = plan.network.parameters.tensors.filter { $0.isMatrix && $0.part != .embedding }
+    let tied = c.isTied ? c.vocabulary * c.width : 0
+    let shared = plan.recipe.objective.mtp.heads - 1
+    #expect(weights == matrices.reduce(0) { $0 + $1.count } + tied + shared * c.vocabulary * c.width)
+  }
+
+  @Test func `parameters by part are all parameters`() throws {
+    for yaml in Self.recipes {
+      let network = try RunPlan(Recipe(yaml: yaml, source: "test"), vocabulary: 300, threads: 1).network
+      #expect(network.parametersByPart.reduce(0) { $0 + $1.count } == network.parameters.parameters)
+    }
+  }
+
+  @Test func `a recipe that cannot fit is refused with numbers and with what would fit`() throws {
+    var recipe = try Recipe(yaml: Self.recipes[0], source: "test")
+    recipe.batch.rows = 4096
+    let plan = try RunPlan(recipe, vocabulary: 300, threads: 1)
+    try plan.check(Machine.Memory(total: plan.bytes, available: plan.bytes))
+    let error = try #require(throws: UserError.self) {
+      try plan.check(Machine.Memory(total: plan.bytes, available: plan.bytes - 1))
+    }
+    #expect(error.status == .unavailable)
+    #expect(error.message.contains(gibibytes(plan.bytes)))
+    #expect(error.message.contains("batch.rows 2048 with batch.accumulation 2"))
+    let hopeless = try #require(throws: UserError.self) {
+      try plan.check(Machine.Memory(total: 1 << 20, available: 1 << 20))
+    }
+    #expect(hopeless.message.contains("the parameters alone need"))
+  }
+
+  @Test func `a recipe that learns from as many tokens a step in smaller rows needs less`() throws {
+    var recipe = try Recipe(yaml: Self.recipes[0], source: "test")
+    recipe.batch.rows = 64
+    let large = try RunPlan(recipe, vocabulary: 300, threads: 1)
+    (recipe.batch.rows, recipe.batch.accumulation) = (16, 4)
+    let small = try RunPlan(recipe, vocabulary: 300, threads: 1)
+    #expect(small.bytes < large.bytes)
+    #expect(small.recipe.tokensPerStep == large.recipe.tokensPerStep)
+    let saved =
+      large.memory.first { $0.name == "activations" }!.bytes - small.memory.first { $0.name == "activations" }!.bytes
+    #expect(saved == large.memory.first { $0.name == "activations" }!.bytes * 3 / 4)
+  }
+
+  @Test func `tables say the same as text and as JSON`() {
+    var table = Table(
+      name: "t", about: [],
+      columns: [
+        Table.Column(key: "name", heading: "name"), Table.Column(key: "rate", heading: "rate", digits: 1),
+        Table.Column(key: "count", heading: "count"),
+      ])
+    table.add(.text("a"), .number(12345.67), .none)
+    table.add(.text("b"), .number(-0.5), .number(9999))
+    #expect(table.cells == [["name", "rate", "count"], ["a", "12 345.7", ""], ["b", "-0.5", "9999"]])
+    #expect(table.json.line == #"[{"name":"a","rate":12345.67},{"name":"b","rate":-0.5,"count":9999.0}]"#)
+    #expect(table.numbers == [1, 2])
+  }
+
+  @Test func `medians and spreads are those of the middle`() {
+    var samples = Samples()
+    for value in [1.0, 100, 2, 3, 4] { samples.add(value) }
+    #expect(samples.median == 3)
+    #expect(samples.spread == 1.0 / 3)
+  }
+}

@@ -1,0 +1,81 @@
+"""What a recipe will take, said beforehand, against what it takes; and the measurements' outer form."""
+
+import json
+import os
+import subprocess
+
+from support import *
+
+# Networks of some size, so that what the program itself takes is little beside theirs.
+SHAPES = {
+    "wide": ["model.width=512", "model.heads=8", "model.keyValueHeads=8"],
+    "long": ["model.context=1024", "model.width=128", "batch.rows=4"],
+    "ahead": ["objective.mtp.heads=3", "objective.mtp.kind=sequential", "model.width=256", "model.heads=4"],
+}
+
+
+def peak_memory(command):
+    """The most memory that a process had, bytes."""
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    errors = process.stderr.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0, errors
+    return usage.ru_maxrss * 1024
+
+
+def plan(*arguments, status=0):
+    result = run([PROGRAM, "plan", *arguments, "--json", "--threads", "1", "--data", TEXT], status)
+    return json.loads(result.stdout), result.stderr
+
+
+def test_a_plan_says_what_a_run_takes():
+    for name, changes in SHAPES.items():
+        changes = ["batch.rows=32", "model.blocks=3", "sample.every=0", *changes]
+        options = [word for change in changes for word in ("--set", change)]
+        page, _ = plan("tiny", "--no-measure", *options)
+        memory = page["memory"]
+        total = memory.pop("total")
+        assert total == sum(memory.values()) and page["fits"] is True, page
+        assert page["parameters"].pop("total") == sum(page["parameters"].values())
+        peak = peak_memory(train(f"plan-{name}", "--headless", "--steps", "2", *options))
+        assert 0.8 * total < peak < 1.1 * total, f"{name}: {peak >> 20} MiB taken, {total >> 20} MiB planned: {memory}"
+        assert state(f"plan-{name}")["parameters"] == sum(page["parameters"].values())
+
+
+def test_a_plan_estimates_the_time():
+    page, _ = plan("tiny", "--steps", "100")
+    estimate = page["estimate"]
+    assert estimate["tokensPerSecond"] > 0 and 0 < estimate["shareOfLimit"] <= 1.5, estimate
+    assert abs(estimate["run"] - 100 * estimate["step"]) < 1e-9 * estimate["run"]
+    text = run([PROGRAM, "plan", "tiny", "--no-measure", "--data", TEXT]).stdout
+    for words in ("parameters", "activations", "FLOPs a token", "tokens a step", "the characters of the text"):
+        assert words in text, text
+    assert "tokens/s" not in text, text
+
+
+def test_what_cannot_fit_is_refused_before_anything_is_made():
+    page, message = plan("paper-7b", "--no-measure", status=69)
+    assert page["fits"] is False and "GiB" in message, message
+    refused = run(train("too-large", "--headless", recipe="paper-7b"), 69)
+    assert "this recipe needs" in refused.stderr and "make model.blocks" in refused.stderr, refused.stderr
+    assert refused.stdout == "" and not os.path.exists(os.path.join(RUNS, "too-large"))
+    rows = run(train("too-many-rows", "--headless", "--set", "batch.rows=60000", "--set", "model.inner=131072"), 69)
+    assert "batch.rows" in rows.stderr and "batch.accumulation" in rows.stderr, rows.stderr
+
+
+def test_one_workload_is_measured_alone():
+    result = run([PROGRAM, "bench", "--workload", "ntp fp32", "--rounds", "1", "--json"])
+    measured = json.loads(result.stdout)
+    assert measured["workload"] == "ntp fp32" and measured["tokensPerSecond"] > 0
+    assert measured["peakMemory"] > 2 ** 28, measured
+    assert "there are ntp" in run([PROGRAM, "bench", "--workload", "nothing"], 64).stderr
+    assert "did you mean steps?" in run([PROGRAM, "bench", "--only", "step"], 64).stderr
+
+
+def test_a_recipe_is_measured_by_itself():
+    measured = json.loads(run([PROGRAM, "bench", "tiny", "--rounds", "1", "--json", "--data", TEXT]).stdout)
+    (row,) = measured["steps"]
+    assert row["workload"].startswith("tiny ") and row["tokensPerSecond"] > 0 and row["share"] > 0
+    for phase in ("data", "forward", "heads", "backward", "update"):
+        assert row[phase] >= 0, row
