@@ -66,10 +66,7 @@ struct BenchCommand: ParsableCommand {
   private var threadCount: Int { threads ?? ProcessInfo.processInfo.activeProcessorCount }
 
   func run() throws {
-    Patience.choose()
-    guard Machine.hasVectors else {
-      throw UserError(.unavailable, "foretop needs a CPU with AVX2 and FMA, and this one does not have both")
-    }
+    try Computation.prepare()
     let bench = Bench(threads: threadCount, effort: thorough ? .thorough : .quick) { line in
       FileHandle.standardError.write(Data("bench: \(line)\n".utf8))
     }

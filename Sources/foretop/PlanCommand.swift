@@ -38,7 +38,7 @@ struct PlanCommand: ParsableCommand {
   }
 
   func run() throws {
-    Patience.choose()
+    try Computation.prepare()
     let file = try RecipeFile(recipe)
     let recipe = try changes.applied(to: file.recipe)
     try recipe.validate(source: file.source)
