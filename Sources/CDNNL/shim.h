@@ -8,17 +8,17 @@
 #error "foretop's shim speaks oneDNN 2.x; dnnlx_matmul_create is the function to extend for 3.x"
 #endif
 
-// c[m, n] (+)= a[m, k] · b[k, n]; an operand that is transposed is stored as [k, m] or [n, k]. Strides in elements.
+// c[m, n] (+)= a[m, k] · b[k, n] (+ bias[n], fp32); an operand that is transposed is stored as [k, m] or [n, k]. Strides in elements.
 typedef struct {
   int64_t m, n, k;
   int64_t a_stride, b_stride, c_stride;
-  int a_transposed, b_transposed, accumulates;
+  int a_transposed, b_transposed, accumulates, has_bias;
   int a_bf16, b_bf16, c_bf16;
 } dnnlx_matmul_shape;
 
 typedef struct {
   dnnl_primitive_t primitive;
-  dnnl_memory_desc_t a, b, c, scratch;
+  dnnl_memory_desc_t a, b, c, bias, scratch;
   size_t scratch_bytes;
 } dnnlx_matmul;
 
@@ -37,8 +37,10 @@ static inline dnnl_status_t dnnlx_matmul_create(
   if (status == dnnl_success)
     status = dnnlx_matrix(&out->b, shape->k, shape->n, shape->b_stride, shape->b_transposed, shape->b_bf16);
   if (status == dnnl_success) status = dnnlx_matrix(&out->c, shape->m, shape->n, shape->c_stride, 0, shape->c_bf16);
+  if (status == dnnl_success && shape->has_bias) status = dnnlx_matrix(&out->bias, 1, shape->n, shape->n, 0, 0);
   dnnl_matmul_desc_t desc;
-  if (status == dnnl_success) status = dnnl_matmul_desc_init(&desc, &out->a, &out->b, NULL, &out->c);
+  if (status == dnnl_success)
+    status = dnnl_matmul_desc_init(&desc, &out->a, &out->b, shape->has_bias ? &out->bias : NULL, &out->c);
   dnnl_primitive_attr_t attributes = NULL;
   if (status == dnnl_success) status = dnnl_primitive_attr_create(&attributes);
   if (status == dnnl_success) status = dnnl_primitive_attr_set_scratchpad_mode(attributes, dnnl_scratchpad_mode_user);
@@ -61,15 +63,17 @@ static inline dnnl_status_t dnnlx_matmul_create(
   return status;
 }
 
-// Runs a product; the four memories are a, b, c and scratch.
+// Runs a product; the memories are a, b, c, scratch and, where it has one, bias.
 static inline dnnl_status_t dnnlx_matmul_run(
     dnnl_primitive_t primitive, dnnl_stream_t stream, dnnl_memory_t a, dnnl_memory_t b, dnnl_memory_t c,
-    dnnl_memory_t scratch, void *a_data, void *b_data, void *c_data, void *scratch_data) {
+    dnnl_memory_t scratch, dnnl_memory_t bias, void *a_data, void *b_data, void *c_data, void *scratch_data,
+    void *bias_data) {
   dnnl_memory_set_data_handle(a, a_data);
   dnnl_memory_set_data_handle(b, b_data);
   dnnl_memory_set_data_handle(c, c_data);
   dnnl_memory_set_data_handle(scratch, scratch_data);
+  if (bias) dnnl_memory_set_data_handle(bias, bias_data);
   dnnl_exec_arg_t arguments[] = {
-      {DNNL_ARG_SRC, a}, {DNNL_ARG_WEIGHTS, b}, {DNNL_ARG_DST, c}, {DNNL_ARG_SCRATCHPAD, scratch}};
-  return dnnl_primitive_execute(primitive, stream, 4, arguments);
+      {DNNL_ARG_SRC, a}, {DNNL_ARG_WEIGHTS, b}, {DNNL_ARG_DST, c}, {DNNL_ARG_SCRATCHPAD, scratch}, {DNNL_ARG_BIAS, bias}};
+  return dnnl_primitive_execute(primitive, stream, bias ? 5 : 4, arguments);
 }

@@ -1,4 +1,5 @@
-// Token embedding: x[t] = E[token t];  dE[v] = Σ over t with token v of dx[t].
+// Token embedding: x[t] = E[token t];  dE[v] = Σ over t with token v of dx[t]. And learned absolute positions, where the
+// network has them: x[t] += P[t];  dP[t] = Σ over rows of dx[t].
 
 package enum Embedding {
   /// - Parameters:
@@ -30,6 +31,37 @@ package enum Embedding {
         let sum = dTable + token * d + columns.lowerBound
         let row = dx.row(t, as: Float.self) + columns.lowerBound
         eachLanes(columns.count) { i, lanes in store(load(sum, i, lanes) + load(row, i, lanes), sum, i, lanes) }
+      }
+    }
+  }
+
+  /// Adds a position's vector to every row of x.
+  /// - Parameters:
+  ///   - table: [context, d] fp32.
+  ///   - x: [rows · context, d] fp32, added to.
+  package static func addPositions(_ table: UnsafePointer<Float>, context: Int, x: Matrix, threads: Int) {
+    let d = x.columns
+    Team.split(x.rows, threads: threads) { _, rows in
+      for t in rows {
+        let row = x.row(t, as: Float.self)
+        let position = table + t % context * d
+        eachLanes(d) { i, lanes in store(load(row, i, lanes) + load(position, i, lanes), row, i, lanes) }
+      }
+    }
+  }
+
+  /// Adds every row of dx to its position's row. Threads share out positions, so that every sum has its order.
+  package static func backwardPositions(
+    _ dx: Matrix, context: Int, dTable: UnsafeMutablePointer<Float>, threads: Int
+  ) {
+    let d = dx.columns
+    Team.split(context, threads: threads) { _, positions in
+      for position in positions {
+        let sum = dTable + position * d
+        for t in stride(from: position, to: dx.rows, by: context) {
+          let row = dx.row(t, as: Float.self)
+          eachLanes(d) { i, lanes in store(load(sum, i, lanes) + load(row, i, lanes), sum, i, lanes) }
+        }
       }
     }
   }

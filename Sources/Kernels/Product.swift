@@ -1,7 +1,7 @@
 // Matrix products by oneDNN: a primitive is made once for a shape, kept, and run on our pointers.
 import CDNNL
 
-/// c[m, n] = a[m, k] · b[k, n], or c += a · b.
+/// c[m, n] = a[m, k] · b[k, n], or c += a · b, or c = a · b + bias in every row.
 package struct ProductShape: Hashable, Sendable {
   /// How an operand lies in memory.
   package struct Operand: Hashable, Sendable {
@@ -25,11 +25,14 @@ package struct ProductShape: Hashable, Sendable {
   package var b: Operand
   package var c: Operand
   package var accumulates: Bool
+  /// Whether a bias [n], fp32, is added to every row.
+  package var hasBias: Bool
   /// Whether a single thread runs it (from inside the team), and not the whole team.
   package var isSingle: Bool
 
   package init(
-    m: Int, n: Int, k: Int, a: Operand, b: Operand, c: Operand, accumulates: Bool = false, isSingle: Bool = false
+    m: Int, n: Int, k: Int, a: Operand, b: Operand, c: Operand, accumulates: Bool = false, hasBias: Bool = false,
+    isSingle: Bool = false
   ) {
     self.m = m
     self.n = n
@@ -38,6 +41,7 @@ package struct ProductShape: Hashable, Sendable {
     self.b = b
     self.c = c
     self.accumulates = accumulates
+    self.hasBias = hasBias
     self.isSingle = isSingle
   }
 }
@@ -50,7 +54,7 @@ package struct ProductError: Error, CustomStringConvertible {
 /// A product of one shape, ready to run. Keep it: making one compiles machine code.
 package final class Product {
   private let primitive: dnnl_primitive_t
-  /// a, b, c and scratch for every worker that may run it.
+  /// a, b, c, scratch and, where there is one, bias for every worker that may run it.
   private let memories: [[dnnl_memory_t]]
   private let engine: Engine
   let scratchBytes: Int
@@ -62,7 +66,8 @@ package final class Product {
       m: Int64(shape.m), n: Int64(shape.n), k: Int64(shape.k),
       a_stride: Int64(shape.a.stride), b_stride: Int64(shape.b.stride), c_stride: Int64(shape.c.stride),
       a_transposed: shape.a.isTransposed ? 1 : 0, b_transposed: shape.b.isTransposed ? 1 : 0,
-      accumulates: shape.accumulates ? 1 : 0, a_bf16: shape.a.precision == .bf16 ? 1 : 0,
+      accumulates: shape.accumulates ? 1 : 0, has_bias: shape.hasBias ? 1 : 0,
+      a_bf16: shape.a.precision == .bf16 ? 1 : 0,
       b_bf16: shape.b.precision == .bf16 ? 1 : 0, c_bf16: shape.c.precision == .bf16 ? 1 : 0)
     var made = dnnlx_matmul()
     // How many threads a primitive uses is fixed when it is made.
@@ -76,16 +81,16 @@ package final class Product {
     }
     var memories: [[dnnl_memory_t]] = []
     for _ in 0..<(shape.isSingle ? engine.threads : 1) {
-      var four: [dnnl_memory_t] = []
-      for var description in [made.a, made.b, made.c, made.scratch] {
+      var operands: [dnnl_memory_t] = []
+      for var description in [made.a, made.b, made.c, made.scratch] + (shape.hasBias ? [made.bias] : []) {
         var memory: dnnl_memory_t?
         let status = dnnl_memory_create(&memory, &description, engine.handle, nil)
         guard status == dnnl_success, let memory else {
           throw ProductError(description: "oneDNN cannot describe an operand: status \(status.rawValue)")
         }
-        four.append(memory)
+        operands.append(memory)
       }
-      memories.append(four)
+      memories.append(operands)
     }
     self.primitive = primitive
     self.memories = memories
@@ -99,14 +104,19 @@ package final class Product {
     dnnl_primitive_destroy(primitive)
   }
 
-  /// Runs it. `worker` is the team's thread that calls, for products made for a single thread.
+  /// Runs it.
+  /// - Parameters:
+  ///   - bias: [n] fp32, for a shape that has one.
+  ///   - worker: the team's thread that calls, for products made for a single thread.
   @inline(__always)
   package func callAsFunction(
-    _ a: UnsafeMutableRawPointer, _ b: UnsafeMutableRawPointer, into c: UnsafeMutableRawPointer, worker: Int = 0
+    _ a: UnsafeMutableRawPointer, _ b: UnsafeMutableRawPointer, into c: UnsafeMutableRawPointer,
+    bias: UnsafeMutableRawPointer? = nil, worker: Int = 0
   ) {
     let memory = memories[worker]
     _ = dnnlx_matmul_run(
-      primitive, engine.streams[worker], memory[0], memory[1], memory[2], memory[3], a, b, c, engine.scratch[worker])
+      primitive, engine.streams[worker], memory[0], memory[1], memory[2], memory[3], memory.count > 4 ? memory[4] : nil,
+      a, b, c, engine.scratch[worker], bias)
   }
 }
 

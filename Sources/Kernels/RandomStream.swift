@@ -13,6 +13,11 @@ package struct RandomStream: Sendable {
     key = Self.mixed(Self.mixed(seed) ^ hash)
   }
 
+  private init(key: UInt64) { self.key = key }
+
+  /// A stream of its own for one of many uses: each step, each place.
+  package func branch(_ i: UInt64) -> RandomStream { RandomStream(key: bits(i)) }
+
   /// SplitMix64's finalizer (Steele, Lea & Flood 2014).
   @inline(__always)
   private static func mixed(_ z: UInt64) -> UInt64 {

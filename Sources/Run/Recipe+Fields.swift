@@ -10,15 +10,22 @@ extension Recipe {
     integer("tokenizer.vocabulary", \.tokenizer.vocabulary, 260...262_144, "tokens of a sentencepiece tokenizer"),
     text("tokenizer.model", \.tokenizer.model, "SentencePiece model to use; empty trains one"),
 
+    choice("model.kind", \.model.kind, "llama (RMSNorm, rotary, SwiGLU) or gpt2 (LayerNorm, learned positions, GELU)"),
     integer("model.blocks", \.model.blocks, 1...512, "transformer blocks"),
     integer("model.width", \.model.width, 2...32_768, "numbers that stand for a token"),
     integer("model.heads", \.model.heads, 1...512, "attention heads"),
     integer("model.keyValueHeads", \.model.keyValueHeads, 1...512, "heads of keys and values; fewer are shared"),
-    integer("model.inner", \.model.inner, 0...131_072, "inner width of SwiGLU; 0 means 8/3 of the width"),
+    integer("model.inner", \.model.inner, 0...131_072, "inner width of the MLP; 0 means 8/3 of the width, 4 for gpt2"),
     integer("model.context", \.model.context, 1...131_072, "tokens in a row"),
     flag("model.tied", \.model.tied, "whether the NTP unembedding is the embedding"),
     number("model.ropeTheta", \.model.ropeTheta, .including(1), .including(1e9), "base of the rotary positions"),
+    flag("model.qkNorm", \.model.qkNorm, "whether each head's queries and keys are normed (llama only)"),
+    number(
+      "model.dropout", \.model.dropout, .including(0), .excluding(1),
+      "share dropped of embeddings, attention and branches"),
+    choice("model.recompute", \.model.recompute, "what backward computes again to save memory"),
     number("model.deviation", \.model.deviation, .excluding(0), .including(1), "standard deviation of first weights"),
+    flag("model.scaledResiduals", \.model.scaledResiduals, "whether branches begin smaller by 1/√(2·blocks)"),
 
     number(
       "objective.ntp", \.objective.ntp, .including(0), .including(100), "weight of the next-token loss; 0 leaves it out"

@@ -19,8 +19,15 @@ extension Recipe {
       "model.width \(model.width) cannot be shared by model.heads \(model.heads): make it a multiple of \(model.heads)")
     let headWidth = model.width / model.heads
     require(
-      model.width % model.heads != 0 || headWidth % 2 == 0,
+      model.kind == .gpt2 || model.width % model.heads != 0 || headWidth % 2 == 0,
       "a head of \(headWidth) numbers cannot turn in pairs (rotary positions): model.width / model.heads must be even")
+    require(
+      model.kind == .llama || !model.qkNorm,
+      "model.qkNorm is for model.kind llama, and this is gpt2: leave one of them out")
+    require(
+      model.kind == .llama || model.ropeTheta == Recipe.Model.usualRopeTheta,
+      "model.ropeTheta is the base of rotary positions, and model.kind gpt2 learns its positions: leave one of them out"
+    )
     require(
       model.heads % model.keyValueHeads == 0,
       "model.keyValueHeads \(model.keyValueHeads) must divide model.heads \(model.heads)")

@@ -19,21 +19,37 @@ package struct Recipe: Codable, Sendable, Equatable {
   }
 
   package struct Model: Codable, Sendable, Equatable {
+    /// `llama`: RMSNorm, rotary positions, SwiGLU. `gpt2`: LayerNorm, learned positions, GELU, biases.
+    package enum Kind: String, Codable, Sendable, CaseIterable { case llama, gpt2 }
+    /// What backward computes again instead of keeping it.
+    package enum Recompute: String, Codable, Sendable, CaseIterable { case none, block }
+    package var kind = Kind.llama
     package var blocks = 4
     package var width = 256
     package var heads = 4
     package var keyValueHeads = 4
-    /// Inner width of SwiGLU; 0 means 8/3 of the width, rounded up to a multiple of 64.
+    /// Inner width of the MLP; 0 means 8/3 of the width, rounded up to a multiple of 64, and 4 times the width for `gpt2`.
     package var inner = 0
     /// The inner width that `inner` comes to.
-    package var innerWidth: Int { inner > 0 ? inner : (width * 8 / 3 + 63) / 64 * 64 }
+    package var innerWidth: Int {
+      if inner > 0 { return inner }
+      return kind == .gpt2 ? 4 * width : (width * 8 / 3 + 63) / 64 * 64
+    }
     /// Tokens in a row.
     package var context = 256
     /// Whether the NTP unembedding is the embedding.
     package var tied = false
-    package var ropeTheta = 10_000.0
+    package var ropeTheta = Model.usualRopeTheta
+    static let usualRopeTheta = 10_000.0
+    /// Whether queries and keys go through an RMSNorm a head (as in Qwen3).
+    package var qkNorm = false
+    /// Probability that an element is dropped while training.
+    package var dropout = 0.0
+    package var recompute = Recompute.none
     /// Standard deviation of the initial weights.
     package var deviation = 0.02
+    /// Whether what the branches add begins smaller, by 1/√(2 · blocks), as in GPT-2.
+    package var scaledResiduals = false
   }
 
   /// Multi-token prediction: heads for x[t+2], x[t+3], … beside NTP's.

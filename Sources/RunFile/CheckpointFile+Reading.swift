@@ -139,21 +139,69 @@ struct TensorPlan {
   private(set) var shapes: [String: [Int]] = [:]
 
   init(_ recipe: Recipe, vocabulary: Int) {
+    switch recipe.model.kind {
+    case .llama: addLlama(recipe, vocabulary)
+    case .gpt2: addGPT2(recipe, vocabulary)
+    }
+    if recipe.objective.ntp > 0 && !recipe.model.tied { shapes["lm_head/weight"] = [vocabulary, recipe.model.width] }
+    if recipe.objective.top > 0 { shapes["top_head/weight"] = [vocabulary, recipe.model.width] }
+  }
+
+  /// The trunk's layers, below `trunk`, and those of the MTP heads.
+  private static func layers(_ recipe: Recipe, below trunk: String) -> [String] {
+    (0..<max(0, min(recipe.inferenceBlocks, 100_000))).map { "\(trunk)/\($0)/" } + heads(recipe)
+  }
+
+  private static func heads(_ recipe: Recipe) -> [String] {
+    (0..<max(0, min(recipe.objective.mtp.heads, Head.most) - 1)).map { "mtp/heads/\($0)/" }
+  }
+
+  private mutating func addGPT2(_ recipe: Recipe, _ vocabulary: Int) {
+    let model = recipe.model
+    let width = model.width
+    let keyValues = model.heads > 0 ? width / model.heads * model.keyValueHeads : 0
+    func add(_ name: String, _ out: Int, _ input: Int? = nil) {
+      shapes[name + "/weight"] = input.map { [out, $0] } ?? [out]
+      shapes[name + "/bias"] = [out]
+    }
+    shapes["transformer/wte/weight"] = [vocabulary, width]
+    shapes["transformer/wpe/weight"] = [model.context, width]
+    for layer in Self.layers(recipe, below: "transformer/h") {
+      add(layer + "ln_1", width)
+      add(layer + "attn/c_attn", width + 2 * keyValues, width)
+      add(layer + "attn/c_proj", width, width)
+      add(layer + "ln_2", width)
+      add(layer + "mlp/c_fc", model.innerWidth, width)
+      add(layer + "mlp/c_proj", width, model.innerWidth)
+    }
+    if recipe.objective.mtp.kind == .sequential {
+      for head in Self.heads(recipe) {
+        add(head + "hnorm", width)
+        add(head + "enorm", width)
+        add(head + "eh_proj", width, 2 * width)
+      }
+    }
+    add("transformer/ln_f", width)
+  }
+
+  private mutating func addLlama(_ recipe: Recipe, _ vocabulary: Int) {
     let model = recipe.model
     let width = model.width
     let inner = model.innerWidth
     let keyValues = model.heads > 0 ? width / model.heads * model.keyValueHeads : 0
     shapes["model/embed_tokens/weight"] = [vocabulary, width]
-    var layers = (0..<max(0, min(recipe.inferenceBlocks, 100_000))).map { "model/layers/\($0)/" }
-    for head in 0..<max(0, min(recipe.objective.mtp.heads, Head.most) - 1) {
-      let layer = "mtp/heads/\(head)/"
-      layers.append(layer)
-      guard recipe.objective.mtp.kind == .sequential else { continue }
-      shapes[layer + "hnorm/weight"] = [width]
-      shapes[layer + "enorm/weight"] = [width]
-      shapes[layer + "eh_proj/weight"] = [width, 2 * width]
+    if recipe.objective.mtp.kind == .sequential {
+      for layer in Self.heads(recipe) {
+        shapes[layer + "hnorm/weight"] = [width]
+        shapes[layer + "enorm/weight"] = [width]
+        shapes[layer + "eh_proj/weight"] = [width, 2 * width]
+      }
     }
-    for layer in layers {
+    for layer in Self.layers(recipe, below: "model/layers") {
+      if model.qkNorm {
+        shapes[layer + "self_attn/q_norm/weight"] = [width / max(1, model.heads)]
+        shapes[layer + "self_attn/k_norm/weight"] = [width / max(1, model.heads)]
+      }
       shapes[layer + "input_layernorm/weight"] = [width]
       shapes[layer + "self_attn/q_proj/weight"] = [width, width]
       shapes[layer + "self_attn/k_proj/weight"] = [keyValues, width]
@@ -165,7 +213,5 @@ struct TensorPlan {
       shapes[layer + "mlp/down_proj/weight"] = [width, inner]
     }
     shapes["model/norm/weight"] = [width]
-    if recipe.objective.ntp > 0 && !model.tied { shapes["lm_head/weight"] = [vocabulary, width] }
-    if recipe.objective.top > 0 { shapes["top_head/weight"] = [vocabulary, width] }
   }
 }

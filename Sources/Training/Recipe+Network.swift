@@ -12,7 +12,9 @@ extension Recipe {
       keyValueHeads: model.keyValueHeads, inner: model.innerWidth,
       context: model.context, isTied: model.tied, ropeTheta: model.ropeTheta,
       objectives: heads.map { .init($0, in: self) },
-      multiToken: hasMultiToken ? (objective.mtp.kind == .parallel ? .parallel : .sequential) : nil)
+      multiToken: hasMultiToken ? (objective.mtp.kind == .parallel ? .parallel : .sequential) : nil,
+      kind: model.kind == .llama ? .llama : .gpt2, hasHeadNorms: model.qkNorm, dropout: Float(model.dropout),
+      recomputesBlocks: model.recompute == .block)
   }
 
   /// Whether a head beside NTP's predicts one token: one with weight 0 does not exist.
@@ -21,6 +23,11 @@ extension Recipe {
   /// Tokens that a row needs after its context: TOP's window, or the one next token.
   package var lookahead: Int {
     max(objective.mtp.heads, objective.top > 0 ? window : 1)
+  }
+
+  /// What the first deviation of the branches' last matrices is multiplied with.
+  package var residualScale: Double {
+    model.scaledResiduals ? 1 / Double(2 * model.blocks).squareRoot() : 1
   }
 
   /// TOP's W.

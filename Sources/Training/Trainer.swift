@@ -14,6 +14,7 @@ package struct Trainer: ~Copyable {
   let model: Transformer
   let optimizer: Optimizer
   let probes: Probes?
+  private let dropoutStream: RandomStream
   var batches: Batches
   var state: TrainerState
   var isPaused = false
@@ -40,7 +41,8 @@ package struct Trainer: ~Copyable {
       state = checkpoint.state
       state.threads = threads
     } else {
-      model.parameters.initialize(seed: recipe.seed, deviation: recipe.model.deviation, threads: threads)
+      model.parameters.initialize(
+        seed: recipe.seed, deviation: recipe.model.deviation, residualScale: recipe.residualScale, threads: threads)
       state = TrainerState(seed: recipe.seed, threads: threads)
     }
     self.recipe = recipe
@@ -51,6 +53,7 @@ package struct Trainer: ~Copyable {
     batches = Batches(
       of: corpus.training, rows: recipe.batch.rows * recipe.batch.accumulation, context: recipe.model.context,
       lookahead: recipe.lookahead, seed: recipe.seed, window: state.window)
+    dropoutStream = RandomStream(seed: recipe.seed, purpose: "dropout")
     self.model = model
   }
 
@@ -96,12 +99,14 @@ package struct Trainer: ~Copyable {
     phases.data = watch.lap()
     var sums = [LossSum](repeating: LossSum(), count: recipe.heads.count)
     for (index, rows) in micro.enumerated() {
-      model.forward(rows)
+      let noise = noise(microStep: index)
+      model.forward(rows, noise: noise)
       phases.forward += watch.lap()
-      let losses = model.heads(rows, weights: weights, denominators: denominators, adds: index > 0)
+      let losses = model.heads(
+        rows, weights: weights, denominators: denominators, adds: index > 0, noise: noise)
       for head in sums.indices { sums[head].add(losses[head]) }
       phases.heads += watch.lap()
-      model.backward(rows, adds: index > 0)
+      model.backward(rows, adds: index > 0, noise: noise)
       phases.backward += watch.lap()
     }
     let losses = sums.losses(of: recipe.heads, weights: weights)
@@ -119,6 +124,12 @@ package struct Trainer: ~Copyable {
         step: state.step, tokens: state.tokens, time: wallTime(), active: state.active, total: losses.total,
         losses: losses, rate: rate, gradientNorm: Float(norm),
         tokensPerSecond: Double(recipe.tokensPerStep) / phases.total, phases: phases))
+  }
+
+  /// What dropout draws from in a micro-batch: a function of seed and step alone, so that a resumed run drops the same.
+  private func noise(microStep: Int) -> RandomStream? {
+    guard recipe.model.dropout > 0 else { return nil }
+    return dropoutStream.branch(UInt64(state.step)).branch(UInt64(microStep))
   }
 
   /// A step's rows, a micro-batch each.

@@ -3,7 +3,7 @@ import Kernels
 
 /// Places in one block of memory, in bytes from its start. `Activations` says what each holds.
 struct ActivationPlan: Sendable {
-  struct Block: Sendable { var x, normed, scale, qkv, lse, attended, x1, normed1, scale1, gu: Int }
+  struct Block: Sendable { var x, normed, scale, qkv, raw, lse, attended, x1, normed1, scale1, gu: Int }
 
   struct Head: Sendable {
     var block: Block
@@ -15,7 +15,7 @@ struct ActivationPlan: Sendable {
   /// One a block of the trunk, and one a head beyond the first; equal where they share their memory.
   let blocks: [Block]
   let heads: [Head]
-  let delta, inner, dInner, dQKV, dAttended, dNormed, dx, dxOperand, partial, attention, angles: Int
+  let delta, inner, dInner, dQKV, dAttended, dNormed, dx, dxOperand, dBranch, partial, attention, angles: Int
   let furtherHidden, carried, dJoined, dEmbedded: Int
   let embedded, final, finalScale, hidden, dHidden, logits, normPieces: Int
   /// One an objective.
@@ -31,14 +31,24 @@ struct ActivationPlan: Sendable {
     let M = rows * c.context
     let E = precision.bytes
     let wide = c.queryWidth + 2 * c.keyWidth
+    let statistics = M * Norm.statistics(c)
     var plan = Plan()
+    var common: Block?
     func block() -> Block {
-      Block(
+      // A block that is computed again keeps its input alone; the rest is there once for all of them.
+      if c.recomputesBlocks, isTrained, var block = common {
+        block.x = plan.place(M * c.width, width: 4)
+        return block
+      }
+      let block = Block(
         x: plan.place(M * c.width, width: 4), normed: plan.place(M * c.width, width: E),
-        scale: plan.place(M, width: 4), qkv: plan.place(M * wide, width: E),
+        scale: plan.place(statistics, width: 4), qkv: plan.place(M * wide, width: E),
+        raw: plan.place(c.hasHeadNorms ? M * (c.queryWidth + c.keyWidth) : 0, width: E),
         lse: plan.place(M * c.heads, width: 4), attended: plan.place(M * c.queryWidth, width: E),
         x1: plan.place(M * c.width, width: 4), normed1: plan.place(M * c.width, width: E),
-        scale1: plan.place(M, width: 4), gu: plan.place(M * 2 * c.inner, width: E))
+        scale1: plan.place(statistics, width: 4), gu: plan.place(M * c.gateWidth, width: E))
+      common = block
+      return block
     }
     /// `count` times what `make` makes, or once what all share.
     func places<Place>(_ count: Int, isShared: Bool, _ make: () -> Place) -> [Place] {
@@ -50,10 +60,10 @@ struct ActivationPlan: Sendable {
     let isChain = c.multiToken == .sequential
     heads = places(further, isShared: !isChain) {
       Head(
-        block: block(), stream: plan.place(M * c.width, width: 4), finalScale: plan.place(M, width: 4),
+        block: block(), stream: plan.place(M * c.width, width: 4), finalScale: plan.place(statistics, width: 4),
         hidden: plan.place(M * c.width, width: E), joined: plan.place(isChain ? 2 * M * c.width : 0, width: E),
-        embedded: plan.place(isChain ? M * c.width : 0, width: 4), hiddenScale: plan.place(M, width: 4),
-        embeddingScale: plan.place(M, width: 4))
+        embedded: plan.place(isChain ? M * c.width : 0, width: 4), hiddenScale: plan.place(statistics, width: 4),
+        embeddingScale: plan.place(statistics, width: 4))
     }
     /// Room that only training needs.
     func trained(_ count: Int, width: Int) -> Int { plan.place(isTrained ? count : 0, width: width) }
@@ -66,7 +76,9 @@ struct ActivationPlan: Sendable {
     dNormed = trained(M * c.width, width: E)
     dx = trained(M * c.width, width: 4)
     dxOperand = precision == .fp32 ? dx : trained(M * c.width, width: E)
-    partial = trained(threads * c.width, width: 4)
+    dBranch = c.dropout > 0 ? trained(M * c.width, width: E) : dxOperand
+    // A norm's weight and bias, or the widest bias.
+    partial = trained(threads * max(2 * c.width, wide, c.gateWidth), width: 4)
     plan.part = .attention
     attention = plan.place(attentionScratch, width: 1)
     plan.part = .working
@@ -77,7 +89,7 @@ struct ActivationPlan: Sendable {
     angles = plan.place(c.context * c.headWidth, width: 4)
     embedded = plan.place(M * c.width, width: 4)
     final = plan.place(M * c.width, width: 4)
-    finalScale = plan.place(M, width: 4)
+    finalScale = plan.place(statistics, width: 4)
     hidden = plan.place(M * c.width, width: E)
     dHidden = trained(M * c.width, width: E)
     plan.part = .logits

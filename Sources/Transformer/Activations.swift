@@ -14,7 +14,7 @@ struct Activations: ~Copyable {
   let multiTokenShared: MultiTokenHead.Shared
   let embedded: UnsafeMutablePointer<Float>  // [M, d]
   let final: UnsafeMutablePointer<Float>  // [M, d] the stream before the final norm
-  let finalScale: UnsafeMutablePointer<Float>  // [M]
+  let finalScale: UnsafeMutablePointer<Float>  // the final norm's statistics
   let hidden: UnsafeMutableRawPointer  // E [M, d]
   let dHidden: UnsafeMutableRawPointer  // E [M, d]
   let logits: UnsafeMutableRawPointer
@@ -31,7 +31,7 @@ struct Activations: ~Copyable {
     func kept(_ places: ActivationPlan.Block) -> Block.Kept {
       Block.Kept(
         x: floats(places.x), normed: base + places.normed, scale: floats(places.scale), qkv: base + places.qkv,
-        lse: floats(places.lse), attended: base + places.attended, x1: floats(places.x1),
+        raw: base + places.raw, lse: floats(places.lse), attended: base + places.attended, x1: floats(places.x1),
         normed1: base + places.normed1, scale1: floats(places.scale1), gu: base + places.gu)
     }
     blocks = plan.blocks.map(kept)
@@ -48,6 +48,7 @@ struct Activations: ~Copyable {
       delta: base + plan.delta, inner: base + plan.inner, dInner: base + plan.dInner, dQKV: base + plan.dQKV,
       dAttended: base + plan.dAttended,
       dNormed: base + plan.dNormed, dx: floats(plan.dx), dxOperand: base + plan.dxOperand,
+      dBranch: base + plan.dBranch,
       partial: floats(plan.partial),
       attention: base + plan.attention, angles: floats(plan.angles))
     self.embedded = floats(plan.embedded)

@@ -156,9 +156,10 @@ struct Attention {
   ///   - qkv: E [rows · T, queries + 2 keys], turned by their positions already.
   ///   - output: E [rows · T, queries], written.
   ///   - lse: [rows · heads · T], written: what backward makes the weights from.
+  ///   - dropout: of the weights; a row of them has the number that its `lse` has.
   func forward(
     qkv: UnsafeMutableRawPointer, output: UnsafeMutableRawPointer, lse: UnsafeMutablePointer<Float>, rows: Int,
-    scratch base: UnsafeMutableRawPointer
+    scratch base: UnsafeMutableRawPointer, dropout: Dropout? = nil
   ) {
     let c = configuration
     let inStride = c.queryWidth + 2 * c.keyWidth
@@ -177,6 +178,9 @@ struct Attention {
             Matrix(scratch.scores, rows: tile.rows, columns: tile.keys, stride: stride, precision: .fp32),
             weights: Matrix(scratch.weights, rows: tile.rows, columns: tile.keys, stride: stride, precision: precision),
             lse: lse + pair * c.context + tile.first, first: tile.first, alpha: alpha)
+          dropout?.apply(
+            Matrix(scratch.weights, rows: tile.rows, columns: tile.keys, stride: stride, precision: precision),
+            first: pair * c.context + tile.first, threads: 1)
           tile.output(scratch.weights, v.base, into: o.at(tile.first, 0), worker: worker)
         }
       }
@@ -186,11 +190,12 @@ struct Attention {
   /// - Parameters:
   ///   - dOutput: E [rows · T, queries].
   ///   - dQKV: E [rows · T, queries + 2 keys], written, turned back.
-  ///   - angles: the rotary table.
+  ///   - angles: the rotary table; nil where nothing was turned.
+  ///   - dropout: that of forward.
   func backward(
     dOutput: UnsafeMutableRawPointer, qkv: UnsafeMutableRawPointer, output: UnsafeMutableRawPointer,
-    lse: UnsafePointer<Float>, dQKV: UnsafeMutableRawPointer, angles: UnsafePointer<Float>, rows: Int,
-    scratch base: UnsafeMutableRawPointer
+    lse: UnsafePointer<Float>, dQKV: UnsafeMutableRawPointer, angles: UnsafePointer<Float>?, rows: Int,
+    scratch base: UnsafeMutableRawPointer, dropout: Dropout? = nil
   ) {
     let c = configuration
     let inStride = c.queryWidth + 2 * c.keyWidth
@@ -207,7 +212,7 @@ struct Attention {
         for head in group * groupSize..<(group + 1) * groupSize {
           backward(
             head: head, row: row, isFirst: head == group * groupSize, k: k, v: v, qkv: qkv, dOutput: dOutput,
-            output: output, lse: lse, dQKV: dQKV, angles: angles, scratch: scratch, worker: worker)
+            output: output, lse: lse, dQKV: dQKV, angles: angles, dropout: dropout, scratch: scratch, worker: worker)
         }
         let dKeys = Matrix(scratch.dKeys, rows: c.context, columns: c.headWidth)
         let dValues = Matrix(scratch.dValues, rows: c.context, columns: c.headWidth)
@@ -223,7 +228,7 @@ struct Attention {
   private func backward(
     head: Int, row: Int, isFirst: Bool, k: Matrix, v: Matrix, qkv: UnsafeMutableRawPointer,
     dOutput: UnsafeMutableRawPointer, output: UnsafeMutableRawPointer, lse: UnsafePointer<Float>,
-    dQKV: UnsafeMutableRawPointer, angles: UnsafePointer<Float>, scratch: Scratch, worker: Int
+    dQKV: UnsafeMutableRawPointer, angles: UnsafePointer<Float>?, dropout: Dropout?, scratch: Scratch, worker: Int
   ) {
     let c = configuration
     let inStride = c.queryWidth + 2 * c.keyWidth
@@ -242,14 +247,18 @@ struct Attention {
       AttentionRows.dots(dOTile, o.rows(tile.first, count: tile.rows), into: scratch.dots)
       tile.scores(q.at(tile.first, 0), k.base, into: scratch.scores, worker: worker)
       gradients.weights(dOTile.base, v.base, into: scratch.dWeights, worker: worker)
+      // Through the mask: dP here, and P below, where it meets the values' gradient.
+      let firstRow = (row * c.heads + head) * c.context + tile.first
+      dropout?.apply(rows(scratch.dWeights, .fp32), first: firstRow, threads: 1)
       AttentionRows.backward(
         rows(scratch.scores, .fp32), dWeights: rows(scratch.dWeights, .fp32),
         weights: rows(scratch.weights, precision), dScores: rows(scratch.dScores, precision),
-        lse: lse + (row * c.heads + head) * c.context + tile.first, dots: scratch.dots, first: tile.first, alpha: alpha)
+        lse: lse + firstRow, dots: scratch.dots, first: tile.first, alpha: alpha)
+      dropout?.apply(rows(scratch.weights, precision), first: firstRow, threads: 1)
       gradients.queries(scratch.dScores, k.base, into: scratch.dQueries, worker: worker)
       AttentionRows.unload(
         Matrix(scratch.dQueries, rows: tile.rows, columns: c.headWidth), into: dq.rows(tile.first, count: tile.rows),
-        angles: angles + tile.first * half, context: c.context)
+        angles: angles.map { $0 + tile.first * half }, context: c.context)
       // The last tile sees all keys and comes first: for a group's first head it writes, everything after adds.
       let adds = !isFirst || tile.keys < c.context
       gradients.keys(scratch.dScores, q.at(tile.first, 0), into: scratch.dKeys, adds: adds, worker: worker)

@@ -1,20 +1,22 @@
-// One block: x₁ = x + Attention(RMSNorm(x)),  x₂ = x₁ + SwiGLU(RMSNorm(x₁)); there and back.
+// One block: x₁ = x + Attention(norm(x)),  x₂ = x₁ + MLP(norm(x₁)); there and back.
 // Letters: M positions, d width, E operand precision. Forward leaves what backward needs in `Kept`.
 import Kernels
 
 struct Block {
-  /// What one block's forward leaves for its backward. All memory belongs to the network's activations.
+  /// What one block's forward leaves for its backward. All memory belongs to the network's activations; where blocks are
+  /// computed again, all but `x` is shared.
   struct Kept {
     let x: UnsafeMutablePointer<Float>  // [M, d] the stream as it comes in
     let normed: UnsafeMutableRawPointer  // E [M, d]
-    let scale: UnsafeMutablePointer<Float>  // [M] of the first norm
+    let scale: UnsafeMutablePointer<Float>  // the first norm's statistics
     let qkv: UnsafeMutableRawPointer  // E [M, queries + 2 keys], turned
+    let raw: UnsafeMutableRawPointer  // E [M, queries + keys] before qk-norm, where there is one
     let lse: UnsafeMutablePointer<Float>  // [rows · heads · T]
     let attended: UnsafeMutableRawPointer  // E [M, queries]
     let x1: UnsafeMutablePointer<Float>  // [M, d] the stream after attention
     let normed1: UnsafeMutableRawPointer  // E [M, d]
-    let scale1: UnsafeMutablePointer<Float>  // [M] of the second norm
-    let gu: UnsafeMutableRawPointer  // E [M, 2 · inner]
+    let scale1: UnsafeMutablePointer<Float>  // the second norm's statistics
+    let gu: UnsafeMutableRawPointer  // E [M, gates]
   }
 
   /// Memory that all blocks share.
@@ -27,16 +29,25 @@ struct Block {
     let dNormed: UnsafeMutableRawPointer  // E [M, d]
     let dx: UnsafeMutablePointer<Float>  // [M, d] gradient at the stream
     let dxOperand: UnsafeMutableRawPointer  // E [M, d] the same as an operand; dx itself in fp32
-    let partial: UnsafeMutablePointer<Float>  // [threads, d]
+    let dBranch: UnsafeMutableRawPointer  // E [M, d] the same where a branch was dropped from; dxOperand without dropout
+    let partial: UnsafeMutablePointer<Float>  // room for a thread's own sums of a parameter's gradient
     let attention: UnsafeMutableRawPointer  // the attention's scratch
     let angles: UnsafeMutablePointer<Float>  // rotary table
   }
+
+  /// Where a block drops elements.
+  private enum Place: UInt64 { case weights, attention, mlp }
 
   private let c: Configuration
   private let precision: Precision
   private let threads: Int
   private let rows: Int
-  private let norms: (input: Int, mlp: Int)
+  /// Its number among all blocks of the network, for its random stream.
+  private let number: Int
+  private let inputNorm: Norm
+  private let mlpNorm: Norm
+  /// Queries and keys, where they are normed: first column, number of columns, and where the weight lies.
+  private let headNorms: [(first: Int, width: Int, weight: Int)]
   private let attention: Attention
   private let attentionIn: Linear
   private let attentionOut: Linear
@@ -44,24 +55,27 @@ struct Block {
   private let mlpOut: Linear
 
   init(
-    _ configuration: Configuration, at offsets: ParameterPlan.Block, attention: Attention, rows: Int,
+    _ configuration: Configuration, at offsets: ParameterPlan.Block, number: Int, attention: Attention, rows: Int,
     precision: Precision, isTrained: Bool, products: Products
   ) throws(ProductError) {
     c = configuration
     self.precision = precision
     self.rows = rows
+    self.number = number
     self.attention = attention
     threads = products.threads
-    norms = (offsets.inputNorm, offsets.mlpNorm)
+    inputNorm = Norm(configuration, at: offsets.inputNorm, threads: threads)
+    mlpNorm = Norm(configuration, at: offsets.mlpNorm, threads: threads)
+    headNorms = offsets.headNorms?.columns(configuration) ?? []
     let positions = rows * configuration.context
-    func linear(_ offset: Int, _ out: Int, _ width: Int) throws(ProductError) -> Linear {
+    func linear(_ affine: Affine, _ out: Int, _ width: Int) throws(ProductError) -> Linear {
       try Linear(
-        offset: offset, rows: positions, out: out, in: width, precision: precision, isTrained: isTrained,
+        at: affine, rows: positions, out: out, in: width, precision: precision, isTrained: isTrained,
         products: products)
     }
     attentionIn = try linear(offsets.attentionIn, c.queryWidth + 2 * c.keyWidth, c.width)
     attentionOut = try linear(offsets.attentionOut, c.width, c.queryWidth)
-    mlpIn = try linear(offsets.mlpIn, 2 * c.inner, c.width)
+    mlpIn = try linear(offsets.mlpIn, c.gateWidth, c.width)
     mlpOut = try linear(offsets.mlpOut, c.width, c.inner)
   }
 
@@ -75,54 +89,113 @@ struct Block {
     Matrix(base, rows: positions, columns: c.width)
   }
 
+  private func dropout(_ place: Place, _ noise: RandomStream?) -> Dropout? {
+    noise.map { Dropout(rate: c.dropout, random: $0.branch(UInt64(number) * 4 + place.rawValue)) }
+  }
+
   /// - Parameters:
   ///   - x: [M, d] the stream, before `delta` is added.
   ///   - adding: whether `shared.delta` holds what the block before adds to the stream.
-  /// Leaves in `shared.delta` what this block's SwiGLU adds to `kept.x1`.
+  ///   - noise: what dropout draws from in this pass; nil drops nothing.
+  /// Leaves in `shared.delta` what this block's MLP adds to `kept.x1`.
   func forward(
-    _ parameters: borrowing Parameters, x: UnsafeMutablePointer<Float>, adding: Bool, kept: Kept, shared: Shared
+    _ parameters: borrowing Parameters, x: UnsafeMutablePointer<Float>, adding: Bool, kept: Kept, shared: Shared,
+    noise: RandomStream?
+  ) {
+    keep(parameters, x: x, adding: adding, kept: kept, shared: shared, noise: noise)
+    switch c.kind {
+    case .llama: SwiGLU.forward(operand(kept.gu, c.gateWidth), s: operand(shared.inner, c.inner), threads: threads)
+    case .gpt2: GELU.forward(operand(kept.gu, c.gateWidth), s: operand(shared.inner, c.inner), threads: threads)
+    }
+    mlpOut.forward(parameters, x: shared.inner, y: shared.delta)
+    dropout(.mlp, noise)?.apply(operand(shared.delta, c.width), threads: threads)
+  }
+
+  /// The part of forward that fills `kept`.
+  private func keep(
+    _ parameters: borrowing Parameters, x: UnsafeMutablePointer<Float>, adding: Bool, kept: Kept, shared: Shared,
+    noise: RandomStream?
   ) {
     let delta = operand(shared.delta, c.width)
-    RMSNorm.forward(
-      stream(x), adding: adding ? delta : nil, w: parameters.weights + norms.input, epsilon: c.epsilon,
-      sum: stream(kept.x), y: operand(kept.normed, c.width), scale: kept.scale, threads: threads)
+    inputNorm.forward(
+      parameters, stream(x), adding: adding ? delta : nil, sum: stream(kept.x), y: operand(kept.normed, c.width),
+      statistics: kept.scale)
     attentionIn.forward(parameters, x: kept.normed, y: kept.qkv)
-    Rotary.forward(
-      operand(kept.qkv, c.queryWidth + 2 * c.keyWidth), heads: c.heads + c.keyValueHeads, headWidth: c.headWidth,
-      table: shared.angles, context: c.context, threads: threads)
+    let qkv = operand(kept.qkv, c.queryWidth + 2 * c.keyWidth)
+    let raw = operand(kept.raw, c.queryWidth + c.keyWidth)
+    for (first, width, weight) in headNorms {
+      HeadNorm.forward(
+        qkv.columns(first, count: width), headWidth: c.headWidth, w: parameters.weights + weight,
+        epsilon: c.normEpsilon, kept: raw.columns(first, count: width), threads: threads)
+    }
+    if c.kind == .llama {
+      Rotary.forward(
+        qkv, heads: c.heads + c.keyValueHeads, headWidth: c.headWidth, table: shared.angles, context: c.context,
+        threads: threads)
+    }
     attention.forward(
-      qkv: kept.qkv, output: kept.attended, lse: kept.lse, rows: rows, scratch: shared.attention)
+      qkv: kept.qkv, output: kept.attended, lse: kept.lse, rows: rows, scratch: shared.attention,
+      dropout: dropout(.weights, noise))
     attentionOut.forward(parameters, x: kept.attended, y: shared.delta)
-    RMSNorm.forward(
-      stream(kept.x), adding: delta, w: parameters.weights + norms.mlp, epsilon: c.epsilon, sum: stream(kept.x1),
-      y: operand(kept.normed1, c.width), scale: kept.scale1, threads: threads)
+    dropout(.attention, noise)?.apply(delta, threads: threads)
+    mlpNorm.forward(
+      parameters, stream(kept.x), adding: delta, sum: stream(kept.x1), y: operand(kept.normed1, c.width),
+      statistics: kept.scale1)
     mlpIn.forward(parameters, x: kept.normed1, y: kept.gu)
-    SwiGLU.forward(operand(kept.gu, 2 * c.inner), s: operand(shared.inner, c.inner), threads: threads)
-    mlpOut.forward(parameters, x: shared.inner, y: shared.delta)
   }
 
   /// Turns the gradient at the stream after this block (`shared.dx` and its operand) into the one before it.
-  func backward(_ parameters: borrowing Parameters, kept: Kept, shared: Shared, adds: Bool) {
+  /// - Parameters:
+  ///   - noise: that of forward.
+  ///   - again: whether all of `kept` but x is of another block by now, and is computed once more.
+  func backward(
+    _ parameters: borrowing Parameters, kept: Kept, shared: Shared, adds: Bool, noise: RandomStream?, again: Bool
+  ) {
+    if again { keep(parameters, x: kept.x, adding: false, kept: kept, shared: shared, noise: noise) }
     let rounded = precision == .bf16 ? operand(shared.dxOperand, c.width) : nil
-    mlpOut.backwardInput(parameters, dy: shared.dxOperand, dx: shared.dInner)
-    SwiGLU.backward(
-      operand(shared.dInner, c.inner), gu: operand(kept.gu, 2 * c.inner), s: operand(shared.inner, c.inner),
-      threads: threads)
-    mlpOut.backwardWeight(parameters, dy: shared.dxOperand, x: shared.inner, adds: adds)
+    let dMLP = gradient(at: .mlp, shared, noise)
+    mlpOut.backwardInput(parameters, dy: dMLP, dx: shared.dInner)
+    mlpOut.backwardBias(parameters, dy: dMLP, partial: shared.partial)
+    let dInner = operand(shared.dInner, c.inner)
+    switch c.kind {
+    case .llama:
+      SwiGLU.backward(
+        dInner, gu: operand(kept.gu, c.gateWidth), s: operand(shared.inner, c.inner), threads: threads)
+    case .gpt2:
+      GELU.backward(dInner, u: operand(kept.gu, c.gateWidth), s: operand(shared.inner, c.inner), threads: threads)
+    }
+    mlpOut.backwardWeight(parameters, dy: dMLP, x: shared.inner, adds: adds)
     mlpIn.backward(parameters, dy: kept.gu, x: kept.normed1, dx: shared.dNormed, adds: adds)
-    RMSNorm.backward(
-      operand(shared.dNormed, c.width), x: stream(kept.x1), w: parameters.weights + norms.mlp, scale: kept.scale1,
-      dx: stream(shared.dx), addsTo: true, operand: rounded, dw: parameters.gradients + norms.mlp,
-      partial: shared.partial, threads: threads)
-    attentionOut.backward(
-      parameters, dy: shared.dxOperand, x: kept.attended, dx: shared.dAttended, adds: adds)
+    mlpIn.backwardBias(parameters, dy: kept.gu, partial: shared.partial)
+    mlpNorm.backward(
+      parameters, operand(shared.dNormed, c.width), x: stream(kept.x1), statistics: kept.scale1,
+      dx: stream(shared.dx), addsTo: true, operand: rounded, partial: shared.partial)
+    let dAttention = gradient(at: .attention, shared, noise)
+    attentionOut.backward(parameters, dy: dAttention, x: kept.attended, dx: shared.dAttended, adds: adds)
+    attentionOut.backwardBias(parameters, dy: dAttention, partial: shared.partial)
     attention.backward(
       dOutput: shared.dAttended, qkv: kept.qkv, output: kept.attended, lse: kept.lse, dQKV: shared.dQKV,
-      angles: shared.angles, rows: rows, scratch: shared.attention)
+      angles: c.kind == .llama ? shared.angles : nil, rows: rows, scratch: shared.attention,
+      dropout: dropout(.weights, noise))
+    let dQKV = operand(shared.dQKV, c.queryWidth + 2 * c.keyWidth)
+    let raw = operand(kept.raw, c.queryWidth + c.keyWidth)
+    for (first, width, weight) in headNorms {
+      HeadNorm.backward(
+        dQKV.columns(first, count: width), x: raw.columns(first, count: width), headWidth: c.headWidth,
+        w: parameters.weights + weight, epsilon: c.normEpsilon, dw: parameters.gradients + weight,
+        partial: shared.partial, threads: threads)
+    }
     attentionIn.backward(parameters, dy: shared.dQKV, x: kept.normed, dx: shared.dNormed, adds: adds)
-    RMSNorm.backward(
-      operand(shared.dNormed, c.width), x: stream(kept.x), w: parameters.weights + norms.input, scale: kept.scale,
-      dx: stream(shared.dx), addsTo: true, operand: rounded, dw: parameters.gradients + norms.input,
-      partial: shared.partial, threads: threads)
+    attentionIn.backwardBias(parameters, dy: shared.dQKV, partial: shared.partial)
+    inputNorm.backward(
+      parameters, operand(shared.dNormed, c.width), x: stream(kept.x), statistics: kept.scale, dx: stream(shared.dx),
+      addsTo: true, operand: rounded, partial: shared.partial)
+  }
+
+  /// The gradient at what a branch gave, before elements of it were dropped.
+  private func gradient(at place: Place, _ shared: Shared, _ noise: RandomStream?) -> UnsafeMutableRawPointer {
+    guard let dropout = dropout(place, noise) else { return shared.dxOperand }
+    dropout.apply(stream(shared.dx), into: operand(shared.dBranch, c.width), threads: threads)
+    return shared.dBranch
   }
 }

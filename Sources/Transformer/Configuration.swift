@@ -1,8 +1,17 @@
 // The network's shape.
 import Kernels
 
-/// A Llama-style network: embedding, blocks of attention and SwiGLU, final norm, an unembedding a head.
+/// A network: embedding, blocks of attention and MLP, final norm, an unembedding a head.
 package struct Configuration: Sendable, Equatable {
+  /// How it is built.
+  package enum Kind: Sendable, Equatable {
+    /// RMSNorm, rotary positions, SwiGLU, no biases (Touvron et al. 2023).
+    case llama
+    /// LayerNorm, learned absolute positions, GELU, biases on all linear layers but unembeddings (Radford et al. 2019).
+    case gpt2
+  }
+
+  package var kind: Kind
   /// Number of tokens: V.
   package var vocabulary: Int
   /// Blocks from the embedding to the first head: all that inference needs.
@@ -11,13 +20,19 @@ package struct Configuration: Sendable, Equatable {
   package var width: Int
   package var heads: Int
   package var keyValueHeads: Int
-  /// Inner width of SwiGLU.
+  /// Inner width of the MLP.
   package var inner: Int
   /// Positions in a row: T.
   package var context: Int
   /// Whether the first head's unembedding is the embedding.
   package var isTied: Bool
   package var ropeTheta: Double
+  /// Whether queries and keys go through an RMSNorm a head before they are turned.
+  package var hasHeadNorms: Bool
+  /// Probability that an element is dropped while training: of embeddings, attention weights and what branches add.
+  package var dropout: Float
+  /// Whether backward computes each block again from its input, so that nothing else is kept.
+  package var recomputesBlocks: Bool
   /// What the network is trained to predict, in order; the first is the one that a tied embedding serves.
   package var objectives: [Objective]
   /// How the heads for tokens further ahead are built; nil where there are none.
@@ -25,7 +40,8 @@ package struct Configuration: Sendable, Equatable {
 
   package init(
     vocabulary: Int, blocks: Int, width: Int, heads: Int, keyValueHeads: Int, inner: Int, context: Int, isTied: Bool,
-    ropeTheta: Double, objectives: [Objective], multiToken: MultiToken? = nil
+    ropeTheta: Double, objectives: [Objective], multiToken: MultiToken? = nil, kind: Kind = .llama,
+    hasHeadNorms: Bool = false, dropout: Float = 0, recomputesBlocks: Bool = false
   ) {
     self.vocabulary = vocabulary
     self.blocks = blocks
@@ -38,6 +54,10 @@ package struct Configuration: Sendable, Equatable {
     self.ropeTheta = ropeTheta
     self.objectives = objectives
     self.multiToken = multiToken
+    self.kind = kind
+    self.hasHeadNorms = hasHeadNorms
+    self.dropout = dropout
+    self.recomputesBlocks = recomputesBlocks
   }
 
   /// The objectives that each stream of hidden states serves, as indices: the trunk's own first, then an MTP head each.
@@ -50,6 +70,10 @@ package struct Configuration: Sendable, Equatable {
   /// Width of all queries, and of all keys (or values) of a position.
   package var queryWidth: Int { heads * headWidth }
   package var keyWidth: Int { keyValueHeads * headWidth }
+  /// Width of what goes into the MLP's activation: gate and value, or the value alone.
+  package var gateWidth: Int { kind == .llama ? 2 * inner : inner }
+  /// ε of every norm: 1e-5 where GPT-2's LayerNorm has it.
+  package var normEpsilon: Float { kind == .gpt2 ? 1e-5 : epsilon }
   /// ε of every RMSNorm.
   package var epsilon: Float { 1e-6 }
 
@@ -66,7 +90,7 @@ package struct Configuration: Sendable, Equatable {
         + "context \(context)")
     try require(width % heads == 0, "\(heads) heads do not divide a width of \(width)")
     try require(
-      headWidth % 2 == 0,
+      kind == .gpt2 || headWidth % 2 == 0,
       "rotary positions turn pairs: the width of a head must be even, and \(width) / \(heads) = \(headWidth) is odd")
     try require(heads % keyValueHeads == 0, "\(keyValueHeads) key/value heads do not divide \(heads) heads")
     let further = streams.count - 1
@@ -75,6 +99,9 @@ package struct Configuration: Sendable, Equatable {
         || (multiToken != nil && objectives[0] == .nextToken(NextToken())
           && (blocks > 1 || multiToken == .sequential)),
       "MTP heads need an NTP head beside them and, when parallel, at least one block of trunk below")
+    try require(
+      kind == .llama || !hasHeadNorms, "norms of queries and keys belong to Llama-style networks, and this one is gpt2")
+    try require(dropout >= 0 && dropout < 1, "a dropout of \(dropout) leaves nothing: it must be from 0 to below 1")
     try require(!objectives.isEmpty, "a network needs something to predict: at least one objective")
   }
 }

@@ -12,9 +12,10 @@ package struct Decoder: ~Copyable {
   private let normed: UnsafeMutablePointer<Float>  // [d]
   private let qkv: UnsafeMutablePointer<Float>  // [queries + 2 keys]
   private let attended: UnsafeMutablePointer<Float>  // [queries]
-  private let gu: UnsafeMutablePointer<Float>  // [2 inner]
+  private let gu: UnsafeMutablePointer<Float>  // [gates]
   private let inner: UnsafeMutablePointer<Float>  // [inner]
   private let scores: UnsafeMutablePointer<Float>  // [heads, T]
+  private let statistics: UnsafeMutablePointer<Float>  // of one row
   private let angles: UnsafeMutablePointer<Float>
   /// The tokens that are kept, oldest first: at most T.
   private var tokens: [Int32] = []
@@ -29,9 +30,10 @@ package struct Decoder: ~Copyable {
     let normed = plan.place(c.width, width: 4)
     let qkv = plan.place(c.queryWidth + 2 * c.keyWidth, width: 4)
     let attended = plan.place(c.queryWidth, width: 4)
-    let gu = plan.place(2 * c.inner, width: 4)
+    let gu = plan.place(c.gateWidth, width: 4)
     let inner = plan.place(c.inner, width: 4)
     let scores = plan.place(c.heads * c.context, width: 4)
+    let statistics = plan.place(Norm.statistics(c), width: 4)
     let angles = plan.place(c.context * c.headWidth, width: 4)
     let storage = try Storage(bytes: plan.bytes)
     let base = storage.base
@@ -46,6 +48,7 @@ package struct Decoder: ~Copyable {
     self.gu = floats(gu)
     self.inner = floats(inner)
     self.scores = floats(scores)
+    self.statistics = floats(statistics)
     self.angles = floats(angles)
     self.storage = storage
     Rotary.fill(self.angles, context: c.context, headWidth: c.headWidth, theta: c.ropeTheta)
@@ -74,12 +77,22 @@ package struct Decoder: ~Copyable {
     let plan = model.parameters.plan
     let position = tokens.count
     x.update(from: parameters + plan.embedding + Int(token) * c.width, count: c.width)
+    if let positions = plan.positions {
+      Embedding.addPositions(parameters + positions + position * c.width, context: 1, x: row(x, c.width), threads: 1)
+    }
     for (index, block) in plan.blocks.enumerated() {
-      norm(parameters + block.inputNorm)
+      norm(model, block.inputNorm)
       multiply(model, block.attentionIn, rows: c.queryWidth + 2 * c.keyWidth, columns: c.width, normed, into: qkv)
-      Rotary.forward(
-        row(qkv, c.queryWidth + 2 * c.keyWidth), heads: c.heads + c.keyValueHeads, headWidth: c.headWidth,
-        table: angles, context: c.context, position: position, threads: 1)
+      for (first, width, weight) in block.headNorms?.columns(c) ?? [] {
+        HeadNorm.forward(
+          row(qkv + first, width), headWidth: c.headWidth, w: parameters + weight, epsilon: c.normEpsilon, kept: nil,
+          threads: 1)
+      }
+      if c.kind == .llama {
+        Rotary.forward(
+          row(qkv, c.queryWidth + 2 * c.keyWidth), heads: c.heads + c.keyValueHeads, headWidth: c.headWidth,
+          table: angles, context: c.context, position: position, threads: 1)
+      }
       let first = index * c.context * c.keyWidth
       (keys + first + position * c.keyWidth).update(from: qkv + c.queryWidth, count: c.keyWidth)
       (values + first + position * c.keyWidth).update(from: qkv + c.queryWidth + c.keyWidth, count: c.keyWidth)
@@ -87,12 +100,15 @@ package struct Decoder: ~Copyable {
         q: qkv, keys: keys + first, values: values + first, count: position + 1, heads: c.heads,
         groups: c.keyValueHeads, headWidth: c.headWidth, output: attended, scores: scores, capacity: c.context)
       multiply(model, block.attentionOut, rows: c.width, columns: c.queryWidth, attended, into: x, adds: true)
-      norm(parameters + block.mlpNorm)
-      multiply(model, block.mlpIn, rows: 2 * c.inner, columns: c.width, normed, into: gu)
-      SwiGLU.forward(row(gu, 2 * c.inner), s: row(inner, c.inner), threads: 1)
+      norm(model, block.mlpNorm)
+      multiply(model, block.mlpIn, rows: c.gateWidth, columns: c.width, normed, into: gu)
+      switch c.kind {
+      case .llama: SwiGLU.forward(row(gu, c.gateWidth), s: row(inner, c.inner), threads: 1)
+      case .gpt2: GELU.forward(row(gu, c.gateWidth), s: row(inner, c.inner), threads: 1)
+      }
       multiply(model, block.mlpOut, rows: c.width, columns: c.inner, inner, into: x, adds: true)
     }
-    norm(parameters + plan.finalNorm)
+    norm(model, plan.finalNorm)
     tokens.append(token)
   }
 
@@ -100,19 +116,21 @@ package struct Decoder: ~Copyable {
     Matrix(base, rows: 1, columns: columns)
   }
 
-  private func norm(_ w: UnsafePointer<Float>) {
-    var scale: Float = 0
-    RMSNorm.forward(
-      row(x, c.width), adding: nil, w: w, epsilon: c.epsilon, sum: row(x, c.width), y: row(normed, c.width),
-      scale: &scale, threads: 1)
+  private func norm(_ model: borrowing Transformer, _ affine: Affine) {
+    Norm(c, at: affine, threads: 1).forward(
+      model.parameters, row(x, c.width), adding: nil, sum: row(x, c.width), y: row(normed, c.width),
+      statistics: statistics)
   }
 
   private func multiply(
-    _ model: borrowing Transformer, _ offset: Int, rows: Int, columns: Int, _ x: UnsafePointer<Float>,
+    _ model: borrowing Transformer, _ affine: Affine, rows: Int, columns: Int, _ x: UnsafePointer<Float>,
     into y: UnsafeMutablePointer<Float>, adds: Bool = false
   ) {
     let weights = Matrix(
-      model.parameters.operand(offset), rows: rows, columns: columns, precision: model.precision)
+      model.parameters.operand(affine.weight), rows: rows, columns: columns, precision: model.precision)
     MatrixVector.multiply(weights, x, into: y, adds: adds, threads: model.threads)
+    if let bias = affine.bias {
+      Embedding.addPositions(model.parameters.weights + bias, context: 1, x: row(y, rows), threads: 1)
+    }
   }
 }

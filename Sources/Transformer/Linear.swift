@@ -1,11 +1,13 @@
-// One weight matrix and its products.
-//   y = x · Wᵀ;   dx = dy · W,   dW (+)= dyᵀ · x
+// One weight matrix and its products, with a bias where the network has them.
+//   y = x · Wᵀ (+ b);   dx = dy · W,   dW (+)= dyᵀ · x,   db += Σ_t dy
 // Letters: x [M, in], W [out, in], y [M, out].
 import Kernels
 
 struct Linear {
-  /// Elements from the start of the parameters.
-  let offset: Int
+  private let affine: Affine
+  /// dy [M, out], without its place.
+  private let gradient: (rows: Int, out: Int, operand: ProductShape.Operand)
+  private let threads: Int
   private let forwardProduct: Product
   /// dx, dW written over, dW added to; nil where nothing is trained.
   private let backwardProducts: (input: Product, weight: Product, weightAdding: Product)?
@@ -14,22 +16,25 @@ struct Linear {
   ///   - y: precision of the output, and its stride where that is not `out`.
   ///   - dy: how the gradient at y lies in memory.
   init(
-    offset: Int, rows: Int, out: Int, in width: Int, precision: Precision, y: ProductShape.Operand? = nil,
+    at affine: Affine, rows: Int, out: Int, in width: Int, precision: Precision, y: ProductShape.Operand? = nil,
     dy: ProductShape.Operand? = nil, isTrained: Bool, products: Products
   ) throws(ProductError) {
     typealias Operand = ProductShape.Operand
-    self.offset = offset
+    self.affine = affine
+    threads = products.threads
     let x = Operand(stride: width, precision: precision)
     let w = Operand(stride: width, precision: precision)
     let y = y ?? Operand(stride: out, precision: precision)
     forwardProduct = try products[
       ProductShape(
-        m: rows, n: out, k: width, a: x, b: Operand(stride: width, precision: precision, isTransposed: true), c: y)]
+        m: rows, n: out, k: width, a: x, b: Operand(stride: width, precision: precision, isTransposed: true), c: y,
+        hasBias: affine.bias != nil)]
+    let dy = dy ?? Operand(stride: out, precision: precision)
+    gradient = (rows, out, dy)
     guard isTrained else {
       backwardProducts = nil
       return
     }
-    let dy = dy ?? Operand(stride: out, precision: precision)
     let dyTransposed = Operand(stride: dy.stride, precision: dy.precision, isTransposed: true)
     let dw = Operand(stride: width, precision: .fp32)
     backwardProducts = (
@@ -41,7 +46,9 @@ struct Linear {
   }
 
   func forward(_ parameters: borrowing Parameters, x: UnsafeMutableRawPointer, y: UnsafeMutableRawPointer) {
-    forwardProduct(x, parameters.operand(offset), into: y)
+    forwardProduct(
+      x, parameters.operand(affine.weight), into: y,
+      bias: affine.bias.map { UnsafeMutableRawPointer(parameters.weights + $0) })
   }
 
   /// dx and dW.
@@ -56,14 +63,27 @@ struct Linear {
 
   /// dx alone: where x is only made again from what dx tells.
   func backwardInput(_ parameters: borrowing Parameters, dy: UnsafeMutableRawPointer, dx: UnsafeMutableRawPointer) {
-    gradients.input(dy, parameters.operand(offset), into: dx)
+    gradients.input(dy, parameters.operand(affine.weight), into: dx)
   }
 
   func backwardWeight(
     _ parameters: borrowing Parameters, dy: UnsafeMutableRawPointer, x: UnsafeMutableRawPointer, adds: Bool
   ) {
-    let dw = UnsafeMutableRawPointer(parameters.gradients + offset)
+    let dw = UnsafeMutableRawPointer(parameters.gradients + affine.weight)
     if adds { gradients.weightAdding(dy, x, into: dw) } else { gradients.weight(dy, x, into: dw) }
+  }
+
+  /// db, added to what is there; nothing where there is no bias.
+  /// - Parameter partial: [threads, out] floats of room.
+  func backwardBias(
+    _ parameters: borrowing Parameters, dy: UnsafeMutableRawPointer, partial: UnsafeMutablePointer<Float>
+  ) {
+    guard let bias = affine.bias else { return }
+    Bias.backward(
+      Matrix(
+        dy, rows: gradient.rows, columns: gradient.out, stride: gradient.operand.stride,
+        precision: gradient.operand.precision),
+      db: parameters.gradients + bias, partial: partial, threads: threads)
   }
 
   private var gradients: (input: Product, weight: Product, weightAdding: Product) {

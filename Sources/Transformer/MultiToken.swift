@@ -18,22 +18,22 @@ struct MultiTokenHead {
 
   /// How a sequential head takes in the stream before it and the next token's embedding.
   struct Joint: Sendable {
-    var hiddenNorm: Int
-    var embeddingNorm: Int
+    var hiddenNorm: Affine
+    var embeddingNorm: Affine
     /// M_k [d, 2d].
-    var projection: Int
+    var projection: Affine
   }
 
   /// What its forward leaves for its backward.
   struct Kept {
     let block: Block.Kept
     let stream: UnsafeMutablePointer<Float>  // [M, d] after the block: hᵏ
-    let finalScale: UnsafeMutablePointer<Float>  // [M] of the final norm
+    let finalScale: UnsafeMutablePointer<Float>  // the final norm's statistics
     let hidden: UnsafeMutableRawPointer  // E [M, d] after the final norm
     let joined: UnsafeMutableRawPointer  // E [M, 2d] sequential: both norms' outputs beside each other
     let embedded: UnsafeMutablePointer<Float>  // [M, d] sequential: Emb(x[t+k])
-    let hiddenScale: UnsafeMutablePointer<Float>  // [M] sequential
-    let embeddingScale: UnsafeMutablePointer<Float>  // [M] sequential
+    let hiddenScale: UnsafeMutablePointer<Float>  // sequential: that norm's statistics
+    let embeddingScale: UnsafeMutablePointer<Float>  // sequential: that norm's statistics
   }
 
   /// Memory that all heads share.
@@ -44,27 +44,29 @@ struct MultiTokenHead {
     let dEmbedded: UnsafeMutablePointer<Float>  // [M, d] sequential
   }
 
-  let offsets: Offsets
   let block: Block
-  /// M_k; nil where heads are parallel.
-  let projection: Linear?
+  /// What only sequential heads have.
+  let joint: (hiddenNorm: Norm, embeddingNorm: Norm, projection: Linear)?
 
   init(
-    _ configuration: Configuration, at offsets: Offsets, attention: Attention, rows: Int, precision: Precision,
+    _ configuration: Configuration, at offsets: Offsets, number: Int, attention: Attention, rows: Int,
+    precision: Precision,
     isTrained: Bool, products: Products
   ) throws(ProductError) {
-    self.offsets = offsets
     block = try Block(
-      configuration, at: offsets.block, attention: attention, rows: rows, precision: precision, isTrained: isTrained,
+      configuration, at: offsets.block, number: number, attention: attention, rows: rows, precision: precision,
+      isTrained: isTrained,
       products: products)
     if let joint = offsets.joint {
-      projection = try Linear(
-        offset: joint.projection, rows: rows * configuration.context, out: configuration.width,
+      let projection = try Linear(
+        at: joint.projection, rows: rows * configuration.context, out: configuration.width,
         in: 2 * configuration.width, precision: precision,
         y: ProductShape.Operand(stride: configuration.width, precision: .fp32), isTrained: isTrained,
         products: products)
+      func norm(_ affine: Affine) -> Norm { Norm(configuration, at: affine, threads: products.threads) }
+      self.joint = (norm(joint.hiddenNorm), norm(joint.embeddingNorm), projection)
     } else {
-      projection = nil
+      joint = nil
     }
   }
 }

@@ -5,81 +5,126 @@ import Kernels
 /// Where every tensor lies in a block of parameters.
 package struct ParameterPlan: Sendable {
   package struct Tensor: Sendable, Equatable {
-    /// Its Hugging Face Llama name with `/` for `.`.
+    /// What it is before the first step.
+    package enum Start: Sendable, Equatable {
+      /// Normal, of the deviation asked for; `residual`: what a branch adds to the stream, and may begin smaller.
+      case normal, residual
+      case ones, zeros
+    }
+
+    /// Its Hugging Face name with `/` for `.`: Llama's (`model/layers/0/mlp/up_proj/weight`), or GPT-2's
+    /// (`transformer/h/0/mlp/c_fc/weight`, though always `[out, in]`, where transformers' Conv1D has `[in, out]`). Heads
+    /// are `lm_head` and `top_head`; MTP head n has the names of a block, and `hnorm`, `enorm`, `eh_proj`, below
+    /// `mtp/heads/(n − 2)`.
     package var path: String
-    /// Row-major; `[out, in]` for a matrix, `[d]` for a norm.
+    /// Row-major; `[out, in]` for a matrix, `[context, width]` for positions, `[d]` for a norm or a bias.
     package var shape: [Int]
     /// Elements from the start of the block.
     package var offset: Int
+    package var start: Start
 
     package var count: Int { shape.reduce(1, *) }
+    /// Positions count as one; norms and biases do not.
     package var isMatrix: Bool { shape.count > 1 }
   }
 
   /// Offsets of one block's tensors, in elements.
   struct Block: Sendable {
-    var inputNorm: Int
+    var inputNorm: Affine
     /// [queries; keys; values] as one matrix.
-    var attentionIn: Int
-    var attentionOut: Int
-    var mlpNorm: Int
-    /// [gate; up] as one matrix.
-    var mlpIn: Int
-    var mlpOut: Int
+    var attentionIn: Affine
+    /// Of queries and keys, where they are normed.
+    var headNorms: HeadNorms?
+    var attentionOut: Affine
+    var mlpNorm: Affine
+    /// Llama: [gate; up] as one matrix.
+    var mlpIn: Affine
+    var mlpOut: Affine
+  }
+
+  struct HeadNorms: Sendable {
+    var queries: Int
+    var keys: Int
+
+    /// First column among queries, keys and values, number of columns, and place of the weight.
+    func columns(_ c: Configuration) -> [(first: Int, width: Int, weight: Int)] {
+      [(0, c.queryWidth, queries), (c.queryWidth, c.keyWidth, keys)]
+    }
   }
 
   package private(set) var tensors: [Tensor] = []
   /// Elements of a block, gaps for alignment included.
   package private(set) var count = 0
   let embedding: Int
+  /// [T, d], where positions are learned.
+  let positions: Int?
   let blocks: [Block]
   /// One a head beyond the first.
   let multiToken: [MultiTokenHead.Offsets]
-  let finalNorm: Int
+  let finalNorm: Affine
   /// The unembeddings of all heads, one below the other.
   let unembedding: Int
 
   package init(_ configuration: Configuration) {
     let c = configuration
+    let names = TensorNames(c.kind)
     var tensors: [Tensor] = []
     var count = 0
     /// Tensors that form one matrix together: no gap between them.
-    func place(_ parts: [(String, [Int])]) -> Int {
-      let start = count
+    func place(_ parts: [(String, [Int])], start: Tensor.Start = .normal) -> Int {
+      let first = count
       for (path, shape) in parts {
-        tensors.append(Tensor(path: path, shape: shape, offset: count))
+        tensors.append(Tensor(path: path, shape: shape, offset: count, start: start))
         count += shape.reduce(1, *)
       }
       count = (count + 15) / 16 * 16
-      return start
+      return first
     }
-    let embeddingTensor = ("model/embed_tokens/weight", [c.vocabulary, c.width])
+    /// A weight of several tensors below each other, with a bias where the network has them.
+    func linear(_ names: [String], out: [Int], in width: Int, start: Tensor.Start = .normal) -> Affine {
+      let weight = place(zip(names, out).map { ("\($0)/weight", [$1, width]) }, start: start)
+      guard c.kind == .gpt2 else { return Affine(weight: weight) }
+      return Affine(weight: weight, bias: place(zip(names, out).map { ("\($0)/bias", [$1]) }, start: .zeros))
+    }
+    func norm(_ name: String) -> Affine {
+      let weight = place([("\(name)/weight", [c.width])], start: .ones)
+      guard c.kind == .gpt2 else { return Affine(weight: weight) }
+      return Affine(weight: weight, bias: place([("\(name)/bias", [c.width])], start: .zeros))
+    }
+    let embeddingTensor = ("\(names.embedding)/weight", [c.vocabulary, c.width])
     var embedding = c.isTied ? 0 : place([embeddingTensor])
+    positions = c.kind == .gpt2 ? place([("\(names.positions)/weight", [c.context, c.width])]) : nil
     func block(_ layer: String) -> Block {
-      func path(_ name: String) -> String { "\(layer)/\(name)/weight" }
+      func path(_ name: String) -> String { "\(layer)/\(name)" }
+      let parts = names.block
+      let inputNorm = norm(path(parts.inputNorm))
+      let (queries, keys) = (c.queryWidth, c.keyWidth)
+      let attentionIn = linear(
+        parts.attentionIn.map(path), out: parts.attentionIn.count == 1 ? [queries + 2 * keys] : [queries, keys, keys],
+        in: c.width)
+      let headNorms =
+        c.hasHeadNorms
+        ? HeadNorms(
+          queries: place([(path("self_attn/q_norm/weight"), [c.headWidth])], start: .ones),
+          keys: place([(path("self_attn/k_norm/weight"), [c.headWidth])], start: .ones)) : nil
       return Block(
-        inputNorm: place([(path("input_layernorm"), [c.width])]),
-        attentionIn: place([
-          (path("self_attn/q_proj"), [c.queryWidth, c.width]), (path("self_attn/k_proj"), [c.keyWidth, c.width]),
-          (path("self_attn/v_proj"), [c.keyWidth, c.width]),
-        ]),
-        attentionOut: place([(path("self_attn/o_proj"), [c.width, c.queryWidth])]),
-        mlpNorm: place([(path("post_attention_layernorm"), [c.width])]),
-        mlpIn: place([(path("mlp/gate_proj"), [c.inner, c.width]), (path("mlp/up_proj"), [c.inner, c.width])]),
-        mlpOut: place([(path("mlp/down_proj"), [c.width, c.inner])]))
+        inputNorm: inputNorm, attentionIn: attentionIn, headNorms: headNorms,
+        attentionOut: linear([path(parts.attentionOut)], out: [c.width], in: queries, start: .residual),
+        mlpNorm: norm(path(parts.mlpNorm)),
+        mlpIn: linear(parts.mlpIn.map(path), out: parts.mlpIn.map { _ in c.inner }, in: c.width),
+        mlpOut: linear([path(parts.mlpOut)], out: [c.width], in: c.inner, start: .residual))
     }
-    blocks = (0..<c.blocks).map { block("model/layers/\($0)") }
+    blocks = (0..<c.blocks).map { block("\(names.layers)/\($0)") }
     multiToken = (0..<c.streams.count - 1).map { index in
       let layer = "mtp/heads/\(index)"
       guard c.multiToken == .sequential else { return MultiTokenHead.Offsets(block: block(layer), joint: nil) }
       return MultiTokenHead.Offsets(
         block: block(layer),
         joint: MultiTokenHead.Joint(
-          hiddenNorm: place([("\(layer)/hnorm/weight", [c.width])]),
-          embeddingNorm: place([("\(layer)/enorm/weight", [c.width])]),
-          projection: place([("\(layer)/eh_proj/weight", [c.width, 2 * c.width])])))
+          hiddenNorm: norm("\(layer)/hnorm"), embeddingNorm: norm("\(layer)/enorm"),
+          projection: linear(["\(layer)/eh_proj"], out: [c.width], in: 2 * c.width)))
     }
-    finalNorm = place([("model/norm/weight", [c.width])])
+    finalNorm = norm(names.finalNorm)
     // A tied embedding stands where its head's unembedding would, so that all heads stay one matrix.
     var heads = c.streams[0].map { ("\(c.objectives[$0].tensorName)/weight", [c.vocabulary, c.width]) }
     if c.isTied { heads[0] = embeddingTensor }
@@ -161,16 +206,18 @@ package struct Parameters: ~Copyable {
     if let rounded { Kernels.Block.round(weights, into: rounded, count: plan.count, threads: threads) }
   }
 
-  /// Normal weights of the given deviation, norms 1.
-  package func initialize(seed: UInt64, deviation: Double, threads: Int) {
+  /// Normal weights of the given deviation, norms 1, biases 0.
+  /// - Parameter residualScale: what the deviation of the branches' last matrices is multiplied with.
+  package func initialize(seed: UInt64, deviation: Double, residualScale: Double = 1, threads: Int) {
     for tensor in plan.tensors {
       let w = weights + tensor.offset
-      if tensor.isMatrix {
+      switch tensor.start {
+      case .normal, .residual:
         Kernels.Block.fillNormal(
-          w, count: tensor.count, deviation: deviation,
+          w, count: tensor.count, deviation: deviation * (tensor.start == .residual ? residualScale : 1),
           random: RandomStream(seed: seed, purpose: "weights \(tensor.path)"), threads: threads)
-      } else {
-        w.update(repeating: 1, count: tensor.count)
+      case .ones: w.update(repeating: 1, count: tensor.count)
+      case .zeros: w.update(repeating: 0, count: tensor.count)
       }
     }
     roundOperands(threads: threads)

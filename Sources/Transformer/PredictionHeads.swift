@@ -64,7 +64,7 @@ struct PredictionHeads {
     self.chunks = chunks
     func linear(_ rows: Int) throws(ProductError) -> Linear {
       try Linear(
-        offset: offset, rows: rows, out: out, in: configuration.width, precision: precision,
+        at: Affine(weight: offset), rows: rows, out: out, in: configuration.width, precision: precision,
         y: ProductShape.Operand(stride: chunks.stride, precision: .fp32),
         // dz is packed to the front of each row of logits.
         dy: ProductShape.Operand(stride: chunks.stride * 4 / precision.bytes, precision: precision),

@@ -17,15 +17,17 @@ extension Transformer {
   private var rounded: Matrix? { precision == .bf16 ? operand(activations.shared.dxOperand) : nil }
 
   /// What all heads lose, and with `factors` the gradient at the stream that the trunk's backward begins with.
-  func runHeads(_ batch: TokenRows, factors: [Float]?, adds: Bool) -> [LossSum] {
+  func runHeads(
+    _ batch: TokenRows, factors: [Float]?, adds: Bool, noise: RandomStream? = nil
+  ) -> [LossSum] {
     var sums = [LossSum](repeating: LossSum(), count: configuration.objectives.count)
     predict(
       0, hidden: activations.hidden, dHidden: activations.dHidden, factors: factors, adds: adds, into: &sums)
     switch configuration.multiToken {
     case nil:
       if factors != nil { backwardFinalNorm(addsTo: false) }
-    case .parallel: runParallel(batch, factors: factors, adds: adds, into: &sums)
-    case .sequential: runSequential(batch, factors: factors, adds: adds, into: &sums)
+    case .parallel: runParallel(batch, factors: factors, adds: adds, noise: noise, into: &sums)
+    case .sequential: runSequential(batch, factors: factors, adds: adds, noise: noise, into: &sums)
     }
     return sums
   }
@@ -53,41 +55,43 @@ extension Transformer {
     _ dHidden: UnsafeMutableRawPointer, x: UnsafeMutablePointer<Float>, scale: UnsafePointer<Float>, addsTo: Bool
   ) {
     let shared = activations.shared
-    RMSNorm.backward(
-      operand(dHidden), x: stream(x), w: parameters.weights + parameters.plan.finalNorm, scale: scale,
-      dx: stream(shared.dx), addsTo: addsTo, operand: rounded, dw: parameters.gradients + parameters.plan.finalNorm,
-      partial: shared.partial, threads: threads)
+    finalNorm.backward(
+      parameters, operand(dHidden), x: stream(x), statistics: scale, dx: stream(shared.dx), addsTo: addsTo,
+      operand: rounded, partial: shared.partial)
   }
 
   /// After a head's block: its stream and its hidden states.
   private func forwardFinalNorm(_ kept: MultiTokenHead.Kept) {
-    RMSNorm.forward(
-      stream(kept.block.x1), adding: operand(activations.shared.delta),
-      w: parameters.weights + parameters.plan.finalNorm, epsilon: configuration.epsilon, sum: stream(kept.stream),
-      y: operand(kept.hidden), scale: kept.finalScale, threads: threads)
+    finalNorm.forward(
+      parameters, stream(kept.block.x1), adding: operand(activations.shared.delta), sum: stream(kept.stream),
+      y: operand(kept.hidden), statistics: kept.finalScale)
   }
 
   // MARK: Parallel
 
-  private func runParallel(_ batch: TokenRows, factors: [Float]?, adds: Bool, into sums: inout [LossSum]) {
+  private func runParallel(
+    _ batch: TokenRows, factors: [Float]?, adds: Bool, noise: RandomStream?, into sums: inout [LossSum]
+  ) {
     let shared = activations.shared
     let further = activations.multiTokenShared
     let last = blocks.count - 1
     if factors != nil {
       backwardFinalNorm(addsTo: false)
-      blocks[last].backward(parameters, kept: activations.blocks[last], shared: shared, adds: adds)
+      blocks[last].backward(
+        parameters, kept: activations.blocks[last], shared: shared, adds: adds, noise: noise, again: false)
       further.carried.update(from: shared.dx, count: positions * configuration.width)
     }
     for (index, head) in multiTokenHeads.enumerated() {
       let kept = activations.multiToken[index]
       head.block.forward(
-        parameters, x: activations.blocks[last].x, adding: false, kept: kept.block, shared: shared)
+        parameters, x: activations.blocks[last].x, adding: false, kept: kept.block, shared: shared, noise: noise)
       forwardFinalNorm(kept)
       predict(
         index + 1, hidden: kept.hidden, dHidden: further.dHidden, factors: factors, adds: true, into: &sums)
       guard factors != nil else { continue }
       backwardFinalNorm(further.dHidden, x: kept.stream, scale: kept.finalScale, addsTo: false)
-      head.block.backward(parameters, kept: kept.block, shared: shared, adds: adds)
+      head.block.backward(
+        parameters, kept: kept.block, shared: shared, adds: adds, noise: noise, again: false)
       let isLast = index == multiTokenHeads.count - 1
       StreamSum.add(
         stream(further.carried), stream(shared.dx), into: stream(isLast ? shared.dx : further.carried),
@@ -97,8 +101,10 @@ extension Transformer {
 
   // MARK: Sequential
 
-  private func runSequential(_ batch: TokenRows, factors: [Float]?, adds: Bool, into sums: inout [LossSum]) {
-    for index in multiTokenHeads.indices { forwardSequential(index, batch) }
+  private func runSequential(
+    _ batch: TokenRows, factors: [Float]?, adds: Bool, noise: RandomStream?, into sums: inout [LossSum]
+  ) {
+    for index in multiTokenHeads.indices { forwardSequential(index, batch, noise) }
     let further = activations.multiTokenShared
     for index in multiTokenHeads.indices.reversed() {
       let kept = activations.multiToken[index]
@@ -107,7 +113,8 @@ extension Transformer {
       guard factors != nil else { continue }
       let isDeepest = index == multiTokenHeads.count - 1
       backwardFinalNorm(further.dHidden, x: kept.stream, scale: kept.finalScale, addsTo: !isDeepest)
-      backwardSequential(index, batch, adds: adds)
+      backwardSequential(
+        index, batch, adds: adds, noise: noise, again: configuration.recomputesBlocks && !isDeepest)
     }
     if factors != nil { backwardFinalNorm(addsTo: true) }
   }
@@ -117,52 +124,50 @@ extension Transformer {
     index == 0 ? activations.final : activations.multiToken[index - 1].stream
   }
 
-  private func forwardSequential(_ index: Int, _ batch: TokenRows) {
+  private func forwardSequential(_ index: Int, _ batch: TokenRows, _ noise: RandomStream?) {
     let head = multiTokenHeads[index]
     let kept = activations.multiToken[index]
-    guard let joint = head.offsets.joint, let projection = head.projection else {
-      preconditionFailure("a sequential head has a projection")
-    }
+    guard let joint = head.joint else { preconditionFailure("a sequential head has a projection") }
     let width = configuration.width
     let joined = operand(kept.joined, columns: 2 * width)
     let h = stream(before(index))
-    RMSNorm.forward(
-      h, adding: nil, w: parameters.weights + joint.hiddenNorm, epsilon: configuration.epsilon, sum: h,
-      y: joined.columns(0, count: width), scale: kept.hiddenScale, threads: threads)
+    joint.hiddenNorm.forward(
+      parameters, h, adding: nil, sum: h, y: joined.columns(0, count: width), statistics: kept.hiddenScale)
     Embedding.forward(
       parameters.weights + parameters.plan.embedding, tokens: batch.tokens + index + 1, context: batch.context,
       stride: batch.stride, x: stream(kept.embedded), threads: threads)
-    RMSNorm.forward(
-      stream(kept.embedded), adding: nil, w: parameters.weights + joint.embeddingNorm, epsilon: configuration.epsilon,
-      sum: stream(kept.embedded), y: joined.columns(width, count: width), scale: kept.embeddingScale, threads: threads)
-    projection.forward(parameters, x: kept.joined, y: UnsafeMutableRawPointer(kept.block.x))
+    embeddingDropout(depth: index + 1, noise)?.apply(stream(kept.embedded), threads: threads)
+    joint.embeddingNorm.forward(
+      parameters, stream(kept.embedded), adding: nil, sum: stream(kept.embedded),
+      y: joined.columns(width, count: width), statistics: kept.embeddingScale)
+    joint.projection.forward(parameters, x: kept.joined, y: UnsafeMutableRawPointer(kept.block.x))
     head.block.forward(
-      parameters, x: kept.block.x, adding: false, kept: kept.block, shared: activations.shared)
+      parameters, x: kept.block.x, adding: false, kept: kept.block, shared: activations.shared, noise: noise)
     forwardFinalNorm(kept)
   }
 
-  private func backwardSequential(_ index: Int, _ batch: TokenRows, adds: Bool) {
+  private func backwardSequential(
+    _ index: Int, _ batch: TokenRows, adds: Bool, noise: RandomStream?, again: Bool
+  ) {
     let head = multiTokenHeads[index]
     let kept = activations.multiToken[index]
     let shared = activations.shared
     let further = activations.multiTokenShared
-    guard let joint = head.offsets.joint, let projection = head.projection else {
-      preconditionFailure("a sequential head has a projection")
-    }
+    guard let joint = head.joint else { preconditionFailure("a sequential head has a projection") }
     let width = configuration.width
-    head.block.backward(parameters, kept: kept.block, shared: shared, adds: adds)
-    projection.backward(parameters, dy: shared.dxOperand, x: kept.joined, dx: further.dJoined, adds: adds)
+    head.block.backward(parameters, kept: kept.block, shared: shared, adds: adds, noise: noise, again: again)
+    joint.projection.backward(parameters, dy: shared.dxOperand, x: kept.joined, dx: further.dJoined, adds: adds)
+    joint.projection.backwardBias(parameters, dy: shared.dxOperand, partial: shared.partial)
     let dJoined = operand(further.dJoined, columns: 2 * width)
-    RMSNorm.backward(
-      dJoined.columns(width, count: width), x: stream(kept.embedded), w: parameters.weights + joint.embeddingNorm,
-      scale: kept.embeddingScale, dx: stream(further.dEmbedded), addsTo: false, operand: nil,
-      dw: parameters.gradients + joint.embeddingNorm, partial: shared.partial, threads: threads)
+    joint.embeddingNorm.backward(
+      parameters, dJoined.columns(width, count: width), x: stream(kept.embedded), statistics: kept.embeddingScale,
+      dx: stream(further.dEmbedded), addsTo: false, operand: nil, partial: shared.partial)
+    embeddingDropout(depth: index + 1, noise)?.apply(stream(further.dEmbedded), threads: threads)
     Embedding.backward(
       stream(further.dEmbedded), tokens: batch.tokens + index + 1, context: batch.context, stride: batch.stride,
       dTable: parameters.gradients + parameters.plan.embedding, threads: threads)
-    RMSNorm.backward(
-      dJoined.columns(0, count: width), x: stream(before(index)), w: parameters.weights + joint.hiddenNorm,
-      scale: kept.hiddenScale, dx: stream(shared.dx), addsTo: false, operand: nil,
-      dw: parameters.gradients + joint.hiddenNorm, partial: shared.partial, threads: threads)
+    joint.hiddenNorm.backward(
+      parameters, dJoined.columns(0, count: width), x: stream(before(index)), statistics: kept.hiddenScale,
+      dx: stream(shared.dx), addsTo: false, operand: nil, partial: shared.partial)
   }
 }

@@ -11,6 +11,7 @@ package struct Transformer: ~Copyable {
   package let products: Products
   let activations: Activations
   let blocks: [Block]
+  let finalNorm: Norm
   /// The heads on the trunk's own hidden states, and the one on each MTP head's.
   let predictionHeads: PredictionHeads
   let furtherHeads: PredictionHeads
@@ -38,6 +39,7 @@ package struct Transformer: ~Copyable {
     self.rows = rows
     products = operations.products
     blocks = operations.blocks
+    finalNorm = Norm(configuration, at: plan.parameters.finalNorm, threads: threads)
     predictionHeads = operations.heads
     furtherHeads = operations.furtherHeads
     multiTokenHeads = operations.multiTokenHeads
@@ -61,14 +63,15 @@ package struct Transformer: ~Copyable {
       do {
         let products = try Products(threads: threads)
         let attention = try Attention(configuration, precision: precision, isTrained: isTrained, products: products)
-        blocks = try plan.blocks.map { offsets throws(ProductError) in
+        blocks = try plan.blocks.enumerated().map { number, offsets throws(ProductError) in
           try Block(
-            configuration, at: offsets, attention: attention, rows: rows, precision: precision, isTrained: isTrained,
-            products: products)
+            configuration, at: offsets, number: number, attention: attention, rows: rows, precision: precision,
+            isTrained: isTrained, products: products)
         }
-        multiTokenHeads = try plan.multiToken.map { offsets throws(ProductError) in
+        multiTokenHeads = try plan.multiToken.enumerated().map { index, offsets throws(ProductError) in
           try MultiTokenHead(
-            configuration, at: offsets, attention: attention, rows: rows, precision: precision, isTrained: isTrained,
+            configuration, at: offsets, number: configuration.blocks + index, attention: attention, rows: rows,
+            precision: precision, isTrained: isTrained,
             products: products)
         }
         func heads(_ count: Int) throws(ProductError) -> PredictionHeads {
@@ -92,26 +95,40 @@ package struct Transformer: ~Copyable {
   private var positions: Int { rows * configuration.context }
 
   /// Through all blocks and the final norm; the hidden states stay in the activations.
-  package func forward(_ batch: TokenRows) {
+  /// - Parameter noise: what dropout draws from, another stream for every pass; nil, as for all but training, drops
+  ///   nothing. `heads` and `backward` of a pass need the same one.
+  package func forward(_ batch: TokenRows, noise: RandomStream? = nil) {
+    let noise = configuration.dropout > 0 ? noise : nil
     check(batch)
     let c = configuration
     let M = positions
     Embedding.forward(
       parameters.weights + parameters.plan.embedding, tokens: batch.tokens, context: c.context, stride: batch.stride,
       x: Matrix(activations.embedded, rows: M, columns: c.width), threads: threads)
+    if let positions = parameters.plan.positions {
+      Embedding.addPositions(
+        parameters.weights + positions, context: c.context,
+        x: Matrix(activations.embedded, rows: M, columns: c.width), threads: threads)
+    }
+    embeddingDropout(depth: 0, noise)?.apply(
+      Matrix(activations.embedded, rows: M, columns: c.width), threads: threads)
     var x = activations.embedded
     for (index, block) in blocks.enumerated() {
       let kept = activations.blocks[index]
-      block.forward(parameters, x: x, adding: index > 0, kept: kept, shared: activations.shared)
+      block.forward(parameters, x: x, adding: index > 0, kept: kept, shared: activations.shared, noise: noise)
       x = kept.x1
     }
-    RMSNorm.forward(
-      Matrix(x, rows: M, columns: c.width),
+    finalNorm.forward(
+      parameters, Matrix(x, rows: M, columns: c.width),
       adding: Matrix(activations.shared.delta, rows: M, columns: c.width, precision: precision),
-      w: parameters.weights + parameters.plan.finalNorm, epsilon: c.epsilon,
       sum: Matrix(activations.final, rows: M, columns: c.width),
-      y: Matrix(activations.hidden, rows: M, columns: c.width, precision: precision), scale: activations.finalScale,
-      threads: threads)
+      y: Matrix(activations.hidden, rows: M, columns: c.width, precision: precision),
+      statistics: activations.finalScale)
+  }
+
+  /// Where embeddings are dropped from: those of the tokens themselves, and those that each sequential head takes in.
+  func embeddingDropout(depth: Int, _ noise: RandomStream?) -> Dropout? {
+    noise.map { Dropout(rate: configuration.dropout, random: $0.branch(UInt64.max - UInt64(depth))) }
   }
 
   /// How many positions count for each head, which all micro-batches of a step must know before the first gradient.
@@ -134,24 +151,37 @@ package struct Transformer: ~Copyable {
   ///   - weights: λ, one a head.
   ///   - denominators: positions that count in the whole step, one a head; 0 where none does.
   ///   - adds: whether gradients are added to what is there: every micro-batch but the first.
-  package func heads(_ batch: TokenRows, weights: [Float], denominators: [Int], adds: Bool) -> [LossSum] {
+  package func heads(
+    _ batch: TokenRows, weights: [Float], denominators: [Int], adds: Bool, noise: RandomStream? = nil
+  ) -> [LossSum] {
     precondition(weights.count == configuration.objectives.count && denominators.count == weights.count)
     fillTargets(batch)
     let factors = zip(weights, denominators).map { $1 > 0 ? $0 / Float($1) : 0 }
     if !adds { clearAddedGradients() }
-    return runHeads(batch, factors: factors, adds: adds)
+    return runHeads(batch, factors: factors, adds: adds, noise: configuration.dropout > 0 ? noise : nil)
   }
 
   /// From the gradient at the hidden states to the gradients of all other parameters.
-  package func backward(_ batch: TokenRows, adds: Bool) {
+  package func backward(_ batch: TokenRows, adds: Bool, noise: RandomStream? = nil) {
     precondition(parameters.isTrained, "a network made for reading cannot go backward")
     let c = configuration
     let M = positions
     let shared = activations.shared
     // The last block of a network with parallel MTP heads is one of them, and was done with them.
     let below = configuration.multiToken == .parallel ? blocks.count - 1 : blocks.count
+    let noise = c.dropout > 0 ? noise : nil
+    // What the last block left is still there, unless heads with blocks of their own came after it.
+    let fresh = c.multiToken == nil ? below - 1 : -1
     for index in (0..<below).reversed() {
-      blocks[index].backward(parameters, kept: activations.blocks[index], shared: shared, adds: adds)
+      blocks[index].backward(
+        parameters, kept: activations.blocks[index], shared: shared, adds: adds, noise: noise,
+        again: c.recomputesBlocks && index != fresh)
+    }
+    embeddingDropout(depth: 0, noise)?.apply(Matrix(shared.dx, rows: M, columns: c.width), threads: threads)
+    if let positions = parameters.plan.positions {
+      Embedding.backwardPositions(
+        Matrix(shared.dx, rows: M, columns: c.width), context: c.context, dTable: parameters.gradients + positions,
+        threads: threads)
     }
     Embedding.backward(
       Matrix(shared.dx, rows: M, columns: c.width), tokens: batch.tokens, context: c.context, stride: batch.stride,
@@ -164,11 +194,14 @@ package struct Transformer: ~Copyable {
       parameters.gradients, count: parameters.plan.count, partial: activations.normPieces, threads: threads)
   }
 
-  /// Products write their gradients on the first micro-batch; norms and the embedding only ever add.
+  /// Products write their gradients on the first micro-batch; norms, biases, positions and the embedding only ever add.
   private func clearAddedGradients() {
     let plan = parameters.plan
     for tensor in plan.tensors where !tensor.isMatrix {
       (parameters.gradients + tensor.offset).update(repeating: 0, count: tensor.count)
+    }
+    if let positions = plan.positions {
+      (parameters.gradients + positions).update(repeating: 0, count: configuration.context * configuration.width)
     }
     // A tied embedding is written as an unembedding before anything is added.
     if !configuration.isTied {

@@ -36,7 +36,7 @@ struct ExportCommand: ParsableCommand {
   @Option(help: ArgumentHelp("The checkpoint's step; without it, the last one.", valueName: "n"))
   var step: Int?
 
-  @Flag(help: "Keeps the heads that Llama does not have in huggingface's model.safetensors.")
+  @Flag(help: "Keeps the heads that transformers does not have in huggingface's model.safetensors.")
   var withHeads = false
 
   @Flag(help: "Replaces files that are there.")
@@ -66,10 +66,10 @@ struct ExportCommand: ParsableCommand {
   private func writeModel(_ checkpoint: Checkpoint) throws {
     let configuration = checkpoint.recipe.configuration(vocabulary: checkpoint.tokenizer.vocabulary)
     let model = try HuggingFace(
-      checkpoint, inner: configuration.inner, epsilon: configuration.epsilon,
+      checkpoint, inner: configuration.inner, epsilon: configuration.normEpsilon,
       addsSpaceBefore: Tokenizer(checkpoint.tokenizer).addsSpaceBefore, withHeads: withHeads)
     try WholeFile.prepareFolder(path, isReplacing: force)
-    try write(model.tensors, of: checkpoint, to: path + "/model.safetensors")
+    try write(model.tensors, of: model.source, to: path + "/model.safetensors")
     for file in model.files {
       try WholeFile.writePieces("\(path)/\(file.name)", isReplacing: force) { take in
         try file.bytes.withUnsafeBytes(take)

@@ -28,6 +28,8 @@ import Transformer
     let configuration = recipe.configuration(vocabulary: 20)
     let model = try Transformer(configuration, rows: 1, precision: .fp32, threads: 1, isTrained: false)
     model.parameters.initialize(seed: 3, deviation: recipe.model.deviation, threads: 1)
+    // Norms and biases that do something.
+    for i in 0..<model.parameters.plan.count where i % 3 == 0 { model.parameters.weights[i] += 0.1 }
     var decoder = try Decoder(configuration)
     let tokens: [Int32] = [1, 5, 0, 19, 7, 7, 2, 11, 3, 0, 12]
     let logits = tokens.map { token in
@@ -47,11 +49,11 @@ import Transformer
   private func write(_ checkpoint: Checkpoint, withHeads: Bool = false) throws {
     let configuration = checkpoint.recipe.configuration(vocabulary: checkpoint.tokenizer.vocabulary)
     let model = try HuggingFace(
-      checkpoint, inner: configuration.inner, epsilon: configuration.epsilon, addsSpaceBefore: false,
+      checkpoint, inner: configuration.inner, epsilon: configuration.normEpsilon, addsSpaceBefore: false,
       withHeads: withHeads)
     for file in model.files { try Data(file.bytes).write(to: URL(filePath: "\(folder)/\(file.name)")) }
     var bytes = Data()
-    SafeTensors.write(model.tensors, of: checkpoint, notes: [("format", "pt")]) { bytes.append(contentsOf: $0) }
+    SafeTensors.write(model.tensors, of: model.source, notes: [("format", "pt")]) { bytes.append(contentsOf: $0) }
     try bytes.write(to: URL(filePath: folder + "/model.safetensors"))
   }
 
@@ -101,6 +103,33 @@ import Transformer
     try write(checkpoint)
     let said = try compare(tokens, logits)
     #expect(said.hasSuffix("\nmodel.embed_tokens.weight model.norm.weight\n"), "\(said)")
+  }
+
+  @Test(arguments: [true, false])
+  func `GPT-2 written from its formulas makes the same logits of an exported model`(isTied: Bool) throws {
+    let (checkpoint, tokens, logits) = try network {
+      $0.model.kind = .gpt2
+      $0.model.keyValueHeads = 4
+      $0.model.tied = isTied
+      $0.model.inner = isTied ? 0 : 80
+    }
+    try write(checkpoint)
+    let said = try compare(tokens, logits)
+    let trunk = "transformer.ln_f.bias transformer.ln_f.weight transformer.wpe.weight transformer.wte.weight\n"
+    #expect(said.hasSuffix("\n\(isTied ? "" : "lm_head.weight ")\(trunk)"), "\(said)")
+  }
+
+  @Test func `normed queries and keys come through, as Qwen3`() throws {
+    let (checkpoint, tokens, logits) = try network { $0.model.qkNorm = true }
+    try write(checkpoint)
+    let said = try compare(tokens, logits)
+    #expect(said.hasSuffix("\nlm_head.weight model.embed_tokens.weight model.norm.weight\n"), "\(said)")
+  }
+
+  @Test func `a GPT-2 that shares keys is none that transformers has`() throws {
+    let (checkpoint, _, _) = try network { $0.model.kind = .gpt2 }
+    let error = #expect(throws: UserError.self) { try write(checkpoint) }
+    #expect(error?.message.contains("has 2 for 4 (model.keyValueHeads)") == true)
   }
 
   @Test func `the TOP head is kept as one more tensor where asked`() throws {

@@ -1,6 +1,6 @@
 """Reads an exported model folder with numpy alone and compares its logits with those of a file: llama.py DIR LOGITS.
 
-Written from the Llama paper's formulas and the safetensors format; nothing of foretop is used.
+Written from the formulas of Llama, Qwen3 and GPT-2 and the safetensors format; nothing of foretop is used.
 """
 
 import json
@@ -41,11 +41,19 @@ def turned(x, theta):
     return np.concatenate([a * np.cos(angles) - b * np.sin(angles), b * np.cos(angles) + a * np.sin(angles)], -1)
 
 
-def logits(folder, tokens):
-    with open(os.path.join(folder, "config.json")) as file:
-        config = json.load(file)
-    weights = tensors(os.path.join(folder, "model.safetensors"))
-    assert config["architectures"] == ["LlamaForCausalLM"] and config["hidden_act"] == "silu"
+def attended(q, k, v):
+    """Causal attention of [heads, T, h], heads side by side afterwards."""
+    length, width = q.shape[1:]
+    scores = q @ k.transpose(0, 2, 1) / np.sqrt(width) + np.triu(np.full((length, length), -np.inf), 1)
+    share = np.exp(scores - scores.max(-1, keepdims=True))
+    share /= share.sum(-1, keepdims=True)
+    return (share @ v).transpose(1, 0, 2).reshape(length, -1)
+
+
+def llama(config, weights, tokens):
+    is_qwen = config["model_type"] == "qwen3"
+    assert config["architectures"] == ["Qwen3ForCausalLM" if is_qwen else "LlamaForCausalLM"]
+    assert config["hidden_act"] == "silu"
     heads, groups, width = config["num_attention_heads"], config["num_key_value_heads"], config["head_dim"]
     epsilon = config["rms_norm_eps"]
     length = len(tokens)
@@ -59,19 +67,51 @@ def logits(folder, tokens):
         def split(name, count):
             return (h @ weight(f"self_attn.{name}_proj").T).reshape(length, count, width).transpose(1, 0, 2)
 
-        q, k, v = turned(split("q", heads), config["rope_theta"]), turned(split("k", groups), config["rope_theta"]), split("v", groups)
+        q, k, v = split("q", heads), split("k", groups), split("v", groups)
+        if is_qwen:
+            q, k = normed(q, weight("self_attn.q_norm"), epsilon), normed(k, weight("self_attn.k_norm"), epsilon)
+        q, k = turned(q, config["rope_theta"]), turned(k, config["rope_theta"])
         k, v = (np.repeat(part, heads // groups, axis=0) for part in (k, v))
-        scores = q @ k.transpose(0, 2, 1) / np.sqrt(width) + np.triu(np.full((length, length), -np.inf), 1)
-        share = np.exp(scores - scores.max(-1, keepdims=True))
-        share /= share.sum(-1, keepdims=True)
-        x = x + (share @ v).transpose(1, 0, 2).reshape(length, heads * width) @ weight("self_attn.o_proj").T
+        x = x + attended(q, k, v) @ weight("self_attn.o_proj").T
         h = normed(x, weight("post_attention_layernorm"), epsilon)
         gate, up = h @ weight("mlp.gate_proj").T, h @ weight("mlp.up_proj").T
         x = x + (gate / (1 + np.exp(-gate)) * up) @ weight("mlp.down_proj").T
-    x = normed(x, weights["model.norm.weight"], epsilon)
-    head = weights["model.embed_tokens.weight" if config["tie_word_embeddings"] else "lm_head.weight"]
+    return normed(x, weights["model.norm.weight"], epsilon), "model.embed_tokens.weight"
+
+
+def gpt2(config, weights, tokens):
+    assert config["architectures"] == ["GPT2LMHeadModel"] and config["activation_function"] == "gelu_new"
+    heads, width = config["n_head"], config["n_embd"]
+    length = len(tokens)
+
+    def norm(x, name):
+        centred = x - x.mean(-1, keepdims=True)
+        scale = np.sqrt((centred * centred).mean(-1, keepdims=True) + config["layer_norm_epsilon"])
+        return centred / scale * weights[f"{name}.weight"] + weights[f"{name}.bias"]
+
+    def linear(x, name):
+        return x @ weights[f"{name}.weight"] + weights[f"{name}.bias"]
+
+    x = weights["transformer.wte.weight"][tokens] + weights["transformer.wpe.weight"][:length]
+    for layer in range(config["n_layer"]):
+        name = f"transformer.h.{layer}"
+        joint = linear(norm(x, f"{name}.ln_1"), f"{name}.attn.c_attn")
+        q, k, v = (part.reshape(length, heads, -1).transpose(1, 0, 2) for part in np.split(joint, 3, axis=1))
+        x = x + linear(attended(q, k, v), f"{name}.attn.c_proj")
+        u = linear(norm(x, f"{name}.ln_2"), f"{name}.mlp.c_fc")
+        assert u.shape[1] == config["n_inner"] and x.shape[1] == width
+        x = x + linear(0.5 * u * (1 + np.tanh(np.sqrt(2 / np.pi) * (u + 0.044715 * u**3))), f"{name}.mlp.c_proj")
+    return norm(x, "transformer.ln_f"), "transformer.wte.weight"
+
+
+def logits(folder, tokens):
+    with open(os.path.join(folder, "config.json")) as file:
+        config = json.load(file)
+    weights = tensors(os.path.join(folder, "model.safetensors"))
+    hidden, embedding = (gpt2 if config["model_type"] == "gpt2" else llama)(config, weights, tokens)
+    head = weights[embedding if config["tie_word_embeddings"] else "lm_head.weight"]
     assert ("lm_head.weight" in weights) != config["tie_word_embeddings"]
-    return x @ head.T, sorted(set(weights))
+    return hidden @ head.T, sorted(set(weights))
 
 
 if __name__ == "__main__":
@@ -82,5 +122,5 @@ if __name__ == "__main__":
     assert found.shape == expected.shape, (found.shape, expected.shape)
     assert np.abs(expected).max() > 0.5, "logits that are all alike prove nothing"
     print(f"largest difference {np.abs(found - expected).max():.2e} of {np.abs(expected).max():.2f}")
-    print(" ".join(name for name in names if "layers" not in name))
+    print(" ".join(name for name in names if "layers" not in name and ".h." not in name))
     sys.exit(0 if np.abs(found - expected).max() < 1e-4 else 1)

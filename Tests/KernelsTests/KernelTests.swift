@@ -263,22 +263,24 @@ func matrix(_ values: inout [Float], rows: Int, columns: Int) -> Matrix {
     let expected = Reference.product(a.doubles, b.doubles, k)
     let products = try Products(threads: 2)
     typealias Operand = ProductShape.Operand
-    for (accumulates, start) in [(false, 0.0), (true, 1.0)] {
+    var bias = (0..<n).map { Float($0 % 3 - 1) }
+    for (accumulates, hasBias) in [(false, false), (true, false), (false, true)] {
       let product = try products[
         ProductShape(
           m: m, n: n, k: k, a: Operand(stride: k, precision: precision),
           b: Operand(stride: k, precision: precision, isTransposed: true), c: Operand(stride: n, precision: .fp32),
-          accumulates: accumulates)]
+          accumulates: accumulates, hasBias: hasBias)]
       for i in c.indices { c[i] = 1 }
       var (ra, rb) = ([UInt16](repeating: 0, count: a.count), [UInt16](repeating: 0, count: b.count))
       if precision == .bf16 {
         Block.round(a, into: &ra, count: a.count, threads: 1)
         Block.round(b, into: &rb, count: b.count, threads: 1)
-        product(&ra, &rb, into: &c)
+        product(&ra, &rb, into: &c, bias: &bias)
       } else {
-        product(&a, &b, into: &c)
+        product(&a, &b, into: &c, bias: &bias)
       }
-      #expect(c.doubles == expected.map { $0 + start })
+      let added = expected.indices.map { accumulates ? 1 : hasBias ? Double(bias[$0 % n]) : 0 }
+      #expect(c.doubles == zip(expected, added).map(+))
     }
   }
 }

@@ -67,7 +67,7 @@ struct RecipeTests {
       "schedule: {kind: cosin}\n",
       "x.yaml:1: schedule.kind must be one of cosine, linear, constant, decay, and “cosin” is not; did you mean cosine?"
     ),
-    ("model: 5\n", "x.yaml:1: model is a section: its keys go below it, such as model.blocks"),
+    ("model: 5\n", "x.yaml:1: model is a section: its keys go below it, such as model.kind"),
     ("steps: 1\nsteps: 2\n", "x.yaml:1: steps is set twice in one section"),
     ("save:\n  every: 1\nsave.every: 2\n", "x.yaml:3: save.every was set before, at line 2"),
     ("- 1\n- 2\n", "x.yaml:1: a recipe is a list of keys with values, such as “steps: 1000”, and this is not"),
@@ -80,6 +80,27 @@ struct RecipeTests {
     let error = #expect(throws: UserError.self) { try Recipe(yaml: yaml, source: "x.yaml") }
     #expect(error?.message == message)
     #expect(error?.status == .data)
+  }
+
+  @Test(arguments: [
+    ("model: {kind: gpt2, qkNorm: true}", "model.qkNorm is for model.kind llama"),
+    ("model: {kind: gpt2, ropeTheta: 5000}", "model.ropeTheta is the base of rotary positions"),
+    ("model: {dropout: 1}", "model.dropout must be a number from 0 to below 1"),
+    ("model: {kind: gpt-2}", "did you mean gpt2?"),
+    ("model: {recompute: blocks}", "did you mean block?"),
+    ("model: {width: 36, heads: 4}", "must be even"),
+  ])
+  func `what does not go together is refused with a sentence`(yaml: String, message: String) throws {
+    let error = #expect(throws: UserError.self) {
+      try Recipe(yaml: yaml, source: "x.yaml").validate(source: "x.yaml")
+    }
+    #expect(error?.message.contains(message) == true, "\(error?.message ?? "")")
+    try Recipe(yaml: "model: {kind: gpt2, width: 36, heads: 4}", source: "x.yaml").validate(source: "x.yaml")
+  }
+
+  @Test func `the inner width is four times the width in a gpt2`() throws {
+    #expect(try Recipe(yaml: "model: {kind: gpt2, width: 36, heads: 4}", source: "x").model.innerWidth == 144)
+    #expect(try Recipe(yaml: "model: {width: 384}", source: "x").model.innerWidth == 1024)
   }
 
   @Test func `an unknown key that resembles none gets the list of keys`() {

@@ -11,6 +11,21 @@ package enum Reference {
     }
   }
 
+  /// y = (x − mean) / √(variance + ε) · w + b, for each row of d.
+  package static func layerNorm(_ x: [Double], _ w: [Double], _ b: [Double], epsilon: Double = 1e-5) -> [Double] {
+    let d = w.count
+    return rows(x, d).flatMap { row in
+      let mean = row.reduce(0, +) / Double(d)
+      let variance = row.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(d)
+      return (0..<d).map { (row[$0] - mean) / (variance + epsilon).squareRoot() * w[$0] + b[$0] }
+    }
+  }
+
+  /// ½u·(1 + tanh(√(2/π)·(u + 0.044715·u³))).
+  package static func gelu(_ u: [Double]) -> [Double] {
+    u.map { 0.5 * $0 * (1 + tanh((2 / Double.pi).squareRoot() * ($0 + 0.044715 * $0 * $0 * $0))) }
+  }
+
   /// silu(g) · u, for each row [g | u] of 2n.
   package static func swiGLU(_ gu: [Double], _ n: Int) -> [Double] {
     rows(gu, 2 * n).flatMap { row in (0..<n).map { row[$0] / (1 + exp(-row[$0])) * row[n + $0] } }
@@ -34,8 +49,10 @@ package enum Reference {
   }
 
   /// Causal attention of one row: q [T, heads · h], k and v [T, groups · h], turned already.
+  /// - Parameter mask: what the weight of key s at query t of a head is multiplied with.
   package static func attention(
-    _ q: [Double], _ k: [Double], _ v: [Double], heads: Int, groups: Int, headWidth h: Int
+    _ q: [Double], _ k: [Double], _ v: [Double], heads: Int, groups: Int, headWidth h: Int,
+    mask: (_ head: Int, _ t: Int, _ s: Int) -> Double = { _, _, _ in 1 }
   ) -> [Double] {
     let T = q.count / (heads * h)
     var o = [Double](repeating: 0, count: q.count)
@@ -48,7 +65,9 @@ package enum Reference {
         }
         let weights = softmax(scores)
         for s in 0...t {
-          for i in 0..<h { o[(t * heads + head) * h + i] += weights[s] * v[(s * groups + group) * h + i] }
+          for i in 0..<h {
+            o[(t * heads + head) * h + i] += weights[s] * mask(head, t, s) * v[(s * groups + group) * h + i]
+          }
         }
       }
     }

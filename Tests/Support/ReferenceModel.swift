@@ -8,6 +8,22 @@ package struct ReferenceModel {
   package var theta: Double
   package var width: Int
   package var inner: Int
+  /// Whether it is built as GPT-2 is, and not as Llama.
+  package var isGPT2 = false
+  package var hasHeadNorms = false
+  /// What an element is multiplied with where elements are dropped; nil drops none.
+  package var mask: ((_ place: Place, _ row: Int, _ column: Int) -> Double)?
+
+  /// A matrix that elements are dropped from, of one row of tokens: its rows are positions.
+  package enum Place {
+    /// Of the tokens themselves, or those that the k-th sequential head takes in.
+    case embeddings(depth: Int)
+    /// Of a block: rows are positions, one head after the other.
+    case weights(block: Int)
+    case attention(block: Int)
+    case mlp(block: Int)
+  }
+
   /// By path; matrices row-major [out, in].
   package var tensors: [String: [Double]]
 
@@ -24,30 +40,75 @@ package struct ReferenceModel {
   }
 
   private var headWidth: Int { width / heads }
+  private var trunk: String { isGPT2 ? "transformer/h" : "model/layers" }
 
   /// The residual stream of one row after some of the blocks: [T, d].
   private func stream(_ tokens: [Int32], blocks: Int) -> [Double] {
-    (0..<blocks).reduce(embedded(tokens)) { block($0, "model/layers/\($1)") }
+    (0..<blocks).reduce(dropped(embedded(tokens, hasPositions: true), .embeddings(depth: 0))) {
+      block($0, "\(trunk)/\($1)", number: $1)
+    }
   }
 
-  private func embedded(_ tokens: [Int32]) -> [Double] {
-    let embedding = Reference.rows(tensors["model/embed_tokens/weight"]!, width)
-    return tokens.flatMap { embedding[max(0, Int($0))] }
+  private func embedded(_ tokens: [Int32], hasPositions: Bool = false) -> [Double] {
+    let embedding = Reference.rows(tensors[isGPT2 ? "transformer/wte/weight" : "model/embed_tokens/weight"]!, width)
+    let x = tokens.flatMap { embedding[max(0, Int($0))] }
+    return isGPT2 && hasPositions ? zip(x, tensors["transformer/wpe/weight"]!).map(+) : x
   }
 
-  private func block(_ x: [Double], _ layer: String) -> [Double] {
-    func weight(_ name: String) -> [Double] { tensors["\(layer)/\(name)/weight"]! }
-    let a = Reference.rmsNorm(x, weight("input_layernorm"))
-    let q = turned(Reference.product(a, weight("self_attn/q_proj"), width), heads)
-    let k = turned(Reference.product(a, weight("self_attn/k_proj"), width), keyValueHeads)
-    let v = Reference.product(a, weight("self_attn/v_proj"), width)
-    let o = Reference.attention(q, k, v, heads: heads, groups: keyValueHeads, headWidth: headWidth)
-    let x1 = zip(x, Reference.product(o, weight("self_attn/o_proj"), heads * headWidth)).map(+)
-    let b = Reference.rmsNorm(x1, weight("post_attention_layernorm"))
-    let gate = Reference.rows(Reference.product(b, weight("mlp/gate_proj"), width), inner)
-    let up = Reference.rows(Reference.product(b, weight("mlp/up_proj"), width), inner)
-    let s = Reference.swiGLU(zip(gate, up).flatMap { $0 + $1 }, inner)
-    return zip(x1, Reference.product(s, weight("mlp/down_proj"), inner)).map(+)
+  private func dropped(_ x: [Double], _ place: Place) -> [Double] {
+    guard let mask else { return x }
+    return x.enumerated().map { $1 * mask(place, $0 / width, $0 % width) }
+  }
+
+  private func norm(_ x: [Double], _ name: String) -> [Double] {
+    let w = tensors["\(name)/weight"]!
+    return isGPT2 ? Reference.layerNorm(x, w, tensors["\(name)/bias"]!) : Reference.rmsNorm(x, w)
+  }
+
+  private func linear(_ x: [Double], _ name: String, _ k: Int) -> [Double] {
+    let y = Reference.product(x, tensors["\(name)/weight"]!, k)
+    guard isGPT2 else { return y }
+    let bias = tensors["\(name)/bias"]!
+    return y.enumerated().map { $1 + bias[$0 % bias.count] }
+  }
+
+  private func block(_ x: [Double], _ layer: String, number: Int) -> [Double] {
+    let a = norm(x, "\(layer)/\(isGPT2 ? "ln_1" : "input_layernorm")")
+    var (q, k, v): ([Double], [Double], [Double])
+    if isGPT2 {
+      let keys = keyValueHeads * headWidth
+      let joint = Reference.rows(linear(a, "\(layer)/attn/c_attn", width), width + 2 * keys)
+      q = joint.flatMap { $0[..<width] }
+      k = joint.flatMap { $0[width..<width + keys] }
+      v = joint.flatMap { $0[(width + keys)...] }
+    } else {
+      (q, k, v) = (
+        linear(a, "\(layer)/self_attn/q_proj", width), linear(a, "\(layer)/self_attn/k_proj", width),
+        linear(a, "\(layer)/self_attn/v_proj", width)
+      )
+      if hasHeadNorms {
+        q = Reference.rmsNorm(q, tensors["\(layer)/self_attn/q_norm/weight"]!)
+        k = Reference.rmsNorm(k, tensors["\(layer)/self_attn/k_norm/weight"]!)
+      }
+      (q, k) = (turned(q, heads), turned(k, keyValueHeads))
+    }
+    let o = Reference.attention(q, k, v, heads: heads, groups: keyValueHeads, headWidth: headWidth) { head, t, s in
+      mask?(.weights(block: number), head * (x.count / width) + t, s) ?? 1
+    }
+    let attended = linear(o, "\(layer)/\(isGPT2 ? "attn/c_proj" : "self_attn/o_proj")", width)
+    let x1 = zip(x, dropped(attended, .attention(block: number))).map(+)
+    return zip(x1, dropped(mlp(x1, layer), .mlp(block: number))).map(+)
+  }
+
+  private func mlp(_ x: [Double], _ layer: String) -> [Double] {
+    if isGPT2 {
+      let b = norm(x, "\(layer)/ln_2")
+      return linear(Reference.gelu(linear(b, "\(layer)/mlp/c_fc", width)), "\(layer)/mlp/c_proj", inner)
+    }
+    let b = norm(x, "\(layer)/post_attention_layernorm")
+    let gate = Reference.rows(linear(b, "\(layer)/mlp/gate_proj", width), inner)
+    let up = Reference.rows(linear(b, "\(layer)/mlp/up_proj", width), inner)
+    return linear(Reference.swiGLU(zip(gate, up).flatMap { $0 + $1 }, inner), "\(layer)/mlp/down_proj", inner)
   }
 
   /// How MTP heads are built.
@@ -64,21 +125,23 @@ package struct ReferenceModel {
     let tokens = Array(row[..<context])
     var x: [Double]
     switch (depth, multiToken) {
-    case (1..., .parallel): x = block(stream(tokens, blocks: blocks - 1), "mtp/heads/\(depth - 1)")
+    case (1..., .parallel):
+      x = block(stream(tokens, blocks: blocks - 1), "mtp/heads/\(depth - 1)", number: blocks + depth - 1)
     case (1..., .sequential):
       x = stream(tokens, blocks: blocks)
       for k in 1...depth {
         let layer = "mtp/heads/\(k - 1)"
-        let h = Reference.rows(Reference.rmsNorm(x, tensors["\(layer)/hnorm/weight"]!), width)
-        let next = embedded(Array(row[k..<context + k]))
-        let e = Reference.rows(Reference.rmsNorm(next, tensors["\(layer)/enorm/weight"]!), width)
+        let h = Reference.rows(norm(x, "\(layer)/hnorm"), width)
+        let next = dropped(embedded(Array(row[k..<context + k])), .embeddings(depth: k))
+        let e = Reference.rows(norm(next, "\(layer)/enorm"), width)
         x = block(
-          Reference.product(zip(h, e).flatMap { $0 + $1 }, tensors["\(layer)/eh_proj/weight"]!, 2 * width), layer)
+          linear(zip(h, e).flatMap { $0 + $1 }, "\(layer)/eh_proj", 2 * width), layer, number: blocks + k - 1)
       }
     default: x = stream(tokens, blocks: blocks)
     }
-    let unembedding = tensors["\(name)/weight"] ?? tensors["model/embed_tokens/weight"]!
-    let hidden = Reference.rmsNorm(x, tensors["model/norm/weight"]!)
+    let unembedding =
+      tensors["\(name)/weight"] ?? tensors[isGPT2 ? "transformer/wte/weight" : "model/embed_tokens/weight"]!
+    let hidden = norm(x, isGPT2 ? "transformer/ln_f" : "model/norm")
     return Reference.rows(Reference.product(hidden, unembedding, width), unembedding.count / width)
   }
 

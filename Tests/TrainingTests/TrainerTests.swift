@@ -42,6 +42,58 @@ import Training
     #expect(rest.checkpoint.secondMoments == whole.checkpoint.secondMoments)
   }
 
+  @Test(arguments: [Recipe.Model.Kind.llama, .gpt2])
+  func `a resumed run drops what the whole one dropped`(kind: Recipe.Model.Kind) throws {
+    var recipe = Tiny.recipe
+    recipe.model.kind = kind
+    recipe.model.dropout = 0.2
+    recipe.model.tied = true
+    recipe.batch.rows = 2
+    recipe.batch.accumulation = 2
+    let whole = try Tiny.train(recipe)
+    let atFour = try #require(whole.log.checkpoints.first)
+    let rest = try Tiny.train(recipe, from: atFour)
+    #expect(rest.log.steps.count == 8)
+    #expect(numbers(rest.log.steps) == numbers(Array(whole.log.steps.dropFirst(4))))
+    #expect(rest.checkpoint.weights == whole.checkpoint.weights)
+    recipe.model.recompute = .block
+    #expect(try Tiny.train(recipe).checkpoint.weights == whole.checkpoint.weights)
+    // Evaluation drops nothing: a reader, which never does, measures the same.
+    let measured = try #require(whole.log.evaluations.last).losses
+    let read = try Reader(whole.checkpoint, threads: 2).losses(on: Tiny.corpus(recipe).heldOut)
+    for (a, b) in zip(read, measured) { #expect(abs(a.loss - b.loss) < 1e-5) }
+    recipe.model.dropout = 0
+    #expect(try numbers(Tiny.train(recipe).log.steps) != numbers(whole.log.steps))
+  }
+
+  @Test func `matrices decay, positions with them, and norms and biases only where all do`() throws {
+    var recipe = Tiny.recipe
+    recipe.model.kind = .gpt2
+    recipe.optimizer.weightDecay = 0.5
+    recipe.steps = 1
+    /// By tensor, how far a step goes with decay from where it goes without.
+    func difference(_ decays: Recipe.Optimizer.Decay) throws -> [String: Float] {
+      recipe.optimizer.decays = decays
+      var without = recipe
+      without.optimizer.weightDecay = 0
+      let start = try Tiny.train(recipe, asking: [.stop(saving: true)]).checkpoint
+      var shifted = start
+      // Biases begin at 0, where nothing decays.
+      shifted.weights = start.weights.map { $0 + 0.25 }
+      let (a, b) = (try Tiny.train(recipe, from: shifted).checkpoint, try Tiny.train(without, from: shifted).checkpoint)
+      return Dictionary(
+        uniqueKeysWithValues: a.tensors.map { tensor in
+          let places = tensor.offset..<tensor.offset + tensor.count
+          return (tensor.path, zip(a.weights[places], b.weights[places]).map { abs($0 - $1) }.max()!)
+        })
+    }
+    for (path, distance) in try difference(.matrices) {
+      let isVector = path.hasSuffix("/bias") || path.contains("/ln_")
+      #expect((distance == 0) == isVector, "\(path) \(distance)")
+    }
+    for (path, distance) in try difference(.all) { #expect(distance > 0, "\(path)") }
+  }
+
   @Test func `each part of the state matters`() throws {
     let whole = try Tiny.train(Tiny.recipe)
     let expected = numbers(Array(whole.log.steps.dropFirst(4)))

@@ -5,10 +5,16 @@ import Testing
 import Transformer
 
 @Suite struct DecoderTests {
-  @Test(arguments: [1, 2], [1, 3])
-  func `its logits are those of a whole row`(keyValueHeads: Int, threads: Int) throws {
+  @Test(arguments: [
+    (1, 1, Configuration.Kind.llama, false), (2, 3, .llama, false), (1, 3, .llama, true), (1, 1, .gpt2, false),
+    (2, 3, .gpt2, false),
+  ])
+  func `its logits are those of a whole row`(
+    keyValueHeads: Int, threads: Int, kind: Configuration.Kind, hasHeadNorms: Bool
+  ) throws {
     let c = Case(
-      testDescription: "", width: 16, heads: 2, keyValueHeads: keyValueHeads, context: 12, rows: 1, threads: threads)
+      testDescription: "", width: 16, heads: 2, keyValueHeads: keyValueHeads, context: 12, rows: 1, threads: threads,
+      kind: kind, hasHeadNorms: hasHeadNorms)
     let model = try Transformer(c.configuration, rows: 1, precision: .fp32, threads: threads)
     model.shake(1)
     let rows = Rows(c, seed: 2)
@@ -21,8 +27,9 @@ import Transformer
     }
   }
 
-  @Test func `beyond its context it forgets the older half`() throws {
-    let c = Case(testDescription: "", context: 8, rows: 1)
+  @Test(arguments: [Configuration.Kind.llama, .gpt2])
+  func `beyond its context it forgets the older half`(kind: Configuration.Kind) throws {
+    let c = Case(testDescription: "", context: 8, rows: 1, kind: kind)
     let model = try Transformer(c.configuration, rows: 1, precision: .fp32, threads: 1)
     model.shake(1)
     let tokens: [Int32] = [1, 5, 2, 7, 3, 4, 9, 0, 6]

@@ -23,6 +23,10 @@ struct Case: Sendable, CustomTestStringConvertible {
   var chunk: Int?
   var masked = false
   var multiToken: MultiToken?
+  var kind = Configuration.Kind.llama
+  var hasHeadNorms = false
+  var dropout: Float = 0
+  var recomputesBlocks = false
 
   /// NTP, MTP heads up to n, and TOP.
   static func heads(_ n: Int, top: Bool) -> [Objective] {
@@ -57,6 +61,30 @@ struct Case: Sendable, CustomTestStringConvertible {
     Case(
       testDescription: "MTP-4 sequential with masks and documents, one thread", context: 9,
       objectives: heads(4, top: false), weights: [1, 1, 1, 1], threads: 1, masked: true, multiToken: .sequential),
+    Case(testDescription: "gpt2", kind: .gpt2),
+    Case(
+      testDescription: "gpt2 tied, grouped keys of odd width, masks", width: 12, heads: 4, keyValueHeads: 2, context: 9,
+      isTied: true, chunk: 3, masked: true, kind: .gpt2),
+    Case(
+      testDescription: "gpt2 in sixteens", vocabulary: 32, width: 32, heads: 2, inner: 48, context: 16,
+      objectives: [.nextToken(NextToken())], weights: [1], threads: 3, kind: .gpt2),
+    Case(
+      testDescription: "gpt2, MTP-3 parallel and TOP", blocks: 2, isTied: true, objectives: heads(3, top: true),
+      weights: [1, 0.5, 0.3, 2], multiToken: .parallel, kind: .gpt2),
+    Case(
+      testDescription: "gpt2, MTP-3 sequential and TOP", objectives: heads(3, top: true), weights: [1, 0.5, 0.3, 2],
+      multiToken: .sequential, kind: .gpt2),
+    Case(testDescription: "normed queries and keys", width: 24, heads: 4, keyValueHeads: 2, hasHeadNorms: true),
+    Case(
+      testDescription: "normed queries and keys, MTP-2 sequential", width: 32, heads: 2, keyValueHeads: 1, context: 16,
+      objectives: heads(2, top: false), weights: [1, 1], threads: 1, multiToken: .sequential, hasHeadNorms: true),
+    Case(testDescription: "dropout", dropout: 0.3),
+    Case(
+      testDescription: "gpt2 with dropout, MTP-3 sequential, computed again", objectives: heads(3, top: true),
+      weights: [1, 0.5, 0.3, 2], multiToken: .sequential, kind: .gpt2, dropout: 0.2, recomputesBlocks: true),
+    Case(
+      testDescription: "dropout, MTP-3 parallel, computed again", objectives: heads(3, top: false),
+      weights: [1, 0.5, 0.3], threads: 1, multiToken: .parallel, dropout: 0.2, recomputesBlocks: true),
     Case(
       testDescription: "parallel heads for 1, 2 and 4",
       objectives: [.nextToken(NextToken()), .nextToken(NextToken(distance: 2)), .nextToken(NextToken(distance: 4))],
@@ -69,7 +97,8 @@ struct Case: Sendable, CustomTestStringConvertible {
   var configuration: Configuration {
     Configuration(
       vocabulary: vocabulary, blocks: blocks, width: width, heads: heads, keyValueHeads: keyValueHeads, inner: inner,
-      context: context, isTied: isTied, ropeTheta: 10_000, objectives: objectives, multiToken: multiToken)
+      context: context, isTied: isTied, ropeTheta: 10_000, objectives: objectives, multiToken: multiToken,
+      kind: kind, hasHeadNorms: hasHeadNorms, dropout: dropout, recomputesBlocks: recomputesBlocks)
   }
 }
 
@@ -125,35 +154,76 @@ extension Transformer {
     for tensor in parameters.plan.tensors {
       for i in 0..<tensor.count {
         parameters.weights[tensor.offset + i] =
-          tensor.isMatrix ? Float.random(in: -0.6...0.6, using: &dice) : Float.random(in: 0.5...1.5, using: &dice)
+          tensor.start == .ones ? Float.random(in: 0.5...1.5, using: &dice) : Float.random(in: -0.6...0.6, using: &dice)
       }
     }
     parameters.roundOperands(threads: threads)
   }
 
   /// Means of the losses, and their weighted sum's gradients in the parameters.
-  func learn(_ rows: Rows, weights: [Float]) -> [LossSum] {
+  func learn(_ rows: Rows, weights: [Float], noise: RandomStream? = nil) -> [LossSum] {
     rows.view { batch in
       let counts = countPositions(batch)
-      forward(batch)
-      let losses = heads(batch, weights: weights, denominators: counts, adds: false)
-      backward(batch, adds: false)
+      forward(batch, noise: noise)
+      let losses = heads(batch, weights: weights, denominators: counts, adds: false, noise: noise)
+      backward(batch, adds: false, noise: noise)
       return losses
     }
   }
 }
 
+/// The masks of one pass, held still: read off a matrix of ones.
+struct Masks {
+  private var values: [String: (columns: Int, values: [Float])] = [:]
+  private let context: Int
+  private let heads: Int
+
+  init(_ c: Case, _ noise: RandomStream) {
+    context = c.context
+    heads = c.heads
+    func fill(_ place: ReferenceModel.Place, _ stream: UInt64, rows: Int, columns: Int) {
+      var ones = [Float](repeating: 1, count: rows * columns)
+      ones.withUnsafeMutableBufferPointer {
+        Dropout(rate: c.dropout, random: noise.branch(stream)).apply(
+          Matrix($0.baseAddress!, rows: rows, columns: columns), threads: 1)
+      }
+      values["\(place)"] = (columns, ones)
+    }
+    let positions = c.rows * c.context
+    for depth in 0..<UInt64(4) {
+      fill(.embeddings(depth: Int(depth)), UInt64.max - depth, rows: positions, columns: c.width)
+    }
+    for block in 0..<c.blocks + c.objectives.count {
+      let first = UInt64(block) * 4
+      fill(.weights(block: block), first, rows: positions * c.heads, columns: c.context)
+      fill(.attention(block: block), first + 1, rows: positions, columns: c.width)
+      fill(.mlp(block: block), first + 2, rows: positions, columns: c.width)
+    }
+  }
+
+  func value(_ batchRow: Int, _ place: ReferenceModel.Place, _ row: Int, _ column: Int) -> Double {
+    let (columns, values) = values["\(place)"]!
+    let first = if case .weights = place { batchRow * heads * context } else { batchRow * context }
+    return Double(values[(first + row) * columns + column])
+  }
+}
+
 @Suite struct TransformerTests {
   /// Σ weight × mean loss, in Double.
-  static func loss(_ c: Case, _ rows: Rows, _ tensors: [String: [Double]]) -> Double {
-    let model = ReferenceModel(
+  static func loss(
+    _ c: Case, _ rows: Rows, _ tensors: [String: [Double]], masks: Masks? = nil
+  ) -> Double {
+    var model = ReferenceModel(
       heads: c.heads, keyValueHeads: c.keyValueHeads, blocks: c.blocks, theta: 10_000, width: c.width, inner: c.inner,
       tensors: tensors)
+    model.isGPT2 = c.kind == .gpt2
+    model.hasHeadNorms = c.hasHeadNorms
     var total = 0.0
     for (index, objective) in c.objectives.enumerated() {
       var (sum, count) = (0.0, 0)
       for row in 0..<rows.rows {
         let tokens = Array(rows.tokens[row * rows.stride..<(row + 1) * rows.stride])
+        if let masks { model.mask = { masks.value(row, $0, $1, $2) } }
         let documents = rows.documents.map { Array($0[row * rows.stride..<(row + 1) * rows.stride]) }
         let kind: ReferenceModel.MultiToken? = c.multiToken.map { $0 == .parallel ? .parallel : .sequential }
         let (name, depth) =
@@ -185,12 +255,14 @@ extension Transformer {
       c.configuration, rows: c.rows, precision: .fp32, threads: c.threads, chunk: c.chunk)
     model.shake(3)
     let rows = Rows(c, seed: 4)
-    let losses = model.learn(rows, weights: c.weights)
+    let noise = c.dropout > 0 ? RandomStream(seed: 1, purpose: "test") : nil
+    let masks = noise.map { Masks(c, $0) }
+    let losses = model.learn(rows, weights: c.weights, noise: noise)
     let total = zip(losses, c.weights).reduce(0.0) {
       $0 + ($1.0.positions > 0 ? $1.0.loss / Double($1.0.positions) * Double($1.1) : 0)
     }
     let tensors = model.tensors(model.parameters.weights).mapValues(\.doubles)
-    let expected = Self.loss(c, rows, tensors)
+    let expected = Self.loss(c, rows, tensors, masks: masks)
     #expect(abs(total - expected) < 1e-5 * (1 + expected), "loss \(total), twin \(expected)")
 
     let gradients = model.tensors(model.parameters.gradients)
@@ -202,10 +274,69 @@ extension Transformer {
           of: { values in
             var changed = tensors
             changed[path] = values
-            return Self.loss(c, rows, changed)
+            return Self.loss(c, rows, changed, masks: masks)
           }, at: tensors[path]!, i)
         #expect(
           abs(Double(gradient[i]) - slope) < 2e-5 + 2e-4 * abs(slope), "\(path)[\(i)]: \(gradient[i]), slope \(slope)")
+      }
+    }
+  }
+
+  @Test(arguments: Case.all, [Precision.fp32, .bf16])
+  func `computing blocks again changes no bit, and its activations take less`(of shape: Case, precision: Precision)
+    throws
+  {
+    if precision == .bf16 && !Machine.hasBF16 { return }
+    var c = shape
+    c.blocks = 4
+    c.rows = 3
+    let rows = Rows(c, seed: 4)
+    let noise = c.dropout > 0 ? RandomStream(seed: 1, purpose: "test") : nil
+    var memory: [Int] = []
+    let results = try [false, true].map { again in
+      c.recomputesBlocks = again
+      let plan = try NetworkPlan(
+        c.configuration, rows: c.rows, precision: precision, threads: c.threads, chunk: c.chunk)
+      memory.append(plan.memory.first { $0.part == .activations }!.bytes)
+      let model = try Transformer(
+        c.configuration, rows: c.rows, precision: precision, threads: c.threads, chunk: c.chunk)
+      model.shake(3)
+      return (losses: model.learn(rows, weights: c.weights, noise: noise), model.tensors(model.parameters.gradients))
+    }
+    #expect(results[0].losses == results[1].losses)
+    for (path, gradient) in results[0].1 { #expect(results[1].1[path]! == gradient, "\(path)") }
+    #expect(memory[1] < memory[0] * 2 / 3, "\(memory)")
+  }
+
+  @Test func `dropout is off where no noise is given, and another pass drops others`() throws {
+    let c = Case(testDescription: "", dropout: 0.5)
+    var without = c
+    without.dropout = 0
+    let rows = Rows(c, seed: 4)
+    func losses(_ c: Case, _ noise: RandomStream?) throws -> [LossSum] {
+      let model = try Transformer(c.configuration, rows: c.rows, precision: .fp32, threads: 2)
+      model.shake(3)
+      return model.learn(rows, weights: c.weights, noise: noise)
+    }
+    let noise = RandomStream(seed: 1, purpose: "test")
+    #expect(try losses(c, nil) == losses(without, nil))
+    #expect(try losses(without, noise) == losses(without, nil))
+    #expect(try losses(c, noise) == losses(c, noise))
+    #expect(try losses(c, noise) != losses(c, noise.branch(1)))
+    #expect(try losses(c, noise) != losses(c, nil))
+  }
+
+  @Test func `branches begin smaller where asked, norms at 1 and biases at 0`() throws {
+    let c = Case(testDescription: "", width: 64, inner: 128, kind: .gpt2)
+    let model = try Transformer(c.configuration, rows: 1, precision: .fp32, threads: 2)
+    model.parameters.initialize(seed: 1, deviation: 0.02, residualScale: 0.5, threads: 2)
+    for (path, values) in model.tensors(model.parameters.weights) {
+      let deviation = (values.reduce(0) { $0 + $1 * $1 } / Float(values.count)).squareRoot()
+      switch path {
+      case _ where path.hasSuffix("/bias"): #expect(values.allSatisfy { $0 == 0 }, "\(path)")
+      case _ where path.contains("ln_"): #expect(values.allSatisfy { $0 == 1 }, "\(path)")
+      case _ where path.contains("c_proj"): #expect(abs(deviation - 0.01) < 0.001, "\(path) \(deviation)")
+      default: #expect(abs(deviation - 0.02) < 0.003, "\(path) \(deviation)")
       }
     }
   }

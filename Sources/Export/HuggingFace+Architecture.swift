@@ -1,0 +1,110 @@
+// Which of transformers' classes a network is, under which names its tensors go out, and what its config.json says.
+import Run
+
+extension HuggingFace {
+  /// A class of transformers.
+  enum Architecture {
+    case llama
+    /// Llama with norms of queries and keys.
+    case qwen3
+    case gpt2
+
+    /// - Throws: `UserError` for what no class of transformers computes.
+    init(_ model: Recipe.Model) throws {
+      switch model.kind {
+      case .llama: self = model.qkNorm ? .qwen3 : .llama
+      case .gpt2:
+        guard model.keyValueHeads == model.heads else {
+          throw UserError(
+            .usage,
+            "GPT2LMHeadModel has keys and values for each head, and this network has \(model.keyValueHeads) for \(model.heads) (model.keyValueHeads): --to safetensors takes it as it is"
+          )
+        }
+        self = .gpt2
+      }
+    }
+
+    /// What the trunk's tensors begin with.
+    var trunk: String { self == .gpt2 ? "transformer/" : "model/" }
+
+    /// How the first tensor of every block ends.
+    var firstOfBlock: String { self == .gpt2 ? "/ln_1/weight" : "/input_layernorm/weight" }
+    var blocks: String { self == .gpt2 ? "transformer/h/" : "model/layers/" }
+
+    /// Whether transformers keeps a matrix as [in, out] (its Conv1D): all of GPT-2's linear layers.
+    func isTurned(_ tensor: Checkpoint.Tensor) -> Bool {
+      self == .gpt2 && tensor.path.hasPrefix(blocks) && tensor.shape.count == 2
+    }
+  }
+
+  /// A checkpoint whose tensors lie as transformers has them.
+  static func turned(_ checkpoint: Checkpoint, for architecture: Architecture) -> Checkpoint {
+    var turned = checkpoint
+    for (index, tensor) in checkpoint.tensors.enumerated() where architecture.isTurned(tensor) {
+      let (rows, columns) = (tensor.shape[0], tensor.shape[1])
+      for row in 0..<rows {
+        for column in 0..<columns {
+          turned.weights[tensor.offset + column * rows + row] =
+            checkpoint.weights[tensor.offset + row * columns + column]
+        }
+      }
+      turned.tensors[index].shape = [columns, rows]
+    }
+    return turned
+  }
+
+  static func config(
+    _ architecture: Architecture, _ recipe: Recipe, vocabulary: Int, blocks: Int, inner: Int, epsilon: Float
+  ) -> JSON {
+    let model = recipe.model
+    let own =
+      architecture == .gpt2
+      ? gpt2(model, blocks: blocks, inner: inner, epsilon: epsilon)
+      : llama(architecture, model, blocks: blocks, inner: inner, epsilon: epsilon)
+    return .object(
+      own + [
+        JSON.Member("vocab_size", .integer(vocabulary)), JSON.Member("tie_word_embeddings", .flag(model.tied)),
+        JSON.Member("initializer_range", .double(model.deviation)), JSON.Member("use_cache", .flag(true)),
+        // The network never saw such tokens; the class's own numbers are taken where nothing is said.
+        JSON.Member("bos_token_id", .null), JSON.Member("eos_token_id", .null), JSON.Member("pad_token_id", .null),
+        JSON.Member("torch_dtype", .text("float32")), JSON.Member("dtype", .text("float32")),
+      ])
+  }
+
+  private static func llama(
+    _ architecture: Architecture, _ model: Recipe.Model, blocks: Int, inner: Int, epsilon: Float
+  ) -> [JSON.Member] {
+    let isLlama = architecture == .llama
+    return [
+      JSON.Member("architectures", .array([.text(isLlama ? "LlamaForCausalLM" : "Qwen3ForCausalLM")])),
+      JSON.Member("model_type", .text(isLlama ? "llama" : "qwen3")),
+      JSON.Member("hidden_size", .integer(model.width)),
+      JSON.Member("intermediate_size", .integer(inner)), JSON.Member("num_hidden_layers", .integer(blocks)),
+      JSON.Member("num_attention_heads", .integer(model.heads)),
+      JSON.Member("num_key_value_heads", .integer(model.keyValueHeads)),
+      JSON.Member("head_dim", .integer(model.width / model.heads)), JSON.Member("hidden_act", .text("silu")),
+      JSON.Member("max_position_embeddings", .integer(model.context)),
+      JSON.Member("rms_norm_eps", .float(epsilon)), JSON.Member("rope_theta", .double(model.ropeTheta)),
+      // Where transformers 5 looks for it.
+      JSON.Member(
+        "rope_parameters",
+        .object([JSON.Member("rope_type", .text("default")), JSON.Member("rope_theta", .double(model.ropeTheta))])),
+      JSON.Member("attention_bias", .flag(false)), JSON.Member("attention_dropout", .double(model.dropout)),
+    ] + (isLlama ? [JSON.Member("mlp_bias", .flag(false))] : [JSON.Member("use_sliding_window", .flag(false))])
+  }
+
+  private static func gpt2(
+    _ model: Recipe.Model, blocks: Int, inner: Int, epsilon: Float
+  ) -> [JSON.Member] {
+    [
+      JSON.Member("architectures", .array([.text("GPT2LMHeadModel")])), JSON.Member("model_type", .text("gpt2")),
+      JSON.Member("n_embd", .integer(model.width)), JSON.Member("n_layer", .integer(blocks)),
+      JSON.Member("n_head", .integer(model.heads)), JSON.Member("n_inner", .integer(inner)),
+      JSON.Member("n_positions", .integer(model.context)), JSON.Member("n_ctx", .integer(model.context)),
+      // The approximation of GELU by tanh.
+      JSON.Member("activation_function", .text("gelu_new")), JSON.Member("layer_norm_epsilon", .float(epsilon)),
+      JSON.Member("embd_pdrop", .double(model.dropout)), JSON.Member("attn_pdrop", .double(model.dropout)),
+      JSON.Member("resid_pdrop", .double(model.dropout)), JSON.Member("scale_attn_weights", .flag(true)),
+    ]
+  }
+}

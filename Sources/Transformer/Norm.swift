@@ -1,0 +1,58 @@
+// The norm before each branch and before the heads, as the network's kind has it: RMSNorm or LayerNorm.
+import Kernels
+
+/// Where a weight and, in networks that have them, its bias lie, in elements from the start of the parameters.
+package struct Affine: Sendable {
+  var weight: Int
+  var bias: Int?
+}
+
+struct Norm {
+  let affine: Affine
+  private let epsilon: Float
+  private let threads: Int
+
+  init(_ configuration: Configuration, at affine: Affine, threads: Int) {
+    self.affine = affine
+    epsilon = configuration.normEpsilon
+    self.threads = threads
+  }
+
+  /// Floats that a row's statistics take.
+  static func statistics(_ c: Configuration) -> Int { c.kind == .gpt2 ? 2 : 1 }
+
+  /// y = norm(x + δ); see the kernels for the shapes.
+  /// - Parameter statistics: [rows] of scales, then [rows] of means where there are biases; for backward.
+  func forward(
+    _ parameters: borrowing Parameters, _ x: Matrix, adding delta: Matrix?, sum: Matrix, y: Matrix,
+    statistics: UnsafeMutablePointer<Float>
+  ) {
+    let w = parameters.weights + affine.weight
+    if let bias = affine.bias {
+      LayerNorm.forward(
+        x, adding: delta, w: w, b: parameters.weights + bias, epsilon: epsilon, sum: sum, y: y, scale: statistics,
+        mean: statistics + x.rows, threads: threads)
+    } else {
+      RMSNorm.forward(
+        x, adding: delta, w: w, epsilon: epsilon, sum: sum, y: y, scale: statistics, threads: threads)
+    }
+  }
+
+  /// The gradient at x, written or added, and those of the parameters, added.
+  /// - Parameter partial: [threads, 2 · width] floats of room.
+  func backward(
+    _ parameters: borrowing Parameters, _ dy: Matrix, x: Matrix, statistics: UnsafePointer<Float>, dx: Matrix,
+    addsTo: Bool, operand: Matrix?, partial: UnsafeMutablePointer<Float>
+  ) {
+    let (w, dw) = (parameters.weights + affine.weight, parameters.gradients + affine.weight)
+    if let bias = affine.bias {
+      LayerNorm.backward(
+        dy, x: x, w: w, scale: statistics, mean: statistics + x.rows, dx: dx, addsTo: addsTo, operand: operand, dw: dw,
+        db: parameters.gradients + bias, partial: partial, threads: threads)
+    } else {
+      RMSNorm.backward(
+        dy, x: x, w: w, scale: statistics, dx: dx, addsTo: addsTo, operand: operand, dw: dw, partial: partial,
+        threads: threads)
+    }
+  }
+}
