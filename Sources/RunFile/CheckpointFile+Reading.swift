@@ -153,7 +153,9 @@ struct TensorPlan {
   }
 
   private static func heads(_ recipe: Recipe) -> [String] {
-    (0..<max(0, min(recipe.objective.mtp.heads, Head.most) - 1)).map { "mtp/heads/\($0)/" }
+    guard recipe.objective.mtp.heads <= Head.most else { return [] }
+    let count = recipe.heads.count { if case .mtp = $0 { true } else { false } }
+    return (0..<count).map { "mtp/heads/\($0)/" }
   }
 
   private mutating func addGPT2(_ recipe: Recipe, _ vocabulary: Int) {

@@ -29,7 +29,7 @@ struct Block {
     let dNormed: UnsafeMutableRawPointer  // E [M, d]
     let dx: UnsafeMutablePointer<Float>  // [M, d] gradient at the stream
     let dxOperand: UnsafeMutableRawPointer  // E [M, d] the same as an operand; dx itself in fp32
-    let dBranch: UnsafeMutableRawPointer  // E [M, d] the same where a branch was dropped from; dxOperand without dropout
+    let dBranch: UnsafeMutableRawPointer  // E [M, d] before a branch was dropped from; dxOperand without
     let partial: UnsafeMutablePointer<Float>  // room for a thread's own sums of a parameter's gradient
     let attention: UnsafeMutableRawPointer  // the attention's scratch
     let angles: UnsafeMutablePointer<Float>  // rotary table

@@ -14,8 +14,8 @@ package struct ParameterPlan: Sendable {
 
     /// Its Hugging Face name with `/` for `.`: Llama's (`model/layers/0/mlp/up_proj/weight`), or GPT-2's
     /// (`transformer/h/0/mlp/c_fc/weight`, though always `[out, in]`, where transformers' Conv1D has `[in, out]`). Heads
-    /// are `lm_head` and `top_head`; MTP head n has the names of a block, and `hnorm`, `enorm`, `eh_proj`, below
-    /// `mtp/heads/(n − 2)`.
+    /// are `lm_head` and `top_head`; the k-th MTP head, k = 0, 1, …, has the names of a block, and `hnorm`, `enorm`,
+    /// `eh_proj`, below `mtp/heads/k`.
     package var path: String
     /// Row-major; `[out, in]` for a matrix, `[context, width]` for positions, `[d]` for a norm or a bias.
     package var shape: [Int]
