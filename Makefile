@@ -8,6 +8,9 @@ PREFIX ?= /usr/local
 ARGS ?=
 # More options for swift test: make test FILTER="--filter RecipeTests"
 FILTER ?=
+# How often runs are tormented, small or full, and which rows of the table: make torture ROWS="kills power-cuts"
+COUNT ?= full
+ROWS ?=
 
 program := .build/release/foretop
 # Colours are a part of the compiler's command line: with them, a build on a terminal and one in a log would each throw the
@@ -15,8 +18,9 @@ program := .build/release/foretop
 swift_build := swift build -c release --no-color-diagnostics
 swift_test := swift test -c release --no-color-diagnostics
 python := .venv/bin/python
+writer := .build/release/RunFileTorture
 
-.PHONY: help setup build run test bench bench-peers format lint asm install clean
+.PHONY: help setup build run test torture bench bench-peers format lint asm install clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -35,6 +39,19 @@ test: setup .venv/ready ## run every test
 	FORETOP_PYTHON="$(CURDIR)/$(python)" $(swift_test) --skip-build $(FILTER)
 	$(swift_build) --product foretop
 	$(python) Tests/Terminal/run.py $(program)
+	$(MAKE) --no-print-directory .build/wiretap.so
+	$(python) Tests/Torture/run.py $(program) $(writer) .build/wiretap.so small
+
+torture: setup .venv/ready ## kill runs, fill disks, cut the power, thousands of times
+	@sh tools/setup python3-h5py
+	$(swift_build) --product foretop
+	$(swift_build) --product RunFileTorture
+	$(MAKE) --no-print-directory .build/wiretap.so
+	$(python) Tests/Torture/run.py $(program) $(writer) .build/wiretap.so $(COUNT) $(ROWS)
+
+# The library that listens to what a process does to its files. Swift brings its own clang.
+.build/wiretap.so: Tests/Torture/wiretap.c
+	"$$(command -v clang || command -v cc)" -O2 -Wall -Werror -shared -fPIC -o $@ $<
 
 # The Python that reads run files and screens in tests.
 .venv/ready: tools/requirements.txt

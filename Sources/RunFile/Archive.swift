@@ -83,7 +83,7 @@ package struct Archive: Sendable {
   }
 
   /// Whether a folder has a run, or what one can be made again from.
-  static func isThere(_ folder: String) -> Bool {
+  package static func isThere(_ folder: String) -> Bool {
     Folder.exists(Recovery.file(folder)) || Folder.exists(Recovery.journal(folder))
   }
 

@@ -51,10 +51,7 @@ package final class Recorder {
       journal = try Journal(creating: Recovery.journal(folder))
       store = try Store.create(folder + "/run.h5", beginning: beginning)
     } catch {
-      // A run that could not begin leaves nothing in the way of the next try.
-      for name in ["run.h5.new", "run.journal", "run.lock"] { try Folder.remove(folder + "/" + name) }
-      rmdir(folder + "/checkpoints")
-      rmdir(folder)
+      Self.clear(folder)
       throw error
     }
     self.folder = folder
@@ -63,9 +60,23 @@ package final class Recorder {
     lastStep = beginning.step
     replay = Replay()
     store.attach(journal)
-    try begin()
-    try store.publish()
-    try Folder.sync(folder)
+    do {
+      try begin()
+      try store.publish()
+      try Folder.sync(folder)
+    } catch {
+      store.abandon()
+      isClosed = true
+      Self.clear(folder)
+      throw error
+    }
+  }
+
+  /// A run that could not begin leaves nothing in the way of the next try, as far as the disk lets it.
+  private static func clear(_ folder: String) {
+    for name in ["run.h5", "run.h5.new", "run.journal", "run.journal.new", "run.lock"] { unlink(folder + "/" + name) }
+    rmdir(folder + "/checkpoints")
+    rmdir(folder)
   }
 
   /// Goes on with a run: repairs what a crash left, keeps all rows, and compares what is computed again with them.

@@ -69,7 +69,7 @@ enum Recovery {
       // What cannot be opened, read or written is made again from the rest, if there is a rest.
       if let earlier = try? Contents(Store(opening: before(folder), .still)) { contents.fill(from: earlier) }
       let first = contents.rows[Journal.Number.beginnings]?.first ?? entries.firstBeginning
-      guard let first else { throw error }
+      guard let first else { throw Folder.exists(file(folder)) ? error : Archive.missing(folder) }
       return try abandoningOnError(creating(SessionStart.beginning(first.payload, source: journal(folder)))) { store in
         try finish(&contents, entries, in: store)
       }

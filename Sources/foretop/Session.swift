@@ -21,6 +21,8 @@ enum News: Sendable {
 /// What the recorder's thread hears of.
 private enum Entry: Sendable {
   case event(Event)
+  /// What the main thread hears of when it is recorded.
+  case occurred(Occurrence)
   case checkpoint(Checkpoint)
   /// The trainer is gone.
   case end
@@ -88,6 +90,8 @@ final class Session: Sendable {
   }
 
   private func tell(_ event: Event) {
+    // A command is confirmed when nothing can take it away any more.
+    if case .occurred(let occurrence) = event { return entries.send(.occurred(occurrence)) }
     news.send(.event(event))
     entries.send(.event(event))
   }
@@ -128,6 +132,9 @@ final class Session: Sendable {
         case .event(let event):
           if case .evaluated(let evaluation) = event, evaluation.isBest { bestStep = evaluation.step }
           record(event, with: recorder)
+        case .occurred(let occurrence):
+          record(.occurred(occurrence), with: recorder)
+          announce([occurrence])
         case .checkpoint(let checkpoint):
           let error = save(checkpoint, isBest: checkpoint.state.step == bestStep, with: recorder)
           unsaved = error.map { (checkpoint, $0) }

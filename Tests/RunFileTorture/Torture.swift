@@ -10,7 +10,26 @@ enum Torture {
     let arguments = Array(CommandLine.arguments.dropFirst())
     do {
       switch (arguments.first, arguments.count) {
-      case ("write", 4): try write(arguments[1], steps: Int(arguments[2]) ?? 0, pause: UInt32(arguments[3]) ?? 0)
+      case ("write", 4), ("write", 5):
+        try write(
+          arguments[1], steps: Int(arguments[2]) ?? 0, pause: UInt32(arguments[3]) ?? 0,
+          flushing: arguments.count == 5 ? Int(arguments[4]) ?? 0 : 7)
+      case ("examine", 5):
+        let promise = Promise(
+          stored: Int(arguments[2]) ?? 0, saved: Int(arguments[3]) ?? 0, noted: Int(arguments[4]) ?? 0)
+        let found = Examination(of: arguments[1], promised: promise)
+        for problem in found.problems { say(problem) }
+      case ("recover", 2): try Recorder.recover(arguments[1])
+      case ("kills", 7), ("cuts", 7):
+        let states = CrashStates(
+          trace: try Trace(arguments[1]), start: arguments[2] == "-" ? nil : arguments[2], scratch: arguments[3],
+          name: arguments[4])
+        let (count, first) = (Int(arguments[5]) ?? 0, Int(arguments[6]) ?? 0)
+        if arguments[0] == "kills" {
+          try states.afterKills(count: count, from: first)
+        } else {
+          try states.afterCuts(count: count, seed: 1, from: first)
+        }
       case ("fill", 3): try fill(arguments[1], room: Int(arguments[2]) ?? 0)
       case ("time", 3): try time(arguments[1], steps: Int(arguments[2]) ?? 0)
       case ("hold", 2): try hold(arguments[1])
@@ -30,31 +49,47 @@ enum Torture {
   /// One line, handed to the kernel before the call returns.
   static func say(_ line: String) { FileHandle.standardOutput.write(Data((line + "\n").utf8)) }
 
-  /// Writes a run, or goes on with it from its newest checkpoint: a checkpoint every 50 steps, a flush every 7.
-  /// - Parameter pause: microseconds between two steps.
-  static func write(_ folder: String, steps: Int, pause: UInt32) throws {
+  /// Writes a run, or goes on with it from its newest checkpoint: a checkpoint every 50 steps.
+  /// - Parameters:
+  ///   - pause: microseconds between two steps.
+  ///   - every: steps between two flushes; 0 leaves them to the recorder.
+  ///   - say: hears what is promised.
+  static func write(
+    _ folder: String, steps: Int, pause: UInt32, flushing every: Int, say: (String) -> Void = Torture.say
+  ) throws {
     let name = (folder as NSString).lastPathComponent
     let recorder: Recorder
     var step = 0
-    if FileManager.default.fileExists(atPath: folder + "/run.h5") {
+    if Archive.isThere(folder) {
       let archive = try Archive(opening: folder)
       step = try archive.checkpoints().isEmpty ? 0 : archive.checkpoint().checkpoint.state.step
       recorder = try Recorder(resuming: folder, from: step, beginning: Sample.beginning(name, step: step))
     } else {
       recorder = try Recorder(creating: folder, beginning: Sample.beginning(name))
     }
+    /// The disk may refuse, and take what it refused later; nothing else may be said.
+    func hear(_ notice: Occurrence) throws {
+      switch notice.kind {
+      case .warning where notice.text.contains("kept in memory"): say("refused \(step)")
+      case .notice where notice.text.contains("the disk takes the run again"): say("taken \(step)")
+      default: throw UserError(.data, "unexpected: \(notice.text)")
+      }
+    }
     say("open \(step)")
     while step < steps {
       step += 1
       for event in Sample.events(at: step) {
         let notices = try recorder.record(event)
-        if let notice = notices.first { throw UserError(.data, "unexpected: \(notice.text)") }
+        for notice in notices { try hear(notice) }
+        if case .occurred = event, notices.isEmpty { say("noted \(step)") }
       }
       if step % 50 == 0 {
-        _ = try recorder.save(Sample.checkpoint(step), isBest: Sample.evaluation(step).isBest)
-        say("saved \(step)")
+        do {
+          _ = try recorder.save(Sample.checkpoint(step), isBest: Sample.evaluation(step).isBest)
+          say("saved \(step)")
+        } catch { say("unsaved \(step)") }
       }
-      if step % 7 == 0 { recorder.flush() }
+      for notice in every > 0 && step % every == 0 ? recorder.flush() : recorder.flushIfDue() { try hear(notice) }
       // What was recorded is in the journal, and no signal takes it from there.
       say("stored \(step)")
       if pause > 0 { usleep(pause) }
