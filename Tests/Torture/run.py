@@ -4,7 +4,8 @@ Usage: run.py PROGRAM TORTURE WIRETAP small|full [ROW…]
 
 PROGRAM is foretop, TORTURE the writer in Tests/RunFileTorture, WIRETAP the library made of wiretap.c. A row is an
 executable file in rows/: it gets the count as its argument and the paths in its environment (see common.py), explains
-itself on standard error, and prints lines `what | count | bad` on standard output. The status is 1 when anything is bad, or
+itself on standard error, and prints lines `what | count | bad` on standard output; a count of 0 says that it could not be
+tried here. The status is 1 when anything is bad, or
 when a row did not come to its end.
 """
 
@@ -67,9 +68,9 @@ def main():
 
 def show(row, results, seconds, words):
     for place, (what, tried, bad) in enumerate(results):
-        verdict = "BAD" if bad or not tried else "ok"
+        verdict = "BAD" if bad else "ok" if tried else "not run"
         print(f"{what:<78} {tried:>7} {bad:>5}  {verdict:<7}  {seconds if place == 0 else 0:>7.1f}", flush=True)
-    isBad = any(bad or not tried for _, tried, bad in results)
+    isBad = any(bad for _, _, bad in results)
     if isBad or os.environ.get("FORETOP_VERBOSE"):
         print(f"--- {row}\n{words[-8000:]}---", file=sys.stderr, flush=True)
     return isBad

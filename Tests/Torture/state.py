@@ -49,16 +49,13 @@ def changed_state(folder, saved, zeroed=None, **numbers):
         file.write(trailer + struct.pack("<I", crc32c(trailer)))
 
 
-def forgotten_rates(folder, step):
-    """Makes the changes of the rate after a step changes of nothing."""
-    forgotten = 0
+def forgotten(folder, step, kind):
+    """Makes the last change of the rate or of a weight, which came after a step, a change of nothing."""
     with h5py.File(os.path.join(folder, "run.h5"), "r+", libver=("v110", "v110")) as file:
         events = file["events"]
         records = events[()]
-        for index, record in enumerate(records):
-            if record["kind"] == b"rate" and record["step"] >= step and record["old"] > record["new"]:
-                record["kind"] = b"notice"
-                record["commit"] = crc32c(struct.pack("<Q", index) + record.tobytes()[:-4])
-                forgotten += 1
+        index = max(index for index, record in enumerate(records) if record["kind"] == kind.encode())
+        assert records[index]["step"] >= step, f"the last change of {kind} came before step {step}"
+        records[index]["kind"] = b"notice"
+        records[index]["commit"] = crc32c(struct.pack("<Q", index) + records[index].tobytes()[:-4])
         events[...] = records
-    assert forgotten, f"no rate was changed after step {step}"
