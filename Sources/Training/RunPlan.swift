@@ -91,16 +91,18 @@ package struct RunPlan: Sendable {
   ]
 }
 
-/// Bytes for a person: 0.3 GiB, 12 MiB.
+/// Bytes for a person: 17.6 GiB, 329 MiB, 0.5 MiB, 12 KiB.
 package func gibibytes(_ bytes: Int) -> String {
-  func rounded(_ value: Double) -> String {
-    value < 9.95 ? "\((value * 10).rounded() / 10)" : "\(Int(value.rounded()))"
+  func text(_ value: Double, _ unit: String, tenths: Bool) -> String {
+    tenths ? "\((value * 10).rounded() / 10) \(unit)" : "\(Int(value.rounded())) \(unit)"
   }
-  let mebibytes = Double(bytes) / 1_048_576
-  return mebibytes < 999.5 ? "\(rounded(mebibytes)) MiB" : "\(tenths(mebibytes / 1024)) GiB"
+  let kibibytes = Double(bytes) / 1024
+  if kibibytes < 99.5 { return text(kibibytes, "KiB", tenths: false) }
+  let mebibytes = kibibytes / 1024
+  if mebibytes < 999.5 { return text(mebibytes, "MiB", tenths: mebibytes < 9.95) }
+  let gibibytes = mebibytes / 1024
+  return text(gibibytes, "GiB", tenths: gibibytes < 999.95)
 }
-
-private func tenths(_ value: Double) -> String { value < 1000 ? "\((value * 10).rounded() / 10)" : "\(Int(value))" }
 
 extension MemoryPart {
   /// What it is for a person.

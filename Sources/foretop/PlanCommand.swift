@@ -67,45 +67,58 @@ struct PlanPage {
 
   // MARK: For a person
 
+  /// A line: what, how much, and a remark.
+  private typealias Line = (what: String, value: String, about: String)
+
   var text: String {
-    var lines: [String] = []
-    func add(_ what: String, _ value: String, _ about: String = "") {
-      let line =
-        what.padding(toLength: 24, withPad: " ", startingAt: 0)
-        + String(repeating: " ", count: max(0, 12 - value.count)) + value + (about.isEmpty ? "" : "   " + about)
-      lines.append(line)
-    }
-    add("parameters", count(Double(plan.network.parameters.parameters)))
-    for (part, number) in plan.network.parametersByPart { add("  \(words(part.rawValue))", count(Double(number))) }
-    add("  vocabulary", "\(vocabulary.count)", "by \(vocabulary.origin)")
-    lines.append("")
-    add("memory", gibibytes(plan.bytes), machine)
-    for share in plan.memory { add("  \(share.name)", gibibytes(share.bytes), share.about) }
-    lines.append("")
-    add("FLOPs a token", count(plan.network.operationsPerToken), "forward and backward")
-    for (part, number) in plan.network.operations { add("  \(words(part.rawValue))", count(number)) }
-    lines.append("")
-    add(
-      "tokens a step", count(Double(recipe.tokensPerStep)),
-      "\(recipe.batch.rows) rows × \(recipe.model.context) tokens × \(recipe.batch.accumulation) micro-batches")
-    add("steps", "\(recipe.steps)", "\(count(tokens)) tokens in all")
-    if let estimate { addTime(estimate, add, &lines) }
-    return lines.joined(separator: "\n")
+    [parameterLines, memoryLines, operationLines, stepLines].map { lines in
+      lines.map { line in
+        line.what.padding(toLength: 24, withPad: " ", startingAt: 0)
+          + String(repeating: " ", count: max(0, 12 - line.value.count)) + line.value
+          + (line.about.isEmpty ? "" : "   " + line.about)
+      }.joined(separator: "\n")
+    }.joined(separator: "\n\n") + (timeText.map { "\n\n" + $0 } ?? "")
   }
 
-  private func addTime(_ estimate: Estimate, _ add: (String, String, String) -> Void, _ lines: inout [String]) {
-    lines.append("")
-    lines.append(
-      "time, estimated from \(String(format: "%.1f", estimate.measuring)) s of measuring, with nothing else running:")
+  private var parameterLines: [Line] {
+    [("parameters", count(Double(plan.network.parameters.parameters)), "")]
+      + plan.network.parametersByPart.map { ("  \(words($0.part.rawValue))", count(Double($0.count)), "") }
+      + [("  vocabulary", "\(vocabulary.count)", "by \(vocabulary.origin)")]
+  }
+
+  private var memoryLines: [Line] {
+    [("memory", gibibytes(plan.bytes), machine)]
+      + plan.memory.map { ("  \($0.name)", gibibytes($0.bytes), $0.about) }
+  }
+
+  private var operationLines: [Line] {
+    [("FLOPs a token", count(plan.network.operationsPerToken), "forward and backward")]
+      + plan.network.operations.map { ("  \(words($0.part.rawValue))", count($0.count), "") }
+  }
+
+  private var stepLines: [Line] {
+    let batch = recipe.batch
+    let pieces = batch.accumulation > 1 ? " × \(batch.accumulation) micro-batches" : ""
+    let rows = batch.rows == 1 ? "1 row" : "\(batch.rows) rows"
+    return [
+      ("tokens a step", count(Double(recipe.tokensPerStep)), "\(rows) × \(recipe.model.context) tokens\(pieces)"),
+      ("steps", "\(recipe.steps)", "\(count(tokens)) tokens in all"),
+    ]
+  }
+
+  private var timeText: String? {
+    guard let estimate else { return nil }
     let share = Int((estimate.products / estimate.step * 100).rounded())
     let rate = Double(recipe.tokensPerStep) / estimate.step
-    add(
-      "  tokens/s", rate < 10 ? String(format: "%.1f", rate) : "\(Int(rate))",
-      "\(share) % of what the matrix products alone would allow")
-    add(
-      "  a step", duration(estimate.step),
-      "blocks \(duration(estimate.blocks)), heads \(duration(estimate.heads)), update \(duration(estimate.update))")
-    add("  the run", duration(estimate.step * Double(recipe.steps)), "without evaluations, samples and checkpoints")
+    let parts =
+      "blocks \(duration(estimate.blocks)), heads \(duration(estimate.heads)), update \(duration(estimate.update))"
+    return """
+      time, estimated from \(String(format: "%.1f", estimate.measuring)) s of measuring: with nothing else running
+        \(rate < 10 ? String(format: "%.1f", rate) : "\(Int(rate))") tokens/s, \(share) % of what the matrix products \
+      alone would allow
+        \(duration(estimate.step)) a step (\(parts))
+        \(duration(estimate.step * Double(recipe.steps))) the run, without evaluations, samples and checkpoints
+      """
   }
 
   private var machine: String {

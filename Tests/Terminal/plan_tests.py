@@ -48,6 +48,8 @@ def test_a_plan_estimates_the_time():
     estimate = page["estimate"]
     assert estimate["tokensPerSecond"] > 0 and 0 < estimate["shareOfLimit"] <= 1.5, estimate
     assert abs(estimate["run"] - 100 * estimate["step"]) < 1e-9 * estimate["run"]
+    text = run([PROGRAM, "plan", "tiny", "--data", TEXT]).stdout
+    assert "tokens/s" in text and "of measuring" in text, text
     text = run([PROGRAM, "plan", "tiny", "--no-measure", "--data", TEXT]).stdout
     for words in ("parameters", "activations", "FLOPs a token", "tokens a step", "the characters of the text"):
         assert words in text, text
