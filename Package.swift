@@ -45,8 +45,9 @@ let package = Package(
     // The store.
     .target(name: "RunFile", dependencies: ["Run", "CHDF5"], swiftSettings: open),
 
-    // The way out: formats of others. It knows nothing of HDF5 and writes no file: values in, pieces of a file out.
-    .target(name: "Export", dependencies: ["Run"], swiftSettings: open),
+    // The way out and in: formats of others. It knows nothing of HDF5, and reads and writes no file: values in, pieces of a
+    // file out, and back.
+    .target(name: "Export", dependencies: ["Run", "Corpus"], swiftSettings: open),
 
     // The screen.
     .target(name: "TerminalUI", swiftSettings: open),

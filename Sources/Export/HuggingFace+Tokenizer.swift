@@ -66,7 +66,7 @@ extension HuggingFace {
 
   /// The printable characters that GPT-2's byte-level tokenizers write for bytes: printable bytes stand for themselves, the
   /// others for U+0100 and up.
-  private static var byteNames: [String] {
+  static var byteNames: [String] {
     var next: UInt32 = 0x100
     return (UInt32(0)..<256).map { byte in
       let isPrintable = (33...126).contains(byte) || (161...172).contains(byte) || (174...255).contains(byte)

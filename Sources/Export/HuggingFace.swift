@@ -25,12 +25,7 @@ package struct HuggingFace: Sendable {
   ///   shape that transformers does not have.
   package init(_ checkpoint: Checkpoint, inner: Int, epsilon: Float, addsSpaceBefore: Bool, withHeads: Bool) throws {
     let recipe = checkpoint.recipe
-    guard recipe.objective.ntp > 0 else {
-      throw UserError(
-        .usage,
-        "this network was trained without NTP (objective.ntp is 0): it has no head to predict the next token with; --to safetensors takes it as it is"
-      )
-    }
+    try Self.requireNextToken(recipe)
     let architecture = try Architecture(recipe.model)
     source = Self.turned(checkpoint, for: architecture)
     tensors = source.tensors.filter {
@@ -39,9 +34,7 @@ package struct HuggingFace: Sendable {
     let config = Self.config(
       architecture, recipe, vocabulary: checkpoint.tokenizer.vocabulary,
       // Those that there are, whatever heads have blocks of their own.
-      blocks: checkpoint.tensors.count {
-        $0.path.hasPrefix(architecture.blocks) && $0.path.hasSuffix(architecture.firstOfBlock)
-      }, inner: inner, epsilon: epsilon)
+      blocks: Self.blocks(of: checkpoint, architecture), inner: inner, epsilon: epsilon)
     let generation = JSON.object([
       JSON.Member("_from_model_config", .flag(true)), JSON.Member("do_sample", .flag(true)),
     ])
@@ -50,6 +43,23 @@ package struct HuggingFace: Sendable {
         TextFile(name: "generation_config.json", bytes: generation.file),
         TextFile(name: "config.json", bytes: config.file),
       ]
+  }
+
+  /// A causal language model predicts the next token.
+  static func requireNextToken(_ recipe: Recipe) throws {
+    guard recipe.objective.ntp > 0 else {
+      throw UserError(
+        .usage,
+        "this network was trained without NTP (objective.ntp is 0): it has no head to predict the next token with; --to safetensors takes it as it is"
+      )
+    }
+  }
+
+  /// Blocks on the way to the NTP head.
+  static func blocks(of checkpoint: Checkpoint, _ architecture: Architecture) -> Int {
+    checkpoint.tensors.count {
+      $0.path.hasPrefix(architecture.blocks) && $0.path.hasSuffix(architecture.firstOfBlock)
+    }
   }
 }
 

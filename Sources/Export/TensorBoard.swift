@@ -17,12 +17,12 @@ package enum TensorBoard {
     let counted: Set = ["step", "tokens", "time"]
     let steps = Metric.ofSteps(heads: heads).filter { !counted.contains($0.path) }
     let evaluations = Metric.ofEvaluations(heads: heads).filter { !counted.contains($0.path) }
-    func put(_ event: Message) throws { try record(event.bytes).withUnsafeBytes(take) }
+    func put(_ event: ProtocolBuffer) throws { try record(event.bytes).withUnsafeBytes(take) }
 
     var isBegun = false
     for event in events {
       if !isBegun {
-        var version = Message()
+        var version = ProtocolBuffer()
         version.add(1, number: event.time)
         version.add(3, bytes: Array("brain.Event:2".utf8))
         try put(version)
@@ -41,15 +41,15 @@ package enum TensorBoard {
   }
 
   /// An `Event` with a `Summary` of scalars.
-  private static func scalars(_ values: [(name: String, value: Float)], step: Int, time: Double) -> Message {
-    var summary = Message()
+  private static func scalars(_ values: [(name: String, value: Float)], step: Int, time: Double) -> ProtocolBuffer {
+    var summary = ProtocolBuffer()
     for (name, value) in values {
-      var scalar = Message()
+      var scalar = ProtocolBuffer()
       scalar.add(1, bytes: Array(name.utf8))
       scalar.add(2, number: value)
       summary.add(1, bytes: scalar.bytes)
     }
-    var event = Message()
+    var event = ProtocolBuffer()
     event.add(1, number: time)
     event.add(2, whole: UInt64(step))
     event.add(5, bytes: summary.bytes)
@@ -78,41 +78,6 @@ package enum TensorBoard {
 
   private static let table: [UInt32] = (UInt32(0)..<256).map { start in
     (0..<8).reduce(start) { sum, _ in sum & 1 == 1 ? sum >> 1 ^ 0x82f6_3b78 : sum >> 1 }
-  }
-}
-
-/// A protocol buffer that is being written.
-private struct Message {
-  private(set) var bytes: [UInt8] = []
-
-  mutating func add(_ field: UInt64, whole value: UInt64) {
-    varint(field << 3)
-    varint(value)
-  }
-
-  mutating func add(_ field: UInt64, number: Double) {
-    varint(field << 3 | 1)
-    withUnsafeBytes(of: number.bitPattern.littleEndian) { bytes += $0 }
-  }
-
-  mutating func add(_ field: UInt64, number: Float) {
-    varint(field << 3 | 5)
-    withUnsafeBytes(of: number.bitPattern.littleEndian) { bytes += $0 }
-  }
-
-  mutating func add(_ field: UInt64, bytes content: [UInt8]) {
-    varint(field << 3 | 2)
-    varint(UInt64(content.count))
-    bytes += content
-  }
-
-  private mutating func varint(_ value: UInt64) {
-    var rest = value
-    while rest > 0x7f {
-      bytes.append(UInt8(rest & 0x7f) | 0x80)
-      rest >>= 7
-    }
-    bytes.append(UInt8(rest))
   }
 }
 

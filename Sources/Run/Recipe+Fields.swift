@@ -19,6 +19,9 @@ extension Recipe {
     integer("model.context", \.model.context, 1...131_072, "tokens in a row"),
     flag("model.tied", \.model.tied, "whether the NTP unembedding is the embedding"),
     number("model.ropeTheta", \.model.ropeTheta, .including(1), .including(1e9), "base of the rotary positions"),
+    number(
+      "model.epsilon", \.model.epsilon, .including(0), .including(1),
+      "norms' guard against division by zero; 0 means 1e-6, 1e-5 for gpt2"),
     flag("model.qkNorm", \.model.qkNorm, "whether each head's queries and keys are normed (llama only)"),
     number(
       "model.dropout", \.model.dropout, .including(0), .excluding(1),

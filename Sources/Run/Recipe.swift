@@ -41,6 +41,10 @@ package struct Recipe: Codable, Sendable, Equatable {
     package var tied = false
     package var ropeTheta = Model.usualRopeTheta
     static let usualRopeTheta = 10_000.0
+    /// ε of every norm; 0 means 1e-6, and 1e-5 for GPT-2.
+    package var epsilon = 0.0
+    /// What `epsilon` comes to.
+    package var normEpsilon: Double { epsilon > 0 ? epsilon : kind == .gpt2 ? 1e-5 : 1e-6 }
     /// Whether queries and keys go through an RMSNorm a head (as in Qwen3).
     package var qkNorm = false
     /// Probability that an element is dropped while training.

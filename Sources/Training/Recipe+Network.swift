@@ -10,7 +10,7 @@ extension Recipe {
     Configuration(
       vocabulary: vocabulary, blocks: inferenceBlocks, width: model.width, heads: model.heads,
       keyValueHeads: model.keyValueHeads, inner: model.innerWidth,
-      context: model.context, isTied: model.tied, ropeTheta: model.ropeTheta,
+      context: model.context, isTied: model.tied, ropeTheta: model.ropeTheta, epsilon: Float(model.normEpsilon),
       objectives: heads.map { .init($0, in: self) },
       multiToken: hasMultiToken ? (objective.mtp.kind == .parallel ? .parallel : .sequential) : nil,
       kind: model.kind == .llama ? .llama : .gpt2, hasHeadNorms: model.qkNorm, dropout: Float(model.dropout),

@@ -126,7 +126,7 @@ struct Block {
     for (first, width, weight) in headNorms {
       HeadNorm.forward(
         qkv.columns(first, count: width), headWidth: c.headWidth, w: parameters.weights + weight,
-        epsilon: c.normEpsilon, kept: raw.columns(first, count: width), threads: threads)
+        epsilon: c.epsilon, kept: raw.columns(first, count: width), threads: threads)
     }
     if c.kind == .llama {
       Rotary.forward(
@@ -182,7 +182,7 @@ struct Block {
     for (first, width, weight) in headNorms {
       HeadNorm.backward(
         dQKV.columns(first, count: width), x: raw.columns(first, count: width), headWidth: c.headWidth,
-        w: parameters.weights + weight, epsilon: c.normEpsilon, dw: parameters.gradients + weight,
+        w: parameters.weights + weight, epsilon: c.epsilon, dw: parameters.gradients + weight,
         partial: shared.partial, threads: threads)
     }
     attentionIn.backward(parameters, dy: shared.dQKV, x: kept.normed, dx: shared.dNormed, adds: adds)

@@ -27,6 +27,8 @@ package struct Configuration: Sendable, Equatable {
   /// Whether the first head's unembedding is the embedding.
   package var isTied: Bool
   package var ropeTheta: Double
+  /// ε of every norm.
+  package var epsilon: Float
   /// Whether queries and keys go through an RMSNorm a head before they are turned.
   package var hasHeadNorms: Bool
   /// Probability that an element is dropped while training: of embeddings, attention weights and what branches add.
@@ -40,7 +42,8 @@ package struct Configuration: Sendable, Equatable {
 
   package init(
     vocabulary: Int, blocks: Int, width: Int, heads: Int, keyValueHeads: Int, inner: Int, context: Int, isTied: Bool,
-    ropeTheta: Double, objectives: [Objective], multiToken: MultiToken? = nil, kind: Kind = .llama,
+    ropeTheta: Double, epsilon: Float = 1e-6, objectives: [Objective], multiToken: MultiToken? = nil,
+    kind: Kind = .llama,
     hasHeadNorms: Bool = false, dropout: Float = 0, recomputesBlocks: Bool = false
   ) {
     self.vocabulary = vocabulary
@@ -52,6 +55,7 @@ package struct Configuration: Sendable, Equatable {
     self.context = context
     self.isTied = isTied
     self.ropeTheta = ropeTheta
+    self.epsilon = epsilon
     self.objectives = objectives
     self.multiToken = multiToken
     self.kind = kind
@@ -72,10 +76,6 @@ package struct Configuration: Sendable, Equatable {
   package var keyWidth: Int { keyValueHeads * headWidth }
   /// Width of what goes into the MLP's activation: gate and value, or the value alone.
   package var gateWidth: Int { kind == .llama ? 2 * inner : inner }
-  /// ε of every norm: 1e-5 where GPT-2's LayerNorm has it.
-  package var normEpsilon: Float { kind == .gpt2 ? 1e-5 : epsilon }
-  /// ε of every RMSNorm.
-  package var epsilon: Float { 1e-6 }
 
   /// - Throws: `TransformerError.shape` with a sentence that names the numbers.
   package func check() throws {

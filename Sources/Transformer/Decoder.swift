@@ -85,7 +85,7 @@ package struct Decoder: ~Copyable {
       multiply(model, block.attentionIn, rows: c.queryWidth + 2 * c.keyWidth, columns: c.width, normed, into: qkv)
       for (first, width, weight) in block.headNorms?.columns(c) ?? [] {
         HeadNorm.forward(
-          row(qkv + first, width), headWidth: c.headWidth, w: parameters + weight, epsilon: c.normEpsilon, kept: nil,
+          row(qkv + first, width), headWidth: c.headWidth, w: parameters + weight, epsilon: c.epsilon, kept: nil,
           threads: 1)
       }
       if c.kind == .llama {

@@ -14,7 +14,7 @@ struct Norm {
 
   init(_ configuration: Configuration, at affine: Affine, threads: Int) {
     self.affine = affine
-    epsilon = configuration.normEpsilon
+    epsilon = configuration.epsilon
     self.threads = threads
   }
 

@@ -14,13 +14,14 @@ struct ExportCommand: ParsableCommand {
     discussion: """
       huggingface   a folder that transformers.AutoModelForCausalLM.from_pretrained and AutoTokenizer read: config.json,
                     model.safetensors, tokenizer files
+      gguf          one file that llama.cpp runs; --type f16 or bf16 makes it half as large
       safetensors   all weights of a checkpoint in one file
       csv           a line a step, held-out losses beside it
       jsonl         a JSON object a step and an evaluation, as --json prints them
       tensorboard   a folder with an event file that TensorBoard shows
       """)
 
-  enum Format: String, ExpressibleByArgument, CaseIterable { case huggingface, safetensors, csv, jsonl, tensorboard }
+  enum Format: String, ExpressibleByArgument, CaseIterable { case huggingface, gguf, safetensors, csv, jsonl, tensorboard }
 
   @Argument(help: ArgumentHelp("The run's name.", valueName: "name"))
   var name: String
@@ -30,7 +31,7 @@ struct ExportCommand: ParsableCommand {
 
   @Option(
     name: .customLong("to"),
-    help: ArgumentHelp("huggingface, safetensors, csv, jsonl or tensorboard.", valueName: "format"))
+    help: ArgumentHelp("huggingface, gguf, safetensors, csv, jsonl or tensorboard.", valueName: "format"))
   var format: Format
 
   @Option(help: ArgumentHelp("The checkpoint's step; without it, the last one.", valueName: "n"))
@@ -39,17 +40,26 @@ struct ExportCommand: ParsableCommand {
   @Flag(help: "Keeps the heads that transformers does not have in huggingface's model.safetensors.")
   var withHeads = false
 
+  @Option(help: ArgumentHelp("How gguf stores matrices: f32, f16 or bf16; f32 without it.", valueName: "type"))
+  var type: GGUF.Storage?
+
   @Flag(help: "Replaces files that are there.")
   var force = false
 
   @OptionGroup var place: FolderOptions
 
   func validate() throws {
-    if step != nil, format != .huggingface, format != .safetensors {
+    if step != nil, ![.huggingface, .gguf, .safetensors].contains(format) {
       throw ValidationError("--step chooses a checkpoint, and \(format.rawValue) has the numbers of all steps")
     }
     if withHeads, format != .huggingface {
-      throw ValidationError("--with-heads is for huggingface: \(format.rawValue) has all there is anyway")
+      throw ValidationError(
+        format == .gguf
+          ? "--with-heads is for huggingface: llama.cpp has no place for other heads"
+          : "--with-heads is for huggingface: \(format.rawValue) has all there is anyway")
+    }
+    if type != nil, format != .gguf {
+      throw ValidationError("--type is for gguf: \(format.rawValue) has every number as it is")
     }
   }
 
@@ -57,6 +67,7 @@ struct ExportCommand: ParsableCommand {
     let archive = try StoredRun.archive(name, in: place)
     switch format {
     case .huggingface: try writeModel(StoredRun.checkpoint(of: archive, step: step))
+    case .gguf: try writeGGUF(StoredRun.checkpoint(of: archive, step: step))
     case .safetensors: try writeTensors(StoredRun.checkpoint(of: archive, step: step))
     case .csv, .jsonl: try writeNumbers(archive)
     case .tensorboard: try writeEvents(archive)
@@ -66,7 +77,7 @@ struct ExportCommand: ParsableCommand {
   private func writeModel(_ checkpoint: Checkpoint) throws {
     let configuration = checkpoint.recipe.configuration(vocabulary: checkpoint.tokenizer.vocabulary)
     let model = try HuggingFace(
-      checkpoint, inner: configuration.inner, epsilon: configuration.normEpsilon,
+      checkpoint, inner: configuration.inner, epsilon: configuration.epsilon,
       addsSpaceBefore: Tokenizer(checkpoint.tokenizer).addsSpaceBefore, withHeads: withHeads)
     try WholeFile.prepareFolder(path, isReplacing: force)
     try write(model.tensors, of: model.source, to: path + "/model.safetensors")
@@ -76,6 +87,12 @@ struct ExportCommand: ParsableCommand {
       }
     }
     say(model.tensors, of: checkpoint)
+  }
+
+  private func writeGGUF(_ checkpoint: Checkpoint) throws {
+    let file = try GGUF(checkpoint, name: name, inner: checkpoint.recipe.model.innerWidth, storage: type ?? .f32)
+    try WholeFile.writePieces(path, isReplacing: force) { try file.write($0) }
+    say(file.sources, of: checkpoint)
   }
 
   private func writeTensors(_ checkpoint: Checkpoint) throws {
@@ -125,3 +142,5 @@ struct ExportCommand: ParsableCommand {
     print("\(file): \(name); “tensorboard --logdir \(path)” shows it")
   }
 }
+
+extension GGUF.Storage: ExpressibleByArgument {}

@@ -23,7 +23,7 @@ struct Foretop: ParsableCommand {
       Train.self, Resume.self, PlanCommand.self, BenchCommand.self, Runs.self, Inspect.self, Eval.self, Generate.self,
       Tokenize.self, LayoutCommand.self,
       Verify.self, Recover.self, Snapshot.self, Tensors.self, Diff.self, Remove.self, Prune.self,
-      ExportCommand.self,
+      ExportCommand.self, Import.self,
     ])
 
   static func main() {

@@ -18,7 +18,8 @@ struct Plan: Sendable {
 
     /// What to say where the run goes on with a text that is not the one it had: a file that changed, or another one.
     func change(of text: Beginning) -> String? {
-      guard checkpoint != nil, let before = beginning,
+      // An imported run had no text of ours before.
+      guard checkpoint != nil, let before = beginning, before.trainingTokens > 0,
         (before.trainingTokens, before.heldOutTokens) != (text.trainingTokens, text.heldOutTokens)
           || before.unigramEntropy != text.unigramEntropy
       else { return nil }

@@ -24,8 +24,9 @@ struct Resume: ParsableCommand {
   @OptionGroup var place: PlaceOptions
   @OptionGroup var screen: ScreenOptions
 
-  /// Keys that a run keeps for good. `data.paths` may change, since files move.
-  private static let kept = ["model.", "tokenizer.", "objective.", "batch.", "data.heldOut", "seed"]
+  /// Keys that a run keeps for good: of its network, and once it has taken a step. `data.paths` may change, since files move.
+  private static let kept = ["model.", "tokenizer.", "objective."]
+  private static let keptInSteps = ["batch.", "data.heldOut", "seed"]
 
   func run() throws {
     try Computation.prepare()
@@ -46,7 +47,8 @@ struct Resume: ParsableCommand {
     let before = archive.recipe
     var recipe = try changes.applied(to: before)
     if let seed { try recipe.set("seed", to: seed, source: "--seed \(seed)") }
-    try refuseChanges(from: before, to: recipe)
+    let isNew = past.checkpoint?.state.step == 0 && archive.beginning.step == 0 && archive.beginning.trainingTokens == 0
+    try refuseChanges(of: isNew ? Self.kept : Self.kept + Self.keptInSteps, from: before, to: recipe)
     try recipe.validate(source: "run “\(name)”")
     let step = past.checkpoint?.state.step ?? 0
     guard step < recipe.steps else {
@@ -68,8 +70,8 @@ struct Resume: ParsableCommand {
     throw Ended(status: try conductor.run())
   }
 
-  private func refuseChanges(from before: Recipe, to after: Recipe) throws {
-    for field in Recipe.fields where Self.kept.contains(where: field.key.hasPrefix) {
+  private func refuseChanges(of keys: [String], from before: Recipe, to after: Recipe) throws {
+    for field in Recipe.fields where keys.contains(where: field.key.hasPrefix) {
       guard field.read(before) != field.read(after) else { continue }
       throw UserError(
         .usage,

@@ -11,140 +11,69 @@ import Training
 import Transformer
 
 @Suite(.serialized) struct ExportTests {
-  private let folder = NSTemporaryDirectory() + "/foretop-export-" + UUID().uuidString
+  private let room: Room
 
-  init() throws { try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true) }
-
-  /// A checkpoint of a network with random weights, and the logits of its NTP head after each token of a text.
-  private func network(_ change: (inout Recipe) -> Void) throws -> (Checkpoint, tokens: [Int32], logits: [[Float]]) {
-    var recipe = Sample.recipe
-    recipe.model.width = 48
-    recipe.model.heads = 4
-    recipe.model.keyValueHeads = 2
-    recipe.model.inner = 80
-    recipe.model.deviation = 0.3
-    change(&recipe)
-    let characters = TokenizerRecord(kind: "characters", model: Array(" abcdefghijklmnopqr".utf8), vocabulary: 20)
-    let configuration = recipe.configuration(vocabulary: 20)
-    let model = try Transformer(configuration, rows: 1, precision: .fp32, threads: 1, isTrained: false)
-    model.parameters.initialize(seed: 3, deviation: recipe.model.deviation, threads: 1)
-    // Norms and biases that do something.
-    for i in 0..<model.parameters.plan.count where i % 3 == 0 { model.parameters.weights[i] += 0.1 }
-    var decoder = try Decoder(configuration)
-    let tokens: [Int32] = [1, 5, 0, 19, 7, 7, 2, 11, 3, 0, 12]
-    let logits = tokens.map { token in
-      decoder.read(token, by: model)
-      return decoder.logits(of: model)
-    }
-    let plan = model.parameters.plan
-    let weights = Array(UnsafeBufferPointer(start: model.parameters.weights, count: plan.count))
-    let checkpoint = Checkpoint(
-      state: TrainerState(step: 7, seed: 3, threads: 1), recipe: recipe, tokenizer: characters,
-      tensors: plan.tensors.map { Checkpoint.Tensor(path: $0.path, shape: $0.shape, offset: $0.offset) },
-      weights: weights, firstMoments: weights, secondMoments: weights)
-    return (checkpoint, tokens, logits)
-  }
-
-  /// Writes a model folder as the program does.
-  private func write(_ checkpoint: Checkpoint, withHeads: Bool = false) throws {
-    let configuration = checkpoint.recipe.configuration(vocabulary: checkpoint.tokenizer.vocabulary)
-    let model = try HuggingFace(
-      checkpoint, inner: configuration.inner, epsilon: configuration.normEpsilon, addsSpaceBefore: false,
-      withHeads: withHeads)
-    for file in model.files { try Data(file.bytes).write(to: URL(filePath: "\(folder)/\(file.name)")) }
-    var bytes = Data()
-    SafeTensors.write(model.tensors, of: model.source, notes: [("format", "pt")]) { bytes.append(contentsOf: $0) }
-    try bytes.write(to: URL(filePath: folder + "/model.safetensors"))
-  }
-
-  /// The script did not find what was expected.
-  private struct Differs: Error { let said: String }
-
-  private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-    .deletingLastPathComponent().path
-
-  private func script(_ arguments: String...) throws -> String {
-    let environment = ProcessInfo.processInfo.environment
-    let process = Process()
-    process.executableURL = URL(filePath: environment["FORETOP_PYTHON"] ?? Self.root + "/.venv/bin/python3")
-    process.arguments = [Self.root + "/Tests/ExportTests/llama.py"] + arguments
-    let output = Pipe()
-    process.standardOutput = output
-    try process.run()
-    let said = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-    process.waitUntilExit()
-    if process.terminationStatus != 0 { throw Differs(said: said) }
-    return said
-  }
-
-  private func compare(_ tokens: [Int32], _ logits: [[Float]]) throws -> String {
-    let wanted = JSON.object([
-      JSON.Member("tokens", .array(tokens.map { .integer(Int($0)) })),
-      JSON.Member("logits", .array(logits.map { .array($0.map(JSON.float)) })),
-    ])
-    try wanted.line.write(toFile: folder + "/logits.json", atomically: true, encoding: .utf8)
-    return try script(folder, folder + "/logits.json")
-  }
+  init() throws { room = try Room() }
 
   @Test func `Llama written from its formulas makes the same logits of an exported model`() throws {
-    let (checkpoint, tokens, logits) = try network { _ in }
-    try write(checkpoint)
-    let said = try compare(tokens, logits)
+    let (checkpoint, tokens, logits) = try Room.network { _ in }
+    try room.write(checkpoint)
+    let said = try room.compare(tokens, logits)
     #expect(said.hasSuffix("\nlm_head.weight model.embed_tokens.weight model.norm.weight\n"), "\(said)")
   }
 
   @Test func `tied embeddings, another base of the positions and a given inner width come through`() throws {
-    let (checkpoint, tokens, logits) = try network {
+    let (checkpoint, tokens, logits) = try Room.network {
       $0.model.tied = true
       $0.model.ropeTheta = 500_000
       $0.model.inner = 0
       $0.model.keyValueHeads = 1
     }
-    try write(checkpoint)
-    let said = try compare(tokens, logits)
+    try room.write(checkpoint)
+    let said = try room.compare(tokens, logits)
     #expect(said.hasSuffix("\nmodel.embed_tokens.weight model.norm.weight\n"), "\(said)")
   }
 
   @Test(arguments: [true, false])
   func `GPT-2 written from its formulas makes the same logits of an exported model`(isTied: Bool) throws {
-    let (checkpoint, tokens, logits) = try network {
+    let (checkpoint, tokens, logits) = try Room.network {
       $0.model.kind = .gpt2
       $0.model.keyValueHeads = 4
       $0.model.tied = isTied
       $0.model.inner = isTied ? 0 : 80
     }
-    try write(checkpoint)
-    let said = try compare(tokens, logits)
+    try room.write(checkpoint)
+    let said = try room.compare(tokens, logits)
     let trunk = "transformer.ln_f.bias transformer.ln_f.weight transformer.wpe.weight transformer.wte.weight\n"
     #expect(said.hasSuffix("\n\(isTied ? "" : "lm_head.weight ")\(trunk)"), "\(said)")
   }
 
   @Test func `normed queries and keys come through, as Qwen3`() throws {
-    let (checkpoint, tokens, logits) = try network { $0.model.qkNorm = true }
-    try write(checkpoint)
-    let said = try compare(tokens, logits)
+    let (checkpoint, tokens, logits) = try Room.network { $0.model.qkNorm = true }
+    try room.write(checkpoint)
+    let said = try room.compare(tokens, logits)
     #expect(said.hasSuffix("\nlm_head.weight model.embed_tokens.weight model.norm.weight\n"), "\(said)")
   }
 
   @Test func `a GPT-2 that shares keys is none that transformers has`() throws {
-    let (checkpoint, _, _) = try network { $0.model.kind = .gpt2 }
-    let error = #expect(throws: UserError.self) { try write(checkpoint) }
+    let (checkpoint, _, _) = try Room.network { $0.model.kind = .gpt2 }
+    let error = #expect(throws: UserError.self) { try room.write(checkpoint) }
     #expect(error?.message.contains("has 2 for 4 (model.keyValueHeads)") == true)
   }
 
   @Test func `the TOP head is kept as one more tensor where asked`() throws {
-    let (checkpoint, tokens, logits) = try network { _ in }
-    try write(checkpoint, withHeads: true)
-    let said = try compare(tokens, logits)
+    let (checkpoint, tokens, logits) = try Room.network { _ in }
+    try room.write(checkpoint, withHeads: true)
+    let said = try room.compare(tokens, logits)
     #expect(
       said.hasSuffix("\nlm_head.weight model.embed_tokens.weight model.norm.weight top_head.weight\n"), "\(said)")
   }
 
   @Test func `a weight that was changed makes other logits`() throws {
-    var (checkpoint, tokens, logits) = try network { _ in }
+    var (checkpoint, tokens, logits) = try Room.network { _ in }
     checkpoint.weights[checkpoint.tensors[3].offset] += 0.5
-    try write(checkpoint)
-    let error = #expect(throws: Differs.self) { _ = try compare(tokens, logits) }
+    try room.write(checkpoint)
+    let error = #expect(throws: Room.Differs.self) { _ = try room.compare(tokens, logits) }
     #expect(error?.said.hasPrefix("largest difference") == true)
   }
 

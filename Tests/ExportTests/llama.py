@@ -1,6 +1,7 @@
-"""Reads an exported model folder with numpy alone and compares its logits with those of a file: llama.py DIR LOGITS.
+"""Reads an exported model with numpy and compares its logits with those of a file: llama.py DIR|FILE.gguf LOGITS [BOUND].
 
-Written from the formulas of Llama, Qwen3 and GPT-2 and the safetensors format; nothing of foretop is used.
+Written from the formulas of Llama, Qwen3 and GPT-2 and the safetensors format; GGUF files are read by the gguf package of
+llama.cpp's authors, and the queries and keys of its llama turn as llama.cpp turns them. Nothing of foretop is used.
 """
 
 import json
@@ -33,12 +34,13 @@ def normed(x, weight, epsilon):
     return x / np.sqrt((x * x).mean(-1, keepdims=True) + epsilon) * weight
 
 
-def turned(x, theta):
-    """Rotary positions of x [heads, T, h]: lane i pairs with lane i + h/2."""
+def turned(x, theta, neighbours):
+    """Rotary positions of x [heads, T, h]: lane i pairs with lane i + h/2, or 2i with 2i + 1."""
     half = x.shape[-1] // 2
     angles = np.outer(np.arange(x.shape[1]), theta ** (-np.arange(half) / half))
-    a, b = x[..., :half], x[..., half:]
-    return np.concatenate([a * np.cos(angles) - b * np.sin(angles), b * np.cos(angles) + a * np.sin(angles)], -1)
+    a, b = (x[..., 0::2], x[..., 1::2]) if neighbours else (x[..., :half], x[..., half:])
+    turned = a * np.cos(angles) - b * np.sin(angles), b * np.cos(angles) + a * np.sin(angles)
+    return np.stack(turned, -1).reshape(x.shape) if neighbours else np.concatenate(turned, -1)
 
 
 def attended(q, k, v):
@@ -70,7 +72,7 @@ def llama(config, weights, tokens):
         q, k, v = split("q", heads), split("k", groups), split("v", groups)
         if is_qwen:
             q, k = normed(q, weight("self_attn.q_norm"), epsilon), normed(k, weight("self_attn.k_norm"), epsilon)
-        q, k = turned(q, config["rope_theta"]), turned(k, config["rope_theta"])
+        q, k = (turned(part, config["rope_theta"], config.get("neighbours", False)) for part in (q, k))
         k, v = (np.repeat(part, heads // groups, axis=0) for part in (k, v))
         x = x + attended(q, k, v) @ weight("self_attn.o_proj").T
         h = normed(x, weight("post_attention_layernorm"), epsilon)
@@ -104,10 +106,54 @@ def gpt2(config, weights, tokens):
     return norm(x, "transformer.ln_f"), "transformer.wte.weight"
 
 
-def logits(folder, tokens):
-    with open(os.path.join(folder, "config.json")) as file:
-        config = json.load(file)
-    weights = tensors(os.path.join(folder, "model.safetensors"))
+GGUF_NAMES = {
+    "attn_norm": "input_layernorm", "attn_q": "self_attn.q_proj", "attn_k": "self_attn.k_proj",
+    "attn_v": "self_attn.v_proj", "attn_output": "self_attn.o_proj", "attn_q_norm": "self_attn.q_norm",
+    "attn_k_norm": "self_attn.k_norm", "ffn_norm": "post_attention_layernorm", "ffn_gate": "mlp.gate_proj",
+    "ffn_up": "mlp.up_proj", "ffn_down": "mlp.down_proj",
+}
+
+
+def read_gguf(path):
+    """The same two values as a model folder gives: configuration and tensors."""
+    import gguf
+
+    reader = gguf.GGUFReader(path)
+    field = {name: value.contents() for name, value in reader.fields.items()}
+    kind = field["general.architecture"]
+    assert field["GGUF.version"] == 3 and kind in ("llama", "qwen3")
+    assert len(field["tokenizer.ggml.tokens"]) == field[f"{kind}.vocab_size"]
+    weights = {}
+    for tensor in reader.tensors:
+        assert tensor.data_offset % 32 == 0
+        words = tensor.name.split(".")
+        name = (
+            f"model.layers.{words[1]}.{GGUF_NAMES[words[2]]}.weight" if words[0] == "blk" else
+            {"token_embd": "model.embed_tokens", "output_norm": "model.norm", "output": "lm_head"}[words[0]] + ".weight")
+        numbers = gguf.dequantize(tensor.data, tensor.tensor_type)
+        weights[name] = numbers.reshape(tuple(int(n) for n in tensor.shape[::-1])).astype(np.float64)
+    config = {
+        "architectures": ["LlamaForCausalLM" if kind == "llama" else "Qwen3ForCausalLM"], "model_type": kind,
+        "hidden_act": "silu", "num_attention_heads": field[f"{kind}.attention.head_count"],
+        "num_key_value_heads": field[f"{kind}.attention.head_count_kv"],
+        "head_dim": field[f"{kind}.rope.dimension_count"],
+        "rms_norm_eps": field[f"{kind}.attention.layer_norm_rms_epsilon"],
+        "rope_theta": field[f"{kind}.rope.freq_base"], "num_hidden_layers": field[f"{kind}.block_count"],
+        "tie_word_embeddings": "lm_head.weight" not in weights,
+        # llama.cpp's llama turns neighbouring lanes, its qwen3 those half a head apart.
+        "neighbours": kind == "llama",
+    }
+    print(field["tokenizer.ggml.model"], *sorted({tensor.tensor_type.name for tensor in reader.tensors}))
+    return config, weights
+
+
+def logits(path, tokens):
+    if path.endswith(".gguf"):
+        config, weights = read_gguf(path)
+    else:
+        with open(os.path.join(path, "config.json")) as file:
+            config = json.load(file)
+        weights = tensors(os.path.join(path, "model.safetensors"))
     hidden, embedding = (gpt2 if config["model_type"] == "gpt2" else llama)(config, weights, tokens)
     head = weights[embedding if config["tie_word_embeddings"] else "lm_head.weight"]
     assert ("lm_head.weight" in weights) != config["tie_word_embeddings"]
@@ -123,4 +169,5 @@ if __name__ == "__main__":
     assert np.abs(expected).max() > 0.5, "logits that are all alike prove nothing"
     print(f"largest difference {np.abs(found - expected).max():.2e} of {np.abs(expected).max():.2f}")
     print(" ".join(name for name in names if "layers" not in name and ".h." not in name))
-    sys.exit(0 if np.abs(found - expected).max() < 1e-4 else 1)
+    bound = float(sys.argv[3]) if len(sys.argv) > 3 else 1e-4
+    sys.exit(0 if np.abs(found - expected).max() < bound else 1)

@@ -177,6 +177,40 @@ def test_an_exported_model_loses_what_eval_says():
     assert "top_head.weight" in llama.tensors(os.path.join(folder, "model.safetensors"))
 
 
+def test_an_exported_model_comes_back_and_goes_on():
+    folder = os.path.join(FOLDER, "there")
+    stored("there-and-back", "--set", "precision=fp32", "--set", "objective.mtp.heads=2",
+           "--set", "objective.mtp.trunk=1")
+    run(command("export", "there-and-back", folder, "--to", "huggingface", "--with-heads"))
+    said = run(command("import", folder, "--name", "back", "--set", "precision=fp32")).stdout
+    assert "parameters (F32)" in said, said
+    assert "new" not in said, said
+    part = os.path.join(FOLDER, "there.txt")
+    with open(TEXT, encoding="utf-8") as file, open(part, "w", encoding="utf-8") as out:
+        out.write(file.read(6000))
+    losses = [json.loads(run(command("eval", name, "--data", part, "--json")).stdout) for name in ("there-and-back", "back")]
+    assert losses[0] == losses[1] and set(losses[0]["loss"]) == {"ntp", "mtp-2", "top"}, losses
+    listed = {one["name"]: one for one in lines("runs")}["back"]
+    assert (listed["state"], listed["step"], listed["checkpoints"]) == ("stopped", 0, 1), listed
+    assert "there is a run" in run(command("import", folder, "--name", "back"), status=73).stderr
+    # The weights are kept: the first loss of the training that follows is far below that of first weights.
+    run(command("resume", "back", "--data", part, "--steps", "3", "--headless", "--set", "batch.rows=4"))
+    steps = events("back", "step")
+    assert len(steps) == 3 and steps[0]["loss"]["ntp"] < losses[0]["loss"]["ntp"] + 1, steps
+    assert "batch.rows cannot change" in run(
+        command("resume", "back", "--steps", "5", "--headless", "--set", "batch.rows=2"), status=64).stderr
+    # Without the heads in the files, those that are asked for are new.
+    run(command("export", "there-and-back", folder, "--to", "huggingface", "--force"))
+    said = run(command("import", folder, "--name", "plain", "--set", "objective.top=1")).stdout
+    assert "the TOP head's tensor, with first weights" in said, said
+    assert "model.width is what" in run(
+        command("import", folder, "--name", "wide", "--set", "model.width=128"), status=64).stderr
+    os.truncate(os.path.join(folder, "model.safetensors"), 5000)
+    assert "does not lie inside of the file" in run(command("import", folder, "--name", "cut"), status=65).stderr
+    assert state("cut") is None and state("wide") is None
+    assert "config.json cannot be read" in run(command("import", RUNS, "--name", "none"), status=66).stderr
+
+
 def test_a_run_goes_out_as_tensors_and_as_lines():
     sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../ExportTests"))
     import csv

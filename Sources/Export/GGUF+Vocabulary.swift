@@ -1,0 +1,85 @@
+// A run's tokenizer as one of those that llama.cpp has: its SPM for SentencePiece's merges, its UGM for unigram models and
+// for characters, its byte-level BPE for bytes.
+import Corpus
+import Run
+
+extension GGUF {
+  /// The keys that begin with `tokenizer.ggml.`.
+  static func vocabulary(_ tokenizer: TokenizerRecord) throws -> [(key: String, value: Value)] {
+    let keys =
+      switch tokenizer.kind {
+      case "sentencepiece": try sentencePiece(tokenizer.model)
+      case "bytes": bytes
+      default: try characters(String(decoding: tokenizer.model, as: UTF8.self))
+      }
+    // Foretop trains without tokens that begin or end a text.
+    let without = ["bos", "eos"].map { ("add_\($0)_token", Value.flag(false)) }
+    return (keys + without).map { ("tokenizer.ggml.\($0.0)", $0.1) }
+  }
+
+  private typealias Keys = [(String, Value)]
+
+  private static func sentencePiece(_ model: [UInt8]) throws -> Keys {
+    guard let file = SentencePieceFile(model) else {
+      throw UserError(.data, "the checkpoint's tokenizer is no SentencePiece model, or a damaged one")
+    }
+    let pieces = SentencePieceFile.pieces(of: model)
+    let kind: String
+    switch SentencePieceFile.Algorithm(rawValue: file.algorithm) {
+    case .bpe: kind = "llama"
+    case .unigram: kind = "t5"
+    default:
+      throw UserError(
+        .usage,
+        "the tokenizer is a SentencePiece model of words or characters, and llama.cpp has only those of merges (bpe) and "
+          + "of likelihoods (unigram): --to huggingface takes it")
+    }
+    let unknown = pieces.firstIndex { $0.kind == .unknown } ?? 0
+    func control(_ name: String) -> UInt32 {
+      UInt32(pieces.firstIndex { $0.kind == .control && $0.text == Array(name.utf8) } ?? unknown)
+    }
+    var keys: Keys = [
+      ("model", .text(kind)), ("pre", .text("default")), ("tokens", .texts(pieces.map(\.text))),
+      ("scores", .numbers(pieces.map(\.score))), ("token_type", .signed(pieces.map { Int32($0.kind.rawValue) })),
+      ("unknown_token_id", .whole(UInt32(unknown))), ("bos_token_id", .whole(control("<s>"))),
+      ("eos_token_id", .whole(control("</s>"))), ("add_space_prefix", .flag(file.addsSpaceBefore)),
+    ]
+    if kind == "t5" {
+      keys += [("remove_extra_whitespaces", .flag(file.removesSpaces)), ("padding_token_id", .whole(UInt32(unknown)))]
+      if !file.characterMap.isEmpty { keys.append(("precompiled_charsmap", .bytes(file.characterMap))) }
+    }
+    return keys
+  }
+
+  /// A token a byte and no merges. llama.cpp must have a token that ends a text, and takes the zero byte, which none has.
+  private static var bytes: Keys {
+    let names = HuggingFace.byteNames
+    return [
+      ("model", .text("gpt2")), ("pre", .text("gpt-2")), ("tokens", .texts(names.map { Array($0.utf8) })),
+      ("token_type", .signed(names.map { _ in Int32(SentencePiece.Kind.normal.rawValue) })), ("merges", .texts([])),
+      ("bos_token_id", .whole(0)), ("eos_token_id", .whole(0)), ("unknown_token_id", .whole(0)),
+      ("padding_token_id", .whole(0)),
+    ]
+  }
+
+  /// Pieces of one character, of which none is likelier than another. What is in no piece is the unknown one, the last,
+  /// which also ends a text.
+  private static func characters(_ text: String) throws -> Keys {
+    let space: Unicode.Scalar = "\u{2581}"
+    guard !text.unicodeScalars.contains(space) else {
+      throw UserError(
+        .usage,
+        "the tokenizer has the character ▁, which llama.cpp uses for the space: --to huggingface takes this run")
+    }
+    let pieces = text.unicodeScalars.map { Array(String($0 == " " ? space : $0).utf8) } + [Array("<unk>".utf8)]
+    let last = UInt32(pieces.count - 1)
+    let kinds = pieces.indices.map { $0 == last ? SentencePiece.Kind.unknown : .normal }
+    return [
+      ("model", .text("t5")), ("pre", .text("default")), ("tokens", .texts(pieces)),
+      ("scores", .numbers(pieces.map { _ in 0 })), ("token_type", .signed(kinds.map { Int32($0.rawValue) })),
+      ("unknown_token_id", .whole(last)), ("bos_token_id", .whole(last)), ("eos_token_id", .whole(last)),
+      ("padding_token_id", .whole(last)), ("add_space_prefix", .flag(false)),
+      ("remove_extra_whitespaces", .flag(false)),
+    ]
+  }
+}

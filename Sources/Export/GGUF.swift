@@ -1,0 +1,201 @@
+// A checkpoint as llama.cpp runs it: GGUF version 3 (docs/gguf.md in github.com/ggml-org/ggml), architecture llama, or
+// qwen3 where queries and keys are normed.
+import Run
+
+/// A model in one file: a header, keys with values, a list of tensors, then their numbers.
+package struct GGUF: Sendable {
+  /// How matrices are stored; norms are always f32.
+  package enum Storage: String, CaseIterable, Sendable { case f32, f16, bf16 }
+
+  /// A tensor on its way out.
+  struct Tensor: Sendable {
+    let name: String
+    let source: Checkpoint.Tensor
+    let storage: Storage
+    /// Heads whose rows turn in pairs and change places; 0 where rows stay.
+    let heads: Int
+    /// From where the numbers begin, in bytes.
+    var offset = 0
+
+    var size: Int { source.count * storage.bytes }
+  }
+
+  let entries: [(key: String, value: Value)]
+  let tensors: [Tensor]
+  private let weights: [Float]
+
+  /// Tensors begin at multiples of this.
+  private static let alignment = 32
+
+  /// - Parameters:
+  ///   - name: of the run.
+  ///   - inner: inner width of SwiGLU.
+  /// - Throws: `UserError` when the network has no NTP head or is a GPT-2, its tokenizer is none that llama.cpp has, or a weight is too
+  ///   large for f16.
+  package init(_ checkpoint: Checkpoint, name: String, inner: Int, storage: Storage) throws {
+    try HuggingFace.requireNextToken(checkpoint.recipe)
+    let model = checkpoint.recipe.model
+    let architecture = try HuggingFace.Architecture(model)
+    guard architecture != .gpt2 else {
+      throw UserError(
+        .usage, "gguf is written for networks of model.kind llama, and this is a gpt2: --to huggingface takes it")
+    }
+    let isTurned = architecture == .llama
+    weights = checkpoint.weights
+    var end = 0
+    var tensors: [Tensor] = []
+    for source in checkpoint.tensors {
+      guard let name = Self.name(of: source.path) else { continue }
+      let heads =
+        !isTurned
+        ? 0 : name.hasSuffix("attn_q.weight") ? model.heads : name.hasSuffix("attn_k.weight") ? model.keyValueHeads : 0
+      tensors.append(
+        Tensor(
+          name: name, source: source, storage: source.shape.count > 1 ? storage : .f32, heads: heads, offset: end))
+      end = Self.aligned(end + source.count * tensors[tensors.count - 1].storage.bytes)
+    }
+    self.tensors = tensors
+    if storage == .f16 { try Self.requireHalves(tensors, checkpoint.weights) }
+    let headWidth = model.width / model.heads
+    let shape: [(key: String, value: Value)] = [
+      ("vocab_size", .whole(UInt32(checkpoint.tokenizer.vocabulary))),
+      ("context_length", .whole(UInt32(model.context))), ("embedding_length", .whole(UInt32(model.width))),
+      ("block_count", .whole(UInt32(HuggingFace.blocks(of: checkpoint, architecture)))),
+      ("feed_forward_length", .whole(UInt32(inner))), ("attention.head_count", .whole(UInt32(model.heads))),
+      ("attention.head_count_kv", .whole(UInt32(model.keyValueHeads))),
+      ("attention.key_length", .whole(UInt32(headWidth))), ("attention.value_length", .whole(UInt32(headWidth))),
+      ("attention.layer_norm_rms_epsilon", .number(Float(model.normEpsilon))),
+      ("rope.dimension_count", .whole(UInt32(headWidth))), ("rope.freq_base", .number(Float(model.ropeTheta))),
+    ]
+    let kind = architecture == .llama ? "llama" : "qwen3"
+    entries =
+      [
+        ("general.architecture", .text(kind)), ("general.name", .text(name)),
+        ("general.file_type", .whole(storage.fileType)), ("general.alignment", .whole(UInt32(Self.alignment))),
+      ] + shape.map { ("\(kind).\($0.key)", $0.value) } + (try Self.vocabulary(checkpoint.tokenizer))
+  }
+
+  /// llama.cpp's name for a tensor; nil for what it has no place for, such as the TOP head.
+  private static func name(of path: String) -> String? {
+    let words = path.split(separator: "/")
+    switch words.first {
+    case "model" where words.count == 5 || words.count == 6:
+      guard words[1] == "layers", let part = blockNames[words[3...].joined(separator: "/")] else { return nil }
+      return "blk.\(words[2]).\(part).weight"
+    default: return names[path]
+    }
+  }
+
+  private static let names = [
+    "model/embed_tokens/weight": "token_embd.weight", "model/norm/weight": "output_norm.weight",
+    "lm_head/weight": "output.weight",
+  ]
+
+  private static let blockNames = [
+    "input_layernorm/weight": "attn_norm", "self_attn/q_proj/weight": "attn_q", "self_attn/k_proj/weight": "attn_k",
+    "self_attn/q_norm/weight": "attn_q_norm", "self_attn/k_norm/weight": "attn_k_norm",
+    "self_attn/v_proj/weight": "attn_v", "self_attn/o_proj/weight": "attn_output",
+    "post_attention_layernorm/weight": "ffn_norm", "mlp/gate_proj/weight": "ffn_gate", "mlp/up_proj/weight": "ffn_up",
+    "mlp/down_proj/weight": "ffn_down",
+  ]
+
+  private static func aligned(_ offset: Int) -> Int { (offset + alignment - 1) / alignment * alignment }
+
+  /// Past the largest number of f16 there are only infinities.
+  private static func requireHalves(_ tensors: [Tensor], _ weights: [Float]) throws {
+    for tensor in tensors where tensor.storage == .f16 {
+      let source = tensor.source
+      guard let large = weights[source.offset..<source.offset + source.count].first(where: { !Float16($0).isFinite })
+      else { continue }
+      throw UserError(
+        .data, "\(source.path) has a weight of \(large), which f16 does not hold: use --type bf16 or --type f32")
+    }
+  }
+
+  /// The tensors that are in it, as the checkpoint has them.
+  package var sources: [Checkpoint.Tensor] { tensors.map(\.source) }
+
+  // MARK: Writing
+
+  /// Writes the file.
+  /// - Parameter take: gets it piece by piece, in order.
+  package func write(_ take: (UnsafeRawBufferPointer) throws -> Void) rethrows {
+    var head = Bytes()
+    head.put(Array("GGUF".utf8))
+    head.put(UInt32(3))
+    head.put(UInt64(tensors.count))
+    head.put(UInt64(entries.count))
+    for (key, value) in entries {
+      head.put(key)
+      head.put(value)
+    }
+    for tensor in tensors {
+      head.put(tensor.name)
+      head.put(UInt32(tensor.source.shape.count))
+      // The fastest dimension first.
+      for extent in tensor.source.shape.reversed() { head.put(UInt64(extent)) }
+      head.put(tensor.storage.tensorType)
+      head.put(UInt64(tensor.offset))
+    }
+    head.pad(to: Self.alignment)
+    try head.bytes.withUnsafeBytes(take)
+    try weights.withUnsafeBufferPointer { weights in
+      for tensor in tensors {
+        try write(tensor, weights, take)
+        let gap = [UInt8](repeating: 0, count: Self.aligned(tensor.size) - tensor.size)
+        if !gap.isEmpty { try gap.withUnsafeBytes(take) }
+      }
+    }
+  }
+
+  /// Writes a tensor, some rows at a time.
+  private func write(
+    _ tensor: Tensor, _ weights: UnsafeBufferPointer<Float>, _ take: (UnsafeRawBufferPointer) throws -> Void
+  ) rethrows {
+    let source = tensor.source
+    let width = source.shape[source.shape.count - 1]
+    let rows = source.count / width
+    let step = max(1, (1 << 18) / width)
+    for start in stride(from: 0, to: rows, by: step) {
+      var piece = Bytes()
+      for row in start..<min(start + step, rows) {
+        let first = source.offset + tensor.source(ofRow: row, of: rows) * width
+        piece.put(weights[first..<first + width], as: tensor.storage)
+      }
+      try piece.bytes.withUnsafeBytes(take)
+    }
+  }
+}
+
+extension GGUF.Tensor {
+  /// Which of our rows a row there is. Rotary positions turn lane i with lane i + h/2 here, as in transformers, and lane 2i
+  /// with lane 2i + 1 in llama.cpp's llama: the rows of queries and keys change places inside of every head.
+  func source(ofRow row: Int, of rows: Int) -> Int {
+    guard heads > 0 else { return row }
+    let width = rows / heads
+    let (head, lane) = row.quotientAndRemainder(dividingBy: width)
+    return head * width + lane / 2 + lane % 2 * (width / 2)
+  }
+}
+
+extension GGUF.Storage {
+  var bytes: Int { self == .f32 ? 4 : 2 }
+
+  /// `ggml_type`.
+  var tensorType: UInt32 {
+    switch self {
+    case .f32: 0
+    case .f16: 1
+    case .bf16: 30
+    }
+  }
+
+  /// `llama_ftype`: what most tensors are.
+  var fileType: UInt32 {
+    switch self {
+    case .f32: 0
+    case .f16: 1
+    case .bf16: 32
+    }
+  }
+}

@@ -1,0 +1,103 @@
+// The tokenizer of a Hugging Face checkpoint, taken over where it is one that foretop has: a SentencePiece model as it is,
+// a tokenizer.json that came from one, and those of foretop's own exports. Bytes in, values out.
+import Corpus
+import Foundation
+import Run
+
+extension HuggingFace {
+  /// The files that say what a tokenizer is; nil for those that are not there.
+  package struct TokenizerFiles: Sendable {
+    /// tokenizer.model
+    package var model: [UInt8]?
+    /// tokenizer.json
+    package var document: [UInt8]?
+    /// tokenizer_config.json
+    package var settings: [UInt8]?
+
+    package init(model: [UInt8]? = nil, document: [UInt8]? = nil, settings: [UInt8]? = nil) {
+      self.model = model
+      self.document = document
+      self.settings = settings
+    }
+  }
+
+  /// Takes a checkpoint's tokenizer over. Tokens of the network that it does not make become pieces that no text makes.
+  /// - Parameters:
+  ///   - vocabulary: tokens of the network.
+  ///   - folder: to name in messages.
+  /// - Throws: `UserError` when foretop has no such tokenizer, or it makes tokens that the network does not have.
+  package static func tokenizer(_ files: TokenizerFiles, vocabulary: Int, folder: String) throws -> TokenizerRecord {
+    var record: TokenizerRecord
+    let document = try files.document.map { try json($0, source: "\(folder)/tokenizer.json") }
+    if let model = files.model {
+      guard let file = SentencePieceFile(model) else {
+        throw UserError(
+          .data,
+          "\(folder)/tokenizer.model is no SentencePiece model: foretop's tokenizers are SentencePiece models, bytes and characters"
+        )
+      }
+      record = TokenizerRecord(kind: "sentencepiece", model: model, vocabulary: file.pieces)
+    } else if let document {
+      record = try TokenizerDocument(document, source: "\(folder)/tokenizer.json").record
+    } else {
+      throw UserError(
+        .noInput,
+        "\(folder) has neither a tokenizer.model nor a tokenizer.json: name a SentencePiece model with --set tokenizer.model=FILE"
+      )
+    }
+    guard record.vocabulary <= vocabulary else {
+      throw UserError(
+        .data,
+        "the tokenizer in \(folder) makes \(record.vocabulary) tokens, and the network has only \(vocabulary) (vocab_size in config.json)"
+      )
+    }
+    guard record.vocabulary < vocabulary else { return record }
+    guard record.kind == "sentencepiece" else {
+      throw UserError(
+        .data,
+        "the tokenizer in \(folder) makes \(record.vocabulary) tokens (\(record.kind)), and the network has \(vocabulary) (vocab_size in config.json)"
+      )
+    }
+    let settings = try files.settings.map { try json($0, source: "\(folder)/tokenizer_config.json") }
+    let names = addedNames(document, settings)
+    for id in record.vocabulary..<vocabulary {
+      let name = names[id] ?? "<unused \(id)>"
+      record.model += SentencePiece(text: Array(name.utf8), score: 0, kind: .control).field
+    }
+    record.vocabulary = vocabulary
+    return record
+  }
+
+  private static func json(_ bytes: [UInt8], source: String) throws -> JSON {
+    do {
+      return try JSON.read(bytes)
+    } catch {
+      throw UserError(.data, "\(source) is no JSON: \(error)")
+    }
+  }
+
+  /// What tokens are called that were added to a tokenizer later, by their ids.
+  private static func addedNames(_ document: JSON?, _ settings: JSON?) -> [Int: String] {
+    var names: [Int: String] = [:]
+    for member in settings?["added_tokens_decoder"]?.members ?? [] {
+      if let id = Int(member.key), let content = member.value["content"]?.string { names[id] = content }
+    }
+    for token in document?["added_tokens"]?.elements ?? [] {
+      if let id = token["id"]?.whole, let content = token["content"]?.string { names[id] = content }
+    }
+    return names
+  }
+}
+
+extension SentencePiece {
+  /// As a field of a model file. Fields that are repeated may stand anywhere, so that it can be appended to one.
+  var field: [UInt8] {
+    var piece = ProtocolBuffer()
+    piece.add(1, bytes: text)
+    piece.add(2, number: score)
+    piece.add(3, whole: kind.rawValue)
+    var file = ProtocolBuffer()
+    file.add(1, bytes: piece.bytes)
+    return file.bytes
+  }
+}

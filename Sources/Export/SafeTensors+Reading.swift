@@ -1,0 +1,148 @@
+// A safetensors file from somebody else: every offset is checked before a number is read. Bytes in, values out.
+import Run
+
+extension SafeTensors {
+  /// How numbers are stored.
+  package enum Storage: String, Sendable, CaseIterable {
+    case F64, F32, F16, BF16, I64, I32, I16, I8, U64, U32, U16, U8, BOOL
+    case F8_E4M3, F8_E5M2
+
+    var bytes: Int {
+      switch self {
+      case .F64, .I64, .U64: 8
+      case .F32, .I32, .U32: 4
+      case .F16, .BF16, .I16, .U16: 2
+      case .I8, .U8, .BOOL, .F8_E4M3, .F8_E5M2: 1
+      }
+    }
+
+    /// Whether weights can be read from it.
+    package var isRead: Bool { self == .F32 || self == .F16 || self == .BF16 }
+  }
+
+  /// A tensor of a file.
+  package struct Entry: Sendable, Equatable {
+    package let name: String
+    package let storage: Storage
+    package let shape: [Int]
+    /// Where its numbers are, in bytes from the start of the file.
+    package let bytes: Range<Int>
+  }
+
+  /// What a header may have at most, as the format's own library has it.
+  private static let longestHeader = 100_000_000
+
+  /// The header's length, which the file's first eight bytes say.
+  /// - Parameter size: of the file.
+  /// - Throws: `UserError` when the file cannot have such a header.
+  package static func headerLength(_ start: [UInt8], size: Int, source: String) throws -> Int {
+    guard start.count >= 8, size >= 8 else {
+      throw UserError(.data, "\(source) has \(size) bytes and is no safetensors file, or was cut off")
+    }
+    let length = start.prefix(8).reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+    guard length >= 2, length <= UInt64(longestHeader), length <= UInt64(size - 8) else {
+      throw UserError(
+        .data,
+        "\(source) says that its header has \(length) bytes, and the file has \(size): it is no safetensors file, or was cut off"
+      )
+    }
+    return Int(length)
+  }
+
+  /// Reads a header.
+  /// - Parameters:
+  ///   - header: the bytes after the first eight, as many as `headerLength` says.
+  ///   - size: of the file.
+  /// - Returns: the tensors in order of their places, which fill the file without gap or overlap.
+  /// - Throws: `UserError` for whatever is not as the format has it.
+  package static func entries(_ header: [UInt8], size: Int, source: String) throws -> [Entry] {
+    func damaged(_ what: String) -> UserError { UserError(.data, "\(source) is damaged: \(what)") }
+    let json: JSON
+    do {
+      json = try JSON.read(header)
+    } catch {
+      throw damaged("its header is no JSON: \(error)")
+    }
+    guard header.first == UInt8(ascii: "{"), let members = json.members else {
+      throw damaged("its header is no object")
+    }
+    if let key = json.repeatedKey { throw damaged("its header has “\(key)” twice") }
+    let start = 8 + header.count
+    var entries: [Entry] = []
+    for member in members where member.key != "__metadata__" {
+      do throws(Fault) {
+        entries.append(try entry(member, start: start, size: size))
+      } catch {
+        throw damaged("tensor “\(member.key)” \(error.what)")
+      }
+    }
+    entries.sort { ($0.bytes.lowerBound, $0.bytes.upperBound) < ($1.bytes.lowerBound, $1.bytes.upperBound) }
+    var end = start
+    for entry in entries {
+      guard entry.bytes.lowerBound == end else {
+        throw damaged(
+          "tensor “\(entry.name)” begins at byte \(entry.bytes.lowerBound - start), and the one before it ends at \(end - start)"
+        )
+      }
+      end = entry.bytes.upperBound
+    }
+    guard end == size else {
+      throw damaged("its tensors end at byte \(end), and the file at \(size)")
+    }
+    return entries
+  }
+
+  private struct Fault: Error { let what: String }
+
+  private static func entry(_ member: JSON.Member, start: Int, size: Int) throws(Fault) -> Entry {
+    guard let keys = member.value.members?.map(\.key), keys.sorted() == ["data_offsets", "dtype", "shape"] else {
+      throw Fault(what: "is not described by dtype, shape and data_offsets")
+    }
+    guard let word = member.value["dtype"]?.string else { throw Fault(what: "has a dtype that is no text") }
+    guard let storage = Storage(rawValue: word) else { throw Fault(what: "has the dtype \(word), which is unknown") }
+    guard let extents = member.value["shape"]?.elements?.map(\.whole), extents.count <= 16 else {
+      throw Fault(what: "has a shape that is no list of at most 16 numbers")
+    }
+    let shape = extents.compactMap { $0 }
+    guard shape.count == extents.count, shape.allSatisfy({ $0 >= 0 }) else {
+      throw Fault(what: "has a shape that no tensor has")
+    }
+    var count = storage.bytes
+    for extent in shape {
+      let product = count.multipliedReportingOverflow(by: extent)
+      guard !product.overflow else { throw Fault(what: "has a shape larger than any memory") }
+      count = product.partialValue
+    }
+    guard let offsets = member.value["data_offsets"]?.elements?.map(\.whole), offsets.count == 2,
+      let first = offsets[0], let end = offsets[1], 0 <= first, first <= end, end <= size - start
+    else { throw Fault(what: "does not lie inside of the file") }
+    guard end - first == count else {
+      throw Fault(what: "has \(end - first) bytes, and its shape \(shape) in \(word) needs \(count)")
+    }
+    return Entry(name: member.key, storage: storage, shape: shape, bytes: start + first..<start + end)
+  }
+
+  /// Reads numbers.
+  /// - Parameters:
+  ///   - bytes: as they are in the file.
+  ///   - storage: one of which `isRead` holds.
+  ///   - numbers: room for all of them.
+  /// - Returns: how many they are.
+  package static func read(
+    _ bytes: UnsafeRawBufferPointer, _ storage: Storage, into numbers: UnsafeMutablePointer<Float>
+  ) -> Int {
+    precondition(storage.isRead, "weights are read from F32, F16 and BF16 alone")
+    let count = bytes.count / storage.bytes
+    for index in 0..<count {
+      if storage == .F32 {
+        let bits = UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: index * 4, as: UInt32.self))
+        numbers[index] = Float(bitPattern: bits)
+        continue
+      }
+      let bits = UInt16(littleEndian: bytes.loadUnaligned(fromByteOffset: index * 2, as: UInt16.self))
+      numbers[index] =
+        storage == .BF16 ? Float(bitPattern: UInt32(bits) << 16) : Float(Float16(bitPattern: bits))
+    }
+    return count
+  }
+}

@@ -1,0 +1,58 @@
+// Where a run begins that does not begin with first weights of its own: a checkpoint of step 0, to be filled from elsewhere.
+import Foundation
+import Kernels
+import Run
+import Transformer
+
+extension Recipe {
+  /// The checkpoint that a new run of this recipe has at step 0: the first weights that its seed makes, and no moments yet.
+  /// - Throws: `UserError` when the recipe does not make a network, or memory is short.
+  package func firstCheckpoint(tokenizer: TokenizerRecord, threads: Int) throws -> Checkpoint {
+    do {
+      let plan = try tensorPlan(vocabulary: tokenizer.vocabulary)
+      let parameters = try Parameters(plan, precision: .fp32, isTrained: false)
+      parameters.initialize(seed: seed, deviation: model.deviation, residualScale: residualScale, threads: threads)
+      let zeros = [Float](repeating: 0, count: plan.count)
+      return Checkpoint(
+        state: TrainerState(seed: seed, threads: threads), recipe: self, tokenizer: tokenizer,
+        tensors: plan.tensors.map { Checkpoint.Tensor(path: $0.path, shape: $0.shape, offset: $0.offset) },
+        weights: Array(UnsafeBufferPointer(start: parameters.weights, count: plan.count)), firstMoments: zeros,
+        secondMoments: zeros)
+    } catch let error as TransformerError {
+      throw UserError(error)
+    }
+  }
+
+  /// The tensors of this recipe's network.
+  /// - Throws: `UserError` when the recipe does not make a network.
+  package func tensors(vocabulary: Int) throws -> [Checkpoint.Tensor] {
+    do {
+      return try tensorPlan(vocabulary: vocabulary).tensors.map {
+        Checkpoint.Tensor(path: $0.path, shape: $0.shape, offset: $0.offset)
+      }
+    } catch let error as TransformerError {
+      throw UserError(error)
+    }
+  }
+
+  private func tensorPlan(vocabulary: Int) throws -> ParameterPlan {
+    let configuration = configuration(vocabulary: vocabulary)
+    try configuration.check()
+    return ParameterPlan(configuration)
+  }
+}
+
+extension Checkpoint {
+  /// What a run begins with that has these weights, and no text yet.
+  /// - Parameters:
+  ///   - name: of the run.
+  ///   - source: where the weights are from, in words.
+  /// - Throws: `UserError` when the recipe's precision is none that this CPU has.
+  package func beginning(name: String, source: String) throws -> Beginning {
+    Beginning(
+      name: name, recipe: recipe, step: state.step, tokens: state.tokens, time: Date().timeIntervalSince1970,
+      parameters: tensors.reduce(0) { $0 + $1.count }, threads: state.threads,
+      precision: try recipe.operandPrecision().name, corpus: source, vocabulary: tokenizer.vocabulary,
+      trainingTokens: 0, heldOutTokens: 0, unigramEntropy: 0)
+  }
+}

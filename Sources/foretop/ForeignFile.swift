@@ -1,0 +1,82 @@
+// A file from somebody else, read piece by piece: what its bytes mean is for Export to say.
+import Export
+import Foundation
+import Run
+
+/// A safetensors file that is open.
+struct ForeignFile {
+  private let path: String
+  private let handle: FileHandle
+  private let size: Int
+
+  /// Bytes that are read at a time.
+  private static let piece = 1 << 24
+  /// The largest configuration or tokenizer that is read whole.
+  private static let largestDocument = 1 << 28
+
+  init(_ path: String) throws {
+    (handle, size) = try Self.open(path)
+    self.path = path
+  }
+
+  private static func open(_ path: String) throws -> (FileHandle, Int) {
+    var status = stat()
+    guard stat(path, &status) == 0 else {
+      throw UserError(
+        errno == ENOENT || errno == ENOTDIR ? .noInput : .inputOutput, "\(path) cannot be read: \(reason)")
+    }
+    guard status.st_mode & S_IFMT == S_IFREG else { throw UserError(.noInput, "\(path) is no file") }
+    guard let handle = FileHandle(forReadingAtPath: path) else {
+      throw UserError(.inputOutput, "\(path) cannot be read: \(reason)")
+    }
+    return (handle, Int(status.st_size))
+  }
+
+  private static var reason: String { String(cString: strerror(errno)) }
+
+  /// All bytes of a small file.
+  static func bytes(_ path: String) throws -> [UInt8] {
+    let (handle, size) = try open(path)
+    guard size <= largestDocument else {
+      throw UserError(.data, "\(path) has \(size) bytes, and \(largestDocument) are the most that are read")
+    }
+    return try ForeignFile(path: path, handle: handle, size: size).bytes(from: 0, count: size)
+  }
+
+  private init(path: String, handle: FileHandle, size: Int) {
+    self.path = path
+    self.handle = handle
+    self.size = size
+  }
+
+  /// The tensors that a safetensors file says it has.
+  func entries() throws -> [SafeTensors.Entry] {
+    let length = try SafeTensors.headerLength(bytes(from: 0, count: min(8, size)), size: size, source: path)
+    return try SafeTensors.entries(bytes(from: 8, count: length), size: size, source: path)
+  }
+
+  /// Reads a tensor's numbers.
+  func read(_ entry: SafeTensors.Entry, into numbers: UnsafeMutablePointer<Float>) throws {
+    var place = entry.bytes.lowerBound
+    var numbers = numbers
+    while place < entry.bytes.upperBound {
+      let count = min(Self.piece, entry.bytes.upperBound - place)
+      let bytes = try bytes(from: place, count: count)
+      numbers += bytes.withUnsafeBytes { SafeTensors.read($0, entry.storage, into: numbers) }
+      place += count
+    }
+  }
+
+  private func bytes(from start: Int, count: Int) throws -> [UInt8] {
+    do {
+      try handle.seek(toOffset: UInt64(start))
+      let data = try handle.read(upToCount: count) ?? Data()
+      guard data.count == count else { throw UserError(.data, "\(path) ended while it was being read") }
+      return [UInt8](data)
+    } catch let error as UserError {
+      throw error
+    } catch {
+      throw UserError(.inputOutput, "\(path) cannot be read: \(error.localizedDescription)")
+    }
+  }
+}

@@ -1,0 +1,195 @@
+// foretop import: a run that begins with the weights of a Hugging Face Llama checkpoint.
+import ArgumentParser
+import Corpus
+import Export
+import Foundation
+import Run
+import RunFile
+import TerminalUI
+import Training
+
+struct Import: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Makes a run of a Hugging Face Llama checkpoint, to go on with.",
+    discussion: """
+      The folder has config.json, model.safetensors (or several files with model.safetensors.index.json) and \
+      tokenizer.model or tokenizer.json. The run gets a checkpoint of step 0, which eval, generate, export and resume take: \
+      “foretop resume NAME --data TEXT --steps N” trains it on. The network has the next-token head alone; \
+      --set objective.top=1 or --set objective.mtp.heads=4 adds heads with first weights. What is not a part of the network \
+      comes from the recipe. Foretop puts no token before a text, as some checkpoints expect it.
+      """)
+
+  @Argument(help: ArgumentHelp("The checkpoint's folder.", valueName: "dir"))
+  var folder: String
+
+  @Option(help: ArgumentHelp("The run's name; without it, the folder's.", valueName: "name"))
+  var name: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "A recipe for what config.json does not say: schedule, optimizer, batch.", valueName: "recipe"))
+  var recipe: String?
+
+  @OptionGroup var changes: RecipeOptions
+  @OptionGroup var place: PlaceOptions
+
+  func run() throws {
+    Patience.choose()
+    let name = try freeName()
+    let source = "\(folder)/config.json"
+    let configuration = try LlamaConfiguration(ForeignFile.bytes(source), source: source)
+    let (tensors, files) = try openTensors()
+    let recipe = try recipe(for: configuration, tensors, source: source)
+    let tokenizer = try tokenizer(recipe, vocabulary: configuration.vocabulary)
+    var imported = recipe
+    imported.tokenizer.kind = Recipe.Tokenizer.Kind(rawValue: tokenizer.kind) ?? .sentencepiece
+    imported.tokenizer.model = ""
+    let (found, new) = try tensors.matches(
+      imported.tensors(vocabulary: tokenizer.vocabulary), isTied: configuration.isTied, source: folder)
+    let threads = place.threads()
+    var checkpoint = try imported.firstCheckpoint(tokenizer: tokenizer, threads: threads)
+    for match in found {
+      guard let file = files[match.file] else { continue }
+      try checkpoint.weights.withUnsafeMutableBufferPointer { weights in
+        guard let base = weights.baseAddress else { return }
+        try file.read(match.entry, into: base + match.tensor.offset)
+      }
+    }
+    let plan = Plan(recipe: imported, name: name, runs: place.runs, threads: threads)
+    try store(checkpoint, plan)
+    report(checkpoint, tensors, new, plan, configuration)
+  }
+
+  // MARK: What there is
+
+  private func freeName() throws -> String {
+    guard let name else {
+      let last = URL(filePath: folder).standardizedFileURL.lastPathComponent
+      return try RunName.nextFree(last, in: place.runs)
+    }
+    try RunName.check(name)
+    let run = Plan(recipe: Recipe(), name: name, runs: place.runs, threads: 1).folder
+    guard !FileManager.default.fileExists(atPath: run) else {
+      throw UserError(.cannotCreate, "there is a run “\(name)” already in \(place.runs): choose another --name")
+    }
+    return name
+  }
+
+  private func openTensors() throws -> (ForeignTensors, [String: ForeignFile]) {
+    let index = "\(folder)/model.safetensors.index.json"
+    let names: [String]
+    if FileManager.default.fileExists(atPath: "\(folder)/model.safetensors") {
+      names = ["model.safetensors"]
+    } else if FileManager.default.fileExists(atPath: index) {
+      names = try ForeignTensors.files(inIndex: ForeignFile.bytes(index), source: index)
+    } else {
+      throw UserError(
+        .noInput,
+        "\(folder) has no model.safetensors and no model.safetensors.index.json: older formats can be saved anew with transformers' save_pretrained"
+      )
+    }
+    var tensors = ForeignTensors()
+    var files: [String: ForeignFile] = [:]
+    for name in names {
+      let file = try ForeignFile("\(folder)/\(name)")
+      try tensors.add(file.entries(), of: name)
+      files[name] = file
+    }
+    return (tensors, files)
+  }
+
+  /// The network's shape, the heads that the checkpoint has, what the user wants, and the rest from a recipe.
+  private func recipe(for network: LlamaConfiguration, _ tensors: ForeignTensors, source: String) throws -> Recipe {
+    var base = try self.recipe.map { try RecipeFile($0).recipe } ?? Recipe()
+    if base.objective.ntp == 0 { base.objective.ntp = 1 }
+    base.objective.top = tensors.hasTokenOrder ? 1 : self.recipe == nil ? 0 : base.objective.top
+    if tensors.multiTokenHeads > 1 {
+      base.objective.mtp.heads = tensors.multiTokenHeads
+      base.objective.mtp.kind = tensors.isSequential ? .sequential : .parallel
+      base.objective.mtp.weights = []
+    }
+    base.model.context = min(network.context, Self.context)
+    try network.shape(&base, source: source)
+    var recipe = try changes.applied(to: base)
+    // Heads that the user added may bring blocks of their own.
+    let mtp = recipe.objective.mtp
+    if mtp.heads != base.objective.mtp.heads || mtp.kind != base.objective.mtp.kind {
+      recipe.objective.mtp.trunk = 0
+      try network.shape(&recipe, source: source)
+    }
+    if let key = try network.contradiction(in: recipe, source: source) {
+      throw UserError(.usage, "\(key) is what \(source) says, and cannot be set")
+    }
+    try recipe.validate(source: folder)
+    return recipe
+  }
+
+  /// A row's length, where the checkpoint was trained for more: rows are computed whole.
+  private static let context = 2048
+
+  private func tokenizer(_ recipe: Recipe, vocabulary: Int) throws -> TokenizerRecord {
+    func optional(_ name: String) throws -> [UInt8]? {
+      let path = "\(folder)/\(name)"
+      return FileManager.default.fileExists(atPath: path) ? try ForeignFile.bytes(path) : nil
+    }
+    var files = HuggingFace.TokenizerFiles(
+      model: try optional("tokenizer.model"), document: try optional("tokenizer.json"),
+      settings: try optional("tokenizer_config.json"))
+    if !recipe.tokenizer.model.isEmpty { files.model = try ForeignFile.bytes(recipe.tokenizer.model) }
+    let record = try HuggingFace.tokenizer(files, vocabulary: vocabulary, folder: folder)
+    // The library has the last word about a model.
+    let tokenizer = try Tokenizer(record)
+    guard tokenizer.vocabulary == vocabulary else {
+      throw UserError(
+        .data, "the tokenizer in \(folder) has \(tokenizer.vocabulary) tokens, and the network \(vocabulary)")
+    }
+    return record
+  }
+
+  // MARK: The run
+
+  private func store(_ checkpoint: Checkpoint, _ plan: Plan) throws {
+    let beginning = try checkpoint.beginning(name: plan.name, source: "none yet: imported from \(folder)")
+    let recorder = try Recorder(creating: plan.folder, beginning: beginning)
+    do {
+      _ = try recorder.record(
+        .occurred(Occurrence(.notice, step: 0, time: beginning.time, text: "imported from \(folder)")))
+      _ = try recorder.save(checkpoint, isBest: false)
+      try recorder.close(.stopped)
+    } catch {
+      // A run without its weights would begin with others.
+      try? recorder.close()
+      let removal = try Removal(ofRun: plan.folder)
+      _ = try removal.carryOut()
+      throw error
+    }
+  }
+
+  private func report(
+    _ checkpoint: Checkpoint, _ tensors: ForeignTensors, _ new: [Checkpoint.Tensor], _ plan: Plan,
+    _ network: LlamaConfiguration
+  ) {
+    let recipe = plan.recipe
+    let count = checkpoint.tensors.reduce(0) { $0 + $1.count }
+    let files = tensors.files == 1 ? "" : " in \(tensors.files) files"
+    var lines = [
+      "\(plan.name)  imported from \(folder)",
+      "  network   \(Figure.short(Double(count))) parameters (\(tensors.storages.joined(separator: ", "))\(files)), \(network.blocks) blocks, width \(recipe.model.width), vocabulary \(checkpoint.tokenizer.vocabulary)",
+    ]
+    if recipe.model.context < network.context {
+      lines.append(
+        "  context   \(recipe.model.context) of the checkpoint's \(network.context); --set model.context=N chooses another"
+      )
+    }
+    if !new.isEmpty {
+      let heads = Set(new.map { $0.path.hasPrefix("top_head/") ? "TOP" : "MTP" }).sorted()
+      let what =
+        new.count == 1
+        ? "the \(heads[0]) head's tensor" : "\(new.count) tensors of \(heads.joined(separator: " and ")) heads"
+      lines.append("  new       \(what), with first weights")
+    }
+    lines.append("  stored    \(plan.folder)  ·  checkpoint of step 0")
+    lines.append("  go on     \(plan.command("resume")) --data TEXT --steps N")
+    print(lines.joined(separator: "\n"))
+  }
+}
