@@ -21,7 +21,9 @@ struct ExportCommand: ParsableCommand {
       tensorboard   a folder with an event file that TensorBoard shows
       """)
 
-  enum Format: String, ExpressibleByArgument, CaseIterable { case huggingface, gguf, safetensors, csv, jsonl, tensorboard }
+  enum Format: String, ExpressibleByArgument, CaseIterable {
+    case huggingface, gguf, safetensors, csv, jsonl, tensorboard
+  }
 
   @Argument(help: ArgumentHelp("The run's name.", valueName: "name"))
   var name: String
