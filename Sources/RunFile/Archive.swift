@@ -145,9 +145,7 @@ package struct Archive: Sendable {
     let weights = try LossWeights(recipe, edits(after: 0))
     return try store.metrics.rows(from: start).map { row in
       guard let row else { return nil }
-      var report = StepReport(
-        step: 0, tokens: 0, time: 0, active: 0, total: 0, losses: [], rate: 0, gradientNorm: 0, tokensPerSecond: 0,
-        phases: Phases())
+      var report = StepReport.empty
       for (metric, value) in zip(store.stepMetrics, row.values) where Self.isThere(metric.path, value) {
         metric.restore(&report, value)
       }

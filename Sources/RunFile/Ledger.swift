@@ -98,11 +98,13 @@ final class Ledger {
     updates = old.updates
   }
 
-  /// Reads all records; nil stands for one whose checksum does not hold.
-  func records() throws -> [Record?] {
-    var bytes = [UInt8](repeating: 0, count: count * size)
-    try dataset.read(into: &bytes, of: type.id, at: 0, count: count)
-    return (0..<count).map { format.decoded(Array(bytes[$0 * size..<($0 + 1) * size]), at: $0) }
+  /// Reads all records, or the last ones; nil stands for one whose checksum does not hold.
+  func records(last most: Int? = nil) throws -> [Record?] {
+    let read = min(most ?? count, count)
+    let start = count - read
+    var bytes = [UInt8](repeating: 0, count: read * size)
+    try dataset.read(into: &bytes, of: type.id, at: start, count: read)
+    return (0..<read).map { format.decoded(Array(bytes[$0 * size..<($0 + 1) * size]), at: start + $0) }
   }
 
   /// Makes these its records, and writes only from the first that is new. Never while readers may be there.

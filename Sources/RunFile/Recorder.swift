@@ -133,6 +133,7 @@ package final class Recorder {
       lastStep = report.step
       notices = compared(report)
       if notices.isEmpty && !isDue(.now()) { return [] }
+    case .summedUp: preconditionFailure("every step is recorded by itself")
     case .evaluated(let evaluation): notices = compared(evaluation)
     case .ordered(let sample): try append(sample, step: sample.step, to: store.orders, unless: &replay.orders)
     case .wrote(let sample): try append(sample, step: sample.step, to: store.texts, unless: &replay.texts)

@@ -59,15 +59,24 @@ enum Recovery {
     var contents = Contents()
     do {
       return try abandoningOnError(opening()) { store in
-        contents = try Contents(store)
-        if contents.isDamaged, let earlier = try? Contents(Store(opening: before(folder), .still)) {
-          contents.fill(from: earlier)
+        // The steps before those that the journal has stay as they are, where they are whole.
+        let first = entries.firstStep
+        contents = try Contents(
+          store, changingFrom: first.map { try store.metrics.firstRow(from: $0) } ?? store.metrics.count)
+        if contents.isDamaged {
+          contents = try Contents(store)
+          if let earlier = try? Contents(Store(opening: before(folder), .still)) {
+            contents.fill(from: earlier, store.metrics.columns)
+          }
         }
         try finish(&contents, entries, in: store)
       }
     } catch {
       // What cannot be opened, read or written is made again from the rest, if there is a rest.
-      if let earlier = try? Contents(Store(opening: before(folder), .still)) { contents.fill(from: earlier) }
+      if contents.kept > 0 { contents = (try? Contents(opening())) ?? Contents() }
+      if let earlier = try? Store(opening: before(folder), .still), let rest = try? Contents(earlier) {
+        contents.fill(from: rest, earlier.metrics.columns)
+      }
       let first = contents.rows[Journal.Number.beginnings]?.first ?? entries.firstBeginning
       guard let first else { throw Folder.exists(file(folder)) ? error : Archive.missing(folder) }
       return try abandoningOnError(creating(SessionStart.beginning(first.payload, source: journal(folder)))) { store in
@@ -77,7 +86,7 @@ enum Recovery {
   }
 
   private static func finish(_ contents: inout Contents, _ entries: [Journal.Entry], in store: Store) throws {
-    contents.add(Contents(entries, like: store))
+    contents.add(Contents(entries, like: store), store.metrics.columns)
     contents.endSession()
     try store.reserve()
     try contents.replace(in: store)
@@ -101,7 +110,7 @@ enum Recovery {
     try Superblock.repair(path)
     let store = try abandoningOnError(Store(opening: path, .alone)) { store in
       try store.reserve()
-      var contents = try Contents(store)
+      var contents = try Contents(store, changingFrom: cut?.rows.lowerBound ?? store.metrics.count)
       if let cut { contents.remove(cut) }
       try contents.replace(in: store)
       try store.file.flush()
@@ -112,6 +121,7 @@ enum Recovery {
 
   private static func append(_ path: String) throws -> Store {
     try abandoningOnError(Store(opening: path, .append)) { store in
+      _ = try store.overview()
       try store.reserve()
       try store.file.flush()
     }
@@ -135,7 +145,9 @@ enum Recovery {
     let closed = try Store(opening: path, .still)
     let counts = store.numberedTables.map { $1.total } + store.numberedLedgers.map { $1.total }
     let stored = closed.numberedTables.map { $1.count } + closed.numberedLedgers.map { $1.count }
-    return try counts == stored && !Contents(closed).isDamaged
+    guard counts == stored else { return false }
+    let isDamaged = try closed.numberedTables.contains { try $1.firstDamaged() != nil }
+    return try !isDamaged && !closed.numberedLedgers.contains { try $1.records().contains { $0 == nil } }
   }
 
   /// The number of the next event that is no step.
@@ -149,6 +161,13 @@ enum Recovery {
 }
 
 extension [Journal.Entry] {
+  /// The lowest number of a step among its rows; nil where it has none.
+  var firstStep: Double? {
+    lazy.compactMap { entry in
+      if case .row(Journal.Number.metrics, let row) = entry { row.values.first } else { nil }
+    }.min()
+  }
+
   /// What the session that the journal is of began with.
   var firstBeginning: Table.Row? {
     lazy.compactMap { entry in

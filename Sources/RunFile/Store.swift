@@ -16,6 +16,8 @@ final class Store {
   let beginnings: Table
   let events: Ledger
   let sessions: Ledger
+  /// The sums over /metrics, once somebody asked for them; nil inside where an older foretop wrote the file.
+  private var pyramid: Overview??
   /// Up to where the disk has room reserved for the file.
   private var reserved = 0
 
@@ -76,7 +78,9 @@ final class Store {
     stepMetrics = Metric.ofSteps(heads: heads)
     evaluationMetrics = Metric.ofEvaluations(heads: heads)
     try Self.label(file, beginning)
-    let folders = ["/recipe", "/metrics", "/heldout", "/samples", "/samples/text", "/samples/order", "/beginnings"]
+    let folders = [
+      "/recipe", "/metrics", "/heldout", "/samples", "/samples/text", "/samples/order", "/beginnings", "/overview",
+    ]
     let inner =
       Set(stepMetrics.compactMap { Self.folder("/metrics/" + $0.path) }).sorted()
       + Set(evaluationMetrics.compactMap { Self.folder("/heldout/" + $0.path) }).sorted()
@@ -96,6 +100,7 @@ final class Store {
     texts = try Table(creating: "/samples/text", columns: Layout.textColumns, hasPayload: true, in: file)
     orders = try Table(creating: "/samples/order", columns: Layout.textColumns, hasPayload: true, in: file)
     beginnings = try Table(creating: "/beginnings", columns: Layout.textColumns, hasPayload: true, in: file)
+    pyramid = try Overview(creating: metrics, in: file)
     events = try Ledger(
       creating: "/events", Layout.events, longName: "the run's log", in: file)
     sessions = try Ledger(
@@ -144,6 +149,14 @@ final class Store {
     sessions = try Ledger(opening: "/sessions", Layout.sessions, in: file)
   }
 
+  /// The sums over /metrics; nil in a file that has none.
+  func overview() throws -> Overview? {
+    if let pyramid { return pyramid }
+    let opened = Group.has("/overview/L1", in: file) ? try Overview(opening: metrics, in: file) : nil
+    pyramid = .some(opened)
+    return opened
+  }
+
   // MARK: Writing
 
   /// Whether anything is not in the file yet.
@@ -153,7 +166,10 @@ final class Store {
   var hasUnconfirmed: Bool { tables.contains { $0.hasUnconfirmed } || ledgers.contains { $0.hasUnconfirmed } }
 
   /// The most bytes that writing what waits takes from the disk.
-  var waitingSize: Int { tables.reduce(0) { $0 + $1.waitingSize } + ledgers.reduce(0) { $0 + $1.waitingSize } }
+  var waitingSize: Int {
+    tables.reduce(0) { $0 + $1.waitingSize } + ledgers.reduce(0) { $0 + $1.waitingSize }
+      + ((pyramid ?? nil)?.waitingSize ?? 0)
+  }
 
   /// Makes sure that the disk has room for what waits. libhdf5 must never meet a full disk: it would end the process.
   /// - Parameter more: bytes beyond what waits.
@@ -175,6 +191,7 @@ final class Store {
     HDF5.start()
     for table in tables { try table.write() }
     for ledger in ledgers { try ledger.write() }
+    try overview()?.extend()
     try file.flush()
     for table in tables { table.confirm() }
     for ledger in ledgers { ledger.confirm() }
@@ -190,6 +207,7 @@ final class Store {
   func close() {
     for table in tables { table.close() }
     for ledger in ledgers { ledger.close() }
+    (pyramid ?? nil)?.close()
     file.close()
   }
 
@@ -197,6 +215,7 @@ final class Store {
   func abandon() {
     for table in tables { table.abandon() }
     for ledger in ledgers { ledger.abandon() }
+    (pyramid ?? nil)?.abandon()
     file.abandon()
   }
 
@@ -223,7 +242,7 @@ final class Store {
       try Group.set("NX_class", "NXentry", on: root, in: file)
       try Group.set("default", "loss", on: root, in: file)
     }
-    for group in ["/recipe", "/samples", "/samples/text", "/samples/order", "/beginnings"] {
+    for group in ["/recipe", "/samples", "/samples/text", "/samples/order", "/beginnings", "/overview"] {
       try Group.set("NX_class", "NXcollection", on: group, in: file)
     }
     for group in groups {

@@ -57,7 +57,7 @@ package struct Verification: Sendable {
           "its writer ended without closing it: “foretop resume” goes on with it, “foretop recover” closes it")
       }
       if isLive { check.notes.append("a process writes it now: what it had when it was opened was examined") }
-      return [check] + (try contents(store, whole, isMended: isMended)) + [history(whole)]
+      return [check] + (try contents(store, whole, isMended: isMended)) + [overview(whole), history(whole)]
     } catch {
       check.problems.append("\(error)")
       return [check]
@@ -88,6 +88,22 @@ package struct Verification: Sendable {
       return check
     }
     return tables + ledgers
+  }
+
+  /// The pyramid over /metrics: every row is what the rows below it make.
+  private static func overview(_ store: Store) -> Check {
+    var check = Check("run.h5 /overview")
+    do {
+      guard let overview = try store.overview() else {
+        check.holds = "none: an older foretop began this run"
+        return check
+      }
+      check.holds = overview.levels.map { "\($0.count)" }.joined(separator: ", ") + " rows"
+      check.problems = try overview.problems()
+    } catch {
+      check.problems.append("\(error)")
+    }
+    return check
   }
 
   /// What must hold between the rows, and what every text in them must be.

@@ -60,7 +60,7 @@ struct Resume: ParsableCommand {
     past.checkpoint?.recipe = recipe
     past.beginning = archive.beginning
     if !screen.headless && !screen.json {
-      past.events = try archive.events().filter { if case .ended = $0 { false } else { true } }
+      past.events = try archive.history().filter { if case .ended = $0 { false } else { true } }
     }
     let plan = Plan(
       recipe: recipe, name: name, runs: place.runs, threads: place.threads(before: archive.beginning.threads),
