@@ -4,9 +4,9 @@ import Run
 
 extension Archive {
   /// Entries of each kind that a screen begins with: so many single steps, so many rows of a level of the pyramid.
-  private static let most = 8192
+  private static let most = 4096
   /// Lines of the log, samples of order, and sessions that it begins with.
-  private static let lines = 10_000
+  private static let lines = 4000
   private static let samples = 256
   private static let starts = 64
 
@@ -14,8 +14,9 @@ extension Archive {
   /// steps are summed up, the first lines of the log are left out, and of the texts there is the last one.
   package func history() throws -> [Event] {
     let store = try open()
-    let steps = try steps(store)
-    var others = try happenings(store)
+    let weights = try weights(store)
+    let steps = try steps(store, weights)
+    var others = try happenings(store, weights)
     others.sort { ($0.place.row, $0.place.sequence) < ($1.place.row, $1.place.sequence) }
     var events: [Event] = []
     events.reserveCapacity(steps.count + others.count)
@@ -31,7 +32,7 @@ extension Archive {
   }
 
   /// Steps with the number of their first row: sums from the coarsest level on, then single ones.
-  private func steps(_ store: Store) throws -> [(row: Int, event: Event)] {
+  private func steps(_ store: Store, _ weights: LossWeights) throws -> [(row: Int, event: Event)] {
     // The pyramid first: what is written meanwhile is only longer below it.
     let overview = try store.overview()
     let levels = overview?.levels ?? []
@@ -52,18 +53,20 @@ extension Archive {
       guard let overview else { break }
       let rows = try overview.rows(index, start / size..<end / size)
       for (place, row) in rows.enumerated() {
-        steps.append((start + place * size, .summedUp(Overview.report(row, index, store.stepMetrics))))
+        var report = Overview.report(row, index, store.stepMetrics)
+        weights.fill(&report.mean.losses, at: report.mean.step)
+        steps.append((start + place * size, .summedUp(report)))
       }
       start = end
     }
-    for (index, report) in try reports(store, from: start).enumerated() {
+    for (index, report) in try reports(store, from: start, weights).enumerated() {
       if let report { steps.append((start + index, .stepped(report))) }
     }
     return steps
   }
 
   /// Everything but steps.
-  private func happenings(_ store: Store) throws -> [(place: Layout.Place, event: Event)] {
+  private func happenings(_ store: Store, _ weights: LossWeights) throws -> [(place: Layout.Place, event: Event)] {
     func last(_ count: Int, of table: Table) throws -> [Table.Row] {
       try table.rows(from: max(0, table.count - count)).compactMap { $0 }
     }
@@ -77,7 +80,7 @@ extension Archive {
       begins.append(place)
       all.append((place, .began(beginning)))
     }
-    all += try evaluations(store).map { ($0.place, .evaluated($0.evaluation)) }
+    all += try evaluations(store, weights).map { ($0.place, .evaluated($0.evaluation)) }
     for row in try last(1, of: store.texts) {
       let what = "/samples/text in \(store.file.path)"
       all.append((Layout.place(row), .wrote(try JSON.decoded(TextSample.self, row.payload, what))))

@@ -141,8 +141,8 @@ package struct Archive: Sendable {
   }
 
   /// All steps; nil stands for a damaged row.
-  func reports(_ store: Store, from start: Int = 0) throws -> [StepReport?] {
-    let weights = try LossWeights(recipe, edits(after: 0))
+  func reports(_ store: Store, from start: Int = 0, _ known: LossWeights? = nil) throws -> [StepReport?] {
+    let weights = try known ?? weights(store)
     return try store.metrics.rows(from: start).map { row in
       guard let row else { return nil }
       var report = StepReport.empty
@@ -154,8 +154,10 @@ package struct Archive: Sendable {
     }
   }
 
-  func evaluations(_ store: Store) throws -> [(place: Layout.Place, evaluation: Evaluation)] {
-    let weights = try LossWeights(recipe, edits(after: 0))
+  func evaluations(
+    _ store: Store, _ known: LossWeights? = nil
+  ) throws -> [(place: Layout.Place, evaluation: Evaluation)] {
+    let weights = try known ?? weights(store)
     var best = Float.infinity
     return try store.heldout.rows().compactMap { $0 }.map { row in
       var evaluation = Evaluation(step: 0, tokens: 0, time: 0, losses: [], isBest: false, seconds: 0)
@@ -178,8 +180,15 @@ package struct Archive: Sendable {
   /// obeyed after it.
   package func edits(after step: Int) throws -> [Edit] {
     let sequence = step == 0 ? 0 : try CheckpointFolder(folder).sequence(of: step)
+    return Self.edits(try open().events.records(), from: sequence)
+  }
+
+  /// The weights that the losses of each step had.
+  func weights(_ store: Store) throws -> LossWeights { LossWeights(recipe, Self.edits(try store.events.records())) }
+
+  private static func edits(_ records: [RecordFormat.Record?], from sequence: Int = 0) -> [Edit] {
     var edits: [Edit] = []
-    for case let record? in try open().events.records() where record.whole("sequence") >= sequence {
+    for case let record? in records where record.whole("sequence") >= sequence {
       guard let occurrence = Layout.occurrence(record) else { continue }
       if let edit = Edit(occurrence) {
         edits.append(edit)

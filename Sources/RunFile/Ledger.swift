@@ -62,6 +62,11 @@ final class Ledger {
     updates[index] = record
   }
 
+  /// What waits, as a journal has it.
+  var entries: [Journal.Entry] {
+    (waiting + updates.sorted { $0.key < $1.key }.map(\.value)).map { .record(number, $0) }
+  }
+
   var hasUnconfirmed: Bool { !waiting.isEmpty || !updates.isEmpty }
 
   /// Bytes that writing the waiting records may take from the disk.

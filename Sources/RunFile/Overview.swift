@@ -145,8 +145,12 @@ final class Overview {
     return try zip(range, rows).map { index, row in
       if let row { return row }
       let below = index * Self.factor..<(index + 1) * Self.factor
-      if level == 0 { return sum(try metrics.block(from: below.lowerBound, count: below.count), 0, 0) }
-      return sum(Table.Block(start: below.lowerBound, rows: try self.rows(level - 1, below)), 0, level)
+      let block =
+        level == 0
+        ? try metrics.block(from: below.lowerBound, count: below.count)
+        : Table.Block(start: below.lowerBound, rows: try self.rows(level - 1, below))
+      let sum = sum(block, 0, level)
+      return Table.Row(values: zip(levels[level].columns, sum.values).map { $0.stored($1) })
     }
   }
 

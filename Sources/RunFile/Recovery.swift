@@ -38,14 +38,29 @@ enum Recovery {
     }
     store.close()
     if isNew { try Folder.rename(path + ".copy.new", path) }
-    try FileDescriptor(opening: path, O_RDWR).sync()
-    try Folder.copy(path, to: before(folder) + ".new", spare: 0)
-    try Folder.rename(before(folder) + ".new", before(folder))
+    try keepCopy(folder)
     let journal = try Journal(creating: journal(folder))
     try Folder.sync(folder)
     let live = try append(path)
     live.attach(journal)
     return (live, journal)
+  }
+
+  /// Keeps a copy of run.h5 as it is now, from which and a journal that begins now it can be made again. Nobody writes it
+  /// meanwhile.
+  /// - Parameter goesOn: asked now and then; with false all stays as it was.
+  static func keepCopy(_ folder: String, while goesOn: () -> Bool = { true }) throws {
+    try FileDescriptor(opening: file(folder), O_RDWR).sync()
+    let aside = before(folder) + ".new"
+    do {
+      try Folder.copy(file(folder), to: aside, spare: 0, while: goesOn)
+    } catch {
+      try? Folder.remove(aside)
+      throw error
+    }
+    guard goesOn() else { return try Folder.remove(aside) }
+    try Folder.rename(aside, before(folder))
+    try Folder.sync(folder)
   }
 
   /// Opens a run's file with everything in it that run.h5, the journal and the copy from before the session have.

@@ -165,6 +165,9 @@ final class Store {
   /// Whether anything may not be in the file yet, although libhdf5 has it.
   var hasUnconfirmed: Bool { tables.contains { $0.hasUnconfirmed } || ledgers.contains { $0.hasUnconfirmed } }
 
+  /// What waits, as a journal has it.
+  var entries: [Journal.Entry] { tables.flatMap(\.entries) + ledgers.flatMap(\.entries) }
+
   /// The most bytes that writing what waits takes from the disk.
   var waitingSize: Int {
     tables.reduce(0) { $0 + $1.waitingSize } + ledgers.reduce(0) { $0 + $1.waitingSize }

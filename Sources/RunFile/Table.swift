@@ -158,6 +158,9 @@ final class Table {
 
   var hasUnconfirmed: Bool { !waiting.isEmpty }
 
+  /// What waits, as a journal has it.
+  var entries: [Journal.Entry] { waiting.map { .row(number, $0) } }
+
   /// Bytes that writing the waiting rows may take from the disk, new chunks included.
   var waitingSize: Int {
     guard hasWaiting else { return 0 }

@@ -18,6 +18,10 @@ package struct Trainer: ~Copyable {
   var batches: Batches
   var state: TrainerState
   var isPaused = false
+  /// Whether the program makes it wait: the disk does not take what it has.
+  var isHeld = false
+  /// What was last handed over to be saved.
+  var savedState: TrainerState?
   /// Whether the next step is the only one before a pause.
   var isPausedAfterStep = false
   /// The probe that is shown, and what was seen at all probes when they were last looked at.
