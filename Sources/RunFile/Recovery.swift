@@ -59,6 +59,8 @@ enum Recovery {
       throw error
     }
     guard goesOn() else { return try Folder.remove(aside) }
+    // Its writer has the file open, and the copy has none.
+    try Superblock.repair(aside)
     try Folder.rename(aside, before(folder))
     try Folder.sync(folder)
   }

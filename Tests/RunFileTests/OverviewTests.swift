@@ -76,7 +76,8 @@ extension RunFileTests {
         problems == [
           "row 3 of /overview/L1 \(words) /metrics below it", "row 0 of /overview/L2 \(words) /overview/L1 below it",
         ])
-      #expect(try Archive(opening: scratch("a")).history() == before)
+      // By their words, since sums of nothing are no numbers.
+      #expect(try "\(Archive(opening: scratch("a")).history())" == "\(before)")
       // Going on with the run makes it good.
       try write(scratch("a"), 20_001...20_010, from: 0)
       #expect(try Verification(of: scratch("a")).isWhole)
