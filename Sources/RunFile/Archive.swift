@@ -211,6 +211,14 @@ package struct Archive: Sendable {
   /// - Returns: it, and a sentence for each newer one that was passed over.
   /// - Throws: `UserError` when there is none, or the one asked for is damaged.
   package func checkpoint(step: Int? = nil) throws -> (checkpoint: Checkpoint, warnings: [String]) {
+    try Self.checkpoint(in: folder, step: step)
+  }
+
+  /// Reads a checkpoint of a run, whatever became of its run.h5.
+  package static func checkpoint(
+    in folder: String, step: Int? = nil
+  ) throws -> (checkpoint: Checkpoint, warnings: [String]) {
+    let name = (folder as NSString).lastPathComponent
     let files = CheckpointFolder(folder)
     let steps = try files.list().map(\.step)
     if let step {

@@ -72,6 +72,9 @@ struct FileDescriptor: ~Copyable {
     return Failure("write", path).error
   }
 
+  /// Gives back the room beyond the file's end.
+  func giveBackReserve() throws { try resize(to: size()) }
+
   /// Finds out whether a file that is not there yet has room.
   static func requireRoom(_ bytes: Int, at path: String) throws {
     let file = try FileDescriptor(opening: path, O_RDWR | O_CREAT | O_EXCL)

@@ -70,7 +70,7 @@ final class Ledger {
   var hasUnconfirmed: Bool { !waiting.isEmpty || !updates.isEmpty }
 
   /// Bytes that writing the waiting records may take from the disk.
-  var waitingSize: Int { hasWaiting ? waiting.count * size + 2 * 131_072 : 0 }
+  var waitingSize: Int { hasWaiting ? waiting.count * size + 131_072 : 0 }
 
   var hasWaiting: Bool { handedOver < waiting.count || !updates.isEmpty }
 

@@ -366,6 +366,12 @@ package final class Recorder {
     cut?.step = nil
   }
 
+  /// Makes room for a checkpoint that the disk does not take: gives back what run.h5 reserved and does not need yet.
+  package func makeRoom() {
+    // Where it fails, there is no more room than before, and the checkpoint says so.
+    HDF5.alone { try? store.giveBackReserve() }
+  }
+
   /// Records that a checkpoint has its name.
   /// - Returns: a line that says so. For the screen; do not record it again.
   package func finish(_ stored: StoredCheckpoint) -> Occurrence {

@@ -148,8 +148,7 @@ enum Recovery {
   static func settle(_ folder: String, like store: Store) throws {
     let path = file(folder)
     let descriptor = try FileDescriptor(opening: path, O_RDWR)
-    // Gives back the room that was reserved and not used.
-    try descriptor.resize(to: descriptor.size())
+    try descriptor.giveBackReserve()
     try descriptor.sync()
     guard try isWhole(path, like: store) else { return }
     try Folder.remove(journal(folder))

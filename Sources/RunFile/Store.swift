@@ -47,7 +47,7 @@ final class Store {
 
   /// Creates run.h5 with everything that it will ever hold, then lets readers in. `publish` gives it its name.
   static func create(_ path: String, beginning: Beginning) throws -> Store {
-    try FileDescriptor.requireRoom(8 << 20, at: path + ".new")
+    try FileDescriptor.requireRoom(4 << 20, at: path + ".new")
     return try fill(File(creatingLive: path + ".new"), beginning)
   }
 
@@ -180,13 +180,28 @@ final class Store {
     HDF5.start()
     guard !file.isInMemory else { return }
     let end = Int(file.end)
-    let needed = end + waitingSize + more + 1 << 20
+    let needed = end + waitingSize + more + 1 << 18
     guard needed > reserved else { return }
-    let ahead = needed + 4 << 20
+    // On a small disk the next checkpoint needs the room more.
+    let ahead = needed + min(4 << 20, Self.freeBytes(beside: file.path) / 32)
     if let refusal = FileDescriptor.reserve(try file.descriptor(), from: end, to: ahead, path: file.path) {
       throw refusal
     }
     reserved = ahead
+  }
+
+  /// Gives back what was reserved and is not used yet: a checkpoint needs it.
+  func giveBackReserve() throws {
+    guard !file.isInMemory, reserved > 0 else { return }
+    reserved = 0
+    try FileDescriptor(opening: file.path, O_RDWR).giveBackReserve()
+  }
+
+  /// What the file system has left for this user; 0 where it does not say.
+  private static func freeBytes(beside path: String) -> Int {
+    var status = statvfs()
+    guard statvfs(path, &status) == 0 else { return 0 }
+    return Int(status.f_bavail) * Int(status.f_frsize)
   }
 
   /// Stores what waits: rows, then their checksums, then the superblock.

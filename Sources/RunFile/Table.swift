@@ -164,12 +164,15 @@ final class Table {
   /// Bytes that writing the waiting rows may take from the disk, new chunks included.
   var waitingSize: Int {
     guard hasWaiting else { return 0 }
-    return size(ofRows: waiting.count) + waiting.reduce(0) { $0 + $1.payload.count }
-      + (bytes == nil ? 0 : 2 * 65536)
+    return size(ofRows: 0) + waiting.reduce(0) { $0 + $1.payload.count }
+      + (bytes == nil ? 0 : 65536)
   }
 
-  /// Bytes that so many more rows may take in new chunks.
-  func size(ofRows rows: Int) -> Int { (rows / chunk + 2) * chunk * (columns.count + 2) * 8 }
+  /// Bytes that so many more rows take: the chunks that they begin, and what libhdf5 notes of each.
+  func size(ofRows rows: Int) -> Int {
+    let begun = (total + rows + chunk - 1) / chunk - (count + chunk - 1) / chunk
+    return begun * (columns.reduce(16) { $0 + $1.size } * chunk + (columns.count + 2) * 4096)
+  }
 
   /// Stores the rows that wait, checksums last.
   func write() throws {

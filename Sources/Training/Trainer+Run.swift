@@ -45,7 +45,7 @@ extension Trainer {
         if edit.step == state.step { _ = obey(Request(edit.command, by: .program), inbox, outlets) }
         edits.removeFirst()
       }
-      switch step() {
+      switch step(while: { !inbox.isStopping }) {
       case .stepped(let report):
         outlets.report(.stepped(report))
         if isPausedAfterStep { pause(outlets) }
@@ -53,6 +53,7 @@ extension Trainer {
         diverged(losses, norm, isAttended, outlets)
         guard isAttended else { return Ending(.diverged, step: state.step, time: wallTime()) }
         continue
+      case .left: continue
       }
       if let ending = rest(inbox, outlets) { return ending }
     }
@@ -248,7 +249,7 @@ extension Trainer {
           random: RandomStream(seed: recipe.seed, purpose: "text at step \(state.step)"))
       ) { token in
         written.append(token)
-        return written.count % 16 != 0 || !inbox.isStopping
+        return !inbox.isStopping
       }
     } catch {
       occurred(.warning, "no text was written: \(error)", by: .program, outlets)

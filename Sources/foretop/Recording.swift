@@ -143,6 +143,7 @@ final class Recording: Sendable {
         say(error, of: pending.step, "", with: recorder)
         return
       }
+      recorder.makeRoom()
       let isFirst = disk.unsaved == nil
       disk.unsaved = error
       let isOver = isLast || pending.step >= plan.recipe.steps

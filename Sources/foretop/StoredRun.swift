@@ -16,8 +16,23 @@ enum StoredRun {
       guard checkpoints.contains(where: { $0.hasSuffix(".h5") }) else { throw error }
       throw UserError(
         error.status,
-        "\(error.message); put the file back from a copy: the checkpoints in \(folder)/checkpoints are files of their "
-          + "own, and can be read with any HDF5 tool")
+        "\(error.message); put the file back from a copy, or make a new one, without what it recorded, from the newest "
+          + "checkpoint with “foretop recover \(name) --from-checkpoint”: the checkpoints are files of their own")
+    }
+  }
+
+  /// A run's newest good checkpoint, for what needs nothing else of the run. Where its run.h5 is damaged, that is said on
+  /// standard error.
+  static func checkpoint(_ name: String, in place: FolderOptions) throws -> Checkpoint {
+    let folder = try folder(name, in: place)
+    do {
+      return try checkpoint(of: Archive(opening: folder))
+    } catch let error as UserError where error.status == .data || error.status == .inputOutput {
+      guard let (checkpoint, warnings) = try? Archive.checkpoint(in: folder) else { throw error }
+      for warning in [error.message + "; the checkpoint is taken as it is"] + warnings {
+        FileHandle.standardError.write(Data("foretop: \(warning)\n".utf8))
+      }
+      return checkpoint
     }
   }
 
