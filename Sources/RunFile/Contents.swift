@@ -91,12 +91,15 @@ struct Contents {
   }
 
   /// Puts back what is damaged, from an earlier copy of the same file.
-  /// - Parameter columns: of /metrics.
-  mutating func fill(from earlier: Contents, _ columns: [Column]) {
+  /// - Parameters:
+  ///   - columns: of /metrics.
+  ///   - first: the first step that the journal has; nil where it has none.
+  mutating func fill(from earlier: Contents, _ columns: [Column], journalFrom first: Double?) {
     precondition(kept == 0, "what is damaged was read as a whole")
     let metrics = rows[Journal.Number.metrics] ?? []
-    // Steps past the end may be of a history that was replaced; without any step there is no other history.
-    let last = metrics.last?.values[0] ?? .infinity
+    // Steps past the end may be of a history that was replaced: then the journal has those that replaced them. Before
+    // the journal's first step, and without any step, there is no other history.
+    let last = max(metrics.last?.values[0] ?? .infinity, first ?? .infinity)
     var filled = earlier
     filled.rows[Journal.Number.metrics] = earlier.rows[Journal.Number.metrics]?.filter { $0.values[0] < last }
     let steps = Self.merged(filled.rows[Journal.Number.metrics] ?? [], metrics) { Int($0.values[0]) }

@@ -83,7 +83,7 @@ enum Recovery {
         if contents.isDamaged {
           contents = try Contents(store)
           if let earlier = try? Contents(Store(opening: before(folder), .still)) {
-            contents.fill(from: earlier, store.metrics.columns)
+            contents.fill(from: earlier, store.metrics.columns, journalFrom: first)
           }
         }
         try finish(&contents, entries, in: store)
@@ -92,7 +92,7 @@ enum Recovery {
       // What cannot be opened, read or written is made again from the rest, if there is a rest.
       if contents.kept > 0 { contents = (try? Contents(opening())) ?? Contents() }
       if let earlier = try? Store(opening: before(folder), .still), let rest = try? Contents(earlier) {
-        contents.fill(from: rest, earlier.metrics.columns)
+        contents.fill(from: rest, earlier.metrics.columns, journalFrom: entries.firstStep)
       }
       let first = contents.rows[Journal.Number.beginnings]?.first ?? entries.firstBeginning
       guard let first else { throw Folder.exists(file(folder)) ? error : Archive.missing(folder) }
