@@ -16,8 +16,9 @@ enum StoredRun {
       guard checkpoints.contains(where: { $0.hasSuffix(".h5") }) else { throw error }
       throw UserError(
         error.status,
-        "\(error.message); put the file back from a copy, or make a new one, without what it recorded, from the newest "
-          + "checkpoint with “foretop recover \(name) --from-checkpoint”: the checkpoints are files of their own")
+        "\(error.message); put the file back from a copy: the checkpoints in \(folder)/checkpoints are files of their "
+          + "own, and “foretop recover \(name) --from-checkpoint” begins a new run.h5 at the newest, without what was recorded"
+      )
     }
   }
 

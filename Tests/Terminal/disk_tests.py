@@ -104,21 +104,21 @@ def test_a_full_disk_is_said_on_the_screen():
 
 
 def test_a_damaged_run_file_leaves_the_checkpoints_to_those_who_need_only_them():
-    run(train("damaged", "--headless", "--steps", "12"))
-    path = os.path.join(RUNS, "damaged", "run.h5")
+    run(train("broken", "--headless", "--steps", "12"))
+    path = os.path.join(RUNS, "broken", "run.h5")
     with open(path, "r+b") as file:
         file.write(b"x" * 4096)
-    for verb in (["eval", "damaged", "--data", TEXT], ["generate", "damaged", "--prompt", "and", "--tokens", "4"]):
+    for verb in (["eval", "broken", "--data", TEXT], ["generate", "broken", "--prompt", "and", "--tokens", "4"]):
         result = run(command(*verb))
         assert "the checkpoint is taken as it is" in result.stderr, result.stderr
-    result = run(command("resume", "damaged", "--headless", "--steps", "20"), status=65)
-    assert "foretop recover damaged --from-checkpoint" in result.stderr, result.stderr
-    result = run(command("recover", "damaged", "--from-checkpoint"))
+    result = run(command("resume", "broken", "--headless", "--steps", "20"), status=65)
+    assert "foretop recover broken --from-checkpoint" in result.stderr, result.stderr
+    result = run(command("recover", "broken", "--from-checkpoint"))
     assert "begins at the checkpoint of step 12" in result.stdout, result.stdout
-    run(command("resume", "damaged", "--headless", "--steps", "20"))
-    assert [event["step"] for event in events("damaged", "step")] == list(range(13, 21))
-    run(command("verify", "damaged"))
-    run(command("recover", "damaged", "--from-checkpoint"), status=64)
+    run(command("resume", "broken", "--headless", "--steps", "20"))
+    assert [event["step"] for event in events("broken", "step")] == list(range(13, 21))
+    run(command("verify", "broken"))
+    run(command("recover", "broken", "--from-checkpoint"), status=64)
 
 
 def test_a_folder_that_goes_away_is_said():
