@@ -46,7 +46,7 @@ struct Resume: ParsableCommand {
     let before = archive.recipe
     var recipe = try changes.applied(to: before)
     if let seed { try recipe.set("seed", to: seed, source: "--seed \(seed)") }
-    let isNew = past.checkpoint?.state.step == 0 && archive.beginning.step == 0 && archive.beginning.trainingTokens == 0
+    let isNew = past.step == 0 && archive.beginning.step == 0 && archive.beginning.trainingTokens == 0
     try refuseChanges(of: isNew ? Self.kept : Self.kept + Self.keptInSteps, from: before, to: recipe)
     try recipe.validate(source: "run “\(name)”")
     let step = past.step ?? 0
