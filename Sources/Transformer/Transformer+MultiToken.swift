@@ -18,11 +18,12 @@ extension Transformer {
 
   /// What all heads lose, and with `factors` the gradient at the stream that the trunk's backward begins with.
   func runHeads(
-    _ batch: TokenRows, factors: [Float]?, adds: Bool, noise: RandomStream? = nil
+    _ batch: TokenRows, factors: [Float]?, ranking isRanked: [Bool]? = nil, adds: Bool, noise: RandomStream? = nil
   ) -> [LossSum] {
     var sums = [LossSum](repeating: LossSum(), count: configuration.objectives.count)
     predict(
-      0, hidden: activations.hidden, dHidden: activations.dHidden, factors: factors, adds: adds, into: &sums)
+      0, hidden: activations.hidden, dHidden: activations.dHidden, factors: factors, ranking: isRanked, adds: adds,
+      into: &sums)
     switch configuration.multiToken {
     case nil:
       if factors != nil { backwardFinalNorm(addsTo: false) }
@@ -34,14 +35,18 @@ extension Transformer {
 
   /// One stream's objectives.
   private func predict(
-    _ stream: Int, hidden: UnsafeMutableRawPointer, dHidden: UnsafeMutableRawPointer, factors: [Float]?, adds: Bool,
-    into sums: inout [LossSum]
+    _ stream: Int, hidden: UnsafeMutableRawPointer, dHidden: UnsafeMutableRawPointer, factors: [Float]?,
+    ranking isRanked: [Bool]? = nil, adds: Bool, into sums: inout [LossSum]
   ) {
     let objectives = configuration.streams[stream]
+    let ranking = isRanked.flatMap { positions in
+      objectives.firstIndex { configuration.objectives[$0].isRanking }.map { (head: $0, positions: positions) }
+    }
     let losses = (stream == 0 ? predictionHeads : furtherHeads).run(
       parameters, hidden: hidden, targets: objectives.map { activations.targets[$0] },
       entropy: objectives.map { activations.entropy[$0] }, losses: objectives.map { activations.losses[$0] },
-      factors: factors.map { factors in objectives.map { factors[$0] } }, dHidden: dHidden, adds: adds,
+      hits: activations.hits, ranking: ranking, factors: factors.map { factors in objectives.map { factors[$0] } },
+      dHidden: dHidden, adds: adds,
       logits: activations.logits)
     for (index, loss) in zip(objectives, losses) { sums[index] = loss }
   }

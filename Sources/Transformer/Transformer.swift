@@ -140,10 +140,12 @@ package struct Transformer: ~Copyable {
     }
   }
 
-  /// The losses of all heads on the hidden states that `forward` left.
-  package func losses(_ batch: TokenRows) -> [LossSum] {
+  /// The losses and hits of all heads on the hidden states that `forward` left.
+  /// - Parameter isRanked: for each of the M positions whether the TOP head's ranking is looked at there; nil looks at none.
+  package func losses(_ batch: TokenRows, ranking isRanked: [Bool]? = nil) -> [LossSum] {
+    precondition(isRanked.map { $0.count == positions } ?? true, "each of the \(positions) positions has a flag")
     fillTargets(batch)
-    return runHeads(batch, factors: nil, adds: false)
+    return runHeads(batch, factors: nil, ranking: isRanked, adds: false)
   }
 
   /// The losses of all heads, and their gradients at the unembeddings and the hidden states.
