@@ -17,12 +17,14 @@ package struct Corpus: Sendable {
     package var heldOut: Double
     /// `model.context`: T, tokens of a window.
     package var context: Int
+    /// `data.documents` and `data.separator`: how texts are divided; nil takes all as one text.
+    package var documents: Documents?
     /// The folder for token files and trained tokenizers; made if it is not there.
     package var cache: String
 
     package init(
       paths: [String], kind: Tokenizer.Kind = .sentencepiece, vocabulary: Int = 4096, model: String = "",
-      heldOut: Double = 0.05, context: Int = 256, cache: String
+      heldOut: Double = 0.05, context: Int = 256, documents: Documents? = nil, cache: String
     ) {
       self.paths = paths
       self.kind = kind
@@ -30,6 +32,7 @@ package struct Corpus: Sendable {
       self.model = model
       self.heldOut = heldOut
       self.context = context
+      self.documents = documents
       self.cache = cache
     }
   }
@@ -71,7 +74,7 @@ package struct Corpus: Sendable {
     } else {
       tokenizer = try cache.tokenizer(for: texts, source, report)
     }
-    let all = try cache.tokens(of: texts, by: tokenizer, report)
+    let all = try cache.tokens(of: texts, by: tokenizer, in: source.documents, report)
     let name = Self.name(of: source.paths, files: texts.files.count)
     let boundary = try Self.boundary(of: all.count, source, name)
 
@@ -81,18 +84,26 @@ package struct Corpus: Sendable {
     bytes = texts.size
     files = texts.files.count
     unigramEntropy = Self.entropy(of: training, vocabulary: tokenizer.vocabulary)
-    summary = [
-      name, "\(quantity(texts.size, spaced: false))B", "\(quantity(all.count)) tokens", tokenizer.summary,
-    ].joined(separator: " · ")
+    let documents = source.documents == nil ? [] : ["\(quantity(all.documents)) documents"]
+    summary =
+      ([name, "\(quantity(texts.size, spaced: false))B", "\(quantity(all.count)) tokens"] + documents
+      + [tokenizer.summary]).joined(separator: " · ")
   }
 
   /// Reads files and folders as one text, for evaluation by a tokenizer. Nothing is cached.
+  /// - Parameter documents: how the texts are divided; nil takes all as one text.
   /// - Throws: `CorpusError` missing, unreadable, empty or badText.
-  package static func tokens(at paths: [String], by tokenizer: Tokenizer) throws(CorpusError) -> Part {
+  package static func tokens(
+    at paths: [String], by tokenizer: Tokenizer, in documents: Documents? = nil
+  ) throws(CorpusError) -> Part {
     var tokens: [Int32] = []
+    var starts: [Int] = []
     let texts = try TextFiles(at: paths)
-    try texts.forEach(by: tokenizer) { (part: [Int32]) throws(CorpusError) in tokens += part }
-    return Part(tokens)
+    try texts.forEach(by: tokenizer, in: documents) { (part: [Int32], places: [Int]) throws(CorpusError) in
+      starts += places.map { tokens.count + $0 }
+      tokens += part
+    }
+    return Part(tokens, documents: documents == nil ? nil : starts)
   }
 
   /// How many of `count` tokens are for training.

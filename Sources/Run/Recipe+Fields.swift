@@ -6,6 +6,9 @@ extension Recipe {
     texts("data.paths", \.data.paths, "text files and folders; none means the default corpus"),
     number("data.heldOut", \.data.heldOut, .including(0), .including(0.5), "share of the tokens kept for evaluation"),
 
+    choice("data.documents", \.data.documents, "packed into one text, or separate: nothing looks across their bounds"),
+    text("data.separator", \.data.separator, "what ends a document inside of a file; empty: files alone divide"),
+
     choice("tokenizer.kind", \.tokenizer.kind, "sentencepiece, bytes or characters"),
     integer("tokenizer.vocabulary", \.tokenizer.vocabulary, 260...262_144, "tokens of a sentencepiece tokenizer"),
     text("tokenizer.model", \.tokenizer.model, "SentencePiece model to use; empty trains one"),

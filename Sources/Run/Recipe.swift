@@ -7,6 +7,12 @@ package struct Recipe: Codable, Sendable, Equatable {
     package var paths: [String] = []
     /// The share of the tokens kept for evaluation, taken from the end.
     package var heldOut = 0.05
+    /// `packed`: all texts are one, as in the papers. `separate`: attention, positions and targets stay inside of a
+    /// document.
+    package enum Documents: String, Codable, Sendable, CaseIterable { case packed, separate }
+    package var documents = Documents.packed
+    /// What a document ends with, beside its file; empty is nothing.
+    package var separator = ""
   }
 
   package struct Tokenizer: Codable, Sendable, Equatable {

@@ -12,6 +12,8 @@ struct Probes {
 
   /// A row a probe: T + lookahead tokens.
   private let rows: [Int32]
+  /// The document of each of their tokens; nil where the text knows of none.
+  private let documents: [Int32]?
   private let stride: Int
   private let position: Int
   private let head: Int
@@ -36,14 +38,29 @@ struct Probes {
       rows.replaceSubrange(probe * stride..<probe * stride + tokens.count, with: tokens)
     }
     self.rows = rows
+    guard part.hasDocuments else {
+      documents = nil
+      return
+    }
+    var documents = [Int32](repeating: -1, count: rows.count)
+    documents.withUnsafeMutableBufferPointer { documents in
+      for probe in 0..<count {
+        let start = probe * windows / count * context
+        part.copyDocuments(start..<min(part.count, start + stride), to: documents.baseAddress! + probe * stride)
+      }
+    }
+    self.documents = documents
   }
 
   /// What the head says at every probe now.
   func samples(of model: borrowing Transformer, at step: Int, by tokenizer: Tokenizer) -> [OrderSample] {
     rows.withUnsafeBufferPointer { rows in
-      model.forward(
-        TokenRows(
-          tokens: rows.baseAddress!, rows: model.rows, context: model.configuration.context, stride: stride))
+      (documents ?? []).withUnsafeBufferPointer { places in
+        model.forward(
+          TokenRows(
+            tokens: rows.baseAddress!, rows: model.rows, context: model.configuration.context, stride: stride,
+            documents: documents == nil ? nil : places.baseAddress))
+      }
     }
     return (0..<count).map { probe in
       let row = Array(rows[probe * stride..<(probe + 1) * stride])
@@ -58,7 +75,9 @@ struct Probes {
     let ranking = logits.indices.sorted { (logits[$0], $1) > (logits[$1], $0) }
     var ranks = [Int32](repeating: 0, count: logits.count)
     for (place, token) in ranking.enumerated() { ranks[token] = Int32(place) + 1 }
-    let targets = Transformer.targets(of: objective, in: row, at: position)
+    let targets = Transformer.targets(
+      of: objective, in: row, at: position,
+      documents: documents.map { Array($0[probe * stride..<(probe + 1) * stride]) })
     let upcoming = targets.prefix(Self.shown.upcoming).map { token, weight in
       let distance = row[(position + 1)...].firstIndex(of: token)! - position
       return OrderSample.Upcoming(

@@ -83,20 +83,22 @@ extension Transformer {
     if factors != nil {
       backwardFinalNorm(addsTo: false)
       blocks[last].backward(
-        parameters, kept: activations.blocks[last], shared: shared, adds: adds, noise: noise, again: false)
+        parameters, kept: activations.blocks[last], shared: shared, adds: adds, starts: starts(of: batch), noise: noise,
+        again: false)
       further.carried.update(from: shared.dx, count: positions * configuration.width)
     }
     for (index, head) in multiTokenHeads.enumerated() {
       let kept = activations.multiToken[index]
       head.block.forward(
-        parameters, x: activations.blocks[last].x, adding: false, kept: kept.block, shared: shared, noise: noise)
+        parameters, x: activations.blocks[last].x, adding: false, kept: kept.block, shared: shared,
+        starts: starts(of: batch), noise: noise)
       forwardFinalNorm(kept)
       predict(
         index + 1, hidden: kept.hidden, dHidden: further.dHidden, factors: factors, adds: true, into: &sums)
       guard factors != nil else { continue }
       backwardFinalNorm(further.dHidden, x: kept.stream, scale: kept.finalScale, addsTo: false)
       head.block.backward(
-        parameters, kept: kept.block, shared: shared, adds: adds, noise: noise, again: false)
+        parameters, kept: kept.block, shared: shared, adds: adds, starts: starts(of: batch), noise: noise, again: false)
       let isLast = index == multiTokenHeads.count - 1
       StreamSum.add(
         stream(further.carried), stream(shared.dx), into: stream(isLast ? shared.dx : further.carried),
@@ -147,7 +149,8 @@ extension Transformer {
       y: joined.columns(width, count: width), statistics: kept.embeddingScale)
     joint.projection.forward(parameters, x: kept.joined, y: UnsafeMutableRawPointer(kept.block.x))
     head.block.forward(
-      parameters, x: kept.block.x, adding: false, kept: kept.block, shared: activations.shared, noise: noise)
+      parameters, x: kept.block.x, adding: false, kept: kept.block, shared: activations.shared,
+      starts: starts(of: batch), noise: noise)
     forwardFinalNorm(kept)
   }
 
@@ -160,7 +163,8 @@ extension Transformer {
     let further = activations.multiTokenShared
     guard let joint = head.joint else { preconditionFailure("a sequential head has a projection") }
     let width = configuration.width
-    head.block.backward(parameters, kept: kept.block, shared: shared, adds: adds, noise: noise, again: again)
+    head.block.backward(
+      parameters, kept: kept.block, shared: shared, adds: adds, starts: starts(of: batch), noise: noise, again: again)
     joint.projection.backward(parameters, dy: shared.dxOperand, x: kept.joined, dx: further.dJoined, adds: adds)
     joint.projection.backwardBias(parameters, dy: shared.dxOperand, partial: shared.partial)
     let dJoined = operand(further.dJoined, columns: 2 * width)

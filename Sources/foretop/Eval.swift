@@ -51,6 +51,6 @@ struct Eval: ParsableCommand {
     let tokenizer = try Tokenizer(checkpoint.tokenizer)
     return data.isEmpty
       ? try Corpus(opening: try Corpus.Source(checkpoint.recipe), tokenizer: tokenizer).heldOut
-      : try Corpus.tokens(at: data, by: tokenizer)
+      : try Corpus.tokens(at: data, by: tokenizer, in: Documents(checkpoint.recipe))
   }
 }

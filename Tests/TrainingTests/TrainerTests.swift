@@ -232,6 +232,23 @@ import Training
     #expect(try Tiny.train(recipe).log.evaluations.allSatisfy { $0.order == nil })
   }
 
+  @Test func `separate documents train, are evaluated and looked at as such`() throws {
+    var recipe = Tiny.recipe
+    let packed = try Tiny.train(recipe)
+    recipe.data.separator = "deck"
+    #expect(numbers(try Tiny.train(recipe).log.steps) == numbers(packed.log.steps))
+    recipe.data.documents = .separate
+    let separate = try Tiny.train(recipe)
+    #expect(numbers(separate.log.steps) != numbers(packed.log.steps))
+    #expect(numbers(try Tiny.train(recipe).log.steps) == numbers(separate.log.steps))
+    // The last token before a document's end has nothing to predict.
+    let positions = separate.log.evaluations[0].losses[0].positions
+    #expect(positions < packed.log.evaluations[0].losses[0].positions && positions > 0)
+    let first = try Tiny.corpus(recipe).heldOut
+    let reader = try Reader(separate.checkpoint, threads: 1)
+    #expect(try reader.measure(on: first).losses[0].positions == separate.log.evaluations.last?.losses[0].positions)
+  }
+
   @Test func `only the objectives with a weight are computed`() throws {
     var recipe = Tiny.recipe
     recipe.objective.top = 0
