@@ -12,6 +12,7 @@ struct Cache: Sendable {
   ) throws(CorpusError) -> Tokenizer {
     switch source.kind {
     case .bytes: return try Tokenizer(kind: .bytes, model: [])
+    case .tokens: preconditionFailure("files of tokens are opened without a text")
     case .characters: return try Tokenizer(kind: .characters, model: try characters(of: texts))
     case .sentencepiece where source.model.isEmpty: return try trained(on: texts, vocabulary: source.vocabulary, report)
     case .sentencepiece:

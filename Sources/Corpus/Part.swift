@@ -5,6 +5,7 @@ package struct Part: Sendable {
   private enum Storage: Sendable {
     case mapped(CacheFile)
     case array([Int32])
+    case files(TokenFiles)
   }
 
   private let storage: Storage
@@ -26,6 +27,13 @@ package struct Part: Sendable {
     precondition(file.width != 1, "a token file has 2 or 4 bytes a token")
     storage = .mapped(file)
     range = 0..<file.count
+    starts = documents
+  }
+
+  /// All tokens of files of tokens.
+  init(_ files: TokenFiles, documents: [Int]?) {
+    storage = .files(files)
+    range = 0..<files.count
     starts = documents
   }
 
@@ -97,6 +105,7 @@ package struct Part: Sendable {
     switch storage {
     case .array(let tokens):
       for index in 0..<stretch.count { destination[index] = tokens[first + index] }
+    case .files(let files): files.copy(first..<first + stretch.count, to: destination)
     case .mapped(let file) where file.width == 2:
       let elements = file.elements.assumingMemoryBound(to: UInt16.self)
       for index in 0..<stretch.count { destination[index] = Int32(elements[first + index]) }

@@ -13,17 +13,20 @@ package struct Tokenizer: Sendable {
     case bytes
     /// A token a Unicode scalar; ids in order of their code points, and one more for all others.
     case characters
+    /// Numbers alone, as files of tokens have them; as text they are written in decimal with a space behind each.
+    case tokens
   }
 
   private enum Table: Sendable {
     case pieces(SentencePieceModel)
     case bytes
     case characters(CharacterTable)
+    case numbers(Int)
   }
 
   package let kind: Kind
   /// What `init(kind:model:)` makes the same tokenizer of: the SentencePiece model file, the UTF-8 text of all characters in
-  /// order of their ids, or nothing for bytes.
+  /// order of their ids, how many numbers there are in decimal, or nothing for bytes.
   package let model: [UInt8]
   private let table: Table
 
@@ -35,6 +38,11 @@ package struct Tokenizer: Sendable {
     switch kind {
     case .sentencepiece: table = .pieces(try SentencePieceModel(model))
     case .characters: table = .characters(try CharacterTable(model))
+    case .tokens:
+      guard let count = Int32(String(decoding: model, as: UTF8.self)), count > 0 else {
+        throw CorpusError(.badTokenizer, "a stored number of tokens is damaged: it is no number above 0")
+      }
+      table = .numbers(Int(count))
     case .bytes:
       guard model.isEmpty else {
         throw CorpusError(
@@ -60,6 +68,7 @@ package struct Tokenizer: Sendable {
     case .pieces(let pieces): pieces.vocabulary
     case .bytes: 256
     case .characters(let characters): characters.vocabulary
+    case .numbers(let count): count
     }
   }
 
@@ -72,7 +81,7 @@ package struct Tokenizer: Sendable {
   package var addsSpaceBefore: Bool {
     switch table {
     case .pieces(let pieces): pieces.addsSpaceBefore
-    case .bytes, .characters: false
+    case .bytes, .characters, .numbers: false
     }
   }
 
@@ -88,6 +97,11 @@ package struct Tokenizer: Sendable {
     case .pieces(let pieces): pieces.tokens(of: bytes)
     case .bytes: bytes.map { Int32($0) }
     case .characters(let characters): characters.tokens(of: bytes)
+    case .numbers(let count):
+      // What is no number of a token stands for none.
+      bytes.split { $0 == 0x20 || $0 == 0x0A }.compactMap { word in
+        Int32(String(decoding: word, as: UTF8.self)).flatMap { (0..<Int32(count)).contains($0) ? $0 : nil }
+      }
     }
   }
 
@@ -104,6 +118,7 @@ package struct Tokenizer: Sendable {
     case .pieces(let pieces): return pieces.bytes(of: tokens, continuing: continuing)
     case .bytes: return tokens.map { UInt8($0) }
     case .characters(let characters): return tokens.flatMap { characters.bytes(of: $0) }
+    case .numbers: return tokens.flatMap { Array("\($0) ".utf8) }
     }
   }
 
@@ -120,6 +135,7 @@ package struct Tokenizer: Sendable {
     case .pieces(let pieces):
       return pieces.special(token).map { Visible.special($0) } ?? Visible.text(Array(pieces.bytes(of: token)))
     case .bytes: return Visible.text([UInt8(token)])
+    case .numbers: return "\(token) "
     case .characters(let characters):
       return token == characters.unknown ? "⟨unk⟩" : Visible.text(characters.bytes(of: token))
     }

@@ -49,6 +49,9 @@ struct Eval: ParsableCommand {
 
   private func text(for checkpoint: Checkpoint) throws -> Part {
     let tokenizer = try Tokenizer(checkpoint.tokenizer)
+    if !data.isEmpty, checkpoint.recipe.tokenizer.kind == .tokens {
+      return try Corpus.tokens(inFiles: data, by: tokenizer, in: Documents(checkpoint.recipe))
+    }
     return data.isEmpty
       ? try Corpus(opening: try Corpus.Source(checkpoint.recipe), tokenizer: tokenizer).heldOut
       : try Corpus.tokens(at: data, by: tokenizer, in: Documents(checkpoint.recipe))

@@ -67,6 +67,7 @@ extension Corpus.Source {
       kind: Tokenizer.Kind(rawValue: recipe.tokenizer.kind.rawValue) ?? .sentencepiece,
       vocabulary: recipe.tokenizer.vocabulary, model: recipe.tokenizer.model, heldOut: recipe.data.heldOut,
       context: recipe.model.context, documents: Documents(recipe), cache: Share.cache)
+    ids = recipe.tokenizer.ids
   }
 }
 
