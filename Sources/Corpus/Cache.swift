@@ -156,7 +156,7 @@ extension Digest {
 }
 
 extension TextFiles {
-  /// Hands on the tokens of each file, and where documents begin among them. A file that others follow gets a line's end if
+  /// Hands on the tokens of each file, a part of a long one at a time, and where documents begin among them. A file that others follow gets a line's end if
   /// it has none.
   /// - Parameter documents: how the texts are divided; nil takes them as one.
   func forEach(
@@ -171,7 +171,12 @@ extension TextFiles {
         let (tokens, starts) = documents.tokens(of: bytes, by: tokenizer)
         try body(tokens, starts)
       } else {
-        try body(tokenizer.tokens(of: bytes), [])
+        for block in tokenizer.blocks(of: bytes) {
+          let tokens = bytes.withUnsafeBytes {
+            tokenizer.tokens(of: UnsafeRawBufferPointer(rebasing: $0[block]), continuing: block.lowerBound > 0)
+          }
+          try body(tokens, [])
+        }
       }
     }
   }

@@ -92,9 +92,10 @@ package struct Tokenizer: Sendable {
 
   /// The tokens of bytes, which may be any. Long ones are shared out over the processor's cores; the result does not
   /// depend on how many there are.
-  package func tokens(of bytes: UnsafeRawBufferPointer) -> [Int32] {
+  /// - Parameter continuing: whether other bytes of the same text came before these: see `blocks`.
+  package func tokens(of bytes: UnsafeRawBufferPointer, continuing: Bool = false) -> [Int32] {
     switch table {
-    case .pieces(let pieces): pieces.tokens(of: bytes)
+    case .pieces(let pieces): pieces.tokens(of: bytes, continuing: continuing)
     case .bytes: bytes.map { Int32($0) }
     case .characters(let characters): characters.tokens(of: bytes)
     case .numbers(let count):
@@ -103,6 +104,21 @@ package struct Tokenizer: Sendable {
         Int32(String(decoding: word, as: UTF8.self)).flatMap { (0..<Int32(count)).contains($0) ? $0 : nil }
       }
     }
+  }
+
+  /// Stretches of a long text whose tokens are those of the whole, one after the other: so much is in memory at a time.
+  /// - Parameter size: about how many bytes each has; it ends with a line.
+  func blocks(of bytes: [UInt8], size: Int = 1 << 24) -> [Range<Int>] {
+    if case .pieces(let pieces) = table, pieces.cut == .nowhere { return [0..<bytes.count] }
+    var blocks: [Range<Int>] = []
+    var start = 0
+    while start < bytes.count {
+      let least = min(start + size, bytes.count)
+      let end = bytes[(least - 1)...].firstIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? bytes.count
+      blocks.append(start..<end)
+      start = end
+    }
+    return blocks
   }
 
   package func tokens(of text: String) -> [Int32] { tokens(of: Array(text.utf8)) }
