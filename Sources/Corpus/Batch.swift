@@ -12,6 +12,8 @@ package struct Batch {
   package let lookahead: Int
   /// [rows, T + lookahead], row-major; −1 where no token follows because the part ends.
   package let tokens: UnsafePointer<Int32>
+  /// [rows, T + lookahead]: the number of each token's document; nil where the part knows of no documents.
+  package let documents: UnsafePointer<Int32>?
 
   /// Elements from one row to the next: T + lookahead.
   package var stride: Int { context + lookahead }
@@ -23,19 +25,25 @@ struct BatchBuffer: ~Copyable {
   let context: Int
   let lookahead: Int
   private let tokens: UnsafeMutablePointer<Int32>
+  private let documents: UnsafeMutablePointer<Int32>?
 
   private var stride: Int { context + lookahead }
 
-  init(rows: Int, context: Int, lookahead: Int) {
+  init(rows: Int, context: Int, lookahead: Int, hasDocuments: Bool) {
     precondition(rows > 0 && context > 0 && lookahead >= 0, "a batch has at least one row of at least one token")
     self.rows = rows
     self.context = context
     self.lookahead = lookahead
     tokens = .allocate(capacity: rows * (context + lookahead))
     tokens.initialize(repeating: -1, count: rows * (context + lookahead))
+    documents = hasDocuments ? .allocate(capacity: rows * (context + lookahead)) : nil
+    documents?.initialize(repeating: -1, count: rows * (context + lookahead))
   }
 
-  deinit { tokens.deallocate() }
+  deinit {
+    tokens.deallocate()
+    documents?.deallocate()
+  }
 
   /// Puts the window that starts at `start` into a row, with as many of the tokens after it as the part has.
   func fill(_ row: Int, from part: Part, at start: Int) {
@@ -43,6 +51,9 @@ struct BatchBuffer: ~Copyable {
     let available = min(stride, part.count - start)
     part.copy(start..<(start + available), to: destination)
     (destination + available).update(repeating: -1, count: stride - available)
+    guard let documents else { return }
+    part.copyDocuments(start..<(start + available), to: documents + row * stride)
+    (documents + row * stride + available).update(repeating: -1, count: stride - available)
   }
 
   func clear(_ row: Int) {
@@ -50,6 +61,8 @@ struct BatchBuffer: ~Copyable {
   }
 
   func batch(filledRows: Int) -> Batch {
-    Batch(rows: rows, filledRows: filledRows, context: context, lookahead: lookahead, tokens: UnsafePointer(tokens))
+    Batch(
+      rows: rows, filledRows: filledRows, context: context, lookahead: lookahead, tokens: UnsafePointer(tokens),
+      documents: documents.map { UnsafePointer($0) })
   }
 }

@@ -29,7 +29,7 @@ package struct Batches: ~Copyable {
     self.seed = seed
     self.window = window
     self.windows = windows
-    buffer = BatchBuffer(rows: rows, context: context, lookahead: lookahead)
+    buffer = BatchBuffer(rows: rows, context: context, lookahead: lookahead, hasDocuments: part.hasDocuments)
     pass = window / windows
     order = Permutation(count: windows, seed: seed, pass: pass)
   }
@@ -73,7 +73,7 @@ package struct OrderedBatches: ~Copyable {
   package init(of part: Part, rows: Int, context: Int, lookahead: Int) {
     self.part = part
     windows = part.windows(of: context)
-    buffer = BatchBuffer(rows: rows, context: context, lookahead: lookahead)
+    buffer = BatchBuffer(rows: rows, context: context, lookahead: lookahead, hasDocuments: part.hasDocuments)
   }
 
   /// The next rows, nil when all windows were handed out. The last batch is overwritten.

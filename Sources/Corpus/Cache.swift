@@ -12,6 +12,7 @@ struct Cache: Sendable {
   ) throws(CorpusError) -> Tokenizer {
     switch source.kind {
     case .bytes: return try Tokenizer(kind: .bytes, model: [])
+    case .tokens: preconditionFailure("files of tokens are opened without a text")
     case .characters: return try Tokenizer(kind: .characters, model: try characters(of: texts))
     case .sentencepiece where source.model.isEmpty: return try trained(on: texts, vocabulary: source.vocabulary, report)
     case .sentencepiece:
@@ -35,8 +36,9 @@ struct Cache: Sendable {
   }
 
   /// The tokens of all texts in order.
+  /// - Parameter documents: how the texts are divided; nil takes them as one.
   func tokens(
-    of texts: TextFiles, by tokenizer: Tokenizer, _ report: (String) -> Void
+    of texts: TextFiles, by tokenizer: Tokenizer, in documents: Documents?, _ report: (String) -> Void
   ) throws(CorpusError) -> Part {
     var key = Digest()
     key.add(field: "tokens")
@@ -44,14 +46,25 @@ struct Cache: Sendable {
     key.add(field: tokenizer.kind.rawValue)
     key.add(field: tokenizer.model)
     key.add(texts)
+    if let documents {
+      key.add(field: "documents")
+      key.add(field: documents.separator)
+    }
     let hash = key.finished()
     let path = path(of: hash, "tokens")
-    if let file = tokenFile(path, hash) { return Part(file) }
+    if let file = tokenFile(path, hash) {
+      guard documents != nil else { return Part(file) }
+      if let starts = self.starts(hash, tokens: file.count) { return Part(file, documents: starts) }
+    }
 
     report("making tokens of \(quantity(texts.size, spaced: false))B (\(tokenizer.summary))")
     let isNarrow = tokenizer.vocabulary <= 1 << 16
+    var starts: [Int] = []
+    var count = 0
     try CacheFile.write(path, key: hash, width: isNarrow ? 2 : 4) { append throws(CorpusError) in
-      try texts.forEach(by: tokenizer) { (tokens: [Int32]) throws(CorpusError) in
+      try texts.forEach(by: tokenizer, in: documents) { (tokens: [Int32], places: [Int]) throws(CorpusError) in
+        starts += places.map { count + $0 }
+        count += tokens.count
         if isNarrow {
           try tokens.map { UInt16($0) }.withUnsafeBufferPointer { elements throws(CorpusError) in
             try append(UnsafeRawBufferPointer(elements))
@@ -67,7 +80,21 @@ struct Cache: Sendable {
       throw CorpusError(
         .cannotWriteCache, "\(path) was written and cannot be read back; check the disk, or use another folder")
     }
-    return Part(file)
+    guard documents != nil else { return Part(file) }
+    try CacheFile.write(self.path(of: hash, "documents"), key: hash, width: 8) { append throws(CorpusError) in
+      try starts.withUnsafeBufferPointer { elements throws(CorpusError) in
+        try append(UnsafeRawBufferPointer(elements))
+      }
+    }
+    return Part(file, documents: starts)
+  }
+
+  /// Where documents begin, as they were kept beside a token file; nil where that is not there or cannot be right.
+  private func starts(_ key: [UInt8], tokens: Int) -> [Int]? {
+    guard let file = CacheFile(at: path(of: key, "documents"), key: key), file.width == 8 else { return nil }
+    let starts = Array(file.elements.assumingMemoryBound(to: Int.self))
+    let isRising = zip(starts, starts.dropFirst()).allSatisfy { $0 < $1 }
+    return starts.first == 0 && isRising && (starts.last ?? 0) < tokens ? starts : nil
   }
 
   private func tokenFile(_ path: String, _ key: [UInt8]) -> CacheFile? {
@@ -129,15 +156,28 @@ extension Digest {
 }
 
 extension TextFiles {
-  /// Hands on the tokens of each file. A file that others follow gets a line's end if it has none.
+  /// Hands on the tokens of each file, a part of a long one at a time, and where documents begin among them. A file that others follow gets a line's end if
+  /// it has none.
+  /// - Parameter documents: how the texts are divided; nil takes them as one.
   func forEach(
-    by tokenizer: Tokenizer, _ body: ([Int32]) throws(CorpusError) -> Void
+    by tokenizer: Tokenizer, in documents: Documents?,
+    _ body: (_ tokens: [Int32], _ starts: [Int]) throws(CorpusError) -> Void
   ) throws(CorpusError) {
     for (index, file) in files.enumerated() {
       var bytes = try file.bytes()
       if tokenizer.kind == .characters { try file.checkCharacters(bytes) }
       if index + 1 < files.count, bytes.last != UInt8(ascii: "\n") { bytes.append(UInt8(ascii: "\n")) }
-      try body(tokenizer.tokens(of: bytes))
+      if let documents {
+        let (tokens, starts) = documents.tokens(of: bytes, by: tokenizer)
+        try body(tokens, starts)
+      } else {
+        for block in tokenizer.blocks(of: bytes) {
+          let tokens = bytes.withUnsafeBytes {
+            tokenizer.tokens(of: UnsafeRawBufferPointer(rebasing: $0[block]), continuing: block.lowerBound > 0)
+          }
+          try body(tokens, [])
+        }
+      }
     }
   }
 }

@@ -9,14 +9,15 @@ extension CacheFile {
   /// Writes a cache file in a folder that is made if it is not there.
   /// - Parameters:
   ///   - key: The SHA-256 of all that the elements are made from.
-  ///   - width: Bytes of an element: 1, 2 or 4.
+  ///   - width: Bytes of an element: 1, 2, 4 or 8.
   ///   - content: Appends the elements, whole ones.
   /// - Throws: `CorpusError.cannotWriteCache`, or what `content` throws. The folder is then as it was.
   static func write(
     _ path: String, key: [UInt8], width: Int, content: (Append) throws(CorpusError) -> Void
   ) throws(CorpusError) {
     precondition(
-      [1, 2, 4].contains(width) && key.count == 32, "a cache file has elements of 1, 2 or 4 bytes and a key of 32")
+      [1, 2, 4, 8].contains(width) && key.count == 32, "a cache file has elements of 1, 2, 4 or 8 bytes and a key of 32"
+    )
     do {
       let folder = (path as NSString).deletingLastPathComponent
       try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)

@@ -8,7 +8,7 @@ import Foundation
 /// | --- | --- | --- |
 /// | 0 | 8 | `foretop` and a line's end |
 /// | 8 | 4 | version of the format |
-/// | 12 | 4 | bytes of an element: 1, 2 or 4 |
+/// | 12 | 4 | bytes of an element: 1, 2, 4 or 8 |
 /// | 16 | 8 | number of elements |
 /// | 24 | 8 | checksum of the elements |
 /// | 32 | 32 | key: the SHA-256 of all it was made from |
@@ -41,7 +41,7 @@ final class CacheFile: @unchecked Sendable {
     let size = count.multipliedReportingOverflow(by: width)
     guard mapping[..<8].elementsEqual(Self.magic),
       mapping.loadUnaligned(fromByteOffset: 8, as: UInt32.self) == Self.version,
-      [1, 2, 4].contains(width), !size.overflow, size.partialValue == mapping.count - Self.headerSize,
+      [1, 2, 4, 8].contains(width), !size.overflow, size.partialValue == mapping.count - Self.headerSize,
       mapping[32..<64].elementsEqual(key), checksumOfBytes(elements) == sum
     else { return nil }
   }

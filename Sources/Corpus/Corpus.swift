@@ -13,16 +13,20 @@ package struct Corpus: Sendable {
     package var vocabulary: Int
     /// `tokenizer.model`: a SentencePiece model file to use instead of training one; empty trains one.
     package var model: String
+    /// `tokenizer.ids`: number of tokens that files of tokens have; 0 is one more than the largest.
+    package var ids = 0
     /// `data.heldOut`: the share of the tokens that is kept for evaluation, 0 ..< 1.
     package var heldOut: Double
     /// `model.context`: T, tokens of a window.
     package var context: Int
+    /// `data.documents` and `data.separator`: how texts are divided; nil takes all as one text.
+    package var documents: Documents?
     /// The folder for token files and trained tokenizers; made if it is not there.
     package var cache: String
 
     package init(
       paths: [String], kind: Tokenizer.Kind = .sentencepiece, vocabulary: Int = 4096, model: String = "",
-      heldOut: Double = 0.05, context: Int = 256, cache: String
+      heldOut: Double = 0.05, context: Int = 256, documents: Documents? = nil, cache: String
     ) {
       self.paths = paths
       self.kind = kind
@@ -30,6 +34,7 @@ package struct Corpus: Sendable {
       self.model = model
       self.heldOut = heldOut
       self.context = context
+      self.documents = documents
       self.cache = cache
     }
   }
@@ -63,6 +68,32 @@ package struct Corpus: Sendable {
     guard source.context > 0 else {
       throw CorpusError(.usage, "model.context is \(source.context); it must be at least 1")
     }
+    let opened =
+      source.kind == .tokens
+      ? try Self.open(tokenFiles: source, tokenizer: restored) : try Self.open(texts: source, restored, report)
+    tokenizer = opened.tokenizer
+    training = opened.training
+    heldOut = opened.heldOut
+    bytes = opened.bytes
+    files = opened.files
+    unigramEntropy = Self.entropy(of: training, vocabulary: tokenizer.vocabulary)
+    let documents = source.documents == nil ? [] : ["\(quantity(opened.documents)) documents"]
+    let tokens = training.count + heldOut.count
+    summary =
+      ([Self.name(of: source.paths, files: files), "\(quantity(bytes, spaced: false))B", "\(quantity(tokens)) tokens"]
+      + documents + [tokenizer.summary]).joined(separator: " · ")
+  }
+
+  /// What opening comes to, for texts and for files of tokens.
+  struct Opened {
+    var tokenizer: Tokenizer
+    var training, heldOut: Part
+    var bytes, files, documents: Int
+  }
+
+  private static func open(
+    texts source: Source, _ restored: Tokenizer?, _ report: (String) -> Void
+  ) throws(CorpusError) -> Opened {
     let texts = try TextFiles(at: source.paths)
     let cache = Cache(folder: source.cache)
     let tokenizer: Tokenizer
@@ -71,32 +102,32 @@ package struct Corpus: Sendable {
     } else {
       tokenizer = try cache.tokenizer(for: texts, source, report)
     }
-    let all = try cache.tokens(of: texts, by: tokenizer, report)
-    let name = Self.name(of: source.paths, files: texts.files.count)
-    let boundary = try Self.boundary(of: all.count, source, name)
-
-    self.tokenizer = tokenizer
-    training = all.part(0..<boundary)
-    heldOut = all.part(boundary..<all.count)
-    bytes = texts.size
-    files = texts.files.count
-    unigramEntropy = Self.entropy(of: training, vocabulary: tokenizer.vocabulary)
-    summary = [
-      name, "\(quantity(texts.size, spaced: false))B", "\(quantity(all.count)) tokens", tokenizer.summary,
-    ].joined(separator: " · ")
+    let all = try cache.tokens(of: texts, by: tokenizer, in: source.documents, report)
+    let boundary = try Self.boundary(
+      of: all.count, source, Self.name(of: source.paths, files: texts.files.count))
+    return Opened(
+      tokenizer: tokenizer, training: all.part(0..<boundary), heldOut: all.part(boundary..<all.count),
+      bytes: texts.size, files: texts.files.count, documents: all.documents)
   }
 
   /// Reads files and folders as one text, for evaluation by a tokenizer. Nothing is cached.
+  /// - Parameter documents: how the texts are divided; nil takes all as one text.
   /// - Throws: `CorpusError` missing, unreadable, empty or badText.
-  package static func tokens(at paths: [String], by tokenizer: Tokenizer) throws(CorpusError) -> Part {
+  package static func tokens(
+    at paths: [String], by tokenizer: Tokenizer, in documents: Documents? = nil
+  ) throws(CorpusError) -> Part {
     var tokens: [Int32] = []
+    var starts: [Int] = []
     let texts = try TextFiles(at: paths)
-    try texts.forEach(by: tokenizer) { (part: [Int32]) throws(CorpusError) in tokens += part }
-    return Part(tokens)
+    try texts.forEach(by: tokenizer, in: documents) { (part: [Int32], places: [Int]) throws(CorpusError) in
+      starts += places.map { tokens.count + $0 }
+      tokens += part
+    }
+    return Part(tokens, documents: documents == nil ? nil : starts)
   }
 
   /// How many of `count` tokens are for training.
-  private static func boundary(of count: Int, _ source: Source, _ name: String) throws(CorpusError) -> Int {
+  static func boundary(of count: Int, _ source: Source, _ name: String) throws(CorpusError) -> Int {
     let context = source.context
     guard source.heldOut > 0 else {
       guard count >= context else {
@@ -142,7 +173,7 @@ package struct Corpus: Sendable {
     }
   }
 
-  private static func name(of paths: [String], files: Int) -> String {
+  static func name(of paths: [String], files: Int) -> String {
     let first = Visible.text(Array(((paths.first ?? "") as NSString).lastPathComponent.utf8))
     if paths.count > 1 { return "\(first) and \(paths.count - 1) more" }
     return files > 1 ? "\(first) (\(files) files)" : first

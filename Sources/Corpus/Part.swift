@@ -5,28 +5,76 @@ package struct Part: Sendable {
   private enum Storage: Sendable {
     case mapped(CacheFile)
     case array([Int32])
+    case files(TokenFiles)
   }
 
   private let storage: Storage
   /// Where in the storage the part is.
   private let range: Range<Int>
+  /// Where in the storage each document begins, rising from 0; nil where everything is taken as one text.
+  private let starts: [Int]?
 
   /// All of the given tokens.
-  package init(_ tokens: [Int32]) {
+  /// - Parameter documents: where each document begins, rising from 0; nil takes all as one text.
+  package init(_ tokens: [Int32], documents: [Int]? = nil) {
     storage = .array(tokens)
     range = 0..<tokens.count
+    starts = documents
   }
 
   /// All tokens of a token file: elements of 2 or 4 bytes.
-  init(_ file: CacheFile) {
+  init(_ file: CacheFile, documents: [Int]? = nil) {
     precondition(file.width != 1, "a token file has 2 or 4 bytes a token")
     storage = .mapped(file)
     range = 0..<file.count
+    starts = documents
   }
 
-  private init(_ storage: Storage, _ range: Range<Int>) {
+  /// All tokens of files of tokens.
+  init(_ files: TokenFiles, documents: [Int]?) {
+    storage = .files(files)
+    range = 0..<files.count
+    starts = documents
+  }
+
+  private init(_ storage: Storage, _ range: Range<Int>, _ starts: [Int]?) {
     self.storage = storage
     self.range = range
+    self.starts = starts
+  }
+
+  /// Whether it knows where documents begin.
+  package var hasDocuments: Bool { starts != nil }
+
+  /// How many documents it has a token of; 1 where it knows of none.
+  package var documents: Int {
+    guard let starts, !range.isEmpty else { return 1 }
+    return document(of: range.upperBound - 1, in: starts) - document(of: range.lowerBound, in: starts) + 1
+  }
+
+  /// The number of the document that a place in the storage belongs to.
+  private func document(of place: Int, in starts: [Int]) -> Int {
+    var (low, high) = (0, starts.count)
+    while high - low > 1 {
+      let middle = (low + high) / 2
+      if starts[middle] <= place { low = middle } else { high = middle }
+    }
+    return low
+  }
+
+  /// Puts the number of each token's document of a stretch, counted from the part's start, into memory for that many.
+  package func copyDocuments(_ stretch: Range<Int>, to destination: UnsafeMutablePointer<Int32>) {
+    check(stretch)
+    guard let starts, !stretch.isEmpty else {
+      destination.update(repeating: 0, count: stretch.count)
+      return
+    }
+    let first = range.lowerBound + stretch.lowerBound
+    var document = document(of: first, in: starts)
+    for index in 0..<stretch.count {
+      while document + 1 < starts.count, starts[document + 1] <= first + index { document += 1 }
+      destination[index] = Int32(truncatingIfNeeded: document)
+    }
   }
 
   /// Number of tokens.
@@ -38,7 +86,7 @@ package struct Part: Sendable {
   /// A stretch of this part, counted from its start, as a part of its own.
   package func part(_ stretch: Range<Int>) -> Part {
     check(stretch)
-    return Part(storage, (range.lowerBound + stretch.lowerBound)..<(range.lowerBound + stretch.upperBound))
+    return Part(storage, (range.lowerBound + stretch.lowerBound)..<(range.lowerBound + stretch.upperBound), starts)
   }
 
   /// Copies of the tokens of a stretch, counted from the part's start.
@@ -57,6 +105,7 @@ package struct Part: Sendable {
     switch storage {
     case .array(let tokens):
       for index in 0..<stretch.count { destination[index] = tokens[first + index] }
+    case .files(let files): files.copy(first..<first + stretch.count, to: destination)
     case .mapped(let file) where file.width == 2:
       let elements = file.elements.assumingMemoryBound(to: UInt16.self)
       for index in 0..<stretch.count { destination[index] = Int32(elements[first + index]) }

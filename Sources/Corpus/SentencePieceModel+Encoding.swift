@@ -3,21 +3,24 @@ import Foundation
 
 extension SentencePieceModel {
   /// The tokens of bytes, which may be any.
-  func tokens(of bytes: UnsafeRawBufferPointer) -> [Int32] {
+  /// - Parameter continuing: whether other bytes of the same text came before these.
+  func tokens(of bytes: UnsafeRawBufferPointer, continuing: Bool = false) -> [Int32] {
     guard !byteTokens.isEmpty else {
       var tokens: [Int32] = []
-      encode(bytes[...], isStart: true, into: &tokens)
+      encode(bytes[...], isStart: !continuing, into: &tokens)
       return tokens
     }
     let blocks = blocks(of: bytes)
-    guard blocks.count > 1 else { return blocks.first.map { tokens(ofBlock: $0, of: bytes) } ?? [] }
+    guard blocks.count > 1 else {
+      return blocks.first.map { tokens(ofBlock: $0, of: bytes, continuing: continuing) } ?? []
+    }
 
     var parts = [[Int32]](repeating: [], count: blocks.count)
     parts.withUnsafeMutableBufferPointer { parts in
       // Each block writes its own element, and all are done when `concurrentPerform` returns.
       nonisolated(unsafe) let (parts, bytes) = (parts, bytes)
       DispatchQueue.concurrentPerform(iterations: blocks.count) { index in
-        parts[index] = tokens(ofBlock: blocks[index], of: bytes)
+        parts[index] = tokens(ofBlock: blocks[index], of: bytes, continuing: continuing)
       }
     }
     return Array(parts.joined())
@@ -54,7 +57,9 @@ extension SentencePieceModel {
     return blocks
   }
 
-  private func tokens(ofBlock block: Range<Int>, of bytes: UnsafeRawBufferPointer) -> [Int32] {
+  private func tokens(
+    ofBlock block: Range<Int>, of bytes: UnsafeRawBufferPointer, continuing: Bool
+  ) -> [Int32] {
     var tokens: [Int32] = []
     tokens.reserveCapacity(block.count / 3)
     /// Where in `known` the tokens of each word are.
@@ -64,8 +69,9 @@ extension SentencePieceModel {
     while start < block.upperBound {
       let end = nextCut(bytes, after: start, before: block.upperBound)
       let word = Word(bytes: UnsafeRawBufferPointer(rebasing: bytes[start..<end]))
-      if start == 0 || word.bytes.count > Word.longest {
-        encodeSpans(bytes[start..<end], isStart: start == 0, into: &tokens)
+      let isStart = start == 0 && !continuing
+      if isStart || word.bytes.count > Word.longest {
+        encodeSpans(bytes[start..<end], isStart: isStart, into: &tokens)
       } else if let range = words[word] {
         tokens.append(contentsOf: known[range])
       } else {

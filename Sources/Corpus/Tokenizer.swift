@@ -13,17 +13,20 @@ package struct Tokenizer: Sendable {
     case bytes
     /// A token a Unicode scalar; ids in order of their code points, and one more for all others.
     case characters
+    /// Numbers alone, as files of tokens have them; as text they are written in decimal with a space behind each.
+    case tokens
   }
 
   private enum Table: Sendable {
     case pieces(SentencePieceModel)
     case bytes
     case characters(CharacterTable)
+    case numbers(Int)
   }
 
   package let kind: Kind
   /// What `init(kind:model:)` makes the same tokenizer of: the SentencePiece model file, the UTF-8 text of all characters in
-  /// order of their ids, or nothing for bytes.
+  /// order of their ids, how many numbers there are in decimal, or nothing for bytes.
   package let model: [UInt8]
   private let table: Table
 
@@ -35,6 +38,11 @@ package struct Tokenizer: Sendable {
     switch kind {
     case .sentencepiece: table = .pieces(try SentencePieceModel(model))
     case .characters: table = .characters(try CharacterTable(model))
+    case .tokens:
+      guard let count = Int32(String(decoding: model, as: UTF8.self)), count > 0 else {
+        throw CorpusError(.badTokenizer, "a stored number of tokens is damaged: it is no number above 0")
+      }
+      table = .numbers(Int(count))
     case .bytes:
       guard model.isEmpty else {
         throw CorpusError(
@@ -60,6 +68,7 @@ package struct Tokenizer: Sendable {
     case .pieces(let pieces): pieces.vocabulary
     case .bytes: 256
     case .characters(let characters): characters.vocabulary
+    case .numbers(let count): count
     }
   }
 
@@ -72,7 +81,7 @@ package struct Tokenizer: Sendable {
   package var addsSpaceBefore: Bool {
     switch table {
     case .pieces(let pieces): pieces.addsSpaceBefore
-    case .bytes, .characters: false
+    case .bytes, .characters, .numbers: false
     }
   }
 
@@ -83,12 +92,33 @@ package struct Tokenizer: Sendable {
 
   /// The tokens of bytes, which may be any. Long ones are shared out over the processor's cores; the result does not
   /// depend on how many there are.
-  package func tokens(of bytes: UnsafeRawBufferPointer) -> [Int32] {
+  /// - Parameter continuing: whether other bytes of the same text came before these: see `blocks`.
+  package func tokens(of bytes: UnsafeRawBufferPointer, continuing: Bool = false) -> [Int32] {
     switch table {
-    case .pieces(let pieces): pieces.tokens(of: bytes)
+    case .pieces(let pieces): pieces.tokens(of: bytes, continuing: continuing)
     case .bytes: bytes.map { Int32($0) }
     case .characters(let characters): characters.tokens(of: bytes)
+    case .numbers(let count):
+      // What is no number of a token stands for none.
+      bytes.split { $0 == 0x20 || $0 == 0x0A }.compactMap { word in
+        Int32(String(decoding: word, as: UTF8.self)).flatMap { (0..<Int32(count)).contains($0) ? $0 : nil }
+      }
     }
+  }
+
+  /// Stretches of a long text whose tokens are those of the whole, one after the other: so much is in memory at a time.
+  /// - Parameter size: about how many bytes each has; it ends with a line.
+  func blocks(of bytes: [UInt8], size: Int = 1 << 24) -> [Range<Int>] {
+    if case .pieces(let pieces) = table, pieces.cut == .nowhere { return [0..<bytes.count] }
+    var blocks: [Range<Int>] = []
+    var start = 0
+    while start < bytes.count {
+      let least = min(start + size, bytes.count)
+      let end = bytes[(least - 1)...].firstIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? bytes.count
+      blocks.append(start..<end)
+      start = end
+    }
+    return blocks
   }
 
   package func tokens(of text: String) -> [Int32] { tokens(of: Array(text.utf8)) }
@@ -104,6 +134,7 @@ package struct Tokenizer: Sendable {
     case .pieces(let pieces): return pieces.bytes(of: tokens, continuing: continuing)
     case .bytes: return tokens.map { UInt8($0) }
     case .characters(let characters): return tokens.flatMap { characters.bytes(of: $0) }
+    case .numbers: return tokens.flatMap { Array("\($0) ".utf8) }
     }
   }
 
@@ -120,6 +151,7 @@ package struct Tokenizer: Sendable {
     case .pieces(let pieces):
       return pieces.special(token).map { Visible.special($0) } ?? Visible.text(Array(pieces.bytes(of: token)))
     case .bytes: return Visible.text([UInt8(token)])
+    case .numbers: return "\(token) "
     case .characters(let characters):
       return token == characters.unknown ? "⟨unk⟩" : Visible.text(characters.bytes(of: token))
     }

@@ -34,6 +34,7 @@ extension Dashboard {
     case .status: drawStatus(in: rectangle, on: &canvas, now: now)
     case .losses: drawLosses(in: rectangle, on: &canvas)
     case .order: drawOrder(in: rectangle, on: &canvas)
+    case .quality: drawQuality(in: rectangle, on: &canvas)
     case .throughput: drawThroughput(in: rectangle, on: &canvas)
     case .rate: drawRate(in: rectangle, on: &canvas)
     case .text: drawText(in: rectangle, on: &canvas)

@@ -165,22 +165,7 @@ extension Dashboard {
     guard let y = lossScale(tracks, heldOut), plotRows > 0 else {
       return drawNothing("no finite loss yet", in: chart, on: &canvas)
     }
-    let ticks = y.ticks(atMost: max(3, (plotRows + 2) / 3))
-    let labels = Figure.labels(ticks)
-    let margin = (labels.map(\.width).max() ?? 0) + 1
-    let columns = chart.columns - margin - 1
-    guard columns > 1 else { return }
-    let left = chart.column + margin + 1
-
-    var lowest = Int.max
-    for (value, label) in zip(ticks, labels) {
-      let row = chart.row + plotRows - 1 - y.point(of: value, among: plotRows)
-      guard row < lowest else { continue }
-      lowest = row
-      canvas.write(label, style: .faint, column: left - 2 - label.width, row: row, in: chart)
-      canvas.put("┤", style: .frame, column: left - 1, row: row, in: chart)
-    }
-
+    guard let (left, columns) = drawScale(y, rows: plotRows, in: chart, on: &canvas) else { return }
     let xs = history.column(axis)
     let x = Scale(from: firstX(xs), to: max(xs.last ?? 1, history.evaluations.last?.at[axis] ?? 0))
     var plot = Plot(columns: columns, rows: plotRows, glyphs: glyphs)
@@ -207,13 +192,6 @@ extension Dashboard {
       let axisArea = Rectangle(column: chart.column, row: chart.row + plotRows, columns: chart.columns, rows: axisRows)
       drawAxis(x, left: left, columns: columns, in: axisArea, on: &canvas)
     }
-  }
-
-  /// Where an axis begins: at nothing, unless the run's own history begins later.
-  private func firstX(_ xs: [Double]) -> Double {
-    guard let first = xs.first, let firstStep = history.column(.step).first else { return 0 }
-    if axis == .time { return first - (history.pace.step ?? 0) }
-    return firstStep <= 2 ? 0 : first
   }
 
   /// From the lowest to the highest value that is drawn; nil when nothing is finite.
@@ -266,61 +244,5 @@ extension Dashboard {
       plot.line(from: before ?? point, to: point, pen)
       before = point
     }
-  }
-
-  /// The x axis with its marks, and numbers below it where there is a second row.
-  private func drawAxis(_ x: Scale, left: Int, columns: Int, in area: Rectangle, on canvas: inout Canvas) {
-    for column in 0..<columns { canvas.put("─", style: .frame, column: left + column, row: area.row, in: area) }
-    canvas.put("┴", style: .frame, column: left - 1, row: area.row, in: area)
-    // Times count from the first step: nobody reads Unix time.
-    let origin = axis == .time ? x.lower : 0
-    let shown = Scale(from: x.lower - origin, to: x.upper - origin)
-    var ticks = shown.ticks(atMost: max(3, columns / 9))
-    if axis == .time || axis == .active { ticks = Self.timeTicks(to: shown, atMost: max(2, columns / 10)) }
-    if axis == .step || axis == .tokens { ticks = ticks.filter { $0 == $0.rounded() } }
-    let labels = ticks.map { tick in
-      switch axis {
-      case .step: Figure.grouped(Int(tick))
-      case .tokens: Figure.short(tick)
-      case .time, .active: Self.timeLabel(tick)
-      }
-    }
-    var free = area.column
-    for (tick, label) in zip(ticks, labels) {
-      let column = left + shown.point(of: tick, among: columns)
-      canvas.put("┴", style: .frame, column: tick == shown.lower ? left - 1 : column, row: area.row, in: area)
-      guard area.rows > 1 else { continue }
-      let start = max(
-        min(column - label.width / 2, area.end - label.width), tick == shown.lower ? left - 1 : area.column)
-      guard start >= free else { continue }
-      canvas.write(label, style: .faint, column: start, row: area.row + 1, in: area)
-      free = start + label.width + 2
-    }
-    for mark in history.marks {
-      let sign = Self.sign(mark.kind)
-      canvas.put(
-        sign.character, style: sign.style, column: left + x.point(of: mark.at[axis], among: columns), row: area.row,
-        in: area)
-    }
-  }
-
-  /// A time without the parts that are zero: `5 m`, not `5 m 00 s`.
-  private static func timeLabel(_ seconds: Double) -> String {
-    let text = Figure.duration(seconds)
-    for zero in [" 00 s", " 00 m", " 00 h"] where text.hasSuffix(zero) { return String(text.dropLast(zero.count)) }
-    return text
-  }
-
-  /// Ticks of seconds, minutes, hours and days.
-  static func timeTicks(to scale: Scale, atMost count: Int) -> [Double] {
-    let steps: [Double] = [
-      1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400,
-    ]
-    let span = scale.upper - scale.lower
-    let step = steps.first { span / $0 < Double(count) } ?? Scale.step(for: span / 86400, parts: count) * 86400
-    let first = (scale.lower / step - 1e-9).rounded(.up)
-    let last = (scale.upper / step + 1e-9).rounded(.down)
-    guard first <= last, last - first < 1000 else { return [] }
-    return Array(stride(from: first, through: last, by: 1).map { $0 * step + 0 })
   }
 }

@@ -31,8 +31,9 @@ package struct Lines: Sendable {
       return line(report)
     case .summedUp: return nil
     case .evaluated(let evaluation):
-      return "\(clock(evaluation.time))  step \(evaluation.step)  held-out \(evaluation.losses.figures)"
-        + (evaluation.isBest ? "  best" : "")
+      return
+        "\(clock(evaluation.time))  step \(evaluation.step)  held-out \(evaluation.losses.figures(withAccuracy: true))"
+        + (evaluation.order.map { "  " + $0.figures } ?? "") + (evaluation.isBest ? "  best" : "")
     case .ordered(let sample):
       let upcoming = sample.upcoming.map { "\($0.token) \($0.rank)" }.joined(separator: "  ")
       return
@@ -56,7 +57,8 @@ package struct Lines: Sendable {
     let total = beginning.map { "/\($0.recipe.steps)" } ?? ""
     var parts = [
       "\(clock(report.time))  step \(report.step)\(total)", "\(Figure.short(Double(report.tokens))) tokens",
-      report.losses.figures, "rate \(Figure.rate(report.rate))", "norm \(Figure.loss(Double(report.gradientNorm)))",
+      report.losses.figures(withAccuracy: false), "rate \(Figure.rate(report.rate))",
+      "norm \(Figure.loss(Double(report.gradientNorm)))",
       "\(Figure.short(report.tokensPerSecond)) tok/s",
     ]
     if report.losses.count > 1 { parts.insert("total \(Figure.loss(Double(report.total)))", at: 3) }

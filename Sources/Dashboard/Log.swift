@@ -40,7 +40,7 @@ struct LogLine: Sendable, Equatable {
   init(_ evaluation: Evaluation) {
     self.init(
       time: evaluation.time, step: evaluation.step,
-      text: "held-out " + evaluation.losses.figures + (evaluation.isBest ? "  ★ best" : ""),
+      text: "held-out " + evaluation.losses.figures(withAccuracy: false) + (evaluation.isBest ? "  ★ best" : ""),
       style: evaluation.losses.contains { !$0.loss.isFinite } ? Style(.bad, .bold) : Style(.third))
   }
 
@@ -52,12 +52,21 @@ struct LogLine: Sendable, Equatable {
 }
 
 extension [HeadLoss] {
-  /// `ntp 3.547  top 3.980 (kl 2.940)`.
-  var figures: String {
+  /// `ntp 3.547  top 3.980 (kl 2.940)`; where there is room, `ntp 3.547 (acc .34)  top 3.980 (kl 2.940)`.
+  func figures(withAccuracy isWide: Bool) -> String {
     map { loss in
       let kl = loss.kl.map { " (kl \(Figure.loss(Double($0))))" } ?? ""
-      return "\(loss.head.name) \(Figure.loss(Double(loss.loss)))\(kl)"
+      let accuracy = isWide ? loss.accuracy.map { " (acc \(Figure.share(Double($0))))" } ?? "" : ""
+      return "\(loss.head.name) \(Figure.loss(Double(loss.loss)))\(kl)\(accuracy)"
     }.joined(separator: "  ")
+  }
+}
+
+extension OrderQuality {
+  /// `ndcg@8 .62  tau .41  recall@8 .55  mrr .38`.
+  package var figures: String {
+    zip(["ndcg@8", "tau", "recall@8", "mrr"], parts).map { "\($0) \(Figure.share(Double($1.value)))" }
+      .joined(separator: "  ")
   }
 }
 

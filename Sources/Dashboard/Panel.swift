@@ -2,7 +2,7 @@
 
 /// A part of a screen.
 package enum Panel: String, Sendable, CaseIterable {
-  case status, losses, order, throughput, rate, text, events, recipe, keys
+  case status, losses, order, quality, throughput, rate, text, events, recipe, keys
 
   /// The smallest size in which it says something, its box included: columns and rows.
   package var minimum: (columns: Int, rows: Int) {
@@ -10,6 +10,7 @@ package enum Panel: String, Sendable, CaseIterable {
     case .status: (1, 1)
     case .losses: (24, 6)
     case .order: (24, 5)
+    case .quality: (24, 5)
     case .throughput: (20, 4)
     case .rate: (20, 4)
     case .text: (16, 3)

@@ -23,6 +23,9 @@ extension HuggingFace {
           JSON.Member("legacy", .flag(false)), JSON.Member("add_prefix_space", .flag(addsSpaceBefore)),
         ]),
       ]
+    case "tokens":
+      // Numbers alone: whoever made the token files has their tokenizer.
+      return []
     case "bytes":
       return [
         TextFile(name: "tokenizer.json", bytes: bytes.file),

@@ -51,9 +51,9 @@ package enum MetricLines {
 }
 
 extension Metric {
-  /// Its number as it is read back exactly.
+  /// Its number as it is read back exactly; nothing where the report does not have it.
   fileprivate func word(of report: Report) -> String {
-    let number = value(report)
+    guard let number = value(report) else { return "" }
     switch storage {
     case .unsigned64: return String(Int(number))
     case .float32: return "\(Float(number))"

@@ -30,10 +30,12 @@ package enum TensorBoard {
       }
       switch event {
       case .stepped(let report):
-        let values = steps.map { ($0.path, Float($0.value(report))) }
+        let values = steps.compactMap { metric in metric.value(report).map { (metric.path, Float($0)) } }
         try put(scalars(values, step: report.step, time: report.time))
       case .evaluated(let evaluation):
-        let values = evaluations.map { ("heldout/" + $0.path, Float($0.value(evaluation))) }
+        let values = evaluations.compactMap { metric in
+          metric.value(evaluation).map { ("heldout/" + metric.path, Float($0)) }
+        }
         try put(scalars(values, step: evaluation.step, time: evaluation.time))
       case .began, .summedUp, .ordered, .wrote, .occurred, .ended: break
       }

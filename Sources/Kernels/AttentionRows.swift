@@ -10,24 +10,55 @@ package enum AttentionRows {
   ///   - scores: [m, n] fp32.
   ///   - weights: [m, n] in any precision.
   ///   - lse: [m].
+  ///   - sight: where each row's document begins; nil sees all keys up to its own.
   package static func forward(
-    _ scores: Matrix, weights: Matrix, lse: UnsafeMutablePointer<Float>, first: Int, alpha: Float
+    _ scores: Matrix, weights: Matrix, lse: UnsafeMutablePointer<Float>, first: Int, alpha: Float, sight: Sight? = nil
   ) {
     switch weights.precision {
-    case .fp32: forward(scores, weights, lse, first, alpha, Float.self)
-    case .bf16: forward(scores, weights, lse, first, alpha, BFloat16.self)
+    case .fp32: forward(scores, weights, lse, first, alpha, sight, Float.self)
+    case .bf16: forward(scores, weights, lse, first, alpha, sight, BFloat16.self)
     }
+  }
+
+  /// What the rows of a tile do not see, beside what comes after them.
+  package struct Sight {
+    /// [m]: the first position in a row's document.
+    let starts: UnsafePointer<Int32>
+    /// The position of the tile's first key: those before it are in nobody's document.
+    let firstKey: Int
+
+    package init(starts: UnsafePointer<Int32>, firstKey: Int) {
+      self.starts = starts
+      self.firstKey = firstKey
+    }
+
+    /// The first column that row r sees.
+    @inline(__always)
+    func column(_ r: Int) -> Int { max(0, Int(starts[r]) - firstKey) }
+  }
+
+  /// Zeros the first `count` of a row's weights.
+  @inline(__always)
+  private static func clear<E: Element>(_ p: UnsafeMutablePointer<E>, _ count: Int) {
+    let zero = Lanes(repeating: 0)
+    eachLanes(count) { i, lanes in store(zero, p, i, lanes) }
   }
 
   @inline(__always)
   private static func forward<E: Element>(
-    _ scores: Matrix, _ weights: Matrix, _ lse: UnsafeMutablePointer<Float>, _ first: Int, _ alpha: Float, _: E.Type
+    _ scores: Matrix, _ weights: Matrix, _ lse: UnsafeMutablePointer<Float>, _ first: Int, _ alpha: Float,
+    _ sight: Sight?, _: E.Type
   ) {
-    let n = scores.columns
     for r in 0..<scores.rows {
-      let keys = first + r + 1
-      let s = scores.row(r, as: Float.self)
-      let p = weights.row(r, as: E.self)
+      let start = sight.map { $0.column(r) } ?? 0
+      // Whole vectors of keys out of sight are passed over; from here on all counts from `low`.
+      let low = start / 16 * 16
+      let n = scores.columns - low
+      let keys = first + r + 1 - low
+      let s = scores.row(r, as: Float.self) + low
+      let p = weights.row(r, as: E.self) + low
+      if low > 0 { clear(p - low, low) }
+      for key in 0..<start - low { s[key] = -.infinity }
       // The score of a key beyond reach must not become the maximum.
       for key in keys..<max(keys, (keys + 15) / 16 * 16) where key < n { s[key] = -.infinity }
       let wide = min(n, (keys + 15) / 16 * 16)
@@ -64,26 +95,28 @@ package enum AttentionRows {
   ///   - dots: [m]: D.
   package static func backward(
     _ scores: Matrix, dWeights: Matrix, weights: Matrix, dScores: Matrix, lse: UnsafePointer<Float>,
-    dots: UnsafePointer<Float>, first: Int, alpha: Float
+    dots: UnsafePointer<Float>, first: Int, alpha: Float, sight: Sight? = nil
   ) {
     switch weights.precision {
-    case .fp32: backward(scores, dWeights, weights, dScores, lse, dots, first, alpha, Float.self)
-    case .bf16: backward(scores, dWeights, weights, dScores, lse, dots, first, alpha, BFloat16.self)
+    case .fp32: backward(scores, dWeights, weights, dScores, lse, dots, first, alpha, sight, Float.self)
+    case .bf16: backward(scores, dWeights, weights, dScores, lse, dots, first, alpha, sight, BFloat16.self)
     }
   }
 
   @inline(__always)
   private static func backward<E: Element>(
     _ scores: Matrix, _ dWeights: Matrix, _ weights: Matrix, _ dScores: Matrix, _ lse: UnsafePointer<Float>,
-    _ dots: UnsafePointer<Float>, _ first: Int, _ alpha: Float, _: E.Type
+    _ dots: UnsafePointer<Float>, _ first: Int, _ alpha: Float, _ sight: Sight?, _: E.Type
   ) {
-    let n = scores.columns
     for r in 0..<scores.rows {
-      let keys = first + r + 1
-      let s = scores.row(r, as: Float.self)
-      let dp = dWeights.row(r, as: Float.self)
-      let p = weights.row(r, as: E.self)
-      let ds = dScores.row(r, as: E.self)
+      let start = sight.map { $0.column(r) } ?? 0
+      let low = start / 16 * 16
+      let n = scores.columns - low
+      let keys = first + r + 1 - low
+      let s = scores.row(r, as: Float.self) + low
+      let dp = dWeights.row(r, as: Float.self) + low
+      let p = weights.row(r, as: E.self) + low
+      let ds = dScores.row(r, as: E.self) + low
       let λ = lse[r]
       let dot = dots[r]
       let whole = keys / 16 * 16
@@ -105,6 +138,10 @@ package enum AttentionRows {
           store(zero, p + whole + lanes, i, rest)
           store(zero, ds + whole + lanes, i, rest)
         }
+      }
+      if start > 0 {
+        clear(p - low, start)
+        clear(ds - low, start)
       }
     }
   }
@@ -136,11 +173,16 @@ package enum AttentionRows {
   ///   - sums: [m, h] fp32; changed where `turned`.
   ///   - out: [m, h] in any precision.
   ///   - angles: Rotary's table at position 0; nil for values.
-  package static func unload(_ sums: Matrix, into out: Matrix, angles: UnsafePointer<Float>?, context: Int) {
+  ///   - starts: [m]: how far before its place a row's angle is, as Rotary's.
+  package static func unload(
+    _ sums: Matrix, into out: Matrix, angles: UnsafePointer<Float>?, context: Int, starts: UnsafePointer<Int32>? = nil
+  ) {
     let half = sums.columns / 2
     for t in 0..<sums.rows {
       let x = sums.row(t, as: Float.self)
-      if let angles { Rotary.turn(x, 1, sums.columns, angles + t * half, context, -1) }
+      if let angles {
+        Rotary.turn(x, 1, sums.columns, angles + (t - (starts.map { Int($0[t]) } ?? 0)) * half, context, -1)
+      }
       switch out.precision {
       case .fp32: eachLanes(sums.columns) { i, lanes in store(load(x, i, lanes), out.row(t, as: Float.self), i, lanes) }
       case .bf16:

@@ -39,22 +39,36 @@ package enum Embedding {
   /// - Parameters:
   ///   - table: [context, d] fp32.
   ///   - x: [rows · context, d] fp32, added to.
-  package static func addPositions(_ table: UnsafePointer<Float>, context: Int, x: Matrix, threads: Int) {
+  ///   - starts: as Rotary's.
+  package static func addPositions(
+    _ table: UnsafePointer<Float>, context: Int, starts: UnsafePointer<Int32>? = nil, x: Matrix, threads: Int
+  ) {
     let d = x.columns
     Team.split(x.rows, threads: threads) { _, rows in
       for t in rows {
         let row = x.row(t, as: Float.self)
-        let position = table + t % context * d
+        let position = table + (t % context - (starts.map { Int($0[t]) } ?? 0)) * d
         eachLanes(d) { i, lanes in store(load(row, i, lanes) + load(position, i, lanes), row, i, lanes) }
       }
     }
   }
 
-  /// Adds every row of dx to its position's row. Threads share out positions, so that every sum has its order.
+  /// Adds every row of dx to its position's row. Threads share out positions (columns where documents begin inside of
+  /// rows), so that every sum has its order.
   package static func backwardPositions(
-    _ dx: Matrix, context: Int, dTable: UnsafeMutablePointer<Float>, threads: Int
+    _ dx: Matrix, context: Int, starts: UnsafePointer<Int32>? = nil, dTable: UnsafeMutablePointer<Float>, threads: Int
   ) {
     let d = dx.columns
+    if let starts {
+      Team.split(d, threads: threads, grain: 16) { _, columns in
+        for t in 0..<dx.rows {
+          let sum = dTable + (t % context - Int(starts[t])) * d + columns.lowerBound
+          let row = dx.row(t, as: Float.self) + columns.lowerBound
+          eachLanes(columns.count) { i, lanes in store(load(sum, i, lanes) + load(row, i, lanes), sum, i, lanes) }
+        }
+      }
+      return
+    }
     Team.split(context, threads: threads) { _, positions in
       for position in positions {
         let sum = dTable + position * d

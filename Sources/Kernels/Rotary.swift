@@ -21,12 +21,17 @@ package enum Rotary {
   /// - Parameters:
   ///   - x: [rows · context, ≥ heads · h].
   ///   - position: the position of row 0, for rows that do not begin at 0.
+  ///   - starts: [rows · context]: for every position the one at which its document begins in its row, which counts as 0;
+  ///     nil where all begin with the row.
   package static func forward(
-    _ x: Matrix, heads: Int, headWidth: Int, table: UnsafePointer<Float>, context: Int, position: Int = 0, threads: Int
+    _ x: Matrix, heads: Int, headWidth: Int, table: UnsafePointer<Float>, context: Int, position: Int = 0,
+    starts: UnsafePointer<Int32>? = nil,
+    threads: Int
   ) {
     Team.split(x.rows, threads: threads) { _, rows in
       for t in rows {
-        let angles = table + (position + t) % context * (headWidth / 2)
+        let place = (position + t) % context - (starts.map { Int($0[t]) } ?? 0)
+        let angles = table + place * (headWidth / 2)
         switch x.precision {
         case .fp32: turn(x.row(t, as: Float.self), heads, headWidth, angles, context, 1)
         case .bf16: turn(x.row(t, as: BFloat16.self), heads, headWidth, angles, context, 1)

@@ -50,9 +50,12 @@ package enum SparseCrossEntropy {
   ///   - z: [rows, V] fp32 logits, any stride; overwritten.
   ///   - targets: of these rows. A row without any has loss 0 and gradient 0.
   ///   - losses: [rows], written, nats.
-  ///   - gradient: nil leaves only the losses.
+  ///   - hits: [rows], written: 1 where the first target has the largest logit (of equal ones the lowest token's counts),
+  ///     else 0; nil does not look.
+  ///   - gradient: nil leaves only the losses, and the logits as they are.
   package static func rows(
-    _ z: Matrix, targets: SparseTargets, losses: UnsafeMutablePointer<Float>, gradient: Gradient?, threads: Int
+    _ z: Matrix, targets: SparseTargets, losses: UnsafeMutablePointer<Float>, hits: UnsafeMutablePointer<UInt8>? = nil,
+    gradient: Gradient?, threads: Int
   ) {
     Team.split(z.rows, threads: threads) { _, rows in
       for t in rows {
@@ -62,13 +65,19 @@ package enum SparseCrossEntropy {
         let zt = z.row(t, as: Float.self)
         if count == 0 {
           losses[t] = 0
+          if let hits { hits[t] = 0 }
           if let gradient {
             (gradient.packed + t * z.stride * 4).initializeMemory(
               as: UInt8.self, repeating: 0, count: z.columns * gradient.precision.bytes)
           }
           continue
         }
-        let (loss, sum) = exponentials(zt, z.columns, tokens, weights, count, kept: gradient != nil)
+        let maximum = largest(zt, z.columns)
+        if let hits {
+          let target = Int(tokens[0])
+          hits[t] = zt[target] == maximum && largest(zt, target) < maximum ? 1 : 0
+        }
+        let (loss, sum) = exponentials(zt, z.columns, maximum, tokens, weights, count, kept: gradient != nil)
         losses[t] = loss
         guard let gradient else { continue }
         for k in 0..<count { zt[Int(tokens[k])] -= weights[k] * sum }
@@ -81,19 +90,24 @@ package enum SparseCrossEntropy {
     }
   }
 
-  /// λ − Σ p z and Σ e^{z − max}. With `kept`, leaves e^{z − max} where z was.
+  /// The largest of n values; −∞ of none.
   @inline(__always)
-  private static func exponentials(
-    _ z: UnsafeMutablePointer<Float>, _ V: Int, _ tokens: UnsafePointer<Int32>, _ weights: UnsafePointer<Float>,
-    _ count: Int, kept: Bool
-  ) -> (loss: Float, sum: Float) {
+  private static func largest(_ z: UnsafePointer<Float>, _ n: Int) -> Float {
     var top = Lanes(repeating: -.infinity)
-    eachLanes(V) { i, lanes in
+    eachLanes(n) { i, lanes in
       var v = load(z, i, lanes)
       if lanes < 16 { for lane in lanes..<16 { v[lane] = -.infinity } }
       top = top.replacing(with: v, where: v .> top)
     }
-    let maximum = top.largest
+    return top.largest
+  }
+
+  /// λ − Σ p z and Σ e^{z − max}. With `kept`, leaves e^{z − max} where z was.
+  @inline(__always)
+  private static func exponentials(
+    _ z: UnsafeMutablePointer<Float>, _ V: Int, _ maximum: Float, _ tokens: UnsafePointer<Int32>,
+    _ weights: UnsafePointer<Float>, _ count: Int, kept: Bool
+  ) -> (loss: Float, sum: Float) {
     // Measured from the maximum, so that large logits do not cancel.
     var hit: Float = 0
     for k in 0..<count { hit += weights[k] * (z[Int(tokens[k])] - maximum) }

@@ -34,11 +34,20 @@ extension Recipe {
 }
 
 extension [HeadLoss] {
-  /// `"loss":{…},"kl":{…}`, as in a step.
+  /// `"loss":{…},"kl":{…},"accuracy":{…}`, as in a step or an evaluation.
   package var json: [JSON.Member] {
     let divergences = compactMap { loss in loss.kl.map { JSON.Member(loss.head.name, .float($0)) } }
+    let accuracies = compactMap { loss in loss.accuracy.map { JSON.Member(loss.head.name, .float($0)) } }
     return [JSON.Member("loss", .object(map { JSON.Member($0.head.name, .float($0.loss)) }))]
       + (divergences.isEmpty ? [] : [JSON.Member("kl", .object(divergences))])
+      + (accuracies.isEmpty ? [] : [JSON.Member("accuracy", .object(accuracies))])
+  }
+}
+
+extension OrderQuality {
+  /// `"order":{…}`, as in an evaluation.
+  package var json: JSON.Member {
+    JSON.Member("order", .object(parts.map { JSON.Member($0.name, .float($0.value)) }))
   }
 }
 
@@ -54,7 +63,8 @@ extension Array {
   where Element == Metric<Report> {
     var object = JSON.object([JSON.Member("event", .text(event))])
     for metric in filter({ !last.contains($0.key) }) + filter({ last.contains($0.key) }) {
-      object.put(metric.json(of: report), at: metric.key.split(separator: "."))
+      guard let value = metric.json(of: report) else { continue }
+      object.put(value, at: metric.key.split(separator: "."))
     }
     return object
   }
@@ -70,7 +80,7 @@ extension Metric {
     }
   }
 
-  fileprivate func json(of report: Report) -> JSON { number(value(report)) }
+  fileprivate func json(of report: Report) -> JSON? { value(report).map(number) }
 }
 
 extension Beginning {

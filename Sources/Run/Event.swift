@@ -130,16 +130,21 @@ package struct Evaluation: Codable, Sendable, Equatable {
   /// Unix time, seconds.
   package var time: Double
   package var losses: [HeadLoss]
+  /// How well the TOP head ranks what comes; nil without one.
+  package var order: OrderQuality?
   /// Whether the NTP loss (or the first head's) is the lowest of this run so far.
   package var isBest: Bool
   /// How long it took, seconds.
   package var seconds: Double
 
-  package init(step: Int, tokens: Int, time: Double, losses: [HeadLoss], isBest: Bool, seconds: Double) {
+  package init(
+    step: Int, tokens: Int, time: Double, losses: [HeadLoss], order: OrderQuality? = nil, isBest: Bool, seconds: Double
+  ) {
     self.step = step
     self.tokens = tokens
     self.time = time
     self.losses = losses
+    self.order = order
     self.isBest = isBest
     self.seconds = seconds
   }

@@ -14,8 +14,10 @@ package struct Metric<Report>: Sendable {
   package let unit: String
   /// A few words for a person.
   package let longName: String
-  /// Reads it from a report; NaN where the report does not have it.
-  package let value: @Sendable (Report) -> Double
+  /// Whether a report may be without it. Where it is stored, NaN then stands for it.
+  package var isOptional = false
+  /// Reads it from a report; nil where the report does not have it.
+  package let value: @Sendable (Report) -> Double?
   /// Puts a stored value back into a report.
   package let restore: @Sendable (inout Report, Double) -> Void
 }
@@ -65,7 +67,38 @@ extension Metric where Report == Evaluation {
       Metric(
         path: "seconds", key: "seconds", storage: .float32, unit: "s", longName: "time of the evaluation",
         value: { $0.seconds }, restore: { $0.seconds = $1 })
-    ] + losses(of: heads, at: \.losses)
+    ] + losses(of: heads, at: \.losses) + heads.filter(\.hasAccuracy).map(accuracy)
+      + (heads.contains(.top) ? order : [])
+  }
+
+  private static func accuracy(of head: Head) -> Metric {
+    Metric(
+      path: "accuracy/\(head.name)", key: "accuracy.\(head.name)", storage: .float32, unit: "1",
+      longName: "share of the positions whose token is the likeliest for \(head.name)", isOptional: true,
+      value: { $0.losses.first { $0.head == head }?.accuracy.map(Double.init) },
+      restore: { report, value in report.losses.update(head) { $0.accuracy = Float(value) } })
+  }
+
+  /// How TOP ranks what comes, at the same positions in every evaluation.
+  private static var order: [Metric] {
+    func metric(
+      _ name: String, _ path: WritableKeyPath<OrderQuality, Float> & Sendable, _ longName: String
+    ) -> Metric {
+      Metric(
+        path: "order/\(name)", key: "order.\(name)", storage: .float32, unit: "1", longName: longName, isOptional: true,
+        value: { $0.order.map { Double($0[keyPath: path]) } },
+        restore: { report, value in
+          var order = report.order ?? OrderQuality()
+          order[keyPath: path] = Float(value)
+          report.order = order
+        })
+    }
+    return [
+      metric("ndcg8", \.ndcg8, "NDCG@8 of top's ranking of the upcoming tokens"),
+      metric("tau", \.tau, "Kendall's tau of top's ranking of the upcoming tokens"),
+      metric("recall8", \.recall8, "share of the 8 nearest tokens among top's first 8"),
+      metric("mrr", \.reciprocalRank, "mean of 1 / top's rank of the next token"),
+    ]
   }
 }
 
@@ -96,14 +129,14 @@ extension Metric {
       Metric(
         path: "loss/\(head.name)", key: "loss.\(head.name)", storage: .float32, unit: "nats",
         longName: "mean cross-entropy of \(head.name)",
-        value: { $0[keyPath: path].first { $0.head == head }.map { Double($0.loss) } ?? .nan },
+        value: { $0[keyPath: path].first { $0.head == head }.map { Double($0.loss) } },
         restore: { report, value in report[keyPath: path].update(head) { $0.loss = Float(value) } })
     }
     let divergences = heads.filter(\.hasFloor).map { head in
       Metric(
         path: "kl/\(head.name)", key: "kl.\(head.name)", storage: .float32, unit: "nats",
-        longName: "cross-entropy of \(head.name) above the entropy of its targets",
-        value: { $0[keyPath: path].first { $0.head == head }?.kl.map(Double.init) ?? .nan },
+        longName: "cross-entropy of \(head.name) above the entropy of its targets", isOptional: true,
+        value: { $0[keyPath: path].first { $0.head == head }?.kl.map(Double.init) },
         restore: { report, value in report[keyPath: path].update(head) { $0.kl = Float(value) } })
     }
     return losses + divergences

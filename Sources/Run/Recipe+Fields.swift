@@ -6,8 +6,12 @@ extension Recipe {
     texts("data.paths", \.data.paths, "text files and folders; none means the default corpus"),
     number("data.heldOut", \.data.heldOut, .including(0), .including(0.5), "share of the tokens kept for evaluation"),
 
-    choice("tokenizer.kind", \.tokenizer.kind, "sentencepiece, bytes or characters"),
+    choice("data.documents", \.data.documents, "packed into one text, or separate: nothing looks across their bounds"),
+    text("data.separator", \.data.separator, "what ends a document inside of a file; empty: files alone divide"),
+
+    choice("tokenizer.kind", \.tokenizer.kind, "sentencepiece, bytes, characters; tokens: the data are token files"),
     integer("tokenizer.vocabulary", \.tokenizer.vocabulary, 260...262_144, "tokens of a sentencepiece tokenizer"),
+    integer("tokenizer.ids", \.tokenizer.ids, 0...16_777_216, "tokens of token files; 0: one more than the largest"),
     text("tokenizer.model", \.tokenizer.model, "SentencePiece model to use; empty trains one"),
 
     choice("model.kind", \.model.kind, "llama (RMSNorm, rotary, SwiGLU) or gpt2 (LayerNorm, learned positions, GELU)"),

@@ -50,6 +50,14 @@ extension Recipe {
       mtp.heads == 1 || mtp.kind == .sequential || mtp.trunk > 0 || model.blocks > mtp.heads,
       "\(mtp.heads) parallel heads are a block each: of model.blocks \(model.blocks) none is left for the trunk; make"
         + " model.blocks larger, or set objective.mtp.trunk")
+    require(
+      tokenizer.kind != .tokens || !data.paths.isEmpty,
+      "tokenizer.kind is tokens, and data.paths names no token files: name some, such as train.bin and val.bin")
+    require(
+      tokenizer.kind != .tokens || !tokenizer.model.isEmpty
+        || sample.prompt.split(separator: " ").allSatisfy { Int32($0) != nil },
+      "sample.prompt is “\(sample.prompt)”, and token files have numbers only: write some such as “17 4”, leave it empty,"
+        + " or name their tokenizer in tokenizer.model")
     // A warm-up longer than the run is fine: a short trial of a long recipe, that never reaches the highest rate.
     require(
       !model.tied || objective.ntp > 0,

@@ -7,15 +7,23 @@ package struct Recipe: Codable, Sendable, Equatable {
     package var paths: [String] = []
     /// The share of the tokens kept for evaluation, taken from the end.
     package var heldOut = 0.05
+    /// `packed`: all texts are one, as in the papers. `separate`: attention, positions and targets stay inside of a
+    /// document.
+    package enum Documents: String, Codable, Sendable, CaseIterable { case packed, separate }
+    package var documents = Documents.packed
+    /// What a document ends with, beside its file; empty is nothing.
+    package var separator = ""
   }
 
   package struct Tokenizer: Codable, Sendable, Equatable {
-    package enum Kind: String, Codable, Sendable, CaseIterable { case sentencepiece, bytes, characters }
+    package enum Kind: String, Codable, Sendable, CaseIterable { case sentencepiece, bytes, characters, tokens }
     package var kind = Kind.sentencepiece
     /// Number of tokens, for `sentencepiece` (the others take what they need).
     package var vocabulary = 4096
     /// A SentencePiece model file to use instead of training one; empty trains one.
     package var model = ""
+    /// Number of tokens that token files have; 0 is one more than the largest.
+    package var ids = 0
   }
 
   package struct Model: Codable, Sendable, Equatable {

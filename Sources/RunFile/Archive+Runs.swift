@@ -18,6 +18,7 @@ package struct RunSummary: Sendable {
   /// there is one.
   package var last: [HeadLoss] = []
   package var heldOut: [HeadLoss] = []
+  package var order: OrderQuality?
   package var best: Float?
   /// Unix times in seconds.
   package var created: Double?
@@ -75,6 +76,7 @@ extension Archive {
     }
     let evaluations = try evaluations(store).map(\.evaluation)
     summary.heldOut = evaluations.last?.losses ?? []
+    summary.order = evaluations.last?.order
     summary.best = evaluations.compactMap { $0.losses.first?.loss }.filter(\.isFinite).min()
     return summary
   }

@@ -146,7 +146,7 @@ package struct Archive: Sendable {
     return try store.metrics.rows(from: start).map { row in
       guard let row else { return nil }
       var report = StepReport.empty
-      for (metric, value) in zip(store.stepMetrics, row.values) where Self.isThere(metric.path, value) {
+      for (metric, value) in zip(store.stepMetrics, row.values) where !metric.isOptional || !value.isNaN {
         metric.restore(&report, value)
       }
       weights.fill(&report.losses, at: report.step)
@@ -161,7 +161,7 @@ package struct Archive: Sendable {
     var best = Float.infinity
     return try store.heldout.rows().compactMap { $0 }.map { row in
       var evaluation = Evaluation(step: 0, tokens: 0, time: 0, losses: [], isBest: false, seconds: 0)
-      for (metric, value) in zip(store.evaluationMetrics, row.values) where Self.isThere(metric.path, value) {
+      for (metric, value) in zip(store.evaluationMetrics, row.values) where !metric.isOptional || !value.isNaN {
         metric.restore(&evaluation, value)
       }
       weights.fill(&evaluation.losses, at: evaluation.step)
@@ -172,9 +172,6 @@ package struct Archive: Sendable {
       return (Layout.place(row), evaluation)
     }
   }
-
-  /// A KL divergence that is not-a-number was not measured.
-  private static func isThere(_ path: String, _ value: Double) -> Bool { !(path.hasPrefix("kl/") && value.isNaN) }
 
   /// The changes of rate and weights that a run going on from a checkpoint makes again: in order, those that were
   /// obeyed after it.

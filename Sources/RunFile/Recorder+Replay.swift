@@ -83,7 +83,7 @@ extension Recorder {
 
   /// Stores a step, or finds it stored.
   func compared(_ report: StepReport) -> [Occurrence] {
-    let values = store.stepMetrics.map { $0.value(report) }
+    let values = store.stepMetrics.map { $0.value(report) ?? .nan }
     guard !replay.rows.isEmpty, report.step <= replay.last else {
       store.metrics.append(Table.Row(values: values))
       return []
@@ -110,7 +110,7 @@ extension Recorder {
 
   /// Stores an evaluation, or finds it stored.
   func compared(_ evaluation: Evaluation) -> [Occurrence] {
-    let values = store.evaluationMetrics.map { $0.value(evaluation) }
+    let values = store.evaluationMetrics.map { $0.value(evaluation) ?? .nan }
     var notices: [Occurrence] = []
     if let index = replay.evaluations.firstIndex(where: { $0.step == evaluation.step }) {
       let stored = replay.evaluations.remove(at: index)

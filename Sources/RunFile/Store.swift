@@ -137,7 +137,10 @@ final class Store {
     }
     heads = Head.all.filter { Group.has("/metrics/loss/\($0.name)", in: file) }
     stepMetrics = Metric.ofSteps(heads: heads)
-    evaluationMetrics = Metric.ofEvaluations(heads: heads)
+    // A live file takes no new columns: a run keeps the ones that it began with, and what came later is not stored.
+    evaluationMetrics = Metric.ofEvaluations(heads: heads).filter {
+      !$0.isOptional || Group.has("/heldout/" + $0.path, in: file)
+    }
     metrics = try Table(opening: "/metrics", columns: stepMetrics.map(Column.init), hasPayload: false, in: file)
     heldout = try Table(
       opening: "/heldout", columns: evaluationMetrics.map(Column.init) + Layout.placeColumns, hasPayload: false,

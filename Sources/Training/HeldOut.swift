@@ -1,26 +1,57 @@
-// Losses over consecutive windows of a text: the held-out part during training, and any text afterwards.
+// What a network is worth on consecutive windows of a text: the held-out part during training, and any text afterwards.
 import Corpus
 import Run
 import Transformer
 
 extension Transformer {
-  /// Mean losses over all whole windows of a part: window i starts at token i·T, TOP looks ahead past its end where the
-  /// text goes on.
-  /// - Parameters:
-  ///   - lookahead: tokens needed after a window.
-  ///   - goesOn: asked before every batch; false leaves off, and the result is nil.
-  package func losses(
-    on part: Part, heads: [Head], weights: [Float], lookahead: Int, while goesOn: () -> Bool = { true }
-  ) -> [HeadLoss]? {
-    var sums = [LossSum](repeating: LossSum(), count: heads.count)
-    var batches = OrderedBatches(of: part, rows: rows, context: configuration.context, lookahead: lookahead)
-    while let batch = batches.next() {
+  /// Mean losses and accuracies over all whole windows of a part (window i starts at token i·T, the heads look ahead past
+  /// its end where the text goes on), and how well the TOP head ranks what comes, at some positions spread evenly over it.
+  /// - Parameter goesOn: asked before every batch; false leaves off, and the result is nil.
+  package func measure(
+    on part: Part, by recipe: Recipe, weights: [Float], while goesOn: () -> Bool = { true }
+  ) -> (losses: [HeadLoss], order: OrderQuality?)? {
+    var sums = [LossSum](repeating: LossSum(), count: recipe.heads.count)
+    var batches = OrderedBatches(of: part, rows: rows, context: configuration.context, lookahead: recipe.lookahead)
+    let spread = Spread(over: batches.windows * configuration.context)
+    while true {
+      let first = batches.window * configuration.context
+      guard let batch = batches.next() else { break }
       guard goesOn() else { return nil }
       let rows = TokenRows(batch)
       forward(rows)
-      for (head, sum) in losses(rows).enumerated() { sums[head].add(sum) }
+      let measured = losses(rows, ranking: (0..<self.rows * configuration.context).map { spread.has(first + $0) })
+      for (head, sum) in measured.enumerated() { sums[head].add(sum) }
     }
-    return sums.losses(of: heads, weights: weights)
+    let order = recipe.heads.firstIndex(of: .top).flatMap { OrderQuality(sums[$0].ranks) }
+    return (sums.losses(of: recipe.heads, weights: weights, withAccuracy: true), order)
+  }
+}
+
+/// Which positions of a text the TOP head's ranking is looked at: about as many as are enough for a steady mean, the same
+/// every time. A rank costs as much as a loss, and each position has up to 32 of them.
+struct Spread {
+  /// The standard error of a mean over so many shares is about 0.004.
+  static let most = 8192
+
+  private let threshold: UInt64
+
+  /// - Parameter count: positions of the whole text.
+  init(over count: Int) {
+    threshold = count > Self.most ? UInt64(Double(Self.most) / Double(count) * 0x1p64) : .max
+  }
+
+  /// Whether a position is one of them. Multiples of the golden ratio fill the unit interval most evenly (Weyl's sequence):
+  /// no part of the text, and no place in its windows, is preferred.
+  func has(_ position: Int) -> Bool { UInt64(position) &* 0x9E37_79B9_7F4A_7C15 <= threshold }
+}
+
+extension OrderQuality {
+  /// Means; nil where no position was looked at.
+  init?(_ sum: RankSum) {
+    guard sum.positions > 0 else { return nil }
+    func mean(_ value: Double) -> Float { Float(value / Double(sum.positions)) }
+    self.init(
+      ndcg8: mean(sum.ndcg8), tau: mean(sum.tau), recall8: mean(sum.recall8), reciprocalRank: mean(sum.reciprocalRank))
   }
 }
 
@@ -29,17 +60,21 @@ extension LossSum {
     loss += other.loss
     entropy += other.entropy
     positions += other.positions
+    hits += other.hits
+    ranks.add(other.ranks)
   }
 }
 
 extension [LossSum] {
   /// Means, a head each; 0 where no position counts.
-  func losses(of heads: [Head], weights: [Float]) -> [HeadLoss] {
+  func losses(of heads: [Head], weights: [Float], withAccuracy: Bool = false) -> [HeadLoss] {
     zip(self, zip(heads, weights)).map { sum, head in
       let count = Double(Swift.max(1, sum.positions))
       return HeadLoss(
         head: head.0, loss: Float(sum.loss / count),
-        kl: head.0.hasFloor ? Float((sum.loss - sum.entropy) / count) : nil, weight: head.1, positions: sum.positions)
+        kl: head.0.hasFloor ? Float((sum.loss - sum.entropy) / count) : nil,
+        accuracy: withAccuracy && head.0.hasAccuracy && sum.positions > 0 ? Float(Double(sum.hits) / count) : nil,
+        weight: head.1, positions: sum.positions)
     }
   }
 }

@@ -1,6 +1,5 @@
 // Fixed held-out positions at which the TOP head is looked at: the true order of what comes against the head's ranking.
 import Corpus
-import Foundation
 import Run
 import Transformer
 
@@ -13,6 +12,8 @@ struct Probes {
 
   /// A row a probe: T + lookahead tokens.
   private let rows: [Int32]
+  /// The document of each of their tokens; nil where the text knows of none.
+  private let documents: [Int32]?
   private let stride: Int
   private let position: Int
   private let head: Int
@@ -37,14 +38,29 @@ struct Probes {
       rows.replaceSubrange(probe * stride..<probe * stride + tokens.count, with: tokens)
     }
     self.rows = rows
+    guard part.hasDocuments else {
+      documents = nil
+      return
+    }
+    var documents = [Int32](repeating: -1, count: rows.count)
+    documents.withUnsafeMutableBufferPointer { documents in
+      for probe in 0..<count {
+        let start = probe * windows / count * context
+        part.copyDocuments(start..<min(part.count, start + stride), to: documents.baseAddress! + probe * stride)
+      }
+    }
+    self.documents = documents
   }
 
   /// What the head says at every probe now.
   func samples(of model: borrowing Transformer, at step: Int, by tokenizer: Tokenizer) -> [OrderSample] {
     rows.withUnsafeBufferPointer { rows in
-      model.forward(
-        TokenRows(
-          tokens: rows.baseAddress!, rows: model.rows, context: model.configuration.context, stride: stride))
+      (documents ?? []).withUnsafeBufferPointer { places in
+        model.forward(
+          TokenRows(
+            tokens: rows.baseAddress!, rows: model.rows, context: model.configuration.context, stride: stride,
+            documents: documents == nil ? nil : places.baseAddress))
+      }
     }
     return (0..<count).map { probe in
       let row = Array(rows[probe * stride..<(probe + 1) * stride])
@@ -57,47 +73,22 @@ struct Probes {
     _ probe: Int, _ row: [Int32], _ logits: [Float], _ step: Int, _ tokenizer: Tokenizer
   ) -> OrderSample {
     let ranking = logits.indices.sorted { (logits[$0], $1) > (logits[$1], $0) }
-    var ranks = [Int](repeating: 0, count: logits.count)
-    for (place, token) in ranking.enumerated() { ranks[token] = place + 1 }
-    let targets = Transformer.targets(of: objective, in: row, at: position)
+    var ranks = [Int32](repeating: 0, count: logits.count)
+    for (place, token) in ranking.enumerated() { ranks[token] = Int32(place) + 1 }
+    let targets = Transformer.targets(
+      of: objective, in: row, at: position,
+      documents: documents.map { Array($0[probe * stride..<(probe + 1) * stride]) })
     let upcoming = targets.prefix(Self.shown.upcoming).map { token, weight in
       let distance = row[(position + 1)...].firstIndex(of: token)! - position
       return OrderSample.Upcoming(
-        token: tokenizer.visible(token), distance: distance, weight: weight, rank: ranks[Int(token)])
+        token: tokenizer.visible(token), distance: distance, weight: weight, rank: Int(ranks[Int(token)]))
     }
     let quality = RankQuality(ranks: targets.map { ranks[Int($0.token)] })
     return OrderSample(
       step: step, probe: probe, probes: count,
       context: row[max(0, position + 1 - Self.shown.context)...position].map(tokenizer.visible),
       upcoming: Array(upcoming), ranking: ranking.prefix(Self.shown.ranking).map { tokenizer.visible(Int32($0)) },
-      ndcg8: quality.ndcg8, tau: quality.tau, recall8: quality.recall8, reciprocalRank: quality.reciprocalRank)
-  }
-}
-
-/// How well a ranking of the vocabulary puts the true order of upcoming tokens.
-struct RankQuality {
-  /// Normalized discounted cumulative gain of the first 8 places; the gain of the token that is i-th to come is 2^−i.
-  let ndcg8: Float
-  /// Kendall's τ over the pairs of upcoming tokens: 1 the same order, −1 the reverse; 0 where there is no pair.
-  let tau: Float
-  /// The share of the 8 nearest tokens that are among the first 8 places.
-  let recall8: Float
-  /// 1 / rank of the next token.
-  let reciprocalRank: Float
-
-  /// - Parameter ranks: the rank (from 1) of each upcoming token, nearest first.
-  init(ranks: [Int]) {
-    let near = ranks.prefix(8)
-    func discounted(_ gain: Double, _ rank: Int) -> Double { gain / log2(Double(rank) + 1) }
-    let gains = ranks.indices.map { exp2(-Double($0)) }
-    let best = near.indices.reduce(0.0) { $0 + discounted(gains[$1], $1 + 1) }
-    let found = ranks.indices.reduce(0.0) { ranks[$1] <= 8 ? $0 + discounted(gains[$1], ranks[$1]) : $0 }
-    ndcg8 = best > 0 ? Float(found / best) : 0
-    var agreeing = 0
-    for (i, a) in ranks.enumerated() { for b in ranks[(i + 1)...] { agreeing += a < b ? 1 : -1 } }
-    let pairs = ranks.count * (ranks.count - 1) / 2
-    tau = pairs > 0 ? Float(agreeing) / Float(pairs) : 0
-    recall8 = near.isEmpty ? 0 : Float(near.filter { $0 <= 8 }.count) / Float(near.count)
-    reciprocalRank = ranks.first.map { 1 / Float($0) } ?? 0
+      ndcg8: Float(quality.ndcg8), tau: Float(quality.tau), recall8: Float(quality.recall8),
+      reciprocalRank: Float(quality.reciprocalRank))
   }
 }

@@ -21,15 +21,16 @@ package struct Reader: ~Copyable {
     self.model = model
   }
 
-  /// Mean losses over consecutive windows of a text: window i starts at token i·T; the last, short one is left out.
+  /// Measures losses, accuracies and rank quality over consecutive windows of a text: window i starts at token i·T; the
+  /// last, short one is left out.
   /// - Throws: `UserError` when the text is shorter than one window.
-  package func losses(on text: Part) throws(UserError) -> [HeadLoss] {
+  package func measure(on text: Part) throws(UserError) -> (losses: [HeadLoss], order: OrderQuality?) {
     let context = recipe.model.context
     guard text.windows(of: context) > 0 else {
       throw UserError(
         .data, "the text has \(text.count) tokens, fewer than one window of \(context): give a longer one")
     }
-    return model.losses(on: text, heads: recipe.heads, weights: recipe.weights, lookahead: recipe.lookahead) ?? []
+    return model.measure(on: text, by: recipe, weights: recipe.weights) ?? ([], nil)
   }
 
   /// Writes after a prompt.

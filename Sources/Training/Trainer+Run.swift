@@ -203,18 +203,16 @@ extension Trainer {
       return
     }
     var watch = Stopwatch()
-    let losses = model.losses(
-      on: corpus.heldOut, heads: recipe.heads, weights: weights, lookahead: recipe.lookahead,
-      while: { !inbox.isStopping })
-    guard let losses else { return }
-    let first = losses[0].loss
+    let measured = model.measure(on: corpus.heldOut, by: recipe, weights: weights, while: { !inbox.isStopping })
+    guard let measured else { return }
+    let first = measured.losses[0].loss
     let isBest = first < state.bestLoss
     if isBest { state.bestLoss = first }
     outlets.report(
       .evaluated(
         Evaluation(
-          step: state.step, tokens: state.tokens, time: wallTime(), losses: losses, isBest: isBest,
-          seconds: watch.lap())))
+          step: state.step, tokens: state.tokens, time: wallTime(), losses: measured.losses, order: measured.order,
+          isBest: isBest, seconds: watch.lap())))
   }
 
   private mutating func look(_ outlets: Outlets) {

@@ -17,7 +17,7 @@ struct ActivationPlan: Sendable {
   let heads: [Head]
   let delta, inner, dInner, dQKV, dAttended, dNormed, dx, dxOperand, dBranch, partial, attention, angles: Int
   let furtherHidden, carried, dJoined, dEmbedded: Int
-  let embedded, final, finalScale, hidden, dHidden, logits, normPieces: Int
+  let embedded, final, finalScale, hidden, dHidden, logits, hits, starts, normPieces: Int
   /// One an objective.
   let targets: [Targets]
   /// Bytes in all, and what they are for.
@@ -100,6 +100,8 @@ struct ActivationPlan: Sendable {
         tokens: plan.place(M * objective.capacity, width: 4), weights: plan.place(M * objective.capacity, width: 4),
         counts: plan.place(M, width: 4), entropy: plan.place(M, width: 4), losses: plan.place(M, width: 4))
     }
+    hits = plan.place(M, width: 1)
+    starts = plan.place(M, width: 4)
     plan.part = .working
     normPieces = plan.place(Kernels.Block.pieces(of: parameterCount), width: 8)
     bytes = plan.bytes

@@ -21,6 +21,8 @@ struct Activations: ~Copyable {
   let targets: [SparseTargets]
   let entropy: [UnsafeMutablePointer<Float>]
   let losses: [UnsafeMutablePointer<Float>]
+  let hits: UnsafeMutablePointer<UInt8>  // [M] of the head that is looked at
+  let starts: UnsafeMutablePointer<Int32>  // [M] where each position's document begins
   let normPieces: UnsafeMutablePointer<Double>
 
   init(_ plan: ActivationPlan, for c: Configuration) throws {
@@ -64,6 +66,8 @@ struct Activations: ~Copyable {
     }
     entropy = plan.targets.map { floats($0.entropy) }
     losses = plan.targets.map { floats($0.losses) }
+    starts = integers(plan.starts)
+    hits = (base + plan.hits).assumingMemoryBound(to: UInt8.self)
     self.normPieces = (base + plan.normPieces).assumingMemoryBound(to: Double.self)
     self.storage = storage
     Rotary.fill(shared.angles, context: c.context, headWidth: c.headWidth, theta: c.ropeTheta)

@@ -156,10 +156,12 @@ struct Attention {
   ///   - qkv: E [rows · T, queries + 2 keys], turned by their positions already.
   ///   - output: E [rows · T, queries], written.
   ///   - lse: [rows · heads · T], written: what backward makes the weights from.
+  ///   - starts: [rows · T]: where the document of each position begins in its row, never falling; nil where every row is
+  ///     one document.
   ///   - dropout: of the weights; a row of them has the number that its `lse` has.
   func forward(
     qkv: UnsafeMutableRawPointer, output: UnsafeMutableRawPointer, lse: UnsafeMutablePointer<Float>, rows: Int,
-    scratch base: UnsafeMutableRawPointer, dropout: Dropout? = nil
+    starts: UnsafePointer<Int32>? = nil, scratch base: UnsafeMutableRawPointer, dropout: Dropout? = nil
   ) {
     let c = configuration
     let inStride = c.queryWidth + 2 * c.keyWidth
@@ -172,16 +174,18 @@ struct Attention {
         let k = place(qkv, row: row, stride: inStride, column: c.queryWidth + group * c.headWidth)
         let v = place(qkv, row: row, stride: inStride, column: c.queryWidth + c.keyWidth + group * c.headWidth)
         let o = place(output, row: row, stride: c.queryWidth, column: head * c.headWidth)
-        for tile in tiles {
-          tile.scores(q.at(tile.first, 0), k.base, into: scratch.scores, worker: worker)
+        for index in tiles.indices {
+          let (first, firstKey, sight) = sight(index, starts.map { $0 + row * c.context })
+          // What has as many keys in sight as an earlier tile has keys is that tile's product.
+          let tile = tiles[index - firstKey / tileRows]
+          let weights = Matrix(
+            scratch.weights, rows: tile.rows, columns: tile.keys, stride: stride, precision: precision)
+          tile.scores(q.at(first, 0), k.at(firstKey, 0), into: scratch.scores, worker: worker)
           AttentionRows.forward(
             Matrix(scratch.scores, rows: tile.rows, columns: tile.keys, stride: stride, precision: .fp32),
-            weights: Matrix(scratch.weights, rows: tile.rows, columns: tile.keys, stride: stride, precision: precision),
-            lse: lse + pair * c.context + tile.first, first: tile.first, alpha: alpha)
-          dropout?.apply(
-            Matrix(scratch.weights, rows: tile.rows, columns: tile.keys, stride: stride, precision: precision),
-            first: pair * c.context + tile.first, threads: 1)
-          tile.output(scratch.weights, v.base, into: o.at(tile.first, 0), worker: worker)
+            weights: weights, lse: lse + pair * c.context + first, first: tile.first, alpha: alpha, sight: sight)
+          dropout?.apply(weights, first: pair * c.context + first, threads: 1)
+          tile.output(scratch.weights, v.at(firstKey, 0), into: o.at(first, 0), worker: worker)
         }
       }
     }
@@ -191,11 +195,12 @@ struct Attention {
   ///   - dOutput: E [rows · T, queries].
   ///   - dQKV: E [rows · T, queries + 2 keys], written, turned back.
   ///   - angles: the rotary table; nil where nothing was turned.
+  ///   - starts: those of forward.
   ///   - dropout: that of forward.
   func backward(
     dOutput: UnsafeMutableRawPointer, qkv: UnsafeMutableRawPointer, output: UnsafeMutableRawPointer,
     lse: UnsafePointer<Float>, dQKV: UnsafeMutableRawPointer, angles: UnsafePointer<Float>?, rows: Int,
-    scratch base: UnsafeMutableRawPointer, dropout: Dropout? = nil
+    starts: UnsafePointer<Int32>? = nil, scratch base: UnsafeMutableRawPointer, dropout: Dropout? = nil
   ) {
     let c = configuration
     let inStride = c.queryWidth + 2 * c.keyWidth
@@ -209,15 +214,23 @@ struct Attention {
         let valueColumn = keyColumn + c.keyWidth
         let k = place(qkv, row: row, stride: inStride, column: keyColumn)
         let v = place(qkv, row: row, stride: inStride, column: valueColumn)
+        let starts = starts.map { $0 + row * c.context }
+        if starts != nil {
+          // Keys out of the last tile's sight are written by nobody first.
+          scratch.dKeys.update(repeating: 0, count: c.context * c.headWidth)
+          scratch.dValues.update(repeating: 0, count: c.context * c.headWidth)
+        }
         for head in group * groupSize..<(group + 1) * groupSize {
           backward(
             head: head, row: row, isFirst: head == group * groupSize, k: k, v: v, qkv: qkv, dOutput: dOutput,
-            output: output, lse: lse, dQKV: dQKV, angles: angles, dropout: dropout, scratch: scratch, worker: worker)
+            output: output, lse: lse, dQKV: dQKV, angles: angles, starts: starts, dropout: dropout,
+            scratch: scratch, worker: worker)
         }
         let dKeys = Matrix(scratch.dKeys, rows: c.context, columns: c.headWidth)
         let dValues = Matrix(scratch.dValues, rows: c.context, columns: c.headWidth)
         AttentionRows.unload(
-          dKeys, into: place(dQKV, row: row, stride: inStride, column: keyColumn), angles: angles, context: c.context)
+          dKeys, into: place(dQKV, row: row, stride: inStride, column: keyColumn), angles: angles, context: c.context,
+          starts: starts)
         AttentionRows.unload(
           dValues, into: place(dQKV, row: row, stride: inStride, column: valueColumn), angles: nil, context: c.context)
       }
@@ -228,7 +241,8 @@ struct Attention {
   private func backward(
     head: Int, row: Int, isFirst: Bool, k: Matrix, v: Matrix, qkv: UnsafeMutableRawPointer,
     dOutput: UnsafeMutableRawPointer, output: UnsafeMutableRawPointer, lse: UnsafePointer<Float>,
-    dQKV: UnsafeMutableRawPointer, angles: UnsafePointer<Float>?, dropout: Dropout?, scratch: Scratch, worker: Int
+    dQKV: UnsafeMutableRawPointer, angles: UnsafePointer<Float>?, starts: UnsafePointer<Int32>?, dropout: Dropout?,
+    scratch: Scratch, worker: Int
   ) {
     let c = configuration
     let inStride = c.queryWidth + 2 * c.keyWidth
@@ -238,31 +252,45 @@ struct Attention {
     let o = place(output, row: row, stride: c.queryWidth, column: column)
     let dO = place(dOutput, row: row, stride: c.queryWidth, column: column)
     let half = c.headWidth / 2
-    for tile in tiles.reversed() {
+    for index in tiles.indices.reversed() {
+      let (first, firstKey, sight) = sight(index, starts)
+      let tile = tiles[index - firstKey / tileRows]
       guard let gradients = tile.gradients else { preconditionFailure("this network was made for reading only") }
       func rows(_ base: UnsafeMutableRawPointer, _ precision: Precision) -> Matrix {
         Matrix(base, rows: tile.rows, columns: tile.keys, stride: stride, precision: precision)
       }
-      let dOTile = dO.rows(tile.first, count: tile.rows)
-      AttentionRows.dots(dOTile, o.rows(tile.first, count: tile.rows), into: scratch.dots)
-      tile.scores(q.at(tile.first, 0), k.base, into: scratch.scores, worker: worker)
-      gradients.weights(dOTile.base, v.base, into: scratch.dWeights, worker: worker)
+      let dOTile = dO.rows(first, count: tile.rows)
+      AttentionRows.dots(dOTile, o.rows(first, count: tile.rows), into: scratch.dots)
+      tile.scores(q.at(first, 0), k.at(firstKey, 0), into: scratch.scores, worker: worker)
+      gradients.weights(dOTile.base, v.at(firstKey, 0), into: scratch.dWeights, worker: worker)
       // Through the mask: dP here, and P below, where it meets the values' gradient.
-      let firstRow = (row * c.heads + head) * c.context + tile.first
+      let firstRow = (row * c.heads + head) * c.context + first
       dropout?.apply(rows(scratch.dWeights, .fp32), first: firstRow, threads: 1)
       AttentionRows.backward(
         rows(scratch.scores, .fp32), dWeights: rows(scratch.dWeights, .fp32),
         weights: rows(scratch.weights, precision), dScores: rows(scratch.dScores, precision),
-        lse: lse + firstRow, dots: scratch.dots, first: tile.first, alpha: alpha)
+        lse: lse + firstRow, dots: scratch.dots, first: tile.first, alpha: alpha, sight: sight)
       dropout?.apply(rows(scratch.weights, precision), first: firstRow, threads: 1)
-      gradients.queries(scratch.dScores, k.base, into: scratch.dQueries, worker: worker)
+      gradients.queries(scratch.dScores, k.at(firstKey, 0), into: scratch.dQueries, worker: worker)
       AttentionRows.unload(
-        Matrix(scratch.dQueries, rows: tile.rows, columns: c.headWidth), into: dq.rows(tile.first, count: tile.rows),
-        angles: angles.map { $0 + tile.first * half }, context: c.context)
+        Matrix(scratch.dQueries, rows: tile.rows, columns: c.headWidth), into: dq.rows(first, count: tile.rows),
+        angles: angles.map { $0 + first * half }, context: c.context, starts: starts.map { $0 + first })
       // The last tile sees all keys and comes first: for a group's first head it writes, everything after adds.
-      let adds = !isFirst || tile.keys < c.context
-      gradients.keys(scratch.dScores, q.at(tile.first, 0), into: scratch.dKeys, adds: adds, worker: worker)
-      gradients.values(scratch.weights, dOTile.base, into: scratch.dValues, adds: adds, worker: worker)
+      let adds = !isFirst || index < tiles.count - 1 || starts != nil
+      let from = firstKey * c.headWidth
+      gradients.keys(scratch.dScores, q.at(first, 0), into: scratch.dKeys + from, adds: adds, worker: worker)
+      gradients.values(scratch.weights, dOTile.base, into: scratch.dValues + from, adds: adds, worker: worker)
     }
+  }
+
+  /// Where a tile's queries and the first keys in their sight are. Whole tiles of keys before that are passed over, where
+  /// the tile is a whole one itself.
+  private func sight(
+    _ index: Int, _ starts: UnsafePointer<Int32>?
+  ) -> (first: Int, firstKey: Int, sight: AttentionRows.Sight?) {
+    let tile = tiles[index]
+    guard let starts else { return (tile.first, 0, nil) }
+    let firstKey = tile.rows == tileRows ? Int(starts[tile.first]) / tileRows * tileRows : 0
+    return (tile.first, firstKey, AttentionRows.Sight(starts: starts + tile.first, firstKey: firstKey))
   }
 }

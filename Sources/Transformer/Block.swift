@@ -96,13 +96,14 @@ struct Block {
   /// - Parameters:
   ///   - x: [M, d] the stream, before `delta` is added.
   ///   - adding: whether `shared.delta` holds what the block before adds to the stream.
+  ///   - starts: where the document of each position begins in its row; nil where every row is one.
   ///   - noise: what dropout draws from in this pass; nil drops nothing.
   /// Leaves in `shared.delta` what this block's MLP adds to `kept.x1`.
   func forward(
     _ parameters: borrowing Parameters, x: UnsafeMutablePointer<Float>, adding: Bool, kept: Kept, shared: Shared,
-    noise: RandomStream?
+    starts: UnsafePointer<Int32>?, noise: RandomStream?
   ) {
-    keep(parameters, x: x, adding: adding, kept: kept, shared: shared, noise: noise)
+    keep(parameters, x: x, adding: adding, kept: kept, shared: shared, starts: starts, noise: noise)
     switch c.kind {
     case .llama: SwiGLU.forward(operand(kept.gu, c.gateWidth), s: operand(shared.inner, c.inner), threads: threads)
     case .gpt2: GELU.forward(operand(kept.gu, c.gateWidth), s: operand(shared.inner, c.inner), threads: threads)
@@ -114,7 +115,7 @@ struct Block {
   /// The part of forward that fills `kept`.
   private func keep(
     _ parameters: borrowing Parameters, x: UnsafeMutablePointer<Float>, adding: Bool, kept: Kept, shared: Shared,
-    noise: RandomStream?
+    starts: UnsafePointer<Int32>?, noise: RandomStream?
   ) {
     let delta = operand(shared.delta, c.width)
     inputNorm.forward(
@@ -131,10 +132,10 @@ struct Block {
     if c.kind == .llama {
       Rotary.forward(
         qkv, heads: c.heads + c.keyValueHeads, headWidth: c.headWidth, table: shared.angles, context: c.context,
-        threads: threads)
+        starts: starts, threads: threads)
     }
     attention.forward(
-      qkv: kept.qkv, output: kept.attended, lse: kept.lse, rows: rows, scratch: shared.attention,
+      qkv: kept.qkv, output: kept.attended, lse: kept.lse, rows: rows, starts: starts, scratch: shared.attention,
       dropout: dropout(.weights, noise))
     attentionOut.forward(parameters, x: kept.attended, y: shared.delta)
     dropout(.attention, noise)?.apply(delta, threads: threads)
@@ -146,12 +147,13 @@ struct Block {
 
   /// Turns the gradient at the stream after this block (`shared.dx` and its operand) into the one before it.
   /// - Parameters:
-  ///   - noise: that of forward.
+  ///   - starts, noise: those of forward.
   ///   - again: whether all of `kept` but x is of another block by now, and is computed once more.
   func backward(
-    _ parameters: borrowing Parameters, kept: Kept, shared: Shared, adds: Bool, noise: RandomStream?, again: Bool
+    _ parameters: borrowing Parameters, kept: Kept, shared: Shared, adds: Bool, starts: UnsafePointer<Int32>?,
+    noise: RandomStream?, again: Bool
   ) {
-    if again { keep(parameters, x: kept.x, adding: false, kept: kept, shared: shared, noise: noise) }
+    if again { keep(parameters, x: kept.x, adding: false, kept: kept, shared: shared, starts: starts, noise: noise) }
     let rounded = precision == .bf16 ? operand(shared.dxOperand, c.width) : nil
     let dMLP = gradient(at: .mlp, shared, noise)
     mlpOut.backwardInput(parameters, dy: dMLP, dx: shared.dInner)
@@ -175,7 +177,7 @@ struct Block {
     attentionOut.backwardBias(parameters, dy: dAttention, partial: shared.partial)
     attention.backward(
       dOutput: shared.dAttended, qkv: kept.qkv, output: kept.attended, lse: kept.lse, dQKV: shared.dQKV,
-      angles: c.kind == .llama ? shared.angles : nil, rows: rows, scratch: shared.attention,
+      angles: c.kind == .llama ? shared.angles : nil, rows: rows, starts: starts, scratch: shared.attention,
       dropout: dropout(.weights, noise))
     let dQKV = operand(shared.dQKV, c.queryWidth + 2 * c.keyWidth)
     let raw = operand(kept.raw, c.queryWidth + c.keyWidth)

@@ -16,6 +16,14 @@ package enum Objective: Sendable, Equatable {
     }
   }
 
+  /// Whether what it is trained to predict is an order of tokens.
+  var isRanking: Bool {
+    switch self {
+    case .nextToken: false
+    case .tokenOrder: true
+    }
+  }
+
   /// How its unembedding is called in checkpoints.
   var tensorName: String {
     switch self {

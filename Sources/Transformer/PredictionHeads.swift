@@ -12,6 +12,10 @@ package struct LossSum: Sendable, Equatable {
   package var entropy = 0.0
   /// Positions that count.
   package var positions = 0
+  /// Of these, how many have their (nearest) target as the likeliest token; counted where nothing is learned.
+  package var hits = 0
+  /// Of the positions asked for, how good the ranking is; only for objectives that rank.
+  package var ranks = RankSum()
 
   package init() {}
 }
@@ -82,14 +86,18 @@ struct PredictionHeads {
   ///   - entropy: [M] a head.
   ///   - losses: room for [M] floats a head, written.
   ///   - factors: weight / number of positions that count, one a head; nil computes no gradient.
+  ///   - hits: room for [M] bytes.
+  ///   - ranking: the head whose rankings are looked at, and at which of the M positions, where nothing is learned.
   ///   - dHidden: E [M, d], written.
   ///   - adds: whether dU is added to what is there.
   func run(
     _ parameters: borrowing Parameters, hidden: UnsafeMutableRawPointer, targets: [SparseTargets],
-    entropy: [UnsafeMutablePointer<Float>], losses: [UnsafeMutablePointer<Float>], factors: [Float]?,
+    entropy: [UnsafeMutablePointer<Float>], losses: [UnsafeMutablePointer<Float>],
+    hits: UnsafeMutablePointer<UInt8>, ranking: (head: Int, positions: [Bool])?, factors: [Float]?,
     dHidden: UnsafeMutableRawPointer, adds: Bool, logits: UnsafeMutableRawPointer
   ) -> [LossSum] {
     let width = configuration.width
+    var sums = [LossSum](repeating: LossSum(), count: targets.count)
     for first in Swift.stride(from: 0, to: positions, by: chunks.rows) {
       let count = min(chunks.rows, positions - first)
       let unembedding = count == chunks.rows ? whole : rest!
@@ -102,26 +110,53 @@ struct PredictionHeads {
           stride: chunks.stride,
           precision: .fp32)
         SparseCrossEntropy.rows(
-          z, targets: targets.from(first), losses: losses[head] + first,
+          z, targets: targets.from(first), losses: losses[head] + first, hits: factors == nil ? hits : nil,
           gradient: factors.map {
             SparseCrossEntropy.Gradient(
               packed: logits + head * configuration.vocabulary * precision.bytes, precision: precision,
               factor: $0[head])
           }, threads: threads)
+        guard factors == nil else { continue }
+        for t in 0..<count { sums[head].hits += Int(hits[t]) }
+        if let ranking, ranking.head == head {
+          sums[head].ranks.add(ranks(in: z, targets.from(first), at: ranking.positions[first..<first + count]))
+        }
       }
       if factors != nil {
         unembedding.backward(
           parameters, dy: logits, x: h, dx: dHidden + first * width * precision.bytes, adds: adds || first > 0)
       }
     }
-    return targets.indices.map { head in
-      var sum = LossSum()
+    for head in targets.indices {
       for t in 0..<positions where targets[head].counts[t] > 0 {
-        sum.loss += Double(losses[head][t])
-        sum.entropy += Double(entropy[head][t])
-        sum.positions += 1
+        sums[head].loss += Double(losses[head][t])
+        sums[head].entropy += Double(entropy[head][t])
+        sums[head].positions += 1
       }
-      return sum
     }
+    return sums
+  }
+
+  /// How good the rankings of some rows of logits are, summed up in the order of the rows.
+  private func ranks(in z: Matrix, _ targets: SparseTargets, at isAsked: ArraySlice<Bool>) -> RankSum {
+    let rows = zip(0..<z.rows, isAsked).compactMap { $1 && targets.counts[$0] > 0 ? $0 : nil }
+    let capacity = targets.capacity
+    var ranks = [Int32](repeating: 0, count: rows.count * capacity)
+    ranks.withUnsafeMutableBufferPointer { ranks in
+      guard let base = ranks.baseAddress else { return }
+      Team.split(rows.count, threads: threads) { _, share in
+        for index in share {
+          let row = rows[index]
+          Ranking.ranks(
+            z, row: row, of: targets.tokens + row * capacity, count: Int(targets.counts[row]),
+            into: base + index * capacity)
+        }
+      }
+    }
+    var sum = RankSum()
+    for (index, row) in rows.enumerated() {
+      sum.add(RankQuality(ranks: ranks[index * capacity..<index * capacity + Int(targets.counts[row])]))
+    }
+    return sum
   }
 }

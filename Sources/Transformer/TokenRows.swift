@@ -8,7 +8,8 @@ package struct TokenRows {
   package var context: Int
   package var stride: Int
   /// For every token the number of its document, laid out alike; nil where a row is one document. No target lies in
-  /// another document than its position.
+  /// another document than its position, no position sees another document, and positions count from their document's
+  /// beginning.
   package var documents: UnsafePointer<Int32>?
   /// For every token whether it counts as a position: 0 masks it in every loss. nil counts all.
   package var mask: UnsafePointer<UInt8>?

@@ -18,11 +18,12 @@ extension Transformer {
 
   /// What all heads lose, and with `factors` the gradient at the stream that the trunk's backward begins with.
   func runHeads(
-    _ batch: TokenRows, factors: [Float]?, adds: Bool, noise: RandomStream? = nil
+    _ batch: TokenRows, factors: [Float]?, ranking isRanked: [Bool]? = nil, adds: Bool, noise: RandomStream? = nil
   ) -> [LossSum] {
     var sums = [LossSum](repeating: LossSum(), count: configuration.objectives.count)
     predict(
-      0, hidden: activations.hidden, dHidden: activations.dHidden, factors: factors, adds: adds, into: &sums)
+      0, hidden: activations.hidden, dHidden: activations.dHidden, factors: factors, ranking: isRanked, adds: adds,
+      into: &sums)
     switch configuration.multiToken {
     case nil:
       if factors != nil { backwardFinalNorm(addsTo: false) }
@@ -34,14 +35,18 @@ extension Transformer {
 
   /// One stream's objectives.
   private func predict(
-    _ stream: Int, hidden: UnsafeMutableRawPointer, dHidden: UnsafeMutableRawPointer, factors: [Float]?, adds: Bool,
-    into sums: inout [LossSum]
+    _ stream: Int, hidden: UnsafeMutableRawPointer, dHidden: UnsafeMutableRawPointer, factors: [Float]?,
+    ranking isRanked: [Bool]? = nil, adds: Bool, into sums: inout [LossSum]
   ) {
     let objectives = configuration.streams[stream]
+    let ranking = isRanked.flatMap { positions in
+      objectives.firstIndex { configuration.objectives[$0].isRanking }.map { (head: $0, positions: positions) }
+    }
     let losses = (stream == 0 ? predictionHeads : furtherHeads).run(
       parameters, hidden: hidden, targets: objectives.map { activations.targets[$0] },
       entropy: objectives.map { activations.entropy[$0] }, losses: objectives.map { activations.losses[$0] },
-      factors: factors.map { factors in objectives.map { factors[$0] } }, dHidden: dHidden, adds: adds,
+      hits: activations.hits, ranking: ranking, factors: factors.map { factors in objectives.map { factors[$0] } },
+      dHidden: dHidden, adds: adds,
       logits: activations.logits)
     for (index, loss) in zip(objectives, losses) { sums[index] = loss }
   }
@@ -78,20 +83,22 @@ extension Transformer {
     if factors != nil {
       backwardFinalNorm(addsTo: false)
       blocks[last].backward(
-        parameters, kept: activations.blocks[last], shared: shared, adds: adds, noise: noise, again: false)
+        parameters, kept: activations.blocks[last], shared: shared, adds: adds, starts: starts(of: batch), noise: noise,
+        again: false)
       further.carried.update(from: shared.dx, count: positions * configuration.width)
     }
     for (index, head) in multiTokenHeads.enumerated() {
       let kept = activations.multiToken[index]
       head.block.forward(
-        parameters, x: activations.blocks[last].x, adding: false, kept: kept.block, shared: shared, noise: noise)
+        parameters, x: activations.blocks[last].x, adding: false, kept: kept.block, shared: shared,
+        starts: starts(of: batch), noise: noise)
       forwardFinalNorm(kept)
       predict(
         index + 1, hidden: kept.hidden, dHidden: further.dHidden, factors: factors, adds: true, into: &sums)
       guard factors != nil else { continue }
       backwardFinalNorm(further.dHidden, x: kept.stream, scale: kept.finalScale, addsTo: false)
       head.block.backward(
-        parameters, kept: kept.block, shared: shared, adds: adds, noise: noise, again: false)
+        parameters, kept: kept.block, shared: shared, adds: adds, starts: starts(of: batch), noise: noise, again: false)
       let isLast = index == multiTokenHeads.count - 1
       StreamSum.add(
         stream(further.carried), stream(shared.dx), into: stream(isLast ? shared.dx : further.carried),
@@ -142,7 +149,8 @@ extension Transformer {
       y: joined.columns(width, count: width), statistics: kept.embeddingScale)
     joint.projection.forward(parameters, x: kept.joined, y: UnsafeMutableRawPointer(kept.block.x))
     head.block.forward(
-      parameters, x: kept.block.x, adding: false, kept: kept.block, shared: activations.shared, noise: noise)
+      parameters, x: kept.block.x, adding: false, kept: kept.block, shared: activations.shared,
+      starts: starts(of: batch), noise: noise)
     forwardFinalNorm(kept)
   }
 
@@ -155,7 +163,8 @@ extension Transformer {
     let further = activations.multiTokenShared
     guard let joint = head.joint else { preconditionFailure("a sequential head has a projection") }
     let width = configuration.width
-    head.block.backward(parameters, kept: kept.block, shared: shared, adds: adds, noise: noise, again: again)
+    head.block.backward(
+      parameters, kept: kept.block, shared: shared, adds: adds, starts: starts(of: batch), noise: noise, again: again)
     joint.projection.backward(parameters, dy: shared.dxOperand, x: kept.joined, dx: further.dJoined, adds: adds)
     joint.projection.backwardBias(parameters, dy: shared.dxOperand, partial: shared.partial)
     let dJoined = operand(further.dJoined, columns: 2 * width)

@@ -102,12 +102,13 @@ package struct Transformer: ~Copyable {
     check(batch)
     let c = configuration
     let M = positions
+    let starts = starts(of: batch)
     Embedding.forward(
       parameters.weights + parameters.plan.embedding, tokens: batch.tokens, context: c.context, stride: batch.stride,
       x: Matrix(activations.embedded, rows: M, columns: c.width), threads: threads)
     if let positions = parameters.plan.positions {
       Embedding.addPositions(
-        parameters.weights + positions, context: c.context,
+        parameters.weights + positions, context: c.context, starts: starts,
         x: Matrix(activations.embedded, rows: M, columns: c.width), threads: threads)
     }
     embeddingDropout(depth: 0, noise)?.apply(
@@ -115,7 +116,8 @@ package struct Transformer: ~Copyable {
     var x = activations.embedded
     for (index, block) in blocks.enumerated() {
       let kept = activations.blocks[index]
-      block.forward(parameters, x: x, adding: index > 0, kept: kept, shared: activations.shared, noise: noise)
+      block.forward(
+        parameters, x: x, adding: index > 0, kept: kept, shared: activations.shared, starts: starts, noise: noise)
       x = kept.x1
     }
     finalNorm.forward(
@@ -124,6 +126,22 @@ package struct Transformer: ~Copyable {
       sum: Matrix(activations.final, rows: M, columns: c.width),
       y: Matrix(activations.hidden, rows: M, columns: c.width, precision: precision),
       statistics: activations.finalScale)
+  }
+
+  /// Where the document of each position begins in its row: what attention sees and positions count from. Nil where every
+  /// row is one document.
+  func starts(of batch: TokenRows) -> UnsafePointer<Int32>? {
+    guard let documents = batch.documents else { return nil }
+    let context = configuration.context
+    for row in 0..<rows {
+      var start = 0
+      for t in 0..<context {
+        let place = documents + row * batch.stride + t
+        if t > 0 && place[0] != place[-1] { start = t }
+        activations.starts[row * context + t] = Int32(start)
+      }
+    }
+    return UnsafePointer(activations.starts)
   }
 
   /// Where embeddings are dropped from: those of the tokens themselves, and those that each sequential head takes in.
@@ -140,10 +158,12 @@ package struct Transformer: ~Copyable {
     }
   }
 
-  /// The losses of all heads on the hidden states that `forward` left.
-  package func losses(_ batch: TokenRows) -> [LossSum] {
+  /// The losses and hits of all heads on the hidden states that `forward` left.
+  /// - Parameter isRanked: for each of the M positions whether the TOP head's ranking is looked at there; nil looks at none.
+  package func losses(_ batch: TokenRows, ranking isRanked: [Bool]? = nil) -> [LossSum] {
+    precondition(isRanked.map { $0.count == positions } ?? true, "each of the \(positions) positions has a flag")
     fillTargets(batch)
-    return runHeads(batch, factors: nil, adds: false)
+    return runHeads(batch, factors: nil, ranking: isRanked, adds: false)
   }
 
   /// The losses of all heads, and their gradients at the unembeddings and the hidden states.
@@ -168,20 +188,21 @@ package struct Transformer: ~Copyable {
     let M = positions
     let shared = activations.shared
     // The last block of a network with parallel MTP heads is one of them, and was done with them.
+    let starts = starts(of: batch)
     let below = configuration.multiToken == .parallel ? blocks.count - 1 : blocks.count
     let noise = c.dropout > 0 ? noise : nil
     // What the last block left is still there, unless heads with blocks of their own came after it.
     let fresh = c.multiToken == nil ? below - 1 : -1
     for index in (0..<below).reversed() {
       blocks[index].backward(
-        parameters, kept: activations.blocks[index], shared: shared, adds: adds, noise: noise,
+        parameters, kept: activations.blocks[index], shared: shared, adds: adds, starts: starts, noise: noise,
         again: c.recomputesBlocks && index != fresh)
     }
     embeddingDropout(depth: 0, noise)?.apply(Matrix(shared.dx, rows: M, columns: c.width), threads: threads)
     if let positions = parameters.plan.positions {
       Embedding.backwardPositions(
-        Matrix(shared.dx, rows: M, columns: c.width), context: c.context, dTable: parameters.gradients + positions,
-        threads: threads)
+        Matrix(shared.dx, rows: M, columns: c.width), context: c.context, starts: starts,
+        dTable: parameters.gradients + positions, threads: threads)
     }
     Embedding.backward(
       Matrix(shared.dx, rows: M, columns: c.width), tokens: batch.tokens, context: c.context, stride: batch.stride,
@@ -260,9 +281,11 @@ package struct Transformer: ~Copyable {
   }
 
   /// The targets that one head's objective gives a row of tokens at one position, nearest first.
-  /// - Parameter row: tokens, of which the first `position + 1` are read already.
+  /// - Parameters:
+  ///   - row: tokens, of which the first `position + 1` are read already.
+  ///   - documents: the document of each; nil where the row is one.
   package static func targets(
-    of objective: Objective, in row: [Int32], at position: Int
+    of objective: Objective, in row: [Int32], at position: Int, documents: [Int32]? = nil
   ) -> [(token: Int32, weight: Float)] {
     let capacity = objective.capacity
     var tokens = [Int32](repeating: 0, count: row.count * capacity)
@@ -270,16 +293,20 @@ package struct Transformer: ~Copyable {
     var counts = [Int32](repeating: 0, count: row.count)
     var entropy = [Float](repeating: 0, count: row.count)
     row.withUnsafeBufferPointer { row in
-      tokens.withUnsafeMutableBufferPointer { tokens in
-        weights.withUnsafeMutableBufferPointer { weights in
-          counts.withUnsafeMutableBufferPointer { counts in
-            entropy.withUnsafeMutableBufferPointer { entropy in
-              objective.fill(
-                SparseTargets(
-                  tokens: tokens.baseAddress!, weights: weights.baseAddress!, counts: counts.baseAddress!,
-                  capacity: capacity),
-                entropy: entropy.baseAddress!,
-                row: TokenRow(tokens: row.baseAddress!, count: row.count, context: row.count))
+      (documents ?? []).withUnsafeBufferPointer { places in
+        tokens.withUnsafeMutableBufferPointer { tokens in
+          weights.withUnsafeMutableBufferPointer { weights in
+            counts.withUnsafeMutableBufferPointer { counts in
+              entropy.withUnsafeMutableBufferPointer { entropy in
+                objective.fill(
+                  SparseTargets(
+                    tokens: tokens.baseAddress!, weights: weights.baseAddress!, counts: counts.baseAddress!,
+                    capacity: capacity),
+                  entropy: entropy.baseAddress!,
+                  row: TokenRow(
+                    tokens: row.baseAddress!, count: row.count, context: row.count,
+                    documents: documents == nil ? nil : places.baseAddress))
+              }
             }
           }
         }

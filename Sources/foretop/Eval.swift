@@ -1,6 +1,7 @@
 // foretop eval: what a stored network loses on a text.
 import ArgumentParser
 import Corpus
+import Dashboard
 import Foundation
 import Run
 import RunFile
@@ -9,7 +10,7 @@ import Training
 
 struct Eval: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Measures the losses of a run's last checkpoint on a text.",
+    abstract: "Measures the losses, accuracies and rank quality of a run's last checkpoint on a text.",
     discussion: """
       The text is cut into consecutive windows of the network's context: window i begins at token i·T, and the last, short \
       one is left out. Token order looks ahead past a window's end where the text goes on. Without --data, the held-out \
@@ -32,21 +33,26 @@ struct Eval: ParsableCommand {
     let checkpoint = try StoredRun.checkpoint(name, in: place.folder)
     let text = try text(for: checkpoint)
     let reader = try Reader(checkpoint, threads: place.threads(before: checkpoint.state.threads))
-    let losses = try reader.losses(on: text)
+    let (losses, order) = try reader.measure(on: text)
     let positions = losses.first?.positions ?? 0
     if json {
-      print(JSON.object(losses.json + [JSON.Member("positions", .integer(positions))]).line)
+      let ranks = order.map { [$0.json] } ?? []
+      print(JSON.object(losses.json + ranks + [JSON.Member("positions", .integer(positions))]).line)
     } else {
       print(
         "\(name) at step \(Figure.grouped(checkpoint.state.step))  \(Tally.words(losses))  over \(Figure.grouped(positions)) positions"
       )
+      if let order { print("order  \(order.figures)") }
     }
   }
 
   private func text(for checkpoint: Checkpoint) throws -> Part {
     let tokenizer = try Tokenizer(checkpoint.tokenizer)
+    if !data.isEmpty, checkpoint.recipe.tokenizer.kind == .tokens {
+      return try Corpus.tokens(inFiles: data, by: tokenizer, in: Documents(checkpoint.recipe))
+    }
     return data.isEmpty
       ? try Corpus(opening: try Corpus.Source(checkpoint.recipe), tokenizer: tokenizer).heldOut
-      : try Corpus.tokens(at: data, by: tokenizer)
+      : try Corpus.tokens(at: data, by: tokenizer, in: Documents(checkpoint.recipe))
   }
 }

@@ -47,6 +47,10 @@ struct Generate: ParsableCommand {
     guard !start.isEmpty else {
       throw UserError(.usage, "--prompt is empty: give at least one character to begin with")
     }
+    if tokenizer.kind == .tokens, start.count < prompt.split(separator: " ").count {
+      throw UserError(
+        .usage, "--prompt must be numbers of tokens, such as “17 4”, each below \(tokenizer.vocabulary), for this run")
+    }
     let reader = try Reader(checkpoint, threads: place.threads(before: checkpoint.state.threads))
     Self.put(Array(prompt.utf8))
     try reader.write(after: start, tokens: tokens, temperature: temperature, seed: seed) { token in

@@ -84,7 +84,16 @@ extension Corpus.Source {
       paths: recipe.data.paths.isEmpty ? [try Share.defaultCorpus()] : recipe.data.paths,
       kind: Tokenizer.Kind(rawValue: recipe.tokenizer.kind.rawValue) ?? .sentencepiece,
       vocabulary: recipe.tokenizer.vocabulary, model: recipe.tokenizer.model, heldOut: recipe.data.heldOut,
-      context: recipe.model.context, cache: Share.cache)
+      context: recipe.model.context, documents: Documents(recipe), cache: Share.cache)
+    ids = recipe.tokenizer.ids
+  }
+}
+
+extension Documents {
+  /// How a recipe divides its texts; nil where it takes them as one.
+  init?(_ recipe: Recipe) {
+    guard recipe.data.documents == .separate else { return nil }
+    self.init(separator: recipe.data.separator)
   }
 }
 

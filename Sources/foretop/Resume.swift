@@ -26,7 +26,7 @@ struct Resume: ParsableCommand {
 
   /// Keys that a run keeps for good: of its network, and once it has taken a step. `data.paths` may change, since files move.
   private static let kept = ["model.", "tokenizer.", "objective."]
-  private static let keptInSteps = ["batch.", "data.heldOut", "seed"]
+  private static let keptInSteps = ["batch.", "data.heldOut", "data.documents", "data.separator", "seed"]
 
   func run() throws {
     try Computation.prepare()

@@ -66,6 +66,11 @@ struct RunColumn {
       RunColumn(
         name, isRight: false, { words(losses($0)) }, { losses($0).first.map { .number(Double($0.loss)) } })
     }
+    func share(_ name: String, _ share: @escaping (RunSummary) -> Float?) -> RunColumn {
+      RunColumn(
+        name, isRight: true, { share($0).map { Figure.share(Double($0), 3) } ?? "" },
+        { share($0).map { .number(Double($0)) } })
+    }
     func time(_ name: String, _ time: @escaping (RunSummary) -> Double?) -> RunColumn {
       RunColumn(
         name, isRight: false, { time($0).map { Figure.duration(max(now - $0, 0)) + " ago" } ?? "" },
@@ -83,6 +88,7 @@ struct RunColumn {
       RunColumn(
         "best", isRight: false, { $0.best.map { Figure.loss(Double($0)) } ?? "" },
         { $0.best.map { .number(Double($0)) } }),
+      share("accuracy") { $0.heldOut.first?.accuracy }, share("ndcg8") { $0.order?.ndcg8 },
       count("saved", { Double($0.checkpoints) }, { Figure.grouped(Int($0)) }),
       count("size", { Double($0.bytes) }, Figure.bytes),
       time("changed", \.changed), time("created", \.created),

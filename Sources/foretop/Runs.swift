@@ -9,8 +9,8 @@ struct Runs: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Lists the runs.",
     discussion: """
-      Columns are name, state, step, tokens, parameters, loss, heldout, best, saved, size, changed, created, and every key of \
-      a recipe, such as schedule.rate. loss and heldout sort and filter by the first head. “foretop runs --filter \
+      Columns are name, state, step, tokens, parameters, loss, heldout, best, accuracy, ndcg8, saved, size, changed, created, \
+      and every key of a recipe, such as schedule.rate. loss and heldout sort and filter by the first head. “foretop runs --filter \
       state=finished --filter 'best<3' --sort best” lists the good ones, best first.
       """)
 
@@ -75,7 +75,7 @@ extension RunSummary {
       JSON.Member("parameters", .integer(parameters)), JSON.Member("heads", .array(heads.map { .text($0.name) })),
     ]
     members += last.json
-    members.append(JSON.Member("heldout", .object(heldOut.json)))
+    members.append(JSON.Member("heldout", .object(heldOut.json + (order.map { [$0.json] } ?? []))))
     if let best { members.append(JSON.Member("best", .float(best))) }
     if let created { members.append(JSON.Member("created", .double(created))) }
     if let changed { members.append(JSON.Member("changed", .double(changed))) }

@@ -74,11 +74,12 @@ struct Tally {
     }
   }
 
-  /// `ntp 3.412   top 3.876 (kl 2.836)`.
+  /// `ntp 3.412 (acc .34)   top 3.876 (kl 2.836)`.
   static func words(_ losses: [HeadLoss]) -> String {
     losses.map { loss in
       let divergence = loss.kl.map { " (kl \(Figure.loss(Double($0))))" } ?? ""
-      return "\(loss.head.name) \(Figure.loss(Double(loss.loss)))\(divergence)"
+      let accuracy = loss.accuracy.map { " (acc \(Figure.share(Double($0))))" } ?? ""
+      return "\(loss.head.name) \(Figure.loss(Double(loss.loss)))\(divergence)\(accuracy)"
     }.joined(separator: "   ")
   }
 }

@@ -152,6 +152,27 @@ struct TokenizerTests {
     #expect(spaced.text(of: spaced.tokens(of: "the"), continuing: true) == " the")
   }
 
+  @Test(arguments: [1, 50, 3000])
+  func `a long text in stretches makes the tokens of the whole`(size: Int) throws {
+    let text = Array(("the LORD\n\n  and\u{2581}é\n" + Sample.verses(300) + "no end").utf8) + [0xFF, 0x0A, 0xE2]
+    let tokenizers = [
+      try Sample.trained.get(), try variant(addsSpaceBefore), try variant(isUnigram), try variant(removesSpaces),
+      try Tokenizer(kind: .bytes, model: []), try characters(of: "the LORD\n"),
+    ]
+    for tokenizer in tokenizers {
+      let blocks = tokenizer.blocks(of: text, size: size)
+      #expect(blocks.flatMap { text[$0] } == text)
+      let parts = blocks.flatMap { block in
+        text.withUnsafeBytes {
+          tokenizer.tokens(of: UnsafeRawBufferPointer(rebasing: $0[block]), continuing: block.lowerBound > 0)
+        }
+      }
+      #expect(parts == tokenizer.tokens(of: text))
+    }
+    #expect(tokenizers[0].blocks(of: text, size: size).count > 3)
+    #expect(tokenizers[3].blocks(of: text, size: size).count == 1)
+  }
+
   @Test func `text is cut only where the model allows it`() throws {
     func cut(_ fields: [UInt8]) throws -> SentencePieceModel.Cut {
       try SentencePieceModel(try Sample.trained.get().model + fields).cut

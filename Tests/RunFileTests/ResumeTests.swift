@@ -46,6 +46,28 @@ extension RunFileTests {
       #expect(try steps(folder) == (1...150).map(Sample.report))
     }
 
+    @Test func `a run that began without accuracies and rank quality goes on without them`() throws {
+      let folder = scratch("a")
+      try writeRun(folder, steps: 15, checkpoints: [10])
+      // As an older foretop made it. No evaluation is stored yet, so that no checksum is wrong.
+      _ = try Program.script("without.py", folder + "/run.h5", "/heldout", "accuracy", "order")
+      let recorder = try Recorder(resuming: folder, from: 10, beginning: Sample.beginning("a", step: 10))
+      for step in 11...45 { for event in Sample.events(at: step) { _ = try recorder.record(event) } }
+      try recorder.close(.finished)
+      let evaluations = try Archive(opening: folder).events().compactMap { event -> Evaluation? in
+        if case .evaluated(let evaluation) = event { evaluation } else { nil }
+      }
+      let wanted = [20, 40].map { step in
+        var evaluation = Sample.evaluation(step)
+        evaluation.losses[0].accuracy = nil
+        evaluation.order = nil
+        return evaluation
+      }
+      #expect(evaluations == wanted)
+      #expect(Event.evaluated(evaluations[1]).json.contains("accuracy") == false)
+      #expect(try Verification(of: folder).isWhole)
+    }
+
     @Test func `times may differ in a replay`() throws {
       let folder = try stored()
       let recorder = try Recorder(resuming: folder, from: 100, beginning: Sample.beginning("a", step: 100))

@@ -78,10 +78,18 @@ struct EventJSONTests {
       Event.occurred(occurrence).json
         == #"{"event":"occurrence","kind":"rate","step":3,"time":4.0,"actor":"key","key":"rate","old":0.1,"new":0.2,"text":"rate ×2"}"#
     )
-    #expect(Event.began(beginning).json.contains(#""recipe":{"data":{"paths":[],"heldOut":0.05},"tokenizer":{"#))
+    #expect(
+      Event.began(beginning).json.contains(
+        #""recipe":{"data":{"paths":[],"heldOut":0.05,"documents":"packed","separator":""},"tokenizer":{"#))
     #expect(
       Event.evaluated(evaluation).json
         == #"{"event":"heldout","step":9,"tokens":1,"loss":{"ntp":8.3,"top":8.4},"kl":{"top":7.25},"time":2.0,"seconds":0.5,"#
         + #""positions":{"ntp":4096,"top":4096},"isBest":true}"#)
+    var whole = evaluation
+    whole.losses[0].accuracy = 0.25
+    whole.order = OrderQuality(ndcg8: 0.5, tau: -0.25, recall8: 0.125, reciprocalRank: 1)
+    #expect(
+      Event.evaluated(whole).json.contains(
+        #""kl":{"top":7.25},"accuracy":{"ntp":0.25},"order":{"ndcg8":0.5,"tau":-0.25,"recall8":0.125,"mrr":1.0},"#))
   }
 }

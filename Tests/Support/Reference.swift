@@ -52,16 +52,17 @@ package enum Reference {
   /// - Parameter mask: what the weight of key s at query t of a head is multiplied with.
   package static func attention(
     _ q: [Double], _ k: [Double], _ v: [Double], heads: Int, groups: Int, headWidth h: Int,
-    mask: (_ head: Int, _ t: Int, _ s: Int) -> Double = { _, _, _ in 1 }
+    documents: [Int32]? = nil, mask: (_ head: Int, _ t: Int, _ s: Int) -> Double = { _, _, _ in 1 }
   ) -> [Double] {
     let T = q.count / (heads * h)
     var o = [Double](repeating: 0, count: q.count)
     for head in 0..<heads {
       let group = head / (heads / groups)
       for t in 0..<T {
-        let scores = (0...t).map { s in
-          (0..<h).reduce(0.0) { $0 + q[(t * heads + head) * h + $1] * k[(s * groups + group) * h + $1] }
-            / Double(h).squareRoot()
+        let scores = (0...t).map { s -> Double in
+          if let documents, documents[s] != documents[t] { return -Double.infinity }
+          let dot = (0..<h).reduce(0.0) { $0 + q[(t * heads + head) * h + $1] * k[(s * groups + group) * h + $1] }
+          return dot / Double(h).squareRoot()
         }
         let weights = softmax(scores)
         for s in 0...t {

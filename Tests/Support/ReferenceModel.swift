@@ -39,6 +39,15 @@ package struct ReferenceModel {
     self.tensors = tensors
   }
 
+  /// The document of each position of the row that is read; nil where it is one.
+  package var documents: [Int32]?
+
+  /// How far a position is from its document's beginning in the row.
+  private func place(_ t: Int) -> Int {
+    guard let documents else { return t }
+    return t - (0...t).last { $0 == 0 || documents[$0] != documents[$0 - 1] }!
+  }
+
   private var headWidth: Int { width / heads }
   private var trunk: String { isGPT2 ? "transformer/h" : "model/layers" }
 
@@ -52,7 +61,9 @@ package struct ReferenceModel {
   private func embedded(_ tokens: [Int32], hasPositions: Bool = false) -> [Double] {
     let embedding = Reference.rows(tensors[isGPT2 ? "transformer/wte/weight" : "model/embed_tokens/weight"]!, width)
     let x = tokens.flatMap { embedding[max(0, Int($0))] }
-    return isGPT2 && hasPositions ? zip(x, tensors["transformer/wpe/weight"]!).map(+) : x
+    guard isGPT2 && hasPositions else { return x }
+    let positions = Reference.rows(tensors["transformer/wpe/weight"]!, width)
+    return zip(x, tokens.indices.flatMap { positions[place($0)] }).map(+)
   }
 
   private func dropped(_ x: [Double], _ place: Place) -> [Double] {
@@ -92,7 +103,9 @@ package struct ReferenceModel {
       }
       (q, k) = (turned(q, heads), turned(k, keyValueHeads))
     }
-    let o = Reference.attention(q, k, v, heads: heads, groups: keyValueHeads, headWidth: headWidth) { head, t, s in
+    let o = Reference.attention(
+      q, k, v, heads: heads, groups: keyValueHeads, headWidth: headWidth, documents: documents
+    ) { head, t, s in
       mask?(.weights(block: number), head * (x.count / width) + t, s) ?? 1
     }
     let attended = linear(o, "\(layer)/\(isGPT2 ? "attn/c_proj" : "self_attn/o_proj")", width)
@@ -147,7 +160,7 @@ package struct ReferenceModel {
 
   private func turned(_ x: [Double], _ heads: Int) -> [Double] {
     Reference.rows(x, headWidth).enumerated().flatMap { index, vector in
-      Reference.rotary(vector, position: index / heads, theta: theta)
+      Reference.rotary(vector, position: place(index / heads), theta: theta)
     }
   }
 }

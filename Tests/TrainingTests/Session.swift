@@ -53,6 +53,7 @@ enum Tiny {
     return try Corpus(
       opening: Corpus.Source(
         paths: [file.path], kind: .bytes, heldOut: recipe.data.heldOut, context: recipe.model.context,
+        documents: recipe.data.documents == .separate ? Documents(separator: recipe.data.separator) : nil,
         cache: folder.appendingPathComponent("cache").path))
   }
 

@@ -60,7 +60,7 @@ import Training
     #expect(try Tiny.train(recipe).checkpoint.weights == whole.checkpoint.weights)
     // Evaluation drops nothing: a reader, which never does, measures the same.
     let measured = try #require(whole.log.evaluations.last).losses
-    let read = try Reader(whole.checkpoint, threads: 2).losses(on: Tiny.corpus(recipe).heldOut)
+    let read = try Reader(whole.checkpoint, threads: 2).measure(on: Tiny.corpus(recipe).heldOut).losses
     for (a, b) in zip(read, measured) { #expect(abs(a.loss - b.loss) < 1e-5) }
     recipe.model.dropout = 0
     #expect(try numbers(Tiny.train(recipe).log.steps) != numbers(whole.log.steps))
@@ -212,6 +212,43 @@ import Training
     #expect(log.steps.map(\.tokens) == (1...10).map { $0 * 64 })
   }
 
+  @Test func `evaluations tell accuracies and rank quality, the same again`() throws {
+    var recipe = Tiny.recipe
+    recipe.steps = 60
+    recipe.evaluate.every = 30
+    recipe.model.blocks = 3
+    recipe.objective.mtp.heads = 2
+    let evaluations = try Tiny.train(recipe).log.evaluations
+    for evaluation in evaluations {
+      #expect(evaluation.losses.map { $0.accuracy != nil } == [true, true, false])
+      #expect(evaluation.losses.dropLast().allSatisfy { $0.accuracy! > 0.05 && $0.accuracy! < 1 })
+      let order = try #require(evaluation.order)
+      #expect(order.parts.allSatisfy { $0.value.isFinite && abs($0.value) <= 1 })
+      #expect(order.recall8 > 0.05)
+    }
+    #expect(evaluations[0].order != evaluations[1].order)
+    #expect(try Tiny.train(recipe).log.evaluations.map(\.order) == evaluations.map(\.order))
+    recipe.objective.top = 0
+    #expect(try Tiny.train(recipe).log.evaluations.allSatisfy { $0.order == nil })
+  }
+
+  @Test func `separate documents train, are evaluated and looked at as such`() throws {
+    var recipe = Tiny.recipe
+    let packed = try Tiny.train(recipe)
+    recipe.data.separator = "deck"
+    #expect(numbers(try Tiny.train(recipe).log.steps) == numbers(packed.log.steps))
+    recipe.data.documents = .separate
+    let separate = try Tiny.train(recipe)
+    #expect(numbers(separate.log.steps) != numbers(packed.log.steps))
+    #expect(numbers(try Tiny.train(recipe).log.steps) == numbers(separate.log.steps))
+    // The last token before a document's end has nothing to predict.
+    let positions = separate.log.evaluations[0].losses[0].positions
+    #expect(positions < packed.log.evaluations[0].losses[0].positions && positions > 0)
+    let first = try Tiny.corpus(recipe).heldOut
+    let reader = try Reader(separate.checkpoint, threads: 1)
+    #expect(try reader.measure(on: first).losses[0].positions == separate.log.evaluations.last?.losses[0].positions)
+  }
+
   @Test func `only the objectives with a weight are computed`() throws {
     var recipe = Tiny.recipe
     recipe.objective.top = 0
@@ -273,12 +310,14 @@ import Training
   @Test func `it reads the losses that training measured`() throws {
     let result = try Tiny.train(Tiny.recipe)
     let reader = try Reader(result.checkpoint, threads: 1)
-    let losses = try reader.losses(on: Tiny.corpus(Tiny.recipe).heldOut)
+    let (losses, order) = try reader.measure(on: Tiny.corpus(Tiny.recipe).heldOut)
     let measured = try #require(result.log.evaluations.last)
     for (a, b) in zip(losses, measured.losses) {
       #expect(abs(a.loss - b.loss) < 1e-5)
       #expect(a.positions == b.positions)
+      #expect(a.accuracy == b.accuracy)
     }
+    #expect(order != nil && order == measured.order)
   }
 
   @Test func `what it writes depends on the seed, and at temperature 0 on nothing`() throws {
@@ -299,6 +338,6 @@ import Training
 
   @Test func `a text shorter than a window is refused with its length`() throws {
     let reader = try Reader(Tiny.train(Tiny.recipe).checkpoint, threads: 1)
-    #expect(throws: UserError.self) { try reader.losses(on: Part([1, 2, 3])) }
+    #expect(throws: UserError.self) { try reader.measure(on: Part([1, 2, 3])) }
   }
 }

@@ -225,6 +225,7 @@ struct Masks {
         let tokens = Array(rows.tokens[row * rows.stride..<(row + 1) * rows.stride])
         if let masks { model.mask = { masks.value(row, $0, $1, $2) } }
         let documents = rows.documents.map { Array($0[row * rows.stride..<(row + 1) * rows.stride]) }
+        model.documents = documents
         let kind: ReferenceModel.MultiToken? = c.multiToken.map { $0 == .parallel ? .parallel : .sequential }
         let (name, depth) =
           if case .nextToken = objective { ("lm_head", index) } else { ("top_head", 0) }

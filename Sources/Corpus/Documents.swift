@@ -1,0 +1,59 @@
+// Documents: what of a text belongs together. Each file is one at least, and a separator divides a file further.
+import Foundation
+
+/// How texts are divided into documents.
+package struct Documents: Sendable, Equatable {
+  /// `data.separator`, UTF-8: what a document ends with. It stays a part of the document, so that no byte of the text is
+  /// lost and a network learns where documents end. Empty: only files divide.
+  let separator: [UInt8]
+
+  package init(separator: String) { self.separator = Array(separator.utf8) }
+
+  /// Where the documents of a file's bytes lie: all of them, none empty.
+  func ranges(of bytes: UnsafeRawBufferPointer) -> [Range<Int>] {
+    var ranges: [Range<Int>] = []
+    var start = 0
+    var index = 0
+    while !separator.isEmpty, let found = bytes[index...].firstIndex(of: separator[0]) {
+      index = found
+      // A blank line may be several: what repeats the separator belongs to it.
+      while isSeparator(bytes, at: index) { index += separator.count }
+      if index > found {
+        ranges.append(start..<index)
+        start = index
+      } else {
+        index += 1
+      }
+    }
+    if start < bytes.count { ranges.append(start..<bytes.count) }
+    return ranges
+  }
+
+  private func isSeparator(_ bytes: UnsafeRawBufferPointer, at index: Int) -> Bool {
+    index + separator.count <= bytes.count
+      && separator.withUnsafeBytes { memcmp(bytes.baseAddress! + index, $0.baseAddress!, $0.count) == 0 }
+  }
+
+  /// The tokens of a file's bytes, each document's made alone, and where each begins among them.
+  func tokens(of bytes: [UInt8], by tokenizer: Tokenizer) -> (tokens: [Int32], starts: [Int]) {
+    bytes.withUnsafeBytes { bytes in
+      let ranges = ranges(of: bytes)
+      var parts = [[Int32]](repeating: [], count: ranges.count)
+      parts.withUnsafeMutableBufferPointer { parts in
+        // Each document writes its own element, and all are done when `concurrentPerform` returns.
+        nonisolated(unsafe) let (parts, bytes) = (parts, bytes)
+        DispatchQueue.concurrentPerform(iterations: ranges.count) { index in
+          parts[index] = tokenizer.tokens(of: UnsafeRawBufferPointer(rebasing: bytes[ranges[index]]))
+        }
+      }
+      var tokens: [Int32] = []
+      var starts: [Int] = []
+      tokens.reserveCapacity(parts.reduce(0) { $0 + $1.count })
+      for part in parts where !part.isEmpty {
+        starts.append(tokens.count)
+        tokens += part
+      }
+      return (tokens, starts)
+    }
+  }
+}
