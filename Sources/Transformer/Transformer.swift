@@ -267,11 +267,13 @@ package struct Transformer: ~Copyable {
     }
   }
 
-  /// The logits of one head for one hidden state.
+  /// The logits of one head on the trunk, which MTP heads beyond the first are not, for one hidden state.
   /// - Returns: [V].
   package func logits(head: Int, hidden: [Float]) -> [Float] {
-    precondition(hidden.count == configuration.width && configuration.objectives.indices.contains(head))
-    let offset = parameters.plan.unembedding + head * configuration.vocabulary * configuration.width
+    guard hidden.count == configuration.width, let place = configuration.streams[0].firstIndex(of: head) else {
+      preconditionFailure("a hidden state of the trunk and one of its heads are needed")
+    }
+    let offset = parameters.plan.unembedding + place * configuration.vocabulary * configuration.width
     var logits = [Float](repeating: 0, count: configuration.vocabulary)
     MatrixVector.multiply(
       Matrix(

@@ -27,6 +27,21 @@ import Transformer
     }
   }
 
+  @Test(arguments: [MultiToken.parallel, .sequential])
+  func `the TOP head's logits are its own, whatever heads stand between`(multiToken: MultiToken) throws {
+    let objectives = Case.heads(3, top: true)
+    let c = Case(testDescription: "", objectives: objectives, weights: [1, 1, 1, 1], rows: 1, multiToken: multiToken)
+    let model = try Transformer(c.configuration, rows: 1, precision: .fp32, threads: 1)
+    model.shake(1)
+    Rows(c, seed: 2).view { model.forward($0) }
+    let hidden = model.hidden(row: 0, position: 3)
+    let unembedding = try #require(model.tensors(model.parameters.weights)["top_head/weight"])
+    let expected = (0..<c.vocabulary).map { token in
+      (0..<c.width).reduce(0.0) { $0 + Double(unembedding[token * c.width + $1] * hidden[$1]) }
+    }
+    #expect(largestError(model.logits(head: 3, hidden: hidden), expected) < 1e-5)
+  }
+
   @Test(arguments: [Configuration.Kind.llama, .gpt2])
   func `beyond its context it forgets the older half`(kind: Configuration.Kind) throws {
     let c = Case(testDescription: "", context: 8, rows: 1, kind: kind)
