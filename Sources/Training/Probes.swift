@@ -43,6 +43,7 @@ struct Probes {
       return
     }
     var documents = [Int32](repeating: -1, count: rows.count)
+    let (count, stride) = (count, stride)
     documents.withUnsafeMutableBufferPointer { documents in
       for probe in 0..<count {
         let start = probe * windows / count * context
