@@ -28,7 +28,7 @@ package final class Recorder {
   /// The copy of run.h5 that is made so that the journal can begin anew; the file waits for it.
   private var rotation: Rotation?
   /// Bytes that the journal has at least when it begins anew.
-  var leastRotation = 64 << 20
+  package var leastRotation = 64 << 20
   /// Up to which size the journal goes on growing, after a copy that failed.
   private var rotatesFrom = 0
   private var lastSync = DispatchTime.now()
@@ -189,12 +189,16 @@ package final class Recorder {
 
   // MARK: To the disk
 
-  /// Writes what waits when the last time was a second ago or more. Call it a few times a second.
+  /// Nanoseconds that a row may wait: with the writing itself, and a moment until somebody looks, it is less than a second
+  /// until readers see it.
+  private static let interval: UInt64 = 800_000_000
+
+  /// Writes what waits when the last time was long enough ago. Call it a few times a second.
   /// - Returns: as `record`.
   package func flushIfDue(now: DispatchTime = .now()) -> [Occurrence] { isDue(now) ? flush(syncing: true) : [] }
 
   private func isDue(_ now: DispatchTime) -> Bool {
-    now.uptimeNanoseconds >= lastFlush.uptimeNanoseconds + 1_000_000_000
+    now.uptimeNanoseconds >= lastFlush.uptimeNanoseconds + Self.interval
   }
 
   /// Hands all that waits to the kernel. What the disk does not take stays in memory and is tried again.
@@ -210,7 +214,8 @@ package final class Recorder {
 
   @discardableResult private func flushNow(syncing isSyncing: Bool = true) -> [Occurrence] {
     lastFlush = .now()
-    if isSyncing || lastFlush.uptimeNanoseconds >= lastSync.uptimeNanoseconds + 1_000_000_000 {
+    // Before rows are taken out of the file, those that replace them are on the disk.
+    if isSyncing || cut != nil || lastFlush.uptimeNanoseconds >= lastSync.uptimeNanoseconds + Self.interval {
       lastSync = lastFlush
       do {
         try journal.sync()
@@ -373,18 +378,17 @@ package final class Recorder {
   }
 
   /// Records that a checkpoint has its name.
-  /// - Returns: a line that says so. For the screen; do not record it again.
-  package func finish(_ stored: StoredCheckpoint) -> Occurrence {
+  /// - Returns: a line that says so, and lines as `record` returns them.
+  package func finish(_ stored: StoredCheckpoint) -> [Occurrence] {
     let saved = stored.occurrence(at: now)
     if !replay.takes(saved) { append(saved) }
-    flush()
-    return saved
+    return [saved] + flush()
   }
 
   /// Writes a checkpoint aside, verifies it, gives it its name, and removes those that the recipe does not keep. Waits
   /// for all that.
   /// - Throws: `UserError` when it is not on the disk: nothing is changed then, and the older ones are still there.
   package func save(_ checkpoint: Checkpoint, isBest: Bool) throws -> Occurrence {
-    finish(try begin(checkpoint, isBest: isBest).pending.write())
+    finish(try begin(checkpoint, isBest: isBest).pending.write())[0]
   }
 }

@@ -80,10 +80,13 @@ enum Recovery {
         let first = entries.firstStep
         contents = try Contents(
           store, changingFrom: first.map { try store.metrics.firstRow(from: $0) } ?? store.metrics.count)
-        if contents.isDamaged {
+        // A file may also have lost its last rows without a trace, unless they were taken out in this session.
+        let earlier = try? Store(opening: before(folder), .still)
+        let isShorter = earlier.map { !entries.replaceHistory && store.isShorter(than: $0) } ?? false
+        if contents.isDamaged || isShorter {
           contents = try Contents(store)
-          if let earlier = try? Contents(Store(opening: before(folder), .still)) {
-            contents.fill(from: earlier, store.metrics.columns, journalFrom: first)
+          if let rest = try? earlier.map({ try Contents($0) }) {
+            contents.fill(from: rest, store.metrics.columns, journalFrom: first)
           }
         }
         try finish(&contents, entries, in: store)
@@ -177,6 +180,13 @@ enum Recovery {
 }
 
 extension [Journal.Entry] {
+  /// Whether a replay came out differently in this session, so that rows were taken out of the file.
+  var replaceHistory: Bool {
+    contains { entry in
+      if case .record(Journal.Number.events, let record) = entry { record.text("key") == "replay" } else { false }
+    }
+  }
+
   /// The lowest number of a step among its rows; nil where it has none.
   var firstStep: Double? {
     lazy.compactMap { entry in

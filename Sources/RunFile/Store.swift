@@ -218,6 +218,12 @@ final class Store {
     for ledger in ledgers { ledger.confirm() }
   }
 
+  /// Whether another file has more rows somewhere.
+  func isShorter(than other: Store) -> Bool {
+    zip(numberedTables, other.numberedTables).contains { $0.1.count < $1.1.count }
+      || zip(numberedLedgers, other.numberedLedgers).contains { $0.1.count < $1.1.count }
+  }
+
   /// Takes over what another object of the same file may not have stored.
   func adopt(from old: Store) {
     for (table, old) in zip(tables, old.tables) { table.adopt(from: old) }

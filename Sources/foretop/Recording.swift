@@ -134,7 +134,7 @@ final class Recording: Sendable {
     case .stored(let stored):
       disk.writing -= 1
       disk.unsaved = nil
-      announce([recorder.finish(stored)])
+      announce(recorder.finish(stored))
     case .notStored(let pending, let error):
       // What cannot be a checkpoint will not be one by waiting.
       if error.status == .data {

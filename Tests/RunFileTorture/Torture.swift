@@ -10,10 +10,13 @@ enum Torture {
     let arguments = Array(CommandLine.arguments.dropFirst())
     do {
       switch (arguments.first, arguments.count) {
-      case ("write", 4), ("write", 5):
+      case ("write", 4...7):
+        func number(_ place: Int, or usual: Int) -> Int {
+          arguments.count > place ? Int(arguments[place]) ?? usual : usual
+        }
         try write(
-          arguments[1], steps: Int(arguments[2]) ?? 0, pause: UInt32(arguments[3]) ?? 0,
-          flushing: arguments.count == 5 ? Int(arguments[4]) ?? 0 : 7)
+          arguments[1], steps: number(2, or: 0), pause: UInt32(number(3, or: 0)), flushing: number(4, or: 7),
+          saving: number(5, or: 50), rotating: number(6, or: 64 << 20))
       case ("examine", 5):
         let promise = Promise(
           stored: Int(arguments[2]) ?? 0, saved: Int(arguments[3]) ?? 0, noted: Int(arguments[4]) ?? 0)
@@ -52,13 +55,16 @@ enum Torture {
   /// One line, handed to the kernel before the call returns.
   static func say(_ line: String) { FileHandle.standardOutput.write(Data((line + "\n").utf8)) }
 
-  /// Writes a run, or goes on with it from its newest checkpoint: a checkpoint every 50 steps.
+  /// Writes a run, or goes on with it from its newest checkpoint.
   /// - Parameters:
   ///   - pause: microseconds between two steps.
   ///   - every: steps between two flushes; 0 leaves them to the recorder.
+  ///   - savedEvery: steps between two checkpoints.
+  ///   - least: bytes from which on the journal may begin anew.
   ///   - say: hears what is promised.
   static func write(
-    _ folder: String, steps: Int, pause: UInt32, flushing every: Int, say: (String) -> Void = Torture.say
+    _ folder: String, steps: Int, pause: UInt32, flushing every: Int, saving savedEvery: Int = 50,
+    rotating least: Int = 64 << 20, say: (String) -> Void = Torture.say
   ) throws {
     let name = (folder as NSString).lastPathComponent
     let recorder: Recorder
@@ -70,6 +76,7 @@ enum Torture {
     } else {
       recorder = try Recorder(creating: folder, beginning: Sample.beginning(name))
     }
+    recorder.leastRotation = least
     /// The disk may refuse, and take what it refused later; nothing else may be said.
     func hear(_ notice: Occurrence) throws {
       switch notice.kind {
@@ -86,7 +93,7 @@ enum Torture {
         for notice in notices { try hear(notice) }
         if case .occurred = event, notices.isEmpty { say("noted \(step)") }
       }
-      if step % 50 == 0 {
+      if step % savedEvery == 0 {
         do {
           _ = try recorder.save(Sample.checkpoint(step), isBest: Sample.evaluation(step).isBest)
           say("saved \(step)")
