@@ -31,6 +31,7 @@ extension Dashboard {
     switch action {
     case .pause, .stepOnce, .rateUp, .rateDown, .rateDouble, .rateHalve, .typeRate, .weights, .save, .evaluate,
       .generate:
+      if mode == .watched { return "another process trains this run: steer it there" }
       if mode == .stored { return "a stored run: nothing trains here (foretop resume goes on with it)" }
       switch phase {
       case .starting: return "not yet: the run is still being set up"
@@ -113,7 +114,7 @@ extension Dashboard {
       message = "characters: \(glyphs.rawValue)"
     case .help: overlay = .help(scroll: 0)
     case .quit:
-      if mode == .stored || isEnded { return .detach }
+      if mode != .live || isEnded { return .detach }
       overlay = .quit
     case .interrupt: return interrupt()
     case .redraw: break
@@ -124,7 +125,7 @@ extension Dashboard {
   /// Ctrl-C: saves and stops what trains; leaves what does not.
   private mutating func interrupt() -> Command? {
     overlay = nil
-    return mode == .stored || isEnded ? .detach : ask(.stop(saving: true))
+    return mode != .live || isEnded ? .detach : ask(.stop(saving: true))
   }
 
   /// Notes that something was asked, and asks it.

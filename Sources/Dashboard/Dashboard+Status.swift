@@ -7,10 +7,12 @@ extension Dashboard {
   var stateSpan: Span {
     if isEvaluating { return Span("○ evaluating", Style(.third, .bold)) }
     switch phase {
-    case .starting where mode == .stored: return Span("○ not ended", Style(.warning, .bold))
+    case .starting where mode == .stored, .training where mode == .stored:
+      return Span("○ not ended", Style(.warning, .bold))
+    case .starting where mode == .watched, .training where mode == .watched:
+      return Span("● live", Style(.good, .bold))
     case .starting: return Span("… starting", Style(.warning, .bold))
-    case .training:
-      return mode == .stored ? Span("○ not ended", Style(.warning, .bold)) : Span("● training", Style(.good, .bold))
+    case .training: return Span("● training", Style(.good, .bold))
     case .paused where isDiverged: return Span("× diverged", Style(.bad, .bold))
     case .paused: return Span("‖ paused", Style(.warning, .bold))
     case .ended(.finished): return Span("■ finished", Style(.good, .bold))

@@ -10,6 +10,8 @@ package struct Dashboard: Sendable {
     case live
     /// A stored run: the same panels, and control keys that say why they do nothing.
     case stored
+    /// A stored run that another process writes, as it was when it was read.
+    case watched
   }
 
   /// What the run does.

@@ -31,6 +31,20 @@ package struct RunSummary: Sendable {
   package var recipe: Recipe?
 }
 
+extension RunSummary {
+  /// Counts a run's files.
+  fileprivate mutating func measure(_ folder: String) {
+    let files = (try? CheckpointFolder(folder).list()) ?? []
+    checkpoints = files.count
+    bytes = files.reduce(0) { $0 + $1.bytes }
+    var status = stat()
+    if stat(folder + "/run.h5", &status) == 0 {
+      bytes += Int(status.st_size)
+      changed = Double(status.st_mtim.tv_sec)
+    }
+  }
+}
+
 extension Archive {
   /// All runs in a directory, by name. One that cannot be read is listed with its error.
   /// - Throws: `UserError` when the directory cannot be listed. One that does not exist has no runs.
@@ -48,16 +62,16 @@ extension Archive {
         summary.error = "\(error)"
         summary.state = RunLock.isHeld(folder: folder) ? .training : nil
       }
-      let files = (try? CheckpointFolder(folder).list()) ?? []
-      summary.checkpoints = files.count
-      summary.bytes = files.reduce(0) { $0 + $1.bytes }
-      var status = stat()
-      if stat(folder + "/run.h5", &status) == 0 {
-        summary.bytes += Int(status.st_size)
-        summary.changed = Double(status.st_mtim.tv_sec)
-      }
+      summary.measure(folder)
       return summary
     }
+  }
+
+  /// What the list of runs says of this one, its files included.
+  package func listed() throws -> RunSummary {
+    var summary = try summary()
+    summary.measure(folder)
+    return summary
   }
 
   /// What the list of runs says of this one.

@@ -8,6 +8,9 @@ package struct CheckpointSummary: Codable, Sendable, Equatable {
   package var bytes: Int
   /// When it was written, Unix time in seconds.
   package var time: Double
+
+  /// Its file, in the run's folder.
+  package var file: String { "checkpoints/" + CheckpointFolder.file(of: step) }
 }
 
 struct CheckpointFolder {
@@ -21,7 +24,7 @@ struct CheckpointFolder {
 
   func path(of step: Int) -> String { path + "/" + Self.file(of: step) }
 
-  private static func file(of step: Int) -> String {
+  fileprivate static func file(of step: Int) -> String {
     let digits = String(step)
     return String(repeating: "0", count: max(0, 9 - digits.count)) + digits + ".h5"
   }

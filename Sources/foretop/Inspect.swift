@@ -8,34 +8,51 @@ import TerminalUI
 
 struct Inspect: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Shows a stored run.",
-    discussion: "On a terminal with the same panels and keys as a live run; elsewhere as a picture in text.")
+    abstract: "Shows a stored run, or a part of it.",
+    discussion: """
+      Without a part, on a terminal with the same panels and keys as a live run; elsewhere as a picture in text, and with \
+      --json as all events, one a line. The parts, each as text or with --json:
+
+      summary       how far it is, its network, its text, its losses
+      metrics       steps and evaluations: with --json every one, as text some of them
+      events        what happened between the steps
+      checkpoints   what is saved, and the held-out losses then
+      recipe        every key
+      """)
 
   @Argument(help: ArgumentHelp("The run's name.", valueName: "name"))
   var name: String
+
+  @Argument(help: ArgumentHelp("summary, metrics, events, checkpoints or recipe.", valueName: "part"))
+  var part: InspectPart?
 
   @OptionGroup var place: PlaceOptions
   @OptionGroup var screen: ScreenOptions
 
   func run() throws {
     let archive = try StoredRun.archive(name, in: place.folder)
+    if let part {
+      try part.show(archive, isJSON: screen.json)
+      return
+    }
+    let mode: Dashboard.Mode = archive.state == .training ? .watched : .stored
     if screen.json {
       for event in try archive.events() { print(event.json) }
       return
     }
     let events = try archive.history()
     let layouts = try LayoutFiles(startingWith: screen.layout)
-    if !screen.headless, try show(events, layouts) { return }
-    print(picture(of: events, layouts))
+    if !screen.headless, try show(events, layouts, mode) { return }
+    print(picture(of: events, layouts, mode))
     let checkpoints = try archive.checkpoints().map { "\($0.step)" }
     print("\(archive.folder)  checkpoints: \(checkpoints.isEmpty ? "none" : checkpoints.joined(separator: ", "))")
   }
 
   /// Shows the run until the user leaves.
   /// - Returns: false where there is no screen to be had.
-  private func show(_ events: [Event], _ layouts: LayoutFiles) throws -> Bool {
+  private func show(_ events: [Event], _ layouts: LayoutFiles, _ mode: Dashboard.Mode) throws -> Bool {
     let signals = Signals(withScreen: true)
-    guard var view = ScreenView.open(options: screen, layouts: layouts, mode: .stored) else { return false }
+    guard var view = ScreenView.open(options: screen, layouts: layouts, mode: mode) else { return false }
     for event in events { view.dashboard.receive(event) }
     var status: Int32?
     while status == nil, !view.isGone {
@@ -54,12 +71,12 @@ struct Inspect: ParsableCommand {
     throw Ended(status: status == 128 + SIGINT ? 0 : status ?? 0)
   }
 
-  private func picture(of events: [Event], _ layouts: LayoutFiles) -> String {
+  private func picture(of events: [Event], _ layouts: LayoutFiles, _ mode: Dashboard.Mode) -> String {
     let isUTF8 =
       ["LC_ALL", "LC_CTYPE", "LANG"].compactMap { ProcessInfo.processInfo.environment[$0] }
       .first { !$0.isEmpty }.map { $0.uppercased().replacing("-", with: "").hasSuffix("UTF8") } ?? true
     var dashboard = Dashboard(
-      .stored, layouts: layouts.layouts, startingWith: layouts.first, problems: layouts.problems,
+      mode, layouts: layouts.layouts, startingWith: layouts.first, problems: layouts.problems,
       time: Date().timeIntervalSince1970, glyphs: screen.glyphs.glyphs ?? (isUTF8 ? .braille : .ascii),
       secondsFromGMT: Clock.secondsFromGMT)
     for event in events { dashboard.receive(event) }

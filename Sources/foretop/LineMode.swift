@@ -28,7 +28,7 @@ struct LineMode {
   }
 
   /// A network may write anything; a terminal must not obey it.
-  private static func printable(_ line: String) -> String {
+  static func printable(_ line: String) -> String {
     String(
       String.UnicodeScalarView(
         line.unicodeScalars.map { scalar in
@@ -65,5 +65,15 @@ enum Clock {
     var now = time(nil)
     var parts = tm()
     return localtime_r(&now, &parts) == nil ? 0 : parts.tm_gmtoff
+  }
+
+  /// `2026-11-21 13:05`, where the user is.
+  static func date(_ time: Double) -> String {
+    var seconds = time_t(time)
+    var parts = tm()
+    guard localtime_r(&seconds, &parts) != nil else { return "" }
+    var text = [CChar](repeating: 0, count: 32)
+    let count = strftime(&text, text.count, "%Y-%m-%d %H:%M", &parts)
+    return String(decoding: text.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }
 }

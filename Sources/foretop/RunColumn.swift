@@ -25,6 +25,9 @@ struct RunColumn {
     "name", "state", "step", "tokens", "parameters", "loss", "heldout", "best", "saved", "size", "changed",
   ]
 
+  /// Those of them that a narrow terminal does without, in this order.
+  static let leastNeeded = ["saved", "size", "tokens", "parameters", "changed", "loss", "best"]
+
   /// - Throws: `UserError` that names the nearest one.
   init(named name: String, option: String) throws {
     if let column = Self.all.first(where: { $0.name == name }) {

@@ -55,10 +55,24 @@ struct Runs: ParsableCommand {
       print("none of the \(all.count) runs in \(place.runs) fits the filter")
       return
     }
-    let rows = [columns.map { Self.header($0.name) }] + runs.map { run in columns.map { $0.cell(run) } }
-    print(TextTable.text(rows, right: Set(columns.indices.filter { columns[$0].isRight })))
+    print(table(of: runs, columns))
     for run in runs {
       if let error = run.error { print("\(run.name): \(error)") }
+    }
+  }
+
+  /// The list. On a terminal that is too narrow for the usual columns some are left out; --columns has them all.
+  private func table(of runs: [RunSummary], _ all: [RunColumn]) -> String {
+    var columns = all
+    var rank = RunColumn.leastNeeded[...]
+    while true {
+      let rows = [columns.map { Self.header($0.name) }] + runs.map { run in columns.map { $0.cell(run) } }
+      let text = TextTable.text(rows, right: Set(columns.indices.filter { columns[$0].isRight }))
+      let width = text.split(separator: "\n").map { String($0).width }.max() ?? 0
+      guard self.columns == nil, let room = TextTable.terminalColumns, width > room, let name = rank.popFirst() else {
+        return text
+      }
+      columns.removeAll { $0.name == name }
     }
   }
 
@@ -66,7 +80,8 @@ struct Runs: ParsableCommand {
 }
 
 extension RunSummary {
-  fileprivate var json: JSON {
+  /// As `--json` prints it.
+  var json: JSON {
     var members = [JSON.Member("name", .text(name)), JSON.Member("state", .text(state?.rawValue ?? "unreadable"))]
     if let error { return .object(members + [JSON.Member("error", .text(error))]) }
     members += [

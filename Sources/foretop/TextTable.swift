@@ -1,7 +1,17 @@
 // Rows of cells as lines of text: what the commands that list something print.
+import Foundation
 import TerminalUI
 
 enum TextTable {
+  /// How wide the terminal is; nil where standard output is none.
+  static var terminalColumns: Int? {
+    var size = winsize()
+    guard isatty(STDOUT_FILENO) == 1, ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else {
+      return nil
+    }
+    return Int(size.ws_col)
+  }
+
   /// Columns as wide as their widest cell.
   /// - Parameters:
   ///   - rows: the header first; as many cells in each.

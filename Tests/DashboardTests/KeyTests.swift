@@ -163,6 +163,9 @@ struct KeyTests {
     #expect(ended.press(.control("c")) == .detach)
     var stored = run.dashboard(at: 20, .stored)
     #expect(stored.press(.character("q")) == .detach)
+    var watched = run.dashboard(at: 20, .watched)
+    #expect(watched.draw(size: (120, 36), now: run.now(20)).text.contains("● live"))
+    #expect(watched.press(.control("c")) == .detach)
   }
 
   @Test func `an end takes the question away`() {
@@ -174,8 +177,9 @@ struct KeyTests {
 
   @Test(arguments: [" ", ".", "]", "[", "}", "{", "l", "s", "e", "g"])
   func `a control key that does nothing says why and stays in the footer`(key: String) throws {
-    for phase in ["stored", "starting", "ended"] {
-      var dashboard = run.dashboard(at: phase == "starting" ? 0 : 20, phase == "stored" ? .stored : .live)
+    let modes: [String: Dashboard.Mode] = ["stored": .stored, "watched": .watched]
+    for phase in ["stored", "watched", "starting", "ended"] {
+      var dashboard = run.dashboard(at: phase == "starting" ? 0 : 20, modes[phase] ?? .live)
       if phase == "ended" { dashboard.receive(.ended(Ending(.finished, step: 20, time: run.now(20)))) }
       #expect(dashboard.press(.character(try #require(key.first))) == nil)
       #expect(!dashboard.message.isEmpty)

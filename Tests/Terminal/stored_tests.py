@@ -177,6 +177,54 @@ def test_an_exported_model_loses_what_eval_says():
     assert "top_head.weight" in llama.tensors(os.path.join(folder, "model.safetensors"))
 
 
+def test_every_part_of_a_run_is_shown_and_told():
+    stored("parts")
+    [summary] = lines("inspect", "parts", "summary")
+    assert (summary["name"], summary["state"], summary["step"], summary["checkpoints"]) == ("parts", "finished", 40, 3), summary
+    assert summary["vocabulary"] > 256 and summary["bytes"] > 0, summary
+    metrics = lines("inspect", "parts", "metrics")
+    assert [one["step"] for one in metrics if one["event"] == "step"] == list(range(1, 41)), metrics
+    assert [one["step"] for one in metrics if one["event"] == "heldout"] == [20, 40], metrics
+    happened = lines("inspect", "parts", "events")
+    assert happened[0]["event"] == "begin" and happened[-1]["event"] == "end", happened
+    assert not any(one["event"] == "step" for one in happened), happened
+    saved = lines("inspect", "parts", "checkpoints")
+    assert [one["step"] for one in saved] == [20, 30, 40] and sum(one["isBest"] for one in saved) == 1, saved
+    assert all(os.path.exists(os.path.join(RUNS, "parts", one["file"])) for one in saved), saved
+    [recipe] = lines("inspect", "parts", "recipe")
+    assert recipe["steps"] == 40 and recipe["save"]["every"] == 10, recipe
+    for part, word in (("summary", "finished"), ("metrics", "TOKENS/S"), ("events", "held-out"),
+                       ("checkpoints", "checkpoints/000000040.h5"), ("recipe", "every: 10")):
+        said = run(command("inspect", "parts", part)).stdout
+        assert word in said and "\x1b" not in said and said.endswith("\n") and not said.endswith("\n\n"), said
+    assert "part" in run(command("inspect", "parts", "weights"), status=64).stderr
+
+
+def test_the_list_of_runs_fits_the_terminal():
+    stored("parts")
+    listed = [one["name"] for one in lines("runs")]
+    for columns in (60, 80, 200):
+        with Terminal(command("runs"), columns, 60) as terminal:
+            terminal.finish()
+            rows = terminal.after.splitlines()
+        starts = [row.split(" ")[0] for row in rows if row.strip()]
+        assert starts[0] == "NAME" and set(starts[1:]) == set(listed) and len(starts) == len(listed) + 1, rows
+        assert ("SIZE" in rows[0]) == (columns == 200), rows
+
+
+def test_a_run_that_goes_on_is_live():
+    process = subprocess.Popen(
+        train("goes-on", *ENDLESS, "--json"), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    for line in process.stdout:
+        if json.loads(line).get("step", 0) >= 5:
+            break
+    assert "● live" in run(command("inspect", "goes-on")).stdout
+    assert "training" in run(command("inspect", "goes-on", "summary")).stdout
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert "○ not ended" in run(command("inspect", "goes-on")).stdout
+
+
 def test_an_exported_model_comes_back_and_goes_on():
     folder = os.path.join(FOLDER, "there")
     stored("there-and-back", "--set", "precision=fp32", "--set", "objective.mtp.heads=2",

@@ -1,0 +1,158 @@
+// The parts of foretop inspect: summary, metrics, events, checkpoints, recipe, each as text and as JSON.
+import ArgumentParser
+import Dashboard
+import Export
+import Foundation
+import Run
+import RunFile
+import TerminalUI
+
+/// What of a run is shown.
+enum InspectPart: String, ExpressibleByArgument, CaseIterable {
+  case summary, metrics, events, checkpoints, recipe
+
+  /// Prints it.
+  /// - Parameter isJSON: as one object (summary, recipe), or an object a line.
+  func show(_ archive: Archive, isJSON: Bool) throws {
+    switch self {
+    case .summary: try Self.showSummary(archive, isJSON: isJSON)
+    case .metrics: try Self.showMetrics(archive, isJSON: isJSON)
+    case .events: try Self.showEvents(archive, isJSON: isJSON)
+    case .checkpoints: try Self.showCheckpoints(archive, isJSON: isJSON)
+    case .recipe: print(isJSON ? archive.recipe.json.line : archive.recipe.yaml, terminator: isJSON ? "\n" : "")
+    }
+  }
+
+  private static func showSummary(_ archive: Archive, isJSON: Bool) throws {
+    let summary = try archive.listed()
+    let beginning = archive.beginning
+    if isJSON {
+      print(JSON.object((summary.json.members ?? []) + beginning.members).line)
+      return
+    }
+    var lines = [
+      ["run", summary.name], ["state", summary.word],
+      ["step", "\(Figure.grouped(summary.step)) of \(Figure.grouped(summary.steps))"],
+      ["tokens", Figure.short(Double(summary.tokens))],
+    ]
+    let parameters = Figure.short(Double(summary.parameters))
+    lines.append(["network", "\(parameters) parameters, vocabulary \(Figure.grouped(beginning.vocabulary))"])
+    lines.append(["computed", "\(beginning.precision), \(Figure.threads(beginning.threads))"])
+    lines.append(["text", beginning.corpus])
+    if !summary.last.isEmpty { lines.append(["loss", Tally.words(summary.last)]) }
+    if !summary.heldOut.isEmpty { lines.append(["held-out", Tally.words(summary.heldOut)]) }
+    if let best = summary.best, let head = summary.heads.first {
+      lines.append(["best", "\(head.name) \(Figure.loss(Double(best)))"])
+    }
+    let steps = try archive.checkpoints().map { Figure.grouped($0.step) }
+    lines.append(["checkpoints", steps.isEmpty ? "none" : "steps " + steps.joined(separator: ", ")])
+    lines.append(["stored", "\(archive.folder), \(Figure.bytes(Double(summary.bytes)))"])
+    if let created = summary.created { lines.append(["created", Clock.date(created)]) }
+    if let changed = summary.changed { lines.append(["changed", Clock.date(changed)]) }
+    print(TextTable.text(lines, right: []))
+  }
+
+  /// As many steps as one reads; JSON has all of them.
+  private static let most = 24
+
+  private static func showMetrics(_ archive: Archive, isJSON: Bool) throws {
+    let events = try archive.events()
+    if isJSON {
+      MetricLines.json(events) { print($0, terminator: "") }
+      return
+    }
+    let reports = events.compactMap { if case .stepped(let report) = $0 { report } else { nil } }
+    let evaluations = events.compactMap { if case .evaluated(let evaluation) = $0 { evaluation } else { nil } }
+    guard !reports.isEmpty else {
+      print("run “\(archive.name)” has taken no step yet")
+      return
+    }
+    let heads = reports[0].losses.map(\.head)
+    let last = reports.count - 1
+    let shown = reports.count <= most ? reports : (0..<most).map { reports[$0 * last / (most - 1)] }
+    let header = ["STEP", "TOKENS"] + heads.map { $0.name.uppercased() } + ["RATE", "GRADIENT", "TOKENS/S"]
+    let rows = shown.map { report in
+      [Figure.grouped(report.step), Figure.short(Double(report.tokens))]
+        + heads.map { head in Self.loss(of: head, in: report.losses) }
+        + [
+          Figure.rate(report.rate), Figure.loss(Double(report.gradientNorm)), Figure.short(report.tokensPerSecond),
+        ]
+    }
+    print(TextTable.text([header] + rows, right: Set(header.indices)))
+    if shown.count < reports.count {
+      print("\(shown.count) of \(Figure.grouped(reports.count)) steps; --json and “foretop export --to csv” have all")
+    }
+    guard !evaluations.isEmpty else { return }
+    let heldOut = ["HELD-OUT"] + heads.map { $0.name.uppercased() } + [""]
+    let rest = evaluations.suffix(most).map { evaluation in
+      [Figure.grouped(evaluation.step)] + heads.map { Self.loss(of: $0, in: evaluation.losses) }
+        + [evaluation.isBest ? "best so far" : ""]
+    }
+    print("\n" + TextTable.text([heldOut] + rest, right: Set(0...heads.count)))
+    if rest.count < evaluations.count {
+      print("the last \(rest.count) of \(Figure.grouped(evaluations.count)) evaluations")
+    }
+  }
+
+  private static func loss(of head: Head, in losses: [HeadLoss]) -> String {
+    losses.first { $0.head == head }.map { Figure.loss(Double($0.loss)) } ?? ""
+  }
+
+  private static func showEvents(_ archive: Archive, isJSON: Bool) throws {
+    var lines = Lines(secondsFromGMT: Clock.secondsFromGMT)
+    for event in try archive.events() {
+      switch event {
+      case .stepped: break
+      case .began, .evaluated, .ordered, .wrote, .occurred, .ended:
+        if isJSON {
+          print(event.json)
+        } else if let line = lines.line(for: event, now: 0) {
+          print(LineMode.printable(line))
+        }
+      }
+    }
+  }
+
+  private static func showCheckpoints(_ archive: Archive, isJSON: Bool) throws {
+    let checkpoints = try archive.checkpoints()
+    var losses: [Int: Evaluation] = [:]
+    for case .evaluated(let evaluation) in try archive.events() { losses[evaluation.step] = evaluation }
+    let best = losses.values.filter(\.isBest).max { $0.step < $1.step }?.step
+    if isJSON {
+      for checkpoint in checkpoints {
+        let members = [
+          JSON.Member("step", .integer(checkpoint.step)), JSON.Member("bytes", .integer(checkpoint.bytes)),
+          JSON.Member("time", .double(checkpoint.time)), JSON.Member("file", .text(checkpoint.file)),
+          JSON.Member("heldout", .object(losses[checkpoint.step]?.losses.json ?? [])),
+          JSON.Member("isBest", .flag(checkpoint.step == best)),
+        ]
+        print(JSON.object(members).line)
+      }
+      return
+    }
+    guard !checkpoints.isEmpty else {
+      print("run “\(archive.name)” has no checkpoint")
+      return
+    }
+    let rows = checkpoints.map { checkpoint in
+      [
+        Figure.grouped(checkpoint.step), Figure.bytes(Double(checkpoint.bytes)), Clock.date(checkpoint.time),
+        (losses[checkpoint.step].map { Tally.words($0.losses) } ?? "") + (checkpoint.step == best ? "  best" : ""),
+        checkpoint.file,
+      ]
+    }
+    print(TextTable.text([["STEP", "SIZE", "SAVED", "HELD-OUT", "FILE"]] + rows, right: [0, 1]))
+  }
+}
+
+extension Beginning {
+  /// What the list of runs does not say.
+  fileprivate var members: [JSON.Member] {
+    [
+      JSON.Member("threads", .integer(threads)), JSON.Member("precision", .text(precision)),
+      JSON.Member("corpus", .text(corpus)), JSON.Member("vocabulary", .integer(vocabulary)),
+      JSON.Member("trainingTokens", .integer(trainingTokens)), JSON.Member("heldOutTokens", .integer(heldOutTokens)),
+      JSON.Member("unigramEntropy", .double(unigramEntropy)),
+    ]
+  }
+}
