@@ -56,6 +56,27 @@ static inline int h5_object_type(hid_t group, const char *name) {
   return type;
 }
 
+/// What kind of thing an object is (H5O_TYPE_GROUP …), where it lies, and how many attributes it has.
+struct h5_object {
+  int type;
+  haddr_t address;
+  long attributes;
+};
+
+/// Looks at the object PATH; negative on error.
+static inline int h5_look(hid_t file, const char *path, struct h5_object *object) {
+  hid_t id = H5Oopen(file, path, H5P_DEFAULT);
+  if (id < 0) return -1;
+  H5O_info_t info;
+  int status = H5Oget_info2(id, &info, H5O_INFO_BASIC | H5O_INFO_NUM_ATTRS);
+  H5Oclose(id);
+  if (status < 0) return -1;
+  object->type = (int)info.type;
+  object->address = info.addr;
+  object->attributes = (long)info.num_attrs;
+  return 0;
+}
+
 /// Reserves disk space without changing a file's size; 0, or -1 with errno.
 static inline int file_reserve(int descriptor, int64_t offset, int64_t length) {
   const int keepSize = 1;

@@ -43,6 +43,16 @@ package struct Archive: Sendable {
     beginning = try SessionStart.beginning(last.payload, source: "\(folder)/run.h5")
   }
 
+  /// Has all files of runs examined at once that reading them opens: cheaper than one after the other.
+  package static func prepare(_ folders: [String]) {
+    Examiner.prepare(
+      folders.flatMap { folder in
+        let checkpoints = CheckpointFolder(folder)
+        let steps = (try? checkpoints.list().map(\.step)) ?? []
+        return ([Recovery.file(folder), Recovery.before(folder)] + steps.map(checkpoints.path)).map(Examinee.hdf5)
+      })
+  }
+
   func open() throws -> Store { try Self.open(folder) }
 
   static func open(_ folder: String) throws -> Store {
@@ -141,8 +151,10 @@ package struct Archive: Sendable {
   }
 
   /// All steps; nil stands for a damaged row.
+  /// - Throws: `UserError` where they do not rise, or happened at a time that is none: nobody wrote that with foretop.
   func reports(_ store: Store, from start: Int = 0) throws -> [StepReport?] {
     let weights = try LossWeights(recipe, edits(after: 0))
+    var last = -1
     return try store.metrics.rows(from: start).map { row in
       guard let row else { return nil }
       var report = StepReport(
@@ -152,6 +164,13 @@ package struct Archive: Sendable {
         metric.restore(&report, value)
       }
       weights.fill(&report.losses, at: report.step)
+      guard report.step > last, Self.isTime(report.time), Self.isTime(report.active) else {
+        throw UserError(
+          .data,
+          "/metrics in \(store.file.path) has step \(report.step) at time \(report.time) behind step \(last), which no "
+            + "training writes: “foretop verify” says more")
+      }
+      last = report.step
       return report
     }
   }
@@ -172,6 +191,9 @@ package struct Archive: Sendable {
       return (Layout.place(row), evaluation)
     }
   }
+
+  /// Whether a number of seconds is one that a clock shows, before the year 9000.
+  static func isTime(_ seconds: Double) -> Bool { (0...2e11).contains(seconds) }
 
   /// A KL divergence that is not-a-number was not measured.
   private static func isThere(_ path: String, _ value: Double) -> Bool { !(path.hasPrefix("kl/") && value.isNaN) }
