@@ -22,6 +22,8 @@ package struct Archive: Sendable {
   package let state: RunState
   /// The heads that it has columns for.
   let heads: [Head]
+  /// When it began, which its other files name it by.
+  private let created: Double?
 
   package var recipe: Recipe { beginning.recipe }
 
@@ -33,6 +35,7 @@ package struct Archive: Sendable {
     let isLive = RunLock.isHeld(folder: folder)
     let store = try Self.open(folder)
     heads = store.heads
+    created = try store.created
     let sessions = try store.sessions.records().compactMap { $0 }
     state = isLive ? .training : RunState(rawValue: sessions.last?.text("how") ?? "") ?? .interrupted
     let beginnings = try store.beginnings.rows().compactMap { $0 }
@@ -234,7 +237,7 @@ package struct Archive: Sendable {
         throw UserError(
           .noInput, "run “\(name)” has no checkpoint of step \(step): there is \(there.isEmpty ? "none" : there)")
       }
-      return (try CheckpointFile.read(files.path(of: step)), [])
+      return (try files.read(step, of: created), [])
     }
     guard !steps.isEmpty else {
       throw UserError(
@@ -244,7 +247,7 @@ package struct Archive: Sendable {
     var warnings: [String] = []
     for step in steps.reversed() {
       do {
-        return (try CheckpointFile.read(files.path(of: step)), warnings.map { "\($0); an older checkpoint is taken" })
+        return (try files.read(step, of: created), warnings.map { "\($0); an older checkpoint is taken" })
       } catch let error as UserError {
         warnings.append(error.message)
       }

@@ -6,8 +6,9 @@ import Run
 
 extension CheckpointFile {
   /// Reads a checkpoint, checksum first.
+  /// - Returns: it, and when the run began that it is of; nil in one that does not say so.
   /// - Throws: `UserError` when anything is not as foretop writes it.
-  static func read(_ path: String) throws -> Checkpoint {
+  static func readNamed(_ path: String) throws -> (checkpoint: Checkpoint, created: Double?) {
     _ = try Trailer(verifying: path)
     let contents = try Contents(of: File(opening: path, .still))
     let descriptor = try FileDescriptor(opening: path, O_RDONLY)
@@ -23,9 +24,10 @@ extension CheckpointFile {
       }
       return block
     }
-    return Checkpoint(
+    let checkpoint = Checkpoint(
       state: contents.state, recipe: contents.recipe, tokenizer: contents.tokenizer,
       tensors: contents.places[0].map(\.tensor), weights: read[0], firstMoments: read[1], secondMoments: read[2])
+    return (checkpoint, contents.created)
   }
 
   /// A tensor and where its numbers lie in the file.
@@ -36,6 +38,7 @@ extension CheckpointFile {
     let state: TrainerState
     let recipe: Recipe
     let tokenizer: TokenizerRecord
+    let created: Double?
     /// How many numbers a block has.
     let elements: Int
     /// The tensors of each block, in order of their place in it.
@@ -60,6 +63,8 @@ extension CheckpointFile {
       guard state.isPossible else {
         throw UserError(.data, "\(path): /state/json has a number that no training leaves behind")
       }
+
+      created = try Group.fraction("created", on: "/state", in: file)
 
       let length = Int(file.end) - Trailer.size
       let plan = TensorPlan(recipe, vocabulary: tokenizer.vocabulary)

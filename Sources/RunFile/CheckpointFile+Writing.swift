@@ -6,13 +6,15 @@ import Run
 
 extension CheckpointFile {
   /// Writes a checkpoint to a path where nothing is, and waits until it is on the disk.
-  /// - Parameter sequence: the number of the next event of the run.
+  /// - Parameters:
+  ///   - sequence: the number of the next event of the run.
+  ///   - created: when the run began, which tells it from others.
   /// - Returns: the file's size in bytes.
   /// - Throws: `UserError` when a weight is not finite, or the disk does not take it.
-  static func write(_ checkpoint: Checkpoint, isBest: Bool, sequence: Int, to path: String) throws -> Int {
+  static func write(_ checkpoint: Checkpoint, isBest: Bool, sequence: Int, of created: Double?, to path: String) throws -> Int {
     try requireFinite(checkpoint)
     try FileDescriptor.requireRoom(size(of: checkpoint), at: path)
-    let places = try layOut(checkpoint, isBest: isBest, sequence: sequence, at: path)
+    let places = try layOut(checkpoint, isBest: isBest, sequence: sequence, of: created, at: path)
     let file = try FileDescriptor(opening: path, O_RDWR)
     let length = try file.size()
     try forEachTensor(checkpoint, places) { bytes, place in try file.write(bytes, at: place) }
@@ -26,13 +28,13 @@ extension CheckpointFile {
   /// Creates the file with everything but the tensors' numbers.
   /// - Returns: where each tensor of each block goes.
   private static func layOut(
-    _ checkpoint: Checkpoint, isBest: Bool, sequence: Int, at path: String
+    _ checkpoint: Checkpoint, isBest: Bool, sequence: Int, of created: Double?, at path: String
   ) throws -> [[Int]] {
     let file = try File(creatingPlain: path)
     do {
       let room = FileDescriptor.reserve(try file.descriptor(), to: size(of: checkpoint), path: path)
       if let room { throw room }
-      return try fill(file, checkpoint, isBest: isBest, sequence: sequence)
+      return try fill(file, checkpoint, isBest: isBest, sequence: sequence, of: created)
     } catch {
       // Closing a file that could not be written may end the process.
       file.abandon()
@@ -41,7 +43,7 @@ extension CheckpointFile {
   }
 
   private static func fill(
-    _ file: File, _ checkpoint: Checkpoint, isBest: Bool, sequence: Int
+    _ file: File, _ checkpoint: Checkpoint, isBest: Bool, sequence: Int, of created: Double?
   ) throws -> [[Int]] {
     for (name, text) in [("format", format), ("version", Version.text), ("readme", readme)] {
       try Group.set(name, text, on: "/", in: file)
@@ -60,6 +62,7 @@ extension CheckpointFile {
       ("rateFactor", state.rateFactor), ("active", state.active), ("bestLoss", Double(state.bestLoss)),
     ]
     for (name, number) in fractions { try Group.set(name, number, on: "/state", in: file) }
+    if let created { try Group.set("created", created, on: "/state", in: file) }
     try writeBytes(JSON.encoded(state), to: "/state/json", in: file)
     try Group.set("kind", checkpoint.tokenizer.kind, on: "/tokenizer", in: file)
     try Group.set("vocabulary", UInt64(checkpoint.tokenizer.vocabulary), on: "/tokenizer", in: file)

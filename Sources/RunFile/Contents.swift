@@ -35,6 +35,7 @@ struct Contents {
       switch entry {
       case .row(let number, let row): if tables[number]?.takes(row) == true { rows[number, default: []].append(row) }
       case .record(let number, let record): records[number, default: []].append(record)
+      case .run: break
       }
     }
   }

@@ -1,5 +1,6 @@
 // Files that this process did not write are opened by another process first: on some that were damaged, or made to do so,
 // libhdf5 and libsentencepiece crash or never come back. That process may die of it; this one reads its answers.
+import CHDF5
 import Foundation
 import Run
 import Synchronization
@@ -39,6 +40,7 @@ package enum Examiner {
   /// A file as the kernel knows it.
   private struct Identity: Hashable {
     var device, node: UInt64
+    var birth: Int64
   }
 
   /// What makes a file another one although it has the same place.
@@ -101,7 +103,7 @@ package enum Examiner {
     guard stat(path, &status) == 0 else { return nil }
     func nanoseconds(_ time: timespec) -> Int { time.tv_sec &* 1_000_000_000 &+ time.tv_nsec }
     return (
-      Identity(device: UInt64(status.st_dev), node: UInt64(status.st_ino)),
+      Identity(device: UInt64(status.st_dev), node: UInt64(status.st_ino), birth: file_birth(path)),
       Moment(
         size: Int(status.st_size), modified: nanoseconds(status.st_mtim), changed: nanoseconds(status.st_ctim))
     )

@@ -24,8 +24,15 @@ struct History {
     let recipe = try Dataset(opening: "/recipe/yaml", in: store.file)
     var yaml = [UInt8](repeating: 0, count: try recipe.count())
     try recipe.read(into: &yaml, of: h5_u8(), at: 0, count: yaml.count)
-    let heads = try Recipe(yaml: String(decoding: yaml, as: UTF8.self), source: "/recipe/yaml").heads
-    if heads != store.heads { contradict("/recipe/yaml has other heads than /metrics/loss") }
+    // Each stands for the other: the text has no checksum of its own.
+    if let first = try store.beginnings.rows().first ?? nil,
+      let began = try? JSON.decoded(SessionStart.self, first.payload, "/beginnings"), !began.recipe.utf8.elementsEqual(yaml)
+    {
+      problems.append("/recipe/yaml is not the recipe that the run began with")
+    } else {
+      let heads = try Recipe(yaml: String(decoding: yaml, as: UTF8.self), source: "/recipe/yaml").heads
+      if heads != store.heads { contradict("/recipe/yaml has other heads than /metrics/loss") }
+    }
     holds = "\(steps.count) steps, \(places.count) events"
   }
 

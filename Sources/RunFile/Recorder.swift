@@ -25,6 +25,8 @@ package final class Recorder {
   private var lastStep: Int
   private var lock: RunLock?
   private let journal: Journal
+  /// When the run began, which its other files name it by; nil where run.h5 does not say so.
+  private let created: Double?
   private var lastSync = DispatchTime.now()
   /// Whether libhdf5 failed in this session: the journal then stays for the next one.
   private var hasFailed = false
@@ -48,7 +50,7 @@ package final class Recorder {
     do {
       lock = try RunLock(folder: folder)
       try Folder.create(folder + "/checkpoints")
-      journal = try Journal(creating: Recovery.journal(folder))
+      journal = try Journal(creating: Recovery.journal(folder), of: beginning.time)
       store = try Store.create(folder + "/run.h5", beginning: beginning)
     } catch {
       Self.clear(folder)
@@ -56,6 +58,7 @@ package final class Recorder {
     }
     self.folder = folder
     self.beginning = beginning
+    created = beginning.time
     nextSequence = 0
     lastStep = beginning.step
     replay = Replay()
@@ -91,6 +94,7 @@ package final class Recorder {
     try checkpoints.removeLeftovers()
     let sequence = step == 0 ? 0 : try checkpoints.sequence(of: step)
     (store, journal) = try Recovery.resume(folder)
+    created = try store.created
     guard store.heads == beginning.recipe.heads else {
       let stored = store.heads.map(\.name).joined(separator: ", ")
       let wanted = beginning.recipe.heads.map(\.name).joined(separator: ", ")
@@ -309,7 +313,7 @@ package final class Recorder {
     let start = DispatchTime.now()
     flush()
     let checkpoints = CheckpointFolder(folder)
-    let bytes = try checkpoints.write(checkpoint, isBest: isBest, sequence: nextSequence)
+    let bytes = try checkpoints.write(checkpoint, isBest: isBest, sequence: nextSequence, of: created)
     try checkpoints.retain(newest: checkpoint.recipe.save.keep, after: checkpoint.state.step)
     let seconds = Double(DispatchTime.now().uptimeNanoseconds - start.uptimeNanoseconds) / 1e9
     let saved = Occurrence(

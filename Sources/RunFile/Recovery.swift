@@ -36,12 +36,13 @@ enum Recovery {
       isNew = true
       return try Store.create(path + ".copy", beginning: beginning)
     }
+    let created = try store.created
     store.close()
     if isNew { try Folder.rename(path + ".copy.new", path) }
     try FileDescriptor(opening: path, O_RDWR).sync()
     try Folder.copy(path, to: before(folder) + ".new", spare: 0)
     try Folder.rename(before(folder) + ".new", before(folder))
-    let journal = try Journal(creating: journal(folder))
+    let journal = try Journal(creating: journal(folder), of: created)
     try Folder.sync(folder)
     let live = try append(path)
     live.attach(journal)
@@ -59,12 +60,15 @@ enum Recovery {
     var contents = Contents()
     do {
       return try abandoningOnError(opening()) { store in
+        try entries.requireRun(of: store, journal(folder))
         contents = try Contents(store)
         if contents.isDamaged, let earlier = try? Contents(Store(opening: before(folder), .still)) {
           contents.fill(from: earlier)
         }
         try finish(&contents, entries, in: store)
       }
+    } catch let stranger as Journal.Stranger {
+      throw stranger.error
     } catch {
       // What cannot be opened, read or written is made again from the rest, if there is a rest.
       if let earlier = try? Contents(Store(opening: before(folder), .still)) { contents.fill(from: earlier) }
