@@ -11,7 +11,9 @@ extension CheckpointFile {
   ///   - created: when the run began, which tells it from others.
   /// - Returns: the file's size in bytes.
   /// - Throws: `UserError` when a weight is not finite, or the disk does not take it.
-  static func write(_ checkpoint: Checkpoint, isBest: Bool, sequence: Int, of created: Double?, to path: String) throws -> Int {
+  static func write(_ checkpoint: Checkpoint, isBest: Bool, sequence: Int, of created: Double?, to path: String) throws
+    -> Int
+  {
     try requireFinite(checkpoint)
     try FileDescriptor.requireRoom(size(of: checkpoint), at: path)
     let places = try layOut(checkpoint, isBest: isBest, sequence: sequence, of: created, at: path)

@@ -26,7 +26,8 @@ struct History {
     try recipe.read(into: &yaml, of: h5_u8(), at: 0, count: yaml.count)
     // Each stands for the other: the text has no checksum of its own.
     if let first = try store.beginnings.rows().first ?? nil,
-      let began = try? JSON.decoded(SessionStart.self, first.payload, "/beginnings"), !began.recipe.utf8.elementsEqual(yaml)
+      let began = try? JSON.decoded(SessionStart.self, first.payload, "/beginnings"),
+      !began.recipe.utf8.elementsEqual(yaml)
     {
       problems.append("/recipe/yaml is not the recipe that the run began with")
     } else {
@@ -41,8 +42,11 @@ struct History {
     contradictions.append(problem)
   }
 
-  /// Steps and tokens rise.
+  /// Steps and tokens rise, and every step has its time.
   private mutating func examine(_ rows: [[Double]]) {
+    for row in rows where !Archive.isTime(row[2]) || !Archive.isTime(row[3]) {
+      contradict("step \(Int(row[0])) happened at time \(row[2]) after \(row[3]) s, which is none")
+    }
     for (before, after) in zip(rows, rows.dropFirst()) {
       if after[0] <= before[0] {
         contradict("step \(Int(after[0])) stands behind step \(Int(before[0])) in /metrics")

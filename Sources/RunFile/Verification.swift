@@ -57,7 +57,8 @@ package struct Verification: Sendable {
           "its writer ended without closing it: “foretop resume” goes on with it, “foretop recover” closes it")
       }
       if isLive { check.notes.append("a process writes it now: what it had when it was opened was examined") }
-      return [check] + (try contents(store, whole, isMended: isMended)) + [history(whole)]
+      return [check] + (try contents(store, whole, isMended: isMended, isLive: isLive, isInterrupted: isInterrupted))
+        + [history(whole)]
     } catch {
       check.problems.append("\(error)")
       return [check]
@@ -66,7 +67,9 @@ package struct Verification: Sendable {
 
   /// Every row's and every record's checksum.
   /// - Parameter whole: the same file with what the journal has.
-  private static func contents(_ store: Store, _ whole: Store, isMended: Bool) throws -> [Check] {
+  private static func contents(
+    _ store: Store, _ whole: Store, isMended: Bool, isLive: Bool, isInterrupted: Bool
+  ) throws -> [Check] {
     let tables = try zip(store.numberedTables, whole.numberedTables).map { pair, other in
       let table = pair.1
       var check = Check("run.h5 \(table.group)")
@@ -76,6 +79,8 @@ package struct Verification: Sendable {
       let longer = try table.lengths().filter { $0.rows != table.count }
       if !longer.isEmpty, whole === store, !isMended {
         let words = longer.prefix(3).map { "\($0.path) \($0.rows)" }.joined(separator: ", ")
+        // A file that was closed has all of every row.
+        if !isLive, !isInterrupted { check.problems.append("its columns are not of one length: \(words)") }
         check.notes.append("rows past the \(rows.count) do not exist yet: \(words)")
       }
       return check

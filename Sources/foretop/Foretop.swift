@@ -64,7 +64,7 @@ struct Foretop: ParsableCommand {
   }
 
   private static func leave(_ message: String, _ status: Int32) -> Never {
-    FileHandle.standardError.write(Data("foretop: \(message)\n".utf8))
+    FileHandle.standardError.write(Data("foretop: \(message.harmless)\n".utf8))
     Foundation.exit(status)
   }
 }

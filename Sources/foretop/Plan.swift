@@ -55,6 +55,7 @@ struct Plan: Sendable {
   /// - Parameter report: told what takes time.
   func corpus(report: (String) -> Void) throws -> Corpus {
     let tokenizer = try past?.checkpoint.map { try Tokenizer($0.tokenizer) }
+    if tokenizer == nil, !recipe.tokenizer.model.isEmpty { try Examiner.require(.tokenizer(recipe.tokenizer.model)) }
     return try Corpus(opening: try Corpus.Source(recipe), tokenizer: tokenizer, report: report)
   }
 }

@@ -58,7 +58,7 @@ struct Runs: ParsableCommand {
     let rows = [columns.map { Self.header($0.name) }] + runs.map { run in columns.map { $0.cell(run) } }
     print(TextTable.text(rows, right: Set(columns.indices.filter { columns[$0].isRight })))
     for run in runs {
-      if let error = run.error { print("\(run.name): \(error)") }
+      if let error = run.error { print("\(run.name): \(error)".harmlessLine) }
     }
   }
 
