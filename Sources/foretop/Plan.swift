@@ -2,6 +2,7 @@
 import Corpus
 import Foundation
 import Run
+import RunFile
 
 /// A run to begin, or to go on with.
 struct Plan: Sendable {
