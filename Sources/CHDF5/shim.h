@@ -64,14 +64,10 @@ struct h5_object {
   long attributes;
 };
 
-/// Looks at the object PATH; negative on error.
-static inline int h5_look(hid_t file, const char *path, struct h5_object *object) {
-  hid_t id = H5Oopen(file, path, H5P_DEFAULT);
-  if (id < 0) return -1;
+/// Looks at an open object; negative on error.
+static inline int h5_look(hid_t id, struct h5_object *object) {
   H5O_info_t info;
-  int status = H5Oget_info2(id, &info, H5O_INFO_BASIC | H5O_INFO_NUM_ATTRS);
-  H5Oclose(id);
-  if (status < 0) return -1;
+  if (H5Oget_info2(id, &info, H5O_INFO_BASIC | H5O_INFO_NUM_ATTRS) < 0) return -1;
   object->type = (int)info.type;
   object->address = info.addr;
   object->attributes = (long)info.num_attrs;

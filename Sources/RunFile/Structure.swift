@@ -17,8 +17,10 @@ enum Structure {
     var seen: Set<haddr_t> = []
     var waiting = [(path: "/", depth: 0)]
     while let (path, depth) = waiting.popLast() {
+      let what = "cannot examine \(path) in \(file.path)"
+      let opened = try Handle(H5Oopen(file.id, path, h5_default()), what)
       var object = h5_object()
-      try HDF5.check(h5_look(file.id, path, &object), "cannot examine \(path) in \(file.path)")
+      try HDF5.check(h5_look(opened.id, &object), what)
       // A second name of the same thing, as loss/step is of step, is no more to be looked at.
       guard seen.insert(object.address).inserted else {
         if object.type == Int32(H5O_TYPE_GROUP.rawValue) {
@@ -27,14 +29,14 @@ enum Structure {
         continue
       }
       guard seen.count <= mostObjects else { throw refusal(file, path, "is one of more than \(mostObjects) objects") }
-      try checkAttributes(path, object, file)
+      try checkAttributes(opened.id, path, object, file)
       switch object.type {
-      case Int32(H5O_TYPE_DATASET.rawValue): try checkDataset(path, file)
+      case Int32(H5O_TYPE_DATASET.rawValue): try checkDataset(opened.id, path, file)
       case Int32(H5O_TYPE_GROUP.rawValue):
         guard depth < deepest else { throw refusal(file, path, "is nested too deep") }
-        for name in try names(path, file) {
+        for name in try names(opened.id, path, file) {
           let below = path == "/" ? "/\(name)" : "\(path)/\(name)"
-          guard h5_link_type(file.id, below) == 0 else { throw refusal(file, below, "is a link to somewhere else") }
+          guard h5_link_type(opened.id, name) == 0 else { throw refusal(file, below, "is a link to somewhere else") }
           waiting.append((below, depth + 1))
         }
       default: throw refusal(file, path, "is neither a group nor a dataset")
@@ -46,11 +48,9 @@ enum Structure {
     UserError(.data, "\(path.prefix(200)) in \(file.path) \(why): not opened")
   }
 
-  private static func names(_ path: String, _ file: File) throws -> [String] {
-    let what = "cannot list \(path) in \(file.path)"
-    let group = try Handle(H5Gopen2(file.id, path, h5_default()), what)
+  private static func names(_ group: hid_t, _ path: String, _ file: File) throws -> [String] {
     var info = H5G_info_t()
-    try HDF5.check(H5Gget_info(group.id, &info), what)
+    try HDF5.check(H5Gget_info(group, &info), "cannot list \(path) in \(file.path)")
     guard info.nlinks <= mostNames, !info.mounted else { throw refusal(file, path, "has \(info.nlinks) names") }
     let names = try Group.names(in: path, of: file)
     guard names.allSatisfy({ !$0.isEmpty && $0 != "." && !$0.contains("/") && $0.utf8.count < 200 }),
@@ -59,13 +59,15 @@ enum Structure {
     return names
   }
 
-  private static func checkAttributes(_ path: String, _ object: h5_object, _ file: File) throws {
+  private static func checkAttributes(
+    _ id: hid_t, _ path: String, _ object: h5_object, _ file: File
+  ) throws {
     guard object.attributes <= mostAttributes else { throw refusal(file, path, "has \(object.attributes) attributes") }
     for index in 0..<object.attributes {
       let what = "cannot examine an attribute of \(path) in \(file.path)"
       let attribute = try Handle(
         H5Aopen_by_idx(
-          file.id, path, H5_INDEX_NAME, H5_ITER_NATIVE, hsize_t(index), h5_default(), h5_default()), what)
+          id, ".", H5_INDEX_NAME, H5_ITER_NATIVE, hsize_t(index), h5_default(), h5_default()), what)
       let type = try Handle(H5Aget_type(attribute.id), what)
       try checkType(type.id, path, file)
       guard H5Aget_storage_size(attribute.id) <= 1 << 16 else { throw refusal(file, path, "has a huge attribute") }
@@ -88,13 +90,12 @@ enum Structure {
     }
   }
 
-  private static func checkDataset(_ path: String, _ file: File) throws {
+  private static func checkDataset(_ dataset: hid_t, _ path: String, _ file: File) throws {
     let what = "cannot examine \(path) in \(file.path)"
-    let dataset = try Handle(H5Dopen2(file.id, path, h5_default()), what)
-    try Dataset.requirePlain(dataset.id, path, file)
-    let type = try Handle(H5Dget_type(dataset.id), what)
+    try Dataset.requirePlain(dataset, path, file)
+    let type = try Handle(H5Dget_type(dataset), what)
     try checkType(type.id, path, file)
-    let space = try Handle(H5Dget_space(dataset.id), what)
+    let space = try Handle(H5Dget_space(dataset), what)
     let rank = H5Sget_simple_extent_ndims(space.id)
     var extent = [hsize_t](repeating: 0, count: 4)
     guard (1...4).contains(rank), H5Sget_simple_extent_dims(space.id, &extent, nil) == rank else {
@@ -106,10 +107,10 @@ enum Structure {
       guard !overflow, product < 1 << 48 else { throw refusal(file, path, "claims more than any file can hold") }
       elements = product
     }
-    let creation = try Handle(H5Dget_create_plist(dataset.id), what)
+    let creation = try Handle(H5Dget_create_plist(dataset), what)
     let size = UInt64(H5Tget_size(type.id))
     guard H5Pget_layout(creation.id) == H5D_CHUNKED else {
-      let place = H5Dget_offset(dataset.id)
+      let place = H5Dget_offset(dataset)
       guard elements == 0 || (place != h5_undefined_address() && within(place, elements * size, file)) else {
         throw refusal(file, path, "does not lie inside the file")
       }
@@ -119,7 +120,7 @@ enum Structure {
     guard rank == 1, H5Pget_chunk(creation.id, 4, &chunk) == 1, chunk[0] > 0, chunk[0] <= UInt64(largestChunk),
       chunk[0] * size <= UInt64(largestChunk)
     else { throw refusal(file, path, "has other chunks than foretop writes") }
-    try checkChunks(dataset.id, elements, chunk[0], chunk[0] * size, path, file)
+    try checkChunks(dataset, elements, chunk[0], chunk[0] * size, path, file)
   }
 
   /// Every chunk has its place in the file, and none is that of another.
