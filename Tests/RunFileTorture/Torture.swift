@@ -33,7 +33,7 @@ enum Torture {
       case ("fill", 3): try fill(arguments[1], room: Int(arguments[2]) ?? 0)
       case ("time", 3): try time(arguments[1], steps: Int(arguments[2]) ?? 0)
       case ("hold", 2): try hold(arguments[1])
-      case ("examine", 1): Examination.serve { _ in }
+      case ("examine", 1): RunFile.Examination.serve { _ in }
       default:
         throw UserError(
           .usage,
