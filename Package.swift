@@ -81,7 +81,7 @@ let package = Package(
       name: "RunFileTorture", dependencies: ["RunFile", "Run"], path: "Tests/RunFileTorture", swiftSettings: strict),
     .testTarget(
       name: "RunFileTests", dependencies: ["RunFile", "RunFileTorture", "Run", "Support"],
-      exclude: ["layout.txt", "layout.py", "hostile.py", "live.py", "checkpoint.py", "snapshot.py"],
+      exclude: ["layout.txt", "layout.py", "hostile.py", "live.py", "checkpoint.py", "snapshot.py", "overview.py"],
       swiftSettings: strict),
     .testTarget(
       name: "ExportTests",

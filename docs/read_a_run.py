@@ -21,6 +21,13 @@ def open_run(path):
         return h5py.File(path, "r")
 
 
+def overview(file, name, level=1):
+    """A metric of a long run in little: steps, and the smallest, largest and mean value of 64 steps each (4096 at level 2)."""
+    group = file[f"overview/L{level}"]
+    rows = len(group["commit"])
+    return [group["step"][:rows]] + [group[f"{name}/{part}"][:rows] for part in ("minimum", "maximum", "mean")]
+
+
 def word(text):
     """An attribute's text; h5py gives those of fixed length as bytes."""
     return text.decode() if isinstance(text, bytes) else text
@@ -74,6 +81,11 @@ def describe(file):
     for name in heads:
         print(f"\n{name}, smoothed, in {word(file['metrics'][name].attrs['units'])}")
         print(chart(steps, smooth(metrics[name])))
+    if "overview" in file and len(steps) >= 1 << 18:
+        ends, low, high, mean = overview(file, "loss/total", level=2)
+        print("\nevery 4096 steps, from /overview: total loss, smallest, mean, largest")
+        for row in np.linspace(0, len(ends) - 1, 12).astype(int):
+            print(f"  to step {ends[row]:9}  {low[row]:.3f}  {mean[row]:.3f}  {high[row]:.3f}")
     print("\nheld-out part")
     for row, step in enumerate(heldout["step"]):
         print(f"  step {step:6}  " + "  ".join(f"{name} {heldout[name][row]:.3f}" for name in heads))

@@ -40,8 +40,8 @@ final class ProductsAlone {
     var layers = [
       Layer(name: "queries, keys, values", out: c.queryWidth + 2 * c.keyWidth, input: c.width, times: blocks),
       Layer(name: "attention out", out: c.width, input: c.queryWidth, times: blocks),
-      Layer(name: "gate and up", out: 2 * c.inner, input: c.width, times: blocks),
-      Layer(name: "down", out: c.width, input: c.inner, times: blocks), trunk,
+      Layer(name: "into the MLP", out: c.gateWidth, input: c.width, times: blocks),
+      Layer(name: "out of the MLP", out: c.width, input: c.inner, times: blocks), trunk,
     ]
     if further > 0, trunk.out == c.vocabulary {
       layers[layers.count - 1].times += further

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/stat.h>
 #include <hdf5.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -86,6 +87,12 @@ static inline int64_t file_birth(const char *path) {
 static inline int file_reserve(int descriptor, int64_t offset, int64_t length) {
   const int keepSize = 1;
   return (int)syscall(SYS_fallocate, descriptor, keepSize, offset, length);
+}
+
+/// Begins to send a part of a file to the disk; waits until it is there where asked to. The size of the file may not be.
+static inline void file_send(int descriptor, int64_t offset, int64_t length, bool waits) {
+  const unsigned before = 1, send = 2, after = 4;
+  (void)syscall(SYS_sync_file_range, descriptor, offset, length, waits ? before | send | after : send);
 }
 
 // CRC32C (Castagnoli), by the CPU's instruction where it has one.

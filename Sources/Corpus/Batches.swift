@@ -34,6 +34,12 @@ package struct Batches: ~Copyable {
     order = Permutation(count: windows, seed: seed, pass: pass)
   }
 
+  /// Hands out again what came after the first so many windows.
+  package mutating func goBack(to window: Int) {
+    precondition((0...self.window).contains(window), "\(window) windows were not handed out yet")
+    self.window = window
+  }
+
   /// The next rows. The last batch is overwritten.
   package mutating func next() -> Batch {
     for row in 0..<buffer.rows {

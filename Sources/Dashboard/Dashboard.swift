@@ -107,6 +107,11 @@ package struct Dashboard: Sendable {
         // Why a key did nothing before is no longer so.
         message = ""
       }
+    case .summedUp(let steps):
+      guard Self.isPlausible(steps.mean.step) else { return }
+      history.append(steps)
+      noticeFactor(of: steps.mean)
+      if phase == .starting { phase = .training }
     case .evaluated(let evaluation):
       guard Self.isPlausible(evaluation.step) else { return }
       history.append(evaluation)

@@ -88,22 +88,9 @@ struct History: Sendable {
   /// Takes a step. One that was taken before (the run went back to a checkpoint) replaces it and all after it.
   mutating func append(_ report: StepReport) {
     if let last, report.step <= last.step { cut(after: report.step - 1) }
-    // Clocks are set back now and then: an axis may stand still, but never falls.
-    func extend(_ axis: Axis, _ value: Double) {
-      let before = columns[axis]?.last ?? -.infinity
-      columns[axis]?.append(value.isFinite ? max(value, before) : max(before, 0))
-    }
     let previous = columns[.active]?.last
-    extend(.step, Double(report.step))
-    extend(.tokens, Double(report.tokens))
-    extend(.time, report.time)
-    extend(.active, report.active)
-    for loss in report.losses where !tracks.contains(where: { $0.head == loss.head }) {
-      // A head that was not there before has no values for the steps before.
-      var losses = SmoothedSeries(factor: smoothing)
-      for _ in 0..<count { losses.append(.nan) }
-      tracks.append(Track(head: loss.head, losses: losses))
-    }
+    extendAxes(report)
+    addTracks(report.losses)
     for index in tracks.indices {
       tracks[index].losses.append(report.losses.first { $0.head == tracks[index].head }?.loss ?? .nan)
     }
@@ -117,6 +104,65 @@ struct History: Sendable {
     phases[5].append(Float(max(whole - parts.total, 0)))
     pace.add(whole > 0 ? whole : parts.total)
     last = report
+  }
+
+  /// Takes steps that are summed up; after a single step there are none.
+  mutating func append(_ steps: StepsReport) {
+    guard rate.summedUp == count, steps.count > 0, steps.mean.step > last?.step ?? 0 else { return }
+    let previous = columns[.active]?.last
+    extendAxes(steps.mean)
+    addTracks(steps.mean.losses)
+    func sum(_ value: (StepReport) -> Double) -> Series.Summary {
+      let bad = value(steps.bad)
+      return Series.Summary(
+        minimum: Float(value(steps.minimum)), maximum: Float(value(steps.maximum)), mean: Float(value(steps.mean)),
+        bad: bad >= 0 && bad < Double(steps.count) ? Int(bad) : steps.count, of: steps.count)
+    }
+    for index in tracks.indices {
+      let head = tracks[index].head
+      tracks[index].losses.append(sum { $0.losses.first { $0.head == head }.map { Double($0.loss) } ?? .nan })
+    }
+    rate.append(sum(\.rate))
+    tokensPerSecond.append(sum(\.tokensPerSecond))
+    gradientNorm.append(sum { Double($0.gradientNorm) })
+    let parts: [(StepReport) -> Double] = [
+      \.phases.data, \.phases.forward, \.phases.heads, \.phases.backward, \.phases.update,
+    ]
+    for (index, part) in parts.enumerated() { phases[index].append(sum(part)) }
+    let whole = (steps.mean.active - (previous ?? 0)) / Double(steps.count)
+    let other = Float(max(whole - steps.mean.phases.total, 0))
+    phases[5].append(Series.Summary(minimum: other, maximum: other, mean: other, bad: 0, of: steps.count))
+    pace.add(whole > 0 ? whole : steps.mean.phases.total)
+    last = steps.mean
+  }
+
+  /// Clocks are set back now and then: an axis may stand still, but never falls.
+  private mutating func extendAxes(_ report: StepReport) {
+    func extend(_ axis: Axis, _ value: Double) {
+      let before = columns[axis]?.last ?? -.infinity
+      columns[axis]?.append(value.isFinite ? max(value, before) : max(before, 0))
+    }
+    extend(.step, Double(report.step))
+    extend(.tokens, Double(report.tokens))
+    extend(.time, report.time)
+    extend(.active, report.active)
+  }
+
+  /// A head that was not there before has no values for the steps before.
+  private mutating func addTracks(_ losses: [HeadLoss]) {
+    for loss in losses where !tracks.contains(where: { $0.head == loss.head }) {
+      var losses = SmoothedSeries(factor: smoothing)
+      for index in 0..<count {
+        if index < rate.summedUp {
+          let steps = rate.summary(of: index..<index + 1)
+          losses.append(
+            Series.Summary(minimum: 0, maximum: 0, mean: 0, bad: steps.count + steps.bad, of: steps.count + steps.bad))
+        } else {
+          losses.append(.nan)
+        }
+      }
+      tracks.append(Track(head: loss.head, losses: losses))
+    }
   }
 
   mutating func append(_ evaluation: Evaluation) {

@@ -29,6 +29,7 @@ package struct Lines: Sendable {
       guard now - lastShown >= 1 || now < lastShown || isLast else { return nil }
       lastShown = now
       return line(report)
+    case .summedUp: return nil
     case .evaluated(let evaluation):
       return "\(clock(evaluation.time))  step \(evaluation.step)  held-out \(evaluation.losses.figures)"
         + (evaluation.isBest ? "  best" : "")

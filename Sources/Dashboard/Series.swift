@@ -1,5 +1,5 @@
 // A number a step, every one kept, with a pyramid above: a chart of any width draws in O(columns), and a one-step spike
-// stays visible in a million steps.
+// stays visible in a million steps. What a stored run tells of its first steps may be summed up already.
 
 /// Values in order, and quick summaries of any range of them.
 package struct Series: Sendable {
@@ -16,6 +16,22 @@ package struct Series: Sendable {
 
     /// Of the finite values; nil when there are none.
     package var mean: Double? { count > 0 ? sum / Double(count) : nil }
+
+    init() {}
+
+    /// What a stored run says of many steps; `bad` of them are not finite.
+    package init(minimum: Float, maximum: Float, mean: Float, bad: Int, of steps: Int) {
+      self.bad = min(max(bad, 0), steps)
+      guard self.bad < steps, minimum.isFinite, maximum.isFinite, mean.isFinite else {
+        self.bad = steps
+        return
+      }
+      count = steps - self.bad
+      (self.minimum, self.maximum) = (minimum, maximum)
+      sum = Double(mean) * Double(count)
+    }
+
+    init(_ value: Float) { add(value) }
 
     mutating func add(_ value: Float) {
       guard value.isFinite else {
@@ -40,7 +56,10 @@ package struct Series: Sendable {
   /// Entries of a level that one entry of the next one sums up.
   private static let fan = 16
 
+  /// Values; the mean where an entry stands for many.
   package private(set) var values: [Float] = []
+  /// The first entries, where each of them stands for many values.
+  private var sums: [Summary] = []
   /// `levels[0][i]` sums up values 16 i ..< 16 (i + 1), `levels[1]` sixteen of those, and so on. The last entry of each
   /// may be incomplete.
   private var levels: [[Summary]] = []
@@ -53,12 +72,32 @@ package struct Series: Sendable {
   package var last: Float? { values.last }
 
   package mutating func append(_ value: Float) {
-    var index = values.count
+    let index = values.count
     values.append(value)
+    raise(index) { $0.add(value) }
+  }
+
+  /// Appends an entry that stands for many values. Single values come after all of these.
+  package mutating func append(_ summary: Summary) {
+    precondition(sums.count == values.count, "what is summed up comes before single values")
+    let index = values.count
+    sums.append(summary)
+    values.append(summary.mean.map { Float($0) } ?? .nan)
+    raise(index) { $0.add(summary) }
+  }
+
+  /// How many entries stand for many values.
+  package var summedUp: Int { sums.count }
+
+  private func entry(_ index: Int) -> Summary { index < sums.count ? sums[index] : Summary(values[index]) }
+
+  /// Takes a new entry into all levels.
+  private mutating func raise(_ entry: Int, _ add: (inout Summary) -> Void) {
+    var index = entry
     for level in levels.indices {
       index /= Self.fan
       if index == levels[level].count { levels[level].append(Summary()) }
-      levels[level][index].add(value)
+      add(&levels[level][index])
     }
     let top = levels.last?.count ?? values.count
     if top > Self.fan { addLevel() }
@@ -73,7 +112,7 @@ package struct Series: Sendable {
     } else {
       levels.append(
         stride(from: 0, to: values.count, by: Self.fan).map { start in
-          values[start..<min(start + Self.fan, values.count)].reduce(into: Summary()) { $0.add($1) }
+          (start..<min(start + Self.fan, values.count)).reduce(into: Summary()) { $0.add(entry($1)) }
         })
     }
   }
@@ -82,6 +121,7 @@ package struct Series: Sendable {
   package mutating func cut(to count: Int) {
     guard count < values.count else { return }
     values.removeLast(values.count - count)
+    sums.removeLast(max(0, sums.count - count))
     var below = count
     for level in levels.indices {
       let complete = below / Self.fan
@@ -89,7 +129,7 @@ package struct Series: Sendable {
       if below % Self.fan > 0 {
         var rest = Summary()
         for index in (complete * Self.fan)..<below {
-          if level == 0 { rest.add(values[index]) } else { rest.add(levels[level - 1][index]) }
+          if level == 0 { rest.add(entry(index)) } else { rest.add(levels[level - 1][index]) }
         }
         levels[level].append(rest)
       }
@@ -106,12 +146,12 @@ package struct Series: Sendable {
       // Entries that do not fill one of the next level are taken one by one; all when there is no next level.
       let isTop = level + 1 >= levels.count
       while low < high, isTop || low % Self.fan != 0 {
-        if level < 0 { result.add(values[low]) } else { result.add(levels[level][low]) }
+        if level < 0 { result.add(entry(low)) } else { result.add(levels[level][low]) }
         low += 1
       }
       while low < high, high % Self.fan != 0 {
         high -= 1
-        if level < 0 { result.add(values[high]) } else { result.add(levels[level][high]) }
+        if level < 0 { result.add(entry(high)) } else { result.add(levels[level][high]) }
       }
       (low, high) = (low / Self.fan, high / Self.fan)
       level += 1

@@ -1,4 +1,5 @@
 // An exponential moving average without the pull towards zero that its start has.
+import Foundation
 
 /// A debiased exponential moving average: s ← β s + (1 − β) v, shown as s / (1 − βⁿ). What is not finite is passed over.
 package struct Smoothing: Sendable, Equatable {
@@ -20,6 +21,16 @@ package struct Smoothing: Sendable, Equatable {
     return weight > 0 ? Float(sum / weight) : .nan
   }
 
+  /// Takes many values at once, by their mean.
+  mutating func add(_ summary: Series.Summary) -> Float {
+    if let mean = summary.mean {
+      let kept = pow(factor, Double(summary.count))
+      sum = kept * sum + (1 - kept) * mean
+      weight = kept * weight + (1 - kept)
+    }
+    return weight > 0 ? Float(sum / weight) : .nan
+  }
+
   /// The steps of the keys + and −.
   package static let ladder = [0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999]
 }
@@ -37,6 +48,20 @@ package struct SmoothedSeries: Sendable {
     smooth.append(smoothing.add(value))
   }
 
+  /// Takes an entry that stands for many values.
+  package mutating func append(_ summary: Series.Summary) {
+    raw.append(summary)
+    smooth.append(smoothed(summary))
+  }
+
+  /// The average goes on as one entry, which stands for as many values.
+  private mutating func smoothed(_ summary: Series.Summary) -> Series.Summary {
+    let average = smoothing.add(summary)
+    return Series.Summary(
+      minimum: average, maximum: average, mean: average, bad: average.isNaN ? summary.count + summary.bad : 0,
+      of: summary.count + summary.bad)
+  }
+
   /// Forgets all but the first `count` values.
   package mutating func cut(to count: Int) {
     guard count < raw.count else { return }
@@ -48,6 +73,7 @@ package struct SmoothedSeries: Sendable {
   package mutating func smoothAgain(factor: Double) {
     smoothing = Smoothing(factor: factor)
     smooth = Series()
-    for value in raw.values { smooth.append(smoothing.add(value)) }
+    for index in 0..<raw.summedUp { smooth.append(smoothed(raw.summary(of: index..<index + 1))) }
+    for value in raw.values[raw.summedUp...] { smooth.append(smoothing.add(value)) }
   }
 }

@@ -33,7 +33,7 @@ package enum MetricLines {
         }
         try take(line(cells, words(evaluation)))
         waiting = nil
-      case .began, .ordered, .wrote, .occurred, .ended: break
+      case .began, .summedUp, .ordered, .wrote, .occurred, .ended: break
       }
     }
     if let row = waiting { try take(line(row.cells, nothing)) }
@@ -44,7 +44,7 @@ package enum MetricLines {
     for event in events {
       switch event {
       case .stepped, .evaluated: try take(event.json + "\n")
-      case .began, .ordered, .wrote, .occurred, .ended: break
+      case .began, .summedUp, .ordered, .wrote, .occurred, .ended: break
       }
     }
   }

@@ -35,7 +35,7 @@ package enum TensorBoard {
       case .evaluated(let evaluation):
         let values = evaluations.map { ("heldout/" + $0.path, Float($0.value(evaluation))) }
         try put(scalars(values, step: evaluation.step, time: evaluation.time))
-      case .began, .ordered, .wrote, .occurred, .ended: break
+      case .began, .summedUp, .ordered, .wrote, .occurred, .ended: break
       }
     }
   }
@@ -87,6 +87,7 @@ extension Event {
     switch self {
     case .began(let beginning): beginning.time
     case .stepped(let report): report.time
+    case .summedUp(let steps): steps.mean.time
     case .evaluated(let evaluation): evaluation.time
     case .occurred(let occurrence): occurrence.time
     case .ended(let ending): ending.time

@@ -9,6 +9,8 @@ extension Event {
     case .began(let beginning): beginning.object
     case .stepped(let report):
       Metric.ofSteps(heads: report.losses.map(\.head)).object(of: report, event: "step", last: ["time", "active"])
+    case .summedUp(let steps):
+      .event("steps", [("step", .integer(steps.mean.step)), ("count", .integer(steps.count))])
     case .evaluated(let evaluation): evaluation.object
     case .ordered(let sample): sample.object
     case .wrote(let sample):

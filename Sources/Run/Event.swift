@@ -6,6 +6,8 @@ package enum Event: Codable, Sendable, Equatable {
   case began(Beginning)
   /// One optimizer step was taken.
   case stepped(StepReport)
+  /// Optimizer steps of a stored run, many as one: for a screen. A run that goes on tells of every step.
+  case summedUp(StepsReport)
   /// The held-out part was evaluated.
   case evaluated(Evaluation)
   /// The TOP head's ranking at one held-out position.

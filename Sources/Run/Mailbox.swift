@@ -3,45 +3,52 @@ import Foundation
 
 /// A queue between threads. Any thread may send; one thread at a time should take.
 package final class Mailbox<Message: Sendable>: @unchecked Sendable {
-  // Unchecked: `waiting` is touched only while `condition` is locked.
+  // Unchecked: `waiting` is touched only while `lock` is.
   private var waiting: [Message] = []
   private var isClosed = false
-  private let condition = NSCondition()
+  private let lock = NSLock()
+  /// Raised once for what came since the reader last looked. It waits by a clock that nobody sets.
+  private let arrival = DispatchSemaphore(value: 0)
 
   package init() {}
 
   /// Puts a message in and wakes the reader. After `close` it is dropped.
   package func send(_ message: Message) {
-    condition.lock()
+    lock.lock()
+    let isFirst = waiting.isEmpty
     if !isClosed { waiting.append(message) }
-    condition.broadcast()
-    condition.unlock()
+    lock.unlock()
+    if isFirst { arrival.signal() }
   }
 
   /// Takes all that waits, oldest first; empty when nothing does.
   package func takeAll() -> [Message] {
-    condition.lock()
-    defer { condition.unlock() }
+    lock.lock()
+    defer { lock.unlock() }
     return drained()
   }
 
-  /// Waits until something has come, `close` was called, or `deadline` has passed; takes all that waits.
+  /// Waits until something has come, `close` was called, or `deadline` has passed; takes all that waits. A clock that is
+  /// set meanwhile makes it wait neither longer nor shorter.
   package func takeAll(waitingUntil deadline: Date) -> [Message] {
-    condition.lock()
-    defer { condition.unlock() }
-    while waiting.isEmpty && !isClosed && Date() < deadline {
-      // By the hour: a condition traps on a date as far away as `distantFuture`.
-      _ = condition.wait(until: min(deadline, Date(timeIntervalSinceNow: 3600)))
+    let seconds = min(max(deadline.timeIntervalSinceNow, 0), 1e9)
+    let end = DispatchTime.now() + seconds
+    while true {
+      lock.lock()
+      let taken = drained()
+      let isOver = !taken.isEmpty || isClosed
+      lock.unlock()
+      // A signal that is left over from what was taken before only makes it look once more.
+      if isOver || arrival.wait(timeout: end) == .timedOut { return taken.isEmpty ? takeAll() : taken }
     }
-    return drained()
   }
 
   /// Nothing more will come: readers stop waiting.
   package func close() {
-    condition.lock()
+    lock.lock()
     isClosed = true
-    condition.broadcast()
-    condition.unlock()
+    lock.unlock()
+    arrival.signal()
   }
 
   private func drained() -> [Message] {

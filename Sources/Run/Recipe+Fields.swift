@@ -77,6 +77,9 @@ extension Recipe {
     integer("evaluate.every", \.evaluate.every, 0...1_000_000_000, "steps between evaluations; 0 never"),
     integer("save.every", \.save.every, 0...1_000_000_000, "steps between checkpoints; 0 only at the end"),
     integer("save.keep", \.save.keep, 0...1_000_000_000, "newest checkpoints kept, beside the best; 0 keeps all"),
+    integer(
+      "save.keepEvery", \.save.keepEvery, 0...1_000_000_000,
+      "checkpoints of every so many steps are kept for ever; 0 for none"),
     integer("sample.every", \.sample.every, 0...1_000_000_000, "steps between samples of text and order; 0 never"),
     text("sample.prompt", \.sample.prompt, "what sampled text begins with"),
   ]

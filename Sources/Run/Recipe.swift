@@ -127,6 +127,8 @@ package struct Recipe: Codable, Sendable, Equatable {
     package var every = 200
     /// How many of the newest checkpoints are kept, beside the best; 0 keeps all.
     package var keep = 3
+    /// Checkpoints of multiples of this many steps are kept for ever; 0 for none.
+    package var keepEvery = 0
   }
 
   package struct Sample: Codable, Sendable, Equatable {

@@ -16,7 +16,7 @@ extension Archive {
       throw UserError(.usage, "\(path) lies in the run's own folder, where foretop keeps its files: give another place")
     }
     let store = try open()
-    let contents = try Contents(store)
+    let contents = try Contents(store, changingFrom: store.metrics.count)
     guard let first = contents.rows[Journal.Number.beginnings]?.first else {
       throw UserError(.data, "\(folder)/run.h5 does not say what the run began with: it cannot be copied")
     }
@@ -25,6 +25,7 @@ extension Archive {
       let copy = try Store.createPlain(aside, beginning: beginning)
       do {
         try copy.reserve(more: Int(store.file.end) + 4 << 20)
+        try store.metrics.forEachBlock(to: contents.kept) { block in try copy.metrics.add(block) }
         try contents.replace(in: copy)
         try copy.file.flush()
       } catch {
@@ -35,6 +36,6 @@ extension Archive {
       copy.close()
       chmod(aside, 0o644)
     }
-    return contents.rows[Journal.Number.metrics]?.count ?? 0
+    return contents.kept + (contents.rows[Journal.Number.metrics]?.count ?? 0)
   }
 }

@@ -155,14 +155,12 @@ package struct Archive: Sendable {
 
   /// All steps; nil stands for a damaged row.
   /// - Throws: `UserError` where they do not rise, or happened at a time that is none: nobody wrote that with foretop.
-  func reports(_ store: Store, from start: Int = 0) throws -> [StepReport?] {
-    let weights = try LossWeights(recipe, edits(after: 0))
+  func reports(_ store: Store, from start: Int = 0, _ known: LossWeights? = nil) throws -> [StepReport?] {
+    let weights = try known ?? weights(store)
     var last = -1
     return try store.metrics.rows(from: start).map { row in
       guard let row else { return nil }
-      var report = StepReport(
-        step: 0, tokens: 0, time: 0, active: 0, total: 0, losses: [], rate: 0, gradientNorm: 0, tokensPerSecond: 0,
-        phases: Phases())
+      var report = StepReport.empty
       for (metric, value) in zip(store.stepMetrics, row.values) where Self.isThere(metric.path, value) {
         metric.restore(&report, value)
       }
@@ -178,8 +176,10 @@ package struct Archive: Sendable {
     }
   }
 
-  func evaluations(_ store: Store) throws -> [(place: Layout.Place, evaluation: Evaluation)] {
-    let weights = try LossWeights(recipe, edits(after: 0))
+  func evaluations(
+    _ store: Store, _ known: LossWeights? = nil
+  ) throws -> [(place: Layout.Place, evaluation: Evaluation)] {
+    let weights = try known ?? weights(store)
     var best = Float.infinity
     return try store.heldout.rows().compactMap { $0 }.map { row in
       var evaluation = Evaluation(step: 0, tokens: 0, time: 0, losses: [], isBest: false, seconds: 0)
@@ -205,8 +205,15 @@ package struct Archive: Sendable {
   /// obeyed after it.
   package func edits(after step: Int) throws -> [Edit] {
     let sequence = step == 0 ? 0 : try CheckpointFolder(folder).sequence(of: step)
+    return Self.edits(try open().events.records(), from: sequence)
+  }
+
+  /// The weights that the losses of each step had.
+  func weights(_ store: Store) throws -> LossWeights { LossWeights(recipe, Self.edits(try store.events.records())) }
+
+  private static func edits(_ records: [RecordFormat.Record?], from sequence: Int = 0) -> [Edit] {
     var edits: [Edit] = []
-    for case let record? in try open().events.records() where record.whole("sequence") >= sequence {
+    for case let record? in records where record.whole("sequence") >= sequence {
       guard let occurrence = Layout.occurrence(record) else { continue }
       if let edit = Edit(occurrence) {
         edits.append(edit)
@@ -229,6 +236,14 @@ package struct Archive: Sendable {
   /// - Returns: it, and a sentence for each newer one that was passed over.
   /// - Throws: `UserError` when there is none, or the one asked for is damaged.
   package func checkpoint(step: Int? = nil) throws -> (checkpoint: Checkpoint, warnings: [String]) {
+    try Self.checkpoint(in: folder, step: step)
+  }
+
+  /// Reads a checkpoint of a run, whatever became of its run.h5.
+  package static func checkpoint(
+    in folder: String, step: Int? = nil
+  ) throws -> (checkpoint: Checkpoint, warnings: [String]) {
+    let name = (folder as NSString).lastPathComponent
     let files = CheckpointFolder(folder)
     let steps = try files.list().map(\.step)
     if let step {

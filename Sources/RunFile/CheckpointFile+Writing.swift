@@ -15,11 +15,19 @@ extension CheckpointFile {
     -> Int
   {
     try requireFinite(checkpoint)
+    HDF5.alone { HDF5.start() }
     try FileDescriptor.requireRoom(size(of: checkpoint), at: path)
     let places = try layOut(checkpoint, isBest: isBest, sequence: sequence, of: created, at: path)
     let file = try FileDescriptor(opening: path, O_RDWR)
     let length = try file.size()
-    try forEachTensor(checkpoint, places) { bytes, place in try file.write(bytes, at: place) }
+    var writeback = Writeback()
+    try forEachTensor(checkpoint, places) { bytes, place in
+      for start in stride(from: 0, to: bytes.count, by: Writeback.window) {
+        let piece = UnsafeRawBufferPointer(rebasing: bytes[start..<min(start + Writeback.window, bytes.count)])
+        try file.write(piece, at: place + start)
+        writeback.wrote(place + start..<place + start + piece.count, to: file)
+      }
+    }
     let trailer = Trailer(length: length, sum: try Trailer.checksum(of: file, length: length))
     try file.write(trailer.bytes, at: length)
     try forEachTensor(checkpoint, places) { bytes, place in try compare(bytes, with: file, at: place) }
@@ -32,11 +40,13 @@ extension CheckpointFile {
   private static func layOut(
     _ checkpoint: Checkpoint, isBest: Bool, sequence: Int, of created: Double?, at path: String
   ) throws -> [[Int]] {
-    let file = try File(creatingPlain: path)
+    let file = try HDF5.alone { try File(creatingPlain: path) }
     do {
-      let room = FileDescriptor.reserve(try file.descriptor(), to: size(of: checkpoint), path: path)
-      if let room { throw room }
-      return try fill(file, checkpoint, isBest: isBest, sequence: sequence, of: created)
+      let descriptor = try HDF5.alone { try file.descriptor() }
+      if let refusal = FileDescriptor.reserve(descriptor, to: size(of: checkpoint), path: path) { throw refusal }
+      let places = try fill(file, checkpoint, isBest: isBest, sequence: sequence, of: created)
+      HDF5.alone { file.close() }
+      return places
     } catch {
       // Closing a file that could not be written may end the process.
       file.abandon()
@@ -47,6 +57,26 @@ extension CheckpointFile {
   private static func fill(
     _ file: File, _ checkpoint: Checkpoint, isBest: Bool, sequence: Int, of created: Double?
   ) throws -> [[Int]] {
+    try HDF5.alone { try describe(checkpoint, isBest: isBest, sequence: sequence, of: created, in: file) }
+    // Tensor by tensor: a network has hundreds, and the metrics wait for none but one.
+    let places = try blocks.map { block in
+      try HDF5.alone { try Group.set("elements", UInt64(checkpoint.weights.count), on: block, in: file) }
+      return try checkpoint.tensors.map { tensor in
+        try HDF5.alone {
+          let dataset = try contiguous(block + "/" + tensor.path, h5_f32(), tensor.shape, in: file)
+          try Group.set("offset", UInt64(tensor.offset), on: block + "/" + tensor.path, in: file)
+          return Int(H5Dget_offset(dataset.id))
+        }
+      }
+    }
+    try HDF5.alone { try file.flush() }
+    return places
+  }
+
+  /// All but the tensors.
+  private static func describe(
+    _ checkpoint: Checkpoint, isBest: Bool, sequence: Int, of created: Double?, in file: File
+  ) throws {
     for (name, text) in [("format", format), ("version", Version.text), ("readme", readme)] {
       try Group.set(name, text, on: "/", in: file)
     }
@@ -70,17 +100,6 @@ extension CheckpointFile {
     try Group.set("vocabulary", UInt64(checkpoint.tokenizer.vocabulary), on: "/tokenizer", in: file)
     try writeBytes(checkpoint.tokenizer.model, to: "/tokenizer/model", in: file)
     try writeBytes(Array(checkpoint.recipe.yaml.utf8), to: "/recipe/yaml", in: file)
-
-    let places = try blocks.map { block in
-      try Group.set("elements", UInt64(checkpoint.weights.count), on: block, in: file)
-      return try checkpoint.tensors.map { tensor in
-        let dataset = try contiguous(block + "/" + tensor.path, h5_f32(), tensor.shape, in: file)
-        try Group.set("offset", UInt64(tensor.offset), on: block + "/" + tensor.path, in: file)
-        return Int(H5Dget_offset(dataset.id))
-      }
-    }
-    try file.flush()
-    return places
   }
 
   private static func writeBytes(_ bytes: [UInt8], to path: String, in file: File) throws {

@@ -76,6 +76,10 @@ enum CheckpointFile {
 
   /// The small facts in a checkpoint that retention and resuming need.
   static func summary(_ path: String) throws -> (isBest: Bool, sequence: Int) {
+    try HDF5.alone { try readSummary(path) }
+  }
+
+  private static func readSummary(_ path: String) throws -> (isBest: Bool, sequence: Int) {
     let file = try File(opening: path, .still)
     try check(file)
     try Group.requireHardLinks(to: "/state", in: file)

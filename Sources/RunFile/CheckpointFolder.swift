@@ -74,17 +74,21 @@ struct CheckpointFolder {
     }
   }
 
-  /// Removes all but the newest and the best. The one just written was verified, so that something always stays.
+  /// Removes all but the newest, the best, and those of every so many steps. The one just written was verified, so that
+  /// something always stays.
   /// - Parameters:
-  ///   - newest: how many stay beside the best; 0 keeps all.
+  ///   - newest: how many stay beside the others; 0 keeps all.
+  ///   - every: multiples of this many steps stay for ever; 0 for none.
   ///   - step: the one just written. It stays, whatever newer ones another history has left.
-  func retain(newest: Int, after step: Int) throws {
+  func retain(newest: Int, every: Int, after step: Int) throws {
     for name in try Folder.names(in: path) where name.hasSuffix(".replaced") { try Folder.remove(path + "/" + name) }
     guard newest > 0 else { return }
     let steps = try list().map(\.step)
     let older = steps.filter { $0 <= step }
+    let others = older.dropLast(newest).filter { every == 0 || $0 % every != 0 }
+    guard !others.isEmpty else { return }
     let best = older.last { (try? CheckpointFile.summary(path(of: $0)).isBest) == true }
-    for old in older.dropLast(newest) where old != best { try Folder.remove(path(of: old)) }
+    for old in others where old != best { try Folder.remove(path(of: old)) }
   }
 
   /// Gives checkpoints of another history another name, under which they are not found. The next complete checkpoint

@@ -7,15 +7,21 @@ struct Contents {
   /// Tables by their number in the journal, and ledgers.
   var rows: [UInt8: [Table.Row]] = [:]
   var records: [UInt8: [RecordFormat.Record]] = [:]
+  /// How many of the first rows of /metrics are whole, stay in the file as they are, and are not among `rows`: a long
+  /// run's steps do not all go through memory because its end was cut off.
+  private(set) var kept = 0
   /// Whether rows were missing whose checksum did not hold.
   var isDamaged = false
 
   init() {}
 
   /// What a file has and is whole.
-  init(_ store: Store) throws {
+  /// - Parameter row: the first row of /metrics that may be changed; with a damaged row, all may.
+  init(_ store: Store, changingFrom row: Int = 0) throws {
     for (number, table) in store.numberedTables {
-      let all = try table.rows()
+      // The last of those that stay says where the run was.
+      if number == Journal.Number.metrics, row > 1, try Self.isWhole(table) { kept = max(0, min(row, table.count) - 1) }
+      let all = try table.rows(from: number == Journal.Number.metrics ? kept : 0)
       let whole = all.compactMap { $0 }
       isDamaged = isDamaged || whole.count < all.count
       rows[number] = whole
@@ -28,12 +34,26 @@ struct Contents {
     }
   }
 
-  /// What a journal has. Entries that do not fit the file's columns are passed over.
+  /// Whether every row's checksum holds, and steps rise.
+  private static func isWhole(_ metrics: Table) throws -> Bool {
+    var last = -Double.infinity
+    var isWhole = true
+    try metrics.forEachBlock { block in
+      for index in 0..<block.count where isWhole {
+        isWhole = block.isWhole[index] && block.columns[0][index] > last
+        last = block.columns[0][index]
+      }
+    }
+    return isWhole
+  }
+
+  /// What a journal has, as a file would give it back. Entries that do not fit the file's columns are passed over.
   init(_ journal: [Journal.Entry], like store: Store) {
     let tables = Dictionary(uniqueKeysWithValues: store.numberedTables.map { ($0, $1) })
     for entry in journal {
       switch entry {
-      case .row(let number, let row): if tables[number]?.takes(row) == true { rows[number, default: []].append(row) }
+      case .row(let number, let row):
+        if tables[number]?.takes(row) == true { rows[number, default: []].append(row) }
       case .record(let number, let record): records[number, default: []].append(record)
       case .run: break
       }
@@ -41,11 +61,13 @@ struct Contents {
   }
 
   /// Takes in what another source has: what both have is there once, as `newer` has it.
-  mutating func add(_ newer: Contents) {
+  /// - Parameter columns: of /metrics.
+  mutating func add(_ newer: Contents, _ columns: [Column]) {
     for (number, new) in newer.rows {
       let old = rows[number] ?? []
       rows[number] =
-        number == Journal.Number.metrics ? Self.steps(old, new) : Self.merged(old, new) { Layout.place($0).sequence }
+        number == Journal.Number.metrics
+        ? Self.steps(old, new, columns) : Self.merged(old, new) { Layout.place($0).sequence }
     }
     for (number, new) in newer.records {
       let old = records[number] ?? []
@@ -63,21 +85,26 @@ struct Contents {
 
   /// Steps rise: where the newer source begins, the older one's history ends. What the older one has past the end of the
   /// newer one counts where both tell the same history.
-  private static func steps(_ old: [Table.Row], _ new: [Table.Row]) -> [Table.Row] {
+  private static func steps(_ old: [Table.Row], _ new: [Table.Row], _ columns: [Column]) -> [Table.Row] {
     guard let first = new.first?.values[0], let last = new.last else { return old }
-    let isSame = old.contains { $0.values[0] == last.values[0] && $0.isSame(as: last) }
+    let isSame = old.contains { $0.values[0] == last.values[0] && $0.isSame(as: last, columns) }
     return old.filter { $0.values[0] < first } + new + (isSame ? old.filter { $0.values[0] > last.values[0] } : [])
   }
 
   /// Puts back what is damaged, from an earlier copy of the same file.
-  mutating func fill(from earlier: Contents) {
+  /// - Parameters:
+  ///   - columns: of /metrics.
+  ///   - first: the first step that the journal has; nil where it has none.
+  mutating func fill(from earlier: Contents, _ columns: [Column], journalFrom first: Double?) {
+    precondition(kept == 0, "what is damaged was read as a whole")
     let metrics = rows[Journal.Number.metrics] ?? []
-    // Steps past the end may be of a history that was replaced; without any step there is no other history.
-    let last = metrics.last?.values[0] ?? .infinity
+    // Steps past the end may be of a history that was replaced: then the journal has those that replaced them. Before
+    // the journal's first step, and without any step, there is no other history.
+    let last = max(metrics.last?.values[0] ?? .infinity, first ?? .infinity)
     var filled = earlier
     filled.rows[Journal.Number.metrics] = earlier.rows[Journal.Number.metrics]?.filter { $0.values[0] < last }
     let steps = Self.merged(filled.rows[Journal.Number.metrics] ?? [], metrics) { Int($0.values[0]) }
-    filled.add(self)
+    filled.add(self, columns)
     filled.rows[Journal.Number.metrics] = steps
     self = filled
   }
@@ -100,7 +127,9 @@ struct Contents {
   /// Takes out what a replay has shown to be of another history. Rows are counted as in the file that these came from.
   mutating func remove(_ cut: Cut) {
     let metrics = rows[Journal.Number.metrics] ?? []
-    rows[Journal.Number.metrics] = metrics.enumerated().filter { !cut.rows.contains($0.offset) }.map(\.element)
+    let first = kept
+    precondition(cut.rows.lowerBound >= first, "rows that are taken out are not among those that stay")
+    rows[Journal.Number.metrics] = metrics.enumerated().filter { !cut.rows.contains(first + $0.offset) }.map(\.element)
     for number in rows.keys where number != Journal.Number.metrics {
       rows[number] = rows[number]?.filter { !cut.sequences.contains(Layout.place($0).sequence) }
         .map { $0.placed(cut.place) }
@@ -128,7 +157,11 @@ struct Contents {
 
   /// Makes this all that a file has.
   func replace(in store: Store) throws {
-    for (number, table) in store.numberedTables { try table.replace(table.rows(), by: rows[number] ?? []) }
+    for (number, table) in store.numberedTables {
+      let kept = number == Journal.Number.metrics ? kept : 0
+      try table.replace(keeping: kept, table.rows(from: kept), by: rows[number] ?? [])
+    }
     for (number, ledger) in store.numberedLedgers { try ledger.replace(ledger.records(), by: records[number] ?? []) }
+    try store.overview()?.mend()
   }
 }

@@ -84,6 +84,9 @@ struct FileDescriptor: ~Copyable {
     return Failure("write", path).error
   }
 
+  /// Gives back the room beyond the file's end.
+  func giveBackReserve() throws { try resize(to: size()) }
+
   /// Finds out whether a file that is not there yet has room.
   static func requireRoom(_ bytes: Int, at path: String) throws {
     let file = try FileDescriptor(opening: path, O_RDWR | O_CREAT | O_EXCL)
@@ -160,15 +163,19 @@ enum Folder {
   }
 
   /// Copies a file; the copy is on the disk when this returns.
-  /// - Parameter spare: bytes that the copy must be able to grow by, which is tried.
-  static func copy(_ old: String, to new: String, spare: Int) throws {
+  /// - Parameters:
+  ///   - spare: bytes that the copy must be able to grow by, which is tried.
+  ///   - goesOn: asked piece by piece; with false the copy is left as it is.
+  static func copy(_ old: String, to new: String, spare: Int, while goesOn: () -> Bool = { true }) throws {
     let from = try FileDescriptor(opening: old, O_RDONLY)
     let to = try FileDescriptor(opening: new, O_RDWR | O_CREAT | O_TRUNC)
+    var writeback = Writeback()
     var offset = 0
-    while true {
-      let piece = try from.read(at: offset, count: 4 << 20)
+    while goesOn() {
+      let piece = try from.read(at: offset, count: Writeback.window)
       if piece.isEmpty { break }
       try to.write(piece, at: offset)
+      writeback.wrote(offset..<offset + piece.count, to: to)
       offset += piece.count
     }
     try to.write([UInt8](repeating: 0, count: spare), at: offset)
@@ -180,5 +187,19 @@ enum Folder {
   /// Removes a file; one that is not there is fine.
   static func remove(_ path: String) throws {
     guard unlink(path) == 0 || errno == ENOENT else { throw Failure("remove", path).error }
+  }
+}
+
+/// Sends what was written on its way to the disk at once, window by window: a gigabyte that waits for one sync at the end
+/// would hold up the journal's syncs beside it.
+struct Writeback {
+  static let window = 8 << 20
+  private var before: Range<Int>?
+
+  mutating func wrote(_ range: Range<Int>, to file: borrowing FileDescriptor) {
+    // Without success the sync at the end does it all.
+    file_send(file.number, Int64(range.lowerBound), Int64(range.count), false)
+    if let before { file_send(file.number, Int64(before.lowerBound), Int64(before.count), true) }
+    before = range
   }
 }

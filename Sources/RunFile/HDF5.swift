@@ -1,5 +1,5 @@
 // The door to libhdf5: handles that close themselves, one place where a status becomes an error, and the settings that
-// every file here is opened with. The library is not thread-safe: all of RunFile runs on one thread at a time.
+// every file here is opened with. The library may not be thread-safe: where two threads work, each call is made alone.
 import CHDF5
 import Foundation
 import Run
@@ -30,6 +30,15 @@ enum HDF5 {
   static func start() {
     _ = started
     h5_quiet()
+  }
+
+  private static let lock = NSRecursiveLock()
+
+  /// Does something while no other thread calls the library. What is done meanwhile is short: the metrics wait for it.
+  static func alone<Result>(_ body: () throws -> Result) rethrows -> Result {
+    lock.lock()
+    defer { lock.unlock() }
+    return try body()
   }
 
   /// Passes a good status on, and throws for a bad one.

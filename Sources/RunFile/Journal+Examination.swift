@@ -31,15 +31,6 @@ extension Journal {
 
   /// Where the entry at a place ends; nil where there is no whole one.
   private static func end(of place: Int, in bytes: [UInt8]) -> Int? {
-    guard place + 8 < bytes.count else { return nil }
-    func word(_ start: Int) -> UInt32 { bytes[start..<start + 4].reversed().reduce(0) { $0 << 8 | UInt32($1) } }
-    let length = Int(word(place))
-    guard length > 0, length <= bytes.count - place - 8 else { return nil }
-    var sum = Checksum()
-    bytes.withUnsafeBytes { bytes in
-      sum.add(UnsafeRawBufferPointer(rebasing: bytes[place..<place + 4]))
-      sum.add(UnsafeRawBufferPointer(rebasing: bytes[place + 8..<place + 8 + length]))
-    }
-    return sum.value == word(place + 4) ? place + 8 + length : nil
+    bytes.withUnsafeBytes { frame(at: place, of: $0).map { place + 8 + $0.count } }
   }
 }

@@ -38,19 +38,24 @@ final class Journal {
   private var refused: [UInt8] = []
   private var isDirty = true
 
-  /// Starts a journal in the place of an old one, with nothing in it but whose it is.
-  /// - Parameter created: when the run began; nil where its file does not say so.
-  init(creating path: String, of created: Double?) throws {
+  /// Starts a journal in the place of an old one.
+  /// - Parameters:
+  ///   - created: when the run began; nil where its file does not say so.
+  ///   - entries: what it begins with after that.
+  init(creating path: String, of created: Double?, with entries: [Entry] = []) throws {
     let aside = path + ".new"
     try Folder.remove(aside)
     let file = try FileDescriptor(opening: aside, O_RDWR | O_CREAT | O_EXCL)
-    let content = Self.magic + (created.map { Self.framed(.run($0)) } ?? [])
+    let content = Self.magic + (created.map { Self.framed(.run($0)) } ?? []) + entries.flatMap(Self.framed)
     try file.write(content, at: 0)
     try file.sync()
     try Folder.rename(aside, path)
     self.file = file
     end = content.count
   }
+
+  /// Bytes of the file.
+  var size: Int { end }
 
   /// Hands an entry to the kernel. What it does not take is tried again by `sync`.
   func add(_ entry: Entry) {
@@ -105,42 +110,52 @@ final class Journal {
     let file = try FileDescriptor(opening: path, O_RDONLY)
     let bytes = try file.read(at: 0, count: file.size())
     guard bytes.starts(with: magic) else { return [] }
-    var entries: [Entry] = []
-    var place = magic.count
-    func word(_ start: Int) -> UInt32 { bytes[start..<start + 4].reversed().reduce(0) { $0 << 8 | UInt32($1) } }
-    while place + 8 < bytes.count {
-      let length = Int(word(place))
-      let start = place + 8
-      guard length > 0, length <= bytes.count - start else { break }
-      var sum = Checksum()
-      sum.add(Array(bytes[place..<place + 4]))
-      sum.add(Array(bytes[start..<start + length]))
-      guard sum.value == word(place + 4), let entry = entry(bytes[start..<start + length]) else { break }
-      entries.append(entry)
-      place = start + length
+    return bytes.withUnsafeBytes { bytes in
+      var entries: [Entry] = []
+      var place = magic.count
+      while let frame = frame(at: place, of: bytes), let entry = entry(frame) {
+        entries.append(entry)
+        place += 8 + frame.count
+      }
+      return entries
     }
-    return entries
   }
 
-  private static func entry(_ body: ArraySlice<UInt8>) -> Entry? {
-    guard let number = body.first else { return nil }
-    let content = body.dropFirst()
+  /// What the entry at a place has; nil where there is no whole one.
+  static func frame(at place: Int, of bytes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
+    guard place >= 0, place + 8 < bytes.count else { return nil }
+    let length = Int(bytes.loadUnaligned(fromByteOffset: place, as: UInt32.self).littleEndian)
+    guard length > 0, length <= bytes.count - place - 8 else { return nil }
+    let body = UnsafeRawBufferPointer(rebasing: bytes[place + 8..<place + 8 + length])
+    var sum = Checksum()
+    sum.add(UnsafeRawBufferPointer(rebasing: bytes[place..<place + 4]))
+    sum.add(body)
+    return sum.value == bytes.loadUnaligned(fromByteOffset: place + 4, as: UInt32.self).littleEndian ? body : nil
+  }
+
+  private static func entry(_ body: UnsafeRawBufferPointer) -> Entry? {
+    let number = body[0]
     switch number {
     case Number.events, Number.sessions:
       let format = number == Number.events ? Layout.events : Layout.sessions
-      guard content.count == format.size else { return nil }
-      return format.decoded(Array(content), at: 0).map { .record(number, $0) }
+      guard body.count == format.size + 1 else { return nil }
+      return format.decoded(Array(body.dropFirst()), at: 0).map { .record(number, $0) }
     case Number.metrics...Number.beginnings:
-      guard let count = content.first.map(Int.init), content.count > count * 8 else { return nil }
-      let numbers = content.dropFirst()
-      let values = (0..<count).map { index in
-        let start = numbers.startIndex + index * 8
-        return Double(bitPattern: numbers[start..<start + 8].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) })
+      guard body.count > 1 else { return nil }
+      let count = Int(body[1])
+      let rest = 2 + count * 8
+      guard body.count >= rest else { return nil }
+      let values = [Double](unsafeUninitializedCapacity: count) { values, filled in
+        for index in 0..<count {
+          let bits = body.loadUnaligned(fromByteOffset: 2 + index * 8, as: UInt64.self).littleEndian
+          values.initializeElement(at: index, to: Double(bitPattern: bits))
+        }
+        filled = count
       }
-      return .row(number, Table.Row(values: values, payload: Array(numbers.dropFirst(count * 8))))
+      return .row(number, Table.Row(values: values, payload: Array(body[rest...])))
     case Number.run:
-      guard content.count == 8 else { return nil }
-      return .run(Double(bitPattern: content.reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }))
+      guard body.count == 9 else { return nil }
+      return .run(Double(bitPattern: body.dropFirst().reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }))
     default: return nil
     }
   }

@@ -62,10 +62,15 @@ final class Ledger {
     updates[index] = record
   }
 
+  /// What waits, as a journal has it.
+  var entries: [Journal.Entry] {
+    (waiting + updates.sorted { $0.key < $1.key }.map(\.value)).map { .record(number, $0) }
+  }
+
   var hasUnconfirmed: Bool { !waiting.isEmpty || !updates.isEmpty }
 
   /// Bytes that writing the waiting records may take from the disk.
-  var waitingSize: Int { hasWaiting ? waiting.count * size + 2 * 131_072 : 0 }
+  var waitingSize: Int { hasWaiting ? waiting.count * size + 131_072 : 0 }
 
   var hasWaiting: Bool { handedOver < waiting.count || !updates.isEmpty }
 
@@ -98,11 +103,13 @@ final class Ledger {
     updates = old.updates
   }
 
-  /// Reads all records; nil stands for one whose checksum does not hold.
-  func records() throws -> [Record?] {
-    var bytes = [UInt8](repeating: 0, count: count * size)
-    try dataset.read(into: &bytes, of: type.id, at: 0, count: count)
-    return (0..<count).map { format.decoded(Array(bytes[$0 * size..<($0 + 1) * size]), at: $0) }
+  /// Reads all records, or the last ones; nil stands for one whose checksum does not hold.
+  func records(last most: Int? = nil) throws -> [Record?] {
+    let read = min(most ?? count, count)
+    let start = count - read
+    var bytes = [UInt8](repeating: 0, count: read * size)
+    try dataset.read(into: &bytes, of: type.id, at: start, count: read)
+    return (0..<read).map { format.decoded(Array(bytes[$0 * size..<($0 + 1) * size]), at: start + $0) }
   }
 
   /// Makes these its records, and writes only from the first that is new. Never while readers may be there.

@@ -27,4 +27,38 @@ extension Recorder {
     // The lock is held until here.
     _ = consume lock
   }
+
+  /// Makes a new run.h5 for a run whose own cannot be read, from its newest whole checkpoint: without steps, events and
+  /// samples.
+  /// - Returns: the checkpoint's step, and the name that the damaged file has now; nil where there was none.
+  /// - Throws: `UserError` when run.h5 can be read, a process writes it, or no checkpoint is whole.
+  package static func rebuild(_ folder: String) throws -> (step: Int, aside: String?) {
+    let path = Recovery.file(folder)
+    if (try? Archive(opening: folder)) != nil {
+      throw UserError(.usage, "\(path) can be read: there is no need for a new one")
+    }
+    let lock = try RunLock(folder: folder)
+    let checkpoint = try Archive.checkpoint(in: folder).checkpoint
+    let sequence = try CheckpointFolder(folder).sequence(of: checkpoint.state.step)
+    let beginning = Beginning(
+      name: (folder as NSString).lastPathComponent, recipe: checkpoint.recipe, step: checkpoint.state.step,
+      tokens: checkpoint.state.tokens, time: Date().timeIntervalSince1970,
+      parameters: checkpoint.tensors.reduce(0) { $0 + $1.count }, threads: checkpoint.state.threads, precision: "",
+      corpus: "", vocabulary: checkpoint.tokenizer.vocabulary, trainingTokens: 0, heldOutTokens: 0, unigramEntropy: 0)
+    try Folder.remove(path + ".new")
+    let store = try Store.create(path, beginning: beginning)
+    let place = Layout.Place(sequence: sequence, row: 0)
+    store.beginnings.append(
+      try Layout.row(SessionStart(beginning), step: beginning.step, time: beginning.time, at: place))
+    try store.write()
+    store.close()
+    let aside = Folder.exists(path) ? path + ".damaged" : nil
+    if let aside { try Folder.rename(path, aside) }
+    for name in [Recovery.journal(folder), Recovery.before(folder)] { try Folder.remove(name) }
+    try Folder.rename(path + ".new", path)
+    try Folder.sync(folder)
+    // The lock is held until here.
+    _ = consume lock
+    return (checkpoint.state.step, aside)
+  }
 }

@@ -42,9 +42,10 @@ struct Replay {
   ///   - sequence: the number of the first event that came after the checkpoint.
   init(_ store: Store, after step: Int, sequence: Int) throws {
     count = store.metrics.count
-    for (index, row) in try store.metrics.rows().enumerated() {
+    let first = try store.metrics.firstRow(from: Double(step + 1))
+    for (index, row) in try store.metrics.rows(from: first).enumerated() {
       guard let row, Int(row.values[0]) > step else { continue }
-      rows[Int(row.values[0])] = Row(index: index, values: row.values)
+      rows[Int(row.values[0])] = Row(index: first + index, values: row.values)
     }
     last = rows.keys.max() ?? 0
     evaluations = try store.heldout.rows().compactMap { $0 }.map {

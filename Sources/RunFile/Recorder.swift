@@ -19,14 +19,20 @@ package final class Recorder {
   /// Whether the open file failed: nothing may touch it again, and it is opened anew.
   private var isBroken = false
   /// Whether the disk is full or failing: rows wait in memory.
-  private var isStalled = false
+  package private(set) var isStalled = false
   private var isClosed = false
   private var lastFlush = DispatchTime.now()
   private var lastStep: Int
   private var lock: RunLock?
-  private let journal: Journal
+  private var journal: Journal
   /// When the run began, which its other files name it by; nil where run.h5 does not say so.
   private let created: Double?
+  /// The copy of run.h5 that is made so that the journal can begin anew; the file waits for it.
+  private var rotation: Rotation?
+  /// Bytes that the journal has at least when it begins anew.
+  var leastRotation = 64 << 20
+  /// Up to which size the journal goes on growing, after a copy that failed.
+  private var rotatesFrom = 0
   private var lastSync = DispatchTime.now()
   /// Whether libhdf5 failed in this session: the journal then stays for the next one.
   private var hasFailed = false
@@ -137,6 +143,7 @@ package final class Recorder {
       lastStep = report.step
       notices = compared(report)
       if notices.isEmpty && !isDue(.now()) { return [] }
+    case .summedUp: preconditionFailure("every step is recorded by itself")
     case .evaluated(let evaluation): notices = compared(evaluation)
     case .ordered(let sample): try append(sample, step: sample.step, to: store.orders, unless: &replay.orders)
     case .wrote(let sample): try append(sample, step: sample.step, to: store.texts, unless: &replay.texts)
@@ -215,24 +222,57 @@ package final class Recorder {
         return stalled(error)
       }
     }
+    if let rotation {
+      guard let result = rotation.result else { return [] }
+      if let problem = finishRotation(result) { return [problem] }
+    }
     guard isBroken || cut != nil || store.hasWaiting else { return [] }
     do {
-      if isBroken || cut != nil { try reopen() }
-      try store.reserve()
+      try HDF5.alone { try writeStore() }
     } catch {
       return stalled(error)
     }
-    do {
-      try store.write()
-    } catch {
-      isBroken = true
-      return stalled(error)
-    }
+    beginRotationIfDue()
     guard isStalled else { return [] }
     isStalled = false
     let notice = notice(.notice, "the disk takes the run again; nothing was lost")
     append(notice)
     return [notice] + flushNow()
+  }
+
+  // MARK: The journal begins anew
+
+  private func beginRotationIfDue() {
+    guard journal.size > rotatesFrom, !hasFailed, !isClosed,
+      Rotation.isDue(journal: journal.size, file: HDF5.alone { Int(store.file.end) }, least: leastRotation)
+    else { return }
+    rotation = Rotation(of: folder)
+  }
+
+  /// Lets the new journal begin with what the copy does not have.
+  /// - Returns: as `record`.
+  private func finishRotation(_ result: Result<Void, UserError>) -> Occurrence? {
+    rotation = nil
+    do {
+      try result.get()
+      let new = try Journal(creating: Recovery.journal(folder), of: created, with: store.entries)
+      store.attach(new)
+      journal = new
+      try Folder.sync(folder)
+      return nil
+    } catch {
+      // It is tried again when as much again has come.
+      rotatesFrom = journal.size * 2
+      let warning = notice(.warning, "\(error); run.journal goes on growing until a copy of run.h5 can be made")
+      append(warning)
+      return warning
+    }
+  }
+
+  private func writeStore() throws {
+    if isBroken || cut != nil { try reopen() }
+    try store.reserve()
+    try writeOrBreak()
   }
 
   private func stalled(_ error: any Error) -> [Occurrence] {
@@ -265,7 +305,7 @@ package final class Recorder {
     store = new
     isBroken = false
     if old.hasUnconfirmed && cut != nil { return try reopen() }
-    if let step = cut?.step { try CheckpointFolder(folder).setAside(from: step) }
+    try setAside()
     cut = nil
   }
 
@@ -284,6 +324,8 @@ package final class Recorder {
   package func close(_ how: Ending.Reason? = nil) throws {
     guard !isClosed else { return }
     if let how, session["how"] == nil { end(Ending(how, step: lastStep, time: now)) }
+    rotation?.cancel()
+    rotation = nil
     flushNow()
     isClosed = true
     defer { lock = nil }
@@ -292,50 +334,62 @@ package final class Recorder {
       throw UserError(
         .inputOutput, "the end of the run could not be written to \(folder)/run.h5: free some space and resume it")
     }
-    store.close()
+    HDF5.alone { store.close() }
     // After a failure the journal may have what the file lost: the next session looks.
     if !hasFailed { try Recovery.settle(folder, like: store) }
   }
 
   /// As `close`, for a recorder that nobody closed: it goes as far as the disk lets it.
   private func letGo() {
+    rotation?.cancel()
+    rotation = nil
     flushNow()
     if isBroken || store.hasWaiting { store.abandon() } else { store.close() }
   }
 
   // MARK: Checkpoints
 
-  /// Writes a checkpoint aside, verifies it, gives it its name, and removes those that the recipe does not keep.
+  /// Begins a checkpoint: what came before it is on the disk, or warned of, when this returns.
   /// - Parameter isBest: whether its held-out loss is the lowest of the run so far.
-  /// - Returns: a line that says so, already recorded. For the screen; do not record it again.
-  /// - Throws: `UserError` when it is not on the disk: nothing is changed then, and the older ones are still there.
-  package func save(_ checkpoint: Checkpoint, isBest: Bool) throws -> Occurrence {
-    let start = DispatchTime.now()
-    flush()
+  /// - Returns: what another thread may write, and lines as `record` returns them.
+  /// - Throws: `UserError` when checkpoints of another history cannot be put out of its way.
+  package func begin(
+    _ checkpoint: consuming Checkpoint, isBest: Bool
+  ) throws -> (pending: PendingCheckpoint, notices: [Occurrence]) {
+    let notices = flush()
     let checkpoints = CheckpointFolder(folder)
-    let bytes = try checkpoints.write(checkpoint, isBest: isBest, sequence: nextSequence, of: created)
-    try checkpoints.retain(newest: checkpoint.recipe.save.keep, after: checkpoint.state.step)
-    let seconds = Double(DispatchTime.now().uptimeNanoseconds - start.uptimeNanoseconds) / 1e9
-    let saved = Occurrence(
-      .saved, step: checkpoint.state.step, time: now, key: isBest ? "best" : "", new: Double(bytes),
-      text: "saved \(checkpoints.name(of: checkpoint.state.step))  \(Self.size(bytes)) in \(Self.rounded(seconds)) s")
+    try setAside()
+    let pending = PendingCheckpoint(
+      consume checkpoint, in: checkpoints, isBest: isBest, sequence: nextSequence, of: created)
+    return (pending, notices)
+  }
+
+  /// Gives checkpoints of a history that a replay has refuted other names.
+  private func setAside() throws {
+    guard let step = cut?.step else { return }
+    try CheckpointFolder(folder).setAside(from: step)
+    cut?.step = nil
+  }
+
+  /// Makes room for a checkpoint that the disk does not take: gives back what run.h5 reserved and does not need yet.
+  package func makeRoom() {
+    // Where it fails, there is no more room than before, and the checkpoint says so.
+    HDF5.alone { try? store.giveBackReserve() }
+  }
+
+  /// Records that a checkpoint has its name.
+  /// - Returns: a line that says so. For the screen; do not record it again.
+  package func finish(_ stored: StoredCheckpoint) -> Occurrence {
+    let saved = stored.occurrence(at: now)
     if !replay.takes(saved) { append(saved) }
     flush()
     return saved
   }
 
-  /// `61 MB`, `3.4 GB`.
-  private static func size(_ bytes: Int) -> String {
-    let units = ["B", "kB", "MB", "GB"]
-    var value = Double(bytes)
-    var unit = 0
-    while value >= 1000 && unit < units.count - 1 {
-      value /= 1000
-      unit += 1
-    }
-    return (value < 10 && unit > 0 ? rounded(value) : String(Int(value.rounded()))) + " " + units[unit]
+  /// Writes a checkpoint aside, verifies it, gives it its name, and removes those that the recipe does not keep. Waits
+  /// for all that.
+  /// - Throws: `UserError` when it is not on the disk: nothing is changed then, and the older ones are still there.
+  package func save(_ checkpoint: Checkpoint, isBest: Bool) throws -> Occurrence {
+    finish(try begin(checkpoint, isBest: isBest).pending.write())
   }
-
-  /// With one digit after the point.
-  private static func rounded(_ value: Double) -> String { String((value * 10).rounded() / 10) }
 }

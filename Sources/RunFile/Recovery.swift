@@ -39,14 +39,31 @@ enum Recovery {
     let created = try store.created
     store.close()
     if isNew { try Folder.rename(path + ".copy.new", path) }
-    try FileDescriptor(opening: path, O_RDWR).sync()
-    try Folder.copy(path, to: before(folder) + ".new", spare: 0)
-    try Folder.rename(before(folder) + ".new", before(folder))
+    try keepCopy(folder)
     let journal = try Journal(creating: journal(folder), of: created)
     try Folder.sync(folder)
     let live = try append(path)
     live.attach(journal)
     return (live, journal)
+  }
+
+  /// Keeps a copy of run.h5 as it is now, from which and a journal that begins now it can be made again. Nobody writes it
+  /// meanwhile.
+  /// - Parameter goesOn: asked now and then; with false all stays as it was.
+  static func keepCopy(_ folder: String, while goesOn: () -> Bool = { true }) throws {
+    try FileDescriptor(opening: file(folder), O_RDWR).sync()
+    let aside = before(folder) + ".new"
+    do {
+      try Folder.copy(file(folder), to: aside, spare: 0, while: goesOn)
+    } catch {
+      try? Folder.remove(aside)
+      throw error
+    }
+    guard goesOn() else { return try Folder.remove(aside) }
+    // Its writer has the file open, and the copy has none.
+    try Superblock.repair(aside)
+    try Folder.rename(aside, before(folder))
+    try Folder.sync(folder)
   }
 
   /// Opens a run's file with everything in it that run.h5, the journal and the copy from before the session have.
@@ -61,9 +78,15 @@ enum Recovery {
     do {
       return try abandoningOnError(opening()) { store in
         try entries.requireRun(of: store, journal(folder))
-        contents = try Contents(store)
-        if contents.isDamaged, let earlier = try? Contents(Store(opening: before(folder), .still)) {
-          contents.fill(from: earlier)
+        // The steps before those that the journal has stay as they are, where they are whole.
+        let first = entries.firstStep
+        contents = try Contents(
+          store, changingFrom: first.map { try store.metrics.firstRow(from: $0) } ?? store.metrics.count)
+        if contents.isDamaged {
+          contents = try Contents(store)
+          if let earlier = try? Contents(Store(opening: before(folder), .still)) {
+            contents.fill(from: earlier, store.metrics.columns, journalFrom: first)
+          }
         }
         try finish(&contents, entries, in: store)
       }
@@ -71,7 +94,10 @@ enum Recovery {
       throw stranger.error
     } catch {
       // What cannot be opened, read or written is made again from the rest, if there is a rest.
-      if let earlier = try? Contents(Store(opening: before(folder), .still)) { contents.fill(from: earlier) }
+      if contents.kept > 0 { contents = (try? Contents(opening())) ?? Contents() }
+      if let earlier = try? Store(opening: before(folder), .still), let rest = try? Contents(earlier) {
+        contents.fill(from: rest, earlier.metrics.columns, journalFrom: entries.firstStep)
+      }
       let first = contents.rows[Journal.Number.beginnings]?.first ?? entries.firstBeginning
       guard let first else { throw Folder.exists(file(folder)) ? error : Archive.missing(folder) }
       return try abandoningOnError(creating(SessionStart.beginning(first.payload, source: journal(folder)))) { store in
@@ -81,7 +107,7 @@ enum Recovery {
   }
 
   private static func finish(_ contents: inout Contents, _ entries: [Journal.Entry], in store: Store) throws {
-    contents.add(Contents(entries, like: store))
+    contents.add(Contents(entries, like: store), store.metrics.columns)
     contents.endSession()
     try store.reserve()
     try contents.replace(in: store)
@@ -105,7 +131,7 @@ enum Recovery {
     try Superblock.repair(path)
     let store = try abandoningOnError(Store(opening: path, .alone)) { store in
       try store.reserve()
-      var contents = try Contents(store)
+      var contents = try Contents(store, changingFrom: cut?.rows.lowerBound ?? store.metrics.count)
       if let cut { contents.remove(cut) }
       try contents.replace(in: store)
       try store.file.flush()
@@ -116,6 +142,7 @@ enum Recovery {
 
   private static func append(_ path: String) throws -> Store {
     try abandoningOnError(Store(opening: path, .append)) { store in
+      _ = try store.overview()
       try store.reserve()
       try store.file.flush()
     }
@@ -125,8 +152,7 @@ enum Recovery {
   static func settle(_ folder: String, like store: Store) throws {
     let path = file(folder)
     let descriptor = try FileDescriptor(opening: path, O_RDWR)
-    // Gives back the room that was reserved and not used.
-    try descriptor.resize(to: descriptor.size())
+    try descriptor.giveBackReserve()
     try descriptor.sync()
     guard try isWhole(path, like: store) else { return }
     try Folder.remove(journal(folder))
@@ -139,7 +165,9 @@ enum Recovery {
     let closed = try Store(opening: path, .still)
     let counts = store.numberedTables.map { $1.total } + store.numberedLedgers.map { $1.total }
     let stored = closed.numberedTables.map { $1.count } + closed.numberedLedgers.map { $1.count }
-    return try counts == stored && !Contents(closed).isDamaged
+    guard counts == stored else { return false }
+    let isDamaged = try closed.numberedTables.contains { try $1.firstDamaged() != nil }
+    return try !isDamaged && !closed.numberedLedgers.contains { try $1.records().contains { $0 == nil } }
   }
 
   /// The number of the next event that is no step.
@@ -153,6 +181,13 @@ enum Recovery {
 }
 
 extension [Journal.Entry] {
+  /// The lowest number of a step among its rows; nil where it has none.
+  var firstStep: Double? {
+    lazy.compactMap { entry in
+      if case .row(Journal.Number.metrics, let row) = entry { row.values.first } else { nil }
+    }.min()
+  }
+
   /// What the session that the journal is of began with.
   var firstBeginning: Table.Row? {
     lazy.compactMap { entry in

@@ -16,6 +16,8 @@ final class Store {
   let beginnings: Table
   let events: Ledger
   let sessions: Ledger
+  /// The sums over /metrics, once somebody asked for them; nil inside where an older foretop wrote the file.
+  private var pyramid: Overview??
   /// Up to where the disk has room reserved for the file.
   private var reserved = 0
 
@@ -45,7 +47,7 @@ final class Store {
 
   /// Creates run.h5 with everything that it will ever hold, then lets readers in. `publish` gives it its name.
   static func create(_ path: String, beginning: Beginning) throws -> Store {
-    try FileDescriptor.requireRoom(8 << 20, at: path + ".new")
+    try FileDescriptor.requireRoom(4 << 20, at: path + ".new")
     return try fill(File(creatingLive: path + ".new"), beginning)
   }
 
@@ -76,7 +78,9 @@ final class Store {
     stepMetrics = Metric.ofSteps(heads: heads)
     evaluationMetrics = Metric.ofEvaluations(heads: heads)
     try Self.label(file, beginning)
-    let folders = ["/recipe", "/metrics", "/heldout", "/samples", "/samples/text", "/samples/order", "/beginnings"]
+    let folders = [
+      "/recipe", "/metrics", "/heldout", "/samples", "/samples/text", "/samples/order", "/beginnings", "/overview",
+    ]
     let inner =
       Set(stepMetrics.compactMap { Self.folder("/metrics/" + $0.path) }).sorted()
       + Set(evaluationMetrics.compactMap { Self.folder("/heldout/" + $0.path) }).sorted()
@@ -96,6 +100,7 @@ final class Store {
     texts = try Table(creating: "/samples/text", columns: Layout.textColumns, hasPayload: true, in: file)
     orders = try Table(creating: "/samples/order", columns: Layout.textColumns, hasPayload: true, in: file)
     beginnings = try Table(creating: "/beginnings", columns: Layout.textColumns, hasPayload: true, in: file)
+    pyramid = try Overview(creating: metrics, in: file)
     events = try Ledger(
       creating: "/events", Layout.events, longName: "the run's log", in: file)
     sessions = try Ledger(
@@ -148,6 +153,14 @@ final class Store {
   /// where the file does not say so.
   var created: Double? { get throws { try Group.fraction("created", on: "/", in: file) } }
 
+  /// The sums over /metrics; nil in a file that has none.
+  func overview() throws -> Overview? {
+    if let pyramid { return pyramid }
+    let opened = Group.has("/overview/L1", in: file) ? try Overview(opening: metrics, in: file) : nil
+    pyramid = .some(opened)
+    return opened
+  }
+
   // MARK: Writing
 
   /// Whether anything is not in the file yet.
@@ -156,8 +169,14 @@ final class Store {
   /// Whether anything may not be in the file yet, although libhdf5 has it.
   var hasUnconfirmed: Bool { tables.contains { $0.hasUnconfirmed } || ledgers.contains { $0.hasUnconfirmed } }
 
+  /// What waits, as a journal has it.
+  var entries: [Journal.Entry] { tables.flatMap(\.entries) + ledgers.flatMap(\.entries) }
+
   /// The most bytes that writing what waits takes from the disk.
-  var waitingSize: Int { tables.reduce(0) { $0 + $1.waitingSize } + ledgers.reduce(0) { $0 + $1.waitingSize } }
+  var waitingSize: Int {
+    tables.reduce(0) { $0 + $1.waitingSize } + ledgers.reduce(0) { $0 + $1.waitingSize }
+      + ((pyramid ?? nil)?.waitingSize ?? 0)
+  }
 
   /// Makes sure that the disk has room for what waits. libhdf5 must never meet a full disk: it would end the process.
   /// - Parameter more: bytes beyond what waits.
@@ -165,13 +184,28 @@ final class Store {
     HDF5.start()
     guard !file.isInMemory else { return }
     let end = Int(file.end)
-    let needed = end + waitingSize + more + 1 << 20
+    let needed = end + waitingSize + more + 1 << 18
     guard needed > reserved else { return }
-    let ahead = needed + 4 << 20
+    // On a small disk the next checkpoint needs the room more.
+    let ahead = needed + min(4 << 20, Self.freeBytes(beside: file.path) / 32)
     if let refusal = FileDescriptor.reserve(try file.descriptor(), from: end, to: ahead, path: file.path) {
       throw refusal
     }
     reserved = ahead
+  }
+
+  /// Gives back what was reserved and is not used yet: a checkpoint needs it.
+  func giveBackReserve() throws {
+    guard !file.isInMemory, reserved > 0 else { return }
+    reserved = 0
+    try FileDescriptor(opening: file.path, O_RDWR).giveBackReserve()
+  }
+
+  /// What the file system has left for this user; 0 where it does not say.
+  private static func freeBytes(beside path: String) -> Int {
+    var status = statvfs()
+    guard statvfs(path, &status) == 0 else { return 0 }
+    return Int(status.f_bavail) * Int(status.f_frsize)
   }
 
   /// Stores what waits: rows, then their checksums, then the superblock.
@@ -179,6 +213,7 @@ final class Store {
     HDF5.start()
     for table in tables { try table.write() }
     for ledger in ledgers { try ledger.write() }
+    try overview()?.extend()
     try file.flush()
     for table in tables { table.confirm() }
     for ledger in ledgers { ledger.confirm() }
@@ -194,6 +229,7 @@ final class Store {
   func close() {
     for table in tables { table.close() }
     for ledger in ledgers { ledger.close() }
+    (pyramid ?? nil)?.close()
     file.close()
   }
 
@@ -201,6 +237,7 @@ final class Store {
   func abandon() {
     for table in tables { table.abandon() }
     for ledger in ledgers { ledger.abandon() }
+    (pyramid ?? nil)?.abandon()
     file.abandon()
   }
 
@@ -227,7 +264,7 @@ final class Store {
       try Group.set("NX_class", "NXentry", on: root, in: file)
       try Group.set("default", "loss", on: root, in: file)
     }
-    for group in ["/recipe", "/samples", "/samples/text", "/samples/order", "/beginnings"] {
+    for group in ["/recipe", "/samples", "/samples/text", "/samples/order", "/beginnings", "/overview"] {
       try Group.set("NX_class", "NXcollection", on: group, in: file)
     }
     for group in groups {

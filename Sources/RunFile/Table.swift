@@ -49,19 +49,13 @@ struct Column {
     }
   }
 
-  private func whole(_ value: Double) -> UInt64 { holds(value) ? UInt64(value) : .max }
+  func whole(_ value: Double) -> UInt64 { holds(value) ? UInt64(value) : .max }
 
   /// Whether a value is one that the column can have: whole numbers are counted exactly.
   func holds(_ value: Double) -> Bool { storage != .unsigned64 || value >= 0 && value < 0x1p53 }
 
-  /// Adds a value to a row's checksum, in the form in which it is stored.
-  func add(_ value: Double, to sum: inout Checksum) {
-    switch storage {
-    case .float32: sum.add(value.isNaN ? Float.nan.bitPattern : Float(value).bitPattern)
-    case .float64: sum.add(value.isNaN ? Double.nan.bitPattern : value.bitPattern)
-    case .unsigned64: sum.add(whole(value))
-    }
-  }
+  /// Bytes a value in the file.
+  var size: Int { storage == .float32 ? 4 : 8 }
 }
 
 /// A table of a run file, open for appending or for reading.
@@ -72,37 +66,43 @@ final class Table {
     var payload: [UInt8] = []
 
     /// Whether all bits that are stored are equal: not-a-number is itself, and a column of 32 bits has 32 bits.
-    func isSame(as other: Row) -> Bool {
+    func isSame(as other: Row, _ columns: [Column]) -> Bool {
       payload == other.payload && values.count == other.values.count
-        && zip(values, other.values).allSatisfy { Float($0).bitPattern == Float($1).bitPattern }
+        && zip(columns, zip(values, other.values)).allSatisfy { column, pair in
+          column.stored(pair.0).bitPattern == column.stored(pair.1).bitPattern
+        }
     }
   }
 
   /// Its group in the file: `/metrics`.
   let group: String
   let columns: [Column]
-  private let datasets: [Dataset]
-  private let commit: Dataset
+  let datasets: [Dataset]
+  let commit: Dataset
   /// Where each row's payload ends in `bytes`; only tables with payloads have them.
-  private let ends: Dataset?
-  private let bytes: Dataset?
+  let ends: Dataset?
+  let bytes: Dataset?
   /// Where rows go first, and the table's number there.
   var journal: Journal?
   var number: UInt8 = 0
   /// Rows in the file.
   private(set) var count = 0
-  private var byteCount = 0
+  private(set) var byteCount = 0
   /// Rows that are not surely in the file yet, and how many of them were handed to libhdf5.
   private var waiting: [Row] = []
   private var handedOver = 0
 
+  /// Rows that lie together in the file.
+  private let chunk: Int
+
   /// Creates its datasets; the groups exist.
-  init(creating group: String, columns: [Column], hasPayload: Bool, in file: File) throws {
+  init(creating group: String, columns: [Column], hasPayload: Bool, chunk rows: Int = 4096, in file: File) throws {
     self.group = group
     self.columns = columns
-    func column(_ column: Column, _ type: hid_t, chunk: Int = 4096) throws -> Dataset {
+    chunk = rows
+    func column(_ column: Column, _ type: hid_t, chunk: Int? = nil) throws -> Dataset {
       let path = group + "/" + column.path
-      let dataset = try Dataset(creating: path, of: type, chunk: chunk, in: file)
+      let dataset = try Dataset(creating: path, of: type, chunk: chunk ?? rows, in: file)
       try Group.set("units", column.unit, on: path, in: file)
       try Group.set("long_name", column.longName, on: path, in: file)
       return dataset
@@ -119,9 +119,10 @@ final class Table {
   }
 
   /// Opens its datasets. Rows past the shortest column do not exist.
-  init(opening group: String, columns: [Column], hasPayload: Bool, in file: File) throws {
+  init(opening group: String, columns: [Column], hasPayload: Bool, chunk: Int = 4096, in file: File) throws {
     self.group = group
     self.columns = columns
+    self.chunk = chunk
     // The checksums come first: what grows while a live file is being opened is only longer in the other columns.
     commit = try Dataset(opening: group + "/commit", of: h5_u32(), in: file)
     datasets = try columns.map { try Dataset(opening: group + "/" + $0.path, of: $0.type, in: file) }
@@ -157,12 +158,20 @@ final class Table {
 
   var hasUnconfirmed: Bool { !waiting.isEmpty }
 
+  /// What waits, as a journal has it.
+  var entries: [Journal.Entry] { waiting.map { .row(number, $0) } }
+
   /// Bytes that writing the waiting rows may take from the disk, new chunks included.
   var waitingSize: Int {
     guard hasWaiting else { return 0 }
-    let chunks = waiting.count / 4096 + 2
-    return chunks * 4096 * (columns.count + 2) * 8 + waiting.reduce(0) { $0 + $1.payload.count }
-      + (bytes == nil ? 0 : 2 * 65536)
+    return size(ofRows: 0) + waiting.reduce(0) { $0 + $1.payload.count }
+      + (bytes == nil ? 0 : 65536)
+  }
+
+  /// Bytes that so many more rows take: the chunks that they begin, and what libhdf5 notes of each.
+  func size(ofRows rows: Int) -> Int {
+    let begun = (total + rows + chunk - 1) / chunk - (count + chunk - 1) / chunk
+    return begun * (columns.reduce(16) { $0 + $1.size } * chunk + (columns.count + 2) * 4096)
   }
 
   /// Stores the rows that wait, checksums last.
@@ -188,7 +197,11 @@ final class Table {
       try ends.write(places, of: h5_memory_double(), at: start, count: rows.count)
       byteCount = end
     }
-    let sums = rows.enumerated().map { checksum($1, at: start + $0) }
+    var packed = RowBytes(columns)
+    let sums = rows.enumerated().map { offset, row in
+      _ = packed.pack(row, at: start + offset)
+      return packed.checksum(with: row.payload[...])
+    }
     try commit.resize(to: start + rows.count)
     try commit.write(sums, of: h5_memory_u32(), at: start, count: rows.count)
     count += rows.count
@@ -212,59 +225,31 @@ final class Table {
     row.values.count == columns.count && zip(columns, row.values).allSatisfy { $0.holds($1) }
   }
 
-  private func checksum(_ row: Row, at index: Int) -> UInt32 {
-    var sum = Checksum()
-    sum.add(UInt64(index))
-    for (column, value) in zip(columns, row.values) { column.add(value, to: &sum) }
-    sum.add(row.payload)
-    return sum.value
-  }
-
-  /// Reads rows; nil stands for one whose checksum does not hold.
-  func rows(from start: Int = 0) throws -> [Row?] {
-    let wanted = count - start
-    guard wanted > 0 else { return [] }
-    let values = try datasets.map { try numbers($0, start, wanted) }
-    var sums = [UInt32](repeating: 0, count: wanted)
-    try commit.read(into: &sums, of: h5_memory_u32(), at: start, count: wanted)
-    let ends = try ends.map { try numbers($0, max(0, start - 1), start == 0 ? wanted : wanted + 1) }
-    let payload = try allBytes()
-    return (0..<wanted).map { index in
-      var row = Row(values: values.map { $0[index] })
-      if let ends {
-        let last = start == 0 ? index : index + 1
-        let from = last == 0 ? 0 : ends[last - 1]
-        guard from >= 0, from <= ends[last], ends[last] <= Double(payload.count) else { return nil }
-        row.payload = Array(payload[Int(from)..<Int(ends[last])])
-      }
-      return takes(row) && checksum(row, at: start + index) == sums[index] ? row : nil
-    }
-  }
-
-  private func numbers(_ dataset: Dataset, _ start: Int, _ count: Int) throws -> [Double] {
-    var values = [Double](repeating: 0, count: count)
-    try dataset.read(into: &values, of: h5_memory_double(), at: start, count: count)
-    return values
-  }
-
-  private func allBytes() throws -> [UInt8] {
-    guard let bytes else { return [] }
-    var payload = [UInt8](repeating: 0, count: byteCount)
-    try bytes.read(into: &payload, of: h5_u8(), at: 0, count: byteCount)
-    return payload
-  }
-
   /// Makes these its rows, and writes only from the first that is new. Never while readers may be there.
-  /// - Parameter old: what `rows()` returned.
-  func replace(_ old: [Row?], by new: [Row]) throws {
-    let same = zip(old, new).prefix { $0 == $1 }.count
-    count = same
-    byteCount = new.prefix(same).reduce(0) { $0 + $1.payload.count }
-    for dataset in datasets + [commit] + (ends.map { [$0] } ?? []) { try dataset.resize(to: count) }
-    try bytes?.resize(to: byteCount)
+  /// - Parameters:
+  ///   - kept: how many of its first rows stay, and are in neither list.
+  ///   - old: what `rows(from: kept)` returned.
+  func replace(keeping kept: Int = 0, _ old: [Row?], by new: [Row]) throws {
+    precondition(kept == 0 || bytes == nil, "a table with payloads is replaced as a whole")
+    let same = zip(old, new).prefix { $0?.isSame(as: $1, columns) == true }.count
+    try cut(to: kept + same, bytes: new.prefix(same).reduce(0) { $0 + $1.payload.count })
     precondition(waiting.isEmpty, "a table is rewritten only before rows are appended to it")
     waiting = Array(new.dropFirst(same))
     try write()
     confirm()
+  }
+
+  /// Stores whole rows of another file at once.
+  func add(_ block: Block) throws {
+    waiting += (0..<block.count).compactMap(block.row)
+    try write()
+    confirm()
+  }
+
+  /// Forgets all but the first rows. Never while readers may be there.
+  func cut(to rows: Int, bytes length: Int = 0) throws {
+    for dataset in datasets + [commit] + (ends.map { [$0] } ?? []) { try dataset.resize(to: rows) }
+    try bytes?.resize(to: length)
+    (count, byteCount) = (rows, length)
   }
 }

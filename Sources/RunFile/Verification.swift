@@ -58,7 +58,7 @@ package struct Verification: Sendable {
       }
       if isLive { check.notes.append("a process writes it now: what it had when it was opened was examined") }
       return [check] + (try contents(store, whole, isMended: isMended, isLive: isLive, isInterrupted: isInterrupted))
-        + [history(whole)]
+        + [overview(whole), history(whole)]
     } catch {
       check.problems.append("\(error)")
       return [check]
@@ -93,6 +93,22 @@ package struct Verification: Sendable {
       return check
     }
     return tables + ledgers
+  }
+
+  /// The pyramid over /metrics: every row is what the rows below it make.
+  private static func overview(_ store: Store) -> Check {
+    var check = Check("run.h5 /overview")
+    do {
+      guard let overview = try store.overview() else {
+        check.holds = "none: an older foretop began this run"
+        return check
+      }
+      check.holds = overview.levels.map { "\($0.count)" }.joined(separator: ", ") + " rows"
+      check.problems = try overview.problems()
+    } catch {
+      check.problems.append("\(error)")
+    }
+    return check
   }
 
   /// What must hold between the rows, and what every text in them must be.

@@ -68,14 +68,17 @@ package struct RunPlan: Sendable {
   /// What to change so that it fits.
   package func advice(_ memory: Machine.Memory) -> String {
     var smaller = recipe
+    smaller.model.recompute = .block
+    if recipe.model.recompute == .none, let plan = again(smaller), plan.bytes <= memory.available {
+      return "model.recompute: block would need \(gibibytes(plan.bytes)), for a third more time"
+    }
     while smaller.batch.rows > 1 {
       smaller.batch.rows = (smaller.batch.rows + 1) / 2
-      if let plan = try? RunPlan(smaller, vocabulary: network.configuration.vocabulary, threads: network.threads),
-        plan.bytes <= memory.available
-      {
+      if let plan = again(smaller), plan.bytes <= memory.available {
         let factor = Double(recipe.batch.rows) / Double(smaller.batch.rows)
         let accumulation = Int((Double(recipe.batch.accumulation) * factor).rounded())
-        return "batch.rows \(smaller.batch.rows) with batch.accumulation \(accumulation) would need "
+        return
+          "model.recompute: block, batch.rows \(smaller.batch.rows) and batch.accumulation \(accumulation) would need "
           + "\(gibibytes(plan.bytes)) and learn from as many tokens a step"
       }
     }
@@ -84,6 +87,11 @@ package struct RunPlan: Sendable {
       ? "make model.blocks, model.width or tokenizer.vocabulary smaller, or take a machine with more memory: "
         + "the parameters alone need \(gibibytes(fixed))"
       : "make model.context or model.blocks smaller"
+  }
+
+  /// The plan of a changed recipe.
+  private func again(_ changed: Recipe) -> RunPlan? {
+    try? RunPlan(changed, vocabulary: network.configuration.vocabulary, threads: network.threads)
   }
 
   private static let growsWithRows: Set<String> = [

@@ -5,25 +5,53 @@ import Run
 import Transformer
 
 extension Trainer {
+  /// Bytes of such a copy.
+  package var checkpointBytes: Int { model.parameters.plan.count * 12 }
+
   /// A complete copy of everything that decides the future.
-  package var checkpoint: Checkpoint {
+  package var checkpoint: Checkpoint { checkpoint(in: nil) }
+
+  /// A complete copy of everything that decides the future.
+  /// - Parameter spare: a copy that nobody needs any more; its memory is used again, since new memory would have to be
+  ///   cleared page by page.
+  package func checkpoint(in spare: consuming Checkpoint?) -> Checkpoint {
     let parameters = model.parameters.plan
-    func copy(_ base: UnsafeMutablePointer<Float>) -> [Float] {
-      Array(unsafeUninitializedCapacity: parameters.count) { buffer, count in
+    var copy =
+      spare
+      ?? Checkpoint(
+        state: state, recipe: recipe,
+        tokenizer: TokenizerRecord(
+          kind: corpus.tokenizer.kind.rawValue, model: corpus.tokenizer.model, vocabulary: corpus.tokenizer.vocabulary),
+        tensors: parameters.tensors.map { Checkpoint.Tensor(path: $0.path, shape: $0.shape, offset: $0.offset) },
+        weights: [], firstMoments: [], secondMoments: [])
+    copy.state = state
+    model.copy(model.parameters.weights, into: &copy.weights)
+    model.copy(model.parameters.firstMoments, into: &copy.firstMoments)
+    model.copy(model.parameters.secondMoments, into: &copy.secondMoments)
+    return copy
+  }
+}
+
+extension Transformer {
+  /// Copies one block of parameters on all threads.
+  fileprivate func copy(_ base: UnsafeMutablePointer<Float>, into block: inout [Float]) {
+    let count = parameters.plan.count
+    if block.count == count {
+      block.withUnsafeMutableBufferPointer { buffer in
         let destination = buffer.baseAddress!
-        Team.split(parameters.count, threads: model.threads) { _, range in
+        Team.split(count, threads: threads, grain: 1024) { _, range in
+          (destination + range.lowerBound).update(from: base + range.lowerBound, count: range.count)
+        }
+      }
+    } else {
+      block = Array(unsafeUninitializedCapacity: count) { buffer, filled in
+        let destination = buffer.baseAddress!
+        Team.split(count, threads: threads, grain: 1024) { _, range in
           (destination + range.lowerBound).initialize(from: base + range.lowerBound, count: range.count)
         }
-        count = parameters.count
+        filled = count
       }
     }
-    return Checkpoint(
-      state: state, recipe: recipe,
-      tokenizer: TokenizerRecord(
-        kind: corpus.tokenizer.kind.rawValue, model: corpus.tokenizer.model, vocabulary: corpus.tokenizer.vocabulary),
-      tensors: parameters.tensors.map { Checkpoint.Tensor(path: $0.path, shape: $0.shape, offset: $0.offset) },
-      weights: copy(model.parameters.weights), firstMoments: copy(model.parameters.firstMoments),
-      secondMoments: copy(model.parameters.secondMoments))
   }
 }
 

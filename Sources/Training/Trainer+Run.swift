@@ -9,11 +9,20 @@ extension Trainer {
   /// Where a session's events and checkpoints go.
   package struct Outlets {
     let report: (Event) -> Void
-    let save: (Checkpoint) -> Void
+    let save: (consuming Checkpoint) -> Void
+    let spare: () -> Checkpoint?
 
-    package init(report: @escaping (Event) -> Void, save: @escaping (Checkpoint) -> Void) {
+    /// - Parameters:
+    ///   - save: takes a complete copy.
+    ///   - spare: asked before a copy is made for one that is stored and whose memory can be used again; waits while
+    ///     there may be no more of them.
+    package init(
+      report: @escaping (Event) -> Void, save: @escaping (consuming Checkpoint) -> Void,
+      spare: @escaping () -> Checkpoint? = { nil }
+    ) {
       self.report = report
       self.save = save
+      self.spare = spare
     }
   }
 
@@ -36,7 +45,7 @@ extension Trainer {
         if edit.step == state.step { _ = obey(Request(edit.command, by: .program), inbox, outlets) }
         edits.removeFirst()
       }
-      switch step() {
+      switch step(while: { !inbox.isStopping }) {
       case .stepped(let report):
         outlets.report(.stepped(report))
         if isPausedAfterStep { pause(outlets) }
@@ -44,6 +53,7 @@ extension Trainer {
         diverged(losses, norm, isAttended, outlets)
         guard isAttended else { return Ending(.diverged, step: state.step, time: wallTime()) }
         continue
+      case .left: continue
       }
       if let ending = rest(inbox, outlets) { return ending }
     }
@@ -72,26 +82,34 @@ extension Trainer {
         if let ending = obey(request, inbox, outlets) { return ending }
         if isPausedAfterStep { return nil }
       }
-      guard isPaused else { return nil }
+      guard isPaused || isHeld else { return nil }
       inbox.wait()
     }
   }
 
   private mutating func obey(_ request: Request, _ inbox: Inbox, _ outlets: Outlets) -> Ending? {
     switch request.command {
+    case .pause where request.actor == .program:
+      if !isPaused && !isHeld { occurred(.pause, "waits for the disk", by: .program, outlets) }
+      isHeld = true
     case .pause:
       if !isPaused { pause(outlets, by: request.actor) }
     case .proceed:
-      if isPaused {
-        isPaused = false
-        occurred(.proceed, "goes on", by: request.actor, outlets)
-      }
+      // What the program held goes on by itself, unless the user paused it too.
+      let waited = isPaused || isHeld
+      isHeld = false
+      if request.actor != .program { isPaused = false }
+      if waited && !isPaused { occurred(.proceed, "goes on", by: request.actor, outlets) }
     case .stepOnce:
       isPaused = true
       isPausedAfterStep = true
     case .rate(let change): self.change(change, by: request.actor, outlets)
     case .weight(let change): self.change(change, by: request.actor, outlets)
-    case .save: save(outlets)
+    case .save:
+      if state == savedState {
+        occurred(.refused, "the checkpoint of step \(state.step) is stored, or on its way", by: request.actor, outlets)
+      }
+      save(outlets)
     case .evaluate: evaluate(inbox, outlets)
     case .generate:
       look(outlets)
@@ -171,8 +189,12 @@ extension Trainer {
 
   // MARK: What is due
 
+  /// Hands over a copy, unless the last one was the same.
   private mutating func save(_ outlets: Outlets) {
-    outlets.save(checkpoint)
+    guard state != savedState else { return }
+    let spare = outlets.spare()
+    savedState = state
+    outlets.save(checkpoint(in: spare))
   }
 
   private mutating func evaluate(_ inbox: Inbox, _ outlets: Outlets) {
@@ -227,7 +249,7 @@ extension Trainer {
           random: RandomStream(seed: recipe.seed, purpose: "text at step \(state.step)"))
       ) { token in
         written.append(token)
-        return written.count % 16 != 0 || !inbox.isStopping
+        return !inbox.isStopping
       }
     } catch {
       occurred(.warning, "no text was written: \(error)", by: .program, outlets)

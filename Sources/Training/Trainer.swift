@@ -18,6 +18,10 @@ package struct Trainer: ~Copyable {
   var batches: Batches
   var state: TrainerState
   var isPaused = false
+  /// Whether the program makes it wait: the disk does not take what it has.
+  var isHeld = false
+  /// What was last handed over to be saved.
+  var savedState: TrainerState?
   /// Whether the next step is the only one before a pause.
   var isPausedAfterStep = false
   /// The probe that is shown, and what was seen at all probes when they were last looked at.
@@ -86,10 +90,13 @@ package struct Trainer: ~Copyable {
     case stepped(StepReport)
     /// A loss or the gradient was not finite: the weights are as they were.
     case diverged(losses: [HeadLoss], gradientNorm: Double)
+    /// It was left before its last micro-batch: nothing has changed.
+    case left
   }
 
   /// Learns from one batch. Where a loss or the gradient is not finite, the weights stay as they were.
-  mutating func step() -> Outcome {
+  /// - Parameter goesOn: asked before every micro-batch but the first; with false the step is not taken.
+  mutating func step(while goesOn: () -> Bool = { true }) -> Outcome {
     var watch = Stopwatch()
     var phases = Phases()
     let batch = batches.next()  // tokens and what follows them
@@ -99,6 +106,10 @@ package struct Trainer: ~Copyable {
     phases.data = watch.lap()
     var sums = [LossSum](repeating: LossSum(), count: recipe.heads.count)
     for (index, rows) in micro.enumerated() {
+      if index > 0, !goesOn() {
+        batches.goBack(to: state.window)
+        return .left
+      }
       let noise = noise(microStep: index)
       model.forward(rows, noise: noise)
       phases.forward += watch.lap()

@@ -117,11 +117,12 @@ extension ParameterPlan {
 }
 
 extension ParameterPlan.Tensor {
-  /// Blocks have the final norm too, and a tied embedding is an embedding.
+  /// Blocks have the final norm too; a tied embedding is an embedding, and so are learned positions.
   package var part: ParameterPlan.Part {
     if path.hasPrefix("mtp/") { return .multiTokenHeads }
-    if path.hasPrefix("model/layers/") || path.hasPrefix("model/norm/") { return .blocks }
-    return path.hasPrefix("model/") ? .embedding : .heads
+    let isBlock = ["/layers/", "/h/", "/norm/", "/ln_f/"].contains { path.contains($0) }
+    if isBlock { return .blocks }
+    return path.hasPrefix("model/") || path.hasPrefix("transformer/") ? .embedding : .heads
   }
 }
 
@@ -130,7 +131,7 @@ extension OperationPart {
   /// multiplied with more than once.
   fileprivate init?(_ tensor: ParameterPlan.Tensor) {
     guard tensor.part == .blocks || tensor.part == .multiTokenHeads else { return nil }
-    if tensor.path.contains("/self_attn/") {
+    if tensor.path.contains("attn/") {
       self = .projections
     } else if tensor.path.hasSuffix("/eh_proj/weight") {
       self = .joints

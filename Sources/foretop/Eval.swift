@@ -29,10 +29,9 @@ struct Eval: ParsableCommand {
 
   func run() throws {
     try Computation.prepare()
-    let archive = try StoredRun.archive(name, in: place.folder)
-    let checkpoint = try StoredRun.checkpoint(of: archive)
+    let checkpoint = try StoredRun.checkpoint(name, in: place.folder)
     let text = try text(for: checkpoint)
-    let reader = try Reader(checkpoint, threads: place.threads(before: archive.beginning.threads))
+    let reader = try Reader(checkpoint, threads: place.threads(before: checkpoint.state.threads))
     let losses = try reader.losses(on: text)
     let positions = losses.first?.positions ?? 0
     if json {

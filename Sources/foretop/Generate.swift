@@ -41,14 +41,13 @@ struct Generate: ParsableCommand {
 
   func run() throws {
     try Computation.prepare()
-    let archive = try StoredRun.archive(name, in: place.folder)
-    let checkpoint = try StoredRun.checkpoint(of: archive)
+    let checkpoint = try StoredRun.checkpoint(name, in: place.folder)
     let tokenizer = try Tokenizer(checkpoint.tokenizer)
     let start = tokenizer.tokens(of: prompt)
     guard !start.isEmpty else {
       throw UserError(.usage, "--prompt is empty: give at least one character to begin with")
     }
-    let reader = try Reader(checkpoint, threads: place.threads(before: archive.beginning.threads))
+    let reader = try Reader(checkpoint, threads: place.threads(before: checkpoint.state.threads))
     Self.put(Array(prompt.utf8))
     try reader.write(after: start, tokens: tokens, temperature: temperature, seed: seed) { token in
       Self.put(tokenizer.bytes(of: [token], continuing: true))

@@ -19,11 +19,11 @@ struct Inspect: ParsableCommand {
 
   func run() throws {
     let archive = try StoredRun.archive(name, in: place.folder)
-    let events = try archive.events()
     if screen.json {
-      for event in events { print(event.json) }
+      for event in try archive.events() { print(event.json) }
       return
     }
+    let events = try archive.history()
     let layouts = try LayoutFiles(startingWith: screen.layout)
     if !screen.headless, try show(events, layouts) { return }
     print(picture(of: events, layouts))

@@ -8,8 +8,10 @@ import RunFile
 struct Plan: Sendable {
   /// What a resumed run goes on from.
   struct Past: Sendable {
-    /// Nil where the run ended before the first one: it begins again, as the same run.
-    var checkpoint: Checkpoint?
+    /// Holds none where the run ended before the first one: it begins again, as the same run.
+    var start: Parcel
+    /// Its step; nil where there is none.
+    var step: Int?
     /// The changes of rate and weights that the user made after that, to be made again at the same steps.
     var edits: [Edit]
     /// What its last session began with.
@@ -20,7 +22,7 @@ struct Plan: Sendable {
     /// What to say where the run goes on with a text that is not the one it had: a file that changed, or another one.
     func change(of text: Beginning) -> String? {
       // An imported run had no text of ours before.
-      guard checkpoint != nil, let before = beginning, before.trainingTokens > 0,
+      guard step != nil, let before = beginning, before.trainingTokens > 0,
         (before.trainingTokens, before.heldOutTokens) != (text.trainingTokens, text.heldOutTokens)
           || before.unigramEntropy != text.unigramEntropy
       else { return nil }
@@ -53,11 +55,27 @@ struct Plan: Sendable {
   }
 
   /// Opens the run's text.
-  /// - Parameter report: told what takes time.
-  func corpus(report: (String) -> Void) throws -> Corpus {
-    let tokenizer = try past?.checkpoint.map { try Tokenizer($0.tokenizer) }
+  /// - Parameters:
+  ///   - record: the tokenizer to go on with; nil takes the recipe's.
+  ///   - report: told what takes time.
+  func corpus(by record: TokenizerRecord?, report: (String) -> Void) throws -> Corpus {
+    let tokenizer = try record.map { try Tokenizer($0) }
     if tokenizer == nil, !recipe.tokenizer.model.isEmpty { try Examiner.require(.tokenizer(recipe.tokenizer.model)) }
     return try Corpus(opening: try Corpus.Source(recipe), tokenizer: tokenizer, report: report)
+  }
+}
+
+/// A checkpoint that is handed from thread to thread, and let go of by the one before: its memory is used again, or freed.
+final class Parcel: @unchecked Sendable {
+  // Unchecked: one thread has it at a time.
+  private var checkpoint: Checkpoint?
+
+  init(_ checkpoint: consuming Checkpoint?) { self.checkpoint = consume checkpoint }
+
+  /// What is in it; nothing is afterwards.
+  func takeOut() -> Checkpoint? {
+    defer { checkpoint = nil }
+    return checkpoint
   }
 }
 

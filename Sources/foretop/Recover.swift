@@ -16,10 +16,23 @@ struct Recover: ParsableCommand {
   @Argument(help: ArgumentHelp("The run's name.", valueName: "name"))
   var name: String
 
+  @Flag(
+    name: .customLong("from-checkpoint"),
+    help: "Makes a new run.h5 from the newest checkpoint; what the damaged one recorded is set aside.")
+  var isFromCheckpoint = false
+
   @OptionGroup var place: FolderOptions
 
   func run() throws {
     let folder = try StoredRun.folder(name, in: place)
+    if isFromCheckpoint {
+      let (step, aside) = try Recorder.rebuild(folder)
+      let words = aside.map { "; the old one is \($0)" } ?? ""
+      print(
+        "run “\(name)” has a new run.h5, which begins at the checkpoint of step \(Figure.grouped(step))\(words): "
+          + "“foretop resume” goes on from there")
+      return
+    }
     if try Archive.isClosed(folder) {
       print("run “\(name)” was closed as it should be: there is nothing to recover")
       return

@@ -34,33 +34,31 @@ struct Resume: ParsableCommand {
     guard archive.state != .training else {
       throw UserError(.usage, "run “\(name)” is going on in another process: stop that one first")
     }
-    var past = Plan.Past(checkpoint: nil, edits: [])
-    var notices: [String] = []
+    var past = Plan.Past(start: Parcel(nil), edits: [])
+    var notices = ["there is no checkpoint to go on from: the run begins again"]
     if try !archive.checkpoints().isEmpty {
       let (checkpoint, warnings) = try archive.checkpoint()
-      past.checkpoint = checkpoint
+      past.step = checkpoint.state.step
+      past.start = Parcel(checkpoint)
       notices = warnings
-    } else {
-      notices = ["there is no checkpoint to go on from: the run begins again"]
     }
-    past.edits = try archive.edits(after: past.checkpoint?.state.step ?? 0)
+    past.edits = try archive.edits(after: past.step ?? 0)
     let before = archive.recipe
     var recipe = try changes.applied(to: before)
     if let seed { try recipe.set("seed", to: seed, source: "--seed \(seed)") }
-    let isNew = past.checkpoint?.state.step == 0 && archive.beginning.step == 0 && archive.beginning.trainingTokens == 0
+    let isNew = past.step == 0 && archive.beginning.step == 0 && archive.beginning.trainingTokens == 0
     try refuseChanges(of: isNew ? Self.kept : Self.kept + Self.keptInSteps, from: before, to: recipe)
     try recipe.validate(source: "run “\(name)”")
-    let step = past.checkpoint?.state.step ?? 0
+    let step = past.step ?? 0
     guard step < recipe.steps else {
       throw UserError(
         .usage,
         "run “\(name)” is at step \(step) of \(recipe.steps): give more with --steps N, such as --steps \(step * 2)"
       )
     }
-    past.checkpoint?.recipe = recipe
     past.beginning = archive.beginning
     if !screen.headless && !screen.json {
-      past.events = try archive.events().filter { if case .ended = $0 { false } else { true } }
+      past.events = try archive.history().filter { if case .ended = $0 { false } else { true } }
     }
     let plan = Plan(
       recipe: recipe, name: name, runs: place.runs, threads: place.threads(before: archive.beginning.threads),

@@ -1,5 +1,5 @@
-// The page that wires the rest: the trainer's thread, the recorder's thread, and the mailboxes between them and the main
-// thread. Nothing is shared; values cross.
+// The page that wires the rest: the trainer's thread, the recorder's, the one that writes checkpoints, and the mailboxes
+// between them and the main thread. Nothing is shared; values cross.
 import Corpus
 import Dispatch
 import Foundation
@@ -18,24 +18,13 @@ enum News: Sendable {
   case closed(UserError?)
 }
 
-/// What the recorder's thread hears of.
-private enum Entry: Sendable {
-  case event(Event)
-  /// What the main thread hears of when it is recorded.
-  case occurred(Occurrence)
-  case checkpoint(Checkpoint)
-  /// The trainer is gone.
-  case end
-}
-
 /// A run that goes on in threads of its own. The main thread sends requests and takes news.
 final class Session: Sendable {
   let plan: Plan
   let requests = Mailbox<Request>()
   let news = Mailbox<News>()
-  private let entries = Mailbox<Entry>()
-  /// Checkpoints that may wait for the disk: more would fill the memory.
-  private let places = DispatchSemaphore(value: 2)
+  private let entries = Mailbox<Recording.Entry>()
+  private let copies: Copies
 
   /// Whether somebody can decide what becomes of a run that diverged.
   private let isAttended: Bool
@@ -43,9 +32,10 @@ final class Session: Sendable {
   init(_ plan: Plan, isAttended: Bool) {
     self.plan = plan
     self.isAttended = isAttended
+    copies = Copies()
   }
 
-  /// Starts both threads.
+  /// Starts the threads.
   func start() {
     // Deep calls are rare and large frames are not: 16 MiB is never the limit.
     let thread = Thread { [self] in train() }
@@ -61,10 +51,9 @@ final class Session: Sendable {
 
   private func train() {
     do {
-      let corpus = try plan.corpus { news.send(.preparing($0)) }
-      var trainer = try Trainer(
-        recipe: plan.recipe, corpus: corpus, from: plan.past?.checkpoint, threads: plan.threads, name: plan.name)
-      try startRecording(trainer.beginning)
+      var trainer = try trainer()
+      let recording = Recording(plan, entries: entries, requests: requests, news: news, copies: copies)
+      try recording.start(trainer.beginning)
       news.send(.event(.began(trainer.beginning)))
       for notice in plan.notices + [plan.past?.change(of: trainer.beginning)].compactMap({ $0 }) {
         tell(.occurred(Occurrence(.warning, step: trainer.beginning.step, time: trainer.beginning.time, text: notice)))
@@ -73,13 +62,10 @@ final class Session: Sendable {
         obeying: requests, replaying: plan.past?.edits ?? [], isAttended: isAttended,
         to: Trainer.Outlets(
           report: { [self] in tell($0) },
-          save: { [self] checkpoint in
-            places.wait()
-            entries.send(.checkpoint(checkpoint))
-          }))
+          save: { [self] in entries.send(.checkpoint(Parcel($0))) },
+          spare: { [self] in copies.take() }))
       // The recorder passes it on when all before it is stored: after an ending nothing comes.
-      entries.send(.event(.ended(ending)))
-      entries.send(.end)
+      entries.send(.end(ending))
     } catch let error as UserError {
       news.send(.failed(error))
     } catch let error as CorpusError {
@@ -89,116 +75,46 @@ final class Session: Sendable {
     }
   }
 
+  /// Makes everything ready. What was read to go on from is let go of: the trainer has its own.
+  private func trainer() throws -> Trainer {
+    let start = plan.past?.start.takeOut()
+    let corpus = try plan.corpus(by: start?.tokenizer) { news.send(.preparing($0)) }
+    let trainer = try Trainer(recipe: plan.recipe, corpus: corpus, from: start, threads: plan.threads, name: plan.name)
+    copies.allow(bytes: trainer.checkpointBytes)
+    return trainer
+  }
+
   private func tell(_ event: Event) {
     // A command is confirmed when nothing can take it away any more.
     if case .occurred(let occurrence) = event { return entries.send(.occurred(occurrence)) }
     news.send(.event(event))
     entries.send(.event(event))
   }
+}
 
-  // MARK: The recorder's thread
+/// Copies of the weights between the trainer and the disk: one, or two where they are small, used again and again.
+final class Copies: Sendable {
+  private let free = DispatchSemaphore(value: 1)
+  private let spares = Mailbox<Parcel>()
 
-  /// Starts the recorder and waits until the run's folder is there, or cannot be.
-  private func startRecording(_ beginning: Beginning) throws {
-    let outcomes = Mailbox<UserError?>()
-    let thread = Thread { [self] in
-      do {
-        let recorder =
-          if let past = plan.past {
-            try Recorder(resuming: plan.folder, from: past.checkpoint?.state.step ?? 0, beginning: beginning)
-          } else {
-            try Recorder(creating: plan.folder, beginning: beginning)
-          }
-        outcomes.send(nil)
-        record(with: recorder)
-      } catch {
-        outcomes.send(error as? UserError ?? UserError(.inputOutput, "\(error)"))
-      }
-    }
-    thread.name = "recorder"
-    thread.stackSize = 1 << 23
-    thread.start()
-    if let error = outcomes.takeAll(waitingUntil: .distantFuture).first ?? nil { throw error }
+  /// Two copies may take so much.
+  private static let most = 1 << 30
+
+  /// Allows a second copy where it is small, so that a disk that is busy for a moment makes no step wait.
+  func allow(bytes: Int) { if 2 * bytes <= Self.most { free.signal() } }
+
+  /// Waits until there may be one more; hands over the memory of one that is stored.
+  func take() -> Checkpoint? {
+    free.wait()
+    var all = spares.takeAll()
+    let last = all.popLast()
+    for parcel in all { spares.send(parcel) }
+    return last?.takeOut()
   }
 
-  /// Takes entries until the trainer is gone; then closes the file.
-  private func record(with recorder: Recorder) {
-    var bestStep = -1
-    var unsaved: (checkpoint: Checkpoint, error: UserError)?
-    var isOver = false
-    while !isOver {
-      for entry in entries.takeAll(waitingUntil: Date(timeIntervalSinceNow: 0.25)) {
-        switch entry {
-        case .event(let event):
-          if case .evaluated(let evaluation) = event, evaluation.isBest { bestStep = evaluation.step }
-          record(event, with: recorder)
-        case .occurred(let occurrence):
-          record(.occurred(occurrence), with: recorder)
-          announce([occurrence])
-        case .checkpoint(let checkpoint):
-          let error = save(checkpoint, isBest: checkpoint.state.step == bestStep, with: recorder)
-          unsaved = error.map { (checkpoint, $0) }
-          places.signal()
-        case .end: isOver = true
-        }
-      }
-      announce(recorder.flushIfDue())
-    }
-    // The weights exist only here now: the disk gets a minute to take them.
-    let deadline = Date(timeIntervalSinceNow: 60)
-    while let (checkpoint, _) = unsaved, Date() < deadline {
-      Thread.sleep(forTimeInterval: 2)
-      let error = save(checkpoint, isBest: checkpoint.state.step == bestStep, with: recorder, isRetry: true)
-      unsaved = error.map { (checkpoint, $0) }
-    }
-    var failure = unsaved?.error
-    do {
-      try recorder.close()
-    } catch {
-      failure = failure ?? error as? UserError ?? UserError(.inputOutput, "\(error)")
-    }
-    news.send(.closed(failure))
-  }
-
-  private func record(_ event: Event, with recorder: Recorder) {
-    do {
-      announce(try recorder.record(event))
-    } catch {
-      let step = if case .stepped(let report) = event { report.step } else { 0 }
-      announce([Occurrence(.failure, step: step, time: Date().timeIntervalSince1970, text: "\(error)")])
-    }
-    if case .ended = event { news.send(.event(event)) }
-  }
-
-  private func announce(_ occurrences: [Occurrence]) {
-    for occurrence in occurrences { news.send(.event(.occurred(occurrence))) }
-  }
-
-  /// Saves a checkpoint and says so.
-  /// - Returns: why it could not be saved.
-  private func save(
-    _ checkpoint: Checkpoint, isBest: Bool, with recorder: Recorder, isRetry: Bool = false
-  ) -> UserError? {
-    do {
-      announce([try recorder.save(checkpoint, isBest: isBest)])
-      return nil
-    } catch {
-      let problem = error as? UserError ?? UserError(.inputOutput, "\(error)")
-      if !isRetry {
-        // The weights are in memory only: whoever watches gets the time to make room.
-        let isLast = checkpoint.state.step >= plan.recipe.steps
-        if isAttended, !isLast { requests.send(Request(.pause, by: .program)) }
-        let advice =
-          isLast
-          ? "; it is tried again for a minute"
-          : isAttended ? "; the run waits: s saves it when there is room, space goes on" : ""
-        let failure = Occurrence(
-          .failure, step: checkpoint.state.step, time: Date().timeIntervalSince1970,
-          text: "the checkpoint is not saved: \(problem.message)\(advice)")
-        announce([failure])
-        record(.occurred(failure), with: recorder)
-      }
-      return problem
-    }
+  /// It is stored, or given up.
+  func giveBack(_ pending: PendingCheckpoint) {
+    spares.send(Parcel(pending.takeOut()))
+    free.signal()
   }
 }

@@ -17,7 +17,23 @@ enum StoredRun {
       throw UserError(
         error.status,
         "\(error.message); put the file back from a copy: the checkpoints in \(folder)/checkpoints are files of their "
-          + "own, and can be read with any HDF5 tool")
+          + "own, and “foretop recover \(name) --from-checkpoint” begins a new run.h5 at the newest, without what was recorded"
+      )
+    }
+  }
+
+  /// A run's newest good checkpoint, for what needs nothing else of the run. Where its run.h5 is damaged, that is said on
+  /// standard error.
+  static func checkpoint(_ name: String, in place: FolderOptions) throws -> Checkpoint {
+    let folder = try folder(name, in: place)
+    do {
+      return try checkpoint(of: Archive(opening: folder))
+    } catch let error as UserError where error.status == .data || error.status == .inputOutput {
+      guard let (checkpoint, warnings) = try? Archive.checkpoint(in: folder) else { throw error }
+      for warning in [error.message + "; the checkpoint is taken as it is"] + warnings {
+        FileHandle.standardError.write(Data("foretop: \(warning)\n".utf8))
+      }
+      return checkpoint
     }
   }
 

@@ -30,7 +30,7 @@ struct Tally {
       if occurrence.kind == .saved { savedStep = occurrence.step }
       if occurrence.kind == .failure || occurrence.kind == .diverged { failure = occurrence.text }
     case .ended(let ending): self.ending = ending
-    case .ordered, .wrote: break
+    case .summedUp, .ordered, .wrote: break
     }
   }
 

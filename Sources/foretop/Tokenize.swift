@@ -22,8 +22,7 @@ struct Tokenize: ParsableCommand {
   @OptionGroup var place: PlaceOptions
 
   func run() throws {
-    let archive = try StoredRun.archive(name, in: place.folder)
-    let tokenizer = try Tokenizer(try StoredRun.checkpoint(of: archive).tokenizer)
+    let tokenizer = try Tokenizer(try StoredRun.checkpoint(name, in: place.folder).tokenizer)
     let part = try Corpus.tokens(at: [file], by: tokenizer)
     let tokens = part.tokens(0..<part.count)
     if json {

@@ -9,6 +9,8 @@ import Transformer
 
 @Suite struct BenchmarkTests {
   static let recipes: [String] = [
+    "model: {kind: gpt2, blocks: 2, width: 64, heads: 4, keyValueHeads: 4, context: 32, tied: true}\nobjective: {top: 0}",
+    "model: {kind: gpt2, blocks: 4, width: 64, heads: 4, keyValueHeads: 4, context: 32}\nobjective: {mtp: {heads: 2}}",
     "model: {blocks: 2, width: 64, heads: 4, keyValueHeads: 2, context: 32}",
     "model: {blocks: 2, width: 64, heads: 4, keyValueHeads: 4, context: 32, tied: true}\nobjective: {top: 0}",
     """
@@ -44,7 +46,7 @@ import Transformer
   }
 
   @Test func `a recipe that cannot fit is refused with numbers and with what would fit`() throws {
-    var recipe = try Recipe(yaml: Self.recipes[0], source: "test")
+    var recipe = try Recipe(yaml: Self.recipes[2], source: "test")
     recipe.batch.rows = 4096
     let plan = try RunPlan(recipe, vocabulary: 300, threads: 1)
     try plan.check(Machine.Memory(total: plan.bytes, available: plan.bytes))
@@ -53,7 +55,14 @@ import Transformer
     }
     #expect(error.status == .unavailable)
     #expect(error.message.contains(gibibytes(plan.bytes)))
-    #expect(error.message.contains("batch.rows 2048 with batch.accumulation 2"))
+    #expect(error.message.contains("model.recompute: block would need"))
+    recipe.model.recompute = .block
+    let again = try RunPlan(recipe, vocabulary: 300, threads: 1)
+    #expect(again.bytes < plan.bytes)
+    let rows = try #require(throws: UserError.self) {
+      try again.check(Machine.Memory(total: again.bytes, available: again.bytes - 1))
+    }
+    #expect(rows.message.contains("batch.rows 2048 and batch.accumulation 2"))
     let hopeless = try #require(throws: UserError.self) {
       try plan.check(Machine.Memory(total: 1 << 20, available: 1 << 20))
     }
@@ -61,7 +70,7 @@ import Transformer
   }
 
   @Test func `a recipe that learns from as many tokens a step in smaller rows needs less`() throws {
-    var recipe = try Recipe(yaml: Self.recipes[0], source: "test")
+    var recipe = try Recipe(yaml: Self.recipes[2], source: "test")
     recipe.batch.rows = 64
     let large = try RunPlan(recipe, vocabulary: 300, threads: 1)
     (recipe.batch.rows, recipe.batch.accumulation) = (16, 4)

@@ -84,7 +84,7 @@ extension RunFileTests {
     }
 
     @Test func `a killed run that is recovered opens with any tool`() throws {
-      let (stored, saved) = try Self.writeAndKill(scratch("a"), after: 200_000)
+      let (stored, saved) = try Self.writeAndKill(scratch("a"), after: 500_000)
       let before = try Archive(opening: scratch("a")).events()
       try Recorder.recover(scratch("a"))
       #expect(
@@ -99,7 +99,7 @@ extension RunFileTests {
     }
 
     @Test func `reading a killed run changes nothing in it`() throws {
-      _ = try Self.writeAndKill(scratch("a"), after: 150_000)
+      _ = try Self.writeAndKill(scratch("a"), after: 500_000)
       let url = URL(fileURLWithPath: scratch("a") + "/run.h5")
       let before = try Data(contentsOf: url)
       _ = try Archive(opening: scratch("a")).events()

@@ -32,12 +32,14 @@ enum Torture {
         }
       case ("fill", 3): try fill(arguments[1], room: Int(arguments[2]) ?? 0)
       case ("time", 3): try time(arguments[1], steps: Int(arguments[2]) ?? 0)
+      case ("long", 3): try long(arguments[1], steps: Int(arguments[2]) ?? 0)
       case ("hold", 2): try hold(arguments[1])
       case ("examine", 1): RunFile.Examination.serve { _ in }
       default:
         throw UserError(
           .usage,
-          "RunFileTorture write FOLDER STEPS PAUSE | fill FOLDER ROOM | time FOLDER STEPS | hold FOLDER | examine")
+          "RunFileTorture write FOLDER STEPS PAUSE | fill FOLDER ROOM | time FOLDER STEPS | long FOLDER STEPS | hold FOLDER | examine"
+        )
       }
     } catch let error as UserError {
       FileHandle.standardError.write(Data("\(error.message)\n".utf8))
@@ -154,13 +156,27 @@ enum Torture {
       if report.step % 20 == 0 { flushing.append(clock.measure { recorder.flush() }) }
     }
     try recorder.close(.finished)
-    let opening = try clock.measure { _ = try Archive(opening: folder).events() }
+    let opening = try clock.measure { _ = try Archive(opening: folder).history() }
     let resuming = try clock.measure {
       _ = try Recorder(resuming: folder, from: 0, beginning: Sample.beginning("time"))
     }
     say(
       "a step \(recording / steps), a flush \(flushing.sorted()[flushing.count / 2]), worst \(flushing.max() ?? .zero)")
     say("reading \(steps) steps \(opening), resuming \(resuming)")
+  }
+
+  /// Writes a run of very many steps, with everything else at every thousandth.
+  static func long(_ folder: String, steps: Int) throws {
+    let recorder = try Recorder(
+      creating: folder, beginning: Sample.beginning((folder as NSString).lastPathComponent))
+    for step in 1...steps {
+      let events = step % 1000 == 0 ? Sample.events(at: step) : [.stepped(Sample.report(step))]
+      for event in events { _ = try recorder.record(event) }
+      if step % 8192 == 0 { recorder.flush() }
+    }
+    _ = try recorder.record(.ended(Ending(.finished, step: steps, time: 1_700_000_000)))
+    try recorder.close()
+    say("closed \(steps)")
   }
 
   /// Holds a new run open until standard input ends.

@@ -8,6 +8,7 @@ import traceback
 if len(sys.argv) < 2:
     sys.exit("usage: run.py PROGRAM [WORD …]")
 
+import disk_tests
 import line_tests
 import plan_tests
 import screen_tests
@@ -18,7 +19,7 @@ import stored_tests
 def main():
     words = sys.argv[2:]
     passed, failed = 0, 0
-    for module in (line_tests, plan_tests, screen_tests, signal_tests, stored_tests):
+    for module in (line_tests, plan_tests, screen_tests, signal_tests, disk_tests, stored_tests):
         for name, test in list(vars(module).items()):
             sentence = name.removeprefix("test_").replace("_", " ")
             if not name.startswith("test_") or (words and not any(word in sentence for word in words)):

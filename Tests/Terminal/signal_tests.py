@@ -1,7 +1,9 @@
 """Signals: what is saved, what goes on, and that the terminal is put back."""
 
 import os
+import random
 import signal
+import subprocess
 import sys
 import termios
 import time
@@ -36,6 +38,80 @@ def test_a_termination_saves_and_stops():
         terminal.assert_restored()
     assert state("term")["state"] == "stopped"
     assert checkpoints("term")
+
+
+def headless(name, *options, recipe="tiny", text=TEXT):
+    """A run without a screen; its output is read from a pipe."""
+    arguments = [PROGRAM, "train", recipe, "--name", name, "--runs", RUNS, "--data", text, "--threads", "1", "--headless"]
+    return subprocess.Popen(
+        [*arguments, *options], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def long_text():
+    """A text that takes seconds to make a tokenizer from, to encode, and to evaluate."""
+    path = os.path.join(FOLDER, "long.txt")
+    if not os.path.exists(path):
+        draw = random.Random(2)
+        letters = "abcdefghijklmnopqrstuvwxyz"
+        words = ["".join(draw.choice(letters) for _ in range(draw.randint(2, 12))) for _ in range(40000)]
+        with open(path, "w") as file:
+            for _ in range(60000):
+                file.write(" ".join(draw.choice(words) for _ in range(12)) + ".\n")
+    return path
+
+
+def test_a_termination_leaves_the_preparations_at_once():
+    options = ["--set", "tokenizer.kind=sentencepiece", "--set", "tokenizer.vocabulary=8000"]
+    process = headless("prepared", *options, text=long_text())
+    time.sleep(0.7)
+    assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    output = process.communicate(timeout=PATIENCE)[0]
+    assert process.returncode == 143 and "stopped before the first step" in output, output
+    assert not os.path.exists(os.path.join(RUNS, "prepared"))
+
+
+def test_a_termination_saves_and_stops_whatever_the_run_is_doing():
+    endless = ["--steps", "1000000"]
+    nothing = ["--set", "evaluate.every=0", "--set", "save.every=0", "--set", "sample.every=0"]
+    bytes_of_text = ["--set", "tokenizer.kind=bytes"]
+    phases = {
+        # Each of these alone takes longer than anybody waits, but for saving.
+        "evaluating": [*bytes_of_text, "--set", "evaluate.every=1", "--set", "data.heldOut=0.5"],
+        "sampling": [*nothing, "--set", "sample.every=1"],
+        "accumulating": [*bytes_of_text, *nothing, "--set", "batch.accumulation=60000"],
+        "saving": [*nothing, "--set", "save.every=1"],
+    }
+    for name, options in phases.items():
+        long = name in ("evaluating", "accumulating")
+        process = headless(name, *endless, *options, text=long_text() if long else TEXT)
+        deadline = time.monotonic() + PATIENCE
+        while not os.path.exists(os.path.join(RUNS, name, "run.h5")):
+            assert time.monotonic() < deadline and process.poll() is None, f"{name} does not begin"
+            time.sleep(0.05)
+        time.sleep(1)
+        process.send_signal(signal.SIGTERM)
+        output = process.communicate(timeout=PATIENCE)[0]
+        assert process.returncode == 143, f"{name} ended with {process.returncode}: {output}"
+        summary = state(name)
+        assert summary["state"] == "stopped", f"{name}: {summary}"
+        assert checkpoints(name)[-1] == (summary["step"] or 0), f"{name}: {checkpoints(name)}, {summary}"
+        run(command("verify", name))
+
+
+def test_a_run_that_was_left_inside_a_step_goes_on_to_the_bit():
+    options = ["--set", "tokenizer.kind=bytes", "--set", "batch.accumulation=40", "--set", "evaluate.every=0",
+               "--set", "sample.every=0", "--set", "save.every=0"]
+    run([*train("whole", "--headless", "--steps", "6", *options)])
+    process = headless("left", "--steps", "6", *options)
+    deadline = time.monotonic() + PATIENCE
+    while not (state("left") or {}).get("step"):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=PATIENCE)
+    run(command("resume", "left", "--headless"), status=0 if state("left")["state"] == "stopped" else 64)
+    assert [event["loss"] for event in events("left", "step")] == [event["loss"] for event in events("whole", "step")]
 
 
 def test_a_second_interrupt_stops_at_once():

@@ -1,0 +1,104 @@
+// A stored run for a screen: the newest steps one by one, those before them summed up the more the older they are, so that
+// the first chart of ten million steps does not wait for ten million rows.
+import Run
+
+extension Archive {
+  /// Entries of each kind that a screen begins with: so many single steps, so many rows of a level of the pyramid.
+  private static let most = 4096
+  /// Lines of the log, samples of order, and sessions that it begins with.
+  private static let lines = 4000
+  private static let samples = 256
+  private static let starts = 64
+
+  /// What happened, as far as a screen shows it, in order: fed to a dashboard it shows the run. Of a long run the first
+  /// steps are summed up, the first lines of the log are left out, and of the texts there is the last one.
+  package func history() throws -> [Event] {
+    let store = try open()
+    let weights = try weights(store)
+    let steps = try steps(store, weights)
+    var others = try happenings(store, weights)
+    others.sort { ($0.place.row, $0.place.sequence) < ($1.place.row, $1.place.sequence) }
+    var events: [Event] = []
+    events.reserveCapacity(steps.count + others.count)
+    var next = steps.startIndex
+    for (place, event) in others {
+      while next < steps.endIndex, steps[next].row < place.row {
+        events.append(steps[next].event)
+        next += 1
+      }
+      events.append(event)
+    }
+    return events + steps[next...].map(\.event)
+  }
+
+  /// Steps with the number of their first row: sums from the coarsest level on, then single ones.
+  private func steps(_ store: Store, _ weights: LossWeights) throws -> [(row: Int, event: Event)] {
+    // The pyramid first: what is written meanwhile is only longer below it.
+    let overview = try store.overview()
+    let levels = overview?.levels ?? []
+    // Where each level's rows end: those of the one below begin there.
+    var end = max(0, store.metrics.count - Self.most)
+    var ends: [Int] = []
+    for (index, level) in levels.enumerated() {
+      let size = Overview.steps(index + 1)
+      end = min(end / size, level.count) * size
+      ends.append(end)
+      // The next level ends where this one begins.
+      end = max(0, end - Self.most * size)
+    }
+    var steps: [(row: Int, event: Event)] = []
+    var start = 0
+    for (index, end) in ends.enumerated().reversed() where end > start {
+      let size = Overview.steps(index + 1)
+      guard let overview else { break }
+      let rows = try overview.rows(index, start / size..<end / size)
+      for (place, row) in rows.enumerated() {
+        var report = Overview.report(row, index, store.stepMetrics)
+        weights.fill(&report.mean.losses, at: report.mean.step)
+        steps.append((start + place * size, .summedUp(report)))
+      }
+      start = end
+    }
+    for (index, report) in try reports(store, from: start, weights).enumerated() {
+      if let report { steps.append((start + index, .stepped(report))) }
+    }
+    return steps
+  }
+
+  /// Everything but steps.
+  private func happenings(_ store: Store, _ weights: LossWeights) throws -> [(place: Layout.Place, event: Event)] {
+    func last(_ count: Int, of table: Table) throws -> [Table.Row] {
+      try table.rows(from: max(0, table.count - count)).compactMap { $0 }
+    }
+    var all: [(place: Layout.Place, event: Event)] = []
+    var begins: [Layout.Place] = []
+    for row in try last(Self.starts, of: store.beginnings) {
+      let beginning = try SessionStart.beginning(row.payload, source: store.file.path)
+      var place = Layout.place(row)
+      // Steps that came out again as they were are stored before it: they belong behind it.
+      place.row = min(place.row, try store.metrics.firstRow(from: Double(beginning.step + 1)))
+      begins.append(place)
+      all.append((place, .began(beginning)))
+    }
+    all += try evaluations(store, weights).map { ($0.place, .evaluated($0.evaluation)) }
+    for row in try last(1, of: store.texts) {
+      let what = "/samples/text in \(store.file.path)"
+      all.append((Layout.place(row), .wrote(try JSON.decoded(TextSample.self, row.payload, what))))
+    }
+    for row in try last(Self.samples, of: store.orders) {
+      let what = "/samples/order in \(store.file.path)"
+      all.append((Layout.place(row), .ordered(try JSON.decoded(OrderSample.self, row.payload, what))))
+    }
+    for case let record? in try store.events.records(last: Self.lines) {
+      if let occurrence = Layout.occurrence(record) { all.append((Layout.place(record), .occurred(occurrence))) }
+    }
+    for case let record? in try store.sessions.records(last: Self.starts) {
+      guard let reason = Ending.Reason(rawValue: record.text("how")) else { continue }
+      let place = Layout.place(record)
+      // One whose run went on from an earlier step is not how the steps after that one ended.
+      guard begins.allSatisfy({ $0.sequence < place.sequence || $0.row >= place.row }) else { continue }
+      all.append((place, .ended(Ending(reason, step: record.whole("step"), time: record.number("end")))))
+    }
+    return all
+  }
+}

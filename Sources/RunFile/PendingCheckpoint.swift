@@ -1,0 +1,77 @@
+// A checkpoint on its way to the disk. What the recorder knows of it goes with it, so that another thread writes it while
+// the recorder goes on: seconds of writing hold up no metrics.
+import Foundation
+import Run
+
+/// A checkpoint that is not stored yet. One thread has it at a time.
+package final class PendingCheckpoint: @unchecked Sendable {
+  // Unchecked: handed from thread to thread, and let go of by the one before.
+  private var checkpoint: Checkpoint?
+  private let folder: CheckpointFolder
+  private let isBest: Bool
+  private let sequence: Int
+  private let created: Double?
+  package let step: Int
+
+  /// - Parameters:
+  ///   - sequence: the number of the first event of the run that comes after it.
+  ///   - created: when the run began, which tells it from others.
+  init(
+    _ checkpoint: consuming Checkpoint, in folder: CheckpointFolder, isBest: Bool, sequence: Int, of created: Double?
+  ) {
+    step = checkpoint.state.step
+    self.checkpoint = consume checkpoint
+    self.folder = folder
+    self.isBest = isBest
+    self.sequence = sequence
+    self.created = created
+  }
+
+  /// Writes it aside, verifies it, gives it its name, and removes those that the recipe does not keep. On any thread.
+  /// - Throws: `UserError` when it is not on the disk: the older ones are still there then, and it can be tried again.
+  package func write() throws -> StoredCheckpoint {
+    guard let checkpoint else { preconditionFailure("a checkpoint that was taken out cannot be written") }
+    let start = DispatchTime.now()
+    let bytes = try folder.write(checkpoint, isBest: isBest, sequence: sequence, of: created)
+    try folder.retain(newest: checkpoint.recipe.save.keep, every: checkpoint.recipe.save.keepEvery, after: step)
+    let seconds = Double(DispatchTime.now().uptimeNanoseconds - start.uptimeNanoseconds) / 1e9
+    return StoredCheckpoint(step: step, isBest: isBest, bytes: bytes, seconds: seconds, name: folder.name(of: step))
+  }
+
+  /// Gives the checkpoint back, so that its memory can be used again. Nothing is left to be written.
+  package func takeOut() -> Checkpoint? {
+    defer { checkpoint = nil }
+    return checkpoint
+  }
+}
+
+/// A checkpoint that has its name.
+package struct StoredCheckpoint: Sendable {
+  package let step: Int
+  let isBest: Bool
+  let bytes: Int
+  let seconds: Double
+  let name: String
+
+  /// The line of the log that says so.
+  func occurrence(at time: Double) -> Occurrence {
+    Occurrence(
+      .saved, step: step, time: time, key: isBest ? "best" : "", new: Double(bytes),
+      text: "saved \(name)  \(Self.size(bytes)) in \(Self.rounded(seconds)) s")
+  }
+
+  /// `61 MB`, `3.4 GB`.
+  private static func size(_ bytes: Int) -> String {
+    let units = ["B", "kB", "MB", "GB"]
+    var value = Double(bytes)
+    var unit = 0
+    while value >= 1000 && unit < units.count - 1 {
+      value /= 1000
+      unit += 1
+    }
+    return (value < 10 && unit > 0 ? rounded(value) : String(Int(value.rounded()))) + " " + units[unit]
+  }
+
+  /// With one digit after the point.
+  private static func rounded(_ value: Double) -> String { String((value * 10).rounded() / 10) }
+}

@@ -1,0 +1,50 @@
+// A long session's journal begins anew now and then: run.h5 is copied as it is, beside the recorder, and what came meanwhile
+// is what the new journal begins with. Until that has its name the old one has everything.
+import Foundation
+import Run
+
+/// A copy of run.h5 that a thread of its own makes while nobody writes the file.
+final class Rotation: @unchecked Sendable {
+  // Unchecked: touched only while `condition` is locked.
+  private var outcome: Result<Void, UserError>?
+  private var isCancelled = false
+  private let condition = NSCondition()
+
+  /// Begins to copy. What libhdf5 has is with the kernel.
+  init(of folder: String) {
+    let thread = Thread { [self] in
+      let result = Result { try Recovery.keepCopy(folder, while: { [self] in !cancelled }) }
+      condition.lock()
+      outcome = result.mapError { $0 as? UserError ?? UserError(.inputOutput, "\($0)") }
+      condition.broadcast()
+      condition.unlock()
+    }
+    thread.name = "journal"
+    thread.start()
+  }
+
+  /// From what size on a journal begins anew: so large that copying costs little beside what was written, so small that
+  /// it is read again in an instant.
+  static func isDue(journal: Int, file: Int, least: Int) -> Bool { journal > max(least, file / 2) }
+
+  private var cancelled: Bool {
+    condition.lock()
+    defer { condition.unlock() }
+    return isCancelled
+  }
+
+  /// How it went; nil while it goes on.
+  var result: Result<Void, UserError>? {
+    condition.lock()
+    defer { condition.unlock() }
+    return outcome
+  }
+
+  /// Leaves off, and waits until nothing is copied any more.
+  func cancel() {
+    condition.lock()
+    isCancelled = true
+    while outcome == nil { condition.wait() }
+    condition.unlock()
+  }
+}

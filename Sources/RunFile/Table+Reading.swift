@@ -1,0 +1,189 @@
+// The rows of a table come back, block by block, each with what its checksum says of it.
+import CHDF5
+import Run
+
+extension Table {
+  /// Consecutive rows, by column.
+  struct Block {
+    /// The number of its first row.
+    let start: Int
+    /// One a column, a number a row.
+    let columns: [[Double]]
+    /// The checksums as they are stored.
+    let sums: [UInt32]
+    let payloads: [ArraySlice<UInt8>]?
+    /// Whether each row's checksum holds.
+    let isWhole: [Bool]
+
+    init(
+      start: Int, columns: [[Double]], sums: [UInt32], payloads: [ArraySlice<UInt8>]?, isWhole: [Bool]
+    ) {
+      self.start = start
+      self.columns = columns
+      self.sums = sums
+      self.payloads = payloads
+      self.isWhole = isWhole
+    }
+
+    /// Rows that are known already.
+    init(start: Int, rows: [Row]) {
+      self.start = start
+      columns = (rows.first?.values.indices ?? 0..<0).map { column in rows.map { $0.values[column] } }
+      sums = Array(repeating: 0, count: rows.count)
+      payloads = nil
+      isWhole = Array(repeating: true, count: rows.count)
+    }
+
+    var count: Int { sums.count }
+
+    /// Nil for a row whose checksum does not hold.
+    func row(_ index: Int) -> Row? {
+      guard isWhole[index] else { return nil }
+      return Row(values: columns.map { $0[index] }, payload: payloads.map { Array($0[index]) } ?? [])
+    }
+  }
+
+  /// Rows that are read at a time, so that a long run does not fill the memory.
+  private static var blockRows: Int { 65_536 }
+
+  /// Hands over rows from one on, all or up to another, in blocks.
+  func forEachBlock(from start: Int = 0, to end: Int? = nil, _ body: (Block) throws -> Void) throws {
+    let end = end ?? count
+    for first in stride(from: start, to: end, by: Self.blockRows) {
+      try body(block(from: first, count: min(Self.blockRows, end - first)))
+    }
+  }
+
+  /// Reads rows that exist.
+  func block(from start: Int, count: Int) throws -> Block {
+    let values = try datasets.map { try numbers($0, start, count) }
+    var sums = [UInt32](repeating: 0, count: count)
+    try commit.read(into: &sums, of: h5_memory_u32(), at: start, count: count)
+    let payloads = try payloads(start, count)
+    var isWhole = [Bool](repeating: false, count: count)
+    var packed = RowBytes(columns)
+    for row in 0..<count {
+      guard payloads.map({ $0[row] != nil }) ?? true else { continue }
+      isWhole[row] =
+        packed.pack(values, row, at: start + row)
+        && packed.checksum(with: payloads?[row] ?? []) == sums[row]
+    }
+    return Block(
+      start: start, columns: values, sums: sums, payloads: payloads.map { $0.map { $0 ?? [] } }, isWhole: isWhole)
+  }
+
+  /// Reads rows from one on, all or some; nil stands for one whose checksum does not hold.
+  func rows(from start: Int = 0, count wanted: Int? = nil) throws -> [Row?] {
+    let end = min(count, start + min(wanted ?? count, count))
+    guard start < end else { return [] }
+    var rows: [Row?] = []
+    rows.reserveCapacity(end - start)
+    try forEachBlock(from: start, to: end) { block in for index in 0..<block.count { rows.append(block.row(index)) } }
+    return rows
+  }
+
+  /// The first row from one on whose checksum does not hold; nil where all are whole.
+  func firstDamaged(from start: Int = 0) throws -> Int? {
+    var damaged: Int?
+    try forEachBlock(from: start) { block in
+      if damaged == nil, let index = block.isWhole.firstIndex(of: false) { damaged = block.start + index }
+    }
+    return damaged
+  }
+
+  /// The first row whose number in the first column is not below one, where these numbers rise.
+  func firstRow(from number: Double) throws -> Int {
+    var (low, high) = (0, count)
+    while low < high {
+      let middle = (low + high) / 2
+      if try numbers(datasets[0], middle, 1)[0] < number { low = middle + 1 } else { high = middle }
+    }
+    return low
+  }
+
+  /// Checksums as they are stored.
+  func sums(from start: Int, count: Int) throws -> [UInt32] {
+    var sums = [UInt32](repeating: 0, count: count)
+    try commit.read(into: &sums, of: h5_memory_u32(), at: start, count: count)
+    return sums
+  }
+
+  private func numbers(_ dataset: Dataset, _ start: Int, _ count: Int) throws -> [Double] {
+    var values = [Double](repeating: 0, count: count)
+    try dataset.read(into: &values, of: h5_memory_double(), at: start, count: count)
+    return values
+  }
+
+  /// Each row's bytes; nil for a row that claims bytes which are not there, and for a table without.
+  private func payloads(_ start: Int, _ count: Int) throws -> [ArraySlice<UInt8>?]? {
+    guard let ends, let bytes else { return nil }
+    let before = start == 0 ? 0 : 1
+    let places = try (before == 0 ? [0] : []) + numbers(ends, start - before, count + before)
+    func isRange(_ row: Int) -> Bool {
+      places[row] >= 0 && places[row] <= places[row + 1] && places[row + 1] <= Double(byteCount)
+    }
+    let sound = (0..<count).filter(isRange)
+    let first = sound.map { Int(places[$0]) }.min() ?? 0
+    let last = sound.map { Int(places[$0 + 1]) }.max() ?? 0
+    var payload = [UInt8](repeating: 0, count: last - first)
+    try bytes.read(into: &payload, of: h5_u8(), at: first, count: payload.count)
+    return (0..<count).map { isRange($0) ? payload[Int(places[$0]) - first..<Int(places[$0 + 1]) - first] : nil }
+  }
+}
+
+/// The bytes of a row that its checksum is of: the row's number, then its values as they are stored.
+struct RowBytes {
+  private let columns: [Column]
+  private var bytes: [UInt8]
+
+  init(_ columns: [Column]) {
+    self.columns = columns
+    bytes = [UInt8](repeating: 0, count: columns.reduce(8) { $0 + $1.size })
+  }
+
+  /// Takes in a row.
+  /// - Returns: whether each value is one that its column can have.
+  mutating func pack(_ values: [[Double]], _ row: Int, at index: Int) -> Bool {
+    pack(index) { values[$0][row] }
+  }
+
+  mutating func pack(_ row: Table.Row, at index: Int) -> Bool {
+    row.values.count == columns.count && pack(index) { row.values[$0] }
+  }
+
+  private mutating func pack(_ index: Int, _ value: (Int) -> Double) -> Bool {
+    var isSound = true
+    columns.withUnsafeBufferPointer { columns in
+      bytes.withUnsafeMutableBytes { bytes in
+        bytes.storeBytes(of: UInt64(index).littleEndian, as: UInt64.self)
+        var place = 8
+        for column in columns.indices {
+          let value = value(column)
+          switch columns[column].storage {
+          case .float32:
+            let bits = value.isNaN ? Float.nan.bitPattern : Float(value).bitPattern
+            bytes.storeBytes(of: bits.littleEndian, toByteOffset: place, as: UInt32.self)
+            place += 4
+          case .float64:
+            let bits = value.isNaN ? Double.nan.bitPattern : value.bitPattern
+            bytes.storeBytes(of: bits.littleEndian, toByteOffset: place, as: UInt64.self)
+            place += 8
+          case .unsigned64:
+            if !columns[column].holds(value) { isSound = false }
+            bytes.storeBytes(of: columns[column].whole(value).littleEndian, toByteOffset: place, as: UInt64.self)
+            place += 8
+          }
+        }
+      }
+    }
+    return isSound
+  }
+
+  /// The checksum of what was taken in last, and of the row's payload.
+  func checksum(with payload: ArraySlice<UInt8>) -> UInt32 {
+    var sum = Checksum()
+    sum.add(bytes)
+    payload.withUnsafeBytes { sum.add($0) }
+    return sum.value
+  }
+}

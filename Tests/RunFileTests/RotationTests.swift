@@ -1,0 +1,92 @@
+// A journal that begins anew within a session: nothing is missing whatever becomes of run.h5, before, while and after.
+import Foundation
+import Run
+import RunFileTorture
+import Testing
+
+@testable import RunFile
+
+extension RunFileTests {
+  @Suite struct Rotated {
+    let scratch = Scratch()
+
+    private func steps(_ folder: String) throws -> [Int] {
+      try Archive(opening: folder).events().compactMap {
+        if case .stepped(let report) = $0 { report.step } else { nil }
+      }
+    }
+
+    /// Records steps until the journal has begun anew; returns the last.
+    private func rotate(_ recorder: Recorder, from first: Int) throws -> Int {
+      let journal = Recovery.journal(recorder.folder)
+      var step = first
+      var size = 0
+      while true {
+        for event in Sample.events(at: step) { #expect(try recorder.record(event).isEmpty) }
+        if step % 100 == 0 {
+          recorder.flush()
+          let now = try FileDescriptor(opening: journal, O_RDONLY).size()
+          if now < size { return step }
+          size = now
+        }
+        step += 1
+        try #require(step < first + 200_000, "the journal never begins anew")
+      }
+    }
+
+    @Test func `a journal that begins anew is short, and nothing is missing`() throws {
+      let recorder = try Recorder(creating: scratch("a"), beginning: Sample.beginning("a"))
+      recorder.leastRotation = 100_000
+      let first = try rotate(recorder, from: 1)
+      let last = try rotate(recorder, from: first + 1)
+      for step in last + 1...last + 50 { for event in Sample.events(at: step) { _ = try recorder.record(event) } }
+      recorder.flush()
+      // Killed now, with run.h5 lost: what the copy and the new journal have is all of it.
+      let copy = scratch("b")
+      try FileManager.default.copyItem(atPath: scratch("a"), toPath: copy)
+      try Data().write(to: URL(fileURLWithPath: copy + "/run.h5"))
+      #expect(try steps(copy) == Array(1...last + 50))
+      let archive = try Archive(opening: copy)
+      let evaluations = try archive.events().compactMap { event in
+        if case .evaluated(let evaluation) = event { evaluation.step } else { nil }
+      }
+      #expect(evaluations == Array(stride(from: 20, through: last + 50, by: 20)))
+      try recorder.close(.stopped)
+      #expect(try steps(scratch("a")) == Array(1...last + 50))
+      #expect(try Verification(of: scratch("a")).isWhole)
+      let names = try FileManager.default.contentsOfDirectory(atPath: scratch("a")).sorted()
+      #expect(names == ["checkpoints", "run.h5", "run.lock"])
+    }
+
+    @Test func `what a crash leaves in the middle of it is whole too`() throws {
+      let recorder = try Recorder(creating: scratch("a"), beginning: Sample.beginning("a"))
+      for step in 1...3000 { for event in Sample.events(at: step) { _ = try recorder.record(event) } }
+      recorder.flush()
+      // The copy has its name, the old journal still has its own.
+      try Recovery.keepCopy(scratch("a"))
+      for step in 3001...3100 { for event in Sample.events(at: step) { _ = try recorder.record(event) } }
+      recorder.flush()
+      for (name, loses) in [("b", ["run.h5"]), ("c", ["run.h5.before"]), ("d", [])] {
+        let copy = scratch(name)
+        try FileManager.default.copyItem(atPath: scratch("a"), toPath: copy)
+        for file in loses { try Data().write(to: URL(fileURLWithPath: copy + "/" + file)) }
+        #expect(try steps(copy) == Array(1...3100), "without \(loses)")
+      }
+      try recorder.close(.stopped)
+    }
+
+    @Test func `a run that is closed while run.h5 is copied is whole`() throws {
+      let recorder = try Recorder(creating: scratch("a"), beginning: Sample.beginning("a"))
+      recorder.leastRotation = 1000
+      var step = 0
+      while !FileManager.default.fileExists(atPath: Recovery.before(scratch("a")) + ".new"), step < 100_000 {
+        step += 1
+        for event in Sample.events(at: step) { _ = try recorder.record(event) }
+        if step % 500 == 0 { recorder.flush() }
+      }
+      try recorder.close(.stopped)
+      #expect(try steps(scratch("a")) == Array(1...step))
+      #expect(try Verification(of: scratch("a")).isWhole)
+    }
+  }
+}

@@ -1,0 +1,142 @@
+"""A disk that is full, goes away, or has a damaged file: what is said, and that nothing finished is lost."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import time
+
+from support import *
+
+# A file system of a few megabytes in a name space of its own: nobody needs to be root for it.
+SPACE = ["unshare", "-m"] if os.geteuid() == 0 else ["unshare", "-rm"]
+MOUNT = 'mount -t tmpfs -o size="$0" none "$1" && shift && exec "$@"'
+
+
+class SmallDisk:
+    """A folder on a small disk that only the programs in it see; here it is seen through one of them."""
+
+    def __init__(self, name, megabytes):
+        self.folder = os.path.join(FOLDER, name)
+        os.mkdir(self.folder)
+        self.size = f"{megabytes}m"
+        holder = [*SPACE, "sh", "-c", MOUNT, self.size, self.folder, "sh", "-c", "echo ready; exec sleep 600"]
+        self.holder = subprocess.Popen(holder, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
+        assert self.holder.stdout.readline() == b"ready\n", "no small disk could be made: unshare and mount are needed"
+        self.inside = f"/proc/{self.holder.pid}/root{self.folder}"
+
+    def command(self, arguments):
+        user = [] if os.geteuid() == 0 else ["-U", "--preserve-credentials"]
+        return ["nsenter", *user, "-m", "-t", str(self.holder.pid), *arguments]
+
+    def fill(self, leaving=0):
+        """Takes all room but some kilobytes."""
+        with open(os.path.join(self.inside, "ballast"), "wb") as file:
+            free = os.fstatvfs(file.fileno())
+            with contextlib.suppress(OSError):
+                os.posix_fallocate(file.fileno(), 0, max(4096, free.f_bavail * free.f_frsize - leaving * 1024))
+
+    def free(self):
+        os.unlink(os.path.join(self.inside, "ballast"))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.holder.kill()
+        self.holder.wait()
+
+
+def options(disk, name, *more):
+    return [PROGRAM, "train", "tiny", "--name", name, "--runs", disk.folder, "--data", TEXT, "--threads", "1",
+            "--steps", "1000000", "--set", "evaluate.every=0", "--set", "sample.every=0", *more]
+
+
+def wait_for(what, said):
+    deadline = time.monotonic() + PATIENCE
+    while not said():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.05)
+
+
+def test_a_full_disk_makes_the_run_wait_and_room_lets_it_go_on():
+    with SmallDisk("full", 24) as disk:
+        log = os.path.join(FOLDER, "full.log")
+        with open(log, "w") as file:
+            process = subprocess.Popen(
+                disk.command(options(disk, "a", "--headless", "--set", "save.every=200")), stdin=subprocess.DEVNULL,
+                stdout=file, stderr=subprocess.STDOUT)
+        said = lambda: open(log).read()
+        wait_for("nothing is saved", lambda: "saved checkpoints/" in said())
+        disk.fill()
+        wait_for("it does not notice", lambda: "No space left" in said() and "waits for the disk" in said())
+        time.sleep(1)
+        assert process.poll() is None, said()
+        before = said().count("saved checkpoints/")
+        disk.free()
+        wait_for("it does not go on", lambda: "goes on" in said() and said().count("saved checkpoints/") > before)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE) == 143, said()
+        for verb in (["verify", "a"], ["inspect", "a", "--json"]):
+            result = subprocess.run(
+                disk.command([PROGRAM, *verb, "--runs", disk.folder]), capture_output=True, text=True, timeout=PATIENCE)
+            assert result.returncode == 0, result.stdout + result.stderr
+        steps = [line for line in result.stdout.splitlines() if '"event":"step"' in line]
+        assert [json.loads(line)["step"] for line in steps] == list(range(1, len(steps) + 1))
+
+
+def test_a_full_disk_is_said_on_the_screen():
+    with SmallDisk("screen", 24) as disk:
+        with Terminal(disk.command(options(disk, "a", "--set", "save.every=0")), 100, 30) as terminal:
+            terminal.wait_for(lambda terminal: (terminal.step or 0) >= 3)
+            disk.fill()
+            terminal.type("s")
+            terminal.wait_for("not saved")
+            terminal.wait_for("paused")
+            disk.free()
+            terminal.wait_for("saved checkpoints/")
+            step = terminal.step or 0
+            terminal.wait_for(lambda terminal: (terminal.step or 0) > step)
+            terminal.type("\x03")
+            assert terminal.finish() == 130
+            terminal.assert_restored()
+
+
+def test_a_damaged_run_file_leaves_the_checkpoints_to_those_who_need_only_them():
+    run(train("broken", "--headless", "--steps", "12"))
+    path = os.path.join(RUNS, "broken", "run.h5")
+    with open(path, "r+b") as file:
+        file.write(b"x" * 4096)
+    for verb in (["eval", "broken", "--data", TEXT], ["generate", "broken", "--prompt", "and", "--tokens", "4"]):
+        result = run(command(*verb))
+        assert "the checkpoint is taken as it is" in result.stderr, result.stderr
+    result = run(command("resume", "broken", "--headless", "--steps", "20"), status=65)
+    assert "foretop recover broken --from-checkpoint" in result.stderr, result.stderr
+    result = run(command("recover", "broken", "--from-checkpoint"))
+    assert "begins at the checkpoint of step 12" in result.stdout, result.stdout
+    run(command("resume", "broken", "--headless", "--steps", "20"))
+    assert [event["step"] for event in events("broken", "step")] == list(range(13, 21))
+    run(command("verify", "broken"))
+    run(command("recover", "broken", "--from-checkpoint"), status=64)
+
+
+def test_a_folder_that_goes_away_is_said():
+    name = "vanished"
+    with begin(name) as terminal:
+        os.rename(os.path.join(RUNS, name), os.path.join(FOLDER, "elsewhere"))
+        terminal.type("s")
+        terminal.wait_for("not saved")
+        os.rename(os.path.join(FOLDER, "elsewhere"), os.path.join(RUNS, name))
+        terminal.wait_for("saved checkpoints/")
+        terminal.type("\x03")
+        assert terminal.finish() == 130
+    assert state(name)["state"] == "stopped"
+
+
+def test_a_second_writer_is_refused():
+    with begin("twice-written") as terminal:
+        result = run(command("resume", "twice-written", "--headless"), status=64)
+        assert "going on in another process" in result.stderr, result.stderr
+        terminal.signal(signal.SIGTERM)
+        assert terminal.finish() == 143
