@@ -2,6 +2,7 @@
 // Beside it: what run files need of the kernel and of the CPU, and Glibc's module does not show to Swift.
 #pragma once
 #include <fcntl.h>
+#include <linux/stat.h>
 #include <hdf5.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -55,6 +56,31 @@ static inline int h5_object_type(hid_t group, const char *name) {
   int type = (int)H5Iget_type(object);
   H5Oclose(object);
   return type;
+}
+
+/// What kind of thing an object is (H5O_TYPE_GROUP …), where it lies, and how many attributes it has.
+struct h5_object {
+  int type;
+  haddr_t address;
+  long attributes;
+};
+
+/// Looks at an open object; negative on error.
+static inline int h5_look(hid_t id, struct h5_object *object) {
+  H5O_info_t info;
+  if (H5Oget_info2(id, &info, H5O_INFO_BASIC | H5O_INFO_NUM_ATTRS) < 0) return -1;
+  object->type = (int)info.type;
+  object->address = info.addr;
+  object->attributes = (long)info.num_attrs;
+  return 0;
+}
+
+/// When the file PATH was made, in nanoseconds; 0 where the file system does not know. A number of a file that is gone is
+/// given to another one, which has another birth.
+static inline int64_t file_birth(const char *path) {
+  struct statx status;
+  if (syscall(SYS_statx, AT_FDCWD, path, 0, STATX_BTIME, &status) != 0 || !(status.stx_mask & STATX_BTIME)) return 0;
+  return (int64_t)status.stx_btime.tv_sec * 1000000000 + status.stx_btime.tv_nsec;
 }
 
 /// Reserves disk space without changing a file's size; 0, or -1 with errno.

@@ -11,6 +11,8 @@ package struct SentencePieceFile {
   private(set) var putsSpaceAfterWords = false
   /// What normalization makes of characters, compiled as SentencePiece does it; empty where it leaves them alone.
   package private(set) var characterMap: [UInt8] = []
+  /// The same for the way back, which foretop does not use and the library loads.
+  private var isReversedSoundly = true
   package private(set) var addsSpaceBefore = true
   package private(set) var removesSpaces = true
   private(set) var writesSpacesAsMarks = true
@@ -26,10 +28,15 @@ package struct SentencePieceFile {
       case (1, .some): pieces += 1
       case (2, .some(let trainer)): readTrainer(trainer)
       case (3, .some(let normalizer)): readNormalizer(normalizer)
+      case (5, .some(let reverse)):
+        var fields = ProtocolBufferFields(reverse)
+        while let field = fields.next() {
+          if field.number == 2 { isReversedSoundly = CharacterMap.isSound(Array(field.bytes ?? [])) }
+        }
       default: break
       }
     }
-    guard !file.isDamaged, pieces > 0 else { return nil }
+    guard !file.isDamaged, pieces > 0, CharacterMap.isSound(characterMap), isReversedSoundly else { return nil }
   }
 
   private mutating func readTrainer(_ bytes: ArraySlice<UInt8>) {

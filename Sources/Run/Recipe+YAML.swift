@@ -157,12 +157,30 @@ private struct Document {
 
   /// A recipe is a page; what is longer is something else.
   private static let longest = 1 << 18
+  /// Aliases of aliases grow without bound: so few cannot.
+  private static let mostAliases = 16
+
+  /// At least as many as there are aliases: asterisks that a word follows, and that follow what an alias may follow.
+  private static func aliases(in yaml: String) -> Int {
+    var count = 0
+    var before = UInt8(ascii: " ")
+    var isStarred = false
+    for byte in yaml.utf8 {
+      if isStarred, byte > 0x20 { count += 1 }
+      isStarred = byte == UInt8(ascii: "*") && (before <= 0x20 || "[{,:-?".utf8.contains(before))
+      before = byte
+    }
+    return count
+  }
 
   init(_ yaml: String, source: String, status: UserError.Status = .data) throws {
     self.source = source
     self.status = status
     guard yaml.utf8.count <= Self.longest else {
       throw UserError(status, "\(source): \(yaml.utf8.count) bytes are too many for a recipe")
+    }
+    guard Self.aliases(in: yaml) <= Self.mostAliases else {
+      throw UserError(status, "\(source): more than \(Self.mostAliases) aliases (*) are too many for a recipe")
     }
     let root: Node?
     do {

@@ -49,10 +49,12 @@ extension Archive {
   /// All runs in a directory, by name. One that cannot be read is listed with its error.
   /// - Throws: `UserError` when the directory cannot be listed. One that does not exist has no runs.
   package static func runs(in directory: String) throws -> [RunSummary] {
-    try Folder.names(in: directory).filter { name in
+    let names = try Folder.names(in: directory).filter { name in
       !name.hasPrefix(".")
         && ["run.h5", "run.lock", "checkpoints"].contains { Folder.exists("\(directory)/\(name)/\($0)") }
-    }.map { name in
+    }
+    Examiner.prepare(names.map { .hdf5(Recovery.file(directory + "/" + $0)) })
+    return names.map { name in
       let folder = directory + "/" + name
       var summary: RunSummary
       do {

@@ -6,41 +6,14 @@ import Run
 
 extension CheckpointFile {
   /// Reads a checkpoint, checksum first.
+  /// - Returns: it, and when the run began that it is of; nil in one that does not say so.
   /// - Throws: `UserError` when anything is not as foretop writes it.
-  static func read(_ path: String) throws -> Checkpoint {
-    let trailer = try Trailer(verifying: path)
-    let file = try File(opening: path, .still)
-    try check(file)
-    let state = try JSON.decoded(
-      TrainerState.self, bytes("/state/json", in: file, most: 1 << 20), "/state/json in \(path)")
-    let yaml = String(decoding: try bytes("/recipe/yaml", in: file, most: 1 << 20), as: UTF8.self)
-    let recipe = try Recipe(yaml: yaml, source: "/recipe/yaml in \(path)")
-    let tokenizer: TokenizerRecord = TokenizerRecord(
-      kind: try Group.text("kind", on: "/tokenizer", in: file) ?? "",
-      model: try bytes("/tokenizer/model", in: file, most: 1 << 28),
-      vocabulary: Int(truncatingIfNeeded: try Group.number("vocabulary", on: "/tokenizer", in: file) ?? 0))
-
-    let plan = TensorPlan(recipe, vocabulary: tokenizer.vocabulary)
-    let places = try blocks.map { try placedTensors(in: $0, of: file, plan, fileLength: trailer.length) }
-    let elements = Int(truncatingIfNeeded: try Group.number("elements", on: "/model", in: file) ?? 0)
-    guard elements > 0, elements <= trailer.length / 12 else {
-      throw UserError(
-        .data, "\(path) says that it has \(elements) weights, which its \(trailer.length) bytes cannot hold")
-    }
-    let tensors = places[0].map(\.tensor)
-    guard places[1].map(\.tensor) == tensors, places[2].map(\.tensor) == tensors else {
-      throw UserError(.data, "\(path): the optimizer's tensors are not those of the model")
-    }
-    var end = 0
-    for tensor in tensors {
-      guard tensor.offset >= end, tensor.offset <= elements - tensor.count else {
-        throw UserError(.data, "\(path): \(tensor.path) lies over another tensor, or outside the weights")
-      }
-      end = tensor.offset + tensor.count
-    }
+  static func readNamed(_ path: String) throws -> (checkpoint: Checkpoint, created: Double?) {
+    _ = try Trailer(verifying: path)
+    let contents = try Contents(of: File(opening: path, .still))
     let descriptor = try FileDescriptor(opening: path, O_RDONLY)
-    let read = try places.map { places in
-      var block = [Float](repeating: 0, count: elements)
+    let read = try contents.places.map { places in
+      var block = [Float](repeating: 0, count: contents.elements)
       try block.withUnsafeMutableBytes { bytes in
         for (tensor, place) in places {
           let part = bytes[tensor.offset * 4..<(tensor.offset + tensor.count) * 4]
@@ -51,12 +24,79 @@ extension CheckpointFile {
       }
       return block
     }
-    return Checkpoint(
-      state: state, recipe: recipe, tokenizer: tokenizer, tensors: tensors, weights: read[0], firstMoments: read[1],
-      secondMoments: read[2])
+    let checkpoint = Checkpoint(
+      state: contents.state, recipe: contents.recipe, tokenizer: contents.tokenizer,
+      tensors: contents.places[0].map(\.tensor), weights: read[0], firstMoments: read[1], secondMoments: read[2])
+    return (checkpoint, contents.created)
   }
 
-  private typealias Place = (tensor: Checkpoint.Tensor, offset: Int)
+  /// A tensor and where its numbers lie in the file.
+  typealias Place = (tensor: Checkpoint.Tensor, offset: Int)
+
+  /// All of a checkpoint but its tensors' numbers.
+  struct Contents {
+    let state: TrainerState
+    let recipe: Recipe
+    let tokenizer: TokenizerRecord
+    let created: Double?
+    /// How many numbers a block has.
+    let elements: Int
+    /// The tensors of each block, in order of their place in it.
+    let places: [[Place]]
+
+    /// - Throws: `UserError` when names, shapes or sizes are not those of the recipe's model, or nothing the file can hold.
+    init(of file: File) throws {
+      try CheckpointFile.check(file)
+      let path = file.path
+      state = try JSON.decoded(
+        TrainerState.self, bytes("/state/json", in: file, most: 1 << 20), "/state/json in \(path)")
+      let yaml = String(decoding: try bytes("/recipe/yaml", in: file, most: 1 << 20), as: UTF8.self)
+      let recipe = try Recipe(yaml: yaml, source: "/recipe/yaml in \(path)")
+      try recipe.validate(source: "/recipe/yaml in \(path)")
+      let tokenizer = TokenizerRecord(
+        kind: try Group.text("kind", on: "/tokenizer", in: file) ?? "",
+        model: try bytes("/tokenizer/model", in: file, most: 1 << 28),
+        vocabulary: Int(truncatingIfNeeded: try Group.number("vocabulary", on: "/tokenizer", in: file) ?? 0))
+      guard (1...1 << 24).contains(tokenizer.vocabulary) else {
+        throw UserError(.data, "\(path): \(tokenizer.vocabulary) is no number of tokens")
+      }
+      guard state.isPossible else {
+        throw UserError(.data, "\(path): /state/json has a number that no training leaves behind")
+      }
+
+      created = try Group.fraction("created", on: "/state", in: file)
+
+      let length = Int(file.end) - Trailer.size
+      let plan = TensorPlan(recipe, vocabulary: tokenizer.vocabulary)
+      let places = try blocks.map { try placedTensors(in: $0, of: file, plan, fileLength: length) }
+      let elements = Int(truncatingIfNeeded: try Group.number("elements", on: "/model", in: file) ?? 0)
+      guard elements > 0, elements <= length / 12 else {
+        throw UserError(.data, "\(path) says that it has \(elements) weights, which its \(length) bytes cannot hold")
+      }
+      let tensors = places[0].map(\.tensor)
+      guard places[1].map(\.tensor) == tensors, places[2].map(\.tensor) == tensors else {
+        throw UserError(.data, "\(path): the optimizer's tensors are not those of the model")
+      }
+      var end = 0
+      for tensor in tensors {
+        guard tensor.offset >= end, tensor.offset <= elements - tensor.count else {
+          throw UserError(.data, "\(path): \(tensor.path) lies over another tensor, or outside the weights")
+        }
+        end = tensor.offset + tensor.count
+      }
+      var last = 0
+      for place in places.joined().sorted(by: { $0.offset < $1.offset }) {
+        guard place.offset >= last else {
+          throw UserError(.data, "\(path): the bytes of \(place.tensor.path) are those of another tensor too")
+        }
+        last = place.offset + place.tensor.count * 4
+      }
+      self.recipe = recipe
+      self.tokenizer = tokenizer
+      self.elements = elements
+      self.places = places
+    }
+  }
 
   /// All tensors below a group, in order of their place in the block.
   private static func placedTensors(
@@ -131,6 +171,14 @@ extension CheckpointFile {
     var bytes = [UInt8](repeating: 0, count: count)
     try dataset.read(into: &bytes, of: h5_u8(), at: 0, count: count)
     return bytes
+  }
+}
+
+extension TrainerState {
+  /// Whether training can have led to these numbers. They are counted with, so that none may be near what overflows.
+  fileprivate var isPossible: Bool {
+    [step, tokens, window].allSatisfy { (0..<1 << 53).contains($0) } && (1...1 << 16).contains(threads)
+      && rateFactor.isFinite && rateFactor >= 0 && active.isFinite && active >= 0 && !bestLoss.isNaN
   }
 }
 

@@ -6,14 +6,18 @@ import Run
 
 extension CheckpointFile {
   /// Writes a checkpoint to a path where nothing is, and waits until it is on the disk.
-  /// - Parameter sequence: the number of the next event of the run.
+  /// - Parameters:
+  ///   - sequence: the number of the next event of the run.
+  ///   - created: when the run began, which tells it from others.
   /// - Returns: the file's size in bytes.
   /// - Throws: `UserError` when a weight is not finite, or the disk does not take it.
-  static func write(_ checkpoint: Checkpoint, isBest: Bool, sequence: Int, to path: String) throws -> Int {
+  static func write(_ checkpoint: Checkpoint, isBest: Bool, sequence: Int, of created: Double?, to path: String) throws
+    -> Int
+  {
     try requireFinite(checkpoint)
     HDF5.alone { HDF5.start() }
     try FileDescriptor.requireRoom(size(of: checkpoint), at: path)
-    let places = try layOut(checkpoint, isBest: isBest, sequence: sequence, at: path)
+    let places = try layOut(checkpoint, isBest: isBest, sequence: sequence, of: created, at: path)
     let file = try FileDescriptor(opening: path, O_RDWR)
     let length = try file.size()
     var writeback = Writeback()
@@ -34,13 +38,13 @@ extension CheckpointFile {
   /// Creates the file with everything but the tensors' numbers.
   /// - Returns: where each tensor of each block goes.
   private static func layOut(
-    _ checkpoint: Checkpoint, isBest: Bool, sequence: Int, at path: String
+    _ checkpoint: Checkpoint, isBest: Bool, sequence: Int, of created: Double?, at path: String
   ) throws -> [[Int]] {
     let file = try HDF5.alone { try File(creatingPlain: path) }
     do {
       let descriptor = try HDF5.alone { try file.descriptor() }
       if let refusal = FileDescriptor.reserve(descriptor, to: size(of: checkpoint), path: path) { throw refusal }
-      let places = try fill(file, checkpoint, isBest: isBest, sequence: sequence)
+      let places = try fill(file, checkpoint, isBest: isBest, sequence: sequence, of: created)
       HDF5.alone { file.close() }
       return places
     } catch {
@@ -51,9 +55,9 @@ extension CheckpointFile {
   }
 
   private static func fill(
-    _ file: File, _ checkpoint: Checkpoint, isBest: Bool, sequence: Int
+    _ file: File, _ checkpoint: Checkpoint, isBest: Bool, sequence: Int, of created: Double?
   ) throws -> [[Int]] {
-    try HDF5.alone { try describe(checkpoint, isBest: isBest, sequence: sequence, in: file) }
+    try HDF5.alone { try describe(checkpoint, isBest: isBest, sequence: sequence, of: created, in: file) }
     // Tensor by tensor: a network has hundreds, and the metrics wait for none but one.
     let places = try blocks.map { block in
       try HDF5.alone { try Group.set("elements", UInt64(checkpoint.weights.count), on: block, in: file) }
@@ -70,7 +74,9 @@ extension CheckpointFile {
   }
 
   /// All but the tensors.
-  private static func describe(_ checkpoint: Checkpoint, isBest: Bool, sequence: Int, in file: File) throws {
+  private static func describe(
+    _ checkpoint: Checkpoint, isBest: Bool, sequence: Int, of created: Double?, in file: File
+  ) throws {
     for (name, text) in [("format", format), ("version", Version.text), ("readme", readme)] {
       try Group.set(name, text, on: "/", in: file)
     }
@@ -88,6 +94,7 @@ extension CheckpointFile {
       ("rateFactor", state.rateFactor), ("active", state.active), ("bestLoss", Double(state.bestLoss)),
     ]
     for (name, number) in fractions { try Group.set(name, number, on: "/state", in: file) }
+    if let created { try Group.set("created", created, on: "/state", in: file) }
     try writeBytes(JSON.encoded(state), to: "/state/json", in: file)
     try Group.set("kind", checkpoint.tokenizer.kind, on: "/tokenizer", in: file)
     try Group.set("vocabulary", UInt64(checkpoint.tokenizer.vocabulary), on: "/tokenizer", in: file)

@@ -42,15 +42,30 @@ struct CheckpointFolder {
     }.sorted { $0.step < $1.step }
   }
 
+  /// Reads a finished checkpoint.
+  /// - Parameter created: when the run began; nil where that is not known.
+  /// - Throws: `UserError` when anything is not as foretop writes it, or it is of another step or run.
+  func read(_ step: Int, of created: Double?) throws -> Checkpoint {
+    let (checkpoint, its) = try CheckpointFile.readNamed(path(of: step))
+    guard checkpoint.state.step == step else {
+      throw UserError(
+        .data, "\(path(of: step)): it is of step \(checkpoint.state.step), and its name says \(step)")
+    }
+    guard its == nil || created == nil || its == created else {
+      throw UserError(.data, "\(path(of: step)) is a checkpoint of another run")
+    }
+    return checkpoint
+  }
+
   /// Writes a checkpoint: aside, verified, synced, then renamed.
   /// - Returns: its size in bytes.
-  func write(_ checkpoint: Checkpoint, isBest: Bool, sequence: Int) throws -> Int {
+  func write(_ checkpoint: Checkpoint, isBest: Bool, sequence: Int, of created: Double?) throws -> Int {
     if !Folder.exists(path) { try Folder.create(path) }
     let final = self.path(of: checkpoint.state.step)
     let aside = path + "/." + (final as NSString).lastPathComponent + ".new"
     try Folder.remove(aside)
     do {
-      let bytes = try CheckpointFile.write(checkpoint, isBest: isBest, sequence: sequence, to: aside)
+      let bytes = try CheckpointFile.write(checkpoint, isBest: isBest, sequence: sequence, of: created, to: aside)
       try Folder.rename(aside, final)
       try Folder.sync(path)
       return bytes

@@ -55,6 +55,7 @@ struct Contents {
       case .row(let number, let row):
         if tables[number]?.takes(row) == true { rows[number, default: []].append(row) }
       case .record(let number, let record): records[number, default: []].append(record)
+      case .run: break
       }
     }
   }

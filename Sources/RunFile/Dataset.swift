@@ -38,7 +38,8 @@ final class Dataset {
 
   /// Opens a dataset of rows, and refuses what this program never writes: other ranks, filters, external storage,
   /// virtual datasets, links to elsewhere.
-  init(opening path: String, in file: File) throws {
+  /// - Parameter type: the only one that its values may have; nil where whoever opens it looks.
+  init(opening path: String, of type: hid_t? = nil, in file: File) throws {
     let what = "cannot open \(path) in \(file.path)"
     try Group.requireHardLinks(to: path, in: file)
     self.file = file
@@ -49,6 +50,11 @@ final class Dataset {
       throw UserError(.data, "\(path) in \(file.path) is not a list of rows: this is no run file of foretop")
     }
     try Self.requirePlain(id, path, file)
+    guard let type else { return }
+    let stored = try Handle(H5Dget_type(id), what)
+    guard H5Tequal(stored.id, type) > 0 else {
+      throw UserError(.data, "\(path) in \(file.path) has values of another type than foretop writes: not opened")
+    }
   }
 
   /// - Throws: `UserError` when its bytes are not simply in the file.
@@ -76,7 +82,8 @@ final class Dataset {
     let type = try Handle(H5Dget_type(id), what)
     let promised = Int(try HDF5.check(H5Sget_simple_extent_npoints(space.id), what))
     let stored = Int(clamping: H5Dget_storage_size(id)) / max(1, H5Tget_size(type.id))
-    guard promised - stored <= Int(file.end) else {
+    guard promised - stored <= Int(file.end), min(promised, stored) <= Int(file.end) / max(1, H5Tget_size(type.id))
+    else {
       throw UserError(.data, "\(path) in \(file.path) claims \(promised) rows, which the file cannot hold: not opened")
     }
     return min(promised, stored)

@@ -8,14 +8,26 @@ struct FileDescriptor: ~Copyable {
   let number: Int32
   let path: String
 
-  /// Opens, or with `O_CREAT` creates, a file that only its owner may read and write where `mode` says no more.
+  /// Opens, or with `O_CREAT` creates, a file that only its owner may read and write where `mode` says no more. Nothing is
+  /// written through a link, and nobody waits for the other end of a pipe.
   init(opening path: String, _ flags: Int32, mode: mode_t = 0o600) throws {
-    self.path = path
-    number = open(path, flags | O_CLOEXEC, mode)
-    if number < 0 {
+    let isWritten = flags & O_ACCMODE != O_RDONLY
+    let opened = open(path, flags | O_CLOEXEC | O_NONBLOCK | (isWritten ? O_NOFOLLOW : 0), mode)
+    guard opened >= 0 else {
+      if errno == ELOOP && isWritten {
+        throw UserError(.inputOutput, "\(path) is a link: foretop writes through none; put the file itself there")
+      }
       let verb = flags & O_CREAT == 0 ? "open" : "create"
       throw Failure(verb, path, errno == ENOENT ? .noInput : flags & O_CREAT == 0 ? .inputOutput : .cannotCreate).error
     }
+    var status = stat()
+    let kind = fstat(opened, &status) == 0 ? status.st_mode & S_IFMT : S_IFREG
+    guard kind == S_IFREG || kind == S_IFDIR else {
+      close(opened)
+      throw UserError(.data, "\(path) is a device, a pipe or a socket, and must be a file")
+    }
+    self.path = path
+    number = opened
   }
 
   deinit { close(number) }
@@ -169,6 +181,7 @@ enum Folder {
     try to.write([UInt8](repeating: 0, count: spare), at: offset)
     try to.sync()
     try to.resize(to: offset)
+    Examiner.trust(new, as: old)
   }
 
   /// Removes a file; one that is not there is fine.

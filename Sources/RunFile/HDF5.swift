@@ -91,8 +91,9 @@ final class File {
   private(set) var id: hid_t
   let isInMemory: Bool
 
-  /// Opens a file.
+  /// Opens a file. One that this process did not write is examined by another first.
   init(opening path: String, _ how: Opening) throws {
+    try Examiner.require(.hdf5(path))
     HDF5.start()
     let access = try File.access(path)
     var flags = h5_read_only()
@@ -134,6 +135,7 @@ final class File {
     isInMemory = inMemory
     self.path = path
     id = try HDF5.check(H5Fcreate(name, h5_exclusive(), creation.id, access.id), what)
+    if !inMemory { Examiner.trust(path) }
   }
 
   /// Creates a file for every HDF5 from 1.8 on; it must not exist.
@@ -147,6 +149,7 @@ final class File {
     isInMemory = false
     self.path = path
     id = try HDF5.check(H5Fcreate(path, h5_exclusive(), h5_default(), access.id), what)
+    Examiner.trust(path)
   }
 
   deinit { close() }

@@ -7,6 +7,8 @@ import Run
 struct History {
   private let store: Store
   private(set) var problems: [String] = []
+  /// Those of the problems that no damage and no crash explains: nobody wrote such rows with foretop.
+  private(set) var contradictions: [String] = []
   private(set) var notes: [String] = []
   private(set) var holds = ""
   /// Where each numbered event stands.
@@ -22,20 +24,36 @@ struct History {
     let recipe = try Dataset(opening: "/recipe/yaml", in: store.file)
     var yaml = [UInt8](repeating: 0, count: try recipe.count())
     try recipe.read(into: &yaml, of: h5_u8(), at: 0, count: yaml.count)
-    let heads = try Recipe(yaml: String(decoding: yaml, as: UTF8.self), source: "/recipe/yaml").heads
-    if heads != store.heads { problems.append("/recipe/yaml has other heads than /metrics/loss") }
+    // Each stands for the other: the text has no checksum of its own.
+    if let first = try store.beginnings.rows().first ?? nil,
+      let began = try? JSON.decoded(SessionStart.self, first.payload, "/beginnings"),
+      !began.recipe.utf8.elementsEqual(yaml)
+    {
+      problems.append("/recipe/yaml is not the recipe that the run began with")
+    } else {
+      let heads = try Recipe(yaml: String(decoding: yaml, as: UTF8.self), source: "/recipe/yaml").heads
+      if heads != store.heads { contradict("/recipe/yaml has other heads than /metrics/loss") }
+    }
     holds = "\(steps.count) steps, \(places.count) events"
   }
 
-  /// Steps and tokens rise.
+  private mutating func contradict(_ problem: String) {
+    problems.append(problem)
+    contradictions.append(problem)
+  }
+
+  /// Steps and tokens rise, and every step has its time.
   private mutating func examine(_ rows: [[Double]]) {
+    for row in rows where !Archive.isTime(row[2]) || !Archive.isTime(row[3]) {
+      contradict("step \(Int(row[0])) happened at time \(row[2]) after \(row[3]) s, which is none")
+    }
     for (before, after) in zip(rows, rows.dropFirst()) {
       if after[0] <= before[0] {
-        problems.append("step \(Int(after[0])) stands behind step \(Int(before[0])) in /metrics")
+        contradict("step \(Int(after[0])) stands behind step \(Int(before[0])) in /metrics")
       } else if after[0] > before[0] + 1 {
         notes.append("there are no rows of the steps between \(Int(before[0])) and \(Int(after[0]))")
       }
-      if after[1] < before[1] { problems.append("fewer tokens were seen at step \(Int(after[0])) than a step before") }
+      if after[1] < before[1] { contradict("fewer tokens were seen at step \(Int(after[0])) than a step before") }
     }
   }
 
@@ -49,7 +67,7 @@ struct History {
   private mutating func each(_ table: Table, _ read: ([UInt8]) throws -> Void) throws {
     for (index, row) in try table.rows().enumerated() {
       guard let row else { continue }
-      do { try read(row.payload) } catch { problems.append("row \(index) of \(table.group): \(error)") }
+      do { try read(row.payload) } catch { contradict("row \(index) of \(table.group): \(error)") }
     }
   }
 
@@ -61,7 +79,7 @@ struct History {
     for case let record? in try store.events.records() {
       take(Layout.place(record), "/events", rows)
       if Layout.occurrence(record) == nil {
-        problems.append("an event is of an unknown kind: “\(record.text("kind"))”")
+        contradict("an event is of an unknown kind: “\(record.text("kind"))”")
       }
     }
     // A session gets its number when it ends.
@@ -72,7 +90,7 @@ struct History {
 
   private mutating func take(_ place: Layout.Place, _ group: String, _ rows: Int) {
     if let other = places[place.sequence] {
-      problems.append("event \(place.sequence) is in \(group) and in \(other)")
+      contradict("event \(place.sequence) is in \(group) and in \(other)")
     }
     places[place.sequence] = group
     if place.row > rows {

@@ -9,6 +9,8 @@ final class Journal {
     case row(UInt8, Table.Row)
     /// A record of the ledger with this number.
     case record(UInt8, RecordFormat.Record)
+    /// When the run began that the journal is of, as run.h5 has it in its attribute `created`.
+    case run(Double)
   }
 
   /// The numbers of what goes in. They are in files: none may be used anew.
@@ -20,9 +22,15 @@ final class Journal {
     static let beginnings: UInt8 = 4
     static let events: UInt8 = 16
     static let sessions: UInt8 = 17
+    static let run: UInt8 = 32
   }
 
   static let magic = Array("foretop journal1".utf8)
+
+  /// A journal that is none of the run's: nothing of it may get into the run.
+  struct Stranger: Error {
+    let error: UserError
+  }
 
   private let file: FileDescriptor
   private var end: Int
@@ -31,12 +39,14 @@ final class Journal {
   private var isDirty = true
 
   /// Starts a journal in the place of an old one.
-  /// - Parameter entries: what it begins with.
-  init(creating path: String, with entries: [Entry] = []) throws {
+  /// - Parameters:
+  ///   - created: when the run began; nil where its file does not say so.
+  ///   - entries: what it begins with after that.
+  init(creating path: String, of created: Double?, with entries: [Entry] = []) throws {
     let aside = path + ".new"
     try Folder.remove(aside)
     let file = try FileDescriptor(opening: aside, O_RDWR | O_CREAT | O_EXCL)
-    let content = Self.magic + entries.flatMap(Self.framed)
+    let content = Self.magic + (created.map { Self.framed(.run($0)) } ?? []) + entries.flatMap(Self.framed)
     try file.write(content, at: 0)
     try file.sync()
     try Folder.rename(aside, path)
@@ -83,6 +93,9 @@ final class Journal {
       body += row.payload
     case .record(let number, let record):
       body = [number] + (number == Number.events ? Layout.events : Layout.sessions).encoded(record, at: 0)
+    case .run(let created):
+      body = [Number.run]
+      withUnsafeBytes(of: created.bitPattern.littleEndian) { body += $0 }
     }
     var frame: [UInt8] = []
     withUnsafeBytes(of: UInt32(body.count).littleEndian) { frame += $0 }
@@ -140,7 +153,27 @@ final class Journal {
         filled = count
       }
       return .row(number, Table.Row(values: values, payload: Array(body[rest...])))
+    case Number.run:
+      guard body.count == 9 else { return nil }
+      return .run(Double(bitPattern: body.dropFirst().reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }))
     default: return nil
     }
+  }
+}
+
+extension [Journal.Entry] {
+  /// When the run began that the journal is of; nil in one that does not say so.
+  var created: Double? {
+    lazy.compactMap { if case .run(let created) = $0 { created } else { nil } }.first
+  }
+
+  /// - Throws: `Journal.Stranger` when the journal is not that of a run's file.
+  func requireRun(of store: Store, _ path: String) throws {
+    guard let mine = created, let its = try store.created, mine != its else { return }
+    throw Journal.Stranger(
+      error: UserError(
+        .data,
+        "\(path) is the journal of another run, and \(store.file.path) was not changed: put the right one there, or take it "
+          + "away"))
   }
 }

@@ -10,15 +10,21 @@ package final class PendingCheckpoint: @unchecked Sendable {
   private let folder: CheckpointFolder
   private let isBest: Bool
   private let sequence: Int
+  private let created: Double?
   package let step: Int
 
-  /// - Parameter sequence: the number of the first event of the run that comes after it.
-  init(_ checkpoint: consuming Checkpoint, in folder: CheckpointFolder, isBest: Bool, sequence: Int) {
+  /// - Parameters:
+  ///   - sequence: the number of the first event of the run that comes after it.
+  ///   - created: when the run began, which tells it from others.
+  init(
+    _ checkpoint: consuming Checkpoint, in folder: CheckpointFolder, isBest: Bool, sequence: Int, of created: Double?
+  ) {
     step = checkpoint.state.step
     self.checkpoint = consume checkpoint
     self.folder = folder
     self.isBest = isBest
     self.sequence = sequence
+    self.created = created
   }
 
   /// Writes it aside, verifies it, gives it its name, and removes those that the recipe does not keep. On any thread.
@@ -26,7 +32,7 @@ package final class PendingCheckpoint: @unchecked Sendable {
   package func write() throws -> StoredCheckpoint {
     guard let checkpoint else { preconditionFailure("a checkpoint that was taken out cannot be written") }
     let start = DispatchTime.now()
-    let bytes = try folder.write(checkpoint, isBest: isBest, sequence: sequence)
+    let bytes = try folder.write(checkpoint, isBest: isBest, sequence: sequence, of: created)
     try folder.retain(newest: checkpoint.recipe.save.keep, every: checkpoint.recipe.save.keepEvery, after: step)
     let seconds = Double(DispatchTime.now().uptimeNanoseconds - start.uptimeNanoseconds) / 1e9
     return StoredCheckpoint(step: step, isBest: isBest, bytes: bytes, seconds: seconds, name: folder.name(of: step))

@@ -25,6 +25,8 @@ package final class Recorder {
   private var lastStep: Int
   private var lock: RunLock?
   private var journal: Journal
+  /// When the run began, which its other files name it by; nil where run.h5 does not say so.
+  private let created: Double?
   /// The copy of run.h5 that is made so that the journal can begin anew; the file waits for it.
   private var rotation: Rotation?
   /// Bytes that the journal has at least when it begins anew.
@@ -54,7 +56,7 @@ package final class Recorder {
     do {
       lock = try RunLock(folder: folder)
       try Folder.create(folder + "/checkpoints")
-      journal = try Journal(creating: Recovery.journal(folder))
+      journal = try Journal(creating: Recovery.journal(folder), of: beginning.time)
       store = try Store.create(folder + "/run.h5", beginning: beginning)
     } catch {
       Self.clear(folder)
@@ -62,6 +64,7 @@ package final class Recorder {
     }
     self.folder = folder
     self.beginning = beginning
+    created = beginning.time
     nextSequence = 0
     lastStep = beginning.step
     replay = Replay()
@@ -97,6 +100,7 @@ package final class Recorder {
     try checkpoints.removeLeftovers()
     let sequence = step == 0 ? 0 : try checkpoints.sequence(of: step)
     (store, journal) = try Recovery.resume(folder)
+    created = try store.created
     guard store.heads == beginning.recipe.heads else {
       let stored = store.heads.map(\.name).joined(separator: ", ")
       let wanted = beginning.recipe.heads.map(\.name).joined(separator: ", ")
@@ -256,7 +260,7 @@ package final class Recorder {
     rotation = nil
     do {
       try result.get()
-      let new = try Journal(creating: Recovery.journal(folder), with: store.entries)
+      let new = try Journal(creating: Recovery.journal(folder), of: created, with: store.entries)
       store.attach(new)
       journal = new
       try Folder.sync(folder)
@@ -360,7 +364,8 @@ package final class Recorder {
     let notices = flush()
     let checkpoints = CheckpointFolder(folder)
     try setAside()
-    let pending = PendingCheckpoint(consume checkpoint, in: checkpoints, isBest: isBest, sequence: nextSequence)
+    let pending = PendingCheckpoint(
+      consume checkpoint, in: checkpoints, isBest: isBest, sequence: nextSequence, of: created)
     return (pending, notices)
   }
 

@@ -36,10 +36,11 @@ enum Recovery {
       isNew = true
       return try Store.create(path + ".copy", beginning: beginning)
     }
+    let created = try store.created
     store.close()
     if isNew { try Folder.rename(path + ".copy.new", path) }
     try keepCopy(folder)
-    let journal = try Journal(creating: journal(folder))
+    let journal = try Journal(creating: journal(folder), of: created)
     try Folder.sync(folder)
     let live = try append(path)
     live.attach(journal)
@@ -76,6 +77,7 @@ enum Recovery {
     var contents = Contents()
     do {
       return try abandoningOnError(opening()) { store in
+        try entries.requireRun(of: store, journal(folder))
         // The steps before those that the journal has stay as they are, where they are whole.
         let first = entries.firstStep
         contents = try Contents(
@@ -91,6 +93,8 @@ enum Recovery {
         }
         try finish(&contents, entries, in: store)
       }
+    } catch let stranger as Journal.Stranger {
+      throw stranger.error
     } catch {
       // What cannot be opened, read or written is made again from the rest, if there is a rest.
       if contents.kept > 0 { contents = (try? Contents(opening())) ?? Contents() }

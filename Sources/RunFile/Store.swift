@@ -152,6 +152,10 @@ final class Store {
     sessions = try Ledger(opening: "/sessions", Layout.sessions, in: file)
   }
 
+  /// When the run began: with what the clock showed, no two are alike, so that its other files say whose they are by it. Nil
+  /// where the file does not say so.
+  var created: Double? { get throws { try Group.fraction("created", on: "/", in: file) } }
+
   /// The sums over /metrics; nil in a file that has none.
   func overview() throws -> Overview? {
     if let pyramid { return pyramid }

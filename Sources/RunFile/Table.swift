@@ -124,10 +124,10 @@ final class Table {
     self.columns = columns
     self.chunk = chunk
     // The checksums come first: what grows while a live file is being opened is only longer in the other columns.
-    commit = try Dataset(opening: group + "/commit", in: file)
-    datasets = try columns.map { try Dataset(opening: group + "/" + $0.path, in: file) }
-    ends = hasPayload ? try Dataset(opening: group + "/end", in: file) : nil
-    bytes = hasPayload ? try Dataset(opening: group + "/bytes", in: file) : nil
+    commit = try Dataset(opening: group + "/commit", of: h5_u32(), in: file)
+    datasets = try columns.map { try Dataset(opening: group + "/" + $0.path, of: $0.type, in: file) }
+    ends = hasPayload ? try Dataset(opening: group + "/end", of: h5_u64(), in: file) : nil
+    bytes = hasPayload ? try Dataset(opening: group + "/bytes", of: h5_u8(), in: file) : nil
     count = try ([commit] + datasets + (ends.map { [$0] } ?? [])).map { try $0.count() }.min() ?? 0
     byteCount = try bytes?.count() ?? 0
   }

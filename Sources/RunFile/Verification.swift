@@ -57,7 +57,8 @@ package struct Verification: Sendable {
           "its writer ended without closing it: “foretop resume” goes on with it, “foretop recover” closes it")
       }
       if isLive { check.notes.append("a process writes it now: what it had when it was opened was examined") }
-      return [check] + (try contents(store, whole, isMended: isMended)) + [overview(whole), history(whole)]
+      return [check] + (try contents(store, whole, isMended: isMended, isLive: isLive, isInterrupted: isInterrupted))
+        + [overview(whole), history(whole)]
     } catch {
       check.problems.append("\(error)")
       return [check]
@@ -66,7 +67,9 @@ package struct Verification: Sendable {
 
   /// Every row's and every record's checksum.
   /// - Parameter whole: the same file with what the journal has.
-  private static func contents(_ store: Store, _ whole: Store, isMended: Bool) throws -> [Check] {
+  private static func contents(
+    _ store: Store, _ whole: Store, isMended: Bool, isLive: Bool, isInterrupted: Bool
+  ) throws -> [Check] {
     let tables = try zip(store.numberedTables, whole.numberedTables).map { pair, other in
       let table = pair.1
       var check = Check("run.h5 \(table.group)")
@@ -76,6 +79,8 @@ package struct Verification: Sendable {
       let longer = try table.lengths().filter { $0.rows != table.count }
       if !longer.isEmpty, whole === store, !isMended {
         let words = longer.prefix(3).map { "\($0.path) \($0.rows)" }.joined(separator: ", ")
+        // A file that was closed has all of every row.
+        if !isLive, !isInterrupted { check.problems.append("its columns are not of one length: \(words)") }
         check.notes.append("rows past the \(rows.count) do not exist yet: \(words)")
       }
       return check
@@ -146,14 +151,12 @@ package struct Verification: Sendable {
 
   private static func checkpoints(_ folder: String) throws -> [Check] {
     let files = CheckpointFolder(folder)
+    let created = try? Archive.open(folder).created
     return try files.list().map { summary in
       var check = Check(files.name(of: summary.step))
       do {
-        let checkpoint = try CheckpointFile.read(files.path(of: summary.step))
+        let checkpoint = try files.read(summary.step, of: created)
         check.holds = "\(checkpoint.tensors.count) tensors three times, \(summary.bytes) bytes"
-        if checkpoint.state.step != summary.step {
-          check.problems.append("it is of step \(checkpoint.state.step), and its name says \(summary.step)")
-        }
         for (name, block) in [
           ("weights", checkpoint.weights), ("first moments", checkpoint.firstMoments),
           ("second moments", checkpoint.secondMoments),

@@ -179,7 +179,7 @@ struct Conductor: ~Copyable {
       tally.beginning == nil
       ? "stopped before the first step"
       : "stopped at once; “\(session.plan.command("resume"))” goes on from the last checkpoint"
-    FileHandle.standardError.write(Data("foretop: \(words)\n".utf8))
+    FileHandle.standardError.write(Data("foretop: \(words.harmlessLine)\n".utf8))
     // Threads are at work: no destructors while they are.
     fflush(nil)
     _exit(status)

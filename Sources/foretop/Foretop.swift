@@ -3,6 +3,7 @@ import ArgumentParser
 import Corpus
 import Foundation
 import Run
+import RunFile
 
 @main
 struct Foretop: ParsableCommand {
@@ -23,10 +24,11 @@ struct Foretop: ParsableCommand {
       Train.self, Resume.self, PlanCommand.self, BenchCommand.self, Runs.self, Inspect.self, Eval.self, Generate.self,
       Tokenize.self, LayoutCommand.self,
       Verify.self, Recover.self, Snapshot.self, Tensors.self, Diff.self, Remove.self, Prune.self,
-      ExportCommand.self, Import.self,
+      ExportCommand.self, Import.self, Examine.self,
     ])
 
   static func main() {
+    Examiner.use(Examine.command)
     do {
       var command = try parseAsRoot()
       try command.run()
@@ -62,7 +64,7 @@ struct Foretop: ParsableCommand {
   }
 
   private static func leave(_ message: String, _ status: Int32) -> Never {
-    FileHandle.standardError.write(Data("foretop: \(message)\n".utf8))
+    FileHandle.standardError.write(Data("foretop: \(message.harmless)\n".utf8))
     Foundation.exit(status)
   }
 }

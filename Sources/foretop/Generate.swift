@@ -60,6 +60,11 @@ struct Generate: ParsableCommand {
     Self.put([UInt8(ascii: "\n")])
   }
 
-  /// Bytes as they are: a character may come in several tokens.
-  private static func put(_ bytes: [UInt8]) { FileHandle.standardOutput.write(Data(bytes)) }
+  /// Bytes as they are: a character may come in several tokens. A terminal gets no control byte but a line's end.
+  private static func put(_ bytes: [UInt8]) {
+    let shown = isTerminal ? bytes.map { ($0 < 0x20 && $0 != 0x0A) || $0 == 0x7F ? UInt8(ascii: "?") : $0 } : bytes
+    FileHandle.standardOutput.write(Data(shown))
+  }
+
+  private static let isTerminal = isatty(STDOUT_FILENO) == 1
 }

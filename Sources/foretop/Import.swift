@@ -132,10 +132,14 @@ struct Import: ParsableCommand {
       let path = "\(folder)/\(name)"
       return FileManager.default.fileExists(atPath: path) ? try ForeignFile.bytes(path) : nil
     }
+    try Examiner.require(.tokenizer("\(folder)/tokenizer.model"))
     var files = HuggingFace.TokenizerFiles(
       model: try optional("tokenizer.model"), document: try optional("tokenizer.json"),
       settings: try optional("tokenizer_config.json"))
-    if !recipe.tokenizer.model.isEmpty { files.model = try ForeignFile.bytes(recipe.tokenizer.model) }
+    if !recipe.tokenizer.model.isEmpty {
+      try Examiner.require(.tokenizer(recipe.tokenizer.model))
+      files.model = try ForeignFile.bytes(recipe.tokenizer.model)
+    }
     let record = try HuggingFace.tokenizer(files, vocabulary: vocabulary, folder: folder)
     // The library has the last word about a model.
     let tokenizer = try Tokenizer(record)

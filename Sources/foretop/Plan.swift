@@ -2,6 +2,7 @@
 import Corpus
 import Foundation
 import Run
+import RunFile
 
 /// A run to begin, or to go on with.
 struct Plan: Sendable {
@@ -59,6 +60,7 @@ struct Plan: Sendable {
   ///   - report: told what takes time.
   func corpus(by record: TokenizerRecord?, report: (String) -> Void) throws -> Corpus {
     let tokenizer = try record.map { try Tokenizer($0) }
+    if tokenizer == nil, !recipe.tokenizer.model.isEmpty { try Examiner.require(.tokenizer(recipe.tokenizer.model)) }
     return try Corpus(opening: try Corpus.Source(recipe), tokenizer: tokenizer, report: report)
   }
 }

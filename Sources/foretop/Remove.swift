@@ -32,7 +32,8 @@ struct Remove: ParsableCommand {
       }
       let strangers = try removal.carryOut()
       let rest =
-        strangers.isEmpty ? "" : "; \(folder) stays, since foretop did not write \(strangers.joined(separator: ", "))"
+        strangers.isEmpty
+        ? "" : "; \(folder) stays, since foretop did not write \(strangers.joined(separator: ", ").harmlessLine)"
       print("run “\(name)” is removed: \(size)\(rest)")
     }
   }
@@ -63,7 +64,7 @@ struct Prune: ParsableCommand {
 
   func run() throws {
     let removal = try Removal(ofCheckpoints: StoredRun.folder(name, in: place), keeping: keep)
-    for warning in removal.warnings { FileHandle.standardError.write(Data("foretop: \(warning)\n".utf8)) }
+    for warning in removal.warnings { FileHandle.standardError.write(Data("foretop: \(warning.harmlessLine)\n".utf8)) }
     let kept = removal.kept.isEmpty ? "none" : removal.kept.map(String.init).joined(separator: ", ")
     guard removal.count > 0 else {
       print("run “\(name)” has nothing to prune: checkpoints of steps \(kept) stay")

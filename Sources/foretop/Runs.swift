@@ -57,7 +57,7 @@ struct Runs: ParsableCommand {
     }
     print(table(of: runs, columns))
     for run in runs {
-      if let error = run.error { print("\(run.name): \(error)") }
+      if let error = run.error { print("\(run.name): \(error)".harmlessLine) }
     }
   }
 

@@ -59,6 +59,15 @@ enum Share {
     var isFolder: ObjCBool = false
     let isThere = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
     guard !isFolder.boolValue else { throw UserError(.noInput, "\(path) is a folder: name the \(what)'s file in it") }
+    var status = stat()
+    if stat(path, &status) == 0 {
+      guard status.st_mode & S_IFMT == S_IFREG else {
+        throw UserError(.data, "\(path) is a device, a pipe or a socket: give the \(what) as a file")
+      }
+      guard status.st_size <= 1 << 20 else {
+        throw UserError(.data, "\(path) has \(status.st_size) bytes, which is no \(what): give another file")
+      }
+    }
     guard let data = FileManager.default.contents(atPath: path) else {
       throw UserError(
         isThere ? .inputOutput : .noInput,

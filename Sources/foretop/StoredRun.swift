@@ -42,6 +42,13 @@ enum StoredRun {
   static func folder(_ name: String, in place: FolderOptions) throws -> String {
     try RunName.check(name)
     let folder = place.runs.hasSuffix("/") ? place.runs + name : "\(place.runs)/\(name)"
+    var status = stat()
+    if stat(folder, &status) != 0, lstat(folder, &status) == 0 {
+      throw UserError(.noInput, "\(folder) is a link to a folder that is not there: put it back, or remove the link")
+    }
+    guard status.st_mode & S_IFMT == S_IFDIR || !FileManager.default.fileExists(atPath: folder) else {
+      throw UserError(.noInput, "\(folder) is a file, and no run: a run is a folder")
+    }
     guard FileManager.default.fileExists(atPath: folder) else {
       let names = ((try? FileManager.default.contentsOfDirectory(atPath: place.runs)) ?? []).filter {
         !$0.hasPrefix(".")
@@ -55,7 +62,7 @@ enum StoredRun {
   /// A run's newest good checkpoint, or that of a step. What was passed over is said on standard error.
   static func checkpoint(of archive: Archive, step: Int? = nil) throws -> Checkpoint {
     let (checkpoint, warnings) = try archive.checkpoint(step: step)
-    for warning in warnings { FileHandle.standardError.write(Data("foretop: \(warning)\n".utf8)) }
+    for warning in warnings { FileHandle.standardError.write(Data("foretop: \(warning.harmlessLine)\n".utf8)) }
     return checkpoint
   }
 }

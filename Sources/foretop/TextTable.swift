@@ -1,5 +1,6 @@
 // Rows of cells as lines of text: what the commands that list something print.
 import Foundation
+import Run
 import TerminalUI
 
 enum TextTable {
@@ -17,6 +18,8 @@ enum TextTable {
   ///   - rows: the header first; as many cells in each.
   ///   - right: columns that are aligned to the right.
   static func text(_ rows: [[String]], right: Set<Int>) -> String {
+    // Cells hold what somebody wrote into a file or called a folder.
+    let rows = rows.map { $0.map(\.harmlessLine) }
     guard let header = rows.first else { return "" }
     let widths = header.indices.map { column in rows.map { $0[column].width }.max() ?? 0 }
     return rows.map { row in

@@ -7,14 +7,14 @@ import TerminalUI
 
 struct Verify: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Checks every checksum of a run, and everything that must hold between its numbers.",
+    abstract: "Checks every checksum of runs, and everything that must hold between its numbers.",
     discussion: """
       Every row of run.h5, every entry of the journal, every byte of every checkpoint. Nothing is changed. The status is 65 \
       when something is wrong.
       """)
 
-  @Argument(help: ArgumentHelp("The run's name.", valueName: "name"))
-  var name: String
+  @Argument(help: ArgumentHelp("Names of runs.", valueName: "name"))
+  var names: [String]
 
   @Flag(help: "Prints a JSON object a check and line.")
   var json = false
@@ -22,16 +22,22 @@ struct Verify: ParsableCommand {
   @OptionGroup var place: FolderOptions
 
   func run() throws {
-    let verification = try Verification(of: StoredRun.folder(name, in: place))
-    for check in verification.checks { print(json ? check.json.line : check.words) }
-    let problems = verification.checks.flatMap(\.problems)
-    if !json {
-      print(
-        problems.isEmpty
-          ? "run “\(name)” is as it was written: \(verification.checks.count) parts checked"
-          : "run “\(name)” is damaged: \(problems.count) \(problems.count == 1 ? "problem" : "problems")")
+    let folders = try names.map { (name: $0, folder: try StoredRun.folder($0, in: place)) }
+    Archive.prepare(folders.map(\.folder))
+    var isWhole = true
+    for (name, folder) in folders {
+      let verification = try Verification(of: folder)
+      isWhole = isWhole && verification.isWhole
+      for check in verification.checks { print(json ? check.json(of: name).line : check.words.harmless) }
+      let count = verification.checks.reduce(0) { $0 + $1.problems.count }
+      if !json {
+        print(
+          count == 0
+            ? "run “\(name)” is as it was written: \(verification.checks.count) parts checked"
+            : "run “\(name)” is damaged: \(count) \(count == 1 ? "problem" : "problems")")
+      }
     }
-    if !verification.isWhole { throw Ended(status: UserError.Status.data.rawValue) }
+    if !isWhole { throw Ended(status: UserError.Status.data.rawValue) }
   }
 }
 
@@ -42,9 +48,10 @@ extension Verification.Check {
     return lines.joined(separator: "\n")
   }
 
-  fileprivate var json: JSON {
+  fileprivate func json(of run: String) -> JSON {
     .object([
-      JSON.Member("check", .text(name)), JSON.Member("isWhole", .flag(problems.isEmpty)),
+      JSON.Member("run", .text(run)), JSON.Member("check", .text(name)),
+      JSON.Member("isWhole", .flag(problems.isEmpty)),
       JSON.Member("holds", .text(holds)), JSON.Member("problems", .array(problems.map(JSON.text))),
       JSON.Member("notes", .array(notes.map(JSON.text))),
     ])

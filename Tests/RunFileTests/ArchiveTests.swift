@@ -76,20 +76,5 @@ extension RunFileTests {
       #expect(try RunName.nextFree("kjv", in: scratch.path) == "kjv-3")
       #expect(try RunName.nextFree("other", in: scratch.path) == "other")
     }
-
-    @Test func `files of others are refused with a sentence`() throws {
-      try writeRun(scratch("a"), steps: 30, checkpoints: [30])
-      let output = try Program.script("hostile.py", scratch.path, scratch("a"))
-      let names = output.split(separator: "\n").map(String.init)
-      #expect(names.count >= 8)
-      for name in names {
-        let said = sentence {
-          let archive = try Archive(opening: scratch(name))
-          _ = try archive.events()
-          _ = try archive.checkpoint()
-        }
-        #expect(!said.isEmpty, "\(name) was opened")
-      }
-    }
   }
 }

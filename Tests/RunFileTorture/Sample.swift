@@ -135,7 +135,7 @@ package enum Sample {
     state.active = Double(step) * 0.2
     return Checkpoint(
       state: state, recipe: recipe,
-      tokenizer: TokenizerRecord(kind: "characters", model: Array("abcdefghijklmnopqrst".utf8), vocabulary: 20),
+      tokenizer: TokenizerRecord(kind: "characters", model: Array("abcdefghijklmnopqrs".utf8), vocabulary: 20),
       tensors: tensors, weights: block(50), firstMoments: block(60), secondMoments: block(70))
   }
 }

@@ -37,10 +37,11 @@ enum Torture {
       case ("time", 3): try time(arguments[1], steps: Int(arguments[2]) ?? 0)
       case ("long", 3): try long(arguments[1], steps: Int(arguments[2]) ?? 0)
       case ("hold", 2): try hold(arguments[1])
+      case ("examine", 1): RunFile.Examination.serve { _ in }
       default:
         throw UserError(
           .usage,
-          "RunFileTorture write FOLDER STEPS PAUSE | fill FOLDER ROOM | time FOLDER STEPS | long FOLDER STEPS | hold FOLDER"
+          "RunFileTorture write FOLDER STEPS PAUSE | fill FOLDER ROOM | time FOLDER STEPS | long FOLDER STEPS | hold FOLDER | examine"
         )
       }
     } catch let error as UserError {

@@ -1,0 +1,114 @@
+// What the process does that examines files for another: it opens them as the other one will, looks at all there is in
+// them, and answers. It may do so for a second, and with little memory; whatever becomes of it harms nobody.
+import Foundation
+import Run
+
+package enum Examination {
+  /// How long a file of a size may keep the processor busy, in whole seconds.
+  static func seconds(_ bytes: Int) -> Int { 1 + bytes / (200 << 20) }
+
+  /// Larger files of metrics are not read as a whole: their rows are examined by whoever reads them.
+  private static let wholeSize = 32 << 20
+
+  /// Answers requests on standard input until it ends.
+  /// - Parameter tokenizer: makes a tokenizer of a checkpoint's record and tries it, or throws.
+  package static func serve(tokenizer: (TokenizerRecord) throws -> Void) {
+    // This is the process that tries: it asks nobody.
+    Examiner.use([])
+    var none = rlimit(rlim_cur: 0, rlim_max: 0)
+    setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &none)
+    setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &none)
+    // Files that bring a library to its end must end this process, whatever the shell ignores.
+    for number in [SIGSEGV, SIGBUS, SIGABRT, SIGILL, SIGFPE, SIGXCPU, SIGTRAP] { signal(number, SIG_DFL) }
+    while let request = request() {
+      var answer = "0"
+      do {
+        guard let file = Examinee(request: request) else { throw UserError(.usage, "nothing was asked") }
+        try examine(file, tokenizer)
+      } catch let error as UserError {
+        answer = "\(error.status.rawValue) \(error.message)"
+      } catch {
+        answer = "\(UserError.Status.data.rawValue) \(file(request)): \(error)"
+      }
+      guard reply(answer) else { return }
+    }
+  }
+
+  private static func file(_ request: String) -> String { String(request.dropFirst()) }
+
+  /// A request: bytes up to a zero; nil when there is none any more.
+  private static func request() -> String? {
+    var bytes: [UInt8] = []
+    var byte: UInt8 = 0
+    while bytes.count < 1 << 16 {
+      let count = read(STDIN_FILENO, &byte, 1)
+      if count < 0 && errno == EINTR { continue }
+      guard count == 1 else { return nil }
+      if byte == 0 { return String(decoding: bytes, as: UTF8.self) }
+      bytes.append(byte)
+    }
+    return nil
+  }
+
+  private static func reply(_ answer: String) -> Bool {
+    let bytes = Array(answer.utf8.filter { $0 != 0 }.prefix(1 << 16)) + [0]
+    var sent = 0
+    while sent < bytes.count {
+      let count = bytes.withUnsafeBytes {
+        send(STDIN_FILENO, $0.baseAddress! + sent, bytes.count - sent, Int32(MSG_NOSIGNAL))
+      }
+      if count < 0 && errno == EINTR { continue }
+      guard count > 0 else { return false }
+      sent += count
+    }
+    return true
+  }
+
+  private static func examine(_ file: Examinee, _ tokenizer: (TokenizerRecord) throws -> Void) throws {
+    let descriptor = try FileDescriptor(opening: file.path, O_RDONLY)
+    let size = try descriptor.size()
+    limit(bytes: size)
+    switch file {
+    case .hdf5(let path): try examine(hdf5: path, size, tokenizer)
+    case .tokenizer(let path):
+      guard size <= 1 << 28 else { throw UserError(.data, "\(path) is no SentencePiece model: it has \(size) bytes") }
+      try tokenizer(
+        TokenizerRecord(kind: "sentencepiece", model: try descriptor.read(at: 0, count: size), vocabulary: 0))
+    }
+  }
+
+  /// Bounds the time and the memory of one file.
+  private static func limit(bytes: Int) {
+    var used = rusage()
+    getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &used)
+    let spent = Int(used.ru_utime.tv_sec + used.ru_stime.tv_sec)
+    var time = rlimit(rlim_cur: rlim_t(spent + 1 + seconds(bytes)), rlim_max: rlim_t.max)
+    setrlimit(__rlimit_resource_t(RLIMIT_CPU.rawValue), &time)
+    let pages = (try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8))?.split(separator: " ").first
+    guard let mapped = pages.flatMap({ Int($0) }) else { return }
+    var memory = rlimit(rlim_cur: rlim_t(mapped * 4096 + 256 << 20 + 8 * min(bytes, 1 << 40)), rlim_max: rlim_t.max)
+    setrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &memory)
+  }
+
+  private static func examine(hdf5 path: String, _ size: Int, _ tokenizer: (TokenizerRecord) throws -> Void) throws {
+    let block = try FileDescriptor(opening: path, O_RDONLY).read(at: 0, count: Superblock.size)
+    guard let superblock = try? Superblock(block, path: path) else {
+      // A checkpoint: its superblock is one that HDF5 1.8 knows.
+      let file = try File(opening: path, .still)
+      try Structure.check(file)
+      try tokenizer(try CheckpointFile.Contents(of: file).tokenizer)
+      return
+    }
+    let folder = (path as NSString).deletingLastPathComponent
+    let how: Opening =
+      !superblock.isMarkedOpen
+      ? .still : RunLock.isHeld(folder: folder) ? .live : .image(try Superblock.repairedImage(of: path))
+    let store = try Store(opening: path, how)
+    try Structure.check(store.file)
+    if size <= wholeSize {
+      var history = History(store)
+      try history.examine()
+      if let problem = history.contradictions.first { throw UserError(.data, "\(path): \(problem)") }
+    }
+  }
+}

@@ -1,0 +1,230 @@
+// Files that this process did not write are opened by another process first: on some that were damaged, or made to do so,
+// libhdf5 and libsentencepiece crash or never come back. That process may die of it; this one reads its answers.
+import CHDF5
+import Foundation
+import Run
+import Synchronization
+
+/// What is asked of the process that examines.
+package enum Examinee: Sendable, Hashable {
+  /// A run's file or a checkpoint: see `Examination`.
+  case hdf5(String)
+  /// A SentencePiece model file.
+  case tokenizer(String)
+
+  package var path: String {
+    switch self {
+    case .hdf5(let path), .tokenizer(let path): path
+    }
+  }
+
+  /// As it is sent: a letter and the path.
+  var request: String {
+    switch self {
+    case .hdf5(let path): "h\(path)"
+    case .tokenizer(let path): "t\(path)"
+    }
+  }
+
+  init?(request: String) {
+    switch request.first {
+    case "h": self = .hdf5(String(request.dropFirst()))
+    case "t": self = .tokenizer(String(request.dropFirst()))
+    default: return nil
+    }
+  }
+}
+
+/// The side of the process that wants to open files.
+package enum Examiner {
+  /// A file as the kernel knows it.
+  private struct Identity: Hashable {
+    var device, node: UInt64
+    var birth: Int64
+  }
+
+  /// What makes a file another one although it has the same place.
+  private struct Moment: Hashable {
+    var size, modified, changed: Int
+  }
+
+  private struct State {
+    var command: [String] = []
+    /// Files that were found good, or that this process wrote.
+    var good: Set<Identity> = []
+    /// Files that were found bad, as they were then.
+    var bad: [Identity: (moment: Moment, error: UserError)] = [:]
+  }
+
+  private static let state = Mutex(State())
+
+  /// Says how the process that examines is started: a path and its arguments. The program does so before it opens anything.
+  /// Without it files are opened unexamined, which is for tests of the readers themselves.
+  package static func use(_ command: [String]) { state.withLock { $0.command = command } }
+
+  /// Has many files examined at once; what was found is remembered for `require`.
+  package static func prepare(_ files: [Examinee]) {
+    let unknown = files.filter { file in
+      guard let (identity, moment) = look(file.path) else { return false }
+      return state.withLock { !$0.command.isEmpty && !$0.good.contains(identity) && $0.bad[identity]?.moment != moment }
+    }
+    guard !unknown.isEmpty else { return }
+    examine(unknown)
+  }
+
+  /// Makes sure that a file may be opened. One that is not there is for whoever opens it to say.
+  /// - Throws: `UserError` when what was asked for cannot be made of it, or the process that tried it died.
+  package static func require(_ file: Examinee) throws {
+    guard let (identity, moment) = look(file.path) else { return }
+    prepare([file])
+    let error: UserError? = state.withLock { state in
+      if state.command.isEmpty || state.good.contains(identity) { return nil }
+      // What changed meanwhile is examined next time.
+      return state.bad[identity]?.error
+        ?? UserError(.unavailable, "\(file.path) changed while it was examined: try again (\(moment.size) bytes)")
+    }
+    if let error { throw error }
+  }
+
+  /// Takes a file for good that this process has just written.
+  static func trust(_ path: String) {
+    guard let (identity, _) = look(path) else { return }
+    state.withLock { _ = $0.good.insert(identity) }
+  }
+
+  /// Takes a copy for what the original is taken for.
+  static func trust(_ copy: String, as original: String) {
+    guard let (identity, _) = look(original), state.withLock({ $0.good.contains(identity) }) else { return }
+    trust(copy)
+  }
+
+  private static func look(_ path: String) -> (Identity, Moment)? {
+    var status = stat()
+    guard stat(path, &status) == 0 else { return nil }
+    func nanoseconds(_ time: timespec) -> Int { time.tv_sec &* 1_000_000_000 &+ time.tv_nsec }
+    return (
+      Identity(device: UInt64(status.st_dev), node: UInt64(status.st_ino), birth: file_birth(path)),
+      Moment(
+        size: Int(status.st_size), modified: nanoseconds(status.st_mtim), changed: nanoseconds(status.st_ctim))
+    )
+  }
+
+  /// Asks about one file after the other. Where the process dies, another one goes on with the next file.
+  private static func examine(_ files: [Examinee]) {
+    let command = state.withLock { $0.command }
+    var process: ExaminerProcess?
+    for file in files {
+      guard let (identity, moment) = look(file.path) else { continue }
+      let verdict: UserError?
+      do {
+        if process == nil { process = try ExaminerProcess(command) }
+        verdict = try process?.ask(file, bytes: moment.size)
+      } catch {
+        process = nil
+        verdict = error
+      }
+      state.withLock { state in
+        if let verdict {
+          state.bad[identity] = (moment, verdict)
+        } else {
+          state.good.insert(identity)
+        }
+      }
+    }
+  }
+}
+
+/// A running process that examines.
+private final class ExaminerProcess {
+  private let number: pid_t
+  private let socket: Int32
+  private var isReaped = false
+
+  init(_ command: [String]) throws(UserError) {
+    var ends: [Int32] = [-1, -1]
+    guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0, &ends) == 0 else {
+      throw Failure("make a socket for", command[0], .unavailable).error
+    }
+    var actions = posix_spawn_file_actions_t()
+    posix_spawn_file_actions_init(&actions)
+    defer { posix_spawn_file_actions_destroy(&actions) }
+    posix_spawn_file_actions_adddup2(&actions, ends[1], STDIN_FILENO)
+    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0)
+    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0)
+    var arguments: [UnsafeMutablePointer<CChar>?] = command.map { strdup($0) } + [nil]
+    defer { for argument in arguments { free(argument) } }
+    var started = pid_t()
+    let failure = posix_spawn(&started, command[0], &actions, nil, &arguments, environ)
+    close(ends[1])
+    guard failure == 0 else {
+      close(ends[0])
+      errno = failure
+      throw Failure("start the process that examines files,", command[0], .unavailable).error
+    }
+    number = started
+    socket = ends[0]
+  }
+
+  deinit {
+    close(socket)
+    if !isReaped { _ = reaped() }
+  }
+
+  /// Asks about one file.
+  /// - Parameter bytes: its size: a large one may take longer.
+  /// - Returns: nil for a good one.
+  /// - Throws: `UserError` when the process died of it; it is of no use then.
+  func ask(_ file: Examinee, bytes: Int) throws(UserError) -> UserError? {
+    let request = Array(file.request.utf8) + [0]
+    var sent = 0
+    while sent < request.count {
+      let count = request.withUnsafeBytes {
+        send(socket, $0.baseAddress! + sent, request.count - sent, Int32(MSG_NOSIGNAL))
+      }
+      if count < 0 && errno == EINTR { continue }
+      guard count > 0 else { throw death(of: file) }
+      sent += count
+    }
+    var answer: [UInt8] = []
+    let patience = DispatchTime.now().uptimeNanoseconds + UInt64(Examination.seconds(bytes) * 10) * 1_000_000_000
+    var buffer = [UInt8](repeating: 0, count: 4096)
+    while answer.last != 0 {
+      let now = DispatchTime.now().uptimeNanoseconds
+      var waiting = pollfd(fd: socket, events: Int16(POLLIN), revents: 0)
+      let ready = now < patience ? poll(&waiting, 1, Int32(clamping: (patience - now) / 1_000_000 + 1)) : 0
+      if ready < 0 && errno == EINTR { continue }
+      guard ready > 0 else {
+        kill(number, SIGKILL)
+        throw death(of: file)
+      }
+      let count = recv(socket, &buffer, buffer.count, 0)
+      if count < 0 && errno == EINTR { continue }
+      guard count > 0, answer.count < 1 << 20 else { throw death(of: file) }
+      answer += buffer[..<count]
+    }
+    let words = String(decoding: answer.dropLast(), as: UTF8.self).split(separator: " ", maxSplits: 1)
+    let status = words.first.flatMap { Int32($0) } ?? UserError.Status.data.rawValue
+    return status == 0
+      ? nil : UserError(UserError.Status(rawValue: status) ?? .data, words.count > 1 ? String(words[1]) : "")
+  }
+
+  /// What to say of a file that the process died of.
+  private func death(of file: Examinee) -> UserError {
+    let status = reaped()
+    let signal = status & 0x7f
+    let how =
+      signal == SIGXCPU || signal == SIGKILL
+      ? "reading it never ends, or takes too much memory"
+      : signal != 0 ? "reading it crashes the library (signal \(signal))" : "reading it ends the library"
+    return UserError(
+      .data, "\(file.path) is damaged, or was made to do harm: \(how); it was tried in a process of its own")
+  }
+
+  private func reaped() -> Int32 {
+    guard !isReaped else { return 0 }
+    isReaped = true
+    var status: Int32 = 0
+    while waitpid(number, &status, 0) < 0 && errno == EINTR {}
+    return status
+  }
+}

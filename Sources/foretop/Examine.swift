@@ -1,0 +1,33 @@
+// foretop examine: the program started by itself, to open files that it did not write. Nobody types it.
+import ArgumentParser
+import Corpus
+import Run
+import RunFile
+
+struct Examine: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Examines files for another process of foretop.", shouldDisplay: false)
+
+  /// How the program starts itself.
+  static let command = ["/proc/self/exe", "examine"]
+
+  func run() throws {
+    Examination.serve { record in
+      let tokenizer = try Tokenizer(kind: record.kind, model: record.model)
+      guard record.vocabulary == 0 || record.vocabulary == tokenizer.vocabulary else {
+        throw UserError(
+          .data,
+          "the stored tokenizer has \(tokenizer.vocabulary) tokens, and \(record.vocabulary) are said to be there")
+      }
+      // Some damage shows only when text goes through.
+      let tokens = tokenizer.tokens(of: Self.text)
+      _ = tokenizer.bytes(of: tokens)
+      for token in 0..<Int32(min(tokenizer.vocabulary, 1 << 16)) { _ = tokenizer.visible(token) }
+    }
+  }
+
+  /// Every byte, and words of several scripts.
+  private static var text: [UInt8] {
+    Array(0...255) + Array("In the beginning, ½ ﬁ Å — 한국어 ελληνικά\n\t end".utf8)
+  }
+}
