@@ -233,12 +233,13 @@ package struct Archive: Sendable {
   /// - Returns: it, and a sentence for each newer one that was passed over.
   /// - Throws: `UserError` when there is none, or the one asked for is damaged.
   package func checkpoint(step: Int? = nil) throws -> (checkpoint: Checkpoint, warnings: [String]) {
-    try Self.checkpoint(in: folder, step: step)
+    try Self.checkpoint(in: folder, step: step, of: created)
   }
 
   /// Reads a checkpoint of a run, whatever became of its run.h5.
+  /// - Parameter created: when the run began; nil where that cannot be known.
   package static func checkpoint(
-    in folder: String, step: Int? = nil
+    in folder: String, step: Int? = nil, of created: Double? = nil
   ) throws -> (checkpoint: Checkpoint, warnings: [String]) {
     let name = (folder as NSString).lastPathComponent
     let files = CheckpointFolder(folder)

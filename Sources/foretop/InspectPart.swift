@@ -102,7 +102,7 @@ enum InspectPart: String, ExpressibleByArgument, CaseIterable {
     var lines = Lines(secondsFromGMT: Clock.secondsFromGMT)
     for event in try archive.events() {
       switch event {
-      case .stepped: break
+      case .stepped, .summedUp: break
       case .began, .evaluated, .ordered, .wrote, .occurred, .ended:
         if isJSON {
           print(event.json)
