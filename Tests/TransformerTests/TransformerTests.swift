@@ -269,6 +269,8 @@ struct Masks {
     let gradients = model.tensors(model.parameters.gradients)
     var dice = Dice(5)
     for (path, gradient) in gradients.sorted(by: { $0.key < $1.key }) {
+      // What fp32 rounds off a large gradient is seen in a small one beside it.
+      let rounding = 5e-4 * Double(gradient.map(abs).max() ?? 0)
       for _ in 0..<4 {
         let i = Int.random(in: gradient.indices, using: &dice)
         let slope = slope(
@@ -278,7 +280,7 @@ struct Masks {
             return Self.loss(c, rows, changed, masks: masks)
           }, at: tensors[path]!, i)
         #expect(
-          abs(Double(gradient[i]) - slope) < 2e-5 + 2e-4 * abs(slope), "\(path)[\(i)]: \(gradient[i]), slope \(slope)")
+          abs(Double(gradient[i]) - slope) < 2e-5 + rounding, "\(path)[\(i)]: \(gradient[i]), slope \(slope)")
       }
     }
   }
