@@ -39,10 +39,13 @@ extension Recorder {
     }
     let lock = try RunLock(folder: folder)
     let checkpoint = try Archive.checkpoint(in: folder).checkpoint
-    let sequence = try CheckpointFolder(folder).sequence(of: checkpoint.state.step)
+    let files = CheckpointFolder(folder)
+    let sequence = try files.sequence(of: checkpoint.state.step)
+    // The same run: its checkpoints name it by when it began.
+    let created = try CheckpointFile.readNamed(files.path(of: checkpoint.state.step)).created
     let beginning = Beginning(
       name: (folder as NSString).lastPathComponent, recipe: checkpoint.recipe, step: checkpoint.state.step,
-      tokens: checkpoint.state.tokens, time: Date().timeIntervalSince1970,
+      tokens: checkpoint.state.tokens, time: created ?? Date().timeIntervalSince1970,
       parameters: checkpoint.tensors.reduce(0) { $0 + $1.count }, threads: checkpoint.state.threads, precision: "",
       corpus: "", vocabulary: checkpoint.tokenizer.vocabulary, trainingTokens: 0, heldOutTokens: 0, unigramEntropy: 0)
     try Folder.remove(path + ".new")

@@ -106,7 +106,7 @@ def test_eval_generate_and_tokenize_answer_as_agreed():
     tokens = json.loads(run(command("tokenize", "answers", TEXT, "--json")).stdout)["tokens"]
     assert len(tokens) == os.path.getsize(TEXT)
     answer = json.loads(run(command("eval", "answers", "--data", TEXT, "--json")).stdout)
-    assert set(answer) == {"loss", "kl", "positions"}, answer
+    assert set(answer) == {"loss", "kl", "accuracy", "order", "positions"}, answer
     assert set(answer["loss"]) == {"ntp", "top"} and set(answer["kl"]) == {"top"}
     # Windows that are whole and have the token after each of theirs.
     assert answer["positions"] in (len(tokens) // 64 * 64, (len(tokens) - 1) // 64 * 64), answer
@@ -146,7 +146,7 @@ def test_bad_input_gets_a_sentence_and_a_status():
         (["train", "tiny", *runs, "--threads", "-1"], 64, ["--threads must be from 1"]),
         (["train", "tiny", *runs, "--steps", "-1"], 64, ["--steps -1: steps must be", "from 1 to"]),
         (["train", "tiny", *runs, "--seed", "-1"], 64, ["--seed -1: seed must be", "from 0 to"]),
-        (["train", "tiny", *runs, "--set", "model=5"], 64, ["model is a section", "model.blocks"]),
+        (["train", "tiny", *runs, "--set", "model=5"], 64, ["model is a section", "model.kind"]),
         (["train", "tiny", "--runs", ""], 64, ["--runs is empty"]),
         (["train", "tiny", *runs, "--data", ""], 64, ["--data PATH"]),
         (["train", "/"], 66, ["/ is a folder"]),

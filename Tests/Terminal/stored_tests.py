@@ -34,8 +34,8 @@ def damage(path, place=None):
 def test_a_run_is_verified_and_damage_is_a_status():
     folder = stored("verified")
     checks = lines("verify", "verified")
-    assert all(check["isWhole"] for check in checks) and len(checks) == 13, checks
-    assert run(command("verify", "verified")).stdout.splitlines()[-1].endswith("as it was written: 13 parts checked")
+    assert all(check["isWhole"] for check in checks) and len(checks) == 14, checks
+    assert run(command("verify", "verified")).stdout.splitlines()[-1].endswith("as it was written: 14 parts checked")
     damage(os.path.join(folder, "checkpoints", "000000040.h5"))
     bad = [check for check in lines("verify", "verified", status=65) if not check["isWhole"]]
     assert [check["check"] for check in bad] == ["checkpoints/000000040.h5"], bad
@@ -181,7 +181,7 @@ def test_every_part_of_a_run_is_shown_and_told():
     stored("parts")
     [summary] = lines("inspect", "parts", "summary")
     assert (summary["name"], summary["state"], summary["step"], summary["checkpoints"]) == ("parts", "finished", 40, 3), summary
-    assert summary["vocabulary"] > 256 and summary["bytes"] > 0, summary
+    assert summary["vocabulary"] > 20 and summary["bytes"] > 0, summary
     metrics = lines("inspect", "parts", "metrics")
     assert [one["step"] for one in metrics if one["event"] == "step"] == list(range(1, 41)), metrics
     assert [one["step"] for one in metrics if one["event"] == "heldout"] == [20, 40], metrics
