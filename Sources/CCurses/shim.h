@@ -1,7 +1,9 @@
 // ncursesw's C API. Macros and globals become functions, since Swift cannot import them.
 #pragma once
+#define _GNU_SOURCE 1
 #define NCURSES_WIDECHAR 1
 #include <curses.h>
+#include <fcntl.h>
 #include <term.h>
 #include <langinfo.h>
 #include <locale.h>
@@ -49,3 +51,6 @@ static inline int foretop_knows(const char *name, int descriptor) {
 static inline void foretop_forget(void) {
   if (cur_term) del_curterm(cur_term);
 }
+
+/// Lets a pipe hold so many bytes, where the system grants it.
+static inline void foretop_widen(int pipe, int bytes) { (void)fcntl(pipe, F_SETPIPE_SZ, bytes); }

@@ -18,6 +18,7 @@ package struct Screen: ~Copyable {
 
   private let handle: OpaquePointer
   private let output: CInt
+  private let writer: TerminalWriter
   private let overheard: CInt
   private let modes: termios
   /// Keys are read through a pad of its own: reading from a window would also draw it.
@@ -58,7 +59,9 @@ package struct Screen: ~Copyable {
     var modes = termios()
     guard tcgetattr(Self.input, &modes) == 0 else { throw NoScreen(description: "no terminal") }
     Emergency.prepare()
-    guard let handle = foretop_start(output) else {
+    guard let writer = TerminalWriter(to: output) else { throw NoScreen(description: "no descriptors are left") }
+    guard let handle = foretop_start(writer.descriptor) else {
+      writer.close()
       throw NoScreen(description: "the terminal “\(name)” cannot show a screen (TERM)")
     }
     Emergency.arm(modes: modes, output: output, overheard: overheard, bytes: Self.wayBack)
@@ -73,6 +76,7 @@ package struct Screen: ~Copyable {
 
     self.handle = handle
     self.output = output
+    self.writer = writer
     self.overheard = overheard
     self.modes = modes
     depth = Self.depth(asked: colours)
@@ -83,24 +87,32 @@ package struct Screen: ~Copyable {
       start_color()
       use_default_colors()
     }
+    writer.interpose()
   }
 
   deinit {
+    let isTaken = writer.withdraw()
     // A terminal that has no other screen to go back to goes on below this one: on a line of its own.
     wmove(foretop_stdscr(), foretop_lines() - 1, 0)
     wclrtoeol(foretop_stdscr())
     wrefresh(foretop_stdscr())
     endwin()
-    Self.write(Self.bracketedPasteOff, to: output)
+    Self.write(Self.bracketedPasteOff, to: writer.descriptor)
     delwin(keyboard)
     delscreen(handle)
+    close(writer.descriptor)
+    writer.close()
     var modes = modes
-    tcsetattr(Self.input, TCSADRAIN, &modes)
+    tcsetattr(Self.input, isTaken ? TCSADRAIN : TCSANOW, &modes)
     Emergency.disarm()
   }
 
-  /// Puts the terminal back as it was.
+  /// Puts the terminal back as it was. One that takes no output for a second loses its way back: only its modes are set.
   package consuming func restore() {}
+
+  /// Whether the terminal has taken all that was shown, and the next canvas with it. Showing one before that is allowed: it
+  /// waits, and who shows it does not.
+  package var isReady: Bool { writer.isEmpty }
 
   /// Cells across and down, as the terminal says now.
   package var size: (columns: Int, rows: Int) {
@@ -118,11 +130,12 @@ package struct Screen: ~Copyable {
 
   /// Gives the terminal back for a while, as before stopping on ctrl-Z; `again` takes it once more.
   package mutating func suspend() {
+    let isTaken = writer.withdraw()
     def_prog_mode()
     endwin()
-    Self.write(Self.bracketedPasteOff, to: output)
+    Self.write(Self.bracketedPasteOff, to: writer.descriptor)
     var modes = modes
-    tcsetattr(Self.input, TCSADRAIN, &modes)
+    tcsetattr(Self.input, isTaken ? TCSADRAIN : TCSANOW, &modes)
     Emergency.disarm()
   }
 
@@ -130,7 +143,8 @@ package struct Screen: ~Copyable {
   package mutating func again() {
     Emergency.arm(modes: modes, output: output, overheard: overheard, bytes: Self.wayBack)
     reset_prog_mode()
-    Self.write(Self.bracketedPasteOn, to: output)
+    Self.write(Self.bracketedPasteOn, to: writer.descriptor)
+    writer.interpose()
     redrawAll()
   }
 

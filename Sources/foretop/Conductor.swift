@@ -128,7 +128,7 @@ struct Conductor: ~Copyable {
     var lines = LineMode(isJSON: options.json)
     for news in early { lines.take(news) }
     lines.flush()
-    while outcome == nil {
+    while outcome == nil || (status == 0 && lines.isBehind) {
       for signal in signals.taken() {
         if signal == SIGHUP {
           hangUp()
@@ -147,8 +147,9 @@ struct Conductor: ~Copyable {
         try take(news) { _ in }
       }
       lines.flush()
-      if outcome == nil { signals.wait(milliseconds: 50) }
+      if outcome == nil || lines.isBehind { signals.wait(milliseconds: 50) }
     }
+    lines.finish()
   }
 
   // MARK: Both
@@ -179,6 +180,7 @@ struct Conductor: ~Copyable {
       tally.beginning == nil
       ? "stopped before the first step"
       : "stopped at once; “\(session.plan.command("resume"))” goes on from the last checkpoint"
+    Output.silenceWhatIsStuck()
     FileHandle.standardError.write(Data("foretop: \(words.harmlessLine)\n".utf8))
     // Threads are at work: no destructors while they are.
     fflush(nil)
@@ -189,12 +191,7 @@ struct Conductor: ~Copyable {
   private mutating func hangUp() {
     guard !hasHungUp else { return }
     hasHungUp = true
-    let nowhere = open("/dev/null", O_RDWR)
-    for descriptor in [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO]
-    where isatty(descriptor) == 1 || fcntl(descriptor, F_GETFL) < 0 {
-      dup2(nowhere, descriptor)
-    }
-    close(nowhere)
+    Output.silence { isatty($0) == 1 || fcntl($0, F_GETFL) < 0 }
     session.record(
       Occurrence(
         .notice, step: tally.last?.step ?? 0, time: Date().timeIntervalSince1970, actor: .signal,
@@ -202,6 +199,7 @@ struct Conductor: ~Copyable {
   }
 
   private func finish() throws -> Int32 {
+    if status != 0 { Output.silenceWhatIsStuck() }
     if !options.json { print(tally.summary(of: session.plan)) }
     fflush(nil)
     if let error = outcome ?? nil { throw error }

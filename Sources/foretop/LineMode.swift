@@ -7,7 +7,8 @@ import Run
 struct LineMode {
   private let isJSON: Bool
   private var lines = Lines(secondsFromGMT: Clock.secondsFromGMT)
-  private var output = ""
+  /// What is not printed yet.
+  private var output: [UInt8] = []
   /// Whether the reader is gone: then nothing is printed any more, and the run goes on.
   private var isDeaf = false
 
@@ -17,12 +18,12 @@ struct LineMode {
     switch news {
     case .event(let event):
       if isJSON {
-        output += event.json + "\n"
+        output += Array((event.json + "\n").utf8)
       } else if let line = lines.line(for: event, now: Date().timeIntervalSince1970) {
-        output += Self.printable(line) + "\n"
+        output += Array((Self.printable(line) + "\n").utf8)
       }
     case .preparing(let text):
-      if !isJSON { output += "\(text) …\n" }
+      if !isJSON { output += Array("\(text) …\n".utf8) }
     case .failed, .closed: break
     }
   }
@@ -36,26 +37,25 @@ struct LineMode {
         }))
   }
 
-  /// Prints what has come. Call it a few times a second.
+  /// Prints what has come, as far as it is taken without waiting. Call it a few times a second.
   mutating func flush() {
-    guard !output.isEmpty, !isDeaf else { return }
-    var bytes = Array(output.utf8)[...]
-    output = ""
-    while !bytes.isEmpty {
-      let count = bytes.withUnsafeBytes { write(STDOUT_FILENO, $0.baseAddress, $0.count) }
-      if count < 0 && errno == EINTR { continue }
-      if count < 0 && errno == EAGAIN {
-        // Somebody made the descriptor one that does not wait.
-        var descriptors = [pollfd(fd: STDOUT_FILENO, events: Int16(POLLOUT), revents: 0)]
-        _ = poll(&descriptors, 1, 1000)
-        continue
-      }
-      guard count > 0 else {
-        isDeaf = true
-        return
-      }
-      bytes = bytes.dropFirst(count)
+    var sent = 0
+    while sent < output.count, !isDeaf, Output.isTaken(by: STDOUT_FILENO, within: 0) {
+      let portion = output[sent...].prefix(Output.portion)
+      let count = portion.withUnsafeBytes { write(STDOUT_FILENO, $0.baseAddress, $0.count) }
+      // Somebody may have made the descriptor one that does not wait.
+      if count < 0 && (errno == EINTR || errno == EAGAIN) { continue }
+      if count <= 0 { isDeaf = true } else { sent += count }
     }
+    output.removeFirst(sent)
+  }
+
+  /// Whether something is printed that nobody has taken yet.
+  var isBehind: Bool { !output.isEmpty && !isDeaf }
+
+  /// Prints all that is left, to a reader who takes some of it every second.
+  mutating func finish() {
+    while isBehind, Output.isTaken(by: STDOUT_FILENO, within: 1000) { flush() }
   }
 }
 

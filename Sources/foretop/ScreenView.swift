@@ -95,6 +95,11 @@ struct ScreenView: ~Copyable {
   }
 
   private mutating func draw(_ now: Double) {
+    // A terminal that is slow gets fewer pictures, not old ones.
+    guard screen.isReady else {
+      lastFrame = now
+      return
+    }
     dashboard.needsDrawing = false
     screen.show(dashboard.draw(size: size, now: Date().timeIntervalSince1970), palette: dashboard.palette)
     lastFrame = now

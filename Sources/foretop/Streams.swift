@@ -29,7 +29,9 @@ struct Streams: ~Copyable {
     dup2(terminal, STDOUT_FILENO)
     dup2(savedError, STDERR_FILENO)
     let unsaid = rest + Self.bytes(from: overheard)
-    if !unsaid.isEmpty { _ = unsaid.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) } }
+    if !unsaid.isEmpty, Output.isTaken(by: STDERR_FILENO, within: 1000) {
+      _ = unsaid.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
+    }
     close(overheard)
     close(savedError)
     close(terminal)

@@ -130,21 +130,52 @@ def test_the_run_goes_on_when_the_terminal_hangs_up():
     ):
         with begin(name) as terminal:
             hang_up(terminal)
-            # A terminal takes what is written to it; the screen waits for one that does not.
-            if name == "hangup-signal":
-                terminal.read(1.5)
-            else:
-                time.sleep(1.5)
+            time.sleep(1.5)
             assert terminal.process.poll() is None, f"{name} ended with {terminal.process.returncode}"
-            first = state(name)["step"]
-            deadline = time.monotonic() + PATIENCE
-            while state(name)["step"] <= first:
-                assert time.monotonic() < deadline, "it takes no more steps"
-                time.sleep(0.3)
+            wait_for_steps_after(name, state(name)["step"])
             terminal.signal(signal.SIGTERM)
             assert terminal.process.wait(PATIENCE) == 143
         assert state(name)["state"] == "stopped"
         assert any("hung up" in event["text"] for event in occurrences(name, "notice"))
+
+
+def test_a_terminal_that_takes_nothing_holds_nobody_up():
+    def lines(name):
+        terminal = Terminal(train(name, *ENDLESS), env={"TERM": "dumb"})
+        terminal.wait_for(lambda terminal: b"tok/s" in terminal.raw)
+        return terminal
+
+    for name, start, number in (
+        ("stuck-screen", begin, signal.SIGTERM),
+        ("stuck-hangup", begin, signal.SIGHUP),
+        ("stuck-lines", lines, signal.SIGTERM),
+    ):
+        with start(name) as terminal:
+            # What ctrl-S does.
+            termios.tcflow(terminal.slave, termios.TCOOFF)
+            wait_for_steps_after(name, state(name)["step"])
+            terminal.signal(number)
+            if number == signal.SIGHUP:
+                wait_for_steps_after(name, state(name)["step"])
+                terminal.signal(signal.SIGTERM)
+            assert terminal.process.wait(PATIENCE) == 143, name
+        assert state(name)["state"] == "stopped", name
+    with begin("stuck-awhile") as terminal:
+        termios.tcflow(terminal.slave, termios.TCOOFF)
+        step = terminal.step
+        wait_for_steps_after("stuck-awhile", step + 5)
+        termios.tcflow(terminal.slave, termios.TCOON)
+        terminal.wait_for(lambda terminal: terminal.step > step + 5)
+        terminal.type("\x03")
+        assert terminal.finish() == 130
+        terminal.assert_restored()
+
+
+def wait_for_steps_after(name, first):
+    deadline = time.monotonic() + PATIENCE
+    while state(name)["step"] <= first:
+        assert time.monotonic() < deadline, f"{name} takes no more steps"
+        time.sleep(0.3)
 
 
 def test_stopping_gives_the_terminal_back_and_continuing_takes_it_again():
