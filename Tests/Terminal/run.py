@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Runs the tests of the program in a terminal: run.py PROGRAM [WORD …], where words choose tests by their names."""
 
+import signal
 import sys
 import time
 import traceback
@@ -16,7 +17,15 @@ import signal_tests
 import stored_tests
 
 
+def heed_signals():
+    """Gives programs that are started here all signals again: nohup and a shell's & make them ignore some."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGQUIT, signal.SIGTSTP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def main():
+    heed_signals()
     words = sys.argv[2:]
     passed, failed = 0, 0
     for module in (line_tests, plan_tests, screen_tests, signal_tests, disk_tests, stored_tests):
