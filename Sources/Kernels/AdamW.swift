@@ -43,7 +43,7 @@ package struct AdamW {
     Team.split(count, threads: threads, grain: 16) { _, range in
       let first = range.lowerBound
       let (w, g, m, v) = (w + first, g + first, m + first, v + first)
-      eachLanes(range.count) { i, lanes in
+      for (i, lanes) in sixteens(range.count) {
         let gi = load(g, i, lanes) * clip
         let mi = load(m, i, lanes) * beta1 + gi * (1 - beta1)
         let vi = load(v, i, lanes) * beta2 + gi * gi * (1 - beta2)
@@ -70,7 +70,7 @@ package enum Block {
         let first = piece * pieceLength
         let p = x + first
         var a = Lanes(repeating: 0)
-        eachLanes(min(pieceLength, count - first)) { i, lanes in
+        for (i, lanes) in sixteens(min(pieceLength, count - first)) {
           let v = load(p, i, lanes)
           a = a.addingProduct(v, v)
         }
@@ -91,7 +91,7 @@ package enum Block {
     let y = y.assumingMemoryBound(to: BFloat16.self)
     Team.split(count, threads: threads, grain: 16) { _, range in
       let first = range.lowerBound
-      eachLanes(range.count) { i, lanes in store(load(x + first, i, lanes), y + first, i, lanes) }
+      for (i, lanes) in sixteens(range.count) { store(load(x + first, i, lanes), y + first, i, lanes) }
     }
   }
 

@@ -41,7 +41,7 @@ package enum AttentionRows {
   @inline(__always)
   private static func clear<E: Element>(_ p: UnsafeMutablePointer<E>, _ count: Int) {
     let zero = Lanes(repeating: 0)
-    eachLanes(count) { i, lanes in store(zero, p, i, lanes) }
+    for (i, lanes) in sixteens(count) { store(zero, p, i, lanes) }
   }
 
   @inline(__always)
@@ -63,25 +63,25 @@ package enum AttentionRows {
       for key in keys..<max(keys, (keys + 15) / 16 * 16) where key < n { s[key] = -.infinity }
       let wide = min(n, (keys + 15) / 16 * 16)
       var top = Lanes(repeating: -.infinity)
-      eachLanes(wide) { i, lanes in
+      for (i, lanes) in sixteens(wide) {
         var v = load(s, i, lanes)
-        if lanes < 16 { for lane in lanes..<16 { v[lane] = -.infinity } }
+        if lanes < 16 { v = filled(v, from: lanes, with: -.infinity) }
         top = top.replacing(with: v, where: v .> top)
       }
       let maximum = top.largest * alpha
       var total = Lanes(repeating: 0)
-      eachLanes(wide) { i, lanes in
+      for (i, lanes) in sixteens(wide) {
         let v = load(s, i, lanes)
         var e = exponential(v * alpha - maximum)
         e = e.replacing(with: 0, where: v .== -.infinity)
-        if lanes < 16 { for lane in lanes..<16 { e[lane] = 0 } }
+        if lanes < 16 { e = filled(e, from: lanes, with: 0) }
         store(e, s, i, lanes)
         total += e
       }
       let sum = total.folded
       lse[r] = maximum + log(sum)
       let inverse = 1 / sum
-      eachLanes(wide) { i, lanes in store(load(s, i, lanes) * inverse, p, i, lanes) }
+      for (i, lanes) in sixteens(wide) { store(load(s, i, lanes) * inverse, p, i, lanes) }
       for key in stride(from: wide, to: n, by: 1) { E.put(0, p, key) }
     }
   }
@@ -120,7 +120,7 @@ package enum AttentionRows {
       let λ = lse[r]
       let dot = dots[r]
       let whole = keys / 16 * 16
-      eachLanes(whole) { i, lanes in
+      for (i, lanes) in sixteens(whole) {
         let v = exponential(load(s, i, lanes) * alpha - λ)
         store(v, p, i, lanes)
         store(v * (load(dp, i, lanes) - dot) * alpha, ds, i, lanes)
@@ -134,7 +134,7 @@ package enum AttentionRows {
         store(v, p, whole, lanes)
         store(dv, ds, whole, lanes)
         let zero = Lanes(repeating: 0)
-        eachLanes(n - whole - lanes) { i, rest in
+        for (i, rest) in sixteens(n - whole - lanes) {
           store(zero, p + whole + lanes, i, rest)
           store(zero, ds + whole + lanes, i, rest)
         }
@@ -163,7 +163,7 @@ package enum AttentionRows {
   @inline(__always)
   private static func dot<E: Element>(_ a: UnsafePointer<E>, _ b: UnsafePointer<E>, _ n: Int) -> Float {
     var sum = Lanes(repeating: 0)
-    eachLanes(n) { i, lanes in sum = sum.addingProduct(load(a, i, lanes), load(b, i, lanes)) }
+    for (i, lanes) in sixteens(n) { sum = sum.addingProduct(load(a, i, lanes), load(b, i, lanes)) }
     return sum.folded
   }
 
@@ -184,9 +184,10 @@ package enum AttentionRows {
         Rotary.turn(x, 1, sums.columns, angles + (t - (starts.map { Int($0[t]) } ?? 0)) * half, context, -1)
       }
       switch out.precision {
-      case .fp32: eachLanes(sums.columns) { i, lanes in store(load(x, i, lanes), out.row(t, as: Float.self), i, lanes) }
+      case .fp32:
+        for (i, lanes) in sixteens(sums.columns) { store(load(x, i, lanes), out.row(t, as: Float.self), i, lanes) }
       case .bf16:
-        eachLanes(sums.columns) { i, lanes in store(load(x, i, lanes), out.row(t, as: BFloat16.self), i, lanes) }
+        for (i, lanes) in sixteens(sums.columns) { store(load(x, i, lanes), out.row(t, as: BFloat16.self), i, lanes) }
       }
     }
   }

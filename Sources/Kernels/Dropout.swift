@@ -53,7 +53,7 @@ package struct Dropout: Sendable {
     let key = random.bits(UInt64(row))
     let (a, b) = (UInt32(truncatingIfNeeded: key), UInt32(truncatingIfNeeded: key >> 32))
     let limit = SIMD16<UInt32>(repeating: threshold)
-    eachLanes(n) { i, lanes in
+    for (i, lanes) in sixteens(n) {
       let v = load(x, i, lanes) * scale
       store(v.replacing(with: 0, where: Self.bits(UInt32(truncatingIfNeeded: i), a, b) .< limit), y, i, lanes)
     }

@@ -20,7 +20,7 @@ package enum GELU {
 
   @inline(__always)
   private static func forward<E: Element>(_ u: UnsafePointer<E>, _ s: UnsafeMutablePointer<E>, _ n: Int) {
-    eachLanes(n) { i, lanes in
+    for (i, lanes) in sixteens(n) {
       let ui = load(u, i, lanes)
       store(ui * gate(ui), s, i, lanes)
     }
@@ -48,7 +48,7 @@ package enum GELU {
   private static func backward<E: Element>(
     _ ds: UnsafePointer<E>, _ u: UnsafeMutablePointer<E>, _ s: UnsafeMutablePointer<E>, _ n: Int
   ) {
-    eachLanes(n) { i, lanes in
+    for (i, lanes) in sixteens(n) {
       let ui = load(u, i, lanes)
       let σ = gate(ui)
       store(ui * σ, s, i, lanes)
@@ -64,7 +64,7 @@ package enum GELU {
   private static var cubic: Float { @inline(__always) get { 0.044_715 } }
 
   /// σ(2v).
-  @inline(__always)
+  @_transparent
   private static func gate(_ u: Lanes) -> Lanes {
     1 / (exponential(0 - u * Lanes(repeating: twice).addingProduct(u * u, cubic * twice)) + 1)
   }

@@ -31,7 +31,7 @@ package enum HeadNorm {
   @inline(__always)
   private static func scale<E: Element>(_ x: UnsafePointer<E>, _ epsilon: Float, _ h: Int) -> Float {
     var squares = Lanes(repeating: 0)
-    eachLanes(h) { i, lanes in
+    for (i, lanes) in sixteens(h) {
       let v = load(x, i, lanes)
       squares = squares.addingProduct(v, v)
     }
@@ -44,7 +44,7 @@ package enum HeadNorm {
     _ h: Int
   ) {
     let ρ = scale(x, epsilon, h)
-    eachLanes(h) { i, lanes in
+    for (i, lanes) in sixteens(h) {
       let v = load(x, i, lanes)
       if let kept { store(v, kept, i, lanes) }
       store(v * ρ * load(w, i, lanes), x, i, lanes)
@@ -85,13 +85,13 @@ package enum HeadNorm {
   ) {
     let ρ = scale(x, epsilon, h)
     var dot = Lanes(repeating: 0)
-    eachLanes(h) { i, lanes in
+    for (i, lanes) in sixteens(h) {
       let product = load(dy, i, lanes) * load(x, i, lanes) * ρ
       dot = dot.addingProduct(product, load(w, i, lanes))
       store(load(sums, i, lanes) + product, sums, i, lanes)
     }
     let mean = dot.folded / Float(h)
-    eachLanes(h) { i, lanes in
+    for (i, lanes) in sixteens(h) {
       let v = load(dy, i, lanes) * load(w, i, lanes) - load(x, i, lanes) * ρ * mean
       store(v * ρ, dy, i, lanes)
     }

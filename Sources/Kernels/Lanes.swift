@@ -1,5 +1,6 @@
 // Sixteen Floats at a time: loading and storing in both precisions, folding, and our own exponential. Everything here is
-// inlined into the kernels; every line was chosen for the instructions it becomes (see `make asm`).
+// inlined into the kernels; every line was chosen for the instructions it becomes (see `make asm`). What is called inside
+// loops is `@_transparent`: `@inline(__always)` gives up in large functions, and a call moves all lanes through memory.
 
 import CLanes
 
@@ -11,6 +12,9 @@ protocol Element {
   /// Elements p[i] … p[i + 15].
   static func load(_ p: UnsafePointer<Self>, _ i: Int) -> Lanes
   static func store(_ x: Lanes, _ p: UnsafeMutablePointer<Self>, _ i: Int)
+  /// The first `count` of them, 1 … 15; loading makes the rest zero.
+  static func load(_ p: UnsafePointer<Self>, _ i: Int, first count: Int) -> Lanes
+  static func store(_ x: Lanes, _ p: UnsafeMutablePointer<Self>, _ i: Int, first count: Int)
   /// One element.
   static func value(_ p: UnsafePointer<Self>, _ i: Int) -> Float
   static func put(_ x: Float, _ p: UnsafeMutablePointer<Self>, _ i: Int)
@@ -22,6 +26,15 @@ extension Float: Element {
   }
   @inline(__always) static func store(_ x: Lanes, _ p: UnsafeMutablePointer<Float>, _ i: Int) {
     UnsafeMutableRawPointer(p + i).storeBytes(of: x, as: Lanes.self)
+  }
+  @_transparent static func load(_ p: UnsafePointer<Float>, _ i: Int, first count: Int) -> Lanes {
+    var x = Lanes()
+    lanes_load_part_f32(p + i, count, &x)
+    return x
+  }
+  @_transparent static func store(_ x: Lanes, _ p: UnsafeMutablePointer<Float>, _ i: Int, first count: Int) {
+    var x = x
+    lanes_store_part_f32(&x, p + i, count)
   }
   @inline(__always) static func value(_ p: UnsafePointer<Float>, _ i: Int) -> Float { p[i] }
   @inline(__always) static func put(_ x: Float, _ p: UnsafeMutablePointer<Float>, _ i: Int) { p[i] = x }
@@ -38,6 +51,15 @@ extension BFloat16: Element {
     var x = x
     lanes_store_bf16(&x, p + i)
   }
+  @_transparent static func load(_ p: UnsafePointer<BFloat16>, _ i: Int, first count: Int) -> Lanes {
+    var x = Lanes()
+    lanes_load_part_bf16(p + i, count, &x)
+    return x
+  }
+  @_transparent static func store(_ x: Lanes, _ p: UnsafeMutablePointer<BFloat16>, _ i: Int, first count: Int) {
+    var x = x
+    lanes_store_part_bf16(&x, p + i, count)
+  }
   @inline(__always) static func value(_ p: UnsafePointer<BFloat16>, _ i: Int) -> Float {
     Float(bitPattern: UInt32(p[i].bits) << 16)
   }
@@ -48,22 +70,27 @@ extension BFloat16: Element {
 }
 
 /// Lanes i ..< i + lanes of p, the rest zero. With a constant 16 the test disappears.
-@inline(__always)
+@_transparent
 func load<E: Element>(_ p: UnsafePointer<E>, _ i: Int, _ lanes: Int) -> Lanes {
-  if lanes == 16 { return E.load(p, i) }
-  var x = Lanes(repeating: 0)
-  for lane in 0..<lanes { x[lane] = E.value(p, i + lane) }
+  lanes == 16 ? E.load(p, i) : E.load(p, i, first: lanes)
+}
+
+@_transparent
+func store<E: Element>(_ x: Lanes, _ p: UnsafeMutablePointer<E>, _ i: Int, _ lanes: Int) {
+  if lanes == 16 { E.store(x, p, i) } else { E.store(x, p, i, first: lanes) }
+}
+
+/// `x` with `value` in the lanes from `lanes` on.
+@_transparent
+func filled(_ x: Lanes, from lanes: Int, with value: Float) -> Lanes {
+  var x = x
+  lanes_fill(&x, lanes, value)
   return x
 }
 
-@inline(__always)
-func store<E: Element>(_ x: Lanes, _ p: UnsafeMutablePointer<E>, _ i: Int, _ lanes: Int) {
-  if lanes == 16 { return E.store(x, p, i) }
-  for lane in 0..<lanes { E.put(x[lane], p, i + lane) }
-}
-
-/// Calls `body(i, lanes)` for every sixteen of `n` elements, and for what is left.
-@inline(__always)
+/// Calls `body(i, lanes)` for every sixteen of `n` elements, and for what is left. For short bodies, which become a part of
+/// both loops: the first one, without a test, is unrolled.
+@_transparent
 func eachLanes(_ n: Int, _ body: (_ i: Int, _ lanes: Int) -> Void) {
   var i = 0
   while i + 16 <= n {
@@ -71,6 +98,24 @@ func eachLanes(_ n: Int, _ body: (_ i: Int, _ lanes: Int) -> Void) {
     i += 16
   }
   if i < n { body(i, n - i) }
+}
+
+/// Every sixteen of `n` elements, and what is left: `for (i, lanes) in sixteens(n)`. For long bodies, which would stay
+/// functions of their own, with all they change in memory, if `eachLanes` called them.
+@_transparent
+func sixteens(_ n: Int) -> Sixteens { Sixteens(n: n) }
+
+struct Sixteens: Sequence, IteratorProtocol {
+  let n: Int
+  var i = 0
+
+  @_transparent
+  mutating func next() -> (i: Int, lanes: Int)? {
+    guard i < n else { return nil }
+    let first = i
+    i += 16
+    return (first, n - first < 16 ? n - first : 16)
+  }
 }
 
 extension SIMD16<Float> {
@@ -96,7 +141,7 @@ extension SIMD16<Float> {
 }
 
 /// The square root of every lane.
-@inline(__always)
+@_transparent
 func root(_ x: Lanes) -> Lanes {
   var x = x
   lanes_sqrt(&x)
@@ -105,7 +150,7 @@ func root(_ x: Lanes) -> Lanes {
 
 /// e^x to 2 units in the last place for x in −87 … 88, flat outside: Cephes' polynomial after x = n·ln 2 + r.
 /// Rounding n by adding 1.5·2^23 leaves it in the low bits, from where it goes into the exponent.
-@inline(__always)
+@_transparent
 func exponential(_ x: Lanes) -> Lanes {
   let low = x.replacing(with: -87, where: x .< -87)
   let x = low.replacing(with: 88, where: low .> 88)

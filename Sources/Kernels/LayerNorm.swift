@@ -40,7 +40,7 @@ package enum LayerNorm {
   @inline(__always)
   private static func copied(_ x: UnsafePointer<Float>, _ s: UnsafeMutablePointer<Float>, _ d: Int) -> Float {
     var total = Lanes(repeating: 0)
-    eachLanes(d) { i, lanes in
+    for (i, lanes) in sixteens(d) {
       let v = load(x, i, lanes)
       if UnsafePointer(s) != x { store(v, s, i, lanes) }
       total += v
@@ -54,7 +54,7 @@ package enum LayerNorm {
     _ x: UnsafePointer<Float>, _ δ: UnsafePointer<D>, _ s: UnsafeMutablePointer<Float>, _ d: Int
   ) -> Float {
     var total = Lanes(repeating: 0)
-    eachLanes(d) { i, lanes in
+    for (i, lanes) in sixteens(d) {
       let v = load(x, i, lanes) + load(δ, i, lanes)
       store(v, s, i, lanes)
       total += v
@@ -69,13 +69,13 @@ package enum LayerNorm {
     _ y: UnsafeMutablePointer<Y>, _ d: Int
   ) -> Float {
     var squares = Lanes(repeating: 0)
-    eachLanes(d) { i, lanes in
+    for (i, lanes) in sixteens(d) {
       var v = load(s, i, lanes) - μ
-      if lanes < 16 { for lane in lanes..<16 { v[lane] = 0 } }
+      if lanes < 16 { v = filled(v, from: lanes, with: 0) }
       squares = squares.addingProduct(v, v)
     }
     let ρ = 1 / (squares.folded / Float(d) + epsilon).squareRoot()
-    eachLanes(d) { i, lanes in
+    for (i, lanes) in sixteens(d) {
       store(load(b, i, lanes).addingProduct((load(s, i, lanes) - μ) * ρ, load(w, i, lanes)), y, i, lanes)
     }
     return ρ
@@ -129,7 +129,7 @@ package enum LayerNorm {
   ) {
     var total = Lanes(repeating: 0)
     var dot = Lanes(repeating: 0)
-    eachLanes(d) { i, lanes in
+    for (i, lanes) in sixteens(d) {
       let dyi = load(g, i, lanes)
       let x̂ = (load(x, i, lanes) - μ) * ρ
       let wi = load(w, i, lanes)
@@ -139,7 +139,7 @@ package enum LayerNorm {
       store(load(sums + d, i, lanes) + dyi, sums + d, i, lanes)
     }
     let (average, slope) = (total.folded / Float(d), dot.folded / Float(d))
-    eachLanes(d) { i, lanes in
+    for (i, lanes) in sixteens(d) {
       let x̂ = (load(x, i, lanes) - μ) * ρ
       var v = (load(g, i, lanes) * load(w, i, lanes) - average - x̂ * slope) * ρ
       if addsTo { v += load(dx, i, lanes) }

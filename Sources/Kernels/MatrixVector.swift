@@ -30,7 +30,7 @@ package enum MatrixVector {
       b = b.addingProduct(E.load(w, i + 16), Float.load(x, i + 16))
       i += 32
     }
-    eachLanes(n - i) { j, lanes in a = a.addingProduct(load(w, i + j, lanes), load(x, i + j, lanes)) }
+    for (j, lanes) in sixteens(n - i) { a = a.addingProduct(load(w, i + j, lanes), load(x, i + j, lanes)) }
     return (a + b).folded
   }
 }
@@ -57,14 +57,14 @@ package enum CachedAttention {
       for s in 0..<count {
         var dot = Lanes(repeating: 0)
         let k = keys + s * stride + first
-        eachLanes(headWidth) { i, lanes in dot = dot.addingProduct(load(qh, i, lanes), load(k, i, lanes)) }
+        for (i, lanes) in sixteens(headWidth) { dot = dot.addingProduct(load(qh, i, lanes), load(k, i, lanes)) }
         p[s] = dot.folded * alpha
         top = max(top, p[s])
       }
       var sum: Float = 0
-      eachLanes(count) { i, lanes in
+      for (i, lanes) in sixteens(count) {
         var e = exponential(load(p, i, lanes) - top)
-        if lanes < 16 { for lane in lanes..<16 { e[lane] = 0 } }
+        if lanes < 16 { e = filled(e, from: lanes, with: 0) }
         store(e, p, i, lanes)
         sum += e.folded
       }
@@ -73,7 +73,7 @@ package enum CachedAttention {
       for s in 0..<count {
         let weight = p[s] / sum
         let v = values + s * stride + first
-        eachLanes(headWidth) { i, lanes in
+        for (i, lanes) in sixteens(headWidth) {
           store(load(o, i, lanes).addingProduct(load(v, i, lanes), weight), o, i, lanes)
         }
       }

@@ -31,9 +31,9 @@ package enum Ranking {
     let one = Lanes(repeating: 1)
     let none = Lanes(repeating: 0)
     var passed = none
-    eachLanes(n) { i, lanes in
+    for (i, lanes) in sixteens(n) {
       var add = none.replacing(with: one, where: passes(load(z, i, lanes)))
-      if lanes < 16 { for lane in lanes..<16 { add[lane] = 0 } }
+      if lanes < 16 { add = filled(add, from: lanes, with: 0) }
       passed += add
     }
     return Int(passed.folded)

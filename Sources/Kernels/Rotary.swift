@@ -51,7 +51,7 @@ package enum Rotary {
     for head in 0..<heads {
       let low = x + head * headWidth
       let high = low + half
-      eachLanes(half) { i, lanes in
+      for (i, lanes) in sixteens(half) {
         let a = load(low, i, lanes)
         let b = load(high, i, lanes)
         let c = load(cosines, i, lanes)

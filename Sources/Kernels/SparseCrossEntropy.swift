@@ -94,9 +94,9 @@ package enum SparseCrossEntropy {
   @inline(__always)
   private static func largest(_ z: UnsafePointer<Float>, _ n: Int) -> Float {
     var top = Lanes(repeating: -.infinity)
-    eachLanes(n) { i, lanes in
+    for (i, lanes) in sixteens(n) {
       var v = load(z, i, lanes)
-      if lanes < 16 { for lane in lanes..<16 { v[lane] = -.infinity } }
+      if lanes < 16 { v = filled(v, from: lanes, with: -.infinity) }
       top = top.replacing(with: v, where: v .> top)
     }
     return top.largest
@@ -112,9 +112,9 @@ package enum SparseCrossEntropy {
     var hit: Float = 0
     for k in 0..<count { hit += weights[k] * (z[Int(tokens[k])] - maximum) }
     var total = Lanes(repeating: 0)
-    eachLanes(V) { i, lanes in
+    for (i, lanes) in sixteens(V) {
       var e = exponential(load(z, i, lanes) - maximum)
-      if lanes < 16 { for lane in lanes..<16 { e[lane] = 0 } }
+      if lanes < 16 { e = filled(e, from: lanes, with: 0) }
       if kept { store(e, z, i, lanes) }
       total += e
     }
@@ -127,6 +127,6 @@ package enum SparseCrossEntropy {
   private static func scale<E: Element>(
     _ x: UnsafePointer<Float>, _ n: Int, by c: Float, into y: UnsafeMutablePointer<E>
   ) {
-    eachLanes(n) { i, lanes in store(load(x, i, lanes) * c, y, i, lanes) }
+    for (i, lanes) in sixteens(n) { store(load(x, i, lanes) * c, y, i, lanes) }
   }
 }

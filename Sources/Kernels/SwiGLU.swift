@@ -22,7 +22,7 @@ package enum SwiGLU {
       let g = gu.row(t, as: E.self)
       let u = g + n
       let st = s.row(t, as: E.self)
-      eachLanes(n) { i, lanes in
+      for (i, lanes) in sixteens(n) {
         let gi = load(g, i, lanes)
         store(gi * sigmoid(gi) * load(u, i, lanes), st, i, lanes)
       }
@@ -51,7 +51,7 @@ package enum SwiGLU {
       let u = g + n
       let st = s.row(t, as: E.self)
       let dst = ds.row(t, as: E.self)
-      eachLanes(n) { i, lanes in
+      for (i, lanes) in sixteens(n) {
         let gi = load(g, i, lanes)
         let ui = load(u, i, lanes)
         let dsi = load(dst, i, lanes)
@@ -65,6 +65,6 @@ package enum SwiGLU {
   }
 
   /// 1 / (1 + e^{−x}).
-  @inline(__always)
+  @_transparent
   private static func sigmoid(_ x: Lanes) -> Lanes { 1 / (exponential(0 - x) + 1) }
 }
