@@ -39,7 +39,8 @@ test: setup .venv/ready ## run every test
 	FORETOP_PYTHON="$(CURDIR)/$(python)" $(swift_test) --skip-build $(FILTER)
 	$(swift_build) --product foretop
 	$(python) Tests/Terminal/run.py $(program)
-	$(MAKE) --no-print-directory .build/wiretap.so
+	$(MAKE) --no-print-directory .build/allocations.so .build/wiretap.so
+	LD_PRELOAD="$(CURDIR)/.build/allocations.so" .build/release/StepAllocations
 	$(python) Tests/Torture/run.py $(program) $(writer) .build/wiretap.so small
 
 torture: setup .venv/ready ## kill runs, fill disks, cut the power, thousands of times
@@ -49,9 +50,13 @@ torture: setup .venv/ready ## kill runs, fill disks, cut the power, thousands of
 	$(MAKE) --no-print-directory .build/wiretap.so
 	$(python) Tests/Torture/run.py $(program) $(writer) .build/wiretap.so $(COUNT) $(ROWS)
 
-# The library that listens to what a process does to its files. Swift brings its own clang.
+# Libraries for LD_PRELOAD: one that listens to what a process does to its files, one that counts what it allocates. Swift
+# brings its own clang.
+preloaded = "$$(command -v clang || command -v cc)" -O2 -Wall -Werror -shared -fPIC -o $@ $<
 .build/wiretap.so: Tests/Torture/wiretap.c
-	"$$(command -v clang || command -v cc)" -O2 -Wall -Werror -shared -fPIC -o $@ $<
+	$(preloaded)
+.build/allocations.so: Tests/StepAllocations/counter.c
+	$(preloaded)
 
 # The Python that reads run files and screens in tests.
 .venv/ready: tools/requirements.txt

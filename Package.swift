@@ -23,7 +23,7 @@ let package = Package(
     // C libraries, each behind a shim.
     .systemLibrary(name: "CDNNL"),
     .systemLibrary(name: "CLanes"),
-    .systemLibrary(name: "COpenMP"),
+    .target(name: "COpenMP", linkerSettings: [.linkedLibrary("gomp")]),
     .systemLibrary(name: "CHDF5", pkgConfig: "hdf5"),
     .systemLibrary(name: "CCurses"),
     .target(
@@ -77,6 +77,9 @@ let package = Package(
     .testTarget(
       name: "TrainingTests", dependencies: ["Training", "Transformer", "Kernels", "Corpus", "Run", "Support"],
       swiftSettings: strict),
+    .executableTarget(
+      name: "StepAllocations", dependencies: ["Training", "Corpus", "Run"], path: "Tests/StepAllocations",
+      exclude: ["counter.c"], swiftSettings: strict),
     .executableTarget(
       name: "RunFileTorture", dependencies: ["RunFile", "Run"], path: "Tests/RunFileTorture", swiftSettings: strict),
     .testTarget(

@@ -41,14 +41,18 @@ final class Stepper {
   /// One micro-batch and one update.
   func step() -> Phases {
     var phases = Phases()
-    let weights = [Float](repeating: 1, count: workload.configuration.objectives.count)
+    let heads = workload.configuration.objectives.count
+    let weights = [Float](repeating: 1, count: heads)
+    var sums = [LossSum](repeating: LossSum(), count: heads)
     tokens.withUnsafeBufferPointer { tokens in
       let batch = TokenRows(
         tokens: tokens.baseAddress!, rows: workload.rows, context: workload.configuration.context, stride: stride)
-      var counts: [Int] = []
-      phases.data = seconds { counts = model.countPositions(batch) }
+      var counts = [Int](repeating: 0, count: heads)
+      phases.data = seconds { model.countPositions(batch, into: &counts) }
       phases.forward = seconds { model.forward(batch) }
-      phases.heads = seconds { _ = model.heads(batch, weights: weights, denominators: counts, adds: false) }
+      phases.heads = seconds {
+        model.heads(batch, weights: weights, denominators: counts, adds: false, into: &sums)
+      }
       phases.backward = seconds { model.backward(batch, adds: false) }
       phases.update = seconds {
         Optimizer(Recipe().optimizer).update(model, norm: model.gradientNorm(), rate: 1e-4, step: steps)

@@ -1,6 +1,11 @@
 // The thread team: libgomp's own, which oneDNN's products run on too, so that two cores never serve two pools.
 import COpenMP
 
+/// Written in C, with Swift's calling convention: the body stays where it is, on the caller's stack. Handing it to
+/// `GOMP_parallel` from here would make a copy of it on the heap each time.
+@_silgen_name("foretop_run_team")
+private func runTeam(_ threads: Int, _ body: (_ worker: Int) -> Void)
+
 /// Runs bodies on several threads at once.
 package enum Team {
   /// Makes `threads` the size of the team for products from now on, on the calling thread.
@@ -12,14 +17,7 @@ package enum Team {
   /// Calls `body(worker)` for worker 0 ..< threads, each on its own thread, and waits for all.
   @inline(__always)
   package static func run(_ threads: Int, _ body: (_ worker: Int) -> Void) {
-    if threads == 1 { return body(0) }
-    withoutActuallyEscaping(body) { body in
-      withUnsafePointer(to: body) { pointer in
-        GOMP_parallel(
-          { data in data!.assumingMemoryBound(to: ((Int) -> Void).self).pointee(Int(omp_get_thread_num())) },
-          UnsafeMutableRawPointer(mutating: pointer), UInt32(threads), 0)
-      }
-    }
+    if threads == 1 { body(0) } else { runTeam(threads, body) }
   }
 
   /// Splits 0 ..< count into `threads` ranges whose bounds are multiples of `grain`, and calls `body` with each. The

@@ -56,13 +56,8 @@ extension OrderQuality {
 }
 
 extension LossSum {
-  mutating func add(_ other: LossSum) {
-    loss += other.loss
-    entropy += other.entropy
-    positions += other.positions
-    hits += other.hits
-    ranks.add(other.ranks)
-  }
+  /// Σ loss over the positions that count, nats; 0 where none does.
+  var mean: Float { Float(loss / Double(Swift.max(1, positions))) }
 }
 
 extension [LossSum] {
@@ -71,7 +66,7 @@ extension [LossSum] {
     zip(self, zip(heads, weights)).map { sum, head in
       let count = Double(Swift.max(1, sum.positions))
       return HeadLoss(
-        head: head.0, loss: Float(sum.loss / count),
+        head: head.0, loss: sum.mean,
         kl: head.0.hasFloor ? Float((sum.loss - sum.entropy) / count) : nil,
         accuracy: withAccuracy && head.0.hasAccuracy && sum.positions > 0 ? Float(Double(sum.hits) / count) : nil,
         weight: head.1, positions: sum.positions)

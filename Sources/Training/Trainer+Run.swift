@@ -46,10 +46,10 @@ extension Trainer {
         edits.removeFirst()
       }
       switch step(while: { !inbox.isStopping }) {
-      case .stepped(let report):
+      case .stepped:
         outlets.report(.stepped(report))
         if isPausedAfterStep { pause(outlets) }
-      case .diverged(let losses, let norm):
+      case .diverged(let norm):
         diverged(losses, norm, isAttended, outlets)
         guard isAttended else { return Ending(.diverged, step: state.step, time: wallTime()) }
         continue
@@ -150,7 +150,7 @@ extension Trainer {
 
   private mutating func change(_ change: WeightChange, by actor: Occurrence.Actor, _ outlets: Outlets) {
     let name = change.head.name
-    guard recipe.heads.contains(change.head) else {
+    guard heads.contains(change.head) else {
       return occurred(.refused, "this network has no \(name) head, so there is no weight to change", by: actor, outlets)
     }
     guard change.isInRange else {
@@ -159,14 +159,14 @@ extension Trainer {
         "the weight of \(name) stays \(short(weight(of: change.head))): \(short(change.weight)) is not from 0 to "
           + "\(Int(WeightChange.largest))", by: actor, outlets)
     }
-    guard change.weight > 0 || recipe.heads.contains(where: { $0 != change.head && weight(of: $0) > 0 }) else {
+    guard change.weight > 0 || heads.contains(where: { $0 != change.head && weight(of: $0) > 0 }) else {
       return occurred(
         .refused,
         "the weight of \(name) stays \(short(weight(of: change.head))): no other loss has one, and nothing would be"
           + " learned", by: actor, outlets)
     }
     let old = weight(of: change.head)
-    state.weights = (state.weights ?? [:]).merging([name: change.weight]) { $1 }
+    setWeight(of: change.head, to: change.weight)
     outlets.report(
       .occurred(
         Occurrence(
@@ -235,7 +235,7 @@ extension Trainer {
   }
 
   private mutating func write(_ inbox: Inbox, _ outlets: Outlets) {
-    guard recipe.heads.first == .ntp else { return }
+    guard heads.first == .ntp else { return }
     let tokenizer = corpus.tokenizer
     let prompt = tokenizer.tokens(of: recipe.sample.prompt)
     var written: [Int32] = []

@@ -14,6 +14,7 @@ package struct Trainer: ~Copyable {
   let model: Transformer
   let optimizer: Optimizer
   let probes: Probes?
+  let heads: [Head]
   private let dropoutStream: RandomStream
   var batches: Batches
   var state: TrainerState
@@ -27,6 +28,19 @@ package struct Trainer: ~Copyable {
   /// The probe that is shown, and what was seen at all probes when they were last looked at.
   var probe = 0
   var orderSamples: [OrderSample] = []
+  /// λ of each head, the user's edits included.
+  private(set) var weights: [Float]
+  /// What the step that is being taken, or was last, has summed up: a head each.
+  private var sums: [LossSum]
+  private var denominators: [Int]
+  private var last = Step()
+
+  /// What a step was like, beside its losses.
+  private struct Step {
+    var phases = Phases()
+    var rate = 0.0
+    var norm = 0.0
+  }
 
   /// Allocates everything, and takes weights and moments from the checkpoint or makes new ones.
   /// - Parameters:
@@ -50,6 +64,10 @@ package struct Trainer: ~Copyable {
       state = TrainerState(seed: recipe.seed, threads: threads)
     }
     self.recipe = recipe
+    heads = recipe.heads
+    weights = heads.map { [state] in Float(recipe.weight(of: $0, in: state)) }
+    sums = heads.map { _ in LossSum() }
+    denominators = heads.map { _ in 0 }
     self.corpus = corpus
     self.name = name
     optimizer = Optimizer(recipe.optimizer)
@@ -78,63 +96,74 @@ package struct Trainer: ~Copyable {
     recipe.schedule.rate * recipe.schedule.multiplier(at: state.step, of: recipe.steps)
   }
 
-  /// λ of each head, in the order of `recipe.heads`, the user's edits included.
-  var weights: [Float] {
-    recipe.heads.map { Float(weight(of: $0)) }
+  func weight(of head: Head) -> Double { recipe.weight(of: head, in: state) }
+
+  /// Gives one head's loss another weight from the next step on.
+  mutating func setWeight(of head: Head, to weight: Double) {
+    state.weights = (state.weights ?? [:]).merging([head.name: weight]) { $1 }
+    for (index, head) in heads.enumerated() { weights[index] = Float(self.weight(of: head)) }
   }
 
-  func weight(of head: Head) -> Double { state.weights?[head.name] ?? recipe.weight(of: head) }
-
   /// What came of a step.
-  enum Outcome {
-    case stepped(StepReport)
-    /// A loss or the gradient was not finite: the weights are as they were.
-    case diverged(losses: [HeadLoss], gradientNorm: Double)
+  package enum Outcome {
+    /// `report` tells of it.
+    case stepped
+    /// A loss or the gradient was not finite: the weights are as they were, `losses` and the norm say what was not.
+    case diverged(gradientNorm: Double)
     /// It was left before its last micro-batch: nothing has changed.
     case left
   }
 
-  /// Learns from one batch. Where a loss or the gradient is not finite, the weights stay as they were.
+  /// Learns from one batch. Where a loss or the gradient is not finite, the weights stay as they were. Allocates nothing.
   /// - Parameter goesOn: asked before every micro-batch but the first; with false the step is not taken.
-  mutating func step(while goesOn: () -> Bool = { true }) -> Outcome {
+  package mutating func step(while goesOn: () -> Bool = { true }) -> Outcome {
     var watch = Stopwatch()
-    var phases = Phases()
+    last.phases = Phases()
     let batch = batches.next()  // tokens and what follows them
-    let micro = microBatches(batch)
-    let denominators = countPositions(micro)
-    let weights = weights
-    phases.data = watch.lap()
-    var sums = [LossSum](repeating: LossSum(), count: recipe.heads.count)
-    for (index, rows) in micro.enumerated() {
+    for head in heads.indices {
+      sums[head] = LossSum()
+      denominators[head] = 0
+    }
+    for index in 0..<recipe.batch.accumulation {
+      model.countPositions(microBatch(index, of: batch), into: &denominators)
+    }
+    last.phases.data = watch.lap()
+    for index in 0..<recipe.batch.accumulation {
       if index > 0, !goesOn() {
         batches.goBack(to: state.window)
         return .left
       }
+      let rows = microBatch(index, of: batch)
       let noise = noise(microStep: index)
       model.forward(rows, noise: noise)
-      phases.forward += watch.lap()
-      let losses = model.heads(
-        rows, weights: weights, denominators: denominators, adds: index > 0, noise: noise)
-      for head in sums.indices { sums[head].add(losses[head]) }
-      phases.heads += watch.lap()
+      last.phases.forward += watch.lap()
+      model.heads(rows, weights: weights, denominators: denominators, adds: index > 0, noise: noise, into: &sums)
+      last.phases.heads += watch.lap()
       model.backward(rows, adds: index > 0, noise: noise)
-      phases.backward += watch.lap()
+      last.phases.backward += watch.lap()
     }
-    let losses = sums.losses(of: recipe.heads, weights: weights)
-    let norm = model.gradientNorm()
+    last.norm = model.gradientNorm()
     state.window = batches.window
-    guard losses.areFinite, norm.isFinite else { return .diverged(losses: losses, gradientNorm: norm) }
-    let rate = rate
-    optimizer.update(model, norm: norm, rate: rate, step: state.step)
-    phases.update = watch.lap()
+    guard sums.allSatisfy({ $0.mean.isFinite }), last.norm.isFinite else { return .diverged(gradientNorm: last.norm) }
+    last.rate = rate
+    optimizer.update(model, norm: last.norm, rate: last.rate, step: state.step)
+    last.phases.update = watch.lap()
     state.step += 1
     state.tokens += recipe.tokensPerStep
-    state.active += phases.total
-    return .stepped(
-      StepReport(
-        step: state.step, tokens: state.tokens, time: wallTime(), active: state.active, total: losses.total,
-        losses: losses, rate: rate, gradientNorm: Float(norm),
-        tokensPerSecond: Double(recipe.tokensPerStep) / phases.total, phases: phases))
+    state.active += last.phases.total
+    return .stepped
+  }
+
+  /// Means over the last step's batch, a head each.
+  var losses: [HeadLoss] { sums.losses(of: heads, weights: weights) }
+
+  /// What there is to tell of the step that was just taken.
+  var report: StepReport {
+    let losses = losses
+    return StepReport(
+      step: state.step, tokens: state.tokens, time: wallTime(), active: state.active, total: losses.total,
+      losses: losses, rate: last.rate, gradientNorm: Float(last.norm),
+      tokensPerSecond: Double(recipe.tokensPerStep) / last.phases.total, phases: last.phases)
   }
 
   /// What dropout draws from in a micro-batch: a function of seed and step alone, so that a resumed run drops the same.
@@ -143,22 +172,20 @@ package struct Trainer: ~Copyable {
     return dropoutStream.branch(UInt64(state.step)).branch(UInt64(microStep))
   }
 
-  /// A step's rows, a micro-batch each.
-  private func microBatches(_ batch: Batch) -> [TokenRows] {
-    (0..<recipe.batch.accumulation).map {
-      TokenRows(batch, first: $0 * recipe.batch.rows, count: recipe.batch.rows)
-    }
+  /// The rows of one of a step's micro-batches.
+  private func microBatch(_ index: Int, of batch: Batch) -> TokenRows {
+    TokenRows(batch, first: index * recipe.batch.rows, count: recipe.batch.rows)
   }
+}
 
-  /// Positions that count in a whole step, a head each.
-  private func countPositions(_ micro: [TokenRows]) -> [Int] {
-    micro.map { model.countPositions($0) }.reduce([Int](repeating: 0, count: recipe.heads.count)) { zip($0, $1).map(+) }
+extension Recipe {
+  /// λ of a head, the user's edits included.
+  fileprivate func weight(of head: Head, in state: TrainerState) -> Double {
+    state.weights?[head.name] ?? weight(of: head)
   }
 }
 
 extension [HeadLoss] {
   /// Σ λ · loss, nats.
   var total: Float { reduce(0) { $0 + $1.weight * $1.loss } }
-
-  var areFinite: Bool { allSatisfy { $0.loss.isFinite } }
 }

@@ -55,7 +55,7 @@ struct Attention {
   private let tileRows: Int
   /// Row stride of scores.
   private let stride: Int
-  private let scratchBytes: Int
+  private let scratchPlan: ScratchPlan
 
   /// Query rows of a tile: few enough that the scores of a tile stay in a core's cache.
   private static func tileRows(_ context: Int) -> Int { min(context, 64) }
@@ -107,40 +107,43 @@ struct Attention {
           output: try product(m, h, n, weights, inRow, outRow), gradients: gradients))
     }
     self.tiles = tiles
-    scratchBytes = Self.scratchSize(configuration, precision: precision, threads: 1)
+    scratchPlan = ScratchPlan(configuration, precision: precision)
   }
 
   /// Bytes that `forward` and `backward` need at `scratch`.
   static func scratchSize(_ c: Configuration, precision: Precision, threads: Int) -> Int {
-    var plan = Plan()
-    _ = scratch(at: nil, &plan, tileRows(c.context), stride(c.context), c.context, c.headWidth, precision)
-    return plan.bytes * threads
+    ScratchPlan(c, precision: precision).bytes * threads
   }
 
-  private static func scratch(
-    at base: UnsafeMutableRawPointer?, _ plan: inout Plan, _ tileRows: Int, _ stride: Int, _ context: Int, _ h: Int,
-    _ precision: Precision
-  ) -> Scratch? {
-    let scores = plan.place(tileRows * stride, width: 4)
-    let dWeights = plan.place(tileRows * stride, width: 4)
-    let weights = plan.place(tileRows * stride, width: precision.bytes)
-    let dScores = plan.place(tileRows * stride, width: precision.bytes)
-    let dQueries = plan.place(tileRows * h, width: 4)
-    let dKeys = plan.place(context * h, width: 4)
-    let dValues = plan.place(context * h, width: 4)
-    let dots = plan.place(tileRows, width: 4)
-    guard let base else { return nil }
-    func floats(_ offset: Int) -> UnsafeMutablePointer<Float> { (base + offset).assumingMemoryBound(to: Float.self) }
-    return Scratch(
-      scores: floats(scores), dWeights: floats(dWeights), weights: base + weights, dScores: base + dScores,
-      dQueries: floats(dQueries), dKeys: floats(dKeys), dValues: floats(dValues), dots: floats(dots))
+  /// Where a worker's memory has its parts, in bytes from its beginning.
+  private struct ScratchPlan {
+    let scores, dWeights, weights, dScores, dQueries, dKeys, dValues, dots: Int
+    let bytes: Int
+
+    init(_ c: Configuration, precision: Precision) {
+      var plan = Plan()
+      let tile = tileRows(c.context)
+      let stride = Attention.stride(c.context)
+      scores = plan.place(tile * stride, width: 4)
+      dWeights = plan.place(tile * stride, width: 4)
+      weights = plan.place(tile * stride, width: precision.bytes)
+      dScores = plan.place(tile * stride, width: precision.bytes)
+      dQueries = plan.place(tile * c.headWidth, width: 4)
+      dKeys = plan.place(c.context * c.headWidth, width: 4)
+      dValues = plan.place(c.context * c.headWidth, width: 4)
+      dots = plan.place(tile, width: 4)
+      bytes = plan.bytes
+    }
   }
 
   private func scratch(_ base: UnsafeMutableRawPointer, worker: Int) -> Scratch {
-    var plan = Plan()
-    return Self.scratch(
-      at: base + worker * scratchBytes, &plan, tileRows, stride, configuration.context, configuration.headWidth,
-      precision)!
+    let plan = scratchPlan
+    let base = base + worker * plan.bytes
+    func floats(_ offset: Int) -> UnsafeMutablePointer<Float> { (base + offset).assumingMemoryBound(to: Float.self) }
+    return Scratch(
+      scores: floats(plan.scores), dWeights: floats(plan.dWeights), weights: base + plan.weights,
+      dScores: base + plan.dScores, dQueries: floats(plan.dQueries), dKeys: floats(plan.dKeys),
+      dValues: floats(plan.dValues), dots: floats(plan.dots))
   }
 
   private var alpha: Float { 1 / Float(configuration.headWidth).squareRoot() }

@@ -18,6 +18,25 @@ package struct LossSum: Sendable, Equatable {
   package var ranks = RankSum()
 
   package init() {}
+
+  package mutating func add(_ other: LossSum) {
+    loss += other.loss
+    entropy += other.entropy
+    positions += other.positions
+    hits += other.hits
+    ranks.add(other.ranks)
+  }
+}
+
+/// What the gradient of each head's loss is multiplied with.
+struct LossFactors {
+  /// λ, one a head.
+  let weights: [Float]
+  /// Positions that count in the whole step, one a head.
+  let denominators: [Int]
+
+  /// λ over the number of positions; 0 where none counts.
+  subscript(head: Int) -> Float { denominators[head] > 0 ? weights[head] / Float(denominators[head]) : 0 }
 }
 
 struct PredictionHeads {
@@ -79,47 +98,49 @@ struct PredictionHeads {
     rest = positions % chunks.rows == 0 ? nil : try linear(positions % chunks.rows)
   }
 
-  /// The losses of all heads; with `factors`, the gradients too.
+  /// The losses of these heads; with `factors`, the gradients too. Allocates nothing where something is learned.
   /// - Parameters:
+  ///   - objectives: of the heads, in the order of their unembeddings: where each has its place in the lists below.
   ///   - hidden: E [M, d].
-  ///   - targets: of all M positions, one a head.
-  ///   - entropy: [M] a head.
-  ///   - losses: room for [M] floats a head, written.
-  ///   - factors: weight / number of positions that count, one a head; nil computes no gradient.
+  ///   - targets: of all M positions, one an objective.
+  ///   - entropy: [M] an objective.
+  ///   - losses: room for [M] floats an objective, written.
+  ///   - factors: nil computes no gradient.
   ///   - hits: room for [M] bytes.
-  ///   - ranking: the head whose rankings are looked at, and at which of the M positions, where nothing is learned.
+  ///   - ranking: the objective whose rankings are looked at, and at which of the M positions, where nothing is learned.
   ///   - dHidden: E [M, d], written.
   ///   - adds: whether dU is added to what is there.
+  ///   - sums: one an objective, added to.
   func run(
-    _ parameters: borrowing Parameters, hidden: UnsafeMutableRawPointer, targets: [SparseTargets],
+    _ parameters: borrowing Parameters, objectives: [Int], hidden: UnsafeMutableRawPointer, targets: [SparseTargets],
     entropy: [UnsafeMutablePointer<Float>], losses: [UnsafeMutablePointer<Float>],
-    hits: UnsafeMutablePointer<UInt8>, ranking: (head: Int, positions: [Bool])?, factors: [Float]?,
-    dHidden: UnsafeMutableRawPointer, adds: Bool, logits: UnsafeMutableRawPointer
-  ) -> [LossSum] {
+    hits: UnsafeMutablePointer<UInt8>, ranking: (objective: Int, positions: [Bool])?, factors: LossFactors?,
+    dHidden: UnsafeMutableRawPointer, adds: Bool, logits: UnsafeMutableRawPointer, into sums: inout [LossSum]
+  ) {
     let width = configuration.width
-    var sums = [LossSum](repeating: LossSum(), count: targets.count)
     for first in Swift.stride(from: 0, to: positions, by: chunks.rows) {
       let count = min(chunks.rows, positions - first)
       let unembedding = count == chunks.rows ? whole : rest!
       let h = hidden + first * width * precision.bytes
       unembedding.forward(parameters, x: h, y: logits)
-      for (head, targets) in targets.enumerated() {
+      for (head, objective) in objectives.enumerated() {
+        let targets = targets[objective].from(first)
         // The second head's gradient is packed behind the first one's, which by then is packed itself.
         let z = Matrix(
           logits + head * configuration.vocabulary * 4, rows: count, columns: configuration.vocabulary,
           stride: chunks.stride,
           precision: .fp32)
         SparseCrossEntropy.rows(
-          z, targets: targets.from(first), losses: losses[head] + first, hits: factors == nil ? hits : nil,
+          z, targets: targets, losses: losses[objective] + first, hits: factors == nil ? hits : nil,
           gradient: factors.map {
             SparseCrossEntropy.Gradient(
               packed: logits + head * configuration.vocabulary * precision.bytes, precision: precision,
-              factor: $0[head])
+              factor: $0[objective])
           }, threads: threads)
         guard factors == nil else { continue }
-        for t in 0..<count { sums[head].hits += Int(hits[t]) }
-        if let ranking, ranking.head == head {
-          sums[head].ranks.add(ranks(in: z, targets.from(first), at: ranking.positions[first..<first + count]))
+        for t in 0..<count { sums[objective].hits += Int(hits[t]) }
+        if let ranking, ranking.objective == objective {
+          sums[objective].ranks.add(ranks(in: z, targets, at: ranking.positions[first..<first + count]))
         }
       }
       if factors != nil {
@@ -127,14 +148,16 @@ struct PredictionHeads {
           parameters, dy: logits, x: h, dx: dHidden + first * width * precision.bytes, adds: adds || first > 0)
       }
     }
-    for head in targets.indices {
-      for t in 0..<positions where targets[head].counts[t] > 0 {
-        sums[head].loss += Double(losses[head][t])
-        sums[head].entropy += Double(entropy[head][t])
-        sums[head].positions += 1
+    for objective in objectives {
+      // A batch's own sums first, so that rounding does not depend on what was added before.
+      var sum = LossSum()
+      for t in 0..<positions where targets[objective].counts[t] > 0 {
+        sum.loss += Double(losses[objective][t])
+        sum.entropy += Double(entropy[objective][t])
+        sum.positions += 1
       }
+      sums[objective].add(sum)
     }
-    return sums
   }
 
   /// How good the rankings of some rows of logits are, summed up in the order of the rows.

@@ -18,9 +18,9 @@ extension Transformer {
 
   /// What all heads lose, and with `factors` the gradient at the stream that the trunk's backward begins with.
   func runHeads(
-    _ batch: TokenRows, factors: [Float]?, ranking isRanked: [Bool]? = nil, adds: Bool, noise: RandomStream? = nil
-  ) -> [LossSum] {
-    var sums = [LossSum](repeating: LossSum(), count: configuration.objectives.count)
+    _ batch: TokenRows, factors: LossFactors?, ranking isRanked: [Bool]? = nil, adds: Bool,
+    noise: RandomStream? = nil, into sums: inout [LossSum]
+  ) {
     predict(
       0, hidden: activations.hidden, dHidden: activations.dHidden, factors: factors, ranking: isRanked, adds: adds,
       into: &sums)
@@ -30,25 +30,21 @@ extension Transformer {
     case .parallel: runParallel(batch, factors: factors, adds: adds, noise: noise, into: &sums)
     case .sequential: runSequential(batch, factors: factors, adds: adds, noise: noise, into: &sums)
     }
-    return sums
   }
 
   /// One stream's objectives.
   private func predict(
-    _ stream: Int, hidden: UnsafeMutableRawPointer, dHidden: UnsafeMutableRawPointer, factors: [Float]?,
+    _ stream: Int, hidden: UnsafeMutableRawPointer, dHidden: UnsafeMutableRawPointer, factors: LossFactors?,
     ranking isRanked: [Bool]? = nil, adds: Bool, into sums: inout [LossSum]
   ) {
-    let objectives = configuration.streams[stream]
+    let objectives = streams[stream]
     let ranking = isRanked.flatMap { positions in
-      objectives.firstIndex { configuration.objectives[$0].isRanking }.map { (head: $0, positions: positions) }
+      objectives.first { configuration.objectives[$0].isRanking }.map { (objective: $0, positions: positions) }
     }
-    let losses = (stream == 0 ? predictionHeads : furtherHeads).run(
-      parameters, hidden: hidden, targets: objectives.map { activations.targets[$0] },
-      entropy: objectives.map { activations.entropy[$0] }, losses: objectives.map { activations.losses[$0] },
-      hits: activations.hits, ranking: ranking, factors: factors.map { factors in objectives.map { factors[$0] } },
-      dHidden: dHidden, adds: adds,
-      logits: activations.logits)
-    for (index, loss) in zip(objectives, losses) { sums[index] = loss }
+    (stream == 0 ? predictionHeads : furtherHeads).run(
+      parameters, objectives: objectives, hidden: hidden, targets: activations.targets, entropy: activations.entropy,
+      losses: activations.losses, hits: activations.hits, ranking: ranking, factors: factors, dHidden: dHidden,
+      adds: adds, logits: activations.logits, into: &sums)
   }
 
   /// Through the final norm of the trunk's own stream.
@@ -75,7 +71,7 @@ extension Transformer {
   // MARK: Parallel
 
   private func runParallel(
-    _ batch: TokenRows, factors: [Float]?, adds: Bool, noise: RandomStream?, into sums: inout [LossSum]
+    _ batch: TokenRows, factors: LossFactors?, adds: Bool, noise: RandomStream?, into sums: inout [LossSum]
   ) {
     let shared = activations.shared
     let further = activations.multiTokenShared
@@ -109,7 +105,7 @@ extension Transformer {
   // MARK: Sequential
 
   private func runSequential(
-    _ batch: TokenRows, factors: [Float]?, adds: Bool, noise: RandomStream?, into sums: inout [LossSum]
+    _ batch: TokenRows, factors: LossFactors?, adds: Bool, noise: RandomStream?, into sums: inout [LossSum]
   ) {
     for index in multiTokenHeads.indices { forwardSequential(index, batch, noise) }
     let further = activations.multiTokenShared

@@ -16,6 +16,8 @@ package struct Transformer: ~Copyable {
   let predictionHeads: PredictionHeads
   let furtherHeads: PredictionHeads
   let multiTokenHeads: [MultiTokenHead]
+  /// Which objectives are predicted from the trunk's hidden states, and which from those of each MTP head.
+  let streams: [[Int]]
 
   /// Allocates everything and makes every product; weights are zero until `initialize` or a checkpoint sets them.
   /// - Parameters:
@@ -43,6 +45,7 @@ package struct Transformer: ~Copyable {
     predictionHeads = operations.heads
     furtherHeads = operations.furtherHeads
     multiTokenHeads = operations.multiTokenHeads
+    streams = configuration.streams
     self.parameters = parameters
     self.activations = activations
   }
@@ -150,11 +153,13 @@ package struct Transformer: ~Copyable {
   }
 
   /// How many positions count for each head, which all micro-batches of a step must know before the first gradient.
-  package func countPositions(_ batch: TokenRows) -> [Int] {
+  /// - Parameter counts: one a head, added to.
+  package func countPositions(_ batch: TokenRows, into counts: inout [Int]) {
     check(batch)
     fillTargets(batch)
-    return activations.targets.map { targets in
-      (0..<positions).reduce(0) { $0 + (targets.counts[$1] > 0 ? 1 : 0) }
+    for head in counts.indices {
+      let targets = activations.targets[head]
+      for position in 0..<positions where targets.counts[position] > 0 { counts[head] += 1 }
     }
   }
 
@@ -163,7 +168,9 @@ package struct Transformer: ~Copyable {
   package func losses(_ batch: TokenRows, ranking isRanked: [Bool]? = nil) -> [LossSum] {
     precondition(isRanked.map { $0.count == positions } ?? true, "each of the \(positions) positions has a flag")
     fillTargets(batch)
-    return runHeads(batch, factors: nil, ranking: isRanked, adds: false)
+    var sums = [LossSum](repeating: LossSum(), count: configuration.objectives.count)
+    runHeads(batch, factors: nil, ranking: isRanked, adds: false, into: &sums)
+    return sums
   }
 
   /// The losses of all heads, and their gradients at the unembeddings and the hidden states.
@@ -171,14 +178,17 @@ package struct Transformer: ~Copyable {
   ///   - weights: λ, one a head.
   ///   - denominators: positions that count in the whole step, one a head; 0 where none does.
   ///   - adds: whether gradients are added to what is there: every micro-batch but the first.
+  ///   - sums: one a head, added to.
   package func heads(
-    _ batch: TokenRows, weights: [Float], denominators: [Int], adds: Bool, noise: RandomStream? = nil
-  ) -> [LossSum] {
+    _ batch: TokenRows, weights: [Float], denominators: [Int], adds: Bool, noise: RandomStream? = nil,
+    into sums: inout [LossSum]
+  ) {
     precondition(weights.count == configuration.objectives.count && denominators.count == weights.count)
     fillTargets(batch)
-    let factors = zip(weights, denominators).map { $1 > 0 ? $0 / Float($1) : 0 }
     if !adds { clearAddedGradients() }
-    return runHeads(batch, factors: factors, adds: adds, noise: configuration.dropout > 0 ? noise : nil)
+    runHeads(
+      batch, factors: LossFactors(weights: weights, denominators: denominators), adds: adds,
+      noise: configuration.dropout > 0 ? noise : nil, into: &sums)
   }
 
   /// From the gradient at the hidden states to the gradients of all other parameters.
@@ -270,7 +280,7 @@ package struct Transformer: ~Copyable {
   /// The logits of one head on the trunk, which MTP heads beyond the first are not, for one hidden state.
   /// - Returns: [V].
   package func logits(head: Int, hidden: [Float]) -> [Float] {
-    guard hidden.count == configuration.width, let place = configuration.streams[0].firstIndex(of: head) else {
+    guard hidden.count == configuration.width, let place = streams[0].firstIndex(of: head) else {
       preconditionFailure("a hidden state of the trunk and one of its heads are needed")
     }
     let offset = parameters.plan.unembedding + place * configuration.vocabulary * configuration.width

@@ -1,0 +1,19 @@
+#include "COpenMP.h"
+
+// A Swift closure, as Swift hands it over: code and what it has captured.
+struct closure {
+  __attribute__((swiftcall)) void (*code)(long worker, __attribute__((swift_context)) void *captured);
+  void *captured;
+};
+
+static void enter(void *data) {
+  struct closure *body = data;
+  body->code(omp_get_thread_num(), body->captured);
+}
+
+// Swift's runTeam(_ threads: Int, _ body: (Int) -> Void): calls the body on every thread of the team, and waits.
+__attribute__((swiftcall)) void foretop_run_team(
+    long threads, __attribute__((swiftcall)) void (*code)(long, __attribute__((swift_context)) void *), void *captured) {
+  struct closure body = {code, captured};
+  GOMP_parallel(enter, &body, (unsigned)threads, 0);
+}
