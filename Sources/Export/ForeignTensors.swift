@@ -8,6 +8,8 @@ package struct ForeignTensors: Sendable {
     package let tensor: Checkpoint.Tensor
     package let file: String
     package let entry: SafeTensors.Entry
+    /// Whether the file has the matrix as [in, out].
+    let isTurned: Bool
   }
 
   private var places: [String: (file: String, entry: SafeTensors.Entry)] = [:]
@@ -54,7 +56,11 @@ package struct ForeignTensors: Sendable {
   package var hasTokenOrder: Bool { places["top_head.weight"] != nil }
   /// MTP heads, the NTP head included.
   package var multiTokenHeads: Int {
-    1 + places.keys.count { $0.hasPrefix("mtp.heads.") && $0.hasSuffix(".input_layernorm.weight") }
+    // The first norm of a block, as Llama and GPT-2 call it.
+    1
+      + places.keys.count { name in
+        name.hasPrefix("mtp.heads.") && [".input_layernorm.weight", ".ln_1.weight"].contains { name.hasSuffix($0) }
+      }
   }
   package var isSequential: Bool {
     places.keys.contains { $0.hasPrefix("mtp.heads.") && $0.hasSuffix(".eh_proj.weight") }
@@ -62,35 +68,43 @@ package struct ForeignTensors: Sendable {
 
   /// Finds what a network needs.
   /// - Parameters:
-  ///   - tensors: of the network.
-  ///   - isTied: whether its unembedding is the embedding; a copy of it in the files is then passed over.
+  ///   - tensors: of the network, as foretop has them.
+  ///   - configuration: what the checkpoint says of itself. Where embeddings are tied, a copy of them is passed over.
   /// - Returns: where each tensor is, and the tensors of heads that the checkpoint does not have.
   /// - Throws: `UserError` that names everything unknown, missing, of another shape or stored in a way that is not read.
   package func matches(
-    _ tensors: [Checkpoint.Tensor], isTied: Bool, source: String
+    _ tensors: [Checkpoint.Tensor], of configuration: ForeignConfiguration, source: String
   ) throws -> (found: [Match], new: [Checkpoint.Tensor]) {
+    let architecture = configuration.architecture
     var found: [Match] = []
     var new: [Checkpoint.Tensor] = []
     var missing: [String] = []
     var wrong: [String] = []
-    var unknown = Set(places.keys).filter { !$0.hasSuffix(".self_attn.rotary_emb.inv_freq") }
+    var unknown = Set(places.keys).filter { !Self.isBuffer($0) }
     for tensor in tensors {
-      let name = SafeTensors.name(tensor)
+      var name = SafeTensors.name(tensor)
+      // Checkpoints of the trunk alone, GPT-2's own among them, leave the first word out.
+      if places[name] == nil, tensor.path.hasPrefix(architecture.trunk) {
+        let short = String(name.dropFirst(architecture.trunk.count))
+        if places[short] != nil { name = short }
+      }
       guard let place = places[name] else {
         let isOfHead = name.hasPrefix("top_head.") || name.hasPrefix("mtp.")
         if isOfHead { new.append(tensor) } else { missing.append(name) }
         continue
       }
       unknown.remove(name)
-      if place.entry.shape != tensor.shape {
-        wrong.append("\(name) has the shape \(place.entry.shape), and config.json makes it \(tensor.shape)")
+      let isTurned = architecture.isTurned(tensor)
+      let shape = isTurned ? tensor.shape.reversed() : tensor.shape
+      if place.entry.shape != shape {
+        wrong.append("\(name) has the shape \(place.entry.shape), and config.json makes it \(shape)")
       } else if !place.entry.storage.isRead {
         wrong.append("\(name) is stored as \(place.entry.storage.rawValue), and foretop reads F32, F16 and BF16")
       } else {
-        found.append(Match(tensor: tensor, file: place.file, entry: place.entry))
+        found.append(Match(tensor: tensor, file: place.file, entry: place.entry, isTurned: isTurned))
       }
     }
-    if isTied { unknown.remove("lm_head.weight") }
+    if configuration.isTied { unknown.remove("lm_head.weight") }
     let problems =
       Self.words("missing", missing) + Self.words("unknown", unknown.sorted()) + Self.words("wrong", wrong)
     guard problems.isEmpty else {
@@ -100,11 +114,42 @@ package struct ForeignTensors: Sendable {
     return (found, new)
   }
 
+  /// What old checkpoints store beside the weights: tables of the rotary positions, and GPT-2's mask of the future.
+  private static func isBuffer(_ name: String) -> Bool {
+    [".self_attn.rotary_emb.inv_freq", ".attn.bias", ".attn.masked_bias"].contains { name.hasSuffix($0) }
+  }
+
   /// `2 tensors are missing (a, b)`; nothing for none. A list that nobody would read is cut.
   private static func words(_ what: String, _ names: [String]) -> [String] {
     guard !names.isEmpty else { return [] }
     let rest = names.count > 8 ? ", and \(names.count - 8) more" : ""
     let count = names.count == 1 ? "1 tensor is" : "\(names.count) tensors are"
-    return ["\(count) \(what) (\(names.prefix(8).joined(separator: ", "))\(rest))"]
+    return ["\(count) \(what) (\(names.prefix(8).map(\.harmlessLine).joined(separator: ", "))\(rest))"]
+  }
+}
+
+extension Checkpoint {
+  /// Takes tensors of another checkpoint for its own.
+  /// - Parameter read: puts the numbers of a match into the room for them, as the file has them.
+  /// - Throws: what `read` throws, and `UserError` for a number that is not finite.
+  package mutating func fill(
+    _ found: [ForeignTensors.Match],
+    reading read: (ForeignTensors.Match, UnsafeMutablePointer<Float>) throws -> Void
+  ) throws {
+    try weights.withUnsafeMutableBufferPointer { weights in
+      for match in found {
+        let tensor = match.tensor
+        let numbers = UnsafeMutableBufferPointer(rebasing: weights[tensor.offset..<tensor.offset + tensor.count])
+        guard let base = numbers.baseAddress else { continue }
+        try read(match, base)
+        if let place = numbers.firstIndex(where: { !$0.isFinite }) {
+          throw UserError(
+            .data,
+            "\(match.entry.name) in \(match.file) has \(numbers[place]) at place \(place): a network with a number that is not finite cannot be trained or run"
+          )
+        }
+        if match.isTurned { HuggingFace.transpose(numbers, rows: tensor.shape[1], columns: tensor.shape[0]) }
+      }
+    }
   }
 }

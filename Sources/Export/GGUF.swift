@@ -1,10 +1,10 @@
-// A checkpoint as llama.cpp runs it: GGUF version 3 (docs/gguf.md in github.com/ggml-org/ggml), architecture llama, or
-// qwen3 where queries and keys are normed.
+// A checkpoint as llama.cpp runs it: GGUF version 3 (docs/gguf.md in github.com/ggml-org/ggml), architecture llama, qwen3
+// where queries and keys are normed, or gpt2.
 import Run
 
 /// A model in one file: a header, keys with values, a list of tensors, then their numbers.
 package struct GGUF: Sendable {
-  /// How matrices are stored; norms are always f32.
+  /// How matrices are stored; norms, biases and learned positions are always f32, as llama.cpp's own converter has them.
   package enum Storage: String, CaseIterable, Sendable { case f32, f16, bf16 }
 
   /// A tensor on its way out.
@@ -29,17 +29,13 @@ package struct GGUF: Sendable {
 
   /// - Parameters:
   ///   - name: of the run.
-  ///   - inner: inner width of SwiGLU.
-  /// - Throws: `UserError` when the network has no NTP head or is a GPT-2, its tokenizer is none that llama.cpp has, or a weight is too
-  ///   large for f16.
+  ///   - inner: inner width of the MLP.
+  /// - Throws: `UserError` when the network has no NTP head, its tokenizer or a GPT-2's shared keys are none that llama.cpp
+  ///   has, or a weight is too large for f16.
   package init(_ checkpoint: Checkpoint, name: String, inner: Int, storage: Storage) throws {
     try HuggingFace.requireNextToken(checkpoint.recipe)
     let model = checkpoint.recipe.model
     let architecture = try HuggingFace.Architecture(model)
-    guard architecture != .gpt2 else {
-      throw UserError(
-        .usage, "gguf is written for networks of model.kind llama, and this is a gpt2: --to huggingface takes it")
-    }
     let isTurned = architecture == .llama
     weights = checkpoint.weights
     var end = 0
@@ -49,54 +45,74 @@ package struct GGUF: Sendable {
       let heads =
         !isTurned
         ? 0 : name.hasSuffix("attn_q.weight") ? model.heads : name.hasSuffix("attn_k.weight") ? model.keyValueHeads : 0
+      let isMatrix = source.shape.count > 1 && name != "position_embd.weight"
       tensors.append(
-        Tensor(
-          name: name, source: source, storage: source.shape.count > 1 ? storage : .f32, heads: heads, offset: end))
+        Tensor(name: name, source: source, storage: isMatrix ? storage : .f32, heads: heads, offset: end))
       end = Self.aligned(end + source.count * tensors[tensors.count - 1].storage.bytes)
     }
     self.tensors = tensors
     if storage == .f16 { try Self.requireHalves(tensors, checkpoint.weights) }
-    let headWidth = model.width / model.heads
     let shape: [(key: String, value: Value)] = [
       ("vocab_size", .whole(UInt32(checkpoint.tokenizer.vocabulary))),
       ("context_length", .whole(UInt32(model.context))), ("embedding_length", .whole(UInt32(model.width))),
       ("block_count", .whole(UInt32(HuggingFace.blocks(of: checkpoint, architecture)))),
       ("feed_forward_length", .whole(UInt32(inner))), ("attention.head_count", .whole(UInt32(model.heads))),
-      ("attention.head_count_kv", .whole(UInt32(model.keyValueHeads))),
-      ("attention.key_length", .whole(UInt32(headWidth))), ("attention.value_length", .whole(UInt32(headWidth))),
-      ("attention.layer_norm_rms_epsilon", .number(Float(model.normEpsilon))),
-      ("rope.dimension_count", .whole(UInt32(headWidth))), ("rope.freq_base", .number(Float(model.ropeTheta))),
     ]
-    let kind = architecture == .llama ? "llama" : "qwen3"
+    let kind = Self.kind(architecture)
     entries =
       [
         ("general.architecture", .text(kind)), ("general.name", .text(name)),
         ("general.file_type", .whole(storage.fileType)), ("general.alignment", .whole(UInt32(Self.alignment))),
-      ] + shape.map { ("\(kind).\($0.key)", $0.value) } + (try Self.vocabulary(checkpoint.tokenizer))
+      ] + (shape + Self.details(model, architecture)).map { ("\(kind).\($0.key)", $0.value) }
+      + (try Self.vocabulary(checkpoint.tokenizer))
+  }
+
+  /// What llama.cpp calls a network.
+  private static func kind(_ architecture: HuggingFace.Architecture) -> String {
+    switch architecture {
+    case .llama: "llama"
+    case .qwen3: "qwen3"
+    case .gpt2: "gpt2"
+    }
+  }
+
+  /// The keys that one kind of network has and the other has not.
+  private static func details(
+    _ model: Recipe.Model, _ architecture: HuggingFace.Architecture
+  ) -> [(key: String, value: Value)] {
+    let epsilon = Value.number(Float(model.normEpsilon))
+    guard architecture != .gpt2 else { return [("attention.layer_norm_epsilon", epsilon)] }
+    let headWidth = Value.whole(UInt32(model.width / model.heads))
+    return [
+      ("attention.head_count_kv", .whole(UInt32(model.keyValueHeads))), ("attention.key_length", headWidth),
+      ("attention.value_length", headWidth), ("attention.layer_norm_rms_epsilon", epsilon),
+      ("rope.dimension_count", headWidth), ("rope.freq_base", .number(Float(model.ropeTheta))),
+    ]
   }
 
   /// llama.cpp's name for a tensor; nil for what it has no place for, such as the TOP head.
   private static func name(of path: String) -> String? {
     let words = path.split(separator: "/")
-    switch words.first {
-    case "model" where words.count == 5 || words.count == 6:
-      guard words[1] == "layers", let part = blockNames[words[3...].joined(separator: "/")] else { return nil }
-      return "blk.\(words[2]).\(part).weight"
-    default: return names[path]
-    }
+    guard let last = words.last else { return nil }
+    if let part = names[words.dropLast().joined(separator: "/")] { return "\(part).\(last)" }
+    guard words.count > 4, ["model/layers", "transformer/h"].contains(words[..<2].joined(separator: "/")),
+      let part = blockNames[words[3...].dropLast().joined(separator: "/")]
+    else { return nil }
+    return "blk.\(words[2]).\(part).\(last)"
   }
 
   private static let names = [
-    "model/embed_tokens/weight": "token_embd.weight", "model/norm/weight": "output_norm.weight",
-    "lm_head/weight": "output.weight",
+    "model/embed_tokens": "token_embd", "model/norm": "output_norm", "lm_head": "output",
+    "transformer/wte": "token_embd", "transformer/wpe": "position_embd", "transformer/ln_f": "output_norm",
   ]
 
   private static let blockNames = [
-    "input_layernorm/weight": "attn_norm", "self_attn/q_proj/weight": "attn_q", "self_attn/k_proj/weight": "attn_k",
-    "self_attn/q_norm/weight": "attn_q_norm", "self_attn/k_norm/weight": "attn_k_norm",
-    "self_attn/v_proj/weight": "attn_v", "self_attn/o_proj/weight": "attn_output",
-    "post_attention_layernorm/weight": "ffn_norm", "mlp/gate_proj/weight": "ffn_gate", "mlp/up_proj/weight": "ffn_up",
-    "mlp/down_proj/weight": "ffn_down",
+    "input_layernorm": "attn_norm", "self_attn/q_proj": "attn_q", "self_attn/k_proj": "attn_k",
+    "self_attn/q_norm": "attn_q_norm", "self_attn/k_norm": "attn_k_norm", "self_attn/v_proj": "attn_v",
+    "self_attn/o_proj": "attn_output", "post_attention_layernorm": "ffn_norm", "mlp/gate_proj": "ffn_gate",
+    "mlp/up_proj": "ffn_up", "mlp/down_proj": "ffn_down",
+    "ln_1": "attn_norm", "attn/c_attn": "attn_qkv", "attn/c_proj": "attn_output", "ln_2": "ffn_norm",
+    "mlp/c_fc": "ffn_up", "mlp/c_proj": "ffn_down",
   ]
 
   private static func aligned(_ offset: Int) -> Int { (offset + alignment - 1) / alignment * alignment }

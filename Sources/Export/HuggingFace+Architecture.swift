@@ -42,15 +42,22 @@ extension HuggingFace {
     var turned = checkpoint
     for (index, tensor) in checkpoint.tensors.enumerated() where architecture.isTurned(tensor) {
       let (rows, columns) = (tensor.shape[0], tensor.shape[1])
-      for row in 0..<rows {
-        for column in 0..<columns {
-          turned.weights[tensor.offset + column * rows + row] =
-            checkpoint.weights[tensor.offset + row * columns + column]
-        }
+      turned.weights.withUnsafeMutableBufferPointer { weights in
+        transpose(
+          UnsafeMutableBufferPointer(rebasing: weights[tensor.offset..<tensor.offset + tensor.count]), rows: rows,
+          columns: columns)
       }
       turned.tensors[index].shape = [columns, rows]
     }
     return turned
+  }
+
+  /// Puts a matrix [rows, columns] as [columns, rows] into its own place.
+  static func transpose(_ numbers: UnsafeMutableBufferPointer<Float>, rows: Int, columns: Int) {
+    let before = Array(numbers)
+    for row in 0..<rows {
+      for column in 0..<columns { numbers[column * rows + row] = before[row * columns + column] }
+    }
   }
 
   static func config(

@@ -1,4 +1,4 @@
-// foretop import: a run that begins with the weights of a Hugging Face Llama checkpoint.
+// foretop import: a run that begins with the weights of a Hugging Face Llama or GPT-2 checkpoint.
 import ArgumentParser
 import Corpus
 import Export
@@ -10,13 +10,15 @@ import Training
 
 struct Import: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Makes a run of a Hugging Face Llama checkpoint, to go on with.",
+    abstract: "Makes a run of a Hugging Face Llama or GPT-2 checkpoint, to go on with.",
     discussion: """
       The folder has config.json, model.safetensors (or several files with model.safetensors.index.json) and \
       tokenizer.model or tokenizer.json. The run gets a checkpoint of step 0, which eval, generate, export and resume take: \
       “foretop resume NAME --data TEXT --steps N” trains it on. The network has the next-token head alone; \
       --set objective.top=1 or --set objective.mtp.heads=4 adds heads with first weights. What is not a part of the network \
-      comes from the recipe. Foretop puts no token before a text, as some checkpoints expect it.
+      comes from the recipe. Foretop puts no token before a text, as some checkpoints expect it. With \
+      --set tokenizer.kind=tokens no tokenizer is taken over, as for GPT-2's, which foretop does not have: its texts are \
+      token files.
       """)
 
   @Argument(help: ArgumentHelp("The checkpoint's folder.", valueName: "dir"))
@@ -37,24 +39,19 @@ struct Import: ParsableCommand {
     Patience.choose()
     let name = try freeName()
     let source = "\(folder)/config.json"
-    let configuration = try LlamaConfiguration(ForeignFile.bytes(source), source: source)
+    let configuration = try ForeignConfiguration(ForeignFile.bytes(source), source: source)
     let (tensors, files) = try openTensors()
     let recipe = try recipe(for: configuration, tensors, source: source)
+    // The tensors first: only a file of that size makes a large vocabulary true.
+    let (found, new) = try tensors.matches(
+      recipe.tensors(vocabulary: configuration.vocabulary), of: configuration, source: folder)
     let tokenizer = try tokenizer(recipe, vocabulary: configuration.vocabulary)
     var imported = recipe
     imported.tokenizer.kind = Recipe.Tokenizer.Kind(rawValue: tokenizer.kind) ?? .sentencepiece
     imported.tokenizer.model = ""
-    let (found, new) = try tensors.matches(
-      imported.tensors(vocabulary: tokenizer.vocabulary), isTied: configuration.isTied, source: folder)
     let threads = place.threads()
     var checkpoint = try imported.firstCheckpoint(tokenizer: tokenizer, threads: threads)
-    for match in found {
-      guard let file = files[match.file] else { continue }
-      try checkpoint.weights.withUnsafeMutableBufferPointer { weights in
-        guard let base = weights.baseAddress else { return }
-        try file.read(match.entry, into: base + match.tensor.offset)
-      }
-    }
+    try checkpoint.fill(found) { match, numbers in try files[match.file]?.read(match.entry, into: numbers) }
     let plan = Plan(recipe: imported, name: name, runs: place.runs, threads: threads)
     try store(checkpoint, plan)
     report(checkpoint, tensors, new, plan, configuration)
@@ -99,7 +96,7 @@ struct Import: ParsableCommand {
   }
 
   /// The network's shape, the heads that the checkpoint has, what the user wants, and the rest from a recipe.
-  private func recipe(for network: LlamaConfiguration, _ tensors: ForeignTensors, source: String) throws -> Recipe {
+  private func recipe(for network: ForeignConfiguration, _ tensors: ForeignTensors, source: String) throws -> Recipe {
     var base = try self.recipe.map { try RecipeFile($0).recipe } ?? Recipe()
     if base.objective.ntp == 0 { base.objective.ntp = 1 }
     base.objective.top = tensors.hasTokenOrder ? 1 : self.recipe == nil ? 0 : base.objective.top
@@ -131,6 +128,9 @@ struct Import: ParsableCommand {
     func optional(_ name: String) throws -> [UInt8]? {
       let path = "\(folder)/\(name)"
       return FileManager.default.fileExists(atPath: path) ? try ForeignFile.bytes(path) : nil
+    }
+    if recipe.tokenizer.kind == .tokens, recipe.tokenizer.model.isEmpty {
+      return TokenizerRecord(kind: "tokens", model: Array(String(vocabulary).utf8), vocabulary: vocabulary)
     }
     try Examiner.require(.tokenizer("\(folder)/tokenizer.model"))
     var files = HuggingFace.TokenizerFiles(
@@ -171,7 +171,7 @@ struct Import: ParsableCommand {
 
   private func report(
     _ checkpoint: Checkpoint, _ tensors: ForeignTensors, _ new: [Checkpoint.Tensor], _ plan: Plan,
-    _ network: LlamaConfiguration
+    _ network: ForeignConfiguration
   ) {
     let recipe = plan.recipe
     let count = checkpoint.tensors.reduce(0) { $0 + $1.count }

@@ -38,13 +38,27 @@ import Testing
     #expect(said.hasPrefix("t5 F32\n"), "\(said)")
   }
 
-  @Test func `a GPT-2 is refused`() throws {
-    let (checkpoint, _, _) = try Room.network {
+  @Test(arguments: [false, true])
+  func `a GPT-2 goes out as gpt2, with biases and learned positions`(isTied: Bool) throws {
+    let (checkpoint, tokens, logits) = try Room.network {
       $0.model.kind = .gpt2
       $0.model.keyValueHeads = 4
+      $0.model.tied = isTied
+      $0.model.epsilon = 1e-3
     }
+    try room.write(GGUF(checkpoint, name: "sample", inner: 80, storage: .f32))
+    let said = try room.compare(tokens, logits, of: "model.gguf")
+    #expect(said.hasPrefix("t5 F32\n"), "\(said)")
+    let trunk = "transformer.ln_f.bias transformer.ln_f.weight transformer.wpe.weight transformer.wte.weight\n"
+    #expect(said.hasSuffix("\n\(isTied ? "" : "lm_head.weight ")\(trunk)"), "\(said)")
+    try room.write(GGUF(checkpoint, name: "sample", inner: 80, storage: .f16))
+    #expect(try room.compare(tokens, logits, of: "model.gguf", within: 0.1).hasPrefix("t5 F16 F32\n"))
+  }
+
+  @Test func `a GPT-2 that shares keys is refused`() throws {
+    let (checkpoint, _, _) = try Room.network { $0.model.kind = .gpt2 }
     let error = #expect(throws: UserError.self) { try GGUF(checkpoint, name: "a", inner: 80, storage: .f32) }
-    #expect(error?.message.contains("this is a gpt2: --to huggingface takes it") == true)
+    #expect(error?.message.contains("has 2 for 4 (model.keyValueHeads)") == true)
   }
 
   @Test(arguments: [(GGUF.Storage.f16, 0.1), (.bf16, 0.5)])

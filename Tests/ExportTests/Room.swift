@@ -62,11 +62,16 @@ struct Room {
   static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent().path
 
-  func script(_ arguments: String...) throws -> String {
-    let environment = ProcessInfo.processInfo.environment
+  /// The Python with numpy, h5py and gguf.
+  static let python = ProcessInfo.processInfo.environment["FORETOP_PYTHON"] ?? root + "/.venv/bin/python3"
+
+  /// Runs a script beside this file.
+  /// - Returns: what it said on standard output.
+  /// - Throws: `Differs` when it did not find what was expected.
+  func script(_ arguments: [String], of name: String = "llama.py", in python: String = Self.python) throws -> String {
     let process = Process()
-    process.executableURL = URL(filePath: environment["FORETOP_PYTHON"] ?? Self.root + "/.venv/bin/python3")
-    process.arguments = ["-B", Self.root + "/Tests/ExportTests/llama.py"] + arguments
+    process.executableURL = URL(filePath: python)
+    process.arguments = ["-B", Self.root + "/Tests/ExportTests/\(name)"] + arguments
     let output = Pipe()
     process.standardOutput = output
     try process.run()
@@ -87,11 +92,56 @@ struct Room {
   func compare(_ tokens: [Int32], _ logits: [[Float]], of file: String = "", within bound: Double = 1e-4) throws
     -> String
   {
+    try script([folder + (file.isEmpty ? "" : "/" + file), try write(tokens, logits), "\(bound)"])
+  }
+
+  /// Writes what is wanted of a network for a script.
+  /// - Returns: the file's path.
+  func write(_ tokens: [Int32], _ logits: [[Float]]) throws -> String {
     let wanted = JSON.object([
       JSON.Member("tokens", .array(tokens.map { .integer(Int($0)) })),
       JSON.Member("logits", .array(logits.map { .array($0.map(JSON.float)) })),
     ])
-    try wanted.line.write(toFile: folder + "/logits.json", atomically: true, encoding: .utf8)
-    return try script(folder + (file.isEmpty ? "" : "/" + file), folder + "/logits.json", "\(bound)")
+    let path = folder + "/logits.json"
+    try wanted.line.write(toFile: path, atomically: true, encoding: .utf8)
+    return path
+  }
+
+  // MARK: The way in
+
+  /// The tensors of a safetensors file.
+  static func tensors(_ file: [UInt8]) throws -> ForeignTensors {
+    var tensors = ForeignTensors()
+    try tensors.add(Self.entries(file), of: "model.safetensors")
+    return tensors
+  }
+
+  static func entries(_ file: [UInt8]) throws -> [SafeTensors.Entry] {
+    let length = try SafeTensors.headerLength(Array(file.prefix(8)), size: file.count, source: "a")
+    return try SafeTensors.entries(Array(file[8..<8 + length]), size: file.count, source: "a")
+  }
+
+  /// A checkpoint of a recipe, filled from a safetensors file as the program does it.
+  static func imported(_ network: ForeignConfiguration, _ recipe: Recipe, _ file: [UInt8], _ tokenizer: TokenizerRecord)
+    throws -> Checkpoint
+  {
+    var checkpoint = try recipe.firstCheckpoint(tokenizer: tokenizer, threads: 1)
+    let found = try tensors(file).matches(checkpoint.tensors, of: network, source: "a").found
+    try checkpoint.fill(found) { match, numbers in
+      file[match.entry.bytes].withUnsafeBytes { _ = SafeTensors.read($0, match.entry.storage, into: numbers) }
+    }
+    return checkpoint
+  }
+
+  /// The logits of a checkpoint's NTP head after each token of a text.
+  static func logits(_ checkpoint: Checkpoint, after tokens: [Int32]) throws -> [[Float]] {
+    let configuration = checkpoint.recipe.configuration(vocabulary: checkpoint.tokenizer.vocabulary)
+    let model = try Transformer(configuration, rows: 1, precision: .fp32, threads: 1, isTrained: false)
+    try model.restore(checkpoint)
+    var decoder = try Decoder(configuration)
+    return tokens.map { token in
+      decoder.read(token, by: model)
+      return decoder.logits(of: model)
+    }
   }
 }

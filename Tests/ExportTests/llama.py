@@ -114,6 +114,19 @@ GGUF_NAMES = {
 }
 
 
+GGUF_GPT2_NAMES = {
+    "attn_norm": "ln_1", "attn_qkv": "attn.c_attn", "attn_output": "attn.c_proj", "ffn_norm": "ln_2",
+    "ffn_up": "mlp.c_fc", "ffn_down": "mlp.c_proj",
+}
+
+
+def gguf_numbers(tensor):
+    import gguf
+
+    numbers = gguf.dequantize(tensor.data, tensor.tensor_type)
+    return numbers.reshape(tuple(int(n) for n in tensor.shape[::-1])).astype(np.float64)
+
+
 def read_gguf(path):
     """The same two values as a model folder gives: configuration and tensors."""
     import gguf
@@ -121,8 +134,10 @@ def read_gguf(path):
     reader = gguf.GGUFReader(path)
     field = {name: value.contents() for name, value in reader.fields.items()}
     kind = field["general.architecture"]
-    assert field["GGUF.version"] == 3 and kind in ("llama", "qwen3")
+    assert field["GGUF.version"] == 3 and kind in ("llama", "qwen3", "gpt2")
     assert len(field["tokenizer.ggml.tokens"]) == field[f"{kind}.vocab_size"]
+    if kind == "gpt2":
+        return read_gguf_gpt2(reader, field)
     weights = {}
     for tensor in reader.tensors:
         assert tensor.data_offset % 32 == 0
@@ -130,8 +145,7 @@ def read_gguf(path):
         name = (
             f"model.layers.{words[1]}.{GGUF_NAMES[words[2]]}.weight" if words[0] == "blk" else
             {"token_embd": "model.embed_tokens", "output_norm": "model.norm", "output": "lm_head"}[words[0]] + ".weight")
-        numbers = gguf.dequantize(tensor.data, tensor.tensor_type)
-        weights[name] = numbers.reshape(tuple(int(n) for n in tensor.shape[::-1])).astype(np.float64)
+        weights[name] = gguf_numbers(tensor)
     config = {
         "architectures": ["LlamaForCausalLM" if kind == "llama" else "Qwen3ForCausalLM"], "model_type": kind,
         "hidden_act": "silu", "num_attention_heads": field[f"{kind}.attention.head_count"],
@@ -143,6 +157,34 @@ def read_gguf(path):
         # llama.cpp's llama turns neighbouring lanes, its qwen3 those half a head apart.
         "neighbours": kind == "llama",
     }
+    print(field["tokenizer.ggml.model"], *sorted({tensor.tensor_type.name for tensor in reader.tensors}))
+    return config, weights
+
+
+def read_gguf_gpt2(reader, field):
+    weights = {}
+    for tensor in reader.tensors:
+        assert tensor.data_offset % 32 == 0
+        *words, part = tensor.name.split(".")
+        numbers = gguf_numbers(tensor)
+        if words[0] == "blk":
+            name = f"transformer.h.{words[1]}.{GGUF_GPT2_NAMES[words[2]]}"
+            # llama.cpp multiplies with [out, in], GPT-2's own code with [in, out].
+            numbers = numbers.T
+        else:
+            name = {"token_embd": "transformer.wte", "position_embd": "transformer.wpe", "output": "lm_head",
+                    "output_norm": "transformer.ln_f"}[words[0]]
+        if numbers.ndim == 1 or name == "transformer.wpe":
+            assert tensor.tensor_type.name == "F32", tensor.name
+        weights[f"{name}.{part}"] = numbers
+    config = {
+        "architectures": ["GPT2LMHeadModel"], "model_type": "gpt2", "activation_function": "gelu_new",
+        "n_embd": field["gpt2.embedding_length"], "n_head": field["gpt2.attention.head_count"],
+        "n_inner": field["gpt2.feed_forward_length"], "n_layer": field["gpt2.block_count"],
+        "layer_norm_epsilon": field["gpt2.attention.layer_norm_epsilon"],
+        "tie_word_embeddings": "lm_head.weight" not in weights,
+    }
+    assert weights["transformer.wpe.weight"].shape == (field["gpt2.context_length"], config["n_embd"])
     print(field["tokenizer.ggml.model"], *sorted({tensor.tensor_type.name for tensor in reader.tensors}))
     return config, weights
 

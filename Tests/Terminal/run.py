@@ -11,10 +11,12 @@ if len(sys.argv) < 2:
 
 import disk_tests
 import line_tests
+import peer_tests
 import plan_tests
 import screen_tests
 import signal_tests
 import stored_tests
+from support import Skipped
 
 
 def heed_signals():
@@ -27,8 +29,8 @@ def heed_signals():
 def main():
     heed_signals()
     words = sys.argv[2:]
-    passed, failed = 0, 0
-    for module in (line_tests, plan_tests, screen_tests, signal_tests, disk_tests, stored_tests):
+    passed, failed, skipped = 0, 0, 0
+    for module in (line_tests, plan_tests, screen_tests, signal_tests, disk_tests, stored_tests, peer_tests):
         for name, test in list(vars(module).items()):
             sentence = name.removeprefix("test_").replace("_", " ")
             if not name.startswith("test_") or (words and not any(word in sentence for word in words)):
@@ -36,14 +38,17 @@ def main():
             start = time.monotonic()
             try:
                 test()
+            except Skipped as reason:
+                skipped += 1
+                print(f"– {sentence}: skipped, {reason}", flush=True)
             except Exception:
                 failed += 1
                 print(f"✘ {sentence} ({time.monotonic() - start:.1f} s)\n{traceback.format_exc()}", flush=True)
             else:
                 passed += 1
                 print(f"✔ {sentence} ({time.monotonic() - start:.1f} s)", flush=True)
-    print(f"{passed} passed, {failed} failed")
-    sys.exit(1 if failed or not passed else 0)
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
+    sys.exit(1 if failed or not passed + skipped else 0)
 
 
 main()

@@ -259,6 +259,35 @@ def test_an_exported_model_comes_back_and_goes_on():
     assert "config.json cannot be read" in run(command("import", RUNS, "--name", "none"), status=66).stderr
 
 
+def test_a_gpt2_goes_out_and_comes_back_with_or_without_its_tokenizer():
+    folder = os.path.join(FOLDER, "gpt2-there")
+    stored("gpt2-there", "--set", "precision=fp32", "--set", "model.kind=gpt2", "--set", "tokenizer.kind=bytes")
+    run(command("export", "gpt2-there", folder, "--to", "huggingface", "--with-heads"))
+    said = run(command("import", folder, "--name", "gpt2-back", "--set", "precision=fp32")).stdout
+    assert "new" not in said and "context" not in said, said
+    part = os.path.join(FOLDER, "gpt2-there.txt")
+    with open(TEXT, encoding="utf-8") as file, open(part, "w", encoding="utf-8") as out:
+        text = file.read(6000)
+        out.write(text)
+    losses = [json.loads(run(command("eval", name, "--data", part, "--json")).stdout) for name in ("gpt2-there", "gpt2-back")]
+    assert losses[0] == losses[1] and set(losses[0]["loss"]) == {"ntp", "top"}, losses
+    assert "model.context is what" in run(
+        command("import", folder, "--name", "short", "--set", "model.context=32"), status=64).stderr
+    # A tokenizer that foretop does not have: the network alone, which goes on with token files.
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        os.remove(os.path.join(folder, name))
+    assert "--set tokenizer.kind=tokens" in run(command("import", folder, "--name", "alone"), status=66).stderr
+    run(command("import", folder, "--name", "alone", "--set", "precision=fp32", "--set", "tokenizer.kind=tokens"))
+    numbers = os.path.join(FOLDER, "gpt2-there.bin")
+    with open(numbers, "wb") as file:
+        file.write(struct.pack(f"<{len(text)}H", *text.encode()))
+    alone = json.loads(run(command("eval", "alone", "--data", numbers, "--json")).stdout)
+    assert alone == losses[0], (alone, losses[0])
+    run(command("resume", "alone", "--data", numbers, "--steps", "2", "--headless", "--set", "batch.rows=4"))
+    said = run(command("export", "gpt2-there", os.path.join(FOLDER, "gpt2.gguf"), "--to", "gguf")).stdout
+    assert "gpt2-there at step 40, 29 tensors" in said, said
+
+
 def test_a_run_goes_out_as_tensors_and_as_lines():
     sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../ExportTests"))
     import csv

@@ -24,6 +24,11 @@ with open(TEXT, "w") as _file:
     for _ in range(2000):
         _file.write(" ".join(_draw.choice(_words) for _ in range(12)) + ".\n")
 
+
+class Skipped(Exception):
+    """Says why a test cannot run here."""
+
+
 # A run that nobody waits for: it is stopped by the tests.
 ENDLESS = ["--steps", "1000000", "--set", "evaluate.every=0", "--set", "save.every=0", "--set", "sample.every=20"]
 
@@ -80,6 +85,6 @@ def begin(name, *options, columns=100, rows=30, env=None, recipe="tiny"):
 
 
 __all__ = [
-    "ENDLESS", "FOLDER", "PATIENCE", "PROGRAM", "RUNS", "TEXT", "Terminal", "begin", "checkpoints", "command", "events",
+    "ENDLESS", "FOLDER", "PATIENCE", "PROGRAM", "RUNS", "Skipped", "TEXT", "Terminal", "begin", "checkpoints", "command", "events",
     "occurrences", "run", "state", "train",
 ]
