@@ -42,7 +42,7 @@ extension HuggingFace {
     } else {
       throw UserError(
         .noInput,
-        "\(folder) has neither a tokenizer.model nor a tokenizer.json: name a SentencePiece model with --set tokenizer.model=FILE, or take the network without a tokenizer, for token files, with --set tokenizer.kind=tokens"
+        "\(folder) has neither a tokenizer.model nor a tokenizer.json: name a SentencePiece model with --set tokenizer.model=FILE, or take the network without a tokenizer, for token files, with --set tokenizer.kind=tokens --data FILE.bin"
       )
     }
     guard record.vocabulary <= vocabulary else {

@@ -11,7 +11,7 @@ struct TokenizerDocument {
     func refuse(_ what: String) -> UserError {
       UserError(
         .data,
-        "\(source): \(what); foretop's tokenizers are SentencePiece models, bytes and characters, and a tokenizer.model beside it would be taken; --set tokenizer.kind=tokens takes the network without a tokenizer, for token files"
+        "\(source): \(what); foretop's tokenizers are SentencePiece models, bytes and characters, and a tokenizer.model beside it would be taken; --set tokenizer.kind=tokens --data FILE.bin takes the network without a tokenizer, for token files"
       )
     }
     guard let model = document["model"] else { throw refuse("it has no model") }

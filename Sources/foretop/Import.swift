@@ -17,8 +17,8 @@ struct Import: ParsableCommand {
       “foretop resume NAME --data TEXT --steps N” trains it on. The network has the next-token head alone; \
       --set objective.top=1 or --set objective.mtp.heads=4 adds heads with first weights. What is not a part of the network \
       comes from the recipe. Foretop puts no token before a text, as some checkpoints expect it. With \
-      --set tokenizer.kind=tokens no tokenizer is taken over, as for GPT-2's, which foretop does not have: its texts are \
-      token files.
+      --set tokenizer.kind=tokens --data FILE.bin no tokenizer is taken over, as for GPT-2's, which foretop does not have: \
+      its texts are token files.
       """)
 
   @Argument(help: ArgumentHelp("The checkpoint's folder.", valueName: "dir"))

@@ -277,13 +277,15 @@ def test_a_gpt2_goes_out_and_comes_back_with_or_without_its_tokenizer():
     for name in ("tokenizer.json", "tokenizer_config.json"):
         os.remove(os.path.join(folder, name))
     assert "--set tokenizer.kind=tokens" in run(command("import", folder, "--name", "alone"), status=66).stderr
-    run(command("import", folder, "--name", "alone", "--set", "precision=fp32", "--set", "tokenizer.kind=tokens"))
     numbers = os.path.join(FOLDER, "gpt2-there.bin")
     with open(numbers, "wb") as file:
         file.write(struct.pack(f"<{len(text)}H", *text.encode()))
+    tokens = ["--set", "precision=fp32", "--set", "tokenizer.kind=tokens"]
+    assert "names no token files" in run(command("import", folder, "--name", "alone", *tokens), status=65).stderr
+    run(command("import", folder, "--name", "alone", *tokens, "--data", numbers))
     alone = json.loads(run(command("eval", "alone", "--data", numbers, "--json")).stdout)
     assert alone == losses[0], (alone, losses[0])
-    run(command("resume", "alone", "--data", numbers, "--steps", "2", "--headless", "--set", "batch.rows=4"))
+    run(command("resume", "alone", "--steps", "2", "--headless", "--set", "batch.rows=4"))
     said = run(command("export", "gpt2-there", os.path.join(FOLDER, "gpt2.gguf"), "--to", "gguf")).stdout
     assert "gpt2-there at step 40, 29 tensors" in said, said
 
