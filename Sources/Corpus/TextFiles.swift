@@ -48,9 +48,10 @@ struct TextFiles: Sendable {
           )
         }
       case S_IFREG:
-        let bytes = try Self.read(path)
-        guard !bytes.isEmpty else { throw CorpusError(.empty, "\(path) is empty; name a file with text in it") }
-        add(path, bytes)
+        guard let file = try Self.file(at: path), file.size > 0 else {
+          throw CorpusError(.empty, "\(path) is empty; name a file with text in it")
+        }
+        files.append(file)
       default:
         throw CorpusError(
           .unreadable, "\(path) is a device, a pipe or a socket; a text must be a file, so that it can be read again")
@@ -58,8 +59,19 @@ struct TextFiles: Sendable {
     }
   }
 
-  private mutating func add(_ path: String, _ bytes: [UInt8]) {
-    files.append(TextFile(path: path, size: bytes.count, digest: Digest.of(bytes)))
+  /// Reads a file for its size and its digest, a piece at a time.
+  /// - Parameter orBinary: whether one with a zero byte near its start counts.
+  /// - Returns: nil for one that does not count.
+  private static func file(at path: String, orBinary: Bool = true) throws(CorpusError) -> TextFile? {
+    var digest = Digest()
+    var size = 0
+    try forEachPiece(of: path) { piece in
+      if size == 0, !orBinary, piece.prefix(8000).contains(0) { return false }
+      digest.add(piece)
+      size += piece.count
+      return true
+    }
+    return size == 0 ? nil : TextFile(path: path, size: size, digest: digest.finished())
   }
 
   private mutating func addFolder(_ folder: String) throws(CorpusError) {
@@ -79,8 +91,7 @@ struct TextFiles: Sendable {
       }
       var status = stat()
       guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { continue }
-      let bytes = try Self.read(path)
-      if !bytes.isEmpty && !bytes.prefix(8000).contains(0) { add(path, bytes) }
+      if let file = try Self.file(at: path, orBinary: false) { files.append(file) }
     }
   }
 
@@ -98,6 +109,21 @@ struct TextFiles: Sendable {
 
   /// All bytes of a file.
   static func read(_ path: String) throws(CorpusError) -> [UInt8] {
+    var bytes: [UInt8] = []
+    try forEachPiece(of: path) { piece in
+      bytes.append(contentsOf: piece)
+      return true
+    } expecting: {
+      bytes.reserveCapacity($0)
+    }
+    return bytes
+  }
+
+  /// Hands on a file's bytes, a piece at a time, until there are no more or `take` says so.
+  /// - Parameter expecting: told how many bytes there should be, before the first.
+  private static func forEachPiece(
+    of path: String, _ take: (UnsafeRawBufferPointer) -> Bool, expecting: (Int) -> Void = { _ in }
+  ) throws(CorpusError) {
     let file = open(path, O_RDONLY | O_CLOEXEC)
     guard file >= 0 else {
       let reason = errno
@@ -106,24 +132,28 @@ struct TextFiles: Sendable {
     defer { close(file) }
     var status = stat()
     let expected = fstat(file, &status) == 0 ? Int(status.st_size) : 0
-    var bytes: [UInt8] = []
+    guard expected < memory else {
+      throw CorpusError(
+        .unreadable,
+        """
+        \(path) has \(quantity(expected, spaced: false))B, and this machine \(quantity(memory, spaced: false))B of memory: \
+        divide it into several files, of which one at a time is read
+        """)
+    }
+    expecting(expected)
+    let room = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 16)
+    defer { room.deallocate() }
     // Files of the kernel's say that they are empty: reading goes on until nothing comes.
-    var chunk = max(expected + 1, 1 << 16)
     while true {
-      var failure: Int32 = 0
-      let start = bytes.count
-      bytes.append(
-        contentsOf: [UInt8](unsafeUninitializedCapacity: chunk) { buffer, count in
-          var got = 0
-          repeat { got = Foundation.read(file, buffer.baseAddress!, chunk) } while got < 0 && errno == EINTR
-          if got < 0 { failure = errno }
-          count = max(0, got)
-        })
-      guard failure == 0 else { throw CorpusError(.unreadable, "\(path) cannot be read: \(text(of: failure))") }
-      if bytes.count == start { return bytes }
-      chunk = 1 << 16
+      let count = Foundation.read(file, room.baseAddress!, room.count)
+      if count < 0 && errno == EINTR { continue }
+      guard count >= 0 else { throw CorpusError(.unreadable, "\(path) cannot be read: \(text(of: errno))") }
+      if count == 0 || !take(UnsafeRawBufferPointer(rebasing: room[..<count])) { return }
     }
   }
+
+  /// Bytes of memory that this machine has.
+  private static let memory = sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE))
 
   static func text(of reason: Int32) -> String { String(cString: strerror(reason)) }
 }

@@ -25,7 +25,8 @@ final class TokenFile: @unchecked Sendable {
 
   /// - Throws: `CorpusError` with the path, where a file is missing or none of these.
   init(at path: String) throws(CorpusError) {
-    let file = open(path, O_RDONLY | O_CLOEXEC)
+    // Without waiting for whoever writes to a pipe.
+    let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard file >= 0 else {
       let reason = errno
       throw CorpusError(

@@ -265,10 +265,6 @@ extension Dashboard {
   private mutating func pressInPrompt(_ key: Key, _ text: String) -> Command? {
     switch key {
     case .escape: overlay = nil
-    case .backspace, .delete: overlay = .rate(text: String(text.dropLast()), problem: "")
-    case .control("u"): overlay = .rate(text: "", problem: "")
-    case .character(let character): type(String(character), after: text)
-    case .paste(let pasted): type(pasted, after: text)
     case .enter:
       guard !text.trimmingSpaces.isEmpty else {
         overlay = .rate(text: text, problem: "type a rate such as 3e-4, or a factor such as x0.5")
@@ -288,17 +284,25 @@ extension Dashboard {
       } catch {
         overlay = .rate(text: text, problem: "\(error)")
       }
-    default: break
+    default: if let edited = key.edited(text) { overlay = .rate(text: edited, problem: "") }
     }
     return nil
   }
+}
 
-  private mutating func type(_ addition: String, after text: String) {
-    overlay = .rate(text: Self.line(text, addition), problem: "")
+extension Key {
+  /// What this key makes of the text in a prompt; nil for a key that edits nothing.
+  func edited(_ text: String) -> String? {
+    switch self {
+    case .backspace, .delete: String(text.dropLast())
+    case .control("u"): ""
+    case .character(let character): Self.line(text, String(character))
+    case .paste(let pasted): Self.line(text, pasted)
+    default: nil
+    }
   }
 
-  /// What stands in a prompt when something is typed or pasted after `text`.
-  static func line(_ text: String, _ addition: String) -> String {
+  private static func line(_ text: String, _ addition: String) -> String {
     let line = addition.filter { !$0.isNewline && !($0.unicodeScalars.first?.isUnsafe ?? true) }
     return String((text + line).prefix(40))
   }

@@ -25,12 +25,8 @@ extension Dashboard {
       return nil
     case .up: prompt = WeightPrompt(chosen: (prompt.chosen + heads.count - 1) % max(heads.count, 1))
     case .down, .tab: prompt = WeightPrompt(chosen: (prompt.chosen + 1) % max(heads.count, 1))
-    case .backspace, .delete: prompt.text = String(prompt.text.dropLast())
-    case .control("u"): prompt.text = ""
-    case .character(let character): prompt.text = Self.line(prompt.text, String(character))
-    case .paste(let pasted): prompt.text = Self.line(prompt.text, pasted)
     case .enter: return take(prompt)
-    default: break
+    default: prompt.text = key.edited(prompt.text) ?? prompt.text
     }
     overlay = .weights(prompt)
     return nil

@@ -10,14 +10,14 @@ extension Layout {
   ///   - source: the file's name, for messages.
   /// - Throws: `UserError` with file, line and what is right instead.
   package init(yaml: String, source: String) throws {
-    let root: Node
-    do {
-      guard let node = try Yams.compose(yaml: yaml) else {
-        throw UserError(.data, "\(source): an empty layout; give it a name, a key and variants")
-      }
-      root = node
-    } catch let error as YamlError {
-      throw UserError(.data, "\(source): \(error)")
+    let root: Node?
+    do throws(YAML.Damage) {
+      root = try YAML.node(of: yaml, what: "a layout")
+    } catch {
+      throw UserError(.data, "\(source):\(error.line.map { "\($0):" } ?? "") \(error.what)")
+    }
+    guard let root else {
+      throw UserError(.data, "\(source): an empty layout; give it a name, a key and variants")
     }
     self = try LayoutReader(source: source).layout(root)
   }

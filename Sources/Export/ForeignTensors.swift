@@ -130,10 +130,12 @@ package struct ForeignTensors: Sendable {
 
 extension Checkpoint {
   /// Takes tensors of another checkpoint for its own.
-  /// - Parameter read: puts the numbers of a match into the room for them, as the file has them.
+  /// - Parameters:
+  ///   - folder: of the checkpoint, to name in messages.
+  ///   - read: puts the numbers of a match into the room for them, as the file has them.
   /// - Throws: what `read` throws, and `UserError` for a number that is not finite.
   package mutating func fill(
-    _ found: [ForeignTensors.Match],
+    _ found: [ForeignTensors.Match], from folder: String,
     reading read: (ForeignTensors.Match, UnsafeMutablePointer<Float>) throws -> Void
   ) throws {
     try weights.withUnsafeMutableBufferPointer { weights in
@@ -145,7 +147,7 @@ extension Checkpoint {
         if let place = numbers.firstIndex(where: { !$0.isFinite }) {
           throw UserError(
             .data,
-            "\(match.entry.name) in \(match.file) has \(numbers[place]) at place \(place): a network with a number that is not finite cannot be trained or run"
+            "\(match.entry.name) in \(folder)/\(match.file) has \(numbers[place]) at place \(place): a network with a number that is not finite cannot be trained or run"
           )
         }
         if match.isTurned { HuggingFace.transpose(numbers, rows: tensor.shape[1], columns: tensor.shape[0]) }

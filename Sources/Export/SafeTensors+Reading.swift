@@ -29,8 +29,8 @@ extension SafeTensors {
     package let bytes: Range<Int>
   }
 
-  /// What a header may have at most, as the format's own library has it.
-  private static let longestHeader = 100_000_000
+  /// What a header may have at most: room for a hundred thousand tensors, more than any network of foretop's has.
+  private static let longestHeader = 1 << 24
 
   /// The header's length, which the file's first eight bytes say.
   /// - Parameter size: of the file.
@@ -40,7 +40,11 @@ extension SafeTensors {
       throw UserError(.data, "\(source) has \(size) bytes and is no safetensors file, or was cut off")
     }
     let length = start.prefix(8).reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
-    guard length >= 2, length <= UInt64(longestHeader), length <= UInt64(size - 8) else {
+    guard length <= UInt64(longestHeader) || length > UInt64(size - 8) else {
+      throw UserError(
+        .data, "\(source) has a header of \(length) bytes, and \(longestHeader) are the most that are read")
+    }
+    guard length >= 2, length <= UInt64(size - 8) else {
       throw UserError(
         .data,
         "\(source) says that its header has \(length) bytes, and the file has \(size): it is no safetensors file, or was cut off"

@@ -6,6 +6,9 @@ import Run
 struct TokenizerDocument {
   let record: TokenizerRecord
 
+  /// Every place in a piece is looked at where a merge may have made it; the longest of real tokenizers are runs of spaces.
+  private static let longestPiece = 512
+
   /// - Throws: `UserError` that says what it is and why foretop does not have it.
   init(_ document: JSON, source: String) throws {
     func refuse(_ what: String) -> UserError {
@@ -27,6 +30,10 @@ struct TokenizerDocument {
       texts[id] = Array(member.key.utf8)
     }
     let pieces = texts.compactMap { $0 }
+    if let long = pieces.first(where: { $0.count > Self.longestPiece }) {
+      throw refuse(
+        "it has a token of \(long.count) bytes, more than the \(Self.longestPiece) that a word piece may have")
+    }
     let merges = model["merges"]?.elements ?? []
     let splitting = document["pre_tokenizer"]
     if Self.parts(splitting, "pretokenizers").contains(where: { $0["type"]?.string == "ByteLevel" }) {

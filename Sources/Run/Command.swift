@@ -33,12 +33,11 @@ package enum RateChange: Codable, Sendable, Equatable {
   /// Reads what a user types: `3e-4`, `0.001`, `x0.5`, `×2`.
   /// - Throws: `UserError` with a sentence when it is neither, or out of range.
   package init(typed: String) throws {
-    let text = typed.trimmingSpaces
-    let isFactor = text.hasPrefix("x") || text.hasPrefix("×") || text.hasPrefix("*")
-    guard let value = Double(isFactor ? String(text.dropFirst()).trimmingSpaces : text), value.isFinite else {
-      throw UserError(.usage, "“\(typed)” is no rate: type a number such as 3e-4, or a factor such as x0.5")
+    let value: Double
+    switch try TypedNumber(typed, what: "rate", examples: ("3e-4", "x0.5")) {
+    case .value(let rate): (self, value) = (.to(rate), rate)
+    case .factor(let factor): (self, value) = (.times(factor), factor)
     }
-    self = isFactor ? .times(value) : .to(value)
     guard value > 0 else { throw UserError(.usage, "a rate must be above 0, and “\(typed)” is not") }
     if case .to = self, value > Self.largest {
       throw UserError(.usage, "a rate above \(Self.largest) would destroy the weights; “\(typed)” was not taken")

@@ -155,41 +155,14 @@ private struct Document {
   let source: String
   let status: UserError.Status
 
-  /// A recipe is a page; what is longer is something else.
-  private static let longest = 1 << 18
-  /// Aliases of aliases grow without bound: so few cannot.
-  private static let mostAliases = 16
-
-  /// At least as many as there are aliases: asterisks that a word follows, and that follow what an alias may follow.
-  private static func aliases(in yaml: String) -> Int {
-    var count = 0
-    var before = UInt8(ascii: " ")
-    var isStarred = false
-    for byte in yaml.utf8 {
-      if isStarred, byte > 0x20 { count += 1 }
-      isStarred = byte == UInt8(ascii: "*") && (before <= 0x20 || "[{,:-?".utf8.contains(before))
-      before = byte
-    }
-    return count
-  }
-
   init(_ yaml: String, source: String, status: UserError.Status = .data) throws {
     self.source = source
     self.status = status
-    guard yaml.utf8.count <= Self.longest else {
-      throw UserError(status, "\(source): \(yaml.utf8.count) bytes are too many for a recipe")
-    }
-    guard Self.aliases(in: yaml) <= Self.mostAliases else {
-      throw UserError(status, "\(source): more than \(Self.mostAliases) aliases (*) are too many for a recipe")
-    }
     let root: Node?
-    do {
-      // Yams keeps a pointer into the text while it parses. A short text lives inside the String value, where that
-      // pointer would dangle; a comment at the end makes every text long.
-      let long = yaml + (yaml.hasSuffix("\n") ? "" : "\n") + "# the end of the text"
-      root = try Yams.compose(yaml: long, .default, .default, .utf8)
-    } catch let error as YamlError {
-      throw UserError(status, Self.message(error, in: yaml) { Self.place(source, $0, status) })
+    do throws(YAML.Damage) {
+      root = try YAML.node(of: yaml, what: "a recipe")
+    } catch {
+      throw UserError(status, Self.place(source, error.line, status) + error.what)
     }
     guard let root, !root.isNull else { throw UserError(status, "\(source): this file has no keys") }
     self.root = root
@@ -264,19 +237,6 @@ private struct Document {
     case .sequence: "a list"
     case .mapping: "a section"
     case .alias: "an alias"
-    }
-  }
-
-  private static func message(_ error: YamlError, in yaml: String, place: (Int?) -> String) -> String {
-    switch error {
-    case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
-      .composer(_, let problem, let mark, _):
-      // What is never closed is missed after the last line.
-      "\(place(min(mark.line, yaml.reversed().drop(while: \.isWhitespace).count(where: \.isNewline) + 1)))this is not YAML: \(problem)"
-    case .duplicatedKeysInMapping(let duplicates, let context):
-      "\(place(context.mark.line))\(duplicates.joined(separator: ", ")) is set twice in one section"
-    case .reader(let problem, _, _, _): "\(place(nil))this is not YAML: \(problem)"
-    default: "\(place(nil))this is not YAML: \(error)"
     }
   }
 }

@@ -13,12 +13,10 @@ package struct WeightChange: Codable, Sendable, Equatable {
   /// Reads what a user types: `0.5`, or a factor of the present weight: `x0.5`, `×2`.
   /// - Throws: `UserError` with a sentence when it is neither, or out of range.
   package init(typed: String, for head: Head, now: Double) throws {
-    let text = typed.trimmingSpaces
-    let isFactor = text.hasPrefix("x") || text.hasPrefix("×") || text.hasPrefix("*")
-    guard let value = Double(isFactor ? String(text.dropFirst()).trimmingSpaces : text), value.isFinite else {
-      throw UserError(.usage, "“\(typed)” is no weight: type a number such as 0.5, or a factor such as x2")
+    switch try TypedNumber(typed, what: "weight", examples: ("0.5", "x2")) {
+    case .value(let weight): self.init(head, to: weight)
+    case .factor(let factor): self.init(head, to: now * factor)
     }
-    self.init(head, to: isFactor ? now * value : value)
     guard isInRange else {
       throw UserError(.usage, "a weight must be from 0 to \(Int(Self.largest)), and “\(typed)” is not taken")
     }

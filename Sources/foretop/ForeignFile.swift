@@ -12,7 +12,7 @@ struct ForeignFile {
   /// Bytes that are read at a time.
   private static let piece = 1 << 24
   /// The largest configuration or tokenizer that is read whole.
-  private static let largestDocument = 1 << 28
+  private static let largestDocument = 1 << 26
 
   init(_ path: String) throws {
     (handle, size) = try Self.open(path)

@@ -64,7 +64,9 @@ struct Foretop: ParsableCommand {
   }
 
   private static func leave(_ message: String, _ status: Int32) -> Never {
-    FileHandle.standardError.write(Data("foretop: \(message.harmless)\n".utf8))
+    // It may quote what somebody else wrote, of any length: nobody reads more than a screen of that.
+    let shown = message.count > 2000 ? message.prefix(1200) + " … " + message.suffix(600) : message[...]
+    FileHandle.standardError.write(Data("foretop: \(String(shown).harmless)\n".utf8))
     Foundation.exit(status)
   }
 }

@@ -51,7 +51,8 @@ struct Import: ParsableCommand {
     imported.tokenizer.model = ""
     let threads = place.threads()
     var checkpoint = try imported.firstCheckpoint(tokenizer: tokenizer, threads: threads)
-    try checkpoint.fill(found) { match, numbers in try files[match.file]?.read(match.entry, into: numbers) }
+    try checkpoint.fill(found, from: folder) { match, numbers in try files[match.file]?.read(match.entry, into: numbers)
+    }
     let plan = Plan(recipe: imported, name: name, runs: place.runs, threads: threads)
     try store(checkpoint, plan)
     report(checkpoint, tensors, new, plan, configuration)

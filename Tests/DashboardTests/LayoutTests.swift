@@ -103,6 +103,8 @@ struct LayoutTests {
 
   @Test(arguments: [
     "", "- 1", "name", "{}", "name: a\nkey: 1\nvariants: []", "name: a\nkey: 1\nvariants: [3]", "a: &b [*b]",
+    String(repeating: "[", count: 100_000), String(repeating: "- ", count: 100_000),
+    String(repeating: "a: &a [*a]\n", count: 20), String(repeating: "#", count: 300_000),
   ])
   func `files that are no layouts are refused with a sentence`(yaml: String) {
     #expect(throws: UserError.self) { try Layout(yaml: yaml, source: "mine.yaml") }

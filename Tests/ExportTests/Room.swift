@@ -127,7 +127,7 @@ struct Room {
   {
     var checkpoint = try recipe.firstCheckpoint(tokenizer: tokenizer, threads: 1)
     let found = try tensors(file).matches(checkpoint.tensors, of: network, source: "a").found
-    try checkpoint.fill(found) { match, numbers in
+    try checkpoint.fill(found, from: "a") { match, numbers in
       file[match.entry.bytes].withUnsafeBytes { _ = SafeTensors.read($0, match.entry.storage, into: numbers) }
     }
     return checkpoint

@@ -9,6 +9,7 @@ import traceback
 if len(sys.argv) < 2:
     sys.exit("usage: run.py PROGRAM [WORD …]")
 
+import bad_input_tests
 import disk_tests
 import line_tests
 import peer_tests
@@ -30,7 +31,7 @@ def main():
     heed_signals()
     words = sys.argv[2:]
     passed, failed, skipped = 0, 0, 0
-    for module in (line_tests, plan_tests, screen_tests, signal_tests, disk_tests, stored_tests, peer_tests):
+    for module in (line_tests, plan_tests, screen_tests, signal_tests, disk_tests, stored_tests, peer_tests, bad_input_tests):
         for name, test in list(vars(module).items()):
             sentence = name.removeprefix("test_").replace("_", " ")
             if not name.startswith("test_") or (words and not any(word in sentence for word in words)):

@@ -1,0 +1,93 @@
+// YAML from outside, parsed within bounds. Recipes and layouts are read from it.
+import Yams
+
+package enum YAML {
+  /// Why a text is no YAML, or none that is read.
+  package struct Damage: Error, Equatable {
+    /// Line, counted from 1; nil where there is none to name.
+    package let line: Int?
+    /// A sentence without what the text is called.
+    package let what: String
+  }
+
+  /// What is read of it is a page; what is longer is something else.
+  private static let longest = 1 << 18
+  /// Aliases of aliases grow without bound: so few cannot.
+  private static let mostAliases = 16
+  /// The parser calls itself for every level.
+  private static let deepest = 200
+
+  /// Parses a text.
+  /// - Parameter what: what the text should be, for messages: “a recipe”.
+  /// - Returns: nil for a text without any value.
+  /// - Throws: `Damage`.
+  package static func node(of yaml: String, what: String) throws(Damage) -> Node? {
+    guard yaml.utf8.count <= longest else {
+      throw Damage(line: nil, what: "\(yaml.utf8.count) bytes are too many for \(what)")
+    }
+    guard aliases(in: yaml) <= mostAliases else {
+      throw Damage(line: nil, what: "more than \(mostAliases) aliases (*) are too many for \(what)")
+    }
+    if let line = tooDeep(yaml) {
+      throw Damage(line: line, what: "more than \(deepest) lists or sections are opened, too many for \(what)")
+    }
+    do {
+      // Yams keeps a pointer into the text while it parses. A short text lives inside the String value, where that
+      // pointer would dangle; a comment at the end makes every text long.
+      let long = yaml + (yaml.hasSuffix("\n") ? "" : "\n") + "# the end of the text"
+      return try Yams.compose(yaml: long, .default, .default, .utf8)
+    } catch let error as YamlError {
+      throw damage(error, in: yaml)
+    } catch {
+      throw Damage(line: nil, what: "this is not YAML")
+    }
+  }
+
+  /// At least as many as there are aliases: asterisks that a word follows, and that follow what an alias may follow.
+  private static func aliases(in yaml: String) -> Int {
+    var count = 0
+    var before = UInt8(ascii: " ")
+    var isStarred = false
+    for byte in yaml.utf8 {
+      if isStarred, byte > 0x20 { count += 1 }
+      isStarred = byte == UInt8(ascii: "*") && (before <= 0x20 || "[{,:-?".utf8.contains(before))
+      before = byte
+    }
+    return count
+  }
+
+  /// The line in which more are opened than a page has: brackets, or dashes and question marks that begin a line. Deeper
+  /// levels by indentation need more room than there is.
+  private static func tooDeep(_ yaml: String) -> Int? {
+    var (brackets, marks, line) = (0, 0, 1)
+    var isBeginning = true
+    for byte in yaml.utf8 {
+      switch byte {
+      case UInt8(ascii: "\n"), UInt8(ascii: "\r"):
+        line += byte == UInt8(ascii: "\n") ? 1 : 0
+        (marks, isBeginning) = (0, true)
+      case UInt8(ascii: "["), UInt8(ascii: "{"): brackets += 1
+      case UInt8(ascii: "-"), UInt8(ascii: "?"), UInt8(ascii: ":"): if isBeginning { marks += 1 }
+      case UInt8(ascii: " "), UInt8(ascii: "\t"): break
+      default: isBeginning = false
+      }
+      if brackets > deepest || marks > deepest { return line }
+    }
+    return nil
+  }
+
+  private static func damage(_ error: YamlError, in yaml: String) -> Damage {
+    switch error {
+    case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
+      .composer(_, let problem, let mark, _):
+      // What is never closed is missed after the last line.
+      let last = yaml.reversed().drop(while: \.isWhitespace).count(where: \.isNewline) + 1
+      return Damage(line: min(mark.line, last), what: "this is not YAML: \(problem)")
+    case .duplicatedKeysInMapping(let duplicates, let context):
+      let keys = duplicates.joined(separator: ", ").harmlessLine
+      return Damage(line: context.mark.line, what: "\(keys.prefix(200)) is set twice in one section")
+    case .reader(let problem, _, _, _): return Damage(line: nil, what: "this is not YAML: \(problem)")
+    default: return Damage(line: nil, what: "this is not YAML: \(error)")
+    }
+  }
+}
