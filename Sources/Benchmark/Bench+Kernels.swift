@@ -261,13 +261,17 @@ extension Bench {
               UnsafeMutableRawPointer(o.floats(block)) + worker * m * T * 4, rows: m, columns: T, precision: precision)
           }
           let lse = o.table + worker * m
+          let running = AttentionRows.Running(maximum: lse, sum: lse, factor: lse)
+          let sight = AttentionRows.Sight(firstRow: T - m, firstKey: 0)
           for _ in range {
             if isBackward {
               AttentionRows.backward(
                 tile(3, .fp32), dWeights: tile(4, .fp32), weights: tile(0, precision), dScores: tile(1, precision),
-                lse: lse, dots: lse, first: T - m, alpha: 0.125)
+                lse: lse, dots: lse, sight: sight, alpha: 0.125)
             } else {
-              AttentionRows.forward(tile(3, .fp32), weights: tile(0, precision), lse: lse, first: T - m, alpha: 0.125)
+              AttentionRows.forward(
+                tile(3, .fp32), weights: tile(0, precision), running: running, isFirst: true, sight: sight, alpha: 0.125
+              )
             }
           }
         }

@@ -1,147 +1,185 @@
-// The arithmetic of causal attention between its matrix products, on one tile of query rows.
+// The arithmetic of causal attention between its matrix products, on one tile of query rows and one block of keys at a time.
 //   P = softmax(α·S) over keys 0 … t;   dS = α · P ∘ (dP − D),   D_t = Σ dO_t · O_t
-// Letters: S scores [m, n] (query rows × keys), P weights, α = 1/√h, λ (`lse`) = log Σ e^{αS}, first: position of row 0.
-
+// Forward goes over a row's blocks of keys with a running maximum and sum (Milakov and Gimelshein 2018; FlashAttention, Dao
+// et al. 2022). Letters: S scores [m, n] (query rows × keys), P weights, α = 1/√h, λ (`lse`) = log Σ e^{αS}.
 import Foundation
 
 package enum AttentionRows {
-  /// P and λ from S. Keys after a row's own position weigh 0.
+  /// Which keys of a block the rows of a tile see: those of their document up to their own.
+  package struct Sight {
+    /// The position of row 0.
+    let firstRow: Int
+    /// The position of column 0.
+    let firstKey: Int
+    /// [m]: the position where each row's document begins; nil where that is 0.
+    let starts: UnsafePointer<Int32>?
+
+    package init(firstRow: Int, firstKey: Int, starts: UnsafePointer<Int32>? = nil) {
+      self.firstRow = firstRow
+      self.firstKey = firstKey
+      self.starts = starts
+    }
+
+    /// The columns that row r sees, of `count`.
+    @inline(__always)
+    func columns(_ r: Int, of count: Int) -> Range<Int> {
+      let end = min(count, max(0, firstRow + r + 1 - firstKey))
+      let start = starts.map { max(0, Int($0[r]) - firstKey) } ?? 0
+      return min(start, end)..<end
+    }
+  }
+
+  /// What each of m rows has come to over its blocks of keys so far.
+  package struct Running {
+    /// [m]: the largest of αS.
+    let maximum: UnsafeMutablePointer<Float>
+    /// [m]: Σ e^{αS − maximum}.
+    let sum: UnsafeMutablePointer<Float>
+    /// [m]: what the blocks before this one have to be multiplied with, since the maximum has grown.
+    let factor: UnsafeMutablePointer<Float>
+
+    package init(
+      maximum: UnsafeMutablePointer<Float>, sum: UnsafeMutablePointer<Float>, factor: UnsafeMutablePointer<Float>
+    ) {
+      self.maximum = maximum
+      self.sum = sum
+      self.factor = factor
+    }
+  }
+
+  /// e^{αS − maximum} from S, for one block of keys; 0 for keys that a row does not see.
   /// - Parameters:
-  ///   - scores: [m, n] fp32.
-  ///   - weights: [m, n] in any precision.
-  ///   - lse: [m].
-  ///   - sight: where each row's document begins; nil sees all keys up to its own.
+  ///   - scores: [m, n] fp32; changed.
+  ///   - weights: [m, n] in any precision, written.
+  ///   - isFirst: whether it is the first block of these rows: then `running` is written, else it goes on.
   package static func forward(
-    _ scores: Matrix, weights: Matrix, lse: UnsafeMutablePointer<Float>, first: Int, alpha: Float, sight: Sight? = nil
+    _ scores: Matrix, weights: Matrix, running: Running, isFirst: Bool, sight: Sight, alpha: Float
   ) {
     switch weights.precision {
-    case .fp32: forward(scores, weights, lse, first, alpha, sight, Float.self)
-    case .bf16: forward(scores, weights, lse, first, alpha, sight, BFloat16.self)
+    case .fp32: forward(scores, weights, running, isFirst, sight, alpha, Float.self)
+    case .bf16: forward(scores, weights, running, isFirst, sight, alpha, BFloat16.self)
     }
-  }
-
-  /// What the rows of a tile do not see, beside what comes after them.
-  package struct Sight {
-    /// [m]: the first position in a row's document.
-    let starts: UnsafePointer<Int32>
-    /// The position of the tile's first key: those before it are in nobody's document.
-    let firstKey: Int
-
-    package init(starts: UnsafePointer<Int32>, firstKey: Int) {
-      self.starts = starts
-      self.firstKey = firstKey
-    }
-
-    /// The first column that row r sees.
-    @inline(__always)
-    func column(_ r: Int) -> Int { max(0, Int(starts[r]) - firstKey) }
-  }
-
-  /// Zeros the first `count` of a row's weights.
-  @inline(__always)
-  private static func clear<E: Element>(_ p: UnsafeMutablePointer<E>, _ count: Int) {
-    let zero = Lanes(repeating: 0)
-    for (i, lanes) in sixteens(count) { store(zero, p, i, lanes) }
   }
 
   @inline(__always)
   private static func forward<E: Element>(
-    _ scores: Matrix, _ weights: Matrix, _ lse: UnsafeMutablePointer<Float>, _ first: Int, _ alpha: Float,
-    _ sight: Sight?, _: E.Type
+    _ scores: Matrix, _ weights: Matrix, _ running: Running, _ isFirst: Bool, _ sight: Sight, _ alpha: Float, _: E.Type
   ) {
     for r in 0..<scores.rows {
-      let start = sight.map { $0.column(r) } ?? 0
-      // Whole vectors of keys out of sight are passed over; from here on all counts from `low`.
-      let low = start / 16 * 16
-      let n = scores.columns - low
-      let keys = first + r + 1 - low
-      let s = scores.row(r, as: Float.self) + low
-      let p = weights.row(r, as: E.self) + low
-      if low > 0 { clear(p - low, low) }
-      for key in 0..<start - low { s[key] = -.infinity }
-      // The score of a key beyond reach must not become the maximum.
-      for key in keys..<max(keys, (keys + 15) / 16 * 16) where key < n { s[key] = -.infinity }
-      let wide = min(n, (keys + 15) / 16 * 16)
+      let before = isFirst ? -Float.infinity : running.maximum[r]
+      let seen = sight.columns(r, of: scores.columns)
+      let s = scores.row(r, as: Float.self)
+      let p = weights.row(r, as: E.self)
+      let whole = hide(s, beside: seen, of: scores.columns)
+      clear(p, beside: whole, of: scores.columns)
       var top = Lanes(repeating: -.infinity)
-      for (i, lanes) in sixteens(wide) {
-        var v = load(s, i, lanes)
+      for (i, lanes) in sixteens(whole.count) {
+        var v = load(s + whole.lowerBound, i, lanes)
         if lanes < 16 { v = filled(v, from: lanes, with: -.infinity) }
         top = top.replacing(with: v, where: v .> top)
       }
-      let maximum = top.largest * alpha
+      let maximum = max(before, top.largest * alpha)
       var total = Lanes(repeating: 0)
-      for (i, lanes) in sixteens(wide) {
-        let v = load(s, i, lanes)
-        var e = exponential(v * alpha - maximum)
-        e = e.replacing(with: 0, where: v .== -.infinity)
-        if lanes < 16 { e = filled(e, from: lanes, with: 0) }
-        store(e, s, i, lanes)
+      for (i, lanes) in sixteens(whole.count) {
+        var v = load(s + whole.lowerBound, i, lanes)
+        if lanes < 16 { v = filled(v, from: lanes, with: -.infinity) }
+        let e = exponential(v * alpha - maximum).replacing(with: 0, where: v .== -.infinity)
+        store(e, p + whole.lowerBound, i, lanes)
         total += e
       }
-      let sum = total.folded
-      lse[r] = maximum + log(sum)
-      let inverse = 1 / sum
-      for (i, lanes) in sixteens(wide) { store(load(s, i, lanes) * inverse, p, i, lanes) }
-      for key in stride(from: wide, to: n, by: 1) { E.put(0, p, key) }
+      // Nothing seen before weighs nothing, whatever the maximum is now.
+      let factor = before == -.infinity ? 0 : exp(before - maximum)
+      running.maximum[r] = maximum
+      running.sum[r] = (isFirst ? 0 : running.sum[r] * factor) + total.folded
+      running.factor[r] = factor
     }
   }
 
-  /// P again from S and λ, and dS, in place of S and dP.
+  /// Makes the scores beside the columns that are seen −∞, as far as they share a vector with one of them.
+  /// - Returns: the whole vectors.
+  @inline(__always)
+  private static func hide(_ s: UnsafeMutablePointer<Float>, beside seen: Range<Int>, of count: Int) -> Range<Int> {
+    if seen.isEmpty { return 0..<0 }
+    let whole = seen.lowerBound / 16 * 16..<min(count, (seen.upperBound + 15) / 16 * 16)
+    for key in whole.lowerBound..<seen.lowerBound { s[key] = -.infinity }
+    for key in seen.upperBound..<whole.upperBound { s[key] = -.infinity }
+    return whole
+  }
+
+  @inline(__always)
+  private static func clear<E: Element>(_ p: UnsafeMutablePointer<E>, beside whole: Range<Int>, of count: Int) {
+    let zero = Lanes(repeating: 0)
+    for (i, lanes) in sixteens(whole.lowerBound) { store(zero, p, i, lanes) }
+    for (i, lanes) in sixteens(count - whole.upperBound) { store(zero, p + whole.upperBound, i, lanes) }
+  }
+
+  /// Multiplies what the blocks before have summed up by `running.factor`.
+  /// - Parameter sums: [m, h] fp32.
+  package static func rescale(_ sums: Matrix, by running: Running) {
+    for r in 0..<sums.rows where running.factor[r] != 1 {
+      let x = sums.row(r, as: Float.self)
+      eachLanes(sums.columns) { i, lanes in store(load(x, i, lanes) * running.factor[r], x, i, lanes) }
+    }
+  }
+
+  /// O and λ, after a tile's last block.
   /// - Parameters:
-  ///   - scores: [m, n] fp32, α not applied.
+  ///   - sums: [m, h] fp32: Σ e^{αS − maximum} · V.
+  ///   - output: [m, h] in any precision, written.
+  ///   - lse: [m], written.
+  package static func finish(_ sums: Matrix, running: Running, output: Matrix, lse: UnsafeMutablePointer<Float>) {
+    for r in 0..<sums.rows {
+      let x = sums.row(r, as: Float.self)
+      let inverse = 1 / running.sum[r]
+      lse[r] = running.maximum[r] + log(running.sum[r])
+      switch output.precision {
+      case .fp32:
+        let y = output.row(r, as: Float.self)
+        eachLanes(sums.columns) { i, lanes in store(load(x, i, lanes) * inverse, y, i, lanes) }
+      case .bf16:
+        let y = output.row(r, as: BFloat16.self)
+        eachLanes(sums.columns) { i, lanes in store(load(x, i, lanes) * inverse, y, i, lanes) }
+      }
+    }
+  }
+
+  /// P again from S and λ, and dS, for one block of keys.
+  /// - Parameters:
+  ///   - scores: [m, n] fp32, α not applied; changed.
   ///   - dWeights: [m, n] fp32: dP.
   ///   - weights: [m, n], written: P.
   ///   - dScores: [m, n], written: dS, α applied.
   ///   - dots: [m]: D.
   package static func backward(
     _ scores: Matrix, dWeights: Matrix, weights: Matrix, dScores: Matrix, lse: UnsafePointer<Float>,
-    dots: UnsafePointer<Float>, first: Int, alpha: Float, sight: Sight? = nil
+    dots: UnsafePointer<Float>, sight: Sight, alpha: Float
   ) {
     switch weights.precision {
-    case .fp32: backward(scores, dWeights, weights, dScores, lse, dots, first, alpha, sight, Float.self)
-    case .bf16: backward(scores, dWeights, weights, dScores, lse, dots, first, alpha, sight, BFloat16.self)
+    case .fp32: backward(scores, dWeights, weights, dScores, lse, dots, sight, alpha, Float.self)
+    case .bf16: backward(scores, dWeights, weights, dScores, lse, dots, sight, alpha, BFloat16.self)
     }
   }
 
   @inline(__always)
   private static func backward<E: Element>(
     _ scores: Matrix, _ dWeights: Matrix, _ weights: Matrix, _ dScores: Matrix, _ lse: UnsafePointer<Float>,
-    _ dots: UnsafePointer<Float>, _ first: Int, _ alpha: Float, _ sight: Sight?, _: E.Type
+    _ dots: UnsafePointer<Float>, _ sight: Sight, _ alpha: Float, _: E.Type
   ) {
     for r in 0..<scores.rows {
-      let start = sight.map { $0.column(r) } ?? 0
-      let low = start / 16 * 16
-      let n = scores.columns - low
-      let keys = first + r + 1 - low
-      let s = scores.row(r, as: Float.self) + low
-      let dp = dWeights.row(r, as: Float.self) + low
-      let p = weights.row(r, as: E.self) + low
-      let ds = dScores.row(r, as: E.self) + low
-      let λ = lse[r]
-      let dot = dots[r]
-      let whole = keys / 16 * 16
-      for (i, lanes) in sixteens(whole) {
-        let v = exponential(load(s, i, lanes) * alpha - λ)
-        store(v, p, i, lanes)
-        store(v * (load(dp, i, lanes) - dot) * alpha, ds, i, lanes)
-      }
-      if whole < n {
-        let lanes = min(16, n - whole)
-        var v = exponential(load(s, whole, lanes) * alpha - λ)
-        for lane in 0..<16 where whole + lane >= keys { v[lane] = 0 }
-        var dv = v * (load(dp, whole, lanes) - dot) * alpha
-        for lane in 0..<16 where whole + lane >= keys { dv[lane] = 0 }
-        store(v, p, whole, lanes)
-        store(dv, ds, whole, lanes)
-        let zero = Lanes(repeating: 0)
-        for (i, rest) in sixteens(n - whole - lanes) {
-          store(zero, p + whole + lanes, i, rest)
-          store(zero, ds + whole + lanes, i, rest)
-        }
-      }
-      if start > 0 {
-        clear(p - low, start)
-        clear(ds - low, start)
+      let seen = sight.columns(r, of: scores.columns)
+      let s = scores.row(r, as: Float.self)
+      let dp = dWeights.row(r, as: Float.self)
+      let p = weights.row(r, as: E.self)
+      let ds = dScores.row(r, as: E.self)
+      let whole = hide(s, beside: seen, of: scores.columns)
+      clear(p, beside: whole, of: scores.columns)
+      clear(ds, beside: whole, of: scores.columns)
+      let (λ, dot, first) = (lse[r], dots[r], whole.lowerBound)
+      for (i, lanes) in sixteens(whole.count) {
+        let score = load(s + first, i, lanes)
+        let v = exponential(score * alpha - λ).replacing(with: 0, where: score .== -.infinity)
+        store(v, p + first, i, lanes)
+        store(v * (load(dp + first, i, lanes) - dot) * alpha, ds + first, i, lanes)
       }
     }
   }

@@ -19,13 +19,13 @@ package struct Dropout: Sendable {
   /// Drops elements of x in place.
   /// - Parameters:
   ///   - x: [rows, columns] in any precision.
-  ///   - first: the number of row 0, for a part of a larger matrix.
-  package func apply(_ x: Matrix, first: Int = 0, threads: Int) {
+  ///   - first, firstColumn: the numbers of row 0 and column 0, for a part of a larger matrix.
+  package func apply(_ x: Matrix, first: Int = 0, firstColumn: Int = 0, threads: Int) {
     Team.split(x.rows, threads: threads) { _, rows in
       for t in rows {
         switch x.precision {
-        case .fp32: drop(x.row(t, as: Float.self), x.row(t, as: Float.self), x.columns, first + t)
-        case .bf16: drop(x.row(t, as: BFloat16.self), x.row(t, as: BFloat16.self), x.columns, first + t)
+        case .fp32: drop(x.row(t, as: Float.self), x.row(t, as: Float.self), x.columns, first + t, firstColumn)
+        case .bf16: drop(x.row(t, as: BFloat16.self), x.row(t, as: BFloat16.self), x.columns, first + t, firstColumn)
         }
       }
     }
@@ -48,14 +48,15 @@ package struct Dropout: Sendable {
 
   @inline(__always)
   private func drop<X: Element, Y: Element>(
-    _ x: UnsafePointer<X>, _ y: UnsafeMutablePointer<Y>, _ n: Int, _ row: Int
+    _ x: UnsafePointer<X>, _ y: UnsafeMutablePointer<Y>, _ n: Int, _ row: Int, _ firstColumn: Int = 0
   ) {
     let key = random.bits(UInt64(row))
     let (a, b) = (UInt32(truncatingIfNeeded: key), UInt32(truncatingIfNeeded: key >> 32))
     let limit = SIMD16<UInt32>(repeating: threshold)
     for (i, lanes) in sixteens(n) {
       let v = load(x, i, lanes) * scale
-      store(v.replacing(with: 0, where: Self.bits(UInt32(truncatingIfNeeded: i), a, b) .< limit), y, i, lanes)
+      let bits = Self.bits(UInt32(truncatingIfNeeded: firstColumn + i), a, b)
+      store(v.replacing(with: 0, where: bits .< limit), y, i, lanes)
     }
   }
 

@@ -1,23 +1,20 @@
-// Causal attention of one block, a tile of query rows at a time: no T × T matrix is ever kept, and backward makes the
-// weights again from queries and keys.
+// Causal attention of one block, a tile of query rows and a block of keys at a time: no T × T matrix is ever kept, what a tile
+// works on stays in a core's cache however long the context is, and backward makes the weights again from queries and keys.
 //   S = Q·Kᵀ,  P = softmax(S/√h) over the past,  O = P·V
 //   dV = Pᵀ·dO,  dP = dO·Vᵀ,  dS = P∘(dP − D)/√h,  dQ = dS·K,  dK = dSᵀ·Q
-// Letters: a tile has m query rows from `first` on and sees n = first + m keys; h head width; E operand precision.
+// Letters: a tile has m query rows from `first` on, a block n keys from `from` on; h head width; E operand precision.
 import Kernels
 
 struct Attention {
-  /// The products of one tile.
-  private struct Tile {
-    let first: Int
-    let rows: Int
-    var keys: Int { first + rows }
+  /// The products of a tile and a block.
+  private struct Operations {
     let scores: Product  // S [m, n] = Q [m, h] · K [n, h]ᵀ
-    let output: Product  // O [m, h] = P [m, n] · V [n, h]
+    let output: Accumulation  // O [m, h] (+)= P [m, n] · V [n, h]
     let gradients: Gradients?
 
     struct Gradients {
       let weights: Product  // dP [m, n] = dO [m, h] · V [n, h]ᵀ
-      let queries: Product  // dQ [m, h] = dS [m, n] · K [n, h]
+      let queries: Accumulation  // dQ [m, h] (+)= dS [m, n] · K [n, h]
       let keys: Accumulation  // dK [n, h] (+)= dS [m, n]ᵀ · Q [m, h]
       let values: Accumulation  // dV [n, h] (+)= P [m, n]ᵀ · dO [m, h]
     }
@@ -42,26 +39,33 @@ struct Attention {
     let dWeights: UnsafeMutablePointer<Float>  // [tile, stride]
     let weights: UnsafeMutableRawPointer  // E [tile, stride]
     let dScores: UnsafeMutableRawPointer  // E [tile, stride]
-    let dQueries: UnsafeMutablePointer<Float>  // [tile, h]
+    let sums: UnsafeMutablePointer<Float>  // [tile, h] of O, or of dQ
     let dKeys: UnsafeMutablePointer<Float>  // [T, h]
     let dValues: UnsafeMutablePointer<Float>  // [T, h]
     let dots: UnsafeMutablePointer<Float>  // [tile]
+    let running: AttentionRows.Running  // [tile] each
   }
 
   private let configuration: Configuration
   private let precision: Precision
   private let threads: Int
-  private let tiles: [Tile]
+  /// Of whole tiles, by how many times m keys a block has, less one.
+  private let ofWhole: [Operations]
+  /// Of a shorter last tile, by how many whole tiles of keys a block has beside its own; and for a whole block.
+  private let ofLast: [Operations]
+  private let ofLastWithWhole: Operations?
   private let tileRows: Int
   /// Row stride of scores.
   private let stride: Int
   private let scratchPlan: ScratchPlan
 
-  /// Query rows of a tile: few enough that the scores of a tile stay in a core's cache.
+  /// Query rows of a tile, and keys of a block: few enough that the scores of both, and their gradients, stay in a core's
+  /// second-level cache. A block is a whole number of tiles.
   private static func tileRows(_ context: Int) -> Int { min(context, 64) }
+  private static var blockKeys: Int { 512 }
 
-  /// A little more than T, so that rows do not share cache sets.
-  private static func stride(_ context: Int) -> Int { (context + 15) / 16 * 16 + 16 }
+  /// A little more than a block, so that rows do not share cache sets.
+  private static func stride(_ context: Int) -> Int { (min(context, blockKeys) + 15) / 16 * 16 + 16 }
 
   init(_ configuration: Configuration, precision: Precision, isTrained: Bool, products: Products) throws(ProductError) {
     typealias Operand = ProductShape.Operand
@@ -71,43 +75,51 @@ struct Attention {
     let context = configuration.context
     let h = configuration.headWidth
     let stride = Self.stride(context)
+    let tileRows = Self.tileRows(context)
     self.stride = stride
-    tileRows = Self.tileRows(context)
+    self.tileRows = tileRows
     let inRow = Operand(stride: configuration.queryWidth + 2 * configuration.keyWidth, precision: precision)
     let inRowTransposed = Operand(stride: inRow.stride, precision: precision, isTransposed: true)
     let outRow = Operand(stride: configuration.queryWidth, precision: precision)
-    let sums = Operand(stride: stride, precision: .fp32)
+    let scores = Operand(stride: stride, precision: .fp32)
     let weights = Operand(stride: stride, precision: precision)
     let weightsTransposed = Operand(stride: stride, precision: precision, isTransposed: true)
-    let gradient = Operand(stride: h, precision: .fp32)
-    var tiles: [Tile] = []
-    for first in Swift.stride(from: 0, to: context, by: tileRows) {
-      let m = min(tileRows, context - first)
-      let n = first + m
-      func product(
-        _ m: Int, _ n: Int, _ k: Int, _ a: Operand, _ b: Operand, _ c: Operand, accumulates: Bool = false
-      ) throws(ProductError) -> Product {
-        try products[ProductShape(m: m, n: n, k: k, a: a, b: b, c: c, accumulates: accumulates, isSingle: true)]
-      }
-      var gradients: Tile.Gradients?
-      if isTrained {
-        gradients = Tile.Gradients(
-          weights: try product(m, n, h, outRow, inRowTransposed, sums),
-          queries: try product(m, h, n, weights, inRow, gradient),
-          keys: Accumulation(
-            writing: try product(n, h, m, weightsTransposed, inRow, gradient),
-            adding: try product(n, h, m, weightsTransposed, inRow, gradient, accumulates: true)),
-          values: Accumulation(
-            writing: try product(n, h, m, weightsTransposed, outRow, gradient),
-            adding: try product(n, h, m, weightsTransposed, outRow, gradient, accumulates: true)))
-      }
-      tiles.append(
-        Tile(
-          first: first, rows: m, scores: try product(m, n, h, inRow, inRowTransposed, sums),
-          output: try product(m, h, n, weights, inRow, outRow), gradients: gradients))
+    let sums = Operand(stride: h, precision: .fp32)
+    func product(
+      _ m: Int, _ n: Int, _ k: Int, _ a: Operand, _ b: Operand, _ c: Operand, accumulates: Bool = false
+    ) throws(ProductError) -> Product {
+      try products[ProductShape(m: m, n: n, k: k, a: a, b: b, c: c, accumulates: accumulates, isSingle: true)]
     }
-    self.tiles = tiles
+    func accumulation(_ m: Int, _ n: Int, _ k: Int, _ a: Operand, _ b: Operand) throws(ProductError) -> Accumulation {
+      Accumulation(
+        writing: try product(m, n, k, a, b, sums), adding: try product(m, n, k, a, b, sums, accumulates: true))
+    }
+    func operations(_ m: Int, _ n: Int) throws(ProductError) -> Operations {
+      Operations(
+        scores: try product(m, n, h, inRow, inRowTransposed, scores), output: try accumulation(m, h, n, weights, inRow),
+        gradients: isTrained
+          ? Operations.Gradients(
+            weights: try product(m, n, h, outRow, inRowTransposed, scores),
+            queries: try accumulation(m, h, n, weights, inRow),
+            keys: try accumulation(n, h, m, weightsTransposed, inRow),
+            values: try accumulation(n, h, m, weightsTransposed, outRow)) : nil)
+    }
+    let last = context % tileRows
+    let most = min(context, Self.blockKeys)
+    var (ofWhole, ofLast): ([Operations], [Operations]) = ([], [])
+    for n in Swift.stride(from: tileRows, through: most, by: tileRows) { ofWhole.append(try operations(tileRows, n)) }
+    if last > 0 {
+      for n in Swift.stride(from: last, through: most, by: tileRows) { ofLast.append(try operations(last, n)) }
+    }
+    self.ofWhole = ofWhole
+    self.ofLast = ofLast
+    ofLastWithWhole = last > 0 && context > Self.blockKeys ? try operations(last, Self.blockKeys) : nil
     scratchPlan = ScratchPlan(configuration, precision: precision)
+  }
+
+  /// The products of m query rows and n keys.
+  private func operations(_ m: Int, _ n: Int) -> Operations {
+    m == tileRows ? ofWhole[n / tileRows - 1] : n == Self.blockKeys ? ofLastWithWhole! : ofLast[n / tileRows]
   }
 
   /// Bytes that `forward` and `backward` need at `scratch`.
@@ -117,21 +129,23 @@ struct Attention {
 
   /// Where a worker's memory has its parts, in bytes from its beginning.
   private struct ScratchPlan {
-    let scores, dWeights, weights, dScores, dQueries, dKeys, dValues, dots: Int
+    let scores, dWeights, weights, dScores, sums, dKeys, dValues, dots, running: Int
+    let tile: Int
     let bytes: Int
 
     init(_ c: Configuration, precision: Precision) {
       var plan = Plan()
-      let tile = tileRows(c.context)
+      tile = tileRows(c.context)
       let stride = Attention.stride(c.context)
       scores = plan.place(tile * stride, width: 4)
       dWeights = plan.place(tile * stride, width: 4)
       weights = plan.place(tile * stride, width: precision.bytes)
       dScores = plan.place(tile * stride, width: precision.bytes)
-      dQueries = plan.place(tile * c.headWidth, width: 4)
+      sums = plan.place(tile * c.headWidth, width: 4)
       dKeys = plan.place(c.context * c.headWidth, width: 4)
       dValues = plan.place(c.context * c.headWidth, width: 4)
       dots = plan.place(tile, width: 4)
+      running = plan.place(3 * tile, width: 4)
       bytes = plan.bytes
     }
   }
@@ -142,8 +156,11 @@ struct Attention {
     func floats(_ offset: Int) -> UnsafeMutablePointer<Float> { (base + offset).assumingMemoryBound(to: Float.self) }
     return Scratch(
       scores: floats(plan.scores), dWeights: floats(plan.dWeights), weights: base + plan.weights,
-      dScores: base + plan.dScores, dQueries: floats(plan.dQueries), dKeys: floats(plan.dKeys),
-      dValues: floats(plan.dValues), dots: floats(plan.dots))
+      dScores: base + plan.dScores, sums: floats(plan.sums), dKeys: floats(plan.dKeys),
+      dValues: floats(plan.dValues), dots: floats(plan.dots),
+      running: AttentionRows.Running(
+        maximum: floats(plan.running), sum: floats(plan.running) + plan.tile,
+        factor: floats(plan.running) + 2 * plan.tile))
   }
 
   private var alpha: Float { 1 / Float(configuration.headWidth).squareRoot() }
@@ -177,18 +194,26 @@ struct Attention {
         let k = place(qkv, row: row, stride: inStride, column: c.queryWidth + group * c.headWidth)
         let v = place(qkv, row: row, stride: inStride, column: c.queryWidth + c.keyWidth + group * c.headWidth)
         let o = place(output, row: row, stride: c.queryWidth, column: head * c.headWidth)
-        for index in tiles.indices {
-          let (first, firstKey, sight) = sight(index, starts.map { $0 + row * c.context })
-          // What has as many keys in sight as an earlier tile has keys is that tile's product.
-          let tile = tiles[index - firstKey / tileRows]
-          let weights = Matrix(
-            scratch.weights, rows: tile.rows, columns: tile.keys, stride: stride, precision: precision)
-          tile.scores(q.at(first, 0), k.at(firstKey, 0), into: scratch.scores, worker: worker)
-          AttentionRows.forward(
-            Matrix(scratch.scores, rows: tile.rows, columns: tile.keys, stride: stride, precision: .fp32),
-            weights: weights, lse: lse + pair * c.context + first, first: tile.first, alpha: alpha, sight: sight)
-          dropout?.apply(weights, first: pair * c.context + first, threads: 1)
-          tile.output(scratch.weights, v.at(firstKey, 0), into: o.at(first, 0), worker: worker)
+        for first in Swift.stride(from: 0, to: c.context, by: tileRows) {
+          let m = min(tileRows, c.context - first)
+          let firstRow = pair * c.context + first
+          let starts = starts.map { $0 + row * c.context + first }
+          let begin = firstKey(starts)
+          let sums = Matrix(scratch.sums, rows: m, columns: c.headWidth)
+          for from in Swift.stride(from: begin, to: first + m, by: Self.blockKeys) {
+            let n = min(Self.blockKeys, first + m - from)
+            let operations = operations(m, n)
+            let weights = Matrix(scratch.weights, rows: m, columns: n, stride: stride, precision: precision)
+            operations.scores(q.at(first, 0), k.at(from, 0), into: scratch.scores, worker: worker)
+            AttentionRows.forward(
+              Matrix(scratch.scores, rows: m, columns: n, stride: stride, precision: .fp32), weights: weights,
+              running: scratch.running, isFirst: from == begin,
+              sight: AttentionRows.Sight(firstRow: first, firstKey: from, starts: starts), alpha: alpha)
+            dropout?.apply(weights, first: firstRow, firstColumn: from, threads: 1)
+            if from > begin { AttentionRows.rescale(sums, by: scratch.running) }
+            operations.output(scratch.weights, v.at(from, 0), into: scratch.sums, adds: from > begin, worker: worker)
+          }
+          AttentionRows.finish(sums, running: scratch.running, output: o.rows(first, count: m), lse: lse + firstRow)
         }
       }
     }
@@ -255,45 +280,50 @@ struct Attention {
     let o = place(output, row: row, stride: c.queryWidth, column: column)
     let dO = place(dOutput, row: row, stride: c.queryWidth, column: column)
     let half = c.headWidth / 2
-    for index in tiles.indices.reversed() {
-      let (first, firstKey, sight) = sight(index, starts)
-      let tile = tiles[index - firstKey / tileRows]
-      guard let gradients = tile.gradients else { preconditionFailure("this network was made for reading only") }
-      func rows(_ base: UnsafeMutableRawPointer, _ precision: Precision) -> Matrix {
-        Matrix(base, rows: tile.rows, columns: tile.keys, stride: stride, precision: precision)
-      }
-      let dOTile = dO.rows(first, count: tile.rows)
-      AttentionRows.dots(dOTile, o.rows(first, count: tile.rows), into: scratch.dots)
-      tile.scores(q.at(first, 0), k.at(firstKey, 0), into: scratch.scores, worker: worker)
-      gradients.weights(dOTile.base, v.at(firstKey, 0), into: scratch.dWeights, worker: worker)
-      // Through the mask: dP here, and P below, where it meets the values' gradient.
+    let tiles = (c.context + tileRows - 1) / tileRows
+    for index in (0..<tiles).reversed() {
+      let first = index * tileRows
+      let m = min(tileRows, c.context - first)
       let firstRow = (row * c.heads + head) * c.context + first
-      dropout?.apply(rows(scratch.dWeights, .fp32), first: firstRow, threads: 1)
-      AttentionRows.backward(
-        rows(scratch.scores, .fp32), dWeights: rows(scratch.dWeights, .fp32),
-        weights: rows(scratch.weights, precision), dScores: rows(scratch.dScores, precision),
-        lse: lse + firstRow, dots: scratch.dots, first: tile.first, alpha: alpha, sight: sight)
-      dropout?.apply(rows(scratch.weights, precision), first: firstRow, threads: 1)
-      gradients.queries(scratch.dScores, k.at(firstKey, 0), into: scratch.dQueries, worker: worker)
+      let starts = starts.map { $0 + first }
+      let begin = firstKey(starts)
+      let dOTile = dO.rows(first, count: m)
+      AttentionRows.dots(dOTile, o.rows(first, count: m), into: scratch.dots)
+      for from in Swift.stride(from: begin, to: first + m, by: Self.blockKeys) {
+        let n = min(Self.blockKeys, first + m - from)
+        let operations = operations(m, n)
+        guard let gradients = operations.gradients else {
+          preconditionFailure("this network was made for reading only")
+        }
+        func matrix(_ base: UnsafeMutableRawPointer, _ precision: Precision) -> Matrix {
+          Matrix(base, rows: m, columns: n, stride: stride, precision: precision)
+        }
+        operations.scores(q.at(first, 0), k.at(from, 0), into: scratch.scores, worker: worker)
+        gradients.weights(dOTile.base, v.at(from, 0), into: scratch.dWeights, worker: worker)
+        // Through the mask: dP here, and P below, where it meets the values' gradient.
+        dropout?.apply(matrix(scratch.dWeights, .fp32), first: firstRow, firstColumn: from, threads: 1)
+        AttentionRows.backward(
+          matrix(scratch.scores, .fp32), dWeights: matrix(scratch.dWeights, .fp32),
+          weights: matrix(scratch.weights, precision), dScores: matrix(scratch.dScores, precision),
+          lse: lse + firstRow, dots: scratch.dots,
+          sight: AttentionRows.Sight(firstRow: first, firstKey: from, starts: starts), alpha: alpha)
+        dropout?.apply(matrix(scratch.weights, precision), first: firstRow, firstColumn: from, threads: 1)
+        gradients.queries(scratch.dScores, k.at(from, 0), into: scratch.sums, adds: from > begin, worker: worker)
+        // The last tile sees all keys and comes first: for a group's first head it writes, everything after adds.
+        let adds = !isFirst || index < tiles - 1 || starts != nil
+        let place = from * c.headWidth
+        gradients.keys(scratch.dScores, q.at(first, 0), into: scratch.dKeys + place, adds: adds, worker: worker)
+        gradients.values(scratch.weights, dOTile.base, into: scratch.dValues + place, adds: adds, worker: worker)
+      }
       AttentionRows.unload(
-        Matrix(scratch.dQueries, rows: tile.rows, columns: c.headWidth), into: dq.rows(first, count: tile.rows),
-        angles: angles.map { $0 + first * half }, context: c.context, starts: starts.map { $0 + first })
-      // The last tile sees all keys and comes first: for a group's first head it writes, everything after adds.
-      let adds = !isFirst || index < tiles.count - 1 || starts != nil
-      let from = firstKey * c.headWidth
-      gradients.keys(scratch.dScores, q.at(first, 0), into: scratch.dKeys + from, adds: adds, worker: worker)
-      gradients.values(scratch.weights, dOTile.base, into: scratch.dValues + from, adds: adds, worker: worker)
+        Matrix(scratch.sums, rows: m, columns: c.headWidth), into: dq.rows(first, count: m),
+        angles: angles.map { $0 + first * half }, context: c.context, starts: starts)
     }
   }
 
-  /// Where a tile's queries and the first keys in their sight are. Whole tiles of keys before that are passed over, where
-  /// the tile is a whole one itself.
-  private func sight(
-    _ index: Int, _ starts: UnsafePointer<Int32>?
-  ) -> (first: Int, firstKey: Int, sight: AttentionRows.Sight?) {
-    let tile = tiles[index]
-    guard let starts else { return (tile.first, 0, nil) }
-    let firstKey = tile.rows == tileRows ? Int(starts[tile.first]) / tileRows * tileRows : 0
-    return (tile.first, firstKey, AttentionRows.Sight(starts: starts + tile.first, firstKey: firstKey))
+  /// The first key in sight of a tile: whole tiles of keys before the document of its first row are passed over.
+  /// - Parameter starts: of the tile's rows.
+  private func firstKey(_ starts: UnsafePointer<Int32>?) -> Int {
+    starts.map { Int($0[0]) / tileRows * tileRows } ?? 0
   }
 }

@@ -59,13 +59,20 @@ struct PredictionHeads {
 
     /// Logits of a chunk: small enough for the last-level cache, large enough to feed the products.
     private static let fittingBytes = 24_000_000
+    /// Where that would be only few rows: every chunk reads the whole unembedding and adds to its whole gradient, and for
+    /// less than some hundreds of rows that takes longer than the arithmetic.
+    private static let worthwhile = (rows: 512, bytes: 256_000_000)
 
     /// - Parameters:
     ///   - chunk: positions of a chunk; nil chooses.
     ///   - heads: how many unembeddings make one row of logits.
     init(of positions: Int, chunk: Int?, heads: Int, vocabulary: Int) {
-      stride = (heads * vocabulary + 15) / 16 * 16
-      rows = min(positions, chunk ?? max(16, Self.fittingBytes / (stride * 4) / 64 * 64))
+      let stride = (heads * vocabulary + 15) / 16 * 16
+      let fitting = Self.fittingBytes / (stride * 4)
+      let worthwhile = min(Self.worthwhile.rows, Self.worthwhile.bytes / (stride * 4))
+      let best = max(fitting, worthwhile) / 64 * 64
+      self.stride = stride
+      rows = min(positions, chunk ?? max(16, best))
     }
 
     /// Bytes of a chunk's logits.
