@@ -59,6 +59,7 @@ extension Bench {
         Table.Column(key: "tokensPerSecond", heading: "tokens/s"),
         Table.Column(key: "spread", heading: "± %", digits: 1),
         Table.Column(key: "limit", heading: "limit"), Table.Column(key: "share", heading: "share %", digits: 1),
+        Table.Column(key: "shareWithScores", heading: "with scores %", digits: 1),
         Table.Column(key: "limitGFLOPs", heading: "GFLOP/s"), Table.Column(key: "data", heading: "data", digits: 1),
         Table.Column(key: "forward", heading: "forward", digits: 1),
         Table.Column(key: "heads", heading: "heads", digits: 1),
@@ -77,14 +78,18 @@ extension Bench {
         for contestant in contestants { contestant.round(counts: round > 0) }
       }
       for contestant in contestants {
+        let operations = try operations(contestant.workload)
         table.add(
           .text(contestant.workload.name), .number(contestant.tokensPerSecond),
           .number(contestant.steps.spread * 100), .number(contestant.limit), .number(contestant.shares.median * 100),
+          .number(contestant.shares.median * 100 * operations.all / operations.linear),
           .number(contestant.operationsPerSecond * 1e-9), .number(contestant.time(\.data)),
           .number(contestant.time(\.forward)), .number(contestant.time(\.heads)), .number(contestant.time(\.backward)),
           .number(contestant.time(\.update, each: false)), try ratio(contestant, to: contestants.first))
       }
     }
+    table.about.append(
+      "with scores: the share where attention's own products belong to the limit, at the rate of the linear layers'")
     table.about.append(
       "of FLOPs: the first row's FLOPs a token over this one's is what its tokens/s may cost; 1 is that, less is more")
     return table
@@ -93,13 +98,16 @@ extension Bench {
   /// Tokens/s against the first's, over what the FLOPs of both would make it.
   private func ratio(_ contestant: Contestant, to first: Contestant?) throws -> Table.Value {
     guard let first, first !== contestant else { return .none }
-    func operations(_ workload: Workload) throws -> Double {
-      try NetworkPlan(
-        workload.configuration, rows: workload.rows, precision: workload.precision, threads: threads
-      ).operationsPerToken
-    }
-    let expected = try operations(first.workload) / operations(contestant.workload)
+    let expected = try operations(first.workload).all / operations(contestant.workload).all
     return .number(contestant.tokensPerSecond / first.tokensPerSecond / expected)
+  }
+
+  /// FLOPs a token: of everything, and without attention's scores and what they weigh.
+  private func operations(_ workload: Workload) throws -> (all: Double, linear: Double) {
+    let plan = try NetworkPlan(
+      workload.configuration, rows: workload.rows, precision: workload.precision, threads: threads)
+    let scores = plan.operations.first { $0.part == .scores }?.count ?? 0
+    return (plan.operationsPerToken, plan.operationsPerToken - scores)
   }
 
   /// Tokens/s against each number of the shape, the others as they are.

@@ -32,7 +32,4 @@ package struct Bench {
   package static var omissions: [String] {
     Machine.hasBF16 ? [] : ["this CPU has neither AVX512_BF16 nor AMX: rows in bf16 are left out"]
   }
-
-  /// How good a table's middle values are.
-  var method: String { "medians of \(rounds) rounds in turn; ± is half of the middle half's range" }
 }
