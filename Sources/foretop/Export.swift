@@ -12,9 +12,9 @@ struct ExportCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "export", abstract: "Writes a run's network or numbers in a format that other programs read.",
     discussion: """
-      huggingface   a folder that transformers.AutoModelForCausalLM.from_pretrained and AutoTokenizer read: config.json,
-                    model.safetensors, tokenizer files
-      gguf          one file that llama.cpp runs; --type f16 or bf16 makes it half as large
+      huggingface   a folder that transformers' AutoModelForCausalLM and
+                    AutoTokenizer read: config.json, model.safetensors, tokenizer
+      gguf          one file that llama.cpp runs; --type f16 or bf16 halves it
       safetensors   all weights of a checkpoint in one file
       csv           a line a step, held-out losses beside it
       jsonl         a JSON object a step and an evaluation, as --json prints them

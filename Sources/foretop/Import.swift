@@ -49,6 +49,10 @@ struct Import: ParsableCommand {
     var imported = recipe
     imported.tokenizer.kind = Recipe.Tokenizer.Kind(rawValue: tokenizer.kind) ?? .sentencepiece
     imported.tokenizer.model = ""
+    // A recipe says how many pieces a SentencePiece tokenizer has, as far as one can be trained with so many.
+    if tokenizer.kind == "sentencepiece" {
+      try? imported.set("tokenizer.vocabulary", to: String(tokenizer.vocabulary), source: folder)
+    }
     let threads = place.threads()
     var checkpoint = try imported.firstCheckpoint(tokenizer: tokenizer, threads: threads)
     try checkpoint.fill(found, from: folder) { match, numbers in try files[match.file]?.read(match.entry, into: numbers)

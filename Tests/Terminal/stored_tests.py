@@ -247,6 +247,8 @@ def test_an_exported_model_comes_back_and_goes_on():
     assert len(steps) == 3 and steps[0]["loss"]["ntp"] < losses[0]["loss"]["ntp"] + 1, steps
     assert "batch.rows cannot change" in run(
         command("resume", "back", "--steps", "5", "--headless", "--set", "batch.rows=2"), status=64).stderr
+    [recipe] = lines("inspect", "back", "recipe")
+    assert recipe["tokenizer"]["kind"] == "characters" and recipe["tokenizer"]["model"] == "", recipe
     # Without the heads in the files, those that are asked for are new.
     run(command("export", "there-and-back", folder, "--to", "huggingface", "--force"))
     said = run(command("import", folder, "--name", "plain", "--set", "objective.top=1")).stdout
@@ -288,6 +290,17 @@ def test_a_gpt2_goes_out_and_comes_back_with_or_without_its_tokenizer():
     run(command("resume", "alone", "--steps", "2", "--headless", "--set", "batch.rows=4"))
     said = run(command("export", "gpt2-there", os.path.join(FOLDER, "gpt2.gguf"), "--to", "gguf")).stdout
     assert "gpt2-there at step 40, 29 tensors" in said, said
+
+
+def test_an_imported_recipe_has_its_tokenizer_s_size():
+    folder = os.path.join(FOLDER, "pieces")
+    stored("pieces", "--set", "tokenizer.kind=sentencepiece", "--set", "tokenizer.vocabulary=300", steps=1)
+    run(command("export", "pieces", folder, "--to", "huggingface"))
+    run(command("import", folder, "--name", "pieces-back"))
+    for name in ("pieces", "pieces-back"):
+        [recipe] = lines("inspect", name, "recipe")
+        assert recipe["tokenizer"]["vocabulary"] == 300, recipe
+    assert all(len(line) <= 80 for line in run([PROGRAM, "help", "export"]).stdout.splitlines())
 
 
 def test_a_run_goes_out_as_tensors_and_as_lines():
