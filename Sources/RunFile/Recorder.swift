@@ -41,25 +41,18 @@ package final class Recorder {
   private var sessionIndex = 0
 
   /// Begins a new run.
-  /// - Parameter folder: `runs/NAME`; it must not exist, and the folders above it are made.
+  /// - Parameter folder: `runs/NAME`; it must not exist, or hold only what a process left that was killed before its run
+  ///   began. The folders above it are made.
   /// - Throws: `UserError` when it exists, cannot be made, or the name is none.
   package init(creating folder: String, beginning: Beginning) throws {
-    let name = (folder as NSString).lastPathComponent
-    try RunName.check(name)
-    if Folder.exists(folder) {
-      throw UserError(
-        .cannotCreate,
-        "\(folder) exists already: choose another name with --name, or go on with “foretop resume \(name)”")
-    }
-    try Folder.createAll((folder as NSString).deletingLastPathComponent)
-    try Folder.create(folder)
+    try RunName.check((folder as NSString).lastPathComponent)
+    lock = try Unbegun.lock(folder)
     do {
-      lock = try RunLock(folder: folder)
       try Folder.create(folder + "/checkpoints")
       journal = try Journal(creating: Recovery.journal(folder), of: beginning.time)
       store = try Store.create(folder + "/run.h5", beginning: beginning)
     } catch {
-      Self.clear(folder)
+      Unbegun.clear(folder)
       throw error
     }
     self.folder = folder
@@ -76,16 +69,9 @@ package final class Recorder {
     } catch {
       store.abandon()
       isClosed = true
-      Self.clear(folder)
+      Unbegun.clear(folder)
       throw error
     }
-  }
-
-  /// A run that could not begin leaves nothing in the way of the next try, as far as the disk lets it.
-  private static func clear(_ folder: String) {
-    for name in ["run.h5", "run.h5.new", "run.journal", "run.journal.new", "run.lock"] { unlink(folder + "/" + name) }
-    rmdir(folder + "/checkpoints")
-    rmdir(folder)
   }
 
   /// Goes on with a run: repairs what a crash left, keeps all rows, and compares what is computed again with them.

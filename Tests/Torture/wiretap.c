@@ -7,12 +7,14 @@
 //   WIRETAP_COUNTER  a file of three 64-bit numbers: changes so far, changes refused, microseconds of the last refusal
 //   WIRETAP_FAIL     FIRST:EVERY:MILLISECONDS:ERRNO:SHORT — refuses change number FIRST; then every EVERY-th (0: none); or
 //                    all for some milliseconds; with SHORT, a write that is refused takes its first half before
+//   WIRETAP_KILL     the process is killed before change number so many
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -46,7 +48,7 @@ static int known_count;
 static uint64_t files;
 static uint64_t own_counter[3];
 static volatile uint64_t *counter = own_counter;
-static long fail_first, fail_every, fail_for;
+static long fail_first, fail_every, fail_for, kill_at;
 static int fail_errno, fail_short;
 static uint64_t failing_since;
 
@@ -73,6 +75,8 @@ __attribute__((constructor)) static void begin(void) {
     if (file >= 0) REAL(close)(file);
   }
   const char *failure = getenv("WIRETAP_FAIL");
+  const char *end = getenv("WIRETAP_KILL");
+  if (end) kill_at = atol(end);
   if (failure) sscanf(failure, "%ld:%ld:%ld:%d:%d", &fail_first, &fail_every, &fail_for, &fail_errno, &fail_short);
 }
 
@@ -114,6 +118,7 @@ static void note(uint32_t operation, uint32_t flags, uint64_t file, int64_t offs
 // Whether this change is refused; errno says why.
 static int refused(void) {
   uint64_t number = ++counter[0];
+  if (kill_at && number == (uint64_t)kill_at) kill(getpid(), SIGKILL);
   if (!fail_first) return 0;
   int is_hit = number == (uint64_t)fail_first
     || (fail_every > 0 && number > (uint64_t)fail_first && (number - (uint64_t)fail_first) % (uint64_t)fail_every == 0)
