@@ -34,6 +34,9 @@ package final class Recorder {
   /// Up to which size the journal goes on growing, after a copy that failed.
   private var rotatesFrom = 0
   private var lastSync = DispatchTime.now()
+  /// Whether another thread waits for the disk where that can be: see `takeSync`. It holds up rows for milliseconds.
+  package var isSyncedElsewhere = false
+  private var needsSync = false
   /// Whether libhdf5 failed in this session: the journal then stays for the next one.
   private var hasFailed = false
   /// This session's record in /sessions.
@@ -207,10 +210,14 @@ package final class Recorder {
     // Before rows are taken out of the file, those that replace them are on the disk.
     if isSyncing || cut != nil || lastFlush.uptimeNanoseconds >= lastSync.uptimeNanoseconds + Self.interval {
       lastSync = lastFlush
-      do {
-        try journal.sync()
-      } catch {
-        return stalled(error)
+      if isSyncedElsewhere, cut == nil, !isStalled {
+        needsSync = true
+      } else {
+        do {
+          try journal.sync()
+        } catch {
+          return stalled(error)
+        }
       }
     }
     if let rotation {
@@ -229,6 +236,25 @@ package final class Recorder {
     let notice = notice(.notice, "the disk takes the run again; nothing was lost")
     append(notice)
     return [notice] + flushNow()
+  }
+
+  /// What another thread has to wait for before that is confirmed which was recorded since the last time.
+  /// - Returns: nil where all is on the disk, or the disk does not take it; then lines as `record` returns them.
+  package func takeSync() -> (pending: PendingSync?, notices: [Occurrence]) {
+    guard needsSync else { return (nil, []) }
+    needsSync = false
+    do {
+      return (try journal.pendingSync(), [])
+    } catch {
+      return (nil, stalled(error))
+    }
+  }
+
+  /// Says that the disk did not take what another thread waited for. It is kept, and tried again.
+  /// - Returns: as `record`.
+  package func takeBack(_ pending: PendingSync, _ error: UserError) -> [Occurrence] {
+    journal.takeBack(pending)
+    return stalled(error)
   }
 
   // MARK: The journal begins anew
@@ -340,7 +366,8 @@ package final class Recorder {
 
   // MARK: Checkpoints
 
-  /// Begins a checkpoint: what came before it is on the disk, or warned of, when this returns.
+  /// Begins a checkpoint: what came before it is on the disk, or warned of, when this returns; where another thread waits for
+  /// the disk, when `takeSync` has been waited for.
   /// - Parameter isBest: whether its held-out loss is the lowest of the run so far.
   /// - Returns: what another thread may write, and lines as `record` returns them.
   /// - Throws: `UserError` when checkpoints of another history cannot be put out of its way.
@@ -351,7 +378,8 @@ package final class Recorder {
     let checkpoints = CheckpointFolder(folder)
     try setAside()
     let pending = PendingCheckpoint(
-      consume checkpoint, in: checkpoints, isBest: isBest, sequence: nextSequence, of: created)
+      consume checkpoint, in: checkpoints, isBest: isBest, sequence: nextSequence,
+      of: CheckpointFile.Origin(beginning, created: created))
     return (pending, notices)
   }
 
