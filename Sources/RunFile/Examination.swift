@@ -8,7 +8,7 @@ package enum Examination {
   static func seconds(_ bytes: Int) -> Int { 1 + bytes / (200 << 20) }
 
   /// Larger files of metrics are not read as a whole: their rows are examined by whoever reads them.
-  private static let wholeSize = 32 << 20
+  package static let wholeSize = 32 << 20
 
   /// Answers requests on standard input until it ends.
   /// - Parameter tokenizer: makes a tokenizer of a checkpoint's record and tries it, or throws.
@@ -51,15 +51,20 @@ package enum Examination {
   }
 
   private static func reply(_ answer: String) -> Bool {
-    let bytes = Array(answer.utf8.filter { $0 != 0 }.prefix(1 << 16)) + [0]
-    var sent = 0
-    while sent < bytes.count {
+    sent(Array(answer.utf8.filter { $0 != 0 }.prefix(1 << 16)) + [0], to: STDIN_FILENO)
+  }
+
+  /// Sends bytes through a socket.
+  /// - Returns: whether all went; where they did not, nobody is there any more.
+  static func sent(_ bytes: [UInt8], to socket: Int32) -> Bool {
+    var done = 0
+    while done < bytes.count {
       let count = bytes.withUnsafeBytes {
-        send(STDIN_FILENO, $0.baseAddress! + sent, bytes.count - sent, Int32(MSG_NOSIGNAL))
+        send(socket, $0.baseAddress! + done, bytes.count - done, Int32(MSG_NOSIGNAL))
       }
       if count < 0 && errno == EINTR { continue }
       guard count > 0 else { return false }
-      sent += count
+      done += count
     }
     return true
   }
@@ -100,9 +105,10 @@ package enum Examination {
       return
     }
     let folder = (path as NSString).deletingLastPathComponent
+    // A long run that was killed is looked at as a reader beside its writer would: a copy would take all of it.
+    let isReadBeside = size > wholeSize || RunLock.isHeld(folder: folder)
     let how: Opening =
-      !superblock.isMarkedOpen
-      ? .still : RunLock.isHeld(folder: folder) ? .live : .image(try Superblock.repairedImage(of: path))
+      !superblock.isMarkedOpen ? .still : isReadBeside ? .live : .image(try Superblock.repairedImage(of: path))
     let store = try Store(opening: path, how)
     try Structure.check(store.file)
     if size <= wholeSize {

@@ -175,16 +175,7 @@ private final class ExaminerProcess {
   /// - Returns: nil for a good one.
   /// - Throws: `UserError` when the process died of it; it is of no use then.
   func ask(_ file: Examinee, bytes: Int) throws(UserError) -> UserError? {
-    let request = Array(file.request.utf8) + [0]
-    var sent = 0
-    while sent < request.count {
-      let count = request.withUnsafeBytes {
-        send(socket, $0.baseAddress! + sent, request.count - sent, Int32(MSG_NOSIGNAL))
-      }
-      if count < 0 && errno == EINTR { continue }
-      guard count > 0 else { throw death(of: file) }
-      sent += count
-    }
+    guard Examination.sent(Array(file.request.utf8) + [0], to: socket) else { throw death(of: file) }
     var answer: [UInt8] = []
     let patience = DispatchTime.now().uptimeNanoseconds + UInt64(Examination.seconds(bytes) * 10) * 1_000_000_000
     var buffer = [UInt8](repeating: 0, count: 4096)

@@ -111,14 +111,40 @@ def test_a_damaged_run_file_leaves_the_checkpoints_to_those_who_need_only_them()
     for verb in (["eval", "broken", "--data", TEXT], ["generate", "broken", "--prompt", "and", "--tokens", "4"]):
         result = run(command(*verb))
         assert "the checkpoint is taken as it is" in result.stderr, result.stderr
+    run(command("tensors", "broken", "--step", "12"))
     result = run(command("resume", "broken", "--headless", "--steps", "20"), status=65)
     assert "foretop recover broken --from-checkpoint" in result.stderr, result.stderr
     result = run(command("recover", "broken", "--from-checkpoint"))
     assert "begins at the checkpoint of step 12" in result.stdout, result.stdout
+    begin, = events("broken", "begin")
+    assert begin["precision"] in ("bf16", "fp32") and "text.txt" in begin["corpus"], begin
+    assert begin["trainingTokens"] > 1000 and begin["unigramEntropy"] > 0, begin
     run(command("resume", "broken", "--headless", "--steps", "20"))
     assert [event["step"] for event in events("broken", "step")] == list(range(13, 21))
     run(command("verify", "broken"))
     run(command("recover", "broken", "--from-checkpoint"), status=64)
+
+
+def test_a_run_file_that_is_missing_leaves_the_checkpoints_to_those_who_need_only_them():
+    run(train("lost", "--headless", "--steps", "12", "--set", "save.every=6", "--set", "precision=fp32"))
+    os.remove(os.path.join(RUNS, "lost", "run.h5"))
+    place = lambda name: os.path.join(FOLDER, "lost-" + name)
+    for verb, step in (
+            (["eval", "lost", "--data", TEXT], 12), (["generate", "lost", "--prompt", "and", "--tokens", "4"], 12),
+            (["tensors", "lost"], 12), (["tensors", "lost", "--step", "6"], 6),
+            (["export", "lost", place("folder"), "--to", "huggingface"], 12),
+            (["export", "lost", place("tensors"), "--to", "safetensors"], 12),
+            (["export", "lost", place("gguf"), "--to", "gguf"], 12)):
+        result = run(command(*verb))
+        said = f"foretop: {RUNS}/lost/run.h5 is missing; the checkpoint of step {step} is taken as it is\n"
+        assert result.stderr == said and result.stdout, (verb, result.stderr)
+    assert "has no run.h5" in run(command("export", "lost", place("csv"), "--to", "csv"), status=66).stderr
+    for step in (6, 12):
+        path = os.path.join(RUNS, "lost", "checkpoints", f"{step:09}.h5")
+        with open(path, "r+b") as file:
+            file.seek(5000)
+            file.write(b"damage")
+    assert "has no run.h5" in run(command("tensors", "lost"), status=66).stderr
 
 
 def test_a_folder_that_goes_away_is_said():
