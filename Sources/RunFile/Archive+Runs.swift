@@ -3,7 +3,7 @@ import Foundation
 import Run
 
 /// A run as it is listed.
-package struct RunSummary: Sendable {
+package struct RunSummary: Codable, Sendable {
   package var name: String
   /// Nil where the run cannot be read; `error` says why.
   package var state: RunState?
@@ -53,12 +53,13 @@ extension Archive {
       !name.hasPrefix(".")
         && ["run.h5", "run.lock", "checkpoints"].contains { Folder.exists("\(directory)/\(name)/\($0)") }
     }
-    Examiner.prepare(names.map { .hdf5(Recovery.file(directory + "/" + $0)) })
-    return names.map { name in
-      let folder = directory + "/" + name
+    let folders = names.map { directory + "/" + $0 }
+    let known = Examiner.summaries(of: folders)
+    return zip(names, folders).enumerated().map { index, run in
+      let (name, folder) = run
       var summary: RunSummary
       do {
-        summary = try glance(at: folder)
+        summary = try known?[index].get() ?? glance(at: folder)
       } catch {
         summary = RunSummary(name: name)
         summary.error = "\(error)"
@@ -71,17 +72,23 @@ extension Archive {
 
   /// Reads for the list of runs what there is to say of one, and no more. Of a long run that was killed the file is read as a
   /// reader beside its writer would: putting it together would take all of it. What it lacks by a second, the journal's end has.
-  /// - Parameter most: bytes of a file that is put together all the same.
-  package static func glance(at folder: String, wholeUpTo most: Int = Examination.wholeSize) throws -> RunSummary {
+  /// - Parameters:
+  ///   - most: bytes of a file that is put together all the same.
+  ///   - examine: throws for a file that is not to be read.
+  static func glance(
+    at folder: String, wholeUpTo most: Int = Examination.wholeSize, examine: (Store) throws -> Void = { _ in }
+  ) throws -> RunSummary {
     let path = Recovery.file(folder)
     let isLive = RunLock.isHeld(folder: folder)
     var status = stat()
     if !isLive, stat(path, &status) == 0, Int(status.st_size) > most, try !isClosed(folder),
-      let store = try? Store(opening: path, .live), let archive = try? Archive(folder, store, isLive: false)
+      let store = try? Store(opening: path, .live), (try? examine(store)) != nil,
+      let archive = try? Archive(folder, store, isLive: false)
     {
       return try archive.summary(store, last: Journal.lastStep(Recovery.journal(folder), like: store))
     }
     let store = try open(folder)
+    try examine(store)
     return try Archive(folder, store, isLive: isLive).summary(store)
   }
 

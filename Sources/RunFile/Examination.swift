@@ -8,7 +8,7 @@ package enum Examination {
   static func seconds(_ bytes: Int) -> Int { 1 + bytes / (200 << 20) }
 
   /// Larger files of metrics are not read as a whole: their rows are examined by whoever reads them.
-  package static let wholeSize = 32 << 20
+  static let wholeSize = 32 << 20
 
   /// Answers requests on standard input until it ends.
   /// - Parameter tokenizer: makes a tokenizer of a checkpoint's record and tries it, or throws.
@@ -24,7 +24,8 @@ package enum Examination {
       var answer = "0"
       do {
         guard let file = Examinee(request: request) else { throw UserError(.usage, "nothing was asked") }
-        try examine(file, tokenizer)
+        let told = try examine(file, tokenizer)
+        if !told.isEmpty { answer += " " + told }
       } catch let error as UserError {
         answer = "\(error.status.rawValue) \(error.message)"
       } catch {
@@ -69,17 +70,25 @@ package enum Examination {
     return true
   }
 
-  private static func examine(_ file: Examinee, _ tokenizer: (TokenizerRecord) throws -> Void) throws {
+  /// - Returns: what is told of a good one.
+  private static func examine(_ file: Examinee, _ tokenizer: (TokenizerRecord) throws -> Void) throws -> String {
+    if case .run(let folder) = file {
+      limit(bytes: (try? FileDescriptor(opening: file.path, O_RDONLY).size()) ?? 0)
+      let summary = try Archive.glance(at: folder) { try Structure.check($0.file, without: "/overview") }
+      return String(decoding: try JSON.encoded(summary), as: UTF8.self)
+    }
     let descriptor = try FileDescriptor(opening: file.path, O_RDONLY)
     let size = try descriptor.size()
     limit(bytes: size)
     switch file {
+    case .run: break
     case .hdf5(let path): try examine(hdf5: path, size, tokenizer)
     case .tokenizer(let path):
       guard size <= 1 << 28 else { throw UserError(.data, "\(path) is no SentencePiece model: it has \(size) bytes") }
       try tokenizer(
         TokenizerRecord(kind: "sentencepiece", model: try descriptor.read(at: 0, count: size), vocabulary: 0))
     }
+    return ""
   }
 
   /// Bounds the time and the memory of one file.

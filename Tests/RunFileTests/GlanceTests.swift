@@ -1,9 +1,10 @@
 // What the list of runs says of one that was killed, without putting its file together.
 import Foundation
 import Run
-import RunFile
 import RunFileTorture
 import Testing
+
+@testable import RunFile
 
 extension RunFileTests {
   @Suite struct GlanceTests {
