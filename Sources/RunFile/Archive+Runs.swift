@@ -65,6 +65,8 @@ extension Archive {
         summary.error = "\(error)"
         summary.state = RunLock.isHeld(folder: folder) ? .training : nil
       }
+      // Its folder names it, whoever read it.
+      summary.name = name
       summary.measure(folder)
       return summary
     }
