@@ -87,6 +87,7 @@ let package = Package(
       name: "RunFileTests", dependencies: ["RunFile", "RunFileTorture", "Run", "Support"],
       exclude: [
         "layout.txt", "layout.py", "hostile.py", "without.py", "live.py", "checkpoint.py", "snapshot.py", "overview.py",
+        "weights.py",
       ],
       swiftSettings: strict),
     .testTarget(

@@ -12,6 +12,8 @@ func seconds(_ body: () -> Void) -> Double {
 struct Samples {
   private(set) var values: [Double] = []
 
+  init(_ values: [Double] = []) { self.values = values }
+
   mutating func add(_ value: Double) { values.append(value) }
 
   var median: Double {

@@ -6,8 +6,11 @@ package enum MetricLines {
   /// have values where the run was evaluated. What is not there is empty; not-a-number and infinities are `nan` and `inf`.
   /// - Parameters:
   ///   - heads: of the run.
+  ///   - events: hands them over one by one, in order.
   ///   - take: gets a line at a time, the line's end included.
-  package static func csv(_ events: [Event], heads: [Head], _ take: (String) throws -> Void) rethrows {
+  package static func csv(
+    heads: [Head], of events: @escaping ((Event) throws -> Void) throws -> Void, _ take: (String) throws -> Void
+  ) throws {
     let stepMetrics = Metric.ofSteps(heads: heads)
     let evaluationMetrics = Metric.ofEvaluations(heads: heads).filter { $0.path != "step" && $0.path != "tokens" }
     try take((stepMetrics.map(\.path) + evaluationMetrics.map { "heldout/" + $0.path }).joined(separator: ",") + "\n")
@@ -16,7 +19,7 @@ package enum MetricLines {
 
     var waiting: (step: Int, cells: [String])?
     func line(_ cells: [String], _ heldOut: [String]) -> String { (cells + heldOut).joined(separator: ",") + "\n" }
-    for event in events {
+    try events { event in
       switch event {
       case .stepped(let report):
         if let row = waiting { try take(line(row.cells, nothing)) }
@@ -40,8 +43,10 @@ package enum MetricLines {
   }
 
   /// A JSON object a step and an evaluation, as `--json` prints them.
-  package static func json(_ events: [Event], _ take: (String) throws -> Void) rethrows {
-    for event in events {
+  package static func json(
+    of events: @escaping ((Event) throws -> Void) throws -> Void, _ take: (String) throws -> Void
+  ) throws {
+    try events { event in
       switch event {
       case .stepped, .evaluated: try take(event.json + "\n")
       case .began, .summedUp, .ordered, .wrote, .occurred, .ended: break

@@ -10,17 +10,20 @@ package enum TensorBoard {
   }
 
   /// Writes every number of every step and evaluation as a scalar; those of evaluations have `heldout/` before their names.
-  /// - Parameter take: gets a record at a time.
+  /// - Parameters:
+  ///   - events: hands them over one by one, in order.
+  ///   - take: gets a record at a time.
   package static func write(
-    _ events: [Event], heads: [Head], _ take: (UnsafeRawBufferPointer) throws -> Void
-  ) rethrows {
+    heads: [Head], of events: @escaping ((Event) throws -> Void) throws -> Void,
+    _ take: (UnsafeRawBufferPointer) throws -> Void
+  ) throws {
     let counted: Set = ["step", "tokens", "time"]
     let steps = Metric.ofSteps(heads: heads).filter { !counted.contains($0.path) }
     let evaluations = Metric.ofEvaluations(heads: heads).filter { !counted.contains($0.path) }
     func put(_ event: ProtocolBuffer) throws { try record(event.bytes).withUnsafeBytes(take) }
 
     var isBegun = false
-    for event in events {
+    try events { event in
       if !isBegun {
         var version = ProtocolBuffer()
         version.add(1, number: event.time)

@@ -32,7 +32,7 @@ extension Metric where Report == StepReport {
       Metric(
         path: "loss/total", key: "loss.total", storage: .float32, unit: "nats", longName: "weighted sum of the losses",
         value: { Double($0.total) }, restore: { $0.total = Float($1) }),
-    ] + losses(of: heads, at: \.losses) + [
+    ] + losses(of: heads, at: \.losses) + heads.map(weight) + [
       Metric(
         path: "rate", key: "rate", storage: .float64, unit: "1", longName: "learning rate",
         value: { $0.rate }, restore: { $0.rate = $1 }),
@@ -49,6 +49,15 @@ extension Metric where Report == StepReport {
       phase("backward", \.backward, "backward through the blocks"),
       phase("update", \.update, "gradient norm and optimizer"),
     ]
+  }
+
+  /// A run keeps the columns that it began with: those of older foretops have none for it.
+  private static func weight(of head: Head) -> Metric {
+    Metric(
+      path: "weight/\(head.name)", key: "weight.\(head.name)", storage: .float32, unit: "1",
+      longName: "weight of the loss of \(head.name) in the total", isOptional: true,
+      value: { $0.losses.first { $0.head == head }.map { Double($0.weight) } },
+      restore: { report, value in report.losses.update(head) { $0.weight = Float(value) } })
   }
 
   private static func phase(

@@ -54,7 +54,7 @@ extension Archive {
       let rows = try overview.rows(index, start / size..<end / size)
       for (place, row) in rows.enumerated() {
         var report = Overview.report(row, index, store.stepMetrics)
-        weights.fill(&report.mean.losses, at: report.mean.step)
+        if !store.hasWeights { weights.fill(&report.mean.losses, at: report.mean.step) }
         steps.append((start + place * size, .summedUp(report)))
       }
       start = end

@@ -3,7 +3,7 @@ import Foundation
 import Run
 
 /// A run as it is listed.
-package struct RunSummary: Sendable {
+package struct RunSummary: Codable, Sendable {
   package var name: String
   /// Nil where the run cannot be read; `error` says why.
   package var state: RunState?
@@ -53,20 +53,45 @@ extension Archive {
       !name.hasPrefix(".")
         && ["run.h5", "run.lock", "checkpoints"].contains { Folder.exists("\(directory)/\(name)/\($0)") }
     }
-    Examiner.prepare(names.map { .hdf5(Recovery.file(directory + "/" + $0)) })
-    return names.map { name in
-      let folder = directory + "/" + name
+    let folders = names.map { directory + "/" + $0 }
+    let known = Examiner.summaries(of: folders)
+    return zip(names, folders).enumerated().map { index, run in
+      let (name, folder) = run
       var summary: RunSummary
       do {
-        summary = try Archive(opening: folder).summary()
+        summary = try known?[index].get() ?? glance(at: folder)
       } catch {
         summary = RunSummary(name: name)
         summary.error = "\(error)"
         summary.state = RunLock.isHeld(folder: folder) ? .training : nil
       }
+      // Its folder names it, whoever read it.
+      summary.name = name
       summary.measure(folder)
       return summary
     }
+  }
+
+  /// Reads for the list of runs what there is to say of one, and no more. Of a long run that was killed the file is read as a
+  /// reader beside its writer would: putting it together would take all of it. What it lacks by a second, the journal's end has.
+  /// - Parameters:
+  ///   - most: bytes of a file that is put together all the same.
+  ///   - examine: throws for a file that is not to be read.
+  static func glance(
+    at folder: String, wholeUpTo most: Int = Examination.wholeSize, examine: (Store) throws -> Void = { _ in }
+  ) throws -> RunSummary {
+    let path = Recovery.file(folder)
+    let isLive = RunLock.isHeld(folder: folder)
+    var status = stat()
+    if !isLive, stat(path, &status) == 0, Int(status.st_size) > most, try !isClosed(folder),
+      let store = try? Store(opening: path, .live), (try? examine(store)) != nil,
+      let archive = try? Archive(folder, store, isLive: false)
+    {
+      return try archive.summary(store, last: Journal.lastStep(Recovery.journal(folder), like: store))
+    }
+    let store = try open(folder)
+    try examine(store)
+    return try Archive(folder, store, isLive: isLive).summary(store)
   }
 
   /// What the list of runs says of this one, its files included.
@@ -77,20 +102,27 @@ extension Archive {
   }
 
   /// What the list of runs says of this one.
-  package func summary() throws -> RunSummary {
-    let store = try open()
+  package func summary() throws -> RunSummary { try summary(open()) }
+
+  /// - Parameter row: a step that may be newer than those in the file.
+  private func summary(_ store: Store, last row: Table.Row? = nil) throws -> RunSummary {
+    // Nothing here is weighed.
+    let weights = LossWeights(recipe, [])
     var summary = RunSummary(name: name, state: state)
     summary.steps = recipe.steps
     summary.recipe = recipe
     summary.parameters = beginning.parameters
     summary.heads = heads
     summary.created = try Group.fraction("created", on: "/", in: store.file)
-    if let report = try lastReport(store) {
+    var last = try lastReport(store, weights)
+    var steps = StepReader(store, weights)
+    if let newer = try steps.report(of: row), newer.step > last?.step ?? 0 { last = newer }
+    if let report = last {
       summary.step = report.step
       summary.tokens = report.tokens
       summary.last = report.losses
     }
-    let evaluations = try evaluations(store).map(\.evaluation)
+    let evaluations = try evaluations(store, weights).map(\.evaluation)
     summary.heldOut = evaluations.last?.losses ?? []
     summary.order = evaluations.last?.order
     summary.best = evaluations.compactMap { $0.losses.first?.loss }.filter(\.isFinite).min()
@@ -98,11 +130,14 @@ extension Archive {
   }
 
   /// The last step whose checksum holds.
-  private func lastReport(_ store: Store) throws -> StepReport? {
+  private func lastReport(_ store: Store, _ weights: LossWeights) throws -> StepReport? {
     var start = store.metrics.count
+    // The last row is whole but where the file was damaged.
+    var most = 1
     while start > 0 {
-      start = max(0, start - 4096)
-      if let report = try reports(store, from: start).last(where: { $0 != nil }) { return report }
+      start = max(0, start - most)
+      if let report = try reports(store, from: start, weights).last(where: { $0 != nil }) { return report }
+      most = 4096
     }
     return nil
   }

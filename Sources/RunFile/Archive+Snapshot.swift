@@ -22,7 +22,7 @@ extension Archive {
     }
     let beginning = try SessionStart.beginning(first.payload, source: store.file.path)
     try WholeFile.write(path, isReplacing: isReplacing) { aside in
-      let copy = try Store.createPlain(aside, beginning: beginning)
+      let copy = try Store.createPlain(aside, beginning: beginning, like: store)
       do {
         try copy.reserve(more: Int(store.file.end) + 4 << 20)
         try store.metrics.forEachBlock(to: contents.kept) { block in try copy.metrics.add(block) }

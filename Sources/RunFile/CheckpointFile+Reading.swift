@@ -64,7 +64,7 @@ extension CheckpointFile {
         throw UserError(.data, "\(path): /state/json has a number that no training leaves behind")
       }
 
-      created = try Group.fraction("created", on: "/state", in: file)
+      created = try Origin(of: file).created
 
       let length = Int(file.end) - Trailer.size
       let plan = TensorPlan(recipe, vocabulary: tokenizer.vocabulary)

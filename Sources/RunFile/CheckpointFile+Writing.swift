@@ -8,16 +8,24 @@ extension CheckpointFile {
   /// Writes a checkpoint to a path where nothing is, and waits until it is on the disk.
   /// - Parameters:
   ///   - sequence: the number of the next event of the run.
-  ///   - created: when the run began, which tells it from others.
+  ///   - origin: the run.
   /// - Returns: the file's size in bytes.
   /// - Throws: `UserError` when a weight is not finite, or the disk does not take it.
-  static func write(_ checkpoint: Checkpoint, isBest: Bool, sequence: Int, of created: Double?, to path: String) throws
+  static func write(_ checkpoint: Checkpoint, isBest: Bool, sequence: Int, of origin: Origin, to path: String) throws
     -> Int
   {
-    try requireFinite(checkpoint)
+    try Aside.run { try requireFinite(checkpoint) }
     HDF5.alone { HDF5.start() }
     try FileDescriptor.requireRoom(size(of: checkpoint), at: path)
-    let places = try layOut(checkpoint, isBest: isBest, sequence: sequence, of: created, at: path)
+    let places = try layOut(checkpoint, isBest: isBest, sequence: sequence, of: origin, at: path)
+    var size = 0
+    try Aside.run { size = try writeNumbers(of: checkpoint, places, to: path) }
+    return size
+  }
+
+  /// Writes the tensors' numbers and the trailer, reads all back, and waits until it is on the disk. Libhdf5 has no part in it.
+  /// - Returns: the file's size in bytes.
+  private static func writeNumbers(of checkpoint: Checkpoint, _ places: [[Int]], to path: String) throws -> Int {
     let file = try FileDescriptor(opening: path, O_RDWR)
     let length = try file.size()
     var writeback = Writeback()
@@ -38,13 +46,13 @@ extension CheckpointFile {
   /// Creates the file with everything but the tensors' numbers.
   /// - Returns: where each tensor of each block goes.
   private static func layOut(
-    _ checkpoint: Checkpoint, isBest: Bool, sequence: Int, of created: Double?, at path: String
+    _ checkpoint: Checkpoint, isBest: Bool, sequence: Int, of origin: Origin, at path: String
   ) throws -> [[Int]] {
     let file = try HDF5.alone { try File(creatingPlain: path) }
     do {
       let descriptor = try HDF5.alone { try file.descriptor() }
       if let refusal = FileDescriptor.reserve(descriptor, to: size(of: checkpoint), path: path) { throw refusal }
-      let places = try fill(file, checkpoint, isBest: isBest, sequence: sequence, of: created)
+      let places = try fill(file, checkpoint, isBest: isBest, sequence: sequence, of: origin)
       HDF5.alone { file.close() }
       return places
     } catch {
@@ -55,9 +63,9 @@ extension CheckpointFile {
   }
 
   private static func fill(
-    _ file: File, _ checkpoint: Checkpoint, isBest: Bool, sequence: Int, of created: Double?
+    _ file: File, _ checkpoint: Checkpoint, isBest: Bool, sequence: Int, of origin: Origin
   ) throws -> [[Int]] {
-    try HDF5.alone { try describe(checkpoint, isBest: isBest, sequence: sequence, of: created, in: file) }
+    try HDF5.alone { try describe(checkpoint, isBest: isBest, sequence: sequence, of: origin, in: file) }
     // Tensor by tensor: a network has hundreds, and the metrics wait for none but one.
     let places = try blocks.map { block in
       try HDF5.alone { try Group.set("elements", UInt64(checkpoint.weights.count), on: block, in: file) }
@@ -75,7 +83,7 @@ extension CheckpointFile {
 
   /// All but the tensors.
   private static func describe(
-    _ checkpoint: Checkpoint, isBest: Bool, sequence: Int, of created: Double?, in file: File
+    _ checkpoint: Checkpoint, isBest: Bool, sequence: Int, of origin: Origin, in file: File
   ) throws {
     for (name, text) in [("format", format), ("version", Version.text), ("readme", readme)] {
       try Group.set(name, text, on: "/", in: file)
@@ -94,7 +102,7 @@ extension CheckpointFile {
       ("rateFactor", state.rateFactor), ("active", state.active), ("bestLoss", Double(state.bestLoss)),
     ]
     for (name, number) in fractions { try Group.set(name, number, on: "/state", in: file) }
-    if let created { try Group.set("created", created, on: "/state", in: file) }
+    try origin.write(to: file)
     try writeBytes(JSON.encoded(state), to: "/state/json", in: file)
     try Group.set("kind", checkpoint.tokenizer.kind, on: "/tokenizer", in: file)
     try Group.set("vocabulary", UInt64(checkpoint.tokenizer.vocabulary), on: "/tokenizer", in: file)

@@ -17,6 +17,49 @@ enum CheckpointFile {
   /// The three blocks of a checkpoint and the groups they are stored in.
   static let blocks = ["/model", "/optimizer/exp_avg", "/optimizer/exp_avg_sq"]
 
+  /// What a checkpoint says of the run that it is of, so that a lost run.h5 can begin anew from it.
+  struct Origin: Sendable {
+    /// When the run began, which tells it from others; nil in a checkpoint that does not say so.
+    var created: Double?
+    /// As the session began with them that wrote it; empty and 0 in checkpoints of older foretops.
+    var precision = ""
+    var corpus = ""
+    var trainingTokens = 0
+    var heldOutTokens = 0
+    /// Of the corpus, nats.
+    var unigramEntropy = 0.0
+
+    init(_ beginning: Beginning, created: Double?) {
+      self.created = created
+      precision = beginning.precision
+      corpus = beginning.corpus
+      trainingTokens = beginning.trainingTokens
+      heldOutTokens = beginning.heldOutTokens
+      unigramEntropy = beginning.unigramEntropy
+    }
+
+    /// Reads it back; the caller has the library.
+    init(of file: File) throws {
+      created = try Group.fraction("created", on: "/state", in: file)
+      precision = try Group.text("precision", on: "/state", in: file) ?? ""
+      corpus = try Group.text("corpus", on: "/state", in: file) ?? ""
+      trainingTokens = Int(clamping: try Group.number("trainingTokens", on: "/state", in: file) ?? 0)
+      heldOutTokens = Int(clamping: try Group.number("heldOutTokens", on: "/state", in: file) ?? 0)
+      unigramEntropy = try Group.fraction("unigramEntropy", on: "/state", in: file) ?? 0
+    }
+
+    func write(to file: File) throws {
+      for (name, text) in [("precision", precision), ("corpus", corpus)] {
+        try Group.set(name, text, on: "/state", in: file)
+      }
+      for (name, number) in [("trainingTokens", trainingTokens), ("heldOutTokens", heldOutTokens)] {
+        try Group.set(name, UInt64(number), on: "/state", in: file)
+      }
+      try Group.set("unigramEntropy", unigramEntropy, on: "/state", in: file)
+      if let created { try Group.set("created", created, on: "/state", in: file) }
+    }
+  }
+
   /// What the trailer says.
   struct Trailer {
     static let size = 32
@@ -74,18 +117,23 @@ enum CheckpointFile {
     }
   }
 
-  /// The small facts in a checkpoint that retention and resuming need.
-  static func summary(_ path: String) throws -> (isBest: Bool, sequence: Int) {
-    try HDF5.alone { try readSummary(path) }
+  /// The small facts in a checkpoint that retention, resuming and recovery need.
+  struct Summary {
+    var isBest: Bool
+    /// The number of the first event of the run that came after it.
+    var sequence: Int
+    var origin: Origin
   }
 
-  private static func readSummary(_ path: String) throws -> (isBest: Bool, sequence: Int) {
+  static func summary(_ path: String) throws -> Summary { try HDF5.alone { try readSummary(path) } }
+
+  private static func readSummary(_ path: String) throws -> Summary {
     let file = try File(opening: path, .still)
     try check(file)
     try Group.requireHardLinks(to: "/state", in: file)
     let isBest = try Group.number("isBest", on: "/state", in: file) ?? 0
     let sequence = try Group.number("sequence", on: "/state", in: file) ?? 0
-    return (isBest == 1, Int(truncatingIfNeeded: sequence))
+    return Summary(isBest: isBest == 1, sequence: Int(truncatingIfNeeded: sequence), origin: try Origin(of: file))
   }
 
   /// - Throws: `UserError` when the file is no checkpoint that this version knows.

@@ -59,13 +59,13 @@ struct CheckpointFolder {
 
   /// Writes a checkpoint: aside, verified, synced, then renamed.
   /// - Returns: its size in bytes.
-  func write(_ checkpoint: Checkpoint, isBest: Bool, sequence: Int, of created: Double?) throws -> Int {
+  func write(_ checkpoint: Checkpoint, isBest: Bool, sequence: Int, of origin: CheckpointFile.Origin) throws -> Int {
     if !Folder.exists(path) { try Folder.create(path) }
     let final = self.path(of: checkpoint.state.step)
     let aside = path + "/." + (final as NSString).lastPathComponent + ".new"
     try Folder.remove(aside)
     do {
-      let bytes = try CheckpointFile.write(checkpoint, isBest: isBest, sequence: sequence, of: created, to: aside)
+      let bytes = try CheckpointFile.write(checkpoint, isBest: isBest, sequence: sequence, of: origin, to: aside)
       try Folder.rename(aside, final)
       try Folder.sync(path)
       return bytes

@@ -8,7 +8,7 @@ package enum Examination {
   static func seconds(_ bytes: Int) -> Int { 1 + bytes / (200 << 20) }
 
   /// Larger files of metrics are not read as a whole: their rows are examined by whoever reads them.
-  private static let wholeSize = 32 << 20
+  static let wholeSize = 32 << 20
 
   /// Answers requests on standard input until it ends.
   /// - Parameter tokenizer: makes a tokenizer of a checkpoint's record and tries it, or throws.
@@ -24,7 +24,8 @@ package enum Examination {
       var answer = "0"
       do {
         guard let file = Examinee(request: request) else { throw UserError(.usage, "nothing was asked") }
-        try examine(file, tokenizer)
+        let told = try examine(file, tokenizer)
+        if !told.isEmpty { answer += " " + told }
       } catch let error as UserError {
         answer = "\(error.status.rawValue) \(error.message)"
       } catch {
@@ -51,30 +52,43 @@ package enum Examination {
   }
 
   private static func reply(_ answer: String) -> Bool {
-    let bytes = Array(answer.utf8.filter { $0 != 0 }.prefix(1 << 16)) + [0]
-    var sent = 0
-    while sent < bytes.count {
+    sent(Array(answer.utf8.filter { $0 != 0 }.prefix(1 << 16)) + [0], to: STDIN_FILENO)
+  }
+
+  /// Sends bytes through a socket.
+  /// - Returns: whether all went; where they did not, nobody is there any more.
+  static func sent(_ bytes: [UInt8], to socket: Int32) -> Bool {
+    var done = 0
+    while done < bytes.count {
       let count = bytes.withUnsafeBytes {
-        send(STDIN_FILENO, $0.baseAddress! + sent, bytes.count - sent, Int32(MSG_NOSIGNAL))
+        send(socket, $0.baseAddress! + done, bytes.count - done, Int32(MSG_NOSIGNAL))
       }
       if count < 0 && errno == EINTR { continue }
       guard count > 0 else { return false }
-      sent += count
+      done += count
     }
     return true
   }
 
-  private static func examine(_ file: Examinee, _ tokenizer: (TokenizerRecord) throws -> Void) throws {
+  /// - Returns: what is told of a good one.
+  private static func examine(_ file: Examinee, _ tokenizer: (TokenizerRecord) throws -> Void) throws -> String {
+    if case .run(let folder) = file {
+      limit(bytes: (try? FileDescriptor(opening: file.path, O_RDONLY).size()) ?? 0)
+      let summary = try Archive.glance(at: folder) { try Structure.check($0.file, without: "/overview") }
+      return String(decoding: try JSON.encoded(summary), as: UTF8.self)
+    }
     let descriptor = try FileDescriptor(opening: file.path, O_RDONLY)
     let size = try descriptor.size()
     limit(bytes: size)
     switch file {
+    case .run: break
     case .hdf5(let path): try examine(hdf5: path, size, tokenizer)
     case .tokenizer(let path):
       guard size <= 1 << 28 else { throw UserError(.data, "\(path) is no SentencePiece model: it has \(size) bytes") }
       try tokenizer(
         TokenizerRecord(kind: "sentencepiece", model: try descriptor.read(at: 0, count: size), vocabulary: 0))
     }
+    return ""
   }
 
   /// Bounds the time and the memory of one file.
@@ -100,9 +114,10 @@ package enum Examination {
       return
     }
     let folder = (path as NSString).deletingLastPathComponent
+    // A long run that was killed is looked at as a reader beside its writer would: a copy would take all of it.
+    let isReadBeside = size > wholeSize || RunLock.isHeld(folder: folder)
     let how: Opening =
-      !superblock.isMarkedOpen
-      ? .still : RunLock.isHeld(folder: folder) ? .live : .image(try Superblock.repairedImage(of: path))
+      !superblock.isMarkedOpen ? .still : isReadBeside ? .live : .image(try Superblock.repairedImage(of: path))
     let store = try Store(opening: path, how)
     try Structure.check(store.file)
     if size <= wholeSize {

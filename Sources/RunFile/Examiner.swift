@@ -11,10 +11,13 @@ package enum Examinee: Sendable, Hashable {
   case hdf5(String)
   /// A SentencePiece model file.
   case tokenizer(String)
+  /// A run's folder, of which the answer tells what the list of runs says.
+  case run(String)
 
   package var path: String {
     switch self {
     case .hdf5(let path), .tokenizer(let path): path
+    case .run(let folder): Recovery.file(folder)
     }
   }
 
@@ -23,6 +26,7 @@ package enum Examinee: Sendable, Hashable {
     switch self {
     case .hdf5(let path): "h\(path)"
     case .tokenizer(let path): "t\(path)"
+    case .run(let folder): "r\(folder)"
     }
   }
 
@@ -30,6 +34,7 @@ package enum Examinee: Sendable, Hashable {
     switch request.first {
     case "h": self = .hdf5(String(request.dropFirst()))
     case "t": self = .tokenizer(String(request.dropFirst()))
+    case "r": self = .run(String(request.dropFirst()))
     default: return nil
     }
   }
@@ -109,6 +114,39 @@ package enum Examiner {
     )
   }
 
+  /// Has runs read for the list of them, by as many processes as there are cores: nothing of them is opened here.
+  /// - Returns: what is said of each, or what is wrong with it; nil where nobody said how such a process is started.
+  static func summaries(of folders: [String]) -> [Result<RunSummary, UserError>]? {
+    let command = state.withLock { $0.command }
+    guard !command.isEmpty else { return nil }
+    let workers = max(1, min(folders.count, ProcessInfo.processInfo.activeProcessorCount))
+    let results = Mutex([Result<RunSummary, UserError>?](repeating: nil, count: folders.count))
+    DispatchQueue.concurrentPerform(iterations: workers) { worker in
+      var process: ExaminerProcess?
+      for index in stride(from: worker, to: folders.count, by: workers) {
+        let result: Result<RunSummary, UserError>
+        do {
+          let asked = try process ?? ExaminerProcess(command)
+          process = asked
+          result = summary(try asked.ask(.run(folders[index]), bytes: look(folders[index] + "/run.h5")?.1.size ?? 0))
+        } catch let error as UserError {
+          process = nil
+          result = .failure(error)
+        } catch {
+          result = .failure(UserError(.data, "\(error)"))
+        }
+        results.withLock { $0[index] = result }
+      }
+    }
+    return results.withLock { $0.compactMap { $0 } }
+  }
+
+  private static func summary(_ answer: (error: UserError?, text: String)) -> Result<RunSummary, UserError> {
+    if let error = answer.error { return .failure(error) }
+    return Result { try JSON.decoded(RunSummary.self, Array(answer.text.utf8), "what the process that examines said") }
+      .mapError { $0 as? UserError ?? UserError(.data, "\($0)") }
+  }
+
   /// Asks about one file after the other. Where the process dies, another one goes on with the next file.
   private static func examine(_ files: [Examinee]) {
     let command = state.withLock { $0.command }
@@ -118,7 +156,7 @@ package enum Examiner {
       let verdict: UserError?
       do {
         if process == nil { process = try ExaminerProcess(command) }
-        verdict = try process?.ask(file, bytes: moment.size)
+        verdict = try process?.ask(file, bytes: moment.size).error
       } catch {
         process = nil
         verdict = error
@@ -172,19 +210,10 @@ private final class ExaminerProcess {
 
   /// Asks about one file.
   /// - Parameter bytes: its size: a large one may take longer.
-  /// - Returns: nil for a good one.
+  /// - Returns: what is wrong with it, nil for a good one; and what is told of that.
   /// - Throws: `UserError` when the process died of it; it is of no use then.
-  func ask(_ file: Examinee, bytes: Int) throws(UserError) -> UserError? {
-    let request = Array(file.request.utf8) + [0]
-    var sent = 0
-    while sent < request.count {
-      let count = request.withUnsafeBytes {
-        send(socket, $0.baseAddress! + sent, request.count - sent, Int32(MSG_NOSIGNAL))
-      }
-      if count < 0 && errno == EINTR { continue }
-      guard count > 0 else { throw death(of: file) }
-      sent += count
-    }
+  func ask(_ file: Examinee, bytes: Int) throws(UserError) -> (error: UserError?, text: String) {
+    guard Examination.sent(Array(file.request.utf8) + [0], to: socket) else { throw death(of: file) }
     var answer: [UInt8] = []
     let patience = DispatchTime.now().uptimeNanoseconds + UInt64(Examination.seconds(bytes) * 10) * 1_000_000_000
     var buffer = [UInt8](repeating: 0, count: 4096)
@@ -204,8 +233,8 @@ private final class ExaminerProcess {
     }
     let words = String(decoding: answer.dropLast(), as: UTF8.self).split(separator: " ", maxSplits: 1)
     let status = words.first.flatMap { Int32($0) } ?? UserError.Status.data.rawValue
-    return status == 0
-      ? nil : UserError(UserError.Status(rawValue: status) ?? .data, words.count > 1 ? String(words[1]) : "")
+    let text = words.count > 1 ? String(words[1]) : ""
+    return status == 0 ? (nil, text) : (UserError(UserError.Status(rawValue: status) ?? .data, text), "")
   }
 
   /// What to say of a file that the process died of.

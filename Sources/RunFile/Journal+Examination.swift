@@ -3,6 +3,31 @@ import Foundation
 import Run
 
 extension Journal {
+  /// The last step that a journal has, found from its end: a long one is not read as a whole.
+  /// - Parameter store: has the columns.
+  /// - Returns: nil where there is none in the last bytes.
+  static func lastStep(_ path: String, like store: Store) throws -> Table.Row? {
+    guard Folder.exists(path) else { return nil }
+    let file = try FileDescriptor(opening: path, O_RDONLY)
+    let size = try file.size()
+    let count = min(size, 1 << 16)
+    let bytes = try file.read(at: size - count, count: count)
+    return bytes.withUnsafeBytes { bytes in
+      var place = 0
+      var last: Table.Row?
+      while place < bytes.count {
+        guard let frame = frame(at: place, of: bytes) else {
+          // Somewhere in an entry, or where the last one was cut short.
+          place += 1
+          continue
+        }
+        if case .row(Number.metrics, let row)? = entry(frame), store.metrics.takes(row) { last = row }
+        place += 8 + frame.count
+      }
+      return last
+    }
+  }
+
   /// What a journal holds.
   struct Examined {
     var entries: Int

@@ -3,6 +3,22 @@
 import Foundation
 import Run
 
+/// A file that stays open as long as somebody has it.
+final class OpenFile: Sendable {
+  let descriptor: FileDescriptor
+
+  init(_ descriptor: consuming FileDescriptor) { self.descriptor = descriptor }
+}
+
+/// Entries of a journal that are with the kernel, and not surely on the disk.
+package struct PendingSync: Sendable {
+  fileprivate let file: OpenFile
+
+  /// Waits until they are on the disk, on any thread.
+  /// - Throws: `UserError` when the disk does not take them.
+  package func wait() throws { try file.descriptor.syncData() }
+}
+
 final class Journal {
   enum Entry {
     /// A row of the table with this number.
@@ -27,12 +43,12 @@ final class Journal {
 
   static let magic = Array("foretop journal1".utf8)
 
-  /// A journal that is none of the run's: nothing of it may get into the run.
+  /// A journal, or a copy of run.h5, that is none of the run's: nothing of it may get into the run.
   struct Stranger: Error {
     let error: UserError
   }
 
-  private let file: FileDescriptor
+  private let file: OpenFile
   private var end: Int
   /// What the disk did not take yet.
   private var refused: [UInt8] = []
@@ -50,7 +66,7 @@ final class Journal {
     try file.write(content, at: 0)
     try file.sync()
     try Folder.rename(aside, path)
-    self.file = file
+    self.file = OpenFile(file)
     end = content.count
   }
 
@@ -66,7 +82,7 @@ final class Journal {
 
   private func hand() throws {
     guard !refused.isEmpty else { return }
-    try file.write(refused, at: end)
+    try file.descriptor.write(refused, at: end)
     end += refused.count
     refused.removeAll(keepingCapacity: true)
   }
@@ -76,9 +92,22 @@ final class Journal {
   func sync() throws {
     guard isDirty else { return }
     try hand()
-    try file.syncData()
+    try file.descriptor.syncData()
     isDirty = false
   }
+
+  /// Lets another thread wait until every entry so far is on the disk.
+  /// - Returns: nil where that is so already.
+  /// - Throws: as `sync`.
+  func pendingSync() throws -> PendingSync? {
+    guard isDirty else { return nil }
+    try hand()
+    isDirty = false
+    return PendingSync(file: file)
+  }
+
+  /// What another thread waited for did not come to pass: it is to be tried again.
+  func takeBack(_ pending: PendingSync) { if pending.file === file { isDirty = true } }
 
   // MARK: Entries as bytes
 
@@ -133,7 +162,7 @@ final class Journal {
     return sum.value == bytes.loadUnaligned(fromByteOffset: place + 4, as: UInt32.self).littleEndian ? body : nil
   }
 
-  private static func entry(_ body: UnsafeRawBufferPointer) -> Entry? {
+  static func entry(_ body: UnsafeRawBufferPointer) -> Entry? {
     let number = body[0]
     switch number {
     case Number.events, Number.sessions:

@@ -10,21 +10,22 @@ package final class PendingCheckpoint: @unchecked Sendable {
   private let folder: CheckpointFolder
   private let isBest: Bool
   private let sequence: Int
-  private let created: Double?
+  private let origin: CheckpointFile.Origin
   package let step: Int
 
   /// - Parameters:
   ///   - sequence: the number of the first event of the run that comes after it.
-  ///   - created: when the run began, which tells it from others.
+  ///   - origin: what it says of the run.
   init(
-    _ checkpoint: consuming Checkpoint, in folder: CheckpointFolder, isBest: Bool, sequence: Int, of created: Double?
+    _ checkpoint: consuming Checkpoint, in folder: CheckpointFolder, isBest: Bool, sequence: Int,
+    of origin: CheckpointFile.Origin
   ) {
     step = checkpoint.state.step
     self.checkpoint = consume checkpoint
     self.folder = folder
     self.isBest = isBest
     self.sequence = sequence
-    self.created = created
+    self.origin = origin
   }
 
   /// Writes it aside, verifies it, gives it its name, and removes those that the recipe does not keep. On any thread.
@@ -32,7 +33,7 @@ package final class PendingCheckpoint: @unchecked Sendable {
   package func write() throws -> StoredCheckpoint {
     guard let checkpoint else { preconditionFailure("a checkpoint that was taken out cannot be written") }
     let start = DispatchTime.now()
-    let bytes = try folder.write(checkpoint, isBest: isBest, sequence: sequence, of: created)
+    let bytes = try folder.write(checkpoint, isBest: isBest, sequence: sequence, of: origin)
     try folder.retain(newest: checkpoint.recipe.save.keep, every: checkpoint.recipe.save.keepEvery, after: step)
     let seconds = Double(DispatchTime.now().uptimeNanoseconds - start.uptimeNanoseconds) / 1e9
     return StoredCheckpoint(step: step, isBest: isBest, bytes: bytes, seconds: seconds, name: folder.name(of: step))

@@ -40,17 +40,19 @@ extension Recorder {
     let lock = try RunLock(folder: folder)
     let checkpoint = try Archive.checkpoint(in: folder).checkpoint
     let files = CheckpointFolder(folder)
-    let sequence = try files.sequence(of: checkpoint.state.step)
     // The same run: its checkpoints name it by when it began.
-    let created = try CheckpointFile.readNamed(files.path(of: checkpoint.state.step)).created
+    let summary = try CheckpointFile.summary(files.path(of: checkpoint.state.step))
+    let origin = summary.origin
     let beginning = Beginning(
       name: (folder as NSString).lastPathComponent, recipe: checkpoint.recipe, step: checkpoint.state.step,
-      tokens: checkpoint.state.tokens, time: created ?? Date().timeIntervalSince1970,
-      parameters: checkpoint.tensors.reduce(0) { $0 + $1.count }, threads: checkpoint.state.threads, precision: "",
-      corpus: "", vocabulary: checkpoint.tokenizer.vocabulary, trainingTokens: 0, heldOutTokens: 0, unigramEntropy: 0)
+      tokens: checkpoint.state.tokens, time: origin.created ?? Date().timeIntervalSince1970,
+      parameters: checkpoint.tensors.reduce(0) { $0 + $1.count }, threads: checkpoint.state.threads,
+      precision: origin.precision, corpus: origin.corpus, vocabulary: checkpoint.tokenizer.vocabulary,
+      trainingTokens: origin.trainingTokens, heldOutTokens: origin.heldOutTokens,
+      unigramEntropy: origin.unigramEntropy)
     try Folder.remove(path + ".new")
     let store = try Store.create(path, beginning: beginning)
-    let place = Layout.Place(sequence: sequence, row: 0)
+    let place = Layout.Place(sequence: summary.sequence, row: 0)
     store.beginnings.append(
       try Layout.row(SessionStart(beginning), step: beginning.step, time: beginning.time, at: place))
     try store.write()

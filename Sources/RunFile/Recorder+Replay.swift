@@ -29,7 +29,7 @@ struct Replay {
   var evaluations: [Recorded] = []
   var texts: [Sample] = []
   var orders: [Sample] = []
-  var occurrences: [Occurrence] = []
+  var occurrences: [(sequence: Int, occurrence: Occurrence)] = []
 
   /// The last step that is stored.
   var last = 0
@@ -59,13 +59,29 @@ struct Replay {
     texts = try samples(store.texts)
     orders = try samples(store.orders)
     occurrences = try store.events.records().compactMap { $0 }
-      .filter { $0.whole("sequence") >= sequence }.compactMap(Layout.occurrence)
+      .filter { $0.whole("sequence") >= sequence }
+      .compactMap { record in
+        Layout.occurrence(record).flatMap {
+          Self.repeated.contains($0.kind) ? (record.whole("sequence"), $0) : nil
+        }
+      }
+  }
+
+  /// What happens again when steps are computed again.
+  private static let repeated: Set<Occurrence.Kind> = [.rate, .weight, .saved, .diverged]
+
+  /// The number of the first stored event that is still to come after a step; nil where there is none. A checkpoint that is
+  /// written again stands before it.
+  func firstSequence(from step: Int) -> Int? {
+    let stored =
+      evaluations.map { ($0.step, $0.sequence) } + (texts + orders).map { ($0.step, $0.sequence) }
+      + occurrences.map { ($0.occurrence.step, $0.sequence) }
+    return stored.filter { $0.0 >= step }.map(\.1).min()
   }
 
   /// Whether an occurrence is the repetition of one that is stored: an edit made again, a checkpoint written again.
   mutating func takes(_ occurrence: Occurrence) -> Bool {
-    guard [.rate, .weight, .saved, .diverged].contains(occurrence.kind) else { return false }
-    let index = occurrences.firstIndex {
+    let index = occurrences.map(\.occurrence).firstIndex {
       $0.kind == occurrence.kind && $0.step == occurrence.step && $0.key == occurrence.key
         && (occurrence.kind == .saved || $0.new?.bitPattern == occurrence.new?.bitPattern)
     }

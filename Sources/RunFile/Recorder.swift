@@ -34,6 +34,9 @@ package final class Recorder {
   /// Up to which size the journal goes on growing, after a copy that failed.
   private var rotatesFrom = 0
   private var lastSync = DispatchTime.now()
+  /// Whether another thread waits for the disk where that can be: see `takeSync`. It holds up rows for milliseconds.
+  package var isSyncedElsewhere = false
+  private var needsSync = false
   /// Whether libhdf5 failed in this session: the journal then stays for the next one.
   private var hasFailed = false
   /// This session's record in /sessions.
@@ -41,25 +44,18 @@ package final class Recorder {
   private var sessionIndex = 0
 
   /// Begins a new run.
-  /// - Parameter folder: `runs/NAME`; it must not exist, and the folders above it are made.
+  /// - Parameter folder: `runs/NAME`; it must not exist, or hold only what a process left that was killed before its run
+  ///   began. The folders above it are made.
   /// - Throws: `UserError` when it exists, cannot be made, or the name is none.
   package init(creating folder: String, beginning: Beginning) throws {
-    let name = (folder as NSString).lastPathComponent
-    try RunName.check(name)
-    if Folder.exists(folder) {
-      throw UserError(
-        .cannotCreate,
-        "\(folder) exists already: choose another name with --name, or go on with “foretop resume \(name)”")
-    }
-    try Folder.createAll((folder as NSString).deletingLastPathComponent)
-    try Folder.create(folder)
+    try RunName.check((folder as NSString).lastPathComponent)
+    lock = try Unbegun.lock(folder)
     do {
-      lock = try RunLock(folder: folder)
       try Folder.create(folder + "/checkpoints")
       journal = try Journal(creating: Recovery.journal(folder), of: beginning.time)
       store = try Store.create(folder + "/run.h5", beginning: beginning)
     } catch {
-      Self.clear(folder)
+      Unbegun.clear(folder)
       throw error
     }
     self.folder = folder
@@ -76,16 +72,9 @@ package final class Recorder {
     } catch {
       store.abandon()
       isClosed = true
-      Self.clear(folder)
+      Unbegun.clear(folder)
       throw error
     }
-  }
-
-  /// A run that could not begin leaves nothing in the way of the next try, as far as the disk lets it.
-  private static func clear(_ folder: String) {
-    for name in ["run.h5", "run.h5.new", "run.journal", "run.journal.new", "run.lock"] { unlink(folder + "/" + name) }
-    rmdir(folder + "/checkpoints")
-    rmdir(folder)
   }
 
   /// Goes on with a run: repairs what a crash left, keeps all rows, and compares what is computed again with them.
@@ -221,10 +210,14 @@ package final class Recorder {
     // Before rows are taken out of the file, those that replace them are on the disk.
     if isSyncing || cut != nil || lastFlush.uptimeNanoseconds >= lastSync.uptimeNanoseconds + Self.interval {
       lastSync = lastFlush
-      do {
-        try journal.sync()
-      } catch {
-        return stalled(error)
+      if isSyncedElsewhere, cut == nil, !isStalled {
+        needsSync = true
+      } else {
+        do {
+          try journal.sync()
+        } catch {
+          return stalled(error)
+        }
       }
     }
     if let rotation {
@@ -243,6 +236,25 @@ package final class Recorder {
     let notice = notice(.notice, "the disk takes the run again; nothing was lost")
     append(notice)
     return [notice] + flushNow()
+  }
+
+  /// What another thread has to wait for before that is confirmed which was recorded since the last time.
+  /// - Returns: nil where all is on the disk, or the disk does not take it; then lines as `record` returns them.
+  package func takeSync() -> (pending: PendingSync?, notices: [Occurrence]) {
+    guard needsSync else { return (nil, []) }
+    needsSync = false
+    do {
+      return (try journal.pendingSync(), [])
+    } catch {
+      return (nil, stalled(error))
+    }
+  }
+
+  /// Says that the disk did not take what another thread waited for. It is kept, and tried again.
+  /// - Returns: as `record`.
+  package func takeBack(_ pending: PendingSync, _ error: UserError) -> [Occurrence] {
+    journal.takeBack(pending)
+    return stalled(error)
   }
 
   // MARK: The journal begins anew
@@ -354,7 +366,8 @@ package final class Recorder {
 
   // MARK: Checkpoints
 
-  /// Begins a checkpoint: what came before it is on the disk, or warned of, when this returns.
+  /// Begins a checkpoint: what came before it is on the disk, or warned of, when this returns; where another thread waits for
+  /// the disk, when `takeSync` has been waited for.
   /// - Parameter isBest: whether its held-out loss is the lowest of the run so far.
   /// - Returns: what another thread may write, and lines as `record` returns them.
   /// - Throws: `UserError` when checkpoints of another history cannot be put out of its way.
@@ -364,8 +377,11 @@ package final class Recorder {
     let notices = flush()
     let checkpoints = CheckpointFolder(folder)
     try setAside()
+    // One that is written again comes before what is stored of the steps after it.
+    let sequence = min(nextSequence, replay.firstSequence(from: checkpoint.state.step) ?? nextSequence)
     let pending = PendingCheckpoint(
-      consume checkpoint, in: checkpoints, isBest: isBest, sequence: nextSequence, of: created)
+      consume checkpoint, in: checkpoints, isBest: isBest, sequence: sequence,
+      of: CheckpointFile.Origin(beginning, created: created))
     return (pending, notices)
   }
 

@@ -32,9 +32,9 @@ enum Recovery {
     let store = try whole(folder) {
       try Superblock.repair(path)
       return try Store(opening: path, .alone)
-    } creating: { beginning in
+    } creating: { beginning, missing in
       isNew = true
-      return try Store.create(path + ".copy", beginning: beginning)
+      return try Store.create(path + ".copy", beginning: beginning, without: missing)
     }
     let created = try store.created
     store.close()
@@ -69,9 +69,9 @@ enum Recovery {
   /// Opens a run's file with everything in it that run.h5, the journal and the copy from before the session have.
   /// - Parameters:
   ///   - opening: opens run.h5 so that it can be changed, or a copy of it in memory.
-  ///   - creating: creates it anew, where it cannot be opened.
+  ///   - creating: creates it anew, where it cannot be opened, without some columns.
   static func whole(
-    _ folder: String, opening: () throws -> Store, creating: (Beginning) throws -> Store
+    _ folder: String, opening: () throws -> Store, creating: (Beginning, Set<String>) throws -> Store
   ) throws -> Store {
     let entries = try Journal.entries(journal(folder))
     var contents = Contents()
@@ -83,7 +83,7 @@ enum Recovery {
         contents = try Contents(
           store, changingFrom: first.map { try store.metrics.firstRow(from: $0) } ?? store.metrics.count)
         // A file may also have lost its last rows without a trace, unless they were taken out in this session.
-        let earlier = try? Store(opening: before(folder), .still)
+        let earlier = try earlier(folder, of: store.created)
         let isShorter = earlier.map { !entries.replaceHistory && store.isShorter(than: $0) } ?? false
         if contents.isDamaged || isShorter {
           contents = try Contents(store)
@@ -98,15 +98,37 @@ enum Recovery {
     } catch {
       // What cannot be opened, read or written is made again from the rest, if there is a rest.
       if contents.kept > 0 { contents = (try? Contents(opening())) ?? Contents() }
-      if let earlier = try? Store(opening: before(folder), .still), let rest = try? Contents(earlier) {
+      let earlier: Store?
+      do {
+        earlier = try Self.earlier(folder, of: entries.created)
+      } catch let stranger as Journal.Stranger {
+        throw stranger.error
+      }
+      if let earlier, let rest = try? Contents(earlier) {
         contents.fill(from: rest, earlier.metrics.columns, journalFrom: entries.firstStep)
       }
       let first = contents.rows[Journal.Number.beginnings]?.first ?? entries.firstBeginning
       guard let first else { throw Folder.exists(file(folder)) ? error : Archive.missing(folder) }
-      return try abandoningOnError(creating(SessionStart.beginning(first.payload, source: journal(folder)))) { store in
+      let beginning = try SessionStart.beginning(first.payload, source: journal(folder))
+      let missing = earlier?.missing ?? entries.missing(beginning.recipe.heads)
+      return try abandoningOnError(creating(beginning, missing)) { store in
         try finish(&contents, entries, in: store)
       }
     }
+  }
+
+  /// Opens run.h5 as it was before the session.
+  /// - Parameter created: when the run began; nil where that is not known.
+  /// - Returns: nil where there is none, or it cannot be read.
+  /// - Throws: `Journal.Stranger` when it is of another run: nothing of it may get into this one.
+  private static func earlier(_ folder: String, of created: Double?) throws -> Store? {
+    guard let store = try? Store(opening: before(folder), .still) else { return nil }
+    guard let created, let its = try store.created, its != created else { return store }
+    throw Journal.Stranger(
+      error: UserError(
+        .data,
+        "\(before(folder)) is of another run, and \(file(folder)) was not changed: put the right one there, or take it away"
+      ))
   }
 
   private static func finish(_ contents: inout Contents, _ entries: [Journal.Entry], in store: Store) throws {
@@ -196,6 +218,14 @@ extension [Journal.Entry] {
     lazy.compactMap { entry in
       if case .row(Journal.Number.metrics, let row) = entry { row.values.first } else { nil }
     }.min()
+  }
+
+  /// The columns that its rows do not have, since an older foretop began the run.
+  func missing(_ heads: [Head]) -> Set<String> {
+    let count = lazy.compactMap { entry in
+      if case .row(Journal.Number.metrics, let row) = entry { row.values.count } else { nil }
+    }.first
+    return count.map { Store.missing(inRowsOf: $0, heads: heads) } ?? []
   }
 
   /// What the session that the journal is of began with.

@@ -35,13 +35,15 @@ package struct Removal: ~Copyable {
     self.lock = lock
   }
 
-  /// Old checkpoints of a run, and what writers that were killed have left. The newest whole ones and the best stay.
+  /// Old checkpoints of a run, and what writers that were killed have left. The newest whole ones and the best stay, and those
+  /// that its recipe keeps for ever.
   /// - Parameter count: how many of the newest stay, at least 1.
   /// - Throws: `UserError` when a process writes the run.
   package init(ofCheckpoints folder: String, keeping count: Int) throws {
     precondition(count >= 1, "the newest checkpoint always stays")
-    let lock = try Self.locked(folder)
     let checkpoints = CheckpointFolder(folder)
+    let every = Self.keptEvery(folder, checkpoints)
+    let lock = try Self.locked(folder)
     var kept: [Int] = []
     var candidates: [Int] = []
     var warnings: [String] = []
@@ -62,6 +64,7 @@ package struct Removal: ~Copyable {
       (try? CheckpointFile.summary(checkpoints.path(of: $0)).isBest) == true
     }
     if let best = newestBest, !kept.contains(best) { kept.append(best) }
+    kept += candidates.filter { every > 0 && $0 % every == 0 && !kept.contains($0) }
     let steps = candidates.filter { !kept.contains($0) }
     let left = try Folder.names(in: checkpoints.path).filter { $0.hasSuffix(".replaced") || Self.isUnfinished($0) }
     files = steps.reversed().map(checkpoints.path) + left.map { "\(checkpoints.path)/\($0)" }
@@ -71,6 +74,16 @@ package struct Removal: ~Copyable {
     self.kept = kept.sorted()
     self.warnings = warnings
     self.lock = lock
+  }
+
+  /// The recipe's `save.keepEvery`: as the newest session had it, or, where run.h5 cannot be read, the newest checkpoint.
+  private static func keptEvery(_ folder: String, _ checkpoints: CheckpointFolder) -> Int {
+    if let archive = try? Archive(opening: folder) { return archive.recipe.save.keepEvery }
+    let steps = (try? checkpoints.list().map(\.step)) ?? []
+    let recipe = steps.reversed().lazy.compactMap {
+      try? CheckpointFile.Contents(of: File(opening: checkpoints.path(of: $0), .still)).recipe
+    }.first
+    return recipe?.save.keepEvery ?? 0
   }
 
   /// Takes the files away.

@@ -18,13 +18,21 @@ package enum RunName {
     guard name.trimmingSpaces == name else { throw refuse("it begins or ends with a space") }
   }
 
-  /// The first of `base`, `base-2`, `base-3` … that is not there.
+  /// The first of `base`, `base-2`, `base-3` … that is free.
   package static func nextFree(_ base: String, in directory: String) throws -> String {
     try check(base)
-    let taken = Set(try Folder.names(in: directory))
-    guard taken.contains(base) else { return base }
+    // A directory that cannot be listed is said here.
+    let there = Set(try Folder.names(in: directory))
+    func isTaken(_ name: String) -> Bool { there.contains(name) && !isFree("\(directory)/\(name)") }
+    guard isTaken(base) else { return base }
     var number = 2
-    while taken.contains("\(base)-\(number)") { number += 1 }
+    while isTaken("\(base)-\(number)") { number += 1 }
     return "\(base)-\(number)"
+  }
+
+  /// Whether a run may begin in a folder: nothing is there, or what a process left that was killed before its run began.
+  /// - Parameter folder: `runs/NAME`.
+  package static func isFree(_ folder: String) -> Bool {
+    !Folder.exists(folder) || (Unbegun.isLeft(in: folder) && !RunLock.isHeld(folder: folder))
   }
 }

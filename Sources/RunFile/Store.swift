@@ -46,25 +46,49 @@ final class Store {
   }
 
   /// Creates run.h5 with everything that it will ever hold, then lets readers in. `publish` gives it its name.
-  static func create(_ path: String, beginning: Beginning) throws -> Store {
+  /// - Parameter missing: optional columns that it does not get: an older foretop began the run without them.
+  static func create(_ path: String, beginning: Beginning, without missing: Set<String> = []) throws -> Store {
     try FileDescriptor.requireRoom(4 << 20, at: path + ".new")
-    return try fill(File(creatingLive: path + ".new"), beginning)
+    return try fill(File(creatingLive: path + ".new"), beginning, without: missing)
   }
 
   /// Creates it in memory only.
-  static func createInMemory(_ path: String, beginning: Beginning) throws -> Store {
-    try fill(File(creatingLive: path, inMemory: true), beginning)
+  static func createInMemory(_ path: String, beginning: Beginning, without missing: Set<String>) throws -> Store {
+    try fill(File(creatingLive: path, inMemory: true), beginning, without: missing)
   }
 
   /// Creates it as a file for every HDF5 from 1.8 on, without readers beside the writer.
-  static func createPlain(_ path: String, beginning: Beginning) throws -> Store {
+  /// - Parameter store: has the columns that it gets.
+  static func createPlain(_ path: String, beginning: Beginning, like store: Store) throws -> Store {
     try FileDescriptor.requireRoom(8 << 20, at: path)
-    return try fill(File(creatingPlain: path), beginning, isLive: false)
+    return try fill(File(creatingPlain: path), beginning, isLive: false, without: store.missing)
   }
 
-  private static func fill(_ file: File, _ beginning: Beginning, isLive: Bool = true) throws -> Store {
+  /// Optional columns that it does not have, since an older foretop began the run.
+  var missing: Set<String> {
+    Self.optional(heads).subtracting(stepMetrics.map { "/metrics/" + $0.path })
+      .subtracting(evaluationMetrics.map { "/heldout/" + $0.path })
+  }
+
+  /// Columns that a run of a foretop from before them does not have.
+  private static func optional(_ heads: [Head]) -> Set<String> {
+    Set(
+      Metric.ofSteps(heads: heads).filter(\.isOptional).map { "/metrics/" + $0.path }
+        + Metric.ofEvaluations(heads: heads).filter(\.isOptional).map { "/heldout/" + $0.path })
+  }
+
+  /// The columns that a run began without, by the number of values in its rows, where no file of it tells.
+  static func missing(inRowsOf values: Int, heads: [Head]) -> Set<String> {
+    let all = Metric.ofSteps(heads: heads).map { "/metrics/" + $0.path }
+    let weights = all.filter { $0.hasPrefix("/metrics/weight/") }
+    return values == all.count - weights.count ? Set(weights) : []
+  }
+
+  private static func fill(
+    _ file: File, _ beginning: Beginning, isLive: Bool = true, without missing: Set<String>
+  ) throws -> Store {
     do {
-      return try Store(filling: file, beginning, isLive: isLive)
+      return try Store(filling: file, beginning, isLive: isLive, without: missing)
     } catch {
       // Closing a file that could not be written may end the process.
       file.abandon()
@@ -72,11 +96,11 @@ final class Store {
     }
   }
 
-  private init(filling file: File, _ beginning: Beginning, isLive: Bool) throws {
+  private init(filling file: File, _ beginning: Beginning, isLive: Bool, without missing: Set<String>) throws {
     self.file = file
     heads = beginning.recipe.heads
-    stepMetrics = Metric.ofSteps(heads: heads)
-    evaluationMetrics = Metric.ofEvaluations(heads: heads)
+    stepMetrics = Metric.ofSteps(heads: heads).filter { !missing.contains("/metrics/" + $0.path) }
+    evaluationMetrics = Metric.ofEvaluations(heads: heads).filter { !missing.contains("/heldout/" + $0.path) }
     try Self.label(file, beginning)
     let folders = [
       "/recipe", "/metrics", "/heldout", "/samples", "/samples/text", "/samples/order", "/beginnings", "/overview",
@@ -136,8 +160,8 @@ final class Store {
       )
     }
     heads = Head.all.filter { Group.has("/metrics/loss/\($0.name)", in: file) }
-    stepMetrics = Metric.ofSteps(heads: heads)
     // A live file takes no new columns: a run keeps the ones that it began with, and what came later is not stored.
+    stepMetrics = Metric.ofSteps(heads: heads).filter { !$0.isOptional || Group.has("/metrics/" + $0.path, in: file) }
     evaluationMetrics = Metric.ofEvaluations(heads: heads).filter {
       !$0.isOptional || Group.has("/heldout/" + $0.path, in: file)
     }
@@ -155,6 +179,9 @@ final class Store {
   /// When the run began: with what the clock showed, no two are alike, so that its other files say whose they are by it. Nil
   /// where the file does not say so.
   var created: Double? { get throws { try Group.fraction("created", on: "/", in: file) } }
+
+  /// Whether it has the weights of the losses, step by step.
+  var hasWeights: Bool { stepMetrics.contains { $0.path.hasPrefix("weight/") } }
 
   /// The sums over /metrics; nil in a file that has none.
   func overview() throws -> Overview? {

@@ -11,19 +11,23 @@ extension Trainer {
   /// A complete copy of everything that decides the future.
   package var checkpoint: Checkpoint { checkpoint(in: nil) }
 
+  /// All of a copy but the weights and the moments.
+  package var checkpointWithoutNumbers: Checkpoint {
+    Checkpoint(
+      state: state, recipe: recipe,
+      tokenizer: TokenizerRecord(
+        kind: corpus.tokenizer.kind.rawValue, model: corpus.tokenizer.model, vocabulary: corpus.tokenizer.vocabulary),
+      tensors: model.parameters.plan.tensors.map {
+        Checkpoint.Tensor(path: $0.path, shape: $0.shape, offset: $0.offset)
+      },
+      weights: [], firstMoments: [], secondMoments: [])
+  }
+
   /// A complete copy of everything that decides the future.
   /// - Parameter spare: a copy that nobody needs any more; its memory is used again, since new memory would have to be
   ///   cleared page by page.
   package func checkpoint(in spare: consuming Checkpoint?) -> Checkpoint {
-    let parameters = model.parameters.plan
-    var copy =
-      spare
-      ?? Checkpoint(
-        state: state, recipe: recipe,
-        tokenizer: TokenizerRecord(
-          kind: corpus.tokenizer.kind.rawValue, model: corpus.tokenizer.model, vocabulary: corpus.tokenizer.vocabulary),
-        tensors: parameters.tensors.map { Checkpoint.Tensor(path: $0.path, shape: $0.shape, offset: $0.offset) },
-        weights: [], firstMoments: [], secondMoments: [])
+    var copy = spare ?? checkpointWithoutNumbers
     copy.state = state
     model.copy(model.parameters.weights, into: &copy.weights)
     model.copy(model.parameters.firstMoments, into: &copy.firstMoments)

@@ -12,9 +12,10 @@ struct BenchCommand: ParsableCommand {
     commandName: "bench",
     abstract: "Measures speed and memory beside this machine's limits.",
     discussion: """
-      Five sections: limit (the matrix products alone), kernels (each against memory bandwidth or the peak of \
+      Six sections: limit (the matrix products alone), kernels (each against memory bandwidth or the peak of \
       multiply-adds), steps (whole training steps of the workload “small”: NTP, NTP + TOP and MTP-4), scaling (tokens/s \
-      against context, width, rows, threads and vocabulary) and memory (peaks). The data are made up, always the same. \
+      against context, width, rows, threads and vocabulary), memory (peaks) and recording (what the metrics and a \
+      checkpoint of 100 million parameters hold up, in a folder for it in --runs). The data are made up, always the same. \
       Progress goes to standard error. Run it while nothing else runs: shares and ratios are of the same rounds, tokens/s \
       are not.
 
@@ -44,6 +45,8 @@ struct BenchCommand: ParsableCommand {
 
   @Option(parsing: .unconditional, help: ArgumentHelp("Threads that compute.", valueName: "n"))
   var threads: Int?
+
+  @OptionGroup var place: FolderOptions
 
   @Flag(help: "Prints one JSON object.")
   var json = false
@@ -83,6 +86,7 @@ struct BenchCommand: ParsableCommand {
       case .steps: try bench.steps(Workload.small)
       case .scaling: try bench.scaling()
       case .memory: try bench.memory { try child($0) }
+      case .recording: try RecordingTrial.table(bench, in: place.runs, threads: threadCount)
       }
     }
   }

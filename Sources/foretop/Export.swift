@@ -66,13 +66,12 @@ struct ExportCommand: ParsableCommand {
   }
 
   func run() throws {
-    let archive = try StoredRun.archive(name, in: place)
     switch format {
-    case .huggingface: try writeModel(StoredRun.checkpoint(of: archive, step: step))
-    case .gguf: try writeGGUF(StoredRun.checkpoint(of: archive, step: step))
-    case .safetensors: try writeTensors(StoredRun.checkpoint(of: archive, step: step))
-    case .csv, .jsonl: try writeNumbers(archive)
-    case .tensorboard: try writeEvents(archive)
+    case .huggingface: try writeModel(StoredRun.checkpoint(name, in: place, step: step))
+    case .gguf: try writeGGUF(StoredRun.checkpoint(name, in: place, step: step))
+    case .safetensors: try writeTensors(StoredRun.checkpoint(name, in: place, step: step))
+    case .csv, .jsonl: try writeNumbers(StoredRun.archive(name, in: place))
+    case .tensorboard: try writeEvents(StoredRun.archive(name, in: place))
     }
   }
 
@@ -117,7 +116,6 @@ struct ExportCommand: ParsableCommand {
   }
 
   private func writeNumbers(_ archive: Archive) throws {
-    let events = try archive.events()
     var lines = 0
     try WholeFile.writePieces(path, isReplacing: force) { take in
       func put(_ line: String) throws {
@@ -125,9 +123,9 @@ struct ExportCommand: ParsableCommand {
         try Array(line.utf8).withUnsafeBytes(take)
       }
       if format == .csv {
-        try MetricLines.csv(events, heads: archive.recipe.heads, put)
+        try MetricLines.csv(heads: archive.recipe.heads, of: archive.forEachNumber, put)
       } else {
-        try MetricLines.json(events, put)
+        try MetricLines.json(of: archive.forEachNumber, put)
       }
     }
     print("\(path): \(name), \(Figure.grouped(lines)) \(lines == 1 ? "line" : "lines")")
@@ -136,10 +134,9 @@ struct ExportCommand: ParsableCommand {
   private func writeEvents(_ archive: Archive) throws {
     // Other runs may lie beside it: TensorBoard shows all of a folder.
     try WholeFile.prepareFolder(path, isReplacing: true)
-    let events = try archive.events()
     let file = "\(path)/\(TensorBoard.fileName(run: name, time: archive.beginning.time))"
     try WholeFile.writePieces(file, isReplacing: force) { take in
-      try TensorBoard.write(events, heads: archive.recipe.heads, take)
+      try TensorBoard.write(heads: archive.recipe.heads, of: archive.forEachNumber, take)
     }
     print("\(file): \(name); “tensorboard --logdir \(path)” shows it")
   }

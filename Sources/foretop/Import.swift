@@ -71,7 +71,7 @@ struct Import: ParsableCommand {
     }
     try RunName.check(name)
     let run = Plan(recipe: Recipe(), name: name, runs: place.runs, threads: 1).folder
-    guard !FileManager.default.fileExists(atPath: run) else {
+    guard RunName.isFree(run) else {
       throw UserError(.cannotCreate, "there is a run “\(name)” already in \(place.runs): choose another --name")
     }
     return name

@@ -56,11 +56,8 @@ enum InspectPart: String, ExpressibleByArgument, CaseIterable {
   private static let most = 24
 
   private static func showMetrics(_ archive: Archive, isJSON: Bool) throws {
+    if isJSON { return try MetricLines.json(of: archive.forEachNumber) { print($0, terminator: "") } }
     let events = try archive.events()
-    if isJSON {
-      MetricLines.json(events) { print($0, terminator: "") }
-      return
-    }
     let reports = events.compactMap { if case .stepped(let report) = $0 { report } else { nil } }
     let evaluations = events.compactMap { if case .evaluated(let evaluation) = $0 { evaluation } else { nil } }
     guard !reports.isEmpty else {

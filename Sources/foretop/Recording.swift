@@ -1,5 +1,5 @@
-// The run's folder is written here: by the recorder's thread, which takes every event, and by a thread beside it, which
-// writes checkpoints for as long as that takes.
+// The run's folder is written here: by the recorder's thread, which takes every event, and by two beside it, so that no row
+// waits for the disk: one writes checkpoints, one waits for the journal and confirms what is in it.
 import Dispatch
 import Foundation
 import Run
@@ -15,6 +15,8 @@ final class Recording: Sendable {
     case checkpoint(Parcel)
     case stored(StoredCheckpoint)
     case notStored(PendingCheckpoint, UserError)
+    /// The journal is not on the disk.
+    case notSynced(PendingSync, UserError)
     /// The trainer is gone.
     case end(Ending)
   }
@@ -24,21 +26,36 @@ final class Recording: Sendable {
   private let requests: Mailbox<Request>
   private let news: Mailbox<News>
   private let copies: Copies
+  /// Hears for how many seconds the recorder's thread was busy, each time.
+  private let stalls: Mailbox<Double>?
   /// Checkpoints for the thread that writes them.
   private let checkpoints = Mailbox<PendingCheckpoint>()
+  /// What the thread that waits for the disk confirms, in order.
+  private let confirmations = Mailbox<Confirmation>()
+
+  /// What may be said, and written, when the journal is on the disk.
+  private struct Confirmation: Sendable {
+    var sync: PendingSync?
+    var occurrences: [Occurrence] = []
+    var checkpoints: [PendingCheckpoint] = []
+    /// Raised when all before it is confirmed.
+    var fence: DispatchSemaphore?
+  }
 
   /// How long a disk that does not take a checkpoint is left alone, and for how long one that is the last is tried.
   private static let pause = 2.0
   private static let patience = 60.0
 
   init(
-    _ plan: Plan, entries: Mailbox<Entry>, requests: Mailbox<Request>, news: Mailbox<News>, copies: Copies
+    _ plan: Plan, entries: Mailbox<Entry>, requests: Mailbox<Request>, news: Mailbox<News>, copies: Copies,
+    stalls: Mailbox<Double>? = nil
   ) {
     self.plan = plan
     self.entries = entries
     self.requests = requests
     self.news = news
     self.copies = copies
+    self.stalls = stalls
   }
 
   /// Starts the recorder and waits until the run's folder is there, or cannot be.
@@ -54,6 +71,7 @@ final class Recording: Sendable {
           }
         outcomes.send(nil)
         run("checkpoints") { [self] in writeCheckpoints() }
+        run("journal") { [self] in confirm() }
         record(with: recorder)
       } catch {
         outcomes.send(error as? UserError ?? UserError(.inputOutput, "\(error)"))
@@ -80,6 +98,8 @@ final class Recording: Sendable {
     var unsaved: UserError?
     /// Whether the trainer was asked to wait.
     var isHolding = false
+    /// What is confirmed when the journal is on the disk.
+    var unconfirmed = Confirmation()
   }
 
   /// Takes entries until the trainer is gone and its last checkpoint stored; then closes the file.
@@ -87,8 +107,11 @@ final class Recording: Sendable {
     var disk = Disk()
     var ending: Ending?
     var deadline = Date.distantFuture
+    recorder.isSyncedElsewhere = true
     while ending == nil || (disk.writing > 0 && Date() < deadline) {
-      for entry in entries.takeAll(waitingUntil: Date(timeIntervalSinceNow: 0.25)) {
+      let waiting = entries.takeAll(waitingUntil: Date(timeIntervalSinceNow: 0.25))
+      let start = DispatchTime.now()
+      for entry in waiting {
         if case .end(let reason) = entry {
           ending = reason
         } else {
@@ -99,10 +122,19 @@ final class Recording: Sendable {
           deadline = Date(timeIntervalSinceNow: Self.patience)
         }
       }
-      announce(recorder.flushIfDue())
+      disk.unconfirmed.occurrences += recorder.flushIfDue()
+      send(&disk.unconfirmed, of: recorder)
       if ending == nil { hold(recorder.isStalled || disk.unsaved != nil, &disk) }
+      stalls?.send(Double(DispatchTime.now().uptimeNanoseconds - start.uptimeNanoseconds) / 1e9)
     }
-    if let ending { record(.ended(ending), with: recorder) }
+    recorder.isSyncedElsewhere = false
+    if let ending { record(.ended(ending), with: recorder, &disk) }
+    // After an ending nothing comes.
+    let fence = DispatchSemaphore(value: 0)
+    disk.unconfirmed.fence = fence
+    send(&disk.unconfirmed, of: recorder)
+    fence.wait()
+    if let ending { news.send(.event(.ended(ending))) }
     var failure = disk.unsaved
     do {
       try recorder.close()
@@ -116,31 +148,33 @@ final class Recording: Sendable {
     switch entry {
     case .event(let event):
       if case .evaluated(let evaluation) = event, evaluation.isBest { disk.bestStep = evaluation.step }
-      record(event, with: recorder)
+      record(event, with: recorder, &disk)
     case .occurred(let occurrence):
-      record(.occurred(occurrence), with: recorder)
-      announce([occurrence])
+      record(.occurred(occurrence), with: recorder, &disk)
+      disk.unconfirmed.occurrences.append(occurrence)
     case .checkpoint(let parcel):
       guard let checkpoint = parcel.takeOut() else { return }
       let isBest = checkpoint.state.step == disk.bestStep
       do {
         let (pending, notices) = try recorder.begin(checkpoint, isBest: isBest)
-        announce(notices)
+        disk.unconfirmed.occurrences += notices
         disk.writing += 1
-        checkpoints.send(pending)
+        disk.unconfirmed.checkpoints.append(pending)
       } catch {
-        say(error as? UserError ?? UserError(.inputOutput, "\(error)"), of: checkpoint.state.step, "", with: recorder)
+        let error = error as? UserError ?? UserError(.inputOutput, "\(error)")
+        say(error, of: checkpoint.state.step, "", with: recorder, &disk)
       }
     case .stored(let stored):
       disk.writing -= 1
       disk.unsaved = nil
-      announce(recorder.finish(stored))
+      disk.unconfirmed.occurrences += recorder.finish(stored)
+    case .notSynced(let sync, let error): disk.unconfirmed.occurrences += recorder.takeBack(sync, error)
     case .notStored(let pending, let error):
       // What cannot be a checkpoint will not be one by waiting.
       if error.status == .data {
         disk.writing -= 1
         copies.giveBack(pending)
-        say(error, of: pending.step, "", with: recorder)
+        say(error, of: pending.step, "", with: recorder, &disk)
         return
       }
       recorder.makeRoom()
@@ -149,7 +183,7 @@ final class Recording: Sendable {
       let isOver = isLast || pending.step >= plan.recipe.steps
       let advice =
         isOver ? "; it is tried again for a minute" : "; the run waits and tries again; space goes on without it"
-      if isFirst { say(error, of: pending.step, advice, with: recorder) }
+      if isFirst { say(error, of: pending.step, advice, with: recorder, &disk) }
     case .end: break
     }
   }
@@ -161,35 +195,63 @@ final class Recording: Sendable {
     requests.send(Request(isNeeded ? .pause : .proceed, by: .program))
   }
 
-  private func record(_ event: Event, with recorder: Recorder) {
+  private func record(_ event: Event, with recorder: Recorder, _ disk: inout Disk) {
     do {
-      announce(try recorder.record(event))
+      disk.unconfirmed.occurrences += try recorder.record(event)
     } catch {
       let step = if case .stepped(let report) = event { report.step } else { 0 }
-      announce([Occurrence(.failure, step: step, time: Date().timeIntervalSince1970, text: "\(error)")])
+      disk.unconfirmed.occurrences.append(
+        Occurrence(.failure, step: step, time: Date().timeIntervalSince1970, text: "\(error)"))
     }
-    if case .ended = event { news.send(.event(event)) }
   }
 
-  private func announce(_ occurrences: [Occurrence]) {
-    for occurrence in occurrences { news.send(.event(.occurred(occurrence))) }
+  /// Hands over what is to be confirmed.
+  private func send(_ confirmation: inout Confirmation, of recorder: Recorder) {
+    let (pending, notices) = recorder.takeSync()
+    confirmation.sync = pending
+    confirmation.occurrences += notices
+    let isEmpty =
+      pending == nil && confirmation.occurrences.isEmpty && confirmation.checkpoints.isEmpty
+      && confirmation.fence == nil
+    if !isEmpty { confirmations.send(confirmation) }
+    confirmation = Confirmation()
   }
 
   /// Says that a checkpoint is not saved.
-  private func say(_ error: UserError, of step: Int, _ advice: String, with recorder: Recorder) {
+  private func say(_ error: UserError, of step: Int, _ advice: String, with recorder: Recorder, _ disk: inout Disk) {
     let failure = Occurrence(
       .failure, step: step, time: Date().timeIntervalSince1970,
       text: "the checkpoint is not saved: \(error.message)\(advice)")
-    announce([failure])
-    record(.occurred(failure), with: recorder)
+    record(.occurred(failure), with: recorder, &disk)
+    disk.unconfirmed.occurrences.append(failure)
+  }
+
+  // MARK: The thread that waits for the disk
+
+  /// Waits until the journal is on the disk, then says what happened and lets checkpoints be written.
+  private func confirm() {
+    while true {
+      let waiting = confirmations.takeAll(waitingUntil: .distantFuture)
+      // The last one's entries come after those of all others.
+      if let last = waiting.last(where: { $0.sync != nil })?.sync {
+        do {
+          try last.wait()
+        } catch {
+          entries.send(.notSynced(last, error as? UserError ?? UserError(.inputOutput, "\(error)")))
+        }
+      }
+      for confirmation in waiting {
+        for occurrence in confirmation.occurrences { news.send(.event(.occurred(occurrence))) }
+        for pending in confirmation.checkpoints { checkpoints.send(pending) }
+        confirmation.fence?.signal()
+      }
+    }
   }
 
   // MARK: The thread that writes checkpoints
 
   /// Writes one after the other. One that the disk does not take is tried again until it does, or a newer one comes.
   private func writeCheckpoints() {
-    // Training comes first: on Linux this is of the thread.
-    setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 10)
     var waiting: [PendingCheckpoint] = []
     var failed: PendingCheckpoint?
     while true {

@@ -43,8 +43,8 @@ struct Prune: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Removes old checkpoints of a run, after asking.",
     discussion: """
-      The newest that are not damaged stay, and the one with the lowest held-out loss. Metrics and events stay. A run that \
-      is going on prunes itself, as save.keep of its recipe says. Without a terminal to ask on, --yes is needed.
+      The newest that are not damaged stay, the one with the lowest held-out loss, and those of every save.keepEvery steps \
+      of the run's recipe. Metrics and events stay. A run that is going on prunes itself, as save.keep of its recipe says. Without a terminal to ask on, --yes is needed.
       """)
 
   @Argument(help: ArgumentHelp("The run's name.", valueName: "name"))

@@ -28,10 +28,13 @@ final class Session: Sendable {
 
   /// Whether somebody can decide what becomes of a run that diverged.
   private let isAttended: Bool
+  private let stalls: Mailbox<Double>?
 
-  init(_ plan: Plan, isAttended: Bool) {
+  /// - Parameter stalls: see `Recording`.
+  init(_ plan: Plan, isAttended: Bool, stalls: Mailbox<Double>? = nil) {
     self.plan = plan
     self.isAttended = isAttended
+    self.stalls = stalls
     copies = Copies()
   }
 
@@ -52,7 +55,7 @@ final class Session: Sendable {
   private func train() {
     do {
       var trainer = try trainer()
-      let recording = Recording(plan, entries: entries, requests: requests, news: news, copies: copies)
+      let recording = Recording(plan, entries: entries, requests: requests, news: news, copies: copies, stalls: stalls)
       try recording.start(trainer.beginning)
       news.send(.event(.began(trainer.beginning)))
       for notice in plan.notices + [plan.past?.change(of: trainer.beginning)].compactMap({ $0 }) {
@@ -81,6 +84,7 @@ final class Session: Sendable {
     let corpus = try plan.corpus(by: start?.tokenizer) { news.send(.preparing($0)) }
     let trainer = try Trainer(recipe: plan.recipe, corpus: corpus, from: start, threads: plan.threads, name: plan.name)
     copies.allow(bytes: trainer.checkpointBytes)
+    copies.prepare(trainer.checkpointWithoutNumbers, numbers: trainer.checkpointBytes / 12)
     return trainer
   }
 
@@ -102,6 +106,24 @@ final class Copies: Sendable {
 
   /// Allows a second copy where it is small, so that a disk that is busy for a moment makes no step wait.
   func allow(bytes: Int) { if 2 * bytes <= Self.most { free.signal() } }
+
+  /// Takes the memory of the first copy beside the trainer, which would wait while it is cleared page by page.
+  /// - Parameter numbers: of each of its blocks.
+  func prepare(_ first: consuming Checkpoint, numbers: Int) {
+    let parcel = Parcel(first)
+    free.wait()
+    let thread = Thread { [self] in
+      if var copy = parcel.takeOut() {
+        copy.weights = [Float](repeating: 0, count: numbers)
+        copy.firstMoments = [Float](repeating: 0, count: numbers)
+        copy.secondMoments = [Float](repeating: 0, count: numbers)
+        spares.send(Parcel(copy))
+      }
+      free.signal()
+    }
+    thread.name = "memory"
+    thread.start()
+  }
 
   /// Waits until there may be one more; hands over the memory of one that is stored.
   func take() -> Checkpoint? {

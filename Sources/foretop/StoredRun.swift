@@ -22,19 +22,24 @@ enum StoredRun {
     }
   }
 
-  /// A run's newest good checkpoint, for what needs nothing else of the run. Where its run.h5 is damaged, that is said on
-  /// standard error.
-  static func checkpoint(_ name: String, in place: FolderOptions) throws -> Checkpoint {
+  /// A run's newest good checkpoint, or that of a step, for what needs nothing else of the run. Where its run.h5 is damaged or
+  /// missing, that is said on standard error.
+  static func checkpoint(_ name: String, in place: FolderOptions, step: Int? = nil) throws -> Checkpoint {
     let folder = try folder(name, in: place)
+    let archive: Archive
     do {
-      return try checkpoint(of: Archive(opening: folder))
-    } catch let error as UserError where error.status == .data || error.status == .inputOutput {
-      guard let (checkpoint, warnings) = try? Archive.checkpoint(in: folder) else { throw error }
-      for warning in [error.message + "; the checkpoint is taken as it is"] + warnings {
-        FileHandle.standardError.write(Data("foretop: \(warning)\n".utf8))
-      }
+      archive = try Archive(opening: folder)
+    } catch let error as UserError where [.data, .inputOutput, .noInput].contains(error.status) {
+      guard let (checkpoint, warnings) = try? Archive.checkpoint(in: folder, step: step) else { throw error }
+      let problem = Archive.isThere(folder) ? error.message : "\(folder)/run.h5 is missing"
+      say([problem + "; the checkpoint of step \(checkpoint.state.step) is taken as it is"] + warnings)
       return checkpoint
     }
+    return try checkpoint(of: archive, step: step)
+  }
+
+  private static func say(_ warnings: [String]) {
+    for warning in warnings { FileHandle.standardError.write(Data("foretop: \(warning.harmlessLine)\n".utf8)) }
   }
 
   /// The folder of a run, which may be damaged.
@@ -62,7 +67,7 @@ enum StoredRun {
   /// A run's newest good checkpoint, or that of a step. What was passed over is said on standard error.
   static func checkpoint(of archive: Archive, step: Int? = nil) throws -> Checkpoint {
     let (checkpoint, warnings) = try archive.checkpoint(step: step)
-    for warning in warnings { FileHandle.standardError.write(Data("foretop: \(warning.harmlessLine)\n".utf8)) }
+    say(warnings)
     return checkpoint
   }
 }

@@ -75,7 +75,7 @@ struct Train: ParsableCommand {
     guard let name else { return try RunName.nextFree(recipe, in: place.runs) }
     try RunName.check(name)
     let plan = Plan(recipe: Recipe(), name: name, runs: place.runs, threads: 1)
-    if FileManager.default.fileExists(atPath: plan.folder) {
+    guard RunName.isFree(plan.folder) else {
       throw UserError(
         .cannotCreate,
         "there is a run “\(name)” already in \(place.runs): “\(plan.command("resume"))” goes on with it, or choose another --name"

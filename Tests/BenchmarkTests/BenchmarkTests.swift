@@ -96,6 +96,23 @@ import Transformer
     #expect(table.numbers == [1, 2])
   }
 
+  @Test func `what recording holds up is told in milliseconds, beside what is aimed at`() throws {
+    let bench = Bench(threads: 1, effort: .quick) { _ in }
+    let table = try bench.recording(in: "here") { checkpoints in
+      #expect(checkpoints > 1)
+      var times = RecordingTimes()
+      (times.parameters, times.steps, times.writing) = (99_000_000, [0.2, 0.3, 0.25], [2])
+      (times.rows, times.stalls, times.copies) = ([1e-5], [1e-3, 3e-3, 2e-3], [0.1])
+      return times
+    }
+    #expect(table.about[0].contains("99 million parameters") && table.about[1].contains("a step took 250 ms"))
+    #expect(
+      table.rows.map { Array($0.dropFirst()) } == [
+        [.number(1), .number(0.01), .number(0.01), .number(0.1)], [.number(3), .number(2), .number(3), .number(5)],
+        [.number(1), .number(100), .number(100), .number(250)],
+      ])
+  }
+
   @Test func `medians and spreads are those of the middle`() {
     var samples = Samples()
     for value in [1.0, 100, 2, 3, 4] { samples.add(value) }

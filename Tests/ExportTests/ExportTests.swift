@@ -102,7 +102,7 @@ import Transformer
   @Test func `numbers go out in a line a step, and come back as they were`() throws {
     let events = [Event.evaluated(Sample.evaluation(0))] + (1...40).flatMap(Sample.events)
     var lines: [String] = []
-    MetricLines.csv(events, heads: [.ntp, .top]) { lines.append($0) }
+    try MetricLines.csv(heads: [.ntp, .top], of: { try events.forEach($0) }) { lines.append($0) }
     let rows = lines.map { $0.dropLast().split(separator: ",", omittingEmptySubsequences: false) }
     #expect(rows.count == 42 && rows.allSatisfy { $0.count == rows[0].count })
     let columns = Dictionary(uniqueKeysWithValues: rows[0].enumerated().map { (String($1), $0) })
@@ -110,6 +110,7 @@ import Transformer
     for step in 1...40 {
       #expect(try number(step + 1, "step") == Double(step))
       #expect(try number(step + 1, "rate") == Sample.report(step).rate)
+      #expect(try number(step + 1, "weight/top") == 1)
       #expect(try number(step + 1, "loss/ntp").map(Float.init) == Sample.report(step).losses[0].loss)
       let heldOut = step % 20 == 0 ? Sample.evaluation(step).losses[1].loss : nil
       #expect(try number(step + 1, "heldout/loss/top").map(Float.init) == heldOut)
@@ -117,7 +118,7 @@ import Transformer
     #expect(try number(1, "step") == 0 && number(1, "rate") == nil)
     #expect(try number(1, "heldout/loss/ntp").map(Float.init) == Sample.evaluation(0).losses[0].loss)
     var objects: [String] = []
-    MetricLines.json(events) { objects.append($0) }
+    try MetricLines.json(of: { try events.forEach($0) }) { objects.append($0) }
     #expect(objects.count == 43 && objects.allSatisfy { $0.hasPrefix("{\"event\":") && $0.hasSuffix("}\n") })
   }
 }

@@ -72,6 +72,7 @@ extension RunFileTests {
       #expect(try RunName.nextFree("kjv", in: scratch("none")) == "kjv")
       for name in ["kjv", "kjv-2", "kjv-4"] {
         try FileManager.default.createDirectory(atPath: scratch(name), withIntermediateDirectories: true)
+        try Data("mine".utf8).write(to: URL(fileURLWithPath: scratch(name) + "/run.h5"))
       }
       #expect(try RunName.nextFree("kjv", in: scratch.path) == "kjv-3")
       #expect(try RunName.nextFree("other", in: scratch.path) == "other")

@@ -70,20 +70,22 @@ extension RunFileTests {
       for name in ["a", "b", "c"] {
         try FileManager.default.copyItem(atPath: scratch("runs/written"), toPath: scratch("runs/\(name)"))
       }
-      // It answers "good" for ever, and dies of b.
+      // It tells the same of every run, and dies of b.
       let script = """
         import socket, os
         s = socket.socket(fileno=0)
         while True:
             asked = s.recv(4096)
             if not asked: break
-            if b"/b/" in asked: os.abort()
-            s.send(b"0\\0")
+            if asked.endswith(b"/b\\0"): os.abort()
+            s.send(b'0 {"name":"a","step":7,"steps":9,"tokens":1,"parameters":1,"heads":[],"last":[],"heldOut":[],'
+                   b'"bytes":0,"checkpoints":0}\\0')
         """
       Examiner.use([try Program.python(), "-c", script])
       defer { Examiner.use([]) }
       let runs = try Archive.runs(in: scratch("runs"))
       #expect(runs.map(\.name) == ["a", "b", "c", "written"])
+      #expect(runs.map(\.step) == [7, 0, 7, 7])
       #expect(runs.filter { $0.error != nil }.map(\.name) == ["b"])
       #expect(runs[1].error?.contains("(signal 6)") == true)
     }

@@ -56,6 +56,22 @@ extension RunFileTests {
       #expect(try Archive(opening: scratch("a")).checkpoints().map(\.step) == [10])
     }
 
+    @Test func `checkpoints that the recipe keeps for ever stay, whatever became of run.h5`() throws {
+      var recipe = Sample.recipe
+      recipe.save.keep = 0
+      recipe.save.keepEvery = 20
+      let recorder = try Recorder(creating: scratch("a"), beginning: Sample.beginning("a", recipe: recipe))
+      for step in [10, 20, 30, 40, 50] {
+        _ = try recorder.save(Sample.checkpoint(step, recipe: recipe), isBest: false)
+      }
+      try recorder.close(.stopped)
+      for isThere in [true, false] {
+        if !isThere { try files.removeItem(atPath: scratch("a") + "/run.h5") }
+        let removal = try Removal(ofCheckpoints: scratch("a"), keeping: 1)
+        #expect(removal.steps == [10, 30] && removal.kept == [20, 40, 50])
+      }
+    }
+
     @Test func `the newest whole checkpoints and the best stay`() throws {
       var recipe = Sample.recipe
       recipe.save.keep = 0

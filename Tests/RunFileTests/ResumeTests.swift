@@ -46,6 +46,43 @@ extension RunFileTests {
       #expect(try steps(folder) == (1...150).map(Sample.report))
     }
 
+    @Test func `a checkpoint that is written again stands before what is stored of the steps after it`() throws {
+      let folder = scratch("a")
+      let twin = try writeRun(scratch("twin"), steps: 60)
+      /// Goes on from a checkpoint, and is killed after some steps.
+      func session(from step: Int, to last: Int, saving saved: Int, into killed: String) throws {
+        let place = scratch(killed)
+        let begin = Sample.beginning("a", step: step)
+        let recorder =
+          step == 0
+          ? try Recorder(creating: folder, beginning: begin)
+          : try Recorder(resuming: scratch("killed-\(step)"), from: step, beginning: begin)
+        for now in step + 1...last {
+          for event in Sample.events(at: now) { _ = try recorder.record(event) }
+          if now == saved { _ = try recorder.save(Sample.checkpoint(now), isBest: false) }
+        }
+        recorder.flush()
+        try FileManager.default.copyItem(
+          atPath: step == 0 ? folder : scratch("killed-\(step)"), toPath: place)
+        try recorder.close(.stopped)
+      }
+      try session(from: 0, to: 50, saving: 10, into: "killed-10")
+      // The steps up to 50 are stored; this one does not come to them again.
+      try session(from: 10, to: 17, saving: 16, into: "killed-16")
+      #expect(try Archive(opening: scratch("killed-16")).edits(after: 16).map(\.step) == [30, 45])
+      try session(from: 16, to: 60, saving: 60, into: "end")
+      func happened(_ events: [Event]) -> [Event] {
+        events.filter { event in
+          switch event {
+          case .began, .ended: false
+          case .occurred(let occurrence): occurrence.kind != .saved
+          default: true
+          }
+        }
+      }
+      #expect(try happened(Archive(opening: scratch("end")).events()) == happened(twin))
+    }
+
     @Test func `a run that began without accuracies and rank quality goes on without them`() throws {
       let folder = scratch("a")
       try writeRun(folder, steps: 15, checkpoints: [10])

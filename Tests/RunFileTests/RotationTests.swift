@@ -75,6 +75,32 @@ extension RunFileTests {
       try recorder.close(.stopped)
     }
 
+    @Test func `the copy of another run is none of this one's`() throws {
+      var other = Sample.beginning("other")
+      other.time += 1
+      let stranger = try Recorder(creating: scratch("other"), beginning: other)
+      try stranger.close(.stopped)
+      let recorder = try Recorder(creating: scratch("a"), beginning: Sample.beginning("a"))
+      for step in 1...100 { for event in Sample.events(at: step) { _ = try recorder.record(event) } }
+      recorder.flush()
+      for name in ["whole", "lost"] {
+        let copy = scratch(name)
+        try FileManager.default.copyItem(atPath: scratch("a"), toPath: copy)
+        let before = Recovery.before(copy)
+        if FileManager.default.fileExists(atPath: before) { try FileManager.default.removeItem(atPath: before) }
+        try FileManager.default.copyItem(atPath: scratch("other") + "/run.h5", toPath: before)
+        if name == "lost" { try FileManager.default.removeItem(atPath: copy + "/run.h5") }
+        for said in [
+          sentence { _ = try Archive(opening: copy) }, sentence { try Recorder.recover(copy) },
+          sentence { _ = try Recorder(resuming: copy, from: 0, beginning: Sample.beginning("a")) },
+        ] { #expect(said.contains("run.h5.before is of another run"), "\(said)") }
+        // Its own, or none, and all is there.
+        try FileManager.default.removeItem(atPath: before)
+        #expect(try steps(copy) == Array(1...100))
+      }
+      try recorder.close(.stopped)
+    }
+
     @Test func `a run that is closed while run.h5 is copied is whole`() throws {
       let recorder = try Recorder(creating: scratch("a"), beginning: Sample.beginning("a"))
       recorder.leastRotation = 1000

@@ -7,7 +7,8 @@ struct EventJSONTests {
   private let report = StepReport(
     step: 1, tokens: 4096, time: 1_700_000_000.5, active: 0.25, total: 16.7,
     losses: [
-      HeadLoss(head: .ntp, loss: 8.3, positions: 4096), HeadLoss(head: .top, loss: 8.4, kl: 7.25, positions: 4096),
+      HeadLoss(head: .ntp, loss: 8.3, positions: 4096),
+      HeadLoss(head: .top, loss: 8.4, kl: 7.25, weight: 0.5, positions: 4096),
     ],
     rate: 0.001, gradientNorm: 1.5, tokensPerSecond: 8000,
     phases: Phases(data: 0.125, forward: 0.25, heads: 0.5, backward: 1, update: 2))
@@ -16,6 +17,7 @@ struct EventJSONTests {
     #expect(
       Event.stepped(report).json
         == #"{"event":"step","step":1,"tokens":4096,"loss":{"total":16.7,"ntp":8.3,"top":8.4},"kl":{"top":7.25},"#
+        + #""weight":{"ntp":1.0,"top":0.5},"#
         + #""rate":0.001,"gradientNorm":1.5,"tokensPerSecond":8000.0,"#
         + #""phases":{"data":0.125,"forward":0.25,"heads":0.5,"backward":1.0,"update":2.0},"#
         + #""time":1700000000.5,"active":0.25}"#)
@@ -24,7 +26,7 @@ struct EventJSONTests {
   @Test func `a step without TOP has no divergence`() {
     var report = report
     report.losses.removeLast()
-    #expect(Event.stepped(report).json.contains(#""loss":{"total":16.7,"ntp":8.3},"rate""#))
+    #expect(Event.stepped(report).json.contains(#""loss":{"total":16.7,"ntp":8.3},"weight":{"ntp":1.0},"rate""#))
   }
 
   @Test func `numbers that are none are texts`() throws {

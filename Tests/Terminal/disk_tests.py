@@ -32,10 +32,10 @@ class SmallDisk:
 
     def fill(self, leaving=0):
         """Takes all room but some kilobytes."""
-        with open(os.path.join(self.inside, "ballast"), "wb") as file:
+        with open(os.path.join(self.inside, "ballast"), "ab") as file:
             free = os.fstatvfs(file.fileno())
             with contextlib.suppress(OSError):
-                os.posix_fallocate(file.fileno(), 0, max(4096, free.f_bavail * free.f_frsize - leaving * 1024))
+                os.posix_fallocate(file.fileno(), file.tell(), max(4096, free.f_bavail * free.f_frsize - leaving * 1024))
 
     def free(self):
         os.unlink(os.path.join(self.inside, "ballast"))
@@ -56,7 +56,7 @@ def options(disk, name, *more):
 def wait_for(what, said):
     deadline = time.monotonic() + PATIENCE
     while not said():
-        assert time.monotonic() < deadline, what
+        assert time.monotonic() < deadline, what() if callable(what) else what
         time.sleep(0.05)
 
 
@@ -69,8 +69,13 @@ def test_a_full_disk_makes_the_run_wait_and_room_lets_it_go_on():
                 stdout=file, stderr=subprocess.STDOUT)
         said = lambda: open(log).read()
         wait_for("nothing is saved", lambda: "saved checkpoints/" in said())
-        disk.fill()
-        wait_for("it does not notice", lambda: "No space left" in said() and "waits for the disk" in said())
+
+        def notices():
+            # A checkpoint that was just removed may have left room for the next one.
+            disk.fill()
+            return "No space left" in said() and "waits for the disk" in said()
+
+        wait_for(lambda: f"it does not notice:\n{said()[-2000:]}", notices)
         time.sleep(1)
         assert process.poll() is None, said()
         before = said().count("saved checkpoints/")
@@ -110,15 +115,42 @@ def test_a_damaged_run_file_leaves_the_checkpoints_to_those_who_need_only_them()
         file.write(b"x" * 4096)
     for verb in (["eval", "broken", "--data", TEXT], ["generate", "broken", "--prompt", "and", "--tokens", "4"]):
         result = run(command(*verb))
-        assert "the checkpoint is taken as it is" in result.stderr, result.stderr
+        assert "the checkpoint of step 12 is taken as it is" in result.stderr, result.stderr
+    run(command("tensors", "broken", "--step", "12"))
     result = run(command("resume", "broken", "--headless", "--steps", "20"), status=65)
     assert "foretop recover broken --from-checkpoint" in result.stderr, result.stderr
     result = run(command("recover", "broken", "--from-checkpoint"))
     assert "begins at the checkpoint of step 12" in result.stdout, result.stdout
+    begin, = events("broken", "begin")
+    assert begin["precision"] in ("bf16", "fp32") and "text.txt" in begin["corpus"], begin
+    assert begin["trainingTokens"] > 1000 and begin["unigramEntropy"] > 0, begin
     run(command("resume", "broken", "--headless", "--steps", "20"))
     assert [event["step"] for event in events("broken", "step")] == list(range(13, 21))
     run(command("verify", "broken"))
     run(command("recover", "broken", "--from-checkpoint"), status=64)
+
+
+def test_a_run_file_that_is_missing_leaves_the_checkpoints_to_those_who_need_only_them():
+    run(train("lost", "--headless", "--steps", "12", "--set", "save.every=6", "--set", "precision=fp32"))
+    os.remove(os.path.join(RUNS, "lost", "run.h5"))
+    place = lambda name: os.path.join(FOLDER, "lost-" + name)
+    for verb, step in (
+            (["eval", "lost", "--data", TEXT], 12), (["generate", "lost", "--prompt", "and", "--tokens", "4"], 12),
+            (["tensors", "lost"], 12), (["tensors", "lost", "--step", "6"], 6),
+            (["export", "lost", place("folder"), "--to", "huggingface"], 12),
+            (["export", "lost", place("tensors"), "--to", "safetensors"], 12),
+            (["export", "lost", place("gguf"), "--to", "gguf"], 12)):
+        result = run(command(*verb))
+        said = f"foretop: {RUNS}/lost/run.h5 is missing; the checkpoint of step {step} is taken as it is\n"
+        assert result.stderr == said and result.stdout, (verb, result.stderr)
+    assert "has no run.h5" in run(command("export", "lost", place("csv"), "--to", "csv"), status=66).stderr
+    for step in (6, 12):
+        path = os.path.join(RUNS, "lost", "checkpoints", f"{step:09}.h5")
+        with open(path, "r+b") as file:
+            file.seek(5000)
+            file.write(b"damage")
+    assert "has no run.h5" in run(command("tensors", "lost"), status=66).stderr
+    run(command("rm", "lost", "--yes"))
 
 
 def test_a_folder_that_goes_away_is_said():
@@ -134,9 +166,50 @@ def test_a_folder_that_goes_away_is_said():
     assert state(name)["state"] == "stopped"
 
 
+def test_a_folder_that_may_only_be_read_is_read_and_nothing_else():
+    runs = os.path.join(FOLDER, "read-only")
+    where = ["--runs", runs]
+    run([*train("a", "--headless", "--steps", "12"), *where])
+    before = sorted(os.walk(runs))
+    bound = 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && exec "$@"'
+
+    def there(*arguments, status=0):
+        return run([*SPACE, "sh", "-c", bound, runs, PROGRAM, *arguments, *where], status=status)
+
+    there("verify", "a")
+    assert "finished" in there("runs").stdout
+    assert len(there("inspect", "a", "--json").stdout.splitlines()) > 12
+    there("tensors", "a")
+    there("generate", "a", "--prompt", "and", "--tokens", "4")
+    there("export", "a", os.path.join(FOLDER, "read-only.csv"), "--to", "csv")
+    there("snapshot", "a", os.path.join(FOLDER, "read-only.h5"))
+    for arguments, status in (
+            (train("b", "--headless", "--steps", "12")[1:], 73), (["resume", "a", "--steps", "20", "--headless"], 73),
+            (["rm", "a", "--yes"], 73), (["prune", "a", "--yes"], 73)):
+        said = there(*arguments, status=status).stderr
+        assert "Read-only file system" in said and said.count("\n") == 1, said
+    assert sorted(os.walk(runs)) == before
+    run([PROGRAM, "resume", "a", "--steps", "20", "--headless", *where])
+
+
+def test_of_two_that_begin_a_run_at_once_one_does():
+    for attempt in range(5):
+        name = f"raced-{attempt}"
+        both = [subprocess.Popen(train(name, "--headless", "--steps", "12"), stdin=subprocess.DEVNULL,
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+        said = [process.communicate(timeout=4 * PATIENCE)[1] for process in both]
+        assert sorted(process.returncode for process in both) in ([0, 69], [0, 73]), said
+        assert [event["step"] for event in events(name, "step")] == list(range(1, 13))
+        run(command("verify", name))
+
+
 def test_a_second_writer_is_refused():
     with begin("twice-written") as terminal:
         result = run(command("resume", "twice-written", "--headless"), status=64)
         assert "going on in another process" in result.stderr, result.stderr
+        assert "there is a run" in run(train("twice-written", "--headless"), status=73).stderr
+        for verb in (["recover", "twice-written"], ["rm", "twice-written", "--yes"], ["prune", "twice-written", "--yes"]):
+            assert "is being written by process" in run(command(*verb), status=69).stderr
+        run(command("verify", "twice-written"))
         terminal.signal(signal.SIGTERM)
         assert terminal.finish() == 143

@@ -7,12 +7,16 @@
 //   WIRETAP_COUNTER  a file of three 64-bit numbers: changes so far, changes refused, microseconds of the last refusal
 //   WIRETAP_FAIL     FIRST:EVERY:MILLISECONDS:ERRNO:SHORT — refuses change number FIRST; then every EVERY-th (0: none); or
 //                    all for some milliseconds; with SHORT, a write that is refused takes its first half before
+//   WIRETAP_ONLY     changes of other files than those with this in their path below the folder are neither counted nor refused
+//   WIRETAP_KILL     the process is killed before change number so many
+//   WIRETAP_CLOCK    seconds that the clock on the wall goes back, then forward, then right again, each for 0.3 s
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -20,6 +24,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -46,7 +51,9 @@ static int known_count;
 static uint64_t files;
 static uint64_t own_counter[3];
 static volatile uint64_t *counter = own_counter;
-static long fail_first, fail_every, fail_for;
+static long fail_first, fail_every, fail_for, kill_at, clock_jump;
+static const char *only;
+static char chosen[MOST_FILES];            // whether a descriptor is of a file that changes are refused of
 static int fail_errno, fail_short;
 static uint64_t failing_since;
 
@@ -54,7 +61,7 @@ static uint64_t failing_since;
 
 static uint64_t now(void) {
   struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
+  REAL(clock_gettime)(CLOCK_MONOTONIC, &time);
   return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
 }
 
@@ -73,6 +80,10 @@ __attribute__((constructor)) static void begin(void) {
     if (file >= 0) REAL(close)(file);
   }
   const char *failure = getenv("WIRETAP_FAIL");
+  const char *word = getenv("WIRETAP_KILL");
+  if (word) kill_at = atol(word);
+  if ((word = getenv("WIRETAP_CLOCK"))) clock_jump = atol(word);
+  only = getenv("WIRETAP_ONLY");
   if (failure) sscanf(failure, "%ld:%ld:%ld:%d:%d", &fail_first, &fail_every, &fail_for, &fail_errno, &fail_short);
 }
 
@@ -111,9 +122,13 @@ static void note(uint32_t operation, uint32_t flags, uint64_t file, int64_t offs
   if (bytes && length > 0) put(bytes, (size_t)length);
 }
 
+static int is_chosen(const char *path) { return !only || strstr(path, only); }
+
 // Whether this change is refused; errno says why.
-static int refused(void) {
+static int refused(int is_counted) {
+  if (!is_counted) return 0;
   uint64_t number = ++counter[0];
+  if (kill_at && number == (uint64_t)kill_at) kill(getpid(), SIGKILL);
   if (!fail_first) return 0;
   int is_hit = number == (uint64_t)fail_first
     || (fail_every > 0 && number > (uint64_t)fail_first && (number - (uint64_t)fail_first) % (uint64_t)fail_every == 0)
@@ -140,6 +155,7 @@ static void opened(int file, const char *path, int existed, int flags) {
   known[place].device = status.st_dev;
   known[place].inode = status.st_ino;
   numbers[file] = known[place].number;
+  chosen[file] = (char)is_chosen(path);
   note(OPEN, existed ? 0 : CREATED, numbers[file], 0, 0, path, 0, 0);
   if (existed && (flags & O_TRUNC) && (flags & O_ACCMODE) != O_RDONLY)
     note(RESIZE, 0, numbers[file], 0, 0, 0, 0, 0);
@@ -158,7 +174,7 @@ static int open_any(int at, const char *path, int flags, mode_t mode) {
   int existed = lstat(path, &status) == 0;
   int file = -1;
   if (((flags & O_CREAT) && !existed) || (existed && (flags & O_TRUNC) && (flags & O_ACCMODE) != O_RDONLY)) {
-    if (!refused()) file = REAL(openat)(at, path, flags, mode);
+    if (!refused(is_chosen(own))) file = REAL(openat)(at, path, flags, mode);
   } else {
     file = REAL(openat)(at, path, flags, mode);
   }
@@ -194,7 +210,7 @@ int close(int file) {
 static ssize_t write_at(int file, const void *bytes, size_t count, off_t offset) {
   pthread_mutex_lock(&turn);
   ssize_t done = -1;
-  int is_refused = refused();
+  int is_refused = refused(chosen[file]);
   if (is_refused && fail_short && count > 1) {
     // The next try is refused as a whole.
     count /= 2;
@@ -270,7 +286,7 @@ int ioctl(int file, unsigned long request, ...) {
 int ftruncate(int file, off_t length) {
   if (!number(file)) return REAL(ftruncate)(file, length);
   pthread_mutex_lock(&turn);
-  int status = refused() ? -1 : REAL(ftruncate)(file, length);
+  int status = refused(chosen[file]) ? -1 : REAL(ftruncate)(file, length);
   int error = errno;
   if (status == 0) note(RESIZE, 0, number(file), 0, length, 0, 0, 0);
   pthread_mutex_unlock(&turn);
@@ -295,7 +311,7 @@ int truncate64(const char *path, off64_t length) { return truncate(path, length)
 int fallocate(int file, int mode, off_t offset, off_t length) {
   if (!number(file)) return REAL(fallocate)(file, mode, offset, length);
   pthread_mutex_lock(&turn);
-  int status = refused() ? -1 : REAL(fallocate)(file, mode, offset, length);
+  int status = refused(chosen[file]) ? -1 : REAL(fallocate)(file, mode, offset, length);
   int error = errno;
   struct stat after;
   if (status == 0 && !fstat(file, &after)) note(RESIZE, 0, number(file), 0, after.st_size, 0, 0, 0);
@@ -327,7 +343,7 @@ static int sync_any(int file, int is_data_only) {
     if (!own) goto foreign;
   }
   pthread_mutex_lock(&turn);
-  int result = refused() ? -1 : is_data_only ? REAL(fdatasync)(file) : REAL(fsync)(file);
+  int result = refused(own ? is_chosen(own) : chosen[file]) ? -1 : is_data_only ? REAL(fdatasync)(file) : REAL(fsync)(file);
   int error = errno;
   if (result == 0 && own) note(SYNC_FOLDER, 0, 0, 0, 0, own, 0, 0);
   if (result == 0 && !own) note(SYNC, 0, number(file), 0, 0, 0, 0, 0);
@@ -345,7 +361,7 @@ int fdatasync(int file) { return sync_any(file, 1); }
 // `call` is made unless the change is refused; a success is written down.
 #define CHANGES(own, operation, other, call)                      \
   pthread_mutex_lock(&turn);                                      \
-  int status = refused() ? -1 : (call);                           \
+  int status = refused(is_chosen(own)) ? -1 : (call);                           \
   int error = errno;                                              \
   if (status == 0) note(operation, 0, 0, 0, 0, own, other, 0);    \
   pthread_mutex_unlock(&turn);                                    \
@@ -380,4 +396,31 @@ int rmdir(const char *path) {
   const char *own = inside(path, whole);
   if (!own) return REAL(rmdir)(path);
   CHANGES(own, REMOVE_FOLDER, 0, REAL(rmdir)(path))
+}
+
+// MARK: The clock on the wall
+
+static int64_t shift(void) {
+  if (!clock_jump) return 0;
+  uint64_t turn_number = now() / 300000000u % 3;
+  return turn_number == 0 ? 0 : turn_number == 1 ? -clock_jump : clock_jump;
+}
+
+int clock_gettime(clockid_t clock, struct timespec *time) {
+  int status = REAL(clock_gettime)(clock, time);
+  if (status == 0 && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE)) time->tv_sec += shift();
+  return status;
+}
+
+int gettimeofday(struct timeval *restrict time, void *restrict zone) {
+  int status = ((int (*)(struct timeval *, void *))dlsym(RTLD_NEXT, "gettimeofday"))(time, zone);
+  if (status == 0) time->tv_sec += shift();
+  return status;
+}
+
+time_t time(time_t *place) {
+  struct timespec now_there;
+  clock_gettime(CLOCK_REALTIME, &now_there);
+  if (place) *place = now_there.tv_sec;
+  return now_there.tv_sec;
 }

@@ -1,0 +1,150 @@
+// What a stored run holds, as the events that it was recorded from: all of it, or one after the other.
+import Run
+
+extension Archive {
+  /// Everything that happened, in order: fed to a dashboard it shows the run.
+  package func events() throws -> [Event] {
+    let store = try open()
+    var others = try evaluations(store).map { (place: $0.place, event: Event.evaluated($0.evaluation)) }
+    others += try begins(store)
+    for case let row? in try store.texts.rows() {
+      let what = "/samples/text in \(store.file.path)"
+      others.append((Layout.place(row), .wrote(try JSON.decoded(TextSample.self, row.payload, what))))
+    }
+    for case let row? in try store.orders.rows() {
+      let what = "/samples/order in \(store.file.path)"
+      others.append((Layout.place(row), .ordered(try JSON.decoded(OrderSample.self, row.payload, what))))
+    }
+    for case let record? in try store.events.records() {
+      if let occurrence = Layout.occurrence(record) { others.append((Layout.place(record), .occurred(occurrence))) }
+    }
+    for case let record? in try store.sessions.records() {
+      guard let reason = Ending.Reason(rawValue: record.text("how")) else { continue }
+      let ending = Ending(reason, step: record.whole("step"), time: record.number("end"))
+      others.append((Layout.place(record), .ended(ending)))
+    }
+    var events: [Event] = []
+    events.reserveCapacity(store.metrics.count + others.count)
+    try forEachStep(store, among: others) { events.append($0) }
+    return events
+  }
+
+  /// Hands over what each session began with, every step and every evaluation, in order. Steps are read block by block: a long
+  /// run is never in memory as a whole.
+  package func forEachNumber(_ take: (Event) throws -> Void) throws {
+    let store = try open()
+    let others = try begins(store) + evaluations(store).map { ($0.place, .evaluated($0.evaluation)) }
+    try forEachStep(store, among: others, take)
+  }
+
+  private func begins(_ store: Store) throws -> [(place: Layout.Place, event: Event)] {
+    try store.beginnings.rows().compactMap { $0 }.map { row in
+      (Layout.place(row), .began(try SessionStart.beginning(row.payload, source: store.file.path)))
+    }
+  }
+
+  /// Hands over all steps, and what happened between them at its place.
+  private func forEachStep(
+    _ store: Store, among others: [(place: Layout.Place, event: Event)], _ take: (Event) throws -> Void
+  ) throws {
+    let others = others.sorted { $0.place.sequence < $1.place.sequence }
+    var next = others.startIndex
+    var steps = StepReader(store, try weights(store))
+    try store.metrics.forEachBlock { block in
+      for index in 0..<block.count {
+        while next < others.endIndex, others[next].place.row <= block.start + index {
+          try take(others[next].event)
+          next += 1
+        }
+        if let report = try steps.report(of: block.row(index)) { try take(.stepped(report)) }
+      }
+    }
+    for (_, event) in others[next...] { try take(event) }
+  }
+
+  /// All steps; nil stands for a damaged row.
+  /// - Throws: `UserError` where they do not rise, or happened at a time that is none: nobody wrote that with foretop.
+  func reports(_ store: Store, from start: Int = 0, _ known: LossWeights? = nil) throws -> [StepReport?] {
+    var steps = StepReader(store, try known ?? weights(store))
+    return try store.metrics.rows(from: start).map { try steps.report(of: $0) }
+  }
+
+  /// Makes steps of rows, one after the other.
+  struct StepReader {
+    private let store: Store
+    private let weights: LossWeights
+    private let hasWeights: Bool
+    private var last = -1
+
+    init(_ store: Store, _ weights: LossWeights) {
+      self.store = store
+      self.weights = weights
+      hasWeights = store.hasWeights
+    }
+
+    /// - Returns: nil for a damaged row.
+    mutating func report(of row: Table.Row?) throws -> StepReport? {
+      guard let row else { return nil }
+      var report = StepReport.empty
+      for (metric, value) in zip(store.stepMetrics, row.values) where !metric.isOptional || !value.isNaN {
+        metric.restore(&report, value)
+      }
+      if !hasWeights { weights.fill(&report.losses, at: report.step) }
+      guard report.step > last, Archive.isTime(report.time), Archive.isTime(report.active) else {
+        throw UserError(
+          .data,
+          "/metrics in \(store.file.path) has step \(report.step) at time \(report.time) behind step \(last), which no "
+            + "training writes: “foretop verify” says more")
+      }
+      last = report.step
+      return report
+    }
+  }
+
+  func evaluations(
+    _ store: Store, _ known: LossWeights? = nil
+  ) throws -> [(place: Layout.Place, evaluation: Evaluation)] {
+    let weights = try known ?? weights(store)
+    var best = Float.infinity
+    return try store.heldout.rows().compactMap { $0 }.map { row in
+      var evaluation = Evaluation(step: 0, tokens: 0, time: 0, losses: [], isBest: false, seconds: 0)
+      for (metric, value) in zip(store.evaluationMetrics, row.values) where !metric.isOptional || !value.isNaN {
+        metric.restore(&evaluation, value)
+      }
+      weights.fill(&evaluation.losses, at: evaluation.step)
+      if let loss = evaluation.losses.first?.loss, loss < best {
+        best = loss
+        evaluation.isBest = true
+      }
+      return (Layout.place(row), evaluation)
+    }
+  }
+
+  /// Whether a number of seconds is one that a clock shows, before the year 9000.
+  static func isTime(_ seconds: Double) -> Bool { (0...2e11).contains(seconds) }
+
+  /// The changes of rate and weights that a run going on from a checkpoint makes again: in order, those that were
+  /// obeyed after it.
+  package func edits(after step: Int) throws -> [Edit] {
+    let sequence = step == 0 ? 0 : try CheckpointFolder(folder).sequence(of: step)
+    return Self.edits(try open().events.records(), from: sequence)
+  }
+
+  /// The weights that the losses of each step had.
+  func weights(_ store: Store) throws -> LossWeights { LossWeights(recipe, Self.edits(try store.events.records())) }
+
+  private static func edits(_ records: [RecordFormat.Record?], from sequence: Int = 0) -> [Edit] {
+    var edits: [Edit] = []
+    for case let record? in records where record.whole("sequence") >= sequence {
+      guard let occurrence = Layout.occurrence(record) else { continue }
+      if let edit = Edit(occurrence) {
+        edits.append(edit)
+      } else if occurrence.kind == .warning, occurrence.key == "replay", let first = occurrence.new {
+        // From there on the run has another history, which these are no part of.
+        edits.removeAll { Double($0.step) >= first }
+      }
+    }
+    // Events are stored in the order in which things were done: at one step, rate and weights keep theirs.
+    return edits.enumerated().sorted { ($0.element.step, $0.offset) < ($1.element.step, $1.offset) }.map(\.element)
+  }
+}

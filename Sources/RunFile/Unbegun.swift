@@ -1,0 +1,74 @@
+// A run's folder before the run has begun: what its first process makes, in which order, and what is left of it where that
+// process is killed meanwhile. Nothing of worth is in there, and the name is free.
+import Foundation
+import Run
+
+enum Unbegun {
+  /// What lies in a run's folder until run.h5 has its name; beside these there is the folder of checkpoints, empty.
+  private static let files = ["run.h5.new", "run.journal", "run.journal.new", "run.lock"]
+
+  /// Whether a folder holds nothing but what a process leaves that ends before its run begins: no step, no event, no
+  /// checkpoint, and nothing of somebody else.
+  static func isLeft(in folder: String) -> Bool {
+    var status = stat()
+    guard lstat(folder, &status) == 0, status.st_mode & S_IFMT == S_IFDIR,
+      let names = try? Folder.names(in: folder), names.allSatisfy({ (files + ["checkpoints"]).contains($0) }),
+      let inner = try? Folder.names(in: folder + "/checkpoints"), inner.isEmpty
+    else { return false }
+    let journal = Recovery.journal(folder)
+    guard names.contains("run.journal") else { return true }
+    guard let examined = try? Journal.examined(journal), examined.damage == nil,
+      let entries = try? Journal.entries(journal)
+    else { return false }
+    return entries.allSatisfy { entry in
+      switch entry {
+      case .run, .row(Journal.Number.beginnings, _), .record(Journal.Number.sessions, _): true
+      case .row, .record: false
+      }
+    }
+  }
+
+  /// Makes a run's folder, or takes one that is left, and locks it. Nothing else is in it then.
+  /// - Throws: `UserError` when the folder holds anything else, cannot be made, or another process begins this run.
+  static func lock(_ folder: String) throws -> RunLock {
+    let isNew = !Folder.exists(folder)
+    guard isNew || isLeft(in: folder) else { throw taken(folder) }
+    if isNew {
+      try Folder.createAll((folder as NSString).deletingLastPathComponent)
+      try Folder.create(folder)
+    }
+    do {
+      let lock = try RunLock(folder: folder)
+      if !isNew {
+        // Somebody may have begun the run before the lock was there to be had.
+        guard isLeft(in: folder) else { throw taken(folder) }
+        empty(folder)
+      }
+      return lock
+    } catch {
+      if isNew { rmdir(folder) }
+      throw error
+    }
+  }
+
+  private static func taken(_ folder: String) -> UserError {
+    let name = (folder as NSString).lastPathComponent
+    return UserError(
+      .cannotCreate,
+      "\(folder) exists already: choose another name with --name, or go on with “foretop resume \(name)”")
+  }
+
+  /// A run that could not begin leaves nothing in the way of the next try, as far as the disk lets it. Its lock is held.
+  static func clear(_ folder: String) {
+    unlink(folder + "/run.h5")
+    empty(folder)
+    unlink(folder + "/run.lock")
+    rmdir(folder)
+  }
+
+  /// Removes all but the lock.
+  private static func empty(_ folder: String) {
+    for name in files where name != "run.lock" { unlink(folder + "/" + name) }
+    rmdir(folder + "/checkpoints")
+  }
+}

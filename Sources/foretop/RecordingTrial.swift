@@ -1,0 +1,131 @@
+// A real session for “foretop bench”: trained, recorded and saved as any other, in a folder that is gone afterwards.
+import Benchmark
+import Foundation
+import Run
+import RunFile
+import TerminalUI
+
+/// Measures what a session's other threads hold up.
+struct RecordingTrial {
+  /// Where the runs are; they go when the trial ends.
+  private let folder: String
+  private let threads: Int
+
+  /// Measures in a folder of its own within `runs`.
+  static func table(_ bench: Bench, in runs: String, threads: Int) throws -> Table {
+    let folder = (runs as NSString).appendingPathComponent(".bench-\(getpid())")
+    do {
+      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    } catch {
+      throw UserError(.cannotCreate, "cannot create \(folder): choose another disk with --runs")
+    }
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let trial = RecordingTrial(folder: folder, threads: threads)
+    return try bench.recording(in: runs) { checkpoints in
+      var times = try trial.train(checkpoints: checkpoints)
+      times.rows = try trial.record()
+      return times
+    }
+  }
+
+  /// Steps between two checkpoints: so many that one is written before the next one is due.
+  private static let saveEvery = 40
+
+  /// 14 blocks of width 768 over bytes: 99 million parameters. Its steps are short, so that there are many.
+  private func recipe(steps: Int) throws -> Recipe {
+    let text = "\(folder)/text.txt"
+    let words = (0..<20_000).map { String(($0 &* 7919) % 9973, radix: 36) }
+    do {
+      try words.joined(separator: " ").write(toFile: text, atomically: false, encoding: .utf8)
+    } catch {
+      throw UserError(.inputOutput, "cannot write \(text): free some space there, or choose another disk with --runs")
+    }
+    return try Recipe(
+      yaml: """
+        data: {paths: [\(JSON.text(text).line)], heldOut: 0}
+        tokenizer: {kind: bytes}
+        model: {blocks: 14, width: 768, heads: 12, keyValueHeads: 12, context: 64}
+        objective: {top: 0}
+        batch: {rows: 2}
+        steps: \(steps)
+        evaluate: {every: 0}
+        sample: {every: 0}
+        save: {every: \(Self.saveEvery), keep: 1}
+        """, source: "the bench's recipe")
+  }
+
+  /// Trains, and sorts the time between the steps by what was going on.
+  private func train(checkpoints: Int) throws -> RecordingTimes {
+    let steps = Self.saveEvery * checkpoints + Self.saveEvery / 2
+    let plan = Plan(recipe: try recipe(steps: steps), name: "trial", runs: folder, threads: threads)
+    let stalls = Mailbox<Double>()
+    let session = Session(plan, isAttended: false, stalls: stalls)
+    session.start()
+    var times = RecordingTimes()
+    var last: StepReport?
+    /// When the checkpoint was due that is on its way.
+    var handedOver: Double?
+    var isOver = false
+    while !isOver {
+      for news in session.news.takeAll(waitingUntil: .distantFuture) {
+        // What the recorder did since the last news counts for what was going on then.
+        if handedOver == nil { times.stalls += stalls.takeAll() } else { times.stallsBesideWriting += stalls.takeAll() }
+        switch news {
+        case .event(.began(let beginning)): times.parameters = beginning.parameters
+        case .event(.stepped(let report)):
+          if let last {
+            times.steps.append(report.phases.total)
+            let pause = report.time - last.time - report.phases.total
+            if last.step % Self.saveEvery == 0 {
+              times.copies.append(pause)
+            } else if handedOver == nil {
+              times.pauses.append(pause)
+            } else {
+              times.pausesBesideWriting.append(pause)
+            }
+          }
+          last = report
+          if report.step % Self.saveEvery == 0 { handedOver = report.time }
+        case .event(.occurred(let occurrence)) where occurrence.kind == .saved:
+          if let start = handedOver { times.writing.append(occurrence.time - start) }
+          handedOver = nil
+        case .event(.occurred(let occurrence)) where occurrence.kind == .failure || occurrence.kind == .warning:
+          throw UserError(.inputOutput, "the trial in \(folder) is no measure: \(occurrence.text)")
+        case .failed(let error): throw error
+        case .closed(let error):
+          if let error { throw error }
+          isOver = true
+        case .event, .preparing: break
+        }
+      }
+    }
+    return times
+  }
+
+  /// Records steps that nobody took, as fast as that goes.
+  /// - Returns: seconds a step, for every thousand of them.
+  private func record() throws -> [Double] {
+    let beginning = Beginning(
+      name: "rows", recipe: try recipe(steps: 100_000), step: 0, tokens: 0, time: Date().timeIntervalSince1970,
+      parameters: 0, threads: threads, precision: "fp32", corpus: "none", vocabulary: 256, trainingTokens: 1,
+      heldOutTokens: 0, unigramEntropy: 1)
+    let recorder = try Recorder(creating: "\(folder)/rows", beginning: beginning)
+    var report = StepReport.empty
+    report.losses = [HeadLoss(head: .ntp, loss: 1, positions: 1)]
+    var times: [Double] = []
+    for _ in 0..<50 {
+      let start = DispatchTime.now()
+      // One flush is what a thousand steps of a run have at least.
+      for _ in 0..<1000 {
+        report.step += 1
+        report.tokens += 128
+        report.time = Date().timeIntervalSince1970
+        _ = try recorder.record(.stepped(report))
+      }
+      recorder.flush()
+      times.append(Double(DispatchTime.now().uptimeNanoseconds - start.uptimeNanoseconds) / 1e9 / 1000)
+    }
+    try recorder.close(.stopped)
+    return times
+  }
+}

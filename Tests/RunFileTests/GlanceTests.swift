@@ -1,0 +1,36 @@
+// What the list of runs says of one that was killed, without putting its file together.
+import Foundation
+import Run
+import RunFileTorture
+import Testing
+
+@testable import RunFile
+
+extension RunFileTests {
+  @Suite struct GlanceTests {
+    let scratch = Scratch()
+
+    @Test func `a run that was killed is listed as it is when it is put together`() throws {
+      let recorder = try Recorder(creating: scratch("a"), beginning: Sample.beginning("a"))
+      for step in 1...5000 {
+        for event in Sample.events(at: step) { _ = try recorder.record(event) }
+        if step == 4970 { recorder.flush() }
+      }
+      try FileManager.default.copyItem(atPath: scratch("a"), toPath: scratch("killed"))
+      try recorder.close(.stopped)
+      var whole = try Archive.glance(at: scratch("killed"))
+      let glanced = try Archive.glance(at: scratch("killed"), wholeUpTo: 0)
+      #expect(glanced.step == 5000 && glanced.last == whole.last && glanced.state == .interrupted)
+      #expect(glanced.best == whole.best && glanced.heldOut == whole.heldOut && glanced.tokens == whole.tokens)
+      // An entry that was cut short is none.
+      let journal = scratch("killed") + "/run.journal"
+      let size = try #require(FileManager.default.attributesOfItem(atPath: journal)[.size] as? Int)
+      #expect(truncate(journal, off_t(size - 3)) == 0)
+      whole = try Archive.glance(at: scratch("killed"))
+      #expect(try Archive.glance(at: scratch("killed"), wholeUpTo: 0).step == whole.step)
+      // One that was closed, and one that nothing can be read of.
+      #expect(try Archive.glance(at: scratch("a"), wholeUpTo: 0).state == .stopped)
+      #expect(throws: UserError.self) { try Archive.glance(at: scratch("none")) }
+    }
+  }
+}
