@@ -87,23 +87,22 @@ package struct Screen: ~Copyable {
       start_color()
       use_default_colors()
     }
+    def_prog_mode()
     writer.interpose()
   }
 
   deinit {
-    let isTaken = writer.withdraw()
     // A terminal that has no other screen to go back to goes on below this one: on a line of its own.
     wmove(foretop_stdscr(), foretop_lines() - 1, 0)
     wclrtoeol(foretop_stdscr())
     wrefresh(foretop_stdscr())
     endwin()
-    Self.write(Self.bracketedPasteOff, to: writer.descriptor)
+    let isTaken = leave()
     delwin(keyboard)
     delscreen(handle)
     close(writer.descriptor)
     writer.close()
-    var modes = modes
-    tcsetattr(Self.input, isTaken ? TCSADRAIN : TCSANOW, &modes)
+    if !isTaken { tcflush(output, TCOFLUSH) }
     Emergency.disarm()
   }
 
@@ -130,21 +129,28 @@ package struct Screen: ~Copyable {
 
   /// Gives the terminal back for a while, as before stopping on ctrl-Z; `again` takes it once more.
   package mutating func suspend() {
-    let isTaken = writer.withdraw()
-    def_prog_mode()
     endwin()
-    Self.write(Self.bracketedPasteOff, to: writer.descriptor)
-    var modes = modes
-    tcsetattr(Self.input, isTaken ? TCSADRAIN : TCSANOW, &modes)
+    _ = leave()
     Emergency.disarm()
+  }
+
+  /// What curses does not put back: pastes, and the modes, which it cannot set through a pipe.
+  /// - Returns: whether the terminal took it.
+  private func leave() -> Bool {
+    Self.write(Self.bracketedPasteOff, to: writer.descriptor)
+    let isTaken = writer.finish(wayBack: Self.wayBack)
+    var modes = modes
+    tcsetattr(output, isTaken ? TCSADRAIN : TCSANOW, &modes)
+    return isTaken
   }
 
   /// Takes the terminal again after `suspend`; the next canvas is drawn whole.
   package mutating func again() {
     Emergency.arm(modes: modes, output: output, overheard: overheard, bytes: Self.wayBack)
+    writer.withdraw()
     reset_prog_mode()
-    Self.write(Self.bracketedPasteOn, to: writer.descriptor)
     writer.interpose()
+    Self.write(Self.bracketedPasteOn, to: writer.descriptor)
     redrawAll()
   }
 

@@ -7,7 +7,7 @@ import Synchronization
 
 /// Writes to a terminal without ever waiting for it. Closing it gives up on what the terminal has not taken.
 final class TerminalWriter: Sendable {
-  /// For curses: the terminal itself while it is set up and left (modes need one), the pipe in between.
+  /// For curses: the pipe, but the terminal itself while curses sets its modes.
   let descriptor: CInt
   private let terminal: CInt
   private let reading: CInt
@@ -43,16 +43,17 @@ final class TerminalWriter: Sendable {
   /// From now on, what is written to `descriptor` goes to the thread.
   func interpose() { dup2(writing, descriptor) }
 
-  /// From now on, `descriptor` is the terminal again, once that has taken everything.
-  /// - Returns: false when it takes nothing for a second: then `descriptor` stays as it was.
-  func withdraw() -> Bool {
-    if !waitUntilTaken(milliseconds: 1000) {
-      // What is stuck is a picture of a screen that is being left.
-      tcflush(terminal, TCOFLUSH)
-      guard waitUntilTaken(milliseconds: 200) else { return false }
-    }
-    dup2(terminal, descriptor)
-    return true
+  /// From now on, `descriptor` is the terminal again: for its modes alone, since what is written there can wait for ever.
+  func withdraw() { dup2(terminal, descriptor) }
+
+  /// Waits until the terminal has taken everything. Where it takes nothing for a second, what is stuck is thrown away, a
+  /// picture of a screen that is being left, and `wayBack` is written in its place.
+  /// - Returns: whether everything is taken.
+  func finish(wayBack: [UInt8]) -> Bool {
+    if waitUntilTaken(milliseconds: 1000) { return true }
+    tcflush(terminal, TCOFLUSH)
+    _ = wayBack.withUnsafeBytes { write(writing, $0.baseAddress, $0.count) }
+    return waitUntilTaken(milliseconds: 200)
   }
 
   /// Whether everything so far is on the terminal.

@@ -70,8 +70,8 @@ struct Conductor: ~Copyable {
     while !isLeft {
       for signal in signals.taken() {
         if signal == SIGHUP {
-          hangUp()
-          return
+          hasHungUp = true
+          continue
         }
         if signal == SIGTSTP {
           view.pauseForShell()
@@ -82,6 +82,11 @@ struct Conductor: ~Copyable {
           view.restore()
           leaveNow()
         }
+      }
+      if hasHungUp {
+        view.restore()
+        hangUp()
+        return
       }
       for news in session.news.takeAll() { try take(news) { view.dashboard.receive($0) } }
       for line in view.overheardLines() {
@@ -103,10 +108,7 @@ struct Conductor: ~Copyable {
         }
         session.requests.send(Request(command, by: .key))
       }
-      if view.isGone {
-        hangUp()
-        return
-      }
+      hasHungUp = hasHungUp || view.isGone
     }
     view.restore()
     if tally.ending != nil, outcome == nil, tally.failure != nil {
@@ -131,7 +133,7 @@ struct Conductor: ~Copyable {
     while outcome == nil || (status == 0 && lines.isBehind) {
       for signal in signals.taken() {
         if signal == SIGHUP {
-          hangUp()
+          if !hasHungUp { hangUp() }
         } else if signal == SIGTSTP {
           kill(getpid(), SIGSTOP)
         } else if interrupts(signal) {
@@ -189,7 +191,6 @@ struct Conductor: ~Copyable {
 
   /// The terminal is gone; the run stays. What would be printed goes nowhere from now on.
   private mutating func hangUp() {
-    guard !hasHungUp else { return }
     hasHungUp = true
     Output.silence { isatty($0) == 1 || fcntl($0, F_GETFL) < 0 }
     session.record(

@@ -103,15 +103,15 @@ def test_a_run_that_was_left_inside_a_step_goes_on_to_the_bit():
     options = ["--set", "tokenizer.kind=bytes", "--set", "batch.accumulation=40", "--set", "evaluate.every=0",
                "--set", "sample.every=0", "--set", "save.every=0"]
     run([*train("whole", "--headless", "--steps", "6", *options)])
-    process = headless("left", "--steps", "6", *options)
+    process = headless("left-inside", "--steps", "6", *options)
     deadline = time.monotonic() + PATIENCE
-    while not (state("left") or {}).get("step"):
+    while not (state("left-inside") or {}).get("step"):
         assert time.monotonic() < deadline
         time.sleep(0.02)
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=PATIENCE)
-    run(command("resume", "left", "--headless"), status=0 if state("left")["state"] == "stopped" else 64)
-    assert [event["loss"] for event in events("left", "step")] == [event["loss"] for event in events("whole", "step")]
+    run(command("resume", "left-inside", "--headless"), status=0 if state("left-inside")["state"] == "stopped" else 64)
+    assert [event["loss"] for event in events("left-inside", "step")] == [event["loss"] for event in events("whole", "step")]
 
 
 def test_a_second_interrupt_stops_at_once():
