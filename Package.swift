@@ -67,7 +67,7 @@ let package = Package(
       ], swiftSettings: strict),
 
     // Tests: one target a module.
-    .target(name: "Support", path: "Tests/Support", swiftSettings: strict),
+    .target(name: "Support", dependencies: ["Corpus", "Run"], path: "Tests/Support", swiftSettings: strict),
     .testTarget(name: "RunTests", dependencies: ["Run", "Support"], swiftSettings: strict),
     .testTarget(name: "CorpusTests", dependencies: ["Corpus", "Support"], swiftSettings: strict),
     .testTarget(name: "KernelsTests", dependencies: ["Kernels", "Support"], swiftSettings: strict),
@@ -79,7 +79,7 @@ let package = Package(
       name: "TrainingTests", dependencies: ["Training", "Transformer", "Kernels", "Corpus", "Run", "Support"],
       swiftSettings: strict),
     .executableTarget(
-      name: "StepAllocations", dependencies: ["Training", "Corpus", "Run"], path: "Tests/StepAllocations",
+      name: "StepAllocations", dependencies: ["Training", "Corpus", "Run", "Support"], path: "Tests/StepAllocations",
       exclude: ["counter.c"], swiftSettings: strict),
     .executableTarget(
       name: "RunFileTorture", dependencies: ["RunFile", "Run"], path: "Tests/RunFileTorture", swiftSettings: strict),

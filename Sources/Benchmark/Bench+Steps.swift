@@ -10,10 +10,16 @@ private final class Contestant {
   var limits = Samples()
   var shares = Samples()
   private var phases: [Stepper.Phases] = []
+  /// FLOPs a token: of everything, and without attention's scores and what they weigh.
+  let operations: (all: Double, linear: Double)
 
   init(_ workload: Workload, threads: Int) throws {
     stepper = try Stepper(workload, threads: threads)
     alone = try ProductsAlone(workload, products: stepper.products)
+    let plan = try NetworkPlan(
+      workload.configuration, rows: workload.rows, precision: workload.precision, threads: threads)
+    let scores = plan.operations.first { $0.part == .scores }?.count ?? 0
+    operations = (plan.operationsPerToken, plan.operationsPerToken - scores)
   }
 
   var workload: Workload { stepper.workload }
@@ -78,14 +84,14 @@ extension Bench {
         for contestant in contestants { contestant.round(counts: round > 0) }
       }
       for contestant in contestants {
-        let operations = try operations(contestant.workload)
+        let operations = contestant.operations
         table.add(
           .text(contestant.workload.name), .number(contestant.tokensPerSecond),
           .number(contestant.steps.spread * 100), .number(contestant.limit), .number(contestant.shares.median * 100),
           .number(contestant.shares.median * 100 * operations.all / operations.linear),
           .number(contestant.operationsPerSecond * 1e-9), .number(contestant.time(\.data)),
           .number(contestant.time(\.forward)), .number(contestant.time(\.heads)), .number(contestant.time(\.backward)),
-          .number(contestant.time(\.update, each: false)), try ratio(contestant, to: contestants.first))
+          .number(contestant.time(\.update, each: false)), ratio(contestant, to: contestants.first))
       }
     }
     table.about.append(
@@ -96,18 +102,10 @@ extension Bench {
   }
 
   /// Tokens/s against the first's, over what the FLOPs of both would make it.
-  private func ratio(_ contestant: Contestant, to first: Contestant?) throws -> Table.Value {
+  private func ratio(_ contestant: Contestant, to first: Contestant?) -> Table.Value {
     guard let first, first !== contestant else { return .none }
-    let expected = try operations(first.workload).all / operations(contestant.workload).all
+    let expected = first.operations.all / contestant.operations.all
     return .number(contestant.tokensPerSecond / first.tokensPerSecond / expected)
-  }
-
-  /// FLOPs a token: of everything, and without attention's scores and what they weigh.
-  private func operations(_ workload: Workload) throws -> (all: Double, linear: Double) {
-    let plan = try NetworkPlan(
-      workload.configuration, rows: workload.rows, precision: workload.precision, threads: threads)
-    let scores = plan.operations.first { $0.part == .scores }?.count ?? 0
-    return (plan.operationsPerToken, plan.operationsPerToken - scores)
   }
 
   /// Tokens/s against each number of the shape, the others as they are.

@@ -96,17 +96,14 @@ package struct Screen: ~Copyable {
     wmove(foretop_stdscr(), foretop_lines() - 1, 0)
     wclrtoeol(foretop_stdscr())
     wrefresh(foretop_stdscr())
-    endwin()
-    let isTaken = leave()
+    leave()
     delwin(keyboard)
     delscreen(handle)
     close(writer.descriptor)
     writer.close()
-    if !isTaken { tcflush(output, TCOFLUSH) }
-    Emergency.disarm()
   }
 
-  /// Puts the terminal back as it was. One that takes no output for a second loses its way back: only its modes are set.
+  /// Puts the terminal back as it was. One that takes no output for a second may lose its way back: its modes are set.
   package consuming func restore() {}
 
   /// Whether the terminal has taken all that was shown, and the next canvas with it. Showing one before that is allowed: it
@@ -128,20 +125,16 @@ package struct Screen: ~Copyable {
   }
 
   /// Gives the terminal back for a while, as before stopping on ctrl-Z; `again` takes it once more.
-  package mutating func suspend() {
-    endwin()
-    _ = leave()
-    Emergency.disarm()
-  }
+  package mutating func suspend() { leave() }
 
-  /// What curses does not put back: pastes, and the modes, which it cannot set through a pipe.
-  /// - Returns: whether the terminal took it.
-  private func leave() -> Bool {
+  /// Has curses put the terminal back, and does what it does not: pastes, and the modes, which it cannot set through a pipe.
+  private func leave() {
+    endwin()
     Self.write(Self.bracketedPasteOff, to: writer.descriptor)
     let isTaken = writer.finish(wayBack: Self.wayBack)
     var modes = modes
     tcsetattr(output, isTaken ? TCSADRAIN : TCSANOW, &modes)
-    return isTaken
+    Emergency.disarm()
   }
 
   /// Takes the terminal again after `suspend`; the next canvas is drawn whole.

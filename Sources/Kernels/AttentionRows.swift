@@ -118,7 +118,7 @@ package enum AttentionRows {
   package static func rescale(_ sums: Matrix, by running: Running) {
     for r in 0..<sums.rows where running.factor[r] != 1 {
       let x = sums.row(r, as: Float.self)
-      eachLanes(sums.columns) { i, lanes in store(load(x, i, lanes) * running.factor[r], x, i, lanes) }
+      scale(x, sums.columns, by: running.factor[r], into: x)
     }
   }
 
@@ -133,12 +133,8 @@ package enum AttentionRows {
       let inverse = 1 / running.sum[r]
       lse[r] = running.maximum[r] + log(running.sum[r])
       switch output.precision {
-      case .fp32:
-        let y = output.row(r, as: Float.self)
-        eachLanes(sums.columns) { i, lanes in store(load(x, i, lanes) * inverse, y, i, lanes) }
-      case .bf16:
-        let y = output.row(r, as: BFloat16.self)
-        eachLanes(sums.columns) { i, lanes in store(load(x, i, lanes) * inverse, y, i, lanes) }
+      case .fp32: scale(x, sums.columns, by: inverse, into: output.row(r, as: Float.self))
+      case .bf16: scale(x, sums.columns, by: inverse, into: output.row(r, as: BFloat16.self))
       }
     }
   }

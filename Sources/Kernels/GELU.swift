@@ -66,6 +66,6 @@ package enum GELU {
   /// σ(2v).
   @_transparent
   private static func gate(_ u: Lanes) -> Lanes {
-    1 / (exponential(0 - u * Lanes(repeating: twice).addingProduct(u * u, cubic * twice)) + 1)
+    logistic(u * Lanes(repeating: twice).addingProduct(u * u, cubic * twice))
   }
 }

@@ -15,9 +15,6 @@ protocol Element {
   /// The first `count` of them, 1 … 15; loading makes the rest zero.
   static func load(_ p: UnsafePointer<Self>, _ i: Int, first count: Int) -> Lanes
   static func store(_ x: Lanes, _ p: UnsafeMutablePointer<Self>, _ i: Int, first count: Int)
-  /// One element.
-  static func value(_ p: UnsafePointer<Self>, _ i: Int) -> Float
-  static func put(_ x: Float, _ p: UnsafeMutablePointer<Self>, _ i: Int)
 }
 
 extension Float: Element {
@@ -36,8 +33,6 @@ extension Float: Element {
     var x = x
     lanes_store_part_f32(&x, p + i, count)
   }
-  @inline(__always) static func value(_ p: UnsafePointer<Float>, _ i: Int) -> Float { p[i] }
-  @inline(__always) static func put(_ x: Float, _ p: UnsafeMutablePointer<Float>, _ i: Int) { p[i] = x }
 }
 
 extension BFloat16: Element {
@@ -59,13 +54,6 @@ extension BFloat16: Element {
   @_transparent static func store(_ x: Lanes, _ p: UnsafeMutablePointer<BFloat16>, _ i: Int, first count: Int) {
     var x = x
     lanes_store_part_bf16(&x, p + i, count)
-  }
-  @inline(__always) static func value(_ p: UnsafePointer<BFloat16>, _ i: Int) -> Float {
-    Float(bitPattern: UInt32(p[i].bits) << 16)
-  }
-  @inline(__always) static func put(_ x: Float, _ p: UnsafeMutablePointer<BFloat16>, _ i: Int) {
-    let bits = x.bitPattern
-    p[i].bits = UInt16(truncatingIfNeeded: (bits &+ 0x7FFF &+ ((bits &>> 16) & 1)) &>> 16)
   }
 }
 
@@ -166,4 +154,14 @@ func exponential(_ x: Lanes) -> Lanes {
   p = (r + 1).addingProduct(p, r * r)
   let exponent = unsafeBitCast(shifted, to: SIMD16<UInt32>.self) &<< 23
   return unsafeBitCast(unsafeBitCast(p, to: SIMD16<UInt32>.self) &+ exponent, to: Lanes.self)
+}
+
+/// σ(x) = 1 / (1 + e^{−x}).
+@_transparent
+func logistic(_ x: Lanes) -> Lanes { 1 / (exponential(0 - x) + 1) }
+
+/// y = x · c for n elements. y may lie at x, or before it: writing never overtakes reading.
+@inline(__always)
+func scale<E: Element>(_ x: UnsafePointer<Float>, _ n: Int, by c: Float, into y: UnsafeMutablePointer<E>) {
+  for (i, lanes) in sixteens(n) { store(load(x, i, lanes) * c, y, i, lanes) }
 }

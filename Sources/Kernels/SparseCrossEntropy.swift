@@ -121,12 +121,4 @@ package enum SparseCrossEntropy {
     let sum = total.folded
     return (log(sum) - hit, sum)
   }
-
-  /// y = x · c, where y lies at x or before it: writing never overtakes reading.
-  @inline(__always)
-  private static func scale<E: Element>(
-    _ x: UnsafePointer<Float>, _ n: Int, by c: Float, into y: UnsafeMutablePointer<E>
-  ) {
-    for (i, lanes) in sixteens(n) { store(load(x, i, lanes) * c, y, i, lanes) }
-  }
 }

@@ -24,7 +24,7 @@ package enum SwiGLU {
       let st = s.row(t, as: E.self)
       for (i, lanes) in sixteens(n) {
         let gi = load(g, i, lanes)
-        store(gi * sigmoid(gi) * load(u, i, lanes), st, i, lanes)
+        store(gi * logistic(gi) * load(u, i, lanes), st, i, lanes)
       }
     }
   }
@@ -55,7 +55,7 @@ package enum SwiGLU {
         let gi = load(g, i, lanes)
         let ui = load(u, i, lanes)
         let dsi = load(dst, i, lanes)
-        let σ = sigmoid(gi)
+        let σ = logistic(gi)
         let silu = gi * σ
         store(silu * ui, st, i, lanes)
         store(dsi * silu, u, i, lanes)
@@ -63,8 +63,4 @@ package enum SwiGLU {
       }
     }
   }
-
-  /// 1 / (1 + e^{−x}).
-  @_transparent
-  private static func sigmoid(_ x: Lanes) -> Lanes { 1 / (exponential(0 - x) + 1) }
 }

@@ -81,16 +81,12 @@ final class Dataset {
     let space = try Handle(H5Dget_space(id), what)
     let type = try Handle(H5Dget_type(id), what)
     let promised = Int(try HDF5.check(H5Sget_simple_extent_npoints(space.id), what))
-    // Before the library counts the chunks, which takes it years where there are said to be that many.
-    guard promised <= 2 * Int(file.end) else { throw tooMany(promised) }
     let stored = Int(clamping: H5Dget_storage_size(id)) / max(1, H5Tget_size(type.id))
     guard promised - stored <= Int(file.end), min(promised, stored) <= Int(file.end) / max(1, H5Tget_size(type.id))
-    else { throw tooMany(promised) }
+    else {
+      throw UserError(.data, "\(path) in \(file.path) claims \(promised) rows, which the file cannot hold: not opened")
+    }
     return min(promised, stored)
-  }
-
-  private func tooMany(_ rows: Int) -> UserError {
-    UserError(.data, "\(path) in \(file.path) claims \(rows) rows, which the file cannot hold: not opened")
   }
 
   /// Makes it longer or shorter.

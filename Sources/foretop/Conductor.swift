@@ -67,10 +67,11 @@ struct Conductor: ~Copyable {
     for news in early { news.event.map { view.dashboard.receive($0) } }
     (past, early) = ([], [])
     var isLeft = false
+    var isGone = false
     while !isLeft {
       for signal in signals.taken() {
         if signal == SIGHUP {
-          hasHungUp = true
+          isGone = true
           continue
         }
         if signal == SIGTSTP {
@@ -83,7 +84,7 @@ struct Conductor: ~Copyable {
           leaveNow()
         }
       }
-      if hasHungUp {
+      if isGone {
         view.restore()
         hangUp()
         return
@@ -108,7 +109,7 @@ struct Conductor: ~Copyable {
         }
         session.requests.send(Request(command, by: .key))
       }
-      hasHungUp = hasHungUp || view.isGone
+      isGone = isGone || view.isGone
     }
     view.restore()
     if tally.ending != nil, outcome == nil, tally.failure != nil {
@@ -133,7 +134,7 @@ struct Conductor: ~Copyable {
     while outcome == nil || (status == 0 && lines.isBehind) {
       for signal in signals.taken() {
         if signal == SIGHUP {
-          if !hasHungUp { hangUp() }
+          hangUp()
         } else if signal == SIGTSTP {
           kill(getpid(), SIGSTOP)
         } else if interrupts(signal) {
@@ -191,6 +192,7 @@ struct Conductor: ~Copyable {
 
   /// The terminal is gone; the run stays. What would be printed goes nowhere from now on.
   private mutating func hangUp() {
+    guard !hasHungUp else { return }
     hasHungUp = true
     Output.silence { isatty($0) == 1 || fcntl($0, F_GETFL) < 0 }
     session.record(

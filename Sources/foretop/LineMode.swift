@@ -15,15 +15,16 @@ struct LineMode {
   init(isJSON: Bool) { self.isJSON = isJSON }
 
   mutating func take(_ news: News) {
+    guard !isDeaf else { return }
     switch news {
     case .event(let event):
       if isJSON {
-        output += Array((event.json + "\n").utf8)
+        output += (event.json + "\n").utf8
       } else if let line = lines.line(for: event, now: Date().timeIntervalSince1970) {
-        output += Array((Self.printable(line) + "\n").utf8)
+        output += (Self.printable(line) + "\n").utf8
       }
     case .preparing(let text):
-      if !isJSON { output += Array("\(text) …\n".utf8) }
+      if !isJSON { output += "\(text) …\n".utf8 }
     case .failed, .closed: break
     }
   }

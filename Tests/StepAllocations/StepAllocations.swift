@@ -3,6 +3,7 @@
 import Corpus
 import Foundation
 import Run
+import Support
 import Training
 
 @main
@@ -20,7 +21,7 @@ struct StepAllocations {
     }
     var bad = 0
     for (name, recipe) in networks {
-      let corpus = try corpus(recipe)
+      let corpus = try Corpus(text: text, for: recipe)
       var trainer = try Trainer(recipe: recipe, corpus: corpus, from: nil, threads: 2, name: name)
       // Threads start, and lists get their size, in the first.
       for _ in 0..<2 { _ = trainer.step() }
@@ -121,17 +122,6 @@ struct StepAllocations {
     ]
   }
 
-  private static func corpus(_ recipe: Recipe) throws -> Corpus {
-    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("foretop-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(at: folder) }
-    let file = folder.appendingPathComponent("text.txt")
-    let text = (0..<2000).map { "line \($0 * 7919 % 613) of a text that is long enough" }.joined(separator: "\n")
-    try Data(text.utf8).write(to: file)
-    return try Corpus(
-      opening: Corpus.Source(
-        paths: [file.path], kind: .bytes, heldOut: recipe.data.heldOut, context: recipe.model.context,
-        documents: recipe.data.documents == .separate ? Documents(separator: recipe.data.separator) : nil,
-        cache: folder.appendingPathComponent("cache").path))
-  }
+  private static let text = (0..<2000).map { "line \($0 * 7919 % 613) of a text that is long enough" }
+    .joined(separator: "\n")
 }

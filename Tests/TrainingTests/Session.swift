@@ -42,19 +42,10 @@ enum Tiny {
   }
 
   static func corpus(_ recipe: Recipe) throws -> Corpus {
-    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("foretop-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    let file = folder.appendingPathComponent("text.txt")
     let words = ["the", "lookout", "sees", "a", "sail", "and", "calls", "down", "to", "deck"]
     var dice = Dice(1)
     let text = (0..<800).map { _ in words.randomElement(using: &dice)! }.joined(separator: " ")
-    try Data(text.utf8).write(to: file)
-    defer { try? FileManager.default.removeItem(at: folder) }
-    return try Corpus(
-      opening: Corpus.Source(
-        paths: [file.path], kind: .bytes, heldOut: recipe.data.heldOut, context: recipe.model.context,
-        documents: recipe.data.documents == .separate ? Documents(separator: recipe.data.separator) : nil,
-        cache: folder.appendingPathComponent("cache").path))
+    return try Corpus(text: text, for: recipe)
   }
 
   /// Trains, asking `requests` before the first step.

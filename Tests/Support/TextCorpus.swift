@@ -1,0 +1,20 @@
+// A corpus of a text that a test makes up.
+import Corpus
+import Foundation
+import Run
+
+extension Corpus {
+  /// Reads a text byte by byte, as a recipe asks for it. Its files are gone when this returns.
+  package init(text: String, for recipe: Recipe) throws {
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("foretop-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let file = folder.appendingPathComponent("text.txt")
+    try Data(text.utf8).write(to: file)
+    try self.init(
+      opening: Corpus.Source(
+        paths: [file.path], kind: .bytes, heldOut: recipe.data.heldOut, context: recipe.model.context,
+        documents: recipe.data.documents == .separate ? Documents(separator: recipe.data.separator) : nil,
+        cache: folder.appendingPathComponent("cache").path))
+  }
+}
