@@ -73,7 +73,7 @@ package struct Archive: Sendable {
         let block = try FileDescriptor(opening: path, O_RDONLY).read(at: 0, count: Superblock.size)
         return try Store(opening: path, Superblock(block, path: path).isMarkedOpen ? .live : .still)
       } catch let error as UserError {
-        // A writer that has just begun is still repairing the file; that takes an instant.
+        // A writer that has just begun put another file in this one's place.
         guard isLive else { throw error }
         tries += 1
         guard tries < 20 else {

@@ -308,15 +308,13 @@ package final class Recorder {
       hasFailed = true
       // libhdf5 still has the failed file open and would hand it out again; a copy is another file to it.
       old.abandon()
-      try Folder.copy(path, to: path + ".copy", spare: old.waitingSize + 2 << 20)
-      try Folder.rename(path + ".copy", path)
     } else {
       try old.reserve()
       try writeOrBreak()
       old.close()
       isBroken = true
     }
-    let new = try Recovery.reopen(path, removing: old.hasUnconfirmed ? nil : cut)
+    let new = try Recovery.reopen(path, removing: old.hasUnconfirmed ? nil : cut, spare: old.waitingSize + 2 << 20)
     new.adopt(from: old)
     new.attach(journal)
     store = new

@@ -1,5 +1,5 @@
-// What is done before a run's file is written again: the superblock says the truth, damaged rows and rows that nobody
-// wants any more are taken out, and readers are let in.
+// What is done before a run's file is written again: in a copy the superblock says the truth, damaged rows and rows that
+// nobody wants any more are taken out; it takes the file's place, and readers are let in.
 import Foundation
 import Run
 
@@ -23,28 +23,54 @@ enum Recovery {
   static func journal(_ folder: String) -> String { folder + "/run.journal" }
   /// run.h5 as it was before the session that the journal is of.
   static func before(_ folder: String) -> String { folder + "/run.h5.before" }
+  /// What takes the place of run.h5 when it is whole.
+  private static func aside(_ path: String) -> String { path + ".copy" }
 
   /// Makes a run whole after its last session, and opens it for the next one, with an empty journal. The caller holds the
   /// run's lock.
   static func resume(_ folder: String) throws -> (store: Store, journal: Journal) {
     let path = file(folder)
-    var isNew = false
     let store = try whole(folder) {
-      try Superblock.repair(path)
-      return try Store(opening: path, .alone)
+      try openCopy(of: path)
     } creating: { beginning, missing in
-      isNew = true
-      return try Store.create(path + ".copy", beginning: beginning, without: missing)
+      try Folder.remove(aside(path))
+      return try Store.create(aside(path), beginning: beginning, without: missing)
     }
     let created = try store.created
-    store.close()
-    if isNew { try Folder.rename(path + ".copy.new", path) }
+    try publish(store, at: path)
     try keepCopy(folder)
     let journal = try Journal(creating: journal(folder), of: created)
     try Folder.sync(folder)
     let live = try append(path)
     live.attach(journal)
     return (live, journal)
+  }
+
+  /// Opens a copy of run.h5 that may be changed otherwise than by rows at its end. Readers cannot be beside that: in the
+  /// original they stay, and nobody finds the copy until `publish`.
+  /// - Parameter spare: bytes that it must be able to grow by, which is tried.
+  private static func openCopy(of path: String, spare: Int = 0) throws -> Store {
+    // Said of the file that the user knows; what it is taken for goes for the copy as well.
+    try Examiner.require(.hdf5(path))
+    // libhdf5 may have an earlier copy open, and would hand that out again.
+    try Folder.remove(aside(path))
+    do {
+      try Folder.copy(path, to: aside(path), spare: spare)
+      try Superblock.repair(aside(path))
+      return try Store(opening: aside(path), .alone)
+    } catch {
+      // It may have taken the last room there was.
+      try? Folder.remove(aside(path))
+      throw error
+    }
+  }
+
+  /// Closes what was opened or created beside run.h5, and puts it in its place.
+  private static func publish(_ store: Store, at path: String) throws {
+    let new = store.file.path
+    store.close()
+    try FileDescriptor(opening: new, O_RDWR).sync()
+    try Folder.rename(new, path)
   }
 
   /// Keeps a copy of run.h5 as it is now, from which and a journal that begins now it can be made again. Nobody writes it
@@ -151,17 +177,18 @@ enum Recovery {
     }
   }
 
-  /// Opens a file anew within a session, without the rows that a replay has shown to be of another history.
-  static func reopen(_ path: String, removing cut: Cut?) throws -> Store {
-    try Superblock.repair(path)
-    let store = try abandoningOnError(Store(opening: path, .alone)) { store in
+  /// Puts another file in run.h5's place within a session, without the rows that a replay has shown to be of another
+  /// history.
+  /// - Parameter spare: bytes that it must be able to grow by, which is tried.
+  static func reopen(_ path: String, removing cut: Cut?, spare: Int) throws -> Store {
+    let store = try abandoningOnError(openCopy(of: path, spare: spare)) { store in
       try store.reserve()
       var contents = try Contents(store, changingFrom: cut?.rows.lowerBound ?? store.metrics.count)
       if let cut { contents.remove(cut) }
       try contents.replace(in: store)
       try store.file.flush()
     }
-    store.close()
+    try publish(store, at: path)
     return try append(path)
   }
 

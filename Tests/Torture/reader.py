@@ -1,6 +1,8 @@
 # Reads a run over and over while it is written, as a notebook would: opened anew every so often, and refreshed in between.
-# Says what is bad, and in the end how many reads there were and how late the latest row came to be seen.
+# Says what is bad, and in the end how many reads there were and how late the latest row came to be seen. Ends when there
+# were as many as wanted, and its input has ended.
 import os
+import select
 import sys
 import time
 import h5py
@@ -11,6 +13,11 @@ NAMES = ["step", "time", "loss/ntp", "loss/total", "rate", "phase/update"]
 reads, latest = 0, 0.0
 seen = numpy.zeros(0, "float32")
 deadline = time.time() + 600
+
+
+def is_told():
+    """Whether nobody has the other end of the input any more."""
+    return bool(select.select([sys.stdin], [], [], 0)[0])
 
 
 def columns(file):
@@ -27,7 +34,7 @@ def columns(file):
     return found
 
 
-while reads < wanted and time.time() < deadline:
+while (reads < wanted or not is_told()) and time.time() < deadline:
     try:
         with h5py.File(path, "r", swmr=True) as file:
             news, rows = time.time(), -1
