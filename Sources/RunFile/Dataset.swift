@@ -169,13 +169,16 @@ enum Group {
     var passed = ""
     for name in path.split(separator: "/") {
       passed += "/" + name
-      guard H5Lexists(file.id, passed, h5_default()) > 0 else {
+      guard !file.hardLinks.contains(passed) else { continue }
+      let type = h5_link_type(file.id, passed)
+      guard type >= 0 else {
         H5Eclear2(hid_t(0))
         throw UserError(.data, "\(passed) is missing in \(file.path): this is no run file of foretop, or it is damaged")
       }
-      guard h5_link_type(file.id, passed) == 0 else {
+      guard type == 0 else {
         throw UserError(.data, "\(passed) in \(file.path) is a link to somewhere else: not opened")
       }
+      file.hardLinks.insert(passed)
     }
   }
 

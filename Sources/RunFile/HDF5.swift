@@ -90,6 +90,8 @@ final class File {
   var path: String
   private(set) var id: hid_t
   let isInMemory: Bool
+  /// Paths that were found to be hard links: foretop takes no link away.
+  var hardLinks: Set<String> = []
 
   /// Opens a file. One that this process did not write is examined by another first.
   init(opening path: String, _ how: Opening) throws {

@@ -102,8 +102,8 @@ def report(what, count, bad):
     print(f"{what} | {count} | {bad}", flush=True)
 
 
-def write_run(name, steps=120):
-    """A run of the writer's: a made-up history, a tiny model, two checkpoints."""
+def write_run(name, steps=60):
+    """A run of the writer's: a made-up history, a tiny model, a checkpoint."""
     folder = os.path.join(FOLDER, name)
     subprocess.run([WRITER, "write", folder, str(steps), "0"], check=True, stdout=subprocess.DEVNULL)
     return folder
