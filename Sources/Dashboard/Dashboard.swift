@@ -66,6 +66,9 @@ package struct Dashboard: Sendable {
   /// Whether something changed since this was last set to false: draw only then, or when the size changed.
   package var needsDrawing = true
 
+  /// Whether it changes with the time alone: a step, or what comes before the first, may take minutes.
+  package var hasClock: Bool { mode == .live && (phase == .starting || phase == .training) }
+
   /// Steps after which a command that nothing answered is forgotten.
   private static let patience = 5
 

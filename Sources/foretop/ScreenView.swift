@@ -83,6 +83,7 @@ struct ScreenView: ~Copyable {
       dashboard.needsDrawing = true
       lastFrame = 0
     }
+    if dashboard.hasClock, now - lastFrame >= 1 { dashboard.needsDrawing = true }
     if dashboard.needsDrawing, now - lastFrame >= interval * 0.99 { draw(now) }
     let wait = dashboard.needsDrawing ? max(lastFrame + interval - Self.now, 0) : interval
     guard let key = screen.nextKey(waiting: Int((wait * 1000).rounded(.up)), wake: wake) else { return nil }
