@@ -15,23 +15,40 @@ struct Cache: Sendable {
     case .tokens: preconditionFailure("files of tokens are opened without a text")
     case .characters: return try Tokenizer(kind: .characters, model: try characters(of: texts))
     case .sentencepiece where source.model.isEmpty: return try trained(on: texts, vocabulary: source.vocabulary, report)
-    case .sentencepiece:
-      let model = try TextFiles(at: [source.model])
-      guard let file = model.files.first, file.path == source.model else {
-        throw CorpusError(
-          .badTokenizer, "\(source.model) is a folder; tokenizer.model must name a SentencePiece model file")
-      }
-      do throws(CorpusError) {
-        return try Tokenizer(kind: .sentencepiece, model: try file.bytes())
-      } catch {
-        guard error.kind == .badTokenizer else { throw error }
+    case .bpe where source.model.isEmpty:
+      throw CorpusError(
+        .usage, "tokenizer.kind is bpe, and tokenizer.model names no tokenizer.json: foretop trains sentencepiece alone"
+      )
+    case .sentencepiece, .bpe:
+      let tokenizer = try Self.named(source.model)
+      guard tokenizer.kind == source.kind else {
         throw CorpusError(
           .badTokenizer,
-          """
-          \(source.model) is no tokenizer: \(error); name a SentencePiece file (tokenizer.model) in tokenizer.model, or leave \
-          it empty to train one
-          """)
+          "\(source.model) is a tokenizer of kind \(tokenizer.kind.rawValue): set tokenizer.kind to \(tokenizer.kind.rawValue)"
+        )
       }
+      return tokenizer
+    }
+  }
+
+  /// The tokenizer that a model file is: a SentencePiece model or a `tokenizer.json`.
+  static func named(_ path: String) throws(CorpusError) -> Tokenizer {
+    let model = try TextFiles(at: [path])
+    guard let file = model.files.first, file.path == path else {
+      throw CorpusError(
+        .badTokenizer, "\(path) is a folder; tokenizer.model must name a SentencePiece model or a tokenizer.json")
+    }
+    let bytes = try file.bytes()
+    do throws(CorpusError) {
+      return try Tokenizer(kind: Tokenizer.kind(ofModelFile: bytes), model: bytes)
+    } catch {
+      guard error.kind == .badTokenizer else { throw error }
+      throw CorpusError(
+        .badTokenizer,
+        """
+        \(path) is no tokenizer: \(error); name a SentencePiece file (tokenizer.model) or the tokenizer.json of a byte-level \
+        BPE in tokenizer.model, or leave it empty to train one
+        """)
     }
   }
 

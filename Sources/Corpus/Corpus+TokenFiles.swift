@@ -44,9 +44,7 @@ extension Corpus {
   ) throws(CorpusError) -> Tokenizer {
     if let restored { return restored }
     if !source.model.isEmpty {
-      var named = source
-      named.kind = .sentencepiece
-      return try Cache(folder: source.cache).tokenizer(for: TextFiles(at: [source.model]), named) { _ in }
+      return try Cache.named(source.model)
     }
     let needed = files.map { Int($0.largest.token) + 1 }.max() ?? 1
     let vocabulary = source.ids > 0 ? source.ids : needed

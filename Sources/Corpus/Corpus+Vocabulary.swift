@@ -9,7 +9,7 @@ extension Corpus {
     case .tokens: return (try vocabulary(ofTokenFiles: source), "the files of tokens")
     case .bytes: return (256, "a token a byte")
     case .sentencepiece where source.model.isEmpty: return (source.vocabulary, "tokenizer.vocabulary")
-    case .sentencepiece, .characters:
+    case .sentencepiece, .bpe, .characters:
       let texts = try TextFiles(at: source.paths)
       let tokenizer = try Cache(folder: source.cache).tokenizer(for: texts, source) { _ in }
       return (tokenizer.vocabulary, source.kind == .characters ? "the characters of the text" : source.model)

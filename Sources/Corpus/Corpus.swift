@@ -11,7 +11,8 @@ package struct Corpus: Sendable {
     package var kind: Tokenizer.Kind
     /// `tokenizer.vocabulary`: number of tokens, for a SentencePiece tokenizer that is trained.
     package var vocabulary: Int
-    /// `tokenizer.model`: a SentencePiece model file to use instead of training one; empty trains one.
+    /// `tokenizer.model`: a SentencePiece model file to use instead of training one; empty trains one. A `tokenizer.json`
+    /// for `bpe`.
     package var model: String
     /// `tokenizer.ids`: number of tokens that files of tokens have; 0 is one more than the largest.
     package var ids = 0

@@ -9,6 +9,8 @@ package struct Tokenizer: Sendable {
   package enum Kind: String, Sendable, CaseIterable {
     /// Pieces of words, by a SentencePiece model.
     case sentencepiece
+    /// Pieces of words, by byte-level BPE: GPT-2's, Llama 3's, SmolLM's and Qwen's.
+    case bpe
     /// A token a byte; the id is the byte.
     case bytes
     /// A token a Unicode scalar; ids in order of their code points, and one more for all others.
@@ -19,13 +21,14 @@ package struct Tokenizer: Sendable {
 
   private enum Table: Sendable {
     case pieces(SentencePieceModel)
+    case pairs(BytePairModel)
     case bytes
     case characters(CharacterTable)
     case numbers(Int)
   }
 
   package let kind: Kind
-  /// What `init(kind:model:)` makes the same tokenizer of: the SentencePiece model file, the UTF-8 text of all characters in
+  /// What `init(kind:model:)` makes the same tokenizer of: the SentencePiece model file, the `tokenizer.json`, the UTF-8 text of all characters in
   /// order of their ids, how many numbers there are in decimal, or nothing for bytes.
   package let model: [UInt8]
   private let table: Table
@@ -37,6 +40,7 @@ package struct Tokenizer: Sendable {
     self.model = model
     switch kind {
     case .sentencepiece: table = .pieces(try SentencePieceModel(model))
+    case .bpe: table = .pairs(try BytePairModel(model))
     case .characters: table = .characters(try CharacterTable(model))
     case .tokens:
       guard let count = Int32(String(decoding: model, as: UTF8.self)), count > 0 else {
@@ -62,10 +66,14 @@ package struct Tokenizer: Sendable {
     try self.init(kind: kind, model: model)
   }
 
+  /// The kind of tokenizer that a model file is of: a `tokenizer.json` or a SentencePiece model.
+  package static func kind(ofModelFile bytes: [UInt8]) -> Kind { BytePairFile.begins(bytes) ? .bpe : .sentencepiece }
+
   /// Number of tokens: ids are 0 ..< vocabulary.
   package var vocabulary: Int {
     switch table {
     case .pieces(let pieces): pieces.vocabulary
+    case .pairs(let pairs): pairs.vocabulary
     case .bytes: 256
     case .characters(let characters): characters.vocabulary
     case .numbers(let count): count
@@ -81,7 +89,7 @@ package struct Tokenizer: Sendable {
   package var addsSpaceBefore: Bool {
     switch table {
     case .pieces(let pieces): pieces.addsSpaceBefore
-    case .bytes, .characters, .numbers: false
+    case .pairs, .bytes, .characters, .numbers: false
     }
   }
 
@@ -96,6 +104,7 @@ package struct Tokenizer: Sendable {
   package func tokens(of bytes: UnsafeRawBufferPointer, continuing: Bool = false) -> [Int32] {
     switch table {
     case .pieces(let pieces): pieces.tokens(of: bytes, continuing: continuing)
+    case .pairs(let pairs): pairs.tokensByWords(of: bytes, continuing: continuing)
     case .bytes: bytes.map { Int32($0) }
     case .characters(let characters): characters.tokens(of: bytes)
     case .numbers(let count):
@@ -107,14 +116,19 @@ package struct Tokenizer: Sendable {
   }
 
   /// Stretches of a long text whose tokens are those of the whole, one after the other: so much is in memory at a time.
-  /// - Parameter size: about how many bytes each has; it ends with a line.
+  /// - Parameter size: about how many bytes each has; it ends with a line, or with a word.
   func blocks(of bytes: [UInt8], size: Int = 1 << 24) -> [Range<Int>] {
     if case .pieces(let pieces) = table, pieces.cut == .nowhere { return [0..<bytes.count] }
     var blocks: [Range<Int>] = []
     var start = 0
     while start < bytes.count {
       let least = min(start + size, bytes.count)
-      let end = bytes[(least - 1)...].firstIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? bytes.count
+      let end: Int
+      if case .pairs(let pairs) = table {
+        end = bytes.withUnsafeBytes { pairs.nextCut($0, after: least - 1, before: bytes.count) }
+      } else {
+        end = bytes[(least - 1)...].firstIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? bytes.count
+      }
       blocks.append(start..<end)
       start = end
     }
@@ -132,6 +146,7 @@ package struct Tokenizer: Sendable {
     }
     switch table {
     case .pieces(let pieces): return pieces.bytes(of: tokens, continuing: continuing)
+    case .pairs(let pairs): return tokens.flatMap { pairs.bytes(of: $0) }
     case .bytes: return tokens.map { UInt8($0) }
     case .characters(let characters): return tokens.flatMap { characters.bytes(of: $0) }
     case .numbers: return tokens.flatMap { Array("\($0) ".utf8) }
@@ -150,6 +165,8 @@ package struct Tokenizer: Sendable {
     switch table {
     case .pieces(let pieces):
       return pieces.special(token).map { Visible.special($0) } ?? Visible.text(Array(pieces.bytes(of: token)))
+    case .pairs(let pairs):
+      return pairs.special(token).map { Visible.special($0) } ?? Visible.text(pairs.bytes(of: token))
     case .bytes: return Visible.text([UInt8(token)])
     case .numbers: return "\(token) "
     case .characters(let characters):

@@ -1,5 +1,5 @@
 // A run's tokenizer as one of those that llama.cpp has: its SPM for SentencePiece's merges, its UGM for unigram models and
-// for characters, its byte-level BPE for bytes.
+// for characters, its byte-level BPE for itself and for bytes.
 import Corpus
 import Run
 
@@ -9,6 +9,7 @@ extension GGUF {
     let keys =
       switch tokenizer.kind {
       case "sentencepiece": try sentencePiece(tokenizer.model)
+      case "bpe": try pairs(tokenizer.model)
       case "bytes": bytes
       default: try characters(String(decoding: tokenizer.model, as: UTF8.self))
       }
@@ -51,9 +52,47 @@ extension GGUF {
     return keys
   }
 
+  /// Byte-level BPE, by the names that llama.cpp has for the ways of cutting words.
+  private static func pairs(_ model: [UInt8]) throws -> Keys {
+    let file: BytePairFile
+    do { file = try BytePairFile(model) } catch { throw UserError(.data, "the checkpoint's tokenizer: \(error)") }
+    let pattern: String
+    switch (file.pattern, file.takesWholeWords) {
+    case (.gpt2, false): pattern = "gpt-2"
+    case (.smolLM, false): pattern = "smollm"
+    case (.llama3(digits: 1), false): pattern = "qwen2"
+    case (.llama3, true): pattern = "llama-bpe"
+    case (.llama3, false): pattern = "smaug-bpe"
+    case (_, true):
+      throw UserError(
+        .usage,
+        "the tokenizer takes whole words before it merges, which llama.cpp does as Llama 3 alone: --to huggingface takes it"
+      )
+    }
+    func name(_ token: Int32) -> [UInt8] {
+      file.specials[token]
+        ?? file.tokens[Int(token)].flatMap { Array(String(BytePairFile.byteNames[Int($0)]).utf8) }
+    }
+    let names = file.tokens.indices.map { name(Int32($0)) }
+    let kinds = file.tokens.indices.map { file.specials[Int32($0)] == nil ? SentencePiece.Kind.normal : .control }
+    var keys: Keys = [
+      ("model", .text("gpt2")), ("pre", .text(pattern)), ("tokens", .texts(names)),
+      ("token_type", .signed(kinds.map { Int32($0.rawValue) })),
+      ("merges", .texts(file.merges.map { names[Int($0.left)] + [0x20] + names[Int($0.right)] })),
+    ]
+    for (key, known) in [
+      ("bos_token_id", ["<|begin_of_text|>", "<|endoftext|>", "<|im_start|>", "<s>"]),
+      ("eos_token_id", ["<|end_of_text|>", "<|endoftext|>", "<|im_end|>", "</s>"]),
+    ] {
+      let ids = known.compactMap { text in file.specials.first { $0.value == Array(text.utf8) }?.key }
+      if let id = ids.first { keys.append((key, .whole(UInt32(id)))) }
+    }
+    return keys
+  }
+
   /// A token a byte and no merges. llama.cpp must have a token that ends a text, and takes the zero byte, which none has.
   private static var bytes: Keys {
-    let names = HuggingFace.byteNames
+    let names = BytePairFile.byteNames.map { String($0) }
     return [
       ("model", .text("gpt2")), ("pre", .text("gpt-2")), ("tokens", .texts(names.map { Array($0.utf8) })),
       ("token_type", .signed(names.map { _ in Int32(SentencePiece.Kind.normal.rawValue) })), ("merges", .texts([])),

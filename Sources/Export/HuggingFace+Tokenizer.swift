@@ -1,10 +1,11 @@
-// A run's tokenizer as transformers reads it: SentencePiece models as they are, bytes and characters as a `tokenizer.json`
-// of single characters without merges.
+// A run's tokenizer as transformers reads it: SentencePiece models and byte-level BPE as they are, bytes and characters as a
+// `tokenizer.json` of single characters without merges.
+import Corpus
 import Run
 
 extension HuggingFace {
   /// The tokenizer's files in a model folder.
-  static func tokenizerFiles(_ tokenizer: TokenizerRecord, context: Int, addsSpaceBefore: Bool) -> [TextFile] {
+  static func tokenizerFiles(_ tokenizer: TokenizerRecord, context: Int, addsSpaceBefore: Bool) throws -> [TextFile] {
     let settings: [JSON.Member] = [
       // Foretop trains without tokens that begin or end a text.
       JSON.Member("add_bos_token", .flag(false)), JSON.Member("add_eos_token", .flag(false)),
@@ -22,6 +23,11 @@ extension HuggingFace {
           JSON.Member("tokenizer_class", .text("LlamaTokenizer")), JSON.Member("unk_token", .text("<unk>")),
           JSON.Member("legacy", .flag(false)), JSON.Member("add_prefix_space", .flag(addsSpaceBefore)),
         ]),
+      ]
+    case "bpe":
+      return [
+        TextFile(name: "tokenizer.json", bytes: try pairs(tokenizer.model)),
+        configuration([JSON.Member("tokenizer_class", .text("PreTrainedTokenizerFast"))]),
       ]
     case "tokens":
       // Numbers alone: whoever made the token files has their tokenizer.
@@ -48,14 +54,18 @@ extension HuggingFace {
   private static func characters(_ text: String) -> JSON {
     let scalars = text.unicodeScalars.map(String.init)
     let vocabulary = scalars + [unknown]
-    let isSpecial = JSON.object([
-      JSON.Member("id", .integer(scalars.count)), JSON.Member("content", .text(unknown)),
+    return document(
+      vocabulary, unknown: .text(unknown), added: [addedToken(unknown, id: scalars.count)], splitting: .null,
+      joining: .object([JSON.Member("type", .text("Fuse"))]))
+  }
+
+  /// A token that is taken as it is, and is no text.
+  static func addedToken(_ name: String, id: Int) -> JSON {
+    .object([
+      JSON.Member("id", .integer(id)), JSON.Member("content", .text(name)),
       JSON.Member("single_word", .flag(false)), JSON.Member("lstrip", .flag(false)),
       JSON.Member("rstrip", .flag(false)), JSON.Member("normalized", .flag(false)), JSON.Member("special", .flag(true)),
     ])
-    return document(
-      vocabulary, unknown: .text(unknown), added: [isSpecial], splitting: .null,
-      joining: .object([JSON.Member("type", .text("Fuse"))]))
   }
 
   /// A token a byte; the id is the byte.
@@ -64,18 +74,17 @@ extension HuggingFace {
       JSON.Member("type", .text("ByteLevel")), JSON.Member("add_prefix_space", .flag(false)),
       JSON.Member("trim_offsets", .flag(false)), JSON.Member("use_regex", .flag(false)),
     ]
-    return document(byteNames, unknown: .null, added: [], splitting: .object(level), joining: .object(level))
+    return document(
+      BytePairFile.byteNames.map { String($0) }, unknown: .null, added: [], splitting: .object(level),
+      joining: .object(level))
   }
 
-  /// The printable characters that GPT-2's byte-level tokenizers write for bytes: printable bytes stand for themselves, the
-  /// others for U+0100 and up.
-  static var byteNames: [String] {
-    var next: UInt32 = 0x100
-    return (UInt32(0)..<256).map { byte in
-      let isPrintable = (33...126).contains(byte) || (161...172).contains(byte) || (174...255).contains(byte)
-      defer { if !isPrintable { next += 1 } }
-      return Unicode.Scalar(isPrintable ? byte : next).map { String($0) } ?? ""
+  /// A byte-level BPE's document as it came, but for what it puts around a text.
+  private static func pairs(_ model: [UInt8]) throws -> [UInt8] {
+    guard let members = (try? JSON.read(model))?.members else {
+      throw UserError(.data, "the checkpoint's tokenizer is no tokenizer.json, or a damaged one")
     }
+    return JSON.object(members.map { $0.key == "post_processor" ? JSON.Member($0.key, .null) : $0 }).file
   }
 
   /// A `tokenizer.json`: byte-pair encoding without any pairs.

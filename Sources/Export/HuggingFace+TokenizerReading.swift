@@ -1,5 +1,5 @@
 // The tokenizer of a Hugging Face checkpoint, taken over where it is one that foretop has: a SentencePiece model as it is,
-// a tokenizer.json that came from one, and those of foretop's own exports. Bytes in, values out.
+// a tokenizer.json that came from one or is a byte-level BPE, and those of foretop's own exports. Bytes in, values out.
 import Corpus
 import Foundation
 import Run
@@ -29,16 +29,21 @@ extension HuggingFace {
   package static func tokenizer(_ files: TokenizerFiles, vocabulary: Int, folder: String) throws -> TokenizerRecord {
     var record: TokenizerRecord
     let document = try files.document.map { try json($0, source: "\(folder)/tokenizer.json") }
+    // Who names a file in tokenizer.model may name either.
+    if let model = files.model, Tokenizer.kind(ofModelFile: model) == .bpe {
+      return try tokenizer(
+        TokenizerFiles(document: model, settings: files.settings), vocabulary: vocabulary, folder: folder)
+    }
     if let model = files.model {
       guard let file = SentencePieceFile(model) else {
         throw UserError(
           .data,
-          "\(folder)/tokenizer.model is no SentencePiece model: foretop's tokenizers are SentencePiece models, bytes and characters"
+          "\(folder)/tokenizer.model is no SentencePiece model: foretop's tokenizers are SentencePiece models, byte-level BPE, bytes and characters"
         )
       }
       record = TokenizerRecord(kind: "sentencepiece", model: model, vocabulary: file.pieces)
-    } else if let document {
-      record = try TokenizerDocument(document, source: "\(folder)/tokenizer.json").record
+    } else if let document, let bytes = files.document {
+      record = try TokenizerDocument(document, bytes, source: "\(folder)/tokenizer.json").record
     } else {
       throw UserError(
         .noInput,
@@ -52,17 +57,22 @@ extension HuggingFace {
       )
     }
     guard record.vocabulary < vocabulary else { return record }
+    let settings = try files.settings.map { try json($0, source: "\(folder)/tokenizer_config.json") }
+    let names = addedNames(document, settings)
+    let unused = (record.vocabulary..<vocabulary).map { (id: $0, name: names[$0] ?? "<unused \($0)>") }
+    if record.kind == "bpe", let document {
+      record.model = document.adding(unused).file
+      record.vocabulary = vocabulary
+      return record
+    }
     guard record.kind == "sentencepiece" else {
       throw UserError(
         .data,
         "the tokenizer in \(folder) makes \(record.vocabulary) tokens (\(record.kind)), and the network has \(vocabulary) (vocab_size in config.json)"
       )
     }
-    let settings = try files.settings.map { try json($0, source: "\(folder)/tokenizer_config.json") }
-    let names = addedNames(document, settings)
-    for id in record.vocabulary..<vocabulary {
-      let name = names[id] ?? "<unused \(id)>"
-      record.model += SentencePiece(text: Array(name.utf8), score: 0, kind: .control).field
+    for token in unused {
+      record.model += SentencePiece(text: Array(token.name.utf8), score: 0, kind: .control).field
     }
     record.vocabulary = vocabulary
     return record
@@ -86,6 +96,20 @@ extension HuggingFace {
       if let id = token["id"]?.whole, let content = token["content"]?.string { names[id] = content }
     }
     return names
+  }
+}
+
+extension JSON {
+  /// A tokenizer.json with more tokens that no text makes.
+  fileprivate func adding(_ tokens: [(id: Int, name: String)]) -> JSON {
+    let added = tokens.map { token in
+      HuggingFace.addedToken(token.name, id: token.id)
+    }
+    var members = members ?? []
+    let place = members.firstIndex { $0.key == "added_tokens" }
+    let all = JSON.array((place.flatMap { members[$0].value.elements } ?? []) + added)
+    if let place { members[place].value = all } else { members.append(JSON.Member("added_tokens", all)) }
+    return .object(members)
   }
 }
 

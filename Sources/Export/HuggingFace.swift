@@ -39,7 +39,7 @@ package struct HuggingFace: Sendable {
       JSON.Member("_from_model_config", .flag(true)), JSON.Member("do_sample", .flag(true)),
     ])
     files =
-      Self.tokenizerFiles(checkpoint.tokenizer, context: recipe.model.context, addsSpaceBefore: addsSpaceBefore) + [
+      try Self.tokenizerFiles(checkpoint.tokenizer, context: recipe.model.context, addsSpaceBefore: addsSpaceBefore) + [
         TextFile(name: "generation_config.json", bytes: generation.file),
         TextFile(name: "config.json", bytes: config.file),
       ]

@@ -9,12 +9,15 @@ struct TokenizerDocument {
   /// Every place in a piece is looked at where a merge may have made it; the longest of real tokenizers are runs of spaces.
   private static let longestPiece = 512
 
+  /// - Parameters:
+  ///   - document: what the file says.
+  ///   - bytes: the file.
   /// - Throws: `UserError` that says what it is and why foretop does not have it.
-  init(_ document: JSON, source: String) throws {
+  init(_ document: JSON, _ bytes: [UInt8], source: String) throws {
     func refuse(_ what: String) -> UserError {
       UserError(
         .data,
-        "\(source): \(what); foretop's tokenizers are SentencePiece models, bytes and characters, and a tokenizer.model beside it would be taken; --set tokenizer.kind=tokens --data FILE.bin takes the network without a tokenizer, for token files"
+        "\(source): \(what); foretop's tokenizers are SentencePiece models, byte-level BPE, bytes and characters, and a tokenizer.model beside it would be taken; --set tokenizer.kind=tokens --data FILE.bin takes the network without a tokenizer, for token files"
       )
     }
     guard let model = document["model"] else { throw refuse("it has no model") }
@@ -37,8 +40,9 @@ struct TokenizerDocument {
     let merges = model["merges"]?.elements ?? []
     let splitting = document["pre_tokenizer"]
     if Self.parts(splitting, "pretokenizers").contains(where: { $0["type"]?.string == "ByteLevel" }) {
-      guard merges.isEmpty, pieces == HuggingFace.byteNames.map({ Array($0.utf8) }) else {
-        throw refuse("it is a byte-level BPE as GPT-2 and Llama 3 have it")
+      guard merges.isEmpty, pieces == BytePairFile.byteNames.map({ Array(String($0).utf8) }) else {
+        record = try Self.pairs(bytes, source: source)
+        return
       }
       record = TokenizerRecord(kind: "bytes", model: [], vocabulary: 256)
       return
@@ -61,6 +65,17 @@ struct TokenizerDocument {
     record = TokenizerRecord(
       kind: "sentencepiece", model: Self.model(pieces, scores, document, addsSpaceBefore: spaces.areAddedBefore),
       vocabulary: pieces.count)
+  }
+
+  private static func pairs(_ bytes: [UInt8], source: String) throws -> TokenizerRecord {
+    do {
+      return TokenizerRecord(kind: "bpe", model: bytes, vocabulary: try BytePairFile(bytes).tokens.count)
+    } catch {
+      throw UserError(
+        .data,
+        "\(source): \(error); --set tokenizer.kind=tokens --data FILE.bin takes the network without a tokenizer, for token files"
+      )
+    }
   }
 
   /// The members of a `Sequence`, or the one thing that there is.

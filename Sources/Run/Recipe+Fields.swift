@@ -9,10 +9,14 @@ extension Recipe {
     choice("data.documents", \.data.documents, "packed into one text, or separate: nothing looks across their bounds"),
     text("data.separator", \.data.separator, "what ends a document inside of a file; empty: files alone divide"),
 
-    choice("tokenizer.kind", \.tokenizer.kind, "sentencepiece, bytes, characters; tokens: the data are token files"),
+    choice(
+      "tokenizer.kind", \.tokenizer.kind,
+      "sentencepiece, bpe, bytes, characters; tokens: the data are token files"),
     integer("tokenizer.vocabulary", \.tokenizer.vocabulary, 260...262_144, "tokens of a sentencepiece tokenizer"),
     integer("tokenizer.ids", \.tokenizer.ids, 0...16_777_216, "tokens of token files; 0: one more than the largest"),
-    text("tokenizer.model", \.tokenizer.model, "SentencePiece model to use; empty trains one"),
+    text(
+      "tokenizer.model", \.tokenizer.model,
+      "SentencePiece model to use, empty trains one; for bpe, a tokenizer.json"),
 
     choice("model.kind", \.model.kind, "llama (RMSNorm, rotary, SwiGLU) or gpt2 (LayerNorm, learned positions, GELU)"),
     integer("model.blocks", \.model.blocks, 1...512, "transformer blocks"),

@@ -16,11 +16,11 @@ package struct Recipe: Codable, Sendable, Equatable {
   }
 
   package struct Tokenizer: Codable, Sendable, Equatable {
-    package enum Kind: String, Codable, Sendable, CaseIterable { case sentencepiece, bytes, characters, tokens }
+    package enum Kind: String, Codable, Sendable, CaseIterable { case sentencepiece, bpe, bytes, characters, tokens }
     package var kind = Kind.sentencepiece
     /// Number of tokens, for `sentencepiece` (the others take what they need).
     package var vocabulary = 4096
-    /// A SentencePiece model file to use instead of training one; empty trains one.
+    /// A SentencePiece model file to use instead of training one; empty trains one. For `bpe`, a `tokenizer.json`.
     package var model = ""
     /// Number of tokens that token files have; 0 is one more than the largest.
     package var ids = 0

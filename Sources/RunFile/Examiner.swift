@@ -9,7 +9,7 @@ import Synchronization
 package enum Examinee: Sendable, Hashable {
   /// A run's file or a checkpoint: see `Examination`.
   case hdf5(String)
-  /// A SentencePiece model file.
+  /// A SentencePiece model file, or a tokenizer.json.
   case tokenizer(String)
   /// A run's folder, of which the answer tells what the list of runs says.
   case run(String)

@@ -13,7 +13,9 @@ struct Examine: ParsableCommand {
 
   func run() throws {
     Examination.serve { record in
-      let tokenizer = try Tokenizer(kind: record.kind, model: record.model)
+      // A model file does not tell its kind but by what is in it.
+      let kind = record.kind.isEmpty ? Tokenizer.kind(ofModelFile: record.model).rawValue : record.kind
+      let tokenizer = try Tokenizer(kind: kind, model: record.model)
       guard record.vocabulary == 0 || record.vocabulary == tokenizer.vocabulary else {
         throw UserError(
           .data,

@@ -13,12 +13,12 @@ struct Import: ParsableCommand {
     abstract: "Makes a run of a Hugging Face Llama or GPT-2 checkpoint, to go on with.",
     discussion: """
       The folder has config.json, model.safetensors (or several files with model.safetensors.index.json) and \
-      tokenizer.model or tokenizer.json. The run gets a checkpoint of step 0, which eval, generate, export and resume take: \
+      tokenizer.model or tokenizer.json (SentencePiece's or a byte-level BPE). The run gets a checkpoint of step 0, which eval, generate, export and resume take: \
       “foretop resume NAME --data TEXT --steps N” trains it on. The network has the next-token head alone; \
       --set objective.top=1 or --set objective.mtp.heads=4 adds heads with first weights. What is not a part of the network \
       comes from the recipe. Foretop puts no token before a text, as some checkpoints expect it. With \
-      --set tokenizer.kind=tokens --data FILE.bin no tokenizer is taken over, as for GPT-2's, which foretop does not have: \
-      its texts are token files.
+      --set tokenizer.kind=tokens --data FILE.bin no tokenizer is taken over: the texts are token files, and whoever made \
+      them has their tokenizer.
       """)
 
   @Argument(help: ArgumentHelp("The checkpoint's folder.", valueName: "dir"))

@@ -162,6 +162,18 @@ struct CorpusTests {
     #expect(all(corpus) == trained.tokens(of: Sample.verses(30)))
   }
 
+  @Test func `a byte-level BPE is used as it is, and comes from a file alone`() throws {
+    let path = try folder.write("verses.txt", Sample.verses(30))
+    let model = try folder.write("tokenizer.json", try BytePairTests.model("smollm"))
+    let corpus = try Corpus(opening: source([path], .bpe, model: model))
+    #expect(corpus.tokenizer.kind == .bpe)
+    #expect(corpus.tokenizer.bytes(of: all(corpus)) == Array(Sample.verses(30).utf8))
+    #expect(try refusal(source([path], .bpe)).kind == .usage)
+    #expect(try refusal(source([path], .sentencepiece, model: model)).description.contains("tokenizer.kind to bpe"))
+    let trained = try folder.write("tokenizer.model", try Sample.trained.get().model)
+    #expect(try refusal(source([path], .bpe, model: trained)).description.contains("tokenizer.kind to sentencepiece"))
+  }
+
   @Test func `a model file that is none is refused with its path`() throws {
     let path = try folder.write("verses.txt", Sample.verses(30))
     let model = try folder.write("tokenizer.json", "{}")

@@ -197,7 +197,9 @@ struct TokenizerTests {
     #expect(throws: CorpusError.self) { try Tokenizer(kind: .characters, model: []) }
     #expect(throws: CorpusError.self) { try Tokenizer(kind: .characters, model: Array("ba".utf8)) }
     #expect(throws: CorpusError.self) { try Tokenizer(kind: .characters, model: [0x61, 0xFF]) }
-    #expect { try Tokenizer(kind: "words", model: []) } throws: { "\($0)".contains("sentencepiece, bytes, characters") }
+    #expect { try Tokenizer(kind: "words", model: []) } throws: {
+      "\($0)".contains("sentencepiece, bpe, bytes, characters")
+    }
   }
 
   @Test func `damage anywhere in a model never ends the program`() throws {

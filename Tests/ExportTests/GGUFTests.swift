@@ -114,6 +114,19 @@ import Testing
     #expect(Data(bytes).range(of: Data(wanted)) != nil)
   }
 
+  @Test(arguments: [("gpt2", "gpt-2"), ("smollm", "smollm"), ("llama3", "llama-bpe"), ("qwen", "qwen2")])
+  func `a byte-level BPE goes out with its merges and its way of cutting`(name: String, pattern: String) throws {
+    var checkpoint = Sample.checkpoint(1)
+    checkpoint.tokenizer = try Room.bytePairs(name)
+    let file = try BytePairFile(checkpoint.tokenizer.model)
+    try room.write(GGUF(checkpoint, name: "sample", inner: 24, storage: .f32))
+    let said = try room.vocabulary(of: "model.gguf")
+    let end = name == "llama3" ? "<|end_of_text|>" : "<|endoftext|>"
+    #expect(said.hasPrefix("gpt2 \(pattern) 420 tokens \(file.merges.count) merges, end \(end)\n"), "\(said)")
+    // Ġ is how a space is written, and the first pair of any English text has one.
+    #expect(said.contains("Ġ t\n"), "\(said)")
+  }
+
   @Test func `a network without NTP and a character that means a space are refused`() {
     var checkpoint = Sample.checkpoint(1)
     checkpoint.recipe.objective.ntp = 0

@@ -362,7 +362,7 @@ struct ImportTests {
     (#""byte_fallback":true"#, #""byte_fallback":false"#, "with byte_fallback"),
     (#""type":"BPE""#, #""type":"WordPiece""#, "its model is WordPiece"),
     (#""prepend":"▁""#, #""prepend":"x""#, "treats spaces"),
-    (#""pre_tokenizer":null"#, #""pre_tokenizer":{"type":"ByteLevel"}"#, "byte-level BPE"),
+    (#""pre_tokenizer":null"#, #""pre_tokenizer":{"type":"ByteLevel"}"#, "changes text before it is cut (Prepend)"),
     (#""ab":259"#, #""ab":260"#, "the ids of its tokens"),
   ])
   func `a tokenizer that foretop does not have is refused with the reason`(
@@ -374,6 +374,31 @@ struct ImportTests {
       try tokenizer(Self.llamaDocument.replacingCharacters(in: range, with: new), vocabulary: 266)
     }
     #expect(error?.message.contains(reason) == true, "\(error?.message ?? "")")
+  }
+
+  @Test(arguments: ["gpt2", "smollm", "llama3", "qwen"])
+  func `a byte-level BPE is taken over, filled up, and goes out again`(name: String) throws {
+    let source = try Room.bytePairs(name)
+    func taken(_ document: [UInt8], _ vocabulary: Int) throws -> TokenizerRecord {
+      try HuggingFace.tokenizer(.init(document: document), vocabulary: vocabulary, folder: "d")
+    }
+    #expect(try taken(source.model, 420) == source)
+    #expect(throws: UserError.self) { try taken(source.model, 419) }
+    // The network has more tokens than the tokenizer, as many have.
+    let padded = try taken(source.model, 448)
+    #expect(padded.kind == "bpe" && padded.vocabulary == 448)
+    let (few, many) = (try Tokenizer(kind: "bpe", model: source.model), try Tokenizer(kind: "bpe", model: padded.model))
+    #expect(many.vocabulary == 448 && many.visible(447) == "⟨unused 447⟩")
+    let text = "In the beginning, 123 ½ 日本語\n\n  don't"
+    #expect(many.tokens(of: text) == few.tokens(of: text))
+    // Named in tokenizer.model it is taken as well.
+    #expect(try HuggingFace.tokenizer(.init(model: source.model), vocabulary: 420, folder: "d") == source)
+    var (checkpoint, _, _) = try Room.network { _ in }
+    checkpoint.tokenizer = padded
+    let model = try HuggingFace(checkpoint, inner: 80, epsilon: 1e-6, addsSpaceBefore: false, withHeads: false)
+    let file = try #require(model.files.first { $0.name == "tokenizer.json" })
+    #expect(
+      try Tokenizer(kind: "bpe", model: taken(file.bytes, 448).model).tokens(of: text) == few.tokens(of: text))
   }
 
   @Test func `a tokenizer with more tokens than the network is refused`() {

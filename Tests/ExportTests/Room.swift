@@ -44,6 +44,12 @@ struct Room {
     return (checkpoint, tokens, logits)
   }
 
+  /// A byte-level BPE of 420 tokens: gpt2, smollm, llama3 or qwen.
+  static func bytePairs(_ name: String) throws -> TokenizerRecord {
+    let file = URL(filePath: #filePath).appending(path: "../../CorpusTests/BytePair/\(name).json").standardizedFileURL
+    return TokenizerRecord(kind: "bpe", model: Array(try Data(contentsOf: file)), vocabulary: 420)
+  }
+
   /// Writes a model folder as the program does.
   func write(_ checkpoint: Checkpoint, withHeads: Bool = false) throws {
     let configuration = checkpoint.recipe.configuration(vocabulary: checkpoint.tokenizer.vocabulary)
@@ -87,6 +93,9 @@ struct Room {
     model.write { bytes.append(contentsOf: $0) }
     try bytes.write(to: URL(filePath: folder + "/model.gguf"))
   }
+
+  /// What a file for llama.cpp says about its tokenizer: a line, and a line for each merge.
+  func vocabulary(of file: String) throws -> String { try script(["\(folder)/\(file)"], of: "vocabulary.py") }
 
   /// - Parameter file: in the folder; the folder itself where there is none.
   func compare(_ tokens: [Int32], _ logits: [[Float]], of file: String = "", within bound: Double = 1e-4) throws

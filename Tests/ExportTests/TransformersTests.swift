@@ -89,6 +89,12 @@ struct TransformersTests {
     #expect(error?.said.hasPrefix("LlamaForCausalLM: largest difference") == true)
   }
 
+  @Test(arguments: ["gpt2", "smollm", "llama3", "qwen"])
+  func `transformers makes the tokens of an exported byte-level BPE`(name: String) throws {
+    let record = try Room.bytePairs(name)
+    try compare(record, Tokenizer(kind: "bpe", model: record.model))
+  }
+
   @Test(arguments: [Tokenizer.Kind.sentencepiece, .bytes, .characters])
   func `transformers makes the tokens of an exported tokenizer`(kind: Tokenizer.Kind) throws {
     let words = "In the beginning, God created the heaven and the earth; naïve ½ ﬁ 한국어.  Two spaces\n\tand a tab.\n"
@@ -98,9 +104,13 @@ struct TransformersTests {
       opening: Corpus.Source(
         paths: [file], kind: kind, vocabulary: 320, heldOut: 0, context: 8, cache: room.folder + "/cache")
     ).tokenizer
+    try compare(
+      TokenizerRecord(kind: kind.rawValue, model: tokenizer.model, vocabulary: tokenizer.vocabulary), tokenizer)
+  }
+
+  private func compare(_ record: TokenizerRecord, _ tokenizer: Tokenizer) throws {
     var (checkpoint, _, _) = try Room.network { _ in }
-    checkpoint.tokenizer = TokenizerRecord(
-      kind: kind.rawValue, model: tokenizer.model, vocabulary: tokenizer.vocabulary)
+    checkpoint.tokenizer = record
     try room.write(checkpoint)
     let texts = ["God created", " the earth", "In  the\n\n", "\tnaïve ½ ﬁ 한국어", "d"]
     let wanted = JSON.object([

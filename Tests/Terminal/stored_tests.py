@@ -292,6 +292,30 @@ def test_a_gpt2_goes_out_and_comes_back_with_or_without_its_tokenizer():
     assert "gpt2-there at step 40, 29 tensors" in said, said
 
 
+def test_a_byte_level_bpe_is_trained_with_goes_out_and_comes_back():
+    model = os.path.join(os.path.dirname(__file__), "../CorpusTests/BytePair/smollm.json")
+    folder = os.path.join(FOLDER, "pairs")
+    pairs = ["--set", "tokenizer.kind=bpe"]
+    said = run(command("train", "tiny", "--name", "nothing", "--data", TEXT, *pairs, "--headless"), status=64).stderr
+    assert "tokenizer.model names no tokenizer.json" in said, said
+    stored("pairs", *pairs, "--set", f"tokenizer.model={model}", "--set", "precision=fp32", steps=20)
+    run(command("export", "pairs", folder, "--to", "huggingface"))
+    run(command("import", folder, "--name", "pairs-back", "--set", "precision=fp32"))
+    [recipe] = lines("inspect", "pairs-back", "recipe")
+    assert recipe["tokenizer"]["kind"] == "bpe", recipe
+    part = os.path.join(FOLDER, "pairs.txt")
+    with open(TEXT, encoding="utf-8") as file, open(part, "w", encoding="utf-8") as out:
+        out.write(file.read(20_000))
+    losses = [json.loads(run(command("eval", name, "--data", part, "--json")).stdout) for name in ("pairs", "pairs-back")]
+    assert losses[0]["loss"]["ntp"] == losses[1]["loss"]["ntp"], losses
+    run(command("resume", "pairs-back", "--data", TEXT, "--steps", "2", "--headless"))
+    # What an untrained network writes is no UTF-8.
+    said = subprocess.run(command("generate", "pairs-back", "--prompt", "In the 7th ½", "--tokens", "20"), capture_output=True)
+    assert said.returncode == 0 and said.stdout.startswith("In the 7th ½".encode()), said
+    said = run(command("export", "pairs", os.path.join(FOLDER, "pairs.gguf"), "--to", "gguf")).stdout
+    assert "pairs at step 20" in said, said
+
+
 def test_an_imported_recipe_has_the_size_of_its_tokenizer():
     folder = os.path.join(FOLDER, "pieces")
     stored("pieces", "--set", "tokenizer.kind=sentencepiece", "--set", "tokenizer.vocabulary=300", steps=1)

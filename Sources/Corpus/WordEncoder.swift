@@ -1,0 +1,109 @@
+// Long text to tokens, fast: cut where cutting changes nothing, every distinct word encoded once, blocks on all cores.
+import Foundation
+
+/// Goes through a block of text word by word.
+protocol WordScanner {
+  /// Where the word ends that starts at `start`: behind it, and at the end of the block at most.
+  mutating func end(ofWordAt start: Int) -> Int
+}
+
+/// A tokenizer that cuts text into words, whose tokens are their own whatever stands around them.
+protocol WordEncoder: AnyObject, Sendable {
+  associatedtype Scanner: WordScanner
+  func scanner(of bytes: UnsafeRawBufferPointer, in block: Range<Int>) -> Scanner
+  /// Whether the text before `index` and the text from it on make the tokens that both make together.
+  func mayCut(_ bytes: UnsafeRawBufferPointer, at index: Int) -> Bool
+  /// The tokens of bytes that are not cut any further.
+  /// - Parameter isStart: whether a text begins with them.
+  func encode(word bytes: Slice<UnsafeRawBufferPointer>, isStart: Bool, into tokens: inout [Int32])
+}
+
+extension WordEncoder {
+  /// The tokens of bytes, which may be any.
+  /// - Parameter continuing: whether other bytes of the same text came before these.
+  func tokensByWords(of bytes: UnsafeRawBufferPointer, continuing: Bool) -> [Int32] {
+    let blocks = blocks(of: bytes)
+    guard blocks.count > 1 else {
+      return blocks.first.map { tokens(ofBlock: $0, of: bytes, continuing: continuing) } ?? []
+    }
+
+    var parts = [[Int32]](repeating: [], count: blocks.count)
+    parts.withUnsafeMutableBufferPointer { parts in
+      // Each block writes its own element, and all are done when `concurrentPerform` returns.
+      nonisolated(unsafe) let (parts, bytes) = (parts, bytes)
+      DispatchQueue.concurrentPerform(iterations: blocks.count) { index in
+        parts[index] = tokens(ofBlock: blocks[index], of: bytes, continuing: continuing)
+      }
+    }
+    return Array(parts.joined())
+  }
+
+  /// The first place behind `start` where text may be cut; `end` where there is none before it.
+  func nextCut(_ bytes: UnsafeRawBufferPointer, after start: Int, before end: Int) -> Int {
+    var index = start + 1
+    while index < end, !mayCut(bytes, at: index) { index += 1 }
+    return min(index, end)
+  }
+
+  /// Parts to be encoded side by side: one a core, where they are worth it.
+  private func blocks(of bytes: UnsafeRawBufferPointer) -> [Range<Int>] {
+    let size = max(1 << 16, bytes.count / ProcessInfo.processInfo.activeProcessorCount + 1)
+    var blocks: [Range<Int>] = []
+    var start = 0
+    while start < bytes.count {
+      let end = nextCut(bytes, after: min(start + size, bytes.count) - 1, before: bytes.count)
+      blocks.append(start..<end)
+      start = end
+    }
+    return blocks
+  }
+
+  private func tokens(
+    ofBlock block: Range<Int>, of bytes: UnsafeRawBufferPointer, continuing: Bool
+  ) -> [Int32] {
+    var tokens: [Int32] = []
+    tokens.reserveCapacity(block.count / 3)
+    /// Where in `known` the tokens of each word are.
+    var words: [Word: Range<Int>] = [:]
+    var known: [Int32] = []
+    var scanner = scanner(of: bytes, in: block)
+    var start = block.lowerBound
+    while start < block.upperBound {
+      let end = scanner.end(ofWordAt: start)
+      let word = Word(bytes: UnsafeRawBufferPointer(rebasing: bytes[start..<end]))
+      let isStart = start == 0 && !continuing
+      if isStart || word.bytes.count > Word.longest {
+        encode(word: bytes[start..<end], isStart: isStart, into: &tokens)
+      } else if let range = words[word] {
+        tokens.append(contentsOf: known[range])
+      } else {
+        if words.count == Word.mostKnown {
+          words.removeAll(keepingCapacity: true)
+          known.removeAll(keepingCapacity: true)
+        }
+        let first = known.count
+        encode(word: bytes[start..<end], isStart: false, into: &known)
+        words[word] = first..<known.count
+        tokens.append(contentsOf: known[first...])
+      }
+      start = end
+    }
+    return tokens
+  }
+}
+
+/// A word of a text that outlives it, as a key.
+struct Word: Hashable {
+  /// Longer ones hardly come twice.
+  static let longest = 64
+  /// Bounds the memory that a block takes.
+  static let mostKnown = 1 << 18
+
+  let bytes: UnsafeRawBufferPointer
+
+  static func == (a: Word, b: Word) -> Bool {
+    a.bytes.count == b.bytes.count && memcmp(a.bytes.baseAddress!, b.bytes.baseAddress!, a.bytes.count) == 0
+  }
+
+  func hash(into hasher: inout Hasher) { hasher.combine(bytes: bytes) }
+}

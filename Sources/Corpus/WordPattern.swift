@@ -1,0 +1,177 @@
+// Where byte-level BPE cuts text into words before it merges: the regular expressions that tokenizer.json files name, as
+// scanners. Bytes that are no UTF-8 count as signs.
+
+/// How a tokenizer cuts text into words.
+package enum WordPattern: Sendable, Equatable {
+  /// GPT-2: a word with the space before it, a number, signs, white space.
+  case gpt2
+  /// SmolLM: every digit is a word, and what lies between two is cut as by GPT-2.
+  case smolLM
+  /// Llama 3 and Qwen: a word with any sign before it, line ends with the signs before them, numbers of so many digits at
+  /// most.
+  case llama3(digits: Int)
+
+  /// The expression that `llama3` stands for (tokenizers' syntax, which is Oniguruma's).
+  static func expression(digits: Int) -> String {
+    let number = digits == 1 ? #"\p{N}"# : #"\p{N}{1,\#(digits)}"#
+    return #"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|"# + number
+      + #"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"#
+  }
+}
+
+/// Goes through text word by word.
+struct PatternScanner: WordScanner {
+  private let pattern: WordPattern
+  private let bytes: UnsafeRawBufferPointer
+  private let end: Int
+  /// For `smolLM`: where the next digit is.
+  private var nextNumber: Int
+
+  init(_ pattern: WordPattern, _ bytes: UnsafeRawBufferPointer, in block: Range<Int>) {
+    self.pattern = pattern
+    self.bytes = bytes
+    end = block.upperBound
+    nextNumber = block.lowerBound
+  }
+
+  mutating func end(ofWordAt start: Int) -> Int {
+    switch pattern {
+    case .gpt2: return gpt2(start, before: end)
+    case .llama3(let digits): return llama3(start, digits)
+    case .smolLM:
+      let first = look(start)
+      if first.kind == .number { return start + first.length }
+      if nextNumber <= start { nextNumber = self.end(ofRun: start, before: end) { $0 != .number } }
+      return gpt2(start, before: nextNumber)
+    }
+  }
+
+  /// Whether text may be cut before `index`: no pattern has a word across it, or looks across it.
+  static func mayCut(_ bytes: UnsafeRawBufferPointer, at index: Int) -> Bool {
+    let (before, after) = (bytes[index - 1], bytes[index])
+    if after == UInt8(ascii: " ") {
+      return Self.isASCIILetter(before) && index + 1 < bytes.count && Self.isASCIILetter(bytes[index + 1])
+    }
+    guard before == UInt8(ascii: "\n"), index > 1, CharacterKind.at(index, of: bytes).kind != .space else {
+      return false
+    }
+    var last = index - 2
+    while last > 0, last > index - 5, bytes[last] & 0xC0 == 0x80 { last -= 1 }
+    let scalar = CharacterKind.at(last, of: bytes)
+    return scalar.kind != .space || last + scalar.length != index - 1
+  }
+
+  private static func isASCIILetter(_ byte: UInt8) -> Bool { (0x61...0x7A).contains(byte | 0x20) }
+
+  // MARK: Patterns
+
+  /// `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`
+  private func gpt2(_ start: Int, before end: Int) -> Int {
+    if let contraction = contraction(start, before: end, isAnyCase: false) { return contraction }
+    let isSpace = bytes[start] == UInt8(ascii: " ")
+    let first = isSpace && start + 1 < end ? start + 1 : start
+    let kind = look(first).kind
+    if kind != .space { return self.end(ofRun: first, before: end) { $0 == kind } }
+    return spaces(start, before: end)
+  }
+
+  /// See `WordPattern.expression`.
+  private func llama3(_ start: Int, _ digits: Int) -> Int {
+    if let contraction = contraction(start, before: end, isAnyCase: true) { return contraction }
+    let first = look(start)
+    let next = start + first.length
+    switch first.kind {
+    case .letter: return letters(start)
+    case .number:
+      var last = next
+      for _ in 1..<max(1, digits) where last < end && look(last).kind == .number { last += look(last).length }
+      return last
+    case .sign, .space:
+      if !isLineEnd(start), next < end, look(next).kind == .letter { return letters(next) }
+      let sign = bytes[start] == UInt8(ascii: " ") ? next : start
+      if sign < end, look(sign).kind == .sign {
+        var last = self.end(ofRun: sign, before: end) { $0 == .sign }
+        while last < end, isLineEnd(last) { last += 1 }
+        return last
+      }
+      let last = self.end(ofRun: start, before: end) { $0 == .space }
+      return (start..<last).last(where: isLineEnd).map { $0 + 1 } ?? spaces(start, before: end)
+    }
+  }
+
+  /// `'s|'t|'re|'ve|'m|'ll|'d`
+  private func contraction(_ start: Int, before end: Int, isAnyCase: Bool) -> Int? {
+    guard bytes[start] == UInt8(ascii: "'") else { return nil }
+    func letter(_ place: Int) -> UInt8 {
+      guard place < end else { return 0 }
+      return isAnyCase && Self.isASCIILetter(bytes[place]) ? bytes[place] | 0x20 : bytes[place]
+    }
+    switch (letter(start + 1), letter(start + 2)) {
+    case (UInt8(ascii: "s"), _), (UInt8(ascii: "t"), _), (UInt8(ascii: "m"), _), (UInt8(ascii: "d"), _):
+      return start + 2
+    case (UInt8(ascii: "r"), UInt8(ascii: "e")), (UInt8(ascii: "v"), UInt8(ascii: "e")),
+      (UInt8(ascii: "l"), UInt8(ascii: "l")):
+      return start + 3
+    // ſ is a small s too.
+    case (0xC5, 0xBF) where isAnyCase: return start + 3
+    default: return nil
+    }
+  }
+
+  /// `\s+(?!\S)|\s+`: all white space up to the end, or but the last before something else, or the only one.
+  private func spaces(_ start: Int, before end: Int) -> Int {
+    var last = start
+    var index = start
+    while index < end {
+      let scalar = look(index)
+      guard scalar.kind == .space else { return last > start ? last : index }
+      last = index
+      index += scalar.length
+    }
+    return index
+  }
+
+  private func letters(_ start: Int) -> Int { self.end(ofRun: start, before: end) { $0 == .letter } }
+
+  private func end(ofRun start: Int, before end: Int, _ belongs: (CharacterKind) -> Bool) -> Int {
+    var index = start
+    while index < end {
+      let scalar = look(index)
+      guard belongs(scalar.kind) else { break }
+      index += scalar.length
+    }
+    return index
+  }
+
+  private func isLineEnd(_ place: Int) -> Bool { bytes[place] == 0x0A || bytes[place] == 0x0D }
+
+  private func look(_ place: Int) -> (kind: CharacterKind, length: Int) { CharacterKind.at(place, of: bytes) }
+}
+
+/// What a character is to a pattern.
+enum CharacterKind: UInt8 {
+  /// `\p{L}`, `\p{N}`, `\s`, and all others.
+  case letter, number, space, sign
+
+  /// That of the scalar at a place, and how many bytes it takes.
+  static func at(_ place: Int, of bytes: UnsafeRawBufferPointer) -> (kind: CharacterKind, length: Int) {
+    let decoded = bytes.scalar(at: place)
+    guard let value = decoded.value else { return (.sign, decoded.length) }
+    return (Int(value) < table.count ? table[Int(value)] : CharacterKind(value), decoded.length)
+  }
+
+  private init(_ value: UInt32) {
+    guard let properties = Unicode.Scalar(value)?.properties else {
+      self = .sign
+      return
+    }
+    switch properties.generalCategory {
+    case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter: self = .letter
+    case .decimalNumber, .letterNumber, .otherNumber: self = .number
+    default: self = properties.isWhitespace ? .space : .sign
+    }
+  }
+
+  /// Those of the first plane.
+  private static let table: [CharacterKind] = (0..<0x1_0000).map { CharacterKind(UInt32($0)) }
+}
