@@ -35,7 +35,7 @@ let package = Package(
     .target(name: "Run", dependencies: [.product(name: "Yams", package: "Yams")], swiftSettings: open),
 
     // The engine.
-    .target(name: "Corpus", dependencies: ["CSentencePiece"], swiftSettings: open),
+    .target(name: "Corpus", dependencies: ["Run", "CSentencePiece"], swiftSettings: open),
     .target(name: "Kernels", dependencies: ["CDNNL", "COpenMP", "CLanes"], swiftSettings: fast),
     .target(name: "Transformer", dependencies: ["Kernels"], swiftSettings: open),
     .target(name: "Training", dependencies: ["Transformer", "Kernels", "Corpus", "Run"], swiftSettings: open),

@@ -1,6 +1,6 @@
 // tokenizer.json of a byte-level BPE, as GPT-2, Llama 3, SmolLM and Qwen have it: the format of Hugging Face's tokenizers
 // library. Read where it says what foretop does, and refused with the reason where it does not.
-import Foundation
+import Run
 
 /// What such a file says.
 package struct BytePairFile: Sendable {
@@ -30,25 +30,42 @@ package struct BytePairFile: Sendable {
     }
   }()
 
-  private static let bytes = Dictionary(uniqueKeysWithValues: zip(byteNames, UInt8.min...UInt8.max))
+  /// The bytes that a name stands for; nil where it has a character that stands for none.
+  private static func bytes(_ name: String) -> [UInt8]? {
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(name.utf8.count)
+    for scalar in name.unicodeScalars {
+      guard scalar.value < byteValues.count, let byte = byteValues[Int(scalar.value)] else { return nil }
+      bytes.append(byte)
+    }
+    return bytes
+  }
+
+  /// The byte that each scalar stands for, up to the last that does.
+  private static let byteValues: [UInt8?] = {
+    var values = [UInt8?](repeating: nil, count: 0x144)
+    for (byte, name) in byteNames.enumerated() { values[Int(name.value)] = UInt8(byte) }
+    return values
+  }()
 
   /// Reads a file's bytes.
   /// - Throws: `CorpusError.badTokenizer`: what is wrong with it, or what it wants that foretop does not do.
-  package init(_ json: [UInt8]) throws(CorpusError) {
-    let document: Document
+  package init(_ file: [UInt8]) throws(CorpusError) {
+    let document: JSON
     do {
-      document = try JSONDecoder().decode(Document.self, from: Data(json))
+      document = try JSON.read(file)
     } catch {
-      throw CorpusError(.badTokenizer, "these \(json.count) bytes are no tokenizer.json with a BPE, or a damaged one")
+      throw CorpusError(.badTokenizer, "these \(file.count) bytes are no tokenizer.json, or a damaged one: \(error)")
     }
-    if let reason = document.whyNot { throw Self.refusal(reason) }
-    guard let pattern = document.pattern else {
+    let ways = Ways(document)
+    if let reason = ways.whyNot { throw Self.refusal(reason) }
+    guard let pattern = ways.pattern else {
       throw Self.refusal("it cuts text into words in a way that is none of GPT-2's, SmolLM's, Llama 3's and Qwen's")
     }
     self.pattern = pattern
-    takesWholeWords = document.model.takesWholeWords ?? false
+    takesWholeWords = document["model"]?["ignore_merges"]?.isTrue ?? false
     try readTokens(document)
-    try readMerges(document.model)
+    try readMerges(document["model"]?["merges"]?.elements ?? [])
   }
 
   /// Whether a file's first character is that of such a file; a SentencePiece model cannot begin with it.
@@ -60,30 +77,31 @@ package struct BytePairFile: Sendable {
     CorpusError(.badTokenizer, "this tokenizer.json is none that foretop has: \(reason)")
   }
 
-  private mutating func readTokens(_ document: Document) throws(CorpusError) {
-    var names = [String?](repeating: nil, count: document.model.vocabulary.count + (document.added ?? []).count)
-    for (name, id) in document.model.vocabulary {
-      guard names.indices.contains(id), names[id] == nil else {
-        throw Self.refusal("token \(id) is there twice, or there are numbers without a token")
+  private mutating func readTokens(_ document: JSON) throws(CorpusError) {
+    let vocabulary = document["model"]?["vocab"]?.members ?? []
+    let added = document["added_tokens"]?.elements ?? []
+    var names = [String?](repeating: nil, count: vocabulary.count + added.count)
+    for token in vocabulary {
+      guard let id = token.value.whole, names.indices.contains(id), names[id] == nil else {
+        throw Self.refusal("the number of “\(token.key)” is another's, or there are numbers without a token")
       }
-      names[id] = name
+      names[id] = token.key
     }
     var isAdded = [Bool](repeating: false, count: names.count)
-    for token in document.added ?? [] {
-      guard names.indices.contains(token.id), names[token.id] == nil || names[token.id] == token.content else {
-        throw Self.refusal("the added token \(token.id) has another's number")
-      }
-      names[token.id] = token.content
-      isAdded[token.id] = true
+    for token in added {
+      guard let id = token["id"]?.whole, let name = token["content"]?.string, names.indices.contains(id),
+        names[id] == nil || names[id] == name
+      else { throw Self.refusal("an added token has another's number, or none") }
+      names[id] = name
+      isAdded[id] = true
     }
     names.removeLast(names.reversed().prefix { $0 == nil }.count)
     for (id, name) in names.enumerated() {
       guard let name else { throw Self.refusal("no token has the number \(id)") }
-      let text = name.unicodeScalars.compactMap { Self.bytes[$0] }
       if isAdded[id] {
         specials[Int32(id)] = Array(name.utf8)
         tokens.append([])
-      } else if text.count == name.unicodeScalars.count, !text.isEmpty {
+      } else if let text = Self.bytes(name), !text.isEmpty {
         tokens.append(text)
       } else {
         throw Self.refusal("token \(id) is not written in GPT-2's characters for bytes")
@@ -91,16 +109,19 @@ package struct BytePairFile: Sendable {
     }
   }
 
-  private mutating func readMerges(_ model: Document.Model) throws(CorpusError) {
+  /// Merges are `"a b"`, and in newer files `["a", "b"]`.
+  private mutating func readMerges(_ list: [JSON]) throws(CorpusError) {
     var ids: [[UInt8]: Int32] = [:]
+    ids.reserveCapacity(tokens.count)
     for (id, token) in tokens.enumerated() where !token.isEmpty { ids[token] = Int32(id) }
-    merges.reserveCapacity(model.merges.count)
-    for (place, merge) in model.merges.enumerated() {
-      let left = merge.left.unicodeScalars.compactMap { Self.bytes[$0] }
-      let right = merge.right.unicodeScalars.compactMap { Self.bytes[$0] }
-      guard let first = ids[left], let second = ids[right], let result = ids[left + right] else {
-        throw Self.refusal("merge \(place) is of something that is no token, or becomes none")
-      }
+    merges.reserveCapacity(list.count)
+    for (place, merge) in list.enumerated() {
+      let words =
+        merge.elements?.compactMap(\.string)
+        ?? merge.string.map { $0.split(separator: " ", omittingEmptySubsequences: false).map(String.init) } ?? []
+      guard words.count == 2, let left = Self.bytes(words[0]), let right = Self.bytes(words[1]),
+        let first = ids[left], let second = ids[right], let result = ids[left + right]
+      else { throw Self.refusal("merge \(place) is of something that is no token, or becomes none") }
       merges.append(Merge(left: first, right: second, result: result))
     }
     guard let missing = (UInt8.min...UInt8.max).first(where: { ids[[$0]] == nil }) else { return }
@@ -108,116 +129,51 @@ package struct BytePairFile: Sendable {
   }
 }
 
-// MARK: JSON
+// MARK: What the file wants
 
-private struct Document: Decodable {
-  struct Model: Decodable {
-    let type: String?
-    let vocabulary: [String: Int]
-    let merges: [Pair]
-    let dropout: Double?
-    let prefix: String?
-    let suffix: String?
-    let takesWholeWords: Bool?
+/// How it makes tokens, as far as there is a choice.
+private struct Ways {
+  private let document: JSON
 
-    enum CodingKeys: String, CodingKey {
-      case type, merges, dropout
-      case vocabulary = "vocab"
-      case prefix = "continuing_subword_prefix"
-      case suffix = "end_of_word_suffix"
-      case takesWholeWords = "ignore_merges"
-    }
+  init(_ document: JSON) { self.document = document }
+
+  /// The members of a `Sequence`, or the one step that there is.
+  private func steps(_ key: String, _ members: String) -> [JSON] {
+    guard let step = document[key] else { return [] }
+    return step["type"]?.string == "Sequence" ? step[members]?.elements ?? [] : [step]
   }
 
-  /// `"a b"`, and in newer files `["a", "b"]`.
-  struct Pair: Decodable {
-    let left, right: String
-
-    init(from decoder: any Decoder) throws {
-      let value = try decoder.singleValueContainer()
-      let words =
-        if let text = try? value.decode(String.self) {
-          text.split(separator: " ", omittingEmptySubsequences: false).map(String.init)
-        } else { try value.decode([String].self) }
-      guard words.count == 2 else {
-        throw DecodingError.dataCorruptedError(in: value, debugDescription: "a merge of \(words.count)")
-      }
-      (left, right) = (words[0], words[1])
-    }
-  }
-
-  struct Added: Decodable {
-    let id: Int
-    let content: String
-  }
-
-  /// Of a normalizer or a pre-tokenizer.
-  struct Step: Decodable {
-    struct Pattern: Decodable {
-      let expression: String?
-      enum CodingKeys: String, CodingKey { case expression = "Regex" }
-    }
-
-    let type: String
-    let normalizers: [Step]?
-    let splitters: [Step]?
-    let areDigitsSingle: Bool?
-    let addsSpaceBefore: Bool?
-    let cutsWords: Bool?
-    let pattern: Pattern?
-    let behavior: String?
-    let isInverted: Bool?
-
-    enum CodingKeys: String, CodingKey {
-      case type, normalizers, pattern, behavior
-      case splitters = "pretokenizers"
-      case areDigitsSingle = "individual_digits"
-      case addsSpaceBefore = "add_prefix_space"
-      case cutsWords = "use_regex"
-      case isInverted = "invert"
-    }
-  }
-
-  let model: Model
-  let added: [Added]?
-  let normalizer: Step?
-  let splitter: Step?
-
-  enum CodingKeys: String, CodingKey {
-    case model, normalizer
-    case added = "added_tokens"
-    case splitter = "pre_tokenizer"
-  }
-
-  private var splitters: [Step] { splitter.map { $0.type == "Sequence" ? $0.splitters ?? [] : [$0] } ?? [] }
+  private var splitters: [JSON] { steps("pre_tokenizer", "pretokenizers") }
 
   /// A reason to refuse it; nil where there is none.
   var whyNot: String? {
-    if let type = model.type, type != "BPE" { return "its model is \(type), and not BPE" }
-    if model.dropout ?? 0 != 0 { return "it drops merges by chance" }
-    if !(model.prefix ?? "").isEmpty || !(model.suffix ?? "").isEmpty {
+    guard let model = document["model"] else { return "it has no model" }
+    if let type = model["type"]?.string, type != "BPE" { return "its model is \(type), and not BPE" }
+    if model["dropout"]?.number ?? 0 != 0 { return "it drops merges by chance" }
+    for mark in ["continuing_subword_prefix", "end_of_word_suffix"] where !(model[mark]?.string ?? "").isEmpty {
       return "it marks what a word goes on or ends with"
     }
     // Qwen's: text in the usual form (NFC) stays as it is, and other text keeps its bytes here.
-    let changes = normalizer.map { $0.type == "Sequence" ? $0.normalizers ?? [] : [$0] } ?? []
-    if let change = changes.first(where: { $0.type != "NFC" }) {
-      return "it changes text before it is cut (\(change.type))"
-    }
-    guard let last = splitters.last, last.type == "ByteLevel" else { return "it is no byte-level BPE" }
-    if last.addsSpaceBefore ?? true { return "it puts a space before every text" }
+    let changes = steps("normalizer", "normalizers").map { $0["type"]?.string ?? "of no type" }
+    if let change = changes.first(where: { $0 != "NFC" }) { return "it changes text before it is cut (\(change))" }
+    guard let last = splitters.last, last["type"]?.string == "ByteLevel" else { return "it is no byte-level BPE" }
+    if last["add_prefix_space"]?.isTrue ?? true { return "it puts a space before every text" }
     return nil
   }
 
   /// How it cuts words, where that is a way that foretop has.
   var pattern: WordPattern? {
-    let isCutByLevel = splitters.last?.cutsWords ?? true
+    let isCutByLevel = splitters.last?["use_regex"]?.isTrue ?? true
     let before = splitters.dropLast()
     guard let first = before.first else { return isCutByLevel ? .gpt2 : nil }
     guard before.count == 1 else { return nil }
-    if first.type == "Digits", isCutByLevel { return first.areDigitsSingle == true ? .smolLM : nil }
-    guard first.type == "Split", first.behavior == "Isolated", first.isInverted != true, !isCutByLevel else {
-      return nil
+    switch first["type"]?.string {
+    case "Digits" where isCutByLevel: return first["individual_digits"]?.isTrue == true ? .smolLM : nil
+    case "Split" where !isCutByLevel:
+      guard first["behavior"]?.string == "Isolated", first["invert"]?.isTrue != true else { return nil }
+      let expression = first["pattern"]?["Regex"]?.string
+      return [1, 3].first { WordPattern.expression(digits: $0) == expression }.map { .llama3(digits: $0) }
+    default: return nil
     }
-    return [1, 3].first { WordPattern.expression(digits: $0) == first.pattern?.expression }.map { .llama3(digits: $0) }
   }
 }

@@ -162,6 +162,11 @@ private struct JSONReader {
     index += 1
     var content: [UInt8] = []
     while true {
+      let first = index
+      while index < bytes.count, bytes[index] >= 0x20, bytes[index] != UInt8(ascii: "\""),
+        bytes[index] != UInt8(ascii: "\\")
+      { index += 1 }
+      content += bytes[first..<index]
       guard let byte = next else { throw damage("a text does not end", at: start) }
       index += 1
       switch byte {
@@ -171,8 +176,7 @@ private struct JSONReader {
         }
         return text
       case UInt8(ascii: "\\"): content += Array(String(try escaped()).utf8)
-      case 0..<0x20: throw damage("a text has a control character", at: index - 1)
-      default: content.append(byte)
+      default: throw damage("a text has a control character", at: index - 1)
       }
     }
   }
