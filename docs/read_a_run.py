@@ -14,7 +14,8 @@ import numpy as np
 
 
 def open_run(path):
-    """A run's numbers. `swmr=True` lets the run go on writing; files that are closed, and copies, need no such care."""
+    """A run's numbers. `swmr=True` lets the run go on writing; files that are closed, and copies, need no such care. A file that
+    is held open shows the session that it was opened in: open it again when the run was resumed."""
     try:
         return h5py.File(path, "r", swmr=True)
     except (OSError, ValueError):
