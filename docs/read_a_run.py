@@ -15,7 +15,7 @@ import numpy as np
 
 def open_run(path):
     """A run's numbers. `swmr=True` lets the run go on writing; files that are closed, and copies, need no such care. A file that
-    is held open shows the session that it was opened in: open it again when the run was resumed."""
+    is held open shows what was there when another took its place, as a resumed run does it: open it again now and then."""
     try:
         return h5py.File(path, "r", swmr=True)
     except (OSError, ValueError):

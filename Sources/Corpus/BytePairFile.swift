@@ -92,6 +92,9 @@ package struct BytePairFile: Sendable {
       guard let id = token["id"]?.whole, let name = token["content"]?.string, names.indices.contains(id),
         names[id] == nil || names[id] == name
       else { throw Self.refusal("an added token has another's number, or none") }
+      guard name.unicodeScalars.contains(where: { !$0.properties.isWhitespace }) else {
+        throw Self.refusal("token \(id) is white space that is taken before words are cut, as GPT-NeoX does it")
+      }
       names[id] = name
       isAdded[id] = true
     }

@@ -46,19 +46,17 @@ struct PatternScanner: WordScanner {
     }
   }
 
-  /// Whether text may be cut before `index`: no pattern has a word across it, or looks across it.
+  /// Whether text may be cut before `index`: no pattern has a word across it, or looks across it. That is so between a letter
+  /// and a space with a letter behind it, and behind a line's end alone.
   static func mayCut(_ bytes: UnsafeRawBufferPointer, at index: Int) -> Bool {
-    let (before, after) = (bytes[index - 1], bytes[index])
-    if after == UInt8(ascii: " ") {
-      return Self.isASCIILetter(before) && index + 1 < bytes.count && Self.isASCIILetter(bytes[index + 1])
+    switch bytes[index] {
+    case UInt8(ascii: " "):
+      return index + 1 < bytes.count && CharacterKind.at(index + 1, of: bytes).kind == .letter
+        && CharacterKind.before(index, of: bytes) == .letter
+    default:
+      return bytes[index - 1] == UInt8(ascii: "\n") && index > 1 && CharacterKind.at(index, of: bytes).kind != .space
+        && CharacterKind.before(index - 1, of: bytes) != .space
     }
-    guard before == UInt8(ascii: "\n"), index > 1, CharacterKind.at(index, of: bytes).kind != .space else {
-      return false
-    }
-    var last = index - 2
-    while last > 0, last > index - 5, bytes[last] & 0xC0 == 0x80 { last -= 1 }
-    let scalar = CharacterKind.at(last, of: bytes)
-    return scalar.kind != .space || last + scalar.length != index - 1
   }
 
   private static func isASCIILetter(_ byte: UInt8) -> Bool { (0x61...0x7A).contains(byte | 0x20) }
@@ -158,6 +156,14 @@ enum CharacterKind: UInt8 {
     let decoded = bytes.scalar(at: place)
     guard let value = decoded.value else { return (.sign, decoded.length) }
     return (Int(value) < table.count ? table[Int(value)] : CharacterKind(value), decoded.length)
+  }
+
+  /// That of the scalar that ends before a place which is not the first; a sign where none does.
+  static func before(_ place: Int, of bytes: UnsafeRawBufferPointer) -> CharacterKind {
+    var start = place - 1
+    while start > 0, start > place - 4, bytes[start] & 0xC0 == 0x80 { start -= 1 }
+    let scalar = at(start, of: bytes)
+    return start + scalar.length == place ? scalar.kind : .sign
   }
 
   private init(_ value: UInt32) {

@@ -134,6 +134,8 @@ package struct Screen: ~Copyable {
     let isTaken = writer.finish(wayBack: Self.wayBack)
     var modes = modes
     tcsetattr(output, isTaken ? TCSADRAIN : TCSANOW, &modes)
+    // What it does not take would hold up whoever closes it.
+    if !isTaken { tcflush(output, TCOFLUSH) }
     Emergency.disarm()
   }
 

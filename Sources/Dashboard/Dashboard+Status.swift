@@ -54,8 +54,9 @@ extension Dashboard {
         pieces.append(
           Piece(long: [Span("rate " + Figure.rate(rate))], short: [Span("rate " + Figure.rate(rate))], rank: 4))
       }
-      if let time = timePiece(last, total: total, now: now) { pieces.append(time) }
-    } else if phase == .starting, mode == .live, let start = log.last?.time, now - start >= 2 {
+      if phase != .starting || mode != .live, let time = timePiece(last, total: total, now: now) { pieces.append(time) }
+    }
+    if phase == .starting, let start = settingUpSince, now - start >= 2 {
       // A tokenizer of a large corpus takes a minute: that something is done is seen.
       let time = Figure.duration((now - start).rounded(.down))
       pieces.append(Piece(long: [Span(time)], short: [Span(time)], rank: 1))

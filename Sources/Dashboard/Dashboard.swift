@@ -66,6 +66,9 @@ package struct Dashboard: Sendable {
   /// Whether something changed since this was last set to false: draw only then, or when the size changed.
   package var needsDrawing = true
 
+  /// When the setting-up began of what trains here: Unix time, seconds.
+  var settingUpSince: Double?
+
   /// Whether it changes with the time alone: a step, or what comes before the first, may take minutes.
   package var hasClock: Bool { mode == .live && (phase == .starting || phase == .training) }
 
@@ -93,6 +96,14 @@ package struct Dashboard: Sendable {
     isLogarithmic = layout.settings.isLogarithmic ?? false
     history = History(smoothing: layout.settings.smoothing ?? 0.9)
     for problem in problems { log.append(LogLine(time: time, step: 0, text: problem, style: Style(.warning))) }
+  }
+
+  /// What was received up to now is of the past: the run is only being set up.
+  /// - Parameter time: Unix time, seconds.
+  package mutating func startSettingUp(at time: Double) {
+    phase = .starting
+    settingUpSince = time
+    needsDrawing = true
   }
 
   /// Takes an event of the run.

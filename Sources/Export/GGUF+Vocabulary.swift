@@ -85,7 +85,9 @@ extension GGUF {
       ("eos_token_id", ["<|end_of_text|>", "<|endoftext|>", "<|im_end|>", "</s>"]),
     ] {
       let ids = known.compactMap { text in file.specials.first { $0.value == Array(text.utf8) }?.key }
-      if let id = ids.first { keys.append((key, .whole(UInt32(id)))) }
+      // llama.cpp would take token 11, which is a comma in GPT-2: rather one that no text makes, or the zero byte.
+      let other = file.specials.keys.min() ?? Int32(file.tokens.firstIndex(of: [0]) ?? 0)
+      keys.append((key, .whole(UInt32(ids.first ?? other))))
     }
     return keys
   }

@@ -25,15 +25,20 @@ extension HuggingFace {
   /// - Parameters:
   ///   - vocabulary: tokens of the network.
   ///   - folder: to name in messages.
+  ///   - named: the same, of a tokenizer that is from somewhere else.
   /// - Throws: `UserError` when foretop has no such tokenizer, or it makes tokens that the network does not have.
-  package static func tokenizer(_ files: TokenizerFiles, vocabulary: Int, folder: String) throws -> TokenizerRecord {
+  package static func tokenizer(_ files: TokenizerFiles, vocabulary: Int, folder: String, named: String? = nil)
+    throws -> TokenizerRecord
+  {
     var record: TokenizerRecord
-    let document = try files.document.map { try json($0, source: "\(folder)/tokenizer.json") }
     // Who names a file in tokenizer.model may name either.
     if let model = files.model, Tokenizer.kind(ofModelFile: model) == .bpe {
+      let documents = TokenizerFiles(document: model, settings: files.settings)
       return try tokenizer(
-        TokenizerFiles(document: model, settings: files.settings), vocabulary: vocabulary, folder: folder)
+        documents, vocabulary: vocabulary, folder: folder, named: named ?? "\(folder)/tokenizer.model")
     }
+    let source = named ?? "\(folder)/tokenizer.json"
+    let document = try files.document.map { try json($0, source: source) }
     if let model = files.model {
       guard let file = SentencePieceFile(model) else {
         throw UserError(
@@ -43,7 +48,7 @@ extension HuggingFace {
       }
       record = TokenizerRecord(kind: "sentencepiece", model: model, vocabulary: file.pieces)
     } else if let document, let bytes = files.document {
-      record = try TokenizerDocument(document, bytes, source: "\(folder)/tokenizer.json").record
+      record = try TokenizerDocument(document, bytes, source: source).record
     } else {
       throw UserError(
         .noInput,

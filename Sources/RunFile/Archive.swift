@@ -92,9 +92,8 @@ package struct Archive: Sendable {
       guard try Superblock(block, path: path).isMarkedOpen else { return try Store(opening: path, .still) }
       return try Store(opening: path, .image(Superblock.repairedImage(of: path)))
     }
-    return try Recovery.whole(folder) {
-      try Store(opening: path, .image(Superblock.repairedImage(of: path)))
-    } creating: { beginning, missing in
+    let image = { try Store(opening: path, .image(Superblock.repairedImage(of: path))) }
+    return try Recovery.whole(folder, opening: image, reading: image) { beginning, missing in
       try Store.createInMemory(path, beginning: beginning, without: missing)
     }
   }

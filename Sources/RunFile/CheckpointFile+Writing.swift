@@ -113,8 +113,10 @@ extension CheckpointFile {
   private static func writeBytes(_ bytes: [UInt8], to path: String, in file: File) throws {
     let dataset = try contiguous(path, h5_u8(), [bytes.count], in: file)
     guard !bytes.isEmpty else { return }
-    try HDF5.check(
-      H5Dwrite(dataset.id, h5_u8(), h5_all(), h5_all(), h5_default(), bytes), "cannot write \(path) in \(file.path)")
+    let what = "cannot write \(path) in \(file.path)"
+    try HDF5.check(H5Dwrite(dataset.id, h5_u8(), h5_all(), h5_all(), h5_default(), bytes), what)
+    // libhdf5 gathers a few bytes, and writes them when the dataset is closed, where nobody hears that it failed.
+    try HDF5.check(H5Dflush(dataset.id), what)
   }
 
   /// Creates a dataset whose bytes have their place in the file at once, and are not filled.

@@ -70,9 +70,7 @@ struct CheckpointFolder {
       try Folder.sync(path)
       return bytes
     } catch {
-      // libhdf5 may still have it open: its room is given back here.
-      truncate(aside, 0)
-      unlink(aside)
+      Folder.discard(aside)
       throw error
     }
   }

@@ -81,12 +81,48 @@ final class Dataset {
     let space = try Handle(H5Dget_space(id), what)
     let type = try Handle(H5Dget_type(id), what)
     let promised = Int(try HDF5.check(H5Sget_simple_extent_npoints(space.id), what))
-    let stored = Int(clamping: H5Dget_storage_size(id)) / max(1, H5Tget_size(type.id))
+    let creation = try Handle(H5Dget_create_plist(id), what)
+    var chunk: hsize_t = 0
+    let stored: Int
+    if H5Pget_layout(creation.id) == H5D_CHUNKED {
+      try HDF5.check(H5Pget_chunk(creation.id, 1, &chunk), what)
+      let rows = max(1, Int(clamping: chunk))
+      let (all, isTooLarge) = Self.storedChunks(id, of: promised, rows: rows).multipliedReportingOverflow(by: rows)
+      stored = isTooLarge ? promised : all
+    } else {
+      stored = Int(clamping: H5Dget_storage_size(id)) / max(1, H5Tget_size(type.id))
+    }
     guard promised - stored <= Int(file.end), min(promised, stored) <= Int(file.end) / max(1, H5Tget_size(type.id))
     else {
       throw UserError(.data, "\(path) in \(file.path) claims \(promised) rows, which the file cannot hold: not opened")
     }
     return min(promised, stored)
+  }
+
+  /// How many chunks have a place in the file: all, or those before the first that has none. To tell how many bytes are
+  /// stored, libhdf5 would go through all of them.
+  /// - Parameters:
+  ///   - promised: how many rows it is said to have.
+  ///   - rows: of a chunk.
+  static func storedChunks(_ id: hid_t, of promised: Int, rows: Int) -> Int {
+    guard promised > 0 else { return 0 }
+    func isStored(_ chunk: Int) -> Bool {
+      var offset = hsize_t(chunk * rows)
+      var bytes: hsize_t = 0
+      // It fails where there is no index of chunks yet, or a damaged one.
+      guard H5Dget_chunk_storage_size(id, &offset, &bytes) >= 0 else {
+        H5Eclear2(hid_t(0))
+        return false
+      }
+      return bytes > 0
+    }
+    let last = (promised - 1) / rows
+    var (stored, missing, looked) = (0, last + 1, last)
+    while stored < missing {
+      if isStored(looked) { stored = looked + 1 } else { missing = looked }
+      looked = stored + (missing - stored) / 2
+    }
+    return stored
   }
 
   /// Makes it longer or shorter.

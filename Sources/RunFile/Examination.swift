@@ -7,6 +7,9 @@ package enum Examination {
   /// How long a file of a size may keep the processor busy, in whole seconds.
   static func seconds(_ bytes: Int) -> Int { 1 + bytes / (200 << 20) }
 
+  /// The same for a tokenizer, of which every byte is a part of some word.
+  static func seconds(ofTokenizer bytes: Int) -> Int { 1 + bytes / (4 << 20) }
+
   /// Larger files of metrics are not read as a whole: their rows are examined by whoever reads them.
   static let wholeSize = 32 << 20
 
@@ -80,6 +83,7 @@ package enum Examination {
     let descriptor = try FileDescriptor(opening: file.path, O_RDONLY)
     let size = try descriptor.size()
     limit(bytes: size)
+    if case .tokenizer = file { limit(bytes: size, seconds: seconds(ofTokenizer: size)) }
     switch file {
     case .run: break
     case .hdf5(let path): try examine(hdf5: path, size, tokenizer)
@@ -91,11 +95,11 @@ package enum Examination {
   }
 
   /// Bounds the time and the memory of one file.
-  private static func limit(bytes: Int) {
+  private static func limit(bytes: Int, seconds: Int? = nil) {
     var used = rusage()
     getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &used)
     let spent = Int(used.ru_utime.tv_sec + used.ru_stime.tv_sec)
-    var time = rlimit(rlim_cur: rlim_t(spent + 1 + seconds(bytes)), rlim_max: rlim_t.max)
+    var time = rlimit(rlim_cur: rlim_t(spent + 1 + (seconds ?? Self.seconds(bytes))), rlim_max: rlim_t.max)
     setrlimit(__rlimit_resource_t(RLIMIT_CPU.rawValue), &time)
     let pages = (try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8))?.split(separator: " ").first
     guard let mapped = pages.flatMap({ Int($0) }) else { return }

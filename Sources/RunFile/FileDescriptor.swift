@@ -169,6 +169,11 @@ enum Folder {
   static func copy(_ old: String, to new: String, spare: Int, while goesOn: () -> Bool = { true }) throws {
     let from = try FileDescriptor(opening: old, O_RDONLY)
     let to = try FileDescriptor(opening: new, O_RDWR | O_CREAT | O_TRUNC)
+    // Who may read the one may read the other.
+    var status = stat()
+    if fstat(from.number, &status) == 0 { fchmod(to.number, status.st_mode & 0o777) }
+    // Where there is no room for all of it, nothing is written first.
+    if let failure = FileDescriptor.reserve(to.number, to: try from.size() + spare, path: new) { throw failure }
     var writeback = Writeback()
     var offset = 0
     while goesOn() {
@@ -182,6 +187,12 @@ enum Folder {
     try to.sync()
     try to.resize(to: offset)
     Examiner.trust(new, as: old)
+  }
+
+  /// Removes a file that libhdf5 may still have open, and gives its room back at once.
+  static func discard(_ path: String) {
+    truncate(path, 0)
+    unlink(path)
   }
 
   /// Removes a file; one that is not there is fine.

@@ -314,7 +314,9 @@ package final class Recorder {
       old.close()
       isBroken = true
     }
-    let new = try Recovery.reopen(path, removing: old.hasUnconfirmed ? nil : cut, spare: old.waitingSize + 2 << 20)
+    try Recovery.rewrite(path, removing: old.hasUnconfirmed ? nil : cut, spare: old.waitingSize + 2 << 20)
+    if !old.hasUnconfirmed { cut?.clear() }
+    let new = try Recovery.append(path)
     new.adopt(from: old)
     new.attach(journal)
     store = new

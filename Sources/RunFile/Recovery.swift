@@ -12,6 +12,9 @@ struct Cut {
   /// Evaluations and samples, by their sequence number.
   var sequences: Set<Int>
 
+  /// The rows are gone: what is in their place now stays.
+  mutating func clear() { (rows, sequences) = (0..<0, []) }
+
   /// Where something stands when the rows are gone.
   func place(_ row: Int) -> Int {
     row <= rows.lowerBound ? row : row <= rows.upperBound ? rows.lowerBound : row - rows.count
@@ -30,14 +33,24 @@ enum Recovery {
   /// run's lock.
   static func resume(_ folder: String) throws -> (store: Store, journal: Journal) {
     let path = file(folder)
-    let store = try whole(folder) {
-      try openCopy(of: path)
-    } creating: { beginning, missing in
-      try Folder.remove(aside(path))
-      return try Store.create(aside(path), beginning: beginning, without: missing)
+    var status = stat()
+    if lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFLNK {
+      // It says that foretop writes through no link; a file in the link's place would leave the other one as it is.
+      _ = try FileDescriptor(opening: path, O_RDWR)
     }
-    let created = try store.created
-    try publish(store, at: path)
+    let created = try changing(path) {
+      let store = try whole(folder) {
+        try openCopy(of: path)
+      } reading: {
+        try Store(opening: path, .image(Superblock.repairedImage(of: path)))
+      } creating: { beginning, missing in
+        Folder.discard(aside(path))
+        return try Store.create(aside(path), beginning: beginning, without: missing)
+      }
+      let created = try store.created
+      try publish(store, at: path)
+      return created
+    }
     try keepCopy(folder)
     let journal = try Journal(creating: journal(folder), of: created)
     try Folder.sync(folder)
@@ -50,27 +63,34 @@ enum Recovery {
   /// original they stay, and nobody finds the copy until `publish`.
   /// - Parameter spare: bytes that it must be able to grow by, which is tried.
   private static func openCopy(of path: String, spare: Int = 0) throws -> Store {
-    // Said of the file that the user knows; what it is taken for goes for the copy as well.
+    // What is said is said of the file that the user knows; what that is taken for goes for the copy as well.
     try Examiner.require(.hdf5(path))
     // libhdf5 may have an earlier copy open, and would hand that out again.
-    try Folder.remove(aside(path))
-    do {
-      try Folder.copy(path, to: aside(path), spare: spare)
-      try Superblock.repair(aside(path))
-      return try Store(opening: aside(path), .alone)
-    } catch {
-      // It may have taken the last room there was.
-      try? Folder.remove(aside(path))
-      throw error
-    }
+    Folder.discard(aside(path))
+    try Folder.copy(path, to: aside(path), spare: spare)
+    try Superblock.repair(aside(path))
+    let store = try Store(opening: aside(path), .alone)
+    store.file.path = path
+    return store
   }
 
   /// Closes what was opened or created beside run.h5, and puts it in its place.
   private static func publish(_ store: Store, at path: String) throws {
-    let new = store.file.path
+    let new = store.file.path == path ? aside(path) : store.file.path
     store.close()
     try FileDescriptor(opening: new, O_RDWR).sync()
     try Folder.rename(new, path)
+  }
+
+  /// Does something with files beside run.h5. Where that fails they go: they may have taken the last room there was.
+  private static func changing<Result>(_ path: String, _ body: () throws -> Result) throws -> Result {
+    do {
+      return try body()
+    } catch {
+      Folder.discard(aside(path))
+      Folder.discard(aside(path) + ".new")
+      throw error
+    }
   }
 
   /// Keeps a copy of run.h5 as it is now, from which and a journal that begins now it can be made again. Nobody writes it
@@ -95,9 +115,11 @@ enum Recovery {
   /// Opens a run's file with everything in it that run.h5, the journal and the copy from before the session have.
   /// - Parameters:
   ///   - opening: opens run.h5 so that it can be changed, or a copy of it in memory.
+  ///   - reading: opens it to be read alone, where it could not be changed: that may be for want of room.
   ///   - creating: creates it anew, where it cannot be opened, without some columns.
   static func whole(
-    _ folder: String, opening: () throws -> Store, creating: (Beginning, Set<String>) throws -> Store
+    _ folder: String, opening: () throws -> Store, reading: () throws -> Store,
+    creating: (Beginning, Set<String>) throws -> Store
   ) throws -> Store {
     let entries = try Journal.entries(journal(folder))
     var contents = Contents()
@@ -122,10 +144,14 @@ enum Recovery {
     } catch let stranger as Journal.Stranger {
       throw stranger.error
     } catch {
-      // What cannot be opened, read or written is made again from the rest, if there is a rest.
-      if contents.kept > 0 { contents = (try? Contents(opening())) ?? Contents() }
+      // What cannot be opened, read or written is made again from what can be read of it and from the rest, if there is one.
+      contents = Contents()
       let earlier: Store?
       do {
+        if let store = try? reading() {
+          try entries.requireRun(of: store, journal(folder))
+          contents = (try? Contents(store)) ?? Contents()
+        }
         earlier = try Self.earlier(folder, of: entries.created)
       } catch let stranger as Journal.Stranger {
         throw stranger.error
@@ -178,21 +204,23 @@ enum Recovery {
   }
 
   /// Puts another file in run.h5's place within a session, without the rows that a replay has shown to be of another
-  /// history.
+  /// history. Nobody has it open.
   /// - Parameter spare: bytes that it must be able to grow by, which is tried.
-  static func reopen(_ path: String, removing cut: Cut?, spare: Int) throws -> Store {
-    let store = try abandoningOnError(openCopy(of: path, spare: spare)) { store in
-      try store.reserve()
-      var contents = try Contents(store, changingFrom: cut?.rows.lowerBound ?? store.metrics.count)
-      if let cut { contents.remove(cut) }
-      try contents.replace(in: store)
-      try store.file.flush()
+  static func rewrite(_ path: String, removing cut: Cut?, spare: Int) throws {
+    try changing(path) {
+      let store = try abandoningOnError(openCopy(of: path, spare: spare)) { store in
+        try store.reserve()
+        var contents = try Contents(store, changingFrom: cut?.rows.lowerBound ?? store.metrics.count)
+        if let cut { contents.remove(cut) }
+        try contents.replace(in: store)
+        try store.file.flush()
+      }
+      try publish(store, at: path)
     }
-    try publish(store, at: path)
-    return try append(path)
   }
 
-  private static func append(_ path: String) throws -> Store {
+  /// Opens run.h5 for its writer, with readers beside it.
+  static func append(_ path: String) throws -> Store {
     try abandoningOnError(Store(opening: path, .append)) { store in
       _ = try store.overview()
       try store.reserve()

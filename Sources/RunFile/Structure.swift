@@ -122,13 +122,14 @@ enum Structure {
     guard rank == 1, H5Pget_chunk(creation.id, 4, &chunk) == 1, chunk[0] > 0, chunk[0] <= UInt64(largestChunk),
       chunk[0] * size <= UInt64(largestChunk)
     else { throw refusal(file, path, "has other chunks than foretop writes") }
-    // Whoever reads it asks for this, and the library goes through all that the index claims to have: an index that lies
-    // must end the process that tries.
-    _ = H5Dget_storage_size(dataset)
     try checkChunks(dataset, elements, chunk[0], chunk[0] * size, path, file)
   }
 
-  /// Every chunk has its place in the file, and none is that of another.
+  /// libhdf5 goes through all chunks to find one: of more than these only the last is looked at.
+  private static let mostChunks: UInt64 = 16
+
+  /// Every chunk has its place in the file, and none is that of another. In a long file that is so of the last one, where a
+  /// writer goes on; what reads the others finds out by the checksums of their rows.
   private static func checkChunks(
     _ dataset: hid_t, _ elements: UInt64, _ rows: UInt64, _ bytes: UInt64, _ path: String, _ file: File
   ) throws {
@@ -137,7 +138,8 @@ enum Structure {
     guard count <= UInt64(file.end) / bytes + 2 else { throw refusal(file, path, "claims more than the file can hold") }
     var last: haddr_t = 0
     var places: Set<haddr_t> = []
-    for index in 0..<count {
+    let stored = count > mostChunks ? Dataset.storedChunks(dataset, of: Int(elements), rows: Int(rows)) : 0
+    for index in count <= mostChunks ? 0..<count : UInt64(max(stored, 1) - 1)..<UInt64(max(stored, 1)) {
       var coordinate = index * rows
       var mask: UInt32 = 0
       var length: hsize_t = 0

@@ -46,7 +46,11 @@ enum Unbegun {
       }
       return lock
     } catch {
-      if isNew { rmdir(folder) }
+      // Whoever has the lock may have begun.
+      if isNew, (error as? UserError)?.status != .unavailable {
+        unlink(folder + "/run.lock")
+        rmdir(folder)
+      }
       throw error
     }
   }

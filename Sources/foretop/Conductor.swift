@@ -64,6 +64,7 @@ struct Conductor: ~Copyable {
   private mutating func show(_ layouts: LayoutFiles) throws {
     guard var view = ScreenView.open(options: options, layouts: layouts, mode: .live) else { return }
     for event in past { view.dashboard.receive(event) }
+    view.dashboard.startSettingUp(at: Date().timeIntervalSince1970)
     for news in early { news.event.map { view.dashboard.receive($0) } }
     (past, early) = ([], [])
     var isLeft = false

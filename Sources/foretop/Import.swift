@@ -145,7 +145,8 @@ struct Import: ParsableCommand {
       try Examiner.require(.tokenizer(recipe.tokenizer.model))
       files.model = try ForeignFile.bytes(recipe.tokenizer.model)
     }
-    let record = try HuggingFace.tokenizer(files, vocabulary: vocabulary, folder: folder)
+    let named = recipe.tokenizer.model.isEmpty ? nil : recipe.tokenizer.model
+    let record = try HuggingFace.tokenizer(files, vocabulary: vocabulary, folder: folder, named: named)
     // The library has the last word about a model.
     let tokenizer = try Tokenizer(record)
     guard tokenizer.vocabulary == vocabulary else {

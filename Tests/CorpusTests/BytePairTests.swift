@@ -97,6 +97,7 @@ struct BytePairTests {
     ("\"!\":1,", "\"!\":2,", "another's"),
     ("\"!\":1,", "\"日本\":1,", "characters for bytes"),
     ("\"!\":1,", "\"!!!!\":1,", "byte 33"),
+    ("\"added_tokens\":[", "\"added_tokens\":[{\"id\":420,\"content\":\"   \"},", "white space"),
     ("\"id\":0,", "\"id\":3,", "another's"),
     ("\"merges\":[", "\"merges\":[\"Ġ zzzz\",", "merge 0"),
     ("\"merges\":[", "\"merges\":[\"a b c\",", "merge 0"),

@@ -36,6 +36,7 @@ struct PictureTests {
       .live, problems: ["layouts/train.yaml:3: there is no panel “loses”; did you mean “losses”?"],
       time: MadeUpRun.start)
     dashboard.receive(run.occurred(.notice, 0, "training a tokenizer of 4096 tokens on kjv.txt …"))
+    dashboard.startSettingUp(at: run.now(0))
     #expect(dashboard.hasClock)
     try expectPicture("unnamed-80x24", dashboard.draw(size: (80, 24), now: run.now(0) + 12.5))
   }

@@ -92,5 +92,37 @@ extension RunFileTests {
       let names = try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
       #expect(names == ["checkpoints", "run.h5", "run.lock"], "a clean close leaves no journal")
     }
+
+    @Test func `a run whose file cannot be copied keeps all that is in it`() throws {
+      let folder = scratch("a")
+      let (first, _) = try Killed.writeAndKill(folder, after: 400_000)
+      let (stored, saved) = try Killed.writeAndKill(folder, after: 400_000)
+      #expect(stored > first && first > 0)
+      chmod(folder + "/run.h5", 0o640)
+      // Where the copy would be is something else, and what the file was before the session is gone.
+      try FileManager.default.createDirectory(atPath: folder + "/run.h5.copy", withIntermediateDirectories: false)
+      try FileManager.default.removeItem(atPath: folder + "/run.h5.before")
+      try? Recorder.recover(folder)
+      try Killed.check(folder, stored: stored, saved: saved)
+      try FileManager.default.removeItem(atPath: folder + "/run.h5.copy")
+      let original = try FileManager.default.attributesOfItem(atPath: folder + "/run.h5")
+      try Recorder.recover(folder)
+      try Killed.check(folder, stored: stored, saved: saved)
+      let now = try FileManager.default.attributesOfItem(atPath: folder + "/run.h5")
+      #expect(now[.posixPermissions] as? Int == original[.posixPermissions] as? Int)
+    }
+
+    @Test func `a link to another disk is not replaced by a file`() throws {
+      let folder = scratch("a")
+      let (stored, saved) = try Killed.writeAndKill(folder, after: 400_000)
+      let elsewhere = scratch("elsewhere.h5")
+      try FileManager.default.moveItem(atPath: folder + "/run.h5", toPath: elsewhere)
+      symlink(elsewhere, folder + "/run.h5")
+      let before = try Data(contentsOf: URL(fileURLWithPath: elsewhere))
+      #expect(throws: UserError.self) { try Recorder.recover(folder) }
+      #expect(try FileManager.default.destinationOfSymbolicLink(atPath: folder + "/run.h5") == elsewhere)
+      #expect(try Data(contentsOf: URL(fileURLWithPath: elsewhere)) == before)
+      try Killed.check(folder, stored: stored, saved: saved)
+    }
   }
 }

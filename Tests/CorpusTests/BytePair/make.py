@@ -34,7 +34,7 @@ WAYS = {
 
 draw = random.Random(7)
 PARTS = [
-    "the", "The", " and", "unto", "LORD", "'s", "'S", "'ll", "'RE", "'ve", "'d", "'ſ", "'", "''", "don't", "I'M", " ", "  ", "   ",
+    "the", " thethethethe", "Moses", "The", " and", "unto", "LORD", "'s", "'S", "'ll", "'RE", "'ve", "'d", "'ſ", "'", "''", "don't", "I'M", " ", "  ", "   ",
     "\n", "\n\n", "\r\n", "\t", " \n", "\n ", " \r", "\u00a0", "\u3000", "\u2028", "\u0085", "\x1c", "\x00", "\x7f", "1", "12",
     "345", "6789", " 2024", "½", "Ⅷ", "٣", "²", ".", ",", "...", "!?", " —", "(", ")", " (", "#", "$5", "_", "a_b", "x=1;", "é",
     "e\u0301", "ß", "Ω", "ночь", "한국어", "日本語", "。", "中", "文", "العربية", "עברית", "हिन्दी", "ไทย", "🙂", "👩‍👩‍👧", "🇫🇷", "\u200d", "\ufeff",
@@ -64,8 +64,22 @@ def main():
             tokenizer.normalizer = normalizers.NFC()
         special = "<|end_of_text|>" if name == "llama3" else "<|endoftext|>"
         tokenizer.train_from_iterator([corpus, "日本語。中文 ночь 한국어 don't I'm 12 345 \n\n" * 50], trainers.BpeTrainer(
-            vocab_size=420, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), special_tokens=[special], show_progress=False))
-        tokenizer.save(os.path.join(HERE, f"{name}.json"), pretty=False)
+            vocab_size=418 if name == "llama3" else 420, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), special_tokens=[special], show_progress=False))
+        path = os.path.join(HERE, f"{name}.json")
+        tokenizer.save(path, pretty=False)
+        with open(path, encoding="utf-8") as file:
+            document = json.load(file)
+        model = document["model"]
+        if name == "llama3":
+            # A word that no merges make, which is taken whole.
+            model["vocab"]["Ġthethethethe"] = len(model["vocab"])
+            model["vocab"]["Moses"] = len(model["vocab"])
+        if name in ("gpt2", "llama3"):
+            # As files of earlier years have them.
+            model["merges"] = [" ".join(merge) for merge in model["merges"]]
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(document, file, ensure_ascii=False, separators=(",", ":"))
+        tokenizer = Tokenizer.from_file(path)
         cases = []
         for text in texts():
             text = unicodedata.normalize("NFC", text) if name == "qwen" else text
