@@ -178,7 +178,7 @@ extension TrainerState {
   /// Whether training can have led to these numbers. They are counted with, so that none may be near what overflows.
   fileprivate var isPossible: Bool {
     [step, tokens, window].allSatisfy { (0..<1 << 53).contains($0) } && (1...1 << 16).contains(threads)
-      && rateFactor.isFinite && rateFactor >= 0 && active.isFinite && active >= 0 && !bestLoss.isNaN
+      && (0...1e30).contains(rateFactor) && (0...1e12).contains(active) && bestLoss >= 0
   }
 }
 

@@ -143,6 +143,23 @@ struct Contents {
     }
   }
 
+  /// Puts what came behind rows that are lost behind the last that there is: a power cut takes the last second of rows, and
+  /// leaves what was confirmed since.
+  mutating func placeInside() {
+    let count = kept + (rows[Journal.Number.metrics]?.count ?? 0)
+    for number in rows.keys where number != Journal.Number.metrics {
+      rows[number] = rows[number]?.map { $0.placed { min($0, count) } }
+    }
+    for number in records.keys {
+      records[number] = records[number]?.map { record in
+        guard record.whole("row") > count else { return record }
+        var record = record
+        record["row"] = .whole(count)
+        return record
+      }
+    }
+  }
+
   /// Says of the last session that it was interrupted, where nothing says how it ended.
   mutating func endSession() {
     guard var last = records[Journal.Number.sessions]?.last, last.text("how").isEmpty else { return }

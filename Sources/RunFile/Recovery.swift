@@ -185,6 +185,7 @@ enum Recovery {
 
   private static func finish(_ contents: inout Contents, _ entries: [Journal.Entry], in store: Store) throws {
     contents.add(Contents(entries, like: store), store.metrics.columns)
+    contents.placeInside()
     contents.endSession()
     try store.reserve()
     try contents.replace(in: store)
