@@ -132,6 +132,17 @@ package struct BytePairFile: Sendable {
   }
 }
 
+extension JSON {
+  /// What a `tokenizer.json` has done at one stage, in order: the members of a `Sequence`, or the one step that there is.
+  /// - Parameters:
+  ///   - stage: the document's key: `normalizer`, `pre_tokenizer`.
+  ///   - members: the key that a `Sequence` has them under.
+  package func tokenizerSteps(_ stage: String, _ members: String) -> [JSON] {
+    guard let step = self[stage] else { return [] }
+    return step["type"]?.string == "Sequence" ? step[members]?.elements ?? [] : [step]
+  }
+}
+
 // MARK: What the file wants
 
 /// How it makes tokens, as far as there is a choice.
@@ -140,13 +151,7 @@ private struct Ways {
 
   init(_ document: JSON) { self.document = document }
 
-  /// The members of a `Sequence`, or the one step that there is.
-  private func steps(_ key: String, _ members: String) -> [JSON] {
-    guard let step = document[key] else { return [] }
-    return step["type"]?.string == "Sequence" ? step[members]?.elements ?? [] : [step]
-  }
-
-  private var splitters: [JSON] { steps("pre_tokenizer", "pretokenizers") }
+  private var splitters: [JSON] { document.tokenizerSteps("pre_tokenizer", "pretokenizers") }
 
   /// A reason to refuse it; nil where there is none.
   var whyNot: String? {
@@ -157,7 +162,7 @@ private struct Ways {
       return "it marks what a word goes on or ends with"
     }
     // Qwen's: text in the usual form (NFC) stays as it is, and other text keeps its bytes here.
-    let changes = steps("normalizer", "normalizers").map { $0["type"]?.string ?? "of no type" }
+    let changes = document.tokenizerSteps("normalizer", "normalizers").map { $0["type"]?.string ?? "of no type" }
     if let change = changes.first(where: { $0 != "NFC" }) { return "it changes text before it is cut (\(change))" }
     guard let last = splitters.last, last["type"]?.string == "ByteLevel" else { return "it is no byte-level BPE" }
     if last["add_prefix_space"]?.isTrue ?? true { return "it puts a space before every text" }

@@ -38,8 +38,8 @@ struct TokenizerDocument {
         "it has a token of \(long.count) bytes, more than the \(Self.longestPiece) that a word piece may have")
     }
     let merges = model["merges"]?.elements ?? []
-    let splitting = document["pre_tokenizer"]
-    if Self.parts(splitting, "pretokenizers").contains(where: { $0["type"]?.string == "ByteLevel" }) {
+    if document.tokenizerSteps("pre_tokenizer", "pretokenizers").contains(where: { $0["type"]?.string == "ByteLevel" })
+    {
       guard merges.isEmpty, pieces == BytePairFile.byteNames.map({ Array(String($0).utf8) }) else {
         record = try Self.pairs(bytes, source: source)
         return
@@ -47,7 +47,9 @@ struct TokenizerDocument {
       record = TokenizerRecord(kind: "bytes", model: [], vocabulary: 256)
       return
     }
-    if merges.isEmpty, splitting == nil, document["normalizer"] == nil, let text = Self.characters(pieces) {
+    if merges.isEmpty, document["pre_tokenizer"] == nil, document["normalizer"] == nil,
+      let text = Self.characters(pieces)
+    {
       record = TokenizerRecord(kind: "characters", model: text, vocabulary: pieces.count)
       return
     }
@@ -78,12 +80,6 @@ struct TokenizerDocument {
     }
   }
 
-  /// The members of a `Sequence`, or the one thing that there is.
-  private static func parts(_ part: JSON?, _ key: String) -> [JSON] {
-    guard let part else { return [] }
-    return part["type"]?.string == "Sequence" ? part[key]?.elements ?? [] : [part]
-  }
-
   /// The text of all characters, where the tokens are single ones in order of their code points, and one for all others.
   private static func characters(_ pieces: [[UInt8]]) -> [UInt8]? {
     guard pieces.count > 1, pieces.last == Array("<unk>".utf8) else { return nil }
@@ -101,7 +97,7 @@ struct TokenizerDocument {
 
     init?(_ document: JSON) {
       var isReplaced = false
-      for step in TokenizerDocument.parts(document["normalizer"], "normalizers") {
+      for step in document.tokenizerSteps("normalizer", "normalizers") {
         switch step["type"]?.string {
         case "Prepend" where step["prepend"]?.string == "▁": areAddedBefore = true
         case "Replace" where step["pattern"]?["String"]?.string == " " && step["content"]?.string == "▁":
@@ -109,7 +105,7 @@ struct TokenizerDocument {
         default: return nil
         }
       }
-      for step in TokenizerDocument.parts(document["pre_tokenizer"], "pretokenizers") {
+      for step in document.tokenizerSteps("pre_tokenizer", "pretokenizers") {
         guard step["type"]?.string == "Metaspace", step["replacement"]?.string ?? "▁" == "▁",
           step["split"]?.isTrue == false
         else { return nil }

@@ -138,8 +138,12 @@ enum Structure {
     guard count <= UInt64(file.end) / bytes + 2 else { throw refusal(file, path, "claims more than the file can hold") }
     var last: haddr_t = 0
     var places: Set<haddr_t> = []
-    let stored = count > mostChunks ? Dataset.storedChunks(dataset, of: Int(elements), rows: Int(rows)) : 0
-    for index in count <= mostChunks ? 0..<count : UInt64(max(stored, 1) - 1)..<UInt64(max(stored, 1)) {
+    var looked = 0..<count
+    if count > mostChunks {
+      let stored = UInt64(max(1, Dataset.storedChunks(dataset, of: Int(elements), rows: Int(rows))))
+      looked = stored - 1..<stored
+    }
+    for index in looked {
       var coordinate = index * rows
       var mask: UInt32 = 0
       var length: hsize_t = 0

@@ -13,7 +13,8 @@ struct Import: ParsableCommand {
     abstract: "Makes a run of a Hugging Face Llama or GPT-2 checkpoint, to go on with.",
     discussion: """
       The folder has config.json, model.safetensors (or several files with model.safetensors.index.json) and \
-      tokenizer.model or tokenizer.json (SentencePiece's or a byte-level BPE). The run gets a checkpoint of step 0, which eval, generate, export and resume take: \
+      tokenizer.model or tokenizer.json (SentencePiece's or a byte-level BPE). \
+      The run gets a checkpoint of step 0, which eval, generate, export and resume take: \
       “foretop resume NAME --data TEXT --steps N” trains it on. The network has the next-token head alone; \
       --set objective.top=1 or --set objective.mtp.heads=4 adds heads with first weights. What is not a part of the network \
       comes from the recipe. Foretop puts no token before a text, as some checkpoints expect it. With \
