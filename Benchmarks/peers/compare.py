@@ -1,10 +1,12 @@
 """foretop beside PyTorch on the same workloads, in alternating runs: foretop, eager, compiled, foretop, eager, compiled, …
 
-    compare.py PROGRAM [--turns N] [--rounds N] [--threads N] [--only WORD] [--json | --readme]
+    compare.py PROGRAM [--turns N] [--rounds N] [--threads N] [--only WORD] [--text FILE] [--json | --readme]
 
 Each run is a process of its own that trains some steps; a cell is the median of its turns. The ratio is foretop's tokens/s
-over those of PyTorch's best mode on that workload; memory is the peak of the whole process, PyTorch's that of the mode that
-needs less. --readme prints the table of README.md. Progress goes to standard error.
+over those of PyTorch's best mode on that workload, and what it would be at the machine's limit stands behind it; memory is the
+peak of the whole process, PyTorch's that of the mode that needs less. The last row is nanoGPT's recipe for a CPU on the
+characters of --text, of which a step takes milliseconds: 40 steps count for one of the others. --readme prints the table of
+README.md. Progress goes to standard error.
 """
 
 import argparse
@@ -13,16 +15,38 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 
-PEER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "pytorch.py")
+HERE = os.path.dirname(os.path.abspath(__file__))
 MODES = ("eager", "compiled")
+NANOGPT = "nanogpt-cpu"
 
 
 def measured(command):
-    result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    if result.returncode != 0:
-        raise SystemExit(f"{' '.join(command)} failed:\n{result.stderr[-2000:]}")
-    return json.loads(result.stdout.splitlines()[-1])
+    """The JSON object that a process prints, with the peak of its memory."""
+    with tempfile.TemporaryFile("w+") as errors:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
+        output = process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        if status != 0:
+            errors.seek(0)
+            raise SystemExit(f"{' '.join(command)} failed:\n{errors.read()[-2000:]}")
+    return {"peakMemory": usage.ru_maxrss * 1024, **json.loads(output.splitlines()[-1])}
+
+
+def command(side, workload, options):
+    """What measures a workload in foretop, or in a mode of PyTorch."""
+    count = options.rounds * 40 if workload == NANOGPT else options.rounds
+    common = ["--threads", str(options.threads)]
+    if side == "foretop":
+        of = [NANOGPT, "--data", options.text] if workload == NANOGPT else ["--workload", workload]
+        return [options.program, "bench", *of, "--json", "--rounds", str(count), *common]
+    if workload == NANOGPT:
+        of = ["nanogpt_cpu.py", options.text, "--until", str(count), "--no-evaluation", "--json"]
+    else:
+        of = ["pytorch.py", workload, "--rounds", str(count)]
+    compiled = ["--compile"] if side == "compiled" else []
+    return [sys.executable, os.path.join(HERE, of[0]), *of[1:], *common, *compiled]
 
 
 def has_compiler():
@@ -40,39 +64,43 @@ def main():
     parser.add_argument("--rounds", type=int, default=8, help="steps of a run that count")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--only", default="", help="only workloads with this word")
+    parser.add_argument("--text", default=os.path.join(HERE, "..", "..", "corpora", "kjv.txt"))
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--readme", action="store_true")
     options = parser.parse_args()
     modes = MODES if has_compiler() else MODES[:1]
-    common = ["--rounds", str(options.rounds), "--threads", str(options.threads)]
 
     def say(text):
         print(f"peers: {text}", file=sys.stderr, flush=True)
 
     if modes == MODES[:1]:
         say("there is no C++ compiler: PyTorch's compiled mode is left out")
-    # The shares of the limit are of rounds of their own; they name the workloads that this CPU has, too.
-    say("the machine's limit")
-    steps = json.loads(
-        subprocess.run(
-            [options.program, "bench", "--only", "steps", "--json", "--threads", str(options.threads)],
-            stdout=subprocess.PIPE, check=True, text=True,
-        ).stdout
-    )["steps"]
-    shares = {row["workload"]: row["share"] for row in steps}
+    shares = {}
+    if not options.only or options.only not in NANOGPT:
+        # The shares of the limit are of rounds of their own; they name the workloads that this CPU has, too.
+        say("the machine's limit")
+        steps = json.loads(
+            subprocess.run(
+                [options.program, "bench", "--only", "steps", "--json", "--threads", str(options.threads)],
+                stdout=subprocess.PIPE, check=True, text=True,
+            ).stdout
+        )["steps"]
+        shares = {row["workload"]: row["share"] for row in steps}
+    if not os.path.exists(options.text):
+        raise SystemExit(f"{options.text} is not there: make setup makes the default corpus, --text names another")
     table = []
     version = ""
-    for workload in (name for name in shares if options.only in name):
+    for workload in (name for name in [*shares, NANOGPT] if options.only in name):
         runs = {side: [] for side in ("foretop", *modes)}
         for turn in range(options.turns):
             for side in runs:
                 say(f"{workload}, turn {turn + 1} of {options.turns}, {side}")
-                if side == "foretop":
-                    command = [options.program, "bench", "--workload", workload, "--json", *common]
-                else:
-                    command = [sys.executable, PEER, workload, *common]
-                    command += ["--compile"] if side == "compiled" else []
-                runs[side].append(measured(command))
+                result = measured(command(side, workload, options))
+                if "steps" in result:
+                    # A recipe's own bench measures the limit in the same rounds.
+                    result |= result["steps"][0]
+                    shares[workload] = result["share"]
+                runs[side].append(result)
         version = runs["eager"][0]["version"]
         rates = {side: statistics.median(run["tokensPerSecond"] for run in of) for side, of in runs.items()}
         memory = {side: max(run["peakMemory"] for run in of) for side, of in runs.items()}
@@ -85,6 +113,7 @@ def main():
                 **{mode: rates[mode] for mode in modes},
                 "best": best,
                 "ratio": rates["foretop"] / rates[best],
+                "ratioAtLimit": rates["foretop"] / rates[best] / shares[workload] * 100,
                 "memory": memory["foretop"],
                 "pytorchMemory": min(memory[mode] for mode in modes),
                 "memoryRatio": memory["foretop"] / min(memory[mode] for mode in modes),
@@ -93,18 +122,20 @@ def main():
     if options.json:
         print(json.dumps({"pytorch": version, "turns": options.turns, "peers": table}))
         return
-    heading = ["", "foretop tokens/s", "of the limit", "PyTorch eager", "compiled", "ratio to the better", "memory", "PyTorch's", "ratio"]
+    heading = ["", "foretop tokens/s", "of the limit", "PyTorch eager", "compiled", "ratio to the better", "at the limit", "memory", "PyTorch's", "ratio"]
 
     def grouped(number):
         return f"{number:,.0f}".replace(",", " ")
 
     cells = [
         [
+            NANOGPT if row["workload"] == NANOGPT else
             row["workload"].upper().replace("BF16", "bf16").replace("FP32", "fp32").replace("+", " + "),
             grouped(row["foretop"]),
             f"{row['shareOfLimit']:.0f} %",
             *(grouped(row[mode]) if mode in row else "" for mode in MODES),
             f"{row['ratio']:.2f} × {row['best']}",
+            f"{row['ratioAtLimit']:.2f} ×",
             f"{row['memory'] / 2**20:.0f} MiB",
             f"{row['pytorchMemory'] / 2**20:.0f} MiB",
             f"{row['memoryRatio']:.2f}",

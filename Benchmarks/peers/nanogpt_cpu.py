@@ -123,7 +123,10 @@ def main():
     for number in range(count):
         step(number)
     seconds = time.perf_counter() - start
-    found = {"steps": count, "seconds": seconds, "stepsPerSecond": count / seconds}
+    found = {
+        "count": count, "seconds": seconds, "stepsPerSecond": count / seconds,
+        "tokensPerSecond": count * ROWS * CONTEXT / seconds, "version": torch.__version__,
+    }
     if not options.no_evaluation:
         windows = (len(held_out) - 1) // CONTEXT
         total = 0.0

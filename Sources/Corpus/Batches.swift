@@ -54,10 +54,10 @@ package struct Batches: ~Copyable {
   }
 }
 
-/// Batches of all windows of a part, once, in the order of the text: for evaluation.
+/// Batches of all windows of a part, or of some that are spread evenly over it, once, in the order of the text: for evaluation.
 ///
-/// Window i starts at token i·T; the last, short one is left out; each row looks ahead past its window's end where the
-/// part goes on.
+/// Window i of n starts at token i·T; the last, short one is left out; each row looks ahead past its window's end where the
+/// part goes on. Of m < n windows the i-th is window ⌊i·n/m⌋, the same every time.
 package struct OrderedBatches: ~Copyable {
   /// Windows handed out so far.
   package private(set) var window = 0
@@ -65,14 +65,17 @@ package struct OrderedBatches: ~Copyable {
   package let windows: Int
 
   private let part: Part
+  private let partWindows: Int
   private let buffer: BatchBuffer
 
   /// - Parameters:
   ///   - context: T, tokens of a window.
   ///   - lookahead: How many following tokens each row has after its T.
-  package init(of part: Part, rows: Int, context: Int, lookahead: Int) {
+  ///   - most: The windows that are wanted at most.
+  package init(of part: Part, rows: Int, context: Int, lookahead: Int, most: Int = .max) {
     self.part = part
-    windows = part.windows(of: context)
+    partWindows = part.windows(of: context)
+    windows = min(partWindows, most)
     buffer = BatchBuffer(rows: rows, context: context, lookahead: lookahead, hasDocuments: part.hasDocuments)
   }
 
@@ -80,9 +83,15 @@ package struct OrderedBatches: ~Copyable {
   package mutating func next() -> Batch? {
     guard window < windows else { return nil }
     let filled = min(buffer.rows, windows - window)
-    for row in 0..<filled { buffer.fill(row, from: part, at: (window + row) * buffer.context) }
+    for row in 0..<filled { buffer.fill(row, from: part, at: place(of: window + row) * buffer.context) }
     for row in filled..<buffer.rows { buffer.clear(row) }
     window += filled
     return buffer.batch(filledRows: filled)
+  }
+
+  /// Where a window is among those of the part.
+  private func place(of window: Int) -> Int {
+    let (high, low) = window.multipliedFullWidth(by: partWindows)
+    return windows.dividingFullWidth((high, low)).quotient
   }
 }

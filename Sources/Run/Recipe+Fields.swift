@@ -83,6 +83,9 @@ extension Recipe {
       read: { .unsigned($0.seed) }, write: { if case .unsigned(let value) = $1 { $0.seed = value } }),
     choice("precision", \.precision, "auto, bf16 or fp32, for matrix products"),
     integer("evaluate.every", \.evaluate.every, 0...1_000_000_000, "steps between evaluations; 0 never"),
+    integer(
+      "evaluate.tokens", \.evaluate.tokens, 0...1_000_000_000_000,
+      "held-out tokens looked at each time, spread evenly; 0: all"),
     integer("save.every", \.save.every, 0...1_000_000_000, "steps between checkpoints; 0 only at the end"),
     integer("save.keep", \.save.keep, 0...1_000_000_000, "newest checkpoints kept, beside the best; 0 keeps all"),
     integer(

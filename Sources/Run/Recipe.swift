@@ -128,6 +128,8 @@ package struct Recipe: Codable, Sendable, Equatable {
   package struct Evaluate: Codable, Sendable, Equatable {
     /// Steps between evaluations; 0 never.
     package var every = 100
+    /// Held-out tokens that are looked at, in windows spread evenly; 0 for all.
+    package var tokens = 0
   }
 
   package struct Save: Codable, Sendable, Equatable {

@@ -6,12 +6,16 @@ import Transformer
 extension Transformer {
   /// Mean losses and accuracies over all whole windows of a part (window i starts at token i·T, the heads look ahead past
   /// its end where the text goes on), and how well the TOP head ranks what comes, at some positions spread evenly over it.
-  /// - Parameter goesOn: asked before every batch; false leaves off, and the result is nil.
+  /// - Parameters:
+  ///   - tokens: About how many tokens are enough, in windows spread evenly, one at least; 0 takes all.
+  ///   - goesOn: Asked before every batch; false leaves off, and the result is nil.
   package func measure(
-    on part: Part, by recipe: Recipe, weights: [Float], while goesOn: () -> Bool = { true }
+    on part: Part, by recipe: Recipe, weights: [Float], tokens: Int = 0, while goesOn: () -> Bool = { true }
   ) -> (losses: [HeadLoss], order: OrderQuality?)? {
     var sums = [LossSum](repeating: LossSum(), count: recipe.heads.count)
-    var batches = OrderedBatches(of: part, rows: rows, context: configuration.context, lookahead: recipe.lookahead)
+    let most = tokens == 0 ? Int.max : max(1, tokens / configuration.context)
+    var batches = OrderedBatches(
+      of: part, rows: rows, context: configuration.context, lookahead: recipe.lookahead, most: most)
     let spread = Spread(over: batches.windows * configuration.context)
     while true {
       let first = batches.window * configuration.context

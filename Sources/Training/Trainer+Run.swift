@@ -203,7 +203,8 @@ extension Trainer {
       return
     }
     var watch = Stopwatch()
-    let measured = model.measure(on: corpus.heldOut, by: recipe, weights: weights, while: { !inbox.isStopping })
+    let measured = model.measure(
+      on: corpus.heldOut, by: recipe, weights: weights, tokens: recipe.evaluate.tokens, while: { !inbox.isStopping })
     guard let measured else { return }
     let first = measured.losses[0].loss
     let isBest = first < state.bestLoss

@@ -72,6 +72,21 @@ struct BatchesTests {
     }
   }
 
+  @Test func `of some windows each comes once, evenly spread, the same every time`() {
+    func first(_ part: Part, most: Int) -> [Int32] {
+      var batches = OrderedBatches(of: part, rows: 3, context: 10, lookahead: 5, most: most)
+      #expect(batches.windows == min(most, 40))
+      var starts: [Int32] = []
+      while let batch = batches.next() { starts += rows(batch)[..<batch.filledRows].map { $0[0] } }
+      return starts
+    }
+    let part = Part((0..<405).map { Int32($0) })
+    #expect(first(part, most: 4) == [0, 100, 200, 300])
+    #expect(first(part, most: 1) == [0])
+    #expect(first(part, most: 7) == [0, 50, 110, 170, 220, 280, 340])
+    #expect(first(part, most: 40) == first(part, most: .max))
+  }
+
   @Test func `a text shorter than a window has no batch`() {
     var batches = OrderedBatches(of: Part([1, 2, 3]), rows: 2, context: 4, lookahead: 1)
     let batch = batches.next()

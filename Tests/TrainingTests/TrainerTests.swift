@@ -233,6 +233,24 @@ import Training
     #expect(try Tiny.train(recipe).log.evaluations.allSatisfy { $0.order == nil })
   }
 
+  @Test func `evaluations look at no more held-out tokens than asked for`() throws {
+    var recipe = Tiny.recipe
+    let all = try Tiny.train(recipe)
+    recipe.evaluate.tokens = 3 * recipe.model.context + 1
+    let some = try Tiny.train(recipe)
+    #expect(numbers(some.log.steps) == numbers(all.log.steps))
+    #expect(
+      some.log.evaluations.map(\.losses[0].positions) == all.log.evaluations.map { _ in 3 * recipe.model.context })
+    #expect(some.log.evaluations[0].losses[0].loss != all.log.evaluations[0].losses[0].loss)
+    recipe.evaluate.tokens = 1
+    #expect(try Tiny.train(recipe).log.evaluations[0].losses[0].positions == recipe.model.context)
+    // What is asked of a checkpoint is measured on all of a text.
+    let whole = try Tiny.corpus(recipe).heldOut
+    #expect(
+      try Reader(some.checkpoint, threads: 1).measure(on: whole).losses[0].positions
+        == all.log.evaluations[0].losses[0].positions)
+  }
+
   @Test func `separate documents train, are evaluated and looked at as such`() throws {
     var recipe = Tiny.recipe
     let packed = try Tiny.train(recipe)
