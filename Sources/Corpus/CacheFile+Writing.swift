@@ -1,6 +1,7 @@
 // Making a cache file: written beside its place and renamed when it is whole, so that no reader ever sees a part of it and
 // processes that make the same file at the same time do not meet.
 import Foundation
+import Run
 
 extension CacheFile {
   /// Takes in elements, as bytes.
@@ -19,7 +20,7 @@ extension CacheFile {
       [1, 2, 4, 8].contains(width) && key.count == 32, "a cache file has elements of 1, 2, 4 or 8 bytes and a key of 32"
     )
     do {
-      let folder = (path as NSString).deletingLastPathComponent
+      let folder = path.parentFolder
       try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     } catch {
       throw failure(path, "its folder cannot be made")

@@ -113,7 +113,7 @@ package struct Archive: Sendable {
     if Folder.exists(folder) {
       return UserError(.noInput, "\(folder) has no run.h5: run “\(name)” ended before it began, or this is no run")
     }
-    let parent = (folder as NSString).deletingLastPathComponent
+    let parent = folder.parentFolder
     return UserError(
       .noInput, "there is no run “\(name)” in \(parent.isEmpty ? "." : parent): “foretop runs” lists what there is")
   }

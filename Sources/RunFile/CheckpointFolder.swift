@@ -106,7 +106,7 @@ struct CheckpointFolder {
       try Folder.remove(path + "/" + name)
     }
     for name in ["run.h5.new", "run.h5.copy", "run.h5.copy.new", "run.h5.before.new", "run.journal.new"] {
-      try Folder.remove((path as NSString).deletingLastPathComponent + "/" + name)
+      try Folder.remove(path.parentFolder + "/" + name)
     }
   }
 

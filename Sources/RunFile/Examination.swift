@@ -116,7 +116,7 @@ package enum Examination {
       try tokenizer(try CheckpointFile.Contents(of: file).tokenizer)
       return
     }
-    let folder = (path as NSString).deletingLastPathComponent
+    let folder = path.parentFolder
     // A long run that was killed is looked at as a reader beside its writer would: a copy would take all of it.
     let isReadBeside = size > wholeSize || RunLock.isHeld(folder: folder)
     let how: Opening =

@@ -128,7 +128,7 @@ enum Folder {
   /// Makes a folder and those above it, where they do not exist.
   static func createAll(_ path: String) throws {
     if exists(path) { return }
-    let parent = (path as NSString).deletingLastPathComponent
+    let parent = path.parentFolder
     if !parent.isEmpty { try createAll(parent) }
     guard mkdir(path, 0o755) == 0 || errno == EEXIST else { throw Failure("create", path, .cannotCreate).error }
   }

@@ -34,7 +34,7 @@ enum Unbegun {
     let isNew = !Folder.exists(folder)
     guard isNew || isLeft(in: folder) else { throw taken(folder) }
     if isNew {
-      try Folder.createAll((folder as NSString).deletingLastPathComponent)
+      try Folder.createAll(folder.parentFolder)
       try Folder.create(folder)
     }
     do {

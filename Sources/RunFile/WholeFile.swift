@@ -11,7 +11,7 @@ package enum WholeFile {
   /// - Throws: `UserError` when there is one already, or it cannot be written. Nothing is left then.
   package static func write(_ path: String, isReplacing: Bool, _ body: (_ aside: String) throws -> Void) throws {
     try requireFree(path, isReplacing: isReplacing)
-    let folder = (path as NSString).deletingLastPathComponent
+    let folder = path.parentFolder
     let aside = (folder as NSString).appendingPathComponent(".\((path as NSString).lastPathComponent).new\(getpid())")
     try Folder.remove(aside)
     do {

@@ -34,7 +34,7 @@ enum Program {
   static func torture() throws -> String {
     let built = Bundle.main.bundlePath
     let places = [built, CommandLine.arguments[0], ProcessInfo.processInfo.arguments[0]].map {
-      (($0 as NSString).deletingLastPathComponent as NSString).appendingPathComponent("RunFileTorture")
+      ($0.parentFolder as NSString).appendingPathComponent("RunFileTorture")
     }
     let beside = [built + "/RunFileTorture"] + places
     return try #require(

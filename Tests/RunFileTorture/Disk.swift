@@ -93,7 +93,7 @@ final class Disk {
     }
   }
 
-  private static func folder(of path: String) -> String { (path as NSString).deletingLastPathComponent }
+  private static func folder(of path: String) -> String { path.parentFolder }
 
   private func name(_ changes: [(path: String, file: File?)]) {
     for (path, file) in changes { names[path] = file }

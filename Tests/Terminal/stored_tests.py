@@ -2,10 +2,12 @@
 
 import json
 import os
+import shutil
 import signal
 import struct
 import subprocess
 import sys
+import tempfile
 
 from support import *
 
@@ -324,6 +326,23 @@ def test_an_imported_recipe_has_the_size_of_its_tokenizer():
     for name in ("pieces", "pieces-back"):
         [recipe] = lines("inspect", name, "recipe")
         assert recipe["tokenizer"]["vocabulary"] == 300, recipe
+
+
+def test_paths_of_one_character():
+    here = tempfile.mkdtemp(dir=FOLDER)
+    shutil.copy(TEXT, os.path.join(here, "t"))
+
+    def go(verb, *arguments):
+        return run([PROGRAM, verb, *arguments, "--runs", "r"], cwd=here)
+
+    go("train", "tiny", "--name", "n", "--data", "t", "--steps", "3", "--headless", "--threads", "1")
+    for format, path in (("csv", "c"), ("jsonl", "j"), ("safetensors", "s"), ("gguf", "g"), ("huggingface", "h"), ("tensorboard", "b")):
+        go("export", "n", path, "--to", format)
+    go("snapshot", "n", "z")
+    go("import", "h", "--name", "i")
+    go("eval", "i", "--data", "t")
+    assert set("bcghjrstz") == set(os.listdir(here)), os.listdir(here)
+    assert "there is no run “n” in x" in run([PROGRAM, "inspect", "n", "--runs", "x"], status=66, cwd=here).stderr
 
 
 def test_the_table_in_the_help_of_export_is_not_wrapped():
