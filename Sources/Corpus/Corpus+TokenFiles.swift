@@ -11,6 +11,12 @@ extension Corpus {
     for path in paths {
       var status = stat()
       guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
+        // Any file of an even size could be numbers of 16 bits: a text must not become tokens unasked.
+        guard path.hasSuffix(".bin") || access(path, F_OK) != 0 else {
+          throw CorpusError(
+            .usage,
+            "\(path) is no token file by its name: token files end in .bin; of text, choose another tokenizer.kind")
+        }
         names.append(path)
         continue
       }

@@ -101,7 +101,10 @@ extension Evaluation {
   fileprivate var object: JSON {
     var object = Metric.ofEvaluations(heads: losses.map(\.head)).object(
       of: self, event: "heldout", last: ["time", "seconds"])
-    for loss in losses { object.put(.integer(loss.positions), at: ["positions", loss.head.name]) }
+    // What is read back from a run file does not know them.
+    for loss in losses where loss.positions > 0 {
+      object.put(.integer(loss.positions), at: ["positions", loss.head.name])
+    }
     object.put(.flag(isBest), at: ["isBest"])
     return object
   }

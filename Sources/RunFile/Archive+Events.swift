@@ -25,28 +25,32 @@ extension Archive {
     }
     var events: [Event] = []
     events.reserveCapacity(store.metrics.count + others.count)
-    try forEachStep(store, among: others) { events.append($0) }
+    _ = try forEachStep(store, among: others) { events.append($0) }
     return events
   }
 
   /// Hands over what each session began with, every step and every evaluation, in order. Steps are read block by block: a long
   /// run is never in memory as a whole.
-  package func forEachNumber(_ take: (Event) throws -> Void) throws {
+  /// - Returns: how many steps and evaluations are damaged and left out.
+  package func forEachNumber(_ take: (Event) throws -> Void) throws -> Int {
     let store = try open()
-    let others = try begins(store) + evaluations(store).map { ($0.place, .evaluated($0.evaluation)) }
-    try forEachStep(store, among: others, take)
+    let evaluations = try evaluations(store)
+    let others = try begins(store) + evaluations.map { ($0.place, .evaluated($0.evaluation)) }
+    return try forEachStep(store, among: others, take) + store.heldout.count - evaluations.count
   }
 
   private func begins(_ store: Store) throws -> [(place: Layout.Place, event: Event)] {
     try store.beginnings.rows().compactMap { $0 }.map { row in
-      (Layout.place(row), .began(try SessionStart.beginning(row.payload, source: store.file.path)))
+      (Layout.place(row), .began(try Self.beginning(of: row, in: store, named: name)))
     }
   }
 
   /// Hands over all steps, and what happened between them at its place.
+  /// - Returns: how many steps are damaged and left out.
   private func forEachStep(
     _ store: Store, among others: [(place: Layout.Place, event: Event)], _ take: (Event) throws -> Void
-  ) throws {
+  ) throws -> Int {
+    var damaged = 0
     let others = others.sorted { $0.place.sequence < $1.place.sequence }
     var next = others.startIndex
     var steps = StepReader(store, try weights(store))
@@ -56,10 +60,11 @@ extension Archive {
           try take(others[next].event)
           next += 1
         }
-        if let report = try steps.report(of: block.row(index)) { try take(.stepped(report)) }
+        if let report = try steps.report(of: block.row(index)) { try take(.stepped(report)) } else { damaged += 1 }
       }
     }
     for (_, event) in others[next...] { try take(event) }
+    return damaged
   }
 
   /// All steps; nil stands for a damaged row.

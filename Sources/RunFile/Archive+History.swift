@@ -73,7 +73,7 @@ extension Archive {
     var all: [(place: Layout.Place, event: Event)] = []
     var begins: [Layout.Place] = []
     for row in try last(Self.starts, of: store.beginnings) {
-      let beginning = try SessionStart.beginning(row.payload, source: store.file.path)
+      let beginning = try Self.beginning(of: row, in: store, named: name)
       var place = Layout.place(row)
       // Steps that came out again as they were are stored before it: they belong behind it.
       place.row = min(place.row, try store.metrics.firstRow(from: Double(beginning.step + 1)))

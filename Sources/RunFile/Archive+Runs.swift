@@ -114,6 +114,9 @@ extension Archive {
     summary.parameters = beginning.parameters
     summary.heads = heads
     summary.created = try Group.fraction("created", on: "/", in: store.file)
+    // What was made again from a checkpoint has no steps of its own.
+    summary.step = beginning.step
+    summary.tokens = beginning.tokens
     var last = try lastReport(store, weights)
     var steps = StepReader(store, weights)
     if let newer = try steps.report(of: row), newer.step > last?.step ?? 0 { last = newer }

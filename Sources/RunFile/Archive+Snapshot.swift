@@ -8,13 +8,8 @@ extension Archive {
   ///   - path: of the copy, which appears when it is complete.
   ///   - isReplacing: whether a file that is there may be replaced.
   /// - Returns: how many steps it has.
-  /// - Throws: `UserError` when it cannot be written, or would lie in the run's own folder.
+  /// - Throws: `UserError` when it cannot be written, or would lie in the folder of a run.
   package func snapshot(to path: String, isReplacing: Bool) throws -> Int {
-    let target = URL(fileURLWithPath: path).deletingLastPathComponent().resolvingSymlinksInPath().path
-    let own = URL(fileURLWithPath: folder).resolvingSymlinksInPath().path
-    guard target != own, !target.hasPrefix(own + "/") else {
-      throw UserError(.usage, "\(path) lies in the run's own folder, where foretop keeps its files: give another place")
-    }
     let store = try open()
     let contents = try Contents(store, changingFrom: store.metrics.count)
     guard let first = contents.rows[Journal.Number.beginnings]?.first else {

@@ -47,7 +47,15 @@ package struct Archive: Sendable {
       throw UserError(
         .data, "\(folder)/run.h5 does not say what the run began with: nothing was recorded, or it is damaged")
     }
-    beginning = try SessionStart.beginning(last.payload, source: "\(folder)/run.h5")
+    beginning = try Self.beginning(of: last, in: store, named: name)
+  }
+
+  /// What a session began with.
+  /// - Parameter name: that of the run's folder, whatever the run was called then.
+  static func beginning(of row: Table.Row, in store: Store, named name: String) throws -> Beginning {
+    var beginning = try SessionStart.beginning(row.payload, source: store.file.path)
+    beginning.name = name
+    return beginning
   }
 
   /// Has all files of runs examined at once that reading them opens: cheaper than one after the other.
@@ -111,6 +119,13 @@ package struct Archive: Sendable {
         .noInput, "run “\(name)” ended before it began: its name is free, and “foretop train --name \(name)” begins it")
     }
     if Folder.exists(folder) {
+      guard access(folder, X_OK) == 0 else { return Failure("open", folder).error }
+      guard (try? CheckpointFolder(folder).list())?.isEmpty ?? true else {
+        return UserError(
+          .noInput,
+          "\(folder) has no run.h5, but checkpoints: put the file back, or let “foretop recover \(name) --from-checkpoint” begin a "
+            + "new one at the newest")
+      }
       return UserError(.noInput, "\(folder) has no run.h5: run “\(name)” ended before it began, or this is no run")
     }
     let parent = folder.parentFolder

@@ -37,6 +37,7 @@ extension Recorder {
     if (try? Archive(opening: folder)) != nil {
       throw UserError(.usage, "\(path) can be read: there is no need for a new one")
     }
+    guard access(path, R_OK) == 0 || errno == ENOENT else { throw Failure("open", path).error }
     let lock = try RunLock(folder: folder)
     let checkpoint = try Archive.checkpoint(in: folder).checkpoint
     let files = CheckpointFolder(folder)

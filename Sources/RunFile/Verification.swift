@@ -33,6 +33,7 @@ package struct Verification: Sendable {
       checks = Self.file(folder, isLive: isLive)
       checks.append(Self.journal(folder, isLive: isLive))
       checks += try Self.checkpoints(folder)
+      if let missing = try Self.missingCheckpoint(folder, isLive: isLive) { checks.append(missing) }
       if let leftovers = try Self.leftovers(folder, isLive: isLive) { checks.append(leftovers) }
       tries += 1
       if isWhole || !isLive || tries == 5 { return }
@@ -166,6 +167,19 @@ package struct Verification: Sendable {
       }
       return check
     }
+  }
+
+  /// The checkpoint that was saved last, where it is gone or is no file of its own: no retention takes the newest away.
+  private static func missingCheckpoint(_ folder: String, isLive: Bool) throws -> Check? {
+    guard !isLive, let store = try? Archive.open(folder) else { return nil }
+    let saved = try store.events.records().compactMap { $0.flatMap(Layout.occurrence) }.filter { $0.kind == .saved }
+    let files = CheckpointFolder(folder)
+    guard let last = saved.last, try !files.list().map(\.step).contains(last.step) else { return nil }
+    var check = Check(files.name(of: last.step))
+    check.holds =
+      Folder.exists(files.path(of: last.step)) ? "it is a link, and is not read" : "it was saved, and is gone"
+    check.notes = ["who took it away by hand may put it back; “foretop resume” goes on from the newest that is there"]
+    return check
   }
 
   /// Files that a writer left which was killed; nil where there are none.

@@ -10,18 +10,18 @@ package enum WholeFile {
   ///   - body: writes the file whose path it gets; nothing is there yet.
   /// - Throws: `UserError` when there is one already, or it cannot be written. Nothing is left then.
   package static func write(_ path: String, isReplacing: Bool, _ body: (_ aside: String) throws -> Void) throws {
-    try requireFree(path, isReplacing: isReplacing)
+    guard !path.isEmpty, !path.hasSuffix("/") else {
+      throw UserError(.usage, "“\(path)” is no name of a file: give one, such as \(path)out")
+    }
     let folder = path.parentFolder
+    try requireOutsideOfRuns(folder.isEmpty ? "." : folder)
+    try requireFree(path, isReplacing: isReplacing)
     let aside = (folder as NSString).appendingPathComponent(".\((path as NSString).lastPathComponent).new\(getpid())")
-    try Folder.remove(aside)
-    do {
+    try Leftover.removing(aside) {
       try body(aside)
       try FileDescriptor(opening: aside, O_RDWR).sync()
       try requireFree(path, isReplacing: isReplacing)
       try Folder.rename(aside, path)
-    } catch {
-      unlink(aside)
-      throw error
     }
     try Folder.sync(folder.isEmpty ? "." : folder)
   }
@@ -44,10 +44,25 @@ package enum WholeFile {
   /// Makes a folder for files that belong together, where there is none.
   /// - Throws: `UserError` when it has files in it which may not be replaced.
   package static func prepareFolder(_ path: String, isReplacing: Bool) throws {
+    guard !path.isEmpty else { throw UserError(.usage, "“” is no name of a folder: give one") }
+    try requireOutsideOfRuns(path)
     try Folder.createAll(path)
     let names = try Folder.names(in: path)
     guard isReplacing || names.isEmpty else {
       throw UserError(.cannotCreate, "\(path) is not empty (\(names[0])): give another folder, or --force")
+    }
+  }
+
+  /// A run's folder has foretop's files alone: nothing that is written there may take their places.
+  private static func requireOutsideOfRuns(_ folder: String) throws {
+    let place = URL(fileURLWithPath: folder).resolvingSymlinksInPath().path
+    for path in [place, place.parentFolder] {
+      // A copy of run.h5 elsewhere makes no run.
+      let isRun =
+        Folder.exists(path + "/run.lock") || Folder.exists(path + "/run.h5") && Folder.exists(path + "/checkpoints")
+      guard isRun else { continue }
+      throw UserError(
+        .usage, "\(folder) lies in the folder of a run, where foretop keeps its files: give another place")
     }
   }
 

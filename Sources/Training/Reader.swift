@@ -33,6 +33,13 @@ package struct Reader: ~Copyable {
     return model.measure(on: text, by: recipe, weights: recipe.weights) ?? ([], nil)
   }
 
+  /// - Throws: `UserError` when the network has no NTP head, and cannot write text.
+  package func requireText() throws {
+    guard recipe.heads.first == .ntp else {
+      throw UserError(.usage, "this network was trained without NTP (objective.ntp is 0): it cannot write text")
+    }
+  }
+
   /// Writes after a prompt.
   /// - Parameters:
   ///   - temperature: 0 takes the likeliest token every time.
@@ -41,9 +48,7 @@ package struct Reader: ~Copyable {
   package func write(
     after prompt: [Int32], tokens: Int, temperature: Double, seed: UInt64, each: (Int32) -> Bool
   ) throws {
-    guard recipe.heads.first == .ntp else {
-      throw UserError(.usage, "this network was trained without NTP (objective.ntp is 0): it cannot write text")
-    }
+    try requireText()
     try model.write(
       after: prompt, tokens: tokens,
       sampling: Sampling(temperature: temperature, random: RandomStream(seed: seed, purpose: "text")), each: each)

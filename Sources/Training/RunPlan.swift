@@ -76,10 +76,14 @@ package struct RunPlan: Sendable {
       smaller.batch.rows = (smaller.batch.rows + 1) / 2
       if let plan = again(smaller), plan.bytes <= memory.available {
         let factor = Double(recipe.batch.rows) / Double(smaller.batch.rows)
-        let accumulation = Int((Double(recipe.batch.accumulation) * factor).rounded())
+        smaller.batch.accumulation = Int((Double(recipe.batch.accumulation) * factor).rounded())
+        let fits = "model.recompute: block and batch.rows \(smaller.batch.rows)"
+        guard (try? smaller.validate(source: "")) != nil else {
+          return "\(fits) would need \(gibibytes(plan.bytes)), and learn from fewer tokens a step"
+        }
         return
-          "model.recompute: block, batch.rows \(smaller.batch.rows) and batch.accumulation \(accumulation) would need "
-          + "\(gibibytes(plan.bytes)) and learn from as many tokens a step"
+          "\(fits) with batch.accumulation \(smaller.batch.accumulation) would need \(gibibytes(plan.bytes)) and learn from as "
+          + "many tokens a step"
       }
     }
     let fixed = self.memory.filter { !Self.growsWithRows.contains($0.name) }.reduce(0) { $0 + $1.bytes }

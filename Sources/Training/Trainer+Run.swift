@@ -183,7 +183,9 @@ extension Trainer {
     occurred(
       .diverged,
       "step \(state.step + 1) was not taken: \(values), gradient norm \(norm) "
-        + (isAttended ? "— lower the rate and go on" : "— lower schedule.rate and resume from the last checkpoint"),
+        + (isAttended
+          ? "— lower the rate and go on"
+          : "— resume with a lower schedule.rate, or begin again where there is no checkpoint"),
       by: .program, outlets)
   }
 
@@ -254,11 +256,10 @@ extension Trainer {
       occurred(.warning, "no text was written: \(error)", by: .program, outlets)
       return
     }
-    outlets.report(
-      .wrote(
-        TextSample(
-          step: state.step, prompt: recipe.sample.prompt,
-          text: tokenizer.text(of: written, continuing: !prompt.isEmpty))))
+    let text = tokenizer.text(of: written, continuing: !prompt.isEmpty)
+    // Numbers are told apart by a space.
+    let gap = tokenizer.kind == .tokens && !recipe.sample.prompt.isEmpty ? " " : ""
+    outlets.report(.wrote(TextSample(step: state.step, prompt: recipe.sample.prompt, text: gap + text)))
   }
 
   /// Length and temperature of the text that is shown while training.

@@ -71,7 +71,7 @@ struct BenchCommand: ParsableCommand {
   func run() throws {
     try Computation.prepare()
     let bench = Bench(threads: threadCount, effort: thorough ? .thorough : .quick) { line in
-      FileHandle.standardError.write(Data("bench: \(line)\n".utf8))
+      Output.warn(line, from: "bench")
     }
     if let workload { return try runAlone(workload, bench) }
     try show(try recipe.map { [try recipeTable($0, bench)] } ?? sectionTables(bench))

@@ -185,7 +185,7 @@ struct Conductor: ~Copyable {
       ? "stopped before the first step"
       : "stopped at once; “\(session.plan.command("resume"))” goes on from the last checkpoint"
     Output.silenceWhatIsStuck()
-    FileHandle.standardError.write(Data("foretop: \(words.harmlessLine)\n".utf8))
+    Output.warn(words.harmlessLine)
     // Threads are at work: no destructors while they are.
     fflush(nil)
     _exit(status)

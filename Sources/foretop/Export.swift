@@ -36,7 +36,8 @@ struct ExportCommand: ParsableCommand {
     help: ArgumentHelp("huggingface, gguf, safetensors, csv, jsonl or tensorboard.", valueName: "format"))
   var format: Format
 
-  @Option(help: ArgumentHelp("The checkpoint's step; without it, the last one.", valueName: "n"))
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("The checkpoint's step; without it, the last one.", valueName: "n"))
   var step: Int?
 
   @Flag(help: "Keeps the heads that transformers does not have in huggingface's model.safetensors.")
@@ -87,7 +88,22 @@ struct ExportCommand: ParsableCommand {
         try file.bytes.withUnsafeBytes(take)
       }
     }
+    try removeFormer(but: model.files.map(\.name))
     say(model.tensors, of: checkpoint)
+  }
+
+  /// What another model's export or download left in the folder, and readers would take for a part of this one.
+  private func removeFormer(but written: [String]) throws {
+    let parts = [
+      "tokenizer.json", "tokenizer.model", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+      "vocab.json", "merges.txt", "generation_config.json", "model.safetensors.index.json",
+    ]
+    for name in parts where !written.contains(name) {
+      let file = "\(path)/\(name)"
+      guard unlink(file) == 0 || errno == ENOENT else {
+        throw UserError(.cannotCreate, "\(file) belongs to another model and cannot be removed: remove it by hand")
+      }
+    }
   }
 
   private func writeGGUF(_ checkpoint: Checkpoint) throws {
@@ -117,28 +133,41 @@ struct ExportCommand: ParsableCommand {
 
   private func writeNumbers(_ archive: Archive) throws {
     var lines = 0
+    var damaged = 0
     try WholeFile.writePieces(path, isReplacing: force) { take in
       func put(_ line: String) throws {
         lines += 1
         try Array(line.utf8).withUnsafeBytes(take)
       }
       if format == .csv {
-        try MetricLines.csv(heads: archive.recipe.heads, of: archive.forEachNumber, put)
+        try MetricLines.csv(heads: archive.recipe.heads, of: { damaged = try archive.forEachNumber($0) }, put)
       } else {
-        try MetricLines.json(of: archive.forEachNumber, put)
+        try MetricLines.json(of: { damaged = try archive.forEachNumber($0) }, put)
       }
     }
     print("\(path): \(name), \(Figure.grouped(lines)) \(lines == 1 ? "line" : "lines")")
+    try complain(of: damaged)
+  }
+
+  /// The file has what could be read; that something could not is an error all the same.
+  private func complain(of damaged: Int) throws {
+    guard damaged > 0 else { return }
+    throw UserError(
+      .data,
+      "\(damaged) damaged \(damaged == 1 ? "row is" : "rows are") left out: “foretop verify \(name)” says which, and a copy of the run "
+        + "may have \(damaged == 1 ? "it" : "them")")
   }
 
   private func writeEvents(_ archive: Archive) throws {
     // Other runs may lie beside it: TensorBoard shows all of a folder.
     try WholeFile.prepareFolder(path, isReplacing: true)
     let file = "\(path)/\(TensorBoard.fileName(run: name, time: archive.beginning.time))"
+    var damaged = 0
     try WholeFile.writePieces(file, isReplacing: force) { take in
-      try TensorBoard.write(heads: archive.recipe.heads, of: archive.forEachNumber, take)
+      try TensorBoard.write(heads: archive.recipe.heads, of: { damaged = try archive.forEachNumber($0) }, take)
     }
     print("\(file): \(name); “tensorboard --logdir \(path)” shows it")
+    try complain(of: damaged)
   }
 }
 

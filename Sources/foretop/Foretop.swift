@@ -28,15 +28,12 @@ struct Foretop: ParsableCommand {
     ])
 
   static func main() {
+    Output.holdClosedStreams()
     Examiner.use(Examine.command)
     do {
       var command = try parseAsRoot()
       try command.run()
-      // Lists and pictures are for somebody: what could not be written is an error, not an empty answer.
-      // A reader that has gone, such as head, has had enough: that is none.
-      if fflush(nil) != 0, errno != EPIPE {
-        leave("standard output cannot be written", UserError.Status.inputOutput.rawValue)
-      }
+      finishOutput()
     } catch let error as UserError {
       leave(error.message, error.status.rawValue)
     } catch let error as CorpusError {
@@ -46,8 +43,19 @@ struct Foretop: ParsableCommand {
     } catch {
       let status = exitCode(for: error)
       // Help and version are asked for; they are no errors.
-      guard status != .success else { exit(withError: error) }
+      guard status != .success else {
+        print(fullMessage(for: error))
+        finishOutput()
+        Foundation.exit(0)
+      }
       leave((wrongCommand ?? message(for: error)) + " (“foretop --help” says more)", UserError.Status.usage.rawValue)
+    }
+  }
+
+  /// Lists and pictures are for somebody: what could not be written is an error, not an empty answer.
+  private static func finishOutput() {
+    if Output.isLost() {
+      leave("standard output cannot be written", UserError.Status.inputOutput.rawValue)
     }
   }
 
@@ -66,7 +74,7 @@ struct Foretop: ParsableCommand {
   private static func leave(_ message: String, _ status: Int32) -> Never {
     // It may quote what somebody else wrote, of any length: nobody reads more than a screen of that.
     let shown = message.count > 2000 ? message.prefix(1200) + " … " + message.suffix(600) : message[...]
-    FileHandle.standardError.write(Data("foretop: \(String(shown).harmless)\n".utf8))
+    Output.warn(String(shown).harmless)
     Foundation.exit(status)
   }
 }

@@ -44,26 +44,35 @@ struct Generate: ParsableCommand {
     let checkpoint = try StoredRun.checkpoint(name, in: place.folder)
     let tokenizer = try Tokenizer(checkpoint.tokenizer)
     let start = tokenizer.tokens(of: prompt)
-    guard !start.isEmpty else {
-      throw UserError(.usage, "--prompt is empty: give at least one character to begin with")
-    }
-    if tokenizer.kind == .tokens, start.count < prompt.split(separator: " ").count {
+    if tokenizer.kind == .tokens, start.count < max(1, prompt.split(separator: " ").count) {
       throw UserError(
         .usage, "--prompt must be numbers of tokens, such as “17 4”, each below \(tokenizer.vocabulary), for this run")
     }
-    let reader = try Reader(checkpoint, threads: place.threads(before: checkpoint.state.threads))
-    Self.put(Array(prompt.utf8))
-    try reader.write(after: start, tokens: tokens, temperature: temperature, seed: seed) { token in
-      Self.put(tokenizer.bytes(of: [token], continuing: true))
-      return true
+    guard !start.isEmpty else {
+      throw UserError(.usage, "--prompt is empty: give at least one character to begin with")
     }
-    Self.put([UInt8(ascii: "\n")])
+    let reader = try Reader(checkpoint, threads: place.threads(before: checkpoint.state.threads))
+    try reader.requireText()
+    // Numbers are told apart by a space.
+    try Self.put(Array((tokenizer.kind == .tokens ? tokenizer.text(of: start) : prompt).utf8))
+    var failure: (any Error)?
+    try reader.write(after: start, tokens: tokens, temperature: temperature, seed: seed) { token in
+      do {
+        try Self.put(tokenizer.bytes(of: [token], continuing: true))
+        return true
+      } catch {
+        failure = error
+        return false
+      }
+    }
+    if let failure { throw failure }
+    try Self.put([UInt8(ascii: "\n")])
   }
 
   /// Bytes as they are: a character may come in several tokens. A terminal gets no control byte but a line's end.
-  private static func put(_ bytes: [UInt8]) {
+  private static func put(_ bytes: [UInt8]) throws {
     let shown = isTerminal ? bytes.map { ($0 < 0x20 && $0 != 0x0A) || $0 == 0x7F ? UInt8(ascii: "?") : $0 } : bytes
-    FileHandle.standardOutput.write(Data(shown))
+    try Output.put(shown)
   }
 
   private static let isTerminal = isatty(STDOUT_FILENO) == 1

@@ -56,12 +56,19 @@ enum InspectPart: String, ExpressibleByArgument, CaseIterable {
   private static let most = 24
 
   private static func showMetrics(_ archive: Archive, isJSON: Bool) throws {
-    if isJSON { return try MetricLines.json(of: archive.forEachNumber) { print($0, terminator: "") } }
+    if isJSON {
+      return try MetricLines.json(of: { _ = try archive.forEachNumber($0) }) { print($0, terminator: "") }
+    }
     let events = try archive.events()
     let reports = events.compactMap { if case .stepped(let report) = $0 { report } else { nil } }
     let evaluations = events.compactMap { if case .evaluated(let evaluation) = $0 { evaluation } else { nil } }
     guard !reports.isEmpty else {
-      print("run “\(archive.name)” has taken no step yet")
+      let start = archive.beginning.step
+      print(
+        start == 0
+          ? "run “\(archive.name)” has taken no step yet"
+          : "run “\(archive.name)” begins at the checkpoint of step \(Figure.grouped(start)), and has taken no step since"
+      )
       return
     }
     let heads = reports[0].losses.map(\.head)

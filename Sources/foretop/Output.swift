@@ -1,7 +1,36 @@
-// Standard output and error when nobody takes what is written: a terminal stopped with ctrl-S, a pipe whose reader sleeps.
-import Glibc
+// Standard output and error when nobody takes what is written: a terminal stopped with ctrl-S, a pipe whose reader sleeps, a
+// full disk, a stream that was closed before the program began.
+@preconcurrency import Glibc
+import Run
 
 enum Output {
+  /// Takes the places of standard streams that are closed, so that no file or pipe of the program's own gets their numbers.
+  /// Reading from them gives nothing, and writing to them fails as before.
+  static func holdClosedStreams() {
+    for descriptor in [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO] where fcntl(descriptor, F_GETFD) < 0 {
+      // The lowest number that is free is this one.
+      _ = open("/dev/null", O_RDONLY)
+    }
+  }
+
+  /// A line on standard error, if somebody hears it.
+  static func warn(_ line: String, from speaker: String = "foretop") {
+    fflush(stdout)
+    fputs("\(speaker): \(line)\n", stderr)
+  }
+
+  /// Everything that was printed, written out.
+  /// - Returns: whether somebody wants it and it could not be written. A reader that has gone, such as head, has had enough.
+  static func isLost() -> Bool { fflush(nil) != 0 ? errno != EPIPE : ferror(stdout) != 0 }
+
+  /// Bytes on standard output, now.
+  /// - Throws: `UserError` when they cannot be written.
+  static func put(_ bytes: [UInt8]) throws {
+    guard fwrite(bytes, 1, bytes.count, stdout) == bytes.count, fflush(stdout) == 0 else {
+      throw UserError(.inputOutput, "standard output cannot be written: \(String(cString: strerror(errno)))")
+    }
+  }
+
   /// What a descriptor that can be written to takes without waiting, at least: terminals and pipes alike.
   static let portion = 1024
 

@@ -34,7 +34,11 @@ struct Recover: ParsableCommand {
       return
     }
     if try Archive.isClosed(folder) {
-      print("run “\(name)” was closed as it should be: there is nothing to recover")
+      // It may have been damaged since.
+      _ = try StoredRun.archive(name, in: place)
+      print(
+        "run “\(name)” was closed as it should be: there is nothing to recover; “foretop verify \(name)” says whether it is whole"
+      )
       return
     }
     try Recorder.recover(folder)

@@ -33,7 +33,8 @@ struct Remove: ParsableCommand {
       let strangers = try removal.carryOut()
       let rest =
         strangers.isEmpty
-        ? "" : "; \(folder) stays, since foretop did not write \(strangers.joined(separator: ", ").harmlessLine)"
+        ? ""
+        : "; its folder \(folder) stays, and its name with it, since foretop did not write \(strangers.joined(separator: ", ").harmlessLine)"
       print("run “\(name)” is removed: \(size)\(rest)")
     }
   }
@@ -50,7 +51,7 @@ struct Prune: ParsableCommand {
   @Argument(help: ArgumentHelp("The run's name.", valueName: "name"))
   var name: String
 
-  @Option(help: ArgumentHelp("How many of the newest stay beside the best.", valueName: "n"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("How many of the newest stay beside the best.", valueName: "n"))
   var keep = 1
 
   @OptionGroup var consent: ConsentOptions
@@ -64,21 +65,22 @@ struct Prune: ParsableCommand {
 
   func run() throws {
     let removal = try Removal(ofCheckpoints: StoredRun.folder(name, in: place), keeping: keep)
-    for warning in removal.warnings { FileHandle.standardError.write(Data("foretop: \(warning.harmlessLine)\n".utf8)) }
-    let kept = removal.kept.isEmpty ? "none" : removal.kept.map(String.init).joined(separator: ", ")
+    for warning in removal.warnings { Output.warn(warning.harmlessLine) }
+    let kept = removal.kept.map(String.init).joined(separator: ", ")
+    let words = kept.isEmpty ? "no step" : "\(removal.kept.count == 1 ? "step" : "steps") \(kept)"
     guard removal.count > 0 else {
-      print("run “\(name)” has nothing to prune: checkpoints of steps \(kept) stay")
+      print("run “\(name)” has nothing to prune: the checkpoints of \(words) stay")
       return
     }
     let gone =
       removal.steps.isEmpty ? "what killed writers left" : removal.steps.map(String.init).joined(separator: ", ")
     let size = Figure.bytes(Double(removal.bytes))
-    guard try consent.agrees("Remove checkpoints of run “\(name)”: \(gone), \(size)? Those of steps \(kept) stay.")
+    guard try consent.agrees("Remove checkpoints of run “\(name)”: \(gone), \(size)? Those of \(words) stay.")
     else {
       print("all checkpoints of run “\(name)” stay")
       return
     }
     _ = try removal.carryOut()
-    print("removed \(size); checkpoints of steps \(kept) stay")
+    print("removed \(size); the checkpoints of \(words) stay")
   }
 }

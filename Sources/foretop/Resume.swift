@@ -32,7 +32,7 @@ struct Resume: ParsableCommand {
     try Computation.prepare()
     let archive = try StoredRun.archive(name, in: place.folder)
     guard archive.state != .training else {
-      throw UserError(.usage, "run “\(name)” is going on in another process: stop that one first")
+      throw UserError(.unavailable, "run “\(name)” is going on in another process: stop that one first")
     }
     var past = Plan.Past(start: Parcel(nil), edits: [])
     var notices = ["there is no checkpoint to go on from: the run begins again"]
@@ -49,6 +49,7 @@ struct Resume: ParsableCommand {
     let isNew = past.step == 0 && archive.beginning.step == 0 && archive.beginning.trainingTokens == 0
     try refuseChanges(of: isNew ? Self.kept : Self.kept + Self.keptInSteps, from: before, to: recipe)
     try recipe.validate(source: "run “\(name)”")
+    if past.step == nil { try refuseLoss(of: archive, from: before, to: recipe) }
     let step = past.step ?? 0
     guard step < recipe.steps else {
       throw UserError(
@@ -66,6 +67,21 @@ struct Resume: ParsableCommand {
       notices: notices)
     var conductor = Conductor(plan, options: screen)
     throw Ended(status: try conductor.run())
+  }
+
+  /// Without a checkpoint a run begins again, and takes the same steps once more. With another recipe they would be others, and
+  /// those that are stored would be lost.
+  private func refuseLoss(of archive: Archive, from before: Recipe, to after: Recipe) throws {
+    let stored = try archive.summary().step
+    let harmless = ["save.", "evaluate.", "sample.", "data.paths"]
+    let changed = Recipe.fields.first { field in
+      !harmless.contains(where: field.key.hasPrefix) && field.read(before) != field.read(after)
+    }
+    guard stored > 0, let changed else { return }
+    throw UserError(
+      .usage,
+      "run “\(name)” has no checkpoint: it begins again, and with another \(changed.key) the \(stored) steps that are stored would "
+        + "be replaced by others; resume it without a change, or begin a new run with “foretop train”")
   }
 
   private func refuseChanges(of keys: [String], from before: Recipe, to after: Recipe) throws {

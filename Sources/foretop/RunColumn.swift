@@ -150,6 +150,19 @@ struct RunFilter {
     }
   }
 
+  /// - Throws: `UserError` where a word is to equal numbers.
+  func check(with runs: [RunSummary]) throws {
+    guard sign == "=" || sign == "!=", Double(word) == nil else { return }
+    for run in runs {
+      if case .number? = column.value(run) {
+        throw UserError(
+          .usage,
+          "--filter \(column.name)\(sign)\(word): “\(word)” is no number to compare with; digits alone make one, such as 6400"
+        )
+      }
+    }
+  }
+
   /// What a run does not have fits no condition but `!=`.
   func admits(_ run: RunSummary) -> Bool {
     guard let value = column.value(run) else { return sign == "!=" }

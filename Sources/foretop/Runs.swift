@@ -17,7 +17,9 @@ struct Runs: ParsableCommand {
   @OptionGroup var place: PlaceOptions
 
   @Option(
-    help: ArgumentHelp("Lists only these: a column, one of = != < <= > >= ~ (contains), a value.", valueName: "filter"))
+    help: ArgumentHelp(
+      "Lists only these: a column, one of = != < <= > >= ~ (contains), a value: bytes for size, seconds since 1970 for changed and created.",
+      valueName: "filter"))
   var filter: [String] = []
 
   @Option(
@@ -41,6 +43,7 @@ struct Runs: ParsableCommand {
     let filters = try filter.map(RunFilter.init)
     let order = try RunColumn(named: sort ?? "changed", option: "--sort")
     let all = try Archive.runs(in: place.runs)
+    for filter in filters { try filter.check(with: all) }
     let runs = all.filter { run in filters.allSatisfy { $0.admits(run) } }
       .sorted { order.precedes($0, $1, isReversed: reverse != (sort == nil)) }
     if json {

@@ -51,7 +51,7 @@ struct ScreenView: ~Copyable {
       return try Screen(colours: options.color.depth, output: streams.terminal, overheard: streams.overheard)
     } catch {
       // Comes out when the streams are given back.
-      FileHandle.standardError.write(Data("foretop: \(error), so that lines are printed instead of a screen\n".utf8))
+      Output.warn("\(error), so that lines are printed instead of a screen")
       return nil
     }
   }

@@ -13,7 +13,8 @@ enum StoredRun {
       return try Archive(opening: folder)
     } catch let error as UserError where error.status == .data || error.status == .inputOutput {
       let checkpoints = (try? FileManager.default.contentsOfDirectory(atPath: folder + "/checkpoints")) ?? []
-      guard checkpoints.contains(where: { $0.hasSuffix(".h5") }) else { throw error }
+      let isReadable = access(folder + "/run.h5", R_OK) == 0
+      guard isReadable, checkpoints.contains(where: { $0.hasSuffix(".h5") }) else { throw error }
       throw UserError(
         error.status,
         "\(error.message); put the file back from a copy: the checkpoints in \(folder)/checkpoints are files of their "
@@ -39,7 +40,7 @@ enum StoredRun {
   }
 
   private static func say(_ warnings: [String]) {
-    for warning in warnings { FileHandle.standardError.write(Data("foretop: \(warning.harmlessLine)\n".utf8)) }
+    for warning in warnings { Output.warn(warning.harmlessLine) }
   }
 
   /// The folder of a run, which may be damaged.

@@ -8,12 +8,15 @@ import RunFile
 struct Tokenize: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Prints the tokens that a run makes of a file.",
-    discussion: "A token a line, its number and its text; with --json one object, {\"tokens\":[…]}.")
+    discussion: """
+      A token a line, its number and its text; with --json one object, {"tokens":[…]}. Of a run that learns from token files \
+      the file is one of them.
+      """)
 
   @Argument(help: ArgumentHelp("The run's name.", valueName: "name"))
   var name: String
 
-  @Argument(help: ArgumentHelp("A text file.", valueName: "file"))
+  @Argument(help: ArgumentHelp("A text file, or a token file.", valueName: "file"))
   var file: String
 
   @Flag(help: "Prints one JSON object.")
@@ -23,7 +26,9 @@ struct Tokenize: ParsableCommand {
 
   func run() throws {
     let tokenizer = try Tokenizer(try StoredRun.checkpoint(name, in: place.folder).tokenizer)
-    let part = try Corpus.tokens(at: [file], by: tokenizer)
+    let part =
+      tokenizer.kind == .tokens
+      ? try Corpus.tokens(inFiles: [file], by: tokenizer) : try Corpus.tokens(at: [file], by: tokenizer)
     let tokens = part.tokens(0..<part.count)
     if json {
       print(JSON.object([JSON.Member("tokens", .array(tokens.map { .integer(Int($0)) }))]).line)

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 
@@ -216,3 +217,22 @@ def test_the_program_finds_its_files_from_everywhere():
     run(train("elsewhere", "--steps", "3", "--headless"), cwd="/")
     assert "losses" in run([PROGRAM, "layout", "check", os.path.join(os.path.dirname(__file__), "../../layouts/train.yaml")],
                            cwd="/").stdout
+
+
+def test_closed_and_full_streams_end_nothing_but_the_output():
+    for closed in (">&-", "<&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-", ">/dev/full", ">/dev/full 2>/dev/full"):
+        for mode in ("--headless", "--json"):
+            name = f"closed{abs(hash((closed, mode)))}"
+            words = " ".join(shlex.quote(word) for word in train(name, "--steps", "2", mode))
+            subprocess.run(["sh", "-c", f"{words} {closed}"], capture_output=True, timeout=PATIENCE)
+            assert state(name)["state"] == "finished", (closed, mode, state(name))
+    run(train("full", "--steps", "2", "--headless"))
+    for words in (["generate", "full", "--prompt", "x"], ["inspect", "full", "recipe"], ["inspect", "full", "metrics", "--json"],
+                  ["inspect", "full"], ["runs"], ["verify", "full"]):
+        for target in (">/dev/full", ">&-"):
+            line = " ".join(shlex.quote(word) for word in command(*words)) + " " + target
+            result = subprocess.run(["sh", "-c", line], capture_output=True, text=True, timeout=PATIENCE)
+            assert result.returncode == 74 and "standard output cannot be written" in result.stderr, (line, result)
+    for words in ("--help", "--version", "runs --help"):
+        result = subprocess.run(["sh", "-c", f"{PROGRAM} {words} >/dev/full"], capture_output=True, text=True)
+        assert result.returncode == 74, (words, result)

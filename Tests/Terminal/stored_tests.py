@@ -2,12 +2,14 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import struct
 import subprocess
 import sys
 import tempfile
+import time
 
 from support import *
 
@@ -343,6 +345,127 @@ def test_paths_of_one_character():
     go("eval", "i", "--data", "t")
     assert set("bcghjrstz") == set(os.listdir(here)), os.listdir(here)
     assert "there is no run “n” in x" in run([PROGRAM, "inspect", "n", "--runs", "x"], status=66, cwd=here).stderr
+
+
+def test_runs_that_learn_from_token_files():
+    there = os.path.join(FOLDER, "numbers")
+    os.mkdir(there)
+    for name, count in (("train.bin", 4000), ("val.bin", 400)):
+        with open(os.path.join(there, name), "wb") as file:
+            file.write(struct.pack(f"<{count}H", *(index * 7 % 50 for index in range(count))))
+    of_tokens = ["--set", "tokenizer.kind=tokens", "--set", f"data.paths={there}", "--set", "sample.prompt=3 10"]
+    run([*train("of-tokens", "--steps", "3", "--headless", *of_tokens, "--set", "sample.every=3")[:5], "--runs", RUNS,
+         "--threads", "1", "--steps", "3", "--headless", *of_tokens])
+    assert all(one["text"].startswith(" ") for one in events("of-tokens", "text")), events("of-tokens", "text")
+    assert re.fullmatch(r"3 10 \d+ \d+ \n", run(command("generate", "of-tokens", "--prompt", " 3 10", "--tokens", "2")).stdout)
+    for prompt in ("hello", "99", "1,2", "1 x", ""):
+        said = run(command("generate", "of-tokens", "--prompt", prompt), status=64).stderr
+        assert "must be numbers of tokens" in said, (prompt, said)
+    tokens = json.loads(run(command("tokenize", "of-tokens", os.path.join(there, "val.bin"), "--json")).stdout)["tokens"]
+    assert tokens == [index * 7 % 50 for index in range(400)], tokens
+    said = run(train("of-text", "--headless", "--set", "tokenizer.kind=tokens", "--set", "sample.prompt="), status=64).stderr
+    assert "token files end in .bin" in said, said
+
+
+def test_nothing_is_written_into_a_run():
+    stored("guarded")
+    stored("guarded-2")
+    link = os.path.join(FOLDER, "link-to-run")
+    os.symlink(os.path.join(RUNS, "guarded-2"), link)
+    places = [os.path.join(RUNS, "guarded-2", "run.h5"), os.path.join(RUNS, "guarded", "checkpoints", "000000040.h5"),
+              os.path.join(RUNS, "guarded", "new.csv"), os.path.join(link, "run.h5")]
+    before = [os.path.getsize(path) if os.path.exists(path) else None for path in places]
+    for path in places:
+        for verb in (("export", "guarded", path, "--to", "csv", "--force"), ("snapshot", "guarded", path, "--force"),
+                     ("export", "guarded", path, "--to", "safetensors", "--force")):
+            assert "lies in the folder of a run" in run(command(*verb), status=64).stderr
+    for format in ("huggingface", "tensorboard"):
+        there = os.path.join(RUNS, "guarded", "checkpoints")
+        assert "lies in the folder of a run" in run(
+            command("export", "guarded", there, "--to", format, "--force"), status=64).stderr
+    assert before == [os.path.getsize(path) if os.path.exists(path) else None for path in places]
+    run(command("verify", "guarded", "guarded-2"))
+    for path in ("", FOLDER + "/"):
+        assert "is no name of a file" in run(command("snapshot", "guarded", path), status=64).stderr
+
+
+def test_an_export_that_is_told_to_end_leaves_nothing():
+    stored("told")
+    place = os.path.join(FOLDER, "told")
+    os.mkdir(place)
+    # What a killed one left goes with the next.
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    for name in (f".out.csv.new{dead.pid}", f".other.csv.new{dead.pid}", ".out.csv.new1"):
+        open(os.path.join(place, name), "w").close()
+    run(command("export", "told", os.path.join(place, "out.csv"), "--to", "csv"))
+    assert sorted(os.listdir(place)) == [".other.csv.new" + str(dead.pid), ".out.csv.new1", "out.csv"], os.listdir(place)
+    ended = 0
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for wait in range(0, 40, 2):
+            there = tempfile.mkdtemp(dir=FOLDER)
+            process = subprocess.Popen(
+                command("export", "told", os.path.join(there, "x"), "--to", "safetensors"), stdout=subprocess.DEVNULL)
+            time.sleep(wait / 1000)
+            process.send_signal(number)
+            status = process.wait(PATIENCE)
+            assert status in (0, -number), status
+            assert os.listdir(there) in ([], ["x"]), os.listdir(there)
+            ended += status != 0
+    assert ended > 0
+
+
+def test_another_tokenizer_does_not_stay_in_an_exported_folder():
+    folder = os.path.join(FOLDER, "exported-twice")
+    stored("of-bytes")
+    run(command("export", "of-bytes", folder, "--to", "huggingface"))
+    for name in ("tokenizer.model", "vocab.json", "notes.txt"):
+        open(os.path.join(folder, name), "w").close()
+    run(command("export", "of-bytes", folder, "--to", "huggingface", "--force"))
+    assert sorted(os.listdir(folder)) == ["config.json", "generation_config.json", "model.safetensors", "notes.txt",
+                                          "tokenizer.json", "tokenizer_config.json"], os.listdir(folder)
+
+
+def test_a_run_without_a_checkpoint_keeps_its_steps():
+    run(train("unsaved", "--steps", "40", "--set", "save.every=0", "--headless"))
+    for file in os.listdir(os.path.join(RUNS, "unsaved", "checkpoints")):
+        os.remove(os.path.join(RUNS, "unsaved", "checkpoints", file))
+    assert "the 40 steps that are stored" in run(
+        command("resume", "unsaved", "--steps", "20", "--headless"), status=64).stderr
+    assert state("unsaved")["step"] == 40
+    checked = run(command("verify", "unsaved")).stdout
+    assert "it was saved, and is gone" in checked, checked
+
+
+def test_a_copied_run_has_its_own_name():
+    stored("original")
+    shutil.copytree(os.path.join(RUNS, "original"), os.path.join(RUNS, "copied"))
+    assert events("copied", "begin")[0]["name"] == "copied"
+    assert " copied " in run(command("inspect", "copied")).stdout.splitlines()[0]
+
+
+def test_damaged_steps_are_not_left_out_in_silence():
+    folder = stored("with-damage")
+    run([sys.executable, "-c", "import h5py, sys\n"
+         "with h5py.File(sys.argv[1], 'r+') as file: file['metrics/loss/ntp'][9] = 1.5", os.path.join(folder, "run.h5")])
+    for format in ("csv", "jsonl", "tensorboard"):
+        path = os.path.join(FOLDER, "damaged-" + format)
+        said = run(command("export", "with-damage", path, "--to", format), status=65)
+        assert "1 damaged row is left out" in said.stderr and os.path.exists(path), said
+    with open(os.path.join(FOLDER, "damaged-csv")) as file:
+        assert len(file.readlines()) == 40
+
+
+def test_a_run_begun_again_from_a_checkpoint_says_where():
+    folder = stored("rebuilt")
+    os.remove(os.path.join(folder, "run.h5"))
+    assert "--from-checkpoint" in run(command("inspect", "rebuilt"), status=66).stderr
+    run(command("recover", "rebuilt", "--from-checkpoint"))
+    assert state("rebuilt")["step"] == 40, state("rebuilt")
+    assert "begins at the checkpoint of step 40" in run(command("inspect", "rebuilt", "metrics")).stdout
+    with open(os.path.join(folder, "run.h5"), "r+b") as file:
+        file.truncate(5000)
+    assert "--from-checkpoint" in run(command("recover", "rebuilt"), status=74).stderr
 
 
 def test_the_table_in_the_help_of_export_is_not_wrapped():
