@@ -11,12 +11,6 @@ extension Corpus {
     for path in paths {
       var status = stat()
       guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
-        // Any file of an even size could be numbers of 16 bits: a text must not become tokens unasked.
-        guard path.hasSuffix(".bin") || access(path, F_OK) != 0 else {
-          throw CorpusError(
-            .usage,
-            "\(path) is no token file by its name: token files end in .bin; of text, choose another tokenizer.kind")
-        }
         names.append(path)
         continue
       }
@@ -39,6 +33,12 @@ extension Corpus {
     var (training, heldOut): ([TokenFile], [TokenFile]) = ([], [])
     for name in names {
       let file = try TokenFile(at: name)
+      // Any file of an even size could be numbers of 16 bits: a text must not become tokens unasked.
+      guard name.hasSuffix(".bin") else {
+        throw CorpusError(
+          .usage,
+          "\(name) is no token file by its name: token files end in .bin; of text, choose another tokenizer.kind")
+      }
       if isHeldOut(name) { heldOut.append(file) } else { training.append(file) }
     }
     return (training, heldOut)

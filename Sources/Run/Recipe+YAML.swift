@@ -125,7 +125,8 @@ extension Recipe.Field.Value {
       && text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "-_/.".contains($0)) }
       && !["true", "false", "null"].contains(text.lowercased())
     if isPlainWord { return text }
-    var quoted = "\""
+    // Yams takes a byte order mark away where a scalar begins with one: it gets another to take.
+    var quoted = text.unicodeScalars.first == "\u{FEFF}" ? "\"\\ufeff" : "\""
     for scalar in text.unicodeScalars {
       switch scalar {
       case "\"", "\\": quoted += "\\\(scalar)"

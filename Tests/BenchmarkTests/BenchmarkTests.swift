@@ -62,7 +62,7 @@ import Transformer
     let rows = try #require(throws: UserError.self) {
       try again.check(Machine.Memory(total: again.bytes, available: again.bytes - 1))
     }
-    #expect(rows.message.contains("batch.rows 2048 and batch.accumulation 2"))
+    #expect(rows.message.contains("batch.rows 2048 with batch.accumulation 2"))
     let hopeless = try #require(throws: UserError.self) {
       try plan.check(Machine.Memory(total: 1 << 20, available: 1 << 20))
     }

@@ -133,7 +133,7 @@ extension RunFileTests {
       #expect(
         sentence { _ = try archive.snapshot(to: scratch("copy.h5"), isReplacing: false) }.contains("exists already"))
       #expect(
-        sentence { _ = try archive.snapshot(to: folder + "/copy.h5", isReplacing: true) }.contains("own folder"))
+        sentence { _ = try archive.snapshot(to: folder + "/copy.h5", isReplacing: true) }.contains("folder of a run"))
       #expect(
         sentence { _ = try archive.snapshot(to: scratch("no/copy.h5"), isReplacing: true) }.contains("cannot create"))
       let left = try FileManager.default.contentsOfDirectory(atPath: scratch.path).filter { $0.hasPrefix(".") }

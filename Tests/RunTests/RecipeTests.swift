@@ -122,6 +122,16 @@ struct RecipeTests {
     #expect(try Recipe(yaml: Recipe().yaml, source: "x") == Recipe())
   }
 
+  @Test(arguments: [
+    "\u{FEFF}", "\u{FEFF}a", "\u{FEFF}\u{FEFF}a", "a\u{FEFF}", "\0", "\u{85}", "\u{2028}", "#a", "- a", " a ", "~",
+  ])
+  func `odd texts survive being written`(text: String) throws {
+    var recipe = Recipe()
+    recipe.sample.prompt = text
+    let read = try Recipe(yaml: recipe.yaml, source: "x")
+    #expect(Array(read.sample.prompt.unicodeScalars) == Array(text.unicodeScalars))
+  }
+
   @Test func `any text and any number survive being written`() throws {
     var generator = SystemRandomNumberGenerator()
     for _ in 0..<300 {
