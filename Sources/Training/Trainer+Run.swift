@@ -179,7 +179,8 @@ extension Trainer {
   ) {
     isPaused = isAttended
     isPausedAfterStep = false
-    let values = losses.map { "\($0.head.name) \($0.loss)" }.joined(separator: ", ")
+    // The sign of what is no number says nothing.
+    let values = losses.map { "\($0.head.name) \($0.loss.isNaN ? .nan : $0.loss)" }.joined(separator: ", ")
     occurred(
       .diverged,
       "step \(state.step + 1) was not taken: \(values), gradient norm \(norm) "

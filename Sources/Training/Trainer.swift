@@ -52,6 +52,16 @@ package struct Trainer: ~Copyable {
     if let memory = Machine.memory {
       try RunPlan(recipe, vocabulary: corpus.tokenizer.vocabulary, threads: threads).check(memory)
     }
+    let prompt = recipe.sample.prompt
+    guard
+      corpus.tokenizer.kind != .tokens
+        || corpus.tokenizer.tokens(of: prompt).count == prompt.split(separator: " ").count
+    else {
+      throw UserError(
+        .usage,
+        "sample.prompt is “\(prompt)”, and every token of it must be below the vocabulary's \(corpus.tokenizer.vocabulary)"
+      )
+    }
     let model = try recipe.network(
       vocabulary: corpus.tokenizer.vocabulary, rows: recipe.batch.rows, threads: threads, isTrained: true,
       from: checkpoint)

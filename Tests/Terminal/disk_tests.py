@@ -211,7 +211,7 @@ def test_of_two_that_begin_a_run_at_once_one_does():
 
 def test_a_second_writer_is_refused():
     with begin("twice-written") as terminal:
-        result = run(command("resume", "twice-written", "--headless"), status=64)
+        result = run(command("resume", "twice-written", "--headless"), status=69)
         assert "going on in another process" in result.stderr, result.stderr
         assert "there is a run" in run(train("twice-written", "--headless"), status=73).stderr
         for verb in (["recover", "twice-written"], ["rm", "twice-written", "--yes"], ["prune", "twice-written", "--yes"]):

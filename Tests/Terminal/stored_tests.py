@@ -361,6 +361,9 @@ def test_runs_that_learn_from_token_files():
     for prompt in ("hello", "99", "1,2", "1 x", ""):
         said = run(command("generate", "of-tokens", "--prompt", prompt), status=64).stderr
         assert "must be numbers of tokens" in said, (prompt, said)
+    said = run([PROGRAM, "train", "tiny", "--name", "other-tokens", "--runs", RUNS, "--headless", *of_tokens[:-1],
+                "sample.prompt=3 50"], status=64).stderr
+    assert "below the vocabulary's 50" in said, said
     tokens = json.loads(run(command("tokenize", "of-tokens", os.path.join(there, "val.bin"), "--json")).stdout)["tokens"]
     assert tokens == [index * 7 % 50 for index in range(400)], tokens
     said = run(train("of-text", "--headless", "--set", "tokenizer.kind=tokens", "--set", "sample.prompt="), status=64).stderr
