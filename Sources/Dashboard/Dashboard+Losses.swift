@@ -90,7 +90,7 @@ extension Dashboard {
   private func drawStart(in inside: Rectangle, on canvas: inout Canvas) {
     var lines: [[Span]] = []
     if let beginning {
-      lines.append([Span(beginning.name, .bold), Span("  is being set up", .faint)])
+      lines.append([Span(beginning.name, .bold), Span(phase == .starting ? "  is being set up" : "", .faint)])
       lines.append([])
       if !beginning.corpus.isEmpty { lines.append([Span(beginning.corpus)]) }
       lines.append([

@@ -40,7 +40,7 @@ extension RunSummary {
     var status = stat()
     if stat(folder + "/run.h5", &status) == 0 {
       bytes += Int(status.st_size)
-      changed = Double(status.st_mtim.tv_sec)
+      changed = Double(status.st_mtim.tv_sec) + Double(status.st_mtim.tv_nsec) / 1e9
     }
   }
 }
@@ -50,8 +50,10 @@ extension Archive {
   /// - Throws: `UserError` when the directory cannot be listed. One that does not exist has no runs.
   package static func runs(in directory: String) throws -> [RunSummary] {
     let names = try Folder.names(in: directory).filter { name in
+      // What may not be looked into is listed as that.
       !name.hasPrefix(".")
-        && ["run.h5", "run.lock", "checkpoints"].contains { Folder.exists("\(directory)/\(name)/\($0)") }
+        && (["run.h5", "run.lock", "checkpoints"].contains { Folder.exists("\(directory)/\(name)/\($0)") }
+          || access("\(directory)/\(name)/.", F_OK) != 0 && errno == EACCES)
     }
     let folders = names.map { directory + "/" + $0 }
     let known = Examiner.summaries(of: folders)

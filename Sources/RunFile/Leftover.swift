@@ -35,8 +35,9 @@ enum Leftover {
         var old = action
         sigaction(signal, &old, nil)
       }
-      free(unfinished)
+      let name = unfinished
       unfinished = nil
+      free(name)
     }
     do {
       try body()

@@ -185,7 +185,7 @@ struct Import: ParsableCommand {
     let files = tensors.files == 1 ? "" : " in \(tensors.files) files"
     var lines = [
       "\(plan.name)  imported from \(folder)",
-      "  network   \(Figure.short(Double(count))) parameters (\(tensors.storages.joined(separator: ", "))\(files)), \(network.blocks) blocks, width \(recipe.model.width), vocabulary \(checkpoint.tokenizer.vocabulary)",
+      "  network   \(Figure.short(Double(count))) parameters (\(tensors.storages.joined(separator: ", "))\(files)), \(network.blocks) \(network.blocks == 1 ? "block" : "blocks"), width \(recipe.model.width), vocabulary \(checkpoint.tokenizer.vocabulary)",
     ]
     if recipe.model.context < network.context {
       lines.append(

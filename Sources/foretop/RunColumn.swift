@@ -115,6 +115,15 @@ struct RunColumn {
     }
   }
 
+  /// What `--json` prints of it.
+  func json(of run: RunSummary) -> JSON {
+    switch value(run) {
+    case .number(let number)?: Int(exactly: number).map(JSON.integer) ?? .double(number)
+    case .text(let text)?: .text(text)
+    case nil: .null
+    }
+  }
+
   /// Whether a run comes before another: numbers and texts rise, and what has no value is last.
   func precedes(_ a: RunSummary, _ b: RunSummary, isReversed: Bool) -> Bool {
     switch (value(a), value(b)) {

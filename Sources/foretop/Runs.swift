@@ -32,7 +32,7 @@ struct Runs: ParsableCommand {
   @Option(help: ArgumentHelp("The columns to list, with commas between.", valueName: "columns"))
   var columns: String?
 
-  @Flag(help: "Prints a JSON object a run and line.")
+  @Flag(help: "Prints a JSON object a run and line; with --columns of these columns alone.")
   var json = false
 
   func run() throws {
@@ -47,7 +47,10 @@ struct Runs: ParsableCommand {
     let runs = all.filter { run in filters.allSatisfy { $0.admits(run) } }
       .sorted { order.precedes($0, $1, isReversed: reverse != (sort == nil)) }
     if json {
-      for run in runs { print(run.json.line) }
+      for run in runs {
+        let asked = self.columns.map { _ in JSON.object(columns.map { JSON.Member($0.name, $0.json(of: run)) }) }
+        print((asked ?? run.json).line)
+      }
       return
     }
     guard !all.isEmpty else {

@@ -139,8 +139,12 @@ def test_runs_are_filtered_sorted_and_chosen():
     assert names("--filter", "step>=10", "--filter", "state=finished", "--filter", "name!=listed-two")[1:] == [["listed-one", "0.002"]]
     assert "fits the filter" in run(command("runs", "--filter", "step>1000", "--filter", "name~listed-")).stdout
     for options, word in [(["--sort", "los"], "did you mean loss?"), (["--filter", "loss"], "such as loss<3"),
-                          (["--filter", "loss<x"], "is no number"), (["--columns", "nmae"], "did you mean name?")]:
+                          (["--filter", "loss<x"], "is no number"), (["--filter", "best=abc"], "is no number"),
+                          (["--filter", "tokens!=6_400"], "is no number"), (["--columns", "nmae"], "did you mean name?")]:
         assert word in run(command("runs", *options), status=64).stderr
+    chosen = lines("runs", "--filter", "name~listed-", "--sort", "step", "--json", "--columns", "name,step,schedule.rate,ndcg8")
+    assert chosen[0] == {"name": "listed-one", "step": 10, "schedule.rate": 0.002, "ndcg8": chosen[0]["ndcg8"]}, chosen
+    assert len(lines("runs", "--filter", "name~listed-", "--json")[0]) > 8
 
 
 def exported_loss(folder, tokens, context):
