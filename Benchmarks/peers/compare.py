@@ -75,6 +75,8 @@ def main():
 
     if modes == MODES[:1]:
         say("there is no C++ compiler: PyTorch's compiled mode is left out")
+    if options.only in NANOGPT and not os.path.exists(options.text):
+        raise SystemExit(f"{options.text} is not there: make setup makes the default corpus, --text names another")
     shares = {}
     if not options.only or options.only not in NANOGPT:
         # The shares of the limit are of rounds of their own; they name the workloads that this CPU has, too.
@@ -86,8 +88,6 @@ def main():
             ).stdout
         )["steps"]
         shares = {row["workload"]: row["share"] for row in steps}
-    if not os.path.exists(options.text):
-        raise SystemExit(f"{options.text} is not there: make setup makes the default corpus, --text names another")
     table = []
     version = ""
     for workload in (name for name in [*shares, NANOGPT] if options.only in name):

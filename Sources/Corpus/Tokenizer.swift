@@ -137,6 +137,11 @@ package struct Tokenizer: Sendable {
 
   package func tokens(of text: String) -> [Int32] { tokens(of: Array(text.utf8)) }
 
+  /// Whether all of a text becomes tokens: of numbers, each word must be one of a token. Others leave nothing out.
+  package func takesAll(of text: String) -> Bool {
+    kind != .tokens || tokens(of: text).count == text.split(separator: " ").count
+  }
+
   /// The bytes that tokens stand for, from 0 ..< vocabulary each.
   /// - Parameter continuing: Whether other tokens came before these. It matters to models that put a space before every
   ///   text (Llama's do): it is taken off again at a text's start only.

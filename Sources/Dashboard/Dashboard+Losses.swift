@@ -123,18 +123,15 @@ extension Dashboard {
 
   private func drawLegend(in legend: Rectangle, on canvas: inout Canvas) {
     // All numbers of the legend are as smooth as its lines.
-    let smooth = Dictionary(
-      history.tracks.map { ($0.head, Double($0.losses.smooth.last ?? .nan)) }, uniquingKeysWith: { first, _ in first })
     var entries: [[Span]] = shownTracks.map { track in
       let pen = Self.pen(track.head)
       var spans = [
         Span(Self.sign(track.head), Style(pen.style.role, .bold)), Span(" \(track.head.name) "),
-        Span(Figure.loss(smooth[track.head] ?? .nan), Style(pen.style.role, .bold)),
+        Span(Figure.loss(track.smoothed), Style(pen.style.role, .bold)),
       ]
       if let last = history.last?.losses.first(where: { $0.head == track.head }), let kl = last.kl {
         // The loss less its floor, the entropy of the targets, which no network changes.
-        let divergence = (smooth[track.head] ?? .nan) - Double(last.loss - kl)
-        spans.append(Span(" (kl \(Figure.loss(divergence)))", .faint))
+        spans.append(Span(" (kl \(Figure.loss(track.smoothed - Double(last.loss - kl))))", .faint))
       }
       return spans
     }
@@ -149,7 +146,9 @@ extension Dashboard {
       }
     }
     if let last = history.last, history.tracks.count > 1, legend.columns >= 64 {
-      let total = last.losses.reduce(0) { $0 + Double($1.weight) * (smooth[$1.head] ?? .nan) }
+      let total = last.losses.reduce(0) { sum, loss in
+        sum + Double(loss.weight) * (history.tracks.first { $0.head == loss.head }?.smoothed ?? .nan)
+      }
       entries.append([Span("total ", .faint), Span(Figure.loss(total))])
     }
     // What does not fit is left out from the end: first the total.

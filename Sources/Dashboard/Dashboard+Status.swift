@@ -121,7 +121,7 @@ extension Dashboard {
       lines.append(
         Array(
           history.tracks.map { track in
-            [Span(track.head.name + " "), Span(Figure.loss(Double(track.losses.smooth.last ?? .nan)), .bold)]
+            [Span(track.head.name + " "), Span(Figure.loss(track.smoothed), .bold)]
           }.joined(separator: [Span("  ")])))
       lines.append(Self.fitting(pieces.filter { $0.rank == 2 || $0.rank == 3 }, in: rectangle.columns))
       if let rate = piece(4) { lines.append(rate) }

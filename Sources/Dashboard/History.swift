@@ -39,6 +39,8 @@ struct History: Sendable {
   struct Track: Sendable {
     var head: Head
     var losses: SmoothedSeries
+    /// The last loss, as smooth as the line is.
+    var smoothed: Double { Double(losses.smooth.last ?? .nan) }
   }
 
   /// A held-out evaluation and where it belongs on every axis.

@@ -10,11 +10,15 @@ enum Leftover {
   /// Writes a file, and removes it when that fails, or INT, TERM or HUP ends the process meanwhile. What is ignored stays so.
   /// What killed processes have left of the same file is removed before.
   /// - Parameters:
-  ///   - path: `FOLDER/.NAME.newPID`; one at a time.
-  ///   - body: writes it and gives it another name.
-  static func removing(_ path: String, _ body: () throws -> Void) throws {
-    removeAbandoned(path)
-    unfinished = strdup(path)
+  ///   - path: of what it is to become; one at a time.
+  ///   - body: writes `FOLDER/.NAME.newPID`, where nothing is yet, and gives it its name.
+  static func writing(beside path: String, _ body: (_ aside: String) throws -> Void) throws {
+    let folder = path.parentFolder
+    let start = ".\((path as NSString).lastPathComponent).new"
+    removeAbandoned(in: folder.isEmpty ? "." : folder, start: start)
+    let aside = (folder as NSString).appendingPathComponent(start + String(getpid()))
+    unlink(aside)
+    unfinished = strdup(aside)
     var action = sigaction()
     action.__sigaction_handler.sa_handler = { number in
       if let unfinished { unlink(unfinished) }
@@ -40,22 +44,18 @@ enum Leftover {
       free(name)
     }
     do {
-      try body()
+      try body(aside)
     } catch {
-      unlink(path)
+      unlink(aside)
       throw error
     }
   }
 
-  private static func removeAbandoned(_ path: String) {
-    unlink(path)
-    guard let end = path.range(of: ".new", options: .backwards) else { return }
-    let start = (path[..<end.upperBound] as NSString).lastPathComponent
-    let folder = path.parentFolder
+  private static func removeAbandoned(in folder: String, start: String) {
     // A folder that may not be listed may still be written to.
-    for name in (try? Folder.names(in: folder.isEmpty ? "." : folder)) ?? [] where name.hasPrefix(start) {
+    for name in (try? Folder.names(in: folder)) ?? [] where name.hasPrefix(start) {
       guard let process = pid_t(name.dropFirst(start.count)), kill(process, 0) != 0, errno == ESRCH else { continue }
-      unlink((folder as NSString).appendingPathComponent(name))
+      unlink(folder + "/" + name)
     }
   }
 }

@@ -30,10 +30,13 @@ package struct Verification: Sendable {
     var tries = 0
     while true {
       let isLive = RunLock.isHeld(folder: folder)
-      checks = Self.file(folder, isLive: isLive)
+      // Once: a run that was killed is put together for it.
+      let run = Result { try Archive.open(folder) }
+      let store = try? run.get()
+      checks = Self.file(folder, run, isLive: isLive)
       checks.append(Self.journal(folder, isLive: isLive))
-      checks += try Self.checkpoints(folder)
-      if let missing = try Self.missingCheckpoint(folder, isLive: isLive) { checks.append(missing) }
+      checks += try Self.checkpoints(folder, of: store)
+      if !isLive, let store, let missing = try Self.missingCheckpoint(folder, of: store) { checks.append(missing) }
       if let leftovers = try Self.leftovers(folder, isLive: isLive) { checks.append(leftovers) }
       tries += 1
       if isWhole || !isLive || tries == 5 { return }
@@ -43,11 +46,12 @@ package struct Verification: Sendable {
 
   // MARK: run.h5
 
-  private static func file(_ folder: String, isLive: Bool) -> [Check] {
+  /// - Parameter run: run.h5 with what the journal has, or why it cannot be opened.
+  private static func file(_ folder: String, _ run: Result<Store, any Error>, isLive: Bool) -> [Check] {
     var check = Check("run.h5")
     do {
       let path = Recovery.file(folder)
-      let whole = try Archive.open(folder)
+      let whole = try run.get()
       let isInterrupted = try !isLive && !Archive.isClosed(folder)
       let isMended = isInterrupted && Folder.exists(Recovery.journal(folder))
       // Without what the journal has.
@@ -150,9 +154,10 @@ package struct Verification: Sendable {
     return check
   }
 
-  private static func checkpoints(_ folder: String) throws -> [Check] {
+  /// - Parameter store: the run's, where it can be opened.
+  private static func checkpoints(_ folder: String, of store: Store?) throws -> [Check] {
     let files = CheckpointFolder(folder)
-    let created = try? Archive.open(folder).created
+    let created = try? store?.created
     return try files.list().map { summary in
       var check = Check(files.name(of: summary.step))
       do {
@@ -170,9 +175,10 @@ package struct Verification: Sendable {
   }
 
   /// The checkpoint that was saved last, where it is gone or is no file of its own: no retention takes the newest away.
-  private static func missingCheckpoint(_ folder: String, isLive: Bool) throws -> Check? {
-    guard !isLive, let store = try? Archive.open(folder) else { return nil }
-    let saved = try store.events.records().compactMap { $0.flatMap(Layout.occurrence) }.filter { $0.kind == .saved }
+  private static func missingCheckpoint(_ folder: String, of store: Store) throws -> Check? {
+    // Events that cannot be read are a problem of run.h5, which is said of it.
+    let records = (try? store.events.records()) ?? []
+    let saved = records.compactMap { $0.flatMap(Layout.occurrence) }.filter { $0.kind == .saved }
     let files = CheckpointFolder(folder)
     guard let last = saved.last, try !files.list().map(\.step).contains(last.step) else { return nil }
     var check = Check(files.name(of: last.step))

@@ -13,17 +13,16 @@ package enum WholeFile {
     guard !path.isEmpty, !path.hasSuffix("/") else {
       throw UserError(.usage, "“\(path)” is no name of a file: give one, such as \(path)out")
     }
-    let folder = path.parentFolder
-    try requireOutsideOfRuns(folder.isEmpty ? "." : folder)
+    let folder = path.parentFolder.isEmpty ? "." : path.parentFolder
+    try requireOutsideOfRuns(folder)
     try requireFree(path, isReplacing: isReplacing)
-    let aside = (folder as NSString).appendingPathComponent(".\((path as NSString).lastPathComponent).new\(getpid())")
-    try Leftover.removing(aside) {
+    try Leftover.writing(beside: path) { aside in
       try body(aside)
       try FileDescriptor(opening: aside, O_RDWR).sync()
       try requireFree(path, isReplacing: isReplacing)
       try Folder.rename(aside, path)
     }
-    try Folder.sync(folder.isEmpty ? "." : folder)
+    try Folder.sync(folder)
   }
 
   /// Writes a file piece by piece.

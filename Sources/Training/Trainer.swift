@@ -53,10 +53,7 @@ package struct Trainer: ~Copyable {
       try RunPlan(recipe, vocabulary: corpus.tokenizer.vocabulary, threads: threads).check(memory)
     }
     let prompt = recipe.sample.prompt
-    guard
-      corpus.tokenizer.kind != .tokens
-        || corpus.tokenizer.tokens(of: prompt).count == prompt.split(separator: " ").count
-    else {
+    guard corpus.tokenizer.takesAll(of: prompt) else {
       throw UserError(
         .usage,
         "sample.prompt is “\(prompt)”, and every token of it must be below the vocabulary's \(corpus.tokenizer.vocabulary)"

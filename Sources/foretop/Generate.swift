@@ -44,7 +44,7 @@ struct Generate: ParsableCommand {
     let checkpoint = try StoredRun.checkpoint(name, in: place.folder)
     let tokenizer = try Tokenizer(checkpoint.tokenizer)
     let start = tokenizer.tokens(of: prompt)
-    if tokenizer.kind == .tokens, start.count < max(1, prompt.split(separator: " ").count) {
+    if tokenizer.kind == .tokens, start.isEmpty || !tokenizer.takesAll(of: prompt) {
       throw UserError(
         .usage, "--prompt must be numbers of tokens, such as “17 4”, each below \(tokenizer.vocabulary), for this run")
     }
