@@ -238,6 +238,7 @@ extension Bench {
             gradient: SparseCrossEntropy.Gradient(packed: z.base, precision: precision, factor: 1), threads: threads)
         }),
       attention(o, precision, isBackward: false), attention(o, precision, isBackward: true),
+      attentionProducts(o, precision),
       KernelCase(
         name: "matrix × vector", precision: precision, elements: n, bytes: E * n, operations: 2 * n,
         body: {
@@ -273,6 +274,29 @@ extension Bench {
                 tile(3, .fp32), weights: tile(0, precision), running: running, isFirst: true, sight: sight, alpha: 0.125
               )
             }
+          }
+        }
+      })
+  }
+
+  /// What attention's tiles are multiplied with: 64 queries, and as many keys as stay in a core's cache. In bf16 two
+  /// multiply-adds are one instruction, and the peak twice as high.
+  private func attentionProducts(_ o: Operands, _ precision: Precision) -> KernelCase {
+    let (m, n, h, threads) = (64, 512, Operands.headWidth, threads)
+    let tiles = 2048
+    let elements = Words.elements(precision)
+    return KernelCase(
+      name: "attention's products", precision: precision, elements: 0, bytes: 0,
+      operations: Double(2 * m * n * h * tiles) / Double(elements),
+      body: {
+        Team.split(tiles, threads: threads) { worker, range in
+          func words(_ block: Int) -> UnsafeMutablePointer<UInt32> {
+            (UnsafeMutableRawPointer(o.floats(block)) + worker * n * h * 4).assumingMemoryBound(to: UInt32.self)
+          }
+          for _ in range {
+            TileProduct.run(
+              TileProduct.Left(words(0), row: h / elements), words(1), stride: n, into: o.floats(3) + worker * m * n,
+              cStride: n, m: m, n: n, k: h / elements, part: .columns(offset: n), adds: false, precision: precision)
           }
         }
       })

@@ -109,7 +109,64 @@ LANES_INLINE void lanes_sqrt(void *x) {
   memcpy(x, &v, sizeof v);
 }
 
-// Instructions that this build uses and this CPU lacks: 1 AVX2 or FMA, 2 AVX-512. No vectors here: it runs before anybody
+// Asks for the cache line of an address that will be read soon; any address may be asked for.
+LANES_INLINE void lanes_prefetch(const void *p) { __builtin_prefetch(p); }
+
+// Turns sixteen rows of sixteen words into columns: word c of row r goes to word r of row c. Strides in words.
+LANES_INLINE void lanes_transpose(const unsigned int *from, long stride, unsigned int *to, long to_stride) {
+  // Each round interleaves rows that are a half of what is left apart: after four, a row is a column.
+  lanes_uint a[16], b[16];
+  for (int i = 0; i < 16; i++) memcpy(&a[i], from + i * stride, sizeof a[i]);
+#define LANES_ROUND(x, y)                                                                                              \
+  for (int i = 0; i < 8; i++) {                                                                                        \
+    y[2 * i] = __builtin_shufflevector(x[i], x[i + 8], 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);        \
+    y[2 * i + 1] =                                                                                                     \
+        __builtin_shufflevector(x[i], x[i + 8], 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);         \
+  }
+  LANES_ROUND(a, b)
+  LANES_ROUND(b, a)
+  LANES_ROUND(a, b)
+  LANES_ROUND(b, a)
+#undef LANES_ROUND
+  for (int i = 0; i < 16; i++) memcpy(to + i * to_stride, &a[i], sizeof a[i]);
+}
+
+// x += a·b, lane by lane, where a lane of a and of b is two bf16: both products are added.
+LANES_INLINE void lanes_add_products_bf16(void *x, const void *a, const void *b) {
+#ifdef __AVX512BF16__
+  __m512 sum;
+  __m512bh pairs_a, pairs_b;
+  memcpy(&sum, x, sizeof sum);
+  memcpy(&pairs_a, a, sizeof pairs_a);
+  memcpy(&pairs_b, b, sizeof pairs_b);
+  sum = _mm512_dpbf16_ps(sum, pairs_a, pairs_b);
+  memcpy(x, &sum, sizeof sum);
+#else
+  lanes_float sum, low_a, low_b, high_a, high_b;
+  lanes_uint pairs_a, pairs_b, bits;
+  memcpy(&sum, x, sizeof sum);
+  memcpy(&pairs_a, a, sizeof pairs_a);
+  memcpy(&pairs_b, b, sizeof pairs_b);
+  bits = pairs_a << 16, memcpy(&low_a, &bits, sizeof bits);
+  bits = pairs_b << 16, memcpy(&low_b, &bits, sizeof bits);
+  bits = pairs_a & 0xFFFF0000u, memcpy(&high_a, &bits, sizeof bits);
+  bits = pairs_b & 0xFFFF0000u, memcpy(&high_b, &bits, sizeof bits);
+  sum = __builtin_elementwise_fma(low_a, low_b, sum);
+  sum = __builtin_elementwise_fma(high_a, high_b, sum);
+  memcpy(x, &sum, sizeof sum);
+#endif
+}
+
+// Whether sixteen lanes are one register, of which there are 32; else they are two, of 16.
+LANES_INLINE int lanes_are_one_register(void) {
+#ifdef __AVX512F__
+  return 1;
+#else
+  return 0;
+#endif
+}
+
+// Instructions that this build uses and this CPU lacks: 1 AVX2 or FMA, 2 AVX-512, 4 its bf16 part. No vectors here: it runs before anybody
 // knows that there are any.
 static inline int lanes_missing(void) {
   int missing = 0;
@@ -118,6 +175,9 @@ static inline int lanes_missing(void) {
   if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
       !__builtin_cpu_supports("avx512dq") || !__builtin_cpu_supports("avx512vl"))
     missing |= 2;
+#endif
+#ifdef __AVX512BF16__
+  if (!__builtin_cpu_supports("avx512bf16")) missing |= 4;
 #endif
   return missing;
 }

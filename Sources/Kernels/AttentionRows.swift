@@ -204,24 +204,33 @@ package enum AttentionRows {
   /// Copies gradients of keys or values from their fp32 sums to where the product before reads them; keys are turned
   /// back on the way.
   /// - Parameters:
-  ///   - sums: [m, h] fp32; changed where `turned`.
+  ///   - sums: [m, h] fp32.
   ///   - out: [m, h] in any precision.
   ///   - angles: Rotary's table at position 0; nil for values.
   ///   - starts: [m]: how far before its place a row's angle is, as Rotary's.
   package static func unload(
     _ sums: Matrix, into out: Matrix, angles: UnsafePointer<Float>?, context: Int, starts: UnsafePointer<Int32>? = nil
   ) {
+    switch out.precision {
+    case .fp32: unload(sums, out, angles, context, starts, Float.self)
+    case .bf16: unload(sums, out, angles, context, starts, BFloat16.self)
+    }
+  }
+
+  @inline(__always)
+  private static func unload<E: Element>(
+    _ sums: Matrix, _ out: Matrix, _ angles: UnsafePointer<Float>?, _ context: Int, _ starts: UnsafePointer<Int32>?,
+    _: E.Type
+  ) {
     let half = sums.columns / 2
     for t in 0..<sums.rows {
       let x = sums.row(t, as: Float.self)
+      let y = out.row(t, as: E.self)
       if let angles {
-        Rotary.turn(x, 1, sums.columns, angles + (t - (starts.map { Int($0[t]) } ?? 0)) * half, context, -1)
-      }
-      switch out.precision {
-      case .fp32:
-        for (i, lanes) in sixteens(sums.columns) { store(load(x, i, lanes), out.row(t, as: Float.self), i, lanes) }
-      case .bf16:
-        for (i, lanes) in sixteens(sums.columns) { store(load(x, i, lanes), out.row(t, as: BFloat16.self), i, lanes) }
+        let place = t - (starts.map { Int($0[t]) } ?? 0)
+        Rotary.turn(x, into: y, half, angles + place * half, context, -1)
+      } else {
+        for (i, lanes) in sixteens(sums.columns) { store(load(x, i, lanes), y, i, lanes) }
       }
     }
   }

@@ -8,13 +8,12 @@ package enum Machine {
 
   /// What this build of the kernels needs and this CPU does not have, in words; nil where it can compute.
   package static var missing: String? {
-    switch lanes_missing() {
-    case 0: nil
-    case 2:
-      "the kernels were built for a CPU with AVX-512, and this one has none: build on this machine, or with"
-        + " FORETOP_CPU=x86-64-v3 for every CPU with AVX2"
-    default: "foretop computes with AVX2 and FMA, and this CPU does not have both"
-    }
+    let missing = lanes_missing()
+    if missing == 0 { return nil }
+    if missing & 1 != 0 { return "foretop computes with AVX2 and FMA, and this CPU does not have both" }
+    let part = missing & 2 != 0 ? "AVX-512" : "bf16 instructions (AVX512_BF16)"
+    return "the kernels were built for a CPU with \(part), and this one has none: build on this machine, or with"
+      + " FORETOP_CPU=x86-64-v3 for every CPU with AVX2"
   }
 
   /// The CPU's feature names as the kernel lists them.

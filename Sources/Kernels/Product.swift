@@ -27,12 +27,9 @@ package struct ProductShape: Hashable, Sendable {
   package var accumulates: Bool
   /// Whether a bias [n], fp32, is added to every row.
   package var hasBias: Bool
-  /// Whether a single thread runs it (from inside the team), and not the whole team.
-  package var isSingle: Bool
 
   package init(
-    m: Int, n: Int, k: Int, a: Operand, b: Operand, c: Operand, accumulates: Bool = false, hasBias: Bool = false,
-    isSingle: Bool = false
+    m: Int, n: Int, k: Int, a: Operand, b: Operand, c: Operand, accumulates: Bool = false, hasBias: Bool = false
   ) {
     self.m = m
     self.n = n
@@ -42,7 +39,6 @@ package struct ProductShape: Hashable, Sendable {
     self.c = c
     self.accumulates = accumulates
     self.hasBias = hasBias
-    self.isSingle = isSingle
   }
 }
 
@@ -54,8 +50,8 @@ package struct ProductError: Error, CustomStringConvertible {
 /// A product of one shape, ready to run. Keep it: making one compiles machine code.
 package final class Product {
   private let primitive: dnnl_primitive_t
-  /// a, b, c, scratch and, where there is one, bias for every worker that may run it.
-  private let memories: [[dnnl_memory_t]]
+  /// a, b, c, scratch and, where there is one, bias.
+  private let memories: [dnnl_memory_t]
   private let engine: Engine
   let scratchBytes: Int
   /// Floating-point operations a run.
@@ -71,26 +67,21 @@ package final class Product {
       b_bf16: shape.b.precision == .bf16 ? 1 : 0, c_bf16: shape.c.precision == .bf16 ? 1 : 0)
     var made = dnnlx_matmul()
     // How many threads a primitive uses is fixed when it is made.
-    if shape.isSingle { Team.resize(to: 1) }
+    Team.resize(to: engine.threads)
     let status = dnnlx_matmul_create(engine.handle, &request, &made)
-    if shape.isSingle { Team.resize(to: engine.threads) }
     guard status == dnnl_success, let primitive = made.primitive else {
       throw ProductError(
         description: "oneDNN cannot make the product [\(shape.m), \(shape.k)] · [\(shape.k), \(shape.n)] in "
           + "\(shape.a.precision): status \(status.rawValue)")
     }
-    var memories: [[dnnl_memory_t]] = []
-    for _ in 0..<(shape.isSingle ? engine.threads : 1) {
-      var operands: [dnnl_memory_t] = []
-      for var description in [made.a, made.b, made.c, made.scratch] + (shape.hasBias ? [made.bias] : []) {
-        var memory: dnnl_memory_t?
-        let status = dnnl_memory_create(&memory, &description, engine.handle, nil)
-        guard status == dnnl_success, let memory else {
-          throw ProductError(description: "oneDNN cannot describe an operand: status \(status.rawValue)")
-        }
-        operands.append(memory)
+    var memories: [dnnl_memory_t] = []
+    for var description in [made.a, made.b, made.c, made.scratch] + (shape.hasBias ? [made.bias] : []) {
+      var memory: dnnl_memory_t?
+      let status = dnnl_memory_create(&memory, &description, engine.handle, nil)
+      guard status == dnnl_success, let memory else {
+        throw ProductError(description: "oneDNN cannot describe an operand: status \(status.rawValue)")
       }
-      memories.append(operands)
+      memories.append(memory)
     }
     self.primitive = primitive
     self.memories = memories
@@ -100,32 +91,29 @@ package final class Product {
   }
 
   deinit {
-    for memory in memories.joined() { dnnl_memory_destroy(memory) }
+    for memory in memories { dnnl_memory_destroy(memory) }
     dnnl_primitive_destroy(primitive)
   }
 
-  /// Runs it.
-  /// - Parameters:
-  ///   - bias: [n] fp32, for a shape that has one.
-  ///   - worker: the team's thread that calls, for products made for a single thread.
+  /// Runs it, on the whole team.
+  /// - Parameter bias: [n] fp32, for a shape that has one.
   @inline(__always)
   package func callAsFunction(
     _ a: UnsafeMutableRawPointer, _ b: UnsafeMutableRawPointer, into c: UnsafeMutableRawPointer,
-    bias: UnsafeMutableRawPointer? = nil, worker: Int = 0
+    bias: UnsafeMutableRawPointer? = nil
   ) {
-    let memory = memories[worker]
     _ = dnnlx_matmul_run(
-      primitive, engine.streams[worker], memory[0], memory[1], memory[2], memory[3], memory.count > 4 ? memory[4] : nil,
-      a, b, c, engine.scratch[worker], bias)
+      primitive, engine.stream, memories[0], memories[1], memories[2], memories[3],
+      memories.count > 4 ? memories[4] : nil, a, b, c, engine.scratch, bias)
   }
 }
 
-/// oneDNN's CPU, with a stream and a scratch pad for every worker.
+/// oneDNN's CPU, with a stream, and a scratch pad that all products share.
 private final class Engine {
   let handle: dnnl_engine_t
-  let streams: [dnnl_stream_t]
+  let stream: dnnl_stream_t
   let threads: Int
-  private(set) var scratch: [UnsafeMutableRawPointer]
+  private(set) var scratch: UnsafeMutableRawPointer
   private var scratchBytes = 4096
 
   init(threads: Int) throws(ProductError) {
@@ -133,34 +121,28 @@ private final class Engine {
     guard dnnl_engine_create(&engine, dnnl_cpu, 0) == dnnl_success, let engine else {
       throw ProductError(description: "oneDNN finds no CPU that it can use")
     }
-    handle = engine
     self.threads = threads
-    Team.resize(to: threads)
-    var streams: [dnnl_stream_t] = []
-    for _ in 0..<threads {
-      var stream: dnnl_stream_t?
-      guard dnnl_stream_create(&stream, engine, dnnl_stream_default_flags.rawValue) == dnnl_success, let stream else {
-        throw ProductError(description: "oneDNN cannot make a stream")
-      }
-      streams.append(stream)
+    var stream: dnnl_stream_t?
+    guard dnnl_stream_create(&stream, engine, dnnl_stream_default_flags.rawValue) == dnnl_success, let stream else {
+      dnnl_engine_destroy(engine)
+      throw ProductError(description: "oneDNN cannot make a stream")
     }
-    self.streams = streams
-    scratch = (0..<threads).map { _ in UnsafeMutableRawPointer.allocate(byteCount: 4096, alignment: 64) }
+    handle = engine
+    self.stream = stream
+    scratch = .allocate(byteCount: scratchBytes, alignment: 64)
   }
 
   deinit {
-    for pad in scratch { pad.deallocate() }
-    for stream in streams { dnnl_stream_destroy(stream) }
+    scratch.deallocate()
+    dnnl_stream_destroy(stream)
     dnnl_engine_destroy(handle)
   }
 
   func reserve(_ bytes: Int) {
     guard bytes > scratchBytes else { return }
     scratchBytes = bytes
-    for worker in scratch.indices {
-      scratch[worker].deallocate()
-      scratch[worker] = .allocate(byteCount: bytes, alignment: 64)
-    }
+    scratch.deallocate()
+    scratch = .allocate(byteCount: bytes, alignment: 64)
   }
 }
 

@@ -33,32 +33,37 @@ package enum Rotary {
         let place = (position + t) % context - (starts.map { Int($0[t]) } ?? 0)
         let angles = table + place * (headWidth / 2)
         switch x.precision {
-        case .fp32: turn(x.row(t, as: Float.self), heads, headWidth, angles, context, 1)
-        case .bf16: turn(x.row(t, as: BFloat16.self), heads, headWidth, angles, context, 1)
+        case .fp32: turn(x.row(t, as: Float.self), heads, headWidth, angles, context)
+        case .bf16: turn(x.row(t, as: BFloat16.self), heads, headWidth, angles, context)
         }
       }
     }
   }
 
-  /// Turns one head of one row by `sign` times its angle.
+  /// Turns one head of one row by `sign` times its angle. y may be x.
   @inline(__always)
-  static func turn<E: Element>(
-    _ x: UnsafeMutablePointer<E>, _ heads: Int, _ headWidth: Int, _ cosines: UnsafePointer<Float>, _ context: Int,
-    _ sign: Float
+  static func turn<X: Element, Y: Element>(
+    _ x: UnsafePointer<X>, into y: UnsafeMutablePointer<Y>, _ half: Int, _ cosines: UnsafePointer<Float>,
+    _ context: Int, _ sign: Float
   ) {
-    let half = headWidth / 2
     let sines = cosines + context * half
+    for (i, lanes) in sixteens(half) {
+      let a = load(x, i, lanes)
+      let b = load(x + half, i, lanes)
+      let c = load(cosines, i, lanes)
+      let s = load(sines, i, lanes) * sign
+      store(a * c - b * s, y, i, lanes)
+      store(b * c + a * s, y + half, i, lanes)
+    }
+  }
+
+  /// Turns heads that lie side by side.
+  @inline(__always)
+  private static func turn<E: Element>(
+    _ x: UnsafeMutablePointer<E>, _ heads: Int, _ headWidth: Int, _ cosines: UnsafePointer<Float>, _ context: Int
+  ) {
     for head in 0..<heads {
-      let low = x + head * headWidth
-      let high = low + half
-      for (i, lanes) in sixteens(half) {
-        let a = load(low, i, lanes)
-        let b = load(high, i, lanes)
-        let c = load(cosines, i, lanes)
-        let s = load(sines, i, lanes) * sign
-        store(a * c - b * s, low, i, lanes)
-        store(b * c + a * s, high, i, lanes)
-      }
+      turn(x + head * headWidth, into: x + head * headWidth, headWidth / 2, cosines, context, 1)
     }
   }
 }

@@ -2,6 +2,8 @@
 //   dg = ds · u · σ(g) · (1 + g · (1 − σ(g))),   du = ds · silu(g)
 // Letters: gu one row [gate | up] of 2·n, s [n], σ the logistic function.
 
+import CLanes
+
 package enum SwiGLU {
   /// - Parameters:
   ///   - gu: [rows, 2n].
@@ -23,6 +25,8 @@ package enum SwiGLU {
       let u = g + n
       let st = s.row(t, as: E.self)
       for (i, lanes) in sixteens(n) {
+        lanes_prefetch(g + 2 * n + i)
+        lanes_prefetch(u + 2 * n + i)
         let gi = load(g, i, lanes)
         store(gi * logistic(gi) * load(u, i, lanes), st, i, lanes)
       }
@@ -52,6 +56,9 @@ package enum SwiGLU {
       let st = s.row(t, as: E.self)
       let dst = ds.row(t, as: E.self)
       for (i, lanes) in sixteens(n) {
+        lanes_prefetch(g + 2 * n + i)
+        lanes_prefetch(u + 2 * n + i)
+        lanes_prefetch(dst + n + i)
         let gi = load(g, i, lanes)
         let ui = load(u, i, lanes)
         let dsi = load(dst, i, lanes)

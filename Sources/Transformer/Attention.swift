@@ -2,58 +2,34 @@
 // works on stays in a core's cache however long the context is, and backward makes the weights again from queries and keys.
 //   S = Q·Kᵀ,  P = softmax(S/√h) over the past,  O = P·V
 //   dV = Pᵀ·dO,  dP = dO·Vᵀ,  dS = P∘(dP − D)/√h,  dQ = dS·K,  dK = dSᵀ·Q
-// Letters: a tile has m query rows from `first` on, a block n keys from `from` on; h head width; E operand precision.
+// Letters: a tile has m query rows from `first` on, a block n keys from `from` on; h head width, hs the same in whole
+// vectors; E operand precision. Words are operands as TileProduct takes them: laid out along what is summed up.
 import Kernels
 
 struct Attention {
-  /// The products of a tile and a block.
-  private struct Operations {
-    let scores: Product  // S [m, n] = Q [m, h] · K [n, h]ᵀ
-    let output: Accumulation  // O [m, h] (+)= P [m, n] · V [n, h]
-    let gradients: Gradients?
-
-    struct Gradients {
-      let weights: Product  // dP [m, n] = dO [m, h] · V [n, h]ᵀ
-      let queries: Accumulation  // dQ [m, h] (+)= dS [m, n] · K [n, h]
-      let keys: Accumulation  // dK [n, h] (+)= dS [m, n]ᵀ · Q [m, h]
-      let values: Accumulation  // dV [n, h] (+)= P [m, n]ᵀ · dO [m, h]
-    }
-  }
-
-  /// A product that writes its result, and the same one adding it.
-  private struct Accumulation {
-    let writing: Product
-    let adding: Product
-
-    func callAsFunction(
-      _ a: UnsafeMutableRawPointer, _ b: UnsafeMutableRawPointer, into c: UnsafeMutableRawPointer, adds: Bool,
-      worker: Int
-    ) {
-      (adds ? adding : writing)(a, b, into: c, worker: worker)
-    }
-  }
-
   /// A worker's own memory.
   private struct Scratch {
     let scores: UnsafeMutablePointer<Float>  // [tile, stride]
     let dWeights: UnsafeMutablePointer<Float>  // [tile, stride]
     let weights: UnsafeMutableRawPointer  // E [tile, stride]
     let dScores: UnsafeMutableRawPointer  // E [tile, stride]
-    let sums: UnsafeMutablePointer<Float>  // [tile, h] of O, or of dQ
-    let dKeys: UnsafeMutablePointer<Float>  // [T, h]
-    let dValues: UnsafeMutablePointer<Float>  // [T, h]
+    let sums: UnsafeMutablePointer<Float>  // [tile, hs] of O, or of dQ
+    let dKeys: UnsafeMutablePointer<Float>  // [T, hs]
+    let dValues: UnsafeMutablePointer<Float>  // [T, hs]
     let dots: UnsafeMutablePointer<Float>  // [tile]
     let running: AttentionRows.Running  // [tile] each
+    let keysByWidth: UnsafeMutablePointer<UInt32>  // words of K along h [h, widthStride]
+    let valuesByWidth: UnsafeMutablePointer<UInt32>  // words of V along h [h, widthStride]
+    let keys: UnsafeMutablePointer<UInt32>  // words of K along T [T, hs]
+    let values: UnsafeMutablePointer<UInt32>  // words of V along T [T, hs]
+    let queries: UnsafeMutablePointer<UInt32>  // words of a tile's Q along its rows [tile, hs]
+    let dOutput: UnsafeMutablePointer<UInt32>  // words of a tile's dO along its rows [tile, hs]
+    let left: UnsafeMutablePointer<UInt32>  // words of an operand A that has to be a copy [tile, stride or h]
   }
 
   private let configuration: Configuration
   private let precision: Precision
   private let threads: Int
-  /// Of whole tiles, by how many times m keys a block has, less one.
-  private let ofWhole: [Operations]
-  /// Of a shorter last tile, by how many whole tiles of keys a block has beside its own; and for a whole block.
-  private let ofLast: [Operations]
-  private let ofLastWithWhole: Operations?
   private let tileRows: Int
   /// Row stride of scores.
   private let stride: Int
@@ -64,62 +40,17 @@ struct Attention {
   private static func tileRows(_ context: Int) -> Int { min(context, 64) }
   private static var blockKeys: Int { 512 }
 
-  /// A little more than a block, so that rows do not share cache sets.
-  private static func stride(_ context: Int) -> Int { (min(context, blockKeys) + 15) / 16 * 16 + 16 }
+  /// Whole vectors, and one more, so that rows do not share cache sets.
+  private static func spread(_ columns: Int) -> Int { vectors(columns) + 16 }
+  private static func vectors(_ columns: Int) -> Int { (columns + 15) / 16 * 16 }
 
-  init(_ configuration: Configuration, precision: Precision, isTrained: Bool, products: Products) throws(ProductError) {
-    typealias Operand = ProductShape.Operand
+  init(_ configuration: Configuration, precision: Precision, threads: Int) {
     self.configuration = configuration
     self.precision = precision
-    threads = products.threads
-    let context = configuration.context
-    let h = configuration.headWidth
-    let stride = Self.stride(context)
-    let tileRows = Self.tileRows(context)
-    self.stride = stride
-    self.tileRows = tileRows
-    let inRow = Operand(stride: configuration.queryWidth + 2 * configuration.keyWidth, precision: precision)
-    let inRowTransposed = Operand(stride: inRow.stride, precision: precision, isTransposed: true)
-    let outRow = Operand(stride: configuration.queryWidth, precision: precision)
-    let scores = Operand(stride: stride, precision: .fp32)
-    let weights = Operand(stride: stride, precision: precision)
-    let weightsTransposed = Operand(stride: stride, precision: precision, isTransposed: true)
-    let sums = Operand(stride: h, precision: .fp32)
-    func product(
-      _ m: Int, _ n: Int, _ k: Int, _ a: Operand, _ b: Operand, _ c: Operand, accumulates: Bool = false
-    ) throws(ProductError) -> Product {
-      try products[ProductShape(m: m, n: n, k: k, a: a, b: b, c: c, accumulates: accumulates, isSingle: true)]
-    }
-    func accumulation(_ m: Int, _ n: Int, _ k: Int, _ a: Operand, _ b: Operand) throws(ProductError) -> Accumulation {
-      Accumulation(
-        writing: try product(m, n, k, a, b, sums), adding: try product(m, n, k, a, b, sums, accumulates: true))
-    }
-    func operations(_ m: Int, _ n: Int) throws(ProductError) -> Operations {
-      Operations(
-        scores: try product(m, n, h, inRow, inRowTransposed, scores), output: try accumulation(m, h, n, weights, inRow),
-        gradients: isTrained
-          ? Operations.Gradients(
-            weights: try product(m, n, h, outRow, inRowTransposed, scores),
-            queries: try accumulation(m, h, n, weights, inRow),
-            keys: try accumulation(n, h, m, weightsTransposed, inRow),
-            values: try accumulation(n, h, m, weightsTransposed, outRow)) : nil)
-    }
-    let last = context % tileRows
-    let most = min(context, Self.blockKeys)
-    var (ofWhole, ofLast): ([Operations], [Operations]) = ([], [])
-    for n in Swift.stride(from: tileRows, through: most, by: tileRows) { ofWhole.append(try operations(tileRows, n)) }
-    if last > 0 {
-      for n in Swift.stride(from: last, through: most, by: tileRows) { ofLast.append(try operations(last, n)) }
-    }
-    self.ofWhole = ofWhole
-    self.ofLast = ofLast
-    ofLastWithWhole = last > 0 && context > Self.blockKeys ? try operations(last, Self.blockKeys) : nil
+    self.threads = threads
+    tileRows = Self.tileRows(configuration.context)
     scratchPlan = ScratchPlan(configuration, precision: precision)
-  }
-
-  /// The products of m query rows and n keys.
-  private func operations(_ m: Int, _ n: Int) -> Operations {
-    m == tileRows ? ofWhole[n / tileRows - 1] : n == Self.blockKeys ? ofLastWithWhole! : ofLast[n / tileRows]
+    stride = scratchPlan.stride
   }
 
   /// Bytes that `forward` and `backward` need at `scratch`.
@@ -130,22 +61,34 @@ struct Attention {
   /// Where a worker's memory has its parts, in bytes from its beginning.
   private struct ScratchPlan {
     let scores, dWeights, weights, dScores, sums, dKeys, dValues, dots, running: Int
+    let keysByWidth, valuesByWidth, keys, values, queries, dOutput, left: Int
     let tile: Int
+    /// Row strides: of scores, of words along h, and of what is as wide as a head (hs).
+    let stride, widthStride, headStride: Int
     let bytes: Int
 
     init(_ c: Configuration, precision: Precision) {
       var plan = Plan()
       tile = tileRows(c.context)
-      let stride = Attention.stride(c.context)
+      stride = Attention.spread(min(c.context, blockKeys))
+      widthStride = Attention.spread(c.context)
+      headStride = Attention.vectors(c.headWidth)
       scores = plan.place(tile * stride, width: 4)
       dWeights = plan.place(tile * stride, width: 4)
       weights = plan.place(tile * stride, width: precision.bytes)
       dScores = plan.place(tile * stride, width: precision.bytes)
-      sums = plan.place(tile * c.headWidth, width: 4)
-      dKeys = plan.place(c.context * c.headWidth, width: 4)
-      dValues = plan.place(c.context * c.headWidth, width: 4)
+      sums = plan.place(tile * headStride, width: 4)
+      dKeys = plan.place(c.context * headStride, width: 4)
+      dValues = plan.place(c.context * headStride, width: 4)
       dots = plan.place(tile, width: 4)
       running = plan.place(3 * tile, width: 4)
+      keysByWidth = plan.place(Words.count(c.headWidth, precision) * widthStride, width: 4)
+      valuesByWidth = plan.place(Words.count(c.headWidth, precision) * widthStride, width: 4)
+      keys = plan.place(Words.count(c.context, precision) * headStride, width: 4)
+      values = plan.place(Words.count(c.context, precision) * headStride, width: 4)
+      queries = plan.place(Words.count(tile, precision) * headStride, width: 4)
+      dOutput = plan.place(Words.count(tile, precision) * headStride, width: 4)
+      left = plan.place(tile * max(stride, headStride), width: 4)
       bytes = plan.bytes
     }
   }
@@ -154,13 +97,42 @@ struct Attention {
     let plan = scratchPlan
     let base = base + worker * plan.bytes
     func floats(_ offset: Int) -> UnsafeMutablePointer<Float> { (base + offset).assumingMemoryBound(to: Float.self) }
+    func words(_ offset: Int) -> UnsafeMutablePointer<UInt32> { (base + offset).assumingMemoryBound(to: UInt32.self) }
     return Scratch(
       scores: floats(plan.scores), dWeights: floats(plan.dWeights), weights: base + plan.weights,
       dScores: base + plan.dScores, sums: floats(plan.sums), dKeys: floats(plan.dKeys),
       dValues: floats(plan.dValues), dots: floats(plan.dots),
       running: AttentionRows.Running(
         maximum: floats(plan.running), sum: floats(plan.running) + plan.tile,
-        factor: floats(plan.running) + 2 * plan.tile))
+        factor: floats(plan.running) + 2 * plan.tile),
+      keysByWidth: words(plan.keysByWidth), valuesByWidth: words(plan.valuesByWidth), keys: words(plan.keys),
+      values: words(plan.values), queries: words(plan.queries), dOutput: words(plan.dOutput), left: words(plan.left))
+  }
+
+  /// Scores, or their gradients: C [m, n] = A [m, h] · Bᵀ, as far as keys are seen.
+  /// - Parameters:
+  ///   - b: words along h, from the block's first key on.
+  ///   - offset: how far the tile's first query is behind the block's first key.
+  private func multiply(
+    _ a: Matrix, byWidth b: UnsafeMutablePointer<UInt32>, into c: UnsafeMutablePointer<Float>, n: Int, offset: Int,
+    room: UnsafeMutablePointer<UInt32>
+  ) {
+    TileProduct.run(
+      Words.left(a, room: room), b, stride: scratchPlan.widthStride, into: c, cStride: stride, m: a.rows, n: n,
+      k: Words.count(configuration.headWidth, precision), part: .columns(offset: offset), adds: false,
+      precision: precision)
+  }
+
+  /// What is as wide as a head: C [m, h] (+)= A [m, n] · B.
+  /// - Parameter b: words along the n rows of B.
+  private func multiply(
+    _ a: TileProduct.Left, by b: UnsafeMutablePointer<UInt32>, into c: UnsafeMutablePointer<Float>, m: Int, n: Int,
+    part: TileProduct.Part, adds: Bool
+  ) {
+    let headStride = scratchPlan.headStride
+    TileProduct.run(
+      a, b, stride: headStride, into: c, cStride: headStride, m: m, n: configuration.headWidth,
+      k: Words.count(n, precision), part: part, adds: adds, precision: precision)
   }
 
   private var alpha: Float { 1 / Float(configuration.headWidth).squareRoot() }
@@ -185,38 +157,65 @@ struct Attention {
   ) {
     let c = configuration
     let inStride = c.queryWidth + 2 * c.keyWidth
+    let plan = scratchPlan
     Team.split(rows * c.heads, threads: threads) { worker, pairs in
       let scratch = scratch(base, worker: worker)
+      var laidOut = -1
       for pair in pairs {
         let (row, head) = (pair / c.heads, pair % c.heads)
         let group = head / (c.heads / c.keyValueHeads)
+        if laidOut != row * c.keyValueHeads + group {
+          laidOut = row * c.keyValueHeads + group
+          let keyColumn = c.queryWidth + group * c.headWidth
+          let k = place(qkv, row: row, stride: inStride, column: keyColumn)
+          let v = place(qkv, row: row, stride: inStride, column: keyColumn + c.keyWidth)
+          Words.along(columns: k, into: scratch.keysByWidth, stride: plan.widthStride)
+          Words.along(rows: v, into: scratch.values, stride: plan.headStride)
+        }
         let q = place(qkv, row: row, stride: inStride, column: head * c.headWidth)
-        let k = place(qkv, row: row, stride: inStride, column: c.queryWidth + group * c.headWidth)
-        let v = place(qkv, row: row, stride: inStride, column: c.queryWidth + c.keyWidth + group * c.headWidth)
         let o = place(output, row: row, stride: c.queryWidth, column: head * c.headWidth)
         for first in Swift.stride(from: 0, to: c.context, by: tileRows) {
           let m = min(tileRows, c.context - first)
           let firstRow = pair * c.context + first
           let starts = starts.map { $0 + row * c.context + first }
           let begin = firstKey(starts)
-          let sums = Matrix(scratch.sums, rows: m, columns: c.headWidth)
+          let sums = sums(scratch.sums, rows: m)
+          let queries = q.rows(first, count: m)
           for from in Swift.stride(from: begin, to: first + m, by: Self.blockKeys) {
             let n = min(Self.blockKeys, first + m - from)
-            let operations = operations(m, n)
-            let weights = Matrix(scratch.weights, rows: m, columns: n, stride: stride, precision: precision)
-            operations.scores(q.at(first, 0), k.at(from, 0), into: scratch.scores, worker: worker)
+            let weights = tile(scratch.weights, m, n, precision)
+            multiply(
+              queries, byWidth: scratch.keysByWidth + from, into: scratch.scores, n: n, offset: first - from,
+              room: scratch.left)
             AttentionRows.forward(
-              Matrix(scratch.scores, rows: m, columns: n, stride: stride, precision: .fp32), weights: weights,
-              running: scratch.running, isFirst: from == begin,
+              tile(scratch.scores, m, n, .fp32), weights: weights, running: scratch.running, isFirst: from == begin,
               sight: AttentionRows.Sight(firstRow: first, firstKey: from, starts: starts), alpha: alpha)
             dropout?.apply(weights, first: firstRow, firstColumn: from, threads: 1)
             if from > begin { AttentionRows.rescale(sums, by: scratch.running) }
-            operations.output(scratch.weights, v.at(from, 0), into: scratch.sums, adds: from > begin, worker: worker)
+            multiply(
+              Words.left(weights, room: scratch.left), by: words(scratch.values, from: from), into: scratch.sums, m: m,
+              n: n, part: .upTo(offset: first - from), adds: from > begin)
           }
           AttentionRows.finish(sums, running: scratch.running, output: o.rows(first, count: m), lse: lse + firstRow)
         }
       }
     }
+  }
+
+  /// A tile's scores, or what is made of them, in whole vectors.
+  private func tile(_ base: UnsafeMutableRawPointer, _ m: Int, _ n: Int, _ precision: Precision) -> Matrix {
+    Matrix(base, rows: m, columns: Self.vectors(n), stride: stride, precision: precision)
+  }
+
+  /// Results as wide as a head.
+  private func sums(_ base: UnsafeMutablePointer<Float>, rows: Int) -> Matrix {
+    Matrix(
+      base, rows: rows, columns: configuration.headWidth, stride: scratchPlan.headStride, precision: .fp32)
+  }
+
+  /// Keys or values that are laid out along their rows, from one row on.
+  private func words(_ base: UnsafeMutablePointer<UInt32>, from row: Int) -> UnsafeMutablePointer<UInt32> {
+    base + row / Words.elements(precision) * scratchPlan.headStride
   }
 
   /// - Parameters:
@@ -233,6 +232,7 @@ struct Attention {
     let c = configuration
     let inStride = c.queryWidth + 2 * c.keyWidth
     let groupSize = c.heads / c.keyValueHeads
+    let plan = scratchPlan
     // A worker has all heads of a group, so that nobody else adds to its keys and values.
     Team.split(rows * c.keyValueHeads, threads: threads) { worker, pairs in
       let scratch = scratch(base, worker: worker)
@@ -245,32 +245,33 @@ struct Attention {
         let starts = starts.map { $0 + row * c.context }
         if starts != nil {
           // Keys out of the last tile's sight are written by nobody first.
-          scratch.dKeys.update(repeating: 0, count: c.context * c.headWidth)
-          scratch.dValues.update(repeating: 0, count: c.context * c.headWidth)
+          scratch.dKeys.update(repeating: 0, count: c.context * plan.headStride)
+          scratch.dValues.update(repeating: 0, count: c.context * plan.headStride)
         }
+        Words.along(columns: k, into: scratch.keysByWidth, stride: plan.widthStride)
+        Words.along(columns: v, into: scratch.valuesByWidth, stride: plan.widthStride)
+        Words.along(rows: k, into: scratch.keys, stride: plan.headStride)
         for head in group * groupSize..<(group + 1) * groupSize {
           backward(
-            head: head, row: row, isFirst: head == group * groupSize, k: k, v: v, qkv: qkv, dOutput: dOutput,
-            output: output, lse: lse, dQKV: dQKV, angles: angles, starts: starts, dropout: dropout,
-            scratch: scratch, worker: worker)
+            head: head, row: row, isFirst: head == group * groupSize, qkv: qkv, dOutput: dOutput, output: output,
+            lse: lse, dQKV: dQKV, angles: angles, starts: starts, dropout: dropout, scratch: scratch)
         }
-        let dKeys = Matrix(scratch.dKeys, rows: c.context, columns: c.headWidth)
-        let dValues = Matrix(scratch.dValues, rows: c.context, columns: c.headWidth)
         AttentionRows.unload(
-          dKeys, into: place(dQKV, row: row, stride: inStride, column: keyColumn), angles: angles, context: c.context,
+          sums(scratch.dKeys, rows: c.context),
+          into: place(dQKV, row: row, stride: inStride, column: keyColumn), angles: angles, context: c.context,
           starts: starts)
         AttentionRows.unload(
-          dValues, into: place(dQKV, row: row, stride: inStride, column: valueColumn), angles: nil, context: c.context)
+          sums(scratch.dValues, rows: c.context),
+          into: place(dQKV, row: row, stride: inStride, column: valueColumn), angles: nil, context: c.context)
       }
     }
   }
 
-  /// One head: its queries' gradient, and its part of its group's keys and values.
+  /// One head: its queries' gradient, and its part of its group's keys and values, which are laid out in `scratch`.
   private func backward(
-    head: Int, row: Int, isFirst: Bool, k: Matrix, v: Matrix, qkv: UnsafeMutableRawPointer,
-    dOutput: UnsafeMutableRawPointer, output: UnsafeMutableRawPointer, lse: UnsafePointer<Float>,
-    dQKV: UnsafeMutableRawPointer, angles: UnsafePointer<Float>?, starts: UnsafePointer<Int32>?, dropout: Dropout?,
-    scratch: Scratch, worker: Int
+    head: Int, row: Int, isFirst: Bool, qkv: UnsafeMutableRawPointer, dOutput: UnsafeMutableRawPointer,
+    output: UnsafeMutableRawPointer, lse: UnsafePointer<Float>, dQKV: UnsafeMutableRawPointer,
+    angles: UnsafePointer<Float>?, starts: UnsafePointer<Int32>?, dropout: Dropout?, scratch: Scratch
   ) {
     let c = configuration
     let inStride = c.queryWidth + 2 * c.keyWidth
@@ -280,6 +281,7 @@ struct Attention {
     let o = place(output, row: row, stride: c.queryWidth, column: column)
     let dO = place(dOutput, row: row, stride: c.queryWidth, column: column)
     let half = c.headWidth / 2
+    let headStride = scratchPlan.headStride
     let tiles = (c.context + tileRows - 1) / tileRows
     for index in (0..<tiles).reversed() {
       let first = index * tileRows
@@ -287,37 +289,43 @@ struct Attention {
       let firstRow = (row * c.heads + head) * c.context + first
       let starts = starts.map { $0 + first }
       let begin = firstKey(starts)
-      let dOTile = dO.rows(first, count: m)
+      let (qTile, dOTile) = (q.rows(first, count: m), dO.rows(first, count: m))
       AttentionRows.dots(dOTile, o.rows(first, count: m), into: scratch.dots)
+      Words.along(rows: qTile, into: scratch.queries, stride: headStride)
+      Words.along(rows: dOTile, into: scratch.dOutput, stride: headStride)
       for from in Swift.stride(from: begin, to: first + m, by: Self.blockKeys) {
         let n = min(Self.blockKeys, first + m - from)
-        let operations = operations(m, n)
-        guard let gradients = operations.gradients else {
-          preconditionFailure("this network was made for reading only")
-        }
-        func matrix(_ base: UnsafeMutableRawPointer, _ precision: Precision) -> Matrix {
-          Matrix(base, rows: m, columns: n, stride: stride, precision: precision)
-        }
-        operations.scores(q.at(first, 0), k.at(from, 0), into: scratch.scores, worker: worker)
-        gradients.weights(dOTile.base, v.at(from, 0), into: scratch.dWeights, worker: worker)
+        let offset = first - from
+        let (weights, dScores) = (tile(scratch.weights, m, n, precision), tile(scratch.dScores, m, n, precision))
+        let dWeights = tile(scratch.dWeights, m, n, .fp32)
+        multiply(
+          qTile, byWidth: scratch.keysByWidth + from, into: scratch.scores, n: n, offset: offset, room: scratch.left)
+        multiply(
+          dOTile, byWidth: scratch.valuesByWidth + from, into: scratch.dWeights, n: n, offset: offset,
+          room: scratch.left)
         // Through the mask: dP here, and P below, where it meets the values' gradient.
-        dropout?.apply(matrix(scratch.dWeights, .fp32), first: firstRow, firstColumn: from, threads: 1)
+        dropout?.apply(dWeights, first: firstRow, firstColumn: from, threads: 1)
         AttentionRows.backward(
-          matrix(scratch.scores, .fp32), dWeights: matrix(scratch.dWeights, .fp32),
-          weights: matrix(scratch.weights, precision), dScores: matrix(scratch.dScores, precision),
+          tile(scratch.scores, m, n, .fp32), dWeights: dWeights, weights: weights, dScores: dScores,
           lse: lse + firstRow, dots: scratch.dots,
           sight: AttentionRows.Sight(firstRow: first, firstKey: from, starts: starts), alpha: alpha)
-        dropout?.apply(matrix(scratch.weights, precision), first: firstRow, firstColumn: from, threads: 1)
-        gradients.queries(scratch.dScores, k.at(from, 0), into: scratch.sums, adds: from > begin, worker: worker)
+        dropout?.apply(weights, first: firstRow, firstColumn: from, threads: 1)
+        multiply(
+          Words.left(dScores, room: scratch.left), by: words(scratch.keys, from: from), into: scratch.sums, m: m, n: n,
+          part: .upTo(offset: offset), adds: from > begin)
         // The last tile sees all keys and comes first: for a group's first head it writes, everything after adds.
         let adds = !isFirst || index < tiles - 1 || starts != nil
-        let place = from * c.headWidth
-        gradients.keys(scratch.dScores, q.at(first, 0), into: scratch.dKeys + place, adds: adds, worker: worker)
-        gradients.values(scratch.weights, dOTile.base, into: scratch.dValues + place, adds: adds, worker: worker)
+        multiply(
+          Words.leftTransposed(dScores, room: scratch.left), by: scratch.queries,
+          into: scratch.dKeys + from * headStride,
+          m: n, n: m, part: .from(offset: offset), adds: adds)
+        multiply(
+          Words.leftTransposed(weights, room: scratch.left), by: scratch.dOutput,
+          into: scratch.dValues + from * headStride, m: n, n: m, part: .from(offset: offset), adds: adds)
       }
       AttentionRows.unload(
-        Matrix(scratch.sums, rows: m, columns: c.headWidth), into: dq.rows(first, count: m),
-        angles: angles.map { $0 + first * half }, context: c.context, starts: starts)
+        sums(scratch.sums, rows: m), into: dq.rows(first, count: m), angles: angles.map { $0 + first * half },
+        context: c.context, starts: starts)
     }
   }
 

@@ -65,7 +65,7 @@ package struct Transformer: ~Copyable {
     ) throws {
       do {
         let products = try Products(threads: threads)
-        let attention = try Attention(configuration, precision: precision, isTrained: isTrained, products: products)
+        let attention = Attention(configuration, precision: precision, threads: threads)
         blocks = try plan.blocks.enumerated().map { number, offsets throws(ProductError) in
           try Block(
             configuration, at: offsets, number: number, attention: attention, rows: rows, precision: precision,

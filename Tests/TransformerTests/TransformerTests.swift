@@ -449,14 +449,28 @@ struct Masks {
     }
   }
 
-  @Test func `bf16 stays near fp32`() throws {
+  static let inBothPrecisions = [
+    Case(testDescription: "short", vocabulary: 50, width: 64, inner: 64, context: 40, rows: 3),
+    Case(
+      testDescription: "grouped keys, several tiles, the last one odd", vocabulary: 50, width: 64, heads: 4,
+      keyValueHeads: 2, inner: 64, context: 151),
+    Case(
+      testDescription: "heads of odd width, documents and dropout", vocabulary: 50, width: 66, heads: 2, inner: 64,
+      context: 90, masked: true, documentLength: 70, kind: .gpt2, dropout: 0.1),
+    Case(
+      testDescription: "more than a block of keys, wide heads", vocabulary: 50, blocks: 1, width: 160, heads: 1,
+      keyValueHeads: 1, inner: 64, context: 530, rows: 1),
+  ]
+
+  @Test(arguments: inBothPrecisions)
+  func `bf16 stays near fp32`(c: Case) throws {
     guard Machine.hasBF16 else { return }
-    let c = Case(testDescription: "", vocabulary: 50, width: 64, inner: 64, context: 40, rows: 3)
     let rows = Rows(c, seed: 10)
+    let noise = c.dropout > 0 ? RandomStream(seed: 1, purpose: "test") : nil
     let results = try [Precision.fp32, .bf16].map { precision in
       let model = try Transformer(c.configuration, rows: c.rows, precision: precision, threads: 2, chunk: 50)
       model.parameters.initialize(seed: 1, deviation: 0.1, threads: 2)
-      let losses = model.learn(rows, weights: c.weights)
+      let losses = model.learn(rows, weights: c.weights, noise: noise)
       return (losses: losses, gradients: model.tensors(model.parameters.gradients))
     }
     for head in 0..<2 {

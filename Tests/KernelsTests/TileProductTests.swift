@@ -1,0 +1,159 @@
+// Products of tiles against sums in Double, over shapes that do and do not divide by anything, in both precisions.
+import Kernels
+import Support
+import Testing
+
+/// A matrix in memory of its own, as floats that its precision holds exactly.
+private final class Tile {
+  let matrix: Matrix
+  let values: [Double]
+
+  init(_ rows: Int, _ columns: Int, _ precision: Precision, spread: Int = 3, _ dice: inout Dice) {
+    let stride = columns + spread
+    let bytes = rows * stride * precision.bytes
+    let base = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
+    // What lies between the rows must not matter.
+    base.initializeMemory(as: UInt8.self, repeating: 0x41, count: bytes)
+    let matrix = Matrix(base, rows: rows, columns: columns, stride: stride, precision: precision)
+    let kept = dice.floats(rows * columns).map { Float(bitPattern: $0.bitPattern & 0xFFFF_0000) }
+    for r in 0..<rows {
+      for c in 0..<columns {
+        let x = kept[r * columns + c]
+        switch precision {
+        case .fp32: matrix.at(r, c).storeBytes(of: x, as: Float.self)
+        case .bf16: matrix.at(r, c).storeBytes(of: UInt16(x.bitPattern >> 16), as: UInt16.self)
+        }
+      }
+    }
+    self.matrix = matrix
+    values = kept.doubles
+  }
+
+  deinit { matrix.base.deallocate() }
+
+  subscript(row: Int, column: Int) -> Double { values[row * matrix.columns + column] }
+}
+
+@Suite struct TileProductTests {
+  struct Shape: Sendable, CustomTestStringConvertible {
+    var m: Int
+    var n: Int
+    var k: Int
+    var precision: Precision
+    var testDescription: String { "[\(m), \(k)] · [\(k), \(n)] in \(precision)" }
+
+    static let samples = [Precision.fp32, .bf16].flatMap { precision in
+      [(1, 1, 1), (4, 16, 2), (3, 17, 5), (5, 48, 7), (8, 64, 32), (9, 65, 33), (64, 100, 31), (13, 160, 64)].map {
+        Shape(m: $0.0, n: $0.1, k: $0.2, precision: precision)
+      }
+    }
+  }
+
+  /// Room for words or sums, full of something that must not be seen.
+  private func room(_ count: Int) -> UnsafeMutableBufferPointer<UInt32> {
+    let room = UnsafeMutableBufferPointer<UInt32>.allocate(capacity: count)
+    room.initialize(repeating: Float.nan.bitPattern)
+    return room
+  }
+
+  private func vectors(_ n: Int) -> Int { (n + 15) / 16 * 16 }
+
+  private func floats(_ words: UnsafeMutableBufferPointer<UInt32>) -> UnsafeMutablePointer<Float> {
+    UnsafeMutableRawPointer(words.baseAddress!).assumingMemoryBound(to: Float.self)
+  }
+
+  @Test(arguments: Shape.samples)
+  func `all four ways to lay out operands give the same product`(shape: Shape) {
+    var dice = Dice(20)
+    let (m, n, k, precision) = (shape.m, shape.n, shape.k, shape.precision)
+    let (a, aᵀ) = (Tile(m, k, precision, &dice), Tile(k, m, precision, spread: 16, &dice))
+    let (b, bᵀ) = (Tile(k, n, precision, &dice), Tile(n, k, precision, spread: 4 - k % 2, &dice))
+    let stride = vectors(n) + 16
+    let words = Words.count(k, precision)
+    let (byRows, byColumns) = (room(words * stride), room(words * stride))
+    let (left, leftTransposed) = (room(m * words), room(words * aᵀ.matrix.stride))
+    let sums = room(m * stride)
+    defer { for room in [byRows, byColumns, left, leftTransposed, sums] { room.deallocate() } }
+    Words.along(rows: b.matrix, into: byRows.baseAddress!, stride: stride)
+    Words.along(columns: bᵀ.matrix, into: byColumns.baseAddress!, stride: stride)
+    let lefts = [
+      (Words.left(a.matrix, room: left.baseAddress!), { (r: Int, p: Int) in a[r, p] }),
+      (Words.leftTransposed(aᵀ.matrix, room: leftTransposed.baseAddress!), { (r: Int, p: Int) in aᵀ[p, r] }),
+    ]
+    let rights = [
+      (byRows, { (p: Int, c: Int) in b[p, c] }), (byColumns, { (p: Int, c: Int) in bᵀ[c, p] }),
+    ]
+    for (left, x) in lefts {
+      for (right, y) in rights {
+        for adds in [false, true] {
+          if adds { for i in 0..<m * stride { floats(sums)[i] = 2 } }
+          TileProduct.run(
+            left, right.baseAddress!, stride: stride, into: floats(sums), cStride: stride, m: m, n: n, k: words,
+            part: .columns(offset: n), adds: adds, precision: precision)
+          for r in 0..<m {
+            for c in 0..<n {
+              let exact = (0..<k).reduce(adds ? 2 : 0) { $0 + x(r, $1) * y($1, c) }
+              let size = (0..<k).reduce(1) { $0 + abs(x(r, $1) * y($1, c)) }
+              #expect(abs(Double(floats(sums)[r * stride + c]) - exact) < 1e-6 * size, "row \(r), column \(c)")
+            }
+          }
+        }
+      }
+    }
+  }
+
+  @Test(arguments: [Precision.fp32, .bf16], [0, 1, 5, 40])
+  func `parts of a triangle are what the whole is where it is not zero`(precision: Precision, offset: Int) {
+    var dice = Dice(21)
+    let (m, n, h) = (22, 22 + offset, 20)
+    let stride = vectors(max(n, h)) + 16
+    // A lower triangle: row r has columns up to and with r + offset.
+    let triangle = Tile(m, n, precision, spread: n % 2 == 0 ? 16 : 17, &dice)
+    for r in 0..<m {
+      for c in r + offset + 1..<max(n, r + offset + 1) {
+        triangle.matrix.at(r, c).initializeMemory(as: UInt8.self, repeating: 0, count: precision.bytes)
+      }
+    }
+    func inside(_ r: Int, _ c: Int) -> Double { c <= r + offset ? triangle[r, c] : 0 }
+    let (x, y) = (Tile(n, h, precision, &dice), Tile(m, h, precision, &dice))
+    let (right, sums) = (room(max(m, n) * stride), room(max(m, n) * stride))
+    let left = room(m * triangle.matrix.stride)
+    defer { for room in [right, sums, left] { room.deallocate() } }
+
+    Words.along(rows: x.matrix, into: right.baseAddress!, stride: stride)
+    TileProduct.run(
+      Words.left(triangle.matrix, room: left.baseAddress!), right.baseAddress!, stride: stride, into: floats(sums),
+      cStride: stride, m: m, n: h, k: Words.count(n, precision), part: .upTo(offset: offset), adds: false,
+      precision: precision)
+    for r in 0..<m {
+      for c in 0..<h {
+        let exact = (0..<n).reduce(0) { $0 + inside(r, $1) * x[$1, c] }
+        #expect(abs(Double(floats(sums)[r * stride + c]) - exact) < 1e-4, "row \(r), column \(c)")
+      }
+    }
+
+    Words.along(rows: y.matrix, into: right.baseAddress!, stride: stride)
+    TileProduct.run(
+      Words.leftTransposed(triangle.matrix, room: left.baseAddress!), right.baseAddress!, stride: stride,
+      into: floats(sums), cStride: stride, m: n, n: h, k: Words.count(m, precision), part: .from(offset: offset),
+      adds: false, precision: precision)
+    for r in 0..<n {
+      for c in 0..<h {
+        let exact = (0..<m).reduce(0) { $0 + inside($1, r) * y[$1, c] }
+        #expect(abs(Double(floats(sums)[r * stride + c]) - exact) < 1e-4, "row \(r), column \(c)")
+      }
+    }
+
+    Words.along(columns: x.matrix, into: right.baseAddress!, stride: stride)
+    TileProduct.run(
+      Words.left(y.matrix, room: left.baseAddress!), right.baseAddress!, stride: stride, into: floats(sums),
+      cStride: stride, m: m, n: n, k: Words.count(h, precision), part: .columns(offset: offset), adds: false,
+      precision: precision)
+    for r in 0..<m {
+      for c in 0...min(n - 1, r + offset) {
+        let exact = (0..<h).reduce(0) { $0 + y[r, $1] * x[c, $1] }
+        #expect(abs(Double(floats(sums)[r * stride + c]) - exact) < 1e-4, "row \(r), column \(c)")
+      }
+    }
+  }
+}
