@@ -235,7 +235,9 @@ extension Bench {
           let z = o.matrix(2, columns: Operands.vocabulary)
           SparseCrossEntropy.rows(
             z, targets: o.targets, losses: scale,
-            gradient: SparseCrossEntropy.Gradient(packed: z.base, precision: precision, factor: 1), threads: threads)
+            gradient: SparseCrossEntropy.Gradient(
+              out: precision == .fp32 ? z : o.matrix(1, columns: Operands.vocabulary, .bf16), factor: 1),
+            threads: threads)
         }),
       attention(o, precision, isBackward: false), attention(o, precision, isBackward: true),
       attentionProducts(o, precision),

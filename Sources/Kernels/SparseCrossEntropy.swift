@@ -1,4 +1,4 @@
-// Cross-entropy between softmax(z) and a short list of targets, with its gradient in place of the logits.
+// Cross-entropy between softmax(z) and a short list of targets, with its gradient in the same pass.
 //   L = λ − Σ_k p_k z[v_k],  λ = log Σ_v e^{z[v]};   dz = c · (softmax(z) − p)
 // A next token is a list of one with p = 1. Letters: z logits [V], v_k target tokens, p_k their weights, c a factor.
 import Foundation
@@ -29,23 +29,20 @@ package struct SparseTargets {
 }
 
 package enum SparseCrossEntropy {
-  /// Where the gradient of a row of logits goes, and what it is multiplied with.
+  /// Where the gradient of logits goes, and what it is multiplied with.
   package struct Gradient {
-    /// Row r's gradient begins `r · z.stride · 4` bytes after this: at the logits themselves, or before them where bf16
-    /// gradients of several heads are packed to the front of a row. It must not lie behind them.
-    package var packed: UnsafeMutableRawPointer
-    package var precision: Precision
+    /// [rows, V]: memory of its own, or the logits' own where both are fp32.
+    package var out: Matrix
     /// c: the loss's weight over the number of positions that count.
     package var factor: Float
 
-    package init(packed: UnsafeMutableRawPointer, precision: Precision, factor: Float) {
-      self.packed = packed
-      self.precision = precision
+    package init(out: Matrix, factor: Float) {
+      self.out = out
       self.factor = factor
     }
   }
 
-  /// The loss of every row, and with `gradient` dz in the memory of the logits.
+  /// The loss of every row, and with `gradient` dz.
   /// - Parameters:
   ///   - z: [rows, V] fp32 logits, any stride; overwritten.
   ///   - targets: of these rows. A row without any has loss 0 and gradient 0.
@@ -66,9 +63,8 @@ package enum SparseCrossEntropy {
         if count == 0 {
           losses[t] = 0
           if let hits { hits[t] = 0 }
-          if let gradient {
-            (gradient.packed + t * z.stride * 4).initializeMemory(
-              as: UInt8.self, repeating: 0, count: z.columns * gradient.precision.bytes)
+          if let out = gradient?.out {
+            out.at(t, 0).initializeMemory(as: UInt8.self, repeating: 0, count: z.columns * out.precision.bytes)
           }
           continue
         }
@@ -81,10 +77,9 @@ package enum SparseCrossEntropy {
         losses[t] = loss
         guard let gradient else { continue }
         for k in 0..<count { zt[Int(tokens[k])] -= weights[k] * sum }
-        let packed = gradient.packed + t * z.stride * 4
-        switch gradient.precision {
-        case .fp32: scale(zt, z.columns, by: gradient.factor / sum, into: packed.assumingMemoryBound(to: Float.self))
-        case .bf16: scale(zt, z.columns, by: gradient.factor / sum, into: packed.assumingMemoryBound(to: BFloat16.self))
+        switch gradient.out.precision {
+        case .fp32: scale(zt, z.columns, by: gradient.factor / sum, into: gradient.out.row(t, as: Float.self))
+        case .bf16: scale(zt, z.columns, by: gradient.factor / sum, into: gradient.out.row(t, as: BFloat16.self))
         }
       }
     }

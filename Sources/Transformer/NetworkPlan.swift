@@ -43,7 +43,8 @@ package struct NetworkPlan: Sendable {
     let parameters = ParameterPlan(configuration)
     func logitsSize(_ heads: Int) -> Int {
       PredictionHeads.Chunks(
-        of: rows * configuration.context, chunk: chunk, heads: heads, vocabulary: configuration.vocabulary
+        of: rows * configuration.context, chunk: chunk, heads: heads, vocabulary: configuration.vocabulary,
+        precision: precision, isTrained: isTrained
       ).bytes
     }
     self.configuration = configuration

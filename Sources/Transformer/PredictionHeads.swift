@@ -1,5 +1,5 @@
 // The heads on the final hidden states: unembedding and loss fused, so that logits exist only for a chunk of positions.
-//   z = h · Uᵀ  →  losses, dz in place of z  →  dh = dz · U,  dU += dzᵀ · h
+//   z = h · Uᵀ  →  losses, dz  →  dh = dz · U,  dU += dzᵀ · h
 // All heads share h, so that their unembeddings are one matrix U = [U_1; U_2; …] and each product is one product.
 // Letters: h [M, d], z [chunk, heads · V].
 import Kernels
@@ -54,11 +54,16 @@ struct PredictionHeads {
   struct Chunks {
     /// Positions of a chunk.
     let rows: Int
-    /// Floats from one row of logits to the next.
+    /// Where logits lie, in floats from row to row.
     let stride: Int
+    /// Where their gradients lie, in elements from row to row, and in bytes from the first logit: they take the place of
+    /// logits that have their size, and else follow behind.
+    let gradient: (stride: Int, offset: Int)
+    /// Bytes of a chunk's logits and gradients.
+    let bytes: Int
 
-    /// Logits of a chunk: small enough for the last-level cache, large enough to feed the products.
-    private static let fittingBytes = 24_000_000
+    /// Logits of a chunk: few enough for a last-level cache, enough to feed the products.
+    private static let fittingBytes = 32_000_000
     /// Where that would be only few rows: every chunk reads the whole unembedding and adds to its whole gradient, and for
     /// less than some hundreds of rows that takes longer than the arithmetic.
     private static let worthwhile = (rows: 512, bytes: 256_000_000)
@@ -66,17 +71,19 @@ struct PredictionHeads {
     /// - Parameters:
     ///   - chunk: positions of a chunk; nil chooses.
     ///   - heads: how many unembeddings make one row of logits.
-    init(of positions: Int, chunk: Int?, heads: Int, vocabulary: Int) {
-      let stride = (heads * vocabulary + 15) / 16 * 16
+    init(of positions: Int, chunk: Int?, heads: Int, vocabulary: Int, precision: Precision, isTrained: Bool) {
+      let columns = (heads * vocabulary + 15) / 16 * 16
+      // Rows a power of two apart share cache sets: the product that reads dz by columns takes a tenth longer for it.
+      let spread = columns + 64 / precision.bytes
+      let isInPlace = precision == .fp32
+      let gradientBytes = isTrained && !isInPlace ? spread * precision.bytes : 0
+      stride = isInPlace ? spread : columns
       let fitting = Self.fittingBytes / (stride * 4)
       let worthwhile = min(Self.worthwhile.rows, Self.worthwhile.bytes / (stride * 4))
-      let best = max(fitting, worthwhile) / 64 * 64
-      self.stride = stride
-      rows = min(positions, chunk ?? max(16, best))
+      rows = min(positions, chunk ?? max(16, max(fitting, worthwhile) / 64 * 64))
+      gradient = (spread, isInPlace ? 0 : (rows * stride * 4 + 63) / 64 * 64)
+      bytes = (rows * stride * 4 + 63) / 64 * 64 + rows * gradientBytes
     }
-
-    /// Bytes of a chunk's logits.
-    var bytes: Int { rows * stride * 4 }
   }
 
   /// - Parameters:
@@ -90,15 +97,15 @@ struct PredictionHeads {
     self.positions = positions
     threads = products.threads
     let out = heads * configuration.vocabulary
-    let chunks = Chunks(of: positions, chunk: chunk, heads: heads, vocabulary: configuration.vocabulary)
+    let chunks = Chunks(
+      of: positions, chunk: chunk, heads: heads, vocabulary: configuration.vocabulary, precision: precision,
+      isTrained: isTrained)
     self.chunks = chunks
     func linear(_ rows: Int) throws(ProductError) -> Linear {
       try Linear(
         at: Affine(weight: offset), rows: rows, out: out, in: configuration.width, precision: precision,
         y: ProductShape.Operand(stride: chunks.stride, precision: .fp32),
-        // dz is packed to the front of each row of logits.
-        dy: ProductShape.Operand(stride: chunks.stride * 4 / precision.bytes, precision: precision),
-        isTrained: isTrained,
+        dy: ProductShape.Operand(stride: chunks.gradient.stride, precision: precision), isTrained: isTrained,
         products: products)
     }
     whole = try linear(chunks.rows)
@@ -125,6 +132,7 @@ struct PredictionHeads {
     dHidden: UnsafeMutableRawPointer, adds: Bool, logits: UnsafeMutableRawPointer, into sums: inout [LossSum]
   ) {
     let width = configuration.width
+    let dLogits = logits + chunks.gradient.offset
     for first in Swift.stride(from: 0, to: positions, by: chunks.rows) {
       let count = min(chunks.rows, positions - first)
       let unembedding = count == chunks.rows ? whole : rest!
@@ -132,17 +140,16 @@ struct PredictionHeads {
       unembedding.forward(parameters, x: h, y: logits)
       for (head, objective) in objectives.enumerated() {
         let targets = targets[objective].from(first)
-        // The second head's gradient is packed behind the first one's, which by then is packed itself.
-        let z = Matrix(
-          logits + head * configuration.vocabulary * 4, rows: count, columns: configuration.vocabulary,
-          stride: chunks.stride,
-          precision: .fp32)
+        func columns(_ base: UnsafeMutableRawPointer, _ stride: Int, _ precision: Precision) -> Matrix {
+          Matrix(base, rows: count, columns: chunks.stride, stride: stride, precision: precision)
+            .columns(head * configuration.vocabulary, count: configuration.vocabulary)
+        }
+        let z = columns(logits, chunks.stride, .fp32)
         SparseCrossEntropy.rows(
           z, targets: targets, losses: losses[objective] + first, hits: factors == nil ? hits : nil,
           gradient: factors.map {
             SparseCrossEntropy.Gradient(
-              packed: logits + head * configuration.vocabulary * precision.bytes, precision: precision,
-              factor: $0[objective])
+              out: columns(dLogits, chunks.gradient.stride, precision), factor: $0[objective])
           }, threads: threads)
         guard factors == nil else { continue }
         for t in 0..<count { sums[objective].hits += Int(hits[t]) }
@@ -152,7 +159,7 @@ struct PredictionHeads {
       }
       if factors != nil {
         unembedding.backward(
-          parameters, dy: logits, x: h, dx: dHidden + first * width * precision.bytes, adds: adds || first > 0)
+          parameters, dy: dLogits, x: h, dx: dHidden + first * width * precision.bytes, adds: adds || first > 0)
       }
     }
     for objective in objectives {

@@ -168,7 +168,7 @@ func matrix(_ values: inout [Float], rows: Int, columns: Int) -> Matrix {
                 tokens: tokens.baseAddress!, weights: weights.baseAddress!, counts: counts.baseAddress!,
                 capacity: capacity),
               losses: &losses,
-              gradient: .init(packed: UnsafeMutableRawPointer(z.baseAddress!), precision: .fp32, factor: factor),
+              gradient: .init(out: Matrix(z.baseAddress!, rows: rows, columns: vocabulary), factor: factor),
               threads: 2)
           }
         }
