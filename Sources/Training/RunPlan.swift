@@ -127,7 +127,7 @@ extension MemoryPart {
     case .activations: "what forward leaves for backward"
     case .working: "what a pass needs while it runs"
     case .attention: "scores of attention, a tile a thread"
-    case .logits: "logits of a chunk of positions"
+    case .logits: "logits of a chunk of positions, beside what they share with passes"
     case .targets: "targets of the losses"
     }
   }

@@ -69,11 +69,18 @@ struct ActivationPlan: Sendable {
     func trained(_ count: Int, width: Int) -> Int { plan.place(isTrained ? count : 0, width: width) }
     plan.part = .working
     delta = plan.place(M * c.width, width: E)
-    inner = plan.place(M * c.inner, width: E)
-    dInner = trained(M * c.inner, width: E)
-    dQKV = trained(M * wide, width: E)
-    dAttended = trained(M * c.queryWidth, width: E)
-    dNormed = trained(M * c.width, width: E)
+    // Nothing of what a block works with is needed before it or after it, where logits are: both have the same place.
+    var passing = Plan()
+    func inBlock(_ columns: Int) -> Int { plan.bytes + passing.place(isTrained ? M * columns : 0, width: E) }
+    inner = plan.bytes + passing.place(M * c.inner, width: E)
+    dInner = inBlock(c.inner)
+    dQKV = inBlock(wide)
+    dAttended = inBlock(c.queryWidth)
+    dNormed = inBlock(c.width)
+    logits = plan.place(passing.bytes, width: 1)
+    plan.part = .logits
+    _ = plan.place(max(0, logitsSize - passing.bytes), width: 1)
+    plan.part = .working
     dx = trained(M * c.width, width: 4)
     dxOperand = precision == .fp32 ? dx : trained(M * c.width, width: E)
     dBranch = c.dropout > 0 ? trained(M * c.width, width: E) : dxOperand
@@ -92,8 +99,6 @@ struct ActivationPlan: Sendable {
     finalScale = plan.place(statistics, width: 4)
     hidden = plan.place(M * c.width, width: E)
     dHidden = trained(M * c.width, width: E)
-    plan.part = .logits
-    logits = plan.place(logitsSize, width: 1)
     plan.part = .targets
     targets = c.objectives.map { objective in
       Targets(

@@ -10,11 +10,11 @@ package enum MemoryPart: String, CaseIterable, Sendable {
   case operands
   /// What forward leaves for backward, by far the most where batches are large.
   case activations
-  /// What a pass needs only while it runs.
+  /// What a pass needs only while it runs; logits take the place of some of it between passes.
   case working
   /// Scores of attention, a tile a thread.
   case attention
-  /// Logits of a chunk of positions.
+  /// Logits of a chunk of positions and their gradients, as far as they need more than that place.
   case logits
   case targets
 }
