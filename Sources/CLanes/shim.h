@@ -1,5 +1,5 @@
-// Vector operations that Swift's SIMD types go through slow generic code for: bf16 to fp32 and back, and the square
-// root. Each becomes a handful of instructions where it is called.
+// Vector operations that Swift's SIMD types go through slow generic code for, or have no name for: bf16 to fp32 and back,
+// its products, the square root, turning rows into columns. Each becomes a handful of instructions where it is called.
 #pragma once
 #include <string.h>
 #ifdef __AVX512F__
@@ -166,8 +166,8 @@ LANES_INLINE int lanes_are_one_register(void) {
 #endif
 }
 
-// Instructions that this build uses and this CPU lacks: 1 AVX2 or FMA, 2 AVX-512, 4 its bf16 part. No vectors here: it runs before anybody
-// knows that there are any.
+// Instructions that this build uses and this CPU lacks: 1 AVX2 or FMA, 2 AVX-512, 4 its bf16 part. No vectors here: it
+// runs before anybody knows that there are any.
 static inline int lanes_missing(void) {
   int missing = 0;
   if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) missing |= 1;

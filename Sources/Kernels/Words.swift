@@ -23,7 +23,7 @@ package enum Words {
     for r in 0..<x.rows {
       let out = UnsafeMutableRawPointer(room + r * words)
       out.copyMemory(from: x.at(r, 0), byteCount: x.columns * x.precision.bytes)
-      (out + x.columns * x.precision.bytes).storeBytes(of: 0, as: UInt16.self)
+      if x.columns % elements > 0 { (out + x.columns * x.precision.bytes).storeBytes(of: 0, as: UInt16.self) }
     }
     return TileProduct.Left(room, row: words)
   }
