@@ -98,7 +98,7 @@ package enum TileProduct {
       var r2 = adds ? Columns(c + 2 * cStride) : Columns()
       var r3 = adds ? Columns(c + 3 * cStride) : Columns()
       var (x, y) = (a.base, b)
-      for _ in 0..<max(0, k) {
+      for _ in 0..<k {
         let columns = Columns(words: y)
         r0.add(x[0], columns, W.self)
         r1.add(x[a.row], columns, W.self)
@@ -116,7 +116,7 @@ package enum TileProduct {
         let c = c + r * cStride
         var sums = adds ? Columns(c) : Columns()
         var (x, y) = (a.base + r * a.row, b)
-        for _ in 0..<max(0, k) {
+        for _ in 0..<k {
           sums.add(x[0], Columns(words: y), W.self)
           x += a.place
           y += stride

@@ -30,15 +30,13 @@ struct Attention {
   private let configuration: Configuration
   private let precision: Precision
   private let threads: Int
-  private let tileRows: Int
-  /// Row stride of scores.
-  private let stride: Int
   private let scratchPlan: ScratchPlan
 
-  /// Query rows of a tile, and keys of a block: few enough that the scores of both, and their gradients, stay in a core's
-  /// second-level cache. A block is a whole number of tiles.
-  private static func tileRows(_ context: Int) -> Int { min(context, 64) }
+  /// Query rows of a tile, where the context has as many, and keys of a block: few enough that the scores of both, and
+  /// their gradients, stay in a core's second-level cache. A block is a whole number of tiles.
+  private static var tileQueries: Int { 64 }
   private static var blockKeys: Int { 512 }
+  private var tileRows: Int { scratchPlan.tile }
 
   /// Whole vectors, and one more, so that rows do not share cache sets.
   private static func spread(_ columns: Int) -> Int { vectors(columns) + 16 }
@@ -48,9 +46,7 @@ struct Attention {
     self.configuration = configuration
     self.precision = precision
     self.threads = threads
-    tileRows = Self.tileRows(configuration.context)
     scratchPlan = ScratchPlan(configuration, precision: precision)
-    stride = scratchPlan.stride
   }
 
   /// Bytes that `forward` and `backward` need at `scratch`.
@@ -69,7 +65,7 @@ struct Attention {
 
     init(_ c: Configuration, precision: Precision) {
       var plan = Plan()
-      tile = tileRows(c.context)
+      tile = min(c.context, tileQueries)
       stride = Attention.spread(min(c.context, blockKeys))
       widthStride = Attention.spread(c.context)
       headStride = Attention.vectors(c.headWidth)
@@ -118,7 +114,8 @@ struct Attention {
     room: UnsafeMutablePointer<UInt32>
   ) {
     TileProduct.run(
-      Words.left(a, room: room), b, stride: scratchPlan.widthStride, into: c, cStride: stride, m: a.rows, n: n,
+      Words.left(a, room: room), b, stride: scratchPlan.widthStride, into: c, cStride: scratchPlan.stride, m: a.rows,
+      n: n,
       k: Words.count(configuration.headWidth, precision), part: .columns(offset: offset), adds: false,
       precision: precision)
   }
@@ -204,7 +201,7 @@ struct Attention {
 
   /// A tile's scores, or what is made of them, in whole vectors.
   private func tile(_ base: UnsafeMutableRawPointer, _ m: Int, _ n: Int, _ precision: Precision) -> Matrix {
-    Matrix(base, rows: m, columns: Self.vectors(n), stride: stride, precision: precision)
+    Matrix(base, rows: m, columns: Self.vectors(n), stride: scratchPlan.stride, precision: precision)
   }
 
   /// Results as wide as a head.

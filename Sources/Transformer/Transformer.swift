@@ -53,7 +53,6 @@ package struct Transformer: ~Copyable {
   /// Every product and what is made of them.
   private struct Operations {
     let products: Products
-    let attention: Attention
     let blocks: [Block]
     let heads: PredictionHeads
     let furtherHeads: PredictionHeads
@@ -85,7 +84,6 @@ package struct Transformer: ~Copyable {
         self.heads = try heads(configuration.streams[0].count)
         furtherHeads = try heads(1)
         self.products = products
-        self.attention = attention
       } catch {
         throw TransformerError.kernels("\(error)")
       }

@@ -62,6 +62,19 @@ private final class Tile {
     UnsafeMutableRawPointer(words.baseAddress!).assumingMemoryBound(to: Float.self)
   }
 
+  /// Expects every element of the first columns of each row to be what it should be, as near as said.
+  private func check(
+    _ sums: UnsafeMutableBufferPointer<UInt32>, _ stride: Int, rows: Int, columns: (_ row: Int) -> Int,
+    against expected: (_ row: Int, _ column: Int) -> (exact: Double, error: Double)
+  ) {
+    for r in 0..<rows {
+      for c in 0..<columns(r) {
+        let (exact, error) = expected(r, c)
+        #expect(abs(Double(floats(sums)[r * stride + c]) - exact) < error, "row \(r), column \(c)")
+      }
+    }
+  }
+
   @Test(arguments: Shape.samples)
   func `all four ways to lay out operands give the same product`(shape: Shape) {
     var dice = Dice(20)
@@ -90,12 +103,9 @@ private final class Tile {
           TileProduct.run(
             left, right.baseAddress!, stride: stride, into: floats(sums), cStride: stride, m: m, n: n, k: words,
             part: .columns(offset: n), adds: adds, precision: precision)
-          for r in 0..<m {
-            for c in 0..<n {
-              let exact = (0..<k).reduce(adds ? 2 : 0) { $0 + x(r, $1) * y($1, c) }
-              let size = (0..<k).reduce(1) { $0 + abs(x(r, $1) * y($1, c)) }
-              #expect(abs(Double(floats(sums)[r * stride + c]) - exact) < 1e-6 * size, "row \(r), column \(c)")
-            }
+          check(sums, stride, rows: m, columns: { _ in n }) { r, c in
+            let exact = (0..<k).reduce(adds ? 2 : 0) { $0 + x(r, $1) * y($1, c) }
+            return (exact, 1e-6 * (0..<k).reduce(1) { $0 + abs(x(r, $1) * y($1, c)) })
           }
         }
       }
@@ -125,11 +135,8 @@ private final class Tile {
       Words.left(triangle.matrix, room: left.baseAddress!), right.baseAddress!, stride: stride, into: floats(sums),
       cStride: stride, m: m, n: h, k: Words.count(n, precision), part: .upTo(offset: offset), adds: false,
       precision: precision)
-    for r in 0..<m {
-      for c in 0..<h {
-        let exact = (0..<n).reduce(0) { $0 + inside(r, $1) * x[$1, c] }
-        #expect(abs(Double(floats(sums)[r * stride + c]) - exact) < 1e-4, "row \(r), column \(c)")
-      }
+    check(sums, stride, rows: m, columns: { _ in h }) { r, c in
+      ((0..<n).reduce(0) { $0 + inside(r, $1) * x[$1, c] }, 1e-4)
     }
 
     Words.along(rows: y.matrix, into: right.baseAddress!, stride: stride)
@@ -137,11 +144,8 @@ private final class Tile {
       Words.leftTransposed(triangle.matrix, room: left.baseAddress!), right.baseAddress!, stride: stride,
       into: floats(sums), cStride: stride, m: n, n: h, k: Words.count(m, precision), part: .from(offset: offset),
       adds: false, precision: precision)
-    for r in 0..<n {
-      for c in 0..<h {
-        let exact = (0..<m).reduce(0) { $0 + inside($1, r) * y[$1, c] }
-        #expect(abs(Double(floats(sums)[r * stride + c]) - exact) < 1e-4, "row \(r), column \(c)")
-      }
+    check(sums, stride, rows: n, columns: { _ in h }) { r, c in
+      ((0..<m).reduce(0) { $0 + inside($1, r) * y[$1, c] }, 1e-4)
     }
 
     Words.along(columns: x.matrix, into: right.baseAddress!, stride: stride)
@@ -149,11 +153,8 @@ private final class Tile {
       Words.left(y.matrix, room: left.baseAddress!), right.baseAddress!, stride: stride, into: floats(sums),
       cStride: stride, m: m, n: n, k: Words.count(h, precision), part: .columns(offset: offset), adds: false,
       precision: precision)
-    for r in 0..<m {
-      for c in 0...min(n - 1, r + offset) {
-        let exact = (0..<h).reduce(0) { $0 + y[r, $1] * x[c, $1] }
-        #expect(abs(Double(floats(sums)[r * stride + c]) - exact) < 1e-4, "row \(r), column \(c)")
-      }
+    check(sums, stride, rows: m, columns: { r in min(n, r + offset + 1) }) { r, c in
+      ((0..<h).reduce(0) { $0 + y[r, $1] * x[c, $1] }, 1e-4)
     }
   }
 }
