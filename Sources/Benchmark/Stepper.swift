@@ -23,13 +23,15 @@ final class Stepper {
   private let stride: Int
   private var steps = 0
 
-  var products: Products { model.products }
+  /// The whole team's, for what is measured beside the steps.
+  let products: Products
   var plan: ParameterPlan { model.parameters.plan }
 
   init(_ workload: Workload, threads: Int) throws {
     let configuration = workload.configuration
     self.workload = workload
     model = try Transformer(configuration, rows: workload.rows, precision: workload.precision, threads: threads)
+    products = try Products(threads: threads)
     model.parameters.initialize(seed: 1, deviation: 0.02, threads: threads)
     stride = configuration.context + (configuration.objectives.map(\.lookahead).max() ?? 1)
     let random = RandomStream(seed: 1, purpose: "bench")

@@ -86,6 +86,11 @@ package enum Block {
 
   package static func pieces(of count: Int) -> Int { (count + pieceLength - 1) / pieceLength }
 
+  /// y += x, on the calling thread.
+  package static func add(_ x: UnsafePointer<Float>, to y: UnsafeMutablePointer<Float>, count: Int) {
+    eachLanes(count) { i, lanes in store(load(x, i, lanes) + load(y, i, lanes), y, i, lanes) }
+  }
+
   /// Rounds `count` floats to bf16.
   package static func round(_ x: UnsafePointer<Float>, into y: UnsafeMutableRawPointer, count: Int, threads: Int) {
     let y = y.assumingMemoryBound(to: BFloat16.self)

@@ -6,12 +6,15 @@ package struct Dropout: Sendable {
   /// Elements whose 32 random bits are below this are dropped.
   private let threshold: UInt32
   private let scale: Float
+  private let firstRow: Int
 
   /// - Parameters:
   ///   - rate: p, from 0 to below 1.
   ///   - random: of this place in the network in this pass: another place or step needs another stream.
-  package init(rate: Float, random: RandomStream) {
+  ///   - firstRow: the number of what its matrices call row 0, where they are a part of a larger one.
+  package init(rate: Float, random: RandomStream, firstRow: Int = 0) {
     self.random = random
+    self.firstRow = firstRow
     threshold = UInt32(Double(rate) * 0x1p32)
     scale = 1 / (1 - rate)
   }
@@ -19,7 +22,7 @@ package struct Dropout: Sendable {
   /// Drops elements of x in place.
   /// - Parameters:
   ///   - x: [rows, columns] in any precision.
-  ///   - first, firstColumn: the numbers of row 0 and column 0, for a part of a larger matrix.
+  ///   - first, firstColumn: the numbers of its first row and column, for a part of a matrix.
   package func apply(_ x: Matrix, first: Int = 0, firstColumn: Int = 0, threads: Int) {
     Team.split(x.rows, threads: threads) { _, rows in
       for t in rows {
@@ -50,7 +53,7 @@ package struct Dropout: Sendable {
   private func drop<X: Element, Y: Element>(
     _ x: UnsafePointer<X>, _ y: UnsafeMutablePointer<Y>, _ n: Int, _ row: Int, _ firstColumn: Int = 0
   ) {
-    let key = random.bits(UInt64(row))
+    let key = random.bits(UInt64(firstRow + row))
     let (a, b) = (UInt32(truncatingIfNeeded: key), UInt32(truncatingIfNeeded: key >> 32))
     let limit = SIMD16<UInt32>(repeating: threshold)
     for (i, lanes) in sixteens(n) {

@@ -17,17 +17,31 @@ struct ActivationPlan: Sendable {
   let heads: [Head]
   let delta, inner, dInner, dQKV, dAttended, dNormed, dx, dxOperand, dBranch, partial, attention, angles: Int
   let furtherHidden, carried, dJoined, dEmbedded: Int
-  let embedded, final, finalScale, hidden, dHidden, logits, hits, starts, normPieces: Int
+  let final, finalScale, hidden, dHidden, logits, hits, starts: Int
+  /// Gradients that are added to those of the network afterwards: of the heads, and of a block.
+  let headGradients, blockGradients: Int
   /// One an objective.
   let targets: [Targets]
   /// Bytes in all, and what they are for.
   let bytes: Int
   let memory: [MemoryPart: Int]
 
+  /// - Parameters:
+  ///   - rows: those of a shard, and `threads` those that take it through.
+  ///   - chunk: positions whose logits exist at a time; nil chooses.
+  ///   - gradients: elements of the gradients that a shard has of its own; nil leaves them with the parameters.
+  ///   - sharers: how many shards there are.
   init(
-    _ c: Configuration, rows: Int, precision: Precision, isTrained: Bool, attentionScratch: Int, logitsSize: Int,
-    parameterCount: Int, threads: Int
+    _ c: Configuration, rows: Int, precision: Precision, isTrained: Bool, chunk: Int?,
+    gradients: (heads: Int, block: Int)?, threads: Int, sharers: Int
   ) {
+    func logitsSize(_ heads: Int) -> Int {
+      PredictionHeads.Chunks(
+        of: rows * c.context, chunk: chunk, heads: heads, vocabulary: c.vocabulary, precision: precision,
+        sharers: sharers, isTrained: isTrained
+      ).bytes
+    }
+    let logitsSize = max(logitsSize(c.streams[0].count), logitsSize(1))
     let M = rows * c.context
     let E = precision.bytes
     let wide = c.queryWidth + 2 * c.keyWidth
@@ -87,14 +101,13 @@ struct ActivationPlan: Sendable {
     // A norm's weight and bias, or the widest bias.
     partial = trained(threads * max(2 * c.width, wide, c.gateWidth), width: 4)
     plan.part = .attention
-    attention = plan.place(attentionScratch, width: 1)
+    attention = plan.place(Attention.scratchSize(c, precision: precision, threads: threads), width: 1)
     plan.part = .working
     furtherHidden = trained(further > 0 ? M * c.width : 0, width: E)
     carried = trained(further > 0 && !isChain ? M * c.width : 0, width: 4)
     dJoined = trained(isChain ? 2 * M * c.width : 0, width: E)
     dEmbedded = trained(isChain ? M * c.width : 0, width: 4)
     angles = plan.place(c.context * c.headWidth, width: 4)
-    embedded = plan.place(M * c.width, width: 4)
     final = plan.place(M * c.width, width: 4)
     finalScale = plan.place(statistics, width: 4)
     hidden = plan.place(M * c.width, width: E)
@@ -107,8 +120,12 @@ struct ActivationPlan: Sendable {
     }
     hits = plan.place(M, width: 1)
     starts = plan.place(M, width: 4)
-    plan.part = .working
-    normPieces = plan.place(Kernels.Block.pieces(of: parameterCount), width: 8)
+    plan.part = .gradients
+    let block = gradients?.block ?? 0
+    // Blocks of their own make heads go on while the trunk's gradients are there.
+    let areApart = further > 0
+    headGradients = plan.place(max(gradients?.heads ?? 0, areApart ? 0 : block), width: 4)
+    blockGradients = areApart ? plan.place(block, width: 4) : headGradients
     bytes = plan.bytes
     memory = plan.parts
   }

@@ -1,7 +1,7 @@
 // What forward leaves for backward, planned once for the batch and reused every step.
 import Kernels
 
-/// All memory of a network that is not parameters.
+/// All memory of a shard that is not parameters.
 struct Activations: ~Copyable {
   private let storage: Storage
   /// What was allocated.
@@ -12,7 +12,6 @@ struct Activations: ~Copyable {
   /// One an MTP head; parallel heads share one, since they live one after the other.
   let multiToken: [MultiTokenHead.Kept]
   let multiTokenShared: MultiTokenHead.Shared
-  let embedded: UnsafeMutablePointer<Float>  // [M, d]
   let final: UnsafeMutablePointer<Float>  // [M, d] the stream before the final norm
   let finalScale: UnsafeMutablePointer<Float>  // the final norm's statistics
   let hidden: UnsafeMutableRawPointer  // E [M, d]
@@ -23,7 +22,8 @@ struct Activations: ~Copyable {
   let losses: [UnsafeMutablePointer<Float>]
   let hits: UnsafeMutablePointer<UInt8>  // [M] of the head that is looked at
   let starts: UnsafeMutablePointer<Int32>  // [M] where each position's document begins
-  let normPieces: UnsafeMutablePointer<Double>
+  let headGradients: UnsafeMutablePointer<Float>  // of the heads' section, where they are not left with the parameters
+  let blockGradients: UnsafeMutablePointer<Float>  // of the largest block's
 
   init(_ plan: ActivationPlan, for c: Configuration) throws {
     let storage = try Storage(bytes: plan.bytes)
@@ -53,7 +53,6 @@ struct Activations: ~Copyable {
       dBranch: base + plan.dBranch,
       partial: floats(plan.partial),
       attention: base + plan.attention, angles: floats(plan.angles))
-    self.embedded = floats(plan.embedded)
     self.final = floats(plan.final)
     self.finalScale = floats(plan.finalScale)
     self.hidden = base + plan.hidden
@@ -68,7 +67,8 @@ struct Activations: ~Copyable {
     losses = plan.targets.map { floats($0.losses) }
     starts = integers(plan.starts)
     hits = (base + plan.hits).assumingMemoryBound(to: UInt8.self)
-    self.normPieces = (base + plan.normPieces).assumingMemoryBound(to: Double.self)
+    headGradients = floats(plan.headGradients)
+    blockGradients = floats(plan.blockGradients)
     self.storage = storage
     Rotary.fill(shared.angles, context: c.context, headWidth: c.headWidth, theta: c.ropeTheta)
   }

@@ -41,7 +41,8 @@ struct Block {
   private let c: Configuration
   private let precision: Precision
   private let threads: Int
-  private let rows: Int
+  /// Of the micro-batch.
+  private let rows: Range<Int>
   /// Its number among all blocks of the network, for its random stream.
   private let number: Int
   private let inputNorm: Norm
@@ -55,8 +56,8 @@ struct Block {
   private let mlpOut: Linear
 
   init(
-    _ configuration: Configuration, at offsets: ParameterPlan.Block, number: Int, attention: Attention, rows: Int,
-    precision: Precision, isTrained: Bool, products: Products
+    _ configuration: Configuration, at offsets: ParameterPlan.Block, number: Int, attention: Attention,
+    rows: Range<Int>, precision: Precision, isTrained: Bool, products: Products
   ) throws(ProductError) {
     c = configuration
     self.precision = precision
@@ -67,7 +68,7 @@ struct Block {
     inputNorm = Norm(configuration, at: offsets.inputNorm, threads: threads)
     mlpNorm = Norm(configuration, at: offsets.mlpNorm, threads: threads)
     headNorms = offsets.headNorms?.columns(configuration) ?? []
-    let positions = rows * configuration.context
+    let positions = rows.count * configuration.context
     func linear(_ affine: Affine, _ out: Int, _ width: Int) throws(ProductError) -> Linear {
       try Linear(
         at: affine, rows: positions, out: out, in: width, precision: precision, isTrained: isTrained,
@@ -79,7 +80,7 @@ struct Block {
     mlpOut = try linear(offsets.mlpOut, c.width, c.inner)
   }
 
-  private var positions: Int { rows * c.context }
+  private var positions: Int { rows.count * c.context }
 
   private func operand(_ base: UnsafeMutableRawPointer, _ columns: Int) -> Matrix {
     Matrix(base, rows: positions, columns: columns, precision: precision)
@@ -90,7 +91,12 @@ struct Block {
   }
 
   private func dropout(_ place: Place, _ noise: RandomStream?) -> Dropout? {
-    noise.map { Dropout(rate: c.dropout, random: $0.branch(UInt64(number) * 4 + place.rawValue)) }
+    let firstPosition = rows.lowerBound * c.context
+    return noise.map {
+      Dropout(
+        rate: c.dropout, random: $0.branch(UInt64(number) * 4 + place.rawValue),
+        firstRow: place == .weights ? firstPosition * c.heads : firstPosition)
+    }
   }
 
   /// - Parameters:
@@ -100,7 +106,7 @@ struct Block {
   ///   - noise: what dropout draws from in this pass; nil drops nothing.
   /// Leaves in `shared.delta` what this block's MLP adds to `kept.x1`.
   func forward(
-    _ parameters: borrowing Parameters, x: UnsafeMutablePointer<Float>, adding: Bool, kept: Kept, shared: Shared,
+    _ parameters: ParameterView, x: UnsafeMutablePointer<Float>, adding: Bool, kept: Kept, shared: Shared,
     starts: UnsafePointer<Int32>?, noise: RandomStream?
   ) {
     keep(parameters, x: x, adding: adding, kept: kept, shared: shared, starts: starts, noise: noise)
@@ -114,7 +120,7 @@ struct Block {
 
   /// The part of forward that fills `kept`.
   private func keep(
-    _ parameters: borrowing Parameters, x: UnsafeMutablePointer<Float>, adding: Bool, kept: Kept, shared: Shared,
+    _ parameters: ParameterView, x: UnsafeMutablePointer<Float>, adding: Bool, kept: Kept, shared: Shared,
     starts: UnsafePointer<Int32>?, noise: RandomStream?
   ) {
     let delta = operand(shared.delta, c.width)
@@ -135,7 +141,7 @@ struct Block {
         starts: starts, threads: threads)
     }
     attention.forward(
-      qkv: kept.qkv, output: kept.attended, lse: kept.lse, rows: rows, starts: starts, scratch: shared.attention,
+      qkv: kept.qkv, output: kept.attended, lse: kept.lse, rows: rows.count, starts: starts, scratch: shared.attention,
       dropout: dropout(.weights, noise))
     attentionOut.forward(parameters, x: kept.attended, y: shared.delta)
     dropout(.attention, noise)?.apply(delta, threads: threads)
@@ -150,7 +156,7 @@ struct Block {
   ///   - starts, noise: those of forward.
   ///   - again: whether all of `kept` but x is of another block by now, and is computed once more.
   func backward(
-    _ parameters: borrowing Parameters, kept: Kept, shared: Shared, adds: Bool, starts: UnsafePointer<Int32>?,
+    _ parameters: ParameterView, kept: Kept, shared: Shared, adds: Bool, starts: UnsafePointer<Int32>?,
     noise: RandomStream?, again: Bool
   ) {
     if again { keep(parameters, x: kept.x, adding: false, kept: kept, shared: shared, starts: starts, noise: noise) }
@@ -177,7 +183,7 @@ struct Block {
     attentionOut.backwardBias(parameters, dy: dAttention, partial: shared.partial)
     attention.backward(
       dOutput: shared.dAttended, qkv: kept.qkv, output: kept.attended, lse: kept.lse, dQKV: shared.dQKV,
-      angles: c.kind == .llama ? shared.angles : nil, rows: rows, starts: starts, scratch: shared.attention,
+      angles: c.kind == .llama ? shared.angles : nil, rows: rows.count, starts: starts, scratch: shared.attention,
       dropout: dropout(.weights, noise))
     let dQKV = operand(shared.dQKV, c.queryWidth + 2 * c.keyWidth)
     let raw = operand(kept.raw, c.queryWidth + c.keyWidth)

@@ -118,7 +118,7 @@ package struct Decoder: ~Copyable {
 
   private func norm(_ model: borrowing Transformer, _ affine: Affine) {
     Norm(c, at: affine, threads: 1).forward(
-      model.parameters, row(x, c.width), adding: nil, sum: row(x, c.width), y: row(normed, c.width),
+      model.parameters.view, row(x, c.width), adding: nil, sum: row(x, c.width), y: row(normed, c.width),
       statistics: statistics)
   }
 
@@ -127,7 +127,7 @@ package struct Decoder: ~Copyable {
     into y: UnsafeMutablePointer<Float>, adds: Bool = false
   ) {
     let weights = Matrix(
-      model.parameters.operand(affine.weight), rows: rows, columns: columns, precision: model.precision)
+      model.parameters.view.operand(affine.weight), rows: rows, columns: columns, precision: model.precision)
     MatrixVector.multiply(weights, x, into: y, adds: adds, threads: model.threads)
     if let bias = affine.bias {
       Embedding.addPositions(model.parameters.weights + bias, context: 1, x: row(y, rows), threads: 1)

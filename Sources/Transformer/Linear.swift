@@ -45,7 +45,7 @@ struct Linear {
     )
   }
 
-  func forward(_ parameters: borrowing Parameters, x: UnsafeMutableRawPointer, y: UnsafeMutableRawPointer) {
+  func forward(_ parameters: ParameterView, x: UnsafeMutableRawPointer, y: UnsafeMutableRawPointer) {
     forwardProduct(
       x, parameters.operand(affine.weight), into: y,
       bias: affine.bias.map { UnsafeMutableRawPointer(parameters.weights + $0) })
@@ -54,7 +54,7 @@ struct Linear {
   /// dx and dW.
   /// - Parameter adds: whether dW is added to what is there: every micro-batch but the first.
   func backward(
-    _ parameters: borrowing Parameters, dy: UnsafeMutableRawPointer, x: UnsafeMutableRawPointer,
+    _ parameters: ParameterView, dy: UnsafeMutableRawPointer, x: UnsafeMutableRawPointer,
     dx: UnsafeMutableRawPointer, adds: Bool
   ) {
     backwardInput(parameters, dy: dy, dx: dx)
@@ -62,12 +62,12 @@ struct Linear {
   }
 
   /// dx alone: where x is only made again from what dx tells.
-  func backwardInput(_ parameters: borrowing Parameters, dy: UnsafeMutableRawPointer, dx: UnsafeMutableRawPointer) {
+  func backwardInput(_ parameters: ParameterView, dy: UnsafeMutableRawPointer, dx: UnsafeMutableRawPointer) {
     gradients.input(dy, parameters.operand(affine.weight), into: dx)
   }
 
   func backwardWeight(
-    _ parameters: borrowing Parameters, dy: UnsafeMutableRawPointer, x: UnsafeMutableRawPointer, adds: Bool
+    _ parameters: ParameterView, dy: UnsafeMutableRawPointer, x: UnsafeMutableRawPointer, adds: Bool
   ) {
     let dw = UnsafeMutableRawPointer(parameters.gradients + affine.weight)
     if adds { gradients.weightAdding(dy, x, into: dw) } else { gradients.weight(dy, x, into: dw) }
@@ -76,7 +76,7 @@ struct Linear {
   /// db, added to what is there; nothing where there is no bias.
   /// - Parameter partial: [threads, out] floats of room.
   func backwardBias(
-    _ parameters: borrowing Parameters, dy: UnsafeMutableRawPointer, partial: UnsafeMutablePointer<Float>
+    _ parameters: ParameterView, dy: UnsafeMutableRawPointer, partial: UnsafeMutablePointer<Float>
   ) {
     guard let bias = affine.bias else { return }
     Bias.backward(

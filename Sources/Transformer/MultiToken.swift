@@ -49,17 +49,15 @@ struct MultiTokenHead {
   let joint: (hiddenNorm: Norm, embeddingNorm: Norm, projection: Linear)?
 
   init(
-    _ configuration: Configuration, at offsets: Offsets, number: Int, attention: Attention, rows: Int,
-    precision: Precision,
-    isTrained: Bool, products: Products
+    _ configuration: Configuration, at offsets: Offsets, number: Int, attention: Attention, rows: Range<Int>,
+    precision: Precision, isTrained: Bool, products: Products
   ) throws(ProductError) {
     block = try Block(
       configuration, at: offsets.block, number: number, attention: attention, rows: rows, precision: precision,
-      isTrained: isTrained,
-      products: products)
+      isTrained: isTrained, products: products)
     if let joint = offsets.joint {
       let projection = try Linear(
-        at: joint.projection, rows: rows * configuration.context, out: configuration.width,
+        at: joint.projection, rows: rows.count * configuration.context, out: configuration.width,
         in: 2 * configuration.width, precision: precision,
         y: ProductShape.Operand(stride: configuration.width, precision: .fp32), isTrained: isTrained,
         products: products)

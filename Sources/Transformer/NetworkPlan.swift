@@ -28,24 +28,38 @@ package struct NetworkPlan: Sendable {
   package let threads: Int
   package let isTrained: Bool
   package let parameters: ParameterPlan
-  let activations: ActivationPlan
+  /// The rows that go through the network together: all of them, by the whole team, or as many parts as there are threads.
+  package let shards: [Range<Int>]
+  /// One a shard.
+  let activations: [ActivationPlan]
 
-  /// - Parameter chunk: positions whose logits exist at a time; nil chooses.
+  /// - Parameters:
+  ///   - chunk: positions whose logits exist at a time; nil chooses.
+  ///   - shards: in how many parts rows go through, 1 or `threads`; nil chooses.
   /// - Throws: `TransformerError.shape` when the shape does not work out.
   package init(
     _ configuration: Configuration, rows: Int, precision: Precision, threads: Int, chunk: Int? = nil,
-    isTrained: Bool = true
+    shards: Int? = nil, isTrained: Bool = true
   ) throws {
     try configuration.check()
     guard rows >= 1, threads >= 1 else {
       throw TransformerError.shape("a batch needs at least one row and one thread, not \(rows) and \(threads)")
     }
+    precondition(shards.map { $0 == 1 || $0 == threads && $0 <= rows } ?? true, "a shard has one thread or all")
     let parameters = ParameterPlan(configuration)
-    func logitsSize(_ heads: Int) -> Int {
-      PredictionHeads.Chunks(
-        of: rows * configuration.context, chunk: chunk, heads: heads, vocabulary: configuration.vocabulary,
-        precision: precision, isTrained: isTrained
-      ).bytes
+    func activations(_ shards: [Range<Int>]) -> [ActivationPlan] {
+      shards.enumerated().map { index, rows in
+        ActivationPlan(
+          configuration, rows: rows.count, precision: precision, isTrained: isTrained, chunk: chunk,
+          gradients: isTrained && index > 0 ? parameters.largestSections : nil, threads: threads / shards.count,
+          sharers: shards.count)
+      }
+    }
+    let all: [Range<Int>]
+    if shards == 1 || shards == nil && !Self.isWorthwhile(rows: rows, threads: threads, parameters) {
+      all = [0..<rows]
+    } else {
+      all = (0..<threads).map { Team.share(of: rows, worker: $0, threads: threads) }
     }
     self.configuration = configuration
     self.rows = rows
@@ -53,17 +67,24 @@ package struct NetworkPlan: Sendable {
     self.threads = threads
     self.isTrained = isTrained
     self.parameters = parameters
-    activations = ActivationPlan(
-      configuration, rows: rows, precision: precision, isTrained: isTrained,
-      attentionScratch: Attention.scratchSize(configuration, precision: precision, threads: threads),
-      logitsSize: max(logitsSize(configuration.streams[0].count), logitsSize(1)), parameterCount: parameters.count,
-      threads: threads)
+    self.shards = all
+    self.activations = activations(all)
+  }
+
+  /// Whether each thread had better have its own rows: where no thread waits long for the one with most, and the gradients
+  /// that they have of their own take no more than what the parameters, with gradients and moments, take anyway.
+  private static func isWorthwhile(rows: Int, threads: Int, _ parameters: ParameterPlan) -> Bool {
+    let most = (rows + threads - 1) / threads
+    let (heads, block) = parameters.largestSections
+    return threads > 1 && Double(most * threads) <= 1.04 * Double(rows)
+      && (threads - 1) * (heads + block) <= 4 * parameters.count
   }
 
   /// Bytes by what they are for, in the order of `MemoryPart`; parts that are empty are left out.
   package var memory: [(part: MemoryPart, bytes: Int)] {
-    let all = Parameters.memory(parameters, precision: precision, isTrained: isTrained)
-      .merging(activations.memory, uniquingKeysWith: +)
+    let all = activations.reduce(into: Parameters.memory(parameters, precision: precision, isTrained: isTrained)) {
+      $0.merge($1.memory, uniquingKeysWith: +)
+    }
     return MemoryPart.allCases.compactMap { part in all[part].map { (part, $0) } }.filter { $0.bytes > 0 }
   }
 

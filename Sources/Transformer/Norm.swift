@@ -24,7 +24,7 @@ struct Norm {
   /// y = norm(x + δ); see the kernels for the shapes.
   /// - Parameter statistics: [rows] of scales, then [rows] of means where there are biases; for backward.
   func forward(
-    _ parameters: borrowing Parameters, _ x: Matrix, adding delta: Matrix?, sum: Matrix, y: Matrix,
+    _ parameters: ParameterView, _ x: Matrix, adding delta: Matrix?, sum: Matrix, y: Matrix,
     statistics: UnsafeMutablePointer<Float>
   ) {
     let w = parameters.weights + affine.weight
@@ -41,7 +41,7 @@ struct Norm {
   /// The gradient at x, written or added, and those of the parameters, added.
   /// - Parameter partial: [threads, 2 · width] floats of room.
   func backward(
-    _ parameters: borrowing Parameters, _ dy: Matrix, x: Matrix, statistics: UnsafePointer<Float>, dx: Matrix,
+    _ parameters: ParameterView, _ dy: Matrix, x: Matrix, statistics: UnsafePointer<Float>, dx: Matrix,
     addsTo: Bool, operand: Matrix?, partial: UnsafeMutablePointer<Float>
   ) {
     let (w, dw) = (parameters.weights + affine.weight, parameters.gradients + affine.weight)

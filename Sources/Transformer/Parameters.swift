@@ -42,6 +42,13 @@ package struct ParameterPlan: Sendable {
     var mlpOut: Affine
   }
 
+  /// Tensors whose gradients come about together, one behind the other.
+  struct Section: Sendable {
+    let range: Range<Int>
+    /// What no product writes: norms and biases, to which is only ever added, and gaps between tensors.
+    let added: [Range<Int>]
+  }
+
   struct HeadNorms: Sendable {
     var queries: Int
     var keys: Int
@@ -55,6 +62,11 @@ package struct ParameterPlan: Sendable {
   package private(set) var tensors: [Tensor] = []
   /// Elements of a block, gaps for alignment included.
   package private(set) var count = 0
+  /// What a block's backward gives gradients of: of the trunk's blocks, and of the heads beyond the first.
+  let blockSections: [Section]
+  let multiTokenSections: [Section]
+  /// The final norm and the unembeddings.
+  let headSection: Section
   let embedding: Int
   /// [T, d], where positions are learned.
   let positions: Int?
@@ -91,6 +103,19 @@ package struct ParameterPlan: Sendable {
       guard c.kind == .gpt2 else { return Affine(weight: weight) }
       return Affine(weight: weight, bias: place([("\(name)/bias", [c.width])], start: .zeros))
     }
+    /// Everything that `make` places.
+    func section<Made>(_ make: () -> Made) -> (made: Made, section: Section) {
+      let (firstTensor, first) = (tensors.count, count)
+      let made = make()
+      var added: [Range<Int>] = []
+      var end = first
+      for matrix in tensors[firstTensor...] where matrix.isMatrix {
+        if matrix.offset > end { added.append(end..<matrix.offset) }
+        end = matrix.offset + matrix.count
+      }
+      if count > end { added.append(end..<count) }
+      return (made, Section(range: first..<count, added: added))
+    }
     let embeddingTensor = ("\(names.embedding)/weight", [c.vocabulary, c.width])
     var embedding = c.isTied ? 0 : place([embeddingTensor])
     positions = c.kind == .gpt2 ? place([("\(names.positions)/weight", [c.context, c.width])]) : nil
@@ -114,21 +139,29 @@ package struct ParameterPlan: Sendable {
         mlpIn: linear(parts.mlpIn.map(path), out: parts.mlpIn.map { _ in c.inner }, in: c.width),
         mlpOut: linear([path(parts.mlpOut)], out: [c.width], in: c.inner, start: .residual))
     }
-    blocks = (0..<c.blocks).map { block("\(names.layers)/\($0)") }
-    multiToken = (0..<c.streams.count - 1).map { index in
-      let layer = "mtp/heads/\(index)"
-      guard c.multiToken == .sequential else { return MultiTokenHead.Offsets(block: block(layer), joint: nil) }
-      return MultiTokenHead.Offsets(
-        block: block(layer),
-        joint: MultiTokenHead.Joint(
-          hiddenNorm: norm("\(layer)/hnorm"), embeddingNorm: norm("\(layer)/enorm"),
-          projection: linear(["\(layer)/eh_proj"], out: [c.width], in: 2 * c.width)))
+    let trunk = (0..<c.blocks).map { number in section { block("\(names.layers)/\(number)") } }
+    blocks = trunk.map(\.made)
+    blockSections = trunk.map(\.section)
+    let further = (0..<c.streams.count - 1).map { index in
+      section {
+        let layer = "mtp/heads/\(index)"
+        guard c.multiToken == .sequential else { return MultiTokenHead.Offsets(block: block(layer), joint: nil) }
+        return MultiTokenHead.Offsets(
+          block: block(layer),
+          joint: MultiTokenHead.Joint(
+            hiddenNorm: norm("\(layer)/hnorm"), embeddingNorm: norm("\(layer)/enorm"),
+            projection: linear(["\(layer)/eh_proj"], out: [c.width], in: 2 * c.width)))
+      }
     }
-    finalNorm = norm(names.finalNorm)
+    multiToken = further.map(\.made)
+    multiTokenSections = further.map(\.section)
     // A tied embedding stands where its head's unembedding would, so that all heads stay one matrix.
     var heads = c.streams[0].map { ("\(c.objectives[$0].tensorName)/weight", [c.vocabulary, c.width]) }
     if c.isTied { heads[0] = embeddingTensor }
-    unembedding = place(heads)
+    let end = section { (norm: norm(names.finalNorm), unembedding: place(heads)) }
+    headSection = end.section
+    finalNorm = end.made.norm
+    unembedding = end.made.unembedding
     if c.isTied { embedding = unembedding }
     self.embedding = embedding
     self.tensors = tensors
@@ -137,6 +170,43 @@ package struct ParameterPlan: Sendable {
 
   /// Number of trained parameters, gaps not counted.
   package var parameters: Int { tensors.reduce(0) { $0 + $1.count } }
+
+  /// Elements of the heads' section, and of the largest of a block.
+  var largestSections: (heads: Int, block: Int) {
+    (headSection.range.count, (blockSections + multiTokenSections).map(\.range.count).max() ?? 0)
+  }
+}
+
+/// What an operation reads of the parameters, and where it leaves its gradients. Valid as long as their memory is.
+struct ParameterView {
+  let weights: UnsafeMutablePointer<Float>
+  /// The weights in bf16; nil where products read the weights themselves.
+  let rounded: UnsafeMutableRawPointer?
+  /// Where the gradient of element 0 would be, whether or not there is room for it; nil in a network made for reading.
+  private let firstGradient: UnsafeMutablePointer<Float>?
+
+  init(weights: UnsafeMutablePointer<Float>, rounded: UnsafeMutableRawPointer?, gradients: UnsafeMutablePointer<Float>?)
+  {
+    self.weights = weights
+    self.rounded = rounded
+    firstGradient = gradients
+  }
+
+  var gradients: UnsafeMutablePointer<Float> {
+    guard let firstGradient else { preconditionFailure("a network made for reading has no gradients") }
+    return firstGradient
+  }
+
+  /// The same weights, with gradients of one section elsewhere.
+  func leaving(_ section: ParameterPlan.Section, at place: UnsafeMutablePointer<Float>) -> ParameterView {
+    ParameterView(weights: weights, rounded: rounded, gradients: place - section.range.lowerBound)
+  }
+
+  /// The weights from `offset` on, as an operand.
+  func operand(_ offset: Int) -> UnsafeMutableRawPointer {
+    if let rounded { return rounded + offset * 2 }
+    return UnsafeMutableRawPointer(weights + offset)
+  }
 }
 
 /// The four blocks, and the weights once more as operands of products.
@@ -150,6 +220,8 @@ package struct Parameters: ~Copyable {
   private let firstMomentBlock: Storage
   private let secondMomentBlock: Storage
   private let operandBlock: Storage
+  /// What the norm of the gradients is added up from.
+  private let normBlock: Storage
 
   /// Bytes of the blocks.
   static func memory(_ plan: ParameterPlan, precision: Precision, isTrained: Bool) -> [MemoryPart: Int] {
@@ -157,6 +229,7 @@ package struct Parameters: ~Copyable {
     return [
       .weights: bytes, .gradients: isTrained ? bytes : 0, .moments: isTrained ? 2 * bytes : 0,
       .operands: precision == .bf16 ? plan.count * 2 : 0,
+      .working: isTrained ? Kernels.Block.pieces(of: plan.count) * MemoryLayout<Double>.stride : 0,
     ]
   }
 
@@ -168,6 +241,7 @@ package struct Parameters: ~Copyable {
     let firstMoments = try Storage(bytes: memory[.moments]! / 2)
     let secondMoments = try Storage(bytes: memory[.moments]! / 2)
     let operands = try Storage(bytes: memory[.operands]!)
+    let norm = try Storage(bytes: memory[.working]!)
     self.plan = plan
     self.precision = precision
     self.isTrained = isTrained
@@ -176,11 +250,18 @@ package struct Parameters: ~Copyable {
     firstMomentBlock = firstMoments
     secondMomentBlock = secondMoments
     operandBlock = operands
+    normBlock = norm
   }
 
   /// What was allocated.
   var bytes: Int {
     weightBlock.bytes + gradientBlock.bytes + firstMomentBlock.bytes + secondMomentBlock.bytes + operandBlock.bytes
+      + normBlock.bytes
+  }
+
+  var view: ParameterView {
+    ParameterView(
+      weights: weightBlock.floats, rounded: rounded, gradients: isTrained ? gradientBlock.floats : nil)
   }
 
   package var weights: UnsafeMutablePointer<Float> { weightBlock.floats }
@@ -195,10 +276,10 @@ package struct Parameters: ~Copyable {
     return floats
   }
 
-  /// The weights from `offset` on, as an operand.
-  func operand(_ offset: Int) -> UnsafeMutableRawPointer {
-    if let rounded { return rounded + offset * 2 }
-    return UnsafeMutableRawPointer(weights + offset)
+  /// The Euclidean norm of all gradients.
+  func gradientNorm(threads: Int) -> Double {
+    Kernels.Block.norm(
+      gradients, count: plan.count, partial: normBlock.base.assumingMemoryBound(to: Double.self), threads: threads)
   }
 
   /// Makes the operands agree with the weights, after the weights were set from outside.

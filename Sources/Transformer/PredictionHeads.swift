@@ -71,7 +71,10 @@ struct PredictionHeads {
     /// - Parameters:
     ///   - chunk: positions of a chunk; nil chooses.
     ///   - heads: how many unembeddings make one row of logits.
-    init(of positions: Int, chunk: Int?, heads: Int, vocabulary: Int, precision: Precision, isTrained: Bool) {
+    ///   - sharers: how many have chunks at the same time.
+    init(
+      of positions: Int, chunk: Int?, heads: Int, vocabulary: Int, precision: Precision, sharers: Int, isTrained: Bool
+    ) {
       let columns = (heads * vocabulary + 15) / 16 * 16
       // Rows a power of two apart share cache sets: the product that reads dz by columns takes a tenth longer for it in
       // bf16. In fp32 it takes oneDNN's other way then, which is as fast and has twice the memory of its own.
@@ -79,8 +82,9 @@ struct PredictionHeads {
       let spread = isInPlace ? columns : columns + 64 / precision.bytes
       let gradientBytes = isTrained && !isInPlace ? spread * precision.bytes : 0
       stride = columns
-      let fitting = Self.fittingBytes / (stride * 4)
-      let worthwhile = min(Self.worthwhile.rows, Self.worthwhile.bytes / (stride * 4))
+      let fitting = Self.fittingBytes / (stride * 4) / sharers
+      // Two that add half as fast, to a gradient of their own each, need no more rows together than one.
+      let worthwhile = min(Self.worthwhile.rows / min(sharers, 2), Self.worthwhile.bytes / (stride * 4))
       rows = min(positions, chunk ?? max(16, max(fitting, worthwhile) / 64 * 64))
       gradient = (spread, isInPlace ? 0 : (rows * stride * 4 + 63) / 64 * 64)
       bytes = (rows * stride * 4 + 63) / 64 * 64 + rows * gradientBytes
@@ -89,9 +93,10 @@ struct PredictionHeads {
 
   /// - Parameters:
   ///   - heads: how many unembeddings stand one below the other at `offset`.
+  ///   - sharers: how many such heads run at the same time.
   init(
     _ configuration: Configuration, heads: Int, offset: Int, positions: Int, chunk: Int? = nil, precision: Precision,
-    isTrained: Bool, products: Products
+    sharers: Int, isTrained: Bool, products: Products
   ) throws(ProductError) {
     self.configuration = configuration
     self.precision = precision
@@ -100,7 +105,7 @@ struct PredictionHeads {
     let out = heads * configuration.vocabulary
     let chunks = Chunks(
       of: positions, chunk: chunk, heads: heads, vocabulary: configuration.vocabulary, precision: precision,
-      isTrained: isTrained)
+      sharers: sharers, isTrained: isTrained)
     self.chunks = chunks
     func linear(_ rows: Int) throws(ProductError) -> Linear {
       try Linear(
@@ -127,7 +132,7 @@ struct PredictionHeads {
   ///   - adds: whether dU is added to what is there.
   ///   - sums: one an objective, added to.
   func run(
-    _ parameters: borrowing Parameters, objectives: [Int], hidden: UnsafeMutableRawPointer, targets: [SparseTargets],
+    _ parameters: ParameterView, objectives: [Int], hidden: UnsafeMutableRawPointer, targets: [SparseTargets],
     entropy: [UnsafeMutablePointer<Float>], losses: [UnsafeMutablePointer<Float>],
     hits: UnsafeMutablePointer<UInt8>, ranking: (objective: Int, positions: [Bool])?, factors: LossFactors?,
     dHidden: UnsafeMutableRawPointer, adds: Bool, logits: UnsafeMutableRawPointer, into sums: inout [LossSum]
