@@ -121,7 +121,7 @@ extension MemoryPart {
   var about: String {
     switch self {
     case .weights: "weights, fp32"
-    case .gradients: "their gradients"
+    case .gradients: "their gradients, and those that threads add up on their own"
     case .moments: "AdamW's two moments"
     case .operands: "the weights in bf16, for the products"
     case .activations: "what forward leaves for backward"

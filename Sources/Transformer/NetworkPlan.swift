@@ -4,7 +4,7 @@ import Kernels
 
 /// What memory is for.
 package enum MemoryPart: String, CaseIterable, Sendable {
-  /// fp32 weights, their gradients and AdamW's two moments.
+  /// fp32 weights, their gradients (and those of shards, as far as they have their own) and AdamW's two moments.
   case weights, gradients, moments
   /// The weights in bf16, as operands of products.
   case operands

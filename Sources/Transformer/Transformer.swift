@@ -1,5 +1,6 @@
 // The network: tokens → hidden states → a loss a head → gradients of all parameters. The step of Training calls forward,
-// heads and backward, in that order, for every micro-batch.
+// heads and backward, in that order, for every micro-batch. What happens to rows is in Shard; here it is shared out, and
+// gradients are added up.
 import Kernels
 
 package struct Transformer: ~Copyable {
@@ -46,7 +47,7 @@ package struct Transformer: ~Copyable {
 
   // MARK: Shards
 
-  /// Takes every shard and its rows of a batch, each on its own thread where there are several.
+  /// Takes every shard through with its rows of a batch, each on its own thread where there are several.
   private func each(_ batch: TokenRows, _ body: (Shard, TokenRows) -> Void) {
     Team.run(shards.count) { index in
       let shard = shards[index]
@@ -54,7 +55,7 @@ package struct Transformer: ~Copyable {
     }
   }
 
-  /// Takes one shard after the other, each by the whole team: for what all of them add to.
+  /// Takes one shard after the other through, each by the whole team: for tables that all of them add to.
   private func inTurn(_ batch: TokenRows, _ body: (Shard, TokenRows) -> Void) {
     for shard in shards { body(shard, batch.rows(shard.rows.lowerBound, count: shard.rows.count)) }
   }
