@@ -40,13 +40,17 @@ package struct Estimate: Sendable {
     var heads = block
     heads.objectives = c.streams[0].map { c.objectives[$0] }
     heads.vocabulary = min(c.vocabulary, max(64, Self.unembedding / c.width))
-    let rows = max(1, min(network.rows, Self.positions / c.context))
+    // In as many shards as the network itself, so that threads share out the work in the same way.
+    let shards = network.shards.count
+    let rows = max(shards, min(network.rows, Self.positions / c.context) / shards * shards)
     func workload(_ configuration: Configuration) -> Workload {
-      Workload(name: "estimate", configuration: configuration, rows: rows, precision: network.precision)
+      var workload = Workload(name: "estimate", configuration: configuration, rows: rows, precision: network.precision)
+      workload.shards = shards
+      return workload
     }
     for configuration in [block, heads] {
       let bytes = try NetworkPlan(
-        configuration, rows: rows, precision: network.precision, threads: network.threads
+        configuration, rows: rows, precision: network.precision, threads: network.threads, shards: shards
       ).bytes
       if let memory, bytes > memory.available { return nil }
     }

@@ -1,5 +1,5 @@
-// The machine's limit: the matrix products of a step's linear layers alone, forward and both gradients, as oneDNN runs them,
-// with nothing in between. Attention's own products are not among them.
+// The machine's limit: the matrix products of a step's linear layers alone, forward and both gradients, as oneDNN runs them
+// on the whole team and all positions, with nothing in between. Attention's own products are not among them.
 import Kernels
 import Transformer
 

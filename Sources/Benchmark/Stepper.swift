@@ -30,7 +30,8 @@ final class Stepper {
   init(_ workload: Workload, threads: Int) throws {
     let configuration = workload.configuration
     self.workload = workload
-    model = try Transformer(configuration, rows: workload.rows, precision: workload.precision, threads: threads)
+    model = try Transformer(
+      configuration, rows: workload.rows, precision: workload.precision, threads: threads, shards: workload.shards)
     products = try Products(threads: threads)
     model.parameters.initialize(seed: 1, deviation: 0.02, threads: threads)
     stride = configuration.context + (configuration.objectives.map(\.lookahead).max() ?? 1)

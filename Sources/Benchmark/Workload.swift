@@ -11,6 +11,8 @@ package struct Workload: Sendable {
   package var rows: Int
   package var accumulation = 1
   package var precision: Precision
+  /// In how many shards rows go through; nil as the network chooses.
+  var shards: Int?
 
   package init(name: String, configuration: Configuration, rows: Int, accumulation: Int = 1, precision: Precision) {
     self.name = name

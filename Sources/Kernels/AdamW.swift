@@ -86,7 +86,7 @@ package enum Block {
 
   package static func pieces(of count: Int) -> Int { (count + pieceLength - 1) / pieceLength }
 
-  /// y += x, on the calling thread.
+  /// y += x, `count` floats each, on the calling thread.
   package static func add(_ x: UnsafePointer<Float>, to y: UnsafeMutablePointer<Float>, count: Int) {
     eachLanes(count) { i, lanes in store(load(x, i, lanes) + load(y, i, lanes), y, i, lanes) }
   }

@@ -95,7 +95,7 @@ package final class Product {
     dnnl_primitive_destroy(primitive)
   }
 
-  /// Runs it, on the whole team.
+  /// Runs it, on the threads that it was made for.
   /// - Parameter bias: [n] fp32, for a shape that has one.
   @inline(__always)
   package func callAsFunction(
@@ -146,7 +146,7 @@ private final class Engine {
   }
 }
 
-/// All products of a program, each made once.
+/// The products of those who run one at a time: each made once, with scratch memory that they share.
 package final class Products {
   private let engine: Engine
   private var made: [ProductShape: Product] = [:]

@@ -99,7 +99,8 @@ package struct RunPlan: Sendable {
   }
 
   private static let growsWithRows: Set<String> = [
-    MemoryPart.activations.rawValue, MemoryPart.working.rawValue, MemoryPart.targets.rawValue, "batch",
+    MemoryPart.activations.rawValue, MemoryPart.working.rawValue, MemoryPart.targets.rawValue,
+    MemoryPart.shares.rawValue, "batch",
   ]
 }
 
@@ -121,8 +122,9 @@ extension MemoryPart {
   var about: String {
     switch self {
     case .weights: "weights, fp32"
-    case .gradients: "their gradients, and those that threads add up on their own"
+    case .gradients: "their gradients"
     case .moments: "AdamW's two moments"
+    case .shares: "gradients that threads add up on their own"
     case .operands: "the weights in bf16, for the products"
     case .activations: "what forward leaves for backward"
     case .working: "what a pass needs while it runs"

@@ -18,7 +18,9 @@ struct ActivationPlan: Sendable {
   let delta, inner, dInner, dQKV, dAttended, dNormed, dx, dxOperand, dBranch, partial, attention, angles: Int
   let furtherHidden, carried, dJoined, dEmbedded: Int
   let final, finalScale, hidden, dHidden, logits, hits, starts: Int
-  /// Gradients that are added to those of the network afterwards: of the heads, and of a block.
+  /// Whether gradients are left here, to be added to those of the network.
+  let hasGradients: Bool
+  /// Those of the heads, and of a block: the same place where no blocks come in between the heads.
   let headGradients, blockGradients: Int
   /// One an objective.
   let targets: [Targets]
@@ -120,9 +122,10 @@ struct ActivationPlan: Sendable {
     }
     hits = plan.place(M, width: 1)
     starts = plan.place(M, width: 4)
-    plan.part = .gradients
+    plan.part = .shares
+    hasGradients = gradients != nil
     let block = gradients?.block ?? 0
-    // Blocks of their own make heads go on while the trunk's gradients are there.
+    // Where heads have blocks, gradients of the heads are still there when those of a block come.
     let areApart = further > 0
     headGradients = plan.place(max(gradients?.heads ?? 0, areApart ? 0 : block), width: 4)
     blockGradients = areApart ? plan.place(block, width: 4) : headGradients

@@ -22,8 +22,8 @@ struct Activations: ~Copyable {
   let losses: [UnsafeMutablePointer<Float>]
   let hits: UnsafeMutablePointer<UInt8>  // [M] of the head that is looked at
   let starts: UnsafeMutablePointer<Int32>  // [M] where each position's document begins
-  let headGradients: UnsafeMutablePointer<Float>  // of the heads' section, where they are not left with the parameters
-  let blockGradients: UnsafeMutablePointer<Float>  // of the largest block's
+  let headGradients: UnsafeMutablePointer<Float>  // of the heads' section, where they are not the network's
+  let blockGradients: UnsafeMutablePointer<Float>  // of a block's; the same place where heads have no blocks
 
   init(_ plan: ActivationPlan, for c: Configuration) throws {
     let storage = try Storage(bytes: plan.bytes)

@@ -115,8 +115,7 @@ struct Attention {
   ) {
     TileProduct.run(
       Words.left(a, room: room), b, stride: scratchPlan.widthStride, into: c, cStride: scratchPlan.stride, m: a.rows,
-      n: n,
-      k: Words.count(configuration.headWidth, precision), part: .columns(offset: offset), adds: false,
+      n: n, k: Words.count(configuration.headWidth, precision), part: .columns(offset: offset), adds: false,
       precision: precision)
   }
 

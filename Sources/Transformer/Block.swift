@@ -3,7 +3,7 @@
 import Kernels
 
 struct Block {
-  /// What one block's forward leaves for its backward. All memory belongs to the network's activations; where blocks are
+  /// What one block's forward leaves for its backward. All memory belongs to a shard's activations; where blocks are
   /// computed again, all but `x` is shared.
   struct Kept {
     let x: UnsafeMutablePointer<Float>  // [M, d] the stream as it comes in
@@ -190,7 +190,7 @@ struct Block {
     for (first, width, weight) in headNorms {
       HeadNorm.backward(
         dQKV.columns(first, count: width), x: raw.columns(first, count: width), headWidth: c.headWidth,
-        w: parameters.weights + weight, epsilon: c.epsilon, dw: parameters.gradients + weight,
+        w: parameters.weights + weight, epsilon: c.epsilon, dw: parameters.gradient(weight),
         partial: shared.partial, threads: threads)
     }
     attentionIn.backward(parameters, dy: shared.dQKV, x: kept.normed, dx: shared.dNormed, adds: adds)

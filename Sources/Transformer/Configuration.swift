@@ -95,6 +95,8 @@ package struct Configuration: Sendable, Equatable {
     try require(heads % keyValueHeads == 0, "\(keyValueHeads) key/value heads do not divide \(heads) heads")
     let further = streams.count - 1
     try require(
+      further > 0 || multiToken == nil, "MTP heads need an objective for tokens further ahead than the next")
+    try require(
       further == 0
         || (multiToken != nil && objectives[0] == .nextToken(NextToken())
           && (blocks > 1 || multiToken == .sequential)),

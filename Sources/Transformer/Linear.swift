@@ -69,7 +69,7 @@ struct Linear {
   func backwardWeight(
     _ parameters: ParameterView, dy: UnsafeMutableRawPointer, x: UnsafeMutableRawPointer, adds: Bool
   ) {
-    let dw = UnsafeMutableRawPointer(parameters.gradients + affine.weight)
+    let dw = UnsafeMutableRawPointer(parameters.gradient(affine.weight))
     if adds { gradients.weightAdding(dy, x, into: dw) } else { gradients.weight(dy, x, into: dw) }
   }
 
@@ -83,7 +83,7 @@ struct Linear {
       Matrix(
         dy, rows: gradient.rows, columns: gradient.out, stride: gradient.operand.stride,
         precision: gradient.operand.precision),
-      db: parameters.gradients + bias, partial: partial, threads: threads)
+      db: parameters.gradient(bias), partial: partial, threads: threads)
   }
 
   private var gradients: (input: Product, weight: Product, weightAdding: Product) {

@@ -1,7 +1,7 @@
 // The heads for tokens further ahead: what they are made of and where they keep what backward needs.
 //   parallel (Gloeckle et al. 2024): a block each, beside the trunk's last block, on the stream that goes into it
 //   sequential (DeepSeek-V3, equations 21–25): h'ᵏ = M_k [RMSNorm(hᵏ⁻¹) ; RMSNorm(Emb(x[t+k]))], then a block
-// Both share the final norm and the unembedding with NTP. How they are run is in Transformer+MultiToken.
+// Both share the final norm and the unembedding with NTP. How they are run is in Shard+Heads.
 import Kernels
 
 /// How MTP heads are built.

@@ -4,8 +4,10 @@ import Kernels
 
 /// What memory is for.
 package enum MemoryPart: String, CaseIterable, Sendable {
-  /// fp32 weights, their gradients (and those of shards, as far as they have their own) and AdamW's two moments.
+  /// fp32 weights, their gradients and AdamW's two moments.
   case weights, gradients, moments
+  /// Gradients that shards have of their own, until they are added up.
+  case shares
   /// The weights in bf16, as operands of products.
   case operands
   /// What forward leaves for backward, by far the most where batches are large.
@@ -30,12 +32,16 @@ package struct NetworkPlan: Sendable {
   package let parameters: ParameterPlan
   /// The rows that go through the network together: all of them, by the whole team, or as many parts as there are threads.
   package let shards: [Range<Int>]
+  /// Threads that take one shard through.
+  var threadsOfShard: Int { threads / shards.count }
+  /// Positions whose logits exist at a time in a shard; nil chooses.
+  let chunk: Int?
   /// One a shard.
   let activations: [ActivationPlan]
 
   /// - Parameters:
   ///   - chunk: positions whose logits exist at a time; nil chooses.
-  ///   - shards: in how many parts rows go through, 1 or `threads`; nil chooses.
+  ///   - shards: in how many parts rows go through: 1, or `threads` where there are as many rows; nil chooses.
   /// - Throws: `TransformerError.shape` when the shape does not work out.
   package init(
     _ configuration: Configuration, rows: Int, precision: Precision, threads: Int, chunk: Int? = nil,
@@ -45,22 +51,13 @@ package struct NetworkPlan: Sendable {
     guard rows >= 1, threads >= 1 else {
       throw TransformerError.shape("a batch needs at least one row and one thread, not \(rows) and \(threads)")
     }
-    precondition(shards.map { $0 == 1 || $0 == threads && $0 <= rows } ?? true, "a shard has one thread or all")
+    precondition(
+      shards.map { $0 == 1 || $0 == threads && $0 <= rows } ?? true,
+      "there is one shard of all threads, or one of at least a row for each thread")
     let parameters = ParameterPlan(configuration)
-    func activations(_ shards: [Range<Int>]) -> [ActivationPlan] {
-      shards.enumerated().map { index, rows in
-        ActivationPlan(
-          configuration, rows: rows.count, precision: precision, isTrained: isTrained, chunk: chunk,
-          gradients: isTrained && index > 0 ? parameters.largestSections : nil, threads: threads / shards.count,
-          sharers: shards.count)
-      }
-    }
-    let all: [Range<Int>]
-    if shards == 1 || shards == nil && !Self.isWorthwhile(rows: rows, threads: threads, parameters) {
-      all = [0..<rows]
-    } else {
-      all = (0..<threads).map { Team.share(of: rows, worker: $0, threads: threads) }
-    }
+    let isWorthwhile = Self.isWorthwhile(rows: rows, threads: threads, parameters, isTrained: isTrained)
+    let count = shards ?? (isWorthwhile ? threads : 1)
+    let all = (0..<count).map { Team.share(of: rows, worker: $0, threads: count) }
     self.configuration = configuration
     self.rows = rows
     self.precision = precision
@@ -68,16 +65,21 @@ package struct NetworkPlan: Sendable {
     self.isTrained = isTrained
     self.parameters = parameters
     self.shards = all
-    self.activations = activations(all)
+    self.chunk = chunk
+    activations = all.enumerated().map { index, rows in
+      ActivationPlan(
+        configuration, rows: rows.count, precision: precision, isTrained: isTrained, chunk: chunk,
+        gradients: isTrained && index > 0 ? parameters.largestSections : nil, threads: threads / count, sharers: count)
+    }
   }
 
   /// Whether each thread had better have its own rows: where no thread waits long for the one with most, and the gradients
   /// that they have of their own take no more than what the parameters, with gradients and moments, take anyway.
-  private static func isWorthwhile(rows: Int, threads: Int, _ parameters: ParameterPlan) -> Bool {
+  private static func isWorthwhile(rows: Int, threads: Int, _ parameters: ParameterPlan, isTrained: Bool) -> Bool {
     let most = (rows + threads - 1) / threads
     let (heads, block) = parameters.largestSections
-    return threads > 1 && Double(most * threads) <= 1.04 * Double(rows)
-      && (threads - 1) * (heads + block) <= 4 * parameters.count
+    let copies = isTrained ? (threads - 1) * (heads + block) : 0
+    return threads <= rows && Double(most * threads) <= 1.04 * Double(rows) && copies <= 4 * parameters.count
   }
 
   /// Bytes by what they are for, in the order of `MemoryPart`; parts that are empty are left out.

@@ -44,11 +44,11 @@ struct Norm {
     _ parameters: ParameterView, _ dy: Matrix, x: Matrix, statistics: UnsafePointer<Float>, dx: Matrix,
     addsTo: Bool, operand: Matrix?, partial: UnsafeMutablePointer<Float>
   ) {
-    let (w, dw) = (parameters.weights + affine.weight, parameters.gradients + affine.weight)
+    let (w, dw) = (parameters.weights + affine.weight, parameters.gradient(affine.weight))
     if let bias = affine.bias {
       LayerNorm.backward(
         dy, x: x, w: w, scale: statistics, mean: statistics + x.rows, dx: dx, addsTo: addsTo, operand: operand, dw: dw,
-        db: parameters.gradients + bias, partial: partial, threads: threads)
+        db: parameters.gradient(bias), partial: partial, threads: threads)
     } else {
       RMSNorm.backward(
         dy, x: x, w: w, scale: statistics, dx: dx, addsTo: addsTo, operand: operand, dw: dw, partial: partial,

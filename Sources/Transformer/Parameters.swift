@@ -182,24 +182,29 @@ struct ParameterView {
   let weights: UnsafeMutablePointer<Float>
   /// The weights in bf16; nil where products read the weights themselves.
   let rounded: UnsafeMutableRawPointer?
-  /// Where the gradient of element 0 would be, whether or not there is room for it; nil in a network made for reading.
-  private let firstGradient: UnsafeMutablePointer<Float>?
+  /// Gradients of a range of elements; nil where none are left.
+  private let gradients: (place: UnsafeMutablePointer<Float>, range: Range<Int>)?
 
-  init(weights: UnsafeMutablePointer<Float>, rounded: UnsafeMutableRawPointer?, gradients: UnsafeMutablePointer<Float>?)
-  {
+  init(
+    weights: UnsafeMutablePointer<Float>, rounded: UnsafeMutableRawPointer?,
+    gradients: (place: UnsafeMutablePointer<Float>, range: Range<Int>)?
+  ) {
     self.weights = weights
     self.rounded = rounded
-    firstGradient = gradients
+    self.gradients = gradients
   }
 
-  var gradients: UnsafeMutablePointer<Float> {
-    guard let firstGradient else { preconditionFailure("a network made for reading has no gradients") }
-    return firstGradient
+  /// Where the gradient of the element at `offset` is left.
+  func gradient(_ offset: Int) -> UnsafeMutablePointer<Float> {
+    guard let gradients, gradients.range.contains(offset) else {
+      preconditionFailure("no gradient of this element is left here")
+    }
+    return gradients.place + (offset - gradients.range.lowerBound)
   }
 
-  /// The same weights, with gradients of one section elsewhere.
-  func leaving(_ section: ParameterPlan.Section, at place: UnsafeMutablePointer<Float>) -> ParameterView {
-    ParameterView(weights: weights, rounded: rounded, gradients: place - section.range.lowerBound)
+  /// The same weights, with gradients of one range alone, or of none.
+  func leaving(_ gradients: (place: UnsafeMutablePointer<Float>, range: Range<Int>)?) -> ParameterView {
+    ParameterView(weights: weights, rounded: rounded, gradients: gradients)
   }
 
   /// The weights from `offset` on, as an operand.
@@ -259,9 +264,11 @@ package struct Parameters: ~Copyable {
       + normBlock.bytes
   }
 
+  /// All of them, with their own gradients.
   var view: ParameterView {
     ParameterView(
-      weights: weightBlock.floats, rounded: rounded, gradients: isTrained ? gradientBlock.floats : nil)
+      weights: weightBlock.floats, rounded: rounded,
+      gradients: isTrained ? (gradientBlock.floats, 0..<plan.count) : nil)
   }
 
   package var weights: UnsafeMutablePointer<Float> { weightBlock.floats }

@@ -43,7 +43,7 @@ struct PredictionHeads {
   private let configuration: Configuration
   private let precision: Precision
   private let threads: Int
-  /// Positions of a batch.
+  /// Positions of a shard.
   private let positions: Int
   private let chunks: Chunks
   private let whole: Linear
@@ -83,8 +83,9 @@ struct PredictionHeads {
       let gradientBytes = isTrained && !isInPlace ? spread * precision.bytes : 0
       stride = columns
       let fitting = Self.fittingBytes / (stride * 4) / sharers
-      // Two that add half as fast, to a gradient of their own each, need no more rows together than one.
-      let worthwhile = min(Self.worthwhile.rows / min(sharers, 2), Self.worthwhile.bytes / (stride * 4))
+      // A thread alone takes longer for the arithmetic too: half as many rows are worthwhile, however many threads.
+      let worthwhile = min(
+        Self.worthwhile.rows / min(sharers, 2), Self.worthwhile.bytes / (stride * 4) / sharers)
       rows = min(positions, chunk ?? max(16, max(fitting, worthwhile) / 64 * 64))
       gradient = (spread, isInPlace ? 0 : (rows * stride * 4 + 63) / 64 * 64)
       bytes = (rows * stride * 4 + 63) / 64 * 64 + rows * gradientBytes
@@ -169,7 +170,6 @@ struct PredictionHeads {
       }
     }
     for objective in objectives {
-      // A batch's own sums first, so that rounding does not depend on what was added before.
       var sum = LossSum()
       for t in 0..<positions where targets[objective].counts[t] > 0 {
         sum.loss += Double(losses[objective][t])

@@ -170,11 +170,13 @@ extension Shard {
       dx: stream(shared.dx), addsTo: false, operand: nil, partial: shared.partial)
   }
 
-  /// From the gradient at the embeddings that a sequential head took in to that of the table.
-  /// - Parameter threads: those that share out this work.
-  func backwardTable(_ index: Int, _ batch: TokenRows, noise: RandomStream?, threads: Int) {
+  /// From the gradient at the embeddings that a sequential head took in to that of the table, which shards add to in turn.
+  /// - Parameters:
+  ///   - all: the network's parameters, with its own gradients.
+  ///   - threads: those that share out this work.
+  func backwardTable(_ index: Int, _ batch: TokenRows, noise: RandomStream?, into all: ParameterView, threads: Int) {
     let dEmbedded = stream(activations.multiTokenShared.dEmbedded)
     embeddingDropout(depth: index + 1, noise)?.apply(dEmbedded, threads: threads)
-    backwardTable(dEmbedded, tokens: batch.tokens + index + 1, batch, threads: threads)
+    backwardTable(dEmbedded, tokens: batch.tokens + index + 1, batch, into: all, threads: threads)
   }
 }

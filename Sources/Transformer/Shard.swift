@@ -19,10 +19,10 @@ final class Shard {
   let multiTokenHeads: [MultiTokenHead]
   /// Which objectives are predicted from the trunk's hidden states, and which from those of each MTP head.
   let streams: [[Int]]
-  /// The network's weights; their gradients where this shard's are not on their own.
+  /// The network's weights, and its gradients where this shard has none of its own.
   private let parameters: ParameterView
   /// Whether its gradients are its own, to be added to the network's.
-  private let hasGradients: Bool
+  private let hasOwnGradients: Bool
   /// What its rows lost in the pass that is being made, and how many of their positions count: a head each.
   var sums: [LossSum]
   private(set) var counts: [Int]
@@ -31,10 +31,10 @@ final class Shard {
   ///   - index: which of the plan's shards.
   ///   - parameters: valid as long as the shard is used.
   /// - Throws: `TransformerError` when memory is short or oneDNN refuses.
-  init(_ index: Int, of network: NetworkPlan, parameters: ParameterView, chunk: Int?) throws {
+  init(_ index: Int, of network: NetworkPlan, parameters: ParameterView) throws {
     let (c, rows, precision) = (network.configuration, network.shards[index], network.precision)
-    let (plan, isTrained) = (network.parameters, network.isTrained)
-    let threads = network.threads / network.shards.count
+    let (plan, isTrained, chunk) = (network.parameters, network.isTrained, network.chunk)
+    let threads = network.threadsOfShard
     do {
       let products = try Products(threads: threads)
       let attention = Attention(c, precision: precision, threads: threads)
@@ -62,14 +62,14 @@ final class Shard {
     finalNorm = Norm(c, at: plan.finalNorm, threads: threads)
     streams = c.streams
     configuration = c
-    hasGradients = isTrained && index > 0
+    hasOwnGradients = network.activations[index].hasGradients
     sums = c.objectives.map { _ in LossSum() }
     counts = c.objectives.map { _ in 0 }
     self.rows = rows
     self.precision = precision
     self.threads = threads
     self.plan = plan
-    self.parameters = parameters
+    self.parameters = hasOwnGradients ? parameters.leaving(nil) : parameters
   }
 
   var positions: Int { rows.count * configuration.context }
@@ -86,13 +86,13 @@ final class Shard {
 
   /// Where the gradients of a section are left on their own; nil where they are the network's.
   func gradients(of section: ParameterPlan.Section) -> UnsafeMutablePointer<Float>? {
-    guard hasGradients else { return nil }
+    guard hasOwnGradients else { return nil }
     return section.range == plan.headSection.range ? activations.headGradients : activations.blockGradients
   }
 
   /// The parameters as an operation sees them that leaves gradients in a section.
   func parameters(leaving section: ParameterPlan.Section) -> ParameterView {
-    gradients(of: section).map { parameters.leaving(section, at: $0) } ?? parameters
+    gradients(of: section).map { parameters.leaving((place: $0, range: section.range)) } ?? parameters
   }
 
   /// Begins a section of gradients: what is only ever added to has to be zero where they are the shard's own.
@@ -104,7 +104,7 @@ final class Shard {
   }
 
   /// Whether a section's products add to what is there: where it is this pass's alone, they write.
-  func adds(_ adds: Bool) -> Bool { adds && !hasGradients }
+  func adds(_ adds: Bool) -> Bool { adds && !hasOwnGradients }
 
   // MARK: There and back
 
@@ -145,24 +145,28 @@ final class Shard {
       starts: starts(of: batch), noise: noise, again: again)
   }
 
-  /// From the gradient at the stream before the first block to those of the tables.
-  /// - Parameter threads: those that share out this work.
-  func backwardTables(_ batch: TokenRows, noise: RandomStream?, threads: Int) {
+  /// From the gradient at the stream before the first block to those of the tables, which shards add to in turn.
+  /// - Parameters:
+  ///   - all: the network's parameters, with its own gradients.
+  ///   - threads: those that share out this work.
+  func backwardTables(_ batch: TokenRows, noise: RandomStream?, into all: ParameterView, threads: Int) {
     let c = configuration
     let dx = stream(activations.shared.dx)
     embeddingDropout(depth: 0, noise)?.apply(dx, threads: threads)
     if let positions = plan.positions {
       Embedding.backwardPositions(
-        dx, context: c.context, starts: starts(of: batch), dTable: parameters.gradients + positions, threads: threads)
+        dx, context: c.context, starts: starts(of: batch), dTable: all.gradient(positions), threads: threads)
     }
-    backwardTable(dx, tokens: batch.tokens, batch, threads: threads)
+    backwardTable(dx, tokens: batch.tokens, batch, into: all, threads: threads)
   }
 
   /// Adds the gradient at embedded tokens to that of the table.
   /// - Parameter tokens: the first of what was embedded.
-  func backwardTable(_ dx: Matrix, tokens: UnsafePointer<Int32>, _ batch: TokenRows, threads: Int) {
+  func backwardTable(
+    _ dx: Matrix, tokens: UnsafePointer<Int32>, _ batch: TokenRows, into all: ParameterView, threads: Int
+  ) {
     Embedding.backward(
-      dx, tokens: tokens, context: batch.context, stride: batch.stride, dTable: parameters.gradients + plan.embedding,
+      dx, tokens: tokens, context: batch.context, stride: batch.stride, dTable: all.gradient(plan.embedding),
       threads: threads)
   }
 
@@ -198,8 +202,9 @@ final class Shard {
     fillTargets(batch)
     for head in counts.indices {
       let targets = activations.targets[head]
-      counts[head] = 0
-      for position in 0..<positions where targets.counts[position] > 0 { counts[head] += 1 }
+      var count = 0
+      for position in 0..<positions where targets.counts[position] > 0 { count += 1 }
+      counts[head] = count
     }
   }
 

@@ -19,7 +19,7 @@ package struct Transformer: ~Copyable {
   /// - Parameters:
   ///   - rows: rows of `configuration.context` tokens in a micro-batch.
   ///   - chunk: positions whose logits exist at a time; nil chooses.
-  ///   - shards: in how many parts rows go through, 1 or `threads`; nil chooses.
+  ///   - shards: in how many parts rows go through: 1, or `threads` where there are as many rows; nil chooses.
   ///   - isTrained: without it there are no gradients, and blocks share their activations.
   /// - Throws: `TransformerError` when the shape does not work out, memory is short or oneDNN refuses.
   package init(
@@ -31,9 +31,9 @@ package struct Transformer: ~Copyable {
       isTrained: isTrained)
     let parameters = try Parameters(plan.parameters, precision: precision, isTrained: isTrained)
     let view = parameters.view
-    self.shards = try plan.shards.indices.map { try Shard($0, of: plan, parameters: view, chunk: chunk) }
-    // Shards of one thread each have left the team at one.
-    Team.resize(to: threads)
+    // Shards of one thread each leave the team at one.
+    defer { Team.resize(to: threads) }
+    self.shards = try plan.shards.indices.map { try Shard($0, of: plan, parameters: view) }
     self.configuration = configuration
     self.precision = precision
     self.rows = rows
@@ -143,17 +143,23 @@ package struct Transformer: ~Copyable {
         each(batch) { $0.runSequential(index, $1, pass) }
         guard learns else { continue }
         gather(plan.multiTokenSections[index])
-        inTurn(batch) { $0.backwardTable(index, $1, noise: pass.noise, threads: threads) }
+        inTurn(batch) { $0.backwardTable(index, $1, noise: pass.noise, into: parameters.view, threads: threads) }
       }
       if learns { each(batch) { shard, _ in shard.backwardFinalNorm(addsTo: true) } }
     }
     if learns { gather(plan.headSection) }
-    for shard in shards {
-      for head in sums.indices { sums[head].add(shard.sums[head]) }
+    for head in sums.indices {
+      // A batch's own sum first, so that rounding does not depend on what was added before.
+      var sum = LossSum()
+      for shard in shards { sum.add(shard.sums[head]) }
+      sums[head].add(sum)
     }
   }
 
   /// From the gradient at the hidden states to the gradients of all other parameters.
+  /// - Parameters:
+  ///   - adds: whether they are added to what is there, as in `heads`.
+  ///   - noise: that of `forward`.
   package func backward(_ batch: TokenRows, adds: Bool, noise: RandomStream? = nil) {
     precondition(parameters.isTrained, "a network made for reading cannot go backward")
     let c = configuration
@@ -165,7 +171,7 @@ package struct Transformer: ~Copyable {
     for index in (0..<below).reversed() {
       backward(block: index, batch, adds: adds, noise: noise, again: c.recomputesBlocks && index != fresh)
     }
-    inTurn(batch) { $0.backwardTables($1, noise: noise, threads: threads) }
+    inTurn(batch) { $0.backwardTables($1, noise: noise, into: parameters.view, threads: threads) }
   }
 
   private func backward(block index: Int, _ batch: TokenRows, adds: Bool, noise: RandomStream?, again: Bool) {

@@ -85,6 +85,8 @@ struct StepAllocations {
         network {
           $0.precision = .fp32
           $0.batch.accumulation = 3
+          // Not one for each of two threads: the whole team takes all of them.
+          $0.batch.rows = 3
         }
       ),
       (

@@ -30,6 +30,22 @@ import Transformer
     return (losses, model.gradientNorm(), model.tensors(model.parameters.gradients))
   }
 
+  @Test(arguments: Case.all)
+  func `in bf16 it gives the same but for rounding`(shape: Case) throws {
+    guard Machine.hasBF16 else { return }
+    var c = shape
+    c.rows = 4
+    let (team, split) = (try learned(c, .bf16, shards: 1), try learned(c, .bf16, shards: 3))
+    for (a, b) in zip(team.losses, split.losses) {
+      #expect(a.positions == b.positions && abs(a.loss - b.loss) <= 1e-4 * abs(a.loss))
+    }
+    #expect(abs(team.norm - split.norm) <= 1e-3 * team.norm)
+    for (path, gradient) in team.gradients {
+      let largest = gradient.reduce(0) { max($0, abs($1)) }
+      #expect(largestError(split.gradients[path]!, gradient.doubles) < 1e-2 * max(1e-3, Double(largest)), "\(path)")
+    }
+  }
+
   @Test(arguments: Case.all, [false, true])
   func `a thread for its rows gives what the whole team gives`(shape: Case, recomputes: Bool) throws {
     var c = shape
@@ -69,8 +85,10 @@ import Transformer
   }
 
   @Test func `threads take their own rows where all have as many and the gradients' copies are small`() throws {
-    func shards(_ rows: Int, _ threads: Int, vocabulary: Int = 50, recomputes: Bool = false) throws -> [Range<Int>] {
-      var c = Case(testDescription: "", vocabulary: vocabulary, blocks: 4)
+    func shards(
+      _ rows: Int, _ threads: Int, vocabulary: Int = 50, blocks: Int = 4, recomputes: Bool = false
+    ) throws -> [Range<Int>] {
+      var c = Case(testDescription: "", vocabulary: vocabulary, blocks: blocks)
       c.recomputesBlocks = recomputes
       return try NetworkPlan(c.configuration, rows: rows, precision: .fp32, threads: threads).shards
     }
@@ -80,6 +98,9 @@ import Transformer
     #expect(try shards(3, 2) == [0..<3])
     #expect(try shards(1, 2) == [0..<1])
     #expect(try shards(99, 4).map(\.count) == [24, 25, 25, 25])
+    // As good as even, but for a thread without a row.
+    #expect(try shards(25, 26, vocabulary: 2, blocks: 99) == [0..<25])
+    #expect(try shards(26, 26, vocabulary: 2, blocks: 99).count == 26)
     // Every thread but one would have the unembeddings' gradients once more: most of such a network.
     #expect(try shards(64, 64, vocabulary: 5000) == [0..<64])
   }
