@@ -39,8 +39,7 @@ struct Attention {
   private var tileRows: Int { scratchPlan.tile }
 
   /// Whole vectors, and one more, so that rows do not share cache sets.
-  private static func spread(_ columns: Int) -> Int { vectors(columns) + 16 }
-  private static func vectors(_ columns: Int) -> Int { (columns + 15) / 16 * 16 }
+  private static func spread(_ columns: Int) -> Int { wholeVectors(columns) + 16 }
 
   init(_ configuration: Configuration, precision: Precision, threads: Int) {
     self.configuration = configuration
@@ -68,7 +67,7 @@ struct Attention {
       tile = min(c.context, tileQueries)
       stride = Attention.spread(min(c.context, blockKeys))
       widthStride = Attention.spread(c.context)
-      headStride = Attention.vectors(c.headWidth)
+      headStride = wholeVectors(c.headWidth)
       scores = plan.place(tile * stride, width: 4)
       dWeights = plan.place(tile * stride, width: 4)
       weights = plan.place(tile * stride, width: precision.bytes)
@@ -200,7 +199,7 @@ struct Attention {
 
   /// A tile's scores, or what is made of them, in whole vectors.
   private func tile(_ base: UnsafeMutableRawPointer, _ m: Int, _ n: Int, _ precision: Precision) -> Matrix {
-    Matrix(base, rows: m, columns: Self.vectors(n), stride: scratchPlan.stride, precision: precision)
+    Matrix(base, rows: m, columns: wholeVectors(n), stride: scratchPlan.stride, precision: precision)
   }
 
   /// Results as wide as a head.

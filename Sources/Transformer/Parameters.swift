@@ -89,7 +89,7 @@ package struct ParameterPlan: Sendable {
         tensors.append(Tensor(path: path, shape: shape, offset: count, start: start))
         count += shape.reduce(1, *)
       }
-      count = (count + 15) / 16 * 16
+      count = wholeVectors(count)
       return first
     }
     /// A weight of several tensors below each other, with a bias where the network has them.

@@ -75,7 +75,7 @@ struct PredictionHeads {
     init(
       of positions: Int, chunk: Int?, heads: Int, vocabulary: Int, precision: Precision, sharers: Int, isTrained: Bool
     ) {
-      let columns = (heads * vocabulary + 15) / 16 * 16
+      let columns = wholeVectors(heads * vocabulary)
       // Rows a power of two apart share cache sets: the product that reads dz by columns takes a tenth longer for it in
       // bf16. In fp32 it takes oneDNN's other way then, which is as fast and has twice the memory of its own.
       let isInPlace = precision == .fp32

@@ -24,6 +24,9 @@ package struct Storage: ~Copyable {
   package var floats: UnsafeMutablePointer<Float> { base.assumingMemoryBound(to: Float.self) }
 }
 
+/// The elements of as many whole vectors of sixteen as `count` elements take up.
+func wholeVectors(_ count: Int) -> Int { (count + 15) / 16 * 16 }
+
 /// Hands out places in a block that is allocated afterwards.
 struct Plan {
   private(set) var bytes = 0
