@@ -44,9 +44,8 @@ package struct Estimate: Sendable {
     let shards = network.shards.count
     let rows = max(shards, min(network.rows, Self.positions / c.context) / shards * shards)
     func workload(_ configuration: Configuration) -> Workload {
-      var workload = Workload(name: "estimate", configuration: configuration, rows: rows, precision: network.precision)
-      workload.shards = shards
-      return workload
+      Workload(
+        name: "estimate", configuration: configuration, rows: rows, precision: network.precision, shards: shards)
     }
     for configuration in [block, heads] {
       let bytes = try NetworkPlan(

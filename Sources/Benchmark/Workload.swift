@@ -14,12 +14,16 @@ package struct Workload: Sendable {
   /// In how many shards rows go through; nil as the network chooses.
   var shards: Int?
 
-  package init(name: String, configuration: Configuration, rows: Int, accumulation: Int = 1, precision: Precision) {
+  package init(
+    name: String, configuration: Configuration, rows: Int, accumulation: Int = 1, precision: Precision,
+    shards: Int? = nil
+  ) {
     self.name = name
     self.configuration = configuration
     self.rows = rows
     self.accumulation = accumulation
     self.precision = precision
+    self.shards = shards
   }
 
   /// Positions of a micro-batch.

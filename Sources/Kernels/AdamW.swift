@@ -86,9 +86,12 @@ package enum Block {
 
   package static func pieces(of count: Int) -> Int { (count + pieceLength - 1) / pieceLength }
 
-  /// y += x, `count` floats each, on the calling thread.
-  package static func add(_ x: UnsafePointer<Float>, to y: UnsafeMutablePointer<Float>, count: Int) {
-    eachLanes(count) { i, lanes in store(load(x, i, lanes) + load(y, i, lanes), y, i, lanes) }
+  /// y += x, `count` floats each.
+  package static func add(_ x: UnsafePointer<Float>, to y: UnsafeMutablePointer<Float>, count: Int, threads: Int) {
+    Team.split(count, threads: threads, grain: 16) { _, range in
+      let (x, y) = (x + range.lowerBound, y + range.lowerBound)
+      eachLanes(range.count) { i, lanes in store(load(x, i, lanes) + load(y, i, lanes), y, i, lanes) }
+    }
   }
 
   /// Rounds `count` floats to bf16.

@@ -183,16 +183,7 @@ struct ParameterView {
   /// The weights in bf16; nil where products read the weights themselves.
   let rounded: UnsafeMutableRawPointer?
   /// Gradients of a range of elements; nil where none are left.
-  private let gradients: (place: UnsafeMutablePointer<Float>, range: Range<Int>)?
-
-  init(
-    weights: UnsafeMutablePointer<Float>, rounded: UnsafeMutableRawPointer?,
-    gradients: (place: UnsafeMutablePointer<Float>, range: Range<Int>)?
-  ) {
-    self.weights = weights
-    self.rounded = rounded
-    self.gradients = gradients
-  }
+  fileprivate let gradients: (place: UnsafeMutablePointer<Float>, range: Range<Int>)?
 
   /// Where the gradient of the element at `offset` is left.
   func gradient(_ offset: Int) -> UnsafeMutablePointer<Float> {

@@ -21,8 +21,8 @@ extension Shard {
   func predict(_ batch: TokenRows, _ pass: HeadPass) {
     fillTargets(batch)
     for head in sums.indices { sums[head] = LossSum() }
-    if pass.factors != nil { begin(plan.headSection) }
-    predict(0, hidden: activations.hidden, dHidden: activations.dHidden, pass, adds: adds(pass.adds))
+    let adds = pass.factors != nil && begin(plan.headSection, adds: pass.adds)
+    predict(0, hidden: activations.hidden, dHidden: activations.dHidden, pass, adds: adds)
     // Sequential heads first add to the gradient at the hidden states' stream.
     if pass.factors != nil, configuration.multiToken != .sequential { backwardFinalNorm(addsTo: false) }
   }
@@ -61,8 +61,8 @@ extension Shard {
   /// After a head's block: its stream and its hidden states.
   private func forwardFinalNorm(_ kept: MultiTokenHead.Kept) {
     finalNorm.forward(
-      parameters(leaving: plan.headSection), stream(kept.block.x1), adding: operand(activations.shared.delta),
-      sum: stream(kept.stream), y: operand(kept.hidden), statistics: kept.finalScale)
+      parameters, stream(kept.block.x1), adding: operand(activations.shared.delta), sum: stream(kept.stream),
+      y: operand(kept.hidden), statistics: kept.finalScale)
   }
 
   // MARK: Parallel
@@ -75,7 +75,6 @@ extension Shard {
   /// One parallel head, there and, where something is learned, back.
   func runParallel(_ index: Int, _ batch: TokenRows, _ pass: HeadPass) {
     let section = plan.multiTokenSections[index]
-    let parameters = parameters(leaving: section)
     let shared = activations.shared
     let further = activations.multiTokenShared
     let head = multiTokenHeads[index]
@@ -88,9 +87,9 @@ extension Shard {
     predict(index + 1, hidden: kept.hidden, dHidden: further.dHidden, pass, adds: true)
     guard pass.factors != nil else { return }
     backwardFinalNorm(further.dHidden, x: kept.stream, scale: kept.finalScale, addsTo: false)
-    begin(section)
+    let adds = begin(section, adds: pass.adds)
     head.block.backward(
-      parameters, kept: kept.block, shared: shared, adds: adds(pass.adds), starts: starts, noise: pass.noise,
+      parameters(leaving: section), kept: kept.block, shared: shared, adds: adds, starts: starts, noise: pass.noise,
       again: false)
     let isLast = index == multiTokenHeads.count - 1
     StreamSum.add(
@@ -113,9 +112,9 @@ extension Shard {
     guard pass.factors != nil else { return }
     let isDeepest = index == multiTokenHeads.count - 1
     backwardFinalNorm(further.dHidden, x: kept.stream, scale: kept.finalScale, addsTo: !isDeepest)
-    begin(plan.multiTokenSections[index])
+    let adds = begin(plan.multiTokenSections[index], adds: pass.adds)
     backwardSequential(
-      index, batch, adds: adds(pass.adds), noise: pass.noise, again: configuration.recomputesBlocks && !isDeepest)
+      index, batch, adds: adds, noise: pass.noise, again: configuration.recomputesBlocks && !isDeepest)
   }
 
   /// The stream that a sequential head reads: the one before it.
@@ -124,7 +123,6 @@ extension Shard {
   }
 
   private func forwardSequential(_ index: Int, _ batch: TokenRows, _ noise: RandomStream?) {
-    let parameters = parameters(leaving: plan.multiTokenSections[index])
     let head = multiTokenHeads[index]
     let kept = activations.multiToken[index]
     guard let joint = head.joint else { preconditionFailure("a sequential head has a projection") }

@@ -20,7 +20,7 @@ final class Shard {
   /// Which objectives are predicted from the trunk's hidden states, and which from those of each MTP head.
   let streams: [[Int]]
   /// The network's weights, and its gradients where this shard has none of its own.
-  private let parameters: ParameterView
+  let parameters: ParameterView
   /// Whether its gradients are its own, to be added to the network's.
   private let hasOwnGradients: Bool
   /// What its rows lost in the pass that is being made, and how many of their positions count: a head each.
@@ -95,16 +95,15 @@ final class Shard {
     gradients(of: section).map { parameters.leaving((place: $0, range: section.range)) } ?? parameters
   }
 
-  /// Begins a section of gradients: what is only ever added to has to be zero where they are the shard's own.
-  func begin(_ section: ParameterPlan.Section) {
-    guard let gradients = gradients(of: section) else { return }
-    for range in section.added {
-      (gradients + range.lowerBound - section.range.lowerBound).update(repeating: 0, count: range.count)
-    }
+  /// Begins a section of gradients.
+  /// - Parameter adds: whether the network's are added to what is there: every micro-batch but the first.
+  /// - Returns: whether the section's products add to what is there. Where they write, the rest of it is zero now.
+  func begin(_ section: ParameterPlan.Section, adds: Bool) -> Bool {
+    if adds && !hasOwnGradients { return true }
+    let parameters = parameters(leaving: section)
+    for range in section.added { parameters.gradient(range.lowerBound).update(repeating: 0, count: range.count) }
+    return false
   }
-
-  /// Whether a section's products add to what is there: where it is this pass's alone, they write.
-  func adds(_ adds: Bool) -> Bool { adds && !hasOwnGradients }
 
   // MARK: There and back
 
@@ -114,6 +113,7 @@ final class Shard {
   ///   - noise: what dropout draws from in this pass; nil drops nothing.
   func forward(_ batch: TokenRows, noise: RandomStream?) {
     let c = configuration
+    fillStarts(batch)
     let starts = starts(of: batch)
     var x = activations.blocks[0].x
     Embedding.forward(
@@ -139,9 +139,9 @@ final class Shard {
   /// - Parameter again: whether another block has taken the place of what this one's forward left.
   func backward(block index: Int, _ batch: TokenRows, adds: Bool, noise: RandomStream?, again: Bool) {
     let section = plan.blockSections[index]
-    begin(section)
+    let adds = begin(section, adds: adds)
     blocks[index].backward(
-      parameters(leaving: section), kept: activations.blocks[index], shared: activations.shared, adds: self.adds(adds),
+      parameters(leaving: section), kept: activations.blocks[index], shared: activations.shared, adds: adds,
       starts: starts(of: batch), noise: noise, again: again)
   }
 
@@ -172,8 +172,13 @@ final class Shard {
 
   /// Where the document of each position begins in its row: what attention sees and positions count from. Nil where every
   /// row is one document.
+  /// - Parameter batch: the one that `forward` was given last.
   func starts(of batch: TokenRows) -> UnsafePointer<Int32>? {
-    guard let documents = batch.documents else { return nil }
+    batch.documents == nil ? nil : UnsafePointer(activations.starts)
+  }
+
+  private func fillStarts(_ batch: TokenRows) {
+    guard let documents = batch.documents else { return }
     let context = configuration.context
     for row in 0..<batch.rows {
       var start = 0
@@ -183,7 +188,6 @@ final class Shard {
         activations.starts[row * context + t] = Int32(start)
       }
     }
-    return UnsafePointer(activations.starts)
   }
 
   /// Where embeddings are dropped from: those of the tokens themselves, and those that each sequential head takes in.

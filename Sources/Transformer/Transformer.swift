@@ -62,14 +62,10 @@ package struct Transformer: ~Copyable {
 
   /// Adds what shards have of a section's gradients to those of the parameters.
   private func gather(_ section: ParameterPlan.Section) {
-    guard shards.count > 1 else { return }
-    Team.split(section.range.count, threads: threads, grain: 16) { _, part in
-      for shard in shards {
-        guard let gradients = shard.gradients(of: section) else { continue }
-        Kernels.Block.add(
-          gradients + part.lowerBound, to: parameters.gradients + section.range.lowerBound + part.lowerBound,
-          count: part.count)
-      }
+    for shard in shards {
+      guard let gradients = shard.gradients(of: section) else { continue }
+      Kernels.Block.add(
+        gradients, to: parameters.gradients + section.range.lowerBound, count: section.range.count, threads: threads)
     }
   }
 
@@ -115,7 +111,7 @@ package struct Transformer: ~Copyable {
     into sums: inout [LossSum]
   ) {
     precondition(weights.count == configuration.objectives.count && denominators.count == weights.count)
-    if !adds { clearAddedGradients() }
+    if !adds { clearTables() }
     let factors = LossFactors(weights: weights, denominators: denominators)
     let noise = configuration.dropout > 0 ? noise : nil
     runHeads(batch, HeadPass(factors: factors, ranking: nil, adds: adds, noise: noise), into: &sums)
@@ -182,12 +178,9 @@ package struct Transformer: ~Copyable {
   /// The Euclidean norm of all gradients.
   package func gradientNorm() -> Double { parameters.gradientNorm(threads: threads) }
 
-  /// Products write their gradients on the first micro-batch; norms, biases, positions and the embedding only ever add.
-  private func clearAddedGradients() {
+  /// Tables are no part of a section, and their gradients are only ever added to.
+  private func clearTables() {
     let plan = parameters.plan
-    for tensor in plan.tensors where !tensor.isMatrix {
-      (parameters.gradients + tensor.offset).update(repeating: 0, count: tensor.count)
-    }
     if let positions = plan.positions {
       (parameters.gradients + positions).update(repeating: 0, count: configuration.context * configuration.width)
     }
@@ -221,8 +214,7 @@ package struct Transformer: ~Copyable {
   /// The logits of one head on the trunk, which MTP heads beyond the first are not, for one hidden state.
   /// - Returns: [V].
   package func logits(head: Int, hidden: [Float]) -> [Float] {
-    guard hidden.count == configuration.width, let place = configuration.streams[0].firstIndex(of: head)
-    else {
+    guard hidden.count == configuration.width, let place = configuration.streams[0].firstIndex(of: head) else {
       preconditionFailure("a hidden state of the trunk and one of its heads are needed")
     }
     let offset = parameters.plan.unembedding + place * configuration.vocabulary * configuration.width
