@@ -4,8 +4,8 @@ import TerminalUI
 
 extension Dashboard {
   /// Where an axis begins: at nothing, unless the run's own history begins later.
-  func firstX(_ xs: [Double]) -> Double {
-    guard let first = xs.first, let firstStep = history.column(.step).first else { return 0 }
+  var firstX: Double {
+    guard let first = history.places[axis].first, let firstStep = history.places[.step].first else { return 0 }
     if axis == .time { return first - (history.pace.step ?? 0) }
     return firstStep <= 2 ? 0 : first
   }
@@ -60,11 +60,9 @@ extension Dashboard {
       canvas.write(label, style: .faint, column: start, row: area.row + 1, in: area)
       free = start + label.width + 2
     }
-    for mark in history.marks {
+    for mark in history.marks.newest(axis, among: columns, column: { x.point(of: $0, among: columns) }) {
       let sign = Self.sign(mark.kind)
-      canvas.put(
-        sign.character, style: sign.style, column: left + x.point(of: mark.at[axis], among: columns), row: area.row,
-        in: area)
+      canvas.put(sign.character, style: sign.style, column: left + mark.column, row: area.row, in: area)
     }
   }
 

@@ -45,7 +45,7 @@ extension Dashboard {
     return series.contains { name.matches($0) }
   }
 
-  private var heldOutHeads: [Head] { history.evaluations.last?.evaluation.losses.map(\.head) ?? [] }
+  private var heldOutHeads: [Head] { history.evaluations.heads }
 
   /// The losses that the layout shows.
   private var shownTracks: [History.Track] { history.tracks.filter { shows("loss/\($0.head.name)") } }
@@ -75,9 +75,8 @@ extension Dashboard {
 
   /// What the marks on the x axis mean, on the lower edge of the box.
   private func drawMarks(on canvas: inout Canvas, edge rectangle: Rectangle) {
-    let kinds = Mark.Kind.allCases.filter { kind in history.marks.contains { $0.kind == kind } }
     var spans: [Span] = []
-    for kind in kinds {
+    for kind in history.marks.kinds {
       let sign = Self.sign(kind)
       spans += [Span(" "), Span(String(sign.character), sign.style), Span(" " + sign.label + " ", .faint)]
     }
@@ -135,15 +134,13 @@ extension Dashboard {
       }
       return spans
     }
-    if let evaluation = history.evaluations.last?.evaluation {
-      for head in shownHeldOut {
-        guard let loss = evaluation.losses.first(where: { $0.head == head }) else { continue }
-        let name = shownHeldOut.count > 1 || head != .ntp ? " held-out \(head.name) " : " held-out "
-        entries.append([
-          Span(String(Self.heldOutSign(head)), Style(.third, .bold)), Span(name),
-          Span(Figure.loss(Double(loss.loss)), Style(.third, .bold)),
-        ])
-      }
+    for head in shownHeldOut {
+      guard let loss = history.evaluations[.loss(head)]?.last else { continue }
+      let name = shownHeldOut.count > 1 || head != .ntp ? " held-out \(head.name) " : " held-out "
+      entries.append([
+        Span(String(Self.heldOutSign(head)), Style(.third, .bold)), Span(name),
+        Span(Figure.loss(Double(loss)), Style(.third, .bold)),
+      ])
     }
     if let last = history.last, history.tracks.count > 1, legend.columns >= 64 {
       let total = last.losses.reduce(0) { sum, loss in
@@ -171,20 +168,18 @@ extension Dashboard {
       return drawNothing("no finite loss yet", in: chart, on: &canvas)
     }
     guard let (left, columns) = drawScale(y, rows: plotRows, in: chart, on: &canvas) else { return }
-    let xs = history.column(axis)
-    let x = Scale(from: firstX(xs), to: max(xs.last ?? 1, history.evaluations.last?.at[axis] ?? 0))
+    let x = Scale(from: firstX, to: history.end(axis))
     var plot = Plot(columns: columns, rows: plotRows, glyphs: glyphs)
-    let ranges = Self.ranges(xs, x, plot.width)
-    for track in tracks { Self.drawBand(track.losses.raw, ranges, y, &plot) }
+    let ranges = history.places.ranges(axis, x, plot.width)
+    let covered = history.places.ranges(axis, x, plot.width, covering: true)
+    for track in tracks { Self.drawBand(track.losses.raw, covered, y, &plot) }
     for track in tracks.reversed() { Self.drawLine(track.losses.smooth, ranges, y, Self.pen(track.head), &plot) }
-    for point in history.evaluations {
+    let evaluations = history.evaluations.places.ranges(axis, x, plot.width)
+    for (column, range) in evaluations.enumerated() where !range.isEmpty {
       for head in heldOut {
-        guard let loss = point.evaluation.losses.first(where: { $0.head == head })?.loss, loss.isFinite else {
-          continue
-        }
+        guard let loss = history.evaluations[.loss(head)]?.summary(of: range).mean else { continue }
         plot.mark(
-          x: x.point(of: point.at[axis], among: plot.width),
-          y: plot.height - 1 - y.point(of: Double(loss), among: plot.height), Self.heldOutSign(head),
+          x: column, y: plot.height - 1 - y.point(of: loss, among: plot.height), Self.heldOutSign(head),
           style: Style(.third, .bold))
       }
     }
@@ -203,32 +198,13 @@ extension Dashboard {
   private func lossScale(_ tracks: [History.Track], _ heldOut: [Head]) -> Scale? {
     var low = Float.infinity
     var high = -Float.infinity
-    for track in tracks {
-      let summary = track.losses.raw.summary
+    let summaries = tracks.map(\.losses.raw.summary) + heldOut.compactMap { history.evaluations[.loss($0)]?.summary }
+    for summary in summaries {
       low = min(low, summary.minimum)
       high = max(high, summary.maximum)
     }
-    for point in history.evaluations {
-      for loss in point.evaluation.losses where heldOut.contains(loss.head) && loss.loss.isFinite {
-        low = min(low, loss.loss)
-        high = max(high, loss.loss)
-      }
-    }
     guard low <= high else { return nil }
     return Scale(from: Double(low), to: Double(high), isLogarithmic: isLogarithmic)
-  }
-
-  /// For each column of points, the steps that fall on it.
-  static func ranges(_ xs: [Double], _ scale: Scale, _ width: Int) -> [Range<Int>] {
-    guard width > 0 else { return [] }
-    let step = (scale.upper - scale.lower) / Double(max(width - 1, 1))
-    var start = 0
-    return (0..<width).map { column in
-      let end =
-        column == width - 1 ? xs.count : max(xs.lowerBound(of: scale.lower + (Double(column) + 0.5) * step), start)
-      defer { start = end }
-      return start..<end
-    }
   }
 
   static func drawBand(_ series: Series, _ ranges: [Range<Int>], _ y: Scale, _ plot: inout Plot) {

@@ -9,42 +9,30 @@ extension Dashboard {
     let name: String
     let sign: String
     let pen: Pen
-    let values: [(at: Moment, value: Double)]
+    let values: Series
   }
 
   private var qualityLines: [QualityLine] {
-    let last = history.evaluations.last?.evaluation
-    let accuracies = (last?.losses ?? []).filter { $0.accuracy != nil }.map { loss in
-      line("acc \(loss.head.name)", Self.sign(loss.head), Self.pen(loss.head)) { evaluation in
-        evaluation.losses.first { $0.head == loss.head }?.accuracy
-      }
+    func line(_ name: String, _ sign: String, _ pen: Pen, _ quantity: EvaluationHistory.Quantity) -> QualityLine? {
+      guard let values = history.evaluations[quantity], values.summary.count > 0 else { return nil }
+      return QualityLine(name: name, sign: sign, pen: pen, values: values)
     }
-    guard last?.order != nil else { return accuracies }
-    func order(
-      _ name: String, _ role: Role, _ dash: Pen.Dash?, _ symbol: Character, _ path: KeyPath<OrderQuality, Float>
-    ) -> QualityLine {
-      line(name, String(symbol), Pen(style: Style(role), dash: dash, symbol: symbol)) { $0.order?[keyPath: path] }
+    func order(_ name: String, _ role: Role, _ dash: Pen.Dash?, _ symbol: Character, _ part: Int) -> QualityLine? {
+      line(name, String(symbol), Pen(style: Style(role), dash: dash, symbol: symbol), .order(part))
     }
-    return accuracies + [
-      order("ndcg@8", .second, nil, "+", \.ndcg8), order("τ", .fourth, Pen.Dash(on: 2, off: 1), "%", \.tau),
-      order("recall@8", .second, Pen.Dash(on: 4, off: 2), "o", \.recall8),
-      order("mrr", .fourth, nil, "#", \.reciprocalRank),
+    let accuracies = history.evaluations.heads.map { head in
+      line("acc \(head.name)", Self.sign(head), Self.pen(head), .accuracy(head))
+    }
+    let orders = [
+      order("ndcg@8", .second, nil, "+", 0), order("τ", .fourth, Pen.Dash(on: 2, off: 1), "%", 1),
+      order("recall@8", .second, Pen.Dash(on: 4, off: 2), "o", 2), order("mrr", .fourth, nil, "#", 3),
     ]
-  }
-
-  private func line(
-    _ name: String, _ sign: String, _ pen: Pen, _ value: (Evaluation) -> Float?
-  ) -> QualityLine {
-    QualityLine(
-      name: name, sign: sign, pen: pen,
-      values: history.evaluations.compactMap { point in
-        value(point.evaluation).flatMap { $0.isFinite ? (point.at, Double($0)) : nil }
-      })
+    return (accuracies + orders).compactMap { $0 }
   }
 
   func drawQuality(in rectangle: Rectangle, on canvas: inout Canvas) {
     let inside = frame(.quality, notes: ["held-out · x \(axis.label)", "x \(axis.label)"], in: rectangle, on: &canvas)
-    let lines = qualityLines.filter { !$0.values.isEmpty }
+    let lines = qualityLines
     guard !lines.isEmpty else {
       let every = beginning?.recipe.evaluate.every ?? 0
       return drawNothing(
@@ -62,22 +50,14 @@ extension Dashboard {
   private func drawChart(_ lines: [QualityLine], in chart: Rectangle, on canvas: inout Canvas) {
     let axisRows = chart.rows >= 6 ? 2 : chart.rows >= 4 ? 1 : 0
     let rows = chart.rows - axisRows
-    let values = lines.flatMap { $0.values.map(\.value) }
-    guard rows > 0, let low = values.min(), let high = values.max() else { return }
-    let y = Scale(from: min(low, 0), to: high)
+    let summaries = lines.map(\.values.summary)
+    guard rows > 0, let low = summaries.map(\.minimum).min(), let high = summaries.map(\.maximum).max() else { return }
+    let y = Scale(from: min(Double(low), 0), to: Double(high))
     guard let (left, columns) = drawScale(y, rows: rows, in: chart, on: &canvas) else { return }
-    let xs = history.column(axis)
-    let x = Scale(from: firstX(xs), to: max(xs.last ?? 1, history.evaluations.last?.at[axis] ?? 0))
+    let x = Scale(from: firstX, to: history.end(axis))
     var plot = Plot(columns: columns, rows: rows, glyphs: glyphs)
-    for line in lines.reversed() {
-      let points = line.values.map { point in
-        (
-          x: x.point(of: point.at[axis], among: plot.width),
-          y: plot.height - 1 - y.point(of: point.value, among: plot.height)
-        )
-      }
-      for (before, point) in zip(points.prefix(1) + points, points) { plot.line(from: before, to: point, line.pen) }
-    }
+    let ranges = history.evaluations.places.ranges(axis, x, plot.width)
+    for line in lines.reversed() { Self.drawLine(line.values, ranges, y, line.pen, &plot) }
     plot.draw(on: &canvas, column: left, row: chart.row)
     if axisRows > 0 {
       let area = Rectangle(column: chart.column, row: chart.row + rows, columns: chart.columns, rows: axisRows)
@@ -90,7 +70,7 @@ extension Dashboard {
     var legend: [[Span]] = []
     for line in lines {
       let style = Style(line.pen.style.role, .bold)
-      let value = line.values.last.map { Figure.share($0.value, 3) } ?? ""
+      let value = line.values.last.map { Figure.share(Double($0), 3) } ?? ""
       let entry = [Span(line.sign, style), Span(" \(line.name) "), Span(value, style)]
       if let row = legend.last, row.width + 3 + entry.width <= columns {
         legend[legend.count - 1] += [Span("   ")] + entry

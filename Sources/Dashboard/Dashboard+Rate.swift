@@ -78,7 +78,7 @@ extension Dashboard {
       plot.line(from: before ?? point, to: point, ahead)
       before = point
     }
-    let ranges = Self.ranges(history.column(.step), x, plot.width)
+    let ranges = history.places.ranges(.step, x, plot.width)
     Self.drawLine(history.rate, ranges, y, Pen(style: Style(.accent), symbol: "*"), &plot)
     if let rate = currentRate, history.count > 0 {
       plot.mark(x: here, y: bottom - y.point(of: rate, among: plot.height), "●", style: .accent)
@@ -90,7 +90,7 @@ extension Dashboard {
   private func drawRateSparkline(in area: Rectangle, on canvas: inout Canvas) {
     let done = history.last?.step ?? 0
     let total = max(beginning?.recipe.steps ?? done, done, 1)
-    let ranges = Self.ranges(history.column(.step), Scale(from: 0, to: Double(total)), area.columns)
+    let ranges = history.places.ranges(.step, Scale(from: 0, to: Double(total)), area.columns)
     var isTaken: [Bool] = []
     var values: [Double] = []
     for (column, range) in ranges.enumerated() {

@@ -95,7 +95,7 @@ package struct Dashboard: Sendable {
     axis = layout.settings.x ?? .step
     isLogarithmic = layout.settings.isLogarithmic ?? false
     history = History(smoothing: layout.settings.smoothing ?? 0.9)
-    for problem in problems { log.append(LogLine(time: time, step: 0, text: problem, style: Style(.warning))) }
+    for problem in problems { note(LogLine(time: time, step: 0, text: problem, style: Style(.warning))) }
   }
 
   /// What was received up to now is of the past: the run is only being set up.
@@ -131,16 +131,16 @@ package struct Dashboard: Sendable {
     case .evaluated(let evaluation):
       guard Self.isPlausible(evaluation.step) else { return }
       history.append(evaluation)
-      log.append(LogLine(evaluation))
+      note(LogLine(evaluation))
     case .ordered(let sample):
-      samples.append(sample)
+      note(sample)
     case .wrote(let sample):
       text = sample
       scroll[.text] = nil
     case .occurred(let occurrence): note(occurrence)
     case .ended(let ending):
       phase = .ended(ending.reason)
-      log.append(LogLine(ending))
+      note(LogLine(ending))
       // A question to a run that has ended is none.
       if case .help = overlay {} else { overlay = nil }
     }
@@ -163,7 +163,7 @@ package struct Dashboard: Sendable {
   }
 
   private mutating func note(_ occurrence: Occurrence) {
-    log.append(LogLine(occurrence))
+    note(LogLine(occurrence))
     switch occurrence.kind {
     case .pause:
       if phase != .paused { history.mark(.pause, step: occurrence.step) }
@@ -184,6 +184,23 @@ package struct Dashboard: Sendable {
     case .saved: history.mark(.saved, step: occurrence.step)
     case .start, .refused, .notice, .warning, .failure, .end: break
     }
+  }
+
+  /// Lines of the log and samples that are kept at most; run.h5 has all of them.
+  private static let mostLines = 4096
+  private static let mostSamples = 512
+
+  private mutating func note(_ line: LogLine) {
+    if log.count >= Self.mostLines { log.removeFirst(Self.mostLines / 4) }
+    log.append(line)
+  }
+
+  private mutating func note(_ sample: OrderSample) {
+    if samples.count >= Self.mostSamples {
+      samples.removeFirst(Self.mostSamples / 4)
+      sampleIndex = sampleIndex.map { max($0 - Self.mostSamples / 4, 0) }
+    }
+    samples.append(sample)
   }
 
   /// What the user's edits multiply the schedule with, read off a step: right from the first step of a resumed run on.
@@ -229,7 +246,7 @@ package struct Dashboard: Sendable {
     guard mode == .live, phase == .training, let every = beginning?.recipe.evaluate.every, every > 0,
       let step = history.last?.step, step % every == 0
     else { return false }
-    return (history.evaluations.last?.evaluation.step ?? -1) < step
+    return (history.evaluations.lastStep ?? -1) < step
   }
 
   /// What to do where nothing else is said: a run that is over stays on the screen until somebody leaves.

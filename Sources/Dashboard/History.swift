@@ -1,37 +1,5 @@
-// Everything that a run's charts are drawn from, in the order of its steps.
+// Everything that a run's charts are drawn from, in the order of its steps, in bounded memory: see `Places`.
 import Run
-
-/// What a chart's x axis counts.
-package enum Axis: String, Sendable, CaseIterable {
-  case step, tokens, time, active
-
-  /// Its name on the screen.
-  var label: String { self == .active ? "active time" : rawValue }
-}
-
-/// A place on every x axis.
-struct Moment: Sendable, Equatable {
-  var step: Double
-  var tokens: Double
-  var time: Double
-  var active: Double
-
-  subscript(axis: Axis) -> Double {
-    switch axis {
-    case .step: step
-    case .tokens: tokens
-    case .time: time
-    case .active: active
-    }
-  }
-}
-
-/// Something that a chart marks on its axis.
-struct Mark: Sendable, Equatable {
-  enum Kind: Sendable, CaseIterable { case rate, weight, saved, pause, diverged }
-  var kind: Kind
-  var at: Moment
-}
 
 /// The steps, evaluations and marks of a run.
 struct History: Sendable {
@@ -43,56 +11,42 @@ struct History: Sendable {
     var smoothed: Double { Double(losses.smooth.last ?? .nan) }
   }
 
-  /// A held-out evaluation and where it belongs on every axis.
-  struct Point: Sendable {
-    var at: Moment
-    var evaluation: Evaluation
-  }
+  /// Steps of which each is kept, and no more than twice as many. Older ones are summed up.
+  static let keptSteps = 16_384
 
-  private(set) var columns: [Axis: [Double]] = [:]
+  /// Where the steps are.
+  private(set) var places: Places
   private(set) var tracks: [Track] = []
   private(set) var rate = Series()
   private(set) var tokensPerSecond = Series()
   private(set) var gradientNorm = Series()
   /// Seconds: data, forward, heads, backward, update, and what of a step they do not name.
   private(set) var phases: [Series] = Array(repeating: Series(), count: History.phaseNames.count)
-  private(set) var evaluations: [Point] = []
-  private(set) var marks: [Mark] = []
+  private(set) var evaluations = EvaluationHistory()
+  private(set) var marks = Marks()
   private(set) var pace = Pace()
   private(set) var last: StepReport?
   private(set) var smoothing: Double
 
   static let phaseNames = ["data", "forward", "heads", "backward", "update", "other"]
 
-  init(smoothing: Double) {
+  init(smoothing: Double, keepingSteps kept: Int = History.keptSteps) {
     self.smoothing = smoothing
-    for axis in Axis.allCases { columns[axis] = [] }
+    places = Places(keeping: kept)
   }
 
-  /// Steps held.
-  var count: Int { rate.count }
+  /// Entries held: a step each, but for old ones.
+  var count: Int { places.count }
 
-  /// The x values of an axis, never falling.
-  func column(_ axis: Axis) -> [Double] { columns[axis, default: []] }
-
-  /// Where a step, or the last one before it, is on every axis; nil before the first step.
-  private func moment(of step: Int) -> Moment? {
-    guard count > 0 else { return nil }
-    return moment(max(column(.step).lowerBound(of: Double(step).nextUp) - 1, 0))
-  }
-
-  private func moment(_ index: Int) -> Moment {
-    Moment(
-      step: column(.step)[index], tokens: column(.tokens)[index], time: column(.time)[index],
-      active: column(.active)[index])
-  }
+  /// The largest x value that a chart has to show.
+  func end(_ axis: Axis) -> Double { max(places.last?[axis] ?? 1, evaluations.places.last?[axis] ?? 0) }
 
   /// Takes a step. One that was taken before (the run went back to a checkpoint) replaces it and all after it.
   mutating func append(_ report: StepReport) {
     if let last, report.step <= last.step { cut(after: report.step - 1) }
-    let previous = columns[.active]?.last
-    extendAxes(report)
+    let previous = places.last?.active
     addTracks(report.losses)
+    places.append(Moment(report))
     for index in tracks.indices {
       tracks[index].losses.append(report.losses.first { $0.head == tracks[index].head }?.loss ?? .nan)
     }
@@ -106,14 +60,15 @@ struct History: Sendable {
     phases[5].append(Float(max(whole - parts.total, 0)))
     pace.add(whole > 0 ? whole : parts.total)
     last = report
+    fold()
   }
 
   /// Takes steps that are summed up; after a single step there are none.
   mutating func append(_ steps: StepsReport) {
     guard rate.summedUp == count, steps.count > 0, steps.mean.step > last?.step ?? 0 else { return }
-    let previous = columns[.active]?.last
-    extendAxes(steps.mean)
+    let previous = places.last?.active
     addTracks(steps.mean.losses)
+    places.append(Moment(steps.mean), standingFor: steps.count)
     func sum(_ value: (StepReport) -> Double) -> Series.Summary {
       let bad = value(steps.bad)
       return Series.Summary(
@@ -136,18 +91,7 @@ struct History: Sendable {
     phases[5].append(Series.Summary(minimum: other, maximum: other, mean: other, bad: 0, of: steps.count))
     pace.add(whole > 0 ? whole : steps.mean.phases.total)
     last = steps.mean
-  }
-
-  /// Clocks are set back now and then: an axis may stand still, but never falls.
-  private mutating func extendAxes(_ report: StepReport) {
-    func extend(_ axis: Axis, _ value: Double) {
-      let before = columns[axis]?.last ?? -.infinity
-      columns[axis]?.append(value.isFinite ? max(value, before) : max(before, 0))
-    }
-    extend(.step, Double(report.step))
-    extend(.tokens, Double(report.tokens))
-    extend(.time, report.time)
-    extend(.active, report.active)
+    fold()
   }
 
   /// A head that was not there before has no values for the steps before.
@@ -155,48 +99,45 @@ struct History: Sendable {
     for loss in losses where !tracks.contains(where: { $0.head == loss.head }) {
       var losses = SmoothedSeries(factor: smoothing)
       for index in 0..<count {
-        if index < rate.summedUp {
-          let steps = rate.summary(of: index..<index + 1)
-          losses.append(
-            Series.Summary(minimum: 0, maximum: 0, mean: 0, bad: steps.count + steps.bad, of: steps.count + steps.bad))
-        } else {
-          losses.append(.nan)
-        }
+        if index < places.summedUp { losses.append(.missing(places.size(of: index))) } else { losses.append(.nan) }
       }
       tracks.append(Track(head: loss.head, losses: losses))
     }
   }
 
-  mutating func append(_ evaluation: Evaluation) {
-    if let before = evaluations.last, evaluation.step < before.evaluation.step {
-      evaluations.removeAll { $0.evaluation.step >= evaluation.step }
+  private mutating func fold() {
+    for fold in places.fold() {
+      for index in tracks.indices { tracks[index].losses.fold(fold) }
+      rate.fold(fold)
+      tokensPerSecond.fold(fold)
+      gradientNorm.fold(fold)
+      for index in phases.indices { phases[index].fold(fold) }
     }
-    let at = Moment(
-      step: Double(evaluation.step), tokens: Double(evaluation.tokens), time: evaluation.time,
-      active: moment(of: evaluation.step)?.active ?? 0)
-    evaluations.append(Point(at: at, evaluation: evaluation))
+  }
+
+  mutating func append(_ evaluation: Evaluation) {
+    evaluations.append(evaluation, active: places.moment(of: evaluation.step)?.active ?? 0)
   }
 
   /// Marks a step; nothing is marked before the first one.
   mutating func mark(_ kind: Mark.Kind, step: Int) {
-    guard let at = moment(of: step) else { return }
+    guard let at = places.moment(of: step) else { return }
     marks.append(Mark(kind: kind, at: at))
   }
 
   /// Forgets what came after a step: the run goes on from there.
   mutating func cut(after step: Int) {
-    let steps = column(.step)
-    let kept = steps.lowerBound(of: Double(step).nextUp)
-    if kept < steps.count {
-      for axis in Axis.allCases { columns[axis]?.removeLast(steps.count - kept) }
+    let kept = places[.step].lowerBound(of: Double(step).nextUp)
+    if kept < count {
+      places.cut(to: kept)
       for index in tracks.indices { tracks[index].losses.cut(to: kept) }
       rate.cut(to: kept)
       tokensPerSecond.cut(to: kept)
       gradientNorm.cut(to: kept)
       for index in phases.indices { phases[index].cut(to: kept) }
     }
-    evaluations.removeAll { $0.evaluation.step > step }
-    marks.removeAll { $0.at.step > Double(step) }
+    evaluations.cut(after: step)
+    marks.cut(after: step)
   }
 
   /// Takes another smoothing factor, for all steps.
@@ -206,18 +147,13 @@ struct History: Sendable {
     for index in tracks.indices { tracks[index].losses.smoothAgain(factor: factor) }
   }
 
-  /// The last `count` values of a series as a range.
+  /// The last `count` entries.
   func recent(_ count: Int) -> Range<Int> { max(0, self.count - count)..<self.count }
 }
 
-extension [Double] {
-  /// The first index whose value is not below `value`, in a rising array.
-  func lowerBound(of value: Double) -> Int {
-    var (low, high) = (0, count)
-    while low < high {
-      let middle = (low + high) / 2
-      if self[middle] < value { low = middle + 1 } else { high = middle }
-    }
-    return low
+extension Moment {
+  fileprivate init(_ report: StepReport) {
+    self.init(
+      step: Double(report.step), tokens: Double(report.tokens), time: report.time, active: report.active)
   }
 }

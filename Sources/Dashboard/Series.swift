@@ -1,5 +1,5 @@
-// A number a step, every one kept, with a pyramid above: a chart of any width draws in O(columns), and a one-step spike
-// stays visible in a million steps. What a stored run tells of its first steps may be summed up already.
+// A number a step with a pyramid above: a chart of any width draws in O(columns), and a one-step spike stays visible in a
+// million steps. The first entries may stand for many values each: those of a stored run, or old ones of a long one.
 
 /// Values in order, and quick summaries of any range of them.
 package struct Series: Sendable {
@@ -32,6 +32,9 @@ package struct Series: Sendable {
     }
 
     init(_ value: Float) { add(value) }
+
+    /// So many values, all of them missing.
+    static func missing(_ count: Int) -> Summary { Summary(minimum: 0, maximum: 0, mean: 0, bad: count, of: count) }
 
     mutating func add(_ value: Float) {
       guard value.isFinite else {
@@ -115,6 +118,16 @@ package struct Series: Sendable {
           (start..<min(start + Self.fan, values.count)).reduce(into: Summary()) { $0.add(entry($1)) }
         })
     }
+  }
+
+  /// Replaces entries by fewer that stand for all of their values. All entries before them stand for many already.
+  mutating func fold(_ fold: Places.Fold) {
+    precondition(sums.count >= fold.range.lowerBound, "old entries are summed up before newer ones")
+    while sums.count < fold.range.upperBound { sums.append(Summary(values[sums.count])) }
+    sums.fold(fold) { $0.reduce(into: Summary()) { $0.add($1) } }
+    values.replaceSubrange(fold.range, with: sums[fold.folded].map { $0.mean.map { Float($0) } ?? .nan })
+    levels.removeAll()
+    while (levels.last?.count ?? values.count) > Self.fan { addLevel() }
   }
 
   /// Forgets all but the first `count` values.

@@ -69,6 +69,12 @@ package struct SmoothedSeries: Sendable {
     smoothAgain(factor: smoothing.factor)
   }
 
+  /// Replaces old entries by fewer: see `Series.fold`.
+  mutating func fold(_ fold: Places.Fold) {
+    raw.fold(fold)
+    smooth.fold(fold)
+  }
+
   /// Takes another β, for all values.
   package mutating func smoothAgain(factor: Double) {
     smoothing = Smoothing(factor: factor)

@@ -3,8 +3,9 @@
 import Run
 
 extension Archive {
-  /// Entries of each kind that a screen begins with: so many single steps, so many rows of a level of the pyramid.
-  private static let most = 4096
+  /// Entries of each kind that a screen begins with: so many single steps, so many rows of a level of the pyramid. A live
+  /// screen keeps as many, so that a stored run looks as it did while it was trained.
+  static let most = 16_384
   /// Lines of the log, samples of order, and sessions that it begins with.
   private static let lines = 4000
   private static let samples = 256

@@ -213,8 +213,8 @@ struct KeyTests {
     for number in 1...50 { dashboard.receive(.stepped(run.step(number))) }
     dashboard.receive(run.occurred(.saved, 20, "saved"))
     dashboard.receive(.evaluated(run.evaluation(30)))
-    #expect(dashboard.history.marks.map(\.at.step) == [20])
-    #expect(dashboard.history.evaluations.first?.at.active == run.step(30).active)
+    #expect(dashboard.history.marks.all.map(\.at.step) == [20])
+    #expect(dashboard.history.evaluations.places.last?.active == run.step(30).active)
   }
 
   @Test func `what was asked is shown until the run answers`() {
@@ -355,7 +355,7 @@ struct KeyTests {
       dashboard.receive(.began(beginning))
     }
     #expect(dashboard.history.count == 200)
-    #expect(dashboard.history.evaluations.count == 2)
+    #expect(dashboard.history.evaluations.places.count == 2)
     #expect(dashboard.phase == .starting)
     dashboard.receive(.stepped(run.step(201)))
     #expect(dashboard.history.count == 201)

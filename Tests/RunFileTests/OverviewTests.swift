@@ -111,7 +111,7 @@ extension RunFileTests {
       #expect(sums.allSatisfy { $0.count == 64 })
       let first = sums.count * 64 + 1
       #expect(single == (first...20_000).map(Self.report))
-      #expect(single.count >= 4096 && single.count < 4096 + 64)
+      #expect(single.count >= Archive.most && single.count < Archive.most + 64)
       for (index, sum) in sums.enumerated() {
         let steps = (index * 64 + 1...index * 64 + 64).map(Self.report)
         #expect(sum.mean.step == steps.last?.step && sum.mean.active == steps.last?.active)

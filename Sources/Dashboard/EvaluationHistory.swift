@@ -1,0 +1,71 @@
+// The held-out evaluations of a run, as lines of a chart: old ones summed up where there are very many.
+import Run
+
+/// What was measured on the held-out part.
+struct EvaluationHistory: Sendable {
+  /// A number of an evaluation.
+  enum Quantity: Hashable, Sendable {
+    case loss(Head), accuracy(Head)
+    /// A part of `OrderQuality`, by its place.
+    case order(Int)
+  }
+
+  private(set) var places: Places
+  private var series: [Quantity: Series] = [:]
+  /// The heads that the newest one measured, in its order.
+  private(set) var heads: [Head] = []
+
+  init(keeping kept: Int = 4096) { places = Places(keeping: kept) }
+
+  var isEmpty: Bool { places.count == 0 }
+
+  /// The step of the newest one.
+  var lastStep: Int? { places.last.map { Int($0.step) } }
+
+  /// The values of a quantity, one an entry; nil where no evaluation has any.
+  subscript(quantity: Quantity) -> Series? { series[quantity] }
+
+  /// - Parameter active: seconds of training up to the evaluation.
+  mutating func append(_ evaluation: Evaluation, active: Double) {
+    if let lastStep, evaluation.step < lastStep { cut(after: evaluation.step - 1) }
+    let values = evaluation.quantities
+    for (quantity, _) in values where series[quantity] == nil { addSeries(quantity) }
+    places.append(
+      Moment(
+        step: Double(evaluation.step), tokens: Double(evaluation.tokens), time: evaluation.time, active: active))
+    for quantity in series.keys { series[quantity]?.append(values[quantity] ?? .nan) }
+    heads = evaluation.losses.map(\.head)
+    for fold in places.fold() {
+      for quantity in series.keys { series[quantity]?.fold(fold) }
+    }
+  }
+
+  /// What was not measured before has no values for the evaluations before.
+  private mutating func addSeries(_ quantity: Quantity) {
+    var missing = Series()
+    for index in 0..<places.count {
+      if index < places.summedUp { missing.append(.missing(places.size(of: index))) } else { missing.append(.nan) }
+    }
+    series[quantity] = missing
+  }
+
+  /// Forgets the evaluations after a step.
+  mutating func cut(after step: Int) {
+    let kept = places[.step].lowerBound(of: Double(step).nextUp)
+    guard kept < places.count else { return }
+    places.cut(to: kept)
+    for quantity in series.keys { series[quantity]?.cut(to: kept) }
+  }
+}
+
+extension Evaluation {
+  fileprivate var quantities: [EvaluationHistory.Quantity: Float] {
+    var values: [EvaluationHistory.Quantity: Float] = [:]
+    for loss in losses {
+      values[.loss(loss.head)] = loss.loss
+      if let accuracy = loss.accuracy { values[.accuracy(loss.head)] = accuracy }
+    }
+    for (index, part) in (order?.parts ?? []).enumerated() { values[.order(index)] = part.value }
+    return values
+  }
+}

@@ -1,0 +1,59 @@
+// What happened on the way, for the x axes of charts: a changed rate, a pause, a checkpoint.
+
+/// Something that a chart marks on its axis.
+struct Mark: Sendable, Equatable {
+  enum Kind: Sendable, CaseIterable { case rate, weight, saved, pause, diverged }
+  var kind: Kind
+  var at: Moment
+}
+
+/// The marks of a run, in the order of their steps. Of a kind with very many, every second old one is forgotten.
+struct Marks: Sendable {
+  private(set) var all: [Mark] = []
+  /// Marks that are kept at most.
+  private let limit: Int
+
+  init(limit: Int = 16_384) { self.limit = limit }
+
+  mutating func append(_ mark: Mark) {
+    // A checkpoint is complete some steps after the one that it is of.
+    let place = all.lowerBound { $0.at.step <= mark.at.step }
+    all.insert(mark, at: place)
+    if all.count > limit { thin() }
+  }
+
+  mutating func cut(after step: Int) {
+    all.removeLast(all.count - all.lowerBound { $0.at.step <= Double(step) })
+  }
+
+  /// The kinds that there are.
+  var kinds: [Mark.Kind] { Mark.Kind.allCases.filter { kind in all.contains { $0.kind == kind } } }
+
+  /// The newest mark of each column of a plot, from left to right.
+  /// - Parameter column: where an x value falls, rising with it.
+  func newest(_ axis: Axis, among columns: Int, column: (Double) -> Int) -> [(column: Int, kind: Mark.Kind)] {
+    var found: [(column: Int, kind: Mark.Kind)] = []
+    var start = 0
+    for index in 0..<columns where start < all.count {
+      let end = all.lowerBound { column($0.at[axis]) <= index }
+      if end > start { found.append((index, all[end - 1].kind)) }
+      start = max(start, end)
+    }
+    return found
+  }
+
+  /// Forgets every second one of the most frequent kind among the older half.
+  private mutating func thin() {
+    let older = all.prefix(all.count / 2)
+    let counts = Mark.Kind.allCases.map { kind in older.count { $0.kind == kind } }
+    guard let most = counts.indices.max(by: { counts[$0] < counts[$1] }) else { return }
+    let kind = Mark.Kind.allCases[most]
+    var isKept = false
+    let thinned = older.filter { mark in
+      guard mark.kind == kind else { return true }
+      isKept.toggle()
+      return isKept
+    }
+    all.replaceSubrange(..<older.endIndex, with: thinned)
+  }
+}
