@@ -4,11 +4,16 @@
     peer.py tokens DIR WANTED.json           compares AutoTokenizer's tokens with {"texts": […], "tokens": [[…]]}
     peer.py make DIR CONFIG.json MADE.json   saves a random network of this config.json and writes its logits as above
     peer.py loss DIR TOKENS.json CONTEXT     the mean loss on consecutive windows, as `foretop eval` reads them
+    peer.py                                  does the same over and over: reads a line of JSON, the words from above, and answers
+                                             {"status": …, "said": …} in a line, for to import torch takes seconds
 """
 
+import contextlib
+import io
 import json
 import os
 import sys
+import traceback
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 
@@ -91,5 +96,21 @@ def loss(folder, sequence, context):
     return 0
 
 
+VERBS = {"logits": logits, "tokens": tokens, "make": make, "loss": loss}
+
+
+def serve():
+    for line in sys.stdin:
+        verb, *words = json.loads(line)
+        said, status = io.StringIO(), 1
+        with contextlib.redirect_stdout(said):
+            try:
+                status = VERBS[verb](*words)
+            except Exception:
+                traceback.print_exc(file=said)
+        print(json.dumps({"status": status, "said": said.getvalue()}), flush=True)
+    return 0
+
+
 if __name__ == "__main__":
-    sys.exit({"logits": logits, "tokens": tokens, "make": make, "loss": loss}[sys.argv[1]](*sys.argv[2:]))
+    sys.exit(VERBS[sys.argv[1]](*sys.argv[2:]) if len(sys.argv) > 1 else serve())

@@ -2,7 +2,6 @@
 
 import json
 import os
-import random
 import re
 import shutil
 import socket
@@ -95,9 +94,9 @@ def texts(folder):
 
 
 def test_bad_layouts_are_refused_or_drawn():
-    draw = random.Random(11)
+    draw = draws("bad layouts")
     folder, originals, statuses = folder_of("bad-layouts"), texts("layouts"), []
-    for case in range(200):
+    for case in range(200 if IS_FULL else 40):
         path = written(os.path.join(folder, "mine.yaml"), mutated(draw.choice(originals), draw))
         size = draw.choice(("80x24", "1x1", "120x36", "20x4", "300x100"))
         statuses.append(attempt(f"layout {case}", [PROGRAM, "layout", "check", path, "--size", size], naming="mine.yaml"))
@@ -105,9 +104,9 @@ def test_bad_layouts_are_refused_or_drawn():
 
 
 def test_bad_recipes_are_refused_before_anything_runs():
-    draw = random.Random(12)
+    draw = draws("bad recipes")
     folder, originals, statuses = folder_of("bad-recipes"), texts("recipes"), []
-    for case in range(200):
+    for case in range(200 if IS_FULL else 40):
         path = written(os.path.join(folder, "mine.yaml"), mutated(draw.choice(originals), draw))
         arguments = [PROGRAM, "train", path, "--headless", "--runs", RUNS, "--data", os.path.join(folder, "none.txt")]
         statuses.append(attempt(f"recipe {case}", arguments))
@@ -116,7 +115,7 @@ def test_bad_recipes_are_refused_before_anything_runs():
 
 def tried_texts(folder):
     """Names with paths that are no texts to learn from, or odd ones."""
-    draw = random.Random(13)
+    draw = draws("odd texts")
     verses = b"in the beginning was the word and the word was with god and so on it went\n" * 200
     for name, content in {
         "empty": b"", "a-byte": b"a", "newlines": b"\n" * 20_000, "spaces": b" " * 20_000, "zeros": bytes(20_000),
@@ -127,7 +126,7 @@ def tried_texts(folder):
         "planes": "".join(chr(0x20000 + number) for number in range(9000)).encode(),
     }.items():
         yield name, written(os.path.join(folder, name), content)
-    for case in range(20):
+    for case in range(20 if IS_FULL else 5):
         yield f"mutated {case}", written(os.path.join(folder, f"mutated-{case}"), mutated(verses, draw))
     os.makedirs(os.path.join(folder, "nothing"))
     yield "a folder without files", os.path.join(folder, "nothing")
@@ -173,7 +172,7 @@ def test_odd_texts_are_trained_on_or_refused():
 
 
 def test_bad_token_files_are_refused():
-    draw = random.Random(14)
+    draw = draws("bad token files")
     folder, statuses = folder_of("bad-tokens"), []
 
     def header(magic, version, count):
@@ -182,7 +181,7 @@ def test_bad_token_files_are_refused():
     words = [draw.randrange(300) for _ in range(600)]
     originals = [struct.pack("<600H", *words), header(20240520, 1, 600) + struct.pack("<600H", *words),
                  header(20240801, 7, 600) + struct.pack("<600I", *words)]
-    cases = [(f"mutated {case}", mutated(originals[case % 3], draw)) for case in range(90)]
+    cases = [(f"mutated {case}", mutated(originals[case % 3], draw)) for case in range(90 if IS_FULL else 24)]
     for count in (0, -1, 1, 599, 601, 0x7FFFFFFF, -0x80000000):
         cases.append((f"count {count}", header(20240520, 1, count) + originals[0]))
     cases += [("version", header(20240520, 2, 600) + originals[0]), ("magic", header(20240521, 1, 600) + originals[0]),
@@ -206,7 +205,7 @@ def test_bad_token_files_are_refused():
 
 
 def test_damaged_sentencepiece_models_are_refused_or_work():
-    draw = random.Random(15)
+    draw = draws("damaged models")
     folder, statuses = folder_of("bad-models"), []
     options = ["--steps", "1", "--headless", "--threads", "1", "--set", "model.context=16", "--set", "evaluate.every=0",
                "--set", "tokenizer.kind=sentencepiece", "--set", "tokenizer.vocabulary=300"]
@@ -215,7 +214,7 @@ def test_damaged_sentencepiece_models_are_refused_or_work():
     run([PROGRAM, "export", "model", os.path.join(folder, "out"), "--to", "huggingface", "--runs", runs])
     with open(os.path.join(folder, "out/tokenizer.model"), "rb") as file:
         good = file.read()
-    for case in range(60):
+    for case in range(60 if IS_FULL else 15):
         path = written(os.path.join(folder, "damaged.model"), mutated(good, draw))
         statuses.append(attempt(f"model {case}", [
             PROGRAM, "train", "tiny", "--name", "damaged", "--runs", runs, "--data", TEXT, "--set", f"tokenizer.model={path}",
@@ -225,7 +224,7 @@ def test_damaged_sentencepiece_models_are_refused_or_work():
 
 
 def test_damaged_checkpoints_of_others_are_refused_or_taken():
-    draw = random.Random(16)
+    draw = draws("damaged checkpoints")
     good, bad = os.path.join(FOLDER, "whole-llama"), folder_of("damaged-llama")
     runs, statuses = os.path.join(FOLDER, "damaged-runs"), []
     options = ["--steps", "1", "--headless", "--threads", "1", "--set", "precision=fp32", "--set", "model.width=16"]
@@ -244,7 +243,7 @@ def test_damaged_checkpoints_of_others_are_refused_or_taken():
             case, [PROGRAM, "import", bad, "--name", "damaged", "--runs", runs], naming="damaged-llama"))
         shutil.rmtree(os.path.join(runs, "damaged"), ignore_errors=True)
 
-    for case in range(200):
+    for case in range(200 if IS_FULL else 45):
         name = names[case % 3]
         content = mutated(files[name], draw)
         if name == "model.safetensors" and draw.random() < 0.7:
@@ -264,6 +263,6 @@ def test_damaged_checkpoints_of_others_are_refused_or_taken():
     settings = json.loads(files["config.json"])
     for key in settings:
         for value in (0, -1, 1 << 62, 1e300, "x", None, [], {}, True):
-            if draw.random() < 0.15:
+            if draw.random() < (0.15 if IS_FULL else 0.05):
                 tried(f"{key}: {value}", "config.json", json.dumps({**settings, key: value}).encode())
     assert 0 in statuses and 65 in statuses, statuses

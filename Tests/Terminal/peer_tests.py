@@ -1,5 +1,6 @@
 """The way out and in beside transformers, where it is installed: the commands, and what its authors' code makes of them."""
 
+import functools
 import json
 import os
 import shutil
@@ -12,11 +13,19 @@ ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
 PEERS = os.environ.get("FORETOP_PEERS_PYTHON", os.path.join(ROOT, ".venv-peers/bin/python"))
 
 
+@functools.cache
+def answering():
+    """peer.py, which has imported torch and answers a line with a line."""
+    return subprocess.Popen([PEERS, "-B", os.path.join(ROOT, "Tests/ExportTests/peer.py")], text=True, bufsize=1,
+                            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+
 def peer(verb, *arguments):
-    script = os.path.join(ROOT, "Tests/ExportTests/peer.py")
-    result = subprocess.run([PEERS, "-B", script, verb, *arguments], capture_output=True, text=True, timeout=8 * PATIENCE)
-    assert result.returncode == 0, f"{verb} {arguments}:\n{result.stdout}{result.stderr}"
-    return result.stdout
+    process = answering()
+    process.stdin.write(json.dumps([verb, *arguments]) + "\n")
+    answer = json.loads(process.stdout.readline() or '{"status": 1, "said": "peer.py ended"}')
+    assert answer["status"] == 0, f"{verb} {arguments}:\n{answer['said']}"
+    return answer["said"]
 
 
 def require_transformers():

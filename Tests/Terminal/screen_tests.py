@@ -1,7 +1,6 @@
 """The screen: what it shows, what keys do, and sizes."""
 
 import os
-import random
 import re
 import time
 
@@ -19,18 +18,17 @@ def test_space_pauses_and_goes_on_and_a_point_takes_one_step():
     with begin("pause") as terminal:
         terminal.type(" ")
         terminal.wait_for("paused")
-        time.sleep(0.3)
-        terminal.read(0.3)
-        step = terminal.step
-        time.sleep(0.5)
-        terminal.read(0.3)
-        assert terminal.step == step, f"step {step} became {terminal.step} while paused"
-        terminal.type(".")
-        terminal.wait_for(lambda terminal: terminal.step == step + 1)
-        terminal.read(0.5)
-        assert terminal.step == step + 1, "one step was asked for"
+        terminal.wait_for(lambda _: occurrences("pause", "pause"))
+        step = occurrences("pause", "pause")[0]["step"]
+        for further in (1, 2):
+            terminal.type(".")
+            terminal.wait_for(lambda _: len(occurrences("pause", "pause")) == further + 1)
+        terminal.wait_for(lambda terminal: terminal.step == step + 2)
         terminal.type(" ")
         terminal.wait_for(lambda terminal: terminal.step > step + 3)
+    # A run that does not stand still would have come further by the second point, and a point of two steps too.
+    pauses = [event["step"] for event in occurrences("pause", "pause")]
+    assert pauses == [step, step + 1, step + 2], pauses
 
 
 def test_keys_change_the_rate_and_the_file_says_so():
@@ -163,8 +161,11 @@ def test_a_finished_run_stays_on_the_screen_until_it_is_left():
         with Terminal(train(name, "--steps", "30")) as terminal:
             terminal.name = name
             wait_until_over(terminal)
-            terminal.read(1)
-            assert terminal.process.poll() is None, "the screen closed by itself"
+            # It is there to be used.
+            terminal.type("?")
+            terminal.wait_for("pause the training")
+            terminal.type("\x1b")
+            terminal.wait_for(lambda terminal: "pause the training" not in terminal.text)
             assert state(name)["state"] == "finished"
             leave(terminal)
             assert terminal.finish() == 0
@@ -207,13 +208,14 @@ def test_every_size_is_shown():
     sizes = [(120, 36), (80, 24), (60, 16), (40, 12), (20, 4), (10, 2), (1, 1), (250, 80), (80, 24)]
     with begin("sizes") as terminal:
         for columns, rows in sizes:
+            drawn = len(terminal.raw)
             terminal.resize(columns, rows)
             if columns >= 40:
                 terminal.wait_for(lambda terminal: terminal.step)
             elif columns >= 20:
                 terminal.wait_for("training")
             else:
-                terminal.read(0.3)
+                terminal.wait_for(lambda terminal: len(terminal.raw) > drawn)
             assert terminal.process.poll() is None
         terminal.wait_for("losses")
         terminal.type("\x03")
@@ -236,18 +238,19 @@ variants:
       events
       keys
 """
-    with open(path, "w") as file:
-        file.write(layout % "losses")
+    def save(panel, age):
+        # As editors do it, and another second each time: a file system may keep whole seconds only.
+        with open(path + ".new", "w") as file:
+            file.write(layout % panel)
+        os.utime(path + ".new", (time.time() - age,) * 2)
+        os.rename(path + ".new", path)
+
+    save("losses", 20)
     with begin("layout", *ENDLESS, "--layout", path) as terminal:
         terminal.wait_for(lambda terminal: "losses" in terminal.text and "throughput" not in terminal.text)
-        # A file system may keep whole seconds only.
-        time.sleep(1.1)
-        with open(path, "w") as file:
-            file.write(layout % "throughput")
+        save("throughput", 10)
         terminal.wait_for(lambda terminal: "throughput" in terminal.text and "losses" not in terminal.text)
-        time.sleep(1.1)
-        with open(path, "w") as file:
-            file.write(layout % "looses")
+        save("looses", 0)
         terminal.wait_for(re.compile("mine.yaml:10"))
         step = terminal.step
         terminal.wait_for(lambda terminal: terminal.step > step)
@@ -256,7 +259,8 @@ variants:
 def test_what_libraries_print_does_not_tear_the_screen():
     with begin("torn", *ENDLESS, env={"ONEDNN_VERBOSE": "1", "DNNL_VERBOSE": "1"}) as terminal:
         terminal.wait_for("onednn_verbose" if "onednn_verbose" in terminal.text else "dnnl_verbose")
-        terminal.read(1)
+        step = terminal.step
+        terminal.wait_for(lambda terminal: terminal.step > step + 20)
         lines = terminal.text.splitlines()
         assert "training" in lines[0], terminal.text
         assert all("verbose" not in line or re.match(r"\W*\d\d:\d\d:\d\d", line) for line in lines), terminal.text
@@ -266,16 +270,22 @@ def test_unknown_sequences_do_nothing():
     with begin("unknown") as terminal:
         for sequence in ("\x1b[99;99~", "\x1bOz", "\x1b[<0;10;10M", "\x1b[1;9Q", "\x1b[?1;2c", "\x1bq", "\x1b]11;rgb:0/0/0\x07"):
             terminal.type(sequence)
-            terminal.read(0.1)
+            terminal.wait_for(lambda terminal: terminal.unread == 0)
+        # What is no UTF-8 may take a key with it that comes at the same moment.
         terminal.type(b"\xff\xfe\x80")
-        terminal.read(0.3)
-        assert "abandon" not in terminal.text, terminal.text
+        terminal.wait_for(lambda terminal: terminal.unread == 0)
+        # Keys come in order: when this one is obeyed, those before it are done.
+        terminal.type("?")
+        terminal.wait_for(re.compile("pause the training|abandon"))
+        assert "pause the training" in terminal.text, terminal.text
+        terminal.type("\x1b")
+        terminal.wait_for(lambda terminal: "pause the training" not in terminal.text)
         step = terminal.step
         terminal.wait_for(lambda terminal: terminal.step > step)
 
 
 def test_random_keys_and_resizes_crash_nothing():
-    draw = random.Random(7)
+    draw = draws("keys and resizes")
     keys = [chr(code) for code in range(32, 127)] + ["\r", "\t", "\x7f", "\x0c", "\x1b", "\x1b[A", "\x1b[B", "\x1b[C",
             "\x1b[D", "\x1b[H", "\x1b[F", "\x1b[5~", "\x1b[6~", "\x1b[Z", "\x1bOP", "\x1b[200~x\x1b[201~", "é", "漢"]
     left = 400

@@ -9,7 +9,8 @@ import subprocess
 import sys
 import tempfile
 
-from terminal import PATIENCE, Terminal
+from terminal import Terminal
+from waiting import IS_FULL, PATIENCE, SEED, computed, draws, let_compute, wait_until
 
 PROGRAM = os.path.abspath(sys.argv[1]) if len(sys.argv) > 1 else ""
 FOLDER = tempfile.mkdtemp(prefix="foretop-terminal-")
@@ -45,7 +46,7 @@ def command(verb, *arguments):
 def run(arguments, status=0, **options):
     """Runs a command without a terminal; returns what it printed, after checking its status."""
     result = subprocess.run(
-        arguments, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=4 * PATIENCE, **options)
+        arguments, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE, **options)
     assert result.returncode == status, (
         f"{' '.join(arguments)} ended with {result.returncode}, not {status}:\n{result.stdout}{result.stderr}")
     return result
@@ -62,7 +63,15 @@ def occurrences(name, kind):
 
 
 def state(name):
-    """What the list of runs says of one."""
+    """What is known of a run; None where there is none of this name."""
+    if not os.path.isdir(os.path.join(RUNS, name)):
+        return None
+    alone = subprocess.run(
+        command("inspect", name, "summary", "--json"), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+        timeout=PATIENCE)
+    if alone.returncode == 0:
+        return json.loads(alone.stdout)
+    # The list has those too that cannot be opened.
     for line in run(command("runs", "--json")).stdout.splitlines():
         summary = json.loads(line)
         if summary["name"] == name:
@@ -85,6 +94,6 @@ def begin(name, *options, columns=100, rows=30, env=None, recipe="tiny"):
 
 
 __all__ = [
-    "ENDLESS", "FOLDER", "PATIENCE", "PROGRAM", "RUNS", "Skipped", "TEXT", "Terminal", "begin", "checkpoints", "command", "events",
-    "occurrences", "run", "state", "train",
+    "ENDLESS", "FOLDER", "IS_FULL", "PATIENCE", "PROGRAM", "RUNS", "SEED", "Skipped", "TEXT", "Terminal", "begin", "checkpoints",
+    "command", "computed", "draws", "events", "let_compute", "occurrences", "run", "state", "train", "wait_until",
 ]

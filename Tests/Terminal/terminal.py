@@ -12,7 +12,7 @@ import time
 
 import pyte
 
-PATIENCE = float(os.environ.get("FORETOP_PATIENCE", "30"))  # seconds; a slow machine is no failure
+from waiting import PATIENCE, let_compute
 
 
 class Terminal:
@@ -60,6 +60,11 @@ class Terminal:
     def type(self, keys):
         os.write(self.master, keys.encode() if isinstance(keys, str) else keys)
 
+    @property
+    def unread(self):
+        """How many bytes of keys the program has not taken yet."""
+        return struct.unpack("i", fcntl.ioctl(self.slave, termios.FIONREAD, bytes(4)))[0]
+
     def resize(self, columns, rows):
         fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         self.screen.resize(rows, columns)
@@ -94,9 +99,13 @@ class Terminal:
     def text(self):
         return "\n".join(line.rstrip() for line in self.screen.display)
 
-    def wait_for(self, what, seconds=None):
+    def let_compute(self, seconds):
+        """Reads until the program has computed so much longer."""
+        let_compute(self.process, seconds, lambda: self.read(0.005))
+
+    def wait_for(self, what):
         """Reads until the screen has a text, matches a pattern, or fulfils a condition; returns the match."""
-        end = time.monotonic() + (seconds or PATIENCE)
+        end = time.monotonic() + PATIENCE
         while True:
             self.read()
             if isinstance(what, str):
@@ -121,9 +130,9 @@ class Terminal:
 
     # The end
 
-    def finish(self, seconds=None):
+    def finish(self):
         """Waits until the program has ended; returns its status."""
-        end = time.monotonic() + (seconds or PATIENCE)
+        end = time.monotonic() + PATIENCE
         while self.process.poll() is None:
             self.read()
             assert time.monotonic() < end, f"the program did not end:\n{self.text}"

@@ -3,25 +3,25 @@ is compared with one that nothing happened to."""
 
 import json
 import os
-import random
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
 
+from waiting import PATIENCE, SEED, draws, let_compute, wait_until
+
 PROGRAM = os.environ["TORTURE_PROGRAM"]
 WRITER = os.environ["TORTURE_WRITER"]
 WIRETAP = os.environ["TORTURE_WIRETAP"]
 FOLDER = tempfile.mkdtemp(dir=os.environ["TORTURE_SCRATCH"])
 IS_FULL = sys.argv[1:] == ["full"]
-PATIENCE = 120  # seconds; a slow machine is no failure
 
 os.environ["GOMP_SPINCOUNT"] = "500"  # so that the program need not start itself again with it
 
 TEXT = os.path.join(FOLDER, "text.txt")
 _words = "and the of that it unto lord shall in he said for them all his be which thou not is was land son day".split()
-_draw = random.Random(1)
+_draw = draws("text")
 with open(TEXT, "w") as _file:
     for _ in range(400):
         _file.write(" ".join(_draw.choice(_words) for _ in range(12)) + ".\n")

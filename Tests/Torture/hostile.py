@@ -4,18 +4,18 @@ how foretop is asked about many runs at once."""
 import ctypes
 import json
 import os
-import random
 import resource
 import shutil
 import subprocess
 import sys
 import tempfile
 
+from waiting import PATIENCE, SEED, draws
+
 PROGRAM = os.environ["TORTURE_PROGRAM"]
 WRITER = os.environ["TORTURE_WRITER"]
 FOLDER = tempfile.mkdtemp(dir=os.environ["TORTURE_SCRATCH"])
 IS_FULL = sys.argv[1:2] == ["full"]
-SEED = int(os.environ.get("FORETOP_SEED", "1"))
 BATCH = 100
 # Seconds of the processor that one file may take; all of a batch together take far less.
 HANG = 2.0
@@ -122,7 +122,7 @@ def killed_run(name):
 def trained_run(name, seed, *settings):
     text = os.path.join(FOLDER, "text.txt")
     if not os.path.exists(text):
-        draw = random.Random(1)
+        draw = draws("text")
         words = "and the of that it unto lord shall in he said for them all his be which thou not is was".split()
         with open(text, "w") as file:
             for _ in range(400):
@@ -136,7 +136,7 @@ def trained_run(name, seed, *settings):
 
 def foretop(*arguments, statuses=(0,)):
     result = subprocess.run(
-        [PROGRAM, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=300)
+        [PROGRAM, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=PATIENCE)
     assert result.returncode in statuses, f"{arguments} ended with {result.returncode}: {result.stderr[-2000:]}"
     return result
 
@@ -197,7 +197,7 @@ class Batch:
         try:
             result = subprocess.run(
                 [PROGRAM, "verify", "--json", "--runs", self.runs, *names], stdin=subprocess.DEVNULL,
-                capture_output=True, text=True, errors="replace", timeout=120 + 10 * len(names))
+                capture_output=True, text=True, errors="replace", timeout=PATIENCE + 10 * len(names))
         except subprocess.TimeoutExpired:
             return "no answer"
         for line in result.stdout.splitlines():
@@ -209,7 +209,7 @@ class Batch:
         """What the run holds, as every reader gets it."""
         return subprocess.run(
             [PROGRAM, "inspect", name, "--json", "--runs", self.runs], stdin=subprocess.DEVNULL, capture_output=True,
-            text=True, errors="replace", timeout=60)
+            text=True, errors="replace", timeout=PATIENCE)
 
     def clear(self):
         shutil.rmtree(self.runs)

@@ -8,7 +8,7 @@ import time
 import h5py
 import numpy
 
-path, wanted = sys.argv[1], int(sys.argv[2])
+path, wanted, lag = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
 NAMES = ["step", "time", "loss/ntp", "loss/total", "rate", "phase/update"]
 reads, latest = 0, 0.0
 seen = numpy.zeros(0, "float32")
@@ -57,7 +57,7 @@ while (reads < wanted or not is_told()) and time.time() < deadline:
     except (OSError, KeyError, RuntimeError, AssertionError, ValueError) as error:
         reads += 1
         print("bad", type(error).__name__, error, flush=True)
-if latest > 1:
+if latest > lag:
     print(f"bad a row came {latest:.2f} s late")
 if reads < wanted:
     print(f"bad only {reads} reads came to be")

@@ -18,6 +18,9 @@ import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.append(os.path.join(HERE, "..", "Terminal"))
+from waiting import SEED
+
 ROWS = os.path.join(HERE, "rows")
 # Those that measure how late something is come last, with nothing beside them.
 ALONE = ["live-reads"]
@@ -62,7 +65,7 @@ def main():
                 failed = show(row, *run(row, count, environment)) or failed
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    print("nothing was lost" if not failed else "something was lost")
+    print("torture: " + (f"something was lost, FORETOP_TEST_SEED={SEED}" if failed else "nothing was lost"))
     sys.exit(1 if failed else 0)
 
 

@@ -2,7 +2,6 @@
 
 import shutil
 import subprocess
-import time
 
 from common import *
 
@@ -21,13 +20,16 @@ def fresh():
     os.makedirs(RUNS)
 
 
-def killed(name, seconds):
-    """A copy of a folder with a run in it that was killed."""
+def killed(name):
+    """A copy of a folder with a run in it that was killed after some steps."""
     fresh()
-    writer = subprocess.Popen([WRITER, "write", RUNS + "/a", "1000000", "0"], stdout=subprocess.DEVNULL)
-    time.sleep(seconds)
+    last = draws("killed " + name).randint(40, 160)
+    writer = subprocess.Popen([WRITER, "write", RUNS + "/a", "1000000", "0"], stdout=subprocess.PIPE)
+    for line in writer.stdout:
+        if line == b"stored %d\n" % last:
+            break
     writer.kill()
-    writer.wait()
+    writer.communicate()
     start = os.path.join(FOLDER, name + ".start")
     shutil.copytree(RUNS, start)
     return start

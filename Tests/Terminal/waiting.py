@@ -1,0 +1,43 @@
+"""How tests wait and what they draw: conditions, with a limit that only a hang reaches, and numbers of one seed."""
+
+import math
+import os
+import random
+import time
+
+# Seconds; a slow machine is no failure.
+PATIENCE = float(os.environ.get("FORETOP_PATIENCE", "600"))
+SEED = int(os.environ.get("FORETOP_TEST_SEED", "1"))
+# Whether `make torture` runs these tests, at counts that take minutes.
+IS_FULL = os.environ.get("FORETOP_TORTURE") == "full"
+
+
+def draws(purpose):
+    """Random numbers of the tests' seed, other ones for every purpose."""
+    return random.Random(f"{SEED} {purpose}")
+
+
+def wait_until(condition, what, pause=0.02):
+    """Waits until something holds, and returns it; `what` says it, or is asked for what was in the way."""
+    limit = time.monotonic() + PATIENCE
+    while not (found := condition()):
+        assert time.monotonic() < limit, f"waited in vain until {what() if callable(what) else what}"
+        time.sleep(pause)
+    return found
+
+
+def computed(process):
+    """Seconds of the processor that a process has used, all its threads: how far it is, however busy the machine."""
+    try:
+        return math.inf if process.poll() is not None else time.clock_gettime(~process.pid << 3 | 2)
+    except OSError:
+        return math.inf
+
+
+def let_compute(process, seconds, meanwhile=lambda: time.sleep(0.001)):
+    """Waits until a process has computed so much longer, or has ended."""
+    end = computed(process) + seconds
+    limit = time.monotonic() + PATIENCE
+    while computed(process) < end:
+        assert time.monotonic() < limit, f"process {process.pid} computes nothing"
+        meanwhile()
