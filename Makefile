@@ -42,6 +42,7 @@ test: setup .venv/ready ## run every test
 	$(MAKE) --no-print-directory .build/allocations.so .build/wiretap.so
 	LD_PRELOAD="$(CURDIR)/.build/allocations.so" .build/release/StepAllocations
 	$(python) Tests/Torture/run.py $(program) $(writer) .build/wiretap.so small
+	GOMP_SPINCOUNT=500 .build/release/StoredLosses
 
 torture: setup .venv/ready ## kill runs, fill disks, cut the power, thousands of times
 	@sh tools/setup python3-h5py

@@ -11,7 +11,10 @@ let strict: [SwiftSetting] = [.treatAllWarnings(as: .error)]
 let open: [SwiftSetting] = strict + [.unsafeFlags(["-enable-testing"])]
 /// Arithmetic: no overflow checks, no preconditions, every instruction this CPU has.
 let fast: [SwiftSetting] =
-  strict + [.unsafeFlags(["-Ounchecked", "-Xcc", "-march=\(cpu)", "-target-cpu", cpu], .when(configuration: .release))]
+  strict + [
+    .unsafeFlags(["-Ounchecked", "-Xcc", "-march=\(cpu)", "-target-cpu", cpu], .when(configuration: .release)),
+    .unsafeFlags(["-Xcc", "-DFORETOP_CPU=\(asked)"]),
+  ]
 
 let package = Package(
   name: "foretop",
@@ -82,6 +85,9 @@ let package = Package(
     .executableTarget(
       name: "StepAllocations", dependencies: ["Training", "Corpus", "Run", "Support"], path: "Tests/StepAllocations",
       exclude: ["counter.c"], swiftSettings: strict),
+    .executableTarget(
+      name: "StoredLosses", dependencies: ["Training", "Kernels", "Corpus", "Run", "Support"],
+      path: "Tests/StoredLosses", exclude: ["Tables"], swiftSettings: strict),
     .executableTarget(
       name: "RunFileTorture", dependencies: ["RunFile", "Run"], path: "Tests/RunFileTorture", swiftSettings: strict),
     .testTarget(

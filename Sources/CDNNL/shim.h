@@ -68,12 +68,26 @@ static inline dnnl_status_t dnnlx_matmul_run(
     dnnl_primitive_t primitive, dnnl_stream_t stream, dnnl_memory_t a, dnnl_memory_t b, dnnl_memory_t c,
     dnnl_memory_t scratch, dnnl_memory_t bias, void *a_data, void *b_data, void *c_data, void *scratch_data,
     void *bias_data) {
-  dnnl_memory_set_data_handle(a, a_data);
-  dnnl_memory_set_data_handle(b, b_data);
-  dnnl_memory_set_data_handle(c, c_data);
-  dnnl_memory_set_data_handle(scratch, scratch_data);
-  if (bias) dnnl_memory_set_data_handle(bias, bias_data);
+  dnnl_status_t status = dnnl_memory_set_data_handle(a, a_data);
+  if (status == dnnl_success) status = dnnl_memory_set_data_handle(b, b_data);
+  if (status == dnnl_success) status = dnnl_memory_set_data_handle(c, c_data);
+  if (status == dnnl_success) status = dnnl_memory_set_data_handle(scratch, scratch_data);
+  if (status == dnnl_success && bias) status = dnnl_memory_set_data_handle(bias, bias_data);
+  if (status != dnnl_success) return status;
   dnnl_exec_arg_t arguments[] = {
       {DNNL_ARG_SRC, a}, {DNNL_ARG_WEIGHTS, b}, {DNNL_ARG_DST, c}, {DNNL_ARG_SCRATCHPAD, scratch}, {DNNL_ARG_BIAS, bias}};
   return dnnl_primitive_execute(primitive, stream, bias ? 5 : 4, arguments);
+}
+
+// The instructions that products run on: what the CPU has, unless ONEDNN_MAX_CPU_ISA allows less.
+static inline const char *dnnlx_instructions(void) {
+  switch (dnnl_get_effective_cpu_isa()) {
+    case dnnl_cpu_isa_avx2: return "avx2";
+    case dnnl_cpu_isa_avx2_vnni: return "avx2_vnni";
+    case dnnl_cpu_isa_avx512_core: return "avx512_core";
+    case dnnl_cpu_isa_avx512_core_vnni: return "avx512_core_vnni";
+    case dnnl_cpu_isa_avx512_core_bf16: return "avx512_core_bf16";
+    case dnnl_cpu_isa_avx512_core_amx: return "avx512_core_amx";
+    default: return "other";
+  }
 }

@@ -181,3 +181,21 @@ static inline int lanes_missing(void) {
 #endif
   return missing;
 }
+
+// The CPU that the kernels are compiled for: FORETOP_CPU, as Package.swift passes it on.
+#define LANES_TEXT(x) #x
+#define LANES_TEXT_OF(x) LANES_TEXT(x)
+static inline const char *lanes_build(void) { return LANES_TEXT_OF(FORETOP_CPU); }
+
+// The widest instructions that they were compiled with.
+static inline const char *lanes_instructions(void) {
+#if defined(__AVX512BF16__)
+  return "avx512_bf16";
+#elif defined(__AVX512F__)
+  return "avx512";
+#elif defined(__AVX2__)
+  return "avx2";
+#else
+  return "baseline";
+#endif
+}

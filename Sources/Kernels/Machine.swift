@@ -1,10 +1,20 @@
 // What this CPU can do.
+import CDNNL
 import CLanes
 import Glibc
 
 package enum Machine {
   /// Whether products with bf16 operands run in hardware here.
   package static let hasBF16: Bool = cpuFlags.contains("avx512_bf16") || cpuFlags.contains("amx_bf16")
+
+  /// What the kernels were compiled for: `native avx512_bf16`.
+  package static var build: String { "\(String(cString: lanes_build())) \(String(cString: lanes_instructions()))" }
+
+  /// Release of oneDNN and the instructions that it computes with here: `2.6.3 avx512_core_amx`.
+  package static var products: String {
+    guard let version = dnnl_version()?.pointee else { return "unknown" }
+    return "\(version.major).\(version.minor).\(version.patch) \(String(cString: dnnlx_instructions()))"
+  }
 
   /// What this build of the kernels needs and this CPU does not have, in words; nil where it can compute.
   package static var missing: String? {

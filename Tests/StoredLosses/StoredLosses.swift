@@ -1,0 +1,85 @@
+// The suite's last test: 20 steps of tiny networks of every kind, objective, precision and option, compared with what they
+// lost when the tables were made. A refactor changes none of these numbers. `make test` runs it.
+//
+// A table (Tables/*.txt) belongs to a kind of CPU: where this machine is of that kind, numbers must be equal to the bit. On
+// others they must be near those of the table that comes first.
+//
+// To make this machine's table anew, after a change that is meant to change the losses:
+//
+//     FORETOP_STORE_LOSSES=1 .build/release/StoredLosses
+import Foundation
+
+@main
+struct StoredLosses {
+  static func main() throws {
+    let isStoring = ProcessInfo.processInfo.environment["FORETOP_STORE_LOSSES"] == "1"
+    let processor = Processor.present
+    let results = try Case.all.map { Result(name: $0.name, curve: try $0.train()) }
+    let faults = Sense.faults(of: results)
+    for fault in faults { print("✘ \(fault)") }
+    if isStoring {
+      guard faults.isEmpty else { exit(1) }
+      let table = Table(processor: processor, results: results)
+      let old = Table.stored.first { $0.processor == processor }
+      let changes = old?.changes(to: results) ?? "there was no table of this kind of CPU"
+      print("\(results.count) cases written to \(try table.write()); \(changes)")
+      return
+    }
+    let stored = Table.stored
+    guard let table = stored.first(where: { $0.processor == processor }) ?? stored.first else {
+      print("✘ there is no table of losses in \(Table.folder.path)")
+      exit(1)
+    }
+    let isSame = table.processor == processor
+    let differences = table.differences(from: results, toTheBit: isSame)
+    for difference in differences { print("✘ \(difference)") }
+    let bad = faults.count + differences.count
+    let farthest = table.farthest(from: results)
+    let how =
+      isSame
+      ? "to the bit (\(processor.words))"
+      : "within \(Tolerance.words) of those of \(table.processor.words); this is \(processor.words), and the farthest are"
+        + " \(farthest.fp32) and \(farthest.bf16) away"
+    print("stored losses: \(max(0, results.count - bad)) passed, \(bad) failed: \(how)")
+    exit(bad > 0 ? 1 : 0)
+  }
+}
+
+/// What a case lost at each step, and the norm of its last gradient.
+struct Curve: Equatable {
+  var losses: [Float]
+  var norm: Float
+}
+
+struct Result {
+  var name: String
+  var curve: Curve
+}
+
+/// What must hold of the numbers themselves: a table of NaNs, or of networks that are all one, would guard nothing.
+enum Sense {
+  static func faults(of results: [Result]) -> [String] {
+    var faults: [String] = []
+    /// Another number of threads may come to the same sums.
+    struct Key: Hashable {
+      let losses: [Float]
+      let threads: Character?
+    }
+    var seen: [Key: String] = [:]
+    for result in results {
+      let losses = result.curve.losses
+      let key = Key(losses: losses, threads: result.name.last)
+      if !(losses.allSatisfy(\.isFinite) && result.curve.norm.isFinite) {
+        faults.append("\(result.name): a number is not finite")
+      } else if !(losses[losses.count - 1] < 0.9 * losses[0]) {
+        faults.append("\(result.name): it learns nothing, its losses are \(losses)")
+      }
+      // What is computed again is computed to the bit; nothing else is the same twice.
+      let isRepeated = result.name.contains(Case.recomputed)
+      if let other = seen[key], !isRepeated { faults.append("\(result.name) loses what \(other) loses") }
+      if isRepeated, seen[key] == nil { faults.append("\(result.name): blocks computed again lose something else") }
+      if !isRepeated { seen[key] = result.name }
+    }
+    return faults
+  }
+}
