@@ -83,7 +83,7 @@ package struct BytePairFile: Sendable {
     var names = [String?](repeating: nil, count: vocabulary.count + added.count)
     for token in vocabulary {
       guard let id = token.value.whole, names.indices.contains(id), names[id] == nil else {
-        throw Self.refusal("the number of “\(token.key)” is another's, or there are numbers without a token")
+        throw Self.refusal("the number of \(token.key.quotation) is another's, or there are numbers without a token")
       }
       names[id] = token.key
     }

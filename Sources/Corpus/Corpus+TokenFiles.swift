@@ -1,5 +1,6 @@
 // A corpus of files of tokens: which are to train on and which are held out, and what their numbers mean.
 import Foundation
+import Run
 
 extension Corpus {
   /// The files that paths stand for. Of a folder these are its `.bin` files in order of their names; files with `val` as a
@@ -69,7 +70,7 @@ extension Corpus {
       throw CorpusError(
         .usage,
         """
-        data.separator is “\(text)”; for files of tokens it is the number of the token that ends a document, such as 50256, \
+        data.separator is \(text.quotation); for files of tokens it is the number of the token that ends a document, such as 50256, \
         below the vocabulary's \(vocabulary)
         """)
     }

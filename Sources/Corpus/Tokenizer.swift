@@ -1,4 +1,5 @@
 // Text to tokens and back: the first hop of the flow.
+import Run
 
 /// A tokenizer: bytes in, token ids in 0 ..< vocabulary out, and the way back.
 ///
@@ -61,7 +62,7 @@ package struct Tokenizer: Sendable {
   package init(kind name: String, model: [UInt8]) throws(CorpusError) {
     guard let kind = Kind(rawValue: name) else {
       let known = Kind.allCases.map(\.rawValue).joined(separator: ", ")
-      throw CorpusError(.badTokenizer, "“\(name)” is no kind of tokenizer; there are: \(known)")
+      throw CorpusError(.badTokenizer, "\(name.quotation) is no kind of tokenizer; there are: \(known)")
     }
     try self.init(kind: kind, model: model)
   }

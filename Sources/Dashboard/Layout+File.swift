@@ -53,7 +53,7 @@ private struct LayoutReader {
     for (key, value) in mapping {
       let name = key.string ?? ""
       guard keys.contains(name) else {
-        throw error(key, "\(what) has no “\(name)”" + suggestion(name, keys))
+        throw error(key, "\(what) has no \(name.quotation)" + suggestion(name, keys))
       }
       fields[name] = value
     }
@@ -97,7 +97,7 @@ private struct LayoutReader {
       let text = node.string ?? ""
       if text.hasSuffix("c"), let cells = Int(text.dropLast()), (1...10_000).contains(cells) { return .cells(cells) }
       if let share = Double(text), share.isFinite, share > 0, share <= 1e6 { return .share(share) }
-      throw error(node, "“\(text)” is no size: write cells as 6c, or a share as 2")
+      throw error(node, "\(text.quotation) is no size: write cells as 6c, or a share as 2")
     }
     let fixed = tracks.reduce(0) { sum, track in if case .cells(let count) = track { sum + count } else { sum } }
     guard fixed <= length else { throw error(node, "\(name) take \(fixed) cells, and only \(length) fit") }
@@ -123,7 +123,7 @@ private struct LayoutReader {
         try words.map { word in
           if word == "." { return nil }
           guard let panel = Panel(rawValue: word) else {
-            throw fail(row, "there is no panel “\(word)”" + suggestion(word, Panel.allCases.map(\.rawValue)))
+            throw fail(row, "there is no panel \(word.quotation)" + suggestion(word, Panel.allCases.map(\.rawValue)))
           }
           return panel
         })
@@ -172,7 +172,7 @@ private struct LayoutReader {
       if let x = values["x"] {
         guard let axis = Axis(rawValue: x.string ?? "") else {
           let names = Axis.allCases.map(\.rawValue)
-          throw error(x, "x has no “\(x.string ?? "")”" + suggestion(x.string ?? "", names))
+          throw error(x, "x has no \((x.string ?? "").quotation)" + suggestion(x.string ?? "", names))
         }
         settings.x = axis
       }
@@ -199,7 +199,7 @@ private struct LayoutReader {
     return try nodes.map { node in
       let name = node.string ?? ""
       guard known.contains(where: { $0.matches(name) }) else {
-        throw error(node, "there is no series “\(name)”" + suggestion(name, known))
+        throw error(node, "there is no series \(name.quotation)" + suggestion(name, known))
       }
       return name
     }

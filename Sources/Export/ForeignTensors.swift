@@ -29,7 +29,9 @@ package struct ForeignTensors: Sendable {
     return try Set(
       members.map { member in
         guard let file = member.value.string, file.hasSuffix(".safetensors"), !file.contains("/"), !file.hasPrefix(".")
-        else { throw UserError(.data, "\(source): “\(member.key)” is not mapped to a safetensors file beside it") }
+        else {
+          throw UserError(.data, "\(source): \(member.key.quotation) is not mapped to a safetensors file beside it")
+        }
         return file
       }
     ).sorted()

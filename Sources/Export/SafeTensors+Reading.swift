@@ -70,14 +70,14 @@ extension SafeTensors {
     guard header.first == UInt8(ascii: "{"), let members = json.members else {
       throw damaged("its header is no object")
     }
-    if let key = json.repeatedKey { throw damaged("its header has “\(key)” twice") }
+    if let key = json.repeatedKey { throw damaged("its header has \(key.quotation) twice") }
     let start = 8 + header.count
     var entries: [Entry] = []
     for member in members where member.key != "__metadata__" {
       do throws(Fault) {
         entries.append(try entry(member, start: start, size: size))
       } catch {
-        throw damaged("tensor “\(member.key)” \(error.what)")
+        throw damaged("tensor \(member.key.quotation) \(error.what)")
       }
     }
     entries.sort { ($0.bytes.lowerBound, $0.bytes.upperBound) < ($1.bytes.lowerBound, $1.bytes.upperBound) }
@@ -85,7 +85,7 @@ extension SafeTensors {
     for entry in entries {
       guard entry.bytes.lowerBound == end else {
         throw damaged(
-          "tensor “\(entry.name)” begins at byte \(entry.bytes.lowerBound - start), and the one before it ends at \(end - start)"
+          "tensor \(entry.name.quotation) begins at byte \(entry.bytes.lowerBound - start), and the one before it ends at \(end - start)"
         )
       }
       end = entry.bytes.upperBound

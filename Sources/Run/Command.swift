@@ -38,14 +38,18 @@ package enum RateChange: Codable, Sendable, Equatable {
     case .value(let rate): (self, value) = (.to(rate), rate)
     case .factor(let factor): (self, value) = (.times(factor), factor)
     }
-    guard value > 0 else { throw UserError(.usage, "a rate must be above 0, and “\(typed)” is not") }
+    guard value > 0 else { throw UserError(.usage, "a rate must be above 0, and \(typed.quotation) is not") }
     if case .to = self, value > Self.largest {
-      throw UserError(.usage, "a rate above \(Self.largest) would destroy the weights; “\(typed)” was not taken")
+      throw UserError(
+        .usage, "a rate above \(Self.largest) would destroy the weights; \(typed.quotation) was not taken")
     }
   }
 
   /// The largest learning rate that is taken.
   package static let largest = 1.0
+
+  /// The learning rates that are taken.
+  package static let bounds = Recipe.Field.Bounds(lower: .excluding(0), upper: .including(largest), use: .float)
 
   /// The rate that this makes of `rate`.
   package func applied(to rate: Double) -> Double {

@@ -96,6 +96,14 @@ extension Recipe.Field {
       Int(text.filter { $0 != "_" }) ?? decimal(text).flatMap(Int.init(exactly:))
     }
 
+    /// Why a number that looks right is not taken, to end a sentence with; empty for others.
+    func remark(on text: String) -> String {
+      guard case .number(let bounds) = self, let used = decimal(text).flatMap({ bounds.rounding(of: $0) }) else {
+        return ""
+      }
+      return ": it is computed with as an fp32 number, which is \(used)"
+    }
+
     private func decimal(_ text: String) -> Double? {
       // Double reads hexadecimal, infinities and NaN as well; nobody means those here.
       guard text.allSatisfy({ "0123456789+-.eE_".contains($0) }) else { return nil }
@@ -106,10 +114,23 @@ extension Recipe.Field {
   /// Which numbers are taken.
   package struct Bounds: Sendable {
     enum Edge: Sendable { case including(Double), excluding(Double) }
+    /// The type that a number is computed with: what is a number above 0 as a Double can be 0 as a Float.
+    package enum Use: Sendable { case float, double }
     let lower: Edge
     let upper: Edge
+    package let use: Use
 
-    func contains(_ value: Double) -> Bool {
+    /// Whether the number is in the range, and still is when it is used.
+    package func contains(_ value: Double) -> Bool { holds(value) && rounding(of: value) == nil }
+
+    /// What a number of the range becomes when it is used, where that is out of the range, or 0 and the number is not.
+    func rounding(of value: Double) -> Float? {
+      let used = Float(value)
+      guard use == .float, holds(value), !holds(Double(used)) || (used == 0) != (value == 0) else { return nil }
+      return used
+    }
+
+    private func holds(_ value: Double) -> Bool {
       let isHighEnough =
         switch lower {
         case .including(let bound): value >= bound

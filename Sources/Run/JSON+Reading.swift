@@ -55,7 +55,11 @@ private struct JSONReader {
   /// More would be a trap for the stack.
   private static let deepest = 64
 
-  init(_ bytes: [UInt8]) { self.bytes = bytes }
+  init(_ bytes: [UInt8]) {
+    self.bytes = bytes
+    // A byte order mark may be passed over (RFC 8259, 8.1).
+    if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { index = 3 }
+  }
 
   private var next: UInt8? { index < bytes.count ? bytes[index] : nil }
 

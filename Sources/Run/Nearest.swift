@@ -3,16 +3,24 @@
 extension Sequence<String> {
   /// The name that takes the fewest edits to reach from `name`; nil where none is near enough to be what was meant.
   package func nearest(to name: String) -> String? {
+    // Nobody means a word by a page of text: every edit takes a row as long as both.
+    guard name.utf8.count <= longestWrongName else { return nil }
     let wrong = Array(name.lowercased())
     let limit = Swift.max(2, wrong.count / 3)
     var best: (name: String, edits: Int)?
     for candidate in self {
-      let edits = edits(from: wrong, to: Array(candidate.lowercased()))
+      let right = Array(candidate.lowercased())
+      // A difference in length takes as many edits.
+      guard abs(right.count - wrong.count) <= limit else { continue }
+      let edits = edits(from: wrong, to: right)
       if edits <= limit && edits < best?.edits ?? .max { best = (candidate, edits) }
     }
     return best?.name
   }
 }
+
+/// Bytes of the longest wrong name that a right one is looked for.
+private let longestWrongName = 1000
 
 /// Insertions, deletions, replacements and swaps of neighbours that turn one text into the other.
 private func edits(from a: [Character], to b: [Character]) -> Int {

@@ -4,7 +4,9 @@ extension Recipe {
   /// Every key, in the order of every output.
   package static let fields: [Field] = [
     texts("data.paths", \.data.paths, "text files and folders; none means the default corpus"),
-    number("data.heldOut", \.data.heldOut, .including(0), .including(0.5), "share of the tokens kept for evaluation"),
+    number(
+      "data.heldOut", \.data.heldOut, .including(0), .including(0.5), "share of the tokens kept for evaluation",
+      usedAs: .double),
 
     choice("data.documents", \.data.documents, "packed into one text, or separate: nothing looks across their bounds"),
     text("data.separator", \.data.separator, "what ends a document inside of a file; empty: files alone divide"),
@@ -26,7 +28,9 @@ extension Recipe {
     integer("model.inner", \.model.inner, 0...131_072, "inner width of the MLP; 0 means 8/3 of the width, 4 for gpt2"),
     integer("model.context", \.model.context, 1...131_072, "tokens in a row"),
     flag("model.tied", \.model.tied, "whether the NTP unembedding is the embedding"),
-    number("model.ropeTheta", \.model.ropeTheta, .including(1), .including(1e9), "base of the rotary positions"),
+    number(
+      "model.ropeTheta", \.model.ropeTheta, .including(1), .including(1e9), "base of the rotary positions",
+      usedAs: .double),
     number(
       "model.epsilon", \.model.epsilon, .including(0), .including(1),
       "norms' guard against division by zero; 0 means 1e-6, 1e-5 for gpt2"),
@@ -47,7 +51,8 @@ extension Recipe {
     integer("objective.mtp.heads", \.objective.mtp.heads, 1...Head.most, "tokens predicted at once, NTP's included"),
     choice("objective.mtp.kind", \.objective.mtp.kind, "heads beside each other, or one after the other"),
     Field(
-      key: "objective.mtp.weights", kind: .numbers(Field.Bounds(lower: .including(0), upper: .including(100))),
+      key: "objective.mtp.weights",
+      kind: .numbers(Field.Bounds(lower: .including(0), upper: .including(100), use: .float)),
       about: "weights of the heads 2 to N; none means 1 each, or 0.3 shared out when sequential",
       read: { .numbers($0.objective.mtp.weights) },
       write: { if case .numbers(let values) = $1 { $0.objective.mtp.weights = values } }),
@@ -75,7 +80,9 @@ extension Recipe {
     choice("schedule.kind", \.schedule.kind, "cosine, linear, constant or decay"),
     number("schedule.rate", \.schedule.rate, .excluding(0), .including(RateChange.largest), "highest learning rate"),
     integer("schedule.warmup", \.schedule.warmup, 0...1_000_000_000, "steps until the highest rate is reached"),
-    number("schedule.floor", \.schedule.floor, .including(0), .including(1), "last rate as a share of the highest"),
+    number(
+      "schedule.floor", \.schedule.floor, .including(0), .including(1), "last rate as a share of the highest",
+      usedAs: .double),
 
     integer("steps", \.steps, 1...1_000_000_000, "optimizer steps"),
     Field(
@@ -121,10 +128,11 @@ extension Recipe {
   }
 
   private static func number(
-    _ key: String, _ path: Path<Double>, _ lower: Field.Bounds.Edge, _ upper: Field.Bounds.Edge, _ about: String
+    _ key: String, _ path: Path<Double>, _ lower: Field.Bounds.Edge, _ upper: Field.Bounds.Edge, _ about: String,
+    usedAs use: Field.Bounds.Use = .float
   ) -> Field {
     Field(
-      key: key, kind: .number(Field.Bounds(lower: lower, upper: upper)), about: about,
+      key: key, kind: .number(Field.Bounds(lower: lower, upper: upper, use: use)), about: about,
       read: { .number($0[keyPath: path]) },
       write: { if case .number(let value) = $1 { $0[keyPath: path] = value } })
   }

@@ -56,7 +56,7 @@ extension Recipe {
     require(
       tokenizer.kind != .tokens || !tokenizer.model.isEmpty
         || sample.prompt.split(separator: " ").allSatisfy { Int32($0) != nil },
-      "sample.prompt is “\(sample.prompt)”, and token files have numbers only: write some such as “17 4”, leave it empty,"
+      "sample.prompt is \(sample.prompt.quotation), and token files have numbers only: write some such as “17 4”, leave it empty,"
         + " or name their tokenizer in tokenizer.model")
     // A warm-up longer than the run is fine: a short trial of a long recipe, that never reaches the highest rate.
     require(
@@ -68,8 +68,17 @@ extension Recipe {
       tokens <= Self.mostTokens,
       "batch.rows \(batch.rows) × model.context \(model.context) is \(tokens) tokens at once; more than"
         + " \(Self.mostTokens) are not taken: use batch.accumulation instead")
+    let run = tokens.multipliedReportingOverflow(by: batch.accumulation)
+    let (all, isTooLarge) = run.partialValue.multipliedReportingOverflow(by: steps)
+    require(
+      !run.overflow && !isTooLarge && all <= Self.mostTokensOfRun,
+      "batch.rows \(batch.rows) × model.context \(model.context) × batch.accumulation \(batch.accumulation) × steps"
+        + " \(steps) is more tokens than can be counted: make steps or batch.accumulation smaller")
     return rules
   }
+
+  /// The most tokens of a run: 2^62, so that what is added to them can be counted too.
+  private static let mostTokensOfRun = 1 << 62
 
   /// The most tokens of a micro-batch: 2^22.
   private static let mostTokens = 4_194_304

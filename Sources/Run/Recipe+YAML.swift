@@ -15,13 +15,16 @@ extension Recipe {
     }
     var lines: [String: Int] = [:]
     for (key, node) in try document.entries(of: mapping, below: "") {
-      if let line = lines[key] { throw document.error(at: node, "\(key) was set before, at line \(line)") }
+      if let line = lines[key] {
+        throw document.error(at: node, "\(key.excerpt) was set before, at line \(line)")
+      }
       lines[key] = node.mark?.line ?? 0
       guard let field = Self.field(key) else {
-        throw document.error(at: node, "there is no key \(key)\(Self.suggestion(for: key))")
+        throw document.error(at: node, "there is no key \(key.excerpt)\(Self.suggestion(for: key))")
       }
       guard let value = document.value(of: node, for: field.kind) else {
-        throw document.error(at: node, field.refusal(of: document.words(of: node)))
+        throw document.error(
+          at: node, field.refusal(of: document.word(of: node), words: document.words(of: node)))
       }
       field.write(&self, value)
     }
@@ -32,11 +35,11 @@ extension Recipe {
   /// - Throws: `UserError` that names the nearest right key or the range.
   package mutating func set(_ assignment: String, source: String) throws {
     guard let equals = assignment.firstIndex(of: "=") else {
-      throw UserError(.usage, "\(source) \(assignment): write KEY=VALUE, such as model.width=256")
+      throw UserError(.usage, "\(source) \(assignment.excerpt): write KEY=VALUE, such as model.width=256")
     }
     try set(
       String(assignment[..<equals]).trimmingSpaces, to: String(assignment[assignment.index(after: equals)...]),
-      source: "\(source) \(assignment)")
+      source: "\(source) \(assignment.excerpt)")
   }
 
   /// Changes one key.
@@ -47,7 +50,7 @@ extension Recipe {
       throw UserError(.usage, "\(source): \(key) is a section: set a key of it, such as \(first.key)")
     }
     guard let field = Self.field(key) else {
-      throw UserError(.usage, "\(source): there is no key “\(key)”\(Self.suggestion(for: key))")
+      throw UserError(.usage, "\(source): there is no key \(key.quotation)\(Self.suggestion(for: key))")
     }
     let value: Field.Value?
     switch field.kind {
@@ -62,7 +65,7 @@ extension Recipe {
     default: value = field.kind.value(of: text.trimmingSpaces)
     }
     guard let value else {
-      throw UserError(.usage, "\(source): \(field.refusal(of: "“\(text)”"))")
+      throw UserError(.usage, "\(source): \(field.refusal(of: text))")
     }
     field.write(&self, value)
   }
@@ -96,12 +99,14 @@ extension Recipe {
 
 extension Recipe.Field {
   /// Why a value was not taken.
-  fileprivate func refusal(of words: String) -> String {
-    var sentence = "\(key) must be \(kind.words), and \(words) is not"
-    if case .choice(let choices) = kind, let meant = choices.nearest(to: words.filter { !"“”".contains($0) }) {
-      sentence += "; did you mean \(meant)?"
+  /// - Parameter text: what stands where a value is needed, where that is one word; else words for it.
+  fileprivate func refusal(of text: String?, words: String = "") -> String {
+    let sentence = "\(key) must be \(kind.words), and \(text.map(\.quotation) ?? words) is not"
+    guard let text else { return sentence }
+    if case .choice(let choices) = kind, let meant = choices.nearest(to: text) {
+      return sentence + "; did you mean \(meant)?"
     }
-    return sentence
+    return sentence + kind.remark(on: text.trimmingSpaces)
   }
 }
 
@@ -201,7 +206,7 @@ private struct Document {
         entries += try self.entries(of: inner, below: key)
       } else if isSection {
         guard node.isNull else {
-          throw error(at: node, "\(key) is a section: its keys go below it, such as \(firstKey(of: key))")
+          throw error(at: node, "\(key.excerpt) is a section: its keys go below it, such as \(firstKey(of: key))")
         }
       } else {
         // The line of the key: that of a value in block style is the next one.
@@ -231,10 +236,13 @@ private struct Document {
     }
   }
 
-  /// A node's value, for a message.
+  /// A node's value, where it is a word.
+  func word(of node: Node) -> String? { node.isNull ? nil : node.scalar?.string }
+
+  /// What a node is that is no word, for a message.
   func words(of node: Node) -> String {
     switch node {
-    case .scalar(let scalar): node.isNull ? "nothing" : "“\(scalar.string)”"
+    case .scalar: "nothing"
     case .sequence: "a list"
     case .mapping: "a section"
     case .alias: "an alias"

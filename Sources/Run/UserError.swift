@@ -36,4 +36,9 @@ extension String {
   package var trimmingSpaces: String {
     String(drop(while: \.isWhitespace).reversed().drop(while: \.isWhitespace).reversed())
   }
+
+  /// Without the byte order mark that some editors put before a text; it says nothing of a text in UTF-8.
+  package var withoutByteOrderMark: String {
+    unicodeScalars.first == "\u{FEFF}" ? String(unicodeScalars.dropFirst()) : self
+  }
 }

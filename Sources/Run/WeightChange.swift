@@ -18,14 +18,16 @@ package struct WeightChange: Codable, Sendable, Equatable {
     case .factor(let factor): self.init(head, to: now * factor)
     }
     guard isInRange else {
-      throw UserError(.usage, "a weight must be from 0 to \(Int(Self.largest)), and “\(typed)” is not taken")
+      throw UserError(.usage, "a weight must be from 0 to \(Int(Self.largest)), and \(typed.quotation) is not taken")
     }
   }
 
   /// The largest weight that is taken.
   package static let largest = 100.0
 
-  package var isInRange: Bool { (0...Self.largest).contains(weight) }
+  package var isInRange: Bool { Self.bounds.contains(weight) }
+
+  private static let bounds = Recipe.Field.Bounds(lower: .including(0), upper: .including(largest), use: .float)
 }
 
 /// A command that was obeyed at a step, to be obeyed there again when the run is replayed.

@@ -14,21 +14,23 @@ package enum YAML {
   private static let longest = 1 << 18
   /// Aliases of aliases grow without bound: so few cannot.
   private static let mostAliases = 16
-  /// The parser calls itself for every level.
+  /// The parser calls itself for every level. Deeper ones by indentation need more room than a page has.
   private static let deepest = 200
 
   /// Parses a text.
   /// - Parameter what: what the text should be, for messages: “a recipe”.
   /// - Returns: nil for a text without any value.
   /// - Throws: `Damage`.
-  package static func node(of yaml: String, what: String) throws(Damage) -> Node? {
+  package static func node(of text: String, what: String) throws(Damage) -> Node? {
+    let yaml = text.withoutByteOrderMark
     guard yaml.utf8.count <= longest else {
       throw Damage(line: nil, what: "\(yaml.utf8.count) bytes are too many for \(what)")
     }
-    guard aliases(in: yaml) <= mostAliases else {
+    let scan = YAMLScan(yaml, deepest: deepest)
+    guard scan.aliases <= mostAliases else {
       throw Damage(line: nil, what: "more than \(mostAliases) aliases (*) are too many for \(what)")
     }
-    if let line = tooDeep(yaml) {
+    if let line = scan.tooDeep {
       throw Damage(line: line, what: "more than \(deepest) lists or sections are opened, too many for \(what)")
     }
     do {
@@ -43,39 +45,6 @@ package enum YAML {
     }
   }
 
-  /// At least as many as there are aliases: asterisks that a word follows, and that follow what an alias may follow.
-  private static func aliases(in yaml: String) -> Int {
-    var count = 0
-    var before = UInt8(ascii: " ")
-    var isStarred = false
-    for byte in yaml.utf8 {
-      if isStarred, byte > 0x20 { count += 1 }
-      isStarred = byte == UInt8(ascii: "*") && (before <= 0x20 || "[{,:-?".utf8.contains(before))
-      before = byte
-    }
-    return count
-  }
-
-  /// The line in which more are opened than a page has: brackets, or dashes and question marks that begin a line. Deeper
-  /// levels by indentation need more room than there is.
-  private static func tooDeep(_ yaml: String) -> Int? {
-    var (brackets, marks, line) = (0, 0, 1)
-    var isBeginning = true
-    for byte in yaml.utf8 {
-      switch byte {
-      case UInt8(ascii: "\n"), UInt8(ascii: "\r"):
-        line += byte == UInt8(ascii: "\n") ? 1 : 0
-        (marks, isBeginning) = (0, true)
-      case UInt8(ascii: "["), UInt8(ascii: "{"): brackets += 1
-      case UInt8(ascii: "-"), UInt8(ascii: "?"), UInt8(ascii: ":"): if isBeginning { marks += 1 }
-      case UInt8(ascii: " "), UInt8(ascii: "\t"): break
-      default: isBeginning = false
-      }
-      if brackets > deepest || marks > deepest { return line }
-    }
-    return nil
-  }
-
   private static func damage(_ error: YamlError, in yaml: String) -> Damage {
     switch error {
     case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
@@ -84,8 +53,8 @@ package enum YAML {
       let last = yaml.reversed().drop(while: \.isWhitespace).count(where: \.isNewline) + 1
       return Damage(line: min(mark.line, last), what: "this is not YAML: \(problem)")
     case .duplicatedKeysInMapping(let duplicates, let context):
-      let keys = duplicates.joined(separator: ", ").harmlessLine
-      return Damage(line: context.mark.line, what: "\(keys.prefix(200)) is set twice in one section")
+      let keys = duplicates.joined(separator: ", ").excerpt
+      return Damage(line: context.mark.line, what: "\(keys) is set twice in one section")
     case .reader(let problem, _, _, _): return Damage(line: nil, what: "this is not YAML: \(problem)")
     default: return Damage(line: nil, what: "this is not YAML: \(error)")
     }

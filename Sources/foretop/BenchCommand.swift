@@ -123,7 +123,8 @@ struct BenchCommand: ParsableCommand {
   private func runAlone(_ name: String, _ bench: Bench) throws {
     let all = Workload.small
     guard let workload = all.first(where: { $0.name == name }) else {
-      throw UserError(.usage, "there is no workload “\(name)”; there are \(all.map(\.name).joined(separator: ", "))")
+      throw UserError(
+        .usage, "there is no workload \(name.quotation); there are \(all.map(\.name).joined(separator: ", "))")
     }
     let result = try bench.alone(workload, rounds: rounds ?? 5)
     if json {

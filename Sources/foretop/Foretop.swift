@@ -68,7 +68,7 @@ struct Foretop: ParsableCommand {
     guard let word = CommandLine.arguments.dropFirst().first, !word.hasPrefix("-"), !names.contains(word) else {
       return nil
     }
-    return "there is no command “\(word)”" + (names.nearest(to: word).map { "; did you mean “\($0)”?" } ?? "")
+    return "there is no command \(word.quotation)" + (names.nearest(to: word).map { "; did you mean “\($0)”?" } ?? "")
   }
 
   private static func leave(_ message: String, _ status: Int32) -> Never {

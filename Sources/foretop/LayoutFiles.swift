@@ -31,7 +31,7 @@ struct LayoutFiles {
       throw UserError(
         .noInput,
         problems.first { $0.contains("/\(word).yaml") }
-          ?? "there is no layout “\(word)”\(meant) There are \(names.joined(separator: ", "))")
+          ?? "there is no layout \(word.quotation)\(meant) There are \(names.joined(separator: ", "))")
     }
     first = word
   }

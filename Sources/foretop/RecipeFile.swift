@@ -23,7 +23,8 @@ struct RecipeFile {
       let names = known.map(\.name)
       let meant = names.nearest(to: word).map { "; did you mean \($0)?" } ?? "."
       throw UserError(
-        .noInput, "there is no recipe “\(word)”\(meant) There are \(names.joined(separator: ", ")), or give a YAML file"
+        .noInput,
+        "there is no recipe \(word.quotation)\(meant) There are \(names.joined(separator: ", ")), or give a YAML file"
       )
     }
     source = path

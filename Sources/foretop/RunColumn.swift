@@ -39,7 +39,7 @@ struct RunColumn {
       let meant =
         names.nearest(to: name).map { "did you mean \($0)?" }
         ?? "there are \(Self.all.map(\.name).joined(separator: ", ")), and every key of a recipe"
-      throw UserError(.usage, "\(option): there is no column “\(name)”; \(meant)")
+      throw UserError(.usage, "\(option): there is no column \(name.quotation); \(meant)")
     }
     self.init(
       name, isRight: false, { $0.recipe.map { Self.words(field.read($0)) } ?? "" },
@@ -155,7 +155,7 @@ struct RunFilter {
     sign = found.sign
     word = String(text[found.range.upperBound...]).trimmingSpaces
     if sign.hasPrefix("<") || sign.hasPrefix(">"), Double(word) == nil {
-      throw UserError(.usage, "\(option): “\(word)” is no number to compare with")
+      throw UserError(.usage, "\(option): \(word.quotation) is no number to compare with")
     }
   }
 
@@ -166,7 +166,7 @@ struct RunFilter {
       if case .number? = column.value(run) {
         throw UserError(
           .usage,
-          "--filter \(column.name)\(sign)\(word): “\(word)” is no number to compare with; digits alone make one, such as 6400"
+          "--filter \(column.name)\(sign)\(word.excerpt): \(word.quotation) is no number to compare with; digits alone make one, such as 6400"
         )
       }
     }

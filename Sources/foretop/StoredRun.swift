@@ -60,7 +60,7 @@ enum StoredRun {
         !$0.hasPrefix(".")
       }
       let meant = names.nearest(to: name).map { "; did you mean \($0)?" } ?? ": “foretop runs” lists what there is"
-      throw UserError(.noInput, "there is no run “\(name)” in \(place.runs)\(meant)")
+      throw UserError(.noInput, "there is no run \(name.quotation) in \(place.runs)\(meant)")
     }
     return folder
   }

@@ -75,7 +75,7 @@ struct Tensors: ParsableCommand {
     let names = checkpoint.tensors.map(\.path)
     let meant =
       names.nearest(to: path).map { "; did you mean \($0)?" } ?? ": “foretop tensors NAME” lists what there is"
-    throw UserError(.usage, "--tensor \(word): there is no such tensor\(meant)")
+    throw UserError(.usage, "--tensor \(word.excerpt): there is no such tensor\(meant)")
   }
 }
 

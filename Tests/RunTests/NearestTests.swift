@@ -14,4 +14,10 @@ struct NearestTests {
     #expect(["default", "small"].nearest(to: "kjv-long-run") == nil)
     #expect([String]().nearest(to: "a") == nil)
   }
+
+  @Test func `no name is looked for in a page of text`() {
+    let page = String(repeating: "default", count: 30_000)
+    // Each edit of each of so many letters would take hours.
+    #expect([page + "s", "default"].nearest(to: page) == nil)
+  }
 }

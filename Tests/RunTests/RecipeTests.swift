@@ -114,7 +114,7 @@ struct RecipeTests {
     recipe.seed = .max
     recipe.optimizer.epsilon = 1e-15
     recipe.schedule.rate = 0.1 + 0.2
-    recipe.objective.temperature = .leastNonzeroMagnitude
+    recipe.objective.temperature = Double(Float.leastNonzeroMagnitude)
     recipe.sample.prompt = "a: b # c\n\t\\ \u{1}\u{7F}\u{85}\u{2028}\u{FEFF} 'x' 👩‍🚀 e\u{301} "
     recipe.objective.semantics = .float16Scores
     recipe.model.tied = true
