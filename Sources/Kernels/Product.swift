@@ -95,16 +95,17 @@ package final class Product {
     dnnl_primitive_destroy(primitive)
   }
 
-  /// Runs it, on the threads that it was made for.
+  /// Runs it, on the threads that it was made for. Where oneDNN fails, its `Products` say so from then on.
   /// - Parameter bias: [n] fp32, for a shape that has one.
   @inline(__always)
   package func callAsFunction(
     _ a: UnsafeMutableRawPointer, _ b: UnsafeMutableRawPointer, into c: UnsafeMutableRawPointer,
     bias: UnsafeMutableRawPointer? = nil
   ) {
-    _ = dnnlx_matmul_run(
+    let status = dnnlx_matmul_run(
       primitive, engine.stream, memories[0], memories[1], memories[2], memories[3],
       memories.count > 4 ? memories[4] : nil, a, b, c, engine.scratch, bias)
+    if status != dnnl_success { engine.failure = status }
   }
 }
 
@@ -113,6 +114,8 @@ private final class Engine {
   let handle: dnnl_engine_t
   let stream: dnnl_stream_t
   let threads: Int
+  /// What the last product that failed came to.
+  var failure: dnnl_status_t?
   private(set) var scratch: UnsafeMutableRawPointer
   private var scratchBytes = 4096
 
@@ -156,6 +159,15 @@ package final class Products {
   package init(threads: Int) throws(ProductError) {
     engine = try Engine(threads: threads)
     self.threads = threads
+  }
+
+  /// Why a product that ran has not computed what it should; nil where all did. Looked at once a step: what comes after a
+  /// failure is of no use.
+  package var failure: ProductError? {
+    engine.failure.map { status in
+      let reason = status == dnnl_out_of_memory ? "memory ran out" : "status \(status.rawValue)"
+      return ProductError(description: "oneDNN could not compute a matrix product: \(reason)")
+    }
   }
 
   /// The product of this shape, made if need be.

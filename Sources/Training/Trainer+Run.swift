@@ -53,10 +53,13 @@ extension Trainer {
         diverged(losses, norm, isAttended, outlets)
         guard isAttended else { return Ending(.diverged, step: state.step, time: wallTime()) }
         continue
+      case .failed(let error): return fail(error, outlets)
       case .left: continue
       }
       if let ending = rest(inbox, outlets) { return ending }
     }
+    // What was measured after the last step has failed.
+    if let failure = model.failure { return fail(UserError(failure), outlets) }
     return Ending(.finished, step: state.step, time: wallTime())
   }
 
@@ -71,6 +74,13 @@ extension Trainer {
     if isDue(recipe.evaluate.every) { evaluate(inbox, outlets) }
     if isDue(recipe.save.every) { save(outlets) }
     return nil
+  }
+
+  /// Ends the session: what the machine computes is of no use. The weights are those of the last step.
+  private func fail(_ error: UserError, _ outlets: Outlets) -> Ending {
+    occurred(
+      .failure, "\(error.message); the session ends with the weights of step \(state.step)", by: .program, outlets)
+    return Ending(.failed, step: state.step, time: wallTime())
   }
 
   // MARK: Obeying
@@ -133,7 +143,7 @@ extension Trainer {
   private mutating func change(_ change: RateChange, by actor: Occurrence.Actor, _ outlets: Outlets) {
     let old = rate
     let new = change.applied(to: old)
-    guard new.isFinite, new > 0, new <= RateChange.largest, scheduledRate > 0 else {
+    guard RateChange.bounds.contains(new), scheduledRate > 0 else {
       occurred(
         .refused, "the rate stays \(compact(old)): \(compact(new)) is not above 0 and at most \(RateChange.largest)",
         by: actor, outlets)
@@ -208,7 +218,8 @@ extension Trainer {
     var watch = Stopwatch()
     let measured = model.measure(
       on: corpus.heldOut, by: recipe, weights: weights, tokens: recipe.evaluate.tokens, while: { !inbox.isStopping })
-    guard let measured else { return }
+    // A failure ends the session before anything else is computed.
+    guard let measured, model.failure == nil else { return }
     let first = measured.losses[0].loss
     let isBest = first < state.bestLoss
     if isBest { state.bestLoss = first }
@@ -222,6 +233,7 @@ extension Trainer {
   private mutating func look(_ outlets: Outlets) {
     guard let probes else { return }
     orderSamples = probes.samples(of: model, at: state.step, by: corpus.tokenizer)
+    guard model.failure == nil else { return }
     outlets.report(.ordered(orderSamples[probe]))
   }
 

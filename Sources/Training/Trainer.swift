@@ -56,7 +56,7 @@ package struct Trainer: ~Copyable {
     guard corpus.tokenizer.takesAll(of: prompt) else {
       throw UserError(
         .usage,
-        "sample.prompt is “\(prompt)”, and every token of it must be below the vocabulary's \(corpus.tokenizer.vocabulary)"
+        "sample.prompt is \(prompt.quotation), and every token of it must be below the vocabulary's \(corpus.tokenizer.vocabulary)"
       )
     }
     let model = try recipe.network(
@@ -117,6 +117,8 @@ package struct Trainer: ~Copyable {
     case stepped
     /// A loss or the gradient was not finite: the weights are as they were, `losses` and the norm say what was not.
     case diverged(gradientNorm: Double)
+    /// The machine could not compute it: the weights are as they were.
+    case failed(UserError)
     /// It was left before its last micro-batch: nothing has changed.
     case left
   }
@@ -151,6 +153,7 @@ package struct Trainer: ~Copyable {
     }
     last.norm = model.gradientNorm()
     state.window = batches.window
+    if let failure = model.failure { return .failed(UserError(failure)) }
     guard sums.allSatisfy({ $0.mean.isFinite }), last.norm.isFinite else { return .diverged(gradientNorm: last.norm) }
     last.rate = rate
     optimizer.update(model, norm: last.norm, rate: last.rate, step: state.step)

@@ -19,6 +19,8 @@ final class Shard {
   let multiTokenHeads: [MultiTokenHead]
   /// Which objectives are predicted from the trunk's hidden states, and which from those of each MTP head.
   let streams: [[Int]]
+  /// All products of this shard, which know whether one of them failed.
+  private let products: Products
   /// The network's weights, and its gradients where this shard has none of its own.
   let parameters: ParameterView
   /// Whether its gradients are its own, to be added to the network's.
@@ -37,6 +39,7 @@ final class Shard {
     let threads = network.threadsOfShard
     do {
       let products = try Products(threads: threads)
+      self.products = products
       let attention = Attention(c, precision: precision, threads: threads)
       blocks = try plan.blocks.enumerated().map { number, offsets throws(ProductError) in
         try Block(
@@ -71,6 +74,9 @@ final class Shard {
     self.plan = plan
     self.parameters = hasOwnGradients ? parameters.leaving(nil) : parameters
   }
+
+  /// Why what it computed is of no use; nil where it is.
+  var failure: ProductError? { products.failure }
 
   var positions: Int { rows.count * configuration.context }
 

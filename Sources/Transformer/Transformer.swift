@@ -45,6 +45,13 @@ package struct Transformer: ~Copyable {
   /// Bytes that were allocated for it, as `NetworkPlan` says them beforehand.
   package var bytes: Int { shards.reduce(parameters.bytes) { $0 + $1.activations.bytes } }
 
+  /// Why what was computed is of no use, from the first product on that failed; nil where none did. Whoever computes asks
+  /// before anything is made of the numbers.
+  package var failure: TransformerError? {
+    for shard in shards { if let failure = shard.failure { return .kernels("\(failure)") } }
+    return nil
+  }
+
   // MARK: Shards
 
   /// Takes every shard through with its rows of a batch, each on its own thread where there are several.

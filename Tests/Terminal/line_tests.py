@@ -236,3 +236,39 @@ def test_closed_and_full_streams_end_nothing_but_the_output():
     for words in ("--help", "--version", "runs --help"):
         result = subprocess.run(["sh", "-c", f"{PROGRAM} {words} >/dev/full"], capture_output=True, text=True)
         assert result.returncode == 74, (words, result)
+
+
+def failing_products(after):
+    """The environment in which oneDNN runs out of memory after so many products."""
+    source, library = os.path.join(FOLDER, "products.c"), os.path.join(FOLDER, "products.so")
+    with open(source, "w") as file:
+        file.write("""
+            #define _GNU_SOURCE
+            #include <dlfcn.h>
+            #include <stdlib.h>
+            int dnnl_primitive_execute(void *primitive, void *stream, int count, void *arguments) {
+              static int (*real)(void *, void *, int, void *);
+              static _Atomic int left = -1;
+              if (left == -1) left = atoi(getenv("PRODUCTS"));
+              if (!real) *(void **)&real = dlsym(RTLD_NEXT, "dnnl_primitive_execute");
+              if (left == 0) return 1;
+              left--;
+              return real(primitive, stream, count, arguments);
+            }
+            """)
+    compiler = shutil.which("clang") or shutil.which("cc")
+    subprocess.run([compiler, "-O1", "-shared", "-fPIC", "-o", library, source], check=True)
+    return dict(os.environ, LD_PRELOAD=library, PRODUCTS=str(after))
+
+
+def test_a_product_that_fails_ends_the_run_before_it_learns_from_what_is_left():
+    often = ["--steps", "60", "--set", "save.every=5", "--set", "evaluate.every=0", "--headless"]
+    run(train("products", *often))
+    said = run(train("no products", *often), status=74, env=failing_products(1500))
+    assert "oneDNN could not compute a matrix product: memory ran out" in said.stdout + said.stderr, said
+    whole = [event["loss"] for event in events("products", "step")]
+    cut = [event["loss"] for event in events("no products", "step")]
+    assert 0 < len(cut) < 60 and cut == whole[:len(cut)], (len(cut), len(whole))
+    assert occurrences("no products", "failure"), events("no products")
+    # What is measured is refused as well.
+    run(command("eval", "products", "--data", TEXT), status=69, env=failing_products(3))
