@@ -179,7 +179,7 @@ struct Case {
     recipe.model.context = 16
     recipe.batch.rows = 4
     recipe.steps = 20
-    recipe.schedule.rate = 1e-2
+    recipe.schedule.rate = 4e-3
     recipe.schedule.warmup = 3
     (recipe.evaluate.every, recipe.sample.every, recipe.save.every) = (0, 0, 0)
     return recipe
