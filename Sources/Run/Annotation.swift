@@ -15,7 +15,7 @@ package enum Annotation: String, Sendable, CaseIterable {
   package func checked(_ text: String) throws -> String {
     let text = text.trimmingSpaces
     func refuse(_ why: String) -> UserError {
-      UserError(.usage, "“\(text)” is no \(self == .note ? "note" : "tag"): \(why)")
+      UserError(.usage, "“\(text)” cannot be a \(self == .note ? "note" : "tag"): \(why)")
     }
     guard !text.isEmpty else { throw refuse("it is empty") }
     let most = self == .note ? Self.mostBytes : Self.mostTagBytes

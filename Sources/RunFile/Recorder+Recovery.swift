@@ -21,7 +21,8 @@ extension Recorder {
     let lock = try RunLock(folder: folder)
     try CheckpointFolder(folder).removeLeftovers()
     let (store, _) = try Recovery.resume(folder)
-    let notes = try Notes(waitingIn: folder)
+    // A file of notes that cannot be read is no reason not to mend a run.
+    let notes = try? Notes(waitingIn: folder)
     var sequence = try Recovery.nextSequence(of: store)
     try notes?.add(to: store) {
       defer { sequence += 1 }

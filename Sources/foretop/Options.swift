@@ -22,10 +22,10 @@ struct ThreadOptions: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Threads that compute; without it, as many as a run had, and for a new one as many as this process may use cores.",
+      "Threads that compute. Default: as many as a stored run had; for a new one, a thread per core.",
       discussion: """
-        Hyperthreads are not counted; the process's affinity (taskset) and the CPU quotas of its control groups are. The same \
-        number of threads gives the same losses, to the bit.
+        Cores are the physical ones that this process may use, within its affinity (taskset) and the CPU quotas of its \
+        control groups. The same number of threads gives the same losses, to the bit.
         """,
       valueName: "n"))
   var threads: Int?
@@ -48,8 +48,8 @@ struct ThreadOptions: ParsableArguments {
     }
     throw UserError(
       .usage,
-      "--threads \(threads) is more than this machine can use: this process may run on \(processors.words), and at most "
-        + "\(processors.mostThreads) threads are taken here; leave --threads out for \(before ?? processors.threads)")
+      "--threads \(threads) is too many: this process may run on \(processors.words), and at most \(processors.mostThreads) threads "
+        + "are accepted here; leave --threads out for \(before ?? processors.threads)")
   }
 
   /// What to say of so many threads on this machine; nil where they have a CPU each.

@@ -10,8 +10,9 @@ struct Resume: ParsableCommand {
     discussion: """
       What was computed after the checkpoint is computed again and compared with what is stored. Of the recipe, what \
       shapes the network, its tokens or its data stays; steps, schedule, optimizer, batch, the weights of losses, and how \
-      often the run is saved, evaluated and sampled may change. A weight that --set gives is taken as the key w takes one. \
-      With another batch the data go on at the next row, and a step counts as one whatever it takes.
+      often the run is saved, evaluated and sampled may change. A weight that --set gives has the same effect as \
+      one typed after the key w. After a change of the batch, training continues at the next unseen row, and the schedule \
+      still counts steps.
 
       \(Signals.help)
       """)

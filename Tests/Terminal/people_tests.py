@@ -102,9 +102,9 @@ def test_many_notes_at_once_are_all_there():
 def test_notes_and_tags_that_are_none_are_refused():
     run(train("refused-note", "--steps", "2", *SMALL))
     for text in ("", "two\nlines", "\x1b[2J", "\u202eabc", "x" * 401):
-        assert "is no note" in run(command("note", "refused-note", text), status=64).stderr, text
+        assert "cannot be a note" in run(command("note", "refused-note", text), status=64).stderr, text
     for tag in ("", "two words", "a,b", "a\u200bb", "x" * 65):
-        assert "is no tag" in run(command("tag", "refused-note", tag), status=64).stderr, tag
+        assert "cannot be a tag" in run(command("tag", "refused-note", tag), status=64).stderr, tag
     assert "there is no run" in run(command("note", "nobody", "text"), status=66).stderr
 
 
