@@ -112,6 +112,19 @@ final class Notes {
   }
 }
 
+extension Recorder {
+  /// Puts notes and tags in line that were written beside the run. Those that cannot be taken now stay for the next time.
+  func takeNotes() -> Notes? {
+    guard let notes = try? Notes(waitingIn: folder) else { return nil }
+    return (try? HDF5.alone { try notes.add(to: store, at: nextPlace) }) == nil ? nil : notes
+  }
+
+  /// Puts in what came while the file was being closed: whoever wrote it saw the run going on. The lock is free.
+  func takeLateNotes() {
+    if Archive.hasWaitingNotes(folder) { try? HDF5.alone { try Recorder.recover(folder) } }
+  }
+}
+
 extension Archive {
   /// Notes and tags of the run, those that are not in run.h5 yet included, oldest first.
   package func annotations() throws -> [Occurrence] { try Notes.all(folder, open()) }
@@ -122,9 +135,9 @@ extension Archive {
   package static func annotate(_ folder: String, _ occurrences: [Occurrence]) throws -> UserError? {
     guard isThere(folder) else { throw missing(folder) }
     try Notes.write(occurrences, to: folder)
-    guard !isBeingWritten(folder) else { return nil }
     do {
-      try Recorder.recover(folder)
+      // Another one may have come while these were put in: whoever wrote it left it to us.
+      for _ in 0..<8 where hasWaitingNotes(folder) && !isBeingWritten(folder) { try Recorder.recover(folder) }
       return nil
     } catch let error as UserError {
       // Somebody goes on with the run since.

@@ -120,12 +120,6 @@ package final class Recorder {
     notes?.remove()
   }
 
-  /// Puts notes and tags in line that were written beside the run. Those that cannot be taken now stay for the next time.
-  private func takeNotes() -> Notes? {
-    guard let notes = try? Notes(waitingIn: folder) else { return nil }
-    return (try? HDF5.alone { try notes.add(to: store, at: nextPlace) }) == nil ? nil : notes
-  }
-
   // MARK: Events
 
   /// Takes an event in.
@@ -364,6 +358,8 @@ package final class Recorder {
     // After a failure the journal may have what the file lost: the next session looks.
     if !hasFailed { try Recovery.settle(folder, like: store) }
     notes?.remove()
+    lock = nil
+    if !hasFailed { takeLateNotes() }
   }
 
   /// As `close`, for a recorder that nobody closed: it goes as far as the disk lets it.

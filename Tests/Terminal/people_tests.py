@@ -95,7 +95,9 @@ def test_many_notes_at_once_are_all_there():
     run(train("busy-note", "--steps", "4", *SMALL))
     processes = [subprocess.Popen(command("note", "busy-note", f"note {number}")) for number in range(12)]
     assert [process.wait(4 * PATIENCE) for process in processes] == [0] * 12
-    assert sorted(note["text"] for note in state("busy-note")["notes"]) == sorted(f"note {number}" for number in range(12))
+    wanted = sorted(f"note {number}" for number in range(12))
+    assert sorted(note["text"] for note in state("busy-note")["notes"]) == wanted
+    assert sorted(annotations(os.path.join(RUNS, "busy-note", "run.h5"))) == wanted
     run(command("verify", "busy-note"))
 
 
