@@ -124,9 +124,8 @@ def test_a_weight_changed_at_a_resume_is_the_weight_changed_by_a_key():
     with begin("weight-live", "--steps", "100000", *options) as terminal:
         terminal.type(" ")
         terminal.wait_for("paused")
-        terminal.type("w")
-        terminal.read(0.5)
-        live_weight(terminal)
+        terminal.type("w\x1b[B0.5\r")
+        terminal.wait_for(lambda _: occurrences("weight-live", "weight"))
         [changed] = [event for event in occurrences("weight-live", "weight")]
         step = changed["step"]
         terminal.type(" ")
@@ -144,15 +143,6 @@ def test_a_weight_changed_at_a_resume_is_the_weight_changed_by_a_key():
     run(command("resume", "weight-resumed", "--headless", "--steps", str(step + 17)))
     run(command("resume", "weight-resumed", "--headless", "--steps", str(step + 19), "--set", f"objective.{changed['key']}=1"))
     assert [(event["old"], event["new"]) for event in occurrences("weight-resumed", "weight")] == [(1, changed["new"]), (changed["new"], 1)]
-
-
-def live_weight(terminal):
-    """Types another weight for the head that the prompt is about."""
-    deadline = time.monotonic() + PATIENCE
-    terminal.type("\t0.5\r")
-    while not occurrences("weight-live", "weight"):
-        assert time.monotonic() < deadline, terminal.text
-        terminal.read(0.2)
 
 
 def test_weights_that_cannot_be_changed_are_refused_with_the_reason():
