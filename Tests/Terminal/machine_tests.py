@@ -180,7 +180,7 @@ def test_usr2_and_xcpu_save_and_stop_however_often_they_come():
 
 
 def test_the_kernels_limit_on_cpu_time_saves_and_stops():
-    limit = lambda: resource.setrlimit(resource.RLIMIT_CPU, (2, 60))
+    limit = lambda: resource.setrlimit(resource.RLIMIT_CPU, (4, 120))
     result = subprocess.run(
         [*train("cpu-time", *ENDLESS), "--headless"], stdin=subprocess.DEVNULL, capture_output=True, text=True, preexec_fn=limit,
         timeout=4 * PATIENCE)
