@@ -94,7 +94,7 @@ def test_a_run_that_goes_on_or_was_killed_is_noted_too():
 def test_many_notes_at_once_are_all_there():
     run(train("busy-note", "--steps", "4", *SMALL))
     processes = [subprocess.Popen(command("note", "busy-note", f"note {number}")) for number in range(12)]
-    assert [process.wait(4 * PATIENCE) for process in processes] == [0] * 12
+    assert [process.wait(PATIENCE) for process in processes] == [0] * 12
     wanted = sorted(f"note {number}" for number in range(12))
     assert sorted(note["text"] for note in state("busy-note")["notes"]) == wanted
     assert sorted(annotations(os.path.join(RUNS, "busy-note", "run.h5"))) == wanted
@@ -230,23 +230,23 @@ def test_the_loser_of_a_race_is_told_that_another_process_has_the_run():
                 others.append(subprocess.Popen(
                     command("resume", name, "--headless"), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                     stderr=subprocess.STDOUT, text=True))
-        said = [(process.communicate(timeout=8 * PATIENCE)[0], process.returncode) for process in others]
+        said = [(process.communicate(timeout=PATIENCE)[0], process.returncode) for process in others]
         first.send_signal(signal.SIGTERM)
-        assert first.wait(timeout=4 * PATIENCE) == 143
+        assert first.wait(timeout=PATIENCE) == 143
         assert {status for _, status in said} == {69}, said
     run(train("race-resume", "--steps", "4", *SMALL))
     endless = command("resume", "race-resume", "--headless", "--steps", "1000000")
     processes = [subprocess.Popen(endless, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
                  for _ in range(4)]
     # The one that has the run is told to end when the others have given up.
-    deadline = time.monotonic() + 4 * PATIENCE
+    deadline = time.monotonic() + PATIENCE
     while len([process for process in processes if process.poll() is None]) > 1 or state("race-resume")["step"] < 5:
         assert time.monotonic() < deadline
         time.sleep(0.1)
     for process in processes:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
-    said = [(process.communicate(timeout=8 * PATIENCE)[0], process.returncode) for process in processes]
+    said = [(process.communicate(timeout=PATIENCE)[0], process.returncode) for process in processes]
     assert sorted(status for _, status in said) == [69, 69, 69, 143], said
 
 
@@ -262,7 +262,7 @@ def test_generated_text_is_harmless_on_a_terminal_and_data_in_a_pipe():
          "--set", "sample.prompt=a"])
     assert_harmless(trained.stdout)
     arguments = command("generate", "hostile", "--prompt", "a\u202e", "--tokens", "300", "--temperature", "0.5")
-    piped = subprocess.run(arguments, stdin=subprocess.DEVNULL, capture_output=True, timeout=4 * PATIENCE).stdout.decode()
+    piped = subprocess.run(arguments, stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE).stdout.decode()
     assert piped.startswith("a\u202e") and "\x9b" in piped, piped
     with Terminal(arguments, columns=200) as terminal:
         assert terminal.finish() == 0
