@@ -54,7 +54,7 @@ let package = Package(
     .target(name: "Export", dependencies: ["Run", "Corpus"], swiftSettings: open),
 
     // The screen.
-    .target(name: "TerminalUI", swiftSettings: open),
+    .target(name: "TerminalUI", dependencies: ["Run"], swiftSettings: open),
     .target(
       name: "Dashboard", dependencies: ["TerminalUI", "Run", .product(name: "Yams", package: "Yams")],
       swiftSettings: open),

@@ -2,6 +2,8 @@
 // its products, the square root, turning rows into columns. Each becomes a handful of instructions where it is called.
 #pragma once
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #ifdef __AVX512F__
 #include <immintrin.h>
 #endif
@@ -198,4 +200,10 @@ static inline const char *lanes_instructions(void) {
 #else
   return "baseline";
 #endif
+}
+
+// The CPUs on which the kernel runs the calling thread, a bit each: how many bytes of the mask it has, negative where it does
+// not say. Through the kernel's own call, since the library's has a mask of a fixed size.
+static inline long machine_affinity(unsigned long *words, long bytes) {
+  return syscall(SYS_sched_getaffinity, 0, bytes, words);
 }

@@ -1,4 +1,5 @@
 // Text for a screen: whatever the bytes are, what comes out has only characters that take up cells and leave others alone.
+import Run
 
 /// Makes text visible: no control character, no direction or joining mark and no invalid byte is left as it is.
 ///
@@ -38,7 +39,7 @@ package enum Visible {
     case 0x00..<0x20: visible.unicodeScalars.append(Unicode.Scalar(0x2400 + scalar.value)!)
     case 0x7F: visible += "␡"
     default:
-      if isPlain(scalar.properties, isFirst: isFirst) {
+      if isPlain(scalar, isFirst: isFirst) {
         visible.unicodeScalars.append(scalar)
       } else {
         visible += "⟨U+\(hexadecimal(scalar.value, digits: 4))⟩"
@@ -46,11 +47,11 @@ package enum Visible {
     }
   }
 
-  private static func isPlain(_ properties: Unicode.Scalar.Properties, isFirst: Bool) -> Bool {
-    if properties.isDefaultIgnorableCodePoint || properties.isNoncharacterCodePoint { return false }
+  private static func isPlain(_ scalar: Unicode.Scalar, isFirst: Bool) -> Bool {
+    let properties = scalar.properties
+    if scalar.steersTerminals || properties.isDefaultIgnorableCodePoint { return false }
     switch properties.generalCategory {
-    case .control, .format, .surrogate, .privateUse, .unassigned, .lineSeparator, .paragraphSeparator, .spaceSeparator:
-      return false
+    case .privateUse, .unassigned, .spaceSeparator: return false
     case .nonspacingMark, .enclosingMark, .spacingMark:
       return !isFirst  // Alone it would sit on the neighbouring cell.
     default:

@@ -245,11 +245,22 @@ package struct Screen: ~Copyable {
     return variable("NO_COLOR") == nil ? most : .mono
   }
 
-  /// The locale's characters. Where no locale is set at all, as in a fresh container, terminals speak UTF-8.
+  /// Whether the environment asks for UTF-8, whatever locales are installed. Where no locale is set at all, as in a fresh
+  /// container, terminals speak it.
+  package static var isUTF8Asked: Bool {
+    guard let name = ["LC_ALL", "LC_CTYPE", "LANG"].lazy.compactMap({ variable($0) }).first else { return true }
+    // `tr_TR.UTF-8`, `ca_ES.utf8@valencia`, and `UTF-8` alone, which ssh brings along from some systems.
+    let set = name.split(separator: ".").last?.split(separator: "@").first ?? ""
+    return set.uppercased().replacingHyphens == "UTF8"
+  }
+
+  /// The locale's characters. One that is not installed but asks for UTF-8 gets it from the locale that is always there.
   private static func chooseCharacterSet() {
     let isSilent = ["LC_ALL", "LC_CTYPE", "LANG"].allSatisfy { variable($0) == nil }
     // Characters only: numbers in files keep their points.
-    if setlocale(LC_CTYPE, isSilent ? "C.UTF-8" : "") == nil { setlocale(LC_CTYPE, "C") }
+    if !isSilent, setlocale(LC_CTYPE, "") != nil { return }
+    if isUTF8Asked, setlocale(LC_CTYPE, "C.UTF-8") != nil { return }
+    setlocale(LC_CTYPE, "C")
   }
 
   /// What puts the terminal's looks back: attributes, colours, cursor, keypad, paste, and the screen from before.

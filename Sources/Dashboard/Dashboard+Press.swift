@@ -303,7 +303,7 @@ extension Key {
   }
 
   private static func line(_ text: String, _ addition: String) -> String {
-    let line = addition.filter { !$0.isNewline && !($0.unicodeScalars.first?.isUnsafe ?? true) }
+    let line = addition.filter { !$0.isNewline && $0.unicodeScalars.allSatisfy { !$0.steersTerminals } }
     return String((text + line).prefix(40))
   }
 }

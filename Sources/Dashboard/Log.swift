@@ -28,6 +28,12 @@ struct LogLine: Sendable, Equatable {
       }
     var text = occurrence.text
     if text.isEmpty { text = occurrence.kind.rawValue }
+    switch occurrence.annotation {
+    case .note: text = "note: \(text)"
+    case .tag: text = "tagged \(text)"
+    case .untag: text = "no longer tagged \(text)"
+    case nil: break
+    }
     switch occurrence.actor {
     case .program: break
     case .key: text += "  (key)"

@@ -23,7 +23,7 @@ extension Machine {
       let available = kilobytes("MemAvailable", in: text)
     else { return nil }
     var memory = Memory(total: total, available: available)
-    for group in ControlGroup.ours {
+    for group in ControlGroup.all(of: "memory", read: contents) {
       guard let limit = group.limit, limit < total else { continue }
       memory.limit = min(memory.limit ?? limit, limit)
       memory.available = min(memory.available, max(0, limit - group.used))
@@ -45,43 +45,15 @@ extension Machine {
   }
 }
 
-/// A control group that this process is in, version 1 or 2, or one above it.
-private struct ControlGroup {
-  let folder: String
-  let isVersion2: Bool
-
-  /// All of them that can be seen. In a container its own group is what is mounted.
-  static var ours: [ControlGroup] {
-    guard let text = Machine.contents(of: "/proc/self/cgroup") else { return [] }
-    var groups: [ControlGroup] = []
-    for line in text.split(separator: "\n") {
-      let parts = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
-      guard parts.count == 3 else { continue }
-      let isVersion2 = parts[0] == "0" && parts[1].isEmpty
-      guard isVersion2 || parts[1].split(separator: ",").contains("memory") else { continue }
-      let root = isVersion2 ? "/sys/fs/cgroup" : "/sys/fs/cgroup/memory"
-      var path = String(parts[2])
-      while true {
-        groups.append(ControlGroup(folder: root + (path == "/" ? "" : path), isVersion2: isVersion2))
-        guard path != "/", let slash = path.lastIndex(of: "/") else { break }
-        path = slash == path.startIndex ? "/" : String(path[..<slash])
-      }
-    }
-    return groups
-  }
-
-  var limit: Int? { number(isVersion2 ? "memory.max" : "memory.limit_in_bytes") }
+extension ControlGroup {
+  fileprivate var limit: Int? { number(isVersion2 ? "memory.max" : "memory.limit_in_bytes", read: Machine.contents) }
 
   /// What is in use and cannot be had by dropping cached files.
-  var used: Int {
-    let all = number(isVersion2 ? "memory.current" : "memory.usage_in_bytes") ?? 0
+  fileprivate var used: Int {
+    let all = number(isVersion2 ? "memory.current" : "memory.usage_in_bytes", read: Machine.contents) ?? 0
     let key = isVersion2 ? "inactive_file " : "total_inactive_file "
     let lines = Machine.contents(of: "\(folder)/memory.stat")?.split(separator: "\n") ?? []
     let cached = lines.first { $0.hasPrefix(key) }.flatMap { Int($0.dropFirst(key.count)) } ?? 0
     return max(0, all - cached)
-  }
-
-  private func number(_ file: String) -> Int? {
-    Machine.contents(of: "\(folder)/\(file)").flatMap { Int($0.split(separator: "\n").first ?? "") }
   }
 }

@@ -92,10 +92,8 @@ package enum JSON: Sendable, Equatable {
       case "\n": line += "\\n"
       case "\r": line += "\\r"
       case "\t": line += "\\t"
-      // Control characters must be escaped; the two separators would end a line for readers in JavaScript.
-      case "\u{0}"..."\u{1F}", "\u{7F}", "\u{2028}", "\u{2029}":
-        let digits = String(scalar.value, radix: 16)
-        line += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+      // Control characters must be escaped; what else a terminal would obey is, since JSON is looked at too.
+      case _ where scalar.steersTerminals: line += scalar.escapedForJSON
       default: line.unicodeScalars.append(scalar)
       }
     }

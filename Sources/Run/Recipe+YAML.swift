@@ -143,11 +143,10 @@ extension Recipe.Field.Value {
           (0x20...0x7E).contains(scalar.value) || (0xA0...0x2027).contains(scalar.value)
           || (0x202A...0xD7FF).contains(scalar.value) || (0xE000...0xFEFE).contains(scalar.value)
           || (0xFF00...0xFFFD).contains(scalar.value) || scalar.value > 0xFFFF
-        if isPrintable {
+        if isPrintable && !scalar.steersTerminals {
           quoted.unicodeScalars.append(scalar)
         } else {
-          let digits = String(scalar.value, radix: 16)
-          quoted += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+          quoted += scalar.escapedForYAML
         }
       }
     }

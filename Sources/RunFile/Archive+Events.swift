@@ -23,6 +23,7 @@ extension Archive {
       let ending = Ending(reason, step: record.whole("step"), time: record.number("end"))
       others.append((Layout.place(record), .ended(ending)))
     }
+    others += try waitingNotes(store).map { ($0, .occurred($1)) }
     var events: [Event] = []
     events.reserveCapacity(store.metrics.count + others.count)
     _ = try forEachStep(store, among: others) { events.append($0) }
@@ -37,6 +38,12 @@ extension Archive {
     let evaluations = try evaluations(store)
     let others = try begins(store) + evaluations.map { ($0.place, .evaluated($0.evaluation)) }
     return try forEachStep(store, among: others, take) + store.heldout.count - evaluations.count
+  }
+
+  /// Notes that are not in the file yet, after all that is.
+  func waitingNotes(_ store: Store) throws -> [(place: Layout.Place, occurrence: Occurrence)] {
+    let waiting = try Notes.all(folder, store).dropFirst(Notes.stored(in: store).count)
+    return waiting.enumerated().map { (Layout.Place(sequence: 1 << 52 + $0, row: store.metrics.count), $1) }
   }
 
   private func begins(_ store: Store) throws -> [(place: Layout.Place, event: Event)] {

@@ -100,6 +100,7 @@ extension Archive {
       guard begins.allSatisfy({ $0.sequence < place.sequence || $0.row >= place.row }) else { continue }
       all.append((place, .ended(Ending(reason, step: record.whole("step"), time: record.number("end")))))
     }
+    all += try waitingNotes(store).map { ($0, .occurred($1)) }
     return all
   }
 }

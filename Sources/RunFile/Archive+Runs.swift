@@ -29,6 +29,8 @@ package struct RunSummary: Codable, Sendable {
   package var error: String?
   /// As the newest session began with it; nil where the run cannot be read.
   package var recipe: Recipe?
+  /// What people said of it, oldest first.
+  package var annotations: [Occurrence] = []
 }
 
 extension RunSummary {
@@ -131,6 +133,7 @@ extension Archive {
     summary.heldOut = evaluations.last?.losses ?? []
     summary.order = evaluations.last?.order
     summary.best = evaluations.compactMap { $0.losses.first?.loss }.filter(\.isFinite).min()
+    summary.annotations = try Notes.all(folder, store)
     return summary
   }
 

@@ -11,11 +11,15 @@ extension Archive {
   /// - Throws: `UserError` when it cannot be written, or would lie in the folder of a run.
   package func snapshot(to path: String, isReplacing: Bool) throws -> Int {
     let store = try open()
-    let contents = try Contents(store, changingFrom: store.metrics.count)
-    guard let first = contents.rows[Journal.Number.beginnings]?.first else {
+    var contents = try Contents(store, changingFrom: store.metrics.count)
+    let first = try Recovery.nextSequence(of: store)
+    contents.records[Journal.Number.events, default: []] += try waitingNotes(store).enumerated().map { index, note in
+      Layout.record(note.occurrence, at: Layout.Place(sequence: first + index, row: note.place.row))
+    }
+    guard let start = contents.rows[Journal.Number.beginnings]?.first else {
       throw UserError(.data, "\(folder)/run.h5 does not say what the run began with: it cannot be copied")
     }
-    let beginning = try SessionStart.beginning(first.payload, source: store.file.path)
+    let beginning = try SessionStart.beginning(start.payload, source: store.file.path)
     try WholeFile.write(path, isReplacing: isReplacing) { aside in
       let copy = try Store.createPlain(aside, beginning: beginning, like: store)
       do {

@@ -85,7 +85,10 @@ package struct Archive: Sendable {
         guard isLive else { throw error }
         tries += 1
         guard tries < 20 else {
-          throw UserError(error.status, "\(error.message) (the run is being written: try again in a second)")
+          // A file that is not there yet is no missing run.
+          throw UserError(
+            error.status == .noInput ? .unavailable : error.status,
+            "\(error.message) (the run is being written: try again in a second)")
         }
         usleep(50_000)
       }
@@ -114,6 +117,9 @@ package struct Archive: Sendable {
   /// The error for a folder that has no run.
   static func missing(_ folder: String) -> UserError {
     let name = (folder as NSString).lastPathComponent
+    if isBeingWritten(folder) {
+      return UserError(.unavailable, "run “\(name)” is being begun by another process: try again in a moment")
+    }
     if Unbegun.isLeft(in: folder) {
       return UserError(
         .noInput, "run “\(name)” ended before it began: its name is free, and “foretop train --name \(name)” begins it")

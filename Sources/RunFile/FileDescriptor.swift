@@ -78,10 +78,22 @@ struct FileDescriptor: ~Copyable {
   /// is taken to have.
   /// - Returns: the kernel's refusal, nil where it has room.
   static func reserve(_ descriptor: Int32, from start: Int = 0, to end: Int, path: String) -> UserError? {
+    // Room that does not change the size passes the limit on sizes on some file systems; a write into it then would not.
+    if end > largest {
+      errno = EFBIG
+      return Failure("write", path).error
+    }
     if file_reserve(descriptor, Int64(start), Int64(end - start)) == 0 || errno == EOPNOTSUPP || errno == ENOSYS {
       return nil
     }
     return Failure("write", path).error
+  }
+
+  /// The most bytes that this process may make a file (`ulimit -f`).
+  static var largest: Int {
+    var limit = rlimit()
+    guard getrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0 else { return .max }
+    return Int(clamping: limit.rlim_cur)
   }
 
   /// Gives back the room beyond the file's end.
@@ -113,7 +125,14 @@ struct Failure {
   /// - Parameter verb: what was tried: `open`, `write`.
   init(_ verb: String, _ path: String, _ status: UserError.Status = .inputOutput) {
     let code = errno
-    let advice = code == ENOSPC || code == EDQUOT ? ": free some space there" : ""
+    let advice =
+      switch code {
+      case ENOSPC, EDQUOT: ": free some space there"
+      case EFBIG where FileDescriptor.largest < .max:
+        ": the limit on a file's size is \(FileDescriptor.largest) bytes (ulimit -f): raise it; for a process that waits, "
+          + "“prlimit --pid \(getpid()) --fsize=unlimited” does"
+      default: ""
+      }
     error = UserError(status, "cannot \(verb) \(path): \(String(cString: strerror(code)))\(advice)")
   }
 }

@@ -112,6 +112,26 @@ final class Ledger {
     return (0..<read).map { format.decoded(Array(bytes[$0 * size..<($0 + 1) * size]), at: start + $0) }
   }
 
+  /// Reads the records whose text has one of some values, block by block: the others are passed over as bytes.
+  func records(where part: String, isOneOf values: Set<String>) throws -> [Record] {
+    guard let index = format.parts.firstIndex(where: { $0.name == part }) else { return [] }
+    let place = format.parts[..<index].reduce(0) { $0 + $1.size }
+    let wanted = values.map { Array($0.utf8) + [0] }
+    var found: [Record] = []
+    var bytes: [UInt8] = []
+    for start in stride(from: 0, to: count, by: 4096) {
+      let read = min(4096, count - start)
+      bytes = [UInt8](repeating: 0, count: read * size)
+      try dataset.read(into: &bytes, of: type.id, at: start, count: read)
+      for row in 0..<read {
+        let record = bytes[row * size..<(row + 1) * size]
+        guard wanted.contains(where: { record.dropFirst(place).starts(with: $0) }) else { continue }
+        if let decoded = format.decoded(Array(record), at: start + row) { found.append(decoded) }
+      }
+    }
+    return found
+  }
+
   /// Makes these its records, and writes only from the first that is new. Never while readers may be there.
   func replace(_ old: [Record?], by new: [Record]) throws {
     count = zip(old, new).prefix { encodedOrNil($0) == format.encoded($1, at: 0) }.count

@@ -7,7 +7,8 @@ nonisolated(unsafe) private var unfinished: UnsafeMutablePointer<CChar>?
 
 /// A file aside, while it is being written.
 enum Leftover {
-  /// Writes a file, and removes it when that fails, or INT, TERM or HUP ends the process meanwhile. What is ignored stays so.
+  /// Writes a file, and removes it when that fails, or a signal ends the process meanwhile: INT,
+  /// TERM, HUP, USR1, USR2 or XCPU. What is ignored stays so.
   /// What killed processes have left of the same file is removed before.
   /// - Parameters:
   ///   - path: of what it is to become; one at a time.
@@ -26,7 +27,7 @@ enum Leftover {
       raise(number)
     }
     var before: [(signal: CInt, action: sigaction)] = []
-    for signal in [SIGINT, SIGTERM, SIGHUP] {
+    for signal in [SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGXCPU] {
       var old = sigaction()
       sigaction(signal, nil, &old)
       // The default action is the null pointer.

@@ -14,16 +14,25 @@ extension Archive {
 }
 
 extension Recorder {
-  /// Repairs what a crash left of a run, so that any HDF5 tool opens it. A run that ended well stays as it is.
+  /// Repairs what a crash left of a run, so that any HDF5 tool opens it, and puts notes in that wait beside it.
   /// - Throws: `UserError` when a process writes the run, or nothing can be made of its files.
   package static func recover(_ folder: String) throws {
     guard Archive.isThere(folder) else { throw Archive.missing(folder) }
     let lock = try RunLock(folder: folder)
     try CheckpointFolder(folder).removeLeftovers()
     let (store, _) = try Recovery.resume(folder)
+    // A file of notes that cannot be read is no reason not to mend a run.
+    let notes = try? Notes(waitingIn: folder)
+    var sequence = try Recovery.nextSequence(of: store)
+    try notes?.add(to: store) {
+      defer { sequence += 1 }
+      return Layout.Place(sequence: sequence, row: store.metrics.total)
+    }
+    try store.reserve()
     try store.write()
     store.close()
     try Recovery.settle(folder, like: store)
+    notes?.remove()
     // The lock is held until here.
     _ = consume lock
   }

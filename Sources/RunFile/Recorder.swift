@@ -113,9 +113,11 @@ package final class Recorder {
       "host": .text(Machine.name), "from": .whole(beginning.step),
     ]
     store.sessions.append(session)
+    let notes = takeNotes()
     try journal.sync()
     try store.reserve()
     try store.write()
+    notes?.remove()
   }
 
   // MARK: Events
@@ -343,6 +345,7 @@ package final class Recorder {
     if let how, session["how"] == nil { end(Ending(how, step: lastStep, time: now)) }
     rotation?.cancel()
     rotation = nil
+    let notes = isBroken ? nil : takeNotes()
     flushNow()
     isClosed = true
     defer { lock = nil }
@@ -354,6 +357,9 @@ package final class Recorder {
     HDF5.alone { store.close() }
     // After a failure the journal may have what the file lost: the next session looks.
     if !hasFailed { try Recovery.settle(folder, like: store) }
+    notes?.remove()
+    lock = nil
+    if !hasFailed { takeLateNotes() }
   }
 
   /// As `close`, for a recorder that nobody closed: it goes as far as the disk lets it.

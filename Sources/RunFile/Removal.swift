@@ -120,7 +120,7 @@ package struct Removal: ~Copyable {
   }
 
   private static func isOwn(_ name: String) -> Bool {
-    ["run.h5", "run.journal", "control.sock"].contains(name)
+    ["run.h5", "run.journal", "control.sock", "notes.jsonl"].contains(name)
       || [
         "run.h5.new", "run.h5.copy", "run.h5.copy.new", "run.h5.damaged", "run.h5.before", "run.h5.before.new",
         "run.journal.new",

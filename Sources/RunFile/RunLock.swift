@@ -46,6 +46,11 @@ struct RunLock: ~Copyable {
   }
 }
 
+extension Archive {
+  /// Whether a process writes a run now, or begins it.
+  package static func isBeingWritten(_ folder: String) -> Bool { RunLock.isHeld(folder: folder) }
+}
+
 enum Machine {
   /// The machine's name.
   static var name: String {

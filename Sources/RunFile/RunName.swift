@@ -3,19 +3,35 @@ import Foundation
 import Run
 
 package enum RunName {
-  /// Refuses a name that would make trouble as a folder.
+  /// Refuses a name for a new run that would make trouble as a folder, or that looks like another one.
   /// - Throws: `UserError` with a sentence.
   package static func check(_ name: String) throws {
-    func refuse(_ why: String) -> UserError { UserError(.usage, "“\(name)” is no name for a run: \(why)") }
-    guard !name.isEmpty else { throw refuse("it is empty") }
-    guard name.utf8.count <= 100 else { throw refuse("it has \(name.utf8.count) bytes, and 100 are the most") }
-    guard !name.contains("/") else { throw refuse("it has a slash; use --runs to choose a folder") }
-    guard !name.hasPrefix(".") else { throw refuse("it begins with a dot, which hides it") }
-    guard !name.hasPrefix("-") else { throw refuse("it begins with “-”, like an option") }
-    guard name.unicodeScalars.allSatisfy({ $0.properties.generalCategory != .control && $0.value != 0x2028 }) else {
-      throw refuse("it has a control character")
+    try checkFolder(name)
+    guard name.utf8.count <= 100 else {
+      throw refusal(of: name, "it has \(name.utf8.count) bytes, and 100 are the most")
     }
-    guard name.trimmingSpaces == name else { throw refuse("it begins or ends with a space") }
+    guard !name.hasPrefix("-") else { throw refusal(of: name, "it begins with “-”, like an option") }
+    if let scalar = name.unicodeScalars.first(where: \.steersTerminals) {
+      let code = String(scalar.value, radix: 16, uppercase: true)
+      let digits = String(repeating: "0", count: max(0, 4 - code.count)) + code
+      throw refusal(of: name, "it has a control character or one that cannot be seen, U+\(digits)")
+    }
+    guard name.trimmingSpaces == name else { throw refusal(of: name, "it begins or ends with a space") }
+  }
+
+  /// Refuses what cannot be the folder of a run that is there. An older foretop took names that `check` refuses: such a run
+  /// can be opened and removed.
+  /// - Throws: `UserError` with a sentence.
+  package static func checkFolder(_ name: String) throws {
+    guard !name.isEmpty else { throw refusal(of: name, "it is empty") }
+    guard !name.utf8.contains(UInt8(ascii: "/")) else {
+      throw refusal(of: name, "it has a slash; use --runs to choose a folder")
+    }
+    guard name.utf8.first != UInt8(ascii: ".") else { throw refusal(of: name, "it begins with a dot, which hides it") }
+  }
+
+  private static func refusal(of name: String, _ why: String) -> UserError {
+    UserError(.usage, "“\(name)” is no name for a run: \(why)")
   }
 
   /// The first of `base`, `base-2`, `base-3` … that is free.

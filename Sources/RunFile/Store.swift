@@ -215,9 +215,11 @@ final class Store {
     guard !file.isInMemory else { return }
     let end = Int(file.end)
     let needed = end + waitingSize + more + 1 << 18
-    guard needed > reserved else { return }
+    // A limit on sizes may have come down since room was reserved.
+    guard needed > reserved || needed > FileDescriptor.largest else { return }
     // On a small disk the next checkpoint needs the room more.
-    let ahead = needed + min(4 << 20, Self.freeBytes(beside: file.path) / 32)
+    let room = min(4 << 20, Self.freeBytes(beside: file.path) / 32)
+    let ahead = needed + min(room, max(0, FileDescriptor.largest - needed))
     if let refusal = FileDescriptor.reserve(try file.descriptor(), from: end, to: ahead, path: file.path) {
       throw refusal
     }

@@ -1,4 +1,5 @@
 // Text on a canvas: clipped, with an ellipsis where something is left out, and never a raw control byte.
+import Run
 
 extension Canvas {
   /// Writes text from a place to the right. Control and direction characters are shown as `·`.
@@ -8,12 +9,12 @@ extension Canvas {
     var column = column
     guard row >= max(clip.row, 0), row < min(clip.bottom, rows) else { return column + text.width }
     for scalar in text.unicodeScalars {
-      if scalar.isUnsafe {
-        put("·", style: style, column: column, row: row, in: clip)
-        column += 1
+      let width = scalar.width
+      if scalar.steersTerminals, width > 0 {
+        for cell in 0..<width { put("·", style: style, column: column + cell, row: row, in: clip) }
+        column += width
         continue
       }
-      let width = scalar.width
       if width == 0 {
         // Joiners and variation selectors make some terminals draw wider than they count: left out.
         if scalar.properties.generalCategory == .nonspacingMark, !(0xFE00...0xFE0F).contains(scalar.value) {

@@ -22,14 +22,6 @@ extension Unicode.Scalar {
     }
   }
 
-  /// Whether it would steer the terminal or reorder what is around it, so that a canvas must not hold it.
-  package var isUnsafe: Bool {
-    switch value {
-    case 0..<0x20, 0x7F..<0xA0, 0x200E, 0x200F, 0x2028...0x202E, 0x2066...0x2069, 0xFFF9...0xFFFB, 0x61C: true
-    default: false
-    }
-  }
-
   /// Unicode's East Asian Width W and F, and pictures shown in two cells.
   private static let wide: [ClosedRange<UInt32>] = [
     0x1100...0x115F, 0x231A...0x231B, 0x2329...0x232A, 0x23E9...0x23EC, 0x23F0...0x23F0, 0x23F3...0x23F3,

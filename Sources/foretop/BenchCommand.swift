@@ -43,8 +43,7 @@ struct BenchCommand: ParsableCommand {
 
   @OptionGroup var changes: RecipeOptions
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("Threads that compute.", valueName: "n"))
-  var threads: Int?
+  @OptionGroup var computing: ThreadOptions
 
   @OptionGroup var place: FolderOptions
 
@@ -52,9 +51,6 @@ struct BenchCommand: ParsableCommand {
   var json = false
 
   func validate() throws {
-    if let threads, !(1...1024).contains(threads) {
-      throw ValidationError("--threads must be from 1 to 1024, and \(threads) is not")
-    }
     if let rounds, !(1...10_000).contains(rounds) {
       throw ValidationError("--rounds must be from 1 to 10000, and \(rounds) is not")
     }
@@ -66,11 +62,9 @@ struct BenchCommand: ParsableCommand {
     }
   }
 
-  private var threadCount: Int { threads ?? ProcessInfo.processInfo.activeProcessorCount }
-
   func run() throws {
     try Computation.prepare()
-    let bench = Bench(threads: threadCount, effort: thorough ? .thorough : .quick) { line in
+    let bench = Bench(threads: try computing.count(), effort: thorough ? .thorough : .quick) { line in
       Output.warn(line, from: "bench")
     }
     if let workload { return try runAlone(workload, bench) }
@@ -86,7 +80,7 @@ struct BenchCommand: ParsableCommand {
       case .steps: try bench.steps(Workload.small)
       case .scaling: try bench.scaling()
       case .memory: try bench.memory { try child($0) }
-      case .recording: try RecordingTrial.table(bench, in: place.runs, threads: threadCount)
+      case .recording: try RecordingTrial.table(bench, in: place.runs, threads: try computing.count())
       }
     }
   }
@@ -109,7 +103,7 @@ struct BenchCommand: ParsableCommand {
     let recipe = try changes.applied(to: file.recipe)
     try recipe.validate(source: file.source)
     let plan = try RunPlan(
-      recipe, vocabulary: try Corpus.vocabulary(of: try Corpus.Source(recipe)).count, threads: threadCount)
+      recipe, vocabulary: try Corpus.vocabulary(of: try Corpus.Source(recipe)).count, threads: try computing.count())
     if let memory = Machine.memory { try plan.check(memory) }
     var table = try bench.steps([Workload(plan, name: file.name)], rounds: rounds)
     if let peak = Machine.peakResident {
@@ -145,7 +139,7 @@ struct BenchCommand: ParsableCommand {
     let process = Process()
     process.executableURL = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath()
     process.arguments = [
-      "bench", "--workload", workload.name, "--rounds", "2", "--json", "--threads", String(threadCount),
+      "bench", "--workload", workload.name, "--rounds", "2", "--json", "--threads", String(try computing.count()),
     ]
     let output = Pipe()
     process.standardOutput = output
@@ -165,7 +159,7 @@ struct BenchCommand: ParsableCommand {
   private func show(_ tables: [Table]) throws {
     if json {
       let machine = [
-        JSON.Member("threads", .integer(threadCount)), JSON.Member("bf16", .flag(Machine.hasBF16)),
+        JSON.Member("threads", .integer(try computing.count())), JSON.Member("bf16", .flag(Machine.hasBF16)),
         JSON.Member("effort", .text(thorough ? "thorough" : "quick")),
       ]
       print(JSON.object(machine + tables.map { JSON.Member($0.name, $0.json) }).line)

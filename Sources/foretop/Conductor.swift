@@ -79,7 +79,7 @@ struct Conductor: ~Copyable {
           view.pauseForShell()
         } else if outcome != nil {
           // All is stored: there is nothing to save and stop, only to leave.
-          isLeft = isLeft || signal == SIGINT || signal == SIGTERM
+          isLeft = isLeft || Signals.isStop(signal)
         } else if interrupts(signal) {
           view.restore()
           leaveNow()
@@ -121,7 +121,7 @@ struct Conductor: ~Copyable {
 
   /// Whether the run ended without being asked to, so that somebody still wants to see how.
   private var staysWhenOver: Bool {
-    guard interrupts == 0, let reason = tally.ending?.reason else { return false }
+    guard status == 0, let reason = tally.ending?.reason else { return false }
     return reason != .stopped && reason != .abandoned
   }
 
@@ -168,13 +168,24 @@ struct Conductor: ~Copyable {
     }
   }
 
-  /// Asks the run to save and stop.
-  /// - Returns: whether it was asked before, or there is nothing to save yet: then the process ends now.
+  /// Asks the run to save, or to save and stop, where a signal says so.
+  /// - Returns: whether it was asked to stop before, or there is nothing to save yet: then the process ends now.
   private mutating func interrupts(_ signal: CInt) -> Bool {
-    guard signal == SIGINT || signal == SIGTERM else { return false }
+    if signal == SIGUSR1, tally.beginning != nil { session.requests.send(Request(.save, by: .signal)) }
+    guard Signals.isStop(signal) else { return false }
+    guard signal == SIGINT || signal == SIGTERM else { return stopsOnce(signal) }
     interrupts += 1
     status = 128 + signal
     guard interrupts == 1, tally.beginning != nil else { return true }
+    session.requests.send(Request(.stop(saving: true), by: .signal))
+    return false
+  }
+
+  /// USR2 and XCPU come again and again where a batch system or the kernel means it: the first one counts.
+  private mutating func stopsOnce(_ signal: CInt) -> Bool {
+    guard status == 0 else { return false }
+    status = 128 + signal
+    guard tally.beginning != nil else { return true }
     session.requests.send(Request(.stop(saving: true), by: .signal))
     return false
   }

@@ -32,7 +32,7 @@ struct Eval: ParsableCommand {
     try Computation.prepare()
     let checkpoint = try StoredRun.checkpoint(name, in: place.folder)
     let text = try text(for: checkpoint)
-    let reader = try Reader(checkpoint, threads: place.threads(before: checkpoint.state.threads))
+    let reader = try Reader(checkpoint, threads: try place.threads(before: checkpoint.state.threads))
     let (losses, order) = try reader.measure(on: text)
     let positions = losses.first?.positions ?? 0
     if json {

@@ -23,12 +23,15 @@ struct Foretop: ParsableCommand {
     subcommands: [
       Train.self, Resume.self, PlanCommand.self, BenchCommand.self, Runs.self, Inspect.self, Eval.self, Generate.self,
       Tokenize.self, LayoutCommand.self,
-      Verify.self, Recover.self, Snapshot.self, Tensors.self, Diff.self, Remove.self, Prune.self,
+      NoteCommand.self, TagCommand.self, Verify.self, Recover.self, Snapshot.self, Tensors.self, Diff.self, Remove.self,
+      Prune.self,
       ExportCommand.self, Import.self, Examine.self,
     ])
 
   static func main() {
     Output.holdClosedStreams()
+    // A file that passes its limit is an error with a name, as a full disk is, and not the end of the process.
+    signal(SIGXFSZ, SIG_IGN)
     Examiner.use(Examine.command)
     do {
       var command = try parseAsRoot()

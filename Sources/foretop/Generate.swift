@@ -9,7 +9,10 @@ import Training
 struct Generate: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Writes text with a run's last checkpoint.",
-    discussion: "The prompt is printed first, then what the network makes of it, as it comes.")
+    discussion: """
+      The prompt is printed first, then what the network makes of it, as it comes. A terminal gets · for every character \
+      that would steer it, such as escapes and direction marks; a pipe and a file get the bytes as they are.
+      """)
 
   @Argument(help: ArgumentHelp("The run's name.", valueName: "name"))
   var name: String
@@ -51,14 +54,15 @@ struct Generate: ParsableCommand {
     guard !start.isEmpty else {
       throw UserError(.usage, "--prompt is empty: give at least one character to begin with")
     }
-    let reader = try Reader(checkpoint, threads: place.threads(before: checkpoint.state.threads))
+    let reader = try Reader(checkpoint, threads: try place.threads(before: checkpoint.state.threads))
     try reader.requireText()
     // Numbers are told apart by a space.
-    try Self.put(Array((tokenizer.kind == .tokens ? tokenizer.text(of: start) : prompt).utf8))
+    var shown = HarmlessStream()
+    try Self.put(Array((tokenizer.kind == .tokens ? tokenizer.text(of: start) : prompt).utf8), &shown)
     var failure: (any Error)?
     try reader.write(after: start, tokens: tokens, temperature: temperature, seed: seed) { token in
       do {
-        try Self.put(tokenizer.bytes(of: [token], continuing: true))
+        try Self.put(tokenizer.bytes(of: [token], continuing: true), &shown)
         return true
       } catch {
         failure = error
@@ -66,13 +70,13 @@ struct Generate: ParsableCommand {
       }
     }
     if let failure { throw failure }
-    try Self.put([UInt8(ascii: "\n")])
+    try Output.put(Array((shown.finish() + "\n").utf8))
   }
 
-  /// Bytes as they are: a character may come in several tokens. A terminal gets no control byte but a line's end.
-  private static func put(_ bytes: [UInt8]) throws {
-    let shown = isTerminal ? bytes.map { ($0 < 0x20 && $0 != 0x0A) || $0 == 0x7F ? UInt8(ascii: "?") : $0 } : bytes
-    try Output.put(shown)
+  /// Bytes as they are for a pipe or a file. A terminal gets characters, when all bytes of one have come, and none that it
+  /// would obey.
+  private static func put(_ bytes: [UInt8], _ shown: inout HarmlessStream) throws {
+    try Output.put(isTerminal ? Array(shown.take(bytes).utf8) : bytes)
   }
 
   private static let isTerminal = isatty(STDOUT_FILENO) == 1

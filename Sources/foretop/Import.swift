@@ -54,7 +54,7 @@ struct Import: ParsableCommand {
     if tokenizer.kind == "sentencepiece" {
       try? imported.set("tokenizer.vocabulary", to: String(tokenizer.vocabulary), source: folder)
     }
-    let threads = place.threads()
+    let threads = try place.threads()
     var checkpoint = try imported.firstCheckpoint(tokenizer: tokenizer, threads: threads)
     try checkpoint.fill(found, from: folder) { match, numbers in try files[match.file]?.read(match.entry, into: numbers)
     }

@@ -1,5 +1,6 @@
 // foretop inspect: a stored run on the panels of a live one.
 import ArgumentParser
+import Curses
 import Dashboard
 import Foundation
 import Run
@@ -59,7 +60,8 @@ struct Inspect: ParsableCommand {
       for signal in signals.taken() {
         switch signal {
         case SIGTSTP: view.pauseForShell()
-        case SIGINT, SIGTERM, SIGHUP: status = 128 + signal
+        case SIGHUP: status = 128 + signal
+        case _ where Signals.isStop(signal): status = 128 + signal
         default: break
         }
       }
@@ -72,12 +74,9 @@ struct Inspect: ParsableCommand {
   }
 
   private func picture(of events: [Event], _ layouts: LayoutFiles, _ mode: Dashboard.Mode) -> String {
-    let isUTF8 =
-      ["LC_ALL", "LC_CTYPE", "LANG"].compactMap { ProcessInfo.processInfo.environment[$0] }
-      .first { !$0.isEmpty }.map { $0.uppercased().replacing("-", with: "").hasSuffix("UTF8") } ?? true
     var dashboard = Dashboard(
       mode, layouts: layouts.layouts, startingWith: layouts.first, problems: layouts.problems,
-      time: Date().timeIntervalSince1970, glyphs: screen.glyphs.glyphs ?? (isUTF8 ? .braille : .ascii),
+      time: Date().timeIntervalSince1970, glyphs: screen.glyphs.glyphs ?? (Screen.isUTF8Asked ? .braille : .ascii),
       secondsFromGMT: Clock.secondsFromGMT)
     for event in events { dashboard.receive(event) }
     return dashboard.draw(size: (120, 36), now: Date().timeIntervalSince1970).text

@@ -47,6 +47,10 @@ enum InspectPart: String, ExpressibleByArgument, CaseIterable {
     let steps = try archive.checkpoints().map { Figure.grouped($0.step) }
     lines.append(["checkpoints", steps.isEmpty ? "none" : "steps " + steps.joined(separator: ", ")])
     lines.append(["stored", "\(archive.folder), \(Figure.bytes(Double(summary.bytes)))"])
+    if !summary.annotations.tags.isEmpty {
+      lines.append(["tags", summary.annotations.tags.joined(separator: ", ")])
+    }
+    lines += summary.annotations.notes.map { ["note", "\(Clock.date($0.time))  \($0.text)"] }
     if let created = summary.created { lines.append(["created", Clock.date(created)]) }
     if let changed = summary.changed { lines.append(["changed", Clock.date(changed)]) }
     print(TextTable.text(lines, right: []))
@@ -111,7 +115,7 @@ enum InspectPart: String, ExpressibleByArgument, CaseIterable {
         if isJSON {
           print(event.json)
         } else if let line = lines.line(for: event, now: 0) {
-          print(LineMode.printable(line))
+          print(line)
         }
       }
     }

@@ -21,21 +21,13 @@ struct LineMode {
       if isJSON {
         output += (event.json + "\n").utf8
       } else if let line = lines.line(for: event, now: Date().timeIntervalSince1970) {
-        output += (Self.printable(line) + "\n").utf8
+        // A network may write anything; a terminal must not obey it.
+        output += (line.harmless + "\n").utf8
       }
     case .preparing(let text):
-      if !isJSON { output += "\(text) …\n".utf8 }
+      if !isJSON { output += "\(text) …\n".harmless.utf8 }
     case .failed, .closed: break
     }
-  }
-
-  /// A network may write anything; a terminal must not obey it.
-  static func printable(_ line: String) -> String {
-    String(
-      String.UnicodeScalarView(
-        line.unicodeScalars.map { scalar in
-          scalar.properties.generalCategory == .control && scalar != "\n" ? "·" : scalar
-        }))
   }
 
   /// Prints what has come, as far as it is taken without waiting. Call it a few times a second.

@@ -1,6 +1,7 @@
 // Options that several commands have, declared once.
 import ArgumentParser
 import Foundation
+import Kernels
 import Run
 import TerminalUI
 
@@ -15,25 +16,61 @@ struct FolderOptions: ParsableArguments {
   }
 }
 
+/// How many threads compute.
+struct ThreadOptions: ParsableArguments {
+  // Unconditional, here and elsewhere: -1 is a wrong number, and not an option.
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Threads that compute. Default: as many as a stored run had; for a new one, a thread per core.",
+      discussion: """
+        Cores are the physical ones that this process may use, within its affinity (taskset) and the CPU quotas of its \
+        control groups. The same number of threads gives the same losses, to the bit.
+        """,
+      valueName: "n"))
+  var threads: Int?
+
+  func validate() throws {
+    if let threads, !(1...Self.most).contains(threads) {
+      throw ValidationError("--threads must be from 1 to \(Self.most), and \(threads) is not")
+    }
+  }
+
+  private static let most = 1024
+
+  /// How many threads compute for a run that had `before`.
+  /// - Throws: `UserError` when that is more than this machine can use, unless the run had as many before.
+  func count(before: Int? = nil) throws -> Int {
+    let processors = Machine.processors
+    let before = before.flatMap { (1...Self.most).contains($0) ? $0 : nil }
+    guard let threads, threads != before, threads > processors.mostThreads else {
+      return threads ?? before ?? processors.threads
+    }
+    throw UserError(
+      .usage,
+      "--threads \(threads) is too many: this process may run on \(processors.words), and at most \(processors.mostThreads) threads "
+        + "are accepted here; leave --threads out for \(before ?? processors.threads)")
+  }
+
+  /// What to say of so many threads on this machine; nil where they have a CPU each.
+  static func warning(of threads: Int) -> String? {
+    let processors = Machine.processors
+    guard threads > processors.usefulThreads else { return nil }
+    return "\(threads) threads compute, and this process may run on \(processors.words): they wait for each other; "
+      + "--threads \(processors.threads) would be faster, with losses that are not the same to the bit"
+  }
+}
+
 /// Where runs are, and how many threads compute.
 struct PlaceOptions: ParsableArguments {
   @OptionGroup var folder: FolderOptions
   var runs: String { folder.runs }
 
-  // Unconditional, here and elsewhere: -1 is a wrong number, and not an option.
-  @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp("Threads that compute; without it, one a core (or as many as the run had).", valueName: "n"))
-  var threads: Int?
-
-  func validate() throws {
-    if let threads, !(1...1024).contains(threads) {
-      throw ValidationError("--threads must be from 1 to 1024, and \(threads) is not")
-    }
-  }
+  @OptionGroup var computing: ThreadOptions
 
   /// How many threads compute for a run that had `before`.
-  func threads(before: Int? = nil) -> Int { threads ?? before ?? ProcessInfo.processInfo.activeProcessorCount }
+  /// - Throws: `UserError` when this machine cannot use as many.
+  func threads(before: Int? = nil) throws -> Int { try computing.count(before: before) }
 }
 
 /// What changes a recipe.
@@ -52,6 +89,11 @@ struct RecipeOptions: ParsableArguments {
     help: ArgumentHelp(
       "A text file or folder to train on, instead of the recipe's; can be repeated.", valueName: "path"))
   var data: [String] = []
+
+  /// The keys that --set names.
+  var keys: Set<String> {
+    Set(assignments.map { String($0.prefix { $0 != "=" }).trimmingSpaces })
+  }
 
   /// A recipe with these changes; paths become those that hold in every folder.
   func applied(to original: Recipe) throws -> Recipe {

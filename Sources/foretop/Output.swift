@@ -3,6 +3,10 @@
 @preconcurrency import Glibc
 import Run
 
+/// What all commands print with: text that may quote a file or a name, on its way to a terminal. What is data and must not be
+/// changed, as generated text for a pipe is, goes through `Output.put`.
+func print(_ text: String, terminator: String = "\n") { Swift.print(text.harmless, terminator: terminator) }
+
 enum Output {
   /// Takes the places of standard streams that are closed, so that no file or pipe of the program's own gets their numbers.
   /// Reading from them gives nothing, and writing to them fails as before.
@@ -16,7 +20,7 @@ enum Output {
   /// A line on standard error, if somebody hears it.
   static func warn(_ line: String, from speaker: String = "foretop") {
     fflush(stdout)
-    fputs("\(speaker): \(line)\n", stderr)
+    fputs("\(speaker): \(line)\n".harmless, stderr)
   }
 
   /// Everything that was printed, written out.

@@ -16,6 +16,10 @@ struct Plan: Sendable {
     var edits: [Edit]
     /// What its last session began with.
     var beginning: Beginning?
+    /// The last step that is stored.
+    var last = 0
+    /// The weights of losses that the command line gives, from the first step on.
+    var weights: [WeightChange] = []
     /// What happened before, for a screen to begin with.
     var events: [Event] = []
 
@@ -50,6 +54,14 @@ struct Plan: Sendable {
   }
 
   private static func quoted(_ word: String) -> String {
+    // As bash and zsh read what nobody should see as it is.
+    if word.unicodeScalars.contains(where: \.steersTerminals) {
+      let words = word.unicodeScalars.map { scalar in
+        scalar.steersTerminals
+          ? scalar.escapedForYAML : "'\\".unicodeScalars.contains(scalar) ? "\\\(scalar)" : "\(scalar)"
+      }
+      return "$'\(words.joined())'"
+    }
     let isPlain = !word.isEmpty && word.allSatisfy { $0.isLetter || $0.isNumber || "-_./+:@,".contains($0) }
     return isPlain ? word : "'" + word.replacing("'", with: #"'\''"#) + "'"
   }

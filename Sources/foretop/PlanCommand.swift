@@ -22,8 +22,7 @@ struct PlanCommand: ParsableCommand {
 
   @OptionGroup var changes: RecipeOptions
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("Threads that would compute.", valueName: "n"))
-  var threads: Int?
+  @OptionGroup var computing: ThreadOptions
 
   @Flag(help: "Leaves out the time, which takes some seconds to measure.")
   var noMeasure = false
@@ -31,20 +30,13 @@ struct PlanCommand: ParsableCommand {
   @Flag(help: "Prints one JSON object.")
   var json = false
 
-  func validate() throws {
-    if let threads, !(1...1024).contains(threads) {
-      throw ValidationError("--threads must be from 1 to 1024, and \(threads) is not")
-    }
-  }
-
   func run() throws {
     try Computation.prepare()
     let file = try RecipeFile(recipe)
     let recipe = try changes.applied(to: file.recipe)
     try recipe.validate(source: file.source)
     let vocabulary = try Corpus.vocabulary(of: try Corpus.Source(recipe))
-    let plan = try RunPlan(
-      recipe, vocabulary: vocabulary.count, threads: threads ?? ProcessInfo.processInfo.activeProcessorCount)
+    let plan = try RunPlan(recipe, vocabulary: vocabulary.count, threads: try computing.count())
     let memory = Machine.memory
     let page = PlanPage(
       name: file.name, plan: plan, vocabulary: vocabulary, memory: memory,

@@ -15,7 +15,7 @@ struct ConsentOptions: ParsableArguments {
     guard isatty(STDIN_FILENO) == 1, isatty(STDOUT_FILENO) == 1 else {
       throw UserError(.usage, "\(question) There is no terminal to ask on: add --yes if so")
     }
-    try Output.put(Array("\(question) [y/N] ".utf8))
+    try Output.put(Array("\(question) [y/N] ".harmlessLine.utf8))
     let answer = (readLine() ?? "").trimmingSpaces.lowercased()
     return answer == "y" || answer == "yes"
   }

@@ -33,7 +33,7 @@ struct Recover: ParsableCommand {
           + "“foretop resume” goes on from there")
       return
     }
-    if try Archive.isClosed(folder) {
+    if try Archive.isClosed(folder), !Archive.hasWaitingNotes(folder) {
       // It may have been damaged since.
       _ = try StoredRun.archive(name, in: place)
       print(

@@ -9,8 +9,12 @@ struct Resume: ParsableCommand {
     abstract: "Goes on with a run from its last checkpoint.",
     discussion: """
       What was computed after the checkpoint is computed again and compared with what is stored. Of the recipe, what \
-      shapes the network, its tokens or its data stays; steps, schedule, optimizer, and how often the run is saved, \
-      evaluated and sampled may change.
+      shapes the network, its tokens or its data stays; steps, schedule, optimizer, batch, the weights of losses, and how \
+      often the run is saved, evaluated and sampled may change. A weight that --set gives has the same effect as \
+      one typed after the key w. After a change of the batch, training continues at the next unseen row, and the schedule \
+      still counts steps.
+
+      \(Signals.help)
       """)
 
   @Argument(help: ArgumentHelp("The run's name.", valueName: "name"))
@@ -26,30 +30,54 @@ struct Resume: ParsableCommand {
 
   /// Keys that a run keeps for good: of its network, and once it has taken a step. `data.paths` may change, since files move.
   private static let kept = ["model.", "tokenizer.", "objective."]
-  private static let keptInSteps = ["batch.", "data.heldOut", "data.documents", "data.separator", "seed"]
+  private static let keptInSteps = ["data.heldOut", "data.documents", "data.separator", "seed"]
 
   func run() throws {
     try Computation.prepare()
+    Signals.expectRequests()
+    let folder = try StoredRun.folder(name, in: place.folder)
+    let plan: Plan
+    do {
+      plan = try self.plan()
+    } catch let error as UserError where error.status != .usage && Archive.isBeingWritten(folder) {
+      // Whoever writes it may just have taken away what was looked for.
+      throw UserError(
+        .unavailable, "run “\(name)” is going on in another process: stop that one first (\(error.message))")
+    }
+    var conductor = Conductor(plan, options: screen)
+    throw Ended(status: try conductor.run())
+  }
+
+  /// What is stored, and what is to be done with it.
+  private func plan() throws -> Plan {
     let archive = try StoredRun.archive(name, in: place.folder)
     guard archive.state != .training else {
       throw UserError(.unavailable, "run “\(name)” is going on in another process: stop that one first")
     }
     var past = Plan.Past(start: Parcel(nil), edits: [])
     var notices = ["there is no checkpoint to go on from: the run begins again"]
+    var state: TrainerState?
     if try !archive.checkpoints().isEmpty {
       let (checkpoint, warnings) = try archive.checkpoint()
-      past.step = checkpoint.state.step
+      state = checkpoint.state
       past.start = Parcel(checkpoint)
       notices = warnings
     }
+    past.step = state?.step
     past.edits = try archive.edits(after: past.step ?? 0)
+    past.last = try archive.summary().step
     let before = archive.recipe
     var recipe = try changes.applied(to: before)
     if let seed { try recipe.set("seed", to: seed, source: "--seed \(seed)") }
+    past.weights = try recipe.takeWeights(named: changes.keys, of: "run “\(name)”", before: before, now: state?.weights)
+    // What is asked for now holds: the same heads' changes after the checkpoint are not made again.
+    past.edits.removeAll { edit in
+      if case .weight(let change) = edit.command { change.head.isWeighed(byKeys: changes.keys) } else { false }
+    }
     let isNew = past.step == 0 && archive.beginning.step == 0 && archive.beginning.trainingTokens == 0
     try refuseChanges(of: isNew ? Self.kept : Self.kept + Self.keptInSteps, from: before, to: recipe)
     try recipe.validate(source: "run “\(name)”")
-    if past.step == nil { try refuseLoss(of: archive, from: before, to: recipe) }
+    if past.step == nil { try refuseLoss(of: past.last, past.weights, from: before, to: recipe) }
     let step = past.step ?? 0
     guard step < recipe.steps else {
       throw UserError(
@@ -61,26 +89,20 @@ struct Resume: ParsableCommand {
     if !screen.headless && !screen.json {
       past.events = try archive.history().filter { if case .ended = $0 { false } else { true } }
     }
-    let plan = Plan(
-      recipe: recipe, name: name, runs: place.runs, threads: place.threads(before: archive.beginning.threads),
-      past: past,
-      notices: notices)
-    var conductor = Conductor(plan, options: screen)
-    throw Ended(status: try conductor.run())
+    let threads = try place.threads(before: archive.beginning.threads)
+    notices += [ThreadOptions.warning(of: threads)].compactMap { $0 }
+    return Plan(recipe: recipe, name: name, runs: place.runs, threads: threads, past: past, notices: notices)
   }
 
   /// Without a checkpoint a run begins again, and takes the same steps once more. With another recipe they would be others, and
   /// those that are stored would be lost.
-  private func refuseLoss(of archive: Archive, from before: Recipe, to after: Recipe) throws {
-    let stored = try archive.summary().step
-    let harmless = ["save.", "evaluate.", "sample.", "data.paths"]
-    let changed = Recipe.fields.first { field in
-      !harmless.contains(where: field.key.hasPrefix) && field.read(before) != field.read(after)
-    }
+  private func refuseLoss(of stored: Int, _ weights: [WeightChange], from before: Recipe, to after: Recipe) throws {
+    let changed =
+      before.fieldsDeciding(otherThan: after).first?.key ?? weights.first.map { "weight of \($0.head.name)" }
     guard stored > 0, let changed else { return }
     throw UserError(
       .usage,
-      "run “\(name)” has no checkpoint: it begins again, and with another \(changed.key) the \(stored) steps that are stored would "
+      "run “\(name)” has no checkpoint: it begins again, and with another \(changed) the \(stored) steps that are stored would "
         + "be replaced by others; resume it without a change, or begin a new run with “foretop train”")
   }
 
@@ -92,5 +114,64 @@ struct Resume: ParsableCommand {
         "\(field.key) cannot change in a run, since what was learned depends on it: begin a new run with “foretop train”"
       )
     }
+  }
+}
+
+extension Head {
+  /// The key of a recipe that has its weight.
+  fileprivate var weightKey: String {
+    switch self {
+    case .ntp: "objective.ntp"
+    case .mtp: "objective.mtp.weights"
+    case .top: "objective.top"
+    }
+  }
+
+  fileprivate func isWeighed(byKeys keys: Set<String>) -> Bool { keys.contains(weightKey) }
+}
+
+extension Recipe {
+  /// Takes the weights of losses out of a changed recipe, as commands: a run's recipe keeps those that it began with, as with
+  /// a change by a key.
+  /// - Parameters:
+  ///   - keys: those that were named.
+  ///   - source: the run, for messages.
+  ///   - now: the weights that heads have instead of the recipe's.
+  /// - Throws: `UserError` for a head that the network does not have, and where nothing would be learned.
+  fileprivate mutating func takeWeights(
+    named keys: Set<String>, of source: String, before: Recipe, now: [String: Double]?
+  ) throws -> [WeightChange] {
+    let heads = before.objective.mtp.heads
+    let listed = objective.mtp.weights.count
+    guard listed == 0 || listed == heads - 1 || !keys.contains("objective.mtp.weights") else {
+      throw UserError(
+        .usage,
+        "objective.mtp.weights has \(listed) numbers for \(heads - 1) heads (2 to \(heads)) of \(source): give one each"
+      )
+    }
+    var weights = Dictionary(
+      uniqueKeysWithValues: before.heads.map { ($0, now?[$0.name] ?? before.weight(of: $0)) })
+    var changes: [WeightChange] = []
+    for head in Head.all where head.isWeighed(byKeys: keys) {
+      let wanted = weight(of: head)
+      guard let weight = weights[head] else {
+        guard wanted > 0 else { continue }
+        throw UserError(
+          .usage,
+          "\(head.weightKey) was 0 when \(source) began, so that its network has no \(head.name) head that could get a weight: "
+            + "“foretop export NAME DIR --to huggingface” and “foretop import DIR --set \(head.weightKey)=…” make a run that has "
+            + "its weights and a new head")
+      }
+      if wanted != weight { changes.append(WeightChange(head, to: wanted)) }
+      weights[head] = wanted
+    }
+    guard changes.isEmpty || weights.values.contains(where: { $0 > 0 }) else {
+      throw UserError(
+        .usage, "all losses of \(source) would have the weight 0, and nothing would be learned: leave one above 0")
+    }
+    objective.ntp = before.objective.ntp
+    objective.top = before.objective.top
+    objective.mtp.weights = before.objective.mtp.weights
+    return changes
   }
 }

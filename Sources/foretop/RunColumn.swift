@@ -10,6 +10,7 @@ struct RunColumn {
   enum Value {
     case number(Double)
     case text(String)
+    case texts([String])
   }
 
   /// As options name it.
@@ -25,8 +26,11 @@ struct RunColumn {
     "name", "state", "step", "tokens", "parameters", "loss", "heldout", "best", "saved", "size", "changed",
   ]
 
+  /// Those that are listed where a run has something in them.
+  static var annotations: [RunColumn] { all.filter { ["tag", "note"].contains($0.name) } }
+
   /// Those of them that a narrow terminal does without, in this order.
-  static let leastNeeded = ["saved", "size", "tokens", "parameters", "changed", "loss", "best"]
+  static let leastNeeded = ["note", "saved", "size", "tokens", "parameters", "changed", "loss", "best"]
 
   /// - Throws: `UserError` that names the nearest one.
   init(named name: String, option: String) throws {
@@ -79,6 +83,13 @@ struct RunColumn {
         name, isRight: false, { time($0).map { Figure.duration(max(now - $0, 0)) + " ago" } ?? "" },
         { time($0).map { .number($0) } })
     }
+    func texts(
+      _ name: String, _ words: @escaping ([String]) -> String, _ texts: @escaping ([Occurrence]) -> [String]
+    ) -> RunColumn {
+      RunColumn(
+        name, isRight: false, { words(texts($0.annotations)) },
+        { texts($0.annotations).isEmpty ? nil : .texts(texts($0.annotations)) })
+    }
     return [
       RunColumn("name", isRight: false, { $0.name }, { .text($0.name) }),
       RunColumn("state", isRight: false, { $0.word }, { .text($0.word) }),
@@ -95,6 +106,8 @@ struct RunColumn {
       count("saved", { Double($0.checkpoints) }, { Figure.grouped(Int($0)) }),
       count("size", { Double($0.bytes) }, Figure.bytes),
       time("changed", \.changed), time("created", \.created),
+      texts("tag", { $0.joined(separator: ",") }, \.tags),
+      texts("note", { ($0.last ?? "").cut(to: 40) }, { $0.notes.map(\.text) }),
     ]
   }
 
@@ -120,6 +133,7 @@ struct RunColumn {
     switch value(run) {
     case .number(let number)?: Int(exactly: number).map(JSON.integer) ?? .double(number)
     case .text(let text)?: .text(text)
+    case .texts(let texts)?: .array(texts.map(JSON.text))
     case nil: .null
     }
   }
@@ -129,6 +143,8 @@ struct RunColumn {
     switch (value(a), value(b)) {
     case (.number(let a)?, .number(let b)?): isReversed ? a > b : a < b
     case (.text(let a)?, .text(let b)?): isReversed ? a > b : a < b
+    case (.texts(let a)?, .texts(let b)?):
+      isReversed ? b.lexicographicallyPrecedes(a) : a.lexicographicallyPrecedes(b)
     case (.some, nil): true
     default: false
     }
@@ -189,6 +205,9 @@ struct RunFilter {
     case (.text(let text), _) where sign == "=": return text == word
     case (.text(let text), _) where sign == "!=": return text != word
     case (.text(let text), _) where sign == "~": return text.contains(word)
+    case (.texts(let texts), _) where sign == "=": return texts.contains(word)
+    case (.texts(let texts), _) where sign == "!=": return !texts.contains(word)
+    case (.texts(let texts), _) where sign == "~": return texts.contains { $0.contains(word) }
     case (.number, nil) where sign == "!=": return true
     case (.number, nil) where sign == "~": return column.cell(run).contains(word)
     default: return false

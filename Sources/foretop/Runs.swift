@@ -10,8 +10,9 @@ struct Runs: ParsableCommand {
     abstract: "Lists the runs.",
     discussion: """
       Columns are name, state, step, tokens, parameters, loss, heldout, best, accuracy, ndcg8, saved, size, changed, created, \
-      and every key of a recipe, such as schedule.rate. loss and heldout sort and filter by the first head. “foretop runs --filter \
-      state=finished --filter 'best<3' --sort best” lists the good ones, best first.
+      tag, note, and every key of a recipe, such as schedule.rate. loss and heldout sort and filter by the first head. “foretop runs --filter \
+      state=finished --filter 'best<3' --sort best” lists the good ones, best first. tag and note are shown where a run has \
+      some: tag=seed-study fits a run with that tag among others, note~word one with that word in a note.
       """)
 
   @OptionGroup var place: PlaceOptions
@@ -36,7 +37,7 @@ struct Runs: ParsableCommand {
   var json = false
 
   func run() throws {
-    let columns = try
+    var columns = try
       (self.columns.map { $0.split(separator: ",").map { String($0).trimmingSpaces } } ?? RunColumn.usual)
       .map { try RunColumn(named: $0, option: "--columns") }
     guard !columns.isEmpty else { throw UserError(.usage, "--columns names none: write some, such as name,best") }
@@ -60,6 +61,11 @@ struct Runs: ParsableCommand {
     guard !runs.isEmpty else {
       print("none of the \(all.count) runs in \(place.runs) fits the filter")
       return
+    }
+    if self.columns == nil {
+      for column in RunColumn.annotations where runs.contains(where: { column.value($0) != nil }) {
+        columns.append(column)
+      }
     }
     print(table(of: runs, columns))
     for run in runs {
@@ -100,6 +106,8 @@ extension RunSummary {
     if let best { members.append(JSON.Member("best", .float(best))) }
     if let created { members.append(JSON.Member("created", .double(created))) }
     if let changed { members.append(JSON.Member("changed", .double(changed))) }
+    members.append(JSON.Member("tags", .array(annotations.tags.map(JSON.text))))
+    members.append(JSON.Member("notes", .array(annotations.notes.map(\.noteJSON))))
     members += [JSON.Member("bytes", .integer(bytes)), JSON.Member("checkpoints", .integer(checkpoints))]
     return .object(members)
   }

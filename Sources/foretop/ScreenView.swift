@@ -106,15 +106,14 @@ struct ScreenView: ~Copyable {
     lastFrame = now
   }
 
-  /// Lines that libraries printed, without control characters; the first of a session only, since some print for every
+  /// Lines that libraries printed, made harmless; the first of a session only, since some print for every
   /// call.
   mutating func overheardLines() -> [String] {
     var lines: [String] = []
     for line in streams.lines() where linesLeft > 0 {
-      let visible = line.unicodeScalars.filter { $0.properties.generalCategory != .control }
-      guard !visible.isEmpty else { continue }
+      guard line.unicodeScalars.contains(where: { !$0.steersTerminals }) else { continue }
       linesLeft -= 1
-      lines.append(String(String.UnicodeScalarView(visible)))
+      lines.append(line.harmlessLine)
       if linesLeft == 0 { lines.append("a library prints a lot; the rest of it is left out") }
     }
     return lines

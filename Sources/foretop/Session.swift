@@ -40,6 +40,7 @@ final class Session: Sendable {
 
   /// Starts the threads.
   func start() {
+    for change in plan.past?.weights ?? [] { requests.send(Request(.weight(change), by: .commandLine)) }
     // Deep calls are rare and large frames are not: 16 MiB is never the limit.
     let thread = Thread { [self] in train() }
     thread.name = "trainer"
@@ -58,9 +59,11 @@ final class Session: Sendable {
       let recording = Recording(plan, entries: entries, requests: requests, news: news, copies: copies, stalls: stalls)
       try recording.start(trainer.beginning)
       news.send(.event(.began(trainer.beginning)))
-      for notice in plan.notices + [plan.past?.change(of: trainer.beginning)].compactMap({ $0 }) {
-        tell(.occurred(Occurrence(.warning, step: trainer.beginning.step, time: trainer.beginning.time, text: notice)))
+      let beginning = trainer.beginning
+      for notice in plan.notices {
+        tell(.occurred(Occurrence(.warning, step: beginning.step, time: beginning.time, text: notice)))
       }
+      for occurrence in plan.past?.occurrences(at: beginning) ?? [] { tell(.occurred(occurrence)) }
       let ending = trainer.run(
         obeying: requests, replaying: plan.past?.edits ?? [], isAttended: isAttended,
         to: Trainer.Outlets(

@@ -9,8 +9,31 @@ struct Signals: ~Copyable {
   /// Can be read when a signal came.
   let descriptor: CInt
 
-  /// Takes INT, TERM, HUP, WINCH and, where there is a screen to put away, TSTP; ignores PIPE, so that a reader that
-  /// goes away does not end a run. What is ignored already stays so: nohup and shells ask for that.
+  /// What they do to a run, for the help.
+  static let help = """
+    INT and TERM save and stop; a second one stops at once. HUP (a lost ssh) leaves the run going without a screen. USR1 \
+    saves and goes on. USR2 and XCPU, which batch systems send some time before they kill, save and stop; further ones \
+    change nothing (Slurm: --signal=B:USR2@120). The limit on a file's size (ulimit -f) is treated like a full disk: the \
+    run waits until the limit is raised, and loses nothing.
+    """
+
+  /// Whether a signal asks a run to end.
+  static func isStop(_ signal: CInt) -> Bool { [SIGINT, SIGTERM, SIGUSR2, SIGXCPU].contains(signal) }
+
+  /// Keeps USR1 from ending the process before there is a run to save: by itself it would.
+  static func expectRequests() {
+    var before = sigaction()
+    sigaction(SIGUSR1, nil, &before)
+    var nothing = sigaction()
+    nothing.__sigaction_handler.sa_handler = { _ in }
+    nothing.sa_flags = CInt(SA_RESTART)
+    if unsafeBitCast(before.__sigaction_handler.sa_handler, to: Int.self) != ignored {
+      sigaction(SIGUSR1, &nothing, nil)
+    }
+  }
+
+  /// Takes INT, TERM, HUP, USR1, USR2, XCPU, WINCH and, where there is a screen to put away, TSTP; ignores PIPE, so that a
+  /// reader that goes away does not end a run. What is ignored already stays so: nohup and shells ask for that.
   init(withScreen: Bool) {
     let ends = PipeEnds()
     descriptor = ends?.reading ?? -1
@@ -23,7 +46,8 @@ struct Signals: ~Copyable {
       errno = before
     }
     action.sa_flags = CInt(SA_RESTART)
-    for signal in [SIGINT, SIGTERM, SIGHUP, SIGWINCH, SIGCONT] + (withScreen ? [SIGTSTP] : []) {
+    let taken = [SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGXCPU, SIGWINCH, SIGCONT]
+    for signal in taken + (withScreen ? [SIGTSTP] : []) {
       var before = sigaction()
       sigaction(signal, nil, &before)
       let isIgnored = unsafeBitCast(before.__sigaction_handler.sa_handler, to: Int.self) == Self.ignored

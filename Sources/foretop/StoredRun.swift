@@ -46,7 +46,7 @@ enum StoredRun {
   /// The folder of a run, which may be damaged.
   /// - Throws: `UserError` that names the nearest run where there is none of this name.
   static func folder(_ name: String, in place: FolderOptions) throws -> String {
-    try RunName.check(name)
+    try RunName.checkFolder(name)
     let folder = place.runs.hasSuffix("/") ? place.runs + name : "\(place.runs)/\(name)"
     var status = stat()
     if stat(folder, &status) != 0, lstat(folder, &status) == 0 {

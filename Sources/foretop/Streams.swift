@@ -1,5 +1,6 @@
 // Standard output and error while the screen is shown: libraries that print would tear it, so what they say is caught.
 import Glibc
+import Run
 
 /// Holds both streams back, and gives them back in the end. What was said and not taken is printed then.
 struct Streams: ~Copyable {
@@ -30,7 +31,9 @@ struct Streams: ~Copyable {
     dup2(savedError, STDERR_FILENO)
     let unsaid = rest + Self.bytes(from: overheard)
     if !unsaid.isEmpty, Output.isTaken(by: STDERR_FILENO, within: 1000) {
-      _ = unsaid.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
+      // A library may quote a file's name, or what is in it.
+      let shown = Array(String(decoding: unsaid, as: UTF8.self).harmless.utf8)
+      _ = shown.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
     }
     close(overheard)
     close(savedError)

@@ -11,11 +11,13 @@ struct Train: ParsableCommand {
     abstract: "Trains a network and shows how it goes.",
     discussion: """
       On the screen, ? lists the keys; q or ctrl-C saves and stops. Without a terminal, or with --headless, lines are \
-      printed instead, at most one a second. INT and TERM save and stop, a second one stops at once; HUP (a lost ssh) \
-      leaves the run going without a screen. A reader of --json or of the lines that goes away does not end the run.
+      printed instead, at most one a second. A reader of --json or of the lines that goes away does not end the run.
 
-      The statuses are 0 when the run ended as asked, 130 and 143 after INT and TERM, 1 when a loss was not finite, and \
-      those of sysexits.h for errors: 64 usage, 65 bad data, 66 no such file, 73 cannot create, 74 input or output.
+      \(Signals.help)
+
+      The statuses are 0 when the run ended as asked, 1 when a loss was not finite, 128 and the number of the signal that \
+      stopped it (130 INT, 143 TERM, 140 USR2, 152 XCPU), and those of sysexits.h for errors: 64 usage, 65 bad data, 66 no \
+      such file, 69 the machine cannot or another process has the run, 73 cannot create, 74 input or output.
 
       The keys of a recipe, for --set:
 
@@ -51,13 +53,16 @@ struct Train: ParsableCommand {
 
   func run() throws {
     try Computation.prepare()
+    Signals.expectRequests()
     let file = try RecipeFile(recipe)
     var recipe = try changes.applied(to: file.recipe)
     if let seed { try recipe.set("seed", to: seed, source: "--seed \(seed)") }
     try recipe.validate(source: file.source)
-    try Self.checkMemory(recipe, threads: place.threads())
+    let threads = try place.threads()
+    try Self.checkMemory(recipe, threads: threads)
     let plan = Plan(
-      recipe: recipe, name: try freeName(after: file.name), runs: place.runs, threads: place.threads())
+      recipe: recipe, name: try freeName(after: file.name), runs: place.runs, threads: threads,
+      notices: [ThreadOptions.warning(of: threads)].compactMap { $0 })
     var conductor = Conductor(plan, options: screen)
     throw Ended(status: try conductor.run())
   }

@@ -63,7 +63,12 @@ extension RunFileTests {
       #expect(steps == (1...500).filter { $0 != 321 }.map(Sample.report))
     }
 
-    @Test(arguments: ["", "a/b", "/", ".hidden", "..", "-x", "a\nb", " a", "a ", String(repeating: "é", count: 51)])
+    @Test(arguments: [
+      "", "a/b", "/", "a/\u{301}b", ".hidden", ".\u{301}x", "..", "-x", "a\nb", " a", "a ",
+      String(repeating: "é", count: 51),
+      "a\u{9B}b", "a\u{202E}b", "a\u{2066}", "a\u{200B}", "\u{FEFF}a", "a\u{AD}b", "a\u{E0041}", "a\u{2028}",
+      "a\u{FFFE}",
+    ])
     func `a name that would make trouble is refused`(name: String) {
       #expect(sentence { try RunName.check(name) }.contains("is no name for a run"))
     }

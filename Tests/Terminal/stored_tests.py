@@ -254,8 +254,8 @@ def test_an_exported_model_comes_back_and_goes_on():
     run(command("resume", "back", "--data", part, "--steps", "3", "--headless", "--set", "batch.rows=4"))
     steps = events("back", "step")
     assert len(steps) == 3 and steps[0]["loss"]["ntp"] < losses[0]["loss"]["ntp"] + 1, steps
-    assert "batch.rows cannot change" in run(
-        command("resume", "back", "--steps", "5", "--headless", "--set", "batch.rows=2"), status=64).stderr
+    assert "data.heldOut cannot change" in run(
+        command("resume", "back", "--steps", "5", "--headless", "--set", "data.heldOut=0.2"), status=64).stderr
     [recipe] = lines("inspect", "back", "recipe")
     assert recipe["tokenizer"]["kind"] == "characters" and recipe["tokenizer"]["model"] == "", recipe
     # Without the heads in the files, those that are asked for are new.

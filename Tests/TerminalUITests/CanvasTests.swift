@@ -49,6 +49,10 @@ struct CanvasTests {
     var canvas = Canvas(columns: 12, rows: 1)
     canvas.write("a\u{1B}[2J\u{202E}b\u{7}\u{9B}c", column: 0, row: 0, in: canvas.bounds)
     #expect(canvas.text == "a·[2J·b··c")
+    // What takes no place is left out, and what would be taken for something else is a dot, in as many cells.
+    var hidden = Canvas(columns: 8, rows: 1)
+    hidden.write("a\u{200B}\u{E0041}b\u{3164}c\u{FFFE}\u{61C}", column: 0, row: 0, in: hidden.bounds)
+    #expect(hidden.text == "ab··c··")
   }
 
   @Test func `marks join the character before them`() {

@@ -138,6 +138,28 @@ import Training
     #expect(numbers(try Tiny.train(recipe, from: without).log.steps) != numbers(rest.log.steps))
   }
 
+  @Test func `a run that goes on with other rows learns from the next ones, and counts what it learns from`() throws {
+    var recipe = Tiny.recipe
+    recipe.steps = 4
+    recipe.schedule.kind = .constant
+    let start = try Tiny.train(recipe).checkpoint
+    #expect(start.state.window == 16)
+    recipe.steps = 6
+    let whole = try Tiny.train(recipe, from: start).log.steps
+    recipe.batch.rows = 2
+    recipe.batch.accumulation = 2
+    // The same rows in two pieces: what differs is rounding.
+    let pieces = try Tiny.train(recipe, from: start).log.steps
+    for (one, other) in zip(whole, pieces) {
+      #expect(abs(one.total - other.total) < 1e-4 && one.tokens == other.tokens)
+    }
+    recipe.batch.rows = 3
+    let other = try Tiny.train(recipe, from: start)
+    #expect(other.log.steps.map(\.tokens) == [1, 2].map { start.state.tokens + $0 * 6 * 16 })
+    #expect(other.checkpoint.state.window == 16 + 2 * 6)
+    #expect(abs(other.log.steps[0].total - whole[0].total) > 1e-4)
+  }
+
   @Test func `weights that make no sense are refused and change nothing`() throws {
     var recipe = Tiny.recipe
     recipe.steps = 2

@@ -1,0 +1,60 @@
+// What people say of a run: notes, and tags to find it by. In the run's log they are notices with a key of their own.
+
+/// A note, or a tag that is given or taken away.
+package enum Annotation: String, Sendable, CaseIterable {
+  case note, tag, untag
+
+  /// The most bytes of UTF-8 that the log keeps of one.
+  package static let mostBytes = 400
+  /// The most of a tag.
+  package static let mostTagBytes = 64
+
+  /// Checks what a user gave.
+  /// - Returns: it, without spaces at its ends.
+  /// - Throws: `UserError` with a sentence.
+  package func checked(_ text: String) throws -> String {
+    let text = text.trimmingSpaces
+    func refuse(_ why: String) -> UserError {
+      UserError(.usage, "“\(text)” cannot be a \(self == .note ? "note" : "tag"): \(why)")
+    }
+    guard !text.isEmpty else { throw refuse("it is empty") }
+    let most = self == .note ? Self.mostBytes : Self.mostTagBytes
+    guard text.utf8.count <= most else {
+      throw refuse("it has \(text.utf8.count) bytes, and \(most) are the most\(self == .note ? ": write several" : "")")
+    }
+    guard !text.unicodeScalars.contains(where: \.steersTerminals) else {
+      throw refuse("it has a line end, or another character that cannot be seen")
+    }
+    guard self == .note || !text.contains(where: { $0.isWhitespace || $0 == "," }) else {
+      throw refuse("a tag is one word without commas, such as seed-study")
+    }
+    return text
+  }
+}
+
+extension Occurrence {
+  /// What a line of the log says of a run for people; nil for what the program says.
+  package var annotation: Annotation? { kind == .notice ? Annotation(rawValue: key) : nil }
+
+  /// Something that a user says of a run.
+  /// - Parameter step: how far the run is.
+  package init(_ annotation: Annotation, _ text: String, step: Int, time: Double) {
+    self.init(.notice, step: step, time: time, key: annotation.rawValue, actor: .commandLine, text: text)
+  }
+}
+
+extension [Occurrence] {
+  /// The tags that are left after all of these, in the order in which they were given.
+  package var tags: [String] {
+    reduce(into: []) { tags, occurrence in
+      switch occurrence.annotation {
+      case .tag where !tags.contains(occurrence.text): tags.append(occurrence.text)
+      case .untag: tags.removeAll { $0 == occurrence.text }
+      default: break
+      }
+    }
+  }
+
+  /// The notes among these, oldest first.
+  package var notes: [Occurrence] { filter { $0.annotation == .note } }
+}

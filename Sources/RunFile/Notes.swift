@@ -1,0 +1,150 @@
+// Notes and tags on their way into a run's log. They are written beside run.h5, since a file that is being trained into takes
+// nothing from another process; whoever next closes or opens the file for writing puts them in.
+import Foundation
+import Run
+
+/// Those that wait beside a run's file, held so that none comes while they are put in.
+final class Notes {
+  static func path(_ folder: String) -> String { folder + "/notes.jsonl" }
+
+  private let file: FileDescriptor
+  private let occurrences: [Occurrence]
+
+  /// Bytes of a file that is read or added to: some thousand notes.
+  private static let most = 1 << 20
+
+  /// Nil where none wait.
+  init?(waitingIn folder: String) throws {
+    let path = Self.path(folder)
+    guard Folder.exists(path), let file = try Self.locked(path, O_RDWR) else { return nil }
+    occurrences = Self.parsed(try file.read(at: 0, count: Self.most))
+    self.file = file
+  }
+
+  /// Puts them in line for a file, but for those that a process which was killed has put in already.
+  func add(to store: Store, at place: () -> Layout.Place) throws {
+    let known = Set(try Self.stored(in: store).map(Self.identity))
+    for occurrence in occurrences where !known.contains(Self.identity(occurrence)) {
+      store.events.append(Layout.record(occurrence, at: place()))
+    }
+  }
+
+  /// The run's file has them, and was closed or written.
+  func remove() { unlink(file.path) }
+
+  private static func identity(_ occurrence: Occurrence) -> String {
+    "\(occurrence.time.bitPattern) \(occurrence.key) \(occurrence.text)"
+  }
+
+  // MARK: Reading
+
+  /// What waits beside a run, for whoever reads it.
+  static func waiting(_ folder: String) -> [Occurrence] {
+    guard let file = try? FileDescriptor(opening: path(folder), O_RDONLY) else { return [] }
+    return parsed((try? file.read(at: 0, count: most)) ?? [])
+  }
+
+  /// What a run's file has.
+  static func stored(in store: Store) throws -> [Occurrence] {
+    try store.events.records(where: "key", isOneOf: Set(Annotation.allCases.map(\.rawValue)))
+      .compactMap(Layout.occurrence).filter { $0.annotation != nil }
+  }
+
+  /// All of both.
+  static func all(_ folder: String, _ store: Store) throws -> [Occurrence] {
+    let stored = try stored(in: store)
+    let known = Set(stored.map(identity))
+    return stored + waiting(folder).filter { !known.contains(identity($0)) }
+  }
+
+  /// Whole lines that are what foretop writes; somebody else's are passed over.
+  private static func parsed(_ bytes: [UInt8]) -> [Occurrence] {
+    guard let end = bytes.lastIndex(of: UInt8(ascii: "\n")) else { return [] }
+    return bytes[..<end].split(separator: UInt8(ascii: "\n")).compactMap { line in
+      guard line.count <= 4096, let read = try? JSON.decoded(Occurrence.self, Array(line), "a note"),
+        let annotation = read.annotation, let text = try? annotation.checked(read.text),
+        Archive.isTime(read.time), (0..<1 << 53).contains(read.step)
+      else { return nil }
+      return Occurrence(annotation, text, step: read.step, time: read.time)
+    }
+  }
+
+  // MARK: Writing
+
+  /// Writes some beside a run. They are on the disk when this returns.
+  static func write(_ occurrences: [Occurrence], to folder: String) throws {
+    let path = path(folder)
+    while true {
+      // It was put in and removed between being opened and being locked.
+      guard let file = try locked(path, O_RDWR | O_CREAT) else { continue }
+      let size = try file.size()
+      let lines = try occurrences.flatMap { try JSON.encoded($0) + [UInt8(ascii: "\n")] }
+      guard size + lines.count < most else {
+        throw UserError(.data, "\(path) has \(size) bytes, and no run has as many notes: take it away or empty it")
+      }
+      // One that was torn by a power cut is not to take the next one with it.
+      let isTorn = try size > 0 && file.read(at: size - 1, count: 1) != [UInt8(ascii: "\n")]
+      do {
+        try file.write((isTorn ? [UInt8(ascii: "\n")] : []) + lines, at: size)
+        try file.sync()
+      } catch {
+        try? file.resize(to: size)
+        throw error
+      }
+      return try Folder.sync(folder)
+    }
+  }
+
+  /// Opens and locks the file.
+  /// - Returns: nil where it was removed meanwhile.
+  private static func locked(_ path: String, _ flags: Int32) throws -> FileDescriptor? {
+    let file = try FileDescriptor(opening: path, flags)
+    var tries = 0
+    while flock(file.number, LOCK_EX | LOCK_NB) != 0 {
+      guard errno == EWOULDBLOCK || errno == EINTR else { throw Failure("lock", path).error }
+      tries += 1
+      guard tries < 500 else { throw UserError(.unavailable, "\(path) is locked by another process: try again") }
+      usleep(10_000)
+    }
+    var (opened, named) = (stat(), stat())
+    guard fstat(file.number, &opened) == 0, stat(path, &named) == 0, opened.st_ino == named.st_ino else { return nil }
+    return file
+  }
+}
+
+extension Recorder {
+  /// Puts notes and tags in line that were written beside the run. Those that cannot be taken now stay for the next time.
+  func takeNotes() -> Notes? {
+    guard let notes = try? Notes(waitingIn: folder) else { return nil }
+    return (try? HDF5.alone { try notes.add(to: store, at: nextPlace) }) == nil ? nil : notes
+  }
+
+  /// Puts in what came while the file was being closed: whoever wrote it saw the run going on. The lock is free.
+  func takeLateNotes() {
+    if Archive.hasWaitingNotes(folder) { try? HDF5.alone { try Recorder.recover(folder) } }
+  }
+}
+
+extension Archive {
+  /// Notes and tags of the run, those that are not in run.h5 yet included, oldest first.
+  package func annotations() throws -> [Occurrence] { try Notes.all(folder, open()) }
+
+  /// Says something of a run, live or stored. It is on the disk when this returns, and in run.h5 unless the run goes on: then
+  /// its end puts it there.
+  /// - Returns: why it is not in run.h5 yet; nil where it is, or where that is to be expected.
+  package static func annotate(_ folder: String, _ occurrences: [Occurrence]) throws -> UserError? {
+    guard isThere(folder) else { throw missing(folder) }
+    try Notes.write(occurrences, to: folder)
+    do {
+      // Another one may have come while these were put in: whoever wrote it left it to us.
+      for _ in 0..<8 where hasWaitingNotes(folder) && !isBeingWritten(folder) { try Recorder.recover(folder) }
+      return nil
+    } catch let error as UserError {
+      // Somebody goes on with the run since.
+      return error.status == .unavailable ? nil : error
+    }
+  }
+
+  /// Whether notes wait to be put into run.h5.
+  package static func hasWaitingNotes(_ folder: String) -> Bool { !Notes.waiting(folder).isEmpty }
+}

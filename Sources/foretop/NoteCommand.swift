@@ -1,0 +1,90 @@
+// foretop note and foretop tag: what people say of a run, and words to find it by.
+import ArgumentParser
+import Foundation
+import Run
+import RunFile
+import TerminalUI
+
+struct NoteCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "note", abstract: "Writes a note about a run, live or stored; without a text, lists its notes.",
+    discussion: """
+      Notes are part of the run: “foretop inspect NAME events” and “foretop runs --columns name,note” show them, “foretop \
+      runs --filter 'note~word'” finds them, and they are in run.h5, for a run that is going on when it ends.
+      """)
+
+  @Argument(help: ArgumentHelp("The run's name.", valueName: "name"))
+  var name: String
+
+  @Argument(help: ArgumentHelp("What to note, in one line.", valueName: "text"))
+  var text: String?
+
+  @Flag(help: "Prints the notes as JSON objects, one a line.")
+  var json = false
+
+  @OptionGroup var place: FolderOptions
+
+  func run() throws {
+    if let text { return try Annotations.add([(.note, text)], to: name, in: place) }
+    for note in try StoredRun.archive(name, in: place).annotations().notes {
+      print(json ? note.noteJSON.line : "\(Clock.date(note.time))  step \(Figure.grouped(note.step))  \(note.text)")
+    }
+  }
+}
+
+struct TagCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "tag", abstract: "Gives a run tags, live or stored, or takes them away; without one, lists its tags.",
+    discussion: "“foretop runs --filter tag=seed-study” lists the runs that have a tag.")
+
+  @Argument(help: ArgumentHelp("The run's name.", valueName: "name"))
+  var name: String
+
+  @Argument(help: ArgumentHelp("A word such as seed-study.", valueName: "tag"))
+  var tags: [String] = []
+
+  @Flag(help: "Takes the tags away.")
+  var remove = false
+
+  @OptionGroup var place: FolderOptions
+
+  func validate() throws {
+    if remove, tags.isEmpty { throw ValidationError("--remove takes tags away: name them") }
+  }
+
+  func run() throws {
+    let there = try StoredRun.archive(name, in: place).annotations().tags
+    guard !tags.isEmpty else {
+      for tag in there { print(tag) }
+      return
+    }
+    let tags = try tags.map(Annotation.tag.checked)
+    if remove, let other = tags.first(where: { !there.contains($0) }) {
+      let words = there.isEmpty ? "it has no tag" : "it has \(there.joined(separator: ", "))"
+      throw UserError(.usage, "run “\(name)” has no tag “\(other)”: \(words)")
+    }
+    let new = tags.filter { remove || !there.contains($0) }
+    try Annotations.add(new.map { (remove ? .untag : .tag, $0) }, to: name, in: place)
+  }
+}
+
+enum Annotations {
+  /// Says something of a run.
+  static func add(_ texts: [(Annotation, String)], to name: String, in place: FolderOptions) throws {
+    guard !texts.isEmpty else { return }
+    let folder = try StoredRun.folder(name, in: place)
+    let step = try StoredRun.archive(name, in: place).summary().step
+    let now = Date().timeIntervalSince1970
+    let occurrences = try texts.map { Occurrence($0, try $0.checked($1), step: step, time: now) }
+    if let error = try Archive.annotate(folder, occurrences) {
+      Output.warn("it is kept beside run.h5, and goes into it when that can be written: \(error)")
+    }
+  }
+}
+
+extension Occurrence {
+  /// A note as `--json` prints it.
+  var noteJSON: JSON {
+    .object([JSON.Member("time", .double(time)), JSON.Member("step", .integer(step)), JSON.Member("text", .text(text))])
+  }
+}

@@ -1,0 +1,76 @@
+// What is different in a run that goes on: said, and recorded, before its first step.
+import Run
+
+extension Plan.Past {
+  /// What changed since the last session, as the run's log has it: keys of the recipe, threads, precision, the text, and what
+  /// becomes of steps that are stored already.
+  func occurrences(at now: Beginning) -> [Occurrence] {
+    guard let before = beginning else { return [] }
+    func occurred(
+      _ kind: Occurrence.Kind, _ text: String, key: String = "", old: Double? = nil, new: Double? = nil,
+      by actor: Occurrence.Actor = .program
+    ) -> Occurrence {
+      Occurrence(
+        kind, step: now.step, time: now.time, key: key, old: old, new: new, actor: actor, text: text)
+    }
+    let fields = before.recipe.fieldsDeciding(otherThan: now.recipe)
+    var all = fields.filter { $0.key != "steps" }.map { field in
+      let (old, new) = (field.read(before.recipe), field.read(now.recipe))
+      return occurred(
+        .notice, "\(field.key) \(old.json.line) → \(new.json.line)\(Self.tokens(field.key, now.recipe))",
+        key: field.key,
+        old: old.number, new: new.number, by: .commandLine)
+    }
+    var causes = fields.map(\.key) + weights.map { "weight of \($0.head.name)" }
+    if step != nil, before.threads != now.threads {
+      causes.append("number of threads")
+      all.append(
+        occurred(
+          .notice, "threads \(before.threads) → \(now.threads): losses from here on are not the same to the bit",
+          key: "threads", old: Double(before.threads), new: Double(now.threads)))
+    }
+    if step != nil, before.precision != now.precision, !causes.contains("precision") {
+      causes.append("precision")
+      all.append(
+        occurred(.notice, "precision \(before.precision) → \(now.precision): this CPU computes with another one"))
+    }
+    if let step, last > step, !causes.isEmpty {
+      let steps = last == step + 1 ? "step \(last) is" : "steps \(step + 1) to \(last) are"
+      all.append(
+        occurred(
+          .warning,
+          "\(steps) stored already and computed again with another \(causes.joined(separator: ", ")): where the losses come out "
+            + "differently, what was stored is replaced"))
+    }
+    return all + [change(of: now)].compactMap { $0 }.map { occurred(.warning, $0) }
+  }
+
+  /// What a step learns from now, where that is what changed.
+  private static func tokens(_ key: String, _ recipe: Recipe) -> String {
+    key.hasPrefix("batch.") ? ": a step takes \(recipe.tokensPerStep) tokens from here on" : ""
+  }
+}
+
+extension Recipe {
+  /// The keys that differ and decide what is computed.
+  func fieldsDeciding(otherThan other: Recipe) -> [Field] {
+    let others = ["save.", "evaluate.", "sample.", "data.paths"]
+    return Self.fields.filter { field in
+      guard !others.contains(where: field.key.hasPrefix), field.read(self) != field.read(other) else { return false }
+      // More steps at a constant rate are the same ones and some more.
+      return field.key != "steps" || schedule.kind != .constant || other.schedule.kind != .constant
+    }
+  }
+}
+
+extension Recipe.Field.Value {
+  /// Any number.
+  fileprivate var number: Double? {
+    switch self {
+    case .integer(let value): Double(value)
+    case .unsigned(let value): Double(value)
+    case .number(let value): value
+    default: nil
+    }
+  }
+}
