@@ -139,10 +139,11 @@ struct Failure {
 }
 
 extension UserError {
-  /// Whether the kernel refused to read or to open: a file may be as good as ever, and be read later. That is no damage, which
-  /// something else could stand for.
+  /// Whether the kernel refused to read or to open, or to start who examines: a file may be as good as ever, and be read later.
+  /// That is no damage, in whose place something else could be put.
   var isRefusalToRead: Bool {
-    [EIO, EACCES, EPERM, EMFILE, ENFILE, ENOMEM, ESTALE, ENODEV, ENXIO, ETIMEDOUT].contains {
+    if status == .unavailable { return true }
+    return [EIO, EACCES, EPERM, EMFILE, ENFILE, ENOMEM, ESTALE, ENODEV, ENXIO, ETIMEDOUT].contains {
       message.hasSuffix(": " + String(cString: strerror($0)))
     }
   }

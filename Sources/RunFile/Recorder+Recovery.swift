@@ -37,8 +37,7 @@ extension Recorder {
     do {
       _ = try Archive(opening: folder)
       throw UserError(.usage, "\(path) can be read: there is no need for a new one")
-    } catch let error as UserError where error.status == .usage || error.status == .unavailable || error.isRefusalToRead
-    {
+    } catch let error as UserError where error.status == .usage || error.isRefusalToRead {
       // What cannot be looked at now may be as good as it ever was.
       throw error
     } catch {}

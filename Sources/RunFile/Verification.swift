@@ -46,7 +46,7 @@ package struct Verification: Sendable {
 
   /// What could not be looked at is not damaged.
   private static func problem(_ error: any Error) throws -> String {
-    if let error = error as? UserError, error.status == .unavailable || error.isRefusalToRead { throw error }
+    if let error = error as? UserError, error.isRefusalToRead { throw error }
     return "\(error)"
   }
 
