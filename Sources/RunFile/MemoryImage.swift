@@ -65,21 +65,25 @@ final class MemoryImage {
   /// Lets a file be opened from it: libhdf5 takes the bytes where they are, and copies none.
   func attach(to access: hid_t, _ what: @autoclosure () -> String) throws {
     var callbacks = H5FD_file_image_callbacks_t(
-      image_malloc: { _, _, image in image.map { MemoryImage.of($0).base } },
+      // An open file keeps the bytes, and not what they belong to: each that has them holds it.
+      image_malloc: { _, _, image in image.map { Unmanaged.passRetained(MemoryImage.of($0)).takeUnretainedValue().base }
+      },
       image_memcpy: { place, _, _, _, _ in place },
       image_realloc: { _, size, _, image in image.flatMap { MemoryImage.of($0).resize(to: size) } },
-      image_free: { _, _, _ in 0 },
+      image_free: { _, _, image in MemoryImage.release(image) },
       udata_copy: { image in
         image.map { UnsafeMutableRawPointer(Unmanaged.passRetained(MemoryImage.of($0)).toOpaque()) }
       },
-      udata_free: { image in
-        if let image { Unmanaged<MemoryImage>.fromOpaque(image).release() }
-        return 0
-      },
+      udata_free: { image in MemoryImage.release(image) },
       udata: Unmanaged.passUnretained(self).toOpaque())
     try HDF5.check(H5Pset_fapl_core(access, 1 << 20, false), what())
     try HDF5.check(H5Pset_file_image_callbacks(access, &callbacks), what())
     try HDF5.check(H5Pset_file_image(access, base, count), what())
+  }
+
+  private static func release(_ image: UnsafeMutableRawPointer?) -> herr_t {
+    if let image { Unmanaged<MemoryImage>.fromOpaque(image).release() }
+    return 0
   }
 
   private static func of(_ image: UnsafeMutableRawPointer) -> MemoryImage {

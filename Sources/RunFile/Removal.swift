@@ -83,10 +83,11 @@ package struct Removal: ~Copyable {
   private static func keptEvery(_ folder: String, _ checkpoints: CheckpointFolder) -> Int {
     if let archive = try? Archive(opening: folder) { return archive.recipe.save.keepEvery }
     let steps = (try? checkpoints.list().map(\.step)) ?? []
-    let recipe = steps.reversed().lazy.compactMap {
-      try? CheckpointFile.Contents(of: File(opening: checkpoints.path(of: $0), .still)).recipe
-    }.first
-    return recipe?.save.keepEvery ?? 0
+    for step in steps.reversed() {
+      let contents = try? CheckpointFile.Contents(of: File(opening: checkpoints.path(of: step), .still))
+      if let contents { return contents.recipe.save.keepEvery }
+    }
+    return 0
   }
 
   /// Takes the files away.
