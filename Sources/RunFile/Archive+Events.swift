@@ -5,6 +5,34 @@ extension Archive {
   /// Everything that happened, in order: fed to a dashboard it shows the run.
   package func events() throws -> [Event] {
     let store = try open()
+    let others = try others(store)
+    var events: [Event] = []
+    events.reserveCapacity(store.metrics.count + others.count)
+    _ = try forEachStep(store, among: others) { events.append($0) }
+    return events
+  }
+
+  /// Everything that happened between the steps, in order. No step is read.
+  package func happenings() throws -> [Event] {
+    try others(open()).sorted { $0.place.sequence < $1.place.sequence }.map(\.event)
+  }
+
+  /// All evaluations, in order.
+  package func evaluations() throws -> [Evaluation] { try evaluations(open()).map(\.evaluation) }
+
+  /// Some steps, spread evenly, the first and the last among them; damaged ones are left out.
+  /// - Returns: them, and how many there are in all.
+  package func steps(spread most: Int) throws -> (shown: [StepReport], count: Int) {
+    let store = try open()
+    let count = store.metrics.count
+    let places = count <= most ? Array(0..<count) : (0..<most).map { $0 * (count - 1) / (most - 1) }
+    var steps = StepReader(store, try weights(store))
+    let shown = try places.compactMap { try steps.report(of: store.metrics.rows(from: $0, count: 1).first ?? nil) }
+    return (shown, count)
+  }
+
+  /// Everything but the steps, each with its place among them.
+  private func others(_ store: Store) throws -> [(place: Layout.Place, event: Event)] {
     var others = try evaluations(store).map { (place: $0.place, event: Event.evaluated($0.evaluation)) }
     others += try begins(store)
     for case let row? in try store.texts.rows() {
@@ -24,10 +52,7 @@ extension Archive {
       others.append((Layout.place(record), .ended(ending)))
     }
     others += try waitingNotes(store).map { ($0, .occurred($1)) }
-    var events: [Event] = []
-    events.reserveCapacity(store.metrics.count + others.count)
-    _ = try forEachStep(store, among: others) { events.append($0) }
-    return events
+    return others
   }
 
   /// Hands over what each session began with, every step and every evaluation, in order. Steps are read block by block: a long

@@ -27,6 +27,8 @@ package struct RunSummary: Codable, Sendable {
   package var bytes = 0
   package var checkpoints = 0
   package var error: String?
+  /// What of it cannot be listed, and is not counted.
+  package var warning: String?
   /// As the newest session began with it; nil where the run cannot be read.
   package var recipe: Recipe?
   /// What people said of it, oldest first.
@@ -36,7 +38,8 @@ package struct RunSummary: Codable, Sendable {
 extension RunSummary {
   /// Counts a run's files.
   fileprivate mutating func measure(_ folder: String) {
-    let files = (try? CheckpointFolder(folder).list()) ?? []
+    var files: [CheckpointSummary] = []
+    do { files = try CheckpointFolder(folder).list() } catch { warning = "\(error)" }
     checkpoints = files.count
     bytes = files.reduce(0) { $0 + $1.bytes }
     var status = stat()

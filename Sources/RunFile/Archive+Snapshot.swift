@@ -27,6 +27,7 @@ extension Archive {
         try store.metrics.forEachBlock(to: contents.kept) { block in try copy.metrics.add(block) }
         try contents.replace(in: copy)
         try copy.file.flush()
+        try Recovery.requireReadable(copy, path)
       } catch {
         // Closing a file that could not be written may end the process.
         copy.abandon()

@@ -24,6 +24,8 @@ package struct Archive: Sendable {
   let heads: [Head]
   /// When it began, which its other files name it by.
   private let created: Double?
+  /// What somebody else has put into run.h5, in words; foretop reads nothing of it.
+  package let strangers: [String]
 
   package var recipe: Recipe { beginning.recipe }
 
@@ -40,6 +42,7 @@ package struct Archive: Sendable {
     name = (folder as NSString).lastPathComponent
     heads = store.heads
     created = try store.created
+    strangers = (try? Structure.strangers(in: store)) ?? []
     let sessions = try store.sessions.records().compactMap { $0 }
     state = isLive ? .training : RunState(rawValue: sessions.last?.text("how") ?? "") ?? .interrupted
     let beginnings = try store.beginnings.rows().compactMap { $0 }
@@ -126,7 +129,9 @@ package struct Archive: Sendable {
     }
     if Folder.exists(folder) {
       guard access(folder, X_OK) == 0 else { return Failure("open", folder).error }
-      guard (try? CheckpointFolder(folder).list())?.isEmpty ?? true else {
+      let checkpoints = Result { try CheckpointFolder(folder).list() }
+      if case .failure(let error as UserError) = checkpoints { return error }
+      guard (try? checkpoints.get())?.isEmpty ?? true else {
         return UserError(
           .noInput,
           "\(folder) has no run.h5, but checkpoints: put the file back, or let “foretop recover \(name) --from-checkpoint” begin a "

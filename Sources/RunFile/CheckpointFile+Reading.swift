@@ -106,20 +106,23 @@ extension CheckpointFile {
     var found: [Place] = []
     var groups = [""]
     while let group = groups.popLast() {
-      guard group.split(separator: "/").count <= 8 else {
-        throw UserError(.data, "\(block)\(group) in \(file.path) is nested too deep")
-      }
+      // Deeper than that lies no tensor.
+      guard group.split(separator: "/").count <= 8 else { continue }
       try Group.requireHardLinks(to: block + group, in: file)
       let names = try Group.names(in: block + group, of: file)
       for name in names {
         let path = block + group + "/" + name
+        let short = String((group + "/" + name).dropFirst())
+        let shape = missing.removeValue(forKey: short)
+        // What somebody else has put there is neither a group nor a tensor, and stays.
+        if shape == nil, h5_link_type(file.id, path) != 0 { continue }
         try Group.requireHardLinks(to: path, in: file)
         if h5_object_type(file.id, path) == Int32(H5I_GROUP.rawValue) {
           groups.append(group + "/" + name)
           continue
         }
-        let short = String((group + "/" + name).dropFirst())
-        guard let shape = missing.removeValue(forKey: short) else {
+        guard let shape else {
+          guard isTensor(path, in: file) else { continue }
           throw UserError(.data, "\(path) in \(file.path) is no tensor of the recipe's model")
         }
         found.append(try place(short, path, shape, in: file, fileLength))
@@ -129,6 +132,14 @@ extension CheckpointFile {
       throw UserError(.data, "\(block)/\(name) is missing in \(file.path), and the recipe's model has it")
     }
     return found.sorted { $0.tensor.offset < $1.tensor.offset }
+  }
+
+  /// Whether something is a dataset of numbers as tensors are.
+  private static func isTensor(_ path: String, in file: File) -> Bool {
+    guard let dataset = try? Handle(H5Dopen2(file.id, path, h5_default()), path),
+      let type = try? Handle(H5Dget_type(dataset.id), path)
+    else { return false }
+    return H5Tequal(type.id, h5_f32()) > 0
   }
 
   private static func place(

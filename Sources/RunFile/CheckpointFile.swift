@@ -81,6 +81,7 @@ enum CheckpointFile {
     /// - Throws: `UserError` when a single bit is not as it was written.
     init(verifying path: String) throws {
       let file = try FileDescriptor(opening: path, O_RDONLY)
+      try file.requireStored()
       let size = try file.size()
       let damaged = UserError(.data, "\(path) is damaged: its checksum does not hold")
       guard size > Self.size else { throw UserError(.data, "\(path) is damaged: it was cut short to \(size) bytes") }
@@ -89,7 +90,10 @@ enum CheckpointFile {
       let sum = bytes[24..<28].reversed().reduce(0) { $0 << 8 | UInt32($1) }
       self.init(length: Int(truncatingIfNeeded: length), sum: sum)
       guard self.length == size - Self.size, bytes == self.bytes else {
-        throw UserError(.data, "\(path) is damaged: it does not end as a checkpoint does; it was cut or changed")
+        throw UserError(
+          .data,
+          "\(path) is damaged: it does not end as a checkpoint does; it was cut, or another program changed it: put it back from a copy"
+        )
       }
       guard try Self.checksum(of: file, length: self.length) == sum else { throw damaged }
     }
@@ -125,7 +129,11 @@ enum CheckpointFile {
     var origin: Origin
   }
 
-  static func summary(_ path: String) throws -> Summary { try HDF5.alone { try readSummary(path) } }
+  static func summary(_ path: String) throws -> Summary {
+    // Another process may take a second for that; the metrics do not wait for it.
+    try Examiner.require(.hdf5(path))
+    return try HDF5.alone { try readSummary(path) }
+  }
 
   private static func readSummary(_ path: String) throws -> Summary {
     let file = try File(opening: path, .still)

@@ -88,9 +88,13 @@ struct CheckpointFolder {
     let older = steps.filter { $0 <= step }
     let others = older.dropLast(newest).filter { every == 0 || $0 % every != 0 }
     guard !others.isEmpty else { return }
-    let best = older.last { (try? CheckpointFile.summary(path(of: $0)).isBest) == true }
-    for old in others where old != best { try Folder.remove(path(of: old)) }
+    let best = older.last { isBest($0) == true }
+    // One that cannot be read now may be the best.
+    for old in others where old != best && isBest(old) != nil { try Folder.remove(path(of: old)) }
   }
+
+  /// Whether the held-out loss of a checkpoint was the lowest so far; nil where it cannot be read now.
+  func isBest(_ step: Int) -> Bool? { try? CheckpointFile.summary(path(of: step)).isBest }
 
   /// Gives checkpoints of another history another name, under which they are not found. The next complete checkpoint
   /// removes them.

@@ -48,16 +48,20 @@ struct Contents {
   }
 
   /// What a journal has, as a file would give it back. Entries that do not fit the file's columns are passed over.
-  init(_ journal: [Journal.Entry], like store: Store) {
-    let tables = Dictionary(uniqueKeysWithValues: store.numberedTables.map { ($0, $1) })
-    for entry in journal {
-      switch entry {
-      case .row(let number, let row):
-        if tables[number]?.takes(row) == true { rows[number, default: []].append(row) }
-      case .record(let number, let record): records[number, default: []].append(record)
-      case .run: break
-      }
-    }
+  /// - Parameter withSteps: whether its rows of /metrics are read into memory too.
+  init(_ journal: JournalContents, like store: Store, withSteps: Bool) throws {
+    for (number, table) in store.numberedTables { rows[number] = journal.rows[number]?.filter(table.takes) }
+    records = journal.records
+    guard withSteps else { return }
+    var steps: [Table.Row] = []
+    try journal.forEachStep { if store.metrics.takes($0) { steps.append($0) } }
+    rows[Journal.Number.metrics] = steps
+  }
+
+  /// Takes the rows of /metrics for what the file has by now.
+  mutating func keepSteps(of metrics: Table) throws {
+    kept = max(0, metrics.count - 1)
+    rows[Journal.Number.metrics] = try metrics.rows(from: kept).compactMap { $0 }
   }
 
   /// Takes in what another source has: what both have is there once, as `newer` has it.
@@ -74,11 +78,10 @@ struct Contents {
       if number == Journal.Number.events {
         records[number] = Self.merged(old, new) { $0.whole("sequence") }
       } else {
-        // A session's later record tells how it ended.
-        records[number] = Self.merged(old, new) {
+        // A session's later record says how it ended. They stay in the order in which they came: a clock may be set back.
+        records[number] = Self.joined(old, new) {
           Int(truncatingIfNeeded: $0.number("start").bitPattern) ^ $0.whole("pid")
         }
-        .sorted { $0.number("start") < $1.number("start") }
       }
     }
   }
@@ -111,6 +114,11 @@ struct Contents {
 
   /// Elements of both, in order of a number that only one has; a later one replaces an earlier one.
   private static func merged<Element>(_ old: [Element], _ new: [Element], by key: (Element) -> Int) -> [Element] {
+    joined(old, new, by: key).sorted { key($0) < key($1) }
+  }
+
+  /// Elements of both, in the order in which they came; a later one takes the place of an earlier one with the same number.
+  private static func joined<Element>(_ old: [Element], _ new: [Element], by key: (Element) -> Int) -> [Element] {
     var places: [Int: Int] = [:]
     var all: [Element] = []
     for element in old + new {
@@ -121,7 +129,7 @@ struct Contents {
         all.append(element)
       }
     }
-    return all.sorted { key($0) < key($1) }
+    return all
   }
 
   /// Takes out what a replay has shown to be of another history. Rows are counted as in the file that these came from.

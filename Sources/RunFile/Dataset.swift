@@ -87,7 +87,8 @@ final class Dataset {
     if H5Pget_layout(creation.id) == H5D_CHUNKED {
       try HDF5.check(H5Pget_chunk(creation.id, 1, &chunk), what)
       let rows = max(1, Int(clamping: chunk))
-      let (all, isTooLarge) = Self.storedChunks(id, of: promised, rows: rows).multipliedReportingOverflow(by: rows)
+      let (all, isTooLarge) = try Self.storedChunks(id, of: promised, rows: rows, what).multipliedReportingOverflow(
+        by: rows)
       stored = isTooLarge ? promised : all
     } else {
       stored = Int(clamping: H5Dget_storage_size(id)) / max(1, H5Tget_size(type.id))
@@ -104,22 +105,19 @@ final class Dataset {
   /// - Parameters:
   ///   - promised: how many rows it is said to have.
   ///   - rows: of a chunk.
-  static func storedChunks(_ id: hid_t, of promised: Int, rows: Int) -> Int {
+  /// - Throws: `UserError` where the kernel refuses to read.
+  static func storedChunks(_ id: hid_t, of promised: Int, rows: Int, _ what: String) throws -> Int {
     guard promised > 0 else { return 0 }
-    func isStored(_ chunk: Int) -> Bool {
+    func isStored(_ chunk: Int) throws -> Bool {
       var offset = hsize_t(chunk * rows)
       var bytes: hsize_t = 0
       // It fails where there is no index of chunks yet, or a damaged one.
-      guard H5Dget_chunk_storage_size(id, &offset, &bytes) >= 0 else {
-        H5Eclear2(hid_t(0))
-        return false
-      }
-      return bytes > 0
+      return try HDF5.has(H5Dget_chunk_storage_size(id, &offset, &bytes) < 0 ? -1 : 1, what) && bytes > 0
     }
     let last = (promised - 1) / rows
     var (stored, missing, looked) = (0, last + 1, last)
     while stored < missing {
-      if isStored(looked) { stored = looked + 1 } else { missing = looked }
+      if try isStored(looked) { stored = looked + 1 } else { missing = looked }
       looked = stored + (missing - stored) / 2
     }
     return stored
@@ -172,13 +170,13 @@ enum Group {
     _ = try Handle(H5Gcreate2(file.id, path, h5_default(), creation.id, h5_default()), what)
   }
 
-  /// The names in a group, sorted.
-  static func names(in path: String, of file: File) throws -> [String] {
+  /// The names in a group, sorted, or the first of them.
+  static func names(in path: String, of file: File, most: Int = .max) throws -> [String] {
     let what = "cannot list \(path) in \(file.path)"
     let group = try Handle(H5Gopen2(file.id, path, h5_default()), what)
     var info = H5G_info_t()
     try HDF5.check(H5Gget_info(group.id, &info), what)
-    return try (0..<info.nlinks).map { index in
+    return try (0..<min(info.nlinks, hsize_t(most))).map { index in
       var buffer = [UInt8](repeating: 0, count: 256)
       try buffer.withUnsafeMutableBytes { bytes in
         _ = try HDF5.check(
@@ -191,11 +189,12 @@ enum Group {
   }
 
   /// Whether there is such an object.
-  static func has(_ path: String, in file: File) -> Bool {
+  static func has(_ path: String, in file: File) throws -> Bool {
     var passed = ""
     for name in path.split(separator: "/") {
       passed += "/" + name
-      if H5Lexists(file.id, passed, h5_default()) <= 0 { return false }
+      let isThere = try HDF5.has(H5Lexists(file.id, passed, h5_default()), "cannot look for \(passed) in \(file.path)")
+      if !isThere { return false }
     }
     return true
   }
@@ -207,8 +206,7 @@ enum Group {
       passed += "/" + name
       guard !file.hardLinks.contains(passed) else { continue }
       let type = h5_link_type(file.id, passed)
-      guard type >= 0 else {
-        H5Eclear2(hid_t(0))
+      guard try HDF5.has(type < 0 ? -1 : 1, "cannot look for \(passed) in \(file.path)") else {
         throw UserError(.data, "\(passed) is missing in \(file.path): this is no run file of foretop, or it is damaged")
       }
       guard type == 0 else {
@@ -273,7 +271,7 @@ enum Group {
   ) throws -> Value? {
     let what = "cannot read the attribute \(name) of \(path) in \(file.path)"
     let object = try Handle(H5Oopen(file.id, path, h5_default()), what)
-    guard H5Aexists(object.id, name) > 0 else { return nil }
+    guard try HDF5.has(H5Aexists(object.id, name), what) else { return nil }
     let attribute = try Handle(H5Aopen(object.id, name, h5_default()), what)
     let space = try Handle(H5Aget_space(attribute.id), what)
     let type = try Handle(H5Aget_type(attribute.id), what)
@@ -287,7 +285,7 @@ enum Group {
   static func text(_ name: String, on path: String, in file: File) throws -> String? {
     let what = "cannot read the attribute \(name) of \(path) in \(file.path)"
     let object = try Handle(H5Oopen(file.id, path, h5_default()), what)
-    guard H5Aexists(object.id, name) > 0 else { return nil }
+    guard try HDF5.has(H5Aexists(object.id, name), what) else { return nil }
     let attribute = try Handle(H5Aopen(object.id, name, h5_default()), what)
     let space = try Handle(H5Aget_space(attribute.id), what)
     let type = try Handle(H5Aget_type(attribute.id), what)

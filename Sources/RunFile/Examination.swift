@@ -77,7 +77,7 @@ package enum Examination {
   private static func examine(_ file: Examinee, _ tokenizer: (TokenizerRecord) throws -> Void) throws -> String {
     if case .run(let folder) = file {
       limit(bytes: (try? FileDescriptor(opening: file.path, O_RDONLY).size()) ?? 0)
-      let summary = try Archive.glance(at: folder) { try Structure.check($0.file, without: "/overview") }
+      let summary = try Archive.glance(at: folder) { try Structure.check($0, withOverview: false) }
       return String(decoding: try JSON.encoded(summary), as: UTF8.self)
     }
     let descriptor = try FileDescriptor(opening: file.path, O_RDONLY)
@@ -112,7 +112,7 @@ package enum Examination {
     guard let superblock = try? Superblock(block, path: path) else {
       // A checkpoint: its superblock is one that HDF5 1.8 knows.
       let file = try File(opening: path, .still)
-      try Structure.check(file)
+      try Structure.check(file, ["/state/json", "/recipe/yaml", "/tokenizer/model"])
       try tokenizer(try CheckpointFile.Contents(of: file).tokenizer)
       return
     }
@@ -122,7 +122,7 @@ package enum Examination {
     let how: Opening =
       !superblock.isMarkedOpen ? .still : isReadBeside ? .live : .image(try Superblock.repairedImage(of: path))
     let store = try Store(opening: path, how)
-    try Structure.check(store.file)
+    try Structure.check(store)
     if size <= wholeSize {
       var history = History(store)
       try history.examine()

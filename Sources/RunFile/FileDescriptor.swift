@@ -38,6 +38,9 @@ struct FileDescriptor: ~Copyable {
     return Int(status.st_size)
   }
 
+  /// Refuses a file that is far larger than what is stored of it: see `StoredSize`.
+  func requireStored() throws { try StoredSize.check(number, path: path) }
+
   /// Reads up to `count` bytes; fewer where the file ends.
   func read(at offset: Int, count: Int) throws -> [UInt8] {
     try [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
@@ -83,6 +86,14 @@ struct FileDescriptor: ~Copyable {
       errno = EFBIG
       return Failure("write", path).error
     }
+    // The kernel takes what there is before it finds that it is not enough, and all others on the disk have none then.
+    var status = stat()
+    if let free = freeBytes(of: descriptor), fstat(descriptor, &status) == 0,
+      min(end - start, end - Int(status.st_blocks) * 512) > free
+    {
+      errno = ENOSPC
+      return Failure("write", path).error
+    }
     if file_reserve(descriptor, Int64(start), Int64(end - start)) == 0 || errno == EOPNOTSUPP || errno == ENOSYS {
       return nil
     }
@@ -94,6 +105,15 @@ struct FileDescriptor: ~Copyable {
     var limit = rlimit()
     guard getrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0 else { return .max }
     return Int(clamping: limit.rlim_cur)
+  }
+
+  /// What the file system of an open file has left for this user; nil where it does not say.
+  static func freeBytes(of descriptor: Int32) -> Int? {
+    var status = statvfs()
+    guard fstatvfs(descriptor, &status) == 0, status.f_blocks > 0 else { return nil }
+    let blocks = geteuid() == 0 ? status.f_bfree : status.f_bavail
+    let (bytes, isTooMany) = Int(clamping: blocks).multipliedReportingOverflow(by: Int(clamping: status.f_frsize))
+    return isTooMany ? .max : bytes
   }
 
   /// Gives back the room beyond the file's end.
@@ -135,6 +155,27 @@ struct Failure {
       }
     error = UserError(status, "cannot \(verb) \(path): \(String(cString: strerror(code)))\(advice)")
   }
+}
+
+extension UserError {
+  /// Whether the kernel refused to read or to open, or to start who examines: a file may be as good as ever, and be read later.
+  /// That is no damage, in whose place something else could be put.
+  var isRefusalToRead: Bool {
+    if status == .unavailable { return true }
+    return [EIO, EACCES, EPERM, EMFILE, ENFILE, ENOMEM, ESTALE, ENODEV, ENXIO, ETIMEDOUT].contains {
+      message.hasSuffix(": " + String(cString: strerror($0)))
+    }
+  }
+}
+
+/// What a body makes of a file; nil where the file is damaged or missing.
+/// - Throws: `UserError` where the kernel refuses to read: what is there is not known then.
+func unlessDamaged<Made>(_ body: () throws -> Made?) throws -> Made? {
+  do {
+    return try body()
+  } catch let error as UserError where error.isRefusalToRead {
+    throw error
+  } catch { return nil }
 }
 
 /// Folders.
@@ -185,18 +226,20 @@ enum Folder {
   /// - Parameters:
   ///   - spare: bytes that the copy must be able to grow by, which is tried.
   ///   - goesOn: asked piece by piece; with false the copy is left as it is.
+  /// - Throws: `UserError` when it claims far more bytes than are stored, or the disk has no room.
   static func copy(_ old: String, to new: String, spare: Int, while goesOn: () -> Bool = { true }) throws {
     let from = try FileDescriptor(opening: old, O_RDONLY)
+    let length = try Superblock.length(of: from)
     let to = try FileDescriptor(opening: new, O_RDWR | O_CREAT | O_TRUNC)
     // Who may read the one may read the other.
     var status = stat()
     if fstat(from.number, &status) == 0 { fchmod(to.number, status.st_mode & 0o777) }
     // Where there is no room for all of it, nothing is written first.
-    if let failure = FileDescriptor.reserve(to.number, to: try from.size() + spare, path: new) { throw failure }
+    if let failure = FileDescriptor.reserve(to.number, to: length + spare, path: new) { throw failure }
     var writeback = Writeback()
     var offset = 0
-    while goesOn() {
-      let piece = try from.read(at: offset, count: Writeback.window)
+    while goesOn(), offset < length {
+      let piece = try from.read(at: offset, count: min(Writeback.window, length - offset))
       if piece.isEmpty { break }
       try to.write(piece, at: offset)
       writeback.wrote(offset..<offset + piece.count, to: to)

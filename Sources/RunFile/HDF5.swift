@@ -45,11 +45,20 @@ enum HDF5 {
   @discardableResult
   static func check<Status: BinaryInteger>(_ status: Status, _ what: @autoclosure () -> String) throws -> Status {
     if status >= 0 { return status }
-    throw UserError(.inputOutput, "\(what()): \(reason())")
+    throw UserError(.inputOutput, "\(what()): \(reason().words)")
   }
 
-  /// The innermost message of libhdf5's error stack.
-  private static func reason() -> String {
+  /// What is asked of an object that may not be there: below zero is no answer where the kernel refused to read.
+  /// - Returns: whether there is one; false too where the file is damaged there.
+  static func has<Status: BinaryInteger>(_ status: Status, _ what: @autoclosure () -> String) throws -> Bool {
+    if status >= 0 { return status > 0 }
+    let (reason, isOfKernel) = reason()
+    if isOfKernel { throw UserError(.inputOutput, "\(what()): \(reason)") }
+    return false
+  }
+
+  /// The innermost message of libhdf5's error stack, and whether it is the kernel's.
+  private static func reason() -> (words: String, isOfKernel: Bool) {
     var text = ""
     withUnsafeMutablePointer(to: &text) { found in
       _ = H5Ewalk2(
@@ -64,9 +73,9 @@ enum HDF5 {
     H5Eclear2(hid_t(0))
     // Where the kernel refused, its words are in there among addresses and times.
     if let kernel = text.range(of: "error message = '") {
-      return String(text[kernel.upperBound...].prefix { $0 != "'" })
+      return (String(text[kernel.upperBound...].prefix { $0 != "'" }), true)
     }
-    return text.isEmpty ? "libhdf5 gave no reason" : text
+    return (text.isEmpty ? "libhdf5 gave no reason" : text, false)
   }
 }
 
@@ -81,7 +90,7 @@ enum Opening {
   /// For reading a file while its writer appends.
   case live
   /// A copy in memory, which may be changed.
-  case image([UInt8])
+  case image(MemoryImage)
 }
 
 /// An open HDF5 file with its path, which every error names.
@@ -95,6 +104,8 @@ final class File {
 
   /// Opens a file. One that this process did not write is examined by another first.
   init(opening path: String, _ how: Opening) throws {
+    // Before anybody takes memory for it, the process that examines included.
+    try FileDescriptor(opening: path, O_RDONLY).requireStored()
     try Examiner.require(.hdf5(path))
     HDF5.start()
     let access = try File.access(path)
@@ -108,14 +119,10 @@ final class File {
       // A reader that meets half-written metadata tries again, but not for ever.
       flags |= h5_swmr_read()
       try HDF5.check(H5Pset_metadata_read_attempts(access.id, 200), "cannot set up reading of \(path)")
-    case .image(var bytes):
+    case .image(let image):
       name = File.memoryName(path)
       flags = h5_read_write()
-      try HDF5.check(H5Pset_fapl_core(access.id, 1 << 20, false), "cannot set up reading of \(path)")
-      let count = bytes.count
-      try HDF5.check(
-        bytes.withUnsafeMutableBytes { H5Pset_file_image(access.id, $0.baseAddress, count) },
-        "cannot read \(path) into memory")
+      try image.attach(to: access.id, "cannot read \(path) into memory")
     }
     if case .image = how { isInMemory = true } else { isInMemory = false }
     self.path = path

@@ -10,6 +10,8 @@ struct History {
   /// Those of the problems that no damage and no crash explains: nobody wrote such rows with foretop.
   private(set) var contradictions: [String] = []
   private(set) var notes: [String] = []
+  /// Rows and records whose checksum does not hold.
+  private(set) var damaged = 0
   private(set) var holds = ""
   /// Where each numbered event stands.
   private var places: [Int: String] = [:]
@@ -17,8 +19,7 @@ struct History {
   init(_ store: Store) { self.store = store }
 
   mutating func examine() throws {
-    let steps = try store.metrics.rows().compactMap { $0?.values }
-    examine(steps)
+    let steps = try examineSteps()
     try examineTexts()
     try examineNumbers(rows: store.metrics.count)
     let recipe = try Dataset(opening: "/recipe/yaml", in: store.file)
@@ -34,27 +35,49 @@ struct History {
       let heads = try Recipe(yaml: String(decoding: yaml, as: UTF8.self), source: "/recipe/yaml").heads
       if heads != store.heads { contradict("/recipe/yaml has other heads than /metrics/loss") }
     }
-    holds = "\(steps.count) steps, \(places.count) events"
+    holds = "\(steps) steps, \(places.count) events"
   }
 
-  private mutating func contradict(_ problem: String) {
+  mutating func contradict(_ problem: String) {
     problems.append(problem)
     contradictions.append(problem)
   }
 
   /// Steps and tokens rise, and every step has its time.
-  private mutating func examine(_ rows: [[Double]]) {
-    for row in rows where !Archive.isTime(row[2]) || !Archive.isTime(row[3]) {
-      contradict("step \(Int(row[0])) happened at time \(row[2]) after \(row[3]) s, which is none")
-    }
-    for (before, after) in zip(rows, rows.dropFirst()) {
-      if after[0] <= before[0] {
-        contradict("step \(Int(after[0])) stands behind step \(Int(before[0])) in /metrics")
-      } else if after[0] > before[0] + 1 {
-        notes.append("there are no rows of the steps between \(Int(before[0])) and \(Int(after[0]))")
+  /// - Returns: how many there are.
+  private mutating func examineSteps() throws -> Int {
+    var count = 0
+    var before: [Double]?
+    try store.metrics.forEachBlock { block in
+      for index in 0..<block.count {
+        guard block.isWhole[index] else {
+          damaged += 1
+          continue
+        }
+        let after = (0..<4).map { block.columns[$0][index] }
+        examine(after, behind: before)
+        before = after
+        count += 1
       }
-      if after[1] < before[1] { contradict("fewer tokens were seen at step \(Int(after[0])) than a step before") }
     }
+    return count
+  }
+
+  /// As many sentences of a kind as one reads: a file can be made to have millions.
+  private static let most = 1000
+
+  private mutating func examine(_ after: [Double], behind before: [Double]?) {
+    guard contradictions.count < Self.most, notes.count < Self.most else { return }
+    if !Archive.isTime(after[2]) || !Archive.isTime(after[3]) {
+      contradict("step \(Int(after[0])) happened at time \(after[2]) after \(after[3]) s, which no clock shows")
+    }
+    guard let before else { return }
+    if after[0] <= before[0] {
+      contradict("step \(Int(after[0])) stands behind step \(Int(before[0])) in /metrics")
+    } else if after[0] > before[0] + 1 {
+      notes.append("there are no rows of the steps between \(Int(before[0])) and \(Int(after[0]))")
+    }
+    if after[1] < before[1] { contradict("fewer tokens were seen at step \(Int(after[0])) than a step before") }
   }
 
   /// Every JSON text is what its table says.
@@ -74,17 +97,27 @@ struct History {
   /// Every event has a number of its own, and a place among the steps that exists.
   private mutating func examineNumbers(rows: Int) throws {
     for table in [store.heldout, store.texts, store.orders, store.beginnings] {
-      for case let row? in try table.rows() { take(Layout.place(row), table.group, rows) }
+      for row in try table.rows() {
+        if let row { take(Layout.place(row), table.group, rows) } else { damaged += 1 }
+      }
     }
-    for case let record? in try store.events.records() {
+    for record in try store.events.records() {
+      guard let record else {
+        damaged += 1
+        continue
+      }
       take(Layout.place(record), "/events", rows)
       if Layout.occurrence(record) == nil {
         contradict("an event is of an unknown kind: “\(record.text("kind"))”")
       }
     }
     // A session gets its number when it ends.
-    for case let record? in try store.sessions.records() where Ending.Reason(rawValue: record.text("how")) != nil {
-      take(Layout.place(record), "/sessions", rows)
+    for record in try store.sessions.records() {
+      guard let record else {
+        damaged += 1
+        continue
+      }
+      if Ending.Reason(rawValue: record.text("how")) != nil { take(Layout.place(record), "/sessions", rows) }
     }
   }
 

@@ -9,7 +9,7 @@ extension Journal {
   static func lastStep(_ path: String, like store: Store) throws -> Table.Row? {
     guard Folder.exists(path) else { return nil }
     let file = try FileDescriptor(opening: path, O_RDONLY)
-    let size = try file.size()
+    let size = StoredSize.end(of: file.number)
     let count = min(size, 1 << 16)
     let bytes = try file.read(at: size - count, count: count)
     return bytes.withUnsafeBytes { bytes in
@@ -31,7 +31,7 @@ extension Journal {
   /// What a journal holds.
   struct Examined {
     var entries: Int
-    /// Bytes after the last whole entry.
+    /// Bytes after the last whole entry, but for the zeros that a crash may leave at the end.
     var rest: Int
     /// Where it is damaged, when whole entries follow: more than a crash does.
     var damage: Int?
@@ -39,23 +39,13 @@ extension Journal {
 
   /// - Throws: `UserError` when it cannot be read, or is none.
   static func examined(_ path: String) throws -> Examined {
-    let file = try FileDescriptor(opening: path, O_RDONLY)
-    let bytes = try file.read(at: 0, count: file.size())
-    guard bytes.starts(with: magic) else { throw UserError(.data, "\(path) does not begin as a journal does") }
-    var examined = Examined(entries: 0, rest: 0)
-    var place = magic.count
-    while let next = end(of: place, in: bytes) {
-      examined.entries += 1
-      place = next
+    guard let reader = try JournalReader(path) else {
+      throw UserError(.data, "\(path) does not begin as a journal does")
     }
-    examined.rest = bytes.count - place
-    let isFollowed = (place + 1..<max(place + 1, bytes.count - 8)).contains { end(of: $0, in: bytes) != nil }
-    if isFollowed { examined.damage = place }
+    var examined = Examined(entries: 0, rest: 0)
+    while try reader.skip() { examined.entries += 1 }
+    examined.rest = try reader.rest()
+    if examined.rest > 0, try reader.isFollowed() { examined.damage = reader.place }
     return examined
-  }
-
-  /// Where the entry at a place ends; nil where there is no whole one.
-  private static func end(of place: Int, in bytes: [UInt8]) -> Int? {
-    bytes.withUnsafeBytes { frame(at: place, of: $0).map { place + 8 + $0.count } }
   }
 }

@@ -39,7 +39,22 @@ final class Journal {
     static let events: UInt8 = 16
     static let sessions: UInt8 = 17
     static let run: UInt8 = 32
+    /// Added to the number of a table: a row of more columns than a byte counts.
+    static let wide: UInt8 = 64
   }
+
+  /// Whether entries of this number are known.
+  static func isNumber(_ number: UInt8) -> Bool {
+    switch number {
+    case Number.metrics...Number.beginnings, Number.wide + Number.metrics...Number.wide + Number.beginnings,
+      Number.events, Number.sessions, Number.run:
+      true
+    default: false
+    }
+  }
+
+  /// The most bytes that an entry has: no text of a run comes near it.
+  static let longest = 64 << 20
 
   static let magic = Array("foretop journal1".utf8)
 
@@ -116,8 +131,13 @@ final class Journal {
     var body: [UInt8] = []
     switch entry {
     case .row(let number, let row):
-      body.reserveCapacity(3 + row.values.count * 8 + row.payload.count)
-      body += [number, UInt8(row.values.count)]
+      body.reserveCapacity(5 + row.values.count * 8 + row.payload.count)
+      if let count = UInt8(exactly: row.values.count) {
+        body += [number, count]
+      } else {
+        body.append(Number.wide + number)
+        withUnsafeBytes(of: UInt32(row.values.count).littleEndian) { body += $0 }
+      }
       for value in row.values { withUnsafeBytes(of: value.bitPattern.littleEndian) { body += $0 } }
       body += row.payload
     case .record(let number, let record):
@@ -132,29 +152,11 @@ final class Journal {
     return frame + body
   }
 
-  /// Reads what a journal has, up to the first entry that is not whole: nothing after that was ever confirmed.
-  /// - Returns: nothing where there is no journal.
-  static func entries(_ path: String) throws -> [Entry] {
-    guard Folder.exists(path) else { return [] }
-    let file = try FileDescriptor(opening: path, O_RDONLY)
-    let bytes = try file.read(at: 0, count: file.size())
-    guard bytes.starts(with: magic) else { return [] }
-    return bytes.withUnsafeBytes { bytes in
-      var entries: [Entry] = []
-      var place = magic.count
-      while let frame = frame(at: place, of: bytes), let entry = entry(frame) {
-        entries.append(entry)
-        place += 8 + frame.count
-      }
-      return entries
-    }
-  }
-
   /// What the entry at a place has; nil where there is no whole one.
   static func frame(at place: Int, of bytes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
     guard place >= 0, place + 8 < bytes.count else { return nil }
     let length = Int(bytes.loadUnaligned(fromByteOffset: place, as: UInt32.self).littleEndian)
-    guard length > 0, length <= bytes.count - place - 8 else { return nil }
+    guard length > 0, length <= longest, length <= bytes.count - place - 8 else { return nil }
     let body = UnsafeRawBufferPointer(rebasing: bytes[place + 8..<place + 8 + length])
     var sum = Checksum()
     sum.add(UnsafeRawBufferPointer(rebasing: bytes[place..<place + 4]))
@@ -170,39 +172,31 @@ final class Journal {
       guard body.count == format.size + 1 else { return nil }
       return format.decoded(Array(body.dropFirst()), at: 0).map { .record(number, $0) }
     case Number.metrics...Number.beginnings:
-      guard body.count > 1 else { return nil }
-      let count = Int(body[1])
-      let rest = 2 + count * 8
-      guard body.count >= rest else { return nil }
-      let values = [Double](unsafeUninitializedCapacity: count) { values, filled in
-        for index in 0..<count {
-          let bits = body.loadUnaligned(fromByteOffset: 2 + index * 8, as: UInt64.self).littleEndian
-          values.initializeElement(at: index, to: Double(bitPattern: bits))
-        }
-        filled = count
-      }
-      return .row(number, Table.Row(values: values, payload: Array(body[rest...])))
+      return body.count > 1 ? row(body, count: Int(body[1]), from: 2).map { .row(number, $0) } : nil
+    case Number.wide + Number.metrics...Number.wide + Number.beginnings:
+      guard body.count > 5 else { return nil }
+      let count = Int(body.loadUnaligned(fromByteOffset: 1, as: UInt32.self).littleEndian)
+      return row(body, count: count, from: 5).map { .row(number - Number.wide, $0) }
     case Number.run:
       guard body.count == 9 else { return nil }
       return .run(Double(bitPattern: body.dropFirst().reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }))
     default: return nil
     }
   }
-}
 
-extension [Journal.Entry] {
-  /// When the run began that the journal is of; nil in one that does not say so.
-  var created: Double? {
-    lazy.compactMap { if case .run(let created) = $0 { created } else { nil } }.first
-  }
-
-  /// - Throws: `Journal.Stranger` when the journal is not that of a run's file.
-  func requireRun(of store: Store, _ path: String) throws {
-    guard let mine = created, let its = try store.created, mine != its else { return }
-    throw Journal.Stranger(
-      error: UserError(
-        .data,
-        "\(path) is the journal of another run, and \(store.file.path) was not changed: put the right one there, or take it "
-          + "away"))
+  /// - Parameters:
+  ///   - count: how many values it has.
+  ///   - start: where they begin; the payload follows.
+  private static func row(_ body: UnsafeRawBufferPointer, count: Int, from start: Int) -> Table.Row? {
+    let rest = start + count * 8
+    guard body.count >= rest else { return nil }
+    let values = [Double](unsafeUninitializedCapacity: count) { values, filled in
+      for index in 0..<count {
+        let bits = body.loadUnaligned(fromByteOffset: start + index * 8, as: UInt64.self).littleEndian
+        values.initializeElement(at: index, to: Double(bitPattern: bits))
+      }
+      filled = count
+    }
+    return Table.Row(values: values, payload: Array(body[rest...]))
   }
 }

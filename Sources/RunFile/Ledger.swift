@@ -41,6 +41,8 @@ final class Ledger {
     count = try dataset.count()
   }
 
+  var path: String { dataset.path }
+
   /// Lets go of the file. What waits stays, for `adopt`.
   func close() { dataset.close() }
 

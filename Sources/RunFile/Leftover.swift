@@ -1,17 +1,22 @@
 // A file that is not finished yet, taken away when the process is told to end; and those of processes that were killed.
 import Foundation
 import Run
+import Synchronization
 
-/// What the signal handler removes: set while a file is being written aside.
-nonisolated(unsafe) private var unfinished: UnsafeMutablePointer<CChar>?
+/// What the signal handler removes: paths of files that are being written aside.
+nonisolated(unsafe) private let unfinished = UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>.allocate(capacity: 16)
+nonisolated(unsafe) private let remove: @convention(c) (CInt) -> Void = { number in
+  for place in 0..<16 { if let path = unfinished[place] { unlink(path) } }
+  signal(number, SIG_DFL)
+  raise(number)
+}
 
 /// A file aside, while it is being written.
 enum Leftover {
-  /// Writes a file, and removes it when that fails, or a signal ends the process meanwhile: INT,
-  /// TERM, HUP, USR1, USR2 or XCPU. What is ignored stays so.
-  /// What killed processes have left of the same file is removed before.
+  /// Writes a file, and removes it when that fails, or a signal ends the process meanwhile. What killed processes have left of the
+  /// same file is removed before.
   /// - Parameters:
-  ///   - path: of what it is to become; one at a time.
+  ///   - path: of what it is to become.
   ///   - body: writes `FOLDER/.NAME.newPID`, where nothing is yet, and gives it its name.
   static func writing(beside path: String, _ body: (_ aside: String) throws -> Void) throws {
     let folder = path.parentFolder
@@ -19,37 +24,87 @@ enum Leftover {
     removeAbandoned(in: folder.isEmpty ? "." : folder, start: start)
     let aside = (folder as NSString).appendingPathComponent(start + String(getpid()))
     unlink(aside)
-    unfinished = strdup(aside)
-    var action = sigaction()
-    action.__sigaction_handler.sa_handler = { number in
-      if let unfinished { unlink(unfinished) }
-      signal(number, SIG_DFL)
-      raise(number)
+    try removing([aside]) {
+      do {
+        try body(aside)
+      } catch {
+        unlink(aside)
+        throw error
+      }
     }
+  }
+
+  /// How many bodies are at work, under a lock, and what each signal did before the first.
+  private struct State {
+    var count = 0
     var before: [(signal: CInt, action: sigaction)] = []
-    for signal in [SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGXCPU] {
+    var used = [Bool](repeating: false, count: 16)
+    var isPrepared = false
+  }
+
+  private static let state = Mutex(State())
+  /// Signals that end a process unless it says otherwise.
+  private static let signals = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGXCPU]
+
+  /// Does something with files that are removed when a signal ends the process meanwhile. A signal that is ignored, or that
+  /// somebody else listens to, is left to that.
+  static func removing<Result>(_ paths: [String], _ body: () throws -> Result) throws -> Result {
+    let places = state.withLock { state in
+      if state.count == 0 { listen(&state) }
+      state.count += 1
+      var places: [Int] = []
+      for path in paths {
+        guard let place = state.used.firstIndex(of: false) else { break }
+        state.used[place] = true
+        unfinished[place] = strdup(path)
+        places.append(place)
+      }
+      return places
+    }
+    defer {
+      state.withLock { state in
+        for place in places {
+          let path = unfinished[place]
+          unfinished[place] = nil
+          free(path)
+          state.used[place] = false
+        }
+        state.count -= 1
+        if state.count == 0 { stopListening(&state) }
+      }
+    }
+    return try body()
+  }
+
+  private static func listen(_ state: inout State) {
+    if !state.isPrepared {
+      unfinished.initialize(repeating: nil, count: 16)
+      state.isPrepared = true
+    }
+    var action = sigaction()
+    action.__sigaction_handler.sa_handler = remove
+    for signal in signals {
       var old = sigaction()
       sigaction(signal, nil, &old)
       // The default action is the null pointer.
       guard unsafeBitCast(old.__sigaction_handler.sa_handler, to: Int.self) == 0 else { continue }
-      before.append((signal, old))
+      state.before.append((signal, old))
       sigaction(signal, &action, nil)
     }
-    defer {
-      for (signal, action) in before {
-        var old = action
-        sigaction(signal, &old, nil)
-      }
-      let name = unfinished
-      unfinished = nil
-      free(name)
+  }
+
+  private static func stopListening(_ state: inout State) {
+    for (signal, action) in state.before {
+      var now = sigaction()
+      sigaction(signal, nil, &now)
+      // Whoever has begun to listen meanwhile goes on.
+      guard let handler = now.__sigaction_handler.sa_handler,
+        unsafeBitCast(handler, to: Int.self) == unsafeBitCast(remove, to: Int.self)
+      else { continue }
+      var old = action
+      sigaction(signal, &old, nil)
     }
-    do {
-      try body(aside)
-    } catch {
-      unlink(aside)
-      throw error
-    }
+    state.before = []
   }
 
   private static func removeAbandoned(in folder: String, start: String) {

@@ -60,6 +60,8 @@ final class Overview {
     return places + sums + [Column("source", .unsigned64, "1", "CRC32C of the commits of the rows that are summed up")]
   }
 
+  var paths: [String] { levels.flatMap(\.paths) }
+
   // MARK: Writing
 
   func close() { for level in levels { level.close() } }

@@ -39,13 +39,17 @@ extension Recorder {
 
   /// Makes a new run.h5 for a run whose own cannot be read, from its newest whole checkpoint: without steps, events and
   /// samples.
-  /// - Returns: the checkpoint's step, and the name that the damaged file has now; nil where there was none.
+  /// - Returns: the checkpoint's step, and the names that run.h5 and its journal have now, where they were there.
   /// - Throws: `UserError` when run.h5 can be read, a process writes it, or no checkpoint is whole.
-  package static func rebuild(_ folder: String) throws -> (step: Int, aside: String?) {
+  package static func rebuild(_ folder: String) throws -> (step: Int, aside: [String]) {
     let path = Recovery.file(folder)
-    if (try? Archive(opening: folder)) != nil {
+    do {
+      _ = try Archive(opening: folder)
       throw UserError(.usage, "\(path) can be read: there is no need for a new one")
-    }
+    } catch let error as UserError where error.status == .usage || error.isRefusalToRead {
+      // What cannot be looked at now may be as good as it ever was.
+      throw error
+    } catch {}
     guard access(path, R_OK) == 0 || errno == ENOENT else { throw Failure("open", path).error }
     let lock = try RunLock(folder: folder)
     let checkpoint = try Archive.checkpoint(in: folder).checkpoint
@@ -66,14 +70,24 @@ extension Recorder {
     store.beginnings.append(
       try Layout.row(SessionStart(beginning), step: beginning.step, time: beginning.time, at: place))
     try store.write()
+    try Recovery.requireReadable(store, path)
     store.close()
-    let aside = Folder.exists(path) ? path + ".damaged" : nil
-    if let aside { try Folder.rename(path, aside) }
-    for name in [Recovery.journal(folder), Recovery.before(folder)] { try Folder.remove(name) }
+    // What was recorded goes nowhere: somebody may put it together one day.
+    let aside = try [path, Recovery.journal(folder), Recovery.before(folder)].compactMap(setAside)
     try Folder.rename(path + ".new", path)
     try Folder.sync(folder)
     // The lock is held until here.
     _ = consume lock
     return (checkpoint.state.step, aside)
+  }
+
+  /// Gives a file the first free name of those of damaged files.
+  /// - Returns: that name; nil where there is no file.
+  private static func setAside(_ path: String) throws -> String? {
+    guard Folder.exists(path) else { return nil }
+    var (name, number) = (path + ".damaged", 2)
+    while Folder.exists(name) { (name, number) = ("\(path).damaged-\(number)", number + 1) }
+    try Folder.rename(path, name)
+    return name
   }
 }

@@ -48,6 +48,7 @@ enum Recovery {
         return try Store.create(aside(path), beginning: beginning, without: missing)
       }
       let created = try store.created
+      try closing(store) { try requireReadable(store, path) }
       try publish(store, at: path)
       return created
     }
@@ -74,6 +75,16 @@ enum Recovery {
     return store
   }
 
+  /// Does something with a file; where that fails, the file is closed.
+  private static func closing(_ store: Store, _ body: () throws -> Void) throws {
+    do {
+      try body()
+    } catch {
+      store.close()
+      throw error
+    }
+  }
+
   /// Closes what was opened or created beside run.h5, and puts it in its place.
   private static func publish(_ store: Store, at path: String) throws {
     let new = store.file.path == path ? aside(path) : store.file.path
@@ -82,14 +93,17 @@ enum Recovery {
     try Folder.rename(new, path)
   }
 
-  /// Does something with files beside run.h5. Where that fails they go: they may have taken the last room there was.
+  /// Does something with files beside run.h5. Where that fails, or a signal ends the process, they go: they may have taken the last
+  /// room there was.
   private static func changing<Result>(_ path: String, _ body: () throws -> Result) throws -> Result {
-    do {
-      return try body()
-    } catch {
-      Folder.discard(aside(path))
-      Folder.discard(aside(path) + ".new")
-      throw error
+    try Leftover.removing([aside(path), aside(path) + ".new"]) {
+      do {
+        return try body()
+      } catch {
+        Folder.discard(aside(path))
+        Folder.discard(aside(path) + ".new")
+        throw error
+      }
     }
   }
 
@@ -99,17 +113,19 @@ enum Recovery {
   static func keepCopy(_ folder: String, while goesOn: () -> Bool = { true }) throws {
     try FileDescriptor(opening: file(folder), O_RDWR).sync()
     let aside = before(folder) + ".new"
-    do {
-      try Folder.copy(file(folder), to: aside, spare: 0, while: goesOn)
-    } catch {
-      try? Folder.remove(aside)
-      throw error
+    try Leftover.removing([aside]) {
+      do {
+        try Folder.copy(file(folder), to: aside, spare: 0, while: goesOn)
+        guard goesOn() else { return try Folder.remove(aside) }
+        // Its writer has the file open, and the copy has none.
+        try Superblock.repair(aside)
+        try Folder.rename(aside, before(folder))
+      } catch {
+        Folder.discard(aside)
+        throw error
+      }
+      try Folder.sync(folder)
     }
-    guard goesOn() else { return try Folder.remove(aside) }
-    // Its writer has the file open, and the copy has none.
-    try Superblock.repair(aside)
-    try Folder.rename(aside, before(folder))
-    try Folder.sync(folder)
   }
 
   /// Opens a run's file with everything in it that run.h5, the journal and the copy from before the session have.
@@ -121,50 +137,54 @@ enum Recovery {
     _ folder: String, opening: () throws -> Store, reading: () throws -> Store,
     creating: (Beginning, Set<String>) throws -> Store
   ) throws -> Store {
-    let entries = try Journal.entries(journal(folder))
+    let entries = try JournalContents(journal(folder))
     var contents = Contents()
     do {
       return try abandoningOnError(opening()) { store in
-        try entries.requireRun(of: store, journal(folder))
-        // The steps before those that the journal has stay as they are, where they are whole.
-        let first = entries.firstStep
-        contents = try Contents(
-          store, changingFrom: first.map { try store.metrics.firstRow(from: $0) } ?? store.metrics.count)
+        try entries.requireRun(of: store)
+        // The steps stay in the file where they are whole: a long session has millions, in the journal too.
+        contents = try Contents(store, changingFrom: store.metrics.count)
         // A file may also have lost its last rows without a trace, unless they were taken out in this session.
         let earlier = try earlier(folder, of: store.created)
-        let isShorter = earlier.map { !entries.replaceHistory && store.isShorter(than: $0) } ?? false
-        if contents.isDamaged || isShorter {
-          contents = try Contents(store)
-          if let rest = try? earlier.map({ try Contents($0) }) {
-            contents.fill(from: rest, store.metrics.columns, journalFrom: first)
-          }
+        let isShorter = earlier.map { !entries.replacesHistory && store.isShorter(than: $0) } ?? false
+        guard contents.isDamaged || isShorter else {
+          try merge(entries, into: store)
+          try contents.keepSteps(of: store.metrics)
+          return try finish(&contents, entries, withSteps: false, in: store)
         }
-        try finish(&contents, entries, in: store)
+        contents = try Contents(store)
+        if let rest = try unlessDamaged({ try earlier.map { try Contents($0) } }) {
+          contents.fill(from: rest, store.metrics.columns, journalFrom: entries.firstStep)
+        }
+        try finish(&contents, entries, withSteps: true, in: store)
       }
     } catch let stranger as Journal.Stranger {
       throw stranger.error
+    } catch let error as UserError where error.isRefusalToRead {
+      throw error
     } catch {
       // What cannot be opened, read or written is made again from what can be read of it and from the rest, if there is one.
       contents = Contents()
       let earlier: Store?
       do {
-        if let store = try? reading() {
-          try entries.requireRun(of: store, journal(folder))
-          contents = (try? Contents(store)) ?? Contents()
+        if let store = try unlessDamaged(reading) {
+          try entries.requireRun(of: store)
+          contents = try unlessDamaged { try Contents(store) } ?? Contents()
         }
         earlier = try Self.earlier(folder, of: entries.created)
       } catch let stranger as Journal.Stranger {
         throw stranger.error
       }
-      if let earlier, let rest = try? Contents(earlier) {
+      if let earlier, let rest = try unlessDamaged({ try Contents(earlier) }) {
         contents.fill(from: rest, earlier.metrics.columns, journalFrom: entries.firstStep)
       }
-      let first = contents.rows[Journal.Number.beginnings]?.first ?? entries.firstBeginning
+      let first =
+        contents.rows[Journal.Number.beginnings]?.first ?? entries.rows[Journal.Number.beginnings]?.first
       guard let first else { throw Folder.exists(file(folder)) ? error : Archive.missing(folder) }
       let beginning = try SessionStart.beginning(first.payload, source: journal(folder))
       let missing = earlier?.missing ?? entries.missing(beginning.recipe.heads)
       return try abandoningOnError(creating(beginning, missing)) { store in
-        try finish(&contents, entries, in: store)
+        try finish(&contents, entries, withSteps: true, in: store)
       }
     }
   }
@@ -174,7 +194,9 @@ enum Recovery {
   /// - Returns: nil where there is none, or it cannot be read.
   /// - Throws: `Journal.Stranger` when it is of another run: nothing of it may get into this one.
   private static func earlier(_ folder: String, of created: Double?) throws -> Store? {
-    guard let store = try? Store(opening: before(folder), .still) else { return nil }
+    guard Folder.exists(before(folder)),
+      let store = try unlessDamaged({ try Store(opening: before(folder), .still) })
+    else { return nil }
     guard let created, let its = try store.created, its != created else { return store }
     throw Journal.Stranger(
       error: UserError(
@@ -183,8 +205,10 @@ enum Recovery {
       ))
   }
 
-  private static func finish(_ contents: inout Contents, _ entries: [Journal.Entry], in store: Store) throws {
-    contents.add(Contents(entries, like: store), store.metrics.columns)
+  private static func finish(
+    _ contents: inout Contents, _ entries: JournalContents, withSteps: Bool, in store: Store
+  ) throws {
+    contents.add(try Contents(entries, like: store, withSteps: withSteps), store.metrics.columns)
     contents.placeInside()
     contents.endSession()
     try store.reserve()
@@ -216,6 +240,7 @@ enum Recovery {
         try contents.replace(in: store)
         try store.file.flush()
       }
+      try closing(store) { try requireReadable(store, path) }
       try publish(store, at: path)
     }
   }
@@ -247,8 +272,9 @@ enum Recovery {
     let counts = store.numberedTables.map { $1.total } + store.numberedLedgers.map { $1.total }
     let stored = closed.numberedTables.map { $1.count } + closed.numberedLedgers.map { $1.count }
     guard counts == stored else { return false }
-    let isDamaged = try closed.numberedTables.contains { try $1.firstDamaged() != nil }
-    return try !isDamaged && !closed.numberedLedgers.contains { try $1.records().contains { $0 == nil } }
+    var history = History(closed)
+    try history.examine()
+    return history.damaged == 0 && history.contradictions.isEmpty
   }
 
   /// The number of the next event that is no step.
@@ -258,36 +284,5 @@ enum Recovery {
     }
     let ledgers = try (store.events.records() + store.sessions.records()).compactMap { $0?.whole("sequence") }
     return ((tables + ledgers).max() ?? -1) + 1
-  }
-}
-
-extension [Journal.Entry] {
-  /// Whether a replay came out differently in this session, so that rows were taken out of the file.
-  var replaceHistory: Bool {
-    contains { entry in
-      if case .record(Journal.Number.events, let record) = entry { record.text("key") == "replay" } else { false }
-    }
-  }
-
-  /// The lowest number of a step among its rows; nil where it has none.
-  var firstStep: Double? {
-    lazy.compactMap { entry in
-      if case .row(Journal.Number.metrics, let row) = entry { row.values.first } else { nil }
-    }.min()
-  }
-
-  /// The columns that its rows do not have, since an older foretop began the run.
-  func missing(_ heads: [Head]) -> Set<String> {
-    let count = lazy.compactMap { entry in
-      if case .row(Journal.Number.metrics, let row) = entry { row.values.count } else { nil }
-    }.first
-    return count.map { Store.missing(inRowsOf: $0, heads: heads) } ?? []
-  }
-
-  /// What the session that the journal is of began with.
-  var firstBeginning: Table.Row? {
-    lazy.compactMap { entry in
-      if case .row(Journal.Number.beginnings, let row) = entry { row } else { nil }
-    }.first
   }
 }

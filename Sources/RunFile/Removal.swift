@@ -60,11 +60,14 @@ package struct Removal: ~Copyable {
         warnings.append(error.message)
       }
     }
-    let newestBest = (kept + candidates).first {
-      (try? CheckpointFile.summary(checkpoints.path(of: $0)).isBest) == true
+    if let best = (kept + candidates).first(where: { checkpoints.isBest($0) == true }), !kept.contains(best) {
+      kept.append(best)
     }
-    if let best = newestBest, !kept.contains(best) { kept.append(best) }
     kept += candidates.filter { every > 0 && $0 % every == 0 && !kept.contains($0) }
+    for step in candidates where !kept.contains(step) && checkpoints.isBest(step) == nil {
+      warnings.append("\(checkpoints.path(of: step)) cannot be read, and may be the best: it stays")
+      kept.append(step)
+    }
     let steps = candidates.filter { !kept.contains($0) }
     let left = try Folder.names(in: checkpoints.path).filter { $0.hasSuffix(".replaced") || Self.isUnfinished($0) }
     files = steps.reversed().map(checkpoints.path) + left.map { "\(checkpoints.path)/\($0)" }
@@ -80,10 +83,11 @@ package struct Removal: ~Copyable {
   private static func keptEvery(_ folder: String, _ checkpoints: CheckpointFolder) -> Int {
     if let archive = try? Archive(opening: folder) { return archive.recipe.save.keepEvery }
     let steps = (try? checkpoints.list().map(\.step)) ?? []
-    let recipe = steps.reversed().lazy.compactMap {
-      try? CheckpointFile.Contents(of: File(opening: checkpoints.path(of: $0), .still)).recipe
-    }.first
-    return recipe?.save.keepEvery ?? 0
+    for step in steps.reversed() {
+      let contents = try? CheckpointFile.Contents(of: File(opening: checkpoints.path(of: step), .still))
+      if let contents { return contents.recipe.save.keepEvery }
+    }
+    return 0
   }
 
   /// Takes the files away.
@@ -125,7 +129,7 @@ package struct Removal: ~Copyable {
         "run.h5.new", "run.h5.copy", "run.h5.copy.new", "run.h5.damaged", "run.h5.before", "run.h5.before.new",
         "run.journal.new",
       ]
-      .contains(name)
+      .contains(name) || ["run.h5", "run.journal", "run.h5.before"].contains { name.hasPrefix($0 + ".damaged") }
   }
 
   /// `000000200.h5`, and what a writer makes of that name before and after.

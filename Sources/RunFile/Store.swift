@@ -159,11 +159,13 @@ final class Store {
         "\(path) has format version \(version), and this foretop knows \(Layout.formatVersion): use the foretop that wrote it"
       )
     }
-    heads = Head.all.filter { Group.has("/metrics/loss/\($0.name)", in: file) }
+    heads = try Head.all.filter { try Group.has("/metrics/loss/\($0.name)", in: file) }
     // A live file takes no new columns: a run keeps the ones that it began with, and what came later is not stored.
-    stepMetrics = Metric.ofSteps(heads: heads).filter { !$0.isOptional || Group.has("/metrics/" + $0.path, in: file) }
-    evaluationMetrics = Metric.ofEvaluations(heads: heads).filter {
-      !$0.isOptional || Group.has("/heldout/" + $0.path, in: file)
+    stepMetrics = try Metric.ofSteps(heads: heads).filter {
+      try !$0.isOptional || Group.has("/metrics/" + $0.path, in: file)
+    }
+    evaluationMetrics = try Metric.ofEvaluations(heads: heads).filter {
+      try !$0.isOptional || Group.has("/heldout/" + $0.path, in: file)
     }
     metrics = try Table(opening: "/metrics", columns: stepMetrics.map(Column.init), hasPayload: false, in: file)
     heldout = try Table(
@@ -180,13 +182,16 @@ final class Store {
   /// where the file does not say so.
   var created: Double? { get throws { try Group.fraction("created", on: "/", in: file) } }
 
+  /// The datasets that are read, but for the sums over /metrics.
+  var paths: [String] { ["/recipe/yaml"] + tables.flatMap(\.paths) + ledgers.map(\.path) }
+
   /// Whether it has the weights of the losses, step by step.
   var hasWeights: Bool { stepMetrics.contains { $0.path.hasPrefix("weight/") } }
 
   /// The sums over /metrics; nil in a file that has none.
   func overview() throws -> Overview? {
     if let pyramid { return pyramid }
-    let opened = Group.has("/overview/L1", in: file) ? try Overview(opening: metrics, in: file) : nil
+    let opened = try Group.has("/overview/L1", in: file) ? try Overview(opening: metrics, in: file) : nil
     pyramid = .some(opened)
     return opened
   }

@@ -1,79 +1,110 @@
-// Everything that is in an HDF5 file, looked at before its numbers are believed: what foretop never writes is refused, even
-// where nobody would read it.
+// Everything that foretop reads of an HDF5 file, looked at before its numbers are believed: what foretop never writes there is
+// refused. What somebody else has put beside it is never read, and stays; only a link to another file is refused.
 import CHDF5
 import Run
 
 enum Structure {
-  /// More than any run has, and little enough to be looked at in an instant.
-  private static let mostObjects = 20_000
-  private static let mostNames = 1000
-  private static let mostAttributes = 64
-  private static let deepest = 12
   private static let largestChunk = 1 << 20
+  /// Names that are looked at in a group or on an object, to say which of them are somebody else's.
+  private static let mostNames = 1000
+  /// How many of these are named.
+  private static let mostSaid = 5
 
-  /// - Parameter unread: a group that is not looked into, since the caller does not read it.
-  /// - Throws: `UserError` where there is a link to elsewhere, a cycle, a type of variable length or a reference, a filter,
-  ///   a place outside the file, or more of anything than a run has.
-  static func check(_ file: File, without unread: String? = nil) throws {
-    var seen: Set<haddr_t> = []
-    var waiting = [(path: "/", depth: 0)]
-    while let (path, depth) = waiting.popLast() {
+  /// Looks at all that is read of a run's file.
+  /// - Parameter withOverview: whether the sums over the steps are read.
+  /// - Throws: `UserError` where what is read is a type of variable length or a reference, filtered, outside the file, or over
+  ///   something else, and where a link leads to another file.
+  static func check(_ store: Store, withOverview: Bool = true) throws {
+    try check(store.file, store.paths + (withOverview ? store.overview()?.paths ?? [] : []))
+  }
+
+  /// - Parameter paths: of the datasets that are read.
+  static func check(_ file: File, _ paths: [String]) throws {
+    var seen: [haddr_t: String] = [:]
+    for path in paths {
+      try Group.requireHardLinks(to: path, in: file)
       let what = "cannot examine \(path) in \(file.path)"
       let opened = try Handle(H5Oopen(file.id, path, h5_default()), what)
       var object = h5_object()
       try HDF5.check(h5_look(opened.id, &object), what)
-      // A second name of the same thing, as loss/step is of step, is no more to be looked at.
-      guard seen.insert(object.address).inserted else {
-        if object.type == Int32(H5O_TYPE_GROUP.rawValue) {
-          throw refusal(file, path, "is a group in itself, or has two names")
-        }
-        continue
+      guard object.type == Int32(H5O_TYPE_DATASET.rawValue) else { throw refusal(file, path, "is no dataset") }
+      if let other = seen.updateValue(path, forKey: object.address) { throw refusal(file, path, "is \(other) too") }
+      try checkDataset(opened.id, path, file)
+    }
+    for group in groups(of: paths) {
+      for name in try names(in: group, of: file) where h5_link_type(file.id, below(group, name)) > 1 {
+        throw refusal(
+          file, below(group, name),
+          "is a link to another file, which foretop follows nowhere; take it away, in h5py with “del file[\"\(below(group, name))\"]”"
+        )
       }
-      guard seen.count <= mostObjects else { throw refusal(file, path, "is one of more than \(mostObjects) objects") }
-      try checkAttributes(opened.id, path, object, file)
-      switch object.type {
-      case Int32(H5O_TYPE_DATASET.rawValue): try checkDataset(opened.id, path, file)
-      case Int32(H5O_TYPE_GROUP.rawValue):
-        guard depth < deepest else { throw refusal(file, path, "is nested too deep") }
-        for name in try names(opened.id, path, file) {
-          let below = path == "/" ? "/\(name)" : "\(path)/\(name)"
-          guard h5_link_type(opened.id, name) == 0 else { throw refusal(file, below, "is a link to somewhere else") }
-          if below == unread { continue }
-          waiting.append((below, depth + 1))
-        }
-      default: throw refusal(file, path, "is neither a group nor a dataset")
+    }
+  }
+
+  /// What somebody else has put into a run's file, in words: `the attribute “note” of /`. Nothing of it is read.
+  static func strangers(in store: Store) throws -> [String] {
+    let file = store.file
+    let groups = groups(of: store.paths)
+    // What is in the overview is not looked through: it has a thousand names.
+    let own = Set(store.paths + groups + ["/overview"])
+    var strangers: [String] = []
+    for group in groups {
+      for name in try names(in: group, of: file) {
+        let path = below(group, name)
+        // Groups that are plotted have the steps under a second name.
+        if !own.contains(path), name != "step" { strangers.append(path) }
       }
+    }
+    for path in groups + store.paths where strangers.count < mostNames {
+      strangers += try attributes(of: path, file).filter { !attributeNames.contains($0) }
+        .map { "the attribute “\($0)” of \(path)" }
+    }
+    let said = strangers.prefix(mostSaid).map(\.harmlessLine)
+    let more = strangers.count - said.count
+    return said + (more > 0 ? ["\(more) more"] : [])
+  }
+
+  /// All that foretop attaches to a run's file.
+  private static let attributeNames: Set<String> = [
+    "format", "formatVersion", "name", "created", "version", "seed", "threads", "parameters", "NX_class", "default",
+    "readme",
+    "precision", "corpus", "units", "long_name", "columns", "signal", "axes", "auxiliary_signals",
+  ]
+
+  private static func below(_ group: String, _ name: String) -> String {
+    group == "/" ? "/" + name : "\(group)/\(name)"
+  }
+
+  /// The groups that datasets lie in, the root first.
+  private static func groups(of paths: [String]) -> [String] {
+    var groups: Set<String> = []
+    for path in paths {
+      var group = path.parentFolder
+      while group.count > 1, groups.insert(group).inserted { group = group.parentFolder }
+    }
+    return ["/"] + groups.sorted()
+  }
+
+  /// The first names in a group.
+  private static func names(in group: String, of file: File) throws -> [String] {
+    try Group.names(in: group, of: file, most: mostNames)
+  }
+
+  private static func attributes(of path: String, _ file: File) throws -> [String] {
+    let what = "cannot list the attributes of \(path) in \(file.path)"
+    let opened = try Handle(H5Oopen(file.id, path, h5_default()), what)
+    var object = h5_object()
+    try HDF5.check(h5_look(opened.id, &object), what)
+    return (0..<min(object.attributes, mostNames)).compactMap { index in
+      var buffer = [CChar](repeating: 0, count: 256)
+      let length = H5Aget_name_by_idx(
+        opened.id, ".", H5_INDEX_NAME, H5_ITER_NATIVE, hsize_t(index), &buffer, 255, h5_default())
+      return length < 0 ? nil : String(decoding: buffer.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
     }
   }
 
   private static func refusal(_ file: File, _ path: String, _ why: String) -> UserError {
     UserError(.data, "\(path.prefix(200)) in \(file.path) \(why): not opened")
-  }
-
-  private static func names(_ group: hid_t, _ path: String, _ file: File) throws -> [String] {
-    var info = H5G_info_t()
-    try HDF5.check(H5Gget_info(group, &info), "cannot list \(path) in \(file.path)")
-    guard info.nlinks <= mostNames, !info.mounted else { throw refusal(file, path, "has \(info.nlinks) names") }
-    let names = try Group.names(in: path, of: file)
-    guard names.allSatisfy({ !$0.isEmpty && $0 != "." && !$0.contains("/") && $0.utf8.count < 200 }),
-      Set(names).count == names.count
-    else { throw refusal(file, path, "has a name in it that is none") }
-    return names
-  }
-
-  private static func checkAttributes(
-    _ id: hid_t, _ path: String, _ object: h5_object, _ file: File
-  ) throws {
-    guard object.attributes <= mostAttributes else { throw refusal(file, path, "has \(object.attributes) attributes") }
-    for index in 0..<object.attributes {
-      let what = "cannot examine an attribute of \(path) in \(file.path)"
-      let attribute = try Handle(
-        H5Aopen_by_idx(
-          id, ".", H5_INDEX_NAME, H5_ITER_NATIVE, hsize_t(index), h5_default(), h5_default()), what)
-      let type = try Handle(H5Aget_type(attribute.id), what)
-      try checkType(type.id, path, file)
-      guard H5Aget_storage_size(attribute.id) <= 1 << 16 else { throw refusal(file, path, "has a huge attribute") }
-    }
   }
 
   /// Numbers, texts of fixed length, and records of these.
@@ -140,7 +171,7 @@ enum Structure {
     var places: Set<haddr_t> = []
     var looked = 0..<count
     if count > mostChunks {
-      let stored = UInt64(max(1, Dataset.storedChunks(dataset, of: Int(elements), rows: Int(rows))))
+      let stored = try UInt64(max(1, Dataset.storedChunks(dataset, of: Int(elements), rows: Int(rows), path)))
       looked = stored - 1..<stored
     }
     for index in looked {

@@ -36,8 +36,21 @@ struct Superblock {
     for place in 0..<4 { bytes[44 + place] = UInt8(truncatingIfNeeded: sum >> UInt32(8 * place)) }
   }
 
+  /// Where the writer last said that the file ends.
+  private var end: Int { bytes[28..<36].reversed().reduce(0) { $0 << 8 | Int($1) } & .max }
+
   /// The end of a file of `size` bytes: whole pages.
-  static func end(of size: Int) -> Int { (size + page - 1) / page * page }
+  private static func end(of size: Int) -> Int { (size + page - 1) / page * page }
+
+  /// How many bytes of an open file are its content: a hole behind what its writer knew of, and behind all that is stored, is
+  /// none of it.
+  /// - Throws: `UserError` when far more is claimed than is stored.
+  static func length(of file: borrowing FileDescriptor) throws -> Int {
+    try file.requireStored()
+    let size = try file.size()
+    guard let block = try? Superblock(file.read(at: 0, count: Self.size), path: file.path) else { return size }
+    return min(size, max(block.end, StoredSize.end(of: file.number)))
+  }
 
   /// Repairs a file that its writer left open. The caller holds the run's lock. A file that was closed stays as it is.
   static func repair(_ path: String) throws {
@@ -52,14 +65,14 @@ struct Superblock {
   }
 
   /// The whole file as it would be after `repair`, which is not done: for readers of a run that was killed.
-  static func repairedImage(of path: String) throws -> [UInt8] {
+  static func repairedImage(of path: String) throws -> MemoryImage {
     let descriptor = try FileDescriptor(opening: path, O_RDONLY)
-    let size = try descriptor.size()
-    var image = try descriptor.read(at: 0, count: size)
-    var block = try Superblock(image, path: path)
-    image.append(contentsOf: [UInt8](repeating: 0, count: end(of: size) - size))
-    block.close(end: image.count)
-    image.replaceSubrange(0..<Self.size, with: block.bytes)
+    let length = try length(of: descriptor)
+    var block = try Superblock(descriptor.read(at: 0, count: size), path: path)
+    let end = end(of: length)
+    let image = try MemoryImage(reading: descriptor, length: length, count: end)
+    block.close(end: end)
+    image.write(block.bytes)
     return image
   }
 }

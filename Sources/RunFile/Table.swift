@@ -139,6 +139,8 @@ final class Table {
 
   private var all: [Dataset] { datasets + [commit] + (ends.map { [$0] } ?? []) + (bytes.map { [$0] } ?? []) }
 
+  var paths: [String] { all.map(\.path) }
+
   /// Lets go of the file. What waits stays, for `adopt`.
   func close() { for dataset in all { dataset.close() } }
 
@@ -240,8 +242,13 @@ final class Table {
   }
 
   /// Stores whole rows of another file at once.
-  func add(_ block: Block) throws {
-    waiting += (0..<block.count).compactMap(block.row)
+  func add(_ block: Block) throws { try add((0..<block.count).compactMap(block.row)) }
+
+  /// Stores rows at once.
+  /// - Parameter prepare: makes sure that the disk has room for what waits.
+  func add(_ rows: [Row], after prepare: () throws -> Void = {}) throws {
+    waiting += rows
+    try prepare()
     try write()
     confirm()
   }

@@ -17,15 +17,16 @@ enum Unbegun {
     else { return false }
     let journal = Recovery.journal(folder)
     guard names.contains("run.journal") else { return true }
-    guard let examined = try? Journal.examined(journal), examined.damage == nil,
-      let entries = try? Journal.entries(journal)
-    else { return false }
-    return entries.allSatisfy { entry in
-      switch entry {
-      case .run, .row(Journal.Number.beginnings, _), .record(Journal.Number.sessions, _): true
-      case .row, .record: false
+    guard let reader = try? JournalReader(journal) else { return false }
+    do {
+      while let entry = try reader.next() {
+        switch entry {
+        case .run, .row(Journal.Number.beginnings, _), .record(Journal.Number.sessions, _): continue
+        case .row, .record: return false
+        }
       }
-    }
+      return try !reader.isFollowed()
+    } catch { return false }
   }
 
   /// Makes a run's folder, or takes one that is left, and locks it. Nothing else is in it then.

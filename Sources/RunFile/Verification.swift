@@ -33,8 +33,8 @@ package struct Verification: Sendable {
       // Once: a run that was killed is put together for it.
       let run = Result { try Archive.open(folder) }
       let store = try? run.get()
-      checks = Self.file(folder, run, isLive: isLive)
-      checks.append(Self.journal(folder, isLive: isLive))
+      checks = try Self.file(folder, run, isLive: isLive)
+      checks.append(try Self.journal(folder, isLive: isLive))
       checks += try Self.checkpoints(folder, of: store)
       if !isLive, let store, let missing = try Self.missingCheckpoint(folder, of: store) { checks.append(missing) }
       if let leftovers = try Self.leftovers(folder, isLive: isLive) { checks.append(leftovers) }
@@ -44,10 +44,16 @@ package struct Verification: Sendable {
     }
   }
 
+  /// What could not be looked at is not damaged.
+  private static func problem(_ error: any Error) throws -> String {
+    if let error = error as? UserError, error.isRefusalToRead { throw error }
+    return "\(error)"
+  }
+
   // MARK: run.h5
 
   /// - Parameter run: run.h5 with what the journal has, or why it cannot be opened.
-  private static func file(_ folder: String, _ run: Result<Store, any Error>, isLive: Bool) -> [Check] {
+  private static func file(_ folder: String, _ run: Result<Store, any Error>, isLive: Bool) throws -> [Check] {
     var check = Check("run.h5")
     do {
       let path = Recovery.file(folder)
@@ -57,15 +63,19 @@ package struct Verification: Sendable {
       // Without what the journal has.
       let store = isMended ? try Store(opening: path, .image(Superblock.repairedImage(of: path))) : whole
       check.holds = "format \(Layout.formatVersion), heads \(store.heads.map(\.name).joined(separator: ", "))"
+      let strangers = try Structure.strangers(in: store)
+      if !strangers.isEmpty {
+        check.notes.append("foretop did not write \(strangers.joined(separator: ", ")): it reads nothing of that")
+      }
       if isInterrupted {
         check.notes.append(
           "its writer ended without closing it: “foretop resume” goes on with it, “foretop recover” closes it")
       }
       if isLive { check.notes.append("a process writes it now: what it had when it was opened was examined") }
       return [check] + (try contents(store, whole, isMended: isMended, isLive: isLive, isInterrupted: isInterrupted))
-        + [overview(whole), history(whole)]
+        + [try overview(whole), try history(whole)]
     } catch {
-      check.problems.append("\(error)")
+      check.problems.append(try problem(error))
       return [check]
     }
   }
@@ -101,7 +111,7 @@ package struct Verification: Sendable {
   }
 
   /// The pyramid over /metrics: every row is what the rows below it make.
-  private static func overview(_ store: Store) -> Check {
+  private static func overview(_ store: Store) throws -> Check {
     var check = Check("run.h5 /overview")
     do {
       guard let overview = try store.overview() else {
@@ -111,13 +121,13 @@ package struct Verification: Sendable {
       check.holds = overview.levels.map { "\($0.count)" }.joined(separator: ", ") + " rows"
       check.problems = try overview.problems()
     } catch {
-      check.problems.append("\(error)")
+      check.problems.append(try problem(error))
     }
     return check
   }
 
   /// What must hold between the rows, and what every text in them must be.
-  private static func history(_ store: Store) -> Check {
+  private static func history(_ store: Store) throws -> Check {
     var check = Check("run.h5 history")
     do {
       var history = History(store)
@@ -126,14 +136,14 @@ package struct Verification: Sendable {
       check.problems = history.problems
       check.notes = history.notes
     } catch {
-      check.problems.append("\(error)")
+      check.problems.append(try problem(error))
     }
     return check
   }
 
   // MARK: What lies beside it
 
-  private static func journal(_ folder: String, isLive: Bool) -> Check {
+  private static func journal(_ folder: String, isLive: Bool) throws -> Check {
     var check = Check("run.journal")
     let path = Recovery.journal(folder)
     guard Folder.exists(path) else {
@@ -149,7 +159,7 @@ package struct Verification: Sendable {
         check.notes.append("its last entry was cut short by \(examined.rest) bytes that were never confirmed")
       }
     } catch {
-      check.problems.append("\(error)")
+      check.problems.append(try problem(error))
     }
     return check
   }
@@ -168,7 +178,7 @@ package struct Verification: Sendable {
           ("second moments", checkpoint.secondMoments),
         ] where !block.allSatisfy(\.isFinite) { check.problems.append("its \(name) are not all finite") }
       } catch {
-        check.problems.append("\(error)")
+        check.problems.append(try problem(error))
       }
       return check
     }

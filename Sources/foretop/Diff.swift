@@ -56,24 +56,26 @@ struct Diff: ParsableCommand {
   // MARK: Losses
 
   private func compareCurves(_ a: Archive, _ b: Archive) throws {
-    let (left, right) = (try Self.steps(a), try Self.steps(b))
-    let equal = left.keys.filter { right[$0] != nil }.sorted()
     let heads = a.recipe.heads.filter(b.recipe.heads.contains)
     if json {
-      for step in equal {
+      return try a.forEachCommonStep(with: b) { step, left, right in
         print(
           JSON.object([
-            JSON.Member("step", .integer(step)), JSON.Member("a", .object(left[step]?.json ?? [])),
-            JSON.Member("b", .object(right[step]?.json ?? [])),
+            JSON.Member("step", .integer(step)), JSON.Member("a", .object(left.json)),
+            JSON.Member("b", .object(right.json)),
           ]).line)
       }
-      return
+    }
+    var equal: [Int] = []
+    var differing: Int?
+    try a.forEachCommonStep(with: b) { step, left, right in
+      equal.append(step)
+      if differing == nil, left != right { differing = step }
     }
     guard !equal.isEmpty else {
       print("\nno step was taken by both")
       return
     }
-    let differing = equal.first { left[$0] != right[$0] }
     print(
       "\n\(Figure.grouped(equal.count)) steps were taken by both: "
         + (differing.map { "the losses differ from step \(Figure.grouped($0)) on" }
@@ -81,26 +83,16 @@ struct Diff: ParsableCommand {
     // As many as one reads, the first and the last among them.
     let shown = equal.count <= 12 ? equal : (0..<12).map { equal[$0 * (equal.count - 1) / 11] }
     let header = ["STEP"] + heads.flatMap { ["\(self.a) \($0.name)", "\(self.b) \($0.name)", "B − A"] }
-    let rows = shown.map { step in
-      [Figure.grouped(step)]
+    guard differing != nil else { return }
+    let (left, right) = (try a.losses(at: shown), try b.losses(at: shown))
+    let rows = shown.indices.map { index in
+      [Figure.grouped(shown[index])]
         + heads.flatMap { head in
-          let pair = [left, right].map { $0[step]?.first { $0.head == head }.map { Double($0.loss) } ?? .nan }
+          let pair = [left, right].map { $0[index].first { $0.head == head }.map { Double($0.loss) } ?? .nan }
           return [Figure.loss(pair[0]), Figure.loss(pair[1]), Figure.fixed(pair[1] - pair[0], 4)]
         }
     }
-    if differing != nil {
-      print(TextTable.text([header] + rows, right: Set(0..<header.count)))
-    }
-  }
-
-  /// The losses of every step of a run.
-  private static func steps(_ archive: Archive) throws -> [Int: [HeadLoss]] {
-    var losses: [Int: [HeadLoss]] = [:]
-    for case .stepped(let report) in try archive.events() {
-      // λ is a part of the recipe, which is compared by itself.
-      losses[report.step] = report.losses.map { HeadLoss(head: $0.head, loss: $0.loss, kl: $0.kl, positions: 0) }
-    }
-    return losses
+    print(TextTable.text([header] + rows, right: Set(0..<header.count)))
   }
 
   // MARK: Weights

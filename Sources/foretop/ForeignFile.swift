@@ -29,6 +29,7 @@ struct ForeignFile {
     guard let handle = FileHandle(forReadingAtPath: path) else {
       throw UserError(.inputOutput, "\(path) cannot be read: \(reason)")
     }
+    try StoredSize.check(handle.fileDescriptor, path: path)
     return (handle, Int(status.st_size))
   }
 

@@ -63,10 +63,9 @@ enum InspectPart: String, ExpressibleByArgument, CaseIterable {
     if isJSON {
       return try MetricLines.json(of: { _ = try archive.forEachNumber($0) }) { print($0, terminator: "") }
     }
-    let events = try archive.events()
-    let reports = events.compactMap { if case .stepped(let report) = $0 { report } else { nil } }
-    let evaluations = events.compactMap { if case .evaluated(let evaluation) = $0 { evaluation } else { nil } }
-    guard !reports.isEmpty else {
+    let (shown, count) = try archive.steps(spread: most)
+    let evaluations = try archive.evaluations()
+    guard let first = shown.first else {
       let start = archive.beginning.step
       print(
         start == 0
@@ -75,9 +74,7 @@ enum InspectPart: String, ExpressibleByArgument, CaseIterable {
       )
       return
     }
-    let heads = reports[0].losses.map(\.head)
-    let last = reports.count - 1
-    let shown = reports.count <= most ? reports : (0..<most).map { reports[$0 * last / (most - 1)] }
+    let heads = first.losses.map(\.head)
     let header = ["STEP", "TOKENS"] + heads.map { $0.name.uppercased() } + ["RATE", "GRADIENT", "TOKENS/S"]
     let rows = shown.map { report in
       [Figure.grouped(report.step), Figure.short(Double(report.tokens))]
@@ -87,8 +84,8 @@ enum InspectPart: String, ExpressibleByArgument, CaseIterable {
         ]
     }
     print(TextTable.text([header] + rows, right: Set(header.indices)))
-    if shown.count < reports.count {
-      print("\(shown.count) of \(Figure.grouped(reports.count)) steps; --json and “foretop export --to csv” have all")
+    if shown.count < count {
+      print("\(shown.count) of \(Figure.grouped(count)) steps; --json and “foretop export --to csv” have all")
     }
     guard !evaluations.isEmpty else { return }
     let heldOut = ["HELD-OUT"] + heads.map { $0.name.uppercased() } + [""]
@@ -108,7 +105,7 @@ enum InspectPart: String, ExpressibleByArgument, CaseIterable {
 
   private static func showEvents(_ archive: Archive, isJSON: Bool) throws {
     var lines = Lines(secondsFromGMT: Clock.secondsFromGMT)
-    for event in try archive.events() {
+    for event in try archive.happenings() {
       switch event {
       case .stepped, .summedUp: break
       case .began, .evaluated, .ordered, .wrote, .occurred, .ended:
@@ -124,7 +121,7 @@ enum InspectPart: String, ExpressibleByArgument, CaseIterable {
   private static func showCheckpoints(_ archive: Archive, isJSON: Bool) throws {
     let checkpoints = try archive.checkpoints()
     var losses: [Int: Evaluation] = [:]
-    for case .evaluated(let evaluation) in try archive.events() { losses[evaluation.step] = evaluation }
+    for evaluation in try archive.evaluations() { losses[evaluation.step] = evaluation }
     let best = losses.values.filter(\.isBest).max { $0.step < $1.step }?.step
     if isJSON {
       for checkpoint in checkpoints {

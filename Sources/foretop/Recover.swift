@@ -27,7 +27,7 @@ struct Recover: ParsableCommand {
     let folder = try StoredRun.folder(name, in: place)
     if isFromCheckpoint {
       let (step, aside) = try Recorder.rebuild(folder)
-      let words = aside.map { "; the old one is \($0)" } ?? ""
+      let words = aside.isEmpty ? "" : "; what was recorded before is kept in \(aside.joined(separator: ", "))"
       print(
         "run “\(name)” has a new run.h5, which begins at the checkpoint of step \(Figure.grouped(step))\(words): "
           + "“foretop resume” goes on from there")

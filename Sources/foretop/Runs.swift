@@ -69,7 +69,7 @@ struct Runs: ParsableCommand {
     }
     print(table(of: runs, columns))
     for run in runs {
-      if let error = run.error { print("\(run.name): \(error)".harmlessLine) }
+      for problem in [run.error, run.warning] { if let problem { print("\(run.name): \(problem)".harmlessLine) } }
     }
   }
 
@@ -104,6 +104,7 @@ extension RunSummary {
     members += last.json
     members.append(JSON.Member("heldout", .object(heldOut.json + (order.map { [$0.json] } ?? []))))
     if let best { members.append(JSON.Member("best", .float(best))) }
+    if let warning { members.append(JSON.Member("warning", .text(warning))) }
     if let created { members.append(JSON.Member("created", .double(created))) }
     if let changed { members.append(JSON.Member("changed", .double(changed))) }
     members.append(JSON.Member("tags", .array(annotations.tags.map(JSON.text))))

@@ -25,7 +25,9 @@ struct Snapshot: ParsableCommand {
   @OptionGroup var place: FolderOptions
 
   func run() throws {
-    let steps = try StoredRun.archive(name, in: place).snapshot(to: file, isReplacing: force)
-    print("\(file): run “\(name)” with \(Figure.grouped(steps)) \(steps == 1 ? "step" : "steps")")
+    let archive = try StoredRun.archive(name, in: place)
+    let steps = try archive.snapshot(to: file, isReplacing: force)
+    let rest = archive.strangers.isEmpty ? "" : "; what foretop did not write is not in it"
+    print("\(file): run “\(name)” with \(Figure.grouped(steps)) \(steps == 1 ? "step" : "steps")\(rest)")
   }
 }

@@ -10,7 +10,13 @@ enum StoredRun {
   static func archive(_ name: String, in place: FolderOptions) throws -> Archive {
     let folder = try folder(name, in: place)
     do {
-      return try Archive(opening: folder)
+      let archive = try Archive(opening: folder)
+      if !archive.strangers.isEmpty {
+        say([
+          "foretop did not write \(archive.strangers.joined(separator: ", ")) in \(folder)/run.h5, and reads nothing of that"
+        ])
+      }
+      return archive
     } catch let error as UserError where error.status == .data || error.status == .inputOutput {
       let checkpoints = (try? FileManager.default.contentsOfDirectory(atPath: folder + "/checkpoints")) ?? []
       let isReadable = access(folder + "/run.h5", R_OK) == 0
@@ -56,6 +62,9 @@ enum StoredRun {
       throw UserError(.noInput, "\(folder) is a file, and no run: a run is a folder")
     }
     guard FileManager.default.fileExists(atPath: folder) else {
+      if stat(folder, &status) != 0, errno != ENOENT, errno != ENOTDIR {
+        throw UserError(.inputOutput, "\(folder) cannot be looked at: \(String(cString: strerror(errno)))")
+      }
       let names = ((try? FileManager.default.contentsOfDirectory(atPath: place.runs)) ?? []).filter {
         !$0.hasPrefix(".")
       }

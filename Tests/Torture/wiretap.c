@@ -8,8 +8,11 @@
 //   WIRETAP_FAIL     FIRST:EVERY:MILLISECONDS:ERRNO:SHORT — refuses change number FIRST; then every EVERY-th (0: none); or
 //                    all for some milliseconds; with SHORT, a write that is refused takes its first half before
 //   WIRETAP_ONLY     changes of other files than those with this in their path below the folder are neither counted nor refused
+//   WIRETAP_READ     SEED:EVERY:ERRNO — refuses reads of the files that changes may be refused of, one of EVERY at random; the third
+//                    number of the counter is then how many
 //   WIRETAP_KILL     the process is killed before change number so many
 //   WIRETAP_CLOCK    seconds that the clock on the wall goes back, then forward, then right again, each for 0.3 s
+//   WIRETAP_SET_BACK seconds that the clock on the wall is behind, from the first change on
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -51,7 +54,9 @@ static int known_count;
 static uint64_t files;
 static uint64_t own_counter[3];
 static volatile uint64_t *counter = own_counter;
-static long fail_first, fail_every, fail_for, kill_at, clock_jump;
+static long fail_first, fail_every, fail_for, kill_at, clock_jump, set_back, read_every;
+static uint64_t read_state;
+static int read_errno;
 static const char *only;
 static char chosen[MOST_FILES];            // whether a descriptor is of a file that changes are refused of
 static int fail_errno, fail_short;
@@ -83,6 +88,8 @@ __attribute__((constructor)) static void begin(void) {
   const char *word = getenv("WIRETAP_KILL");
   if (word) kill_at = atol(word);
   if ((word = getenv("WIRETAP_CLOCK"))) clock_jump = atol(word);
+  if ((word = getenv("WIRETAP_SET_BACK"))) set_back = atol(word);
+  if ((word = getenv("WIRETAP_READ"))) sscanf(word, "%lu:%ld:%d", &read_state, &read_every, &read_errno);
   only = getenv("WIRETAP_ONLY");
   if (failure) sscanf(failure, "%ld:%ld:%ld:%d:%d", &fail_first, &fail_every, &fail_for, &fail_errno, &fail_short);
 }
@@ -204,6 +211,31 @@ int close(int file) {
   if (file >= 0 && file < MOST_FILES) numbers[file] = 0;
   return REAL(close)(file);
 }
+
+// MARK: Reading
+
+// Whether this read is refused; errno says why.
+static int refused_read(int file) {
+  if (!read_every || !number(file) || !chosen[file]) return 0;
+  pthread_mutex_lock(&turn);
+  // splitmix64
+  uint64_t x = read_state += 0x9E3779B97F4A7C15u;
+  x = (x ^ x >> 30) * 0xBF58476D1CE4E5B9u;
+  x = (x ^ x >> 27) * 0x94D049BB133111EBu;
+  int is_hit = (x ^ x >> 31) % (uint64_t)read_every == 0;
+  if (is_hit) counter[2]++;
+  pthread_mutex_unlock(&turn);
+  if (is_hit) errno = read_errno;
+  return is_hit;
+}
+
+ssize_t read(int file, void *bytes, size_t count) {
+  return refused_read(file) ? -1 : REAL(read)(file, bytes, count);
+}
+ssize_t pread(int file, void *bytes, size_t count, off_t offset) {
+  return refused_read(file) ? -1 : REAL(pread)(file, bytes, count, offset);
+}
+ssize_t pread64(int file, void *bytes, size_t count, off64_t offset) { return pread(file, bytes, count, offset); }
 
 // MARK: Writing
 
@@ -401,6 +433,7 @@ int rmdir(const char *path) {
 // MARK: The clock on the wall
 
 static int64_t shift(void) {
+  if (set_back && counter[0] > 0) return -set_back;
   if (!clock_jump) return 0;
   uint64_t turn_number = now() / 300000000u % 3;
   return turn_number == 0 ? 0 : turn_number == 1 ? -clock_jump : clock_jump;

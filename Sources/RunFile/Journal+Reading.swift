@@ -1,0 +1,164 @@
+// A journal comes back, entry by entry: a long session's is larger than memory, and what a file claims to have may be nothing at all.
+import Foundation
+import Run
+
+/// Reads one entry after the other, through a window.
+final class JournalReader {
+  private let file: FileDescriptor
+  private let size: Int
+  /// Where the next entry begins.
+  private(set) var place: Int
+  private var window: [UInt8] = []
+  private var start = 0
+  private static let windowSize = 1 << 20
+
+  /// - Returns: nil where there is no journal, or the file is none.
+  /// - Throws: `UserError` where it cannot be read.
+  init?(_ path: String) throws {
+    guard Folder.exists(path) else { return nil }
+    file = try FileDescriptor(opening: path, O_RDONLY)
+    size = try file.size()
+    place = Journal.magic.count
+    guard try file.read(at: 0, count: Journal.magic.count) == Journal.magic else { return nil }
+  }
+
+  /// The next entry; nil at the first that is not whole: nothing after that was ever confirmed.
+  func next() throws -> Journal.Entry? {
+    try frame { bytes in
+      guard let body = Journal.frame(at: 0, of: bytes), let entry = Journal.entry(body) else { return nil }
+      return (entry, 8 + body.count)
+    }
+  }
+
+  /// Passes over the next entry, whatever it has.
+  /// - Returns: whether it is whole.
+  func skip() throws -> Bool {
+    try frame { bytes in Journal.frame(at: 0, of: bytes).map { ((), 8 + $0.count) } } != nil
+  }
+
+  /// Hands over the bytes from `place` on, as many as the entry there says that it has.
+  /// - Parameter take: returns what it made of them, and how many they were; nil for no whole entry.
+  private func frame<Made>(_ take: (UnsafeRawBufferPointer) -> (Made, Int)?) throws -> Made? {
+    guard try load(8) else { return nil }
+    let first = place - start
+    let length = window[first..<first + 4].reversed().reduce(0) { $0 << 8 | Int($1) }
+    guard length > 0, length <= Journal.longest, length <= size - place - 8, try load(8 + length) else { return nil }
+    let bytes = place - start..<place - start + 8 + length
+    guard let (made, count) = window.withUnsafeBytes({ take(UnsafeRawBufferPointer(rebasing: $0[bytes])) }) else {
+      return nil
+    }
+    place += count
+    return made
+  }
+
+  /// Makes sure that so many bytes from `place` on are in the window.
+  private func load(_ count: Int) throws -> Bool {
+    if place < start || place + count > start + window.count {
+      window = try file.read(at: place, count: max(count, Self.windowSize))
+      start = place
+    }
+    return place + count <= start + window.count
+  }
+
+  // MARK: Behind the last whole entry
+
+  /// How many bytes follow that are not zeros, up to the last of them.
+  func rest() throws -> Int {
+    var last = place
+    try forEachStoredPiece { bytes, offset in
+      if let index = bytes.lastIndex(where: { $0 != 0 }) { last = offset + index + 1 }
+      return true
+    }
+    return last - place
+  }
+
+  /// Whether a whole entry follows somewhere: more than a crash does. It is looked for as long as that costs little.
+  func isFollowed() throws -> Bool {
+    var isFound = false
+    // Bytes that checksums may be taken of: lengths that nobody wrote make each place look like a long entry.
+    var budget = max(64 << 20, 4 * min(size - place, Self.mostSearched))
+    let end = place + Self.mostSearched
+    try forEachStoredPiece { bytes, offset in
+      var index = offset == place ? 1 : 0
+      while index + 9 <= bytes.count, budget > 0, !isFound {
+        let length = Int(bytes.loadUnaligned(fromByteOffset: index, as: UInt32.self).littleEndian)
+        if length > 0, length <= bytes.count - index - 8, Journal.isNumber(bytes[index + 8]) {
+          budget -= length
+          isFound = Journal.frame(at: index, of: bytes) != nil
+        }
+        index += 1
+      }
+      return !isFound && budget > 0 && offset < end
+    }
+    return isFound
+  }
+
+  private static let mostSearched = 256 << 20
+
+  /// Goes through what is stored from `place` on; holes are passed over. Pieces overlap by as much as most entries have.
+  private func forEachStoredPiece(_ body: (UnsafeRawBufferPointer, Int) -> Bool) throws {
+    let overlap = 1 << 16
+    var offset = place
+    while offset < size, let next = StoredSize.next(from: offset, of: file.number), next < size {
+      // A part of the file begins at a page: what came before it is zeros.
+      offset = max(offset, next)
+      let bytes = try file.read(at: offset, count: min(Self.windowSize, size - offset))
+      guard !bytes.isEmpty, bytes.withUnsafeBytes({ body($0, offset) }) else { return }
+      offset += bytes.count == Self.windowSize ? bytes.count - overlap : bytes.count
+    }
+  }
+}
+
+/// All that a journal has but the steps: these are gone through one by one, since a long session has millions.
+struct JournalContents {
+  let path: String
+  /// When the run began that the journal is of; nil in one that does not say so.
+  private(set) var created: Double?
+  /// Whether a replay came out differently in this session, so that rows were taken out of the file.
+  private(set) var replacesHistory = false
+  /// The lowest number of a step; nil where it has none.
+  private(set) var firstStep: Double?
+  /// How many values a step has.
+  private(set) var width: Int?
+  /// Of the tables but /metrics, and of the ledgers, by their numbers.
+  private(set) var rows: [UInt8: [Table.Row]] = [:]
+  private(set) var records: [UInt8: [RecordFormat.Record]] = [:]
+
+  init(_ path: String) throws {
+    self.path = path
+    guard let reader = try JournalReader(path) else { return }
+    while let entry = try reader.next() {
+      switch entry {
+      case .row(Journal.Number.metrics, let row):
+        width = width ?? row.values.count
+        if let step = row.values.first { firstStep = min(firstStep ?? step, step) }
+      case .row(let number, let row): rows[number, default: []].append(row)
+      case .record(let number, let record):
+        if number == Journal.Number.events, record.text("key") == "replay" { replacesHistory = true }
+        records[number, default: []].append(record)
+      case .run(let created): self.created = self.created ?? created
+      }
+    }
+  }
+
+  /// Hands over each step, in the order in which they were recorded.
+  func forEachStep(_ take: (Table.Row) throws -> Void) throws {
+    guard let reader = try JournalReader(path) else { return }
+    while let entry = try reader.next() {
+      if case .row(Journal.Number.metrics, let row) = entry { try take(row) }
+    }
+  }
+
+  /// The columns that its steps do not have, since an older foretop began the run.
+  func missing(_ heads: [Head]) -> Set<String> { width.map { Store.missing(inRowsOf: $0, heads: heads) } ?? [] }
+
+  /// - Throws: `Journal.Stranger` when the journal is not that of a run's file.
+  func requireRun(of store: Store) throws {
+    guard let mine = created, let its = try store.created, mine != its else { return }
+    throw Journal.Stranger(
+      error: UserError(
+        .data,
+        "\(path) is the journal of another run, and \(store.file.path) was not changed: put the right one there, or take it "
+          + "away"))
+  }
+}

@@ -1,0 +1,62 @@
+// A journal's steps become those of a file, batch by batch; and what must hold of a file before it takes run.h5's place.
+import Foundation
+import Run
+
+extension Recovery {
+  /// How many steps of a journal are in memory at a time.
+  private static let batch = 16_384
+
+  /// Puts the steps that a journal has into a file whose own are whole: in the place of those of the same numbers. What the file
+  /// has past the journal's end stays where both have the same last step.
+  static func merge(_ journal: JournalContents, into store: Store) throws {
+    let metrics = store.metrics
+    var ends: (first: Table.Row, last: Table.Row)?
+    try journal.forEachStep { if metrics.takes($0) { ends = (ends?.first ?? $0, $0) } }
+    guard let ends else { return }
+    let end = try metrics.firstRow(from: ends.last.values[0])
+    let isSame = try metrics.rows(from: end, count: 1).first??.isSame(as: ends.last, metrics.columns) ?? false
+    let count = metrics.count
+    var place = try metrics.firstRow(from: ends.first.values[0])
+    var known = (start: place, rows: [Table.Row?]())
+    var isEqual = true
+    var tail: [Table.Row] = []
+    var waiting: [Table.Row] = []
+    try journal.forEachStep { row in
+      guard metrics.takes(row) else { return }
+      if isEqual {
+        if place < count, place >= known.start + known.rows.count {
+          known = (place, try metrics.rows(from: place, count: batch))
+        }
+        if place < count, known.rows[place - known.start]?.isSame(as: row, metrics.columns) == true {
+          place += 1
+          return
+        }
+        isEqual = false
+        if isSame { tail = try metrics.rows(from: end + 1).compactMap { $0 } }
+        try metrics.cut(to: place)
+      }
+      waiting.append(row)
+      guard waiting.count == batch else { return }
+      try metrics.add(waiting) { try store.reserve() }
+      waiting = []
+    }
+    if !isEqual { try metrics.add(waiting + tail) { try store.reserve() } }
+  }
+
+  /// Makes sure that a file which takes run.h5's place, or is handed out, is one that foretop opens: by what is looked at when it is
+  /// opened.
+  /// - Parameter path: of the file as the user knows it.
+  static func requireReadable(_ store: Store, _ path: String) throws {
+    try Structure.check(store)
+    var history = History(store)
+    try history.examine()
+    if try store.beginnings.rows().allSatisfy({ $0 == nil }) {
+      history.contradict("nothing says what the run began with")
+    }
+    guard let problem = history.contradictions.first else { return }
+    throw UserError(
+      .data,
+      "\(path) with its journal would not be the file of a run: \(problem); nothing was changed. “foretop verify” says which file is "
+        + "damaged: put that one back from a copy, or take run.journal away to go on with what run.h5 has")
+  }
+}
