@@ -20,7 +20,7 @@ swift_test := swift test -c release --no-color-diagnostics
 python := .venv/bin/python
 writer := .build/release/RunFileTorture
 
-.PHONY: help setup build run test torture bench bench-peers format lint asm install clean
+.PHONY: help setup build run build-tests test torture bench bench-peers format lint asm install clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -34,22 +34,29 @@ build: setup ## build the program
 run: build ## train on the default corpus, with the screen
 	@$(program) train $(ARGS)
 
-test: setup .venv/ready ## run every test
+build-tests: setup
 	$(swift_build) --build-tests
-	FORETOP_PYTHON="$(CURDIR)/$(python)" $(swift_test) --skip-build $(FILTER)
 	$(swift_build) --product foretop
+
+test: build-tests .venv/ready ## run every test
+	FORETOP_PYTHON="$(CURDIR)/$(python)" $(swift_test) --skip-build $(FILTER)
 	$(python) Tests/Terminal/run.py $(program)
 	$(MAKE) --no-print-directory .build/allocations.so .build/wiretap.so
 	LD_PRELOAD="$(CURDIR)/.build/allocations.so" .build/release/StepAllocations
 	$(python) Tests/Torture/run.py $(program) $(writer) .build/wiretap.so small
 	GOMP_SPINCOUNT=500 .build/release/StoredLosses
 
-torture: setup .venv/ready ## kill runs, fill disks, cut the power, thousands of times
+torture: build-tests .venv/ready ## kill runs, fill disks, cut the power, thousands of times
 	@sh tools/setup python3-h5py
-	$(swift_build) --product foretop
-	$(swift_build) --product RunFileTorture
+	$(if $(ROWS),,$(tests_at_length))
 	$(MAKE) --no-print-directory .build/wiretap.so
 	$(python) Tests/Torture/run.py $(program) $(writer) .build/wiretap.so $(COUNT) $(ROWS)
+
+# The tests of `make test` that try something as often as they are told to.
+define tests_at_length
+FORETOP_TORTURE=$(COUNT) FORETOP_PYTHON="$(CURDIR)/$(python)" $(swift_test) --skip-build --filter 'RunFileTests|TransformerTests'
+FORETOP_TORTURE=$(COUNT) $(python) Tests/Terminal/run.py $(program) bad_input 'told to end' 'kills lose'
+endef
 
 # Libraries for LD_PRELOAD: one that listens to what a process does to its files, one that counts what it allocates. Swift
 # brings its own clang.
@@ -75,7 +82,9 @@ bench-peers: build .venv-peers/ready ## measure the same workloads in PyTorch, i
 
 .venv-peers/ready: Benchmarks/peers/requirements.txt
 	python3 -m venv .venv-peers
-	$(peers) -m pip install --quiet --disable-pip-version-check -r Benchmarks/peers/requirements.txt
+	$(peers) -m pip install --quiet --disable-pip-version-check --no-deps \
+	  --extra-index-url https://download.pytorch.org/whl/cpu "$$(grep '^torch==' $<)"
+	$(peers) -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
 format: ## format the sources

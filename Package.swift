@@ -101,7 +101,7 @@ let package = Package(
       name: "ExportTests",
       dependencies: ["Export", "RunFile", "RunFileTorture", "Training", "Transformer", "Kernels", "Corpus", "Run"],
       exclude: ["llama.py", "vocabulary.py", "peer.py"], swiftSettings: strict),
-    .testTarget(name: "TerminalUITests", dependencies: ["TerminalUI"], swiftSettings: strict),
+    .testTarget(name: "TerminalUITests", dependencies: ["TerminalUI", "Support"], swiftSettings: strict),
     .testTarget(
       name: "DashboardTests", dependencies: ["Dashboard", "TerminalUI", "Run", "Support"], exclude: ["Golden"],
       swiftSettings: strict),

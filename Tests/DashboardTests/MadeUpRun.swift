@@ -1,21 +1,9 @@
 // A run that never was: the same events every time, for pictures and for random walks.
 import Foundation
+import Support
 
 @testable import Dashboard
 @testable import Run
-
-/// Numbers that look random and are the same every time (SplitMix64).
-struct Dice: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
-  }
-}
 
 struct MadeUpRun {
   static let start = 1_790_000_000.0
@@ -36,7 +24,7 @@ struct MadeUpRun {
 
   /// The step with this number, counted from 1.
   func step(_ step: Int, factor: Double = 1) -> StepReport {
-    var dice = Dice(state: UInt64(step))
+    var dice = Dice(UInt64(step))
     func noise() -> Double { Double.random(in: -1...1, using: &dice) }
     let progress = Double(step) / 300
     let ntp = 3.05 + 5.3 * exp(-progress * 2.2) + 0.6 * exp(-progress * 0.4) + 0.09 * noise()
@@ -105,7 +93,7 @@ struct MadeUpRun {
         new: new, actor: actor, text: text))
   }
 
-  /// Everything up to and with a step, the rate halved at 820.
+  /// Everything up to and with a step, in the order in which the trainer reports it; the rate is halved after step 820.
   func events(to last: Int) -> [Event] {
     var events = [
       occurred(.notice, 0, "training a tokenizer of 4096 tokens on kjv.txt …"), began,
@@ -114,6 +102,15 @@ struct MadeUpRun {
     guard last > 0 else { return events }
     for number in 1...last {
       events.append(.stepped(step(number, factor: number > 820 ? 0.5 : 1)))
+      if number % 50 == 0 {
+        events.append(.ordered(order(number)))
+        events.append(.wrote(text(number)))
+      }
+      if number % 100 == 0 { events.append(.evaluated(evaluation(number))) }
+      if number % 200 == 0 {
+        events.append(
+          occurred(.saved, number, "saved checkpoints/\(String(format: "%09d", number)).h5  82 MB in 0.2 s"))
+      }
       if number == 820 {
         let rate = step(821).rate
         events.append(
@@ -122,15 +119,6 @@ struct MadeUpRun {
             "rate \(rate) → \(rate / 2)".replacing(String(rate), with: "7.0e-4").replacing(
               String(rate / 2), with: "3.5e-4"),
             by: .key, old: rate, new: rate / 2))
-      }
-      if number % 100 == 0 { events.append(.evaluated(evaluation(number))) }
-      if number % 50 == 0 {
-        events.append(.ordered(order(number)))
-        events.append(.wrote(text(number)))
-      }
-      if number % 200 == 0 {
-        events.append(
-          occurred(.saved, number, "saved checkpoints/\(String(format: "%09d", number)).h5  82 MB in 0.2 s"))
       }
     }
     return events

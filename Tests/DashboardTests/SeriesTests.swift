@@ -1,4 +1,5 @@
 // The pyramid against a reading of the values themselves.
+import Support
 import Testing
 
 @testable import Dashboard
@@ -27,7 +28,7 @@ struct SeriesTests {
 
   @Test(arguments: [0, 1, 15, 16, 17, 255, 256, 257, 4095, 4097, 10_000])
   func `every range of any length is summed up right`(count: Int) {
-    var dice = Dice(state: UInt64(count))
+    var dice = Dice(UInt64(count))
     var series = Series()
     for _ in 0..<count {
       let value = Float.random(in: -5...5, using: &dice)
@@ -44,7 +45,7 @@ struct SeriesTests {
   }
 
   @Test func `what was cut off leaves no trace, whatever comes after`() {
-    var dice = Dice(state: 7)
+    var dice = Dice(7)
     var series = Series()
     var values: [Float] = []
     for _ in 0..<200 {

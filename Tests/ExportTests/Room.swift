@@ -74,9 +74,9 @@ struct Room {
   /// Runs a script beside this file.
   /// - Returns: what it said on standard output.
   /// - Throws: `Differs` when it did not find what was expected.
-  func script(_ arguments: [String], of name: String = "llama.py", in python: String = Self.python) throws -> String {
+  func script(_ arguments: [String], of name: String = "llama.py") throws -> String {
     let process = Process()
-    process.executableURL = URL(filePath: python)
+    process.executableURL = URL(filePath: Self.python)
     process.arguments = ["-B", Self.root + "/Tests/ExportTests/\(name)"] + arguments
     let output = Pipe()
     process.standardOutput = output

@@ -23,6 +23,35 @@ enum Peers {
     return question.terminationStatus == 0
   }()
 
+  /// peer.py, which has imported torch and answers a line with a line. One test at a time asks it.
+  private static let process = { () -> (questions: FileHandle, answers: FileHandle)? in
+    let (process, questions, answers) = (Process(), Pipe(), Pipe())
+    process.executableURL = URL(filePath: python)
+    process.arguments = ["-B", Room.root + "/Tests/ExportTests/peer.py"]
+    process.standardInput = questions
+    process.standardOutput = answers
+    guard (try? process.run()) != nil else { return nil }
+    return (questions.fileHandleForWriting, answers.fileHandleForReading)
+  }()
+
+  /// Has peer.py do something.
+  /// - Returns: what it said.
+  /// - Throws: `Room.Differs` when it did not find what was expected.
+  static func ask(_ words: [String]) throws -> String {
+    let process = try #require(process, "\(python) does not start")
+    try process.questions.write(contentsOf: Data((JSON.array(words.map(JSON.text)).line + "\n").utf8))
+    var line = Data()
+    while line.last != UInt8(ascii: "\n") {
+      let more = process.answers.availableData
+      try #require(!more.isEmpty, "peer.py ended")
+      line += more
+    }
+    let answer = try JSON.read([UInt8](line))
+    guard case .text(let said)? = answer["said"] else { throw Room.Differs(said: answer.line) }
+    if answer["status"]?.whole != 0 { throw Room.Differs(said: said) }
+    return said
+  }
+
   static let absence: Comment =
     "torch and transformers are not installed: “make .venv-peers/ready” installs both, and then these tests run"
 }
@@ -34,7 +63,7 @@ struct TransformersTests {
   init() throws { room = try Room() }
 
   private func peer(_ verb: String, _ arguments: String...) throws -> String {
-    try room.script([verb, room.folder] + arguments, of: "peer.py", in: Peers.python)
+    try Peers.ask([verb, room.folder] + arguments)
   }
 
   // MARK: Out

@@ -253,7 +253,7 @@ func matrix(_ values: inout [Float], rows: Int, columns: Int) -> Matrix {
 @Suite struct ProductTests {
   @Test(arguments: [Precision.fp32, .bf16], [(3, 5, 7), (16, 32, 64), (33, 17, 65)])
   func `oneDNN multiplies as written, adding where asked`(precision: Precision, shape: (Int, Int, Int)) throws {
-    if precision == .bf16 && !Machine.hasBF16 { return }
+    if precision == .bf16 && !Machine.hasBF16 { try Test.cancel("this processor has no bf16") }
     let (m, n, k) = shape
     var dice = Dice(9)
     // Small whole numbers are exact in both precisions.

@@ -3,6 +3,7 @@ import Foundation
 import Run
 import RunFile
 import RunFileTorture
+import Support
 import Testing
 
 extension RunFileTests {
@@ -20,7 +21,8 @@ extension RunFileTests {
         try data.write(to: url)
       }
       try damage("cut") { $0 = $0.prefix(3000) }
-      try damage("garbage") { $0 = Data((0..<5000).map { _ in UInt8.random(in: 0...255) }) }
+      var dice = Dice(for: "garbage")
+      try damage("garbage") { $0 = Data((0..<5000).map { _ in UInt8.random(in: 0...255, using: &dice) }) }
       try damage("empty") { $0 = Data() }
       try damage("zeroed") { $0.replaceSubrange(48..<60_000, with: Data(count: 60_000 - 48)) }
       try FileManager.default.createDirectory(atPath: scratch("no run"), withIntermediateDirectories: true)

@@ -3,6 +3,7 @@ import Foundation
 import Run
 import RunFile
 import RunFileTorture
+import Support
 import Testing
 
 extension RunFileTests {
@@ -49,7 +50,7 @@ extension RunFileTests {
       let path = scratch("a") + "/checkpoints/000000020.h5"
       let whole = try Data(contentsOf: URL(fileURLWithPath: path))
       let archive = try Archive(opening: scratch("a"))
-      var random = SystemRandomNumberGenerator()
+      var dice = Dice(for: "damaged checkpoints")
       var damages = 0
       func expectFound(_ damaged: Data, _ what: String) throws {
         guard damaged != whole else { return }
@@ -61,9 +62,9 @@ extension RunFileTests {
         #expect(read.state.step == 10 && read.weights == Sample.checkpoint(10).weights)
         #expect(warnings.count == 1 && warnings[0].contains("000000020.h5 is damaged"))
       }
-      for _ in 0..<200 * Program.patience {
+      for _ in 0..<(Trial.isFull ? 5000 : 200) {
         var damaged = whole
-        let bit = Int.random(in: 0..<whole.count * 8, using: &random)
+        let bit = Int.random(in: 0..<whole.count * 8, using: &dice)
         damaged[bit / 8] ^= 1 << UInt8(bit % 8)
         try expectFound(damaged, "bit \(bit)")
       }
@@ -72,10 +73,10 @@ extension RunFileTests {
         damaged[bit / 8] ^= 1 << UInt8(bit % 8)
         try expectFound(damaged, "bit \(bit) of the trailer")
       }
-      for _ in 0..<100 * Program.patience {
-        let length = Int.random(in: 0..<whole.count, using: &random)
+      for _ in 0..<(Trial.isFull ? 2500 : 100) {
+        let length = Int.random(in: 0..<whole.count, using: &dice)
         try expectFound(whole.prefix(length), "cut to \(length)")
-        let sector = Int.random(in: 0..<whole.count / 512, using: &random)
+        let sector = Int.random(in: 0..<whole.count / 512, using: &dice)
         var damaged = whole
         damaged.replaceSubrange(sector * 512..<(sector + 1) * 512, with: Data(count: 512))
         try expectFound(damaged, "sector \(sector)")

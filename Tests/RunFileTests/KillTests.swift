@@ -3,69 +3,50 @@ import Foundation
 import Run
 import RunFile
 import RunFileTorture
+import Support
 import Testing
 
 extension RunFileTests {
   @Suite struct Killed {
     let scratch = Scratch()
 
-    /// Starts a writer, kills it after a while, and returns the last numbers it said: stored step, saved checkpoint.
-    static func writeAndKill(_ folder: String, after microseconds: UInt32) throws -> (stored: Int, saved: Int) {
-      let writer = Process()
-      writer.executableURL = URL(fileURLWithPath: try Program.torture())
-      writer.arguments = ["write", folder, "1000000", "0"]
-      let output = Pipe()
-      let errors = Pipe()
-      writer.standardOutput = output
-      writer.standardError = errors
-      try writer.run()
-      usleep(microseconds)
-      kill(writer.processIdentifier, SIGKILL)
-      let lines = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-      let complaint = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-      writer.waitUntilExit()
-      try #require(writer.terminationReason == .uncaughtSignal, "the writer ended by itself: \(complaint)")
-      func last(_ word: String) -> Int {
-        var number = 0
-        for line in lines.split(separator: "\n") where line.hasPrefix(word + " ") {
-          number = Int(line.dropFirst(word.count + 1)) ?? number
-        }
-        return number
-      }
-      return (last("stored"), last("saved"))
+    /// Starts a writer, kills it when it has said enough, and returns what it had promised.
+    static func writeAndKill(_ folder: String, when isEnough: (Writer) -> Bool) throws -> Promise {
+      let writer = try Writer(folder)
+      try writer.hear(until: isEnough)
+      return try writer.end()
     }
 
-    /// Checks everything that the run holds against what was written.
+    /// Checks everything that the run holds against what was promised; returns how many steps it has.
     /// - Parameter isGapless: whether nothing may be missing before something that is there.
     @discardableResult
-    static func check(_ folder: String, stored: Int, saved: Int, isGapless: Bool = true) throws -> Int {
+    static func check(_ folder: String, _ promise: Promise, isGapless: Bool = true) throws -> Int {
       #expect(try Archive(opening: folder).state == .interrupted)
-      let found = Examination(of: folder, promised: Promise(stored: stored, saved: saved), isGapless: isGapless)
+      let found = Examination(of: folder, promised: promise, isGapless: isGapless)
       #expect(found.problems == [])
       return found.steps
     }
 
-    @Test func `sixty kills lose nothing that was stored, and every run goes on`() throws {
+    @Test func `kills lose nothing that was stored, and every run goes on`() throws {
+      var dice = Dice(for: "kills")
       var steps = 0
-      for run in 0..<6 * Program.patience {
+      for run in 0..<(Trial.isFull ? 6 : 2) {
         let folder = scratch("run\(run)")
-        var stored = 0
-        var saved = 0
-        for round in 0..<10 {
-          let said = try Self.writeAndKill(
-            folder, after: UInt32.random(in: round == 0 ? 40_000...200_000 : 10_000...200_000))
-          stored = max(stored, said.stored)
-          saved = max(saved, said.saved)
+        var promise = Promise()
+        for round in 0..<(Trial.isFull ? 10 : 6) {
+          // Every third one hardly begins, the others come to some steps.
+          let lines = Int.random(in: round % 3 == 0 ? 1...3 : 4...400, using: &dice)
+          promise.take(in: try Self.writeAndKill(folder) { $0.lines >= lines })
           // A writer killed before its run had a file has promised nothing.
           guard FileManager.default.fileExists(atPath: folder + "/run.h5") else {
-            #expect(stored == 0)
+            #expect(promise == Promise())
             try? FileManager.default.removeItem(atPath: folder)
             continue
           }
-          steps = try Self.check(folder, stored: stored, saved: saved)
+          steps = try Self.check(folder, promise)
           #expect(try Archive.runs(in: scratch.path).allSatisfy { $0.error == nil })
         }
-        #expect(stored > 0, "no writer came far enough")
+        #expect(promise.stored > 0, "no writer came far enough")
         let opened = try Program.script("layout.py", try repaired(folder, steps: steps))
         #expect(opened.contains("/metrics/loss/ntp float32"))
       }
@@ -84,7 +65,7 @@ extension RunFileTests {
     }
 
     @Test func `a killed run that is recovered opens with any tool`() throws {
-      let (stored, saved) = try Self.writeAndKill(scratch("a"), after: 500_000)
+      let promise = try Self.writeAndKill(scratch("a")) { $0.promise.saved >= 200 }
       let before = try Archive(opening: scratch("a")).events()
       try Recorder.recover(scratch("a"))
       #expect(
@@ -92,14 +73,14 @@ extension RunFileTests {
           "checkpoints", "run.h5", "run.lock",
         ])
       #expect(try Program.script("layout.py", scratch("a") + "/run.h5").contains("/metrics/commit uint32"))
-      try Self.check(scratch("a"), stored: stored, saved: saved)
+      try Self.check(scratch("a"), promise)
       #expect(try Archive(opening: scratch("a")).events() == before)
       try Recorder.recover(scratch("a"))
       #expect(try Archive(opening: scratch("a")).events() == before)
     }
 
     @Test func `reading a killed run changes nothing in it`() throws {
-      _ = try Self.writeAndKill(scratch("a"), after: 500_000)
+      _ = try Self.writeAndKill(scratch("a")) { $0.promise.saved >= 200 }
       let url = URL(fileURLWithPath: scratch("a") + "/run.h5")
       let before = try Data(contentsOf: url)
       _ = try Archive(opening: scratch("a")).events()

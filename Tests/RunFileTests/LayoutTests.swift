@@ -35,40 +35,32 @@ extension RunFileTests {
     }
 
     @Test func `h5py reads a run while it is written`() throws {
-      let writer = Process()
-      writer.executableURL = URL(fileURLWithPath: try Program.torture())
-      writer.arguments = ["write", scratch("a"), "6000", "200"]
-      writer.standardOutput = FileHandle.nullDevice
-      try writer.run()
-      defer { writer.waitUntilExit() }
-      while !FileManager.default.fileExists(atPath: scratch("a") + "/run.h5") { usleep(1000) }
-      let output = try Program.script("live.py", scratch("a") + "/run.h5", "5900")
-      let words = output.split(whereSeparator: \.isWhitespace).compactMap { Int($0) }
-      try #require(words.count == 2)
-      #expect(words[0] >= 10, "only \(words[0]) reads")
+      let writer = try Writer(scratch("a"), pause: 200)
+      try writer.hear { $0.lines >= 2 }
+      writer.goOnUnheard()
+      let output = try Program.script("live.py", scratch("a") + "/run.h5", "10")
+      #expect(output.hasPrefix("10 times there were more rows"), "\(output)")
+      try writer.end()
     }
 
     @Test func `this program reads a run while another writes it`() throws {
-      let writer = Process()
-      writer.executableURL = URL(fileURLWithPath: try Program.torture())
-      writer.arguments = ["write", scratch("a"), "3000", "100"]
-      writer.standardOutput = FileHandle.nullDevice
-      try writer.run()
-      defer { writer.waitUntilExit() }
-      while !FileManager.default.fileExists(atPath: scratch("a") + "/run.h5") { usleep(1000) }
-      var reads = 0
-      var seen = 0
-      while writer.isRunning {
+      let writer = try Writer(scratch("a"), pause: 100)
+      try writer.hear { $0.lines >= 2 }
+      writer.goOnUnheard()
+      let limit = Limit()
+      var (growths, seen) = (0, 0)
+      while growths < 5 {
         let archive = try Archive(opening: scratch("a"))
         let steps = try archive.events().compactMap { if case .stepped(let report) = $0 { report } else { nil } }
         #expect(steps.count >= seen)
         for (index, step) in steps.enumerated() where step != Sample.report(index + 1) {
           Issue.record("step \(index + 1) was read wrong")
         }
+        if steps.count > seen { growths += 1 }
         seen = steps.count
-        reads += 1
+        try limit.check("there are more rows than \(seen)")
       }
-      #expect(reads >= 3 && seen > 0, "\(reads) reads, \(seen) rows")
+      try writer.end()
     }
   }
 }

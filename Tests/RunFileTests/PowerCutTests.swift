@@ -4,6 +4,7 @@ import Foundation
 import Run
 import RunFile
 import RunFileTorture
+import Support
 import Testing
 
 extension RunFileTests {
@@ -28,27 +29,31 @@ extension RunFileTests {
       return steps
     }
 
+    private func garbage(_ count: Int, _ dice: inout Dice) -> Data {
+      Data((0..<count).map { _ in UInt8.random(in: 0...255, using: &dice) })
+    }
+
     /// Writes garbage, zeros or an older state over parts of a file, as lost and torn sectors do.
-    private func damaged(_ data: Data, how: Int) -> Data {
+    private func damaged(_ data: Data, how: Int, _ dice: inout Dice) -> Data {
       var data = data
-      func sector(_ content: () -> Data) {
-        let start = Int.random(in: 0...data.count / 512) * 512
+      func sector(_ content: (inout Dice) -> Data) {
+        let start = Int.random(in: 0...data.count / 512, using: &dice) * 512
         guard start + 512 <= data.count else { return }
-        data.replaceSubrange(start..<start + 512, with: content())
+        data.replaceSubrange(start..<start + 512, with: content(&dice))
       }
-      let garbage = { Data((0..<512).map { _ in UInt8.random(in: 0...255) }) }
       switch how % 7 {
-      case 0: for _ in 0..<20 { sector { Data(count: 512) } }
-      case 1: for _ in 0..<20 { sector(garbage) }
-      case 2: data = data.prefix(Int.random(in: 0...data.count))
-      case 3: data.replaceSubrange(0..<min(512, data.count), with: garbage())
-      case 4: for _ in 0..<2000 { sector { Data(count: 512) } }
+      case 0: for _ in 0..<20 { sector { _ in Data(count: 512) } }
+      case 1: for _ in 0..<20 { sector { garbage(512, &$0) } }
+      case 2: data = data.prefix(Int.random(in: 0...data.count, using: &dice))
+      case 3: data.replaceSubrange(0..<min(512, data.count), with: garbage(512, &dice))
+      case 4: for _ in 0..<2000 { sector { _ in Data(count: 512) } }
       case 5: data = Data()
       default:
         // Sectors exchanged: what was meant for one place lies in another.
         for _ in 0..<10 {
-          let other = Int.random(in: 0..<data.count / 512) * 512
-          sector { data.subdata(in: other..<other + 512) }
+          let other = Int.random(in: 0..<data.count / 512, using: &dice) * 512
+          let content = data.subdata(in: other..<other + 512)
+          sector { _ in content }
         }
       }
       return data
@@ -56,31 +61,30 @@ extension RunFileTests {
 
     @Test(arguments: [1, 2, 3]) func `whatever becomes of run.h5, the journal has it all`(sessions: Int) throws {
       let folder = scratch("a")
+      var dice = Dice(for: "power cuts after \(sessions) sessions")
       var stored = 0
-      var saved = 0
       var before = 0
-      for _ in 0..<sessions {
-        before = stored == 0 ? 0 : try Killed.check(folder, stored: stored, saved: saved)
-        (stored, saved) = try Killed.writeAndKill(folder, after: 400_000)
-        #expect(stored > before, "the session ended before it came to new steps")
+      for session in 0..<sessions {
+        before = session == 0 ? 0 : try Killed.check(folder, Promise(stored: stored))
+        let end = before + Int.random(in: 100...400, using: &dice)
+        stored = try Killed.writeAndKill(folder) { $0.promise.stored >= end }.stored
       }
       let file = URL(fileURLWithPath: folder + "/run.h5")
       let log = URL(fileURLWithPath: folder + "/run.journal")
       let wholeFile = try Data(contentsOf: file)
       let wholeLog = try Data(contentsOf: log)
-      for round in 0..<70 * Program.patience {
-        try damaged(wholeFile, how: round).write(to: file)
+      for round in 0..<(Trial.isFull ? 70 : 14) {
+        try damaged(wholeFile, how: round, &dice).write(to: file)
         // Half of the cuts take the journal's end too, torn in the middle of an entry.
-        let length = round % 2 == 0 ? wholeLog.count : Int.random(in: wholeLog.count / 2...wholeLog.count)
-        try
-          (wholeLog.prefix(length) + (round % 4 == 1 ? Data((0..<700).map { _ in UInt8.random(in: 0...255) }) : Data()))
-          .write(to: log)
+        let length =
+          round % 2 == 0 ? wholeLog.count : Int.random(in: wholeLog.count / 2...wholeLog.count, using: &dice)
+        try (wholeLog.prefix(length) + garbage(round % 4 == 1 ? 700 : 0, &dice)).write(to: log)
         let there = steps(in: wholeLog, upTo: length).last ?? before
         if length == wholeLog.count {
-          try Killed.check(folder, stored: stored, saved: 0)
+          try Killed.check(folder, Promise(stored: stored))
         } else {
           // What else happened at the last step comes behind its row.
-          try Killed.check(folder, stored: there - 1, saved: 0, isGapless: false)
+          try Killed.check(folder, Promise(stored: there - 1), isGapless: false)
         }
       }
       // The last damage stays, and the run goes on.
@@ -95,26 +99,25 @@ extension RunFileTests {
 
     @Test func `a run whose file cannot be copied keeps all that is in it`() throws {
       let folder = scratch("a")
-      let (first, _) = try Killed.writeAndKill(folder, after: 400_000)
-      let (stored, saved) = try Killed.writeAndKill(folder, after: 400_000)
-      #expect(stored > first && first > 0)
+      let first = try Killed.writeAndKill(folder) { $0.promise.stored >= 150 }
+      let promise = try Killed.writeAndKill(folder) { $0.promise.stored >= first.stored + 150 }
       chmod(folder + "/run.h5", 0o640)
       // Where the copy would be is something else, and what the file was before the session is gone.
       try FileManager.default.createDirectory(atPath: folder + "/run.h5.copy", withIntermediateDirectories: false)
       try FileManager.default.removeItem(atPath: folder + "/run.h5.before")
       try? Recorder.recover(folder)
-      try Killed.check(folder, stored: stored, saved: saved)
+      try Killed.check(folder, promise)
       try FileManager.default.removeItem(atPath: folder + "/run.h5.copy")
       let original = try FileManager.default.attributesOfItem(atPath: folder + "/run.h5")
       try Recorder.recover(folder)
-      try Killed.check(folder, stored: stored, saved: saved)
+      try Killed.check(folder, promise)
       let now = try FileManager.default.attributesOfItem(atPath: folder + "/run.h5")
       #expect(now[.posixPermissions] as? Int == original[.posixPermissions] as? Int)
     }
 
     @Test func `a link to another disk is not replaced by a file`() throws {
       let folder = scratch("a")
-      let (stored, saved) = try Killed.writeAndKill(folder, after: 400_000)
+      let promise = try Killed.writeAndKill(folder) { $0.promise.stored >= 150 }
       let elsewhere = scratch("elsewhere.h5")
       try FileManager.default.moveItem(atPath: folder + "/run.h5", toPath: elsewhere)
       symlink(elsewhere, folder + "/run.h5")
@@ -122,7 +125,7 @@ extension RunFileTests {
       #expect(throws: UserError.self) { try Recorder.recover(folder) }
       #expect(try FileManager.default.destinationOfSymbolicLink(atPath: folder + "/run.h5") == elsewhere)
       #expect(try Data(contentsOf: URL(fileURLWithPath: elsewhere)) == before)
-      try Killed.check(folder, stored: stored, saved: saved)
+      try Killed.check(folder, promise)
     }
   }
 }

@@ -3,9 +3,21 @@ import Foundation
 import Run
 import RunFile
 import RunFileTorture
+import Support
 import Testing
 
-@Suite(.serialized) struct RunFileTests {}
+@Suite(.serialized, .saysSeed) struct RunFileTests {}
+
+extension Trait where Self == IssueHandlingTrait {
+  /// Every failure says the seed that it came with.
+  static var saysSeed: Self {
+    .compactMapIssues { issue in
+      var issue = issue
+      issue.comments.append(Comment(rawValue: Trial.note))
+      return issue
+    }
+  }
+}
 
 /// A folder for one test, gone after it.
 final class Scratch {
@@ -23,9 +35,6 @@ final class Scratch {
 
 /// Other programs that the tests start.
 enum Program {
-  /// How many times the usual number of kills and damages is tried: FORETOP_TORTURE, 1 without it.
-  static let patience = ProcessInfo.processInfo.environment["FORETOP_TORTURE"].flatMap { Int($0) } ?? 1
-
   /// The root of the package.
   static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent().path

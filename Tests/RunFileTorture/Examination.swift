@@ -19,6 +19,14 @@ package struct Promise: Equatable {
     self.noted = noted
   }
 
+  /// Takes in what a later session promised.
+  package mutating func take(in later: Promise) {
+    stored = max(stored, later.stored)
+    saved = max(saved, later.saved)
+    noted = max(noted, later.noted)
+    isClosed = later.isClosed
+  }
+
   /// Takes a line of the writer's output in.
   package mutating func hear(_ line: some StringProtocol) {
     let words = line.split(separator: " ")

@@ -67,6 +67,7 @@ enum Torture {
     _ folder: String, steps: Int, pause: UInt32, flushing every: Int, saving savedEvery: Int = 50,
     rotating least: Int = 64 << 20, say: (String) -> Void = Torture.say
   ) throws {
+    say("begun 0")
     let name = (folder as NSString).lastPathComponent
     let recorder: Recorder
     var step = 0
@@ -138,7 +139,13 @@ enum Torture {
         limit.rlim_cur = rlim_t.max
         setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
         unlink(ballast)
-        usleep(1_100_000)
+        // The disk is tried again once a second.
+        var notices: [Occurrence] = []
+        while recorder.isStalled && notices.isEmpty {
+          usleep(10_000)
+          notices = recorder.flush()
+        }
+        for notice in notices { say("\(notice.kind.rawValue) \(step): \(notice.text)") }
       }
       for event in Sample.events(at: step) {
         for notice in try recorder.record(event) { say("\(notice.kind.rawValue) \(step): \(notice.text)") }

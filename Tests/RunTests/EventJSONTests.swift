@@ -1,6 +1,7 @@
 // What `--json` prints, against the contract of the command line.
 import Foundation
 import Run
+import Support
 import Testing
 
 struct EventJSONTests {
@@ -41,10 +42,11 @@ struct EventJSONTests {
   }
 
   @Test func `floats are read back exactly`() {
+    var dice = Dice(for: "floats")
     for _ in 0..<1000 {
       var report = report
-      report.gradientNorm = Float(bitPattern: .random(in: 0..<0x7F80_0000))
-      report.rate = Double(bitPattern: .random(in: 0..<0x7FF0_0000_0000_0000))
+      report.gradientNorm = Float(bitPattern: .random(in: 0..<0x7F80_0000, using: &dice))
+      report.rate = Double(bitPattern: .random(in: 0..<0x7FF0_0000_0000_0000, using: &dice))
       let line = Event.stepped(report).json
       #expect(number("gradientNorm", in: line).flatMap { Float($0) } == report.gradientNorm)
       #expect(number("rate", in: line).flatMap { Double($0) } == report.rate)

@@ -14,7 +14,7 @@ struct StepAllocations {
       exit(2)
     }
     // What cannot count would find nothing.
-    let seen = counter.count { keep = (0..<Int.random(in: 100...200)).map { $0 } }
+    let seen = counter.count { keep = (0..<CommandLine.arguments.count * 100).map { $0 } }
     guard seen.own > 0 else {
       FileHandle.standardError.write(Data("an array was allocated, and nothing was counted\n".utf8))
       exit(2)

@@ -1,3 +1,4 @@
+import Support
 import Testing
 
 @testable import TerminalUI
@@ -11,7 +12,7 @@ struct ScaleTests {
   }
 
   @Test func `no span of any size has more ticks than asked for, or ticks outside`() {
-    var dice = SystemRandomNumberGenerator()
+    var dice = Dice(for: "spans")
     for _ in 0..<5000 {
       let low = Double.random(in: -1...1, using: &dice) * power10(Int.random(in: -12...12, using: &dice))
       let high = low + Double.random(in: 0...1, using: &dice) * power10(Int.random(in: -12...12, using: &dice))

@@ -48,19 +48,25 @@ enum Tiny {
     return try Corpus(text: text, for: recipe)
   }
 
-  /// Trains, asking `requests` before the first step.
+  /// Trains, asking `requests` before the first step, and what comes later right after the steps with these numbers.
   static func train(
     _ recipe: Recipe, from checkpoint: Checkpoint? = nil, asking requests: [Command] = [],
+    after later: [Int: [Command]] = [:],
     replaying edits: [Edit] = [], isAttended: Bool = false, threads: Int = 2
   ) throws -> (log: Log, ending: Ending, checkpoint: Checkpoint) {
     var trainer = try Trainer(
       recipe: recipe, corpus: corpus(recipe), from: checkpoint, threads: threads, name: "tiny")
     let commands = Mailbox<Request>()
-    for command in requests { commands.send(Request(command, by: .key)) }
+    func ask(_ requests: [Command]) { for command in requests { commands.send(Request(command, by: .key)) } }
+    ask(requests)
     let log = Log()
+    func report(_ event: Event) {
+      log.events.append(event)
+      if case .stepped(let report) = event { ask(later[report.step] ?? []) }
+    }
     let ending = trainer.run(
       obeying: commands, replaying: edits, isAttended: isAttended,
-      to: Trainer.Outlets(report: { log.events.append($0) }, save: { log.checkpoints.append($0) }))
+      to: Trainer.Outlets(report: report, save: { log.checkpoints.append($0) }))
     return (log, ending, trainer.checkpoint)
   }
 }
