@@ -33,8 +33,8 @@ package struct Verification: Sendable {
       // Once: a run that was killed is put together for it.
       let run = Result { try Archive.open(folder) }
       let store = try? run.get()
-      checks = Self.file(folder, run, isLive: isLive)
-      checks.append(Self.journal(folder, isLive: isLive))
+      checks = try Self.file(folder, run, isLive: isLive)
+      checks.append(try Self.journal(folder, isLive: isLive))
       checks += try Self.checkpoints(folder, of: store)
       if !isLive, let store, let missing = try Self.missingCheckpoint(folder, of: store) { checks.append(missing) }
       if let leftovers = try Self.leftovers(folder, isLive: isLive) { checks.append(leftovers) }
@@ -47,7 +47,7 @@ package struct Verification: Sendable {
   // MARK: run.h5
 
   /// - Parameter run: run.h5 with what the journal has, or why it cannot be opened.
-  private static func file(_ folder: String, _ run: Result<Store, any Error>, isLive: Bool) -> [Check] {
+  private static func file(_ folder: String, _ run: Result<Store, any Error>, isLive: Bool) throws -> [Check] {
     var check = Check("run.h5")
     do {
       let path = Recovery.file(folder)
@@ -63,9 +63,9 @@ package struct Verification: Sendable {
       }
       if isLive { check.notes.append("a process writes it now: what it had when it was opened was examined") }
       return [check] + (try contents(store, whole, isMended: isMended, isLive: isLive, isInterrupted: isInterrupted))
-        + [overview(whole), history(whole)]
+        + [try overview(whole), try history(whole)]
     } catch {
-      check.problems.append("\(error)")
+      try check.note(error)
       return [check]
     }
   }
@@ -101,7 +101,7 @@ package struct Verification: Sendable {
   }
 
   /// The pyramid over /metrics: every row is what the rows below it make.
-  private static func overview(_ store: Store) -> Check {
+  private static func overview(_ store: Store) throws -> Check {
     var check = Check("run.h5 /overview")
     do {
       guard let overview = try store.overview() else {
@@ -111,13 +111,13 @@ package struct Verification: Sendable {
       check.holds = overview.levels.map { "\($0.count)" }.joined(separator: ", ") + " rows"
       check.problems = try overview.problems()
     } catch {
-      check.problems.append("\(error)")
+      try check.note(error)
     }
     return check
   }
 
   /// What must hold between the rows, and what every text in them must be.
-  private static func history(_ store: Store) -> Check {
+  private static func history(_ store: Store) throws -> Check {
     var check = Check("run.h5 history")
     do {
       var history = History(store)
@@ -126,14 +126,14 @@ package struct Verification: Sendable {
       check.problems = history.problems
       check.notes = history.notes
     } catch {
-      check.problems.append("\(error)")
+      try check.note(error)
     }
     return check
   }
 
   // MARK: What lies beside it
 
-  private static func journal(_ folder: String, isLive: Bool) -> Check {
+  private static func journal(_ folder: String, isLive: Bool) throws -> Check {
     var check = Check("run.journal")
     let path = Recovery.journal(folder)
     guard Folder.exists(path) else {
@@ -149,7 +149,7 @@ package struct Verification: Sendable {
         check.notes.append("its last entry was cut short by \(examined.rest) bytes that were never confirmed")
       }
     } catch {
-      check.problems.append("\(error)")
+      try check.note(error)
     }
     return check
   }
@@ -168,7 +168,7 @@ package struct Verification: Sendable {
           ("second moments", checkpoint.secondMoments),
         ] where !block.allSatisfy(\.isFinite) { check.problems.append("its \(name) are not all finite") }
       } catch {
-        check.problems.append("\(error)")
+        try check.note(error)
       }
       return check
     }
@@ -203,6 +203,13 @@ package struct Verification: Sendable {
 }
 
 extension Verification.Check {
+  /// Takes an error for a problem of what is checked.
+  /// - Throws: the error where it is the machine's: nothing is known of the file then.
+  fileprivate mutating func note(_ error: any Error) throws {
+    if let error = error as? UserError, error.status == .unavailable { throw error }
+    problems.append("\(error)")
+  }
+
   /// Says which rows are damaged, and which of them the journal makes good.
   /// - Parameter count: how many rows there are with what the journal has; nil where there is no journal.
   fileprivate mutating func compare(_ isWhole: [Bool], mendedTo count: Int?) {

@@ -23,8 +23,10 @@ struct RecipeFile {
       let names = known.map(\.name)
       let meant = names.nearest(to: word).map { "; did you mean \($0)?" } ?? "."
       throw UserError(
-        .noInput, "there is no recipe “\(word)”\(meant) There are \(names.joined(separator: ", ")), or give a YAML file"
-      )
+        .noInput,
+        names.isEmpty
+          ? "there is no recipe “\(word)”: the program's folder recipes/ was not found or is empty; give a path to a YAML file"
+          : "there is no recipe “\(word)”\(meant) There are \(names.joined(separator: ", ")), or give a YAML file")
     }
     source = path
     recipe = try Recipe(yaml: Share.text(at: path, what: "recipe"), source: path)
