@@ -1,5 +1,6 @@
 // Documents: what of a text belongs together. Each file is one at least, and a separator divides a file further.
 import Foundation
+import Run
 
 /// How texts are divided into documents.
 package struct Documents: Sendable, Equatable {
@@ -40,9 +41,9 @@ package struct Documents: Sendable, Equatable {
       let ranges = ranges(of: bytes)
       var parts = [[Int32]](repeating: [], count: ranges.count)
       parts.withUnsafeMutableBufferPointer { parts in
-        // Each document writes its own element, and all are done when `concurrentPerform` returns.
+        // Each document writes its own element, and all are done when `each` returns.
         nonisolated(unsafe) let (parts, bytes) = (parts, bytes)
-        DispatchQueue.concurrentPerform(iterations: ranges.count) { index in
+        WorkerThread.each(ranges.count) { index in
           parts[index] = tokenizer.tokens(of: UnsafeRawBufferPointer(rebasing: bytes[ranges[index]]))
         }
       }

@@ -1,5 +1,6 @@
 // Long text to tokens, fast: cut where cutting changes nothing, every distinct word encoded once, blocks on all cores.
 import Foundation
+import Run
 
 /// Goes through a block of text word by word.
 protocol WordScanner {
@@ -29,9 +30,9 @@ extension WordEncoder {
 
     var parts = [[Int32]](repeating: [], count: blocks.count)
     parts.withUnsafeMutableBufferPointer { parts in
-      // Each block writes its own element, and all are done when `concurrentPerform` returns.
+      // Each block writes its own element, and all are done when `each` returns.
       nonisolated(unsafe) let (parts, bytes) = (parts, bytes)
-      DispatchQueue.concurrentPerform(iterations: blocks.count) { index in
+      WorkerThread.each(blocks.count) { index in
         parts[index] = tokens(ofBlock: blocks[index], of: bytes, continuing: continuing)
       }
     }

@@ -20,6 +20,7 @@ enum Emergency {
 
   /// Takes the fatal signals. Called before curses starts, so that no moment is left uncovered.
   static func prepare() {
+    makeRoom()
     var action = sigaction()
     action.__sigaction_handler.sa_handler = { signal in
       Emergency.restore()
@@ -31,6 +32,18 @@ enum Emergency {
     action.sa_flags = CInt(SA_ONSTACK) | CInt(SA_NODEFER)
     for signal in signals { sigaction(signal, &action, nil) }
   }
+
+  /// A stack of its own for the handler, on the calling thread: a stack that overflows has no room for one. Other threads have
+  /// theirs from when they are made.
+  private static func makeRoom() {
+    guard !hasRoom else { return }
+    hasRoom = true
+    var stack = stack_t(ss_sp: malloc(room), ss_flags: 0, ss_size: room)
+    if stack.ss_sp != nil { sigaltstack(&stack, nil) }
+  }
+
+  private static let room = 64 << 10
+  nonisolated(unsafe) private static var hasRoom = false
 
   /// From now on, dying writes `bytes` to `output`, sets `modes`, and shows what can be read from `overheard`.
   static func arm(modes: termios, output: CInt, overheard: CInt, bytes: [UInt8]) {

@@ -59,7 +59,9 @@ package struct Screen: ~Copyable {
     var modes = termios()
     guard tcgetattr(Self.input, &modes) == 0 else { throw NoScreen(description: "no terminal") }
     Emergency.prepare()
-    guard let writer = TerminalWriter(to: output) else { throw NoScreen(description: "no descriptors are left") }
+    guard let writer = TerminalWriter(to: output) else {
+      throw NoScreen(description: "there is no descriptor or thread left for it (\(String(cString: strerror(errno))))")
+    }
     guard let handle = foretop_start(writer.descriptor) else {
       writer.close()
       throw NoScreen(description: "the terminal “\(name)” cannot show a screen (TERM)")

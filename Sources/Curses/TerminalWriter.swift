@@ -36,7 +36,12 @@ final class TerminalWriter: Sendable {
         Unmanaged<TerminalWriter>.fromOpaque(writer!).takeRetainedValue().carry()
         return nil
       }, Unmanaged.passRetained(self).toOpaque())
-    guard started == 0 else { return nil }
+    guard started == 0 else {
+      Unmanaged.passUnretained(self).release()
+      for end in ends + [own, offered] { Glibc.close(end) }
+      errno = started
+      return nil
+    }
     pthread_detach(thread)
   }
 

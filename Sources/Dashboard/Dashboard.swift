@@ -212,16 +212,14 @@ package struct Dashboard: Sendable {
     rateFactor = factor.isFinite && factor > 0 ? (abs(factor - 1) < 1e-6 ? 1 : factor) : 1
   }
 
-  /// Takes off the list what an event answers. A refusal answers the oldest command.
+  /// Takes off the list what an event answers.
   private mutating func settle(_ event: Event) {
     if case .ended = event {
       asked.removeAll()
       message = ""
       return
     }
-    var index = asked.firstIndex { $0.isAnswered(by: event) }
-    if case .occurred(let occurrence) = event, occurrence.kind == .refused, !asked.isEmpty { index = 0 }
-    if let index {
+    if let index = asked.firstIndex(where: { $0.isAnswered(by: event) }) {
       // One step, then a pause: the run waits now.
       if asked.remove(at: index).command == .stepOnce { phase = .paused }
     }

@@ -98,10 +98,12 @@ struct Asked: Sendable, Equatable {
   /// Steps taken since: what no event answers is forgotten after a few.
   var age = 0
 
-  /// Whether an event tells that this command was obeyed.
+  /// Whether an event tells that this command was obeyed, or refused.
   func isAnswered(by event: Event) -> Bool {
     switch (command, event) {
     case (_, .ended): true
+    case (_, .occurred(let occurrence)) where occurrence.kind == .refused:
+      occurrence.actor == .key && occurrence.key == command.word
     case (.evaluate, .evaluated), (.generate, .wrote), (.stepOnce, .stepped): true
     case (.probe(let index), .ordered(let sample)): sample.probes < 1 || sample.probe == index % sample.probes
     case (.rate, .occurred(let occurrence)): occurrence.kind == .rate

@@ -21,6 +21,23 @@ package enum Command: Codable, Sendable, Equatable {
   case stop(saving: Bool)
   /// The screen goes, the run stays. Obeyed by the program, not by the trainer.
   case detach
+
+  /// Its name, which a refusal gives as `key`.
+  package var word: String {
+    switch self {
+    case .pause: "pause"
+    case .proceed: "proceed"
+    case .stepOnce: "stepOnce"
+    case .rate: "rate"
+    case .weight(let change): change.head.name
+    case .save: "save"
+    case .evaluate: "evaluate"
+    case .generate: "generate"
+    case .probe: "probe"
+    case .stop: "stop"
+    case .detach: "detach"
+    }
+  }
 }
 
 /// A change of the learning rate. What follows in the schedule is scaled with it.

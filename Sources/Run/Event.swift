@@ -251,7 +251,8 @@ package struct Occurrence: Codable, Sendable, Equatable {
   package var step: Int
   /// Unix time, seconds.
   package var time: Double
-  /// What was changed: `rate` for the learning rate, a head for its weight; empty where nothing was.
+  /// What was changed: `rate` for the learning rate, a head for its weight; of a refusal, the command that was not obeyed
+  /// (`Command.word`); empty where there is nothing to name.
   package var key: String
   package var old: Double?
   package var new: Double?

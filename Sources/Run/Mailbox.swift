@@ -1,4 +1,5 @@
 // Where threads meet: values go in on one side and come out on the other. Sending never waits for the reader.
+import Dispatch
 import Foundation
 
 /// A queue between threads. Any thread may send; one thread at a time should take.
@@ -7,7 +8,7 @@ package final class Mailbox<Message: Sendable>: @unchecked Sendable {
   private var waiting: [Message] = []
   private var isClosed = false
   private let lock = NSLock()
-  /// Raised once for what came since the reader last looked. It waits by a clock that nobody sets.
+  /// Raised once for what came since the reader last looked.
   private let arrival = DispatchSemaphore(value: 0)
 
   package init() {}
@@ -28,19 +29,24 @@ package final class Mailbox<Message: Sendable>: @unchecked Sendable {
     return drained()
   }
 
-  /// Waits until something has come, `close` was called, or `deadline` has passed; takes all that waits. A clock that is
-  /// set meanwhile makes it wait neither longer nor shorter.
-  package func takeAll(waitingUntil deadline: Date) -> [Message] {
-    let seconds = min(max(deadline.timeIntervalSinceNow, 0), 1e9)
-    let end = DispatchTime.now() + seconds
+  /// Waits until something has come, `close` was called, or `deadline` has passed; takes all that waits. The clock is one that
+  /// nobody sets.
+  package func takeAll(waitingUntil deadline: DispatchTime) -> [Message] {
     while true {
       lock.lock()
       let taken = drained()
       let isOver = !taken.isEmpty || isClosed
       lock.unlock()
       // A signal that is left over from what was taken before only makes it look once more.
-      if isOver || arrival.wait(timeout: end) == .timedOut { return taken.isEmpty ? takeAll() : taken }
+      if isOver || arrival.wait(timeout: deadline) == .timedOut { return taken.isEmpty ? takeAll() : taken }
     }
+  }
+
+  /// Whether `close` was called and all that came before is taken.
+  package var isOver: Bool {
+    lock.lock()
+    defer { lock.unlock() }
+    return isClosed && waiting.isEmpty
   }
 
   /// Nothing more will come: readers stop waiting.
@@ -53,8 +59,9 @@ package final class Mailbox<Message: Sendable>: @unchecked Sendable {
 
   private func drained() -> [Message] {
     guard !waiting.isEmpty else { return [] }
+    // The reader has the only copy, and its memory goes with it: what once waited in a burst takes no room for ever.
     let taken = waiting
-    waiting.removeAll(keepingCapacity: true)
+    waiting = []
     return taken
   }
 }

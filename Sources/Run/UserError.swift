@@ -29,6 +29,12 @@ package struct UserError: Error, Sendable, CustomStringConvertible {
   }
 
   package var description: String { message }
+
+  /// An error as one for a user: itself where it is one already, else with what was being done.
+  /// - Parameter what: such as `reading /a/b`, with the path.
+  package init(_ error: any Error, _ status: Status = .inputOutput, while what: @autoclosure () -> String) {
+    self = error as? UserError ?? UserError(status, "\(what()) failed: \(error)")
+  }
 }
 
 extension String {

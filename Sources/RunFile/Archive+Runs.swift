@@ -61,7 +61,7 @@ extension Archive {
           || access("\(directory)/\(name)/.", F_OK) != 0 && errno == EACCES)
     }
     let folders = names.map { directory + "/" + $0 }
-    let known = Examiner.summaries(of: folders)
+    let known = try Examiner.summaries(of: folders)
     return zip(names, folders).enumerated().map { index, run in
       let (name, folder) = run
       var summary: RunSummary

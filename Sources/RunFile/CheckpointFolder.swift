@@ -60,7 +60,10 @@ struct CheckpointFolder {
   /// Writes a checkpoint: aside, verified, synced, then renamed.
   /// - Returns: its size in bytes.
   func write(_ checkpoint: Checkpoint, isBest: Bool, sequence: Int, of origin: CheckpointFile.Origin) throws -> Int {
-    if !Folder.exists(path) { try Folder.create(path) }
+    if !Folder.exists(path) {
+      try Folder.createAll(path.parentFolder)
+      try Folder.create(path)
+    }
     let final = self.path(of: checkpoint.state.step)
     let aside = path + "/." + (final as NSString).lastPathComponent + ".new"
     try Folder.remove(aside)

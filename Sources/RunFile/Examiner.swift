@@ -68,24 +68,26 @@ package enum Examiner {
   package static func use(_ command: [String]) { state.withLock { $0.command = command } }
 
   /// Has many files examined at once; what was found is remembered for `require`.
-  package static func prepare(_ files: [Examinee]) {
+  package static func prepare(_ files: [Examinee]) { _ = examined(files) }
+
+  /// - Returns: why some could not be examined: no process could be started for it.
+  private static func examined(_ files: [Examinee]) -> UserError? {
     let unknown = files.filter { file in
       guard let (identity, moment) = look(file.path) else { return false }
       return state.withLock { !$0.command.isEmpty && !$0.good.contains(identity) && $0.bad[identity]?.moment != moment }
     }
-    guard !unknown.isEmpty else { return }
-    examine(unknown)
+    return unknown.isEmpty ? nil : examine(unknown)
   }
 
   /// Makes sure that a file may be opened. One that is not there is for whoever opens it to say.
   /// - Throws: `UserError` when what was asked for cannot be made of it, or the process that tried it died.
   package static func require(_ file: Examinee) throws {
     guard let (identity, moment) = look(file.path) else { return }
-    prepare([file])
+    let missed = examined([file])
     let error: UserError? = state.withLock { state in
       if state.command.isEmpty || state.good.contains(identity) { return nil }
       // What changed meanwhile is examined next time.
-      return state.bad[identity]?.error
+      return missed ?? state.bad[identity]?.error
         ?? UserError(.unavailable, "\(file.path) changed while it was examined: try again (\(moment.size) bytes)")
     }
     if let error { throw error }
@@ -114,52 +116,74 @@ package enum Examiner {
     )
   }
 
-  /// Has runs read for the list of them, by as many processes as there are cores: nothing of them is opened here.
+  /// Has runs read for the list of them, by as many processes as there are cores, or as can be started: nothing of them is
+  /// opened here.
   /// - Returns: what is said of each, or what is wrong with it; nil where nobody said how such a process is started.
-  static func summaries(of folders: [String]) -> [Result<RunSummary, UserError>]? {
+  /// - Throws: `UserError` when no process can be started.
+  static func summaries(of folders: [String]) throws(UserError) -> [Result<RunSummary, UserError>]? {
     let command = state.withLock { $0.command }
     guard !command.isEmpty else { return nil }
-    let workers = max(1, min(folders.count, ProcessInfo.processInfo.activeProcessorCount))
-    let results = Mutex([Result<RunSummary, UserError>?](repeating: nil, count: folders.count))
-    DispatchQueue.concurrentPerform(iterations: workers) { worker in
+    struct List {
+      var next = 0
+      var results: [Result<RunSummary, UserError>?]
+      var refusal: UserError?
+    }
+    let list = Mutex(List(results: [Result<RunSummary, UserError>?](repeating: nil, count: folders.count)))
+    WorkerThread.each(max(1, min(folders.count, ProcessInfo.processInfo.activeProcessorCount))) { _ in
       var process: ExaminerProcess?
-      for index in stride(from: worker, to: folders.count, by: workers) {
+      while true {
+        do throws(UserError) {
+          if process == nil { process = try ExaminerProcess.started(command) }
+        } catch {
+          // The other workers' processes go through the list.
+          return list.withLock { $0.refusal = error }
+        }
+        let index = list.withLock { list in
+          defer { list.next += 1 }
+          return list.next
+        }
+        guard index < folders.count, let asked = process else { return }
         let result: Result<RunSummary, UserError>
-        do {
-          let asked = try process ?? ExaminerProcess(command)
-          process = asked
-          result = summary(try asked.ask(.run(folders[index]), bytes: look(folders[index] + "/run.h5")?.1.size ?? 0))
-        } catch let error as UserError {
+        do throws(UserError) {
+          let bytes = look(folders[index] + "/run.h5")?.1.size ?? 0
+          result = summary(try asked.ask(.run(folders[index]), bytes: bytes))
+        } catch {
           process = nil
           result = .failure(error)
-        } catch {
-          result = .failure(UserError(.data, "\(error)"))
         }
-        results.withLock { $0[index] = result }
+        list.withLock { $0.results[index] = result }
       }
     }
-    return results.withLock { $0.compactMap { $0 } }
+    let (results, refusal) = list.withLock { ($0.results, $0.refusal) }
+    if let refusal, results.contains(where: { $0 == nil }) { throw refusal }
+    return results.compactMap { $0 }
   }
 
   private static func summary(_ answer: (error: UserError?, text: String)) -> Result<RunSummary, UserError> {
     if let error = answer.error { return .failure(error) }
     return Result { try JSON.decoded(RunSummary.self, Array(answer.text.utf8), "what the process that examines said") }
-      .mapError { $0 as? UserError ?? UserError(.data, "\($0)") }
+      .mapError { UserError($0, .data, while: "reading the answer of the process that examines") }
   }
 
   /// Asks about one file after the other. Where the process dies, another one goes on with the next file.
-  private static func examine(_ files: [Examinee]) {
+  /// - Returns: why files are left unexamined: that says nothing about them.
+  private static func examine(_ files: [Examinee]) -> UserError? {
     let command = state.withLock { $0.command }
     var process: ExaminerProcess?
+    var missed: UserError?
     for file in files {
       guard let (identity, moment) = look(file.path) else { continue }
       let verdict: UserError?
       do {
-        if process == nil { process = try ExaminerProcess(command) }
+        if process == nil { process = try ExaminerProcess.started(command) }
         verdict = try process?.ask(file, bytes: moment.size).error
       } catch {
         process = nil
         verdict = error
+      }
+      if let verdict, verdict.status == .unavailable {
+        missed = verdict
+        continue
       }
       state.withLock { state in
         if let verdict {
@@ -169,6 +193,7 @@ package enum Examiner {
         }
       }
     }
+    return missed
   }
 }
 
@@ -178,7 +203,19 @@ private final class ExaminerProcess {
   private let socket: Int32
   private var isReaped = false
 
-  init(_ command: [String]) throws(UserError) {
+  /// How often a process is tried to be started, and the microseconds between: others may be about to end.
+  private static let (tries, pause): (Int, UInt32) = (10, 100_000)
+
+  /// Starts it, and tries again for a second where the kernel gives no process.
+  static func started(_ command: [String]) throws(UserError) -> ExaminerProcess {
+    for _ in 1..<tries {
+      if let process = try? ExaminerProcess(command) { return process }
+      usleep(pause)
+    }
+    return try ExaminerProcess(command)
+  }
+
+  private init(_ command: [String]) throws(UserError) {
     var ends: [Int32] = [-1, -1]
     guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0, &ends) == 0 else {
       throw Failure("make a socket for", command[0], .unavailable).error
@@ -196,8 +233,8 @@ private final class ExaminerProcess {
     close(ends[1])
     guard failure == 0 else {
       close(ends[0])
-      errno = failure
-      throw Failure("start the process that examines files,", command[0], .unavailable).error
+      throw UserError(
+        .unavailable, "cannot start the process that examines files: \(ProcessLimit.words(for: failure))")
     }
     number = started
     socket = ends[0]
@@ -241,6 +278,12 @@ private final class ExaminerProcess {
   private func death(of file: Examinee) -> UserError {
     let status = reaped()
     let signal = status & 0x7f
+    if let space = ProcessLimit.addressSpace {
+      return UserError(
+        .unavailable,
+        "\(file.path) could not be examined: the process that tried it ended, which may be for want of memory, since ulimit -v "
+          + "(RLIMIT_AS) allows \(space.most >> 20) MiB: raise it and try again")
+    }
     let how =
       signal == SIGXCPU || signal == SIGKILL
       ? "reading it never ends, or takes too much memory"

@@ -13,6 +13,8 @@ final class OpenFile: Sendable {
 /// Entries of a journal that are with the kernel, and not surely on the disk.
 package struct PendingSync: Sendable {
   fileprivate let file: OpenFile
+  /// Where they end.
+  fileprivate let end: Int
 
   /// Waits until they are on the disk, on any thread.
   /// - Throws: `UserError` when the disk does not take them.
@@ -67,6 +69,8 @@ final class Journal {
   private var end: Int
   /// What the disk did not take yet.
   private var refused: [UInt8] = []
+  /// What the kernel has before `end` and the disk perhaps not: a kernel that could not write it forgets it, and says so once.
+  private var unsynced: [UInt8] = []
   private var isDirty = true
 
   /// Starts a journal in the place of an old one.
@@ -99,7 +103,16 @@ final class Journal {
     guard !refused.isEmpty else { return }
     try file.descriptor.write(refused, at: end)
     end += refused.count
+    unsynced += refused
     refused.removeAll(keepingCapacity: true)
+  }
+
+  /// Has all that is not surely on the disk written once more.
+  private func goBack() {
+    end -= unsynced.count
+    refused = unsynced + refused
+    unsynced = []
+    isDirty = true
   }
 
   /// Waits until every entry is on the disk.
@@ -107,7 +120,13 @@ final class Journal {
   func sync() throws {
     guard isDirty else { return }
     try hand()
-    try file.descriptor.syncData()
+    do {
+      try file.descriptor.syncData()
+    } catch {
+      goBack()
+      throw error
+    }
+    unsynced.removeAll(keepingCapacity: true)
     isDirty = false
   }
 
@@ -118,11 +137,17 @@ final class Journal {
     guard isDirty else { return nil }
     try hand()
     isDirty = false
-    return PendingSync(file: file)
+    return PendingSync(file: file, end: end)
   }
 
-  /// What another thread waited for did not come to pass: it is to be tried again.
-  func takeBack(_ pending: PendingSync) { if pending.file === file { isDirty = true } }
+  /// What another thread waited for did not come to pass: it is to be written and tried again.
+  func takeBack(_ pending: PendingSync) { if pending.file === file { goBack() } }
+
+  /// What another thread waited for is on the disk.
+  func settle(_ pending: PendingSync) {
+    let count = min(unsynced.count, unsynced.count - (end - pending.end))
+    if pending.file === file, count > 0 { unsynced.removeFirst(count) }
+  }
 
   // MARK: Entries as bytes
 

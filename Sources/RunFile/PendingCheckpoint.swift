@@ -7,7 +7,7 @@ import Run
 package final class PendingCheckpoint: @unchecked Sendable {
   // Unchecked: handed from thread to thread, and let go of by the one before.
   private var checkpoint: Checkpoint?
-  private let folder: CheckpointFolder
+  private let place: RunPlace
   private let isBest: Bool
   private let sequence: Int
   private let origin: CheckpointFile.Origin
@@ -17,12 +17,12 @@ package final class PendingCheckpoint: @unchecked Sendable {
   ///   - sequence: the number of the first event of the run that comes after it.
   ///   - origin: what it says of the run.
   init(
-    _ checkpoint: consuming Checkpoint, in folder: CheckpointFolder, isBest: Bool, sequence: Int,
+    _ checkpoint: consuming Checkpoint, in place: RunPlace, isBest: Bool, sequence: Int,
     of origin: CheckpointFile.Origin
   ) {
     step = checkpoint.state.step
     self.checkpoint = consume checkpoint
-    self.folder = folder
+    self.place = place
     self.isBest = isBest
     self.sequence = sequence
     self.origin = origin
@@ -33,6 +33,7 @@ package final class PendingCheckpoint: @unchecked Sendable {
   package func write() throws -> StoredCheckpoint {
     guard let checkpoint else { preconditionFailure("a checkpoint that was taken out cannot be written") }
     let start = DispatchTime.now()
+    let folder = CheckpointFolder(place.path)
     let bytes = try folder.write(checkpoint, isBest: isBest, sequence: sequence, of: origin)
     try folder.retain(newest: checkpoint.recipe.save.keep, every: checkpoint.recipe.save.keepEvery, after: step)
     let seconds = Double(DispatchTime.now().uptimeNanoseconds - start.uptimeNanoseconds) / 1e9

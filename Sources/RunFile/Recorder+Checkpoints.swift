@@ -11,12 +11,11 @@ extension Recorder {
     _ checkpoint: consuming Checkpoint, isBest: Bool
   ) throws -> (pending: PendingCheckpoint, notices: [Occurrence]) {
     let notices = flush()
-    let checkpoints = CheckpointFolder(folder)
     try setAside()
     // One that is written again comes before what is stored of the steps after it.
     let sequence = min(nextSequence, replay.firstSequence(from: checkpoint.state.step) ?? nextSequence)
     let pending = PendingCheckpoint(
-      consume checkpoint, in: checkpoints, isBest: isBest, sequence: sequence,
+      consume checkpoint, in: place, isBest: isBest, sequence: sequence,
       of: CheckpointFile.Origin(beginning, created: created))
     return (pending, notices)
   }

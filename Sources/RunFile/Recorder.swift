@@ -4,8 +4,11 @@ import Run
 
 /// Writes one session of a run. One thread at a time; one recorder a run, which run.lock sees to.
 package final class Recorder {
-  /// The run's folder.
-  package let folder: String
+  /// The run's folder, as it is called now.
+  package internal(set) var folder: String
+  let place: RunPlace
+  /// Whether it was removed meanwhile, which was said.
+  var isRemoved = false
   /// What this session is.
   package let beginning: Beginning
 
@@ -52,6 +55,7 @@ package final class Recorder {
     lock = try Unbegun.lock(folder)
     do {
       try Folder.create(folder + "/checkpoints")
+      place = try RunPlace(folder)
       journal = try Journal(creating: Recovery.journal(folder), of: beginning.time)
       store = try Store.create(folder + "/run.h5", beginning: beginning)
     } catch {
@@ -83,6 +87,7 @@ package final class Recorder {
   package init(resuming folder: String, from step: Int, beginning: Beginning) throws {
     guard Archive.isThere(folder) else { throw Archive.missing(folder) }
     lock = try RunLock(folder: folder)
+    place = try RunPlace(folder)
     self.folder = folder
     self.beginning = beginning
     let checkpoints = CheckpointFolder(folder)
@@ -208,6 +213,7 @@ package final class Recorder {
   }
 
   @discardableResult private func flushNow(syncing isSyncing: Bool = true) -> [Occurrence] {
+    if let notice = follow() { return [notice] + flushNow(syncing: isSyncing) }
     lastFlush = .now()
     // Before rows are taken out of the file, those that replace them are on the disk.
     if isSyncing || cut != nil || lastFlush.uptimeNanoseconds >= lastSync.uptimeNanoseconds + Self.interval {
@@ -258,6 +264,9 @@ package final class Recorder {
     journal.takeBack(pending)
     return stalled(error)
   }
+
+  /// Says that what another thread waited for is on the disk.
+  package func settle(_ pending: PendingSync) { journal.settle(pending) }
 
   // MARK: The journal begins anew
 
@@ -349,14 +358,15 @@ package final class Recorder {
     flushNow()
     isClosed = true
     defer { lock = nil }
+    guard !isRemoved else { throw lost() }
     guard !isBroken, !store.hasWaiting else {
-      store.abandon()
+      HDF5.alone { store.abandon() }
       throw UserError(
         .inputOutput, "the end of the run could not be written to \(folder)/run.h5: free some space and resume it")
     }
     HDF5.alone { store.close() }
     // After a failure the journal may have what the file lost: the next session looks.
-    if !hasFailed { try Recovery.settle(folder, like: store) }
+    if !hasFailed { try HDF5.alone { try Recovery.settle(folder, like: store) } }
     notes?.remove()
     lock = nil
     if !hasFailed { takeLateNotes() }
@@ -367,6 +377,6 @@ package final class Recorder {
     rotation?.cancel()
     rotation = nil
     flushNow()
-    if isBroken || store.hasWaiting { store.abandon() } else { store.close() }
+    HDF5.alone { if isBroken || store.hasWaiting { store.abandon() } else { store.close() } }
   }
 }

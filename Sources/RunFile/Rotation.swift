@@ -10,17 +10,23 @@ final class Rotation: @unchecked Sendable {
   private var isCancelled = false
   private let condition = NSCondition()
 
-  /// Begins to copy. What libhdf5 has is with the kernel.
+  /// Begins to copy. What libhdf5 has is with the kernel. Where no thread can be made for it, that is how it went.
   init(of folder: String) {
-    let thread = Thread { [self] in
-      let result = Result { try Recovery.keepCopy(folder, while: { [self] in !cancelled }) }
-      condition.lock()
-      outcome = result.mapError { $0 as? UserError ?? UserError(.inputOutput, "\($0)") }
-      condition.broadcast()
-      condition.unlock()
+    do throws(UserError) {
+      _ = try WorkerThread("rotation") { [self] in
+        let result = Result { try Recovery.keepCopy(folder, while: { [self] in !cancelled }) }
+        settle(result.mapError { UserError($0, while: "copying \(Recovery.file(folder))") })
+      }
+    } catch {
+      settle(.failure(error))
     }
-    thread.name = "journal"
-    thread.start()
+  }
+
+  private func settle(_ result: Result<Void, UserError>) {
+    condition.lock()
+    outcome = result
+    condition.broadcast()
+    condition.unlock()
   }
 
   /// From what size on a journal begins anew: so large that copying costs little beside what was written, so small that

@@ -44,12 +44,6 @@ package struct Verification: Sendable {
     }
   }
 
-  /// What could not be looked at is not damaged.
-  private static func problem(_ error: any Error) throws -> String {
-    if let error = error as? UserError, error.isRefusalToRead { throw error }
-    return "\(error)"
-  }
-
   // MARK: run.h5
 
   /// - Parameter run: run.h5 with what the journal has, or why it cannot be opened.
@@ -75,7 +69,7 @@ package struct Verification: Sendable {
       return [check] + (try contents(store, whole, isMended: isMended, isLive: isLive, isInterrupted: isInterrupted))
         + [try overview(whole), try history(whole)]
     } catch {
-      check.problems.append(try problem(error))
+      try check.note(error)
       return [check]
     }
   }
@@ -121,7 +115,7 @@ package struct Verification: Sendable {
       check.holds = overview.levels.map { "\($0.count)" }.joined(separator: ", ") + " rows"
       check.problems = try overview.problems()
     } catch {
-      check.problems.append(try problem(error))
+      try check.note(error)
     }
     return check
   }
@@ -136,7 +130,7 @@ package struct Verification: Sendable {
       check.problems = history.problems
       check.notes = history.notes
     } catch {
-      check.problems.append(try problem(error))
+      try check.note(error)
     }
     return check
   }
@@ -159,7 +153,7 @@ package struct Verification: Sendable {
         check.notes.append("its last entry was cut short by \(examined.rest) bytes that were never confirmed")
       }
     } catch {
-      check.problems.append(try problem(error))
+      try check.note(error)
     }
     return check
   }
@@ -178,7 +172,7 @@ package struct Verification: Sendable {
           ("second moments", checkpoint.secondMoments),
         ] where !block.allSatisfy(\.isFinite) { check.problems.append("its \(name) are not all finite") }
       } catch {
-        check.problems.append(try problem(error))
+        try check.note(error)
       }
       return check
     }
@@ -213,6 +207,13 @@ package struct Verification: Sendable {
 }
 
 extension Verification.Check {
+  /// Takes an error for a problem of what is checked.
+  /// - Throws: the error where the machine or the file system is at fault: what could not be looked at is not damaged.
+  fileprivate mutating func note(_ error: any Error) throws {
+    if let error = error as? UserError, error.status == .unavailable || error.isRefusalToRead { throw error }
+    problems.append("\(error)")
+  }
+
   /// Says which rows are damaged, and which of them the journal makes good.
   /// - Parameter count: how many rows there are with what the journal has; nil where there is no journal.
   fileprivate mutating func compare(_ isWhole: [Bool], mendedTo count: Int?) {

@@ -61,6 +61,7 @@ extension Recipe {
   func network(
     vocabulary: Int, rows: Int, threads: Int, isTrained: Bool, from checkpoint: Checkpoint?
   ) throws -> Transformer {
+    try Team.require(threads)
     do {
       let network = try Transformer(
         configuration(vocabulary: vocabulary), rows: rows, precision: try operandPrecision(), threads: threads,
@@ -70,6 +71,14 @@ extension Recipe {
     } catch let error as TransformerError {
       throw UserError(error)
     }
+  }
+}
+
+extension Team {
+  /// Makes sure that the machine gives the team's threads: libgomp ends the program where it cannot make one.
+  /// - Throws: `UserError` that names the limit.
+  package static func require(_ threads: Int) throws(UserError) {
+    try WorkerThread.require(threads - 1, for: "computing with \(threads) threads")
   }
 }
 

@@ -65,6 +65,23 @@ package struct RunPlan: Sendable {
         + advice(memory))
   }
 
+  /// Whether it fits what this machine has now, and what the shell lets this process have.
+  package func checkMachine() throws(UserError) {
+    if let memory = Machine.memory { try check(memory) }
+    guard let space = ProcessLimit.addressSpace else { return }
+    let needed = bytes + Self.mapped + network.threads * Self.mappedByThread
+    guard space.used + needed > space.most else { return }
+    throw UserError(
+      .unavailable,
+      "this run needs about \(gibibytes(needed)) of address space beside the \(gibibytes(space.used)) that the program has, and "
+        + "ulimit -v (RLIMIT_AS) allows \(gibibytes(space.most)): raise it to \((space.used + needed) >> 10), or make the recipe "
+        + "smaller")
+  }
+
+  /// Address space that a run takes beside its memory: the stacks of its threads, and files that are mapped.
+  private static let mapped = 128 << 20
+  private static let mappedByThread = 16 << 20
+
   /// What to change so that it fits.
   package func advice(_ memory: Machine.Memory) -> String {
     var smaller = recipe

@@ -5,20 +5,28 @@ import Kernels
 import Run
 import Transformer
 
+/// Memory for a copy of the training state.
+package enum Spare {
+  /// That of a copy which nobody needs any more; nil takes new memory.
+  case memory(of: Checkpoint?)
+  /// All there may be is in use.
+  case notNow
+}
+
 extension Trainer {
   /// Where a session's events and checkpoints go.
   package struct Outlets {
     let report: (Event) -> Void
     let save: (consuming Checkpoint) -> Void
-    let spare: () -> Checkpoint?
+    let spare: () -> Spare
 
     /// - Parameters:
     ///   - save: takes a complete copy.
-    ///   - spare: asked before a copy is made for one that is stored and whose memory can be used again; waits while
-    ///     there may be no more of them.
+    ///   - spare: asked for memory before a copy is made; it never waits. Who answers `notNow` sends a request to save,
+    ///     by the program, when there is some.
     package init(
       report: @escaping (Event) -> Void, save: @escaping (consuming Checkpoint) -> Void,
-      spare: @escaping () -> Checkpoint? = { nil }
+      spare: @escaping () -> Spare = { .memory(of: nil) }
     ) {
       self.report = report
       self.save = save
@@ -56,15 +64,16 @@ extension Trainer {
       case .failed(let error): return fail(error, outlets)
       case .left: continue
       }
-      if let ending = rest(inbox, outlets) { return ending }
+      doDueWork(inbox, outlets)
     }
+    if isSaveDue, let ending = obey(inbox, outlets) { return ending }
     // What was measured after the last step has failed.
     if let failure = model.failure { return fail(UserError(failure), outlets) }
     return Ending(.finished, step: state.step, time: wallTime())
   }
 
   /// What is due between two steps.
-  private mutating func rest(_ inbox: Inbox, _ outlets: Outlets) -> Ending? {
+  private mutating func doDueWork(_ inbox: Inbox, _ outlets: Outlets) {
     let isLast = state.step == recipe.steps
     func isDue(_ every: Int) -> Bool { isLast || (every > 0 && state.step % every == 0) }
     if isDue(recipe.sample.every) {
@@ -73,7 +82,6 @@ extension Trainer {
     }
     if isDue(recipe.evaluate.every) { evaluate(inbox, outlets) }
     if isDue(recipe.save.every) { save(outlets) }
-    return nil
   }
 
   /// Ends the session: what the machine computes is of no use. The weights are those of the last step.
@@ -85,14 +93,15 @@ extension Trainer {
 
   // MARK: Obeying
 
-  /// Obeys what was asked; waits while paused.
+  /// Obeys what was asked; waits while paused, and while there is no memory for a checkpoint that is due.
   private mutating func obey(_ inbox: Inbox, _ outlets: Outlets) -> Ending? {
     while true {
       while let request = inbox.next() {
         if let ending = obey(request, inbox, outlets) { return ending }
-        if isPausedAfterStep { return nil }
+        if isPausedAfterStep && !isStoppingAfterSave { return nil }
       }
-      guard isPaused || isHeld else { return nil }
+      let mayStep = state.step < recipe.steps
+      guard isSaveDue || (mayStep && (isPaused || isHeld)) else { return nil }
       inbox.wait()
     }
   }
@@ -108,25 +117,37 @@ extension Trainer {
       // What the program held goes on by itself, unless the user paused it too.
       let waited = isPaused || isHeld
       isHeld = false
-      if request.actor != .program { isPaused = false }
+      if request.actor != .program {
+        isPaused = false
+        // Who goes on does so without the checkpoint that waits.
+        isSaveDue = isStoppingAfterSave
+      }
       if waited && !isPaused { occurred(.proceed, "goes on", by: request.actor, outlets) }
     case .stepOnce:
       isPaused = true
       isPausedAfterStep = true
-    case .rate(let change): self.change(change, by: request.actor, outlets)
-    case .weight(let change): self.change(change, by: request.actor, outlets)
+    case .rate(let change): self.change(change, for: request, outlets)
+    case .weight(let change): self.change(change, for: request, outlets)
+    case .save where request.actor == .program:
+      if isSaveDue { save(outlets) }
+      if isStoppingAfterSave && !isSaveDue { return Ending(.stopped, step: state.step, time: wallTime()) }
     case .save:
       if state == savedState {
-        occurred(.refused, "the checkpoint of step \(state.step) is stored, or on its way", by: request.actor, outlets)
+        refuse(
+          request, "the checkpoint of step \(state.step) is stored, or on its way, and is not saved once more", outlets)
       }
       save(outlets)
     case .evaluate: evaluate(inbox, outlets)
     case .generate:
       look(outlets)
       write(inbox, outlets)
-    case .probe(let index): show(probe: index, outlets)
+    case .probe(let index): show(probe: index, for: request, outlets)
     case .stop(let saving):
       if saving { save(outlets) }
+      if saving && isSaveDue {
+        isStoppingAfterSave = true
+        return nil
+      }
       return Ending(saving ? .stopped : .abandoned, step: state.step, time: wallTime())
     case .detach: break
     }
@@ -138,50 +159,6 @@ extension Trainer {
     let wasStepping = isPausedAfterStep
     isPausedAfterStep = false
     occurred(.pause, wasStepping ? "one step taken, paused" : "paused", by: actor, outlets)
-  }
-
-  private mutating func change(_ change: RateChange, by actor: Occurrence.Actor, _ outlets: Outlets) {
-    let old = rate
-    let new = change.applied(to: old)
-    guard RateChange.bounds.contains(new), scheduledRate > 0 else {
-      occurred(
-        .refused, "the rate stays \(compact(old)): \(compact(new)) is not above 0 and at most \(RateChange.largest)",
-        by: actor, outlets)
-      return
-    }
-    // Always by the new rate, so that replaying a stored rate gives the same bits.
-    state.rateFactor = new / scheduledRate
-    outlets.report(
-      .occurred(
-        Occurrence(
-          .rate, step: state.step, time: wallTime(), key: "rate", old: old, new: new, actor: actor,
-          text: "rate \(compact(old)) → \(compact(new))")))
-  }
-
-  private mutating func change(_ change: WeightChange, by actor: Occurrence.Actor, _ outlets: Outlets) {
-    let name = change.head.name
-    guard heads.contains(change.head) else {
-      return occurred(.refused, "this network has no \(name) head, so there is no weight to change", by: actor, outlets)
-    }
-    guard change.isInRange else {
-      return occurred(
-        .refused,
-        "the weight of \(name) stays \(short(weight(of: change.head))): \(short(change.weight)) is not from 0 to "
-          + "\(Int(WeightChange.largest))", by: actor, outlets)
-    }
-    guard change.weight > 0 || heads.contains(where: { $0 != change.head && weight(of: $0) > 0 }) else {
-      return occurred(
-        .refused,
-        "the weight of \(name) stays \(short(weight(of: change.head))): no other loss has one, and nothing would be"
-          + " learned", by: actor, outlets)
-    }
-    let old = weight(of: change.head)
-    setWeight(of: change.head, to: change.weight)
-    outlets.report(
-      .occurred(
-        Occurrence(
-          .weight, step: state.step, time: wallTime(), key: name, old: old, new: change.weight, actor: actor,
-          text: "weight of \(name) \(short(old)) → \(short(change.weight))")))
   }
 
   private mutating func diverged(
@@ -202,12 +179,16 @@ extension Trainer {
 
   // MARK: What is due
 
-  /// Hands over a copy, unless the last one was the same.
+  /// Hands over a copy, unless the last one was the same; one for which there is no memory now stays due.
   private mutating func save(_ outlets: Outlets) {
+    isSaveDue = false
     guard state != savedState else { return }
-    let spare = outlets.spare()
-    savedState = state
-    outlets.save(checkpoint(in: spare))
+    switch outlets.spare() {
+    case .notNow: isSaveDue = true
+    case .memory(let spare):
+      savedState = state
+      outlets.save(checkpoint(in: spare))
+    }
   }
 
   private mutating func evaluate(_ inbox: Inbox, _ outlets: Outlets) {
@@ -237,10 +218,10 @@ extension Trainer {
     outlets.report(.ordered(orderSamples[probe]))
   }
 
-  private mutating func show(probe index: Int, _ outlets: Outlets) {
+  private mutating func show(probe index: Int, for request: Request, _ outlets: Outlets) {
     guard let probes else {
-      occurred(.refused, "there is no TOP head to look at, or nothing is held out", by: .program, outlets)
-      return
+      return refuse(
+        request, "probe \(index + 1) cannot be shown: there is no TOP head to look at, or nothing is held out", outlets)
     }
     probe = ((index % probes.count) + probes.count) % probes.count
     if orderSamples.first?.step == state.step {
@@ -309,14 +290,3 @@ private final class Inbox {
     return waiting.contains { if case .stop = $0.command { true } else { false } }
   }
 }
-
-/// At most three significant digits, as a rate is written: 2.4e-4.
-private func compact(_ value: Double) -> String {
-  guard value.isFinite else { return "\(value)" }
-  let parts = String(format: "%.2e", value).split(separator: "e")
-  let digits = parts[0].reversed().drop { $0 == "0" }.drop { $0 == "." }
-  return "\(String(digits.reversed()))e\(Int(parts[1]) ?? 0)"
-}
-
-/// At most four significant digits, as a weight is written: 0.5.
-private func short(_ value: Double) -> String { String(format: "%.4g", value) }

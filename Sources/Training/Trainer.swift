@@ -21,6 +21,9 @@ package struct Trainer: ~Copyable {
   var isPaused = false
   /// Whether the program makes it wait: the disk does not take what it has.
   var isHeld = false
+  /// Whether a checkpoint waits for memory to be copied to, and whether the run ends when it has it.
+  var isSaveDue = false
+  var isStoppingAfterSave = false
   /// What was last handed over to be saved.
   var savedState: TrainerState?
   /// Whether the next step is the only one before a pause.
@@ -49,9 +52,7 @@ package struct Trainer: ~Copyable {
   /// - Throws: `UserError` when the recipe does not make a network, the CPU or its memory do not suffice, or the
   ///   checkpoint is of another network.
   package init(recipe: Recipe, corpus: Corpus, from checkpoint: Checkpoint?, threads: Int, name: String) throws {
-    if let memory = Machine.memory {
-      try RunPlan(recipe, vocabulary: corpus.tokenizer.vocabulary, threads: threads).check(memory)
-    }
+    try RunPlan(recipe, vocabulary: corpus.tokenizer.vocabulary, threads: threads).checkMachine()
     let prompt = recipe.sample.prompt
     guard corpus.tokenizer.takesAll(of: prompt) else {
       throw UserError(

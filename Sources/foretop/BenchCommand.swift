@@ -104,7 +104,7 @@ struct BenchCommand: ParsableCommand {
     try recipe.validate(source: file.source)
     let plan = try RunPlan(
       recipe, vocabulary: try Corpus.vocabulary(of: try Corpus.Source(recipe)).count, threads: try computing.count())
-    if let memory = Machine.memory { try plan.check(memory) }
+    try plan.checkMachine()
     var table = try bench.steps([Workload(plan, name: file.name)], rounds: rounds)
     if let peak = Machine.peakResident {
       table.about.append("peak memory of this process, the limit's operands included: \(gibibytes(peak))")

@@ -8,5 +8,7 @@ enum Computation {
   static func prepare() throws {
     if let missing = Machine.missing { throw UserError(.unavailable, missing) }
     Patience.choose()
+    LibraryExit.watch()
+    MemoryLimit.watch()
   }
 }

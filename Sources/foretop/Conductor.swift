@@ -1,6 +1,7 @@
 // The main thread: takes news and signals, and shows the run on the screen, as lines, as JSON, or not at all.
 import Curses
 import Dashboard
+import Dispatch
 import Foundation
 import Run
 import TerminalUI
@@ -37,7 +38,7 @@ struct Conductor: ~Copyable {
   mutating func run() throws -> Int32 {
     // A name that is none is refused even where no layout is shown.
     let layouts = try LayoutFiles(startingWith: options.layout)
-    session.start()
+    try session.start()
     if !options.headless && !options.json {
       try waitForQuickFailure()
       try show(layouts)
@@ -48,8 +49,8 @@ struct Conductor: ~Copyable {
 
   /// What can fail fails fast, and then there is no need to take the screen first.
   private mutating func waitForQuickFailure() throws {
-    let deadline = Date(timeIntervalSinceNow: 0.03)
-    while tally.beginning == nil, Date() < deadline {
+    let deadline = DispatchTime.now() + 0.03
+    while tally.beginning == nil, .now() < deadline {
       for news in session.news.takeAll(waitingUntil: deadline) {
         early.append(news)
         try take(news) { _ in }
@@ -214,8 +215,9 @@ struct Conductor: ~Copyable {
   }
 
   private func finish() throws -> Int32 {
+    session.end()
     if status != 0 { Output.silenceWhatIsStuck() }
-    if !options.json { print(tally.summary(of: session.plan)) }
+    if !options.json { print(tally.summary(of: session.planOfNow)) }
     fflush(nil)
     if let error = outcome ?? nil { throw error }
     if status != 0 { return status }

@@ -37,19 +37,20 @@ struct Foretop: ParsableCommand {
       var command = try parseAsRoot()
       try command.run()
       finishOutput()
+      LibraryExit.expect()
     } catch let error as UserError {
       leave(error.message, error.status.rawValue)
     } catch let error as CorpusError {
       leave(error.description, UserError(error).status.rawValue)
     } catch let error as Ended {
-      Foundation.exit(error.status)
+      LibraryExit.leave(error.status)
     } catch {
       let status = exitCode(for: error)
       // Help and version are asked for; they are no errors.
       guard status != .success else {
         print(fullMessage(for: error))
         finishOutput()
-        Foundation.exit(0)
+        LibraryExit.leave(0)
       }
       leave((wrongCommand ?? message(for: error)) + " (“foretop --help” says more)", UserError.Status.usage.rawValue)
     }
@@ -57,8 +58,8 @@ struct Foretop: ParsableCommand {
 
   /// Lists and pictures are for somebody: what could not be written is an error, not an empty answer.
   private static func finishOutput() {
-    if Output.isLost() {
-      leave("standard output cannot be written", UserError.Status.inputOutput.rawValue)
+    if let reason = Output.loss() {
+      leave("standard output cannot be written: \(reason)", UserError.Status.inputOutput.rawValue)
     }
   }
 
@@ -78,7 +79,7 @@ struct Foretop: ParsableCommand {
     // It may quote what somebody else wrote, of any length: nobody reads more than a screen of that.
     let shown = message.count > 2000 ? message.prefix(1200) + " … " + message.suffix(600) : message[...]
     Output.warn(String(shown).harmless)
-    Foundation.exit(status)
+    LibraryExit.leave(status)
   }
 }
 

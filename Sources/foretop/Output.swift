@@ -24,8 +24,11 @@ enum Output {
   }
 
   /// Everything that was printed, written out.
-  /// - Returns: whether somebody wants it and it could not be written. A reader that has gone, such as head, has had enough.
-  static func isLost() -> Bool { fflush(nil) != 0 ? errno != EPIPE : ferror(stdout) != 0 }
+  /// - Returns: why it could not be written, where somebody wants it. A reader that has gone, such as head, has had enough.
+  static func loss() -> String? {
+    if fflush(nil) != 0 { return errno == EPIPE ? nil : String(cString: strerror(errno)) }
+    return ferror(stdout) != 0 ? "some of it was not taken" : nil
+  }
 
   /// Bytes on standard output, now.
   /// - Throws: `UserError` when they cannot be written.

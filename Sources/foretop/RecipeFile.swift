@@ -24,8 +24,9 @@ struct RecipeFile {
       let meant = names.nearest(to: word).map { "; did you mean \($0)?" } ?? "."
       throw UserError(
         .noInput,
-        "there is no recipe \(word.quotation)\(meant) There are \(names.joined(separator: ", ")), or give a YAML file"
-      )
+        names.isEmpty
+          ? "there is no recipe \(word.quotation): the program's folder recipes/ was not found or is empty; give a path to a YAML file"
+          : "there is no recipe \(word.quotation)\(meant) There are \(names.joined(separator: ", ")), or give a YAML file")
     }
     source = path
     recipe = try Recipe(yaml: Share.text(at: path, what: "recipe"), source: path)

@@ -1,9 +1,10 @@
 // The run's folder is written here: by the recorder's thread, which takes every event, and by two beside it, so that no row
-// waits for the disk: one writes checkpoints, one waits for the journal and confirms what is in it.
+// waits for the disk: one writes checkpoints, one waits for the journal and confirms what is in it (see Recording+Disk).
 import Dispatch
 import Foundation
 import Run
 import RunFile
+import Synchronization
 
 /// What becomes of a session's events and checkpoints.
 final class Recording: Sendable {
@@ -15,6 +16,10 @@ final class Recording: Sendable {
     case checkpoint(Parcel)
     case stored(StoredCheckpoint)
     case notStored(PendingCheckpoint, UserError)
+    /// A newer state took the place of one that was not stored.
+    case superseded
+    /// The journal is on the disk up to there.
+    case synced(PendingSync)
     /// The journal is not on the disk.
     case notSynced(PendingSync, UserError)
     /// The trainer is gone.
@@ -22,35 +27,40 @@ final class Recording: Sendable {
   }
 
   private let plan: Plan
-  private let entries: Mailbox<Entry>
+  private let isAttended: Bool
+  let entries: Mailbox<Entry>
   private let requests: Mailbox<Request>
-  private let news: Mailbox<News>
-  private let copies: Copies
+  let news: Mailbox<News>
+  let copies: Copies
   /// Hears for how many seconds the recorder's thread was busy, each time.
   private let stalls: Mailbox<Double>?
   /// Checkpoints for the thread that writes them.
-  private let checkpoints = Mailbox<PendingCheckpoint>()
+  let checkpoints = Mailbox<PendingCheckpoint>()
   /// What the thread that waits for the disk confirms, in order.
-  private let confirmations = Mailbox<Confirmation>()
+  let confirmations = Mailbox<Confirmation>()
+  /// What the run begins with, for the recorder's thread; and whether its folder could be made.
+  private let beginnings = Mailbox<Beginning>()
+  private let outcomes = Mailbox<UserError?>()
+  private let threads = Mutex<Threads>(Threads())
+  private let place = Mutex<String?>(nil)
+  /// What was still to be confirmed when the thread that does so ended.
+  let unconfirmed = Mutex<[Confirmation]>([])
 
-  /// What may be said, and written, when the journal is on the disk.
-  private struct Confirmation: Sendable {
-    var sync: PendingSync?
-    var occurrences: [Occurrence] = []
-    var checkpoints: [PendingCheckpoint] = []
-    /// Raised when all before it is confirmed.
-    var fence: DispatchSemaphore?
+  private struct Threads {
+    var recorder, checkpoints, journal: WorkerThread?
   }
 
-  /// How long a disk that does not take a checkpoint is left alone, and for how long one that is the last is tried.
-  private static let pause = 2.0
+  /// How long a checkpoint that is the last is tried while the disk does not take it.
   private static let patience = 60.0
+  /// How long a thread that is in the middle of writing is waited for at the end.
+  private static let grace = 5.0
 
   init(
-    _ plan: Plan, entries: Mailbox<Entry>, requests: Mailbox<Request>, news: Mailbox<News>, copies: Copies,
-    stalls: Mailbox<Double>? = nil
+    _ plan: Plan, isAttended: Bool, entries: Mailbox<Entry>, requests: Mailbox<Request>, news: Mailbox<News>,
+    copies: Copies, stalls: Mailbox<Double>? = nil
   ) {
     self.plan = plan
+    self.isAttended = isAttended
     self.entries = entries
     self.requests = requests
     self.news = news
@@ -58,34 +68,37 @@ final class Recording: Sendable {
     self.stalls = stalls
   }
 
+  /// Makes the threads, before anything is on the disk: a machine that does not give them keeps no trace of the run.
+  func makeThreads() throws {
+    let recorder = try WorkerThread("recorder") { [self] in
+      if let beginning = beginnings.takeAll(waitingUntil: .distantFuture).first { record(beginning) }
+    }
+    threads.withLock { $0.recorder = recorder }
+    let checkpoints = try WorkerThread("checkpoints") { [self] in writeCheckpoints() }
+    threads.withLock { $0.checkpoints = checkpoints }
+    let journal = try WorkerThread("journal") { [self] in confirm() }
+    threads.withLock { $0.journal = journal }
+  }
+
   /// Starts the recorder and waits until the run's folder is there, or cannot be.
   func start(_ beginning: Beginning) throws {
-    let outcomes = Mailbox<UserError?>()
-    run("recorder") { [self] in
-      do {
-        let recorder =
-          if let past = plan.past {
-            try Recorder(resuming: plan.folder, from: past.step ?? 0, beginning: beginning)
-          } else {
-            try Recorder(creating: plan.folder, beginning: beginning)
-          }
-        outcomes.send(nil)
-        run("checkpoints") { [self] in writeCheckpoints() }
-        run("journal") { [self] in confirm() }
-        record(with: recorder)
-      } catch {
-        outcomes.send(error as? UserError ?? UserError(.inputOutput, "\(error)"))
-      }
-    }
+    beginnings.send(beginning)
     if let error = outcomes.takeAll(waitingUntil: .distantFuture).first ?? nil { throw error }
   }
 
-  private func run(_ name: String, _ body: @escaping @Sendable () -> Void) {
-    let thread = Thread(block: body)
-    thread.name = name
-    thread.stackSize = 1 << 23
-    thread.start()
+  /// Ends the threads where the run did not begin.
+  func cancel() {
+    beginnings.close()
+    checkpoints.close()
+    confirmations.close()
+    join()
+    let (writer, journal) = threads.withLock { ($0.checkpoints, $0.journal) }
+    writer?.join()
+    journal?.join()
   }
+
+  /// Waits until the recorder's thread has ended, which waits for the others.
+  func join() { threads.withLock { $0.recorder }?.join() }
 
   // MARK: The recorder's thread
 
@@ -94,22 +107,45 @@ final class Recording: Sendable {
     var bestStep = -1
     /// Checkpoints that are on their way, one that is tried again included.
     var writing = 0
-    /// Why the newest one is not stored.
-    var unsaved: UserError?
+    /// Why the newest one is not stored, and its step.
+    var unsaved: (error: UserError, step: Int)?
     /// Whether the trainer was asked to wait.
     var isHolding = false
+    /// How often the journal was not taken.
+    var failures = 0
+    /// Whether something waits to be confirmed until the disk takes the journal again.
+    var isBehind = false
     /// What is confirmed when the journal is on the disk.
     var unconfirmed = Confirmation()
   }
+
+  private func record(_ beginning: Beginning) {
+    let recorder: Recorder
+    do {
+      recorder =
+        if let past = plan.past {
+          try Recorder(resuming: plan.folder, from: past.step ?? 0, beginning: beginning)
+        } else {
+          try Recorder(creating: plan.folder, beginning: beginning)
+        }
+    } catch {
+      return outcomes.send(UserError(error, while: "beginning to record in \(plan.folder)"))
+    }
+    outcomes.send(nil)
+    record(with: recorder)
+  }
+
+  /// The run's folder, as it was called last.
+  var folder: String { place.withLock { $0 } ?? plan.folder }
 
   /// Takes entries until the trainer is gone and its last checkpoint stored; then closes the file.
   private func record(with recorder: Recorder) {
     var disk = Disk()
     var ending: Ending?
-    var deadline = Date.distantFuture
+    var deadline = DispatchTime.distantFuture
     recorder.isSyncedElsewhere = true
-    while ending == nil || (disk.writing > 0 && Date() < deadline) {
-      let waiting = entries.takeAll(waitingUntil: Date(timeIntervalSinceNow: 0.25))
+    while ending == nil || (disk.writing > 0 && .now() < deadline) {
+      let waiting = entries.takeAll(waitingUntil: .now() + 0.25)
       let start = DispatchTime.now()
       for entry in waiting {
         if case .end(let reason) = entry {
@@ -118,29 +154,43 @@ final class Recording: Sendable {
           take(entry, with: recorder, &disk, isLast: ending != nil)
         }
         // The weights exist only here now: the disk gets a minute to take them.
-        if ending != nil, disk.unsaved != nil, deadline == .distantFuture {
-          deadline = Date(timeIntervalSinceNow: Self.patience)
-        }
+        if ending != nil, disk.unsaved != nil, deadline == .distantFuture { deadline = .now() + Self.patience }
       }
       disk.unconfirmed.occurrences += recorder.flushIfDue()
-      send(&disk.unconfirmed, of: recorder)
+      // What the disk does not take is warned of, and holds up no checkpoint at the end.
+      disk.unconfirmed.isLast = ending != nil
+      send(&disk, of: recorder)
       if ending == nil { hold(recorder.isStalled || disk.unsaved != nil, &disk) }
       stalls?.send(Double(DispatchTime.now().uptimeNanoseconds - start.uptimeNanoseconds) / 1e9)
     }
+    if let ending { finish(ending, with: recorder, &disk) }
+  }
+
+  /// Ends the other threads, closes the file, and says so.
+  private func finish(_ ending: Ending, with recorder: Recorder, _ disk: inout Disk) {
+    checkpoints.close()
+    let (writer, journal) = threads.withLock { ($0.checkpoints, $0.journal) }
+    // A disk that is in the middle of taking one may still do so.
+    writer?.join(until: .now() + Self.grace)
+    for entry in entries.takeAll() { take(entry, with: recorder, &disk, isLast: true) }
     recorder.isSyncedElsewhere = false
-    if let ending { record(.ended(ending), with: recorder, &disk) }
-    // After an ending nothing comes.
-    let fence = DispatchSemaphore(value: 0)
-    disk.unconfirmed.fence = fence
-    send(&disk.unconfirmed, of: recorder)
-    fence.wait()
-    if let ending { news.send(.event(.ended(ending))) }
-    var failure = disk.unsaved
+    record(.ended(ending), with: recorder, &disk)
+    send(&disk, of: recorder)
+    confirmations.close()
+    let isJoined = journal?.join(until: .now() + Self.grace) ?? true
+    let held = unconfirmed.withLock { $0.flatMap(\.occurrences) }
+    if held.isEmpty { news.send(.event(.ended(ending))) }
+    var failure = disk.unsaved.map { $0.error.ofCheckpoint($0.step) }
     do {
       try recorder.close()
     } catch {
-      failure = failure ?? error as? UserError ?? UserError(.inputOutput, "\(error)")
+      failure = failure ?? UserError(error, while: "closing \(plan.folder)/run.h5")
     }
+    if !held.isEmpty {
+      if failure == nil && isJoined { for occurrence in held { news.send(.event(.occurred(occurrence))) } }
+      news.send(.event(.ended(ending)))
+    }
+    place.withLock { $0 = recorder.folder }
     news.send(.closed(failure))
   }
 
@@ -154,36 +204,44 @@ final class Recording: Sendable {
       disk.unconfirmed.occurrences.append(occurrence)
     case .checkpoint(let parcel):
       guard let checkpoint = parcel.takeOut() else { return }
-      let isBest = checkpoint.state.step == disk.bestStep
+      let step = checkpoint.state.step
       do {
-        let (pending, notices) = try recorder.begin(checkpoint, isBest: isBest)
+        let (pending, notices) = try recorder.begin(checkpoint, isBest: step == disk.bestStep)
         disk.unconfirmed.occurrences += notices
         disk.writing += 1
         disk.unconfirmed.checkpoints.append(pending)
       } catch {
-        let error = error as? UserError ?? UserError(.inputOutput, "\(error)")
-        say(error, of: checkpoint.state.step, "", with: recorder, &disk)
+        copies.giveBack()
+        say(UserError(error, while: "beginning the checkpoint"), of: step, "", with: recorder, &disk)
       }
     case .stored(let stored):
       disk.writing -= 1
       disk.unsaved = nil
       disk.unconfirmed.occurrences += recorder.finish(stored)
-    case .notSynced(let sync, let error): disk.unconfirmed.occurrences += recorder.takeBack(sync, error)
+    case .superseded: disk.writing -= 1
+    case .synced(let sync): recorder.settle(sync)
+    case .notSynced(let sync, let error):
+      disk.failures += 1
+      disk.unconfirmed.occurrences += recorder.takeBack(sync, error)
     case .notStored(let pending, let error):
       // What cannot be a checkpoint will not be one by waiting.
       if error.status == .data {
         disk.writing -= 1
-        copies.giveBack(pending)
         say(error, of: pending.step, "", with: recorder, &disk)
         return
       }
       recorder.makeRoom()
-      let isFirst = disk.unsaved == nil
-      disk.unsaved = error
+      let isNew = disk.unsaved?.step != pending.step
+      let isHeld = disk.unsaved == nil
+      disk.unsaved = (error, pending.step)
       let isOver = isLast || pending.step >= plan.recipe.steps
       let advice =
-        isOver ? "; it is tried again for a minute" : "; the run waits and tries again; space goes on without it"
-      if isFirst { say(error, of: pending.step, advice, with: recorder, &disk) }
+        isOver
+        ? "; it is tried again for a minute"
+        : isHeld
+          ? "; the run waits and tries again" + (isAttended ? "; space goes on without it" : "")
+          : "; it is tried again until a newer one takes its place"
+      if isNew { say(error, of: pending.step, advice, with: recorder, &disk) }
     case .end: break
     }
   }
@@ -206,15 +264,17 @@ final class Recording: Sendable {
   }
 
   /// Hands over what is to be confirmed.
-  private func send(_ confirmation: inout Confirmation, of recorder: Recorder) {
+  private func send(_ disk: inout Disk, of recorder: Recorder) {
     let (pending, notices) = recorder.takeSync()
-    confirmation.sync = pending
-    confirmation.occurrences += notices
-    let isEmpty =
-      pending == nil && confirmation.occurrences.isEmpty && confirmation.checkpoints.isEmpty
-      && confirmation.fence == nil
-    if !isEmpty { confirmations.send(confirmation) }
-    confirmation = Confirmation()
+    disk.unconfirmed.occurrences += notices
+    disk.unconfirmed.sync = pending
+    disk.unconfirmed.failures = disk.failures
+    disk.unconfirmed.isRefused = pending == nil && recorder.isStalled
+    // What waits there is let go of as soon as the disk has the journal.
+    let isCaughtUp = disk.isBehind && !disk.unconfirmed.isRefused
+    if pending != nil || isCaughtUp || disk.unconfirmed.hasContent { confirmations.send(disk.unconfirmed) }
+    if disk.unconfirmed.isRefused { disk.isBehind = true } else if isCaughtUp { disk.isBehind = false }
+    disk.unconfirmed = Confirmation()
   }
 
   /// Says that a checkpoint is not saved.
@@ -225,60 +285,13 @@ final class Recording: Sendable {
     record(.occurred(failure), with: recorder, &disk)
     disk.unconfirmed.occurrences.append(failure)
   }
+}
 
-  // MARK: The thread that waits for the disk
-
-  /// Waits until the journal is on the disk, then says what happened and lets checkpoints be written.
-  private func confirm() {
-    while true {
-      let waiting = confirmations.takeAll(waitingUntil: .distantFuture)
-      // The last one's entries come after those of all others.
-      if let last = waiting.last(where: { $0.sync != nil })?.sync {
-        do {
-          try last.wait()
-        } catch {
-          entries.send(.notSynced(last, error as? UserError ?? UserError(.inputOutput, "\(error)")))
-        }
-      }
-      for confirmation in waiting {
-        for occurrence in confirmation.occurrences { news.send(.event(.occurred(occurrence))) }
-        for pending in confirmation.checkpoints { checkpoints.send(pending) }
-        confirmation.fence?.signal()
-      }
-    }
+extension UserError {
+  /// What is said at the end of a checkpoint that the disk did not take.
+  fileprivate func ofCheckpoint(_ step: Int) -> UserError {
+    UserError(
+      status,
+      "the checkpoint of step \(step) is not saved, and what was learned since the one before is lost: \(message)")
   }
-
-  // MARK: The thread that writes checkpoints
-
-  /// Writes one after the other. One that the disk does not take is tried again until it does, or a newer one comes.
-  private func writeCheckpoints() {
-    var waiting: [PendingCheckpoint] = []
-    var failed: PendingCheckpoint?
-    while true {
-      if waiting.isEmpty {
-        waiting = checkpoints.takeAll(
-          waitingUntil: failed == nil ? .distantFuture : Date(timeIntervalSinceNow: Self.pause))
-      }
-      if let old = failed, !waiting.isEmpty {
-        // The newer one has all that this one has.
-        entries.send(.notStored(old, Self.superseded))
-        failed = nil
-      }
-      guard let next = failed ?? waiting.first else { continue }
-      if failed == nil { waiting.removeFirst() }
-      do {
-        let stored = try next.write()
-        copies.giveBack(next)
-        failed = nil
-        entries.send(.stored(stored))
-      } catch {
-        let error = error as? UserError ?? UserError(.inputOutput, "\(error)")
-        failed = error.status == .data ? nil : next
-        entries.send(.notStored(next, error))
-      }
-    }
-  }
-
-  /// Of one that was not stored before a newer one came.
-  private static let superseded = UserError(.data, "a newer one takes its place")
 }

@@ -17,7 +17,8 @@ struct RecordingTrial {
     do {
       try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     } catch {
-      throw UserError(.cannotCreate, "cannot create \(folder): choose another disk with --runs")
+      throw UserError(
+        .cannotCreate, "cannot create \(folder): \(error.localizedDescription); choose another disk with --runs")
     }
     defer { try? FileManager.default.removeItem(atPath: folder) }
     let trial = RecordingTrial(folder: folder, threads: threads)
@@ -38,7 +39,10 @@ struct RecordingTrial {
     do {
       try words.joined(separator: " ").write(toFile: text, atomically: false, encoding: .utf8)
     } catch {
-      throw UserError(.inputOutput, "cannot write \(text): free some space there, or choose another disk with --runs")
+      throw UserError(
+        .inputOutput,
+        "cannot write \(text): \(error.localizedDescription); free some space there, or choose another disk with --runs"
+      )
     }
     return try Recipe(
       yaml: """
@@ -60,7 +64,8 @@ struct RecordingTrial {
     let plan = Plan(recipe: try recipe(steps: steps), name: "trial", runs: folder, threads: threads)
     let stalls = Mailbox<Double>()
     let session = Session(plan, isAttended: false, stalls: stalls)
-    session.start()
+    try session.start()
+    defer { session.end() }
     var times = RecordingTimes()
     var last: StepReport?
     /// When the checkpoint was due that is on its way.

@@ -1,10 +1,11 @@
 // The page that wires the rest: the trainer's thread, the recorder's, the one that writes checkpoints, and the mailboxes
 // between them and the main thread. Nothing is shared; values cross.
 import Corpus
-import Dispatch
 import Foundation
+import Kernels
 import Run
 import RunFile
+import Synchronization
 import Training
 
 /// What the main thread hears of.
@@ -25,6 +26,8 @@ final class Session: Sendable {
   let news = Mailbox<News>()
   private let entries = Mailbox<Recording.Entry>()
   private let copies: Copies
+  private let thread = Mutex<WorkerThread?>(nil)
+  private let recording = Mutex<Recording?>(nil)
 
   /// Whether somebody can decide what becomes of a run that diverged.
   private let isAttended: Bool
@@ -35,17 +38,33 @@ final class Session: Sendable {
     self.plan = plan
     self.isAttended = isAttended
     self.stalls = stalls
-    copies = Copies()
+    copies = Copies(telling: requests)
   }
 
   /// Starts the threads.
-  func start() {
+  /// - Throws: `UserError` when the first of them cannot be made.
+  func start() throws {
+    LibraryExit.tell { [news] in news.send(.failed($0)) }
     for change in plan.past?.weights ?? [] { requests.send(Request(.weight(change), by: .commandLine)) }
     // Deep calls are rare and large frames are not: 16 MiB is never the limit.
-    let thread = Thread { [self] in train() }
-    thread.name = "trainer"
-    thread.stackSize = 1 << 24
-    thread.start()
+    let made = try WorkerThread("trainer", stackSize: 1 << 24) { [self] in train() }
+    thread.withLock { $0 = made }
+  }
+
+  /// Waits for the threads, after `closed` or `failed`.
+  func end() {
+    thread.withLock { $0 }?.join()
+    recording.withLock { $0 }?.join()
+    copies.end()
+  }
+
+  /// The run with the folder where it is now: somebody may have moved it meanwhile.
+  var planOfNow: Plan {
+    guard let folder = recording.withLock({ $0 })?.folder, folder != plan.folder else { return plan }
+    var plan = plan
+    plan.runs = folder.parentFolder
+    plan.name = (folder as NSString).lastPathComponent
+    return plan
   }
 
   /// Something that happened outside of the trainer, for the file; the main thread knows it already.
@@ -54,9 +73,12 @@ final class Session: Sendable {
   // MARK: The trainer's thread
 
   private func train() {
+    let recording = Recording(
+      plan, isAttended: isAttended, entries: entries, requests: requests, news: news, copies: copies, stalls: stalls)
+    self.recording.withLock { $0 = recording }
     do {
+      try recording.makeThreads()
       var trainer = try trainer()
-      let recording = Recording(plan, entries: entries, requests: requests, news: news, copies: copies, stalls: stalls)
       try recording.start(trainer.beginning)
       news.send(.event(.began(trainer.beginning)))
       let beginning = trainer.beginning
@@ -72,21 +94,22 @@ final class Session: Sendable {
           spare: { [self] in copies.take() }))
       // The recorder passes it on when all before it is stored: after an ending nothing comes.
       entries.send(.end(ending))
-    } catch let error as UserError {
-      news.send(.failed(error))
-    } catch let error as CorpusError {
-      news.send(.failed(UserError(error)))
     } catch {
-      news.send(.failed(UserError(.inputOutput, "\(error)")))
+      recording.cancel()
+      let error =
+        (error as? CorpusError).map { UserError($0) } ?? UserError(error, while: "beginning the run “\(plan.name)”")
+      news.send(.failed(error))
     }
   }
 
   /// Makes everything ready. What was read to go on from is let go of: the trainer has its own.
   private func trainer() throws -> Trainer {
+    // Before a text is read and a tokenizer made: the network's own look at it comes long after.
+    try Team.require(plan.threads)
     let start = plan.past?.start.takeOut()
     let corpus = try plan.corpus(by: start?.tokenizer) { news.send(.preparing($0)) }
     let trainer = try Trainer(recipe: plan.recipe, corpus: corpus, from: start, threads: plan.threads, name: plan.name)
-    copies.allow(bytes: trainer.checkpointBytes)
+    copies.allow(bytes: trainer.checkpointBytes, of: Machine.memory?.available)
     copies.prepare(trainer.checkpointWithoutNumbers, numbers: trainer.checkpointBytes / 12)
     return trainer
   }
@@ -96,50 +119,5 @@ final class Session: Sendable {
     if case .occurred(let occurrence) = event { return entries.send(.occurred(occurrence)) }
     news.send(.event(event))
     entries.send(.event(event))
-  }
-}
-
-/// Copies of the weights between the trainer and the disk: one, or two where they are small, used again and again.
-final class Copies: Sendable {
-  private let free = DispatchSemaphore(value: 1)
-  private let spares = Mailbox<Parcel>()
-
-  /// Two copies may take so much.
-  private static let most = 1 << 30
-
-  /// Allows a second copy where it is small, so that a disk that is busy for a moment makes no step wait.
-  func allow(bytes: Int) { if 2 * bytes <= Self.most { free.signal() } }
-
-  /// Takes the memory of the first copy beside the trainer, which would wait while it is cleared page by page.
-  /// - Parameter numbers: of each of its blocks.
-  func prepare(_ first: consuming Checkpoint, numbers: Int) {
-    let parcel = Parcel(first)
-    free.wait()
-    let thread = Thread { [self] in
-      if var copy = parcel.takeOut() {
-        copy.weights = [Float](repeating: 0, count: numbers)
-        copy.firstMoments = [Float](repeating: 0, count: numbers)
-        copy.secondMoments = [Float](repeating: 0, count: numbers)
-        spares.send(Parcel(copy))
-      }
-      free.signal()
-    }
-    thread.name = "memory"
-    thread.start()
-  }
-
-  /// Waits until there may be one more; hands over the memory of one that is stored.
-  func take() -> Checkpoint? {
-    free.wait()
-    var all = spares.takeAll()
-    let last = all.popLast()
-    for parcel in all { spares.send(parcel) }
-    return last?.takeOut()
-  }
-
-  /// It is stored, or given up.
-  func giveBack(_ pending: PendingCheckpoint) {
-    spares.send(Parcel(pending.takeOut()))
-    free.signal()
   }
 }

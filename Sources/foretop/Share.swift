@@ -69,9 +69,10 @@ enum Share {
       }
     }
     guard let data = FileManager.default.contents(atPath: path) else {
+      let reason = access(path, R_OK) == 0 ? "reading failed" : String(cString: strerror(errno))
       throw UserError(
         isThere ? .inputOutput : .noInput,
-        isThere ? "the \(what) \(path) cannot be read: check its permissions" : "there is no \(what) \(path)")
+        isThere ? "the \(what) \(path) cannot be read: \(reason)" : "there is no \(what) \(path)")
     }
     guard let text = String(validating: data, as: UTF8.self) else {
       throw UserError(.data, "the \(what) \(path) is not text in UTF-8")

@@ -72,7 +72,7 @@ struct Train: ParsableCommand {
   private static func checkMemory(_ recipe: Recipe, threads: Int) throws {
     let isKnown = recipe.tokenizer.kind == .sentencepiece && recipe.tokenizer.model.isEmpty
     let plan = try RunPlan(recipe, vocabulary: isKnown ? recipe.tokenizer.vocabulary : 1, threads: threads)
-    if let memory = Machine.memory { try plan.check(memory) }
+    try plan.checkMachine()
   }
 
   /// The name that was asked for, if it is free; else the recipe's with a number.

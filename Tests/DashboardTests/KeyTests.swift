@@ -228,8 +228,18 @@ struct KeyTests {
     #expect(asked(dashboard).count == 3)
     dashboard.receive(run.occurred(.saved, 21, "saved"))
     #expect(asked(dashboard) == ["asked: rate ×1.1", "asked: evaluate"])
-    dashboard.receive(run.occurred(.refused, 21, "no"))
-    #expect(asked(dashboard) == ["asked: evaluate"])
+    // A refusal answers the command that it names, and no other one before it.
+    func refused(_ key: String, by actor: Occurrence.Actor) -> Event {
+      .occurred(Occurrence(.refused, step: 21, time: 0, key: key, actor: actor, text: "no"))
+    }
+    dashboard.receive(refused("rate", by: .signal))
+    dashboard.receive(refused("save", by: .key))
+    #expect(asked(dashboard) == ["asked: rate ×1.1", "asked: evaluate"])
+    dashboard.receive(refused("evaluate", by: .key))
+    #expect(asked(dashboard) == ["asked: rate ×1.1"])
+    dashboard.receive(refused("rate", by: .key))
+    #expect(asked(dashboard).isEmpty)
+    _ = dashboard.press(.character("e"))
     dashboard.receive(.evaluated(run.evaluation(21)))
     #expect(asked(dashboard).isEmpty)
   }

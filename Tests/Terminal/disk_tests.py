@@ -3,6 +3,8 @@
 import contextlib
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 
@@ -105,6 +107,67 @@ def test_a_full_disk_is_said_on_the_screen():
             terminal.assert_restored()
 
 
+def test_a_run_whose_only_copy_the_disk_refuses_still_listens():
+    # As where a checkpoint is so large that there is one copy of it alone.
+    alone = {**os.environ, "FORETOP_ONE_COPY": "1"}
+    with SmallDisk("alone", 24) as disk:
+        log = os.path.join(FOLDER, "alone.log")
+        with open(log, "w") as file:
+            process = subprocess.Popen(
+                disk.command(options(disk, "a", "--headless", "--set", "save.every=200")), stdin=subprocess.DEVNULL,
+                stdout=file, stderr=subprocess.STDOUT, env=alone)
+        said = lambda: open(log).read()
+        wait_for("nothing is saved", lambda: "saved checkpoints/" in said())
+
+        def refused():
+            disk.fill()
+            return "not saved" in said()
+
+        wait_for(lambda: f"it does not notice:\n{said()[-2000:]}", refused)
+        process.send_signal(signal.SIGTERM)
+        # The trainer is gone, and its newest state is what is tried.
+        wait_for(lambda: f"it does not listen:\n{said()[-2000:]}", lambda: "tried again for a minute" in said())
+        disk.free()
+        assert process.wait(PATIENCE) == 143, said()
+        result = subprocess.run(
+            disk.command([PROGRAM, "inspect", "a", "summary", "--runs", disk.folder]), capture_output=True, text=True)
+        assert result.returncode == 0, result
+    step = int(said().rpartition("stopped at step ")[2].partition(" of ")[0].replace(" ", ""))
+    assert f"checkpoint of step {step}" in said().replace(" ", " ").replace("\u202f", " ") or str(step) in result.stdout, said()
+
+
+def refusing_disk():
+    """A library that makes a journal's disk refuse, and the file that says when."""
+    compiler = shutil.which("clang") or shutil.which("cc")
+    if not compiler:
+        raise Skipped("there is no C compiler")
+    library = os.path.join(FOLDER, "refusing_disk.so")
+    source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "refusing_disk.c")
+    subprocess.run([compiler, "-O2", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
+    flag = os.path.join(FOLDER, "refusing")
+    return {"LD_PRELOAD": library, "REFUSING_DISK": flag}, flag
+
+
+def test_a_command_that_is_not_on_the_disk_is_not_confirmed_before_it_is():
+    environment, flag = refusing_disk()
+    with begin("unsynced", env=environment, columns=160) as terminal:
+        open(flag, "w").close()
+        terminal.type("]")
+        terminal.wait_for("kept in memory")
+        terminal.read(1)
+        assert not re.search(r"rate \S+ → ", terminal.text), terminal.text
+        os.unlink(flag)
+        terminal.wait_for(re.compile(r"rate \S+ → "))
+        terminal.wait_for("the disk takes the run again")
+        step = terminal.step or 0
+        terminal.wait_for(lambda terminal: (terminal.step or 0) > step)
+        terminal.type("\x03")
+        assert terminal.finish() == 130
+    rate, = occurrences("unsynced", "rate")
+    assert rate["new"] > rate["old"], rate
+    run(command("verify", "unsynced"))
+
+
 def test_a_damaged_run_file_leaves_the_checkpoints_to_those_who_need_only_them():
     run(train("broken", "--headless", "--steps", "12"))
     path = os.path.join(RUNS, "broken", "run.h5")
@@ -150,17 +213,39 @@ def test_a_run_file_that_is_missing_leaves_the_checkpoints_to_those_who_need_onl
     run(command("rm", "lost", "--yes"))
 
 
-def test_a_folder_that_goes_away_is_said():
+def test_a_folder_that_is_moved_is_said_and_followed():
     name = "vanished"
-    with begin(name) as terminal:
-        os.rename(os.path.join(RUNS, name), os.path.join(FOLDER, "elsewhere"))
+    elsewhere = os.path.join(FOLDER, "elsewhere")
+    with begin(name, columns=160) as terminal:
+        os.rename(os.path.join(RUNS, name), elsewhere)
+        terminal.wait_for("was moved to")
         terminal.type("s")
-        terminal.wait_for("not saved")
-        os.rename(os.path.join(FOLDER, "elsewhere"), os.path.join(RUNS, name))
         terminal.wait_for("saved checkpoints/")
         terminal.type("\x03")
         assert terminal.finish() == 130
+        assert f"foretop resume elsewhere --runs {FOLDER}" in terminal.after, terminal.after
+    assert len([file for file in os.listdir(os.path.join(elsewhere, "checkpoints")) if file.endswith(".h5")]) == 2
+    os.rename(elsewhere, os.path.join(RUNS, name))
     assert state(name)["state"] == "stopped"
+    run(command("verify", name))
+
+
+def test_a_folder_that_is_removed_is_said_and_the_weights_are_saved():
+    name = "removed"
+    log = os.path.join(FOLDER, "removed.log")
+    with open(log, "w") as file:
+        process = subprocess.Popen(train(name, "--headless", *ENDLESS), stdin=subprocess.DEVNULL, stdout=file,
+                                   stderr=subprocess.STDOUT)
+    said = lambda: open(log).read()
+    wait_for("it does not train", lambda: "/1000000" in said())
+    shutil.rmtree(os.path.join(RUNS, name))
+    wait_for(lambda: f"it is not said:\n{said()}", lambda: "was removed while it is written" in said())
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(PATIENCE) == 74, said()
+    assert said().count("was removed while it is written") <= 2 and "--from-checkpoint" in said(), said()
+    step, = checkpoints(name)
+    run(command("recover", name, "--from-checkpoint"))
+    run(command("resume", name, "--headless", "--steps", str(step + 2)))
 
 
 def test_a_folder_that_may_only_be_read_is_read_and_nothing_else():

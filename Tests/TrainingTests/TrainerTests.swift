@@ -333,6 +333,64 @@ import Training
     #expect(leftLater.ending.reason == .abandoned && leftLater.log.checkpoints.map(\.state.step) == [4])
   }
 
+  /// Trains with a session that has no memory for a copy when it is first asked, `times` times.
+  /// - Parameter meanwhile: what is asked of the trainer each time it waits.
+  private func train(
+    without times: Int = 1, meanwhile: [Request]
+  ) throws -> (log: Log, ending: Ending) {
+    let recipe = Tiny.recipe
+    var trainer = try Trainer(recipe: recipe, corpus: Tiny.corpus(recipe), from: nil, threads: 2, name: "tiny")
+    let commands = Mailbox<Request>()
+    let log = Log()
+    var left = times
+    let ending = trainer.run(
+      obeying: commands, isAttended: true,
+      to: Trainer.Outlets(
+        report: { log.events.append($0) }, save: { log.checkpoints.append($0) },
+        spare: {
+          guard left > 0 else { return .memory(of: nil) }
+          left -= 1
+          for request in meanwhile { commands.send(request) }
+          return .notNow
+        }))
+    return (log, ending)
+  }
+
+  @Test func `a save that finds no memory waits, obeys meanwhile, and is of the same step`() throws {
+    let change = Request(.rate(.times(0.5)), by: .key)
+    let (log, ending) = try train(meanwhile: [change, Request(.save, by: .program)])
+    #expect(ending.reason == .finished && log.steps.count == 12)
+    #expect(log.checkpoints.map(\.state.step) == [4, 8, 12])
+    #expect(log.occurrences.map(\.kind) == [.rate] && log.occurrences.first?.step == 4)
+  }
+
+  @Test func `who goes on while a save waits for memory does so without it`() throws {
+    let (log, ending) = try train(meanwhile: [Request(.proceed, by: .key)])
+    #expect(ending.reason == .finished && log.checkpoints.map(\.state.step) == [8, 12])
+  }
+
+  @Test func `a stop while a save waits for memory saves when there is some, or leaves without`() throws {
+    let saved = try train(
+      without: 2, meanwhile: [Request(.stop(saving: true), by: .signal), Request(.save, by: .program)])
+    #expect(saved.ending.reason == .stopped && saved.ending.step == 4)
+    #expect(saved.log.checkpoints.map(\.state.step) == [4])
+    let left = try train(
+      without: 9, meanwhile: [Request(.stop(saving: true), by: .signal), Request(.stop(saving: false), by: .key)])
+    #expect(left.ending.reason == .abandoned && left.log.checkpoints.isEmpty)
+  }
+
+  @Test func `a last save that finds no memory is waited for`() throws {
+    let (log, ending) = try train(without: 3, meanwhile: [Request(.save, by: .program)])
+    #expect(ending.reason == .finished && log.checkpoints.map(\.state.step) == [4, 8, 12])
+  }
+
+  @Test func `a refusal names the command that it refuses`() throws {
+    let asked: [Command] = [.rate(.times(1e9)), .weight(WeightChange(.top, to: -1)), .save, .save]
+    let occurrences = try Tiny.train(Tiny.recipe, asking: asked + [.stop(saving: false)]).log.occurrences
+    #expect(occurrences.map(\.kind) == [.refused, .refused, .refused])
+    #expect(occurrences.map(\.key) == ["rate", "top", "save"] && occurrences.allSatisfy { $0.actor == .key })
+  }
+
   @Test func `a single step is one step`() throws {
     let commands: [Command] = [.pause, .stepOnce, .stepOnce, .stop(saving: false)]
     let result = try Tiny.train(Tiny.recipe, asking: commands)

@@ -1,0 +1,42 @@
+// A run's folder that somebody moves or removes while it is written.
+import Foundation
+import Run
+
+extension Recorder {
+  /// Looks where the folder is.
+  /// - Returns: a line, once, that says that it was moved or removed.
+  func follow() -> Occurrence? {
+    let now = place.path
+    let notice: Occurrence
+    if now != folder {
+      notice = self.notice(
+        .warning,
+        "the run's folder \(folder) was moved to \(now) while it is written: what is recorded and saved goes there")
+      folder = now
+    } else if place.isRemoved, !isRemoved {
+      isRemoved = true
+      notice = self.notice(
+        .warning,
+        "the run's folder \(folder) was removed while it is written: its metrics are lost; checkpoints are saved there "
+          + "anew")
+    } else {
+      return nil
+    }
+    append(notice)
+    return notice
+  }
+
+  /// Lets go of a run whose folder was removed.
+  /// - Returns: what is lost, and what is not.
+  func lost() -> UserError {
+    HDF5.alone { store.abandon() }
+    let last = (try? CheckpointFolder(folder).list())?.last?.step
+    let rest =
+      last.map { step in
+        let name = (folder as NSString).lastPathComponent
+        return "the checkpoint of step \(step) is there, and “foretop recover \(name) --from-checkpoint” makes a run of it"
+      } ?? "nothing of the run is left"
+    return UserError(
+      .inputOutput, "the run's folder \(folder) was removed while it was written: its metrics are lost; \(rest)")
+  }
+}
