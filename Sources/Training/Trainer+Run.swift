@@ -39,7 +39,7 @@ extension Trainer {
   ) -> Ending {
     let inbox = Inbox(commands)
     var edits = edits[...]
-    while state.step < recipe.steps {
+    while state.step < recipe.steps, failure == nil {
       if let ending = obey(inbox, outlets) { return ending }
       while let edit = edits.first, edit.step <= state.step {
         if edit.step == state.step { _ = obey(Request(edit.command, by: .program), inbox, outlets) }
@@ -54,10 +54,24 @@ extension Trainer {
         guard isAttended else { return Ending(.diverged, step: state.step, time: wallTime()) }
         continue
       case .left: continue
+      case .unread(let error):
+        fail(error, outlets)
+        continue
       }
       if let ending = rest(inbox, outlets) { return ending }
     }
+    guard failure == nil else {
+      // What was learned so far is sound.
+      save(outlets)
+      return Ending(.failed, step: state.step, time: wallTime())
+    }
     return Ending(.finished, step: state.step, time: wallTime())
+  }
+
+  /// The text cannot be read any more: the run ends as it is before the next step.
+  private mutating func fail(_ error: CorpusError, _ outlets: Outlets) {
+    failure = error
+    occurred(.failure, "\(error); the run is saved at step \(state.step) and ends", by: .program, outlets)
   }
 
   /// What is due between two steps.
@@ -82,7 +96,7 @@ extension Trainer {
         if let ending = obey(request, inbox, outlets) { return ending }
         if isPausedAfterStep { return nil }
       }
-      guard isPaused || isHeld else { return nil }
+      guard isPaused || isHeld, failure == nil else { return nil }
       inbox.wait()
     }
   }
@@ -206,8 +220,13 @@ extension Trainer {
       return
     }
     var watch = Stopwatch()
-    let measured = model.measure(
-      on: corpus.heldOut, by: recipe, weights: weights, tokens: recipe.evaluate.tokens, while: { !inbox.isStopping })
+    let measured: (losses: [HeadLoss], order: OrderQuality?)?
+    do {
+      measured = try model.measure(
+        on: corpus.heldOut, by: recipe, weights: weights, tokens: recipe.evaluate.tokens, while: { !inbox.isStopping })
+    } catch {
+      return fail(error, outlets)
+    }
     guard let measured else { return }
     let first = measured.losses[0].loss
     let isBest = first < state.bestLoss

@@ -25,7 +25,7 @@ struct LineMode {
       }
     case .preparing(let text):
       if !isJSON { output += "\(text) …\n".utf8 }
-    case .failed, .closed: break
+    case .failed, .stopped, .closed: break
     }
   }
 

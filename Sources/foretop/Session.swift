@@ -14,6 +14,8 @@ enum News: Sendable {
   case preparing(String)
   /// The run could not begin.
   case failed(UserError)
+  /// The trainer cannot go on, and ends: what is sound is being saved.
+  case stopped(UserError)
   /// All is recorded and closed, or could not be.
   case closed(UserError?)
 }
@@ -58,6 +60,9 @@ final class Session: Sendable {
       let recording = Recording(plan, entries: entries, requests: requests, news: news, copies: copies, stalls: stalls)
       try recording.start(trainer.beginning)
       news.send(.event(.began(trainer.beginning)))
+      for notice in trainer.corpus.notices {
+        tell(.occurred(Occurrence(.notice, step: trainer.beginning.step, time: trainer.beginning.time, text: notice)))
+      }
       for notice in plan.notices + [plan.past?.change(of: trainer.beginning)].compactMap({ $0 }) {
         tell(.occurred(Occurrence(.warning, step: trainer.beginning.step, time: trainer.beginning.time, text: notice)))
       }
@@ -67,6 +72,7 @@ final class Session: Sendable {
           report: { [self] in tell($0) },
           save: { [self] in entries.send(.checkpoint(Parcel($0))) },
           spare: { [self] in copies.take() }))
+      if let failure = trainer.failure { news.send(.stopped(UserError(failure))) }
       // The recorder passes it on when all before it is stored: after an ending nothing comes.
       entries.send(.end(ending))
     } catch let error as UserError {
