@@ -1,13 +1,17 @@
 // Names of files as text: a name is bytes, which need not be UTF-8, and nothing of it may be lost on the way through a recipe.
 
-/// A byte of a name that is part of no UTF-8 is kept as the character U+F0000 + byte, of a plane for private use. A name that
-/// has such a character itself is kept byte by byte in the same way, so that every name has one text and comes back as it was.
+/// A byte of a name that is part of no UTF-8 is kept as the character U+10FE00 + byte, of the last plane for private use. A name
+/// that has such a character itself is kept byte by byte in the same way, so that every name has one text and comes back as it was.
 extension String {
-  private static let escapes: ClosedRange<UInt32> = 0xF0080...0xF00FF
+  private static let firstEscape: UInt32 = 0x10FE00
+  private static let escapes = firstEscape + 0x80...firstEscape + 0xFF
 
   /// The text of a name's bytes.
-  package init(fileName bytes: some Collection<UInt8>) {
-    if let text = String(validating: bytes, as: UTF8.self), !text.unicodeScalars.contains(where: Self.isEscape) {
+  /// - Parameter isText: whether the bytes may be any text, such as an argument: then a character of the kind above stays.
+  package init(fileName bytes: some Collection<UInt8>, isText: Bool = false) {
+    if let text = String(validating: bytes, as: UTF8.self),
+      isText || !text.unicodeScalars.contains(where: Self.isEscape)
+    {
       self = text
       return
     }
@@ -17,12 +21,12 @@ extension String {
       let length = first < 0x80 ? 1 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4
       let character = rest.prefix(length)
       if let valid = String(validating: character, as: UTF8.self), let scalar = valid.unicodeScalars.first,
-        !Self.isEscape(scalar)
+        isText || !Self.isEscape(scalar)
       {
         text.append(scalar)
         rest = rest.dropFirst(length)
       } else {
-        text.append(Unicode.Scalar(0xF0000 + UInt32(first))!)
+        text.append(Unicode.Scalar(Self.firstEscape + UInt32(first))!)
         rest = rest.dropFirst()
       }
     }
@@ -35,7 +39,7 @@ extension String {
   package var fileNameBytes: [UInt8] {
     guard unicodeScalars.contains(where: Self.isEscape) else { return Array(utf8) }
     return unicodeScalars.flatMap { scalar in
-      Self.isEscape(scalar) ? [UInt8(scalar.value - 0xF0000)] : Array(String(Character(scalar)).utf8)
+      Self.isEscape(scalar) ? [UInt8(scalar.value - Self.firstEscape)] : Array(String(Character(scalar)).utf8)
     }
   }
 
@@ -49,7 +53,7 @@ extension String {
     guard unicodeScalars.contains(where: Self.isEscape) else { return self }
     return unicodeScalars.reduce(into: "") { text, scalar in
       if Self.isEscape(scalar) {
-        text += "\\x" + String(scalar.value - 0xF0000, radix: 16, uppercase: true)
+        text += "\\x" + String(scalar.value - Self.firstEscape, radix: 16, uppercase: true)
       } else {
         text.unicodeScalars.append(scalar)
       }

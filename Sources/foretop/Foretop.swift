@@ -63,7 +63,7 @@ struct Foretop: ParsableCommand {
   private static var arguments: [String] {
     (1..<max(1, Int(CommandLine.argc))).compactMap { index in
       CommandLine.unsafeArgv[index].map { word in
-        String(fileName: UnsafeRawBufferPointer(start: word, count: strlen(word)))
+        String(fileName: UnsafeRawBufferPointer(start: word, count: strlen(word)), isText: true)
       }
     }
   }

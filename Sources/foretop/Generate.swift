@@ -43,7 +43,9 @@ struct Generate: ParsableCommand {
     try Computation.prepare()
     let checkpoint = try StoredRun.checkpoint(name, in: place.folder)
     let tokenizer = try Tokenizer(checkpoint.tokenizer)
-    let start = tokenizer.tokens(of: prompt)
+    // Bytes that are no text are tokens too.
+    let bytes = prompt.fileNameBytes
+    let start = tokenizer.tokens(of: bytes)
     if tokenizer.kind == .tokens, start.isEmpty || !tokenizer.takesAll(of: prompt) {
       throw UserError(
         .usage, "--prompt must be numbers of tokens, such as “17 4”, each below \(tokenizer.vocabulary), for this run")
@@ -54,7 +56,7 @@ struct Generate: ParsableCommand {
     let reader = try Reader(checkpoint, threads: place.threads(before: checkpoint.state.threads))
     try reader.requireText()
     // Numbers are told apart by a space.
-    try Self.put(Array((tokenizer.kind == .tokens ? tokenizer.text(of: start) : prompt).utf8))
+    try Self.put(tokenizer.kind == .tokens ? Array(tokenizer.text(of: start).utf8) : bytes)
     var failure: (any Error)?
     try reader.write(after: start, tokens: tokens, temperature: temperature, seed: seed) { token in
       do {

@@ -375,7 +375,7 @@ struct CorpusTests {
     let corpus = try Corpus(opening: source([folder.path + "/texts"]))
     #expect(try corpus.tokenizer.text(of: all(corpus)) == "one of two texts\nthe other of the two\n")
     #expect(corpus.notices.isEmpty && corpus.files == 2)
-    let named = folder.path + "/texts/z\u{F0080}.txt"
+    let named = folder.path + "/texts/z\u{10FE80}.txt"
     let one = try Corpus(opening: source([named], context: 4))
     #expect(try one.tokenizer.text(of: all(one)) == "the other of the two\n" && one.summary.contains("\\x80.txt"))
     #expect(try refusal(source([named + "x"])).description.contains("z\\x80.txtx"))
