@@ -46,10 +46,11 @@ struct BatchBuffer: ~Copyable {
   }
 
   /// Puts the window that starts at `start` into a row, with as many of the tokens after it as the part has.
-  func fill(_ row: Int, from part: Part, at start: Int) {
+  /// - Throws: `CorpusError` where the part cannot be read, or is no longer what it was: see `Part.copy`.
+  func fill(_ row: Int, from part: Part, at start: Int) throws(CorpusError) {
     let destination = tokens + row * stride
     let available = min(stride, part.count - start)
-    part.copy(start..<(start + available), to: destination)
+    try part.copy(start..<(start + available), to: destination)
     (destination + available).update(repeating: -1, count: stride - available)
     guard let documents else { return }
     part.copyDocuments(start..<(start + available), to: documents + row * stride)

@@ -41,13 +41,14 @@ package struct Batches: ~Copyable {
   }
 
   /// The next rows. The last batch is overwritten.
-  package mutating func next() -> Batch {
+  /// - Throws: `CorpusError` where the part cannot be read, or is no longer what it was; some windows may count as handed out.
+  package mutating func next() throws(CorpusError) -> Batch {
     for row in 0..<buffer.rows {
       if window / windows != pass {
         pass = window / windows
         order = Permutation(count: windows, seed: seed, pass: pass)
       }
-      buffer.fill(row, from: part, at: order[window % windows] * buffer.context)
+      try buffer.fill(row, from: part, at: order[window % windows] * buffer.context)
       window += 1
     }
     return buffer.batch(filledRows: buffer.rows)
@@ -80,10 +81,11 @@ package struct OrderedBatches: ~Copyable {
   }
 
   /// The next rows, nil when all windows were handed out. The last batch is overwritten.
-  package mutating func next() -> Batch? {
+  /// - Throws: `CorpusError` where the part cannot be read, or is no longer what it was.
+  package mutating func next() throws(CorpusError) -> Batch? {
     guard window < windows else { return nil }
     let filled = min(buffer.rows, windows - window)
-    for row in 0..<filled { buffer.fill(row, from: part, at: place(of: window + row) * buffer.context) }
+    for row in 0..<filled { try buffer.fill(row, from: part, at: place(of: window + row) * buffer.context) }
     for row in filled..<buffer.rows { buffer.clear(row) }
     window += filled
     return buffer.batch(filledRows: filled)

@@ -1,10 +1,67 @@
 // What can be made again, kept: trained tokenizers and token files, each under the hash of all it was made from.
 import Foundation
 
-/// The cache folder. Its files are named by SHA-256 over the contents of the texts (not their paths or times: a changed file
-/// is another text, whatever its date says) and over whatever else decides the result.
-struct Cache: Sendable {
-  let folder: String
+/// The cache folder, and another one for where it cannot be written. Files are named by SHA-256 over the contents of the texts (not
+/// their paths or times: a changed file is another text, whatever its date says) and over whatever else decides the result.
+final class Cache {
+  private let folders: [String]
+  /// The folders that took nothing, and why.
+  private var refusals: [(folder: String, reason: CorpusError)] = []
+
+  init(folder: String, spare: String? = nil) { folders = [folder] + (spare.map { [$0] } ?? []) }
+
+  /// What became of a folder that cannot be written, in a sentence; nil where all is well.
+  var notice: String? {
+    guard let first = refusals.first else { return nil }
+    let instead = folders.dropFirst(refusals.count).first
+    return "\(first.reason): "
+      + (instead.map { "\($0) is used instead" }
+        ?? "tokens stay in memory, and are made again at the next start")
+      + "; XDG_CACHE_HOME chooses another folder"
+  }
+
+  /// Opens what was kept under a key.
+  private func file(_ key: [UInt8], _ ending: String) -> CacheFile? {
+    for folder in folders {
+      if let file = CacheFile(at: Self.path(in: folder, key, ending), key: key) { return file }
+    }
+    return nil
+  }
+
+  /// Opens a token file that was kept under a key, and counts its tokens in the same reading.
+  private func tokens(
+    _ key: [UInt8], below vocabulary: Int, before boundary: (Int) -> Int
+  ) -> (file: CacheFile, census: TokenCensus)? {
+    for folder in folders {
+      var census: TokenCensus?
+      let file = CacheFile(at: Self.path(in: folder, key, "tokens"), key: key) { piece, width, count in
+        if census == nil { census = TokenCensus(before: boundary(count)) }
+        if width > 1 { census?.add(piece, width: width) }
+      }
+      guard let file, let census, file.width > 1, census.largest.map({ $0.token < vocabulary }) ?? true else {
+        continue
+      }
+      return (file, census)
+    }
+    return nil
+  }
+
+  /// Keeps what can be made again, in the first folder that takes it.
+  /// - Returns: whether one did.
+  private func keep(
+    _ key: [UInt8], _ ending: String, width: Int, content: (CacheFile.Append) throws(CorpusError) -> Void
+  ) throws(CorpusError) -> Bool {
+    for folder in folders.dropFirst(refusals.count) {
+      do throws(CorpusError) {
+        try CacheFile.write(Self.path(in: folder, key, ending), key: key, width: width, content: content)
+        return true
+      } catch {
+        guard error.kind == .cannotWriteCache else { throw error }
+        refusals.append((folder, error))
+      }
+    }
+    return false
+  }
 
   /// The tokenizer that `source` describes.
   func tokenizer(
@@ -53,10 +110,13 @@ struct Cache: Sendable {
   }
 
   /// The tokens of all texts in order.
-  /// - Parameter documents: how the texts are divided; nil takes them as one.
+  /// - Parameters:
+  ///   - documents: how the texts are divided; nil takes them as one.
+  ///   - boundary: how many of so many tokens are for training, which are counted.
   func tokens(
-    of texts: TextFiles, by tokenizer: Tokenizer, in documents: Documents?, _ report: (String) -> Void
-  ) throws(CorpusError) -> Part {
+    of texts: TextFiles, by tokenizer: Tokenizer, in documents: Documents?, before boundary: (Int) -> Int,
+    _ report: (String) -> Void
+  ) throws(CorpusError) -> (all: Part, census: TokenCensus) {
     var key = Digest()
     key.add(field: "tokens")
     key.add(number: Tokenizer.version)
@@ -68,17 +128,24 @@ struct Cache: Sendable {
       key.add(field: documents.separator)
     }
     let hash = key.finished()
-    let path = path(of: hash, "tokens")
-    if let file = tokenFile(path, hash) {
-      guard documents != nil else { return Part(file) }
-      if let starts = self.starts(hash, tokens: file.count) { return Part(file, documents: starts) }
+    func kept() -> (file: CacheFile, census: TokenCensus)? {
+      self.tokens(hash, below: tokenizer.vocabulary, before: boundary)
+    }
+    func part(_ file: CacheFile, _ starts: [Int]?) -> Part {
+      Part(TokenFiles([TokenFile(file)], vocabulary: tokenizer.vocabulary), documents: starts)
+    }
+    if let (file, census) = kept() {
+      guard documents != nil else { return (part(file, nil), census) }
+      if let starts = starts(hash, tokens: file.count) { return (part(file, starts), census) }
     }
 
     report("making tokens of \(quantity(texts.size, spaced: false))B (\(tokenizer.summary))")
     let isNarrow = tokenizer.vocabulary <= 1 << 16
     var starts: [Int] = []
-    var count = 0
-    try CacheFile.write(path, key: hash, width: isNarrow ? 2 : 4) { append throws(CorpusError) in
+    let isKept = try keep(hash, "tokens", width: isNarrow ? 2 : 4) { append throws(CorpusError) in
+      // A second folder may be tried.
+      starts = []
+      var count = 0
       try texts.forEach(by: tokenizer, in: documents) { (tokens: [Int32], places: [Int]) throws(CorpusError) in
         starts += places.map { count + $0 }
         count += tokens.count
@@ -93,30 +160,28 @@ struct Cache: Sendable {
         }
       }
     }
-    guard let file = tokenFile(path, hash) else {
-      throw CorpusError(
-        .cannotWriteCache, "\(path) was written and cannot be read back; check the disk, or use another folder")
-    }
-    guard documents != nil else { return Part(file) }
-    try CacheFile.write(self.path(of: hash, "documents"), key: hash, width: 8) { append throws(CorpusError) in
-      try starts.withUnsafeBufferPointer { elements throws(CorpusError) in
-        try append(UnsafeRawBufferPointer(elements))
+    if isKept, let (file, census) = kept() {
+      guard documents != nil else { return (part(file, nil), census) }
+      _ = try keep(hash, "documents", width: 8) { append throws(CorpusError) in
+        try starts.withUnsafeBufferPointer { elements throws(CorpusError) in
+          try append(UnsafeRawBufferPointer(elements))
+        }
       }
+      return (part(file, starts), census)
     }
-    return Part(file, documents: starts)
+    let all = try Corpus.tokens(of: texts, by: tokenizer, in: documents)
+    var census = TokenCensus(before: boundary(all.count))
+    let tokens = try all.tokens(0..<all.count)
+    tokens.withUnsafeBytes { census.add($0, width: 4) }
+    return (all, census)
   }
 
   /// Where documents begin, as they were kept beside a token file; nil where that is not there or cannot be right.
   private func starts(_ key: [UInt8], tokens: Int) -> [Int]? {
-    guard let file = CacheFile(at: path(of: key, "documents"), key: key), file.width == 8 else { return nil }
-    let starts = Array(file.elements.assumingMemoryBound(to: Int.self))
+    guard let file = file(key, "documents"), file.width == 8, let bytes = try? file.elements() else { return nil }
+    let starts = bytes.withUnsafeBytes { Array($0.assumingMemoryBound(to: Int.self)) }
     let isRising = zip(starts, starts.dropFirst()).allSatisfy { $0 < $1 }
     return starts.first == 0 && isRising && (starts.last ?? 0) < tokens ? starts : nil
-  }
-
-  private func tokenFile(_ path: String, _ key: [UInt8]) -> CacheFile? {
-    guard let file = CacheFile(at: path, key: key), file.width > 1 else { return nil }
-    return file
   }
 
   private func trained(
@@ -128,9 +193,8 @@ struct Cache: Sendable {
     key.add(number: vocabulary)
     key.add(texts)
     let hash = key.finished()
-    let path = path(of: hash, "model")
-    if let file = CacheFile(at: path, key: hash), file.width == 1,
-      let tokenizer = try? Tokenizer(kind: .sentencepiece, model: Array(file.elements))
+    if let file = file(hash, "model"), file.width == 1, let model = try? file.elements(),
+      let tokenizer = try? Tokenizer(kind: .sentencepiece, model: model)
     {
       return tokenizer
     }
@@ -139,7 +203,7 @@ struct Cache: Sendable {
     var sample = TrainingSample(total: texts.size)
     for file in texts.files { try file.bytes().withUnsafeBytes { sample.add($0) } }
     let model = try sample.model(vocabulary: vocabulary)
-    try CacheFile.write(path, key: hash, width: 1) { append throws(CorpusError) in
+    _ = try keep(hash, "model", width: 1) { append throws(CorpusError) in
       try model.withUnsafeBufferPointer { elements throws(CorpusError) in try append(UnsafeRawBufferPointer(elements)) }
     }
     return try Tokenizer(kind: .sentencepiece, model: model)
@@ -155,7 +219,7 @@ struct Cache: Sendable {
     return census.model
   }
 
-  private func path(of key: [UInt8], _ ending: String) -> String {
+  private static func path(in folder: String, _ key: [UInt8], _ ending: String) -> String {
     (folder as NSString).appendingPathComponent("\(hexadecimal(key)).\(ending)")
   }
 }

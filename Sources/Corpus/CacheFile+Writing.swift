@@ -19,12 +19,7 @@ extension CacheFile {
     precondition(
       [1, 2, 4, 8].contains(width) && key.count == 32, "a cache file has elements of 1, 2, 4 or 8 bytes and a key of 32"
     )
-    do {
-      let folder = path.parentFolder
-      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    } catch {
-      throw failure(path, "its folder cannot be made")
-    }
+    if let reason = makeFolder(path.parentFolder) { throw failure(path, TextFiles.text(of: reason)) }
     let aside = "\(path).\(getpid()).\(UInt64.random(in: 0 ... .max)).partial"
     let file = open(aside, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
     guard file >= 0 else { throw failure(path, TextFiles.text(of: errno)) }
@@ -70,18 +65,41 @@ extension CacheFile {
   private static func checksum(
     ofElementsIn file: Int32, size: Int, for path: String
   ) throws(CorpusError) -> UInt64 {
-    guard size > 0 else { return checksumOfBytes(UnsafeRawBufferPointer(start: nil, count: 0)) }
-    guard let start = mmap(nil, headerSize + size, PROT_READ, MAP_PRIVATE, file, 0), start != MAP_FAILED else {
-      throw failure(path, TextFiles.text(of: errno))
+    var sum = Checksum(of: size)
+    let room = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 16)
+    defer { room.deallocate() }
+    var (done, filled) = (0, 0)
+    while done < size {
+      let wanted = min(room.count, size - done)
+      let count = pread(file, room.baseAddress! + filled, wanted - filled, off_t(headerSize + done + filled))
+      if count < 0 && errno == EINTR { continue }
+      guard count > 0 else { throw failure(path, count < 0 ? TextFiles.text(of: errno) : "it became shorter") }
+      filled += count
+      guard filled == wanted else { continue }
+      sum.add(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(room)[..<wanted]))
+      (done, filled) = (done + wanted, 0)
     }
-    defer { munmap(start, headerSize + size) }
-    return checksumOfBytes(UnsafeRawBufferPointer(start: start + headerSize, count: size))
+    return sum.finished
+  }
+
+  /// Makes a folder and those that it is in, where they are not there.
+  /// - Returns: nil where it is there, or why it cannot be.
+  private static func makeFolder(_ folder: String) -> Int32? {
+    var status = stat()
+    if mkdir(folder, 0o755) == 0 { return nil }
+    switch errno {
+    case EEXIST: return stat(folder, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR ? nil : ENOTDIR
+    case ENOENT where !folder.parentFolder.isEmpty && folder.parentFolder != folder:
+      if let reason = makeFolder(folder.parentFolder) { return reason }
+      return mkdir(folder, 0o755) == 0 || errno == EEXIST ? nil : errno
+    case let reason: return reason
+    }
   }
 
   private static func failure(_ path: String, _ reason: String) -> CorpusError {
     CorpusError(
       .cannotWriteCache,
-      "the cache file \(path) cannot be written (\(reason)); make room and check the folder's permissions, or use another folder"
+      "the cache folder \(path.parentFolder) cannot be written (\(reason))"
     )
   }
 }

@@ -2,7 +2,7 @@
 // needed: what is missing, damaged or foreign is made again.
 import Foundation
 
-/// A mapped cache file: a header of 64 bytes and then its elements, little-endian as all machines that foretop runs on.
+/// An open cache file: a header of 64 bytes and then its elements, little-endian as all machines that foretop runs on.
 ///
 /// | at | bytes | what |
 /// | --- | --- | --- |
@@ -12,9 +12,7 @@ import Foundation
 /// | 16 | 8 | number of elements |
 /// | 24 | 8 | checksum of the elements |
 /// | 32 | 32 | key: the SHA-256 of all it was made from |
-final class CacheFile: @unchecked Sendable {
-  // Unchecked: the mapping is only read, and it is private to this process's view of a file that is replaced, never rewritten.
-
+final class CacheFile: Sendable {
   static let version: UInt32 = 1
   static let magic = Array("foretop\n".utf8)
   static let headerSize = 64
@@ -23,31 +21,38 @@ final class CacheFile: @unchecked Sendable {
   let width: Int
   /// Number of elements.
   let count: Int
-  private let mapping: UnsafeRawBufferPointer
+  let file: WatchedFile
 
-  /// Maps a file if it is whole and holds what `key` says; nil otherwise, and when there is none.
-  init?(at path: String, key: [UInt8]) {
-    let file = open(path, O_RDONLY | O_CLOEXEC)
-    guard file >= 0 else { return nil }
-    defer { close(file) }
-    var status = stat()
-    guard fstat(file, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_size >= Self.headerSize,
-      let start = mmap(nil, Int(status.st_size), PROT_READ, MAP_PRIVATE, file, 0), start != MAP_FAILED
+  /// Opens a file if it is whole and holds what `key` says; nil otherwise, and when there is none.
+  /// - Parameter visit: sees the elements once, a piece at a time, with their width and number, before they are known to be
+  ///   whole.
+  init?(
+    at path: String, key: [UInt8],
+    visit: (_ piece: UnsafeRawBufferPointer, _ width: Int, _ count: Int) -> Void = { _, _, _ in }
+  ) {
+    guard
+      let file = try? WatchedFile(at: path, kind: "cache file", advice: "start again, and it is made anew"),
+      file.size >= Self.headerSize, let header = try? file.bytes(0..<Self.headerSize)
     else { return nil }
-    mapping = UnsafeRawBufferPointer(start: start, count: Int(status.st_size))
-    width = Int(mapping.loadUnaligned(fromByteOffset: 12, as: UInt32.self))
-    count = Int(truncatingIfNeeded: mapping.loadUnaligned(fromByteOffset: 16, as: UInt64.self))
-    let sum = mapping.loadUnaligned(fromByteOffset: 24, as: UInt64.self)
+    func number<Number: FixedWidthInteger>(_ place: Int, _: Number.Type) -> Number {
+      header.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: place, as: Number.self) }
+    }
+    let width = Int(number(12, UInt32.self))
+    let count = Int(truncatingIfNeeded: number(16, UInt64.self))
     let size = count.multipliedReportingOverflow(by: width)
-    guard mapping[..<8].elementsEqual(Self.magic),
-      mapping.loadUnaligned(fromByteOffset: 8, as: UInt32.self) == Self.version,
-      [1, 2, 4, 8].contains(width), !size.overflow, size.partialValue == mapping.count - Self.headerSize,
-      mapping[32..<64].elementsEqual(key), checksumOfBytes(elements) == sum
+    guard header[..<8].elementsEqual(Self.magic), number(8, UInt32.self) == Self.version,
+      [1, 2, 4, 8].contains(width), !size.overflow, size.partialValue == file.size - Self.headerSize,
+      header[32..<64].elementsEqual(key)
     else { return nil }
+    var sum = Checksum(of: size.partialValue)
+    let isRead: Void? = try? file.forEachPiece(from: Self.headerSize) { piece in
+      sum.add(piece)
+      visit(piece, width, count)
+    }
+    guard isRead != nil, sum.finished == number(24, UInt64.self) else { return nil }
+    (self.file, self.width, self.count) = (file, width, count)
   }
 
-  deinit { munmap(UnsafeMutableRawPointer(mutating: mapping.baseAddress!), mapping.count) }
-
-  /// The elements' bytes, valid as long as this object.
-  var elements: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: mapping[Self.headerSize...]) }
+  /// All elements, as bytes.
+  func elements() throws(CorpusError) -> [UInt8] { try file.bytes(Self.headerSize..<file.size) }
 }

@@ -3,123 +3,162 @@ import Foundation
 import Run
 
 extension Corpus {
-  /// The files that paths stand for. Of a folder these are its `.bin` files in order of their names; files with `val` as a
-  /// word of their name are held out (nanoGPT's `val.bin`, llm.c's `tiny_shakespeare_val.bin`).
+  /// The files that paths stand for. Of a folder these are its `.bin` files and those of its folders, in order of their names;
+  /// files with `val` as a word of their name are held out (nanoGPT's `val.bin`, llm.c's `tiny_shakespeare_val.bin`), and
+  /// those of folders with such a name.
   private static func tokenFiles(
-    at paths: [String]
+    at paths: [String], width: Int?
   ) throws(CorpusError) -> (training: [TokenFile], heldOut: [TokenFile]) {
-    var names: [String] = []
-    for path in paths {
-      var status = stat()
-      guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
-        names.append(path)
-        continue
-      }
-      let inside = ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).filter {
-        $0.hasSuffix(".bin") && !$0.hasPrefix(".")
-      }
-      guard !inside.isEmpty else {
-        throw CorpusError(
-          .empty, "\(path) is a folder without a file that ends in .bin; name one with token files, or the files")
-      }
-      names += inside.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }.map {
-        (path as NSString).appendingPathComponent($0)
-      }
-    }
-    func isHeldOut(_ name: String) -> Bool {
-      (name as NSString).lastPathComponent.lowercased().split { !$0.isLetter }.contains {
-        ["val", "validation"].contains($0)
-      }
-    }
     var (training, heldOut): ([TokenFile], [TokenFile]) = ([], [])
-    for name in names {
-      let file = try TokenFile(at: name)
-      // Any file of an even size could be numbers of 16 bits: a text must not become tokens unasked.
-      guard name.hasSuffix(".bin") else {
-        throw CorpusError(
-          .usage,
-          "\(name) is no token file by its name: token files end in .bin; of text, choose another tokenizer.kind")
+    for path in paths {
+      var found: [(path: String, isHeldOut: Bool)] = []
+      if Folder.isFolder(path) {
+        try addFolder(path, isHeldOut: isHeldOut(path), to: &found)
+        guard !found.isEmpty else {
+          throw CorpusError(
+            .empty, "\(path) is a folder without a file that ends in .bin; name one with token files, or the files")
+        }
+      } else {
+        found = [(path, isHeldOut(path))]
       }
-      if isHeldOut(name) { heldOut.append(file) } else { training.append(file) }
+      for (path, isHeldOut) in found {
+        let file = try TokenFile(at: path, width: width)
+        // Any file of an even size could be numbers of 16 bits: a text must not become tokens unasked.
+        guard path.hasSuffix(".bin") else {
+          throw CorpusError(
+            .usage,
+            "\(path) is no token file by its name: token files end in .bin; of text, choose another tokenizer.kind")
+        }
+        if isHeldOut { heldOut.append(file) } else { training.append(file) }
+      }
     }
     return (training, heldOut)
   }
 
+  private static func addFolder(
+    _ folder: String, isHeldOut: Bool, to files: inout [(path: String, isHeldOut: Bool)]
+  ) throws(CorpusError) {
+    for name in try Folder.names(in: folder) where !name.hasPrefix(".") {
+      let path = Folder.path(folder, name)
+      if Folder.isFolder(path, followsLinks: false) {
+        try addFolder(path, isHeldOut: isHeldOut || Self.isHeldOut(name), to: &files)
+      } else if name.hasSuffix(".bin") {
+        files.append((path, isHeldOut || Self.isHeldOut(name)))
+      }
+    }
+  }
+
+  /// Whether a name says that what has it is for validation.
+  private static func isHeldOut(_ path: String) -> Bool {
+    (path as NSString).lastPathComponent.lowercased().split { !$0.isLetter }.contains {
+      ["val", "valid", "validation"].contains($0)
+    }
+  }
+
   /// What the numbers mean: a tokenizer that was restored or is named, or numbers alone.
+  /// - Parameter largest: the largest number in the files, asked for where nothing else says how many there are.
   private static func tokenizer(
-    _ source: Source, _ restored: Tokenizer?, _ files: [TokenFile]
+    _ source: Source, _ restored: Tokenizer?, largest: () throws(CorpusError) -> UInt64?
   ) throws(CorpusError) -> Tokenizer {
     if let restored { return restored }
-    if !source.model.isEmpty {
-      return try Cache.named(source.model)
-    }
-    let needed = files.map { Int($0.largest.token) + 1 }.max() ?? 1
-    let vocabulary = source.ids > 0 ? source.ids : needed
-    guard vocabulary <= 1 << 24 else {
-      throw CorpusError(
-        .badText, "\(files[0].path) has token \(needed - 1), more than any vocabulary has: this is no file of tokens")
-    }
+    if !source.model.isEmpty { return try Cache.named(source.model) }
+    let vocabulary = source.ids > 0 ? source.ids : min(TokenCensus.limit, Int(clamping: try largest() ?? 0) + 1)
     return try Tokenizer(kind: .tokens, model: Array(String(vocabulary).utf8))
   }
 
   /// The token that ends a document.
-  private static func end(_ documents: Documents?, _ vocabulary: Int) throws(CorpusError) -> Int32? {
+  private static func end(_ documents: Documents?) throws(CorpusError) -> Int32? {
     guard let documents, !documents.separator.isEmpty else { return nil }
-    let text = String(decoding: documents.separator, as: UTF8.self)
-    guard let token = Int32(text), token >= 0, token < vocabulary else {
-      throw CorpusError(
-        .usage,
-        """
-        data.separator is \(text.quotation); for files of tokens it is the number of the token that ends a document, such as 50256, \
-        below the vocabulary's \(vocabulary)
-        """)
+    guard let token = Int32(String(decoding: documents.separator, as: UTF8.self)), token >= 0 else {
+      throw noEnd(documents)
     }
     return token
   }
 
-  /// How many tokens a vocabulary needs for a source's files.
-  static func vocabulary(ofTokenFiles source: Source) throws(CorpusError) -> Int {
-    let (training, heldOut) = try tokenFiles(at: source.paths)
-    return try tokenizer(source, nil, training + heldOut).vocabulary
+  private static func noEnd(_ documents: Documents?, _ vocabulary: Int? = nil) -> CorpusError {
+    CorpusError(
+      .usage,
+      """
+      data.separator is \(String(decoding: documents?.separator ?? [], as: UTF8.self).quotation); for files of tokens it is the number of \
+      the token that ends a document, such as 50256\(vocabulary.map { ", below the vocabulary's \($0)" } ?? "")
+      """)
   }
 
-  /// Files of tokens as a corpus.
+  /// How many tokens a vocabulary needs for a source's files.
+  static func vocabulary(ofTokenFiles source: Source) throws(CorpusError) -> Int {
+    let (training, heldOut) = try tokenFiles(at: source.paths, width: source.width)
+    var census = TokenCensus(before: 0)
+    let tokenizer = try tokenizer(source, nil) { () throws(CorpusError) in
+      for file in training + heldOut { try file.survey(&census) }
+      return census.largest?.token
+    }
+    try TokenFiles(training + heldOut, vocabulary: tokenizer.vocabulary).check(census)
+    return tokenizer.vocabulary
+  }
+
+  /// Files of tokens as a corpus. Every file is read once from beginning to end, and later where a step or an evaluation needs it.
   static func open(
-    tokenFiles source: Source, tokenizer restored: Tokenizer?
+    tokenFiles source: Source, tokenizer restored: Tokenizer?, _ report: (String) -> Void
   ) throws(CorpusError) -> Opened {
-    let (training, heldOut) = try tokenFiles(at: source.paths)
+    let (training, heldOut) = try tokenFiles(at: source.paths, width: source.width)
     guard !training.isEmpty else {
       throw CorpusError(
         .empty, "\(source.paths.joined(separator: ", ")) has only files that are held out (val): name one to train on")
     }
-    let tokenizer = try tokenizer(source, restored, training + heldOut)
-    let end = try end(source.documents, tokenizer.vocabulary)
-    func part(_ files: [TokenFile]) throws(CorpusError) -> Part {
-      let files = try TokenFiles(files, vocabulary: tokenizer.vocabulary)
-      return Part(files, documents: source.documents == nil ? nil : files.starts(endedBy: end))
-    }
-    let all = try part(training)
     let name = Self.name(of: source.paths, files: training.count + heldOut.count)
     // A validation file is what is held out; without one it is a share from the end, as of texts.
     let hasOwn = !heldOut.isEmpty && source.heldOut > 0
     var alone = source
     if hasOwn { alone.heldOut = 0 }
-    let boundary = try Self.boundary(of: all.count, alone, name)
+    let count = training.reduce(0) { $0 + $1.count }
+    let boundary = try Self.boundary(of: count, alone, name)
+    let heldOutCount = heldOut.reduce(0) { $0 + $1.count }
+    guard !hasOwn || heldOutCount >= source.context else {
+      throw CorpusError(
+        .tooShort,
+        """
+        \(heldOut[0].path) is held out by its name and has \(heldOutCount) tokens, and a window needs \(source.context): nothing \
+        could be evaluated; give a longer one, leave it out of data.paths, or set model.context to \(heldOutCount) or less
+        """)
+    }
+    let end = try end(source.documents)
+    let bytes = (training + heldOut).reduce(0) { $0 + $1.size }
+    if bytes > Self.quickBytes { report("counting the tokens of \(quantity(bytes, spaced: false))B") }
+    var census = TokenCensus(before: boundary, endedBy: end)
+    for file in training { try file.survey(&census) }
+    var other = TokenCensus(before: 0, endedBy: end)
+    for file in heldOut { try file.survey(&other) }
+    let tokenizer = try tokenizer(source, restored) { max(census.largest?.token ?? 0, other.largest?.token ?? 0) }
+    if let end, end >= tokenizer.vocabulary { throw noEnd(source.documents, tokenizer.vocabulary) }
+    func part(_ files: [TokenFile], _ census: TokenCensus) throws(CorpusError) -> Part {
+      let files = TokenFiles(files, vocabulary: tokenizer.vocabulary)
+      try files.check(census)
+      return Part(files, documents: source.documents == nil ? nil : census.starts)
+    }
+    let all = try part(training, census)
+    let own = try part(heldOut, other)
     return Opened(
       tokenizer: tokenizer, training: all.part(0..<boundary),
-      heldOut: hasOwn ? try part(heldOut) : all.part(boundary..<all.count),
-      bytes: (training + heldOut).reduce(0) { $0 + $1.size }, files: training.count + heldOut.count,
-      documents: all.documents)
+      heldOut: hasOwn ? own : all.part(boundary..<all.count), bytes: bytes, files: training.count + heldOut.count,
+      documents: all.documents, entropy: census.entropy, notices: [])
   }
 
+  /// What is read in a moment needs no word.
+  private static let quickBytes = 1 << 28
+
   /// Files of tokens one behind the other, for evaluation.
+  /// - Parameter width: see `TokenFile`.
   /// - Throws: `CorpusError` where a file is none, or has a token that the tokenizer does not.
   package static func tokens(
-    inFiles paths: [String], by tokenizer: Tokenizer, in documents: Documents? = nil
+    inFiles paths: [String], by tokenizer: Tokenizer, in documents: Documents? = nil, width: Int? = nil
   ) throws(CorpusError) -> Part {
-    let (training, heldOut) = try tokenFiles(at: paths)
-    let files = try TokenFiles(training + heldOut, vocabulary: tokenizer.vocabulary)
-    let end = try end(documents, tokenizer.vocabulary)
-    return Part(files, documents: documents == nil ? nil : files.starts(endedBy: end))
+    let (training, heldOut) = try tokenFiles(at: paths, width: width)
+    let end = try end(documents)
+    if let end, end >= tokenizer.vocabulary { throw noEnd(documents, tokenizer.vocabulary) }
+    var census = TokenCensus(before: 0, endedBy: end)
+    for file in training + heldOut { try file.survey(&census) }
+    let files = TokenFiles(training + heldOut, vocabulary: tokenizer.vocabulary)
+    try files.check(census)
+    return Part(files, documents: documents == nil ? nil : census.starts)
   }
 }

@@ -1,5 +1,6 @@
 // A corpus, opened: files, tokenizer and tokens, divided into a training part and a held-out part.
 import Foundation
+import Run
 
 /// Text that a network is trained on, as tokens.
 package struct Corpus: Sendable {
@@ -22,8 +23,12 @@ package struct Corpus: Sendable {
     package var context: Int
     /// `data.documents` and `data.separator`: how texts are divided; nil takes all as one text.
     package var documents: Documents?
+    /// `tokenizer.width`: bytes of a token in files of tokens that do not say it; nil takes 2 and refuses doubtful ones.
+    package var width: Int?
     /// The folder for token files and trained tokenizers; made if it is not there.
     package var cache: String
+    /// The folder to take where that one cannot be written.
+    package var spareCache: String?
 
     package init(
       paths: [String], kind: Tokenizer.Kind = .sentencepiece, vocabulary: Int = 4096, model: String = "",
@@ -51,6 +56,8 @@ package struct Corpus: Sendable {
   package let files: Int
   /// −Σ p ln p over the tokens of the training part, in nats: what a model that knows only frequencies loses.
   package let unigramEntropy: Double
+  /// What should be said of it once: files that were left out, marks that were taken off, a cache that cannot be written.
+  package let notices: [String]
   /// One line: `kjv.txt · 4.1 MB · 1.0 M tokens · sentencepiece 4096`.
   package let summary: String
 
@@ -59,7 +66,7 @@ package struct Corpus: Sendable {
   ///   - tokenizer: One that was restored, to go on with; nil takes the one that `source` describes.
   ///   - report: Told what takes time, in a sentence without a full stop, before it is done.
   /// - Throws: `CorpusError`: a file that is missing, unreadable or empty, a text that is too short or does not suit the
-  ///   tokenizer, a damaged model, a cache folder that cannot be written.
+  ///   tokenizer, a damaged model.
   package init(
     opening source: Source, tokenizer restored: Tokenizer? = nil, report: (String) -> Void = { _ in }
   ) throws(CorpusError) {
@@ -71,13 +78,14 @@ package struct Corpus: Sendable {
     }
     let opened =
       source.kind == .tokens
-      ? try Self.open(tokenFiles: source, tokenizer: restored) : try Self.open(texts: source, restored, report)
+      ? try Self.open(tokenFiles: source, tokenizer: restored, report) : try Self.open(texts: source, restored, report)
     tokenizer = opened.tokenizer
     training = opened.training
     heldOut = opened.heldOut
     bytes = opened.bytes
     files = opened.files
-    unigramEntropy = Self.entropy(of: training, vocabulary: tokenizer.vocabulary)
+    unigramEntropy = opened.entropy
+    notices = opened.notices.map(\.showingFileNames)
     let documents = source.documents == nil ? [] : ["\(quantity(opened.documents)) documents"]
     let tokens = training.count + heldOut.count
     summary =
@@ -90,36 +98,51 @@ package struct Corpus: Sendable {
     var tokenizer: Tokenizer
     var training, heldOut: Part
     var bytes, files, documents: Int
+    /// Of the training part's tokens, in nats.
+    var entropy: Double
+    var notices: [String]
   }
 
   private static func open(
     texts source: Source, _ restored: Tokenizer?, _ report: (String) -> Void
   ) throws(CorpusError) -> Opened {
     let texts = try TextFiles(at: source.paths)
-    let cache = Cache(folder: source.cache)
+    let cache = Cache(folder: source.cache, spare: source.spareCache)
     let tokenizer: Tokenizer
     if let restored {
       tokenizer = restored
     } else {
       tokenizer = try cache.tokenizer(for: texts, source, report)
     }
-    let all = try cache.tokens(of: texts, by: tokenizer, in: source.documents, report)
-    let boundary = try Self.boundary(
-      of: all.count, source, Self.name(of: source.paths, files: texts.files.count))
+    let name = Self.name(of: source.paths, files: texts.files.count)
+    let (all, census) = try cache.tokens(
+      of: texts, by: tokenizer, in: source.documents, before: { (try? Self.boundary(of: $0, source, name)) ?? 0 },
+      report)
+    let boundary = try Self.boundary(of: all.count, source, name)
     return Opened(
       tokenizer: tokenizer, training: all.part(0..<boundary), heldOut: all.part(boundary..<all.count),
-      bytes: texts.size, files: texts.files.count, documents: all.documents)
+      bytes: texts.size, files: texts.files.count, documents: all.documents, entropy: census.entropy,
+      notices: texts.notices + (cache.notice.map { [$0] } ?? []))
   }
 
   /// Reads files and folders as one text, for evaluation by a tokenizer. Nothing is cached.
-  /// - Parameter documents: how the texts are divided; nil takes all as one text.
+  /// - Parameters:
+  ///   - documents: how the texts are divided; nil takes all as one text.
+  ///   - notice: told what was left out or taken off.
   /// - Throws: `CorpusError` missing, unreadable, empty or badText.
   package static func tokens(
-    at paths: [String], by tokenizer: Tokenizer, in documents: Documents? = nil
+    at paths: [String], by tokenizer: Tokenizer, in documents: Documents? = nil, notice: (String) -> Void = { _ in }
+  ) throws(CorpusError) -> Part {
+    let texts = try TextFiles(at: paths)
+    for line in texts.notices { notice(line.showingFileNames) }
+    return try tokens(of: texts, by: tokenizer, in: documents)
+  }
+
+  static func tokens(
+    of texts: TextFiles, by tokenizer: Tokenizer, in documents: Documents?
   ) throws(CorpusError) -> Part {
     var tokens: [Int32] = []
     var starts: [Int] = []
-    let texts = try TextFiles(at: paths)
     try texts.forEach(by: tokenizer, in: documents) { (part: [Int32], places: [Int]) throws(CorpusError) in
       starts += places.map { tokens.count + $0 }
       tokens += part
@@ -161,21 +184,8 @@ package struct Corpus: Sendable {
     return boundary
   }
 
-  private static func entropy(of part: Part, vocabulary: Int) -> Double {
-    var counts = [Int](repeating: 0, count: vocabulary)
-    let step = 1 << 16
-    for start in stride(from: 0, to: part.count, by: step) {
-      for token in part.tokens(start..<min(start + step, part.count)) { counts[Int(token)] += 1 }
-    }
-    return counts.reduce(0) { sum, count in
-      guard count > 0 else { return sum }
-      let p = Double(count) / Double(part.count)
-      return sum - p * log(p)
-    }
-  }
-
   static func name(of paths: [String], files: Int) -> String {
-    let first = Visible.text(Array(((paths.first ?? "") as NSString).lastPathComponent.utf8))
+    let first = Visible.text(Array(((paths.first ?? "") as NSString).lastPathComponent.showingFileNames.utf8))
     if paths.count > 1 { return "\(first) and \(paths.count - 1) more" }
     return files > 1 ? "\(first) (\(files) files)" : first
   }

@@ -1,4 +1,5 @@
 // What can be wrong with a text, a tokenizer or the cache, told in a sentence.
+import Run
 
 /// Something that a person gave is not as it must be. `description` says what, where, and what to do next.
 package struct CorpusError: Error, Sendable, Equatable, CustomStringConvertible {
@@ -7,6 +8,8 @@ package struct CorpusError: Error, Sendable, Equatable, CustomStringConvertible 
     case missing
     /// A file or folder is there and cannot be read, or changed while it was read.
     case unreadable
+    /// A file that is being read was written to, cut short or replaced in place since it was examined.
+    case changed
     /// A file without a byte, or a folder without text.
     case empty
     /// Fewer tokens than one window needs.
@@ -26,6 +29,6 @@ package struct CorpusError: Error, Sendable, Equatable, CustomStringConvertible 
 
   package init(_ kind: Kind, _ description: String) {
     self.kind = kind
-    self.description = description
+    self.description = description.showingFileNames
   }
 }

@@ -102,27 +102,36 @@ extension UInt32 {
   fileprivate func rotated(_ bits: UInt32) -> UInt32 { self >> bits | self << (32 - bits) }
 }
 
-/// A quick sum over bytes that any change of one 8-byte word alters: for damage, not against malice.
-func checksumOfBytes(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
+/// A quick sum over bytes that any change of one 8-byte word alters: for damage, not against malice. It is fed a piece of whole
+/// words at a time; the last may be shorter.
+struct Checksum {
   // An odd factor makes each round invertible, so that two contents that differ in one word never end alike.
-  let factor: UInt64 = 0x9E37_79B9_7F4A_7C15
-  var sum = UInt64(bytes.count) &* factor
-  var index = 0
-  func take(_ word: UInt64) {
-    sum = (sum ^ word) &* factor
-    sum ^= sum >> 29
+  private static let factor: UInt64 = 0x9E37_79B9_7F4A_7C15
+  private var sum: UInt64
+  private var rest: UInt64 = 0
+
+  /// - Parameter count: bytes of all pieces.
+  init(of count: Int) { sum = UInt64(count) &* Self.factor }
+
+  mutating func add(_ bytes: UnsafeRawBufferPointer) {
+    var (sum, index) = (sum, 0)
+    while index + 8 <= bytes.count {
+      sum = Self.taking(UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: index, as: UInt64.self)), sum)
+      index += 8
+    }
+    self.sum = sum
+    while index < bytes.count {
+      rest = rest << 8 | UInt64(bytes[index])
+      index += 1
+    }
   }
-  while index + 8 <= bytes.count {
-    take(UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: index, as: UInt64.self)))
-    index += 8
+
+  var finished: UInt64 { Self.taking(rest, sum) }
+
+  private static func taking(_ word: UInt64, _ sum: UInt64) -> UInt64 {
+    let product = (sum ^ word) &* factor
+    return product ^ product >> 29
   }
-  var rest: UInt64 = 0
-  while index < bytes.count {
-    rest = rest << 8 | UInt64(bytes[index])
-    index += 1
-  }
-  take(rest)
-  return sum
 }
 
 /// Bytes as lowercase hexadecimal digits.

@@ -3,7 +3,6 @@
 /// A stretch of tokens that nothing is read outside of: the training part, the held-out part, or a text's tokens.
 package struct Part: Sendable {
   private enum Storage: Sendable {
-    case mapped(CacheFile)
     case array([Int32])
     case files(TokenFiles)
   }
@@ -19,14 +18,6 @@ package struct Part: Sendable {
   package init(_ tokens: [Int32], documents: [Int]? = nil) {
     storage = .array(tokens)
     range = 0..<tokens.count
-    starts = documents
-  }
-
-  /// All tokens of a token file: elements of 2 or 4 bytes.
-  init(_ file: CacheFile, documents: [Int]? = nil) {
-    precondition(file.width != 1, "a token file has 2 or 4 bytes a token")
-    storage = .mapped(file)
-    range = 0..<file.count
     starts = documents
   }
 
@@ -90,28 +81,26 @@ package struct Part: Sendable {
   }
 
   /// Copies of the tokens of a stretch, counted from the part's start.
-  package func tokens(_ stretch: Range<Int>) -> [Int32] {
+  /// - Throws: see `copy`.
+  package func tokens(_ stretch: Range<Int>) throws(CorpusError) -> [Int32] {
     check(stretch)
-    return [Int32](unsafeUninitializedCapacity: stretch.count) { buffer, count in
-      if let start = buffer.baseAddress { copy(stretch, to: start) }
-      count = stretch.count
+    var tokens = [Int32](repeating: 0, count: stretch.count)
+    try tokens.withUnsafeMutableBufferPointer { buffer throws(CorpusError) in
+      if let start = buffer.baseAddress { try copy(stretch, to: start) }
     }
+    return tokens
   }
 
   /// Puts the tokens of a stretch, counted from the part's start, into memory for that many.
-  package func copy(_ stretch: Range<Int>, to destination: UnsafeMutablePointer<Int32>) {
+  /// - Throws: `CorpusError` where the file that they are in cannot be read, is no longer what it was, or has a number that is no
+  ///   token there.
+  package func copy(_ stretch: Range<Int>, to destination: UnsafeMutablePointer<Int32>) throws(CorpusError) {
     check(stretch)
     let first = range.lowerBound + stretch.lowerBound
     switch storage {
     case .array(let tokens):
       for index in 0..<stretch.count { destination[index] = tokens[first + index] }
-    case .files(let files): files.copy(first..<first + stretch.count, to: destination)
-    case .mapped(let file) where file.width == 2:
-      let elements = file.elements.assumingMemoryBound(to: UInt16.self)
-      for index in 0..<stretch.count { destination[index] = Int32(elements[first + index]) }
-    case .mapped(let file):
-      let elements = file.elements.assumingMemoryBound(to: Int32.self)
-      for index in 0..<stretch.count { destination[index] = elements[first + index] }
+    case .files(let files): try files.copy(first..<first + stretch.count, to: destination)
     }
   }
 

@@ -1,5 +1,6 @@
 // Paths to texts: which files a corpus is made of, and their bytes.
 import Foundation
+import Run
 
 /// A file of a corpus.
 struct TextFile: Sendable {
@@ -23,9 +24,16 @@ struct TextFile: Sendable {
 ///
 /// A path to a file is that file, whatever it is. A path to a folder is all text files in it and in its folders, in order of
 /// their names' bytes: names that start with a dot, links to folders, empty files, and files with a zero byte among
-/// their first 8000 bytes (they are no text: git's rule) are left out.
+/// their first 8000 bytes (they are no text: git's rule) are left out, and so is what is no text by its first bytes. `notices`
+/// says what was. A file that is named and is no text by its first bytes is refused.
+///
+/// A UTF-8 byte order mark at a file's beginning is no part of its text.
 struct TextFiles: Sendable {
   private(set) var files: [TextFile] = []
+  private var remarks = Remarks()
+
+  /// What was left out of folders and taken off files, a line a reason.
+  var notices: [String] { remarks.lines }
 
   /// Bytes of all files.
   var size: Int { files.reduce(0) { $0 + $1.size } }
@@ -48,10 +56,14 @@ struct TextFiles: Sendable {
           )
         }
       case S_IFREG:
-        guard let file = try Self.file(at: path), file.size > 0 else {
-          throw CorpusError(.empty, "\(path) is empty; name a file with text in it")
+        switch try Self.look(at: path) {
+        case .text(let file, let hasMark):
+          files.append(file)
+          if hasMark { remarks.add(path, .mark) }
+        case .binary(let file): files.append(file)
+        case .empty: throw CorpusError(.empty, "\(path) is empty; name a file with text in it")
+        case .other(let kind): throw CorpusError(.badText, "\(path) is \(kind.refusal(of: path))")
         }
-        files.append(file)
       default:
         throw CorpusError(
           .unreadable, "\(path) is a device, a pipe or a socket; a text must be a file, so that it can be read again")
@@ -59,45 +71,78 @@ struct TextFiles: Sendable {
     }
   }
 
-  /// Reads a file for its size and its digest, a piece at a time.
-  /// - Parameter orBinary: whether one with a zero byte near its start counts.
-  /// - Returns: nil for one that does not count.
-  private static func file(at path: String, orBinary: Bool = true) throws(CorpusError) -> TextFile? {
+  /// What a file is found to be.
+  private enum Finding {
+    case text(TextFile, hasMark: Bool)
+    /// With a zero byte near its start.
+    case binary(TextFile)
+    case empty
+    case other(FileKind)
+  }
+
+  /// Reads a file for its size and its digest, a piece at a time; one that is of another kind by its first bytes is not read on.
+  private static func look(at path: String) throws(CorpusError) -> Finding {
     var digest = Digest()
     var size = 0
-    try forEachPiece(of: path) { piece in
-      if size == 0, !orBinary, piece.prefix(8000).contains(0) { return false }
+    var kind: FileKind?
+    var isBinary = false
+    let hasMark = try forEachPiece(of: path) { piece in
+      if size == 0 {
+        kind = FileKind(piece)
+        isBinary = piece.prefix(8000).contains(0)
+        if kind != nil { return false }
+      }
       digest.add(piece)
       size += piece.count
       return true
     }
-    return size == 0 ? nil : TextFile(path: path, size: size, digest: digest.finished())
+    if let kind { return .other(kind) }
+    if size == 0 { return .empty }
+    let file = TextFile(path: path, size: size, digest: digest.finished())
+    return isBinary ? .binary(file) : .text(file, hasMark: hasMark)
   }
 
   private mutating func addFolder(_ folder: String) throws(CorpusError) {
-    let names: [String]
-    do {
-      names = try FileManager.default.contentsOfDirectory(atPath: folder)
-    } catch {
-      throw CorpusError(.unreadable, "the folder \(folder) cannot be read; check its permissions")
-    }
-    for name in names.sorted(by: { $0.utf8.lexicographicallyPrecedes($1.utf8) }) where !name.hasPrefix(".") {
-      let path = folder.hasSuffix("/") ? folder + name : folder + "/" + name
+    for name in try Folder.names(in: folder) where !name.hasPrefix(".") {
+      let path = Folder.path(folder, name)
       var link = stat()
-      guard lstat(path, &link) == 0 else { continue }  // Gone since the folder was read.
+      guard path.withFileName({ lstat($0, &link) }) == 0 else {
+        // Gone since the folder was read, or deeper than the system goes by one path.
+        if errno != ENOENT { remarks.add(path, .unreachable(Self.text(of: errno))) }
+        continue
+      }
       if link.st_mode & S_IFMT == S_IFDIR {
         try addFolder(path)
         continue
       }
       var status = stat()
-      guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { continue }
-      if let file = try Self.file(at: path, orBinary: false) { files.append(file) }
+      guard path.withFileName({ stat($0, &status) }) == 0 else {
+        remarks.add(path, .unreachable(Self.text(of: errno)))
+        continue
+      }
+      switch status.st_mode & S_IFMT {
+      case S_IFREG: break
+      case S_IFDIR:
+        remarks.add(path, .link)
+        continue
+      default:
+        remarks.add(path, .device)
+        continue
+      }
+      switch try Self.look(at: path) {
+      case .text(let file, let hasMark):
+        files.append(file)
+        if hasMark { remarks.add(path, .mark) }
+      case .binary: remarks.add(path, .binary)
+      case .empty: remarks.add(path, .empty)
+      case .other(let kind): remarks.add(path, .kind(kind.what, kind.refusal(of: path)))
+      }
     }
   }
 
   private static func type(of path: String) throws(CorpusError) -> mode_t {
     var status = stat()
-    guard stat(path, &status) == 0 else {
+    guard path.withFileName({ stat($0, &status) }) == 0 else {
       let reason = errno
       if reason == ENOENT || reason == ENOTDIR || path.isEmpty {
         throw CorpusError(.missing, "there is no file or folder \(path.isEmpty ? "“”" : path)")
@@ -107,10 +152,10 @@ struct TextFiles: Sendable {
     return status.st_mode & S_IFMT
   }
 
-  /// All bytes of a file.
+  /// All bytes of a file, but for a UTF-8 byte order mark before them.
   static func read(_ path: String) throws(CorpusError) -> [UInt8] {
     var bytes: [UInt8] = []
-    try forEachPiece(of: path) { piece in
+    _ = try forEachPiece(of: path) { piece in
       bytes.append(contentsOf: piece)
       return true
     } expecting: {
@@ -119,16 +164,14 @@ struct TextFiles: Sendable {
     return bytes
   }
 
-  /// Hands on a file's bytes, a piece at a time, until there are no more or `take` says so.
+  /// Hands on a file's bytes behind a UTF-8 byte order mark, a piece at a time, until there are no more or `take` says so.
   /// - Parameter expecting: told how many bytes there should be, before the first.
+  /// - Returns: whether there is such a mark.
   private static func forEachPiece(
     of path: String, _ take: (UnsafeRawBufferPointer) -> Bool, expecting: (Int) -> Void = { _ in }
-  ) throws(CorpusError) {
-    let file = open(path, O_RDONLY | O_CLOEXEC)
-    guard file >= 0 else {
-      let reason = errno
-      throw CorpusError(reason == ENOENT ? .missing : .unreadable, "\(path) cannot be read: \(text(of: reason))")
-    }
+  ) throws(CorpusError) -> Bool {
+    let file = path.withFileName { open($0, O_RDONLY | O_CLOEXEC) }
+    guard file >= 0 else { throw CorpusError.unreadable(path, errno) }
     defer { close(file) }
     var status = stat()
     let expected = fstat(file, &status) == 0 ? Int(status.st_size) : 0
@@ -143,12 +186,20 @@ struct TextFiles: Sendable {
     expecting(expected)
     let room = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 16)
     defer { room.deallocate() }
+    var (hasMark, isFirst) = (false, true)
     // Files of the kernel's say that they are empty: reading goes on until nothing comes.
     while true {
       let count = Foundation.read(file, room.baseAddress!, room.count)
       if count < 0 && errno == EINTR { continue }
       guard count >= 0 else { throw CorpusError(.unreadable, "\(path) cannot be read: \(text(of: errno))") }
-      if count == 0 || !take(UnsafeRawBufferPointer(rebasing: room[..<count])) { return }
+      if count == 0 { return hasMark }
+      var piece = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(room)[..<count])
+      if isFirst, piece.starts(with: [0xEF, 0xBB, 0xBF]) {
+        hasMark = true
+        piece = UnsafeRawBufferPointer(rebasing: piece[3...])
+      }
+      isFirst = false
+      if !piece.isEmpty, !take(piece) { return hasMark }
     }
   }
 
@@ -156,4 +207,46 @@ struct TextFiles: Sendable {
   private static let memory = sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE))
 
   static func text(of reason: Int32) -> String { String(cString: strerror(reason)) }
+}
+
+/// What there is to say of files, a reason at a time.
+private struct Remarks: Sendable {
+  enum Reason: Sendable, Hashable {
+    case mark, binary, empty, link, device
+    case unreachable(String)
+    /// What a file is, and all that is said where it is the only one.
+    case kind(String, String)
+  }
+
+  private var paths: [(reason: Reason, paths: [String])] = []
+
+  mutating func add(_ path: String, _ reason: Reason) {
+    if let index = paths.firstIndex(where: { Self.isSame($0.reason, reason) }) {
+      paths[index].paths.append(path)
+    } else {
+      paths.append((reason, [path]))
+    }
+  }
+
+  private static func isSame(_ a: Reason, _ b: Reason) -> Bool {
+    if case .kind(let what, _) = a, case .kind(let other, _) = b { return what == other }
+    return a == b
+  }
+
+  var lines: [String] {
+    paths.map { reason, paths in
+      let names = paths.prefix(3).joined(separator: ", ") + (paths.count > 3 ? " and \(paths.count - 3) more" : "")
+      let were = paths.count == 1 ? "was" : "were"
+      return switch reason {
+      case .mark: "the UTF-8 byte order mark at the beginning was taken off: \(names)"
+      case .binary: "\(names) \(were) left out: no text, with a zero byte near the start"
+      case .empty: "\(names) \(were) left out: empty"
+      case .link: "\(names) \(were) left out: links to folders are not followed"
+      case .device: "\(names) \(were) left out: a device, a pipe or a socket"
+      case .unreachable(let reason): "\(names) \(were) left out: \(reason)"
+      case .kind(let what, let refusal):
+        paths.count == 1 ? "\(names) was left out: it is \(refusal)" : "\(names) \(were) left out: each is \(what)"
+      }
+    }
+  }
 }

@@ -62,9 +62,6 @@ package struct ForeignConfiguration: Sendable, Equatable {
     context = reader.whole("max_position_embeddings", without: 2048)
     isTied = reader.flag("tie_word_embeddings", without: false)
     let headWidth = reader.whole("head_dim", without: max(1, width / heads))
-    reader.refuse(
-      headWidth != width / heads,
-      "head_dim is \(headWidth), and foretop's heads share hidden_size \(width): \(heads) of \(width / heads)")
     let activation = reader.text("hidden_act", without: "silu")
     reader.refuse(activation != "silu" && activation != "swish", "hidden_act is \(activation), and foretop has silu")
     for key in ["attention_bias", "mlp_bias", "use_sliding_window"] {
@@ -83,6 +80,9 @@ package struct ForeignConfiguration: Sendable, Equatable {
     keys = [
       Setting("model.kind", "llama"), Setting("model.width", width), Setting("model.inner", inner),
       Setting("model.heads", heads), Setting("model.keyValueHeads", keyValueHeads),
+      // 0 where it is what the width says anyway.
+      Setting(
+        "model.headWidth", headWidth.multipliedReportingOverflow(by: heads).partialValue == width ? 0 : headWidth),
       Setting("model.qkNorm", architecture == .qwen3), Setting("model.tied", isTied),
       Setting("model.ropeTheta", number("rope_theta", without: 10_000)),
       Setting("model.epsilon", reader.number("rms_norm_eps", in: json, without: 1e-6)),
@@ -112,7 +112,7 @@ package struct ForeignConfiguration: Sendable, Equatable {
     keys = [
       Setting("model.kind", "gpt2"), Setting("model.qkNorm", false), Setting("model.width", width),
       Setting("model.inner", inner), Setting("model.heads", heads), Setting("model.keyValueHeads", heads),
-      Setting("model.tied", isTied),
+      Setting("model.headWidth", 0), Setting("model.tied", isTied),
       Setting("model.epsilon", reader.number("layer_norm_epsilon", in: reader.json, without: 1e-5)),
       // Every position has numbers of its own.
       Setting("model.context", context),

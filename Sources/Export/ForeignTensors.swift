@@ -13,6 +13,23 @@ package struct ForeignTensors: Sendable {
   }
 
   private var places: [String: (file: String, entry: SafeTensors.Entry)] = [:]
+  /// What PyTorch had put around the network when it was saved, such as `_orig_mod`; the names are taken without it.
+  package private(set) var wrappers: Set<String> = []
+
+  /// The words that torch.compile, FSDP and activation checkpointing put into names at any place, and the one that DDP puts
+  /// first.
+  private static let wrapping: Set<Substring> = ["_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"]
+  private static let wrappingFirst: Substring = "module"
+
+  /// A tensor's name in the network itself.
+  private mutating func unwrapped(_ name: String) -> String {
+    var words: [Substring] = []
+    for word in name.split(separator: ".", omittingEmptySubsequences: false) {
+      let isWrapper = Self.wrapping.contains(word) || (words.isEmpty && word == Self.wrappingFirst)
+      if isWrapper { wrappers.insert(String(word)) } else { words.append(word) }
+    }
+    return words.joined(separator: ".")
+  }
 
   /// The files that `model.safetensors.index.json` names, sorted, each a plain name.
   /// - Throws: `UserError` when it is no such index.
@@ -43,10 +60,12 @@ package struct ForeignTensors: Sendable {
   /// - Throws: `UserError` when another file has one of them.
   package mutating func add(_ entries: [SafeTensors.Entry], of file: String) throws {
     for entry in entries {
-      if let other = places[entry.name] {
-        throw UserError(.data, "\(entry.name) is both in \(other.file) and in \(file)")
+      let name = unwrapped(entry.name)
+      if let other = places[name] {
+        guard other.file == file else { throw UserError(.data, "\(name) is both in \(other.file) and in \(file)") }
+        throw UserError(.data, "\(file) has \(name) twice, as \(other.entry.name) and as \(entry.name)")
       }
-      places[entry.name] = (file, entry)
+      places[name] = (file, entry)
     }
   }
 

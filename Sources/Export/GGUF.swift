@@ -82,7 +82,7 @@ package struct GGUF: Sendable {
   ) -> [(key: String, value: Value)] {
     let epsilon = Value.number(Float(model.normEpsilon))
     guard architecture != .gpt2 else { return [("attention.layer_norm_epsilon", epsilon)] }
-    let headWidth = Value.whole(UInt32(model.width / model.heads))
+    let headWidth = Value.whole(UInt32(model.widthOfHead))
     return [
       ("attention.head_count_kv", .whole(UInt32(model.keyValueHeads))), ("attention.key_length", headWidth),
       ("attention.value_length", headWidth), ("attention.layer_norm_rms_epsilon", epsilon),

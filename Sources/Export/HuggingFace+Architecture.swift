@@ -89,7 +89,7 @@ extension HuggingFace {
       JSON.Member("intermediate_size", .integer(inner)), JSON.Member("num_hidden_layers", .integer(blocks)),
       JSON.Member("num_attention_heads", .integer(model.heads)),
       JSON.Member("num_key_value_heads", .integer(model.keyValueHeads)),
-      JSON.Member("head_dim", .integer(model.width / model.heads)), JSON.Member("hidden_act", .text("silu")),
+      JSON.Member("head_dim", .integer(model.widthOfHead)), JSON.Member("hidden_act", .text("silu")),
       JSON.Member("max_position_embeddings", .integer(model.context)),
       JSON.Member("rms_norm_eps", .float(epsilon)), JSON.Member("rope_theta", .double(model.ropeTheta)),
       // Where transformers 5 looks for it.

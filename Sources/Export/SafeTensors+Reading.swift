@@ -27,6 +27,9 @@ extension SafeTensors {
     package let shape: [Int]
     /// Where its numbers are, in bytes from the start of the file.
     package let bytes: Range<Int>
+
+    /// The same tensor under another name.
+    package func renamed(_ name: String) -> Entry { Entry(name: name, storage: storage, shape: shape, bytes: bytes) }
   }
 
   /// What a header may have at most: room for a hundred thousand tensors, more than any network of foretop's has.

@@ -16,6 +16,9 @@ extension Recipe {
       "sentencepiece, bpe, bytes, characters; tokens: the data are token files"),
     integer("tokenizer.vocabulary", \.tokenizer.vocabulary, 260...262_144, "tokens of a sentencepiece tokenizer"),
     integer("tokenizer.ids", \.tokenizer.ids, 0...16_777_216, "tokens of token files; 0: one more than the largest"),
+    choice(
+      "tokenizer.width", \.tokenizer.width,
+      "bytes of a token in token files without a header; auto refuses doubtful ones"),
     text(
       "tokenizer.model", \.tokenizer.model,
       "SentencePiece model to use, empty trains one; for bpe, a tokenizer.json"),
@@ -25,6 +28,7 @@ extension Recipe {
     integer("model.width", \.model.width, 2...32_768, "numbers that stand for a token"),
     integer("model.heads", \.model.heads, 1...512, "attention heads"),
     integer("model.keyValueHeads", \.model.keyValueHeads, 1...512, "heads of keys and values; fewer are shared"),
+    integer("model.headWidth", \.model.headWidth, 0...8192, "width of a head; 0 means model.width / model.heads"),
     integer("model.inner", \.model.inner, 0...131_072, "inner width of the MLP; 0 means 8/3 of the width, 4 for gpt2"),
     integer("model.context", \.model.context, 1...131_072, "tokens in a row"),
     flag("model.tied", \.model.tied, "whether the NTP unembedding is the embedding"),
@@ -111,7 +115,7 @@ extension Recipe {
     let meant =
       fields.map(\.key).nearest(to: wrong)
       ?? fields.map { String($0.name) }.nearest(to: lastWord).flatMap { name in
-        fields.first { $0.name == name }?.key
+        (fields.first { $0.key == "model.\(name)" } ?? fields.first { $0.name == name })?.key
       }
     return meant.map { "; did you mean \($0)?" } ?? "; the keys are \(fields.map(\.key).joined(separator: ", "))"
   }

@@ -15,12 +15,18 @@ extension Recipe {
       if !holds { rules.append(sentence()) }
     }
     require(
-      model.width % model.heads == 0,
-      "model.width \(model.width) cannot be shared by model.heads \(model.heads): make it a multiple of \(model.heads)")
-    let headWidth = model.width / model.heads
+      model.headWidth > 0 || model.width % model.heads == 0,
+      "model.width \(model.width) cannot be shared by model.heads \(model.heads): make it a multiple of \(model.heads), or"
+        + " set model.headWidth")
+    let isShared = model.headWidth == 0
     require(
-      model.kind == .gpt2 || model.width % model.heads != 0 || headWidth % 2 == 0,
-      "a head of \(headWidth) numbers cannot turn in pairs (rotary positions): model.width / model.heads must be even")
+      model.kind == .gpt2 || (isShared && model.width % model.heads != 0) || model.widthOfHead % 2 == 0,
+      "a head of \(model.widthOfHead) numbers cannot turn in pairs (rotary positions): "
+        + (isShared ? "model.width / model.heads" : "model.headWidth") + " must be even")
+    require(
+      isShared || model.kind == .llama || model.headWidth * model.heads == model.width,
+      "model.headWidth \(model.headWidth) is not model.width / model.heads, which all heads of model.kind gpt2 are: leave"
+        + " model.headWidth out")
     require(
       model.kind == .llama || !model.qkNorm,
       "model.qkNorm is for model.kind llama, and this is gpt2: leave one of them out")

@@ -24,6 +24,14 @@ package struct Recipe: Codable, Sendable, Equatable {
     package var model = ""
     /// Number of tokens that token files have; 0 is one more than the largest.
     package var ids = 0
+    /// Bytes of a token in token files that do not say it themselves. `auto` takes 2 (nanoGPT's), and refuses files that look
+    /// like wider integers.
+    package enum Width: String, Codable, Sendable, CaseIterable {
+      case auto, two = "2", four = "4", eight = "8"
+      /// Nil for `auto`.
+      package var bytes: Int? { Int(rawValue) }
+    }
+    package var width = Width.auto
   }
 
   package struct Model: Codable, Sendable, Equatable {
@@ -36,6 +44,10 @@ package struct Recipe: Codable, Sendable, Equatable {
     package var width = 256
     package var heads = 4
     package var keyValueHeads = 4
+    /// Width of a head; 0 means the width shared by the heads.
+    package var headWidth = 0
+    /// The width of a head that `headWidth` comes to.
+    package var widthOfHead: Int { headWidth > 0 ? headWidth : width / max(1, heads) }
     /// Inner width of the MLP; 0 means 8/3 of the width, rounded up to a multiple of 64, and 4 times the width for `gpt2`.
     package var inner = 0
     /// The inner width that `inner` comes to.

@@ -220,7 +220,7 @@ struct TensorPlan {
   private mutating func addGPT2(_ recipe: Recipe, _ vocabulary: Int) {
     let model = recipe.model
     let width = model.width
-    let keyValues = model.heads > 0 ? width / model.heads * model.keyValueHeads : 0
+    let keyValues = model.widthOfHead * model.keyValueHeads
     func add(_ name: String, _ out: Int, _ input: Int? = nil) {
       shapes[name + "/weight"] = input.map { [out, $0] } ?? [out]
       shapes[name + "/bias"] = [out]
@@ -249,7 +249,8 @@ struct TensorPlan {
     let model = recipe.model
     let width = model.width
     let inner = model.innerWidth
-    let keyValues = model.heads > 0 ? width / model.heads * model.keyValueHeads : 0
+    let queries = model.widthOfHead * model.heads
+    let keyValues = model.widthOfHead * model.keyValueHeads
     shapes["model/embed_tokens/weight"] = [vocabulary, width]
     if recipe.objective.mtp.kind == .sequential {
       for layer in Self.heads(recipe) {
@@ -260,14 +261,14 @@ struct TensorPlan {
     }
     for layer in Self.layers(recipe, below: "model/layers") {
       if model.qkNorm {
-        shapes[layer + "self_attn/q_norm/weight"] = [width / max(1, model.heads)]
-        shapes[layer + "self_attn/k_norm/weight"] = [width / max(1, model.heads)]
+        shapes[layer + "self_attn/q_norm/weight"] = [model.widthOfHead]
+        shapes[layer + "self_attn/k_norm/weight"] = [model.widthOfHead]
       }
       shapes[layer + "input_layernorm/weight"] = [width]
-      shapes[layer + "self_attn/q_proj/weight"] = [width, width]
+      shapes[layer + "self_attn/q_proj/weight"] = [queries, width]
       shapes[layer + "self_attn/k_proj/weight"] = [keyValues, width]
       shapes[layer + "self_attn/v_proj/weight"] = [keyValues, width]
-      shapes[layer + "self_attn/o_proj/weight"] = [width, width]
+      shapes[layer + "self_attn/o_proj/weight"] = [width, queries]
       shapes[layer + "post_attention_layernorm/weight"] = [width]
       shapes[layer + "mlp/gate_proj/weight"] = [inner, width]
       shapes[layer + "mlp/up_proj/weight"] = [inner, width]

@@ -9,9 +9,10 @@ extension Transformer {
   /// - Parameters:
   ///   - tokens: About how many tokens are enough, in windows spread evenly, one at least; 0 takes all.
   ///   - goesOn: Asked before every batch; false leaves off, and the result is nil.
+  /// - Throws: `CorpusError` where the part cannot be read, or is no longer what it was.
   package func measure(
     on part: Part, by recipe: Recipe, weights: [Float], tokens: Int = 0, while goesOn: () -> Bool = { true }
-  ) -> (losses: [HeadLoss], order: OrderQuality?)? {
+  ) throws(CorpusError) -> (losses: [HeadLoss], order: OrderQuality?)? {
     var sums = [LossSum](repeating: LossSum(), count: recipe.heads.count)
     let most = tokens == 0 ? Int.max : max(1, tokens / configuration.context)
     var batches = OrderedBatches(
@@ -19,7 +20,7 @@ extension Transformer {
     let spread = Spread(over: batches.windows * configuration.context)
     while true {
       let first = batches.window * configuration.context
-      guard let batch = batches.next() else { break }
+      guard let batch = try batches.next() else { break }
       guard goesOn() else { return nil }
       let rows = TokenRows(batch)
       forward(rows)

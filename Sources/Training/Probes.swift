@@ -21,7 +21,8 @@ struct Probes {
   let count: Int
 
   /// - Returns: nil where no TOP head is trained or no whole window is held out.
-  init?(_ part: Part, recipe: Recipe, configuration: Configuration) {
+  /// - Throws: `CorpusError` where the part cannot be read.
+  init?(_ part: Part, recipe: Recipe, configuration: Configuration) throws(CorpusError) {
     guard let head = recipe.heads.firstIndex(of: .top) else { return nil }
     let context = configuration.context
     let windows = part.windows(of: context)
@@ -34,7 +35,7 @@ struct Probes {
     var rows = [Int32](repeating: -1, count: recipe.batch.rows * stride)
     for probe in 0..<count {
       let start = probe * windows / count * context
-      let tokens = part.tokens(start..<min(part.count, start + stride))
+      let tokens = try part.tokens(start..<min(part.count, start + stride))
       rows.replaceSubrange(probe * stride..<probe * stride + tokens.count, with: tokens)
     }
     self.rows = rows

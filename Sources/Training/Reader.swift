@@ -23,14 +23,15 @@ package struct Reader: ~Copyable {
 
   /// Measures losses, accuracies and rank quality over consecutive windows of a text: window i starts at token i·T; the
   /// last, short one is left out.
-  /// - Throws: `UserError` when the text is shorter than one window, or the machine cannot compute.
-  package func measure(on text: Part) throws(UserError) -> (losses: [HeadLoss], order: OrderQuality?) {
+  /// - Throws: `UserError` when the text is shorter than one window, or the machine cannot compute; `CorpusError` when the
+  ///   text cannot be read.
+  package func measure(on text: Part) throws -> (losses: [HeadLoss], order: OrderQuality?) {
     let context = recipe.model.context
     guard text.windows(of: context) > 0 else {
       throw UserError(
         .data, "the text has \(text.count) tokens, fewer than one window of \(context): give a longer one")
     }
-    let measured = model.measure(on: text, by: recipe, weights: recipe.weights) ?? ([], nil)
+    let measured = try model.measure(on: text, by: recipe, weights: recipe.weights) ?? ([], nil)
     if let failure = model.failure { throw UserError(failure) }
     return measured
   }

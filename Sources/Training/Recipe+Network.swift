@@ -14,7 +14,7 @@ extension Recipe {
       objectives: heads.map { .init($0, in: self) },
       multiToken: hasMultiToken ? (objective.mtp.kind == .parallel ? .parallel : .sequential) : nil,
       kind: model.kind == .llama ? .llama : .gpt2, hasHeadNorms: model.qkNorm, dropout: Float(model.dropout),
-      recomputesBlocks: model.recompute == .block)
+      recomputesBlocks: model.recompute == .block, ownHeadWidth: model.headWidth)
   }
 
   /// Whether a head beside NTP's predicts one token: one with weight 0 does not exist.

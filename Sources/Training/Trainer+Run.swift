@@ -47,7 +47,7 @@ extension Trainer {
   ) -> Ending {
     let inbox = Inbox(commands)
     var edits = edits[...]
-    while state.step < recipe.steps {
+    while state.step < recipe.steps, failure == nil {
       if let ending = obey(inbox, outlets) { return ending }
       while let edit = edits.first, edit.step <= state.step {
         if edit.step == state.step { _ = obey(Request(edit.command, by: .program), inbox, outlets) }
@@ -63,13 +63,25 @@ extension Trainer {
         continue
       case .failed(let error): return fail(error, outlets)
       case .left: continue
+      case .unread(let error):
+        fail(error, outlets)
+        continue
       }
       doDueWork(inbox, outlets)
     }
+    // What was learned before the text could not be read is sound.
+    if failure != nil { save(outlets) }
     if isSaveDue, let ending = obey(inbox, outlets) { return ending }
+    if failure != nil { return Ending(.failed, step: state.step, time: wallTime()) }
     // What was measured after the last step has failed.
     if let failure = model.failure { return fail(UserError(failure), outlets) }
     return Ending(.finished, step: state.step, time: wallTime())
+  }
+
+  /// The text cannot be read any more: the run ends as it is before the next step.
+  private mutating func fail(_ error: CorpusError, _ outlets: Outlets) {
+    failure = error
+    occurred(.failure, "\(error); the run is saved at step \(state.step) and ends", by: .program, outlets)
   }
 
   /// What is due between two steps.
@@ -100,7 +112,7 @@ extension Trainer {
         if let ending = obey(request, inbox, outlets) { return ending }
         if isPausedAfterStep && !isStoppingAfterSave { return nil }
       }
-      let mayStep = state.step < recipe.steps
+      let mayStep = state.step < recipe.steps && failure == nil
       guard isSaveDue || (mayStep && (isPaused || isHeld)) else { return nil }
       inbox.wait()
     }
@@ -197,8 +209,13 @@ extension Trainer {
       return
     }
     var watch = Stopwatch()
-    let measured = model.measure(
-      on: corpus.heldOut, by: recipe, weights: weights, tokens: recipe.evaluate.tokens, while: { !inbox.isStopping })
+    let measured: (losses: [HeadLoss], order: OrderQuality?)?
+    do {
+      measured = try model.measure(
+        on: corpus.heldOut, by: recipe, weights: weights, tokens: recipe.evaluate.tokens, while: { !inbox.isStopping })
+    } catch {
+      return fail(error, outlets)
+    }
     // A failure ends the session before anything else is computed.
     guard let measured, model.failure == nil else { return }
     let first = measured.losses[0].loss

@@ -24,6 +24,8 @@ package struct Trainer: ~Copyable {
   /// Whether a checkpoint waits for memory to be copied to, and whether the run ends when it has it.
   var isSaveDue = false
   var isStoppingAfterSave = false
+  /// Why the text cannot be read any more: the run ends.
+  package internal(set) var failure: CorpusError?
   /// What was last handed over to be saved.
   var savedState: TrainerState?
   /// Whether the next step is the only one before a pause.
@@ -50,7 +52,7 @@ package struct Trainer: ~Copyable {
   ///   - checkpoint: what to go on from; nil begins at step 0.
   ///   - name: of the run, for its screen.
   /// - Throws: `UserError` when the recipe does not make a network, the CPU or its memory do not suffice, or the
-  ///   checkpoint is of another network.
+  ///   checkpoint is of another network; `CorpusError` when the held-out part cannot be read.
   package init(recipe: Recipe, corpus: Corpus, from checkpoint: Checkpoint?, threads: Int, name: String) throws {
     try RunPlan(recipe, vocabulary: corpus.tokenizer.vocabulary, threads: threads).checkMachine()
     let prompt = recipe.sample.prompt
@@ -63,6 +65,7 @@ package struct Trainer: ~Copyable {
     let model = try recipe.network(
       vocabulary: corpus.tokenizer.vocabulary, rows: recipe.batch.rows, threads: threads, isTrained: true,
       from: checkpoint)
+    let probes = try Probes(corpus.heldOut, recipe: recipe, configuration: model.configuration)
     if let checkpoint {
       state = checkpoint.state
       state.threads = threads
@@ -79,7 +82,7 @@ package struct Trainer: ~Copyable {
     self.corpus = corpus
     self.name = name
     optimizer = Optimizer(recipe.optimizer)
-    probes = Probes(corpus.heldOut, recipe: recipe, configuration: model.configuration)
+    self.probes = probes
     batches = Batches(
       of: corpus.training, rows: recipe.batch.rows * recipe.batch.accumulation, context: recipe.model.context,
       lookahead: recipe.lookahead, seed: recipe.seed, window: state.window)
@@ -122,6 +125,8 @@ package struct Trainer: ~Copyable {
     case failed(UserError)
     /// It was left before its last micro-batch: nothing has changed.
     case left
+    /// There is no batch, since the text cannot be read or is no longer what it was: nothing has changed.
+    case unread(CorpusError)
   }
 
   /// Learns from one batch. Where a loss or the gradient is not finite, the weights stay as they were. Allocates nothing.
@@ -129,7 +134,13 @@ package struct Trainer: ~Copyable {
   package mutating func step(while goesOn: () -> Bool = { true }) -> Outcome {
     var watch = Stopwatch()
     last.phases = Phases()
-    let batch = batches.next()  // tokens and what follows them
+    let batch: Batch  // tokens and what follows them
+    do {
+      batch = try batches.next()
+    } catch {
+      batches.goBack(to: state.window)
+      return .unread(error)
+    }
     for head in heads.indices {
       sums[head] = LossSum()
       denominators[head] = 0

@@ -27,13 +27,13 @@ struct Sampling {
 extension Transformer {
   /// Goes on writing after a prompt.
   /// - Parameters:
-  ///   - prompt: tokens to begin with; an empty one begins with token 0.
+  ///   - prompt: tokens to begin with, of which the last that the context holds count; an empty one begins with token 0.
   ///   - each: told every token; false stops.
   func write(
     after prompt: [Int32], tokens count: Int, sampling: Sampling, each: (Int32) -> Bool
   ) throws {
     var decoder = try Decoder(configuration)
-    for token in prompt.isEmpty ? [0] : prompt { decoder.read(token, by: self) }
+    for token in prompt.isEmpty ? [0] : prompt.suffix(configuration.context) { decoder.read(token, by: self) }
     for index in 0..<count {
       let token = sampling.token(from: decoder.logits(of: self), index: index)
       guard each(token) else { return }

@@ -20,6 +20,8 @@ package struct Configuration: Sendable, Equatable {
   package var width: Int
   package var heads: Int
   package var keyValueHeads: Int
+  /// Width of a head where it is not width / heads; 0 where it is.
+  package var ownHeadWidth: Int
   /// Inner width of the MLP.
   package var inner: Int
   /// Positions in a row: T.
@@ -44,13 +46,14 @@ package struct Configuration: Sendable, Equatable {
     vocabulary: Int, blocks: Int, width: Int, heads: Int, keyValueHeads: Int, inner: Int, context: Int, isTied: Bool,
     ropeTheta: Double, epsilon: Float = 1e-6, objectives: [Objective], multiToken: MultiToken? = nil,
     kind: Kind = .llama,
-    hasHeadNorms: Bool = false, dropout: Float = 0, recomputesBlocks: Bool = false
+    hasHeadNorms: Bool = false, dropout: Float = 0, recomputesBlocks: Bool = false, ownHeadWidth: Int = 0
   ) {
     self.vocabulary = vocabulary
     self.blocks = blocks
     self.width = width
     self.heads = heads
     self.keyValueHeads = keyValueHeads
+    self.ownHeadWidth = ownHeadWidth
     self.inner = inner
     self.context = context
     self.isTied = isTied
@@ -70,7 +73,8 @@ package struct Configuration: Sendable, Equatable {
       + objectives.indices.filter { !objectives[$0].isOnTrunk }.map { [$0] }
   }
 
-  package var headWidth: Int { width / heads }
+  /// Width of one head: h.
+  package var headWidth: Int { ownHeadWidth > 0 ? ownHeadWidth : width / heads }
   /// Width of all queries, and of all keys (or values) of a position.
   package var queryWidth: Int { heads * headWidth }
   package var keyWidth: Int { keyValueHeads * headWidth }
@@ -88,10 +92,12 @@ package struct Configuration: Sendable, Equatable {
       "blocks, width, heads, inner width and context must be at least 1 (the width at least 2): "
         + "\(blocks) blocks, width \(width), \(heads) heads, \(keyValueHeads) key/value heads, inner \(inner), "
         + "context \(context)")
-    try require(width % heads == 0, "\(heads) heads do not divide a width of \(width)")
+    try require(ownHeadWidth >= 0, "a head width of \(ownHeadWidth) is below 0; 0 means width / heads")
+    try require(ownHeadWidth > 0 || width % heads == 0, "\(heads) heads do not divide a width of \(width)")
     try require(
       kind == .gpt2 || headWidth % 2 == 0,
-      "rotary positions turn pairs: the width of a head must be even, and \(width) / \(heads) = \(headWidth) is odd")
+      "rotary positions turn pairs: the width of a head must be even, and \(headWidth) is odd"
+        + (ownHeadWidth > 0 ? "" : " (\(width) / \(heads))"))
     try require(heads % keyValueHeads == 0, "\(keyValueHeads) key/value heads do not divide \(heads) heads")
     let further = streams.count - 1
     try require(

@@ -103,7 +103,8 @@ struct BenchCommand: ParsableCommand {
     let recipe = try changes.applied(to: file.recipe)
     try recipe.validate(source: file.source)
     let plan = try RunPlan(
-      recipe, vocabulary: try Corpus.vocabulary(of: try Corpus.Source(recipe)).count, threads: try computing.count())
+      recipe, vocabulary: try Corpus.vocabulary(of: try Corpus.Source(recipe, runs: place.runs)).count,
+      threads: try computing.count())
     try plan.checkMachine()
     var table = try bench.steps([Workload(plan, name: file.name)], rounds: rounds)
     if let peak = Machine.peakResident {

@@ -17,6 +17,8 @@ struct Conductor: ~Copyable {
   private var status: Int32 = 0
   /// The news that ended the session.
   private var outcome: UserError??
+  /// Why the trainer ended, where it could not go on.
+  private var stop: UserError?
   private var hasHungUp = false
   /// What came before there was a place to show it.
   private var early: [News] = []
@@ -165,6 +167,7 @@ struct Conductor: ~Copyable {
     switch news {
     case .event, .preparing: break
     case .failed(let error): throw error
+    case .stopped(let error): stop = error
     case .closed(let error): outcome = .some(error)
     }
   }
@@ -219,7 +222,7 @@ struct Conductor: ~Copyable {
     if status != 0 { Output.silenceWhatIsStuck() }
     if !options.json { print(tally.summary(of: session.planOfNow)) }
     fflush(nil)
-    if let error = outcome ?? nil { throw error }
+    if let error = (outcome ?? nil) ?? stop { throw error }
     if status != 0 { return status }
     switch tally.ending?.reason {
     case .diverged: return 1
@@ -240,7 +243,7 @@ extension News {
     case .event(let event): event
     case .preparing(let text): occurred(.notice, text + " …")
     case .closed(let error?): occurred(.failure, error.message)
-    case .closed(nil), .failed: nil
+    case .closed(nil), .failed, .stopped: nil
     }
   }
 }

@@ -49,10 +49,16 @@ struct Eval: ParsableCommand {
   private func text(for checkpoint: Checkpoint) throws -> Part {
     let tokenizer = try Tokenizer(checkpoint.tokenizer)
     if !data.isEmpty, checkpoint.recipe.tokenizer.kind == .tokens {
-      return try Corpus.tokens(inFiles: data, by: tokenizer, in: Documents(checkpoint.recipe))
+      return try Corpus.tokens(
+        inFiles: data, by: tokenizer, in: Documents(checkpoint.recipe), width: checkpoint.recipe.tokenizer.width.bytes)
     }
-    return data.isEmpty
-      ? try Corpus(opening: try Corpus.Source(checkpoint.recipe), tokenizer: tokenizer).heldOut
-      : try Corpus.tokens(at: data, by: tokenizer, in: Documents(checkpoint.recipe))
+    func say(_ notice: String) { Output.warn(notice.harmlessLine) }
+    guard data.isEmpty else {
+      return try Corpus.tokens(at: data, by: tokenizer, in: Documents(checkpoint.recipe), notice: say)
+    }
+    let source = try Corpus.Source(checkpoint.recipe, runs: place.runs)
+    let corpus = try Corpus(opening: source, tokenizer: tokenizer)
+    corpus.notices.forEach(say)
+    return corpus.heldOut
   }
 }

@@ -34,7 +34,7 @@ struct Foretop: ParsableCommand {
     signal(SIGXFSZ, SIG_IGN)
     Examiner.use(Examine.command)
     do {
-      var command = try parseAsRoot()
+      var command = try parseAsRoot(arguments)
       try command.run()
       finishOutput()
       LibraryExit.expect()
@@ -63,6 +63,15 @@ struct Foretop: ParsableCommand {
     }
   }
 
+  /// The command line, with names of files that need not be UTF-8.
+  private static var arguments: [String] {
+    (1..<max(1, Int(CommandLine.argc))).compactMap { index in
+      CommandLine.unsafeArgv[index].map { word in
+        String(fileName: UnsafeRawBufferPointer(start: word, count: strlen(word)), isText: true)
+      }
+    }
+  }
+
   /// What to say when the first word is no command.
   private static var wrongCommand: String? {
     let names =
@@ -78,7 +87,7 @@ struct Foretop: ParsableCommand {
   private static func leave(_ message: String, _ status: Int32) -> Never {
     // It may quote what somebody else wrote, of any length: nobody reads more than a screen of that.
     let shown = message.count > 2000 ? message.prefix(1200) + " … " + message.suffix(600) : message[...]
-    Output.warn(String(shown).harmless)
+    Output.warn(String(shown).showingFileNames.harmless)
     LibraryExit.leave(status)
   }
 }
@@ -95,7 +104,7 @@ extension UserError {
       switch error.kind {
       case .missing: .noInput
       case .unreadable: .inputOutput
-      case .empty, .tooShort, .badText, .badTokenizer: .data
+      case .changed, .empty, .tooShort, .badText, .badTokenizer: .data
       case .usage: .usage
       case .cannotWriteCache: .cannotCreate
       }

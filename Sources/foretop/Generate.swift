@@ -46,7 +46,9 @@ struct Generate: ParsableCommand {
     try Computation.prepare()
     let checkpoint = try StoredRun.checkpoint(name, in: place.folder)
     let tokenizer = try Tokenizer(checkpoint.tokenizer)
-    let start = tokenizer.tokens(of: prompt)
+    // Bytes that are no text are tokens too.
+    let bytes = prompt.fileNameBytes
+    let start = tokenizer.tokens(of: bytes)
     if tokenizer.kind == .tokens, start.isEmpty || !tokenizer.takesAll(of: prompt) {
       throw UserError(
         .usage, "--prompt must be numbers of tokens, such as “17 4”, each below \(tokenizer.vocabulary), for this run")
@@ -58,7 +60,7 @@ struct Generate: ParsableCommand {
     try reader.requireText()
     // Numbers are told apart by a space.
     var shown = HarmlessStream()
-    try Self.put(Array((tokenizer.kind == .tokens ? tokenizer.text(of: start) : prompt).utf8), &shown)
+    try Self.put(tokenizer.kind == .tokens ? Array(tokenizer.text(of: start).utf8) : bytes, &shown)
     var failure: (any Error)?
     try reader.write(after: start, tokens: tokens, temperature: temperature, seed: seed) { token in
       do {

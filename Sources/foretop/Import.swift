@@ -37,7 +37,7 @@ struct Import: ParsableCommand {
   @OptionGroup var place: PlaceOptions
 
   func run() throws {
-    Patience.choose()
+    try Computation.prepare()
     let name = try freeName()
     let source = "\(folder)/config.json"
     let configuration = try ForeignConfiguration(ForeignFile.bytes(source), source: source)
@@ -190,6 +190,11 @@ struct Import: ParsableCommand {
     if recipe.model.context < network.context {
       lines.append(
         "  context   \(recipe.model.context) of the checkpoint's \(network.context); --set model.context=N chooses another"
+      )
+    }
+    if !tensors.wrappers.isEmpty {
+      lines.append(
+        "  names     without \(tensors.wrappers.sorted().joined(separator: ", ")), which PyTorch adds to a network that it wraps"
       )
     }
     if !new.isEmpty {

@@ -26,7 +26,7 @@ struct LineMode {
       }
     case .preparing(let text):
       if !isJSON { output += "\(text) …\n".harmless.utf8 }
-    case .failed, .closed: break
+    case .failed, .stopped, .closed: break
     }
   }
 

@@ -73,7 +73,7 @@ struct Plan: Sendable {
   func corpus(by record: TokenizerRecord?, report: (String) -> Void) throws -> Corpus {
     let tokenizer = try record.map { try Tokenizer($0) }
     if tokenizer == nil, !recipe.tokenizer.model.isEmpty { try Examiner.require(.tokenizer(recipe.tokenizer.model)) }
-    return try Corpus(opening: try Corpus.Source(recipe), tokenizer: tokenizer, report: report)
+    return try Corpus(opening: try Corpus.Source(recipe, runs: runs), tokenizer: tokenizer, report: report)
   }
 }
 
@@ -93,13 +93,16 @@ final class Parcel: @unchecked Sendable {
 
 extension Corpus.Source {
   /// What a recipe's corpus is made from.
-  init(_ recipe: Recipe) throws {
+  /// - Parameter runs: the folder of all runs, where a cache is kept that has no other place.
+  init(_ recipe: Recipe, runs: String) throws {
     self.init(
       paths: recipe.data.paths.isEmpty ? [try Share.defaultCorpus()] : recipe.data.paths,
       kind: Tokenizer.Kind(rawValue: recipe.tokenizer.kind.rawValue) ?? .sentencepiece,
       vocabulary: recipe.tokenizer.vocabulary, model: recipe.tokenizer.model, heldOut: recipe.data.heldOut,
       context: recipe.model.context, documents: Documents(recipe), cache: Share.cache)
     ids = recipe.tokenizer.ids
+    width = recipe.tokenizer.width.bytes
+    spareCache = runs.hasSuffix("/") ? runs + ".cache" : runs + "/.cache"
   }
 }
 

@@ -35,7 +35,7 @@ struct PlanCommand: ParsableCommand {
     let file = try RecipeFile(recipe)
     let recipe = try changes.applied(to: file.recipe)
     try recipe.validate(source: file.source)
-    let vocabulary = try Corpus.vocabulary(of: try Corpus.Source(recipe))
+    let vocabulary = try Corpus.vocabulary(of: try Corpus.Source(recipe, runs: "runs"))
     let plan = try RunPlan(recipe, vocabulary: vocabulary.count, threads: try computing.count())
     let memory = Machine.memory
     let page = PlanPage(

@@ -96,7 +96,7 @@ struct RecordingTrial {
           handedOver = nil
         case .event(.occurred(let occurrence)) where occurrence.kind == .failure || occurrence.kind == .warning:
           throw UserError(.inputOutput, "the trial in \(folder) is no measure: \(occurrence.text)")
-        case .failed(let error): throw error
+        case .failed(let error), .stopped(let error): throw error
         case .closed(let error):
           if let error { throw error }
           isOver = true

@@ -15,6 +15,8 @@ enum News: Sendable {
   case preparing(String)
   /// The run could not begin.
   case failed(UserError)
+  /// The trainer cannot go on, and ends: what is sound is being saved.
+  case stopped(UserError)
   /// All is recorded and closed, or could not be.
   case closed(UserError?)
 }
@@ -82,6 +84,9 @@ final class Session: Sendable {
       try recording.start(trainer.beginning)
       news.send(.event(.began(trainer.beginning)))
       let beginning = trainer.beginning
+      for notice in trainer.corpus.notices {
+        tell(.occurred(Occurrence(.notice, step: beginning.step, time: beginning.time, text: notice)))
+      }
       for notice in plan.notices {
         tell(.occurred(Occurrence(.warning, step: beginning.step, time: beginning.time, text: notice)))
       }
@@ -92,6 +97,7 @@ final class Session: Sendable {
           report: { [self] in tell($0) },
           save: { [self] in entries.send(.checkpoint(Parcel($0))) },
           spare: { [self] in copies.take() }))
+      if let failure = trainer.failure { news.send(.stopped(UserError(failure))) }
       // The recorder passes it on when all before it is stored: after an ending nothing comes.
       entries.send(.end(ending))
     } catch {

@@ -25,11 +25,13 @@ struct Tokenize: ParsableCommand {
   @OptionGroup var place: PlaceOptions
 
   func run() throws {
-    let tokenizer = try Tokenizer(try StoredRun.checkpoint(name, in: place.folder).tokenizer)
+    let checkpoint = try StoredRun.checkpoint(name, in: place.folder)
+    let tokenizer = try Tokenizer(checkpoint.tokenizer)
     let part =
       tokenizer.kind == .tokens
-      ? try Corpus.tokens(inFiles: [file], by: tokenizer) : try Corpus.tokens(at: [file], by: tokenizer)
-    let tokens = part.tokens(0..<part.count)
+      ? try Corpus.tokens(inFiles: [file], by: tokenizer, width: checkpoint.recipe.tokenizer.width.bytes)
+      : try Corpus.tokens(at: [file], by: tokenizer) { Output.warn($0.harmlessLine) }
+    let tokens = try part.tokens(0..<part.count)
     if json {
       print(JSON.object([JSON.Member("tokens", .array(tokens.map { .integer(Int($0)) }))]).line)
     } else {

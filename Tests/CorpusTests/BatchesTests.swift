@@ -22,48 +22,48 @@ struct BatchesTests {
     (count: 65, rows: 16, context: 4, lookahead: 100),
   ]
 
-  @Test func `each window comes once a pass with what follows it`() {
+  @Test func `each window comes once a pass with what follows it`() throws {
     for (count, rowCount, context, lookahead) in shapes {
       let tokens = (0..<Int32(count)).map { $0 &* 7 % 1000 }
       var batches = Batches(of: Part(tokens), rows: rowCount, context: context, lookahead: lookahead, seed: 9)
       let windows = count / context
       #expect(batches.windows == windows)
       var seen: [[Int32]] = []
-      while seen.count < 3 * windows { seen += rows(batches.next()) }
+      while seen.count < 3 * windows { seen += rows(try batches.next()) }
       let all = Set((0..<windows).map { row(tokens, window: $0, context: context, lookahead: lookahead) })
       for pass in 0..<3 { #expect(Set(seen[(pass * windows)..<((pass + 1) * windows)]) == all) }
     }
   }
 
-  @Test func `they go on from any window`() {
+  @Test func `they go on from any window`() throws {
     let part = Part((0..<120).map { Int32($0) })
     var whole = Batches(of: part, rows: 1, context: 10, lookahead: 3, seed: 5)
-    let expected = (0..<40).map { _ in rows(whole.next())[0] }
+    let expected = try (0..<40).map { _ in rows(try whole.next())[0] }
     for start in 0..<30 {
       var resumed = Batches(of: part, rows: 3, context: 10, lookahead: 3, seed: 5, window: start)
-      #expect(rows(resumed.next()) == Array(expected[start..<(start + 3)]))
+      #expect(try rows(resumed.next()) == Array(expected[start..<(start + 3)]))
       #expect(resumed.window == start + 3)
-      #expect(rows(resumed.next()) == Array(expected[(start + 3)..<(start + 6)]))
+      #expect(try rows(resumed.next()) == Array(expected[(start + 3)..<(start + 6)]))
     }
   }
 
-  @Test func `a part is never looked out of`() {
+  @Test func `a part is never looked out of`() throws {
     let all = Part((0..<100).map { Int32($0) })
     var training = Batches(of: all.part(0..<80), rows: 8, context: 10, lookahead: 50, seed: 1)
-    let seen = rows(training.next()).joined()
+    let seen = rows(try training.next()).joined()
     #expect(seen.max() == 79)
     #expect(seen.contains(-1))
     var heldOut = OrderedBatches(of: all.part(80..<100), rows: 2, context: 10, lookahead: 50)
-    let batch = heldOut.next()
+    let batch = try heldOut.next()
     #expect(batch.map { rows($0).joined().filter { $0 >= 0 }.min() } == 80)
   }
 
-  @Test func `in order each window comes once and the short one is left out`() {
+  @Test func `in order each window comes once and the short one is left out`() throws {
     for (count, rowCount, context, lookahead) in shapes {
       let tokens = (0..<Int32(count)).map { $0 &* 3 % 500 }
       var batches = OrderedBatches(of: Part(tokens), rows: rowCount, context: context, lookahead: lookahead)
       var seen: [[Int32]] = []
-      while let batch = batches.next() {
+      while let batch = try batches.next() {
         let all = rows(batch)
         seen += all[..<batch.filledRows]
         #expect(all[batch.filledRows...].joined().allSatisfy { $0 == -1 })
@@ -72,24 +72,24 @@ struct BatchesTests {
     }
   }
 
-  @Test func `of some windows each comes once, evenly spread, the same every time`() {
-    func first(_ part: Part, most: Int) -> [Int32] {
+  @Test func `of some windows each comes once, evenly spread, the same every time`() throws {
+    func first(_ part: Part, most: Int) throws -> [Int32] {
       var batches = OrderedBatches(of: part, rows: 3, context: 10, lookahead: 5, most: most)
       #expect(batches.windows == min(most, 40))
       var starts: [Int32] = []
-      while let batch = batches.next() { starts += rows(batch)[..<batch.filledRows].map { $0[0] } }
+      while let batch = try batches.next() { starts += rows(batch)[..<batch.filledRows].map { $0[0] } }
       return starts
     }
     let part = Part((0..<405).map { Int32($0) })
-    #expect(first(part, most: 4) == [0, 100, 200, 300])
-    #expect(first(part, most: 1) == [0])
-    #expect(first(part, most: 7) == [0, 50, 110, 170, 220, 280, 340])
-    #expect(first(part, most: 40) == first(part, most: .max))
+    #expect(try first(part, most: 4) == [0, 100, 200, 300])
+    #expect(try first(part, most: 1) == [0])
+    #expect(try first(part, most: 7) == [0, 50, 110, 170, 220, 280, 340])
+    #expect(try first(part, most: 40) == first(part, most: .max))
   }
 
-  @Test func `a text shorter than a window has no batch`() {
+  @Test func `a text shorter than a window has no batch`() throws {
     var batches = OrderedBatches(of: Part([1, 2, 3]), rows: 2, context: 4, lookahead: 1)
-    let batch = batches.next()
+    let batch = try batches.next()
     #expect(batch == nil)
   }
 }

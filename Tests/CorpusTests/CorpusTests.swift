@@ -19,8 +19,8 @@ struct CorpusTests {
       cache: folder.cache)
   }
 
-  private func all(_ corpus: Corpus) -> [Int32] {
-    corpus.training.tokens(0..<corpus.training.count) + corpus.heldOut.tokens(0..<corpus.heldOut.count)
+  private func all(_ corpus: Corpus) throws -> [Int32] {
+    try corpus.training.tokens(0..<corpus.training.count) + corpus.heldOut.tokens(0..<corpus.heldOut.count)
   }
 
   /// Opens what must be refused, and gives the refusal.
@@ -33,7 +33,7 @@ struct CorpusTests {
     let text = Sample.verses(200)
     let path = try folder.write("verses.txt", text)
     let corpus = try Corpus(opening: source([path], kind, vocabulary: 350))
-    #expect(corpus.tokenizer.text(of: all(corpus)) == text)
+    #expect(try corpus.tokenizer.text(of: all(corpus)) == text)
     let count = corpus.training.count + corpus.heldOut.count
     #expect(corpus.heldOut.count == count / 10)
     #expect(corpus.bytes == text.utf8.count)
@@ -66,7 +66,7 @@ struct CorpusTests {
     try FileManager.default.createSymbolicLink(
       atPath: folder.path + "/texts/loop", withDestinationPath: folder.path + "/texts")
     let corpus = try Corpus(opening: source([folder.path + "/texts"], heldOut: 0, context: 2))
-    #expect(corpus.tokenizer.text(of: all(corpus)) == "zero\none\ntwo")
+    #expect(try corpus.tokenizer.text(of: all(corpus)) == "zero\none\ntwo")
     #expect(corpus.files == 3)
     #expect(corpus.summary.hasPrefix("texts (3 files) · "))
   }
@@ -74,20 +74,20 @@ struct CorpusTests {
   @Test func `files follow each other in the order given`() throws {
     let (first, second) = (try folder.write("2.txt", "first"), try folder.write("1.txt", "second\n"))
     let corpus = try Corpus(opening: source([first, second], heldOut: 0, context: 2))
-    #expect(corpus.tokenizer.text(of: all(corpus)) == "first\nsecond\n")
+    #expect(try corpus.tokenizer.text(of: all(corpus)) == "first\nsecond\n")
     #expect(corpus.summary.hasPrefix("2.txt and 1 more · "))
   }
 
   @Test func `a binary file that is named is taken`() throws {
     let path = try folder.write("binary", (0..<200).map { UInt8($0) })
     let corpus = try Corpus(opening: source([path], context: 4))
-    #expect(all(corpus) == (0..<200).map { Int32($0) })
+    #expect(try all(corpus) == (0..<200).map { Int32($0) })
   }
 
   @Test func `text for an evaluation is read without the cache`() throws {
     let path = try folder.write("a.txt", "abc")
     let part = try Corpus.tokens(at: [path], by: try Tokenizer(kind: .bytes, model: []))
-    #expect(part.tokens(0..<part.count) == [97, 98, 99])
+    #expect(try part.tokens(0..<part.count) == [97, 98, 99])
     #expect(folder.cached.isEmpty)
   }
 
@@ -159,7 +159,7 @@ struct CorpusTests {
     let model = try folder.write("tokenizer.model", trained.model)
     let corpus = try Corpus(opening: source([path], .sentencepiece, vocabulary: 9999, model: model))
     #expect(corpus.tokenizer.model == trained.model)
-    #expect(all(corpus) == trained.tokens(of: Sample.verses(30)))
+    #expect(try all(corpus) == trained.tokens(of: Sample.verses(30)))
   }
 
   @Test func `a byte-level BPE is used as it is, and comes from a file alone`() throws {
@@ -167,7 +167,7 @@ struct CorpusTests {
     let model = try folder.write("tokenizer.json", try BytePairTests.model("smollm"))
     let corpus = try Corpus(opening: source([path], .bpe, model: model))
     #expect(corpus.tokenizer.kind == .bpe)
-    #expect(corpus.tokenizer.bytes(of: all(corpus)) == Array(Sample.verses(30).utf8))
+    #expect(try corpus.tokenizer.bytes(of: all(corpus)) == Array(Sample.verses(30).utf8))
     #expect(try refusal(source([path], .bpe)).kind == .usage)
     #expect(try refusal(source([path], .sentencepiece, model: model)).description.contains("tokenizer.kind to bpe"))
     let trained = try folder.write("tokenizer.model", try Sample.trained.get().model)
@@ -194,7 +194,7 @@ struct CorpusTests {
     #expect(reports[0].hasPrefix("training a tokenizer of 300 pieces on "))
     let second = try Corpus(opening: source([path], .sentencepiece)) { reports.append($0) }
     #expect(reports.count == 2)
-    #expect(all(first) == all(second))
+    #expect(try all(first) == all(second))
     #expect(first.tokenizer.model == second.tokenizer.model)
     #expect(folder.cached.count == 2)
     #expect(folder.cached.allSatisfy { $0.hasSuffix(".model") || $0.hasSuffix(".tokens") })
@@ -204,11 +204,11 @@ struct CorpusTests {
     let path = try folder.write("a.txt", String(repeating: "abcd", count: 20))
     let date = Date(timeIntervalSince1970: 1_000_000)
     try FileManager.default.setAttributes([.modificationDate: date], ofItemAtPath: path)
-    #expect(all(try Corpus(opening: source([path])))[0] == 97)
+    #expect(try all(Corpus(opening: source([path])))[0] == 97)
     // The same path, size and date.
     try folder.write("a.txt", String(repeating: "bbcd", count: 20))
     try FileManager.default.setAttributes([.modificationDate: date], ofItemAtPath: path)
-    #expect(all(try Corpus(opening: source([path])))[0] == 98)
+    #expect(try all(Corpus(opening: source([path])))[0] == 98)
   }
 
   @Test func `two files do not share the tokens of one`() throws {
@@ -221,7 +221,7 @@ struct CorpusTests {
 
   @Test func `a damaged cache file is made again`() throws {
     let path = try folder.write("verses.txt", Sample.verses(100))
-    let sound = all(try Corpus(opening: source([path], .sentencepiece)))
+    let sound = try all(Corpus(opening: source([path], .sentencepiece)))
     for name in folder.cached {
       let file = folder.cache + "/" + name
       let whole = try [UInt8](Data(contentsOf: URL(fileURLWithPath: file)))
@@ -231,7 +231,7 @@ struct CorpusTests {
       grown[16] &+= 1
       for damaged in [flipped, grown, Array(whole.dropLast()), whole + [0], Array(whole.prefix(40)), []] {
         try Data(damaged).write(to: URL(fileURLWithPath: file))
-        #expect(all(try Corpus(opening: source([path], .sentencepiece))) == sound)
+        #expect(try all(Corpus(opening: source([path], .sentencepiece))) == sound)
         #expect(try [UInt8](Data(contentsOf: URL(fileURLWithPath: file))) == whole)
       }
     }
@@ -248,25 +248,176 @@ struct CorpusTests {
     let nameOfB = try #require(folder.cached.first { $0 != nameOfA })
     try FileManager.default.removeItem(atPath: folder.cache + "/" + nameOfB)
     try FileManager.default.moveItem(atPath: folder.cache + "/" + nameOfA, toPath: folder.cache + "/" + nameOfB)
-    #expect(all(try Corpus(opening: source([b]))).allSatisfy { $0 == 98 })
+    #expect(try all(Corpus(opening: source([b]))).allSatisfy { $0 == 98 })
   }
 
-  @Test func `a cache that cannot be written is refused`() throws {
-    let path = try folder.write("a.txt", String(repeating: "a", count: 50))
-    var source = source([path])
-    for cache in [path, path + "/cache", "/proc/foretop"] {
+  @Test(arguments: [Tokenizer.Kind.bytes, .sentencepiece])
+  func `where the cache cannot be written, another folder or memory takes its place, and that is said once`(
+    kind: Tokenizer.Kind
+  ) throws {
+    let path = try folder.write("verses.txt", Sample.verses(60))
+    let expected = try all(Corpus(opening: source([path], kind)))
+    for (number, cache) in [path, path + "/cache", "/proc/foretop", "/proc/self/fd/none/cache"].enumerated() {
+      var source = source([path], kind)
+      source.documents = Documents(separator: "\n")
       source.cache = cache
-      let error = try refusal(source)
-      #expect(error.kind == .cannotWriteCache)
-      #expect(error.description.contains(cache))
+      source.spareCache = "\(folder.path)/spare-\(number)"
+      var reports: [String] = []
+      let spared = try Corpus(opening: source) { reports.append($0) }
+      #expect(try all(spared) == expected && spared.notices.count == 1 && spared.training.hasDocuments)
+      for word in [cache, "spare-\(number)", "XDG_CACHE_HOME"] { #expect(spared.notices[0].contains(word)) }
+      // What is kept there is found again, and then nothing is refused.
+      let again = try Corpus(opening: source) { reports.append($0) }
+      #expect(try all(again) == expected && again.notices.isEmpty && reports.count == (kind == .bytes ? 1 : 2))
+      source.spareCache = nil
+      let alone = try Corpus(opening: source)
+      #expect(try all(alone) == expected && alone.notices.count == 1)
+      #expect(alone.notices[0].contains("memory") && alone.unigramEntropy == spared.unigramEntropy)
+      #expect(alone.training.documents == spared.training.documents)
     }
+  }
+
+  // MARK: Changes under a run
+
+  @Test func `a cache file that is cut short or written to is an error in words, and never a token`() throws {
+    let path = try folder.write("a.txt", String(repeating: "abcdefgh", count: 5000))
+    let whole = try all(Corpus(opening: source([path])))
+    let file = folder.cache + "/" + folder.cached[0]
+    let bytes = try [UInt8](Data(contentsOf: URL(fileURLWithPath: file)))
+    for change in ["short", "same", "removed"] {
+      try Data(bytes).write(to: URL(fileURLWithPath: file))
+      let corpus = try Corpus(opening: source([path]))
+      let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: file))
+      switch change {
+      case "short": try handle.truncate(atOffset: 100)
+      case "same": try handle.write(contentsOf: Data(repeating: 0xFF, count: 200))
+      default: try FileManager.default.removeItem(atPath: file)
+      }
+      try handle.close()
+      guard change != "removed" else {
+        #expect(try all(corpus) == whole)
+        continue
+      }
+      let error = try #require(throws: CorpusError.self) { try corpus.training.tokens(0..<50) }
+      #expect(error.kind == .changed && error.description.contains(file), "\(change)")
+      #expect(
+        error.description.contains(change == "short" ? "cut short" : "written to")
+          && error.description.contains("made anew"))
+    }
+  }
+
+  // MARK: What is no text
+
+  @Test(
+    arguments: [
+      ("a.gz", [0x1F, 0x8B, 8, 0], "gunzip"), ("a.zst", [0x28, 0xB5, 0x2F, 0xFD], "unzstd"),
+      ("a.bz2", Array("BZh91AY".utf8), "bunzip2"),
+      ("a.xz", [0xFD, 0x37, 0x7A, 0x58, 0x5A, 0], "unxz"), ("a.zip", [0x50, 0x4B, 3, 4], "unzip"),
+      ("a.pdf", Array("%PDF-1.7\n".utf8), "pdftotext"), ("a.parquet", Array("PAR1".utf8), "Parquet"),
+      ("bom-le.txt", [0xFF, 0xFE] + Array("h\0i\0 \0".utf8), "iconv -f UTF-16LE"),
+      ("bom-be.txt", [0xFE, 0xFF] + Array("\0h\0i".utf8), "iconv -f UTF-16BE"),
+      ("le.txt", Array("so it was\n".utf8.flatMap { [$0, 0] }), "iconv -f UTF-16LE"),
+      ("be.txt", Array("so it was\n".utf8.flatMap { [0, $0] }), "iconv -f UTF-16BE"),
+      ("mark32.txt", [0xFF, 0xFE, 0, 0, 65, 0, 0, 0], "iconv -f UTF-32LE"),
+    ] as [(String, [UInt8], String)])
+  func `what is no text by its first bytes is refused where it is named, and said where it is in a folder`(
+    name: String, bytes: [UInt8], advice: String
+  ) throws {
+    let filled =
+      bytes.count % 2 == 0 && advice.hasPrefix("iconv")
+      ? (0..<20).flatMap { _ in bytes } : bytes + Array(repeating: 7, count: 100)
+    let path = try folder.write("texts/\(name)", filled)
+    let error = try refusal(source([path]))
+    #expect(
+      error.kind == .badText && error.description.contains(path) && error.description.contains(advice), "\(error)")
+    try folder.write("texts/verses.txt", Sample.verses(20))
+    let corpus = try Corpus(opening: source([folder.path + "/texts"]))
+    #expect(try corpus.tokenizer.text(of: all(corpus)) == Sample.verses(20))
+    #expect(corpus.notices.count == 1 && corpus.notices[0].contains(name) && corpus.notices[0].contains(advice))
+  }
+
+  @Test func `words that begin like a compressed file are text`() throws {
+    let path = try folder.write("a.txt", "BZhang said that it was so, and so it was.\n")
+    #expect(try Corpus(opening: source([path], context: 4)).notices.isEmpty)
+  }
+
+  @Test func `a byte order mark is no part of the text, with a line`() throws {
+    let text = Sample.verses(20)
+    let path = try folder.write("marked.txt", [0xEF, 0xBB, 0xBF] + Array(text.utf8))
+    for kind in [Tokenizer.Kind.bytes, .characters] {
+      let corpus = try Corpus(opening: source([path], kind))
+      #expect(try corpus.tokenizer.text(of: all(corpus)) == text && corpus.bytes == text.utf8.count)
+      #expect(corpus.notices.count == 1 && corpus.notices[0].contains("byte order mark"))
+    }
+    #expect(try refusal(source([try folder.write("mark.txt", [0xEF, 0xBB, 0xBF])])).kind == .empty)
+  }
+
+  // MARK: Names
+
+  /// Makes a file by the bytes of its name.
+  private func make(_ name: [UInt8], _ text: String) throws {
+    let path = (folder.path + "/").utf8 + name + [0]
+    let file = path.map { CChar(bitPattern: $0) }.withUnsafeBufferPointer {
+      open($0.baseAddress!, O_WRONLY | O_CREAT, 0o644)
+    }
+    try #require(file >= 0)
+    _ = text.withCString { write(file, $0, strlen($0)) }
+    close(file)
+  }
+
+  @Test func `names need not be UTF-8, of files or of folders`() throws {
+    try FileManager.default.createDirectory(atPath: folder.path + "/texts", withIntermediateDirectories: true)
+    let odd: [UInt8] = Array("texts/caf".utf8) + [0xE9]
+    let inside = (folder.path + "/").utf8 + odd + [0]
+    #expect(inside.map { CChar(bitPattern: $0) }.withUnsafeBufferPointer { mkdir($0.baseAddress!, 0o755) } == 0)
+    try make(odd + Array("/\u{FF}.txt".utf8) + [0xFF], "one of two texts\n")
+    try make(Array("texts/z".utf8) + [0x80] + Array(".txt".utf8), "the other of the two\n")
+    let corpus = try Corpus(opening: source([folder.path + "/texts"]))
+    #expect(try corpus.tokenizer.text(of: all(corpus)) == "one of two texts\nthe other of the two\n")
+    #expect(corpus.notices.isEmpty && corpus.files == 2)
+    let named = folder.path + "/texts/z\u{10FE80}.txt"
+    let one = try Corpus(opening: source([named], context: 4))
+    #expect(try one.tokenizer.text(of: all(one)) == "the other of the two\n" && one.summary.contains("\\x80.txt"))
+    #expect(try refusal(source([named + "x"])).description.contains("z\\x80.txtx"))
+  }
+
+  @Test func `what is left out of a folder is said`() throws {
+    try folder.write("texts/verses.txt", Sample.verses(20))
+    for number in 0..<5 { try folder.write("texts/\(number).bin", [1, 0, 2]) }
+    try folder.write("texts/nothing.txt", "")
+    try FileManager.default.createSymbolicLink(atPath: folder.path + "/texts/broken.txt", withDestinationPath: "/none")
+    // Deeper than one path can name, for Foundation's removal too.
+    defer {
+      let removal = Process()
+      removal.executableURL = URL(filePath: "/bin/rm")
+      removal.arguments = ["-rf", folder.path + "/texts"]
+      try? removal.run()
+      removal.waitUntilExit()
+    }
+    let name = String(repeating: "d", count: 200)
+    var here = open(folder.path + "/texts", O_RDONLY | O_DIRECTORY)
+    for _ in 0..<25 {
+      try #require(mkdirat(here, name, 0o755) == 0)
+      let next = openat(here, name, O_RDONLY | O_DIRECTORY)
+      close(here)
+      here = next
+    }
+    close(here)
+    let corpus = try Corpus(opening: source([folder.path + "/texts"]))
+    let lines = corpus.notices.map { $0.replacing(folder.path, with: "") }
+    #expect(
+      lines.contains { $0.hasPrefix("/texts/0.bin, /texts/1.bin, /texts/2.bin and 2 more were left out: no text") })
+    #expect(lines.contains("/texts/nothing.txt was left out: empty"))
+    #expect(lines.contains("/texts/broken.txt was left out: No such file or directory"))
+    #expect(lines.contains { $0.contains("/texts/\(name)") && $0.hasSuffix("was left out: File name too long") })
+    #expect(lines.count == 4)
   }
 
   @Test func `a restored tokenizer is used in place of the one described`() throws {
     let path = try folder.write("verses.txt", Sample.verses(50))
     let restored = try Sample.trained.get()
     let corpus = try Corpus(opening: source([path], .characters), tokenizer: restored)
-    #expect(all(corpus) == restored.tokens(of: Sample.verses(50)))
+    #expect(try all(corpus) == restored.tokens(of: Sample.verses(50)))
     #expect(corpus.tokenizer.kind == .sentencepiece)
   }
 
@@ -277,7 +428,7 @@ struct CorpusTests {
       for _ in 0..<4 {
         group.addTask {
           let corpus = try Corpus(opening: source)
-          return corpus.training.tokens(0..<corpus.training.count)
+          return try corpus.training.tokens(0..<corpus.training.count)
         }
       }
       return try await group.reduce(into: [[Int32]]()) { $0.append($1) }
@@ -291,7 +442,7 @@ struct CorpusTests {
     let path = try folder.write("many.txt", text)
     let corpus = try Corpus(opening: source([path], .characters, context: 256))
     #expect(corpus.tokenizer.vocabulary == 70_001)
-    #expect(all(corpus) == (0..<70_000).map { Int32($0) })
+    #expect(try all(corpus) == (0..<70_000).map { Int32($0) })
   }
 
   @Test(arguments: [

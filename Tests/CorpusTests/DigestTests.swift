@@ -32,11 +32,18 @@ struct DigestTests {
 
   @Test func `a checksum finds every changed bit`() {
     var bytes = Array("In the beginning God created".utf8)
-    let sum = bytes.withUnsafeBytes { checksumOfBytes($0) }
+    func checksum(in pieces: [Range<Int>]) -> UInt64 {
+      var sum = Checksum(of: bytes.count)
+      for piece in pieces { bytes[piece].withUnsafeBytes { sum.add($0) } }
+      return sum.finished
+    }
+    let whole = 0..<bytes.count
+    let sum = checksum(in: [whole])
+    #expect(checksum(in: [0..<8, 8..<24, 24..<bytes.count]) == sum)
     for index in bytes.indices {
       for bit in 0..<8 {
         bytes[index] ^= 1 << UInt8(bit)
-        #expect(bytes.withUnsafeBytes { checksumOfBytes($0) } != sum)
+        #expect(checksum(in: [whole]) != sum)
         bytes[index] ^= 1 << UInt8(bit)
       }
     }

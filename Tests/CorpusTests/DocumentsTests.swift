@@ -42,7 +42,7 @@ struct DocumentsTests {
     let paths = [try folder.write("a.txt", "ab#cd"), try folder.write("b.txt", "e#")]
     for _ in 0..<2 {
       let corpus = try Corpus(opening: source(paths, Documents(separator: "#")))
-      #expect(corpus.tokenizer.text(of: corpus.training.tokens(0..<corpus.training.count)) == "ab#cd\ne#")
+      #expect(try corpus.tokenizer.text(of: corpus.training.tokens(0..<corpus.training.count)) == "ab#cd\ne#")
       #expect(numbers(corpus.training) == [0, 0, 0, 1, 1, 1, 2, 2])
       #expect(corpus.training.documents == 3)
       #expect(corpus.summary.contains(" · 3 documents · "))
@@ -67,26 +67,27 @@ struct DocumentsTests {
     let path = try folder.write("a.txt", text)
     let corpus = try Corpus(opening: source([path], Documents(separator: "\n\n"), kind: .sentencepiece))
     let part = corpus.training
-    #expect(corpus.tokenizer.text(of: part.tokens(0..<part.count)) == text)
+    #expect(try corpus.tokenizer.text(of: part.tokens(0..<part.count)) == text)
     #expect(part.documents == 60)
     let numbers = numbers(part)
     for document in [0, 7, 59] {
-      let tokens = (0..<part.count).filter { numbers[$0] == document }.map { part.tokens($0..<$0 + 1)[0] }
+      let tokens = try (0..<part.count).filter { numbers[$0] == document }.map { try part.tokens($0..<$0 + 1)[0] }
       let verse = text.split(separator: "\n\n")[document] + "\n\n"
       #expect(corpus.tokenizer.text(of: tokens) == verse)
     }
   }
 
-  @Test func `a batch carries the documents of its tokens`() {
+  @Test func `a batch carries the documents of its tokens`() throws {
     let part = Part((0..<20).map { Int32($0) }, documents: [0, 3, 11]).part(2..<20)
     var batches = OrderedBatches(of: part, rows: 2, context: 8, lookahead: 3)
-    func next() -> [Int32]? {
-      batches.next().map { batch in Array(UnsafeBufferPointer(start: batch.documents, count: 2 * batch.stride)) }
+    func next() throws -> [Int32]? {
+      try batches.next().map { batch in Array(UnsafeBufferPointer(start: batch.documents, count: 2 * batch.stride)) }
     }
-    #expect(next() == [0, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2] + [1, 2, 2, 2, 2, 2, 2, 2, 2, 2, -1])
-    #expect(next() == nil)
+    #expect(try next() == [0, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2] + [1, 2, 2, 2, 2, 2, 2, 2, 2, 2, -1])
+    #expect(try next() == nil)
     #expect(part.part(0..<1).documents == 1 && part.documents == 3)
     var packed = OrderedBatches(of: Part([1, 2, 3]), rows: 1, context: 2, lookahead: 1)
-    #expect(packed.next()?.documents == nil)
+    let last = try packed.next()
+    #expect(last?.documents == nil)
   }
 }

@@ -27,7 +27,7 @@ struct TokenFileTests {
     return source
   }
 
-  private func all(_ part: Part) -> [Int32] { part.tokens(0..<part.count) }
+  private func all(_ part: Part) throws -> [Int32] { try part.tokens(0..<part.count) }
 
   @Test func `all three formats are read to the token`() throws {
     let tokens: [UInt16] = [5, 0, 65_535, 17, 4, 4, 9, 1]
@@ -39,7 +39,7 @@ struct TokenFileTests {
       (plain, tokens.map(Int32.init)), (gpt2, tokens.map(Int32.init)), (llama, wide.map { Int32($0) }),
     ] {
       let corpus = try Corpus(opening: source([path]))
-      #expect(all(corpus.training) + all(corpus.heldOut) == expected)
+      #expect(try all(corpus.training) + all(corpus.heldOut) == expected)
       #expect(corpus.heldOut.count == 2)
       #expect(corpus.tokenizer.vocabulary == Int(expected.max()!) + 1)
     }
@@ -53,8 +53,8 @@ struct TokenFileTests {
     try folder.write("data/interval.bin", bytes([9, 10] as [UInt16]))
     try folder.write("data/meta.pkl", [0x80, 4, 0x2E])
     let corpus = try Corpus(opening: source([folder.path + "/data"]))
-    #expect(all(corpus.training) == [1, 2, 3, 4, 5, 6, 9, 10] && all(corpus.heldOut) == [7, 8])
-    #expect(corpus.files == 4 && corpus.training.tokens(2..<7) == [3, 4, 5, 6, 9])
+    #expect(try all(corpus.training) == [1, 2, 3, 4, 5, 6, 9, 10] && all(corpus.heldOut) == [7, 8])
+    #expect(try corpus.files == 4 && corpus.training.tokens(2..<7) == [3, 4, 5, 6, 9])
     #expect(try Corpus(opening: source([folder.path + "/data"], heldOut: 0)).heldOut.count == 0)
   }
 
@@ -94,13 +94,135 @@ struct TokenFileTests {
     #expect(throws: CorpusError.self) { try Corpus(opening: source([val])) }
   }
 
-  @Test func `a file that changes under a run never gives a token outside of the vocabulary`() throws {
+  @Test(arguments: [2, 4, 8])
+  func `a file that changes under a run is an error that names it, and no token of it is taken`(width: Int) throws {
+    let tokens = (0..<200).map { $0 * 7 % 300 + 1 }
+    func words(_ tokens: [Int]) -> [UInt8] {
+      tokens.flatMap { token in withUnsafeBytes(of: token.littleEndian) { Array($0.prefix(width)) } }
+    }
+    for change in ["short", "longer", "other", "forged", "same"] {
+      let path = try folder.write("\(change).bin", words(tokens))
+      var source = source([path], heldOut: 0)
+      source.width = width
+      let corpus = try Corpus(opening: source)
+      #expect(try corpus.training.tokens(60..<77) == tokens[60..<77].map { Int32($0) })
+      var status = stat()
+      stat(path, &status)
+      let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: path))
+      switch change {
+      case "short": try handle.truncate(atOffset: UInt64(3 * width))
+      case "longer": try handle.truncate(atOffset: UInt64(201 * width))
+      case "same": break
+      default: try handle.write(contentsOf: Data(repeating: 0xFF, count: 100 * width))
+      }
+      try handle.close()
+      if change == "forged" {
+        var times = [status.st_atim, status.st_mtim]
+        utimensat(AT_FDCWD, path, &times, 0)
+      }
+      guard change != "same" else {
+        #expect(try all(corpus.training) == tokens.map { Int32($0) })
+        continue
+      }
+      let error = try #require(throws: CorpusError.self) { try corpus.training.tokens(90..<105) }
+      let what = [
+        "short": "it has \(3 * width) bytes, and had \(200 * width)", "longer": "grew", "other": "was written to",
+        "forged": "at place 90",
+      ]
+      #expect(error.description.contains(path) && error.description.contains(what[change]!), "\(change): \(error)")
+      #expect(error.kind == (change == "forged" ? .badText : .changed))
+    }
+  }
+
+  @Test func `a file that is removed or has another in its place stays what it was`() throws {
     let path = try folder.write("a.bin", bytes([1, 2, 3, 4] as [UInt16]))
     let corpus = try Corpus(opening: source([path], heldOut: 0))
-    let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: path))
-    try handle.write(contentsOf: Data(bytes([1, 900] as [UInt16])))
-    try handle.close()
-    #expect(all(corpus.training) == [1, -1, 3, 4])
+    try FileManager.default.moveItem(atPath: try folder.write("b.bin", bytes([9, 9] as [UInt16])), toPath: path + "2")
+    #expect(rename(path + "2", path) == 0)
+    #expect(try all(corpus.training) == [1, 2, 3, 4])
+    try FileManager.default.removeItem(atPath: path)
+    #expect(try all(corpus.training) == [1, 2, 3, 4])
+  }
+
+  @Test func `wider integers without a header are read where that is asked for, and else refused with the option`()
+    throws
+  {
+    var dice = Numbers(5)
+    let tokens = (0..<300).map { _ in Int.random(in: 0..<130_000, using: &dice) }
+    let few = (0..<300).map { _ in Int.random(in: 0..<60, using: &dice) }
+    for (numbers, name) in [(tokens, "wide"), (few, "few")] {
+      let four = try folder.write("\(name)-4.bin", bytes(numbers.map { UInt32($0) }))
+      let eight = try folder.write("\(name)-8.bin", bytes(numbers.map { Int64($0) }))
+      for (path, width) in [(four, 4), (eight, 8)] {
+        let error = try #require(throws: CorpusError.self) { try Corpus(opening: source([path])) }
+        #expect(
+          error.description.contains(path) && error.description.contains("tokenizer.width to \(width)"), "\(error)")
+        var asked = source([path], heldOut: 0)
+        asked.width = width
+        #expect(try all(Corpus(opening: asked).training) == numbers.map { Int32($0) })
+        asked.width = 2
+        #expect(try Corpus(opening: asked).training.count == 300 * width / 2)
+      }
+    }
+    // What has 16 bits is taken as it is, whatever its vocabulary.
+    for largest in [2, 65, 256, 50_257, 65_536] {
+      let numbers = (0..<300).map { _ in UInt16(Int.random(in: 0..<largest, using: &dice)) }
+      let path = try folder.write("narrow.bin", bytes(numbers))
+      #expect(try all(Corpus(opening: source([path], heldOut: 0)).training) == numbers.map { Int32($0) })
+    }
+    var odd = source([try folder.write("odd.bin", bytes([1, 2, 3] as [UInt16]))])
+    odd.width = 4
+    #expect(try #require(throws: CorpusError.self) { try Corpus(opening: odd) }.description.contains("tokenizer.width"))
+    var negative = source([try folder.write("negative.bin", bytes([1, 2, -1, 5] as [Int64]))])
+    negative.width = 8
+    #expect(try #require(throws: CorpusError.self) { try Corpus(opening: negative) }.description.contains("at place 2"))
+  }
+
+  @Test(
+    arguments: [
+      (20_240_326, "weights of a GPT-2"), (20_240_327, "state"), (20_240_328, "tokenizer"), (20_240_522, "questions"),
+      (20_240_527, "optimizer"),
+      (20_240_803, "Llama 3"),
+    ] as [(Int32, String)])
+  func `llm c's other files are refused by what they are`(magic: Int32, what: String) throws {
+    let path = try folder.write("gpt2.bin", llmc(magic, 3, 64, bytes([1, 2, 3, 4] as [UInt16])))
+    for width in [nil, 2, 4] {
+      var source = source([path])
+      source.width = width
+      let error = try #require(throws: CorpusError.self) { try Corpus(opening: source) }
+      #expect(error.description.contains(path) && error.description.contains(what), "\(error)")
+    }
+  }
+
+  @Test func `other files that are called bin are refused by what they are`() throws {
+    for (beginning, what) in [([0x1F, 0x8B, 8, 0], "gzip"), ([0x93] + Array("NUMPY\u{1}\0".utf8), "NumPy")]
+      as [([UInt8], String)]
+    {
+      let path = try folder.write("a.bin", beginning + Array(repeating: 1, count: 100))
+      let error = try #require(throws: CorpusError.self) { try Corpus(opening: source([path])) }
+      #expect(error.description.contains(path) && error.description.contains(what), "\(error)")
+    }
+  }
+
+  @Test func `folders are looked into, and one for validation is held out`() throws {
+    try folder.write("data/train/b.bin", bytes([3, 4] as [UInt16]))
+    try folder.write("data/train/a.bin", bytes([1, 2] as [UInt16]))
+    try folder.write("data/val/x.bin", bytes([5, 6] as [UInt16]))
+    try folder.write("data/validation/deeper/y.bin", bytes([7, 8] as [UInt16]))
+    let corpus = try Corpus(opening: source([folder.path + "/data"]))
+    #expect(try all(corpus.training) == [1, 2, 3, 4] && all(corpus.heldOut) == [5, 6, 7, 8])
+    let apart = try Corpus(opening: source([folder.path + "/data/train", folder.path + "/data/val"]))
+    #expect(try all(apart.training) == [1, 2, 3, 4] && all(apart.heldOut) == [5, 6])
+    #expect(throws: CorpusError.self) { try Corpus(opening: source([folder.path + "/data/val"])) }
+  }
+
+  @Test func `a validation file shorter than a window is refused with both numbers`() throws {
+    let train = try folder.write("train.bin", bytes([1, 2, 3, 4] as [UInt16]))
+    let val = try folder.write("val.bin", bytes([5] as [UInt16]))
+    let error = try #require(throws: CorpusError.self) { try Corpus(opening: source([train, val])) }
+    #expect(error.kind == .tooShort)
+    for word in [val, "1 tokens", "needs 2", "model.context"] { #expect(error.description.contains(word), "\(error)") }
+    #expect(try Corpus(opening: source([train, val], heldOut: 0)).heldOut.count == 0)
   }
 
   @Test func `numbers are written as numbers and read again`() throws {

@@ -31,8 +31,12 @@ import Testing
     #expect(said.hasSuffix("\nmodel.embed_tokens.weight model.norm.weight\n"), "\(said)")
   }
 
-  @Test func `normed queries and keys go out as qwen3, whose lanes turn as ours`() throws {
-    let (checkpoint, tokens, logits) = try Room.network { $0.model.qkNorm = true }
+  @Test(arguments: [0, 32])
+  func `normed queries and keys go out as qwen3, whose lanes turn as ours`(headWidth: Int) throws {
+    let (checkpoint, tokens, logits) = try Room.network {
+      $0.model.qkNorm = true
+      $0.model.headWidth = headWidth
+    }
     try room.write(GGUF(checkpoint, name: "sample", inner: 80, storage: .f32))
     let said = try room.compare(tokens, logits, of: "model.gguf")
     #expect(said.hasPrefix("t5 F32\n"), "\(said)")

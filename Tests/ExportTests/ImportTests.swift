@@ -39,11 +39,16 @@ struct ImportTests {
     return try #require(model.files.first { $0.name == "config.json" }).bytes
   }
 
-  @Test(arguments: [false, true], [false, true])
-  func `what goes out to Hugging Face comes in with the same logits, to the bit`(isTied: Bool, isQwen: Bool) throws {
+  @Test(arguments: [
+    (false, false, 0), (true, false, 0), (false, true, 0), (true, true, 0), (false, true, 32), (true, false, 6),
+  ])
+  func `what goes out to Hugging Face comes in with the same logits, to the bit`(
+    isTied: Bool, isQwen: Bool, headWidth: Int
+  ) throws {
     let (checkpoint, tokens, logits) = try Room.network {
       $0.model.tied = isTied
       $0.model.qkNorm = isQwen
+      $0.model.headWidth = headWidth
       $0.model.epsilon = 1e-3
       $0.model.ropeTheta = 500_000
     }
@@ -52,6 +57,7 @@ struct ImportTests {
     recipe.model.context = network.context
     try network.shape(&recipe, source: "config.json")
     #expect(recipe.model.epsilon == 1e-3 && recipe.model.blocks == 2 && recipe.model.tied == isTied)
+    #expect(recipe.model.headWidth == headWidth)
     let file = try safetensors(checkpoint)
     #expect(try Room.tensors(file).hasTokenOrder)
     let back = try Room.imported(network, recipe, file, checkpoint.tokenizer)
@@ -143,6 +149,33 @@ struct ImportTests {
     #expect(numbers == values.map { Float(bitPattern: $0.bitPattern & 0xFFFF_0000) })
   }
 
+  @Test(arguments: [
+    ("_orig_mod.", "", ["_orig_mod"]), ("module._orig_mod.", "", ["_orig_mod", "module"]),
+    ("", "_orig_mod.", ["_orig_mod"]),
+    ("_fsdp_wrapped_module.", "_checkpoint_wrapped_module.", ["_checkpoint_wrapped_module", "_fsdp_wrapped_module"]),
+  ])
+  func `names that PyTorch's wrappers added to are taken without them, and that is said`(
+    first: String, inside: String, wrappers: [String]
+  ) throws {
+    let (checkpoint, _, _) = try Room.network { _ in }
+    let entries = try Room.entries(safetensors(checkpoint))
+    func wrapped(_ name: String) -> String { first + name.replacing("self_attn.", with: "\(inside)self_attn.") }
+    var tensors = ForeignTensors()
+    try tensors.add(entries.map { $0.renamed(wrapped($0.name)) }, of: "model.safetensors")
+    #expect(tensors.wrappers.sorted() == wrappers)
+    let network = try ForeignConfiguration(config(checkpoint), source: "config.json")
+    let (found, new) = try tensors.matches(checkpoint.tensors, of: network, source: "a")
+    #expect(found.count == checkpoint.tensors.count && new.isEmpty)
+    for match in found {
+      let name = match.tensor.path.replacing("/", with: ".")
+      #expect(match.entry.bytes == entries.first { $0.name == name }?.bytes, "\(name)")
+    }
+    #expect(throws: UserError.self) { try tensors.add([entries[0]], of: "model.safetensors") }
+    var plain = ForeignTensors()
+    try plain.add(entries, of: "model.safetensors")
+    #expect(plain.wrappers.isEmpty)
+  }
+
   // MARK: What is refused
 
   @Test func `everything missing, unknown and of another shape is named at once`() throws {
@@ -170,7 +203,7 @@ struct ImportTests {
     (#""model_type":"llama""#, #""model_type":"mamba""#, "describes mamba"),
     (#""attention_bias":false"#, #""attention_bias":true"#, "attention_bias is true"),
     (#""hidden_act":"silu""#, #""hidden_act":"gelu""#, "hidden_act is gelu"),
-    (#""head_dim":12"#, #""head_dim":16"#, "head_dim is 16"),
+    (#""head_dim":12"#, #""head_dim":-16"#, "head_dim is -16"),
     (#""rope_type":"default""#, #""rope_type":"llama3""#, "rope_type llama3"),
     (#""hidden_size":48"#, #""hidden_size":"48""#, "hidden_size is \"48\""),
     (#""vocab_size":20,"#, "", "vocab_size is missing"),

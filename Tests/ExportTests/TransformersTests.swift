@@ -82,6 +82,14 @@ struct TransformersTests {
     ),
     ("Qwen3ForCausalLM", { $0.model.qkNorm = true }),
     (
+      "Qwen3ForCausalLM",
+      {
+        $0.model.qkNorm = true
+        $0.model.headWidth = 32
+      }
+    ),
+    ("LlamaForCausalLM", { $0.model.headWidth = 10 }),
+    (
       "GPT2LMHeadModel",
       {
         $0.model.kind = .gpt2
@@ -152,18 +160,20 @@ struct TransformersTests {
 
   // MARK: In
 
-  @Test(arguments: [false, true], ["llama", "qwen3"])
-  func `a network that transformers saved makes its logits here`(isTied: Bool, kind: String) throws {
+  @Test(arguments: [(false, 12), (true, 12), (false, 32), (true, 8)], ["llama", "qwen3"])
+  func `a network that transformers saved makes its logits here`(shape: (Bool, Int), kind: String) throws {
+    let (isTied, headWidth) = shape
     let settings: [JSON.Member] = [
       JSON.Member("model_type", .text(kind)), JSON.Member("vocab_size", .integer(20)),
       JSON.Member("hidden_size", .integer(48)), JSON.Member("intermediate_size", .integer(80)),
       JSON.Member("num_hidden_layers", .integer(2)), JSON.Member("num_attention_heads", .integer(4)),
-      JSON.Member("num_key_value_heads", .integer(2)), JSON.Member("head_dim", .integer(12)),
+      JSON.Member("num_key_value_heads", .integer(2)), JSON.Member("head_dim", .integer(headWidth)),
       JSON.Member("max_position_embeddings", .integer(16)), JSON.Member("rms_norm_eps", .double(1e-4)),
       JSON.Member("tie_word_embeddings", .flag(isTied)), JSON.Member("initializer_range", .double(0.3)),
     ]
     let back = try imported(settings)
     #expect(back.recipe.model.tied == isTied && back.recipe.model.keyValueHeads == 2)
+    #expect(back.recipe.model.headWidth == (headWidth == 12 ? 0 : headWidth))
     #expect(back.tensors.contains { $0.path == "lm_head/weight" } != isTied)
   }
 

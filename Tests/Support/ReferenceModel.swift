@@ -8,6 +8,8 @@ package struct ReferenceModel {
   package var theta: Double
   package var width: Int
   package var inner: Int
+  /// Width of a head where it is not width / heads.
+  package var ownHeadWidth: Int?
   /// Whether it is built as GPT-2 is, and not as Llama.
   package var isGPT2 = false
   package var hasHeadNorms = false
@@ -48,7 +50,7 @@ package struct ReferenceModel {
     return t - (0...t).last { $0 == 0 || documents[$0] != documents[$0 - 1] }!
   }
 
-  private var headWidth: Int { width / heads }
+  private var headWidth: Int { ownHeadWidth ?? width / heads }
   private var trunk: String { isGPT2 ? "transformer/h" : "model/layers" }
 
   /// The residual stream of one row after some of the blocks: [T, d].
@@ -108,7 +110,7 @@ package struct ReferenceModel {
     ) { head, t, s in
       mask?(.weights(block: number), head * (x.count / width) + t, s) ?? 1
     }
-    let attended = linear(o, "\(layer)/\(isGPT2 ? "attn/c_proj" : "self_attn/o_proj")", width)
+    let attended = linear(o, "\(layer)/\(isGPT2 ? "attn/c_proj" : "self_attn/o_proj")", heads * headWidth)
     let x1 = zip(x, dropped(attended, .attention(block: number))).map(+)
     return zip(x1, dropped(mlp(x1, layer), .mlp(block: number))).map(+)
   }

@@ -6,15 +6,15 @@ import Transformer
 
 @Suite struct DecoderTests {
   @Test(arguments: [
-    (1, 1, Configuration.Kind.llama, false), (2, 3, .llama, false), (1, 3, .llama, true), (1, 1, .gpt2, false),
-    (2, 3, .gpt2, false),
+    (1, 1, Configuration.Kind.llama, false, 0), (2, 3, .llama, false, 0), (1, 3, .llama, true, 0),
+    (1, 1, .gpt2, false, 0), (2, 3, .gpt2, false, 0), (1, 2, .llama, true, 20), (2, 1, .llama, false, 6),
   ])
   func `its logits are those of a whole row`(
-    keyValueHeads: Int, threads: Int, kind: Configuration.Kind, hasHeadNorms: Bool
+    keyValueHeads: Int, threads: Int, kind: Configuration.Kind, hasHeadNorms: Bool, headWidth: Int
   ) throws {
     let c = Case(
       testDescription: "", width: 16, heads: 2, keyValueHeads: keyValueHeads, context: 12, rows: 1, threads: threads,
-      kind: kind, hasHeadNorms: hasHeadNorms)
+      kind: kind, hasHeadNorms: hasHeadNorms, ownHeadWidth: headWidth)
     let model = try Transformer(c.configuration, rows: 1, precision: .fp32, threads: threads)
     model.shake(1)
     let rows = Rows(c, seed: 2)

@@ -29,6 +29,7 @@ struct Case: Sendable, CustomTestStringConvertible {
   var hasHeadNorms = false
   var dropout: Float = 0
   var recomputesBlocks = false
+  var ownHeadWidth = 0
 
   /// NTP, MTP heads up to n, and TOP.
   static func heads(_ n: Int, top: Bool) -> [Objective] {
@@ -80,6 +81,15 @@ struct Case: Sendable, CustomTestStringConvertible {
     Case(
       testDescription: "normed queries and keys, MTP-2 sequential", width: 32, heads: 2, keyValueHeads: 1, context: 16,
       objectives: heads(2, top: false), weights: [1, 1], threads: 1, multiToken: .sequential, hasHeadNorms: true),
+    Case(testDescription: "heads wider than their share", ownHeadWidth: 10),
+    Case(
+      testDescription: "narrow heads that do not divide the width, normed, grouped, computed again", width: 14,
+      heads: 4,
+      keyValueHeads: 2, hasHeadNorms: true, recomputesBlocks: true, ownHeadWidth: 2),
+    Case(
+      testDescription: "wide normed heads, documents, dropout, MTP-2 sequential", width: 16, heads: 3, keyValueHeads: 1,
+      context: 9, objectives: heads(2, top: true), weights: [1, 1, 1], masked: true, multiToken: .sequential,
+      hasHeadNorms: true, dropout: 0.2, ownHeadWidth: 16),
     Case(testDescription: "dropout", dropout: 0.3),
     Case(
       testDescription: "gpt2 with dropout, MTP-3 sequential, computed again", objectives: heads(3, top: true),
@@ -101,7 +111,8 @@ struct Case: Sendable, CustomTestStringConvertible {
       vocabulary: vocabulary, blocks: blocks, width: width, heads: heads, keyValueHeads: keyValueHeads, inner: inner,
       context: context, isTied: isTied, ropeTheta: 10_000, epsilon: kind == .gpt2 ? 1e-5 : 1e-6, objectives: objectives,
       multiToken: multiToken,
-      kind: kind, hasHeadNorms: hasHeadNorms, dropout: dropout, recomputesBlocks: recomputesBlocks)
+      kind: kind, hasHeadNorms: hasHeadNorms, dropout: dropout, recomputesBlocks: recomputesBlocks,
+      ownHeadWidth: ownHeadWidth)
   }
 }
 
@@ -228,6 +239,7 @@ func requireHere(_ precision: Precision) throws {
       tensors: tensors)
     model.isGPT2 = c.kind == .gpt2
     model.hasHeadNorms = c.hasHeadNorms
+    if c.ownHeadWidth > 0 { model.ownHeadWidth = c.ownHeadWidth }
     var total = 0.0
     for (index, objective) in c.objectives.enumerated() {
       var (sum, count) = (0.0, 0)
@@ -462,6 +474,9 @@ func requireHere(_ precision: Precision) throws {
     Case(
       testDescription: "heads of odd width, documents and dropout", vocabulary: 50, width: 66, heads: 2, inner: 64,
       context: 90, masked: true, documentLength: 70, kind: .gpt2, dropout: 0.1),
+    Case(
+      testDescription: "normed heads wider than their share, several tiles", vocabulary: 50, width: 64, heads: 4,
+      keyValueHeads: 2, inner: 64, context: 151, hasHeadNorms: true, ownHeadWidth: 48),
     Case(
       testDescription: "more than a block of keys, wide heads", vocabulary: 50, blocks: 1, width: 160, heads: 1,
       keyValueHeads: 1, inner: 64, context: 530, rows: 1),

@@ -1,0 +1,35 @@
+// Folders of texts and tokens: the names in them, whatever bytes these are.
+import Foundation
+import Run
+
+enum Folder {
+  /// The names in a folder in order of their bytes, without `.` and `..`.
+  /// - Throws: `CorpusError` missing or unreadable, with the system's reason.
+  static func names(in folder: String) throws(CorpusError) -> [String] {
+    guard let stream = folder.withFileName({ opendir($0) }) else { throw CorpusError.unreadable(folder, errno) }
+    defer { closedir(stream) }
+    var names: [[UInt8]] = []
+    while true {
+      errno = 0
+      guard let entry = readdir(stream) else { break }
+      // The name may be longer than the room that its type declares.
+      let name = UnsafeRawPointer(entry).advanced(by: MemoryLayout<dirent>.offset(of: \.d_name) ?? 0)
+      let bytes = UnsafeRawBufferPointer(start: name, count: strlen(name.assumingMemoryBound(to: CChar.self)))
+      names.append(Array(bytes))
+    }
+    guard errno == 0 else { throw CorpusError.unreadable(folder, errno) }
+    return names.filter { !$0.elementsEqual(".".utf8) && !$0.elementsEqual("..".utf8) }
+      .sorted { $0.lexicographicallyPrecedes($1) }.map { String(fileName: $0) }
+  }
+
+  static func path(_ folder: String, _ name: String) -> String {
+    folder.hasSuffix("/") ? folder + name : folder + "/" + name
+  }
+
+  /// Whether a path is a folder; false where nothing is there.
+  static func isFolder(_ path: String, followsLinks: Bool = true) -> Bool {
+    var status = stat()
+    let isThere = path.withFileName { followsLinks ? stat($0, &status) : lstat($0, &status) } == 0
+    return isThere && status.st_mode & S_IFMT == S_IFDIR
+  }
+}

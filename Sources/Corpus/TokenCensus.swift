@@ -1,0 +1,82 @@
+// What one reading of all tokens finds, so that nobody has to read them again before the first step.
+import Foundation
+
+/// Counts tokens as they come.
+struct TokenCensus {
+  /// No vocabulary has as many tokens.
+  static let limit = 1 << 24
+
+  /// How often each token comes before the boundary.
+  private(set) var counts: [Int] = []
+  /// The largest token, and which of all it is first; nil before one came.
+  private(set) var largest: (token: UInt64, place: Int)?
+  /// Where documents begin: with every file, and behind every run of the token that ends one.
+  private(set) var starts: [Int] = []
+  /// Tokens that came.
+  private(set) var count = 0
+
+  /// The tokens before this place are counted.
+  private let boundary: Int
+  private let end: UInt64?
+  private var wasEnd = false
+
+  /// - Parameters:
+  ///   - boundary: how many of the first tokens are counted.
+  ///   - end: the token that ends a document; nil where none does.
+  init(before boundary: Int, endedBy end: Int32? = nil) {
+    self.boundary = boundary
+    self.end = end.map { UInt64($0) }
+  }
+
+  /// Another file begins.
+  mutating func beginFile() {
+    wasEnd = false
+    starts.append(count)
+  }
+
+  /// Takes in tokens.
+  /// - Parameter width: bytes of each: 2, 4 or 8.
+  mutating func add(_ bytes: UnsafeRawBufferPointer, width: Int) {
+    switch width {
+    case 2: add(bytes.assumingMemoryBound(to: UInt16.self))
+    case 4: add(bytes.assumingMemoryBound(to: UInt32.self))
+    case 8: add(bytes.assumingMemoryBound(to: UInt64.self))
+    default: preconditionFailure("tokens have 2, 4 or 8 bytes")
+    }
+  }
+
+  private mutating func add<Word: FixedWidthInteger & UnsignedInteger>(_ words: UnsafeBufferPointer<Word>) {
+    var most: Word = 0
+    for word in words { most = max(most, word) }
+    if !words.isEmpty, largest.map({ $0.token < UInt64(most) }) ?? true {
+      largest = (UInt64(most), count + (words.firstIndex(of: most) ?? 0))
+    }
+    let known = Int(min(UInt64(most) + 1, UInt64(Self.limit)))
+    if known > counts.count {
+      counts += [Int](repeating: 0, count: max(known, min(Self.limit, 2 * counts.count)) - counts.count)
+    }
+    counts.withUnsafeMutableBufferPointer { counts in
+      for word in words.prefix(max(0, boundary - count)) where UInt64(word) < UInt64(counts.count) {
+        counts[Int(word)] += 1
+      }
+    }
+    if let end {
+      for (index, word) in words.enumerated() {
+        let isEnd = UInt64(word) == end
+        if wasEnd && !isEnd { starts.append(count + index) }
+        wasEnd = isEnd
+      }
+    }
+    count += words.count
+  }
+
+  /// −Σ p ln p over the tokens before the boundary, in nats.
+  var entropy: Double {
+    let total = counts.reduce(0, +)
+    return counts.reduce(0) { sum, count in
+      guard count > 0 else { return sum }
+      let p = Double(count) / Double(total)
+      return sum - p * log(p)
+    }
+  }
+}

@@ -1,0 +1,115 @@
+// What a file of tokens is, by its first bytes: what it says of itself is believed as far as its size agrees, and what it does not
+// say is asked for rather than guessed.
+import Foundation
+
+/// How the tokens of a file lie in it.
+struct TokenFormat {
+  /// Bytes of a token: 2, 4 or 8.
+  let width: Int
+  let count: Int
+  /// The place of the first token, in bytes.
+  let start: Int
+
+  private static let headerSize = 1024
+
+  /// The kinds of llm.c's files, by their first word (`dev/data/data_common.py`, `train_gpt2.py`, `train_llama3.py` and
+  /// `train_gpt2.cu` there): those that have tokens, and what the others are.
+  private static let tokens = [20_240_520: (version: 1, width: 2), 20_240_801: (version: 7, width: 4)]
+  private static let others = [
+    20_240_326: "the weights of a GPT-2", 20_240_327: "a state to test GPT-2 with", 20_240_328: "a tokenizer",
+    20_240_522: "questions with answers to choose from (such as HellaSwag)", 20_240_527: "the state of an optimizer",
+    20_240_803: "the weights of a Llama 3",
+  ]
+
+  /// - Parameter width: bytes of a token where the file does not say it; nil refuses what looks wider than 2.
+  /// - Throws: `CorpusError` with the path for a file that has no tokens, is cut short, or may be read in two ways.
+  init(of file: WatchedFile, width asked: Int?) throws(CorpusError) {
+    let path = file.path
+    let first = try file.bytes(0..<min(file.size, Self.headerSize))
+    let last = try file.bytes(file.size - 1..<file.size)
+    if path.hasSuffix(".pkl") || FileKind.isPickle(first, last: last[0]) {
+      throw CorpusError(
+        .badText,
+        """
+        \(path) is a pickle, which runs as a program when it is read: it is not opened; name files of tokens in data.paths, \
+        and the number of tokens there are in tokenizer.ids
+        """)
+    }
+    func word(_ index: Int) -> Int {
+      Int(first.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: index * 4, as: Int32.self) })
+    }
+    if first.count >= 4, let what = Self.others[word(0)] {
+      throw CorpusError(
+        .badText,
+        "\(path) is a file of llm.c's (\(word(0))) with \(what), and no tokens; name those that dev/data makes there")
+    }
+    if first.count >= 4, let format = Self.tokens[word(0)] {
+      guard first.count >= Self.headerSize else {
+        throw CorpusError(.badText, "\(path) is cut short: llm.c's header alone has \(Self.headerSize) bytes")
+      }
+      guard word(1) == format.version else {
+        throw CorpusError(
+          .badText,
+          "\(path) has version \(word(1)) of llm.c's format \(word(0)), and foretop reads version \(format.version)")
+      }
+      let count = word(2)
+      guard count > 0, file.size == Self.headerSize + count * format.width else {
+        throw CorpusError(
+          .badText,
+          """
+          \(path) is damaged or cut short: its header says \(count) tokens, and behind it are \
+          \(file.size - Self.headerSize) bytes, \(format.width) a token
+          """)
+      }
+      (self.width, self.count, start) = (format.width, count, Self.headerSize)
+      return
+    }
+    if let kind = FileKind(first) { throw CorpusError(.badText, "\(path) is \(kind.refusal(of: path))") }
+    let width = asked ?? 2
+    guard file.size % width == 0 else {
+      throw CorpusError(
+        .badText,
+        width == 2
+          ? "\(path) has \(file.size) bytes, an odd number, and a file of nanoGPT has two a token: it is another file, or cut short"
+          : "\(path) has \(file.size) bytes, which tokens of \(width) bytes (tokenizer.width) do not fill: it is another file, or cut short"
+      )
+    }
+    if asked == nil, let wide = try Self.widthOfIntegers(in: file) {
+      throw CorpusError(
+        .badText,
+        """
+        \(path) looks like integers of \(wide) bytes each, and not of 2 as nanoGPT writes tokens: set tokenizer.width to \
+        \(wide), or to 2 where it does have tokens of 2 bytes
+        """)
+    }
+    (self.width, count, start) = (width, file.size / width, 0)
+  }
+
+  /// The width that a file's numbers seem to have, where that is not 2: then the upper halves of numbers stand at every second
+  /// place (or at three of four), and are zero or nearly so, while the lower halves between them are not.
+  private static func widthOfIntegers(in file: WatchedFile) throws(CorpusError) -> Int? {
+    let most = 1 << 15
+    var words: [UInt16] = []
+    // From the beginning, the middle and the end, at places that any width divides.
+    for start in [0, file.size / 2 / 8 * 8, max(0, file.size - most) / 8 * 8] {
+      let bytes = try file.bytes(start..<min(file.size, start + most) / 8 * 8)
+      words += bytes.withUnsafeBytes { bytes in
+        (0..<bytes.count / 2).map { bytes.loadUnaligned(fromByteOffset: 2 * $0, as: UInt16.self) }
+      }
+    }
+    return widthOfIntegers(words)
+  }
+
+  /// The same for the 16-bit words of a file; nil for few.
+  static func widthOfIntegers(_ words: [UInt16]) -> Int? {
+    guard words.count >= 48 else { return nil }
+    /// The largest word at each of four places.
+    var most: [UInt16] = [0, 0, 0, 0]
+    for (index, word) in words.enumerated() { most[index % 4] = max(most[index % 4], word) }
+    // No vocabulary has 2^20 tokens. Tokens of 2 bytes stand at odd places as at even ones.
+    func isUpper(_ upper: UInt16, of lower: UInt16) -> Bool { upper < 16 && (lower > 255 || (upper == 0 && lower > 0)) }
+    if most[2] == 0, most[3] == 0, isUpper(most[1], of: most[0]) { return 8 }
+    if isUpper(max(most[1], most[3]), of: max(most[0], most[2])) { return 4 }
+    return nil
+  }
+}
