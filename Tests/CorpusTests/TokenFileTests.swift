@@ -79,7 +79,10 @@ struct TokenFileTests {
       ("long.bin", llmc(20_240_520, 1, 4, good + good), "4 tokens"),
       ("negative.bin", llmc(20_240_801, 7, -1, good), "-1 tokens"),
       ("header.bin", Array(llmc(20_240_801, 7, 1, []).prefix(100)), "cut short"),
-      ("huge.bin", llmc(20_240_801, 7, 1, [0xFF, 0xFF, 0xFF, 0xFF]), "no file of tokens"),
+      (
+        "huge.bin", llmc(20_240_801, 7, 2, [1, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF]),
+        "token 4294967295 at place 1, more than any vocabulary has: this is no file of tokens"
+      ),
     ]
     for (name, bytes, reason) in cases {
       let path = try folder.write(name, bytes)
