@@ -133,7 +133,7 @@ struct RandomWalkTests {
         var column = 0
         while column < canvas.columns {
           let cell = canvas[column, row]
-          if cell.character.unicodeScalars.contains(where: \.isUnsafe) { Issue.record("an unsafe cell") }
+          if cell.character.unicodeScalars.contains(where: \.steersTerminals) { Issue.record("an unsafe cell") }
           if cell.width == 0 { Issue.record("half of a wide character at \(column), \(row)") }
           column += max(Int(cell.width), 1)
         }
