@@ -34,7 +34,8 @@ extension Recorder {
     let rest =
       last.map { step in
         let name = (folder as NSString).lastPathComponent
-        return "the checkpoint of step \(step) is there, and “foretop recover \(name) --from-checkpoint” makes a run of it"
+        return
+          "the checkpoint of step \(step) is there, and “foretop recover \(name) --from-checkpoint” makes a run of it"
       } ?? "nothing of the run is left"
     return UserError(
       .inputOutput, "the run's folder \(folder) was removed while it was written: its metrics are lost; \(rest)")

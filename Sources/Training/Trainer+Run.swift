@@ -71,10 +71,10 @@ extension Trainer {
     }
     // What was learned before the text could not be read is sound.
     if failure != nil { save(outlets) }
-    if isSaveDue, let ending = obey(inbox, outlets) { return ending }
-    if failure != nil { return Ending(.failed, step: state.step, time: wallTime()) }
     // What was measured after the last step has failed.
     if let failure = model.failure { return fail(UserError(failure), outlets) }
+    if isSaveDue, let ending = obey(inbox, outlets) { return ending }
+    if failure != nil { return Ending(.failed, step: state.step, time: wallTime()) }
     return Ending(.finished, step: state.step, time: wallTime())
   }
 

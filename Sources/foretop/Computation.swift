@@ -9,6 +9,5 @@ enum Computation {
     if let missing = Machine.missing { throw UserError(.unavailable, missing) }
     Patience.choose()
     LibraryExit.watch()
-    MemoryLimit.watch()
   }
 }

@@ -32,6 +32,7 @@ struct Foretop: ParsableCommand {
     Output.holdClosedStreams()
     // A file that passes its limit is an error with a name, as a full disk is, and not the end of the process.
     signal(SIGXFSZ, SIG_IGN)
+    MemoryLimit.watch()
     Examiner.use(Examine.command)
     do {
       var command = try parseAsRoot(arguments)

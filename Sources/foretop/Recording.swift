@@ -51,9 +51,9 @@ final class Recording: Sendable {
   }
 
   /// How long a checkpoint that is the last is tried while the disk does not take it.
-  private static let patience = 60.0
+  private static let patience = 55.0
   /// How long a thread that is in the middle of writing is waited for at the end.
-  private static let grace = 5.0
+  private static let grace = 3.0
 
   init(
     _ plan: Plan, isAttended: Bool, entries: Mailbox<Entry>, requests: Mailbox<Request>, news: Mailbox<News>,
@@ -150,6 +150,10 @@ final class Recording: Sendable {
       for entry in waiting {
         if case .end(let reason) = entry {
           ending = reason
+          // Nobody said yet that this one is the last.
+          if let (error, step) = disk.unsaved, step == reason.step {
+            say(error, of: step, Self.last, with: recorder, &disk)
+          }
         } else {
           take(entry, with: recorder, &disk, isLast: ending != nil)
         }
@@ -237,7 +241,7 @@ final class Recording: Sendable {
       let isOver = isLast || pending.step >= plan.recipe.steps
       let advice =
         isOver
-        ? "; it is tried again for a minute"
+        ? Self.last
         : isHeld
           ? "; the run waits and tries again" + (isAttended ? "; space goes on without it" : "")
           : "; it is tried again until a newer one takes its place"
@@ -276,6 +280,8 @@ final class Recording: Sendable {
     if disk.unconfirmed.isRefused { disk.isBehind = true } else if isCaughtUp { disk.isBehind = false }
     disk.unconfirmed = Confirmation()
   }
+
+  private static let last = "; it is tried again for a minute, and a second interrupt leaves without it"
 
   /// Says that a checkpoint is not saved.
   private func say(_ error: UserError, of step: Int, _ advice: String, with recorder: Recorder, _ disk: inout Disk) {

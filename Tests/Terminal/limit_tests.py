@@ -7,7 +7,6 @@ import re
 import resource
 import signal
 import subprocess
-import time
 
 from support import *
 
@@ -107,9 +106,7 @@ def group_of_processes():
     try:
         yield limit, enter, current
     finally:
-        deadline = time.monotonic() + PATIENCE
-        while current() > 0 and time.monotonic() < deadline:
-            time.sleep(0.05)
+        wait_until(lambda: current() == 0, "the group is empty")
         os.rmdir(folder)
 
 
@@ -137,10 +134,7 @@ def test_a_run_whose_machine_gives_no_thread_more_saves_and_stops():
             process = subprocess.Popen(
                 small("no-more", RUNS, *ENDLESS), stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT,
                 preexec_fn=enter)
-        deadline = time.monotonic() + PATIENCE
-        while "/1000000" not in open(log).read():
-            assert time.monotonic() < deadline and process.poll() is None, open(log).read()
-            time.sleep(0.05)
+        wait_until(lambda: "/1000000" in open(log).read(), lambda: f"it trains:\n{open(log).read()}")
         limit(current())
         process.send_signal(signal.SIGTERM)
         assert ended(process, log, "a run that gets no thread more") == 143, open(log).read()
