@@ -20,7 +20,7 @@ swift_test := swift test -c release --no-color-diagnostics
 python := .venv/bin/python
 writer := .build/release/RunFileTorture
 
-.PHONY: help setup build run build-tests test torture bench bench-peers format lint asm install clean
+.PHONY: help setup build run build-tests test torture sanitize fuzz bench bench-peers format lint asm install clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -71,6 +71,43 @@ preloaded = "$$(command -v clang || command -v cc)" -O2 -Wall -Werror -shared -f
 	python3 -m venv .venv
 	$(python) -m pip install --quiet --disable-pip-version-check -r tools/requirements.txt
 	@touch $@
+
+# Builds of their own, with the sanitizers of Swift's clang. Everything runs at the lowest priority: it takes long.
+# make sanitize KINDS=thread FILTER="--filter Trainer"
+KINDS ?= address thread
+address_options := ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=1
+thread_options := TSAN_OPTIONS="suppressions=$(CURDIR)/tools/thread-sanitizer.txt:history_size=4:halt_on_error=0:exitcode=66"
+sanitized_build = nice -n 19 swift build -c release --no-color-diagnostics --scratch-path .build-sanitize-$* --sanitize=$*
+
+sanitize: setup .venv/ready $(addprefix sanitize-,$(KINDS)) ## run the tests with sanitizers of memory and threads
+
+sanitize-%:
+	$(sanitized_build) --build-tests
+	$(sanitized_build) --product foretop
+	FORETOP_PYTHON="$(CURDIR)/$(python)" $($*_options) nice -n 19 swift test -c release --no-color-diagnostics \
+	  --scratch-path .build-sanitize-$* --sanitize=$* --skip-build $(FILTER)
+	$($*_options) nice -n 19 $(python) Tests/Terminal/run.py .build-sanitize-$*/release/foretop $(WORDS)
+
+# Which readers are fuzzed, and for how many seconds each: make fuzz TIME=3600 TARGETS="journal recipe"
+TIME ?= 60
+TARGETS ?= recipe assignment layout json config tokenizer-json tokenizer-model safetensors tokens journal superblock
+fuzzer = $(shell "$$(dirname "$$(readlink -f "$$(command -v swiftc)")")/clang" -print-resource-dir)/lib/linux/libclang_rt.fuzzer_no_main-x86_64.a
+coverage := edge,inline-8bit-counters,pc-table,trace-cmp
+
+fuzz: setup ## feed the readers of files bytes that nobody meant to write
+	FORETOP_FUZZ=1 nice -n 19 swift build -c release --no-color-diagnostics --scratch-path .build-fuzz --product Fuzz \
+	  --sanitize=address -Xswiftc -sanitize-coverage=$(coverage) -Xcc -fsanitize-coverage=inline-8bit-counters,pc-table,trace-cmp \
+	  -Xlinker $(fuzzer) -Xlinker --undefined=LLVMFuzzerRunDriver \
+	  -Xlinker --export-dynamic-symbol=LLVMFuzzerRunDriver -Xlinker -lstdc++
+	@bad=0; for target in $(TARGETS); do \
+	  mkdir -p .build-fuzz/found/$$target; \
+	  echo "$$target, $(TIME) s:"; \
+	  ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 nice -n 19 .build-fuzz/release/Fuzz $$target \
+	    -max_total_time=$(TIME) -timeout=10 -rss_limit_mb=4096 -artifact_prefix=.build-fuzz/found/$$target- \
+	    -print_final_stats=1 -print_funcs=0 -verbosity=0 .build-fuzz/found/$$target Tests/Fuzz/corpus/$$target \
+	    >.build-fuzz/$$target.log 2>&1 || bad=1; \
+	  grep -aE 'executed_units|SUMMARY|Fatal error|Test unit written' .build-fuzz/$$target.log || true; \
+	done; exit $$bad
 
 bench: build ## measure speed and memory beside this machine's limits
 	@$(program) bench $(ARGS)

@@ -16,6 +16,16 @@ let fast: [SwiftSetting] =
     .unsafeFlags(["-Xcc", "-DFORETOP_CPU=\(asked)"]),
   ]
 
+/// Readers under libFuzzer, which is there only where `make fuzz` links it.
+let fuzzing: [Target] =
+  Context.environment["FORETOP_FUZZ"] == nil
+  ? []
+  : [
+    .executableTarget(
+      name: "Fuzz", dependencies: ["Corpus", "Dashboard", "Export", "RunFile", "Run"], path: "Tests/Fuzz",
+      exclude: ["corpus"], swiftSettings: strict)
+  ]
+
 let package = Package(
   name: "foretop",
   products: [.executable(name: "foretop", targets: ["foretop"])],
@@ -105,6 +115,6 @@ let package = Package(
     .testTarget(
       name: "DashboardTests", dependencies: ["Dashboard", "TerminalUI", "Run", "Support"], exclude: ["Golden"],
       swiftSettings: strict),
-  ],
+  ] + fuzzing,
   cxxLanguageStandard: .cxx17
 )
