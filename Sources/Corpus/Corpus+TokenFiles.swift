@@ -62,7 +62,7 @@ extension Corpus {
   ) throws(CorpusError) -> Tokenizer {
     if let restored { return restored }
     if !source.model.isEmpty { return try Cache.named(source.model) }
-    let vocabulary = source.ids > 0 ? source.ids : min(TokenCensus.limit, Int(clamping: try largest() ?? 0) + 1)
+    let vocabulary = source.ids > 0 ? source.ids : Int(min(try largest() ?? 0, UInt64(TokenCensus.limit - 1))) + 1
     return try Tokenizer(kind: .tokens, model: Array(String(vocabulary).utf8))
   }
 

@@ -51,7 +51,7 @@ struct TokenCensus {
     if !words.isEmpty, largest.map({ $0.token < UInt64(most) }) ?? true {
       largest = (UInt64(most), count + (words.firstIndex(of: most) ?? 0))
     }
-    let known = Int(min(UInt64(most) + 1, UInt64(Self.limit)))
+    let known = Int(min(UInt64(most), UInt64(Self.limit - 1))) + 1
     if known > counts.count {
       counts += [Int](repeating: 0, count: max(known, min(Self.limit, 2 * counts.count)) - counts.count)
     }
