@@ -76,6 +76,14 @@ struct FileKind {
     }
   }
 
+  /// The kind of a file that should have numbers: tokens of two bytes may happen to be a mark or to look like text, so that
+  /// only what four bytes tell apart counts.
+  /// - Returns: nil for what may be numbers.
+  static func amongNumbers(_ first: [UInt8]) -> FileKind? {
+    if first.count > 3, first.starts(with: [0x1F, 0x8B, 8]), first[3] < 0x20 { return packed("gzip", "gunzip -k") }
+    return beginnings.first { $0.bytes.count >= 4 && first.starts(with: $0.bytes) }?.kind
+  }
+
   /// UTF-16 without a mark: letters, spaces and line ends of most scripts have a zero byte, all on one side.
   private static func unmarkedOrder(_ bytes: [UInt8]) -> String? {
     let pairs = bytes.count / 2

@@ -64,7 +64,9 @@ struct TokenFormat {
       (self.width, self.count, start) = (format.width, count, Self.headerSize)
       return
     }
-    if let kind = FileKind(first) { throw CorpusError(.badText, "\(path) is \(kind.refusal(of: path))") }
+    if let kind = FileKind.amongNumbers(Array(first)) {
+      throw CorpusError(.badText, "\(path) is \(kind.refusal(of: path))")
+    }
     let width = asked ?? 2
     guard file.size % width == 0 else {
       throw CorpusError(

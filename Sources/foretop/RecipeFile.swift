@@ -26,7 +26,8 @@ struct RecipeFile {
         .noInput,
         names.isEmpty
           ? "there is no recipe \(word.quotation): the program's folder recipes/ was not found or is empty; give a path to a YAML file"
-          : "there is no recipe \(word.quotation)\(meant) There are \(names.joined(separator: ", ")), or give a YAML file")
+          : "there is no recipe \(word.quotation)\(meant) There are \(names.joined(separator: ", ")), or give a YAML file"
+      )
     }
     source = path
     recipe = try Recipe(yaml: Share.text(at: path, what: "recipe"), source: path)

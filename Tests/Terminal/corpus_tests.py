@@ -116,7 +116,7 @@ def test_a_home_that_cannot_be_written_stops_nothing():
     evaluated = finished(command("eval", "homeless"), env=environment)
     assert "ntp" in evaluated.stdout and evaluated.stderr == "", evaluated.stderr
     assert sorted(os.listdir(RUNS + "/.cache")) == sorted(kept)
-    assert "cache" not in finished(command("runs")).stdout
+    assert ".cache" not in finished(command("runs")).stdout
 
 
 def test_a_text_whose_name_is_not_utf8_is_learned_from_and_gone_on_with():
