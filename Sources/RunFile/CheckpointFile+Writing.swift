@@ -51,7 +51,9 @@ extension CheckpointFile {
     let file = try HDF5.alone { try File(creatingPlain: path) }
     do {
       let descriptor = try HDF5.alone { try file.descriptor() }
-      if let refusal = FileDescriptor.reserve(descriptor, to: size(of: checkpoint), path: path) { throw refusal }
+      if let refusal = FileDescriptor.reserve(descriptor, to: size(of: checkpoint), path: path, isEstimate: true) {
+        throw refusal
+      }
       let places = try fill(file, checkpoint, isBest: isBest, sequence: sequence, of: origin)
       HDF5.alone { file.close() }
       return places

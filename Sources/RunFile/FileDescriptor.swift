@@ -79,10 +79,13 @@ struct FileDescriptor: ~Copyable {
 
   /// Makes sure that the disk has room up to a size, without changing the file's. Where the file system cannot tell, it
   /// is taken to have.
+  /// - Parameter isEstimate: whether the file may well end before that, so that the limit on sizes is not asked.
   /// - Returns: the kernel's refusal, nil where it has room.
-  static func reserve(_ descriptor: Int32, from start: Int = 0, to end: Int, path: String) -> UserError? {
+  static func reserve(
+    _ descriptor: Int32, from start: Int = 0, to end: Int, path: String, isEstimate: Bool = false
+  ) -> UserError? {
     // Room that does not change the size passes the limit on sizes on some file systems; a write into it then would not.
-    if end > largest {
+    if !isEstimate, end > largest {
       errno = EFBIG
       return Failure("write", path).error
     }
@@ -119,10 +122,10 @@ struct FileDescriptor: ~Copyable {
   /// Gives back the room beyond the file's end.
   func giveBackReserve() throws { try resize(to: size()) }
 
-  /// Finds out whether a file that is not there yet has room.
+  /// Finds out whether the disk has room for a file that is not there yet and will have so many bytes at most.
   static func requireRoom(_ bytes: Int, at path: String) throws {
     let file = try FileDescriptor(opening: path, O_RDWR | O_CREAT | O_EXCL)
-    let failure = reserve(file.number, to: bytes, path: path)
+    let failure = reserve(file.number, to: bytes, path: path, isEstimate: true)
     try Folder.remove(path)
     if let failure { throw failure }
   }

@@ -79,7 +79,7 @@ extension RunFileTests {
             if not asked: break
             if asked.endswith(b"/b\\0"): os.abort()
             s.send(b'0 {"name":"a","step":7,"steps":9,"tokens":1,"parameters":1,"heads":[],"last":[],"heldOut":[],'
-                   b'"bytes":0,"checkpoints":0}\\0')
+                   b'"bytes":0,"checkpoints":0,"annotations":[]}\\0')
         """
       Examiner.use([try Program.python(), "-c", script])
       defer { Examiner.use([]) }
