@@ -36,7 +36,8 @@ class SmallDisk:
         with open(os.path.join(self.inside, "ballast"), "ab") as file:
             free = os.fstatvfs(file.fileno())
             with contextlib.suppress(OSError):
-                os.posix_fallocate(file.fileno(), file.tell(), max(4096, free.f_bavail * free.f_frsize - leaving * 1024))
+                least = 0 if leaving else 4096
+                os.posix_fallocate(file.fileno(), file.tell(), max(least, free.f_bavail * free.f_frsize - leaving * 1024))
 
     def free(self):
         os.unlink(os.path.join(self.inside, "ballast"))
@@ -120,7 +121,8 @@ def test_a_run_whose_only_copy_the_disk_refuses_still_listens():
         wait_until(lambda: "saved checkpoints/" in said(), "something is saved")
 
         def refused():
-            disk.fill()
+            # Room for what the run tells, and not for a checkpoint.
+            disk.fill(leaving=900)
             return "not saved" in said()
 
         wait_until(refused, lambda: f"it notices:\n{said()[-2000:]}", pause=0.05)
