@@ -6,7 +6,7 @@ Each run is a process of its own that trains some steps; a cell is the median of
 over those of PyTorch's best mode on that workload, and what it would be at the machine's limit stands behind it; memory is the
 peak of the whole process, PyTorch's that of the mode that needs less. The last row is nanoGPT's recipe for a CPU on the
 characters of --text, of which a step takes milliseconds: 40 steps count for one of the others. --readme prints the table of
-README.md. Progress goes to standard error.
+docs/performance.md. Progress goes to standard error.
 """
 
 import argparse

@@ -1,15 +1,16 @@
-// The table of a recipe's keys. Reading YAML, `--set`, the run file, `--json`, the recipe panel and the README go by it.
+// The table of a recipe's keys. Reading YAML, `--set`, the run file, `--json`, the recipe panel and docs/recipes.md go by it.
 
 extension Recipe {
   /// Every key, in the order of every output.
   package static let fields: [Field] = [
-    texts("data.paths", \.data.paths, "text files and folders; none means the default corpus"),
+    texts("data.paths", \.data.paths, "text files and folders; empty: the default corpus"),
     number(
-      "data.heldOut", \.data.heldOut, .including(0), .including(0.5), "share of the tokens kept for evaluation",
+      "data.heldOut", \.data.heldOut, .including(0), .including(0.5), "fraction of the tokens held out for evaluation",
       usedAs: .double),
 
-    choice("data.documents", \.data.documents, "packed into one text, or separate: nothing looks across their bounds"),
-    text("data.separator", \.data.separator, "what ends a document inside of a file; empty: files alone divide"),
+    choice("data.documents", \.data.documents, "packed: attention crosses document boundaries; separate: it does not"),
+    text(
+      "data.separator", \.data.separator, "text that ends a document within a file; empty: each file is one document"),
 
     choice(
       "tokenizer.kind", \.tokenizer.kind,
@@ -25,26 +26,29 @@ extension Recipe {
 
     choice("model.kind", \.model.kind, "llama (RMSNorm, rotary, SwiGLU) or gpt2 (LayerNorm, learned positions, GELU)"),
     integer("model.blocks", \.model.blocks, 1...512, "transformer blocks"),
-    integer("model.width", \.model.width, 2...32_768, "numbers that stand for a token"),
+    integer("model.width", \.model.width, 2...32_768, "hidden width: size of a token's vector"),
     integer("model.heads", \.model.heads, 1...512, "attention heads"),
-    integer("model.keyValueHeads", \.model.keyValueHeads, 1...512, "heads of keys and values; fewer are shared"),
+    integer(
+      "model.keyValueHeads", \.model.keyValueHeads, 1...512,
+      "key/value heads; fewer than heads: grouped-query attention"),
     integer("model.headWidth", \.model.headWidth, 0...8192, "width of a head; 0 means model.width / model.heads"),
     integer("model.inner", \.model.inner, 0...131_072, "inner width of the MLP; 0 means 8/3 of the width, 4 for gpt2"),
     integer("model.context", \.model.context, 1...131_072, "tokens in a row"),
-    flag("model.tied", \.model.tied, "whether the NTP unembedding is the embedding"),
+    flag("model.tied", \.model.tied, "share one matrix between embedding and NTP unembedding"),
     number(
       "model.ropeTheta", \.model.ropeTheta, .including(1), .including(1e9), "base of the rotary positions",
       usedAs: .double),
     number(
       "model.epsilon", \.model.epsilon, .including(0), .including(1),
-      "norms' guard against division by zero; 0 means 1e-6, 1e-5 for gpt2"),
-    flag("model.qkNorm", \.model.qkNorm, "whether each head's queries and keys are normed (llama only)"),
+      "ε of every norm; 0 means 1e-6, or 1e-5 for gpt2"),
+    flag("model.qkNorm", \.model.qkNorm, "RMSNorm of each head's queries and keys (llama only)"),
     number(
       "model.dropout", \.model.dropout, .including(0), .excluding(1),
-      "share dropped of embeddings, attention and branches"),
-    choice("model.recompute", \.model.recompute, "what backward computes again to save memory"),
-    number("model.deviation", \.model.deviation, .excluding(0), .including(1), "standard deviation of first weights"),
-    flag("model.scaledResiduals", \.model.scaledResiduals, "whether branches begin smaller by 1/√(2·blocks)"),
+      "dropout rate for embeddings, attention weights and residual branches"),
+    choice("model.recompute", \.model.recompute, "block: recompute activations in the backward pass to save memory"),
+    number(
+      "model.deviation", \.model.deviation, .excluding(0), .including(1), "standard deviation of the initial weights"),
+    flag("model.scaledResiduals", \.model.scaledResiduals, "initialise output projections smaller by 1/√(2·blocks)"),
 
     number(
       "objective.ntp", \.objective.ntp, .including(0), .including(100), "weight of the next-token loss; 0 leaves it out"
@@ -52,12 +56,16 @@ extension Recipe {
     number(
       "objective.top", \.objective.top, .including(0), .including(100),
       "weight of the token-order loss; 0 leaves it out"),
-    integer("objective.mtp.heads", \.objective.mtp.heads, 1...Head.most, "tokens predicted at once, NTP's included"),
-    choice("objective.mtp.kind", \.objective.mtp.kind, "heads beside each other, or one after the other"),
+    integer(
+      "objective.mtp.heads", \.objective.mtp.heads, 1...Head.most,
+      "tokens predicted at each position, the next one included"),
+    choice(
+      "objective.mtp.kind", \.objective.mtp.kind,
+      "parallel: heads side by side on the trunk; sequential: one after the other"),
     Field(
       key: "objective.mtp.weights",
       kind: .numbers(Field.Bounds(lower: .including(0), upper: .including(100), use: .float)),
-      about: "weights of the heads 2 to N; none means 1 each, or 0.3 shared out when sequential",
+      about: "weights of heads 2 to N; empty: 1 each, or 0.3 / (N − 1) each when sequential",
       read: { .numbers($0.objective.mtp.weights) },
       write: { if case .numbers(let values) = $1 { $0.objective.mtp.weights = values } }),
     integer("objective.mtp.trunk", \.objective.mtp.trunk, 0...512, "blocks below parallel heads; 0 means blocks − N"),
@@ -70,27 +78,32 @@ extension Recipe {
     integer("batch.rows", \.batch.rows, 1...65_536, "rows in a micro-batch"),
     integer("batch.accumulation", \.batch.accumulation, 1...65_536, "micro-batches in a step"),
 
-    number("optimizer.beta1", \.optimizer.beta1, .including(0), .excluding(1), "AdamW's memory of the gradient"),
-    number("optimizer.beta2", \.optimizer.beta2, .including(0), .excluding(1), "AdamW's memory of its square"),
     number(
-      "optimizer.epsilon", \.optimizer.epsilon, .excluding(0), .including(1), "AdamW's guard against division by zero"),
+      "optimizer.beta1", \.optimizer.beta1, .including(0), .excluding(1),
+      "AdamW β₁: decay of the running mean of gradients"),
     number(
-      "optimizer.weightDecay", \.optimizer.weightDecay, .including(0), .including(10), "pull of the weights towards 0"),
-    choice("optimizer.decays", \.optimizer.decays, "which weights are pulled: matrices or all"),
+      "optimizer.beta2", \.optimizer.beta2, .including(0), .excluding(1),
+      "AdamW β₂: decay of the running mean of squared gradients"),
+    number(
+      "optimizer.epsilon", \.optimizer.epsilon, .excluding(0), .including(1),
+      "AdamW ε: keeps the update finite where gradients are 0"),
+    number(
+      "optimizer.weightDecay", \.optimizer.weightDecay, .including(0), .including(10), "AdamW's decoupled weight decay"),
+    choice("optimizer.decays", \.optimizer.decays, "which weights decay: matrices or all"),
     number(
       "optimizer.clip", \.optimizer.clip, .including(0), .including(1e6),
-      "largest norm of the gradient; 0 does not clip"),
+      "gradient norm above which gradients are clipped; 0 never"),
 
     choice("schedule.kind", \.schedule.kind, "cosine, linear, constant or decay"),
     number("schedule.rate", \.schedule.rate, .excluding(0), .including(RateChange.largest), "highest learning rate"),
-    integer("schedule.warmup", \.schedule.warmup, 0...1_000_000_000, "steps until the highest rate is reached"),
+    integer("schedule.warmup", \.schedule.warmup, 0...1_000_000_000, "warm-up steps until the highest rate"),
     number(
       "schedule.floor", \.schedule.floor, .including(0), .including(1), "last rate as a share of the highest",
       usedAs: .double),
 
     integer("steps", \.steps, 1...1_000_000_000, "optimizer steps"),
     Field(
-      key: "seed", kind: .unsigned, about: "of first weights, order of the data, and samples",
+      key: "seed", kind: .unsigned, about: "seed of the initial weights, the order of the data, and samples",
       read: { .unsigned($0.seed) }, write: { if case .unsigned(let value) = $1 { $0.seed = value } }),
     choice("precision", \.precision, "auto, bf16 or fp32, for matrix products"),
     integer("evaluate.every", \.evaluate.every, 0...1_000_000_000, "steps between evaluations; 0 never"),

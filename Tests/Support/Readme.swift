@@ -1,13 +1,14 @@
-// The README's tables are made from the program's own. FORETOP_GOLDEN=write writes them anew.
+// Tables of the README and of docs/ are made from the program's own. FORETOP_GOLDEN=write writes them anew.
 import Foundation
 
 package enum Readme {
-  private static var file: URL {
-    URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../README.md").standardizedFileURL
-  }
-
   /// What stands between `<!-- name -->` and `<!-- /name -->`, without the lines around it; written first where asked.
-  package static func section(_ name: String, asWrittenBy text: String) throws -> String? {
+  /// - Parameter path: of the page, from the root of the repository.
+  package static func section(
+    _ name: String, of path: String = "README.md", asWrittenBy text: String
+  ) throws -> String? {
+    let root = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../..")
+    let file = root.appending(path: path).standardizedFileURL
     var readme = try String(contentsOf: file, encoding: .utf8)
     guard let start = readme.range(of: "<!-- \(name) -->\n"),
       let end = readme.range(of: "<!-- /\(name) -->", range: start.upperBound..<readme.endIndex)
