@@ -15,6 +15,8 @@ struct Conductor: ~Copyable {
   /// INT and TERM so far, and the status that they ask for.
   private var interrupts = 0
   private var status: Int32 = 0
+  /// When the last TERM came.
+  private var lastTermination: ContinuousClock.Instant?
   /// The news that ended the session.
   private var outcome: UserError??
   /// Why the trainer ended, where it could not go on.
@@ -178,11 +180,20 @@ struct Conductor: ~Copyable {
     if signal == SIGUSR1, tally.beginning != nil { session.requests.send(Request(.save, by: .signal)) }
     guard Signals.isStop(signal) else { return false }
     guard signal == SIGINT || signal == SIGTERM else { return stopsOnce(signal) }
+    if signal == SIGTERM, repeatsTermination() { return false }
     interrupts += 1
     status = 128 + signal
     guard interrupts == 1, tally.beginning != nil else { return true }
     session.requests.send(Request(.stop(saving: true), by: .signal))
     return false
+  }
+
+  /// Whether a TERM came less than a second before: timeout and batch systems send it to a process and at once to its group,
+  /// and mean one stop.
+  private mutating func repeatsTermination() -> Bool {
+    let now = ContinuousClock.now
+    defer { lastTermination = now }
+    return lastTermination.map { now - $0 < .seconds(1) } ?? false
   }
 
   /// USR2 and XCPU come again and again where a batch system or the kernel means it: the first one counts.
@@ -195,10 +206,12 @@ struct Conductor: ~Copyable {
   }
 
   private func leaveNow() -> Never {
+    let hasCheckpoint = tally.savedStep != nil || (tally.beginning?.step ?? 0) > 0
     let words =
       tally.beginning == nil
       ? "stopped before the first step"
-      : "stopped at once; “\(session.plan.command("resume"))” goes on from the last checkpoint"
+      : "stopped at once; “\(session.plan.command("resume"))” "
+        + (hasCheckpoint ? "goes on from the last checkpoint" : "begins again, since there is no checkpoint yet")
     Output.silenceWhatIsStuck()
     Output.warn(words.harmlessLine)
     // Threads are at work: no destructors while they are.

@@ -11,9 +11,9 @@ struct Signals: ~Copyable {
 
   /// What they do to a run, for the help.
   static let help = """
-    INT and TERM save and stop; a second one stops at once. HUP (a lost ssh) leaves the run going without a screen. USR1 \
-    saves and goes on. USR2 and XCPU, which batch systems send some time before they kill, save and stop; further ones \
-    change nothing (Slurm: --signal=B:USR2@120). The limit on a file's size (ulimit -f) is treated like a full disk: the \
+    INT and TERM save and stop; a second one stops at once, but for a TERM within a second of another. HUP (a lost ssh) \
+    leaves the run going without a screen. USR1 saves and goes on. USR2 and XCPU, which batch systems send some time \
+    before they kill, save and stop; further ones change nothing (Slurm: --signal=B:USR2@120). The limit on a file's size (ulimit -f) is treated like a full disk: the \
     run waits until the limit is raised, and loses nothing.
     """
 

@@ -117,6 +117,20 @@ def test_a_second_interrupt_stops_at_once():
     assert state("twice")["state"] in ("stopped", "interrupted")
 
 
+def test_a_termination_that_comes_twice_at_once_is_one():
+    # As GNU timeout sends it: to the process, and to its group.
+    process = subprocess.Popen(
+        train("twice-at-once", *ENDLESS, "--headless"), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    while " step 1/" not in process.stdout.readline():
+        pass
+    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGTERM)
+    said = process.communicate(timeout=4 * PATIENCE)[0]
+    assert process.returncode == 143, said
+    stopped = state("twice-at-once")
+    assert stopped["state"] == "stopped" and checkpoints("twice-at-once") == [stopped["step"]], said
+
+
 def test_the_run_goes_on_when_the_terminal_hangs_up():
     for name, hang_up in (
         ("hangup-signal", lambda terminal: terminal.signal(signal.SIGHUP)),
