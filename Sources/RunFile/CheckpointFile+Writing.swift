@@ -16,6 +16,11 @@ extension CheckpointFile {
   {
     try Aside.run { try requireFinite(checkpoint) }
     HDF5.alone { HDF5.start() }
+    // Its numbers alone are larger than a file may be: said before anything is written.
+    if checkpoint.weights.count * 12 > FileDescriptor.largest {
+      errno = EFBIG
+      throw Failure("write", path).error
+    }
     try FileDescriptor.requireRoom(size(of: checkpoint), at: path)
     let places = try layOut(checkpoint, isBest: isBest, sequence: sequence, of: origin, at: path)
     var size = 0
