@@ -257,6 +257,15 @@ def limited(size):
     return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
 
+def stops_with_all_its_steps(process, name):
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=PATIENCE)
+    assert process.returncode == 143
+    run(command("verify", name))
+    steps = [event["step"] for event in events(name, "step")]
+    assert steps == list(range(1, len(steps) + 1))
+
+
 def test_the_limit_on_sizes_is_as_a_full_disk_and_lifting_it_lets_a_run_go_on():
     # Checkpoints of some 20 MB, and a limit that run.h5 stays below.
     wide = ["--set", "model.width=256", "--set", "model.blocks=2", "--set", "save.every=3"]
@@ -270,12 +279,7 @@ def test_the_limit_on_sizes_is_as_a_full_disk_and_lifting_it_lets_a_run_go_on():
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     wait_for_event(process, saved)
     wait_for_event(process, lambda event: event.get("kind") == "proceed")
-    process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=PATIENCE)
-    assert process.returncode == 143
-    run(command("verify", "limited"))
-    steps = [event["step"] for event in events("limited", "step")]
-    assert steps == list(range(1, len(steps) + 1))
+    stops_with_all_its_steps(process, "limited")
 
 
 def test_the_limit_on_sizes_holds_rows_back_and_loses_none():
@@ -289,12 +293,7 @@ def test_the_limit_on_sizes_holds_rows_back_and_loses_none():
     assert "File too large" in warning["text"] and "kept in memory" in warning["text"], warning
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     wait_for_event(process, lambda event: event.get("kind") == "notice" and "takes the run again" in event["text"])
-    process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=PATIENCE)
-    assert process.returncode == 143
-    run(command("verify", "limited-rows"))
-    steps = [event["step"] for event in events("limited-rows", "step")]
-    assert steps == list(range(1, len(steps) + 1))
+    stops_with_all_its_steps(process, "limited-rows")
 
 
 def test_commands_that_write_say_that_the_limit_on_sizes_is_reached():
