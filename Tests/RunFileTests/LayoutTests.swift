@@ -12,7 +12,7 @@ extension RunFileTests {
     @Test func `run.h5 has the layout that is documented`() throws {
       try writeRun(scratch("a"), steps: 30)
       let found = try Program.script("layout.py", scratch("a") + "/run.h5").split(separator: "\n").map(String.init)
-      let wanted = try String(contentsOfFile: Program.root + "/Tests/RunFileTests/layout.txt", encoding: .utf8)
+      let wanted = try String(contentsOfFile: Program.root + "/Tests/RunFileTests/Readers/layout.txt", encoding: .utf8)
         .split(separator: "\n").map(String.init)
       #expect(Set(found).subtracting(wanted) == [], "not in the contract")
       #expect(Set(wanted).subtracting(found) == [], "missing in the file")

@@ -58,9 +58,9 @@ enum Program {
       "\(path) is missing: “make test” creates it, with h5py and numpy")
   }
 
-  /// Runs a script of this folder and returns what it printed.
+  /// Runs a script of `Readers` and returns what it printed.
   static func script(_ name: String, _ arguments: String...) throws -> String {
-    let (status, output, errors) = try run(python(), [root + "/Tests/RunFileTests/\(name)"] + arguments)
+    let (status, output, errors) = try run(python(), [root + "/Tests/RunFileTests/Readers/\(name)"] + arguments)
     try #require(status == 0, "\(name) failed: \(errors)")
     return output
   }
