@@ -138,13 +138,24 @@ asm: build ## write the kernels' machine code to .build/asm
 	done
 	@ls -l .build/asm/*.asm
 
-install: build ## install to PREFIX (/usr/local), found again from everywhere
+# Completions and manual pages go where shells and man look for them below PREFIX/share.
+shared = $(DESTDIR)$(PREFIX)/share
+
+install: build ## install program, completions and manual pages to PREFIX (/usr/local)
 	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/share/foretop/recipes" \
 	  "$(DESTDIR)$(PREFIX)/share/foretop/layouts" "$(DESTDIR)$(PREFIX)/share/foretop/corpora"
 	install -m 755 $(program) "$(DESTDIR)$(PREFIX)/bin/foretop"
 	install -m 644 recipes/*.yaml "$(DESTDIR)$(PREFIX)/share/foretop/recipes"
 	install -m 644 layouts/*.yaml "$(DESTDIR)$(PREFIX)/share/foretop/layouts"
 	install -m 644 corpora/kjv.txt "$(DESTDIR)$(PREFIX)/share/foretop/corpora"
+	install -d "$(shared)/bash-completion/completions" "$(shared)/zsh/site-functions" \
+	  "$(shared)/fish/vendor_completions.d" "$(shared)/man/man1" "$(shared)/man/man5"
+	$(program) --generate-completion-script bash >"$(shared)/bash-completion/completions/foretop"
+	$(program) --generate-completion-script zsh >"$(shared)/zsh/site-functions/_foretop"
+	$(program) --generate-completion-script fish >"$(shared)/fish/vendor_completions.d/foretop.fish"
+	rm -rf .build/man && mkdir -p .build/man && $(program) manual .build/man
+	install -m 644 .build/man/*.1 "$(shared)/man/man1"
+	install -m 644 .build/man/*.5 "$(shared)/man/man5"
 
 clean: ## remove what was built; runs and corpora stay
 	rm -rf .build .venv

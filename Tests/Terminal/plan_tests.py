@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shutil
 import subprocess
 
 from support import *
@@ -81,3 +83,34 @@ def test_a_recipe_is_measured_by_itself():
     assert row["workload"].startswith("tiny ") and row["tokensPerSecond"] > 0 and row["share"] > 0
     for phase in ("data", "forward", "heads", "backward", "update"):
         assert row[phase] >= 0, row
+
+
+# What `make install` makes of the argument parser's description
+
+def test_every_command_has_a_manual_page_and_completions():
+    folder = os.path.join(FOLDER, "manual")
+    os.makedirs(folder)
+    run([PROGRAM, "manual", folder])
+    listed = re.findall(r"^  (\w+)  ", run([PROGRAM, "--help"]).stdout.split("SUBCOMMANDS:")[1], re.M)
+    assert len(listed) > 15, listed
+    assert sorted(os.listdir(folder)) == sorted(
+        ["foretop.1", "foretop-recipe.5"] + [f"foretop-{name}.1" for name in listed])
+
+    def page(name):
+        with open(os.path.join(folder, name)) as file:
+            return file.read().replace("\\-", "-")
+
+    for name in listed:
+        options = re.findall(r"^  (?:-\w, )?(--[\w-]+)", run([PROGRAM, "help", name]).stdout, re.M)
+        text = page(f"foretop-{name}.1")
+        assert options and all(option in text for option in options), (name, options)
+    keys = re.findall(r"^  ([a-z]\w*(?:\.\w+)*)  ", run([PROGRAM, "train", "--help"]).stdout.split("for --set:")[1].split("USAGE")[0], re.M)
+    assert len(keys) > 50 and all(f".It Cm {key}\n" in page("foretop-recipe.5") for key in keys), keys
+    if shutil.which("groff"):
+        for name in os.listdir(folder):
+            said = run(["groff", "-Kutf8", "-mdoc", "-Tutf8", "-ww", os.path.join(folder, name)]).stderr
+            assert not said, (name, said)
+    for shell, word in (("bash", "complete"), ("zsh", "#compdef foretop"), ("fish", "complete -c")):
+        script = run([PROGRAM, "--generate-completion-script", shell]).stdout
+        assert word in script and all(name in script for name in listed), shell
+    assert "cannot be written" in run([PROGRAM, "manual", os.path.join(folder, "missing")], status=73).stderr

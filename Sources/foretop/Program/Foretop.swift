@@ -25,7 +25,7 @@ struct Foretop: ParsableCommand {
       Tokenize.self, LayoutCommand.self,
       NoteCommand.self, TagCommand.self, Verify.self, Recover.self, Snapshot.self, Tensors.self, Diff.self, Remove.self,
       Prune.self,
-      ExportCommand.self, Import.self, Examine.self,
+      ExportCommand.self, Import.self, Examine.self, Manual.self,
     ])
 
   static func main() {
