@@ -1,6 +1,7 @@
 // Every kernel against what bounds it: the bytes that it must move against the bandwidth of a copy, or its arithmetic
 // against the peak of multiply-adds, both measured in the same rounds.
 import Kernels
+import Training
 import Transformer
 
 /// What one call of a kernel does.
@@ -85,6 +86,7 @@ private final class Operands {
 extension Bench {
   /// Every kernel.
   package func kernels() throws -> Table {
+    try Team.require(threads)
     var table = Table(
       name: "kernels",
       about: [

@@ -1,5 +1,6 @@
 // The machine's limit: each product of "small" by itself.
 import Kernels
+import Training
 import Transformer
 
 extension Bench {
@@ -18,6 +19,7 @@ extension Bench {
         Table.Column(key: "weight", heading: "weight"),
         Table.Column(key: "milliseconds", heading: "ms a step", digits: 1),
       ])
+    try Team.require(threads)
     let products = try Products(threads: threads)
     for workload in Workload.small where workload.configuration.objectives.count == 1 {
       progress("limit: \(workload.precision)")
@@ -32,6 +34,7 @@ extension Bench {
           return samples.median
         }
         let rates = [rate(run.forward), rate(run.input), rate(run.weight)]
+        try alone.requireSuccess()
         let each = zip([run.forward, run.input, run.weight], rates).reduce(0) { $0 + $1.0.operations / $1.1 }
         table.add(
           .text(run.layer.name), .number(Double(run.layer.out)), .number(Double(run.layer.input)),

@@ -22,7 +22,7 @@ extension Bench {
     let stepper = try Stepper(workload, threads: threads)
     var samples = Samples()
     for round in 0...rounds {
-      let phases = stepper.step()
+      let phases = try stepper.step()
       if round > 0 { samples.add(Double(workload.positions) / phases.total(accumulation: 1)) }
     }
     return Alone(

@@ -26,9 +26,10 @@ private final class Contestant {
   private var tokens: Double { Double(workload.positions * workload.accumulation) }
 
   /// The limit, then a step; a round that only warms up is not counted.
-  func round(counts: Bool) {
+  func round(counts: Bool) throws {
     let limit = Double(workload.accumulation) * seconds { alone.run() }
-    let phase = stepper.step()
+    try alone.requireSuccess()
+    let phase = try stepper.step()
     guard counts else { return }
     let step = phase.total(accumulation: workload.accumulation)
     steps.add(step)
@@ -81,7 +82,7 @@ extension Bench {
       }
       for round in 0...rounds where !contestants.isEmpty {
         progress("steps: \(precision), round \(round) of \(rounds)")
-        for contestant in contestants { contestant.round(counts: round > 0) }
+        for contestant in contestants { try contestant.round(counts: round > 0) }
       }
       for contestant in contestants {
         let operations = contestant.operations
@@ -130,7 +131,7 @@ extension Bench {
           var threads = threads
           change(&workload, &threads, value)
           let contestant = try Contestant(workload, threads: threads)
-          for round in 0...scalingRounds { contestant.round(counts: round > 0) }
+          for round in 0...scalingRounds { try contestant.round(counts: round > 0) }
           table.add(
             .text(key), .number(Double(value)), .text("\(precision)"), .number(contestant.tokensPerSecond),
             .number(contestant.steps.spread * 100), .number(contestant.limit),

@@ -28,7 +28,7 @@ package struct Estimate: Sendable {
   /// Measures.
   /// - Returns: nil where even one block of this network does not fit into the memory that is available.
   /// - Throws: `TransformerError`.
-  package init?(_ plan: RunPlan, memory: Machine.Memory?) throws {
+  package init?(_ plan: RunPlan, memory: MachineMemory?) throws {
     let network = plan.network
     let c = network.configuration
     var block = c
@@ -100,8 +100,9 @@ package struct Estimate: Sendable {
     var round = 0
     // The first round touches the memory and does not count, unless one round is all there is time for.
     while round < 2 || (spent < patience && round < 20) {
-      let phases = stepper.step()
+      let phases = try stepper.step()
       let limit = seconds { alone.run() }
+      try alone.requireSuccess()
       spent += phases.total(accumulation: 1) + limit
       round += 1
       if round == 1 && spent < 4 * patience { continue }

@@ -1,6 +1,7 @@
 // The machine's limit: the matrix products of a step's linear layers alone, forward and both gradients, as oneDNN runs them
 // on the whole team and all positions, with nothing in between. Attention's own products are not among them.
 import Kernels
+import Run
 import Transformer
 
 final class ProductsAlone {
@@ -26,6 +27,7 @@ final class ProductsAlone {
   let runs: [Run]
   /// How often a batch goes through, in pieces of `positions`.
   private let pieces: Int
+  private let products: Products
   private let a: Storage
   private let b: Storage
   private let c: Storage
@@ -55,6 +57,7 @@ final class ProductsAlone {
   }
 
   init(_ workload: Workload, products: Products) throws {
+    self.products = products
     let all = workload.positions
     let M = all % Self.piece == 0 ? Self.piece : all
     pieces = all / M
@@ -104,4 +107,9 @@ final class ProductsAlone {
   }
 
   func run(_ product: Product) { product(a.base, b.base, into: c.base) }
+
+  /// - Throws: `UserError` when a product failed: what was measured then is of no use.
+  func requireSuccess() throws(UserError) {
+    if let failure = products.failure { throw UserError(.unavailable, "\(failure)") }
+  }
 }

@@ -28,6 +28,8 @@ final class Stepper {
   var plan: ParameterPlan { model.parameters.plan }
 
   init(_ workload: Workload, threads: Int) throws {
+    // libgomp would end the program with a line of its own.
+    try Team.require(threads)
     let configuration = workload.configuration
     self.workload = workload
     model = try Transformer(
@@ -42,7 +44,8 @@ final class Stepper {
   }
 
   /// One micro-batch and one update.
-  func step() -> Phases {
+  /// - Throws: `UserError` when a product failed: what was measured then is of no use.
+  func step() throws(UserError) -> Phases {
     var phases = Phases()
     let heads = workload.configuration.objectives.count
     let weights = [Float](repeating: 1, count: heads)
@@ -62,6 +65,7 @@ final class Stepper {
       }
     }
     steps += 1
+    if let failure = model.failure { throw UserError(failure) }
     return phases
   }
 }

@@ -201,9 +201,3 @@ static inline const char *lanes_instructions(void) {
   return "baseline";
 #endif
 }
-
-// The CPUs on which the kernel runs the calling thread, a bit each: how many bytes of the mask it has, negative where it does
-// not say. Through the kernel's own call, since the library's has a mask of a fixed size.
-static inline long machine_affinity(unsigned long *words, long bytes) {
-  return syscall(SYS_sched_getaffinity, 0, bytes, words);
-}

@@ -29,9 +29,9 @@ package struct ForeignConfiguration: Sendable, Equatable {
     do {
       json = try JSON.read(bytes)
     } catch {
-      throw UserError(.data, "\(source) is no JSON: \(error)")
+      throw UserError(.data, "\(source) is not JSON: \(error)")
     }
-    guard json.members != nil else { throw UserError(.data, "\(source) is no JSON object") }
+    guard json.members != nil else { throw UserError(.data, "\(source) is not a JSON object") }
     let kind = json["model_type"]?.string ?? json["architectures"]?.elements?.first?.string ?? "nothing that has a name"
     var reader = ConfigurationReader(json)
     switch kind {

@@ -38,7 +38,7 @@ package struct ForeignTensors: Sendable {
     do {
       json = try JSON.read(bytes)
     } catch {
-      throw UserError(.data, "\(source) is no JSON: \(error)")
+      throw UserError(.data, "\(source) is not JSON: \(error)")
     }
     guard let members = json["weight_map"]?.members, !members.isEmpty else {
       throw UserError(.data, "\(source) has no weight_map")

@@ -82,7 +82,7 @@ extension HuggingFace {
   /// A byte-level BPE's document as it came, but for what it puts around a text.
   private static func pairs(_ model: [UInt8]) throws -> [UInt8] {
     guard let members = (try? JSON.read(model))?.members else {
-      throw UserError(.data, "the checkpoint's tokenizer is no tokenizer.json, or a damaged one")
+      throw UserError(.data, "the checkpoint's tokenizer is not a tokenizer.json, or is a damaged one")
     }
     return JSON.object(members.map { $0.key == "post_processor" ? JSON.Member($0.key, .null) : $0 }).file
   }

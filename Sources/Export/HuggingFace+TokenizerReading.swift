@@ -43,7 +43,7 @@ extension HuggingFace {
       guard let file = SentencePieceFile(model) else {
         throw UserError(
           .data,
-          "\(folder)/tokenizer.model is no SentencePiece model: foretop's tokenizers are SentencePiece models, byte-level BPE, bytes and characters"
+          "\(folder)/tokenizer.model is not a SentencePiece model: foretop's tokenizers are SentencePiece models, byte-level BPE, bytes and characters"
         )
       }
       record = TokenizerRecord(kind: "sentencepiece", model: model, vocabulary: file.pieces)
@@ -87,7 +87,7 @@ extension HuggingFace {
     do {
       return try JSON.read(bytes)
     } catch {
-      throw UserError(.data, "\(source) is no JSON: \(error)")
+      throw UserError(.data, "\(source) is not JSON: \(error)")
     }
   }
 

@@ -40,7 +40,7 @@ extension SafeTensors {
   /// - Throws: `UserError` when the file cannot have such a header.
   package static func headerLength(_ start: [UInt8], size: Int, source: String) throws -> Int {
     guard start.count >= 8, size >= 8 else {
-      throw UserError(.data, "\(source) has \(size) bytes and is no safetensors file, or was cut off")
+      throw UserError(.data, "\(source) has \(size) bytes: it is not a safetensors file, or was cut off")
     }
     let length = start.prefix(8).reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
     guard length <= UInt64(longestHeader) || length > UInt64(size - 8) else {
@@ -50,7 +50,7 @@ extension SafeTensors {
     guard length >= 2, length <= UInt64(size - 8) else {
       throw UserError(
         .data,
-        "\(source) says that its header has \(length) bytes, and the file has \(size): it is no safetensors file, or was cut off"
+        "\(source) says that its header has \(length) bytes, and the file has \(size): it is not a safetensors file, or was cut off"
       )
     }
     return Int(length)
@@ -68,10 +68,10 @@ extension SafeTensors {
     do {
       json = try JSON.read(header)
     } catch {
-      throw damaged("its header is no JSON: \(error)")
+      throw damaged("its header is not JSON: \(error)")
     }
     guard header.first == UInt8(ascii: "{"), let members = json.members else {
-      throw damaged("its header is no object")
+      throw damaged("its header is not an object")
     }
     if let key = json.repeatedKey { throw damaged("its header has \(key.quotation) twice") }
     let start = 8 + header.count
@@ -105,10 +105,10 @@ extension SafeTensors {
     guard let keys = member.value.members?.map(\.key), keys.sorted() == ["data_offsets", "dtype", "shape"] else {
       throw Fault(what: "is not described by dtype, shape and data_offsets")
     }
-    guard let word = member.value["dtype"]?.string else { throw Fault(what: "has a dtype that is no text") }
+    guard let word = member.value["dtype"]?.string else { throw Fault(what: "has a dtype that is not text") }
     guard let storage = Storage(rawValue: word) else { throw Fault(what: "has the dtype \(word), which is unknown") }
     guard let extents = member.value["shape"]?.elements?.map(\.whole), extents.count <= 16 else {
-      throw Fault(what: "has a shape that is no list of at most 16 numbers")
+      throw Fault(what: "has a shape that is not a list of at most 16 numbers")
     }
     let shape = extents.compactMap { $0 }
     guard shape.count == extents.count, shape.allSatisfy({ $0 >= 0 }) else {

@@ -23,7 +23,7 @@ struct TokenizerDocument {
     guard let model = document["model"] else { throw refuse("it has no model") }
     let kind = model["type"]?.string ?? (model["merges"] != nil ? "BPE" : "of no type")
     guard kind == "BPE", let vocabulary = model["vocab"]?.members else {
-      throw refuse("its model is \(kind), which is none of ours")
+      throw refuse("its model is \(kind), which foretop does not have")
     }
     var texts = [[UInt8]?](repeating: nil, count: vocabulary.count)
     for member in vocabulary {

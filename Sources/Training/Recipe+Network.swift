@@ -78,7 +78,8 @@ extension Team {
   /// Makes sure that the machine gives the team's threads: libgomp ends the program where it cannot make one.
   /// - Throws: `UserError` that names the limit.
   package static func require(_ threads: Int) throws(UserError) {
-    try WorkerThread.require(threads - 1, for: "computing with \(threads) threads")
+    try WorkerThread.require(
+      threads - 1, for: "computing with \(threads) threads", orElse: "take fewer with --threads")
   }
 }
 
@@ -114,7 +115,7 @@ extension Precision {
 
 extension UserError {
   /// What a network's error is to a user.
-  init(_ error: TransformerError) {
+  package init(_ error: TransformerError) {
     switch error {
     case .shape(let sentence): self.init(.usage, sentence)
     case .memory: self.init(.unavailable, error.description)

@@ -56,7 +56,7 @@ package struct RunPlan: Sendable {
   }
 
   /// Whether it fits.
-  package func check(_ memory: Machine.Memory) throws(UserError) {
+  package func check(_ memory: MachineMemory) throws(UserError) {
     guard bytes > memory.available else { return }
     let largest = self.memory.prefix(5).map { "\($0.name) \(gibibytes($0.bytes))" }.joined(separator: ", ")
     throw UserError(
@@ -67,23 +67,30 @@ package struct RunPlan: Sendable {
 
   /// Whether it fits what this machine has now, and what the shell lets this process have.
   package func checkMachine() throws(UserError) {
-    if let memory = Machine.memory { try check(memory) }
-    guard let space = ProcessLimit.addressSpace else { return }
-    let needed = bytes + Self.mapped + network.threads * Self.mappedByThread
-    guard space.used + needed > space.most else { return }
-    throw UserError(
-      .unavailable,
-      "this run needs about \(gibibytes(needed)) of address space beside the \(gibibytes(space.used)) that the program has, and "
-        + "ulimit -v (RLIMIT_AS) allows \(gibibytes(space.most)): raise it to \((space.used + needed) >> 10), or make the recipe "
-        + "smaller")
+    if let memory = MachineMemory.current { try check(memory) }
+    if let space = ProcessLimit.addressSpace { try check(space: space.most) }
   }
 
-  /// Address space that a run takes beside its memory: the stacks of its threads, and files that are mapped.
-  private static let mapped = 128 << 20
-  private static let mappedByThread = 16 << 20
+  /// Whether it fits into an address space of so many bytes (`ulimit -v`). The answer is the same at every moment of the program.
+  package func check(space most: Int) throws(UserError) {
+    guard addressSpace > most else { return }
+    throw UserError(
+      .unavailable,
+      "this run needs about \(gibibytes(addressSpace)) of address space, \(gibibytes(ProcessLimit.spaceAtStart)) of them for the "
+        + "program, and ulimit -v (RLIMIT_AS) allows \(gibibytes(most)): raise it to \((addressSpace + 1023) >> 10), or make the "
+        + "recipe smaller")
+  }
+
+  /// Address space of the whole program while it trains, bytes: measured, it is within a tenth of that.
+  var addressSpace: Int {
+    ProcessLimit.spaceAtStart + bytes + Self.mapped + (network.threads - 1) * ProcessLimit.stackSize
+  }
+
+  /// What a run takes beside its memory: the stacks of the session's threads, mapped files, and gaps between allocations.
+  private static let mapped = 112 << 20
 
   /// What to change so that it fits.
-  package func advice(_ memory: Machine.Memory) -> String {
+  package func advice(_ memory: MachineMemory) -> String {
     var smaller = recipe
     smaller.model.recompute = .block
     if recipe.model.recompute == .none, let plan = again(smaller), plan.bytes <= memory.available {

@@ -49,9 +49,9 @@ import Transformer
     var recipe = try Recipe(yaml: Self.recipes[2], source: "test")
     recipe.batch.rows = 4096
     let plan = try RunPlan(recipe, vocabulary: 300, threads: 1)
-    try plan.check(Machine.Memory(total: plan.bytes, available: plan.bytes))
+    try plan.check(MachineMemory(total: plan.bytes, available: plan.bytes))
     let error = try #require(throws: UserError.self) {
-      try plan.check(Machine.Memory(total: plan.bytes, available: plan.bytes - 1))
+      try plan.check(MachineMemory(total: plan.bytes, available: plan.bytes - 1))
     }
     #expect(error.status == .unavailable)
     #expect(error.message.contains(gibibytes(plan.bytes)))
@@ -60,11 +60,11 @@ import Transformer
     let again = try RunPlan(recipe, vocabulary: 300, threads: 1)
     #expect(again.bytes < plan.bytes)
     let rows = try #require(throws: UserError.self) {
-      try again.check(Machine.Memory(total: again.bytes, available: again.bytes - 1))
+      try again.check(MachineMemory(total: again.bytes, available: again.bytes - 1))
     }
     #expect(rows.message.contains("batch.rows 2048 with batch.accumulation 2"))
     let hopeless = try #require(throws: UserError.self) {
-      try plan.check(Machine.Memory(total: 1 << 20, available: 1 << 20))
+      try plan.check(MachineMemory(total: 1 << 20, available: 1 << 20))
     }
     #expect(hopeless.message.contains("the parameters alone need"))
   }

@@ -81,7 +81,7 @@ struct TokenFileTests {
       ("header.bin", Array(llmc(20_240_801, 7, 1, []).prefix(100)), "cut short"),
       (
         "huge.bin", llmc(20_240_801, 7, 2, [1, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF]),
-        "token 4294967295 at place 1, more than any vocabulary has: this is no file of tokens"
+        "token 4294967295 at place 1, more than any vocabulary has: this is not a token file"
       ),
     ]
     for (name, bytes, reason) in cases {

@@ -208,7 +208,7 @@ struct ImportTests {
     (#""hidden_size":48"#, #""hidden_size":"48""#, "hidden_size is \"48\""),
     (#""vocab_size":20,"#, "", "vocab_size is missing"),
     (#""use_cache":true"#, #""quantization_config":{"bits":4}"#, "quantized"),
-    ("{", "[", "is no JSON: at byte"),
+    ("{", "[", "is not JSON: at byte"),
   ])
   func `a network that foretop does not have is refused with the reason`(
     old: String, new: String, reason: String
@@ -281,9 +281,9 @@ struct ImportTests {
     (#"{"a":{"dtype":"F31","shape":[1],"data_offsets":[0,4]}}"#, 4, "has the dtype F31"),
     (#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4],"x":1}}"#, 4, "is not described by"),
     (#"{"a":[]}"#, 0, "is not described by"),
-    (#" {"a":1}"#, 0, "its header is no object"),
-    (#"{"a":"#, 0, "its header is no JSON: at byte 5"),
-    (#"[]"#, 0, "its header is no object"),
+    (#" {"a":1}"#, 0, "its header is not an object"),
+    (#"{"a":"#, 0, "its header is not JSON: at byte 5"),
+    (#"[]"#, 0, "its header is not an object"),
   ])
   func `a damaged file is refused with the reason`(header: String, bytes: Int, reason: String) {
     let error = #expect(throws: UserError.self) { try Room.entries(Self.file(header, bytes)) }

@@ -72,7 +72,9 @@ extension RunFileTests {
       "a\u{FFFE}",
     ])
     func `a name that would make trouble is refused`(name: String) {
-      #expect(sentence { try RunName.check(name) }.contains("is no name for a run"))
+      #expect(sentence { try RunName.check(name) }.contains("cannot be the name of a run"))
+      #expect(
+        sentence { try RunName.checkFolder(String(fileName: [0x63, 0xE9])) }.contains("bytes that are not UTF-8"))
     }
 
     @Test func `a free name is found`() throws {

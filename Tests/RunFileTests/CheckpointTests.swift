@@ -100,7 +100,7 @@ extension RunFileTests {
       }
       #expect(try refusal { $0.recipe.model.width = 16 }.contains("and the recipe's model has ["))
       #expect(try refusal { $0.recipe.model.blocks = 3 }.contains("model/layers/2/"))
-      #expect(try refusal { $0.recipe.model.blocks = 1 }.contains("is no tensor of the recipe's model"))
+      #expect(try refusal { $0.recipe.model.blocks = 1 }.contains("is not a tensor of the recipe's model"))
       #expect(try refusal { $0.tokenizer.vocabulary = 21 }.contains("[21, 8]"))
       #expect(try refusal { $0.recipe.objective.top = 0 }.contains("top_head/weight"))
       #expect(try refusal { $0.tensors[1].offset = 0 }.contains("lies over another tensor"))

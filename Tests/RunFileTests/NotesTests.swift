@@ -126,5 +126,35 @@ extension RunFileTests {
     func `a tag that is no word is refused`(text: String) {
       #expect(sentence { _ = try Annotation.tag.checked(text) }.contains("cannot be a tag"))
     }
+
+    @Test func `notes and tags of a run file that cannot be opened are taken over into a new one`() throws {
+      try writeRun(scratch("a"), steps: 30, checkpoints: [20])
+      let folder = scratch("a")
+      let said = [note("first"), note("seed-study", .tag), note("ünïcode 😀", at: 1_700_000_200)]
+      #expect(try Archive.annotate(folder, said) == nil)
+      let path = URL(fileURLWithPath: folder + "/run.h5")
+      var data = try Data(contentsOf: path)
+      data.replaceSubrange(0..<64, with: Data(repeating: 7, count: 64))
+      try data.write(to: path)
+      #expect(throws: UserError.self) { try Archive(opening: folder) }
+      let (step, aside, notes) = try Recorder.rebuild(folder)
+      #expect(step == 20 && aside.count == 1 && notes == 3)
+      #expect(try Archive(opening: folder).annotations() == said)
+      #expect(try Verification(of: folder).isWhole)
+    }
+
+    @Test func `verify tells of notes that wait, and of lines that are something else`() throws {
+      try writeRun(scratch("a"), steps: 30)
+      let folder = scratch("a")
+      try Notes.write([note("waits"), note("too")], to: folder)
+      var check = try #require(try Verification(of: folder).checks.first { $0.name == "notes.jsonl" })
+      #expect(check.problems.isEmpty && check.holds.hasPrefix("2 notes and tags"), "\(check)")
+      let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: file(folder)))
+      try handle.seekToEnd()
+      try handle.write(contentsOf: Data("{\"kind\":\"rate\"}\nnothing\n".utf8))
+      try handle.close()
+      check = try #require(try Verification(of: folder).checks.first { $0.name == "notes.jsonl" })
+      #expect(check.problems.count == 1 && check.problems[0].hasPrefix("2 of its lines are not notes"), "\(check)")
+    }
   }
 }

@@ -83,5 +83,30 @@ extension RunFileTests {
         #expect(try Program.script("weights.py", scratch(copy) + "/run.h5") == "none\n")
       }
     }
+
+    /// A session that was killed before its first step has asked for a weight all the same.
+    @Test(arguments: [0.7, 0.5]) func `a weight that a resume gave is not undone by older changes`(first: Double) throws
+    {
+      func change(_ step: Int, to weight: Double, by actor: Occurrence.Actor) -> Event {
+        .occurred(
+          Occurrence(.weight, step: step, time: 1, key: "top", old: 1, new: weight, actor: actor, text: "weight"))
+      }
+      let folder = scratch("a")
+      var recorder = try Recorder(creating: folder, beginning: Sample.beginning("a"))
+      for step in 1...20 {
+        for event in Sample.events(at: step) { _ = try recorder.record(event) }
+        guard step == 10 || step == 15 else { continue }
+        if step == 10 { _ = try recorder.save(Sample.checkpoint(10), isBest: false) }
+        // The one at 10 may be just what the command line asks for later.
+        _ = try recorder.record(change(step, to: step == 10 ? first : 0.2, by: .key))
+      }
+      try recorder.close()
+      #expect(try Archive(opening: folder).edits(after: 10).count == 2)
+      recorder = try Recorder(resuming: folder, from: 10, beginning: Sample.beginning("a", step: 10))
+      _ = try recorder.record(change(10, to: 0.7, by: .commandLine))
+      try recorder.close()
+      let head = try #require(Head.all.first { $0.name == "top" })
+      #expect(try Archive(opening: folder).edits(after: 10) == [Edit(step: 10, .weight(WeightChange(head, to: 0.7)))])
+    }
   }
 }

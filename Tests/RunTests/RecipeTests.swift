@@ -223,6 +223,24 @@ struct RecipeTests {
     #expect(error?.message.hasPrefix("x.yaml: ") == true)
   }
 
+  @Test func `a fault between keys is blamed on the option that made it, else on the line`() throws {
+    var origins = KeyOrigins("x.yaml")
+    var recipe = try Recipe(yaml: "steps: 5\nmodel:\n  width: 64\n  heads: 4\n", origins: &origins)
+    try recipe.validate(origins)
+    try recipe.set("model.headWidth=7", source: "--set")
+    origins.add("model.headWidth", option: "--set model.headWidth=7")
+    let option = #expect(throws: UserError.self) { try recipe.validate(origins) }
+    #expect(option?.message.hasPrefix("--set model.headWidth=7: a head of 7 numbers") == true)
+    #expect(option?.status == .usage)
+
+    var others = KeyOrigins("x.yaml")
+    let file = try Recipe(yaml: "model:\n  width: 64\n\n  heads: 3\n", origins: &others)
+    others.add("steps", option: "--steps 3")
+    let line = #expect(throws: UserError.self) { try file.validate(others) }
+    #expect(line?.message.hasPrefix("x.yaml:4: model.width 64 cannot be shared by model.heads 3") == true)
+    #expect(line?.status == .data)
+  }
+
   @Test func `a trial shorter than the warm-up is taken`() throws {
     var recipe = Recipe()
     recipe.steps = 3

@@ -41,6 +41,12 @@ struct WorkerThreadTests {
       try WorkerThread.require(2, stackSize: Self.endless, for: "computing")
     }
     #expect(error?.message.hasPrefix("computing needs 2 more threads, and gets 0: ") == true)
+    #expect(error?.message.contains("--threads") == false)
+    let one = #expect(throws: UserError.self) {
+      try WorkerThread.require(1, stackSize: Self.endless, for: "computing", orElse: "take fewer")
+    }
+    #expect(one?.message.hasPrefix("computing needs 1 more thread, and gets 0: ") == true)
+    #expect(one?.message.hasSuffix(", or take fewer") == true)
   }
 
   @Test(arguments: [0, 1, 2, 7, 1000])

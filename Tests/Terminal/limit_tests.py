@@ -76,6 +76,18 @@ def test_a_limit_on_the_users_processes_is_refused_by_its_name_or_holds_nothing_
     assert statuses[0] == 69 and statuses[-1] == 0, statuses
 
 
+def test_measuring_without_threads_to_spare_is_refused_in_one_line():
+    stranger = Stranger()
+    for arguments in (["plan", "tiny", "--data", TEXT], ["bench", "tiny", "--rounds", "1", "--data", TEXT], ["bench", "--only", "limit"],
+                      ["bench", "--only", "kernels"]):
+        result = subprocess.run(
+            [PROGRAM, *arguments, "--threads", "2"], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE,
+            preexec_fn=stranger.become(1), env=stranger.environment())
+        assert result.returncode == 69, result
+        said = [line for line in result.stderr.splitlines() if not line.startswith("bench: ")]
+        assert len(said) == 1 and "needs 1 more thread, and gets 0: ulimit -u" in said[0], result.stderr
+
+
 @contextlib.contextmanager
 def group_of_processes():
     """A control group that may have so many threads and processes as is written to its `pids.max`."""
@@ -167,3 +179,28 @@ def test_whatever_address_space_there_is_a_run_trains_or_says_what_it_needs():
         assert result.returncode != 69 or re.search(r"ulimit -v \(RLIMIT_AS\) allows", said), f"{megabytes} MB: {said}"
         done.append(result.returncode)
     assert done[-1] == 0 and 69 in done, done
+
+
+def test_the_address_space_that_is_advised_is_enough():
+    for threads, options in ((1, SMALL), (2, SMALL), (4, SMALL), (2, ["--set", "evaluate.every=2", "--set", "save.every=2"])):
+        def limited(kilobytes, name):
+            words = [PROGRAM, "train", "tiny", *options, "--name", name, "--runs", RUNS, "--data", TEXT, "--threads", str(threads),
+                     "--headless", "--steps", "6"]
+            return subprocess.run(
+                ["bash", "-c", f'ulimit -v {kilobytes}; exec "$@"', "-", *words], stdin=subprocess.DEVNULL, capture_output=True,
+                text=True, timeout=PATIENCE)
+
+        name = f"advised-{threads}-{len(options)}"
+        refused = limited(200_000, name)
+        assert refused.returncode == 69, refused
+        (advice,) = re.findall(r"raise it to (\d+)", refused.stderr)
+        followed = limited(int(advice), name)
+        assert followed.returncode == 0, (advice, followed.stdout, followed.stderr)
+
+
+def test_a_plan_for_which_there_is_no_room_is_shown_and_says_how_much_it_takes():
+    result = subprocess.run(
+        ["bash", "-c", 'ulimit -v 230000; exec "$@"', "-", PROGRAM, "plan", "tiny", "--data", TEXT], stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, timeout=PATIENCE)
+    assert result.returncode == 69 and "raise it to" in result.stderr and "0 MB more" not in result.stderr, result
+    assert "parameters" in result.stdout, result

@@ -135,7 +135,9 @@ def test_bad_input_gets_a_sentence_and_a_status():
         (["train", bad, *runs], 65, ["bad.yaml:2", "model.width"]),
         (["train", "tiny", *runs, "--set", "model.widht=3"], 64, ["model.width"]),
         (["train", "tiny", *runs, "--set", "steps=0"], 64, ["from 1 to"]),
-        (["train", "tiny", *runs, "--set", "model.width=33"], 65, ["model.heads"]),
+        (["train", "tiny", *runs, "--set", "model.width=33"], 64, ["--set model.width=33: ", "model.heads"]),
+        (["train", "tiny", *runs, "--set", "model.headWidth=7"], 64, ["--set model.headWidth=7: "]),
+        (["plan", "tiny", "--set", "tokenizer.kind=tokens"], 64, ["--set tokenizer.kind=tokens: "]),
         (["train", "tiny", *runs, "--steps", "some"], 64, ["steps"]),
         (["train", "tiny", *runs, "--name", "taken", "--data", TEXT], 73, ["taken", "resume"]),
         (["train", "tiny", *runs, "--name", "a/b"], 64, ["a/b"]),
@@ -272,3 +274,6 @@ def test_a_product_that_fails_ends_the_run_before_it_learns_from_what_is_left():
     assert occurrences("no products", "failure"), events("no products")
     # What is measured is refused as well.
     run(command("eval", "products", "--data", TEXT), status=69, env=failing_products(3))
+    for arguments in (["tiny", "--rounds", "1", "--data", TEXT], ["--workload", "ntp fp32", "--rounds", "1"], ["--only", "limit"]):
+        bench = run([PROGRAM, "bench", *arguments], status=69, env=failing_products(3))
+        assert "oneDNN could not compute a matrix product" in bench.stderr and bench.stdout == "", bench

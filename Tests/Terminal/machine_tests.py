@@ -179,6 +179,17 @@ def test_usr2_and_xcpu_save_and_stop_however_often_they_come():
         run(command("resume", name, "--headless", "--steps", str(summary["step"] + 2)))
 
 
+def test_every_signal_that_would_end_another_program_saves_and_stops():
+    numbers = [signal.SIGPWR, signal.SIGALRM, signal.SIGVTALRM, signal.SIGPROF, signal.SIGIO, 16, signal.SIGRTMIN, signal.SIGRTMAX]
+    for number in numbers:
+        process = start(f"signal-{int(number)}")
+        process.send_signal(number)
+        output, errors = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 128 + number, (number, process.returncode, errors)
+        summary = state(f"signal-{int(number)}")
+        assert summary["state"] == "stopped" and checkpoints(f"signal-{int(number)}") == [summary["step"]], (number, summary)
+
+
 def test_the_kernels_limit_on_cpu_time_saves_and_stops():
     limit = lambda: resource.setrlimit(resource.RLIMIT_CPU, (4, 120))
     result = subprocess.run(
@@ -294,6 +305,19 @@ def test_the_limit_on_sizes_holds_rows_back_and_loses_none():
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     wait_for_event(process, lambda event: event.get("kind") == "notice" and "takes the run again" in event["text"])
     stops_with_all_its_steps(process, "limited-rows")
+
+
+def test_a_run_that_ends_at_the_limit_on_sizes_names_it():
+    process = subprocess.Popen(
+        [*train("ends-limited", *ENDLESS, *SMALL), "--json"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True)
+    wait_for_event(process, lambda event: event["event"] == "step" and event["step"] > 20)
+    size = max(os.path.getsize(os.path.join(RUNS, "ends-limited", name)) for name in ("run.h5", "run.journal"))
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+    wait_for_event(process, lambda event: event.get("kind") == "warning")
+    process.send_signal(signal.SIGTERM)
+    errors = process.communicate(timeout=PATIENCE)[1]
+    assert process.returncode == 74 and "ulimit -f" in errors and "free some space" not in errors, (process.returncode, errors)
 
 
 def test_commands_that_write_say_that_the_limit_on_sizes_is_reached():

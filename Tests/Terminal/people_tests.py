@@ -280,7 +280,7 @@ def test_names_that_hide_something_are_refused_and_those_that_are_there_can_be_r
     for number, character in enumerate(HARMFUL):
         for verb in (train(f"a{character}b", "--steps", "1", *SMALL),):
             result = run(verb, status=64)
-            assert "is no name for a run" in result.stderr and "U+" in result.stderr, result.stderr
+            assert "cannot be the name of a run" in result.stderr and "U+" in result.stderr, result.stderr
             assert_harmless(result.stderr.replace("\u00b7", ""))
     run(train("innocent", "--steps", "2", *SMALL))
     hidden = "inno\u202ecent\u200b\x9b"
@@ -301,3 +301,15 @@ def test_names_that_hide_something_are_refused_and_those_that_are_there_can_be_r
     assert_harmless(run([PROGRAM, "train", "no\u202esuch\x9b"], status=66).stderr)
     assert_harmless(run(command("rm", hidden, "--yes")).stdout)
     assert not os.path.exists(os.path.join(RUNS, hidden))
+
+
+def test_words_that_are_not_utf8_are_refused_and_not_changed():
+    run(train("utf8", "--steps", "2", *SMALL))
+    foreign = os.fsencode("caf") + b"\xe9"
+    before = sorted(os.listdir(os.fsencode(RUNS)))
+    for arguments in ([*train("x", "--steps", "1", *SMALL), "--name", foreign], command("note", "utf8", foreign),
+                      command("tag", "utf8", foreign), [PROGRAM, "runs", "--runs", foreign], command("inspect", foreign),
+                      [*train("x", "--steps", "1"), "--set", b"sample.prompt=" + foreign]):
+        said = run(arguments, status=64).stderr
+        assert "caf\\xE9" in said and "not UTF-8" in said, said
+    assert sorted(os.listdir(os.fsencode(RUNS))) == before

@@ -140,8 +140,8 @@ def test_runs_are_filtered_sorted_and_chosen():
     assert names("--filter", "step>=10", "--filter", "state=finished", "--filter", "name!=listed-two")[1:] == [["listed-one", "0.002"]]
     assert "fits the filter" in run(command("runs", "--filter", "step>1000", "--filter", "name~listed-")).stdout
     for options, word in [(["--sort", "los"], "did you mean loss?"), (["--filter", "loss"], "such as loss<3"),
-                          (["--filter", "loss<x"], "is no number"), (["--filter", "best=abc"], "is no number"),
-                          (["--filter", "tokens!=6_400"], "is no number"), (["--columns", "nmae"], "did you mean name?")]:
+                          (["--filter", "loss<x"], "is not a number"), (["--filter", "best=abc"], "is not a number"),
+                          (["--filter", "tokens!=6_400"], "is not a number"), (["--columns", "nmae"], "did you mean name?")]:
         assert word in run(command("runs", *options), status=64).stderr
     chosen = lines("runs", "--filter", "name~listed-", "--sort", "step", "--json", "--columns", "name,step,schedule.rate,ndcg8")
     assert chosen[0] == {"name": "listed-one", "step": 10, "schedule.rate": 0.002, "ndcg8": chosen[0]["ndcg8"]}, chosen
@@ -395,7 +395,7 @@ def test_nothing_is_written_into_a_run():
     assert before == [os.path.getsize(path) if os.path.exists(path) else None for path in places]
     run(command("verify", "guarded", "guarded-2"))
     for path in ("", FOLDER + "/"):
-        assert "is no name of a file" in run(command("snapshot", "guarded", path), status=64).stderr
+        assert "cannot be the name of a file" in run(command("snapshot", "guarded", path), status=64).stderr
 
 
 def test_an_export_that_is_told_to_end_leaves_nothing():
@@ -476,6 +476,18 @@ def test_a_run_begun_again_from_a_checkpoint_says_where():
     with open(os.path.join(folder, "run.h5"), "r+b") as file:
         file.truncate(5000)
     assert "--from-checkpoint" in run(command("recover", "rebuilt"), status=74).stderr
+
+
+def test_a_run_begun_again_from_a_checkpoint_keeps_its_notes():
+    folder = stored("rebuilt-notes")
+    run(command("note", "rebuilt-notes", "a good one"))
+    run(command("tag", "rebuilt-notes", "seed-study"))
+    with open(os.path.join(folder, "run.h5"), "r+b") as file:
+        file.write(bytes(64))
+    said = run(command("recover", "rebuilt-notes", "--from-checkpoint")).stdout
+    assert "2 of its notes and tags are in it" in said, said
+    assert "a good one" in run(command("note", "rebuilt-notes")).stdout
+    assert run(command("tag", "rebuilt-notes")).stdout == "seed-study\n"
 
 
 def test_the_table_in_the_help_of_export_is_not_wrapped():

@@ -48,7 +48,7 @@ def run(arguments, status=0, **options):
     result = subprocess.run(
         arguments, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE, **options)
     assert result.returncode == status, (
-        f"{' '.join(arguments)} ended with {result.returncode}, not {status}:\n{result.stdout}{result.stderr}")
+        f"{arguments} ended with {result.returncode}, not {status}:\n{result.stdout}{result.stderr}")
     return result
 
 

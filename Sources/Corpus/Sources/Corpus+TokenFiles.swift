@@ -12,7 +12,7 @@ extension Corpus {
     var (training, heldOut): ([TokenFile], [TokenFile]) = ([], [])
     for path in paths {
       var found: [(path: String, isHeldOut: Bool)] = []
-      if Folder.isFolder(path) {
+      if DataFolder.isFolder(path) {
         try addFolder(path, isHeldOut: isHeldOut(path), to: &found)
         guard !found.isEmpty else {
           throw CorpusError(
@@ -27,7 +27,8 @@ extension Corpus {
         guard path.hasSuffix(".bin") else {
           throw CorpusError(
             .usage,
-            "\(path) is no token file by its name: token files end in .bin; of text, choose another tokenizer.kind")
+            "\(path) does not have the name of a token file, which ends in .bin: rename it, or choose another "
+              + "tokenizer.kind for text")
         }
         if isHeldOut { heldOut.append(file) } else { training.append(file) }
       }
@@ -38,9 +39,9 @@ extension Corpus {
   private static func addFolder(
     _ folder: String, isHeldOut: Bool, to files: inout [(path: String, isHeldOut: Bool)]
   ) throws(CorpusError) {
-    for name in try Folder.names(in: folder) where !name.hasPrefix(".") {
-      let path = Folder.path(folder, name)
-      if Folder.isFolder(path, followsLinks: false) {
+    for name in try DataFolder.names(in: folder) where !name.hasPrefix(".") {
+      let path = DataFolder.path(folder, name)
+      if DataFolder.isFolder(path, followsLinks: false) {
         try addFolder(path, isHeldOut: isHeldOut || Self.isHeldOut(name), to: &files)
       } else if name.hasSuffix(".bin") {
         files.append((path, isHeldOut || Self.isHeldOut(name)))

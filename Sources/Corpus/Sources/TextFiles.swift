@@ -103,8 +103,8 @@ struct TextFiles: Sendable {
   }
 
   private mutating func addFolder(_ folder: String) throws(CorpusError) {
-    for name in try Folder.names(in: folder) where !name.hasPrefix(".") {
-      let path = Folder.path(folder, name)
+    for name in try DataFolder.names(in: folder) where !name.hasPrefix(".") {
+      let path = DataFolder.path(folder, name)
       var link = stat()
       guard path.withFileName({ lstat($0, &link) }) == 0 else {
         // Gone since the folder was read, or deeper than the system goes by one path.
@@ -206,7 +206,7 @@ struct TextFiles: Sendable {
   /// Bytes of memory that this machine has.
   private static let memory = sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE))
 
-  static func text(of reason: Int32) -> String { String(cString: strerror(reason)) }
+  static func text(of reason: Int32) -> String { SizeLimit.reason(reason) }
 }
 
 /// What there is to say of files, a reason at a time.

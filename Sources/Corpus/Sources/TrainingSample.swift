@@ -68,7 +68,7 @@ struct TrainingSample {
       let model = try sentences.trained(text, vocabulary: vocabulary)
       guard let pieces = SentencePieceFile(model)?.pieces else {
         throw CorpusError(
-          .badTokenizer, "SentencePiece trained a tokenizer that is no model file; report this with the text")
+          .badTokenizer, "SentencePiece trained a tokenizer and wrote an invalid model file: report this with the text")
       }
       if pieces >= vocabulary { return model }
       largest = max(largest, pieces)

@@ -55,12 +55,13 @@ package struct BytePairFile: Sendable {
     do {
       document = try JSON.read(file)
     } catch {
-      throw CorpusError(.badTokenizer, "these \(file.count) bytes are no tokenizer.json, or a damaged one: \(error)")
+      throw CorpusError(
+        .badTokenizer, "these \(file.count) bytes are not a tokenizer.json, or are a damaged one: \(error)")
     }
     let ways = Ways(document)
     if let reason = ways.whyNot { throw Self.refusal(reason) }
     guard let pattern = ways.pattern else {
-      throw Self.refusal("it cuts text into words in a way that is none of GPT-2's, SmolLM's, Llama 3's and Qwen's")
+      throw Self.refusal("it cuts text into words in another way than GPT-2, SmolLM, Llama 3 and Qwen")
     }
     self.pattern = pattern
     takesWholeWords = document["model"]?["ignore_merges"]?.isTrue ?? false
@@ -74,7 +75,7 @@ package struct BytePairFile: Sendable {
   }
 
   private static func refusal(_ reason: String) -> CorpusError {
-    CorpusError(.badTokenizer, "this tokenizer.json is none that foretop has: \(reason)")
+    CorpusError(.badTokenizer, "foretop does not support this tokenizer.json: \(reason)")
   }
 
   private mutating func readTokens(_ document: JSON) throws(CorpusError) {
@@ -124,7 +125,7 @@ package struct BytePairFile: Sendable {
         ?? merge.string.map { $0.split(separator: " ", omittingEmptySubsequences: false).map(String.init) } ?? []
       guard words.count == 2, let left = Self.bytes(words[0]), let right = Self.bytes(words[1]),
         let first = ids[left], let second = ids[right], let result = ids[left + right]
-      else { throw Self.refusal("merge \(place) is of something that is no token, or becomes none") }
+      else { throw Self.refusal("merge \(place) has a part or a result that is not a token") }
       merges.append(Merge(left: first, right: second, result: result))
     }
     guard let missing = (UInt8.min...UInt8.max).first(where: { ids[[$0]] == nil }) else { return }
@@ -164,7 +165,7 @@ private struct Ways {
     // Qwen's: text in the usual form (NFC) stays as it is, and other text keeps its bytes here.
     let changes = document.tokenizerSteps("normalizer", "normalizers").map { $0["type"]?.string ?? "of no type" }
     if let change = changes.first(where: { $0 != "NFC" }) { return "it changes text before it is cut (\(change))" }
-    guard let last = splitters.last, last["type"]?.string == "ByteLevel" else { return "it is no byte-level BPE" }
+    guard let last = splitters.last, last["type"]?.string == "ByteLevel" else { return "it is not a byte-level BPE" }
     if last["add_prefix_space"]?.isTrue ?? true { return "it puts a space before every text" }
     return nil
   }

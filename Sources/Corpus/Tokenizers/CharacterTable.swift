@@ -28,7 +28,7 @@ struct CharacterTable: Sendable {
     }
     guard let last = scalars.last else {
       throw CorpusError(
-        .badTokenizer, "a stored table of characters is damaged: it is no sorted list of characters in UTF-8")
+        .badTokenizer, "a stored table of characters is damaged: it is not a sorted list of characters in UTF-8")
     }
     var ids = [Int32](repeating: Int32(scalars.count), count: Int(last) + 1)
     for (id, scalar) in scalars.enumerated() { ids[Int(scalar)] = Int32(id) }

@@ -31,7 +31,7 @@ final class SentencePieceModel: @unchecked Sendable {
   /// - Throws: `CorpusError.badTokenizer` when they are none.
   init(_ model: [UInt8]) throws(CorpusError) {
     guard let file = SentencePieceFile(model) else {
-      throw CorpusError(.badTokenizer, "these \(model.count) bytes are no SentencePiece model, or a damaged one")
+      throw CorpusError(.badTokenizer, "these \(model.count) bytes are not a SentencePiece model, or are a damaged one")
     }
     let start = try Self.load(model)
     var following = start
@@ -73,7 +73,7 @@ final class SentencePieceModel: @unchecked Sendable {
       if let handle { sentencepiece_close(handle) }
       throw CorpusError(
         .badTokenizer,
-        "these \(model.count) bytes are no SentencePiece model, or a damaged one (\(message ?? "no pieces"))")
+        "these \(model.count) bytes are not a SentencePiece model, or are a damaged one (\(message ?? "no pieces"))")
     }
     return handle
   }

@@ -45,7 +45,7 @@ package struct Tokenizer: Sendable {
     case .characters: table = .characters(try CharacterTable(model))
     case .tokens:
       guard let count = Int32(String(decoding: model, as: UTF8.self)), count > 0 else {
-        throw CorpusError(.badTokenizer, "a stored number of tokens is damaged: it is no number above 0")
+        throw CorpusError(.badTokenizer, "a stored number of tokens is damaged: it is not a number above 0")
       }
       table = .numbers(Int(count))
     case .bytes:
@@ -62,7 +62,7 @@ package struct Tokenizer: Sendable {
   package init(kind name: String, model: [UInt8]) throws(CorpusError) {
     guard let kind = Kind(rawValue: name) else {
       let known = Kind.allCases.map(\.rawValue).joined(separator: ", ")
-      throw CorpusError(.badTokenizer, "\(name.quotation) is no kind of tokenizer; there are: \(known)")
+      throw CorpusError(.badTokenizer, "unknown tokenizer kind \(name.quotation); known: \(known)")
     }
     try self.init(kind: kind, model: model)
   }

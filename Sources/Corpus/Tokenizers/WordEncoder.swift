@@ -48,7 +48,7 @@ extension WordEncoder {
 
   /// Parts to be encoded side by side: one a core, where they are worth it.
   private func blocks(of bytes: UnsafeRawBufferPointer) -> [Range<Int>] {
-    let size = max(1 << 16, bytes.count / ProcessInfo.processInfo.activeProcessorCount + 1)
+    let size = max(1 << 16, bytes.count / Processors.helpers + 1)
     var blocks: [Range<Int>] = []
     var start = 0
     while start < bytes.count {

@@ -97,7 +97,7 @@ private struct LayoutReader {
       let text = node.string ?? ""
       if text.hasSuffix("c"), let cells = Int(text.dropLast()), (1...10_000).contains(cells) { return .cells(cells) }
       if let share = Double(text), share.isFinite, share > 0, share <= 1e6 { return .share(share) }
-      throw error(node, "\(text.quotation) is no size: write cells as 6c, or a share as 2")
+      throw error(node, "\(text.quotation) is not a size: write cells as 6c, or a share as 2")
     }
     let fixed = tracks.reduce(0) { sum, track in if case .cells(let count) = track { sum + count } else { sum } }
     guard fixed <= length else { throw error(node, "\(name) take \(fixed) cells, and only \(length) fit") }
@@ -136,7 +136,7 @@ private struct LayoutReader {
       let left = places.map(\.column).min() ?? 0
       let right = places.map(\.column).max() ?? 0
       guard places.count == (bottom - top + 1) * (right - left + 1) else {
-        throw fail(top, "the area of “\(panel.rawValue)” is no rectangle")
+        throw fail(top, "the area of “\(panel.rawValue)” is not a rectangle")
       }
     }
     return areas

@@ -35,7 +35,13 @@ package enum Machine {
     return []
   }()
 
-  static func contents(of path: String) -> String? {
+  /// The most memory that this process has had at a time, bytes.
+  package static var peakResident: Int? {
+    let line = contents(of: "/proc/self/status")?.split(separator: "\n").first { $0.hasPrefix("VmHWM:") }
+    return line?.split { " \t".contains($0) }.dropFirst().first.flatMap { Int($0) }.map { $0 * 1024 }
+  }
+
+  private static func contents(of path: String) -> String? {
     guard let file = fopen(path, "r") else { return nil }
     defer { fclose(file) }
     var bytes: [UInt8] = []

@@ -25,6 +25,7 @@ package enum Annotation: String, Sendable, CaseIterable {
     guard !text.unicodeScalars.contains(where: \.steersTerminals) else {
       throw refuse("it has a line end, or another character that cannot be seen")
     }
+    guard !text.hasForeignBytes else { throw refuse("it has bytes that are not UTF-8") }
     guard self == .note || !text.contains(where: { $0.isWhitespace || $0 == "," }) else {
       throw refuse("a tag is one word without commas, such as seed-study")
     }

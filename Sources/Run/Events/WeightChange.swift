@@ -41,6 +41,15 @@ package struct Edit: Sendable, Equatable {
     self.command = command
   }
 
+  /// Whether it changes what another one changes: the rate, or the weight of the same head.
+  package func changesSame(as other: Edit) -> Bool {
+    switch (command, other.command) {
+    case (.rate, .rate): true
+    case (.weight(let mine), .weight(let its)): mine.head == its.head
+    default: false
+    }
+  }
+
   /// What an occurrence of the past asks to be done again; nil where it changed nothing that decides the future.
   package init?(_ occurrence: Occurrence) {
     guard let new = occurrence.new else { return nil }

@@ -7,6 +7,15 @@ extension Recipe {
   /// - Parameter source: Where the text is from, for messages: the file's path.
   /// - Throws: `UserError` with source, line and the nearest right key or the range.
   package init(yaml: String, source: String) throws {
+    var origins = KeyOrigins(source)
+    try self.init(yaml: yaml, origins: &origins)
+  }
+
+  /// Reads a recipe, and notes at which line each of its keys is.
+  /// - Parameter origins: has the text's source.
+  /// - Throws: as the other one.
+  package init(yaml: String, origins: inout KeyOrigins) throws {
+    let source = origins.source
     let document = try Document(yaml, source: source)
     self.init()
     guard case .mapping(let mapping) = document.root else {
@@ -19,6 +28,7 @@ extension Recipe {
         throw document.error(at: node, "\(key.excerpt) was set before, at line \(line)")
       }
       lines[key] = node.mark?.line ?? 0
+      if let line = node.mark?.line { origins.add(key, line: line) }
       guard let field = Self.field(key) else {
         throw document.error(at: node, "there is no key \(key.excerpt)\(Self.suggestion(for: key))")
       }

@@ -16,7 +16,7 @@ enum TypedNumber: Equatable {
     guard let number = Double(isFactor ? String(text.dropFirst()).trimmingSpaces : text), number.isFinite else {
       throw UserError(
         .usage,
-        "\(typed.quotation) is no \(what): type a number such as \(examples.value), or a factor such as \(examples.factor)"
+        "\(typed.quotation) is not a \(what): type a number such as \(examples.value), or a factor such as \(examples.factor)"
       )
     }
     self = isFactor ? .factor(number) : .value(number)

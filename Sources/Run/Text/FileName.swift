@@ -35,6 +35,9 @@ extension String {
 
   private static func isEscape(_ scalar: Unicode.Scalar) -> Bool { escapes.contains(scalar.value) }
 
+  /// Whether it stands for bytes that are not UTF-8.
+  package var hasForeignBytes: Bool { unicodeScalars.contains(where: Self.isEscape) }
+
   /// The bytes of the name that this text stands for.
   package var fileNameBytes: [UInt8] {
     guard unicodeScalars.contains(where: Self.isEscape) else { return Array(utf8) }

@@ -94,7 +94,7 @@ private struct JSONReader {
   }
 
   private mutating func word(_ word: String, _ value: JSON) throws(JSON.Damage) -> JSON {
-    guard bytes[index...].starts(with: word.utf8) else { throw damage("is no value") }
+    guard bytes[index...].starts(with: word.utf8) else { throw damage("there is no JSON value") }
     index += word.utf8.count
     return value
   }
@@ -141,7 +141,7 @@ private struct JSONReader {
     if next == UInt8(ascii: "-") { index += 1 }
     let isZero = next == UInt8(ascii: "0")
     let count = digits()
-    guard count == 1 || (count > 1 && !isZero) else { throw damage("is no value", at: start) }
+    guard count == 1 || (count > 1 && !isZero) else { throw damage("there is no JSON value", at: start) }
     var isWhole = true
     if next == UInt8(ascii: ".") {
       index += 1
@@ -207,7 +207,7 @@ private struct JSONReader {
       }
       guard let scalar = Unicode.Scalar(value) else { throw damage("half of a character is missing", at: start) }
       return scalar
-    default: throw damage("a backslash stands before what is no escape", at: start)
+    default: throw damage("there is an invalid escape", at: start)
     }
   }
 

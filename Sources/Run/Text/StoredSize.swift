@@ -28,6 +28,27 @@ package enum StoredSize {
         + "writes; put the file back from a copy, or cut it to its true length")
   }
 
+  /// Bytes that a file takes on the disk, and what its size says, which is far more where it has holes.
+  /// - Returns: 0 for both where nothing is there; a link is not followed.
+  package static func onDisk(_ path: String) -> (stored: Int, claimed: Int) {
+    var status = stat()
+    guard lstat(path, &status) == 0 else { return (0, 0) }
+    let (blocks, size) = (Int(status.st_blocks) * 512, Int(status.st_size))
+    guard blocks < size, status.st_mode & S_IFMT == S_IFREG else { return (blocks, size) }
+    // A file system may count the blocks of a new file late.
+    let descriptor = open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC)
+    guard descriptor >= 0 else { return (blocks, size) }
+    defer { close(descriptor) }
+    return (max(blocks, parts(of: descriptor, size: size).reduce(0) { $0 + $1.count }), size)
+  }
+
+  /// Words for files whose sizes say far more than they take; nil where they do not.
+  package static func remark(stored: Int, claimed: Int) -> String? {
+    guard claimed > 2 * stored, claimed - stored > 1 << 20 else { return nil }
+    return "the sizes of its files add up to \(claimed) bytes, and \(stored) of them are on the disk: the rest "
+      + "are holes"
+  }
+
   /// Where the last stored byte of an open file ends: what follows is a hole, which reads as zeros.
   package static func end(of descriptor: Int32) -> Int {
     var status = stat()

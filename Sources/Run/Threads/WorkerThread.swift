@@ -88,9 +88,13 @@ package final class WorkerThread: Sendable {
   // MARK: Several
 
   /// Makes sure that so many threads can be there at once beside those that are, by making them; they are gone afterwards.
-  /// - Parameter stackSize: as for one.
+  /// - Parameters:
+  ///   - stackSize: as for one.
+  ///   - advice: what else to do where there are fewer, such as `take fewer with --threads`.
   /// - Throws: `UserError` as `init`, with `purpose` and what to do.
-  package static func require(_ count: Int, stackSize: Int? = nil, for purpose: String) throws(UserError) {
+  package static func require(
+    _ count: Int, stackSize: Int? = nil, for purpose: String, orElse advice: String? = nil
+  ) throws(UserError) {
     let mayEnd = DispatchSemaphore(value: 0)
     var threads: [WorkerThread] = []
     defer {
@@ -102,7 +106,10 @@ package final class WorkerThread: Sendable {
         threads.append(try WorkerThread("trial", stackSize: stackSize) { mayEnd.wait() })
       } catch {
         let limit = error.message.split(separator: ": ", maxSplits: 1).last ?? ""
-        throw UserError(.unavailable, "\(purpose) needs \(count) more threads, and gets \(threads.count): \(limit)")
+        throw UserError(
+          .unavailable,
+          "\(purpose) needs \(count) more \(count == 1 ? "thread" : "threads"), and gets \(threads.count): \(limit)"
+            + (advice.map { ", or \($0)" } ?? ""))
       }
     }
   }
@@ -111,7 +118,7 @@ package final class WorkerThread: Sendable {
   /// cannot be made, fewer do it: this one alone at worst.
   /// - Parameter most: threads at once.
   package static func each(
-    _ count: Int, most: Int = ProcessInfo.processInfo.activeProcessorCount, _ body: (_ index: Int) -> Void
+    _ count: Int, most: Int = Processors.helpers, _ body: (_ index: Int) -> Void
   ) {
     withoutActuallyEscaping(body) { body in
       let work = Work(count, body)

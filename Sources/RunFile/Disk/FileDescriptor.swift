@@ -85,7 +85,7 @@ struct FileDescriptor: ~Copyable {
     _ descriptor: Int32, from start: Int = 0, to end: Int, path: String, isEstimate: Bool = false
   ) -> UserError? {
     // Room that does not change the size passes the limit on sizes on some file systems; a write into it then would not.
-    if !isEstimate, end > largest {
+    if !isEstimate, end > SizeLimit.largest {
       errno = EFBIG
       return Failure("write", path).error
     }
@@ -101,13 +101,6 @@ struct FileDescriptor: ~Copyable {
       return nil
     }
     return Failure("write", path).error
-  }
-
-  /// The most bytes that this process may make a file (`ulimit -f`).
-  static var largest: Int {
-    var limit = rlimit()
-    guard getrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0 else { return .max }
-    return Int(clamping: limit.rlim_cur)
   }
 
   /// What the file system of an open file has left for this user; nil where it does not say.
@@ -126,7 +119,7 @@ struct FileDescriptor: ~Copyable {
   static func requireRoom(_ bytes: Int, at path: String) throws {
     let file = try FileDescriptor(opening: path, O_RDWR | O_CREAT | O_EXCL)
     let failure = reserve(file.number, to: bytes, path: path, isEstimate: true)
-    try Folder.remove(path)
+    try FileSystem.remove(path)
     if let failure { throw failure }
   }
 
@@ -147,16 +140,7 @@ struct Failure {
 
   /// - Parameter verb: what was tried: `open`, `write`.
   init(_ verb: String, _ path: String, _ status: UserError.Status = .inputOutput) {
-    let code = errno
-    let advice =
-      switch code {
-      case ENOSPC, EDQUOT: ": free some space there"
-      case EFBIG where FileDescriptor.largest < .max:
-        ": the limit on a file's size is \(FileDescriptor.largest) bytes (ulimit -f): raise it; for a process that waits, "
-          + "“prlimit --pid \(getpid()) --fsize=unlimited” does"
-      default: ""
-      }
-    error = UserError(status, "cannot \(verb) \(path): \(String(cString: strerror(code)))\(advice)")
+    error = UserError(status, "cannot \(verb) \(path): \(SizeLimit.reason(errno))")
   }
 }
 
@@ -181,8 +165,8 @@ func unlessDamaged<Made>(_ body: () throws -> Made?) throws -> Made? {
   } catch { return nil }
 }
 
-/// Folders.
-enum Folder {
+/// Folders and the names in them.
+enum FileSystem {
   /// Makes a folder that only its owner may enter.
   static func create(_ path: String) throws {
     guard mkdir(path, 0o700) == 0 else { throw Failure("create", path, .cannotCreate).error }

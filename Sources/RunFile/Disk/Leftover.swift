@@ -44,7 +44,7 @@ enum Leftover {
 
   private static let state = Mutex(State())
   /// Signals that end a process unless it says otherwise.
-  private static let signals = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGXCPU]
+  private static let signals = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1] + EndingSignal.requests
 
   /// Does something with files that are removed when a signal ends the process meanwhile. A signal that is ignored, or that
   /// somebody else listens to, is left to that.
@@ -109,7 +109,7 @@ enum Leftover {
 
   private static func removeAbandoned(in folder: String, start: String) {
     // A folder that may not be listed may still be written to.
-    for name in (try? Folder.names(in: folder)) ?? [] where name.hasPrefix(start) {
+    for name in (try? FileSystem.names(in: folder)) ?? [] where name.hasPrefix(start) {
       guard let process = pid_t(name.dropFirst(start.count)), kill(process, 0) != 0, errno == ESRCH else { continue }
       unlink(folder + "/" + name)
     }

@@ -11,7 +11,7 @@ package enum WholeFile {
   /// - Throws: `UserError` when there is one already, or it cannot be written. Nothing is left then.
   package static func write(_ path: String, isReplacing: Bool, _ body: (_ aside: String) throws -> Void) throws {
     guard !path.isEmpty, !path.hasSuffix("/") else {
-      throw UserError(.usage, "“\(path)” is no name of a file: give one, such as \(path)out")
+      throw UserError(.usage, "“\(path)” cannot be the name of a file: give one, such as \(path)out")
     }
     let folder = path.parentFolder.isEmpty ? "." : path.parentFolder
     try requireOutsideOfRuns(folder)
@@ -20,9 +20,9 @@ package enum WholeFile {
       try body(aside)
       try FileDescriptor(opening: aside, O_RDWR).sync()
       try requireFree(path, isReplacing: isReplacing)
-      try Folder.rename(aside, path)
+      try FileSystem.rename(aside, path)
     }
-    try Folder.sync(folder)
+    try FileSystem.sync(folder)
   }
 
   /// Writes a file piece by piece.
@@ -43,10 +43,10 @@ package enum WholeFile {
   /// Makes a folder for files that belong together, where there is none.
   /// - Throws: `UserError` when it has files in it which may not be replaced.
   package static func prepareFolder(_ path: String, isReplacing: Bool) throws {
-    guard !path.isEmpty else { throw UserError(.usage, "“” is no name of a folder: give one") }
+    guard !path.isEmpty else { throw UserError(.usage, "the name of a folder is empty: give one") }
     try requireOutsideOfRuns(path)
-    try Folder.createAll(path)
-    let names = try Folder.names(in: path)
+    try FileSystem.createAll(path)
+    let names = try FileSystem.names(in: path)
     guard isReplacing || names.isEmpty else {
       throw UserError(.cannotCreate, "\(path) is not empty (\(names[0])): give another folder, or --force")
     }
@@ -58,7 +58,8 @@ package enum WholeFile {
     for path in [place, place.parentFolder] {
       // A copy of run.h5 elsewhere makes no run.
       let isRun =
-        Folder.exists(path + "/run.lock") || Folder.exists(path + "/run.h5") && Folder.exists(path + "/checkpoints")
+        FileSystem.exists(path + "/run.lock")
+        || FileSystem.exists(path + "/run.h5") && FileSystem.exists(path + "/checkpoints")
       guard isRun else { continue }
       throw UserError(
         .usage, "\(folder) lies in the folder of a run, where foretop keeps its files: give another place")
@@ -69,7 +70,7 @@ package enum WholeFile {
     var status = stat()
     guard stat(path, &status) == 0 else { return }
     guard status.st_mode & S_IFMT == S_IFREG else {
-      throw UserError(.cannotCreate, "\(path) is no file: give the name of one")
+      throw UserError(.cannotCreate, "\(path) is not a file: give the name of one")
     }
     guard isReplacing else {
       throw UserError(.cannotCreate, "\(path) exists already: give another name, or --force to replace it")

@@ -31,7 +31,7 @@ struct CheckpointFolder {
 
   /// Finished checkpoints, oldest first.
   func list() throws -> [CheckpointSummary] {
-    try Folder.names(in: path).compactMap { name in
+    try FileSystem.names(in: path).compactMap { name in
       guard name.hasSuffix(".h5"), !name.hasPrefix("."), let step = Int(name.dropLast(3)), step >= 0 else { return nil }
       var status = stat()
       guard Self.file(of: step) == name, lstat(path + "/" + name, &status) == 0, status.st_mode & S_IFMT == S_IFREG
@@ -60,20 +60,20 @@ struct CheckpointFolder {
   /// Writes a checkpoint: aside, verified, synced, then renamed.
   /// - Returns: its size in bytes.
   func write(_ checkpoint: Checkpoint, isBest: Bool, sequence: Int, of origin: CheckpointFile.Origin) throws -> Int {
-    if !Folder.exists(path) {
-      try Folder.createAll(path.parentFolder)
-      try Folder.create(path)
+    if !FileSystem.exists(path) {
+      try FileSystem.createAll(path.parentFolder)
+      try FileSystem.create(path)
     }
     let final = self.path(of: checkpoint.state.step)
     let aside = path + "/." + (final as NSString).lastPathComponent + ".new"
-    try Folder.remove(aside)
+    try FileSystem.remove(aside)
     do {
       let bytes = try CheckpointFile.write(checkpoint, isBest: isBest, sequence: sequence, of: origin, to: aside)
-      try Folder.rename(aside, final)
-      try Folder.sync(path)
+      try FileSystem.rename(aside, final)
+      try FileSystem.sync(path)
       return bytes
     } catch {
-      Folder.discard(aside)
+      FileSystem.discard(aside)
       throw error
     }
   }
@@ -85,7 +85,9 @@ struct CheckpointFolder {
   ///   - every: multiples of this many steps stay for ever; 0 for none.
   ///   - step: the one just written. It stays, whatever newer ones another history has left.
   func retain(newest: Int, every: Int, after step: Int) throws {
-    for name in try Folder.names(in: path) where name.hasSuffix(".replaced") { try Folder.remove(path + "/" + name) }
+    for name in try FileSystem.names(in: path) where name.hasSuffix(".replaced") {
+      try FileSystem.remove(path + "/" + name)
+    }
     guard newest > 0 else { return }
     let steps = try list().map(\.step)
     let older = steps.filter { $0 <= step }
@@ -93,7 +95,7 @@ struct CheckpointFolder {
     guard !others.isEmpty else { return }
     let best = older.last { isBest($0) == true }
     // One that cannot be read now may be the best.
-    for old in others where old != best && isBest(old) != nil { try Folder.remove(path(of: old)) }
+    for old in others where old != best && isBest(old) != nil { try FileSystem.remove(path(of: old)) }
   }
 
   /// Whether the held-out loss of a checkpoint was the lowest so far; nil where it cannot be read now.
@@ -103,23 +105,23 @@ struct CheckpointFolder {
   /// removes them.
   func setAside(from step: Int) throws {
     for old in try list().map(\.step) where old >= step {
-      try Folder.rename(path(of: old), path(of: old) + ".replaced")
+      try FileSystem.rename(path(of: old), path(of: old) + ".replaced")
     }
   }
 
   /// Removes what a writer that was killed had not finished.
   func removeLeftovers() throws {
-    for name in try Folder.names(in: path) where name.hasPrefix(".") && name.hasSuffix(".new") {
-      try Folder.remove(path + "/" + name)
+    for name in try FileSystem.names(in: path) where name.hasPrefix(".") && name.hasSuffix(".new") {
+      try FileSystem.remove(path + "/" + name)
     }
     for name in ["run.h5.new", "run.h5.copy", "run.h5.copy.new", "run.h5.before.new", "run.journal.new"] {
-      try Folder.remove(path.parentFolder + "/" + name)
+      try FileSystem.remove(path.parentFolder + "/" + name)
     }
   }
 
   /// The number of the first event that came after a checkpoint.
   func sequence(of step: Int) throws -> Int {
-    guard Folder.exists(path(of: step)) else {
+    guard FileSystem.exists(path(of: step)) else {
       throw UserError(.noInput, "there is no checkpoint of step \(step): \(path(of: step)) is missing")
     }
     return try CheckpointFile.summary(path(of: step)).sequence

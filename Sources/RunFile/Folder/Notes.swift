@@ -16,7 +16,7 @@ final class Notes {
   /// Nil where none wait.
   init?(waitingIn folder: String) throws {
     let path = Self.path(folder)
-    guard Folder.exists(path), let file = try Self.locked(path, O_RDWR) else { return nil }
+    guard FileSystem.exists(path), let file = try Self.locked(path, O_RDWR) else { return nil }
     occurrences = Self.parsed(try file.read(at: 0, count: Self.most))
     self.file = file
   }
@@ -32,7 +32,7 @@ final class Notes {
   /// The run's file has them, and was closed or written.
   func remove() { unlink(file.path) }
 
-  private static func identity(_ occurrence: Occurrence) -> String {
+  static func identity(_ occurrence: Occurrence) -> String {
     "\(occurrence.time.bitPattern) \(occurrence.key) \(occurrence.text)"
   }
 
@@ -42,6 +42,16 @@ final class Notes {
   static func waiting(_ folder: String) -> [Occurrence] {
     guard let file = try? FileDescriptor(opening: path(folder), O_RDONLY) else { return [] }
     return parsed((try? file.read(at: 0, count: most)) ?? [])
+  }
+
+  /// How many notes and tags wait beside a run, and how many lines of the file are something else.
+  static func examined(_ folder: String) throws -> (notes: Int, others: Int) {
+    let bytes = try FileDescriptor(opening: path(folder), O_RDONLY).read(at: 0, count: most)
+    let lines = bytes.split(separator: UInt8(ascii: "\n"))
+    // A last line without its end was never confirmed.
+    let isTorn = bytes.last.map { $0 != UInt8(ascii: "\n") } ?? false
+    let notes = parsed(bytes).count
+    return (notes, lines.count - notes - (isTorn ? 1 : 0))
   }
 
   /// What a run's file has.
@@ -91,7 +101,7 @@ final class Notes {
         try? file.resize(to: size)
         throw error
       }
-      return try Folder.sync(folder)
+      return try FileSystem.sync(folder)
     }
   }
 

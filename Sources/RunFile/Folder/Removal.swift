@@ -9,9 +9,11 @@ package struct Removal: ~Copyable {
   private let files: [String]
   private let folders: [String]
   private let lock: RunLock
-  /// How many files, and their bytes.
+  /// How many files, and the bytes that they take on the disk.
   package var count: Int { files.count }
   package let bytes: Int
+  /// What to say where the files' sizes are far larger than that.
+  package let remark: String?
   /// Steps of the checkpoints that go, and of those that stay.
   package let steps: [Int]
   package let kept: [Int]
@@ -23,12 +25,12 @@ package struct Removal: ~Copyable {
   package init(ofRun folder: String) throws {
     let lock = try Self.locked(folder)
     let checkpoints = folder + "/checkpoints"
-    let inner = try Self.isFolder(checkpoints) ? Folder.names(in: checkpoints).filter(Self.isCheckpoint) : []
-    let own = try Folder.names(in: folder).filter { Self.isOwn($0) && $0 != "run.h5" } + ["run.h5", "run.lock"]
+    let inner = try Self.isFolder(checkpoints) ? FileSystem.names(in: checkpoints).filter(Self.isCheckpoint) : []
+    let own = try FileSystem.names(in: folder).filter { Self.isOwn($0) && $0 != "run.h5" } + ["run.h5", "run.lock"]
     let steps = try CheckpointFolder(folder).list().map(\.step)
     files = inner.map { "\(checkpoints)/\($0)" } + own.map { "\(folder)/\($0)" }
     folders = [checkpoints, folder]
-    bytes = files.reduce(0) { $0 + Self.size($1) }
+    (bytes, remark) = Self.sizes(files)
     self.steps = steps
     kept = []
     warnings = []
@@ -69,10 +71,10 @@ package struct Removal: ~Copyable {
       kept.append(step)
     }
     let steps = candidates.filter { !kept.contains($0) }
-    let left = try Folder.names(in: checkpoints.path).filter { $0.hasSuffix(".replaced") || Self.isUnfinished($0) }
+    let left = try FileSystem.names(in: checkpoints.path).filter { $0.hasSuffix(".replaced") || Self.isUnfinished($0) }
     files = steps.reversed().map(checkpoints.path) + left.map { "\(checkpoints.path)/\($0)" }
     folders = []
-    bytes = files.reduce(0) { $0 + Self.size($1) }
+    (bytes, remark) = Self.sizes(files)
     self.steps = steps.sorted()
     self.kept = kept.sorted()
     self.warnings = warnings
@@ -93,11 +95,11 @@ package struct Removal: ~Copyable {
   /// Takes the files away.
   /// - Returns: names that are none of foretop's and keep the folder from going.
   package consuming func carryOut() throws -> [String] {
-    for file in files { try Folder.remove(file) }
+    for file in files { try FileSystem.remove(file) }
     var strangers: [String] = []
     for folder in folders where rmdir(folder) != 0 && errno != ENOENT {
       guard errno == ENOTEMPTY || errno == EEXIST || errno == ENOTDIR else { throw Failure("remove", folder).error }
-      strangers = (try? Folder.names(in: folder)) ?? []
+      strangers = (try? FileSystem.names(in: folder)) ?? []
     }
     return strangers
   }
@@ -106,10 +108,12 @@ package struct Removal: ~Copyable {
 
   private static func locked(_ folder: String) throws -> RunLock {
     guard try isFolder(folder) else {
-      throw UserError(.usage, "\(folder) is a link or no folder: remove it by hand")
+      throw UserError(.usage, "\(folder) is a link, or not a folder: remove it by hand")
     }
-    guard ["run.h5", "run.journal", "run.lock", "checkpoints"].contains(where: { Folder.exists("\(folder)/\($0)") })
-    else { throw UserError(.usage, "\(folder) has no run.h5: it is no run, and stays") }
+    let marks = ["run.h5", "run.journal", "run.lock", "checkpoints"]
+    guard marks.contains(where: { FileSystem.exists("\(folder)/\($0)") }) else {
+      throw UserError(.usage, "\(folder) has no run.h5: it is not a run, and stays")
+    }
     return try RunLock(folder: folder)
   }
 
@@ -118,9 +122,10 @@ package struct Removal: ~Copyable {
     return lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
   }
 
-  private static func size(_ path: String) -> Int {
-    var status = stat()
-    return lstat(path, &status) == 0 ? Int(status.st_size) : 0
+  private static func sizes(_ files: [String]) -> (bytes: Int, remark: String?) {
+    let sizes = files.map(StoredSize.onDisk)
+    let stored = sizes.reduce(0) { $0 + $1.stored }
+    return (stored, StoredSize.remark(stored: stored, claimed: sizes.reduce(0) { $0 + $1.claimed }))
   }
 
   private static func isOwn(_ name: String) -> Bool {

@@ -27,18 +27,19 @@ package enum RunName {
     guard !name.utf8.contains(UInt8(ascii: "/")) else {
       throw refusal(of: name, "it has a slash; use --runs to choose a folder")
     }
+    guard !name.hasForeignBytes else { throw refusal(of: name, "it has bytes that are not UTF-8") }
     guard name.utf8.first != UInt8(ascii: ".") else { throw refusal(of: name, "it begins with a dot, which hides it") }
   }
 
   private static func refusal(of name: String, _ why: String) -> UserError {
-    UserError(.usage, "“\(name)” is no name for a run: \(why)")
+    UserError(.usage, "“\(name)” cannot be the name of a run: \(why)")
   }
 
   /// The first of `base`, `base-2`, `base-3` … that is free.
   package static func nextFree(_ base: String, in directory: String) throws -> String {
     try check(base)
     // A directory that cannot be listed is said here.
-    let there = Set(try Folder.names(in: directory))
+    let there = Set(try FileSystem.names(in: directory))
     func isTaken(_ name: String) -> Bool { there.contains(name) && !isFree("\(directory)/\(name)") }
     guard isTaken(base) else { return base }
     var number = 2
@@ -49,6 +50,6 @@ package enum RunName {
   /// Whether a run may begin in a folder: nothing is there, or what a process left that was killed before its run began.
   /// - Parameter folder: `runs/NAME`.
   package static func isFree(_ folder: String) -> Bool {
-    !Folder.exists(folder) || (Unbegun.isLeft(in: folder) && !RunLock.isHeld(folder: folder))
+    !FileSystem.exists(folder) || (Unbegun.isLeft(in: folder) && !RunLock.isHeld(folder: folder))
   }
 }

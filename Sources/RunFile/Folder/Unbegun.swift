@@ -12,8 +12,8 @@ enum Unbegun {
   static func isLeft(in folder: String) -> Bool {
     var status = stat()
     guard lstat(folder, &status) == 0, status.st_mode & S_IFMT == S_IFDIR,
-      let names = try? Folder.names(in: folder), names.allSatisfy({ (files + ["checkpoints"]).contains($0) }),
-      let inner = try? Folder.names(in: folder + "/checkpoints"), inner.isEmpty
+      let names = try? FileSystem.names(in: folder), names.allSatisfy({ (files + ["checkpoints"]).contains($0) }),
+      let inner = try? FileSystem.names(in: folder + "/checkpoints"), inner.isEmpty
     else { return false }
     let journal = Recovery.journal(folder)
     guard names.contains("run.journal") else { return true }
@@ -32,11 +32,11 @@ enum Unbegun {
   /// Makes a run's folder, or takes one that is left, and locks it. Nothing else is in it then.
   /// - Throws: `UserError` when the folder holds anything else, cannot be made, or another process begins this run.
   static func lock(_ folder: String) throws -> RunLock {
-    let isNew = !Folder.exists(folder)
+    let isNew = !FileSystem.exists(folder)
     guard isNew || isLeft(in: folder) else { throw taken(folder) }
     if isNew {
-      try Folder.createAll(folder.parentFolder)
-      try Folder.create(folder)
+      try FileSystem.createAll(folder.parentFolder)
+      try FileSystem.create(folder)
     }
     do {
       let lock = try RunLock(folder: folder)

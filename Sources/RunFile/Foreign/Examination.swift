@@ -88,7 +88,7 @@ package enum Examination {
     case .run: break
     case .hdf5(let path): try examine(hdf5: path, size, tokenizer)
     case .tokenizer(let path):
-      guard size <= 1 << 28 else { throw UserError(.data, "\(path) is no tokenizer: it has \(size) bytes") }
+      guard size <= 1 << 28 else { throw UserError(.data, "\(path) is not a tokenizer: it has \(size) bytes") }
       try tokenizer(TokenizerRecord(kind: "", model: try descriptor.read(at: 0, count: size), vocabulary: 0))
     }
     return ""

@@ -129,7 +129,7 @@ package enum Examiner {
       var refusal: UserError?
     }
     let list = Mutex(List(results: [Result<RunSummary, UserError>?](repeating: nil, count: folders.count)))
-    WorkerThread.each(max(1, min(folders.count, ProcessInfo.processInfo.activeProcessorCount))) { _ in
+    WorkerThread.each(max(1, min(folders.count, Processors.helpers))) { _ in
       var process: ExaminerProcess?
       while true {
         do throws(UserError) {

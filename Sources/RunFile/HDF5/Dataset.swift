@@ -47,7 +47,7 @@ final class Dataset {
     id = try HDF5.check(H5Dopen2(file.id, path, h5_default()), what)
     let space = try Handle(H5Dget_space(id), what)
     guard H5Sget_simple_extent_ndims(space.id) == 1 else {
-      throw UserError(.data, "\(path) in \(file.path) is not a list of rows: this is no run file of foretop")
+      throw UserError(.data, "\(path) in \(file.path) is not a list of rows: this is not a run file of foretop")
     }
     try Self.requirePlain(id, path, file)
     guard let type else { return }
@@ -207,7 +207,8 @@ enum Group {
       guard !file.hardLinks.contains(passed) else { continue }
       let type = h5_link_type(file.id, passed)
       guard try HDF5.has(type < 0 ? -1 : 1, "cannot look for \(passed) in \(file.path)") else {
-        throw UserError(.data, "\(passed) is missing in \(file.path): this is no run file of foretop, or it is damaged")
+        throw UserError(
+          .data, "\(passed) is missing in \(file.path): this is not a run file of foretop, or it is damaged")
       }
       guard type == 0 else {
         throw UserError(.data, "\(passed) in \(file.path) is a link to somewhere else: not opened")

@@ -27,7 +27,7 @@ enum Structure {
       let opened = try Handle(H5Oopen(file.id, path, h5_default()), what)
       var object = h5_object()
       try HDF5.check(h5_look(opened.id, &object), what)
-      guard object.type == Int32(H5O_TYPE_DATASET.rawValue) else { throw refusal(file, path, "is no dataset") }
+      guard object.type == Int32(H5O_TYPE_DATASET.rawValue) else { throw refusal(file, path, "is not a dataset") }
       if let other = seen.updateValue(path, forKey: object.address) { throw refusal(file, path, "is \(other) too") }
       try checkDataset(opened.id, path, file)
     }

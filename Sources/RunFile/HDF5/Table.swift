@@ -52,7 +52,9 @@ struct Column {
   func whole(_ value: Double) -> UInt64 { holds(value) ? UInt64(value) : .max }
 
   /// Whether a value is one that the column can have: whole numbers are counted exactly.
-  func holds(_ value: Double) -> Bool { storage != .unsigned64 || value >= 0 && value < 0x1p53 }
+  func holds(_ value: Double) -> Bool {
+    storage != .unsigned64 || value >= 0 && value < 0x1p53 && value.rounded(.towardZero) == value
+  }
 
   /// Bytes a value in the file.
   var size: Int { storage == .float32 ? 4 : 8 }

@@ -164,17 +164,24 @@ extension Archive {
   /// obeyed after it.
   package func edits(after step: Int) throws -> [Edit] {
     let sequence = step == 0 ? 0 : try CheckpointFolder(folder).sequence(of: step)
-    return Self.edits(try open().events.records(), from: sequence)
+    return Self.edits(try open().events.records(), from: sequence, isReplayed: true)
   }
 
   /// The weights that the losses of each step had.
   func weights(_ store: Store) throws -> LossWeights { LossWeights(recipe, Self.edits(try store.events.records())) }
 
-  private static func edits(_ records: [RecordFormat.Record?], from sequence: Int = 0) -> [Edit] {
+  /// - Parameter isReplayed: whether they are to be made again: a weight that the command line gave at a resume then stands
+  ///   in the place of older changes of the same head from there on, as it did in that session.
+  private static func edits(
+    _ records: [RecordFormat.Record?], from sequence: Int = 0, isReplayed: Bool = false
+  ) -> [Edit] {
     var edits: [Edit] = []
     for case let record? in records where record.whole("sequence") >= sequence {
       guard let occurrence = Layout.occurrence(record) else { continue }
       if let edit = Edit(occurrence) {
+        if isReplayed, occurrence.actor == .commandLine {
+          edits.removeAll { $0.step >= edit.step && $0.changesSame(as: edit) }
+        }
         edits.append(edit)
       } else if occurrence.kind == .warning, occurrence.key == "replay", let first = occurrence.new {
         // From there on the run has another history, which these are no part of.

@@ -23,7 +23,7 @@ package struct RunSummary: Codable, Sendable {
   /// Unix times in seconds.
   package var created: Double?
   package var changed: Double?
-  /// Of all its files.
+  /// That its files take on the disk.
   package var bytes = 0
   package var checkpoints = 0
   package var error: String?
@@ -41,10 +41,14 @@ extension RunSummary {
     var files: [CheckpointSummary] = []
     do { files = try CheckpointFolder(folder).list() } catch { warning = "\(error)" }
     checkpoints = files.count
-    bytes = files.reduce(0) { $0 + $1.bytes }
+    let path = Recovery.file(folder)
+    let sizes = ([path] + files.map { "\(folder)/\($0.file)" }).map(StoredSize.onDisk)
+    bytes = sizes.reduce(0) { $0 + $1.stored }
+    let remark = StoredSize.remark(stored: bytes, claimed: sizes.reduce(0) { $0 + $1.claimed })
+    warning = [warning, remark].compactMap { $0 }.joined(separator: "; ")
+    if warning?.isEmpty == true { warning = nil }
     var status = stat()
-    if stat(folder + "/run.h5", &status) == 0 {
-      bytes += Int(status.st_size)
+    if stat(path, &status) == 0 {
       changed = Double(status.st_mtim.tv_sec) + Double(status.st_mtim.tv_nsec) / 1e9
     }
   }
@@ -54,10 +58,10 @@ extension Archive {
   /// All runs in a directory, by name. One that cannot be read is listed with its error.
   /// - Throws: `UserError` when the directory cannot be listed. One that does not exist has no runs.
   package static func runs(in directory: String) throws -> [RunSummary] {
-    let names = try Folder.names(in: directory).filter { name in
+    let names = try FileSystem.names(in: directory).filter { name in
       // What may not be looked into is listed as that.
       !name.hasPrefix(".")
-        && (["run.h5", "run.lock", "checkpoints"].contains { Folder.exists("\(directory)/\(name)/\($0)") }
+        && (["run.h5", "run.lock", "checkpoints"].contains { FileSystem.exists("\(directory)/\(name)/\($0)") }
           || access("\(directory)/\(name)/.", F_OK) != 0 && errno == EACCES)
     }
     let folders = names.map { directory + "/" + $0 }

@@ -101,7 +101,7 @@ package struct Archive: Sendable {
   /// Opens a run that nobody writes: what its last session left behind is put together in memory.
   private static func still(_ folder: String) throws -> Store {
     let path = Recovery.file(folder)
-    guard Folder.exists(Recovery.journal(folder)) else {
+    guard FileSystem.exists(Recovery.journal(folder)) else {
       let block = try FileDescriptor(opening: path, O_RDONLY).read(at: 0, count: Superblock.size)
       guard try Superblock(block, path: path).isMarkedOpen else { return try Store(opening: path, .still) }
       return try Store(opening: path, .image(Superblock.repairedImage(of: path)))
@@ -114,7 +114,7 @@ package struct Archive: Sendable {
 
   /// Whether a folder has a run, or what one can be made again from.
   package static func isThere(_ folder: String) -> Bool {
-    Folder.exists(Recovery.file(folder)) || Folder.exists(Recovery.journal(folder))
+    FileSystem.exists(Recovery.file(folder)) || FileSystem.exists(Recovery.journal(folder))
   }
 
   /// The error for a folder that has no run.
@@ -127,7 +127,7 @@ package struct Archive: Sendable {
       return UserError(
         .noInput, "run “\(name)” ended before it began: its name is free, and “foretop train --name \(name)” begins it")
     }
-    if Folder.exists(folder) {
+    if FileSystem.exists(folder) {
       guard access(folder, X_OK) == 0 else { return Failure("open", folder).error }
       let checkpoints = Result { try CheckpointFolder(folder).list() }
       if case .failure(let error as UserError) = checkpoints { return error }
@@ -137,7 +137,7 @@ package struct Archive: Sendable {
           "\(folder) has no run.h5, but checkpoints: put the file back, or let “foretop recover \(name) --from-checkpoint” begin a "
             + "new one at the newest")
       }
-      return UserError(.noInput, "\(folder) has no run.h5: run “\(name)” ended before it began, or this is no run")
+      return UserError(.noInput, "\(folder) has no run.h5: run “\(name)” ended before it began, or this is not a run")
     }
     let parent = folder.parentFolder
     return UserError(

@@ -58,7 +58,7 @@ extension CheckpointFile {
         model: try bytes("/tokenizer/model", in: file, most: 1 << 28),
         vocabulary: Int(truncatingIfNeeded: try Group.number("vocabulary", on: "/tokenizer", in: file) ?? 0))
       guard (1...1 << 24).contains(tokenizer.vocabulary) else {
-        throw UserError(.data, "\(path): \(tokenizer.vocabulary) is no number of tokens")
+        throw UserError(.data, "\(path): \(tokenizer.vocabulary) cannot be a number of tokens")
       }
       guard state.isPossible else {
         throw UserError(.data, "\(path): /state/json has a number that no training leaves behind")
@@ -123,7 +123,7 @@ extension CheckpointFile {
         }
         guard let shape else {
           guard isTensor(path, in: file) else { continue }
-          throw UserError(.data, "\(path) in \(file.path) is no tensor of the recipe's model")
+          throw UserError(.data, "\(path) in \(file.path) is not a tensor of the recipe's model")
         }
         found.append(try place(short, path, shape, in: file, fileLength))
       }

@@ -15,7 +15,7 @@ final class JournalReader {
   /// - Returns: nil where there is no journal, or the file is none.
   /// - Throws: `UserError` where it cannot be read.
   init?(_ path: String) throws {
-    guard Folder.exists(path) else { return nil }
+    guard FileSystem.exists(path) else { return nil }
     file = try FileDescriptor(opening: path, O_RDONLY)
     size = try file.size()
     place = Journal.magic.count

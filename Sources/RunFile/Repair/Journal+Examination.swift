@@ -7,7 +7,7 @@ extension Journal {
   /// - Parameter store: has the columns.
   /// - Returns: nil where there is none in the last bytes.
   static func lastStep(_ path: String, like store: Store) throws -> Table.Row? {
-    guard Folder.exists(path) else { return nil }
+    guard FileSystem.exists(path) else { return nil }
     let file = try FileDescriptor(opening: path, O_RDONLY)
     let size = StoredSize.end(of: file.number)
     let count = min(size, 1 << 16)

@@ -6,10 +6,10 @@ extension Archive {
   /// Whether the last session of a run closed its file: nothing is left to be recovered.
   package static func isClosed(_ folder: String) throws -> Bool {
     guard isThere(folder) else { throw missing(folder) }
-    guard !RunLock.isHeld(folder: folder), Folder.exists(Recovery.file(folder)) else { return false }
+    guard !RunLock.isHeld(folder: folder), FileSystem.exists(Recovery.file(folder)) else { return false }
     let path = Recovery.file(folder)
     let block = try FileDescriptor(opening: path, O_RDONLY).read(at: 0, count: Superblock.size)
-    return try !Folder.exists(Recovery.journal(folder)) && !Superblock(block, path: path).isMarkedOpen
+    return try !FileSystem.exists(Recovery.journal(folder)) && !Superblock(block, path: path).isMarkedOpen
   }
 }
 
@@ -38,10 +38,11 @@ extension Recorder {
   }
 
   /// Makes a new run.h5 for a run whose own cannot be read, from its newest whole checkpoint: without steps, events and
-  /// samples.
-  /// - Returns: the checkpoint's step, and the names that run.h5 and its journal have now, where they were there.
+  /// samples, but with the notes and tags that can still be found.
+  /// - Returns: the checkpoint's step, the names that run.h5 and its journal have now, where they were there, and how many notes
+  ///   and tags were taken over.
   /// - Throws: `UserError` when run.h5 can be read, a process writes it, or no checkpoint is whole.
-  package static func rebuild(_ folder: String) throws -> (step: Int, aside: [String]) {
+  package static func rebuild(_ folder: String) throws -> (step: Int, aside: [String], notes: Int) {
     let path = Recovery.file(folder)
     do {
       _ = try Archive(opening: folder)
@@ -64,30 +65,35 @@ extension Recorder {
       precision: origin.precision, corpus: origin.corpus, vocabulary: checkpoint.tokenizer.vocabulary,
       trainingTokens: origin.trainingTokens, heldOutTokens: origin.heldOutTokens,
       unigramEntropy: origin.unigramEntropy)
-    try Folder.remove(path + ".new")
+    try FileSystem.remove(path + ".new")
     let store = try Store.create(path, beginning: beginning)
     let place = Layout.Place(sequence: summary.sequence, row: 0)
     store.beginnings.append(
       try Layout.row(SessionStart(beginning), step: beginning.step, time: beginning.time, at: place))
+    let notes = Notes.salvaged(folder)
+    for (index, note) in notes.enumerated() {
+      store.events.append(Layout.record(note, at: Layout.Place(sequence: summary.sequence + 1 + index, row: 0)))
+    }
+    try store.reserve()
     try store.write()
     try Recovery.requireReadable(store, path)
     store.close()
     // What was recorded goes nowhere: somebody may put it together one day.
     let aside = try [path, Recovery.journal(folder), Recovery.before(folder)].compactMap(setAside)
-    try Folder.rename(path + ".new", path)
-    try Folder.sync(folder)
+    try FileSystem.rename(path + ".new", path)
+    try FileSystem.sync(folder)
     // The lock is held until here.
     _ = consume lock
-    return (checkpoint.state.step, aside)
+    return (checkpoint.state.step, aside, notes.count)
   }
 
   /// Gives a file the first free name of those of damaged files.
   /// - Returns: that name; nil where there is no file.
   private static func setAside(_ path: String) throws -> String? {
-    guard Folder.exists(path) else { return nil }
+    guard FileSystem.exists(path) else { return nil }
     var (name, number) = (path + ".damaged", 2)
-    while Folder.exists(name) { (name, number) = ("\(path).damaged-\(number)", number + 1) }
-    try Folder.rename(path, name)
+    while FileSystem.exists(name) { (name, number) = ("\(path).damaged-\(number)", number + 1) }
+    try FileSystem.rename(path, name)
     return name
   }
 }

@@ -44,7 +44,7 @@ enum Recovery {
       } reading: {
         try Store(opening: path, .image(Superblock.repairedImage(of: path)))
       } creating: { beginning, missing in
-        Folder.discard(aside(path))
+        FileSystem.discard(aside(path))
         return try Store.create(aside(path), beginning: beginning, without: missing)
       }
       let created = try store.created
@@ -54,7 +54,7 @@ enum Recovery {
     }
     try keepCopy(folder)
     let journal = try Journal(creating: journal(folder), of: created)
-    try Folder.sync(folder)
+    try FileSystem.sync(folder)
     let live = try append(path)
     live.attach(journal)
     return (live, journal)
@@ -67,8 +67,8 @@ enum Recovery {
     // What is said is said of the file that the user knows; what that is taken for goes for the copy as well.
     try Examiner.require(.hdf5(path))
     // libhdf5 may have an earlier copy open, and would hand that out again.
-    Folder.discard(aside(path))
-    try Folder.copy(path, to: aside(path), spare: spare)
+    FileSystem.discard(aside(path))
+    try FileSystem.copy(path, to: aside(path), spare: spare)
     try Superblock.repair(aside(path))
     let store = try Store(opening: aside(path), .alone)
     store.file.path = path
@@ -90,7 +90,7 @@ enum Recovery {
     let new = store.file.path == path ? aside(path) : store.file.path
     store.close()
     try FileDescriptor(opening: new, O_RDWR).sync()
-    try Folder.rename(new, path)
+    try FileSystem.rename(new, path)
   }
 
   /// Does something with files beside run.h5. Where that fails, or a signal ends the process, they go: they may have taken the last
@@ -100,8 +100,8 @@ enum Recovery {
       do {
         return try body()
       } catch {
-        Folder.discard(aside(path))
-        Folder.discard(aside(path) + ".new")
+        FileSystem.discard(aside(path))
+        FileSystem.discard(aside(path) + ".new")
         throw error
       }
     }
@@ -115,16 +115,16 @@ enum Recovery {
     let aside = before(folder) + ".new"
     try Leftover.removing([aside]) {
       do {
-        try Folder.copy(file(folder), to: aside, spare: 0, while: goesOn)
-        guard goesOn() else { return try Folder.remove(aside) }
+        try FileSystem.copy(file(folder), to: aside, spare: 0, while: goesOn)
+        guard goesOn() else { return try FileSystem.remove(aside) }
         // Its writer has the file open, and the copy has none.
         try Superblock.repair(aside)
-        try Folder.rename(aside, before(folder))
+        try FileSystem.rename(aside, before(folder))
       } catch {
-        Folder.discard(aside)
+        FileSystem.discard(aside)
         throw error
       }
-      try Folder.sync(folder)
+      try FileSystem.sync(folder)
     }
   }
 
@@ -142,6 +142,7 @@ enum Recovery {
     do {
       return try abandoningOnError(opening()) { store in
         try entries.requireRun(of: store)
+        try entries.requireSound(in: store)
         // The steps stay in the file where they are whole: a long session has millions, in the journal too.
         contents = try Contents(store, changingFrom: store.metrics.count)
         // A file may also have lost its last rows without a trace, unless they were taken out in this session.
@@ -180,11 +181,16 @@ enum Recovery {
       }
       let first =
         contents.rows[Journal.Number.beginnings]?.first ?? entries.rows[Journal.Number.beginnings]?.first
-      guard let first else { throw Folder.exists(file(folder)) ? error : Archive.missing(folder) }
+      guard let first else { throw FileSystem.exists(file(folder)) ? error : Archive.missing(folder) }
       let beginning = try SessionStart.beginning(first.payload, source: journal(folder))
       let missing = earlier?.missing ?? entries.missing(beginning.recipe.heads)
-      return try abandoningOnError(creating(beginning, missing)) { store in
-        try finish(&contents, entries, withSteps: true, in: store)
+      do {
+        return try abandoningOnError(creating(beginning, missing)) { store in
+          try entries.requireSound(in: store)
+          try finish(&contents, entries, withSteps: true, in: store)
+        }
+      } catch let stranger as Journal.Stranger {
+        throw stranger.error
       }
     }
   }
@@ -194,7 +200,7 @@ enum Recovery {
   /// - Returns: nil where there is none, or it cannot be read.
   /// - Throws: `Journal.Stranger` when it is of another run: nothing of it may get into this one.
   private static func earlier(_ folder: String, of created: Double?) throws -> Store? {
-    guard Folder.exists(before(folder)),
+    guard FileSystem.exists(before(folder)),
       let store = try unlessDamaged({ try Store(opening: before(folder), .still) })
     else { return nil }
     guard let created, let its = try store.created, its != created else { return store }
@@ -261,9 +267,9 @@ enum Recovery {
     try descriptor.giveBackReserve()
     try descriptor.sync()
     guard try isWhole(path, like: store) else { return }
-    try Folder.remove(journal(folder))
-    try Folder.remove(before(folder))
-    try Folder.sync(folder)
+    try FileSystem.remove(journal(folder))
+    try FileSystem.remove(before(folder))
+    try FileSystem.sync(folder)
   }
 
   /// Whether a closed file has all its rows, whole.

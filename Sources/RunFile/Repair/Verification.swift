@@ -30,11 +30,13 @@ package struct Verification: Sendable {
     var tries = 0
     while true {
       let isLive = RunLock.isHeld(folder: folder)
-      // Once: a run that was killed is put together for it.
-      let run = Result { try Archive.open(folder) }
+      let fault = try isLive ? nil : Self.fault(ofJournalIn: folder)
+      // Once: a run that was killed is put together for it. What is wrong with the journal is not run.h5's fault.
+      let run = Result { fault == nil ? try Archive.open(folder) : try Self.alone(folder) }
       let store = try? run.get()
-      checks = try Self.file(folder, run, isLive: isLive)
-      checks.append(try Self.journal(folder, isLive: isLive))
+      checks = try Self.file(folder, run, isLive: isLive, withJournal: fault == nil)
+      checks.append(try Self.journal(folder, isLive: isLive, fault: fault))
+      if let notes = try Self.notes(folder, isLive: isLive) { checks.append(notes) }
       checks += try Self.checkpoints(folder, of: store)
       if !isLive, let store, let missing = try Self.missingCheckpoint(folder, of: store) { checks.append(missing) }
       if let leftovers = try Self.leftovers(folder, isLive: isLive) { checks.append(leftovers) }
@@ -46,16 +48,30 @@ package struct Verification: Sendable {
 
   // MARK: run.h5
 
-  /// - Parameter run: run.h5 with what the journal has, or why it cannot be opened.
-  private static func file(_ folder: String, _ run: Result<Store, any Error>, isLive: Bool) throws -> [Check] {
+  /// run.h5 without what the journal has.
+  private static func alone(_ folder: String) throws -> Store {
+    let path = Recovery.file(folder)
+    return try Store(opening: path, .image(Superblock.repairedImage(of: path)))
+  }
+
+  /// - Parameters:
+  ///   - run: run.h5 with what the journal has, or why it cannot be opened.
+  ///   - withJournal: whether the journal is sound, and part of `run`.
+  private static func file(
+    _ folder: String, _ run: Result<Store, any Error>, isLive: Bool, withJournal: Bool
+  ) throws -> [Check] {
     var check = Check("run.h5")
     do {
       let path = Recovery.file(folder)
       let whole = try run.get()
       let isInterrupted = try !isLive && !Archive.isClosed(folder)
-      let isMended = isInterrupted && Folder.exists(Recovery.journal(folder))
-      // Without what the journal has.
-      let store = isMended ? try Store(opening: path, .image(Superblock.repairedImage(of: path))) : whole
+      let isMended = isInterrupted && withJournal && FileSystem.exists(Recovery.journal(folder))
+      let hole = isMended ? Self.hole(in: path) : nil
+      let isMadeAnew = hole != nil && hasAllSteps(whole)
+      if let hole, isMadeAnew {
+        check.notes.append("\(hole); run.journal and run.h5.before have all rows, and “foretop recover” mends the file")
+      }
+      let store = isMended && !isMadeAnew ? try alone(folder) : whole
       check.holds = "format \(Layout.formatVersion), heads \(store.heads.map(\.name).joined(separator: ", "))"
       let strangers = try Structure.strangers(in: store)
       if !strangers.isEmpty {
@@ -66,12 +82,28 @@ package struct Verification: Sendable {
           "its writer ended without closing it: “foretop resume” goes on with it, “foretop recover” closes it")
       }
       if isLive { check.notes.append("a process writes it now: what it had when it was opened was examined") }
-      return [check] + (try contents(store, whole, isMended: isMended, isLive: isLive, isInterrupted: isInterrupted))
-        + [try overview(whole), try history(whole)]
+      let rows = try contents(
+        store, whole, isMended: isMended && !isMadeAnew, isLive: isLive, isInterrupted: isInterrupted)
+      return [check] + rows + [try overview(whole), try history(whole)]
     } catch {
       try check.note(error)
       return [check]
     }
+  }
+
+  /// What is said of a file that is refused because most of it is a hole; nil for any other.
+  private static func hole(in path: String) -> String? {
+    do {
+      try FileDescriptor(opening: path, O_RDONLY).requireStored()
+      return nil
+    } catch { return (error as? UserError)?.status == .data ? "\(error)" : nil }
+  }
+
+  /// Whether a run that was put together from its other files has every step from its beginning on.
+  private static func hasAllSteps(_ store: Store) -> Bool {
+    guard let first = try? store.beginnings.rows(from: 0, count: 1).first ?? nil else { return false }
+    guard let step = try? store.metrics.rows(from: 0, count: 1).first ?? nil else { return true }
+    return step.values[0] <= first.values[0] + 1
   }
 
   /// Every row's and every record's checksum.
@@ -137,21 +169,50 @@ package struct Verification: Sendable {
 
   // MARK: What lies beside it
 
-  private static func journal(_ folder: String, isLive: Bool) throws -> Check {
+  /// What is wrong with the numbers of a journal whose checksums hold.
+  private static func fault(ofJournalIn folder: String) throws -> String? {
+    let path = Recovery.journal(folder)
+    guard FileSystem.exists(path), let store = try? alone(folder) else { return nil }
+    return try unlessDamaged { try JournalReader.fault(in: path, of: store) }
+  }
+
+  private static func journal(_ folder: String, isLive: Bool, fault: String?) throws -> Check {
     var check = Check("run.journal")
     let path = Recovery.journal(folder)
-    guard Folder.exists(path) else {
+    guard FileSystem.exists(path) else {
       check.holds = "none: run.h5 has all"
       return check
     }
     do {
       let examined = try Journal.examined(path)
       check.holds = "\(examined.entries) \(examined.entries == 1 ? "entry" : "entries")"
+      if let fault {
+        check.problems.append(
+          "\(fault): put run.journal back from a copy, or move it away to go on with what run.h5 has")
+      }
       if let place = examined.damage {
         check.problems.append("run.journal is damaged at byte \(place), and goes on behind it: what follows is lost")
       } else if examined.rest > 0, !isLive {
         check.notes.append("its last entry was cut short by \(examined.rest) bytes that were never confirmed")
       }
+    } catch {
+      try check.note(error)
+    }
+    return check
+  }
+
+  /// Notes and tags that wait beside run.h5; nil where none do.
+  private static func notes(_ folder: String, isLive: Bool) throws -> Check? {
+    let path = Notes.path(folder)
+    guard FileSystem.exists(path) else { return nil }
+    var check = Check("notes.jsonl")
+    do {
+      let (notes, others) = try Notes.examined(folder)
+      check.holds = "\(notes) \(notes == 1 ? "note or tag" : "notes and tags") that run.h5 may not have yet"
+      if others > 0 {
+        check.problems.append("\(others) of its lines \(others == 1 ? "is not a note" : "are not notes") of foretop's")
+      }
+      if !isLive { check.notes.append("“foretop recover” and “foretop resume” put them into run.h5") }
     } catch {
       try check.note(error)
     }
@@ -187,7 +248,7 @@ package struct Verification: Sendable {
     guard let last = saved.last, try !files.list().map(\.step).contains(last.step) else { return nil }
     var check = Check(files.name(of: last.step))
     check.holds =
-      Folder.exists(files.path(of: last.step)) ? "it is a link, and is not read" : "it was saved, and is gone"
+      FileSystem.exists(files.path(of: last.step)) ? "it is a link, and is not read" : "it was saved, and is gone"
     check.notes = ["who took it away by hand may put it back; “foretop resume” goes on from the newest that is there"]
     return check
   }
@@ -196,8 +257,8 @@ package struct Verification: Sendable {
   private static func leftovers(_ folder: String, isLive: Bool) throws -> Check? {
     guard !isLive else { return nil }
     let names =
-      try Folder.names(in: folder).filter { $0.hasSuffix(".new") || $0.hasSuffix(".copy") }
-      + Folder.names(in: folder + "/checkpoints").filter { $0.hasSuffix(".new") }.map { "checkpoints/\($0)" }
+      try FileSystem.names(in: folder).filter { $0.hasSuffix(".new") || $0.hasSuffix(".copy") }
+      + FileSystem.names(in: folder + "/checkpoints").filter { $0.hasSuffix(".new") }.map { "checkpoints/\($0)" }
     guard !names.isEmpty else { return nil }
     var check = Check("leftovers")
     check.holds = names.joined(separator: ", ")

@@ -147,7 +147,7 @@ enum CheckpointFile {
   /// - Throws: `UserError` when the file is no checkpoint that this version knows.
   static func check(_ file: File) throws {
     guard try Group.text("format", on: "/", in: file) == format else {
-      throw UserError(.data, "\(file.path) is no checkpoint of foretop: its attribute “format” is not “\(format)”")
+      throw UserError(.data, "\(file.path) is not a checkpoint of foretop: its attribute “format” is not “\(format)”")
     }
     let version = try Group.number("formatVersion", on: "/", in: file) ?? 0
     guard version == formatVersion else {

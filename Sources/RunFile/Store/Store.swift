@@ -141,7 +141,7 @@ final class Store {
   /// Gives a created file its name: from now on it is found.
   func publish() throws {
     let path = String(file.path.dropLast(".new".count))
-    try Folder.rename(file.path, path)
+    try FileSystem.rename(file.path, path)
     file.path = path
   }
 
@@ -150,7 +150,7 @@ final class Store {
     let file = try File(opening: path, how)
     self.file = file
     guard try Group.text("format", on: "/", in: file) == Layout.format else {
-      throw UserError(.data, "\(path) is no run file of foretop: its attribute “format” is not “\(Layout.format)”")
+      throw UserError(.data, "\(path) is not a run file of foretop: its attribute “format” is not “\(Layout.format)”")
     }
     let version = try Group.number("formatVersion", on: "/", in: file) ?? 0
     guard version == Layout.formatVersion else {
@@ -221,11 +221,12 @@ final class Store {
     let end = Int(file.end)
     let needed = end + waitingSize + more + 1 << 18
     // A limit on sizes may have come down since room was reserved.
-    guard needed > reserved || needed > FileDescriptor.largest else { return }
+    guard needed > reserved || needed > SizeLimit.largest else { return }
     // On a small disk the next checkpoint needs the room more.
-    let room = min(4 << 20, Self.freeBytes(beside: file.path) / 32)
-    let ahead = needed + min(room, max(0, FileDescriptor.largest - needed))
-    if let refusal = FileDescriptor.reserve(try file.descriptor(), from: end, to: ahead, path: file.path) {
+    let descriptor = try file.descriptor()
+    let room = min(4 << 20, (FileDescriptor.freeBytes(of: descriptor) ?? 0) / 32)
+    let ahead = needed + min(room, max(0, SizeLimit.largest - needed))
+    if let refusal = FileDescriptor.reserve(descriptor, from: end, to: ahead, path: file.path) {
       throw refusal
     }
     reserved = ahead
@@ -236,13 +237,6 @@ final class Store {
     guard !file.isInMemory, reserved > 0 else { return }
     reserved = 0
     try FileDescriptor(opening: file.path, O_RDWR).giveBackReserve()
-  }
-
-  /// What the file system has left for this user; 0 where it does not say.
-  private static func freeBytes(beside path: String) -> Int {
-    var status = statvfs()
-    guard statvfs(path, &status) == 0 else { return 0 }
-    return Int(status.f_bavail) * Int(status.f_frsize)
   }
 
   /// Stores what waits: rows, then their checksums, then the superblock.

@@ -17,7 +17,7 @@ extension CheckpointFile {
     try Aside.run { try requireFinite(checkpoint) }
     HDF5.alone { HDF5.start() }
     // Its numbers alone are larger than a file may be: said before anything is written.
-    if checkpoint.weights.count * 12 > FileDescriptor.largest {
+    if checkpoint.weights.count * 12 > SizeLimit.largest {
       errno = EFBIG
       throw Failure("write", path).error
     }

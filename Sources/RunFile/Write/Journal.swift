@@ -60,7 +60,8 @@ final class Journal {
 
   static let magic = Array("foretop journal1".utf8)
 
-  /// A journal, or a copy of run.h5, that is none of the run's: nothing of it may get into the run.
+  /// A journal, or a copy of run.h5, of another run or with numbers that no training records: nothing of it may get into the
+  /// run.
   struct Stranger: Error {
     let error: UserError
   }
@@ -79,12 +80,12 @@ final class Journal {
   ///   - entries: what it begins with after that.
   init(creating path: String, of created: Double?, with entries: [Entry] = []) throws {
     let aside = path + ".new"
-    try Folder.remove(aside)
+    try FileSystem.remove(aside)
     let file = try FileDescriptor(opening: aside, O_RDWR | O_CREAT | O_EXCL)
     let content = Self.magic + (created.map { Self.framed(.run($0)) } ?? []) + entries.flatMap(Self.framed)
     try file.write(content, at: 0)
     try file.sync()
-    try Folder.rename(aside, path)
+    try FileSystem.rename(aside, path)
     self.file = OpenFile(file)
     end = content.count
   }

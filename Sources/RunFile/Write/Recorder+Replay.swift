@@ -79,8 +79,10 @@ struct Replay {
     return stored.filter { $0.0 >= step }.map(\.1).min()
   }
 
-  /// Whether an occurrence is the repetition of one that is stored: an edit made again, a checkpoint written again.
+  /// Whether an occurrence is the repetition of one that is stored: an edit made again, a checkpoint written again. What the
+  /// command line asks for is new, whatever was asked for before: its place among the events says that it is the newest.
   mutating func takes(_ occurrence: Occurrence) -> Bool {
+    guard occurrence.actor != .commandLine else { return false }
     let index = occurrences.map(\.occurrence).firstIndex {
       $0.kind == occurrence.kind && $0.step == occurrence.step && $0.key == occurrence.key
         && (occurrence.kind == .saved || $0.new?.bitPattern == occurrence.new?.bitPattern)

@@ -23,6 +23,8 @@ package final class Recorder {
   private var isBroken = false
   /// Whether the disk is full or failing: rows wait in memory.
   package private(set) var isStalled = false
+  /// Why it did not take what waits, the last time.
+  private var refusal: UserError?
   private var isClosed = false
   private var lastFlush = DispatchTime.now()
   private var lastStep: Int
@@ -54,7 +56,7 @@ package final class Recorder {
     try RunName.check((folder as NSString).lastPathComponent)
     lock = try Unbegun.lock(folder)
     do {
-      try Folder.create(folder + "/checkpoints")
+      try FileSystem.create(folder + "/checkpoints")
       place = try RunPlace(folder)
       journal = try Journal(creating: Recovery.journal(folder), of: beginning.time)
       store = try Store.create(folder + "/run.h5", beginning: beginning)
@@ -72,7 +74,7 @@ package final class Recorder {
     do {
       try begin()
       try store.publish()
-      try Folder.sync(folder)
+      try FileSystem.sync(folder)
     } catch {
       store.abandon()
       isClosed = true
@@ -286,7 +288,7 @@ package final class Recorder {
       let new = try Journal(creating: Recovery.journal(folder), of: created, with: store.entries)
       store.attach(new)
       journal = new
-      try Folder.sync(folder)
+      try FileSystem.sync(folder)
       return nil
     } catch {
       // It is tried again when as much again has come.
@@ -304,6 +306,7 @@ package final class Recorder {
   }
 
   private func stalled(_ error: any Error) -> [Occurrence] {
+    refusal = UserError(error, while: "writing \(folder)/run.h5")
     guard !isStalled else { return [] }
     isStalled = true
     let warning = notice(.warning, "\(error); what happens is kept in memory, and writing is tried again every second")
@@ -361,8 +364,9 @@ package final class Recorder {
     guard !isRemoved else { throw lost() }
     guard !isBroken, !store.hasWaiting else {
       HDF5.alone { store.abandon() }
+      let reason = refusal.map { ": \($0.message)" } ?? ""
       throw UserError(
-        .inputOutput, "the end of the run could not be written to \(folder)/run.h5: free some space and resume it")
+        .inputOutput, "the end of the run could not be written to \(folder)/run.h5\(reason); then resume the run")
     }
     HDF5.alone { store.close() }
     // After a failure the journal may have what the file lost: the next session looks.

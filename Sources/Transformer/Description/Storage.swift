@@ -56,7 +56,7 @@ package enum TransformerError: Error, CustomStringConvertible {
     switch self {
     case .shape(let sentence): sentence
     case .memory(let bytes):
-      "this network needs \(bytes / 1_000_000) MB more than the machine gives: make model.width, model.blocks, "
+      "this network needs \((bytes + 999_999) / 1_000_000) MB more than the machine gives: make model.width, model.blocks, "
         + "tokenizer.vocabulary or batch.rows smaller (batch.accumulation makes up for rows)"
     case .kernels(let sentence): sentence
     }

@@ -35,7 +35,9 @@ struct Foretop: ParsableCommand {
     MemoryLimit.watch()
     Examiner.use(Examine.command)
     do {
-      var command = try parseAsRoot(arguments)
+      let words = arguments
+      try ForeignBytes.requireText(words)
+      var command = try parseAsRoot(words)
       try command.run()
       finishOutput()
       LibraryExit.expect()

@@ -11,12 +11,22 @@ private struct LastWords {
   var count: Int
 }
 
+/// Glibc's; its header is not among those that Swift sees.
+@_silgen_name("mallopt")
+private func setMallocOption(_ option: CInt, _ value: CInt) -> CInt
+
+/// Its M_ARENA_MAX.
+private let arenaMax: CInt = -8
+
 nonisolated(unsafe) private var lastWords: UnsafeMutablePointer<LastWords>?
 
 enum MemoryLimit {
   /// Takes the signals that a failed allocation ends with, where the address space is limited.
   static func watch() {
+    _ = ProcessLimit.spaceAtStart
     guard let space = ProcessLimit.addressSpace, lastWords == nil else { return }
+    // Each thread's own arena takes 64 MiB of address space, which is all there is where that is limited.
+    _ = setMallocOption(arenaMax, 1)
     let text =
       "foretop: there is no memory left: ulimit -v (RLIMIT_AS) allows \(space.most >> 20) MiB: raise it, or make the recipe "
       + "smaller\n"

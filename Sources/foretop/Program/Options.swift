@@ -41,7 +41,7 @@ struct ThreadOptions: ParsableArguments {
   /// How many threads compute for a run that had `before`.
   /// - Throws: `UserError` when that is more than this machine can use, unless the run had as many before.
   func count(before: Int? = nil) throws -> Int {
-    let processors = Machine.processors
+    let processors = Processors.current
     let before = before.flatMap { (1...Self.most).contains($0) ? $0 : nil }
     guard let threads, threads != before, threads > processors.mostThreads else {
       return threads ?? before ?? processors.threads
@@ -54,7 +54,7 @@ struct ThreadOptions: ParsableArguments {
 
   /// What to say of so many threads on this machine; nil where they have a CPU each.
   static func warning(of threads: Int) -> String? {
-    let processors = Machine.processors
+    let processors = Processors.current
     guard threads > processors.usefulThreads else { return nil }
     return "\(threads) threads compute, and this process may run on \(processors.words): they wait for each other; "
       + "--threads \(processors.threads) would be faster, with losses that are not the same to the bit"
@@ -92,15 +92,27 @@ struct RecipeOptions: ParsableArguments {
 
   /// The keys that --set names.
   var keys: Set<String> {
-    Set(assignments.map { String($0.prefix { $0 != "=" }).trimmingSpaces })
+    Set(assignments.map(Self.key))
   }
 
+  private static func key(of assignment: String) -> String { String(assignment.prefix { $0 != "=" }).trimmingSpaces }
+
   /// A recipe with these changes; paths become those that hold in every folder.
-  func applied(to original: Recipe) throws -> Recipe {
+  /// - Parameter origins: of the recipe's keys; the options that change one are noted in it.
+  func applied(to original: Recipe, _ origins: inout KeyOrigins) throws -> Recipe {
     var recipe = original
-    for assignment in assignments { try recipe.set(assignment, source: "--set") }
-    if let steps { try recipe.set("steps", to: steps, source: "--steps \(steps)") }
-    if !data.isEmpty { recipe.data.paths = data }
+    for assignment in assignments {
+      try recipe.set(assignment, source: "--set")
+      origins.add(Self.key(of: assignment), option: "--set \(assignment.excerpt)")
+    }
+    if let steps {
+      try recipe.set("steps", to: steps, source: "--steps \(steps)")
+      origins.add("steps", option: "--steps \(steps)")
+    }
+    if !data.isEmpty {
+      recipe.data.paths = data
+      origins.add("data.paths", option: "--data \(data[0].excerpt)")
+    }
     // An empty one would be the folder one happens to be in.
     guard !recipe.data.paths.contains("") else {
       throw UserError(.usage, "a path of the text is empty: name a file or a folder with --data PATH")

@@ -1,7 +1,6 @@
 // How long a thread of the team waits awake before it sleeps. libgomp reads that from the environment when it is loaded,
 // before anything of ours runs, so that the program starts itself once more with it.
 import Glibc
-import Run
 
 /// The wait of computing threads between two parallel regions.
 enum Patience {
@@ -17,8 +16,6 @@ enum Patience {
     // By its path and not as /proc/self/exe: that is what the process would be called.
     guard readlink("/proc/self/exe", &path, path.count - 1) > 0 else { return }
     setenv("GOMP_SPINCOUNT", spins, 1)
-    // Each thread's own arena takes 64 MiB of address space, which is all there is where that is limited.
-    if ProcessLimit.addressSpace != nil { setenv("MALLOC_ARENA_MAX", "1", 0) }
     execv(path, CommandLine.unsafeArgv)
     // Not started again: it works all the same, with libgomp's own wait.
   }

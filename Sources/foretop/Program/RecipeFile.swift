@@ -7,8 +7,8 @@ struct RecipeFile {
   let recipe: Recipe
   /// The file's name without `.yaml`.
   let name: String
-  /// What messages about it begin with.
-  let source: String
+  /// Where its keys have their values from, for messages.
+  let origins: KeyOrigins
 
   /// - Parameter word: a name in recipes/, or a path to a YAML file.
   init(_ word: String) throws {
@@ -29,8 +29,9 @@ struct RecipeFile {
           : "there is no recipe \(word.quotation)\(meant) There are \(names.joined(separator: ", ")), or give a YAML file"
       )
     }
-    source = path
-    recipe = try Recipe(yaml: Share.text(at: path, what: "recipe"), source: path)
+    var origins = KeyOrigins(path)
+    recipe = try Recipe(yaml: Share.text(at: path, what: "recipe"), origins: &origins)
+    self.origins = origins
     name = URL(filePath: path).deletingPathExtension().lastPathComponent
   }
 }

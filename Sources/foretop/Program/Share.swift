@@ -65,7 +65,7 @@ enum Share {
         throw UserError(.data, "\(path) is a device, a pipe or a socket: give the \(what) as a file")
       }
       guard status.st_size <= 1 << 20 else {
-        throw UserError(.data, "\(path) has \(status.st_size) bytes, which is no \(what): give another file")
+        throw UserError(.data, "\(path) has \(status.st_size) bytes, too many for a \(what): give another file")
       }
     }
     guard let data = FileManager.default.contents(atPath: path) else {

@@ -13,7 +13,7 @@ struct ConsentOptions: ParsableArguments {
   func agrees(_ question: String) throws -> Bool {
     if yes { return true }
     guard isatty(STDIN_FILENO) == 1, isatty(STDOUT_FILENO) == 1 else {
-      throw UserError(.usage, "\(question) There is no terminal to ask on: add --yes if so")
+      throw UserError(.usage, "\(question) There is no terminal to ask on: add --yes to agree")
     }
     try Output.put(Array("\(question) [y/N] ".harmlessLine.utf8))
     let answer = (readLine() ?? "").trimmingSpaces.lowercased()

@@ -1,5 +1,6 @@
 // Signals as values: a handler that only writes the signal's number into a pipe, and the main loop that reads it.
 import Glibc
+import Run
 
 /// The pipe's writing end.
 nonisolated(unsafe) private var signalPipe: CInt = -1
@@ -13,12 +14,15 @@ struct Signals: ~Copyable {
   static let help = """
     INT and TERM save and stop; a second one stops at once, but for a TERM within a second of another. HUP (a lost ssh) \
     leaves the run going without a screen. USR1 saves and goes on. USR2 and XCPU, which batch systems send some time \
-    before they kill, save and stop; further ones change nothing (Slurm: --signal=B:USR2@120). The limit on a file's size (ulimit -f) is treated like a full disk: the \
+    before they kill, save and stop; further ones change nothing (Slurm: --signal=B:USR2@120). So do PWR, ALRM, VTALRM, \
+    PROF, IO (POLL), STKFLT and the real-time signals, which would end any other program. The limit on a file's size (ulimit -f) is treated like a full disk: the \
     run waits until the limit is raised, and loses nothing.
     """
 
   /// Whether a signal asks a run to end.
-  static func isStop(_ signal: CInt) -> Bool { [SIGINT, SIGTERM, SIGUSR2, SIGXCPU].contains(signal) }
+  static func isStop(_ signal: CInt) -> Bool {
+    signal == SIGINT || signal == SIGTERM || EndingSignal.requests.contains(signal)
+  }
 
   /// Keeps USR1 from ending the process before there is a run to save: by itself it would.
   static func expectRequests() {
@@ -32,7 +36,7 @@ struct Signals: ~Copyable {
     }
   }
 
-  /// Takes INT, TERM, HUP, USR1, USR2, XCPU, WINCH and, where there is a screen to put away, TSTP; ignores PIPE, so that a
+  /// Takes INT, TERM, HUP, USR1, the requests to end, WINCH and, where there is a screen to put away, TSTP; ignores PIPE, so that a
   /// reader that goes away does not end a run. What is ignored already stays so: nohup and shells ask for that.
   init(withScreen: Bool) {
     let ends = PipeEnds()
@@ -46,7 +50,7 @@ struct Signals: ~Copyable {
       errno = before
     }
     action.sa_flags = CInt(SA_RESTART)
-    let taken = [SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGXCPU, SIGWINCH, SIGCONT]
+    let taken = [SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGWINCH, SIGCONT] + EndingSignal.requests
     for signal in taken + (withScreen ? [SIGTSTP] : []) {
       var before = sigaction()
       sigaction(signal, nil, &before)

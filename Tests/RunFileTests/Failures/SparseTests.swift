@@ -83,6 +83,29 @@ extension RunFileTests {
       #expect(try bytes(path).count < size + 65_536)
     }
 
+    @Test func `a run file that is a hole for the most part is no damage where the journal has all`() throws {
+      let folder = try killed("a")
+      #expect(truncate(Recovery.file(folder), 100 << 20) == 0)
+      #expect(try steps(folder) == Array(1...60))
+      let verification = try Verification(of: folder)
+      #expect(verification.isWhole, "\(verification.checks.flatMap(\.problems))")
+      let note = verification.checks.first { $0.name == "run.h5" }?.notes.first ?? ""
+      #expect(note.contains("is a hole") && note.contains("“foretop recover” mends the file"), "\(note)")
+      try Recorder.recover(folder)
+      #expect(try Verification(of: folder).checks.flatMap(\.notes).isEmpty)
+    }
+
+    @Test func `holes are counted as no bytes of a run, which is said`() throws {
+      try writeRun(scratch("a"), steps: 20, checkpoints: [10])
+      let before = try Removal(ofRun: scratch("a")).bytes
+      #expect(try Removal(ofRun: scratch("a")).remark == nil)
+      #expect(truncate(scratch("a") + "/checkpoints/000000010.h5", 10 << 30) == 0)
+      let removal = try Removal(ofRun: scratch("a"))
+      #expect(removal.bytes <= before + 65_536 && removal.remark?.contains("holes") == true)
+      let listed = try #require(try Archive.runs(in: scratch.path).first { $0.name == "a" })
+      #expect(listed.bytes <= before + 65_536 && listed.warning?.contains("holes") == true, "\(listed)")
+    }
+
     @Test func `a checkpoint that is a hole is refused`() throws {
       try writeRun(scratch("a"), steps: 20, checkpoints: [10, 20])
       #expect(truncate(scratch("a") + "/checkpoints/000000020.h5", 10 << 30) == 0)
@@ -122,7 +145,7 @@ extension RunFileTests {
       for said in [
         sentence { try Recorder.recover(folder) },
         sentence { _ = try Recorder(resuming: folder, from: 0, beginning: Sample.beginning("a")) },
-      ] { #expect(said.contains("step 61 happened at time nan") && said.contains("nothing was changed"), "\(said)") }
+      ] { #expect(said.contains("has nan in column time") && said.contains("nothing was changed"), "\(said)") }
       #expect(try bytes(Recovery.file(folder)) == before)
       #expect(!FileManager.default.fileExists(atPath: Recovery.file(folder) + ".copy"))
       try FileManager.default.removeItem(atPath: path)

@@ -25,7 +25,7 @@ struct ForeignFile {
       throw UserError(
         errno == ENOENT || errno == ENOTDIR ? .noInput : .inputOutput, "\(path) cannot be read: \(reason)")
     }
-    guard status.st_mode & S_IFMT == S_IFREG else { throw UserError(.noInput, "\(path) is no file") }
+    guard status.st_mode & S_IFMT == S_IFREG else { throw UserError(.noInput, "\(path) is not a file") }
     guard let handle = FileHandle(forReadingAtPath: path) else {
       throw UserError(.inputOutput, "\(path) cannot be read: \(reason)")
     }

@@ -103,7 +103,9 @@ struct Import: ParsableCommand {
 
   /// The network's shape, the heads that the checkpoint has, what the user wants, and the rest from a recipe.
   private func recipe(for network: ForeignConfiguration, _ tensors: ForeignTensors, source: String) throws -> Recipe {
-    var base = try self.recipe.map { try RecipeFile($0).recipe } ?? Recipe()
+    let file = try self.recipe.map(RecipeFile.init)
+    var origins = file?.origins ?? KeyOrigins(folder)
+    var base = file?.recipe ?? Recipe()
     if base.objective.ntp == 0 { base.objective.ntp = 1 }
     base.objective.top = tensors.hasTokenOrder ? 1 : self.recipe == nil ? 0 : base.objective.top
     if tensors.multiTokenHeads > 1 {
@@ -113,7 +115,7 @@ struct Import: ParsableCommand {
     }
     base.model.context = min(network.context, Self.context)
     try network.shape(&base, source: source)
-    var recipe = try changes.applied(to: base)
+    var recipe = try changes.applied(to: base, &origins)
     // Heads that the user added may bring blocks of their own.
     let mtp = recipe.objective.mtp
     if mtp.heads != base.objective.mtp.heads || mtp.kind != base.objective.mtp.kind {
@@ -123,7 +125,7 @@ struct Import: ParsableCommand {
     if let key = try network.contradiction(in: recipe, source: source) {
       throw UserError(.usage, "\(key) is what \(source) says, and cannot be set")
     }
-    try recipe.validate(source: folder)
+    try recipe.validate(origins)
     return recipe
   }
 

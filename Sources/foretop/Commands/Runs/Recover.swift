@@ -26,10 +26,11 @@ struct Recover: ParsableCommand {
   func run() throws {
     let folder = try StoredRun.folder(name, in: place)
     if isFromCheckpoint {
-      let (step, aside) = try Recorder.rebuild(folder)
+      let (step, aside, notes) = try Recorder.rebuild(folder)
       let words = aside.isEmpty ? "" : "; what was recorded before is kept in \(aside.joined(separator: ", "))"
+      let kept = notes == 0 ? "" : "; \(notes) of its notes and tags \(notes == 1 ? "is" : "are") in it"
       print(
-        "run “\(name)” has a new run.h5, which begins at the checkpoint of step \(Figure.grouped(step))\(words): "
+        "run “\(name)” has a new run.h5, which begins at the checkpoint of step \(Figure.grouped(step))\(kept)\(words): "
           + "“foretop resume” goes on from there")
       return
     }

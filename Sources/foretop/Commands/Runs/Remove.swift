@@ -26,6 +26,7 @@ struct Remove: ParsableCommand {
       let removal = try Removal(ofRun: folder)
       let checkpoints = "\(removal.steps.count) \(removal.steps.count == 1 ? "checkpoint" : "checkpoints")"
       let size = Figure.bytes(Double(removal.bytes))
+      if let remark = removal.remark { Output.warn("run “\(name)”: \(remark)".harmlessLine) }
       guard try consent.agrees("Remove run “\(name)” for good: \(checkpoints), \(size)?") else {
         print("run “\(name)” stays")
         continue
@@ -75,6 +76,7 @@ struct Prune: ParsableCommand {
     let gone =
       removal.steps.isEmpty ? "what killed writers left" : removal.steps.map(String.init).joined(separator: ", ")
     let size = Figure.bytes(Double(removal.bytes))
+    if let remark = removal.remark { Output.warn("run “\(name)”: \(remark)".harmlessLine) }
     guard try consent.agrees("Remove checkpoints of run “\(name)”: \(gone), \(size)? Those of \(words) stay.")
     else {
       print("all checkpoints of run “\(name)” stay")

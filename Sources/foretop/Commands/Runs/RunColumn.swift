@@ -171,7 +171,7 @@ struct RunFilter {
     sign = found.sign
     word = String(text[found.range.upperBound...]).trimmingSpaces
     if sign.hasPrefix("<") || sign.hasPrefix(">"), Double(word) == nil {
-      throw UserError(.usage, "\(option): \(word.quotation) is no number to compare with")
+      throw UserError(.usage, "\(option): \(word.quotation) is not a number to compare with")
     }
   }
 
@@ -182,7 +182,7 @@ struct RunFilter {
       if case .number? = column.value(run) {
         throw UserError(
           .usage,
-          "--filter \(column.name)\(sign)\(word.excerpt): \(word.quotation) is no number to compare with; digits alone make one, such as 6400"
+          "--filter \(column.name)\(sign)\(word.excerpt): \(word.quotation) is not a number to compare with; digits alone make one, such as 6400"
         )
       }
     }

@@ -40,7 +40,7 @@ struct Runs: ParsableCommand {
     var columns = try
       (self.columns.map { $0.split(separator: ",").map { String($0).trimmingSpaces } } ?? RunColumn.usual)
       .map { try RunColumn(named: $0, option: "--columns") }
-    guard !columns.isEmpty else { throw UserError(.usage, "--columns names none: write some, such as name,best") }
+    guard !columns.isEmpty else { throw UserError(.usage, "--columns is empty: write some, such as name,best") }
     let filters = try filter.map(RunFilter.init)
     let order = try RunColumn(named: sort ?? "changed", option: "--sort")
     let all = try Archive.runs(in: place.runs)

@@ -59,7 +59,7 @@ enum StoredRun {
       throw UserError(.noInput, "\(folder) is a link to a folder that is not there: put it back, or remove the link")
     }
     guard status.st_mode & S_IFMT == S_IFDIR || !FileManager.default.fileExists(atPath: folder) else {
-      throw UserError(.noInput, "\(folder) is a file, and no run: a run is a folder")
+      throw UserError(.noInput, "\(folder) is a file, and a run is a folder")
     }
     guard FileManager.default.fileExists(atPath: folder) else {
       if stat(folder, &status) != 0, errno != ENOENT, errno != ENOTDIR {

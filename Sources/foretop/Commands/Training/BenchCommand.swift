@@ -100,8 +100,9 @@ struct BenchCommand: ParsableCommand {
 
   private func recipeTable(_ word: String, _ bench: Bench) throws -> Table {
     let file = try RecipeFile(word)
-    let recipe = try changes.applied(to: file.recipe)
-    try recipe.validate(source: file.source)
+    var origins = file.origins
+    let recipe = try changes.applied(to: file.recipe, &origins)
+    try recipe.validate(origins)
     let plan = try RunPlan(
       recipe, vocabulary: try Corpus.vocabulary(of: try Corpus.Source(recipe, runs: place.runs)).count,
       threads: try computing.count())

@@ -21,7 +21,7 @@ extension Plan.Past {
         key: field.key,
         old: old.number, new: new.number, by: .commandLine)
     }
-    var causes = fields.map(\.key) + weights.map { "weight of \($0.head.name)" }
+    var causes = fields.map { "value of \($0.key)" } + weights.map { "weight of \($0.head.name)" }
     if step != nil, before.threads != now.threads {
       causes.append("number of threads")
       all.append(
@@ -29,7 +29,7 @@ extension Plan.Past {
           .notice, "threads \(before.threads) → \(now.threads): losses from here on are not the same to the bit",
           key: "threads", old: Double(before.threads), new: Double(now.threads)))
     }
-    if step != nil, before.precision != now.precision, !causes.contains("precision") {
+    if step != nil, before.precision != now.precision, !causes.contains("value of precision") {
       causes.append("precision")
       all.append(
         occurred(.notice, "precision \(before.precision) → \(now.precision): this CPU computes with another one"))

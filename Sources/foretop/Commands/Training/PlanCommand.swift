@@ -33,16 +33,19 @@ struct PlanCommand: ParsableCommand {
   func run() throws {
     try Computation.prepare()
     let file = try RecipeFile(recipe)
-    let recipe = try changes.applied(to: file.recipe)
-    try recipe.validate(source: file.source)
+    var origins = file.origins
+    let recipe = try changes.applied(to: file.recipe, &origins)
+    try recipe.validate(origins)
     let vocabulary = try Corpus.vocabulary(of: try Corpus.Source(recipe, runs: "runs"))
     let plan = try RunPlan(recipe, vocabulary: vocabulary.count, threads: try computing.count())
-    let memory = Machine.memory
+    let memory = MachineMemory.current
+    var refusal: UserError?
+    do throws(UserError) { try plan.checkMachine() } catch { refusal = error }
     let page = PlanPage(
       name: file.name, plan: plan, vocabulary: vocabulary, memory: memory,
-      estimate: noMeasure ? nil : try Estimate(plan, memory: memory))
+      estimate: noMeasure || refusal != nil ? nil : try Estimate(plan, memory: memory))
     print(json ? page.json.line : page.text)
-    if let memory { try plan.check(memory) }
+    if let refusal { throw refusal }
   }
 }
 
@@ -51,7 +54,7 @@ struct PlanPage {
   let name: String
   let plan: RunPlan
   let vocabulary: (count: Int, origin: String)
-  let memory: Machine.Memory?
+  let memory: MachineMemory?
   let estimate: Estimate?
 
   private var recipe: Recipe { plan.recipe }

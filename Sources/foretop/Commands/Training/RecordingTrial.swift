@@ -36,13 +36,13 @@ struct RecordingTrial {
   private func recipe(steps: Int) throws -> Recipe {
     let text = "\(folder)/text.txt"
     let words = (0..<20_000).map { String(($0 &* 7919) % 9973, radix: 36) }
-    do {
-      try words.joined(separator: " ").write(toFile: text, atomically: false, encoding: .utf8)
-    } catch {
+    let file = fopen(text, "w")
+    let isWritten = file.map { fputs(words.joined(separator: " "), $0) >= 0 && fflush($0) == 0 } ?? false
+    let reason = errno
+    if let file { fclose(file) }
+    guard isWritten else {
       throw UserError(
-        .inputOutput,
-        "cannot write \(text): \(error.localizedDescription); free some space there, or choose another disk with --runs"
-      )
+        .inputOutput, "cannot write \(text): \(SizeLimit.reason(reason)); or choose another disk with --runs")
     }
     return try Recipe(
       yaml: """
@@ -95,7 +95,7 @@ struct RecordingTrial {
           if let start = handedOver { times.writing.append(occurrence.time - start) }
           handedOver = nil
         case .event(.occurred(let occurrence)) where occurrence.kind == .failure || occurrence.kind == .warning:
-          throw UserError(.inputOutput, "the trial in \(folder) is no measure: \(occurrence.text)")
+          throw UserError(.inputOutput, "the trial in \(folder) failed: \(occurrence.text)")
         case .failed(let error), .stopped(let error): throw error
         case .closed(let error):
           if let error { throw error }

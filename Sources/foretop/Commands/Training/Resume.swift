@@ -67,16 +67,19 @@ struct Resume: ParsableCommand {
     past.edits = try archive.edits(after: past.step ?? 0)
     past.last = try archive.summary().step
     let before = archive.recipe
-    var recipe = try changes.applied(to: before)
+    var origins = KeyOrigins("run “\(name)”")
+    var recipe = try changes.applied(to: before, &origins)
     if let seed { try recipe.set("seed", to: seed, source: "--seed \(seed)") }
-    past.weights = try recipe.takeWeights(named: changes.keys, of: "run “\(name)”", before: before, now: state?.weights)
+    let edited = past.edits.compactMap { if case .weight(let change) = $0.command { change.head } else { nil } }
+    past.weights = try recipe.takeWeights(
+      named: changes.keys, of: "run “\(name)”", before: before, now: state?.weights, edited: Set(edited))
     // What is asked for now holds: the same heads' changes after the checkpoint are not made again.
     past.edits.removeAll { edit in
       if case .weight(let change) = edit.command { change.head.isWeighed(byKeys: changes.keys) } else { false }
     }
     let isNew = past.step == 0 && archive.beginning.step == 0 && archive.beginning.trainingTokens == 0
     try refuseChanges(of: isNew ? Self.kept : Self.kept + Self.keptInSteps, from: before, to: recipe)
-    try recipe.validate(source: "run “\(name)”")
+    try recipe.validate(origins)
     if past.step == nil { try refuseLoss(of: past.last, past.weights, from: before, to: recipe) }
     let step = past.step ?? 0
     guard step < recipe.steps else {
@@ -98,7 +101,8 @@ struct Resume: ParsableCommand {
   /// those that are stored would be lost.
   private func refuseLoss(of stored: Int, _ weights: [WeightChange], from before: Recipe, to after: Recipe) throws {
     let changed =
-      before.fieldsDeciding(otherThan: after).first?.key ?? weights.first.map { "weight of \($0.head.name)" }
+      before.fieldsDeciding(otherThan: after).first.map { "value of \($0.key)" }
+      ?? weights.first.map { "weight of \($0.head.name)" }
     guard stored > 0, let changed else { return }
     throw UserError(
       .usage,
@@ -137,9 +141,10 @@ extension Recipe {
   ///   - keys: those that were named.
   ///   - source: the run, for messages.
   ///   - now: the weights that heads have instead of the recipe's.
+  ///   - edited: heads with stored changes that are not made again: that is recorded, even where a weight stays as it is.
   /// - Throws: `UserError` for a head that the network does not have, and where nothing would be learned.
   fileprivate mutating func takeWeights(
-    named keys: Set<String>, of source: String, before: Recipe, now: [String: Double]?
+    named keys: Set<String>, of source: String, before: Recipe, now: [String: Double]?, edited: Set<Head>
   ) throws -> [WeightChange] {
     let heads = before.objective.mtp.heads
     let listed = objective.mtp.weights.count
@@ -162,7 +167,7 @@ extension Recipe {
             + "“foretop export NAME DIR --to huggingface” and “foretop import DIR --set \(head.weightKey)=…” make a run that has "
             + "its weights and a new head")
       }
-      if wanted != weight { changes.append(WeightChange(head, to: wanted)) }
+      if wanted != weight || edited.contains(head) { changes.append(WeightChange(head, to: wanted)) }
       weights[head] = wanted
     }
     guard changes.isEmpty || weights.values.contains(where: { $0 > 0 }) else {

@@ -16,7 +16,7 @@ struct Train: ParsableCommand {
       \(Signals.help)
 
       The statuses are 0 when the run ended as asked, 1 when a loss was not finite, 128 and the number of the signal that \
-      stopped it (130 INT, 143 TERM, 140 USR2, 152 XCPU), and those of sysexits.h for errors: 64 usage, 65 bad data, 66 no \
+      stopped it (130 INT, 143 TERM, 140 USR2, 152 XCPU, 158 PWR), and those of sysexits.h for errors: 64 usage, 65 bad data, 66 no \
       such file, 69 the machine cannot or another process has the run, 73 cannot create, 74 input or output.
 
       The keys of a recipe, for --set:
@@ -55,9 +55,10 @@ struct Train: ParsableCommand {
     try Computation.prepare()
     Signals.expectRequests()
     let file = try RecipeFile(recipe)
-    var recipe = try changes.applied(to: file.recipe)
+    var origins = file.origins
+    var recipe = try changes.applied(to: file.recipe, &origins)
     if let seed { try recipe.set("seed", to: seed, source: "--seed \(seed)") }
-    try recipe.validate(source: file.source)
+    try recipe.validate(origins)
     let threads = try place.threads()
     try Self.checkMemory(recipe, threads: threads)
     let plan = Plan(

@@ -1,5 +1,5 @@
-// The control groups that this process is in: what limits its memory and its CPU time, in version 1, version 2, and where
-// both are mounted. The kernel's files are read through a function, so that tests hand over texts.
+// The control groups that this process is in: what limits its memory, its CPU time and its threads, in version 1, version 2,
+// and where both are mounted. The kernel's files are read through a function, so that tests hand over texts.
 
 /// A control group, version 1 or 2, by the folder in which its limits are.
 struct ControlGroup: Equatable {
@@ -8,7 +8,7 @@ struct ControlGroup: Equatable {
 
   /// This process's groups of a controller and all above them, as far as they can be seen.
   /// - Parameters:
-  ///   - controller: `cpu`, `memory`. Version 2 has one tree for all.
+  ///   - controller: `cpu`, `memory`, `pids`. Version 2 has one tree for all.
   ///   - read: the text of a file; nil where it cannot be read.
   static func all(of controller: String, read: (String) -> String?) -> [ControlGroup] {
     let mounts = (read("/proc/self/mountinfo") ?? "").split(separator: "\n").compactMap { Mount(String($0)) }

@@ -2,7 +2,7 @@
 import Foundation
 import Run
 
-enum Folder {
+enum DataFolder {
   /// The names in a folder in order of their bytes, without `.` and `..`.
   /// - Throws: `CorpusError` missing or unreadable, with the system's reason.
   static func names(in folder: String) throws(CorpusError) -> [String] {

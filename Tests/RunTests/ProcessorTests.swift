@@ -1,5 +1,5 @@
 // Threads by default: cores, affinity and quotas, read from texts as kernels and container engines write them.
-import Kernels
+@testable import Run
 import Testing
 
 @Suite struct ProcessorTests {
@@ -107,7 +107,7 @@ import Testing
 
   @Test(arguments: samples)
   func `threads are cores within affinity and quota`(sample: Sample) {
-    let processors = Machine.Processors(affinity: sample.affinity) { sample.files[$0] }
+    let processors = Processors(affinity: sample.affinity) { sample.files[$0] }
     #expect(processors.cores == sample.cores)
     #expect(processors.quota == sample.quota)
     #expect(processors.threads == sample.threads)
@@ -115,14 +115,27 @@ import Testing
   }
 
   @Test func `this machine has a processor, and its memory is seen through the same groups`() {
-    let processors = Machine.processors
+    let processors = Processors.current
     #expect(processors.allowed >= 1 && processors.cores <= processors.allowed)
-    #expect(Machine.memory.map { $0.available <= $0.total } == true)
+    #expect(MachineMemory.current.map { $0.available <= $0.total } == true)
+  }
+
+  /// Foundation's count knows nothing of quotas.
+  @Test func `those who share work count processors as the computing threads do`() {
+    #expect(Processors.helpers == Processors.current.usefulThreads)
+  }
+
+  @Test func `the kernel's list of CPUs is read`() {
+    let status = "Name:\tx\nCpus_allowed:\tff\nCpus_allowed_list:\t0-2,8,10-11\n"
+    #expect(Processors.affinity(status) == [0, 1, 2, 8, 10, 11])
+    for text in ["", "Cpus_allowed_list:", "Cpus_allowed_list:\t-", "Cpus_allowed_list:\t5-2,x"] {
+      #expect(Processors.affinity(text).isEmpty, "\(text)")
+    }
   }
 
   @Test func `some more threads than CPUs are taken, and not any number`() {
-    #expect(Machine.Processors(allowed: 1, cores: 1).mostThreads == 16)
-    #expect(Machine.Processors(allowed: 48, cores: 24).mostThreads == 192)
-    #expect(Machine.Processors(allowed: 2000, cores: 2000).mostThreads == 1024)
+    #expect(Processors(allowed: 1, cores: 1).mostThreads == 16)
+    #expect(Processors(allowed: 48, cores: 24).mostThreads == 192)
+    #expect(Processors(allowed: 2000, cores: 2000).mostThreads == 1024)
   }
 }

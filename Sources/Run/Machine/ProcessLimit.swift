@@ -1,0 +1,66 @@
+// Why the kernel makes no thread or process more: which of the limits it is, and what to do.
+import Foundation
+
+package enum ProcessLimit {
+  /// What keeps a thread or a process from being made.
+  /// - Parameters:
+  ///   - code: the error that the kernel gave.
+  ///   - stackSize: bytes of address space that it needed.
+  package static func words(for code: Int32, stackSize: Int = 0) -> String {
+    if let group = fullGroup {
+      return "\(group.file) allows \(group.most) threads and processes, and all are taken: raise it, or end others"
+    }
+    if let space = addressSpace, space.used + stackSize > space.most {
+      return
+        "ulimit -v (RLIMIT_AS) allows \(space.most >> 20) MiB, and \(space.used >> 20) are taken: raise it, or lift it with "
+        + "“ulimit -v unlimited”"
+    }
+    var limit = rlimit()
+    if code == EAGAIN, getuid() != 0, getrlimit(__rlimit_resource_t(__RLIMIT_NPROC.rawValue), &limit) == 0,
+      limit.rlim_cur < rlim_t(Int32.max)
+    {
+      return
+        "ulimit -u (RLIMIT_NPROC) allows this user \(limit.rlim_cur) threads and processes: raise it, or end others"
+    }
+    return
+      "\(String(cString: strerror(code))): the machine gives no more threads, or no memory for one: end other programs"
+  }
+
+  /// The address space that this process may have and has, bytes; nil where it is not limited.
+  package static var addressSpace: (most: Int, used: Int)? {
+    var limit = rlimit()
+    guard getrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit) == 0, limit.rlim_cur < rlim_t(Int.max),
+      let used = usedSpace
+    else { return nil }
+    return (Int(limit.rlim_cur), used)
+  }
+
+  /// The address space that the program had when somebody first asked, which is its beginning: itself, its libraries and what
+  /// they make ready. What is planned comes on top of it, whatever of that is there already.
+  package static let spaceAtStart = usedSpace ?? 0
+
+  private static var usedSpace: Int? {
+    SystemFile.text("/proc/self/statm")?.split(separator: " ").first.flatMap { Int($0) }.map { $0 * Int(getpagesize()) }
+  }
+
+  /// Bytes of address space that a thread's stack takes where nobody says how many: libgomp's threads have such.
+  package static var stackSize: Int {
+    var attributes = pthread_attr_t()
+    pthread_attr_init(&attributes)
+    defer { pthread_attr_destroy(&attributes) }
+    var size = 0
+    pthread_attr_getstacksize(&attributes, &size)
+    return size
+  }
+
+  /// The control group, this process's or one above it, whose `pids.max` is reached.
+  private static var fullGroup: (file: String, most: Int)? {
+    for group in ControlGroup.all(of: "pids", read: SystemFile.text) {
+      guard let most = group.number("pids.max", read: SystemFile.text),
+        let current = group.number("pids.current", read: SystemFile.text), current >= most
+      else { continue }
+      return (group.folder + "/pids.max", most)
+    }
+    return nil
+  }
+}

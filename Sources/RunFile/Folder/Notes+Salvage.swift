@@ -1,0 +1,55 @@
+// Notes and tags out of files that libhdf5 does not open any more: each is a record of its own, with a checksum.
+import Foundation
+import Run
+
+extension Notes {
+  /// The notes and tags that can be found in what is left of a run's files, oldest first. Those that wait in notes.jsonl are not
+  /// among them: they stay there.
+  static func salvaged(_ folder: String) -> [Occurrence] {
+    var found = records(in: Recovery.before(folder)) + records(in: Recovery.file(folder))
+    if let entries = try? JournalContents(Recovery.journal(folder)) {
+      found += entries.records[Journal.Number.events] ?? []
+    }
+    var known = Set(waiting(folder).map(identity))
+    return found.compactMap(Layout.occurrence).filter { note in
+      note.annotation.map { (try? $0.checked(note.text)) != nil } == true && Archive.isTime(note.time)
+        && known.insert(identity(note)).inserted
+    }.sorted { $0.time < $1.time }
+  }
+
+  /// Bytes that are searched at a time.
+  private static let window = 1 << 20
+  /// Records before one: as many as their checksums are tried for.
+  private static let mostRecords = 1 << 16
+
+  /// Whole records of notes and tags, wherever they lie in a file.
+  private static func records(in path: String) -> [RecordFormat.Record] {
+    guard let file = try? FileDescriptor(opening: path, O_RDONLY), (try? file.requireStored()) != nil,
+      let size = try? file.size()
+    else { return [] }
+    let format = Layout.events
+    let kind = format.parts.prefix { $0.name != "kind" }.reduce(0) { $0 + $1.size }
+    let pattern = Array(Occurrence.Kind.notice.rawValue.utf8) + [0]
+    var records: [RecordFormat.Record] = []
+    for start in stride(from: 0, to: size, by: window) {
+      guard let bytes = try? file.read(at: start, count: window + format.size) else { break }
+      var place = 0
+      while place < window, place + format.size <= bytes.count {
+        defer { place += 1 }
+        guard bytes[place + kind] == pattern[0], bytes[(place + kind)...].starts(with: pattern) else { continue }
+        if let record = record(Array(bytes[place..<place + format.size])) { records.append(record) }
+      }
+    }
+    return records
+  }
+
+  /// A record whose number in the file is not known: no more records can come before it than events.
+  private static func record(_ bytes: [UInt8]) -> RecordFormat.Record? {
+    let sequence = bytes[16..<24].reversed().reduce(0) { $0 << 8 | UInt64($1) }
+    for index in 0...Int(min(sequence, UInt64(mostRecords))) {
+      guard let record = Layout.events.decoded(bytes, at: index) else { continue }
+      return Annotation(rawValue: record.text("key")) == nil ? nil : record
+    }
+    return nil
+  }
+}

@@ -1,0 +1,67 @@
+// The numbers in a journal's entries: a right checksum says that an entry is as it was written, not that foretop wrote it.
+import Run
+
+extension Column {
+  /// What a recorded number must be that this column cannot have; nil where it can have it. Losses and what is made of them may
+  /// be anything: a run may diverge.
+  func demand(on value: Double) -> String? {
+    if !holds(value) { return "must be a whole number from 0 to 2^53" }
+    switch path {
+    case "time", "active": return Archive.isTime(value) ? nil : "must be a number of seconds that a clock shows"
+    case "rate": return value.isFinite ? nil : "must be finite"
+    default: return nil
+    }
+  }
+}
+
+extension JournalReader {
+  /// The first entry with a number that no training records, in words; nil where all are sound.
+  /// - Parameter store: has the columns.
+  /// - Throws: `UserError` where the journal cannot be read.
+  static func fault(in path: String, of store: Store) throws -> String? {
+    guard let reader = try JournalReader(path) else { return nil }
+    let tables = Dictionary(uniqueKeysWithValues: store.numberedTables)
+    var number = 0
+    while true {
+      let place = reader.place
+      guard let entry = try reader.next() else { return nil }
+      number += 1
+      if let fault = fault(of: entry, tables) { return "entry \(number) of \(path), at byte \(place), \(fault)" }
+    }
+  }
+
+  private static func fault(of entry: Journal.Entry, _ tables: [UInt8: Table]) -> String? {
+    switch entry {
+    case .row(let number, let row):
+      guard let table = tables[number] else { return nil }
+      guard row.values.count == table.columns.count else {
+        return "has \(row.values.count) numbers for the \(table.columns.count) columns of \(table.group)"
+      }
+      for (column, value) in zip(table.columns, row.values) {
+        if let demand = column.demand(on: value) {
+          return "has \(value) in column \(column.path) of \(table.group), which \(demand)"
+        }
+      }
+      return nil
+    case .record(let number, let record):
+      // Whole numbers are checked where a record is decoded.
+      let (group, key) = number == Journal.Number.events ? ("/events", "time") : ("/sessions", "start")
+      let time = record.number(key)
+      return Archive.isTime(time)
+        ? nil : "has \(time) in column \(key) of \(group), which must be a number of seconds that a clock shows"
+    case .run: return nil
+    }
+  }
+}
+
+extension JournalContents {
+  /// - Throws: `Journal.Stranger` with the entry and the column when a number is one that no training records.
+  func requireSound(in store: Store) throws {
+    guard let fault = try JournalReader.fault(in: path, of: store) else { return }
+    throw Journal.Stranger(
+      error: UserError(
+        .data,
+        "\(fault); nothing was changed: put run.journal back from a copy, or move it away to go on with what run.h5 has"
+      ))
+  }
+}
