@@ -41,12 +41,6 @@ package final class EventHub: Sendable {
     return subscription
   }
 
-  /// Ends a subscription: nothing more comes, and what waits is let go of.
-  package func cancel(_ subscription: Subscription) {
-    state.withLock { $0.subscriptions.removeAll { $0 === subscription } }
-    subscription.clear()
-  }
-
   /// Hands an event to everybody. On any thread; never waits for the disk or a reader.
   /// - Returns: its number.
   @discardableResult func publish(_ event: Event) -> Int {

@@ -53,8 +53,6 @@ package final class Subscription: Sendable {
     }
   }
 
-  func clear() { state.withLock { $0 = State() } }
-
   /// Puts a message in, or leaves it out.
   func offer(_ message: SessionMessage) {
     let isFirst = state.withLock { state in
