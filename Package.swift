@@ -59,6 +59,10 @@ let package = Package(
     // The store.
     .target(name: "RunFile", dependencies: ["Run", "CHDF5"], swiftSettings: open),
 
+    // A run that goes on: threads, the hub of its events, requests, buffers of checkpoints.
+    .target(
+      name: "Session", dependencies: ["Training", "Kernels", "Corpus", "RunFile", "Run"], swiftSettings: open),
+
     // The way out and in: formats of others. It knows nothing of HDF5, and reads and writes no file: values in, pieces of a
     // file out, and back.
     .target(name: "Export", dependencies: ["Run", "Corpus"], swiftSettings: open),
@@ -74,8 +78,8 @@ let package = Package(
     .executableTarget(
       name: "foretop",
       dependencies: [
-        "Benchmark", "Training", "Transformer", "Kernels", "Corpus", "Run", "RunFile", "Export", "Dashboard",
-        "TerminalUI", "Curses",
+        "Benchmark", "Session", "Training", "Transformer", "Kernels", "Corpus", "Run", "RunFile", "Export",
+        "Dashboard", "TerminalUI", "Curses",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: strict),
 
@@ -103,6 +107,9 @@ let package = Package(
     .testTarget(
       name: "RunFileTests", dependencies: ["RunFile", "RunFileTorture", "Run", "Support"],
       exclude: ["Readers"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "SessionTests", dependencies: ["Session", "Training", "Corpus", "RunFile", "Run", "Support"],
       swiftSettings: strict),
     .testTarget(
       name: "ExportTests",

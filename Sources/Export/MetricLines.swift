@@ -36,7 +36,7 @@ package enum MetricLines {
         }
         try take(line(cells, words(evaluation)))
         waiting = nil
-      case .began, .summedUp, .ordered, .wrote, .occurred, .ended: break
+      case .began, .summedUp, .ordered, .wrote, .occurred, .confirmed, .gap, .ended: break
       }
     }
     if let row = waiting { try take(line(row.cells, nothing)) }
@@ -49,7 +49,7 @@ package enum MetricLines {
     try events { event in
       switch event {
       case .stepped, .evaluated: try take(event.json + "\n")
-      case .began, .summedUp, .ordered, .wrote, .occurred, .ended: break
+      case .began, .summedUp, .ordered, .wrote, .occurred, .confirmed, .gap, .ended: break
       }
     }
   }

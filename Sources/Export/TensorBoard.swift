@@ -40,7 +40,7 @@ package enum TensorBoard {
           metric.value(evaluation).map { ("heldout/" + metric.path, Float($0)) }
         }
         try put(scalars(values, step: evaluation.step, time: evaluation.time))
-      case .began, .summedUp, .ordered, .wrote, .occurred, .ended: break
+      case .began, .summedUp, .ordered, .wrote, .occurred, .confirmed, .gap, .ended: break
       }
     }
   }
@@ -96,7 +96,7 @@ extension Event {
     case .evaluated(let evaluation): evaluation.time
     case .occurred(let occurrence): occurrence.time
     case .ended(let ending): ending.time
-    case .ordered, .wrote: 0
+    case .ordered, .wrote, .confirmed, .gap: 0
     }
   }
 }

@@ -2,22 +2,47 @@
 import Foundation
 import Run
 
+/// Changes that wait for the end of a step: its micro-batches are all of one rate and the same weights.
+struct StepChanges {
+  var rateFactor: Double?
+  /// By the head's name.
+  var weights: [String: Double] = [:]
+
+  var isEmpty: Bool { rateFactor == nil && weights.isEmpty }
+}
+
 extension Trainer {
+  /// Optimizer steps taken before the first one that a change which is asked for now has an effect on.
+  private var changedStep: Int { state.step + (isInStep ? 1 : 0) }
+
+  /// λ of a head in that step.
+  private func changedWeight(of head: Head) -> Double { changes.weights[head.name] ?? weight(of: head) }
+
   mutating func change(_ change: RateChange, for request: Request, _ outlets: Outlets) {
-    let old = rate
+    let step = changedStep
+    guard !isInStep || step < recipe.steps else { return refuseLate("the rate", request, outlets) }
+    let scheduled = scheduledRate(at: step)
+    let old = scheduled * (changes.rateFactor ?? state.rateFactor)
     let new = change.applied(to: old)
-    guard RateChange.bounds.contains(new), scheduledRate > 0 else {
+    guard RateChange.bounds.contains(new), scheduled > 0 else {
       return refuse(
         request, "the rate stays \(compact(old)): \(compact(new)) is not above 0 and at most \(RateChange.largest)",
         outlets)
     }
     // Always by the new rate, so that replaying a stored rate gives the same bits.
-    state.rateFactor = new / scheduledRate
+    let factor = new / scheduled
+    if isInStep { changes.rateFactor = factor } else { state.rateFactor = factor }
+    report(rate: old, to: new, at: step, for: request, outlets)
+  }
+
+  private func report(
+    rate old: Double, to new: Double, at step: Int, for request: Request, _ outlets: Outlets, why: String = ""
+  ) {
     outlets.report(
       .occurred(
         Occurrence(
-          .rate, step: state.step, time: wallTime(), key: "rate", old: old, new: new, actor: request.actor,
-          text: "rate \(compact(old)) → \(compact(new))")))
+          .rate, step: step, time: wallTime(), key: "rate", old: old, new: new, actor: request.actor,
+          request: request.id, text: "rate \(compact(old)) → \(compact(new))\(why)")))
   }
 
   mutating func change(_ change: WeightChange, for request: Request, _ outlets: Outlets) {
@@ -25,25 +50,64 @@ extension Trainer {
     guard heads.contains(change.head) else {
       return refuse(request, "the weight of \(name) cannot change: this network does not have that head", outlets)
     }
+    let step = changedStep
+    guard !isInStep || step < recipe.steps else { return refuseLate("the weight of \(name)", request, outlets) }
+    let old = changedWeight(of: change.head)
     guard change.isInRange else {
       return refuse(
         request,
-        "the weight of \(name) stays \(short(weight(of: change.head))): \(short(change.weight)) is not from 0 to "
+        "the weight of \(name) stays \(short(old)): \(short(change.weight)) is not from 0 to "
           + "\(Int(WeightChange.largest))", outlets)
     }
-    guard change.weight > 0 || heads.contains(where: { $0 != change.head && weight(of: $0) > 0 }) else {
+    guard change.weight > 0 || heads.contains(where: { $0 != change.head && changedWeight(of: $0) > 0 }) else {
       return refuse(
         request,
-        "the weight of \(name) stays \(short(weight(of: change.head))): no other loss has one, and nothing would be"
+        "the weight of \(name) stays \(short(old)): no other loss has one, and nothing would be"
           + " learned", outlets)
     }
-    let old = weight(of: change.head)
-    setWeight(of: change.head, to: change.weight)
+    if isInStep { changes.weights[name] = change.weight } else { setWeights(to: [name: change.weight]) }
+    report(weightOf: name, old, to: change.weight, at: step, for: request, outlets)
+  }
+
+  private func report(
+    weightOf name: String, _ old: Double, to new: Double, at step: Int, for request: Request, _ outlets: Outlets,
+    why: String = ""
+  ) {
     outlets.report(
       .occurred(
         Occurrence(
-          .weight, step: state.step, time: wallTime(), key: name, old: old, new: change.weight, actor: request.actor,
-          text: "weight of \(name) \(short(old)) → \(short(change.weight))")))
+          .weight, step: step, time: wallTime(), key: name, old: old, new: new, actor: request.actor,
+          request: request.id, text: "weight of \(name) \(short(old)) → \(short(new))\(why)")))
+  }
+
+  /// Makes the changes that waited for the end of a step. Where the step was not taken, they hold for the one that takes its
+  /// place, and that is reported: a run that is replayed makes them there.
+  mutating func makeChanges(isTaken: Bool, _ outlets: Outlets) {
+    guard !changes.isEmpty else { return }
+    let program = Request(.pause, by: .program)
+    let why = " from step \(state.step + 1) on, which was not taken"
+    if let factor = changes.rateFactor {
+      let (scheduled, old) = (scheduledRate(at: state.step), rate)
+      if isTaken || scheduled <= 0 {
+        state.rateFactor = factor
+      } else {
+        let new = scheduled * factor
+        state.rateFactor = new / scheduled
+        report(rate: old, to: new, at: state.step, for: program, outlets, why: why)
+      }
+    }
+    if !isTaken {
+      for head in heads {
+        guard let new = changes.weights[head.name] else { continue }
+        report(weightOf: head.name, weight(of: head), to: new, at: state.step, for: program, outlets, why: why)
+      }
+    }
+    if !changes.weights.isEmpty { setWeights(to: changes.weights) }
+    changes = StepChanges()
+  }
+
+  private func refuseLate(_ what: String, _ request: Request, _ outlets: Outlets) {
+    refuse(request, "\(what) stays: the run's last step is being taken, and no step comes after it", outlets)
   }
 
   /// Says that a command is not obeyed; `key` names it.
@@ -51,7 +115,8 @@ extension Trainer {
     outlets.report(
       .occurred(
         Occurrence(
-          .refused, step: state.step, time: wallTime(), key: request.command.word, actor: request.actor, text: text)))
+          .refused, step: state.step, time: wallTime(), key: request.command.word, actor: request.actor,
+          request: request.id, text: text)))
   }
 }
 

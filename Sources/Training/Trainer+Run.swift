@@ -5,33 +5,31 @@ import Kernels
 import Run
 import Transformer
 
-/// Memory for a copy of the training state.
-package enum Spare {
-  /// That of a copy which nobody needs any more; nil takes new memory.
-  case memory(of: Checkpoint?)
-  /// All there may be is in use.
-  case notNow
-}
-
 extension Trainer {
   /// Where a session's events and checkpoints go.
   package struct Outlets {
     let report: (Event) -> Void
-    let save: (consuming Checkpoint) -> Void
-    let spare: () -> Spare
+    let save: (consuming Checkpoint, [Int]) -> Void
+    let spare: (() -> Checkpoint?)?
 
     /// - Parameters:
-    ///   - save: takes a complete copy.
-    ///   - spare: asked for memory before a copy is made; it never waits. Who answers `notNow` sends a request to save,
-    ///     by the program, when there is some.
+    ///   - save: takes a complete copy, and the requests that it answers when it is stored.
+    ///   - spare: asked for the memory of a copy before one is made; it never waits. Who has none sends a request to save,
+    ///     by the program, when there is some. Without it, every copy is new memory.
     package init(
-      report: @escaping (Event) -> Void, save: @escaping (consuming Checkpoint) -> Void,
-      spare: @escaping () -> Spare = { .memory(of: nil) }
+      report: @escaping (Event) -> Void, save: @escaping (consuming Checkpoint, [Int]) -> Void,
+      spare: (() -> Checkpoint?)? = nil
     ) {
       self.report = report
       self.save = save
       self.spare = spare
     }
+  }
+
+  /// What is asked while a step is being taken, and where the answers go.
+  struct Desk {
+    let inbox: Inbox
+    let outlets: Outlets
   }
 
   /// Trains until the recipe's last step, or until a command stops it.
@@ -46,18 +44,22 @@ extension Trainer {
     to outlets: Outlets
   ) -> Ending {
     let inbox = Inbox(commands)
-    var edits = edits[...]
+    let desk = Desk(inbox: inbox, outlets: outlets)
+    var edits = edits.inOrderOfSteps[...]
     while state.step < recipe.steps, failure == nil {
       if let ending = obey(inbox, outlets) { return ending }
       while let edit = edits.first, edit.step <= state.step {
         if edit.step == state.step { _ = obey(Request(edit.command, by: .program), inbox, outlets) }
         edits.removeFirst()
       }
-      switch step(while: { !inbox.isStopping }) {
-      case .stepped:
+      let outcome = step(beside: desk)
+      let isTaken = if case .stepped = outcome { true } else { false }
+      makeChanges(isTaken: isTaken, outlets)
+      switch outcome {
+      case .stepped(let report):
         outlets.report(.stepped(report))
         if isPausedAfterStep { pause(outlets) }
-      case .diverged(let norm):
+      case .diverged(let losses, let norm):
         diverged(losses, norm, isAttended, outlets)
         guard isAttended else { return Ending(.diverged, step: state.step, time: wallTime()) }
         continue
@@ -103,77 +105,7 @@ extension Trainer {
     return Ending(.failed, step: state.step, time: wallTime())
   }
 
-  // MARK: Obeying
-
-  /// Obeys what was asked; waits while paused, and while there is no memory for a checkpoint that is due.
-  private mutating func obey(_ inbox: Inbox, _ outlets: Outlets) -> Ending? {
-    while true {
-      while let request = inbox.next() {
-        if let ending = obey(request, inbox, outlets) { return ending }
-        if isPausedAfterStep && !isStoppingAfterSave { return nil }
-      }
-      let mayStep = state.step < recipe.steps && failure == nil
-      guard isSaveDue || (mayStep && (isPaused || isHeld)) else { return nil }
-      inbox.wait()
-    }
-  }
-
-  private mutating func obey(_ request: Request, _ inbox: Inbox, _ outlets: Outlets) -> Ending? {
-    switch request.command {
-    case .pause where request.actor == .program:
-      if !isPaused && !isHeld { occurred(.pause, "waits for the disk", by: .program, outlets) }
-      isHeld = true
-    case .pause:
-      if !isPaused { pause(outlets, by: request.actor) }
-    case .proceed:
-      // What the program held goes on by itself, unless the user paused it too.
-      let waited = isPaused || isHeld
-      isHeld = false
-      if request.actor != .program {
-        isPaused = false
-        // Who goes on does so without the checkpoint that waits.
-        isSaveDue = isStoppingAfterSave
-      }
-      if waited && !isPaused { occurred(.proceed, "goes on", by: request.actor, outlets) }
-    case .stepOnce:
-      isPaused = true
-      isPausedAfterStep = true
-    case .rate(let change): self.change(change, for: request, outlets)
-    case .weight(let change): self.change(change, for: request, outlets)
-    case .save where request.actor == .program:
-      if isSaveDue { save(outlets) }
-      if isStoppingAfterSave && !isSaveDue { return Ending(.stopped, step: state.step, time: wallTime()) }
-    case .save:
-      if state == savedState {
-        refuse(
-          request, "the checkpoint of step \(state.step) is stored, or on its way, and is not saved once more", outlets)
-      }
-      save(outlets)
-    case .evaluate: evaluate(inbox, outlets)
-    case .generate:
-      look(outlets)
-      write(inbox, outlets)
-    case .probe(let index): show(probe: index, for: request, outlets)
-    case .stop(let saving):
-      if saving { save(outlets) }
-      if saving && isSaveDue {
-        isStoppingAfterSave = true
-        return nil
-      }
-      return Ending(saving ? .stopped : .abandoned, step: state.step, time: wallTime())
-    case .detach: break
-    }
-    return nil
-  }
-
-  private mutating func pause(_ outlets: Outlets, by actor: Occurrence.Actor = .program) {
-    isPaused = true
-    let wasStepping = isPausedAfterStep
-    isPausedAfterStep = false
-    occurred(.pause, wasStepping ? "one step taken, paused" : "paused", by: actor, outlets)
-  }
-
-  private mutating func diverged(
+  mutating func diverged(
     _ losses: [HeadLoss], _ norm: Double, _ isAttended: Bool, _ outlets: Outlets
   ) {
     isPaused = isAttended
@@ -186,24 +118,30 @@ extension Trainer {
         + (isAttended
           ? "— lower the rate and go on"
           : "— resume with a lower schedule.rate, or begin again where there is no checkpoint"),
-      by: .program, outlets)
+      by: .program, answering: steppingRequest, outlets)
+    steppingRequest = nil
   }
 
   // MARK: What is due
 
   /// Hands over a copy, unless the last one was the same; one for which there is no memory now stays due.
-  private mutating func save(_ outlets: Outlets) {
+  mutating func save(_ outlets: Outlets) {
     isSaveDue = false
     guard state != savedState else { return }
-    switch outlets.spare() {
-    case .notNow: isSaveDue = true
-    case .memory(let spare):
-      savedState = state
-      outlets.save(checkpoint(in: spare))
+    var spare: Checkpoint?
+    if let memory = outlets.spare {
+      spare = memory()
+      guard spare != nil else {
+        isSaveDue = true
+        return
+      }
     }
+    savedState = state
+    outlets.save(checkpoint(in: spare), savingRequests)
+    savingRequests = []
   }
 
-  private mutating func evaluate(_ inbox: Inbox, _ outlets: Outlets) {
+  mutating func evaluate(_ inbox: Inbox, _ outlets: Outlets) {
     guard corpus.heldOut.windows(of: recipe.model.context) > 0 else {
       occurred(.notice, "nothing is held out (data.heldOut is 0): there is nothing to evaluate", by: .program, outlets)
       return
@@ -228,17 +166,19 @@ extension Trainer {
           isBest: isBest, seconds: watch.lap())))
   }
 
-  private mutating func look(_ outlets: Outlets) {
+  mutating func look(_ outlets: Outlets) {
     guard let probes else { return }
     orderSamples = probes.samples(of: model, at: state.step, by: corpus.tokenizer)
     guard model.failure == nil else { return }
     outlets.report(.ordered(orderSamples[probe]))
   }
 
-  private mutating func show(probe index: Int, for request: Request, _ outlets: Outlets) {
+  /// - Returns: whether there is such a probe; else that was said.
+  mutating func show(probe index: Int, for request: Request, _ outlets: Outlets) -> Bool {
     guard let probes else {
-      return refuse(
+      refuse(
         request, "probe \(index + 1) cannot be shown: there is no TOP head to look at, or nothing is held out", outlets)
+      return false
     }
     probe = ((index % probes.count) + probes.count) % probes.count
     if orderSamples.first?.step == state.step {
@@ -246,9 +186,10 @@ extension Trainer {
     } else {
       look(outlets)
     }
+    return true
   }
 
-  private mutating func write(_ inbox: Inbox, _ outlets: Outlets) {
+  mutating func write(_ inbox: Inbox, _ outlets: Outlets) {
     guard heads.first == .ntp else { return }
     let tokenizer = corpus.tokenizer
     let prompt = tokenizer.tokens(of: recipe.sample.prompt)
@@ -277,33 +218,11 @@ extension Trainer {
   private static var sampledTokens: Int { 96 }
   private static var sampledTemperature: Double { 0.8 }
 
-  private func occurred(
-    _ kind: Occurrence.Kind, _ text: String, by actor: Occurrence.Actor, _ outlets: Outlets
+  func occurred(
+    _ kind: Occurrence.Kind, _ text: String, by actor: Occurrence.Actor, answering request: Int? = nil,
+    _ outlets: Outlets
   ) {
-    outlets.report(.occurred(Occurrence(kind, step: state.step, time: wallTime(), actor: actor, text: text)))
-  }
-}
-
-/// What a user asked that is not obeyed yet, oldest first.
-private final class Inbox {
-  private let mailbox: Mailbox<Request>
-  private var waiting: [Request] = []
-
-  init(_ mailbox: Mailbox<Request>) { self.mailbox = mailbox }
-
-  func next() -> Request? {
-    waiting += mailbox.takeAll()
-    return waiting.isEmpty ? nil : waiting.removeFirst()
-  }
-
-  /// Sleeps until something is asked.
-  func wait() {
-    if waiting.isEmpty { waiting += mailbox.takeAll(waitingUntil: .distantFuture) }
-  }
-
-  /// Whether something long should be left off, since a stop is asked for.
-  var isStopping: Bool {
-    waiting += mailbox.takeAll()
-    return waiting.contains { if case .stop = $0.command { true } else { false } }
+    outlets.report(
+      .occurred(Occurrence(kind, step: state.step, time: wallTime(), actor: actor, request: request, text: text)))
   }
 }

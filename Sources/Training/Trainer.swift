@@ -35,17 +35,17 @@ package struct Trainer: ~Copyable {
   var orderSamples: [OrderSample] = []
   /// λ of each head, the user's edits included.
   private(set) var weights: [Float]
-  /// What the step that is being taken, or was last, has summed up: a head each.
+  /// What was asked for inside the step that is being taken, and holds from the next one on.
+  var changes = StepChanges()
+  /// Whether a step is being taken.
+  private(set) var isInStep = false
+  /// The requests that the next copy answers when it is stored, and those that a single step and a stop answer.
+  var savingRequests: [Int] = []
+  var steppingRequest: Int?
+  var stoppingRequest: Int?
+  /// What a step sums up, a head each: room that is used again.
   private var sums: [LossSum]
   private var denominators: [Int]
-  private var last = Step()
-
-  /// What a step was like, beside its losses.
-  private struct Step {
-    var phases = Phases()
-    var rate = 0.0
-    var norm = 0.0
-  }
 
   /// Allocates everything, and takes weights and moments from the checkpoint or makes new ones.
   /// - Parameters:
@@ -103,24 +103,26 @@ package struct Trainer: ~Copyable {
   package var rate: Double { scheduledRate * state.rateFactor }
 
   /// The learning rate of the next step as the recipe has it.
-  var scheduledRate: Double {
-    recipe.schedule.rate * recipe.schedule.multiplier(at: state.step, of: recipe.steps)
+  private var scheduledRate: Double { scheduledRate(at: state.step) }
+
+  /// The learning rate of a step, counted from 0, as the recipe has it.
+  func scheduledRate(at step: Int) -> Double {
+    recipe.schedule.rate * recipe.schedule.multiplier(at: step, of: recipe.steps)
   }
 
   func weight(of head: Head) -> Double { recipe.weight(of: head, in: state) }
 
-  /// Gives one head's loss another weight from the next step on.
-  mutating func setWeight(of head: Head, to weight: Double) {
-    state.weights = (state.weights ?? [:]).merging([head.name: weight]) { $1 }
-    for (index, head) in heads.enumerated() { weights[index] = Float(self.weight(of: head)) }
+  /// Gives heads' losses other weights from the next step on.
+  mutating func setWeights(to weights: [String: Double]) {
+    state.weights = (state.weights ?? [:]).merging(weights) { $1 }
+    for (index, head) in heads.enumerated() { self.weights[index] = Float(weight(of: head)) }
   }
 
   /// What came of a step.
   package enum Outcome {
-    /// `report` tells of it.
-    case stepped
-    /// A loss or the gradient was not finite: the weights are as they were, `losses` and the norm say what was not.
-    case diverged(gradientNorm: Double)
+    case stepped(StepReport)
+    /// A loss or the gradient was not finite: the weights are as they were.
+    case diverged([HeadLoss], gradientNorm: Double)
     /// The machine could not compute it: the weights are as they were.
     case failed(UserError)
     /// It was left before its last micro-batch: nothing has changed.
@@ -129,11 +131,16 @@ package struct Trainer: ~Copyable {
     case unread(CorpusError)
   }
 
-  /// Learns from one batch. Where a loss or the gradient is not finite, the weights stay as they were. Allocates nothing.
-  /// - Parameter goesOn: asked before every micro-batch but the first; with false the step is not taken.
-  package mutating func step(while goesOn: () -> Bool = { true }) -> Outcome {
+  /// Learns from one batch. Where a loss or the gradient is not finite, the weights stay as they were. Allocates nothing but the
+  /// report's list of losses.
+  package mutating func step() -> Outcome { step(beside: nil) }
+
+  /// - Parameter desk: what is asked meanwhile; it is looked at before every micro-batch but the first, and may end the step.
+  mutating func step(beside desk: Desk?) -> Outcome {
+    isInStep = true
+    defer { isInStep = false }
     var watch = Stopwatch()
-    last.phases = Phases()
+    var phases = Phases()
     let batch: Batch  // tokens and what follows them
     do {
       batch = try batches.next()
@@ -148,44 +155,37 @@ package struct Trainer: ~Copyable {
     for index in 0..<recipe.batch.accumulation {
       model.countPositions(microBatch(index, of: batch), into: &denominators)
     }
-    last.phases.data = watch.lap()
+    phases.data = watch.lap()
     for index in 0..<recipe.batch.accumulation {
-      if index > 0, !goesOn() {
+      if index > 0, let desk, !attend(to: desk) {
         batches.goBack(to: state.window)
         return .left
       }
       let rows = microBatch(index, of: batch)
       let noise = noise(microStep: index)
       model.forward(rows, noise: noise)
-      last.phases.forward += watch.lap()
+      phases.forward += watch.lap()
       model.heads(rows, weights: weights, denominators: denominators, adds: index > 0, noise: noise, into: &sums)
-      last.phases.heads += watch.lap()
+      phases.heads += watch.lap()
       model.backward(rows, adds: index > 0, noise: noise)
-      last.phases.backward += watch.lap()
+      phases.backward += watch.lap()
     }
-    last.norm = model.gradientNorm()
+    let norm = model.gradientNorm()
     state.window = batches.window
     if let failure = model.failure { return .failed(UserError(failure)) }
-    guard sums.allSatisfy({ $0.mean.isFinite }), last.norm.isFinite else { return .diverged(gradientNorm: last.norm) }
-    last.rate = rate
-    optimizer.update(model, norm: last.norm, rate: last.rate, step: state.step)
-    last.phases.update = watch.lap()
+    let losses = sums.losses(of: heads, weights: weights)
+    guard losses.allSatisfy({ $0.loss.isFinite }), norm.isFinite else { return .diverged(losses, gradientNorm: norm) }
+    let rate = rate
+    optimizer.update(model, norm: norm, rate: rate, step: state.step)
+    phases.update = watch.lap()
     state.step += 1
     state.tokens += recipe.tokensPerStep
-    state.active += last.phases.total
-    return .stepped
-  }
-
-  /// Means over the last step's batch, a head each.
-  var losses: [HeadLoss] { sums.losses(of: heads, weights: weights) }
-
-  /// What there is to tell of the step that was just taken.
-  var report: StepReport {
-    let losses = losses
-    return StepReport(
-      step: state.step, tokens: state.tokens, time: wallTime(), active: state.active, total: losses.total,
-      losses: losses, rate: last.rate, gradientNorm: Float(last.norm),
-      tokensPerSecond: Double(recipe.tokensPerStep) / last.phases.total, phases: last.phases)
+    state.active += phases.total
+    return .stepped(
+      StepReport(
+        step: state.step, tokens: state.tokens, time: wallTime(), active: state.active, total: losses.total,
+        losses: losses, rate: rate, gradientNorm: Float(norm),
+        tokensPerSecond: Double(recipe.tokensPerStep) / phases.total, phases: phases))
   }
 
   /// What dropout draws from in a micro-batch: a function of seed and step alone, so that a resumed run drops the same.

@@ -244,6 +244,46 @@ struct KeyTests {
     #expect(asked(dashboard).isEmpty)
   }
 
+  @Test func `an answer is that of the request whose number it carries`() {
+    var dashboard = run.dashboard(at: 20)
+    for id in 1...3 {
+      _ = dashboard.press(.character("]"))
+      dashboard.wasSent(as: id)
+    }
+    func answer(_ kind: Occurrence.Kind, to request: Int) -> Event {
+      .occurred(
+        Occurrence(kind, step: 21, time: 0, key: "rate", old: 1, new: 2, actor: .key, request: request, text: "rate"))
+    }
+    dashboard.receive(answer(.refused, to: 2))
+    #expect(dashboard.asked.map(\.request) == [1, 3])
+    dashboard.receive(answer(.rate, to: 3))
+    #expect(dashboard.asked.map(\.request) == [1])
+    dashboard.receive(answer(.rate, to: 9))
+    #expect(dashboard.asked.map(\.request) == [1])
+  }
+
+  @Test func `a change is in the log when it is confirmed, and counts once`() {
+    var dashboard = Dashboard(.live)
+    let events = run.events(to: 822)
+    for (index, event) in events.enumerated() {
+      dashboard.receive(NumberedEvent(index + 1, event))
+      dashboard.receive(NumberedEvent(index + 1, event))
+    }
+    #expect(abs(dashboard.rateFactor - 0.5) < 1e-9)
+    let isLogged = { (dashboard: Dashboard) in dashboard.log.contains { $0.text.hasPrefix("rate ") } }
+    #expect(!isLogged(dashboard))
+    guard
+      let place = events.firstIndex(where: { if case .occurred(let value) = $0 { value.kind == .rate } else { false } })
+    else {
+      Issue.record("the run has no change of the rate")
+      return
+    }
+    dashboard.receive(NumberedEvent(events.count + 1, .confirmed(number: place + 1)))
+    #expect(isLogged(dashboard))
+    dashboard.receive(NumberedEvent(events.count + 2, .confirmed(number: place + 1)))
+    #expect(dashboard.log.count { $0.text.hasPrefix("rate ") } == 1)
+  }
+
   @Test func `what nothing answers is forgotten after a few steps`() {
     var dashboard = run.dashboard(at: 20)
     _ = dashboard.press(.character("s"))

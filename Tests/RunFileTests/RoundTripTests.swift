@@ -24,7 +24,7 @@ extension RunFileTests {
         let folder = scratch(reason.rawValue)
         let recorder = try Recorder(creating: folder, beginning: Sample.beginning("x"))
         var written: [Event] = []
-        for kind in Occurrence.Kind.allCases {
+        for kind in Occurrence.Kind.allCases where kind != .done {
           for actor in Occurrence.Actor.allCases {
             let occurrence = Occurrence(
               kind, step: 3, time: 12.5, key: "k", old: actor == .key ? nil : -1.5, new: kind == .end ? nil : 1e300,

@@ -57,6 +57,27 @@ struct EventJSONTests {
     line.range(of: "\"\(key)\":").map { line[$0.upperBound...].prefix { $0 != "," } }
   }
 
+  @Test func `the events of a run that goes on have numbers, answers name requests, and gaps say what they stand for`()
+  {
+    var gap = EventGap()
+    for step in [3, 4, 5] {
+      var report = report
+      report.step = step
+      gap.add(.stepped(report))
+    }
+    gap.add(.confirmed(number: 1))
+    #expect(
+      NumberedEvent(9, .gap(gap)).json
+        == #"{"event":"gap","steps":3,"firstStep":3,"lastStep":5,"others":1,"number":9}"#)
+    #expect(NumberedEvent(8, .confirmed(number: 7)).json == #"{"event":"confirmed","confirms":7,"number":8}"#)
+    func occurrence(_ kind: Occurrence.Kind) -> NumberedEvent {
+      NumberedEvent(7, .occurred(Occurrence(kind, step: 3, time: 4, actor: .key, request: 2, text: "t")))
+    }
+    let head = #""step":3,"time":4.0,"actor":"key","request":2,"text":"t""#
+    #expect(occurrence(.rate).json == #"{"event":"occurrence","kind":"rate",\#(head),"confirmed":false,"number":7}"#)
+    #expect(occurrence(.done).json == #"{"event":"occurrence","kind":"done",\#(head),"number":7}"#)
+  }
+
   @Test func `every event is a JSON object that names its kind`() throws {
     let evaluation = Evaluation(step: 9, tokens: 1, time: 2, losses: report.losses, isBest: true, seconds: 0.5)
     let beginning = Beginning(

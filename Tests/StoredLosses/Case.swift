@@ -203,7 +203,7 @@ struct Case {
     _ = trainer.run(
       obeying: Mailbox<Request>(), isAttended: false,
       to: Trainer.Outlets(
-        report: { if case .stepped(let report) = $0 { steps.append(report) } }, save: { _ in }))
+        report: { if case .stepped(let report) = $0 { steps.append(report) } }, save: { _, _ in }))
     return Curve(losses: steps.map(\.total), norm: steps.last?.gradientNorm ?? .nan)
   }
 }

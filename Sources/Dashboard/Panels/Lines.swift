@@ -29,7 +29,8 @@ package struct Lines: Sendable {
       guard now - lastShown >= 1 || now < lastShown || isLast else { return nil }
       lastShown = now
       return line(report)
-    case .summedUp: return nil
+    case .summedUp, .confirmed: return nil
+    case .gap(let gap): return "          " + gap.sentence
     case .evaluated(let evaluation):
       return
         "\(clock(evaluation.time))  step \(evaluation.step)  held-out \(evaluation.losses.figures(withAccuracy: true))"
@@ -44,6 +45,7 @@ package struct Lines: Sendable {
       let text = (sample.prompt + sample.text).split(separator: "\n").joined(separator: "\n            ")
       return "          text   \(text)"
     case .occurred(let occurrence):
+      guard occurrence.kind != .done else { return nil }
       let line = LogLine(occurrence)
       return "\(clock(line.time))  step \(line.step)  \(line.text)"
     case .ended(let ending):

@@ -136,6 +136,12 @@ extension Dashboard {
     return command
   }
 
+  /// Tells under which number the last command was sent, so that its answer is known.
+  package mutating func wasSent(as request: Int) {
+    guard let last = asked.indices.last, asked[last].request == nil else { return }
+    asked[last].request = request
+  }
+
   /// Asks for a rate, after a question when the change is larger than tenfold.
   private mutating func askRate(_ change: RateChange) -> Command? {
     if let rate = currentRate {

@@ -14,12 +14,6 @@ package struct Dashboard: Sendable {
     case watched
   }
 
-  /// What the run does.
-  enum Phase: Sendable, Equatable {
-    case starting, training, paused
-    case ended(Ending.Reason)
-  }
-
   /// What lies over the panels and takes the keys.
   enum Overlay: Sendable, Equatable {
     case help(scroll: Int)
@@ -34,19 +28,15 @@ package struct Dashboard: Sendable {
   let secondsFromGMT: Int
 
   // The run.
-  var beginning: Beginning?
+  private(set) var run = RunState()
   var recipeLines: [String] = []
-  var phase = Phase.starting
   var history: History
   var log: [LogLine] = []
   var asked: [Asked] = []
   var samples: [OrderSample] = []
   var text: TextSample?
-  var rateFactor = 1.0
-  /// λ of the heads, where the user changed it or a step told.
-  var weights: [Head: Double] = [:]
-  /// Whether the run waits because a loss or gradient was not finite.
-  var isDiverged = false
+  /// Lines of the log that wait until they are on the disk, by the number of their event.
+  private var unconfirmed: [Int: Occurrence] = [:]
 
   // How it is looked at.
   var layouts: [Layout]
@@ -68,6 +58,12 @@ package struct Dashboard: Sendable {
 
   /// When the setting-up began of what trains here: Unix time, seconds.
   var settingUpSince: Double?
+
+  var beginning: Beginning? { run.beginning }
+  var phase: RunPhase { run.phase }
+  var rateFactor: Double { run.rateFactor }
+  var weights: [Head: Double] { run.weights }
+  var isDiverged: Bool { run.isDiverged }
 
   /// Whether it changes with the time alone: a step, or what comes before the first, may take minutes.
   package var hasClock: Bool { mode == .live && (phase == .starting || phase == .training) }
@@ -101,35 +97,50 @@ package struct Dashboard: Sendable {
   /// What was received up to now is of the past: the run is only being set up.
   /// - Parameter time: Unix time, seconds.
   package mutating func startSettingUp(at time: Double) {
-    phase = .starting
+    run.phase = .starting
     settingUpSince = time
     needsDrawing = true
   }
 
-  /// Takes an event of the run.
+  /// Takes an event of a run that goes on. One that was taken before changes nothing.
+  package mutating func receive(_ event: NumberedEvent) {
+    let phase = run.phase
+    guard run.apply(event) else { return }
+    switch event.event {
+    // What a crash could still take away is not in the log yet, and is still asked for.
+    case .occurred(let occurrence) where occurrence.needsConfirmation: unconfirmed[event.number] = occurrence
+    case .confirmed(let number):
+      if let occurrence = unconfirmed.removeValue(forKey: number) {
+        show(.occurred(occurrence), after: phase)
+      }
+    default: show(event.event, after: phase)
+    }
+  }
+
+  /// Takes an event of a stored run.
   package mutating func receive(_ event: Event) {
+    let phase = run.phase
+    run.apply(event)
+    show(event, after: phase)
+  }
+
+  /// Changes what is seen, after the run's state.
+  /// - Parameter phase: what the run did before the event.
+  private mutating func show(_ event: Event, after phase: RunPhase) {
     needsDrawing = true
     settle(event)
     switch event {
     case .began(let beginning): begin(beginning)
     case .stepped(let report):
-      guard Self.isPlausible(report.step) else { return }
-      isDiverged = false
+      guard RunState.isPlausible(report.step) else { return }
+      // Why a key did nothing before is no longer so.
+      if phase == .starting { message = "" }
       history.append(report)
-      noticeFactor(of: report)
-      for loss in report.losses { weights[loss.head] = Double(loss.weight) }
-      if phase == .starting {
-        phase = .training
-        // Why a key did nothing before is no longer so.
-        message = ""
-      }
     case .summedUp(let steps):
-      guard Self.isPlausible(steps.mean.step) else { return }
+      guard RunState.isPlausible(steps.mean.step) else { return }
       history.append(steps)
-      noticeFactor(of: steps.mean)
-      if phase == .starting { phase = .training }
     case .evaluated(let evaluation):
-      guard Self.isPlausible(evaluation.step) else { return }
+      guard RunState.isPlausible(evaluation.step) else { return }
       history.append(evaluation)
       note(LogLine(evaluation))
     case .ordered(let sample):
@@ -137,52 +148,33 @@ package struct Dashboard: Sendable {
     case .wrote(let sample):
       text = sample
       scroll[.text] = nil
-    case .occurred(let occurrence): note(occurrence)
+    case .occurred(let occurrence): note(occurrence, after: phase)
+    case .gap(let gap): note(LogLine(gap, time: run.last?.time ?? 0))
+    case .confirmed: break
     case .ended(let ending):
-      phase = .ended(ending.reason)
       note(LogLine(ending))
       // A question to a run that has ended is none.
       if case .help = overlay {} else { overlay = nil }
     }
   }
 
-  /// Whether a number can be a step: a file from somebody else may say anything.
-  private static func isPlausible(_ step: Int) -> Bool { (0...mostSteps).contains(step) }
-  private static let mostSteps = 1 << 50
-
   private mutating func begin(_ beginning: Beginning) {
-    var beginning = beginning
-    beginning.recipe.steps = min(max(beginning.recipe.steps, 0), Self.mostSteps)
-    beginning.recipe.schedule.warmup = min(max(beginning.recipe.schedule.warmup, 0), Self.mostSteps)
-    beginning.step = min(max(beginning.step, 0), Self.mostSteps)
-    self.beginning = beginning
-    phase = .starting
+    let step = self.beginning?.step ?? 0
     recipeLines = beginning.recipe.lines.map(\.text)
-    history.cut(after: beginning.step)
-    samples.removeAll { $0.step > beginning.step }
+    history.cut(after: step)
+    samples.removeAll { $0.step > step }
   }
 
-  private mutating func note(_ occurrence: Occurrence) {
+  private mutating func note(_ occurrence: Occurrence, after phase: RunPhase) {
+    guard occurrence.kind != .done else { return }
     note(LogLine(occurrence))
     switch occurrence.kind {
-    case .pause:
-      if phase != .paused { history.mark(.pause, step: occurrence.step) }
-      phase = .paused
-    case .proceed:
-      phase = .training
-      isDiverged = false
-    case .diverged:
-      phase = .paused
-      isDiverged = true
-      history.mark(.diverged, step: occurrence.step)
-    case .rate:
-      history.mark(.rate, step: occurrence.step)
-      if let old = occurrence.old, let new = occurrence.new, old > 0, new > 0 { rateFactor *= new / old }
-    case .weight:
-      history.mark(.weight, step: occurrence.step)
-      if let head = Head.all.first(where: { $0.name == occurrence.key }) { weights[head] = occurrence.new }
+    case .pause: if phase != .paused { history.mark(.pause, step: occurrence.step) }
+    case .diverged: history.mark(.diverged, step: occurrence.step)
+    case .rate: history.mark(.rate, step: occurrence.step)
+    case .weight: history.mark(.weight, step: occurrence.step)
     case .saved: history.mark(.saved, step: occurrence.step)
-    case .start, .refused, .notice, .warning, .failure, .end: break
+    case .proceed, .start, .refused, .notice, .warning, .failure, .end, .done: break
     }
   }
 
@@ -203,15 +195,6 @@ package struct Dashboard: Sendable {
     samples.append(sample)
   }
 
-  /// What the user's edits multiply the schedule with, read off a step: right from the first step of a resumed run on.
-  private mutating func noticeFactor(of report: StepReport) {
-    rateFactor = 1
-    guard let planned = plannedRate(at: report.step - 1), planned > 0 else { return }
-    let factor = report.rate / planned
-    // Beyond six digits it is rounding.
-    rateFactor = factor.isFinite && factor > 0 ? (abs(factor - 1) < 1e-6 ? 1 : factor) : 1
-  }
-
   /// Takes off the list what an event answers.
   private mutating func settle(_ event: Event) {
     if case .ended = event {
@@ -221,7 +204,7 @@ package struct Dashboard: Sendable {
     }
     if let index = asked.firstIndex(where: { $0.isAnswered(by: event) }) {
       // One step, then a pause: the run waits now.
-      if asked.remove(at: index).command == .stepOnce { phase = .paused }
+      if asked.remove(at: index).command == .stepOnce { run.phase = .paused }
     }
     guard case .stepped = event else { return }
     for index in asked.indices { asked[index].age += 1 }
@@ -232,10 +215,7 @@ package struct Dashboard: Sendable {
   var currentRate: Double? { history.last.map { plannedRate(at: $0.step) ?? $0.rate } }
 
   /// What the schedule, with the user's edits, makes of a step counted from 0; nil without a recipe.
-  func plannedRate(at step: Int) -> Double? {
-    guard let recipe = beginning?.recipe else { return nil }
-    return recipe.schedule.rate * recipe.schedule.multiplier(at: step, of: recipe.steps) * rateFactor
-  }
+  func plannedRate(at step: Int) -> Double? { run.plannedRate(at: step) }
 
   /// Whether the run's next event is an evaluation: one was asked for, or the step calls for one.
   var isEvaluating: Bool {

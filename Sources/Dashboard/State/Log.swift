@@ -43,6 +43,10 @@ struct LogLine: Sendable, Equatable {
     self.init(time: occurrence.time, step: occurrence.step, text: text, style: style)
   }
 
+  init(_ gap: EventGap, time: Double) {
+    self.init(time: time, step: gap.lastStep ?? 0, text: gap.sentence, style: Style(.warning))
+  }
+
   init(_ evaluation: Evaluation) {
     self.init(
       time: evaluation.time, step: evaluation.step,
@@ -76,6 +80,18 @@ extension OrderQuality {
   }
 }
 
+extension EventGap {
+  /// One line for the events.
+  var sentence: String {
+    let steps = firstStep.flatMap { first in
+      lastStep.map { "steps \(Figure.grouped(first)) to \(Figure.grouped($0))" }
+    }
+    let others = others > 0 ? "\(Figure.grouped(others)) other events" : nil
+    let what = [steps, others].compactMap { $0 }.joined(separator: " and ")
+    return "\(what) are left out here, since they came faster than they were read; run.h5 has them"
+  }
+}
+
 extension Ending.Reason {
   var isGood: Bool { self == .finished || self == .stopped }
 
@@ -95,12 +111,17 @@ extension Ending.Reason {
 struct Asked: Sendable, Equatable {
   var command: Command
   var text: String
+  /// The number that the answer carries, when it is known.
+  var request: Int?
   /// Steps taken since: what no event answers is forgotten after a few.
   var age = 0
 
   /// Whether an event tells that this command was obeyed, or refused.
   func isAnswered(by event: Event) -> Bool {
-    switch (command, event) {
+    if let request, case .occurred(let occurrence) = event, let answered = occurrence.request {
+      return answered == request
+    }
+    return switch (command, event) {
     case (_, .ended): true
     case (_, .occurred(let occurrence)) where occurrence.kind == .refused:
       occurrence.actor == .key && occurrence.key == command.word

@@ -1,4 +1,4 @@
-// What a user asks of a run. Keys, signals and (later) a socket make these; the trainer obeys them between two steps.
+// What a user asks of a run. Keys, signals and (later) a socket make these; the trainer looks at them between two micro-batches.
 
 /// Something asked of the trainer.
 package enum Command: Codable, Sendable, Equatable {
@@ -77,12 +77,15 @@ package enum RateChange: Codable, Sendable, Equatable {
   }
 }
 
-/// A command with who asked it.
+/// A command with who asked it, and the number that its answer carries.
 package struct Request: Codable, Sendable, Equatable {
+  /// Given by the session's queue, from 1 on; nil for what the program asks of itself, which nothing answers.
+  package var id: Int?
   package var command: Command
   package var actor: Occurrence.Actor
 
-  package init(_ command: Command, by actor: Occurrence.Actor) {
+  package init(_ command: Command, by actor: Occurrence.Actor, id: Int? = nil) {
+    self.id = id
     self.command = command
     self.actor = actor
   }

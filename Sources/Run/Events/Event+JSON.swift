@@ -4,7 +4,7 @@ extension Event {
   /// One JSON object in one line, without the line end.
   package var json: String { object.line }
 
-  private var object: JSON {
+  fileprivate var object: JSON {
     switch self {
     case .began(let beginning): beginning.object
     case .stepped(let report):
@@ -16,11 +16,35 @@ extension Event {
     case .wrote(let sample):
       .event("text", [("step", .integer(sample.step)), ("prompt", .text(sample.prompt)), ("text", .text(sample.text))])
     case .occurred(let occurrence): occurrence.object
+    case .confirmed(let number): .event("confirmed", [("confirms", .integer(number))])
+    case .gap(let gap): gap.object
     case .ended(let ending):
       .event(
         "end",
         [("reason", .text(ending.reason.rawValue)), ("step", .integer(ending.step)), ("time", .double(ending.time))])
     }
+  }
+}
+
+extension NumberedEvent {
+  /// The event's JSON object in one line, without the line end; its number is the last member. An occurrence that a crash could
+  /// still undo says `"confirmed":false`, and an event of its own confirms it.
+  package var json: String {
+    var object = event.object
+    if case .occurred(let occurrence) = event, occurrence.needsConfirmation {
+      object.put(.flag(false), at: ["confirmed"])
+    }
+    object.put(.integer(number), at: ["number"])
+    return object.line
+  }
+}
+
+extension EventGap {
+  fileprivate var object: JSON {
+    var members: [(String, JSON)] = [("steps", .integer(steps))]
+    if let firstStep { members.append(("firstStep", .integer(firstStep))) }
+    if let lastStep { members.append(("lastStep", .integer(lastStep))) }
+    return .event("gap", members + [("others", .integer(others))])
   }
 }
 
@@ -138,6 +162,7 @@ extension Occurrence {
     if !key.isEmpty { members.append(("key", .text(key))) }
     if let old { members.append(("old", .double(old))) }
     if let new { members.append(("new", .double(new))) }
+    if let request { members.append(("request", .integer(request))) }
     return .event("occurrence", members + [("text", .text(text))])
   }
 }

@@ -1,6 +1,6 @@
 // What happened in a run, as values. The screen, `--json` and the run file all read these; there is no second path.
 
-/// Something that happened. The trainer sends it; recorder, dashboard and line mode receive it.
+/// Something that happened. The trainer sends it, the session's hub numbers it, and every subscriber receives it.
 package enum Event: Codable, Sendable, Equatable {
   /// A session began: a new run, or one that goes on.
   case began(Beginning)
@@ -16,6 +16,11 @@ package enum Event: Codable, Sendable, Equatable {
   case wrote(TextSample)
   /// Anything worth a line: a command obeyed or refused, a checkpoint saved, a pause, a warning.
   case occurred(Occurrence)
+  /// The event with this number, an occurrence for which `needsConfirmation` holds, is on the disk: a crash does not take it
+  /// away any more. Only while a run goes on.
+  case confirmed(number: Int)
+  /// Events that were left out for a subscriber who reads too slowly; the run file has them all. Only while a run goes on.
+  case gap(EventGap)
   /// The session ended; nothing comes after this.
   case ended(Ending)
 }
@@ -240,6 +245,8 @@ package struct Occurrence: Codable, Sendable, Equatable {
     case notice, warning, failure
     /// The session ended.
     case end
+    /// A request was obeyed that leaves no line of its own, such as an evaluation. It is an answer, and is not recorded.
+    case done
   }
 
   package enum Actor: String, Codable, Sendable, CaseIterable {
@@ -257,12 +264,15 @@ package struct Occurrence: Codable, Sendable, Equatable {
   package var old: Double?
   package var new: Double?
   package var actor: Actor
+  /// The request that this answers: it was obeyed at `step`, or is refused. The run file does not keep it, since requests are
+  /// numbered anew in every session.
+  package var request: Int?
   /// One line for a person.
   package var text: String
 
   package init(
     _ kind: Kind, step: Int, time: Double, key: String = "", old: Double? = nil, new: Double? = nil,
-    actor: Actor = .program, text: String
+    actor: Actor = .program, request: Int? = nil, text: String
   ) {
     self.kind = kind
     self.step = step
@@ -271,8 +281,13 @@ package struct Occurrence: Codable, Sendable, Equatable {
     self.old = old
     self.new = new
     self.actor = actor
+    self.request = request
     self.text = text
   }
+
+  /// Whether a crash before the disk has it would undo what it says: a user's change of the rate or of a weight. All else is
+  /// true at once.
+  package var needsConfirmation: Bool { kind == .rate || kind == .weight }
 }
 
 /// How a session ended.

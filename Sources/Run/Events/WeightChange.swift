@@ -62,3 +62,15 @@ package struct Edit: Sendable, Equatable {
     }
   }
 }
+
+extension [Edit] {
+  /// The edits that hold when they are made again at their steps, in order of these. A change that was asked for inside a step
+  /// has the number of that step; where the step was left, the change was made again at an earlier step, and counts there.
+  package var inOrderOfSteps: [Edit] {
+    reduce(into: []) { edits, edit in
+      edits.removeAll { $0.step > edit.step && $0.command.word == edit.command.word }
+      let place = edits.lastIndex { $0.step <= edit.step }.map { $0 + 1 } ?? 0
+      edits.insert(edit, at: place)
+    }
+  }
+}

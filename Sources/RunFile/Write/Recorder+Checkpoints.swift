@@ -37,6 +37,7 @@ extension Recorder {
   /// - Returns: a line that says so, and lines as `record` returns them.
   package func finish(_ stored: StoredCheckpoint) -> [Occurrence] {
     let saved = stored.occurrence(at: now)
+    if noticesComeBack { return [saved] + flush() }
     if !replay.takes(saved) { append(saved) }
     return [saved] + flush()
   }

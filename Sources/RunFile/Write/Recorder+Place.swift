@@ -22,7 +22,7 @@ extension Recorder {
     } else {
       return nil
     }
-    append(notice)
+    keep(notice)
     return notice
   }
 

@@ -42,6 +42,9 @@ package final class Recorder {
   /// Whether another thread waits for the disk where that can be: see `takeSync`. It holds up rows for milliseconds.
   package var isSyncedElsewhere = false
   private var needsSync = false
+  /// Whether the lines that it returns are handed to `record` once more, so that they have their place among all events; else
+  /// they are recorded at once.
+  package var noticesComeBack = false
   /// Whether libhdf5 failed in this session: the journal then stays for the next one.
   private var hasFailed = false
   /// This session's record in /sessions.
@@ -145,10 +148,13 @@ package final class Recorder {
     case .evaluated(let evaluation): notices = compared(evaluation)
     case .ordered(let sample): try append(sample, step: sample.step, to: store.orders, unless: &replay.orders)
     case .wrote(let sample): try append(sample, step: sample.step, to: store.texts, unless: &replay.texts)
-    case .occurred(let occurrence): if !replay.takes(occurrence) { append(occurrence) }
+    case .occurred(let occurrence):
+      guard occurrence.kind != .done else { return [] }  // It answers, and tells nothing that is not recorded.
+      if !replay.takes(occurrence) { append(occurrence) }
+    case .confirmed, .gap: return []  // For those who follow a run that goes on.
     case .ended(let ending): end(ending)
     }
-    for notice in notices { append(notice) }
+    for notice in notices { keep(notice) }
     if case .occurred = event {} else if notices.isEmpty { return flush(syncing: false) }
     return notices + flush(syncing: true)
   }
@@ -165,6 +171,9 @@ package final class Recorder {
   }
 
   func append(_ occurrence: Occurrence) { store.events.append(Layout.record(occurrence, at: nextPlace())) }
+
+  /// Records a line of its own, unless it comes back as an event.
+  func keep(_ notice: Occurrence) { if !noticesComeBack { append(notice) } }
 
   private func end(_ ending: Ending) {
     let place = nextPlace()
@@ -244,7 +253,7 @@ package final class Recorder {
     guard isStalled else { return [] }
     isStalled = false
     let notice = notice(.notice, "the disk takes the run again; nothing was lost")
-    append(notice)
+    keep(notice)
     return [notice] + flushNow()
   }
 
@@ -294,7 +303,7 @@ package final class Recorder {
       // It is tried again when as much again has come.
       rotatesFrom = journal.size * 2
       let warning = notice(.warning, "\(error); run.journal goes on growing until a copy of run.h5 can be made")
-      append(warning)
+      keep(warning)
       return warning
     }
   }
@@ -310,7 +319,7 @@ package final class Recorder {
     guard !isStalled else { return [] }
     isStalled = true
     let warning = notice(.warning, "\(error); what happens is kept in memory, and writing is tried again every second")
-    append(warning)
+    keep(warning)
     return [warning]
   }
 

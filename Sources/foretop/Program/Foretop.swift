@@ -4,6 +4,7 @@ import Corpus
 import Foundation
 import Run
 import RunFile
+import Session
 
 @main
 struct Foretop: ParsableCommand {
@@ -98,19 +99,4 @@ struct Foretop: ParsableCommand {
 /// A command is over, all has been said, and this is the status.
 struct Ended: Error {
   let status: Int32
-}
-
-extension UserError {
-  /// A corpus's error, with a status for the shell.
-  init(_ error: CorpusError) {
-    let status: Status =
-      switch error.kind {
-      case .missing: .noInput
-      case .unreadable: .inputOutput
-      case .changed, .empty, .tooShort, .badText, .badTokenizer: .data
-      case .usage: .usage
-      case .cannotWriteCache: .cannotCreate
-      }
-    self.init(status, error.description)
-  }
 }

@@ -1,7 +1,9 @@
 // The files that come with the program: recipes, layouts, the default corpus. They are found by where the program is, so
 // that it runs from any folder.
+import Corpus
 import Foundation
 import Run
+import Session
 
 /// The folder that has `recipes/`, `layouts/` and `corpora/`.
 enum Share {
@@ -78,5 +80,14 @@ enum Share {
       throw UserError(.data, "the \(what) \(path) is not text in UTF-8")
     }
     return text
+  }
+}
+
+extension Corpus.Source {
+  /// What a recipe's corpus is made from; the default corpus where the recipe names no text.
+  /// - Parameter runs: the folder of all runs, where a cache is kept that has no other place.
+  init(_ recipe: Recipe, runs: String) throws {
+    let paths = recipe.data.paths.isEmpty ? [try Share.defaultCorpus()] : recipe.data.paths
+    self.init(recipe, paths: paths, cache: Share.cache, runs: runs)
   }
 }

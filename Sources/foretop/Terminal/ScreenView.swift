@@ -59,9 +59,6 @@ struct ScreenView: ~Copyable {
   /// Whether the terminal went away.
   var isGone: Bool { screen.isGone }
 
-  /// Gives the terminal back.
-  consuming func restore() {}
-
   /// Draws if something changed, waits for a key and hands it to the dashboard.
   /// - Parameter wake: a descriptor that ends the wait when it can be read.
   /// - Returns: what the user asks for.

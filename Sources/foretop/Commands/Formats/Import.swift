@@ -5,6 +5,7 @@ import Export
 import Foundation
 import Run
 import RunFile
+import Session
 import TerminalUI
 import Training
 
@@ -58,9 +59,9 @@ struct Import: ParsableCommand {
     var checkpoint = try imported.firstCheckpoint(tokenizer: tokenizer, threads: threads)
     try checkpoint.fill(found, from: folder) { match, numbers in try files[match.file]?.read(match.entry, into: numbers)
     }
-    let plan = Plan(recipe: imported, name: name, runs: place.runs, threads: threads)
-    try store(checkpoint, plan)
-    report(checkpoint, tensors, new, plan, configuration)
+    let address = RunAddress(name: name, runs: place.runs)
+    try store(checkpoint, address)
+    report(checkpoint, tensors, new, address, configuration)
   }
 
   // MARK: What there is
@@ -71,7 +72,7 @@ struct Import: ParsableCommand {
       return try RunName.nextFree(last, in: place.runs)
     }
     try RunName.check(name)
-    let run = Plan(recipe: Recipe(), name: name, runs: place.runs, threads: 1).folder
+    let run = RunAddress(name: name, runs: place.runs).folder
     guard RunName.isFree(run) else {
       throw UserError(.cannotCreate, "there is a run “\(name)” already in \(place.runs): choose another --name")
     }
@@ -161,9 +162,9 @@ struct Import: ParsableCommand {
 
   // MARK: The run
 
-  private func store(_ checkpoint: Checkpoint, _ plan: Plan) throws {
-    let beginning = try checkpoint.beginning(name: plan.name, source: "none yet: imported from \(folder)")
-    let recorder = try Recorder(creating: plan.folder, beginning: beginning)
+  private func store(_ checkpoint: Checkpoint, _ address: RunAddress) throws {
+    let beginning = try checkpoint.beginning(name: address.name, source: "none yet: imported from \(folder)")
+    let recorder = try Recorder(creating: address.folder, beginning: beginning)
     do {
       _ = try recorder.record(
         .occurred(Occurrence(.notice, step: 0, time: beginning.time, text: "imported from \(folder)")))
@@ -172,21 +173,21 @@ struct Import: ParsableCommand {
     } catch {
       // A run without its weights would begin with others.
       try? recorder.close()
-      let removal = try Removal(ofRun: plan.folder)
+      let removal = try Removal(ofRun: address.folder)
       _ = try removal.carryOut()
       throw error
     }
   }
 
   private func report(
-    _ checkpoint: Checkpoint, _ tensors: ForeignTensors, _ new: [Checkpoint.Tensor], _ plan: Plan,
+    _ checkpoint: Checkpoint, _ tensors: ForeignTensors, _ new: [Checkpoint.Tensor], _ address: RunAddress,
     _ network: ForeignConfiguration
   ) {
-    let recipe = plan.recipe
+    let recipe = checkpoint.recipe
     let count = checkpoint.tensors.reduce(0) { $0 + $1.count }
     let files = tensors.files == 1 ? "" : " in \(tensors.files) files"
     var lines = [
-      "\(plan.name)  imported from \(folder)",
+      "\(address.name)  imported from \(folder)",
       "  network   \(Figure.short(Double(count))) parameters (\(tensors.storages.joined(separator: ", "))\(files)), \(network.blocks) \(network.blocks == 1 ? "block" : "blocks"), width \(recipe.model.width), vocabulary \(checkpoint.tokenizer.vocabulary)",
     ]
     if recipe.model.context < network.context {
@@ -206,8 +207,8 @@ struct Import: ParsableCommand {
         ? "the \(heads[0]) head's tensor" : "\(new.count) tensors of \(heads.joined(separator: " and ")) heads"
       lines.append("  new       \(what), with first weights")
     }
-    lines.append("  stored    \(plan.folder)  ·  checkpoint of step 0")
-    lines.append("  go on     \(plan.command("resume")) --data TEXT --steps N")
+    lines.append("  stored    \(address.folder)  ·  checkpoint of step 0")
+    lines.append("  go on     \(address.command("resume")) --data TEXT --steps N")
     print(lines.joined(separator: "\n"))
   }
 }

@@ -43,34 +43,13 @@ struct Inspect: ParsableCommand {
     }
     let events = try archive.history()
     let layouts = try LayoutFiles(startingWith: screen.layout)
-    if !screen.headless, try show(events, layouts, mode) { return }
+    if !screen.headless {
+      var loop = ForegroundLoop(stored: events, mode: mode, options: screen)
+      if let status = try loop.show(layouts) { throw Ended(status: status) }
+    }
     print(picture(of: events, layouts, mode))
     let checkpoints = try archive.checkpoints().map { "\($0.step)" }
     print("\(archive.folder)  checkpoints: \(checkpoints.isEmpty ? "none" : checkpoints.joined(separator: ", "))")
-  }
-
-  /// Shows the run until the user leaves.
-  /// - Returns: false where there is no screen to be had.
-  private func show(_ events: [Event], _ layouts: LayoutFiles, _ mode: Dashboard.Mode) throws -> Bool {
-    let signals = Signals(withScreen: true)
-    guard var view = ScreenView.open(options: screen, layouts: layouts, mode: mode) else { return false }
-    for event in events { view.dashboard.receive(event) }
-    var status: Int32?
-    while status == nil, !view.isGone {
-      for signal in signals.taken() {
-        switch signal {
-        case SIGTSTP: view.pauseForShell()
-        case SIGHUP: status = 128 + signal
-        case _ where Signals.isStop(signal): status = 128 + signal
-        default: break
-        }
-      }
-      if status == nil, view.turn(wake: signals.descriptor) == .detach { status = 0 }
-      _ = view.overheardLines()
-    }
-    view.restore()
-    // Ctrl-C is one of the ways to leave.
-    throw Ended(status: status == 128 + SIGINT ? 0 : status ?? 0)
   }
 
   private func picture(of events: [Event], _ layouts: LayoutFiles, _ mode: Dashboard.Mode) -> String {

@@ -39,8 +39,8 @@ enum InspectPart: String, ExpressibleByArgument, CaseIterable {
     lines.append(["network", "\(parameters) parameters, vocabulary \(Figure.grouped(beginning.vocabulary))"])
     lines.append(["computed", "\(beginning.precision), \(Figure.threads(beginning.threads))"])
     lines.append(["text", beginning.corpus])
-    if !summary.last.isEmpty { lines.append(["loss", Tally.words(summary.last)]) }
-    if !summary.heldOut.isEmpty { lines.append(["held-out", Tally.words(summary.heldOut)]) }
+    if !summary.last.isEmpty { lines.append(["loss", summary.last.words]) }
+    if !summary.heldOut.isEmpty { lines.append(["held-out", summary.heldOut.words]) }
     if let best = summary.best, let head = summary.heads.first {
       lines.append(["best", "\(head.name) \(Figure.loss(Double(best)))"])
     }
@@ -107,7 +107,7 @@ enum InspectPart: String, ExpressibleByArgument, CaseIterable {
     var lines = Lines(secondsFromGMT: Clock.secondsFromGMT)
     for event in try archive.happenings() {
       switch event {
-      case .stepped, .summedUp: break
+      case .stepped, .summedUp, .confirmed, .gap: break
       case .began, .evaluated, .ordered, .wrote, .occurred, .ended:
         if isJSON {
           print(event.json)
@@ -142,7 +142,7 @@ enum InspectPart: String, ExpressibleByArgument, CaseIterable {
     let rows = checkpoints.map { checkpoint in
       [
         Figure.grouped(checkpoint.step), Figure.bytes(Double(checkpoint.bytes)), Clock.date(checkpoint.time),
-        (losses[checkpoint.step].map { Tally.words($0.losses) } ?? "") + (checkpoint.step == best ? "  best" : ""),
+        (losses[checkpoint.step].map { $0.losses.words } ?? "") + (checkpoint.step == best ? "  best" : ""),
         checkpoint.file,
       ]
     }

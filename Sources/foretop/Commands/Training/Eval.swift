@@ -5,6 +5,7 @@ import Dashboard
 import Foundation
 import Run
 import RunFile
+import Session
 import TerminalUI
 import Training
 
@@ -40,7 +41,7 @@ struct Eval: ParsableCommand {
       print(JSON.object(losses.json + ranks + [JSON.Member("positions", .integer(positions))]).line)
     } else {
       print(
-        "\(name) at step \(Figure.grouped(checkpoint.state.step))  \(Tally.words(losses))  over \(Figure.grouped(positions)) positions"
+        "\(name) at step \(Figure.grouped(checkpoint.state.step))  \(losses.words)  over \(Figure.grouped(positions)) positions"
       )
       if let order { print("order  \(order.figures)") }
     }

@@ -1,8 +1,10 @@
 // A real session for “foretop bench”: trained, recorded and saved as any other, in a folder that is gone afterwards.
 import Benchmark
+import Corpus
 import Foundation
 import Run
 import RunFile
+import Session
 import TerminalUI
 
 /// Measures what a session's other threads hold up.
@@ -61,46 +63,56 @@ struct RecordingTrial {
   /// Trains, and sorts the time between the steps by what was going on.
   private func train(checkpoints: Int) throws -> RecordingTimes {
     let steps = Self.saveEvery * checkpoints + Self.saveEvery / 2
-    let plan = Plan(recipe: try recipe(steps: steps), name: "trial", runs: folder, threads: threads)
+    let recipe = try recipe(steps: steps)
+    let request = RunRequest(
+      recipe: recipe, address: RunAddress(name: "trial", runs: folder),
+      source: try Corpus.Source(recipe, runs: folder), threads: threads)
     let stalls = Mailbox<Double>()
-    let session = Session(plan, isAttended: false, stalls: stalls)
+    let session = TrainingSession(request, isAttended: false, stalls: stalls)
+    let messages = session.hub.subscribe()
     try session.start()
     defer { session.end() }
     var times = RecordingTimes()
     var last: StepReport?
     /// When the checkpoint was due that is on its way.
     var handedOver: Double?
+    func take(_ event: Event) throws {
+      switch event {
+      case .began(let beginning): times.parameters = beginning.parameters
+      case .stepped(let report):
+        if let last {
+          times.steps.append(report.phases.total)
+          let pause = report.time - last.time - report.phases.total
+          if last.step % Self.saveEvery == 0 {
+            times.copies.append(pause)
+          } else if handedOver == nil {
+            times.pauses.append(pause)
+          } else {
+            times.pausesBesideWriting.append(pause)
+          }
+        }
+        last = report
+        if report.step % Self.saveEvery == 0 { handedOver = report.time }
+      case .occurred(let occurrence) where occurrence.kind == .saved:
+        if let start = handedOver { times.writing.append(occurrence.time - start) }
+        handedOver = nil
+      case .occurred(let occurrence) where occurrence.kind == .failure || occurrence.kind == .warning:
+        throw UserError(.inputOutput, "the trial in \(folder) failed: \(occurrence.text)")
+      default: break
+      }
+    }
     var isOver = false
     while !isOver {
-      for news in session.news.takeAll(waitingUntil: .distantFuture) {
-        // What the recorder did since the last news counts for what was going on then.
+      for message in messages.take(waitingUntil: .distantFuture) {
+        // What the recorder did since the last message counts for what was going on then.
         if handedOver == nil { times.stalls += stalls.takeAll() } else { times.stallsBesideWriting += stalls.takeAll() }
-        switch news {
-        case .event(.began(let beginning)): times.parameters = beginning.parameters
-        case .event(.stepped(let report)):
-          if let last {
-            times.steps.append(report.phases.total)
-            let pause = report.time - last.time - report.phases.total
-            if last.step % Self.saveEvery == 0 {
-              times.copies.append(pause)
-            } else if handedOver == nil {
-              times.pauses.append(pause)
-            } else {
-              times.pausesBesideWriting.append(pause)
-            }
-          }
-          last = report
-          if report.step % Self.saveEvery == 0 { handedOver = report.time }
-        case .event(.occurred(let occurrence)) where occurrence.kind == .saved:
-          if let start = handedOver { times.writing.append(occurrence.time - start) }
-          handedOver = nil
-        case .event(.occurred(let occurrence)) where occurrence.kind == .failure || occurrence.kind == .warning:
-          throw UserError(.inputOutput, "the trial in \(folder) failed: \(occurrence.text)")
+        switch message {
+        case .event(let event): try take(event.event)
         case .failed(let error), .stopped(let error): throw error
         case .closed(let error):
           if let error { throw error }
           isOver = true
-        case .event, .preparing: break
+        case .preparing: break
         }
       }
     }

@@ -1,8 +1,10 @@
 // foretop resume: a run goes on from its last checkpoint.
 import ArgumentParser
+import Corpus
 import Foundation
 import Run
 import RunFile
+import Session
 
 struct Resume: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -36,25 +38,25 @@ struct Resume: ParsableCommand {
     try Computation.prepare()
     Signals.expectRequests()
     let folder = try StoredRun.folder(name, in: place.folder)
-    let plan: Plan
+    let request: RunRequest
     do {
-      plan = try self.plan()
+      request = try self.request()
     } catch let error as UserError where error.status != .usage && Archive.isBeingWritten(folder) {
       // Whoever writes it may just have taken away what was looked for.
       throw UserError(
         .unavailable, "run “\(name)” is going on in another process: stop that one first (\(error.message))")
     }
-    var conductor = Conductor(plan, options: screen)
-    throw Ended(status: try conductor.run())
+    var loop = ForegroundLoop(request, options: screen)
+    throw Ended(status: try loop.run())
   }
 
   /// What is stored, and what is to be done with it.
-  private func plan() throws -> Plan {
+  private func request() throws -> RunRequest {
     let archive = try StoredRun.archive(name, in: place.folder)
     guard archive.state != .training else {
       throw UserError(.unavailable, "run “\(name)” is going on in another process: stop that one first")
     }
-    var past = Plan.Past(start: Parcel(nil), edits: [])
+    var past = RunRequest.Past(start: Parcel(nil), edits: [])
     var notices = ["there is no checkpoint to go on from: the run begins again"]
     var state: TrainerState?
     if try !archive.checkpoints().isEmpty {
@@ -94,7 +96,9 @@ struct Resume: ParsableCommand {
     }
     let threads = try place.threads(before: archive.beginning.threads)
     notices += [ThreadOptions.warning(of: threads)].compactMap { $0 }
-    return Plan(recipe: recipe, name: name, runs: place.runs, threads: threads, past: past, notices: notices)
+    return RunRequest(
+      recipe: recipe, address: RunAddress(name: name, runs: place.runs),
+      source: try Corpus.Source(recipe, runs: place.runs), threads: threads, past: past, notices: notices)
   }
 
   /// Without a checkpoint a run begins again, and takes the same steps once more. With another recipe they would be others, and

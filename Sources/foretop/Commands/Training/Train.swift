@@ -1,9 +1,11 @@
 // foretop train: a new run.
 import ArgumentParser
+import Corpus
 import Foundation
 import Kernels
 import Run
 import RunFile
+import Session
 import Training
 
 struct Train: ParsableCommand {
@@ -11,7 +13,12 @@ struct Train: ParsableCommand {
     abstract: "Trains a network and shows how it goes.",
     discussion: """
       On the screen, ? lists the keys; q or ctrl-C saves and stops. Without a terminal, or with --headless, lines are \
-      printed instead, at most one a second. A reader of --json or of the lines that goes away does not end the run.
+      printed instead, at most one a second. A reader of --json or of the lines that goes away does not end the run, and one \
+      that does not read does not hold it up: beyond 8192 steps that wait for it, steps are left out, and a line says which \
+      (with --json {"event":"gap","steps":…,"firstStep":…,"lastStep":…,"others":…}); run.h5 has them all. When the run has \
+      ended, such a reader has five seconds to go on. Every JSON event has a number, in the order in which the run file \
+      stores them; a changed rate or weight is "confirmed":false until an event {"event":"confirmed","confirms":…} names \
+      its number.
 
       \(Signals.help)
 
@@ -61,11 +68,12 @@ struct Train: ParsableCommand {
     try recipe.validate(origins)
     let threads = try place.threads()
     try Self.checkMemory(recipe, threads: threads)
-    let plan = Plan(
-      recipe: recipe, name: try freeName(after: file.name), runs: place.runs, threads: threads,
+    let request = RunRequest(
+      recipe: recipe, address: RunAddress(name: try freeName(after: file.name), runs: place.runs),
+      source: try Corpus.Source(recipe, runs: place.runs), threads: threads,
       notices: [ThreadOptions.warning(of: threads)].compactMap { $0 })
-    var conductor = Conductor(plan, options: screen)
-    throw Ended(status: try conductor.run())
+    var loop = ForegroundLoop(request, options: screen)
+    throw Ended(status: try loop.run())
   }
 
   /// Refuses what cannot fit before a tokenizer is trained and a text is read. Where the size of the vocabulary is not
@@ -80,11 +88,11 @@ struct Train: ParsableCommand {
   private func freeName(after recipe: String) throws -> String {
     guard let name else { return try RunName.nextFree(recipe, in: place.runs) }
     try RunName.check(name)
-    let plan = Plan(recipe: Recipe(), name: name, runs: place.runs, threads: 1)
-    guard RunName.isFree(plan.folder) else {
+    let address = RunAddress(name: name, runs: place.runs)
+    guard RunName.isFree(address.folder) else {
       throw UserError(
         .cannotCreate,
-        "there is a run “\(name)” already in \(place.runs): “\(plan.command("resume"))” goes on with it, or choose another --name"
+        "there is a run “\(name)” already in \(place.runs): “\(address.command("resume"))” goes on with it, or choose another --name"
       )
     }
     return name

@@ -1,27 +1,32 @@
-// What a session is about to do, decided before anything is started.
+// What is asked of a session, decided before anything is started.
 import Corpus
 import Foundation
 import Run
 import RunFile
 
 /// A run to begin, or to go on with.
-struct Plan: Sendable {
+package struct RunRequest: Sendable {
   /// What a resumed run goes on from.
-  struct Past: Sendable {
+  package struct Past: Sendable {
     /// Holds none where the run ended before the first one: it begins again, as the same run.
-    var start: Parcel
+    package var start: Parcel
     /// Its step; nil where there is none.
-    var step: Int?
+    package var step: Int?
     /// The changes of rate and weights that the user made after that, to be made again at the same steps.
-    var edits: [Edit]
+    package var edits: [Edit]
     /// What its last session began with.
-    var beginning: Beginning?
+    package var beginning: Beginning?
     /// The last step that is stored.
-    var last = 0
+    package var last = 0
     /// The weights of losses that the command line gives, from the first step on.
-    var weights: [WeightChange] = []
+    package var weights: [WeightChange] = []
     /// What happened before, for a screen to begin with.
-    var events: [Event] = []
+    package var events: [Event] = []
+
+    package init(start: Parcel, edits: [Edit]) {
+      self.start = start
+      self.edits = edits
+    }
 
     /// What to say where the run goes on with a text that is not the one it had: a file that changed, or another one.
     func change(of text: Beginning) -> String? {
@@ -34,37 +39,29 @@ struct Plan: Sendable {
     }
   }
 
-  var recipe: Recipe
-  var name: String
-  /// The folder of all runs, as the user gave it.
-  var runs: String
-  var threads: Int
+  package var recipe: Recipe
+  package var address: RunAddress
+  /// What the run's text is read from.
+  package var source: Corpus.Source
+  package var threads: Int
   /// Nil for a new run.
-  var past: Past?
+  package var past: Past?
   /// Something to say in the events at the start: a damaged checkpoint that was passed over.
-  var notices: [String] = []
+  package var notices: [String]
 
-  /// The run's folder.
-  var folder: String { runs.hasSuffix("/") ? runs + name : "\(runs)/\(name)" }
-
-  /// How one goes on with it from a shell.
-  func command(_ verb: String) -> String {
-    let place = runs == "runs" ? "" : " --runs \(Self.quoted(runs))"
-    return "foretop \(verb) \(Self.quoted(name))\(place)"
+  package init(
+    recipe: Recipe, address: RunAddress, source: Corpus.Source, threads: Int, past: Past? = nil, notices: [String] = []
+  ) {
+    self.recipe = recipe
+    self.address = address
+    self.source = source
+    self.threads = threads
+    self.past = past
+    self.notices = notices
   }
 
-  private static func quoted(_ word: String) -> String {
-    // As bash and zsh read what nobody should see as it is.
-    if word.unicodeScalars.contains(where: \.steersTerminals) {
-      let words = word.unicodeScalars.map { scalar in
-        scalar.steersTerminals
-          ? scalar.escapedForYAML : "'\\".unicodeScalars.contains(scalar) ? "\\\(scalar)" : "\(scalar)"
-      }
-      return "$'\(words.joined())'"
-    }
-    let isPlain = !word.isEmpty && word.allSatisfy { $0.isLetter || $0.isNumber || "-_./+:@,".contains($0) }
-    return isPlain ? word : "'" + word.replacing("'", with: #"'\''"#) + "'"
-  }
+  var name: String { address.name }
+  var folder: String { address.folder }
 
   /// Opens the run's text.
   /// - Parameters:
@@ -73,19 +70,19 @@ struct Plan: Sendable {
   func corpus(by record: TokenizerRecord?, report: (String) -> Void) throws -> Corpus {
     let tokenizer = try record.map { try Tokenizer($0) }
     if tokenizer == nil, !recipe.tokenizer.model.isEmpty { try Examiner.require(.tokenizer(recipe.tokenizer.model)) }
-    return try Corpus(opening: try Corpus.Source(recipe, runs: runs), tokenizer: tokenizer, report: report)
+    return try Corpus(opening: source, tokenizer: tokenizer, report: report)
   }
 }
 
 /// A checkpoint that is handed from thread to thread, and let go of by the one before: its memory is used again, or freed.
-final class Parcel: @unchecked Sendable {
+package final class Parcel: @unchecked Sendable {
   // Unchecked: one thread has it at a time.
   private var checkpoint: Checkpoint?
 
-  init(_ checkpoint: consuming Checkpoint?) { self.checkpoint = consume checkpoint }
+  package init(_ checkpoint: consuming Checkpoint?) { self.checkpoint = consume checkpoint }
 
   /// What is in it; nothing is afterwards.
-  func takeOut() -> Checkpoint? {
+  package func takeOut() -> Checkpoint? {
     defer { checkpoint = nil }
     return checkpoint
   }
@@ -93,13 +90,15 @@ final class Parcel: @unchecked Sendable {
 
 extension Corpus.Source {
   /// What a recipe's corpus is made from.
-  /// - Parameter runs: the folder of all runs, where a cache is kept that has no other place.
-  init(_ recipe: Recipe, runs: String) throws {
+  /// - Parameters:
+  ///   - paths: its texts.
+  ///   - cache: the folder for what can be made again.
+  ///   - runs: the folder of all runs, where a cache is kept that has no other place.
+  package init(_ recipe: Recipe, paths: [String], cache: String, runs: String) {
     self.init(
-      paths: recipe.data.paths.isEmpty ? [try Share.defaultCorpus()] : recipe.data.paths,
-      kind: Tokenizer.Kind(rawValue: recipe.tokenizer.kind.rawValue) ?? .sentencepiece,
+      paths: paths, kind: Tokenizer.Kind(rawValue: recipe.tokenizer.kind.rawValue) ?? .sentencepiece,
       vocabulary: recipe.tokenizer.vocabulary, model: recipe.tokenizer.model, heldOut: recipe.data.heldOut,
-      context: recipe.model.context, documents: Documents(recipe), cache: Share.cache)
+      context: recipe.model.context, documents: Documents(recipe), cache: cache)
     ids = recipe.tokenizer.ids
     width = recipe.tokenizer.width.bytes
     spareCache = runs.hasSuffix("/") ? runs + ".cache" : runs + "/.cache"
@@ -108,7 +107,7 @@ extension Corpus.Source {
 
 extension Documents {
   /// How a recipe divides its texts; nil where it takes them as one.
-  init?(_ recipe: Recipe) {
+  package init?(_ recipe: Recipe) {
     guard recipe.data.documents == .separate else { return nil }
     self.init(separator: recipe.data.separator)
   }
@@ -116,5 +115,5 @@ extension Documents {
 
 extension Tokenizer {
   /// A tokenizer as a checkpoint keeps it.
-  init(_ record: TokenizerRecord) throws(CorpusError) { try self.init(kind: record.kind, model: record.model) }
+  package init(_ record: TokenizerRecord) throws(CorpusError) { try self.init(kind: record.kind, model: record.model) }
 }

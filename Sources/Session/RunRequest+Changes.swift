@@ -1,7 +1,7 @@
 // What is different in a run that goes on: said, and recorded, before its first step.
 import Run
 
-extension Plan.Past {
+extension RunRequest.Past {
   /// What changed since the last session, as the run's log has it: keys of the recipe, threads, precision, the text, and what
   /// becomes of steps that are stored already.
   func occurrences(at now: Beginning) -> [Occurrence] {

@@ -4,16 +4,17 @@ import Glibc
 import Run
 import RunFile
 import Synchronization
-import Training
 
 /// Copies of the weights: one, or two where they are small, used again and again.
-final class Copies: Sendable {
+final class CheckpointBuffers: Sendable {
   private struct State {
     var most = 1
     /// Those that the trainer, the recorder or the disk has.
     var taken = 0
     /// The memory of those that are stored.
     var spares: [Parcel] = []
+    /// What a new one begins with: all of a checkpoint but the numbers.
+    var outline: Checkpoint?
     /// What the disk does not take. It is tried again; a newer state may have its memory before.
     var refused: PendingCheckpoint?
     /// Whether the trainer was refused one.
@@ -21,7 +22,7 @@ final class Copies: Sendable {
   }
 
   private let state = Mutex(State())
-  private let requests: Mailbox<Request>
+  private let requests: RequestQueue
   private let clearing = Mutex<WorkerThread?>(nil)
 
   /// Two copies may take so much.
@@ -30,7 +31,7 @@ final class Copies: Sendable {
   private static let alone = "FORETOP_ONE_COPY"
 
   /// - Parameter requests: where the trainer hears that a copy is free which it was refused.
-  init(telling requests: Mailbox<Request>) { self.requests = requests }
+  init(telling requests: RequestQueue) { self.requests = requests }
 
   /// Allows a second copy where it is small, so that a disk that is busy for a moment makes no step wait.
   /// - Parameter available: bytes of memory.
@@ -43,8 +44,12 @@ final class Copies: Sendable {
   /// thread can be made for that, the first save waits for it.
   /// - Parameter numbers: of each of its blocks.
   func prepare(_ first: consuming Checkpoint, numbers: Int) {
+    let outline = first
     let parcel = Parcel(first)
-    state.withLock { $0.taken += 1 }
+    state.withLock { state in
+      state.taken += 1
+      state.outline = outline
+    }
     let thread = try? WorkerThread("memory") { [self] in
       var copy = parcel.takeOut()
       copy?.weights = [Float](repeating: 0, count: numbers)
@@ -56,19 +61,20 @@ final class Copies: Sendable {
     clearing.withLock { $0 = thread }
   }
 
-  /// A copy to write a checkpoint in: one that is free, or that of a state which the disk does not take.
-  func take() -> Spare {
+  /// Room for a copy: one that is free, or that of a state which the disk does not take. Never waits.
+  /// - Returns: nil where all there may be is in use; a request to save follows when there is some.
+  func take() -> Checkpoint? {
     state.withLock { state in
       if state.taken < state.most {
         state.taken += 1
-        return .memory(of: state.spares.popLast()?.takeOut())
+        return state.spares.popLast()?.takeOut() ?? state.outline
       }
       if let refused = state.refused {
         state.refused = nil
-        return .memory(of: refused.takeOut())
+        return refused.takeOut()
       }
       state.isAwaited = true
-      return .notNow
+      return nil
     }
   }
 
@@ -104,7 +110,7 @@ final class Copies: Sendable {
       defer { state.isAwaited = false }
       return state.isAwaited
     }
-    if isAwaited { requests.send(Request(.save, by: .program)) }
+    if isAwaited { requests.sendOwn(.save) }
   }
 
   /// Waits until nothing goes on here.

@@ -1,5 +1,5 @@
 // The run's folder is written here: by the recorder's thread, which takes every event, and by two beside it, so that no row
-// waits for the disk: one writes checkpoints, one waits for the journal and confirms what is in it (see Recording+Disk).
+// waits for the disk: one writes checkpoints (CheckpointThread), one waits for the journal and confirms what is in it (SyncThread).
 import Dispatch
 import Foundation
 import Run
@@ -7,13 +7,12 @@ import RunFile
 import Synchronization
 
 /// What becomes of a session's events and checkpoints.
-final class Recording: Sendable {
+final class RecordingThread: Sendable {
   /// What the recorder's thread hears of.
   enum Entry: Sendable {
-    case event(Event)
-    /// What the main thread hears of when it is recorded.
-    case occurred(Occurrence)
-    case checkpoint(Parcel)
+    case event(NumberedEvent)
+    /// A copy of the training state, and the requests that it answers.
+    case checkpoint(Parcel, answering: [Int])
     case stored(StoredCheckpoint)
     case notStored(PendingCheckpoint, UserError)
     /// A newer state took the place of one that was not stored.
@@ -26,12 +25,12 @@ final class Recording: Sendable {
     case end(Ending)
   }
 
-  private let plan: Plan
+  private let request: RunRequest
   private let isAttended: Bool
   let entries: Mailbox<Entry>
-  private let requests: Mailbox<Request>
-  let news: Mailbox<News>
-  let copies: Copies
+  private let requests: RequestQueue
+  let hub: EventHub
+  let buffers: CheckpointBuffers
   /// Hears for how many seconds the recorder's thread was busy, each time.
   private let stalls: Mailbox<Double>?
   /// Checkpoints for the thread that writes them.
@@ -56,15 +55,15 @@ final class Recording: Sendable {
   private static let grace = 3.0
 
   init(
-    _ plan: Plan, isAttended: Bool, entries: Mailbox<Entry>, requests: Mailbox<Request>, news: Mailbox<News>,
-    copies: Copies, stalls: Mailbox<Double>? = nil
+    _ request: RunRequest, isAttended: Bool, entries: Mailbox<Entry>, requests: RequestQueue, hub: EventHub,
+    buffers: CheckpointBuffers, stalls: Mailbox<Double>? = nil
   ) {
-    self.plan = plan
+    self.request = request
     self.isAttended = isAttended
     self.entries = entries
     self.requests = requests
-    self.news = news
-    self.copies = copies
+    self.hub = hub
+    self.buffers = buffers
     self.stalls = stalls
   }
 
@@ -97,8 +96,17 @@ final class Recording: Sendable {
     journal?.join()
   }
 
-  /// Waits until the recorder's thread has ended, which waits for the others.
-  func join() { threads.withLock { $0.recorder }?.join() }
+  /// Waits until the recorder's thread has ended.
+  private func join() { threads.withLock { $0.recorder }?.join() }
+
+  /// Waits until all threads have ended, after the recorder's was told to: two of them may hang in the disk, and are given up
+  /// after a while.
+  func end() {
+    let threads = self.threads.withLock { $0 }
+    threads.recorder?.join()
+    threads.checkpoints?.join(until: .now() + Self.grace)
+    threads.journal?.join(until: .now() + Self.grace)
+  }
 
   // MARK: The recorder's thread
 
@@ -115,6 +123,8 @@ final class Recording: Sendable {
     var failures = 0
     /// Whether something waits to be confirmed until the disk takes the journal again.
     var isBehind = false
+    /// The requests that checkpoints on their way answer, by their steps.
+    var saving: [Int: [Int]] = [:]
     /// What is confirmed when the journal is on the disk.
     var unconfirmed = Confirmation()
   }
@@ -123,20 +133,20 @@ final class Recording: Sendable {
     let recorder: Recorder
     do {
       recorder =
-        if let past = plan.past {
-          try Recorder(resuming: plan.folder, from: past.step ?? 0, beginning: beginning)
+        if let past = request.past {
+          try Recorder(resuming: request.folder, from: past.step ?? 0, beginning: beginning)
         } else {
-          try Recorder(creating: plan.folder, beginning: beginning)
+          try Recorder(creating: request.folder, beginning: beginning)
         }
     } catch {
-      return outcomes.send(UserError(error, while: "beginning to record in \(plan.folder)"))
+      return outcomes.send(UserError(error, while: "beginning to record in \(request.folder)"))
     }
     outcomes.send(nil)
     record(with: recorder)
   }
 
   /// The run's folder, as it was called last.
-  var folder: String { place.withLock { $0 } ?? plan.folder }
+  var folder: String { place.withLock { $0 } ?? request.folder }
 
   /// Takes entries until the trainer is gone and its last checkpoint stored; then closes the file.
   private func record(with recorder: Recorder) {
@@ -144,6 +154,8 @@ final class Recording: Sendable {
     var ending: Ending?
     var deadline = DispatchTime.distantFuture
     recorder.isSyncedElsewhere = true
+    // What it has to say gets its place among all events: it is numbered, and comes back.
+    recorder.noticesComeBack = true
     while ending == nil || (disk.writing > 0 && .now() < deadline) {
       let waiting = entries.takeAll(waitingUntil: .now() + 0.25)
       let start = DispatchTime.now()
@@ -160,7 +172,7 @@ final class Recording: Sendable {
         // The weights exist only here now: the disk gets a minute to take them.
         if ending != nil, disk.unsaved != nil, deadline == .distantFuture { deadline = .now() + Self.patience }
       }
-      disk.unconfirmed.occurrences += recorder.flushIfDue()
+      publish(recorder.flushIfDue())
       // What the disk does not take is warned of, and holds up no checkpoint at the end.
       disk.unconfirmed.isLast = ending != nil
       send(&disk, of: recorder)
@@ -176,57 +188,64 @@ final class Recording: Sendable {
     let (writer, journal) = threads.withLock { ($0.checkpoints, $0.journal) }
     // A disk that is in the middle of taking one may still do so.
     writer?.join(until: .now() + Self.grace)
-    for entry in entries.takeAll() { take(entry, with: recorder, &disk, isLast: true) }
+    // What is said of these comes back, too.
+    while true {
+      let waiting = entries.takeAll()
+      guard !waiting.isEmpty else { break }
+      for entry in waiting { take(entry, with: recorder, &disk, isLast: true) }
+    }
+    recorder.noticesComeBack = false
     recorder.isSyncedElsewhere = false
-    record(.ended(ending), with: recorder, &disk)
+    record(.ended(ending), with: recorder)
     send(&disk, of: recorder)
     confirmations.close()
     let isJoined = journal?.join(until: .now() + Self.grace) ?? true
-    let held = unconfirmed.withLock { $0.flatMap(\.occurrences) }
-    if held.isEmpty { news.send(.event(.ended(ending))) }
+    let held = unconfirmed.withLock { $0.flatMap(\.events) }
+    if held.isEmpty { hub.publish(.ended(ending)) }
     var failure = disk.unsaved.map { $0.error.ofCheckpoint($0.step) }
     do {
       try recorder.close()
     } catch {
-      failure = failure ?? UserError(error, while: "closing \(plan.folder)/run.h5")
+      failure = failure ?? UserError(error, while: "closing \(request.folder)/run.h5")
     }
     if !held.isEmpty {
-      if failure == nil && isJoined { for occurrence in held { news.send(.event(.occurred(occurrence))) } }
-      news.send(.event(.ended(ending)))
+      if failure == nil && isJoined { for number in held { hub.publish(.confirmed(number: number)) } }
+      hub.publish(.ended(ending))
     }
     place.withLock { $0 = recorder.folder }
-    news.send(.closed(failure))
+    hub.tell(.closed(failure))
   }
 
   private func take(_ entry: Entry, with recorder: Recorder, _ disk: inout Disk, isLast: Bool) {
     switch entry {
     case .event(let event):
-      if case .evaluated(let evaluation) = event, evaluation.isBest { disk.bestStep = evaluation.step }
-      record(event, with: recorder, &disk)
-    case .occurred(let occurrence):
-      record(.occurred(occurrence), with: recorder, &disk)
-      disk.unconfirmed.occurrences.append(occurrence)
-    case .checkpoint(let parcel):
+      if case .evaluated(let evaluation) = event.event, evaluation.isBest { disk.bestStep = evaluation.step }
+      record(event.event, with: recorder)
+      if case .occurred(let occurrence) = event.event, occurrence.needsConfirmation {
+        disk.unconfirmed.events.append(event.number)
+      }
+    case .checkpoint(let parcel, let requests):
       guard let checkpoint = parcel.takeOut() else { return }
       let step = checkpoint.state.step
+      disk.saving[step, default: []] += requests
       do {
         let (pending, notices) = try recorder.begin(checkpoint, isBest: step == disk.bestStep)
-        disk.unconfirmed.occurrences += notices
+        publish(notices)
         disk.writing += 1
         disk.unconfirmed.checkpoints.append(pending)
       } catch {
-        copies.giveBack()
+        buffers.giveBack()
         say(UserError(error, while: "beginning the checkpoint"), of: step, "", with: recorder, &disk)
       }
     case .stored(let stored):
       disk.writing -= 1
       disk.unsaved = nil
-      disk.unconfirmed.occurrences += recorder.finish(stored)
+      publishSaved(recorder.finish(stored), of: stored.step, &disk)
     case .superseded: disk.writing -= 1
     case .synced(let sync): recorder.settle(sync)
     case .notSynced(let sync, let error):
       disk.failures += 1
-      disk.unconfirmed.occurrences += recorder.takeBack(sync, error)
+      publish(recorder.takeBack(sync, error))
     case .notStored(let pending, let error):
       // What cannot be a checkpoint will not be one by waiting.
       if error.status == .data {
@@ -238,7 +257,7 @@ final class Recording: Sendable {
       let isNew = disk.unsaved?.step != pending.step
       let isHeld = disk.unsaved == nil
       disk.unsaved = (error, pending.step)
-      let isOver = isLast || pending.step >= plan.recipe.steps
+      let isOver = isLast || pending.step >= request.recipe.steps
       let advice =
         isOver
         ? Self.last
@@ -254,23 +273,38 @@ final class Recording: Sendable {
   private func hold(_ isNeeded: Bool, _ disk: inout Disk) {
     guard isNeeded != disk.isHolding else { return }
     disk.isHolding = isNeeded
-    requests.send(Request(isNeeded ? .pause : .proceed, by: .program))
+    requests.sendOwn(isNeeded ? .pause : .proceed)
   }
 
-  private func record(_ event: Event, with recorder: Recorder, _ disk: inout Disk) {
+  private func record(_ event: Event, with recorder: Recorder) {
     do {
-      disk.unconfirmed.occurrences += try recorder.record(event)
+      publish(try recorder.record(event))
     } catch {
       let step = if case .stepped(let report) = event { report.step } else { 0 }
-      disk.unconfirmed.occurrences.append(
-        Occurrence(.failure, step: step, time: Date().timeIntervalSince1970, text: "\(error)"))
+      publish([Occurrence(.failure, step: step, time: Date().timeIntervalSince1970, text: "\(error)")])
     }
+  }
+
+  private func publish(_ notices: [Occurrence]) { for notice in notices { hub.publish(.occurred(notice)) } }
+
+  /// Says that a checkpoint is stored, to all who asked for it or for one before it that it took the place of.
+  private func publishSaved(_ lines: [Occurrence], of step: Int, _ disk: inout Disk) {
+    var requests = disk.saving.filter { $0.key <= step }.values.flatMap { $0 }.sorted()[...]
+    disk.saving = disk.saving.filter { $0.key > step }
+    var lines = lines
+    if let index = lines.firstIndex(where: { $0.kind == .saved }) { lines[index].request = requests.popFirst() }
+    let answers = requests.map { id in
+      Occurrence(
+        .done, step: step, time: Date().timeIntervalSince1970, key: Command.save.word, request: id,
+        text: "save: done at step \(step)")
+    }
+    publish(lines + answers)
   }
 
   /// Hands over what is to be confirmed.
   private func send(_ disk: inout Disk, of recorder: Recorder) {
     let (pending, notices) = recorder.takeSync()
-    disk.unconfirmed.occurrences += notices
+    publish(notices)
     disk.unconfirmed.sync = pending
     disk.unconfirmed.failures = disk.failures
     disk.unconfirmed.isRefused = pending == nil && recorder.isStalled
@@ -285,11 +319,13 @@ final class Recording: Sendable {
 
   /// Says that a checkpoint is not saved.
   private func say(_ error: UserError, of step: Int, _ advice: String, with recorder: Recorder, _ disk: inout Disk) {
+    // What is tried again has no answer yet.
+    let request = advice.isEmpty ? disk.saving.removeValue(forKey: step)?.first : nil
     let failure = Occurrence(
-      .failure, step: step, time: Date().timeIntervalSince1970,
+      .failure, step: step, time: Date().timeIntervalSince1970, request: request,
       text: "the checkpoint is not saved: \(error.message)\(advice)")
-    record(.occurred(failure), with: recorder, &disk)
-    disk.unconfirmed.occurrences.append(failure)
+    publish([failure])
+    if !recorder.noticesComeBack { record(.occurred(failure), with: recorder) }
   }
 }
 

@@ -1,0 +1,136 @@
+// What a session has come to, collected from its events: the one reducer. The dashboard, the summary at the end and later
+// subscribers each have a value of it.
+
+/// What a run does.
+package enum RunPhase: Sendable, Equatable {
+  case starting, training, paused
+  case ended(Ending.Reason)
+}
+
+/// What is known of a run. Applying an event twice changes nothing.
+package struct RunState: Sendable, Equatable {
+  /// The number of the newest event that was applied; 0 where events had no numbers.
+  package private(set) var number = 0
+  package private(set) var beginning: Beginning?
+  package var phase = RunPhase.starting
+  /// The last step, or the mean of the last steps of a stored run.
+  package private(set) var last: StepReport?
+  package private(set) var evaluation: Evaluation?
+  package private(set) var best: Evaluation?
+  /// The step of the last checkpoint that is on the disk.
+  package private(set) var savedStep: Int?
+  /// What the user's edits multiply the schedule's rate with.
+  package private(set) var rateFactor = 1.0
+  /// λ of the heads, where the user changed it or a step told.
+  package private(set) var weights: [Head: Double] = [:]
+  /// The changes that the last step does not tell of.
+  private var changes: [Edit] = []
+  /// Whether the last step was not taken, since a loss or the gradient was not finite.
+  package private(set) var isDiverged = false
+  package private(set) var ending: Ending?
+  /// The last thing that went wrong.
+  package private(set) var failure: String?
+
+  package init() {}
+
+  /// Takes an event of a session that goes on.
+  /// - Returns: whether it is a new one: those that were applied already, or came too late, change nothing.
+  @discardableResult package mutating func apply(_ event: NumberedEvent) -> Bool {
+    guard event.number > number else { return false }
+    number = event.number
+    apply(event.event)
+    return true
+  }
+
+  /// Takes an event of a stored run. Every case sets, and none counts: so twice is the same as once.
+  package mutating func apply(_ event: Event) {
+    switch event {
+    case .began(let beginning): begin(beginning)
+    case .stepped(let report): apply(report, weights: report.losses)
+    case .summedUp(let steps): apply(steps.mean, weights: [])
+    case .evaluated(let evaluation):
+      guard Self.isPlausible(evaluation.step) else { return }
+      self.evaluation = evaluation
+      if evaluation.isBest { best = evaluation }
+    case .occurred(let occurrence): apply(occurrence)
+    case .ended(let ending):
+      self.ending = ending
+      phase = .ended(ending.reason)
+    case .ordered, .wrote, .confirmed, .gap: break
+    }
+  }
+
+  private mutating func begin(_ beginning: Beginning) {
+    var beginning = beginning
+    beginning.recipe.steps = min(max(beginning.recipe.steps, 0), Self.mostSteps)
+    beginning.recipe.schedule.warmup = min(max(beginning.recipe.schedule.warmup, 0), Self.mostSteps)
+    beginning.step = min(max(beginning.step, 0), Self.mostSteps)
+    self.beginning = beginning
+    phase = .starting
+    ending = nil
+    changes = []
+    if let last, last.step > beginning.step { self.last = nil }
+  }
+
+  private mutating func apply(_ report: StepReport, weights losses: [HeadLoss]) {
+    guard Self.isPlausible(report.step) else { return }
+    last = report
+    isDiverged = false
+    rateFactor = factor(of: report.rate, at: report.step - 1)
+    for loss in losses { weights[loss.head] = Double(loss.weight) }
+    // A change that was asked for inside this step holds from the next one on.
+    changes.removeAll { $0.step < report.step }
+    for change in changes { apply(change) }
+    if phase == .starting { phase = .training }
+  }
+
+  private mutating func apply(_ change: Edit) {
+    switch change.command {
+    case .rate(.to(let rate)): rateFactor = factor(of: rate, at: change.step)
+    case .weight(let change): weights[change.head] = change.weight
+    default: break
+    }
+  }
+
+  private mutating func apply(_ occurrence: Occurrence) {
+    switch occurrence.kind {
+    case .pause: phase = .paused
+    case .proceed:
+      phase = .training
+      isDiverged = false
+    case .diverged:
+      phase = .paused
+      isDiverged = true
+      failure = occurrence.text
+    case .failure: failure = occurrence.text
+    case .rate, .weight:
+      // A later step that is known already tells the rate and the weights that it was taken with.
+      guard let change = Edit(occurrence), change.step >= last?.step ?? 0 else { return }
+      changes.removeAll { $0.command.word == change.command.word }
+      changes.append(change)
+      apply(change)
+    case .saved: savedStep = occurrence.step
+    case .start, .refused, .notice, .warning, .end, .done: break
+    }
+  }
+
+  /// What a rate is of the schedule's, at a step counted from 0.
+  private func factor(of rate: Double, at step: Int) -> Double {
+    guard let planned = scheduledRate(at: step), planned > 0 else { return 1 }
+    let factor = rate / planned
+    // Beyond six digits it is rounding.
+    return factor.isFinite && factor > 0 ? (abs(factor - 1) < 1e-6 ? 1 : factor) : 1
+  }
+
+  private func scheduledRate(at step: Int) -> Double? {
+    guard Self.isPlausible(step), let recipe = beginning?.recipe else { return nil }
+    return recipe.schedule.rate * recipe.schedule.multiplier(at: step, of: recipe.steps)
+  }
+
+  /// What the schedule, with the user's edits, makes of a step counted from 0; nil without a recipe.
+  package func plannedRate(at step: Int) -> Double? { scheduledRate(at: step).map { $0 * rateFactor } }
+
+  /// Whether a number can be a step: a file from somebody else may say anything.
+  package static func isPlausible(_ step: Int) -> Bool { (0...mostSteps).contains(step) }
+  private static let mostSteps = 1 << 50
+}

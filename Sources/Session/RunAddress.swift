@@ -1,0 +1,44 @@
+// Where a run is, and how one speaks of it in a shell.
+import Foundation
+import Run
+
+/// A run's name in a folder of runs.
+package struct RunAddress: Sendable, Equatable {
+  package var name: String
+  /// The folder of all runs, as the user gave it.
+  package var runs: String
+
+  package init(name: String, runs: String) {
+    self.name = name
+    self.runs = runs
+  }
+
+  /// - Parameter before: where it was when its session began: a folder that is still there keeps the user's words.
+  init(folder: String, before: RunAddress) {
+    self =
+      folder == before.folder
+      ? before : RunAddress(name: (folder as NSString).lastPathComponent, runs: folder.parentFolder)
+  }
+
+  /// The run's folder.
+  package var folder: String { runs.hasSuffix("/") ? runs + name : "\(runs)/\(name)" }
+
+  /// How one goes on with it from a shell.
+  package func command(_ verb: String) -> String {
+    let place = runs == "runs" ? "" : " --runs \(Self.quoted(runs))"
+    return "foretop \(verb) \(Self.quoted(name))\(place)"
+  }
+
+  private static func quoted(_ word: String) -> String {
+    // As bash and zsh read what nobody should see as it is.
+    if word.unicodeScalars.contains(where: \.steersTerminals) {
+      let words = word.unicodeScalars.map { scalar in
+        scalar.steersTerminals
+          ? scalar.escapedForYAML : "'\\".unicodeScalars.contains(scalar) ? "\\\(scalar)" : "\(scalar)"
+      }
+      return "$'\(words.joined())'"
+    }
+    let isPlain = !word.isEmpty && word.allSatisfy { $0.isLetter || $0.isNumber || "-_./+:@,".contains($0) }
+    return isPlain ? word : "'" + word.replacing("'", with: #"'\''"#) + "'"
+  }
+}

@@ -1,0 +1,123 @@
+// The page that wires the rest: the trainer's thread, the recorder's and those beside it, the hub and the queues between them.
+// Nothing is shared; values cross. Everything here ends with the session.
+import Corpus
+import Foundation
+import Kernels
+import Run
+import RunFile
+import Synchronization
+import Training
+
+/// A run that goes on in threads of its own: requests go in, and subscribers of the hub hear what comes of them.
+package final class TrainingSession: Sendable {
+  package let request: RunRequest
+  package let requests = RequestQueue()
+  package let hub: EventHub
+  private let entries = Mailbox<RecordingThread.Entry>()
+  private let buffers: CheckpointBuffers
+  private let thread = Mutex<WorkerThread?>(nil)
+  private let recording = Mutex<RecordingThread?>(nil)
+
+  /// Whether somebody can decide what becomes of a run that diverged.
+  private let isAttended: Bool
+  private let stalls: Mailbox<Double>?
+
+  /// - Parameters:
+  ///   - isAttended: whether somebody can decide what becomes of a run that diverged: it waits then, else it ends.
+  ///   - stalls: hears for how many seconds the recorder's thread was busy, each time.
+  package init(_ request: RunRequest, isAttended: Bool, stalls: Mailbox<Double>? = nil) {
+    self.request = request
+    self.isAttended = isAttended
+    self.stalls = stalls
+    hub = EventHub(recorder: entries)
+    buffers = CheckpointBuffers(telling: requests)
+  }
+
+  /// Starts the threads. Subscribe before: nothing is kept for those who come later.
+  /// - Throws: `UserError` when the first of them cannot be made.
+  package func start() throws {
+    for change in request.past?.weights ?? [] { requests.send(.weight(change), by: .commandLine) }
+    // Deep calls are rare and large frames are not: 16 MiB is never the limit.
+    let made = try WorkerThread("trainer", stackSize: 1 << 24) { [self] in train() }
+    thread.withLock { $0 = made }
+  }
+
+  /// Waits until all threads have ended, after `closed` or `failed`.
+  package func end() {
+    thread.withLock { $0.take() }?.join()
+    recording.withLock { $0 }?.end()
+    buffers.end()
+  }
+
+  /// Where the run is now: somebody may have moved its folder meanwhile.
+  package var address: RunAddress {
+    recording.withLock { $0 }.map { RunAddress(folder: $0.folder, before: request.address) } ?? request.address
+  }
+
+  /// Reports something that happened outside of the trainer.
+  package func report(_ occurrence: Occurrence) { hub.publish(.occurred(occurrence)) }
+
+  // MARK: The trainer's thread
+
+  private func train() {
+    let recording = RecordingThread(
+      request, isAttended: isAttended, entries: entries, requests: requests, hub: hub, buffers: buffers, stalls: stalls)
+    self.recording.withLock { $0 = recording }
+    do {
+      try recording.makeThreads()
+      var trainer = try trainer()
+      let beginning = trainer.beginning
+      try recording.start(beginning)
+      hub.publish(.began(beginning))
+      for notice in trainer.corpus.notices {
+        report(Occurrence(.notice, step: beginning.step, time: beginning.time, text: notice))
+      }
+      for notice in request.notices {
+        report(Occurrence(.warning, step: beginning.step, time: beginning.time, text: notice))
+      }
+      for occurrence in request.past?.occurrences(at: beginning) ?? [] { report(occurrence) }
+      let ending = trainer.run(
+        obeying: requests.mailbox, replaying: request.past?.edits ?? [], isAttended: isAttended,
+        to: Trainer.Outlets(
+          report: { [hub] in hub.publish($0) },
+          save: { [entries] in entries.send(.checkpoint(Parcel($0), answering: $1)) },
+          spare: { [buffers] in buffers.take() }))
+      if let failure = trainer.failure { hub.tell(.stopped(UserError(failure))) }
+      // The recorder passes it on when all before it is stored: after an ending nothing comes.
+      entries.send(.end(ending))
+    } catch {
+      recording.cancel()
+      let error =
+        (error as? CorpusError).map { UserError($0) } ?? UserError(error, while: "beginning the run “\(request.name)”")
+      hub.tell(.failed(error))
+    }
+  }
+
+  /// Makes everything ready. What was read to go on from is let go of: the trainer has its own.
+  private func trainer() throws -> Trainer {
+    // Before a text is read and a tokenizer made: the network's own look at it comes long after.
+    try Team.require(request.threads)
+    let start = request.past?.start.takeOut()
+    let corpus = try request.corpus(by: start?.tokenizer) { hub.tell(.preparing($0)) }
+    let trainer = try Trainer(
+      recipe: request.recipe, corpus: corpus, from: start, threads: request.threads, name: request.name)
+    buffers.allow(bytes: trainer.checkpointBytes, of: Machine.memory?.available)
+    buffers.prepare(trainer.checkpointWithoutNumbers, numbers: trainer.checkpointBytes / 12)
+    return trainer
+  }
+}
+
+extension UserError {
+  /// A corpus's error, with a status for the shell.
+  package init(_ error: CorpusError) {
+    let status: Status =
+      switch error.kind {
+      case .missing: .noInput
+      case .unreadable: .inputOutput
+      case .changed, .empty, .tooShort, .badText, .badTokenizer: .data
+      case .usage: .usage
+      case .cannotWriteCache: .cannotCreate
+      }
+    self.init(status, error.description)
+  }
+}

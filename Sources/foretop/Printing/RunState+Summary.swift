@@ -1,0 +1,58 @@
+// What is said when a run is over: its state, printed as plain text.
+import Foundation
+import Run
+import Session
+import TerminalUI
+
+extension RunState {
+  /// The lines that stay on the terminal.
+  func summary(of address: RunAddress) -> String {
+    guard let beginning else { return "" }
+    var lines: [String] = []
+    let word = ending.map(Self.word) ?? "goes on"
+    let step = last?.step ?? beginning.step
+    var head = "\(address.name)  \(word) at step \(Figure.grouped(step)) of \(Figure.grouped(beginning.recipe.steps))"
+    if let last {
+      head += "  ·  \(Figure.short(Double(last.tokens))) tokens  ·  \(Figure.duration(last.active)) of training"
+    }
+    lines.append(head)
+    if let last { lines.append("  loss      " + last.losses.words) }
+    if let evaluation {
+      var line = "  held-out  " + evaluation.losses.words
+      if let best {
+        line +=
+          best.step == evaluation.step
+          ? "  ·  the best" : "  ·  best at step \(Figure.grouped(best.step)): \(best.losses.words)"
+      }
+      lines.append(line)
+    }
+    if let failure { lines.append("  problem   " + failure) }
+    let checkpoint = savedStep.map { "  ·  checkpoint of step \(Figure.grouped($0))" } ?? "  ·  no new checkpoint"
+    lines.append("  stored    \(address.folder)\(checkpoint)")
+    // A run whose last checkpoint could not be saved has steps to take again.
+    if ending?.reason != .finished || savedStep != step { lines.append("  go on     \(address.command("resume"))") }
+    lines.append("  look      \(address.command("inspect"))")
+    return lines.joined(separator: "\n")
+  }
+
+  private static func word(_ ending: Ending) -> String {
+    switch ending.reason {
+    case .finished: "finished"
+    case .stopped: "stopped"
+    case .abandoned: "abandoned"
+    case .diverged: "diverged"
+    case .failed: "failed"
+    }
+  }
+}
+
+extension [HeadLoss] {
+  /// `ntp 3.412 (acc .34)   top 3.876 (kl 2.836)`.
+  var words: String {
+    map { loss in
+      let divergence = loss.kl.map { " (kl \(Figure.loss(Double($0))))" } ?? ""
+      let accuracy = loss.accuracy.map { " (acc \(Figure.share(Double($0))))" } ?? ""
+      return "\(loss.head.name) \(Figure.loss(Double(loss.loss)))\(divergence)\(accuracy)"
+    }.joined(separator: "   ")
+  }
+}

@@ -1,0 +1,320 @@
+// The main thread: one loop that takes signals and messages, and shows a run on the screen, as lines, or as JSON.
+import Curses
+import Dashboard
+import Dispatch
+import Foundation
+import Run
+import Session
+import TerminalUI
+
+/// Follows a session to its end, or shows a stored run until the user leaves.
+struct ForegroundLoop: ~Copyable {
+  /// What it follows; nil for a stored run.
+  private let session: TrainingSession?
+  /// Always read, so that the loop knows the session's state whoever reads what is shown.
+  private let control: Subscription?
+  /// What the screen or the printer takes, as fast as it can.
+  private let shown: Subscription?
+  private let options: ScreenOptions
+  private let signals: Signals
+  /// What happened in the sessions before, for the screen.
+  private var past: [Event]
+  private let mode: Dashboard.Mode
+
+  /// The screen; without it, lines are printed.
+  private var view: ScreenView?
+  private var printer: LinePrinter
+  private var state = RunState()
+  /// INT and TERM so far, and the status that they ask for.
+  private var interrupts = 0
+  private var status: Int32 = 0
+  /// When the last TERM came.
+  private var lastTermination: ContinuousClock.Instant?
+  /// The message that ended the session.
+  private var outcome: UserError??
+  /// Why the trainer ended, where it could not go on.
+  private var stop: UserError?
+  private var hasHungUp = false
+  /// Whether the user has left the screen.
+  private var isLeft = false
+
+  /// To begin a session and follow it.
+  init(_ request: RunRequest, options: ScreenOptions) {
+    let hasScreen = !options.headless && !options.json
+    let session = TrainingSession(
+      request, isAttended: hasScreen && isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1)
+    self.session = session
+    control = session.hub.subscribe()
+    shown = session.hub.subscribe()
+    self.options = options
+    past = request.past?.events ?? []
+    mode = .live
+    printer = LinePrinter(isJSON: options.json)
+    // Before curses and before any thread: none of them may take a signal another way.
+    signals = Signals(withScreen: hasScreen)
+  }
+
+  /// To show a stored run.
+  init(stored events: [Event], mode: Dashboard.Mode, options: ScreenOptions) {
+    session = nil
+    control = nil
+    shown = nil
+    self.options = options
+    past = events
+    self.mode = mode
+    printer = LinePrinter(isJSON: options.json)
+    signals = Signals(withScreen: true)
+  }
+
+  /// Runs the session and prints a summary.
+  /// - Returns: the process's exit status.
+  /// - Throws: `UserError` when the run could not begin.
+  mutating func run() throws -> Int32 {
+    // A name that is none is refused even where no layout is shown.
+    let layouts = try LayoutFiles(startingWith: options.layout)
+    guard let session else { preconditionFailure("a stored run is shown, and does not run") }
+    LibraryExit.tell { [hub = session.hub] in hub.tell(.failed($0)) }
+    try session.start()
+    if !options.headless && !options.json {
+      try waitForQuickFailure()
+      openScreen(layouts)
+    }
+    try loop()
+    return try finish(session)
+  }
+
+  /// Shows a stored run.
+  /// - Returns: the process's exit status; nil where there is no screen to be had.
+  mutating func show(_ layouts: LayoutFiles) throws -> Int32? {
+    openScreen(layouts)
+    guard view != nil else { return nil }
+    try loop()
+    // Ctrl-C is one of the ways to leave.
+    return status == 128 + SIGINT ? 0 : status
+  }
+
+  // MARK: The loop
+
+  private mutating func loop() throws {
+    while view != nil || !isPrinted {
+      for signal in signals.taken() { obey(signal) }
+      try takeMessages()
+      if view == nil { printLines() } else { turn() }
+    }
+    printer.finish()
+  }
+
+  /// What the session says of itself, and what the loop has to know of the run.
+  private mutating func takeMessages() throws {
+    for message in control?.take() ?? [] {
+      switch message {
+      case .event(let event):
+        state.apply(event)
+        // Nobody is there any more to decide what becomes of a run that diverged.
+        if view == nil, case .occurred(let occurrence) = event.event, occurrence.kind == .diverged {
+          session?.requests.send(.stop(saving: false), by: .program)
+        }
+      case .preparing: break
+      case .failed(let error):
+        closeScreen()
+        throw error
+      case .stopped(let error): stop = error
+      case .closed(let error): outcome = .some(error)
+      }
+    }
+  }
+
+  /// What can fail fails fast, and then there is no need to take the screen first.
+  private mutating func waitForQuickFailure() throws {
+    let deadline = DispatchTime.now() + 0.03
+    while state.beginning == nil, .now() < deadline {
+      try takeMessages()
+      usleep(1000)
+    }
+  }
+
+  // MARK: The screen
+
+  /// Does nothing where there is no screen to be had.
+  private mutating func openScreen(_ layouts: LayoutFiles) {
+    view = ScreenView.open(options: options, layouts: layouts, mode: mode)
+    for event in past { view?.dashboard.receive(event) }
+    if session != nil { view?.dashboard.startSettingUp(at: Date().timeIntervalSince1970) }
+    past = []
+  }
+
+  private mutating func closeScreen() { view = nil }
+
+  /// Shows what has come, draws, and hands on a key. The screen is left by the user, by a run that was asked to end, and by a
+  /// terminal that goes away; a run that ends by itself stays on the screen.
+  private mutating func turn() {
+    for message in shown?.take() ?? [] { message.show(on: &view!.dashboard) }
+    for line in view!.overheardLines() {
+      session?.report(
+        Occurrence(.warning, step: state.last?.step ?? 0, time: Date().timeIntervalSince1970, text: line))
+    }
+    if isLeft || (outcome != nil && !staysWhenOver) { return leaveScreen() }
+    let command = view!.turn(wake: signals.descriptor)
+    if view!.isGone { return loseTerminal() }
+    guard let command else { return }
+    if command == .detach {
+      let goesOn = session != nil && state.ending == nil
+      leaveScreen()
+      // Who left a run that goes on reads its lines from here on.
+      if goesOn, let beginning = state.beginning { printer.take(.event(NumberedEvent(0, .began(beginning)))) }
+      return
+    }
+    guard let session else { return }
+    // Nothing is there to save or to stop yet.
+    if case .stop = command, state.beginning == nil { leaveNow() }
+    view!.dashboard.wasSent(as: session.requests.send(command, by: .key))
+  }
+
+  /// Whether the run ended without being asked to, so that somebody still wants to see how.
+  private var staysWhenOver: Bool {
+    guard status == 0, let reason = state.ending?.reason else { return false }
+    return reason != .stopped && reason != .abandoned
+  }
+
+  private mutating func leaveScreen() {
+    closeScreen()
+    // What came meanwhile was for the screen.
+    if outcome != nil { _ = shown?.take() }
+    if state.ending != nil, outcome == nil, state.failure != nil {
+      print("the last checkpoint is not stored yet and is tried again for a minute; ctrl-C twice leaves without it …")
+      fflush(nil)
+    }
+  }
+
+  // MARK: Lines
+
+  /// Whether there is nothing more to print: the run is over, and the reader has all, or takes nothing any more.
+  private var isPrinted: Bool {
+    guard session != nil else { return true }
+    return outcome != nil && (status != 0 || shown?.count == 0 && !printer.isBehind || printer.isGivenUp)
+  }
+
+  private mutating func printLines() {
+    guard let shown else { return }
+    // What the reader does not take waits in the subscription, which is bounded.
+    repeat {
+      while !printer.isFull, case let messages = shown.take(most: 64), !messages.isEmpty {
+        for message in messages { printer.take(message) }
+      }
+      printer.flush()
+    } while !printer.isBehind && shown.count > 0
+    if outcome != nil { printer.startGivingUp() }
+    if !isPrinted { signals.wait(milliseconds: 50) }
+  }
+
+  // MARK: Signals
+
+  private mutating func obey(_ signal: CInt) {
+    switch signal {
+    case SIGHUP:
+      if session == nil { status = 128 + SIGHUP }
+      loseTerminal()
+    case SIGTSTP: if view == nil { kill(getpid(), SIGSTOP) } else { view!.pauseForShell() }
+    case _ where session == nil:
+      guard Signals.isStop(signal) else { return }
+      status = 128 + signal
+      isLeft = true
+    case _ where view != nil && outcome != nil:
+      // All is stored: there is nothing to save and stop, only to leave.
+      isLeft = isLeft || Signals.isStop(signal)
+    default: if isInterrupt(signal) { leaveNow() }
+    }
+  }
+
+  /// Asks the run to save, or to save and stop, where a signal says so.
+  /// - Returns: whether it was asked to stop before, or there is nothing to save yet: then the process ends now.
+  private mutating func isInterrupt(_ signal: CInt) -> Bool {
+    if signal == SIGUSR1, state.beginning != nil { session?.requests.send(.save, by: .signal) }
+    guard Signals.isStop(signal) else { return false }
+    guard signal == SIGINT || signal == SIGTERM else { return stopsOnce(signal) }
+    if signal == SIGTERM, repeatsTermination() { return false }
+    interrupts += 1
+    status = 128 + signal
+    guard interrupts == 1, state.beginning != nil else { return true }
+    session?.requests.send(.stop(saving: true), by: .signal)
+    return false
+  }
+
+  /// Whether a TERM came less than a second before: timeout and batch systems send it to a process and at once to its group,
+  /// and mean one stop.
+  private mutating func repeatsTermination() -> Bool {
+    let now = ContinuousClock.now
+    defer { lastTermination = now }
+    return lastTermination.map { now - $0 < .seconds(1) } ?? false
+  }
+
+  /// USR2 and XCPU come again and again where a batch system or the kernel means it: the first one counts.
+  private mutating func stopsOnce(_ signal: CInt) -> Bool {
+    guard status == 0 else { return false }
+    status = 128 + signal
+    guard state.beginning != nil else { return true }
+    session?.requests.send(.stop(saving: true), by: .signal)
+    return false
+  }
+
+  // MARK: Leaving
+
+  private mutating func leaveNow() -> Never {
+    closeScreen()
+    let hasCheckpoint = state.savedStep != nil || (state.beginning?.step ?? 0) > 0
+    let command = session?.request.address.command("resume") ?? ""
+    let words =
+      state.beginning == nil
+      ? "stopped before the first step"
+      : "stopped at once; “\(command)” "
+        + (hasCheckpoint ? "goes on from the last checkpoint" : "begins again, since there is no checkpoint yet")
+    Output.silenceWhatIsStuck()
+    Output.warn(words.harmlessLine)
+    // Threads are at work: no destructors while they are.
+    fflush(nil)
+    _exit(status)
+  }
+
+  /// The terminal is gone; the run stays. What would be printed goes nowhere from now on.
+  private mutating func loseTerminal() {
+    closeScreen()
+    guard let session, !hasHungUp else { return }
+    hasHungUp = true
+    Output.silence { isatty($0) == 1 || fcntl($0, F_GETFL) < 0 }
+    session.report(
+      Occurrence(
+        .notice, step: state.last?.step ?? 0, time: Date().timeIntervalSince1970, actor: .signal,
+        text: "the terminal hung up; the run goes on without a screen"))
+  }
+
+  private func finish(_ session: TrainingSession) throws -> Int32 {
+    session.end()
+    // The run is over: nobody who takes no output holds the process up.
+    Output.silenceWhatIsStuck()
+    if !options.json { print(state.summary(of: session.address)) }
+    fflush(nil)
+    if let error = (outcome ?? nil) ?? stop { throw error }
+    if status != 0 { return status }
+    switch state.ending?.reason {
+    case .diverged: return 1
+    case .failed: return UserError.Status.inputOutput.rawValue
+    case .abandoned where state.isDiverged: return 1
+    default: return 0
+    }
+  }
+}
+
+extension SessionMessage {
+  /// Hands it to a dashboard, where it concerns one.
+  fileprivate func show(on dashboard: inout Dashboard) {
+    func occurred(_ kind: Occurrence.Kind, _ text: String) -> Event {
+      .occurred(Occurrence(kind, step: 0, time: Date().timeIntervalSince1970, text: text))
+    }
+    switch self {
+    case .event(let event): dashboard.receive(event)
+    case .preparing(let text): dashboard.receive(occurred(.notice, text + " …"))
+    case .closed(let error?): dashboard.receive(occurred(.failure, error.message))
+    case .closed(nil), .failed, .stopped: break
+    }
+  }
+}

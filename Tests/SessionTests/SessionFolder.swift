@@ -1,0 +1,107 @@
+// A folder with a made-up text, for sessions of a network so small that thousands of its steps take a second.
+import Corpus
+import Dispatch
+import Foundation
+import Run
+import Session
+
+/// Where the runs of a test are; gone with it.
+final class SessionFolder: Sendable {
+  let path: String
+
+  init() throws {
+    path = FileManager.default.temporaryDirectory.appendingPathComponent("foretop-session-\(UUID().uuidString)").path
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    let words = ["the", "lookout", "sees", "a", "sail", "and", "calls", "down", "to", "deck"]
+    let text = (0..<800).map { words[($0 &* 7919 &+ $0 / 7) % words.count] }.joined(separator: " ")
+    try text.write(toFile: "\(path)/text.txt", atomically: false, encoding: .utf8)
+  }
+
+  deinit { try? FileManager.default.removeItem(atPath: path) }
+
+  func recipe(steps: Int, accumulation: Int = 1) -> Recipe {
+    var recipe = Recipe()
+    recipe.tokenizer.kind = .bytes
+    recipe.model.blocks = 1
+    recipe.model.width = 16
+    recipe.model.heads = 2
+    recipe.model.keyValueHeads = 1
+    recipe.model.inner = 24
+    recipe.model.context = 16
+    recipe.batch.rows = 1
+    recipe.batch.accumulation = accumulation
+    recipe.steps = steps
+    recipe.schedule.rate = 1e-3
+    recipe.schedule.warmup = 3
+    recipe.precision = .fp32
+    recipe.data.paths = ["\(path)/text.txt"]
+    recipe.data.heldOut = 0.1
+    recipe.evaluate.every = 0
+    recipe.sample.every = 0
+    recipe.save.every = 0
+    recipe.sample.prompt = "a"
+    return recipe
+  }
+
+  func source(_ recipe: Recipe) -> Corpus.Source {
+    Corpus.Source(recipe, paths: recipe.data.paths, cache: "\(path)/cache", runs: path)
+  }
+
+  func request(_ name: String, _ recipe: Recipe) -> RunRequest {
+    RunRequest(
+      recipe: recipe, address: RunAddress(name: name, runs: path), source: source(recipe), threads: 1)
+  }
+}
+
+/// What a subscriber has heard, and hears.
+struct Reader {
+  let subscription: Subscription
+  private(set) var events: [NumberedEvent] = []
+  private(set) var isOver = false
+
+  init(_ subscription: Subscription) { self.subscription = subscription }
+
+  /// Reads until an event is such a one, or the session is over.
+  /// - Returns: the event.
+  @discardableResult mutating func read(until isMeant: (Event) -> Bool) -> Event? {
+    var found: Event?
+    while found == nil, !isOver {
+      for message in subscription.take(waitingUntil: .distantFuture) {
+        switch message {
+        case .event(let event):
+          events.append(event)
+          if found == nil, isMeant(event.event) { found = event.event }
+        case .closed, .failed: isOver = true
+        case .preparing, .stopped: break
+        }
+      }
+    }
+    return found
+  }
+
+  mutating func readToEnd() { read { _ in false } }
+
+  var steps: [StepReport] { events.compactMap { if case .stepped(let report) = $0.event { report } else { nil } } }
+  var occurrences: [Occurrence] {
+    events.compactMap { if case .occurred(let occurrence) = $0.event { occurrence } else { nil } }
+  }
+  var ending: Ending? { events.compactMap { if case .ended(let ending) = $0.event { ending } else { nil } }.last }
+  func answer(to request: Int) -> Occurrence? { occurrences.first { $0.request == request } }
+}
+
+extension Event {
+  /// What the run file tells of it, in a few words; nil for what it does not keep.
+  var gist: String? {
+    switch self {
+    case .began(let beginning): "began \(beginning.step)"
+    case .stepped(let report): "step \(report.step) \(report.total)"
+    case .evaluated(let evaluation): "evaluated \(evaluation.step)"
+    case .ordered(let sample): "order \(sample.step) \(sample.probe)"
+    case .wrote(let sample): "wrote \(sample.step) \(sample.text)"
+    case .occurred(let occurrence) where occurrence.kind != .done:
+      "\(occurrence.kind) \(occurrence.step) \(occurrence.text)"
+    case .ended(let ending): "ended \(ending.step)"
+    case .occurred, .confirmed, .gap, .summedUp: nil
+    }
+  }
+}
