@@ -1,5 +1,6 @@
 // Peak memory: each workload trains in a process of its own, since a process remembers only its own largest moment.
 import Kernels
+import Run
 import Transformer
 
 /// What one workload came to in a process that did nothing else.
@@ -26,7 +27,7 @@ extension Bench {
       if round > 0 { samples.add(Double(workload.positions) / phases.total(accumulation: 1)) }
     }
     return Alone(
-      tokensPerSecond: samples.median, spread: samples.spread, peakMemory: Machine.peakResident ?? 0)
+      tokensPerSecond: samples.median, spread: samples.spread, peakMemory: MachineMemory.peakOfProcess ?? 0)
   }
 
   /// Peak memory of whole steps.

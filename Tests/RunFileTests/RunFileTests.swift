@@ -31,6 +31,17 @@ final class Scratch {
   deinit { try? FileManager.default.removeItem(atPath: path) }
 
   func callAsFunction(_ name: String) -> String { path + "/" + name }
+
+  /// A run of 60 steps whose writer was killed; the path of its folder.
+  func killed(_ name: String) throws -> String {
+    let recorder = try Recorder(creating: self("live"), beginning: Sample.beginning("live"))
+    for step in 1...60 { for event in Sample.events(at: step) { _ = try recorder.record(event) } }
+    recorder.flush()
+    try FileManager.default.copyItem(atPath: self("live"), toPath: self(name))
+    try recorder.close(.stopped)
+    try FileManager.default.removeItem(atPath: self("live"))
+    return self(name)
+  }
 }
 
 /// Other programs that the tests start.

@@ -1,17 +1,13 @@
 // A run that never was, as a function of the step: what any process writes, any other can check.
 import Foundation
 import Run
+import Support
 
 package enum Sample {
   /// A recipe whose model is tiny, with both heads.
   package static var recipe: Recipe {
-    var recipe = Recipe()
-    recipe.model.blocks = 2
-    recipe.model.width = 8
-    recipe.model.heads = 2
-    recipe.model.keyValueHeads = 1
-    recipe.model.inner = 24
-    recipe.model.context = 16
+    var recipe = Recipe.tiny(blocks: 2, width: 8)
+    recipe.tokenizer.kind = .sentencepiece
     recipe.steps = 1_000_000
     recipe.save.keep = 2
     return recipe

@@ -4,6 +4,7 @@ import Dispatch
 import Foundation
 import Run
 import Session
+import Support
 
 /// Where the runs of a test are; gone with it.
 final class SessionFolder: Sendable {
@@ -20,14 +21,7 @@ final class SessionFolder: Sendable {
   deinit { try? FileManager.default.removeItem(atPath: path) }
 
   func recipe(steps: Int, accumulation: Int = 1) -> Recipe {
-    var recipe = Recipe()
-    recipe.tokenizer.kind = .bytes
-    recipe.model.blocks = 1
-    recipe.model.width = 16
-    recipe.model.heads = 2
-    recipe.model.keyValueHeads = 1
-    recipe.model.inner = 24
-    recipe.model.context = 16
+    var recipe = Recipe.tiny()
     recipe.batch.rows = 1
     recipe.batch.accumulation = accumulation
     recipe.steps = steps

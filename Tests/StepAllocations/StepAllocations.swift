@@ -64,14 +64,7 @@ struct StepAllocations {
 
   private static var networks: [(String, Recipe)] {
     func network(_ change: (inout Recipe) -> Void) -> Recipe {
-      var recipe = Recipe()
-      recipe.tokenizer.kind = .bytes
-      recipe.model.blocks = 2
-      recipe.model.width = 32
-      recipe.model.heads = 4
-      recipe.model.keyValueHeads = 2
-      recipe.model.inner = 48
-      recipe.model.context = 80
+      var recipe = Recipe.tiny(blocks: 2, width: 32, heads: 4, keyValueHeads: 2, inner: 48, context: 80)
       recipe.batch.rows = 2
       recipe.steps = 100
       recipe.data.heldOut = 0

@@ -167,16 +167,9 @@ struct Case {
   }
 
   private static var plain: Recipe {
-    var recipe = Recipe()
-    recipe.tokenizer.kind = .bytes
+    var recipe = Recipe.tiny(blocks: 2, width: 32, heads: 4, keyValueHeads: 4, inner: 48)
     recipe.data.heldOut = 0
     recipe.data.separator = "\n"
-    recipe.model.blocks = 2
-    recipe.model.width = 32
-    recipe.model.heads = 4
-    recipe.model.keyValueHeads = 4
-    recipe.model.inner = 48
-    recipe.model.context = 16
     recipe.batch.rows = 4
     recipe.steps = 20
     recipe.schedule.rate = 4e-3

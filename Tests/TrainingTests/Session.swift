@@ -20,14 +20,7 @@ final class Log: @unchecked Sendable {
 
 enum Tiny {
   static var recipe: Recipe {
-    var recipe = Recipe()
-    recipe.tokenizer.kind = .bytes
-    recipe.model.blocks = 1
-    recipe.model.width = 16
-    recipe.model.heads = 2
-    recipe.model.keyValueHeads = 1
-    recipe.model.inner = 24
-    recipe.model.context = 16
+    var recipe = Recipe.tiny()
     recipe.batch.rows = 4
     recipe.steps = 12
     recipe.schedule.rate = 3e-3

@@ -28,29 +28,15 @@ package enum Machine {
 
   /// The CPU's feature names as the kernel lists them.
   private static let cpuFlags: Set<Substring> = {
-    guard let text = contents(of: "/proc/cpuinfo") else { return [] }
-    for line in text.split(separator: "\n") where line.hasPrefix("flags") {
-      return Set(line.split(separator: " "))
+    guard let file = fopen("/proc/cpuinfo", "r") else { return [] }
+    defer { fclose(file) }
+    var line: UnsafeMutablePointer<CChar>?
+    defer { free(line) }
+    var capacity = 0
+    while getline(&line, &capacity, file) > 0 {
+      guard let text = line.map({ String(cString: $0) }), text.hasPrefix("flags") else { continue }
+      return Set(text.split { $0 == " " || $0 == "\n" })
     }
     return []
   }()
-
-  /// The most memory that this process has had at a time, bytes.
-  package static var peakResident: Int? {
-    let line = contents(of: "/proc/self/status")?.split(separator: "\n").first { $0.hasPrefix("VmHWM:") }
-    return line?.split { " \t".contains($0) }.dropFirst().first.flatMap { Int($0) }.map { $0 * 1024 }
-  }
-
-  private static func contents(of path: String) -> String? {
-    guard let file = fopen(path, "r") else { return nil }
-    defer { fclose(file) }
-    var bytes: [UInt8] = []
-    var buffer = [UInt8](repeating: 0, count: 65_536)
-    while true {
-      let count = fread(&buffer, 1, buffer.count, file)
-      if count == 0 { break }
-      bytes += buffer[..<count]
-    }
-    return String(decoding: bytes, as: UTF8.self)
-  }
 }

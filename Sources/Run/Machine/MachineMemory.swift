@@ -28,6 +28,11 @@ package struct MachineMemory: Sendable, Equatable {
     }
     return memory
   }
+
+  /// The most memory that this process has had at a time, bytes; nil where /proc does not tell.
+  package static var peakOfProcess: Int? {
+    SystemFile.text("/proc/self/status").flatMap { SystemFile.bytes("VmHWM", in: $0) }
+  }
 }
 
 extension ControlGroup {

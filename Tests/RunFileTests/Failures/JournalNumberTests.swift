@@ -10,17 +10,6 @@ extension RunFileTests {
   @Suite struct JournalNumbers {
     let scratch = Scratch()
 
-    /// A run of 60 steps whose writer was killed.
-    private func killed(_ name: String) throws -> String {
-      let recorder = try Recorder(creating: scratch("live"), beginning: Sample.beginning("live"))
-      for step in 1...60 { for event in Sample.events(at: step) { _ = try recorder.record(event) } }
-      recorder.flush()
-      try FileManager.default.copyItem(atPath: scratch("live"), toPath: scratch(name))
-      try recorder.close(.stopped)
-      try FileManager.default.removeItem(atPath: scratch("live"))
-      return scratch(name)
-    }
-
     /// Writes a journal anew, with another number in the row of step 30.
     private func change(_ path: String, table: UInt8, column: Int, to value: Double) throws {
       let reader = try #require(try JournalReader(path))
@@ -53,7 +42,7 @@ extension RunFileTests {
     func `a number that no training records is refused with its column, and nothing is changed`(
       table: UInt8, column: Int, value: Double, name: String
     ) throws {
-      let folder = try killed("a")
+      let folder = try scratch.killed("a")
       let journal = Recovery.journal(folder)
       try change(journal, table: table, column: column, to: value)
       let before = (try bytes(Recovery.file(folder)), try bytes(journal))

@@ -10,17 +10,6 @@ extension RunFileTests {
   @Suite struct Sparse {
     let scratch = Scratch()
 
-    /// A run of 60 steps whose writer was killed.
-    private func killed(_ name: String) throws -> String {
-      let recorder = try Recorder(creating: scratch("live"), beginning: Sample.beginning("live"))
-      for step in 1...60 { for event in Sample.events(at: step) { _ = try recorder.record(event) } }
-      recorder.flush()
-      try FileManager.default.copyItem(atPath: scratch("live"), toPath: scratch(name))
-      try recorder.close(.stopped)
-      try FileManager.default.removeItem(atPath: scratch("live"))
-      return scratch(name)
-    }
-
     private func steps(_ folder: String) throws -> [Int] {
       try Archive(opening: folder).events().compactMap {
         if case .stepped(let report) = $0 { report.step } else { nil }
@@ -31,7 +20,7 @@ extension RunFileTests {
 
     @Test(arguments: [100, 5000, 100 << 30])
     func `zeros behind a journal's last entry are no part of it, however many a file claims`(zeros: Int) throws {
-      let folder = try killed("a")
+      let folder = try scratch.killed("a")
       let journal = Recovery.journal(folder)
       let size = try bytes(journal).count
       #expect(truncate(journal, off_t(size + zeros)) == 0)
@@ -44,7 +33,7 @@ extension RunFileTests {
     }
 
     @Test func `a journal without an end to its lengths is searched for no longer than it is worth`() throws {
-      let folder = try killed("a")
+      let folder = try scratch.killed("a")
       let journal = Recovery.journal(folder)
       // Every four bytes are the length of an entry that nobody wrote.
       let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: journal))
@@ -56,7 +45,7 @@ extension RunFileTests {
     }
 
     @Test func `a run file that is a hole for the most part is refused, and made again from the journal`() throws {
-      let folder = try killed("a")
+      let folder = try scratch.killed("a")
       let path = Recovery.file(folder)
       #expect(truncate(path, 10 << 30) == 0)
       #expect(sentence { _ = try Store(opening: path, .still) }.contains("are stored: the rest is a hole"))
@@ -72,7 +61,7 @@ extension RunFileTests {
     }
 
     @Test func `a hole behind a killed run's file is no part of it, and takes no memory`() throws {
-      let folder = try killed("a")
+      let folder = try scratch.killed("a")
       let path = Recovery.file(folder)
       let size = try bytes(path).count
       #expect(truncate(path, 60 << 20) == 0)
@@ -84,7 +73,7 @@ extension RunFileTests {
     }
 
     @Test func `a run file that is a hole for the most part is no damage where the journal has all`() throws {
-      let folder = try killed("a")
+      let folder = try scratch.killed("a")
       #expect(truncate(Recovery.file(folder), 100 << 20) == 0)
       #expect(try steps(folder) == Array(1...60))
       let verification = try Verification(of: folder)
@@ -130,7 +119,7 @@ extension RunFileTests {
     }
 
     @Test func `a row with a time that no clock shows is refused before it gets into the file`() throws {
-      let folder = try killed("a")
+      let folder = try scratch.killed("a")
       let path = Recovery.journal(folder)
       var entries: [Journal.Entry] = []
       let reader = try #require(try JournalReader(path))

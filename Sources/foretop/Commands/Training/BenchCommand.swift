@@ -108,7 +108,7 @@ struct BenchCommand: ParsableCommand {
       threads: try computing.count())
     try plan.checkMachine()
     var table = try bench.steps([Workload(plan, name: file.name)], rounds: rounds)
-    if let peak = Machine.peakResident {
+    if let peak = MachineMemory.peakOfProcess {
       table.about.append("peak memory of this process, the limit's operands included: \(gibibytes(peak))")
     }
     return table
