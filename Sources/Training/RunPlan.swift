@@ -77,9 +77,13 @@ package struct RunPlan: Sendable {
     throw UserError(
       .unavailable,
       "this run needs about \(gibibytes(addressSpace)) of address space, \(gibibytes(ProcessLimit.spaceAtStart)) of them for the "
-        + "program, and ulimit -v (RLIMIT_AS) allows \(gibibytes(most)): raise it to \((addressSpace + 1023) >> 10), or make the "
+        + "program, and ulimit -v (RLIMIT_AS) allows \(gibibytes(most)): raise it to \(advisedSpace >> 10), or make the "
         + "recipe smaller")
   }
+
+  /// What is advised: some more than what is asked for, since a program that is started again lies elsewhere and takes a little more
+  /// or less.
+  private var advisedSpace: Int { ((addressSpace >> 24) + 2) << 24 }
 
   /// Address space of the whole program while it trains, bytes: measured, it is within a tenth of that.
   var addressSpace: Int {
