@@ -101,12 +101,16 @@ extension RunFileTests {
         _ = try recorder.record(change(step, to: step == 10 ? first : 0.2, by: .key))
       }
       try recorder.close()
-      #expect(try Archive(opening: folder).edits(after: 10).count == 2)
+      // The sample changes the rate too.
+      func weights() throws -> [Edit] {
+        try Archive(opening: folder).edits(after: 10).filter { if case .weight = $0.command { true } else { false } }
+      }
+      #expect(try weights().count == 2)
       recorder = try Recorder(resuming: folder, from: 10, beginning: Sample.beginning("a", step: 10))
       _ = try recorder.record(change(10, to: 0.7, by: .commandLine))
       try recorder.close()
       let head = try #require(Head.all.first { $0.name == "top" })
-      #expect(try Archive(opening: folder).edits(after: 10) == [Edit(step: 10, .weight(WeightChange(head, to: 0.7)))])
+      #expect(try weights() == [Edit(step: 10, .weight(WeightChange(head, to: 0.7)))])
     }
   }
 }
