@@ -53,7 +53,7 @@ extension RunRequest.Past {
 
 extension Recipe {
   /// The keys that differ and decide what is computed.
-  func fieldsDeciding(otherThan other: Recipe) -> [Field] {
+  package func fieldsDeciding(otherThan other: Recipe) -> [Field] {
     let others = ["save.", "evaluate.", "sample.", "data.paths"]
     return Self.fields.filter { field in
       guard !others.contains(where: field.key.hasPrefix), field.read(self) != field.read(other) else { return false }
