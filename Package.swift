@@ -50,7 +50,7 @@ let package = Package(
     // The engine.
     .target(name: "Corpus", dependencies: ["Run", "CSentencePiece"], swiftSettings: open),
     .target(name: "Kernels", dependencies: ["CDNNL", "COpenMP", "CLanes"], swiftSettings: fast),
-    .target(name: "Transformer", dependencies: ["Kernels"], swiftSettings: open),
+    .target(name: "Transformer", dependencies: ["Kernels", "Run"], swiftSettings: open),
     .target(name: "Training", dependencies: ["Transformer", "Kernels", "Corpus", "Run"], swiftSettings: open),
 
     // The yardstick: it measures the engine with made-up data, has a clock of its own, reads no file and prints nothing.

@@ -4,7 +4,9 @@ import Transformer
 
 /// Measures this machine and this program on it.
 package struct Bench {
-  package enum Section: String, CaseIterable, Sendable { case limit, kernels, steps, scaling, memory, recording }
+  package enum Section: String, CaseIterable, Sendable {
+    case limit, kernels, steps, reading, scaling, memory, recording
+  }
 
   /// How much of an answer is wanted.
   package enum Effort: Sendable {

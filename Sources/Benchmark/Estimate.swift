@@ -110,6 +110,6 @@ package struct Estimate: Sendable {
       if best.map({ phases.total(accumulation: 1) < $0.total(accumulation: 1) }) ?? true { best = phases }
       if spent > 4 * patience { break }
     }
-    return (best ?? Stepper.Phases(), products, stepper.plan.parameters)
+    return (best ?? Stepper.Phases(), products, stepper.parameters)
   }
 }

@@ -35,24 +35,29 @@ final class ProductsAlone {
   /// A batch goes through in pieces of so many positions where they divide it: larger ones are no faster.
   private static let piece = 4096
 
+  /// The matrices of the network's description, equal ones together; unembeddings as often as a head needs them.
   static func layers(_ c: Configuration) -> [Layer] {
-    let blocks = c.blocks + c.streams.count - 1
-    let further = c.streams.count - 1
-    let trunk = Layer(name: "unembedding", out: c.streams[0].count * c.vocabulary, input: c.width, times: 1)
-    var layers = [
-      Layer(name: "queries, keys, values", out: c.queryWidth + 2 * c.keyWidth, input: c.width, times: blocks),
-      Layer(name: "attention out", out: c.width, input: c.queryWidth, times: blocks),
-      Layer(name: "into the MLP", out: c.gateWidth, input: c.width, times: blocks),
-      Layer(name: "out of the MLP", out: c.width, input: c.inner, times: blocks), trunk,
-    ]
-    if further > 0, trunk.out == c.vocabulary {
-      layers[layers.count - 1].times += further
-    } else if further > 0 {
-      layers.append(Layer(name: "further unembeddings", out: c.vocabulary, input: c.width, times: further))
+    var layers: [Layer] = []
+    func add(_ name: String, _ out: Int, _ input: Int) {
+      if let index = layers.firstIndex(where: { $0.name == name && $0.out == out && $0.input == input }) {
+        layers[index].times += 1
+      } else {
+        layers.append(Layer(name: name, out: out, input: input, times: 1))
+      }
     }
-    if c.multiToken == .sequential {
-      layers.append(Layer(name: "joints", out: c.width, input: 2 * c.width, times: further))
+    let matrices = c.shape.tensors.filter(\.isMatrix)
+    var index = 0
+    while index < matrices.count {
+      let first = matrices[index]
+      var out = first.shape[0]
+      index += 1
+      while index < matrices.count, matrices[index].isJoined {
+        out += matrices[index].shape[0]
+        index += 1
+      }
+      if let name = first.role.layer { add(name, out, first.shape[1]) }
     }
+    for stream in c.streams { add("unembedding", stream.count * c.vocabulary, c.width) }
     return layers
   }
 
@@ -111,5 +116,19 @@ final class ProductsAlone {
   /// - Throws: `UserError` when a product failed: what was measured then is of no use.
   func requireSuccess() throws(UserError) {
     if let failure = products.failure { throw UserError(.unavailable, "\(failure)") }
+  }
+}
+
+extension TensorRole {
+  /// What a matrix that every token is multiplied with is called here; nil for the others. Unembeddings are counted by heads.
+  fileprivate var layer: String? {
+    switch self {
+    case .attentionIn: "queries, keys, values"
+    case .attentionOut: "attention out"
+    case .feedForwardIn: "into the MLP"
+    case .feedForwardOut: "out of the MLP"
+    case .joint: "joints"
+    case .embedding, .positions, .norm, .bias, .unembedding: nil
+    }
   }
 }

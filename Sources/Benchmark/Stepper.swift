@@ -25,7 +25,7 @@ final class Stepper {
 
   /// The whole team's, for what is measured beside the steps.
   let products: Products
-  var plan: ParameterPlan { model.parameters.plan }
+  var parameters: Int { model.parameters.layout.parameters }
 
   init(_ workload: Workload, threads: Int) throws {
     // libgomp would end the program with a line of its own.

@@ -14,10 +14,10 @@ package struct Optimizer {
   ///   - norm: of all gradients, for clipping.
   ///   - step: how many updates there were before this one.
   package func update(_ model: borrowing Transformer, norm: Double, rate: Double, step: Int) {
-    let parameters = model.parameters.plan
+    let layout = model.parameters.layout
     let clip = recipe.clip > 0 && norm > recipe.clip ? recipe.clip / norm : 1
-    for tensor in parameters.tensors {
-      let decays = recipe.decays == .all || tensor.isMatrix
+    for tensor in layout.tensors {
+      let decays = recipe.decays == .all || tensor.description.decays
       let adam = AdamW(
         beta1: Float(recipe.beta1), beta2: Float(recipe.beta2), epsilon: Float(recipe.epsilon),
         weightDecay: decays ? Float(recipe.weightDecay) : 0, rate: Float(rate), clip: Float(clip),

@@ -9,14 +9,14 @@ extension Recipe {
   /// - Throws: `UserError` when the recipe does not make a network, or memory is short.
   package func firstCheckpoint(tokenizer: TokenizerRecord, threads: Int) throws -> Checkpoint {
     do {
-      let plan = try tensorPlan(vocabulary: tokenizer.vocabulary)
-      let parameters = try Parameters(plan, precision: .fp32, isTrained: false)
+      let layout = try parameterLayout(vocabulary: tokenizer.vocabulary)
+      let parameters = try Parameters(layout, precision: .fp32, isTrained: false)
       parameters.initialize(seed: seed, deviation: model.deviation, residualScale: residualScale, threads: threads)
-      let zeros = [Float](repeating: 0, count: plan.count)
+      let zeros = [Float](repeating: 0, count: layout.count)
       return Checkpoint(
         state: TrainerState(seed: seed, threads: threads), recipe: self, tokenizer: tokenizer,
-        tensors: plan.tensors.map { Checkpoint.Tensor(path: $0.path, shape: $0.shape, offset: $0.offset) },
-        weights: Array(UnsafeBufferPointer(start: parameters.weights, count: plan.count)), firstMoments: zeros,
+        tensors: layout.tensors.map { Checkpoint.Tensor(path: $0.path, shape: $0.shape, offset: $0.offset) },
+        weights: Array(UnsafeBufferPointer(start: parameters.weights, count: layout.count)), firstMoments: zeros,
         secondMoments: zeros)
     } catch let error as TransformerError {
       throw UserError(error)
@@ -27,7 +27,7 @@ extension Recipe {
   /// - Throws: `UserError` when the recipe does not make a network.
   package func tensors(vocabulary: Int) throws -> [Checkpoint.Tensor] {
     do {
-      return try tensorPlan(vocabulary: vocabulary).tensors.map {
+      return try parameterLayout(vocabulary: vocabulary).tensors.map {
         Checkpoint.Tensor(path: $0.path, shape: $0.shape, offset: $0.offset)
       }
     } catch let error as TransformerError {
@@ -35,10 +35,10 @@ extension Recipe {
     }
   }
 
-  private func tensorPlan(vocabulary: Int) throws -> ParameterPlan {
+  private func parameterLayout(vocabulary: Int) throws -> ParameterLayout {
     let configuration = configuration(vocabulary: vocabulary)
     try configuration.check()
-    return ParameterPlan(configuration)
+    return ParameterLayout(configuration.shape)
   }
 }
 

@@ -13,7 +13,7 @@ extension Recipe {
       context: model.context, isTied: model.tied, ropeTheta: model.ropeTheta, epsilon: Float(model.normEpsilon),
       objectives: heads.map { .init($0, in: self) },
       multiToken: hasMultiToken ? (objective.mtp.kind == .parallel ? .parallel : .sequential) : nil,
-      kind: model.kind == .llama ? .llama : .gpt2, hasHeadNorms: model.qkNorm, dropout: Float(model.dropout),
+      kind: model.kind, hasHeadNorms: model.qkNorm, dropout: Float(model.dropout),
       recomputesBlocks: model.recompute == .block, ownHeadWidth: model.headWidth)
   }
 

@@ -6,7 +6,7 @@ import Transformer
 
 extension Trainer {
   /// Bytes of such a copy.
-  package var checkpointBytes: Int { model.parameters.plan.count * 12 }
+  package var checkpointBytes: Int { model.parameters.layout.count * 12 }
 
   /// A complete copy of everything that decides the future.
   package var checkpoint: Checkpoint { checkpoint(in: nil) }
@@ -17,7 +17,7 @@ extension Trainer {
       state: state, recipe: recipe,
       tokenizer: TokenizerRecord(
         kind: corpus.tokenizer.kind.rawValue, model: corpus.tokenizer.model, vocabulary: corpus.tokenizer.vocabulary),
-      tensors: model.parameters.plan.tensors.map {
+      tensors: model.parameters.layout.tensors.map {
         Checkpoint.Tensor(path: $0.path, shape: $0.shape, offset: $0.offset)
       },
       weights: [], firstMoments: [], secondMoments: [])
@@ -39,7 +39,7 @@ extension Trainer {
 extension Transformer {
   /// Copies one block of parameters on all threads.
   fileprivate func copy(_ base: UnsafeMutablePointer<Float>, into block: inout [Float]) {
-    let count = parameters.plan.count
+    let count = parameters.layout.count
     if block.count == count {
       block.withUnsafeMutableBufferPointer { buffer in
         let destination = buffer.baseAddress!
@@ -64,7 +64,7 @@ extension Transformer {
   /// - Throws: `UserError` when a tensor is missing or has another shape.
   package func restore(_ checkpoint: Checkpoint) throws(UserError) {
     let stored = Dictionary(checkpoint.tensors.map { ($0.path, $0) }, uniquingKeysWith: { first, _ in first })
-    for tensor in parameters.plan.tensors {
+    for tensor in parameters.layout.tensors {
       guard let source = stored[tensor.path], source.shape == tensor.shape else {
         throw UserError(
           .data,

@@ -94,7 +94,7 @@ package struct Trainer: ~Copyable {
   package var beginning: Beginning {
     Beginning(
       name: name, recipe: recipe, step: state.step, tokens: state.tokens, time: wallTime(),
-      parameters: model.parameters.plan.parameters, threads: model.threads, precision: model.precision.name,
+      parameters: model.parameters.layout.parameters, threads: model.threads, precision: model.precision.name,
       corpus: corpus.summary, vocabulary: corpus.tokenizer.vocabulary, trainingTokens: corpus.training.count,
       heldOutTokens: corpus.heldOut.count, unigramEntropy: corpus.unigramEntropy)
   }

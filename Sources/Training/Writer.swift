@@ -33,11 +33,11 @@ extension Transformer {
     after prompt: [Int32], tokens count: Int, sampling: Sampling, each: (Int32) -> Bool
   ) throws {
     var decoder = try Decoder(configuration)
-    for token in prompt.isEmpty ? [0] : prompt.suffix(configuration.context) { decoder.read(token, by: self) }
+    try decoder.read(prompt.isEmpty ? [0] : Array(prompt.suffix(configuration.context)), by: self)
     for index in 0..<count {
       let token = sampling.token(from: decoder.logits(of: self), index: index)
       guard each(token) else { return }
-      if index + 1 < count { decoder.read(token, by: self) }
+      if index + 1 < count { try decoder.read(token, by: self) }
     }
   }
 }

@@ -113,6 +113,18 @@ import Transformer
       ])
   }
 
+  @Test func `reading at once is measured against a token at a time`() throws {
+    let plan = try RunPlan(Recipe(yaml: Self.recipes[0], source: "test"), vocabulary: 300, threads: 1)
+    let bench = Bench(threads: 1, effort: .quick) { _ in }
+    let table = try bench.reading([(.fp32, plan.network.configuration)], prompt: 40, rounds: 2)
+    #expect(table.name == "reading" && table.rows.count == 1)
+    let keys = ["precision", "tokens", "prefillTokensPerSecond", "singleTokensPerSecond", "prefillRatio", "spread"]
+    let row = try #require(table.json.elements?.first)
+    #expect(row.members?.map(\.key) == keys)
+    #expect(
+      table.rows[0].dropFirst(2).dropLast().allSatisfy { if case .number(let value) = $0 { value > 0 } else { false } })
+  }
+
   @Test func `medians and spreads are those of the middle`() {
     var samples = Samples()
     for value in [1.0, 100, 2, 3, 4] { samples.add(value) }

@@ -28,14 +28,14 @@ struct Room {
     let model = try Transformer(configuration, rows: 1, precision: .fp32, threads: 1, isTrained: false)
     model.parameters.initialize(seed: 3, deviation: recipe.model.deviation, threads: 1)
     // Norms and biases that do something.
-    for i in 0..<model.parameters.plan.count where i % 3 == 0 { model.parameters.weights[i] += 0.1 }
+    for i in 0..<model.parameters.layout.count where i % 3 == 0 { model.parameters.weights[i] += 0.1 }
     var decoder = try Decoder(configuration)
     let tokens: [Int32] = [1, 5, 0, 19, 7, 7, 2, 11, 3, 0, 12]
-    let logits = tokens.map { token in
-      decoder.read(token, by: model)
+    let logits = try tokens.map { token in
+      try decoder.read(token, by: model)
       return decoder.logits(of: model)
     }
-    let plan = model.parameters.plan
+    let plan = model.parameters.layout
     let weights = Array(UnsafeBufferPointer(start: model.parameters.weights, count: plan.count))
     let checkpoint = Checkpoint(
       state: TrainerState(step: 7, seed: 3, threads: 1), recipe: recipe, tokenizer: characters,
@@ -148,8 +148,8 @@ struct Room {
     let model = try Transformer(configuration, rows: 1, precision: .fp32, threads: 1, isTrained: false)
     try model.restore(checkpoint)
     var decoder = try Decoder(configuration)
-    return tokens.map { token in
-      decoder.read(token, by: model)
+    return try tokens.map { token in
+      try decoder.read(token, by: model)
       return decoder.logits(of: model)
     }
   }

@@ -42,8 +42,8 @@ import Training
     #expect(rest.checkpoint.secondMoments == whole.checkpoint.secondMoments)
   }
 
-  @Test(arguments: [Recipe.Model.Kind.llama, .gpt2])
-  func `a resumed run drops what the whole one dropped`(kind: Recipe.Model.Kind) throws {
+  @Test(arguments: [NetworkKind.llama, .gpt2])
+  func `a resumed run drops what the whole one dropped`(kind: NetworkKind) throws {
     var recipe = Tiny.recipe
     recipe.model.kind = kind
     recipe.model.dropout = 0.2

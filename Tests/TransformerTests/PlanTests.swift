@@ -23,7 +23,7 @@ import Transformer
         configuration, rows: rows, precision: precision, threads: shape.threads, chunk: shape.chunk,
         isTrained: isTrained)
       #expect((plan.bytes...plan.bytes + Self.pages(plan)).contains(network.bytes))
-      #expect(plan.parameters.tensors == network.parameters.plan.tensors)
+      #expect(plan.parameters.tensors == network.parameters.layout.tensors)
     }
   }
 }

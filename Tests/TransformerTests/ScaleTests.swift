@@ -70,7 +70,7 @@ import Transformer
     let c = Case(testDescription: "", vocabulary: 40, context: 9)
     let model = try Transformer(c.configuration, rows: c.rows, precision: .fp32, threads: 2)
     model.shake(3)
-    for tensor in model.parameters.plan.tensors where tensor.path.hasSuffix("_head/weight") {
+    for tensor in model.parameters.layout.tensors where tensor.path.hasSuffix("_head/weight") {
       for i in 0..<tensor.count { model.parameters.weights[tensor.offset + i] *= 1e4 }
     }
     let rows = Rows(c, seed: 4)

@@ -157,7 +157,7 @@ extension Transformer {
   /// Tensors by name.
   func tensors(_ base: UnsafeMutablePointer<Float>) -> [String: [Float]] {
     Dictionary(
-      uniqueKeysWithValues: parameters.plan.tensors.map { tensor in
+      uniqueKeysWithValues: parameters.layout.tensors.map { tensor in
         (tensor.path, Array(UnsafeBufferPointer(start: base + tensor.offset, count: tensor.count)))
       })
   }
@@ -165,7 +165,7 @@ extension Transformer {
   /// Weights large enough that every part of the network matters.
   func shake(_ seed: UInt64) {
     var dice = Dice(seed)
-    for tensor in parameters.plan.tensors {
+    for tensor in parameters.layout.tensors {
       for i in 0..<tensor.count {
         parameters.weights[tensor.offset + i] =
           tensor.start == .ones ? Float.random(in: 0.5...1.5, using: &dice) : Float.random(in: -0.6...0.6, using: &dice)

@@ -33,7 +33,7 @@ extension Recipe {
         + " set model.headWidth")
     let isShared = model.headWidth == 0
     require(
-      model.kind == .gpt2 || (isShared && model.width % model.heads != 0) || model.widthOfHead % 2 == 0,
+      model.kind.style.learnsPositions || (isShared && model.width % model.heads != 0) || model.widthOfHead % 2 == 0,
       of: (isShared ? ["model.width", "model.heads"] : ["model.headWidth"]) + ["model.kind"],
       else: "a head of \(model.widthOfHead) numbers does not fit rotary positions: "
         + (isShared ? "model.width / model.heads" : "model.headWidth") + " must be even")
@@ -44,11 +44,11 @@ extension Recipe {
         "model.headWidth \(model.headWidth) is not model.width / model.heads, which all heads of model.kind gpt2 are: leave"
         + " model.headWidth out")
     require(
-      model.kind == .llama || !model.qkNorm,
+      !model.kind.style.learnsPositions || !model.qkNorm,
       of: ["model.qkNorm", "model.kind"],
       else: "model.qkNorm is for model.kind llama, and this is gpt2: leave one of them out")
     require(
-      model.kind == .llama || model.ropeTheta == Recipe.Model.usualRopeTheta,
+      !model.kind.style.learnsPositions || model.ropeTheta == Recipe.Model.usualRopeTheta,
       of: ["model.ropeTheta", "model.kind"],
       else:
         "model.ropeTheta is the base of rotary positions, and model.kind gpt2 learns its positions: leave one of them out"

@@ -35,11 +35,9 @@ package struct Recipe: Codable, Sendable, Equatable {
   }
 
   package struct Model: Codable, Sendable, Equatable {
-    /// `llama`: RMSNorm, rotary positions, SwiGLU. `gpt2`: LayerNorm, learned positions, GELU, biases.
-    package enum Kind: String, Codable, Sendable, CaseIterable { case llama, gpt2 }
     /// What backward computes again instead of keeping it.
     package enum Recompute: String, Codable, Sendable, CaseIterable { case none, block }
-    package var kind = Kind.llama
+    package var kind = NetworkKind.llama
     package var blocks = 4
     package var width = 256
     package var heads = 4
@@ -53,7 +51,7 @@ package struct Recipe: Codable, Sendable, Equatable {
     /// The inner width that `inner` comes to.
     package var innerWidth: Int {
       if inner > 0 { return inner }
-      return kind == .gpt2 ? 4 * width : (width * 8 / 3 + 63) / 64 * 64
+      return kind.style.isGated ? (width * 8 / 3 + 63) / 64 * 64 : 4 * width
     }
     /// Tokens in a row.
     package var context = 256
@@ -64,7 +62,7 @@ package struct Recipe: Codable, Sendable, Equatable {
     /// ε of every norm; 0 means 1e-6, and 1e-5 for GPT-2.
     package var epsilon = 0.0
     /// What `epsilon` comes to.
-    package var normEpsilon: Double { epsilon > 0 ? epsilon : kind == .gpt2 ? 1e-5 : 1e-6 }
+    package var normEpsilon: Double { epsilon > 0 ? epsilon : kind.style.usualEpsilon }
     /// Whether queries and keys go through an RMSNorm a head (as in Qwen3).
     package var qkNorm = false
     /// Probability that an element is dropped while training.

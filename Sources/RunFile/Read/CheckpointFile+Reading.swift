@@ -67,8 +67,10 @@ extension CheckpointFile {
       created = try Origin(of: file).created
 
       let length = Int(file.end) - Trailer.size
-      let plan = TensorPlan(recipe, vocabulary: tokenizer.vocabulary)
-      let places = try blocks.map { try placedTensors(in: $0, of: file, plan, fileLength: length) }
+      let shapes = Dictionary(
+        recipe.shape(vocabulary: tokenizer.vocabulary).tensors.map { ($0.path, $0.shape) },
+        uniquingKeysWith: { first, _ in first })
+      let places = try blocks.map { try placedTensors(in: $0, of: file, shapes, fileLength: length) }
       let elements = Int(truncatingIfNeeded: try Group.number("elements", on: "/model", in: file) ?? 0)
       guard elements > 0, elements <= length / 12 else {
         throw UserError(.data, "\(path) says that it has \(elements) weights, which its \(length) bytes cannot hold")
@@ -100,9 +102,9 @@ extension CheckpointFile {
 
   /// All tensors below a group, in order of their place in the block.
   private static func placedTensors(
-    in block: String, of file: File, _ plan: TensorPlan, fileLength: Int
+    in block: String, of file: File, _ shapes: [String: [Int]], fileLength: Int
   ) throws -> [Place] {
-    var missing = plan.shapes
+    var missing = shapes
     var found: [Place] = []
     var groups = [""]
     while let group = groups.popLast() {
@@ -190,90 +192,5 @@ extension TrainerState {
   fileprivate var isPossible: Bool {
     [step, tokens, window].allSatisfy { (0..<1 << 53).contains($0) } && (1...1 << 16).contains(threads)
       && (0...1e30).contains(rateFactor) && (0...1e12).contains(active) && bestLoss >= 0
-  }
-}
-
-/// Which tensors the model of a recipe has, by name.
-struct TensorPlan {
-  private(set) var shapes: [String: [Int]] = [:]
-
-  init(_ recipe: Recipe, vocabulary: Int) {
-    switch recipe.model.kind {
-    case .llama: addLlama(recipe, vocabulary)
-    case .gpt2: addGPT2(recipe, vocabulary)
-    }
-    if recipe.objective.ntp > 0 && !recipe.model.tied { shapes["lm_head/weight"] = [vocabulary, recipe.model.width] }
-    if recipe.objective.top > 0 { shapes["top_head/weight"] = [vocabulary, recipe.model.width] }
-  }
-
-  /// The trunk's layers, below `trunk`, and those of the MTP heads.
-  private static func layers(_ recipe: Recipe, below trunk: String) -> [String] {
-    (0..<max(0, min(recipe.inferenceBlocks, 100_000))).map { "\(trunk)/\($0)/" } + heads(recipe)
-  }
-
-  private static func heads(_ recipe: Recipe) -> [String] {
-    guard recipe.objective.mtp.heads <= Head.most else { return [] }
-    let count = recipe.heads.count { if case .mtp = $0 { true } else { false } }
-    return (0..<count).map { "mtp/heads/\($0)/" }
-  }
-
-  private mutating func addGPT2(_ recipe: Recipe, _ vocabulary: Int) {
-    let model = recipe.model
-    let width = model.width
-    let keyValues = model.widthOfHead * model.keyValueHeads
-    func add(_ name: String, _ out: Int, _ input: Int? = nil) {
-      shapes[name + "/weight"] = input.map { [out, $0] } ?? [out]
-      shapes[name + "/bias"] = [out]
-    }
-    shapes["transformer/wte/weight"] = [vocabulary, width]
-    shapes["transformer/wpe/weight"] = [model.context, width]
-    for layer in Self.layers(recipe, below: "transformer/h") {
-      add(layer + "ln_1", width)
-      add(layer + "attn/c_attn", width + 2 * keyValues, width)
-      add(layer + "attn/c_proj", width, width)
-      add(layer + "ln_2", width)
-      add(layer + "mlp/c_fc", model.innerWidth, width)
-      add(layer + "mlp/c_proj", width, model.innerWidth)
-    }
-    if recipe.objective.mtp.kind == .sequential {
-      for head in Self.heads(recipe) {
-        add(head + "hnorm", width)
-        add(head + "enorm", width)
-        add(head + "eh_proj", width, 2 * width)
-      }
-    }
-    add("transformer/ln_f", width)
-  }
-
-  private mutating func addLlama(_ recipe: Recipe, _ vocabulary: Int) {
-    let model = recipe.model
-    let width = model.width
-    let inner = model.innerWidth
-    let queries = model.widthOfHead * model.heads
-    let keyValues = model.widthOfHead * model.keyValueHeads
-    shapes["model/embed_tokens/weight"] = [vocabulary, width]
-    if recipe.objective.mtp.kind == .sequential {
-      for layer in Self.heads(recipe) {
-        shapes[layer + "hnorm/weight"] = [width]
-        shapes[layer + "enorm/weight"] = [width]
-        shapes[layer + "eh_proj/weight"] = [width, 2 * width]
-      }
-    }
-    for layer in Self.layers(recipe, below: "model/layers") {
-      if model.qkNorm {
-        shapes[layer + "self_attn/q_norm/weight"] = [model.widthOfHead]
-        shapes[layer + "self_attn/k_norm/weight"] = [model.widthOfHead]
-      }
-      shapes[layer + "input_layernorm/weight"] = [width]
-      shapes[layer + "self_attn/q_proj/weight"] = [queries, width]
-      shapes[layer + "self_attn/k_proj/weight"] = [keyValues, width]
-      shapes[layer + "self_attn/v_proj/weight"] = [keyValues, width]
-      shapes[layer + "self_attn/o_proj/weight"] = [width, queries]
-      shapes[layer + "post_attention_layernorm/weight"] = [width]
-      shapes[layer + "mlp/gate_proj/weight"] = [inner, width]
-      shapes[layer + "mlp/up_proj/weight"] = [inner, width]
-      shapes[layer + "mlp/down_proj/weight"] = [width, inner]
-    }
-    shapes["model/norm/weight"] = [width]
   }
 }

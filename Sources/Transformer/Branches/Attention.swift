@@ -30,13 +30,13 @@ struct Attention {
   private let configuration: Configuration
   private let precision: Precision
   private let threads: Int
-  private let scratchPlan: ScratchPlan
+  private let scratchLayout: ScratchLayout
 
   /// Query rows of a tile, where the context has as many, and keys of a block: few enough that the scores of both, and
   /// their gradients, stay in a core's second-level cache. A block is a whole number of tiles.
   private static var tileQueries: Int { 64 }
   private static var blockKeys: Int { 512 }
-  private var tileRows: Int { scratchPlan.tile }
+  private var tileRows: Int { scratchLayout.tile }
 
   /// Whole vectors, and one more, so that rows do not share cache sets.
   private static func spread(_ columns: Int) -> Int { wholeVectors(columns) + 16 }
@@ -45,16 +45,20 @@ struct Attention {
     self.configuration = configuration
     self.precision = precision
     self.threads = threads
-    scratchPlan = ScratchPlan(configuration, precision: precision)
+    scratchLayout = ScratchLayout(configuration, precision: precision)
   }
+
+  /// What scores cost as a matrix would that every token is multiplied with: queries · keys and weights · values, over half
+  /// the context, as a causal mask needs it.
+  static func scoreWeights(_ c: Configuration) -> Int { c.queryWidth * (c.context + 1) }
 
   /// Bytes that `forward` and `backward` need at `scratch`.
   static func scratchSize(_ c: Configuration, precision: Precision, threads: Int) -> Int {
-    ScratchPlan(c, precision: precision).bytes * threads
+    ScratchLayout(c, precision: precision).bytes * threads
   }
 
   /// Where a worker's memory has its parts, in bytes from its beginning.
-  private struct ScratchPlan {
+  private struct ScratchLayout {
     let scores, dWeights, weights, dScores, sums, dKeys, dValues, dots, running: Int
     let keysByWidth, valuesByWidth, keys, values, queries, dOutput, left: Int
     let tile: Int
@@ -63,45 +67,46 @@ struct Attention {
     let bytes: Int
 
     init(_ c: Configuration, precision: Precision) {
-      var plan = Plan()
+      var layout = ArenaLayout()
       tile = min(c.context, tileQueries)
       stride = Attention.spread(min(c.context, blockKeys))
       widthStride = Attention.spread(c.context)
       headStride = wholeVectors(c.headWidth)
-      scores = plan.place(tile * stride, width: 4)
-      dWeights = plan.place(tile * stride, width: 4)
-      weights = plan.place(tile * stride, width: precision.bytes)
-      dScores = plan.place(tile * stride, width: precision.bytes)
-      sums = plan.place(tile * headStride, width: 4)
-      dKeys = plan.place(c.context * headStride, width: 4)
-      dValues = plan.place(c.context * headStride, width: 4)
-      dots = plan.place(tile, width: 4)
-      running = plan.place(3 * tile, width: 4)
-      keysByWidth = plan.place(Words.count(c.headWidth, precision) * widthStride, width: 4)
-      valuesByWidth = plan.place(Words.count(c.headWidth, precision) * widthStride, width: 4)
-      keys = plan.place(Words.count(c.context, precision) * headStride, width: 4)
-      values = plan.place(Words.count(c.context, precision) * headStride, width: 4)
-      queries = plan.place(Words.count(tile, precision) * headStride, width: 4)
-      dOutput = plan.place(Words.count(tile, precision) * headStride, width: 4)
-      left = plan.place(tile * max(stride, headStride), width: 4)
-      bytes = plan.bytes
+      scores = layout.place(tile * stride, width: 4)
+      dWeights = layout.place(tile * stride, width: 4)
+      weights = layout.place(tile * stride, width: precision.bytes)
+      dScores = layout.place(tile * stride, width: precision.bytes)
+      sums = layout.place(tile * headStride, width: 4)
+      dKeys = layout.place(c.context * headStride, width: 4)
+      dValues = layout.place(c.context * headStride, width: 4)
+      dots = layout.place(tile, width: 4)
+      running = layout.place(3 * tile, width: 4)
+      keysByWidth = layout.place(Words.count(c.headWidth, precision) * widthStride, width: 4)
+      valuesByWidth = layout.place(Words.count(c.headWidth, precision) * widthStride, width: 4)
+      keys = layout.place(Words.count(c.context, precision) * headStride, width: 4)
+      values = layout.place(Words.count(c.context, precision) * headStride, width: 4)
+      queries = layout.place(Words.count(tile, precision) * headStride, width: 4)
+      dOutput = layout.place(Words.count(tile, precision) * headStride, width: 4)
+      left = layout.place(tile * max(stride, headStride), width: 4)
+      bytes = layout.bytes
     }
   }
 
   private func scratch(_ base: UnsafeMutableRawPointer, worker: Int) -> Scratch {
-    let plan = scratchPlan
-    let base = base + worker * plan.bytes
+    let layout = scratchLayout
+    let base = base + worker * layout.bytes
     func floats(_ offset: Int) -> UnsafeMutablePointer<Float> { (base + offset).assumingMemoryBound(to: Float.self) }
     func words(_ offset: Int) -> UnsafeMutablePointer<UInt32> { (base + offset).assumingMemoryBound(to: UInt32.self) }
     return Scratch(
-      scores: floats(plan.scores), dWeights: floats(plan.dWeights), weights: base + plan.weights,
-      dScores: base + plan.dScores, sums: floats(plan.sums), dKeys: floats(plan.dKeys),
-      dValues: floats(plan.dValues), dots: floats(plan.dots),
+      scores: floats(layout.scores), dWeights: floats(layout.dWeights), weights: base + layout.weights,
+      dScores: base + layout.dScores, sums: floats(layout.sums), dKeys: floats(layout.dKeys),
+      dValues: floats(layout.dValues), dots: floats(layout.dots),
       running: AttentionRows.Running(
-        maximum: floats(plan.running), sum: floats(plan.running) + plan.tile,
-        factor: floats(plan.running) + 2 * plan.tile),
-      keysByWidth: words(plan.keysByWidth), valuesByWidth: words(plan.valuesByWidth), keys: words(plan.keys),
-      values: words(plan.values), queries: words(plan.queries), dOutput: words(plan.dOutput), left: words(plan.left))
+        maximum: floats(layout.running), sum: floats(layout.running) + layout.tile,
+        factor: floats(layout.running) + 2 * layout.tile),
+      keysByWidth: words(layout.keysByWidth), valuesByWidth: words(layout.valuesByWidth), keys: words(layout.keys),
+      values: words(layout.values), queries: words(layout.queries), dOutput: words(layout.dOutput),
+      left: words(layout.left))
   }
 
   /// Scores, or their gradients: C [m, n] = A [m, h] · Bᵀ, as far as keys are seen.
@@ -113,7 +118,8 @@ struct Attention {
     room: UnsafeMutablePointer<UInt32>
   ) {
     TileProduct.run(
-      Words.left(a, room: room), b, stride: scratchPlan.widthStride, into: c, cStride: scratchPlan.stride, m: a.rows,
+      Words.left(a, room: room), b, stride: scratchLayout.widthStride, into: c, cStride: scratchLayout.stride,
+      m: a.rows,
       n: n, k: Words.count(configuration.headWidth, precision), part: .columns(offset: offset), adds: false,
       precision: precision)
   }
@@ -124,7 +130,7 @@ struct Attention {
     _ a: TileProduct.Left, by b: UnsafeMutablePointer<UInt32>, into c: UnsafeMutablePointer<Float>, m: Int, n: Int,
     part: TileProduct.Part, adds: Bool
   ) {
-    let headStride = scratchPlan.headStride
+    let headStride = scratchLayout.headStride
     TileProduct.run(
       a, b, stride: headStride, into: c, cStride: headStride, m: m, n: configuration.headWidth,
       k: Words.count(n, precision), part: part, adds: adds, precision: precision)
@@ -152,7 +158,7 @@ struct Attention {
   ) {
     let c = configuration
     let inStride = c.queryWidth + 2 * c.keyWidth
-    let plan = scratchPlan
+    let layout = scratchLayout
     Team.split(rows * c.heads, threads: threads) { worker, pairs in
       let scratch = scratch(base, worker: worker)
       var laidOut = -1
@@ -164,34 +170,89 @@ struct Attention {
           let keyColumn = c.queryWidth + group * c.headWidth
           let k = place(qkv, row: row, stride: inStride, column: keyColumn)
           let v = place(qkv, row: row, stride: inStride, column: keyColumn + c.keyWidth)
-          Words.along(columns: k, into: scratch.keysByWidth, stride: plan.widthStride)
-          Words.along(rows: v, into: scratch.values, stride: plan.headStride)
+          Words.along(columns: k, into: scratch.keysByWidth, stride: layout.widthStride)
+          Words.along(rows: v, into: scratch.values, stride: layout.headStride)
         }
         let q = place(qkv, row: row, stride: inStride, column: head * c.headWidth)
         let o = place(output, row: row, stride: c.queryWidth, column: head * c.headWidth)
         for first in Swift.stride(from: 0, to: c.context, by: tileRows) {
           let m = min(tileRows, c.context - first)
           let firstRow = pair * c.context + first
-          let starts = starts.map { $0 + row * c.context + first }
-          let begin = firstKey(starts)
-          let sums = sums(scratch.sums, rows: m)
-          let queries = q.rows(first, count: m)
-          for from in Swift.stride(from: begin, to: first + m, by: Self.blockKeys) {
-            let n = min(Self.blockKeys, first + m - from)
-            let weights = tile(scratch.weights, m, n, precision)
-            multiply(
-              queries, byWidth: scratch.keysByWidth + from, into: scratch.scores, n: n, offset: first - from,
-              room: scratch.left)
-            AttentionRows.forward(
-              tile(scratch.scores, m, n, .fp32), weights: weights, running: scratch.running, isFirst: from == begin,
-              sight: AttentionRows.Sight(firstRow: first, firstKey: from, starts: starts), alpha: alpha)
-            dropout?.apply(weights, first: firstRow, firstColumn: from, threads: 1)
-            if from > begin { AttentionRows.rescale(sums, by: scratch.running) }
-            multiply(
-              Words.left(weights, room: scratch.left), by: words(scratch.values, from: from), into: scratch.sums, m: m,
-              n: n, part: .upTo(offset: first - from), adds: from > begin)
-          }
-          AttentionRows.finish(sums, running: scratch.running, output: o.rows(first, count: m), lse: lse + firstRow)
+          attend(
+            q.rows(first, count: m), at: first, starts: starts.map { $0 + row * c.context + first }, scratch: scratch,
+            dropout: dropout.map { ($0, firstRow) }, output: o.rows(first, count: m), lse: lse + firstRow)
+        }
+      }
+    }
+  }
+
+  /// A tile of one head's query rows over all keys in sight, which are laid out in `scratch`.
+  /// - Parameters:
+  ///   - first: the position of the tile's first row.
+  ///   - starts: of the tile's rows.
+  ///   - dropout: with the number of the tile's first row of weights.
+  private func attend(
+    _ queries: Matrix, at first: Int, starts: UnsafePointer<Int32>?, scratch: Scratch,
+    dropout: (Dropout, firstRow: Int)?, output: Matrix, lse: UnsafeMutablePointer<Float>
+  ) {
+    let m = queries.rows
+    let begin = firstKey(starts)
+    let sums = sums(scratch.sums, rows: m)
+    for from in Swift.stride(from: begin, to: first + m, by: Self.blockKeys) {
+      let n = min(Self.blockKeys, first + m - from)
+      let weights = tile(scratch.weights, m, n, precision)
+      multiply(
+        queries, byWidth: scratch.keysByWidth + from, into: scratch.scores, n: n, offset: first - from,
+        room: scratch.left)
+      AttentionRows.forward(
+        tile(scratch.scores, m, n, .fp32), weights: weights, running: scratch.running, isFirst: from == begin,
+        sight: AttentionRows.Sight(firstRow: first, firstKey: from, starts: starts), alpha: alpha)
+      if let (dropout, firstRow) = dropout { dropout.apply(weights, first: firstRow, firstColumn: from, threads: 1) }
+      if from > begin { AttentionRows.rescale(sums, by: scratch.running) }
+      multiply(
+        Words.left(weights, room: scratch.left), by: words(scratch.values, from: from), into: scratch.sums, m: m,
+        n: n, part: .upTo(offset: first - from), adds: from > begin)
+    }
+    AttentionRows.finish(sums, running: scratch.running, output: output, lse: lse)
+  }
+
+  /// New positions of one text over all positions before them and their own.
+  /// - Parameters:
+  ///   - queries: [n, ≥ queries] of the precision that this attention was made for, turned already.
+  ///   - position: that of the first.
+  ///   - keys, values: [position + n, keys] in that precision.
+  ///   - output: [n, queries] in any precision, written.
+  func read(
+    _ queries: Matrix, at position: Int, keys: Matrix, values: Matrix, output: Matrix,
+    scratch base: UnsafeMutableRawPointer
+  ) {
+    let c = configuration
+    let end = position + queries.rows
+    Team.split(c.heads, threads: threads) { worker, heads in
+      let scratch = scratch(base, worker: worker)
+      var laidOut = -1
+      for head in heads {
+        let group = head / (c.heads / c.keyValueHeads)
+        if laidOut != group {
+          laidOut = group
+          let column = group * c.headWidth
+          Words.along(
+            columns: keys.columns(column, count: c.headWidth), into: scratch.keysByWidth,
+            stride: scratchLayout.widthStride)
+          Words.along(
+            rows: values.columns(column, count: c.headWidth), into: scratch.values, stride: scratchLayout.headStride)
+        }
+        let column = head * c.headWidth
+        // A tile does not go over the bounds of those that a whole row has.
+        var first = position
+        while first < end {
+          let m = min(tileRows - first % tileRows, end - first)
+          attend(
+            queries.columns(column, count: c.headWidth).rows(first - position, count: m), at: first, starts: nil,
+            scratch: scratch, dropout: nil,
+            output: output.columns(column, count: c.headWidth).rows(
+              first - position, count: m), lse: scratch.dots)
+          first += m
         }
       }
     }
@@ -199,18 +260,18 @@ struct Attention {
 
   /// A tile's scores, or what is made of them, in whole vectors.
   private func tile(_ base: UnsafeMutableRawPointer, _ m: Int, _ n: Int, _ precision: Precision) -> Matrix {
-    Matrix(base, rows: m, columns: wholeVectors(n), stride: scratchPlan.stride, precision: precision)
+    Matrix(base, rows: m, columns: wholeVectors(n), stride: scratchLayout.stride, precision: precision)
   }
 
   /// Results as wide as a head.
   private func sums(_ base: UnsafeMutablePointer<Float>, rows: Int) -> Matrix {
     Matrix(
-      base, rows: rows, columns: configuration.headWidth, stride: scratchPlan.headStride, precision: .fp32)
+      base, rows: rows, columns: configuration.headWidth, stride: scratchLayout.headStride, precision: .fp32)
   }
 
   /// Keys or values that are laid out along their rows, from one row on.
   private func words(_ base: UnsafeMutablePointer<UInt32>, from row: Int) -> UnsafeMutablePointer<UInt32> {
-    base + row / Words.elements(precision) * scratchPlan.headStride
+    base + row / Words.elements(precision) * scratchLayout.headStride
   }
 
   /// - Parameters:
@@ -227,7 +288,7 @@ struct Attention {
     let c = configuration
     let inStride = c.queryWidth + 2 * c.keyWidth
     let groupSize = c.heads / c.keyValueHeads
-    let plan = scratchPlan
+    let layout = scratchLayout
     // A worker has all heads of a group, so that nobody else adds to its keys and values.
     Team.split(rows * c.keyValueHeads, threads: threads) { worker, pairs in
       let scratch = scratch(base, worker: worker)
@@ -240,12 +301,12 @@ struct Attention {
         let starts = starts.map { $0 + row * c.context }
         if starts != nil {
           // Keys out of the last tile's sight are written by nobody first.
-          scratch.dKeys.update(repeating: 0, count: c.context * plan.headStride)
-          scratch.dValues.update(repeating: 0, count: c.context * plan.headStride)
+          scratch.dKeys.update(repeating: 0, count: c.context * layout.headStride)
+          scratch.dValues.update(repeating: 0, count: c.context * layout.headStride)
         }
-        Words.along(columns: k, into: scratch.keysByWidth, stride: plan.widthStride)
-        Words.along(columns: v, into: scratch.valuesByWidth, stride: plan.widthStride)
-        Words.along(rows: k, into: scratch.keys, stride: plan.headStride)
+        Words.along(columns: k, into: scratch.keysByWidth, stride: layout.widthStride)
+        Words.along(columns: v, into: scratch.valuesByWidth, stride: layout.widthStride)
+        Words.along(rows: k, into: scratch.keys, stride: layout.headStride)
         for head in group * groupSize..<(group + 1) * groupSize {
           backward(
             head: head, row: row, isFirst: head == group * groupSize, qkv: qkv, dOutput: dOutput, output: output,
@@ -276,7 +337,7 @@ struct Attention {
     let o = place(output, row: row, stride: c.queryWidth, column: column)
     let dO = place(dOutput, row: row, stride: c.queryWidth, column: column)
     let half = c.headWidth / 2
-    let headStride = scratchPlan.headStride
+    let headStride = scratchLayout.headStride
     let tiles = (c.context + tileRows - 1) / tileRows
     for index in (0..<tiles).reversed() {
       let first = index * tileRows

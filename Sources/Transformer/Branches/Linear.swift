@@ -4,7 +4,7 @@
 import Kernels
 
 struct Linear {
-  private let affine: Affine
+  let affine: Affine
   /// dy [M, out], without its place.
   private let gradient: (rows: Int, out: Int, operand: ProductShape.Operand)
   private let threads: Int
@@ -61,7 +61,7 @@ struct Linear {
     backwardWeight(parameters, dy: dy, x: x, adds: adds)
   }
 
-  /// dx alone: where x is only made again from what dx tells.
+  /// Only dx; used where x must be computed again before dW.
   func backwardInput(_ parameters: ParameterView, dy: UnsafeMutableRawPointer, dx: UnsafeMutableRawPointer) {
     gradients.input(dy, parameters.operand(affine.weight), into: dx)
   }

@@ -1,16 +1,10 @@
-// The norm before each branch and before the heads, as the network's kind has it: RMSNorm or LayerNorm.
+// The norm before each branch and before the heads, RMSNorm, or LayerNorm where the network has biases.
 import Kernels
-
-/// Where a weight and, in networks that have them, its bias lie, in elements from the start of the parameters.
-package struct Affine: Sendable {
-  var weight: Int
-  var bias: Int?
-}
 
 struct Norm {
   let affine: Affine
   private let epsilon: Float
-  private let threads: Int
+  private var threads: Int
 
   init(_ configuration: Configuration, at affine: Affine, threads: Int) {
     self.affine = affine
@@ -19,7 +13,14 @@ struct Norm {
   }
 
   /// Floats that a row's statistics take.
-  static func statistics(_ c: Configuration) -> Int { c.kind == .gpt2 ? 2 : 1 }
+  static func statistics(_ c: Configuration) -> Int { c.style.hasBiases ? 2 : 1 }
+
+  /// The same norm, by another number of threads.
+  func with(threads: Int) -> Norm {
+    var other = self
+    other.threads = threads
+    return other
+  }
 
   /// y = norm(x + δ); see the kernels for the shapes.
   /// - Parameter statistics: [rows] of scales, then [rows] of means where there are biases; for backward.

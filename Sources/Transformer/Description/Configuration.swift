@@ -1,17 +1,13 @@
 // The network's shape.
 import Kernels
+import Run
 
 /// A network: embedding, blocks of attention and MLP, final norm, an unembedding a head.
 package struct Configuration: Sendable, Equatable {
-  /// How it is built.
-  package enum Kind: Sendable, Equatable {
-    /// RMSNorm, rotary positions, SwiGLU, no biases (Touvron et al. 2023).
-    case llama
-    /// LayerNorm, learned absolute positions, GELU, biases on all linear layers but unembeddings (Radford et al. 2019).
-    case gpt2
-  }
+  package typealias Kind = NetworkKind
 
-  package var kind: Kind
+  /// How it is built.
+  package var kind: NetworkKind
   /// Number of tokens: V.
   package var vocabulary: Int
   /// Blocks from the embedding to the first head: all that inference needs.
@@ -45,7 +41,7 @@ package struct Configuration: Sendable, Equatable {
   package init(
     vocabulary: Int, blocks: Int, width: Int, heads: Int, keyValueHeads: Int, inner: Int, context: Int, isTied: Bool,
     ropeTheta: Double, epsilon: Float = 1e-6, objectives: [Objective], multiToken: MultiToken? = nil,
-    kind: Kind = .llama,
+    kind: NetworkKind = .llama,
     hasHeadNorms: Bool = false, dropout: Float = 0, recomputesBlocks: Bool = false, ownHeadWidth: Int = 0
   ) {
     self.vocabulary = vocabulary
@@ -79,7 +75,18 @@ package struct Configuration: Sendable, Equatable {
   package var queryWidth: Int { heads * headWidth }
   package var keyWidth: Int { keyValueHeads * headWidth }
   /// Width of what goes into the MLP's activation: gate and value, or the value alone.
-  package var gateWidth: Int { kind == .llama ? 2 * inner : inner }
+  package var gateWidth: Int { style.isGated ? 2 * inner : inner }
+  /// What its kind is built of.
+  var style: NetworkStyle { kind.style }
+
+  /// All that its tensors depend on.
+  package var shape: NetworkShape {
+    NetworkShape(
+      kind: kind, vocabulary: vocabulary, blocks: blocks, width: width, heads: heads, keyValueHeads: keyValueHeads,
+      headWidth: headWidth, inner: inner, context: context, isTied: isTied, hasHeadNorms: hasHeadNorms,
+      furtherHeads: streams.count - 1, isSequential: multiToken == .sequential,
+      unembeddings: streams[0].map { objectives[$0].tensorName })
+  }
 
   /// - Throws: `TransformerError.shape` with a sentence that names the numbers.
   package func check() throws {
@@ -95,7 +102,7 @@ package struct Configuration: Sendable, Equatable {
     try require(ownHeadWidth >= 0, "a head width of \(ownHeadWidth) is below 0; 0 means width / heads")
     try require(ownHeadWidth > 0 || width % heads == 0, "\(heads) heads do not divide a width of \(width)")
     try require(
-      kind == .gpt2 || headWidth % 2 == 0,
+      style.learnsPositions || headWidth % 2 == 0,
       "rotary positions turn pairs: the width of a head must be even, and \(headWidth) is odd"
         + (ownHeadWidth > 0 ? "" : " (\(width) / \(heads))"))
     try require(heads % keyValueHeads == 0, "\(keyValueHeads) key/value heads do not divide \(heads) heads")
@@ -108,7 +115,8 @@ package struct Configuration: Sendable, Equatable {
           && (blocks > 1 || multiToken == .sequential)),
       "MTP heads need an NTP head beside them and, when parallel, at least one block of trunk below")
     try require(
-      kind == .llama || !hasHeadNorms, "norms of queries and keys belong to Llama-style networks, and this one is gpt2")
+      !style.learnsPositions || !hasHeadNorms,
+      "norms of queries and keys belong to Llama-style networks, and this one is \(kind.rawValue)")
     try require(dropout >= 0 && dropout < 1, "a dropout of \(dropout) leaves nothing: it must be from 0 to below 1")
     try require(!objectives.isEmpty, "a network needs something to predict: at least one objective")
   }

@@ -1,6 +1,7 @@
 // A network before it exists: its parameters, its memory and its arithmetic, from the shape alone. The network is allocated
 // by the same plan, so that what is said beforehand is what is taken.
 import Kernels
+import Run
 
 /// What memory is for.
 package enum MemoryPart: String, CaseIterable, Sendable {
@@ -29,7 +30,7 @@ package struct NetworkPlan: Sendable {
   package let precision: Precision
   package let threads: Int
   package let isTrained: Bool
-  package let parameters: ParameterPlan
+  package let parameters: ParameterLayout
   /// The rows that go through the network together: all of them, by the whole team, or as many parts as there are threads.
   package let shards: [Range<Int>]
   /// Threads that take one shard through.
@@ -37,7 +38,7 @@ package struct NetworkPlan: Sendable {
   /// Positions whose logits exist at a time in a shard; nil chooses.
   let chunk: Int?
   /// One a shard.
-  let activations: [ActivationPlan]
+  let activations: [ActivationLayout]
 
   /// - Parameters:
   ///   - chunk: positions whose logits exist at a time; nil chooses.
@@ -54,7 +55,7 @@ package struct NetworkPlan: Sendable {
     precondition(
       shards.map { $0 == 1 || $0 == threads && $0 <= rows } ?? true,
       "there is one shard of all threads, or one of at least a row for each thread")
-    let parameters = ParameterPlan(configuration)
+    let parameters = ParameterLayout(configuration.shape)
     let isWorthwhile = Self.isWorthwhile(rows: rows, threads: threads, parameters, isTrained: isTrained)
     let count = shards ?? (isWorthwhile ? threads : 1)
     let all = (0..<count).map { Team.share(of: rows, worker: $0, threads: count) }
@@ -67,15 +68,17 @@ package struct NetworkPlan: Sendable {
     self.shards = all
     self.chunk = chunk
     activations = all.enumerated().map { index, rows in
-      ActivationPlan(
-        configuration, rows: rows.count, precision: precision, isTrained: isTrained, chunk: chunk,
-        gradients: isTrained && index > 0 ? parameters.largestSections : nil, threads: threads / count, sharers: count)
+      ActivationLayout(
+        BranchRoom(
+          configuration: configuration, rows: rows.count, precision: precision, isTrained: isTrained,
+          threads: threads / count),
+        chunk: chunk, gradients: isTrained && index > 0 ? parameters.largestSections : nil, sharers: count)
     }
   }
 
   /// Whether each thread had better have its own rows: where no thread waits long for the one with most, and the gradients
   /// that they have of their own take no more than what the parameters, with gradients and moments, take anyway.
-  private static func isWorthwhile(rows: Int, threads: Int, _ parameters: ParameterPlan, isTrained: Bool) -> Bool {
+  private static func isWorthwhile(rows: Int, threads: Int, _ parameters: ParameterLayout, isTrained: Bool) -> Bool {
     let most = (rows + threads - 1) / threads
     let (heads, block) = parameters.largestSections
     let copies = isTrained ? (threads - 1) * (heads + block) : 0
@@ -85,7 +88,7 @@ package struct NetworkPlan: Sendable {
   /// Bytes by what they are for, in the order of `MemoryPart`; parts that are empty are left out.
   package var memory: [(part: MemoryPart, bytes: Int)] {
     let all = activations.reduce(into: Parameters.memory(parameters, precision: precision, isTrained: isTrained)) {
-      $0.merge($1.memory, uniquingKeysWith: +)
+      $0.merge($1.arena.parts, uniquingKeysWith: +)
     }
     return MemoryPart.allCases.compactMap { part in all[part].map { (part, $0) } }.filter { $0.bytes > 0 }
   }
@@ -116,11 +119,11 @@ extension NetworkPlan {
     /// A product forward and two backward, a multiplication and an addition each.
     func add(_ weights: Int, _ part: OperationPart) { counts[part, default: 0] += 6 * Double(weights) }
     for tensor in parameters.tensors where tensor.isMatrix {
-      if let part = OperationPart(tensor) { add(tensor.count, part) }
+      if let part = OperationPart(tensor.description.role) { add(tensor.count, part) }
     }
     for stream in c.streams { add(stream.count * c.vocabulary * c.width, .heads) }
     let blocks = c.blocks + c.streams.count - 1
-    add(blocks * c.queryWidth * (c.context + 1), .scores)
+    add(blocks * Attention.scoreWeights(c), .scores)
     return OperationPart.allCases.compactMap { part in counts[part].map { (part, $0) } }
   }
 
@@ -128,39 +131,39 @@ extension NetworkPlan {
   package var operationsPerToken: Double { operations.reduce(0) { $0 + $1.count } }
 
   /// Trained parameters by what they are for.
-  package var parametersByPart: [(part: ParameterPlan.Part, count: Int)] {
-    ParameterPlan.Part.allCases.map { part in
+  package var parametersByPart: [(part: ParameterLayout.Part, count: Int)] {
+    ParameterLayout.Part.allCases.map { part in
       (part, parameters.tensors.filter { $0.part == part }.reduce(0) { $0 + $1.count })
     }.filter { $0.1 > 0 }
   }
 }
 
-extension ParameterPlan {
+extension ParameterLayout {
   /// What parameters are for.
   package enum Part: String, CaseIterable, Sendable { case embedding, blocks, multiTokenHeads, heads }
 }
 
-extension ParameterPlan.Tensor {
+extension PlacedTensor {
   /// Blocks have the final norm too; a tied embedding is an embedding, and so are learned positions.
-  package var part: ParameterPlan.Part {
-    if path.hasPrefix("mtp/") { return .multiTokenHeads }
-    let isBlock = ["/layers/", "/h/", "/norm/", "/ln_f/"].contains { path.contains($0) }
-    if isBlock { return .blocks }
-    return path.hasPrefix("model/") || path.hasPrefix("transformer/") ? .embedding : .heads
+  package var part: ParameterLayout.Part {
+    switch (description.section, description.role) {
+    case (.furtherHead, _): .multiTokenHeads
+    case (_, .embedding), (_, .positions): .embedding
+    case (_, .unembedding): .heads
+    default: .blocks
+    }
   }
 }
 
 extension OperationPart {
   /// The part of a matrix that every token is multiplied with; nil for tables and for the unembeddings, which some tokens are
   /// multiplied with more than once.
-  fileprivate init?(_ tensor: ParameterPlan.Tensor) {
-    guard tensor.part == .blocks || tensor.part == .multiTokenHeads else { return nil }
-    if tensor.path.contains("attn/") {
-      self = .projections
-    } else if tensor.path.hasSuffix("/eh_proj/weight") {
-      self = .joints
-    } else {
-      self = .feedForward
+  fileprivate init?(_ role: TensorRole) {
+    switch role {
+    case .attentionIn, .attentionOut: self = .projections
+    case .feedForwardIn, .feedForwardOut: self = .feedForward
+    case .joint: self = .joints
+    case .embedding, .positions, .norm, .bias, .unembedding: return nil
     }
   }
 }

@@ -1,209 +1,183 @@
-// One block: x₁ = x + Attention(norm(x)),  x₂ = x₁ + MLP(norm(x₁)); there and back.
-// Letters: M positions, d width, E operand precision. Forward leaves what backward needs in `Kept`.
+// One block: for each of its branches x ← x + branch(norm(x)); there and back. What a branch adds is added by the norm of the
+// next one, in one pass over the stream.
+// Letters: M positions, d width, E operand precision.
 import Kernels
 
+/// Where one branch has the stream, and what its norm makes of it.
+struct BranchSlot: Sendable {
+  var x: FloatPlace  // [M, d] the stream as it comes in
+  let normed: OperandPlace  // E [M, d]
+  let scale: FloatPlace  // the norm's statistics
+  let branch: any BranchPlaces
+}
+
+/// Where a block leaves what its backward needs.
+struct BlockPlaces: Sendable {
+  var slots: [BranchSlot]
+
+  /// Those of the first block, with all that blocks share.
+  init(_ room: BranchRoom, in layout: inout ArenaLayout) {
+    slots = branchPlaces(room, in: &layout).map { Self.slot($0, room, in: &layout) }
+  }
+
+  private static func slot(
+    _ branch: any BranchPlaces, _ room: BranchRoom, in layout: inout ArenaLayout
+  ) -> BranchSlot {
+    let count = room.positions * room.configuration.width
+    return BranchSlot(
+      x: layout.floats(count), normed: layout.operands(count, room.precision),
+      scale: layout.floats(room.positions * Norm.statistics(room.configuration)), branch: branch)
+  }
+
+  /// Those of another block. One that is computed again keeps its input alone; the rest is there once for all of them.
+  func another(_ room: BranchRoom, in layout: inout ArenaLayout) -> BlockPlaces {
+    var other = self
+    if room.configuration.recomputesBlocks, room.isTrained {
+      other.slots[0].x = layout.floats(room.positions * room.configuration.width)
+    } else {
+      other.slots = slots.map { Self.slot($0.branch.another(room, in: &layout), room, in: &layout) }
+    }
+    return other
+  }
+}
+
+/// Memory of the stream that all blocks share.
+struct StreamPlaces: Sendable {
+  let delta: OperandPlace  // E [M, d] what a branch adds to the stream
+  let dNormed: OperandPlace  // E [M, d]
+  let dx: FloatPlace  // [M, d] gradient at the stream
+  let dxOperand: OperandPlace  // E [M, d] the same as an operand; dx itself in fp32
+  let dBranch: OperandPlace  // E [M, d] before a branch was dropped from; dxOperand without
+  let partial: FloatPlace  // room for a thread's own sums of a parameter's gradient
+
+  /// - Parameter widest: the most elements of a bias or a norm of a branch's own.
+  init(_ room: BranchRoom, widest: Int, in layout: inout ArenaLayout) {
+    let (c, E) = (room.configuration, room.precision)
+    let trained = room.isTrained ? room.positions * c.width : 0
+    delta = layout.operands(room.positions * c.width, E)
+    dNormed = layout.passing(trained, E)
+    dx = layout.floats(trained)
+    dxOperand = E == .fp32 ? dx.asOperand : layout.operands(trained, E)
+    dBranch = c.dropout > 0 ? layout.operands(trained, E) : dxOperand
+    // A norm's weight and bias, or the widest bias.
+    partial = layout.floats(room.isTrained ? room.threads * max(2 * c.width, widest) : 0)
+  }
+}
+
 struct Block {
-  /// What one block's forward leaves for its backward. All memory belongs to a shard's activations; where blocks are
-  /// computed again, all but `x` is shared.
-  struct Kept {
-    let x: UnsafeMutablePointer<Float>  // [M, d] the stream as it comes in
-    let normed: UnsafeMutableRawPointer  // E [M, d]
-    let scale: UnsafeMutablePointer<Float>  // the first norm's statistics
-    let qkv: UnsafeMutableRawPointer  // E [M, queries + 2 keys], turned
-    let raw: UnsafeMutableRawPointer  // E [M, queries + keys] before qk-norm, where there is one
-    let lse: UnsafeMutablePointer<Float>  // [rows · heads · T]
-    let attended: UnsafeMutableRawPointer  // E [M, queries]
-    let x1: UnsafeMutablePointer<Float>  // [M, d] the stream after attention
-    let normed1: UnsafeMutableRawPointer  // E [M, d]
-    let scale1: UnsafeMutablePointer<Float>  // the second norm's statistics
-    let gu: UnsafeMutableRawPointer  // E [M, gates]
+  /// One branch, and where it has its part of the memory.
+  private struct BranchStep {
+    let slot: BranchSlot
+    let branch: any Branch
   }
 
-  /// Memory that all blocks share.
-  struct Shared {
-    let delta: UnsafeMutableRawPointer  // E [M, d] what a branch adds to the stream
-    let inner: UnsafeMutableRawPointer  // E [M, inner]
-    let dInner: UnsafeMutableRawPointer  // E [M, inner]
-    let dQKV: UnsafeMutableRawPointer  // E [M, queries + 2 keys]
-    let dAttended: UnsafeMutableRawPointer  // E [M, queries]
-    let dNormed: UnsafeMutableRawPointer  // E [M, d]
-    let dx: UnsafeMutablePointer<Float>  // [M, d] gradient at the stream
-    let dxOperand: UnsafeMutableRawPointer  // E [M, d] the same as an operand; dx itself in fp32
-    let dBranch: UnsafeMutableRawPointer  // E [M, d] before a branch was dropped from; dxOperand without
-    let partial: UnsafeMutablePointer<Float>  // room for a thread's own sums of a parameter's gradient
-    let attention: UnsafeMutableRawPointer  // the attention's scratch
-    let angles: UnsafeMutablePointer<Float>  // rotary table
-  }
+  private let site: BranchSite
+  private let stream: StreamPlaces
+  private let steps: [BranchStep]
+  private var width: Int { site.configuration.width }
+  private var threads: Int { site.products.threads }
 
-  /// Where a block drops elements.
-  private enum Place: UInt64 { case weights, attention, mlp }
-
-  private let c: Configuration
-  private let precision: Precision
-  private let threads: Int
-  /// Of the micro-batch.
-  private let rows: Range<Int>
-  /// Its number among all blocks of the network, for its random stream.
-  private let number: Int
-  private let inputNorm: Norm
-  private let mlpNorm: Norm
-  /// Queries and keys, where they are normed: first column, number of columns, and where the weight lies.
-  private let headNorms: [(first: Int, width: Int, weight: Int)]
-  private let attention: Attention
-  private let attentionIn: Linear
-  private let attentionOut: Linear
-  private let mlpIn: Linear
-  private let mlpOut: Linear
-
-  init(
-    _ configuration: Configuration, at offsets: ParameterPlan.Block, number: Int, attention: Attention,
-    rows: Range<Int>, precision: Precision, isTrained: Bool, products: Products
-  ) throws(ProductError) {
-    c = configuration
-    self.precision = precision
-    self.rows = rows
-    self.number = number
-    self.attention = attention
-    threads = products.threads
-    inputNorm = Norm(configuration, at: offsets.inputNorm, threads: threads)
-    mlpNorm = Norm(configuration, at: offsets.mlpNorm, threads: threads)
-    headNorms = offsets.headNorms?.columns(configuration) ?? []
-    let positions = rows.count * configuration.context
-    func linear(_ affine: Affine, _ out: Int, _ width: Int) throws(ProductError) -> Linear {
-      try Linear(
-        at: affine, rows: positions, out: out, in: width, precision: precision, isTrained: isTrained,
-        products: products)
-    }
-    attentionIn = try linear(offsets.attentionIn, c.queryWidth + 2 * c.keyWidth, c.width)
-    attentionOut = try linear(offsets.attentionOut, c.width, c.queryWidth)
-    mlpIn = try linear(offsets.mlpIn, c.gateWidth, c.width)
-    mlpOut = try linear(offsets.mlpOut, c.width, c.inner)
-  }
-
-  private var positions: Int { rows.count * c.context }
-
-  private func operand(_ base: UnsafeMutableRawPointer, _ columns: Int) -> Matrix {
-    Matrix(base, rows: positions, columns: columns, precision: precision)
-  }
-
-  private func stream(_ base: UnsafeMutablePointer<Float>) -> Matrix {
-    Matrix(base, rows: positions, columns: c.width)
-  }
-
-  private func dropout(_ place: Place, _ noise: RandomStream?) -> Dropout? {
-    let firstPosition = rows.lowerBound * c.context
-    return noise.map {
-      Dropout(
-        rate: c.dropout, random: $0.branch(UInt64(number) * 4 + place.rawValue),
-        firstRow: place == .weights ? firstPosition * c.heads : firstPosition)
+  init(_ site: BranchSite, at places: BlockPlaces, stream: StreamPlaces) throws(ProductError) {
+    self.site = site
+    self.stream = stream
+    steps = try places.slots.map { slot throws(ProductError) in
+      BranchStep(slot: slot, branch: try slot.branch.branch(site))
     }
   }
 
+  private var positions: Int { site.rows.count * site.configuration.context }
+
+  private func operand(_ base: UnsafeMutableRawPointer) -> Matrix {
+    Matrix(base, rows: positions, columns: width, precision: site.precision)
+  }
+
+  private func floats(_ base: UnsafeMutablePointer<Float>) -> Matrix { Matrix(base, rows: positions, columns: width) }
+
+  /// Dropout of what one of the branches adds.
+  private func dropout(_ index: Int, _ noise: RandomStream?) -> Dropout? {
+    site.dropout(
+      place: UInt64(index) + 1, firstRow: site.rows.lowerBound * site.configuration.context, noise)
+  }
+
+  /// Where the block keeps the stream as it came in.
+  var input: FloatPlace { steps[0].slot.x }
+  /// Where it leaves the stream, to which what its last branch gave is not added yet.
+  var output: FloatPlace { steps[steps.count - 1].slot.x }
+
+  /// Leaves in the stream's `delta` what the last branch adds to `output`.
   /// - Parameters:
   ///   - x: [M, d] the stream, before `delta` is added.
-  ///   - adding: whether `shared.delta` holds what the block before adds to the stream.
-  ///   - starts: where the document of each position begins in its row; nil where every row is one.
-  ///   - noise: what dropout draws from in this pass; nil drops nothing.
-  /// Leaves in `shared.delta` what this block's MLP adds to `kept.x1`.
-  func forward(
-    _ parameters: ParameterView, x: UnsafeMutablePointer<Float>, adding: Bool, kept: Kept, shared: Shared,
-    starts: UnsafePointer<Int32>?, noise: RandomStream?
-  ) {
-    keep(parameters, x: x, adding: adding, kept: kept, shared: shared, starts: starts, noise: noise)
-    switch c.kind {
-    case .llama: SwiGLU.forward(operand(kept.gu, c.gateWidth), s: operand(shared.inner, c.inner), threads: threads)
-    case .gpt2: GELU.forward(operand(kept.gu, c.gateWidth), s: operand(shared.inner, c.inner), threads: threads)
+  ///   - adding: whether `delta` holds what the block before adds to the stream.
+  ///   - again: whether only what backward needs is wanted: then the last branch is left before its end.
+  func forward(_ pass: Pass, x: UnsafeMutablePointer<Float>, adding: Bool, again: Bool = false) {
+    let arena = pass.arena
+    let delta = operand(arena[stream.delta])
+    var x = x
+    var adding = adding
+    for (index, step) in steps.enumerated() {
+      let normed = arena[step.slot.normed]
+      step.branch.norm.forward(
+        pass.parameters, floats(x), adding: adding ? delta : nil, sum: floats(arena[step.slot.x]), y: operand(normed),
+        statistics: arena[step.slot.scale])
+      step.branch.keep(pass, x: normed)
+      if again && index == steps.count - 1 { return }
+      step.branch.finish(pass, into: delta.base)
+      dropout(index, pass.noise)?.apply(delta, threads: threads)
+      x = arena[step.slot.x]
+      adding = true
     }
-    mlpOut.forward(parameters, x: shared.inner, y: shared.delta)
-    dropout(.mlp, noise)?.apply(operand(shared.delta, c.width), threads: threads)
   }
 
-  /// The part of forward that fills `kept`.
-  private func keep(
-    _ parameters: ParameterView, x: UnsafeMutablePointer<Float>, adding: Bool, kept: Kept, shared: Shared,
-    starts: UnsafePointer<Int32>?, noise: RandomStream?
-  ) {
-    let delta = operand(shared.delta, c.width)
-    inputNorm.forward(
-      parameters, stream(x), adding: adding ? delta : nil, sum: stream(kept.x), y: operand(kept.normed, c.width),
-      statistics: kept.scale)
-    attentionIn.forward(parameters, x: kept.normed, y: kept.qkv)
-    let qkv = operand(kept.qkv, c.queryWidth + 2 * c.keyWidth)
-    let raw = operand(kept.raw, c.queryWidth + c.keyWidth)
-    for (first, width, weight) in headNorms {
-      HeadNorm.forward(
-        qkv.columns(first, count: width), headWidth: c.headWidth, w: parameters.weights + weight,
-        epsilon: c.epsilon, kept: raw.columns(first, count: width), threads: threads)
-    }
-    if c.kind == .llama {
-      Rotary.forward(
-        qkv, heads: c.heads + c.keyValueHeads, headWidth: c.headWidth, table: shared.angles, context: c.context,
-        starts: starts, threads: threads)
-    }
-    attention.forward(
-      qkv: kept.qkv, output: kept.attended, lse: kept.lse, rows: rows.count, starts: starts, scratch: shared.attention,
-      dropout: dropout(.weights, noise))
-    attentionOut.forward(parameters, x: kept.attended, y: shared.delta)
-    dropout(.attention, noise)?.apply(delta, threads: threads)
-    mlpNorm.forward(
-      parameters, stream(kept.x), adding: delta, sum: stream(kept.x1), y: operand(kept.normed1, c.width),
-      statistics: kept.scale1)
-    mlpIn.forward(parameters, x: kept.normed1, y: kept.gu)
-  }
-
-  /// Turns the gradient at the stream after this block (`shared.dx` and its operand) into the one before it.
+  /// Turns the gradient at the stream after this block (the stream's `dx` and its operand) into the one before it.
   /// - Parameters:
-  ///   - starts, noise: those of forward.
-  ///   - again: whether all of `kept` but x is of another block by now, and is computed once more.
-  func backward(
-    _ parameters: ParameterView, kept: Kept, shared: Shared, adds: Bool, starts: UnsafePointer<Int32>?,
-    noise: RandomStream?, again: Bool
-  ) {
-    if again { keep(parameters, x: kept.x, adding: false, kept: kept, shared: shared, starts: starts, noise: noise) }
-    let rounded = precision == .bf16 ? operand(shared.dxOperand, c.width) : nil
-    let dMLP = gradient(at: .mlp, shared, noise)
-    mlpOut.backwardInput(parameters, dy: dMLP, dx: shared.dInner)
-    mlpOut.backwardBias(parameters, dy: dMLP, partial: shared.partial)
-    let dInner = operand(shared.dInner, c.inner)
-    switch c.kind {
-    case .llama:
-      SwiGLU.backward(
-        dInner, gu: operand(kept.gu, c.gateWidth), s: operand(shared.inner, c.inner), threads: threads)
-    case .gpt2:
-      GELU.backward(dInner, u: operand(kept.gu, c.gateWidth), s: operand(shared.inner, c.inner), threads: threads)
+  ///   - pass: that of forward.
+  ///   - adds: whether dW is added to what is there.
+  ///   - again: whether another block has taken the place of all that this one's forward left but its input.
+  func backward(_ pass: Pass, adds: Bool, again: Bool) {
+    let arena = pass.arena
+    if again { forward(pass, x: arena[input], adding: false, again: true) }
+    let rounded = site.precision == .bf16 ? operand(arena[stream.dxOperand]) : nil
+    let dNormed = arena[stream.dNormed]
+    for index in steps.indices.reversed() {
+      let step = steps[index]
+      step.branch.backward(
+        pass, dy: gradient(at: index, pass), x: arena[step.slot.normed], dx: dNormed, adds: adds)
+      step.branch.norm.backward(
+        pass.parameters, operand(dNormed), x: floats(arena[step.slot.x]), statistics: arena[step.slot.scale],
+        dx: floats(arena[stream.dx]), addsTo: true, operand: rounded, partial: pass.partial)
     }
-    mlpOut.backwardWeight(parameters, dy: dMLP, x: shared.inner, adds: adds)
-    mlpIn.backward(parameters, dy: kept.gu, x: kept.normed1, dx: shared.dNormed, adds: adds)
-    mlpIn.backwardBias(parameters, dy: kept.gu, partial: shared.partial)
-    mlpNorm.backward(
-      parameters, operand(shared.dNormed, c.width), x: stream(kept.x1), statistics: kept.scale1,
-      dx: stream(shared.dx), addsTo: true, operand: rounded, partial: shared.partial)
-    let dAttention = gradient(at: .attention, shared, noise)
-    attentionOut.backward(parameters, dy: dAttention, x: kept.attended, dx: shared.dAttended, adds: adds)
-    attentionOut.backwardBias(parameters, dy: dAttention, partial: shared.partial)
-    attention.backward(
-      dOutput: shared.dAttended, qkv: kept.qkv, output: kept.attended, lse: kept.lse, dQKV: shared.dQKV,
-      angles: c.kind == .llama ? shared.angles : nil, rows: rows.count, starts: starts, scratch: shared.attention,
-      dropout: dropout(.weights, noise))
-    let dQKV = operand(shared.dQKV, c.queryWidth + 2 * c.keyWidth)
-    let raw = operand(kept.raw, c.queryWidth + c.keyWidth)
-    for (first, width, weight) in headNorms {
-      HeadNorm.backward(
-        dQKV.columns(first, count: width), x: raw.columns(first, count: width), headWidth: c.headWidth,
-        w: parameters.weights + weight, epsilon: c.epsilon, dw: parameters.gradient(weight),
-        partial: shared.partial, threads: threads)
-    }
-    attentionIn.backward(parameters, dy: shared.dQKV, x: kept.normed, dx: shared.dNormed, adds: adds)
-    attentionIn.backwardBias(parameters, dy: shared.dQKV, partial: shared.partial)
-    inputNorm.backward(
-      parameters, operand(shared.dNormed, c.width), x: stream(kept.x), statistics: kept.scale, dx: stream(shared.dx),
-      addsTo: true, operand: rounded, partial: shared.partial)
   }
 
   /// The gradient at what a branch gave, before elements of it were dropped.
-  private func gradient(at place: Place, _ shared: Shared, _ noise: RandomStream?) -> UnsafeMutableRawPointer {
-    guard let dropout = dropout(place, noise) else { return shared.dxOperand }
-    dropout.apply(stream(shared.dx), into: operand(shared.dBranch, c.width), threads: threads)
-    return shared.dBranch
+  private func gradient(at index: Int, _ pass: Pass) -> UnsafeMutableRawPointer {
+    guard let dropout = dropout(index, pass.noise) else { return pass.arena[stream.dxOperand] }
+    let dBranch = pass.arena[stream.dBranch]
+    dropout.apply(floats(pass.arena[stream.dx]), into: operand(dBranch), threads: threads)
+    return dBranch
+  }
+
+  // MARK: Reading
+
+  /// Floats that the branches keep of a text, and the most bytes that one of them works with.
+  var cacheSize: Int { steps.reduce(0) { $0 + $1.branch.cacheSize } }
+  func roomSize(_ shape: ReadingShape) -> Int { steps.map { $0.branch.roomSize(shape) }.max() ?? 0 }
+
+  /// Takes new tokens of a text through.
+  /// - Parameters:
+  ///   - x: [rows, d] fp32: the stream, before and after.
+  ///   - normed: room for [rows, d] in the reading's precision.
+  ///   - statistics: room for a norm's.
+  ///   - cache: as many floats as `cacheSize` says.
+  func read(
+    _ reading: Reading, x: Matrix, normed: Matrix, statistics: UnsafeMutablePointer<Float>,
+    cache: UnsafeMutablePointer<Float>
+  ) throws(ProductError) {
+    var cache = cache
+    for step in steps {
+      step.branch.norm.with(threads: reading.shape.rowThreads).forward(
+        reading.parameters, x, adding: nil, sum: x, y: normed, statistics: statistics)
+      try step.branch.read(reading, x: normed, into: x, cache: cache)
+      cache += step.branch.cacheSize
+    }
   }
 }

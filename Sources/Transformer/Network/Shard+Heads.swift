@@ -15,14 +15,14 @@ struct HeadPass {
 
 extension Shard {
   /// The rounded twin of the stream's gradient; in fp32 the gradient itself is the operand.
-  private var rounded: Matrix? { precision == .bf16 ? operand(activations.shared.dxOperand) : nil }
+  private var rounded: Matrix? { precision == .bf16 ? operand(arena[places.stream.dxOperand]) : nil }
 
   /// The heads on the trunk's own hidden states, and the gradient at the stream below them.
   func predict(_ batch: TokenRows, _ pass: HeadPass) {
     fillTargets(batch)
     for head in sums.indices { sums[head] = LossSum() }
-    let adds = pass.factors != nil && begin(plan.headSection, adds: pass.adds)
-    predict(0, hidden: activations.hidden, dHidden: activations.dHidden, pass, adds: adds)
+    let adds = pass.factors != nil && begin(layout.headSection, adds: pass.adds)
+    predict(0, hidden: arena[places.hidden], dHidden: arena[places.dHidden], pass, adds: adds)
     // Sequential heads first add to the gradient at the hidden states' stream.
     if pass.factors != nil, configuration.multiToken != .sequential { backwardFinalNorm(addsTo: false) }
   }
@@ -38,134 +38,135 @@ extension Shard {
         (objective: $0, positions: Array(isRanked[first..<first + positions]))
       }
     }
-    (stream == 0 ? predictionHeads : furtherHeads).run(
-      parameters(leaving: plan.headSection), objectives: objectives, hidden: hidden, targets: activations.targets,
-      entropy: activations.entropy, losses: activations.losses, hits: activations.hits, ranking: ranking,
-      factors: pass.factors, dHidden: dHidden, adds: adds, logits: activations.logits, into: &sums)
+    (stream == 0 ? predictionHeads : onePredictionHead).run(
+      parameters(leaving: layout.headSection), objectives: objectives, hidden: hidden, targets: targets,
+      entropy: entropy, losses: losses,
+      hits: UnsafeMutableRawPointer(arena[places.hits]).assumingMemoryBound(to: UInt8.self), ranking: ranking,
+      factors: pass.factors, dHidden: dHidden, adds: adds, logits: arena.base + places.logits, into: &sums)
   }
 
   /// Through the final norm of the trunk's own stream.
   func backwardFinalNorm(addsTo: Bool) {
-    backwardFinalNorm(activations.dHidden, x: activations.final, scale: activations.finalScale, addsTo: addsTo)
+    backwardFinalNorm(
+      arena[places.dHidden], x: arena[places.final], scale: arena[places.finalScale], addsTo: addsTo)
   }
 
   private func backwardFinalNorm(
     _ dHidden: UnsafeMutableRawPointer, x: UnsafeMutablePointer<Float>, scale: UnsafePointer<Float>, addsTo: Bool
   ) {
-    let shared = activations.shared
     finalNorm.backward(
-      parameters(leaving: plan.headSection), operand(dHidden), x: stream(x), statistics: scale, dx: stream(shared.dx),
-      addsTo: addsTo, operand: rounded, partial: shared.partial)
+      parameters(leaving: layout.headSection), operand(dHidden), x: stream(x), statistics: scale,
+      dx: stream(arena[places.stream.dx]), addsTo: addsTo, operand: rounded, partial: arena[places.stream.partial])
   }
 
   /// After a head's block: its stream and its hidden states.
-  private func forwardFinalNorm(_ kept: MultiTokenHead.Kept) {
+  private func forwardFinalNorm(_ head: FurtherHead) {
     finalNorm.forward(
-      parameters, stream(kept.block.x1), adding: operand(activations.shared.delta), sum: stream(kept.stream),
-      y: operand(kept.hidden), statistics: kept.finalScale)
+      parameters, stream(arena[head.block.output]), adding: operand(arena[places.stream.delta]),
+      sum: stream(arena[head.places.stream]), y: operand(arena[head.places.hidden]),
+      statistics: arena[head.places.finalScale])
+  }
+
+  /// One head's loss on its own hidden states, and where something is learned the gradient at its stream.
+  private func predictFurther(_ index: Int, _ pass: HeadPass, addsTo: Bool) {
+    let own = furtherHeads[index].places
+    let dHidden = arena[places.furtherShared.dHidden]
+    predict(index + 1, hidden: arena[own.hidden], dHidden: dHidden, pass, adds: true)
+    guard pass.factors != nil else { return }
+    backwardFinalNorm(dHidden, x: arena[own.stream], scale: arena[own.finalScale], addsTo: addsTo)
   }
 
   // MARK: Parallel
 
   /// Puts aside the gradient at the trunk, to which the heads beside its last block add theirs.
   func carryGradient() {
-    activations.multiTokenShared.carried.update(from: activations.shared.dx, count: positions * configuration.width)
+    arena[places.furtherShared.carried].update(
+      from: arena[places.stream.dx], count: positions * configuration.width)
   }
 
   /// One parallel head, there and, where something is learned, back.
   func runParallel(_ index: Int, _ batch: TokenRows, _ pass: HeadPass) {
-    let section = plan.multiTokenSections[index]
-    let shared = activations.shared
-    let further = activations.multiTokenShared
-    let head = multiTokenHeads[index]
-    let kept = activations.multiToken[index]
-    let starts = starts(of: batch)
+    let section = layout.furtherSections[index]
+    let head = furtherHeads[index]
     head.block.forward(
-      parameters, x: activations.blocks[blocks.count - 1].x, adding: false, kept: kept.block, shared: shared,
-      starts: starts, noise: pass.noise)
-    forwardFinalNorm(kept)
-    predict(index + 1, hidden: kept.hidden, dHidden: further.dHidden, pass, adds: true)
+      self.pass(parameters, batch, pass.noise), x: arena[blocks[blocks.count - 1].input], adding: false)
+    forwardFinalNorm(head)
+    predictFurther(index, pass, addsTo: false)
     guard pass.factors != nil else { return }
-    backwardFinalNorm(further.dHidden, x: kept.stream, scale: kept.finalScale, addsTo: false)
     let adds = begin(section, adds: pass.adds)
-    head.block.backward(
-      parameters(leaving: section), kept: kept.block, shared: shared, adds: adds, starts: starts, noise: pass.noise,
-      again: false)
-    let isLast = index == multiTokenHeads.count - 1
+    head.block.backward(self.pass(parameters(leaving: section), batch, pass.noise), adds: adds, again: false)
+    let isLast = index == furtherHeads.count - 1
+    let (carried, dx) = (arena[places.furtherShared.carried], arena[places.stream.dx])
     StreamSum.add(
-      stream(further.carried), stream(shared.dx), into: stream(isLast ? shared.dx : further.carried),
-      operand: isLast ? rounded : nil, threads: threads)
+      stream(carried), stream(dx), into: stream(isLast ? dx : carried), operand: isLast ? rounded : nil,
+      threads: threads)
   }
 
   // MARK: Sequential
 
   /// All sequential heads, there.
   func forwardSequential(_ batch: TokenRows, _ pass: HeadPass) {
-    for index in multiTokenHeads.indices { forwardSequential(index, batch, pass.noise) }
+    for index in furtherHeads.indices { forwardSequential(index, batch, pass.noise) }
   }
 
   /// One sequential head's loss, and its way back.
   func runSequential(_ index: Int, _ batch: TokenRows, _ pass: HeadPass) {
-    let kept = activations.multiToken[index]
-    let further = activations.multiTokenShared
-    predict(index + 1, hidden: kept.hidden, dHidden: further.dHidden, pass, adds: true)
+    let isDeepest = index == furtherHeads.count - 1
+    predictFurther(index, pass, addsTo: !isDeepest)
     guard pass.factors != nil else { return }
-    let isDeepest = index == multiTokenHeads.count - 1
-    backwardFinalNorm(further.dHidden, x: kept.stream, scale: kept.finalScale, addsTo: !isDeepest)
-    let adds = begin(plan.multiTokenSections[index], adds: pass.adds)
+    let adds = begin(layout.furtherSections[index], adds: pass.adds)
     backwardSequential(
       index, batch, adds: adds, noise: pass.noise, again: configuration.recomputesBlocks && !isDeepest)
   }
 
   /// The stream that a sequential head reads: the one before it.
   private func before(_ index: Int) -> UnsafeMutablePointer<Float> {
-    index == 0 ? activations.final : activations.multiToken[index - 1].stream
+    arena[index == 0 ? places.final : furtherHeads[index - 1].places.stream]
   }
 
   private func forwardSequential(_ index: Int, _ batch: TokenRows, _ noise: RandomStream?) {
-    let head = multiTokenHeads[index]
-    let kept = activations.multiToken[index]
+    let head = furtherHeads[index]
+    let own = head.places
     guard let joint = head.joint else { preconditionFailure("a sequential head has a projection") }
     let width = configuration.width
-    let joined = operand(kept.joined, columns: 2 * width)
+    let joined = operand(arena[own.joined], columns: 2 * width)
     let h = stream(before(index))
     joint.hiddenNorm.forward(
-      parameters, h, adding: nil, sum: h, y: joined.columns(0, count: width), statistics: kept.hiddenScale)
+      parameters, h, adding: nil, sum: h, y: joined.columns(0, count: width), statistics: arena[own.hiddenScale])
+    let embedded = stream(arena[own.embedded])
     Embedding.forward(
-      parameters.weights + plan.embedding, tokens: batch.tokens + index + 1, context: batch.context,
-      stride: batch.stride, x: stream(kept.embedded), threads: threads)
-    embeddingDropout(depth: index + 1, noise)?.apply(stream(kept.embedded), threads: threads)
+      parameters.weights + layout.embedding, tokens: batch.tokens + index + 1, context: batch.context,
+      stride: batch.stride, x: embedded, threads: threads)
+    embeddingDropout(depth: index + 1, noise)?.apply(embedded, threads: threads)
     joint.embeddingNorm.forward(
-      parameters, stream(kept.embedded), adding: nil, sum: stream(kept.embedded),
-      y: joined.columns(width, count: width), statistics: kept.embeddingScale)
-    joint.projection.forward(parameters, x: kept.joined, y: UnsafeMutableRawPointer(kept.block.x))
-    head.block.forward(
-      parameters, x: kept.block.x, adding: false, kept: kept.block, shared: activations.shared,
-      starts: starts(of: batch), noise: noise)
-    forwardFinalNorm(kept)
+      parameters, embedded, adding: nil, sum: embedded, y: joined.columns(width, count: width),
+      statistics: arena[own.embeddingScale])
+    let x = arena[head.block.input]
+    joint.projection.forward(parameters, x: joined.base, y: UnsafeMutableRawPointer(x))
+    head.block.forward(pass(parameters, batch, noise), x: x, adding: false)
+    forwardFinalNorm(head)
   }
 
   private func backwardSequential(
     _ index: Int, _ batch: TokenRows, adds: Bool, noise: RandomStream?, again: Bool
   ) {
-    let parameters = parameters(leaving: plan.multiTokenSections[index])
-    let head = multiTokenHeads[index]
-    let kept = activations.multiToken[index]
-    let shared = activations.shared
-    let further = activations.multiTokenShared
+    let pass = pass(parameters(leaving: layout.furtherSections[index]), batch, noise)
+    let head = furtherHeads[index]
+    let own = head.places
     guard let joint = head.joint else { preconditionFailure("a sequential head has a projection") }
     let width = configuration.width
-    head.block.backward(
-      parameters, kept: kept.block, shared: shared, adds: adds, starts: starts(of: batch), noise: noise, again: again)
-    joint.projection.backward(parameters, dy: shared.dxOperand, x: kept.joined, dx: further.dJoined, adds: adds)
-    joint.projection.backwardBias(parameters, dy: shared.dxOperand, partial: shared.partial)
-    let dJoined = operand(further.dJoined, columns: 2 * width)
+    head.block.backward(pass, adds: adds, again: again)
+    let dx = arena[places.stream.dxOperand]
+    let dJoined = operand(arena[places.furtherShared.dJoined], columns: 2 * width)
+    joint.projection.backward(pass.parameters, dy: dx, x: arena[own.joined], dx: dJoined.base, adds: adds)
+    joint.projection.backwardBias(pass.parameters, dy: dx, partial: pass.partial)
     joint.embeddingNorm.backward(
-      parameters, dJoined.columns(width, count: width), x: stream(kept.embedded), statistics: kept.embeddingScale,
-      dx: stream(further.dEmbedded), addsTo: false, operand: nil, partial: shared.partial)
+      pass.parameters, dJoined.columns(width, count: width), x: stream(arena[own.embedded]),
+      statistics: arena[own.embeddingScale], dx: stream(arena[places.furtherShared.dEmbedded]), addsTo: false,
+      operand: nil, partial: pass.partial)
     joint.hiddenNorm.backward(
-      parameters, dJoined.columns(0, count: width), x: stream(before(index)), statistics: kept.hiddenScale,
-      dx: stream(shared.dx), addsTo: false, operand: nil, partial: shared.partial)
+      pass.parameters, dJoined.columns(0, count: width), x: stream(before(index)), statistics: arena[own.hiddenScale],
+      dx: stream(arena[places.stream.dx]), addsTo: false, operand: nil, partial: pass.partial)
   }
 
   /// From the gradient at the embeddings that a sequential head took in to that of the table, which shards add to in turn.
@@ -173,7 +174,7 @@ extension Shard {
   ///   - all: the network's parameters, with its own gradients.
   ///   - threads: those that share out this work.
   func backwardTable(_ index: Int, _ batch: TokenRows, noise: RandomStream?, into all: ParameterView, threads: Int) {
-    let dEmbedded = stream(activations.multiTokenShared.dEmbedded)
+    let dEmbedded = stream(arena[places.furtherShared.dEmbedded])
     embeddingDropout(depth: index + 1, noise)?.apply(dEmbedded, threads: threads)
     backwardTable(dEmbedded, tokens: batch.tokens + index + 1, batch, into: all, threads: threads)
   }

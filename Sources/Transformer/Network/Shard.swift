@@ -9,22 +9,27 @@ final class Shard {
   let configuration: Configuration
   let precision: Precision
   let threads: Int
-  let plan: ParameterPlan
-  let activations: Activations
+  let layout: ParameterLayout
+  private let storage: Storage
+  /// Where its activations lie, and their memory.
+  let places: ActivationLayout
+  let arena: Arena
+  /// Of each head: its targets, and what comes of them, [M] each.
+  let targets: [SparseTargets]
+  let entropy: [UnsafeMutablePointer<Float>]
+  let losses: [UnsafeMutablePointer<Float>]
   let blocks: [Block]
   let finalNorm: Norm
   /// The heads on the trunk's own hidden states, and the one on each MTP head's.
   let predictionHeads: PredictionHeads
-  let furtherHeads: PredictionHeads
-  let multiTokenHeads: [MultiTokenHead]
+  let onePredictionHead: PredictionHeads
+  let furtherHeads: [FurtherHead]
   /// Which objectives are predicted from the trunk's hidden states, and which from those of each MTP head.
   let streams: [[Int]]
   /// All products of this shard, which know whether one of them failed.
   private let products: Products
   /// The network's weights, and its gradients where this shard has none of its own.
   let parameters: ParameterView
-  /// Whether its gradients are its own, to be added to the network's.
-  private let hasOwnGradients: Bool
   /// What its rows lost in the pass that is being made, and how many of their positions count: a head each.
   var sums: [LossSum]
   private(set) var counts: [Int]
@@ -35,45 +40,63 @@ final class Shard {
   /// - Throws: `TransformerError` when memory is short or oneDNN refuses.
   init(_ index: Int, of network: NetworkPlan, parameters: ParameterView) throws {
     let (c, rows, precision) = (network.configuration, network.shards[index], network.precision)
-    let (plan, isTrained, chunk) = (network.parameters, network.isTrained, network.chunk)
+    let (layout, places) = (network.parameters, network.activations[index])
     let threads = network.threadsOfShard
     do {
       let products = try Products(threads: threads)
       self.products = products
-      let attention = Attention(c, precision: precision, threads: threads)
-      blocks = try plan.blocks.enumerated().map { number, offsets throws(ProductError) in
-        try Block(
-          c, at: offsets, number: number, attention: attention, rows: rows, precision: precision,
-          isTrained: isTrained, products: products)
+      func site(_ layer: String, number: Int) -> BranchSite {
+        BranchSite(
+          configuration: c, parameters: layout, layer: layer, number: number, rows: rows, precision: precision,
+          isTrained: network.isTrained, products: products)
       }
-      multiTokenHeads = try plan.multiToken.enumerated().map { index, offsets throws(ProductError) in
-        try MultiTokenHead(
-          c, at: offsets, number: c.blocks + index, attention: attention, rows: rows, precision: precision,
-          isTrained: isTrained, products: products)
+      blocks = try places.blocks.enumerated().map { number, block throws(ProductError) in
+        try Block(site(layout.layer(ofBlock: number), number: number), at: block, stream: places.stream)
+      }
+      furtherHeads = try places.furtherHeads.enumerated().map { number, head throws(ProductError) in
+        try FurtherHead(
+          site(layout.layer(ofFurtherHead: number), number: c.blocks + number), at: head, stream: places.stream)
       }
       func heads(_ count: Int) throws(ProductError) -> PredictionHeads {
         try PredictionHeads(
-          c, heads: count, offset: plan.unembedding, positions: rows.count * c.context, chunk: chunk,
-          precision: precision, sharers: network.shards.count, isTrained: isTrained, products: products)
+          c, heads: count, offset: layout.unembedding, positions: rows.count * c.context, chunk: network.chunk,
+          precision: precision, sharers: network.shards.count, isTrained: network.isTrained, products: products)
       }
       predictionHeads = try heads(c.streams[0].count)
-      furtherHeads = try heads(1)
+      onePredictionHead = try heads(1)
     } catch {
       throw TransformerError.kernels("\(error)")
     }
-    activations = try Activations(network.activations[index], for: c)
-    finalNorm = Norm(c, at: plan.finalNorm, threads: threads)
+    let storage = try Storage(bytes: places.arena.bytes)
+    let arena = Arena(storage.base, places.arena)
+    for slot in places.blocks[0].slots { slot.branch.fill(arena, c) }
+    func integers(_ place: FloatPlace) -> UnsafeMutablePointer<Int32> {
+      UnsafeMutableRawPointer(arena[place]).assumingMemoryBound(to: Int32.self)
+    }
+    targets = zip(places.targets, c.objectives).map { list, objective in
+      SparseTargets(
+        tokens: integers(list.tokens), weights: arena[list.weights], counts: integers(list.counts),
+        capacity: objective.capacity)
+    }
+    entropy = places.targets.map { arena[$0.entropy] }
+    losses = places.targets.map { arena[$0.losses] }
+    finalNorm = Norm(c, at: layout.finalNorm, threads: threads)
     streams = c.streams
     configuration = c
-    hasOwnGradients = network.activations[index].hasGradients
     sums = c.objectives.map { _ in LossSum() }
     counts = c.objectives.map { _ in 0 }
     self.rows = rows
     self.precision = precision
     self.threads = threads
-    self.plan = plan
-    self.parameters = hasOwnGradients ? parameters.leaving(nil) : parameters
+    self.layout = layout
+    self.storage = storage
+    self.places = places
+    self.arena = arena
+    self.parameters = places.hasGradients ? parameters.leaving(nil) : parameters
   }
+
+  /// Bytes that were allocated for it.
+  var bytes: Int { storage.bytes }
 
   /// Why what it computed is of no use; nil where it is.
   var failure: ProductError? { products.failure }
@@ -91,21 +114,21 @@ final class Shard {
   // MARK: Gradients
 
   /// Where the gradients of a section are left on their own; nil where they are the network's.
-  func gradients(of section: ParameterPlan.Section) -> UnsafeMutablePointer<Float>? {
-    guard hasOwnGradients else { return nil }
-    return section.range == plan.headSection.range ? activations.headGradients : activations.blockGradients
+  func gradients(of section: GradientSection) -> UnsafeMutablePointer<Float>? {
+    guard places.hasGradients else { return nil }
+    return arena[section.range == layout.headSection.range ? places.headGradients : places.blockGradients]
   }
 
   /// The parameters as an operation sees them that leaves gradients in a section.
-  func parameters(leaving section: ParameterPlan.Section) -> ParameterView {
+  func parameters(leaving section: GradientSection) -> ParameterView {
     gradients(of: section).map { parameters.leaving((place: $0, range: section.range)) } ?? parameters
   }
 
   /// Begins a section of gradients.
   /// - Parameter adds: whether the network's are added to what is there: every micro-batch but the first.
   /// - Returns: whether the section's products add to what is there. Where they write, the rest of it is zero now.
-  func begin(_ section: ParameterPlan.Section, adds: Bool) -> Bool {
-    if adds && !hasOwnGradients { return true }
+  func begin(_ section: GradientSection, adds: Bool) -> Bool {
+    if adds && !places.hasGradients { return true }
     let parameters = parameters(leaving: section)
     for range in section.added { parameters.gradient(range.lowerBound).update(repeating: 0, count: range.count) }
     return false
@@ -121,34 +144,38 @@ final class Shard {
     let c = configuration
     fillStarts(batch)
     let starts = starts(of: batch)
-    var x = activations.blocks[0].x
+    var x = arena[blocks[0].input]
     Embedding.forward(
-      parameters.weights + plan.embedding, tokens: batch.tokens, context: c.context, stride: batch.stride,
+      parameters.weights + layout.embedding, tokens: batch.tokens, context: c.context, stride: batch.stride,
       x: stream(x), threads: threads)
-    if let positions = plan.positions {
+    if let positions = layout.positions {
       Embedding.addPositions(
         parameters.weights + positions, context: c.context, starts: starts, x: stream(x), threads: threads)
     }
     embeddingDropout(depth: 0, noise)?.apply(stream(x), threads: threads)
+    let pass = pass(parameters, batch, noise)
     for (index, block) in blocks.enumerated() {
-      let kept = activations.blocks[index]
-      block.forward(
-        parameters, x: x, adding: index > 0, kept: kept, shared: activations.shared, starts: starts, noise: noise)
-      x = kept.x1
+      block.forward(pass, x: x, adding: index > 0)
+      x = arena[block.output]
     }
     finalNorm.forward(
-      parameters, stream(x), adding: operand(activations.shared.delta), sum: stream(activations.final),
-      y: operand(activations.hidden), statistics: activations.finalScale)
+      parameters, stream(x), adding: operand(arena[places.stream.delta]), sum: stream(arena[places.final]),
+      y: operand(arena[places.hidden]), statistics: arena[places.finalScale])
+  }
+
+  /// What all operations of a pass share.
+  func pass(_ parameters: ParameterView, _ batch: TokenRows, _ noise: RandomStream?) -> Pass {
+    Pass(
+      parameters: parameters, arena: arena, starts: starts(of: batch), noise: noise,
+      partial: arena[places.stream.partial])
   }
 
   /// Turns the gradient at the stream after one block of the trunk into the one before it.
   /// - Parameter again: whether another block has taken the place of what this one's forward left.
   func backward(block index: Int, _ batch: TokenRows, adds: Bool, noise: RandomStream?, again: Bool) {
-    let section = plan.blockSections[index]
+    let section = layout.blockSections[index]
     let adds = begin(section, adds: adds)
-    blocks[index].backward(
-      parameters(leaving: section), kept: activations.blocks[index], shared: activations.shared, adds: adds,
-      starts: starts(of: batch), noise: noise, again: again)
+    blocks[index].backward(pass(parameters(leaving: section), batch, noise), adds: adds, again: again)
   }
 
   /// From the gradient at the stream before the first block to those of the tables, which shards add to in turn.
@@ -157,9 +184,9 @@ final class Shard {
   ///   - threads: those that share out this work.
   func backwardTables(_ batch: TokenRows, noise: RandomStream?, into all: ParameterView, threads: Int) {
     let c = configuration
-    let dx = stream(activations.shared.dx)
+    let dx = stream(arena[places.stream.dx])
     embeddingDropout(depth: 0, noise)?.apply(dx, threads: threads)
-    if let positions = plan.positions {
+    if let positions = layout.positions {
       Embedding.backwardPositions(
         dx, context: c.context, starts: starts(of: batch), dTable: all.gradient(positions), threads: threads)
     }
@@ -172,7 +199,7 @@ final class Shard {
     _ dx: Matrix, tokens: UnsafePointer<Int32>, _ batch: TokenRows, into all: ParameterView, threads: Int
   ) {
     Embedding.backward(
-      dx, tokens: tokens, context: batch.context, stride: batch.stride, dTable: all.gradient(plan.embedding),
+      dx, tokens: tokens, context: batch.context, stride: batch.stride, dTable: all.gradient(layout.embedding),
       threads: threads)
   }
 
@@ -180,18 +207,23 @@ final class Shard {
   /// row is one document.
   /// - Parameter batch: the one that `forward` was given last.
   func starts(of batch: TokenRows) -> UnsafePointer<Int32>? {
-    batch.documents == nil ? nil : UnsafePointer(activations.starts)
+    batch.documents == nil ? nil : UnsafePointer(allStarts)
+  }
+
+  private var allStarts: UnsafeMutablePointer<Int32> {
+    UnsafeMutableRawPointer(arena[places.starts]).assumingMemoryBound(to: Int32.self)
   }
 
   private func fillStarts(_ batch: TokenRows) {
     guard let documents = batch.documents else { return }
     let context = configuration.context
+    let starts = allStarts
     for row in 0..<batch.rows {
       var start = 0
       for t in 0..<context {
         let place = documents + row * batch.stride + t
         if t > 0 && place[0] != place[-1] { start = t }
-        activations.starts[row * context + t] = Int32(start)
+        starts[row * context + t] = Int32(start)
       }
     }
   }
@@ -209,11 +241,9 @@ final class Shard {
 
   /// How many positions count for each head, in `counts`.
   func countPositions(_ batch: TokenRows) {
-    fillTargets(batch)
-    for head in counts.indices {
-      let targets = activations.targets[head]
+    for (head, objective) in configuration.objectives.enumerated() {
       var count = 0
-      for position in 0..<positions where targets.counts[position] > 0 { count += 1 }
+      for row in 0..<batch.rows { count += objective.positions(in: batch[row]) }
       counts[head] = count
     }
   }
@@ -221,8 +251,8 @@ final class Shard {
   func fillTargets(_ batch: TokenRows) {
     let context = configuration.context
     for (head, objective) in configuration.objectives.enumerated() {
-      let targets = activations.targets[head]
-      let entropy = activations.entropy[head]
+      let targets = targets[head]
+      let entropy = entropy[head]
       Team.split(batch.rows, threads: threads) { _, rows in
         for row in rows {
           objective.fill(targets.from(row * context), entropy: entropy + row * context, row: batch[row])
@@ -237,9 +267,9 @@ final class Shard {
     let first = position * configuration.width
     return (0..<configuration.width).map { i in
       switch precision {
-      case .fp32: activations.hidden.assumingMemoryBound(to: Float.self)[first + i]
+      case .fp32: arena[places.hidden].assumingMemoryBound(to: Float.self)[first + i]
       case .bf16:
-        Float(bitPattern: UInt32(activations.hidden.assumingMemoryBound(to: UInt16.self)[first + i]) << 16)
+        Float(bitPattern: UInt32(arena[places.hidden].assumingMemoryBound(to: UInt16.self)[first + i]) << 16)
       }
     }
   }

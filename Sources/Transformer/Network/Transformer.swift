@@ -39,11 +39,11 @@ package struct Transformer: ~Copyable {
     self.rows = rows
     self.threads = threads
     self.parameters = parameters
-    lookahead = configuration.multiToken == .sequential ? plan.parameters.multiToken.count : 0
+    lookahead = configuration.multiToken == .sequential ? plan.parameters.furtherSections.count : 0
   }
 
   /// Bytes that were allocated for it, as `NetworkPlan` says them beforehand.
-  package var bytes: Int { shards.reduce(parameters.bytes) { $0 + $1.activations.bytes } }
+  package var bytes: Int { shards.reduce(parameters.bytes) { $0 + $1.bytes } }
 
   /// Why what was computed is of no use, from the first product on that failed; nil where none did. Whoever computes asks
   /// before anything is made of the numbers.
@@ -68,7 +68,7 @@ package struct Transformer: ~Copyable {
   }
 
   /// Adds what shards have of a section's gradients to those of the parameters.
-  private func gather(_ section: ParameterPlan.Section) {
+  private func gather(_ section: GradientSection) {
     for shard in shards {
       guard let gradients = shard.gradients(of: section) else { continue }
       Kernels.Block.add(
@@ -127,7 +127,7 @@ package struct Transformer: ~Copyable {
   /// What all heads lose, and where something is learned the gradient at the stream that the trunk's backward begins with.
   private func runHeads(_ batch: TokenRows, _ pass: HeadPass, into sums: inout [LossSum]) {
     let learns = pass.factors != nil
-    let plan = parameters.plan
+    let layout = parameters.layout
     each(batch) { $0.predict($1, pass) }
     switch configuration.multiToken {
     case nil: break
@@ -136,21 +136,21 @@ package struct Transformer: ~Copyable {
         backward(block: configuration.blocks - 1, batch, adds: pass.adds, noise: pass.noise, again: false)
         each(batch) { shard, _ in shard.carryGradient() }
       }
-      for (index, section) in plan.multiTokenSections.enumerated() {
+      for (index, section) in layout.furtherSections.enumerated() {
         each(batch) { $0.runParallel(index, $1, pass) }
         if learns { gather(section) }
       }
     case .sequential:
       each(batch) { $0.forwardSequential($1, pass) }
-      for index in (0..<plan.multiTokenSections.count).reversed() {
+      for index in (0..<layout.furtherSections.count).reversed() {
         each(batch) { $0.runSequential(index, $1, pass) }
         guard learns else { continue }
-        gather(plan.multiTokenSections[index])
+        gather(layout.furtherSections[index])
         inTurn(batch) { $0.backwardTable(index, $1, noise: pass.noise, into: parameters.view, threads: threads) }
       }
       if learns { each(batch) { shard, _ in shard.backwardFinalNorm(addsTo: true) } }
     }
-    if learns { gather(plan.headSection) }
+    if learns { gather(layout.headSection) }
     for head in sums.indices {
       // A batch's own sum first, so that rounding does not depend on what was added before.
       var sum = LossSum()
@@ -179,7 +179,7 @@ package struct Transformer: ~Copyable {
 
   private func backward(block index: Int, _ batch: TokenRows, adds: Bool, noise: RandomStream?, again: Bool) {
     each(batch) { $0.backward(block: index, $1, adds: adds, noise: noise, again: again) }
-    gather(parameters.plan.blockSections[index])
+    gather(parameters.layout.blockSections[index])
   }
 
   /// The Euclidean norm of all gradients.
@@ -187,14 +187,14 @@ package struct Transformer: ~Copyable {
 
   /// Tables are no part of a section, and their gradients are only ever added to.
   private func clearTables() {
-    let plan = parameters.plan
-    if let positions = plan.positions {
+    let layout = parameters.layout
+    if let positions = layout.positions {
       (parameters.gradients + positions).update(repeating: 0, count: configuration.context * configuration.width)
     }
     // A tied embedding is written as an unembedding before anything is added.
     if !configuration.isTied {
       let count = configuration.vocabulary * configuration.width
-      let table = parameters.gradients + plan.embedding
+      let table = parameters.gradients + layout.embedding
       Team.split(count, threads: threads) { _, range in
         (table + range.lowerBound).update(repeating: 0, count: range.count)
       }
@@ -208,6 +208,10 @@ package struct Transformer: ~Copyable {
   }
 
   // MARK: Looking
+
+  /// The blocks from the embedding to the first head, the norm after them, and the memory where their tables are: what a
+  /// text is read by.
+  var trunk: (blocks: [Block], norm: Norm, arena: Arena) { (shards[0].blocks, shards[0].finalNorm, shards[0].arena) }
 
   /// The final hidden state of one position, as floats: for looking at a head's ranking.
   /// - Returns: [d].
@@ -224,7 +228,7 @@ package struct Transformer: ~Copyable {
     guard hidden.count == configuration.width, let place = configuration.streams[0].firstIndex(of: head) else {
       preconditionFailure("a hidden state of the trunk and one of its heads are needed")
     }
-    let offset = parameters.plan.unembedding + place * configuration.vocabulary * configuration.width
+    let offset = parameters.layout.unembedding + place * configuration.vocabulary * configuration.width
     var logits = [Float](repeating: 0, count: configuration.vocabulary)
     MatrixVector.multiply(
       Matrix(

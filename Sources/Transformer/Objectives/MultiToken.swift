@@ -7,64 +7,78 @@ import Kernels
 /// How MTP heads are built.
 package enum MultiToken: Sendable, Equatable { case parallel, sequential }
 
+/// Where one head beyond the first leaves what its backward needs.
+struct FurtherHeadPlaces: Sendable {
+  let block: BlockPlaces
+  let stream: FloatPlace  // [M, d] after the block: hᵏ
+  let finalScale: FloatPlace  // the final norm's statistics
+  let hidden: OperandPlace  // E [M, d] after the final norm
+  let joined: OperandPlace  // E [M, 2d] sequential: both norms' outputs beside each other
+  let embedded: FloatPlace  // [M, d] sequential: Emb(x[t+k])
+  let hiddenScale: FloatPlace  // sequential: that norm's statistics
+  let embeddingScale: FloatPlace  // sequential: that norm's statistics
+
+  init(_ room: BranchRoom, like block: BlockPlaces, in layout: inout ArenaLayout) {
+    let (c, M, E) = (room.configuration, room.positions, room.precision)
+    let chained = c.multiToken == .sequential ? M : 0
+    let statistics = Norm.statistics(c)
+    self.block = block.another(room, in: &layout)
+    stream = layout.floats(M * c.width)
+    finalScale = layout.floats(M * statistics)
+    hidden = layout.operands(M * c.width, E)
+    joined = layout.operands(2 * chained * c.width, E)
+    embedded = layout.floats(chained * c.width)
+    hiddenScale = layout.floats(chained * statistics)
+    embeddingScale = layout.floats(chained * statistics)
+  }
+}
+
+/// Memory that all heads beyond the first share.
+struct FurtherSharedPlaces: Sendable {
+  let dHidden: OperandPlace  // E [M, d]
+  let carried: FloatPlace  // [M, d] parallel: the sum of the heads' gradients at the trunk
+  let dJoined: OperandPlace  // E [M, 2d] sequential
+  let dEmbedded: FloatPlace  // [M, d] sequential
+
+  init(_ room: BranchRoom, in layout: inout ArenaLayout) {
+    let c = room.configuration
+    let trained = room.isTrained && c.multiToken != nil ? room.positions * c.width : 0
+    let chained = c.multiToken == .sequential ? trained : 0
+    dHidden = layout.operands(trained, room.precision)
+    carried = layout.floats(trained - chained)
+    dJoined = layout.operands(2 * chained, room.precision)
+    dEmbedded = layout.floats(chained)
+  }
+}
+
 /// One head beyond the first.
-struct MultiTokenHead {
-  /// Where its tensors are, in elements.
-  struct Offsets: Sendable {
-    var block: ParameterPlan.Block
-    /// Only where heads are sequential.
-    var joint: Joint?
-  }
-
+struct FurtherHead {
   /// How a sequential head takes in the stream before it and the next token's embedding.
-  struct Joint: Sendable {
-    var hiddenNorm: Affine
-    var embeddingNorm: Affine
+  struct Joint {
+    let hiddenNorm: Norm
+    let embeddingNorm: Norm
     /// M_k [d, 2d].
-    var projection: Affine
+    let projection: Linear
   }
 
-  /// What its forward leaves for its backward.
-  struct Kept {
-    let block: Block.Kept
-    let stream: UnsafeMutablePointer<Float>  // [M, d] after the block: hᵏ
-    let finalScale: UnsafeMutablePointer<Float>  // the final norm's statistics
-    let hidden: UnsafeMutableRawPointer  // E [M, d] after the final norm
-    let joined: UnsafeMutableRawPointer  // E [M, 2d] sequential: both norms' outputs beside each other
-    let embedded: UnsafeMutablePointer<Float>  // [M, d] sequential: Emb(x[t+k])
-    let hiddenScale: UnsafeMutablePointer<Float>  // sequential: that norm's statistics
-    let embeddingScale: UnsafeMutablePointer<Float>  // sequential: that norm's statistics
-  }
-
-  /// Memory that all heads share.
-  struct Shared {
-    let dHidden: UnsafeMutableRawPointer  // E [M, d]
-    let carried: UnsafeMutablePointer<Float>  // [M, d] parallel: the sum of the heads' gradients at the trunk
-    let dJoined: UnsafeMutableRawPointer  // E [M, 2d] sequential
-    let dEmbedded: UnsafeMutablePointer<Float>  // [M, d] sequential
-  }
-
+  let places: FurtherHeadPlaces
   let block: Block
-  /// What only sequential heads have.
-  let joint: (hiddenNorm: Norm, embeddingNorm: Norm, projection: Linear)?
+  /// Only where heads are sequential.
+  let joint: Joint?
 
-  init(
-    _ configuration: Configuration, at offsets: Offsets, number: Int, attention: Attention, rows: Range<Int>,
-    precision: Precision, isTrained: Bool, products: Products
-  ) throws(ProductError) {
-    block = try Block(
-      configuration, at: offsets.block, number: number, attention: attention, rows: rows, precision: precision,
-      isTrained: isTrained, products: products)
-    if let joint = offsets.joint {
-      let projection = try Linear(
-        at: joint.projection, rows: rows.count * configuration.context, out: configuration.width,
-        in: 2 * configuration.width, precision: precision,
-        y: ProductShape.Operand(stride: configuration.width, precision: .fp32), isTrained: isTrained,
-        products: products)
-      func norm(_ affine: Affine) -> Norm { Norm(configuration, at: affine, threads: products.threads) }
-      self.joint = (norm(joint.hiddenNorm), norm(joint.embeddingNorm), projection)
-    } else {
+  init(_ site: BranchSite, at places: FurtherHeadPlaces, stream: StreamPlaces) throws(ProductError) {
+    let c = site.configuration
+    self.places = places
+    block = try Block(site, at: places.block, stream: stream)
+    guard c.multiToken == .sequential else {
       joint = nil
+      return
     }
+    joint = Joint(
+      hiddenNorm: site.norm("hnorm"), embeddingNorm: site.norm("enorm"),
+      projection: try Linear(
+        at: site.parameters.affine("\(site.layer)/eh_proj"), rows: site.rows.count * c.context, out: c.width,
+        in: 2 * c.width, precision: site.precision, y: ProductShape.Operand(stride: c.width, precision: .fp32),
+        isTrained: site.isTrained, products: site.products))
   }
 }

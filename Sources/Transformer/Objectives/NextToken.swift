@@ -10,12 +10,19 @@ package struct NextToken: Sendable, Equatable {
     self.distance = distance
   }
 
+  /// The target of position t; nil where it has none.
+  private func target(_ t: Int, _ row: TokenRow) -> Int32? {
+    guard row.counts(t), t + distance < row.count, !(t..<t + distance).contains(where: { row.endsDocument($0) }) else {
+      return nil
+    }
+    let next = row.tokens[t + distance]
+    return next >= 0 ? next : nil
+  }
+
   func fill(_ targets: SparseTargets, entropy: UnsafeMutablePointer<Float>, row: TokenRow) {
     for t in 0..<row.context {
       entropy[t] = 0
-      let isNear = t + distance < row.count && !(t..<t + distance).contains { row.endsDocument($0) }
-      let next = isNear ? row.tokens[t + distance] : -1
-      guard next >= 0, row.counts(t) else {
+      guard let next = target(t, row) else {
         targets.counts[t] = 0
         continue
       }
@@ -24,4 +31,6 @@ package struct NextToken: Sendable, Equatable {
       targets.counts[t] = 1
     }
   }
+
+  func positions(in row: TokenRow) -> Int { (0..<row.context).count { target($0, row) != nil } }
 }

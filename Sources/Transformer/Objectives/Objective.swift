@@ -55,4 +55,12 @@ package enum Objective: Sendable, Equatable {
     case .tokenOrder(let order): order.fill(targets, entropy: entropy, row: row)
     }
   }
+
+  /// How many positions of a row have targets: as many as `fill` gives some, without filling.
+  func positions(in row: TokenRow) -> Int {
+    switch self {
+    case .nextToken(let next): next.positions(in: row)
+    case .tokenOrder(let order): order.positions(in: row)
+    }
+  }
 }

@@ -78,6 +78,29 @@ package struct TokenOrder: Sendable, Equatable {
     }
   }
 
+  /// How many positions have targets. It is enough to know the nearest token ahead and the nearest other one.
+  func positions(in row: TokenRow) -> Int {
+    var counted = 0
+    withUnsafeTemporaryAllocation(of: Int32.self, capacity: 4) { list in
+      let tokens = list.baseAddress!
+      let positions = tokens + 2
+      var count = 0
+      for t in Swift.stride(from: min(row.count, row.context + window) - 1, through: 0, by: -1) {
+        if t + 1 < row.count {
+          if row.endsDocument(t) {
+            count = 0
+          } else if row.tokens[t + 1] >= 0 {
+            Self.moveToFront(row.tokens[t + 1], at: Int32(t + 1), tokens, positions, &count, 2)
+          }
+        }
+        guard t < row.context, row.counts(t) else { continue }
+        let first = semantics == .algorithm1 && count > 0 && tokens[0] == row.tokens[t] ? 1 : 0
+        if first < count, Int(positions[first]) - t <= window { counted += 1 }
+      }
+    }
+    return counted
+  }
+
   @inline(__always)
   private static func moveToFront(
     _ token: Int32, at position: Int32, _ tokens: UnsafeMutablePointer<Int32>,

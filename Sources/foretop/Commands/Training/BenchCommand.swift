@@ -12,12 +12,12 @@ struct BenchCommand: ParsableCommand {
     commandName: "bench",
     abstract: "Measures speed and memory beside this machine's limits.",
     discussion: """
-      Six sections: limit (the matrix products alone), kernels (each against memory bandwidth or the peak of \
-      multiply-adds), steps (whole training steps of the workload “small”: NTP, NTP + TOP and MTP-4), scaling (tokens/s \
-      against context, width, rows, threads and vocabulary), memory (peaks) and recording (what the metrics and a \
-      checkpoint of 100 million parameters hold up, in a folder for it in --runs). The data are made up, always the same. \
-      Progress goes to standard error. Run it while nothing else runs: shares and ratios are of the same rounds, tokens/s \
-      are not.
+      Seven sections: limit (the matrix products alone), kernels (each against memory bandwidth or the peak of \
+      multiply-adds), steps (whole training steps of the workload “small”: NTP, NTP + TOP and MTP-4), reading (a prompt of \
+      1000 tokens read at once, against a token at a time), scaling (tokens/s against context, width, rows, threads and \
+      vocabulary), memory (peaks) and recording (what the metrics and a checkpoint of 100 million parameters hold up, in a \
+      folder for it in --runs). The data are made up, always the same. Progress goes to standard error. Run it while \
+      nothing else runs: shares and ratios are of the same rounds, tokens/s are not.
 
       With a recipe, its own whole steps are measured instead, on made-up tokens.
       """)
@@ -78,6 +78,7 @@ struct BenchCommand: ParsableCommand {
       case .limit: try bench.limit()
       case .kernels: try bench.kernels()
       case .steps: try bench.steps(Workload.small)
+      case .reading: try bench.reading()
       case .scaling: try bench.scaling()
       case .memory: try bench.memory { try child($0) }
       case .recording: try RecordingTrial.table(bench, in: place.runs, threads: try computing.count())

@@ -1,0 +1,76 @@
+// How fast a prompt is read: many tokens in one pass, against one token after the other.
+import Kernels
+import Transformer
+
+extension Bench {
+  /// Tokens of the prompt.
+  static let prompt = 1000
+
+  /// The network of “small” with a context that holds the prompt, in every precision that the CPU has.
+  package func reading() throws -> Table {
+    let workloads = Workload.small.filter { $0.configuration.objectives.count == 1 }
+    return try reading(
+      workloads.map { ($0.precision, $0.configuration) }, prompt: Self.prompt, rounds: rounds)
+  }
+
+  /// - Parameters:
+  ///   - networks: their contexts are made as long as the prompt.
+  func reading(_ networks: [(Precision, Configuration)], prompt count: Int, rounds: Int) throws -> Table {
+    var table = Table(
+      name: "reading",
+      about: [
+        "a prompt of \(count) tokens, read by the network of “small” in pieces of \(Decoder.pieces.large), and a token at a time",
+        "medians of \(rounds) rounds in turn; ± is half of the middle half's range of the ratio",
+      ],
+      columns: [
+        Table.Column(key: "precision", heading: "in"), Table.Column(key: "tokens", heading: "tokens"),
+        Table.Column(key: "prefillTokensPerSecond", heading: "at once, tokens/s"),
+        Table.Column(key: "singleTokensPerSecond", heading: "one at a time"),
+        Table.Column(key: "prefillRatio", heading: "ratio", digits: 1),
+        Table.Column(key: "spread", heading: "± %", digits: 1),
+      ])
+    for (precision, network) in networks {
+      progress("reading: \(precision)")
+      var configuration = network
+      configuration.context = count
+      let model = try Transformer(configuration, rows: 1, precision: precision, threads: threads, isTrained: false)
+      model.parameters.initialize(seed: 1, deviation: 0.02, threads: threads)
+      let random = RandomStream(seed: 1, purpose: "bench")
+      let tokens = (0..<count).map { Int32(random.bits(UInt64($0)) % UInt64(configuration.vocabulary)) }
+      var (many, single, ratios) = (Samples(), Samples(), Samples())
+      for round in 0...rounds {
+        let atOnce = try Self.time(model) { decoder throws in try decoder.read(tokens, by: model) }
+        let oneByOne = try Self.time(model) { decoder throws in
+          for token in tokens { try decoder.read(token, by: model) }
+        }
+        // The first round makes the products and touches the memory.
+        guard round > 0 else { continue }
+        many.add(atOnce)
+        single.add(oneByOne)
+        ratios.add(oneByOne / atOnce)
+      }
+      table.add(
+        .text("\(precision)"), .number(Double(count)), .number(Double(count) / many.median),
+        .number(Double(count) / single.median), .number(ratios.median), .number(ratios.spread * 100))
+    }
+    return table
+  }
+
+  /// Seconds that a new decoder takes to read, all that it has to make included.
+  private static func time(
+    _ model: borrowing Transformer, _ body: (inout Decoder) throws -> Void
+  ) throws -> Double {
+    var failure: (any Error)?
+    let configuration = model.configuration
+    let time = seconds {
+      do {
+        var decoder = try Decoder(configuration)
+        try body(&decoder)
+      } catch {
+        failure = error
+      }
+    }
+    if let failure { throw failure }
+    return time
+  }
+}

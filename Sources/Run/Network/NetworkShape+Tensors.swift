@@ -1,0 +1,108 @@
+// The list of a network's tensors, in the order in which parameters lie in memory.
+
+extension NetworkShape {
+  /// All tensors.
+  package var tensors: [TensorDescription] {
+    var list = TensorList(style: kind.style)
+    let names = kind.style.names
+    if !isTied { list.add(names.embedding, [vocabulary, width], .embedding) }
+    if kind.style.learnsPositions { list.add(names.positions, [context, width], .positions) }
+    for number in 0..<max(0, blocks) {
+      list.section = .block(number)
+      addBlock("\(names.layers)/\(number)", to: &list)
+    }
+    for number in 0..<furtherHeads {
+      list.section = .furtherHead(number)
+      let layer = Self.furtherHead(number)
+      addBlock(layer, to: &list)
+      if isSequential {
+        list.addNorm("\(layer)/hnorm", width)
+        list.addNorm("\(layer)/enorm", width)
+        list.addLinear(["\(layer)/eh_proj"], out: [width], in: 2 * width, .joint)
+      }
+    }
+    list.section = .heads
+    list.addNorm(names.finalNorm, width)
+    for (index, name) in unembeddings.enumerated() {
+      // A tied embedding stands where its head's unembedding would, so that all unembeddings stay one matrix.
+      let isEmbedding = isTied && index == 0
+      list.add(
+        isEmbedding ? names.embedding : name, [vocabulary, width], isEmbedding ? .embedding : .unembedding,
+        isJoined: index > 0)
+    }
+    return list.tensors
+  }
+
+  /// What the tensors of the k-th MTP head beyond the first, k = 0, 1, …, lie below.
+  package static func furtherHead(_ number: Int) -> String { "mtp/heads/\(number)" }
+
+  /// The branches of a block: a norm and what it is followed by.
+  private func addBlock(_ layer: String, to list: inout TensorList) {
+    addAttention(layer, to: &list)
+    addFeedForward(layer, to: &list)
+  }
+
+  private func addAttention(_ layer: String, to list: inout TensorList) {
+    let names = kind.style.names
+    list.addNorm("\(layer)/\(names.attentionNorm)", width)
+    list.addLinear(
+      names.attentionIn.map { "\(layer)/\($0)" },
+      out: names.attentionIn.count == 1 ? [queryWidth + 2 * keyWidth] : [queryWidth, keyWidth, keyWidth], in: width,
+      .attentionIn)
+    if hasHeadNorms {
+      for name in [names.queryNorm, names.keyNorm] { list.add("\(layer)/\(name)", [headWidth], .norm, start: .ones) }
+    }
+    list.addLinear(["\(layer)/\(names.attentionOut)"], out: [width], in: queryWidth, .attentionOut, start: .residual)
+  }
+
+  private func addFeedForward(_ layer: String, to list: inout TensorList) {
+    let names = kind.style.names
+    list.addNorm("\(layer)/\(names.feedForwardNorm)", width)
+    list.addLinear(
+      names.feedForwardIn.map { "\(layer)/\($0)" }, out: names.feedForwardIn.map { _ in inner }, in: width,
+      .feedForwardIn)
+    list.addLinear(["\(layer)/\(names.feedForwardOut)"], out: [width], in: inner, .feedForwardOut, start: .residual)
+  }
+}
+
+/// Descriptions as they are added.
+private struct TensorList {
+  let style: NetworkStyle
+  var section = TensorGroup.tables
+  private(set) var tensors: [TensorDescription] = []
+
+  init(style: NetworkStyle) { self.style = style }
+
+  /// A weight without a bias.
+  mutating func add(
+    _ name: String, _ shape: [Int], _ role: TensorRole, start: InitialValues = .normal,
+    isJoined: Bool = false
+  ) {
+    tensors.append(
+      TensorDescription(
+        path: "\(name)/weight", shape: shape, role: role, section: section, start: start, isJoined: isJoined))
+  }
+
+  /// One matrix of several tensors below each other, then its bias where the network has biases.
+  mutating func addLinear(
+    _ names: [String], out: [Int], in width: Int, _ role: TensorRole,
+    start: InitialValues = .normal
+  ) {
+    for (index, name) in names.enumerated() {
+      add(name, [out[index], width], role, start: start, isJoined: index > 0)
+    }
+    guard style.hasBiases else { return }
+    for (index, name) in names.enumerated() { addBias(name, out[index], isJoined: index > 0) }
+  }
+
+  mutating func addNorm(_ name: String, _ width: Int) {
+    add(name, [width], .norm, start: .ones)
+    if style.hasBiases { addBias(name, width) }
+  }
+
+  private mutating func addBias(_ name: String, _ count: Int, isJoined: Bool = false) {
+    tensors.append(
+      TensorDescription(
+        path: "\(name)/bias", shape: [count], role: .bias, section: section, start: .zeros, isJoined: isJoined))
+  }
+}

@@ -1,0 +1,72 @@
+// Reading a text on: new tokens go through the branches, which keep what they need of the tokens before.
+import Kernels
+
+/// How many tokens are read at a time, and how.
+struct ReadingShape {
+  /// Rows of all matrices: 1, or as many as products are made for.
+  let rows: Int
+  /// Of what matrices are multiplied with: fp32 for a row alone.
+  let precision: Precision
+  let threads: Int
+
+  /// Threads that share out what is done row by row.
+  var rowThreads: Int { rows == 1 ? 1 : threads }
+}
+
+/// Some new tokens of one text. Rows past `count` only fill up a product; what they come to is thrown away.
+struct Reading {
+  let shape: ReadingShape
+  let parameters: ParameterView
+  /// Of the network's first shard, for its tables.
+  let arena: Arena
+  /// The weights' own precision.
+  let precision: Precision
+  /// The position of the first token, and how many there are.
+  let position: Int
+  let count: Int
+  /// Where products for several rows are found.
+  let products: Products?
+  /// As many bytes as the largest `roomSize`.
+  let room: UnsafeMutableRawPointer
+
+  /// [rows, columns] in the room, from an offset in bytes on.
+  func matrix(at offset: Int, columns: Int, _ precision: Precision) -> Matrix {
+    Matrix(room + offset, rows: shape.rows, columns: columns, precision: precision)
+  }
+
+  /// Zeroes what rows past the last token hold, so that arithmetic on them stays harmless.
+  func clearUnused(_ x: Matrix) {
+    guard count < x.rows else { return }
+    x.at(count, 0).initializeMemory(
+      as: UInt8.self, repeating: 0, count: (x.rows - count) * x.stride * x.precision.bytes)
+  }
+}
+
+extension Linear {
+  /// y = x · Wᵀ (+ b) for the rows of a reading.
+  /// - Parameters:
+  ///   - x: [rows, in] in the reading's precision.
+  ///   - y: [rows, out], written, or fp32 and added to.
+  func read(_ reading: Reading, _ x: Matrix, into y: Matrix, adds: Bool = false) throws(ProductError) {
+    let bias = affine.bias.map { reading.parameters.weights + $0 }
+    guard reading.shape.rows > 1, let products = reading.products else {
+      let w = Matrix(
+        reading.parameters.operand(affine.weight), rows: y.columns, columns: x.columns, precision: reading.precision)
+      MatrixVector.multiply(
+        w, x.base.assumingMemoryBound(to: Float.self), into: y.base.assumingMemoryBound(to: Float.self), adds: adds,
+        threads: reading.shape.threads)
+      if let bias { Embedding.addPositions(bias, context: 1, x: y, threads: 1) }
+      return
+    }
+    let product = try products[
+      ProductShape(
+        m: x.rows, n: y.columns, k: x.columns, a: ProductShape.Operand(stride: x.stride, precision: x.precision),
+        b: ProductShape.Operand(stride: x.columns, precision: reading.precision, isTransposed: true),
+        c: ProductShape.Operand(stride: y.stride, precision: y.precision), accumulates: adds,
+        hasBias: bias != nil && !adds)]
+    product(
+      x.base, reading.parameters.operand(affine.weight), into: y.base,
+      bias: adds ? nil : bias.map { UnsafeMutableRawPointer($0) })
+    if let bias, adds { Embedding.addPositions(bias, context: 1, x: y, threads: reading.shape.threads) }
+  }
+}
