@@ -154,9 +154,14 @@ struct ForegroundLoop: ~Copyable {
         Occurrence(.warning, step: state.last?.step ?? 0, time: Date().timeIntervalSince1970, text: line))
     }
     if isLeft || (outcome != nil && !staysWhenOver) { return leaveScreen() }
-    let command = view!.turn(wake: signals.descriptor)
-    if view!.isGone { return loseTerminal() }
-    guard let command else { return }
+    switch view!.turn(wake: signals.descriptor) {
+    case .nothing: return
+    case .gone: return loseTerminal()
+    case .asked(let command): ask(command)
+    }
+  }
+
+  private mutating func ask(_ command: Command) {
     if command == .detach {
       let goesOn = session != nil && state.ending == nil
       leaveScreen()

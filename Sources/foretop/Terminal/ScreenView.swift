@@ -56,13 +56,24 @@ struct ScreenView: ~Copyable {
     }
   }
 
-  /// Whether the terminal went away.
-  var isGone: Bool { screen.isGone }
+  /// What came of a turn.
+  enum Turn {
+    case nothing
+    case asked(Command)
+    /// The terminal went away.
+    case gone
+  }
 
   /// Draws if something changed, waits for a key and hands it to the dashboard.
   /// - Parameter wake: a descriptor that ends the wait when it can be read.
+  mutating func turn(wake: CInt) -> Turn {
+    let command = command(wake: wake)
+    if screen.isGone { return .gone }
+    return command.map { .asked($0) } ?? .nothing
+  }
+
   /// - Returns: what the user asks for.
-  mutating func turn(wake: CInt) -> Command? {
+  private mutating func command(wake: CInt) -> Command? {
     let now = Self.now
     let interval = now - lastKey < 1 ? Self.lively : Self.calm
     guard !isAway || returnFromShell() else {
