@@ -84,27 +84,27 @@ struct BytePairTests {
   /// What makes a good file one that foretop does not have, and a word of the reason.
   private static let changes: [(old: String, new: String, reason: String)] = [
     ("\"type\":\"BPE\"", "\"type\":\"WordPiece\"", "WordPiece"),
-    ("\"dropout\":null", "\"dropout\":0.1", "chance"),
-    ("\"end_of_word_suffix\":null", "\"end_of_word_suffix\":\"</w>\"", "marks"),
+    ("\"dropout\":null", "\"dropout\":0.1", "random"),
+    ("\"end_of_word_suffix\":null", "\"end_of_word_suffix\":\"</w>\"", "end_of_word_suffix"),
     ("\"normalizer\":null", "\"normalizer\":{\"type\":\"Lowercase\"}", "Lowercase"),
     (
       "\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false",
       "\"pre_tokenizer\":{\"type\":\"Whitespace\"", "byte-level"
     ),
     ("\"add_prefix_space\":false", "\"add_prefix_space\":true", "space before"),
-    ("\"use_regex\":true}", "\"use_regex\":false}", "cuts text"),
-    ("\"!\":1,", "", "number"),
-    ("\"!\":1,", "\"!\":2,", "another's"),
-    ("\"!\":1,", "\"日本\":1,", "characters for bytes"),
+    ("\"use_regex\":true}", "\"use_regex\":false}", "splits text"),
+    ("\"!\":1,", "", "id"),
+    ("\"!\":1,", "\"!\":2,", "used twice"),
+    ("\"!\":1,", "\"日本\":1,", "byte alphabet"),
     ("\"!\":1,", "\"!!!!\":1,", "byte 33"),
     ("\"added_tokens\":[", "\"added_tokens\":[{\"id\":420,\"content\":\"   \"},", "white space"),
-    ("\"id\":0,", "\"id\":3,", "another's"),
+    ("\"id\":0,", "\"id\":3,", "id of another token"),
     ("\"merges\":[", "\"merges\":[\"Ġ zzzz\",", "merge 0"),
     ("\"merges\":[", "\"merges\":[\"a b c\",", "merge 0"),
     ("\"merges\":[", "\"merges\":[[[[", "damaged"),
-    ("\"vocab\":{", "\"vocab\":{\"x\":-1,", "another's"),
-    ("\"vocab\":{", "\"vocab\":{\"x\":999999999999,", "another's"),
-    ("\"vocab\":{", "\"vocab\":{\"x\":1e99,", "another's"),
+    ("\"vocab\":{", "\"vocab\":{\"x\":-1,", "used twice"),
+    ("\"vocab\":{", "\"vocab\":{\"x\":999999999999,", "used twice"),
+    ("\"vocab\":{", "\"vocab\":{\"x\":1e99,", "used twice"),
   ]
 
   @Test(arguments: changes.indices)

@@ -301,7 +301,7 @@ struct CorpusTests {
       let error = try #require(throws: CorpusError.self) { try corpus.training.tokens(0..<50) }
       #expect(error.kind == .changed && error.description.contains(file), "\(change)")
       #expect(
-        error.description.contains(change == "short" ? "cut short" : "written to")
+        error.description.contains(change == "short" ? "truncated" : "written to")
           && error.description.contains("made anew"))
     }
   }
@@ -406,7 +406,7 @@ struct CorpusTests {
     let corpus = try Corpus(opening: source([folder.path + "/texts"]))
     let lines = corpus.notices.map { $0.replacing(folder.path, with: "") }
     #expect(
-      lines.contains { $0.hasPrefix("/texts/0.bin, /texts/1.bin, /texts/2.bin and 2 more were left out: no text") })
+      lines.contains { $0.hasPrefix("/texts/0.bin, /texts/1.bin, /texts/2.bin and 2 more were left out: binary") })
     #expect(lines.contains("/texts/nothing.txt was left out: empty"))
     #expect(lines.contains("/texts/broken.txt was left out: No such file or directory"))
     #expect(lines.contains { $0.contains("/texts/\(name)") && $0.hasSuffix("was left out: File name too long") })

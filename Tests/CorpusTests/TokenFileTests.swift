@@ -78,10 +78,10 @@ struct TokenFileTests {
       ("short.bin", Array(llmc(20_240_520, 1, 4, good).dropLast(2)), "4 tokens"),
       ("long.bin", llmc(20_240_520, 1, 4, good + good), "4 tokens"),
       ("negative.bin", llmc(20_240_801, 7, -1, good), "-1 tokens"),
-      ("header.bin", Array(llmc(20_240_801, 7, 1, []).prefix(100)), "cut short"),
+      ("header.bin", Array(llmc(20_240_801, 7, 1, []).prefix(100)), "truncated"),
       (
         "huge.bin", llmc(20_240_801, 7, 2, [1, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF]),
-        "token 4294967295 at place 1, more than any vocabulary has: this is not a token file"
+        "token 4294967295 at place 1, larger than any vocabulary: this is not a token file"
       ),
     ]
     for (name, bytes, reason) in cases {

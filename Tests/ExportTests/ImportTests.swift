@@ -395,7 +395,7 @@ struct ImportTests {
     (#""byte_fallback":true"#, #""byte_fallback":false"#, "with byte_fallback"),
     (#""type":"BPE""#, #""type":"WordPiece""#, "its model is WordPiece"),
     (#""prepend":"▁""#, #""prepend":"x""#, "treats spaces"),
-    (#""pre_tokenizer":null"#, #""pre_tokenizer":{"type":"ByteLevel"}"#, "changes text before it is cut (Prepend)"),
+    (#""pre_tokenizer":null"#, #""pre_tokenizer":{"type":"ByteLevel"}"#, "its normalizer changes the text (Prepend)"),
     (#""ab":259"#, #""ab":260"#, "the ids of its tokens"),
   ])
   func `a tokenizer that foretop does not have is refused with the reason`(

@@ -51,7 +51,7 @@ def test_a_token_file_that_is_cut_short_ends_the_run_saved_and_with_a_sentence()
     path = tokens_file("short.bin")
     process = started("cut", path, *ENDLESS, *TOKENS)
     os.truncate(path, 100)
-    ends_with_a_sentence(process, "cut", path, "was cut short while it was in use: it has 100 bytes, and had 400000")
+    ends_with_a_sentence(process, "cut", path, "was truncated while it was in use: it has 100 bytes, and had 400000")
     refused = finished(command("resume", "cut", "--headless"), status=65)
     assert path in refused.stderr or "short.bin" in refused.stderr, refused.stderr
 
@@ -85,7 +85,7 @@ def test_a_cache_file_that_is_cut_short_ends_the_run_saved_and_is_made_anew():
         (file,) = (name for name in os.listdir(cache + "/foretop") if name.endswith(".tokens"))
         path = os.path.join(cache, "foretop", file)
         os.truncate(path, 200)
-        ends_with_a_sentence(process, "cached", path, "was cut short while it was in use")
+        ends_with_a_sentence(process, "cached", path, "was truncated while it was in use")
         finished(command("resume", "cached", "--headless", "--steps", str(checkpoints("cached")[-1] + 3)))
     finally:
         os.environ["XDG_CACHE_HOME"] = before

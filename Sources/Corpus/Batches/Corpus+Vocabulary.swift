@@ -6,8 +6,8 @@ extension Corpus {
   /// - Throws: `CorpusError` where characters must be counted in a text that cannot be read, or a model file is none.
   package static func vocabulary(of source: Source) throws(CorpusError) -> (count: Int, origin: String) {
     switch source.kind {
-    case .tokens: return (try vocabulary(ofTokenFiles: source), "the files of tokens")
-    case .bytes: return (256, "a token a byte")
+    case .tokens: return (try vocabulary(ofTokenFiles: source), "the token files")
+    case .bytes: return (256, "one token per byte")
     case .sentencepiece where source.model.isEmpty: return (source.vocabulary, "tokenizer.vocabulary")
     case .sentencepiece, .bpe, .characters:
       let texts = try TextFiles(at: source.paths)

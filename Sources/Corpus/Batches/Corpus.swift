@@ -158,8 +158,8 @@ package struct Corpus: Sendable {
         throw CorpusError(
           .tooShort,
           """
-          \(name) has \(count) tokens, and a window needs \(context); give more text in data.paths, or set model.context to \
-          \(count) or less
+          \(name) has \(count) tokens, but a window needs \(context); give more text in data.paths, or set \
+          model.context to \(count) or less
           """)
       }
       return count
@@ -168,7 +168,7 @@ package struct Corpus: Sendable {
       throw CorpusError(
         .tooShort,
         """
-        \(name) has \(count) tokens, and \(2 * context) are needed: a window of \(context) to train on and one held out; \
+        \(name) has \(count) tokens, but \(2 * context) are needed: a window of \(context) to train on and one held out; \
         give more text in data.paths, or set model.context to \(count / 2) or less
         """)
     }

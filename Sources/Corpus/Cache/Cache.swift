@@ -69,12 +69,13 @@ final class Cache {
   ) throws(CorpusError) -> Tokenizer {
     switch source.kind {
     case .bytes: return try Tokenizer(kind: .bytes, model: [])
-    case .tokens: preconditionFailure("files of tokens are opened without a text")
+    case .tokens: preconditionFailure("token files are opened without a text")
     case .characters: return try Tokenizer(kind: .characters, model: try characters(of: texts))
     case .sentencepiece where source.model.isEmpty: return try trained(on: texts, vocabulary: source.vocabulary, report)
     case .bpe where source.model.isEmpty:
       throw CorpusError(
-        .usage, "tokenizer.kind is bpe, and tokenizer.model names no tokenizer.json: foretop trains sentencepiece alone"
+        .usage,
+        "tokenizer.kind is bpe, but tokenizer.model is empty: name a tokenizer.json there (foretop trains no BPE)"
       )
     case .sentencepiece, .bpe:
       let tokenizer = try Self.named(source.model)
@@ -103,8 +104,8 @@ final class Cache {
       throw CorpusError(
         .badTokenizer,
         """
-        \(path) is no tokenizer: \(error); name a SentencePiece file (tokenizer.model) or the tokenizer.json of a byte-level \
-        BPE in tokenizer.model, or leave it empty to train one
+        \(path) is not a tokenizer: \(error); set tokenizer.model to a SentencePiece file (tokenizer.model) or to the \
+        tokenizer.json of a byte-level BPE, or leave tokenizer.model empty to train a tokenizer
         """)
     }
   }
@@ -271,8 +272,8 @@ extension TextFile {
     throw CorpusError(
       .badText,
       """
-      \(path), line \(line): byte \(place) is no UTF-8, so the text has no characters there; save it as UTF-8, or set \
-      tokenizer.kind to sentencepiece or bytes
+      \(path), line \(line): byte \(place) is not valid UTF-8, so that the text cannot be split into characters; save \
+      it as UTF-8, or set tokenizer.kind to sentencepiece or bytes
       """)
   }
 }

@@ -80,8 +80,9 @@ extension Corpus {
     CorpusError(
       .usage,
       """
-      data.separator is \(String(decoding: documents?.separator ?? [], as: UTF8.self).quotation); for files of tokens it is the number of \
-      the token that ends a document, such as 50256\(vocabulary.map { ", below the vocabulary's \($0)" } ?? "")
+      data.separator is \(String(decoding: documents?.separator ?? [], as: UTF8.self).quotation); for token files it \
+      must be the number of the token that ends a document, such as \
+      50256\(vocabulary.map { ", below the vocabulary's \($0)" } ?? "")
       """)
   }
 
@@ -118,8 +119,9 @@ extension Corpus {
       throw CorpusError(
         .tooShort,
         """
-        \(heldOut[0].path) is held out by its name and has \(heldOutCount) tokens, and a window needs \(source.context): nothing \
-        could be evaluated; give a longer one, leave it out of data.paths, or set model.context to \(heldOutCount) or less
+        \(heldOut[0].path) is held out by its name (val) and has \(heldOutCount) tokens, but a window needs \
+        \(source.context); give a longer file, leave it out of data.paths, or set model.context to \
+        \(heldOutCount) or less
         """)
     }
     let end = try end(source.documents)

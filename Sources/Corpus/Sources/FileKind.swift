@@ -13,7 +13,7 @@ struct FileKind {
   }
 
   /// The rest of a sentence that begins with the path and “is”.
-  func refusal(of path: String) -> String { "\(what), which is not trained on as it is: \(advice(path))" }
+  func refusal(of path: String) -> String { "\(what), which foretop cannot train on: \(advice(path))" }
 
   private static func packed(_ name: String, _ tool: String) -> FileKind {
     FileKind("compressed (\(name))") { "unpack it first, such as with “\(tool) \($0)”" }

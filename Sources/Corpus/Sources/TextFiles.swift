@@ -179,8 +179,8 @@ struct TextFiles: Sendable {
       throw CorpusError(
         .unreadable,
         """
-        \(path) has \(quantity(expected, spaced: false))B, and this machine \(quantity(memory, spaced: false))B of memory: \
-        divide it into several files, of which one at a time is read
+        \(path) has \(quantity(expected, spaced: false))B, and this machine has \(quantity(memory, spaced: false))B of \
+        memory: split the file into several, which are read one at a time
         """)
     }
     expecting(expected)
@@ -239,7 +239,7 @@ private struct Remarks: Sendable {
       let were = paths.count == 1 ? "was" : "were"
       return switch reason {
       case .mark: "the UTF-8 byte order mark at the beginning was taken off: \(names)"
-      case .binary: "\(names) \(were) left out: no text, with a zero byte near the start"
+      case .binary: "\(names) \(were) left out: binary, with a zero byte near the start"
       case .empty: "\(names) \(were) left out: empty"
       case .link: "\(names) \(were) left out: links to folders are not followed"
       case .device: "\(names) \(were) left out: a device, a pipe or a socket"

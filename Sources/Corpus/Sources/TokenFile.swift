@@ -98,7 +98,7 @@ final class TokenFile: Sendable {
     guard token < TokenCensus.limit else {
       return CorpusError(
         .badText,
-        "\(path) has token \(token) at place \(place), more than any vocabulary has: this is not a token file"
+        "\(path) has token \(token) at place \(place), larger than any vocabulary: this is not a token file"
           + (width == 2 ? "" : " of \(width) bytes each (tokenizer.width)"))
     }
     return CorpusError(

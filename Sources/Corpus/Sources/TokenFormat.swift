@@ -31,8 +31,8 @@ struct TokenFormat {
       throw CorpusError(
         .badText,
         """
-        \(path) is a pickle, which runs as a program when it is read: it is not opened; name files of tokens in data.paths, \
-        and the number of tokens there are in tokenizer.ids
+        \(path) is a pickle, which can run a program when it is loaded, and is not opened; name token files in \
+        data.paths, and set tokenizer.ids to the size of their vocabulary
         """)
     }
     func word(_ index: Int) -> Int {
@@ -41,11 +41,11 @@ struct TokenFormat {
     if first.count >= 4, let what = Self.others[word(0)] {
       throw CorpusError(
         .badText,
-        "\(path) is a file of llm.c's (\(word(0))) with \(what), and no tokens; name those that dev/data makes there")
+        "\(path) is an llm.c file (\(word(0))) with \(what), not with tokens; name a file that llm.c's dev/data makes")
     }
     if first.count >= 4, let format = Self.tokens[word(0)] {
       guard first.count >= Self.headerSize else {
-        throw CorpusError(.badText, "\(path) is cut short: llm.c's header alone has \(Self.headerSize) bytes")
+        throw CorpusError(.badText, "\(path) is truncated: llm.c's header alone has \(Self.headerSize) bytes")
       }
       guard word(1) == format.version else {
         throw CorpusError(
@@ -57,8 +57,8 @@ struct TokenFormat {
         throw CorpusError(
           .badText,
           """
-          \(path) is damaged or cut short: its header says \(count) tokens, and behind it are \
-          \(file.size - Self.headerSize) bytes, \(format.width) a token
+          \(path) is damaged or truncated: its header says \(count) tokens of \(format.width) bytes, and \
+          \(file.size - Self.headerSize) bytes follow the header
           """)
       }
       (self.width, self.count, start) = (format.width, count, Self.headerSize)
@@ -72,8 +72,10 @@ struct TokenFormat {
       throw CorpusError(
         .badText,
         width == 2
-          ? "\(path) has \(file.size) bytes, an odd number, and a file of nanoGPT has two a token: it is another file, or cut short"
-          : "\(path) has \(file.size) bytes, which tokens of \(width) bytes (tokenizer.width) do not fill: it is another file, or cut short"
+          ? "\(path) has \(file.size) bytes, an odd number, but nanoGPT's token files have 2 bytes a token: "
+            + "this is not a token file, or it is truncated"
+          : "\(path) has \(file.size) bytes, not a multiple of the \(width) bytes of a token (tokenizer.width): "
+            + "this is not a token file, or it is truncated"
       )
     }
     if asked == nil, let wide = try Self.widthOfIntegers(in: file) {

@@ -23,7 +23,7 @@ final class WatchedFile: Sendable {
   ///   - advice: what to do when it has changed, to end a sentence.
   /// - Throws: `CorpusError` with the path, where a file is missing, unreadable or no plain file.
   init(
-    at path: String, kind: String = "file of token numbers", advice: String = "put back what it was, and start again"
+    at path: String, kind: String = "token file", advice: String = "restore the file, and start again"
   ) throws(CorpusError) {
     // Without waiting for whoever writes to a pipe.
     var file = path.withFileName { open($0, O_RDONLY | O_CLOEXEC | O_NONBLOCK) }
@@ -109,7 +109,7 @@ final class WatchedFile: Sendable {
     guard now == size else {
       throw CorpusError(
         .changed,
-        "\(path) \(now < size ? "was cut short" : "grew") while it was in use: it has \(now) bytes, and had \(size); \(advice)"
+        "\(path) \(now < size ? "was truncated" : "grew") while it was in use: it has \(now) bytes, and had \(size); \(advice)"
       )
     }
     guard status.st_mtim.tv_sec == seconds, status.st_mtim.tv_nsec == nanoseconds else {

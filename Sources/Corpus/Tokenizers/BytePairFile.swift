@@ -61,7 +61,7 @@ package struct BytePairFile: Sendable {
     let ways = Ways(document)
     if let reason = ways.whyNot { throw Self.refusal(reason) }
     guard let pattern = ways.pattern else {
-      throw Self.refusal("it cuts text into words in another way than GPT-2, SmolLM, Llama 3 and Qwen")
+      throw Self.refusal("it splits text into words in another way than GPT-2, SmolLM, Llama 3 and Qwen")
     }
     self.pattern = pattern
     takesWholeWords = document["model"]?["ignore_merges"]?.isTrue ?? false
@@ -84,7 +84,7 @@ package struct BytePairFile: Sendable {
     var names = [String?](repeating: nil, count: vocabulary.count + added.count)
     for token in vocabulary {
       guard let id = token.value.whole, names.indices.contains(id), names[id] == nil else {
-        throw Self.refusal("the number of \(token.key.quotation) is another's, or there are numbers without a token")
+        throw Self.refusal("the id of \(token.key.quotation) is used twice, or is not a number below \(names.count)")
       }
       names[id] = token.key
     }
@@ -92,23 +92,23 @@ package struct BytePairFile: Sendable {
     for token in added {
       guard let id = token["id"]?.whole, let name = token["content"]?.string, names.indices.contains(id),
         names[id] == nil || names[id] == name
-      else { throw Self.refusal("an added token has another's number, or none") }
+      else { throw Self.refusal("an added token has no id, or the id of another token") }
       guard name.unicodeScalars.contains(where: { !$0.properties.isWhitespace }) else {
-        throw Self.refusal("token \(id) is white space that is taken before words are cut, as GPT-NeoX does it")
+        throw Self.refusal("token \(id) is white space that is matched before words are split, as in GPT-NeoX")
       }
       names[id] = name
       isAdded[id] = true
     }
     names.removeLast(names.reversed().prefix { $0 == nil }.count)
     for (id, name) in names.enumerated() {
-      guard let name else { throw Self.refusal("no token has the number \(id)") }
+      guard let name else { throw Self.refusal("no token has the id \(id)") }
       if isAdded[id] {
         specials[Int32(id)] = Array(name.utf8)
         tokens.append([])
       } else if let text = Self.bytes(name), !text.isEmpty {
         tokens.append(text)
       } else {
-        throw Self.refusal("token \(id) is not written in GPT-2's characters for bytes")
+        throw Self.refusal("token \(id) is not written in GPT-2's byte alphabet")
       }
     }
   }
@@ -158,15 +158,15 @@ private struct Ways {
   var whyNot: String? {
     guard let model = document["model"] else { return "it has no model" }
     if let type = model["type"]?.string, type != "BPE" { return "its model is \(type), and not BPE" }
-    if model["dropout"]?.number ?? 0 != 0 { return "it drops merges by chance" }
+    if model["dropout"]?.number ?? 0 != 0 { return "it drops merges at random (dropout)" }
     for mark in ["continuing_subword_prefix", "end_of_word_suffix"] where !(model[mark]?.string ?? "").isEmpty {
-      return "it marks what a word goes on or ends with"
+      return "its \(mark) is not empty"
     }
     // Qwen's: text in the usual form (NFC) stays as it is, and other text keeps its bytes here.
     let changes = document.tokenizerSteps("normalizer", "normalizers").map { $0["type"]?.string ?? "of no type" }
-    if let change = changes.first(where: { $0 != "NFC" }) { return "it changes text before it is cut (\(change))" }
+    if let change = changes.first(where: { $0 != "NFC" }) { return "its normalizer changes the text (\(change))" }
     guard let last = splitters.last, last["type"]?.string == "ByteLevel" else { return "it is not a byte-level BPE" }
-    if last["add_prefix_space"]?.isTrue ?? true { return "it puts a space before every text" }
+    if last["add_prefix_space"]?.isTrue ?? true { return "it adds a space before every text (add_prefix_space)" }
     return nil
   }
 

@@ -45,13 +45,13 @@ package struct Tokenizer: Sendable {
     case .characters: table = .characters(try CharacterTable(model))
     case .tokens:
       guard let count = Int32(String(decoding: model, as: UTF8.self)), count > 0 else {
-        throw CorpusError(.badTokenizer, "a stored number of tokens is damaged: it is not a number above 0")
+        throw CorpusError(.badTokenizer, "the stored number of tokens is damaged: it is not a number above 0")
       }
       table = .numbers(Int(count))
     case .bytes:
       guard model.isEmpty else {
         throw CorpusError(
-          .badTokenizer, "a tokenizer of bytes has no model, and \(model.count) bytes were stored as one")
+          .badTokenizer, "a byte tokenizer has no model, but \(model.count) bytes are stored as one")
       }
       table = .bytes
     }
