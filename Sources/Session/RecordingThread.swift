@@ -334,6 +334,6 @@ extension UserError {
   fileprivate func ofCheckpoint(_ step: Int) -> UserError {
     UserError(
       status,
-      "the checkpoint of step \(step) is not saved, and what was learned since the one before is lost: \(message)")
+      "the checkpoint of step \(step) is not saved, and the steps since the one before it are lost: \(message)")
   }
 }

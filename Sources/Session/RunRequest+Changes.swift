@@ -32,15 +32,15 @@ extension RunRequest.Past {
     if step != nil, before.precision != now.precision, !causes.contains("value of precision") {
       causes.append("precision")
       all.append(
-        occurred(.notice, "precision \(before.precision) → \(now.precision): this CPU computes with another one"))
+        occurred(.notice, "precision \(before.precision) → \(now.precision): this CPU computes in another precision"))
     }
     if let step, last > step, !causes.isEmpty {
       let steps = last == step + 1 ? "step \(last) is" : "steps \(step + 1) to \(last) are"
       all.append(
         occurred(
           .warning,
-          "\(steps) stored already and computed again with another \(causes.joined(separator: ", ")): where the losses come out "
-            + "differently, what was stored is replaced"))
+          "\(steps) stored already and computed again with another \(causes.joined(separator: ", ")): where the losses "
+            + "differ, the stored rows are replaced"))
     }
     return all + [change(of: now)].compactMap { $0 }.map { occurred(.warning, $0) }
   }

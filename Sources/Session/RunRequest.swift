@@ -35,7 +35,7 @@ package struct RunRequest: Sendable {
         (before.trainingTokens, before.heldOutTokens) != (text.trainingTokens, text.heldOutTokens)
           || before.unigramEntropy != text.unigramEntropy
       else { return nil }
-      return "the text is not the one from before (\(before.corpus)): losses cannot be compared with those up to here"
+      return "the text has changed (before: \(before.corpus)): losses from here on cannot be compared with earlier ones"
     }
   }
 

@@ -98,12 +98,12 @@ extension RunFileTests {
         try recorder.close(.stopped)
         return sentence { _ = try Archive(opening: folder).checkpoint(step: 1) }
       }
-      #expect(try refusal { $0.recipe.model.width = 16 }.contains("and the recipe's model has ["))
+      #expect(try refusal { $0.recipe.model.width = 16 }.contains("but the recipe's model needs ["))
       #expect(try refusal { $0.recipe.model.blocks = 3 }.contains("model/layers/2/"))
       #expect(try refusal { $0.recipe.model.blocks = 1 }.contains("is not a tensor of the recipe's model"))
       #expect(try refusal { $0.tokenizer.vocabulary = 21 }.contains("[21, 8]"))
       #expect(try refusal { $0.recipe.objective.top = 0 }.contains("top_head/weight"))
-      #expect(try refusal { $0.tensors[1].offset = 0 }.contains("lies over another tensor"))
+      #expect(try refusal { $0.tensors[1].offset = 0 }.contains("overlaps another tensor"))
       #expect(try refusal { $0.tensors[0].path = "model/other" }.contains("model/other"))
       #expect(try refusal { _ in }.isEmpty)
     }
@@ -111,7 +111,7 @@ extension RunFileTests {
     @Test func `what is missing is said`() throws {
       try writeRun(scratch("a"), steps: 20, checkpoints: [10])
       let archive = try Archive(opening: scratch("a"))
-      #expect(sentence { _ = try archive.checkpoint(step: 11) } == "run “a” has no checkpoint of step 11: there is 10")
+      #expect(sentence { _ = try archive.checkpoint(step: 11) } == "run “a” has no checkpoint of step 11, only of 10")
       try writeRun(scratch("b"), steps: 20)
       #expect(
         sentence { _ = try Archive(opening: scratch("b")).checkpoint() }.contains("run “b” has no checkpoint yet"))

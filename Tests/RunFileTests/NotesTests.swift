@@ -103,7 +103,7 @@ extension RunFileTests {
       #expect(throws: UserError.self) { try Archive.annotate(folder, [note("x")]) }
       unlink(file(folder))
       try Data(count: 4 << 20).write(to: URL(fileURLWithPath: file(folder)))
-      #expect(sentence { _ = try Archive.annotate(folder, [note("x")]) }.contains("no run has as many notes"))
+      #expect(sentence { _ = try Archive.annotate(folder, [note("x")]) }.contains("more than the notes of any run"))
     }
 
     @Test func `a run that is removed takes its notes along`() throws {

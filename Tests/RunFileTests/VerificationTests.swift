@@ -67,7 +67,7 @@ extension RunFileTests {
       try writeRun(scratch("c"), steps: 30, checkpoints: [30])
       try FileManager.default.moveItem(
         atPath: scratch("c") + "/checkpoints/000000030.h5", toPath: scratch("c") + "/checkpoints/000000031.h5")
-      #expect(try problems(scratch("c")).first?.contains("it is of step 30, and its name says 31") == true)
+      #expect(try problems(scratch("c")).first?.contains("holds step 30, but its name says 31") == true)
       #expect(sentence { _ = try Verification(of: scratch("none")) }.contains("there is no run “none”"))
     }
 

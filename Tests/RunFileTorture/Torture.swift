@@ -83,7 +83,7 @@ enum Torture {
     func hear(_ notice: Occurrence) throws {
       switch notice.kind {
       case .warning where notice.text.contains("kept in memory"): say("refused \(step)")
-      case .notice where notice.text.contains("the disk takes the run again"): say("taken \(step)")
+      case .notice where notice.text.contains("the disk can be written again"): say("taken \(step)")
       default: throw UserError(.data, "unexpected: \(notice.text)")
       }
     }

@@ -161,7 +161,7 @@ def test_a_command_that_is_not_on_the_disk_is_not_confirmed_before_it_is():
         assert not re.search(r"rate \S+ → ", terminal.text), terminal.text
         os.unlink(flag)
         terminal.wait_for(re.compile(r"rate \S+ → "))
-        terminal.wait_for("the disk takes the run again")
+        terminal.wait_for("the disk can be written again")
         step = terminal.step or 0
         terminal.wait_for(lambda terminal: (terminal.step or 0) > step)
         terminal.type("\x03")
@@ -178,7 +178,7 @@ def test_a_damaged_run_file_leaves_the_checkpoints_to_those_who_need_only_them()
         file.write(b"x" * 4096)
     for verb in (["eval", "broken", "--data", TEXT], ["generate", "broken", "--prompt", "and", "--tokens", "4"]):
         result = run(command(*verb))
-        assert "the checkpoint of step 12 is taken as it is" in result.stderr, result.stderr
+        assert "the checkpoint of step 12 is used without it" in result.stderr, result.stderr
     run(command("tensors", "broken", "--step", "12"))
     result = run(command("resume", "broken", "--headless", "--steps", "20"), status=65)
     assert "foretop recover broken --from-checkpoint" in result.stderr, result.stderr
@@ -204,7 +204,7 @@ def test_a_run_file_that_is_missing_leaves_the_checkpoints_to_those_who_need_onl
             (["export", "lost", place("tensors"), "--to", "safetensors"], 12),
             (["export", "lost", place("gguf"), "--to", "gguf"], 12)):
         result = run(command(*verb))
-        said = f"foretop: {RUNS}/lost/run.h5 is missing; the checkpoint of step {step} is taken as it is\n"
+        said = f"foretop: {RUNS}/lost/run.h5 is missing; the checkpoint of step {step} is used without it\n"
         assert result.stderr == said and result.stdout, (verb, result.stderr)
     assert "has no run.h5" in run(command("export", "lost", place("csv"), "--to", "csv"), status=66).stderr
     for step in (6, 12):
@@ -242,10 +242,10 @@ def test_a_folder_that_is_removed_is_said_and_the_weights_are_saved():
     said = lambda: open(log).read()
     wait_until(lambda: "/1000000" in said(), "it trains")
     shutil.rmtree(os.path.join(RUNS, name))
-    wait_until(lambda: "was removed while it is written" in said(), lambda: f"it is said:\n{said()}")
+    wait_until(lambda: "was removed during the run" in said(), lambda: f"it is said:\n{said()}")
     process.send_signal(signal.SIGTERM)
     assert process.wait(PATIENCE) == 74, said()
-    assert said().count("was removed while it is written") <= 2 and "--from-checkpoint" in said(), said()
+    assert said().count("was removed during the run") <= 2 and "--from-checkpoint" in said(), said()
     step, = checkpoints(name)
     run(command("recover", name, "--from-checkpoint"))
     run(command("resume", name, "--headless", "--steps", str(step + 2)))

@@ -251,7 +251,7 @@ def test_another_text_than_before_is_told_of():
     with open(other, "a") as file:
         file.write("and so on\n")
     run(command("resume", "moved", "--headless", "--steps", "20"))
-    assert ["the text is not the one" in event["text"] for event in occurrences("moved", "warning")] == [True]
+    assert ["the text has changed" in event["text"] for event in occurrences("moved", "warning")] == [True]
 
 
 def test_a_damaged_run_says_what_is_left():

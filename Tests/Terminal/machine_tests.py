@@ -303,7 +303,7 @@ def test_the_limit_on_sizes_holds_rows_back_and_loses_none():
     warning = wait_for_event(process, lambda event: event.get("kind") == "warning")
     assert "File too large" in warning["text"] and "kept in memory" in warning["text"], warning
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-    wait_for_event(process, lambda event: event.get("kind") == "notice" and "takes the run again" in event["text"])
+    wait_for_event(process, lambda event: event.get("kind") == "notice" and "can be written again" in event["text"])
     stops_with_all_its_steps(process, "limited-rows")
 
 

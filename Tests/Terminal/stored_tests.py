@@ -444,7 +444,7 @@ def test_a_run_without_a_checkpoint_keeps_its_steps():
         command("resume", "unsaved", "--steps", "20", "--headless"), status=64).stderr
     assert state("unsaved")["step"] == 40
     checked = run(command("verify", "unsaved")).stdout
-    assert "it was saved, and is gone" in checked, checked
+    assert "it was saved, and is missing" in checked, checked
 
 
 def test_a_copied_run_has_its_own_name():

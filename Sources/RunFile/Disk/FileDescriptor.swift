@@ -15,7 +15,8 @@ struct FileDescriptor: ~Copyable {
     let opened = open(path, flags | O_CLOEXEC | O_NONBLOCK | (isWritten ? O_NOFOLLOW : 0), mode)
     guard opened >= 0 else {
       if errno == ELOOP && isWritten {
-        throw UserError(.inputOutput, "\(path) is a link: foretop writes through none; put the file itself there")
+        throw UserError(
+        .inputOutput, "\(path) is a link, and foretop does not write through links: put the file itself there")
       }
       let verb = flags & O_CREAT == 0 ? "open" : "create"
       throw Failure(verb, path, errno == ENOENT ? .noInput : flags & O_CREAT == 0 ? .inputOutput : .cannotCreate).error

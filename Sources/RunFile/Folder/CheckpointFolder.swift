@@ -49,7 +49,7 @@ struct CheckpointFolder {
     let (checkpoint, its) = try CheckpointFile.readNamed(path(of: step))
     guard checkpoint.state.step == step else {
       throw UserError(
-        .data, "\(path(of: step)): it is of step \(checkpoint.state.step), and its name says \(step)")
+        .data, "\(path(of: step)) holds step \(checkpoint.state.step), but its name says \(step)")
     }
     guard its == nil || created == nil || its == created else {
       throw UserError(.data, "\(path(of: step)) is a checkpoint of another run")

@@ -90,7 +90,7 @@ final class Notes {
       let size = try file.size()
       let lines = try occurrences.flatMap { try JSON.encoded($0) + [UInt8(ascii: "\n")] }
       guard size + lines.count < most else {
-        throw UserError(.data, "\(path) has \(size) bytes, and no run has as many notes: take it away or empty it")
+        throw UserError(.data, "\(path) has \(size) bytes, more than the notes of any run: move it away, or empty it")
       }
       // One that was torn by a power cut is not to take the next one with it.
       let isTorn = try size > 0 && file.read(at: size - 1, count: 1) != [UInt8(ascii: "\n")]

@@ -67,7 +67,7 @@ package struct Removal: ~Copyable {
     }
     kept += candidates.filter { every > 0 && $0 % every == 0 && !kept.contains($0) }
     for step in candidates where !kept.contains(step) && checkpoints.isBest(step) == nil {
-      warnings.append("\(checkpoints.path(of: step)) cannot be read, and may be the best: it stays")
+      warnings.append("\(checkpoints.path(of: step)) stays: it cannot be read, and may be the best")
       kept.append(step)
     }
     let steps = candidates.filter { !kept.contains($0) }
@@ -112,7 +112,7 @@ package struct Removal: ~Copyable {
     }
     let marks = ["run.h5", "run.journal", "run.lock", "checkpoints"]
     guard marks.contains(where: { FileSystem.exists("\(folder)/\($0)") }) else {
-      throw UserError(.usage, "\(folder) has no run.h5: it is not a run, and stays")
+      throw UserError(.usage, "\(folder) stays: it has no run.h5, and is not a run")
     }
     return try RunLock(folder: folder)
   }

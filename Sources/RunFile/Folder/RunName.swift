@@ -8,7 +8,7 @@ package enum RunName {
   package static func check(_ name: String) throws {
     try checkFolder(name)
     guard name.utf8.count <= 100 else {
-      throw refusal(of: name, "it has \(name.utf8.count) bytes, and 100 are the most")
+      throw refusal(of: name, "it has \(name.utf8.count) bytes, and may have at most 100")
     }
     guard !name.hasPrefix("-") else { throw refusal(of: name, "it begins with “-”, like an option") }
     if let scalar = name.unicodeScalars.first(where: \.steersTerminals) {

@@ -281,15 +281,15 @@ private final class ExaminerProcess {
     if let space = ProcessLimit.addressSpace {
       return UserError(
         .unavailable,
-        "\(file.path) could not be examined: the process that tried it ended, which may be for want of memory, since ulimit -v "
-          + "(RLIMIT_AS) allows \(space.most >> 20) MiB: raise it and try again")
+        "\(file.path) could not be examined: the process that opened it ended, perhaps for lack of memory, since "
+          + "ulimit -v (RLIMIT_AS) allows \(space.most >> 20) MiB: raise the limit and try again")
     }
     let how =
       signal == SIGXCPU || signal == SIGKILL
       ? "reading it never ends, or takes too much memory"
       : signal != 0 ? "reading it crashes the library (signal \(signal))" : "reading it ends the library"
     return UserError(
-      .data, "\(file.path) is damaged, or was made to do harm: \(how); it was tried in a process of its own")
+      .data, "\(file.path) is damaged, or was made to do harm: \(how); it was opened in a process of its own")
   }
 
   private func reaped() -> Int32 {

@@ -47,13 +47,13 @@ final class Dataset {
     id = try HDF5.check(H5Dopen2(file.id, path, h5_default()), what)
     let space = try Handle(H5Dget_space(id), what)
     guard H5Sget_simple_extent_ndims(space.id) == 1 else {
-      throw UserError(.data, "\(path) in \(file.path) is not a list of rows: this is not a run file of foretop")
+      throw UserError(.data, "\(path) in \(file.path) does not have one dimension: this is not a run file of foretop")
     }
     try Self.requirePlain(id, path, file)
     guard let type else { return }
     let stored = try Handle(H5Dget_type(id), what)
     guard H5Tequal(stored.id, type) > 0 else {
-      throw UserError(.data, "\(path) in \(file.path) has values of another type than foretop writes: not opened")
+      throw UserError(.data, "\(path) in \(file.path) has a type that foretop does not write there: not opened")
     }
   }
 
@@ -64,7 +64,7 @@ final class Dataset {
     guard layout == H5D_CONTIGUOUS || layout == H5D_CHUNKED, H5Pget_external_count(creation.id) == 0,
       H5Pget_nfilters(creation.id) == 0
     else {
-      throw UserError(.data, "\(path) in \(file.path) is stored outside the file, virtual or filtered: not opened")
+      throw UserError(.data, "\(path) in \(file.path) is external, virtual or filtered: not opened")
     }
     let type = try Handle(H5Dget_type(id), "cannot examine \(path) in \(file.path)")
     guard H5Tdetect_class(type.id, H5T_VLEN) == 0, H5Tis_variable_str(type.id) == 0,

@@ -28,14 +28,17 @@ enum Structure {
       var object = h5_object()
       try HDF5.check(h5_look(opened.id, &object), what)
       guard object.type == Int32(H5O_TYPE_DATASET.rawValue) else { throw refusal(file, path, "is not a dataset") }
-      if let other = seen.updateValue(path, forKey: object.address) { throw refusal(file, path, "is \(other) too") }
+      if let other = seen.updateValue(path, forKey: object.address) {
+        throw refusal(file, path, "is the same dataset as \(other)")
+      }
       try checkDataset(opened.id, path, file)
     }
     for group in groups(of: paths) {
       for name in try names(in: group, of: file) where h5_link_type(file.id, below(group, name)) > 1 {
         throw refusal(
           file, below(group, name),
-          "is a link to another file, which foretop follows nowhere; take it away, in h5py with “del file[\"\(below(group, name))\"]”"
+          "is a link to another file, which foretop does not follow; remove it, in h5py with "
+            + "“del file[\"\(below(group, name))\"]”"
         )
       }
     }
@@ -119,7 +122,7 @@ enum Structure {
       default: false
       }
     guard isPlain, H5Tget_size(type) <= 1 << 16 else {
-      throw refusal(file, path, "has values of variable length, references, or of a kind that foretop does not write")
+      throw refusal(file, path, "has a type that foretop does not write, such as variable length or references")
     }
   }
 
@@ -152,7 +155,7 @@ enum Structure {
     var chunk = [hsize_t](repeating: 0, count: 4)
     guard rank == 1, H5Pget_chunk(creation.id, 4, &chunk) == 1, chunk[0] > 0, chunk[0] <= UInt64(largestChunk),
       chunk[0] * size <= UInt64(largestChunk)
-    else { throw refusal(file, path, "has other chunks than foretop writes") }
+    else { throw refusal(file, path, "has chunks of a size that foretop does not write") }
     try checkChunks(dataset, elements, chunk[0], chunk[0] * size, path, file)
   }
 
@@ -183,7 +186,7 @@ enum Structure {
         "cannot find the rows from \(coordinate) on of \(path) in \(file.path)")
       guard last != h5_undefined_address() else { continue }
       guard length == bytes, mask == 0, within(last, bytes, file), places.insert(last).inserted else {
-        throw refusal(file, path, "has rows that do not lie in the file, or lie over others")
+        throw refusal(file, path, "has rows outside the file, or rows that overlap")
       }
     }
   }

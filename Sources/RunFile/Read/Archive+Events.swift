@@ -130,8 +130,8 @@ extension Archive {
       guard report.step > last, Archive.isTime(report.time), Archive.isTime(report.active) else {
         throw UserError(
           .data,
-          "/metrics in \(store.file.path) has step \(report.step) at time \(report.time) behind step \(last), which no "
-            + "training writes: “foretop verify” says more")
+          "/metrics in \(store.file.path) has step \(report.step) at time \(report.time) after step \(last), which "
+            + "training never writes: “foretop verify” says more")
       }
       last = report.step
       return report

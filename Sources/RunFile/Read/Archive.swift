@@ -48,7 +48,7 @@ package struct Archive: Sendable {
     let beginnings = try store.beginnings.rows().compactMap { $0 }
     guard let last = beginnings.last else {
       throw UserError(
-        .data, "\(folder)/run.h5 does not say what the run began with: nothing was recorded, or it is damaged")
+        .data, "\(folder)/run.h5 has no record of how the run began: nothing was recorded, or the file is damaged")
     }
     beginning = try Self.beginning(of: last, in: store, named: name)
   }
@@ -134,8 +134,8 @@ package struct Archive: Sendable {
       guard (try? checkpoints.get())?.isEmpty ?? true else {
         return UserError(
           .noInput,
-          "\(folder) has no run.h5, but checkpoints: put the file back, or let “foretop recover \(name) --from-checkpoint” begin a "
-            + "new one at the newest")
+          "\(folder) has checkpoints, but no run.h5: put it back, or let “foretop recover \(name) --from-checkpoint” "
+            + "begin a new one at the newest checkpoint")
       }
       return UserError(.noInput, "\(folder) has no run.h5: run “\(name)” ended before it began, or this is not a run")
     }
@@ -169,7 +169,8 @@ package struct Archive: Sendable {
       guard steps.contains(step) else {
         let there = steps.map(String.init).joined(separator: ", ")
         throw UserError(
-          .noInput, "run “\(name)” has no checkpoint of step \(step): there is \(there.isEmpty ? "none" : there)")
+          .noInput,
+          "run “\(name)” has no checkpoint of step \(step), \(there.isEmpty ? "nor of any other" : "only of \(there)")")
       }
       return (try files.read(step, of: created), [])
     }

@@ -58,10 +58,10 @@ extension CheckpointFile {
         model: try bytes("/tokenizer/model", in: file, most: 1 << 28),
         vocabulary: Int(truncatingIfNeeded: try Group.number("vocabulary", on: "/tokenizer", in: file) ?? 0))
       guard (1...1 << 24).contains(tokenizer.vocabulary) else {
-        throw UserError(.data, "\(path): \(tokenizer.vocabulary) cannot be a number of tokens")
+        throw UserError(.data, "\(path): a vocabulary cannot have \(tokenizer.vocabulary) tokens")
       }
       guard state.isPossible else {
-        throw UserError(.data, "\(path): /state/json has a number that no training leaves behind")
+        throw UserError(.data, "\(path): /state/json has a number that training never writes")
       }
 
       created = try Origin(of: file).created
@@ -73,7 +73,7 @@ extension CheckpointFile {
       let places = try blocks.map { try placedTensors(in: $0, of: file, shapes, fileLength: length) }
       let elements = Int(truncatingIfNeeded: try Group.number("elements", on: "/model", in: file) ?? 0)
       guard elements > 0, elements <= length / 12 else {
-        throw UserError(.data, "\(path) says that it has \(elements) weights, which its \(length) bytes cannot hold")
+        throw UserError(.data, "\(path) claims \(elements) weights, which its \(length) bytes cannot hold")
       }
       let tensors = places[0].map(\.tensor)
       guard places[1].map(\.tensor) == tensors, places[2].map(\.tensor) == tensors else {
@@ -82,14 +82,14 @@ extension CheckpointFile {
       var end = 0
       for tensor in tensors {
         guard tensor.offset >= end, tensor.offset <= elements - tensor.count else {
-          throw UserError(.data, "\(path): \(tensor.path) lies over another tensor, or outside the weights")
+          throw UserError(.data, "\(path): \(tensor.path) overlaps another tensor, or lies outside the weights")
         }
         end = tensor.offset + tensor.count
       }
       var last = 0
       for place in places.joined().sorted(by: { $0.offset < $1.offset }) {
         guard place.offset >= last else {
-          throw UserError(.data, "\(path): the bytes of \(place.tensor.path) are those of another tensor too")
+          throw UserError(.data, "\(path): \(place.tensor.path) shares bytes with another tensor")
         }
         last = place.offset + place.tensor.count * 4
       }
@@ -162,7 +162,7 @@ extension CheckpointFile {
     }
     let stored = extent.prefix(Int(rank)).map { Int(clamping: $0) }
     guard stored == shape else {
-      throw UserError(.data, "\(path) in \(file.path) has the shape \(stored), and the recipe's model has \(shape)")
+      throw UserError(.data, "\(path) in \(file.path) has the shape \(stored), but the recipe's model needs \(shape)")
     }
     let offset = H5Dget_offset(dataset.id)
     let size = shape.reduce(4, *)
@@ -179,7 +179,7 @@ extension CheckpointFile {
     let dataset = try Dataset(opening: path, in: file)
     let count = try dataset.count()
     guard count <= most else {
-      throw UserError(.data, "\(path) in \(file.path) has \(count) bytes, and \(most) are the most")
+      throw UserError(.data, "\(path) in \(file.path) has \(count) bytes, and may have at most \(most)")
     }
     var bytes = [UInt8](repeating: 0, count: count)
     try dataset.read(into: &bytes, of: h5_u8(), at: 0, count: count)

@@ -158,7 +158,7 @@ struct JournalContents {
     throw Journal.Stranger(
       error: UserError(
         .data,
-        "\(path) is the journal of another run, and \(store.file.path) was not changed: put the right one there, or take it "
-          + "away"))
+        "\(path) is the journal of another run, and \(store.file.path) was not changed: put the right journal "
+          + "there, or move this one away"))
   }
 }

@@ -51,12 +51,12 @@ extension Recovery {
     var history = History(store)
     try history.examine()
     if try store.beginnings.rows().allSatisfy({ $0 == nil }) {
-      history.contradict("nothing says what the run began with")
+      history.contradict("there is no record of how the run began")
     }
     guard let problem = history.contradictions.first else { return }
     throw UserError(
       .data,
-      "\(path) with its journal would not be the file of a run: \(problem); nothing was changed. “foretop verify” says which file is "
-        + "damaged: put that one back from a copy, or take run.journal away to go on with what run.h5 has")
+      "\(path) and its journal do not make a valid run: \(problem); nothing was changed. “foretop verify” says which "
+        + "file is damaged: put that one back from a copy, or move run.journal away to go on with what run.h5 has")
   }
 }

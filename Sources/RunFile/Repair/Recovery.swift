@@ -207,7 +207,8 @@ enum Recovery {
     throw Journal.Stranger(
       error: UserError(
         .data,
-        "\(before(folder)) is of another run, and \(file(folder)) was not changed: put the right one there, or take it away"
+        "\(before(folder)) belongs to another run, and \(file(folder)) was not changed: put the right file there, or "
+          + "move it away"
       ))
   }
 

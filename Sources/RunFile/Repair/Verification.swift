@@ -75,13 +75,13 @@ package struct Verification: Sendable {
       check.holds = "format \(Layout.formatVersion), heads \(store.heads.map(\.name).joined(separator: ", "))"
       let strangers = try Structure.strangers(in: store)
       if !strangers.isEmpty {
-        check.notes.append("foretop did not write \(strangers.joined(separator: ", ")): it reads nothing of that")
+        check.notes.append("foretop did not write \(strangers.joined(separator: ", ")), and does not read it")
       }
       if isInterrupted {
         check.notes.append(
           "its writer ended without closing it: “foretop resume” goes on with it, “foretop recover” closes it")
       }
-      if isLive { check.notes.append("a process writes it now: what it had when it was opened was examined") }
+      if isLive { check.notes.append("a process is writing it: its state when it was opened was examined") }
       let rows = try contents(
         store, whole, isMended: isMended && !isMadeAnew, isLive: isLive, isInterrupted: isInterrupted)
       return [check] + rows + [try overview(whole), try history(whole)]
@@ -191,9 +191,9 @@ package struct Verification: Sendable {
           "\(fault): put run.journal back from a copy, or move it away to go on with what run.h5 has")
       }
       if let place = examined.damage {
-        check.problems.append("run.journal is damaged at byte \(place), and goes on behind it: what follows is lost")
+        check.problems.append("run.journal is damaged at byte \(place): the entries after that are lost")
       } else if examined.rest > 0, !isLive {
-        check.notes.append("its last entry was cut short by \(examined.rest) bytes that were never confirmed")
+        check.notes.append("its last entry is truncated: these \(examined.rest) bytes were never confirmed")
       }
     } catch {
       try check.note(error)
@@ -248,8 +248,8 @@ package struct Verification: Sendable {
     guard let last = saved.last, try !files.list().map(\.step).contains(last.step) else { return nil }
     var check = Check(files.name(of: last.step))
     check.holds =
-      FileSystem.exists(files.path(of: last.step)) ? "it is a link, and is not read" : "it was saved, and is gone"
-    check.notes = ["who took it away by hand may put it back; “foretop resume” goes on from the newest that is there"]
+      FileSystem.exists(files.path(of: last.step)) ? "it is a link, and is not read" : "it was saved, and is missing"
+    check.notes = ["put it back if it was moved away; “foretop resume” goes on from the newest that is there"]
     return check
   }
 
@@ -283,7 +283,7 @@ extension Verification.Check {
       // Rows at the end that do not hold were never confirmed.
       let confirmed = (isWhole.lastIndex(of: true) ?? -1) + 1
       if count < confirmed {
-        problems.append("\(confirmed - count) rows are damaged, and the journal does not have them")
+        problems.append("\(confirmed - count) rows are damaged, and are not in the journal")
       }
       if count > isWhole.count - damaged.count {
         notes.append("\(count - isWhole.count + damaged.count) more are in the journal")

@@ -84,7 +84,7 @@ enum CheckpointFile {
       try file.requireStored()
       let size = try file.size()
       let damaged = UserError(.data, "\(path) is damaged: its checksum does not hold")
-      guard size > Self.size else { throw UserError(.data, "\(path) is damaged: it was cut short to \(size) bytes") }
+      guard size > Self.size else { throw UserError(.data, "\(path) is damaged: it was truncated to \(size) bytes") }
       let bytes = try file.read(at: size - Self.size, count: Self.size)
       let length = bytes[16..<24].reversed().reduce(0) { $0 << 8 | UInt64($1) }
       let sum = bytes[24..<28].reversed().reduce(0) { $0 << 8 | UInt32($1) }
@@ -92,7 +92,7 @@ enum CheckpointFile {
       guard self.length == size - Self.size, bytes == self.bytes else {
         throw UserError(
           .data,
-          "\(path) is damaged: it does not end as a checkpoint does; it was cut, or another program changed it: put it back from a copy"
+          "\(path) is damaged: its end is missing, since it was truncated or changed: put it back from a copy"
         )
       }
       guard try Self.checksum(of: file, length: self.length) == sum else { throw damaged }
@@ -152,7 +152,7 @@ enum CheckpointFile {
     let version = try Group.number("formatVersion", on: "/", in: file) ?? 0
     guard version == formatVersion else {
       throw UserError(
-        .data, "\(file.path) has format version \(version), and this foretop knows \(formatVersion)")
+        .data, "\(file.path) has format version \(version), but this foretop reads \(formatVersion)")
     }
   }
 }

@@ -75,7 +75,7 @@ struct History {
     if after[0] <= before[0] {
       contradict("step \(Int(after[0])) stands behind step \(Int(before[0])) in /metrics")
     } else if after[0] > before[0] + 1 {
-      notes.append("there are no rows of the steps between \(Int(before[0])) and \(Int(after[0]))")
+      notes.append("there are no rows for the steps between \(Int(before[0])) and \(Int(after[0]))")
     }
     if after[1] < before[1] { contradict("fewer tokens were seen at step \(Int(after[0])) than a step before") }
   }

@@ -156,7 +156,8 @@ final class Store {
     guard version == Layout.formatVersion else {
       throw UserError(
         .data,
-        "\(path) has format version \(version), and this foretop knows \(Layout.formatVersion): use the foretop that wrote it"
+        "\(path) has format version \(version), but this foretop reads \(Layout.formatVersion): use the foretop "
+          + "that wrote the file"
       )
     }
     heads = try Head.all.filter { try Group.has("/metrics/loss/\($0.name)", in: file) }

@@ -191,7 +191,7 @@ extension CheckpointFile {
       let tensor = checkpoint.tensors.last { $0.offset <= place }?.path ?? "an unknown tensor"
       throw UserError(
         .data,
-        "the \(name) of \(tensor) are not finite at step \(checkpoint.state.step): this never becomes a checkpoint; go on from an older one"
+        "the \(name) of \(tensor) are not finite at step \(checkpoint.state.step): they are not saved as a checkpoint; go on from an older one"
       )
     }
   }

@@ -11,14 +11,13 @@ extension Recorder {
     if now != folder {
       notice = self.notice(
         .warning,
-        "the run's folder \(folder) was moved to \(now) while it is written: what is recorded and saved goes there")
+        "the run's folder \(folder) was moved to \(now) during the run: metrics and checkpoints go there")
       folder = now
     } else if place.isRemoved, !isRemoved {
       isRemoved = true
       notice = self.notice(
         .warning,
-        "the run's folder \(folder) was removed while it is written: its metrics are lost; checkpoints are saved there "
-          + "anew")
+        "the run's folder \(folder) was removed during the run: its metrics are lost; new checkpoints are saved there")
     } else {
       return nil
     }
@@ -38,6 +37,6 @@ extension Recorder {
           "the checkpoint of step \(step) is there, and “foretop recover \(name) --from-checkpoint” makes a run of it"
       } ?? "nothing of the run is left"
     return UserError(
-      .inputOutput, "the run's folder \(folder) was removed while it was written: its metrics are lost; \(rest)")
+      .inputOutput, "the run's folder \(folder) was removed during the run: its metrics are lost; \(rest)")
   }
 }

@@ -155,7 +155,7 @@ extension Recorder {
   private func said(_ difference: String, at step: Int) -> Occurrence {
     notice(
       .warning,
-      "step \(step) came out differently than before: \(difference); what was stored from there on is replaced",
+      "step \(step) came out differently than before: \(difference); the stored rows from there on are replaced",
       key: "replay", new: Double(step))
   }
 

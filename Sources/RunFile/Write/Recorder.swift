@@ -252,7 +252,7 @@ package final class Recorder {
     beginRotationIfDue()
     guard isStalled else { return [] }
     isStalled = false
-    let notice = notice(.notice, "the disk takes the run again; nothing was lost")
+    let notice = notice(.notice, "the disk can be written again; nothing was lost")
     keep(notice)
     return [notice] + flushNow()
   }
@@ -318,7 +318,7 @@ package final class Recorder {
     refusal = UserError(error, while: "writing \(folder)/run.h5")
     guard !isStalled else { return [] }
     isStalled = true
-    let warning = notice(.warning, "\(error); what happens is kept in memory, and writing is tried again every second")
+    let warning = notice(.warning, "\(error); events are kept in memory, and writing is tried again every second")
     keep(warning)
     return [warning]
   }

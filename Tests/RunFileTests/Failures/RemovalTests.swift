@@ -37,7 +37,7 @@ extension RunFileTests {
       try files.createSymbolicLink(atPath: scratch("link"), withDestinationPath: scratch("b"))
       #expect(sentence { _ = try Removal(ofRun: scratch("link")) }.contains("is a link"))
       try files.createDirectory(atPath: scratch("other"), withIntermediateDirectories: true)
-      #expect(sentence { _ = try Removal(ofRun: scratch("other")) }.contains("it is not a run"))
+      #expect(sentence { _ = try Removal(ofRun: scratch("other")) }.contains("is not a run"))
       // Checkpoints that lie elsewhere are not removed there.
       try files.moveItem(atPath: scratch("b") + "/checkpoints", toPath: scratch("elsewhere"))
       try files.createSymbolicLink(atPath: scratch("b") + "/checkpoints", withDestinationPath: scratch("elsewhere"))

@@ -96,7 +96,7 @@ extension RunFileTests {
         for said in [
           sentence { _ = try Archive(opening: copy) }, sentence { try Recorder.recover(copy) },
           sentence { _ = try Recorder(resuming: copy, from: 0, beginning: Sample.beginning("a")) },
-        ] { #expect(said.contains("run.h5.before is of another run"), "\(said)") }
+        ] { #expect(said.contains("run.h5.before belongs to another run"), "\(said)") }
         // Its own, or none, and all is there.
         try FileManager.default.removeItem(atPath: before)
         #expect(try steps(copy) == Array(1...100))

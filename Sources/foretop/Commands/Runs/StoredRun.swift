@@ -13,7 +13,7 @@ enum StoredRun {
       let archive = try Archive(opening: folder)
       if !archive.strangers.isEmpty {
         say([
-          "foretop did not write \(archive.strangers.joined(separator: ", ")) in \(folder)/run.h5, and reads nothing of that"
+          "foretop did not write \(archive.strangers.joined(separator: ", ")) in \(folder)/run.h5, and does not read it"
         ])
       }
       return archive
@@ -23,8 +23,8 @@ enum StoredRun {
       guard isReadable, checkpoints.contains(where: { $0.hasSuffix(".h5") }) else { throw error }
       throw UserError(
         error.status,
-        "\(error.message); put the file back from a copy: the checkpoints in \(folder)/checkpoints are files of their "
-          + "own, and “foretop recover \(name) --from-checkpoint” begins a new run.h5 at the newest, without what was recorded"
+        "\(error.message); put the file back from a copy, or let “foretop recover \(name) --from-checkpoint” begin "
+          + "a new run.h5 at the newest of \(folder)/checkpoints, without the metrics and events of the old one"
       )
     }
   }
@@ -39,7 +39,7 @@ enum StoredRun {
     } catch let error as UserError where [.data, .inputOutput, .noInput].contains(error.status) {
       guard let (checkpoint, warnings) = try? Archive.checkpoint(in: folder, step: step) else { throw error }
       let problem = Archive.isThere(folder) ? error.message : "\(folder)/run.h5 is missing"
-      say([problem + "; the checkpoint of step \(checkpoint.state.step) is taken as it is"] + warnings)
+      say([problem + "; the checkpoint of step \(checkpoint.state.step) is used without it"] + warnings)
       return checkpoint
     }
     return try checkpoint(of: archive, step: step)
@@ -56,14 +56,15 @@ enum StoredRun {
     let folder = place.runs.hasSuffix("/") ? place.runs + name : "\(place.runs)/\(name)"
     var status = stat()
     if stat(folder, &status) != 0, lstat(folder, &status) == 0 {
-      throw UserError(.noInput, "\(folder) is a link to a folder that is not there: put it back, or remove the link")
+      throw UserError(
+        .noInput, "\(folder) is a link to a folder that is not there: put the folder back, or remove the link")
     }
     guard status.st_mode & S_IFMT == S_IFDIR || !FileManager.default.fileExists(atPath: folder) else {
-      throw UserError(.noInput, "\(folder) is a file, and a run is a folder")
+      throw UserError(.noInput, "\(folder) is a file, but a run is a folder: choose another name or another --runs")
     }
     guard FileManager.default.fileExists(atPath: folder) else {
       if stat(folder, &status) != 0, errno != ENOENT, errno != ENOTDIR {
-        throw UserError(.inputOutput, "\(folder) cannot be looked at: \(String(cString: strerror(errno)))")
+        throw UserError(.inputOutput, "\(folder) cannot be examined: \(String(cString: strerror(errno)))")
       }
       let names = ((try? FileManager.default.contentsOfDirectory(atPath: place.runs)) ?? []).filter {
         !$0.hasPrefix(".")
