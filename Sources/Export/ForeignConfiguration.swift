@@ -32,7 +32,8 @@ package struct ForeignConfiguration: Sendable, Equatable {
       throw UserError(.data, "\(source) is not JSON: \(error)")
     }
     guard json.members != nil else { throw UserError(.data, "\(source) is not a JSON object") }
-    let kind = json["model_type"]?.string ?? json["architectures"]?.elements?.first?.string ?? "nothing that has a name"
+    let kind =
+      json["model_type"]?.string ?? json["architectures"]?.elements?.first?.string ?? "a model without a model_type"
     var reader = ConfigurationReader(json)
     switch kind {
     case "llama", "LlamaForCausalLM": self.init(llama: &reader, .llama)
@@ -42,7 +43,7 @@ package struct ForeignConfiguration: Sendable, Equatable {
       throw UserError(
         .data, "\(source) describes \(kind.harmlessLine): foretop imports llama, qwen3 and gpt2 (model_type)")
     }
-    reader.refuse(json["quantization_config"] != nil, "its weights are quantized, and foretop reads F32, F16 and BF16")
+    reader.refuse(json["quantization_config"] != nil, "its weights are quantized; foretop reads F32, F16 and BF16")
     guard reader.problems.isEmpty else {
       throw UserError(
         .data,
@@ -63,20 +64,20 @@ package struct ForeignConfiguration: Sendable, Equatable {
     isTied = reader.flag("tie_word_embeddings", without: false)
     let headWidth = reader.whole("head_dim", without: max(1, width / heads))
     let activation = reader.text("hidden_act", without: "silu")
-    reader.refuse(activation != "silu" && activation != "swish", "hidden_act is \(activation), and foretop has silu")
+    reader.refuse(activation != "silu" && activation != "swish", "hidden_act is \(activation); foretop has only silu")
     for key in ["attention_bias", "mlp_bias", "use_sliding_window"] {
-      reader.refuse(reader.flag(key, without: false), "\(key) is true, and foretop's blocks have no such thing")
+      reader.refuse(reader.flag(key, without: false), "\(key) is true, which foretop does not support")
     }
     let json = reader.json
     let positions = json["rope_parameters"] ?? json["rope_scaling"] ?? .object([])
     let turning = positions["rope_type"]?.string ?? positions["type"]?.string ?? "default"
     reader.refuse(
-      turning != "default", "its rotary positions are scaled (rope_type \(turning)), and foretop's are not")
+      turning != "default", "its rotary positions are scaled (rope_type \(turning)), which foretop does not support")
     func number(_ key: String, without fallback: Double) -> Double {
       reader.number(key, in: positions, without: reader.number(key, in: json, without: fallback))
     }
     let share = number("partial_rotary_factor", without: 1)
-    reader.refuse(share != 1, "partial_rotary_factor is \(share), and foretop turns all of a head")
+    reader.refuse(share != 1, "partial_rotary_factor is \(share), and foretop rotates the whole head")
     keys = [
       Setting("model.kind", "llama"), Setting("model.width", width), Setting("model.inner", inner),
       Setting("model.heads", heads), Setting("model.keyValueHeads", keyValueHeads),
@@ -105,9 +106,9 @@ package struct ForeignConfiguration: Sendable, Equatable {
       "activation_function is \(activation), and foretop has gelu_new, the approximation by tanh")
     reader.refuse(
       !reader.flag("scale_attn_weights", without: true),
-      "scale_attn_weights is false, and foretop's attention is scaled")
+      "scale_attn_weights is false, but foretop always scales attention")
     for key in ["scale_attn_by_inverse_layer_idx", "add_cross_attention"] {
-      reader.refuse(reader.flag(key, without: false), "\(key) is true, and foretop's blocks have no such thing")
+      reader.refuse(reader.flag(key, without: false), "\(key) is true, which foretop does not support")
     }
     keys = [
       Setting("model.kind", "gpt2"), Setting("model.qkNorm", false), Setting("model.width", width),
@@ -167,7 +168,7 @@ private struct ConfigurationReader {
   mutating func vocabulary(without fallback: Int? = nil) -> Int {
     let count = whole("vocab_size", without: fallback)
     let largest = 1 << 24
-    refuse(count > largest, "vocab_size is \(count), and \(largest) are the most that foretop takes")
+    refuse(count > largest, "vocab_size is \(count), and foretop takes at most \(largest)")
     return min(count, largest)
   }
 

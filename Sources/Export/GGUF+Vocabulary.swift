@@ -32,8 +32,8 @@ extension GGUF {
     default:
       throw UserError(
         .usage,
-        "the tokenizer is a SentencePiece model of words or characters, and llama.cpp has only those of merges (bpe) and "
-          + "of likelihoods (unigram): --to huggingface takes it")
+        "the tokenizer is a SentencePiece model of words or characters, but llama.cpp supports only bpe and unigram "
+          + "models: use --to huggingface")
     }
     let unknown = pieces.firstIndex { $0.kind == .unknown } ?? 0
     func control(_ name: String) -> UInt32 {
@@ -66,7 +66,7 @@ extension GGUF {
     case (_, true):
       throw UserError(
         .usage,
-        "the tokenizer takes whole words before it merges, which llama.cpp does as Llama 3 alone: --to huggingface takes it"
+        "the tokenizer takes whole words before it merges, which llama.cpp does only for Llama 3: use --to huggingface"
       )
     }
     func name(_ token: Int32) -> [UInt8] {
@@ -110,7 +110,7 @@ extension GGUF {
     guard !text.unicodeScalars.contains(space) else {
       throw UserError(
         .usage,
-        "the tokenizer has the character ▁, which llama.cpp uses for the space: --to huggingface takes this run")
+        "the tokenizer has the character ▁, which llama.cpp uses for the space: use --to huggingface")
     }
     let pieces = text.unicodeScalars.map { Array(String($0 == " " ? space : $0).utf8) } + [Array("<unk>".utf8)]
     let last = UInt32(pieces.count - 1)

@@ -124,7 +124,7 @@ package struct GGUF: Sendable {
       guard let large = weights[source.offset..<source.offset + source.count].first(where: { !Float16($0).isFinite })
       else { continue }
       throw UserError(
-        .data, "\(source.path) has a weight of \(large), which f16 does not hold: use --type bf16 or --type f32")
+        .data, "\(source.path) has a weight of \(large), beyond the range of f16: use --type bf16 or --type f32")
     }
   }
 

@@ -17,7 +17,8 @@ extension HuggingFace {
         guard model.keyValueHeads == model.heads else {
           throw UserError(
             .usage,
-            "GPT2LMHeadModel has keys and values for each head, and this network has \(model.keyValueHeads) for \(model.heads) (model.keyValueHeads): --to safetensors takes it as it is"
+            "GPT2LMHeadModel has keys and values for each head, but this network has \(model.keyValueHeads) "
+              + "(model.keyValueHeads) for \(model.heads) heads: use --to safetensors, which exports any network"
           )
         }
         self = .gpt2

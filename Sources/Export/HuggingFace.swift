@@ -50,7 +50,8 @@ package struct HuggingFace: Sendable {
     guard recipe.objective.ntp > 0 else {
       throw UserError(
         .usage,
-        "this network was trained without NTP (objective.ntp is 0): it has no head to predict the next token with; --to safetensors takes it as it is"
+        "this network was trained without NTP (objective.ntp is 0) and cannot predict the next token: "
+          + "use --to safetensors, which exports any network"
       )
     }
   }

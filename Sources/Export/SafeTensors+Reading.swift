@@ -40,17 +40,17 @@ extension SafeTensors {
   /// - Throws: `UserError` when the file cannot have such a header.
   package static func headerLength(_ start: [UInt8], size: Int, source: String) throws -> Int {
     guard start.count >= 8, size >= 8 else {
-      throw UserError(.data, "\(source) has \(size) bytes: it is not a safetensors file, or was cut off")
+      throw UserError(.data, "\(source) has \(size) bytes: it is not a safetensors file, or is truncated")
     }
     let length = start.prefix(8).reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
     guard length <= UInt64(longestHeader) || length > UInt64(size - 8) else {
       throw UserError(
-        .data, "\(source) has a header of \(length) bytes, and \(longestHeader) are the most that are read")
+        .data, "\(source) has a header of \(length) bytes, and may have at most \(longestHeader)")
     }
     guard length >= 2, length <= UInt64(size - 8) else {
       throw UserError(
         .data,
-        "\(source) says that its header has \(length) bytes, and the file has \(size): it is not a safetensors file, or was cut off"
+        "\(source) claims a header of \(length) bytes, but has \(size): it is not a safetensors file, or is truncated"
       )
     }
     return Int(length)
@@ -112,7 +112,7 @@ extension SafeTensors {
     }
     let shape = extents.compactMap { $0 }
     guard shape.count == extents.count, shape.allSatisfy({ $0 >= 0 }) else {
-      throw Fault(what: "has a shape that no tensor has")
+      throw Fault(what: "has an invalid shape")
     }
     var count = storage.bytes
     for extent in shape {
@@ -122,7 +122,7 @@ extension SafeTensors {
     }
     guard let offsets = member.value["data_offsets"]?.elements?.map(\.whole), offsets.count == 2,
       let first = offsets[0], let end = offsets[1], 0 <= first, first <= end, end <= size - start
-    else { throw Fault(what: "does not lie inside of the file") }
+    else { throw Fault(what: "does not lie inside the file") }
     guard end - first == count else {
       throw Fault(what: "has \(end - first) bytes, and its shape \(shape) in \(word) needs \(count)")
     }

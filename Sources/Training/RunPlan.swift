@@ -61,7 +61,7 @@ package struct RunPlan: Sendable {
     let largest = self.memory.prefix(5).map { "\($0.name) \(gibibytes($0.bytes))" }.joined(separator: ", ")
     throw UserError(
       .unavailable,
-      "this recipe needs \(gibibytes(bytes)) of memory (\(largest)), and \(gibibytes(memory.available)) are available: "
+      "this recipe needs \(gibibytes(bytes)) of memory (\(largest)), but \(gibibytes(memory.available)) are available: "
         + advice(memory))
   }
 
@@ -99,7 +99,7 @@ package struct RunPlan: Sendable {
     var smaller = recipe
     smaller.model.recompute = .block
     if recipe.model.recompute == .none, let plan = again(smaller), plan.bytes <= memory.available {
-      return "model.recompute: block would need \(gibibytes(plan.bytes)), for a third more time"
+      return "model.recompute: block would need \(gibibytes(plan.bytes)), and take a third more time"
     }
     while smaller.batch.rows > 1 {
       smaller.batch.rows = (smaller.batch.rows + 1) / 2
@@ -108,10 +108,10 @@ package struct RunPlan: Sendable {
         smaller.batch.accumulation = Int((Double(recipe.batch.accumulation) * factor).rounded())
         let fits = "model.recompute: block and batch.rows \(smaller.batch.rows)"
         guard (try? smaller.validate(source: "")) != nil else {
-          return "\(fits) would need \(gibibytes(plan.bytes)), and learn from fewer tokens a step"
+          return "\(fits) would need \(gibibytes(plan.bytes)), with fewer tokens a step"
         }
         return
-          "\(fits) with batch.accumulation \(smaller.batch.accumulation) would need \(gibibytes(plan.bytes)) and learn from as "
+          "\(fits) with batch.accumulation \(smaller.batch.accumulation) would need \(gibibytes(plan.bytes)), with as "
           + "many tokens a step"
       }
     }
@@ -153,12 +153,12 @@ extension MemoryPart {
     case .weights: "weights, fp32"
     case .gradients: "their gradients"
     case .moments: "AdamW's two moments"
-    case .shares: "gradients that threads add up on their own"
-    case .operands: "the weights in bf16, for the products"
-    case .activations: "what forward leaves for backward"
-    case .working: "what a pass needs while it runs"
-    case .attention: "scores of attention, a tile a thread"
-    case .logits: "logits of a chunk of positions, beside what they share with passes"
+    case .shares: "gradients that each thread sums for itself"
+    case .operands: "weights in bf16, for matrix products"
+    case .activations: "kept by the forward pass for the backward pass"
+    case .working: "temporary buffers of a pass"
+    case .attention: "attention scores, one tile per thread"
+    case .logits: "logits of a chunk, beyond the buffers shared with passes"
     case .targets: "targets of the losses"
     }
   }

@@ -62,7 +62,7 @@ extension Trainer {
     guard change.weight > 0 || heads.contains(where: { $0 != change.head && changedWeight(of: $0) > 0 }) else {
       return refuse(
         request,
-        "the weight of \(name) stays \(short(old)): no other loss has one, and nothing would be"
+        "the weight of \(name) stays \(short(old)): all other weights are 0, and nothing would be"
           + " learned", outlets)
     }
     if isInStep { changes.weights[name] = change.weight } else { setWeights(to: [name: change.weight]) }
@@ -107,7 +107,7 @@ extension Trainer {
   }
 
   private func refuseLate(_ what: String, _ request: Request, _ outlets: Outlets) {
-    refuse(request, "\(what) stays: the run's last step is being taken, and no step comes after it", outlets)
+    refuse(request, "\(what) stays: the last step of the run is under way", outlets)
   }
 
   /// Says that a command is not obeyed; `key` names it.

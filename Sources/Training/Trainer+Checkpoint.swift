@@ -70,7 +70,7 @@ extension Transformer {
           .data,
           "the checkpoint of step \(checkpoint.state.step) has "
             + (stored[tensor.path].map { "\(tensor.path) in shape \($0.shape)" } ?? "no \(tensor.path)")
-            + ", and this recipe needs \(tensor.shape): resume with the recipe that the run was made with")
+            + ", but this recipe needs \(tensor.shape): resume with the recipe that the run was made with")
       }
       func copy(_ block: [Float], _ destination: UnsafeMutablePointer<Float>) {
         block.withUnsafeBufferPointer {

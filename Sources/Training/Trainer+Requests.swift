@@ -71,7 +71,7 @@ extension Trainer {
     case .save:
       if state == savedState {
         refuse(
-          request, "the checkpoint of step \(state.step) is stored, or on its way, and is not saved once more", outlets)
+          request, "the checkpoint of step \(state.step) is not saved again: it is stored, or being written", outlets)
       } else if let id = request.id {
         savingRequests.append(id)
       }
@@ -136,7 +136,7 @@ extension Trainer {
   private mutating func dropSaves(_ outlets: Outlets) {
     for id in savingRequests {
       refuse(
-        Request(.save, by: .program, id: id), "the checkpoint of step \(state.step) is left out: the run goes on",
+        Request(.save, by: .program, id: id), "the checkpoint of step \(state.step) is skipped: the run goes on",
         outlets)
     }
     savingRequests = []

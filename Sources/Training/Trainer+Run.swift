@@ -143,7 +143,7 @@ extension Trainer {
 
   mutating func evaluate(_ inbox: Inbox, _ outlets: Outlets) {
     guard corpus.heldOut.windows(of: recipe.model.context) > 0 else {
-      occurred(.notice, "nothing is held out (data.heldOut is 0): there is nothing to evaluate", by: .program, outlets)
+      occurred(.notice, "there is no text to evaluate on: data.heldOut is 0", by: .program, outlets)
       return
     }
     var watch = Stopwatch()
@@ -177,7 +177,7 @@ extension Trainer {
   mutating func show(probe index: Int, for request: Request, _ outlets: Outlets) -> Bool {
     guard let probes else {
       refuse(
-        request, "probe \(index + 1) cannot be shown: there is no TOP head to look at, or nothing is held out", outlets)
+        request, "probe \(index + 1) cannot be shown: the network has no TOP head, or no text is held out", outlets)
       return false
     }
     probe = ((index % probes.count) + probes.count) % probes.count

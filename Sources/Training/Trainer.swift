@@ -59,8 +59,8 @@ package struct Trainer: ~Copyable {
     guard corpus.tokenizer.takesAll(of: prompt) else {
       throw UserError(
         .usage,
-        "sample.prompt is \(prompt.quotation), and every token of it must be below the vocabulary's \(corpus.tokenizer.vocabulary)"
-      )
+        "sample.prompt is \(prompt.quotation), but every token in it must be below the vocabulary's "
+          + "\(corpus.tokenizer.vocabulary)")
     }
     let model = try recipe.network(
       vocabulary: corpus.tokenizer.vocabulary, rows: recipe.batch.rows, threads: threads, isTrained: true,

@@ -13,7 +13,7 @@ struct FieldTests {
   func `a number that is another one when it is computed with is refused`(key: String, text: String, used: String) {
     var recipe = Recipe()
     let error = #expect(throws: UserError.self) { try recipe.set("\(key)=\(text)", source: "--set") }
-    #expect(error?.message.hasSuffix("is not: it is computed with as an fp32 number, which is \(used)") == true)
+    #expect(error?.message.hasSuffix("is not: it is used in fp32, where it becomes \(used)") == true)
     #expect(recipe == Recipe())
     let section = key.split(separator: ".")
     let yaml = "\(section[0]):\n  \(section[1]): \(text)\n"

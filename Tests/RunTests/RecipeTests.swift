@@ -206,8 +206,8 @@ struct RecipeTests {
   }
 
   @Test(arguments: [
-    (["model.width=250", "model.heads=4"], "model.width 250 cannot be shared"),
-    (["model.width=36", "model.heads=4"], "a head of 9 numbers"),
+    (["model.width=250", "model.heads=4"], "model.width 250 is not a multiple"),
+    (["model.width=36", "model.heads=4"], "the head width is 9"),
     (["model.keyValueHeads=3"], "model.keyValueHeads 3 must divide model.heads 4"),
     (["model.keyValueHeads=8"], "model.keyValueHeads 8 must divide"),
     (["objective.ntp=0", "objective.top=0"], "both 0"),
@@ -230,14 +230,14 @@ struct RecipeTests {
     try recipe.set("model.headWidth=7", source: "--set")
     origins.add("model.headWidth", option: "--set model.headWidth=7")
     let option = #expect(throws: UserError.self) { try recipe.validate(origins) }
-    #expect(option?.message.hasPrefix("--set model.headWidth=7: a head of 7 numbers") == true)
+    #expect(option?.message.hasPrefix("--set model.headWidth=7: the head width is 7") == true)
     #expect(option?.status == .usage)
 
     var others = KeyOrigins("x.yaml")
     let file = try Recipe(yaml: "model:\n  width: 64\n\n  heads: 3\n", origins: &others)
     others.add("steps", option: "--steps 3")
     let line = #expect(throws: UserError.self) { try file.validate(others) }
-    #expect(line?.message.hasPrefix("x.yaml:4: model.width 64 cannot be shared by model.heads 3") == true)
+    #expect(line?.message.hasPrefix("x.yaml:4: model.width 64 is not a multiple of model.heads 3") == true)
     #expect(line?.status == .data)
   }
 

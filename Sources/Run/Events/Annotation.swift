@@ -20,10 +20,10 @@ package enum Annotation: String, Sendable, CaseIterable {
     guard !text.isEmpty else { throw refuse("it is empty") }
     let most = self == .note ? Self.mostBytes : Self.mostTagBytes
     guard text.utf8.count <= most else {
-      throw refuse("it has \(text.utf8.count) bytes, and \(most) are the most\(self == .note ? ": write several" : "")")
+      throw refuse("it has \(text.utf8.count) bytes, more than \(most)\(self == .note ? ": write several" : "")")
     }
     guard !text.unicodeScalars.contains(where: \.steersTerminals) else {
-      throw refuse("it has a line end, or another character that cannot be seen")
+      throw refuse("it has a line break or another invisible character")
     }
     guard !text.hasForeignBytes else { throw refuse("it has bytes that are not UTF-8") }
     guard self == .note || !text.contains(where: { $0.isWhitespace || $0 == "," }) else {

@@ -101,7 +101,7 @@ extension Recipe.Field {
       guard case .number(let bounds) = self, let used = decimal(text).flatMap({ bounds.rounding(of: $0) }) else {
         return ""
       }
-      return ": it is computed with as an fp32 number, which is \(used)"
+      return ": it is used in fp32, where it becomes \(used)"
     }
 
     private func decimal(_ text: String) -> Double? {

@@ -29,24 +29,24 @@ extension Recipe {
       model.headWidth > 0 || model.width % model.heads == 0,
       of: ["model.width", "model.heads", "model.headWidth"],
       else:
-        "model.width \(model.width) cannot be shared by model.heads \(model.heads): make it a multiple of \(model.heads), or"
-        + " set model.headWidth")
+        "model.width \(model.width) is not a multiple of model.heads \(model.heads): make it one, or set"
+        + " model.headWidth")
     let isShared = model.headWidth == 0
     require(
       model.kind.style.learnsPositions || (isShared && model.width % model.heads != 0) || model.widthOfHead % 2 == 0,
       of: (isShared ? ["model.width", "model.heads"] : ["model.headWidth"]) + ["model.kind"],
-      else: "a head of \(model.widthOfHead) numbers does not fit rotary positions: "
+      else: "the head width is \(model.widthOfHead), but rotary positions turn pairs: "
         + (isShared ? "model.width / model.heads" : "model.headWidth") + " must be even")
     require(
       isShared || model.kind == .llama || model.headWidth * model.heads == model.width,
       of: ["model.headWidth", "model.kind", "model.width", "model.heads"],
       else:
-        "model.headWidth \(model.headWidth) is not model.width / model.heads, which all heads of model.kind gpt2 are: leave"
+        "model.headWidth \(model.headWidth) is not model.width / model.heads, as model.kind gpt2 requires: leave"
         + " model.headWidth out")
     require(
       !model.kind.style.learnsPositions || !model.qkNorm,
       of: ["model.qkNorm", "model.kind"],
-      else: "model.qkNorm is for model.kind llama, and this is gpt2: leave one of them out")
+      else: "model.qkNorm is for model.kind llama, but model.kind is gpt2: leave one of them out")
     require(
       !model.kind.style.learnsPositions || model.ropeTheta == Recipe.Model.usualRopeTheta,
       of: ["model.ropeTheta", "model.kind"],
@@ -76,37 +76,37 @@ extension Recipe {
       mtp.kind == .parallel || mtp.weights.drop { $0 > 0 }.allSatisfy { $0 == 0 },
       of: ["objective.mtp.weights", "objective.mtp.kind"],
       else:
-        "objective.mtp.weights has a 0 before a head with a weight, and sequential heads read the one before: put zeros"
-        + " last")
+        "objective.mtp.weights has a 0 before a head with a weight, but each sequential head reads the one before: put"
+        + " zeros last")
     require(
       mtp.heads == 1 || mtp.kind == .sequential || mtp.trunk > 0 || model.blocks > mtp.heads,
       of: ["objective.mtp.heads", "objective.mtp.kind", "objective.mtp.trunk", "model.blocks"],
       else:
-        "\(mtp.heads) parallel heads are a block each: of model.blocks \(model.blocks) none is left for the trunk; make"
-        + " model.blocks larger, or set objective.mtp.trunk")
+        "\(mtp.heads) parallel heads take a block each, and model.blocks \(model.blocks) leaves none for the trunk:"
+        + " make model.blocks larger, or set objective.mtp.trunk")
     require(
       tokenizer.kind != .tokens || !data.paths.isEmpty,
       of: ["tokenizer.kind", "data.paths"],
-      else: "tokenizer.kind is tokens, and data.paths names no token files: name some, such as train.bin and val.bin")
+      else: "tokenizer.kind is tokens, but data.paths is empty: name token files, such as train.bin and val.bin")
     require(
       tokenizer.kind != .tokens || !tokenizer.model.isEmpty
         || sample.prompt.split(separator: " ").allSatisfy { Int32($0) != nil },
       of: ["sample.prompt", "tokenizer.kind", "tokenizer.model"],
       else:
-        "sample.prompt is \(sample.prompt.quotation), and token files have numbers only: write some such as “17 4”, leave it"
-        + " empty, or name their tokenizer in tokenizer.model")
+        "sample.prompt is \(sample.prompt.quotation), but token files have only numbers: write numbers such as “17 4”,"
+        + " leave sample.prompt empty, or name the tokenizer in tokenizer.model")
     // A warm-up longer than the run is fine: a short trial of a long recipe, that never reaches the highest rate.
     require(
       !model.tied || objective.ntp > 0,
       of: ["model.tied", "objective.ntp"],
-      else: "model.tied ties the NTP head to the embedding, but objective.ntp is 0 and there is no such head")
+      else: "model.tied ties the NTP head to the embedding, but objective.ntp is 0: there is no NTP head")
     // Both are at most 2^17 and 2^16, so that their products fit.
     let tokens = batch.rows * model.context
     require(
       tokens <= Self.mostTokens,
       of: ["batch.rows", "model.context"],
-      else: "batch.rows \(batch.rows) × model.context \(model.context) is \(tokens) tokens at once; more than"
-        + " \(Self.mostTokens) are not taken: use batch.accumulation instead")
+      else: "batch.rows \(batch.rows) × model.context \(model.context) is \(tokens) tokens at once, above the limit"
+        + " of \(Self.mostTokens): use batch.accumulation instead")
     let run = tokens.multipliedReportingOverflow(by: batch.accumulation)
     let (all, isTooLarge) = run.partialValue.multipliedReportingOverflow(by: steps)
     require(

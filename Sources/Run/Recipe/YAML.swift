@@ -31,7 +31,7 @@ package enum YAML {
       throw Damage(line: nil, what: "more than \(mostAliases) aliases (*) are too many for \(what)")
     }
     if let line = scan.tooDeep {
-      throw Damage(line: line, what: "more than \(deepest) lists or sections are opened, too many for \(what)")
+      throw Damage(line: line, what: "lists and sections are nested deeper than \(deepest), too deep for \(what)")
     }
     do {
       // Yams keeps a pointer into the text while it parses. A short text lives inside the String value, where that

@@ -202,10 +202,10 @@ private struct JSONReader {
       if (0xD800..<0xDC00).contains(value), bytes[index...].starts(with: [UInt8(ascii: "\\"), UInt8(ascii: "u")]) {
         index += 2
         let low = try unit()
-        guard (0xDC00..<0xE000).contains(low) else { throw damage("half of a character is missing", at: start) }
+        guard (0xDC00..<0xE000).contains(low) else { throw damage("half of a surrogate pair is missing", at: start) }
         value = 0x10000 + (value - 0xD800) << 10 + (low - 0xDC00)
       }
-      guard let scalar = Unicode.Scalar(value) else { throw damage("half of a character is missing", at: start) }
+      guard let scalar = Unicode.Scalar(value) else { throw damage("half of a surrogate pair is missing", at: start) }
       return scalar
     default: throw damage("there is an invalid escape", at: start)
     }

@@ -24,8 +24,8 @@ package enum StoredSize {
     guard stored < size / most else { return }
     throw UserError(
       .data,
-      "\(path) claims to have \(size) bytes, and only \(stored) of them are stored: the rest is a hole, which foretop never "
-        + "writes; put the file back from a copy, or cut it to its true length")
+      "\(path) claims to have \(size) bytes, but only \(stored) of them are stored: the rest is a hole, which foretop "
+        + "never writes; put the file back from a copy, or truncate it to its true length")
   }
 
   /// Bytes that a file takes on the disk, and what its size says, which is far more where it has holes.
