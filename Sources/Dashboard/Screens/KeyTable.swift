@@ -46,26 +46,26 @@ package struct KeyLine: Sendable {
 package enum KeyTable {
   /// In the order of the help page.
   package static let lines: [KeyLine] = [
-    KeyLine(.training, [(.space, .pause)], label: "pause", "pause the training; go on"),
+    KeyLine(.training, [(.space, .pause)], label: "pause", "pause the training, or go on"),
     KeyLine(
       .training, [(.character("]"), .rateUp), (.character("["), .rateDown)], label: "rate",
-      "learning rate 10 % up, 10 % down"),
+      "raise, lower the learning rate by 10 %"),
     KeyLine(
       .training, [(.character("}"), .rateDouble), (.character("{"), .rateHalve)], label: "×2 ÷2",
-      "learning rate × 2, ÷ 2"),
+      "double, halve the learning rate"),
     KeyLine(
       .training, [(.character("l"), .typeRate)], label: "type rate", "type a learning rate: 3e-4, or a factor: x0.5"),
     KeyLine(
-      .training, [(.character("w"), .weights)], label: "weights", "weights of the losses: 0.5, or a factor: x2"),
+      .training, [(.character("w"), .weights)], label: "weights", "type the weight of a loss: 0.5, or a factor: x2"),
     KeyLine(.training, [(.character("."), .stepOnce)], label: "step", "take one step, then pause"),
     KeyLine(.training, [(.character("s"), .save)], label: "save", "save a checkpoint"),
     KeyLine(.training, [(.character("e"), .evaluate)], label: "evaluate", "evaluate on the held-out text"),
-    KeyLine(.training, [(.character("g"), .generate)], label: "generate", "let the network write some text"),
+    KeyLine(.training, [(.character("g"), .generate)], label: "generate", "generate some text"),
     KeyLine(
       .training, [(.character("<"), .previousProbe), (.character(">"), .nextProbe)], label: "probe",
       "show the previous, the next TOP probe"),
     KeyLine(
-      .training, [(.character("q"), .quit)], label: "quit", "quit; asks whether to save, to go on unseen, or to abandon"
+      .training, [(.character("q"), .quit)], label: "quit", "quit: save and stop, train on without a screen, or abandon"
     ),
     KeyLine(.training, [(.control("c"), .interrupt)], "save and stop"),
     KeyLine(.chart, [(.character("x"), .axis)], label: "axis", "x axis: step, tokens, time, active time"),
@@ -76,13 +76,13 @@ package enum KeyTable {
         (.character("+"), .smoother), (.character("="), .smoother), (.character("-"), .rougher),
         (.character("0"), .unsmoothed),
       ], shown: "+ - 0", label: "smooth", "smoothing: more, less, none"),
-    KeyLine(.screen, [(.character("?"), .help)], label: "help", "this page"),
+    KeyLine(.screen, [(.character("?"), .help)], label: "help", "show the keys"),
     KeyLine(
       .screen, [(.tab, .focusNext), (.backTab, .focusPrevious)], shown: "tab", label: "focus",
-      "focus the next panel (shift: the one before)"),
+      "focus the next panel (with shift: the previous)"),
     KeyLine(
       .screen, [(.enter, .open), (.escape, .back)], shown: "enter esc", label: "full screen",
-      "the focused panel full screen, and back"),
+      "show the focused panel full screen, and go back"),
     KeyLine(
       .screen, [(.up, .up), (.down, .down), (.character("k"), .up), (.character("j"), .down)], shown: "↑ ↓",
       "scroll the focused panel (also k, j)"),
@@ -91,9 +91,9 @@ package enum KeyTable {
       "scroll by pages; home and end go to the ends"),
     KeyLine(
       .screen, (1...9).map { (.character(Character(String($0))), .layout($0)) }, shown: "1…9", label: "layout",
-      "layouts: 1 train, and what else is in layouts/"),
-    KeyLine(.screen, [(.character("c"), .palette)], "colours: another palette"),
-    KeyLine(.screen, [(.character("b"), .glyphs)], "characters: braille, blocks, ASCII"),
+      "choose a layout of layouts/: 1 is train"),
+    KeyLine(.screen, [(.character("c"), .palette)], "change the colours: next palette"),
+    KeyLine(.screen, [(.character("b"), .glyphs)], "change the characters: braille, blocks, ASCII"),
     KeyLine(.screen, [(.control("l"), .redraw)], "draw everything again"),
   ]
 

@@ -14,15 +14,19 @@ extension Recipe {
 
     choice(
       "tokenizer.kind", \.tokenizer.kind,
-      "sentencepiece, bpe, bytes, characters; tokens: the data are token files"),
-    integer("tokenizer.vocabulary", \.tokenizer.vocabulary, 260...262_144, "tokens of a sentencepiece tokenizer"),
-    integer("tokenizer.ids", \.tokenizer.ids, 0...16_777_216, "tokens of token files; 0: one more than the largest"),
+      "sentencepiece, bpe, bytes or characters; tokens: data.paths names token files"),
+    integer(
+      "tokenizer.vocabulary", \.tokenizer.vocabulary, 260...262_144,
+      "vocabulary size of a sentencepiece tokenizer"),
+    integer(
+      "tokenizer.ids", \.tokenizer.ids, 0...16_777_216,
+      "vocabulary size of token files; 0: one more than their largest token"),
     choice(
       "tokenizer.width", \.tokenizer.width,
-      "bytes of a token in token files without a header; auto refuses doubtful ones"),
+      "bytes per token in token files without a header; auto refuses doubtful files"),
     text(
       "tokenizer.model", \.tokenizer.model,
-      "SentencePiece model to use, empty trains one; for bpe, a tokenizer.json"),
+      "SentencePiece model to use; empty: train one; for bpe: a tokenizer.json"),
 
     choice("model.kind", \.model.kind, "llama (RMSNorm, rotary, SwiGLU) or gpt2 (LayerNorm, learned positions, GELU)"),
     integer("model.blocks", \.model.blocks, 1...512, "transformer blocks"),
@@ -31,8 +35,8 @@ extension Recipe {
     integer(
       "model.keyValueHeads", \.model.keyValueHeads, 1...512,
       "key/value heads; fewer than heads: grouped-query attention"),
-    integer("model.headWidth", \.model.headWidth, 0...8192, "width of a head; 0 means model.width / model.heads"),
-    integer("model.inner", \.model.inner, 0...131_072, "inner width of the MLP; 0 means 8/3 of the width, 4 for gpt2"),
+    integer("model.headWidth", \.model.headWidth, 0...8192, "width of a head; 0: model.width / model.heads"),
+    integer("model.inner", \.model.inner, 0...131_072, "inner width of the MLP; 0: model.width × 8/3, or × 4 for gpt2"),
     integer("model.context", \.model.context, 1...131_072, "tokens in a row"),
     flag("model.tied", \.model.tied, "share one matrix between embedding and NTP unembedding"),
     number(
@@ -40,7 +44,7 @@ extension Recipe {
       usedAs: .double),
     number(
       "model.epsilon", \.model.epsilon, .including(0), .including(1),
-      "ε of every norm; 0 means 1e-6, or 1e-5 for gpt2"),
+      "ε of every norm; 0: 1e-6, or 1e-5 for gpt2"),
     flag("model.qkNorm", \.model.qkNorm, "RMSNorm of each head's queries and keys (llama only)"),
     number(
       "model.dropout", \.model.dropout, .including(0), .excluding(1),
@@ -51,11 +55,11 @@ extension Recipe {
     flag("model.scaledResiduals", \.model.scaledResiduals, "initialise output projections smaller by 1/√(2·blocks)"),
 
     number(
-      "objective.ntp", \.objective.ntp, .including(0), .including(100), "weight of the next-token loss; 0 leaves it out"
+      "objective.ntp", \.objective.ntp, .including(0), .including(100), "weight of the next-token loss; 0: left out"
     ),
     number(
       "objective.top", \.objective.top, .including(0), .including(100),
-      "weight of the token-order loss; 0 leaves it out"),
+      "weight of the token-order loss; 0: left out"),
     integer(
       "objective.mtp.heads", \.objective.mtp.heads, 1...Head.most,
       "tokens predicted at each position, the next one included"),
@@ -68,12 +72,16 @@ extension Recipe {
       about: "weights of heads 2 to N; empty: 1 each, or 0.3 / (N − 1) each when sequential",
       read: { .numbers($0.objective.mtp.weights) },
       write: { if case .numbers(let values) = $1 { $0.objective.mtp.weights = values } }),
-    integer("objective.mtp.trunk", \.objective.mtp.trunk, 0...512, "blocks below parallel heads; 0 means blocks − N"),
-    integer("objective.window", \.objective.window, 0...131_072, "tokens that TOP looks ahead; 0 means the context"),
+    integer(
+      "objective.mtp.trunk", \.objective.mtp.trunk, 0...512,
+      "trunk blocks below parallel heads; 0: model.blocks − N"),
+    integer("objective.window", \.objective.window, 0...131_072, "tokens that TOP looks ahead; 0: model.context"),
     number(
       "objective.temperature", \.objective.temperature, .excluding(0), .including(1000),
-      "TOP's τ: larger weighs far tokens more"),
-    choice("objective.semantics", \.objective.semantics, "TOP as default, algorithm1 or float16Scores says"),
+      "temperature τ of TOP's target: larger gives distant tokens more weight"),
+    choice(
+      "objective.semantics", \.objective.semantics,
+      "published version of TOP's target: default, algorithm1 or float16Scores"),
 
     integer("batch.rows", \.batch.rows, 1...65_536, "rows in a micro-batch"),
     integer("batch.accumulation", \.batch.accumulation, 1...65_536, "micro-batches in a step"),
@@ -88,35 +96,39 @@ extension Recipe {
       "optimizer.epsilon", \.optimizer.epsilon, .excluding(0), .including(1),
       "AdamW ε: keeps the update finite where gradients are 0"),
     number(
-      "optimizer.weightDecay", \.optimizer.weightDecay, .including(0), .including(10), "AdamW's decoupled weight decay"),
+      "optimizer.weightDecay", \.optimizer.weightDecay, .including(0), .including(10),
+      "AdamW's decoupled weight decay"),
     choice("optimizer.decays", \.optimizer.decays, "which weights decay: matrices or all"),
     number(
       "optimizer.clip", \.optimizer.clip, .including(0), .including(1e6),
-      "gradient norm above which gradients are clipped; 0 never"),
+      "gradient norm above which gradients are clipped; 0: never"),
 
-    choice("schedule.kind", \.schedule.kind, "cosine, linear, constant or decay"),
+    choice(
+      "schedule.kind", \.schedule.kind,
+      "shape of the learning rate: cosine, linear, constant or decay (over the last fifth)"),
     number("schedule.rate", \.schedule.rate, .excluding(0), .including(RateChange.largest), "highest learning rate"),
     integer("schedule.warmup", \.schedule.warmup, 0...1_000_000_000, "warm-up steps until the highest rate"),
     number(
-      "schedule.floor", \.schedule.floor, .including(0), .including(1), "last rate as a share of the highest",
+      "schedule.floor", \.schedule.floor, .including(0), .including(1),
+      "final learning rate as a fraction of the highest",
       usedAs: .double),
 
     integer("steps", \.steps, 1...1_000_000_000, "optimizer steps"),
     Field(
-      key: "seed", kind: .unsigned, about: "seed of the initial weights, the order of the data, and samples",
+      key: "seed", kind: .unsigned, about: "seed of the initial weights, the data order, dropout and samples",
       read: { .unsigned($0.seed) }, write: { if case .unsigned(let value) = $1 { $0.seed = value } }),
-    choice("precision", \.precision, "auto, bf16 or fp32, for matrix products"),
-    integer("evaluate.every", \.evaluate.every, 0...1_000_000_000, "steps between evaluations; 0 never"),
+    choice("precision", \.precision, "precision of matrix products: auto, bf16 or fp32"),
+    integer("evaluate.every", \.evaluate.every, 0...1_000_000_000, "steps between evaluations; 0: never"),
     integer(
       "evaluate.tokens", \.evaluate.tokens, 0...1_000_000_000_000,
-      "held-out tokens looked at each time, spread evenly; 0: all"),
-    integer("save.every", \.save.every, 0...1_000_000_000, "steps between checkpoints; 0 only at the end"),
-    integer("save.keep", \.save.keep, 0...1_000_000_000, "newest checkpoints kept, beside the best; 0 keeps all"),
+      "held-out tokens per evaluation, spread evenly; 0: all"),
+    integer("save.every", \.save.every, 0...1_000_000_000, "steps between checkpoints; 0: only at the end"),
+    integer("save.keep", \.save.keep, 0...1_000_000_000, "newest checkpoints kept, beside the best; 0: all"),
     integer(
       "save.keepEvery", \.save.keepEvery, 0...1_000_000_000,
-      "checkpoints of every so many steps are kept for ever; 0 for none"),
-    integer("sample.every", \.sample.every, 0...1_000_000_000, "steps between samples of text and order; 0 never"),
-    text("sample.prompt", \.sample.prompt, "what sampled text begins with"),
+      "checkpoints at multiples of this many steps are kept for ever; 0: none"),
+    integer("sample.every", \.sample.every, 0...1_000_000_000, "steps between samples of text and order; 0: never"),
+    text("sample.prompt", \.sample.prompt, "text that samples begin with"),
   ]
 
   static func field(_ key: String) -> Field? { fields.first { $0.key == key } }
