@@ -159,7 +159,7 @@ def test_what_somebody_else_wrote_into_a_run_is_left_alone_and_said_once():
         if arguments[0] == "verify":
             assert "foretop did not write" in said and "note" in said, said
         if arguments[0] == "snapshot":
-            assert "what foretop did not write is not in it" in said, said
+            assert "objects that foretop did not write are left out" in said, said
     result = run(command("recover", name, "--from-checkpoint"), status=64)
     assert "can be read" in result.stderr, result.stderr
     status, said = ask("resume", name, "--headless", "--steps", str(before + 20), "--runs", RUNS)

@@ -138,7 +138,7 @@ def test_runs_are_filtered_sorted_and_chosen():
     assert names("--sort", "step", "--reverse")[1:] == [["listed-two", "0.001"], ["listed-one", "0.002"]]
     assert names("--filter", "schedule.rate<0.0015") == [["NAME", "SCHEDULE.RATE"], ["listed-two", "0.001"]]
     assert names("--filter", "step>=10", "--filter", "state=finished", "--filter", "name!=listed-two")[1:] == [["listed-one", "0.002"]]
-    assert "fits the filter" in run(command("runs", "--filter", "step>1000", "--filter", "name~listed-")).stdout
+    assert "matches the filter" in run(command("runs", "--filter", "step>1000", "--filter", "name~listed-")).stdout
     for options, word in [(["--sort", "los"], "did you mean loss?"), (["--filter", "loss"], "such as loss<3"),
                           (["--filter", "loss<x"], "is not a number"), (["--filter", "best=abc"], "is not a number"),
                           (["--filter", "tokens!=6_400"], "is not a number"), (["--columns", "nmae"], "did you mean name?")]:
@@ -261,8 +261,8 @@ def test_an_exported_model_comes_back_and_goes_on():
     # Without the heads in the files, those that are asked for are new.
     run(command("export", "there-and-back", folder, "--to", "huggingface", "--force"))
     said = run(command("import", folder, "--name", "plain", "--set", "objective.top=1")).stdout
-    assert "the TOP head's tensor, with first weights" in said, said
-    assert "model.width is what" in run(
+    assert "the TOP head's tensor, with initial weights" in said, said
+    assert "model.width comes from" in run(
         command("import", folder, "--name", "wide", "--set", "model.width=128"), status=64).stderr
     os.truncate(os.path.join(folder, "model.safetensors"), 5000)
     assert "does not lie inside the file" in run(command("import", folder, "--name", "cut"), status=65).stderr
@@ -282,7 +282,7 @@ def test_a_gpt2_goes_out_and_comes_back_with_or_without_its_tokenizer():
         out.write(text)
     losses = [json.loads(run(command("eval", name, "--data", part, "--json")).stdout) for name in ("gpt2-there", "gpt2-back")]
     assert losses[0] == losses[1] and set(losses[0]["loss"]) == {"ntp", "top"}, losses
-    assert "model.context is what" in run(
+    assert "model.context comes from" in run(
         command("import", folder, "--name", "short", "--set", "model.context=32"), status=64).stderr
     # A tokenizer that foretop does not have: the network alone, which goes on with token files.
     for name in ("tokenizer.json", "tokenizer_config.json"):
@@ -440,7 +440,7 @@ def test_a_run_without_a_checkpoint_keeps_its_steps():
     run(train("unsaved", "--steps", "40", "--set", "save.every=0", "--headless"))
     for file in os.listdir(os.path.join(RUNS, "unsaved", "checkpoints")):
         os.remove(os.path.join(RUNS, "unsaved", "checkpoints", file))
-    assert "the 40 steps that are stored" in run(
+    assert "its 40 stored steps" in run(
         command("resume", "unsaved", "--steps", "20", "--headless"), status=64).stderr
     assert state("unsaved")["step"] == 40
     checked = run(command("verify", "unsaved")).stdout

@@ -19,7 +19,7 @@ struct Examine: ParsableCommand {
       guard record.vocabulary == 0 || record.vocabulary == tokenizer.vocabulary else {
         throw UserError(
           .data,
-          "the stored tokenizer has \(tokenizer.vocabulary) tokens, and \(record.vocabulary) are said to be there")
+          "the stored tokenizer has \(tokenizer.vocabulary) tokens, but claims \(record.vocabulary)")
       }
       // Some damage shows only when text goes through.
       let tokens = tokenizer.tokens(of: Self.text)

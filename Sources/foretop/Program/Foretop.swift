@@ -10,15 +10,15 @@ import Session
 struct Foretop: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "foretop",
-    abstract: "Trains small language models on this machine's processor, where you can watch and steer.",
+    abstract: "Trains small language models on the CPU; you watch the run and steer it.",
     discussion: """
-      A run learns to predict the next token (NTP) and the order of the upcoming ones (TOP), shows how it goes on the \
-      screen, obeys your keys (? lists them), and is kept in HDF5 files below runs/.
+      A run trains a network to predict the next token (NTP) and the order of upcoming tokens (TOP). The screen shows \
+      its progress, keys steer it (? lists them), and HDF5 files below runs/ store it.
 
         foretop train                      trains on the default corpus
         foretop train tiny --steps 100     another recipe, with a change
         foretop resume NAME                goes on with a run
-        foretop runs                       lists them
+        foretop runs                       lists the runs
       """,
     version: "0.1.0",
     subcommands: [

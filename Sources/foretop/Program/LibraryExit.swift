@@ -41,7 +41,7 @@ enum LibraryExit {
     else { return }
     let error = UserError(
       .unavailable,
-      "a library ended the program, most likely for want of a thread or of memory: "
+      "a library ended the program, most likely for lack of a thread or of memory: "
         + ProcessLimit.words(for: EAGAIN, stackSize: 8 << 20))
     if pthread_equal(pthread_self(), mainThread) == 0, let listener = listener.withLock({ $0 }) {
       listener(error)

@@ -28,7 +28,7 @@ enum MemoryLimit {
     // Each thread's own arena takes 64 MiB of address space, which is all there is where that is limited.
     _ = setMallocOption(arenaMax, 1)
     let text =
-      "foretop: there is no memory left: ulimit -v (RLIMIT_AS) allows \(space.most >> 20) MiB: raise it, or make the recipe "
+      "foretop: memory ran out: ulimit -v (RLIMIT_AS) allows \(space.most >> 20) MiB: raise it, or make the recipe "
       + "smaller\n"
     let bytes = UnsafeMutablePointer<UInt8>.allocate(capacity: text.utf8.count)
     for (index, byte) in text.utf8.enumerated() { bytes[index] = byte }

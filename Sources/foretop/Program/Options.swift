@@ -22,9 +22,9 @@ struct ThreadOptions: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Threads that compute. Default: as many as a stored run had; for a new one, a thread per core.",
+      "Threads that compute. Default: as many as a stored run had; for a new run, one per core.",
       discussion: """
-        Cores are the physical ones that this process may use, within its affinity (taskset) and the CPU quotas of its \
+        Only physical cores count that this process may use, within its affinity (taskset) and the CPU quotas of its \
         control groups. The same number of threads gives the same losses, to the bit.
         """,
       valueName: "n"))
@@ -56,8 +56,8 @@ struct ThreadOptions: ParsableArguments {
   static func warning(of threads: Int) -> String? {
     let processors = Processors.current
     guard threads > processors.usefulThreads else { return nil }
-    return "\(threads) threads compute, and this process may run on \(processors.words): they wait for each other; "
-      + "--threads \(processors.threads) would be faster, with losses that are not the same to the bit"
+    return "\(threads) threads compute, but this process may run on \(processors.words), so that threads wait for each "
+      + "other; --threads \(processors.threads) would be faster, with losses that are not the same to the bit"
   }
 }
 
@@ -115,7 +115,7 @@ struct RecipeOptions: ParsableArguments {
     }
     // An empty one would be the folder one happens to be in.
     guard !recipe.data.paths.contains("") else {
-      throw UserError(.usage, "a path of the text is empty: name a file or a folder with --data PATH")
+      throw UserError(.usage, "data.paths has an empty path: name a file or a folder with --data PATH")
     }
     recipe.data.paths = recipe.data.paths.map(Self.absolute)
     if !recipe.tokenizer.model.isEmpty { recipe.tokenizer.model = Self.absolute(recipe.tokenizer.model) }
@@ -130,16 +130,16 @@ struct RecipeOptions: ParsableArguments {
 
 /// How a run is shown.
 struct ScreenOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("The arrangement to begin with: a name in layouts/ or a YAML file.", valueName: "name"))
+  @Option(help: ArgumentHelp("The layout to begin with: a name in layouts/ or a YAML file.", valueName: "name"))
   var layout: String?
 
-  @Flag(help: "Prints lines, at most one a second, instead of taking the screen.")
+  @Flag(help: "Prints lines, at most one a second, instead of showing the screen.")
   var headless = false
 
-  @Flag(help: "Prints a JSON object a line for everything that happens, instead of taking the screen.")
+  @Flag(help: "Prints every event as a JSON object, one a line, instead of showing the screen.")
   var json = false
 
-  @Option(help: "Colours: auto, never, 16, 256 or truecolor; before NO_COLOR and what the terminal has.")
+  @Option(help: "Colours: auto, never, 16, 256 or truecolor; overrides NO_COLOR and the terminal's own number.")
   var color = ColourOption.auto
 
   @Option(help: "Characters: auto, braille, blocks or ascii.")

@@ -25,7 +25,7 @@ struct RecipeFile {
       throw UserError(
         .noInput,
         names.isEmpty
-          ? "there is no recipe \(word.quotation): the program's folder recipes/ was not found or is empty; give a path to a YAML file"
+          ? "there is no recipe \(word.quotation): the program's folder recipes/ is missing or empty; give a path to a YAML file"
           : "there is no recipe \(word.quotation)\(meant) There are \(names.joined(separator: ", ")), or give a YAML file"
       )
     }

@@ -45,7 +45,7 @@ enum Share {
       if FileManager.default.fileExists(atPath: path) { return path }
     }
     throw UserError(
-      .noInput, "the default corpus is not there: make it with “make setup”, or give a text with --data PATH")
+      .noInput, "the default corpus is missing: make it with “make setup”, or give a text with --data PATH")
   }
 
   /// The folder for what can be made again: token files and tokenizers.

@@ -5,7 +5,7 @@ import Run
 
 /// What answers the question beforehand.
 struct ConsentOptions: ParsableArguments {
-  @Flag(help: "Does not ask.")
+  @Flag(help: "Agrees without being asked.")
   var yes = false
 
   /// Whether the user agrees.

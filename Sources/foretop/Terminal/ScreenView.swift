@@ -122,7 +122,7 @@ struct ScreenView: ~Copyable {
       guard line.unicodeScalars.contains(where: { !$0.steersTerminals }) else { continue }
       linesLeft -= 1
       lines.append(line.harmlessLine)
-      if linesLeft == 0 { lines.append("a library prints a lot; the rest of it is left out") }
+      if linesLeft == 0 { lines.append("a library prints a lot; its further lines are left out") }
     }
     return lines
   }

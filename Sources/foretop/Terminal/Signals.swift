@@ -12,11 +12,12 @@ struct Signals: ~Copyable {
 
   /// What they do to a run, for the help.
   static let help = """
-    INT and TERM save and stop; a second one stops at once, but for a TERM within a second of another. HUP (a lost ssh) \
-    leaves the run going without a screen. USR1 saves and goes on. USR2 and XCPU, which batch systems send some time \
-    before they kill, save and stop; further ones change nothing (Slurm: --signal=B:USR2@120). So do PWR, ALRM, VTALRM, \
-    PROF, IO (POLL), STKFLT and the real-time signals, which would end any other program. The limit on a file's size (ulimit -f) is treated like a full disk: the \
-    run waits until the limit is raised, and loses nothing.
+    Signals: INT and TERM save and stop; a second one stops at once, except a TERM within a second of another. After \
+    HUP (a lost ssh) the run goes on without a screen. USR1 saves, and the run goes on. USR2 and XCPU, which batch \
+    systems send some time before they kill, save and stop; repeated ones change nothing (Slurm: \
+    --signal=B:USR2@120). PWR, ALRM, VTALRM, PROF, IO (POLL), STKFLT and the real-time signals do the same. The limit \
+    on a file's size (ulimit -f) is treated like a full disk: the run waits until the limit is raised, and loses \
+    nothing.
     """
 
   /// Whether a signal asks a run to end.

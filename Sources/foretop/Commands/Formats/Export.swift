@@ -16,8 +16,8 @@ struct ExportCommand: ParsableCommand {
                     AutoTokenizer read: config.json, model.safetensors, tokenizer
       gguf          one file that llama.cpp runs; --type f16 or bf16 halves it
       safetensors   all weights of a checkpoint in one file
-      csv           a line a step, held-out losses beside it
-      jsonl         a JSON object a step and an evaluation, as --json prints them
+      csv           one line per step, with held-out losses
+      jsonl         one JSON object per step or evaluation, as --json prints
       tensorboard   a folder with an event file that TensorBoard shows
       """)
 
@@ -28,7 +28,7 @@ struct ExportCommand: ParsableCommand {
   @Argument(help: ArgumentHelp("The run's name.", valueName: "name"))
   var name: String
 
-  @Argument(help: ArgumentHelp("The file to write; the folder for huggingface and tensorboard.", valueName: "path"))
+  @Argument(help: ArgumentHelp("The file to write; for huggingface and tensorboard, the folder.", valueName: "path"))
   var path: String
 
   @Option(
@@ -40,29 +40,29 @@ struct ExportCommand: ParsableCommand {
     parsing: .unconditional, help: ArgumentHelp("The checkpoint's step; without it, the last one.", valueName: "n"))
   var step: Int?
 
-  @Flag(help: "Keeps the heads that transformers does not have in huggingface's model.safetensors.")
+  @Flag(help: "With huggingface, also writes the heads that transformers ignores into model.safetensors.")
   var withHeads = false
 
-  @Option(help: ArgumentHelp("How gguf stores matrices: f32, f16 or bf16; f32 without it.", valueName: "type"))
+  @Option(help: ArgumentHelp("How gguf stores matrices: f32 (the default), f16 or bf16.", valueName: "type"))
   var type: GGUF.Storage?
 
-  @Flag(help: "Replaces files that are there.")
+  @Flag(help: "Replaces existing files.")
   var force = false
 
   @OptionGroup var place: FolderOptions
 
   func validate() throws {
     if step != nil, ![.huggingface, .gguf, .safetensors].contains(format) {
-      throw ValidationError("--step chooses a checkpoint, and \(format.rawValue) has the numbers of all steps")
+      throw ValidationError("--step chooses a checkpoint, but \(format.rawValue) has the numbers of all steps")
     }
     if withHeads, format != .huggingface {
       throw ValidationError(
         format == .gguf
           ? "--with-heads is for huggingface: llama.cpp has no place for other heads"
-          : "--with-heads is for huggingface: \(format.rawValue) has all there is anyway")
+          : "--with-heads is for huggingface: \(format.rawValue) always has everything")
     }
     if type != nil, format != .gguf {
-      throw ValidationError("--type is for gguf: \(format.rawValue) has every number as it is")
+      throw ValidationError("--type is for gguf: \(format.rawValue) keeps every number unchanged")
     }
   }
 

@@ -39,7 +39,7 @@ struct ForeignFile {
   static func bytes(_ path: String) throws -> [UInt8] {
     let (handle, size) = try open(path)
     guard size <= largestDocument else {
-      throw UserError(.data, "\(path) has \(size) bytes, and \(largestDocument) are the most that are read")
+      throw UserError(.data, "\(path) has \(size) bytes, and may have at most \(largestDocument)")
     }
     return try ForeignFile(path: path, handle: handle, size: size).bytes(from: 0, count: size)
   }
@@ -72,7 +72,7 @@ struct ForeignFile {
     do {
       try handle.seek(toOffset: UInt64(start))
       let data = try handle.read(upToCount: count) ?? Data()
-      guard data.count == count else { throw UserError(.data, "\(path) ended while it was being read") }
+      guard data.count == count else { throw UserError(.data, "\(path) became shorter while it was read") }
       return [UInt8](data)
     } catch let error as UserError {
       throw error

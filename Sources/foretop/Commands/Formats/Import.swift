@@ -11,16 +11,15 @@ import Training
 
 struct Import: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Makes a run of a Hugging Face Llama or GPT-2 checkpoint, to go on with.",
+    abstract: "Makes a run from a Hugging Face checkpoint (Llama, Qwen3 or GPT-2).",
     discussion: """
       The folder has config.json, model.safetensors (or several files with model.safetensors.index.json) and \
-      tokenizer.model or tokenizer.json (SentencePiece's or a byte-level BPE). \
-      The run gets a checkpoint of step 0, which eval, generate, export and resume take: \
-      “foretop resume NAME --data TEXT --steps N” trains it on. The network has the next-token head alone; \
-      --set objective.top=1 or --set objective.mtp.heads=4 adds heads with first weights. What is not a part of the network \
-      comes from the recipe. Foretop puts no token before a text, as some checkpoints expect it. With \
-      --set tokenizer.kind=tokens --data FILE.bin no tokenizer is taken over: the texts are token files, and whoever made \
-      them has their tokenizer.
+      tokenizer.model or tokenizer.json (made from a SentencePiece model, or a byte-level BPE). The run gets a \
+      checkpoint of step 0, which eval, generate, export and resume use: “foretop resume NAME --data TEXT --steps N” \
+      trains it further. The network has only the next-token head; --set objective.top=1 or \
+      --set objective.mtp.heads=4 adds heads with initial weights. Keys that do not describe the network come from the \
+      recipe. Foretop does not put a token before a text, although some checkpoints expect one. With \
+      --set tokenizer.kind=tokens --data FILE.bin the tokenizer is not imported: the run trains on token files.
       """)
 
   @Argument(help: ArgumentHelp("The checkpoint's folder.", valueName: "dir"))
@@ -31,7 +30,7 @@ struct Import: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "A recipe for what config.json does not say: schedule, optimizer, batch.", valueName: "recipe"))
+      "A recipe for the keys that config.json does not set: schedule, optimizer, batch.", valueName: "recipe"))
   var recipe: String?
 
   @OptionGroup var changes: RecipeOptions
@@ -89,7 +88,7 @@ struct Import: ParsableCommand {
     } else {
       throw UserError(
         .noInput,
-        "\(folder) has no model.safetensors and no model.safetensors.index.json: older formats can be saved anew with transformers' save_pretrained"
+        "\(folder) has no model.safetensors and no model.safetensors.index.json: save a model in an older format again with transformers' save_pretrained"
       )
     }
     var tensors = ForeignTensors()
@@ -124,7 +123,7 @@ struct Import: ParsableCommand {
       try network.shape(&recipe, source: source)
     }
     if let key = try network.contradiction(in: recipe, source: source) {
-      throw UserError(.usage, "\(key) is what \(source) says, and cannot be set")
+      throw UserError(.usage, "\(key) comes from \(source), and cannot be set")
     }
     try recipe.validate(origins)
     return recipe
@@ -155,7 +154,7 @@ struct Import: ParsableCommand {
     let tokenizer = try Tokenizer(record)
     guard tokenizer.vocabulary == vocabulary else {
       throw UserError(
-        .data, "the tokenizer in \(folder) has \(tokenizer.vocabulary) tokens, and the network \(vocabulary)")
+        .data, "the tokenizer in \(folder) has \(tokenizer.vocabulary) tokens, but the network \(vocabulary)")
     }
     return record
   }
@@ -205,7 +204,7 @@ struct Import: ParsableCommand {
       let what =
         new.count == 1
         ? "the \(heads[0]) head's tensor" : "\(new.count) tensors of \(heads.joined(separator: " and ")) heads"
-      lines.append("  new       \(what), with first weights")
+      lines.append("  new       \(what), with initial weights")
     }
     lines.append("  stored    \(address.folder)  ·  checkpoint of step 0")
     lines.append("  go on     \(address.command("resume")) --data TEXT --steps N")

@@ -7,10 +7,10 @@ import TerminalUI
 
 struct Tensors: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Lists the tensors of a run's checkpoint with what their numbers are like.",
+    abstract: "Lists the tensors of a run's checkpoint with statistics.",
     discussion: """
-      Mean, deviation, smallest and largest are those of the finite numbers. With --tensor, that one and how its numbers are \
-      spread. A name may be written with “/” or “.”.
+      Mean, standard deviation, smallest and largest are those of the finite numbers. With --tensor, only that \
+      tensor is listed, with a histogram of its numbers. A name may be written with “/” or “.”.
       """)
 
   @Argument(help: ArgumentHelp("The run's name.", valueName: "name"))
@@ -22,7 +22,7 @@ struct Tensors: ParsableCommand {
   @Option(help: ArgumentHelp("One tensor, such as model/layers/0/mlp/up_proj/weight.", valueName: "path"))
   var tensor: String?
 
-  @Flag(help: "Prints a JSON object a tensor and line.")
+  @Flag(help: "Prints one JSON object per tensor, one a line.")
   var json = false
 
   @OptionGroup var place: FolderOptions
@@ -75,7 +75,7 @@ struct Tensors: ParsableCommand {
     let names = checkpoint.tensors.map(\.path)
     let meant =
       names.nearest(to: path).map { "; did you mean \($0)?" } ?? ": “foretop tensors NAME” lists what there is"
-    throw UserError(.usage, "--tensor \(word.excerpt): there is no such tensor\(meant)")
+    throw UserError(.usage, "--tensor \(word.excerpt): the checkpoint has no such tensor\(meant)")
   }
 }
 

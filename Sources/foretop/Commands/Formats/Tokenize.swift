@@ -7,10 +7,10 @@ import RunFile
 
 struct Tokenize: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Prints the tokens that a run makes of a file.",
+    abstract: "Prints the tokens of a file, made with a run's tokenizer.",
     discussion: """
-      A token a line, its number and its text; with --json one object, {"tokens":[…]}. Of a run that learns from token files \
-      the file is one of them.
+      One token per line, its number and its text; with --json one object, {"tokens":[…]}. For a run that trains on \
+      token files, the file is a token file.
       """)
 
   @Argument(help: ArgumentHelp("The run's name.", valueName: "name"))

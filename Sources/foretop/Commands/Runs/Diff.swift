@@ -9,8 +9,8 @@ struct Diff: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Shows where two runs differ: recipes, losses at equal steps, weights.",
     discussion: """
-      Weights are those of the last step of which both runs have a checkpoint, or else of the last checkpoint of each. With \
-      --json: an object a key of the recipe that differs, one a step that both took, and one a tensor.
+      Weights are those of the last step at which both runs have a checkpoint, or else of the last checkpoint of each. \
+      --json prints one object per key of the recipe that differs, per step that both runs took, and per tensor.
       """)
 
   @Argument(help: ArgumentHelp("A run's name.", valueName: "a"))
@@ -73,7 +73,7 @@ struct Diff: ParsableCommand {
       if differing == nil, left != right { differing = step }
     }
     guard !equal.isEmpty else {
-      print("\nno step was taken by both")
+      print("\nthe runs have no step in common")
       return
     }
     print(
@@ -113,7 +113,7 @@ struct Diff: ParsableCommand {
     }
     print(
       common.map { "\nweights at step \(Figure.grouped($0)):" }
-        ?? "\nno step of which both have a checkpoint: weights at steps \(left.state.step) and \(right.state.step):")
+        ?? "\nthe runs share no step with a checkpoint: weights at steps \(left.state.step) and \(right.state.step):")
     print(TextTable.text([TensorDifference.header] + differences.map(\.cells), right: [2, 3]))
   }
 }

@@ -11,13 +11,13 @@ struct Inspect: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Shows a stored run, or a part of it.",
     discussion: """
-      Without a part, on a terminal with the same panels and keys as a live run; elsewhere as a picture in text, and with \
-      --json as all events, one a line. The parts, each as text or with --json:
+      Without a part, a terminal shows the panels and keys of a live run; elsewhere the run is printed as a picture in \
+      text, or with --json as all its events, one a line. The parts, each as text or with --json:
 
-      summary       how far it is, its network, its text, its losses
-      metrics       steps and evaluations: with --json every one, as text some of them
-      events        what happened between the steps
-      checkpoints   what is saved, and the held-out losses then
+      summary       progress, network, text and losses
+      metrics       steps and evaluations: all with --json, some as text
+      events        all events that are not steps
+      checkpoints   saved checkpoints with their held-out losses
       recipe        every key
       """)
 

@@ -7,16 +7,17 @@ import TerminalUI
 
 struct NoteCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "note", abstract: "Writes a note about a run, live or stored; without a text, lists its notes.",
+    commandName: "note", abstract: "Adds a note to a run, live or stored; without a text, lists its notes.",
     discussion: """
-      Notes are part of the run: “foretop inspect NAME events” and “foretop runs --columns name,note” show them, “foretop \
-      runs --filter 'note~word'” finds them, and they are in run.h5, for a run that is going on when it ends.
+      Notes are a part of the run: “foretop inspect NAME events” and “foretop runs --columns name,note” show them, and \
+      “foretop runs --filter 'note~word'” finds them. They are stored in run.h5; those of a live run are written there \
+      when the run ends.
       """)
 
   @Argument(help: ArgumentHelp("The run's name.", valueName: "name"))
   var name: String
 
-  @Argument(help: ArgumentHelp("What to note, in one line.", valueName: "text"))
+  @Argument(help: ArgumentHelp("The note, in one line.", valueName: "text"))
   var text: String?
 
   @Flag(help: "Prints the notes as JSON objects, one a line.")
@@ -34,7 +35,7 @@ struct NoteCommand: ParsableCommand {
 
 struct TagCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "tag", abstract: "Gives a run tags, live or stored, or takes them away; without one, lists its tags.",
+    commandName: "tag", abstract: "Adds tags to a run, live or stored, or removes them; without a tag, lists its tags.",
     discussion: "“foretop runs --filter tag=seed-study” lists the runs that have a tag.")
 
   @Argument(help: ArgumentHelp("The run's name.", valueName: "name"))
@@ -43,13 +44,13 @@ struct TagCommand: ParsableCommand {
   @Argument(help: ArgumentHelp("A word such as seed-study.", valueName: "tag"))
   var tags: [String] = []
 
-  @Flag(help: "Takes the tags away.")
+  @Flag(help: "Removes the tags.")
   var remove = false
 
   @OptionGroup var place: FolderOptions
 
   func validate() throws {
-    if remove, tags.isEmpty { throw ValidationError("--remove takes tags away: name them") }
+    if remove, tags.isEmpty { throw ValidationError("--remove needs the tags to remove: name them") }
   }
 
   func run() throws {
@@ -77,7 +78,7 @@ enum Annotations {
     let now = Date().timeIntervalSince1970
     let occurrences = try texts.map { Occurrence($0, try $0.checked($1), step: step, time: now) }
     if let error = try Archive.annotate(folder, occurrences) {
-      Output.warn("it is kept beside run.h5, and goes into it when that can be written: \(error)")
+      Output.warn("the note or tag is kept beside run.h5 until that file can be written: \(error)")
     }
   }
 }

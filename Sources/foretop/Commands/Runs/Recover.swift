@@ -7,10 +7,10 @@ import TerminalUI
 
 struct Recover: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Repairs what a crash left of a run, without going on with it.",
+    abstract: "Repairs the files of a run after a crash, without continuing the run.",
     discussion: """
-      After it, any HDF5 tool opens run.h5. “foretop resume” does the same by itself, and foretop's other commands read a \
-      run that was killed as it is.
+      Any HDF5 tool then opens run.h5. “foretop resume” does the same by itself, and foretop's other commands read a \
+      killed run without a repair.
       """)
 
   @Argument(help: ArgumentHelp("The run's name.", valueName: "name"))
@@ -18,7 +18,7 @@ struct Recover: ParsableCommand {
 
   @Flag(
     name: .customLong("from-checkpoint"),
-    help: "Makes a new run.h5 from the newest checkpoint; what the damaged one recorded is set aside.")
+    help: "Makes a new run.h5 from the newest checkpoint, and renames the damaged one.")
   var isFromCheckpoint = false
 
   @OptionGroup var place: FolderOptions
@@ -27,7 +27,7 @@ struct Recover: ParsableCommand {
     let folder = try StoredRun.folder(name, in: place)
     if isFromCheckpoint {
       let (step, aside, notes) = try Recorder.rebuild(folder)
-      let words = aside.isEmpty ? "" : "; what was recorded before is kept in \(aside.joined(separator: ", "))"
+      let words = aside.isEmpty ? "" : "; the old files are kept as \(aside.joined(separator: ", "))"
       let kept = notes == 0 ? "" : "; \(notes) of its notes and tags \(notes == 1 ? "is" : "are") in it"
       print(
         "run “\(name)” has a new run.h5, which begins at the checkpoint of step \(Figure.grouped(step))\(kept)\(words): "
@@ -38,7 +38,7 @@ struct Recover: ParsableCommand {
       // It may have been damaged since.
       _ = try StoredRun.archive(name, in: place)
       print(
-        "run “\(name)” was closed as it should be: there is nothing to recover; “foretop verify \(name)” says whether it is whole"
+        "run “\(name)” was closed properly: there is nothing to recover; “foretop verify \(name)” checks it for damage"
       )
       return
     }

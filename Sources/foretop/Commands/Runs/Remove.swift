@@ -9,8 +9,8 @@ struct Remove: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "rm", abstract: "Removes runs, after asking.",
     discussion: """
-      Only what foretop wrote in the run's folder goes; where something else is in there, it stays. A run that is going on \
-      is never removed. Without a terminal to ask on, --yes is needed.
+      Only files that foretop wrote in the run's folder are removed; others stay. A live run is never removed. Without \
+      a terminal to ask on, --yes is needed.
       """)
 
   @Argument(help: ArgumentHelp("Names of runs.", valueName: "name"))
@@ -45,14 +45,17 @@ struct Prune: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Removes old checkpoints of a run, after asking.",
     discussion: """
-      The newest that are not damaged stay, the one with the lowest held-out loss, and those of every save.keepEvery steps \
-      of the run's recipe. Metrics and events stay. A run that is going on prunes itself, as save.keep of its recipe says. Without a terminal to ask on, --yes is needed.
+      The newest checkpoints that are not damaged stay, the one with the lowest held-out loss, and those at multiples \
+      of save.keepEvery steps. Metrics and events stay. A live run prunes itself, by save.keep of its recipe. Without \
+      a terminal to ask on, --yes is needed.
       """)
 
   @Argument(help: ArgumentHelp("The run's name.", valueName: "name"))
   var name: String
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("How many of the newest stay beside the best.", valueName: "n"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("The number of newest checkpoints that stay beside the best.", valueName: "n"))
   var keep = 1
 
   @OptionGroup var consent: ConsentOptions
@@ -74,7 +77,7 @@ struct Prune: ParsableCommand {
       return
     }
     let gone =
-      removal.steps.isEmpty ? "what killed writers left" : removal.steps.map(String.init).joined(separator: ", ")
+      removal.steps.isEmpty ? "files of killed writers" : removal.steps.map(String.init).joined(separator: ", ")
     let size = Figure.bytes(Double(removal.bytes))
     if let remark = removal.remark { Output.warn("run “\(name)”: \(remark)".harmlessLine) }
     guard try consent.agrees("Remove checkpoints of run “\(name)”: \(gone), \(size)? Those of \(words) stay.")

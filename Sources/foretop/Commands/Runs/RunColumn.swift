@@ -182,7 +182,7 @@ struct RunFilter {
       if case .number? = column.value(run) {
         throw UserError(
           .usage,
-          "--filter \(column.name)\(sign)\(word.excerpt): \(word.quotation) is not a number to compare with; digits alone make one, such as 6400"
+          "--filter \(column.name)\(sign)\(word.excerpt): \(word.quotation) is not a number to compare with; write only digits, such as 6400"
         )
       }
     }

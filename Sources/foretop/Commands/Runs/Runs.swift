@@ -10,30 +10,32 @@ struct Runs: ParsableCommand {
     abstract: "Lists the runs.",
     discussion: """
       Columns are name, state, step, tokens, parameters, loss, heldout, best, accuracy, ndcg8, saved, size, changed, created, \
-      tag, note, and every key of a recipe, such as schedule.rate. loss and heldout sort and filter by the first head. “foretop runs --filter \
-      state=finished --filter 'best<3' --sort best” lists the good ones, best first. tag and note are shown where a run has \
-      some: tag=seed-study fits a run with that tag among others, note~word one with that word in a note.
+      tag, note, and every key of a recipe, such as schedule.rate. loss and heldout sort and filter by the first head. \
+      “foretop runs --filter state=finished --filter 'best<3' --sort best” lists the good runs, best first. The \
+      columns tag and note appear when a run has some: tag=seed-study matches a run with that tag among others, \
+      note~word a run with that word in a note.
       """)
 
   @OptionGroup var place: PlaceOptions
 
   @Option(
     help: ArgumentHelp(
-      "Lists only these: a column, one of = != < <= > >= ~ (contains), a value: bytes for size, seconds since 1970 for changed and created.",
+      "Lists only runs that match: a column, one of = != < <= > >= ~ (contains), and a value (bytes for size, seconds since 1970 for changed and created).",
       valueName: "filter"))
   var filter: [String] = []
 
   @Option(
-    help: ArgumentHelp("Sorts by a column, lowest first; without it, the last changed first.", valueName: "column"))
+    help: ArgumentHelp(
+      "Sorts by a column, lowest first; without this option, the last changed run comes first.", valueName: "column"))
   var sort: String?
 
-  @Flag(help: "Sorts the other way round.")
+  @Flag(help: "Reverses the order.")
   var reverse = false
 
-  @Option(help: ArgumentHelp("The columns to list, with commas between.", valueName: "columns"))
+  @Option(help: ArgumentHelp("The columns to list, separated by commas.", valueName: "columns"))
   var columns: String?
 
-  @Flag(help: "Prints a JSON object a run and line; with --columns of these columns alone.")
+  @Flag(help: "Prints one JSON object per run, one a line; with --columns, of these columns only.")
   var json = false
 
   func run() throws {
@@ -59,7 +61,7 @@ struct Runs: ParsableCommand {
       return
     }
     guard !runs.isEmpty else {
-      print("none of the \(all.count) runs in \(place.runs) fits the filter")
+      print("none of the \(all.count) runs in \(place.runs) matches the filter")
       return
     }
     if self.columns == nil {

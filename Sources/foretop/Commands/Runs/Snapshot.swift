@@ -9,8 +9,8 @@ struct Snapshot: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Copies a run's run.h5, live or stored, into a plain HDF5 file.",
     discussion: """
-      The copy has every row that the run has at this moment, and opens with every HDF5 reader from version 1.8 on, in any \
-      mode. The run goes on meanwhile.
+      The copy has every row that the run has at this moment, and opens in any mode with HDF5 1.8 and later. A live \
+      run is not interrupted.
       """)
 
   @Argument(help: ArgumentHelp("The run's name.", valueName: "name"))
@@ -19,7 +19,7 @@ struct Snapshot: ParsableCommand {
   @Argument(help: ArgumentHelp("The file to write.", valueName: "out.h5"))
   var file: String
 
-  @Flag(help: "Replaces a file that is there.")
+  @Flag(help: "Replaces an existing file.")
   var force = false
 
   @OptionGroup var place: FolderOptions
@@ -27,7 +27,7 @@ struct Snapshot: ParsableCommand {
   func run() throws {
     let archive = try StoredRun.archive(name, in: place)
     let steps = try archive.snapshot(to: file, isReplacing: force)
-    let rest = archive.strangers.isEmpty ? "" : "; what foretop did not write is not in it"
+    let rest = archive.strangers.isEmpty ? "" : "; objects that foretop did not write are left out"
     print("\(file): run “\(name)” with \(Figure.grouped(steps)) \(steps == 1 ? "step" : "steps")\(rest)")
   }
 }

@@ -7,16 +7,16 @@ import TerminalUI
 
 struct Verify: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Checks every checksum of runs, and everything that must hold between its numbers.",
+    abstract: "Checks every checksum of runs, and the consistency of their numbers.",
     discussion: """
-      Every row of run.h5, every entry of the journal, every byte of every checkpoint. Nothing is changed. The status is 65 \
-      when something is wrong.
+      Checked are every row of run.h5, every entry of the journal, and every byte of every checkpoint. Nothing is \
+      changed. The exit status is 65 when a check fails.
       """)
 
   @Argument(help: ArgumentHelp("Names of runs.", valueName: "name"))
   var names: [String]
 
-  @Flag(help: "Prints a JSON object a check and line.")
+  @Flag(help: "Prints one JSON object per check, one a line.")
   var json = false
 
   @OptionGroup var place: FolderOptions

@@ -13,19 +13,20 @@ struct BenchCommand: ParsableCommand {
     abstract: "Measures speed and memory beside this machine's limits.",
     discussion: """
       Seven sections: limit (the matrix products alone), kernels (each against memory bandwidth or the peak of \
-      multiply-adds), steps (whole training steps of the workload “small”: NTP, NTP + TOP and MTP-4), reading (a prompt of \
-      1000 tokens read at once, against a token at a time), scaling (tokens/s against context, width, rows, threads and \
-      vocabulary), memory (peaks) and recording (what the metrics and a checkpoint of 100 million parameters hold up, in a \
-      folder for it in --runs). The data are made up, always the same. Progress goes to standard error. Run it while \
-      nothing else runs: shares and ratios are of the same rounds, tokens/s are not.
+      multiply-adds), steps (whole training steps of the workload “small”: NTP, NTP + TOP and MTP-4), reading (prefill of \
+      1000 tokens at once, against one token at a time), scaling (tokens/s against context, width, rows, threads and \
+      vocabulary), memory (peaks) and recording (how long metrics and a checkpoint of 100 million parameters delay \
+      training; their files go into a folder in --runs). The data are made up, and the same every time. Progress goes to \
+      standard error. Run the bench while nothing else runs: shares and ratios compare measurements of the same rounds, \
+      tokens/s do not.
 
-      With a recipe, its own whole steps are measured instead, on made-up tokens.
+      With a recipe, whole steps of that recipe are measured instead, on made-up tokens.
       """)
 
   @Argument(help: ArgumentHelp("A recipe to measure: a name in recipes/ or a YAML file.", valueName: "recipe"))
   var recipe: String?
 
-  @Option(help: ArgumentHelp("Only these sections, with commas between.", valueName: "sections"))
+  @Option(help: ArgumentHelp("Only these sections, separated by commas.", valueName: "sections"))
   var only: String?
 
   @Flag(help: "Takes more rounds and more shapes: a quarter of an hour instead of some minutes.")
@@ -37,7 +38,7 @@ struct BenchCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Trains one workload of the steps alone, such as 'ntp bf16': its tokens/s and this process's peak memory.",
+      "Trains only this workload of the section steps, such as 'ntp bf16', and prints tokens/s and peak memory.",
       valueName: "name"))
   var workload: String?
 

@@ -8,27 +8,28 @@ import Training
 
 struct Generate: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Writes text with a run's last checkpoint.",
+    abstract: "Generates text with a run's last checkpoint.",
     discussion: """
-      The prompt is printed first, then what the network makes of it, as it comes. A terminal gets · for every character \
-      that would steer it, such as escapes and direction marks; a pipe and a file get the bytes as they are.
+      The prompt is printed first, then the generated text, token by token. On a terminal, · replaces every control \
+      character, such as escapes and direction marks; a pipe and a file get the bytes unchanged.
       """)
 
   @Argument(help: ArgumentHelp("The run's name.", valueName: "name"))
   var name: String
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("What the text begins with.", valueName: "text"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("The text to continue.", valueName: "text"))
   var prompt: String
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("How many tokens to write.", valueName: "n"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("The number of tokens to generate.", valueName: "n"))
   var tokens = 100
 
   @Option(
     parsing: .unconditional,
-    help: ArgumentHelp("0 always takes the likeliest token; 1 draws as the network says.", valueName: "x"))
+    help: ArgumentHelp(
+      "Sampling temperature: 0 takes the likeliest token, 1 samples from the network's probabilities.", valueName: "x"))
   var temperature = 0.8
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("Where the draws come from.", valueName: "n"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Seed of the sampling.", valueName: "n"))
   var seed: UInt64 = 1
 
   @OptionGroup var place: PlaceOptions

@@ -10,11 +10,11 @@ import Training
 struct PlanCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "plan",
-    abstract: "Prints what a recipe will take: parameters, memory, arithmetic, time.",
+    abstract: "Prints what a recipe needs: parameters, memory, FLOPs, time.",
     discussion: """
-      Nothing is trained and no tokenizer is made. The time is an estimate from some seconds of measuring one block, a part \
-      of the heads and a part of the update at the recipe's own shapes, on made-up tokens. The status is 69 when the \
-      recipe does not fit into the memory that is available.
+      Nothing is trained, and no tokenizer is trained. The time is an estimate: for some seconds, one block, a part of \
+      the heads and a part of the update are measured at the recipe's own shapes, on made-up tokens. The exit \
+      status is 69 when the recipe does not fit into the available memory.
       """)
 
   @Argument(help: ArgumentHelp("A name in recipes/ or a path to a YAML file.", valueName: "recipe"))
@@ -24,7 +24,7 @@ struct PlanCommand: ParsableCommand {
 
   @OptionGroup var computing: ThreadOptions
 
-  @Flag(help: "Leaves out the time, which takes some seconds to measure.")
+  @Flag(help: "Leaves out the estimate of time, which takes some seconds to measure.")
   var noMeasure = false
 
   @Flag(help: "Prints one JSON object.")

@@ -8,13 +8,13 @@ import Session
 
 struct Resume: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Goes on with a run from its last checkpoint.",
+    abstract: "Continues a run from its last checkpoint.",
     discussion: """
-      What was computed after the checkpoint is computed again and compared with what is stored. Of the recipe, what \
-      shapes the network, its tokens or its data stays; steps, schedule, optimizer, batch, the weights of losses, and how \
-      often the run is saved, evaluated and sampled may change. A weight that --set gives has the same effect as \
-      one typed after the key w. After a change of the batch, training continues at the next unseen row, and the schedule \
-      still counts steps.
+      Steps that were taken after the checkpoint are computed again and compared with the stored ones. Keys of the \
+      recipe that define the network, its tokens or its data cannot change; steps, schedule, optimizer, batch, the \
+      weights of losses, and how often the run is saved, evaluated and sampled can. A weight given with --set has the \
+      same effect as one typed after the key w. After a change of the batch, training continues at the next unseen \
+      row, and the schedule still counts steps.
 
       \(Signals.help)
       """)
@@ -110,8 +110,8 @@ struct Resume: ParsableCommand {
     guard stored > 0, let changed else { return }
     throw UserError(
       .usage,
-      "run “\(name)” has no checkpoint: it begins again, and with another \(changed) the \(stored) steps that are stored would "
-        + "be replaced by others; resume it without a change, or begin a new run with “foretop train”")
+      "run “\(name)” has no checkpoint and begins again: with another \(changed), its \(stored) stored steps would be "
+        + "replaced by others; resume it without that change, or begin a new run with “foretop train”")
   }
 
   private func refuseChanges(of keys: [String], from before: Recipe, to after: Recipe) throws {
@@ -119,7 +119,7 @@ struct Resume: ParsableCommand {
       guard field.read(before) != field.read(after) else { continue }
       throw UserError(
         .usage,
-        "\(field.key) cannot change in a run, since what was learned depends on it: begin a new run with “foretop train”"
+        "\(field.key) cannot change in a run, since its weights depend on it: begin a new run with “foretop train”"
       )
     }
   }
@@ -167,8 +167,8 @@ extension Recipe {
         guard wanted > 0 else { continue }
         throw UserError(
           .usage,
-          "\(head.weightKey) was 0 when \(source) began, so that its network has no \(head.name) head that could get a weight: "
-            + "“foretop export NAME DIR --to huggingface” and “foretop import DIR --set \(head.weightKey)=…” make a run that has "
+          "\(head.weightKey) was 0 when \(source) began, so that its network has no \(head.name) head: “foretop "
+            + "export NAME DIR --to huggingface” and “foretop import DIR --set \(head.weightKey)=…” make a run with "
             + "its weights and a new head")
       }
       if wanted != weight || edited.contains(head) { changes.append(WeightChange(head, to: wanted)) }

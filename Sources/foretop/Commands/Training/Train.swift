@@ -10,21 +10,23 @@ import Training
 
 struct Train: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Trains a network and shows how it goes.",
+    abstract: "Trains a network and shows its progress.",
     discussion: """
-      On the screen, ? lists the keys; q or ctrl-C saves and stops. Without a terminal, or with --headless, lines are \
-      printed instead, at most one a second. A reader of --json or of the lines that goes away does not end the run, and one \
-      that does not read does not hold it up: beyond 8192 steps that wait for it, steps are left out, and a line says which \
-      (with --json {"event":"gap","steps":…,"firstStep":…,"lastStep":…,"others":…}); run.h5 has them all. When the run has \
-      ended, such a reader has five seconds to go on. Every JSON event has a number, in the order in which the run file \
-      stores them; a changed rate or weight is "confirmed":false until an event {"event":"confirmed","confirms":…} names \
-      its number.
+      On the screen, ? lists the keys; q asks how to stop, and ctrl-C saves and stops. Without a terminal, or with \
+      --headless, lines are printed instead, at most one a second.
+
+      A reader of the lines or of --json that goes away does not end the run, and a slow reader does not delay it: \
+      when 8192 steps wait for the reader, further steps are left out, and a line says which (with --json \
+      {"event":"gap","steps":…,"firstStep":…,"lastStep":…,"others":…}); run.h5 has every step. When the run has ended, \
+      a reader that takes nothing for five seconds is given up. Every JSON event has a number, in the order in which \
+      run.h5 stores the events; a changed rate or weight has "confirmed":false until an event \
+      {"event":"confirmed","confirms":…} names its number.
 
       \(Signals.help)
 
-      The statuses are 0 when the run ended as asked, 1 when a loss was not finite, 128 and the number of the signal that \
-      stopped it (130 INT, 143 TERM, 140 USR2, 152 XCPU, 158 PWR), and those of sysexits.h for errors: 64 usage, 65 bad data, 66 no \
-      such file, 69 the machine cannot or another process has the run, 73 cannot create, 74 input or output.
+      Exit statuses: 0 the run ended as asked, 1 a loss was not finite, 128 + N signal N stopped the run (130 INT, \
+      143 TERM, 140 USR2, 152 XCPU, 158 PWR). Errors have those of sysexits.h: 64 usage, 65 bad data, 66 no such file, \
+      69 the machine lacks something or another process has the run, 73 cannot create, 74 input or output.
 
       The keys of a recipe, for --set:
 
@@ -52,7 +54,7 @@ struct Train: ParsableCommand {
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Where first weights, the order of the data and samples come from, as --set seed=N.", valueName: "n"))
+      "Seed of the initial weights, the data order, dropout and samples, as --set seed=N.", valueName: "n"))
   var seed: String?
 
   @OptionGroup var place: PlaceOptions
@@ -92,7 +94,8 @@ struct Train: ParsableCommand {
     guard RunName.isFree(address.folder) else {
       throw UserError(
         .cannotCreate,
-        "there is a run “\(name)” already in \(place.runs): “\(address.command("resume"))” goes on with it, or choose another --name"
+        "there is a run “\(name)” already in \(place.runs): “\(address.command("resume"))” goes on with it, or "
+          + "choose another --name"
       )
     }
     return name
