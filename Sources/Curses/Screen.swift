@@ -60,7 +60,7 @@ package struct Screen: ~Copyable {
     guard tcgetattr(Self.input, &modes) == 0 else { throw NoScreen(description: "no terminal") }
     Emergency.prepare()
     guard let writer = TerminalWriter(to: output) else {
-      throw NoScreen(description: "there is no descriptor or thread left for it (\(String(cString: strerror(errno))))")
+      throw NoScreen(description: "the screen gets no descriptor or thread (\(String(cString: strerror(errno))))")
     }
     guard let handle = foretop_start(writer.descriptor) else {
       writer.close()

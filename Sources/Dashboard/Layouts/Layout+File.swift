@@ -17,7 +17,7 @@ extension Layout {
       throw UserError(.data, "\(source):\(error.line.map { "\($0):" } ?? "") \(error.what)")
     }
     guard let root else {
-      throw UserError(.data, "\(source): an empty layout; give it a name, a key and variants")
+      throw UserError(.data, "\(source): the layout is empty: give it a name, a key and variants")
     }
     self = try LayoutReader(source: source).layout(root)
   }
@@ -34,12 +34,12 @@ private struct LayoutReader {
   func layout(_ root: Node) throws -> Layout {
     let fields = try mapping(root, "a layout", allowing: ["name", "key", "variants", "panels"])
     let name = try required("name", in: fields, of: root)
-    guard let text = name.string, !text.isEmpty else { throw error(name, "name is a word, such as train") }
+    guard let text = name.string, !text.isEmpty else { throw error(name, "name must be a word, such as train") }
     let key = try required("key", in: fields, of: root)
-    guard let number = key.int, (1...9).contains(number) else { throw error(key, "key is a digit from 1 to 9") }
+    guard let number = key.int, (1...9).contains(number) else { throw error(key, "key must be a digit from 1 to 9") }
     let list = try required("variants", in: fields, of: root)
     guard case .sequence(let nodes) = list, !nodes.isEmpty else {
-      throw error(list, "variants is a list with at least one entry, each beginning with “- fits: 80x24”")
+      throw error(list, "variants must be a list with at least one entry, each beginning with “- fits: 80x24”")
     }
     let variants = try nodes.map(variant)
     let settings = try fields["panels"].map(settings) ?? Layout.Settings()
@@ -48,7 +48,7 @@ private struct LayoutReader {
   }
 
   private func mapping(_ node: Node, _ what: String, allowing keys: [String]) throws -> [String: Node] {
-    guard case .mapping(let mapping) = node else { throw error(node, "\(what) is a list of “key: value” lines") }
+    guard case .mapping(let mapping) = node else { throw error(node, "\(what) must be a list of “key: value” lines") }
     var fields: [String: Node] = [:]
     for (key, value) in mapping {
       let name = key.string ?? ""
@@ -85,13 +85,13 @@ private struct LayoutReader {
     let parts = (node.string ?? "").split(separator: "x").map { Int($0) }
     guard parts.count == 2, let columns = parts[0], let rows = parts[1], (1...10_000).contains(columns),
       (1...10_000).contains(rows)
-    else { throw error(node, "fits is columns x rows, such as 80x24") }
+    else { throw error(node, "fits must be columns x rows, such as 80x24") }
     return (columns, rows)
   }
 
   private func tracks(_ node: Node, within length: Int, _ name: String) throws -> [Track] {
     guard case .sequence(let nodes) = node, !nodes.isEmpty else {
-      throw error(node, "\(name) is a list such as [1c, 3, 2]: cells with a c, or shares")
+      throw error(node, "\(name) must be a list such as [1c, 3, 2]: cells with a c, or shares")
     }
     let tracks = try nodes.map { node -> Track in
       let text = node.string ?? ""
@@ -100,7 +100,7 @@ private struct LayoutReader {
       throw error(node, "\(text.quotation) is not a size: write cells as 6c, or a share as 2")
     }
     let fixed = tracks.reduce(0) { sum, track in if case .cells(let count) = track { sum + count } else { sum } }
-    guard fixed <= length else { throw error(node, "\(name) take \(fixed) cells, and only \(length) fit") }
+    guard fixed <= length else { throw error(node, "\(name) take \(fixed) cells, but only \(length) fit") }
     guard fixed == length || tracks.contains(where: { if case .share = $0 { true } else { false } }) else {
       throw error(node, "\(name) take \(fixed) of \(length) cells: give one of them a share for the rest")
     }
@@ -112,12 +112,12 @@ private struct LayoutReader {
     let lines = (node.string ?? "").split(separator: "\n").map { $0.split(separator: " ").map(String.init) }
     func fail(_ row: Int, _ text: String) -> UserError { UserError(.data, "\(source):\(first + row): \(text)") }
     guard lines.count == rows else {
-      throw error(node, "areas has \(lines.count) lines, and rows has \(rows) sizes")
+      throw error(node, "areas has \(lines.count) lines, but rows has \(rows) sizes")
     }
     var areas: [[Panel?]] = []
     for (row, words) in lines.enumerated() {
       guard words.count == columns else {
-        throw fail(row, "this line names \(words.count) areas, and columns has \(columns) sizes")
+        throw fail(row, "this line names \(words.count) areas, but columns has \(columns) sizes")
       }
       areas.append(
         try words.map { word in
@@ -149,7 +149,7 @@ private struct LayoutReader {
       guard rectangle.columns >= columns, rectangle.rows >= rows else {
         throw error(
           node,
-          "“\(panel.rawValue)” needs \(columns)x\(rows) cells, and gets \(rectangle.columns)x\(rectangle.rows) of "
+          "“\(panel.rawValue)” needs \(columns)x\(rows) cells, but gets \(rectangle.columns)x\(rectangle.rows) of "
             + "\(variant.columns)x\(variant.rows)")
       }
     }
@@ -166,7 +166,7 @@ private struct LayoutReader {
       let keys = panel == .losses ? ["series", "x", "y", "smooth", "box"] : ["box"]
       let values = try mapping(field, "the panel “\(panel.rawValue)”", allowing: keys)
       if let box = values["box"] {
-        guard let isBoxed = box.bool else { throw error(box, "box is true or false") }
+        guard let isBoxed = box.bool else { throw error(box, "box must be true or false") }
         if !isBoxed { settings.boxless.insert(panel) }
       }
       if let x = values["x"] {
@@ -178,13 +178,13 @@ private struct LayoutReader {
       }
       if let y = values["y"] {
         guard let word = y.string, ["linear", "logarithmic"].contains(word) else {
-          throw error(y, "y is linear or logarithmic")
+          throw error(y, "y must be linear or logarithmic")
         }
         settings.isLogarithmic = word == "logarithmic"
       }
       if let smooth = values["smooth"] {
         guard let factor = smooth.float, (0...0.999).contains(factor) else {
-          throw error(smooth, "smooth is a number from 0 to 0.999")
+          throw error(smooth, "smooth must be a number from 0 to 0.999")
         }
         settings.smoothing = factor
       }
@@ -194,7 +194,9 @@ private struct LayoutReader {
   }
 
   private func names(_ node: Node) throws -> [String] {
-    guard case .sequence(let nodes) = node else { throw error(node, "series is a list such as [loss/ntp, held-out/*]") }
+    guard case .sequence(let nodes) = node else {
+      throw error(node, "series must be a list such as [loss/ntp, held-out/*]")
+    }
     let known = Head.all.flatMap { ["loss/\($0.name)", "held-out/\($0.name)"] }
     return try nodes.map { node in
       let name = node.string ?? ""

@@ -110,7 +110,7 @@ extension Dashboard {
     for entry in log.suffix(room) { lines.append([Span("· " + entry.text, entry.style)]) }
     switch phase {
     case .starting: lines.append([Span("the chart begins with the first step …", .faint)])
-    case .ended: lines.append([Span("it ended before its first step", .faint)])
+    case .ended: lines.append([Span("the run ended before its first step", .faint)])
     case .training, .paused: lines.append([Span("no step is stored yet", .faint)])
     }
     if lines.count > inside.rows { lines = Array(lines.filter { !$0.isEmpty }.suffix(inside.rows)) }

@@ -43,7 +43,7 @@ extension Dashboard {
       }
       let change = try WeightChange(typed: prompt.text, for: head, now: old)
       guard change.weight > 0 || heads.contains(where: { $0 != head && weight(of: $0) > 0 }) else {
-        throw UserError(.usage, "no other loss has a weight: at 0 nothing would be learned")
+        throw UserError(.usage, "all other weights are 0: at 0 nothing would be learned")
       }
       overlay = nil
       let factor = change.weight / old

@@ -45,7 +45,7 @@ extension Dashboard {
       if layouts.contains(where: { $0.key == key }) { return nil }
       let known = layouts.sorted { $0.key < $1.key }.map { "\($0.key) \($0.name)" }.joined(separator: ", ")
       return "there is no layout \(key); there are \(known)"
-    case .open: return focus == nil ? "tab focuses a panel first" : nil
+    case .open: return focus == nil ? "press tab first, to focus a panel" : nil
     default: return nil
     }
   }
@@ -54,8 +54,8 @@ extension Dashboard {
   private func missing(for action: Action, in beginning: Beginning) -> String? {
     switch action {
     case .evaluate where beginning.heldOutTokens <= beginning.recipe.model.context:
-      "nothing is held out to evaluate on (data.heldOut)"
-    case .generate where beginning.recipe.objective.ntp == 0: "this run has no NTP head, which writes the text"
+      "there is no held-out text to evaluate on (data.heldOut is 0)"
+    case .generate where beginning.recipe.objective.ntp == 0: "this run has no NTP head to generate text with"
     default: nil
     }
   }

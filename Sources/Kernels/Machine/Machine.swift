@@ -22,7 +22,7 @@ package enum Machine {
     if missing == 0 { return nil }
     if missing & 1 != 0 { return "foretop computes with AVX2 and FMA, and this CPU does not have both" }
     let part = missing & 2 != 0 ? "AVX-512" : "bf16 instructions (AVX512_BF16)"
-    return "the kernels were built for a CPU with \(part), and this one has none: build on this machine, or with"
+    return "the kernels were built for a CPU with \(part), which this CPU lacks: build on this machine, or with"
       + " FORETOP_CPU=x86-64-v3 for every CPU with AVX2"
   }
 

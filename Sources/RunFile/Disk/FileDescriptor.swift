@@ -16,7 +16,7 @@ struct FileDescriptor: ~Copyable {
     guard opened >= 0 else {
       if errno == ELOOP && isWritten {
         throw UserError(
-        .inputOutput, "\(path) is a link, and foretop does not write through links: put the file itself there")
+          .inputOutput, "\(path) is a link, and foretop does not write through links: put the file itself there")
       }
       let verb = flags & O_CREAT == 0 ? "open" : "create"
       throw Failure(verb, path, errno == ENOENT ? .noInput : flags & O_CREAT == 0 ? .inputOutput : .cannotCreate).error
