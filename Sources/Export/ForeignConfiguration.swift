@@ -23,7 +23,7 @@ package struct ForeignConfiguration: Sendable, Equatable {
     }
   }
 
-  /// - Throws: `UserError` that names everything in it which foretop does not have.
+  /// - Throws: `UserError` that names every feature which foretop lacks.
   package init(_ bytes: [UInt8], source: String) throws {
     let json: JSON
     do {

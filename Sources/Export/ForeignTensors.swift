@@ -13,7 +13,7 @@ package struct ForeignTensors: Sendable {
   }
 
   private var places: [String: (file: String, entry: SafeTensors.Entry)] = [:]
-  /// What PyTorch had put around the network when it was saved, such as `_orig_mod`; the names are taken without it.
+  /// Prefixes that PyTorch's wrappers added to tensor names, such as `_orig_mod`; the names are used without them.
   package private(set) var wrappers: Set<String> = []
 
   /// The words that torch.compile, FSDP and activation checkpointing put into names at any place, and the one that DDP puts
@@ -73,7 +73,7 @@ package struct ForeignTensors: Sendable {
   /// How the numbers are stored, such as `BF16`.
   package var storages: [String] { Set(places.values.map(\.entry.storage.rawValue)).sorted() }
 
-  /// The heads that the checkpoint has beside the next token's, which foretop's own exports may keep.
+  /// True if the checkpoint has a TOP head, as foretop's own exports with `--with-heads` do.
   package var hasTokenOrder: Bool { places["top_head.weight"] != nil }
   /// MTP heads, the NTP head included.
   package var multiTokenHeads: Int {

@@ -5,7 +5,7 @@ import Foundation
 import Run
 
 extension HuggingFace {
-  /// The files that say what a tokenizer is; nil for those that are not there.
+  /// The files that describe a tokenizer; nil for a missing file.
   package struct TokenizerFiles: Sendable {
     /// tokenizer.model
     package var model: [UInt8]?

@@ -3,7 +3,7 @@
 import Run
 import Synchronization
 
-/// What a subscriber hears of.
+/// A message to a subscriber.
 package enum SessionMessage: Sendable {
   case event(NumberedEvent)
   /// What is being made ready, before the run begins.
@@ -53,7 +53,7 @@ package final class EventHub: Sendable {
     }
   }
 
-  /// Says something of the session that is no event of the run.
+  /// Sends every subscriber a message about the session that is not an event of the run.
   package func tell(_ message: SessionMessage) {
     state.withLock { state in for subscription in state.subscriptions { subscription.offer(message) } }
   }

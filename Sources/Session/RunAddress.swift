@@ -23,7 +23,7 @@ package struct RunAddress: Sendable, Equatable {
   /// The run's folder.
   package var folder: String { runs.hasSuffix("/") ? runs + name : "\(runs)/\(name)" }
 
-  /// How one goes on with it from a shell.
+  /// The shell command for this run, such as `foretop resume NAME`.
   package func command(_ verb: String) -> String {
     let place = runs == "runs" ? "" : " --runs \(Self.quoted(runs))"
     return "foretop \(verb) \(Self.quoted(name))\(place)"

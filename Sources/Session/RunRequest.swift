@@ -4,23 +4,23 @@ import Foundation
 import Run
 import RunFile
 
-/// A run to begin, or to go on with.
+/// A request to begin a run, or to continue one.
 package struct RunRequest: Sendable {
-  /// What a resumed run goes on from.
+  /// The stored state from which a resumed run continues.
   package struct Past: Sendable {
-    /// Holds none where the run ended before the first one: it begins again, as the same run.
+    /// The checkpoint; empty if the run ended before its first one, and begins again.
     package var start: Parcel
     /// Its step; nil where there is none.
     package var step: Int?
     /// The changes of rate and weights that the user made after that, to be made again at the same steps.
     package var edits: [Edit]
-    /// What its last session began with.
+    /// The first event of its last session.
     package var beginning: Beginning?
     /// The last step that is stored.
     package var last = 0
     /// The weights of losses that the command line gives, from the first step on.
     package var weights: [WeightChange] = []
-    /// What happened before, for a screen to begin with.
+    /// Events of earlier sessions, for the screen.
     package var events: [Event] = []
 
     package init(start: Parcel, edits: [Edit]) {
@@ -41,7 +41,7 @@ package struct RunRequest: Sendable {
 
   package var recipe: Recipe
   package var address: RunAddress
-  /// What the run's text is read from.
+  /// The source of the run's text.
   package var source: Corpus.Source
   package var threads: Int
   /// Nil for a new run.
@@ -81,7 +81,7 @@ package final class Parcel: @unchecked Sendable {
 
   package init(_ checkpoint: consuming Checkpoint?) { self.checkpoint = consume checkpoint }
 
-  /// What is in it; nothing is afterwards.
+  /// Takes the checkpoint out; afterwards the parcel is empty.
   package func takeOut() -> Checkpoint? {
     defer { checkpoint = nil }
     return checkpoint

@@ -8,7 +8,7 @@ import RunFile
 import Synchronization
 import Training
 
-/// A run that goes on in threads of its own: requests go in, and subscribers of the hub hear what comes of them.
+/// A live run in its own threads: it takes requests, and the hub's subscribers receive its events.
 package final class TrainingSession: Sendable {
   package let request: RunRequest
   package let requests = RequestQueue()

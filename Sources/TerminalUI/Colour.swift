@@ -1,6 +1,6 @@
 // What a colour means, and what a terminal can show of it: truecolor → 256 → 16 → none, as pure functions.
 
-/// What a cell's colour says. Palettes give roles a colour, so that panels never name one.
+/// The meaning of a cell's colour. A palette gives each role a colour, so that panels never name colours.
 package enum Role: UInt8, Sendable, CaseIterable {
   /// The terminal's own foreground.
   case plain

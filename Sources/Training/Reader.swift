@@ -4,7 +4,7 @@ import Kernels
 import Run
 import Transformer
 
-/// A trained network. It has no gradients.
+/// A trained network for evaluation and generation, without gradients.
 package struct Reader: ~Copyable {
   private let model: Transformer
   private let recipe: Recipe

@@ -38,7 +38,7 @@ extension Recipe {
     heads.map { Float(weight(of: $0)) }
   }
 
-  /// What `precision` comes to on this CPU.
+  /// The precision that `precision` selects on this CPU.
   /// - Throws: `UserError` when bf16 is asked for and the CPU does not have it.
   package func operandPrecision() throws -> Kernels.Precision {
     switch precision {
@@ -114,7 +114,7 @@ extension Precision {
 }
 
 extension UserError {
-  /// What a network's error is to a user.
+  /// A network's error as one for the user.
   package init(_ error: TransformerError) {
     switch error {
     case .shape(let sentence): self.init(.usage, sentence)

@@ -3,7 +3,7 @@ import Kernels
 import Run
 import Transformer
 
-/// What a recipe comes to.
+/// The network, memory and batch of a recipe, computed without allocating them.
 package struct RunPlan: Sendable {
   package let recipe: Recipe
   package let network: NetworkPlan
@@ -25,7 +25,7 @@ package struct RunPlan: Sendable {
   package struct Share: Sendable, Equatable {
     /// One word for `--json`.
     package var name: String
-    /// What it is for a person.
+    /// A description for a person.
     package var about: String
     package var bytes: Int
   }
@@ -55,7 +55,7 @@ package struct RunPlan: Sendable {
     4 * recipe.batch.rows * recipe.batch.accumulation * (recipe.model.context + recipe.lookahead)
   }
 
-  /// Whether it fits.
+  /// Checks that the run fits into the available memory.
   package func check(_ memory: MachineMemory) throws(UserError) {
     guard bytes > memory.available else { return }
     let largest = self.memory.prefix(5).map { "\($0.name) \(gibibytes($0.bytes))" }.joined(separator: ", ")
@@ -94,7 +94,7 @@ package struct RunPlan: Sendable {
   /// What a run takes beside its memory: the stacks of the session's threads, mapped files, and gaps between allocations.
   private static let mapped = 112 << 20
 
-  /// What to change so that it fits.
+  /// Changes to the recipe that would make it fit.
   package func advice(_ memory: MachineMemory) -> String {
     var smaller = recipe
     smaller.model.recompute = .block
@@ -147,7 +147,7 @@ package func gibibytes(_ bytes: Int) -> String {
 }
 
 extension MemoryPart {
-  /// What it is for a person.
+  /// A description for a person.
   var about: String {
     switch self {
     case .weights: "weights, fp32"

@@ -5,13 +5,13 @@ import Run
 import Transformer
 
 extension Trainer {
-  /// Bytes of such a copy.
+  /// Bytes of a checkpoint.
   package var checkpointBytes: Int { model.parameters.layout.count * 12 }
 
-  /// A complete copy of everything that decides the future.
+  /// A complete copy of the training state: everything that determines the following steps.
   package var checkpoint: Checkpoint { checkpoint(in: nil) }
 
-  /// All of a copy but the weights and the moments.
+  /// The training state without weights and moments.
   package var checkpointWithoutNumbers: Checkpoint {
     Checkpoint(
       state: state, recipe: recipe,

@@ -24,7 +24,7 @@ package struct Trainer: ~Copyable {
   /// Whether a checkpoint waits for memory to be copied to, and whether the run ends when it has it.
   var isSaveDue = false
   var isStoppingAfterSave = false
-  /// Why the text cannot be read any more: the run ends.
+  /// The error that ended the reading of the text; the run then ends.
   package internal(set) var failure: CorpusError?
   /// What was last handed over to be saved.
   var savedState: TrainerState?
@@ -90,7 +90,7 @@ package struct Trainer: ~Copyable {
     self.model = model
   }
 
-  /// What this session begins with: the first event of every run.
+  /// The first event of this session.
   package var beginning: Beginning {
     Beginning(
       name: name, recipe: recipe, step: state.step, tokens: state.tokens, time: wallTime(),
@@ -118,7 +118,7 @@ package struct Trainer: ~Copyable {
     for (index, head) in heads.enumerated() { self.weights[index] = Float(weight(of: head)) }
   }
 
-  /// What came of a step.
+  /// The result of a step.
   package enum Outcome {
     case stepped(StepReport)
     /// A loss or the gradient was not finite: the weights are as they were.

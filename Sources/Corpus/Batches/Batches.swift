@@ -34,7 +34,7 @@ package struct Batches: ~Copyable {
     order = Permutation(count: windows, seed: seed, pass: pass)
   }
 
-  /// Hands out again what came after the first so many windows.
+  /// Goes back to the state after `window` windows were handed out.
   package mutating func goBack(to window: Int) {
     precondition((0...self.window).contains(window), "\(window) windows were not handed out yet")
     self.window = window

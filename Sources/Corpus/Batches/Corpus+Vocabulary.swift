@@ -1,7 +1,7 @@
 // How large a vocabulary will be, before anything is trained or cached.
 
 extension Corpus {
-  /// Tokens of the tokenizer that a source describes.
+  /// Vocabulary size of the tokenizer that a source describes.
   /// - Returns: the number, and where it is from, to end a sentence.
   /// - Throws: `CorpusError` where characters must be counted in a text that cannot be read, or a model file is none.
   package static func vocabulary(of source: Source) throws(CorpusError) -> (count: Int, origin: String) {

@@ -1,7 +1,7 @@
 // What can be wrong with a text, a tokenizer or the cache, told in a sentence.
 import Run
 
-/// Something that a person gave is not as it must be. `description` says what, where, and what to do next.
+/// An error in the user's text, token file or tokenizer. `description` names the fault, the place, and the next action.
 package struct CorpusError: Error, Sendable, Equatable, CustomStringConvertible {
   package enum Kind: Sendable, Equatable {
     /// No such file or folder.

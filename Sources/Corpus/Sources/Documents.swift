@@ -2,7 +2,7 @@
 import Foundation
 import Run
 
-/// How texts are divided into documents.
+/// The rule that divides texts into documents.
 package struct Documents: Sendable, Equatable {
   /// `data.separator`, UTF-8: what a document ends with. It stays a part of the document, so that no byte of the text is
   /// lost and a network learns where documents end. Empty: only files divide.

@@ -1,6 +1,6 @@
 // Tokens in a row, wherever they are kept: a part of a corpus.
 
-/// A stretch of tokens that nothing is read outside of: the training part, the held-out part, or a text's tokens.
+/// A range of tokens whose readers stay inside: the training part, the held-out part, or the tokens of a text.
 package struct Part: Sendable {
   private enum Storage: Sendable {
     case array([Int32])

@@ -2,21 +2,21 @@
 // library. Read where it says what foretop does, and refused with the reason where it does not.
 import Run
 
-/// What such a file says.
+/// The content of a `tokenizer.json` with a byte-level BPE.
 package struct BytePairFile: Sendable {
-  /// Two neighbours and what they become.
+  /// Two neighbouring tokens and the token that they are merged into.
   package struct Merge: Sendable, Equatable {
     package let left, right, result: Int32
   }
 
-  /// The bytes of every token; none for those that no text makes.
+  /// The bytes of every token; empty for special tokens, which text never becomes.
   package private(set) var tokens: [[UInt8]] = []
-  /// The names of tokens that no text makes.
+  /// The names of special tokens, which text never becomes.
   package private(set) var specials: [Int32: [UInt8]] = [:]
-  /// What comes first in the list is merged first.
+  /// All merges, by priority: the first in the list is applied first.
   package private(set) var merges: [Merge] = []
   package let pattern: WordPattern
-  /// Whether a word that is a token is that token, whatever the merges make of it.
+  /// True if a whole word that is a token becomes that token before any merge (`ignore_merges`).
   package let takesWholeWords: Bool
 
   /// The printable characters that byte-level tokenizers write for bytes: printable bytes stand for themselves, the others

@@ -1,7 +1,7 @@
 // Where byte-level BPE cuts text into words before it merges: the regular expressions that tokenizer.json files name, as
 // scanners. Bytes that are no UTF-8 count as signs.
 
-/// How a tokenizer cuts text into words.
+/// The rule by which a tokenizer splits text into words (pre-tokenization).
 package enum WordPattern: Sendable, Equatable {
   /// GPT-2: a word with the space before it, a number, signs, white space.
   case gpt2

@@ -47,7 +47,7 @@ package struct Layout: Sendable, Equatable {
     }
   }
 
-  /// What a layout sets of its panels.
+  /// The settings of panels that a layout changes.
   package struct Settings: Sendable, Equatable {
     /// The chart's axes and smoothing; nil leaves them as the user has them.
     package var x: Axis?

@@ -4,7 +4,7 @@
 package enum Panel: String, Sendable, CaseIterable {
   case status, losses, order, quality, throughput, rate, text, events, recipe, keys
 
-  /// The smallest size in which it says something, its box included: columns and rows.
+  /// The smallest size at which the panel shows anything useful, including its box: columns and rows.
   package var minimum: (columns: Int, rows: Int) {
     switch self {
     case .status: (1, 1)

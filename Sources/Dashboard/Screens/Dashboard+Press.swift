@@ -136,7 +136,7 @@ extension Dashboard {
     return command
   }
 
-  /// Tells under which number the last command was sent, so that its answer is known.
+  /// Stores the number of the request that carries the last command, to recognise its answer.
   package mutating func wasSent(as request: Int) {
     guard let last = asked.indices.last, asked[last].request == nil else { return }
     asked[last].request = request

@@ -2,7 +2,7 @@
 import Run
 import TerminalUI
 
-/// What a screen knows of a run, and how the user looks at it.
+/// The state of a screen: the run as far as its events tell, and the user's view of it.
 package struct Dashboard: Sendable {
   /// Where the events come from.
   package enum Mode: Sendable {
@@ -65,7 +65,7 @@ package struct Dashboard: Sendable {
   var weights: [Head: Double] { run.weights }
   var isDiverged: Bool { run.isDiverged }
 
-  /// Whether it changes with the time alone: a step, or what comes before the first, may take minutes.
+  /// True if the picture changes without an event: a step, or the setup before the first step, may take minutes.
   package var hasClock: Bool { mode == .live && (phase == .starting || phase == .training) }
 
   /// Steps after which a command that nothing answered is forgotten.
@@ -94,7 +94,7 @@ package struct Dashboard: Sendable {
     for problem in problems { note(LogLine(time: time, step: 0, text: problem, style: Style(.warning))) }
   }
 
-  /// What was received up to now is of the past: the run is only being set up.
+  /// Marks all events received so far as past ones: the run itself is still being set up.
   /// - Parameter time: Unix time, seconds.
   package mutating func startSettingUp(at time: Double) {
     run.phase = .starting

@@ -3,7 +3,7 @@
 
 /// Values in order, and quick summaries of any range of them.
 package struct Series: Sendable {
-  /// What a range holds.
+  /// Statistics of a range of values.
   package struct Summary: Sendable, Equatable {
     /// Of the finite values; +∞ and −∞ when there are none.
     package var minimum: Float = .infinity
@@ -11,7 +11,7 @@ package struct Series: Sendable {
     package var sum = 0.0
     /// Finite values.
     package var count = 0
-    /// Values that are not finite: counted, not averaged.
+    /// Number of values that are not finite; they are not averaged.
     package var bad = 0
 
     /// Of the finite values; nil when there are none.

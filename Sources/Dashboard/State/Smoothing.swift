@@ -1,7 +1,8 @@
 // An exponential moving average without the pull towards zero that its start has.
 import Foundation
 
-/// A debiased exponential moving average: s ← β s + (1 − β) v, shown as s / (1 − βⁿ). What is not finite is passed over.
+/// A debiased exponential moving average: s ← β s + (1 − β) v, shown as s / (1 − βⁿ). It skips values that are not
+/// finite.
 package struct Smoothing: Sendable, Equatable {
   /// β: 0 is no smoothing.
   package let factor: Double

@@ -7,7 +7,7 @@ package enum Machine {
   /// Whether products with bf16 operands run in hardware here.
   package static let hasBF16: Bool = cpuFlags.contains("avx512_bf16") || cpuFlags.contains("amx_bf16")
 
-  /// What the kernels were compiled for: `native avx512_bf16`.
+  /// The instruction set that the kernels were compiled for: `native avx512_bf16`.
   package static var build: String { "\(String(cString: lanes_build())) \(String(cString: lanes_instructions()))" }
 
   /// Release of oneDNN and the instructions that it computes with here: `2.6.3 avx512_core_amx`.
@@ -16,7 +16,7 @@ package enum Machine {
     return "\(version.major).\(version.minor).\(version.patch) \(String(cString: dnnlx_instructions()))"
   }
 
-  /// What this build of the kernels needs and this CPU does not have, in words; nil where it can compute.
+  /// The instructions that this build of the kernels needs and this CPU lacks, in words; nil if none is missing.
   package static var missing: String? {
     let missing = lanes_missing()
     if missing == 0 { return nil }

@@ -42,7 +42,7 @@ package struct ProductShape: Hashable, Sendable {
   }
 }
 
-/// Something oneDNN refused to do.
+/// An error of oneDNN.
 package struct ProductError: Error, CustomStringConvertible {
   package let description: String
 }

@@ -34,10 +34,10 @@ package enum Annotation: String, Sendable, CaseIterable {
 }
 
 extension Occurrence {
-  /// What a line of the log says of a run for people; nil for what the program says.
+  /// The kind of note or tag that a line of the log is; nil for a line of the program itself.
   package var annotation: Annotation? { kind == .notice ? Annotation(rawValue: key) : nil }
 
-  /// Something that a user says of a run.
+  /// A user's note or tag for a run.
   /// - Parameter step: how far the run is.
   package init(_ annotation: Annotation, _ text: String, step: Int, time: Double) {
     self.init(.notice, step: step, time: time, key: annotation.rawValue, actor: .commandLine, text: text)

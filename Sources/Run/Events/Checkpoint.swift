@@ -56,9 +56,9 @@ package struct TrainerState: Codable, Sendable, Equatable {
   package var window: Int
   package var seed: UInt64
   package var threads: Int
-  /// What the user's edits multiply the schedule with.
+  /// Factor of the user's edits on the scheduled learning rate.
   package var rateFactor: Double
-  /// The weights λ that the user gave heads instead of the recipe's, by the head's name; nil where none was given.
+  /// Weights λ of heads that the user changed from the recipe's, by the head's name; nil if none was changed.
   package var weights: [String: Double]?
   /// Seconds of training without pauses.
   package var active: Double

@@ -109,7 +109,7 @@ package struct StepReport: Codable, Sendable, Equatable {
   }
 }
 
-/// Where the time of a step went, in seconds.
+/// The time of each phase of a step, in seconds.
 package struct Phases: Codable, Sendable, Equatable {
   package var data = 0.0
   package var forward = 0.0
@@ -285,8 +285,8 @@ package struct Occurrence: Codable, Sendable, Equatable {
     self.text = text
   }
 
-  /// Whether a crash before the disk has it would undo what it says: a user's change of the rate or of a weight. All else is
-  /// true at once.
+  /// True for a change of the rate or of a weight, which a crash could undo until the journal is on the disk. Other
+  /// occurrences need no confirmation.
   package var needsConfirmation: Bool { kind == .rate || kind == .weight }
 }
 

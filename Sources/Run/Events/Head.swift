@@ -9,7 +9,7 @@ package enum Head: Hashable, Codable, Sendable {
   /// Token order prediction (arXiv 2508.19228, equation 5): the upcoming tokens, ranked by how soon they come.
   case top
 
-  /// Every head there can be, in the order of every output.
+  /// All possible heads, in the order of every output.
   package static let all = [Head.ntp] + (2...most).map(Head.mtp) + [.top]
 
   /// The largest n of `mtp`.

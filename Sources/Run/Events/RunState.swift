@@ -1,13 +1,13 @@
 // What a session has come to, collected from its events: the one reducer. The dashboard, the summary at the end and later
 // subscribers each have a value of it.
 
-/// What a run does.
+/// The phase of a run.
 package enum RunPhase: Sendable, Equatable {
   case starting, training, paused
   case ended(Ending.Reason)
 }
 
-/// What is known of a run. Applying an event twice changes nothing.
+/// The state of a run, computed from its events. Applying an event twice changes nothing.
 package struct RunState: Sendable, Equatable {
   /// The number of the newest event that was applied; 0 where events had no numbers.
   package private(set) var number = 0
@@ -19,7 +19,7 @@ package struct RunState: Sendable, Equatable {
   package private(set) var best: Evaluation?
   /// The step of the last checkpoint that is on the disk.
   package private(set) var savedStep: Int?
-  /// What the user's edits multiply the schedule's rate with.
+  /// Factor of the user's edits on the scheduled learning rate.
   package private(set) var rateFactor = 1.0
   /// λ of the heads, where the user changed it or a step told.
   package private(set) var weights: [Head: Double] = [:]

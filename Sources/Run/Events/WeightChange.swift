@@ -1,6 +1,6 @@
 // A change of λ, the weight of a loss in the total, while the run goes on.
 
-/// A new weight of one head's loss. The head stays: at 0 its loss is still measured, and teaches nothing.
+/// A new weight of one head's loss. The head stays: at 0 its loss is still measured, but does not train the network.
 package struct WeightChange: Codable, Sendable, Equatable {
   package var head: Head
   package var weight: Double
@@ -50,7 +50,7 @@ package struct Edit: Sendable, Equatable {
     }
   }
 
-  /// What an occurrence of the past asks to be done again; nil where it changed nothing that decides the future.
+  /// The edit that a past occurrence made, to be repeated in a replay; nil if it did not change rate or weights.
   package init?(_ occurrence: Occurrence) {
     guard let new = occurrence.new else { return nil }
     switch occurrence.kind {

@@ -2,7 +2,7 @@
 import Foundation
 
 package enum ProcessLimit {
-  /// What keeps a thread or a process from being made.
+  /// The limit that prevents a new thread or process, in words.
   /// - Parameters:
   ///   - code: the error that the kernel gave.
   ///   - stackSize: bytes of address space that it needed.

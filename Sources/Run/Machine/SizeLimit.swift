@@ -9,7 +9,7 @@ package enum SizeLimit {
     return Int(clamping: limit.rlim_cur)
   }
 
-  /// What to do about a refusal to write, to be said behind the kernel's reason; empty where there is nothing to do that is known.
+  /// Advice after a failed write, to follow the kernel's reason; empty if there is none.
   /// - Parameter code: the error that the kernel gave.
   package static func advice(for code: Int32) -> String {
     switch code {

@@ -6,7 +6,7 @@ extension Recipe {
     /// Dots between levels: `model.width`.
     package let key: String
     package let kind: Kind
-    /// What it decides, in a few words.
+    /// The effect of the key, in a few words.
     package let about: String
     package let read: @Sendable (Recipe) -> Value
     let write: @Sendable (inout Recipe, Value) -> Void
@@ -18,7 +18,7 @@ extension Recipe.Field {
   package var section: Substring { key.lastIndex(of: ".").map { key[..<$0] } ?? "" }
   package var name: Substring { section.isEmpty ? key[...] : key.dropFirst(section.count + 1) }
 
-  /// What a key holds.
+  /// The value of a key.
   package enum Value: Sendable, Equatable {
     case integer(Int)
     case unsigned(UInt64)
@@ -41,7 +41,7 @@ extension Recipe.Field {
     }
   }
 
-  /// What a key takes.
+  /// The type of a key, and the values that are allowed.
   package enum Kind: Sendable {
     case integer(ClosedRange<Int>)
     case unsigned
@@ -114,13 +114,13 @@ extension Recipe.Field {
   /// Which numbers are taken.
   package struct Bounds: Sendable {
     enum Edge: Sendable { case including(Double), excluding(Double) }
-    /// The type that a number is computed with: what is a number above 0 as a Double can be 0 as a Float.
+    /// The type in which a number is used: a Double above 0 can become 0 as a Float.
     package enum Use: Sendable { case float, double }
     let lower: Edge
     let upper: Edge
     package let use: Use
 
-    /// Whether the number is in the range, and still is when it is used.
+    /// True if the number is in the range, also after rounding to the type in which it is used.
     package func contains(_ value: Double) -> Bool { holds(value) && rounding(of: value) == nil }
 
     /// What a number of the range becomes when it is used, where that is out of the range, or 0 and the number is not.

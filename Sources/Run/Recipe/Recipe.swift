@@ -1,6 +1,6 @@
 // A run's numbers. Defaults are those of `recipes/default.yaml`'s kin: see Recipe+Fields for keys, ranges and words.
 
-/// Everything that decides a run, but for the user's commands.
+/// All settings of a run. Together with the user's commands, they determine its result.
 package struct Recipe: Codable, Sendable, Equatable {
   package struct Data: Codable, Sendable, Equatable {
     /// Text files and folders; empty means the default corpus.
@@ -11,7 +11,7 @@ package struct Recipe: Codable, Sendable, Equatable {
     /// document.
     package enum Documents: String, Codable, Sendable, CaseIterable { case packed, separate }
     package var documents = Documents.packed
-    /// What a document ends with, beside its file; empty is nothing.
+    /// Text that ends a document within a file; empty: each file is one document.
     package var separator = ""
   }
 
@@ -35,7 +35,7 @@ package struct Recipe: Codable, Sendable, Equatable {
   }
 
   package struct Model: Codable, Sendable, Equatable {
-    /// What backward computes again instead of keeping it.
+    /// Activations that the backward pass recomputes instead of keeping them.
     package enum Recompute: String, Codable, Sendable, CaseIterable { case none, block }
     package var kind = NetworkKind.llama
     package var blocks = 4
@@ -70,7 +70,7 @@ package struct Recipe: Codable, Sendable, Equatable {
     package var recompute = Recompute.none
     /// Standard deviation of the initial weights.
     package var deviation = 0.02
-    /// Whether what the branches add begins smaller, by 1/√(2 · blocks), as in GPT-2.
+    /// Whether output projections of branches are initialised smaller by 1/√(2 · blocks), as in GPT-2.
     package var scaledResiduals = false
   }
 

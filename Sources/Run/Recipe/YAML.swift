@@ -2,7 +2,7 @@
 import Yams
 
 package enum YAML {
-  /// Why a text is no YAML, or none that is read.
+  /// The reason why a text is not valid YAML, or is refused.
   package struct Damage: Error, Equatable {
     /// Line, counted from 1; nil where there is none to name.
     package let line: Int?

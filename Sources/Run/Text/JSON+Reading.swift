@@ -2,7 +2,7 @@
 // reads can refuse them. Bytes in, a value out.
 
 extension JSON {
-  /// Why bytes are no JSON.
+  /// The reason why bytes are not valid JSON.
   package struct Damage: Error, Equatable, CustomStringConvertible {
     /// Bytes before it.
     package let place: Int

@@ -1,6 +1,6 @@
 // The one error type of the program: a sentence for a person and a status for a shell.
 
-/// Something in the world is not as it must be. The message says what, where, and what to do next.
+/// An error for the user. The message names the fault, the place (path, name, number), and the next action.
 package struct UserError: Error, Sendable, CustomStringConvertible {
   /// Exit statuses, after sysexits.h.
   package enum Status: Int32, Sendable {

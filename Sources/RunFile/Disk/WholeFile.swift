@@ -2,7 +2,7 @@
 import Foundation
 import Run
 
-/// A file on its way out.
+/// Writes output files atomically: a file appears under its name only when it is complete.
 package enum WholeFile {
   /// Writes a file aside, waits until it is on the disk, and gives it its name.
   /// - Parameters:

@@ -3,7 +3,7 @@
 import Foundation
 import Run
 
-/// Files of a run that can go. Its lock is held from when it was made, so that no writer begins meanwhile.
+/// Files of a run that can be removed. The run's lock is held as long as this value exists, so that no writer begins.
 package struct Removal: ~Copyable {
   /// In order: the numbers last, so that a removal which is interrupted leaves a run that can be removed.
   private let files: [String]
@@ -92,8 +92,8 @@ package struct Removal: ~Copyable {
     return 0
   }
 
-  /// Takes the files away.
-  /// - Returns: names that are none of foretop's and keep the folder from going.
+  /// Removes the files.
+  /// - Returns: names of files that foretop did not write, and that keep the folder from being removed.
   package consuming func carryOut() throws -> [String] {
     for file in files { try FileSystem.remove(file) }
     var strangers: [String] = []

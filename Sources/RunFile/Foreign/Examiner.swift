@@ -5,7 +5,7 @@ import Foundation
 import Run
 import Synchronization
 
-/// What is asked of the process that examines.
+/// A request to the process that examines files.
 package enum Examinee: Sendable, Hashable {
   /// A run's file or a checkpoint: see `Examination`.
   case hdf5(String)

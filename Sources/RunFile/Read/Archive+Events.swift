@@ -2,7 +2,7 @@
 import Run
 
 extension Archive {
-  /// Everything that happened, in order: fed to a dashboard it shows the run.
+  /// All events in order, as a dashboard takes them to show the run.
   package func events() throws -> [Event] {
     let store = try open()
     let others = try others(store)
@@ -12,7 +12,7 @@ extension Archive {
     return events
   }
 
-  /// Everything that happened between the steps, in order. No step is read.
+  /// All events except steps, in order. Steps are not read.
   package func happenings() throws -> [Event] {
     try others(open()).sorted { $0.place.sequence < $1.place.sequence }.map(\.event)
   }

@@ -23,15 +23,15 @@ package struct RunSummary: Codable, Sendable {
   /// Unix times in seconds.
   package var created: Double?
   package var changed: Double?
-  /// That its files take on the disk.
+  /// Bytes that its files take on the disk.
   package var bytes = 0
   package var checkpoints = 0
   package var error: String?
-  /// What of it cannot be listed, and is not counted.
+  /// The part of the run that cannot be read and is not counted.
   package var warning: String?
   /// As the newest session began with it; nil where the run cannot be read.
   package var recipe: Recipe?
-  /// What people said of it, oldest first.
+  /// Its notes and tags, oldest first.
   package var annotations: [Occurrence] = []
 }
 
@@ -105,14 +105,14 @@ extension Archive {
     return try Archive(folder, store, isLive: isLive).summary(store)
   }
 
-  /// What the list of runs says of this one, its files included.
+  /// The run's row in the list of runs, including the size of its files.
   package func listed() throws -> RunSummary {
     var summary = try summary()
     summary.measure(folder)
     return summary
   }
 
-  /// What the list of runs says of this one.
+  /// The run's row in the list of runs.
   package func summary() throws -> RunSummary { try summary(open()) }
 
   /// - Parameter row: a step that may be newer than those in the file.

@@ -2,7 +2,7 @@
 import Foundation
 import Run
 
-/// How far a run is.
+/// The state of a stored run.
 package enum RunState: String, Codable, Sendable {
   /// A process writes it now.
   case training
@@ -24,7 +24,7 @@ package struct Archive: Sendable {
   let heads: [Head]
   /// When it began, which its other files name it by.
   private let created: Double?
-  /// What somebody else has put into run.h5, in words; foretop reads nothing of it.
+  /// Names of objects in run.h5 that foretop did not write and does not read.
   package let strangers: [String]
 
   package var recipe: Recipe { beginning.recipe }
@@ -112,7 +112,7 @@ package struct Archive: Sendable {
     }
   }
 
-  /// Whether a folder has a run, or what one can be made again from.
+  /// True if a folder has a run.h5, or a journal from which run.h5 can be recovered.
   package static func isThere(_ folder: String) -> Bool {
     FileSystem.exists(Recovery.file(folder)) || FileSystem.exists(Recovery.journal(folder))
   }

@@ -2,7 +2,7 @@
 import Foundation
 import Run
 
-/// A tensor's numbers, summed up. What is not finite is counted, and is no part of the rest.
+/// Statistics of a tensor. Numbers that are not finite are only counted.
 package struct TensorSummary: Sendable {
   package let path: String
   package let shape: [Int]

@@ -2,17 +2,17 @@
 import Foundation
 import Run
 
-/// What was examined of a run, and what came out.
+/// The checks of a run and their results.
 package struct Verification: Sendable {
   /// One part of it.
   package struct Check: Sendable {
     /// `run.h5 /metrics`, `checkpoints/000000200.h5`.
     package let name: String
-    /// What there is, in a few words: `200 rows, 20 columns`.
+    /// The content of the part, in a few words: `200 rows, 20 columns`.
     package var holds = ""
-    /// What must not be, a sentence each.
+    /// Faults, a sentence each.
     package var problems: [String] = []
-    /// What is no damage, but worth knowing.
+    /// Remarks that are not faults.
     package var notes: [String] = []
 
     init(_ name: String) { self.name = name }

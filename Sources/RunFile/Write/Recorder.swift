@@ -9,7 +9,7 @@ package final class Recorder {
   let place: RunPlace
   /// Whether it was removed meanwhile, which was said.
   var isRemoved = false
-  /// What this session is.
+  /// The first event of this session.
   package let beginning: Beginning
 
   var store: Store

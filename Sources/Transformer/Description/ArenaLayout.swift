@@ -111,7 +111,7 @@ extension FloatPlace {
   var asOperand: OperandPlace { OperandPlace(offset: offset, isPassing: isPassing) }
 }
 
-/// What can be wrong with a network before it runs.
+/// An error that prevents a network from running.
 package enum TransformerError: Error, CustomStringConvertible {
   /// The shape does not work out; the sentence says which numbers to change.
   case shape(String)

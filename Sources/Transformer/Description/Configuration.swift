@@ -31,7 +31,7 @@ package struct Configuration: Sendable, Equatable {
   package var hasHeadNorms: Bool
   /// Probability that an element is dropped while training: of embeddings, attention weights and what branches add.
   package var dropout: Float
-  /// Whether backward computes each block again from its input, so that nothing else is kept.
+  /// True if the backward pass recomputes each block from its input, so that only the inputs are kept.
   package var recomputesBlocks: Bool
   /// What the network is trained to predict, in order; the first is the one that a tied embedding serves.
   package var objectives: [Objective]

@@ -3,7 +3,7 @@
 import Kernels
 import Run
 
-/// What memory is for.
+/// The uses of memory.
 package enum MemoryPart: String, CaseIterable, Sendable {
   /// fp32 weights, their gradients and AdamW's two moments.
   case weights, gradients, moments
@@ -22,7 +22,7 @@ package enum MemoryPart: String, CaseIterable, Sendable {
   case targets
 }
 
-/// What a network will take.
+/// The memory and arithmetic that a network needs.
 package struct NetworkPlan: Sendable {
   package let configuration: Configuration
   /// Rows of a micro-batch.
@@ -97,7 +97,7 @@ package struct NetworkPlan: Sendable {
   package var bytes: Int { memory.reduce(0) { $0 + $1.bytes } }
 }
 
-/// What arithmetic is for.
+/// The parts of the network that do arithmetic.
 package enum OperationPart: String, CaseIterable, Sendable {
   /// Queries, keys, values and the way out of attention.
   case projections
@@ -139,7 +139,7 @@ extension NetworkPlan {
 }
 
 extension ParameterLayout {
-  /// What parameters are for.
+  /// The parts of the network that have parameters.
   package enum Part: String, CaseIterable, Sendable { case embedding, blocks, multiTokenHeads, heads }
 }
 
