@@ -94,7 +94,7 @@ TARGETS ?= recipe assignment layout json config tokenizer-json tokenizer-model s
 fuzzer = $(shell "$$(dirname "$$(readlink -f "$$(command -v swiftc)")")/clang" -print-resource-dir)/lib/linux/libclang_rt.fuzzer_no_main-x86_64.a
 coverage := edge,inline-8bit-counters,pc-table,trace-cmp
 
-fuzz: setup ## feed the readers of files bytes that nobody meant to write
+fuzz: setup ## feed malformed bytes to the readers of files
 	FORETOP_FUZZ=1 nice -n 19 swift build -c release --no-color-diagnostics --scratch-path .build-fuzz --product Fuzz \
 	  --sanitize=address -Xswiftc -sanitize-coverage=$(coverage) -Xcc -fsanitize-coverage=inline-8bit-counters,pc-table,trace-cmp \
 	  -Xlinker $(fuzzer) -Xlinker --undefined=LLVMFuzzerRunDriver \
@@ -109,12 +109,12 @@ fuzz: setup ## feed the readers of files bytes that nobody meant to write
 	  grep -aE 'executed_units|SUMMARY|Fatal error|Test unit written' .build-fuzz/$$target.log || true; \
 	done; exit $$bad
 
-bench: build ## measure speed and memory beside this machine's limits
+bench: build ## compare speed and memory with this machine's limits
 	@$(program) bench $(ARGS)
 
 peers := .venv-peers/bin/python
 
-bench-peers: build .venv-peers/ready ## measure the same workloads in PyTorch, in turn
+bench-peers: build .venv-peers/ready ## compare speed and memory with PyTorch
 	@$(peers) Benchmarks/peers/compare.py $(program) $(ARGS)
 
 .venv-peers/ready: Benchmarks/peers/requirements.txt
@@ -130,7 +130,7 @@ format: ## format the sources
 lint: ## check format and style
 	swift format lint --strict -r Package.swift Sources Tests Benchmarks
 
-asm: build ## write the kernels' machine code to .build/asm
+asm: build ## disassemble the kernels into .build/asm
 	@mkdir -p .build/asm
 	@for object in .build/release/Kernels.build/*.o; do \
 	  objdump -d --no-show-raw-insn "$$object" | swift demangle --simplified \
@@ -157,5 +157,5 @@ install: build ## install program, completions and manual pages to PREFIX (/usr/
 	install -m 644 .build/man/*.1 "$(shared)/man/man1"
 	install -m 644 .build/man/*.5 "$(shared)/man/man5"
 
-clean: ## remove what was built; runs and corpora stay
+clean: ## remove build products; runs and corpora stay
 	rm -rf .build .venv

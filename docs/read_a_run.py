@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Opens a run of foretop with h5py alone, and shows it: read_a_run.py runs/NAME [--png FILE]
 
-Works while the run is still going on, after it ended, and with a copy made by “foretop snapshot”. Everything that is done
-here works the same in a notebook. Only h5py and numpy are needed; with matplotlib, --png draws the losses too.
+Works during the run, after its end, and with a copy made by “foretop snapshot”. The same code works in a notebook. Only h5py
+and numpy are needed; with matplotlib, --png draws the losses too.
 """
 
 import argparse
@@ -14,8 +14,8 @@ import numpy as np
 
 
 def open_run(path):
-    """A run's numbers. `swmr=True` lets the run go on writing; files that are closed, and copies, need no such care. A file that
-    is held open shows what was there when another took its place, as a resumed run does it: open it again now and then."""
+    """Opens a run's file. `swmr=True` lets a live run go on writing; closed files and copies are opened without it. A resumed run
+    replaces run.h5: a reader that holds the old file open must open run.h5 again to see new rows."""
     try:
         return h5py.File(path, "r", swmr=True)
     except (OSError, ValueError):
@@ -23,14 +23,14 @@ def open_run(path):
 
 
 def overview(file, name, level=1):
-    """A metric of a long run in little: steps, and the smallest, largest and mean value of 64 steps each (4096 at level 2)."""
+    """An overview of a metric: steps, and the smallest, largest and mean value of every 64 steps (4096 at level 2)."""
     group = file[f"overview/L{level}"]
     rows = len(group["commit"])
     return [group["step"][:rows]] + [group[f"{name}/{part}"][:rows] for part in ("minimum", "maximum", "mean")]
 
 
 def word(text):
-    """An attribute's text; h5py gives those of fixed length as bytes."""
+    """An attribute as text; h5py returns texts of fixed length as bytes."""
     return text.decode() if isinstance(text, bytes) else text
 
 
@@ -48,7 +48,7 @@ def texts(group):
 
 
 def smooth(values, memory=0.95):
-    """A moving average without the bias of its start."""
+    """A debiased exponential moving average."""
     average, weight, result = 0.0, 0.0, []
     for value in values:
         average, weight = memory * average + (1 - memory) * value, memory * weight + (1 - memory)
@@ -57,7 +57,7 @@ def smooth(values, memory=0.95):
 
 
 def chart(steps, values, columns=72, rows=12):
-    """A line of characters a row, for terminals."""
+    """A chart in text, for terminals."""
     picks = np.linspace(0, len(values) - 1, min(columns, len(values))).astype(int)
     low, high = np.nanmin(values), np.nanmax(values)
     grid = [[" "] * len(picks) for _ in range(rows)]
