@@ -4,7 +4,7 @@ import CCurses
 import Glibc
 import TerminalUI
 
-/// Why there is no screen: the program goes on with lines.
+/// The reason why a screen cannot be shown; the program then prints lines.
 package struct NoScreen: Error, Sendable, CustomStringConvertible {
   package let description: String
 }
@@ -44,7 +44,7 @@ package struct Screen: ~Copyable {
   ///   - output: a descriptor of the terminal, which stays the caller's.
   ///   - overheard: where what was printed meanwhile can be read without waiting, or -1. A program that dies shows it: it
   ///     says why.
-  /// - Throws: `NoScreen` when input or output is no terminal, or one that cannot move its cursor.
+  /// - Throws: `NoScreen` if input or output is not a terminal, or the terminal cannot move its cursor.
   package init(colours: ColourDepth?, output: CInt, overheard: CInt = -1) throws(NoScreen) {
     guard isatty(Self.input) == 1, isatty(output) == 1 else { throw NoScreen(description: "no terminal") }
     guard let name = Self.variable("TERM") else { throw NoScreen(description: "TERM is not set") }

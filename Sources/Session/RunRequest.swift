@@ -10,7 +10,7 @@ package struct RunRequest: Sendable {
   package struct Past: Sendable {
     /// The checkpoint; empty if the run ended before its first one, and begins again.
     package var start: Parcel
-    /// Its step; nil where there is none.
+    /// The step of the checkpoint; nil without a checkpoint.
     package var step: Int?
     /// The changes of rate and weights that the user made after that, to be made again at the same steps.
     package var edits: [Edit]

@@ -7,7 +7,7 @@ func power10(_ exponent: Int) -> Double { Glibc.pow(10, Double(exponent)) }
 
 /// Writes numbers.
 package enum Figure {
-  /// With this many decimals: `3.412`; `nan`, `inf` and `-inf` for what is no number.
+  /// With this many decimals: `3.412`; `nan`, `inf` and `-inf` for values that are not finite.
   package static func fixed(_ value: Double, _ decimals: Int) -> String {
     guard value.isFinite else { return value.isNaN ? "nan" : value < 0 ? "-inf" : "inf" }
     let scaled = (abs(value) * power10(decimals)).rounded()

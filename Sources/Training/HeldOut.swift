@@ -9,7 +9,7 @@ extension Transformer {
   /// - Parameters:
   ///   - tokens: About how many tokens are enough, in windows spread evenly, one at least; 0 takes all.
   ///   - goesOn: Asked before every batch; false leaves off, and the result is nil.
-  /// - Throws: `CorpusError` where the part cannot be read, or is no longer what it was.
+  /// - Throws: `CorpusError` where the part cannot be read, or has changed.
   package func measure(
     on part: Part, by recipe: Recipe, weights: [Float], tokens: Int = 0, while goesOn: () -> Bool = { true }
   ) throws(CorpusError) -> (losses: [HeadLoss], order: OrderQuality?)? {

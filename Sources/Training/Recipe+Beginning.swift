@@ -47,7 +47,7 @@ extension Checkpoint {
   /// - Parameters:
   ///   - name: of the run.
   ///   - source: where the weights are from, in words.
-  /// - Throws: `UserError` when the recipe's precision is none that this CPU has.
+  /// - Throws: `UserError` if this CPU does not have the recipe's precision.
   package func beginning(name: String, source: String) throws -> Beginning {
     Beginning(
       name: name, recipe: recipe, step: state.step, tokens: state.tokens, time: Date().timeIntervalSince1970,

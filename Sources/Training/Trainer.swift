@@ -127,7 +127,7 @@ package struct Trainer: ~Copyable {
     case failed(UserError)
     /// It was left before its last micro-batch: nothing has changed.
     case left
-    /// There is no batch, since the text cannot be read or is no longer what it was: nothing has changed.
+    /// No batch was taken, since the text cannot be read or is not the same any more; the network did not change.
     case unread(CorpusError)
   }
 

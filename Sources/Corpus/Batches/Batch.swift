@@ -46,7 +46,7 @@ struct BatchBuffer: ~Copyable {
   }
 
   /// Puts the window that starts at `start` into a row, with as many of the tokens after it as the part has.
-  /// - Throws: `CorpusError` where the part cannot be read, or is no longer what it was: see `Part.copy`.
+  /// - Throws: `CorpusError` where the part cannot be read, or has changed: see `Part.copy`.
   func fill(_ row: Int, from part: Part, at start: Int) throws(CorpusError) {
     let destination = tokens + row * stride
     let available = min(stride, part.count - start)

@@ -41,7 +41,7 @@ package struct Batches: ~Copyable {
   }
 
   /// The next rows. The last batch is overwritten.
-  /// - Throws: `CorpusError` where the part cannot be read, or is no longer what it was; some windows may count as handed out.
+  /// - Throws: `CorpusError` where the part cannot be read, or has changed; some windows may count as handed out.
   package mutating func next() throws(CorpusError) -> Batch {
     for row in 0..<buffer.rows {
       if window / windows != pass {
@@ -81,7 +81,7 @@ package struct OrderedBatches: ~Copyable {
   }
 
   /// The next rows, nil when all windows were handed out. The last batch is overwritten.
-  /// - Throws: `CorpusError` where the part cannot be read, or is no longer what it was.
+  /// - Throws: `CorpusError` where the part cannot be read, or has changed.
   package mutating func next() throws(CorpusError) -> Batch? {
     guard window < windows else { return nil }
     let filled = min(buffer.rows, windows - window)

@@ -3,7 +3,7 @@
 extension Corpus {
   /// Vocabulary size of the tokenizer that a source describes.
   /// - Returns: the number, and where it is from, to end a sentence.
-  /// - Throws: `CorpusError` where characters must be counted in a text that cannot be read, or a model file is none.
+  /// - Throws: `CorpusError` if characters must be counted in a text that cannot be read, or a model file is invalid.
   package static func vocabulary(of source: Source) throws(CorpusError) -> (count: Int, origin: String) {
     switch source.kind {
     case .tokens: return (try vocabulary(ofTokenFiles: source), "the token files")

@@ -151,7 +151,7 @@ extension Corpus {
 
   /// Files of tokens one behind the other, for evaluation.
   /// - Parameter width: see `TokenFile`.
-  /// - Throws: `CorpusError` where a file is none, or has a token that the tokenizer does not.
+  /// - Throws: `CorpusError` if a file is not a token file, or has a token that the tokenizer does not have.
   package static func tokens(
     inFiles paths: [String], by tokenizer: Tokenizer, in documents: Documents? = nil, width: Int? = nil
   ) throws(CorpusError) -> Part {

@@ -92,8 +92,8 @@ package struct Part: Sendable {
   }
 
   /// Puts the tokens of a stretch, counted from the part's start, into memory for that many.
-  /// - Throws: `CorpusError` where the file that they are in cannot be read, is no longer what it was, or has a number that is no
-  ///   token there.
+  /// - Throws: `CorpusError` if the file of the tokens cannot be read, has changed, or has a number outside the
+  ///   vocabulary.
   package func copy(_ stretch: Range<Int>, to destination: UnsafeMutablePointer<Int32>) throws(CorpusError) {
     check(stretch)
     let first = range.lowerBound + stretch.lowerBound

@@ -22,12 +22,13 @@ struct TextFile: Sendable {
 
 /// The files that paths stand for, in order.
 ///
-/// A path to a file is that file, whatever it is. A path to a folder is all text files in it and in its folders, in order of
-/// their names' bytes: names that start with a dot, links to folders, empty files, and files with a zero byte among
-/// their first 8000 bytes (they are no text: git's rule) are left out, and so is what is no text by its first bytes. `notices`
-/// says what was. A file that is named and is no text by its first bytes is refused.
+/// A path to a file stands for that file, whatever its kind. A path to a folder stands for all text files in the folder
+/// and in its subfolders, in order of their names' bytes. Left out are names that start with a dot, links to folders,
+/// empty files, files with a zero byte among their first 8000 bytes (git's rule for binary files), and files whose first
+/// bytes are those of another format; `notices` lists them. A named file whose first bytes are those of another format
+/// is refused.
 ///
-/// A UTF-8 byte order mark at a file's beginning is no part of its text.
+/// A UTF-8 byte order mark at the beginning of a file is not a part of its text.
 struct TextFiles: Sendable {
   private(set) var files: [TextFile] = []
   private var remarks = Remarks()

@@ -38,8 +38,8 @@ final class TokenFile: Sendable {
   }
 
   /// Copies tokens.
-  /// - Throws: `CorpusError` unreadable, or changed where the file is no longer what was examined or has a token that is not below
-  ///   `vocabulary`.
+  /// - Throws: `CorpusError` unreadable; or changed, if the file has changed since it was examined, or has a token that
+  ///   is not below `vocabulary`.
   func copy(
     _ stretch: Range<Int>, to destination: UnsafeMutablePointer<Int32>, below vocabulary: Int
   ) throws(CorpusError) {
@@ -93,7 +93,7 @@ final class TokenFile: Sendable {
     try file.forEachPiece(from: start) { census.add($0, width: width) }
   }
 
-  /// The file has a number that is no token.
+  /// The error for a token that is not below the vocabulary.
   func strange(_ token: UInt64, at place: Int, _ vocabulary: Int) -> CorpusError {
     guard token < TokenCensus.limit else {
       return CorpusError(

@@ -17,7 +17,7 @@ package struct SentencePiece: Sendable, Equatable {
 }
 
 extension SentencePieceFile {
-  /// The pieces of a model file in order of their ids. A kind that is none counts as unused.
+  /// The pieces of a model file in order of their ids. An unknown kind counts as unused.
   package static func pieces(of model: [UInt8]) -> [SentencePiece] {
     var pieces: [SentencePiece] = []
     var file = ProtocolBufferFields(model[...])

@@ -20,7 +20,7 @@ package struct SentencePieceFile {
   /// Whether normalization changes characters.
   var changesCharacters: Bool { !characterMap.isEmpty }
 
-  /// Fails when the bytes are no protocol buffer with pieces.
+  /// Fails if the bytes are not a protocol buffer with pieces.
   package init?(_ bytes: [UInt8]) {
     var file = ProtocolBufferFields(bytes[...])
     while let field = file.next() {

@@ -24,11 +24,11 @@ final class SentencePieceModel: @unchecked Sendable {
   /// The bytes of all pieces, and where each starts; one more entry for the end of the last.
   private let pieceBytes: [UInt8]
   private let pieceStarts: [Int]
-  /// The names of pieces that are no text.
+  /// The names of special pieces, which do not stand for text.
   private let specials: [Int32: [UInt8]]
 
   /// Loads a model file's bytes.
-  /// - Throws: `CorpusError.badTokenizer` when they are none.
+  /// - Throws: `CorpusError.badTokenizer` if they are not a SentencePiece model.
   init(_ model: [UInt8]) throws(CorpusError) {
     guard let file = SentencePieceFile(model) else {
       throw CorpusError(.badTokenizer, "these \(model.count) bytes are not a SentencePiece model, or are a damaged one")
@@ -94,7 +94,7 @@ final class SentencePieceModel: @unchecked Sendable {
     return text
   }
 
-  /// The name of a piece that is no text; nil for one that is.
+  /// The name of a special piece; nil for a piece of text.
   func special(_ token: Int32) -> [UInt8]? { specials[token] }
 
   // MARK: Encoding

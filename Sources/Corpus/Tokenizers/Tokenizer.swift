@@ -58,7 +58,7 @@ package struct Tokenizer: Sendable {
   }
 
   /// Makes a tokenizer of a stored record's kind and model.
-  /// - Throws: `CorpusError.badTokenizer` for a kind that is none, or a model that is not what the kind needs.
+  /// - Throws: `CorpusError.badTokenizer` for an unknown kind, or a model that the kind cannot use.
   package init(kind name: String, model: [UInt8]) throws(CorpusError) {
     guard let kind = Kind(rawValue: name) else {
       let known = Kind.allCases.map(\.rawValue).joined(separator: ", ")
@@ -164,8 +164,8 @@ package struct Tokenizer: Sendable {
     String(decoding: bytes(of: tokens, continuing: continuing), as: UTF8.self)
   }
 
-  /// The text of one token for a screen: see `Visible`. Special tokens show as their name, ⟨unk⟩; a number that is no token of
-  /// this tokenizer as ⟨its digits⟩.
+  /// The text of one token for a screen: see `Visible`. A special token is shown as its name, ⟨unk⟩; a number outside
+  /// the vocabulary as ⟨its digits⟩.
   package func visible(_ token: Int32) -> String {
     guard 0 <= token && token < vocabulary else { return "⟨\(token)⟩" }
     switch table {

@@ -248,7 +248,7 @@ private struct Document {
   /// A node's value, where it is a word.
   func word(of node: Node) -> String? { node.isNull ? nil : node.scalar?.string }
 
-  /// What a node is that is no word, for a message.
+  /// The kind of a node that is not a scalar, for a message.
   func words(of node: Node) -> String {
     switch node {
     case .scalar: "nothing"

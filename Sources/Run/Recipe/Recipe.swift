@@ -79,7 +79,7 @@ package struct Recipe: Codable, Sendable, Equatable {
     /// `parallel`: a block a head on one trunk (Gloeckle et al. 2024). `sequential`: one depth after the other, each
     /// reading the tokens in between (DeepSeek-V3).
     package enum Kind: String, Codable, Sendable, CaseIterable { case parallel, sequential }
-    /// N, the NTP head included: 1 is none.
+    /// N, including the NTP head: 1 means no further heads.
     package var heads = 1
     package var kind = Kind.parallel
     /// λ of the heads 2 … N; none means 1 each when parallel, and 0.3 shared out when sequential.

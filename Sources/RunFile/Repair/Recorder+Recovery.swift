@@ -46,7 +46,7 @@ extension Recorder {
     let path = Recovery.file(folder)
     do {
       _ = try Archive(opening: folder)
-      throw UserError(.usage, "\(path) can be read: there is no need for a new one")
+      throw UserError(.usage, "\(path) can be read, and a new one is not needed: leave --from-checkpoint out")
     } catch let error as UserError where error.status == .usage || error.isRefusalToRead {
       // What cannot be looked at now may be as good as it ever was.
       throw error

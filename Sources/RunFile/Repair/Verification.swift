@@ -239,7 +239,7 @@ package struct Verification: Sendable {
     }
   }
 
-  /// The checkpoint that was saved last, where it is gone or is no file of its own: no retention takes the newest away.
+  /// The newest checkpoint if it is missing or a link: pruning never removes the newest one.
   private static func missingCheckpoint(_ folder: String, of store: Store) throws -> Check? {
     // Events that cannot be read are a problem of run.h5, which is said of it.
     let records = (try? store.events.records()) ?? []

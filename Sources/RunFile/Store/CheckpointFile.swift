@@ -144,7 +144,7 @@ enum CheckpointFile {
     return Summary(isBest: isBest == 1, sequence: Int(truncatingIfNeeded: sequence), origin: try Origin(of: file))
   }
 
-  /// - Throws: `UserError` when the file is no checkpoint that this version knows.
+  /// - Throws: `UserError` if the file is not a checkpoint of a format version that this foretop reads.
   static func check(_ file: File) throws {
     guard try Group.text("format", on: "/", in: file) == format else {
       throw UserError(.data, "\(file.path) is not a checkpoint of foretop: its attribute “format” is not “\(format)”")

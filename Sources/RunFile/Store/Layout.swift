@@ -12,7 +12,7 @@ enum Layout {
     checksum in commit, do not exist. /samples has JSON texts: row i is bytes[end[i-1]:end[i]].
     """
 
-  /// Where an event that is no step stands: how many such events came before it, and how many rows of /metrics.
+  /// The place of an event that is not a step: the number of such events before it, and of rows in /metrics before it.
   struct Place: Equatable {
     var sequence: Int
     var row: Int
@@ -53,7 +53,7 @@ enum Layout {
     ]
   }
 
-  /// Nil where a field is none that this version knows.
+  /// Nil if a field has a value that this version does not know.
   static func occurrence(_ record: RecordFormat.Record) -> Occurrence? {
     guard let kind = Occurrence.Kind(rawValue: record.text("kind")),
       let actor = Occurrence.Actor(rawValue: record.text("actor"))

@@ -42,7 +42,7 @@ struct RunColumn {
       let names = Self.all.map(\.name) + Recipe.fields.map(\.key)
       let meant =
         names.nearest(to: name).map { "did you mean \($0)?" }
-        ?? "there are \(Self.all.map(\.name).joined(separator: ", ")), and every key of a recipe"
+        ?? "the columns are \(Self.all.map(\.name).joined(separator: ", ")), and every key of a recipe"
       throw UserError(.usage, "\(option): there is no column \(name.quotation); \(meant)")
     }
     self.init(
