@@ -10,9 +10,9 @@ package final class RequestQueue: Sendable {
   /// them.
   private let last = Mutex(0)
 
-  /// Asks for something.
-  /// - Returns: the number that the answer carries as `Occurrence.request`: an occurrence that says that it was done at a step,
-  ///   or why it is refused. A stop is answered before the session ends.
+  /// Sends a request.
+  /// - Returns: its number. The answer carries the number as `Occurrence.request`: an occurrence with the step at which
+  ///   the request was carried out, or with the reason for a refusal. A stop is answered before the session ends.
   @discardableResult package func send(_ command: Command, by actor: Occurrence.Actor) -> Int {
     last.withLock { last in
       last += 1

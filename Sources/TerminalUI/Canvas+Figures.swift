@@ -1,8 +1,8 @@
 // Small pictures of numbers inside text: sparklines and bars.
 
 extension Canvas {
-  /// Draws values as blocks of rising height, one a cell, on the first row of a rectangle. `×` stands for a value that is
-  /// not finite.
+  /// Draws values as blocks of rising height, one a cell, on the first row of a rectangle. `×` stands for a value that
+  /// is not finite.
   /// - Parameter scale: lowest and highest block.
   package mutating func sparkline(
     _ values: [Double], scale: Scale, style: Style, line: Int, of rectangle: Rectangle, glyphs: Glyphs

@@ -43,7 +43,7 @@ extension Recipe {
 }
 
 extension Checkpoint {
-  /// What a run begins with that has these weights, and no text yet.
+  /// The first event of a run that starts from these weights, before it has a text.
   /// - Parameters:
   ///   - name: of the run.
   ///   - source: where the weights are from, in words.

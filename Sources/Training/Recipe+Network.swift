@@ -25,7 +25,7 @@ extension Recipe {
     max(objective.mtp.heads, objective.top > 0 ? window : 1)
   }
 
-  /// What the first deviation of the branches' last matrices is multiplied with.
+  /// Factor on the initial standard deviation of the branches' output projections.
   package var residualScale: Double {
     model.scaledResiduals ? 1 / Double(2 * model.blocks).squareRoot() : 1
   }

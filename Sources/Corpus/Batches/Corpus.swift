@@ -4,7 +4,7 @@ import Run
 
 /// Text that a network is trained on, as tokens.
 package struct Corpus: Sendable {
-  /// What a corpus is made from: the recipe's keys of that name, and where to keep what can be made again.
+  /// The settings of a corpus: keys of the recipe, and the folders of the cache.
   package struct Source: Sendable, Equatable {
     /// `data.paths`: text files and folders, at least one.
     package var paths: [String]
@@ -54,9 +54,10 @@ package struct Corpus: Sendable {
   package let bytes: Int
   /// How many files the text is in.
   package let files: Int
-  /// −Σ p ln p over the tokens of the training part, in nats: what a model that knows only frequencies loses.
+  /// −Σ p ln p over the tokens of the training part, in nats: the loss of a model that knows only frequencies.
   package let unigramEntropy: Double
-  /// What should be said of it once: files that were left out, marks that were taken off, a cache that cannot be written.
+  /// Notices for the user: files that were left out, byte order marks that were removed, a cache that cannot be
+  /// written.
   package let notices: [String]
   /// One line: `kjv.txt · 4.1 MB · 1.0 M tokens · sentencepiece 4096`.
   package let summary: String

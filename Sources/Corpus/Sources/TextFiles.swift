@@ -24,9 +24,9 @@ struct TextFile: Sendable {
 ///
 /// A path to a file stands for that file, whatever its kind. A path to a folder stands for all text files in the folder
 /// and in its subfolders, in order of their names' bytes. Left out are names that start with a dot, links to folders,
-/// empty files, files with a zero byte among their first 8000 bytes (git's rule for binary files), and files whose first
-/// bytes are those of another format; `notices` lists them. A named file whose first bytes are those of another format
-/// is refused.
+/// empty files, files with a zero byte among their first 8000 bytes (git's rule for binary files), and files whose
+/// first bytes are those of another format; `notices` lists them. A named file whose first bytes are those of another
+/// format is refused.
 ///
 /// A UTF-8 byte order mark at the beginning of a file is not a part of its text.
 struct TextFiles: Sendable {

@@ -134,7 +134,7 @@ package struct BytePairFile: Sendable {
 }
 
 extension JSON {
-  /// What a `tokenizer.json` has done at one stage, in order: the members of a `Sequence`, or the one step that there is.
+  /// The steps of a `tokenizer.json` at one stage, in order: the members of a `Sequence`, or the only step.
   /// - Parameters:
   ///   - stage: the document's key: `normalizer`, `pre_tokenizer`.
   ///   - members: the key that a `Sequence` has them under.

@@ -29,8 +29,9 @@ package struct Tokenizer: Sendable {
   }
 
   package let kind: Kind
-  /// What `init(kind:model:)` makes the same tokenizer of: the SentencePiece model file, the `tokenizer.json`, the UTF-8 text of all characters in
-  /// order of their ids, how many numbers there are in decimal, or nothing for bytes.
+  /// The data from which `init(kind:model:)` makes the same tokenizer: the SentencePiece model file; the
+  /// `tokenizer.json`; the UTF-8 text of all characters in order of their ids; for `tokens`, the vocabulary size in
+  /// decimal; for bytes, empty.
   package let model: [UInt8]
   private let table: Table
 

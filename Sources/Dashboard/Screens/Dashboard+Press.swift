@@ -4,8 +4,8 @@ import TerminalUI
 
 extension Dashboard {
   /// Takes a key.
-  /// - Returns: what the user asks of the run, if anything. `.detach` asks to leave the screen; it is also what `q` makes
-  ///   of a stored run, and of one that has ended.
+  /// - Returns: the command for the run, or nil. `.detach` leaves the screen; `q` returns it for a stored run, and for
+  ///   one that has ended.
   package mutating func press(_ key: Key) -> Command? {
     if key == .resize {
       needsDrawing = true

@@ -10,7 +10,7 @@ package struct AdamW {
   package var weightDecay: Float
   /// η of this step.
   package var rate: Float
-  /// c: what the gradient is multiplied with to keep its norm in bounds.
+  /// c: the factor on the gradient that clips its norm.
   package var clip: Float
   /// 1 − β₁ˢ and 1 − β₂ˢ, for step s = 1, 2, …
   package var correction1: Float
@@ -57,7 +57,7 @@ package struct AdamW {
   }
 }
 
-/// Passes over one long block.
+/// Operations on one long array.
 package enum Block {
   /// The Euclidean norm of `count` floats. Adds in pieces of fixed size, so that threads do not change the result.
   /// - Parameter partial: room for `pieces(of: count)` doubles.

@@ -49,7 +49,7 @@ package struct Beginning: Codable, Sendable, Equatable {
   /// Training tokens and held-out tokens of the corpus.
   package var trainingTokens: Int
   package var heldOutTokens: Int
-  /// Entropy of the corpus's single-token distribution in nats: what a model that knows only frequencies loses.
+  /// Entropy of the corpus's single-token distribution in nats: the loss of a model that knows only frequencies.
   package var unigramEntropy: Double
 
   package init(

@@ -2,7 +2,7 @@
 
 /// The places of a recipe's values: lines of its file, and options of the command line. What is in neither is a default.
 package struct KeyOrigins: Sendable {
-  /// What messages begin with where no place is known: the recipe's path or name.
+  /// The beginning of messages about a value without a known place: the recipe's path or name.
   package let source: String
   /// Lines of the file.
   private var lines: [String: Int] = [:]

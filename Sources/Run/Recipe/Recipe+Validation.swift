@@ -1,14 +1,14 @@
 // What must hold between a recipe's keys. Each key's own range is in Recipe+Fields.
 
 extension Recipe {
-  /// Checks what no key can say alone.
-  /// - Parameter source: What to begin messages with: the recipe's path or name.
+  /// Checks the rules that involve several keys.
+  /// - Parameter source: The beginning of messages: the recipe's path or name.
   /// - Throws: `UserError` with the keys, their values, and what to change.
   package func validate(source: String) throws { try validate(KeyOrigins(source)) }
 
-  /// Checks what no key can say alone.
-  /// - Parameter origins: where the keys have their values from.
-  /// - Throws: `UserError` that begins with the options or the line of the file that made the fault.
+  /// Checks the rules that involve several keys.
+  /// - Parameter origins: the places of the keys' values.
+  /// - Throws: `UserError` that begins with the options, or the line of the file, that break a rule.
   package func validate(_ origins: KeyOrigins) throws {
     for rule in brokenRules { throw origins.error(rule.keys, rule.sentence) }
   }

@@ -42,13 +42,13 @@ package struct Recipe: Codable, Sendable, Equatable {
     package var width = 256
     package var heads = 4
     package var keyValueHeads = 4
-    /// Width of a head; 0 means the width shared by the heads.
+    /// Width of a head; 0 means width / heads.
     package var headWidth = 0
-    /// The width of a head that `headWidth` comes to.
+    /// The effective width of a head.
     package var widthOfHead: Int { headWidth > 0 ? headWidth : width / max(1, heads) }
     /// Inner width of the MLP; 0 means 8/3 of the width, rounded up to a multiple of 64, and 4 times the width for `gpt2`.
     package var inner = 0
-    /// The inner width that `inner` comes to.
+    /// The effective inner width.
     package var innerWidth: Int {
       if inner > 0 { return inner }
       return kind.style.isGated ? (width * 8 / 3 + 63) / 64 * 64 : 4 * width
@@ -61,7 +61,7 @@ package struct Recipe: Codable, Sendable, Equatable {
     static let usualRopeTheta = 10_000.0
     /// ε of every norm; 0 means 1e-6, and 1e-5 for GPT-2.
     package var epsilon = 0.0
-    /// What `epsilon` comes to.
+    /// The effective ε of every norm.
     package var normEpsilon: Double { epsilon > 0 ? epsilon : kind.style.usualEpsilon }
     /// Whether queries and keys go through an RMSNorm a head (as in Qwen3).
     package var qkNorm = false
@@ -127,9 +127,9 @@ package struct Recipe: Codable, Sendable, Equatable {
     package var kind = Kind.cosine
     /// The highest learning rate.
     package var rate = 1e-3
-    /// Steps until it is reached.
+    /// Warm-up steps until the highest learning rate.
     package var warmup = 50
-    /// The last rate as a share of the highest.
+    /// The final learning rate as a fraction of the highest.
     package var floor = 0.1
   }
 

@@ -1,7 +1,8 @@
 // The folder that a path lies in.
 
 extension String {
-  /// The path without its last part, as POSIX's `dirname`, except for a single name: "" for `a`, `/` for `/a`, `a` for `a/b` and `a/b/`.
+  /// The path without its last part, as POSIX's `dirname`, except for a single name: "" for `a`, `/` for `/a`, `a` for
+  /// `a/b` and `a/b/`.
   ///
   /// `NSString.deletingLastPathComponent` of swift-corelibs-foundation (Swift 6.3) says the same, and traps on a path of one character.
   package var parentFolder: String {

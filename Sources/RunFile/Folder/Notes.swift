@@ -139,9 +139,9 @@ extension Archive {
   /// Notes and tags of the run, those that are not in run.h5 yet included, oldest first.
   package func annotations() throws -> [Occurrence] { try Notes.all(folder, open()) }
 
-  /// Says something of a run, live or stored. It is on the disk when this returns, and in run.h5 unless the run goes on: then
-  /// its end puts it there.
-  /// - Returns: why it is not in run.h5 yet; nil where it is, or where that is to be expected.
+  /// Adds notes and tags to a run, live or stored. They are on the disk when this returns, and in run.h5 unless the run
+  /// is live: then the end of the run writes them there.
+  /// - Returns: the error that kept them out of run.h5; nil if they are in run.h5, or the run is live.
   package static func annotate(_ folder: String, _ occurrences: [Occurrence]) throws -> UserError? {
     guard isThere(folder) else { throw missing(folder) }
     try Notes.write(occurrences, to: folder)

@@ -79,8 +79,8 @@ package enum Examiner {
     return unknown.isEmpty ? nil : examine(unknown)
   }
 
-  /// Makes sure that a file may be opened. One that is not there is for whoever opens it to say.
-  /// - Throws: `UserError` when what was asked for cannot be made of it, or the process that tried it died.
+  /// Makes sure that a file may be opened. A missing file passes: its opener reports the error.
+  /// - Throws: `UserError` if the file cannot be read as requested, or the process that opened it died.
   package static func require(_ file: Examinee) throws {
     guard let (identity, moment) = look(file.path) else { return }
     let missed = examined([file])

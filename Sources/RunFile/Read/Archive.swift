@@ -61,7 +61,7 @@ package struct Archive: Sendable {
     return beginning
   }
 
-  /// Has all files of runs examined at once that reading them opens: cheaper than one after the other.
+  /// Examines all files that reading these runs opens, at once: that is cheaper than one after the other.
   package static func prepare(_ folders: [String]) {
     Examiner.prepare(
       folders.flatMap { folder in
@@ -157,8 +157,8 @@ package struct Archive: Sendable {
     try Self.checkpoint(in: folder, step: step, of: created)
   }
 
-  /// Reads a checkpoint of a run, whatever became of its run.h5.
-  /// - Parameter created: when the run began; nil where that cannot be known.
+  /// Reads a checkpoint of a run, even if run.h5 is damaged or missing.
+  /// - Parameter created: when the run began; nil if that is unknown.
   package static func checkpoint(
     in folder: String, step: Int? = nil, of created: Double? = nil
   ) throws -> (checkpoint: Checkpoint, warnings: [String]) {

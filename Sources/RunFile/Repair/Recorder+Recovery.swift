@@ -14,8 +14,8 @@ extension Archive {
 }
 
 extension Recorder {
-  /// Repairs what a crash left of a run, so that any HDF5 tool opens it, and puts notes in that wait beside it.
-  /// - Throws: `UserError` when a process writes the run, or nothing can be made of its files.
+  /// Repairs a run after a crash, so that any HDF5 tool opens run.h5, and writes waiting notes into it.
+  /// - Throws: `UserError` if a process writes the run, or its files cannot be repaired.
   package static func recover(_ folder: String) throws {
     guard Archive.isThere(folder) else { throw Archive.missing(folder) }
     let lock = try RunLock(folder: folder)

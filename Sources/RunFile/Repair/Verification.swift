@@ -22,7 +22,7 @@ package struct Verification: Sendable {
 
   package var isWhole: Bool { checks.allSatisfy(\.problems.isEmpty) }
 
-  /// Examines a run. What a live one is just writing is not there as a whole yet: it is looked at again.
+  /// Examines a run. Parts that a live run is just writing may be incomplete: they are examined again.
   /// - Parameter folder: `runs/NAME`.
   /// - Throws: `UserError` when there is no such run.
   package init(of folder: String) throws {

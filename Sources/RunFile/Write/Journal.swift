@@ -10,7 +10,7 @@ final class OpenFile: Sendable {
   init(_ descriptor: consuming FileDescriptor) { self.descriptor = descriptor }
 }
 
-/// Entries of a journal that are with the kernel, and not surely on the disk.
+/// Journal entries that the kernel has taken, and that may not be on the disk yet.
 package struct PendingSync: Sendable {
   fileprivate let file: OpenFile
   /// Where they end.

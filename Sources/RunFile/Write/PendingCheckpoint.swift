@@ -28,8 +28,10 @@ package final class PendingCheckpoint: @unchecked Sendable {
     self.origin = origin
   }
 
-  /// Writes it aside, verifies it, gives it its name, and removes those that the recipe does not keep. On any thread.
-  /// - Throws: `UserError` when it is not on the disk: the older ones are still there then, and it can be tried again.
+  /// Writes the checkpoint under a temporary name, verifies it, renames it, and removes checkpoints that the recipe
+  /// does not keep. May run on any thread.
+  /// - Throws: `UserError` if the checkpoint is not on the disk: older ones are still there, and writing can be tried
+  ///   again.
   package func write() throws -> StoredCheckpoint {
     guard let checkpoint else { preconditionFailure("a checkpoint that was taken out cannot be written") }
     let start = DispatchTime.now()
@@ -47,7 +49,7 @@ package final class PendingCheckpoint: @unchecked Sendable {
   }
 }
 
-/// A checkpoint that has its name.
+/// A checkpoint that is on the disk under its final name.
 package struct StoredCheckpoint: Sendable {
   package let step: Int
   let isBest: Bool

@@ -2,11 +2,11 @@
 import Run
 
 extension Recorder {
-  /// Begins a checkpoint: what came before it is on the disk, or warned of, when this returns; where another thread waits for
-  /// the disk, when `takeSync` has been waited for.
+  /// Begins a checkpoint. All earlier events are then on the disk, or a warning was recorded; if another thread syncs,
+  /// they are on the disk once that thread has waited for the result of `takeSync`.
   /// - Parameter isBest: whether its held-out loss is the lowest of the run so far.
-  /// - Returns: what another thread may write, and lines as `record` returns them.
-  /// - Throws: `UserError` when checkpoints of another history cannot be put out of its way.
+  /// - Returns: the checkpoint, which another thread may write, and lines as `record` returns them.
+  /// - Throws: `UserError` if checkpoints of a replaced history cannot be renamed.
   package func begin(
     _ checkpoint: consuming Checkpoint, isBest: Bool
   ) throws -> (pending: PendingCheckpoint, notices: [Occurrence]) {
@@ -27,13 +27,13 @@ extension Recorder {
     cut?.step = nil
   }
 
-  /// Makes room for a checkpoint that the disk does not take: gives back what run.h5 reserved and does not need yet.
+  /// Makes room on a full disk for a checkpoint: releases the space that run.h5 reserved and does not need yet.
   package func makeRoom() {
     // Where it fails, there is no more room than before, and the checkpoint says so.
     HDF5.alone { try? store.giveBackReserve() }
   }
 
-  /// Records that a checkpoint has its name.
+  /// Records a stored checkpoint.
   /// - Returns: a line that says so, and lines as `record` returns them.
   package func finish(_ stored: StoredCheckpoint) -> [Occurrence] {
     let saved = stored.occurrence(at: now)
@@ -42,9 +42,9 @@ extension Recorder {
     return [saved] + flush()
   }
 
-  /// Writes a checkpoint aside, verifies it, gives it its name, and removes those that the recipe does not keep. Waits
-  /// for all that.
-  /// - Throws: `UserError` when it is not on the disk: nothing is changed then, and the older ones are still there.
+  /// Writes a checkpoint under a temporary name, verifies it, renames it, and removes checkpoints that the recipe does
+  /// not keep. Waits for all of this.
+  /// - Throws: `UserError` if the checkpoint is not on the disk: nothing is changed, and older ones are still there.
   package func save(_ checkpoint: Checkpoint, isBest: Bool) throws -> Occurrence {
     finish(try begin(checkpoint, isBest: isBest).pending.write())[0]
   }

@@ -39,11 +39,11 @@ package final class Recorder {
   /// Up to which size the journal goes on growing, after a copy that failed.
   private var rotatesFrom = 0
   private var lastSync = DispatchTime.now()
-  /// Whether another thread waits for the disk where that can be: see `takeSync`. It holds up rows for milliseconds.
+  /// Whether another thread syncs where possible, see `takeSync`: a sync delays rows by milliseconds.
   package var isSyncedElsewhere = false
   private var needsSync = false
-  /// Whether the lines that it returns are handed to `record` once more, so that they have their place among all events; else
-  /// they are recorded at once.
+  /// Whether the caller hands returned lines to `record` again, so that they are recorded in the order of all events;
+  /// else they are recorded at once.
   package var noticesComeBack = false
   /// Whether libhdf5 failed in this session: the journal then stays for the next one.
   private var hasFailed = false
@@ -54,7 +54,7 @@ package final class Recorder {
   /// Begins a new run.
   /// - Parameter folder: `runs/NAME`; it must not exist, or hold only what a process left that was killed before its run
   ///   began. The folders above it are made.
-  /// - Throws: `UserError` when it exists, cannot be made, or the name is none.
+  /// - Throws: `UserError` when it exists, cannot be made, or has an invalid name.
   package init(creating folder: String, beginning: Beginning) throws {
     try RunName.check((folder as NSString).lastPathComponent)
     lock = try Unbegun.lock(folder)
@@ -257,8 +257,8 @@ package final class Recorder {
     return [notice] + flushNow()
   }
 
-  /// What another thread has to wait for before that is confirmed which was recorded since the last time.
-  /// - Returns: nil where all is on the disk, or the disk does not take it; then lines as `record` returns them.
+  /// The sync that another thread must wait for before the events recorded since the last call are confirmed.
+  /// - Returns: nil if all is on the disk already, or if the disk refuses; then also lines as `record` returns them.
   package func takeSync() -> (pending: PendingSync?, notices: [Occurrence]) {
     guard needsSync else { return (nil, []) }
     needsSync = false
@@ -269,14 +269,14 @@ package final class Recorder {
     }
   }
 
-  /// Says that the disk did not take what another thread waited for. It is kept, and tried again.
+  /// Reports that a sync failed on another thread. Its entries are kept, and the sync is tried again.
   /// - Returns: as `record`.
   package func takeBack(_ pending: PendingSync, _ error: UserError) -> [Occurrence] {
     journal.takeBack(pending)
     return stalled(error)
   }
 
-  /// Says that what another thread waited for is on the disk.
+  /// Reports that a sync succeeded on another thread.
   package func settle(_ pending: PendingSync) { journal.settle(pending) }
 
   // MARK: The journal begins anew
