@@ -68,7 +68,7 @@ struct LayoutTests {
       ("losses order\n", "loses order\n", ["mine.yaml:9:", "“loses”", "“losses”"]),
       ("columns: [3, 44c]", "colums: [3, 44c]", ["mine.yaml:5:", "“colums”", "“columns”"]),
       ("losses order\n", "losses losses\n", ["mine.yaml:9:"]),
-      ("keys   keys", "order keys", ["mine.yaml:9:", "“order”", "no rectangle"]),
+      ("keys   keys", "order keys", ["mine.yaml:9:", "“order”", "not a rectangle"]),
       ("[3, 44c]", "[90c, 44c]", ["mine.yaml:5:", "134 cells", "80"]),
       ("[3, 44c]", "[3, 44d]", ["mine.yaml:5:", "“44d”"]),
       ("[3, 44c]", "[3, -1]", ["mine.yaml:5:", "“-1”"]),

@@ -27,7 +27,7 @@ extension Corpus {
         guard path.hasSuffix(".bin") else {
           throw CorpusError(
             .usage,
-            "\(path) does not have the name of a token file, which ends in .bin: rename it, or choose another "
+            "\(path) does not end in .bin, as token files do: rename the file, or choose another "
               + "tokenizer.kind for text")
         }
         if isHeldOut { heldOut.append(file) } else { training.append(file) }
