@@ -68,7 +68,7 @@ extension [Edit] {
   /// has the number of that step; where the step was left, the change was made again at an earlier step, and counts there.
   package var inOrderOfSteps: [Edit] {
     reduce(into: []) { edits, edit in
-      edits.removeAll { $0.step > edit.step && $0.command.word == edit.command.word }
+      edits.removeAll { $0.step == edit.step + 1 && $0.command.word == edit.command.word }
       let place = edits.lastIndex { $0.step <= edit.step }.map { $0 + 1 } ?? 0
       edits.insert(edit, at: place)
     }

@@ -189,6 +189,6 @@ extension Archive {
       }
     }
     // Events are stored in the order in which things were done: at one step, rate and weights keep theirs.
-    return edits.enumerated().sorted { ($0.element.step, $0.offset) < ($1.element.step, $1.offset) }.map(\.element)
+    return edits.inOrderOfSteps
   }
 }
