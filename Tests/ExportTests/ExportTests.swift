@@ -58,7 +58,7 @@ import Transformer
   @Test func `a GPT-2 that shares keys is none that transformers has`() throws {
     let (checkpoint, _, _) = try Room.network { $0.model.kind = .gpt2 }
     let error = #expect(throws: UserError.self) { try room.write(checkpoint) }
-    #expect(error?.message.contains("has 2 for 4 (model.keyValueHeads)") == true)
+    #expect(error?.message.contains("has 2 (model.keyValueHeads) for 4") == true)
   }
 
   @Test func `the TOP head is kept as one more tensor where asked`() throws {

@@ -62,7 +62,7 @@ import Testing
   @Test func `a GPT-2 that shares keys is refused`() throws {
     let (checkpoint, _, _) = try Room.network { $0.model.kind = .gpt2 }
     let error = #expect(throws: UserError.self) { try GGUF(checkpoint, name: "a", inner: 80, storage: .f32) }
-    #expect(error?.message.contains("has 2 for 4 (model.keyValueHeads)") == true)
+    #expect(error?.message.contains("has 2 (model.keyValueHeads) for 4") == true)
   }
 
   @Test(arguments: [(GGUF.Storage.f16, 0.1), (.bf16, 0.5)])
