@@ -10,7 +10,7 @@ struct LayoutCommand: ParsableCommand {
 
   struct Check: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Prints the panels of a layout as a picture, or the error in its file.")
+      commandName: "check", abstract: "Prints the panels of a layout as a picture, or the error in its file.")
 
     @Argument(help: ArgumentHelp("A YAML file.", valueName: "file"))
     var file: String
