@@ -206,13 +206,13 @@ def test_a_run_file_that_is_missing_leaves_the_checkpoints_to_those_who_need_onl
         result = run(command(*verb))
         said = f"foretop: {RUNS}/lost/run.h5 is missing; the checkpoint of step {step} is used without it\n"
         assert result.stderr == said and result.stdout, (verb, result.stderr)
-    assert "has no run.h5" in run(command("export", "lost", place("csv"), "--to", "csv"), status=66).stderr
+    assert "no run.h5" in run(command("export", "lost", place("csv"), "--to", "csv"), status=66).stderr
     for step in (6, 12):
         path = os.path.join(RUNS, "lost", "checkpoints", f"{step:09}.h5")
         with open(path, "r+b") as file:
             file.seek(5000)
             file.write(b"damage")
-    assert "has no run.h5" in run(command("tensors", "lost"), status=66).stderr
+    assert "no run.h5" in run(command("tensors", "lost"), status=66).stderr
     run(command("rm", "lost", "--yes"))
 
 

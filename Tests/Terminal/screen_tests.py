@@ -258,7 +258,7 @@ variants:
 
 def test_what_libraries_print_does_not_tear_the_screen():
     with begin("torn", *ENDLESS, env={"ONEDNN_VERBOSE": "1", "DNNL_VERBOSE": "1"}) as terminal:
-        terminal.wait_for("onednn_verbose" if "onednn_verbose" in terminal.text else "dnnl_verbose")
+        terminal.wait_for(re.compile("onednn_verbose|dnnl_verbose"))
         step = terminal.step
         terminal.wait_for(lambda terminal: terminal.step > step + 20)
         lines = terminal.text.splitlines()
