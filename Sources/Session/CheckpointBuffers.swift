@@ -17,6 +17,8 @@ final class CheckpointBuffers: Sendable {
     var outline: Checkpoint?
     /// What the disk does not take. It is tried again; a newer state may have its memory before.
     var refused: PendingCheckpoint?
+    /// True while a thread clears the pages of the first copy.
+    var isClearing = false
     /// Whether the trainer was refused one.
     var isAwaited = false
   }
@@ -49,6 +51,7 @@ final class CheckpointBuffers: Sendable {
     state.withLock { state in
       state.taken += 1
       state.outline = outline
+      state.isClearing = true
     }
     let thread = try? WorkerThread("memory") { [self] in
       var copy = parcel.takeOut()
@@ -57,7 +60,12 @@ final class CheckpointBuffers: Sendable {
       copy?.secondMoments = [Float](repeating: 0, count: numbers)
       giveBack(Parcel(copy))
     }
-    if thread == nil { state.withLock { $0.taken -= 1 } }
+    if thread == nil {
+      state.withLock { state in
+        state.taken -= 1
+        state.isClearing = false
+      }
+    }
     clearing.withLock { $0 = thread }
   }
 
@@ -65,7 +73,8 @@ final class CheckpointBuffers: Sendable {
   /// - Returns: nil where all there may be is in use; a request to save follows when there is some.
   func take() -> Checkpoint? {
     state.withLock { state in
-      if state.taken < state.most {
+      // The first copy is there in a moment; a second beside it would take its memory for nothing.
+      if state.taken < state.most, !state.isClearing {
         state.taken += 1
         return state.spares.popLast()?.takeOut() ?? state.outline
       }
@@ -88,6 +97,7 @@ final class CheckpointBuffers: Sendable {
     change { state in
       state.spares.append(parcel)
       state.taken -= 1
+      state.isClearing = false
     }
   }
 
