@@ -103,7 +103,8 @@ let package = Package(
       name: "StoredLosses", dependencies: ["Training", "Kernels", "Corpus", "Run", "Support"],
       path: "Tests/StoredLosses", exclude: ["Tables"], swiftSettings: strict),
     .executableTarget(
-      name: "RunFileTorture", dependencies: ["RunFile", "Run", "Support"], path: "Tests/RunFileTorture", swiftSettings: strict),
+      name: "RunFileTorture", dependencies: ["RunFile", "Run", "Support"], path: "Tests/RunFileTorture",
+      swiftSettings: strict),
     .testTarget(
       name: "RunFileTests", dependencies: ["RunFile", "RunFileTorture", "Run", "Support"],
       exclude: ["Readers"],

@@ -50,7 +50,7 @@ private final class Operands {
     blocks = numbers + small
     self.threads = threads
     for (index, block) in numbers.enumerated() {
-      Kernels.Block.fillNormal(
+      VectorMath.fillNormal(
         block.base.assumingMemoryBound(to: Float.self), count: Self.rows * Self.width, deviation: 1,
         random: RandomStream(seed: 1, purpose: "kernels \(index)"), threads: threads)
     }
@@ -79,27 +79,30 @@ private final class Operands {
 
   /// Makes block `index` bf16 numbers.
   func round(_ index: Int) {
-    Kernels.Block.round(floats(5), into: blocks[index].base, count: Self.rows * Self.width, threads: threads)
+    VectorMath.round(floats(5), into: blocks[index].base, count: Self.rows * Self.width, threads: threads)
   }
 }
 
 extension Bench {
   /// Every kernel.
-  package func kernels() throws -> Table {
+  package func kernels() throws -> ReportTable {
     try Team.require(threads)
-    var table = Table(
+    var table = ReportTable(
       name: "kernels",
       about: [
         "each kernel on operands of 64 MB in fp32, \(threads) threads; medians of \(rounds) rounds",
         "limit: bytes against a copy's GB/s, or arithmetic against the peak of multiply-adds, whichever takes longer",
       ],
       columns: [
-        Table.Column(key: "kernel", heading: "kernel"), Table.Column(key: "precision", heading: "in"),
-        Table.Column(key: "milliseconds", heading: "ms", digits: 2),
-        Table.Column(key: "spread", heading: "± %", digits: 1),
-        Table.Column(key: "gigaelements", heading: "G elements/s", digits: 2),
-        Table.Column(key: "gigabytes", heading: "GB/s", digits: 1), Table.Column(key: "gigaflops", heading: "GFLOP/s"),
-        Table.Column(key: "bound", heading: "bound by"), Table.Column(key: "share", heading: "share %"),
+        ReportTable.ReportColumn(key: "kernel", heading: "kernel"),
+        ReportTable.ReportColumn(key: "precision", heading: "in"),
+        ReportTable.ReportColumn(key: "milliseconds", heading: "ms", digits: 2),
+        ReportTable.ReportColumn(key: "spread", heading: "± %", digits: 1),
+        ReportTable.ReportColumn(key: "gigaelements", heading: "G elements/s", digits: 2),
+        ReportTable.ReportColumn(key: "gigabytes", heading: "GB/s", digits: 1),
+        ReportTable.ReportColumn(key: "gigaflops", heading: "GFLOP/s"),
+        ReportTable.ReportColumn(key: "bound", heading: "bound by"),
+        ReportTable.ReportColumn(key: "share", heading: "share %"),
       ])
     progress("kernels: operands")
     let operands = try Operands(threads: threads)
@@ -174,7 +177,7 @@ extension Bench {
         }),
       KernelCase(
         name: "gradient norm", precision: .fp32, elements: Double(n), bytes: 4 * Double(n), operations: 2 * Double(n),
-        body: { _ = Kernels.Block.norm(o.floats(3), count: n, partial: o.partial, threads: threads) }),
+        body: { _ = VectorMath.norm(o.floats(3), count: n, partial: o.partial, threads: threads) }),
       KernelCase(
         name: "AdamW with bf16 copy", precision: .fp32, elements: Double(n), bytes: 30 * Double(n),
         operations: 16 * Double(n),
@@ -290,7 +293,7 @@ extension Bench {
   private func attentionProducts(_ o: Operands, _ precision: Precision) -> KernelCase {
     let (m, n, h, threads) = (64, 512, Operands.headWidth, threads)
     let tiles = 2048
-    let elements = Words.elements(precision)
+    let elements = PackedOperands.elements(precision)
     return KernelCase(
       name: "attention's products", precision: precision, elements: 0, bytes: 0,
       operations: Double(2 * m * n * h * tiles), peak: Double(elements),
@@ -302,7 +305,8 @@ extension Bench {
           for _ in range {
             TileProduct.run(
               TileProduct.Left(words(0), row: h / elements), words(1), stride: n, into: o.floats(3) + worker * m * n,
-              cStride: n, m: m, n: n, k: h / elements, part: .columns(offset: n), adds: false, precision: precision)
+              cStride: n, m: m, n: n, k: h / elements, part: .columns(offset: n), accumulates: false,
+              precision: precision)
           }
         }
       })

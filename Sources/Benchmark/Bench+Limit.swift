@@ -5,19 +5,20 @@ import Transformer
 
 extension Bench {
   /// The linear layers' products of "small", each alone.
-  package func limit() throws -> Table {
-    var table = Table(
+  package func limit() throws -> ReportTable {
+    var table = ReportTable(
       name: "limit",
       about: [
         "the machine's limit: matrix products by oneDNN at the shapes of “small” (4096 tokens), GFLOP/s",
         "forward y = x·Wᵀ, gradient at the input dx = dy·W, gradient at the weights dW = dyᵀ·x; medians of \(rounds)",
       ],
       columns: [
-        Table.Column(key: "layer", heading: "layer"), Table.Column(key: "out", heading: "out"),
-        Table.Column(key: "in", heading: "in"), Table.Column(key: "precision", heading: "in"),
-        Table.Column(key: "forward", heading: "forward"), Table.Column(key: "input", heading: "input"),
-        Table.Column(key: "weight", heading: "weight"),
-        Table.Column(key: "milliseconds", heading: "ms a step", digits: 1),
+        ReportTable.ReportColumn(key: "layer", heading: "layer"), ReportTable.ReportColumn(key: "out", heading: "out"),
+        ReportTable.ReportColumn(key: "in", heading: "in"), ReportTable.ReportColumn(key: "precision", heading: "in"),
+        ReportTable.ReportColumn(key: "forward", heading: "forward"),
+        ReportTable.ReportColumn(key: "input", heading: "input"),
+        ReportTable.ReportColumn(key: "weight", heading: "weight"),
+        ReportTable.ReportColumn(key: "milliseconds", heading: "ms a step", digits: 1),
       ])
     try Team.require(threads)
     let products = try Products(threads: threads)

@@ -32,17 +32,18 @@ extension Bench {
 
   /// Peak memory of whole steps.
   /// - Parameter child: trains a workload in a process of its own.
-  package func memory(child: (Workload) throws -> Alone) throws -> Table {
-    var table = Table(
+  package func memory(child: (Workload) throws -> Alone) throws -> ReportTable {
+    var table = ReportTable(
       name: "memory",
       about: [
         "peak memory of a process that trains the workload, and what “foretop plan” says of its network beforehand, MiB",
         "what is beyond that: the program, its libraries and the products' machine code",
       ],
       columns: [
-        Table.Column(key: "workload", heading: "workload"),
-        Table.Column(key: "peak", heading: "peak MiB"), Table.Column(key: "planned", heading: "planned"),
-        Table.Column(key: "beyond", heading: "beyond"),
+        ReportTable.ReportColumn(key: "workload", heading: "workload"),
+        ReportTable.ReportColumn(key: "peak", heading: "peak MiB"),
+        ReportTable.ReportColumn(key: "planned", heading: "planned"),
+        ReportTable.ReportColumn(key: "beyond", heading: "beyond"),
       ])
     for workload in Workload.small {
       progress("memory: \(workload.name)")

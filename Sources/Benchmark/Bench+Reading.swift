@@ -7,7 +7,7 @@ extension Bench {
   static let prompt = 1000
 
   /// The network of “small” with a context that holds the prompt, in every precision that the CPU has.
-  package func reading() throws -> Table {
+  package func reading() throws -> ReportTable {
     let workloads = Workload.small.filter { $0.configuration.objectives.count == 1 }
     return try reading(
       workloads.map { ($0.precision, $0.configuration) }, prompt: Self.prompt, rounds: rounds)
@@ -15,19 +15,20 @@ extension Bench {
 
   /// - Parameters:
   ///   - networks: their contexts are made as long as the prompt.
-  func reading(_ networks: [(Precision, Configuration)], prompt count: Int, rounds: Int) throws -> Table {
-    var table = Table(
+  func reading(_ networks: [(Precision, Configuration)], prompt count: Int, rounds: Int) throws -> ReportTable {
+    var table = ReportTable(
       name: "reading",
       about: [
         "a prompt of \(count) tokens, read by the network of “small” in pieces of \(Decoder.pieces.large), and a token at a time",
         "medians of \(rounds) rounds in turn; ± is half of the middle half's range of the ratio",
       ],
       columns: [
-        Table.Column(key: "precision", heading: "in"), Table.Column(key: "tokens", heading: "tokens"),
-        Table.Column(key: "prefillTokensPerSecond", heading: "at once, tokens/s"),
-        Table.Column(key: "singleTokensPerSecond", heading: "one at a time"),
-        Table.Column(key: "prefillRatio", heading: "ratio", digits: 1),
-        Table.Column(key: "spread", heading: "± %", digits: 1),
+        ReportTable.ReportColumn(key: "precision", heading: "in"),
+        ReportTable.ReportColumn(key: "tokens", heading: "tokens"),
+        ReportTable.ReportColumn(key: "prefillTokensPerSecond", heading: "at once, tokens/s"),
+        ReportTable.ReportColumn(key: "singleTokensPerSecond", heading: "one at a time"),
+        ReportTable.ReportColumn(key: "prefillRatio", heading: "ratio", digits: 1),
+        ReportTable.ReportColumn(key: "spread", heading: "± %", digits: 1),
       ])
     for (precision, network) in networks {
       progress("reading: \(precision)")

@@ -30,22 +30,25 @@ extension Bench {
   /// - Parameters:
   ///   - folder: on the disk that is written to, for the lines above the table.
   ///   - measure: trains a network of about 100 million parameters, with so many checkpoints on the way.
-  package func recording(in folder: String, measure: (_ checkpoints: Int) throws -> RecordingTimes) throws -> Table {
+  package func recording(in folder: String, measure: (_ checkpoints: Int) throws -> RecordingTimes) throws
+    -> ReportTable
+  {
     progress("recording: a network of 100 million parameters is trained and saved in \(folder)")
     let times = try measure(effort == .quick ? 4 : 12)
     func milliseconds(_ seconds: Double) -> String { String(format: "%.0f", seconds * 1000) }
     let step = Samples(times.steps).median
-    var table = Table(
+    var table = ReportTable(
       name: "recording",
       about: [
         "what recording and saving take away from training: \(times.parameters / 1_000_000) million parameters, on the disk of \(folder)",
         "a step took \(milliseconds(step)) ms, a checkpoint was on the disk \(milliseconds(Samples(times.writing).median)) ms after it was due; “at most” is what is aimed at",
       ],
       columns: [
-        Table.Column(key: "what", heading: "what"), Table.Column(key: "count", heading: "count"),
-        Table.Column(key: "median", heading: "median ms", digits: 3),
-        Table.Column(key: "worst", heading: "worst ms", digits: 3),
-        Table.Column(key: "most", heading: "at most", digits: 1),
+        ReportTable.ReportColumn(key: "what", heading: "what"),
+        ReportTable.ReportColumn(key: "count", heading: "count"),
+        ReportTable.ReportColumn(key: "median", heading: "median ms", digits: 3),
+        ReportTable.ReportColumn(key: "worst", heading: "worst ms", digits: 3),
+        ReportTable.ReportColumn(key: "most", heading: "at most", digits: 1),
       ])
     func add(_ what: String, _ seconds: [Double], most: Double) {
       guard let worst = seconds.max() else { return }

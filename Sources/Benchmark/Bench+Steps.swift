@@ -9,7 +9,7 @@ private final class Contestant {
   var steps = Samples()
   var limits = Samples()
   var shares = Samples()
-  private var phases: [Stepper.Phases] = []
+  private var phases: [Stepper.PhaseTimes] = []
   /// FLOPs a token: of everything, and without attention's scores and what they weigh.
   let operations: (all: Double, linear: Double)
 
@@ -43,7 +43,7 @@ private final class Contestant {
   var operationsPerSecond: Double { Double(workload.accumulation) * alone.operations / limits.median }
 
   /// Milliseconds of a step's phase.
-  func time(_ phase: KeyPath<Stepper.Phases, Double>, each: Bool = true) -> Double {
+  func time(_ phase: KeyPath<Stepper.PhaseTimes, Double>, each: Bool = true) -> Double {
     var samples = Samples()
     for one in phases { samples.add(one[keyPath: phase] * 1000 * Double(each ? workload.accumulation : 1)) }
     return samples.median
@@ -53,26 +53,28 @@ private final class Contestant {
 extension Bench {
   /// Whole steps of workloads, in rounds in which each takes its turn.
   /// - Parameter rounds: nil takes as many as the effort says.
-  package func steps(_ workloads: [Workload], rounds wanted: Int? = nil) throws -> Table {
+  package func steps(_ workloads: [Workload], rounds wanted: Int? = nil) throws -> ReportTable {
     let rounds = wanted ?? rounds
-    var table = Table(
+    var table = ReportTable(
       name: "steps",
       about: [
         "whole training steps beside the limit: the matrix products of the same step's linear layers alone, same rounds",
         "medians of \(rounds) rounds in turn; ± is half of the middle half's range; phases in ms",
       ],
       columns: [
-        Table.Column(key: "workload", heading: "workload"),
-        Table.Column(key: "tokensPerSecond", heading: "tokens/s"),
-        Table.Column(key: "spread", heading: "± %", digits: 1),
-        Table.Column(key: "limit", heading: "limit"), Table.Column(key: "share", heading: "share %", digits: 1),
-        Table.Column(key: "shareWithScores", heading: "with scores %", digits: 1),
-        Table.Column(key: "limitGFLOPs", heading: "GFLOP/s"), Table.Column(key: "data", heading: "data", digits: 1),
-        Table.Column(key: "forward", heading: "forward", digits: 1),
-        Table.Column(key: "heads", heading: "heads", digits: 1),
-        Table.Column(key: "backward", heading: "backward", digits: 1),
-        Table.Column(key: "update", heading: "update", digits: 1),
-        Table.Column(key: "ofOperations", heading: "of FLOPs", digits: 3),
+        ReportTable.ReportColumn(key: "workload", heading: "workload"),
+        ReportTable.ReportColumn(key: "tokensPerSecond", heading: "tokens/s"),
+        ReportTable.ReportColumn(key: "spread", heading: "± %", digits: 1),
+        ReportTable.ReportColumn(key: "limit", heading: "limit"),
+        ReportTable.ReportColumn(key: "share", heading: "share %", digits: 1),
+        ReportTable.ReportColumn(key: "shareWithScores", heading: "with scores %", digits: 1),
+        ReportTable.ReportColumn(key: "limitGFLOPs", heading: "GFLOP/s"),
+        ReportTable.ReportColumn(key: "data", heading: "data", digits: 1),
+        ReportTable.ReportColumn(key: "forward", heading: "forward", digits: 1),
+        ReportTable.ReportColumn(key: "heads", heading: "heads", digits: 1),
+        ReportTable.ReportColumn(key: "backward", heading: "backward", digits: 1),
+        ReportTable.ReportColumn(key: "update", heading: "update", digits: 1),
+        ReportTable.ReportColumn(key: "ofOperations", heading: "of FLOPs", digits: 3),
       ])
     // All of one precision take turns, so that their ratios do not depend on when the machine was busy.
     for precision in Workload.precisions {
@@ -103,25 +105,27 @@ extension Bench {
   }
 
   /// Tokens/s against the first's, over what the FLOPs of both would make it.
-  private func ratio(_ contestant: Contestant, to first: Contestant?) -> Table.Value {
+  private func ratio(_ contestant: Contestant, to first: Contestant?) -> ReportTable.ReportValue {
     guard let first, first !== contestant else { return .none }
     let expected = first.operations.all / contestant.operations.all
     return .number(contestant.tokensPerSecond / first.tokensPerSecond / expected)
   }
 
   /// Tokens/s against each number of the shape, the others as they are.
-  package func scaling() throws -> Table {
-    var table = Table(
+  package func scaling() throws -> ReportTable {
+    var table = ReportTable(
       name: "scaling",
       about: [
         "NTP on two blocks of “small” (width 384, vocabulary 8192, context 256, 16 rows), one number changed at a time",
         "with the context the rows change, so that a step has 4096 tokens; medians of \(scalingRounds) rounds",
       ],
       columns: [
-        Table.Column(key: "key", heading: "changed"), Table.Column(key: "value", heading: "to"),
-        Table.Column(key: "precision", heading: "in"), Table.Column(key: "tokensPerSecond", heading: "tokens/s"),
-        Table.Column(key: "spread", heading: "± %", digits: 1), Table.Column(key: "limit", heading: "limit"),
-        Table.Column(key: "share", heading: "share %", digits: 1),
+        ReportTable.ReportColumn(key: "key", heading: "changed"), ReportTable.ReportColumn(key: "value", heading: "to"),
+        ReportTable.ReportColumn(key: "precision", heading: "in"),
+        ReportTable.ReportColumn(key: "tokensPerSecond", heading: "tokens/s"),
+        ReportTable.ReportColumn(key: "spread", heading: "± %", digits: 1),
+        ReportTable.ReportColumn(key: "limit", heading: "limit"),
+        ReportTable.ReportColumn(key: "share", heading: "share %", digits: 1),
       ])
     for (key, values, change) in axes {
       for value in values {

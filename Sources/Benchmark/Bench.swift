@@ -4,7 +4,7 @@ import Transformer
 
 /// Measures this machine and this program on it.
 package struct Bench {
-  package enum Section: String, CaseIterable, Sendable {
+  package enum Topic: String, CaseIterable, Sendable {
     case limit, kernels, steps, reading, scaling, memory, recording
   }
 

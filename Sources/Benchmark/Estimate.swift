@@ -91,10 +91,10 @@ package struct Estimate: Sendable {
   /// The fastest of a few steps: what the machine does when nothing else runs.
   private static func measured(
     _ workload: Workload, threads: Int
-  ) throws -> (phases: Stepper.Phases, products: Double, parameters: Int) {
+  ) throws -> (phases: Stepper.PhaseTimes, products: Double, parameters: Int) {
     let stepper = try Stepper(workload, threads: threads)
     let alone = try ProductsAlone(workload, products: stepper.products)
-    var best: Stepper.Phases?
+    var best: Stepper.PhaseTimes?
     var products = Double.infinity
     var spent = 0.0
     var round = 0
@@ -110,6 +110,6 @@ package struct Estimate: Sendable {
       if best.map({ phases.total(accumulation: 1) < $0.total(accumulation: 1) }) ?? true { best = phases }
       if spent > 4 * patience { break }
     }
-    return (best ?? Stepper.Phases(), products, stepper.parameters)
+    return (best ?? Stepper.PhaseTimes(), products, stepper.parameters)
   }
 }

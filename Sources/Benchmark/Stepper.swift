@@ -6,7 +6,7 @@ import Transformer
 
 final class Stepper {
   /// Seconds of a step's phases.
-  struct Phases {
+  struct PhaseTimes {
     var data = 0.0
     var forward = 0.0
     var heads = 0.0
@@ -45,8 +45,8 @@ final class Stepper {
 
   /// One micro-batch and one update.
   /// - Throws: `UserError` when a product failed: what was measured then is of no use.
-  func step() throws(UserError) -> Phases {
-    var phases = Phases()
+  func step() throws(UserError) -> PhaseTimes {
+    var phases = PhaseTimes()
     let heads = workload.configuration.objectives.count
     let weights = [Float](repeating: 1, count: heads)
     var sums = [LossSum](repeating: LossSum(), count: heads)
@@ -57,9 +57,9 @@ final class Stepper {
       phases.data = seconds { model.countPositions(batch, into: &counts) }
       phases.forward = seconds { model.forward(batch) }
       phases.heads = seconds {
-        model.heads(batch, weights: weights, denominators: counts, adds: false, into: &sums)
+        model.heads(batch, weights: weights, denominators: counts, accumulates: false, into: &sums)
       }
-      phases.backward = seconds { model.backward(batch, adds: false) }
+      phases.backward = seconds { model.backward(batch, accumulates: false) }
       phases.update = seconds {
         Optimizer(Recipe().optimizer).update(model, norm: model.gradientNorm(), rate: 1e-4, step: steps)
       }

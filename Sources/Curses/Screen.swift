@@ -142,7 +142,7 @@ package struct Screen: ~Copyable {
   }
 
   /// Takes the terminal again after `suspend`; the next canvas is drawn whole.
-  package mutating func again() {
+  package mutating func redraw() {
     Emergency.arm(modes: modes, output: output, overheard: overheard, bytes: Self.wayBack)
     writer.withdraw()
     reset_prog_mode()

@@ -7,12 +7,12 @@ package struct ForeignTensors: Sendable {
   package struct Match: Sendable, Equatable {
     package let tensor: Checkpoint.Tensor
     package let file: String
-    package let entry: SafeTensors.Entry
+    package let entry: SafeTensors.TensorEntry
     /// Whether the file has the matrix as [in, out].
     let isTurned: Bool
   }
 
-  private var places: [String: (file: String, entry: SafeTensors.Entry)] = [:]
+  private var places: [String: (file: String, entry: SafeTensors.TensorEntry)] = [:]
   /// Prefixes that PyTorch's wrappers added to tensor names, such as `_orig_mod`; the names are used without them.
   package private(set) var wrappers: Set<String> = []
 
@@ -58,7 +58,7 @@ package struct ForeignTensors: Sendable {
 
   /// Adds a file's tensors.
   /// - Throws: `UserError` when another file has one of them.
-  package mutating func add(_ entries: [SafeTensors.Entry], of file: String) throws {
+  package mutating func add(_ entries: [SafeTensors.TensorEntry], of file: String) throws {
     for entry in entries {
       let name = unwrapped(entry.name)
       if let other = places[name] {

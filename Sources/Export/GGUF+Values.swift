@@ -1,7 +1,7 @@
 // What GGUF's keys have as values, and how all of it becomes bytes, little-endian.
 
 extension GGUF {
-  enum Value: Sendable {
+  enum GGUFValue: Sendable {
     case whole(UInt32)
     case signed([Int32])
     case number(Float)
@@ -35,7 +35,7 @@ extension GGUF {
     }
 
     /// The number of the type before the value, as `gguf_metadata_value_type` has it.
-    mutating func put(_ value: Value) {
+    mutating func put(_ value: GGUFValue) {
       switch value {
       case .whole(let number):
         put(UInt32(4))
@@ -65,7 +65,7 @@ extension GGUF {
       for element in elements { putElement(&self, element) }
     }
 
-    mutating func put(_ numbers: Slice<UnsafeBufferPointer<Float>>, as storage: Storage) {
+    mutating func put(_ numbers: Slice<UnsafeBufferPointer<Float>>, as storage: ElementType) {
       switch storage {
       case .f32: for number in numbers { put(number.bitPattern) }
       case .f16: for number in numbers { put(Float16(number).bitPattern) }

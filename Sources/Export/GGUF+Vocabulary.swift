@@ -5,7 +5,7 @@ import Run
 
 extension GGUF {
   /// The keys that begin with `tokenizer.ggml.`.
-  static func vocabulary(_ tokenizer: TokenizerRecord) throws -> [(key: String, value: Value)] {
+  static func vocabulary(_ tokenizer: TokenizerRecord) throws -> [(key: String, value: GGUFValue)] {
     let keys =
       switch tokenizer.kind {
       case "sentencepiece": try sentencePiece(tokenizer.model)
@@ -14,11 +14,11 @@ extension GGUF {
       default: try characters(String(decoding: tokenizer.model, as: UTF8.self))
       }
     // Foretop trains without tokens that begin or end a text.
-    let without = ["bos", "eos"].map { ("add_\($0)_token", Value.flag(false)) }
+    let without = ["bos", "eos"].map { ("add_\($0)_token", GGUFValue.flag(false)) }
     return (keys + without).map { ("tokenizer.ggml.\($0.0)", $0.1) }
   }
 
-  private typealias Keys = [(String, Value)]
+  private typealias Keys = [(String, GGUFValue)]
 
   private static func sentencePiece(_ model: [UInt8]) throws -> Keys {
     guard let file = SentencePieceFile(model) else {
@@ -74,7 +74,7 @@ extension GGUF {
         ?? file.tokens[Int(token)].flatMap { Array(String(BytePairFile.byteNames[Int($0)]).utf8) }
     }
     let names = file.tokens.indices.map { name(Int32($0)) }
-    let kinds = file.tokens.indices.map { file.specials[Int32($0)] == nil ? SentencePiece.Kind.normal : .control }
+    let kinds = file.tokens.indices.map { file.specials[Int32($0)] == nil ? SentencePiece.Category.normal : .control }
     var keys: Keys = [
       ("model", .text("gpt2")), ("pre", .text(pattern)), ("tokens", .texts(names)),
       ("token_type", .signed(kinds.map { Int32($0.rawValue) })),
@@ -97,7 +97,7 @@ extension GGUF {
     let names = BytePairFile.byteNames.map { String($0) }
     return [
       ("model", .text("gpt2")), ("pre", .text("gpt-2")), ("tokens", .texts(names.map { Array($0.utf8) })),
-      ("token_type", .signed(names.map { _ in Int32(SentencePiece.Kind.normal.rawValue) })), ("merges", .texts([])),
+      ("token_type", .signed(names.map { _ in Int32(SentencePiece.Category.normal.rawValue) })), ("merges", .texts([])),
       ("bos_token_id", .whole(0)), ("eos_token_id", .whole(0)), ("unknown_token_id", .whole(0)),
       ("padding_token_id", .whole(0)),
     ]
@@ -114,7 +114,7 @@ extension GGUF {
     }
     let pieces = text.unicodeScalars.map { Array(String($0 == " " ? space : $0).utf8) } + [Array("<unk>".utf8)]
     let last = UInt32(pieces.count - 1)
-    let kinds = pieces.indices.map { $0 == last ? SentencePiece.Kind.unknown : .normal }
+    let kinds = pieces.indices.map { $0 == last ? SentencePiece.Category.unknown : .normal }
     return [
       ("model", .text("t5")), ("pre", .text("default")), ("tokens", .texts(pieces)),
       ("scores", .numbers(pieces.map { _ in 0 })), ("token_type", .signed(kinds.map { Int32($0.rawValue) })),

@@ -5,13 +5,13 @@ import Run
 /// A model in one file: a header, keys with values, a list of tensors, then their numbers.
 package struct GGUF: Sendable {
   /// How matrices are stored; norms, biases and learned positions are always f32, as llama.cpp's own converter has them.
-  package enum Storage: String, CaseIterable, Sendable { case f32, f16, bf16 }
+  package enum ElementType: String, CaseIterable, Sendable { case f32, f16, bf16 }
 
   /// A tensor on its way out.
-  struct Tensor: Sendable {
+  struct GGUFTensor: Sendable {
     let name: String
     let source: Checkpoint.Tensor
-    let storage: Storage
+    let storage: ElementType
     /// Heads whose rows turn in pairs and change places; 0 where rows stay.
     let heads: Int
     /// From where the numbers begin, in bytes.
@@ -20,8 +20,8 @@ package struct GGUF: Sendable {
     var size: Int { source.count * storage.bytes }
   }
 
-  let entries: [(key: String, value: Value)]
-  let tensors: [Tensor]
+  let entries: [(key: String, value: GGUFValue)]
+  let tensors: [GGUFTensor]
   private let weights: [Float]
 
   /// Tensors begin at multiples of this.
@@ -32,14 +32,14 @@ package struct GGUF: Sendable {
   ///   - inner: inner width of the MLP.
   /// - Throws: `UserError` when the network has no NTP head, its tokenizer or a GPT-2's shared keys are none that llama.cpp
   ///   has, or a weight is too large for f16.
-  package init(_ checkpoint: Checkpoint, name: String, inner: Int, storage: Storage) throws {
+  package init(_ checkpoint: Checkpoint, name: String, inner: Int, storage: ElementType) throws {
     try HuggingFace.requireNextToken(checkpoint.recipe)
     let model = checkpoint.recipe.model
     let architecture = try HuggingFace.Architecture(model)
     let isTurned = architecture == .llama
     weights = checkpoint.weights
     var end = 0
-    var tensors: [Tensor] = []
+    var tensors: [GGUFTensor] = []
     for source in checkpoint.tensors {
       guard let name = Self.name(of: source.path) else { continue }
       let heads =
@@ -47,12 +47,12 @@ package struct GGUF: Sendable {
         ? 0 : name.hasSuffix("attn_q.weight") ? model.heads : name.hasSuffix("attn_k.weight") ? model.keyValueHeads : 0
       let isMatrix = source.shape.count > 1 && name != "position_embd.weight"
       tensors.append(
-        Tensor(name: name, source: source, storage: isMatrix ? storage : .f32, heads: heads, offset: end))
+        GGUFTensor(name: name, source: source, storage: isMatrix ? storage : .f32, heads: heads, offset: end))
       end = Self.aligned(end + source.count * tensors[tensors.count - 1].storage.bytes)
     }
     self.tensors = tensors
     if storage == .f16 { try Self.requireHalves(tensors, checkpoint.weights) }
-    let shape: [(key: String, value: Value)] = [
+    let shape: [(key: String, value: GGUFValue)] = [
       ("vocab_size", .whole(UInt32(checkpoint.tokenizer.vocabulary))),
       ("context_length", .whole(UInt32(model.context))), ("embedding_length", .whole(UInt32(model.width))),
       ("block_count", .whole(UInt32(HuggingFace.blocks(of: checkpoint, architecture)))),
@@ -78,11 +78,11 @@ package struct GGUF: Sendable {
 
   /// The keys that one kind of network has and the other has not.
   private static func details(
-    _ model: Recipe.Model, _ architecture: HuggingFace.Architecture
-  ) -> [(key: String, value: Value)] {
-    let epsilon = Value.number(Float(model.normEpsilon))
+    _ model: Recipe.ModelSettings, _ architecture: HuggingFace.Architecture
+  ) -> [(key: String, value: GGUFValue)] {
+    let epsilon = GGUFValue.number(Float(model.normEpsilon))
     guard architecture != .gpt2 else { return [("attention.layer_norm_epsilon", epsilon)] }
-    let headWidth = Value.whole(UInt32(model.widthOfHead))
+    let headWidth = GGUFValue.whole(UInt32(model.widthOfHead))
     return [
       ("attention.head_count_kv", .whole(UInt32(model.keyValueHeads))), ("attention.key_length", headWidth),
       ("attention.value_length", headWidth), ("attention.layer_norm_rms_epsilon", epsilon),
@@ -118,7 +118,7 @@ package struct GGUF: Sendable {
   private static func aligned(_ offset: Int) -> Int { (offset + alignment - 1) / alignment * alignment }
 
   /// Past the largest number of f16 there are only infinities.
-  private static func requireHalves(_ tensors: [Tensor], _ weights: [Float]) throws {
+  private static func requireHalves(_ tensors: [GGUFTensor], _ weights: [Float]) throws {
     for tensor in tensors where tensor.storage == .f16 {
       let source = tensor.source
       guard let large = weights[source.offset..<source.offset + source.count].first(where: { !Float16($0).isFinite })
@@ -166,7 +166,7 @@ package struct GGUF: Sendable {
 
   /// Writes a tensor, some rows at a time.
   private func write(
-    _ tensor: Tensor, _ weights: UnsafeBufferPointer<Float>, _ take: (UnsafeRawBufferPointer) throws -> Void
+    _ tensor: GGUFTensor, _ weights: UnsafeBufferPointer<Float>, _ take: (UnsafeRawBufferPointer) throws -> Void
   ) rethrows {
     let source = tensor.source
     let width = source.shape[source.shape.count - 1]
@@ -183,7 +183,7 @@ package struct GGUF: Sendable {
   }
 }
 
-extension GGUF.Tensor {
+extension GGUF.GGUFTensor {
   /// Which of our rows a row there is. Rotary positions turn lane i with lane i + h/2 here, as in transformers, and lane 2i
   /// with lane 2i + 1 in llama.cpp's llama: the rows of queries and keys change places inside of every head.
   func source(ofRow row: Int, of rows: Int) -> Int {
@@ -194,7 +194,7 @@ extension GGUF.Tensor {
   }
 }
 
-extension GGUF.Storage {
+extension GGUF.ElementType {
   var bytes: Int { self == .f32 ? 4 : 2 }
 
   /// `ggml_type`.

@@ -10,7 +10,7 @@ extension HuggingFace {
     case gpt2
 
     /// - Throws: `UserError` for what no class of transformers computes.
-    init(_ model: Recipe.Model) throws {
+    init(_ model: Recipe.ModelSettings) throws {
       switch model.kind {
       case .llama: self = model.qkNorm ? .qwen3 : .llama
       case .gpt2:
@@ -80,7 +80,7 @@ extension HuggingFace {
   }
 
   private static func llama(
-    _ architecture: Architecture, _ model: Recipe.Model, blocks: Int, inner: Int, epsilon: Float
+    _ architecture: Architecture, _ model: Recipe.ModelSettings, blocks: Int, inner: Int, epsilon: Float
   ) -> [JSON.Member] {
     let isLlama = architecture == .llama
     return [
@@ -102,7 +102,7 @@ extension HuggingFace {
   }
 
   private static func gpt2(
-    _ model: Recipe.Model, blocks: Int, inner: Int, epsilon: Float
+    _ model: Recipe.ModelSettings, blocks: Int, inner: Int, epsilon: Float
   ) -> [JSON.Member] {
     [
       JSON.Member("architectures", .array([.text("GPT2LMHeadModel")])), JSON.Member("model_type", .text("gpt2")),

@@ -5,20 +5,21 @@ import Run
 
 extension HuggingFace {
   /// The tokenizer's files in a model folder.
-  static func tokenizerFiles(_ tokenizer: TokenizerRecord, context: Int, addsSpaceBefore: Bool) throws -> [TextFile] {
+  static func tokenizerFiles(_ tokenizer: TokenizerRecord, context: Int, addsSpaceBefore: Bool) throws -> [DocumentFile]
+  {
     let settings: [JSON.Member] = [
       // Foretop trains without tokens that begin or end a text.
       JSON.Member("add_bos_token", .flag(false)), JSON.Member("add_eos_token", .flag(false)),
       JSON.Member("bos_token", .null), JSON.Member("eos_token", .null),
       JSON.Member("clean_up_tokenization_spaces", .flag(false)), JSON.Member("model_max_length", .integer(context)),
     ]
-    func configuration(_ own: [JSON.Member]) -> TextFile {
-      TextFile(name: "tokenizer_config.json", bytes: JSON.object(own + settings).file)
+    func configuration(_ own: [JSON.Member]) -> DocumentFile {
+      DocumentFile(name: "tokenizer_config.json", bytes: JSON.object(own + settings).file)
     }
     switch tokenizer.kind {
     case "sentencepiece":
       return [
-        TextFile(name: "tokenizer.model", bytes: tokenizer.model),
+        DocumentFile(name: "tokenizer.model", bytes: tokenizer.model),
         configuration([
           JSON.Member("tokenizer_class", .text("LlamaTokenizer")), JSON.Member("unk_token", .text("<unk>")),
           JSON.Member("legacy", .flag(false)), JSON.Member("add_prefix_space", .flag(addsSpaceBefore)),
@@ -26,7 +27,7 @@ extension HuggingFace {
       ]
     case "bpe":
       return [
-        TextFile(name: "tokenizer.json", bytes: try pairs(tokenizer.model)),
+        DocumentFile(name: "tokenizer.json", bytes: try pairs(tokenizer.model)),
         configuration([JSON.Member("tokenizer_class", .text("PreTrainedTokenizerFast"))]),
       ]
     case "tokens":
@@ -34,12 +35,12 @@ extension HuggingFace {
       return []
     case "bytes":
       return [
-        TextFile(name: "tokenizer.json", bytes: bytes.file),
+        DocumentFile(name: "tokenizer.json", bytes: bytes.file),
         configuration([JSON.Member("tokenizer_class", .text("PreTrainedTokenizerFast"))]),
       ]
     default:
       return [
-        TextFile(name: "tokenizer.json", bytes: characters(String(decoding: tokenizer.model, as: UTF8.self)).file),
+        DocumentFile(name: "tokenizer.json", bytes: characters(String(decoding: tokenizer.model, as: UTF8.self)).file),
         configuration([
           JSON.Member("tokenizer_class", .text("PreTrainedTokenizerFast")), JSON.Member("unk_token", .text(unknown)),
         ]),

@@ -5,7 +5,7 @@ import Run
 /// The files of a model folder.
 package struct HuggingFace: Sendable {
   /// A file's name and content.
-  package struct TextFile: Sendable {
+  package struct DocumentFile: Sendable {
     package let name: String
     package let bytes: [UInt8]
   }
@@ -15,7 +15,7 @@ package struct HuggingFace: Sendable {
   /// Tensors of `model.safetensors`, which are tensors of `source`.
   package let tensors: [Checkpoint.Tensor]
   /// All other files.
-  package let files: [TextFile]
+  package let files: [DocumentFile]
 
   /// - Parameters:
   ///   - epsilon: of every norm.
@@ -40,8 +40,8 @@ package struct HuggingFace: Sendable {
     ])
     files =
       try Self.tokenizerFiles(checkpoint.tokenizer, context: recipe.model.context, addsSpaceBefore: addsSpaceBefore) + [
-        TextFile(name: "generation_config.json", bytes: generation.file),
-        TextFile(name: "config.json", bytes: config.file),
+        DocumentFile(name: "generation_config.json", bytes: generation.file),
+        DocumentFile(name: "config.json", bytes: config.file),
       ]
   }
 

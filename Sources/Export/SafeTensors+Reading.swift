@@ -3,7 +3,7 @@ import Run
 
 extension SafeTensors {
   /// How numbers are stored.
-  package enum Storage: String, Sendable, CaseIterable {
+  package enum NumberType: String, Sendable, CaseIterable {
     case F64, F32, F16, BF16, I64, I32, I16, I8, U64, U32, U16, U8, BOOL
     case F8_E4M3, F8_E5M2
 
@@ -21,15 +21,17 @@ extension SafeTensors {
   }
 
   /// A tensor of a file.
-  package struct Entry: Sendable, Equatable {
+  package struct TensorEntry: Sendable, Equatable {
     package let name: String
-    package let storage: Storage
+    package let storage: NumberType
     package let shape: [Int]
     /// Where its numbers are, in bytes from the start of the file.
     package let bytes: Range<Int>
 
     /// The same tensor under another name.
-    package func renamed(_ name: String) -> Entry { Entry(name: name, storage: storage, shape: shape, bytes: bytes) }
+    package func renamed(_ name: String) -> TensorEntry {
+      TensorEntry(name: name, storage: storage, shape: shape, bytes: bytes)
+    }
   }
 
   /// What a header may have at most: room for a hundred thousand tensors, more than any network of foretop's has.
@@ -62,7 +64,7 @@ extension SafeTensors {
   ///   - size: of the file.
   /// - Returns: the tensors in order of their places, which fill the file without gap or overlap.
   /// - Throws: `UserError` for whatever is not as the format has it.
-  package static func entries(_ header: [UInt8], size: Int, source: String) throws -> [Entry] {
+  package static func entries(_ header: [UInt8], size: Int, source: String) throws -> [TensorEntry] {
     func damaged(_ what: String) -> UserError { UserError(.data, "\(source) is damaged: \(what)") }
     let json: JSON
     do {
@@ -75,7 +77,7 @@ extension SafeTensors {
     }
     if let key = json.repeatedKey { throw damaged("its header has \(key.quotation) twice") }
     let start = 8 + header.count
-    var entries: [Entry] = []
+    var entries: [TensorEntry] = []
     for member in members where member.key != "__metadata__" {
       do throws(Fault) {
         entries.append(try entry(member, start: start, size: size))
@@ -101,12 +103,12 @@ extension SafeTensors {
 
   private struct Fault: Error { let what: String }
 
-  private static func entry(_ member: JSON.Member, start: Int, size: Int) throws(Fault) -> Entry {
+  private static func entry(_ member: JSON.Member, start: Int, size: Int) throws(Fault) -> TensorEntry {
     guard let keys = member.value.members?.map(\.key), keys.sorted() == ["data_offsets", "dtype", "shape"] else {
       throw Fault(what: "is not described by dtype, shape and data_offsets")
     }
     guard let word = member.value["dtype"]?.string else { throw Fault(what: "has a dtype that is not text") }
-    guard let storage = Storage(rawValue: word) else { throw Fault(what: "has the dtype \(word), which is unknown") }
+    guard let storage = NumberType(rawValue: word) else { throw Fault(what: "has the dtype \(word), which is unknown") }
     guard let extents = member.value["shape"]?.elements?.map(\.whole), extents.count <= 16 else {
       throw Fault(what: "has a shape that is not a list of at most 16 numbers")
     }
@@ -126,7 +128,7 @@ extension SafeTensors {
     guard end - first == count else {
       throw Fault(what: "has \(end - first) bytes, and its shape \(shape) in \(word) needs \(count)")
     }
-    return Entry(name: member.key, storage: storage, shape: shape, bytes: start + first..<start + end)
+    return TensorEntry(name: member.key, storage: storage, shape: shape, bytes: start + first..<start + end)
   }
 
   /// Reads numbers.
@@ -136,7 +138,7 @@ extension SafeTensors {
   ///   - numbers: room for all of them.
   /// - Returns: how many they are.
   package static func read(
-    _ bytes: UnsafeRawBufferPointer, _ storage: Storage, into numbers: UnsafeMutablePointer<Float>
+    _ bytes: UnsafeRawBufferPointer, _ storage: NumberType, into numbers: UnsafeMutablePointer<Float>
   ) -> Int {
     precondition(storage.isRead, "weights are read from F32, F16 and BF16 alone")
     let count = bytes.count / storage.bytes

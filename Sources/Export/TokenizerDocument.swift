@@ -174,7 +174,7 @@ struct TokenizerDocument {
         .compactMap { $0["content"]?.string.map { Array($0.utf8) } })
     var bytes: [UInt8] = []
     for (piece, score) in zip(pieces, scores) {
-      let kind: SentencePiece.Kind =
+      let kind: SentencePiece.Category =
         piece == unknown ? .unknown : isByte(piece) ? .byte : special.contains(piece) ? .control : .normal
       bytes += SentencePiece(text: piece, score: kind == .normal ? score : 0, kind: kind).field
     }

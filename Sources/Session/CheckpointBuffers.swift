@@ -7,12 +7,12 @@ import Synchronization
 
 /// Copies of the weights: one, or two where they are small, used again and again.
 final class CheckpointBuffers: Sendable {
-  private struct State {
+  private struct BufferState {
     var most = 1
     /// Those that the trainer, the recorder or the disk has.
     var taken = 0
     /// The memory of those that are stored.
-    var spares: [Parcel] = []
+    var spares: [Handoff] = []
     /// What a new one begins with: all of a checkpoint but the numbers.
     var outline: Checkpoint?
     /// What the disk does not take. It is tried again; a newer state may have its memory before.
@@ -23,7 +23,7 @@ final class CheckpointBuffers: Sendable {
     var isAwaited = false
   }
 
-  private let state = Mutex(State())
+  private let state = Mutex(BufferState())
   private let requests: RequestQueue
   private let clearing = Mutex<WorkerThread?>(nil)
 
@@ -47,7 +47,7 @@ final class CheckpointBuffers: Sendable {
   /// - Parameter numbers: of each of its blocks.
   func prepare(_ first: consuming Checkpoint, numbers: Int) {
     let outline = first
-    let parcel = Parcel(first)
+    let parcel = Handoff(first)
     state.withLock { state in
       state.taken += 1
       state.outline = outline
@@ -58,7 +58,7 @@ final class CheckpointBuffers: Sendable {
       copy?.weights = [Float](repeating: 0, count: numbers)
       copy?.firstMoments = [Float](repeating: 0, count: numbers)
       copy?.secondMoments = [Float](repeating: 0, count: numbers)
-      giveBack(Parcel(copy))
+      giveBack(Handoff(copy))
     }
     if thread == nil {
       state.withLock { state in
@@ -88,12 +88,12 @@ final class CheckpointBuffers: Sendable {
   }
 
   /// It is stored, or given up.
-  func giveBack(_ pending: PendingCheckpoint) { giveBack(Parcel(pending.takeOut())) }
+  func giveBack(_ pending: PendingCheckpoint) { giveBack(Handoff(pending.takeOut())) }
 
   /// It never came to be written, and its memory is gone.
   func giveBack() { change { $0.taken -= 1 } }
 
-  private func giveBack(_ parcel: Parcel) {
+  private func giveBack(_ parcel: Handoff) {
     change { state in
       state.spares.append(parcel)
       state.taken -= 1
@@ -114,7 +114,7 @@ final class CheckpointBuffers: Sendable {
     }
   }
 
-  private func change(_ body: (inout State) -> Void) {
+  private func change(_ body: (inout BufferState) -> Void) {
     let isAwaited = state.withLock { state in
       body(&state)
       defer { state.isAwaited = false }

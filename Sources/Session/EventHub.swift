@@ -21,13 +21,13 @@ package enum SessionMessage: Sendable {
 /// minutes delays neither the next step on the screen nor anything behind it. What a crash could still undo is confirmed by an
 /// event of its own.
 package final class EventHub: Sendable {
-  private struct State {
+  private struct Subscribers {
     /// The number of the last event.
     var number = 0
     var subscriptions: [Subscription] = []
   }
 
-  private let state = Mutex(State())
+  private let state = Mutex(Subscribers())
   private let recorder: Mailbox<RecordingThread.Entry>
 
   /// - Parameter recorder: gets every event, however many wait there.

@@ -7,7 +7,7 @@ extension RunRequest.Past {
   func occurrences(at now: Beginning) -> [Occurrence] {
     guard let before = beginning else { return [] }
     func occurred(
-      _ kind: Occurrence.Kind, _ text: String, key: String = "", old: Double? = nil, new: Double? = nil,
+      _ kind: Occurrence.Subject, _ text: String, key: String = "", old: Double? = nil, new: Double? = nil,
       by actor: Occurrence.Actor = .program
     ) -> Occurrence {
       Occurrence(
@@ -63,7 +63,7 @@ extension Recipe {
   }
 }
 
-extension Recipe.Field.Value {
+extension Recipe.Field.Content {
   /// Any number.
   fileprivate var number: Double? {
     switch self {

@@ -9,11 +9,11 @@ package struct RunRequest: Sendable {
   /// The stored state from which a resumed run continues.
   package struct Past: Sendable {
     /// The checkpoint; empty if the run ended before its first one, and begins again.
-    package var start: Parcel
+    package var start: Handoff
     /// The step of the checkpoint; nil without a checkpoint.
     package var step: Int?
     /// The changes of rate and weights that the user made after that, to be made again at the same steps.
-    package var edits: [Edit]
+    package var edits: [ReplayedCommand]
     /// The first event of its last session.
     package var beginning: Beginning?
     /// The last step that is stored.
@@ -23,7 +23,7 @@ package struct RunRequest: Sendable {
     /// Events of earlier sessions, for the screen.
     package var events: [Event] = []
 
-    package init(start: Parcel, edits: [Edit]) {
+    package init(start: Handoff, edits: [ReplayedCommand]) {
       self.start = start
       self.edits = edits
     }
@@ -69,13 +69,13 @@ package struct RunRequest: Sendable {
   ///   - report: told what takes time.
   func corpus(by record: TokenizerRecord?, report: (String) -> Void) throws -> Corpus {
     let tokenizer = try record.map { try Tokenizer($0) }
-    if tokenizer == nil, !recipe.tokenizer.model.isEmpty { try Examiner.require(.tokenizer(recipe.tokenizer.model)) }
+    if tokenizer == nil, !recipe.tokenizer.model.isEmpty { try Sandbox.require(.tokenizer(recipe.tokenizer.model)) }
     return try Corpus(opening: source, tokenizer: tokenizer, report: report)
   }
 }
 
 /// A checkpoint that is handed from thread to thread, and let go of by the one before: its memory is used again, or freed.
-package final class Parcel: @unchecked Sendable {
+package final class Handoff: @unchecked Sendable {
   // Unchecked: one thread has it at a time.
   private var checkpoint: Checkpoint?
 
@@ -96,16 +96,16 @@ extension Corpus.Source {
   ///   - runs: the folder of all runs, where a cache is kept that has no other place.
   package init(_ recipe: Recipe, paths: [String], cache: String, runs: String) {
     self.init(
-      paths: paths, kind: Tokenizer.Kind(rawValue: recipe.tokenizer.kind.rawValue) ?? .sentencepiece,
+      paths: paths, kind: TokenizerKind(rawValue: recipe.tokenizer.kind.rawValue) ?? .sentencepiece,
       vocabulary: recipe.tokenizer.vocabulary, model: recipe.tokenizer.model, heldOut: recipe.data.heldOut,
-      context: recipe.model.context, documents: Documents(recipe), cache: cache)
+      context: recipe.model.context, documents: DocumentBounds(recipe), cache: cache)
     ids = recipe.tokenizer.ids
     width = recipe.tokenizer.width.bytes
     spareCache = runs.hasSuffix("/") ? runs + ".cache" : runs + "/.cache"
   }
 }
 
-extension Documents {
+extension DocumentBounds {
   /// How a recipe divides its texts; nil where it takes them as one.
   package init?(_ recipe: Recipe) {
     guard recipe.data.documents == .separate else { return nil }

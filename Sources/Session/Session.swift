@@ -80,7 +80,7 @@ package final class TrainingSession: Sendable {
         obeying: requests.mailbox, replaying: request.past?.edits ?? [], isAttended: isAttended,
         to: Trainer.Outlets(
           report: { [hub] in hub.publish($0) },
-          save: { [entries] in entries.send(.checkpoint(Parcel($0), answering: $1)) },
+          save: { [entries] in entries.send(.checkpoint(Handoff($0), answering: $1)) },
           spare: { [buffers] in buffers.take() }))
       if let failure = trainer.failure { hub.tell(.stopped(UserError(failure))) }
       // The recorder passes it on when all before it is stored: after an ending nothing comes.

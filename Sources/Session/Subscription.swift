@@ -10,14 +10,14 @@ package final class Subscription: Sendable {
   /// Other events that wait at most: evaluations, samples, lines of the log.
   package static let mostOthers = 1024
 
-  fileprivate struct State {
+  fileprivate struct MessageQueue {
     var waiting: [SessionMessage] = []
     /// Steps and other events among them.
     var steps = 0
     var others = 0
   }
 
-  private let state = Mutex(State())
+  private let state = Mutex(MessageQueue())
   private let mostSteps: Int
   /// Raised once for what came since the reader last looked.
   private let arrival = DispatchSemaphore(value: 0)
@@ -32,7 +32,7 @@ package final class Subscription: Sendable {
   package func take(most: Int = .max) -> [SessionMessage] {
     state.withLock { state in
       guard state.waiting.count > most else {
-        defer { state = State() }
+        defer { state = MessageQueue() }
         return state.waiting
       }
       let taken = Array(state.waiting[..<most])
@@ -64,7 +64,7 @@ package final class Subscription: Sendable {
   }
 }
 
-extension Subscription.State {
+extension Subscription.MessageQueue {
   /// The oldest stay: a reader that wakes up finds a beginning, one gap, and the present.
   fileprivate mutating func add(_ message: SessionMessage, mostSteps: Int) {
     guard case .event(let event) = message, message.isStep || message.isBounded else { return waiting.append(message) }

@@ -11,17 +11,18 @@ extension Transformer {
   ///   - goesOn: Asked before every batch; false leaves off, and the result is nil.
   /// - Throws: `CorpusError` where the part cannot be read, or has changed.
   package func measure(
-    on part: Part, by recipe: Recipe, weights: [Float], tokens: Int = 0, while goesOn: () -> Bool = { true }
+    on part: TokenRange, by recipe: Recipe, weights: [Float], tokens: Int = 0,
+    while shouldContinue: () -> Bool = { true }
   ) throws(CorpusError) -> (losses: [HeadLoss], order: OrderQuality?)? {
     var sums = [LossSum](repeating: LossSum(), count: recipe.heads.count)
     let most = tokens == 0 ? Int.max : max(1, tokens / configuration.context)
     var batches = OrderedBatches(
       of: part, rows: rows, context: configuration.context, lookahead: recipe.lookahead, most: most)
-    let spread = Spread(over: batches.windows * configuration.context)
+    let spread = HeldOutSample(over: batches.windows * configuration.context)
     while true {
       let first = batches.window * configuration.context
       guard let batch = try batches.next() else { break }
-      guard goesOn() else { return nil }
+      guard shouldContinue() else { return nil }
       let rows = TokenRows(batch)
       forward(rows)
       let measured = losses(rows, ranking: (0..<self.rows * configuration.context).map { spread.has(first + $0) })
@@ -34,7 +35,7 @@ extension Transformer {
 
 /// Which positions of a text the TOP head's ranking is looked at: about as many as are enough for a steady mean, the same
 /// every time. A rank costs as much as a loss, and each position has up to 32 of them.
-struct Spread {
+struct HeldOutSample {
   /// The standard error of a mean over so many shares is about 0.004.
   static let most = 8192
 

@@ -5,9 +5,9 @@ import Run
 import Transformer
 
 package struct Optimizer {
-  private let recipe: Recipe.Optimizer
+  private let recipe: Recipe.OptimizerSettings
 
-  package init(_ recipe: Recipe.Optimizer) { self.recipe = recipe }
+  package init(_ recipe: Recipe.OptimizerSettings) { self.recipe = recipe }
 
   /// Moves all weights against their gradients.
   /// - Parameters:

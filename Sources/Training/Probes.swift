@@ -22,7 +22,7 @@ struct Probes {
 
   /// - Returns: nil where no TOP head is trained or no whole window is held out.
   /// - Throws: `CorpusError` where the part cannot be read.
-  init?(_ part: Part, recipe: Recipe, configuration: Configuration) throws(CorpusError) {
+  init?(_ part: TokenRange, recipe: Recipe, configuration: Configuration) throws(CorpusError) {
     guard let head = recipe.heads.firstIndex(of: .top) else { return nil }
     let context = configuration.context
     let windows = part.windows(of: context)

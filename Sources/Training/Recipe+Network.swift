@@ -99,7 +99,7 @@ extension Objective {
 }
 
 extension TokenOrder.Semantics {
-  init(_ semantics: Recipe.Objective.Semantics) {
+  init(_ semantics: Recipe.ObjectiveSettings.OrderSemantics) {
     switch semantics {
     case .standard: self = .standard
     case .algorithm1: self = .algorithm1

@@ -22,7 +22,7 @@ package struct RunPlan: Sendable {
   }
 
   /// A part of the memory.
-  package struct Share: Sendable, Equatable {
+  package struct MemoryShare: Sendable, Equatable {
     /// One word for `--json`.
     package var name: String
     /// A description for a person.
@@ -31,15 +31,15 @@ package struct RunPlan: Sendable {
   }
 
   /// All memory that the run takes, the largest parts first.
-  package var memory: [Share] {
-    let parts = network.memory.map { Share(name: $0.part.rawValue, about: $0.part.about, bytes: $0.bytes) }
+  package var memory: [MemoryShare] {
+    let parts = network.memory.map { MemoryShare(name: $0.part.rawValue, about: $0.part.about, bytes: $0.bytes) }
     return
       (parts + [
-        Share(
+        MemoryShare(
           name: "checkpoint", about: "weights and moments once more, while a checkpoint is written",
           bytes: checkpointBytes),
-        Share(name: "batch", about: "tokens of a step", bytes: batchBytes),
-        Share(
+        MemoryShare(name: "batch", about: "tokens of a step", bytes: batchBytes),
+        MemoryShare(
           name: "program", about: "the program itself, its libraries and the products' machine code", bytes: Self.base),
       ]).sorted { $0.bytes > $1.bytes }
   }
@@ -98,12 +98,12 @@ package struct RunPlan: Sendable {
   package func advice(_ memory: MachineMemory) -> String {
     var smaller = recipe
     smaller.model.recompute = .block
-    if recipe.model.recompute == .none, let plan = again(smaller), plan.bytes <= memory.available {
+    if recipe.model.recompute == .none, let plan = replanned(smaller), plan.bytes <= memory.available {
       return "model.recompute: block would need \(gibibytes(plan.bytes)), and take a third more time"
     }
     while smaller.batch.rows > 1 {
       smaller.batch.rows = (smaller.batch.rows + 1) / 2
-      if let plan = again(smaller), plan.bytes <= memory.available {
+      if let plan = replanned(smaller), plan.bytes <= memory.available {
         let factor = Double(recipe.batch.rows) / Double(smaller.batch.rows)
         smaller.batch.accumulation = Int((Double(recipe.batch.accumulation) * factor).rounded())
         let fits = "model.recompute: block and batch.rows \(smaller.batch.rows)"
@@ -123,7 +123,7 @@ package struct RunPlan: Sendable {
   }
 
   /// The plan of a changed recipe.
-  private func again(_ changed: Recipe) -> RunPlan? {
+  private func replanned(_ changed: Recipe) -> RunPlan? {
     try? RunPlan(changed, vocabulary: network.configuration.vocabulary, threads: network.threads)
   }
 

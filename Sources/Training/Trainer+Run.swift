@@ -40,7 +40,7 @@ extension Trainer {
   ///   - edits: changes of rate and weights that were made before a crash, to be made again at their steps.
   ///   - isAttended: whether somebody can answer: then a loss that is not finite pauses the run, else it ends it.
   package mutating func run(
-    obeying commands: Mailbox<Request>, replaying edits: [Edit] = [], isAttended: Bool,
+    obeying commands: Mailbox<Request>, replaying edits: [ReplayedCommand] = [], isAttended: Bool,
     to outlets: Outlets
   ) -> Ending {
     let inbox = Inbox(commands)
@@ -219,7 +219,7 @@ extension Trainer {
   private static var sampledTemperature: Double { 0.8 }
 
   func occurred(
-    _ kind: Occurrence.Kind, _ text: String, by actor: Occurrence.Actor, answering request: Int? = nil,
+    _ kind: Occurrence.Subject, _ text: String, by actor: Occurrence.Actor, answering request: Int? = nil,
     _ outlets: Outlets
   ) {
     outlets.report(

@@ -165,9 +165,9 @@ package struct Trainer: ~Copyable {
       let noise = noise(microStep: index)
       model.forward(rows, noise: noise)
       phases.forward += watch.lap()
-      model.heads(rows, weights: weights, denominators: denominators, adds: index > 0, noise: noise, into: &sums)
+      model.heads(rows, weights: weights, denominators: denominators, accumulates: index > 0, noise: noise, into: &sums)
       phases.heads += watch.lap()
-      model.backward(rows, adds: index > 0, noise: noise)
+      model.backward(rows, accumulates: index > 0, noise: noise)
       phases.backward += watch.lap()
     }
     let norm = model.gradientNorm()

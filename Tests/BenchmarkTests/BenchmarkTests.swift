@@ -83,11 +83,12 @@ import Transformer
   }
 
   @Test func `tables say the same as text and as JSON`() {
-    var table = Table(
+    var table = ReportTable(
       name: "t", about: [],
       columns: [
-        Table.Column(key: "name", heading: "name"), Table.Column(key: "rate", heading: "rate", digits: 1),
-        Table.Column(key: "count", heading: "count"),
+        ReportTable.ReportColumn(key: "name", heading: "name"),
+        ReportTable.ReportColumn(key: "rate", heading: "rate", digits: 1),
+        ReportTable.ReportColumn(key: "count", heading: "count"),
       ])
     table.add(.text("a"), .number(12345.67), .none)
     table.add(.text("b"), .number(-0.5), .number(9999))

@@ -25,7 +25,7 @@ struct BatchesTests {
   @Test func `each window comes once a pass with what follows it`() throws {
     for (count, rowCount, context, lookahead) in shapes {
       let tokens = (0..<Int32(count)).map { $0 &* 7 % 1000 }
-      var batches = Batches(of: Part(tokens), rows: rowCount, context: context, lookahead: lookahead, seed: 9)
+      var batches = Batches(of: TokenRange(tokens), rows: rowCount, context: context, lookahead: lookahead, seed: 9)
       let windows = count / context
       #expect(batches.windows == windows)
       var seen: [[Int32]] = []
@@ -36,7 +36,7 @@ struct BatchesTests {
   }
 
   @Test func `they go on from any window`() throws {
-    let part = Part((0..<120).map { Int32($0) })
+    let part = TokenRange((0..<120).map { Int32($0) })
     var whole = Batches(of: part, rows: 1, context: 10, lookahead: 3, seed: 5)
     let expected = try (0..<40).map { _ in rows(try whole.next())[0] }
     for start in 0..<30 {
@@ -48,7 +48,7 @@ struct BatchesTests {
   }
 
   @Test func `a part is never looked out of`() throws {
-    let all = Part((0..<100).map { Int32($0) })
+    let all = TokenRange((0..<100).map { Int32($0) })
     var training = Batches(of: all.part(0..<80), rows: 8, context: 10, lookahead: 50, seed: 1)
     let seen = rows(try training.next()).joined()
     #expect(seen.max() == 79)
@@ -61,7 +61,7 @@ struct BatchesTests {
   @Test func `in order each window comes once and the short one is left out`() throws {
     for (count, rowCount, context, lookahead) in shapes {
       let tokens = (0..<Int32(count)).map { $0 &* 3 % 500 }
-      var batches = OrderedBatches(of: Part(tokens), rows: rowCount, context: context, lookahead: lookahead)
+      var batches = OrderedBatches(of: TokenRange(tokens), rows: rowCount, context: context, lookahead: lookahead)
       var seen: [[Int32]] = []
       while let batch = try batches.next() {
         let all = rows(batch)
@@ -73,14 +73,14 @@ struct BatchesTests {
   }
 
   @Test func `of some windows each comes once, evenly spread, the same every time`() throws {
-    func first(_ part: Part, most: Int) throws -> [Int32] {
+    func first(_ part: TokenRange, most: Int) throws -> [Int32] {
       var batches = OrderedBatches(of: part, rows: 3, context: 10, lookahead: 5, most: most)
       #expect(batches.windows == min(most, 40))
       var starts: [Int32] = []
       while let batch = try batches.next() { starts += rows(batch)[..<batch.filledRows].map { $0[0] } }
       return starts
     }
-    let part = Part((0..<405).map { Int32($0) })
+    let part = TokenRange((0..<405).map { Int32($0) })
     #expect(try first(part, most: 4) == [0, 100, 200, 300])
     #expect(try first(part, most: 1) == [0])
     #expect(try first(part, most: 7) == [0, 50, 110, 170, 220, 280, 340])
@@ -88,7 +88,7 @@ struct BatchesTests {
   }
 
   @Test func `a text shorter than a window has no batch`() throws {
-    var batches = OrderedBatches(of: Part([1, 2, 3]), rows: 2, context: 4, lookahead: 1)
+    var batches = OrderedBatches(of: TokenRange([1, 2, 3]), rows: 2, context: 4, lookahead: 1)
     let batch = try batches.next()
     #expect(batch == nil)
   }

@@ -1,5 +1,6 @@
 // Files to parts: what is taken, what is refused, and what the cache may and may not be trusted with.
 import Foundation
+import Run
 import Testing
 
 @testable import Corpus
@@ -10,7 +11,7 @@ struct CorpusTests {
   init() throws { folder = try TemporaryFolder() }
 
   private func source(
-    _ paths: [String], _ kind: Tokenizer.Kind = .bytes, vocabulary: Int = 300, model: String = "",
+    _ paths: [String], _ kind: TokenizerKind = .bytes, vocabulary: Int = 300, model: String = "",
     heldOut: Double = 0.1,
     context: Int = 16
   ) -> Corpus.Source {
@@ -28,8 +29,8 @@ struct CorpusTests {
     try #require(throws: CorpusError.self) { try Corpus(opening: source, tokenizer: tokenizer) }
   }
 
-  @Test(arguments: [Tokenizer.Kind.sentencepiece, .bytes, .characters])
-  func `the two parts are the text`(kind: Tokenizer.Kind) throws {
+  @Test(arguments: [TokenizerKind.sentencepiece, .bytes, .characters])
+  func `the two parts are the text`(kind: TokenizerKind) throws {
     let text = Sample.verses(200)
     let path = try folder.write("verses.txt", text)
     let corpus = try Corpus(opening: source([path], kind, vocabulary: 350))
@@ -251,15 +252,15 @@ struct CorpusTests {
     #expect(try all(Corpus(opening: source([b]))).allSatisfy { $0 == 98 })
   }
 
-  @Test(arguments: [Tokenizer.Kind.bytes, .sentencepiece])
+  @Test(arguments: [TokenizerKind.bytes, .sentencepiece])
   func `where the cache cannot be written, another folder or memory takes its place, and that is said once`(
-    kind: Tokenizer.Kind
+    kind: TokenizerKind
   ) throws {
     let path = try folder.write("verses.txt", Sample.verses(60))
     let expected = try all(Corpus(opening: source([path], kind)))
     for (number, cache) in [path, path + "/cache", "/proc/foretop", "/proc/self/fd/none/cache"].enumerated() {
       var source = source([path], kind)
-      source.documents = Documents(separator: "\n")
+      source.documents = DocumentBounds(separator: "\n")
       source.cache = cache
       source.spareCache = "\(folder.path)/spare-\(number)"
       var reports: [String] = []
@@ -344,7 +345,7 @@ struct CorpusTests {
   @Test func `a byte order mark is no part of the text, with a line`() throws {
     let text = Sample.verses(20)
     let path = try folder.write("marked.txt", [0xEF, 0xBB, 0xBF] + Array(text.utf8))
-    for kind in [Tokenizer.Kind.bytes, .characters] {
+    for kind in [TokenizerKind.bytes, .characters] {
       let corpus = try Corpus(opening: source([path], kind))
       #expect(try corpus.tokenizer.text(of: all(corpus)) == text && corpus.bytes == text.utf8.count)
       #expect(corpus.notices.count == 1 && corpus.notices[0].contains("byte order mark"))

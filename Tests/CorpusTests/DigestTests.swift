@@ -33,7 +33,7 @@ struct DigestTests {
   @Test func `a checksum finds every changed bit`() {
     var bytes = Array("In the beginning God created".utf8)
     func checksum(in pieces: [Range<Int>]) -> UInt64 {
-      var sum = Checksum(of: bytes.count)
+      var sum = CacheChecksum(of: bytes.count)
       for piece in pieces { bytes[piece].withUnsafeBytes { sum.add($0) } }
       return sum.finished
     }

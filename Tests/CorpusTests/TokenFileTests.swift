@@ -18,7 +18,7 @@ struct TokenFileTests {
     bytes([magic, version, Int32(count)] + [Int32](repeating: 0, count: 253)) + tokens
   }
 
-  private func source(_ paths: [String], heldOut: Double = 0.25, ids: Int = 0, _ documents: Documents? = nil)
+  private func source(_ paths: [String], heldOut: Double = 0.25, ids: Int = 0, _ documents: DocumentBounds? = nil)
     -> Corpus.Source
   {
     var source = Corpus.Source(
@@ -27,7 +27,7 @@ struct TokenFileTests {
     return source
   }
 
-  private func all(_ part: Part) throws -> [Int32] { try part.tokens(0..<part.count) }
+  private func all(_ part: TokenRange) throws -> [Int32] { try part.tokens(0..<part.count) }
 
   @Test func `all three formats are read to the token`() throws {
     let tokens: [UInt16] = [5, 0, 65_535, 17, 4, 4, 9, 1]
@@ -61,12 +61,12 @@ struct TokenFileTests {
   @Test func `documents begin with files and behind the token that ends them`() throws {
     let a = try folder.write("a.bin", bytes([1, 2, 0, 0, 3, 4] as [UInt16]))
     let b = try folder.write("b.bin", bytes([5, 0] as [UInt16]))
-    let corpus = try Corpus(opening: source([a, b], heldOut: 0, Documents(separator: "0")))
+    let corpus = try Corpus(opening: source([a, b], heldOut: 0, DocumentBounds(separator: "0")))
     var numbers = [Int32](repeating: -1, count: 8)
     corpus.training.copyDocuments(0..<8, to: &numbers)
     #expect(numbers == [0, 0, 0, 0, 1, 1, 2, 2])
-    #expect(throws: CorpusError.self) { try Corpus(opening: source([a], Documents(separator: "<|endoftext|>"))) }
-    #expect(throws: CorpusError.self) { try Corpus(opening: source([a], Documents(separator: "5"))) }
+    #expect(throws: CorpusError.self) { try Corpus(opening: source([a], DocumentBounds(separator: "<|endoftext|>"))) }
+    #expect(throws: CorpusError.self) { try Corpus(opening: source([a], DocumentBounds(separator: "5"))) }
   }
 
   @Test func `what is no file of tokens is refused with its path and the reason`() throws {

@@ -250,7 +250,7 @@ struct KeyTests {
       _ = dashboard.press(.character("]"))
       dashboard.wasSent(as: id)
     }
-    func answer(_ kind: Occurrence.Kind, to request: Int) -> Event {
+    func answer(_ kind: Occurrence.Subject, to request: Int) -> Event {
       .occurred(
         Occurrence(kind, step: 21, time: 0, key: "rate", old: 1, new: 2, actor: .key, request: request, text: "rate"))
     }

@@ -84,7 +84,7 @@ struct MadeUpRun {
   }
 
   func occurred(
-    _ kind: Occurrence.Kind, _ step: Int, _ text: String, by actor: Occurrence.Actor = .program, old: Double? = nil,
+    _ kind: Occurrence.Subject, _ step: Int, _ text: String, by actor: Occurrence.Actor = .program, old: Double? = nil,
     new: Double? = nil
   ) -> Event {
     .occurred(

@@ -285,7 +285,7 @@ struct PictureTests {
     #expect(Set(pens.map(\.symbol)).count == pens.count)
     #expect(Set(pens.map { $0.dash?.on ?? 0 }).count == pens.count)
     #expect(Set(heads.map { Dashboard.heldOutSign($0) }).count == pens.count)
-    #expect(Set(Mark.Kind.allCases.map { Dashboard.sign($0).character }).count == Mark.Kind.allCases.count)
+    #expect(Set(Mark.Meaning.allCases.map { Dashboard.sign($0).character }).count == Mark.Meaning.allCases.count)
     // What is off is dim and what has the focus is bold, without any colour.
     var dashboard = run.dashboard(at: 300, .stored)
     _ = dashboard.press(.tab)

@@ -43,7 +43,7 @@ struct RandomWalkTests {
       beginning.name = word(&dice)
       beginning.step = Int.random(in: 0...max(step, 0), using: &dice)
       beginning.recipe.steps = [0, 1, 50, 3000, Int.max, Int.min].randomElement(using: &dice) ?? 0
-      beginning.recipe.schedule.kind = Recipe.Schedule.Kind.allCases.randomElement(using: &dice) ?? .cosine
+      beginning.recipe.schedule.kind = Recipe.ScheduleSettings.Curve.allCases.randomElement(using: &dice) ?? .cosine
       beginning.recipe.schedule.warmup = Int.random(in: 0...100, using: &dice)
       step = beginning.step
       return .began(beginning)
@@ -78,7 +78,7 @@ struct RandomWalkTests {
     case 5, 6:
       return .occurred(
         Occurrence(
-          Occurrence.Kind.allCases.randomElement(using: &dice) ?? .notice, step: step, time: number(&dice),
+          Occurrence.Subject.allCases.randomElement(using: &dice) ?? .notice, step: step, time: number(&dice),
           old: number(&dice),
           new: number(&dice), actor: Occurrence.Actor.allCases.randomElement(using: &dice) ?? .key, text: word(&dice)))
     default:

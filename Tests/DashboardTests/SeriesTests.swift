@@ -5,8 +5,8 @@ import Testing
 @testable import Dashboard
 
 struct SeriesTests {
-  private func bruteForce(_ values: ArraySlice<Float>) -> Series.Summary {
-    var summary = Series.Summary()
+  private func bruteForce(_ values: ArraySlice<Float>) -> Series.Statistics {
+    var summary = Series.Statistics()
     for value in values {
       if value.isFinite {
         summary.minimum = min(summary.minimum, value)
@@ -20,7 +20,7 @@ struct SeriesTests {
     return summary
   }
 
-  private func expectEqual(_ one: Series.Summary, _ other: Series.Summary, _ comment: Comment) {
+  private func expectEqual(_ one: Series.Statistics, _ other: Series.Statistics, _ comment: Comment) {
     #expect(one.minimum == other.minimum && one.maximum == other.maximum, comment)
     #expect(one.count == other.count && one.bad == other.bad, comment)
     #expect(abs(one.sum - other.sum) <= 1e-9 * max(abs(other.sum), 1), comment)

@@ -65,8 +65,8 @@ import Testing
     #expect(error?.message.contains("has 2 (model.keyValueHeads) for 4") == true)
   }
 
-  @Test(arguments: [(GGUF.Storage.f16, 0.1), (.bf16, 0.5)])
-  func `sixteen bits a weight make nearly the same logits`(storage: GGUF.Storage, bound: Double) throws {
+  @Test(arguments: [(GGUF.ElementType.f16, 0.1), (.bf16, 0.5)])
+  func `sixteen bits a weight make nearly the same logits`(storage: GGUF.ElementType, bound: Double) throws {
     let (checkpoint, tokens, logits) = try Room.network { _ in }
     try room.write(GGUF(checkpoint, name: "sample", inner: 80, storage: storage))
     let said = try room.compare(tokens, logits, of: "model.gguf", within: bound)

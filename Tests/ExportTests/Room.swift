@@ -125,7 +125,7 @@ struct Room {
     return tensors
   }
 
-  static func entries(_ file: [UInt8]) throws -> [SafeTensors.Entry] {
+  static func entries(_ file: [UInt8]) throws -> [SafeTensors.TensorEntry] {
     let length = try SafeTensors.headerLength(Array(file.prefix(8)), size: file.count, source: "a")
     return try SafeTensors.entries(Array(file[8..<8 + length]), size: file.count, source: "a")
   }

@@ -132,8 +132,8 @@ struct TransformersTests {
     try compare(record, Tokenizer(kind: "bpe", model: record.model))
   }
 
-  @Test(arguments: [Tokenizer.Kind.sentencepiece, .bytes, .characters])
-  func `transformers makes the tokens of an exported tokenizer`(kind: Tokenizer.Kind) throws {
+  @Test(arguments: [TokenizerKind.sentencepiece, .bytes, .characters])
+  func `transformers makes the tokens of an exported tokenizer`(kind: TokenizerKind) throws {
     let words = "In the beginning, God created the heaven and the earth; naïve ½ ﬁ 한국어.  Two spaces\n\tand a tab.\n"
     let file = room.folder + "/text.txt"
     try String(repeating: words, count: 50).write(toFile: file, atomically: true, encoding: .utf8)

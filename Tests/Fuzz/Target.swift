@@ -30,7 +30,7 @@ struct Target: Sendable {
         (try? Recipe(yaml: recipe.yaml, source: "x")) == recipe, "a value changes when it is written and read")
     },
     Target(name: "layout") { bytes in
-      _ = try? Layout(yaml: String(decoding: bytes, as: UTF8.self), source: "x")
+      _ = try? FileLayout(yaml: String(decoding: bytes, as: UTF8.self), source: "x")
     },
     Target(name: "json") { bytes in
       guard let value = try? JSON.read(bytes) else { return }

@@ -242,8 +242,8 @@ func matrix(_ values: inout [Float], rows: Int, columns: Int) -> Matrix {
   @Test func `the norm of a block does not depend on the threads`() {
     var dice = Dice(8)
     let x = dice.floats(100_003)
-    var partial = [Double](repeating: 0, count: Block.pieces(of: x.count))
-    let norms = [1, 2, 5].map { Block.norm(x, count: x.count, partial: &partial, threads: $0) }
+    var partial = [Double](repeating: 0, count: VectorMath.pieces(of: x.count))
+    let norms = [1, 2, 5].map { VectorMath.norm(x, count: x.count, partial: &partial, threads: $0) }
     #expect(Set(norms).count == 1)
     let expected = x.doubles.reduce(0) { $0 + $1 * $1 }.squareRoot()
     #expect(abs(norms[0] - expected) < 1e-4 * expected)
@@ -273,8 +273,8 @@ func matrix(_ values: inout [Float], rows: Int, columns: Int) -> Matrix {
       for i in c.indices { c[i] = 1 }
       var (ra, rb) = ([UInt16](repeating: 0, count: a.count), [UInt16](repeating: 0, count: b.count))
       if precision == .bf16 {
-        Block.round(a, into: &ra, count: a.count, threads: 1)
-        Block.round(b, into: &rb, count: b.count, threads: 1)
+        VectorMath.round(a, into: &ra, count: a.count, threads: 1)
+        VectorMath.round(b, into: &rb, count: b.count, threads: 1)
         product(&ra, &rb, into: &c, bias: &bias)
       } else {
         product(&a, &b, into: &c, bias: &bias)

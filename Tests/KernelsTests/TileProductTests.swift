@@ -82,29 +82,29 @@ private final class Tile {
     let (a, aᵀ) = (Tile(m, k, precision, &dice), Tile(k, m, precision, spread: 16, &dice))
     let (b, bᵀ) = (Tile(k, n, precision, &dice), Tile(n, k, precision, spread: 4 - k % 2, &dice))
     let stride = vectors(n) + 16
-    let words = Words.count(k, precision)
+    let words = PackedOperands.count(k, precision)
     let (byRows, byColumns) = (room(words * stride), room(words * stride))
     let (left, leftTransposed) = (room(m * words), room(words * aᵀ.matrix.stride))
     let sums = room(m * stride)
     defer { for room in [byRows, byColumns, left, leftTransposed, sums] { room.deallocate() } }
-    Words.along(rows: b.matrix, into: byRows.baseAddress!, stride: stride)
-    Words.along(columns: bᵀ.matrix, into: byColumns.baseAddress!, stride: stride)
+    PackedOperands.along(rows: b.matrix, into: byRows.baseAddress!, stride: stride)
+    PackedOperands.along(columns: bᵀ.matrix, into: byColumns.baseAddress!, stride: stride)
     let lefts = [
-      (Words.left(a.matrix, room: left.baseAddress!), { (r: Int, p: Int) in a[r, p] }),
-      (Words.leftTransposed(aᵀ.matrix, room: leftTransposed.baseAddress!), { (r: Int, p: Int) in aᵀ[p, r] }),
+      (PackedOperands.left(a.matrix, room: left.baseAddress!), { (r: Int, p: Int) in a[r, p] }),
+      (PackedOperands.leftTransposed(aᵀ.matrix, room: leftTransposed.baseAddress!), { (r: Int, p: Int) in aᵀ[p, r] }),
     ]
     let rights = [
       (byRows, { (p: Int, c: Int) in b[p, c] }), (byColumns, { (p: Int, c: Int) in bᵀ[c, p] }),
     ]
     for (left, x) in lefts {
       for (right, y) in rights {
-        for adds in [false, true] {
-          if adds { for i in 0..<m * stride { floats(sums)[i] = 2 } }
+        for accumulates in [false, true] {
+          if accumulates { for i in 0..<m * stride { floats(sums)[i] = 2 } }
           TileProduct.run(
             left, right.baseAddress!, stride: stride, into: floats(sums), cStride: stride, m: m, n: n, k: words,
-            part: .columns(offset: n), adds: adds, precision: precision)
+            part: .columns(offset: n), accumulates: accumulates, precision: precision)
           check(sums, stride, rows: m, columns: { _ in n }) { r, c in
-            let exact = (0..<k).reduce(adds ? 2 : 0) { $0 + x(r, $1) * y($1, c) }
+            let exact = (0..<k).reduce(accumulates ? 2 : 0) { $0 + x(r, $1) * y($1, c) }
             return (exact, 1e-6 * (0..<k).reduce(1) { $0 + abs(x(r, $1) * y($1, c)) })
           }
         }
@@ -130,28 +130,32 @@ private final class Tile {
     let left = room(m * triangle.matrix.stride)
     defer { for room in [right, sums, left] { room.deallocate() } }
 
-    Words.along(rows: x.matrix, into: right.baseAddress!, stride: stride)
+    PackedOperands.along(rows: x.matrix, into: right.baseAddress!, stride: stride)
     TileProduct.run(
-      Words.left(triangle.matrix, room: left.baseAddress!), right.baseAddress!, stride: stride, into: floats(sums),
-      cStride: stride, m: m, n: h, k: Words.count(n, precision), part: .upTo(offset: offset), adds: false,
+      PackedOperands.left(triangle.matrix, room: left.baseAddress!), right.baseAddress!, stride: stride,
+      into: floats(sums),
+      cStride: stride, m: m, n: h, k: PackedOperands.count(n, precision), part: .upTo(offset: offset),
+      accumulates: false,
       precision: precision)
     check(sums, stride, rows: m, columns: { _ in h }) { r, c in
       ((0..<n).reduce(0) { $0 + inside(r, $1) * x[$1, c] }, 1e-4)
     }
 
-    Words.along(rows: y.matrix, into: right.baseAddress!, stride: stride)
+    PackedOperands.along(rows: y.matrix, into: right.baseAddress!, stride: stride)
     TileProduct.run(
-      Words.leftTransposed(triangle.matrix, room: left.baseAddress!), right.baseAddress!, stride: stride,
-      into: floats(sums), cStride: stride, m: n, n: h, k: Words.count(m, precision), part: .from(offset: offset),
-      adds: false, precision: precision)
+      PackedOperands.leftTransposed(triangle.matrix, room: left.baseAddress!), right.baseAddress!, stride: stride,
+      into: floats(sums), cStride: stride, m: n, n: h, k: PackedOperands.count(m, precision),
+      part: .from(offset: offset),
+      accumulates: false, precision: precision)
     check(sums, stride, rows: n, columns: { _ in h }) { r, c in
       ((0..<m).reduce(0) { $0 + inside($1, r) * y[$1, c] }, 1e-4)
     }
 
-    Words.along(columns: x.matrix, into: right.baseAddress!, stride: stride)
+    PackedOperands.along(columns: x.matrix, into: right.baseAddress!, stride: stride)
     TileProduct.run(
-      Words.left(y.matrix, room: left.baseAddress!), right.baseAddress!, stride: stride, into: floats(sums),
-      cStride: stride, m: m, n: n, k: Words.count(h, precision), part: .columns(offset: offset), adds: false,
+      PackedOperands.left(y.matrix, room: left.baseAddress!), right.baseAddress!, stride: stride, into: floats(sums),
+      cStride: stride, m: m, n: n, k: PackedOperands.count(h, precision), part: .columns(offset: offset),
+      accumulates: false,
       precision: precision)
     check(sums, stride, rows: m, columns: { r in min(n, r + offset + 1) }) { r, c in
       ((0..<h).reduce(0) { $0 + y[r, $1] * x[c, $1] }, 1e-4)

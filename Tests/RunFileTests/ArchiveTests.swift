@@ -29,7 +29,7 @@ extension RunFileTests {
       try FileManager.default.createDirectory(
         atPath: scratch("unborn/checkpoints"), withIntermediateDirectories: true)
 
-      let runs = try Archive.runs(in: scratch.path)
+      let runs = try StoredRun.runs(in: scratch.path)
       #expect(runs.map(\.name) == ["a", "b", "cut", "empty", "garbage", "unborn", "zeroed"])
       let b = try #require(runs.first { $0.name == "b" })
       #expect(b.state == .stopped && b.step == 45 && b.tokens == 45 * 4096 && b.parameters == 5000)
@@ -42,11 +42,11 @@ extension RunFileTests {
         #expect(run.error?.contains(name) == true, "\(name): \(run.error ?? "no error")")
         #expect(run.state == nil)
       }
-      #expect(try Archive.runs(in: scratch("nowhere")).isEmpty)
+      #expect(try StoredRun.runs(in: scratch("nowhere")).isEmpty)
     }
 
     @Test func `a run that is not there is said to be not there`() {
-      #expect(sentence { _ = try Archive(opening: scratch("x")) }.contains("there is no run “x” in \(scratch.path)"))
+      #expect(sentence { _ = try StoredRun(opening: scratch("x")) }.contains("there is no run “x” in \(scratch.path)"))
     }
 
     @Test func `damaged rows are left out, not read wrong`() throws {
@@ -59,7 +59,7 @@ extension RunFileTests {
       var damaged = whole
       damaged[place.lowerBound] ^= 4
       try damaged.write(to: url)
-      let steps = try Archive(opening: scratch("a")).events().compactMap {
+      let steps = try StoredRun(opening: scratch("a")).events().compactMap {
         if case .stepped(let report) = $0 { report } else { nil }
       }
       #expect(steps == (1...500).filter { $0 != 321 }.map(Sample.report))

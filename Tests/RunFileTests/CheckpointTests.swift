@@ -10,7 +10,7 @@ extension RunFileTests {
   @Suite struct Checkpoints {
     let scratch = Scratch()
 
-    private func steps(_ folder: String) throws -> [Int] { try Archive(opening: folder).checkpoints().map(\.step) }
+    private func steps(_ folder: String) throws -> [Int] { try StoredRun(opening: folder).checkpoints().map(\.step) }
 
     @Test func `the newest and the best are kept`() throws {
       for (keep, wanted) in [(2, [20, 40, 50]), (1, [20, 50]), (0, [10, 20, 30, 40, 50])] {
@@ -49,7 +49,7 @@ extension RunFileTests {
       try writeRun(scratch("a"), steps: 20, checkpoints: [10, 20])
       let path = scratch("a") + "/checkpoints/000000020.h5"
       let whole = try Data(contentsOf: URL(fileURLWithPath: path))
-      let archive = try Archive(opening: scratch("a"))
+      let archive = try StoredRun(opening: scratch("a"))
       var dice = Dice(for: "damaged checkpoints")
       var damages = 0
       func expectFound(_ damaged: Data, _ what: String) throws {
@@ -96,7 +96,7 @@ extension RunFileTests {
         change(&checkpoint)
         _ = try recorder.save(checkpoint, isBest: false)
         try recorder.close(.stopped)
-        return sentence { _ = try Archive(opening: folder).checkpoint(step: 1) }
+        return sentence { _ = try StoredRun(opening: folder).checkpoint(step: 1) }
       }
       #expect(try refusal { $0.recipe.model.width = 16 }.contains("but the recipe's model needs ["))
       #expect(try refusal { $0.recipe.model.blocks = 3 }.contains("model/layers/2/"))
@@ -110,11 +110,11 @@ extension RunFileTests {
 
     @Test func `what is missing is said`() throws {
       try writeRun(scratch("a"), steps: 20, checkpoints: [10])
-      let archive = try Archive(opening: scratch("a"))
+      let archive = try StoredRun(opening: scratch("a"))
       #expect(sentence { _ = try archive.checkpoint(step: 11) } == "run “a” has no checkpoint of step 11, only of 10")
       try writeRun(scratch("b"), steps: 20)
       #expect(
-        sentence { _ = try Archive(opening: scratch("b")).checkpoint() }.contains("run “b” has no checkpoint yet"))
+        sentence { _ = try StoredRun(opening: scratch("b")).checkpoint() }.contains("run “b” has no checkpoint yet"))
     }
   }
 }

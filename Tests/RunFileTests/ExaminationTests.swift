@@ -11,10 +11,10 @@ extension RunFileTests {
 
     /// Opens a run and its newest checkpoint, with files examined as a command says.
     private func opening(_ name: String, by command: [String]) -> String {
-      Examiner.use(command)
-      defer { Examiner.use([]) }
+      Sandbox.use(command)
+      defer { Sandbox.use([]) }
       return sentence {
-        let archive = try Archive(opening: scratch(name))
+        let archive = try StoredRun(opening: scratch(name))
         _ = try archive.events()
         if try !archive.checkpoints().isEmpty { _ = try archive.checkpoint() }
       }
@@ -81,9 +81,9 @@ extension RunFileTests {
             s.send(b'0 {"name":"a","step":7,"steps":9,"tokens":1,"parameters":1,"heads":[],"last":[],"heldOut":[],'
                    b'"bytes":0,"checkpoints":0,"annotations":[]}\\0')
         """
-      Examiner.use([try Program.python(), "-c", script])
-      defer { Examiner.use([]) }
-      let runs = try Archive.runs(in: scratch("runs"))
+      Sandbox.use([try Program.python(), "-c", script])
+      defer { Sandbox.use([]) }
+      let runs = try StoredRun.runs(in: scratch("runs"))
       #expect(runs.map(\.name) == ["a", "b", "c", "written"])
       #expect(runs.map(\.step) == [7, 0, 7, 7])
       #expect(runs.filter { $0.error != nil }.map(\.name) == ["b"])
@@ -96,7 +96,7 @@ extension RunFileTests {
       let path = scratch("a/" + name)
       try? FileManager.default.removeItem(atPath: path)
       mkfifo(path, 0o600)
-      _ = sentence { _ = try Archive(opening: scratch("a")).events() }
+      _ = sentence { _ = try StoredRun(opening: scratch("a")).events() }
       _ = try Verification(of: scratch("a"))
       unlink(path)
       let victim = scratch("victim")

@@ -18,19 +18,19 @@ extension RunFileTests {
       }
       try FileManager.default.copyItem(atPath: scratch("a"), toPath: scratch("killed"))
       try recorder.close(.stopped)
-      var whole = try Archive.glance(at: scratch("killed"))
-      let glanced = try Archive.glance(at: scratch("killed"), wholeUpTo: 0)
+      var whole = try StoredRun.glance(at: scratch("killed"))
+      let glanced = try StoredRun.glance(at: scratch("killed"), wholeUpTo: 0)
       #expect(glanced.step == 5000 && glanced.last == whole.last && glanced.state == .interrupted)
       #expect(glanced.best == whole.best && glanced.heldOut == whole.heldOut && glanced.tokens == whole.tokens)
       // An entry that was cut short is none.
       let journal = scratch("killed") + "/run.journal"
       let size = try #require(FileManager.default.attributesOfItem(atPath: journal)[.size] as? Int)
       #expect(truncate(journal, off_t(size - 3)) == 0)
-      whole = try Archive.glance(at: scratch("killed"))
-      #expect(try Archive.glance(at: scratch("killed"), wholeUpTo: 0).step == whole.step)
+      whole = try StoredRun.glance(at: scratch("killed"))
+      #expect(try StoredRun.glance(at: scratch("killed"), wholeUpTo: 0).step == whole.step)
       // One that was closed, and one that nothing can be read of.
-      #expect(try Archive.glance(at: scratch("a"), wholeUpTo: 0).state == .stopped)
-      #expect(throws: UserError.self) { try Archive.glance(at: scratch("none")) }
+      #expect(try StoredRun.glance(at: scratch("a"), wholeUpTo: 0).state == .stopped)
+      #expect(throws: UserError.self) { try StoredRun.glance(at: scratch("none")) }
     }
   }
 }

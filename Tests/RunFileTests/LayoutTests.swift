@@ -50,7 +50,7 @@ extension RunFileTests {
       let limit = Limit()
       var (growths, seen) = (0, 0)
       while growths < 5 {
-        let archive = try Archive(opening: scratch("a"))
+        let archive = try StoredRun(opening: scratch("a"))
         let steps = try archive.events().compactMap { if case .stepped(let report) = $0 { report } else { nil } }
         #expect(steps.count >= seen)
         for (index, step) in steps.enumerated() where step != Sample.report(index + 1) {

@@ -21,42 +21,42 @@ extension RunFileTests {
       let aside = folder + "/aside"
       let hasAside = rename(file(folder), aside) == 0
       defer { if hasAside { rename(aside, file(folder)) } }
-      return try Archive(opening: folder).annotations()
+      return try StoredRun(opening: folder).annotations()
     }
 
     @Test func `a stored run has its notes at once, and stays whole`() throws {
       try writeRun(scratch("a"), steps: 30, checkpoints: [20])
       let folder = scratch("a")
-      let before = try Archive(opening: folder).events()
+      let before = try StoredRun(opening: folder).events()
       let said = [note("first"), note("seed-study", .tag), note("ünïcode 😀", at: 1_700_000_200)]
-      #expect(try Archive.annotate(folder, Array(said.prefix(2))) == nil)
-      #expect(try Archive.annotate(folder, [said[2]]) == nil)
+      #expect(try StoredRun.annotate(folder, Array(said.prefix(2))) == nil)
+      #expect(try StoredRun.annotate(folder, [said[2]]) == nil)
       #expect(!FileManager.default.fileExists(atPath: file(folder)))
-      let archive = try Archive(opening: folder)
+      let archive = try StoredRun(opening: folder)
       #expect(try archive.annotations() == said && archive.state == .stopped)
       #expect(try archive.events() == before + said.map(Event.occurred))
       #expect(try archive.summary().annotations == said)
-      #expect(try Archive.runs(in: scratch.path).first?.annotations.tags == ["seed-study"])
-      #expect(try Verification(of: folder).isWhole && Archive.isClosed(folder))
+      #expect(try StoredRun.runs(in: scratch.path).first?.annotations.tags == ["seed-study"])
+      #expect(try Verification(of: folder).isWhole && StoredRun.isClosed(folder))
       // It goes on as before.
       let recorder = try Recorder(resuming: folder, from: 20, beginning: Sample.beginning("a", step: 20))
       var notices: [Occurrence] = []
       for step in 21...40 { for event in Sample.events(at: step) { notices += try recorder.record(event) } }
       try recorder.close(.finished)
       #expect(notices == [])
-      #expect(try Archive(opening: folder).annotations() == said)
+      #expect(try StoredRun(opening: folder).annotations() == said)
     }
 
     @Test func `a live run is noted beside its writer, and has it all when it ends`() throws {
       let folder = scratch("a")
       let recorder = try Recorder(creating: folder, beginning: Sample.beginning("a"))
       for step in 1...5 { for event in Sample.events(at: step) { _ = try recorder.record(event) } }
-      #expect(try Archive.annotate(folder, [note("live")]) == nil)
+      #expect(try StoredRun.annotate(folder, [note("live")]) == nil)
       #expect(FileManager.default.fileExists(atPath: file(folder)))
       #expect(Notes.waiting(folder) == [note("live")])
       try recorder.close(.finished)
       #expect(!FileManager.default.fileExists(atPath: file(folder)))
-      #expect(try Archive(opening: folder).annotations() == [note("live")])
+      #expect(try StoredRun(opening: folder).annotations() == [note("live")])
       #expect(try Verification(of: folder).isWhole)
     }
 
@@ -68,8 +68,8 @@ extension RunFileTests {
       try Recorder.recover(folder)
       // As if it had been killed before the file went.
       try waiting.write(to: URL(fileURLWithPath: file(folder)))
-      #expect(try Archive(opening: folder).annotations() == [note("once")])
-      _ = try Archive.annotate(folder, [note("twice", at: 1_700_000_300)])
+      #expect(try StoredRun(opening: folder).annotations() == [note("once")])
+      _ = try StoredRun.annotate(folder, [note("twice", at: 1_700_000_300)])
       #expect(try stored(folder) == [note("once"), note("twice", at: 1_700_000_300)])
     }
 
@@ -90,20 +90,20 @@ extension RunFileTests {
       ]
       try Data(lines.joined(separator: "\n").utf8).write(to: URL(fileURLWithPath: file(folder)))
       let good = Occurrence(.note, "good", step: 1, time: 5)
-      #expect(try Archive(opening: folder).annotations() == [good])
-      _ = try Archive.annotate(folder, [note("mine")])
+      #expect(try StoredRun(opening: folder).annotations() == [good])
+      _ = try StoredRun.annotate(folder, [note("mine")])
       #expect(try stored(folder) == [good, note("mine")])
       // Nothing is read or written through a link, and nothing without end.
       symlink("/etc/passwd", file(folder))
-      #expect(throws: UserError.self) { try Archive.annotate(folder, [note("x")]) }
+      #expect(throws: UserError.self) { try StoredRun.annotate(folder, [note("x")]) }
       try Recorder.recover(folder)
       unlink(file(folder))
       mkfifo(file(folder), 0o600)
-      #expect(try Archive(opening: folder).annotations() == [good, note("mine")])
-      #expect(throws: UserError.self) { try Archive.annotate(folder, [note("x")]) }
+      #expect(try StoredRun(opening: folder).annotations() == [good, note("mine")])
+      #expect(throws: UserError.self) { try StoredRun.annotate(folder, [note("x")]) }
       unlink(file(folder))
       try Data(count: 4 << 20).write(to: URL(fileURLWithPath: file(folder)))
-      #expect(sentence { _ = try Archive.annotate(folder, [note("x")]) }.contains("more than the notes of any run"))
+      #expect(sentence { _ = try StoredRun.annotate(folder, [note("x")]) }.contains("more than the notes of any run"))
     }
 
     @Test func `a run that is removed takes its notes along`() throws {
@@ -131,15 +131,15 @@ extension RunFileTests {
       try writeRun(scratch("a"), steps: 30, checkpoints: [20])
       let folder = scratch("a")
       let said = [note("first"), note("seed-study", .tag), note("ünïcode 😀", at: 1_700_000_200)]
-      #expect(try Archive.annotate(folder, said) == nil)
+      #expect(try StoredRun.annotate(folder, said) == nil)
       let path = URL(fileURLWithPath: folder + "/run.h5")
       var data = try Data(contentsOf: path)
       data.replaceSubrange(0..<64, with: Data(repeating: 7, count: 64))
       try data.write(to: path)
-      #expect(throws: UserError.self) { try Archive(opening: folder) }
+      #expect(throws: UserError.self) { try StoredRun(opening: folder) }
       let (step, aside, notes) = try Recorder.rebuild(folder)
       #expect(step == 20 && aside.count == 1 && notes == 3)
-      #expect(try Archive(opening: folder).annotations() == said)
+      #expect(try StoredRun(opening: folder).annotations() == said)
       #expect(try Verification(of: folder).isWhole)
     }
 

@@ -63,7 +63,7 @@ extension RunFileTests {
 
     @Test func `a wrong sum is found, and a damaged one is made again for a reader`() throws {
       try write(scratch("a"), 1...20_000)
-      let before = try Archive(opening: scratch("a")).history()
+      let before = try StoredRun(opening: scratch("a")).history()
       let store = try Store(opening: scratch("a") + "/run.h5", .alone)
       let level = try #require(try store.overview()).levels[0]
       let mean = try #require(level.datasets.first { $0.path == "/overview/L1/loss/ntp/mean" })
@@ -77,7 +77,7 @@ extension RunFileTests {
           "row 3 of /overview/L1 \(words) /metrics below it", "row 0 of /overview/L2 \(words) /overview/L1 below it",
         ])
       // By their words, since sums of nothing are no numbers.
-      #expect(try "\(Archive(opening: scratch("a")).history())" == "\(before)")
+      #expect(try "\(StoredRun(opening: scratch("a")).history())" == "\(before)")
       // Going on with the run makes it good.
       try write(scratch("a"), 20_001...20_010, from: 0)
       #expect(try Verification(of: scratch("a")).isWhole)
@@ -85,18 +85,18 @@ extension RunFileTests {
 
     @Test func `a file without it is read and gone on with`() throws {
       try write(scratch("a"), 1...300)
-      let before = try Archive(opening: scratch("a")).history()
+      let before = try StoredRun(opening: scratch("a")).history()
       _ = try Program.script("overview.py", scratch("a") + "/run.h5", "--remove")
-      #expect(try Archive(opening: scratch("a")).history() == before)
+      #expect(try StoredRun(opening: scratch("a")).history() == before)
       try write(scratch("a"), 301...400, from: 0)
-      let steps = try Archive(opening: scratch("a")).events().filter { if case .stepped = $0 { true } else { false } }
+      let steps = try StoredRun(opening: scratch("a")).events().filter { if case .stepped = $0 { true } else { false } }
       #expect(steps == (1...400).map { .stepped(Self.report($0)) })
       #expect(try Verification(of: scratch("a")).isWhole)
     }
 
     @Test func `a screen gets the newest steps singly and every older one in a sum`() throws {
       try write(scratch("a"), 1...20_000)
-      let history = try Archive(opening: scratch("a")).history()
+      let history = try StoredRun(opening: scratch("a")).history()
       var single: [StepReport] = []
       var sums: [StepsReport] = []
       for event in history {
@@ -111,7 +111,7 @@ extension RunFileTests {
       #expect(sums.allSatisfy { $0.count == 64 })
       let first = sums.count * 64 + 1
       #expect(single == (first...20_000).map(Self.report))
-      #expect(single.count >= Archive.most && single.count < Archive.most + 64)
+      #expect(single.count >= StoredRun.most && single.count < StoredRun.most + 64)
       for (index, sum) in sums.enumerated() {
         let steps = (index * 64 + 1...index * 64 + 64).map(Self.report)
         #expect(sum.mean.step == steps.last?.step && sum.mean.active == steps.last?.active)
@@ -128,7 +128,7 @@ extension RunFileTests {
       let recorder = try Recorder(resuming: scratch("a"), from: 50, beginning: Sample.beginning("a", step: 50))
       for step in 51...60 { for event in Sample.events(at: step) { _ = try recorder.record(event) } }
       try recorder.close(.stopped)
-      let history = try Archive(opening: scratch("a")).history()
+      let history = try StoredRun(opening: scratch("a")).history()
       let second = try #require(history.lastIndex { if case .began = $0 { true } else { false } })
       let after = history[second...].compactMap { if case .stepped(let report) = $0 { report.step } else { nil } }
       #expect(after == Array(51...100))

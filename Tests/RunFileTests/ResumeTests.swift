@@ -16,12 +16,12 @@ extension RunFileTests {
     }
 
     private func steps(_ folder: String) throws -> [StepReport] {
-      try Archive(opening: folder).events().compactMap { if case .stepped(let report) = $0 { report } else { nil } }
+      try StoredRun(opening: folder).events().compactMap { if case .stepped(let report) = $0 { report } else { nil } }
     }
 
     @Test func `equal steps are not stored twice`() throws {
       let folder = try stored()
-      let before = try Archive(opening: folder).events()
+      let before = try StoredRun(opening: folder).events()
       let recorder = try Recorder(resuming: folder, from: 100, beginning: Sample.beginning("a", step: 100))
       var notices: [Occurrence] = []
       for step in 101...150 {
@@ -30,7 +30,7 @@ extension RunFileTests {
       }
       try recorder.close(.finished)
       #expect(notices == [])
-      let after = try Archive(opening: folder).events()
+      let after = try StoredRun(opening: folder).events()
       #expect(Array(after.prefix(before.count)) == before)
       let new = after.dropFirst(before.count)
       #expect(new.first == .began(Sample.beginning("a", step: 100)))
@@ -69,7 +69,7 @@ extension RunFileTests {
       try session(from: 0, to: 50, saving: 10, into: "killed-10")
       // The steps up to 50 are stored; this one does not come to them again.
       try session(from: 10, to: 17, saving: 16, into: "killed-16")
-      #expect(try Archive(opening: scratch("killed-16")).edits(after: 16).map(\.step) == [30, 45])
+      #expect(try StoredRun(opening: scratch("killed-16")).edits(after: 16).map(\.step) == [30, 45])
       try session(from: 16, to: 60, saving: 60, into: "end")
       func happened(_ events: [Event]) -> [Event] {
         events.filter { event in
@@ -80,7 +80,7 @@ extension RunFileTests {
           }
         }
       }
-      #expect(try happened(Archive(opening: scratch("end")).events()) == happened(twin))
+      #expect(try happened(StoredRun(opening: scratch("end")).events()) == happened(twin))
     }
 
     @Test func `a run that began without accuracies and rank quality goes on without them`() throws {
@@ -91,7 +91,7 @@ extension RunFileTests {
       let recorder = try Recorder(resuming: folder, from: 10, beginning: Sample.beginning("a", step: 10))
       for step in 11...45 { for event in Sample.events(at: step) { _ = try recorder.record(event) } }
       try recorder.close(.finished)
-      let evaluations = try Archive(opening: folder).events().compactMap { event -> Evaluation? in
+      let evaluations = try StoredRun(opening: folder).events().compactMap { event -> Evaluation? in
         if case .evaluated(let evaluation) = event { evaluation } else { nil }
       }
       let wanted = [20, 40].map { step in
@@ -137,7 +137,7 @@ extension RunFileTests {
       _ = try recorder.save(Sample.checkpoint(140), isBest: false)
       try recorder.close(.stopped)
       #expect(try steps(folder) == (1...140).map(other))
-      let events = try Archive(opening: folder).events()
+      let events = try StoredRun(opening: folder).events()
       let evaluations = events.compactMap { if case .evaluated(let evaluation) = $0 { evaluation.step } else { nil } }
       #expect(evaluations == [20, 40, 60, 80, 100])
       #expect(events.contains { if case .occurred(let said) = $0 { said == notices.first } else { false } })
@@ -158,7 +158,7 @@ extension RunFileTests {
       #expect(notices.count == 1 && notices[0].text.contains("loss/top"))
       try recorder.close(.stopped)
       #expect(try steps(folder) == (1...120).map(Sample.report))
-      let evaluations = try Archive(opening: folder).events().compactMap {
+      let evaluations = try StoredRun(opening: folder).events().compactMap {
         if case .evaluated(let evaluation) = $0 { evaluation } else { nil }
       }
       #expect(evaluations.map(\.step) == [20, 40, 60, 80, 100, 120])
@@ -172,7 +172,7 @@ extension RunFileTests {
       var report = Sample.report(101)
       report.total += 1
       _ = try recorder.record(.stepped(report))
-      #expect(try Archive(opening: folder).checkpoints().map(\.step) == [100])
+      #expect(try StoredRun(opening: folder).checkpoints().map(\.step) == [100])
       _ = try recorder.save(Sample.checkpoint(102), isBest: false)
       try recorder.close(.stopped)
       let files = try FileManager.default.contentsOfDirectory(atPath: folder + "/checkpoints").sorted()
@@ -192,15 +192,18 @@ extension RunFileTests {
       try change(10, 0.3)
       try change(12, 0.2)
       try recorder.close(.stopped)
-      let archive = try Archive(opening: folder)
-      #expect(try archive.edits(after: 10) == [Edit(step: 10, .rate(.to(0.3))), Edit(step: 12, .rate(.to(0.2)))])
+      let archive = try StoredRun(opening: folder)
+      #expect(
+        try archive.edits(after: 10) == [
+          ReplayedCommand(step: 10, .rate(.to(0.3))), ReplayedCommand(step: 12, .rate(.to(0.2))),
+        ])
       #expect(try archive.edits(after: 0).map(\.command) == [0.5, 0.4, 0.3, 0.2].map { .rate(.to($0)) })
       // Applied again, they are stored once; those of a replaced history are gone.
       let again = try Recorder(resuming: folder, from: 10, beginning: Sample.beginning("a", step: 10))
       _ = try again.record(
         .occurred(Occurrence(.rate, step: 10, time: 9, key: "rate", old: 1, new: 0.3, actor: .program, text: "again")))
       try again.close(.stopped)
-      #expect(try Archive(opening: folder).edits(after: 10).map(\.command) == [0.3, 0.2].map { .rate(.to($0)) })
+      #expect(try StoredRun(opening: folder).edits(after: 10).map(\.command) == [0.3, 0.2].map { .rate(.to($0)) })
     }
 
     @Test func `changes of the rate in a replaced history are not given back`() throws {
@@ -221,7 +224,7 @@ extension RunFileTests {
         _ = try second.record(.stepped(report))
       }
       try second.close(.stopped)
-      #expect(try Archive(opening: folder).edits(after: 1).map(\.step) == [5])
+      #expect(try StoredRun(opening: folder).edits(after: 1).map(\.step) == [5])
     }
 
     @Test func `a changed recipe is what the run then has, and other heads are refused`() throws {
@@ -231,7 +234,7 @@ extension RunFileTests {
       let recorder = try Recorder(
         resuming: folder, from: 100, beginning: Sample.beginning("a", step: 100, recipe: recipe))
       try recorder.close(.stopped)
-      #expect(try Archive(opening: folder).recipe == recipe)
+      #expect(try StoredRun(opening: folder).recipe == recipe)
       recipe.objective.top = 0
       let beginning = Sample.beginning("a", step: 100, recipe: recipe)
       let said = sentence { _ = try Recorder(resuming: folder, from: 100, beginning: beginning) }
@@ -252,11 +255,11 @@ extension RunFileTests {
         _ = try Recorder(resuming: scratch("a"), from: 0, beginning: Sample.beginning("a"))
       }
       #expect(said.contains("is being written by process \(holder.processIdentifier) on host "))
-      #expect(try Archive(opening: scratch("a")).state == .training)
-      #expect(try Archive.runs(in: scratch.path).map(\.state) == [.training])
+      #expect(try StoredRun(opening: scratch("a")).state == .training)
+      #expect(try StoredRun.runs(in: scratch.path).map(\.state) == [.training])
       try input.fileHandleForWriting.close()
       holder.waitUntilExit()
-      #expect(try Archive(opening: scratch("a")).state == .stopped)
+      #expect(try StoredRun(opening: scratch("a")).state == .stopped)
       let recorder = try Recorder(resuming: scratch("a"), from: 0, beginning: Sample.beginning("a"))
       try recorder.close(.stopped)
     }

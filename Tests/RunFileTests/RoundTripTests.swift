@@ -11,7 +11,7 @@ extension RunFileTests {
 
     @Test func `every event comes back, in order`() throws {
       let written = try writeRun(scratch("a"), steps: 130, checkpoints: [50, 100])
-      let archive = try Archive(opening: scratch("a"))
+      let archive = try StoredRun(opening: scratch("a"))
       let read = try archive.events()
       #expect(read.count == written.count)
       for (read, written) in zip(read, written) { #expect(read == written) }
@@ -24,7 +24,7 @@ extension RunFileTests {
         let folder = scratch(reason.rawValue)
         let recorder = try Recorder(creating: folder, beginning: Sample.beginning("x"))
         var written: [Event] = []
-        for kind in Occurrence.Kind.allCases where kind != .done {
+        for kind in Occurrence.Subject.allCases where kind != .done {
           for actor in Occurrence.Actor.allCases {
             let occurrence = Occurrence(
               kind, step: 3, time: 12.5, key: "k", old: actor == .key ? nil : -1.5, new: kind == .end ? nil : 1e300,
@@ -34,7 +34,7 @@ extension RunFileTests {
           }
         }
         try recorder.close(reason)
-        let archive = try Archive(opening: folder)
+        let archive = try StoredRun(opening: folder)
         #expect(try archive.events().filter { if case .occurred = $0 { true } else { false } } == written)
         guard case .ended(let ending)? = try archive.events().last else {
           Issue.record("the ending is missing")
@@ -49,7 +49,7 @@ extension RunFileTests {
       let long = String(repeating: "é", count: 1000)
       _ = try recorder.record(.occurred(Occurrence(.notice, step: 1, time: 1, text: long)))
       try recorder.close(.stopped)
-      let texts = try Archive(opening: scratch("a")).events().compactMap {
+      let texts = try StoredRun(opening: scratch("a")).events().compactMap {
         if case .occurred(let occurrence) = $0 { occurrence.text } else { nil }
       }
       #expect(texts == [String(repeating: "é", count: 204) + "…"])
@@ -65,7 +65,7 @@ extension RunFileTests {
       report.total = -.infinity
       _ = try recorder.record(.stepped(report))
       try recorder.close(.stopped)
-      guard case .stepped(let read)? = try Archive(opening: scratch("a")).events().dropFirst().first else {
+      guard case .stepped(let read)? = try StoredRun(opening: scratch("a")).events().dropFirst().first else {
         Issue.record("no step came back")
         return
       }
@@ -76,7 +76,7 @@ extension RunFileTests {
 
     @Test func `a checkpoint comes back to the bit`() throws {
       try writeRun(scratch("a"), steps: 60, checkpoints: [50, 60])
-      let archive = try Archive(opening: scratch("a"))
+      let archive = try StoredRun(opening: scratch("a"))
       for (step, wanted) in [(nil, 60), (50, 50)] as [(Int?, Int)] {
         let (read, warnings) = try archive.checkpoint(step: step)
         let written = Sample.checkpoint(wanted)

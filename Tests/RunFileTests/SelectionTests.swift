@@ -11,7 +11,7 @@ extension RunFileTests {
 
     @Test func `what is read of a run alone is what its whole history has`() throws {
       try writeRun(scratch("a"), steps: 500, checkpoints: [100])
-      let archive = try Archive(opening: scratch("a"))
+      let archive = try StoredRun(opening: scratch("a"))
       let events = try archive.events()
       let reports = events.compactMap { if case .stepped(let report) = $0 { report } else { nil } }
       #expect(try archive.happenings() == events.filter { if case .stepped = $0 { false } else { true } })
@@ -26,7 +26,7 @@ extension RunFileTests {
     }
 
     @Test func `the steps that two runs both took are compared in order, wherever each begins`() throws {
-      func write(_ name: String, _ steps: [Int], losing lost: Int? = nil) throws -> Archive {
+      func write(_ name: String, _ steps: [Int], losing lost: Int? = nil) throws -> StoredRun {
         let recorder = try Recorder(creating: scratch(name), beginning: Sample.beginning(name))
         for step in steps {
           var report = Sample.report(step)
@@ -34,7 +34,7 @@ extension RunFileTests {
           _ = try recorder.record(.stepped(report))
         }
         try recorder.close(.stopped)
-        return try Archive(opening: scratch(name))
+        return try StoredRun(opening: scratch(name))
       }
       let a = try write("a", Array(1...40_000))
       let b = try write("b", Array(stride(from: 3, through: 50_000, by: 3)), losing: 30_000)

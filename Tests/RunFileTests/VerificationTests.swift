@@ -93,9 +93,9 @@ extension RunFileTests {
       #expect(verification.isWhole, "\(verification.checks.flatMap(\.problems))")
       #expect(verification.checks.flatMap(\.notes).contains { $0.contains("foretop recover") })
       #expect(verification.checks.flatMap(\.notes).contains { $0 == "25 more are in the journal" })
-      #expect(try !Archive.isClosed(folder))
+      #expect(try !StoredRun.isClosed(folder))
       try Recorder.recover(folder)
-      #expect(try Archive.isClosed(folder))
+      #expect(try StoredRun.isClosed(folder))
       let after = try Verification(of: folder)
       #expect(after.isWhole && after.checks.flatMap(\.notes).isEmpty, "\(after.checks)")
       #expect(after.checks.first { $0.name == "run.h5 /metrics" }?.holds.hasPrefix("50 rows") == true)
@@ -119,14 +119,14 @@ extension RunFileTests {
         recorder.flush()
         let verification = try Verification(of: scratch("a"))
         #expect(verification.isWhole, "\(verification.checks.flatMap(\.problems))")
-        #expect(try Archive(opening: scratch("a")).snapshot(to: scratch("copy.h5"), isReplacing: true) == step)
+        #expect(try StoredRun(opening: scratch("a")).snapshot(to: scratch("copy.h5"), isReplacing: true) == step)
       }
       try recorder.close(.stopped)
     }
 
     @Test func `a snapshot is all of the run, and any reader opens it`() throws {
       let folder = try interrupted("a", steps: 50)
-      let archive = try Archive(opening: folder)
+      let archive = try StoredRun(opening: folder)
       #expect(try archive.snapshot(to: scratch("copy.h5"), isReplacing: false) == 50)
       let said = try Program.script("snapshot.py", scratch("copy.h5"))
       #expect(said == "superblock 0, 50 rows, 2 evaluations, loss \(Sample.report(50).losses[0].loss)\n")

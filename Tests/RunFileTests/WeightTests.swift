@@ -18,7 +18,7 @@ extension RunFileTests {
     }
 
     private func steps(_ folder: String) throws -> [StepReport] {
-      try Archive(opening: folder).events().compactMap { if case .stepped(let report) = $0 { report } else { nil } }
+      try StoredRun(opening: folder).events().compactMap { if case .stepped(let report) = $0 { report } else { nil } }
     }
 
     @Test func `every step has the weights of its losses, for h5py too`() throws {
@@ -33,7 +33,7 @@ extension RunFileTests {
       #expect(words[0].dropFirst(3).compactMap { Double($0) } == (1...200).map { Double($0) / 8 })
       #expect(words[1].dropFirst(3).allSatisfy { $0 == "0.25" })
       // Sums have them too.
-      let sums = try Archive(opening: scratch("a")).history()
+      let sums = try StoredRun(opening: scratch("a")).history()
       #expect(!sums.isEmpty)
       #expect(try Verification(of: scratch("a")).isWhole)
     }
@@ -68,7 +68,7 @@ extension RunFileTests {
       }
       try recorder.close(.finished)
       #expect(try steps(folder) == wanted)
-      #expect(try Archive(opening: folder).snapshot(to: scratch("plain.h5"), isReplacing: false) == 200)
+      #expect(try StoredRun(opening: folder).snapshot(to: scratch("plain.h5"), isReplacing: false) == 200)
       #expect(try Program.script("weights.py", scratch("plain.h5")) == "none\n")
       // Made again from the copy and the journal, and from the journal alone.
       try FileManager.default.removeItem(atPath: scratch("lost") + "/run.h5")
@@ -102,15 +102,15 @@ extension RunFileTests {
       }
       try recorder.close()
       // The sample changes the rate too.
-      func weights() throws -> [Edit] {
-        try Archive(opening: folder).edits(after: 10).filter { if case .weight = $0.command { true } else { false } }
+      func weights() throws -> [ReplayedCommand] {
+        try StoredRun(opening: folder).edits(after: 10).filter { if case .weight = $0.command { true } else { false } }
       }
       #expect(try weights().count == 2)
       recorder = try Recorder(resuming: folder, from: 10, beginning: Sample.beginning("a", step: 10))
       _ = try recorder.record(change(10, to: 0.7, by: .commandLine))
       try recorder.close()
       let head = try #require(Head.all.first { $0.name == "top" })
-      #expect(try weights() == [Edit(step: 10, .weight(WeightChange(head, to: 0.7)))])
+      #expect(try weights() == [ReplayedCommand(step: 10, .weight(WeightChange(head, to: 0.7)))])
     }
   }
 }

@@ -59,7 +59,7 @@ struct CrashStates {
       } else {
         try disk.place(at: scratch)
       }
-      let problems = examine(promise, isGapless: true, goesOn: number % 10 == 0)
+      let problems = examine(promise, isGapless: true, shouldContinue: number % 10 == 0)
       for problem in problems.prefix(3) { Torture.say("bad \(number) after change \(point): \(problem)") }
     }
     Torture.say("done \(chosen)")
@@ -90,7 +90,7 @@ struct CrashStates {
       var promise = heard.last?.promise ?? Promise()
       let time = done == 0 ? 0 : trace.entries[done - 1].time
       promise.stored = heard.last { $0.time <= time - 1 }?.promise.stored ?? 0
-      let problems = examine(promise, isGapless: false, goesOn: number % 10 == 0)
+      let problems = examine(promise, isGapless: false, shouldContinue: number % 10 == 0)
       for problem in problems.prefix(3) { Torture.say("bad \(number) after change \(moment): \(problem)") }
     }
     Torture.say("done \(count)")
@@ -98,11 +98,11 @@ struct CrashStates {
 
   // MARK: One state
 
-  private func examine(_ promise: Promise, isGapless: Bool, goesOn: Bool) -> [String] {
+  private func examine(_ promise: Promise, isGapless: Bool, shouldContinue: Bool) -> [String] {
     let found = Examination(of: folder, promised: promise, isGapless: isGapless)
     guard found.problems.isEmpty, found.isRun else { return found.problems }
     do {
-      if goesOn { return try goOn(found.steps, isGapless: isGapless) }
+      if shouldContinue { return try goOn(found.steps, isGapless: isGapless) }
       try Recorder.recover(folder)
       let again = Examination(of: folder, promised: promise, isGapless: isGapless)
       if again.steps != found.steps { return ["\(found.steps) rows became \(again.steps) when it was recovered"] }

@@ -62,7 +62,7 @@ package struct Examination {
   }
 
   private mutating func examine(_ folder: String, _ promise: Promise, _ isGapless: Bool) throws {
-    let archive = try Archive(opening: folder)
+    let archive = try StoredRun(opening: folder)
     isRun = true
     var found: [String: [Int]] = [:]
     func take(_ kind: String, _ step: Int, isRight: Bool, _ problems: inout [String]) {
@@ -102,7 +102,7 @@ package struct Examination {
     try examineCheckpoints(archive, promise)
   }
 
-  private mutating func examineCheckpoints(_ archive: Archive, _ promise: Promise) throws {
+  private mutating func examineCheckpoints(_ archive: StoredRun, _ promise: Promise) throws {
     let steps = try archive.checkpoints().map(\.step)
     var newest = 0
     for step in steps {

@@ -37,7 +37,7 @@ enum Torture {
       case ("time", 3): try time(arguments[1], steps: Int(arguments[2]) ?? 0)
       case ("long", 3): try long(arguments[1], steps: Int(arguments[2]) ?? 0)
       case ("hold", 2): try hold(arguments[1])
-      case ("examine", 1): RunFile.Examination.serve { _ in }
+      case ("examine", 1): RunFile.SandboxAnswer.serve { _ in }
       default:
         throw UserError(
           .usage,
@@ -71,8 +71,8 @@ enum Torture {
     let name = (folder as NSString).lastPathComponent
     let recorder: Recorder
     var step = 0
-    if Archive.isThere(folder) {
-      let archive = try Archive(opening: folder)
+    if StoredRun.isThere(folder) {
+      let archive = try StoredRun(opening: folder)
       step = try archive.checkpoints().isEmpty ? 0 : archive.checkpoint().checkpoint.state.step
       recorder = try Recorder(resuming: folder, from: step, beginning: Sample.beginning(name, step: step))
     } else {
@@ -170,7 +170,7 @@ enum Torture {
       if report.step % 20 == 0 { flushing.append(clock.measure { recorder.flush() }) }
     }
     try recorder.close(.finished)
-    let opening = try clock.measure { _ = try Archive(opening: folder).history() }
+    let opening = try clock.measure { _ = try StoredRun(opening: folder).history() }
     let resuming = try clock.measure {
       _ = try Recorder(resuming: folder, from: 0, beginning: Sample.beginning("time"))
     }

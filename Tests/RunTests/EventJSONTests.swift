@@ -70,7 +70,7 @@ struct EventJSONTests {
       NumberedEvent(9, .gap(gap)).json
         == #"{"event":"gap","steps":3,"firstStep":3,"lastStep":5,"others":1,"number":9}"#)
     #expect(NumberedEvent(8, .confirmed(number: 7)).json == #"{"event":"confirmed","confirms":7,"number":8}"#)
-    func occurrence(_ kind: Occurrence.Kind) -> NumberedEvent {
+    func occurrence(_ kind: Occurrence.Subject) -> NumberedEvent {
       NumberedEvent(7, .occurred(Occurrence(kind, step: 3, time: 4, actor: .key, request: 2, text: "t")))
     }
     let head = #""step":3,"time":4.0,"actor":"key","request":2,"text":"t""#

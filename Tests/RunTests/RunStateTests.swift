@@ -59,7 +59,7 @@ struct RunStateTests {
   }
 
   @Test func `it knows pauses, divergence, the best evaluation, the last checkpoint and the ending`() {
-    func occurred(_ kind: Occurrence.Kind, _ step: Int) -> Event {
+    func occurred(_ kind: Occurrence.Subject, _ step: Int) -> Event {
       .occurred(Occurrence(kind, step: step, time: 0, text: "\(kind)"))
     }
     var state = RunState()
@@ -79,8 +79,8 @@ struct RunStateTests {
   }
 
   @Test func `an edit that was made anew at an earlier step counts there`() {
-    let rate = { (step: Int, value: Double) in Edit(step: step, .rate(.to(value))) }
-    let weight = Edit(step: 5, .weight(WeightChange(.top, to: 0.5)))
+    let rate = { (step: Int, value: Double) in ReplayedCommand(step: step, .rate(.to(value))) }
+    let weight = ReplayedCommand(step: 5, .weight(WeightChange(.top, to: 0.5)))
     let edits = [rate(2, 1), rate(5, 2), weight, rate(4, 2), rate(4, 3), rate(7, 4)]
     #expect(edits.inOrderOfSteps == [rate(2, 1), rate(4, 2), rate(4, 3), weight, rate(7, 4)])
   }

@@ -5,16 +5,18 @@ import Testing
 @testable import Run
 
 struct ScheduleTests {
-  private func schedule(_ kind: Recipe.Schedule.Kind, warmup: Int = 4, floor: Double = 0.1) -> Recipe.Schedule {
-    var schedule = Recipe.Schedule()
+  private func schedule(_ kind: Recipe.ScheduleSettings.Curve, warmup: Int = 4, floor: Double = 0.1)
+    -> Recipe.ScheduleSettings
+  {
+    var schedule = Recipe.ScheduleSettings()
     schedule.kind = kind
     schedule.warmup = warmup
     schedule.floor = floor
     return schedule
   }
 
-  @Test(arguments: Recipe.Schedule.Kind.allCases)
-  func `warm-up rises by equal parts and stops one part below the top`(kind: Recipe.Schedule.Kind) {
+  @Test(arguments: Recipe.ScheduleSettings.Curve.allCases)
+  func `warm-up rises by equal parts and stops one part below the top`(kind: Recipe.ScheduleSettings.Curve) {
     let schedule = schedule(kind)
     for step in 0..<4 { #expect(schedule.multiplier(at: step, of: 100) == Double(step + 1) / 5) }
   }
@@ -47,8 +49,8 @@ struct ScheduleTests {
     #expect(abs(schedule.multiplier(at: 99, of: 100) - 0.1) < 1e-12)
   }
 
-  @Test(arguments: Recipe.Schedule.Kind.allCases)
-  func `every step of every length has a share between zero and one`(kind: Recipe.Schedule.Kind) {
+  @Test(arguments: Recipe.ScheduleSettings.Curve.allCases)
+  func `every step of every length has a share between zero and one`(kind: Recipe.ScheduleSettings.Curve) {
     for warmup in [0, 1, 5, 50] {
       for steps in [1, 2, 4, 5, 6, 10, 49, 50, 51, 200] {
         let schedule = schedule(kind, warmup: warmup)

@@ -30,8 +30,8 @@ extension SessionTests {
     session.end()
     #expect(reader.ending?.reason == .abandoned)
 
-    let edits = try Archive(opening: "\(folder.path)/changed").edits(after: 0)
-    #expect(edits == reader.occurrences.compactMap { Edit($0) }.inOrderOfSteps && edits.count >= 12)
+    let edits = try StoredRun(opening: "\(folder.path)/changed").edits(after: 0)
+    #expect(edits == reader.occurrences.compactMap { ReplayedCommand($0) }.inOrderOfSteps && edits.count >= 12)
     let losses = try losses(recipe, steps: reader.steps.count, replaying: edits)
     #expect(losses == reader.steps.map(\.total))
     // A replay without them is another one.
@@ -39,7 +39,7 @@ extension SessionTests {
     #expect(others != losses)
   }
 
-  private func losses(_ recipe: Recipe, steps: Int, replaying edits: [Edit]) throws -> [Float] {
+  private func losses(_ recipe: Recipe, steps: Int, replaying edits: [ReplayedCommand]) throws -> [Float] {
     let corpus = try Corpus(opening: folder.source(recipe), tokenizer: nil) { _ in }
     var trainer = try Trainer(recipe: recipe, corpus: corpus, from: nil, threads: 1, name: "replay")
     var losses: [Float] = []

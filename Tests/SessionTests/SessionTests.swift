@@ -48,7 +48,7 @@ private final class Heard: Sendable {
       let answer = try #require(reader.answer(to: request), "\(command) is not answered")
       #expect((answer.kind == .refused) == (command == .rate(.times(1e9))), "\(answer)")
     }
-    let stored = try Archive(opening: "\(folder.path)/long").events().compactMap(\.gist)
+    let stored = try StoredRun(opening: "\(folder.path)/long").events().compactMap(\.gist)
     let gists = reader.events.compactMap(\.event.gist)
     #expect(stored.count == gists.count)
     if let place = zip(stored, gists).enumerated().first(where: { $0.element.0 != $0.element.1 }) {

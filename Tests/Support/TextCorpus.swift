@@ -14,7 +14,7 @@ extension Corpus {
     try self.init(
       opening: Corpus.Source(
         paths: [file.path], kind: .bytes, heldOut: recipe.data.heldOut, context: recipe.model.context,
-        documents: recipe.data.documents == .separate ? Documents(separator: recipe.data.separator) : nil,
+        documents: recipe.data.documents == .separate ? DocumentBounds(separator: recipe.data.separator) : nil,
         cache: folder.appendingPathComponent("cache").path))
   }
 }

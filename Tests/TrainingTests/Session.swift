@@ -45,7 +45,7 @@ enum Tiny {
   static func train(
     _ recipe: Recipe, from checkpoint: Checkpoint? = nil, asking requests: [Command] = [],
     after later: [Int: [Command]] = [:],
-    replaying edits: [Edit] = [], isAttended: Bool = false, threads: Int = 2
+    replaying edits: [ReplayedCommand] = [], isAttended: Bool = false, threads: Int = 2
   ) throws -> (log: Log, ending: Ending, checkpoint: Checkpoint) {
     var trainer = try Trainer(
       recipe: recipe, corpus: corpus(recipe), from: checkpoint, threads: threads, name: "tiny")

@@ -60,7 +60,7 @@ import Training
     #expect(try Tiny.train(recipe).checkpoint.weights == whole.checkpoint.weights)
     // Evaluation drops nothing: a reader, which never does, measures the same.
     let measured = try #require(whole.log.evaluations.last).losses
-    let read = try Reader(whole.checkpoint, threads: 2).measure(on: Tiny.corpus(recipe).heldOut).losses
+    let read = try TrainedNetwork(whole.checkpoint, threads: 2).measure(on: Tiny.corpus(recipe).heldOut).losses
     for (a, b) in zip(read, measured) { #expect(abs(a.loss - b.loss) < 1e-5) }
     recipe.model.dropout = 0
     #expect(try numbers(Tiny.train(recipe).log.steps) != numbers(whole.log.steps))
@@ -72,7 +72,7 @@ import Training
     recipe.optimizer.weightDecay = 0.5
     recipe.steps = 1
     /// By tensor, how far a step goes with decay from where it goes without.
-    func difference(_ decays: Recipe.Optimizer.Decay) throws -> [String: Float] {
+    func difference(_ decays: Recipe.OptimizerSettings.Decay) throws -> [String: Float] {
       recipe.optimizer.decays = decays
       var without = recipe
       without.optimizer.weightDecay = 0
@@ -118,7 +118,7 @@ import Training
     #expect(changes.map(\.step) == [0, 5])
     let once = numbers(try Tiny.train(recipe, asking: [.rate(.times(1.1))]).log.steps)
     #expect(numbers(edited.log.steps).prefix(5) == once.prefix(5) && numbers(edited.log.steps)[5] != once[5])
-    let replayed = try Tiny.train(recipe, replaying: changes.compactMap(Edit.init))
+    let replayed = try Tiny.train(recipe, replaying: changes.compactMap(ReplayedCommand.init))
     #expect(numbers(replayed.log.steps) == numbers(edited.log.steps))
     #expect(numbers(edited.log.steps) != numbers(try Tiny.train(recipe).log.steps))
   }
@@ -131,7 +131,7 @@ import Training
     #expect(edited.log.steps.map { $0.losses[1].weight } == [1, 1, 1, 0.25, 0.25, 0.25, 0.25, 0.25])
     #expect(edited.log.occurrences.map(\.step) == [3, 3])
     #expect(numbers(edited.log.steps) != numbers(try Tiny.train(recipe).log.steps))
-    let replayed = try Tiny.train(recipe, replaying: edited.log.occurrences.compactMap(Edit.init))
+    let replayed = try Tiny.train(recipe, replaying: edited.log.occurrences.compactMap(ReplayedCommand.init))
     #expect(numbers(replayed.log.steps) == numbers(edited.log.steps))
     let atFour = edited.log.checkpoints[0]
     let rest = try Tiny.train(recipe, from: atFour)
@@ -285,7 +285,7 @@ import Training
     // What is asked of a checkpoint is measured on all of a text.
     let whole = try Tiny.corpus(recipe).heldOut
     #expect(
-      try Reader(some.checkpoint, threads: 1).measure(on: whole).losses[0].positions
+      try TrainedNetwork(some.checkpoint, threads: 1).measure(on: whole).losses[0].positions
         == all.log.evaluations[0].losses[0].positions)
   }
 
@@ -302,7 +302,7 @@ import Training
     let positions = separate.log.evaluations[0].losses[0].positions
     #expect(positions < packed.log.evaluations[0].losses[0].positions && positions > 0)
     let first = try Tiny.corpus(recipe).heldOut
-    let reader = try Reader(separate.checkpoint, threads: 1)
+    let reader = try TrainedNetwork(separate.checkpoint, threads: 1)
     #expect(try reader.measure(on: first).losses[0].positions == separate.log.evaluations.last?.losses[0].positions)
   }
 
@@ -437,7 +437,7 @@ import Training
 @Suite struct ReaderTests {
   @Test func `it reads the losses that training measured`() throws {
     let result = try Tiny.train(Tiny.recipe)
-    let reader = try Reader(result.checkpoint, threads: 1)
+    let reader = try TrainedNetwork(result.checkpoint, threads: 1)
     let (losses, order) = try reader.measure(on: Tiny.corpus(Tiny.recipe).heldOut)
     let measured = try #require(result.log.evaluations.last)
     for (a, b) in zip(losses, measured.losses) {
@@ -449,7 +449,7 @@ import Training
   }
 
   @Test func `what it writes depends on the seed, and at temperature 0 on nothing`() throws {
-    let reader = try Reader(Tiny.train(Tiny.recipe).checkpoint, threads: 2)
+    let reader = try TrainedNetwork(Tiny.train(Tiny.recipe).checkpoint, threads: 2)
     func text(_ temperature: Double, _ seed: UInt64) throws -> [Int32] {
       var tokens: [Int32] = []
       try reader.write(after: [97, 98], tokens: 40, temperature: temperature, seed: seed) {
@@ -465,7 +465,7 @@ import Training
   }
 
   @Test func `a text shorter than a window is refused with its length`() throws {
-    let reader = try Reader(Tiny.train(Tiny.recipe).checkpoint, threads: 1)
-    #expect(throws: UserError.self) { try reader.measure(on: Part([1, 2, 3])) }
+    let reader = try TrainedNetwork(Tiny.train(Tiny.recipe).checkpoint, threads: 1)
+    #expect(throws: UserError.self) { try reader.measure(on: TokenRange([1, 2, 3])) }
   }
 }

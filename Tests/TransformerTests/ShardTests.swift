@@ -23,8 +23,8 @@ import Transformer
         let noise = noise.branch(UInt64(seed))
         model.forward(batch, noise: noise)
         model.heads(
-          batch, weights: c.weights, denominators: denominators, adds: seed == 5, noise: noise, into: &losses)
-        model.backward(batch, adds: seed == 5, noise: noise)
+          batch, weights: c.weights, denominators: denominators, accumulates: seed == 5, noise: noise, into: &losses)
+        model.backward(batch, accumulates: seed == 5, noise: noise)
       }
     }
     return (losses, model.gradientNorm(), model.tensors(model.parameters.gradients))

@@ -181,8 +181,8 @@ extension Transformer {
       var losses = [LossSum](repeating: LossSum(), count: weights.count)
       countPositions(batch, into: &counts)
       forward(batch, noise: noise)
-      heads(batch, weights: weights, denominators: counts, adds: false, noise: noise, into: &losses)
-      backward(batch, adds: false, noise: noise)
+      heads(batch, weights: weights, denominators: counts, accumulates: false, noise: noise, into: &losses)
+      backward(batch, accumulates: false, noise: noise)
       return losses
     }
   }
@@ -386,8 +386,8 @@ func requireHere(_ precision: Precision) throws {
       for part in parts { half.countPositions(part, into: &denominators) }
       for (index, part) in parts.enumerated() {
         half.forward(part)
-        half.heads(part, weights: c.weights, denominators: denominators, adds: index > 0, into: &sums)
-        half.backward(part, adds: index > 0)
+        half.heads(part, weights: c.weights, denominators: denominators, accumulates: index > 0, into: &sums)
+        half.backward(part, accumulates: index > 0)
       }
     }
     for head in losses.indices {

@@ -46,8 +46,8 @@ struct BatchBuffer: ~Copyable {
   }
 
   /// Puts the window that starts at `start` into a row, with as many of the tokens after it as the part has.
-  /// - Throws: `CorpusError` where the part cannot be read, or has changed: see `Part.copy`.
-  func fill(_ row: Int, from part: Part, at start: Int) throws(CorpusError) {
+  /// - Throws: `CorpusError` where the part cannot be read, or has changed: see `TokenRange.copy`.
+  func fill(_ row: Int, from part: TokenRange, at start: Int) throws(CorpusError) {
     let destination = tokens + row * stride
     let available = min(stride, part.count - start)
     try part.copy(start..<(start + available), to: destination)

@@ -10,7 +10,7 @@ package struct Batches: ~Copyable {
   /// Windows in a pass.
   package let windows: Int
 
-  private let part: Part
+  private let part: TokenRange
   private let seed: UInt64
   private let buffer: BatchBuffer
   private var order: Permutation
@@ -21,7 +21,7 @@ package struct Batches: ~Copyable {
   ///   - context: T, tokens of a window.
   ///   - lookahead: How many following tokens each row has after its T.
   ///   - window: Windows handed out before, to go on from there.
-  package init(of part: Part, rows: Int, context: Int, lookahead: Int, seed: UInt64, window: Int = 0) {
+  package init(of part: TokenRange, rows: Int, context: Int, lookahead: Int, seed: UInt64, window: Int = 0) {
     let windows = part.windows(of: context)
     precondition(windows > 0, "a part of \(part.count) tokens has no window of \(context)")
     precondition(window >= 0, "\(window) windows cannot have been handed out")
@@ -65,7 +65,7 @@ package struct OrderedBatches: ~Copyable {
   /// Windows in all; 0 when the part is shorter than one.
   package let windows: Int
 
-  private let part: Part
+  private let part: TokenRange
   private let partWindows: Int
   private let buffer: BatchBuffer
 
@@ -73,7 +73,7 @@ package struct OrderedBatches: ~Copyable {
   ///   - context: T, tokens of a window.
   ///   - lookahead: How many following tokens each row has after its T.
   ///   - most: The windows that are wanted at most.
-  package init(of part: Part, rows: Int, context: Int, lookahead: Int, most: Int = .max) {
+  package init(of part: TokenRange, rows: Int, context: Int, lookahead: Int, most: Int = .max) {
     self.part = part
     partWindows = part.windows(of: context)
     windows = min(partWindows, most)

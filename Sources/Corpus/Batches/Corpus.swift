@@ -9,7 +9,7 @@ package struct Corpus: Sendable {
     /// `data.paths`: text files and folders, at least one.
     package var paths: [String]
     /// `tokenizer.kind`.
-    package var kind: Tokenizer.Kind
+    package var kind: TokenizerKind
     /// `tokenizer.vocabulary`: number of tokens, for a SentencePiece tokenizer that is trained.
     package var vocabulary: Int
     /// `tokenizer.model`: a SentencePiece model file to use instead of training one; empty trains one. A `tokenizer.json`
@@ -22,7 +22,7 @@ package struct Corpus: Sendable {
     /// `model.context`: T, tokens of a window.
     package var context: Int
     /// `data.documents` and `data.separator`: how texts are divided; nil takes all as one text.
-    package var documents: Documents?
+    package var documents: DocumentBounds?
     /// `tokenizer.width`: bytes of a token in files of tokens that do not say it; nil takes 2 and refuses doubtful ones.
     package var width: Int?
     /// The folder for token files and trained tokenizers; made if it is not there.
@@ -31,8 +31,8 @@ package struct Corpus: Sendable {
     package var spareCache: String?
 
     package init(
-      paths: [String], kind: Tokenizer.Kind = .sentencepiece, vocabulary: Int = 4096, model: String = "",
-      heldOut: Double = 0.05, context: Int = 256, documents: Documents? = nil, cache: String
+      paths: [String], kind: TokenizerKind = .sentencepiece, vocabulary: Int = 4096, model: String = "",
+      heldOut: Double = 0.05, context: Int = 256, documents: DocumentBounds? = nil, cache: String
     ) {
       self.paths = paths
       self.kind = kind
@@ -47,9 +47,9 @@ package struct Corpus: Sendable {
 
   package let tokenizer: Tokenizer
   /// The tokens before the held-out ones.
-  package let training: Part
+  package let training: TokenRange
   /// The last tokens: the share asked for, at least one window of them; none when the share is 0.
-  package let heldOut: Part
+  package let heldOut: TokenRange
   /// Bytes of all files.
   package let bytes: Int
   /// How many files the text is in.
@@ -97,7 +97,7 @@ package struct Corpus: Sendable {
   /// What opening comes to, for texts and for files of tokens.
   struct Opened {
     var tokenizer: Tokenizer
-    var training, heldOut: Part
+    var training, heldOut: TokenRange
     var bytes, files, documents: Int
     /// Of the training part's tokens, in nats.
     var entropy: Double
@@ -132,23 +132,24 @@ package struct Corpus: Sendable {
   ///   - notice: told what was left out or taken off.
   /// - Throws: `CorpusError` missing, unreadable, empty or badText.
   package static func tokens(
-    at paths: [String], by tokenizer: Tokenizer, in documents: Documents? = nil, notice: (String) -> Void = { _ in }
-  ) throws(CorpusError) -> Part {
+    at paths: [String], by tokenizer: Tokenizer, in documents: DocumentBounds? = nil,
+    notice: (String) -> Void = { _ in }
+  ) throws(CorpusError) -> TokenRange {
     let texts = try TextFiles(at: paths)
     for line in texts.notices { notice(line.showingFileNames) }
     return try tokens(of: texts, by: tokenizer, in: documents)
   }
 
   static func tokens(
-    of texts: TextFiles, by tokenizer: Tokenizer, in documents: Documents?
-  ) throws(CorpusError) -> Part {
+    of texts: TextFiles, by tokenizer: Tokenizer, in documents: DocumentBounds?
+  ) throws(CorpusError) -> TokenRange {
     var tokens: [Int32] = []
     var starts: [Int] = []
     try texts.forEach(by: tokenizer, in: documents) { (part: [Int32], places: [Int]) throws(CorpusError) in
       starts += places.map { tokens.count + $0 }
       tokens += part
     }
-    return Part(tokens, documents: documents == nil ? nil : starts)
+    return TokenRange(tokens, documents: documents == nil ? nil : starts)
   }
 
   /// How many of `count` tokens are for training.

@@ -3,7 +3,7 @@ import Run
 
 /// An error in the user's text, token file or tokenizer. `description` names the fault, the place, and the next action.
 package struct CorpusError: Error, Sendable, Equatable, CustomStringConvertible {
-  package enum Kind: Sendable, Equatable {
+  package enum Cause: Sendable, Equatable {
     /// No such file or folder.
     case missing
     /// A file or folder is there and cannot be read, or changed while it was read.
@@ -24,10 +24,10 @@ package struct CorpusError: Error, Sendable, Equatable, CustomStringConvertible 
     case cannotWriteCache
   }
 
-  package var kind: Kind
+  package var kind: Cause
   package var description: String
 
-  package init(_ kind: Kind, _ description: String) {
+  package init(_ kind: Cause, _ description: String) {
     self.kind = kind
     self.description = description.showingFileNames
   }

@@ -115,9 +115,9 @@ final class Cache {
   ///   - documents: how the texts are divided; nil takes them as one.
   ///   - boundary: how many of so many tokens are for training, which are counted.
   func tokens(
-    of texts: TextFiles, by tokenizer: Tokenizer, in documents: Documents?, before boundary: (Int) -> Int,
+    of texts: TextFiles, by tokenizer: Tokenizer, in documents: DocumentBounds?, before boundary: (Int) -> Int,
     _ report: (String) -> Void
-  ) throws(CorpusError) -> (all: Part, census: TokenCensus) {
+  ) throws(CorpusError) -> (all: TokenRange, census: TokenCensus) {
     var key = Digest()
     key.add(field: "tokens")
     key.add(number: Tokenizer.version)
@@ -132,8 +132,8 @@ final class Cache {
     func kept() -> (file: CacheFile, census: TokenCensus)? {
       self.tokens(hash, below: tokenizer.vocabulary, before: boundary)
     }
-    func part(_ file: CacheFile, _ starts: [Int]?) -> Part {
-      Part(TokenFiles([TokenFile(file)], vocabulary: tokenizer.vocabulary), documents: starts)
+    func part(_ file: CacheFile, _ starts: [Int]?) -> TokenRange {
+      TokenRange(TokenFiles([TokenFile(file)], vocabulary: tokenizer.vocabulary), documents: starts)
     }
     if let (file, census) = kept() {
       guard documents != nil else { return (part(file, nil), census) }
@@ -242,7 +242,7 @@ extension TextFiles {
   /// it has none.
   /// - Parameter documents: how the texts are divided; nil takes them as one.
   func forEach(
-    by tokenizer: Tokenizer, in documents: Documents?,
+    by tokenizer: Tokenizer, in documents: DocumentBounds?,
     _ body: (_ tokens: [Int32], _ starts: [Int]) throws(CorpusError) -> Void
   ) throws(CorpusError) {
     for (index, file) in files.enumerated() {

@@ -65,7 +65,7 @@ extension CacheFile {
   private static func checksum(
     ofElementsIn file: Int32, size: Int, for path: String
   ) throws(CorpusError) -> UInt64 {
-    var sum = Checksum(of: size)
+    var sum = CacheChecksum(of: size)
     let room = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 16)
     defer { room.deallocate() }
     var (done, filled) = (0, 0)

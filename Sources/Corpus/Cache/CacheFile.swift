@@ -44,7 +44,7 @@ final class CacheFile: Sendable {
       [1, 2, 4, 8].contains(width), !size.overflow, size.partialValue == file.size - Self.headerSize,
       header[32..<64].elementsEqual(key)
     else { return nil }
-    var sum = Checksum(of: size.partialValue)
+    var sum = CacheChecksum(of: size.partialValue)
     let isRead: Void? = try? file.forEachPiece(from: Self.headerSize) { piece in
       sum.add(piece)
       visit(piece, width, count)

@@ -104,7 +104,7 @@ extension UInt32 {
 
 /// A quick sum over bytes that any change of one 8-byte word alters: for damage, not against malice. It is fed a piece of whole
 /// words at a time; the last may be shorter.
-struct Checksum {
+struct CacheChecksum {
   // An odd factor makes each round invertible, so that two contents that differ in one word never end alike.
   private static let factor: UInt64 = 0x9E37_79B9_7F4A_7C15
   private var sum: UInt64

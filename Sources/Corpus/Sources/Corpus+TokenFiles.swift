@@ -68,7 +68,7 @@ extension Corpus {
   }
 
   /// The token that ends a document.
-  private static func end(_ documents: Documents?) throws(CorpusError) -> Int32? {
+  private static func end(_ documents: DocumentBounds?) throws(CorpusError) -> Int32? {
     guard let documents, !documents.separator.isEmpty else { return nil }
     guard let token = Int32(String(decoding: documents.separator, as: UTF8.self)), token >= 0 else {
       throw noEnd(documents)
@@ -76,7 +76,7 @@ extension Corpus {
     return token
   }
 
-  private static func noEnd(_ documents: Documents?, _ vocabulary: Int? = nil) -> CorpusError {
+  private static func noEnd(_ documents: DocumentBounds?, _ vocabulary: Int? = nil) -> CorpusError {
     CorpusError(
       .usage,
       """
@@ -133,10 +133,10 @@ extension Corpus {
     for file in heldOut { try file.survey(&other) }
     let tokenizer = try tokenizer(source, restored) { max(census.largest?.token ?? 0, other.largest?.token ?? 0) }
     if let end, end >= tokenizer.vocabulary { throw noEnd(source.documents, tokenizer.vocabulary) }
-    func part(_ files: [TokenFile], _ census: TokenCensus) throws(CorpusError) -> Part {
+    func part(_ files: [TokenFile], _ census: TokenCensus) throws(CorpusError) -> TokenRange {
       let files = TokenFiles(files, vocabulary: tokenizer.vocabulary)
       try files.check(census)
-      return Part(files, documents: source.documents == nil ? nil : census.starts)
+      return TokenRange(files, documents: source.documents == nil ? nil : census.starts)
     }
     let all = try part(training, census)
     let own = try part(heldOut, other)
@@ -153,8 +153,8 @@ extension Corpus {
   /// - Parameter width: see `TokenFile`.
   /// - Throws: `CorpusError` if a file is not a token file, or has a token that the tokenizer does not have.
   package static func tokens(
-    inFiles paths: [String], by tokenizer: Tokenizer, in documents: Documents? = nil, width: Int? = nil
-  ) throws(CorpusError) -> Part {
+    inFiles paths: [String], by tokenizer: Tokenizer, in documents: DocumentBounds? = nil, width: Int? = nil
+  ) throws(CorpusError) -> TokenRange {
     let (training, heldOut) = try tokenFiles(at: paths, width: width)
     let end = try end(documents)
     if let end, end >= tokenizer.vocabulary { throw noEnd(documents, tokenizer.vocabulary) }
@@ -162,6 +162,6 @@ extension Corpus {
     for file in training + heldOut { try file.survey(&census) }
     let files = TokenFiles(training + heldOut, vocabulary: tokenizer.vocabulary)
     try files.check(census)
-    return Part(files, documents: documents == nil ? nil : census.starts)
+    return TokenRange(files, documents: documents == nil ? nil : census.starts)
   }
 }

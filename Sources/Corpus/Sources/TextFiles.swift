@@ -212,16 +212,16 @@ struct TextFiles: Sendable {
 
 /// What there is to say of files, a reason at a time.
 private struct Remarks: Sendable {
-  enum Reason: Sendable, Hashable {
+  enum SkipReason: Sendable, Hashable {
     case mark, binary, empty, link, device
     case unreachable(String)
     /// What a file is, and all that is said where it is the only one.
     case kind(String, String)
   }
 
-  private var paths: [(reason: Reason, paths: [String])] = []
+  private var paths: [(reason: SkipReason, paths: [String])] = []
 
-  mutating func add(_ path: String, _ reason: Reason) {
+  mutating func add(_ path: String, _ reason: SkipReason) {
     if let index = paths.firstIndex(where: { Self.isSame($0.reason, reason) }) {
       paths[index].paths.append(path)
     } else {
@@ -229,7 +229,7 @@ private struct Remarks: Sendable {
     }
   }
 
-  private static func isSame(_ a: Reason, _ b: Reason) -> Bool {
+  private static func isSame(_ a: SkipReason, _ b: SkipReason) -> Bool {
     if case .kind(let what, _) = a, case .kind(let other, _) = b { return what == other }
     return a == b
   }

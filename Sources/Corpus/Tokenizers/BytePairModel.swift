@@ -4,14 +4,14 @@
 /// A tokenizer that a `tokenizer.json` describes, ready to use.
 final class BytePairModel: Sendable {
   /// What two neighbours become, and how soon: the lowest rank first.
-  private struct Merge {
+  private struct RankedMerge {
     let rank: UInt32
     let result: Int32
   }
 
   let vocabulary: Int
   private let pattern: WordPattern
-  private let merges: [UInt64: Merge]
+  private let merges: [UInt64: RankedMerge]
   /// The token of every byte value.
   private let byteTokens: [Int32]
   /// Tokens by their bytes, where a word that is a token is taken whole.
@@ -29,9 +29,9 @@ final class BytePairModel: Sendable {
     var byteTokens = [Int32](repeating: 0, count: 256)
     for (id, token) in file.tokens.enumerated() where token.count == 1 { byteTokens[Int(token[0])] = Int32(id) }
     self.byteTokens = byteTokens
-    var merges: [UInt64: Merge] = [:]
+    var merges: [UInt64: RankedMerge] = [:]
     for (rank, merge) in file.merges.enumerated() where merges[Self.key(merge.left, merge.right)] == nil {
-      merges[Self.key(merge.left, merge.right)] = Merge(rank: UInt32(rank), result: merge.result)
+      merges[Self.key(merge.left, merge.right)] = RankedMerge(rank: UInt32(rank), result: merge.result)
     }
     self.merges = merges
     whole =
@@ -70,7 +70,7 @@ extension BytePairModel: WordEncoder {
     var before = Array(-1..<parts.count - 1)
     // Ranks and places: the lowest rank first, and of these the leftmost.
     var due = LowestFirst()
-    func pair(at place: Int) -> Merge? {
+    func pair(at place: Int) -> RankedMerge? {
       let next = following[place]
       return next == 0 ? nil : merges[Self.key(parts[place], parts[next])]
     }

@@ -2,7 +2,7 @@
 
 /// The fields of a protocol buffer, one after the other.
 struct ProtocolBufferFields {
-  struct Field {
+  struct ProtocolBufferField {
     var number: UInt64
     /// The value of a number; of one that is stored in four or eight bytes, its bits.
     var value: UInt64 = 0
@@ -16,7 +16,7 @@ struct ProtocolBufferFields {
 
   init(_ bytes: ArraySlice<UInt8>) { rest = bytes }
 
-  mutating func next() -> Field? {
+  mutating func next() -> ProtocolBufferField? {
     guard !rest.isEmpty, !isDamaged else { return nil }
     guard let tag = number(), let field = field(tag) else {
       isDamaged = true
@@ -25,8 +25,8 @@ struct ProtocolBufferFields {
     return field
   }
 
-  private mutating func field(_ tag: UInt64) -> Field? {
-    var field = Field(number: tag >> 3)
+  private mutating func field(_ tag: UInt64) -> ProtocolBufferField? {
+    var field = ProtocolBufferField(number: tag >> 3)
     guard field.number > 0 else { return nil }
     switch tag & 7 {
     case 0:

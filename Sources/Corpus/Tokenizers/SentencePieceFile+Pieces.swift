@@ -2,14 +2,14 @@
 
 /// A piece of a SentencePiece model (`ModelProto.SentencePiece` in sentencepiece_model.proto).
 package struct SentencePiece: Sendable, Equatable {
-  package enum Kind: UInt64, Sendable { case normal = 1, unknown, control, userDefined, unused, byte }
+  package enum Category: UInt64, Sendable { case normal = 1, unknown, control, userDefined, unused, byte }
 
   /// UTF-8, with U+2581 for the space.
   package var text: [UInt8]
   package var score: Float
-  package var kind: Kind
+  package var kind: Category
 
-  package init(text: [UInt8], score: Float, kind: Kind) {
+  package init(text: [UInt8], score: Float, kind: Category) {
     self.text = text
     self.score = score
     self.kind = kind
@@ -29,7 +29,7 @@ extension SentencePieceFile {
         switch field.number {
         case 1: piece.text = Array(field.bytes ?? [])
         case 2: piece.score = Float(bitPattern: UInt32(truncatingIfNeeded: field.value))
-        case 3: piece.kind = SentencePiece.Kind(rawValue: field.value) ?? .unused
+        case 3: piece.kind = SentencePiece.Category(rawValue: field.value) ?? .unused
         default: break
         }
       }

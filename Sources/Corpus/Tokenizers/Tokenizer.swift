@@ -7,20 +7,7 @@ import Run
 /// has an ⟨unk⟩ for what its corpus did not have, and so has a SentencePiece model file that was made without byte fallback
 /// or with a normalization of its own. No special tokens are added.
 package struct Tokenizer: Sendable {
-  package enum Kind: String, Sendable, CaseIterable {
-    /// Pieces of words, by a SentencePiece model.
-    case sentencepiece
-    /// Pieces of words, by byte-level BPE: GPT-2's, Llama 3's, SmolLM's and Qwen's.
-    case bpe
-    /// A token a byte; the id is the byte.
-    case bytes
-    /// A token a Unicode scalar; ids in order of their code points, and one more for all others.
-    case characters
-    /// Numbers alone, as files of tokens have them; as text they are written in decimal with a space behind each.
-    case tokens
-  }
-
-  private enum Table: Sendable {
+  private enum Method: Sendable {
     case pieces(SentencePieceModel)
     case pairs(BytePairModel)
     case bytes
@@ -28,16 +15,16 @@ package struct Tokenizer: Sendable {
     case numbers(Int)
   }
 
-  package let kind: Kind
+  package let kind: TokenizerKind
   /// The data from which `init(kind:model:)` makes the same tokenizer: the SentencePiece model file; the
   /// `tokenizer.json`; the UTF-8 text of all characters in order of their ids; for `tokens`, the vocabulary size in
   /// decimal; for bytes, empty.
   package let model: [UInt8]
-  private let table: Table
+  private let table: Method
 
   /// Makes a tokenizer of what was stored, or of a SentencePiece model file's bytes.
   /// - Throws: `CorpusError.badTokenizer` when `model` is not what this kind needs.
-  package init(kind: Kind, model: [UInt8]) throws(CorpusError) {
+  package init(kind: TokenizerKind, model: [UInt8]) throws(CorpusError) {
     self.kind = kind
     self.model = model
     switch kind {
@@ -61,15 +48,17 @@ package struct Tokenizer: Sendable {
   /// Makes a tokenizer of a stored record's kind and model.
   /// - Throws: `CorpusError.badTokenizer` for an unknown kind, or a model that the kind cannot use.
   package init(kind name: String, model: [UInt8]) throws(CorpusError) {
-    guard let kind = Kind(rawValue: name) else {
-      let known = Kind.allCases.map(\.rawValue).joined(separator: ", ")
+    guard let kind = TokenizerKind(rawValue: name) else {
+      let known = TokenizerKind.allCases.map(\.rawValue).joined(separator: ", ")
       throw CorpusError(.badTokenizer, "unknown tokenizer kind \(name.quotation); known: \(known)")
     }
     try self.init(kind: kind, model: model)
   }
 
   /// The kind of tokenizer that a model file is of: a `tokenizer.json` or a SentencePiece model.
-  package static func kind(ofModelFile bytes: [UInt8]) -> Kind { BytePairFile.begins(bytes) ? .bpe : .sentencepiece }
+  package static func kind(ofModelFile bytes: [UInt8]) -> TokenizerKind {
+    BytePairFile.begins(bytes) ? .bpe : .sentencepiece
+  }
 
   /// Number of tokens: ids are 0 ..< vocabulary.
   package var vocabulary: Int {

@@ -11,7 +11,7 @@ extension Layout {
   /// - Throws: `UserError` with file, line and what is right instead.
   package init(yaml: String, source: String) throws {
     let root: Node?
-    do throws(YAML.Damage) {
+    do throws(YAML.YAMLFault) {
       root = try YAML.node(of: yaml, what: "a layout")
     } catch {
       throw UserError(.data, "\(source):\(error.line.map { "\($0):" } ?? "") \(error.what)")

@@ -28,7 +28,7 @@ extension Dashboard {
     case .top: "◇"
     }
   }
-  static func sign(_ kind: Mark.Kind) -> (character: Character, label: String, style: Style) {
+  static func sign(_ kind: Mark.Meaning) -> (character: Character, label: String, style: Style) {
     switch kind {
     case .rate: ("▲", "rate", Style(.accent, .bold))
     case .weight: ("△", "weight", Style(.accent, .bold))
@@ -48,7 +48,7 @@ extension Dashboard {
   private var heldOutHeads: [Head] { history.evaluations.heads }
 
   /// The losses that the layout shows.
-  private var shownTracks: [History.Track] { history.tracks.filter { shows("loss/\($0.head.name)") } }
+  private var shownTracks: [History.LossTrack] { history.tracks.filter { shows("loss/\($0.head.name)") } }
 
   /// The held-out losses that the layout shows; the first there is when it names none of those there are.
   private var shownHeldOut: [Head] {
@@ -195,7 +195,7 @@ extension Dashboard {
   }
 
   /// From the lowest to the highest value that is drawn; nil when nothing is finite.
-  private func lossScale(_ tracks: [History.Track], _ heldOut: [Head]) -> Scale? {
+  private func lossScale(_ tracks: [History.LossTrack], _ heldOut: [Head]) -> Scale? {
     var low = Float.infinity
     var high = -Float.infinity
     let summaries = tracks.map(\.losses.raw.summary) + heldOut.compactMap { history.evaluations[.loss($0)]?.summary }

@@ -19,8 +19,9 @@ package struct Lines: Sendable {
     switch event {
     case .began(let beginning):
       self.beginning = beginning
-      let goesOn = beginning.step > 0 ? "goes on from step \(beginning.step)" : "begins"
-      return "\(clock(beginning.time))  \(beginning.name) \(goesOn): \(Figure.short(Double(beginning.parameters))) "
+      let shouldContinue = beginning.step > 0 ? "goes on from step \(beginning.step)" : "begins"
+      return
+        "\(clock(beginning.time))  \(beginning.name) \(shouldContinue): \(Figure.short(Double(beginning.parameters))) "
         + "parameters, \(beginning.precision), \(Figure.threads(beginning.threads)); \(beginning.corpus)"
     case .stepped(let report):
       if let last { pace.add(report.active - last.active) } else { pace.add(report.phases.total) }

@@ -4,7 +4,7 @@ import Run
 /// The steps, evaluations and marks of a run.
 struct History: Sendable {
   /// The losses of one head, and where the head stands among them.
-  struct Track: Sendable {
+  struct LossTrack: Sendable {
     var head: Head
     var losses: SmoothedSeries
     /// The last loss, as smooth as the line is.
@@ -16,7 +16,7 @@ struct History: Sendable {
 
   /// Where the steps are.
   private(set) var places: Places
-  private(set) var tracks: [Track] = []
+  private(set) var tracks: [LossTrack] = []
   private(set) var rate = Series()
   private(set) var tokensPerSecond = Series()
   private(set) var gradientNorm = Series()
@@ -69,9 +69,9 @@ struct History: Sendable {
     let previous = places.last?.active
     addTracks(steps.mean.losses)
     places.append(Moment(steps.mean), standingFor: steps.count)
-    func sum(_ value: (StepReport) -> Double) -> Series.Summary {
+    func sum(_ value: (StepReport) -> Double) -> Series.Statistics {
       let bad = value(steps.bad)
-      return Series.Summary(
+      return Series.Statistics(
         minimum: Float(value(steps.minimum)), maximum: Float(value(steps.maximum)), mean: Float(value(steps.mean)),
         bad: bad >= 0 && bad < Double(steps.count) ? Int(bad) : steps.count, of: steps.count)
     }
@@ -88,7 +88,7 @@ struct History: Sendable {
     for (index, part) in parts.enumerated() { phases[index].append(sum(part)) }
     let whole = (steps.mean.active - (previous ?? 0)) / Double(steps.count)
     let other = Float(max(whole - steps.mean.phases.total, 0))
-    phases[5].append(Series.Summary(minimum: other, maximum: other, mean: other, bad: 0, of: steps.count))
+    phases[5].append(Series.Statistics(minimum: other, maximum: other, mean: other, bad: 0, of: steps.count))
     pace.add(whole > 0 ? whole : steps.mean.phases.total)
     last = steps.mean
     fold()
@@ -101,7 +101,7 @@ struct History: Sendable {
       for index in 0..<count {
         if index < places.summedUp { losses.append(.missing(places.size(of: index))) } else { losses.append(.nan) }
       }
-      tracks.append(Track(head: loss.head, losses: losses))
+      tracks.append(LossTrack(head: loss.head, losses: losses))
     }
   }
 
@@ -120,7 +120,7 @@ struct History: Sendable {
   }
 
   /// Marks a step; nothing is marked before the first one.
-  mutating func mark(_ kind: Mark.Kind, step: Int) {
+  mutating func mark(_ kind: Mark.Meaning, step: Int) {
     guard let at = places.moment(of: step) else { return }
     marks.append(Mark(kind: kind, at: at))
   }

@@ -2,8 +2,8 @@
 
 /// Something that a chart marks on its axis.
 struct Mark: Sendable, Equatable {
-  enum Kind: Sendable, CaseIterable { case rate, weight, saved, pause, diverged }
-  var kind: Kind
+  enum Meaning: Sendable, CaseIterable { case rate, weight, saved, pause, diverged }
+  var kind: Meaning
   var at: Moment
 }
 
@@ -27,12 +27,12 @@ struct Marks: Sendable {
   }
 
   /// The kinds that there are.
-  var kinds: [Mark.Kind] { Mark.Kind.allCases.filter { kind in all.contains { $0.kind == kind } } }
+  var kinds: [Mark.Meaning] { Mark.Meaning.allCases.filter { kind in all.contains { $0.kind == kind } } }
 
   /// The newest mark of each column of a plot, from left to right.
   /// - Parameter column: where an x value falls, rising with it.
-  func newest(_ axis: Axis, among columns: Int, column: (Double) -> Int) -> [(column: Int, kind: Mark.Kind)] {
-    var found: [(column: Int, kind: Mark.Kind)] = []
+  func newest(_ axis: Axis, among columns: Int, column: (Double) -> Int) -> [(column: Int, kind: Mark.Meaning)] {
+    var found: [(column: Int, kind: Mark.Meaning)] = []
     var start = 0
     for index in 0..<columns where start < all.count {
       let end = all.lowerBound { column($0.at[axis]) <= index }
@@ -45,9 +45,9 @@ struct Marks: Sendable {
   /// Forgets every second one of the most frequent kind among the older half.
   private mutating func thin() {
     let older = all.prefix(all.count / 2)
-    let counts = Mark.Kind.allCases.map { kind in older.count { $0.kind == kind } }
+    let counts = Mark.Meaning.allCases.map { kind in older.count { $0.kind == kind } }
     guard let most = counts.indices.max(by: { counts[$0] < counts[$1] }) else { return }
-    let kind = Mark.Kind.allCases[most]
+    let kind = Mark.Meaning.allCases[most]
     var isKept = false
     let thinned = older.filter { mark in
       guard mark.kind == kind else { return true }

@@ -4,7 +4,7 @@
 /// Values in order, and quick summaries of any range of them.
 package struct Series: Sendable {
   /// Statistics of a range of values.
-  package struct Summary: Sendable, Equatable {
+  package struct Statistics: Sendable, Equatable {
     /// Of the finite values; +∞ and −∞ when there are none.
     package var minimum: Float = .infinity
     package var maximum: Float = -.infinity
@@ -34,7 +34,9 @@ package struct Series: Sendable {
     init(_ value: Float) { add(value) }
 
     /// So many values, all of them missing.
-    static func missing(_ count: Int) -> Summary { Summary(minimum: 0, maximum: 0, mean: 0, bad: count, of: count) }
+    static func missing(_ count: Int) -> Statistics {
+      Statistics(minimum: 0, maximum: 0, mean: 0, bad: count, of: count)
+    }
 
     mutating func add(_ value: Float) {
       guard value.isFinite else {
@@ -47,7 +49,7 @@ package struct Series: Sendable {
       count += 1
     }
 
-    mutating func add(_ other: Summary) {
+    mutating func add(_ other: Statistics) {
       minimum = min(minimum, other.minimum)
       maximum = max(maximum, other.maximum)
       sum += other.sum
@@ -62,10 +64,10 @@ package struct Series: Sendable {
   /// Values; the mean where an entry stands for many.
   package private(set) var values: [Float] = []
   /// The first entries, where each of them stands for many values.
-  private var sums: [Summary] = []
+  private var sums: [Statistics] = []
   /// `levels[0][i]` sums up values 16 i ..< 16 (i + 1), `levels[1]` sixteen of those, and so on. The last entry of each
   /// may be incomplete.
-  private var levels: [[Summary]] = []
+  private var levels: [[Statistics]] = []
 
   package init(_ values: [Float] = []) {
     for value in values { append(value) }
@@ -81,7 +83,7 @@ package struct Series: Sendable {
   }
 
   /// Appends an entry that stands for many values. Single values come after all of these.
-  package mutating func append(_ summary: Summary) {
+  package mutating func append(_ summary: Statistics) {
     precondition(sums.count == values.count, "what is summed up comes before single values")
     let index = values.count
     sums.append(summary)
@@ -92,14 +94,14 @@ package struct Series: Sendable {
   /// How many entries stand for many values.
   package var summedUp: Int { sums.count }
 
-  private func entry(_ index: Int) -> Summary { index < sums.count ? sums[index] : Summary(values[index]) }
+  private func entry(_ index: Int) -> Statistics { index < sums.count ? sums[index] : Statistics(values[index]) }
 
   /// Takes a new entry into all levels.
-  private mutating func raise(_ entry: Int, _ add: (inout Summary) -> Void) {
+  private mutating func raise(_ entry: Int, _ add: (inout Statistics) -> Void) {
     var index = entry
     for level in levels.indices {
       index /= Self.fan
-      if index == levels[level].count { levels[level].append(Summary()) }
+      if index == levels[level].count { levels[level].append(Statistics()) }
       add(&levels[level][index])
     }
     let top = levels.last?.count ?? values.count
@@ -110,12 +112,12 @@ package struct Series: Sendable {
     if let below = levels.last {
       levels.append(
         stride(from: 0, to: below.count, by: Self.fan).map { start in
-          below[start..<min(start + Self.fan, below.count)].reduce(into: Summary()) { $0.add($1) }
+          below[start..<min(start + Self.fan, below.count)].reduce(into: Statistics()) { $0.add($1) }
         })
     } else {
       levels.append(
         stride(from: 0, to: values.count, by: Self.fan).map { start in
-          (start..<min(start + Self.fan, values.count)).reduce(into: Summary()) { $0.add(entry($1)) }
+          (start..<min(start + Self.fan, values.count)).reduce(into: Statistics()) { $0.add(entry($1)) }
         })
     }
   }
@@ -123,8 +125,8 @@ package struct Series: Sendable {
   /// Replaces entries by fewer that stand for all of their values. All entries before them stand for many already.
   mutating func fold(_ fold: Places.Fold) {
     precondition(sums.count >= fold.range.lowerBound, "old entries are summed up before newer ones")
-    while sums.count < fold.range.upperBound { sums.append(Summary(values[sums.count])) }
-    sums.fold(fold) { $0.reduce(into: Summary()) { $0.add($1) } }
+    while sums.count < fold.range.upperBound { sums.append(Statistics(values[sums.count])) }
+    sums.fold(fold) { $0.reduce(into: Statistics()) { $0.add($1) } }
     values.replaceSubrange(fold.range, with: sums[fold.folded].map { $0.mean.map { Float($0) } ?? .nan })
     levels.removeAll()
     while (levels.last?.count ?? values.count) > Self.fan { addLevel() }
@@ -140,7 +142,7 @@ package struct Series: Sendable {
       let complete = below / Self.fan
       levels[level].removeLast(levels[level].count - complete)
       if below % Self.fan > 0 {
-        var rest = Summary()
+        var rest = Statistics()
         for index in (complete * Self.fan)..<below {
           if level == 0 { rest.add(entry(index)) } else { rest.add(levels[level - 1][index]) }
         }
@@ -151,9 +153,9 @@ package struct Series: Sendable {
   }
 
   /// Minimum, maximum, mean and number of bad values of a range, in O(log n).
-  package func summary(of range: Range<Int>) -> Summary {
+  package func summary(of range: Range<Int>) -> Statistics {
     var (low, high) = (max(range.lowerBound, 0), min(range.upperBound, values.count))
-    var result = Summary()
+    var result = Statistics()
     var level = -1
     while low < high {
       // Entries that do not fill one of the next level are taken one by one; all when there is no next level.
@@ -172,5 +174,5 @@ package struct Series: Sendable {
     return result
   }
 
-  package var summary: Summary { summary(of: 0..<count) }
+  package var summary: Statistics { summary(of: 0..<count) }
 }

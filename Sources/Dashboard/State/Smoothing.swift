@@ -23,7 +23,7 @@ package struct Smoothing: Sendable, Equatable {
   }
 
   /// Takes many values at once, by their mean.
-  mutating func add(_ summary: Series.Summary) -> Float {
+  mutating func add(_ summary: Series.Statistics) -> Float {
     if let mean = summary.mean {
       let kept = pow(factor, Double(summary.count))
       sum = kept * sum + (1 - kept) * mean
@@ -50,15 +50,15 @@ package struct SmoothedSeries: Sendable {
   }
 
   /// Takes an entry that stands for many values.
-  package mutating func append(_ summary: Series.Summary) {
+  package mutating func append(_ summary: Series.Statistics) {
     raw.append(summary)
     smooth.append(smoothed(summary))
   }
 
   /// The average goes on as one entry, which stands for as many values.
-  private mutating func smoothed(_ summary: Series.Summary) -> Series.Summary {
+  private mutating func smoothed(_ summary: Series.Statistics) -> Series.Statistics {
     let average = smoothing.add(summary)
-    return Series.Summary(
+    return Series.Statistics(
       minimum: average, maximum: average, mean: average, bad: average.isNaN ? summary.count + summary.bad : 0,
       of: summary.count + summary.bad)
   }

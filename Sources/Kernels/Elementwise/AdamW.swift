@@ -58,7 +58,7 @@ package struct AdamW {
 }
 
 /// Operations on one long array.
-package enum Block {
+package enum VectorMath {
   /// The Euclidean norm of `count` floats. Adds in pieces of fixed size, so that threads do not change the result.
   /// - Parameter partial: room for `pieces(of: count)` doubles.
   package static func norm(

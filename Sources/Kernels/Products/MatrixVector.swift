@@ -6,7 +6,7 @@ package enum MatrixVector {
   ///   - x: [k] fp32.
   ///   - y: [n] fp32, written, or added to.
   package static func multiply(
-    _ w: Matrix, _ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>, adds: Bool = false, threads: Int
+    _ w: Matrix, _ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>, accumulates: Bool = false, threads: Int
   ) {
     Team.split(w.rows, threads: threads) { _, rows in
       for r in rows {
@@ -15,7 +15,7 @@ package enum MatrixVector {
           case .fp32: dot(w.row(r, as: Float.self), x, w.columns)
           case .bf16: dot(w.row(r, as: BFloat16.self), x, w.columns)
           }
-        y[r] = adds ? y[r] + sum : sum
+        y[r] = accumulates ? y[r] + sum : sum
       }
     }
   }

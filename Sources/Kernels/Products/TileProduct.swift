@@ -21,7 +21,7 @@ package enum TileProduct {
   }
 
   /// What of a tile is computed, where row r of A meets a triangle of zeros, or nobody looks at a part of C.
-  package enum Part {
+  package enum Triangle {
     /// Columns of C up to and with r + offset, and some more.
     case columns(offset: Int)
     /// Of k, the elements (not words) up to and with r + offset: A has zeros in the rest.
@@ -39,18 +39,18 @@ package enum TileProduct {
   ///   - adds: whether to C's numbers.
   package static func run(
     _ a: Left, _ b: UnsafePointer<UInt32>, stride: Int, into c: UnsafeMutablePointer<Float>, cStride: Int, m: Int,
-    n: Int, k: Int, part: Part, adds: Bool, precision: Precision
+    n: Int, k: Int, part: Triangle, accumulates: Bool, precision: Precision
   ) {
     switch precision {
-    case .fp32: run(a, b, stride, c, cStride, m, n, k, part, adds, Float.self)
-    case .bf16: run(a, b, stride, c, cStride, m, n, k, part, adds, BFloat16Pair.self)
+    case .fp32: run(a, b, stride, c, cStride, m, n, k, part, accumulates, Float.self)
+    case .bf16: run(a, b, stride, c, cStride, m, n, k, part, accumulates, BFloat16Pair.self)
     }
   }
 
   @inline(__always)
-  private static func run<W: Word>(
+  private static func run<W: MachineWord>(
     _ a: Left, _ b: UnsafePointer<UInt32>, _ stride: Int, _ c: UnsafeMutablePointer<Float>, _ cStride: Int, _ m: Int,
-    _ n: Int, _ k: Int, _ part: Part, _ adds: Bool, _: W.Type
+    _ n: Int, _ k: Int, _ part: Triangle, _ accumulates: Bool, _: W.Type
   ) {
     // Wide columns first: a few columns of B stay in the first-level cache for all rows.
     var column = 0
@@ -71,12 +71,12 @@ package enum TileProduct {
         let b = b + first * stride + column
         let c = c + r * cStride + column
         switch lanes {
-        case 4: strip(a, b, stride, c, cStride, rows, end - first, adds, W.self, Four.self)
+        case 4: strip(a, b, stride, c, cStride, rows, end - first, accumulates, W.self, Four.self)
         case 3:
-          strip(a, b, stride, c, cStride, rows, end - first, adds, W.self, Two.self)
-          strip(a, b + 32, stride, c + 32, cStride, rows, end - first, adds, W.self, One.self)
-        case 2: strip(a, b, stride, c, cStride, rows, end - first, adds, W.self, Two.self)
-        default: strip(a, b, stride, c, cStride, rows, end - first, adds, W.self, One.self)
+          strip(a, b, stride, c, cStride, rows, end - first, accumulates, W.self, Two.self)
+          strip(a, b + 32, stride, c + 32, cStride, rows, end - first, accumulates, W.self, One.self)
+        case 2: strip(a, b, stride, c, cStride, rows, end - first, accumulates, W.self, Two.self)
+        default: strip(a, b, stride, c, cStride, rows, end - first, accumulates, W.self, One.self)
         }
       }
       column += width * 16
@@ -88,15 +88,15 @@ package enum TileProduct {
 
   /// Four rows, or fewer, of a few columns.
   @inline(__always)
-  private static func strip<W: Word, Columns: TileColumns>(
+  private static func strip<W: MachineWord, Columns: TileColumns>(
     _ a: Left, _ b: UnsafePointer<UInt32>, _ stride: Int, _ c: UnsafeMutablePointer<Float>, _ cStride: Int,
-    _ rows: Int, _ k: Int, _ adds: Bool, _: W.Type, _: Columns.Type
+    _ rows: Int, _ k: Int, _ accumulates: Bool, _: W.Type, _: Columns.Type
   ) {
     if rows == 4 {
-      var r0 = adds ? Columns(c) : Columns()
-      var r1 = adds ? Columns(c + cStride) : Columns()
-      var r2 = adds ? Columns(c + 2 * cStride) : Columns()
-      var r3 = adds ? Columns(c + 3 * cStride) : Columns()
+      var r0 = accumulates ? Columns(c) : Columns()
+      var r1 = accumulates ? Columns(c + cStride) : Columns()
+      var r2 = accumulates ? Columns(c + 2 * cStride) : Columns()
+      var r3 = accumulates ? Columns(c + 3 * cStride) : Columns()
       var (x, y) = (a.base, b)
       for _ in 0..<k {
         let columns = Columns(words: y)
@@ -114,7 +114,7 @@ package enum TileProduct {
     } else {
       for r in 0..<rows {
         let c = c + r * cStride
-        var sums = adds ? Columns(c) : Columns()
+        var sums = accumulates ? Columns(c) : Columns()
         var (x, y) = (a.base + r * a.row, b)
         for _ in 0..<k {
           sums.add(x[0], Columns(words: y), W.self)
@@ -128,19 +128,19 @@ package enum TileProduct {
 }
 
 /// What a word of an operand holds.
-private protocol Word {
+private protocol MachineWord {
   static var elements: Int { get }
   /// x + a·b in every lane.
   static func add(_ x: Lanes, _ a: Lanes, _ b: Lanes) -> Lanes
 }
 
-extension Float: Word {
+extension Float: MachineWord {
   fileprivate static var elements: Int { 1 }
   @_transparent
   fileprivate static func add(_ x: Lanes, _ a: Lanes, _ b: Lanes) -> Lanes { x.addingProduct(a, b) }
 }
 
-private enum BFloat16Pair: Word {
+private enum BFloat16Pair: MachineWord {
   static var elements: Int { 2 }
   @_transparent
   static func add(_ x: Lanes, _ a: Lanes, _ b: Lanes) -> Lanes {
@@ -156,7 +156,7 @@ private protocol TileColumns {
   init(_ p: UnsafePointer<Float>)
   init(words p: UnsafePointer<UInt32>)
   func store(_ p: UnsafeMutablePointer<Float>)
-  mutating func add<W: Word>(_ a: UInt32, _ b: Self, _: W.Type)
+  mutating func add<W: MachineWord>(_ a: UInt32, _ b: Self, _: W.Type)
 }
 
 @_transparent
@@ -171,7 +171,7 @@ private struct One: TileColumns {
   @_transparent init(_ p: UnsafePointer<Float>) { x = load(p, 0, 16) }
   @_transparent init(words p: UnsafePointer<UInt32>) { x = lanes(p) }
   @_transparent func store(_ p: UnsafeMutablePointer<Float>) { Kernels.store(x, p, 0, 16) }
-  @_transparent mutating func add<W: Word>(_ a: UInt32, _ b: One, _: W.Type) { x = W.add(x, repeated(a), b.x) }
+  @_transparent mutating func add<W: MachineWord>(_ a: UInt32, _ b: One, _: W.Type) { x = W.add(x, repeated(a), b.x) }
 }
 
 private struct Two: TileColumns {
@@ -183,7 +183,7 @@ private struct Two: TileColumns {
     Kernels.store(x, p, 0, 16)
     Kernels.store(y, p, 16, 16)
   }
-  @_transparent mutating func add<W: Word>(_ a: UInt32, _ b: Two, _: W.Type) {
+  @_transparent mutating func add<W: MachineWord>(_ a: UInt32, _ b: Two, _: W.Type) {
     let a = repeated(a)
     x = W.add(x, a, b.x)
     y = W.add(y, a, b.y)
@@ -199,7 +199,7 @@ private struct Four: TileColumns {
     low.store(p)
     high.store(p + 32)
   }
-  @_transparent mutating func add<W: Word>(_ a: UInt32, _ b: Four, _: W.Type) {
+  @_transparent mutating func add<W: MachineWord>(_ a: UInt32, _ b: Four, _: W.Type) {
     low.add(a, b.low, W.self)
     high.add(a, b.high, W.self)
   }

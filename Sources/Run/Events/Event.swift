@@ -226,7 +226,7 @@ package struct TextSample: Codable, Sendable, Equatable {
 
 /// A line of the run's log.
 package struct Occurrence: Codable, Sendable, Equatable {
-  package enum Kind: String, Codable, Sendable, CaseIterable {
+  package enum Subject: String, Codable, Sendable, CaseIterable {
     /// The session began, or goes on from a checkpoint.
     case start
     /// A command changed the learning rate. `old` and `new` are rates.
@@ -254,7 +254,7 @@ package struct Occurrence: Codable, Sendable, Equatable {
     case program, key, commandLine, signal
   }
 
-  package var kind: Kind
+  package var kind: Subject
   package var step: Int
   /// Unix time, seconds.
   package var time: Double
@@ -271,7 +271,7 @@ package struct Occurrence: Codable, Sendable, Equatable {
   package var text: String
 
   package init(
-    _ kind: Kind, step: Int, time: Double, key: String = "", old: Double? = nil, new: Double? = nil,
+    _ kind: Subject, step: Int, time: Double, key: String = "", old: Double? = nil, new: Double? = nil,
     actor: Actor = .program, request: Int? = nil, text: String
   ) {
     self.kind = kind

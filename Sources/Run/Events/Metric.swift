@@ -3,13 +3,13 @@
 
 /// A number that a `Report` holds: where it is stored, what it is called, and how it is read.
 package struct Metric<Report>: Sendable {
-  package enum Storage: Sendable { case float32, float64, unsigned64 }
+  package enum NumberFormat: Sendable { case float32, float64, unsigned64 }
 
   /// Where the run file has it, below `/metrics` or `/heldout`: `loss/ntp`.
   package let path: String
   /// Its key in JSON, dots between levels: `loss.ntp`.
   package let key: String
-  package let storage: Storage
+  package let storage: NumberFormat
   /// `nats`, `s`, `tokens/s`, or `1` for a bare number.
   package let unit: String
   /// A few words for a person.

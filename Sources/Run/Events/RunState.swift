@@ -24,7 +24,7 @@ package struct RunState: Sendable, Equatable {
   /// λ of the heads, where the user changed it or a step told.
   package private(set) var weights: [Head: Double] = [:]
   /// The changes that the last step does not tell of.
-  private var changes: [Edit] = []
+  private var changes: [ReplayedCommand] = []
   /// Whether the last step was not taken, since a loss or the gradient was not finite.
   package private(set) var isDiverged = false
   package private(set) var ending: Ending?
@@ -84,7 +84,7 @@ package struct RunState: Sendable, Equatable {
     if phase == .starting { phase = .training }
   }
 
-  private mutating func apply(_ change: Edit) {
+  private mutating func apply(_ change: ReplayedCommand) {
     switch change.command {
     case .rate(.to(let rate)): rateFactor = factor(of: rate, at: change.step)
     case .weight(let change): weights[change.head] = change.weight
@@ -105,7 +105,7 @@ package struct RunState: Sendable, Equatable {
     case .failure: failure = occurrence.text
     case .rate, .weight:
       // A later step that is known already tells the rate and the weights that it was taken with.
-      guard let change = Edit(occurrence), change.step >= last?.step ?? 0 else { return }
+      guard let change = ReplayedCommand(occurrence), change.step >= last?.step ?? 0 else { return }
       changes.removeAll { $0.command.word == change.command.word }
       changes.append(change)
       apply(change)

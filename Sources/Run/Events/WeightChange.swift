@@ -31,7 +31,7 @@ package struct WeightChange: Codable, Sendable, Equatable {
 }
 
 /// A command that was obeyed at a step, to be obeyed there again when the run is replayed.
-package struct Edit: Sendable, Equatable {
+package struct ReplayedCommand: Sendable, Equatable {
   /// Optimizer steps taken before it.
   package var step: Int
   package var command: Command
@@ -42,7 +42,7 @@ package struct Edit: Sendable, Equatable {
   }
 
   /// Whether it changes what another one changes: the rate, or the weight of the same head.
-  package func changesSame(as other: Edit) -> Bool {
+  package func changesSame(as other: ReplayedCommand) -> Bool {
     switch (command, other.command) {
     case (.rate, .rate): true
     case (.weight(let mine), .weight(let its)): mine.head == its.head
@@ -63,10 +63,10 @@ package struct Edit: Sendable, Equatable {
   }
 }
 
-extension [Edit] {
+extension [ReplayedCommand] {
   /// The edits that hold when they are made again at their steps, in order of these. A change that was asked for inside a step
   /// has the number of that step; where the step was left, the change was made again at an earlier step, and counts there.
-  package var inOrderOfSteps: [Edit] {
+  package var inOrderOfSteps: [ReplayedCommand] {
     reduce(into: []) { edits, edit in
       edits.removeAll { $0.step == edit.step + 1 && $0.command.word == edit.command.word }
       let place = edits.lastIndex { $0.step <= edit.step }.map { $0 + 1 } ?? 0

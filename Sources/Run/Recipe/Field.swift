@@ -5,11 +5,11 @@ extension Recipe {
   package struct Field: Sendable {
     /// Dots between levels: `model.width`.
     package let key: String
-    package let kind: Kind
+    package let kind: Domain
     /// The effect of the key, in a few words.
     package let about: String
-    package let read: @Sendable (Recipe) -> Value
-    let write: @Sendable (inout Recipe, Value) -> Void
+    package let read: @Sendable (Recipe) -> Content
+    let write: @Sendable (inout Recipe, Content) -> Void
   }
 }
 
@@ -19,7 +19,7 @@ extension Recipe.Field {
   package var name: Substring { section.isEmpty ? key[...] : key.dropFirst(section.count + 1) }
 
   /// The value of a key.
-  package enum Value: Sendable, Equatable {
+  package enum Content: Sendable, Equatable {
     case integer(Int)
     case unsigned(UInt64)
     case number(Double)
@@ -42,7 +42,7 @@ extension Recipe.Field {
   }
 
   /// The type of a key, and the values that are allowed.
-  package enum Kind: Sendable {
+  package enum Domain: Sendable {
     case integer(ClosedRange<Int>)
     case unsigned
     case number(Bounds)
@@ -67,10 +67,10 @@ extension Recipe.Field {
     }
 
     /// Reads one plain word or number; nil where it is not what the key takes.
-    func value(of text: String) -> Value? {
+    func value(of text: String) -> Content? {
       switch self {
       case .integer(let range): whole(text).flatMap { range.contains($0) ? .integer($0) : nil }
-      case .unsigned: UInt64(text.filter { $0 != "_" }).map(Value.unsigned)
+      case .unsigned: UInt64(text.filter { $0 != "_" }).map(Content.unsigned)
       case .number(let bounds): decimal(text).flatMap { bounds.contains($0) ? .number($0) : nil }
       case .flag: text == "true" ? .flag(true) : text == "false" ? .flag(false) : nil
       case .text: .text(text)
@@ -81,7 +81,7 @@ extension Recipe.Field {
     }
 
     /// Reads a list of numbers; nil where one of them is not what the key takes.
-    func value(ofAll texts: [String]) -> Value? {
+    func value(ofAll texts: [String]) -> Content? {
       let values = texts.filter { !$0.isEmpty }.map { value(of: $0) }
       var numbers: [Double] = []
       for value in values {

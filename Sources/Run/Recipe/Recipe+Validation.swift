@@ -48,7 +48,7 @@ extension Recipe {
       of: ["model.qkNorm", "model.kind"],
       else: "model.qkNorm is for model.kind llama, but model.kind is gpt2: leave one of them out")
     require(
-      !model.kind.style.learnsPositions || model.ropeTheta == Recipe.Model.usualRopeTheta,
+      !model.kind.style.learnsPositions || model.ropeTheta == Recipe.ModelSettings.usualRopeTheta,
       of: ["model.ropeTheta", "model.kind"],
       else:
         "model.ropeTheta is the base of rotary positions, and model.kind gpt2 learns its positions: leave one of them out"

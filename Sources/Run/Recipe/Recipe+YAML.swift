@@ -62,7 +62,7 @@ extension Recipe {
     guard let field = Self.field(key) else {
       throw UserError(.usage, "\(source): there is no key \(key.quotation)\(Self.suggestion(for: key))")
     }
-    let value: Field.Value?
+    let value: Field.Content?
     switch field.kind {
     case .texts where text.trimmingSpaces.hasPrefix("["), .numbers where text.trimmingSpaces.hasPrefix("["):
       let document = try Document(text, source: source, status: .usage)
@@ -120,7 +120,7 @@ extension Recipe.Field {
   }
 }
 
-extension Recipe.Field.Value {
+extension Recipe.Field.Content {
   fileprivate var yaml: String {
     switch self {
     case .integer(let value): "\(value)"
@@ -174,7 +174,7 @@ private struct Document {
     self.source = source
     self.status = status
     let root: Node?
-    do throws(YAML.Damage) {
+    do throws(YAML.YAMLFault) {
       root = try YAML.node(of: yaml, what: "a recipe")
     } catch {
       throw UserError(status, Self.place(source, error.line, status) + error.what)
@@ -230,7 +230,7 @@ private struct Document {
   }
 
   /// What a key of this kind makes of a node; nil where it is not what the key takes.
-  func value(of node: Node, for kind: Recipe.Field.Kind) -> Recipe.Field.Value? {
+  func value(of node: Node, for kind: Recipe.Field.Domain) -> Recipe.Field.Content? {
     switch (node, kind) {
     case (_, .text) where node.isNull: .text("")
     case (_, .texts) where node.isNull: .texts([])

@@ -2,22 +2,21 @@
 
 /// All settings of a run. Together with the user's commands, they determine its result.
 package struct Recipe: Codable, Sendable, Equatable {
-  package struct Data: Codable, Sendable, Equatable {
+  package struct DataSettings: Codable, Sendable, Equatable {
     /// Text files and folders; empty means the default corpus.
     package var paths: [String] = []
     /// The share of the tokens kept for evaluation, taken from the end.
     package var heldOut = 0.05
     /// `packed`: all texts are one, as in the papers. `separate`: attention, positions and targets stay inside of a
     /// document.
-    package enum Documents: String, Codable, Sendable, CaseIterable { case packed, separate }
-    package var documents = Documents.packed
+    package enum DocumentHandling: String, Codable, Sendable, CaseIterable { case packed, separate }
+    package var documents = DocumentHandling.packed
     /// Text that ends a document within a file; empty: each file is one document.
     package var separator = ""
   }
 
-  package struct Tokenizer: Codable, Sendable, Equatable {
-    package enum Kind: String, Codable, Sendable, CaseIterable { case sentencepiece, bpe, bytes, characters, tokens }
-    package var kind = Kind.sentencepiece
+  package struct TokenizerSettings: Codable, Sendable, Equatable {
+    package var kind = TokenizerKind.sentencepiece
     /// Number of tokens, for `sentencepiece` (the others take what they need).
     package var vocabulary = 4096
     /// A SentencePiece model file to use instead of training one; empty trains one. For `bpe`, a `tokenizer.json`.
@@ -34,7 +33,7 @@ package struct Recipe: Codable, Sendable, Equatable {
     package var width = Width.auto
   }
 
-  package struct Model: Codable, Sendable, Equatable {
+  package struct ModelSettings: Codable, Sendable, Equatable {
     /// Activations that the backward pass recomputes instead of keeping them.
     package enum Recompute: String, Codable, Sendable, CaseIterable { case none, block }
     package var kind = NetworkKind.llama
@@ -57,7 +56,7 @@ package struct Recipe: Codable, Sendable, Equatable {
     package var context = 256
     /// Whether the NTP unembedding is the embedding.
     package var tied = false
-    package var ropeTheta = Model.usualRopeTheta
+    package var ropeTheta = ModelSettings.usualRopeTheta
     static let usualRopeTheta = 10_000.0
     /// ε of every norm; 0 means 1e-6, and 1e-5 for GPT-2.
     package var epsilon = 0.0
@@ -75,41 +74,41 @@ package struct Recipe: Codable, Sendable, Equatable {
   }
 
   /// Multi-token prediction: heads for x[t+2], x[t+3], … beside NTP's.
-  package struct MultiToken: Codable, Sendable, Equatable {
+  package struct MultiTokenSettings: Codable, Sendable, Equatable {
     /// `parallel`: a block a head on one trunk (Gloeckle et al. 2024). `sequential`: one depth after the other, each
     /// reading the tokens in between (DeepSeek-V3).
-    package enum Kind: String, Codable, Sendable, CaseIterable { case parallel, sequential }
+    package enum HeadArrangement: String, Codable, Sendable, CaseIterable { case parallel, sequential }
     /// N, including the NTP head: 1 means no further heads.
     package var heads = 1
-    package var kind = Kind.parallel
+    package var kind = HeadArrangement.parallel
     /// λ of the heads 2 … N; none means 1 each when parallel, and 0.3 shared out when sequential.
     package var weights: [Double] = []
     /// Blocks below the heads, when parallel; 0 means `model.blocks` − N.
     package var trunk = 0
   }
 
-  package struct Objective: Codable, Sendable, Equatable {
-    package enum Semantics: String, Codable, Sendable, CaseIterable {
+  package struct ObjectiveSettings: Codable, Sendable, Equatable {
+    package enum OrderSemantics: String, Codable, Sendable, CaseIterable {
       case standard = "default", algorithm1, float16Scores
     }
     /// λ of the two losses. A loss with weight 0 is not computed, and its head does not exist.
     package var ntp = 1.0
     package var top = 1.0
-    package var mtp = MultiToken()
+    package var mtp = MultiTokenSettings()
     /// TOP's W: how many tokens it looks ahead. 0 means the context.
     package var window = 0
     /// TOP's τ: weights are e^{−(d − d_min)/τ}.
     package var temperature = 1.0
-    package var semantics = Semantics.standard
+    package var semantics = OrderSemantics.standard
   }
 
-  package struct Batch: Codable, Sendable, Equatable {
+  package struct BatchSettings: Codable, Sendable, Equatable {
     /// Rows of `model.context` tokens in a micro-batch, and micro-batches in a step.
     package var rows = 16
     package var accumulation = 1
   }
 
-  package struct Optimizer: Codable, Sendable, Equatable {
+  package struct OptimizerSettings: Codable, Sendable, Equatable {
     package enum Decay: String, Codable, Sendable, CaseIterable { case matrices, all }
     package var beta1 = 0.9
     package var beta2 = 0.95
@@ -121,10 +120,10 @@ package struct Recipe: Codable, Sendable, Equatable {
     package var clip = 1.0
   }
 
-  package struct Schedule: Codable, Sendable, Equatable {
+  package struct ScheduleSettings: Codable, Sendable, Equatable {
     /// `decay` is warm-up–stable–decay: held, then straight down over the last fifth.
-    package enum Kind: String, Codable, Sendable, CaseIterable { case cosine, linear, constant, decay }
-    package var kind = Kind.cosine
+    package enum Curve: String, Codable, Sendable, CaseIterable { case cosine, linear, constant, decay }
+    package var kind = Curve.cosine
     /// The highest learning rate.
     package var rate = 1e-3
     /// Warm-up steps until the highest learning rate.
@@ -133,16 +132,16 @@ package struct Recipe: Codable, Sendable, Equatable {
     package var floor = 0.1
   }
 
-  package enum Precision: String, Codable, Sendable, CaseIterable { case auto, bf16, fp32 }
+  package enum PrecisionChoice: String, Codable, Sendable, CaseIterable { case auto, bf16, fp32 }
 
-  package struct Evaluate: Codable, Sendable, Equatable {
+  package struct EvaluateSettings: Codable, Sendable, Equatable {
     /// Steps between evaluations; 0 never.
     package var every = 100
     /// Held-out tokens that are looked at, in windows spread evenly; 0 for all.
     package var tokens = 0
   }
 
-  package struct Save: Codable, Sendable, Equatable {
+  package struct SaveSettings: Codable, Sendable, Equatable {
     /// Steps between checkpoints; 0 only at the end.
     package var every = 200
     /// How many of the newest checkpoints are kept, beside the best; 0 keeps all.
@@ -151,25 +150,25 @@ package struct Recipe: Codable, Sendable, Equatable {
     package var keepEvery = 0
   }
 
-  package struct Sample: Codable, Sendable, Equatable {
+  package struct SampleSettings: Codable, Sendable, Equatable {
     /// Steps between samples of text and order; 0 never.
     package var every = 50
     package var prompt = ""
   }
 
-  package var data = Data()
-  package var tokenizer = Tokenizer()
-  package var model = Model()
-  package var objective = Objective()
-  package var batch = Batch()
-  package var optimizer = Optimizer()
-  package var schedule = Schedule()
+  package var data = DataSettings()
+  package var tokenizer = TokenizerSettings()
+  package var model = ModelSettings()
+  package var objective = ObjectiveSettings()
+  package var batch = BatchSettings()
+  package var optimizer = OptimizerSettings()
+  package var schedule = ScheduleSettings()
   package var steps = 1000
   package var seed: UInt64 = 1
-  package var precision = Precision.auto
-  package var evaluate = Evaluate()
-  package var save = Save()
-  package var sample = Sample()
+  package var precision = PrecisionChoice.auto
+  package var evaluate = EvaluateSettings()
+  package var save = SaveSettings()
+  package var sample = SampleSettings()
 
   package init() {}
 
@@ -204,4 +203,18 @@ package struct Recipe: Codable, Sendable, Equatable {
 
   /// Tokens in one optimizer step.
   package var tokensPerStep: Int { batch.rows * batch.accumulation * model.context }
+}
+
+/// How text becomes tokens.
+package enum TokenizerKind: String, Codable, Sendable, CaseIterable {
+  /// Pieces of words, by a SentencePiece model.
+  case sentencepiece
+  /// Pieces of words, by byte-level BPE: GPT-2's, Llama 3's, SmolLM's and Qwen's.
+  case bpe
+  /// One token a byte; the id is the byte.
+  case bytes
+  /// One token a Unicode scalar; ids in order of their code points, and one more for all others.
+  case characters
+  /// The data are token files; as text, tokens are written in decimal with a space after each.
+  case tokens
 }

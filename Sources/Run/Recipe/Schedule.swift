@@ -1,7 +1,7 @@
 // The learning rate's way through a run, as a share of the highest rate. The trainer steps by it; the rate panel draws it.
 import Foundation
 
-extension Recipe.Schedule {
+extension Recipe.ScheduleSettings {
   /// The share of `rate` that a step is taken with, before the user's edits.
   ///
   /// Warm-up, for all kinds: (s + 1) / (w + 1). Then with progress p = (s + 1 − w) / (S − w + 1) and floor m: cosine

@@ -3,7 +3,7 @@ import Yams
 
 package enum YAML {
   /// The reason why a text is not valid YAML, or is refused.
-  package struct Damage: Error, Equatable {
+  package struct YAMLFault: Error, Equatable {
     /// Line, counted from 1; nil where there is none to name.
     package let line: Int?
     /// A sentence without what the text is called.
@@ -20,18 +20,18 @@ package enum YAML {
   /// Parses a text.
   /// - Parameter what: what the text should be, for messages: “a recipe”.
   /// - Returns: nil for a text without any value.
-  /// - Throws: `Damage`.
-  package static func node(of text: String, what: String) throws(Damage) -> Node? {
+  /// - Throws: `YAMLFault`.
+  package static func node(of text: String, what: String) throws(YAMLFault) -> Node? {
     let yaml = text.withoutByteOrderMark
     guard yaml.utf8.count <= longest else {
-      throw Damage(line: nil, what: "\(yaml.utf8.count) bytes are too many for \(what)")
+      throw YAMLFault(line: nil, what: "\(yaml.utf8.count) bytes are too many for \(what)")
     }
     let scan = YAMLScan(yaml, deepest: deepest)
     guard scan.aliases <= mostAliases else {
-      throw Damage(line: nil, what: "more than \(mostAliases) aliases (*) are too many for \(what)")
+      throw YAMLFault(line: nil, what: "more than \(mostAliases) aliases (*) are too many for \(what)")
     }
     if let line = scan.tooDeep {
-      throw Damage(line: line, what: "lists and sections are nested deeper than \(deepest), too deep for \(what)")
+      throw YAMLFault(line: line, what: "lists and sections are nested deeper than \(deepest), too deep for \(what)")
     }
     do {
       // Yams keeps a pointer into the text while it parses. A short text lives inside the String value, where that
@@ -41,22 +41,22 @@ package enum YAML {
     } catch let error as YamlError {
       throw damage(error, in: yaml)
     } catch {
-      throw Damage(line: nil, what: "this is not YAML")
+      throw YAMLFault(line: nil, what: "this is not YAML")
     }
   }
 
-  private static func damage(_ error: YamlError, in yaml: String) -> Damage {
+  private static func damage(_ error: YamlError, in yaml: String) -> YAMLFault {
     switch error {
     case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
       .composer(_, let problem, let mark, _):
       // What is never closed is missed after the last line.
       let last = yaml.reversed().drop(while: \.isWhitespace).count(where: \.isNewline) + 1
-      return Damage(line: min(mark.line, last), what: "this is not YAML: \(problem)")
+      return YAMLFault(line: min(mark.line, last), what: "this is not YAML: \(problem)")
     case .duplicatedKeysInMapping(let duplicates, let context):
       let keys = duplicates.joined(separator: ", ").excerpt
-      return Damage(line: context.mark.line, what: "\(keys) is set twice in one section")
-    case .reader(let problem, _, _, _): return Damage(line: nil, what: "this is not YAML: \(problem)")
-    default: return Damage(line: nil, what: "this is not YAML: \(error)")
+      return YAMLFault(line: context.mark.line, what: "\(keys) is set twice in one section")
+    case .reader(let problem, _, _, _): return YAMLFault(line: nil, what: "this is not YAML: \(problem)")
+    default: return YAMLFault(line: nil, what: "this is not YAML: \(error)")
     }
   }
 }

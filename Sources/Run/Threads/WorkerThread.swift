@@ -10,7 +10,7 @@ package final class WorkerThread: Sendable {
   private let isOver = DispatchSemaphore(value: 0)
 
   /// What a thread begins with.
-  private final class Start: Sendable {
+  private final class StartBox: Sendable {
     let name: String
     let body: @Sendable () -> Void
     let isOver: DispatchSemaphore
@@ -48,12 +48,12 @@ package final class WorkerThread: Sendable {
     if let stackSize { pthread_attr_setstacksize(&attributes, stackSize) }
     var needed = 0
     pthread_attr_getstacksize(&attributes, &needed)
-    let start = Unmanaged.passRetained(Start(name, body, isOver))
+    let start = Unmanaged.passRetained(StartBox(name, body, isOver))
     var made = pthread_t()
     let failure = pthread_create(
       &made, &attributes,
       { argument in
-        let start = Unmanaged<Start>.fromOpaque(argument!).takeRetainedValue()
+        let start = Unmanaged<StartBox>.fromOpaque(argument!).takeRetainedValue()
         start.run()
         start.isOver.signal()
         return nil
@@ -121,7 +121,7 @@ package final class WorkerThread: Sendable {
     _ count: Int, most: Int = Processors.helpers, _ body: (_ index: Int) -> Void
   ) {
     withoutActuallyEscaping(body) { body in
-      let work = Work(count, body)
+      let work = SharedWork(count, body)
       var helpers: [WorkerThread] = []
       while helpers.count < min(count, most) - 1,
         let helper = try? WorkerThread("helper", { work.run() })
@@ -135,7 +135,7 @@ package final class WorkerThread: Sendable {
   }
 
   /// What `each` shares out.
-  private final class Work: @unchecked Sendable {
+  private final class SharedWork: @unchecked Sendable {
     // Unchecked: `body` is set before there are threads, and forgotten when they have ended.
     private var body: ((Int) -> Void)?
     private let count: Int

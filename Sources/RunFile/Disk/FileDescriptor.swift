@@ -215,7 +215,7 @@ enum FileSystem {
   ///   - spare: bytes that the copy must be able to grow by, which is tried.
   ///   - goesOn: asked piece by piece; with false the copy is left as it is.
   /// - Throws: `UserError` when it claims far more bytes than are stored, or the disk has no room.
-  static func copy(_ old: String, to new: String, spare: Int, while goesOn: () -> Bool = { true }) throws {
+  static func copy(_ old: String, to new: String, spare: Int, while shouldContinue: () -> Bool = { true }) throws {
     let from = try FileDescriptor(opening: old, O_RDONLY)
     let length = try Superblock.length(of: from)
     let to = try FileDescriptor(opening: new, O_RDWR | O_CREAT | O_TRUNC)
@@ -226,7 +226,7 @@ enum FileSystem {
     if let failure = FileDescriptor.reserve(to.number, to: length + spare, path: new) { throw failure }
     var writeback = Writeback()
     var offset = 0
-    while goesOn(), offset < length {
+    while shouldContinue(), offset < length {
       let piece = try from.read(at: offset, count: min(Writeback.window, length - offset))
       if piece.isEmpty { break }
       try to.write(piece, at: offset)
@@ -236,7 +236,7 @@ enum FileSystem {
     try to.write([UInt8](repeating: 0, count: spare), at: offset)
     try to.sync()
     try to.resize(to: offset)
-    Examiner.trust(new, as: old)
+    Sandbox.trust(new, as: old)
   }
 
   /// Removes a file that libhdf5 may still have open, and gives its room back at once.

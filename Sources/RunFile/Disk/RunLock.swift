@@ -25,7 +25,7 @@ struct RunLock: ~Copyable {
       usleep(10_000)
     }
     try file.resize(to: 0)
-    try file.write(Array("\(getpid()) \(Machine.name)\n".utf8), at: 0)
+    try file.write(Array("\(getpid()) \(Host.name)\n".utf8), at: 0)
     self.file = file
   }
 
@@ -46,12 +46,12 @@ struct RunLock: ~Copyable {
   }
 }
 
-extension Archive {
+extension StoredRun {
   /// Whether a process writes a run now, or begins it.
   package static func isBeingWritten(_ folder: String) -> Bool { RunLock.isHeld(folder: folder) }
 }
 
-enum Machine {
+enum Host {
   /// The machine's name.
   static var name: String {
     var buffer = [CChar](repeating: 0, count: 256)

@@ -110,7 +110,7 @@ struct CheckpointFolder {
   }
 
   /// Removes what a writer that was killed had not finished.
-  func removeLeftovers() throws {
+  func removeTemporaryFiles() throws {
     for name in try FileSystem.names(in: path) where name.hasPrefix(".") && name.hasSuffix(".new") {
       try FileSystem.remove(path + "/" + name)
     }

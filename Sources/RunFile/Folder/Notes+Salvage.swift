@@ -11,8 +11,8 @@ extension Notes {
       found += entries.records[Journal.Number.events] ?? []
     }
     var known = Set(waiting(folder).map(identity))
-    return found.compactMap(Layout.occurrence).filter { note in
-      note.annotation.map { (try? $0.checked(note.text)) != nil } == true && Archive.isTime(note.time)
+    return found.compactMap(FileLayout.occurrence).filter { note in
+      note.annotation.map { (try? $0.checked(note.text)) != nil } == true && StoredRun.isTime(note.time)
         && known.insert(identity(note)).inserted
     }.sorted { $0.time < $1.time }
   }
@@ -27,9 +27,9 @@ extension Notes {
     guard let file = try? FileDescriptor(opening: path, O_RDONLY), (try? file.requireStored()) != nil,
       let size = try? file.size()
     else { return [] }
-    let format = Layout.events
+    let format = FileLayout.events
     let kind = format.parts.prefix { $0.name != "kind" }.reduce(0) { $0 + $1.size }
-    let pattern = Array(Occurrence.Kind.notice.rawValue.utf8) + [0]
+    let pattern = Array(Occurrence.Subject.notice.rawValue.utf8) + [0]
     var records: [RecordFormat.Record] = []
     for start in stride(from: 0, to: size, by: window) {
       guard let bytes = try? file.read(at: start, count: window + format.size) else { break }
@@ -47,7 +47,7 @@ extension Notes {
   private static func record(_ bytes: [UInt8]) -> RecordFormat.Record? {
     let sequence = bytes[16..<24].reversed().reduce(0) { $0 << 8 | UInt64($1) }
     for index in 0...Int(min(sequence, UInt64(mostRecords))) {
-      guard let record = Layout.events.decoded(bytes, at: index) else { continue }
+      guard let record = FileLayout.events.decoded(bytes, at: index) else { continue }
       return Annotation(rawValue: record.text("key")) == nil ? nil : record
     }
     return nil

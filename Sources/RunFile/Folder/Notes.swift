@@ -22,10 +22,10 @@ final class Notes {
   }
 
   /// Puts them in line for a file, but for those that a process which was killed has put in already.
-  func add(to store: Store, at place: () -> Layout.Place) throws {
+  func add(to store: Store, at place: () -> FileLayout.Position) throws {
     let known = Set(try Self.stored(in: store).map(Self.identity))
     for occurrence in occurrences where !known.contains(Self.identity(occurrence)) {
-      store.events.append(Layout.record(occurrence, at: place()))
+      store.events.append(FileLayout.record(occurrence, at: place()))
     }
   }
 
@@ -57,7 +57,7 @@ final class Notes {
   /// What a run's file has.
   static func stored(in store: Store) throws -> [Occurrence] {
     try store.events.records(where: "key", isOneOf: Set(Annotation.allCases.map(\.rawValue)))
-      .compactMap(Layout.occurrence).filter { $0.annotation != nil }
+      .compactMap(FileLayout.occurrence).filter { $0.annotation != nil }
   }
 
   /// All of both.
@@ -71,9 +71,9 @@ final class Notes {
   private static func parsed(_ bytes: [UInt8]) -> [Occurrence] {
     guard let end = bytes.lastIndex(of: UInt8(ascii: "\n")) else { return [] }
     return bytes[..<end].split(separator: UInt8(ascii: "\n")).compactMap { line in
-      guard line.count <= 4096, let read = try? JSON.decoded(Occurrence.self, Array(line), "a note"),
+      guard line.count <= 4096, let read = try? StoredJSON.decoded(Occurrence.self, Array(line), "a note"),
         let annotation = read.annotation, let text = try? annotation.checked(read.text),
-        Archive.isTime(read.time), (0..<1 << 53).contains(read.step)
+        StoredRun.isTime(read.time), (0..<1 << 53).contains(read.step)
       else { return nil }
       return Occurrence(annotation, text, step: read.step, time: read.time)
     }
@@ -88,7 +88,7 @@ final class Notes {
       // It was put in and removed between being opened and being locked.
       guard let file = try locked(path, O_RDWR | O_CREAT) else { continue }
       let size = try file.size()
-      let lines = try occurrences.flatMap { try JSON.encoded($0) + [UInt8(ascii: "\n")] }
+      let lines = try occurrences.flatMap { try StoredJSON.encoded($0) + [UInt8(ascii: "\n")] }
       guard size + lines.count < most else {
         throw UserError(.data, "\(path) has \(size) bytes, more than the notes of any run: move it away, or empty it")
       }
@@ -131,11 +131,11 @@ extension Recorder {
 
   /// Puts in what came while the file was being closed: whoever wrote it saw the run going on. The lock is free.
   func takeLateNotes() {
-    if Archive.hasWaitingNotes(folder) { try? HDF5.alone { try Recorder.recover(folder) } }
+    if StoredRun.hasWaitingNotes(folder) { try? HDF5.alone { try Recorder.recover(folder) } }
   }
 }
 
-extension Archive {
+extension StoredRun {
   /// Notes and tags of the run, those that are not in run.h5 yet included, oldest first.
   package func annotations() throws -> [Occurrence] { try Notes.all(folder, open()) }
 

@@ -83,10 +83,10 @@ package struct Removal: ~Copyable {
 
   /// The recipe's `save.keepEvery`: as the newest session had it, or, where run.h5 cannot be read, the newest checkpoint.
   private static func keptEvery(_ folder: String, _ checkpoints: CheckpointFolder) -> Int {
-    if let archive = try? Archive(opening: folder) { return archive.recipe.save.keepEvery }
+    if let archive = try? StoredRun(opening: folder) { return archive.recipe.save.keepEvery }
     let steps = (try? checkpoints.list().map(\.step)) ?? []
     for step in steps.reversed() {
-      let contents = try? CheckpointFile.Contents(of: File(opening: checkpoints.path(of: step), .still))
+      let contents = try? CheckpointFile.CheckpointContents(of: File(opening: checkpoints.path(of: step), .still))
       if let contents { return contents.recipe.save.keepEvery }
     }
     return 0

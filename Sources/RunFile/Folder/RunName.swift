@@ -50,6 +50,6 @@ package enum RunName {
   /// Whether a run may begin in a folder: nothing is there, or what a process left that was killed before its run began.
   /// - Parameter folder: `runs/NAME`.
   package static func isFree(_ folder: String) -> Bool {
-    !FileSystem.exists(folder) || (Unbegun.isLeft(in: folder) && !RunLock.isHeld(folder: folder))
+    !FileSystem.exists(folder) || (UnstartedRun.isLeft(in: folder) && !RunLock.isHeld(folder: folder))
   }
 }

@@ -41,7 +41,7 @@ final class Dataset {
   /// - Parameter type: the only one that its values may have; nil where whoever opens it looks.
   init(opening path: String, of type: hid_t? = nil, in file: File) throws {
     let what = "cannot open \(path) in \(file.path)"
-    try Group.requireHardLinks(to: path, in: file)
+    try HDF5Group.requireHardLinks(to: path, in: file)
     self.file = file
     self.path = path
     id = try HDF5.check(H5Dopen2(file.id, path, h5_default()), what)
@@ -161,7 +161,7 @@ private struct Selection: ~Copyable {
 }
 
 /// Groups and attributes.
-enum Group {
+enum HDF5Group {
   /// Creates a group; its parent exists.
   static func create(_ path: String, in file: File) throws {
     let what = "cannot create \(path) in \(file.path)"

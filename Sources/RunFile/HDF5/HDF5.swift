@@ -106,7 +106,7 @@ final class File {
   init(opening path: String, _ how: Opening) throws {
     // Before anybody takes memory for it, the process that examines included.
     try FileDescriptor(opening: path, O_RDONLY).requireStored()
-    try Examiner.require(.hdf5(path))
+    try Sandbox.require(.hdf5(path))
     HDF5.start()
     let access = try File.access(path)
     var flags = h5_read_only()
@@ -144,7 +144,7 @@ final class File {
     isInMemory = inMemory
     self.path = path
     id = try HDF5.check(H5Fcreate(name, h5_exclusive(), creation.id, access.id), what)
-    if !inMemory { Examiner.trust(path) }
+    if !inMemory { Sandbox.trust(path) }
   }
 
   /// Creates a file for every HDF5 from 1.8 on; it must not exist.
@@ -158,7 +158,7 @@ final class File {
     isInMemory = false
     self.path = path
     id = try HDF5.check(H5Fcreate(path, h5_exclusive(), h5_default(), access.id), what)
-    Examiner.trust(path)
+    Sandbox.trust(path)
   }
 
   deinit { close() }

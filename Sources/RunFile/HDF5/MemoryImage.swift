@@ -27,7 +27,7 @@ final class MemoryImage {
         "\(path) was left open by a writer that was killed, and there is not enough memory for its \(length) bytes: “foretop "
           + "recover” closes it without")
     }
-    if let free = Machine.freeMemory, length > free { throw refusal() }
+    if let free = Host.freeMemory, length > free { throw refusal() }
     guard let made = Self.mapped(reserved) else { throw refusal() }
     base = made
     var place = 0
@@ -91,7 +91,7 @@ final class MemoryImage {
   }
 }
 
-extension Machine {
+extension Host {
   /// Bytes that programs can still have; nil where the kernel does not say so.
   static var freeMemory: Int? {
     guard let file = try? FileDescriptor(opening: "/proc/meminfo", O_RDONLY),

@@ -5,13 +5,13 @@ import Foundation
 import Run
 
 struct RecordFormat {
-  struct Part {
-    enum Kind { case number, whole, text(Int) }
+  struct Item {
+    enum ItemType { case number, whole, text(Int) }
 
     let name: String
-    let kind: Kind
+    let kind: ItemType
 
-    init(_ name: String, _ kind: Kind) {
+    init(_ name: String, _ kind: ItemType) {
       self.name = name
       self.kind = kind
     }
@@ -24,16 +24,16 @@ struct RecordFormat {
     }
   }
 
-  enum Value: Equatable {
+  enum ItemValue: Equatable {
     case number(Double)
     case whole(Int)
     case text(String)
   }
 
   /// Values by the name of their part.
-  typealias Record = [String: Value]
+  typealias Record = [String: ItemValue]
 
-  let parts: [Part]
+  let parts: [Item]
   /// Bytes a record, the checksum at their end. It divides a page, so that a write that is torn leaves whole records.
   let size: Int
 

@@ -4,7 +4,7 @@ import Run
 
 extension Table {
   /// Consecutive rows, by column.
-  struct Block {
+  struct RowBlock {
     /// The number of its first row.
     let start: Int
     /// One a column, a number a row.
@@ -47,7 +47,7 @@ extension Table {
   private static var blockRows: Int { 65_536 }
 
   /// Hands over rows from one on, all or up to another, in blocks.
-  func forEachBlock(from start: Int = 0, to end: Int? = nil, _ body: (Block) throws -> Void) throws {
+  func forEachBlock(from start: Int = 0, to end: Int? = nil, _ body: (RowBlock) throws -> Void) throws {
     let end = end ?? count
     for first in stride(from: start, to: end, by: Self.blockRows) {
       try body(block(from: first, count: min(Self.blockRows, end - first)))
@@ -55,7 +55,7 @@ extension Table {
   }
 
   /// Reads rows that exist.
-  func block(from start: Int, count: Int) throws -> Block {
+  func block(from start: Int, count: Int) throws -> RowBlock {
     let values = try datasets.map { try numbers($0, start, count) }
     var sums = [UInt32](repeating: 0, count: count)
     try commit.read(into: &sums, of: h5_memory_u32(), at: start, count: count)
@@ -68,7 +68,7 @@ extension Table {
         packed.pack(values, row, at: start + row)
         && packed.checksum(with: payloads?[row] ?? []) == sums[row]
     }
-    return Block(
+    return RowBlock(
       start: start, columns: values, sums: sums, payloads: payloads.map { $0.map { $0 ?? [] } }, isWhole: isWhole)
   }
 

@@ -6,15 +6,15 @@ import Run
 
 /// What one column of a table holds.
 struct Column {
-  enum Storage { case float32, float64, unsigned64 }
+  enum ColumnType { case float32, float64, unsigned64 }
 
   /// Below the table's group: `loss/ntp`.
   let path: String
-  let storage: Storage
+  let storage: ColumnType
   let unit: String
   let longName: String
 
-  init(_ path: String, _ storage: Storage, _ unit: String, _ longName: String) {
+  init(_ path: String, _ storage: ColumnType, _ unit: String, _ longName: String) {
     self.path = path
     self.storage = storage
     self.unit = unit
@@ -22,7 +22,7 @@ struct Column {
   }
 
   init<Report>(_ metric: Metric<Report>) {
-    let storage: Storage =
+    let storage: ColumnType =
       switch metric.storage {
       case .float32: .float32
       case .float64: .float64
@@ -105,8 +105,8 @@ final class Table {
     func column(_ column: Column, _ type: hid_t, chunk: Int? = nil) throws -> Dataset {
       let path = group + "/" + column.path
       let dataset = try Dataset(creating: path, of: type, chunk: chunk ?? rows, in: file)
-      try Group.set("units", column.unit, on: path, in: file)
-      try Group.set("long_name", column.longName, on: path, in: file)
+      try HDF5Group.set("units", column.unit, on: path, in: file)
+      try HDF5Group.set("long_name", column.longName, on: path, in: file)
       return dataset
     }
     datasets = try columns.map { try column($0, $0.type) }
@@ -117,7 +117,7 @@ final class Table {
       ? try column(Column("bytes", .unsigned64, "1", "JSON in UTF-8, row after row"), h5_u8(), chunk: 65536) : nil
     let sum = Column("commit", .unsigned64, "1", "CRC32C of row number, values and bytes; a row without it is none")
     commit = try column(sum, h5_u32())
-    try Group.set("columns", columns.map(\.path), on: group + "/commit", in: file)
+    try HDF5Group.set("columns", columns.map(\.path), on: group + "/commit", in: file)
   }
 
   /// Opens its datasets. Rows past the shortest column do not exist.
@@ -163,7 +163,7 @@ final class Table {
   var hasUnconfirmed: Bool { !waiting.isEmpty }
 
   /// What waits, as a journal has it.
-  var entries: [Journal.Entry] { waiting.map { .row(number, $0) } }
+  var entries: [Journal.JournalEntry] { waiting.map { .row(number, $0) } }
 
   /// Bytes that writing the waiting rows may take from the disk, new chunks included.
   var waitingSize: Int {
@@ -225,7 +225,7 @@ final class Table {
   }
 
   /// Whether a row has a value for each column, and one that the column can have.
-  func takes(_ row: Row) -> Bool {
+  func fits(_ row: Row) -> Bool {
     row.values.count == columns.count && zip(columns, row.values).allSatisfy { $0.holds($1) }
   }
 
@@ -244,7 +244,7 @@ final class Table {
   }
 
   /// Stores whole rows of another file at once.
-  func add(_ block: Block) throws { try add((0..<block.count).compactMap(block.row)) }
+  func add(_ block: RowBlock) throws { try add((0..<block.count).compactMap(block.row)) }
 
   /// Stores rows at once.
   /// - Parameter prepare: makes sure that the disk has room for what waits.

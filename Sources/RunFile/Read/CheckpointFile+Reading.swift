@@ -10,7 +10,7 @@ extension CheckpointFile {
   /// - Throws: `UserError` when anything is not as foretop writes it.
   static func readNamed(_ path: String) throws -> (checkpoint: Checkpoint, created: Double?) {
     _ = try Trailer(verifying: path)
-    let contents = try Contents(of: File(opening: path, .still))
+    let contents = try CheckpointContents(of: File(opening: path, .still))
     let descriptor = try FileDescriptor(opening: path, O_RDONLY)
     let read = try contents.places.map { places in
       var block = [Float](repeating: 0, count: contents.elements)
@@ -34,7 +34,7 @@ extension CheckpointFile {
   typealias Place = (tensor: Checkpoint.Tensor, offset: Int)
 
   /// All of a checkpoint but its tensors' numbers.
-  struct Contents {
+  struct CheckpointContents {
     let state: TrainerState
     let recipe: Recipe
     let tokenizer: TokenizerRecord
@@ -48,15 +48,15 @@ extension CheckpointFile {
     init(of file: File) throws {
       try CheckpointFile.check(file)
       let path = file.path
-      state = try JSON.decoded(
+      state = try StoredJSON.decoded(
         TrainerState.self, bytes("/state/json", in: file, most: 1 << 20), "/state/json in \(path)")
       let yaml = String(decoding: try bytes("/recipe/yaml", in: file, most: 1 << 20), as: UTF8.self)
       let recipe = try Recipe(yaml: yaml, source: "/recipe/yaml in \(path)")
       try recipe.validate(source: "/recipe/yaml in \(path)")
       let tokenizer = TokenizerRecord(
-        kind: try Group.text("kind", on: "/tokenizer", in: file) ?? "",
+        kind: try HDF5Group.text("kind", on: "/tokenizer", in: file) ?? "",
         model: try bytes("/tokenizer/model", in: file, most: 1 << 28),
-        vocabulary: Int(truncatingIfNeeded: try Group.number("vocabulary", on: "/tokenizer", in: file) ?? 0))
+        vocabulary: Int(truncatingIfNeeded: try HDF5Group.number("vocabulary", on: "/tokenizer", in: file) ?? 0))
       guard (1...1 << 24).contains(tokenizer.vocabulary) else {
         throw UserError(.data, "\(path): a vocabulary cannot have \(tokenizer.vocabulary) tokens")
       }
@@ -71,7 +71,7 @@ extension CheckpointFile {
         recipe.shape(vocabulary: tokenizer.vocabulary).tensors.map { ($0.path, $0.shape) },
         uniquingKeysWith: { first, _ in first })
       let places = try blocks.map { try placedTensors(in: $0, of: file, shapes, fileLength: length) }
-      let elements = Int(truncatingIfNeeded: try Group.number("elements", on: "/model", in: file) ?? 0)
+      let elements = Int(truncatingIfNeeded: try HDF5Group.number("elements", on: "/model", in: file) ?? 0)
       guard elements > 0, elements <= length / 12 else {
         throw UserError(.data, "\(path) claims \(elements) weights, which its \(length) bytes cannot hold")
       }
@@ -110,15 +110,15 @@ extension CheckpointFile {
     while let group = groups.popLast() {
       // Deeper than that lies no tensor.
       guard group.split(separator: "/").count <= 8 else { continue }
-      try Group.requireHardLinks(to: block + group, in: file)
-      let names = try Group.names(in: block + group, of: file)
+      try HDF5Group.requireHardLinks(to: block + group, in: file)
+      let names = try HDF5Group.names(in: block + group, of: file)
       for name in names {
         let path = block + group + "/" + name
         let short = String((group + "/" + name).dropFirst())
         let shape = missing.removeValue(forKey: short)
         // What somebody else has put there is neither a group nor a tensor, and stays.
         if shape == nil, h5_link_type(file.id, path) != 0 { continue }
-        try Group.requireHardLinks(to: path, in: file)
+        try HDF5Group.requireHardLinks(to: path, in: file)
         if h5_object_type(file.id, path) == Int32(H5I_GROUP.rawValue) {
           groups.append(group + "/" + name)
           continue
@@ -169,7 +169,7 @@ extension CheckpointFile {
     guard offset != h5_undefined_address(), offset <= UInt64(max(0, fileLength - size)) else {
       throw UserError(.data, "\(path) in \(file.path) does not lie inside the file")
     }
-    let element = try Group.number("offset", on: path, in: file) ?? 0
+    let element = try HDF5Group.number("offset", on: path, in: file) ?? 0
     let tensor = Checkpoint.Tensor(path: name, shape: shape, offset: Int(clamping: element))
     return (tensor, Int(offset))
   }

@@ -23,7 +23,7 @@ final class JournalReader {
   }
 
   /// The next entry; nil at the first that is not whole: nothing after that was ever confirmed.
-  func next() throws -> Journal.Entry? {
+  func next() throws -> Journal.JournalEntry? {
     try frame { bytes in
       guard let body = Journal.frame(at: 0, of: bytes), let entry = Journal.entry(body) else { return nil }
       return (entry, 8 + body.count)
@@ -63,7 +63,7 @@ final class JournalReader {
   // MARK: Behind the last whole entry
 
   /// How many bytes follow that are not zeros, up to the last of them.
-  func rest() throws -> Int {
+  func remainingBytes() throws -> Int {
     var last = place
     try forEachStoredPiece { bytes, offset in
       if let index = bytes.lastIndex(where: { $0 != 0 }) { last = offset + index + 1 }
@@ -152,10 +152,10 @@ struct JournalContents {
   /// The columns that its steps do not have, since an older foretop began the run.
   func missing(_ heads: [Head]) -> Set<String> { width.map { Store.missing(inRowsOf: $0, heads: heads) } ?? [] }
 
-  /// - Throws: `Journal.Stranger` when the journal is not that of a run's file.
+  /// - Throws: `Journal.ForeignJournal` when the journal is not that of a run's file.
   func requireRun(of store: Store) throws {
     guard let mine = created, let its = try store.created, mine != its else { return }
-    throw Journal.Stranger(
+    throw Journal.ForeignJournal(
       error: UserError(
         .data,
         "\(path) is the journal of another run, and \(store.file.path) was not changed: put the right journal "

@@ -6,7 +6,7 @@ struct LossWeights {
   /// Changes of a head's weight, oldest first.
   private var changes: [Head: [(step: Int, weight: Double)]] = [:]
 
-  init(_ recipe: Recipe, _ edits: [Edit]) {
+  init(_ recipe: Recipe, _ edits: [ReplayedCommand]) {
     self.recipe = recipe
     for edit in edits {
       if case .weight(let change) = edit.command {

@@ -21,7 +21,7 @@ extension Journal {
           place += 1
           continue
         }
-        if case .row(Number.metrics, let row)? = entry(frame), store.metrics.takes(row) { last = row }
+        if case .row(Number.metrics, let row)? = entry(frame), store.metrics.fits(row) { last = row }
         place += 8 + frame.count
       }
       return last
@@ -44,7 +44,7 @@ extension Journal {
     }
     var examined = Examined(entries: 0, rest: 0)
     while try reader.skip() { examined.entries += 1 }
-    examined.rest = try reader.rest()
+    examined.rest = try reader.remainingBytes()
     if examined.rest > 0, try reader.isFollowed() { examined.damage = reader.place }
     return examined
   }

@@ -7,7 +7,7 @@ extension Column {
   func demand(on value: Double) -> String? {
     if !holds(value) { return "must be a whole number from 0 to 2^53" }
     switch path {
-    case "time", "active": return Archive.isTime(value) ? nil : "must be a number of seconds that a clock shows"
+    case "time", "active": return StoredRun.isTime(value) ? nil : "must be a number of seconds that a clock shows"
     case "rate": return value.isFinite ? nil : "must be finite"
     default: return nil
     }
@@ -30,7 +30,7 @@ extension JournalReader {
     }
   }
 
-  private static func fault(of entry: Journal.Entry, _ tables: [UInt8: Table]) -> String? {
+  private static func fault(of entry: Journal.JournalEntry, _ tables: [UInt8: Table]) -> String? {
     switch entry {
     case .row(let number, let row):
       guard let table = tables[number] else { return nil }
@@ -47,7 +47,7 @@ extension JournalReader {
       // Whole numbers are checked where a record is decoded.
       let (group, key) = number == Journal.Number.events ? ("/events", "time") : ("/sessions", "start")
       let time = record.number(key)
-      return Archive.isTime(time)
+      return StoredRun.isTime(time)
         ? nil : "has \(time) in column \(key) of \(group), which must be a number of seconds that a clock shows"
     case .run: return nil
     }
@@ -55,10 +55,10 @@ extension JournalReader {
 }
 
 extension JournalContents {
-  /// - Throws: `Journal.Stranger` with the entry and the column when a number is one that no training records.
+  /// - Throws: `Journal.ForeignJournal` with the entry and the column when a number is one that no training records.
   func requireSound(in store: Store) throws {
     guard let fault = try JournalReader.fault(in: path, of: store) else { return }
-    throw Journal.Stranger(
+    throw Journal.ForeignJournal(
       error: UserError(
         .data,
         "\(fault); nothing was changed: put run.journal back from a copy, or move it away to go on with what run.h5 has"

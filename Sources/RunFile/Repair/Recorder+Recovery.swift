@@ -2,7 +2,7 @@
 import Foundation
 import Run
 
-extension Archive {
+extension StoredRun {
   /// Whether the last session of a run closed its file: nothing is left to be recovered.
   package static func isClosed(_ folder: String) throws -> Bool {
     guard isThere(folder) else { throw missing(folder) }
@@ -17,16 +17,16 @@ extension Recorder {
   /// Repairs a run after a crash, so that any HDF5 tool opens run.h5, and writes waiting notes into it.
   /// - Throws: `UserError` if a process writes the run, or its files cannot be repaired.
   package static func recover(_ folder: String) throws {
-    guard Archive.isThere(folder) else { throw Archive.missing(folder) }
+    guard StoredRun.isThere(folder) else { throw StoredRun.missing(folder) }
     let lock = try RunLock(folder: folder)
-    try CheckpointFolder(folder).removeLeftovers()
+    try CheckpointFolder(folder).removeTemporaryFiles()
     let (store, _) = try Recovery.resume(folder)
     // A file of notes that cannot be read is no reason not to mend a run.
     let notes = try? Notes(waitingIn: folder)
     var sequence = try Recovery.nextSequence(of: store)
     try notes?.add(to: store) {
       defer { sequence += 1 }
-      return Layout.Place(sequence: sequence, row: store.metrics.total)
+      return FileLayout.Position(sequence: sequence, row: store.metrics.total)
     }
     try store.reserve()
     try store.write()
@@ -45,7 +45,7 @@ extension Recorder {
   package static func rebuild(_ folder: String) throws -> (step: Int, aside: [String], notes: Int) {
     let path = Recovery.file(folder)
     do {
-      _ = try Archive(opening: folder)
+      _ = try StoredRun(opening: folder)
       throw UserError(.usage, "\(path) can be read, and a new one is not needed: leave --from-checkpoint out")
     } catch let error as UserError where error.status == .usage || error.isRefusalToRead {
       // What cannot be looked at now may be as good as it ever was.
@@ -53,7 +53,7 @@ extension Recorder {
     } catch {}
     guard access(path, R_OK) == 0 || errno == ENOENT else { throw Failure("open", path).error }
     let lock = try RunLock(folder: folder)
-    let checkpoint = try Archive.checkpoint(in: folder).checkpoint
+    let checkpoint = try StoredRun.checkpoint(in: folder).checkpoint
     let files = CheckpointFolder(folder)
     // The same run: its checkpoints name it by when it began.
     let summary = try CheckpointFile.summary(files.path(of: checkpoint.state.step))
@@ -67,12 +67,13 @@ extension Recorder {
       unigramEntropy: origin.unigramEntropy)
     try FileSystem.remove(path + ".new")
     let store = try Store.create(path, beginning: beginning)
-    let place = Layout.Place(sequence: summary.sequence, row: 0)
+    let place = FileLayout.Position(sequence: summary.sequence, row: 0)
     store.beginnings.append(
-      try Layout.row(SessionStart(beginning), step: beginning.step, time: beginning.time, at: place))
+      try FileLayout.row(SessionStart(beginning), step: beginning.step, time: beginning.time, at: place))
     let notes = Notes.salvaged(folder)
     for (index, note) in notes.enumerated() {
-      store.events.append(Layout.record(note, at: Layout.Place(sequence: summary.sequence + 1 + index, row: 0)))
+      store.events.append(
+        FileLayout.record(note, at: FileLayout.Position(sequence: summary.sequence + 1 + index, row: 0)))
     }
     try store.reserve()
     try store.write()

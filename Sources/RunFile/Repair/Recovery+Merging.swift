@@ -11,7 +11,7 @@ extension Recovery {
   static func merge(_ journal: JournalContents, into store: Store) throws {
     let metrics = store.metrics
     var ends: (first: Table.Row, last: Table.Row)?
-    try journal.forEachStep { if metrics.takes($0) { ends = (ends?.first ?? $0, $0) } }
+    try journal.forEachStep { if metrics.fits($0) { ends = (ends?.first ?? $0, $0) } }
     guard let ends else { return }
     let end = try metrics.firstRow(from: ends.last.values[0])
     let isSame = try metrics.rows(from: end, count: 1).first??.isSame(as: ends.last, metrics.columns) ?? false
@@ -22,7 +22,7 @@ extension Recovery {
     var tail: [Table.Row] = []
     var waiting: [Table.Row] = []
     try journal.forEachStep { row in
-      guard metrics.takes(row) else { return }
+      guard metrics.fits(row) else { return }
       if isEqual {
         if place < count, place >= known.start + known.rows.count {
           known = (place, try metrics.rows(from: place, count: batch))
@@ -47,8 +47,8 @@ extension Recovery {
   /// opened.
   /// - Parameter path: of the file as the user knows it.
   static func requireReadable(_ store: Store, _ path: String) throws {
-    try Structure.check(store)
-    var history = History(store)
+    try HDF5Whitelist.check(store)
+    var history = RowChecks(store)
     try history.examine()
     if try store.beginnings.rows().allSatisfy({ $0 == nil }) {
       history.contradict("there is no record of how the run began")

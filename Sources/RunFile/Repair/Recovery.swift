@@ -4,7 +4,7 @@ import Foundation
 import Run
 
 /// Rows that a replay has shown to be of another history.
-struct Cut {
+struct ReplacedHistory {
   /// The first step that came out differently; nil where rows are only to be written again.
   var step: Int?
   /// Rows of /metrics.
@@ -65,7 +65,7 @@ enum Recovery {
   /// - Parameter spare: bytes that it must be able to grow by, which is tried.
   private static func openCopy(of path: String, spare: Int = 0) throws -> Store {
     // What is said is said of the file that the user knows; what that is taken for goes for the copy as well.
-    try Examiner.require(.hdf5(path))
+    try Sandbox.require(.hdf5(path))
     // libhdf5 may have an earlier copy open, and would hand that out again.
     FileSystem.discard(aside(path))
     try FileSystem.copy(path, to: aside(path), spare: spare)
@@ -96,7 +96,7 @@ enum Recovery {
   /// Does something with files beside run.h5. Where that fails, or a signal ends the process, they go: they may have taken the last
   /// room there was.
   private static func changing<Result>(_ path: String, _ body: () throws -> Result) throws -> Result {
-    try Leftover.removing([aside(path), aside(path) + ".new"]) {
+    try TemporaryFile.removing([aside(path), aside(path) + ".new"]) {
       do {
         return try body()
       } catch {
@@ -110,13 +110,13 @@ enum Recovery {
   /// Keeps a copy of run.h5 as it is now, from which and a journal that begins now it can be made again. Nobody writes it
   /// meanwhile.
   /// - Parameter goesOn: asked now and then; with false all stays as it was.
-  static func keepCopy(_ folder: String, while goesOn: () -> Bool = { true }) throws {
+  static func keepCopy(_ folder: String, while shouldContinue: () -> Bool = { true }) throws {
     try FileDescriptor(opening: file(folder), O_RDWR).sync()
     let aside = before(folder) + ".new"
-    try Leftover.removing([aside]) {
+    try TemporaryFile.removing([aside]) {
       do {
-        try FileSystem.copy(file(folder), to: aside, spare: 0, while: goesOn)
-        guard goesOn() else { return try FileSystem.remove(aside) }
+        try FileSystem.copy(file(folder), to: aside, spare: 0, while: shouldContinue)
+        guard shouldContinue() else { return try FileSystem.remove(aside) }
         // Its writer has the file open, and the copy has none.
         try Superblock.repair(aside)
         try FileSystem.rename(aside, before(folder))
@@ -138,13 +138,13 @@ enum Recovery {
     creating: (Beginning, Set<String>) throws -> Store
   ) throws -> Store {
     let entries = try JournalContents(journal(folder))
-    var contents = Contents()
+    var contents = MergedRows()
     do {
       return try abandoningOnError(opening()) { store in
         try entries.requireRun(of: store)
         try entries.requireSound(in: store)
         // The steps stay in the file where they are whole: a long session has millions, in the journal too.
-        contents = try Contents(store, changingFrom: store.metrics.count)
+        contents = try MergedRows(store, changingFrom: store.metrics.count)
         // A file may also have lost its last rows without a trace, unless they were taken out in this session.
         let earlier = try earlier(folder, of: store.created)
         let isShorter = earlier.map { !entries.replacesHistory && store.isShorter(than: $0) } ?? false
@@ -153,35 +153,35 @@ enum Recovery {
           try contents.keepSteps(of: store.metrics)
           return try finish(&contents, entries, withSteps: false, in: store)
         }
-        contents = try Contents(store)
-        if let rest = try unlessDamaged({ try earlier.map { try Contents($0) } }) {
+        contents = try MergedRows(store)
+        if let rest = try unlessDamaged({ try earlier.map { try MergedRows($0) } }) {
           contents.fill(from: rest, store.metrics.columns, journalFrom: entries.firstStep)
         }
         try finish(&contents, entries, withSteps: true, in: store)
       }
-    } catch let stranger as Journal.Stranger {
+    } catch let stranger as Journal.ForeignJournal {
       throw stranger.error
     } catch let error as UserError where error.isRefusalToRead {
       throw error
     } catch {
       // What cannot be opened, read or written is made again from what can be read of it and from the rest, if there is one.
-      contents = Contents()
+      contents = MergedRows()
       let earlier: Store?
       do {
         if let store = try unlessDamaged(reading) {
           try entries.requireRun(of: store)
-          contents = try unlessDamaged { try Contents(store) } ?? Contents()
+          contents = try unlessDamaged { try MergedRows(store) } ?? MergedRows()
         }
         earlier = try Self.earlier(folder, of: entries.created)
-      } catch let stranger as Journal.Stranger {
+      } catch let stranger as Journal.ForeignJournal {
         throw stranger.error
       }
-      if let earlier, let rest = try unlessDamaged({ try Contents(earlier) }) {
+      if let earlier, let rest = try unlessDamaged({ try MergedRows(earlier) }) {
         contents.fill(from: rest, earlier.metrics.columns, journalFrom: entries.firstStep)
       }
       let first =
         contents.rows[Journal.Number.beginnings]?.first ?? entries.rows[Journal.Number.beginnings]?.first
-      guard let first else { throw FileSystem.exists(file(folder)) ? error : Archive.missing(folder) }
+      guard let first else { throw FileSystem.exists(file(folder)) ? error : StoredRun.missing(folder) }
       let beginning = try SessionStart.beginning(first.payload, source: journal(folder))
       let missing = earlier?.missing ?? entries.missing(beginning.recipe.heads)
       do {
@@ -189,7 +189,7 @@ enum Recovery {
           try entries.requireSound(in: store)
           try finish(&contents, entries, withSteps: true, in: store)
         }
-      } catch let stranger as Journal.Stranger {
+      } catch let stranger as Journal.ForeignJournal {
         throw stranger.error
       }
     }
@@ -198,13 +198,13 @@ enum Recovery {
   /// Opens run.h5 as it was before the session.
   /// - Parameter created: when the run began; nil where that is not known.
   /// - Returns: nil where there is none, or it cannot be read.
-  /// - Throws: `Journal.Stranger` when it is of another run: nothing of it may get into this one.
+  /// - Throws: `Journal.ForeignJournal` when it is of another run: nothing of it may get into this one.
   private static func earlier(_ folder: String, of created: Double?) throws -> Store? {
     guard FileSystem.exists(before(folder)),
       let store = try unlessDamaged({ try Store(opening: before(folder), .still) })
     else { return nil }
     guard let created, let its = try store.created, its != created else { return store }
-    throw Journal.Stranger(
+    throw Journal.ForeignJournal(
       error: UserError(
         .data,
         "\(before(folder)) belongs to another run, and \(file(folder)) was not changed: put the right file there, or "
@@ -213,9 +213,9 @@ enum Recovery {
   }
 
   private static func finish(
-    _ contents: inout Contents, _ entries: JournalContents, withSteps: Bool, in store: Store
+    _ contents: inout MergedRows, _ entries: JournalContents, withSteps: Bool, in store: Store
   ) throws {
-    contents.add(try Contents(entries, like: store, withSteps: withSteps), store.metrics.columns)
+    contents.add(try MergedRows(entries, like: store, withSteps: withSteps), store.metrics.columns)
     contents.placeInside()
     contents.endSession()
     try store.reserve()
@@ -238,11 +238,11 @@ enum Recovery {
   /// Puts another file in run.h5's place within a session, without the rows that a replay has shown to be of another
   /// history. Nobody has it open.
   /// - Parameter spare: bytes that it must be able to grow by, which is tried.
-  static func rewrite(_ path: String, removing cut: Cut?, spare: Int) throws {
+  static func rewrite(_ path: String, removing cut: ReplacedHistory?, spare: Int) throws {
     try changing(path) {
       let store = try abandoningOnError(openCopy(of: path, spare: spare)) { store in
         try store.reserve()
-        var contents = try Contents(store, changingFrom: cut?.rows.lowerBound ?? store.metrics.count)
+        var contents = try MergedRows(store, changingFrom: cut?.rows.lowerBound ?? store.metrics.count)
         if let cut { contents.remove(cut) }
         try contents.replace(in: store)
         try store.file.flush()
@@ -276,10 +276,10 @@ enum Recovery {
   /// Whether a closed file has all its rows, whole.
   private static func isWhole(_ path: String, like store: Store) throws -> Bool {
     let closed = try Store(opening: path, .still)
-    let counts = store.numberedTables.map { $1.total } + store.numberedLedgers.map { $1.total }
-    let stored = closed.numberedTables.map { $1.count } + closed.numberedLedgers.map { $1.count }
+    let counts = store.numberedTables.map { $1.total } + store.numberedEventTables.map { $1.total }
+    let stored = closed.numberedTables.map { $1.count } + closed.numberedEventTables.map { $1.count }
     guard counts == stored else { return false }
-    var history = History(closed)
+    var history = RowChecks(closed)
     try history.examine()
     return history.damaged == 0 && history.contradictions.isEmpty
   }
@@ -287,7 +287,7 @@ enum Recovery {
   /// The number of the next event that is no step.
   static func nextSequence(of store: Store) throws -> Int {
     let tables = try [store.heldout, store.texts, store.orders, store.beginnings].flatMap {
-      try $0.rows().compactMap { $0.map(Layout.place)?.sequence }
+      try $0.rows().compactMap { $0.map(FileLayout.place)?.sequence }
     }
     let ledgers = try (store.events.records() + store.sessions.records()).compactMap { $0?.whole("sequence") }
     return ((tables + ledgers).max() ?? -1) + 1

@@ -26,13 +26,13 @@ package struct Verification: Sendable {
   /// - Parameter folder: `runs/NAME`.
   /// - Throws: `UserError` when there is no such run.
   package init(of folder: String) throws {
-    guard Archive.isThere(folder) else { throw Archive.missing(folder) }
+    guard StoredRun.isThere(folder) else { throw StoredRun.missing(folder) }
     var tries = 0
     while true {
       let isLive = RunLock.isHeld(folder: folder)
       let fault = try isLive ? nil : Self.fault(ofJournalIn: folder)
       // Once: a run that was killed is put together for it. What is wrong with the journal is not run.h5's fault.
-      let run = Result { fault == nil ? try Archive.open(folder) : try Self.alone(folder) }
+      let run = Result { fault == nil ? try StoredRun.open(folder) : try Self.alone(folder) }
       let store = try? run.get()
       checks = try Self.file(folder, run, isLive: isLive, withJournal: fault == nil)
       checks.append(try Self.journal(folder, isLive: isLive, fault: fault))
@@ -64,7 +64,7 @@ package struct Verification: Sendable {
     do {
       let path = Recovery.file(folder)
       let whole = try run.get()
-      let isInterrupted = try !isLive && !Archive.isClosed(folder)
+      let isInterrupted = try !isLive && !StoredRun.isClosed(folder)
       let isMended = isInterrupted && withJournal && FileSystem.exists(Recovery.journal(folder))
       let hole = isMended ? Self.hole(in: path) : nil
       let isMadeAnew = hole != nil && hasAllSteps(whole)
@@ -72,8 +72,8 @@ package struct Verification: Sendable {
         check.notes.append("\(hole); run.journal and run.h5.before have all rows, and “foretop recover” mends the file")
       }
       let store = isMended && !isMadeAnew ? try alone(folder) : whole
-      check.holds = "format \(Layout.formatVersion), heads \(store.heads.map(\.name).joined(separator: ", "))"
-      let strangers = try Structure.strangers(in: store)
+      check.holds = "format \(FileLayout.formatVersion), heads \(store.heads.map(\.name).joined(separator: ", "))"
+      let strangers = try HDF5Whitelist.strangers(in: store)
       if !strangers.isEmpty {
         check.notes.append("foretop did not write \(strangers.joined(separator: ", ")), and does not read it")
       }
@@ -126,7 +126,7 @@ package struct Verification: Sendable {
       }
       return check
     }
-    let ledgers = try zip(store.numberedLedgers, whole.numberedLedgers).map { pair, other in
+    let ledgers = try zip(store.numberedEventTables, whole.numberedEventTables).map { pair, other in
       var check = Check(pair.0 == Journal.Number.events ? "run.h5 /events" : "run.h5 /sessions")
       let records = try pair.1.records()
       check.holds = "\(records.count) \(records.count == 1 ? "record" : "records")"
@@ -156,7 +156,7 @@ package struct Verification: Sendable {
   private static func history(_ store: Store) throws -> Check {
     var check = Check("run.h5 history")
     do {
-      var history = History(store)
+      var history = RowChecks(store)
       try history.examine()
       check.holds = history.holds
       check.problems = history.problems
@@ -243,7 +243,7 @@ package struct Verification: Sendable {
   private static func missingCheckpoint(_ folder: String, of store: Store) throws -> Check? {
     // Events that cannot be read are a problem of run.h5, which is said of it.
     let records = (try? store.events.records()) ?? []
-    let saved = records.compactMap { $0.flatMap(Layout.occurrence) }.filter { $0.kind == .saved }
+    let saved = records.compactMap { $0.flatMap(FileLayout.occurrence) }.filter { $0.kind == .saved }
     let files = CheckpointFolder(folder)
     guard let last = saved.last, try !files.list().map(\.step).contains(last.step) else { return nil }
     var check = Check(files.name(of: last.step))

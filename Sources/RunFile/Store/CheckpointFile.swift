@@ -40,23 +40,23 @@ enum CheckpointFile {
 
     /// Reads it back; the caller has the library.
     init(of file: File) throws {
-      created = try Group.fraction("created", on: "/state", in: file)
-      precision = try Group.text("precision", on: "/state", in: file) ?? ""
-      corpus = try Group.text("corpus", on: "/state", in: file) ?? ""
-      trainingTokens = Int(clamping: try Group.number("trainingTokens", on: "/state", in: file) ?? 0)
-      heldOutTokens = Int(clamping: try Group.number("heldOutTokens", on: "/state", in: file) ?? 0)
-      unigramEntropy = try Group.fraction("unigramEntropy", on: "/state", in: file) ?? 0
+      created = try HDF5Group.fraction("created", on: "/state", in: file)
+      precision = try HDF5Group.text("precision", on: "/state", in: file) ?? ""
+      corpus = try HDF5Group.text("corpus", on: "/state", in: file) ?? ""
+      trainingTokens = Int(clamping: try HDF5Group.number("trainingTokens", on: "/state", in: file) ?? 0)
+      heldOutTokens = Int(clamping: try HDF5Group.number("heldOutTokens", on: "/state", in: file) ?? 0)
+      unigramEntropy = try HDF5Group.fraction("unigramEntropy", on: "/state", in: file) ?? 0
     }
 
     func write(to file: File) throws {
       for (name, text) in [("precision", precision), ("corpus", corpus)] {
-        try Group.set(name, text, on: "/state", in: file)
+        try HDF5Group.set(name, text, on: "/state", in: file)
       }
       for (name, number) in [("trainingTokens", trainingTokens), ("heldOutTokens", heldOutTokens)] {
-        try Group.set(name, UInt64(number), on: "/state", in: file)
+        try HDF5Group.set(name, UInt64(number), on: "/state", in: file)
       }
-      try Group.set("unigramEntropy", unigramEntropy, on: "/state", in: file)
-      if let created { try Group.set("created", created, on: "/state", in: file) }
+      try HDF5Group.set("unigramEntropy", unigramEntropy, on: "/state", in: file)
+      if let created { try HDF5Group.set("created", created, on: "/state", in: file) }
     }
   }
 
@@ -131,25 +131,25 @@ enum CheckpointFile {
 
   static func summary(_ path: String) throws -> Summary {
     // Another process may take a second for that; the metrics do not wait for it.
-    try Examiner.require(.hdf5(path))
+    try Sandbox.require(.hdf5(path))
     return try HDF5.alone { try readSummary(path) }
   }
 
   private static func readSummary(_ path: String) throws -> Summary {
     let file = try File(opening: path, .still)
     try check(file)
-    try Group.requireHardLinks(to: "/state", in: file)
-    let isBest = try Group.number("isBest", on: "/state", in: file) ?? 0
-    let sequence = try Group.number("sequence", on: "/state", in: file) ?? 0
+    try HDF5Group.requireHardLinks(to: "/state", in: file)
+    let isBest = try HDF5Group.number("isBest", on: "/state", in: file) ?? 0
+    let sequence = try HDF5Group.number("sequence", on: "/state", in: file) ?? 0
     return Summary(isBest: isBest == 1, sequence: Int(truncatingIfNeeded: sequence), origin: try Origin(of: file))
   }
 
   /// - Throws: `UserError` if the file is not a checkpoint of a format version that this foretop reads.
   static func check(_ file: File) throws {
-    guard try Group.text("format", on: "/", in: file) == format else {
+    guard try HDF5Group.text("format", on: "/", in: file) == format else {
       throw UserError(.data, "\(file.path) is not a checkpoint of foretop: its attribute “format” is not “\(format)”")
     }
-    let version = try Group.number("formatVersion", on: "/", in: file) ?? 0
+    let version = try HDF5Group.number("formatVersion", on: "/", in: file) ?? 0
     guard version == formatVersion else {
       throw UserError(
         .data, "\(file.path) has format version \(version), but this foretop reads \(formatVersion)")

@@ -150,7 +150,7 @@ final class Overview {
       let block =
         level == 0
         ? try metrics.block(from: below.lowerBound, count: below.count)
-        : Table.Block(start: below.lowerBound, rows: try self.rows(level - 1, below))
+        : Table.RowBlock(start: below.lowerBound, rows: try self.rows(level - 1, below))
       let sum = sum(block, 0, level)
       return Table.Row(values: zip(levels[level].columns, sum.values).map { $0.stored($1) })
     }
@@ -184,7 +184,7 @@ final class Overview {
   static func steps(_ level: Int) -> Int { (0..<level).reduce(1) { steps, _ in steps * factor } }
 
   /// The row over 64 rows of what is below a level.
-  private func sum(_ block: Table.Block, _ start: Int, _ level: Int) -> Table.Row {
+  private func sum(_ block: Table.RowBlock, _ start: Int, _ level: Int) -> Table.Row {
     let rows = start..<start + Self.factor
     let last = rows.last { block.isWhole[$0] } ?? rows.upperBound - 1
     var values = Self.axes.indices.map { block.columns[$0][last] }
@@ -226,7 +226,7 @@ final class Overview {
   }
 
   private static func createGroups(_ group: String, _ metrics: Table, in file: File) throws {
-    for folder in groups(group, metrics) { try Group.create(folder, in: file) }
+    for folder in groups(group, metrics) { try HDF5Group.create(folder, in: file) }
   }
 
   /// For those who plot a group as it is: the mean over the steps.
@@ -234,16 +234,16 @@ final class Overview {
     let sums = Set(summed(metrics).map { "\(group)/\(metrics.columns[$0].path)" })
     for folder in groups(group, metrics) {
       guard sums.contains(folder) else {
-        try Group.set("NX_class", "NXcollection", on: folder, in: file)
+        try HDF5Group.set("NX_class", "NXcollection", on: folder, in: file)
         continue
       }
       let what = "cannot link \(folder)/step in \(file.path)"
       try HDF5.check(
         H5Lcreate_hard(file.id, group + "/step", file.id, folder + "/step", h5_default(), h5_default()), what)
-      try Group.set("NX_class", "NXdata", on: folder, in: file)
-      try Group.set("signal", "mean", on: folder, in: file)
-      try Group.set("axes", "step", on: folder, in: file)
-      try Group.set("auxiliary_signals", ["maximum", "minimum"], on: folder, in: file)
+      try HDF5Group.set("NX_class", "NXdata", on: folder, in: file)
+      try HDF5Group.set("signal", "mean", on: folder, in: file)
+      try HDF5Group.set("axes", "step", on: folder, in: file)
+      try HDF5Group.set("auxiliary_signals", ["maximum", "minimum"], on: folder, in: file)
     }
   }
 }

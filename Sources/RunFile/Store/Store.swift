@@ -14,15 +14,15 @@ final class Store {
   let orders: Table
   /// What each session began with, as JSON: its recipe too.
   let beginnings: Table
-  let events: Ledger
-  let sessions: Ledger
+  let events: EventTable
+  let sessions: EventTable
   /// The sums over /metrics, once somebody asked for them; nil inside where an older foretop wrote the file.
   private var pyramid: Overview??
   /// Up to where the disk has room reserved for the file.
   private var reserved = 0
 
   private var tables: [Table] { [metrics, heldout, texts, orders, beginnings] }
-  private var ledgers: [Ledger] { [events, sessions] }
+  private var ledgers: [EventTable] { [events, sessions] }
 
   /// By their number in the journal.
   var numberedTables: [(UInt8, Table)] {
@@ -31,7 +31,9 @@ final class Store {
       (Journal.Number.orders, orders), (Journal.Number.beginnings, beginnings),
     ]
   }
-  var numberedLedgers: [(UInt8, Ledger)] { [(Journal.Number.events, events), (Journal.Number.sessions, sessions)] }
+  var numberedEventTables: [(UInt8, EventTable)] {
+    [(Journal.Number.events, events), (Journal.Number.sessions, sessions)]
+  }
 
   /// From now on everything goes to a journal first.
   func attach(_ journal: Journal) {
@@ -39,7 +41,7 @@ final class Store {
       table.journal = journal
       table.number = number
     }
-    for (number, ledger) in numberedLedgers {
+    for (number, ledger) in numberedEventTables {
       ledger.journal = journal
       ledger.number = number
     }
@@ -108,27 +110,27 @@ final class Store {
     let inner =
       Set(stepMetrics.compactMap { Self.folder("/metrics/" + $0.path) }).sorted()
       + Set(evaluationMetrics.compactMap { Self.folder("/heldout/" + $0.path) }).sorted()
-    for group in folders + inner.filter({ !folders.contains($0) }) { try Group.create(group, in: file) }
+    for group in folders + inner.filter({ !folders.contains($0) }) { try HDF5Group.create(group, in: file) }
 
     let yaml = try Dataset(creating: "/recipe/yaml", of: h5_u8(), chunk: 4096, in: file)
-    try Group.set("units", "1", on: "/recipe/yaml", in: file)
-    try Group.set("long_name", "the recipe the run began with, as YAML in UTF-8", on: "/recipe/yaml", in: file)
+    try HDF5Group.set("units", "1", on: "/recipe/yaml", in: file)
+    try HDF5Group.set("long_name", "the recipe the run began with, as YAML in UTF-8", on: "/recipe/yaml", in: file)
     let text = Array(beginning.recipe.yaml.utf8)
     try yaml.resize(to: text.count)
     try yaml.write(text, of: h5_u8(), at: 0, count: text.count)
 
     metrics = try Table(creating: "/metrics", columns: stepMetrics.map(Column.init), hasPayload: false, in: file)
     heldout = try Table(
-      creating: "/heldout", columns: evaluationMetrics.map(Column.init) + Layout.placeColumns, hasPayload: false,
+      creating: "/heldout", columns: evaluationMetrics.map(Column.init) + FileLayout.placeColumns, hasPayload: false,
       in: file)
-    texts = try Table(creating: "/samples/text", columns: Layout.textColumns, hasPayload: true, in: file)
-    orders = try Table(creating: "/samples/order", columns: Layout.textColumns, hasPayload: true, in: file)
-    beginnings = try Table(creating: "/beginnings", columns: Layout.textColumns, hasPayload: true, in: file)
+    texts = try Table(creating: "/samples/text", columns: FileLayout.textColumns, hasPayload: true, in: file)
+    orders = try Table(creating: "/samples/order", columns: FileLayout.textColumns, hasPayload: true, in: file)
+    beginnings = try Table(creating: "/beginnings", columns: FileLayout.textColumns, hasPayload: true, in: file)
     pyramid = try Overview(creating: metrics, in: file)
-    events = try Ledger(
-      creating: "/events", Layout.events, longName: "the run's log", in: file)
-    sessions = try Ledger(
-      creating: "/sessions", Layout.sessions,
+    events = try EventTable(
+      creating: "/events", FileLayout.events, longName: "the run's log", in: file)
+    sessions = try EventTable(
+      creating: "/sessions", FileLayout.sessions,
       longName: "from each start of the program to its end; an empty how: not ended, or killed", in: file)
     try Self.labelPlots(file, inner)
     try file.flush()
@@ -149,39 +151,40 @@ final class Store {
   init(opening path: String, _ how: Opening) throws {
     let file = try File(opening: path, how)
     self.file = file
-    guard try Group.text("format", on: "/", in: file) == Layout.format else {
-      throw UserError(.data, "\(path) is not a run file of foretop: its attribute “format” is not “\(Layout.format)”")
+    guard try HDF5Group.text("format", on: "/", in: file) == FileLayout.format else {
+      throw UserError(
+        .data, "\(path) is not a run file of foretop: its attribute “format” is not “\(FileLayout.format)”")
     }
-    let version = try Group.number("formatVersion", on: "/", in: file) ?? 0
-    guard version == Layout.formatVersion else {
+    let version = try HDF5Group.number("formatVersion", on: "/", in: file) ?? 0
+    guard version == FileLayout.formatVersion else {
       throw UserError(
         .data,
-        "\(path) has format version \(version), but this foretop reads \(Layout.formatVersion): use the foretop "
+        "\(path) has format version \(version), but this foretop reads \(FileLayout.formatVersion): use the foretop "
           + "that wrote the file"
       )
     }
-    heads = try Head.all.filter { try Group.has("/metrics/loss/\($0.name)", in: file) }
+    heads = try Head.all.filter { try HDF5Group.has("/metrics/loss/\($0.name)", in: file) }
     // A live file takes no new columns: a run keeps the ones that it began with, and what came later is not stored.
     stepMetrics = try Metric.ofSteps(heads: heads).filter {
-      try !$0.isOptional || Group.has("/metrics/" + $0.path, in: file)
+      try !$0.isOptional || HDF5Group.has("/metrics/" + $0.path, in: file)
     }
     evaluationMetrics = try Metric.ofEvaluations(heads: heads).filter {
-      try !$0.isOptional || Group.has("/heldout/" + $0.path, in: file)
+      try !$0.isOptional || HDF5Group.has("/heldout/" + $0.path, in: file)
     }
     metrics = try Table(opening: "/metrics", columns: stepMetrics.map(Column.init), hasPayload: false, in: file)
     heldout = try Table(
-      opening: "/heldout", columns: evaluationMetrics.map(Column.init) + Layout.placeColumns, hasPayload: false,
+      opening: "/heldout", columns: evaluationMetrics.map(Column.init) + FileLayout.placeColumns, hasPayload: false,
       in: file)
-    texts = try Table(opening: "/samples/text", columns: Layout.textColumns, hasPayload: true, in: file)
-    orders = try Table(opening: "/samples/order", columns: Layout.textColumns, hasPayload: true, in: file)
-    beginnings = try Table(opening: "/beginnings", columns: Layout.textColumns, hasPayload: true, in: file)
-    events = try Ledger(opening: "/events", Layout.events, in: file)
-    sessions = try Ledger(opening: "/sessions", Layout.sessions, in: file)
+    texts = try Table(opening: "/samples/text", columns: FileLayout.textColumns, hasPayload: true, in: file)
+    orders = try Table(opening: "/samples/order", columns: FileLayout.textColumns, hasPayload: true, in: file)
+    beginnings = try Table(opening: "/beginnings", columns: FileLayout.textColumns, hasPayload: true, in: file)
+    events = try EventTable(opening: "/events", FileLayout.events, in: file)
+    sessions = try EventTable(opening: "/sessions", FileLayout.sessions, in: file)
   }
 
   /// When the run began: with what the clock showed, no two are alike, so that its other files say whose they are by it. Nil
   /// where the file does not say so.
-  var created: Double? { get throws { try Group.fraction("created", on: "/", in: file) } }
+  var created: Double? { get throws { try HDF5Group.fraction("created", on: "/", in: file) } }
 
   /// The datasets that are read, but for the sums over /metrics.
   var paths: [String] { ["/recipe/yaml"] + tables.flatMap(\.paths) + ledgers.map(\.path) }
@@ -192,7 +195,7 @@ final class Store {
   /// The sums over /metrics; nil in a file that has none.
   func overview() throws -> Overview? {
     if let pyramid { return pyramid }
-    let opened = try Group.has("/overview/L1", in: file) ? try Overview(opening: metrics, in: file) : nil
+    let opened = try HDF5Group.has("/overview/L1", in: file) ? try Overview(opening: metrics, in: file) : nil
     pyramid = .some(opened)
     return opened
   }
@@ -206,7 +209,7 @@ final class Store {
   var hasUnconfirmed: Bool { tables.contains { $0.hasUnconfirmed } || ledgers.contains { $0.hasUnconfirmed } }
 
   /// What waits, as a journal has it.
-  var entries: [Journal.Entry] { tables.flatMap(\.entries) + ledgers.flatMap(\.entries) }
+  var entries: [Journal.JournalEntry] { tables.flatMap(\.entries) + ledgers.flatMap(\.entries) }
 
   /// The most bytes that writing what waits takes from the disk.
   var waitingSize: Int {
@@ -254,7 +257,7 @@ final class Store {
   /// Whether another file has more rows somewhere.
   func isShorter(than other: Store) -> Bool {
     zip(numberedTables, other.numberedTables).contains { $0.1.count < $1.1.count }
-      || zip(numberedLedgers, other.numberedLedgers).contains { $0.1.count < $1.1.count }
+      || zip(numberedEventTables, other.numberedEventTables).contains { $0.1.count < $1.1.count }
   }
 
   /// Takes over what another object of the same file may not have stored.
@@ -283,40 +286,41 @@ final class Store {
 
   private static func label(_ file: File, _ beginning: Beginning) throws {
     let texts = [
-      ("format", Layout.format), ("name", beginning.name), ("version", Version.text), ("NX_class", "NXroot"),
-      ("default", "metrics"), ("readme", Layout.readme), ("precision", beginning.precision),
+      ("format", FileLayout.format), ("name", beginning.name), ("version", Version.text), ("NX_class", "NXroot"),
+      ("default", "metrics"), ("readme", FileLayout.readme), ("precision", beginning.precision),
       ("corpus", beginning.corpus),
     ]
-    for (name, text) in texts { try Group.set(name, text, on: "/", in: file) }
+    for (name, text) in texts { try HDF5Group.set(name, text, on: "/", in: file) }
     let numbers = [
-      ("formatVersion", Layout.formatVersion), ("seed", beginning.recipe.seed), ("threads", UInt64(beginning.threads)),
+      ("formatVersion", FileLayout.formatVersion), ("seed", beginning.recipe.seed),
+      ("threads", UInt64(beginning.threads)),
       ("parameters", UInt64(beginning.parameters)),
     ]
-    for (name, number) in numbers { try Group.set(name, number, on: "/", in: file) }
-    try Group.set("created", beginning.time, on: "/", in: file)
+    for (name, number) in numbers { try HDF5Group.set(name, number, on: "/", in: file) }
+    try HDF5Group.set("created", beginning.time, on: "/", in: file)
   }
 
   /// What h5web and NeXpy plot when a group is opened: the losses over the steps.
   private static func labelPlots(_ file: File, _ groups: [String]) throws {
     for root in ["/metrics", "/heldout"] {
-      try Group.set("NX_class", "NXentry", on: root, in: file)
-      try Group.set("default", "loss", on: root, in: file)
+      try HDF5Group.set("NX_class", "NXentry", on: root, in: file)
+      try HDF5Group.set("default", "loss", on: root, in: file)
     }
     for group in ["/recipe", "/samples", "/samples/text", "/samples/order", "/beginnings", "/overview"] {
-      try Group.set("NX_class", "NXcollection", on: group, in: file)
+      try HDF5Group.set("NX_class", "NXcollection", on: group, in: file)
     }
     for group in groups {
       let root = group.hasPrefix("/metrics") ? "/metrics" : "/heldout"
       let what = "cannot link \(group)/step in \(file.path)"
       try HDF5.check(
         H5Lcreate_hard(file.id, root + "/step", file.id, group + "/step", h5_default(), h5_default()), what)
-      let names = try Group.names(in: group, of: file).filter { $0 != "step" }
+      let names = try HDF5Group.names(in: group, of: file).filter { $0 != "step" }
       guard let signal = names.contains("total") ? "total" : names.first else { continue }
-      try Group.set("NX_class", "NXdata", on: group, in: file)
-      try Group.set("signal", signal, on: group, in: file)
-      try Group.set("axes", "step", on: group, in: file)
+      try HDF5Group.set("NX_class", "NXdata", on: group, in: file)
+      try HDF5Group.set("signal", signal, on: group, in: file)
+      try HDF5Group.set("axes", "step", on: group, in: file)
       let others = names.filter { $0 != signal }
-      if !others.isEmpty { try Group.set("auxiliary_signals", others, on: group, in: file) }
+      if !others.isEmpty { try HDF5Group.set("auxiliary_signals", others, on: group, in: file) }
     }
   }
 

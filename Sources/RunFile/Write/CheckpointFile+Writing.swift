@@ -14,7 +14,7 @@ extension CheckpointFile {
   static func write(_ checkpoint: Checkpoint, isBest: Bool, sequence: Int, of origin: Origin, to path: String) throws
     -> Int
   {
-    try Aside.run { try requireFinite(checkpoint) }
+    try LowPriorityThread.run { try requireFinite(checkpoint) }
     HDF5.alone { HDF5.start() }
     // Its numbers alone are larger than a file may be: said before anything is written.
     if checkpoint.weights.count * 12 > SizeLimit.largest {
@@ -24,7 +24,7 @@ extension CheckpointFile {
     try FileDescriptor.requireRoom(size(of: checkpoint), at: path)
     let places = try layOut(checkpoint, isBest: isBest, sequence: sequence, of: origin, at: path)
     var size = 0
-    try Aside.run { size = try writeNumbers(of: checkpoint, places, to: path) }
+    try LowPriorityThread.run { size = try writeNumbers(of: checkpoint, places, to: path) }
     return size
   }
 
@@ -75,11 +75,11 @@ extension CheckpointFile {
     try HDF5.alone { try describe(checkpoint, isBest: isBest, sequence: sequence, of: origin, in: file) }
     // Tensor by tensor: a network has hundreds, and the metrics wait for none but one.
     let places = try blocks.map { block in
-      try HDF5.alone { try Group.set("elements", UInt64(checkpoint.weights.count), on: block, in: file) }
+      try HDF5.alone { try HDF5Group.set("elements", UInt64(checkpoint.weights.count), on: block, in: file) }
       return try checkpoint.tensors.map { tensor in
         try HDF5.alone {
           let dataset = try contiguous(block + "/" + tensor.path, h5_f32(), tensor.shape, in: file)
-          try Group.set("offset", UInt64(tensor.offset), on: block + "/" + tensor.path, in: file)
+          try HDF5Group.set("offset", UInt64(tensor.offset), on: block + "/" + tensor.path, in: file)
           return Int(H5Dget_offset(dataset.id))
         }
       }
@@ -93,26 +93,26 @@ extension CheckpointFile {
     _ checkpoint: Checkpoint, isBest: Bool, sequence: Int, of origin: Origin, in file: File
   ) throws {
     for (name, text) in [("format", format), ("version", Version.text), ("readme", readme)] {
-      try Group.set(name, text, on: "/", in: file)
+      try HDF5Group.set(name, text, on: "/", in: file)
     }
-    try Group.set("formatVersion", formatVersion, on: "/", in: file)
-    for group in ["/state", "/tokenizer", "/recipe", "/optimizer"] + blocks { try Group.create(group, in: file) }
+    try HDF5Group.set("formatVersion", formatVersion, on: "/", in: file)
+    for group in ["/state", "/tokenizer", "/recipe", "/optimizer"] + blocks { try HDF5Group.create(group, in: file) }
 
     let state = checkpoint.state
     let numbers = [
       ("step", state.step), ("tokens", state.tokens), ("window", state.window), ("threads", state.threads),
       ("sequence", sequence), ("isBest", isBest ? 1 : 0),
     ]
-    for (name, number) in numbers { try Group.set(name, UInt64(number), on: "/state", in: file) }
-    try Group.set("seed", state.seed, on: "/state", in: file)
+    for (name, number) in numbers { try HDF5Group.set(name, UInt64(number), on: "/state", in: file) }
+    try HDF5Group.set("seed", state.seed, on: "/state", in: file)
     let fractions = [
       ("rateFactor", state.rateFactor), ("active", state.active), ("bestLoss", Double(state.bestLoss)),
     ]
-    for (name, number) in fractions { try Group.set(name, number, on: "/state", in: file) }
+    for (name, number) in fractions { try HDF5Group.set(name, number, on: "/state", in: file) }
     try origin.write(to: file)
-    try writeBytes(JSON.encoded(state), to: "/state/json", in: file)
-    try Group.set("kind", checkpoint.tokenizer.kind, on: "/tokenizer", in: file)
-    try Group.set("vocabulary", UInt64(checkpoint.tokenizer.vocabulary), on: "/tokenizer", in: file)
+    try writeBytes(StoredJSON.encoded(state), to: "/state/json", in: file)
+    try HDF5Group.set("kind", checkpoint.tokenizer.kind, on: "/tokenizer", in: file)
+    try HDF5Group.set("vocabulary", UInt64(checkpoint.tokenizer.vocabulary), on: "/tokenizer", in: file)
     try writeBytes(checkpoint.tokenizer.model, to: "/tokenizer/model", in: file)
     try writeBytes(Array(checkpoint.recipe.yaml.utf8), to: "/recipe/yaml", in: file)
   }

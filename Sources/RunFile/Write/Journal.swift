@@ -22,7 +22,7 @@ package struct PendingSync: Sendable {
 }
 
 final class Journal {
-  enum Entry {
+  enum JournalEntry {
     /// A row of the table with this number.
     case row(UInt8, Table.Row)
     /// A record of the ledger with this number.
@@ -62,7 +62,7 @@ final class Journal {
 
   /// A journal, or a copy of run.h5, of another run or with numbers that no training records: nothing of it may get into the
   /// run.
-  struct Stranger: Error {
+  struct ForeignJournal: Error {
     let error: UserError
   }
 
@@ -78,7 +78,7 @@ final class Journal {
   /// - Parameters:
   ///   - created: when the run began; nil where its file does not say so.
   ///   - entries: what it begins with after that.
-  init(creating path: String, of created: Double?, with entries: [Entry] = []) throws {
+  init(creating path: String, of created: Double?, with entries: [JournalEntry] = []) throws {
     let aside = path + ".new"
     try FileSystem.remove(aside)
     let file = try FileDescriptor(opening: aside, O_RDWR | O_CREAT | O_EXCL)
@@ -94,7 +94,7 @@ final class Journal {
   var size: Int { end }
 
   /// Hands an entry to the kernel. What it does not take is tried again by `sync`.
-  func add(_ entry: Entry) {
+  func add(_ entry: JournalEntry) {
     refused += Self.framed(entry)
     isDirty = true
     try? hand()
@@ -153,7 +153,7 @@ final class Journal {
   // MARK: Entries as bytes
 
   /// Length and checksum, four bytes each, then what they are of: the number and the content.
-  private static func framed(_ entry: Entry) -> [UInt8] {
+  private static func framed(_ entry: JournalEntry) -> [UInt8] {
     var body: [UInt8] = []
     switch entry {
     case .row(let number, let row):
@@ -167,7 +167,7 @@ final class Journal {
       for value in row.values { withUnsafeBytes(of: value.bitPattern.littleEndian) { body += $0 } }
       body += row.payload
     case .record(let number, let record):
-      body = [number] + (number == Number.events ? Layout.events : Layout.sessions).encoded(record, at: 0)
+      body = [number] + (number == Number.events ? FileLayout.events : FileLayout.sessions).encoded(record, at: 0)
     case .run(let created):
       body = [Number.run]
       withUnsafeBytes(of: created.bitPattern.littleEndian) { body += $0 }
@@ -190,11 +190,11 @@ final class Journal {
     return sum.value == bytes.loadUnaligned(fromByteOffset: place + 4, as: UInt32.self).littleEndian ? body : nil
   }
 
-  static func entry(_ body: UnsafeRawBufferPointer) -> Entry? {
+  static func entry(_ body: UnsafeRawBufferPointer) -> JournalEntry? {
     let number = body[0]
     switch number {
     case Number.events, Number.sessions:
-      let format = number == Number.events ? Layout.events : Layout.sessions
+      let format = number == Number.events ? FileLayout.events : FileLayout.sessions
       guard body.count == format.size + 1 else { return nil }
       return format.decoded(Array(body.dropFirst()), at: 0).map { .record(number, $0) }
     case Number.metrics...Number.beginnings:

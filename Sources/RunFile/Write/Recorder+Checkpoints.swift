@@ -38,7 +38,7 @@ extension Recorder {
   package func finish(_ stored: StoredCheckpoint) -> [Occurrence] {
     let saved = stored.occurrence(at: now)
     if noticesComeBack { return [saved] + flush() }
-    if !replay.takes(saved) { append(saved) }
+    if !replay.recognises(saved) { append(saved) }
     return [saved] + flush()
   }
 

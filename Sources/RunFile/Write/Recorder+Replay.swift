@@ -5,7 +5,7 @@ import Run
 
 /// What a run's file holds beyond the checkpoint that the run goes on from.
 struct Replay {
-  struct Row {
+  struct StoredRow {
     var index: Int
     var values: [Double]
   }
@@ -16,19 +16,19 @@ struct Replay {
     var values: [Double]
   }
 
-  struct Sample {
+  struct StoredSample {
     var sequence: Int
     var step: Int
     var payload: [UInt8]
   }
 
   /// By step.
-  var rows: [Int: Row] = [:]
+  var rows: [Int: StoredRow] = [:]
   /// Rows in the file before anything was added.
   var count = 0
   var evaluations: [Recorded] = []
-  var texts: [Sample] = []
-  var orders: [Sample] = []
+  var texts: [StoredSample] = []
+  var orders: [StoredSample] = []
   var occurrences: [(sequence: Int, occurrence: Occurrence)] = []
 
   /// The last step that is stored.
@@ -45,15 +45,15 @@ struct Replay {
     let first = try store.metrics.firstRow(from: Double(step + 1))
     for (index, row) in try store.metrics.rows(from: first).enumerated() {
       guard let row, Int(row.values[0]) > step else { continue }
-      rows[Int(row.values[0])] = Row(index: first + index, values: row.values)
+      rows[Int(row.values[0])] = StoredRow(index: first + index, values: row.values)
     }
     last = rows.keys.max() ?? 0
     evaluations = try store.heldout.rows().compactMap { $0 }.map {
-      Recorded(sequence: Layout.place($0).sequence, step: Int($0.values[0]), values: $0.values)
+      Recorded(sequence: FileLayout.place($0).sequence, step: Int($0.values[0]), values: $0.values)
     }.filter { $0.sequence >= sequence }
-    func samples(_ table: Table) throws -> [Sample] {
+    func samples(_ table: Table) throws -> [StoredSample] {
       try table.rows().compactMap { $0 }.map {
-        Sample(sequence: Layout.place($0).sequence, step: Int($0.values[0]), payload: $0.payload)
+        StoredSample(sequence: FileLayout.place($0).sequence, step: Int($0.values[0]), payload: $0.payload)
       }.filter { $0.sequence >= sequence }
     }
     texts = try samples(store.texts)
@@ -61,14 +61,14 @@ struct Replay {
     occurrences = try store.events.records().compactMap { $0 }
       .filter { $0.whole("sequence") >= sequence }
       .compactMap { record in
-        Layout.occurrence(record).flatMap {
+        FileLayout.occurrence(record).flatMap {
           Self.repeated.contains($0.kind) ? (record.whole("sequence"), $0) : nil
         }
       }
   }
 
   /// What happens again when steps are computed again.
-  private static let repeated: Set<Occurrence.Kind> = [.rate, .weight, .saved, .diverged]
+  private static let repeated: Set<Occurrence.Subject> = [.rate, .weight, .saved, .diverged]
 
   /// The number of the first stored event that is still to come after a step; nil where there is none. A checkpoint that is
   /// written again stands before it.
@@ -81,7 +81,7 @@ struct Replay {
 
   /// Whether an occurrence is the repetition of one that is stored: an edit made again, a checkpoint written again. What the
   /// command line asks for is new, whatever was asked for before: its place among the events says that it is the newest.
-  mutating func takes(_ occurrence: Occurrence) -> Bool {
+  mutating func recognises(_ occurrence: Occurrence) -> Bool {
     guard occurrence.actor != .commandLine else { return false }
     let index = occurrences.map(\.occurrence).firstIndex {
       $0.kind == occurrence.kind && $0.step == occurrence.step && $0.key == occurrence.key
@@ -119,7 +119,7 @@ extension Recorder {
       notices = [
         notice(.notice, "the stored row of step \(report.step) was damaged; rows from there on are written again")
       ]
-      cut = Cut(step: nil, rows: firstRow(from: report.step)..<replay.count, sequences: [])
+      cut = ReplacedHistory(step: nil, rows: firstRow(from: report.step)..<replay.count, sequences: [])
       replay.rows = [:]
     }
     store.metrics.append(Table.Row(values: values))
@@ -165,7 +165,7 @@ extension Recorder {
       replay.evaluations.filter { $0.step >= step }.map(\.sequence)
       + (replay.texts + replay.orders).filter { $0.step >= step }.map(\.sequence)
     let rows = cut?.rows ?? self.firstRow(from: firstRow)..<replay.count
-    cut = Cut(step: step, rows: rows, sequences: sequences.union(dropped))
+    cut = ReplacedHistory(step: step, rows: rows, sequences: sequences.union(dropped))
     replay = Replay()
   }
 

@@ -16,7 +16,7 @@ package final class Recorder {
   /// What a resumed run computes again, to compare with.
   var replay: Replay
   /// What must be taken out of the file because a replay came out differently.
-  var cut: Cut?
+  var cut: ReplacedHistory?
   /// The number of the next event that is no step.
   private(set) var nextSequence: Int
   /// Whether the open file failed: nothing may touch it again, and it is opened anew.
@@ -57,14 +57,14 @@ package final class Recorder {
   /// - Throws: `UserError` when it exists, cannot be made, or has an invalid name.
   package init(creating folder: String, beginning: Beginning) throws {
     try RunName.check((folder as NSString).lastPathComponent)
-    lock = try Unbegun.lock(folder)
+    lock = try UnstartedRun.lock(folder)
     do {
       try FileSystem.create(folder + "/checkpoints")
       place = try RunPlace(folder)
       journal = try Journal(creating: Recovery.journal(folder), of: beginning.time)
       store = try Store.create(folder + "/run.h5", beginning: beginning)
     } catch {
-      Unbegun.clear(folder)
+      UnstartedRun.clear(folder)
       throw error
     }
     self.folder = folder
@@ -81,7 +81,7 @@ package final class Recorder {
     } catch {
       store.abandon()
       isClosed = true
-      Unbegun.clear(folder)
+      UnstartedRun.clear(folder)
       throw error
     }
   }
@@ -90,13 +90,13 @@ package final class Recorder {
   /// - Parameter step: the step of the checkpoint that training goes on from; 0 begins again.
   /// - Throws: `UserError` when another process writes the run, or its files cannot be repaired.
   package init(resuming folder: String, from step: Int, beginning: Beginning) throws {
-    guard Archive.isThere(folder) else { throw Archive.missing(folder) }
+    guard StoredRun.isThere(folder) else { throw StoredRun.missing(folder) }
     lock = try RunLock(folder: folder)
     place = try RunPlace(folder)
     self.folder = folder
     self.beginning = beginning
     let checkpoints = CheckpointFolder(folder)
-    try checkpoints.removeLeftovers()
+    try checkpoints.removeTemporaryFiles()
     let sequence = step == 0 ? 0 : try checkpoints.sequence(of: step)
     (store, journal) = try Recovery.resume(folder)
     created = try store.created
@@ -116,11 +116,11 @@ package final class Recorder {
 
   private func begin() throws {
     let start = SessionStart(beginning)
-    store.beginnings.append(try Layout.row(start, step: beginning.step, time: beginning.time, at: nextPlace()))
+    store.beginnings.append(try FileLayout.row(start, step: beginning.step, time: beginning.time, at: nextPlace()))
     sessionIndex = store.sessions.total
     session = [
       "start": .number(beginning.time), "end": .number(.nan), "pid": .whole(Int(getpid())),
-      "host": .text(Machine.name), "from": .whole(beginning.step),
+      "host": .text(Host.name), "from": .whole(beginning.step),
     ]
     store.sessions.append(session)
     let notes = takeNotes()
@@ -150,7 +150,7 @@ package final class Recorder {
     case .wrote(let sample): try append(sample, step: sample.step, to: store.texts, unless: &replay.texts)
     case .occurred(let occurrence):
       guard occurrence.kind != .done else { return [] }  // It answers, and tells nothing that is not recorded.
-      if !replay.takes(occurrence) { append(occurrence) }
+      if !replay.recognises(occurrence) { append(occurrence) }
     case .confirmed, .gap: return []  // For those who follow a run that goes on.
     case .ended(let ending): end(ending)
     }
@@ -160,17 +160,17 @@ package final class Recorder {
   }
 
   private func append(
-    _ sample: some Encodable, step: Int, to table: Table, unless known: inout [Replay.Sample]
+    _ sample: some Encodable, step: Int, to table: Table, unless known: inout [Replay.StoredSample]
   ) throws {
-    let payload = try JSON.encoded(sample)
+    let payload = try StoredJSON.encoded(sample)
     if let index = known.firstIndex(where: { $0.payload == payload }) {
       known.remove(at: index)
     } else {
-      table.append(try Layout.row(sample, step: step, time: now, at: nextPlace()))
+      table.append(try FileLayout.row(sample, step: step, time: now, at: nextPlace()))
     }
   }
 
-  func append(_ occurrence: Occurrence) { store.events.append(Layout.record(occurrence, at: nextPlace())) }
+  func append(_ occurrence: Occurrence) { store.events.append(FileLayout.record(occurrence, at: nextPlace())) }
 
   /// Records a line of its own, unless it comes back as an event.
   func keep(_ notice: Occurrence) { if !noticesComeBack { append(notice) } }
@@ -186,13 +186,13 @@ package final class Recorder {
   }
 
   /// The place of an event that is recorded now.
-  func nextPlace() -> Layout.Place {
+  func nextPlace() -> FileLayout.Position {
     defer { nextSequence += 1 }
-    return Layout.Place(sequence: nextSequence, row: store.metrics.total)
+    return FileLayout.Position(sequence: nextSequence, row: store.metrics.total)
   }
 
   /// A line of the recorder's own.
-  func notice(_ kind: Occurrence.Kind, _ text: String, key: String = "", new: Double? = nil) -> Occurrence {
+  func notice(_ kind: Occurrence.Subject, _ text: String, key: String = "", new: Double? = nil) -> Occurrence {
     Occurrence(kind, step: lastStep, time: now, key: key, new: new, text: text)
   }
 

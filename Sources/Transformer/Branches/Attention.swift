@@ -81,12 +81,12 @@ struct Attention {
       dValues = layout.place(c.context * headStride, width: 4)
       dots = layout.place(tile, width: 4)
       running = layout.place(3 * tile, width: 4)
-      keysByWidth = layout.place(Words.count(c.headWidth, precision) * widthStride, width: 4)
-      valuesByWidth = layout.place(Words.count(c.headWidth, precision) * widthStride, width: 4)
-      keys = layout.place(Words.count(c.context, precision) * headStride, width: 4)
-      values = layout.place(Words.count(c.context, precision) * headStride, width: 4)
-      queries = layout.place(Words.count(tile, precision) * headStride, width: 4)
-      dOutput = layout.place(Words.count(tile, precision) * headStride, width: 4)
+      keysByWidth = layout.place(PackedOperands.count(c.headWidth, precision) * widthStride, width: 4)
+      valuesByWidth = layout.place(PackedOperands.count(c.headWidth, precision) * widthStride, width: 4)
+      keys = layout.place(PackedOperands.count(c.context, precision) * headStride, width: 4)
+      values = layout.place(PackedOperands.count(c.context, precision) * headStride, width: 4)
+      queries = layout.place(PackedOperands.count(tile, precision) * headStride, width: 4)
+      dOutput = layout.place(PackedOperands.count(tile, precision) * headStride, width: 4)
       left = layout.place(tile * max(stride, headStride), width: 4)
       bytes = layout.bytes
     }
@@ -118,9 +118,10 @@ struct Attention {
     room: UnsafeMutablePointer<UInt32>
   ) {
     TileProduct.run(
-      Words.left(a, room: room), b, stride: scratchLayout.widthStride, into: c, cStride: scratchLayout.stride,
+      PackedOperands.left(a, room: room), b, stride: scratchLayout.widthStride, into: c, cStride: scratchLayout.stride,
       m: a.rows,
-      n: n, k: Words.count(configuration.headWidth, precision), part: .columns(offset: offset), adds: false,
+      n: n, k: PackedOperands.count(configuration.headWidth, precision), part: .columns(offset: offset),
+      accumulates: false,
       precision: precision)
   }
 
@@ -128,12 +129,12 @@ struct Attention {
   /// - Parameter b: words along the n rows of B.
   private func multiply(
     _ a: TileProduct.Left, by b: UnsafeMutablePointer<UInt32>, into c: UnsafeMutablePointer<Float>, m: Int, n: Int,
-    part: TileProduct.Part, adds: Bool
+    part: TileProduct.Triangle, accumulates: Bool
   ) {
     let headStride = scratchLayout.headStride
     TileProduct.run(
       a, b, stride: headStride, into: c, cStride: headStride, m: m, n: configuration.headWidth,
-      k: Words.count(n, precision), part: part, adds: adds, precision: precision)
+      k: PackedOperands.count(n, precision), part: part, accumulates: accumulates, precision: precision)
   }
 
   private var alpha: Float { 1 / Float(configuration.headWidth).squareRoot() }
@@ -170,8 +171,8 @@ struct Attention {
           let keyColumn = c.queryWidth + group * c.headWidth
           let k = place(qkv, row: row, stride: inStride, column: keyColumn)
           let v = place(qkv, row: row, stride: inStride, column: keyColumn + c.keyWidth)
-          Words.along(columns: k, into: scratch.keysByWidth, stride: layout.widthStride)
-          Words.along(rows: v, into: scratch.values, stride: layout.headStride)
+          PackedOperands.along(columns: k, into: scratch.keysByWidth, stride: layout.widthStride)
+          PackedOperands.along(rows: v, into: scratch.values, stride: layout.headStride)
         }
         let q = place(qkv, row: row, stride: inStride, column: head * c.headWidth)
         let o = place(output, row: row, stride: c.queryWidth, column: head * c.headWidth)
@@ -210,8 +211,9 @@ struct Attention {
       if let (dropout, firstRow) = dropout { dropout.apply(weights, first: firstRow, firstColumn: from, threads: 1) }
       if from > begin { AttentionRows.rescale(sums, by: scratch.running) }
       multiply(
-        Words.left(weights, room: scratch.left), by: words(scratch.values, from: from), into: scratch.sums, m: m,
-        n: n, part: .upTo(offset: first - from), adds: from > begin)
+        PackedOperands.left(weights, room: scratch.left), by: words(scratch.values, from: from), into: scratch.sums,
+        m: m,
+        n: n, part: .upTo(offset: first - from), accumulates: from > begin)
     }
     AttentionRows.finish(sums, running: scratch.running, output: output, lse: lse)
   }
@@ -236,10 +238,10 @@ struct Attention {
         if laidOut != group {
           laidOut = group
           let column = group * c.headWidth
-          Words.along(
+          PackedOperands.along(
             columns: keys.columns(column, count: c.headWidth), into: scratch.keysByWidth,
             stride: scratchLayout.widthStride)
-          Words.along(
+          PackedOperands.along(
             rows: values.columns(column, count: c.headWidth), into: scratch.values, stride: scratchLayout.headStride)
         }
         let column = head * c.headWidth
@@ -271,7 +273,7 @@ struct Attention {
 
   /// Keys or values that are laid out along their rows, from one row on.
   private func words(_ base: UnsafeMutablePointer<UInt32>, from row: Int) -> UnsafeMutablePointer<UInt32> {
-    base + row / Words.elements(precision) * scratchLayout.headStride
+    base + row / PackedOperands.elements(precision) * scratchLayout.headStride
   }
 
   /// - Parameters:
@@ -304,9 +306,9 @@ struct Attention {
           scratch.dKeys.update(repeating: 0, count: c.context * layout.headStride)
           scratch.dValues.update(repeating: 0, count: c.context * layout.headStride)
         }
-        Words.along(columns: k, into: scratch.keysByWidth, stride: layout.widthStride)
-        Words.along(columns: v, into: scratch.valuesByWidth, stride: layout.widthStride)
-        Words.along(rows: k, into: scratch.keys, stride: layout.headStride)
+        PackedOperands.along(columns: k, into: scratch.keysByWidth, stride: layout.widthStride)
+        PackedOperands.along(columns: v, into: scratch.valuesByWidth, stride: layout.widthStride)
+        PackedOperands.along(rows: k, into: scratch.keys, stride: layout.headStride)
         for head in group * groupSize..<(group + 1) * groupSize {
           backward(
             head: head, row: row, isFirst: head == group * groupSize, qkv: qkv, dOutput: dOutput, output: output,
@@ -347,8 +349,8 @@ struct Attention {
       let begin = firstKey(starts)
       let (qTile, dOTile) = (q.rows(first, count: m), dO.rows(first, count: m))
       AttentionRows.dots(dOTile, o.rows(first, count: m), into: scratch.dots)
-      Words.along(rows: qTile, into: scratch.queries, stride: headStride)
-      Words.along(rows: dOTile, into: scratch.dOutput, stride: headStride)
+      PackedOperands.along(rows: qTile, into: scratch.queries, stride: headStride)
+      PackedOperands.along(rows: dOTile, into: scratch.dOutput, stride: headStride)
       for from in Swift.stride(from: begin, to: first + m, by: Self.blockKeys) {
         let n = min(Self.blockKeys, first + m - from)
         let offset = first - from
@@ -367,17 +369,18 @@ struct Attention {
           sight: AttentionRows.Sight(firstRow: first, firstKey: from, starts: starts), alpha: alpha)
         dropout?.apply(weights, first: firstRow, firstColumn: from, threads: 1)
         multiply(
-          Words.left(dScores, room: scratch.left), by: words(scratch.keys, from: from), into: scratch.sums, m: m, n: n,
-          part: .upTo(offset: offset), adds: from > begin)
+          PackedOperands.left(dScores, room: scratch.left), by: words(scratch.keys, from: from), into: scratch.sums,
+          m: m, n: n,
+          part: .upTo(offset: offset), accumulates: from > begin)
         // The last tile sees all keys and comes first: for a group's first head it writes, everything after adds.
-        let adds = !isFirst || index < tiles - 1 || starts != nil
+        let accumulates = !isFirst || index < tiles - 1 || starts != nil
         multiply(
-          Words.leftTransposed(dScores, room: scratch.left), by: scratch.queries,
+          PackedOperands.leftTransposed(dScores, room: scratch.left), by: scratch.queries,
           into: scratch.dKeys + from * headStride,
-          m: n, n: m, part: .from(offset: offset), adds: adds)
+          m: n, n: m, part: .from(offset: offset), accumulates: accumulates)
         multiply(
-          Words.leftTransposed(weights, room: scratch.left), by: scratch.dOutput,
-          into: scratch.dValues + from * headStride, m: n, n: m, part: .from(offset: offset), adds: adds)
+          PackedOperands.leftTransposed(weights, room: scratch.left), by: scratch.dOutput,
+          into: scratch.dValues + from * headStride, m: n, n: m, part: .from(offset: offset), accumulates: accumulates)
       }
       AttentionRows.unload(
         sums(scratch.sums, rows: m), into: dq.rows(first, count: m), angles: angles.map { $0 + first * half },

@@ -126,10 +126,11 @@ struct AttentionBranch: Branch {
   }
 
   func backward(
-    _ pass: Pass, dy: UnsafeMutableRawPointer, x: UnsafeMutableRawPointer, dx: UnsafeMutableRawPointer, adds: Bool
+    _ pass: Pass, dy: UnsafeMutableRawPointer, x: UnsafeMutableRawPointer, dx: UnsafeMutableRawPointer,
+    accumulates: Bool
   ) {
     let (arena, parameters) = (pass.arena, pass.parameters)
-    out.backward(parameters, dy: dy, x: arena[places.attended], dx: arena[places.dAttended], adds: adds)
+    out.backward(parameters, dy: dy, x: arena[places.attended], dx: arena[places.dAttended], accumulates: accumulates)
     out.backwardBias(parameters, dy: dy, partial: pass.partial)
     attention.backward(
       dOutput: arena[places.dAttended], qkv: arena[places.qkv], output: arena[places.attended], lse: arena[places.lse],
@@ -143,7 +144,7 @@ struct AttentionBranch: Branch {
         w: parameters.weights + weight, epsilon: c.epsilon, dw: parameters.gradient(weight), partial: pass.partial,
         threads: threads)
     }
-    into.backward(parameters, dy: arena[places.dQKV], x: x, dx: dx, adds: adds)
+    into.backward(parameters, dy: arena[places.dQKV], x: x, dx: dx, accumulates: accumulates)
     into.backwardBias(parameters, dy: arena[places.dQKV], partial: pass.partial)
   }
 
@@ -204,6 +205,6 @@ struct AttentionBranch: Branch {
         values: Matrix(values, rows: end, columns: c.keyWidth), output: attended, scratch: scratch)
       reading.clearUnused(attended)
     }
-    try out.read(reading, attended, into: stream, adds: true)
+    try out.read(reading, attended, into: stream, accumulates: true)
   }
 }

@@ -97,7 +97,8 @@ protocol Branch {
   ///   - dx: E [M, d], written.
   ///   - adds: whether dW is added to what is there: every micro-batch but the first.
   func backward(
-    _ pass: Pass, dy: UnsafeMutableRawPointer, x: UnsafeMutableRawPointer, dx: UnsafeMutableRawPointer, adds: Bool)
+    _ pass: Pass, dy: UnsafeMutableRawPointer, x: UnsafeMutableRawPointer, dx: UnsafeMutableRawPointer,
+    accumulates: Bool)
 
   /// Floats that it keeps of a text that is read, and bytes that it works with meanwhile.
   var cacheSize: Int { get }

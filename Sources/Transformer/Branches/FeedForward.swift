@@ -75,7 +75,8 @@ struct FeedForward: Branch {
   }
 
   func backward(
-    _ pass: Pass, dy: UnsafeMutableRawPointer, x: UnsafeMutableRawPointer, dx: UnsafeMutableRawPointer, adds: Bool
+    _ pass: Pass, dy: UnsafeMutableRawPointer, x: UnsafeMutableRawPointer, dx: UnsafeMutableRawPointer,
+    accumulates: Bool
   ) {
     let (gu, s, ds) = (pass.arena[places.gu], pass.arena[places.inner], pass.arena[places.dInner])
     out.backwardInput(pass.parameters, dy: dy, dx: ds)
@@ -85,8 +86,8 @@ struct FeedForward: Branch {
     } else {
       GELU.backward(operand(ds, inner), u: operand(gu, gateWidth), s: operand(s, inner), threads: threads)
     }
-    out.backwardWeight(pass.parameters, dy: dy, x: s, adds: adds)
-    into.backward(pass.parameters, dy: gu, x: x, dx: dx, adds: adds)
+    out.backwardWeight(pass.parameters, dy: dy, x: s, accumulates: accumulates)
+    into.backward(pass.parameters, dy: gu, x: x, dx: dx, accumulates: accumulates)
     into.backwardBias(pass.parameters, dy: gu, partial: pass.partial)
   }
 
@@ -111,6 +112,6 @@ struct FeedForward: Branch {
     let s = reading.matrix(at: places.s, columns: inner, x.precision)
     try into.read(reading, x, into: u)
     activate(u, s, threads: reading.shape.rowThreads)
-    try out.read(reading, s, into: stream, adds: true)
+    try out.read(reading, s, into: stream, accumulates: true)
   }
 }

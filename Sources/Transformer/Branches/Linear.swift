@@ -55,10 +55,10 @@ struct Linear {
   /// - Parameter adds: whether dW is added to what is there: every micro-batch but the first.
   func backward(
     _ parameters: ParameterView, dy: UnsafeMutableRawPointer, x: UnsafeMutableRawPointer,
-    dx: UnsafeMutableRawPointer, adds: Bool
+    dx: UnsafeMutableRawPointer, accumulates: Bool
   ) {
     backwardInput(parameters, dy: dy, dx: dx)
-    backwardWeight(parameters, dy: dy, x: x, adds: adds)
+    backwardWeight(parameters, dy: dy, x: x, accumulates: accumulates)
   }
 
   /// Only dx; used where x must be computed again before dW.
@@ -67,10 +67,10 @@ struct Linear {
   }
 
   func backwardWeight(
-    _ parameters: ParameterView, dy: UnsafeMutableRawPointer, x: UnsafeMutableRawPointer, adds: Bool
+    _ parameters: ParameterView, dy: UnsafeMutableRawPointer, x: UnsafeMutableRawPointer, accumulates: Bool
   ) {
     let dw = UnsafeMutableRawPointer(parameters.gradient(affine.weight))
-    if adds { gradients.weightAdding(dy, x, into: dw) } else { gradients.weight(dy, x, into: dw) }
+    if accumulates { gradients.weightAdding(dy, x, into: dw) } else { gradients.weight(dy, x, into: dw) }
   }
 
   /// db, added to what is there; nothing where there is no bias.

@@ -47,13 +47,14 @@ extension Linear {
   /// - Parameters:
   ///   - x: [rows, in] in the reading's precision.
   ///   - y: [rows, out], written, or fp32 and added to.
-  func read(_ reading: Reading, _ x: Matrix, into y: Matrix, adds: Bool = false) throws(ProductError) {
+  func read(_ reading: Reading, _ x: Matrix, into y: Matrix, accumulates: Bool = false) throws(ProductError) {
     let bias = affine.bias.map { reading.parameters.weights + $0 }
     guard reading.shape.rows > 1, let products = reading.products else {
       let w = Matrix(
         reading.parameters.operand(affine.weight), rows: y.columns, columns: x.columns, precision: reading.precision)
       MatrixVector.multiply(
-        w, x.base.assumingMemoryBound(to: Float.self), into: y.base.assumingMemoryBound(to: Float.self), adds: adds,
+        w, x.base.assumingMemoryBound(to: Float.self), into: y.base.assumingMemoryBound(to: Float.self),
+        accumulates: accumulates,
         threads: reading.shape.threads)
       if let bias { Embedding.addPositions(bias, context: 1, x: y, threads: 1) }
       return
@@ -62,11 +63,11 @@ extension Linear {
       ProductShape(
         m: x.rows, n: y.columns, k: x.columns, a: ProductShape.Operand(stride: x.stride, precision: x.precision),
         b: ProductShape.Operand(stride: x.columns, precision: reading.precision, isTransposed: true),
-        c: ProductShape.Operand(stride: y.stride, precision: y.precision), accumulates: adds,
-        hasBias: bias != nil && !adds)]
+        c: ProductShape.Operand(stride: y.stride, precision: y.precision), accumulates: accumulates,
+        hasBias: bias != nil && !accumulates)]
     product(
       x.base, reading.parameters.operand(affine.weight), into: y.base,
-      bias: adds ? nil : bias.map { UnsafeMutableRawPointer($0) })
-    if let bias, adds { Embedding.addPositions(bias, context: 1, x: y, threads: reading.shape.threads) }
+      bias: accumulates ? nil : bias.map { UnsafeMutableRawPointer($0) })
+    if let bias, accumulates { Embedding.addPositions(bias, context: 1, x: y, threads: reading.shape.threads) }
   }
 }

@@ -50,7 +50,7 @@ package struct Parameters: ~Copyable {
     return [
       .weights: bytes, .gradients: isTrained ? bytes : 0, .moments: isTrained ? 2 * bytes : 0,
       .operands: precision == .bf16 ? layout.count * 2 : 0,
-      .working: isTrained ? Kernels.Block.pieces(of: layout.count) * MemoryLayout<Double>.stride : 0,
+      .working: isTrained ? VectorMath.pieces(of: layout.count) * MemoryLayout<Double>.stride : 0,
     ]
   }
 
@@ -101,13 +101,13 @@ package struct Parameters: ~Copyable {
 
   /// The Euclidean norm of all gradients.
   func gradientNorm(threads: Int) -> Double {
-    Kernels.Block.norm(
+    VectorMath.norm(
       gradients, count: layout.count, partial: normBlock.base.assumingMemoryBound(to: Double.self), threads: threads)
   }
 
   /// Makes the operands agree with the weights, after the weights were set from outside.
   package func roundOperands(threads: Int) {
-    if let rounded { Kernels.Block.round(weights, into: rounded, count: layout.count, threads: threads) }
+    if let rounded { VectorMath.round(weights, into: rounded, count: layout.count, threads: threads) }
   }
 
   /// Normal weights of the given deviation, norms 1, biases 0.
@@ -117,7 +117,7 @@ package struct Parameters: ~Copyable {
       let w = weights + tensor.offset
       switch tensor.start {
       case .normal, .residual:
-        Kernels.Block.fillNormal(
+        VectorMath.fillNormal(
           w, count: tensor.count, deviation: deviation * (tensor.start == .residual ? residualScale : 1),
           random: RandomStream(seed: seed, purpose: "weights \(tensor.path)"), threads: threads)
       case .ones: w.update(repeating: 1, count: tensor.count)

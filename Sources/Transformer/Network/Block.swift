@@ -133,7 +133,7 @@ struct Block {
   ///   - pass: that of forward.
   ///   - adds: whether dW is added to what is there.
   ///   - again: whether another block has taken the place of all that this one's forward left but its input.
-  func backward(_ pass: Pass, adds: Bool, again: Bool) {
+  func backward(_ pass: Pass, accumulates: Bool, again: Bool) {
     let arena = pass.arena
     if again { forward(pass, x: arena[input], adding: false, again: true) }
     let rounded = site.precision == .bf16 ? operand(arena[stream.dxOperand]) : nil
@@ -141,7 +141,7 @@ struct Block {
     for index in steps.indices.reversed() {
       let step = steps[index]
       step.branch.backward(
-        pass, dy: gradient(at: index, pass), x: arena[step.slot.normed], dx: dNormed, adds: adds)
+        pass, dy: gradient(at: index, pass), x: arena[step.slot.normed], dx: dNormed, accumulates: accumulates)
       step.branch.norm.backward(
         pass.parameters, operand(dNormed), x: floats(arena[step.slot.x]), statistics: arena[step.slot.scale],
         dx: floats(arena[stream.dx]), addsTo: true, operand: rounded, partial: pass.partial)

@@ -9,7 +9,7 @@ struct HeadPass {
   /// At which positions of the micro-batch rankings are looked at, where nothing is learned.
   let ranking: [Bool]?
   /// Whether gradients are added to what is there: every micro-batch but the first.
-  let adds: Bool
+  let accumulates: Bool
   let noise: RandomStream?
 }
 
@@ -21,15 +21,16 @@ extension Shard {
   func predict(_ batch: TokenRows, _ pass: HeadPass) {
     fillTargets(batch)
     for head in sums.indices { sums[head] = LossSum() }
-    let adds = pass.factors != nil && begin(layout.headSection, adds: pass.adds)
-    predict(0, hidden: arena[places.hidden], dHidden: arena[places.dHidden], pass, adds: adds)
+    let accumulates = pass.factors != nil && begin(layout.headSection, accumulates: pass.accumulates)
+    predict(0, hidden: arena[places.hidden], dHidden: arena[places.dHidden], pass, accumulates: accumulates)
     // Sequential heads first add to the gradient at the hidden states' stream.
     if pass.factors != nil, configuration.multiToken != .sequential { backwardFinalNorm(addsTo: false) }
   }
 
   /// One stream's objectives.
   private func predict(
-    _ stream: Int, hidden: UnsafeMutableRawPointer, dHidden: UnsafeMutableRawPointer, _ pass: HeadPass, adds: Bool
+    _ stream: Int, hidden: UnsafeMutableRawPointer, dHidden: UnsafeMutableRawPointer, _ pass: HeadPass,
+    accumulates: Bool
   ) {
     let objectives = streams[stream]
     let first = rows.lowerBound * configuration.context
@@ -42,7 +43,8 @@ extension Shard {
       parameters(leaving: layout.headSection), objectives: objectives, hidden: hidden, targets: targets,
       entropy: entropy, losses: losses,
       hits: UnsafeMutableRawPointer(arena[places.hits]).assumingMemoryBound(to: UInt8.self), ranking: ranking,
-      factors: pass.factors, dHidden: dHidden, adds: adds, logits: arena.base + places.logits, into: &sums)
+      factors: pass.factors, dHidden: dHidden, accumulates: accumulates, logits: arena.base + places.logits, into: &sums
+    )
   }
 
   /// Through the final norm of the trunk's own stream.
@@ -71,7 +73,7 @@ extension Shard {
   private func predictFurther(_ index: Int, _ pass: HeadPass, addsTo: Bool) {
     let own = furtherHeads[index].places
     let dHidden = arena[places.furtherShared.dHidden]
-    predict(index + 1, hidden: arena[own.hidden], dHidden: dHidden, pass, adds: true)
+    predict(index + 1, hidden: arena[own.hidden], dHidden: dHidden, pass, accumulates: true)
     guard pass.factors != nil else { return }
     backwardFinalNorm(dHidden, x: arena[own.stream], scale: arena[own.finalScale], addsTo: addsTo)
   }
@@ -93,8 +95,9 @@ extension Shard {
     forwardFinalNorm(head)
     predictFurther(index, pass, addsTo: false)
     guard pass.factors != nil else { return }
-    let adds = begin(section, adds: pass.adds)
-    head.block.backward(self.pass(parameters(leaving: section), batch, pass.noise), adds: adds, again: false)
+    let accumulates = begin(section, accumulates: pass.accumulates)
+    head.block.backward(
+      self.pass(parameters(leaving: section), batch, pass.noise), accumulates: accumulates, again: false)
     let isLast = index == furtherHeads.count - 1
     let (carried, dx) = (arena[places.furtherShared.carried], arena[places.stream.dx])
     StreamSum.add(
@@ -114,9 +117,9 @@ extension Shard {
     let isDeepest = index == furtherHeads.count - 1
     predictFurther(index, pass, addsTo: !isDeepest)
     guard pass.factors != nil else { return }
-    let adds = begin(layout.furtherSections[index], adds: pass.adds)
+    let accumulates = begin(layout.furtherSections[index], accumulates: pass.accumulates)
     backwardSequential(
-      index, batch, adds: adds, noise: pass.noise, again: configuration.recomputesBlocks && !isDeepest)
+      index, batch, accumulates: accumulates, noise: pass.noise, again: configuration.recomputesBlocks && !isDeepest)
   }
 
   /// The stream that a sequential head reads: the one before it.
@@ -148,17 +151,17 @@ extension Shard {
   }
 
   private func backwardSequential(
-    _ index: Int, _ batch: TokenRows, adds: Bool, noise: RandomStream?, again: Bool
+    _ index: Int, _ batch: TokenRows, accumulates: Bool, noise: RandomStream?, again: Bool
   ) {
     let pass = pass(parameters(leaving: layout.furtherSections[index]), batch, noise)
     let head = furtherHeads[index]
     let own = head.places
     guard let joint = head.joint else { preconditionFailure("a sequential head has a projection") }
     let width = configuration.width
-    head.block.backward(pass, adds: adds, again: again)
+    head.block.backward(pass, accumulates: accumulates, again: again)
     let dx = arena[places.stream.dxOperand]
     let dJoined = operand(arena[places.furtherShared.dJoined], columns: 2 * width)
-    joint.projection.backward(pass.parameters, dy: dx, x: arena[own.joined], dx: dJoined.base, adds: adds)
+    joint.projection.backward(pass.parameters, dy: dx, x: arena[own.joined], dx: dJoined.base, accumulates: accumulates)
     joint.projection.backwardBias(pass.parameters, dy: dx, partial: pass.partial)
     joint.embeddingNorm.backward(
       pass.parameters, dJoined.columns(width, count: width), x: stream(arena[own.embedded]),

@@ -127,8 +127,8 @@ final class Shard {
   /// Begins a section of gradients.
   /// - Parameter adds: whether the network's are added to what is there: every micro-batch but the first.
   /// - Returns: whether the section's products add to what is there. Where they write, the rest of it is zero now.
-  func begin(_ section: GradientSection, adds: Bool) -> Bool {
-    if adds && !places.hasGradients { return true }
+  func begin(_ section: GradientSection, accumulates: Bool) -> Bool {
+    if accumulates && !places.hasGradients { return true }
     let parameters = parameters(leaving: section)
     for range in section.added { parameters.gradient(range.lowerBound).update(repeating: 0, count: range.count) }
     return false
@@ -172,10 +172,10 @@ final class Shard {
 
   /// Turns the gradient at the stream after one block of the trunk into the one before it.
   /// - Parameter again: whether another block has taken the place of what this one's forward left.
-  func backward(block index: Int, _ batch: TokenRows, adds: Bool, noise: RandomStream?, again: Bool) {
+  func backward(block index: Int, _ batch: TokenRows, accumulates: Bool, noise: RandomStream?, again: Bool) {
     let section = layout.blockSections[index]
-    let adds = begin(section, adds: adds)
-    blocks[index].backward(pass(parameters(leaving: section), batch, noise), adds: adds, again: again)
+    let accumulates = begin(section, accumulates: accumulates)
+    blocks[index].backward(pass(parameters(leaving: section), batch, noise), accumulates: accumulates, again: again)
   }
 
   /// From the gradient at the stream before the first block to those of the tables, which shards add to in turn.

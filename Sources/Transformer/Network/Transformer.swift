@@ -71,7 +71,7 @@ package struct Transformer: ~Copyable {
   private func gather(_ section: GradientSection) {
     for shard in shards {
       guard let gradients = shard.gradients(of: section) else { continue }
-      Kernels.Block.add(
+      VectorMath.add(
         gradients, to: parameters.gradients + section.range.lowerBound, count: section.range.count, threads: threads)
     }
   }
@@ -103,7 +103,7 @@ package struct Transformer: ~Copyable {
     let positions = rows * configuration.context
     precondition(isRanked.map { $0.count == positions } ?? true, "each of the \(positions) positions has a flag")
     var sums = [LossSum](repeating: LossSum(), count: configuration.objectives.count)
-    runHeads(batch, HeadPass(factors: nil, ranking: isRanked, adds: false, noise: nil), into: &sums)
+    runHeads(batch, HeadPass(factors: nil, ranking: isRanked, accumulates: false, noise: nil), into: &sums)
     return sums
   }
 
@@ -114,14 +114,14 @@ package struct Transformer: ~Copyable {
   ///   - adds: whether gradients are added to what is there: every micro-batch but the first.
   ///   - sums: one a head, added to.
   package func heads(
-    _ batch: TokenRows, weights: [Float], denominators: [Int], adds: Bool, noise: RandomStream? = nil,
+    _ batch: TokenRows, weights: [Float], denominators: [Int], accumulates: Bool, noise: RandomStream? = nil,
     into sums: inout [LossSum]
   ) {
     precondition(weights.count == configuration.objectives.count && denominators.count == weights.count)
-    if !adds { clearTables() }
+    if !accumulates { clearTables() }
     let factors = LossFactors(weights: weights, denominators: denominators)
     let noise = configuration.dropout > 0 ? noise : nil
-    runHeads(batch, HeadPass(factors: factors, ranking: nil, adds: adds, noise: noise), into: &sums)
+    runHeads(batch, HeadPass(factors: factors, ranking: nil, accumulates: accumulates, noise: noise), into: &sums)
   }
 
   /// What all heads lose, and where something is learned the gradient at the stream that the trunk's backward begins with.
@@ -133,7 +133,7 @@ package struct Transformer: ~Copyable {
     case nil: break
     case .parallel:
       if learns {
-        backward(block: configuration.blocks - 1, batch, adds: pass.adds, noise: pass.noise, again: false)
+        backward(block: configuration.blocks - 1, batch, accumulates: pass.accumulates, noise: pass.noise, again: false)
         each(batch) { shard, _ in shard.carryGradient() }
       }
       for (index, section) in layout.furtherSections.enumerated() {
@@ -163,7 +163,7 @@ package struct Transformer: ~Copyable {
   /// - Parameters:
   ///   - adds: whether they are added to what is there, as in `heads`.
   ///   - noise: that of `forward`.
-  package func backward(_ batch: TokenRows, adds: Bool, noise: RandomStream? = nil) {
+  package func backward(_ batch: TokenRows, accumulates: Bool, noise: RandomStream? = nil) {
     precondition(parameters.isTrained, "a network made for reading cannot go backward")
     let c = configuration
     let noise = c.dropout > 0 ? noise : nil
@@ -172,13 +172,13 @@ package struct Transformer: ~Copyable {
     // What the last block left is still there, unless heads with blocks of their own came after it.
     let fresh = c.multiToken == nil ? below - 1 : -1
     for index in (0..<below).reversed() {
-      backward(block: index, batch, adds: adds, noise: noise, again: c.recomputesBlocks && index != fresh)
+      backward(block: index, batch, accumulates: accumulates, noise: noise, again: c.recomputesBlocks && index != fresh)
     }
     inTurn(batch) { $0.backwardTables($1, noise: noise, into: parameters.view, threads: threads) }
   }
 
-  private func backward(block index: Int, _ batch: TokenRows, adds: Bool, noise: RandomStream?, again: Bool) {
-    each(batch) { $0.backward(block: index, $1, adds: adds, noise: noise, again: again) }
+  private func backward(block index: Int, _ batch: TokenRows, accumulates: Bool, noise: RandomStream?, again: Bool) {
+    each(batch) { $0.backward(block: index, $1, accumulates: accumulates, noise: noise, again: again) }
     gather(parameters.layout.blockSections[index])
   }
 

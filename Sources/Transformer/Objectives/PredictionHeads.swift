@@ -136,7 +136,7 @@ struct PredictionHeads {
     _ parameters: ParameterView, objectives: [Int], hidden: UnsafeMutableRawPointer, targets: [SparseTargets],
     entropy: [UnsafeMutablePointer<Float>], losses: [UnsafeMutablePointer<Float>],
     hits: UnsafeMutablePointer<UInt8>, ranking: (objective: Int, positions: [Bool])?, factors: LossFactors?,
-    dHidden: UnsafeMutableRawPointer, adds: Bool, logits: UnsafeMutableRawPointer, into sums: inout [LossSum]
+    dHidden: UnsafeMutableRawPointer, accumulates: Bool, logits: UnsafeMutableRawPointer, into sums: inout [LossSum]
   ) {
     let width = configuration.width
     let dLogits = logits + chunks.gradient.offset
@@ -166,7 +166,8 @@ struct PredictionHeads {
       }
       if factors != nil {
         unembedding.backward(
-          parameters, dy: dLogits, x: h, dx: dHidden + first * width * precision.bytes, adds: adds || first > 0)
+          parameters, dy: dLogits, x: h, dx: dHidden + first * width * precision.bytes,
+          accumulates: accumulates || first > 0)
       }
     }
     for objective in objectives {

@@ -12,7 +12,7 @@ struct Examine: ParsableCommand {
   static let command = ["/proc/self/exe", "examine"]
 
   func run() throws {
-    Examination.serve { record in
+    SandboxAnswer.serve { record in
       // A model file does not tell its kind but by what is in it.
       let kind = record.kind.isEmpty ? Tokenizer.kind(ofModelFile: record.model).rawValue : record.kind
       let tokenizer = try Tokenizer(kind: kind, model: record.model)

@@ -34,7 +34,7 @@ struct Foretop: ParsableCommand {
     // A file that passes its limit is an error with a name, as a full disk is, and not the end of the process.
     signal(SIGXFSZ, SIG_IGN)
     MemoryLimit.watch()
-    Examiner.use(Examine.command)
+    Sandbox.use(Examine.command)
     do {
       let words = arguments
       try ForeignBytes.requireText(words)

@@ -12,7 +12,7 @@ struct RecipeFile {
 
   /// - Parameter word: a name in recipes/, or a path to a YAML file.
   init(_ word: String) throws {
-    let known = Share.files(in: "recipes")
+    let known = BundledFiles.files(in: "recipes")
     let isPath = word.contains("/") || word.hasSuffix(".yaml") || word.hasSuffix(".yml")
     let path: String
     if !isPath, let file = known.first(where: { $0.name == word }) {
@@ -30,7 +30,7 @@ struct RecipeFile {
       )
     }
     var origins = KeyOrigins(path)
-    recipe = try Recipe(yaml: Share.text(at: path, what: "recipe"), origins: &origins)
+    recipe = try Recipe(yaml: BundledFiles.text(at: path, what: "recipe"), origins: &origins)
     self.origins = origins
     name = URL(filePath: path).deletingPathExtension().lastPathComponent
   }

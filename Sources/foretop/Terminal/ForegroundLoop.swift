@@ -163,10 +163,10 @@ struct ForegroundLoop: ~Copyable {
 
   private mutating func ask(_ command: Command) {
     if command == .detach {
-      let goesOn = session != nil && state.ending == nil
+      let shouldContinue = session != nil && state.ending == nil
       leaveScreen()
       // Who left a run that goes on reads its lines from here on.
-      if goesOn, let beginning = state.beginning { printer.take(.event(NumberedEvent(0, .began(beginning)))) }
+      if shouldContinue, let beginning = state.beginning { printer.take(.event(NumberedEvent(0, .began(beginning)))) }
       return
     }
     guard let session else { return }
@@ -312,7 +312,7 @@ struct ForegroundLoop: ~Copyable {
 extension SessionMessage {
   /// Hands it to a dashboard, where it concerns one.
   fileprivate func show(on dashboard: inout Dashboard) {
-    func occurred(_ kind: Occurrence.Kind, _ text: String) -> Event {
+    func occurred(_ kind: Occurrence.Subject, _ text: String) -> Event {
       .occurred(Occurrence(kind, step: 0, time: Date().timeIntervalSince1970, text: text))
     }
     switch self {

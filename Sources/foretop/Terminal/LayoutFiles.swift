@@ -19,7 +19,7 @@ struct LayoutFiles {
   /// - Throws: `UserError` when there is no such layout, or the file that was asked for is no layout.
   init(startingWith word: String? = nil) throws {
     if let word, word.contains("/") || word.hasSuffix(".yaml") {
-      let layout = try Layout(yaml: Share.text(at: word, what: "layout"), source: word)
+      let layout = try Layout(yaml: BundledFiles.text(at: word, what: "layout"), source: word)
       extra = (layout.name, word)
       first = layout.name
     }
@@ -36,7 +36,7 @@ struct LayoutFiles {
     first = word
   }
 
-  private var files: [(name: String, path: String)] { Share.files(in: "layouts") + (extra.map { [$0] } ?? []) }
+  private var files: [(name: String, path: String)] { BundledFiles.files(in: "layouts") + (extra.map { [$0] } ?? []) }
 
   private mutating func read() {
     layouts = []
@@ -45,7 +45,7 @@ struct LayoutFiles {
     for file in files {
       dates[file.path] = Self.date(of: file.path)
       do {
-        let layout = try Layout(yaml: Share.text(at: file.path, what: "layout"), source: file.path)
+        let layout = try Layout(yaml: BundledFiles.text(at: file.path, what: "layout"), source: file.path)
         layouts.removeAll { $0.name == layout.name }
         layouts.append(layout)
       } catch {

@@ -9,7 +9,7 @@ import TerminalUI
 struct ScreenView: ~Copyable {
   var dashboard: Dashboard
   private var screen: Screen
-  private var streams: Streams
+  private var streams: CapturedStreams
   private var layouts: LayoutFiles
   private var size = (columns: 0, rows: 0)
   private var lastFrame = 0.0
@@ -24,7 +24,8 @@ struct ScreenView: ~Copyable {
   private static let lively = 1.0 / 30
 
   private init(
-    _ dashboard: Dashboard, on screen: consuming Screen, holding streams: consuming Streams, layouts: LayoutFiles
+    _ dashboard: Dashboard, on screen: consuming Screen, holding streams: consuming CapturedStreams,
+    layouts: LayoutFiles
   ) {
     self.dashboard = dashboard
     self.screen = screen
@@ -37,7 +38,7 @@ struct ScreenView: ~Copyable {
   static func open(options: ScreenOptions, layouts: LayoutFiles, mode: Dashboard.Mode) -> ScreenView? {
     guard isatty(STDIN_FILENO) == 1, isatty(STDOUT_FILENO) == 1 else { return nil }
     // In the background (`foretop train &`), taking the screen would stop the process.
-    guard isInForeground, let streams = Streams() else { return nil }
+    guard isInForeground, let streams = CapturedStreams() else { return nil }
     guard let screen = screen(options, streams) else { return nil }
     let dashboard = Dashboard(
       mode, layouts: layouts.layouts, startingWith: layouts.first, problems: layouts.problems,
@@ -46,7 +47,7 @@ struct ScreenView: ~Copyable {
     return ScreenView(dashboard, on: screen, holding: streams, layouts: layouts)
   }
 
-  private static func screen(_ options: ScreenOptions, _ streams: borrowing Streams) -> Screen? {
+  private static func screen(_ options: ScreenOptions, _ streams: borrowing CapturedStreams) -> Screen? {
     do {
       return try Screen(colours: options.color.depth, output: streams.terminal, overheard: streams.overheard)
     } catch {
@@ -137,7 +138,7 @@ struct ScreenView: ~Copyable {
   private mutating func returnFromShell() -> Bool {
     // In the background, touching the terminal would stop the process, and the training with it.
     guard Self.isInForeground else { return false }
-    screen.again()
+    screen.redraw()
     isAway = false
     dashboard.needsDrawing = true
     lastFrame = 0

@@ -14,7 +14,7 @@ extension RunFileTests {
     private func change(_ path: String, table: UInt8, column: Int, to value: Double) throws {
       let reader = try #require(try JournalReader(path))
       var created: Double?
-      var entries: [Journal.Entry] = []
+      var entries: [Journal.JournalEntry] = []
       var isChanged = false
       while let entry = try reader.next() {
         switch entry {
@@ -47,7 +47,7 @@ extension RunFileTests {
       try change(journal, table: table, column: column, to: value)
       let before = (try bytes(Recovery.file(folder)), try bytes(journal))
       for said in [
-        sentence { try Recorder.recover(folder) }, sentence { _ = try Archive(opening: folder) },
+        sentence { try Recorder.recover(folder) }, sentence { _ = try StoredRun(opening: folder) },
         sentence { _ = try Recorder(resuming: folder, from: 0, beginning: Sample.beginning("a")) },
       ] {
         #expect(said.contains("of \(journal), at byte ") && said.hasPrefix("entry "), "\(said)")
@@ -60,7 +60,7 @@ extension RunFileTests {
       try FileManager.default.removeItem(atPath: journal)
       try Recorder.recover(folder)
       #expect(try Verification(of: folder).isWhole)
-      #expect(try Archive(opening: folder).summary().step == 60)
+      #expect(try StoredRun(opening: folder).summary().step == 60)
     }
   }
 }

@@ -21,7 +21,7 @@ extension RunFileTests {
     /// - Parameter isGapless: whether nothing may be missing before something that is there.
     @discardableResult
     static func check(_ folder: String, _ promise: Promise, isGapless: Bool = true) throws -> Int {
-      #expect(try Archive(opening: folder).state == .interrupted)
+      #expect(try StoredRun(opening: folder).state == .interrupted)
       let found = Examination(of: folder, promised: promise, isGapless: isGapless)
       #expect(found.problems == [])
       return found.steps
@@ -44,7 +44,7 @@ extension RunFileTests {
             continue
           }
           steps = try Self.check(folder, promise)
-          #expect(try Archive.runs(in: scratch.path).allSatisfy { $0.error == nil })
+          #expect(try StoredRun.runs(in: scratch.path).allSatisfy { $0.error == nil })
         }
         #expect(promise.stored > 0, "no writer came far enough")
         let opened = try Program.script("layout.py", try repaired(folder, steps: steps))
@@ -56,7 +56,7 @@ extension RunFileTests {
     private func repaired(_ folder: String, steps: Int) throws -> String {
       let (status, output, errors) = try Program.run(Program.torture(), ["write", folder, "\(steps + 10)", "0"])
       #expect(status == 0 && output.hasSuffix("closed \(steps + 10)\n"), "\(output.suffix(200)) \(errors)")
-      let archive = try Archive(opening: folder)
+      let archive = try StoredRun(opening: folder)
       #expect(archive.state == .finished)
       #expect(try archive.summary().step == steps + 10)
       let names = try FileManager.default.contentsOfDirectory(atPath: folder + "/checkpoints")
@@ -66,7 +66,7 @@ extension RunFileTests {
 
     @Test func `a killed run that is recovered opens with any tool`() throws {
       let promise = try Self.writeAndKill(scratch("a")) { $0.promise.saved >= 200 }
-      let before = try Archive(opening: scratch("a")).events()
+      let before = try StoredRun(opening: scratch("a")).events()
       try Recorder.recover(scratch("a"))
       #expect(
         try FileManager.default.contentsOfDirectory(atPath: scratch("a")).sorted() == [
@@ -74,17 +74,17 @@ extension RunFileTests {
         ])
       #expect(try Program.script("layout.py", scratch("a") + "/run.h5").contains("/metrics/commit uint32"))
       try Self.check(scratch("a"), promise)
-      #expect(try Archive(opening: scratch("a")).events() == before)
+      #expect(try StoredRun(opening: scratch("a")).events() == before)
       try Recorder.recover(scratch("a"))
-      #expect(try Archive(opening: scratch("a")).events() == before)
+      #expect(try StoredRun(opening: scratch("a")).events() == before)
     }
 
     @Test func `reading a killed run changes nothing in it`() throws {
       _ = try Self.writeAndKill(scratch("a")) { $0.promise.saved >= 200 }
       let url = URL(fileURLWithPath: scratch("a") + "/run.h5")
       let before = try Data(contentsOf: url)
-      _ = try Archive(opening: scratch("a")).events()
-      _ = try Archive.runs(in: scratch.path)
+      _ = try StoredRun(opening: scratch("a")).events()
+      _ = try StoredRun.runs(in: scratch.path)
       #expect(try Data(contentsOf: url) == before)
     }
 
@@ -100,7 +100,7 @@ extension RunFileTests {
       #expect(lines[3...] == ["saved 4500", "closed 6000"])
       let names = try FileManager.default.contentsOfDirectory(atPath: scratch("a") + "/checkpoints").sorted()
       #expect(names == (room < 158_000 ? [] : ["000001500.h5"]) + ["000004500.h5"])
-      let steps = try Archive(opening: scratch("a")).events().compactMap {
+      let steps = try StoredRun(opening: scratch("a")).events().compactMap {
         if case .stepped(let report) = $0 { report } else { nil }
       }
       #expect(steps.count == 6000)

@@ -92,7 +92,7 @@ extension RunFileTests {
       try wholeLog.write(to: log)
       let (status, output, errors) = try Program.run(Program.torture(), ["write", folder, "\(stored + 20)", "0"])
       #expect(status == 0 && output.hasSuffix("closed \(stored + 20)\n"), "\(errors)")
-      #expect(try Archive(opening: folder).summary().step == stored + 20)
+      #expect(try StoredRun(opening: folder).summary().step == stored + 20)
       let names = try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
       #expect(names == ["checkpoints", "run.h5", "run.lock"], "a clean close leaves no journal")
     }

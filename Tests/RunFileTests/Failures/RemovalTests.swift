@@ -53,7 +53,7 @@ extension RunFileTests {
         sentence { _ = try Removal(ofCheckpoints: scratch("a"), keeping: 1) },
       ] { #expect(said.contains("is being written by process")) }
       try recorder.close(.stopped)
-      #expect(try Archive(opening: scratch("a")).checkpoints().map(\.step) == [10])
+      #expect(try StoredRun(opening: scratch("a")).checkpoints().map(\.step) == [10])
     }
 
     @Test func `checkpoints that the recipe keeps for ever stay, whatever became of run.h5`() throws {
@@ -88,7 +88,7 @@ extension RunFileTests {
       #expect(removal.steps == [10, 30] && removal.kept == [20, 40, 50])
       #expect(removal.warnings.count == 1 && removal.warnings[0].contains("000000060.h5 is damaged"))
       _ = try removal.carryOut()
-      #expect(try Archive(opening: scratch("a")).checkpoints().map(\.step) == [20, 40, 50, 60])
+      #expect(try StoredRun(opening: scratch("a")).checkpoints().map(\.step) == [20, 40, 50, 60])
       #expect(try Removal(ofCheckpoints: scratch("a"), keeping: 9).count == 0)
     }
   }

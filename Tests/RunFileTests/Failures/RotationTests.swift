@@ -11,7 +11,7 @@ extension RunFileTests {
     let scratch = Scratch()
 
     private func steps(_ folder: String) throws -> [Int] {
-      try Archive(opening: folder).events().compactMap {
+      try StoredRun(opening: folder).events().compactMap {
         if case .stepped(let report) = $0 { report.step } else { nil }
       }
     }
@@ -49,7 +49,7 @@ extension RunFileTests {
       try FileManager.default.copyItem(atPath: scratch("a"), toPath: copy)
       try Data().write(to: URL(fileURLWithPath: copy + "/run.h5"))
       #expect(try steps(copy) == Array(1...last + 50))
-      let archive = try Archive(opening: copy)
+      let archive = try StoredRun(opening: copy)
       let evaluations = try archive.events().compactMap { event in
         if case .evaluated(let evaluation) = event { evaluation.step } else { nil }
       }
@@ -94,7 +94,7 @@ extension RunFileTests {
         try FileManager.default.copyItem(atPath: scratch("other") + "/run.h5", toPath: before)
         if name == "lost" { try FileManager.default.removeItem(atPath: copy + "/run.h5") }
         for said in [
-          sentence { _ = try Archive(opening: copy) }, sentence { try Recorder.recover(copy) },
+          sentence { _ = try StoredRun(opening: copy) }, sentence { try Recorder.recover(copy) },
           sentence { _ = try Recorder(resuming: copy, from: 0, beginning: Sample.beginning("a")) },
         ] { #expect(said.contains("run.h5.before belongs to another run"), "\(said)") }
         // Its own, or none, and all is there.

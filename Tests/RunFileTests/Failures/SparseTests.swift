@@ -11,7 +11,7 @@ extension RunFileTests {
     let scratch = Scratch()
 
     private func steps(_ folder: String) throws -> [Int] {
-      try Archive(opening: folder).events().compactMap {
+      try StoredRun(opening: folder).events().compactMap {
         if case .stepped(let report) = $0 { report.step } else { nil }
       }
     }
@@ -54,7 +54,7 @@ extension RunFileTests {
       // One that was closed has nothing to be made from.
       #expect(truncate(path, 10 << 30) == 0)
       for said in [
-        sentence { _ = try Archive(opening: folder) }, sentence { try Recorder.recover(folder) },
+        sentence { _ = try StoredRun(opening: folder) }, sentence { try Recorder.recover(folder) },
         sentence { _ = try Recorder(resuming: folder, from: 0, beginning: Sample.beginning("a")) },
       ] { #expect(said.contains("claims to have 10737418240 bytes"), "\(said)") }
       #expect(!FileManager.default.fileExists(atPath: path + ".copy"))
@@ -91,14 +91,14 @@ extension RunFileTests {
       #expect(truncate(scratch("a") + "/checkpoints/000000010.h5", 10 << 30) == 0)
       let removal = try Removal(ofRun: scratch("a"))
       #expect(removal.bytes <= before + 65_536 && removal.remark?.contains("holes") == true)
-      let listed = try #require(try Archive.runs(in: scratch.path).first { $0.name == "a" })
+      let listed = try #require(try StoredRun.runs(in: scratch.path).first { $0.name == "a" })
       #expect(listed.bytes <= before + 65_536 && listed.warning?.contains("holes") == true, "\(listed)")
     }
 
     @Test func `a checkpoint that is a hole is refused`() throws {
       try writeRun(scratch("a"), steps: 20, checkpoints: [10, 20])
       #expect(truncate(scratch("a") + "/checkpoints/000000020.h5", 10 << 30) == 0)
-      let (checkpoint, warnings) = try Archive(opening: scratch("a")).checkpoint()
+      let (checkpoint, warnings) = try StoredRun(opening: scratch("a")).checkpoint()
       #expect(checkpoint.state.step == 10 && warnings.first?.contains("is a hole") == true, "\(warnings)")
     }
 
@@ -121,7 +121,7 @@ extension RunFileTests {
     @Test func `a row with a time that no clock shows is refused before it gets into the file`() throws {
       let folder = try scratch.killed("a")
       let path = Recovery.journal(folder)
-      var entries: [Journal.Entry] = []
+      var entries: [Journal.JournalEntry] = []
       let reader = try #require(try JournalReader(path))
       while let entry = try reader.next() { entries.append(entry) }
       var row = Table.Row(values: [])
@@ -173,10 +173,10 @@ extension RunFileTests {
       recorder.flush()
       try FileManager.default.copyItem(atPath: folder, toPath: scratch("b"))
       try recorder.close(.finished)
-      #expect(try Archive(opening: folder).state == .finished)
-      #expect(try Archive(opening: scratch("b")).state == .interrupted)
+      #expect(try StoredRun(opening: folder).state == .finished)
+      #expect(try StoredRun(opening: scratch("b")).state == .interrupted)
       try Recorder.recover(scratch("b"))
-      #expect(try Archive(opening: scratch("b")).state == .interrupted)
+      #expect(try StoredRun(opening: scratch("b")).state == .interrupted)
     }
 
     // MARK: Checkpoints that cannot be read now
@@ -197,7 +197,7 @@ extension RunFileTests {
       _ = try prune.carryOut()
       #expect(FileManager.default.fileExists(atPath: path))
       try whole.write(to: URL(fileURLWithPath: path))
-      #expect(try Archive(opening: scratch("a")).checkpoints().map(\.step) == [10, 30])
+      #expect(try StoredRun(opening: scratch("a")).checkpoints().map(\.step) == [10, 30])
     }
 
     @Test func `metrics do not wait for the process that examines a checkpoint`() throws {
@@ -213,8 +213,8 @@ extension RunFileTests {
         while not os.path.exists(sys.argv[1] + "/go") and time.monotonic() < end: time.sleep(0.01)
         s.send(b"0\\0" if os.path.exists(sys.argv[1] + "/go") else b"65 nobody let it go\\0")
         """
-      Examiner.use([try Program.python(), "-c", script, scratch.path])
-      defer { Examiner.use([]) }
+      Sandbox.use([try Program.python(), "-c", script, scratch.path])
+      defer { Sandbox.use([]) }
       let folder = CheckpointFolder(scratch("a"))
       let done = DispatchSemaphore(value: 0)
       let scratch = scratch.path

@@ -44,7 +44,7 @@ struct ExportCommand: ParsableCommand {
   var withHeads = false
 
   @Option(help: ArgumentHelp("How gguf stores matrices: f32 (the default), f16 or bf16.", valueName: "type"))
-  var type: GGUF.Storage?
+  var type: GGUF.ElementType?
 
   @Flag(help: "Replaces existing files.")
   var force = false
@@ -68,11 +68,11 @@ struct ExportCommand: ParsableCommand {
 
   func run() throws {
     switch format {
-    case .huggingface: try writeModel(StoredRun.checkpoint(name, in: place, step: step))
-    case .gguf: try writeGGUF(StoredRun.checkpoint(name, in: place, step: step))
-    case .safetensors: try writeTensors(StoredRun.checkpoint(name, in: place, step: step))
-    case .csv, .jsonl: try writeNumbers(StoredRun.archive(name, in: place))
-    case .tensorboard: try writeEvents(StoredRun.archive(name, in: place))
+    case .huggingface: try writeModel(RunLookup.checkpoint(name, in: place, step: step))
+    case .gguf: try writeGGUF(RunLookup.checkpoint(name, in: place, step: step))
+    case .safetensors: try writeTensors(RunLookup.checkpoint(name, in: place, step: step))
+    case .csv, .jsonl: try writeNumbers(RunLookup.archive(name, in: place))
+    case .tensorboard: try writeEvents(RunLookup.archive(name, in: place))
     }
   }
 
@@ -81,10 +81,10 @@ struct ExportCommand: ParsableCommand {
     let model = try HuggingFace(
       checkpoint, inner: configuration.inner, epsilon: configuration.epsilon,
       addsSpaceBefore: Tokenizer(checkpoint.tokenizer).addsSpaceBefore, withHeads: withHeads)
-    try WholeFile.prepareFolder(path, isReplacing: force)
+    try AtomicFile.prepareFolder(path, isReplacing: force)
     try write(model.tensors, of: model.source, to: path + "/model.safetensors")
     for file in model.files {
-      try WholeFile.writePieces("\(path)/\(file.name)", isReplacing: force) { take in
+      try AtomicFile.writePieces("\(path)/\(file.name)", isReplacing: force) { take in
         try file.bytes.withUnsafeBytes(take)
       }
     }
@@ -108,7 +108,7 @@ struct ExportCommand: ParsableCommand {
 
   private func writeGGUF(_ checkpoint: Checkpoint) throws {
     let file = try GGUF(checkpoint, name: name, inner: checkpoint.recipe.model.innerWidth, storage: type ?? .f32)
-    try WholeFile.writePieces(path, isReplacing: force) { try file.write($0) }
+    try AtomicFile.writePieces(path, isReplacing: force) { try file.write($0) }
     say(file.sources, of: checkpoint)
   }
 
@@ -119,7 +119,7 @@ struct ExportCommand: ParsableCommand {
 
   private func write(_ tensors: [Checkpoint.Tensor], of checkpoint: Checkpoint, to path: String) throws {
     let notes = [("format", "pt"), ("run", name), ("step", String(checkpoint.state.step))]
-    try WholeFile.writePieces(path, isReplacing: force) { take in
+    try AtomicFile.writePieces(path, isReplacing: force) { take in
       try SafeTensors.write(tensors, of: checkpoint, notes: notes, take)
     }
   }
@@ -131,10 +131,10 @@ struct ExportCommand: ParsableCommand {
     )
   }
 
-  private func writeNumbers(_ archive: Archive) throws {
+  private func writeNumbers(_ archive: StoredRun) throws {
     var lines = 0
     var damaged = 0
-    try WholeFile.writePieces(path, isReplacing: force) { take in
+    try AtomicFile.writePieces(path, isReplacing: force) { take in
       func put(_ line: String) throws {
         lines += 1
         try Array(line.utf8).withUnsafeBytes(take)
@@ -158,12 +158,12 @@ struct ExportCommand: ParsableCommand {
         + "may have \(damaged == 1 ? "it" : "them")")
   }
 
-  private func writeEvents(_ archive: Archive) throws {
+  private func writeEvents(_ archive: StoredRun) throws {
     // Other runs may lie beside it: TensorBoard shows all of a folder.
-    try WholeFile.prepareFolder(path, isReplacing: true)
+    try AtomicFile.prepareFolder(path, isReplacing: true)
     let file = "\(path)/\(TensorBoard.fileName(run: name, time: archive.beginning.time))"
     var damaged = 0
-    try WholeFile.writePieces(file, isReplacing: force) { take in
+    try AtomicFile.writePieces(file, isReplacing: force) { take in
       try TensorBoard.write(heads: archive.recipe.heads, of: { damaged = try archive.forEachNumber($0) }, take)
     }
     print("\(file): \(name); “tensorboard --logdir \(path)” shows it")
@@ -171,4 +171,4 @@ struct ExportCommand: ParsableCommand {
   }
 }
 
-extension GGUF.Storage: ExpressibleByArgument {}
+extension GGUF.ElementType: ExpressibleByArgument {}

@@ -51,13 +51,13 @@ struct ForeignFile {
   }
 
   /// The tensors that a safetensors file says it has.
-  func entries() throws -> [SafeTensors.Entry] {
+  func entries() throws -> [SafeTensors.TensorEntry] {
     let length = try SafeTensors.headerLength(bytes(from: 0, count: min(8, size)), size: size, source: path)
     return try SafeTensors.entries(bytes(from: 8, count: length), size: size, source: path)
   }
 
   /// Reads a tensor's numbers.
-  func read(_ entry: SafeTensors.Entry, into numbers: UnsafeMutablePointer<Float>) throws {
+  func read(_ entry: SafeTensors.TensorEntry, into numbers: UnsafeMutablePointer<Float>) throws {
     var place = entry.bytes.lowerBound
     var numbers = numbers
     while place < entry.bytes.upperBound {

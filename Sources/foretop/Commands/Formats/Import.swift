@@ -48,7 +48,7 @@ struct Import: ParsableCommand {
       recipe.tensors(vocabulary: configuration.vocabulary), of: configuration, source: folder)
     let tokenizer = try tokenizer(recipe, vocabulary: configuration.vocabulary)
     var imported = recipe
-    imported.tokenizer.kind = Recipe.Tokenizer.Kind(rawValue: tokenizer.kind) ?? .sentencepiece
+    imported.tokenizer.kind = TokenizerKind(rawValue: tokenizer.kind) ?? .sentencepiece
     imported.tokenizer.model = ""
     // A recipe says how many pieces a SentencePiece tokenizer has, as far as one can be trained with so many.
     if tokenizer.kind == "sentencepiece" {
@@ -140,12 +140,12 @@ struct Import: ParsableCommand {
     if recipe.tokenizer.kind == .tokens, recipe.tokenizer.model.isEmpty {
       return TokenizerRecord(kind: "tokens", model: Array(String(vocabulary).utf8), vocabulary: vocabulary)
     }
-    try Examiner.require(.tokenizer("\(folder)/tokenizer.model"))
+    try Sandbox.require(.tokenizer("\(folder)/tokenizer.model"))
     var files = HuggingFace.TokenizerFiles(
       model: try optional("tokenizer.model"), document: try optional("tokenizer.json"),
       settings: try optional("tokenizer_config.json"))
     if !recipe.tokenizer.model.isEmpty {
-      try Examiner.require(.tokenizer(recipe.tokenizer.model))
+      try Sandbox.require(.tokenizer(recipe.tokenizer.model))
       files.model = try ForeignFile.bytes(recipe.tokenizer.model)
     }
     let named = recipe.tokenizer.model.isEmpty ? nil : recipe.tokenizer.model

@@ -6,9 +6,9 @@ import TerminalUI
 
 struct LayoutCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "layout", abstract: "Works with layout files.", subcommands: [Check.self])
+    commandName: "layout", abstract: "Works with layout files.", subcommands: [LayoutCheck.self])
 
-  struct Check: ParsableCommand {
+  struct LayoutCheck: ParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "check", abstract: "Prints the panels of a layout as a picture, or the error in its file.")
 
@@ -23,7 +23,7 @@ struct LayoutCommand: ParsableCommand {
       guard parts.count == 2, let columns = parts[0], let rows = parts[1], (1...1000).contains(columns),
         (1...1000).contains(rows)
       else { throw UserError(.usage, "--size \(size): write columns and rows, such as 80x24, each from 1 to 1000") }
-      let layout = try Layout(yaml: Share.text(at: file, what: "layout"), source: file)
+      let layout = try Layout(yaml: BundledFiles.text(at: file, what: "layout"), source: file)
       let dashboard = Dashboard(.live, layouts: [layout], startingWith: layout.name)
       print(dashboard.draw(size: (columns, rows), now: 0).text)
     }

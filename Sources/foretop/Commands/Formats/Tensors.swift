@@ -28,7 +28,7 @@ struct Tensors: ParsableCommand {
   @OptionGroup var place: FolderOptions
 
   func run() throws {
-    let checkpoint = try StoredRun.checkpoint(name, in: place, step: step)
+    let checkpoint = try RunLookup.checkpoint(name, in: place, step: step)
     if let tensor {
       try show(Self.tensor(named: tensor, in: checkpoint), of: checkpoint)
       return

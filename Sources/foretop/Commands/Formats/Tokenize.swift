@@ -25,7 +25,7 @@ struct Tokenize: ParsableCommand {
   @OptionGroup var place: PlaceOptions
 
   func run() throws {
-    let checkpoint = try StoredRun.checkpoint(name, in: place.folder)
+    let checkpoint = try RunLookup.checkpoint(name, in: place.folder)
     let tokenizer = try Tokenizer(checkpoint.tokenizer)
     let part =
       tokenizer.kind == .tokens

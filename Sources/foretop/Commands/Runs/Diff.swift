@@ -25,7 +25,7 @@ struct Diff: ParsableCommand {
   @OptionGroup var place: FolderOptions
 
   func run() throws {
-    let pair = (a: try StoredRun.archive(a, in: place), b: try StoredRun.archive(b, in: place))
+    let pair = (a: try RunLookup.archive(a, in: place), b: try RunLookup.archive(b, in: place))
     compareRecipes(pair.a.recipe, pair.b.recipe)
     try compareCurves(pair.a, pair.b)
     try compareTensors(pair.a, pair.b)
@@ -55,7 +55,7 @@ struct Diff: ParsableCommand {
 
   // MARK: Losses
 
-  private func compareCurves(_ a: Archive, _ b: Archive) throws {
+  private func compareCurves(_ a: StoredRun, _ b: StoredRun) throws {
     let heads = a.recipe.heads.filter(b.recipe.heads.contains)
     if json {
       return try a.forEachCommonStep(with: b) { step, left, right in
@@ -97,15 +97,15 @@ struct Diff: ParsableCommand {
 
   // MARK: Weights
 
-  private func compareTensors(_ a: Archive, _ b: Archive) throws {
+  private func compareTensors(_ a: StoredRun, _ b: StoredRun) throws {
     let steps = (a: Set(try a.checkpoints().map(\.step)), b: Set(try b.checkpoints().map(\.step)))
     guard !steps.a.isEmpty, !steps.b.isEmpty else {
       if !json { print("\nno weights to compare: run “\(steps.a.isEmpty ? a.name : b.name)” has no checkpoint") }
       return
     }
     let common = steps.a.intersection(steps.b).max()
-    let left = try StoredRun.checkpoint(of: a, step: common)
-    let right = try StoredRun.checkpoint(of: b, step: common)
+    let left = try RunLookup.checkpoint(of: a, step: common)
+    let right = try RunLookup.checkpoint(of: b, step: common)
     let differences = TensorDifference.all(left, right)
     if json {
       for difference in differences { print(difference.json(left.state.step, right.state.step).line) }

@@ -31,7 +31,7 @@ struct Inspect: ParsableCommand {
   @OptionGroup var screen: ScreenOptions
 
   func run() throws {
-    let archive = try StoredRun.archive(name, in: place.folder)
+    let archive = try RunLookup.archive(name, in: place.folder)
     if let part {
       try part.show(archive, isJSON: screen.json)
       return

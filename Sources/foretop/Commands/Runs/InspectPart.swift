@@ -13,7 +13,7 @@ enum InspectPart: String, ExpressibleByArgument, CaseIterable {
 
   /// Prints it.
   /// - Parameter isJSON: as one object (summary, recipe), or an object a line.
-  func show(_ archive: Archive, isJSON: Bool) throws {
+  func show(_ archive: StoredRun, isJSON: Bool) throws {
     switch self {
     case .summary: try Self.showSummary(archive, isJSON: isJSON)
     case .metrics: try Self.showMetrics(archive, isJSON: isJSON)
@@ -23,7 +23,7 @@ enum InspectPart: String, ExpressibleByArgument, CaseIterable {
     }
   }
 
-  private static func showSummary(_ archive: Archive, isJSON: Bool) throws {
+  private static func showSummary(_ archive: StoredRun, isJSON: Bool) throws {
     let summary = try archive.listed()
     let beginning = archive.beginning
     if isJSON {
@@ -59,7 +59,7 @@ enum InspectPart: String, ExpressibleByArgument, CaseIterable {
   /// As many steps as one reads; JSON has all of them.
   private static let most = 24
 
-  private static func showMetrics(_ archive: Archive, isJSON: Bool) throws {
+  private static func showMetrics(_ archive: StoredRun, isJSON: Bool) throws {
     if isJSON {
       return try MetricLines.json(of: { _ = try archive.forEachNumber($0) }) { print($0, terminator: "") }
     }
@@ -103,7 +103,7 @@ enum InspectPart: String, ExpressibleByArgument, CaseIterable {
     losses.first { $0.head == head }.map { Figure.loss(Double($0.loss)) } ?? ""
   }
 
-  private static func showEvents(_ archive: Archive, isJSON: Bool) throws {
+  private static func showEvents(_ archive: StoredRun, isJSON: Bool) throws {
     var lines = Lines(secondsFromGMT: Clock.secondsFromGMT)
     for event in try archive.happenings() {
       switch event {
@@ -118,7 +118,7 @@ enum InspectPart: String, ExpressibleByArgument, CaseIterable {
     }
   }
 
-  private static func showCheckpoints(_ archive: Archive, isJSON: Bool) throws {
+  private static func showCheckpoints(_ archive: StoredRun, isJSON: Bool) throws {
     let checkpoints = try archive.checkpoints()
     var losses: [Int: Evaluation] = [:]
     for evaluation in try archive.evaluations() { losses[evaluation.step] = evaluation }

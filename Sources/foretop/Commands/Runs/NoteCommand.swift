@@ -27,7 +27,7 @@ struct NoteCommand: ParsableCommand {
 
   func run() throws {
     if let text { return try Annotations.add([(.note, text)], to: name, in: place) }
-    for note in try StoredRun.archive(name, in: place).annotations().notes {
+    for note in try RunLookup.archive(name, in: place).annotations().notes {
       print(json ? note.noteJSON.line : "\(Clock.date(note.time))  step \(Figure.grouped(note.step))  \(note.text)")
     }
   }
@@ -54,7 +54,7 @@ struct TagCommand: ParsableCommand {
   }
 
   func run() throws {
-    let there = try StoredRun.archive(name, in: place).annotations().tags
+    let there = try RunLookup.archive(name, in: place).annotations().tags
     guard !tags.isEmpty else {
       for tag in there { print(tag) }
       return
@@ -73,11 +73,11 @@ enum Annotations {
   /// Says something of a run.
   static func add(_ texts: [(Annotation, String)], to name: String, in place: FolderOptions) throws {
     guard !texts.isEmpty else { return }
-    let folder = try StoredRun.folder(name, in: place)
-    let step = try StoredRun.archive(name, in: place).summary().step
+    let folder = try RunLookup.folder(name, in: place)
+    let step = try RunLookup.archive(name, in: place).summary().step
     let now = Date().timeIntervalSince1970
     let occurrences = try texts.map { Occurrence($0, try $0.checked($1), step: step, time: now) }
-    if let error = try Archive.annotate(folder, occurrences) {
+    if let error = try StoredRun.annotate(folder, occurrences) {
       Output.warn("the note or tag is kept beside run.h5 until that file can be written: \(error)")
     }
   }

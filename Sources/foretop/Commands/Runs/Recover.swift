@@ -24,7 +24,7 @@ struct Recover: ParsableCommand {
   @OptionGroup var place: FolderOptions
 
   func run() throws {
-    let folder = try StoredRun.folder(name, in: place)
+    let folder = try RunLookup.folder(name, in: place)
     if isFromCheckpoint {
       let (step, aside, notes) = try Recorder.rebuild(folder)
       let words = aside.isEmpty ? "" : "; the old files are kept as \(aside.joined(separator: ", "))"
@@ -34,16 +34,16 @@ struct Recover: ParsableCommand {
           + "“foretop resume” goes on from there")
       return
     }
-    if try Archive.isClosed(folder), !Archive.hasWaitingNotes(folder) {
+    if try StoredRun.isClosed(folder), !StoredRun.hasWaitingNotes(folder) {
       // It may have been damaged since.
-      _ = try StoredRun.archive(name, in: place)
+      _ = try RunLookup.archive(name, in: place)
       print(
         "run “\(name)” was closed properly: there is nothing to recover; “foretop verify \(name)” checks it for damage"
       )
       return
     }
     try Recorder.recover(folder)
-    let summary = try Archive(opening: folder).summary()
+    let summary = try StoredRun(opening: folder).summary()
     print("run “\(name)” is recovered up to step \(Figure.grouped(summary.step)): any HDF5 tool opens \(folder)/run.h5")
   }
 }

@@ -21,7 +21,7 @@ struct Remove: ParsableCommand {
 
   func run() throws {
     // All names are looked up before anything goes.
-    let folders = try names.map { (name: $0, folder: try StoredRun.folder($0, in: place)) }
+    let folders = try names.map { (name: $0, folder: try RunLookup.folder($0, in: place)) }
     for (name, folder) in folders {
       let removal = try Removal(ofRun: folder)
       let checkpoints = "\(removal.steps.count) \(removal.steps.count == 1 ? "checkpoint" : "checkpoints")"
@@ -68,7 +68,7 @@ struct Prune: ParsableCommand {
   }
 
   func run() throws {
-    let removal = try Removal(ofCheckpoints: StoredRun.folder(name, in: place), keeping: keep)
+    let removal = try Removal(ofCheckpoints: RunLookup.folder(name, in: place), keeping: keep)
     for warning in removal.warnings { Output.warn(warning.harmlessLine) }
     let kept = removal.kept.map(String.init).joined(separator: ", ")
     let words = kept.isEmpty ? "no step" : "\(removal.kept.count == 1 ? "step" : "steps") \(kept)"

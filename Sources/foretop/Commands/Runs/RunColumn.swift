@@ -7,7 +7,7 @@ import TerminalUI
 
 /// A column of the list of runs.
 struct RunColumn {
-  enum Value {
+  enum RunColumnValue {
     case number(Double)
     case text(String)
     case texts([String])
@@ -19,7 +19,7 @@ struct RunColumn {
   /// What the table shows.
   let cell: (RunSummary) -> String
   /// What it is sorted and filtered by; nil where a run does not have it.
-  let value: (RunSummary) -> Value?
+  let value: (RunSummary) -> RunColumnValue?
 
   /// The columns that are listed where none are asked for.
   static let usual = [
@@ -52,7 +52,7 @@ struct RunColumn {
 
   private init(
     _ name: String, isRight: Bool, _ cell: @escaping (RunSummary) -> String,
-    _ value: @escaping (RunSummary) -> Value?
+    _ value: @escaping (RunSummary) -> RunColumnValue?
   ) {
     self.name = name
     self.isRight = isRight
@@ -115,11 +115,11 @@ struct RunColumn {
     losses.map { "\($0.head.name) \(Figure.loss(Double($0.loss)))" }.joined(separator: " ")
   }
 
-  private static func words(_ value: Recipe.Field.Value) -> String {
+  private static func words(_ value: Recipe.Field.Content) -> String {
     if case .text(let text) = value { text } else { value.json.line }
   }
 
-  private static func value(_ value: Recipe.Field.Value) -> Value {
+  private static func value(_ value: Recipe.Field.Content) -> RunColumnValue {
     switch value {
     case .integer(let number): .number(Double(number))
     case .unsigned(let number): .number(Double(number))

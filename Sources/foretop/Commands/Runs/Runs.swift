@@ -45,7 +45,7 @@ struct Runs: ParsableCommand {
     guard !columns.isEmpty else { throw UserError(.usage, "--columns is empty: write some, such as name,best") }
     let filters = try filter.map(RunFilter.init)
     let order = try RunColumn(named: sort ?? "changed", option: "--sort")
-    let all = try Archive.runs(in: place.runs)
+    let all = try StoredRun.runs(in: place.runs)
     for filter in filters { try filter.check(with: all) }
     let runs = all.filter { run in filters.allSatisfy { $0.admits(run) } }
       .sorted { order.precedes($0, $1, isReversed: reverse != (sort == nil)) }

@@ -25,7 +25,7 @@ struct Snapshot: ParsableCommand {
   @OptionGroup var place: FolderOptions
 
   func run() throws {
-    let archive = try StoredRun.archive(name, in: place)
+    let archive = try RunLookup.archive(name, in: place)
     let steps = try archive.snapshot(to: file, isReplacing: force)
     let rest = archive.strangers.isEmpty ? "" : "; objects that foretop did not write are left out"
     print("\(file): run “\(name)” with \(Figure.grouped(steps)) \(steps == 1 ? "step" : "steps")\(rest)")

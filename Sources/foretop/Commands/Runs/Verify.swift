@@ -22,8 +22,8 @@ struct Verify: ParsableCommand {
   @OptionGroup var place: FolderOptions
 
   func run() throws {
-    let folders = try names.map { (name: $0, folder: try StoredRun.folder($0, in: place)) }
-    Archive.prepare(folders.map(\.folder))
+    let folders = try names.map { (name: $0, folder: try RunLookup.folder($0, in: place)) }
+    StoredRun.prepare(folders.map(\.folder))
     var isWhole = true
     for (name, folder) in folders {
       let verification = try Verification(of: folder)

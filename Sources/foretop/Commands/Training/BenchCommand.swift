@@ -73,7 +73,7 @@ struct BenchCommand: ParsableCommand {
   }
 
   /// All sections that are wanted.
-  private func sectionTables(_ bench: Bench) throws -> [Table] {
+  private func sectionTables(_ bench: Bench) throws -> [ReportTable] {
     try sections().map { section in
       switch section {
       case .limit: try bench.limit()
@@ -87,12 +87,12 @@ struct BenchCommand: ParsableCommand {
     }
   }
 
-  private func sections() throws -> [Bench.Section] {
-    guard let only else { return Bench.Section.allCases }
+  private func sections() throws -> [Bench.Topic] {
+    guard let only else { return Bench.Topic.allCases }
     return try only.split(separator: ",").map { word in
       let name = String(word).trimmingSpaces
-      guard let section = Bench.Section(rawValue: name) else {
-        let names = Bench.Section.allCases.map(\.rawValue)
+      guard let section = Bench.Topic(rawValue: name) else {
+        let names = Bench.Topic.allCases.map(\.rawValue)
         let meant = names.nearest(to: name).map { "; did you mean \($0)?" } ?? ""
         throw UserError(.usage, "--only \(name): the sections are \(names.joined(separator: ", "))\(meant)")
       }
@@ -100,7 +100,7 @@ struct BenchCommand: ParsableCommand {
     }
   }
 
-  private func recipeTable(_ word: String, _ bench: Bench) throws -> Table {
+  private func recipeTable(_ word: String, _ bench: Bench) throws -> ReportTable {
     let file = try RecipeFile(word)
     var origins = file.origins
     let recipe = try changes.applied(to: file.recipe, &origins)
@@ -160,7 +160,7 @@ struct BenchCommand: ParsableCommand {
 
   // MARK: Showing
 
-  private func show(_ tables: [Table]) throws {
+  private func show(_ tables: [ReportTable]) throws {
     if json {
       let machine = [
         JSON.Member("threads", .integer(try computing.count())), JSON.Member("bf16", .flag(Machine.hasBF16)),

@@ -7,7 +7,7 @@ enum Computation {
   /// - Throws: `UserError` when the CPU lacks instructions that the kernels are made of.
   static func prepare() throws {
     if let missing = Machine.missing { throw UserError(.unavailable, missing) }
-    Patience.choose()
+    OpenMPSpin.choose()
     LibraryExit.watch()
   }
 }

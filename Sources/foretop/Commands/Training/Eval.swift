@@ -31,9 +31,9 @@ struct Eval: ParsableCommand {
 
   func run() throws {
     try Computation.prepare()
-    let checkpoint = try StoredRun.checkpoint(name, in: place.folder)
+    let checkpoint = try RunLookup.checkpoint(name, in: place.folder)
     let text = try text(for: checkpoint)
-    let reader = try Reader(checkpoint, threads: try place.threads(before: checkpoint.state.threads))
+    let reader = try TrainedNetwork(checkpoint, threads: try place.threads(before: checkpoint.state.threads))
     let (losses, order) = try reader.measure(on: text)
     let positions = losses.first?.positions ?? 0
     if json {
@@ -47,15 +47,16 @@ struct Eval: ParsableCommand {
     }
   }
 
-  private func text(for checkpoint: Checkpoint) throws -> Part {
+  private func text(for checkpoint: Checkpoint) throws -> TokenRange {
     let tokenizer = try Tokenizer(checkpoint.tokenizer)
     if !data.isEmpty, checkpoint.recipe.tokenizer.kind == .tokens {
       return try Corpus.tokens(
-        inFiles: data, by: tokenizer, in: Documents(checkpoint.recipe), width: checkpoint.recipe.tokenizer.width.bytes)
+        inFiles: data, by: tokenizer, in: DocumentBounds(checkpoint.recipe),
+        width: checkpoint.recipe.tokenizer.width.bytes)
     }
     func say(_ notice: String) { Output.warn(notice.harmlessLine) }
     guard data.isEmpty else {
-      return try Corpus.tokens(at: data, by: tokenizer, in: Documents(checkpoint.recipe), notice: say)
+      return try Corpus.tokens(at: data, by: tokenizer, in: DocumentBounds(checkpoint.recipe), notice: say)
     }
     let source = try Corpus.Source(checkpoint.recipe, runs: place.runs)
     let corpus = try Corpus(opening: source, tokenizer: tokenizer)

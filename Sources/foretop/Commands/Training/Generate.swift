@@ -45,7 +45,7 @@ struct Generate: ParsableCommand {
 
   func run() throws {
     try Computation.prepare()
-    let checkpoint = try StoredRun.checkpoint(name, in: place.folder)
+    let checkpoint = try RunLookup.checkpoint(name, in: place.folder)
     let tokenizer = try Tokenizer(checkpoint.tokenizer)
     // Bytes that are no text are tokens too.
     let bytes = prompt.fileNameBytes
@@ -57,7 +57,7 @@ struct Generate: ParsableCommand {
     guard !start.isEmpty else {
       throw UserError(.usage, "--prompt is empty: give at least one character to begin with")
     }
-    let reader = try Reader(checkpoint, threads: try place.threads(before: checkpoint.state.threads))
+    let reader = try TrainedNetwork(checkpoint, threads: try place.threads(before: checkpoint.state.threads))
     try reader.requireText()
     // Numbers are told apart by a space.
     var shown = HarmlessStream()

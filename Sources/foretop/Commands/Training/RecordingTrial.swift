@@ -14,7 +14,7 @@ struct RecordingTrial {
   private let threads: Int
 
   /// Measures in a folder of its own within `runs`.
-  static func table(_ bench: Bench, in runs: String, threads: Int) throws -> Table {
+  static func table(_ bench: Bench, in runs: String, threads: Int) throws -> ReportTable {
     let folder = (runs as NSString).appendingPathComponent(".bench-\(getpid())")
     do {
       try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)

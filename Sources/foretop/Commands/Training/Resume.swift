@@ -37,11 +37,11 @@ struct Resume: ParsableCommand {
   func run() throws {
     try Computation.prepare()
     Signals.expectRequests()
-    let folder = try StoredRun.folder(name, in: place.folder)
+    let folder = try RunLookup.folder(name, in: place.folder)
     let request: RunRequest
     do {
       request = try self.request()
-    } catch let error as UserError where error.status != .usage && Archive.isBeingWritten(folder) {
+    } catch let error as UserError where error.status != .usage && StoredRun.isBeingWritten(folder) {
       // Whoever writes it may just have taken away what was looked for.
       throw UserError(
         .unavailable, "run “\(name)” is going on in another process: stop that one first (\(error.message))")
@@ -52,17 +52,17 @@ struct Resume: ParsableCommand {
 
   /// What is stored, and what is to be done with it.
   private func request() throws -> RunRequest {
-    let archive = try StoredRun.archive(name, in: place.folder)
+    let archive = try RunLookup.archive(name, in: place.folder)
     guard archive.state != .training else {
       throw UserError(.unavailable, "run “\(name)” is going on in another process: stop that one first")
     }
-    var past = RunRequest.Past(start: Parcel(nil), edits: [])
+    var past = RunRequest.Past(start: Handoff(nil), edits: [])
     var notices = ["there is no checkpoint to go on from: the run begins again"]
     var state: TrainerState?
     if try !archive.checkpoints().isEmpty {
       let (checkpoint, warnings) = try archive.checkpoint()
       state = checkpoint.state
-      past.start = Parcel(checkpoint)
+      past.start = Handoff(checkpoint)
       notices = warnings
     }
     past.step = state?.step

@@ -6,8 +6,8 @@ import Run
 import Synchronization
 
 /// A request to the process that examines files.
-package enum Examinee: Sendable, Hashable {
-  /// A run's file or a checkpoint: see `Examination`.
+package enum SandboxedFile: Sendable, Hashable {
+  /// A run's file or a checkpoint: see `SandboxAnswer`.
   case hdf5(String)
   /// A SentencePiece model file, or a tokenizer.json.
   case tokenizer(String)
@@ -41,7 +41,7 @@ package enum Examinee: Sendable, Hashable {
 }
 
 /// The side of the process that wants to open files.
-package enum Examiner {
+package enum Sandbox {
   /// A file as the kernel knows it.
   private struct Identity: Hashable {
     var device, node: UInt64
@@ -49,29 +49,29 @@ package enum Examiner {
   }
 
   /// What makes a file another one although it has the same place.
-  private struct Moment: Hashable {
+  private struct FileVersion: Hashable {
     var size, modified, changed: Int
   }
 
-  private struct State {
+  private struct SandboxState {
     var command: [String] = []
     /// Files that were found good, or that this process wrote.
     var good: Set<Identity> = []
     /// Files that were found bad, as they were then.
-    var bad: [Identity: (moment: Moment, error: UserError)] = [:]
+    var bad: [Identity: (moment: FileVersion, error: UserError)] = [:]
   }
 
-  private static let state = Mutex(State())
+  private static let state = Mutex(SandboxState())
 
   /// Says how the process that examines is started: a path and its arguments. The program does so before it opens anything.
   /// Without it files are opened unexamined, which is for tests of the readers themselves.
   package static func use(_ command: [String]) { state.withLock { $0.command = command } }
 
   /// Has many files examined at once; what was found is remembered for `require`.
-  package static func prepare(_ files: [Examinee]) { _ = examined(files) }
+  package static func prepare(_ files: [SandboxedFile]) { _ = examined(files) }
 
   /// - Returns: why some could not be examined: no process could be started for it.
-  private static func examined(_ files: [Examinee]) -> UserError? {
+  private static func examined(_ files: [SandboxedFile]) -> UserError? {
     let unknown = files.filter { file in
       guard let (identity, moment) = look(file.path) else { return false }
       return state.withLock { !$0.command.isEmpty && !$0.good.contains(identity) && $0.bad[identity]?.moment != moment }
@@ -81,7 +81,7 @@ package enum Examiner {
 
   /// Makes sure that a file may be opened. A missing file passes: its opener reports the error.
   /// - Throws: `UserError` if the file cannot be read as requested, or the process that opened it died.
-  package static func require(_ file: Examinee) throws {
+  package static func require(_ file: SandboxedFile) throws {
     guard let (identity, moment) = look(file.path) else { return }
     let missed = examined([file])
     let error: UserError? = state.withLock { state in
@@ -105,13 +105,13 @@ package enum Examiner {
     trust(copy)
   }
 
-  private static func look(_ path: String) -> (Identity, Moment)? {
+  private static func look(_ path: String) -> (Identity, FileVersion)? {
     var status = stat()
     guard stat(path, &status) == 0 else { return nil }
     func nanoseconds(_ time: timespec) -> Int { time.tv_sec &* 1_000_000_000 &+ time.tv_nsec }
     return (
       Identity(device: UInt64(status.st_dev), node: UInt64(status.st_ino), birth: file_birth(path)),
-      Moment(
+      FileVersion(
         size: Int(status.st_size), modified: nanoseconds(status.st_mtim), changed: nanoseconds(status.st_ctim))
     )
   }
@@ -130,10 +130,10 @@ package enum Examiner {
     }
     let list = Mutex(List(results: [Result<RunSummary, UserError>?](repeating: nil, count: folders.count)))
     WorkerThread.each(max(1, min(folders.count, Processors.helpers))) { _ in
-      var process: ExaminerProcess?
+      var process: SandboxProcess?
       while true {
         do throws(UserError) {
-          if process == nil { process = try ExaminerProcess.started(command) }
+          if process == nil { process = try SandboxProcess.started(command) }
         } catch {
           // The other workers' processes go through the list.
           return list.withLock { $0.refusal = error }
@@ -161,21 +161,23 @@ package enum Examiner {
 
   private static func summary(_ answer: (error: UserError?, text: String)) -> Result<RunSummary, UserError> {
     if let error = answer.error { return .failure(error) }
-    return Result { try JSON.decoded(RunSummary.self, Array(answer.text.utf8), "what the process that examines said") }
-      .mapError { UserError($0, .data, while: "reading the answer of the process that examines") }
+    return Result {
+      try StoredJSON.decoded(RunSummary.self, Array(answer.text.utf8), "what the process that examines said")
+    }
+    .mapError { UserError($0, .data, while: "reading the answer of the process that examines") }
   }
 
   /// Asks about one file after the other. Where the process dies, another one goes on with the next file.
   /// - Returns: why files are left unexamined: that says nothing about them.
-  private static func examine(_ files: [Examinee]) -> UserError? {
+  private static func examine(_ files: [SandboxedFile]) -> UserError? {
     let command = state.withLock { $0.command }
-    var process: ExaminerProcess?
+    var process: SandboxProcess?
     var missed: UserError?
     for file in files {
       guard let (identity, moment) = look(file.path) else { continue }
       let verdict: UserError?
       do {
-        if process == nil { process = try ExaminerProcess.started(command) }
+        if process == nil { process = try SandboxProcess.started(command) }
         verdict = try process?.ask(file, bytes: moment.size).error
       } catch {
         process = nil
@@ -198,7 +200,7 @@ package enum Examiner {
 }
 
 /// A running process that examines.
-private final class ExaminerProcess {
+private final class SandboxProcess {
   private let number: pid_t
   private let socket: Int32
   private var isReaped = false
@@ -207,12 +209,12 @@ private final class ExaminerProcess {
   private static let (tries, pause): (Int, UInt32) = (10, 100_000)
 
   /// Starts it, and tries again for a second where the kernel gives no process.
-  static func started(_ command: [String]) throws(UserError) -> ExaminerProcess {
+  static func started(_ command: [String]) throws(UserError) -> SandboxProcess {
     for _ in 1..<tries {
-      if let process = try? ExaminerProcess(command) { return process }
+      if let process = try? SandboxProcess(command) { return process }
       usleep(pause)
     }
-    return try ExaminerProcess(command)
+    return try SandboxProcess(command)
   }
 
   private init(_ command: [String]) throws(UserError) {
@@ -249,10 +251,10 @@ private final class ExaminerProcess {
   /// - Parameter bytes: its size: a large one may take longer.
   /// - Returns: what is wrong with it, nil for a good one; and what is told of that.
   /// - Throws: `UserError` when the process died of it; it is of no use then.
-  func ask(_ file: Examinee, bytes: Int) throws(UserError) -> (error: UserError?, text: String) {
-    guard Examination.sent(Array(file.request.utf8) + [0], to: socket) else { throw death(of: file) }
+  func ask(_ file: SandboxedFile, bytes: Int) throws(UserError) -> (error: UserError?, text: String) {
+    guard SandboxAnswer.sent(Array(file.request.utf8) + [0], to: socket) else { throw death(of: file) }
     var answer: [UInt8] = []
-    let patience = DispatchTime.now().uptimeNanoseconds + UInt64(Examination.seconds(bytes) * 10) * 1_000_000_000
+    let patience = DispatchTime.now().uptimeNanoseconds + UInt64(SandboxAnswer.seconds(bytes) * 10) * 1_000_000_000
     var buffer = [UInt8](repeating: 0, count: 4096)
     while answer.last != 0 {
       let now = DispatchTime.now().uptimeNanoseconds
@@ -275,7 +277,7 @@ private final class ExaminerProcess {
   }
 
   /// What to say of a file that the process died of.
-  private func death(of file: Examinee) -> UserError {
+  private func death(of file: SandboxedFile) -> UserError {
     let status = reaped()
     let signal = status & 0x7f
     if let space = ProcessLimit.addressSpace {

@@ -3,7 +3,7 @@ import Foundation
 import Run
 
 /// The state of a stored run.
-package enum RunState: String, Codable, Sendable {
+package enum RunStatus: String, Codable, Sendable {
   /// A process writes it now.
   case training
   case finished, stopped, abandoned, diverged, failed
@@ -12,14 +12,14 @@ package enum RunState: String, Codable, Sendable {
 }
 
 /// A run to read from. The file is open only during a call, so that the same process may go on with the run.
-package struct Archive: Sendable {
+package struct StoredRun: Sendable {
   /// `runs/NAME`.
   package let folder: String
   package let name: String
   /// What the newest session began with: its recipe holds what a resume changed.
   package let beginning: Beginning
   /// How far it was when it was opened.
-  package let state: RunState
+  package let state: RunStatus
   /// The heads that it has columns for.
   let heads: [Head]
   /// When it began, which its other files name it by.
@@ -42,9 +42,9 @@ package struct Archive: Sendable {
     name = (folder as NSString).lastPathComponent
     heads = store.heads
     created = try store.created
-    strangers = (try? Structure.strangers(in: store)) ?? []
+    strangers = (try? HDF5Whitelist.strangers(in: store)) ?? []
     let sessions = try store.sessions.records().compactMap { $0 }
-    state = isLive ? .training : RunState(rawValue: sessions.last?.text("how") ?? "") ?? .interrupted
+    state = isLive ? .training : RunStatus(rawValue: sessions.last?.text("how") ?? "") ?? .interrupted
     let beginnings = try store.beginnings.rows().compactMap { $0 }
     guard let last = beginnings.last else {
       throw UserError(
@@ -63,11 +63,11 @@ package struct Archive: Sendable {
 
   /// Examines all files that reading these runs opens, at once: that is cheaper than one after the other.
   package static func prepare(_ folders: [String]) {
-    Examiner.prepare(
+    Sandbox.prepare(
       folders.flatMap { folder in
         let checkpoints = CheckpointFolder(folder)
         let steps = (try? checkpoints.list().map(\.step)) ?? []
-        return ([Recovery.file(folder), Recovery.before(folder)] + steps.map(checkpoints.path)).map(Examinee.hdf5)
+        return ([Recovery.file(folder), Recovery.before(folder)] + steps.map(checkpoints.path)).map(SandboxedFile.hdf5)
       })
   }
 
@@ -123,7 +123,7 @@ package struct Archive: Sendable {
     if isBeingWritten(folder) {
       return UserError(.unavailable, "run “\(name)” is being begun by another process: try again in a moment")
     }
-    if Unbegun.isLeft(in: folder) {
+    if UnstartedRun.isLeft(in: folder) {
       return UserError(
         .noInput, "run “\(name)” ended before it began: its name is free, and “foretop train --name \(name)” begins it")
     }

@@ -6,7 +6,7 @@ import Run
 import Session
 
 /// The folder that has `recipes/`, `layouts/` and `corpora/`.
-enum Share {
+enum BundledFiles {
   /// `../share/foretop` beside an installed program's folder; else the checkout above `.build`.
   static let folder: String? = {
     guard let program = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe") else { return nil }
@@ -87,7 +87,7 @@ extension Corpus.Source {
   /// What a recipe's corpus is made from; the default corpus where the recipe names no text.
   /// - Parameter runs: the folder of all runs, where a cache is kept that has no other place.
   init(_ recipe: Recipe, runs: String) throws {
-    let paths = recipe.data.paths.isEmpty ? [try Share.defaultCorpus()] : recipe.data.paths
-    self.init(recipe, paths: paths, cache: Share.cache, runs: runs)
+    let paths = recipe.data.paths.isEmpty ? [try BundledFiles.defaultCorpus()] : recipe.data.paths
+    self.init(recipe, paths: paths, cache: BundledFiles.cache, runs: runs)
   }
 }

@@ -3,8 +3,8 @@ import Foundation
 import Run
 
 /// Measurements of one kind, a row each.
-package struct Table: Sendable {
-  package struct Column: Sendable {
+package struct ReportTable: Sendable {
+  package struct ReportColumn: Sendable {
     /// Its key in JSON.
     var key: String
     /// Its heading, with the unit.
@@ -13,7 +13,7 @@ package struct Table: Sendable {
     var digits = 0
   }
 
-  package enum Value: Sendable, Equatable {
+  package enum ReportValue: Sendable, Equatable {
     case text(String)
     case number(Double)
     /// Nothing to say in this column.
@@ -24,10 +24,10 @@ package struct Table: Sendable {
   package let name: String
   /// What was measured, and how: lines above the table.
   package var about: [String]
-  package let columns: [Column]
-  package var rows: [[Value]] = []
+  package let columns: [ReportColumn]
+  package var rows: [[ReportValue]] = []
 
-  mutating func add(_ values: Value...) {
+  mutating func add(_ values: ReportValue...) {
     precondition(values.count == columns.count, "a row of “\(name)” has \(columns.count) values")
     rows.append(values)
   }
@@ -58,8 +58,8 @@ package struct Table: Sendable {
   }
 }
 
-extension Table.Column {
-  fileprivate func cell(_ value: Table.Value) -> String {
+extension ReportTable.ReportColumn {
+  fileprivate func cell(_ value: ReportTable.ReportValue) -> String {
     switch value {
     case .text(let text): return text
     case .none: return ""

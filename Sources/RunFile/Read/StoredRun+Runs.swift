@@ -6,7 +6,7 @@ import Run
 package struct RunSummary: Codable, Sendable {
   package var name: String
   /// Nil where the run cannot be read; `error` says why.
-  package var state: RunState?
+  package var state: RunStatus?
   package var step = 0
   /// Steps of the recipe.
   package var steps = 0
@@ -54,7 +54,7 @@ extension RunSummary {
   }
 }
 
-extension Archive {
+extension StoredRun {
   /// All runs in a directory, by name. One that cannot be read is listed with its error.
   /// - Throws: `UserError` when the directory cannot be listed. One that does not exist has no runs.
   package static func runs(in directory: String) throws -> [RunSummary] {
@@ -65,7 +65,7 @@ extension Archive {
           || access("\(directory)/\(name)/.", F_OK) != 0 && errno == EACCES)
     }
     let folders = names.map { directory + "/" + $0 }
-    let known = try Examiner.summaries(of: folders)
+    let known = try Sandbox.summaries(of: folders)
     return zip(names, folders).enumerated().map { index, run in
       let (name, folder) = run
       var summary: RunSummary
@@ -89,20 +89,20 @@ extension Archive {
   ///   - most: bytes of a file that is put together all the same.
   ///   - examine: throws for a file that is not to be read.
   static func glance(
-    at folder: String, wholeUpTo most: Int = Examination.wholeSize, examine: (Store) throws -> Void = { _ in }
+    at folder: String, wholeUpTo most: Int = SandboxAnswer.wholeSize, examine: (Store) throws -> Void = { _ in }
   ) throws -> RunSummary {
     let path = Recovery.file(folder)
     let isLive = RunLock.isHeld(folder: folder)
     var status = stat()
     if !isLive, stat(path, &status) == 0, Int(status.st_size) > most, try !isClosed(folder),
       let store = try? Store(opening: path, .live), (try? examine(store)) != nil,
-      let archive = try? Archive(folder, store, isLive: false)
+      let archive = try? StoredRun(folder, store, isLive: false)
     {
       return try archive.summary(store, last: Journal.lastStep(Recovery.journal(folder), like: store))
     }
     let store = try open(folder)
     try examine(store)
-    return try Archive(folder, store, isLive: isLive).summary(store)
+    return try StoredRun(folder, store, isLive: isLive).summary(store)
   }
 
   /// The run's row in the list of runs, including the size of its files.
@@ -124,7 +124,7 @@ extension Archive {
     summary.recipe = recipe
     summary.parameters = beginning.parameters
     summary.heads = heads
-    summary.created = try Group.fraction("created", on: "/", in: store.file)
+    summary.created = try HDF5Group.fraction("created", on: "/", in: store.file)
     // What was made again from a checkpoint has no steps of its own.
     summary.step = beginning.step
     summary.tokens = beginning.tokens

@@ -2,7 +2,7 @@
 import Foundation
 import Run
 
-enum Aside {
+enum LowPriorityThread {
   /// Does something on a thread that the others come before, and waits for it; on the calling thread where no other can be
   /// made. No lock may be held meanwhile or taken in it: whoever waits for one would come after the others too.
   static func run(_ body: () throws -> Void) throws {

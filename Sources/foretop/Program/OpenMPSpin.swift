@@ -3,7 +3,7 @@
 import Glibc
 
 /// The wait of computing threads between two parallel regions.
-enum Patience {
+enum OpenMPSpin {
   /// Some microseconds: enough for the gap between two regions. libgomp's own choice, a millisecond, is faster by nothing on
   /// an idle machine, and on a busy one a thread that waits awake keeps the one it waits for from running: measured
   /// with 2 threads on 2 cores with two other programs at work, a step of 4 to 14 ms takes 30 to 1 000.

@@ -12,7 +12,7 @@ nonisolated(unsafe) private let remove: @convention(c) (CInt) -> Void = { number
 }
 
 /// A file aside, while it is being written.
-enum Leftover {
+enum TemporaryFile {
   /// Writes a file, and removes it when that fails, or a signal ends the process meanwhile. What killed processes have left of the
   /// same file is removed before.
   /// - Parameters:
@@ -35,14 +35,14 @@ enum Leftover {
   }
 
   /// How many bodies are at work, under a lock, and what each signal did before the first.
-  private struct State {
+  private struct Registry {
     var count = 0
     var before: [(signal: CInt, action: sigaction)] = []
     var used = [Bool](repeating: false, count: 16)
     var isPrepared = false
   }
 
-  private static let state = Mutex(State())
+  private static let state = Mutex(Registry())
   /// Signals that end a process unless it says otherwise.
   private static let signals = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1] + EndingSignal.requests
 
@@ -76,7 +76,7 @@ enum Leftover {
     return try body()
   }
 
-  private static func listen(_ state: inout State) {
+  private static func listen(_ state: inout Registry) {
     if !state.isPrepared {
       unfinished.initialize(repeating: nil, count: 16)
       state.isPrepared = true
@@ -93,7 +93,7 @@ enum Leftover {
     }
   }
 
-  private static func stopListening(_ state: inout State) {
+  private static func stopListening(_ state: inout Registry) {
     for (signal, action) in state.before {
       var now = sigaction()
       sigaction(signal, nil, &now)

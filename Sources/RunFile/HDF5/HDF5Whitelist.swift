@@ -3,7 +3,7 @@
 import CHDF5
 import Run
 
-enum Structure {
+enum HDF5Whitelist {
   private static let largestChunk = 1 << 20
   /// Names that are looked at in a group or on an object, to say which of them are somebody else's.
   private static let mostNames = 1000
@@ -22,7 +22,7 @@ enum Structure {
   static func check(_ file: File, _ paths: [String]) throws {
     var seen: [haddr_t: String] = [:]
     for path in paths {
-      try Group.requireHardLinks(to: path, in: file)
+      try HDF5Group.requireHardLinks(to: path, in: file)
       let what = "cannot examine \(path) in \(file.path)"
       let opened = try Handle(H5Oopen(file.id, path, h5_default()), what)
       var object = h5_object()
@@ -90,7 +90,7 @@ enum Structure {
 
   /// The first names in a group.
   private static func names(in group: String, of file: File) throws -> [String] {
-    try Group.names(in: group, of: file, most: mostNames)
+    try HDF5Group.names(in: group, of: file, most: mostNames)
   }
 
   private static func attributes(of path: String, _ file: File) throws -> [String] {

@@ -5,7 +5,7 @@ import Foundation
 import Run
 
 /// A list of records in one compound dataset.
-final class Ledger {
+final class EventTable {
   typealias Record = RecordFormat.Record
 
   private let dataset: Dataset
@@ -26,8 +26,8 @@ final class Ledger {
     self.format = format
     type = try format.type()
     dataset = try Dataset(creating: path, of: type.id, chunk: 131_072 / format.size, in: file)
-    try Group.set("units", "1", on: path, in: file)
-    try Group.set("long_name", longName, on: path, in: file)
+    try HDF5Group.set("units", "1", on: path, in: file)
+    try HDF5Group.set("long_name", longName, on: path, in: file)
   }
 
   init(opening path: String, _ format: RecordFormat, in file: File) throws {
@@ -65,7 +65,7 @@ final class Ledger {
   }
 
   /// What waits, as a journal has it.
-  var entries: [Journal.Entry] {
+  var entries: [Journal.JournalEntry] {
     (waiting + updates.sorted { $0.key < $1.key }.map(\.value)).map { .record(number, $0) }
   }
 
@@ -99,7 +99,7 @@ final class Ledger {
   }
 
   /// Takes over the records that the same ledger of a failed file may not have stored.
-  func adopt(from old: Ledger) {
+  func adopt(from old: EventTable) {
     let first = old.count - old.handedOver
     waiting += old.waiting.enumerated().filter { first + $0.offset >= count }.map(\.element)
     updates = old.updates

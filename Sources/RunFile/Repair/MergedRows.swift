@@ -3,7 +3,7 @@
 import Foundation
 import Run
 
-struct Contents {
+struct MergedRows {
   /// Tables by their number in the journal, and ledgers.
   var rows: [UInt8: [Table.Row]] = [:]
   var records: [UInt8: [RecordFormat.Record]] = [:]
@@ -26,7 +26,7 @@ struct Contents {
       isDamaged = isDamaged || whole.count < all.count
       rows[number] = whole
     }
-    for (number, ledger) in store.numberedLedgers {
+    for (number, ledger) in store.numberedEventTables {
       let all = try ledger.records()
       let whole = all.compactMap { $0 }
       isDamaged = isDamaged || whole.count < all.count
@@ -50,11 +50,11 @@ struct Contents {
   /// What a journal has, as a file would give it back. Entries that do not fit the file's columns are passed over.
   /// - Parameter withSteps: whether its rows of /metrics are read into memory too.
   init(_ journal: JournalContents, like store: Store, withSteps: Bool) throws {
-    for (number, table) in store.numberedTables { rows[number] = journal.rows[number]?.filter(table.takes) }
+    for (number, table) in store.numberedTables { rows[number] = journal.rows[number]?.filter(table.fits) }
     records = journal.records
     guard withSteps else { return }
     var steps: [Table.Row] = []
-    try journal.forEachStep { if store.metrics.takes($0) { steps.append($0) } }
+    try journal.forEachStep { if store.metrics.fits($0) { steps.append($0) } }
     rows[Journal.Number.metrics] = steps
   }
 
@@ -66,12 +66,12 @@ struct Contents {
 
   /// Takes in what another source has: what both have is there once, as `newer` has it.
   /// - Parameter columns: of /metrics.
-  mutating func add(_ newer: Contents, _ columns: [Column]) {
+  mutating func add(_ newer: MergedRows, _ columns: [Column]) {
     for (number, new) in newer.rows {
       let old = rows[number] ?? []
       rows[number] =
         number == Journal.Number.metrics
-        ? Self.steps(old, new, columns) : Self.merged(old, new) { Layout.place($0).sequence }
+        ? Self.steps(old, new, columns) : Self.merged(old, new) { FileLayout.place($0).sequence }
     }
     for (number, new) in newer.records {
       let old = records[number] ?? []
@@ -98,7 +98,7 @@ struct Contents {
   /// - Parameters:
   ///   - columns: of /metrics.
   ///   - first: the first step that the journal has; nil where it has none.
-  mutating func fill(from earlier: Contents, _ columns: [Column], journalFrom first: Double?) {
+  mutating func fill(from earlier: MergedRows, _ columns: [Column], journalFrom first: Double?) {
     precondition(kept == 0, "what is damaged was read as a whole")
     let metrics = rows[Journal.Number.metrics] ?? []
     // Steps past the end may be of a history that was replaced: then the journal has those that replaced them. Before
@@ -133,13 +133,13 @@ struct Contents {
   }
 
   /// Takes out what a replay has shown to be of another history. Rows are counted as in the file that these came from.
-  mutating func remove(_ cut: Cut) {
+  mutating func remove(_ cut: ReplacedHistory) {
     let metrics = rows[Journal.Number.metrics] ?? []
     let first = kept
     precondition(cut.rows.lowerBound >= first, "rows that are taken out are not among those that stay")
     rows[Journal.Number.metrics] = metrics.enumerated().filter { !cut.rows.contains(first + $0.offset) }.map(\.element)
     for number in rows.keys where number != Journal.Number.metrics {
-      rows[number] = rows[number]?.filter { !cut.sequences.contains(Layout.place($0).sequence) }
+      rows[number] = rows[number]?.filter { !cut.sequences.contains(FileLayout.place($0).sequence) }
         .map { $0.placed(cut.place) }
     }
     for number in records.keys {
@@ -186,7 +186,9 @@ struct Contents {
       let kept = number == Journal.Number.metrics ? kept : 0
       try table.replace(keeping: kept, table.rows(from: kept), by: rows[number] ?? [])
     }
-    for (number, ledger) in store.numberedLedgers { try ledger.replace(ledger.records(), by: records[number] ?? []) }
+    for (number, ledger) in store.numberedEventTables {
+      try ledger.replace(ledger.records(), by: records[number] ?? [])
+    }
     try store.overview()?.mend()
   }
 }

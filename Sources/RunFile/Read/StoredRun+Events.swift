@@ -1,7 +1,7 @@
 // What a stored run holds, as the events that it was recorded from: all of it, or one after the other.
 import Run
 
-extension Archive {
+extension StoredRun {
   /// All events in order, as a dashboard takes them to show the run.
   package func events() throws -> [Event] {
     let store = try open()
@@ -32,24 +32,26 @@ extension Archive {
   }
 
   /// Everything but the steps, each with its place among them.
-  private func others(_ store: Store) throws -> [(place: Layout.Place, event: Event)] {
+  private func others(_ store: Store) throws -> [(place: FileLayout.Position, event: Event)] {
     var others = try evaluations(store).map { (place: $0.place, event: Event.evaluated($0.evaluation)) }
     others += try begins(store)
     for case let row? in try store.texts.rows() {
       let what = "/samples/text in \(store.file.path)"
-      others.append((Layout.place(row), .wrote(try JSON.decoded(TextSample.self, row.payload, what))))
+      others.append((FileLayout.place(row), .wrote(try StoredJSON.decoded(TextSample.self, row.payload, what))))
     }
     for case let row? in try store.orders.rows() {
       let what = "/samples/order in \(store.file.path)"
-      others.append((Layout.place(row), .ordered(try JSON.decoded(OrderSample.self, row.payload, what))))
+      others.append((FileLayout.place(row), .ordered(try StoredJSON.decoded(OrderSample.self, row.payload, what))))
     }
     for case let record? in try store.events.records() {
-      if let occurrence = Layout.occurrence(record) { others.append((Layout.place(record), .occurred(occurrence))) }
+      if let occurrence = FileLayout.occurrence(record) {
+        others.append((FileLayout.place(record), .occurred(occurrence)))
+      }
     }
     for case let record? in try store.sessions.records() {
       guard let reason = Ending.Reason(rawValue: record.text("how")) else { continue }
       let ending = Ending(reason, step: record.whole("step"), time: record.number("end"))
-      others.append((Layout.place(record), .ended(ending)))
+      others.append((FileLayout.place(record), .ended(ending)))
     }
     others += try waitingNotes(store).map { ($0, .occurred($1)) }
     return others
@@ -66,21 +68,21 @@ extension Archive {
   }
 
   /// Notes that are not in the file yet, after all that is.
-  func waitingNotes(_ store: Store) throws -> [(place: Layout.Place, occurrence: Occurrence)] {
+  func waitingNotes(_ store: Store) throws -> [(place: FileLayout.Position, occurrence: Occurrence)] {
     let waiting = try Notes.all(folder, store).dropFirst(Notes.stored(in: store).count)
-    return waiting.enumerated().map { (Layout.Place(sequence: 1 << 52 + $0, row: store.metrics.count), $1) }
+    return waiting.enumerated().map { (FileLayout.Position(sequence: 1 << 52 + $0, row: store.metrics.count), $1) }
   }
 
-  private func begins(_ store: Store) throws -> [(place: Layout.Place, event: Event)] {
+  private func begins(_ store: Store) throws -> [(place: FileLayout.Position, event: Event)] {
     try store.beginnings.rows().compactMap { $0 }.map { row in
-      (Layout.place(row), .began(try Self.beginning(of: row, in: store, named: name)))
+      (FileLayout.place(row), .began(try Self.beginning(of: row, in: store, named: name)))
     }
   }
 
   /// Hands over all steps, and what happened between them at its place.
   /// - Returns: how many steps are damaged and left out.
   private func forEachStep(
-    _ store: Store, among others: [(place: Layout.Place, event: Event)], _ take: (Event) throws -> Void
+    _ store: Store, among others: [(place: FileLayout.Position, event: Event)], _ take: (Event) throws -> Void
   ) throws -> Int {
     var damaged = 0
     let others = others.sorted { $0.place.sequence < $1.place.sequence }
@@ -127,7 +129,7 @@ extension Archive {
         metric.restore(&report, value)
       }
       if !hasWeights { weights.fill(&report.losses, at: report.step) }
-      guard report.step > last, Archive.isTime(report.time), Archive.isTime(report.active) else {
+      guard report.step > last, StoredRun.isTime(report.time), StoredRun.isTime(report.active) else {
         throw UserError(
           .data,
           "/metrics in \(store.file.path) has step \(report.step) at time \(report.time) after step \(last), which "
@@ -140,7 +142,7 @@ extension Archive {
 
   func evaluations(
     _ store: Store, _ known: LossWeights? = nil
-  ) throws -> [(place: Layout.Place, evaluation: Evaluation)] {
+  ) throws -> [(place: FileLayout.Position, evaluation: Evaluation)] {
     let weights = try known ?? weights(store)
     var best = Float.infinity
     return try store.heldout.rows().compactMap { $0 }.map { row in
@@ -153,7 +155,7 @@ extension Archive {
         best = loss
         evaluation.isBest = true
       }
-      return (Layout.place(row), evaluation)
+      return (FileLayout.place(row), evaluation)
     }
   }
 
@@ -162,7 +164,7 @@ extension Archive {
 
   /// The changes of rate and weights that a run going on from a checkpoint makes again: in order, those that were
   /// obeyed after it.
-  package func edits(after step: Int) throws -> [Edit] {
+  package func edits(after step: Int) throws -> [ReplayedCommand] {
     let sequence = step == 0 ? 0 : try CheckpointFolder(folder).sequence(of: step)
     return Self.edits(try open().events.records(), from: sequence, isReplayed: true)
   }
@@ -174,11 +176,11 @@ extension Archive {
   ///   in the place of older changes of the same head from there on, as it did in that session.
   private static func edits(
     _ records: [RecordFormat.Record?], from sequence: Int = 0, isReplayed: Bool = false
-  ) -> [Edit] {
-    var edits: [Edit] = []
+  ) -> [ReplayedCommand] {
+    var edits: [ReplayedCommand] = []
     for case let record? in records where record.whole("sequence") >= sequence {
-      guard let occurrence = Layout.occurrence(record) else { continue }
-      if let edit = Edit(occurrence) {
+      guard let occurrence = FileLayout.occurrence(record) else { continue }
+      if let edit = ReplayedCommand(occurrence) {
         if isReplayed, occurrence.actor == .commandLine {
           edits.removeAll { $0.step >= edit.step && $0.changesSame(as: edit) }
         }

@@ -3,7 +3,7 @@ import Foundation
 import Run
 
 /// Writes output files atomically: a file appears under its name only when it is complete.
-package enum WholeFile {
+package enum AtomicFile {
   /// Writes a file aside, waits until it is on the disk, and gives it its name.
   /// - Parameters:
   ///   - isReplacing: whether one that is there may be replaced.
@@ -16,7 +16,7 @@ package enum WholeFile {
     let folder = path.parentFolder.isEmpty ? "." : path.parentFolder
     try requireOutsideOfRuns(folder)
     try requireFree(path, isReplacing: isReplacing)
-    try Leftover.writing(beside: path) { aside in
+    try TemporaryFile.writing(beside: path) { aside in
       try body(aside)
       try FileDescriptor(opening: aside, O_RDWR).sync()
       try requireFree(path, isReplacing: isReplacing)

@@ -4,13 +4,13 @@ import Foundation
 import Run
 import RunFile
 
-enum StoredRun {
+enum RunLookup {
   /// Opens a run.
   /// - Throws: `UserError` that names the nearest run where there is none of this name.
-  static func archive(_ name: String, in place: FolderOptions) throws -> Archive {
+  static func archive(_ name: String, in place: FolderOptions) throws -> StoredRun {
     let folder = try folder(name, in: place)
     do {
-      let archive = try Archive(opening: folder)
+      let archive = try StoredRun(opening: folder)
       if !archive.strangers.isEmpty {
         say([
           "foretop did not write \(archive.strangers.joined(separator: ", ")) in \(folder)/run.h5, and does not read it"
@@ -33,12 +33,12 @@ enum StoredRun {
   /// missing, that is said on standard error.
   static func checkpoint(_ name: String, in place: FolderOptions, step: Int? = nil) throws -> Checkpoint {
     let folder = try folder(name, in: place)
-    let archive: Archive
+    let archive: StoredRun
     do {
-      archive = try Archive(opening: folder)
+      archive = try StoredRun(opening: folder)
     } catch let error as UserError where [.data, .inputOutput, .noInput].contains(error.status) {
-      guard let (checkpoint, warnings) = try? Archive.checkpoint(in: folder, step: step) else { throw error }
-      let problem = Archive.isThere(folder) ? error.message : "\(folder)/run.h5 is missing"
+      guard let (checkpoint, warnings) = try? StoredRun.checkpoint(in: folder, step: step) else { throw error }
+      let problem = StoredRun.isThere(folder) ? error.message : "\(folder)/run.h5 is missing"
       say([problem + "; the checkpoint of step \(checkpoint.state.step) is used without it"] + warnings)
       return checkpoint
     }
@@ -76,7 +76,7 @@ enum StoredRun {
   }
 
   /// A run's newest good checkpoint, or that of a step. What was passed over is said on standard error.
-  static func checkpoint(of archive: Archive, step: Int? = nil) throws -> Checkpoint {
+  static func checkpoint(of archive: StoredRun, step: Int? = nil) throws -> Checkpoint {
     let (checkpoint, warnings) = try archive.checkpoint(step: step)
     say(warnings)
     return checkpoint

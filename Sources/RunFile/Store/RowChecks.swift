@@ -4,7 +4,7 @@ import Foundation
 import Run
 
 /// A run's rows, examined together.
-struct History {
+struct RowChecks {
   private let store: Store
   private(set) var problems: [String] = []
   /// Those of the problems that no damage and no crash explains: nobody wrote such rows with foretop.
@@ -27,7 +27,7 @@ struct History {
     try recipe.read(into: &yaml, of: h5_u8(), at: 0, count: yaml.count)
     // Each stands for the other: the text has no checksum of its own.
     if let first = try store.beginnings.rows().first ?? nil,
-      let began = try? JSON.decoded(SessionStart.self, first.payload, "/beginnings"),
+      let began = try? StoredJSON.decoded(SessionStart.self, first.payload, "/beginnings"),
       !began.recipe.utf8.elementsEqual(yaml)
     {
       problems.append("/recipe/yaml is not the recipe that the run began with")
@@ -68,7 +68,7 @@ struct History {
 
   private mutating func examine(_ after: [Double], behind before: [Double]?) {
     guard contradictions.count < Self.most, notes.count < Self.most else { return }
-    if !Archive.isTime(after[2]) || !Archive.isTime(after[3]) {
+    if !StoredRun.isTime(after[2]) || !StoredRun.isTime(after[3]) {
       contradict("step \(Int(after[0])) happened at time \(after[2]) after \(after[3]) s, which no clock shows")
     }
     guard let before else { return }
@@ -83,8 +83,8 @@ struct History {
   /// Every JSON text is what its table says.
   private mutating func examineTexts() throws {
     try each(store.beginnings) { _ = try SessionStart.beginning($0, source: "run.h5") }
-    try each(store.texts) { _ = try JSON.decoded(TextSample.self, $0, "/samples/text") }
-    try each(store.orders) { _ = try JSON.decoded(OrderSample.self, $0, "/samples/order") }
+    try each(store.texts) { _ = try StoredJSON.decoded(TextSample.self, $0, "/samples/text") }
+    try each(store.orders) { _ = try StoredJSON.decoded(OrderSample.self, $0, "/samples/order") }
   }
 
   private mutating func each(_ table: Table, _ read: ([UInt8]) throws -> Void) throws {
@@ -98,7 +98,7 @@ struct History {
   private mutating func examineNumbers(rows: Int) throws {
     for table in [store.heldout, store.texts, store.orders, store.beginnings] {
       for row in try table.rows() {
-        if let row { take(Layout.place(row), table.group, rows) } else { damaged += 1 }
+        if let row { take(FileLayout.place(row), table.group, rows) } else { damaged += 1 }
       }
     }
     for record in try store.events.records() {
@@ -106,8 +106,8 @@ struct History {
         damaged += 1
         continue
       }
-      take(Layout.place(record), "/events", rows)
-      if Layout.occurrence(record) == nil {
+      take(FileLayout.place(record), "/events", rows)
+      if FileLayout.occurrence(record) == nil {
         contradict("an event is of an unknown kind: “\(record.text("kind"))”")
       }
     }
@@ -117,11 +117,11 @@ struct History {
         damaged += 1
         continue
       }
-      if Ending.Reason(rawValue: record.text("how")) != nil { take(Layout.place(record), "/sessions", rows) }
+      if Ending.Reason(rawValue: record.text("how")) != nil { take(FileLayout.place(record), "/sessions", rows) }
     }
   }
 
-  private mutating func take(_ place: Layout.Place, _ group: String, _ rows: Int) {
+  private mutating func take(_ place: FileLayout.Position, _ group: String, _ rows: Int) {
     if let other = places[place.sequence] {
       contradict("event \(place.sequence) is in \(group) and in \(other)")
     }

@@ -3,7 +3,7 @@
 
 import CLanes
 
-package enum Words {
+package enum PackedOperands {
   /// Elements of a word.
   package static func elements(_ precision: Precision) -> Int { precision == .fp32 ? 1 : 2 }
 

@@ -5,7 +5,7 @@ import Run
 import Transformer
 
 /// A trained network for evaluation and generation, without gradients.
-package struct Reader: ~Copyable {
+package struct TrainedNetwork: ~Copyable {
   private let model: Transformer
   private let recipe: Recipe
 
@@ -25,7 +25,7 @@ package struct Reader: ~Copyable {
   /// last, short one is left out.
   /// - Throws: `UserError` when the text is shorter than one window, or the machine cannot compute; `CorpusError` when the
   ///   text cannot be read.
-  package func measure(on text: Part) throws -> (losses: [HeadLoss], order: OrderQuality?) {
+  package func measure(on text: TokenRange) throws -> (losses: [HeadLoss], order: OrderQuality?) {
     let context = recipe.model.context
     guard text.windows(of: context) > 0 else {
       throw UserError(

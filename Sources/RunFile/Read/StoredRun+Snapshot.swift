@@ -2,7 +2,7 @@
 import Foundation
 import Run
 
-extension Archive {
+extension StoredRun {
   /// Copies everything that the run has now into a file that every HDF5 from 1.8 on opens. The run goes on meanwhile.
   /// - Parameters:
   ///   - path: of the copy, which appears when it is complete.
@@ -11,16 +11,16 @@ extension Archive {
   /// - Throws: `UserError` when it cannot be written, or would lie in the folder of a run.
   package func snapshot(to path: String, isReplacing: Bool) throws -> Int {
     let store = try open()
-    var contents = try Contents(store, changingFrom: store.metrics.count)
+    var contents = try MergedRows(store, changingFrom: store.metrics.count)
     let first = try Recovery.nextSequence(of: store)
     contents.records[Journal.Number.events, default: []] += try waitingNotes(store).enumerated().map { index, note in
-      Layout.record(note.occurrence, at: Layout.Place(sequence: first + index, row: note.place.row))
+      FileLayout.record(note.occurrence, at: FileLayout.Position(sequence: first + index, row: note.place.row))
     }
     guard let start = contents.rows[Journal.Number.beginnings]?.first else {
       throw UserError(.data, "\(folder)/run.h5 has no record of how the run began: it cannot be copied")
     }
     let beginning = try SessionStart.beginning(start.payload, source: store.file.path)
-    try WholeFile.write(path, isReplacing: isReplacing) { aside in
+    try AtomicFile.write(path, isReplacing: isReplacing) { aside in
       let copy = try Store.createPlain(aside, beginning: beginning, like: store)
       do {
         try copy.reserve(more: Int(store.file.end) + 4 << 20)

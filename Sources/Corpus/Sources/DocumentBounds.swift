@@ -3,7 +3,7 @@ import Foundation
 import Run
 
 /// The rule that divides texts into documents.
-package struct Documents: Sendable, Equatable {
+package struct DocumentBounds: Sendable, Equatable {
   /// `data.separator`, UTF-8: what a document ends with. It stays a part of the document, so that no byte of the text is
   /// lost and a network learns where documents end. Empty: only files divide.
   let separator: [UInt8]

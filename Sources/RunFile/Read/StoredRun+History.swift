@@ -2,7 +2,7 @@
 // the first chart of ten million steps does not wait for ten million rows.
 import Run
 
-extension Archive {
+extension StoredRun {
   /// Entries of each kind that a screen begins with: so many single steps, so many rows of a level of the pyramid. A live
   /// screen keeps as many, so that a stored run looks as it did while it was trained.
   static let most = 16_384
@@ -67,15 +67,16 @@ extension Archive {
   }
 
   /// Everything but steps.
-  private func happenings(_ store: Store, _ weights: LossWeights) throws -> [(place: Layout.Place, event: Event)] {
+  private func happenings(_ store: Store, _ weights: LossWeights) throws -> [(place: FileLayout.Position, event: Event)]
+  {
     func last(_ count: Int, of table: Table) throws -> [Table.Row] {
       try table.rows(from: max(0, table.count - count)).compactMap { $0 }
     }
-    var all: [(place: Layout.Place, event: Event)] = []
-    var begins: [Layout.Place] = []
+    var all: [(place: FileLayout.Position, event: Event)] = []
+    var begins: [FileLayout.Position] = []
     for row in try last(Self.starts, of: store.beginnings) {
       let beginning = try Self.beginning(of: row, in: store, named: name)
-      var place = Layout.place(row)
+      var place = FileLayout.place(row)
       // Steps that came out again as they were are stored before it: they belong behind it.
       place.row = min(place.row, try store.metrics.firstRow(from: Double(beginning.step + 1)))
       begins.append(place)
@@ -84,18 +85,20 @@ extension Archive {
     all += try evaluations(store, weights).map { ($0.place, .evaluated($0.evaluation)) }
     for row in try last(1, of: store.texts) {
       let what = "/samples/text in \(store.file.path)"
-      all.append((Layout.place(row), .wrote(try JSON.decoded(TextSample.self, row.payload, what))))
+      all.append((FileLayout.place(row), .wrote(try StoredJSON.decoded(TextSample.self, row.payload, what))))
     }
     for row in try last(Self.samples, of: store.orders) {
       let what = "/samples/order in \(store.file.path)"
-      all.append((Layout.place(row), .ordered(try JSON.decoded(OrderSample.self, row.payload, what))))
+      all.append((FileLayout.place(row), .ordered(try StoredJSON.decoded(OrderSample.self, row.payload, what))))
     }
     for case let record? in try store.events.records(last: Self.lines) {
-      if let occurrence = Layout.occurrence(record) { all.append((Layout.place(record), .occurred(occurrence))) }
+      if let occurrence = FileLayout.occurrence(record) {
+        all.append((FileLayout.place(record), .occurred(occurrence)))
+      }
     }
     for case let record? in try store.sessions.records(last: Self.starts) {
       guard let reason = Ending.Reason(rawValue: record.text("how")) else { continue }
-      let place = Layout.place(record)
+      let place = FileLayout.place(record)
       // One whose run went on from an earlier step is not how the steps after that one ended.
       guard begins.allSatisfy({ $0.sequence < place.sequence || $0.row >= place.row }) else { continue }
       all.append((place, .ended(Ending(reason, step: record.whole("step"), time: record.number("end")))))

@@ -3,7 +3,7 @@ import Glibc
 import Run
 
 /// Holds both streams back, and gives them back in the end. What was said and not taken is printed then.
-struct Streams: ~Copyable {
+struct CapturedStreams: ~Copyable {
   /// The terminal, for the screen alone.
   let terminal: CInt
   private let savedError: CInt

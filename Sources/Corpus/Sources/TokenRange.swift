@@ -1,13 +1,13 @@
 // Tokens in a row, wherever they are kept: a part of a corpus.
 
 /// A range of tokens whose readers stay inside: the training part, the held-out part, or the tokens of a text.
-package struct Part: Sendable {
-  private enum Storage: Sendable {
+package struct TokenRange: Sendable {
+  private enum Backing: Sendable {
     case array([Int32])
     case files(TokenFiles)
   }
 
-  private let storage: Storage
+  private let storage: Backing
   /// Where in the storage the part is.
   private let range: Range<Int>
   /// Where in the storage each document begins, rising from 0; nil where everything is taken as one text.
@@ -28,7 +28,7 @@ package struct Part: Sendable {
     starts = documents
   }
 
-  private init(_ storage: Storage, _ range: Range<Int>, _ starts: [Int]?) {
+  private init(_ storage: Backing, _ range: Range<Int>, _ starts: [Int]?) {
     self.storage = storage
     self.range = range
     self.starts = starts
@@ -75,9 +75,10 @@ package struct Part: Sendable {
   package func windows(of context: Int) -> Int { count / context }
 
   /// A stretch of this part, counted from its start, as a part of its own.
-  package func part(_ stretch: Range<Int>) -> Part {
+  package func part(_ stretch: Range<Int>) -> TokenRange {
     check(stretch)
-    return Part(storage, (range.lowerBound + stretch.lowerBound)..<(range.lowerBound + stretch.upperBound), starts)
+    return TokenRange(
+      storage, (range.lowerBound + stretch.lowerBound)..<(range.lowerBound + stretch.upperBound), starts)
   }
 
   /// Copies of the tokens of a stretch, counted from the part's start.

@@ -1,11 +1,11 @@
 // The losses of two runs side by side, block by block: of a long run no more is in memory, and no more is read of a step.
 import Run
 
-extension Archive {
+extension StoredRun {
   /// Hands over the losses of every step that two runs both took, in order. Damaged steps are left out.
   /// - Parameter take: gets the step, its losses here, and those in the other run. λ is no part of them.
   package func forEachCommonStep(
-    with other: Archive, _ take: (_ step: Int, _ a: [HeadLoss], _ b: [HeadLoss]) throws -> Void
+    with other: StoredRun, _ take: (_ step: Int, _ a: [HeadLoss], _ b: [HeadLoss]) throws -> Void
   ) throws {
     var (a, b) = (LossCursor(try open()), LossCursor(try other.open()))
     var (left, right) = (try a.next(), try b.next())
@@ -30,7 +30,7 @@ extension Archive {
 /// Goes through the steps of a file.
 private struct LossCursor {
   /// A whole row of the block that is in memory.
-  struct Place {
+  struct StepRow {
     var step, row: Int
   }
 
@@ -39,7 +39,7 @@ private struct LossCursor {
   private let columns: [(head: Head, loss: Int, kl: Int?)]
   private let blockRows: Int
   private var upcoming: Int
-  private var block: Table.Block?
+  private var block: Table.RowBlock?
 
   init(_ store: Store, from start: Int = 0, blockRows: Int = 16_384) {
     metrics = store.metrics
@@ -52,7 +52,7 @@ private struct LossCursor {
   }
 
   /// The next whole step; nil behind the last.
-  mutating func next() throws -> Place? {
+  mutating func next() throws -> StepRow? {
     while upcoming < metrics.count {
       if block.map({ upcoming >= $0.start + $0.count }) ?? true {
         block = try metrics.block(from: upcoming, count: min(blockRows, metrics.count - upcoming))
@@ -60,12 +60,12 @@ private struct LossCursor {
       guard let block else { return nil }
       let row = upcoming - block.start
       upcoming += 1
-      if block.isWhole[row] { return Place(step: Int(block.columns[0][row]), row: row) }
+      if block.isWhole[row] { return StepRow(step: Int(block.columns[0][row]), row: row) }
     }
     return nil
   }
 
-  func losses(_ place: Place) -> [HeadLoss] {
+  func losses(_ place: StepRow) -> [HeadLoss] {
     guard let block else { return [] }
     return columns.map { head, loss, kl in
       let divergence = kl.map { Float(block.columns[$0][place.row]) }

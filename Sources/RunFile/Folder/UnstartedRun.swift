@@ -3,7 +3,7 @@
 import Foundation
 import Run
 
-enum Unbegun {
+enum UnstartedRun {
   /// What lies in a run's folder until run.h5 has its name; beside these there is the folder of checkpoints, empty.
   private static let files = ["run.h5.new", "run.journal", "run.journal.new", "run.lock"]
 

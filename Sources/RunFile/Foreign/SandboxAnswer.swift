@@ -3,7 +3,7 @@
 import Foundation
 import Run
 
-package enum Examination {
+package enum SandboxAnswer {
   /// How long a file of a size may keep the processor busy, in whole seconds.
   static func seconds(_ bytes: Int) -> Int { 1 + bytes / (200 << 20) }
 
@@ -17,7 +17,7 @@ package enum Examination {
   /// - Parameter tokenizer: makes a tokenizer of a checkpoint's record and tries it, or throws.
   package static func serve(tokenizer: (TokenizerRecord) throws -> Void) {
     // This is the process that tries: it asks nobody.
-    Examiner.use([])
+    Sandbox.use([])
     var none = rlimit(rlim_cur: 0, rlim_max: 0)
     setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &none)
     setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &none)
@@ -26,7 +26,7 @@ package enum Examination {
     while let request = request() {
       var answer = "0"
       do {
-        guard let file = Examinee(request: request) else { throw UserError(.usage, "nothing was asked") }
+        guard let file = SandboxedFile(request: request) else { throw UserError(.usage, "nothing was asked") }
         let told = try examine(file, tokenizer)
         if !told.isEmpty { answer += " " + told }
       } catch let error as UserError {
@@ -74,11 +74,11 @@ package enum Examination {
   }
 
   /// - Returns: what is told of a good one.
-  private static func examine(_ file: Examinee, _ tokenizer: (TokenizerRecord) throws -> Void) throws -> String {
+  private static func examine(_ file: SandboxedFile, _ tokenizer: (TokenizerRecord) throws -> Void) throws -> String {
     if case .run(let folder) = file {
       limit(bytes: (try? FileDescriptor(opening: file.path, O_RDONLY).size()) ?? 0)
-      let summary = try Archive.glance(at: folder) { try Structure.check($0, withOverview: false) }
-      return String(decoding: try JSON.encoded(summary), as: UTF8.self)
+      let summary = try StoredRun.glance(at: folder) { try HDF5Whitelist.check($0, withOverview: false) }
+      return String(decoding: try StoredJSON.encoded(summary), as: UTF8.self)
     }
     let descriptor = try FileDescriptor(opening: file.path, O_RDONLY)
     let size = try descriptor.size()
@@ -112,8 +112,8 @@ package enum Examination {
     guard let superblock = try? Superblock(block, path: path) else {
       // A checkpoint: its superblock is one that HDF5 1.8 knows.
       let file = try File(opening: path, .still)
-      try Structure.check(file, ["/state/json", "/recipe/yaml", "/tokenizer/model"])
-      try tokenizer(try CheckpointFile.Contents(of: file).tokenizer)
+      try HDF5Whitelist.check(file, ["/state/json", "/recipe/yaml", "/tokenizer/model"])
+      try tokenizer(try CheckpointFile.CheckpointContents(of: file).tokenizer)
       return
     }
     let folder = path.parentFolder
@@ -122,9 +122,9 @@ package enum Examination {
     let how: Opening =
       !superblock.isMarkedOpen ? .still : isReadBeside ? .live : .image(try Superblock.repairedImage(of: path))
     let store = try Store(opening: path, how)
-    try Structure.check(store)
+    try HDF5Whitelist.check(store)
     if size <= wholeSize {
-      var history = History(store)
+      var history = RowChecks(store)
       try history.examine()
       if let problem = history.contradictions.first { throw UserError(.data, "\(path): \(problem)") }
     }

@@ -2,7 +2,7 @@
 import Foundation
 import Run
 
-enum Layout {
+enum FileLayout {
   static let format = "foretop-run"
   static let formatVersion: UInt64 = 1
 
@@ -13,7 +13,7 @@ enum Layout {
     """
 
   /// The place of an event that is not a step: the number of such events before it, and of rows in /metrics before it.
-  struct Place: Equatable {
+  struct Position: Equatable {
     var sequence: Int
     var row: Int
   }
@@ -44,7 +44,7 @@ enum Layout {
       .init("row", .whole),
     ], size: 256)
 
-  static func record(_ occurrence: Occurrence, at place: Place) -> RecordFormat.Record {
+  static func record(_ occurrence: Occurrence, at place: Position) -> RecordFormat.Record {
     [
       "step": .whole(occurrence.step), "time": .number(occurrence.time), "sequence": .whole(place.sequence),
       "row": .whole(place.row), "kind": .text(occurrence.kind.rawValue), "key": .text(occurrence.key),
@@ -55,7 +55,7 @@ enum Layout {
 
   /// Nil if a field has a value that this version does not know.
   static func occurrence(_ record: RecordFormat.Record) -> Occurrence? {
-    guard let kind = Occurrence.Kind(rawValue: record.text("kind")),
+    guard let kind = Occurrence.Subject(rawValue: record.text("kind")),
       let actor = Occurrence.Actor(rawValue: record.text("actor"))
     else { return nil }
     let old = record.number("old")
@@ -65,18 +65,18 @@ enum Layout {
       old: old.isNaN ? nil : old, new: new.isNaN ? nil : new, actor: actor, text: record.text("text"))
   }
 
-  static func place(_ record: RecordFormat.Record) -> Place {
-    Place(sequence: record.whole("sequence"), row: record.whole("row"))
+  static func place(_ record: RecordFormat.Record) -> Position {
+    Position(sequence: record.whole("sequence"), row: record.whole("row"))
   }
 
   /// The row of something stored as JSON.
-  static func row(_ value: some Encodable, step: Int, time: Double, at place: Place) throws -> Table.Row {
+  static func row(_ value: some Encodable, step: Int, time: Double, at place: Position) throws -> Table.Row {
     Table.Row(
-      values: [Double(step), time, Double(place.sequence), Double(place.row)], payload: try JSON.encoded(value))
+      values: [Double(step), time, Double(place.sequence), Double(place.row)], payload: try StoredJSON.encoded(value))
   }
 
-  static func place(_ row: Table.Row) -> Place {
-    Place(sequence: Int(row.values.suffix(2).first ?? 0), row: Int(row.values.last ?? 0))
+  static func place(_ row: Table.Row) -> Position {
+    Position(sequence: Int(row.values.suffix(2).first ?? 0), row: Int(row.values.last ?? 0))
   }
 }
 
@@ -114,7 +114,7 @@ struct SessionStart: Codable {
   /// - Parameter source: the file, for the recipe's errors.
   static func beginning(_ payload: [UInt8], source: String) throws -> Beginning {
     let what = "/beginnings in \(source)"
-    let start = try JSON.decoded(SessionStart.self, payload, what)
+    let start = try StoredJSON.decoded(SessionStart.self, payload, what)
     return Beginning(
       name: start.name, recipe: try Recipe(yaml: start.recipe, source: what), step: start.step, tokens: start.tokens,
       time: start.time, parameters: start.parameters, threads: start.threads, precision: start.precision,
@@ -124,7 +124,7 @@ struct SessionStart: Codable {
 }
 
 /// Codable values as JSON that gives back every number, infinities and not-a-number included.
-enum JSON {
+enum StoredJSON {
   static func encoded(_ value: some Encodable) throws -> [UInt8] {
     let encoder = JSONEncoder()
     encoder.nonConformingFloatEncodingStrategy = .convertToString(
