@@ -12,12 +12,12 @@ struct Signals: ~Copyable {
 
   /// What they do to a run, for the help.
   static let help = """
-    Signals: INT and TERM save and stop; a second one stops at once, except a TERM within a second of another. After \
-    HUP (a lost ssh) the run goes on without a screen. USR1 saves, and the run goes on. USR2 and XCPU, which batch \
-    systems send some time before they kill, save and stop; repeated ones change nothing (Slurm: \
-    --signal=B:USR2@120). PWR, ALRM, VTALRM, PROF, IO (POLL), STKFLT and the real-time signals do the same. The limit \
-    on a file's size (ulimit -f) is treated like a full disk: the run waits until the limit is raised, and loses \
-    nothing.
+    Signals: INT and TERM save and stop; a second one stops at once; a TERM within a second of another counts as the \
+    same one. After HUP (a lost ssh) the run goes on without a screen. USR1 saves, and the run goes on. USR2 and \
+    XCPU, which batch systems send some time before they kill, save and stop; repeated ones change nothing (Slurm: \
+    --signal=B:USR2@120). PWR, ALRM, VTALRM, PROF, IO (POLL), STKFLT and the real-time signals do the same. The \
+    limit on a file's size (ulimit -f) is treated like a full disk: the run waits until the limit is raised, and \
+    loses nothing.
     """
 
   /// Whether a signal asks a run to end.
