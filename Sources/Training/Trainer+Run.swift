@@ -137,7 +137,8 @@ extension Trainer {
       }
     }
     savedState = state
-    outlets.save(checkpoint(in: spare), savingRequests)
+    // Given away: a copy that stayed here would make the arrays be copied once more.
+    outlets.save(checkpoint(in: consume spare), savingRequests)
     savingRequests = []
   }
 
