@@ -89,7 +89,8 @@ let package = Package(
     .testTarget(
       name: "CorpusTests", dependencies: ["Corpus", "Support"], exclude: ["BytePair"], swiftSettings: strict),
     .testTarget(name: "KernelsTests", dependencies: ["Kernels", "Support"], swiftSettings: strict),
-    .testTarget(name: "TransformerTests", dependencies: ["Transformer", "Kernels", "Support"], swiftSettings: strict),
+    .testTarget(
+      name: "TransformerTests", dependencies: ["Transformer", "Kernels", "Run", "Support"], swiftSettings: strict),
     .testTarget(
       name: "BenchmarkTests", dependencies: ["Benchmark", "Training", "Transformer", "Kernels", "Run"],
       swiftSettings: strict),

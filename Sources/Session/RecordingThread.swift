@@ -90,14 +90,9 @@ final class RecordingThread: Sendable {
     beginnings.close()
     checkpoints.close()
     confirmations.close()
-    join()
-    let (writer, journal) = threads.withLock { ($0.checkpoints, $0.journal) }
-    writer?.join()
-    journal?.join()
+    let threads = self.threads.withLock { $0 }
+    for thread in [threads.recorder, threads.checkpoints, threads.journal] { thread?.join() }
   }
-
-  /// Waits until the recorder's thread has ended.
-  private func join() { threads.withLock { $0.recorder }?.join() }
 
   /// Waits until all threads have ended, after the recorder's was told to: two of them may hang in the disk, and are given up
   /// after a while.

@@ -81,7 +81,7 @@ package final class Handoff: @unchecked Sendable {
 
   package init(_ checkpoint: consuming Checkpoint?) { self.checkpoint = consume checkpoint }
 
-  /// Takes the checkpoint out; afterwards the parcel is empty.
+  /// Takes the checkpoint out; afterwards this is empty.
   package func takeOut() -> Checkpoint? {
     defer { checkpoint = nil }
     return checkpoint
@@ -96,7 +96,7 @@ extension Corpus.Source {
   ///   - runs: the folder of all runs, where a cache is kept that has no other place.
   package init(_ recipe: Recipe, paths: [String], cache: String, runs: String) {
     self.init(
-      paths: paths, kind: TokenizerKind(rawValue: recipe.tokenizer.kind.rawValue) ?? .sentencepiece,
+      paths: paths, kind: recipe.tokenizer.kind,
       vocabulary: recipe.tokenizer.vocabulary, model: recipe.tokenizer.model, heldOut: recipe.data.heldOut,
       context: recipe.model.context, documents: DocumentBounds(recipe), cache: cache)
     ids = recipe.tokenizer.ids

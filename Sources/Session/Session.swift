@@ -101,7 +101,7 @@ package final class TrainingSession: Sendable {
     let corpus = try request.corpus(by: start?.tokenizer) { hub.tell(.preparing($0)) }
     let trainer = try Trainer(
       recipe: request.recipe, corpus: corpus, from: start, threads: request.threads, name: request.name)
-    buffers.allow(bytes: trainer.checkpointBytes, of: Machine.memory?.available)
+    buffers.allow(bytes: trainer.checkpointBytes, of: MachineMemory.current?.available)
     buffers.prepare(trainer.checkpointWithoutNumbers, numbers: trainer.checkpointBytes / 12)
     return trainer
   }

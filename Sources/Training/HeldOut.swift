@@ -8,7 +8,7 @@ extension Transformer {
   /// its end where the text goes on), and how well the TOP head ranks what comes, at some positions spread evenly over it.
   /// - Parameters:
   ///   - tokens: About how many tokens are enough, in windows spread evenly, one at least; 0 takes all.
-  ///   - goesOn: Asked before every batch; false leaves off, and the result is nil.
+  ///   - shouldContinue: Asked before every batch; false leaves off, and the result is nil.
   /// - Throws: `CorpusError` where the part cannot be read, or has changed.
   package func measure(
     on part: TokenRange, by recipe: Recipe, weights: [Float], tokens: Int = 0,

@@ -106,9 +106,7 @@ package struct Trainer: ~Copyable {
   private var scheduledRate: Double { scheduledRate(at: state.step) }
 
   /// The learning rate of a step, counted from 0, as the recipe has it.
-  func scheduledRate(at step: Int) -> Double {
-    recipe.schedule.rate * recipe.schedule.multiplier(at: step, of: recipe.steps)
-  }
+  func scheduledRate(at step: Int) -> Double { recipe.scheduledRate(at: step) }
 
   func weight(of head: Head) -> Double { recipe.weight(of: head, in: state) }
 

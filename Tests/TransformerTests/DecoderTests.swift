@@ -1,16 +1,17 @@
 // Reading token by token gives what reading a whole row gives.
 import Kernels
+import Run
 import Support
 import Testing
 import Transformer
 
 @Suite struct DecoderTests {
   @Test(arguments: [
-    (1, 1, Configuration.Kind.llama, false, 0), (2, 3, .llama, false, 0), (1, 3, .llama, true, 0),
+    (1, 1, NetworkKind.llama, false, 0), (2, 3, .llama, false, 0), (1, 3, .llama, true, 0),
     (1, 1, .gpt2, false, 0), (2, 3, .gpt2, false, 0), (1, 2, .llama, true, 20), (2, 1, .llama, false, 6),
   ])
   func `its logits are those of a whole row`(
-    keyValueHeads: Int, threads: Int, kind: Configuration.Kind, hasHeadNorms: Bool, headWidth: Int
+    keyValueHeads: Int, threads: Int, kind: NetworkKind, hasHeadNorms: Bool, headWidth: Int
   ) throws {
     let c = Case(
       testDescription: "", width: 16, heads: 2, keyValueHeads: keyValueHeads, context: 12, rows: 1, threads: threads,
@@ -42,8 +43,8 @@ import Transformer
     #expect(largestError(model.logits(head: 3, hidden: hidden), expected) < 1e-5)
   }
 
-  @Test(arguments: [Configuration.Kind.llama, .gpt2])
-  func `beyond its context it forgets the older half`(kind: Configuration.Kind) throws {
+  @Test(arguments: [NetworkKind.llama, .gpt2])
+  func `beyond its context it forgets the older half`(kind: NetworkKind) throws {
     let c = Case(testDescription: "", context: 8, rows: 1, kind: kind)
     let model = try Transformer(c.configuration, rows: 1, precision: .fp32, threads: 1)
     model.shake(1)
@@ -99,8 +100,8 @@ import Transformer
 
   /// bf16 rounds what goes into each product to 8 bits where many are read, and not where one is: a few percent of logits
   /// that the shaken weights make large.
-  @Test(.enabled(if: Machine.hasBF16), arguments: [Configuration.Kind.llama, .gpt2])
-  func `in bf16 many at once are about the same`(kind: Configuration.Kind) throws {
+  @Test(.enabled(if: Machine.hasBF16), arguments: [NetworkKind.llama, .gpt2])
+  func `in bf16 many at once are about the same`(kind: NetworkKind) throws {
     let c = Case(testDescription: "", width: 32, heads: 2, inner: 48, context: 160, rows: 1, kind: kind)
     let model = try Transformer(c.configuration, rows: 1, precision: .bf16, threads: 2, shards: 1, isTrained: false)
     model.parameters.initialize(seed: 1, deviation: 0.1, threads: 2)

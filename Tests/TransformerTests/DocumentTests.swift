@@ -1,6 +1,7 @@
 // Documents in one row: nothing looks from one into another, over several tiles of attention too.
 import Foundation
 import Kernels
+import Run
 import Support
 import Testing
 import Transformer
@@ -16,14 +17,14 @@ import Transformer
     return rows
   }
 
-  private func tall(_ kind: Configuration.Kind = .llama) -> Case {
+  private func tall(_ kind: NetworkKind = .llama) -> Case {
     Case(
       testDescription: "", vocabulary: 20, blocks: 2, width: 8, heads: 2, keyValueHeads: 1, inner: 8, context: 300,
       objectives: [.nextToken(NextToken())], weights: [1], rows: 2, kind: kind)
   }
 
-  @Test(arguments: [Configuration.Kind.llama, .gpt2])
-  func `over several tiles it is its twin's`(kind: Configuration.Kind) throws {
+  @Test(arguments: [NetworkKind.llama, .gpt2])
+  func `over several tiles it is its twin's`(kind: NetworkKind) throws {
     let c = tall(kind)
     let model = try Transformer(c.configuration, rows: 2, precision: .fp32, threads: 2)
     model.shake(8)

@@ -1,6 +1,7 @@
 // The whole network against its Double twin: losses, and gradients against slopes.
 import Foundation
 import Kernels
+import Run
 import Support
 import Testing
 import Transformer
@@ -25,7 +26,7 @@ struct Case: Sendable, CustomTestStringConvertible {
   /// Tokens of a document, where there are some.
   var documentLength = 4
   var multiToken: MultiToken?
-  var kind = Configuration.Kind.llama
+  var kind = NetworkKind.llama
   var hasHeadNorms = false
   var dropout: Float = 0
   var recomputesBlocks = false

@@ -36,7 +36,7 @@ package enum TileProduct {
   ///   - c: C: row r begins at `c + r · cStride`; columns beyond n, up to a multiple of 16, are written too.
   ///   - m, n: rows and columns of C.
   ///   - k: words along which is summed up.
-  ///   - adds: whether to C's numbers.
+  ///   - accumulates: whether to C's numbers.
   package static func run(
     _ a: Left, _ b: UnsafePointer<UInt32>, stride: Int, into c: UnsafeMutablePointer<Float>, cStride: Int, m: Int,
     n: Int, k: Int, part: Triangle, accumulates: Bool, precision: Precision

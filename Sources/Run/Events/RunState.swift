@@ -124,7 +124,7 @@ package struct RunState: Sendable, Equatable {
 
   private func scheduledRate(at step: Int) -> Double? {
     guard Self.isPlausible(step), let recipe = beginning?.recipe else { return nil }
-    return recipe.schedule.rate * recipe.schedule.multiplier(at: step, of: recipe.steps)
+    return recipe.scheduledRate(at: step)
   }
 
   /// What the schedule, with the user's edits, makes of a step counted from 0; nil without a recipe.

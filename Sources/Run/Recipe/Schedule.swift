@@ -27,3 +27,8 @@ extension Recipe.ScheduleSettings {
     }
   }
 }
+
+extension Recipe {
+  /// The learning rate of a step, counted from 0, before the user's edits.
+  package func scheduledRate(at step: Int) -> Double { schedule.rate * schedule.multiplier(at: step, of: steps) }
+}

@@ -213,7 +213,7 @@ enum FileSystem {
   /// Copies a file; the copy is on the disk when this returns.
   /// - Parameters:
   ///   - spare: bytes that the copy must be able to grow by, which is tried.
-  ///   - goesOn: asked piece by piece; with false the copy is left as it is.
+  ///   - shouldContinue: asked piece by piece; with false the copy is left as it is.
   /// - Throws: `UserError` when it claims far more bytes than are stored, or the disk has no room.
   static func copy(_ old: String, to new: String, spare: Int, while shouldContinue: () -> Bool = { true }) throws {
     let from = try FileDescriptor(opening: old, O_RDONLY)

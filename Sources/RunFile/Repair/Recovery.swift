@@ -109,7 +109,7 @@ enum Recovery {
 
   /// Keeps a copy of run.h5 as it is now, from which and a journal that begins now it can be made again. Nobody writes it
   /// meanwhile.
-  /// - Parameter goesOn: asked now and then; with false all stays as it was.
+  /// - Parameter shouldContinue: asked now and then; with false all stays as it was.
   static func keepCopy(_ folder: String, while shouldContinue: () -> Bool = { true }) throws {
     try FileDescriptor(opening: file(folder), O_RDWR).sync()
     let aside = before(folder) + ".new"

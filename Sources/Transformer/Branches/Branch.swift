@@ -95,7 +95,7 @@ protocol Branch {
   ///   - dy: E [M, d], the gradient at `delta`.
   ///   - x: that of forward.
   ///   - dx: E [M, d], written.
-  ///   - adds: whether dW is added to what is there: every micro-batch but the first.
+  ///   - accumulates: whether dW is added to what is there: every micro-batch but the first.
   func backward(
     _ pass: Pass, dy: UnsafeMutableRawPointer, x: UnsafeMutableRawPointer, dx: UnsafeMutableRawPointer,
     accumulates: Bool)

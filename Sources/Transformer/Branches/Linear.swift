@@ -52,7 +52,7 @@ struct Linear {
   }
 
   /// dx and dW.
-  /// - Parameter adds: whether dW is added to what is there: every micro-batch but the first.
+  /// - Parameter accumulates: whether dW is added to what is there: every micro-batch but the first.
   func backward(
     _ parameters: ParameterView, dy: UnsafeMutableRawPointer, x: UnsafeMutableRawPointer,
     dx: UnsafeMutableRawPointer, accumulates: Bool

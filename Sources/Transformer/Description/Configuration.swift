@@ -4,8 +4,6 @@ import Run
 
 /// A network: embedding, blocks of attention and MLP, final norm, an unembedding a head.
 package struct Configuration: Sendable, Equatable {
-  package typealias Kind = NetworkKind
-
   /// How it is built.
   package var kind: NetworkKind
   /// Number of tokens: V.

@@ -131,7 +131,7 @@ struct Block {
   /// Turns the gradient at the stream after this block (the stream's `dx` and its operand) into the one before it.
   /// - Parameters:
   ///   - pass: that of forward.
-  ///   - adds: whether dW is added to what is there.
+  ///   - accumulates: whether dW is added to what is there.
   ///   - again: whether another block has taken the place of all that this one's forward left but its input.
   func backward(_ pass: Pass, accumulates: Bool, again: Bool) {
     let arena = pass.arena

@@ -125,7 +125,7 @@ final class Shard {
   }
 
   /// Begins a section of gradients.
-  /// - Parameter adds: whether the network's are added to what is there: every micro-batch but the first.
+  /// - Parameter accumulates: whether the network's are added to what is there: every micro-batch but the first.
   /// - Returns: whether the section's products add to what is there. Where they write, the rest of it is zero now.
   func begin(_ section: GradientSection, accumulates: Bool) -> Bool {
     if accumulates && !places.hasGradients { return true }

@@ -111,7 +111,7 @@ package struct Transformer: ~Copyable {
   /// - Parameters:
   ///   - weights: λ, one a head.
   ///   - denominators: positions that count in the whole step, one a head; 0 where none does.
-  ///   - adds: whether gradients are added to what is there: every micro-batch but the first.
+  ///   - accumulates: whether gradients are added to what is there: every micro-batch but the first.
   ///   - sums: one a head, added to.
   package func heads(
     _ batch: TokenRows, weights: [Float], denominators: [Int], accumulates: Bool, noise: RandomStream? = nil,
@@ -161,7 +161,7 @@ package struct Transformer: ~Copyable {
 
   /// From the gradient at the hidden states to the gradients of all other parameters.
   /// - Parameters:
-  ///   - adds: whether they are added to what is there, as in `heads`.
+  ///   - accumulates: whether they are added to what is there, as in `heads`.
   ///   - noise: that of `forward`.
   package func backward(_ batch: TokenRows, accumulates: Bool, noise: RandomStream? = nil) {
     precondition(parameters.isTrained, "a network made for reading cannot go backward")

@@ -130,7 +130,7 @@ struct PredictionHeads {
   ///   - hits: room for [M] bytes.
   ///   - ranking: the objective whose rankings are looked at, and at which of the M positions, where nothing is learned.
   ///   - dHidden: E [M, d], written.
-  ///   - adds: whether dU is added to what is there.
+  ///   - accumulates: whether dU is added to what is there.
   ///   - sums: one an objective, added to.
   func run(
     _ parameters: ParameterView, objectives: [Int], hidden: UnsafeMutableRawPointer, targets: [SparseTargets],

@@ -29,7 +29,7 @@ struct Manual: ParsableCommand {
   }
 }
 
-/// What the argument parser says of a program's commands, as far as manual pages need it.
+/// The argument parser's description of the commands: the parts that manual pages need.
 struct HelpDump: Decodable {
   let command: CommandHelp
 

@@ -70,7 +70,7 @@ struct ForegroundLoop: ~Copyable {
   /// - Returns: the process's exit status.
   /// - Throws: `UserError` when the run could not begin.
   mutating func run() throws -> Int32 {
-    // A name that is none is refused even where no layout is shown.
+    // An unknown layout is refused even if no screen shows it.
     let layouts = try LayoutFiles(startingWith: options.layout)
     guard let session else { preconditionFailure("a stored run is shown, and does not run") }
     LibraryExit.tell { [hub = session.hub] in hub.tell(.failed($0)) }
@@ -84,7 +84,7 @@ struct ForegroundLoop: ~Copyable {
   }
 
   /// Shows a stored run.
-  /// - Returns: the process's exit status; nil where there is no screen to be had.
+  /// - Returns: the process's exit status; nil if a screen cannot be opened.
   mutating func show(_ layouts: LayoutFiles) throws -> Int32? {
     openScreen(layouts)
     guard view != nil else { return nil }
@@ -240,7 +240,13 @@ struct ForegroundLoop: ~Copyable {
     if signal == SIGTERM, repeatsTermination() { return false }
     interrupts += 1
     status = 128 + signal
-    guard interrupts == 1, state.beginning != nil else { return true }
+    return interrupts > 1 || isTooEarlyToStop()
+  }
+
+  /// Asks the run to save and stop.
+  /// - Returns: whether there is nothing to save yet, so that the run cannot be asked.
+  private func isTooEarlyToStop() -> Bool {
+    guard state.beginning != nil else { return true }
     session?.requests.send(.stop(saving: true), by: .signal)
     return false
   }
@@ -257,9 +263,7 @@ struct ForegroundLoop: ~Copyable {
   private mutating func stopsOnce(_ signal: CInt) -> Bool {
     guard status == 0 else { return false }
     status = 128 + signal
-    guard state.beginning != nil else { return true }
-    session?.requests.send(.stop(saving: true), by: .signal)
-    return false
+    return isTooEarlyToStop()
   }
 
   // MARK: Leaving
