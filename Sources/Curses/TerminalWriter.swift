@@ -12,8 +12,17 @@ final class TerminalWriter: Sendable {
   private let terminal: CInt
   private let reading: CInt
   private let writing: CInt
-  /// Whether the thread has bytes that are in the pipe no more and on the terminal not yet.
+  /// Whether the thread has bytes that have left the pipe and are not on the terminal yet.
   private let isCarrying = Atomic<Bool>(false)
+  /// How many bytes the terminal has taken so far.
+  private let taken = Atomic<Int>(0)
+  /// Once it is set, the thread throws away what it has and what the pipe has, and writes these bytes instead.
+  private let wayBack = Mutex<[UInt8]?>(nil)
+
+  /// Bytes given to the terminal at a time: a terminal that takes little is seen to take something.
+  private static let piece = 4096
+  /// Ends an escape sequence that was cut in its middle (ECMA-48, CAN).
+  private static let cancel: UInt8 = 0x18
 
   /// The largest frame: 500 × 150 cells, each with colours of its own.
   private static let capacity: CInt = 1 << 20
@@ -51,14 +60,14 @@ final class TerminalWriter: Sendable {
   /// From now on, `descriptor` is the terminal again: for its modes alone, since what is written there can wait for ever.
   func withdraw() { dup2(terminal, descriptor) }
 
-  /// Waits until the terminal has taken everything. Where it takes nothing for a second, what is stuck is thrown away, a
-  /// picture of a screen that is being left, and `wayBack` is written in its place.
+  /// Waits until the terminal has taken everything, at most five seconds. A terminal that takes nothing for a second loses
+  /// what is stuck, a picture of a screen that is being left, and gets `wayBack` in its place.
   /// - Returns: whether everything is taken.
-  func finish(wayBack: [UInt8]) -> Bool {
-    if waitUntilTaken(milliseconds: 1000) { return true }
+  func finish(wayBack bytes: [UInt8]) -> Bool {
+    if waitUntilTaken(silence: 1, limit: 5) { return true }
+    wayBack.withLock { $0 = [Self.cancel] + bytes }
     tcflush(terminal, TCOFLUSH)
-    _ = wayBack.withUnsafeBytes { write(writing, $0.baseAddress, $0.count) }
-    return waitUntilTaken(milliseconds: 200)
+    return waitUntilTaken(silence: 0.2, limit: 0.2)
   }
 
   /// Whether everything so far is on the terminal.
@@ -69,12 +78,21 @@ final class TerminalWriter: Sendable {
       && !isCarrying.load(ordering: .sequentiallyConsistent)
   }
 
-  private func waitUntilTaken(milliseconds: Int) -> Bool {
-    for _ in 0..<(milliseconds / 2) {
-      if isEmpty { return true }
+  /// - Parameters:
+  ///   - silence: how many seconds the terminal may take nothing for.
+  ///   - limit: how many seconds this waits in all.
+  private func waitUntilTaken(silence: Double, limit: Double) -> Bool {
+    let clock = ContinuousClock()
+    let start = clock.now
+    var (last, heard) = (taken.load(ordering: .relaxed), start)
+    while !isEmpty {
+      let now = clock.now
+      let count = taken.load(ordering: .relaxed)
+      if count != last { (last, heard) = (count, now) }
+      if now - heard > .seconds(silence) || now - start > .seconds(limit) { return false }
       usleep(2000)
     }
-    return isEmpty
+    return true
   }
 
   /// Ends the thread when it gets to it. `descriptor` is curses' to close.
@@ -93,17 +111,34 @@ final class TerminalWriter: Sendable {
       isCarrying.store(true, ordering: .sequentiallyConsistent)
       let count = read(reading, &bytes, bytes.count)
       guard count > 0 else { break }
-      var sent = 0
-      while sent < count {
-        let written = bytes.withUnsafeBytes { write(terminal, $0.baseAddress! + sent, count - sent) }
-        // A terminal that is gone takes everything, as far as anybody can tell.
-        if written < 0 && errno != EINTR { break }
-        sent += max(written, 0)
-      }
+      send(bytes[..<count])
       isCarrying.store(false, ordering: .sequentiallyConsistent)
     }
     isCarrying.store(false, ordering: .sequentiallyConsistent)
     Glibc.close(reading)
     Glibc.close(terminal)
+  }
+
+  /// Writes to the terminal, or gives up on these bytes once there is a way back.
+  private func send(_ bytes: ArraySlice<UInt8>) {
+    var rest = bytes
+    while !rest.isEmpty {
+      let written = rest.prefix(Self.piece).withUnsafeBytes { write(terminal, $0.baseAddress, $0.count) }
+      // A terminal that is gone takes everything, as far as anybody can tell.
+      if written < 0 && errno != EINTR { return }
+      taken.add(max(written, 0), ordering: .relaxed)
+      rest = rest.dropFirst(max(written, 0))
+      if let way = wayBack.withLock({ $0.take() }) {
+        drain()
+        rest = way[...]
+      }
+    }
+  }
+
+  /// Throws away what is in the pipe.
+  private func drain() {
+    var waiting: CInt = 0
+    var bytes = [UInt8](repeating: 0, count: 1 << 16)
+    while ioctl(reading, UInt(FIONREAD), &waiting) == 0, waiting > 0, read(reading, &bytes, bytes.count) > 0 {}
   }
 }
