@@ -1,6 +1,5 @@
 // ncursesw's C API. Macros and globals become functions, since Swift cannot import them.
 #pragma once
-#define _GNU_SOURCE 1
 #define NCURSES_WIDECHAR 1
 #include <curses.h>
 #include <fcntl.h>
@@ -51,6 +50,11 @@ static inline int foretop_knows(const char *name, int descriptor) {
 static inline void foretop_forget(void) {
   if (cur_term) del_curterm(cur_term);
 }
+
+// Of Linux, and hidden without _GNU_SOURCE, with which Swift refuses a debug build: fd_set would have two definitions.
+#ifndef F_SETPIPE_SZ
+#define F_SETPIPE_SZ 1031
+#endif
 
 /// Lets a pipe hold so many bytes, where the system grants it.
 static inline void foretop_widen(int pipe, int bytes) { (void)fcntl(pipe, F_SETPIPE_SZ, bytes); }

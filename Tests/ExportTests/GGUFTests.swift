@@ -105,7 +105,8 @@ import Testing
     #expect(pieces.count == vocabulary)
     #expect(pieces.count { $0.kind == .byte } == 256)
     #expect(pieces[0].kind == .unknown && pieces[0].text == Array("<unk>".utf8))
-    #expect(pieces.filter { $0.kind == .normal }.map(\.score) == (0..<pieces.count - 259).map { -Float($0) })
+    let scores = (0..<pieces.count - 259).map { -Float($0) }
+    #expect(pieces.filter { $0.kind == .normal }.map(\.score) == scores)
     for (id, piece) in pieces.enumerated() where piece.kind == .normal {
       let shown = String(decoding: piece.text, as: UTF8.self).replacing("\u{2581}", with: " ")
       #expect(corpus.tokenizer.text(of: [Int32(id)]) == shown)

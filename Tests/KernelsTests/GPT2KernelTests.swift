@@ -114,7 +114,9 @@ import Testing
       }
     }
     func packed(_ values: [Float]) -> [Double] {
-      (0..<rows).flatMap { values[$0 * stride..<$0 * stride + heads * h].map(Double.init) }
+      var packed: [Double] = []
+      for row in 0..<rows { packed += values[row * stride..<row * stride + heads * h].map(Double.init) }
+      return packed
     }
     HeadNorm.forward(
       part(&x), headWidth: h, w: w, epsilon: 1e-6, kept: matrix(&kept, rows: rows, columns: heads * h),

@@ -30,7 +30,8 @@ extension RunFileTests {
         .map { $0.split(separator: " ").map(String.init) }
       try #require(words.map(\.count) == [203, 203])
       #expect(words[0].prefix(3) == ["ntp", "float32", "1"] && words[1].prefix(3) == ["top", "float32", "1"])
-      #expect(words[0].dropFirst(3).compactMap { Double($0) } == (1...200).map { Double($0) / 8 })
+      let weights = (1...200).map { Double($0) / 8 }
+      #expect(words[0].dropFirst(3).compactMap { Double($0) } == weights)
       #expect(words[1].dropFirst(3).allSatisfy { $0 == "0.25" })
       // Sums have them too.
       let sums = try StoredRun(opening: scratch("a")).history()

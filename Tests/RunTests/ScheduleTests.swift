@@ -25,7 +25,8 @@ struct ScheduleTests {
     // w = 4, S = 103: progress (s − 3) / 100 is one half at s = 53.
     let schedule = schedule(.cosine)
     #expect(abs(schedule.multiplier(at: 53, of: 103) - 0.55) < 1e-12)
-    #expect(abs(schedule.multiplier(at: 4, of: 103) - (0.1 + 0.9 * 0.5 * (1 + cos(.pi / 100)))) < 1e-12)
+    let first: Double = 0.1 + 0.9 * 0.5 * (1 + cos(Double.pi / 100))
+    #expect(abs(schedule.multiplier(at: 4, of: 103) - first) < 1e-12)
     #expect(schedule.multiplier(at: 102, of: 103) > 0.1)
     #expect(schedule.multiplier(at: 102, of: 103) < 0.101)
   }

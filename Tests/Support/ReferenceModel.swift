@@ -47,7 +47,9 @@ package struct ReferenceModel {
   /// How far a position is from its document's beginning in the row.
   private func place(_ t: Int) -> Int {
     guard let documents else { return t }
-    return t - (0...t).last { $0 == 0 || documents[$0] != documents[$0 - 1] }!
+    var first = t
+    while first > 0 && documents[first] == documents[first - 1] { first -= 1 }
+    return t - first
   }
 
   private var headWidth: Int { ownHeadWidth ?? width / heads }

@@ -67,7 +67,8 @@ package struct Histogram: Sendable {
     var high = Double(summary.maximum)
     // Equal numbers lie in the middle of a range of their own.
     if low == high { (low, high) = (low - max(abs(low), 1) / 2, high + max(abs(high), 1) / 2) }
-    edges = (0...parts).map { low + (high - low) * Double($0) / Double(parts) }
+    let span = high - low
+    edges = (0...parts).map { (part: Int) -> Double in low + span * Double(part) / Double(parts) }
     counts = Array(repeating: 0, count: parts)
     for value in block[tensor.offset..<tensor.offset + tensor.count] where value.isFinite {
       counts[min(parts - 1, Int((Double(value) - low) / (high - low) * Double(parts)))] += 1

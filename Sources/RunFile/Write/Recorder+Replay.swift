@@ -83,9 +83,11 @@ struct Replay {
   /// command line asks for is new, whatever was asked for before: its place among the events says that it is the newest.
   mutating func recognises(_ occurrence: Occurrence) -> Bool {
     guard occurrence.actor != .commandLine else { return false }
-    let index = occurrences.map(\.occurrence).firstIndex {
-      $0.kind == occurrence.kind && $0.step == occurrence.step && $0.key == occurrence.key
-        && (occurrence.kind == .saved || $0.new?.bitPattern == occurrence.new?.bitPattern)
+    let index = occurrences.map(\.occurrence).firstIndex { (stored: Occurrence) -> Bool in
+      guard stored.kind == occurrence.kind, stored.step == occurrence.step, stored.key == occurrence.key else {
+        return false
+      }
+      return occurrence.kind == .saved || stored.new?.bitPattern == occurrence.new?.bitPattern
     }
     guard let index else { return false }
     occurrences.remove(at: index)
