@@ -9,6 +9,8 @@ let cpu = ["x86-64-v3": "haswell", "x86-64-v4": "skylake-avx512"][asked] ?? aske
 let strict: [SwiftSetting] = [.treatAllWarnings(as: .error)]
 /// Tests look inside, and they test what users run: one build serves both.
 let open: [SwiftSetting] = strict + [.unsafeFlags(["-enable-testing"])]
+/// Tests that compute little themselves: optimising them takes longer than running them. What they test is optimised.
+let quick: [SwiftSetting] = strict + [.unsafeFlags(["-Onone"], .when(configuration: .release))]
 /// Arithmetic: no overflow checks, no preconditions, every instruction this CPU has.
 let fast: [SwiftSetting] =
   strict + [
@@ -85,15 +87,15 @@ let package = Package(
 
     // Tests: one target a module.
     .target(name: "Support", dependencies: ["Corpus", "Run"], path: "Tests/Support", swiftSettings: strict),
-    .testTarget(name: "RunTests", dependencies: ["Run", "Support"], swiftSettings: strict),
+    .testTarget(name: "RunTests", dependencies: ["Run", "Support"], swiftSettings: quick),
     .testTarget(
-      name: "CorpusTests", dependencies: ["Corpus", "Support"], exclude: ["BytePair"], swiftSettings: strict),
+      name: "CorpusTests", dependencies: ["Corpus", "Support"], exclude: ["BytePair"], swiftSettings: quick),
     .testTarget(name: "KernelsTests", dependencies: ["Kernels", "Support"], swiftSettings: strict),
     .testTarget(
       name: "TransformerTests", dependencies: ["Transformer", "Kernels", "Run", "Support"], swiftSettings: strict),
     .testTarget(
       name: "BenchmarkTests", dependencies: ["Benchmark", "Training", "Transformer", "Kernels", "Run"],
-      swiftSettings: strict),
+      swiftSettings: quick),
     .testTarget(
       name: "TrainingTests", dependencies: ["Training", "Transformer", "Kernels", "Corpus", "Run", "Support"],
       swiftSettings: strict),
@@ -109,18 +111,18 @@ let package = Package(
     .testTarget(
       name: "RunFileTests", dependencies: ["RunFile", "RunFileTorture", "Run", "Support"],
       exclude: ["Readers"],
-      swiftSettings: strict),
+      swiftSettings: quick),
     .testTarget(
       name: "SessionTests", dependencies: ["Session", "Training", "Corpus", "RunFile", "Run", "Support"],
-      swiftSettings: strict),
+      swiftSettings: quick),
     .testTarget(
       name: "ExportTests",
       dependencies: ["Export", "RunFile", "RunFileTorture", "Training", "Transformer", "Kernels", "Corpus", "Run"],
-      exclude: ["llama.py", "vocabulary.py", "peer.py"], swiftSettings: strict),
-    .testTarget(name: "TerminalUITests", dependencies: ["TerminalUI", "Support"], swiftSettings: strict),
+      exclude: ["llama.py", "vocabulary.py", "peer.py"], swiftSettings: quick),
+    .testTarget(name: "TerminalUITests", dependencies: ["TerminalUI", "Support"], swiftSettings: quick),
     .testTarget(
       name: "DashboardTests", dependencies: ["Dashboard", "TerminalUI", "Run", "Support"], exclude: ["Golden"],
-      swiftSettings: strict),
+      swiftSettings: quick),
   ] + fuzzing,
   cxxLanguageStandard: .cxx17
 )

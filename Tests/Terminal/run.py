@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Runs the tests of the program in a terminal: run.py PROGRAM [WORD …], where words choose tests by their names or by the name
-of their file. Two files' tests go on at a time."""
+of their file. Four files' tests go on at a time: most of them wait for a program."""
 
 import concurrent.futures
 import importlib
@@ -13,8 +13,10 @@ import time
 import traceback
 
 # The longest first.
-MODULES = ["signal_tests", "limit_tests", "hostile_tests", "stored_tests", "bad_input_tests", "screen_tests", "corpus_tests", "machine_tests",
-           "people_tests", "line_tests", "peer_tests", "plan_tests", "disk_tests"]
+MODULES = ["stored_tests", "machine_tests", "bad_input_tests", "line_tests", "people_tests", "signal_tests", "hostile_tests", "peer_tests",
+           "limit_tests", "disk_tests", "screen_tests", "corpus_tests", "plan_tests"]
+
+WORKERS = 4
 
 if len(sys.argv) < 2:
     sys.exit("usage: run.py PROGRAM [WORD …]")
@@ -53,6 +55,7 @@ def run_module(name, words):
 
 def show_module(name):
     """Runs the tests of one file in a process of its own and passes on what they say; returns the counts."""
+    start = time.monotonic()
     process = subprocess.Popen(
         [sys.executable, os.path.abspath(__file__), *sys.argv[1:]], env=dict(os.environ, FORETOP_TEST_FILE=name),
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -67,11 +70,12 @@ def show_module(name):
     if process.wait() != 0 or counts is None:
         print(f"✘ {name} ended with {process.returncode}", flush=True)
         return [0, 1, 0]
+    print(f"  {name}: {time.monotonic() - start:.0f} s", flush=True)
     return counts
 
 
 def main():
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+    with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
         passed, failed, skipped = map(sum, zip(*pool.map(show_module, MODULES)))
     print(f"terminal: {passed} passed, {failed} failed, {skipped} skipped")
     sys.exit(1 if failed or not passed + skipped else 0)

@@ -281,6 +281,9 @@ package final class Recorder {
 
   // MARK: The journal begins anew
 
+  /// Whether run.h5 is being copied at this moment.
+  var isRotating: Bool { rotation.map { $0.result == nil } ?? false }
+
   private func beginRotationIfDue() {
     guard journal.size > rotatesFrom, !hasFailed, !isClosed,
       Rotation.isDue(journal: journal.size, file: HDF5.alone { Int(store.file.end) }, least: leastRotation)

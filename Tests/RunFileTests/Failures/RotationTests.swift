@@ -119,7 +119,7 @@ extension RunFileTests {
         }
         recorder.flush()
         // A copy of so little is there for a moment only.
-        for _ in 0..<2000 where !isCopied { isCopied = FileManager.default.fileExists(atPath: copy) }
+        while recorder.isRotating && !isCopied { isCopied = FileManager.default.fileExists(atPath: copy) }
       }
       try recorder.close(.stopped)
       #expect(try steps(scratch("a")) == Array(1...step))
