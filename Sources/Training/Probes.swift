@@ -74,7 +74,9 @@ struct Probes {
   private func sample(
     _ probe: Int, _ row: [Int32], _ logits: [Float], _ step: Int, _ tokenizer: Tokenizer
   ) -> OrderSample {
-    let ranking = logits.indices.sorted { (logits[$0], $1) > (logits[$1], $0) }
+    // A row with a NaN has no order: nothing is ranked, and every rank is 0.
+    let isOrdered = !logits.contains(where: \.isNaN)
+    let ranking = isOrdered ? logits.indices.sorted { (logits[$0], $1) > (logits[$1], $0) } : []
     var ranks = [Int32](repeating: 0, count: logits.count)
     for (place, token) in ranking.enumerated() { ranks[token] = Int32(place) + 1 }
     let targets = Transformer.targets(

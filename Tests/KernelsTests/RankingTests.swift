@@ -25,6 +25,19 @@ import Testing
   }
 
   @Test(arguments: [1, 2, 15, 16, 17, 33, 100])
+  func `a row with a NaN ranks nothing, wherever the NaN is`(vocabulary: Int) {
+    var dice = Dice(UInt64(vocabulary))
+    for place in [0, vocabulary / 2, vocabulary - 1] {
+      var z = dice.floats(vocabulary)
+      z[place] = .nan
+      let tokens = (0..<min(vocabulary, 8)).map(Int32.init)
+      var ranks = [Int32](repeating: 7, count: tokens.count)
+      Ranking.ranks(matrix(&z, rows: 1, columns: vocabulary), row: 0, of: tokens, count: tokens.count, into: &ranks)
+      #expect(ranks.allSatisfy { $0 == 0 })
+    }
+  }
+
+  @Test(arguments: [1, 2, 15, 16, 17, 33, 100])
   func `a hit is the first place in a sorted row, and nothing else changes`(vocabulary: Int) {
     var dice = Dice(3)
     let rows = 64

@@ -110,6 +110,41 @@ def test_notes_and_tags_that_are_none_are_refused():
     assert "there is no run" in run(command("note", "nobody", "text"), status=66).stderr
 
 
+# Words that people type
+
+def test_words_that_people_type_find_their_commands():
+    run(train("typed-older", "--steps", "2", *SMALL))
+    run(train("typed-newer", "--steps", "2", *SMALL))
+    # Without how long ago a run changed.
+    columns = ("--columns", "name,state,step")
+    listed = run(command("runs", *columns)).stdout
+    for word in ("ls", "list"):
+        assert run(command(word, *columns)).stdout == listed, word
+    wanted = run(command("inspect", "typed-newer", "summary")).stdout
+    assert run(command("show", "typed-newer", "summary")).stdout == wanted
+    # Without a name the newest run is meant, also where a part is named.
+    assert run(command("inspect", "summary")).stdout == wanted
+    assert "typed-newer" in run(command("inspect")).stdout
+    empty = os.path.join(FOLDER, "no-runs")
+    assert "there are no runs" in run([PROGRAM, "inspect", "--runs", empty], status=66).stderr
+    # What destroys is not suggested, and a wrong word after help is an error.
+    for word in ("r", "rn", "prne", "prun"):
+        text = run([PROGRAM, word], status=64).stderr
+        assert "there is no command" in text and "“rm”" not in text and "“prune”" not in text, text
+    assert "did you mean “train”?" in run([PROGRAM, "help", "trian"], status=64).stderr
+    assert "USAGE: foretop train" in run([PROGRAM, "help", "train"]).stdout
+
+
+def test_recipes_are_listed_with_a_sentence_each():
+    folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "recipes")
+    names = sorted(name.removesuffix(".yaml") for name in os.listdir(folder) if name.endswith(".yaml"))
+    lines = run([PROGRAM, "recipes"]).stdout.splitlines()
+    assert [line.split()[0] for line in lines] == names
+    assert all(len(line.split(maxsplit=1)[1]) > 20 for line in lines), lines
+    entries = [json.loads(line) for line in run([PROGRAM, "recipes", "--json"]).stdout.splitlines()]
+    assert [entry["name"] for entry in entries] == names and all(os.path.exists(entry["path"]) for entry in entries)
+
+
 # Changes at a resume
 
 def losses(name):

@@ -29,6 +29,8 @@ import Transformer
 
     let single = RankQuality(ranks: [3])
     #expect(single.ndcg8 == 0.5 && single.tau == 0 && single.recall8 == 1)
+    let broken = RankQuality(ranks: [0, 0])
+    #expect(broken.ndcg8.isNaN && broken.tau.isNaN && broken.recall8.isNaN && broken.reciprocalRank.isNaN)
     let none = RankQuality(ranks: [Int32]())
     #expect(none.ndcg8 == 0 && none.tau == 0 && none.recall8 == 0 && none.reciprocalRank == 0)
   }

@@ -42,7 +42,12 @@ extension Dashboard {
 
   /// A hit is a token that comes and is among as many first choices as tokens come.
   private static func isHit(_ upcoming: OrderSample.Upcoming, of sample: OrderSample) -> Bool {
-    upcoming.rank <= max(sample.upcoming.count, 1)
+    upcoming.rank > 0 && upcoming.rank <= max(sample.upcoming.count, 1)
+  }
+
+  /// A rank; a dash where the logits have a NaN, and with it the vocabulary no order.
+  private static func rank(_ upcoming: OrderSample.Upcoming) -> String {
+    upcoming.rank > 0 ? Figure.short(Double(upcoming.rank)) : "–"
   }
 
   private func drawOrderTable(_ sample: OrderSample, in inside: Rectangle, on canvas: inout Canvas) {
@@ -70,7 +75,7 @@ extension Dashboard {
           Span(
             row(
               Self.label(upcoming.token), String(upcoming.distance), Figure.share(Double(upcoming.weight), 3),
-              Figure.short(Double(upcoming.rank)))),
+              Self.rank(upcoming))),
           Span(isHit ? "  ✓" : "  ✗", Style(isHit ? .good : .bad, .bold)),
         ], line: 3 + index, of: inside)
     }
@@ -122,7 +127,7 @@ extension Dashboard {
     for upcoming in sample.upcoming {
       let isHit = Self.isHit(upcoming, of: sample)
       let entry = [
-        Span(Self.label(upcoming.token) + " "), Span(Figure.short(Double(upcoming.rank)), .faint),
+        Span(Self.label(upcoming.token) + " "), Span(Self.rank(upcoming), .faint),
         Span(isHit ? "✓" : "✗", Style(isHit ? .good : .bad, .bold)),
       ]
       let isFirst = comes[comes.count - 1].isEmpty

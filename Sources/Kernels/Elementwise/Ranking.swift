@@ -3,7 +3,8 @@
 // Letters: z logits [V].
 
 package enum Ranking {
-  /// The ranks of tokens in a row of logits: 1 is the largest; of equal logits the lower token's comes first.
+  /// The ranks of tokens in a row of logits: 1 is the largest; of equal logits the lower token's comes first. A row with a
+  /// NaN has no order: each rank is 0 then.
   /// - Parameters:
   ///   - logits: [rows, V] fp32.
   ///   - row: the one whose tokens are ranked.
@@ -14,6 +15,10 @@ package enum Ranking {
   ) {
     let z = logits.row(row, as: Float.self)
     let V = logits.columns
+    guard passing(z, V, { v in v .!= v }) == 0 else {
+      for k in 0..<count { ranks[k] = 0 }
+      return
+    }
     for k in 0..<count {
       let token = Int(tokens[k])
       let value = Lanes(repeating: z[token])

@@ -1,7 +1,8 @@
 // How good a ranking of the vocabulary is: the true order of upcoming tokens against the TOP head's.
 import Foundation
 
-/// How well a ranking of the vocabulary puts the true order of upcoming tokens at one position.
+/// How well a ranking of the vocabulary puts the true order of upcoming tokens at one position. All values are NaN where
+/// the logits have a NaN, since then the vocabulary has no order.
 package struct RankQuality: Sendable, Equatable {
   /// Normalized discounted cumulative gain of the first 8 places (Järvelin & Kekäläinen 2002); the gain of the token that
   /// is i-th to come is 2^−i.
@@ -13,9 +14,13 @@ package struct RankQuality: Sendable, Equatable {
   /// 1 / rank of the next token.
   package let reciprocalRank: Double
 
-  /// - Parameter ranks: the rank (from 1) of each upcoming token, nearest first.
+  /// - Parameter ranks: the rank (from 1) of each upcoming token, nearest first; 0 where the logits have a NaN.
   package init(ranks: some RandomAccessCollection<Int32>) {
     let ranks = Array(ranks)
+    guard ranks.allSatisfy({ $0 > 0 }) else {
+      (ndcg8, tau, recall8, reciprocalRank) = (.nan, .nan, .nan, .nan)
+      return
+    }
     let near = ranks.prefix(8)
     func discounted(_ gain: Double, _ rank: Int) -> Double { gain / log2(Double(rank) + 1) }
     let gains = ranks.indices.map { exp2(-Double($0)) }

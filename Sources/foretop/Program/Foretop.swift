@@ -22,7 +22,8 @@ struct Foretop: ParsableCommand {
       """,
     version: "0.1.0",
     subcommands: [
-      Train.self, Resume.self, PlanCommand.self, BenchCommand.self, Runs.self, Inspect.self, Eval.self, Generate.self,
+      Train.self, Resume.self, RecipesCommand.self, PlanCommand.self, BenchCommand.self, Runs.self, Inspect.self,
+      Eval.self, Generate.self,
       Tokenize.self, LayoutCommand.self,
       NoteCommand.self, TagCommand.self, Verify.self, Recover.self, Snapshot.self, Tensors.self, Diff.self, Remove.self,
       Prune.self,
@@ -38,6 +39,9 @@ struct Foretop: ParsableCommand {
     do {
       let words = arguments
       try ForeignBytes.requireText(words)
+      if words.first == "help", words.count > 1, let wrong = wrongCommand(words[1]) {
+        throw UserError(.usage, wrong + " (“foretop --help” says more)")
+      }
       var command = try parseAsRoot(words)
       try command.run()
       finishOutput()
@@ -56,7 +60,8 @@ struct Foretop: ParsableCommand {
         finishOutput()
         LibraryExit.leave(0)
       }
-      leave((wrongCommand ?? message(for: error)) + " (“foretop --help” says more)", UserError.Status.usage.rawValue)
+      let wrong = CommandLine.arguments.dropFirst().first.flatMap(wrongCommand)
+      leave((wrong ?? message(for: error)) + " (“foretop --help” says more)", UserError.Status.usage.rawValue)
     }
   }
 
@@ -76,16 +81,17 @@ struct Foretop: ParsableCommand {
     }
   }
 
-  /// What to say when the first word is no command.
-  private static var wrongCommand: String? {
+  /// What to say of a word in the place of a command; nil where the word is a command. A command that destroys something is
+  /// never suggested.
+  private static func wrongCommand(_ word: String) -> String? {
     let names =
-      configuration.subcommands.compactMap { $0.configuration.commandName ?? String(describing: $0).lowercased() } + [
-        "help"
-      ]
-    guard let word = CommandLine.arguments.dropFirst().first, !word.hasPrefix("-"), !names.contains(word) else {
-      return nil
-    }
-    return "there is no command \(word.quotation)" + (names.nearest(to: word).map { "; did you mean “\($0)”?" } ?? "")
+      configuration.subcommands.flatMap { command in
+        [command.configuration.commandName ?? String(describing: command).lowercased()] + command.configuration.aliases
+      } + ["help"]
+    guard !word.hasPrefix("-"), !names.contains(word) else { return nil }
+    let harmless = names.filter { !["rm", "prune"].contains($0) }
+    return "there is no command \(word.quotation)"
+      + (harmless.nearest(to: word).map { "; did you mean “\($0)”?" } ?? "")
   }
 
   private static func leave(_ message: String, _ status: Int32) -> Never {

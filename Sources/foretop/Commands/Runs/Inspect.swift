@@ -19,10 +19,10 @@ struct Inspect: ParsableCommand {
       events        all events that are not steps
       checkpoints   saved checkpoints with their held-out losses
       recipe        every key
-      """)
+      """, aliases: ["show"])
 
-  @Argument(help: ArgumentHelp("The run's name.", valueName: "name"))
-  var name: String
+  @Argument(help: ArgumentHelp("The run's name; without a name, the run that changed last.", valueName: "name"))
+  var name: String?
 
   @Argument(help: ArgumentHelp("summary, metrics, events, checkpoints or recipe.", valueName: "part"))
   var part: InspectPart?
@@ -31,6 +31,7 @@ struct Inspect: ParsableCommand {
   @OptionGroup var screen: ScreenOptions
 
   func run() throws {
+    let (name, part) = try asked
     let archive = try RunLookup.archive(name, in: place.folder)
     if let part {
       try part.show(archive, isJSON: screen.json)
@@ -50,6 +51,19 @@ struct Inspect: ParsableCommand {
     print(picture(of: events, layouts, mode))
     let checkpoints = try archive.checkpoints().map { "\($0.step)" }
     print("\(archive.folder)  checkpoints: \(checkpoints.isEmpty ? "none" : checkpoints.joined(separator: ", "))")
+  }
+
+  /// The run and the part that are meant: `inspect events` is a part of the newest run where no run is called events.
+  private var asked: (name: String, part: InspectPart?) {
+    get throws {
+      if let name {
+        guard part == nil, let only = InspectPart(argument: name), !RunLookup.has(name, in: place.folder) else {
+          return (name, part)
+        }
+        return (try RunLookup.newest(in: place.folder), only)
+      }
+      return (try RunLookup.newest(in: place.folder), nil)
+    }
   }
 
   private func picture(of events: [Event], _ layouts: LayoutFiles, _ mode: Dashboard.Mode) -> String {

@@ -49,6 +49,20 @@ enum RunLookup {
     for warning in warnings { Output.warn(warning.harmlessLine) }
   }
 
+  /// The name of the run that changed last.
+  /// - Throws: `UserError` where there is no run.
+  static func newest(in place: FolderOptions) throws -> String {
+    guard let run = try StoredRun.runs(in: place.runs).max(by: { $0.changed ?? 0 < $1.changed ?? 0 }) else {
+      throw UserError(.noInput, "there are no runs in \(place.runs) yet: “foretop train” begins one")
+    }
+    return run.name
+  }
+
+  /// Whether something has the name of a run, be it damaged.
+  static func has(_ name: String, in place: FolderOptions) -> Bool {
+    FileManager.default.fileExists(atPath: "\(place.runs)/\(name)")
+  }
+
   /// The folder of a run, which may be damaged.
   /// - Throws: `UserError` that names the nearest run where there is none of this name.
   static func folder(_ name: String, in place: FolderOptions) throws -> String {

@@ -14,7 +14,7 @@ struct Runs: ParsableCommand {
       “foretop runs --filter state=finished --filter 'best<3' --sort best” lists the good runs, best first. The \
       columns tag and note appear when a run has some: tag=seed-study matches a run with that tag among others, \
       note~word a run with that word in a note.
-      """)
+      """, aliases: ["ls", "list"])
 
   @OptionGroup var place: PlaceOptions
 

@@ -1,0 +1,49 @@
+// foretop recipes: the recipes that come with the program, a line each.
+import ArgumentParser
+import Foundation
+import Run
+import TerminalUI
+
+struct RecipesCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "recipes", abstract: "Lists the recipes that come with the program.",
+    discussion: """
+      “foretop train NAME” trains with one of them, “foretop plan NAME” prints the memory and the time that it takes. A \
+      recipe is a YAML file: copy one and change it, or change a key with --set.
+      """)
+
+  @Flag(help: "Prints one JSON object per recipe, one a line.")
+  var json = false
+
+  func run() throws {
+    let files = BundledFiles.files(in: "recipes")
+    guard !files.isEmpty else {
+      throw UserError(.noInput, "the program's folder recipes/ is missing or empty: install it again")
+    }
+    let recipes = try files.map { file in
+      (file, try Self.sentence(of: BundledFiles.text(at: file.path, what: "recipe")))
+    }
+    guard !json else {
+      for (file, sentence) in recipes {
+        let members = [("name", file.name), ("sentence", sentence), ("path", file.path)]
+        print(JSON.object(members.map { JSON.Member($0.0, .text($0.1)) }).line)
+      }
+      return
+    }
+    let names = recipes.map(\.0.name.width).max() ?? 0
+    let room = TextTable.terminalColumns.map { max($0 - names - 2, 20) } ?? .max
+    let rows = recipes.flatMap { file, sentence in
+      sentence.wrapped(to: room).enumerated().map { [$0 == 0 ? file.name : "", $1] }
+    }
+    print(TextTable.text(rows, right: []))
+  }
+
+  /// The first sentence of the comment that a recipe begins with; empty where it begins without one.
+  static func sentence(of text: String) -> String {
+    let lines = text.split(separator: "\n", omittingEmptySubsequences: false).prefix { $0.hasPrefix("#") }
+    let comment = lines.map { $0.dropFirst().trimmingCharacters(in: .whitespaces) }.joined(separator: " ")
+    // A point within a number or a name ends nothing.
+    let end = comment.range(of: #"\.( |$)"#, options: .regularExpression)
+    return String(comment[..<(end?.lowerBound ?? comment.endIndex)])
+  }
+}
