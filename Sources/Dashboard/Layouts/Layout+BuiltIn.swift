@@ -20,13 +20,14 @@ extension Layout {
           [.cells(1), .share(3), .share(2), .cells(12), .cells(8), .cells(1)],
           [
             [.status, .status, .status], [.losses, .losses, .order], [.losses, .losses, .text],
-            [.rate, .throughput, .recipe], [.events, .events, .recipe], [.keys, .keys, .keys],
+            [.rate, .throughput, .heads], [.events, .events, .recipe], [.keys, .keys, .keys],
           ]),
         variant(
-          120, 36, [.share(38), .share(36), .share(46)], [.cells(1), .share(1), .cells(10), .cells(6), .cells(1)],
+          120, 36, [.share(38), .share(36), .share(46)],
+          [.cells(1), .share(1), .cells(6), .cells(10), .cells(6), .cells(1)],
           [
-            [.status, .status, .status], [.losses, .losses, .order], [.rate, .throughput, .text],
-            [.events, .events, .events], [.keys, .keys, .keys],
+            [.status, .status, .status], [.losses, .losses, .order], [.losses, .losses, .heads],
+            [.rate, .throughput, .text], [.events, .events, .events], [.keys, .keys, .keys],
           ]),
         variant(
           80, 36, [.share(46), .share(34)],

@@ -33,10 +33,13 @@ extension Dashboard {
     switch panel {
     case .status: drawStatus(in: rectangle, on: &canvas, now: now)
     case .losses: drawLosses(in: rectangle, on: &canvas)
+    case .heads: drawHeads(in: rectangle, on: &canvas)
     case .order: drawOrder(in: rectangle, on: &canvas)
     case .quality: drawQuality(in: rectangle, on: &canvas)
+    case .gradients: drawGradients(in: rectangle, on: &canvas)
     case .throughput: drawThroughput(in: rectangle, on: &canvas)
     case .rate: drawRate(in: rectangle, on: &canvas)
+    case .machine: drawMachine(in: rectangle, on: &canvas)
     case .text: drawText(in: rectangle, on: &canvas)
     case .events: drawEvents(in: rectangle, on: &canvas)
     case .recipe: drawRecipe(in: rectangle, on: &canvas)

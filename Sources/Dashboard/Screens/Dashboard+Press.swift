@@ -211,6 +211,7 @@ extension Dashboard {
     case .events: max(log.count + asked.count - 1, 0)
     case .recipe: max(recipeLines.count - 1, 0)
     case .text: max((text?.text.utf8.count ?? 0) / 8, 0)
+    case .heads: max(history.tracks.count - 1, 0)
     case .order: max((sample?.upcoming.count ?? 0) - 1, 0)
     default: 0
     }

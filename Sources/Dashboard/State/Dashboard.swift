@@ -35,6 +35,8 @@ package struct Dashboard: Sendable {
   var asked: [Asked] = []
   var samples: [OrderSample] = []
   var text: TextSample?
+  /// What the machine did in the last second; nil before it was looked at.
+  var machine: MachineUse?
   /// Lines of the log that wait until they are on the disk, by the number of their event.
   private var unconfirmed: [Int: Occurrence] = [:]
 

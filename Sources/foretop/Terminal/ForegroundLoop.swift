@@ -37,6 +37,9 @@ struct ForegroundLoop: ~Copyable {
   private var hasHungUp = false
   /// Whether the user has left the screen.
   private var isLeft = false
+  /// Looks at the machine once a second, where the screen shows it.
+  private var sampler: MachineSampler?
+  private var lastSample: ContinuousClock.Instant?
 
   /// To begin a session and follow it.
   init(_ request: RunRequest, options: ScreenOptions) {
@@ -153,12 +156,23 @@ struct ForegroundLoop: ~Copyable {
       session?.report(
         Occurrence(.warning, step: state.last?.step ?? 0, time: Date().timeIntervalSince1970, text: line))
     }
+    lookAtMachine()
     if isLeft || (outcome != nil && !staysWhenOver) { return leaveScreen() }
     switch view!.turn(wake: signals.descriptor) {
     case .nothing: return
     case .gone: return loseTerminal()
     case .asked(let command): ask(command)
     }
+  }
+
+  private mutating func lookAtMachine() {
+    guard let session, view!.dashboard.showsMachine else { return }
+    let now = ContinuousClock.now
+    if let lastSample, now - lastSample < .seconds(1) { return }
+    lastSample = now
+    // The disk of the run's folder, or of the folder of all runs while the run has none.
+    if sampler == nil { sampler = MachineSampler(folder: state.beginning == nil ? "." : session.address.folder) }
+    if let use = sampler?.next() { view!.dashboard.receive(use) }
   }
 
   private mutating func ask(_ command: Command) {

@@ -1,0 +1,70 @@
+// The norm of the gradient before clipping over the run, with the norm that it is clipped to.
+import Run
+import TerminalUI
+
+extension Dashboard {
+  func drawGradients(in rectangle: Rectangle, on canvas: inout Canvas) {
+    let inside = frame(
+      .gradients, notes: ["norm before clipping · x \(axis.label)", "x \(axis.label)"], in: rectangle, on: &canvas)
+    let norms = history.gradientNorm
+    guard norms.count > 0 else { return drawNothing("norms come with the first step", in: inside, on: &canvas) }
+    let (chart, below) = inside.splitTop(inside.rows - (inside.rows >= 4 ? 1 : 0))
+    canvas.write(gradientLine, line: 0, of: below)
+    let axisRows = chart.rows >= 6 ? 2 : chart.rows >= 4 ? 1 : 0
+    let rows = chart.rows - axisRows
+    guard rows > 0, norms.summary.count > 0 else {
+      return drawNothing("no finite norm yet", in: chart, on: &canvas)
+    }
+    let y = gradientScale(norms)
+    guard let (left, columns) = drawScale(y, rows: rows, in: chart, on: &canvas) else { return }
+    let x = Scale(from: firstX, to: history.end(axis))
+    var plot = Plot(columns: columns, rows: rows, glyphs: glyphs)
+    if let clip, clip <= y.upper, clip >= y.lower {
+      let level = plot.height - 1 - y.point(of: clip, among: plot.height)
+      let pen = Pen(style: Style(.warning), dash: Pen.Dash(on: 3, off: 3), symbol: "-")
+      plot.line(from: (0, level), to: (plot.width - 1, level), pen)
+    }
+    Self.drawBand(norms, history.places.ranges(axis, x, plot.width, covering: true), y, &plot)
+    Self.drawLine(norms, history.places.ranges(axis, x, plot.width), y, Pen(style: Style(.fourth), symbol: "*"), &plot)
+    plot.draw(on: &canvas, column: left, row: chart.row)
+    guard axisRows > 0 else { return }
+    let area = Rectangle(column: chart.column, row: chart.row + rows, columns: chart.columns, rows: axisRows)
+    drawAxis(x, left: left, columns: columns, in: area, on: &canvas)
+  }
+
+  /// The norm that gradients are clipped to; nil where they are not.
+  private var clip: Double? {
+    guard let clip = beginning?.recipe.optimizer.clip, clip > 0 else { return nil }
+    return clip
+  }
+
+  /// From the smallest norm to a few times the usual one: a spike of the first steps is cut at the upper edge.
+  private func gradientScale(_ norms: Series) -> Scale {
+    let summary = norms.summary
+    let usual = max((summary.mean ?? 1) * 4, (clip ?? 0) * 1.25)
+    return Scale(
+      from: isLogarithmic ? Double(summary.minimum) : 0, to: min(Double(summary.maximum), usual),
+      isLogarithmic: isLogarithmic)
+  }
+
+  /// The newest norm, and how often the last steps were clipped.
+  private var gradientLine: [Span] {
+    guard let last = history.last else { return [] }
+    let recent = history.recent(256)
+    var spans = [Span("norm "), Span(Figure.loss(Double(last.gradientNorm)), Style(.fourth, .bold))]
+    if let mean = history.gradientNorm.summary(of: recent).mean {
+      spans += [Span("   mean ", .faint), Span(Figure.loss(mean))]
+    }
+    guard let clip else { return spans + [Span("   not clipped", .faint)] }
+    let single = max(recent.lowerBound, history.gradientNorm.summedUp)..<recent.upperBound
+    let clipped = single.count { Double(history.gradientNorm.values[$0]) > clip }
+    spans += [Span("   clip ", .faint), Span(Figure.factor(clip), Style(.warning))]
+    if !single.isEmpty {
+      spans.append(
+        Span(
+          "   \(Figure.fixed(100 * Double(clipped) / Double(single.count), 0)) % of the last \(single.count) clipped",
+          .faint))
+    }
+    return spans
+  }
+}

@@ -1,0 +1,85 @@
+// The heads as a table: what each loss is, how smooth it is, its best on the held-out part, and its share of what is learned.
+import Run
+import TerminalUI
+
+extension Dashboard {
+  /// A column of the table: a title and a cell a head.
+  private struct HeadColumn {
+    let title: String
+    let cells: [String]
+    var width: Int { max(title.width, cells.map(\.width).max() ?? 0) }
+  }
+
+  func drawHeads(in rectangle: Rectangle, on canvas: inout Canvas) {
+    let inside = frame(.heads, notes: headNotes, in: rectangle, on: &canvas)
+    guard !history.tracks.isEmpty else {
+      return drawNothing("losses come with the first step", in: inside, on: &canvas)
+    }
+    let tracks = history.tracks
+    let names = tracks.map(\.head.name)
+    let name = names.map(\.width).max() ?? 0
+    var columns = headColumns(tracks)
+    // What is needed least goes first where the panel is narrow.
+    var rank = ["at", "now", "accuracy", "best", "held-out", "share"][...]
+    func width() -> Int { columns.reduce(name) { $0 + 2 + $1.width } }
+    while width() > inside.columns, let title = rank.popFirst() { columns.removeAll { $0.title == title } }
+
+    func line(_ first: String, _ cells: [String]) -> String {
+      zip(columns, cells).reduce(first.padded(to: name)) { $0 + "  " + $1.1.padded(to: $1.0.width, .right) }
+    }
+    canvas.write(line("", columns.map(\.title)), style: .faint, line: 0, of: inside)
+    let room = max(inside.rows - 1, 0)
+    let first = min(scroll[.heads, default: 0], max(tracks.count - room, 0))
+    for (row, index) in tracks.indices.dropFirst(first).prefix(room).enumerated() {
+      let text = line(names[index], columns.map { $0.cells[index] })
+      canvas.write(
+        [
+          Span(String(text.prefix(names[index].count)), Style(Self.pen(tracks[index].head).style.role, .bold)),
+          Span(String(text.dropFirst(names[index].count))),
+        ], line: 1 + row, of: inside)
+    }
+  }
+
+  private var headNotes: [String] {
+    guard history.tracks.count > 1, let total = smoothedTotal else { return [] }
+    return ["total \(Figure.loss(total))"]
+  }
+
+  /// Σ λ · loss over the heads, as smooth as the lines are; nil where a loss is not finite.
+  private var smoothedTotal: Double? {
+    let total = history.tracks.reduce(0) { $0 + weight(of: $1.head) * $1.smoothed }
+    return total.isFinite ? total : nil
+  }
+
+  private func headColumns(_ tracks: [History.LossTrack]) -> [HeadColumn] {
+    let total = smoothedTotal
+    let best = tracks.map { bestHeldOut(of: $0.head) }
+    func heldOut(_ quantity: EvaluationHistory.Quantity) -> Float? { history.evaluations[quantity]?.last }
+    func loss(_ value: Double?) -> String { value.map(Figure.loss) ?? "—" }
+    return [
+      HeadColumn(title: "now", cells: tracks.map { loss($0.losses.raw.last.map(Double.init)) }),
+      HeadColumn(title: "smooth", cells: tracks.map { loss($0.smoothed) }),
+      HeadColumn(title: "held-out", cells: tracks.map { loss(heldOut(.loss($0.head)).map(Double.init)) }),
+      HeadColumn(title: "best", cells: best.map { loss($0?.loss) }),
+      HeadColumn(title: "at", cells: best.map { $0?.step.map(Figure.grouped) ?? "—" }),
+      HeadColumn(
+        title: "share",
+        cells: tracks.map { track in
+          guard let total, total > 0 else { return "—" }
+          return Figure.fixed(100 * weight(of: track.head) * track.smoothed / total, 0) + " %"
+        }),
+      HeadColumn(title: "λ", cells: tracks.map { Figure.factor(weight(of: $0.head)) }),
+      HeadColumn(
+        title: "accuracy",
+        cells: tracks.map { heldOut(.accuracy($0.head)).map { Figure.share(Double($0), 3) } ?? "—" }),
+    ].filter { column in column.cells.contains { $0 != "—" } }
+  }
+
+  /// The lowest held-out loss of a head, and its step; without the step where old evaluations are summed up.
+  private func bestHeldOut(of head: Head) -> (loss: Double, step: Int?)? {
+    guard let series = history.evaluations[.loss(head)], series.summary.count > 0 else { return nil }
+    let lowest = series.summary.minimum
+    let index = series.values.firstIndex(of: lowest)
+    return (Double(lowest), index.map { Int(history.evaluations.places[.step][$0]) })
+  }
+}

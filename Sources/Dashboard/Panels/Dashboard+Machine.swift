@@ -1,0 +1,78 @@
+// What the run has of its machine, and what others take from it: why it is slow now.
+import Run
+import TerminalUI
+
+extension Dashboard {
+  /// True if a panel of this layout shows the machine, so that somebody has to look at it.
+  package var showsMachine: Bool {
+    guard mode == .live else { return false }
+    return layout.variants.contains { $0.areas.contains { $0.contains(.machine) } }
+  }
+
+  /// Takes what the machine did in the last second.
+  package mutating func receive(_ use: MachineUse) {
+    guard machine != use else { return }
+    machine = use
+    needsDrawing = true
+  }
+
+  func drawMachine(in rectangle: Rectangle, on canvas: inout Canvas) {
+    let inside = frame(
+      .machine, notes: machine.map { ["\(Figure.threads($0.threads)) in all"] } ?? [], in: rectangle, on: &canvas)
+    guard mode == .live else {
+      return drawNothing("a stored run takes nothing of the machine", in: inside, on: &canvas)
+    }
+    guard let machine else { return drawNothing("the machine is looked at once a second", in: inside, on: &canvas) }
+    let cpus = Double(max(machine.processors, 1))
+    var lines = [
+      MachineLine(
+        name: "this run", share: machine.own / cpus, role: .first,
+        text: "\(Figure.fixed(machine.own, 1)) of \(machine.processors) CPUs"),
+      MachineLine(
+        name: "others", share: machine.others / cpus, role: takesMuch(machine) ? .warning : .faint,
+        text: Figure.fixed(machine.others, 1) + (machine.busiest.map { "  \($0.name)" } ?? "")),
+    ]
+    if let memory = machine.memory {
+      let whole = Double(memory.limit ?? memory.total)
+      lines.append(
+        MachineLine(
+          name: "memory", share: Double(machine.resident) / max(whole, 1), role: .second,
+          text: "\(Figure.bytes(Double(machine.resident))), \(Figure.bytes(Double(memory.available))) free"))
+    }
+    if let free = machine.freeDisk {
+      lines.append(MachineLine(name: "disk", share: nil, role: .plain, text: "\(Figure.bytes(Double(free))) free"))
+    }
+    let text = lines.map(\.text.width).max() ?? 0
+    let bar = inside.columns - 9 - text - 1
+    for (index, line) in lines.prefix(inside.rows).enumerated() {
+      canvas.write(line.name, style: .faint, line: index, of: inside)
+      if let share = line.share, bar >= 4 {
+        canvas.bar(
+          share, columns: bar, style: Style(line.role), column: inside.column + 9, row: inside.row + index, in: inside,
+          glyphs: glyphs)
+      }
+      let style = line.role == .warning ? Style(.warning, .bold) : .plain
+      canvas.write(line.text, style: style, line: index, of: inside, indent: 9, .right)
+    }
+    guard takesMuch(machine), inside.rows > lines.count, let busiest = machine.busiest else { return }
+    let percent = Figure.fixed(busiest.load * 100, 0)
+    canvas.write(
+      "another process, \(busiest.name), takes \(percent) % of a CPU: training is slower for it",
+      style: Style(.warning),
+      line: lines.count, of: inside)
+  }
+
+  /// Whether others take CPUs that the run's threads wait for.
+  private func takesMuch(_ machine: MachineUse) -> Bool {
+    machine.others > 0.2 && machine.own + machine.others > Double(machine.processors) * 0.85
+  }
+}
+
+/// A line of the machine panel: a name, a bar, a text.
+private struct MachineLine {
+  let name: String
+  /// The bar's length of 1; nil for a line without a bar.
+  let share: Double?
+  let role: Role
+  let text: String
+}

@@ -1,0 +1,132 @@
+// What this process and others take of the machine, from one look at /proc to the next.
+import Glibc
+
+/// What the machine does, averaged since the look before.
+package struct MachineUse: Sendable, Equatable {
+  /// A process other than this one.
+  package struct Other: Sendable, Equatable {
+    package var name: String
+    /// CPUs that it keeps busy.
+    package var load: Double
+
+    package init(name: String, load: Double) { (self.name, self.load) = (name, load) }
+  }
+
+  /// CPUs that this process keeps busy: 1.9 of two.
+  package var own: Double
+  /// CPUs that all others keep busy together.
+  package var others: Double
+  /// CPUs that are there.
+  package var processors: Int
+  /// Of the others the one that takes most; nil where none takes a twentieth of a CPU.
+  package var busiest: Other?
+  /// Bytes of memory that this process has.
+  package var resident: Int
+  package var memory: MachineMemory?
+  package var threads: Int
+  /// Bytes that are free where the run is stored; nil where that cannot be asked.
+  package var freeDisk: Int?
+
+  package init(
+    own: Double, others: Double, processors: Int, busiest: Other? = nil, resident: Int, memory: MachineMemory? = nil,
+    threads: Int, freeDisk: Int? = nil
+  ) {
+    (self.own, self.others, self.processors, self.busiest) = (own, others, processors, busiest)
+    (self.resident, self.memory, self.threads, self.freeDisk) = (resident, memory, threads, freeDisk)
+  }
+}
+
+/// Looks at /proc now and then.
+package struct MachineSampler: Sendable {
+  /// The CPU time of a process, seconds, and its name.
+  private struct Process {
+    let name: String
+    let time: Double
+    let threads: Int
+  }
+
+  /// What was counted at the last look.
+  private struct Count {
+    let instant: ContinuousClock.Instant
+    let busy: Double
+    let processes: [Int: Process]
+  }
+
+  private var last: Count?
+  private let folder: String
+
+  private static let ticks = Double(sysconf(CInt(_SC_CLK_TCK)))
+  private static let page = sysconf(CInt(_SC_PAGESIZE))
+  /// What a process takes at least to be named, CPUs.
+  private static let mentioned = 0.05
+
+  /// - Parameter folder: a folder on the disk whose free space matters.
+  package init(folder: String) { self.folder = folder }
+
+  /// What happened since the look before; nil at the first look, and where /proc cannot be read.
+  package mutating func next() -> MachineUse? {
+    let before = last
+    guard let busy = Self.busySeconds() else { return nil }
+    let now = Count(instant: .now, busy: busy, processes: Self.processes())
+    last = now
+    guard let before else { return nil }
+    let pid = Int(getpid())
+    let seconds = max((now.instant - before.instant) / .seconds(1), 1e-3)
+    func load(_ id: Int, _ process: Process) -> Double {
+      max(process.time - (before.processes[id]?.time ?? process.time), 0) / seconds
+    }
+    guard let this = now.processes[pid] else { return nil }
+    let own = load(pid, this)
+    let busiest = now.processes.filter { $0.key != pid }
+      .map { MachineUse.Other(name: $0.value.name, load: load($0.key, $0.value)) }
+      .max { $0.load < $1.load }.flatMap { $0.load >= Self.mentioned ? $0 : nil }
+    let statm = SystemFile.text("/proc/self/statm")?.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
+    return MachineUse(
+      own: own, others: max((now.busy - before.busy) / seconds - own, 0),
+      processors: sysconf(CInt(_SC_NPROCESSORS_ONLN)), busiest: busiest, resident: statm * Self.page,
+      memory: MachineMemory.current, threads: this.threads, freeDisk: freeDisk)
+  }
+
+  private var freeDisk: Int? {
+    var status = statvfs()
+    guard statvfs(folder, &status) == 0 else { return nil }
+    return Int(status.f_bavail) * Int(status.f_frsize)
+  }
+
+  /// Seconds that all CPUs have computed since the machine began.
+  private static func busySeconds() -> Double? {
+    guard let line = SystemFile.text("/proc/stat")?.split(separator: "\n").first, line.hasPrefix("cpu ") else {
+      return nil
+    }
+    // user nice system idle iowait irq softirq steal: what waits for a disk or does nothing is not busy.
+    let counts = line.split(separator: " ").dropFirst().compactMap { Double($0) }
+    guard counts.count >= 7 else { return nil }
+    return (counts[0] + counts[1] + counts[2] + counts[5] + counts[6]) / ticks
+  }
+
+  private static func processes() -> [Int: Process] {
+    guard let folder = opendir("/proc") else { return [:] }
+    defer { closedir(folder) }
+    var processes: [Int: Process] = [:]
+    while let entry = readdir(folder) {
+      let name = withUnsafeBytes(of: entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+      guard let id = Int(name), let text = SystemFile.text("/proc/\(id)/stat"), let process = process(text) else {
+        continue
+      }
+      processes[id] = process
+    }
+    return processes
+  }
+
+  /// A process of its line in /proc/PID/stat, whose name may have spaces and brackets.
+  private static func process(_ text: String) -> Process? {
+    guard let open = text.firstIndex(of: "("), let close = text.lastIndex(of: ")"), open < close else { return nil }
+    let fields = text[text.index(after: close)...].split(separator: " ")
+    // From the third field on, the state: the 14th and 15th are the CPU time, the 20th counts threads.
+    guard fields.count > 17, let user = Double(fields[11]), let system = Double(fields[12]),
+      let threads = Int(fields[17])
+    else { return nil }
+    return Process(
+      name: String(text[text.index(after: open)..<close]), time: (user + system) / ticks, threads: threads)
+  }
+}
