@@ -115,7 +115,10 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "ExportTests",
-      dependencies: ["Export", "RunFile", "RunFileTorture", "Training", "Transformer", "Kernels", "Corpus", "Run"],
+      dependencies: [
+        "Export", "RunFile", "RunFileTorture", "Dashboard", "TerminalUI", "Training", "Transformer", "Kernels",
+        "Corpus", "Run", "Support",
+      ],
       exclude: ["llama.py", "vocabulary.py", "peer.py"], swiftSettings: strict),
     .testTarget(name: "TerminalUITests", dependencies: ["TerminalUI", "Support"], swiftSettings: strict),
     .testTarget(
