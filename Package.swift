@@ -117,7 +117,10 @@ let package = Package(
       swiftSettings: quick),
     .testTarget(
       name: "ExportTests",
-      dependencies: ["Export", "RunFile", "RunFileTorture", "Training", "Transformer", "Kernels", "Corpus", "Run"],
+      dependencies: [
+        "Export", "RunFile", "RunFileTorture", "Dashboard", "TerminalUI", "Training", "Transformer", "Kernels",
+        "Corpus", "Run", "Support",
+      ],
       exclude: ["llama.py", "vocabulary.py", "peer.py"], swiftSettings: quick),
     .testTarget(name: "TerminalUITests", dependencies: ["TerminalUI", "Support"], swiftSettings: quick),
     .testTarget(

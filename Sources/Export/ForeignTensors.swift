@@ -73,8 +73,30 @@ package struct ForeignTensors: Sendable {
   /// How the numbers are stored, such as `BF16`.
   package var storages: [String] { Set(places.values.map(\.entry.storage.rawValue)).sorted() }
 
-  /// True if the checkpoint has a TOP head, as foretop's own exports with `--with-heads` do.
-  package var hasTokenOrder: Bool { places["top_head.weight"] != nil }
+  /// Kinds of heads on the trunk beside the next token's.
+  private static var furtherKinds: [(kind: HeadKind, tensor: String)] {
+    HeadKind.all.filter { $0.name != HeadKind.nextToken.name }.compactMap { kind in
+      kind.tensorName.map { (kind, "\($0).") }
+    }
+  }
+
+  /// True if the checkpoint has the unembedding of such a head, as foretop's own exports with `--with-heads` do.
+  package func has(_ kind: HeadKind) -> Bool { kind.tensorName.map { places["\($0).weight"] != nil } ?? false }
+
+  /// Gives the heads on the trunk that the checkpoint has beside the next token's, which foretop's own exports may keep, the
+  /// weight 1.
+  /// - Parameter keepingOthers: whether those that it does not have keep their weights; else they get 0.
+  package func setWeights(of recipe: inout Recipe, keepingOthers: Bool) {
+    for (kind, _) in Self.furtherKinds {
+      guard case .number(let path) = kind.weight else { continue }
+      if has(kind) {
+        recipe[keyPath: path] = 1
+      } else if !keepingOthers {
+        recipe[keyPath: path] = 0
+      }
+    }
+  }
+
   /// MTP heads, the NTP head included.
   package var multiTokenHeads: Int {
     // The first norm of a block, as Llama and GPT-2 call it.
@@ -110,7 +132,7 @@ package struct ForeignTensors: Sendable {
         if places[short] != nil { name = short }
       }
       guard let place = places[name] else {
-        let isOfHead = name.hasPrefix("top_head.") || name.hasPrefix("mtp.")
+        let isOfHead = name.hasPrefix("mtp.") || Self.furtherKinds.contains { name.hasPrefix($0.tensor) }
         if isOfHead { new.append(tensor) } else { missing.append(name) }
         continue
       }

@@ -29,7 +29,7 @@ package struct HuggingFace: Sendable {
     let architecture = try Architecture(recipe.model)
     source = Self.turned(checkpoint, for: architecture)
     tensors = source.tensors.filter {
-      withHeads || $0.path.hasPrefix(architecture.trunk) || $0.path.hasPrefix("lm_head/")
+      withHeads || $0.path.hasPrefix(architecture.trunk) || $0.path.hasPrefix("\(HeadKind.nextToken.tensorName ?? "")/")
     }
     let config = Self.config(
       architecture, recipe, vocabulary: checkpoint.tokenizer.vocabulary,

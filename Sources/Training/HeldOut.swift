@@ -28,7 +28,7 @@ extension Transformer {
       let measured = losses(rows, ranking: (0..<self.rows * configuration.context).map { spread.has(first + $0) })
       for (head, sum) in measured.enumerated() { sums[head].add(sum) }
     }
-    let order = recipe.heads.firstIndex(of: .top).flatMap { OrderQuality(sums[$0].ranks) }
+    let order = recipe.heads.firstIndex(where: \.ranks).flatMap { OrderQuality(sums[$0].ranks) }
     return (sums.losses(of: recipe.heads, weights: weights, withAccuracy: true), order)
   }
 }

@@ -23,7 +23,7 @@ struct Probes {
   /// - Returns: nil where no TOP head is trained or no whole window is held out.
   /// - Throws: `CorpusError` where the part cannot be read.
   init?(_ part: TokenRange, recipe: Recipe, configuration: Configuration) throws(CorpusError) {
-    guard let head = recipe.heads.firstIndex(of: .top) else { return nil }
+    guard let head = recipe.heads.firstIndex(where: \.ranks) else { return nil }
     let context = configuration.context
     let windows = part.windows(of: context)
     guard windows > 0 else { return nil }

@@ -18,11 +18,11 @@ extension Recipe {
   }
 
   /// Whether a head beside NTP's predicts one token: one with weight 0 does not exist.
-  private var hasMultiToken: Bool { heads.contains { if case .mtp = $0 { true } else { false } } }
+  private var hasMultiToken: Bool { heads.contains(where: \.hasBlock) }
 
   /// Tokens that a row needs after its context: TOP's window, or the one next token.
   package var lookahead: Int {
-    max(objective.mtp.heads, objective.top > 0 ? window : 1)
+    max(objective.mtp.heads, heads.map { $0.lookahead(in: self) }.max() ?? 1)
   }
 
   /// Factor on the initial standard deviation of the branches' output projections.
@@ -83,13 +83,18 @@ extension Team {
   }
 }
 
+extension Head {
+  /// Tokens that it looks ahead of a position.
+  fileprivate func lookahead(in recipe: Recipe) -> Int { Objective(self, in: recipe).lookahead }
+}
+
 extension Objective {
   /// What a head predicts, with the recipe's numbers.
   init(_ head: Head, in recipe: Recipe) {
-    switch head {
-    case .ntp: self = .nextToken(NextToken())
-    case .mtp(let n): self = .nextToken(NextToken(distance: n))
-    case .top:
+    switch head.kind.target {
+    case .token(let distance): self = .nextToken(NextToken(distance: distance, unembedding: head.kind.tensorName))
+    case .furtherToken: self = .nextToken(NextToken(distance: head.number))
+    case .order:
       self = .tokenOrder(
         TokenOrder(
           window: recipe.window, temperature: Float(recipe.objective.temperature),

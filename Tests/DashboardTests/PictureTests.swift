@@ -284,7 +284,7 @@ struct PictureTests {
     let pens = heads.map { Dashboard.pen($0) }
     #expect(Set(pens.map(\.symbol)).count == pens.count)
     #expect(Set(pens.map { $0.dash?.on ?? 0 }).count == pens.count)
-    #expect(Set(heads.map { Dashboard.heldOutSign($0) }).count == pens.count)
+    #expect(Set(heads.map { $0.look.heldOutSign }).count == pens.count)
     #expect(Set(Mark.Meaning.allCases.map { Dashboard.sign($0).character }).count == Mark.Meaning.allCases.count)
     // What is off is dim and what has the focus is bold, without any colour.
     var dashboard = run.dashboard(at: 300, .stored)

@@ -59,7 +59,7 @@ struct ImportTests {
     #expect(recipe.model.epsilon == 1e-3 && recipe.model.blocks == 2 && recipe.model.tied == isTied)
     #expect(recipe.model.headWidth == headWidth)
     let file = try safetensors(checkpoint)
-    #expect(try Room.tensors(file).hasTokenOrder)
+    #expect(try Room.tensors(file).has(.tokenOrder))
     let back = try Room.imported(network, recipe, file, checkpoint.tokenizer)
     #expect(back.state.step == 0 && back.firstMoments.allSatisfy { $0 == 0 })
     #expect(try Room.logits(back, after: tokens) == logits)
@@ -93,7 +93,7 @@ struct ImportTests {
       file.replaceSubrange(8..<8 + length, with: Array(header.utf8))
     }
     let tensors = try Room.tensors(file)
-    #expect(tensors.multiTokenHeads == (isTied ? 1 : 2) && tensors.hasTokenOrder)
+    #expect(tensors.multiTokenHeads == (isTied ? 1 : 2) && tensors.has(.tokenOrder))
     var recipe = Recipe()
     recipe.objective.mtp.heads = tensors.multiTokenHeads
     recipe.objective.mtp.kind = .sequential

@@ -24,6 +24,20 @@ struct EventJSONTests {
         + #""time":1700000000.5,"active":0.25}"#)
   }
 
+  @Test func `heads are coded as in earlier versions`() throws {
+    let forms: [(head: Head, text: String)] = [
+      (.ntp, #"{"ntp":{}}"#), (.mtp(2), #"{"mtp":{"_0":2}}"#), (.mtp(16), #"{"mtp":{"_0":16}}"#),
+      (.top, #"{"top":{}}"#),
+    ]
+    for (head, text) in forms {
+      #expect(String(decoding: try JSONEncoder().encode(head), as: UTF8.self) == text)
+      #expect(try JSONDecoder().decode(Head.self, from: Data(text.utf8)) == head)
+    }
+    for text in [#"{"mtp":{"_0":1}}"#, #"{"mtp":{}}"#, #"{"other":{}}"#, #"{"ntp":{},"top":{}}"#, "{}"] {
+      #expect(throws: DecodingError.self) { try JSONDecoder().decode(Head.self, from: Data(text.utf8)) }
+    }
+  }
+
   @Test func `a step without TOP has no divergence`() {
     var report = report
     report.losses.removeLast()

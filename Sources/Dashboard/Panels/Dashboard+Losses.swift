@@ -3,31 +3,19 @@ import Run
 import TerminalUI
 
 extension Dashboard {
-  /// How a head's line looks. Heads differ in pattern and character as well as in colour.
+  /// How a head's line looks, as its row of the table of heads says.
   static func pen(_ head: Head) -> Pen {
-    switch head {
-    case .ntp: Pen(style: Style(.first), symbol: "*")
-    case .mtp(let n):
-      Pen(
-        style: Style(.third), dash: Pen.Dash(on: n < 4 ? n - 1 : n, off: n < 4 ? 2 : 3), symbol: Character("\(n % 10)"))
-    case .top: Pen(style: Style(.second), dash: Pen.Dash(on: 3, off: 2), symbol: "+")
-    }
+    let look = head.look
+    let role: Role =
+      switch look.colour {
+      case .first: .first
+      case .second: .second
+      case .third: .third
+      case .fourth: .fourth
+      }
+    return Pen(style: Style(role), dash: look.dash.map { Pen.Dash(on: $0.on, off: $0.off) }, symbol: look.symbol)
   }
 
-  static func sign(_ head: Head) -> String {
-    switch head {
-    case .ntp: "━"
-    case .mtp: "╌"
-    case .top: "┅"
-    }
-  }
-  static func heldOutSign(_ head: Head) -> Character {
-    switch head {
-    case .ntp: "○"
-    case .mtp(let n): Character("\(n % 10)")
-    case .top: "◇"
-    }
-  }
   static func sign(_ kind: Mark.Meaning) -> (character: Character, label: String, style: Style) {
     switch kind {
     case .rate: ("▲", "rate", Style(.accent, .bold))
@@ -125,7 +113,7 @@ extension Dashboard {
     var entries: [[Span]] = shownTracks.map { track in
       let pen = Self.pen(track.head)
       var spans = [
-        Span(Self.sign(track.head), Style(pen.style.role, .bold)), Span(" \(track.head.name) "),
+        Span(track.head.look.sign, Style(pen.style.role, .bold)), Span(" \(track.head.name) "),
         Span(Figure.loss(track.smoothed), Style(pen.style.role, .bold)),
       ]
       if let last = history.last?.losses.first(where: { $0.head == track.head }), let kl = last.kl {
@@ -138,7 +126,7 @@ extension Dashboard {
       guard let loss = history.evaluations[.loss(head)]?.last else { continue }
       let name = shownHeldOut.count > 1 || head != .ntp ? " held-out \(head.name) " : " held-out "
       entries.append([
-        Span(String(Self.heldOutSign(head)), Style(.third, .bold)), Span(name),
+        Span(String(head.look.heldOutSign), Style(.third, .bold)), Span(name),
         Span(Figure.loss(Double(loss)), Style(.third, .bold)),
       ])
     }
@@ -179,7 +167,7 @@ extension Dashboard {
       for head in heldOut {
         guard let loss = history.evaluations[.loss(head)]?.summary(of: range).mean else { continue }
         plot.mark(
-          x: column, y: plot.height - 1 - y.point(of: loss, among: plot.height), Self.heldOutSign(head),
+          x: column, y: plot.height - 1 - y.point(of: loss, among: plot.height), head.look.heldOutSign,
           style: Style(.third, .bold))
       }
     }

@@ -15,7 +15,7 @@ extension Dashboard {
     guard let sample else {
       let every = beginning?.recipe.sample.every ?? 0
       let text =
-        beginning?.recipe.objective.top == 0
+        beginning?.recipe.heads.contains(where: \.ranks) == false
         ? "this run has no TOP head"
         : every > 0 ? "TOP samples come every \(Figure.grouped(every)) steps" : "no TOP sample yet"
       return drawNothing(text, in: inside, on: &canvas)

@@ -21,7 +21,7 @@ extension Dashboard {
       line(name, String(symbol), Pen(style: Style(role), dash: dash, symbol: symbol), .order(part))
     }
     let accuracies = history.evaluations.heads.map { head in
-      line("acc \(head.name)", Self.sign(head), Self.pen(head), .accuracy(head))
+      line("acc \(head.name)", head.look.sign, Self.pen(head), .accuracy(head))
     }
     let orders = [
       order("ndcg@8", .second, nil, "+", 0), order("τ", .fourth, Pen.Dash(on: 2, off: 1), "%", 1),

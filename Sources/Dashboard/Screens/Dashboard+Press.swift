@@ -39,7 +39,9 @@ extension Dashboard {
       case .training, .paused: return beginning.flatMap { missing(for: action, in: $0) }
       }
     case .previousProbe, .nextProbe:
-      if beginning?.recipe.objective.top == 0 { return "this run has no TOP head, so there is no order to show" }
+      if beginning?.recipe.heads.contains(where: \.ranks) == false {
+        return "this run has no TOP head, so there is no order to show"
+      }
       return samples.isEmpty ? "no TOP sample has come yet" : nil
     case .layout(let key):
       if layouts.contains(where: { $0.key == key }) { return nil }

@@ -1,34 +1,91 @@
 // What the network is trained to predict. The name of a head is the same in recipes, charts, JSON and run files.
 
-/// A prediction head, and the loss it is trained on.
-package enum Head: Hashable, Codable, Sendable {
-  /// The next token: cross-entropy at x[t+1]. This head is the one used for generation.
-  case ntp
-  /// Multi-token prediction: cross-entropy at x[t+n], n = 2, 3, … What is 1 is `ntp`.
-  case mtp(Int)
-  /// Token order prediction (arXiv 2508.19228, equation 5): the upcoming tokens, ranked by how soon they come.
-  case top
+/// A prediction head, and the loss that it is trained on: a row of the table, and a number where the row has several heads.
+package struct Head: Hashable, Sendable {
+  package let kind: HeadKind
+  /// n of `mtp-n`; 1 for all others.
+  package let number: Int
+
+  package init(_ kind: HeadKind, number: Int = 1) {
+    self.kind = kind
+    self.number = number
+  }
+
+  package static let ntp = Head(.nextToken)
+  package static func mtp(_ n: Int) -> Head { Head(.multiToken, number: n) }
+  package static let top = Head(.tokenOrder)
+
+  package static func == (a: Head, b: Head) -> Bool {
+    a.number == b.number && (a.kind === b.kind || a.kind.name == b.kind.name)
+  }
+
+  package func hash(into hasher: inout Hasher) {
+    hasher.combine(kind.name)
+    hasher.combine(number)
+  }
 
   /// All possible heads, in the order of every output.
-  package static let all = [Head.ntp] + (2...most).map(Head.mtp) + [.top]
+  package static var all: [Head] { HeadKind.all.flatMap(\.heads) }
 
   /// The largest n of `mtp`.
   package static let most = 16
 
   /// `ntp`, `mtp-2`, `top`.
-  package var name: String {
-    switch self {
-    case .ntp: "ntp"
-    case .mtp(let n): "mtp-\(n)"
-    case .top: "top"
-    }
+  package var name: String { hasBlock ? "\(kind.name)-\(number)" : kind.name }
+
+  /// Whether it has a block of its own and NTP's unembedding; other heads have an unembedding of their own on the trunk.
+  package var hasBlock: Bool { kind.target == .furtherToken }
+  /// Whether its loss has a floor above zero, so that its KL divergence is reported too.
+  package var hasFloor: Bool { kind.hasFloor }
+  /// Whether it predicts an order of tokens, whose ranking is measured.
+  package var ranks: Bool { kind.ranks }
+  /// Whether it predicts one token, so that it can be right or wrong.
+  package var hasAccuracy: Bool { !kind.ranks }
+
+  /// How its line looks on a chart: heads of one kind differ by their number.
+  package var look: HeadLook {
+    guard hasBlock else { return kind.look }
+    var look = kind.look
+    look.dash = (on: number < 4 ? number - 1 : number, off: number < 4 ? 2 : 3)
+    look.symbol = Character("\(number % 10)")
+    look.heldOutSign = look.symbol
+    return look
+  }
+}
+
+/// Coded like an enumeration with a case for each kind: `{"ntp":{}}`, `{"mtp":{"_0":2}}`, `{"top":{}}`.
+extension Head: Codable {
+  private struct HeadCodingKey: CodingKey {
+    let stringValue: String
+    var intValue: Int? { nil }
+
+    init(stringValue: String) { self.stringValue = stringValue }
+    init?(intValue: Int) { nil }
+
+    static let number = HeadCodingKey(stringValue: "_0")
   }
 
-  /// Whether its loss has a floor above zero (the entropy of its targets), so that its KL divergence is reported too.
-  package var hasFloor: Bool { self == .top }
+  package init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: HeadCodingKey.self)
+    let names = container.allKeys.map(\.stringValue)
+    func refusal(_ sentence: String) -> DecodingError {
+      .dataCorrupted(DecodingError.Context(codingPath: decoder.codingPath, debugDescription: sentence))
+    }
+    guard names.count == 1, let kind = HeadKind.all.first(where: { $0.name == names[0] }) else {
+      throw refusal("“\(names.joined(separator: ", "))” is not a head")
+    }
+    let place = try container.nestedContainer(
+      keyedBy: HeadCodingKey.self, forKey: HeadCodingKey(stringValue: kind.name))
+    let head = Head(kind, number: kind.target == .furtherToken ? try place.decode(Int.self, forKey: .number) : 1)
+    guard kind.heads.contains(head) else { throw refusal("“\(head.name)” is not a head") }
+    self = head
+  }
 
-  /// Whether it predicts one token, so that it can be right or wrong.
-  package var hasAccuracy: Bool { self != .top }
+  package func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: HeadCodingKey.self)
+    var place = container.nestedContainer(keyedBy: HeadCodingKey.self, forKey: HeadCodingKey(stringValue: kind.name))
+    if hasBlock { try place.encode(number, forKey: .number) }
+  }
 }
 
 /// What one head lost over the positions that count for it.

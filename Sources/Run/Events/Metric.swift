@@ -77,7 +77,7 @@ extension Metric where Report == Evaluation {
         path: "seconds", key: "seconds", storage: .float32, unit: "s", longName: "time of the evaluation",
         value: { $0.seconds }, restore: { $0.seconds = $1 })
     ] + losses(of: heads, at: \.losses) + heads.filter(\.hasAccuracy).map(accuracy)
-      + (heads.contains(.top) ? order : [])
+      + (heads.contains(where: \.ranks) ? order : [])
   }
 
   private static func accuracy(of head: Head) -> Metric {

@@ -54,22 +54,11 @@ package struct NetworkShape: Sendable, Equatable {
 extension Recipe {
   /// The network of this recipe, for a vocabulary of that size.
   package func shape(vocabulary: Int) -> NetworkShape {
-    let further = heads.count { if case .mtp = $0 { true } else { false } }
+    let further = heads.count(where: \.hasBlock)
     return NetworkShape(
       kind: model.kind, vocabulary: vocabulary, blocks: inferenceBlocks, width: model.width, heads: model.heads,
       keyValueHeads: model.keyValueHeads, headWidth: model.widthOfHead, inner: model.innerWidth, context: model.context,
       isTied: model.tied, hasHeadNorms: model.qkNorm, furtherHeads: further,
-      isSequential: further > 0 && objective.mtp.kind == .sequential, unembeddings: heads.compactMap(\.tensorName))
-  }
-}
-
-extension Head {
-  /// What the unembedding of a head on the trunk is called in checkpoints; nil for one that shares NTP's.
-  package var tensorName: String? {
-    switch self {
-    case .ntp: "lm_head"
-    case .mtp: nil
-    case .top: "top_head"
-    }
+      isSequential: further > 0 && objective.mtp.kind == .sequential, unembeddings: heads.compactMap(\.kind.tensorName))
   }
 }

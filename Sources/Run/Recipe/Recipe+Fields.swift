@@ -2,7 +2,14 @@
 
 extension Recipe {
   /// Every key, in the order of every output.
-  package static let fields: [Field] = [
+  package static var fields: [Field] {
+    HeadKind.further.isEmpty ? ownFields : writtenFields.addingWeights(of: HeadKind.all)
+  }
+
+  private static let ownFields = writtenFields.addingWeights(of: HeadKind.own)
+
+  /// Those of heads that `HeadKind.init(onTrunk:)` makes are not listed here.
+  private static let writtenFields: [Field] = [
     texts("data.paths", \.data.paths, "text files and folders; empty: the default corpus"),
     number(
       "data.heldOut", \.data.heldOut, .including(0), .including(0.5), "fraction of the tokens held out for evaluation",
@@ -145,7 +152,7 @@ extension Recipe {
     return meant.map { "; did you mean \($0)?" } ?? "; the keys are \(fields.map(\.key).joined(separator: ", "))"
   }
 
-  private typealias Path<Value> = WritableKeyPath<Recipe, Value> & Sendable
+  typealias Path<Value> = WritableKeyPath<Recipe, Value> & Sendable
 
   private static func integer(
     _ key: String, _ path: Path<Int>, _ range: ClosedRange<Int>, _ about: String
@@ -156,7 +163,7 @@ extension Recipe {
       write: { if case .integer(let value) = $1 { $0[keyPath: path] = value } })
   }
 
-  private static func number(
+  static func number(
     _ key: String, _ path: Path<Double>, _ lower: Field.Bounds.Edge, _ upper: Field.Bounds.Edge, _ about: String,
     usedAs use: Field.Bounds.Use = .float
   ) -> Field {

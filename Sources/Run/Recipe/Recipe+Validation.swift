@@ -57,10 +57,12 @@ extension Recipe {
       model.heads % model.keyValueHeads == 0,
       of: ["model.keyValueHeads", "model.heads"],
       else: "model.keyValueHeads \(model.keyValueHeads) must divide model.heads \(model.heads)")
+    let trunkKeys = HeadKind.all.filter { $0.tensorName != nil }.map(\.weightKey)
     require(
-      objective.ntp > 0 || objective.top > 0,
-      of: ["objective.ntp", "objective.top"],
-      else: "objective.ntp and objective.top are both 0: nothing would be learned; set one above 0")
+      heads.contains { !$0.hasBlock },
+      of: trunkKeys,
+      else: "\(trunkKeys.joined(separator: " and ")) are \(trunkKeys.count == 2 ? "both" : "all") 0: nothing would be "
+        + "learned; set one above 0")
     let mtp = objective.mtp
     require(
       mtp.heads == 1 || objective.ntp > 0,

@@ -100,6 +100,19 @@ package struct Recipe: Codable, Sendable, Equatable {
     /// TOP's τ: weights are e^{−(d − d_min)/τ}.
     package var temperature = 1.0
     package var semantics = OrderSemantics.standard
+    /// λ of the losses that have no property above, by the names of their heads (see `HeadKind.init(onTrunk:)`); nil where
+    /// all are 0, so that a recipe is coded without them.
+    private var others: [String: Double]?
+
+    /// λ of such a loss, by the name of its head; 0 leaves the head out.
+    package subscript(other name: String) -> Double {
+      get { others?[name] ?? 0 }
+      set {
+        var weights = others ?? [:]
+        weights[name] = newValue == 0 ? nil : newValue
+        others = weights.isEmpty ? nil : weights
+      }
+    }
   }
 
   package struct BatchSettings: Codable, Sendable, Equatable {
@@ -174,9 +187,7 @@ package struct Recipe: Codable, Sendable, Equatable {
 
   /// The heads that are trained, in the order of every output.
   package var heads: [Head] {
-    (objective.ntp > 0 ? [Head.ntp] : [])
-      + (multiTokenWeights.enumerated().filter { $0.element > 0 }.map { Head.mtp($0.offset + 2) })
-      + (objective.top > 0 ? [Head.top] : [])
+    HeadKind.all.flatMap(\.heads).filter { weight(of: $0) > 0 }
   }
 
   /// λ of the heads 2 … N.
@@ -188,10 +199,9 @@ package struct Recipe: Codable, Sendable, Equatable {
 
   /// λ of a head.
   package func weight(of head: Head) -> Double {
-    switch head {
-    case .ntp: objective.ntp
-    case .mtp(let n): multiTokenWeights.indices.contains(n - 2) ? multiTokenWeights[n - 2] : 0
-    case .top: objective.top
+    switch head.kind.weight {
+    case .number(let path): self[keyPath: path]
+    case .list: multiTokenWeights.indices.contains(head.number - 2) ? multiTokenWeights[head.number - 2] : 0
     }
   }
 

@@ -83,7 +83,7 @@ package struct Configuration: Sendable, Equatable {
       kind: kind, vocabulary: vocabulary, blocks: blocks, width: width, heads: heads, keyValueHeads: keyValueHeads,
       headWidth: headWidth, inner: inner, context: context, isTied: isTied, hasHeadNorms: hasHeadNorms,
       furtherHeads: streams.count - 1, isSequential: multiToken == .sequential,
-      unembeddings: streams[0].map { objectives[$0].tensorName })
+      unembeddings: streams[0].compactMap { objectives[$0].unembedding })
   }
 
   /// - Throws: `TransformerError.shape` with a sentence that names the numbers.

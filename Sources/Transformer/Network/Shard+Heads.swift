@@ -35,7 +35,7 @@ extension Shard {
     let objectives = streams[stream]
     let first = rows.lowerBound * configuration.context
     let ranking = pass.ranking.flatMap { isRanked in
-      objectives.first { configuration.objectives[$0].isRanking }.map {
+      objectives.first { configuration.objectives[$0].ranks }.map {
         (objective: $0, positions: Array(isRanked[first..<first + positions]))
       }
     }

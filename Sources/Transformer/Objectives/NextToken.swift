@@ -1,14 +1,23 @@
-// NTP and MTP: the target of position t is x[t + n], with weight 1; n = 1 is the next token.
+// NTP, MTP and any other head for one token: the target of position t is x[t + n], with weight 1; n = 1 is the next token.
 import Kernels
+import Run
 
-package struct NextToken: Sendable, Equatable {
+package struct NextToken: TargetComputation, Sendable, Equatable {
   /// n.
   package var distance: Int
+  /// The name of its unembedding on the trunk; nil for a head with a block of its own and NTP's unembedding.
+  package var unembedding: String?
 
-  package init(distance: Int = 1) {
+  /// - Parameter unembedding: nil means NTP's for the next token, and a block of its own for one further ahead.
+  package init(distance: Int = 1, unembedding: String? = nil) {
     precondition(distance >= 1, "the next token is at distance 1")
     self.distance = distance
+    self.unembedding = unembedding ?? (distance == 1 ? HeadKind.nextToken.tensorName : nil)
   }
+
+  var ranks: Bool { false }
+  var capacity: Int { 1 }
+  var lookahead: Int { distance }
 
   /// The target of position t; nil where it has none.
   private func target(_ t: Int, _ row: TokenRow) -> Int32? {

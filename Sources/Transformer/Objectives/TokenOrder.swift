@@ -5,8 +5,9 @@
 // 32·τ entries is exact to fp32 rounding, and nothing of the vocabulary's size is ever built.
 import Foundation
 import Kernels
+import Run
 
-package struct TokenOrder: Sendable, Equatable {
+package struct TokenOrder: TargetComputation, Sendable, Equatable {
   /// Where published texts disagree.
   package enum Semantics: Sendable {
     /// As the published training code: the current token counts if it recurs.
@@ -29,6 +30,10 @@ package struct TokenOrder: Sendable, Equatable {
     self.temperature = temperature
     self.semantics = semantics
   }
+
+  var unembedding: String? { HeadKind.tokenOrder.tensorName }
+  var ranks: Bool { true }
+  var lookahead: Int { window }
 
   /// K: 32 entries at τ = 1 (e^{−32} is below half a unit in the last place of a Float), more where weights fall slower,
   /// never more than the window.

@@ -107,7 +107,7 @@ struct Import: ParsableCommand {
     var origins = file?.origins ?? KeyOrigins(folder)
     var base = file?.recipe ?? Recipe()
     if base.objective.ntp == 0 { base.objective.ntp = 1 }
-    base.objective.top = tensors.hasTokenOrder ? 1 : self.recipe == nil ? 0 : base.objective.top
+    tensors.setWeights(of: &base, keepingOthers: self.recipe != nil)
     if tensors.multiTokenHeads > 1 {
       base.objective.mtp.heads = tensors.multiTokenHeads
       base.objective.mtp.kind = tensors.isSequential ? .sequential : .parallel
@@ -200,7 +200,12 @@ struct Import: ParsableCommand {
       )
     }
     if !new.isEmpty {
-      let heads = Set(new.map { $0.path.hasPrefix("top_head/") ? "TOP" : "MTP" }).sorted()
+      let heads = Set(
+        new.map { tensor in
+          let kind = HeadKind.all.first { $0.tensorName.map { tensor.path.hasPrefix("\($0)/") } ?? false }
+          return (kind ?? .multiToken).name.uppercased()
+        }
+      ).sorted()
       let what =
         new.count == 1
         ? "the \(heads[0]) head's tensor" : "\(new.count) tensors of \(heads.joined(separator: " and ")) heads"

@@ -77,7 +77,7 @@ struct Resume: ParsableCommand {
       named: changes.keys, of: "run “\(name)”", before: before, now: state?.weights, edited: Set(edited))
     // What is asked for now holds: the same heads' changes after the checkpoint are not made again.
     past.edits.removeAll { edit in
-      if case .weight(let change) = edit.command { change.head.isWeighed(byKeys: changes.keys) } else { false }
+      if case .weight(let change) = edit.command { changes.keys.contains(change.head.kind.weightKey) } else { false }
     }
     let isNew = past.step == 0 && archive.beginning.step == 0 && archive.beginning.trainingTokens == 0
     try refuseChanges(of: isNew ? Self.kept : Self.kept + Self.keptInSteps, from: before, to: recipe)
@@ -125,19 +125,6 @@ struct Resume: ParsableCommand {
   }
 }
 
-extension Head {
-  /// The key of a recipe that has its weight.
-  fileprivate var weightKey: String {
-    switch self {
-    case .ntp: "objective.ntp"
-    case .mtp: "objective.mtp.weights"
-    case .top: "objective.top"
-    }
-  }
-
-  fileprivate func isWeighed(byKeys keys: Set<String>) -> Bool { keys.contains(weightKey) }
-}
-
 extension Recipe {
   /// Takes the weights of losses out of a changed recipe, as commands: a run's recipe keeps those that it began with, as with
   /// a change by a key.
@@ -161,14 +148,14 @@ extension Recipe {
     var weights = Dictionary(
       uniqueKeysWithValues: before.heads.map { ($0, now?[$0.name] ?? before.weight(of: $0)) })
     var changes: [WeightChange] = []
-    for head in Head.all where head.isWeighed(byKeys: keys) {
+    for head in Head.all where keys.contains(head.kind.weightKey) {
       let wanted = weight(of: head)
       guard let weight = weights[head] else {
         guard wanted > 0 else { continue }
         throw UserError(
           .usage,
-          "\(head.weightKey) was 0 when \(source) began, so that its network has no \(head.name) head: “foretop "
-            + "export NAME DIR --to huggingface” and “foretop import DIR --set \(head.weightKey)=…” make a run with "
+          "\(head.kind.weightKey) was 0 when \(source) began, so that its network has no \(head.name) head: “foretop "
+            + "export NAME DIR --to huggingface” and “foretop import DIR --set \(head.kind.weightKey)=…” make a run with "
             + "its weights and a new head")
       }
       if wanted != weight || edited.contains(head) { changes.append(WeightChange(head, to: wanted)) }
@@ -178,9 +165,12 @@ extension Recipe {
       throw UserError(
         .usage, "all losses of \(source) would have the weight 0, and nothing would be learned: leave one above 0")
     }
-    objective.ntp = before.objective.ntp
-    objective.top = before.objective.top
-    objective.mtp.weights = before.objective.mtp.weights
+    for kind in HeadKind.all {
+      switch kind.weight {
+      case .number(let path): self[keyPath: path] = before[keyPath: path]
+      case .list: objective.mtp.weights = before.objective.mtp.weights
+      }
+    }
     return changes
   }
 }
