@@ -201,7 +201,7 @@ final class RecordingThread: Sendable {
     do {
       try recorder.close()
     } catch {
-      failure = failure ?? UserError(error, while: "closing \(request.folder)/run.h5")
+      failure = failure ?? UserError(error, while: "closing \(RunFolder(request.folder).file)")
     }
     if !held.isEmpty {
       if failure == nil && isJoined { for number in held { hub.publish(.confirmed(number: number)) } }

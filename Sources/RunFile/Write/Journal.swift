@@ -79,7 +79,7 @@ final class Journal {
   ///   - created: when the run began; nil where its file does not say so.
   ///   - entries: what it begins with after that.
   init(creating path: String, of created: Double?, with entries: [JournalEntry] = []) throws {
-    let aside = path + ".new"
+    let aside = RunFolder.unfinished(path)
     try FileSystem.remove(aside)
     let file = try FileDescriptor(opening: aside, O_RDWR | O_CREAT | O_EXCL)
     let content = Self.magic + (created.map { Self.framed(.run($0)) } ?? []) + entries.flatMap(Self.framed)

@@ -59,10 +59,10 @@ package final class Recorder {
     try RunName.check((folder as NSString).lastPathComponent)
     lock = try UnstartedRun.lock(folder)
     do {
-      try FileSystem.create(folder + "/checkpoints")
+      try FileSystem.create(RunFolder(folder).checkpoints)
       place = try RunPlace(folder)
-      journal = try Journal(creating: Recovery.journal(folder), of: beginning.time)
-      store = try Store.create(folder + "/run.h5", beginning: beginning)
+      journal = try Journal(creating: RunFolder(folder).journal, of: beginning.time)
+      store = try Store.create(RunFolder(folder).file, beginning: beginning)
     } catch {
       UnstartedRun.clear(folder)
       throw error
@@ -294,7 +294,7 @@ package final class Recorder {
     rotation = nil
     do {
       try result.get()
-      let new = try Journal(creating: Recovery.journal(folder), of: created, with: store.entries)
+      let new = try Journal(creating: RunFolder(folder).journal, of: created, with: store.entries)
       store.attach(new)
       journal = new
       try FileSystem.sync(folder)
@@ -315,7 +315,7 @@ package final class Recorder {
   }
 
   private func stalled(_ error: any Error) -> [Occurrence] {
-    refusal = UserError(error, while: "writing \(folder)/run.h5")
+    refusal = UserError(error, while: "writing \(RunFolder(folder).file)")
     guard !isStalled else { return [] }
     isStalled = true
     let warning = notice(.warning, "\(error); events are kept in memory, and writing is tried again every second")
@@ -325,7 +325,7 @@ package final class Recorder {
 
   /// Opens run.h5 anew: after a failure, and to take rows out, which readers beside it would not survive.
   private func reopen() throws {
-    let path = folder + "/run.h5"
+    let path = RunFolder(folder).file
     let old = store
     if isBroken {
       hasFailed = true
@@ -375,7 +375,8 @@ package final class Recorder {
       HDF5.alone { store.abandon() }
       let reason = refusal.map { ": \($0.message)" } ?? ""
       throw UserError(
-        .inputOutput, "the end of the run could not be written to \(folder)/run.h5\(reason); then resume the run")
+        .inputOutput,
+        "the end of the run could not be written to \(RunFolder(folder).file)\(reason); then resume the run")
     }
     HDF5.alone { store.close() }
     // After a failure the journal may have what the file lost: the next session looks.

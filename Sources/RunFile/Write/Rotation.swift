@@ -15,7 +15,7 @@ final class Rotation: @unchecked Sendable {
     do throws(UserError) {
       _ = try WorkerThread("rotation") { [self] in
         let result = Result { try Recovery.keepCopy(folder, while: { [self] in !cancelled }) }
-        settle(result.mapError { UserError($0, while: "copying \(Recovery.file(folder))") })
+        settle(result.mapError { UserError($0, while: "copying \(RunFolder(folder).file)") })
       }
     } catch {
       settle(.failure(error))
