@@ -54,3 +54,32 @@ final class Rotation: @unchecked Sendable {
     condition.unlock()
   }
 }
+
+extension Recorder {
+  func beginRotationIfDue() {
+    guard journal.size > rotatesFrom, !hasFailed, !isClosed,
+      Rotation.isDue(journal: journal.size, file: HDF5.alone { Int(store.file.end) }, least: leastRotation)
+    else { return }
+    rotation = Rotation(of: folder)
+  }
+
+  /// Lets the new journal begin with what the copy does not have.
+  /// - Returns: as `record`.
+  func finishRotation(_ result: Result<Void, UserError>) -> Occurrence? {
+    rotation = nil
+    do {
+      try result.get()
+      let new = try Journal(creating: RunFolder(folder).journal, of: created, with: store.entries)
+      store.attach(new)
+      journal = new
+      try FileSystem.sync(folder)
+      return nil
+    } catch {
+      // It is tried again when as much again has come.
+      rotatesFrom = journal.size * 2
+      let warning = notice(.warning, "\(error); run.journal goes on growing until a copy of run.h5 can be made")
+      keep(warning)
+      return warning
+    }
+  }
+}
