@@ -25,34 +25,34 @@ final class RecordingThread: Sendable {
     case end(Ending)
   }
 
-  private let request: RunRequest
-  private let isAttended: Bool
+  let request: RunRequest
+  let isAttended: Bool
   let entries: Mailbox<Entry>
-  private let requests: RequestQueue
+  let requests: RequestQueue
   let hub: EventHub
   let buffers: CheckpointBuffers
   /// Hears for how many seconds the recorder's thread was busy, each time.
-  private let stalls: Mailbox<Double>?
+  let stalls: Mailbox<Double>?
   /// Checkpoints for the thread that writes them.
   let checkpoints = Mailbox<PendingCheckpoint>()
   /// What the thread that waits for the disk confirms, in order.
   let confirmations = Mailbox<Confirmation>()
   /// What the run begins with, for the recorder's thread; and whether its folder could be made.
   private let beginnings = Mailbox<Beginning>()
-  private let outcomes = Mailbox<UserError?>()
-  private let threads = Mutex<Threads>(Threads())
-  private let place = Mutex<String?>(nil)
+  let outcomes = Mailbox<UserError?>()
+  let threads = Mutex<Threads>(Threads())
+  let place = Mutex<String?>(nil)
   /// What was still to be confirmed when the thread that does so ended.
   let unconfirmed = Mutex<[Confirmation]>([])
 
-  private struct Threads {
+  struct Threads {
     var recorder, checkpoints, journal: WorkerThread?
   }
 
   /// How long a checkpoint that is the last is tried while the disk does not take it.
-  private static let patience = 55.0
+  static let patience = 55.0
   /// How long a thread that is in the middle of writing is waited for at the end.
-  private static let grace = 3.0
+  static let grace = 3.0
 
   init(
     _ request: RunRequest, isAttended: Bool, entries: Mailbox<Entry>, requests: RequestQueue, hub: EventHub,
@@ -103,232 +103,6 @@ final class RecordingThread: Sendable {
     threads.journal?.join(until: .now() + Self.grace)
   }
 
-  // MARK: The recorder's thread
-
-  /// What it knows of the disk.
-  private struct Disk {
-    var bestStep = -1
-    /// Checkpoints that are on their way, one that is tried again included.
-    var writing = 0
-    /// Why the newest one is not stored, and its step.
-    var unsaved: (error: UserError, step: Int)?
-    /// Whether the trainer was asked to wait.
-    var isHolding = false
-    /// How often the journal was not taken.
-    var failures = 0
-    /// Whether something waits to be confirmed until the disk takes the journal again.
-    var isBehind = false
-    /// The requests that checkpoints on their way answer, by their steps.
-    var saving: [Int: [Int]] = [:]
-    /// What is confirmed when the journal is on the disk.
-    var unconfirmed = Confirmation()
-  }
-
-  private func record(_ beginning: Beginning) {
-    let recorder: Recorder
-    do {
-      recorder =
-        if let past = request.past {
-          try Recorder(resuming: request.folder, from: past.step ?? 0, beginning: beginning)
-        } else {
-          try Recorder(creating: request.folder, beginning: beginning)
-        }
-    } catch {
-      return outcomes.send(UserError(error, while: "beginning to record in \(request.folder)"))
-    }
-    outcomes.send(nil)
-    record(with: recorder)
-  }
-
   /// The run's folder, as it was called last.
   var folder: String { place.withLock { $0 } ?? request.folder }
-
-  /// Takes entries until the trainer is gone and its last checkpoint stored; then closes the file.
-  private func record(with recorder: Recorder) {
-    var disk = Disk()
-    var ending: Ending?
-    var deadline = DispatchTime.distantFuture
-    recorder.isSyncedElsewhere = true
-    // What it has to say gets its place among all events: it is numbered, and comes back.
-    recorder.noticesComeBack = true
-    while ending == nil || (disk.writing > 0 && .now() < deadline) {
-      let waiting = entries.takeAll(waitingUntil: .now() + 0.25)
-      let start = DispatchTime.now()
-      for entry in waiting {
-        if case .end(let reason) = entry {
-          ending = reason
-          // Nobody said yet that this one is the last.
-          if let (error, step) = disk.unsaved, step == reason.step {
-            say(error, of: step, Self.last, with: recorder, &disk)
-          }
-        } else {
-          take(entry, with: recorder, &disk, isLast: ending != nil)
-        }
-        // The weights exist only here now: the disk gets a minute to take them.
-        if ending != nil, disk.unsaved != nil, deadline == .distantFuture { deadline = .now() + Self.patience }
-      }
-      publish(recorder.flushIfDue())
-      // What the disk does not take is warned of, and holds up no checkpoint at the end.
-      disk.unconfirmed.isLast = ending != nil
-      send(&disk, of: recorder)
-      if ending == nil { hold(recorder.isStalled || disk.unsaved != nil, &disk) }
-      stalls?.send(Double(DispatchTime.now().uptimeNanoseconds - start.uptimeNanoseconds) / 1e9)
-    }
-    if let ending { finish(ending, with: recorder, &disk) }
-  }
-
-  /// Ends the other threads, closes the file, and says so.
-  private func finish(_ ending: Ending, with recorder: Recorder, _ disk: inout Disk) {
-    checkpoints.close()
-    let (writer, journal) = threads.withLock { ($0.checkpoints, $0.journal) }
-    // A disk that is in the middle of taking one may still do so.
-    writer?.join(until: .now() + Self.grace)
-    // What is said of these comes back, too.
-    while true {
-      let waiting = entries.takeAll()
-      guard !waiting.isEmpty else { break }
-      for entry in waiting { take(entry, with: recorder, &disk, isLast: true) }
-    }
-    recorder.noticesComeBack = false
-    recorder.isSyncedElsewhere = false
-    record(.ended(ending), with: recorder)
-    send(&disk, of: recorder)
-    confirmations.close()
-    let isJoined = journal?.join(until: .now() + Self.grace) ?? true
-    let held = unconfirmed.withLock { $0.flatMap(\.events) }
-    if held.isEmpty { hub.publish(.ended(ending)) }
-    var failure = disk.unsaved.map { $0.error.ofCheckpoint($0.step) }
-    do {
-      try recorder.close()
-    } catch {
-      failure = failure ?? UserError(error, while: "closing \(request.folder)/run.h5")
-    }
-    if !held.isEmpty {
-      if failure == nil && isJoined { for number in held { hub.publish(.confirmed(number: number)) } }
-      hub.publish(.ended(ending))
-    }
-    place.withLock { $0 = recorder.folder }
-    hub.tell(.closed(failure))
-  }
-
-  private func take(_ entry: Entry, with recorder: Recorder, _ disk: inout Disk, isLast: Bool) {
-    switch entry {
-    case .event(let event):
-      if case .evaluated(let evaluation) = event.event, evaluation.isBest { disk.bestStep = evaluation.step }
-      record(event.event, with: recorder)
-      if case .occurred(let occurrence) = event.event, occurrence.needsConfirmation {
-        disk.unconfirmed.events.append(event.number)
-      }
-    case .checkpoint(let parcel, let requests):
-      guard let checkpoint = parcel.takeOut() else { return }
-      let step = checkpoint.state.step
-      disk.saving[step, default: []] += requests
-      do {
-        let (pending, notices) = try recorder.begin(checkpoint, isBest: step == disk.bestStep)
-        publish(notices)
-        disk.writing += 1
-        disk.unconfirmed.checkpoints.append(pending)
-      } catch {
-        buffers.giveBack()
-        say(UserError(error, while: "beginning the checkpoint"), of: step, "", with: recorder, &disk)
-      }
-    case .stored(let stored):
-      disk.writing -= 1
-      disk.unsaved = nil
-      publishSaved(recorder.finish(stored), of: stored.step, &disk)
-    case .superseded: disk.writing -= 1
-    case .synced(let sync): recorder.settle(sync)
-    case .notSynced(let sync, let error):
-      disk.failures += 1
-      publish(recorder.takeBack(sync, error))
-    case .notStored(let pending, let error):
-      // What cannot be a checkpoint will not be one by waiting.
-      if error.status == .data {
-        disk.writing -= 1
-        say(error, of: pending.step, "", with: recorder, &disk)
-        return
-      }
-      recorder.makeRoom()
-      let isNew = disk.unsaved?.step != pending.step
-      let isHeld = disk.unsaved == nil
-      disk.unsaved = (error, pending.step)
-      let isOver = isLast || pending.step >= request.recipe.steps
-      let advice =
-        isOver
-        ? Self.last
-        : isHeld
-          ? "; the run waits and tries again" + (isAttended ? "; space goes on without it" : "")
-          : "; it is tried again until a newer one takes its place"
-      if isNew { say(error, of: pending.step, advice, with: recorder, &disk) }
-    case .end: break
-    }
-  }
-
-  /// Makes the trainer wait while the disk does not take what it has, and go on when it does.
-  private func hold(_ isNeeded: Bool, _ disk: inout Disk) {
-    guard isNeeded != disk.isHolding else { return }
-    disk.isHolding = isNeeded
-    requests.sendOwn(isNeeded ? .pause : .proceed)
-  }
-
-  private func record(_ event: Event, with recorder: Recorder) {
-    do {
-      publish(try recorder.record(event))
-    } catch {
-      let step = if case .stepped(let report) = event { report.step } else { 0 }
-      publish([Occurrence(.failure, step: step, time: Date().timeIntervalSince1970, text: "\(error)")])
-    }
-  }
-
-  private func publish(_ notices: [Occurrence]) { for notice in notices { hub.publish(.occurred(notice)) } }
-
-  /// Says that a checkpoint is stored, to all who asked for it or for one before it that it took the place of.
-  private func publishSaved(_ lines: [Occurrence], of step: Int, _ disk: inout Disk) {
-    var requests = disk.saving.filter { $0.key <= step }.values.flatMap { $0 }.sorted()[...]
-    disk.saving = disk.saving.filter { $0.key > step }
-    var lines = lines
-    if let index = lines.firstIndex(where: { $0.kind == .saved }) { lines[index].request = requests.popFirst() }
-    let answers = requests.map { id in
-      Occurrence(
-        .done, step: step, time: Date().timeIntervalSince1970, key: Command.save.word, request: id,
-        text: "save: done at step \(step)")
-    }
-    publish(lines + answers)
-  }
-
-  /// Hands over what is to be confirmed.
-  private func send(_ disk: inout Disk, of recorder: Recorder) {
-    let (pending, notices) = recorder.takeSync()
-    publish(notices)
-    disk.unconfirmed.sync = pending
-    disk.unconfirmed.failures = disk.failures
-    disk.unconfirmed.isRefused = pending == nil && recorder.isStalled
-    // What waits there is let go of as soon as the disk has the journal.
-    let isCaughtUp = disk.isBehind && !disk.unconfirmed.isRefused
-    if pending != nil || isCaughtUp || disk.unconfirmed.hasContent { confirmations.send(disk.unconfirmed) }
-    if disk.unconfirmed.isRefused { disk.isBehind = true } else if isCaughtUp { disk.isBehind = false }
-    disk.unconfirmed = Confirmation()
-  }
-
-  private static let last = "; it is tried again for a minute, and a second interrupt leaves without it"
-
-  /// Says that a checkpoint is not saved.
-  private func say(_ error: UserError, of step: Int, _ advice: String, with recorder: Recorder, _ disk: inout Disk) {
-    // What is tried again has no answer yet.
-    let request = advice.isEmpty ? disk.saving.removeValue(forKey: step)?.first : nil
-    let failure = Occurrence(
-      .failure, step: step, time: Date().timeIntervalSince1970, request: request,
-      text: "the checkpoint is not saved: \(error.message)\(advice)")
-    publish([failure])
-    if !recorder.noticesComeBack { record(.occurred(failure), with: recorder) }
-  }
-}
-
-extension UserError {
-  /// What is said at the end of a checkpoint that the disk did not take.
-  fileprivate func ofCheckpoint(_ step: Int) -> UserError {
-    UserError(
-      status,
-      "the checkpoint of step \(step) is not saved, and the steps since the one before it are lost: \(message)")
-  }
 }

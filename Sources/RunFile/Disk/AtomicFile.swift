@@ -57,9 +57,9 @@ package enum AtomicFile {
     let place = URL(fileURLWithPath: folder).resolvingSymlinksInPath().path
     for path in [place, place.parentFolder] {
       // A copy of run.h5 elsewhere makes no run.
+      let run = RunFolder(path)
       let isRun =
-        FileSystem.exists(path + "/run.lock")
-        || FileSystem.exists(path + "/run.h5") && FileSystem.exists(path + "/checkpoints")
+        FileSystem.exists(run.lock) || FileSystem.exists(run.file) && FileSystem.exists(run.checkpoints)
       guard isRun else { continue }
       throw UserError(
         .usage, "\(folder) lies in the folder of a run, where foretop keeps its files: give another place")

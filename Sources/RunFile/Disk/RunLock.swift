@@ -9,7 +9,7 @@ struct RunLock: ~Copyable {
   /// Takes the lock of a run's folder.
   /// - Throws: `UserError` naming the process that has it.
   init(folder: String) throws {
-    let path = folder + "/run.lock"
+    let path = RunFolder(folder).lock
     let file = try FileDescriptor(opening: path, O_RDWR | O_CREAT)
     // A reader that looks whether the run is live holds the lock for an instant: that is no second writer.
     var tries = 0
@@ -31,7 +31,7 @@ struct RunLock: ~Copyable {
 
   /// Whether somebody has it. Takes it for an instant.
   static func isHeld(folder: String) -> Bool {
-    guard let file = try? FileDescriptor(opening: folder + "/run.lock", O_RDONLY) else { return false }
+    guard let file = try? FileDescriptor(opening: RunFolder(folder).lock, O_RDONLY) else { return false }
     if flock(file.number, LOCK_SH | LOCK_NB) == 0 {
       flock(file.number, LOCK_UN)
       return false

@@ -10,31 +10,23 @@ package struct CheckpointSummary: Codable, Sendable, Equatable {
   package var time: Double
 
   /// Its file, in the run's folder.
-  package var file: String { "checkpoints/" + CheckpointFolder.file(of: step) }
+  package var file: String { RunFolder.checkpointPath(of: step) }
 }
 
 struct CheckpointFolder {
   /// `runs/NAME/checkpoints`.
   let path: String
 
-  init(_ run: String) { path = run + "/checkpoints" }
+  init(_ run: String) { path = RunFolder(run).checkpoints }
 
-  /// `checkpoints/000001000.h5`, as people read it.
-  func name(of step: Int) -> String { "checkpoints/" + Self.file(of: step) }
-
-  func path(of step: Int) -> String { path + "/" + Self.file(of: step) }
-
-  fileprivate static func file(of step: Int) -> String {
-    let digits = String(step)
-    return String(repeating: "0", count: max(0, 9 - digits.count)) + digits + ".h5"
-  }
+  func path(of step: Int) -> String { path + "/" + RunFolder.checkpoint(of: step) }
 
   /// Finished checkpoints, oldest first.
   func list() throws -> [CheckpointSummary] {
     try FileSystem.names(in: path).compactMap { name in
-      guard name.hasSuffix(".h5"), !name.hasPrefix("."), let step = Int(name.dropLast(3)), step >= 0 else { return nil }
       var status = stat()
-      guard Self.file(of: step) == name, lstat(path + "/" + name, &status) == 0, status.st_mode & S_IFMT == S_IFREG
+      guard let step = RunFolder.step(ofCheckpoint: name), lstat(path + "/" + name, &status) == 0,
+        status.st_mode & S_IFMT == S_IFREG
       else { return nil }
       return CheckpointSummary(
         step: step, bytes: Int(status.st_size),
@@ -65,7 +57,7 @@ struct CheckpointFolder {
       try FileSystem.create(path)
     }
     let final = self.path(of: checkpoint.state.step)
-    let aside = path + "/." + (final as NSString).lastPathComponent + ".new"
+    let aside = path + "/" + RunFolder.unfinishedCheckpoint(of: checkpoint.state.step)
     try FileSystem.remove(aside)
     do {
       let bytes = try CheckpointFile.write(checkpoint, isBest: isBest, sequence: sequence, of: origin, to: aside)
@@ -85,7 +77,7 @@ struct CheckpointFolder {
   ///   - every: multiples of this many steps stay for ever; 0 for none.
   ///   - step: the one just written. It stays, whatever newer ones another history has left.
   func retain(newest: Int, every: Int, after step: Int) throws {
-    for name in try FileSystem.names(in: path) where name.hasSuffix(".replaced") {
+    for name in try FileSystem.names(in: path) where RunFolder.isReplaced(name) {
       try FileSystem.remove(path + "/" + name)
     }
     guard newest > 0 else { return }
@@ -105,18 +97,16 @@ struct CheckpointFolder {
   /// removes them.
   func setAside(from step: Int) throws {
     for old in try list().map(\.step) where old >= step {
-      try FileSystem.rename(path(of: old), path(of: old) + ".replaced")
+      try FileSystem.rename(path(of: old), RunFolder.replaced(path(of: old)))
     }
   }
 
   /// Removes what a writer that was killed had not finished.
   func removeTemporaryFiles() throws {
-    for name in try FileSystem.names(in: path) where name.hasPrefix(".") && name.hasSuffix(".new") {
+    for name in try FileSystem.names(in: path) where RunFolder.isUnfinishedCheckpoint(name) {
       try FileSystem.remove(path + "/" + name)
     }
-    for name in ["run.h5.new", "run.h5.copy", "run.h5.copy.new", "run.h5.before.new", "run.journal.new"] {
-      try FileSystem.remove(path.parentFolder + "/" + name)
-    }
+    for unfinished in RunFolder(path.parentFolder).unfinished { try FileSystem.remove(unfinished) }
   }
 
   /// The number of the first event that came after a checkpoint.

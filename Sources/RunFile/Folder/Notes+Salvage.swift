@@ -6,8 +6,8 @@ extension Notes {
   /// The notes and tags that can be found in what is left of a run's files, oldest first. Those that wait in notes.jsonl are not
   /// among them: they stay there.
   static func salvaged(_ folder: String) -> [Occurrence] {
-    var found = records(in: Recovery.before(folder)) + records(in: Recovery.file(folder))
-    if let entries = try? JournalContents(Recovery.journal(folder)) {
+    var found = records(in: RunFolder(folder).before) + records(in: RunFolder(folder).file)
+    if let entries = try? JournalContents(RunFolder(folder).journal) {
       found += entries.records[Journal.Number.events] ?? []
     }
     var known = Set(waiting(folder).map(identity))

@@ -5,8 +5,6 @@ import Run
 
 /// Those that wait beside a run's file, held so that none comes while they are put in.
 final class Notes {
-  static func path(_ folder: String) -> String { folder + "/notes.jsonl" }
-
   private let file: FileDescriptor
   private let occurrences: [Occurrence]
 
@@ -15,7 +13,7 @@ final class Notes {
 
   /// Nil where none wait.
   init?(waitingIn folder: String) throws {
-    let path = Self.path(folder)
+    let path = RunFolder(folder).notes
     guard FileSystem.exists(path), let file = try Self.locked(path, O_RDWR) else { return nil }
     occurrences = Self.parsed(try file.read(at: 0, count: Self.most))
     self.file = file
@@ -40,13 +38,13 @@ final class Notes {
 
   /// What waits beside a run, for whoever reads it.
   static func waiting(_ folder: String) -> [Occurrence] {
-    guard let file = try? FileDescriptor(opening: path(folder), O_RDONLY) else { return [] }
+    guard let file = try? FileDescriptor(opening: RunFolder(folder).notes, O_RDONLY) else { return [] }
     return parsed((try? file.read(at: 0, count: most)) ?? [])
   }
 
   /// How many notes and tags wait beside a run, and how many lines of the file are something else.
   static func examined(_ folder: String) throws -> (notes: Int, others: Int) {
-    let bytes = try FileDescriptor(opening: path(folder), O_RDONLY).read(at: 0, count: most)
+    let bytes = try FileDescriptor(opening: RunFolder(folder).notes, O_RDONLY).read(at: 0, count: most)
     let lines = bytes.split(separator: UInt8(ascii: "\n"))
     // A last line without its end was never confirmed.
     let isTorn = bytes.last.map { $0 != UInt8(ascii: "\n") } ?? false
@@ -83,7 +81,7 @@ final class Notes {
 
   /// Writes some beside a run. They are on the disk when this returns.
   static func write(_ occurrences: [Occurrence], to folder: String) throws {
-    let path = path(folder)
+    let path = RunFolder(folder).notes
     while true {
       // It was put in and removed between being opened and being locked.
       guard let file = try locked(path, O_RDWR | O_CREAT) else { continue }

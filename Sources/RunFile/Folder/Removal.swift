@@ -24,9 +24,11 @@ package struct Removal: ~Copyable {
   /// - Throws: `UserError` when a process writes it, or the folder is none of foretop's.
   package init(ofRun folder: String) throws {
     let lock = try Self.locked(folder)
-    let checkpoints = folder + "/checkpoints"
-    let inner = try Self.isFolder(checkpoints) ? FileSystem.names(in: checkpoints).filter(Self.isCheckpoint) : []
-    let own = try FileSystem.names(in: folder).filter { Self.isOwn($0) && $0 != "run.h5" } + ["run.h5", "run.lock"]
+    let checkpoints = RunFolder(folder).checkpoints
+    let inner =
+      try Self.isFolder(checkpoints) ? FileSystem.names(in: checkpoints).filter(RunFolder.isOwnCheckpoint) : []
+    let last = [RunFolder.fileName, RunFolder.lockName]
+    let own = try FileSystem.names(in: folder).filter { RunFolder.isOwn($0) && !last.contains($0) } + last
     let steps = try CheckpointFolder(folder).list().map(\.step)
     files = inner.map { "\(checkpoints)/\($0)" } + own.map { "\(folder)/\($0)" }
     folders = [checkpoints, folder]
@@ -71,7 +73,9 @@ package struct Removal: ~Copyable {
       kept.append(step)
     }
     let steps = candidates.filter { !kept.contains($0) }
-    let left = try FileSystem.names(in: checkpoints.path).filter { $0.hasSuffix(".replaced") || Self.isUnfinished($0) }
+    let left = try FileSystem.names(in: checkpoints.path).filter {
+      RunFolder.isReplaced($0) || RunFolder.isOwnUnfinishedCheckpoint($0)
+    }
     files = steps.reversed().map(checkpoints.path) + left.map { "\(checkpoints.path)/\($0)" }
     folders = []
     (bytes, remark) = Self.sizes(files)
@@ -110,8 +114,8 @@ package struct Removal: ~Copyable {
     guard try isFolder(folder) else {
       throw UserError(.usage, "\(folder) is a link, or not a folder: remove it by hand")
     }
-    let marks = ["run.h5", "run.journal", "run.lock", "checkpoints"]
-    guard marks.contains(where: { FileSystem.exists("\(folder)/\($0)") }) else {
+    let marks = [RunFolder.fileName, RunFolder.journalName, RunFolder.lockName, RunFolder.checkpointsName]
+    guard RunFolder(folder).has(anyOf: marks) else {
       throw UserError(.usage, "\(folder) stays: it has no run.h5, and is not a run")
     }
     return try RunLock(folder: folder)
@@ -126,26 +130,5 @@ package struct Removal: ~Copyable {
     let sizes = files.map(StoredSize.onDisk)
     let stored = sizes.reduce(0) { $0 + $1.stored }
     return (stored, StoredSize.remark(stored: stored, claimed: sizes.reduce(0) { $0 + $1.claimed }))
-  }
-
-  private static func isOwn(_ name: String) -> Bool {
-    ["run.h5", "run.journal", "control.sock", "notes.jsonl"].contains(name)
-      || [
-        "run.h5.new", "run.h5.copy", "run.h5.copy.new", "run.h5.damaged", "run.h5.before", "run.h5.before.new",
-        "run.journal.new",
-      ]
-      .contains(name) || ["run.h5", "run.journal", "run.h5.before"].contains { name.hasPrefix($0 + ".damaged") }
-  }
-
-  /// `000000200.h5`, and what a writer makes of that name before and after.
-  private static func isCheckpoint(_ name: String) -> Bool {
-    if isUnfinished(name) { return true }
-    let plain = name.hasSuffix(".replaced") ? String(name.dropLast(".replaced".count)) : name
-    return plain.hasSuffix(".h5") && plain.dropLast(3).count >= 9 && plain.dropLast(3).allSatisfy(\.isNumber)
-  }
-
-  private static func isUnfinished(_ name: String) -> Bool {
-    name.hasPrefix(".") && name.hasSuffix(".h5.new")
-      && name.dropFirst().dropLast(".h5.new".count).allSatisfy(\.isNumber)
   }
 }

@@ -4,19 +4,17 @@ import Foundation
 import Run
 
 enum UnstartedRun {
-  /// What lies in a run's folder until run.h5 has its name; beside these there is the folder of checkpoints, empty.
-  private static let files = ["run.h5.new", "run.journal", "run.journal.new", "run.lock"]
-
   /// Whether a folder holds nothing but what a process leaves that ends before its run begins: no step, no event, no
   /// checkpoint, and nothing of somebody else.
   static func isLeft(in folder: String) -> Bool {
     var status = stat()
     guard lstat(folder, &status) == 0, status.st_mode & S_IFMT == S_IFDIR,
-      let names = try? FileSystem.names(in: folder), names.allSatisfy({ (files + ["checkpoints"]).contains($0) }),
-      let inner = try? FileSystem.names(in: folder + "/checkpoints"), inner.isEmpty
+      let names = try? FileSystem.names(in: folder),
+      names.allSatisfy({ (RunFolder.namesBeforeStart + [RunFolder.checkpointsName]).contains($0) }),
+      let inner = try? FileSystem.names(in: RunFolder(folder).checkpoints), inner.isEmpty
     else { return false }
-    let journal = Recovery.journal(folder)
-    guard names.contains("run.journal") else { return true }
+    let journal = RunFolder(folder).journal
+    guard names.contains(RunFolder.journalName) else { return true }
     guard let reader = try? JournalReader(journal) else { return false }
     do {
       while let entry = try reader.next() {
@@ -49,7 +47,7 @@ enum UnstartedRun {
     } catch {
       // Whoever has the lock may have begun.
       if isNew, (error as? UserError)?.status != .unavailable {
-        unlink(folder + "/run.lock")
+        unlink(RunFolder(folder).lock)
         rmdir(folder)
       }
       throw error
@@ -65,15 +63,15 @@ enum UnstartedRun {
 
   /// A run that could not begin leaves nothing in the way of the next try, as far as the disk lets it. Its lock is held.
   static func clear(_ folder: String) {
-    unlink(folder + "/run.h5")
+    unlink(RunFolder(folder).file)
     empty(folder)
-    unlink(folder + "/run.lock")
+    unlink(RunFolder(folder).lock)
     rmdir(folder)
   }
 
   /// Removes all but the lock.
   private static func empty(_ folder: String) {
-    for name in files where name != "run.lock" { unlink(folder + "/" + name) }
-    rmdir(folder + "/checkpoints")
+    for name in RunFolder.namesBeforeStart where name != RunFolder.lockName { unlink(folder + "/" + name) }
+    rmdir(RunFolder(folder).checkpoints)
   }
 }

@@ -17,7 +17,7 @@ package enum SandboxedFile: Sendable, Hashable {
   package var path: String {
     switch self {
     case .hdf5(let path), .tokenizer(let path): path
-    case .run(let folder): Recovery.file(folder)
+    case .run(let folder): RunFolder(folder).file
     }
   }
 
@@ -145,7 +145,7 @@ package enum Sandbox {
         guard index < folders.count, let asked = process else { return }
         let result: Result<RunSummary, UserError>
         do throws(UserError) {
-          let bytes = look(folders[index] + "/run.h5")?.1.size ?? 0
+          let bytes = look(RunFolder(folders[index]).file)?.1.size ?? 0
           result = summary(try asked.ask(.run(folders[index]), bytes: bytes))
         } catch {
           process = nil

@@ -155,6 +155,7 @@ final class File {
     try HDF5.check(H5Pset_libver_bounds(access.id, H5F_LIBVER_EARLIEST, H5F_LIBVER_V18), what)
     try HDF5.check(H5Pset_alignment(access.id, 64, 64), what)
     try HDF5.check(H5Pset_file_locking(access.id, false, true), what)
+    try File.limitCaches(access.id, what)
     isInMemory = false
     self.path = path
     id = try HDF5.check(H5Fcreate(path, h5_exclusive(), h5_default(), access.id), what)
@@ -200,7 +201,15 @@ final class File {
     try HDF5.check(H5Pset_libver_bounds(access.id, H5F_LIBVER_V110, H5F_LIBVER_V110), what)
     // A notebook that has the file open must not block a resume; run.lock keeps a second writer out.
     try HDF5.check(H5Pset_file_locking(access.id, false, true), what)
+    try limitCaches(access.id, what)
     return access
+  }
+
+  /// Bounds the memory that a dataset keeps of its chunks. A run file has some 300 datasets, which libhdf5 would give one
+  /// megabyte each: as a run goes on, they all fill up with chunks that are complete and never needed again.
+  private static func limitCaches(_ access: hid_t, _ what: @autoclosure () -> String) throws {
+    // The largest chunk, of /events, has to fit; few slots let go of the small chunks of /overview. The first number is ignored.
+    try HDF5.check(H5Pset_cache(access, 0, 7, 1 << 17, 1), what())
   }
 
   /// Links and attributes stay in the object header: fractal heaps and B-trees are more that a crash could tear.

@@ -214,7 +214,8 @@ final class Table {
 
   /// The file was flushed: what was handed over need not be kept.
   func confirm() {
-    waiting.removeFirst(handedOver)
+    // A copy, since the array would keep the room that it needed while the file could not be written.
+    waiting = Array(waiting[handedOver...])
     handedOver = 0
   }
 

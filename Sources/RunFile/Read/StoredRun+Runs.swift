@@ -41,7 +41,7 @@ extension RunSummary {
     var files: [CheckpointSummary] = []
     do { files = try CheckpointFolder(folder).list() } catch { warning = "\(error)" }
     checkpoints = files.count
-    let path = Recovery.file(folder)
+    let path = RunFolder(folder).file
     let sizes = ([path] + files.map { "\(folder)/\($0.file)" }).map(StoredSize.onDisk)
     bytes = sizes.reduce(0) { $0 + $1.stored }
     let remark = StoredSize.remark(stored: bytes, claimed: sizes.reduce(0) { $0 + $1.claimed })
@@ -58,10 +58,11 @@ extension StoredRun {
   /// All runs in a directory, by name. One that cannot be read is listed with its error.
   /// - Throws: `UserError` when the directory cannot be listed. One that does not exist has no runs.
   package static func runs(in directory: String) throws -> [RunSummary] {
+    let marks = [RunFolder.fileName, RunFolder.lockName, RunFolder.checkpointsName]
     let names = try FileSystem.names(in: directory).filter { name in
       // What may not be looked into is listed as that.
       !name.hasPrefix(".")
-        && (["run.h5", "run.lock", "checkpoints"].contains { FileSystem.exists("\(directory)/\(name)/\($0)") }
+        && (RunFolder("\(directory)/\(name)").has(anyOf: marks)
           || access("\(directory)/\(name)/.", F_OK) != 0 && errno == EACCES)
     }
     let folders = names.map { directory + "/" + $0 }
@@ -91,14 +92,14 @@ extension StoredRun {
   static func glance(
     at folder: String, wholeUpTo most: Int = SandboxAnswer.wholeSize, examine: (Store) throws -> Void = { _ in }
   ) throws -> RunSummary {
-    let path = Recovery.file(folder)
+    let path = RunFolder(folder).file
     let isLive = RunLock.isHeld(folder: folder)
     var status = stat()
     if !isLive, stat(path, &status) == 0, Int(status.st_size) > most, try !isClosed(folder),
       let store = try? Store(opening: path, .live), (try? examine(store)) != nil,
       let archive = try? StoredRun(folder, store, isLive: false)
     {
-      return try archive.summary(store, last: Journal.lastStep(Recovery.journal(folder), like: store))
+      return try archive.summary(store, last: Journal.lastStep(RunFolder(folder).journal, like: store))
     }
     let store = try open(folder)
     try examine(store)

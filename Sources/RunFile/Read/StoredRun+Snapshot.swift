@@ -17,7 +17,7 @@ extension StoredRun {
       FileLayout.record(note.occurrence, at: FileLayout.Position(sequence: first + index, row: note.place.row))
     }
     guard let start = contents.rows[Journal.Number.beginnings]?.first else {
-      throw UserError(.data, "\(folder)/run.h5 has no record of how the run began: it cannot be copied")
+      throw UserError(.data, "\(RunFolder(folder).file) has no record of how the run began: it cannot be copied")
     }
     let beginning = try SessionStart.beginning(start.payload, source: store.file.path)
     try AtomicFile.write(path, isReplacing: isReplacing) { aside in

@@ -48,7 +48,8 @@ package struct StoredRun: Sendable {
     let beginnings = try store.beginnings.rows().compactMap { $0 }
     guard let last = beginnings.last else {
       throw UserError(
-        .data, "\(folder)/run.h5 has no record of how the run began: nothing was recorded, or the file is damaged")
+        .data,
+        "\(RunFolder(folder).file) has no record of how the run began: nothing was recorded, or the file is damaged")
     }
     beginning = try Self.beginning(of: last, in: store, named: name)
   }
@@ -67,14 +68,15 @@ package struct StoredRun: Sendable {
       folders.flatMap { folder in
         let checkpoints = CheckpointFolder(folder)
         let steps = (try? checkpoints.list().map(\.step)) ?? []
-        return ([Recovery.file(folder), Recovery.before(folder)] + steps.map(checkpoints.path)).map(SandboxedFile.hdf5)
+        return ([RunFolder(folder).file, RunFolder(folder).before] + steps.map(checkpoints.path)).map(
+          SandboxedFile.hdf5)
       })
   }
 
   func open() throws -> Store { try Self.open(folder) }
 
   static func open(_ folder: String) throws -> Store {
-    let path = folder + "/run.h5"
+    let path = RunFolder(folder).file
     guard isThere(folder) else { throw missing(folder) }
     var tries = 0
     while true {
@@ -100,8 +102,8 @@ package struct StoredRun: Sendable {
 
   /// Opens a run that nobody writes: what its last session left behind is put together in memory.
   private static func still(_ folder: String) throws -> Store {
-    let path = Recovery.file(folder)
-    guard FileSystem.exists(Recovery.journal(folder)) else {
+    let path = RunFolder(folder).file
+    guard FileSystem.exists(RunFolder(folder).journal) else {
       let block = try FileDescriptor(opening: path, O_RDONLY).read(at: 0, count: Superblock.size)
       guard try Superblock(block, path: path).isMarkedOpen else { return try Store(opening: path, .still) }
       return try Store(opening: path, .image(Superblock.repairedImage(of: path)))
@@ -114,7 +116,7 @@ package struct StoredRun: Sendable {
 
   /// True if a folder has a run.h5, or a journal from which run.h5 can be recovered.
   package static func isThere(_ folder: String) -> Bool {
-    FileSystem.exists(Recovery.file(folder)) || FileSystem.exists(Recovery.journal(folder))
+    FileSystem.exists(RunFolder(folder).file) || FileSystem.exists(RunFolder(folder).journal)
   }
 
   /// The error for a folder that has no run.
@@ -177,7 +179,8 @@ package struct StoredRun: Sendable {
     guard !steps.isEmpty else {
       throw UserError(
         .noInput,
-        "run “\(name)” has no checkpoint yet: it was not saved, or its files were removed from \(folder)/checkpoints")
+        "run “\(name)” has no checkpoint yet: it was not saved, or its files were removed from \(RunFolder(folder).checkpoints)"
+      )
     }
     var warnings: [String] = []
     for step in steps.reversed() {

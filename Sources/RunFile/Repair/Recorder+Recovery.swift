@@ -6,10 +6,10 @@ extension StoredRun {
   /// Whether the last session of a run closed its file: nothing is left to be recovered.
   package static func isClosed(_ folder: String) throws -> Bool {
     guard isThere(folder) else { throw missing(folder) }
-    guard !RunLock.isHeld(folder: folder), FileSystem.exists(Recovery.file(folder)) else { return false }
-    let path = Recovery.file(folder)
+    guard !RunLock.isHeld(folder: folder), FileSystem.exists(RunFolder(folder).file) else { return false }
+    let path = RunFolder(folder).file
     let block = try FileDescriptor(opening: path, O_RDONLY).read(at: 0, count: Superblock.size)
-    return try !FileSystem.exists(Recovery.journal(folder)) && !Superblock(block, path: path).isMarkedOpen
+    return try !FileSystem.exists(RunFolder(folder).journal) && !Superblock(block, path: path).isMarkedOpen
   }
 }
 
@@ -43,7 +43,7 @@ extension Recorder {
   ///   and tags were taken over.
   /// - Throws: `UserError` when run.h5 can be read, a process writes it, or no checkpoint is whole.
   package static func rebuild(_ folder: String) throws -> (step: Int, aside: [String], notes: Int) {
-    let path = Recovery.file(folder)
+    let path = RunFolder(folder).file
     do {
       _ = try StoredRun(opening: folder)
       throw UserError(.usage, "\(path) can be read, and a new one is not needed: leave --from-checkpoint out")
@@ -65,7 +65,7 @@ extension Recorder {
       precision: origin.precision, corpus: origin.corpus, vocabulary: checkpoint.tokenizer.vocabulary,
       trainingTokens: origin.trainingTokens, heldOutTokens: origin.heldOutTokens,
       unigramEntropy: origin.unigramEntropy)
-    try FileSystem.remove(path + ".new")
+    try FileSystem.remove(RunFolder.unfinished(path))
     let store = try Store.create(path, beginning: beginning)
     let place = FileLayout.Position(sequence: summary.sequence, row: 0)
     store.beginnings.append(
@@ -80,8 +80,8 @@ extension Recorder {
     try Recovery.requireReadable(store, path)
     store.close()
     // What was recorded goes nowhere: somebody may put it together one day.
-    let aside = try [path, Recovery.journal(folder), Recovery.before(folder)].compactMap(setAside)
-    try FileSystem.rename(path + ".new", path)
+    let aside = try [path, RunFolder(folder).journal, RunFolder(folder).before].compactMap(setAside)
+    try FileSystem.rename(RunFolder.unfinished(path), path)
     try FileSystem.sync(folder)
     // The lock is held until here.
     _ = consume lock
@@ -92,8 +92,9 @@ extension Recorder {
   /// - Returns: that name; nil where there is no file.
   private static func setAside(_ path: String) throws -> String? {
     guard FileSystem.exists(path) else { return nil }
-    var (name, number) = (path + ".damaged", 2)
-    while FileSystem.exists(name) { (name, number) = ("\(path).damaged-\(number)", number + 1) }
+    var number = 1
+    while FileSystem.exists(RunFolder.damaged(path, number)) { number += 1 }
+    let name = RunFolder.damaged(path, number)
     try FileSystem.rename(path, name)
     return name
   }

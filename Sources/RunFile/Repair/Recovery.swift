@@ -22,17 +22,10 @@ struct ReplacedHistory {
 }
 
 enum Recovery {
-  static func file(_ folder: String) -> String { folder + "/run.h5" }
-  static func journal(_ folder: String) -> String { folder + "/run.journal" }
-  /// run.h5 as it was before the session that the journal is of.
-  static func before(_ folder: String) -> String { folder + "/run.h5.before" }
-  /// What takes the place of run.h5 when it is whole.
-  private static func aside(_ path: String) -> String { path + ".copy" }
-
   /// Makes a run whole after its last session, and opens it for the next one, with an empty journal. The caller holds the
   /// run's lock.
   static func resume(_ folder: String) throws -> (store: Store, journal: Journal) {
-    let path = file(folder)
+    let path = RunFolder(folder).file
     var status = stat()
     if lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFLNK {
       // It says that foretop writes through no link; a file in the link's place would leave the other one as it is.
@@ -44,8 +37,8 @@ enum Recovery {
       } reading: {
         try Store(opening: path, .image(Superblock.repairedImage(of: path)))
       } creating: { beginning, missing in
-        FileSystem.discard(aside(path))
-        return try Store.create(aside(path), beginning: beginning, without: missing)
+        FileSystem.discard(RunFolder.copy(of: path))
+        return try Store.create(RunFolder.copy(of: path), beginning: beginning, without: missing)
       }
       let created = try store.created
       try closing(store) { try requireReadable(store, path) }
@@ -53,7 +46,7 @@ enum Recovery {
       return created
     }
     try keepCopy(folder)
-    let journal = try Journal(creating: journal(folder), of: created)
+    let journal = try Journal(creating: RunFolder(folder).journal, of: created)
     try FileSystem.sync(folder)
     let live = try append(path)
     live.attach(journal)
@@ -67,10 +60,10 @@ enum Recovery {
     // What is said is said of the file that the user knows; what that is taken for goes for the copy as well.
     try Sandbox.require(.hdf5(path))
     // libhdf5 may have an earlier copy open, and would hand that out again.
-    FileSystem.discard(aside(path))
-    try FileSystem.copy(path, to: aside(path), spare: spare)
-    try Superblock.repair(aside(path))
-    let store = try Store(opening: aside(path), .alone)
+    FileSystem.discard(RunFolder.copy(of: path))
+    try FileSystem.copy(path, to: RunFolder.copy(of: path), spare: spare)
+    try Superblock.repair(RunFolder.copy(of: path))
+    let store = try Store(opening: RunFolder.copy(of: path), .alone)
     store.file.path = path
     return store
   }
@@ -87,7 +80,7 @@ enum Recovery {
 
   /// Closes what was opened or created beside run.h5, and puts it in its place.
   private static func publish(_ store: Store, at path: String) throws {
-    let new = store.file.path == path ? aside(path) : store.file.path
+    let new = store.file.path == path ? RunFolder.copy(of: path) : store.file.path
     store.close()
     try FileDescriptor(opening: new, O_RDWR).sync()
     try FileSystem.rename(new, path)
@@ -96,12 +89,12 @@ enum Recovery {
   /// Does something with files beside run.h5. Where that fails, or a signal ends the process, they go: they may have taken the last
   /// room there was.
   private static func changing<Result>(_ path: String, _ body: () throws -> Result) throws -> Result {
-    try TemporaryFile.removing([aside(path), aside(path) + ".new"]) {
+    try TemporaryFile.removing([RunFolder.copy(of: path), RunFolder.unfinished(RunFolder.copy(of: path))]) {
       do {
         return try body()
       } catch {
-        FileSystem.discard(aside(path))
-        FileSystem.discard(aside(path) + ".new")
+        FileSystem.discard(RunFolder.copy(of: path))
+        FileSystem.discard(RunFolder.unfinished(RunFolder.copy(of: path)))
         throw error
       }
     }
@@ -111,15 +104,15 @@ enum Recovery {
   /// meanwhile.
   /// - Parameter shouldContinue: asked now and then; with false all stays as it was.
   static func keepCopy(_ folder: String, while shouldContinue: () -> Bool = { true }) throws {
-    try FileDescriptor(opening: file(folder), O_RDWR).sync()
-    let aside = before(folder) + ".new"
+    try FileDescriptor(opening: RunFolder(folder).file, O_RDWR).sync()
+    let aside = RunFolder.unfinished(RunFolder(folder).before)
     try TemporaryFile.removing([aside]) {
       do {
-        try FileSystem.copy(file(folder), to: aside, spare: 0, while: shouldContinue)
+        try FileSystem.copy(RunFolder(folder).file, to: aside, spare: 0, while: shouldContinue)
         guard shouldContinue() else { return try FileSystem.remove(aside) }
         // Its writer has the file open, and the copy has none.
         try Superblock.repair(aside)
-        try FileSystem.rename(aside, before(folder))
+        try FileSystem.rename(aside, RunFolder(folder).before)
       } catch {
         FileSystem.discard(aside)
         throw error
@@ -137,7 +130,7 @@ enum Recovery {
     _ folder: String, opening: () throws -> Store, reading: () throws -> Store,
     creating: (Beginning, Set<String>) throws -> Store
   ) throws -> Store {
-    let entries = try JournalContents(journal(folder))
+    let entries = try JournalContents(RunFolder(folder).journal)
     var contents = MergedRows()
     do {
       return try abandoningOnError(opening()) { store in
@@ -181,8 +174,8 @@ enum Recovery {
       }
       let first =
         contents.rows[Journal.Number.beginnings]?.first ?? entries.rows[Journal.Number.beginnings]?.first
-      guard let first else { throw FileSystem.exists(file(folder)) ? error : StoredRun.missing(folder) }
-      let beginning = try SessionStart.beginning(first.payload, source: journal(folder))
+      guard let first else { throw FileSystem.exists(RunFolder(folder).file) ? error : StoredRun.missing(folder) }
+      let beginning = try SessionStart.beginning(first.payload, source: RunFolder(folder).journal)
       let missing = earlier?.missing ?? entries.missing(beginning.recipe.heads)
       do {
         return try abandoningOnError(creating(beginning, missing)) { store in
@@ -200,14 +193,14 @@ enum Recovery {
   /// - Returns: nil where there is none, or it cannot be read.
   /// - Throws: `Journal.ForeignJournal` when it is of another run: nothing of it may get into this one.
   private static func earlier(_ folder: String, of created: Double?) throws -> Store? {
-    guard FileSystem.exists(before(folder)),
-      let store = try unlessDamaged({ try Store(opening: before(folder), .still) })
+    guard FileSystem.exists(RunFolder(folder).before),
+      let store = try unlessDamaged({ try Store(opening: RunFolder(folder).before, .still) })
     else { return nil }
     guard let created, let its = try store.created, its != created else { return store }
     throw Journal.ForeignJournal(
       error: UserError(
         .data,
-        "\(before(folder)) belongs to another run, and \(file(folder)) was not changed: put the right file there, or "
+        "\(RunFolder(folder).before) belongs to another run, and \(RunFolder(folder).file) was not changed: put the right file there, or "
           + "move it away"
       ))
   }
@@ -263,13 +256,13 @@ enum Recovery {
 
   /// Puts a closed file on the disk for good, and removes the journal and the copy from before when it is whole.
   static func settle(_ folder: String, like store: Store) throws {
-    let path = file(folder)
+    let path = RunFolder(folder).file
     let descriptor = try FileDescriptor(opening: path, O_RDWR)
     try descriptor.giveBackReserve()
     try descriptor.sync()
     guard try isWhole(path, like: store) else { return }
-    try FileSystem.remove(journal(folder))
-    try FileSystem.remove(before(folder))
+    try FileSystem.remove(RunFolder(folder).journal)
+    try FileSystem.remove(RunFolder(folder).before)
     try FileSystem.sync(folder)
   }
 

@@ -50,7 +50,7 @@ package struct Verification: Sendable {
 
   /// run.h5 without what the journal has.
   private static func alone(_ folder: String) throws -> Store {
-    let path = Recovery.file(folder)
+    let path = RunFolder(folder).file
     return try Store(opening: path, .image(Superblock.repairedImage(of: path)))
   }
 
@@ -60,12 +60,12 @@ package struct Verification: Sendable {
   private static func file(
     _ folder: String, _ run: Result<Store, any Error>, isLive: Bool, withJournal: Bool
   ) throws -> [Check] {
-    var check = Check("run.h5")
+    var check = Check(RunFolder.fileName)
     do {
-      let path = Recovery.file(folder)
+      let path = RunFolder(folder).file
       let whole = try run.get()
       let isInterrupted = try !isLive && !StoredRun.isClosed(folder)
-      let isMended = isInterrupted && withJournal && FileSystem.exists(Recovery.journal(folder))
+      let isMended = isInterrupted && withJournal && FileSystem.exists(RunFolder(folder).journal)
       let hole = isMended ? Self.hole(in: path) : nil
       let isMadeAnew = hole != nil && hasAllSteps(whole)
       if let hole, isMadeAnew {
@@ -171,14 +171,14 @@ package struct Verification: Sendable {
 
   /// What is wrong with the numbers of a journal whose checksums hold.
   private static func fault(ofJournalIn folder: String) throws -> String? {
-    let path = Recovery.journal(folder)
+    let path = RunFolder(folder).journal
     guard FileSystem.exists(path), let store = try? alone(folder) else { return nil }
     return try unlessDamaged { try JournalReader.fault(in: path, of: store) }
   }
 
   private static func journal(_ folder: String, isLive: Bool, fault: String?) throws -> Check {
-    var check = Check("run.journal")
-    let path = Recovery.journal(folder)
+    var check = Check(RunFolder.journalName)
+    let path = RunFolder(folder).journal
     guard FileSystem.exists(path) else {
       check.holds = "none: run.h5 has all"
       return check
@@ -203,9 +203,9 @@ package struct Verification: Sendable {
 
   /// Notes and tags that wait beside run.h5; nil where none do.
   private static func notes(_ folder: String, isLive: Bool) throws -> Check? {
-    let path = Notes.path(folder)
+    let path = RunFolder(folder).notes
     guard FileSystem.exists(path) else { return nil }
-    var check = Check("notes.jsonl")
+    var check = Check(RunFolder.notesName)
     do {
       let (notes, others) = try Notes.examined(folder)
       check.holds = "\(notes) \(notes == 1 ? "note or tag" : "notes and tags") that run.h5 may not have yet"
@@ -224,7 +224,7 @@ package struct Verification: Sendable {
     let files = CheckpointFolder(folder)
     let created = try? store?.created
     return try files.list().map { summary in
-      var check = Check(files.name(of: summary.step))
+      var check = Check(RunFolder.checkpointPath(of: summary.step))
       do {
         let checkpoint = try files.read(summary.step, of: created)
         check.holds = "\(checkpoint.tensors.count) tensors three times, \(summary.bytes) bytes"
@@ -246,7 +246,7 @@ package struct Verification: Sendable {
     let saved = records.compactMap { $0.flatMap(FileLayout.occurrence) }.filter { $0.kind == .saved }
     let files = CheckpointFolder(folder)
     guard let last = saved.last, try !files.list().map(\.step).contains(last.step) else { return nil }
-    var check = Check(files.name(of: last.step))
+    var check = Check(RunFolder.checkpointPath(of: last.step))
     check.holds =
       FileSystem.exists(files.path(of: last.step)) ? "it is a link, and is not read" : "it was saved, and is missing"
     check.notes = ["put it back if it was moved away; “foretop resume” goes on from the newest that is there"]
@@ -257,8 +257,9 @@ package struct Verification: Sendable {
   private static func leftovers(_ folder: String, isLive: Bool) throws -> Check? {
     guard !isLive else { return nil }
     let names =
-      try FileSystem.names(in: folder).filter { $0.hasSuffix(".new") || $0.hasSuffix(".copy") }
-      + FileSystem.names(in: folder + "/checkpoints").filter { $0.hasSuffix(".new") }.map { "checkpoints/\($0)" }
+      try FileSystem.names(in: folder).filter(RunFolder.isUnfinished)
+      + FileSystem.names(in: RunFolder(folder).checkpoints).filter(RunFolder.isUnfinished)
+      .map { "\(RunFolder.checkpointsName)/\($0)" }
     guard !names.isEmpty else { return nil }
     var check = Check("leftovers")
     check.holds = names.joined(separator: ", ")

@@ -82,7 +82,7 @@ struct RowChecks {
 
   /// Every JSON text is what its table says.
   private mutating func examineTexts() throws {
-    try each(store.beginnings) { _ = try SessionStart.beginning($0, source: "run.h5") }
+    try each(store.beginnings) { _ = try SessionStart.beginning($0, source: RunFolder.fileName) }
     try each(store.texts) { _ = try StoredJSON.decoded(TextSample.self, $0, "/samples/text") }
     try each(store.orders) { _ = try StoredJSON.decoded(OrderSample.self, $0, "/samples/order") }
   }

@@ -50,8 +50,8 @@ final class Store {
   /// Creates run.h5 with everything that it will ever hold, then lets readers in. `publish` gives it its name.
   /// - Parameter missing: optional columns that it does not get: an older foretop began the run without them.
   static func create(_ path: String, beginning: Beginning, without missing: Set<String> = []) throws -> Store {
-    try FileDescriptor.requireRoom(4 << 20, at: path + ".new")
-    return try fill(File(creatingLive: path + ".new"), beginning, without: missing)
+    try FileDescriptor.requireRoom(4 << 20, at: RunFolder.unfinished(path))
+    return try fill(File(creatingLive: RunFolder.unfinished(path)), beginning, without: missing)
   }
 
   /// Creates it in memory only.
@@ -142,7 +142,7 @@ final class Store {
 
   /// Gives a created file its name: from now on it is found.
   func publish() throws {
-    let path = String(file.path.dropLast(".new".count))
+    let path = RunFolder.finished(file.path)
     try FileSystem.rename(file.path, path)
     file.path = path
   }

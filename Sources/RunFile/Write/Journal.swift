@@ -79,7 +79,7 @@ final class Journal {
   ///   - created: when the run began; nil where its file does not say so.
   ///   - entries: what it begins with after that.
   init(creating path: String, of created: Double?, with entries: [JournalEntry] = []) throws {
-    let aside = path + ".new"
+    let aside = RunFolder.unfinished(path)
     try FileSystem.remove(aside)
     let file = try FileDescriptor(opening: aside, O_RDWR | O_CREAT | O_EXCL)
     let content = Self.magic + (created.map { Self.framed(.run($0)) } ?? []) + entries.flatMap(Self.framed)
@@ -105,7 +105,8 @@ final class Journal {
     try file.descriptor.write(refused, at: end)
     end += refused.count
     unsynced += refused
-    refused.removeAll(keepingCapacity: true)
+    // What came while the disk refused may be large: its memory is given back.
+    refused.removeAll(keepingCapacity: refused.count < 1 << 16)
   }
 
   /// Has all that is not surely on the disk written once more.
@@ -127,7 +128,7 @@ final class Journal {
       goBack()
       throw error
     }
-    unsynced.removeAll(keepingCapacity: true)
+    unsynced = []
     isDirty = false
   }
 
@@ -147,7 +148,8 @@ final class Journal {
   /// What another thread waited for is on the disk.
   func settle(_ pending: PendingSync) {
     let count = min(unsynced.count, unsynced.count - (end - pending.end))
-    if pending.file === file, count > 0 { unsynced.removeFirst(count) }
+    // A copy, since the array would keep the room that it needed while the disk was slow.
+    if pending.file === file, count > 0 { unsynced = Array(unsynced[count...]) }
   }
 
   // MARK: Entries as bytes

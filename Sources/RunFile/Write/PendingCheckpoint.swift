@@ -39,7 +39,8 @@ package final class PendingCheckpoint: @unchecked Sendable {
     let bytes = try folder.write(checkpoint, isBest: isBest, sequence: sequence, of: origin)
     try folder.retain(newest: checkpoint.recipe.save.keep, every: checkpoint.recipe.save.keepEvery, after: step)
     let seconds = Double(DispatchTime.now().uptimeNanoseconds - start.uptimeNanoseconds) / 1e9
-    return StoredCheckpoint(step: step, isBest: isBest, bytes: bytes, seconds: seconds, name: folder.name(of: step))
+    return StoredCheckpoint(
+      step: step, isBest: isBest, bytes: bytes, seconds: seconds, name: RunFolder.checkpointPath(of: step))
   }
 
   /// Gives the checkpoint back, so that its memory can be used again. Nothing is left to be written.

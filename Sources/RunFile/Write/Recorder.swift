@@ -20,33 +20,33 @@ package final class Recorder {
   /// The number of the next event that is no step.
   private(set) var nextSequence: Int
   /// Whether the open file failed: nothing may touch it again, and it is opened anew.
-  private var isBroken = false
+  var isBroken = false
   /// Whether the disk is full or failing: rows wait in memory.
-  package private(set) var isStalled = false
+  package internal(set) var isStalled = false
   /// Why it did not take what waits, the last time.
-  private var refusal: UserError?
-  private var isClosed = false
-  private var lastFlush = DispatchTime.now()
+  var refusal: UserError?
+  var isClosed = false
+  var lastFlush = DispatchTime.now()
   private var lastStep: Int
   private var lock: RunLock?
-  private var journal: Journal
+  var journal: Journal
   /// When the run began, which its other files name it by; nil where run.h5 does not say so.
   let created: Double?
   /// The copy of run.h5 that is made so that the journal can begin anew; the file waits for it.
-  private var rotation: Rotation?
+  var rotation: Rotation?
   /// Bytes that the journal has at least when it begins anew.
   package var leastRotation = 64 << 20
   /// Up to which size the journal goes on growing, after a copy that failed.
-  private var rotatesFrom = 0
-  private var lastSync = DispatchTime.now()
+  var rotatesFrom = 0
+  var lastSync = DispatchTime.now()
   /// Whether another thread syncs where possible, see `takeSync`: a sync delays rows by milliseconds.
   package var isSyncedElsewhere = false
-  private var needsSync = false
+  var needsSync = false
   /// Whether the caller hands returned lines to `record` again, so that they are recorded in the order of all events;
   /// else they are recorded at once.
   package var noticesComeBack = false
   /// Whether libhdf5 failed in this session: the journal then stays for the next one.
-  private var hasFailed = false
+  var hasFailed = false
   /// This session's record in /sessions.
   private var session: RecordFormat.Record = [:]
   private var sessionIndex = 0
@@ -59,10 +59,10 @@ package final class Recorder {
     try RunName.check((folder as NSString).lastPathComponent)
     lock = try UnstartedRun.lock(folder)
     do {
-      try FileSystem.create(folder + "/checkpoints")
+      try FileSystem.create(RunFolder(folder).checkpoints)
       place = try RunPlace(folder)
-      journal = try Journal(creating: Recovery.journal(folder), of: beginning.time)
-      store = try Store.create(folder + "/run.h5", beginning: beginning)
+      journal = try Journal(creating: RunFolder(folder).journal, of: beginning.time)
+      store = try Store.create(RunFolder(folder).file, beginning: beginning)
     } catch {
       UnstartedRun.clear(folder)
       throw error
@@ -198,168 +198,7 @@ package final class Recorder {
 
   var now: Double { Date().timeIntervalSince1970 }
 
-  // MARK: To the disk
-
-  /// Nanoseconds that a row may wait: with the writing itself, and a moment until somebody looks, it is less than a second
-  /// until readers see it.
-  private static let interval: UInt64 = 800_000_000
-
-  /// Writes what waits when the last time was long enough ago. Call it a few times a second.
-  /// - Returns: as `record`.
-  package func flushIfDue(now: DispatchTime = .now()) -> [Occurrence] { isDue(now) ? flush(syncing: true) : [] }
-
-  private func isDue(_ now: DispatchTime) -> Bool {
-    now.uptimeNanoseconds >= lastFlush.uptimeNanoseconds + Self.interval
-  }
-
-  /// Hands all that waits to the kernel. What the disk does not take stays in memory and is tried again.
-  /// - Returns: as `record`.
-  @discardableResult package func flush() -> [Occurrence] { flush(syncing: true) }
-
-  /// - Parameter isSyncing: whether to wait until the journal is on the disk, which is done once a second anyway.
-  private func flush(syncing isSyncing: Bool) -> [Occurrence] {
-    // What the disk did not take is not tried again for every event.
-    if isStalled && !isDue(.now()) { return [] }
-    return flushNow(syncing: isSyncing)
-  }
-
-  @discardableResult private func flushNow(syncing isSyncing: Bool = true) -> [Occurrence] {
-    if let notice = follow() { return [notice] + flushNow(syncing: isSyncing) }
-    lastFlush = .now()
-    // Before rows are taken out of the file, those that replace them are on the disk.
-    if isSyncing || cut != nil || lastFlush.uptimeNanoseconds >= lastSync.uptimeNanoseconds + Self.interval {
-      lastSync = lastFlush
-      if isSyncedElsewhere, cut == nil, !isStalled {
-        needsSync = true
-      } else {
-        do {
-          try journal.sync()
-        } catch {
-          return stalled(error)
-        }
-      }
-    }
-    if let rotation {
-      guard let result = rotation.result else { return [] }
-      if let problem = finishRotation(result) { return [problem] }
-    }
-    guard isBroken || cut != nil || store.hasWaiting else { return [] }
-    do {
-      try HDF5.alone { try writeStore() }
-    } catch {
-      return stalled(error)
-    }
-    beginRotationIfDue()
-    guard isStalled else { return [] }
-    isStalled = false
-    let notice = notice(.notice, "the disk can be written again; nothing was lost")
-    keep(notice)
-    return [notice] + flushNow()
-  }
-
-  /// The sync that another thread must wait for before the events recorded since the last call are confirmed.
-  /// - Returns: nil if all is on the disk already, or if the disk refuses; then also lines as `record` returns them.
-  package func takeSync() -> (pending: PendingSync?, notices: [Occurrence]) {
-    guard needsSync else { return (nil, []) }
-    needsSync = false
-    do {
-      return (try journal.pendingSync(), [])
-    } catch {
-      return (nil, stalled(error))
-    }
-  }
-
-  /// Reports that a sync failed on another thread. Its entries are kept, and the sync is tried again.
-  /// - Returns: as `record`.
-  package func takeBack(_ pending: PendingSync, _ error: UserError) -> [Occurrence] {
-    journal.takeBack(pending)
-    return stalled(error)
-  }
-
-  /// Reports that a sync succeeded on another thread.
-  package func settle(_ pending: PendingSync) { journal.settle(pending) }
-
-  // MARK: The journal begins anew
-
-  /// Whether run.h5 is being copied at this moment.
-  var isRotating: Bool { rotation.map { $0.result == nil } ?? false }
-
-  private func beginRotationIfDue() {
-    guard journal.size > rotatesFrom, !hasFailed, !isClosed,
-      Rotation.isDue(journal: journal.size, file: HDF5.alone { Int(store.file.end) }, least: leastRotation)
-    else { return }
-    rotation = Rotation(of: folder)
-  }
-
-  /// Lets the new journal begin with what the copy does not have.
-  /// - Returns: as `record`.
-  private func finishRotation(_ result: Result<Void, UserError>) -> Occurrence? {
-    rotation = nil
-    do {
-      try result.get()
-      let new = try Journal(creating: Recovery.journal(folder), of: created, with: store.entries)
-      store.attach(new)
-      journal = new
-      try FileSystem.sync(folder)
-      return nil
-    } catch {
-      // It is tried again when as much again has come.
-      rotatesFrom = journal.size * 2
-      let warning = notice(.warning, "\(error); run.journal goes on growing until a copy of run.h5 can be made")
-      keep(warning)
-      return warning
-    }
-  }
-
-  private func writeStore() throws {
-    if isBroken || cut != nil { try reopen() }
-    try store.reserve()
-    try writeOrBreak()
-  }
-
-  private func stalled(_ error: any Error) -> [Occurrence] {
-    refusal = UserError(error, while: "writing \(folder)/run.h5")
-    guard !isStalled else { return [] }
-    isStalled = true
-    let warning = notice(.warning, "\(error); events are kept in memory, and writing is tried again every second")
-    keep(warning)
-    return [warning]
-  }
-
-  /// Opens run.h5 anew: after a failure, and to take rows out, which readers beside it would not survive.
-  private func reopen() throws {
-    let path = folder + "/run.h5"
-    let old = store
-    if isBroken {
-      hasFailed = true
-      // libhdf5 still has the failed file open and would hand it out again; a copy is another file to it.
-      old.abandon()
-    } else {
-      try old.reserve()
-      try writeOrBreak()
-      old.close()
-      isBroken = true
-    }
-    try Recovery.rewrite(path, removing: old.hasUnconfirmed ? nil : cut, spare: old.waitingSize + 2 << 20)
-    if !old.hasUnconfirmed { cut?.clear() }
-    let new = try Recovery.append(path)
-    new.adopt(from: old)
-    new.attach(journal)
-    store = new
-    isBroken = false
-    if old.hasUnconfirmed && cut != nil { return try reopen() }
-    try setAside()
-    cut = nil
-  }
-
-  private func writeOrBreak() throws {
-    do {
-      try store.write()
-    } catch {
-      isBroken = true
-      throw error
-    }
-  }
+  // MARK: The end
 
   /// Ends the session: all is on the disk, the file is closed, and the lock is free.
   /// - Parameter how: why it ends, where no `.ended` event said so; nil leaves it open, as a killed session is.
@@ -378,7 +217,8 @@ package final class Recorder {
       HDF5.alone { store.abandon() }
       let reason = refusal.map { ": \($0.message)" } ?? ""
       throw UserError(
-        .inputOutput, "the end of the run could not be written to \(folder)/run.h5\(reason); then resume the run")
+        .inputOutput,
+        "the end of the run could not be written to \(RunFolder(folder).file)\(reason); then resume the run")
     }
     HDF5.alone { store.close() }
     // After a failure the journal may have what the file lost: the next session looks.

@@ -15,7 +15,7 @@ final class Rotation: @unchecked Sendable {
     do throws(UserError) {
       _ = try WorkerThread("rotation") { [self] in
         let result = Result { try Recovery.keepCopy(folder, while: { [self] in !cancelled }) }
-        settle(result.mapError { UserError($0, while: "copying \(Recovery.file(folder))") })
+        settle(result.mapError { UserError($0, while: "copying \(RunFolder(folder).file)") })
       }
     } catch {
       settle(.failure(error))
@@ -52,5 +52,37 @@ final class Rotation: @unchecked Sendable {
     isCancelled = true
     while outcome == nil { condition.wait() }
     condition.unlock()
+  }
+}
+
+extension Recorder {
+  /// Whether run.h5 is being copied at this moment.
+  var isRotating: Bool { rotation.map { $0.result == nil } ?? false }
+
+  func beginRotationIfDue() {
+    guard journal.size > rotatesFrom, !hasFailed, !isClosed,
+      Rotation.isDue(journal: journal.size, file: HDF5.alone { Int(store.file.end) }, least: leastRotation)
+    else { return }
+    rotation = Rotation(of: folder)
+  }
+
+  /// Lets the new journal begin with what the copy does not have.
+  /// - Returns: as `record`.
+  func finishRotation(_ result: Result<Void, UserError>) -> Occurrence? {
+    rotation = nil
+    do {
+      try result.get()
+      let new = try Journal(creating: RunFolder(folder).journal, of: created, with: store.entries)
+      store.attach(new)
+      journal = new
+      try FileSystem.sync(folder)
+      return nil
+    } catch {
+      // It is tried again when as much again has come.
+      rotatesFrom = journal.size * 2
+      let warning = notice(.warning, "\(error); run.journal goes on growing until a copy of run.h5 can be made")
+      keep(warning)
+      return warning
+    }
   }
 }

@@ -34,6 +34,7 @@ struct Foretop: ParsableCommand {
     Output.holdClosedStreams()
     // A file that passes its limit is an error with a name, as a full disk is, and not the end of the process.
     signal(SIGXFSZ, SIG_IGN)
+    Allocator.returnLargeBlocks()
     MemoryLimit.watch()
     Sandbox.use(Examine.command)
     do {

@@ -11,13 +11,6 @@ private struct LastWords {
   var count: Int
 }
 
-/// Glibc's; its header is not among those that Swift sees.
-@_silgen_name("mallopt")
-private func setMallocOption(_ option: CInt, _ value: CInt) -> CInt
-
-/// Its M_ARENA_MAX.
-private let arenaMax: CInt = -8
-
 nonisolated(unsafe) private var lastWords: UnsafeMutablePointer<LastWords>?
 
 enum MemoryLimit {
@@ -25,8 +18,7 @@ enum MemoryLimit {
   static func watch() {
     _ = ProcessLimit.spaceAtStart
     guard let space = ProcessLimit.addressSpace, lastWords == nil else { return }
-    // Each thread's own arena takes 64 MiB of address space, which is all there is where that is limited.
-    _ = setMallocOption(arenaMax, 1)
+    Allocator.useOneHeap()
     let text =
       "foretop: memory ran out: ulimit -v (RLIMIT_AS) allows \(space.most >> 20) MiB: raise it, or make the recipe "
       + "smaller\n"

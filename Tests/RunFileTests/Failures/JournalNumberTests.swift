@@ -43,9 +43,9 @@ extension RunFileTests {
       table: UInt8, column: Int, value: Double, name: String
     ) throws {
       let folder = try scratch.killed("a")
-      let journal = Recovery.journal(folder)
+      let journal = RunFolder(folder).journal
       try change(journal, table: table, column: column, to: value)
-      let before = (try bytes(Recovery.file(folder)), try bytes(journal))
+      let before = (try bytes(RunFolder(folder).file), try bytes(journal))
       for said in [
         sentence { try Recorder.recover(folder) }, sentence { _ = try StoredRun(opening: folder) },
         sentence { _ = try Recorder(resuming: folder, from: 0, beginning: Sample.beginning("a")) },
@@ -53,7 +53,7 @@ extension RunFileTests {
         #expect(said.contains("of \(journal), at byte ") && said.hasPrefix("entry "), "\(said)")
         #expect(said.contains("in column \(name) of /") && said.contains("nothing was changed"), "\(said)")
       }
-      #expect(try (bytes(Recovery.file(folder)), bytes(journal)) == before)
+      #expect(try (bytes(RunFolder(folder).file), bytes(journal)) == before)
       let bad = try Verification(of: folder).checks.filter { !$0.problems.isEmpty }
       #expect(bad.map(\.name) == ["run.journal"], "\(bad)")
       // What the sentence says helps.

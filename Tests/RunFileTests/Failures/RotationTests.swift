@@ -18,7 +18,7 @@ extension RunFileTests {
 
     /// Records steps until the journal has begun anew; returns the last.
     private func rotate(_ recorder: Recorder, from first: Int) throws -> Int {
-      let journal = Recovery.journal(recorder.folder)
+      let journal = RunFolder(recorder.folder).journal
       let limit = Limit()
       var step = first
       var size = 0
@@ -30,7 +30,7 @@ extension RunFileTests {
           if now < size { return step }
           size = now
           // The copy is made beside this, and may have to wait for its turn.
-          if FileManager.default.fileExists(atPath: Recovery.before(recorder.folder) + ".new") { usleep(1000) }
+          if FileManager.default.fileExists(atPath: RunFolder(recorder.folder).before + ".new") { usleep(1000) }
           try limit.check("the journal begins anew")
         }
         step += 1
@@ -89,7 +89,7 @@ extension RunFileTests {
       for name in ["whole", "lost"] {
         let copy = scratch(name)
         try FileManager.default.copyItem(atPath: scratch("a"), toPath: copy)
-        let before = Recovery.before(copy)
+        let before = RunFolder(copy).before
         if FileManager.default.fileExists(atPath: before) { try FileManager.default.removeItem(atPath: before) }
         try FileManager.default.copyItem(atPath: scratch("other") + "/run.h5", toPath: before)
         if name == "lost" { try FileManager.default.removeItem(atPath: copy + "/run.h5") }
@@ -107,7 +107,7 @@ extension RunFileTests {
     @Test func `a run that is closed while run.h5 is copied is whole`() throws {
       let recorder = try Recorder(creating: scratch("a"), beginning: Sample.beginning("a"))
       recorder.leastRotation = 1000
-      let copy = Recovery.before(scratch("a")) + ".new"
+      let copy = RunFolder(scratch("a")).before + ".new"
       let limit = Limit()
       var step = 0
       var isCopied = false

@@ -21,7 +21,7 @@ extension RunFileTests {
     @Test(arguments: [100, 5000, 100 << 30])
     func `zeros behind a journal's last entry are no part of it, however many a file claims`(zeros: Int) throws {
       let folder = try scratch.killed("a")
-      let journal = Recovery.journal(folder)
+      let journal = RunFolder(folder).journal
       let size = try bytes(journal).count
       #expect(truncate(journal, off_t(size + zeros)) == 0)
       #expect(try steps(folder) == Array(1...60))
@@ -34,7 +34,7 @@ extension RunFileTests {
 
     @Test func `a journal without an end to its lengths is searched for no longer than it is worth`() throws {
       let folder = try scratch.killed("a")
-      let journal = Recovery.journal(folder)
+      let journal = RunFolder(folder).journal
       // Every four bytes are the length of an entry that nobody wrote.
       let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: journal))
       try handle.seekToEnd()
@@ -46,7 +46,7 @@ extension RunFileTests {
 
     @Test func `a run file that is a hole for the most part is refused, and made again from the journal`() throws {
       let folder = try scratch.killed("a")
-      let path = Recovery.file(folder)
+      let path = RunFolder(folder).file
       #expect(truncate(path, 10 << 30) == 0)
       #expect(sentence { _ = try Store(opening: path, .still) }.contains("are stored: the rest is a hole"))
       try Recorder.recover(folder)
@@ -62,7 +62,7 @@ extension RunFileTests {
 
     @Test func `a hole behind a killed run's file is no part of it, and takes no memory`() throws {
       let folder = try scratch.killed("a")
-      let path = Recovery.file(folder)
+      let path = RunFolder(folder).file
       let size = try bytes(path).count
       #expect(truncate(path, 60 << 20) == 0)
       let file = try FileDescriptor(opening: path, O_RDONLY)
@@ -74,7 +74,7 @@ extension RunFileTests {
 
     @Test func `a run file that is a hole for the most part is no damage where the journal has all`() throws {
       let folder = try scratch.killed("a")
-      #expect(truncate(Recovery.file(folder), 10 << 30) == 0)
+      #expect(truncate(RunFolder(folder).file, 10 << 30) == 0)
       #expect(try steps(folder) == Array(1...60))
       let verification = try Verification(of: folder)
       #expect(verification.isWhole, "\(verification.checks.flatMap(\.problems))")
@@ -120,7 +120,7 @@ extension RunFileTests {
 
     @Test func `a row with a time that no clock shows is refused before it gets into the file`() throws {
       let folder = try scratch.killed("a")
-      let path = Recovery.journal(folder)
+      let path = RunFolder(folder).journal
       var entries: [Journal.JournalEntry] = []
       let reader = try #require(try JournalReader(path))
       while let entry = try reader.next() { entries.append(entry) }
@@ -130,13 +130,13 @@ extension RunFileTests {
       row.values[2] = .nan
       // It begins with the run's entry by itself.
       _ = try Journal(creating: path, of: nil, with: entries + [.row(Journal.Number.metrics, row)])
-      let before = try bytes(Recovery.file(folder))
+      let before = try bytes(RunFolder(folder).file)
       for said in [
         sentence { try Recorder.recover(folder) },
         sentence { _ = try Recorder(resuming: folder, from: 0, beginning: Sample.beginning("a")) },
       ] { #expect(said.contains("has nan in column time") && said.contains("nothing was changed"), "\(said)") }
-      #expect(try bytes(Recovery.file(folder)) == before)
-      #expect(!FileManager.default.fileExists(atPath: Recovery.file(folder) + ".copy"))
+      #expect(try bytes(RunFolder(folder).file) == before)
+      #expect(!FileManager.default.fileExists(atPath: RunFolder(folder).file + ".copy"))
       try FileManager.default.removeItem(atPath: path)
       #expect(try steps(folder).isEmpty == false)
     }

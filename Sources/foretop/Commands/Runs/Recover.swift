@@ -44,6 +44,8 @@ struct Recover: ParsableCommand {
     }
     try Recorder.recover(folder)
     let summary = try StoredRun(opening: folder).summary()
-    print("run “\(name)” is recovered up to step \(Figure.grouped(summary.step)): any HDF5 tool opens \(folder)/run.h5")
+    print(
+      "run “\(name)” is recovered up to step \(Figure.grouped(summary.step)): any HDF5 tool opens \(RunFolder(folder).file)"
+    )
   }
 }

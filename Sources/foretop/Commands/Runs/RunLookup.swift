@@ -13,18 +13,19 @@ enum RunLookup {
       let archive = try StoredRun(opening: folder)
       if !archive.strangers.isEmpty {
         say([
-          "foretop did not write \(archive.strangers.joined(separator: ", ")) in \(folder)/run.h5, and does not read it"
+          "foretop did not write \(archive.strangers.joined(separator: ", ")) in \(RunFolder(folder).file), and does not read it"
         ])
       }
       return archive
     } catch let error as UserError where error.status == .data || error.status == .inputOutput {
-      let checkpoints = (try? FileManager.default.contentsOfDirectory(atPath: folder + "/checkpoints")) ?? []
-      let isReadable = access(folder + "/run.h5", R_OK) == 0
-      guard isReadable, checkpoints.contains(where: { $0.hasSuffix(".h5") }) else { throw error }
+      let files = RunFolder(folder)
+      let checkpoints = (try? FileManager.default.contentsOfDirectory(atPath: files.checkpoints)) ?? []
+      let isReadable = access(files.file, R_OK) == 0
+      guard isReadable, checkpoints.contains(where: { RunFolder.step(ofCheckpoint: $0) != nil }) else { throw error }
       throw UserError(
         error.status,
         "\(error.message); put the file back from a copy, or let “foretop recover \(name) --from-checkpoint” begin "
-          + "a new run.h5 at the newest of \(folder)/checkpoints, without the metrics and events of the old one"
+          + "a new run.h5 at the newest of \(files.checkpoints), without the metrics and events of the old one"
       )
     }
   }
@@ -38,7 +39,7 @@ enum RunLookup {
       archive = try StoredRun(opening: folder)
     } catch let error as UserError where [.data, .inputOutput, .noInput].contains(error.status) {
       guard let (checkpoint, warnings) = try? StoredRun.checkpoint(in: folder, step: step) else { throw error }
-      let problem = StoredRun.isThere(folder) ? error.message : "\(folder)/run.h5 is missing"
+      let problem = StoredRun.isThere(folder) ? error.message : "\(RunFolder(folder).file) is missing"
       say([problem + "; the checkpoint of step \(checkpoint.state.step) is used without it"] + warnings)
       return checkpoint
     }

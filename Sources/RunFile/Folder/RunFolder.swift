@@ -1,0 +1,125 @@
+// The one place where the names of a run's files are spelled.
+import Foundation
+
+/// The folder of a run, `runs/NAME`: the name and the path of everything that foretop writes in it.
+package struct RunFolder: Sendable {
+  static let fileName = "run.h5"
+  static let journalName = "run.journal"
+  static let lockName = "run.lock"
+  static let notesName = "notes.jsonl"
+  /// Nothing makes it yet; `remove` takes it away.
+  static let socketName = "control.sock"
+  static let checkpointsName = "checkpoints"
+
+  /// `runs/NAME`, as the user gave it.
+  package let path: String
+
+  package init(_ path: String) { self.path = path }
+
+  /// Metrics, events, samples and sessions: HDF5.
+  package var file: String { path(of: Self.fileName) }
+  /// What the file may not have yet.
+  var journal: String { path(of: Self.journalName) }
+  /// Held by the process that writes the run.
+  var lock: String { path(of: Self.lockName) }
+  /// Notes and tags that wait until the file can be written.
+  var notes: String { path(of: Self.notesName) }
+  /// The folder of checkpoints.
+  package var checkpoints: String { path(of: Self.checkpointsName) }
+  /// The file as it was before the session that the journal is of.
+  var before: String { file + ".before" }
+  /// What takes the file's place when it is whole.
+  var copy: String { Self.copy(of: file) }
+
+  private func path(of name: String) -> String { path + "/" + name }
+
+  /// True if the folder has one of the files that make it a run.
+  func has(anyOf names: [String]) -> Bool { names.contains { FileSystem.exists(path(of: $0)) } }
+
+  // MARK: Names before and after
+
+  private static let newEnd = ".new"
+  private static let copyEnd = ".copy"
+  private static let replacedEnd = ".replaced"
+  private static let damagedEnd = ".damaged"
+
+  /// What a file is called until it is complete.
+  static func unfinished(_ path: String) -> String { path + newEnd }
+
+  /// What a file is called when it is complete.
+  static func finished(_ path: String) -> String { path.hasSuffix(newEnd) ? String(path.dropLast(newEnd.count)) : path }
+
+  static func copy(of path: String) -> String { path + copyEnd }
+
+  /// The names, in order, under which a damaged file stays for whoever wants to put it together; the first free one is taken.
+  /// - Parameter number: from 1 on.
+  static func damaged(_ path: String, _ number: Int) -> String {
+    path + damagedEnd + (number == 1 ? "" : "-\(number)")
+  }
+
+  /// Whether a name is that of something that a killed writer had not finished.
+  static func isUnfinished(_ name: String) -> Bool { name.hasSuffix(newEnd) || name.hasSuffix(copyEnd) }
+
+  /// The paths of what a killed writer may not have finished, beside the checkpoints.
+  var unfinished: [String] { [Self.unfinished(file), copy] + [copy, before, journal].map(Self.unfinished) }
+
+  /// What lies in the folder until the file has its name; beside these there is the folder of checkpoints, empty.
+  static let namesBeforeStart = [unfinished(fileName), journalName, unfinished(journalName), lockName]
+
+  /// Whether foretop makes a file of this name in the folder. The lock is left out: it goes last.
+  static func isOwn(_ name: String) -> Bool {
+    let folder = RunFolder("")
+    let kept = [folder.file, folder.journal, folder.before]
+    let path = folder.path(of: name)
+    return (kept + folder.unfinished + [folder.notes, folder.path(of: socketName)]).contains(path)
+      || kept.contains { path.hasPrefix(damaged($0, 1)) }
+  }
+
+  // MARK: Checkpoints
+
+  private static let checkpointEnd = ".h5"
+  /// Digits of a step; a larger one has more.
+  private static let digits = 9
+
+  /// `000001000.h5`.
+  static func checkpoint(of step: Int) -> String {
+    let text = String(step)
+    return String(repeating: "0", count: max(0, digits - text.count)) + text + checkpointEnd
+  }
+
+  /// `checkpoints/000001000.h5`, as people read it.
+  static func checkpointPath(of step: Int) -> String { checkpointsName + "/" + checkpoint(of: step) }
+
+  /// The step of a checkpoint of this name; nil where no checkpoint is called so.
+  package static func step(ofCheckpoint name: String) -> Int? {
+    guard name.hasSuffix(checkpointEnd), let step = Int(name.dropLast(checkpointEnd.count)), step >= 0,
+      checkpoint(of: step) == name
+    else { return nil }
+    return step
+  }
+
+  /// `.000001000.h5.new`: what a checkpoint is called until it is verified.
+  static func unfinishedCheckpoint(of step: Int) -> String { "." + unfinished(checkpoint(of: step)) }
+
+  /// Whether a name begins and ends as that of a checkpoint which is not verified yet.
+  static func isUnfinishedCheckpoint(_ name: String) -> Bool { name.hasPrefix(".") && name.hasSuffix(newEnd) }
+
+  /// `000001000.h5.replaced`: a checkpoint of another history.
+  static func replaced(_ checkpoint: String) -> String { checkpoint + replacedEnd }
+
+  static func isReplaced(_ name: String) -> Bool { name.hasSuffix(replacedEnd) }
+
+  /// Whether foretop gives a file in the folder of checkpoints this name.
+  static func isOwnCheckpoint(_ name: String) -> Bool {
+    if isOwnUnfinishedCheckpoint(name) { return true }
+    let plain = name.hasSuffix(replacedEnd) ? String(name.dropLast(replacedEnd.count)) : name
+    let number = plain.dropLast(checkpointEnd.count)
+    return plain.hasSuffix(checkpointEnd) && number.count >= digits && number.allSatisfy(\.isNumber)
+  }
+
+  /// Whether a name is `unfinishedCheckpoint` of some step.
+  static func isOwnUnfinishedCheckpoint(_ name: String) -> Bool {
+    let end = unfinished(checkpointEnd)
+    return name.hasPrefix(".") && name.hasSuffix(end) && name.dropFirst().dropLast(end.count).allSatisfy(\.isNumber)
+  }
+}
