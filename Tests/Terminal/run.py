@@ -13,7 +13,7 @@ import time
 import traceback
 
 # The longest first.
-MODULES = ["signal_tests", "limit_tests", "hostile_tests", "stored_tests", "bad_input_tests", "screen_tests", "corpus_tests", "machine_tests",
+MODULES = ["signal_tests", "control_tests", "limit_tests", "hostile_tests", "stored_tests", "bad_input_tests", "screen_tests", "corpus_tests", "machine_tests",
            "people_tests", "line_tests", "peer_tests", "plan_tests", "disk_tests"]
 
 if len(sys.argv) < 2:
