@@ -21,7 +21,7 @@ extension RecordingThread {
     /// Whether something waits to be confirmed until the disk takes the journal again.
     var isBehind = false
     /// The requests that checkpoints on their way answer, by their steps.
-    var saving: [Int: [Int]] = [:]
+    var saving: [Int: [Request]] = [:]
     /// What is confirmed when the journal is on the disk.
     var unconfirmed = Confirmation()
   }
@@ -184,14 +184,18 @@ extension RecordingThread {
 
   /// Says that a checkpoint is stored, to all who asked for it or for one before it that it took the place of.
   private func publishSaved(_ lines: [Occurrence], of step: Int, _ disk: inout Disk) {
-    var requests = disk.saving.filter { $0.key <= step }.values.flatMap { $0 }.sorted()[...]
+    var requests = disk.saving.filter { $0.key <= step }.values.flatMap { $0 }
+      .sorted { ($0.id ?? 0) < ($1.id ?? 0) }[...]
     disk.saving = disk.saving.filter { $0.key > step }
     var lines = lines
-    if let index = lines.firstIndex(where: { $0.kind == .saved }) { lines[index].request = requests.popFirst() }
-    let answers = requests.map { id in
+    if let index = lines.firstIndex(where: { $0.kind == .saved }), let first = requests.popFirst() {
+      lines[index].request = first.id
+      lines[index].actor = first.actor
+    }
+    let answers = requests.map { request in
       Occurrence(
-        .done, step: step, time: Date().timeIntervalSince1970, key: Command.save.word, request: id,
-        text: "save: done at step \(step)")
+        .done, step: step, time: Date().timeIntervalSince1970, key: Command.save.word, actor: request.actor,
+        request: request.id, text: "save: done at step \(step)")
     }
     publish(lines + answers)
   }
@@ -215,7 +219,7 @@ extension RecordingThread {
   /// Says that a checkpoint is not saved.
   private func say(_ error: UserError, of step: Int, _ advice: String, with recorder: Recorder, _ disk: inout Disk) {
     // What is tried again has no answer yet.
-    let request = advice.isEmpty ? disk.saving.removeValue(forKey: step)?.first : nil
+    let request = advice.isEmpty ? disk.saving.removeValue(forKey: step)?.first?.id : nil
     let failure = Occurrence(
       .failure, step: step, time: Date().timeIntervalSince1970, request: request,
       text: "the checkpoint is not saved: \(error.message)\(advice)")

@@ -12,7 +12,7 @@ final class RecordingThread: Sendable {
   enum Entry: Sendable {
     case event(NumberedEvent)
     /// A copy of the training state, and the requests that it answers.
-    case checkpoint(Handoff, answering: [Int])
+    case checkpoint(Handoff, answering: [Request])
     case stored(StoredCheckpoint)
     case notStored(PendingCheckpoint, UserError)
     /// A newer state took the place of one that was not stored.

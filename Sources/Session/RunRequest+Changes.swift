@@ -13,9 +13,19 @@ extension RunRequest.Past {
       Occurrence(
         kind, step: now.step, time: now.time, key: key, old: old, new: new, actor: actor, text: text)
     }
-    let fields = before.recipe.fieldsDeciding(otherThan: now.recipe)
-    var all = fields.filter { $0.key != "steps" }.map { field in
-      let (old, new) = (field.read(before.recipe), field.read(now.recipe))
+    var recipe = before.recipe
+    for setting in RunSetting.allCases { if let value = settings[setting.key] { setting.set(value, in: &recipe) } }
+    let fields = recipe.fieldsDeciding(otherThan: now.recipe)
+    // What a command may change is recorded as a command's change: a later session makes it again, or not.
+    var all: [Occurrence] = RunSetting.allCases.compactMap { setting in
+      let (old, new) = (setting.value(in: recipe), setting.value(in: now.recipe))
+      guard old != new || droppedSettings.contains(setting.key) else { return nil }
+      return occurred(
+        .setting, "\(setting.key) \(setting.text(old)) → \(setting.text(new))", key: setting.key, old: old, new: new,
+        by: .commandLine)
+    }
+    all += fields.filter { RunSetting(rawValue: $0.key) == nil }.map { field in
+      let (old, new) = (field.read(recipe), field.read(now.recipe))
       return occurred(
         .notice, "\(field.key) \(old.json.line) → \(new.json.line)\(Self.tokens(field.key, now.recipe))",
         key: field.key,

@@ -12,7 +12,7 @@ package struct RunRequest: Sendable {
     package var start: Handoff
     /// The step of the checkpoint; nil without a checkpoint.
     package var step: Int?
-    /// The changes of rate and weights that the user made after that, to be made again at the same steps.
+    /// The changes of rate, weights and settings that the user made after that, to be made again at the same steps.
     package var edits: [ReplayedCommand]
     /// The first event of its last session.
     package var beginning: Beginning?
@@ -20,6 +20,11 @@ package struct RunRequest: Sendable {
     package var last = 0
     /// The weights of losses that the command line gives, from the first step on.
     package var weights: [WeightChange] = []
+    /// Numbers of the recipe as the checkpoint had them, by key, where commands had changed them.
+    package var settings: [String: Double] = [:]
+    /// Keys that the command line gives, and whose changes after the checkpoint are not made again: that is recorded, even
+    /// where a value stays as it is.
+    package var droppedSettings: Set<String> = []
     /// Events of earlier sessions, for the screen.
     package var events: [Event] = []
 

@@ -17,6 +17,7 @@ package final class TrainingSession: Sendable {
   private let buffers: CheckpointBuffers
   private let thread = Mutex<WorkerThread?>(nil)
   private let recording = Mutex<RecordingThread?>(nil)
+  private let control = Mutex<ControlServer?>(nil)
 
   /// Whether somebody can decide what becomes of a run that diverged.
   private let isAttended: Bool
@@ -46,6 +47,7 @@ package final class TrainingSession: Sendable {
   package func end() {
     thread.withLock { $0.take() }?.join()
     recording.withLock { $0 }?.end()
+    control.withLock { $0.take() }?.end()
     buffers.end()
   }
 
@@ -68,7 +70,14 @@ package final class TrainingSession: Sendable {
       var trainer = try trainer()
       let beginning = trainer.beginning
       try recording.start(beginning)
+      let problem = startControl()
       hub.publish(.began(beginning))
+      if let problem {
+        report(
+          Occurrence(
+            .warning, step: beginning.step, time: beginning.time,
+            text: "other processes cannot follow or steer this run: \(problem.message)"))
+      }
       for notice in trainer.corpus.notices {
         report(Occurrence(.notice, step: beginning.step, time: beginning.time, text: notice))
       }
@@ -90,6 +99,18 @@ package final class TrainingSession: Sendable {
       let error =
         (error as? CorpusError).map { UserError($0) } ?? UserError(error, while: "beginning the run “\(request.name)”")
       hub.tell(.failed(error))
+    }
+  }
+
+  /// Opens the control socket; a run goes on without it.
+  /// - Returns: why there is none.
+  private func startControl() -> UserError? {
+    do {
+      let server = try ControlServer(folder: request.folder, name: request.name, hub: hub, requests: requests)
+      control.withLock { $0 = server }
+      return nil
+    } catch {
+      return UserError(error, .unavailable, while: "making the control socket")
     }
   }
 

@@ -1,4 +1,5 @@
-// What a user changes while the run goes on, the rate and the weights of the losses, and how a command is refused.
+// What a user changes while the run goes on, the rate and the weights of the losses, and how a command is refused. Settings and
+// undo: Trainer+Settings.
 import Foundation
 import Run
 
@@ -31,11 +32,12 @@ extension Trainer {
     }
     // Always by the new rate, so that replaying a stored rate gives the same bits.
     let factor = new / scheduled
+    remember(.rate(factor: changes.rateFactor ?? state.rateFactor), for: request)
     if isInStep { changes.rateFactor = factor } else { state.rateFactor = factor }
     report(rate: old, to: new, at: step, for: request, outlets)
   }
 
-  private func report(
+  func report(
     rate old: Double, to new: Double, at step: Int, for request: Request, _ outlets: Outlets, why: String = ""
   ) {
     outlets.report(
@@ -53,6 +55,7 @@ extension Trainer {
     let step = changedStep
     guard !isInStep || step < recipe.steps else { return refuseLate("the weight of \(name)", request, outlets) }
     let old = changedWeight(of: change.head)
+    let change = change.resolved(now: old)
     guard change.isInRange else {
       return refuse(
         request,
@@ -65,11 +68,12 @@ extension Trainer {
         "the weight of \(name) stays \(short(old)): all other weights are 0, and nothing would be"
           + " learned", outlets)
     }
+    remember(.weight(change.head, old), for: request)
     if isInStep { changes.weights[name] = change.weight } else { setWeights(to: [name: change.weight]) }
     report(weightOf: name, old, to: change.weight, at: step, for: request, outlets)
   }
 
-  private func report(
+  func report(
     weightOf name: String, _ old: Double, to new: Double, at step: Int, for request: Request, _ outlets: Outlets,
     why: String = ""
   ) {
@@ -121,7 +125,7 @@ extension Trainer {
 }
 
 /// At most three significant digits, as a rate is written: 2.4e-4.
-private func compact(_ value: Double) -> String {
+func compact(_ value: Double) -> String {
   guard value.isFinite else { return "\(value)" }
   let parts = String(format: "%.2e", value).split(separator: "e")
   let digits = parts[0].reversed().drop { $0 == "0" }.drop { $0 == "." }
@@ -129,4 +133,4 @@ private func compact(_ value: Double) -> String {
 }
 
 /// At most four significant digits, as a weight is written: 0.5.
-private func short(_ value: Double) -> String { String(format: "%.4g", value) }
+func short(_ value: Double) -> String { String(format: "%.4g", value) }

@@ -9,18 +9,19 @@ extension Trainer {
     while true {
       while let request = inbox.next() {
         if let ending = obey(request, inbox, outlets) { return ending }
-        if isPausedAfterStep && !isStoppingAfterSave { return nil }
+        // What was asked after some steps is done after them.
+        if case .step = request.command, !isStoppingAfterSave { return nil }
       }
       let mayStep = state.step < recipe.steps && failure == nil
-      guard isSaveDue || (mayStep && (isPaused || isHeld)) else { return nil }
+      guard isSaveDue || (mayStep && ((isPaused && !isPausedAfterStep) || isHeld)) else { return nil }
       inbox.wait()
     }
   }
 
   /// Looks at what is asked while a step is being taken. A step is complete or not taken: a stop and a pause leave it, and its
   /// batch is the next one again; a change of the rate or of a weight is answered now and holds from the next step on; a
-  /// checkpoint is of the weights before the step. What computes with the network waits for the end of the step, and so does
-  /// what was asked after that.
+  /// checkpoint is of the weights before the step. What computes with the network, or changes a setting, waits for the end of
+  /// the step, and so does what was asked after that.
   /// - Returns: whether the step goes on.
   mutating func attend(to desk: Desk) -> Bool {
     let inbox = desk.inbox
@@ -36,14 +37,14 @@ extension Trainer {
     switch request.command {
     case .stop: true
     // The disk's pause is in no hurry, and a single step ends in one.
-    case .pause: request.actor != .program && !isPaused
+    case .pause: request.actor != .program && (!isPaused || stepsBeforePause > 1)
     default: false
     }
   }
 
   private func isObeyedInStep(_ request: Request) -> Bool {
     switch request.command {
-    case .rate, .weight: true
+    case .rate, .weight, .note: true
     // The copy would not have the changes that wait, and a session that goes on from it would not make them again.
     case .save: request.actor != .program && changes.isEmpty
     case .proceed: request.actor != .program && !isPaused && !isHeld
@@ -57,12 +58,28 @@ extension Trainer {
       if !isPaused && !isHeld { occurred(.pause, "waits for the disk", by: .program, outlets) }
       isHeld = true
     case .pause:
-      if isPaused { answer(request, outlets) } else { pause(outlets, by: request.actor, answering: request.id) }
+      if isPaused && !isPausedAfterStep {
+        answer(request, outlets)
+      } else {
+        pause(outlets, by: request.actor, answering: request.id)
+      }
     case .proceed: proceed(request, outlets)
-    case .stepOnce:
+    case .step(let count):
       isPaused = true
-      isPausedAfterStep = true
-      steppingRequest = request.id
+      pauseCondition = nil
+      // Asked for again meanwhile, they are so many more.
+      stepsBeforePause += max(count, 1)
+      stepsAsked += max(count, 1)
+      steppingRequests.append(request)
+    case .until(let condition): proceed(until: condition, request, outlets)
+    case .setting(let change): self.change(change, for: request, outlets)
+    case .undo: undo(for: request, outlets)
+    case .note(let text):
+      outlets.report(
+        .occurred(
+          Occurrence(
+            .notice, step: state.step, time: wallTime(), key: Annotation.note.rawValue, actor: request.actor,
+            request: request.id, text: text)))
     case .rate(let change): self.change(change, for: request, outlets)
     case .weight(let change): self.change(change, for: request, outlets)
     case .save where request.actor == .program:
@@ -72,14 +89,22 @@ extension Trainer {
       if state == savedState {
         refuse(
           request, "the checkpoint of step \(state.step) is not saved again: it is stored, or being written", outlets)
-      } else if let id = request.id {
-        savingRequests.append(id)
+      } else {
+        savingRequests.append(request)
       }
       save(outlets)
     case .evaluate:
+      guard corpus.heldOut.windows(of: recipe.model.context) > 0 else {
+        refuse(request, "there is no held-out text to evaluate on: data.heldOut is 0, or too small", outlets)
+        return nil
+      }
       evaluate(inbox, outlets)
       answer(request, outlets)
     case .generate:
+      guard heads.first == .ntp else {
+        refuse(request, "this run has no NTP head to generate text with", outlets)
+        return nil
+      }
       look(outlets)
       write(inbox, outlets)
       answer(request, outlets)
@@ -89,10 +114,10 @@ extension Trainer {
       if saving { save(outlets) }
       if saving && isSaveDue {
         isStoppingAfterSave = true
-        stoppingRequest = request.id
+        stoppingRequest = request
         return nil
       }
-      return stop(saving ? .stopped : .abandoned, answering: request.id, outlets)
+      return stop(saving ? .stopped : .abandoned, answering: request, outlets)
     case .detach: answer(request, outlets)
     }
     return nil
@@ -104,6 +129,9 @@ extension Trainer {
     isHeld = false
     if request.actor != .program {
       isPaused = false
+      pauseCondition = nil
+      stepsBeforePause = 0
+      answerStepping(outlets)
       // Who goes on does so without the checkpoint that waits.
       isSaveDue = isStoppingAfterSave
       if !isSaveDue { dropSaves(outlets) }
@@ -115,28 +143,64 @@ extension Trainer {
     }
   }
 
+  /// Goes on, to pause when something is so.
+  private mutating func proceed(until condition: PauseCondition, _ request: Request, _ outlets: Outlets) {
+    if case .step(let step) = condition, step <= state.step {
+      return refuse(
+        request, "step \(step) is not ahead: the run is at step \(state.step); take a later one", outlets)
+    }
+    if case .step(let step) = condition, step > recipe.steps {
+      return refuse(
+        request, "step \(step) is not reached: the run ends at step \(recipe.steps); “steps \(step)” makes it longer",
+        outlets)
+    }
+    proceed(request, outlets)
+    pauseCondition = (condition, request.actor)
+  }
+
+  /// Pauses where the step that was taken is the last of those asked for, or what was waited for is so.
+  mutating func pauseIfDue(after report: StepReport, _ outlets: Outlets) {
+    if isPausedAfterStep {
+      stepsBeforePause -= 1
+      if stepsBeforePause == 0 { pause(outlets, by: steppingRequests.first?.actor ?? .program) }
+    } else if let (condition, actor) = pauseCondition, condition.isReached(by: report) {
+      isPaused = true
+      pauseCondition = nil
+      occurred(.pause, "\(condition.text) is reached, paused", by: actor, outlets)
+    }
+  }
+
   mutating func pause(
     _ outlets: Outlets, by actor: Occurrence.Actor = .program, answering request: Int? = nil
   ) {
+    let taken = stepsAsked > 0 && stepsBeforePause == 0 ? stepsAsked : 0
     isPaused = true
-    let wasStepping = isPausedAfterStep
-    isPausedAfterStep = false
-    occurred(
-      .pause, wasStepping ? "one step taken, paused" : "paused", by: actor, answering: request ?? steppingRequest,
-      outlets)
-    steppingRequest = nil
+    stepsBeforePause = 0
+    stepsAsked = 0
+    pauseCondition = nil
+    let text = taken == 0 ? "paused" : taken == 1 ? "one step taken, paused" : "\(taken) steps taken, paused"
+    let answered = request ?? steppingRequests.first?.id
+    occurred(.pause, text, by: actor, answering: answered, outlets)
+    answerStepping(but: answered, outlets)
   }
 
-  private func stop(_ reason: Ending.Reason, answering request: Int?, _ outlets: Outlets) -> Ending {
-    answer(Request(.stop(saving: reason == .stopped), by: .program, id: request), outlets)
+  /// Answers those who asked for steps, and still wait.
+  mutating func answerStepping(but answered: Int? = nil, _ outlets: Outlets) {
+    for request in steppingRequests where request.id != answered { answer(request, outlets) }
+    steppingRequests = []
+    stepsAsked = 0
+  }
+
+  private func stop(_ reason: Ending.Reason, answering request: Request?, _ outlets: Outlets) -> Ending {
+    if let request { answer(request, outlets) }
     return Ending(reason, step: state.step, time: wallTime())
   }
 
   /// Answers requests to save that nobody waits for any more.
   private mutating func dropSaves(_ outlets: Outlets) {
-    for id in savingRequests {
+    for request in savingRequests {
       refuse(
-        Request(.save, by: .program, id: id), "the checkpoint of step \(state.step) is skipped: the run goes on",
+        request, "the checkpoint of step \(state.step) is skipped: the run goes on",
         outlets)
     }
     savingRequests = []

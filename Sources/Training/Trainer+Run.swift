@@ -9,7 +9,7 @@ extension Trainer {
   /// Where a session's events and checkpoints go.
   package struct Outlets {
     let report: (Event) -> Void
-    let save: (consuming Checkpoint, [Int]) -> Void
+    let save: (consuming Checkpoint, [Request]) -> Void
     let spare: (() -> Checkpoint?)?
 
     /// - Parameters:
@@ -17,7 +17,7 @@ extension Trainer {
     ///   - spare: asked for the memory of a copy before one is made; it never waits. Who has none sends a request to save,
     ///     by the program, when there is some. Without it, every copy is new memory.
     package init(
-      report: @escaping (Event) -> Void, save: @escaping (consuming Checkpoint, [Int]) -> Void,
+      report: @escaping (Event) -> Void, save: @escaping (consuming Checkpoint, [Request]) -> Void,
       spare: (() -> Checkpoint?)? = nil
     ) {
       self.report = report
@@ -37,7 +37,7 @@ extension Trainer {
   /// Reports everything but the beginning and the ending, which the caller has: `beginning` and the result. `save` gets
   /// complete copies, and nothing is called saved here.
   /// - Parameters:
-  ///   - edits: changes of rate and weights that were made before a crash, to be made again at their steps.
+  ///   - edits: changes of rate, weights and settings that were made before a crash, to be made again at their steps.
   ///   - isAttended: whether somebody can answer: then a loss that is not finite pauses the run, else it ends it.
   package mutating func run(
     obeying commands: Mailbox<Request>, replaying edits: [ReplayedCommand] = [], isAttended: Bool,
@@ -58,7 +58,7 @@ extension Trainer {
       switch outcome {
       case .stepped(let report):
         outlets.report(.stepped(report))
-        if isPausedAfterStep { pause(outlets) }
+        pauseIfDue(after: report, outlets)
       case .diverged(let losses, let norm):
         diverged(losses, norm, isAttended, outlets)
         guard isAttended else { return Ending(.diverged, step: state.step, time: wallTime()) }
@@ -109,7 +109,8 @@ extension Trainer {
     _ losses: [HeadLoss], _ norm: Double, _ isAttended: Bool, _ outlets: Outlets
   ) {
     isPaused = isAttended
-    isPausedAfterStep = false
+    stepsBeforePause = 0
+    pauseCondition = nil
     // The sign of what is no number says nothing.
     let values = losses.map { "\($0.head.name) \($0.loss.isNaN ? .nan : $0.loss)" }.joined(separator: ", ")
     occurred(
@@ -118,8 +119,8 @@ extension Trainer {
         + (isAttended
           ? "— lower the rate and go on"
           : "— resume with a lower schedule.rate, or begin again where there is no checkpoint"),
-      by: .program, answering: steppingRequest, outlets)
-    steppingRequest = nil
+      by: .program, answering: steppingRequests.first?.id, outlets)
+    answerStepping(but: steppingRequests.first?.id, outlets)
   }
 
   // MARK: What is due

@@ -8,11 +8,12 @@ import Transformer
 
 /// Trains one network on one corpus.
 package struct Trainer: ~Copyable {
-  package let recipe: Recipe
+  /// The recipe, with the settings that the user changed.
+  package private(set) var recipe: Recipe
   package let corpus: Corpus
   let name: String
   let model: Transformer
-  let optimizer: Optimizer
+  private var optimizer: Optimizer
   let probes: Probes?
   let heads: [Head]
   private let dropoutStream: RandomStream
@@ -28,8 +29,15 @@ package struct Trainer: ~Copyable {
   package internal(set) var failure: CorpusError?
   /// What was last handed over to be saved.
   var savedState: TrainerState?
-  /// Whether the next step is the only one before a pause.
-  var isPausedAfterStep = false
+  /// Steps to be taken before a pause, and how many there were when it was asked for; 0 where nobody asked.
+  var stepsBeforePause = 0
+  var stepsAsked = 0
+  /// Whether a pause follows the next step, or one soon after it.
+  var isPausedAfterStep: Bool { stepsBeforePause > 0 }
+  /// When the run pauses by itself, and who asked for that.
+  var pauseCondition: (condition: PauseCondition, actor: Occurrence.Actor)?
+  /// What `undo` takes back, oldest first.
+  var undoable: [UndoableChange] = []
   /// The probe that is shown, and what was seen at all probes when they were last looked at.
   var probe = 0
   var orderSamples: [OrderSample] = []
@@ -39,10 +47,10 @@ package struct Trainer: ~Copyable {
   var changes = StepChanges()
   /// Whether a step is being taken.
   private(set) var isInStep = false
-  /// The requests that the next copy answers when it is stored, and those that a single step and a stop answer.
-  var savingRequests: [Int] = []
-  var steppingRequest: Int?
-  var stoppingRequest: Int?
+  /// The requests that the next copy answers when it is stored, and those that the last of some steps and a stop answer.
+  var savingRequests: [Request] = []
+  var steppingRequests: [Request] = []
+  var stoppingRequest: Request?
   /// What a step sums up, a head each: room that is used again.
   private var sums: [LossSum]
   private var denominators: [Int]
@@ -114,6 +122,13 @@ package struct Trainer: ~Copyable {
   mutating func setWeights(to weights: [String: Double]) {
     state.weights = (state.weights ?? [:]).merging(weights) { $1 }
     for (index, head) in heads.enumerated() { self.weights[index] = Float(weight(of: head)) }
+  }
+
+  /// Gives a number of the recipe another value from the next step on.
+  mutating func set(_ setting: RunSetting, to value: Double) {
+    setting.set(value, in: &recipe)
+    optimizer = Optimizer(recipe.optimizer)
+    state.settings = (state.settings ?? [:]).merging([setting.key: value]) { $1 }
   }
 
   /// The result of a step.

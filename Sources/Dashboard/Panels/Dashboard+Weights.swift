@@ -48,7 +48,7 @@ extension Dashboard {
       overlay = nil
       let factor = change.weight / old
       if old > 0, change.weight > 0, factor > 10.000001 || factor < 0.0999999 {
-        overlay = .confirm(.weight(change))
+        confirm(.weight(change), by: .key)
         return nil
       }
       return ask(.weight(change))

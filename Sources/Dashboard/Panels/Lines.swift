@@ -47,6 +47,7 @@ package struct Lines: Sendable {
       return "          text   \(text)"
     case .occurred(let occurrence):
       guard occurrence.kind != .done else { return nil }
+      beginning?.recipe.take(occurrence)
       let line = LogLine(occurrence)
       return "\(clock(line.time))  step \(line.step)  \(line.text)"
     case .ended(let ending):

@@ -16,12 +16,19 @@ extension Dashboard {
       return interrupt()
     }
     if overlay != nil { return pressInOverlay(key) }
+    if let digit = key.digit, countsOn(digit) { return nil }
+    let count = count
+    self.count = key.digit == nil ? nil : count
     guard let action = KeyTable.action(of: key) else { return nil }
     needsDrawing = true
     message = ""
     if let refusal = refusal(of: action) {
       message = refusal
       return nil
+    }
+    if action == .stepOnce, let count {
+      restore(count)
+      return ask(.step(count.number))
     }
     return perform(action)
   }
@@ -30,7 +37,7 @@ extension Dashboard {
   func refusal(of action: Action) -> String? {
     switch action {
     case .pause, .stepOnce, .rateUp, .rateDown, .rateDouble, .rateHalve, .typeRate, .weights, .save, .evaluate,
-      .generate:
+      .generate, .undo, .commandLine:
       if mode == .watched { return "another process trains this run: steer it there" }
       if mode == .stored { return "a stored run: nothing trains here (foretop resume goes on with it)" }
       switch phase {
@@ -53,7 +60,7 @@ extension Dashboard {
   }
 
   /// What this run lacks for an action; nil when it lacks nothing.
-  private func missing(for action: Action, in beginning: Beginning) -> String? {
+  func missing(for action: Action, in beginning: Beginning) -> String? {
     switch action {
     case .evaluate where beginning.heldOutTokens <= beginning.recipe.model.context:
       "there is no held-out text to evaluate on (data.heldOut is 0)"
@@ -67,8 +74,11 @@ extension Dashboard {
   /// Whether training waits, or will when all that was asked is done.
   private var waits: Bool {
     for request in asked.reversed() {
-      if request.command == .pause || request.command == .stepOnce { return true }
-      if request.command == .proceed { return false }
+      switch request.command {
+      case .pause, .step: return true
+      case .proceed, .until: return false
+      default: continue
+      }
     }
     return phase == .paused
   }
@@ -83,6 +93,8 @@ extension Dashboard {
     case .rateHalve: return askRate(.times(0.5))
     case .typeRate: overlay = .rate(text: "", problem: "")
     case .weights: overlay = .weights(WeightPrompt())
+    case .undo: return ask(.undo)
+    case .commandLine: overlay = .command(CommandPrompt())
     case .save: return ask(.save)
     case .evaluate: return ask(.evaluate)
     case .generate: return ask(.generate)
@@ -131,12 +143,15 @@ extension Dashboard {
   }
 
   /// Notes that something was asked, and asks it.
-  mutating func ask(_ command: Command) -> Command {
-    asked.append(Asked(command: command, text: "asked: " + command.asking))
+  mutating func ask(_ command: Command, by actor: Occurrence.Actor = .key) -> Command {
+    asked.append(Asked(command: command, text: "asked: " + command.asking, actor: actor))
     // Enough to see what waits; a trainer that never answers must not fill the memory.
     if asked.count > 50 { asked.removeFirst() }
     return command
   }
+
+  /// Who asked for the last command.
+  package var askedBy: Occurrence.Actor { asked.last?.actor ?? .key }
 
   /// Stores the number of the request that carries the last command, to recognise its answer.
   package mutating func wasSent(as request: Int) {
@@ -145,7 +160,7 @@ extension Dashboard {
   }
 
   /// Asks for a rate, after a question when the change is larger than tenfold.
-  private mutating func askRate(_ change: RateChange) -> Command? {
+  mutating func askRate(_ change: RateChange, by actor: Occurrence.Actor = .key) -> Command? {
     if let rate = currentRate {
       let new = change.applied(to: rate)
       guard new > 0, new <= RateChange.largest else {
@@ -154,11 +169,17 @@ extension Dashboard {
         return nil
       }
       if rate > 0, new / rate > 10.000001 || rate / new > 10.000001 {
-        overlay = .confirm(.rate(change))
+        confirm(.rate(change), by: actor)
         return nil
       }
     }
-    return ask(.rate(change))
+    return ask(.rate(change), by: actor)
+  }
+
+  /// Asks the user before it asks the run.
+  mutating func confirm(_ command: Command, by actor: Occurrence.Actor) {
+    confirmingActor = actor
+    overlay = .confirm(command)
   }
 
   private mutating func probe(_ direction: Int) -> Command? {
@@ -227,11 +248,12 @@ extension Dashboard {
     case .help(let scroll): return pressInHelp(key, scroll)
     case .rate(let text, _): return pressInPrompt(key, text)
     case .weights(let prompt): return press(key, in: prompt)
+    case .command(let prompt): return press(key, in: prompt)
     case .confirm(let command):
       switch key {
       case .character("y"), .enter:
         overlay = nil
-        return ask(command)
+        return ask(command, by: confirmingActor)
       case .character("n"), .character("q"), .escape:
         overlay = nil
         message = "nothing is changed"
@@ -301,18 +323,25 @@ extension Dashboard {
 
 extension Key {
   /// What this key makes of the text in a prompt; nil for a key that edits nothing.
-  func edited(_ text: String) -> String? {
+  /// - Parameter most: characters that the prompt takes.
+  func edited(_ text: String, most: Int = 40) -> String? {
     switch self {
     case .backspace, .delete: String(text.dropLast())
     case .control("u"): ""
-    case .character(let character): Self.line(text, String(character))
-    case .paste(let pasted): Self.line(text, pasted)
+    case .character(let character): Self.line(text, String(character), most)
+    case .paste(let pasted): Self.line(text, pasted, most)
     default: nil
     }
   }
 
-  private static func line(_ text: String, _ addition: String) -> String {
+  /// The digit that this key types; nil for other keys.
+  var digit: Int? {
+    guard case .character(let character) = self, character.isASCII else { return nil }
+    return character.wholeNumberValue
+  }
+
+  private static func line(_ text: String, _ addition: String, _ most: Int) -> String {
     let line = addition.filter { !$0.isNewline && $0.unicodeScalars.allSatisfy { !$0.steersTerminals } }
-    return String((text + line).prefix(40))
+    return String((text + line).prefix(most))
   }
 }

@@ -4,7 +4,7 @@ import TerminalUI
 /// What a key does.
 enum Action: Hashable, Sendable {
   case pause, stepOnce
-  case rateUp, rateDown, rateDouble, rateHalve, typeRate, weights
+  case rateUp, rateDown, rateDouble, rateHalve, typeRate, weights, undo, commandLine
   case save, evaluate, generate
   case previousProbe, nextProbe
   case axis, logarithm, smoother, rougher, unsmoothed
@@ -57,7 +57,11 @@ package enum KeyTable {
       .training, [(.character("l"), .typeRate)], label: "type rate", "type a learning rate: 3e-4, or a factor: x0.5"),
     KeyLine(
       .training, [(.character("w"), .weights)], label: "weights", "type the weight of a loss: 0.5, or a factor: x2"),
-    KeyLine(.training, [(.character("."), .stepOnce)], label: "step", "take one step, then pause"),
+    KeyLine(.training, [(.character("u"), .undo)], "undo the last change of the rate, a weight or a setting"),
+    KeyLine(
+      .training, [(.character(":"), .commandLine)], label: "command",
+      "type a command, such as until 2000; tab completes"),
+    KeyLine(.training, [(.character("."), .stepOnce)], label: "step", "take one step, then pause; 5. takes five"),
     KeyLine(.training, [(.character("s"), .save)], label: "save", "save a checkpoint"),
     KeyLine(.training, [(.character("e"), .evaluate)], label: "evaluate", "evaluate on the held-out text"),
     KeyLine(.training, [(.character("g"), .generate)], label: "generate", "generate some text"),

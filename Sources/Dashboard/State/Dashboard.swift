@@ -19,6 +19,7 @@ package struct Dashboard: Sendable {
     case help(scroll: Int)
     case rate(text: String, problem: String)
     case weights(WeightPrompt)
+    case command(CommandPrompt)
     case confirm(Command)
     case quit
   }
@@ -50,6 +51,12 @@ package struct Dashboard: Sendable {
   var scroll: [Panel: Int] = [:]
   var overlay: Overlay?
   var message = ""
+  /// Digits typed before a key that takes a number.
+  var count: KeyCount?
+  /// Lines typed after `:`, oldest first.
+  var typedLines: [String] = []
+  /// Who asks for what is to be confirmed.
+  var confirmingActor = Occurrence.Actor.key
   /// The sample shown, where samples are stepped through; nil is the latest.
   var sampleIndex: Int?
   package var palette: Palette
@@ -176,6 +183,7 @@ package struct Dashboard: Sendable {
     case .rate: history.mark(.rate, step: occurrence.step)
     case .weight: history.mark(.weight, step: occurrence.step)
     case .saved: history.mark(.saved, step: occurrence.step)
+    case .setting: recipeLines = beginning?.recipe.lines.map(\.text) ?? recipeLines
     case .proceed, .start, .refused, .notice, .warning, .failure, .end, .done: break
     }
   }
@@ -206,7 +214,14 @@ package struct Dashboard: Sendable {
     }
     if let index = asked.firstIndex(where: { $0.isAnswered(by: event) }) {
       // One step, then a pause: the run waits now.
-      if asked.remove(at: index).command == .stepOnce { run.phase = .paused }
+      let answered = asked.remove(at: index)
+      if answered.command == .stepOnce { run.phase = .paused }
+      // An answer to a typed line is a sentence, where no line of the log is one.
+      if answered.actor == .typed, case .occurred(let occurrence) = event,
+        occurrence.kind == .done || occurrence.kind == .refused
+      {
+        message = occurrence.text
+      }
     }
     guard case .stepped = event else { return }
     for index in asked.indices { asked[index].age += 1 }

@@ -23,7 +23,7 @@ struct LogLine: Sendable, Equatable {
       switch occurrence.kind {
       case .diverged, .failure: Style(.bad, .bold)
       case .refused, .warning: Style(.warning)
-      case .rate, .weight: Style(.accent)
+      case .rate, .weight, .setting: Style(.accent)
       default: .plain
       }
     var text = occurrence.text
@@ -39,6 +39,9 @@ struct LogLine: Sendable, Equatable {
     case .key: text += "  (key)"
     case .commandLine: text += "  (command line)"
     case .signal: text += "  (signal)"
+    case .typed: text += "  (typed)"
+    case .tell: text += "  (tell)"
+    case .socket: text += "  (socket)"
     }
     self.init(time: occurrence.time, step: occurrence.step, text: text, style: style)
   }
@@ -111,6 +114,7 @@ extension Ending.Reason {
 struct Asked: Sendable, Equatable {
   var command: Command
   var text: String
+  var actor = Occurrence.Actor.key
   /// The number that the answer carries, when it is known.
   var request: Int?
   /// Steps taken since: what no event answers is forgotten after a few.
@@ -124,12 +128,14 @@ struct Asked: Sendable, Equatable {
     return switch (command, event) {
     case (_, .ended): true
     case (_, .occurred(let occurrence)) where occurrence.kind == .refused:
-      occurrence.actor == .key && occurrence.key == command.word
-    case (.evaluate, .evaluated), (.generate, .wrote), (.stepOnce, .stepped): true
+      occurrence.actor == actor && occurrence.key == command.word
+    case (.evaluate, .evaluated), (.generate, .wrote), (.step(1), .stepped): true
     case (.probe(let index), .ordered(let sample)): sample.probes < 1 || sample.probe == index % sample.probes
     case (.rate, .occurred(let occurrence)): occurrence.kind == .rate
     case (.weight(let change), .occurred(let occurrence)):
       occurrence.kind == .weight && occurrence.key == change.head.name
+    case (.setting(let change), .occurred(let occurrence)):
+      occurrence.kind == .setting && occurrence.key == change.setting.key
     case (.pause, .occurred(let occurrence)): occurrence.kind == .pause
     case (.proceed, .occurred(let occurrence)): occurrence.kind == .proceed
     case (.save, .occurred(let occurrence)): occurrence.kind == .saved
@@ -144,10 +150,17 @@ extension Command {
     switch self {
     case .pause: "pause"
     case .proceed: "go on"
-    case .stepOnce: "one step"
+    case .step(1): "one step"
+    case .step(let count): "\(count) steps"
+    case .until(let condition): "until \(condition.text)"
     case .rate(.times(let factor)): "rate ×\(Figure.factor(factor))"
     case .rate(.to(let rate)): "rate \(Figure.rate(rate))"
-    case .weight(let change): "weight of \(change.head.name) \(Figure.factor(change.weight))"
+    case .weight(let change):
+      "weight of \(change.head.name) \(change.isFactor ? "×" : "")\(Figure.factor(change.weight))"
+    case .setting(let change):
+      "\(change.setting.words) \(change.isAdded ? "+" : "")\(change.setting.text(change.value))"
+    case .undo: "undo"
+    case .note: "note"
     case .save: "save a checkpoint"
     case .evaluate: "evaluate"
     case .generate: "generate text"

@@ -60,6 +60,8 @@ package struct TrainerState: Codable, Sendable, Equatable {
   package var rateFactor: Double
   /// Weights λ of heads that the user changed from the recipe's, by the head's name; nil if none was changed.
   package var weights: [String: Double]?
+  /// Numbers of the recipe that the user changed in this run, by key; nil if none was changed.
+  package var settings: [String: Double]?
   /// Seconds of training without pauses.
   package var active: Double
   /// The lowest held-out loss so far; infinite before the first evaluation.

@@ -233,6 +233,8 @@ package struct Occurrence: Codable, Sendable, Equatable {
     case rate
     /// A command changed the weight of a loss. `key` is the head, `old` and `new` are weights.
     case weight
+    /// A command changed a number of the recipe. `key` is the recipe's key, `old` and `new` are its values.
+    case setting
     /// Training waits; goes on.
     case pause, proceed
     /// A checkpoint is complete on disk. `new` is its size in bytes.
@@ -245,20 +247,23 @@ package struct Occurrence: Codable, Sendable, Equatable {
     case notice, warning, failure
     /// The session ended.
     case end
-    /// A request was obeyed that leaves no line of its own, such as an evaluation. It is an answer, and is not recorded.
+    /// A request was obeyed that leaves no line of its own, such as an evaluation. It is an answer; `isRecorded` says
+    /// whether the run file keeps it.
     case done
   }
 
   package enum Actor: String, Codable, Sendable, CaseIterable {
-    /// The program itself, a key, the command line, a signal.
+    /// The program itself, a key, the command line of `foretop resume`, a signal.
     case program, key, commandLine, signal
+    /// A line typed after `:` on the screen, `foretop tell`, another peer of the control socket.
+    case typed, tell, socket
   }
 
   package var kind: Subject
   package var step: Int
   /// Unix time, seconds.
   package var time: Double
-  /// What was changed: `rate` for the learning rate, a head for its weight; of a refusal, the command that was not obeyed
+  /// What was changed: `rate` for the learning rate, a head for its weight, a recipe's key; of a refusal, the command that was not obeyed
   /// (`Command.word`); empty where there is nothing to name.
   package var key: String
   package var old: Double?
@@ -285,9 +290,14 @@ package struct Occurrence: Codable, Sendable, Equatable {
     self.text = text
   }
 
-  /// True for a change of the rate or of a weight, which a crash could undo until the journal is on the disk. Other
-  /// occurrences need no confirmation.
-  package var needsConfirmation: Bool { kind == .rate || kind == .weight }
+  /// True for a change of the rate, of a weight or of a setting, which a crash could undo until the journal is on the disk.
+  /// Other occurrences need no confirmation.
+  package var needsConfirmation: Bool { kind == .rate || kind == .weight || kind == .setting }
+
+  /// Whether the run file keeps it. Of mere answers it keeps those that tell who asked for what the run then did.
+  package var isRecorded: Bool {
+    kind != .done || (actor != .program && ["evaluate", "generate", "until", "stop"].contains(key))
+  }
 }
 
 /// How a session ended.

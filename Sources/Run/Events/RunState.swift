@@ -11,6 +11,7 @@ package enum RunPhase: Sendable, Equatable {
 package struct RunState: Sendable, Equatable {
   /// The number of the newest event that was applied; 0 where events had no numbers.
   package private(set) var number = 0
+  /// What the session began with; its recipe holds the settings that were changed since.
   package private(set) var beginning: Beginning?
   package var phase = RunPhase.starting
   /// The last step, or the mean of the last steps of a stored run.
@@ -109,6 +110,7 @@ package struct RunState: Sendable, Equatable {
       changes.removeAll { $0.command.word == change.command.word }
       changes.append(change)
       apply(change)
+    case .setting: beginning?.recipe.take(occurrence)
     case .saved: savedStep = occurrence.step
     case .start, .refused, .notice, .warning, .end, .done: break
     }

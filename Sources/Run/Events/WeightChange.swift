@@ -4,11 +4,30 @@
 package struct WeightChange: Codable, Sendable, Equatable {
   package var head: Head
   package var weight: Double
+  /// Whether `weight` is a factor of the present weight.
+  package var isFactor = false
 
   package init(_ head: Head, to weight: Double) {
     self.head = head
     self.weight = weight
   }
+
+  /// Reads what a user types: `0.5`, or a factor of the present weight, which need not be known: `x0.5`, `×2`.
+  /// - Throws: `UserError` with a sentence when it is neither, or out of range.
+  package init(typed: String, for head: Head) throws {
+    guard case .factor(let factor) = try TypedNumber(typed, what: "weight", examples: ("0.5", "x2")) else {
+      try self.init(typed: typed, for: head, now: 1)
+      return
+    }
+    guard factor >= 0 else {
+      throw UserError(.usage, "a factor must not be negative, and \(typed.quotation) is not taken")
+    }
+    self.init(head, to: factor)
+    isFactor = true
+  }
+
+  /// The change to a weight that this makes of the present one.
+  package func resolved(now: Double) -> WeightChange { WeightChange(head, to: isFactor ? now * weight : weight) }
 
   /// Reads what a user types: `0.5`, or a factor of the present weight: `x0.5`, `×2`.
   /// - Throws: `UserError` with a sentence when it is neither, or out of range.
@@ -41,16 +60,17 @@ package struct ReplayedCommand: Sendable, Equatable {
     self.command = command
   }
 
-  /// Whether it changes what another one changes: the rate, or the weight of the same head.
+  /// Whether it changes what another one changes: the rate, the weight of the same head, or the same setting.
   package func changesSame(as other: ReplayedCommand) -> Bool {
     switch (command, other.command) {
     case (.rate, .rate): true
     case (.weight(let mine), .weight(let its)): mine.head == its.head
+    case (.setting(let mine), .setting(let its)): mine.setting == its.setting
     default: false
     }
   }
 
-  /// The edit that a past occurrence made, to be repeated in a replay; nil if it did not change rate or weights.
+  /// The edit that a past occurrence made, to be repeated in a replay; nil if it did not change rate, weights or settings.
   package init?(_ occurrence: Occurrence) {
     guard let new = occurrence.new else { return nil }
     switch occurrence.kind {
@@ -58,6 +78,9 @@ package struct ReplayedCommand: Sendable, Equatable {
     case .weight:
       guard let head = Head.all.first(where: { $0.name == occurrence.key }) else { return nil }
       self.init(step: occurrence.step, .weight(WeightChange(head, to: new)))
+    case .setting:
+      guard let setting = RunSetting(rawValue: occurrence.key), setting.accepts(new) else { return nil }
+      self.init(step: occurrence.step, .setting(SettingChange(setting, to: new)))
     default: return nil
     }
   }

@@ -162,7 +162,7 @@ extension StoredRun {
   /// Whether a number of seconds is one that a clock shows, before the year 9000.
   static func isTime(_ seconds: Double) -> Bool { (0...2e11).contains(seconds) }
 
-  /// The changes of rate and weights that a run going on from a checkpoint makes again: in order, those that were
+  /// The changes of rate, weights and settings that a run going on from a checkpoint makes again: in order, those that were
   /// obeyed after it.
   package func edits(after step: Int) throws -> [ReplayedCommand] {
     let sequence = step == 0 ? 0 : try CheckpointFolder(folder).sequence(of: step)
@@ -172,8 +172,8 @@ extension StoredRun {
   /// The weights that the losses of each step had.
   func weights(_ store: Store) throws -> LossWeights { LossWeights(recipe, Self.edits(try store.events.records())) }
 
-  /// - Parameter isReplayed: whether they are to be made again: a weight that the command line gave at a resume then stands
-  ///   in the place of older changes of the same head from there on, as it did in that session.
+  /// - Parameter isReplayed: whether they are to be made again: what the command line gave at a resume then stands
+  ///   in the place of older changes of the same thing from there on, as it did in that session.
   private static func edits(
     _ records: [RecordFormat.Record?], from sequence: Int = 0, isReplayed: Bool = false
   ) -> [ReplayedCommand] {

@@ -149,7 +149,7 @@ package final class Recorder {
     case .ordered(let sample): try append(sample, step: sample.step, to: store.orders, unless: &replay.orders)
     case .wrote(let sample): try append(sample, step: sample.step, to: store.texts, unless: &replay.texts)
     case .occurred(let occurrence):
-      guard occurrence.kind != .done else { return [] }  // It answers, and tells nothing that is not recorded.
+      guard occurrence.isRecorded else { return [] }
       if !replay.recognises(occurrence) { append(occurrence) }
     case .confirmed, .gap: return []  // For those who follow a run that goes on.
     case .ended(let ending): end(ending)

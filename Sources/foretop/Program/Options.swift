@@ -95,6 +95,9 @@ struct RecipeOptions: ParsableArguments {
     Set(assignments.map(Self.key))
   }
 
+  /// The keys that --set names, and `steps` where --steps is given.
+  var allKeys: Set<String> { keys.union(steps == nil ? [] : ["steps"]) }
+
   private static func key(of assignment: String) -> String { String(assignment.prefix { $0 != "=" }).trimmingSpaces }
 
   /// A recipe with these changes; paths become those that hold in every folder.

@@ -186,7 +186,7 @@ struct ForegroundLoop: ~Copyable {
     guard let session else { return }
     // Nothing is there to save or to stop yet.
     if case .stop = command, state.beginning == nil { leaveNow() }
-    view!.dashboard.wasSent(as: session.requests.send(command, by: .key))
+    view!.dashboard.wasSent(as: session.requests.send(command, by: view!.dashboard.askedBy))
   }
 
   /// Whether the run ended without being asked to, so that somebody still wants to see how.

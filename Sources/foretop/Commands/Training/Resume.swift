@@ -60,7 +60,10 @@ struct Resume: ParsableCommand {
     var notices = ["there is no checkpoint to go on from: the run begins again"]
     var state: TrainerState?
     if try !archive.checkpoints().isEmpty {
-      let (checkpoint, warnings) = try archive.checkpoint()
+      var (checkpoint, warnings) = try archive.checkpoint()
+      // A session that began at or after the checkpoint has its settings in its recipe.
+      if archive.beginning.step < checkpoint.state.step { past.settings = checkpoint.state.settings ?? [:] }
+      for key in changes.allKeys { checkpoint.state.settings?[key] = nil }
       state = checkpoint.state
       past.start = Handoff(checkpoint)
       notices = warnings
@@ -68,16 +71,24 @@ struct Resume: ParsableCommand {
     past.step = state?.step
     past.edits = try archive.edits(after: past.step ?? 0)
     past.last = try archive.summary().step
-    let before = archive.recipe
+    var before = archive.recipe
+    for setting in RunSetting.allCases { if let value = past.settings[setting.key] { setting.set(value, in: &before) } }
     var origins = KeyOrigins("run “\(name)”")
     var recipe = try changes.applied(to: before, &origins)
     if let seed { try recipe.set("seed", to: seed, source: "--seed \(seed)") }
     let edited = past.edits.compactMap { if case .weight(let change) = $0.command { change.head } else { nil } }
     past.weights = try recipe.takeWeights(
       named: changes.keys, of: "run “\(name)”", before: before, now: state?.weights, edited: Set(edited))
-    // What is asked for now holds: the same heads' changes after the checkpoint are not made again.
+    past.droppedSettings = Set(
+      past.edits.compactMap { if case .setting(let change) = $0.command { change.setting.key } else { nil } }
+    ).intersection(changes.allKeys)
+    // What is asked for now holds: the same heads' and settings' changes after the checkpoint are not made again.
     past.edits.removeAll { edit in
-      if case .weight(let change) = edit.command { changes.keys.contains(change.head.kind.weightKey) } else { false }
+      switch edit.command {
+      case .weight(let change): changes.keys.contains(change.head.kind.weightKey)
+      case .setting(let change): changes.allKeys.contains(change.setting.key)
+      default: false
+      }
     }
     let isNew = past.step == 0 && archive.beginning.step == 0 && archive.beginning.trainingTokens == 0
     try refuseChanges(of: isNew ? Self.kept : Self.kept + Self.keptInSteps, from: before, to: recipe)

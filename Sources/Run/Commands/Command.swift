@@ -1,14 +1,23 @@
-// What a user asks of a run. Keys, signals and (later) a socket make these; the trainer looks at them between two micro-batches.
+// What a user asks of a run. Keys, lines of the language (`CommandForm`), signals and the control socket make these; the trainer
+// looks at them between two micro-batches.
 
 /// Something asked of the trainer.
 package enum Command: Codable, Sendable, Equatable {
   case pause
   /// Go on after a pause.
   case proceed
-  /// Take one step and pause.
-  case stepOnce
+  /// Take so many steps, at least 1, and pause.
+  case step(Int)
+  /// Go on, and pause when this is so.
+  case until(PauseCondition)
   case rate(RateChange)
   case weight(WeightChange)
+  /// Change a number of the recipe.
+  case setting(SettingChange)
+  /// Take back the last change of rate, weight or setting.
+  case undo
+  /// Add a note to the run, checked by `Annotation`.
+  case note(String)
   /// Write a checkpoint now.
   case save
   /// Evaluate the held-out part now.
@@ -22,14 +31,21 @@ package enum Command: Codable, Sendable, Equatable {
   /// The screen goes, the run stays. Obeyed by the program, not by the trainer.
   case detach
 
+  /// Take one step and pause.
+  package static let stepOnce = Command.step(1)
+
   /// Its name, which a refusal gives as `key`.
   package var word: String {
     switch self {
     case .pause: "pause"
     case .proceed: "proceed"
-    case .stepOnce: "stepOnce"
+    case .step: "step"
+    case .until: "until"
     case .rate: "rate"
     case .weight(let change): change.head.name
+    case .setting(let change): change.setting.key
+    case .undo: "undo"
+    case .note: "note"
     case .save: "save"
     case .evaluate: "evaluate"
     case .generate: "generate"

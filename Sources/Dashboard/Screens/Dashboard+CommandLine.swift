@@ -1,0 +1,136 @@
+// The command line after `:`: one line at the bottom of the screen, with a history, completion from the table of commands, and a
+// sentence above it that says what the line lacks.
+import Run
+import TerminalUI
+
+/// What stands in the command line.
+struct CommandPrompt: Sendable, Equatable {
+  var text = ""
+  var problem = ""
+  /// Which of the older lines is shown, 0 the newest; nil for a line of its own.
+  var recalled: Int?
+  /// The line of its own, while an older one is shown.
+  var draft = ""
+}
+
+extension Dashboard {
+  /// Lines that are remembered.
+  private static let mostTypedLines = 100
+
+  mutating func press(_ key: Key, in prompt: CommandPrompt) -> Command? {
+    var prompt = prompt
+    prompt.problem = ""
+    switch key {
+    case .escape:
+      overlay = nil
+      return nil
+    // As in vim, what takes away the colon leaves the line.
+    case .backspace where prompt.text.isEmpty:
+      overlay = nil
+      return nil
+    case .enter: return take(prompt)
+    case .up: recall(&prompt, by: 1)
+    case .down: recall(&prompt, by: -1)
+    case .tab: complete(&prompt)
+    default:
+      if let edited = key.edited(prompt.text, most: CommandForm.mostBytes / 2) {
+        prompt = CommandPrompt(text: edited)
+      }
+    }
+    overlay = .command(prompt)
+    return nil
+  }
+
+  /// Asks for what was typed; a line that is no command stays, with the reason.
+  private mutating func take(_ prompt: CommandPrompt) -> Command? {
+    let line = prompt.text.trimmingSpaces
+    guard !line.isEmpty else {
+      overlay = nil
+      return nil
+    }
+    do {
+      let command = try Command(typed: line)
+      if let problem = missing(for: command) { throw UserError(.usage, problem) }
+      if typedLines.last != line { typedLines.append(line) }
+      if typedLines.count > Self.mostTypedLines { typedLines.removeFirst() }
+      overlay = nil
+      message = ""
+      return askTyped(command)
+    } catch {
+      var prompt = prompt
+      prompt.problem = (error as? UserError)?.message ?? "\(error)"
+      overlay = .command(prompt)
+      return nil
+    }
+  }
+
+  private func missing(for command: Command) -> String? {
+    switch command {
+    case .evaluate: beginning.flatMap { missing(for: .evaluate, in: $0) }
+    case .generate: beginning.flatMap { missing(for: .generate, in: $0) }
+    default: nil
+    }
+  }
+
+  /// Asks for a command, after a question where it changes a number more than tenfold.
+  private mutating func askTyped(_ command: Command) -> Command? {
+    switch command {
+    case .rate(let change): return askRate(change, by: .typed)
+    case .weight(let change):
+      let old = weight(of: change.head)
+      let factor = change.resolved(now: old).weight / old
+      guard old > 0, factor > 0, factor > 10.000001 || factor < 0.0999999 else { return ask(command, by: .typed) }
+      confirm(.weight(change.resolved(now: old)), by: .typed)
+      return nil
+    default: return ask(command, by: .typed)
+    }
+  }
+
+  private func recall(_ prompt: inout CommandPrompt, by step: Int) {
+    let next = (prompt.recalled ?? -1) + step
+    guard next < typedLines.count, next >= -1 else { return }
+    if prompt.recalled == nil { prompt.draft = prompt.text }
+    prompt.recalled = next < 0 ? nil : next
+    prompt.text = next < 0 ? prompt.draft : typedLines[typedLines.count - 1 - next]
+  }
+
+  private var runHeads: [Head] { beginning?.recipe.heads ?? Head.all }
+
+  private func complete(_ prompt: inout CommandPrompt) {
+    let lines = CommandForm.completions(of: prompt.text, heads: runHeads)
+    let common = CommandForm.commonPrefix(of: lines)
+    if common.count > prompt.text.count { prompt = CommandPrompt(text: common) }
+  }
+
+  // MARK: The picture
+
+  func draw(_ prompt: CommandPrompt, on canvas: inout Canvas) {
+    let bottom = Rectangle(column: 0, row: canvas.rows - 1, columns: canvas.columns, rows: 1)
+    canvas.clear(bottom)
+    let shown = prompt.text.cutFront(to: max(canvas.columns - 3, 1))
+    let end = canvas.write([Span(":", .accent), Span(shown, .bold)], line: 0, of: bottom)
+    if end < canvas.columns {
+      canvas.put(" ", style: Style(.plain, .reverse), column: end, row: bottom.row)
+      canvas.cursor = (end, bottom.row)
+    }
+    let note = prompt.problem.isEmpty ? hint(for: prompt.text) : prompt.problem
+    let style: Style = prompt.problem.isEmpty ? .faint : Style(.bad, .bold)
+    let lines = note.wrapped(to: max(canvas.columns - 2, 1)).prefix(max(min(canvas.rows - 1, 3), 0))
+    for (index, line) in lines.enumerated() {
+      let row = Rectangle(column: 0, row: bottom.row - lines.count + index, columns: canvas.columns, rows: 1)
+      canvas.clear(row)
+      canvas.write(line, style: style, line: 0, of: row, indent: 1)
+    }
+  }
+
+  /// What a line that is begun may become.
+  private func hint(for text: String) -> String {
+    let next = CommandForm.completions(of: text, heads: runHeads).map(\.trimmingSpaces)
+    if let (form, _) = CommandForm.form(of: text) {
+      let others = next.filter { $0 != form.name }
+      return "\(form.usage): \(form.about)" + (others.isEmpty ? "" : " · \(others.joined(separator: ", "))")
+    }
+    guard !text.isEmpty else { return "\(next.joined(separator: ", ")); tab completes, ↑ ↓ recall, esc leaves" }
+    return next.isEmpty ? "no command begins like this; esc leaves" : next.joined(separator: ", ")
+  }
+}

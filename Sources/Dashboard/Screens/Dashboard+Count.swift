@@ -1,0 +1,45 @@
+// A number typed before a key, as in vim: `5.` takes five steps. The first digit chooses a layout as well; where a key follows
+// that takes the number, the layout is put back.
+import Run
+import TerminalUI
+
+/// Digits typed so far, and what was seen before the first of them.
+struct KeyCount: Sendable {
+  var number: Int
+  let layout: Layout
+  let axis: Axis
+  let isLogarithmic: Bool
+  let smoothing: Double
+  let focus: Panel?
+  let isFullScreen: Bool
+}
+
+extension Dashboard {
+  /// Takes a digit.
+  /// - Returns: whether it continues a number, so that it does nothing else.
+  mutating func countsOn(_ digit: Int) -> Bool {
+    if var count {
+      count.number = min(count.number * 10 + digit, CommandForm.mostSteps)
+      self.count = count
+      message = "\(count.number) …"
+      needsDrawing = true
+      return true
+    }
+    guard digit > 0 else { return false }
+    count = KeyCount(
+      number: digit, layout: layout, axis: axis, isLogarithmic: isLogarithmic, smoothing: history.smoothing,
+      focus: focus,
+      isFullScreen: isFullScreen)
+    return false
+  }
+
+  /// Puts back what the first digit changed.
+  mutating func restore(_ count: KeyCount) {
+    layout = count.layout
+    axis = count.axis
+    isLogarithmic = count.isLogarithmic
+    history.smooth(count.smoothing)
+    focus = count.focus
+    isFullScreen = count.isFullScreen
+  }
+}

@@ -1,0 +1,130 @@
+// From a line of text to a command, and what a line that is begun may become.
+
+extension Command {
+  /// Reads a line of the language: `rate 3e-4`, `weight top 0.5`, `note "text"`.
+  /// - Throws: `UserError` that says what is wrong, where, and what to type.
+  package init(typed line: String) throws {
+    guard line.utf8.count <= CommandForm.mostBytes else {
+      throw UserError(.usage, "a command has at most \(CommandForm.mostBytes) bytes, and this has \(line.utf8.count)")
+    }
+    guard let (form, rest) = CommandForm.form(of: line) else {
+      let word = line.split(whereSeparator: \.isWhitespace).first.map(String.init) ?? ""
+      guard !word.isEmpty else { throw UserError(.usage, "type a command, such as \(CommandForm.all[0].examples[0])") }
+      let names = CommandForm.all.map { $0.name.split(separator: " ")[0] }.map(String.init)
+      let advice =
+        names.nearest(to: word).map { "; did you mean “\($0)”?" }
+        ?? ": there are \(Array(Set(names)).sorted().joined(separator: ", "))"
+      throw UserError(.usage, "there is no command \(word.quotation)\(advice)")
+    }
+    do {
+      self = try form.command(rest)
+    } catch let error as UserError {
+      throw UserError(error.status, "\(form.name): \(error.message)")
+    }
+  }
+}
+
+extension CommandForm {
+  /// The most bytes of a line: a note, and some.
+  package static let mostBytes = 1000
+
+  /// The row that a line begins with, the longest name first, and what follows the name; nil where there is none.
+  package static func form(of line: String) -> (form: CommandForm, rest: String)? {
+    let matches = all.compactMap { form in rest(of: line, after: form.name).map { (form: form, rest: $0) } }
+    return matches.max { $0.form.name.count < $1.form.name.count }
+  }
+
+  /// What follows a name of one or two words; nil where the line begins with other words.
+  private static func rest(of line: String, after name: String) -> String? {
+    var rest = line.drop(while: \.isWhitespace)
+    for word in name.split(separator: " ") {
+      guard rest.hasPrefix(word) else { return nil }
+      rest = rest.dropFirst(word.count)
+      guard rest.isEmpty || rest.first?.isWhitespace == true else { return nil }
+      rest = rest.drop(while: \.isWhitespace)
+    }
+    return String(rest).trimmingSpaces
+  }
+
+  /// The command with what follows its name.
+  fileprivate func command(_ rest: String) throws -> Command {
+    if case .nothing(let command) = grammar {
+      guard rest.isEmpty else {
+        let longer = CommandForm.all.first { $0.name.hasPrefix(name + " ") }.map { "; there is also “\($0.usage)”" }
+        throw UserError(.usage, "nothing follows it, and \(rest.quotation) does: leave that out\(longer ?? "")")
+      }
+      return command
+    }
+    if case .stepCount = grammar, rest.isEmpty { return .step(1) }
+    guard !rest.isEmpty else {
+      throw UserError(.usage, "\(arguments) is missing: type for example “\(examples[0])”")
+    }
+    switch grammar {
+    case .nothing(let command): return command
+    case .rate: return .rate(try RateChange(typed: rest))
+    case .weight: return .weight(try Self.weight(rest))
+    case .setting(let setting): return .setting(try SettingChange(typed: rest, for: setting))
+    case .condition: return .until(try PauseCondition(typed: rest))
+    case .text: return .note(try Annotation.note.checked(Self.unquoted(rest)))
+    case .stepCount:
+      guard let count = Int(rest.filter { $0 != "_" }), (1...Self.mostSteps).contains(count) else {
+        throw UserError(
+          .usage, "\(rest.quotation) is not a number of steps from 1 to \(Self.mostSteps): type for example “step 5”")
+      }
+      return .step(count)
+    }
+  }
+
+  /// The most steps that are taken at once before a pause.
+  package static let mostSteps = 1_000_000
+
+  private static func weight(_ text: String) throws -> WeightChange {
+    let words = text.split(maxSplits: 1, whereSeparator: \.isWhitespace).map(String.init)
+    guard let head = Head.all.first(where: { $0.name == words[0] }) else {
+      let meant = Head.all.map(\.name).nearest(to: words[0]).map { "; did you mean \($0)?" }
+      throw UserError(
+        .usage, "\(words[0].quotation) is not a head\(meant ?? ": heads are ntp, mtp-2 to mtp-\(Head.most), and top")")
+    }
+    guard words.count == 2 else {
+      throw UserError(.usage, "the weight of \(head.name) is missing: type for example “weight \(head.name) 0.5”")
+    }
+    return try WeightChange(typed: words[1], for: head)
+  }
+
+  /// Without quotation marks around all of it.
+  private static func unquoted(_ text: String) -> String {
+    for mark in ["\"", "'"] where text.count >= 2 && text.hasPrefix(mark) && text.hasSuffix(mark) {
+      return String(text.dropFirst().dropLast())
+    }
+    return text
+  }
+
+  // MARK: Completion
+
+  /// The lines that a line may become by its next word, in the order of the table.
+  /// - Parameter heads: of the run, for `weight`.
+  package static func completions(of line: String, heads: [Head]) -> [String] {
+    let text = String(line.drop(while: \.isWhitespace))
+    let names = all.filter { $0.name.hasPrefix(text) && $0.name != text }.map { form in
+      form.arguments.isEmpty ? form.name : form.name + " "
+    }
+    if let (form, rest) = form(of: text), case .weight = form.grammar, text.hasPrefix(form.name + " ") {
+      return heads.map(\.name).filter { $0.hasPrefix(rest) && $0 != rest }.map { "\(form.name) \($0) " }
+    }
+    let whole = all.first { $0.name == text && !$0.arguments.isEmpty }.map { [$0.name + " "] } ?? []
+    return whole + names
+  }
+
+  /// The longest beginning that all of some lines have.
+  package static func commonPrefix(of lines: [String]) -> String {
+    guard var prefix = lines.first else { return "" }
+    for line in lines { prefix = prefix.commonPrefix(with: line) }
+    return prefix
+  }
+}
+
+extension String {
+  fileprivate func commonPrefix(with other: String) -> String {
+    String(zip(self, other).prefix { $0 == $1 }.map(\.0))
+  }
+}

@@ -1,0 +1,93 @@
+// The one language of steering. What is typed after `:`, what `foretop tell` sends and what a script writes to the socket are
+// the commands of this table; help, completion and docs/control.md are made from it.
+
+/// A row of the table of commands.
+package struct CommandForm: Sendable {
+  /// What follows the name.
+  enum Grammar: Sendable {
+    case nothing(Command)
+    case rate
+    case weight
+    case stepCount
+    case setting(RunSetting)
+    case condition
+    case text
+  }
+
+  /// One or two words.
+  package let name: String
+  /// What follows the name, as a pattern; empty where nothing does.
+  package let arguments: String
+  /// What the command does, for help and docs.
+  package let about: String
+  /// Lines that the command takes.
+  package let examples: [String]
+  let grammar: Grammar
+
+  private init(_ name: String, _ arguments: String, _ grammar: Grammar, _ examples: [String], _ about: String) {
+    self.name = name
+    self.arguments = arguments
+    self.grammar = grammar
+    self.examples = examples
+    self.about = about
+  }
+
+  private init(_ name: String, _ command: Command, _ about: String) {
+    self.init(name, "", .nothing(command), [name], about)
+  }
+
+  private init(_ setting: RunSetting, _ arguments: String, _ examples: [String], _ about: String) {
+    self.init(setting.words, arguments, .setting(setting), examples, about)
+  }
+
+  /// The pattern of a whole line: `rate RATE|xFACTOR`.
+  package var usage: String { arguments.isEmpty ? name : "\(name) \(arguments)" }
+
+  /// In the order of help and docs.
+  package static let all: [CommandForm] = [
+    CommandForm(
+      "rate", "RATE|xFACTOR", .rate, ["rate 3e-4", "rate x0.5"],
+      "changes the learning rate; what follows in the schedule is scaled with it"),
+    CommandForm(
+      "weight", "HEAD WEIGHT|xFACTOR", .weight, ["weight top 0.5", "weight top x2"],
+      "changes the weight of a loss in the total; 0 only measures"),
+    CommandForm(.clip, "NORM", ["clip 0.5"], "clips gradients whose norm is larger; 0 never clips"),
+    CommandForm(.decay, "DECAY", ["decay 0.05"], "changes AdamW's weight decay"),
+    CommandForm(
+      .steps, "N|+N", ["steps 20000", "steps +500"],
+      "makes the run end after N steps, or N more; the schedule is that of a run of so many steps"),
+    CommandForm(.evaluateEvery, "N", ["evaluate every 200"], "evaluates every N steps; 0 only at the end"),
+    CommandForm(.saveEvery, "N", ["save every 500"], "saves a checkpoint every N steps; 0 only at the end"),
+    CommandForm(.sampleEvery, "N", ["sample every 100"], "samples text and order every N steps; 0 only at the end"),
+    CommandForm("pause", .pause, "pauses the training; a step that is being taken is taken anew"),
+    CommandForm("go", .proceed, "goes on after a pause"),
+    CommandForm("step", "[N]", .stepCount, ["step", "step 5"], "takes one step, or N, then pauses"),
+    CommandForm(
+      "until", "STEP|loss<LOSS", .condition, ["until 2000", "until loss<3.2"],
+      "goes on, and pauses at a step, or when a step's training loss of the first head is below LOSS"),
+    CommandForm("save", .save, "saves a checkpoint"),
+    CommandForm("evaluate", .evaluate, "evaluates on the held-out text"),
+    CommandForm("generate", .generate, "generates text from the recipe's prompt"),
+    CommandForm("note", "\"TEXT\"", .text, ["note \"jumps here: why?\""], "adds a note to the run"),
+    CommandForm(
+      "undo", .undo,
+      "takes back this session's last change of the rate, a weight or a number of the recipe; again: the one before"),
+    CommandForm("stop", .stop(saving: true), "saves and stops"),
+    CommandForm("abandon", .stop(saving: false), "stops without saving"),
+  ]
+
+  /// The table as Markdown, for docs/control.md.
+  package static var markdown: String {
+    let rows = all.map { form in
+      "| `\(form.usage.replacing("|", with: "\\|"))` | \(form.about) | \(form.examples.map { "`\($0)`" }.joined(separator: ", ")) |"
+    }
+    return (["| command | effect | examples |", "| --- | --- | --- |"] + rows).joined(separator: "\n")
+  }
+
+  /// A line a command, for `--help`.
+  package static var help: String {
+    let width = all.map(\.usage.count).max() ?? 0
+    return all.map { "  \($0.usage)\(String(repeating: " ", count: width - $0.usage.count))  \($0.about)" }
+      .joined(separator: "\n")
+  }
+}

@@ -1,0 +1,117 @@
+// Numbers of the recipe that a command changes while the run goes on: their keys, what they take, and where they are.
+
+/// A number of the recipe that may change between two steps. Its raw value is the recipe's key.
+package enum RunSetting: String, Codable, Sendable, CaseIterable {
+  case clip = "optimizer.clip"
+  case decay = "optimizer.weightDecay"
+  case steps
+  case evaluateEvery = "evaluate.every"
+  case saveEvery = "save.every"
+  case sampleEvery = "sample.every"
+
+  /// The recipe's key.
+  package var key: String { rawValue }
+
+  /// The command that changes it.
+  package var words: String {
+    switch self {
+    case .clip: "clip"
+    case .decay: "decay"
+    case .steps: "steps"
+    case .evaluateEvery: "evaluate every"
+    case .saveEvery: "save every"
+    case .sampleEvery: "sample every"
+    }
+  }
+
+  /// Whether it counts steps.
+  package var isWhole: Bool { self != .clip && self != .decay }
+
+  package func value(in recipe: Recipe) -> Double {
+    switch self {
+    case .clip: recipe.optimizer.clip
+    case .decay: recipe.optimizer.weightDecay
+    case .steps: Double(recipe.steps)
+    case .evaluateEvery: Double(recipe.evaluate.every)
+    case .saveEvery: Double(recipe.save.every)
+    case .sampleEvery: Double(recipe.sample.every)
+    }
+  }
+
+  /// - Parameter value: one that `accepts` takes.
+  package func set(_ value: Double, in recipe: inout Recipe) {
+    switch self {
+    case .clip: recipe.optimizer.clip = value
+    case .decay: recipe.optimizer.weightDecay = value
+    case .steps: recipe.steps = Int(value)
+    case .evaluateEvery: recipe.evaluate.every = Int(value)
+    case .saveEvery: recipe.save.every = Int(value)
+    case .sampleEvery: recipe.sample.every = Int(value)
+    }
+  }
+
+  private var domain: Recipe.Field.Domain {
+    guard let field = Recipe.field(key) else { preconditionFailure("the recipe has no key \(key)") }
+    return field.kind
+  }
+
+  /// The range, to end the sentence “must be …”.
+  package var range: String { domain.words }
+
+  /// Whether the recipe's key takes a value.
+  package func accepts(_ value: Double) -> Bool {
+    switch domain {
+    case .number(let bounds): bounds.contains(value)
+    case .integer(let range): Int(exactly: value).map(range.contains) ?? false
+    default: false
+    }
+  }
+
+  /// A value as it is written in a sentence: 500, 0.05.
+  package func text(_ value: Double) -> String {
+    isWhole ? Int(exactly: value).map(String.init) ?? "\(value)" : "\(value)"
+  }
+}
+
+extension Recipe {
+  /// Takes the new value of a setting that an occurrence tells of; nothing changes where it tells of another thing, or of a
+  /// value that the key does not take.
+  package mutating func take(_ occurrence: Occurrence) {
+    guard occurrence.kind == .setting, let setting = RunSetting(rawValue: occurrence.key), let new = occurrence.new,
+      setting.accepts(new)
+    else { return }
+    setting.set(new, in: &self)
+  }
+}
+
+/// A new value of such a number.
+package struct SettingChange: Codable, Sendable, Equatable {
+  package var setting: RunSetting
+  package var value: Double
+  /// Whether the value is added to the present one: `steps +500`.
+  package var isAdded: Bool
+
+  package init(_ setting: RunSetting, to value: Double, isAdded: Bool = false) {
+    self.setting = setting
+    self.value = value
+    self.isAdded = isAdded
+  }
+
+  /// Reads what a user types: `0.5`, `2e4`, and for `steps` also `+500`.
+  /// - Throws: `UserError` with a sentence when it is no number, or out of range.
+  package init(typed: String, for setting: RunSetting) throws {
+    let text = typed.trimmingSpaces
+    let isAdded = setting == .steps && text.hasPrefix("+")
+    let allowed = text.allSatisfy { "0123456789+-.eE_".contains($0) }
+    guard allowed, let value = Double(text.filter { $0 != "_" }), value.isFinite else {
+      throw UserError(.usage, "\(typed.quotation) is not a number: it must be \(setting.range)")
+    }
+    guard setting.accepts(value) else {
+      throw UserError(.usage, "\(setting.key) must be \(setting.range), and \(typed.quotation) is not")
+    }
+    self.init(setting, to: value, isAdded: isAdded)
+  }
+
+  /// The value that this makes of the present one.
+  package func applied(to old: Double) -> Double { isAdded ? old + value : value }
+}

@@ -1,0 +1,99 @@
+// The other end of the control socket: what `foretop tell` and `foretop watch` speak with a live run through. It waits for the run.
+import Glibc
+import Run
+
+/// A connection to a live run.
+package final class ControlClient {
+  private let descriptor: CInt
+  private var input = LineBuffer()
+  /// What the run said first.
+  package let hello: JSON
+
+  /// Seconds that the first line is waited for.
+  private static let patience = 10
+
+  /// Connects to the run in a folder.
+  /// - Throws: `UserError` with status 69 when nobody trains it.
+  package init(folder: String, name: String) throws {
+    func nobody(_ why: String) -> UserError {
+      UserError(.unavailable, "nobody trains run “\(name)” now (\(why)): “foretop resume” goes on with it")
+    }
+    do {
+      let opened = try ControlSocket.open(folder: folder)
+      defer { close(opened) }
+      let made = try ControlSocket.make(waits: true)
+      do {
+        try ControlSocket.withAddress(folder: folder, opened: opened) { connect(made, $0, $1) }
+      } catch {
+        close(made)
+        throw error
+      }
+      descriptor = made
+    } catch let refusal as ControlSocket.Refusal {
+      switch refusal.code {
+      case ENOENT: throw nobody("there is no \(ControlSocket.name) in \(folder)")
+      case ECONNREFUSED: throw nobody("its \(ControlSocket.name) was left by a process that was killed")
+      default: throw UserError(.unavailable, "\(folder)/\(ControlSocket.name) cannot be used: \(refusal.words)")
+      }
+    }
+    var limit = timeval(tv_sec: Self.patience, tv_usec: 0)
+    setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout.size(ofValue: limit)))
+    guard let line = try Self.line(from: descriptor, &input) else {
+      close(descriptor)
+      throw nobody("its process closed the connection")
+    }
+    limit.tv_sec = 0
+    setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout.size(ofValue: limit)))
+    hello = (try? JSON.read(line)) ?? .null
+    if let error = hello["error"]?.string {
+      close(descriptor)
+      throw UserError(.unavailable, "run “\(name)” does not listen: \(error)")
+    }
+    guard hello["protocol"]?.whole == ControlSocket.version else {
+      close(descriptor)
+      throw UserError(
+        .unavailable,
+        "run “\(name)” is trained by a foretop that speaks another version of the control protocol: use that one")
+    }
+  }
+
+  deinit { close(descriptor) }
+
+  /// Sends a line.
+  package func send(_ message: JSON) throws {
+    var bytes = Array((message.line + "\n").utf8)[...]
+    while !bytes.isEmpty {
+      guard let count = ControlSocket.send(bytes, to: descriptor) else { throw Self.lost }
+      bytes = bytes.dropFirst(count)
+    }
+  }
+
+  /// Waits for the next line.
+  /// - Returns: nil when the run's process has closed the connection.
+  package func next() throws -> JSON? {
+    guard let line = try Self.line(from: descriptor, &input) else { return nil }
+    do {
+      return try JSON.read(line)
+    } catch {
+      throw UserError(.data, "the run sent a line that is not JSON: \(error)")
+    }
+  }
+
+  private static var lost: UserError { UserError(.inputOutput, "the connection to the run is lost") }
+
+  private static func line(from descriptor: CInt, _ input: inout LineBuffer) throws -> [UInt8]? {
+    while true {
+      if let line = input.next() { return line }
+      do {
+        guard let bytes = try ControlSocket.receive(from: descriptor, most: 64 << 10) else {
+          throw UserError(.unavailable, "the run does not answer")
+        }
+        if bytes.isEmpty { return nil }
+        input.append(bytes)
+      } catch let refusal as ControlSocket.Refusal {
+        if refusal.code == ECONNRESET { return nil }
+        throw UserError(.inputOutput, "the run cannot be heard: \(refusal.words)")
+      }
+    }
+  }
+}

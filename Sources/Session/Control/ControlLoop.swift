@@ -1,0 +1,190 @@
+// What the control socket's thread does: it waits in poll(2) for peers, looks at the session's events, and never waits for a peer.
+import Glibc
+import Run
+
+struct ControlLoop {
+  private let listener: ControlListener
+  private let wake: CInt
+  private let name: String
+  private let subscription: Subscription
+  private let requests: RequestQueue
+  private var ring = EventRing()
+  private var state = RunState()
+  private var peers: [CInt: ControlPeer] = [:]
+  /// Who asked for a request of the session, and with which id.
+  private var asked: [Int: (peer: CInt, id: JSON?)] = [:]
+  /// Whether the session has said its last word.
+  private var isClosed = false
+  private var isListening = true
+
+  /// Connections at once; further ones are told so, and closed.
+  private static let mostPeers = 64
+  /// Milliseconds between two looks at the events: while an answer is due, while somebody follows, and while nobody does.
+  private static let (soon, often, seldom): (CInt, CInt, CInt) = (5, 50, 500)
+  /// Milliseconds that peers have to take what is left at the end.
+  private static let patience = 1000
+
+  init(listener: ControlListener, wake: CInt, name: String, subscription: Subscription, requests: RequestQueue) {
+    self.listener = listener
+    self.wake = wake
+    self.name = name
+    self.subscription = subscription
+    self.requests = requests
+  }
+
+  /// Serves until it is told to stop.
+  mutating func run(until isStopping: () -> Bool) {
+    while !isStopping() {
+      wait(milliseconds: pause)
+      takeEvents()
+      serve()
+    }
+    takeEvents()
+    refuseRest()
+    stopListening()
+    let end = ContinuousClock.now + .milliseconds(Self.patience)
+    while !peers.isEmpty, ContinuousClock.now < end {
+      for key in peers.keys where peers[key]!.hasAll(ring) { drop(key) }
+      guard !peers.isEmpty else { break }
+      wait(milliseconds: 20)
+      serve()
+    }
+    for key in peers.keys { drop(key) }
+    listener.close()
+  }
+
+  private var pause: CInt {
+    if !asked.isEmpty { return Self.soon }
+    return peers.values.contains(where: \.isSubscribed) ? Self.often : Self.seldom
+  }
+
+  // MARK: Waiting
+
+  private mutating func wait(milliseconds: CInt) {
+    var descriptors = [pollfd(fd: wake, events: Int16(POLLIN), revents: 0)]
+    if isListening { descriptors.append(pollfd(fd: listener.descriptor, events: Int16(POLLIN), revents: 0)) }
+    let first = descriptors.count
+    for peer in peers.values { descriptors.append(pollfd(fd: peer.descriptor, events: peer.interests, revents: 0)) }
+    guard poll(&descriptors, nfds_t(descriptors.count), milliseconds) > 0 else { return }
+    if descriptors[0].revents != 0 {
+      var bytes = [UInt8](repeating: 0, count: 16)
+      _ = read(wake, &bytes, bytes.count)
+    }
+    if isListening, descriptors[1].revents != 0 { accept() }
+    for descriptor in descriptors[first...] {
+      if descriptor.revents & Int16(POLLHUP | POLLERR) != 0 {
+        peers[descriptor.fd]?.hangUp()
+      } else if descriptor.revents & Int16(POLLIN) != 0 {
+        peers[descriptor.fd]?.read()
+      }
+    }
+  }
+
+  /// Takes the connections that wait, a few at a time.
+  private mutating func accept() {
+    for _ in 0..<16 {
+      let connection = Glibc.accept(listener.descriptor, nil, nil)
+      guard connection >= 0 else {
+        // Without a descriptor for it, it would be offered again at once, for ever.
+        if errno == EMFILE || errno == ENFILE { usleep(50_000) }
+        return
+      }
+      ControlSocket.prepare(connection, waits: false)
+      guard ControlSocket.isOwn(connection) else {
+        close(connection)
+        continue
+      }
+      var peer = ControlPeer(connection)
+      if peers.count < Self.mostPeers {
+        peer.say(ControlAnswer.hello(name: name, state: state))
+        peers[connection] = peer
+      } else {
+        peer.refuse("\(Self.mostPeers) connections are served at once: try again when one has ended")
+        peer.write(&ring)
+        close(connection)
+      }
+    }
+  }
+
+  private mutating func stopListening() {
+    isListening = false
+    listener.remove()
+  }
+
+  private mutating func drop(_ key: CInt) {
+    peers[key] = nil
+    close(key)
+    asked = asked.filter { $0.value.peer != key }
+  }
+
+  // MARK: Events
+
+  private mutating func takeEvents() {
+    for message in subscription.take() {
+      switch message {
+      case .event(let event):
+        state.apply(event)
+        ring.append(event)
+        if case .occurred(let occurrence) = event.event { answer(occurrence, number: event.number) }
+        // Who comes now finds nobody: what is left of the session cannot be steered.
+        if case .ended = event.event {
+          refuseRest()
+          stopListening()
+        }
+      case .closed, .failed: isClosed = true
+      case .preparing, .stopped: break
+      }
+    }
+  }
+
+  private mutating func answer(_ occurrence: Occurrence, number: Int) {
+    guard let request = occurrence.request, let (key, id) = asked.removeValue(forKey: request) else { return }
+    let status: ControlAnswer.AnswerStatus =
+      [.refused, .failure, .diverged].contains(occurrence.kind) ? .refused : .done
+    peers[key]?.say(ControlAnswer.answer(id, status, step: occurrence.step, number: number, occurrence.text))
+    peers[key]?.pending -= 1
+  }
+
+  /// Nothing will answer these any more.
+  private mutating func refuseRest() {
+    for (key, id) in asked.sorted(by: { $0.key < $1.key }).map(\.value) {
+      peers[key]?.say(ControlAnswer.answer(id, .refused, step: state.step, "the run has ended before it was done"))
+      peers[key]?.pending -= 1
+    }
+    asked = [:]
+  }
+
+  // MARK: Peers
+
+  private mutating func serve() {
+    for key in peers.keys.sorted() {
+      while let line = peers[key]?.line() { take(line, from: key) }
+      peers[key]?.write(&ring)
+      if state.ending != nil, isClosed, let peer = peers[key], peer.hasAll(ring) { drop(key) }
+      if peers[key]?.isOver == true { drop(key) }
+    }
+  }
+
+  private mutating func take(_ line: [UInt8], from key: CInt) {
+    do {
+      switch try ControlMessage(line) {
+      case .subscribe(let id, let first):
+        peers[key]?.say(ControlAnswer.answer(id, .done, step: state.step, "subscribed"))
+        peers[key]?.subscribe(from: first, ring, newest: state.number)
+      case .command(let id, let command, let actor):
+        guard state.ending == nil else {
+          peers[key]?.say(ControlAnswer.answer(id, .refused, step: state.step, "the run has ended"))
+          return
+        }
+        asked[requests.send(command, by: actor)] = (key, id)
+        peers[key]?.pending += 1
+      }
+    } catch {
+      if error.isFatal {
+        peers[key]?.refuse(error.text)
+      } else {
+        peers[key]?.say(ControlAnswer.answer(error.id, .refused, step: state.step, error.text))
+      }
+    }
+  }
+}

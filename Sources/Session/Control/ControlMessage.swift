@@ -1,0 +1,115 @@
+// The lines of the control socket, as docs/control.md specifies them: what a peer may ask, and what it is told.
+import Run
+
+/// A line from a peer.
+enum ControlMessage: Equatable {
+  /// A command. The answer carries the peer's own id.
+  case command(JSON?, Command, Occurrence.Actor)
+  /// Events from a number on; nil is from now on.
+  case subscribe(JSON?, from: Int?)
+
+  /// What is wrong with a line.
+  struct ProtocolFault: Error, Equatable {
+    var id: JSON?
+    var text: String
+    /// Whether nothing sound can follow: it is no line of this protocol.
+    var isFatal = false
+  }
+
+  /// Bytes of the longest id.
+  private static let mostOfID = 128
+
+  init(_ line: [UInt8]) throws(ProtocolFault) {
+    let object: JSON
+    do {
+      object = try JSON.read(line)
+    } catch {
+      throw ProtocolFault(text: "the line is not JSON: \(error)", isFatal: true)
+    }
+    guard object.members != nil else {
+      throw ProtocolFault(text: "a line must be one JSON object, such as {\"id\":1,\"command\":\"pause\"}", isFatal: true)
+    }
+    let id = object["id"]
+    switch id {
+    case nil, .integer, .text: break
+    default: throw ProtocolFault(text: "id must be a whole number or a text")
+    }
+    guard id.map({ $0.line.utf8.count <= Self.mostOfID }) ?? true else {
+      throw ProtocolFault(text: "id has more than \(Self.mostOfID) bytes")
+    }
+    if let key = object.repeatedKey { throw ProtocolFault(id: id, text: "the key \(key.quotation) comes twice") }
+    let known = ["id", "command", "as", "subscribe", "from"]
+    if let key = object.members?.map(\.key).first(where: { !known.contains($0) }) {
+      throw ProtocolFault(id: id, text: "there is no key \(key.quotation): keys are \(known.joined(separator: ", "))")
+    }
+    if let text = object["command"] {
+      guard let line = text.string else { throw ProtocolFault(id: id, text: "command must be a text, such as \"rate x0.5\"") }
+      let actor: Occurrence.Actor
+      switch object["as"]?.string {
+      case nil where object["as"] == nil, "socket": actor = .socket
+      case "tell": actor = .tell
+      default: throw ProtocolFault(id: id, text: "as must be \"socket\" or \"tell\"")
+      }
+      do {
+        self = .command(id, try Command(typed: line), actor)
+      } catch {
+        throw ProtocolFault(id: id, text: (error as? UserError)?.message ?? "\(error)")
+      }
+      return
+    }
+    guard object["subscribe"]?.isTrue == true else {
+      throw ProtocolFault(id: id, text: "the object needs the key command, or \"subscribe\":true")
+    }
+    var first: Int?
+    if let from = object["from"] {
+      guard let number = from.whole, number >= 1 else {
+        throw ProtocolFault(id: id, text: "from must be the number of an event, from 1 on")
+      }
+      first = number
+    }
+    self = .subscribe(id, from: first)
+  }
+}
+
+/// A line to a peer.
+enum ControlAnswer {
+  enum AnswerStatus: String { case done, refused }
+
+  /// What every peer is told first.
+  static func hello(name: String, state: RunState) -> JSON {
+    .object([
+      JSON.Member("hello", .text("foretop")), JSON.Member("protocol", .integer(ControlSocket.version)),
+      JSON.Member("name", .text(name)), JSON.Member("step", .integer(state.step)),
+      JSON.Member("number", .integer(state.number)),
+    ])
+  }
+
+  /// The answer to a request.
+  /// - Parameters:
+  ///   - id: the peer's own.
+  ///   - number: of the event that reports the effect; nil where there is none.
+  static func answer(_ id: JSON?, _ status: AnswerStatus, step: Int, number: Int? = nil, _ text: String) -> JSON {
+    var members = [
+      JSON.Member("answer", id ?? .null), JSON.Member("status", .text(status.rawValue)),
+      JSON.Member("step", .integer(step)),
+    ]
+    if let number { members.append(JSON.Member("number", .integer(number))) }
+    return .object(members + [JSON.Member("text", .text(text))])
+  }
+
+  /// A line that is no request, or a connection that is not taken.
+  static func error(_ text: String) -> JSON { .object([JSON.Member("error", .text(text))]) }
+
+  /// Events that a slow peer was not sent: the numbers of the first and the last.
+  static func gap(_ numbers: ClosedRange<Int>) -> JSON {
+    .object([
+      JSON.Member("event", .text("gap")), JSON.Member("first", .integer(numbers.lowerBound)),
+      JSON.Member("last", .integer(numbers.upperBound)), JSON.Member("number", .integer(numbers.upperBound)),
+    ])
+  }
+}
+
+extension RunState {
+  /// Steps taken, as far as it is known.
+  var step: Int { last?.step ?? beginning?.step ?? 0 }
+}

@@ -1,0 +1,119 @@
+// The control socket of a live run: a thread of its own that takes commands from other processes, answers them, and hands out
+// events. A peer that sends rubbish, or reads nothing, costs a bounded amount of memory and no step any time.
+import Glibc
+import Run
+import Synchronization
+
+/// Listens from `init` to `end`.
+final class ControlServer: Sendable {
+  private let thread: WorkerThread
+  /// Written to where the thread should look at `isStopping`.
+  private let wake: CInt
+  private let flag: StopFlag
+
+  /// What tells the thread to end.
+  private final class StopFlag: Sendable { let isSet = Atomic(false) }
+
+  /// Makes the socket and the thread. The run's lock must be held: a socket that is there already was left by a process that
+  /// was killed.
+  /// - Throws: `UserError` where the folder's file system has no sockets, or there are no descriptors or threads left.
+  init(folder: String, name: String, hub: EventHub, requests: RequestQueue) throws {
+    let listener = try ControlListener(folder: folder)
+    var ends: [CInt] = [-1, -1]
+    guard pipe(&ends) == 0 else {
+      listener.close()
+      throw UserError(.unavailable, "no pipe can be made: \(ControlSocket.Refusal().words)")
+    }
+    for end in ends { ControlSocket.prepare(end, waits: false) }
+    let (reading, writing) = (ends[0], ends[1])
+    let subscription = hub.subscribe()
+    let flag = StopFlag()
+    do {
+      thread = try WorkerThread("control", stackSize: 1 << 20) {
+        Self.blockSignals()
+        var loop = ControlLoop(
+          listener: listener, wake: reading, name: name, subscription: subscription, requests: requests)
+        loop.run { flag.isSet.load(ordering: .acquiring) }
+        Glibc.close(reading)
+      }
+    } catch {
+      listener.close()
+      for end in ends { Glibc.close(end) }
+      throw error
+    }
+    wake = writing
+    self.flag = flag
+  }
+
+  /// Removes the socket, and waits until the thread has ended; peers have a second to take what is left.
+  func end() {
+    guard !flag.isSet.exchange(true, ordering: .acquiringAndReleasing) else { return }
+    var byte: UInt8 = 1
+    _ = write(wake, &byte, 1)
+    thread.join()
+    close(wake)
+  }
+
+  /// Signals are for the main thread; those of faults stay where they happen.
+  private static func blockSignals() {
+    var set = sigset_t()
+    sigfillset(&set)
+    for fault in [SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT] { sigdelset(&set, fault) }
+    pthread_sigmask(SIG_BLOCK, &set, nil)
+  }
+}
+
+/// The socket that is listened on, and its file.
+struct ControlListener {
+  let descriptor: CInt
+  private let folder: CInt
+  private let file: (device: dev_t, inode: ino_t)
+
+  init(folder path: String) throws {
+    do {
+      let folder = try ControlSocket.open(folder: path)
+      var made: CInt = -1
+      do {
+        var status = stat()
+        if fstatat(folder, ControlSocket.name, &status, AT_SYMLINK_NOFOLLOW) == 0 {
+          guard status.st_mode & S_IFMT == S_IFSOCK else {
+            throw UserError(.cannotCreate, "\(path)/\(ControlSocket.name) is there, and is not a socket: move it away")
+          }
+          unlinkat(folder, ControlSocket.name, 0)
+        }
+        let descriptor = try ControlSocket.make(waits: false)
+        made = descriptor
+        // The file gets the socket's mode: there is no moment in which others may use it.
+        fchmod(descriptor, 0o600)
+        try ControlSocket.withAddress(folder: path, opened: folder) { bind(descriptor, $0, $1) }
+        guard listen(descriptor, 64) == 0, fstatat(folder, ControlSocket.name, &status, AT_SYMLINK_NOFOLLOW) == 0
+        else { throw ControlSocket.Refusal() }
+        self.descriptor = descriptor
+        self.folder = folder
+        file = (status.st_dev, status.st_ino)
+      } catch {
+        if made >= 0 { Glibc.close(made) }
+        Glibc.close(folder)
+        throw error
+      }
+    } catch let refusal as ControlSocket.Refusal {
+      throw UserError(.cannotCreate, "\(path)/\(ControlSocket.name) cannot be made: \(refusal.words)")
+    }
+  }
+
+  /// Takes the file away, if it is still this socket's.
+  func remove() {
+    var status = stat()
+    guard fstatat(folder, ControlSocket.name, &status, AT_SYMLINK_NOFOLLOW) == 0, status.st_dev == file.device,
+      status.st_ino == file.inode
+    else { return }
+    unlinkat(folder, ControlSocket.name, 0)
+  }
+
+  /// Removes the file, and lets go of the socket.
+  func close() {
+    remove()
+    Glibc.close(descriptor)
+    Glibc.close(folder)
+  }
+}

@@ -1,0 +1,119 @@
+// Numbers of the recipe that change between two steps, and how the last change is taken back.
+import Run
+
+/// A change that `undo` takes back: what was changed, and its value before.
+struct UndoableChange {
+  enum Before {
+    /// The factor of the user's edits on the scheduled rate.
+    case rate(factor: Double)
+    case weight(Head, Double)
+    case setting(RunSetting, Double)
+  }
+
+  var before: Before
+  var actor: Occurrence.Actor
+  /// Whether it is a factor of the rate asked for by a key: the next one soon after belongs to it.
+  var isChain: Bool
+  /// Unix time of the newest change, seconds.
+  var time: Double
+
+  /// How long after a press of a rate key the next one counts as the same change, seconds.
+  static let patience = 5.0
+  /// How many are kept.
+  static let most = 1000
+}
+
+extension Trainer {
+  mutating func change(_ change: SettingChange, for request: Request, _ outlets: Outlets) {
+    let setting = change.setting
+    let old = setting.value(in: recipe)
+    let new = change.applied(to: old)
+    if let reason = reasonAgainst(setting, new) {
+      return refuse(
+        request, "\(setting.key) stays \(setting.text(old)): \(setting.text(new)) \(reason)", outlets)
+    }
+    remember(.setting(setting, old), for: request)
+    set(setting, to: new)
+    report(setting, old, to: new, for: request, outlets)
+  }
+
+  /// Why a setting cannot have a value; nil where it can.
+  private func reasonAgainst(_ setting: RunSetting, _ value: Double) -> String? {
+    guard setting.accepts(value) else { return "is not \(setting.range)" }
+    if setting == .steps, Int(value) <= state.step {
+      return "is not ahead, since the run is at step \(state.step): “stop” ends it now"
+    }
+    var changed = recipe
+    setting.set(value, in: &changed)
+    do {
+      try changed.validate(source: "the recipe")
+    } catch {
+      return "breaks a rule: \(error)"
+    }
+    return nil
+  }
+
+  private func report(
+    _ setting: RunSetting, _ old: Double, to new: Double, for request: Request, _ outlets: Outlets, why: String = ""
+  ) {
+    var text = "\(setting.key) \(setting.text(old)) → \(setting.text(new))\(why)"
+    // Another end is another schedule.
+    if setting == .steps, recipe.schedule.kind != .constant { text += ": rate \(compact(rate)) at the next step" }
+    outlets.report(
+      .occurred(
+        Occurrence(
+          .setting, step: state.step, time: wallTime(), key: setting.key, old: old, new: new, actor: request.actor,
+          request: request.id, text: text)))
+  }
+
+  /// Keeps what a change takes the place of, for `undo`. What is made again in a replay was not asked for in this session.
+  mutating func remember(_ before: UndoableChange.Before, for request: Request) {
+    guard request.actor != .program, request.command != .undo else { return }
+    let isChain = if case .rate(.times) = request.command { request.actor == .key } else { false }
+    let now = wallTime()
+    if isChain, let last = undoable.last, last.isChain, now - last.time < UndoableChange.patience {
+      undoable[undoable.count - 1].time = now
+      return
+    }
+    if undoable.count >= UndoableChange.most { undoable.removeFirst() }
+    undoable.append(UndoableChange(before: before, actor: request.actor, isChain: isChain, time: now))
+  }
+
+  /// Takes back the last change of this session that is not taken back yet. Between two steps only.
+  mutating func undo(for request: Request, _ outlets: Outlets) {
+    guard let last = undoable.popLast() else {
+      return refuse(
+        request,
+        "nothing to undo: this session changed no rate, weight or setting that is not undone; steps, checkpoints and notes "
+          + "cannot be undone", outlets)
+    }
+    switch last.before {
+    case .rate(let factor):
+      let (old, scheduled) = (rate, scheduledRate(at: state.step))
+      let new = scheduled * factor
+      guard scheduled > 0, RateChange.bounds.contains(new) else {
+        return refuse(request, "the rate stays \(compact(old)): here it cannot be \(compact(new)) again", outlets)
+      }
+      state.rateFactor = new / scheduled
+      report(rate: old, to: new, at: state.step, for: request, outlets, why: ", undone")
+    case .weight(let head, let weight):
+      let old = self.weight(of: head)
+      guard weight > 0 || heads.contains(where: { $0 != head && self.weight(of: $0) > 0 }) else {
+        return refuse(
+          request,
+          "the weight of \(head.name) stays \(short(old)): all other weights are 0 now, and nothing would be learned",
+          outlets)
+      }
+      setWeights(to: [head.name: weight])
+      report(weightOf: head.name, old, to: weight, at: state.step, for: request, outlets, why: ", undone")
+    case .setting(let setting, let value):
+      let old = setting.value(in: recipe)
+      if let reason = reasonAgainst(setting, value) {
+        return refuse(
+          request, "\(setting.key) stays \(setting.text(old)): \(setting.text(value)) \(reason)", outlets)
+      }
+      set(setting, to: value)
+      report(setting, old, to: value, for: request, outlets, why: ", undone")
+    }
+  }
+}

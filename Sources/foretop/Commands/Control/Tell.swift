@@ -1,0 +1,54 @@
+// foretop tell: a command for a run that another process trains.
+import ArgumentParser
+import Foundation
+import Run
+import Session
+
+struct Tell: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Sends a command to a run that another process trains, and prints the answer.",
+    discussion: """
+      The commands are those that can be typed after : on the screen:
+
+      \(CommandForm.help)
+
+      The answer comes when the command is done, at once or at the end of a step; “step N” answers after N steps, “until” at \
+      once. Exit statuses: 0 done, 1 refused, 64 no such command, 66 no such run, 69 nobody trains the run.
+      """)
+
+  @Argument(help: ArgumentHelp("The run's name.", valueName: "name"))
+  var name: String
+
+  @Argument(help: ArgumentHelp("The command with its arguments.", valueName: "command"))
+  var words: [String]
+
+  @Flag(help: "Prints the answer as a JSON object.")
+  var json = false
+
+  @OptionGroup var place: FolderOptions
+
+  func run() throws {
+    let line = words.joined(separator: " ")
+    // Here the sentence about a wrong command needs no run.
+    _ = try Command(typed: line)
+    let client = try ControlClient(folder: RunLookup.folder(name, in: place), name: name)
+    try client.send(
+      .object([
+        JSON.Member("id", .integer(1)), JSON.Member("as", .text("tell")), JSON.Member("command", .text(line)),
+      ]))
+    while let message = try client.next() {
+      guard message["answer"] == .integer(1), let text = message["text"]?.string else { continue }
+      let isDone = message["status"]?.string == "done"
+      let step = message["step"]?.whole ?? 0
+      if json {
+        print(message.line)
+      } else if isDone {
+        print(text.hasSuffix("at step \(step)") ? text : "\(text) (step \(step))")
+      } else {
+        Output.warn("refused: \(text)".harmlessLine)
+      }
+      throw Ended(status: isDone ? 0 : 1)
+    }
+    throw UserError(.unavailable, "the process that trains run “\(name)” ended before it answered")
+  }
+}

@@ -1,0 +1,86 @@
+// foretop watch: the events of a run that another process trains, as they come.
+import ArgumentParser
+import Foundation
+import Run
+import Session
+import TerminalUI
+
+struct Watch: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Prints the events of a run that another process trains, until it ends.",
+    discussion: """
+      Events since the session began come first, as far as the process still holds them (the newest 8192; a line says which \
+      are missing), then each as it happens. Without --json, steps are printed at most once a second.
+
+      Exit statuses: 0 the run ended, 66 no such run, 69 nobody trains the run, 74 its process ended without a word.
+      """)
+
+  @Argument(help: ArgumentHelp("The run's name.", valueName: "name"))
+  var name: String
+
+  @Flag(help: "Prints every event as a JSON object, as “foretop train --json” does.")
+  var json = false
+
+  @Flag(help: "Begins with the next event.")
+  var fromNow = false
+
+  @OptionGroup var place: FolderOptions
+
+  func run() throws {
+    let client = try ControlClient(folder: RunLookup.folder(name, in: place), name: name)
+    var request = [JSON.Member("id", .integer(1)), JSON.Member("subscribe", .flag(true))]
+    if !fromNow { request.append(JSON.Member("from", .integer(1))) }
+    try client.send(.object(request))
+    var lines = WatchedLines()
+    while let message = try client.next() {
+      guard let event = message["event"]?.string else { continue }
+      if json {
+        print(message.line)
+      } else if let line = lines.line(for: message, event) {
+        print(line)
+      }
+      fflush(nil)
+      if event == "end" { return }
+    }
+    throw UserError(
+      .inputOutput, "the process that trained run “\(name)” ended without a word: “foretop resume” goes on")
+  }
+}
+
+/// Lines of events that came as JSON.
+struct WatchedLines {
+  private var lastStep = -Double.infinity
+
+  /// The line of an event; nil for one that is not printed.
+  mutating func line(for event: JSON, _ kind: String) -> String? {
+    let step = "step \(event["step"]?.whole ?? 0)"
+    switch kind {
+    case "begin": return "\(event["name"]?.string ?? "") trains from \(step)"
+    case "step":
+      let now = ProcessInfo.processInfo.systemUptime
+      guard now - lastStep >= 1 else { return nil }
+      lastStep = now
+      let rate = event["rate"]?.number.map { "  rate \(Figure.rate($0))" } ?? ""
+      let speed = event["tokensPerSecond"]?.number.map { "  \(Figure.short($0)) tok/s" } ?? ""
+      return "\(step)\(losses(event))\(rate)\(speed)"
+    case "heldout": return "\(step)  held-out\(losses(event))\(event["isBest"]?.isTrue == true ? "  best" : "")"
+    case "text": return "\(step)  text  \((event["prompt"]?.string ?? "") + (event["text"]?.string ?? ""))"
+    case "occurrence":
+      guard event["kind"]?.string != "done", let text = event["text"]?.string else { return nil }
+      let actor = event["actor"]?.string ?? "program"
+      return "\(step)  \(text)" + (actor == "program" ? "" : "  (\(actor))")
+    case "gap":
+      let last = event["number"]?.whole ?? 0
+      let first = event["first"]?.whole.map { "events \($0) to \(last)" } ?? "events up to number \(last)"
+      return "\(first) are left out here; run.h5 has them"
+    case "end": return "\(step)  \(event["reason"]?.string ?? "ended")"
+    default: return nil
+    }
+  }
+
+  private func losses(_ event: JSON) -> String {
+    (event["loss"]?.members ?? []).compactMap { loss in
+      loss.value.number.map { "  \(loss.key) \(Figure.loss($0))" }
+    }.joined()
+  }
+}

@@ -1,0 +1,143 @@
+// The command line after `:`, numbers before a key, and that a key asks for what its command is.
+import Testing
+
+@testable import Dashboard
+@testable import Run
+@testable import TerminalUI
+
+struct CommandLineTests {
+  let run = MadeUpRun()
+
+  private func type(_ text: String, _ dashboard: inout Dashboard) {
+    for character in text { #expect(dashboard.press(.character(character)) == nil) }
+  }
+
+  private func prompt(_ dashboard: Dashboard) -> CommandPrompt? {
+    if case .command(let prompt) = dashboard.overlay { prompt } else { nil }
+  }
+
+  @Test(arguments: CommandForm.all.flatMap(\.examples).filter { $0 != "rate 3e-4" && $0 != "rate x0.5" })
+  func `a typed line asks for its command, as typed`(line: String) throws {
+    var dashboard = run.dashboard(at: 300)
+    type(":" + line, &dashboard)
+    #expect(dashboard.press(.enter) == (try Command(typed: line)))
+    #expect(dashboard.askedBy == .typed && dashboard.overlay == nil)
+    let text = dashboard.draw(size: (120, 36), now: run.now(300)).text
+    #expect(text.contains("asked: "))
+  }
+
+  static let keys: [(Key, String)] = [
+    (.space, "pause"), (.character("."), "step"), (.character("]"), "rate x1.1"), (.character("["), "rate x0.9"),
+    (.character("}"), "rate x2"), (.character("{"), "rate x0.5"), (.character("s"), "save"),
+    (.character("e"), "evaluate"), (.character("g"), "generate"), (.character("u"), "undo"), (.control("c"), "stop"),
+  ]
+
+  @Test(arguments: keys) func `a key asks for the same as its command`(key: Key, line: String) throws {
+    var dashboard = run.dashboard(at: 300)
+    #expect(dashboard.press(key) == (try Command(typed: line)))
+    #expect(dashboard.askedBy == .key)
+  }
+
+  @Test func `a wrong line stays with its reason, and esc leaves it`() {
+    var dashboard = run.dashboard(at: 300)
+    type(":rat 3", &dashboard)
+    #expect(dashboard.press(.enter) == nil)
+    #expect(prompt(dashboard)?.text == "rat 3" && prompt(dashboard)?.problem.contains("did you mean") == true)
+    for size in [(120, 36), (80, 24), (40, 12), (20, 4), (5, 1)] {
+      let canvas = dashboard.draw(size: size, now: run.now(300))
+      #expect(size.0 < 40 || canvas.text.contains(":rat 3") && canvas.text.contains("did you mean"))
+    }
+    type("x", &dashboard)
+    #expect(prompt(dashboard)?.problem == "")
+    #expect(dashboard.press(.escape) == nil)
+    #expect(dashboard.overlay == nil && dashboard.asked.isEmpty)
+    type(":", &dashboard)
+    #expect(dashboard.press(.backspace) == nil)
+    #expect(dashboard.overlay == nil)
+  }
+
+  @Test func `tab completes, and the arrows recall`() {
+    var dashboard = run.dashboard(at: 300)
+    type(":ra", &dashboard)
+    #expect(dashboard.press(.tab) == nil)
+    #expect(prompt(dashboard)?.text == "rate ")
+    type("4e-4", &dashboard)
+    #expect(dashboard.press(.enter) == .rate(.to(4e-4)))
+    type(":save", &dashboard)
+    #expect(dashboard.press(.enter) == .save)
+    type(":cl", &dashboard)
+    for (key, text) in [(Key.up, "save"), (.up, "rate 4e-4"), (.up, "rate 4e-4"), (.down, "save"), (.down, "cl")] {
+      #expect(dashboard.press(key) == nil)
+      #expect(prompt(dashboard)?.text == text)
+    }
+    type(" ", &dashboard)
+    #expect(prompt(dashboard)?.text == "cl ")
+  }
+
+  @Test func `what a line lacks is said above it`() {
+    var dashboard = run.dashboard(at: 300)
+    type(":weight ", &dashboard)
+    let text = dashboard.draw(size: (120, 36), now: run.now(300)).text
+    #expect(text.contains("weight HEAD WEIGHT|xFACTOR") && text.contains("weight top"))
+  }
+
+  @Test func `a typed change by more than tenfold is asked for first`() {
+    var dashboard = run.dashboard(at: 300)
+    type(":weight top x0.05", &dashboard)
+    #expect(dashboard.press(.enter) == nil)
+    #expect(dashboard.overlay == .confirm(.weight(WeightChange(.top, to: 0.05))))
+    #expect(dashboard.press(.character("y")) == .weight(WeightChange(.top, to: 0.05)))
+    #expect(dashboard.askedBy == .typed)
+    type(":rate x0.01", &dashboard)
+    #expect(dashboard.press(.enter) == nil)
+    #expect(dashboard.press(.character("y")) == .rate(.times(0.01)))
+    #expect(dashboard.askedBy == .typed)
+  }
+
+  @Test func `the answer to a typed line is shown`() {
+    var dashboard = run.dashboard(at: 300)
+    type(":evaluate", &dashboard)
+    #expect(dashboard.press(.enter) == .evaluate)
+    dashboard.wasSent(as: 7)
+    dashboard.receive(
+      .occurred(
+        Occurrence(
+          .done, step: 300, time: 1, key: "evaluate", actor: .typed, request: 7, text: "evaluate: done at step 300")))
+    #expect(dashboard.asked.isEmpty && dashboard.message == "evaluate: done at step 300")
+    #expect(dashboard.draw(size: (120, 36), now: run.now(300)).text.contains("done at step 300"))
+  }
+
+  @Test func `where nothing trains, the command line says so`() {
+    var stored = run.dashboard(at: 300, .stored)
+    #expect(stored.press(.character(":")) == nil)
+    #expect(stored.overlay == nil && stored.message.contains("foretop resume"))
+  }
+
+  @Test func `a number before a point is a number of steps, and changes no layout`() throws {
+    var dashboard = Dashboard(.live, layouts: try shippedLayouts())
+    dashboard.receive(run.began)
+    for number in 1...20 { dashboard.receive(.stepped(run.step(number))) }
+    #expect(dashboard.press(.character("2")) == nil)
+    #expect(dashboard.layout.name == "order")
+    #expect(dashboard.press(.character("5")) == nil)
+    #expect(dashboard.press(.character("0")) == nil)
+    #expect(dashboard.press(.character(".")) == .step(250))
+    #expect(dashboard.layout.name == "train" && dashboard.history.smoothing != 0)
+    #expect(dashboard.press(.character(".")) == .step(1))
+    // Another key takes no number.
+    #expect(dashboard.press(.character("3")) == nil)
+    #expect(dashboard.press(.character("s")) == .save)
+    #expect(dashboard.press(.character(".")) == .step(1))
+    #expect(dashboard.layout.name == "throughput")
+  }
+
+  @Test func `a setting changes the recipe that is shown`() {
+    var dashboard = run.dashboard(at: 300)
+    dashboard.receive(
+      .occurred(
+        Occurrence(.setting, step: 300, time: 1, key: "steps", old: 2000, new: 5000, actor: .tell, text: "steps")))
+    #expect(dashboard.beginning?.recipe.steps == 5000)
+    #expect(dashboard.recipeLines.contains { $0.contains("5000") })
+    #expect(dashboard.log.last?.text.hasSuffix("(tell)") == true)
+  }
+}

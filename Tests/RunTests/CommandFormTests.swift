@@ -1,0 +1,99 @@
+// The table of commands: what is typed becomes a command, or a sentence that says what to type.
+import Run
+import Support
+import Testing
+
+@Suite struct CommandFormTests {
+  @Test func `every example of the table is a command, and no two rows have the same name`() throws {
+    for form in CommandForm.all {
+      #expect(!form.examples.isEmpty && !form.about.isEmpty)
+      for example in form.examples {
+        _ = try Command(typed: example)
+        #expect(CommandForm.form(of: example)?.form.name == form.name, "\(example)")
+      }
+    }
+    #expect(Set(CommandForm.all.map(\.name)).count == CommandForm.all.count)
+  }
+
+  static let lines: [(String, Command)] = [
+    ("rate 3e-4", .rate(.to(3e-4))), ("  rate   x0.5 ", .rate(.times(0.5))),
+    ("weight top 0.5", .weight(WeightChange(.top, to: 0.5))), ("weight mtp-2 0", .weight(WeightChange(.mtp(2), to: 0))),
+    ("clip 0.5", .setting(SettingChange(.clip, to: 0.5))), ("decay 0.05", .setting(SettingChange(.decay, to: 0.05))),
+    ("steps 2e4", .setting(SettingChange(.steps, to: 20_000))),
+    ("steps +5_000", .setting(SettingChange(.steps, to: 5000, isAdded: true))),
+    ("evaluate every 200", .setting(SettingChange(.evaluateEvery, to: 200))), ("evaluate", .evaluate),
+    ("save every 0", .setting(SettingChange(.saveEvery, to: 0))), ("save", .save),
+    ("sample every 7", .setting(SettingChange(.sampleEvery, to: 7))), ("pause", .pause), ("go", .proceed),
+    ("step", .stepOnce), ("step 5", .step(5)), ("until 2000", .until(.step(2000))),
+    ("until step 20", .until(.step(20))), ("until loss < 3.2", .until(.lossBelow(3.2))), ("generate", .generate),
+    ("note \"why  so?\"", .note("why  so?")), ("note it's 5", .note("it's 5")), ("undo", .undo),
+    ("stop", .stop(saving: true)), ("abandon", .stop(saving: false)),
+  ]
+
+  @Test(arguments: lines) func `a line is its command`(line: String, command: Command) throws {
+    #expect(try Command(typed: line) == command)
+  }
+
+  @Test func `a factor of a weight is resolved where the weight is known`() throws {
+    guard case .weight(let change) = try Command(typed: "weight top x0.5") else {
+      Issue.record("not a weight")
+      return
+    }
+    #expect(change.isFactor && change.resolved(now: 0.8) == WeightChange(.top, to: 0.4))
+  }
+
+  static let wrong: [(String, String)] = [
+    ("", "type a command"), ("rat 3", "did you mean “rate”"), ("rate", "rate: RATE|xFACTOR is missing"),
+    ("rate fast", "“fast” is not a rate"), ("rate 2", "above 1"), ("weight", "is missing"),
+    ("weight topp 1", "mean top"),
+    ("weight top", "the weight of top is missing"), ("weight top 101", "from 0 to 100"),
+    ("clip -1", "optimizer.clip must be"),
+    ("clip x2", "not a number"), ("steps 1.5", "whole number"), ("steps +0", "whole number"),
+    ("evaluate evry 5", "nothing follows"),
+    ("pause now", "nothing follows"), ("step 0", "from 1 to"), ("until", "is missing"), ("until later", "loss<3.2"),
+    ("until loss<-1", "above 0"), ("note", "is missing"), ("note \"\"", "empty"),
+    ("note " + String(repeating: "x", count: 401), "401 bytes"),
+    ("note " + String(repeating: "x", count: 2000), "has at most"),
+  ]
+
+  @Test(arguments: wrong) func `a wrong line says what is wrong with it`(line: String, part: String) {
+    do {
+      let command = try Command(typed: line)
+      Issue.record("\(line) is \(command)")
+    } catch {
+      #expect("\(error)".contains(part), "\(error)")
+    }
+  }
+
+  @Test func `tab completes names and heads`() {
+    func completed(_ text: String) -> [String] { CommandForm.completions(of: text, heads: [.ntp, .top]) }
+    #expect(completed("ra") == ["rate "])
+    #expect(completed("evaluate") == ["evaluate every "])
+    #expect(completed("st") == ["steps ", "step ", "stop"])
+    #expect(CommandForm.commonPrefix(of: completed("st")) == "st")
+    #expect(completed("weight t") == ["weight top "])
+    #expect(completed("weight ").count == 2 && completed("x").isEmpty)
+    #expect(completed("").count == CommandForm.all.count)
+  }
+
+  @Test(arguments: RunSetting.allCases) func `a setting is read where it was written, and only in range`(
+    setting: RunSetting
+  ) throws {
+    var recipe = Recipe()
+    setting.set(3, in: &recipe)
+    #expect(setting.value(in: recipe) == 3 && setting.accepts(3) && !setting.accepts(-1) && !setting.accepts(.nan))
+    #expect(recipe != Recipe())
+    let line = "\(setting.words) 3"
+    #expect(try Command(typed: line) == .setting(SettingChange(setting, to: 3)))
+    recipe.take(
+      Occurrence(.setting, step: 1, time: 1, key: setting.key, old: 3, new: 5, actor: .tell, text: "5"))
+    #expect(setting.value(in: recipe) == 5)
+    recipe.take(Occurrence(.setting, step: 1, time: 1, key: setting.key, old: 5, new: -5, text: "-5"))
+    #expect(setting.value(in: recipe) == 5)
+  }
+
+  @Test func `docs control lists every command`() throws {
+    #expect(
+      try Readme.section("commands", of: "docs/control.md", asWrittenBy: CommandForm.markdown) == CommandForm.markdown)
+  }
+}

@@ -1,0 +1,230 @@
+"""Steering from elsewhere: `foretop tell`, `foretop watch`, the control socket, and the command line on the screen."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+
+from support import *
+
+
+def control(name):
+    return os.path.join(RUNS, name, "control.sock")
+
+
+@contextlib.contextmanager
+def training(name, *options):
+    """A run without a screen that listens."""
+    process = subprocess.Popen(
+        train(name, "--headless", *(options or ENDLESS)), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: os.path.exists(control(name)), f"{name} listens")
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+
+
+def tell(name, *words, status=0, options=()):
+    return run(command("tell", name, *words, *options), status)
+
+
+def connect(name):
+    """A socket that has said hello, and its lines."""
+    peer = socket.socket(socket.AF_UNIX)
+    peer.settimeout(PATIENCE)
+    peer.connect(control(name))
+    lines = peer.makefile("r", encoding="utf-8")
+    assert json.loads(lines.readline())["protocol"] == 1
+    return peer, lines
+
+
+def send(peer, **message):
+    peer.sendall((json.dumps(message) + "\n").encode())
+
+
+def test_a_run_is_steered_from_another_process():
+    with training("told") as process:
+        assert "paused" in tell("told", "pause").stdout
+        assert " → " in tell("told", "rate", "x0.5").stdout
+        answer = json.loads(tell("told", "clip", "0.25", options=["--json"]).stdout)
+        assert answer["status"] == "done" and answer["answer"] == 1, answer
+        tell("told", "weight", "top", "x0.5")
+        tell("told", "note", "why so")
+        assert "5 steps taken" in tell("told", "step", "5").stdout
+        tell("told", "undo")
+        tell("told", "evaluate")
+        tell("told", "save")
+        refused = tell("told", "until", "1", status=1)
+        assert "not ahead" in refused.stderr, refused
+        wrong = tell("told", "rat", "x0.5", status=64)
+        assert "did you mean “rate”" in wrong.stderr, wrong
+        assert stopped(process, "told")
+    for kind, key, new in (("rate", "rate", None), ("setting", "optimizer.clip", 0.25), ("weight", "top", 0.5), ("notice", "note", None)):
+        found = [event for event in occurrences("told", kind) if event.get("key") == key]
+        assert found and found[0]["actor"] == "tell" and new in (None, found[0].get("new")), (kind, found)
+    assert [event["actor"] for event in occurrences("told", "saved")][:1] == ["tell"]
+    asked = {event["key"]: event["actor"] for event in occurrences("told", "done")}
+    assert asked == {"evaluate": "tell", "stop": "tell"}, asked
+    assert not os.path.exists(control("told"))
+    gone = tell("told", "pause", status=69)
+    assert "nobody trains run “told”" in gone.stderr, gone
+    assert "there is no run" in run(command("tell", "nowhere", "pause"), 66).stderr
+
+
+def stopped(process, name):
+    tell(name, "stop")
+    return process.wait(PATIENCE) == 0
+
+
+def test_settings_survive_a_kill_and_a_resume():
+    with training("kept", "--steps", "1000000", "--set", "evaluate.every=0", "--set", "save.every=0", "--set", "sample.every=0") as process:
+        tell("kept", "pause")
+        tell("kept", "clip", "0.5")
+        tell("kept", "save")
+        wait_until(lambda: checkpoints("kept"), "the checkpoint is stored")
+        tell("kept", "step", "3")
+        tell("kept", "clip", "0.01")
+        tell("kept", "rate", "x0.5")
+        tell("kept", "step", "6")
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    # What is left of the socket is nobody's.
+    assert os.path.exists(control("kept"))
+    assert "left by a process that was killed" in tell("kept", "go", status=69).stderr
+    last = max(event["step"] for event in events("kept", "step"))
+    run(command("resume", "kept", "--headless", "--steps", str(last + 5), "--threads", "1"))
+    assert not [event for event in events("kept", "occurrence") if event.get("key") == "replay"]
+    assert not os.path.exists(control("kept"))
+    changes = [(event["key"], event["new"]) for event in occurrences("kept", "setting")]
+    assert changes == [("optimizer.clip", 0.5), ("optimizer.clip", 0.01), ("steps", last + 5)], changes
+    run(command("resume", "kept", "--headless", "--steps", str(last + 8), "--threads", "1"))
+    began = events("kept", "begin")[-1]
+    assert began["recipe"]["optimizer"]["clip"] == 0.01 and began["recipe"]["steps"] == last + 8, began
+
+
+def test_watch_prints_events_until_the_end():
+    with training("watched") as process:
+        watch = subprocess.Popen(command("watch", "watched", "--json"), stdout=subprocess.PIPE, text=True)
+        lines = subprocess.Popen(command("watch", "watched", "--from-now"), stdout=subprocess.PIPE, text=True)
+        assert json.loads(watch.stdout.readline())["event"] in ("begin", "gap")
+        tell("watched", "rate", "x0.9")
+        # What follows this answer is not before the subscription of the second.
+        wait_until(lambda: "step" in lines.stdout.readline(), "the lines have begun")
+        tell("watched", "note", "seen")
+        assert stopped(process, "watched")
+        seen = [json.loads(line) for line in watch.communicate(timeout=PATIENCE)[0].splitlines()]
+        assert watch.returncode == 0 and seen[-1]["event"] == "end", seen[-1]
+        assert any(event.get("kind") == "rate" and event["actor"] == "tell" for event in seen)
+        text = lines.communicate(timeout=PATIENCE)[0]
+        assert "seen  (tell)" in text and lines.returncode == 0, text
+    assert run(command("watch", "watched"), 69).stderr
+
+
+def test_a_long_path_has_a_socket_too():
+    runs = os.path.join(FOLDER, "long" * 30, "deep" * 10)
+    process = subprocess.Popen(
+        [PROGRAM, "train", "tiny", "--name", "far", "--runs", runs, "--data", TEXT, "--threads", "1", "--headless", *ENDLESS],
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: os.path.exists(f"{runs}/far/control.sock"), "the socket is there")
+        assert oct(os.stat(f"{runs}/far/control.sock").st_mode)[-3:] == "600"
+        run([PROGRAM, "tell", "far", "rate", "x0.5", "--runs", runs])
+        run([PROGRAM, "tell", "far", "stop", "--runs", runs])
+        assert process.wait(PATIENCE) == 0
+    finally:
+        process.kill()
+
+
+def test_hostile_peers_change_nothing():
+    with training("hostile") as process:
+        silent = []
+        # Rubbish, a line without an end, an object of another kind, a line that is too long.
+        for rubbish in (b"\x00\xff\xfe\n", b"GET / HTTP/1.1\r\n\r\n", b"[1]\n", b"x" * 70_000, b"{" * 60_000 + b"\n"):
+            peer, lines = connect("hostile")
+            with contextlib.suppress(OSError):
+                peer.sendall(rubbish)
+            with contextlib.suppress(ConnectionResetError):
+                assert "error" in json.loads(lines.readline()), rubbish[:10]
+                assert lines.readline() == ""
+            peer.close()
+        for wrong in ({}, {"id": {}, "command": "pause"}, {"id": 1, "command": 5}, {"id": 1, "command": "explode"},
+                      {"id": 1, "subscribe": True, "from": 0}, {"id": 1, "command": "pause", "as": "key"}, {"id": 1, "secret": 1}):
+            peer, lines = connect("hostile")
+            send(peer, **wrong)
+            assert json.loads(lines.readline())["status"] == "refused", wrong
+            peer.close()
+        # A peer that asks and never reads, one that leaves in the middle of a line, and more than are served.
+        greedy, _ = connect("hostile")
+        send(greedy, subscribe=True, **{"from": 1})
+        greedy.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            for _ in range(10_000):
+                greedy.sendall(b'{"command":"explode"}\n' * 100)
+        silent.append(greedy)
+        half, _ = connect("hostile")
+        half.sendall(b'{"command":"stop"')
+        half.close()
+        for _ in range(1000):
+            peer = socket.socket(socket.AF_UNIX)
+            peer.settimeout(PATIENCE)
+            peer.connect(control("hostile"))
+            silent.append(peer)
+        full = silent[-1].makefile("r").readline()
+        assert "connections" in full, full
+        before = computed(process)
+        for peer in silent[1:]:
+            peer.close()
+        wait_until(lambda: subprocess.run(
+            command("tell", "hostile", "note", "alive"), capture_output=True).returncode == 0, "there is room again")
+        assert computed(process) >= before and process.poll() is None
+        assert stopped(process, "hostile")
+        greedy.close()
+    happened = [event for event in events("hostile", "occurrence") if event["actor"] in ("socket", "tell")]
+    assert {event.get("key") for event in happened} <= {"note", "stop"}, happened
+
+
+def test_the_command_line_steers_and_answers():
+    with begin("typed") as terminal:
+        terminal.type(":")
+        terminal.wait_for("tab completes")
+        terminal.type("rat\t3e-4")
+        terminal.wait_for(":rate 3e-4")
+        terminal.type("\r")
+        terminal.wait_for("→ 3e-4")
+        terminal.type(":rate fast\r")
+        terminal.wait_for("is not a rate")
+        terminal.type("\x1b")
+        terminal.wait_for(lambda terminal: "is not a rate" not in terminal.text)
+        terminal.type("u")
+        terminal.wait_for("undone")
+        terminal.type(" ")
+        terminal.wait_for("paused")
+        terminal.type("5.")
+        terminal.wait_for("5 steps taken, paused")
+        terminal.type(":stop\r")
+        assert terminal.finish() == 0
+    changes = occurrences("typed", "rate")
+    assert [change["actor"] for change in changes] == ["typed", "key"], changes
+    assert abs(changes[1]["new"] / changes[0]["old"] - 1) < 0.05, changes
+    asked = {event["key"]: event["actor"] for event in occurrences("typed", "done")}
+    assert asked["stop"] == "typed", asked
+
+
+def test_the_script_of_the_docs_halves_the_rate():
+    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs", "halve_rate.py")
+    # A rate of almost nothing: the held-out loss falls by less than it varies, and an evaluation a step shows that soon.
+    with training("halved", "--steps", "1000000", "--set", "evaluate.every=1", "--set", "schedule.rate=0.9",
+                  "--set", "save.every=0", "--set", "sample.every=0") as process:
+        helper = subprocess.Popen([sys.executable, script, os.path.join(RUNS, "halved")], stdout=subprocess.PIPE, text=True)
+        assert helper.stdout.readline().startswith("rate ")
+        assert stopped(process, "halved")
+        helper.communicate(timeout=PATIENCE)
+        assert helper.returncode == 0
+    changes = occurrences("halved", "rate")
+    assert changes and changes[0]["actor"] == "socket" and changes[0]["new"] < 0.6 * changes[0]["old"], changes

@@ -1,0 +1,106 @@
+// Settings, undo, counted steps and conditions: what they do to a run, and that a replay does it again.
+import Run
+import Testing
+
+@testable import Training
+
+struct SettingTests {
+  private func losses(_ log: Log) -> [Float] { log.steps.map(\.total) }
+
+  private func typed(_ lines: String...) throws -> [Command] { try lines.map { try Command(typed: $0) } }
+
+  @Test func `clip and decay act from the next step on, and are replayed to the bit`() throws {
+    var recipe = Tiny.recipe
+    recipe.schedule.kind = .constant
+    let plain = try Tiny.train(recipe)
+    let changed = try Tiny.train(recipe, after: [4: typed("clip 0.01"), 7: typed("decay 5")])
+    #expect(losses(changed.log).prefix(5) == losses(plain.log).prefix(5))
+    #expect(losses(changed.log)[5] != losses(plain.log)[5] || losses(changed.log)[8] != losses(plain.log)[8])
+    #expect(changed.log.occurrences.map(\.kind) == [.setting, .setting])
+    #expect(changed.log.occurrences.map(\.key) == ["optimizer.clip", "optimizer.weightDecay"])
+    #expect(changed.log.occurrences.map(\.step) == [4, 7] && changed.log.occurrences.map(\.new) == [0.01, 5])
+    let edits = changed.log.occurrences.compactMap { ReplayedCommand($0) }
+    #expect(edits.count == 2)
+    #expect(losses(try Tiny.train(recipe, replaying: edits).log) == losses(changed.log))
+    #expect(losses(try Tiny.train(recipe, replaying: [edits[0]]).log) != losses(changed.log))
+    // A checkpoint has them for the sessions that follow.
+    #expect(changed.checkpoint.state.settings == ["optimizer.clip": 0.01, "optimizer.weightDecay": 5])
+    #expect(changed.checkpoint.recipe.optimizer.clip == 0.01)
+  }
+
+  @Test func `steps makes a run longer or shorter, and what is due changes`() throws {
+    let longer = try Tiny.train(
+      Tiny.recipe, after: [3: typed("steps +3", "evaluate every 5", "save every 0", "sample every 0")])
+    #expect(longer.ending.reason == .finished && longer.ending.step == 15)
+    #expect(longer.log.evaluations.map(\.step) == [5, 10, 15])
+    #expect(longer.log.checkpoints.map(\.state.step) == [15] && longer.log.texts.map(\.step) == [15])
+    let shorter = try Tiny.train(Tiny.recipe, after: [3: typed("steps 5")])
+    #expect(shorter.ending.reason == .finished && shorter.ending.step == 5)
+  }
+
+  @Test func `a setting that makes no sense is refused with a sentence`() throws {
+    let asked = typedOut(["steps 2", "steps +999999999"])
+    let log = try Tiny.train(Tiny.recipe, after: [3: asked]).log
+    #expect(log.occurrences.map(\.kind) == [.refused, .refused])
+    #expect(log.occurrences.map(\.key) == ["steps", "steps"])
+    #expect(log.occurrences[0].text.contains("the run is at step 3"))
+    #expect(losses(log) == losses(try Tiny.train(Tiny.recipe).log))
+  }
+
+  private func typedOut(_ lines: [String]) -> [Command] { lines.compactMap { try? Command(typed: $0) } }
+
+  @Test func `undo takes back one change after the other, a chain of a key as one`() throws {
+    let up = Command.rate(.times(1.1))
+    let asked =
+      [up, up, up] + typedOut(["clip 0.5", "weight top 0.5"]) + [.undo, .undo, .undo, .undo, .stop(saving: false)]
+    let result = try Tiny.train(Tiny.recipe, asking: asked)
+    let log = result.log.occurrences
+    #expect(log.map(\.kind) == [.rate, .rate, .rate, .setting, .weight, .weight, .setting, .rate, .refused])
+    #expect(log[5].new == 1 && log[6].new == 1 && log[6].key == "optimizer.clip")
+    let (before, after) = (try #require(log[0].old), try #require(log[7].new))
+    #expect(abs(after / before - 1) < 1e-12)
+    #expect(log[8].text.contains("nothing to undo") && log[8].key == "undo")
+    // Everything undone is nothing done.
+    let undone = try Tiny.train(Tiny.recipe, asking: Array(asked.dropLast(2)))
+    #expect(losses(undone.log) == losses(try Tiny.train(Tiny.recipe).log))
+  }
+
+  @Test func `some steps are taken before a pause, and what is asked meanwhile is heard`() throws {
+    let result = try Tiny.train(
+      Tiny.recipe, asking: [.step(3)], after: [3: [.step(1), .step(2)], 6: [.stop(saving: false)]])
+    #expect(result.log.steps.count == 6)
+    let pauses = result.log.occurrences.filter { $0.kind == .pause }
+    #expect(pauses.map(\.step) == [3, 4, 6] && pauses.allSatisfy { $0.actor == .key })
+    #expect(pauses.map(\.text) == ["3 steps taken, paused", "one step taken, paused", "2 steps taken, paused"])
+    let left = try Tiny.train(Tiny.recipe, asking: [.step(10)], after: [2: [.pause, .stop(saving: false)]])
+    #expect(left.log.steps.count == 2 && left.log.occurrences.filter { $0.kind == .pause }.map(\.text) == ["paused"])
+  }
+
+  @Test func `a run pauses at a step, or below a loss, and says who asked`() throws {
+    let result = try Tiny.train(
+      Tiny.recipe, asking: [.pause, .until(.step(5))], after: [5: [.stop(saving: false)]], isAttended: true)
+    #expect(result.log.steps.count == 5)
+    #expect(result.log.occurrences.map(\.kind) == [.pause, .proceed, .pause])
+    #expect(result.log.occurrences.last?.step == 5 && result.log.occurrences.last?.actor == .key)
+    let all = try Tiny.train(Tiny.recipe).log.steps
+    let limit = Double(all[6].losses[0].loss) + 1e-6
+    let first = try #require(all.first { Double($0.losses[0].loss) < limit }).step
+    let below = try Tiny.train(
+      Tiny.recipe, asking: [.until(.lossBelow(limit))], after: [first: [.stop(saving: false)]])
+    #expect(below.log.steps.count == first)
+    let refused = try Tiny.train(Tiny.recipe, asking: [.until(.step(13))]).log.occurrences
+    #expect(refused.map(\.kind) == [.refused] && refused[0].text.contains("ends at step 12"))
+  }
+
+  @Test func `a note is a line of the log, and who asked is known of everything`() throws {
+    let asked: [Command] = [.note("why?"), .evaluate, .generate, .save]
+    let log = try Tiny.train(Tiny.recipe, asking: asked).log
+    #expect(log.occurrences.first?.annotation == .note && log.occurrences.first?.text == "why?")
+    #expect(log.occurrences.first?.actor == .key)
+    #expect(log.evaluations.first?.step == 0 && log.texts.first?.step == 0)
+    // Asked twice is done twice.
+    let twice = try Tiny.train(Tiny.recipe, asking: [.evaluate, .evaluate, .generate, .generate, .stop(saving: false)])
+      .log
+    #expect(twice.evaluations.count == 2 && twice.texts.count == 2)
+  }
+}
