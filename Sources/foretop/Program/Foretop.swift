@@ -24,7 +24,7 @@ struct Foretop: ParsableCommand {
     subcommands: [
       Train.self, Resume.self, PlanCommand.self, BenchCommand.self, Runs.self, Inspect.self, Eval.self, Generate.self,
       Tokenize.self, LayoutCommand.self,
-      NoteCommand.self, TagCommand.self, Verify.self, Recover.self, Snapshot.self, Tensors.self, Diff.self, Remove.self,
+      NoteCommand.self, TagCommand.self, Verify.self, Recover.self, Snapshot.self, Tensors.self, Diff.self, Compare.self, Remove.self,
       Prune.self,
       ExportCommand.self, Import.self, Examine.self, Manual.self,
     ])
