@@ -119,7 +119,8 @@ package struct CompareScreen: Sendable {
   func refusal(of deed: Deed) -> String? {
     switch deed {
     case .smoother, .rougher, .unsmoothed:
-      comparison.metric.isSmoothed ? nil : "\(comparison.metric.label) is shown as it was measured: only loss/… is smoothed"
+      comparison.metric.isSmoothed
+        ? nil : "\(comparison.metric.label) is shown as it was measured: only loss/… is smoothed"
     case .seeds:
       comparison.runs.count > comparison.lines.count || !comparison.joinsSeeds
         ? nil : "no two of these runs differ in their seed alone"
@@ -139,7 +140,8 @@ package struct CompareScreen: Sendable {
       let all = CompareAxis.allCases
       comparison.axis = all[((all.firstIndex(of: comparison.axis) ?? 0) + 1) % all.count]
       (cursor, zoom) = (nil, 0)
-      let equal = comparison.axis == .time ? "training time" : comparison.axis == .step ? "steps" : comparison.axis.rawValue
+      let equal =
+        comparison.axis == .time ? "training time" : comparison.axis == .step ? "steps" : comparison.axis.rawValue
       message = "aligned at equal \(equal)"
     case .metric: show(metric: 1)
     case .metricBack: show(metric: -1)

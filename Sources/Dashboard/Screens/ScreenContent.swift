@@ -15,9 +15,13 @@ package protocol ScreenContent: Sendable {
   /// Draws for a terminal of any size; changes nothing.
   /// - Parameter now: Unix time, seconds.
   func draw(size: (columns: Int, rows: Int), now: Double) -> Canvas
+  /// Takes the terminal's size before the first picture of it: what moves by pages has to know them.
+  mutating func fit(columns: Int, rows: Int)
   mutating func press(_ key: Key) -> Request?
   /// Takes layout files that were saved meanwhile.
   mutating func use(_ layouts: [Layout], problems: [String], time: Double)
 }
 
-extension Dashboard: ScreenContent {}
+extension Dashboard: ScreenContent {
+  package mutating func fit(columns: Int, rows: Int) {}
+}

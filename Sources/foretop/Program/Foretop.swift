@@ -18,16 +18,18 @@ struct Foretop: ParsableCommand {
         foretop train                      trains on the default corpus
         foretop train tiny --steps 100     another recipe, with a change
         foretop resume NAME                goes on with a run
+        foretop                            shows the runs on a screen: compares, opens, removes them
         foretop runs                       lists the runs
       """,
     version: "0.1.0",
     subcommands: [
       Train.self, Resume.self, PlanCommand.self, BenchCommand.self, Runs.self, Inspect.self, Eval.self, Generate.self,
       Tokenize.self, LayoutCommand.self,
-      NoteCommand.self, TagCommand.self, Verify.self, Recover.self, Snapshot.self, Tensors.self, Diff.self, Compare.self, Remove.self,
+      NoteCommand.self, TagCommand.self, Verify.self, Recover.self, Snapshot.self, Tensors.self, Diff.self,
+      Compare.self, Browse.self, Remove.self,
       Prune.self,
       ExportCommand.self, Import.self, Examine.self, Manual.self,
-    ])
+    ], defaultSubcommand: Browse.self)
 
   static func main() {
     Output.holdClosedStreams()

@@ -38,6 +38,7 @@ struct Compare: ParsableCommand {
   var json = false
 
   @OptionGroup var place: FolderOptions
+  @OptionGroup var looks: LookOptions
 
   /// Runs that are read at most: each has its history in memory.
   private static let most = 64
@@ -52,7 +53,8 @@ struct Compare: ParsableCommand {
   }
 
   func run() throws {
-    let comparison = try comparison()
+    let (comparison, bookmarks) = try comparison()
+    if !json, !text, let status = try show(comparison, bookmarks) { throw Ended(status: status) }
     if json {
       for line in comparison.json { print(line.line) }
       return
@@ -61,10 +63,16 @@ struct Compare: ParsableCommand {
   }
 
   /// Reads the runs.
-  private func comparison() throws -> Comparison {
+  private func comparison() throws -> (Comparison, [StoredRun.Bookmark]) {
     let folders = try names.map { try RunLookup.folder($0, in: place) }
     StoredRun.prepare(folders)
-    let runs = try names.map { try ComparedRun(RunLookup.archive($0, in: place)) }
+    var bookmarks: [StoredRun.Bookmark] = []
+    let runs = try names.map { name in
+      let archive = try RunLookup.archive(name, in: place)
+      let (events, bookmark) = try archive.historyToFollow()
+      bookmarks.append(bookmark)
+      return ComparedRun(name: name, recipe: archive.recipe, state: archive.state.rawValue, events: events)
+    }
     var comparison = Comparison(runs, axis: align)
     if let metric { comparison.metric = try comparison.metric(named: metric) }
     if let against {
@@ -73,15 +81,29 @@ struct Compare: ParsableCommand {
       }
       comparison.against = comparison.lines.firstIndex { $0.members.contains(index) } ?? 0
     }
-    return comparison
+    return (comparison, bookmarks)
+  }
+
+  /// Shows it on a terminal.
+  /// - Returns: the process's exit status; nil where there is no terminal for it.
+  private func show(_ comparison: Comparison, _ bookmarks: [StoredRun.Bookmark]) throws -> Int32? {
+    guard isatty(STDIN_FILENO) == 1, isatty(STDOUT_FILENO) == 1 else { return nil }
+    guard comparison.lines.count <= Comparison.mostLines else {
+      throw UserError(
+        .usage,
+        "a chart has at most \(Comparison.mostLines) lines, and these runs make \(comparison.lines.count): name fewer of "
+          + "them, or add --text")
+    }
+    let layouts = try LayoutFiles()
+    let loop = try BrowserLoop(place, looks, layouts) { glyphs in
+      var browser = Browser(layouts: layouts.layouts, problems: layouts.problems)
+      browser.compare = CompareScreen(comparison, glyphs: glyphs)
+      return browser
+    }
+    guard var loop else { return nil }
+    for (name, bookmark) in zip(names, bookmarks) { loop.follow(name, from: bookmark) }
+    return loop.run()
   }
 }
 
 extension CompareAxis: ExpressibleByArgument {}
-
-extension ComparedRun {
-  /// A stored run, as far as it is.
-  init(_ archive: StoredRun) throws {
-    self.init(name: archive.name, recipe: archive.recipe, state: archive.state.rawValue, events: try archive.history())
-  }
-}
