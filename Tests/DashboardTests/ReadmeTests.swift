@@ -7,4 +7,10 @@ import Testing
   @Test func `the README lists every key`() throws {
     #expect(try Readme.section("keys", asWrittenBy: KeyTable.markdown) == KeyTable.markdown)
   }
+
+  @Test func `the pages list every key of the screens over stored runs`() throws {
+    for (name, keys) in [("runs keys", RunsScreen.markdown), ("compare keys", CompareScreen.markdown)] {
+      #expect(try Readme.section(name, of: "docs/screen.md", asWrittenBy: keys) == keys)
+    }
+  }
 }

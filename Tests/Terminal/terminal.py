@@ -15,12 +15,33 @@ import pyte
 from waiting import PATIENCE, let_compute
 
 
+class Scrolling(pyte.Screen):
+    """A screen with the two sequences that pyte leaves out and ncurses uses: scrolling a region up and down."""
+
+    def scroll_up(self, count=1):
+        self.scroll(self.margins.bottom if self.margins else self.lines - 1, self.index, count)
+
+    def scroll_down(self, count=1):
+        self.scroll(self.margins.top if self.margins else 0, self.reverse_index, count)
+
+    def scroll(self, row, move, count):
+        before, self.cursor.y = self.cursor.y, row
+        for _ in range(count or 1):
+            move()
+        self.cursor.y = before
+
+
+class ScrollingStream(pyte.ByteStream):
+    csi = dict(pyte.ByteStream.csi, S="scroll_up", T="scroll_down")
+    events = pyte.ByteStream.events | {"scroll_up", "scroll_down"}
+
+
 class Terminal:
     """Runs a command in a terminal of its own and reads its screen."""
 
     def __init__(self, command, columns=100, rows=30, env=None, cwd=None):
-        self.screen = pyte.Screen(columns, rows)
-        self.stream = pyte.ByteStream(self.screen)
+        self.screen = Scrolling(columns, rows)
+        self.stream = ScrollingStream(self.screen)
         self.raw = b""
         self.master, self.slave = os.openpty()
         self.resize(columns, rows)

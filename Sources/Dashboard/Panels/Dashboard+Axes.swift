@@ -10,32 +10,8 @@ extension Dashboard {
     return firstStep <= 2 ? 0 : first
   }
 
-  /// Numbers and ticks beside the first `rows` rows of a chart.
-  /// - Returns: where the plot begins and how many columns are left for it; nil where there is no room for one.
-  func drawScale(
-    _ y: Scale, rows: Int, in chart: Rectangle, on canvas: inout Canvas
-  ) -> (left: Int, columns: Int)? {
-    let ticks = y.ticks(atMost: max(3, (rows + 2) / 3))
-    let labels = Figure.labels(ticks)
-    let margin = (labels.map(\.width).max() ?? 0) + 1
-    let columns = chart.columns - margin - 1
-    guard columns > 1 else { return nil }
-    let left = chart.column + margin + 1
-    var lowest = Int.max
-    for (value, label) in zip(ticks, labels) {
-      let row = chart.row + rows - 1 - y.point(of: value, among: rows)
-      guard row < lowest else { continue }
-      lowest = row
-      canvas.write(label, style: .faint, column: left - 2 - label.width, row: row, in: chart)
-      canvas.put("┤", style: .frame, column: left - 1, row: row, in: chart)
-    }
-    return (left, columns)
-  }
-
   /// The x axis with its marks, and numbers below it where there is a second row.
   func drawAxis(_ x: Scale, left: Int, columns: Int, in area: Rectangle, on canvas: inout Canvas) {
-    for column in 0..<columns { canvas.put("─", style: .frame, column: left + column, row: area.row, in: area) }
-    canvas.put("┴", style: .frame, column: left - 1, row: area.row, in: area)
     // Times count from the first step: nobody reads Unix time.
     let origin = axis == .time ? x.lower : 0
     let shown = Scale(from: x.lower - origin, to: x.upper - origin)
@@ -49,17 +25,8 @@ extension Dashboard {
       case .time, .active: Self.timeLabel(tick)
       }
     }
-    var free = area.column
-    for (tick, label) in zip(ticks, labels) {
-      let column = left + shown.point(of: tick, among: columns)
-      canvas.put("┴", style: .frame, column: tick == shown.lower ? left - 1 : column, row: area.row, in: area)
-      guard area.rows > 1 else { continue }
-      let start = max(
-        min(column - label.width / 2, area.end - label.width), tick == shown.lower ? left - 1 : area.column)
-      guard start >= free else { continue }
-      canvas.write(label, style: .faint, column: start, row: area.row + 1, in: area)
-      free = start + label.width + 2
-    }
+    let placed = zip(ticks, labels).map { (place: $0 + origin, label: $1) }
+    canvas.drawAxis(x, ticks: placed, left: left, columns: columns, in: area)
     for mark in history.marks.newest(axis, among: columns, column: { x.point(of: $0, among: columns) }) {
       let sign = Self.sign(mark.kind)
       canvas.put(sign.character, style: sign.style, column: left + mark.column, row: area.row, in: area)
@@ -67,7 +34,7 @@ extension Dashboard {
   }
 
   /// A time without the parts that are zero: `5 m`, not `5 m 00 s`.
-  private static func timeLabel(_ seconds: Double) -> String {
+  static func timeLabel(_ seconds: Double) -> String {
     let text = Figure.duration(seconds)
     for zero in [" 00 s", " 00 m", " 00 h"] where text.hasSuffix(zero) { return String(text.dropLast(zero.count)) }
     return text

@@ -155,7 +155,7 @@ extension Dashboard {
     guard let y = lossScale(tracks, heldOut), plotRows > 0 else {
       return drawNothing("no finite loss yet", in: chart, on: &canvas)
     }
-    guard let (left, columns) = drawScale(y, rows: plotRows, in: chart, on: &canvas) else { return }
+    guard let (left, columns) = canvas.drawScale(y, rows: plotRows, in: chart) else { return }
     let x = Scale(from: firstX, to: history.end(axis))
     var plot = Plot(columns: columns, rows: plotRows, glyphs: glyphs)
     let ranges = history.places.ranges(axis, x, plot.width)

@@ -53,7 +53,7 @@ extension Dashboard {
     let summaries = lines.map(\.values.summary)
     guard rows > 0, let low = summaries.map(\.minimum).min(), let high = summaries.map(\.maximum).max() else { return }
     let y = Scale(from: min(Double(low), 0), to: Double(high))
-    guard let (left, columns) = drawScale(y, rows: rows, in: chart, on: &canvas) else { return }
+    guard let (left, columns) = canvas.drawScale(y, rows: rows, in: chart) else { return }
     let x = Scale(from: firstX, to: history.end(axis))
     var plot = Plot(columns: columns, rows: rows, glyphs: glyphs)
     let ranges = history.evaluations.places.ranges(axis, x, plot.width)

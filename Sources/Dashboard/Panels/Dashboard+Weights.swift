@@ -69,7 +69,7 @@ extension Dashboard {
       notes.width <= columns ? [notes] : notes.text.wrapped(to: columns).map { [Span($0, notes[0].style)] }
     let isTall = canvas.rows >= heads.count + noteLines.count + 7
     let rows = isTall ? heads.count + noteLines.count + 4 : min(heads.count + 1, max(canvas.rows - 2, 1))
-    let inside = dialog("weights of the losses", columns: columns, rows: rows, on: &canvas)
+    let inside = canvas.dialog("weights of the losses", columns: columns, rows: rows)
     // Where not all heads fit, those around the chosen one.
     let room = isTall ? heads.count : max(inside.rows - 1, 1)
     let first = max(min(prompt.chosen - room / 2, heads.count - room), 0)

@@ -37,20 +37,6 @@ extension Dashboard {
     }
   }
 
-  /// A box in the middle for lines of at most this size; returns its inside. On a canvas too small for a box, all of it.
-  func dialog(_ title: String, columns: Int, rows: Int, on canvas: inout Canvas) -> Rectangle {
-    guard canvas.columns >= 24, canvas.rows >= rows + 2 else {
-      canvas.clear(canvas.bounds)
-      return canvas.bounds
-    }
-    let width = min(columns + 6, canvas.columns - 2)
-    let area = Rectangle(
-      column: (canvas.columns - width) / 2, row: (canvas.rows - rows - 2) / 2, columns: width, rows: rows + 2)
-    // A free column around it, so that it does not run into what is behind.
-    canvas.clear(area.inset(columns: -1))
-    return canvas.box(area, title: title, isFocused: true).inset(columns: 1)
-  }
-
   private func drawQuestion(
     _ title: String, _ text: String, _ answers: [(key: String, text: String)], on canvas: inout Canvas
   ) {
@@ -60,7 +46,7 @@ extension Dashboard {
     let hasAir = canvas.rows >= answers.count + lines.count + 6
     let gap = lines.isEmpty ? 0 : 1
     let rows = lines.count + answers.count + (hasAir ? 2 + gap : 0)
-    let inside = dialog(title, columns: columns, rows: rows, on: &canvas)
+    let inside = canvas.dialog(title, columns: columns, rows: rows)
     var line = hasAir ? 1 : 0
     for text in lines {
       canvas.write(text, style: .bold, line: line, of: inside)
@@ -102,7 +88,7 @@ extension Dashboard {
       notes.width <= columns ? [notes] : notes.text.wrapped(to: columns).map { [Span($0, notes[0].style)] }
     let isTall = canvas.rows >= noteLines.count + 7
     let rows = isTall ? noteLines.count + 4 : 2
-    let inside = dialog("learning rate", columns: columns, rows: rows, on: &canvas)
+    let inside = canvas.dialog("learning rate", columns: columns, rows: rows)
     let top = isTall ? 1 : 0
     let shown = text.cutFront(to: max(inside.columns - 7, 1))
     let end = canvas.write([Span("rate "), Span(shown, .bold)], line: top, of: inside)

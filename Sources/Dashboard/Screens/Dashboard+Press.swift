@@ -69,7 +69,7 @@ extension Dashboard {
     }
   }
 
-  private var isEnded: Bool { if case .ended = phase { true } else { false } }
+  var isEnded: Bool { if case .ended = phase { true } else { false } }
 
   /// Whether training waits, or will when all that was asked is done.
   private var waits: Bool {

@@ -13,8 +13,9 @@ extension StoredRun {
 
   /// What happened, as far as a screen shows it, in order: fed to a dashboard it shows the run. Of a long run the first
   /// steps are summed up, the first lines of the log are left out, and of the texts there is the last one.
-  package func history() throws -> [Event] {
-    let store = try open()
+  package func history() throws -> [Event] { try history(open()) }
+
+  func history(_ store: Store) throws -> [Event] {
     let weights = try weights(store)
     let steps = try steps(store, weights)
     var others = try happenings(store, weights)
@@ -67,8 +68,7 @@ extension StoredRun {
   }
 
   /// Everything but steps.
-  private func happenings(_ store: Store, _ weights: LossWeights) throws -> [(place: FileLayout.Position, event: Event)]
-  {
+  func happenings(_ store: Store, _ weights: LossWeights) throws -> [(place: FileLayout.Position, event: Event)] {
     func last(_ count: Int, of table: Table) throws -> [Table.Row] {
       try table.rows(from: max(0, table.count - count)).compactMap { $0 }
     }

@@ -20,6 +20,9 @@ package struct RunSummary: Codable, Sendable {
   package var heldOut: [HeadLoss] = []
   package var order: OrderQuality?
   package var best: Float?
+  /// Of the last step.
+  package var rate: Double?
+  package var tokensPerSecond: Double?
   /// Unix times in seconds.
   package var created: Double?
   package var changed: Double?
@@ -33,6 +36,12 @@ package struct RunSummary: Codable, Sendable {
   package var recipe: Recipe?
   /// Its notes and tags, oldest first.
   package var annotations: [Occurrence] = []
+
+  /// A run of which no more is known.
+  package init(name: String, state: RunStatus? = nil) {
+    self.name = name
+    self.state = state
+  }
 }
 
 extension RunSummary {
@@ -65,9 +74,14 @@ extension StoredRun {
         && (RunFolder("\(directory)/\(name)").has(anyOf: marks)
           || access("\(directory)/\(name)/.", F_OK) != 0 && errno == EACCES)
     }
-    let folders = names.map { directory + "/" + $0 }
-    let known = try Sandbox.summaries(of: folders)
-    return zip(names, folders).enumerated().map { index, run in
+    return try summaries(of: names.map { ($0, directory + "/" + $0) })
+  }
+
+  /// The rows of some runs, in this order.
+  /// - Throws: `UserError` when no process can be started to read them.
+  static func summaries(of runs: [(name: String, folder: String)]) throws -> [RunSummary] {
+    let known = try Sandbox.summaries(of: runs.map(\.folder))
+    return runs.enumerated().map { index, run in
       let (name, folder) = run
       var summary: RunSummary
       do {
@@ -136,6 +150,8 @@ extension StoredRun {
       summary.step = report.step
       summary.tokens = report.tokens
       summary.last = report.losses
+      summary.rate = report.rate
+      summary.tokensPerSecond = report.tokensPerSecond
     }
     let evaluations = try evaluations(store, weights).map(\.evaluation)
     summary.heldOut = evaluations.last?.losses ?? []

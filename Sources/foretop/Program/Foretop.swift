@@ -19,6 +19,7 @@ struct Foretop: ParsableCommand {
         foretop train tiny --steps 100     another recipe, with a change
         foretop resume NAME                goes on with a run
         foretop tell NAME rate x0.5        steers a run that another process trains
+        foretop                            shows the runs on a screen: compares, opens, removes them
         foretop runs                       lists the runs
       """,
     version: "0.1.0",
@@ -27,10 +28,11 @@ struct Foretop: ParsableCommand {
       Runs.self, Inspect.self,
       Eval.self, Generate.self,
       Tokenize.self, LayoutCommand.self,
-      NoteCommand.self, TagCommand.self, Verify.self, Recover.self, Snapshot.self, Tensors.self, Diff.self, Remove.self,
+      NoteCommand.self, TagCommand.self, Verify.self, Recover.self, Snapshot.self, Tensors.self, Diff.self,
+      Compare.self, Browse.self, Remove.self,
       Prune.self,
       ExportCommand.self, Import.self, Examine.self, Manual.self,
-    ])
+    ], defaultSubcommand: Browse.self)
 
   static func main() {
     Output.holdClosedStreams()

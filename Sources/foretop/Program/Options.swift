@@ -142,6 +142,11 @@ struct ScreenOptions: ParsableArguments {
   @Flag(help: "Prints every event as a JSON object, one a line, instead of showing the screen.")
   var json = false
 
+  @OptionGroup var looks: LookOptions
+}
+
+/// Colours and characters of a screen.
+struct LookOptions: ParsableArguments {
   @Option(help: "Colours: auto, never, 16, 256 or truecolor; overrides NO_COLOR and the terminal's own number.")
   var color = ColourOption.auto
 

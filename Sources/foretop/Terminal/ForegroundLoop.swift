@@ -1,4 +1,4 @@
-// The main thread: one loop that takes signals and messages, and shows a run on the screen, as lines, or as JSON.
+// The main thread: one loop that takes signals and messages, and shows a session on the screen, as lines, or as JSON.
 import Curses
 import Dashboard
 import Dispatch
@@ -7,22 +7,21 @@ import Run
 import Session
 import TerminalUI
 
-/// Follows a session to its end, or shows a stored run until the user leaves.
+/// Follows a session to its end.
 struct ForegroundLoop: ~Copyable {
-  /// What it follows; nil for a stored run.
-  private let session: TrainingSession?
+  /// What it follows.
+  private let session: TrainingSession
   /// Always read, so that the loop knows the session's state whoever reads what is shown.
-  private let control: Subscription?
+  private let control: Subscription
   /// What the screen or the printer takes, as fast as it can.
-  private let shown: Subscription?
+  private let shown: Subscription
   private let options: ScreenOptions
   private let signals: Signals
   /// What happened in the sessions before, for the screen.
   private var past: [Event]
-  private let mode: Dashboard.Mode
 
   /// The screen; without it, lines are printed.
-  private var view: ScreenView?
+  private var view: ScreenView<Dashboard>?
   private var printer: LinePrinter
   private var state = RunState()
   /// INT and TERM so far, and the status that they ask for.
@@ -51,22 +50,9 @@ struct ForegroundLoop: ~Copyable {
     shown = session.hub.subscribe()
     self.options = options
     past = request.past?.events ?? []
-    mode = .live
     printer = LinePrinter(isJSON: options.json)
     // Before curses and before any thread: none of them may take a signal another way.
     signals = Signals(withScreen: hasScreen)
-  }
-
-  /// To show a stored run.
-  init(stored events: [Event], mode: Dashboard.Mode, options: ScreenOptions) {
-    session = nil
-    control = nil
-    shown = nil
-    self.options = options
-    past = events
-    self.mode = mode
-    printer = LinePrinter(isJSON: options.json)
-    signals = Signals(withScreen: true)
   }
 
   /// Runs the session and prints a summary.
@@ -75,7 +61,6 @@ struct ForegroundLoop: ~Copyable {
   mutating func run() throws -> Int32 {
     // An unknown layout is refused even if no screen shows it.
     let layouts = try LayoutFiles(startingWith: options.layout)
-    guard let session else { preconditionFailure("a stored run is shown, and does not run") }
     LibraryExit.tell { [hub = session.hub] in hub.tell(.failed($0)) }
     try session.start()
     if !options.headless && !options.json {
@@ -83,17 +68,7 @@ struct ForegroundLoop: ~Copyable {
       openScreen(layouts)
     }
     try loop()
-    return try finish(session)
-  }
-
-  /// Shows a stored run.
-  /// - Returns: the process's exit status; nil if a screen cannot be opened.
-  mutating func show(_ layouts: LayoutFiles) throws -> Int32? {
-    openScreen(layouts)
-    guard view != nil else { return nil }
-    try loop()
-    // Ctrl-C is one of the ways to leave.
-    return status == 128 + SIGINT ? 0 : status
+    return try finish()
   }
 
   // MARK: The loop
@@ -109,13 +84,13 @@ struct ForegroundLoop: ~Copyable {
 
   /// What the session says of itself, and what the loop has to know of the run.
   private mutating func takeMessages() throws {
-    for message in control?.take() ?? [] {
+    for message in control.take() {
       switch message {
       case .event(let event):
         state.apply(event)
         // Nobody is there any more to decide what becomes of a run that diverged.
         if view == nil, case .occurred(let occurrence) = event.event, occurrence.kind == .diverged {
-          session?.requests.send(.stop(saving: false), by: .program)
+          session.requests.send(.stop(saving: false), by: .program)
         }
       case .preparing: break
       case .failed(let error):
@@ -140,9 +115,9 @@ struct ForegroundLoop: ~Copyable {
 
   /// Does nothing where there is no screen to be had.
   private mutating func openScreen(_ layouts: LayoutFiles) {
-    view = ScreenView.open(options: options, layouts: layouts, mode: mode)
+    view = ScreenView.open(options.looks, layouts) { Dashboard(.live, layouts, glyphs: $0) }
     for event in past { view?.dashboard.receive(event) }
-    if session != nil { view?.dashboard.startSettingUp(at: Date().timeIntervalSince1970) }
+    view?.dashboard.startSettingUp(at: Date().timeIntervalSince1970)
     past = []
   }
 
@@ -151,9 +126,9 @@ struct ForegroundLoop: ~Copyable {
   /// Shows what has come, draws, and hands on a key. The screen is left by the user, by a run that was asked to end, and by a
   /// terminal that goes away; a run that ends by itself stays on the screen.
   private mutating func turn() {
-    for message in shown?.take() ?? [] { message.show(on: &view!.dashboard) }
+    for message in shown.take() { message.show(on: &view!.dashboard) }
     for line in view!.overheardLines() {
-      session?.report(
+      session.report(
         Occurrence(.warning, step: state.last?.step ?? 0, time: Date().timeIntervalSince1970, text: line))
     }
     lookAtMachine()
@@ -177,13 +152,12 @@ struct ForegroundLoop: ~Copyable {
 
   private mutating func ask(_ command: Command) {
     if command == .detach {
-      let shouldContinue = session != nil && state.ending == nil
+      let shouldContinue = state.ending == nil
       leaveScreen()
       // Who left a run that goes on reads its lines from here on.
       if shouldContinue, let beginning = state.beginning { printer.take(.event(NumberedEvent(0, .began(beginning)))) }
       return
     }
-    guard let session else { return }
     // Nothing is there to save or to stop yet.
     if case .stop = command, state.beginning == nil { leaveNow() }
     view!.dashboard.wasSent(as: session.requests.send(command, by: view!.dashboard.askedBy))
@@ -198,7 +172,7 @@ struct ForegroundLoop: ~Copyable {
   private mutating func leaveScreen() {
     closeScreen()
     // What came meanwhile was for the screen.
-    if outcome != nil { _ = shown?.take() }
+    if outcome != nil { _ = shown.take() }
     if state.ending != nil, outcome == nil, state.failure != nil {
       print("the last checkpoint is not stored yet: it is tried again for a minute; ctrl-C twice leaves without it …")
       fflush(nil)
@@ -209,12 +183,10 @@ struct ForegroundLoop: ~Copyable {
 
   /// Whether there is nothing more to print: the run is over, and the reader has all, or takes nothing any more.
   private var isPrinted: Bool {
-    guard session != nil else { return true }
-    return outcome != nil && (status != 0 || shown?.count == 0 && !printer.isBehind || printer.isGivenUp)
+    outcome != nil && (status != 0 || shown.count == 0 && !printer.isBehind || printer.isGivenUp)
   }
 
   private mutating func printLines() {
-    guard let shown else { return }
     // What the reader does not take waits in the subscription, which is bounded.
     repeat {
       while !printer.isFull, case let messages = shown.take(most: 64), !messages.isEmpty {
@@ -230,14 +202,8 @@ struct ForegroundLoop: ~Copyable {
 
   private mutating func obey(_ signal: CInt) {
     switch signal {
-    case SIGHUP:
-      if session == nil { status = 128 + SIGHUP }
-      loseTerminal()
+    case SIGHUP: loseTerminal()
     case SIGTSTP: if view == nil { kill(getpid(), SIGSTOP) } else { view!.pauseForShell() }
-    case _ where session == nil:
-      guard Signals.isStop(signal) else { return }
-      status = 128 + signal
-      isLeft = true
     case _ where view != nil && outcome != nil:
       // All is stored: there is nothing to save and stop, only to leave.
       isLeft = isLeft || Signals.isStop(signal)
@@ -248,7 +214,7 @@ struct ForegroundLoop: ~Copyable {
   /// Asks the run to save, or to save and stop, where a signal says so.
   /// - Returns: whether it was asked to stop before, or there is nothing to save yet: then the process ends now.
   private mutating func isInterrupt(_ signal: CInt) -> Bool {
-    if signal == SIGUSR1, state.beginning != nil { session?.requests.send(.save, by: .signal) }
+    if signal == SIGUSR1, state.beginning != nil { session.requests.send(.save, by: .signal) }
     guard Signals.isStop(signal) else { return false }
     guard signal == SIGINT || signal == SIGTERM else { return stopsOnce(signal) }
     if signal == SIGTERM, repeatsTermination() { return false }
@@ -261,7 +227,7 @@ struct ForegroundLoop: ~Copyable {
   /// - Returns: whether there is nothing to save yet, so that the run cannot be asked.
   private func isTooEarlyToStop() -> Bool {
     guard state.beginning != nil else { return true }
-    session?.requests.send(.stop(saving: true), by: .signal)
+    session.requests.send(.stop(saving: true), by: .signal)
     return false
   }
 
@@ -285,7 +251,7 @@ struct ForegroundLoop: ~Copyable {
   private mutating func leaveNow() -> Never {
     closeScreen()
     let hasCheckpoint = state.savedStep != nil || (state.beginning?.step ?? 0) > 0
-    let command = session?.request.address.command("resume") ?? ""
+    let command = session.request.address.command("resume")
     let words =
       state.beginning == nil
       ? "stopped before the first step"
@@ -301,7 +267,7 @@ struct ForegroundLoop: ~Copyable {
   /// The terminal is gone; the run stays. What would be printed goes nowhere from now on.
   private mutating func loseTerminal() {
     closeScreen()
-    guard let session, !hasHungUp else { return }
+    guard !hasHungUp else { return }
     hasHungUp = true
     Output.silence { isatty($0) == 1 || fcntl($0, F_GETFL) < 0 }
     session.report(
@@ -310,7 +276,7 @@ struct ForegroundLoop: ~Copyable {
         text: "the terminal hung up; the run goes on without a screen"))
   }
 
-  private func finish(_ session: TrainingSession) throws -> Int32 {
+  private func finish() throws -> Int32 {
     session.end()
     // The run is over: nobody who takes no output holds the process up.
     Output.silenceWhatIsStuck()

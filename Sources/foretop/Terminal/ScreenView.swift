@@ -1,4 +1,4 @@
-// A dashboard on a screen: one turn waits for a key or an event and draws when something changed.
+// What is on a screen: one turn waits for a key or an event and draws when something changed.
 import Curses
 import Dashboard
 import Foundation
@@ -6,8 +6,8 @@ import Run
 import TerminalUI
 
 /// The screen with what is on it. Letting go of it gives the terminal back.
-struct ScreenView: ~Copyable {
-  var dashboard: Dashboard
+struct ScreenView<Content: ScreenContent>: ~Copyable {
+  var content: Content
   private var screen: Screen
   private var streams: CapturedStreams
   private var layouts: LayoutFiles
@@ -20,14 +20,14 @@ struct ScreenView: ~Copyable {
   private var linesLeft = 100
 
   /// Frames a second at rest, and for a second after a key.
-  private static let calm = 1.0 / 4
-  private static let lively = 1.0 / 30
+  private static var calm: Double { 1.0 / 4 }
+  private static var lively: Double { 1.0 / 30 }
 
   private init(
-    _ dashboard: Dashboard, on screen: consuming Screen, holding streams: consuming CapturedStreams,
+    _ content: Content, on screen: consuming Screen, holding streams: consuming CapturedStreams,
     layouts: LayoutFiles
   ) {
-    self.dashboard = dashboard
+    self.content = content
     self.screen = screen
     self.streams = streams
     self.layouts = layouts
@@ -35,21 +35,19 @@ struct ScreenView: ~Copyable {
 
   /// Takes the screen. Nil where there is no terminal that can show one; the reason is printed unless there plainly is
   /// none.
-  static func open(options: ScreenOptions, layouts: LayoutFiles, mode: Dashboard.Mode) -> ScreenView? {
+  /// - Parameter content: what is shown first, in the characters that the terminal has.
+  static func open(_ looks: LookOptions, _ layouts: LayoutFiles, showing content: (Glyphs) -> Content) -> ScreenView? {
     guard isatty(STDIN_FILENO) == 1, isatty(STDOUT_FILENO) == 1 else { return nil }
     // In the background (`foretop train &`), taking the screen would stop the process.
     guard isInForeground, let streams = CapturedStreams() else { return nil }
-    guard let screen = screen(options, streams) else { return nil }
-    let dashboard = Dashboard(
-      mode, layouts: layouts.layouts, startingWith: layouts.first, problems: layouts.problems,
-      time: Date().timeIntervalSince1970, glyphs: options.glyphs.glyphs ?? screen.glyphs,
-      secondsFromGMT: Clock.secondsFromGMT)
-    return ScreenView(dashboard, on: screen, holding: streams, layouts: layouts)
+    guard let screen = screen(looks, streams) else { return nil }
+    let content = content(looks.glyphs.glyphs ?? screen.glyphs)
+    return ScreenView(content, on: screen, holding: streams, layouts: layouts)
   }
 
-  private static func screen(_ options: ScreenOptions, _ streams: borrowing CapturedStreams) -> Screen? {
+  private static func screen(_ looks: LookOptions, _ streams: borrowing CapturedStreams) -> Screen? {
     do {
-      return try Screen(colours: options.color.depth, output: streams.terminal, overheard: streams.overheard)
+      return try Screen(colours: looks.color.depth, output: streams.terminal, overheard: streams.overheard)
     } catch {
       // Comes out when the streams are given back.
       Output.warn("\(error), so that lines are printed instead of a screen")
@@ -60,21 +58,21 @@ struct ScreenView: ~Copyable {
   /// What came of a turn.
   enum Turn {
     case nothing
-    case asked(Command)
+    case asked(Content.Request)
     /// The terminal went away.
     case gone
   }
 
-  /// Draws if something changed, waits for a key and hands it to the dashboard.
+  /// Draws if something changed, waits for a key and hands it to what is shown.
   /// - Parameter wake: a descriptor that ends the wait when it can be read.
   mutating func turn(wake: CInt) -> Turn {
-    let command = command(wake: wake)
+    let request = request(wake: wake)
     if screen.isGone { return .gone }
-    return command.map { .asked($0) } ?? .nothing
+    return request.map { .asked($0) } ?? .nothing
   }
 
   /// - Returns: what the user asks for.
-  private mutating func command(wake: CInt) -> Command? {
+  private mutating func request(wake: CInt) -> Content.Request? {
     let now = Self.now
     let interval = now - lastKey < 1 ? Self.lively : Self.calm
     guard !isAway || returnFromShell() else {
@@ -84,24 +82,25 @@ struct ScreenView: ~Copyable {
       return nil
     }
     if layouts.changed(now: now) {
-      dashboard.use(layouts.layouts, problems: layouts.problems, time: Date().timeIntervalSince1970)
+      content.use(layouts.layouts, problems: layouts.problems, time: Date().timeIntervalSince1970)
     }
     let size = screen.size
     if size != self.size {
       self.size = size
-      dashboard.needsDrawing = true
+      content.fit(columns: size.columns, rows: size.rows)
+      content.needsDrawing = true
       lastFrame = 0
     }
-    if dashboard.hasClock, now - lastFrame >= 1 { dashboard.needsDrawing = true }
-    if dashboard.needsDrawing, now - lastFrame >= interval * 0.99 { draw(now) }
-    let wait = dashboard.needsDrawing ? max(lastFrame + interval - Self.now, 0) : interval
+    if content.hasClock, now - lastFrame >= 1 { content.needsDrawing = true }
+    if content.needsDrawing, now - lastFrame >= interval * 0.99 { draw(now) }
+    let wait = content.needsDrawing ? max(lastFrame + interval - Self.now, 0) : interval
     guard let key = screen.nextKey(waiting: Int((wait * 1000).rounded(.up)), wake: wake) else { return nil }
     if key == .control("l") { screen.redrawAll() }
     lastKey = Self.now
-    let command = dashboard.press(key)
+    let request = content.press(key)
     // A key is answered at once.
     if Self.now - lastFrame >= Self.lively { draw(Self.now) }
-    return command
+    return request
   }
 
   private mutating func draw(_ now: Double) {
@@ -110,8 +109,8 @@ struct ScreenView: ~Copyable {
       lastFrame = now
       return
     }
-    dashboard.needsDrawing = false
-    screen.show(dashboard.draw(size: size, now: Date().timeIntervalSince1970), palette: dashboard.palette)
+    content.needsDrawing = false
+    screen.show(content.draw(size: size, now: Date().timeIntervalSince1970), palette: content.palette)
     lastFrame = now
   }
 
@@ -140,7 +139,7 @@ struct ScreenView: ~Copyable {
     guard Self.isInForeground else { return false }
     screen.redraw()
     isAway = false
-    dashboard.needsDrawing = true
+    content.needsDrawing = true
     lastFrame = 0
     return true
   }
@@ -149,4 +148,21 @@ struct ScreenView: ~Copyable {
 
   /// Seconds of a clock that never jumps.
   private static var now: Double { Double(DispatchTime.now().uptimeNanoseconds) / 1e9 }
+}
+
+extension ScreenView where Content == Dashboard {
+  /// What it shows, as the loop over a session calls it.
+  var dashboard: Dashboard {
+    _read { yield content }
+    _modify { yield &content }
+  }
+}
+
+extension Dashboard {
+  /// A dashboard for this terminal's time of day.
+  init(_ mode: Mode, _ layouts: LayoutFiles, glyphs: Glyphs) {
+    self.init(
+      mode, layouts: layouts.layouts, startingWith: layouts.first, problems: layouts.problems,
+      time: Date().timeIntervalSince1970, glyphs: glyphs, secondsFromGMT: Clock.secondsFromGMT)
+  }
 }

@@ -42,11 +42,18 @@ struct Inspect: ParsableCommand {
       for event in try archive.events() { print(event.json) }
       return
     }
-    let events = try archive.history()
+    let (events, bookmark) = try archive.historyToFollow()
     let layouts = try LayoutFiles(startingWith: screen.layout)
     if !screen.headless {
-      var loop = ForegroundLoop(stored: events, mode: mode, options: screen)
-      if let status = try loop.show(layouts) { throw Ended(status: status) }
+      let loop = try BrowserLoop(place.folder, screen.looks, layouts) { glyphs in
+        var browser = Browser(layouts: layouts.layouts, problems: layouts.problems)
+        browser.dashboard = dashboard(of: events, layouts, mode, glyphs)
+        return browser
+      }
+      if var loop {
+        loop.follow(name, from: bookmark)
+        throw Ended(status: loop.run())
+      }
     }
     print(picture(of: events, layouts, mode))
     let checkpoints = try archive.checkpoints().map { "\($0.step)" }
@@ -67,11 +74,16 @@ struct Inspect: ParsableCommand {
   }
 
   private func picture(of events: [Event], _ layouts: LayoutFiles, _ mode: Dashboard.Mode) -> String {
-    var dashboard = Dashboard(
-      mode, layouts: layouts.layouts, startingWith: layouts.first, problems: layouts.problems,
-      time: Date().timeIntervalSince1970, glyphs: screen.glyphs.glyphs ?? (Screen.isUTF8Asked ? .braille : .ascii),
-      secondsFromGMT: Clock.secondsFromGMT)
-    for event in events { dashboard.receive(event) }
+    let glyphs = screen.looks.glyphs.glyphs ?? (Screen.isUTF8Asked ? .braille : .ascii)
+    let dashboard = dashboard(of: events, layouts, mode, glyphs)
     return dashboard.draw(size: (120, 36), now: Date().timeIntervalSince1970).text
+  }
+
+  private func dashboard(
+    of events: [Event], _ layouts: LayoutFiles, _ mode: Dashboard.Mode, _ glyphs: Glyphs
+  ) -> Dashboard {
+    var dashboard = Dashboard(mode, layouts, glyphs: glyphs)
+    for event in events { dashboard.receive(event) }
+    return dashboard
   }
 }

@@ -1,0 +1,207 @@
+// The curves of a comparison, or their differences to one of them, with the cursor and a legend where the chart is empty.
+import TerminalUI
+
+extension CompareScreen {
+  /// A line's values at the columns of a plot.
+  private struct Sampled {
+    let line: Int
+    var values: [Double?]
+    var deviations: [Double?]
+  }
+
+  /// Draws a chart into the inside of a box.
+  func drawChart(
+    in inside: Rectangle, isDifference: Bool, hasLegend: Bool, hasCursor: Bool = true, on canvas: inout Canvas
+  ) {
+    guard let visible else { return drawNothing("there are no values yet", in: inside, on: &canvas) }
+    let axisRows = inside.rows >= 6 ? 2 : inside.rows >= 4 ? 1 : 0
+    let rows = inside.rows - axisRows
+    // Where smaller values are on the right, the plot counts down.
+    let x = isMirrored ? Scale(from: -visible.last, to: -visible.first) : Scale(from: visible.first, to: visible.last)
+    guard rows > 0 else { return }
+    // As many columns as there are beside numbers of any width: the scale depends on what is seen of the curves.
+    let samples = sampled(x, columns: max(inside.columns, 2) * glyphs.points.across, isDifference: isDifference)
+    guard let y = scale(samples, isDifference: isDifference) else {
+      return drawNothing(
+        isDifference ? "the lines have no place in common yet" : "there are no values yet", in: inside, on: &canvas)
+    }
+    guard let (left, columns) = canvas.drawScale(y, rows: rows, in: inside) else { return }
+    var plot = Plot(columns: columns, rows: rows, glyphs: glyphs)
+    drawZero(y, isDifference, &plot)
+    let lines = sampled(x, columns: plot.width, isDifference: isDifference)
+    for line in lines where line.line != comparison.against { draw(line, y, &plot) }
+    for line in lines where line.line == comparison.against { draw(line, y, &plot) }
+    let cursorColumn = (hasCursor ? place : nil).map { x.point(of: isMirrored ? -$0 : $0, among: columns) }
+    if let cursorColumn {
+      for row in 0..<rows {
+        canvas.put("│", style: .frame, column: left + cursorColumn, row: inside.row + row, in: inside)
+      }
+    }
+    plot.draw(on: &canvas, column: left, row: inside.row)
+    let area = Rectangle(column: inside.column, row: inside.row + rows, columns: inside.columns, rows: axisRows)
+    if axisRows > 0 { drawAxis(x, left: left, columns: columns, cursorColumn, in: area, on: &canvas) }
+    if hasLegend {
+      drawLegend(in: Rectangle(column: left, row: inside.row, columns: columns, rows: rows), on: &canvas)
+    }
+  }
+
+  private func sampled(_ x: Scale, columns: Int, isDifference: Bool) -> [Sampled] {
+    let step = (x.upper - x.lower) / Double(max(columns - 1, 1))
+    let places = (0..<columns).map { (isMirrored ? -1.0 : 1) * (x.lower + Double($0) * step) }
+    let base = isDifference ? places.map { comparison.lines[comparison.against].curve.value(at: $0) } : []
+    return comparison.lines.indices.compactMap { line in
+      // The line itself is at zero.
+      if isDifference, line == comparison.against { return nil }
+      let curve = comparison.lines[line].curve
+      let values = places.indices.map { index -> Double? in
+        guard let value = curve.value(at: places[index]) else { return nil }
+        guard isDifference else { return value }
+        guard let base = base[index] else { return nil }
+        return comparison.axis == .loss ? (base > 0 ? (value / base - 1) * 100 : nil) : value - base
+      }
+      let deviations = isDifference || curve.deviations.isEmpty ? [] : places.map { curve.deviation(at: $0) }
+      return Sampled(line: line, values: values, deviations: deviations)
+    }
+  }
+
+  /// From the lowest to the highest value that is drawn. A difference has zero on its axis, and its first wild tenth may go
+  /// beyond it.
+  private func scale(_ samples: [Sampled], isDifference: Bool) -> Scale? {
+    var low = Double.infinity
+    var high = -Double.infinity
+    for sample in samples {
+      let values = sample.values
+      let first = isDifference ? values.count / 10 : 0
+      for index in values.indices where index >= first || values[first...].allSatisfy({ $0 == nil }) {
+        guard let value = values[index] else { continue }
+        let deviation = sample.deviations.isEmpty ? 0 : sample.deviations[index] ?? 0
+        low = min(low, value - deviation)
+        high = max(high, value + deviation)
+      }
+    }
+    guard low <= high else { return nil }
+    if isDifference { (low, high) = (min(low, 0), max(high, 0)) }
+    if low == high { (low, high) = (low - max(abs(low) * 0.1, 0.01), high + max(abs(high) * 0.1, 0.01)) }
+    return Scale(from: low, to: high, isLogarithmic: isLogarithmic && !isDifference)
+  }
+
+  private func drawZero(_ y: Scale, _ isDifference: Bool, _ plot: inout Plot) {
+    guard isDifference, y.lower <= 0, y.upper >= 0 else { return }
+    let row = plot.height - 1 - y.point(of: 0, among: plot.height)
+    for column in stride(from: 0, to: plot.width, by: 2) { plot.band(x: column, from: row, to: row, style: .faint) }
+  }
+
+  private func draw(_ sample: Sampled, _ y: Scale, _ plot: inout Plot) {
+    func row(_ value: Double) -> Int { plot.height - 1 - y.point(of: value, among: plot.height) }
+    let pen = pen(sample.line)
+    for (column, deviation) in sample.deviations.enumerated() {
+      guard let deviation, let value = sample.values[column] else { continue }
+      plot.band(x: column, from: row(value + deviation), to: row(value - deviation), style: .faint)
+    }
+    let isThick = glyphs == .braille && plot.rows >= 6
+    func below(_ point: (x: Int, y: Int)) -> (x: Int, y: Int) { (point.x, min(point.y + 1, plot.height - 1)) }
+    var before: (x: Int, y: Int)?
+    var last: (x: Int, y: Int)?
+    for (column, value) in sample.values.enumerated() {
+      guard let value else {
+        before = nil
+        continue
+      }
+      let point = (x: column, y: row(value))
+      plot.line(from: before ?? point, to: point, pen.pen)
+      // Two dots thick, where dots are small.
+      if isThick { plot.line(from: below(before ?? point), to: below(point), pen.pen) }
+      (before, last) = (point, point)
+    }
+    // Marks at the end and along the way, those of each line at columns of its own.
+    let count = max(comparison.lines.count, 1)
+    let stretch = max(plot.width / 6, glyphs.points.across * count * 2)
+    var column = stretch * (sample.line + 1) / (count + 1)
+    while column < plot.width {
+      if let value = sample.values[column] {
+        plot.mark(x: column, y: row(value), pen.sign(glyphs), style: pen.style)
+      }
+      column += stretch
+    }
+    if let last { plot.mark(x: last.x, y: last.y, pen.sign(glyphs), style: pen.style) }
+  }
+
+  private func drawAxis(
+    _ x: Scale, left: Int, columns: Int, _ cursor: Int?, in area: Rectangle, on canvas: inout Canvas
+  ) {
+    let shown = isMirrored ? Scale(from: -x.upper, to: -x.lower) : x
+    var ticks = shown.ticks(atMost: max(3, columns / 9))
+    let axis = comparison.axis
+    if axis == .time { ticks = Dashboard.timeTicks(to: shown, atMost: max(2, columns / 10)) }
+    if axis == .step || axis == .tokens { ticks = ticks.filter { $0 == $0.rounded() } }
+    let labels =
+      axis == .loss
+      ? Figure.labels(ticks)
+      : ticks.map { axis == .time ? Dashboard.timeLabel($0) : axis.figure($0, of: comparison.metric) }
+    var placed = zip(ticks, labels).map { (place: isMirrored ? -$0 : $0, label: $1) }
+    if isMirrored { placed.reverse() }
+    // What the cursor is at is written over the numbers around it.
+    let words = (cursor == nil ? nil : place).map { " " + axis.figure($0, of: comparison.metric) + " " } ?? ""
+    if let cursor, area.rows > 1 {
+      let (start, end) = (cursor - words.width / 2 - 1, cursor + (words.width + 1) / 2 + 1)
+      placed.removeAll { tick in
+        let column = x.point(of: tick.place, among: columns)
+        return column + (tick.label.width + 1) / 2 >= start && column - tick.label.width / 2 <= end
+      }
+    }
+    canvas.drawAxis(x, ticks: placed, left: left, columns: columns, in: area)
+    guard let cursor else { return }
+    canvas.put("┴", style: .accent, column: left + cursor, row: area.row, in: area)
+    guard area.rows > 1 else { return }
+    let start = max(min(left + cursor - words.width / 2, area.end - words.width), area.column)
+    canvas.write(words, style: .accent, column: start, row: area.row + 1, in: area)
+  }
+
+  /// Names with marks and values, in the corner that has the fewest dots.
+  private func drawLegend(in plot: Rectangle, on canvas: inout Canvas) {
+    let entries = comparison.lines.indices.map { legend(of: $0, isLong: plot.columns >= 56) }
+    let names = entries.map(\.name.width).max() ?? 0
+    let values = entries.map(\.value.width).max() ?? 0
+    let nameWidth = min(names, max(plot.columns / 3, 6))
+    let width = 2 + nameWidth + 2 + values + (entries.map(\.rest.width).max() ?? 0)
+    guard entries.count + 1 <= plot.rows, width + 4 <= plot.columns else { return }
+    let size = (columns: width + 2, rows: entries.count)
+    let corners = [
+      (plot.end - size.columns - 1, plot.row), (plot.column + 2, plot.row),
+      (plot.end - size.columns - 1, plot.bottom - size.rows), (plot.column + 2, plot.bottom - size.rows),
+    ].map { Rectangle(column: $0.0, row: $0.1, columns: size.columns, rows: size.rows) }
+    func dots(_ area: Rectangle) -> Int {
+      var count = 0
+      for row in area.row..<area.bottom {
+        for column in area.column..<area.end where ![" ", "│"].contains(canvas[column, row].character) { count += 1 }
+      }
+      return count
+    }
+    let counts = corners.map(dots)
+    guard let best = counts.indices.min(by: { counts[$0] < counts[$1] }) else { return }
+    let area = corners[best]
+    canvas.clear(area)
+    for (index, entry) in entries.enumerated() {
+      let look = pen(index)
+      canvas.write(
+        [
+          Span(" " + String(look.sign(glyphs)) + " ", look.style),
+          Span(entry.name.cut(to: nameWidth).padded(to: nameWidth) + "  "),
+          Span(entry.value.padded(to: values, .right), .bold), Span(entry.rest, .faint),
+        ], line: index, of: area)
+    }
+  }
+
+  private func legend(of line: Int, isLong: Bool) -> (name: String, value: String, rest: String) {
+    let last = comparison.axis == .loss ? comparison.end(line) : comparison.last(line)
+    let value = last.map { figure($0.mean) } ?? "–"
+    guard isLong else { return (comparison.lines[line].name, value, "") }
+    var rest = last?.deviation.map { " ± " + figure($0) } ?? ""
+    if line != comparison.against, let common = comparison.common,
+      let difference = comparison.difference(line, at: common)
+    {
+      rest += "  " + differenceFigure(difference)
+    }
+    return (comparison.lines[line].name, value, rest)
+  }
+}

@@ -1,0 +1,149 @@
+// The compare screen's picture: curves, and as much below them as the terminal has room for.
+import Run
+import TerminalUI
+
+extension CompareScreen {
+  /// Draws for a terminal of any size; changes nothing.
+  package func draw(size: (columns: Int, rows: Int)) -> Canvas {
+    var canvas = Canvas(columns: size.columns, rows: size.rows)
+    if let help {
+      Self.keys.drawHelp("help: compare", notes: [Self.words], scroll: help.scroll, on: &canvas)
+    } else if canvas.rows < 8 || canvas.columns < 30 {
+      drawSmall(on: &canvas)
+    } else {
+      drawWhole(on: &canvas)
+    }
+    canvas.reduce(to: glyphs)
+    return canvas
+  }
+
+  private static let words =
+    "Runs whose recipes differ in the seed alone are one line: the mean, with the standard deviation as a band. “reaches” "
+    + "is where a line first was at the value that the run compared with has at the cursor, and how much less or more that "
+    + "took."
+
+  private func drawWhole(on canvas: inout Canvas) {
+    let (header, rest) = canvas.bounds.splitTop(1)
+    let (body, footer) = rest.splitTop(rest.rows - 1)
+    drawHeader(in: header.inset(columns: 1), on: &canvas)
+    let bar = footer.inset(columns: 1)
+    canvas.write(Self.keys.footer(in: bar.columns) { refusal(of: $0) != nil }, line: 0, of: bar)
+
+    let readingRows = comparison.lines.count + 3
+    let keyRows = min(comparison.differences.count + 2, max(body.rows / 4, 3)) + 2
+    var chart = body
+    // The chart keeps at least half; the readings come first, then what differs.
+    if body.rows - readingRows >= max(9, body.rows / 2) {
+      var lower: Rectangle
+      let hasKeys = body.rows - readingRows - keyRows >= max(10, body.rows / 2)
+      (chart, lower) = body.splitTop(body.rows - readingRows - (hasKeys ? keyRows : 0))
+      if hasKeys {
+        let (middle, keys) = lower.splitTop(readingRows)
+        drawDifferingKeys(in: keys, on: &canvas)
+        lower = middle
+      }
+      drawLower(lower, on: &canvas)
+    }
+    let title = showsDifference ? "difference to \(comparison.lines[comparison.against].name)" : yLabel
+    let inside = canvas.box(chart, title: title, notes: chartNotes)
+    drawChart(in: inside, isDifference: showsDifference, hasLegend: true, on: &canvas)
+    drawMessage(above: footer, on: &canvas)
+  }
+
+  /// What the values and differences of the legend are.
+  private var chartNotes: [String] {
+    let mean = comparison.runs.count > comparison.lines.count ? ["mean ± s.d. of seeds"] : []
+    guard comparison.lines.count > 1, let common = comparison.common else { return mean }
+    let place = "difference at \(comparison.axis.figure(common, of: comparison.metric))"
+    return [(mean + [place]).joined(separator: " · ")] + mean
+  }
+
+  /// Readings, and beside them the chart that is not the large one, where that has room.
+  private func drawLower(_ area: Rectangle, on canvas: inout Canvas) {
+    guard area.columns >= 100, area.rows >= 6 else { return drawReadings(in: area, on: &canvas) }
+    let (left, right) = area.splitLeft(area.columns - min(max(readingsWidth, 44), area.columns * 2 / 3))
+    let title = showsDifference ? yLabel : "difference to \(comparison.lines[comparison.against].name)"
+    let inside = canvas.box(left, title: title)
+    drawChart(in: inside, isDifference: !showsDifference, hasLegend: false, on: &canvas)
+    drawReadings(in: right, on: &canvas)
+  }
+
+  /// What the y axis has.
+  private var yLabel: String {
+    comparison.axis == .loss ? "tokens to reach \(comparison.metric.label)" : comparison.metric.label
+  }
+
+  private func drawHeader(in area: Rectangle, on canvas: inout Canvas) {
+    let names = comparison.lines.map(\.name).joined(separator: " · ")
+    func piece(_ word: String, _ value: String, _ rank: Int) -> Dashboard.Piece {
+      Dashboard.Piece(long: [Span(word + " "), Span(value, .bold)], short: [Span(value, .bold)], rank: rank)
+    }
+    var pieces = [
+      Dashboard.Piece(long: [Span("foretop", .faint)], short: [Span("foretop", .faint)], rank: 7),
+      Dashboard.Piece(long: [Span("compare", .bold)], short: [Span("compare", .bold)], rank: 1),
+    ]
+    let room = max(area.columns - 60, area.columns / 3)
+    pieces.append(
+      Dashboard.Piece(
+        long: [Span(names.cut(to: max(room, 10)))], short: [Span(names.cut(to: max(room / 2, 8)))], rank: 4))
+    pieces.append(piece("equal", comparison.axis.rawValue, 0))
+    pieces.append(piece("y", comparison.metric.label, 2))
+    if comparison.metric.isSmoothed { pieces.append(piece("smooth", Figure.factor(comparison.smoothing), 5)) }
+    if !live.isEmpty { pieces.append(Dashboard.Piece(long: [Self.liveSpan], short: [Self.liveSpan], rank: 6)) }
+    canvas.write(Dashboard.fitting(pieces, in: area.columns), line: 0, of: area)
+  }
+
+  private static let liveSpan = Span("● live", Style(.good, .bold))
+
+  private func drawMessage(above footer: Rectangle, on canvas: inout Canvas) {
+    guard !message.isEmpty, canvas.rows >= 3 else { return }
+    let text = " " + message.cut(to: max(canvas.columns - 6, 1)) + " "
+    canvas.write(
+      text, style: Style(.warning, .bold), line: 0,
+      of: Rectangle(column: 2, row: footer.row - 1, columns: canvas.columns - 3, rows: 1))
+  }
+
+  /// A line a run, where there is no room for a chart.
+  private func drawSmall(on canvas: inout Canvas) {
+    let hasFooter = canvas.rows >= 3
+    let (body, footer) = canvas.bounds.splitTop(canvas.rows - (hasFooter ? 1 : 0))
+    var lines = comparison.lines.indices.map { line -> [Span] in
+      let value = place.flatMap { comparison.value(line, at: $0) }
+      let difference = place.flatMap { comparison.difference(line, at: $0) }
+      var spans = [Span(String(pen(line).sign(glyphs)), pen(line).style), Span(" ")]
+      let number = value.map { figure($0.mean) } ?? "–"
+      let change = line == comparison.against ? "" : difference.map(differenceFigure) ?? ""
+      let room = body.columns - 3 - number.width - (change.isEmpty ? 0 : change.width + 1)
+      spans += [Span(comparison.lines[line].name.cut(to: max(room, 3)).padded(to: max(room, 3)) + " ")]
+      spans += [Span(number, .bold), Span(change.isEmpty ? "" : " " + change, .faint)]
+      return spans
+    }
+    if !message.isEmpty { lines.insert([Span(message, Style(.warning, .bold))], at: 0) }
+    for (index, line) in lines.prefix(body.rows).enumerated() { canvas.write(line, line: index, of: body) }
+    guard hasFooter else { return }
+    canvas.write(Self.keys.footer(in: footer.columns) { refusal(of: $0) != nil }, line: 0, of: footer)
+  }
+
+  // MARK: Words and looks
+
+  func pen(_ line: Int) -> LinePen { LinePen(line) }
+
+  /// A value of a line at a place: of aligned values their cost.
+  func figure(_ value: Double) -> String {
+    comparison.axis == .loss ? comparison.axis.costFigure(value) : comparison.metric.figure(value)
+  }
+
+  func differenceFigure(_ value: Double) -> String {
+    comparison.axis == .loss ? CompareAxis.percent(value) : comparison.metric.difference(value)
+  }
+
+  /// What a panel says while it has nothing to show: in its middle, dim.
+  func drawNothing(_ text: String, in inside: Rectangle, on canvas: inout Canvas) {
+    let lines = text.wrapped(to: inside.columns)
+    let top = max((inside.rows - lines.count) / 2, 0)
+    for (index, line) in lines.enumerated() {
+      canvas.write(
+        line, style: .faint, line: top + index, of: inside, indent: max((inside.columns - line.width) / 2, 0))
+    }
+  }
+}

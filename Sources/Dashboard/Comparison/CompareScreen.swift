@@ -1,0 +1,198 @@
+// Runs on one chart: the comparison, and how somebody looks at it.
+import Run
+import TerminalUI
+
+/// The compare screen.
+package struct CompareScreen: Sendable {
+  enum Deed: Hashable, Sendable {
+    case axis, metric, metricBack, against, difference, seeds
+    case left, right, farLeft, farRight, first, last
+    case closer, wider, smoother, rougher, unsmoothed, logarithm
+    case palette, glyphs, help, leave, redraw
+  }
+
+  /// What came of a key.
+  enum Outcome { case stays, left }
+
+  package private(set) var comparison: Comparison
+  /// Where values are read, in units of the axis; nil is where the shortest line ends.
+  private(set) var cursor: Double?
+  /// How often the visible part of the axis was halved.
+  private(set) var zoom = 0
+  private(set) var showsDifference = false
+  private(set) var isLogarithmic = false
+  private(set) var message = ""
+  private(set) var help: HelpPage?
+  var palette: Palette
+  var glyphs: Glyphs
+
+  package init(_ comparison: Comparison, palette: Palette = .okabe, glyphs: Glyphs = .braille) {
+    self.comparison = comparison
+    self.palette = palette
+    self.glyphs = glyphs
+  }
+
+  static let keys = ScreenKeys<Deed>([
+    ScreenKeys.Row([(.character("q"), .leave), (.escape, .leave)], shown: "q", label: "back", "leave (also esc)"),
+    ScreenKeys.Row(
+      [(.left, .left), (.right, .right), (.character("h"), .left), (.character("l"), .right)], shown: "← →",
+      label: "cursor", "move the cursor, at which values are read (also h, l)"),
+    ScreenKeys.Row(
+      [(.character("a"), .axis), (.character("x"), .axis)], shown: "a", label: "align",
+      "align at equal steps, tokens, training time or loss (also x)"),
+    ScreenKeys.Row(
+      [(.character("m"), .metric), (.character("M"), .metricBack)], shown: "m", label: "metric",
+      "compare the next metric (M: the previous)"),
+    ScreenKeys.Row(
+      [(.character("d"), .difference)], label: "difference", "draw differences to one run, or the values"),
+    ScreenKeys.Row([(.tab, .against)], label: "against", "compare with the next run"),
+    ScreenKeys.Row([(.character("?"), .help)], label: "help", "show the keys"),
+    ScreenKeys.Row([(.character("g"), .seeds)], label: "seeds", "join runs that differ in their seed alone, or not"),
+    ScreenKeys.Row(
+      [(.character("z"), .closer), (.character("Z"), .wider)], shown: "z Z", label: "zoom",
+      "look closer around the cursor, and back"),
+    ScreenKeys.Row(
+      [
+        (.character("+"), .smoother), (.character("="), .smoother), (.character("-"), .rougher),
+        (.character("0"), .unsmoothed),
+      ], shown: "+ - 0", label: "smooth", "smoothing of losses over steps: more, less, none"),
+    ScreenKeys.Row([(.character("y"), .logarithm)], label: "log", "y axis: linear, logarithmic"),
+    ScreenKeys.Row(
+      [(.pageUp, .farLeft), (.pageDown, .farRight), (.home, .first), (.end, .last)], shown: "pgup pgdn",
+      "move the cursor by a tenth; home and end move it to the ends"),
+    ScreenKeys.Row([(.character("c"), .palette)], "change the colours: next palette"),
+    ScreenKeys.Row([(.character("b"), .glyphs)], "change the characters: braille, blocks, ASCII"),
+    ScreenKeys.Row([(.control("l"), .redraw)], "draw everything again"),
+  ])
+
+  /// The table of its keys as Markdown, for docs/.
+  package static var markdown: String { keys.markdown }
+
+  /// Runs that another process trains now, by their place.
+  package var live: [Int] { comparison.runs.indices.filter { comparison.runs[$0].state == "training" } }
+
+  /// Takes what happened in a run meanwhile.
+  package mutating func receive(_ events: [Event], ofRun index: Int, state: String) {
+    comparison.receive(events, ofRun: index, state: state)
+  }
+
+  // MARK: What is visible
+
+  /// Whether greater places lie on the left: losses fall, and what comes later is on the right.
+  var isMirrored: Bool { comparison.axis == .loss && comparison.metric.aim == .low }
+
+  /// The place of the cursor; nil where nothing is to be seen.
+  var place: Double? {
+    guard let extent = comparison.extent else { return nil }
+    return min(max(cursor ?? comparison.common ?? extent.last, extent.first), extent.last)
+  }
+
+  /// The part of the axis that is shown.
+  var visible: (first: Double, last: Double)? {
+    guard let extent = comparison.extent, let place else { return nil }
+    let isFromStart = comparison.axis != .loss && extent.first < (extent.last - extent.first) * 0.5
+    let first = isFromStart ? 0 : extent.first
+    guard zoom > 0 else { return (first, extent.last) }
+    let width = (extent.last - first) / Double(1 << zoom)
+    let start = min(max(place - width / 2, first), extent.last - width)
+    return (start, start + width)
+  }
+
+  // MARK: Keys
+
+  mutating func press(_ key: Key) -> Outcome {
+    if key == .control("c") { return .left }
+    if var page = help {
+      help = page.press(key) ? page : nil
+      return .stays
+    }
+    guard let deed = Self.keys.deed(of: key) else { return .stays }
+    message = ""
+    if let refusal = refusal(of: deed) {
+      message = refusal
+      return .stays
+    }
+    return perform(deed)
+  }
+
+  /// Why a key does nothing now; nil when it does something.
+  func refusal(of deed: Deed) -> String? {
+    switch deed {
+    case .smoother, .rougher, .unsmoothed:
+      comparison.metric.isSmoothed
+        ? nil : "\(comparison.metric.label) is shown as it was measured: only loss/… is smoothed"
+    case .seeds:
+      comparison.runs.count > comparison.lines.count || !comparison.joinsSeeds
+        ? nil : "no two of these runs differ in their seed alone"
+    case .metric, .metricBack: comparison.metrics.count > 1 ? nil : "these runs have no other number in common"
+    case .against, .difference: comparison.lines.count > 1 ? nil : "there is one line only: g takes its seeds apart"
+    case .wider: zoom > 0 ? nil : "all is shown"
+    case .closer: zoom < 12 ? nil : "closer is not possible"
+    case .logarithm: showsDifference ? "differences are drawn on a linear axis" : nil
+    default: nil
+    }
+  }
+
+  private mutating func perform(_ deed: Deed) -> Outcome {
+    switch deed {
+    case .leave: return .left
+    case .axis:
+      let all = CompareAxis.allCases
+      comparison.axis = all[((all.firstIndex(of: comparison.axis) ?? 0) + 1) % all.count]
+      (cursor, zoom) = (nil, 0)
+      let equal =
+        comparison.axis == .time ? "training time" : comparison.axis == .step ? "steps" : comparison.axis.rawValue
+      message = "aligned at equal \(equal)"
+    case .metric: show(metric: 1)
+    case .metricBack: show(metric: -1)
+    case .against:
+      comparison.against = (comparison.against + 1) % comparison.lines.count
+      message = "compared with \(comparison.lines[comparison.against].name)"
+    case .difference: showsDifference.toggle()
+    case .seeds: comparison.joinsSeeds.toggle()
+    case .left: move(-1 / 60)
+    case .right: move(1 / 60)
+    case .farLeft: move(-1 / 10)
+    case .farRight: move(1 / 10)
+    case .first: move(-1e9)
+    case .last: move(1e9)
+    case .closer: zoom += 1
+    case .wider: zoom -= 1
+    case .smoother: smooth(Smoothing.ladder.first { $0 > comparison.smoothing })
+    case .rougher: smooth(Smoothing.ladder.last { $0 < comparison.smoothing })
+    case .unsmoothed: smooth(0)
+    case .logarithm: isLogarithmic.toggle()
+    case .palette:
+      let index = Palette.all.firstIndex(of: palette) ?? 0
+      palette = Palette.all[(index + 1) % Palette.all.count]
+      message = "colours: \(palette.name)"
+    case .glyphs:
+      let index = Glyphs.allCases.firstIndex(of: glyphs) ?? 0
+      glyphs = Glyphs.allCases[(index + 1) % Glyphs.allCases.count]
+      message = "characters: \(glyphs.rawValue)"
+    case .help: help = HelpPage()
+    case .redraw: break
+    }
+    return .stays
+  }
+
+  private mutating func show(metric direction: Int) {
+    let all = comparison.metrics
+    let index = all.firstIndex(of: comparison.metric) ?? 0
+    comparison.metric = all[(index + direction + all.count) % all.count]
+    if comparison.axis == .loss { (cursor, zoom) = (nil, 0) }
+    message = "comparing \(comparison.metric.label)"
+  }
+
+  private mutating func smooth(_ factor: Double?) {
+    if let factor { comparison.smooth(factor) }
+    message = "smoothing \(Figure.factor(comparison.smoothing))"
+  }
+
+  /// Moves the cursor by a share of what is visible, to the right.
+  private mutating func move(_ share: Double) {
+    guard let place, let visible, let extent = comparison.extent else { return }
+    let sign = isMirrored ? -1.0 : 1
+    cursor = min(max(place + sign * share * (visible.last - visible.first), extent.first), extent.last)
+  }
+}

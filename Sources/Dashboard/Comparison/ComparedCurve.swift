@@ -1,0 +1,121 @@
+// A number over an axis, to be compared with others: what it is at a place, and where it first reaches a value.
+
+/// A number of a run over an axis: its finite values, in the order of their places.
+package struct ComparedCurve: Sendable, Equatable {
+  /// Which values are better: losses fall, accuracies rise.
+  package enum Aim: Sendable { case low, high }
+
+  /// Never falling, as many as values.
+  package let xs: [Double]
+  package let values: [Double]
+  /// The standard deviation at each place, where the values are means of several runs; else empty.
+  package let deviations: [Double]
+  package let aim: Aim
+  /// The best value up to each place, so that a search in order finds where a value was first reached.
+  private let records: [Double]
+
+  /// Leaves out values that are not finite.
+  /// - Parameters:
+  ///   - xs: never falling.
+  ///   - values: as many.
+  ///   - deviations: as many, or none.
+  package init(_ xs: [Double], _ values: [Double], deviations: [Double] = [], aim: Aim = .low) {
+    precondition(xs.count == values.count && (deviations.isEmpty || deviations.count == xs.count))
+    let kept = xs.indices.filter { values[$0].isFinite && xs[$0].isFinite }
+    let isWhole = kept.count == xs.count
+    self.xs = isWhole ? xs : kept.map { xs[$0] }
+    self.values = isWhole ? values : kept.map { values[$0] }
+    self.deviations = isWhole || deviations.isEmpty ? deviations : kept.map { deviations[$0] }
+    self.aim = aim
+    var record = aim == .low ? Double.infinity : -.infinity
+    records = self.values.map { value in
+      record = aim == .low ? min(record, value) : max(record, value)
+      return record
+    }
+  }
+
+  package var isEmpty: Bool { xs.isEmpty }
+  /// The first and the last place; nil where it has no values.
+  package var ends: (first: Double, last: Double)? { xs.first.map { ($0, xs[xs.count - 1]) } }
+  package var last: Double? { values.last }
+
+  /// The best value, and where it was first reached.
+  package var best: (value: Double, x: Double)? {
+    guard let best = records.last, let index = values.firstIndex(of: best) else { return nil }
+    return (best, xs[index])
+  }
+
+  /// The value at a place, on the straight line between its neighbours; nil before the first and after the last.
+  package func value(at x: Double) -> Double? { interpolated(values, at: x) }
+
+  /// The standard deviation at a place; nil where there is one run only.
+  package func deviation(at x: Double) -> Double? { deviations.isEmpty ? nil : interpolated(deviations, at: x) }
+
+  private func interpolated(_ numbers: [Double], at x: Double) -> Double? {
+    guard let ends, x >= ends.first, x <= ends.last else { return nil }
+    let index = xs.lowerBound(of: x)
+    guard index > 0, xs[index] > x else { return numbers[index] }
+    let (left, right) = (xs[index - 1], xs[index])
+    return numbers[index - 1] + (numbers[index] - numbers[index - 1]) * (x - left) / (right - left)
+  }
+
+  /// Where it first is at a value or better, on the straight line between two places; nil where it never is.
+  package func place(reaching value: Double) -> Double? {
+    let index = records.lowerBound { aim == .low ? $0 > value : $0 < value }
+    guard index < xs.count else { return nil }
+    guard index > 0, values[index] != values[index - 1] else { return xs[index] }
+    let share = (value - values[index - 1]) / (values[index] - values[index - 1])
+    return xs[index - 1] + (xs[index] - xs[index - 1]) * min(max(share, 0), 1)
+  }
+
+  /// The change a unit of the axis, over a stretch of this width around a place; nil outside, and where it has one place.
+  package func slope(at x: Double, over width: Double) -> Double? {
+    guard let ends, x >= ends.first, x <= ends.last else { return nil }
+    let (left, right) = (max(x - width / 2, ends.first), min(x + width / 2, ends.last))
+    guard right > left, let low = value(at: left), let high = value(at: right) else { return nil }
+    return (high - low) / (right - left)
+  }
+
+  /// What each value cost: the places where it was first reached, over the values.
+  package var costs: ComparedCurve {
+    var steps: [(value: Double, x: Double)] = []
+    for index in records.indices where index == 0 || records[index] != records[index - 1] {
+      steps.append((records[index], xs[index]))
+    }
+    if aim == .low { steps.reverse() }
+    return ComparedCurve(steps.map(\.value), steps.map(\.x), aim: .low)
+  }
+
+  /// The mean of several at the places of the first, where all of them have a value.
+  package static func mean(of curves: [ComparedCurve]) -> ComparedCurve {
+    guard let first = curves.first, curves.count > 1 else { return curves.first ?? ComparedCurve([], []) }
+    let low = curves.compactMap { $0.ends?.first }.max() ?? 0
+    let high = curves.compactMap { $0.ends?.last }.min() ?? -1
+    guard !curves.contains(where: \.isEmpty), low <= high else { return ComparedCurve([], [], aim: first.aim) }
+    var places = first.xs.filter { $0 >= low && $0 <= high }
+    // Runs that are measured at places of their own still share the ends.
+    if places.first != low { places.insert(low, at: 0) }
+    if let last = places.last, last < high { places.append(high) }
+    let spreads = places.map { x in MeanDeviation(curves.compactMap { $0.value(at: x) }) }
+    return ComparedCurve(
+      places, spreads.map { $0?.mean ?? .nan }, deviations: spreads.map { $0?.deviation ?? 0 }, aim: first.aim)
+  }
+}
+
+/// The mean of some numbers and how far they lie apart.
+package struct MeanDeviation: Sendable, Equatable {
+  package let mean: Double
+  /// The standard deviation of a sample, with n − 1; nil for one number.
+  package let deviation: Double?
+  package let count: Int
+
+  /// Nil where there are no numbers.
+  package init?(_ numbers: [Double]) {
+    guard !numbers.isEmpty else { return nil }
+    count = numbers.count
+    let mean = numbers.reduce(0, +) / Double(numbers.count)
+    self.mean = mean
+    let squares = numbers.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
+    deviation = numbers.count > 1 ? (squares / Double(numbers.count - 1)).squareRoot() : nil
+  }
+}

@@ -1,0 +1,43 @@
+// What charts have around their plots: numbers beside the y axis, and the x axis with its ticks.
+import TerminalUI
+
+extension Canvas {
+  /// Numbers and ticks beside the first `rows` rows of a chart.
+  /// - Returns: where the plot begins and how many columns are left for it; nil where there is no room for one.
+  mutating func drawScale(_ y: Scale, rows: Int, in chart: Rectangle) -> (left: Int, columns: Int)? {
+    let ticks = y.ticks(atMost: max(3, (rows + 2) / 3))
+    let labels = Figure.labels(ticks)
+    let margin = (labels.map(\.width).max() ?? 0) + 1
+    let columns = chart.columns - margin - 1
+    guard columns > 1 else { return nil }
+    let left = chart.column + margin + 1
+    var lowest = Int.max
+    for (value, label) in zip(ticks, labels) {
+      let row = chart.row + rows - 1 - y.point(of: value, among: rows)
+      guard row < lowest else { continue }
+      lowest = row
+      write(label, style: .faint, column: left - 2 - label.width, row: row, in: chart)
+      put("┤", style: .frame, column: left - 1, row: row, in: chart)
+    }
+    return (left, columns)
+  }
+
+  /// The x axis, and numbers below it where there is a second row.
+  /// - Parameter ticks: where they are on the scale, and what is written there.
+  mutating func drawAxis(
+    _ x: Scale, ticks: [(place: Double, label: String)], left: Int, columns: Int, in area: Rectangle
+  ) {
+    for column in 0..<columns { put("─", style: .frame, column: left + column, row: area.row, in: area) }
+    put("┴", style: .frame, column: left - 1, row: area.row, in: area)
+    var free = area.column
+    for (tick, label) in ticks {
+      let column = left + x.point(of: tick, among: columns)
+      put("┴", style: .frame, column: tick == x.lower ? left - 1 : column, row: area.row, in: area)
+      guard area.rows > 1 else { continue }
+      let start = max(min(column - label.width / 2, area.end - label.width), tick == x.lower ? left - 1 : area.column)
+      guard start >= free else { continue }
+      write(label, style: .faint, column: start, row: area.row + 1, in: area)
+      free = start + label.width + 2
+    }
+  }
+}

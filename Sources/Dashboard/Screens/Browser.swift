@@ -1,0 +1,124 @@
+// Stored runs on a terminal: the list of them, a comparison, and one run, each over the other. Leaving one shows the one below.
+import Run
+import TerminalUI
+
+/// The screens over stored runs.
+package struct Browser: ScreenContent {
+  /// What a key asks of the program.
+  package enum Request: Sendable, Equatable {
+    /// The last screen was left.
+    case leave
+    /// The list of runs asks for something.
+    case list(RunsScreen.Request)
+  }
+
+  /// The list, below everything else.
+  package var runs: RunsScreen? { didSet { needsDrawing = true } }
+  package var compare: CompareScreen? { didSet { needsDrawing = true } }
+  /// A run, looked at.
+  package var dashboard: Dashboard?
+
+  private var ownNeed = true
+  /// Layouts for runs that are looked at.
+  package private(set) var layouts: [Layout]
+  package private(set) var problems: [String]
+
+  package init(layouts: [Layout] = [], problems: [String] = []) {
+    self.layouts = layouts
+    self.problems = problems
+  }
+
+  package var needsDrawing: Bool {
+    get { ownNeed || dashboard?.needsDrawing == true }
+    set {
+      ownNeed = newValue
+      if !newValue { dashboard?.needsDrawing = false }
+    }
+  }
+
+  /// Ages in the list grow.
+  package var hasClock: Bool { dashboard?.hasClock ?? (compare == nil && runs != nil) }
+
+  package var palette: Palette { dashboard?.palette ?? compare?.palette ?? runs?.palette ?? .okabe }
+
+  package func draw(size: (columns: Int, rows: Int), now: Double) -> Canvas {
+    if let dashboard { return dashboard.draw(size: size, now: now) }
+    if let compare { return compare.draw(size: size) }
+    if let runs { return runs.draw(size: size, now: now) }
+    return Canvas(columns: size.columns, rows: size.rows)
+  }
+
+  package mutating func use(_ layouts: [Layout], problems: [String], time: Double) {
+    (self.layouts, self.problems) = (layouts, problems)
+    dashboard?.use(layouts, problems: problems, time: time)
+  }
+
+  package mutating func fit(columns: Int, rows: Int) { runs?.fit(columns: columns, rows: rows) }
+
+  package mutating func press(_ key: Key) -> Request? {
+    needsDrawing = true
+    if dashboard != nil {
+      // A stored run is asked for nothing: what comes back is that it was left.
+      guard dashboard?.press(key) == .detach else { return nil }
+      dashboard = nil
+      return left
+    }
+    guard key != .resize else { return nil }
+    if compare != nil {
+      guard compare?.press(key) == .left else { return nil }
+      compare = nil
+      return left
+    }
+    guard let request = runs?.press(key) else { return nil }
+    return request == .leave ? .leave : .list(request)
+  }
+
+  // MARK: Opening
+
+  /// Shows a run over the list, in its colours and characters.
+  package mutating func open(_ dashboard: Dashboard, _ events: [Event]) {
+    var dashboard = dashboard
+    if let runs { (dashboard.palette, dashboard.glyphs) = (runs.palette, runs.glyphs) }
+    for event in events { dashboard.receive(event) }
+    self.dashboard = dashboard
+    needsDrawing = true
+  }
+
+  /// Shows a comparison over the list.
+  package mutating func open(_ comparison: Comparison) {
+    compare = CompareScreen(comparison, palette: runs?.palette ?? .okabe, glyphs: runs?.glyphs ?? .braille)
+  }
+
+  // MARK: Runs that go on
+
+  /// Names of runs on the screen that another process trains.
+  package var followed: [String] {
+    var names = compare.map { screen in screen.live.map { screen.comparison.runs[$0].name } } ?? []
+    if let detail = runs?.detail, runs?.rows[detail.name]?.state == "training" { names.append(detail.name) }
+    if let dashboard, dashboard.isWatched, let name = dashboard.runName, !names.contains(name) { names.append(name) }
+    return names
+  }
+
+  /// Takes what happened in a run since it was read.
+  /// - Parameter state: a word for the run: `training`, `finished`.
+  package mutating func receive(_ events: [Event], of name: String, state: String) {
+    if !events.isEmpty, runs?.detail?.name == name { runs?.receive(events, of: name) }
+    if let dashboard, dashboard.runName == name, dashboard.isWatched {
+      for event in events { self.dashboard?.receive(event) }
+    }
+    if let screen = compare, let index = screen.comparison.runs.firstIndex(where: { $0.name == name }) {
+      if !events.isEmpty || screen.comparison.runs[index].state != state {
+        compare?.receive(events, ofRun: index, state: state)
+      }
+    }
+  }
+
+  /// What to do when a screen was left.
+  private var left: Request? { dashboard == nil && compare == nil && runs == nil ? .leave : nil }
+}
+
+extension Dashboard {
+  /// Whether it shows a run that another process trains.
+  fileprivate var isWatched: Bool { mode == .watched && !isEnded }
+  fileprivate var runName: String? { beginning?.name }
+}

@@ -1,0 +1,369 @@
+// The runs screen's picture: the list, and below it the chosen run's chart and what else there is to say of it.
+import Run
+import TerminalUI
+
+extension RunsScreen {
+  /// Where the list and what is below it are.
+  struct RunsArrangement {
+    var header, list, chart, side, footer: Rectangle
+    /// Whether the list has a box and a line of titles.
+    var hasBox: Bool
+    var listRows: Int
+  }
+
+  func arrangement(_ bounds: Rectangle) -> RunsArrangement {
+    let none = Rectangle(column: 0, row: 0, columns: 0, rows: 0)
+    let hasBars = bounds.rows >= 3
+    let (header, rest) = bounds.splitTop(hasBars ? 1 : 0)
+    let (body, footer) = rest.splitTop(rest.rows - (hasBars ? 1 : 0))
+    let hasBox = body.rows >= 6 && bounds.columns >= 30
+    var list = body
+    var lower = none
+    if body.rows >= 18 {
+      // A short list leaves its room to the chart.
+      let least = min(max(body.rows * 2 / 5, 8), 20)
+      (list, lower) = body.splitTop(min(body.rows - least, max(names.count + 3, body.rows / 3)))
+    }
+    let isWide = bounds.columns >= 100
+    let (chart, side) = lower.splitLeft(isWide ? lower.columns * 3 / 5 : lower.columns)
+    return RunsArrangement(
+      header: header, list: list, chart: chart, side: side, footer: footer, hasBox: hasBox,
+      listRows: max(list.rows - (hasBox ? 3 : 0), 0))
+  }
+
+  /// Draws for a terminal of any size; changes nothing.
+  /// - Parameter now: Unix time, seconds.
+  package func draw(size: (columns: Int, rows: Int), now: Double) -> Canvas {
+    var canvas = Canvas(columns: size.columns, rows: size.rows)
+    if case .help(let page) = dialog {
+      Self.keys.drawHelp("help: runs", notes: [Self.words], scroll: page.scroll, on: &canvas)
+    } else {
+      let parts = arrangement(canvas.bounds)
+      drawHeader(in: parts.header, on: &canvas)
+      drawList(parts, now: now, on: &canvas)
+      if !parts.chart.isEmpty { drawDetail(in: parts.chart, on: &canvas) }
+      if !parts.side.isEmpty { drawSide(in: parts.side, on: &canvas) }
+      drawFooter(in: parts.footer, on: &canvas)
+      drawDialog(on: &canvas)
+    }
+    canvas.reduce(to: glyphs)
+    return canvas
+  }
+
+  private static let words =
+    "A filter has words as foretop runs --filter takes them: a column, one of = != < <= > >= ~, and a value: state=finished "
+    + "best<3 name~kjv schedule.rate=1e-3. A run must match all of them. ● is trained now, ■ finished, ‖ stopped, ✗ "
+    + "diverged, failed or unreadable, ○ interrupted."
+
+  private func drawHeader(in area: Rectangle, on canvas: inout Canvas) {
+    guard !area.isEmpty else { return }
+    let inside = area.columns >= 30 ? area.inset(columns: 1) : area
+    var pieces = [
+      Dashboard.Piece(long: [Span("foretop", .faint)], short: [Span("foretop", .faint)], rank: 7),
+      Dashboard.Piece(long: [Span("runs", .bold)], short: [Span("runs", .bold)], rank: 4),
+    ]
+    func add(_ text: String, _ style: Style, _ rank: Int) {
+      pieces.append(Dashboard.Piece(long: [Span(text, style)], short: [Span(text, style)], rank: rank))
+    }
+    let count =
+      filter.isEmpty ? "\(Figure.grouped(total))" : "\(Figure.grouped(names.count)) of \(Figure.grouped(total))"
+    add(count + (total == 1 ? " run" : " runs"), .plain, 0)
+    if training > 0 { add("\(training) training", Style(.good, .bold), 2) }
+    if !marked.isEmpty { add("\(marked.count) marked", Style(.accent, .bold), 3) }
+    if unread > 0 { add("reading \(Figure.grouped(unread)) …", .faint, 5) }
+    if case .filter(let text) = dialog {
+      let words = text.cutFront(to: max(inside.columns / 2, 6))
+      let spans = [Span("filter ", .faint), Span(words, .bold), Span(" ", Style(.plain, .reverse))]
+      pieces.append(Dashboard.Piece(long: spans, short: spans, rank: 1))
+    } else if !filter.isEmpty {
+      let words = filter.cut(to: max(inside.columns / 3, 6))
+      pieces.append(
+        Dashboard.Piece(long: [Span("filter ", .faint), Span(words, .bold)], short: [Span(words, .bold)], rank: 1))
+    }
+    canvas.write(Dashboard.fitting(pieces, in: inside.columns), line: 0, of: inside)
+  }
+
+  private func drawFooter(in area: Rectangle, on canvas: inout Canvas) {
+    guard !area.isEmpty else { return }
+    let inside = area.columns >= 30 ? area.inset(columns: 1) : area
+    let words = problem.isEmpty ? message : problem
+    if case .filter = dialog {
+      canvas.write(
+        [Span("enter", .accent), Span(" lists what matches   "), Span("esc", .accent), Span(" all runs")], line: 0,
+        of: inside)
+    } else if !words.isEmpty, canvas.rows < 8 {
+      canvas.write(words, style: Style(.warning, .bold), line: 0, of: inside)
+    } else {
+      canvas.write(Self.keys.footer(in: inside.columns) { refusal(of: $0) != nil }, line: 0, of: inside)
+    }
+    guard !words.isEmpty, canvas.rows >= 8 else { return }
+    let line = Rectangle(column: 2, row: area.row - 1, columns: canvas.columns - 3, rows: 1)
+    canvas.write(
+      " " + words.cut(to: max(canvas.columns - 6, 1)) + " ", style: Style(.warning, .bold), line: 0, of: line)
+  }
+
+  // MARK: The list
+
+  /// A column of the list.
+  private struct ListColumn: Sendable {
+    var title: String
+    var width: Int
+    var isRight: Bool
+    /// As `runs --sort` calls it, where it can be sorted by.
+    var sort: String
+    /// What is left out first has the highest.
+    var rank: Int
+    var cell: @Sendable (RunRow, Double) -> String
+  }
+
+  private static let columns: [ListColumn] = [
+    ListColumn(title: "state", width: 13, isRight: false, sort: "state", rank: 1) { row, _ in sign(row.state).word },
+    ListColumn(title: "objective", width: 13, isRight: false, sort: "", rank: 8) { row, _ in row.objective },
+    ListColumn(title: "params", width: 7, isRight: true, sort: "parameters", rank: 6) { row, _ in
+      row.parameters > 0 ? Figure.short(Double(row.parameters)) : ""
+    },
+    ListColumn(title: "tokens", width: 7, isRight: true, sort: "tokens", rank: 4) { row, _ in
+      row.tokens > 0 ? Figure.short(Double(row.tokens)) : ""
+    },
+    ListColumn(title: "last", width: 7, isRight: true, sort: "loss", rank: 2) { row, _ in
+      row.last.map(Figure.loss) ?? ""
+    },
+    ListColumn(title: "best", width: 7, isRight: true, sort: "best", rank: 0) { row, _ in
+      row.best.map(Figure.loss) ?? ""
+    },
+    ListColumn(title: "rate", width: 8, isRight: true, sort: "", rank: 9) { row, _ in row.rate.map(Figure.rate) ?? "" },
+    ListColumn(title: "tok/s", width: 7, isRight: true, sort: "", rank: 7) { row, _ in
+      row.tokensPerSecond.map { $0.isFinite && $0 > 0 ? Figure.short($0) : "" } ?? ""
+    },
+    ListColumn(title: "age", width: 8, isRight: true, sort: "changed", rank: 5) { row, now in
+      row.state == "training" ? "now" : row.changed.map { age(max(now - $0, 0)) } ?? ""
+    },
+  ]
+
+  /// A state's sign and word, which are the same everywhere.
+  static func sign(_ state: String) -> (sign: String, word: String, style: Style) {
+    switch state {
+    case "training": ("●", "training", Style(.good, .bold))
+    case "finished": ("■", "finished", Style(.good))
+    case "stopped": ("‖", "stopped", Style(.warning))
+    case "abandoned": ("‖", "abandoned", Style(.warning))
+    case "interrupted": ("○", "interrupted", Style(.warning))
+    case "diverged", "failed", "unreadable": ("✗", state, Style(.bad, .bold))
+    default: (" ", state, .plain)
+    }
+  }
+
+  /// Seconds as one number: `4 s`, `12 m`, `3 h`, `9 d`.
+  static func age(_ seconds: Double) -> String {
+    switch seconds {
+    case ..<60: "\(Int(seconds)) s"
+    case ..<3600: "\(Int(seconds / 60)) m"
+    case ..<172_800: "\(Int(seconds / 3600)) h"
+    default: seconds.isFinite && seconds < 1e11 ? "\(Figure.grouped(Int(seconds / 86_400))) d" : ""
+    }
+  }
+
+  private func drawList(_ parts: RunsArrangement, now: Double, on canvas: inout Canvas) {
+    var inside = parts.list
+    if parts.hasBox {
+      let turn = isReversed ? "▼" : "▲"
+      inside = canvas.box(parts.list, title: "runs", notes: ["sort \(sort) \(turn)"], isFocused: true).inset(
+        columns: -1)
+    }
+    guard !names.isEmpty else {
+      let words =
+        total == 0
+        ? "there are no runs in \(folder) yet: “foretop train” begins one"
+        : unread > 0 ? "looking for runs that match …" : "none of \(Figure.grouped(total)) runs matches the filter"
+      canvas.write(words.cut(to: inside.columns), style: .faint, line: inside.rows / 2, of: inside, indent: 1)
+      return
+    }
+    // Columns from the least needed on are left out until a name has room.
+    var columns = Self.columns
+    func needed() -> Int { columns.reduce(0) { $0 + $1.width + 2 } }
+    let names = min(
+      max(self.names[firstRow(in: parts.listRows)...].prefix(parts.listRows).map(\.width).max() ?? 0, 8), 36)
+    while !columns.isEmpty, needed() + min(names, inside.columns > 60 ? 20 : 12) + 4 > inside.columns,
+      let worst = columns.indices.max(by: { columns[$0].rank < columns[$1].rank })
+    {
+      columns.remove(at: worst)
+    }
+    let nameWidth = max(min(names, inside.columns - needed() - 4), 3)
+    // What is left over is shared out between the columns.
+    let spare = max(inside.columns - needed() - nameWidth - 5, 0)
+    let gap = 2 + (columns.isEmpty ? 0 : min(spare / columns.count, 3))
+    func line(_ name: [Span], _ cells: [Span]) -> [Span] {
+      var spans = name
+      for (column, cell) in zip(columns, cells) {
+        let text = cell.text.cut(to: column.width).padded(to: column.width, column.isRight ? .right : .left)
+        spans += [Span(String(repeating: " ", count: gap)), Span(text, cell.style)]
+      }
+      return spans
+    }
+    var top = 0
+    if parts.hasBox {
+      let titles = columns.map { Span($0.title, $0.sort == sort && !sort.isEmpty ? .accent : .faint) }
+      let title = Span(("    name").padded(to: nameWidth + 4), sort == "name" ? .accent : .faint)
+      canvas.write(line([title], titles), line: 0, of: inside)
+      top = 1
+    }
+    let first = firstRow(in: parts.listRows)
+    for (index, name) in self.names[first...].prefix(parts.listRows).enumerated() {
+      let row = rows[name]
+      let isChosen = first + index == chosen
+      let state = Self.sign(row?.state ?? "")
+      let mark = marked.contains(name)
+      let label = name.harmlessLine.cut(to: nameWidth).padded(to: nameWidth)
+      let head = [
+        Span(isChosen ? "▸" : " ", .accent), Span(mark ? "✓" : " ", Style(.accent, .bold)),
+        Span(row == nil ? "  " : state.sign + " ", state.style), Span(label, isChosen ? .bold : .plain),
+      ]
+      var cells = columns.map { column -> Span in
+        guard let row else { return Span(column.title == "state" ? "…" : "", .faint) }
+        return Span(column.cell(row, now), column.title == "state" ? state.style : .plain)
+      }
+      if let problem = row?.problem, row?.last == nil, !cells.isEmpty {
+        // What is wrong with a run takes the place of its numbers.
+        canvas.write(line(head, [cells.removeFirst()]), line: top + index, of: inside)
+        let used = 4 + nameWidth + gap + columns[0].width + 2
+        canvas.write(problem.harmlessLine, style: .faint, line: top + index, of: inside, indent: used)
+      } else {
+        canvas.write(line(head, cells), line: top + index, of: inside)
+      }
+      if isChosen {
+        let whole = Rectangle(column: inside.column, row: inside.row + top + index, columns: inside.columns, rows: 1)
+        canvas.restyle(whole) { $0.attributes.insert(.bold) }
+      }
+    }
+    // Where the list is longer than its box, its edge says where one is.
+    if parts.hasBox, self.names.count > parts.listRows {
+      let words = " \(Figure.grouped(chosen + 1)) / \(Figure.grouped(self.names.count)) "
+      let edge = Rectangle(
+        column: parts.list.column + 2, row: parts.list.bottom - 1, columns: parts.list.columns - 4, rows: 1)
+      canvas.write(words, style: .faint, line: 0, of: edge, .right)
+    }
+  }
+
+  // MARK: Below the list
+
+  private func drawDetail(in area: Rectangle, on canvas: inout Canvas) {
+    guard let name = chosenName else {
+      canvas.box(area)
+      return
+    }
+    guard let detail, detail.name == name else {
+      let inside = canvas.box(area, title: name.harmlessLine)
+      let words = chosenRow?.problem ?? "reading …"
+      for (index, line) in words.harmlessLine.wrapped(to: inside.columns).prefix(inside.rows).enumerated() {
+        canvas.write(line, style: .faint, line: index, of: inside)
+      }
+      return
+    }
+    let inside = canvas.box(area, title: name.harmlessLine, notes: [detail.comparison.metric.label])
+    CompareScreen(detail.comparison, glyphs: glyphs).drawChart(
+      in: inside, isDifference: false, hasLegend: false, hasCursor: false, on: &canvas)
+  }
+
+  private func drawSide(in area: Rectangle, on canvas: inout Canvas) {
+    let other = markedName
+    let title = other.map { "recipe, against \($0.harmlessLine)" } ?? "recipe"
+    let inside = canvas.box(area, title: title)
+    var lines: [[Span]] = []
+    let bottom = factLines(in: inside)
+    let room = max(inside.rows - bottom.count - 1, 0)
+    if let one = chosenRow?.recipe, let other, let two = rows[other]?.recipe {
+      let all = Self.differences(one, two)
+      let keys = all.map(\.key.width).max() ?? 0
+      for difference in all.prefix(max(room - 1, 0)) {
+        lines.append([
+          Span(difference.key.padded(to: keys + 3)), Span(difference.a.cut(to: 16).padded(to: 10), .bold),
+          Span(difference.b.cut(to: 16), .faint),
+        ])
+      }
+      lines.append([Span("\(all.count) of \(Recipe.fields.count) keys differ", .faint)])
+    } else if let one = chosenRow?.recipe {
+      let all = Self.differences(one, Recipe()).filter { $0.key != "data.paths" }
+      let keys = all.map(\.key.width).max() ?? 0
+      for difference in all.prefix(room) {
+        lines.append([Span(difference.key.padded(to: keys + 3), .faint), Span(difference.a)])
+      }
+    } else if other != nil {
+      lines.append([Span("reading …", .faint)])
+    }
+    for (index, line) in lines.prefix(room).enumerated() { canvas.write(line, line: index, of: inside) }
+    for (index, line) in bottom.enumerated() {
+      canvas.write(line, line: inside.rows - bottom.count + index, of: inside)
+    }
+  }
+
+  /// Checkpoints and events of the chosen run.
+  private func factLines(in inside: Rectangle) -> [[Span]] {
+    guard let detail, detail.name == chosenName, inside.rows >= 4 else { return [] }
+    let steps = detail.checkpoints.map(Figure.grouped)
+    var shown = steps[...]
+    while shown.count > 1, shown.joined(separator: " · ").width > max(inside.columns - 14, 4) { shown.removeFirst() }
+    let saved = (shown.count < steps.count ? "… " : "") + shown.joined(separator: " · ")
+    return [
+      [Span("checkpoints  ", .faint), Span(steps.isEmpty ? "none" : saved)],
+      [
+        Span("events       ", .faint), Span("\(Figure.grouped(detail.events))"),
+        Span(detail.lastEvent.isEmpty ? "" : ", last: " + detail.lastEvent),
+      ],
+    ]
+  }
+
+  /// The keys in which two recipes differ.
+  static func differences(_ one: Recipe, _ other: Recipe) -> [(key: String, a: String, b: String)] {
+    Recipe.fields.filter { $0.read(one) != $0.read(other) }.map {
+      ($0.key, Comparison.words($0.read(one)), Comparison.words($0.read(other)))
+    }
+  }
+
+  // MARK: Dialogs
+
+  private func drawDialog(on canvas: inout Canvas) {
+    switch dialog {
+    case .remove(let name): drawQuestion(name, on: &canvas)
+    case .diff: drawDiff(on: &canvas)
+    default: break
+    }
+  }
+
+  private func drawQuestion(_ name: String, on canvas: inout Canvas) {
+    let text = "Remove run “\(name.harmlessLine)” for good, with its checkpoints?"
+    let lines = text.wrapped(to: min(60, max(canvas.columns - 8, 10)))
+    let inside = canvas.dialog("remove", columns: min(text.width, 60), rows: lines.count + 2)
+    for (index, line) in lines.enumerated() { canvas.write(line, style: .bold, line: index, of: inside) }
+    canvas.write(
+      [Span("y", .accent), Span(" remove   "), Span("any other key", .accent), Span(" keep")], line: inside.rows - 1,
+      of: inside)
+  }
+
+  private func drawDiff(on canvas: inout Canvas) {
+    guard let name = chosenName, let other = markedName else { return }
+    guard let one = rows[name]?.recipe, let two = rows[other]?.recipe else { return }
+    let all = Self.differences(one, two)
+    let keys = max(all.map(\.key.width).max() ?? 0, 3)
+    let values = min(max(all.map { max($0.a.width, $0.b.width) }.max() ?? 0, name.width, other.width, 4), 24)
+    let rows = min(all.count + 1, max(canvas.rows - 4, 1))
+    let inside = canvas.dialog("diff", columns: max(keys + 2 * values + 6, 24), rows: max(rows, 2))
+    guard !all.isEmpty else {
+      canvas.write("the recipes are the same", line: 0, of: inside)
+      return
+    }
+    let header = "".padded(to: keys + 3)
+    canvas.write(
+      [
+        Span(header), Span(name.harmlessLine.cut(to: values).padded(to: values + 3), .bold),
+        Span(other.harmlessLine.cut(to: values), .faint),
+      ],
+      line: 0, of: inside)
+    for (index, difference) in all.prefix(inside.rows - 1).enumerated() {
+      canvas.write(
+        [
+          Span(difference.key.padded(to: keys + 3)), Span(difference.a.cut(to: values).padded(to: values + 3), .bold),
+          Span(difference.b.cut(to: values), .faint),
+        ], line: index + 1, of: inside)
+    }
+  }
+}

@@ -1,0 +1,107 @@
+// The keys of a screen over stored runs, once: its dispatcher, footer, help page and the table in docs/ are made from them.
+import TerminalUI
+
+/// A table of keys.
+package struct ScreenKeys<Deed: Hashable & Sendable>: Sendable {
+  /// Keys that belong together.
+  struct Row: Sendable {
+    let strokes: [(key: Key, deed: Deed)]
+    /// How the keys are written.
+    let keys: String
+    /// A word or two for the footer; empty keeps it out of there.
+    let label: String
+    /// What they do, for the help page.
+    let text: String
+
+    init(_ strokes: [(Key, Deed)], shown keys: String? = nil, label: String = "", _ text: String) {
+      self.strokes = strokes.map { (key: $0.0, deed: $0.1) }
+      self.keys = keys ?? strokes.map(\.0.name).joined(separator: " ")
+      self.label = label
+      self.text = text
+    }
+  }
+
+  let rows: [Row]
+  private let deeds: [Key: Deed]
+
+  init(_ rows: [Row]) {
+    self.rows = rows
+    deeds = Dictionary(rows.flatMap(\.strokes).map { ($0.key, $0.deed) }) { _, second in
+      preconditionFailure("a key is in the table twice, for \(second)")
+    }
+  }
+
+  func deed(of key: Key) -> Deed? { deeds[key] }
+
+  /// The rows that the footer has, as far as they fit; what does nothing now stays, dim.
+  func footer(in columns: Int, isOff: (Deed) -> Bool) -> [Span] {
+    var spans: [Span] = []
+    let gap = columns >= 100 ? "   " : "  "
+    for row in rows where !row.label.isEmpty {
+      let refused = isOff(row.strokes[0].deed)
+      let entry = [Span(row.keys, refused ? .faint : .accent), Span(" " + row.label, refused ? .faint : .plain)]
+      let all = spans + (spans.isEmpty ? [] : [Span(gap)]) + entry
+      guard all.width <= columns else { continue }
+      spans = all
+    }
+    return spans
+  }
+
+  /// The table as Markdown, for docs/.
+  package var markdown: String {
+    let lines = rows.map { row in
+      "| \(row.keys.split(separator: " ").map { "`\($0)`" }.joined(separator: " ")) | \(row.text) |"
+    }
+    return (["| key | does |", "| --- | --- |"] + lines).joined(separator: "\n")
+  }
+
+  /// The help page over a whole canvas.
+  /// - Parameter scroll: lines left out at its beginning.
+  func drawHelp(_ title: String, notes: [String] = [], scroll: Int, on canvas: inout Canvas) {
+    canvas.clear(canvas.bounds)
+    let inside =
+      canvas.rows >= 5 && canvas.columns >= 24
+      ? canvas.box(canvas.bounds, title: title, notes: ["esc closes"], isFocused: true) : canvas.bounds
+    let width = canvas.columns < 44 ? 6 : rows.map(\.keys.width).max() ?? 8
+    var lines: [[Span]] = []
+    for row in rows {
+      for (index, text) in row.text.wrapped(to: max(inside.columns - width - 2, 8)).enumerated() {
+        lines.append([Span((index == 0 ? row.keys : "").padded(to: width), .accent), Span("  " + text)])
+      }
+    }
+    for note in notes {
+      lines.append([])
+      lines += note.wrapped(to: inside.columns).map { [Span($0, .faint)] }
+    }
+    let top = inside.rows > lines.count + 2 ? 1 : 0
+    let first = min(scroll, max(lines.count - inside.rows, 0))
+    for (index, line) in lines.dropFirst(first).prefix(inside.rows).enumerated() {
+      canvas.write(line, line: top + index, of: inside)
+    }
+    if first + inside.rows < lines.count, canvas.rows >= 5 {
+      let edge = Rectangle(column: 2, row: canvas.rows - 1, columns: canvas.columns - 4, rows: 1)
+      canvas.write(" ↓ more ", style: .accent, line: 0, of: edge, .right)
+    }
+  }
+}
+
+/// Where a help page is, while one is shown.
+struct HelpPage: Sendable, Equatable {
+  var scroll = 0
+
+  /// Takes a key.
+  /// - Returns: whether the page stays.
+  mutating func press(_ key: Key) -> Bool {
+    switch key {
+    case .escape, .enter, .space, .character("?"), .character("q"): return false
+    case .up, .character("k"): scroll = max(scroll - 1, 0)
+    case .down, .character("j"): scroll = min(scroll + 1, 100)
+    case .pageUp: scroll = max(scroll - 10, 0)
+    case .pageDown: scroll = min(scroll + 10, 100)
+    case .home: scroll = 0
+    case .end: scroll = 100
+    default: break
+    }
+    return true
+  }
+}

@@ -1,0 +1,65 @@
+// A run that another process writes, read on: what came since it was looked at last.
+import Run
+
+extension StoredRun {
+  /// Up to where a reader has read a run.
+  package struct Bookmark: Sendable, Equatable {
+    /// The last step.
+    var step = 0
+    /// The number of the next event that is no step.
+    var sequence = 0
+  }
+
+  /// What a screen begins with, and where it goes on from there.
+  package func historyToFollow() throws -> (events: [Event], bookmark: Bookmark) {
+    let store = try open()
+    return (try history(store), try bookmark(store))
+  }
+
+  /// What happened since, in order: all events, the newest steps one by one.
+  /// - Parameter bookmark: where the reader was; moved on.
+  package func news(since bookmark: inout Bookmark) throws -> [Event] {
+    let store = try open()
+    let weights = try weights(store)
+    var happened: [(place: FileLayout.Position, event: Event)] = try happenings(store, weights).filter {
+      // Notes that wait have no number yet: they come once they are in the file.
+      $0.place.sequence >= bookmark.sequence && $0.place.sequence < 1 << 52
+    }
+    happened.sort { $0.place.sequence < $1.place.sequence }
+    // A run that went on from an earlier step comes again from there.
+    for case .began(let beginning) in happened.map(\.event) { bookmark.step = min(bookmark.step, beginning.step) }
+    let first = try store.metrics.firstRow(from: Double(bookmark.step + 1))
+    let start = max(first, store.metrics.count - Self.most)
+    var events: [Event] = []
+    var next = happened.startIndex
+    for (index, report) in try reports(store, from: start, weights).enumerated() {
+      while next < happened.endIndex, happened[next].place.row <= start + index {
+        events.append(happened[next].event)
+        next += 1
+      }
+      if let report { events.append(.stepped(report)) }
+    }
+    events += happened[next...].map(\.event)
+    bookmark = try self.bookmark(store)
+    return events
+  }
+
+  private func bookmark(_ store: Store) throws -> Bookmark {
+    var bookmark = Bookmark(step: beginning.step)
+    if let row = try store.metrics.rows(from: max(0, store.metrics.count - 1)).last ?? nil, let step = row.values.first
+    {
+      bookmark.step = max(bookmark.step, Int(step))
+    }
+    for table in [store.heldout, store.texts, store.orders, store.beginnings] {
+      for row in try table.rows(from: max(0, table.count - 1)) {
+        if let row { bookmark.sequence = max(bookmark.sequence, FileLayout.place(row).sequence + 1) }
+      }
+    }
+    for ledger in [store.events, store.sessions] {
+      for case let record? in try ledger.records(last: 1) {
+        bookmark.sequence = max(bookmark.sequence, FileLayout.place(record).sequence + 1)
+      }
+    }
+    return bookmark
+  }
+}

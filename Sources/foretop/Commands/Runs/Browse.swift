@@ -1,0 +1,30 @@
+// foretop without a command: the runs on a screen.
+import ArgumentParser
+import Dashboard
+import Foundation
+import Run
+import TerminalUI
+
+struct Browse: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Shows all runs on a screen: compares, opens and removes them.",
+    discussion: """
+      “foretop” without a command does the same on a terminal, and prints its help elsewhere; “foretop runs” lists the \
+      runs as text. ? lists the keys.
+      """)
+
+  @OptionGroup var place: FolderOptions
+  @OptionGroup var looks: LookOptions
+
+  func run() throws {
+    let layouts = try LayoutFiles()
+    let catalog = try RunCatalog(place.runs)
+    let loop = try BrowserLoop(place, looks, layouts) { glyphs in
+      var browser = Browser(layouts: layouts.layouts, problems: layouts.problems)
+      browser.runs = RunsScreen(folder: place.runs, glyphs: glyphs)
+      return browser
+    }
+    guard var loop else { throw CleanExit.helpRequest(Foretop.self) }
+    throw Ended(status: loop.run(catalog))
+  }
+}

@@ -1,0 +1,109 @@
+// foretop compare: several runs on one chart, or as text.
+import ArgumentParser
+import Dashboard
+import Foundation
+import Run
+import RunFile
+import TerminalUI
+
+struct Compare: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Compares runs at equal steps, tokens, time or loss.",
+    discussion: """
+      On a terminal, all curves are shown on one chart; elsewhere, or with --text, tables are printed: the last and the \
+      best value of each run, its value where all runs are equally far, when each run reaches the last value of the \
+      others, and the recipe keys that differ. Runs whose recipes differ in the seed alone are one line, with their \
+      mean and standard deviation. --json prints an object per line, run and key.
+
+      Metrics are held-out/HEAD, loss/HEAD, accuracy/HEAD, order/ndcg8, tau, recall8 and mrr, rate, gradient/norm and \
+      throughput, such as held-out/ntp. loss/HEAD is smoothed.
+      """)
+
+  @Argument(help: ArgumentHelp("Names of runs.", valueName: "name"))
+  var names: [String]
+
+  @Option(help: "What is equal where runs are compared: step, tokens, time (without pauses) or loss.")
+  var align = CompareAxis.tokens
+
+  @Option(help: ArgumentHelp("What is compared. Default: the held-out loss of the first head.", valueName: "name"))
+  var metric: String?
+
+  @Option(help: ArgumentHelp("The run that others are compared with. Default: the first.", valueName: "name"))
+  var against: String?
+
+  @Flag(help: "Prints tables on a terminal too.")
+  var text = false
+
+  @Flag(help: "Prints JSON objects, one a line.")
+  var json = false
+
+  @OptionGroup var place: FolderOptions
+  @OptionGroup var looks: LookOptions
+
+  /// Runs that are read at most: each has its history in memory.
+  private static let most = 64
+
+  func validate() throws {
+    guard (2...Self.most).contains(names.count) else {
+      throw ValidationError("compare takes from 2 to \(Self.most) runs, and \(names.count) is given")
+    }
+    if let twice = names.first(where: { name in names.filter { $0 == name }.count > 1 }) {
+      throw ValidationError("“\(twice)” is named twice")
+    }
+  }
+
+  func run() throws {
+    let (comparison, bookmarks) = try comparison()
+    if !json, !text, let status = try show(comparison, bookmarks) { throw Ended(status: status) }
+    if json {
+      for line in comparison.json { print(line.line) }
+      return
+    }
+    print(ComparisonText.tables(comparison))
+  }
+
+  /// Reads the runs.
+  private func comparison() throws -> (Comparison, [StoredRun.Bookmark]) {
+    let folders = try names.map { try RunLookup.folder($0, in: place) }
+    StoredRun.prepare(folders)
+    var bookmarks: [StoredRun.Bookmark] = []
+    let runs = try names.map { name in
+      let archive = try RunLookup.archive(name, in: place)
+      let (events, bookmark) = try archive.historyToFollow()
+      bookmarks.append(bookmark)
+      return ComparedRun(name: name, recipe: archive.recipe, state: archive.state.rawValue, events: events)
+    }
+    var comparison = Comparison(runs, axis: align)
+    if let metric { comparison.metric = try comparison.metric(named: metric) }
+    if let against {
+      guard let index = names.firstIndex(of: against) else {
+        throw UserError(.usage, "--against \(against.quotation): name one of the runs that are compared")
+      }
+      comparison.against = comparison.lines.firstIndex { $0.members.contains(index) } ?? 0
+    }
+    return (comparison, bookmarks)
+  }
+
+  /// Shows it on a terminal.
+  /// - Returns: the process's exit status; nil where there is no terminal for it.
+  private func show(_ comparison: Comparison, _ bookmarks: [StoredRun.Bookmark]) throws -> Int32? {
+    guard isatty(STDIN_FILENO) == 1, isatty(STDOUT_FILENO) == 1 else { return nil }
+    guard comparison.lines.count <= Comparison.mostLines else {
+      throw UserError(
+        .usage,
+        "a chart has at most \(Comparison.mostLines) lines, and these runs make \(comparison.lines.count): name fewer of "
+          + "them, or add --text")
+    }
+    let layouts = try LayoutFiles()
+    let loop = try BrowserLoop(place, looks, layouts) { glyphs in
+      var browser = Browser(layouts: layouts.layouts, problems: layouts.problems)
+      browser.compare = CompareScreen(comparison, glyphs: glyphs)
+      return browser
+    }
+    guard var loop else { return nil }
+    for (name, bookmark) in zip(names, bookmarks) { loop.follow(name, from: bookmark) }
+    return loop.run()
+  }
+}
+
+extension CompareAxis: ExpressibleByArgument {}

@@ -1,0 +1,161 @@
+// The runs of a folder for a screen: what lies there, what was read of it, and the order in which it is listed. A run is read
+// again when its files have changed.
+import Dashboard
+import Foundation
+import Run
+import RunFile
+
+struct RunCatalog {
+  private let folder: String
+  private var entries: [RunFolderEntry] = []
+  private var places: [String: Int] = [:]
+  /// What was read, with what the files were then.
+  private var known: [String: (version: RunVersion, summary: RunSummary)] = [:]
+  /// Runs that are being read.
+  private var asked: Set<String> = []
+  private var filters: [RunFilter] = []
+  private(set) var filter = ""
+  private var order: RunColumn
+  private(set) var isReversed = true
+
+  /// The columns that s goes through.
+  private static let sortable = ["changed", "name", "state", "parameters", "tokens", "loss", "best"]
+  /// Runs that are read at a time: more would keep those on the screen waiting.
+  private static let portion = 48
+
+  /// - Throws: `UserError` when the folder cannot be listed.
+  init(_ folder: String) throws {
+    self.folder = folder
+    order = try RunColumn(named: "changed", option: "--sort")
+    take(try StoredRun.folders(in: folder))
+  }
+
+  /// Takes what lies there now.
+  /// - Returns: whether something changed.
+  @discardableResult mutating func take(_ entries: [RunFolderEntry]) -> Bool {
+    guard entries != self.entries else { return false }
+    self.entries = entries
+    places = Dictionary(entries.enumerated().map { ($1.name, $0) }) { first, _ in first }
+    return true
+  }
+
+  mutating func forget(_ name: String) {
+    take(entries.filter { $0.name != name })
+    known[name] = nil
+  }
+
+  /// Takes what was read.
+  mutating func know(_ summaries: [RunSummary]) {
+    for summary in summaries {
+      asked.remove(summary.name)
+      guard let place = places[summary.name] else { continue }
+      known[summary.name] = (entries[place].version, summary)
+    }
+  }
+
+  /// The runs to be read next, those that are wanted first; each is named once. Empty while others are being read.
+  mutating func due(_ wanted: [String]) -> [String] {
+    guard asked.isEmpty else { return [] }
+    var due = wanted.filter { isDue($0) }
+    if due.isEmpty, needsAll { due = entries.map(\.name).filter { isDue($0) } }
+    due = Array(due.prefix(Self.portion))
+    asked = Set(due)
+    return due
+  }
+
+  private func isDue(_ name: String) -> Bool {
+    places[name].map { known[name]?.version != entries[$0].version } ?? false
+  }
+
+  /// Whether the list is the same whatever is read.
+  var isOrdered: Bool { !needsAll }
+
+  /// Whether the order or the filter needs what only reading tells.
+  private var needsAll: Bool { !["changed", "name"].contains(order.name) || !filters.isEmpty }
+
+  mutating func sortNext() throws {
+    let index = Self.sortable.firstIndex(of: order.name) ?? 0
+    order = try RunColumn(named: Self.sortable[(index + 1) % Self.sortable.count], option: "--sort")
+    // The newest, the largest and the best come first.
+    isReversed = ["changed", "parameters", "tokens"].contains(order.name)
+  }
+
+  mutating func turn() { isReversed.toggle() }
+
+  /// Takes a filter of several words.
+  /// - Throws: `UserError` for what is no condition.
+  mutating func use(filter text: String) throws {
+    let words = text.split(separator: " ").map(String.init)
+    let new = try words.map { try RunFilter($0) }
+    for filter in new { try filter.check(with: known.values.map(\.summary)) }
+    (filters, filter) = (new, text)
+  }
+
+  /// Puts the list on a screen.
+  func list(on screen: inout RunsScreen) {
+    let names = order.name == "changed" && filters.isEmpty ? namesByAge : sortedNames
+    let unread = needsAll ? entries.count { known[$0.name] == nil } : 0
+    screen.list(
+      names, of: entries.count, training: entries.count { $0.version.isLive }, unread: unread,
+      sortedBy: order.name, isReversed: isReversed)
+    screen.useFilter(filter, problem: "")
+  }
+
+  /// What needs no reading is sorted without it.
+  private var namesByAge: [String] {
+    entries.sorted { a, b in
+      let (one, other) = (a.changed ?? 0, b.changed ?? 0)
+      return one == other ? a.name < b.name : isReversed ? one > other : one < other
+    }.map(\.name)
+  }
+
+  private var sortedNames: [String] {
+    let rows = entries.lazy.filter { filters.isEmpty || known[$0.name] != nil }.map { summary(of: $0) }
+    let admitted = rows.filter { run in filters.allSatisfy { $0.admits(run) } }
+    return admitted.sorted { a, b in
+      if order.precedes(a, b, isReversed: isReversed) { return true }
+      return order.precedes(b, a, isReversed: isReversed) ? false : a.name < b.name
+    }.map(\.name)
+  }
+
+  /// What is known of a run: of one that was never read its name and age.
+  private func summary(of entry: RunFolderEntry) -> RunSummary {
+    if var summary = known[entry.name]?.summary {
+      summary.changed = entry.changed ?? summary.changed
+      return summary
+    }
+    var summary = RunSummary(name: entry.name)
+    summary.changed = entry.changed
+    if entry.version.isLive { summary.state = .training }
+    return summary
+  }
+}
+
+extension RunRow {
+  /// What was read of a run.
+  init(_ summary: RunSummary) {
+    self.init(name: summary.name, state: summary.word)
+    objective = summary.heads.isEmpty ? "" : Self.objective(summary.heads)
+    parameters = summary.parameters
+    tokens = summary.tokens
+    step = summary.step
+    steps = summary.steps
+    last = summary.last.first.map { Double($0.loss) }
+    best = summary.best.map { Double($0) }
+    rate = summary.rate
+    tokensPerSecond = summary.tokensPerSecond
+    changed = summary.changed
+    problem = summary.error ?? summary.warning
+    recipe = summary.recipe
+  }
+
+  /// `ntp`, `ntp+top`, `ntp+mtp-4`: of several MTP heads the farthest.
+  private static func objective(_ heads: [Head]) -> String {
+    var words: [String] = []
+    for name in heads.map(\.name) {
+      if name.hasPrefix("mtp"), words.last?.hasPrefix("mtp") == true { words.removeLast() }
+      words.append(name)
+    }
+    return words.joined(separator: "+")
+  }
+}

@@ -1,0 +1,147 @@
+// A comparison of runs as tables and as JSON.
+import Dashboard
+import Run
+import TerminalUI
+
+enum ComparisonText {
+  /// All tables, an empty line between them.
+  static func tables(_ comparison: Comparison) -> String {
+    let parts = [heading(comparison), values(comparison), reaches(comparison), keys(comparison)]
+    return parts.filter { !$0.isEmpty }.joined(separator: "\n\n")
+  }
+
+  private static func heading(_ comparison: Comparison) -> String {
+    let smoothing = comparison.metric.isSmoothed ? ", smoothed by \(Figure.factor(comparison.smoothing))" : ""
+    let name = comparison.lines[comparison.against].name
+    guard let common = comparison.common else {
+      return "\(comparison.metric.label)\(smoothing): the runs have no common \(word(comparison.axis)) to compare at"
+    }
+    let place = comparison.axis.figure(common, of: comparison.metric)
+    return
+      "\(comparison.metric.label)\(smoothing), compared with \(name) at equal \(word(comparison.axis)): \(place)"
+  }
+
+  private static func word(_ axis: CompareAxis) -> String {
+    switch axis {
+    case .step: "steps"
+    case .tokens: "tokens"
+    case .time: "training time"
+    case .loss: "value"
+    }
+  }
+
+  private static func figure(_ value: MeanDeviation?, _ figure: (Double) -> String) -> String {
+    guard let value else { return "–" }
+    return figure(value.mean) + (value.deviation.flatMap { $0 > 0 ? " ± " + figure($0) : nil } ?? "")
+  }
+
+  private static func values(_ comparison: Comparison) -> String {
+    let (axis, metric) = (comparison.axis, comparison.metric)
+    let header = ["RUN", "STATE", axis.unit.uppercased(), "LAST", "BEST", "BEST AT", "EQUAL", "DIFFERENCE"]
+    let rows = comparison.lines.indices.map { line -> [String] in
+      let states = comparison.lines[line].members.map { comparison.runs[$0].state }
+      let common = comparison.common
+      let difference = common.flatMap { comparison.difference(line, at: $0) }
+      let equal = common.flatMap { comparison.value(line, at: $0) }
+      return [
+        comparison.lines[line].name, Set(states).sorted().joined(separator: ","),
+        figure(comparison.end(line), axis.costFigure), figure(comparison.last(line), metric.figure),
+        figure(comparison.best(line), metric.figure), figure(comparison.bestPlace(line), axis.costFigure),
+        figure(equal, axis == .loss ? axis.costFigure : metric.figure),
+        line == comparison.against
+          ? "" : difference.map { axis == .loss ? CompareAxis.percent($0) : metric.difference($0) } ?? "–",
+      ]
+    }
+    return TextTable.text([header] + rows, right: Set(2..<header.count))
+  }
+
+  /// When each reaches the last value of each: in the row's run, the column's value.
+  private static func reaches(_ comparison: Comparison) -> String {
+    let lines = comparison.lines.indices
+    guard lines.count > 1 else { return "" }
+    let header =
+      ["REACHES"]
+      + lines.map { line in
+        comparison.lines[line].name + (comparison.last(line).map { " \(comparison.metric.figure($0.mean))" } ?? "")
+      }
+    let rows = lines.map { line in
+      [comparison.lines[line].name]
+        + lines.map { other -> String in
+          guard let reach = comparison.reach(line, lastOf: other) else { return "never" }
+          let change = line == other ? nil : reach.change.map { "  \(CompareAxis.percent($0))" }
+          return comparison.axis.costFigure(reach.place) + (change ?? "")
+        }
+    }
+    return TextTable.text([header] + rows, right: Set(1..<header.count))
+      + "\n(\(comparison.axis.unit) until a row's run reaches the last value of a column's run, and how much less or more "
+      + "than that run took)"
+  }
+
+  private static func keys(_ comparison: Comparison) -> String {
+    let differences = comparison.differences
+    guard !differences.isEmpty else { return "the recipes are the same" }
+    let rows = differences.map { [$0.key] + $0.values.map { $0.cut(to: 40) } }
+    return TextTable.text([["RECIPE"] + comparison.lines.map(\.name)] + rows, right: [])
+  }
+}
+
+extension Comparison {
+  /// An object a line, run and key; the first says what is compared.
+  var json: [JSON] {
+    let first = JSON.object([
+      JSON.Member("metric", .text(metric.name)), JSON.Member("align", .text(axis.rawValue)),
+      JSON.Member("against", .text(lines[against].name)),
+      JSON.Member("smoothing", metric.isSmoothed ? .double(smoothing) : .null),
+      JSON.Member("at", common.map(JSON.double) ?? .null),
+    ])
+    return [first] + lines.indices.map(json(ofLine:)) + runs.map(json(of:)) + differences.map(json(of:))
+  }
+
+  private func json(ofLine line: Int) -> JSON {
+    let members = lines[line].members
+    let reaches = lines.indices.filter { $0 != line }.map { other -> JSON in
+      let reach = reach(line, lastOf: other)
+      return .object([
+        JSON.Member("line", .text(lines[other].name)), JSON.Member("value", last(other).json),
+        JSON.Member("at", reach.map { JSON.double($0.place) } ?? .null),
+        JSON.Member("change", reach?.change.map(JSON.double) ?? .null),
+      ])
+    }
+    return .object([
+      JSON.Member("line", .text(lines[line].name)),
+      JSON.Member("runs", .array(members.map { .text(runs[$0].name) })),
+      JSON.Member("seeds", .array(members.map { .unsigned(runs[$0].recipe.seed) })),
+      JSON.Member("end", end(line).json), JSON.Member("last", last(line).json), JSON.Member("best", best(line).json),
+      JSON.Member("bestAt", bestPlace(line).json),
+      JSON.Member("equal", common.flatMap { value(line, at: $0) }.json),
+      JSON.Member("difference", common.flatMap { difference(line, at: $0) }.map(JSON.double) ?? .null),
+      JSON.Member("reaches", .array(reaches)),
+    ])
+  }
+
+  private func json(of run: ComparedRun) -> JSON {
+    .object([
+      JSON.Member("run", .text(run.name)), JSON.Member("state", .text(run.state)),
+      JSON.Member("step", .integer(run.step)), JSON.Member("active", .double(run.active)),
+      JSON.Member("parameters", .integer(run.parameters)),
+    ])
+  }
+
+  private func json(of difference: (key: String, values: [String])) -> JSON {
+    let field = Recipe.fields.first { $0.key == difference.key }
+    return .object([
+      JSON.Member("key", .text(difference.key)),
+      JSON.Member("values", .object(runs.map { JSON.Member($0.name, field?.read($0.recipe).json ?? .null) })),
+    ])
+  }
+}
+
+extension MeanDeviation? {
+  fileprivate var json: JSON {
+    guard let self else { return .null }
+    return .object(
+      [JSON.Member("mean", .double(self.mean))]
+        + (self.deviation.map { [JSON.Member("deviation", .double($0))] } ?? [])
+        + (self.count > 1 ? [JSON.Member("count", .integer(self.count))] : []))
+  }
+}

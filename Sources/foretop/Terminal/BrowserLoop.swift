@@ -1,0 +1,212 @@
+// Stored runs on a terminal: one loop that takes signals, what was read meanwhile, and keys. Runs that another process trains
+// are read on, once a second.
+import Dashboard
+import Dispatch
+import Foundation
+import Run
+import RunFile
+import TerminalUI
+
+/// Shows screens over stored runs until the user leaves.
+struct BrowserLoop: ~Copyable {
+  private var view: ScreenView<Browser>?
+  private let signals: Signals
+  private let reader: RunReader
+  /// Up to where runs on the screen are read, by name; what is asked for is not in here until it comes.
+  private var bookmarks: [String: StoredRun.Bookmark] = [:]
+  private var lastLook = 0.0
+  /// What the list of runs is made from; nil where there is none.
+  private var catalog: RunCatalog?
+  private let folder: FolderOptions
+  /// The run that the list stands at, and since when: it is read when somebody stays there.
+  private var rest: (name: String, since: Double, isAsked: Bool)?
+  /// A run that a key asked to see, and runs to be compared, while they are being read.
+  private var opening: String?
+  private var comparing: [String] = []
+  private var readings: [String: RunReader.Reading] = [:]
+  private let layouts: LayoutFiles
+  private var status: Int32?
+
+  /// Takes the screen.
+  /// - Returns: nil where no screen can be had; the reason is printed unless there plainly is no terminal.
+  init?(
+    _ place: FolderOptions, _ looks: LookOptions, _ layouts: LayoutFiles, showing show: (Glyphs) -> Browser
+  ) throws {
+    signals = Signals(withScreen: true)
+    reader = try RunReader(place)
+    folder = place
+    self.layouts = layouts
+    view = ScreenView.open(looks, layouts, showing: show)
+    if view == nil { return nil }
+  }
+
+  /// Notes up to where a run is read that is on the screen from the beginning.
+  mutating func follow(_ name: String, from bookmark: StoredRun.Bookmark) { bookmarks[name] = bookmark }
+
+  /// Shows the screens.
+  /// - Parameter catalog: for the list of runs, where there is one.
+  /// - Returns: the process's exit status.
+  mutating func run(_ catalog: RunCatalog? = nil) -> Int32 {
+    self.catalog = catalog
+    list()
+    while view != nil, status == nil {
+      for signal in signals.taken() { obey(signal) }
+      guard status == nil else { break }
+      for answer in reader.take() { take(answer) }
+      readOn()
+      readList()
+      // Libraries have nothing to say here that somebody could do something about.
+      _ = view!.overheardLines()
+      switch view!.turn(wake: signals.descriptor) {
+      case .nothing: continue
+      case .gone: status = 128 + SIGHUP
+      case .asked(let request): carryOut(request)
+      }
+    }
+    view = nil
+    return status ?? 0
+  }
+
+  private mutating func obey(_ signal: CInt) {
+    switch signal {
+    case SIGTSTP: view!.pauseForShell()
+    case SIGHUP: status = 128 + SIGHUP
+    // Ctrl-C is one of the ways to leave.
+    case _ where Signals.isStop(signal): status = signal == SIGINT ? 0 : 128 + signal
+    default: break
+    }
+  }
+
+  // MARK: Reading
+
+  /// Once a second, runs that are trained elsewhere are read on.
+  private mutating func readOn() {
+    let now = Self.now
+    guard now - lastLook >= 1 else { return }
+    lastLook = now
+    if catalog != nil { reader.send(.folders) }
+    for name in view!.content.followed {
+      guard let bookmark = bookmarks.removeValue(forKey: name) else { continue }
+      reader.send(.news(name, bookmark))
+    }
+  }
+
+  /// Rows that are on the screen, and the run that somebody stays at, are read when they are due.
+  private mutating func readList() {
+    guard catalog != nil, let runs = view!.content.runs else { return }
+    let due = catalog!.due(runs.wanted)
+    if !due.isEmpty { reader.send(.summaries(due)) }
+    let now = Self.now
+    guard let name = runs.chosenName else { return rest = nil }
+    if rest?.name != name { rest = (name, now, false) }
+    guard let rest, !rest.isAsked, now - rest.since >= 0.1, opening == nil, runs.detail?.name != name else { return }
+    self.rest?.isAsked = true
+    reader.send(.history(name))
+  }
+
+  private static var now: Double { Double(DispatchTime.now().uptimeNanoseconds) / 1e9 }
+
+  /// Puts the catalog on the screen.
+  private mutating func list() {
+    guard view != nil, view!.content.runs != nil else { return }
+    catalog?.list(on: &view!.content.runs!)
+  }
+
+  private mutating func take(_ answer: RunReader.Answer) {
+    switch answer {
+    case .news(let reading):
+      bookmarks[reading.name] = reading.bookmark
+      view!.content.receive(reading.events, of: reading.name, state: reading.state.rawValue)
+    case .folders(let entries): if catalog?.take(entries) == true { list() }
+    case .summaries(let summaries):
+      catalog?.know(summaries)
+      view!.content.runs?.know(summaries.map { RunRow($0) })
+      if catalog?.isOrdered == false { list() }
+    case .history(let reading): take(reading)
+    case .failed(let name, let error): take(error, of: name)
+    }
+  }
+
+  /// Takes a run that was read: for the list's chart, to be shown, or to be compared.
+  private mutating func take(_ reading: RunReader.Reading) {
+    let name = reading.name
+    bookmarks[name] = reading.bookmark
+    let state = reading.state.rawValue
+    if view!.content.runs?.chosenName == name, comparing.isEmpty {
+      view!.content.runs?.show(
+        RunDetail(
+          name: name, recipe: reading.recipe, state: state, events: reading.events, checkpoints: reading.checkpoints))
+    }
+    if opening == name {
+      opening = nil
+      let mode: Dashboard.Mode = reading.state == .training ? .watched : .stored
+      view!.content.open(Dashboard(mode, layouts, glyphs: .braille), reading.events)
+    }
+    guard comparing.contains(name) else { return }
+    readings[name] = reading
+    let all = comparing.compactMap { readings[$0] }
+    guard all.count == comparing.count else { return }
+    (comparing, readings) = ([], [:])
+    view!.content.open(
+      Comparison(all.map { ComparedRun(name: $0.name, recipe: $0.recipe, state: $0.state.rawValue, events: $0.events) })
+    )
+  }
+
+  private mutating func take(_ error: UserError, of name: String) {
+    if opening == name || comparing.contains(name) { (opening, comparing, readings) = (nil, [], [:]) }
+    view!.content.runs?.message = error.message.harmlessLine
+  }
+
+  // MARK: What keys ask for
+
+  private mutating func carryOut(_ request: Browser.Request) {
+    switch request {
+    case .leave: status = 0
+    case .list(let request): carryOut(request)
+    }
+  }
+
+  private mutating func carryOut(_ request: RunsScreen.Request) {
+    switch request {
+    case .leave: status = 0
+    case .open(let name):
+      opening = name
+      reader.send(.history(name))
+    case .compare(let names):
+      comparing = names
+      for name in names { reader.send(.history(name)) }
+    case .filter(let text):
+      do {
+        try catalog?.use(filter: text)
+        list()
+      } catch {
+        view!.content.runs?.message = "\(error)".harmlessLine
+      }
+    case .sortNext:
+      try? catalog?.sortNext()
+      list()
+    case .turn:
+      catalog?.turn()
+      list()
+    case .remove(let name): remove(name)
+    }
+  }
+
+  /// Removes a run; its lock refuses that where a process writes it.
+  private mutating func remove(_ name: String) {
+    do {
+      let removal = try Removal(ofRun: RunLookup.folder(name, in: folder))
+      let size = Figure.bytes(Double(removal.bytes))
+      let strangers = try removal.carryOut()
+      let rest =
+        strangers.isEmpty
+        ? "" : "; its folder stays, since foretop did not write \(strangers.joined(separator: ", "))"
+      view!.content.runs?.message = "run “\(name)” is removed: \(size)\(rest)".harmlessLine
+      catalog?.forget(name)
+      view!.content.runs?.forget(name)
+      list()
+    } catch {
+      view!.content.runs?.message = "\(error)".harmlessLine
+    }
+  }
+}

@@ -1,0 +1,89 @@
+// Stored runs are read on a thread of their own, so that no screen waits for a disk: jobs go in, answers come out.
+import Dashboard
+import Foundation
+import Run
+import RunFile
+
+/// Reads stored runs for screens. All that opens run files in the process goes through its one thread.
+final class RunReader: Sendable {
+  enum Job: Sendable {
+    /// What lies in the folder of all runs.
+    case folders
+    /// The rows of some runs in the list.
+    case summaries([String])
+    /// A run as a screen begins with it.
+    case history(String)
+    /// What came since.
+    case news(String, StoredRun.Bookmark)
+  }
+
+  /// A run, read.
+  struct Reading: Sendable {
+    let name: String
+    let events: [Event]
+    let recipe: Recipe
+    let state: RunStatus
+    let checkpoints: [Int]
+    let bookmark: StoredRun.Bookmark
+  }
+
+  enum Answer: Sendable {
+    case folders([RunFolderEntry])
+    case summaries([RunSummary])
+    case history(Reading)
+    case news(Reading)
+    case failed(name: String, UserError)
+  }
+
+  private let jobs = Mailbox<Job>()
+  private let answers = Mailbox<Answer>()
+  private let thread: WorkerThread
+
+  /// - Parameter place: the folder of all runs.
+  /// - Throws: `UserError` where the system gives no thread.
+  init(_ place: FolderOptions) throws {
+    let folder = place.runs
+    thread = try WorkerThread("reader") { [jobs, answers] in
+      while !jobs.isOver {
+        for job in jobs.takeAll(waitingUntil: .distantFuture) { answers.send(Self.answer(job, in: folder)) }
+      }
+    }
+  }
+
+  /// Its thread ends after the job that it is at.
+  deinit { jobs.close() }
+
+  func send(_ job: Job) { jobs.send(job) }
+
+  func take() -> [Answer] { answers.takeAll() }
+
+  private static func answer(_ job: Job, in folder: String) -> Answer {
+    switch job {
+    case .folders:
+      return attempt("") { .folders(try StoredRun.folders(in: folder)) }
+    case .summaries(let names): return .summaries(StoredRun.summaries(of: names, in: folder))
+    case .history(let name):
+      return attempt(name) {
+        let run = try StoredRun(opening: "\(folder)/\(name)")
+        let (events, bookmark) = try run.historyToFollow()
+        return .history(try reading(run, events, bookmark))
+      }
+    case .news(let name, var bookmark):
+      return attempt(name) {
+        let run = try StoredRun(opening: "\(folder)/\(name)")
+        let events = try run.news(since: &bookmark)
+        return .news(try reading(run, events, bookmark))
+      }
+    }
+  }
+
+  private static func reading(_ run: StoredRun, _ events: [Event], _ bookmark: StoredRun.Bookmark) throws -> Reading {
+    Reading(
+      name: run.name, events: events, recipe: run.recipe, state: run.state,
+      checkpoints: try run.checkpoints().map(\.step), bookmark: bookmark)
+  }
+
+  private static func attempt(_ name: String, _ body: () throws -> Answer) -> Answer {
+    do { return try body() } catch { return .failed(name: name, UserError(error, while: "reading run “\(name)”")) }
+  }
+}

@@ -1,0 +1,138 @@
+// The compare screen: what its keys do, and what is seen at every size.
+import Foundation
+import Support
+import Testing
+
+@testable import Dashboard
+@testable import Run
+@testable import TerminalUI
+
+struct CompareScreenTests {
+  static let sizes = [(20, 4), (40, 12), (80, 24), (120, 36), (220, 60)]
+
+  /// Three lines: two seeds of a recipe, a faster run, and one that ended early.
+  static func screen(glyphs: Glyphs = .braille) -> CompareScreen {
+    CompareScreen(
+      Comparison([
+        ComparisonTests.run("kjv-ntp-s1", speed: 0.02), ComparisonTests.run("kjv-ntp-s2", speed: 0.024) { $0.seed = 2 },
+        ComparisonTests.run("kjv-top", speed: 0.04) { $0.schedule.rate = 2e-3 },
+        ComparisonTests.run("short", speed: 0.01, to: 40) { $0.model.width = 64 },
+      ]), glyphs: glyphs)
+  }
+
+  private func press(_ keys: [Key], _ screen: inout CompareScreen) {
+    for key in keys { _ = screen.press(key) }
+  }
+
+  @Test func `it looks as it did`() throws {
+    try expectPicture("compare-120x36", Self.screen().draw(size: (120, 36)))
+  }
+
+  @Test(arguments: sizes) func `every line is named at every size`(columns: Int, rows: Int) {
+    let text = Self.screen().draw(size: (columns, rows)).text
+    for name in columns < 30 ? ["kjv"] : ["kjv-ntp ×2", "kjv-top", "short"] {
+      #expect(text.contains(name), "\(name) is missing at \(columns)x\(rows):\n\(text)")
+    }
+  }
+
+  @Test(arguments: Glyphs.allCases) func `characters are those of the terminal`(glyphs: Glyphs) {
+    let text = Self.screen(glyphs: glyphs).draw(size: (80, 24)).text
+    if glyphs == .ascii { #expect(text.allSatisfy { $0.isASCII }) }
+    #expect(!text.contains("? kjv"))
+  }
+
+  @Test func `lines differ in mark and pattern, not in colour alone`() {
+    let pens = (0..<Comparison.mostLines).map(LinePen.init)
+    for glyphs in Glyphs.allCases { #expect(Set(pens.map { $0.sign(glyphs) }).count == pens.count) }
+    let looks = Set(pens.map { "\($0.pen.dash.map { "\($0)" } ?? "")" })
+    #expect(looks.count == pens.count)
+  }
+
+  @Test func `keys change axis and metric, and say so`() {
+    var screen = Self.screen()
+    press([.character("a")], &screen)
+    #expect(screen.comparison.axis == .time)
+    press([.character("a")], &screen)
+    #expect(screen.comparison.axis == .loss && screen.isMirrored)
+    #expect(screen.draw(size: (120, 36)).text.contains("tokens to reach held-out ntp"))
+    press([.character("m")], &screen)
+    #expect(screen.comparison.metric == .loss(.ntp))
+    press([.character("M")], &screen)
+    #expect(screen.comparison.metric == .heldOut(.ntp))
+    press([.character("d")], &screen)
+    #expect(screen.showsDifference && screen.draw(size: (80, 24)).text.contains("difference to kjv-ntp"))
+    press([.tab], &screen)
+    #expect(screen.comparison.against == 1)
+    press([.character("g")], &screen)
+    #expect(screen.comparison.lines.count == 4)
+  }
+
+  @Test func `the cursor reads where it stands`() throws {
+    var screen = Self.screen()
+    // It begins where the shortest line ends.
+    #expect(screen.place == 40 * 64)
+    press([.home], &screen)
+    #expect(screen.place == screen.comparison.extent?.first)
+    press([.end], &screen)
+    #expect(screen.place == 6400)
+    press([.left], &screen)
+    let place = try #require(screen.place)
+    #expect(place < 6400 && place > 6000)
+    let text = screen.draw(size: (120, 36)).text
+    #expect(text.contains("at the cursor: \(Figure.short(place)) tokens"))
+    // The faster run was there long before, the short one never.
+    #expect(text.contains("never"))
+    #expect(text.contains("−4"))
+  }
+
+  @Test func `what is small is looked at closer around the cursor`() throws {
+    var screen = Self.screen()
+    let whole = try #require(screen.visible)
+    press([.character("z")], &screen)
+    let part = try #require(screen.visible)
+    #expect(part.last - part.first == (whole.last - whole.first) / 2)
+    let place = try #require(screen.place)
+    #expect(part.first <= place && place <= part.last)
+    press([.character("Z")], &screen)
+    #expect(try #require(screen.visible) == whole)
+    press([.character("Z")], &screen)
+    #expect(screen.message == "all is shown")
+  }
+
+  @Test func `a key that does nothing says why`() {
+    var screen = CompareScreen(Comparison([ComparisonTests.run("a", speed: 0.02)]))
+    for key in [Key.character("d"), .tab, .character("g"), .character("+")] {
+      press([key], &screen)
+      #expect(!screen.message.isEmpty, "\(key.name) says nothing")
+    }
+  }
+
+  @Test func `help lists every key and closes`() {
+    var screen = Self.screen()
+    press([.character("?")], &screen)
+    let text = screen.draw(size: (120, 36)).text
+    for row in CompareScreen.keys.rows { #expect(text.contains(row.text), "\(row.text)") }
+    #expect(screen.press(.escape) == .stays && screen.help == nil)
+    #expect(screen.press(.escape) == .left)
+  }
+
+  @Test func `nothing to compare is said`() {
+    let empty = ComparedRun(name: "a", recipe: Recipe(), state: "failed", events: [])
+    let screen = CompareScreen(Comparison([empty, empty]))
+    #expect(screen.draw(size: (80, 24)).text.contains("there are no values yet"))
+  }
+}
+
+extension CompareScreenTests {
+  @Test func `random keys at random sizes never crash it`() {
+    var dice = Dice(17)
+    var screen = Self.screen()
+    let keys =
+      CompareScreen.keys.rows.flatMap(\.strokes).map(\.key).filter { $0 != .escape && $0 != .character("q") }
+      + [.control("x"), .paste("a"), .resize]
+    for _ in 0..<1500 {
+      _ = screen.press(keys.randomElement(using: &dice)!)
+      _ = screen.draw(size: (Int.random(in: 1...130, using: &dice), Int.random(in: 1...40, using: &dice)))
+    }
+  }
+}

@@ -1,0 +1,187 @@
+// The runs screen: choosing, marking, asking, and what is seen at every size.
+import Foundation
+import Support
+import Testing
+
+@testable import Dashboard
+@testable import Run
+@testable import TerminalUI
+
+struct RunsScreenTests {
+  static let now = 1_800_000_000.0
+  static let names = ["kjv-top", "kjv-ntp", "kjv-mtp4", "star-3x3-top", "linux-340m", "gone"]
+
+  static func row(_ name: String, _ index: Int) -> RunRow {
+    let states = ["training", "finished", "stopped", "interrupted", "diverged", "unreadable"]
+    var row = RunRow(name: name, state: states[index % states.count])
+    row.changed = now - Double(index) * 4000
+    guard row.state != "unreadable" else {
+      row.problem = "run.h5 is damaged"
+      return row
+    }
+    row.objective = "ntp+top"
+    row.parameters = 6_400_000
+    row.tokens = 2_100_000 * (index + 1)
+    (row.step, row.steps) = (200, 400)
+    (row.last, row.best) = (3.412 + Double(index), 3.021 + Double(index))
+    (row.rate, row.tokensPerSecond) = (1.7e-3, 9620)
+    var recipe = Recipe()
+    recipe.seed = UInt64(index)
+    row.recipe = recipe
+    return row
+  }
+
+  static func screen(_ names: [String] = names) -> RunsScreen {
+    var screen = RunsScreen(folder: "runs")
+    screen.fit(columns: 120, rows: 36)
+    screen.know(names.enumerated().map { row($1, $0) })
+    screen.list(names, of: names.count, training: 1, unread: 0, sortedBy: "changed", isReversed: true)
+    let run = ComparisonTests.run(names.first ?? "", speed: 0.02)
+    screen.show(
+      RunDetail(
+        name: run.name, recipe: run.recipe, state: "finished",
+        events: (1...50).map { step in
+          .stepped(
+            StepReport(
+              step: step, tokens: step * 64, time: 0, active: Double(step), total: 1,
+              losses: [HeadLoss(head: .ntp, loss: 8 - Float(step) * 0.1, positions: 1)], rate: 1e-3, gradientNorm: 1,
+              tokensPerSecond: 1, phases: Phases()))
+        } + [.occurred(Occurrence(.notice, step: 1, time: 0, text: "rate ×0.5"))], checkpoints: [400, 500]))
+    return screen
+  }
+
+  private func press(_ keys: [Key], _ screen: inout RunsScreen) -> RunsScreen.Request? {
+    var last: RunsScreen.Request?
+    for key in keys { last = screen.press(key) }
+    return last
+  }
+
+  @Test func `it looks as it did`() throws {
+    var screen = Self.screen()
+    _ = press([.down, .character("m"), .home], &screen)
+    try expectPicture("runs-120x36", screen.draw(size: (120, 36), now: Self.now))
+  }
+
+  @Test(arguments: [(20, 4), (40, 12), (80, 24), (120, 36), (220, 60)])
+  func `the chosen run is named at every size`(columns: Int, rows: Int) {
+    var screen = Self.screen()
+    screen.fit(columns: columns, rows: rows)
+    #expect(screen.draw(size: (columns, rows), now: Self.now).text.contains("▸ ● kjv-top"))
+    _ = press([.end], &screen)
+    #expect(screen.draw(size: (columns, rows), now: Self.now).text.contains("▸ ✗ gone"))
+  }
+
+  @Test func `states differ in sign, and what is wrong is said`() {
+    let text = Self.screen().draw(size: (120, 36), now: Self.now).text
+    for word in [
+      "● kjv-top", "■ kjv-ntp", "‖ kjv-mtp4", "○ star", "✗ linux", "run.h5 is damaged", "ntp+top", "6.4 M", "3.021",
+      "1.7e-3", "now", "1 h", "1 training", "400 · 500", "rate ×0.5",
+    ] {
+      #expect(text.contains(word), "\(word) is missing:\n\(text)")
+    }
+  }
+
+  @Test func `in ASCII and without rows that were read it can be used`() {
+    var screen = RunsScreen(folder: "runs", glyphs: .ascii)
+    screen.list(["a", "b"], of: 2, training: 0, unread: 2, sortedBy: "best", isReversed: false)
+    let text = screen.draw(size: (80, 24), now: Self.now).text
+    #expect(text.allSatisfy { $0.isASCII } && text.contains("reading 2"))
+    screen.list([], of: 0, training: 0, unread: 0, sortedBy: "best", isReversed: false)
+    #expect(screen.draw(size: (80, 24), now: Self.now).text.contains("foretop train"))
+    #expect(screen.press(.enter) == nil)
+  }
+
+  @Test func `keys move by rows, pages and to the ends`() {
+    let names = (0..<10_000).map { "run-\($0)" }
+    var screen = RunsScreen(folder: "runs")
+    screen.fit(columns: 80, rows: 24)
+    screen.list(names, of: names.count, training: 0, unread: 0, sortedBy: "name", isReversed: false)
+    _ = press([.down, .down, .up], &screen)
+    #expect(screen.chosenName == "run-1")
+    _ = press([.pageDown], &screen)
+    #expect(screen.chosen == 1 + screen.page)
+    _ = press([.end], &screen)
+    #expect(screen.chosenName == "run-9999")
+    // No more than is in sight, and a page around it, is read.
+    #expect(screen.wanted.count <= 3 * screen.page && screen.wanted.contains("run-9999"))
+    _ = press([.home], &screen)
+    #expect(screen.chosenName == "run-0")
+  }
+
+  @Test func `the chosen run stays chosen when the order changes or a run goes`() {
+    var screen = Self.screen()
+    _ = press([.down], &screen)
+    screen.list(Self.names.reversed(), of: 6, training: 1, unread: 0, sortedBy: "name", isReversed: false)
+    #expect(screen.chosenName == "kjv-ntp")
+    screen.forget("kjv-ntp")
+    screen.list(["gone"], of: 1, training: 0, unread: 0, sortedBy: "name", isReversed: false)
+    #expect(screen.chosenName == "gone")
+  }
+
+  @Test func `marked runs are compared`() {
+    var screen = Self.screen()
+    #expect(press([.character("c")], &screen) == nil && screen.message.contains("mark a run"))
+    #expect(press([.character("m"), .character("c")], &screen) == .compare(["kjv-top", "kjv-ntp"]))
+    #expect(press([.character("m"), .end, .character("c")], &screen) == .compare(["kjv-top", "kjv-ntp"]))
+    #expect(press([.home, .character("m"), .character("m"), .character("d")], &screen) == nil)
+  }
+
+  @Test func `only y removes, and never what is trained`() {
+    var screen = Self.screen()
+    #expect(press([.character("x"), .character("y")], &screen) == nil)
+    #expect(screen.message.contains("trains this run") || screen.dialog == nil)
+    for key in [Key.enter, .escape, .character("n"), .space] {
+      #expect(press([.home, .down, .character("x"), key], &screen) == nil)
+      #expect(screen.message == "run “kjv-ntp” stays")
+    }
+    #expect(press([.character("x"), .character("y")], &screen) == .remove("kjv-ntp"))
+  }
+
+  @Test func `a filter is typed and taken back`() {
+    var screen = Self.screen()
+    let typed = [Key.character("/")] + "best<4".map { .character($0) }
+    #expect(press(typed + [.enter], &screen) == .filter("best<4"))
+    screen.useFilter("best<4", problem: "")
+    #expect(screen.draw(size: (120, 36), now: Self.now).text.contains("best<4"))
+    #expect(press([.character("/"), .escape], &screen) == .filter(""))
+  }
+
+  @Test func `other keys ask for what they say`() {
+    var screen = Self.screen()
+    #expect(press([.enter], &screen) == .open("kjv-top"))
+    #expect(press([.character("s")], &screen) == .sortNext)
+    #expect(press([.character("S")], &screen) == .turn)
+    #expect(press([.down, .down, .character("r")], &screen) == nil)
+    #expect(screen.message.contains("foretop resume kjv-mtp4"))
+    #expect(press([.character("q")], &screen) == .leave)
+    _ = press([.character("?")], &screen)
+    let text = screen.draw(size: (120, 36), now: Self.now).text
+    for row in RunsScreen.keys.rows { #expect(text.contains(row.text), "\(row.text)") }
+  }
+
+  @Test func `what lies over the list comes off it again`() {
+    var browser = Browser()
+    browser.runs = Self.screen()
+    browser.open(Comparison([ComparisonTests.run("a", speed: 0.02), ComparisonTests.run("b", speed: 0.03)]))
+    #expect(browser.draw(size: (80, 24), now: Self.now).text.contains("compare"))
+    #expect(browser.press(.character("q")) == nil)
+    #expect(browser.draw(size: (80, 24), now: Self.now).text.contains("runs"))
+    browser.open(Dashboard(.stored), MadeUpRun().events(to: 20))
+    #expect(browser.draw(size: (120, 36), now: Self.now).text.contains("losses"))
+    #expect(browser.press(.character("q")) == nil && browser.dashboard == nil)
+    #expect(browser.press(.character("q")) == .leave)
+  }
+
+  @Test func `random keys at random sizes never crash it`() {
+    var dice = Dice(23)
+    var screen = Self.screen()
+    let keys =
+      RunsScreen.keys.rows.flatMap(\.strokes).map(\.key) + [.character("y"), .character("n"), .backspace, .paste("ü")]
+    for _ in 0..<1500 {
+      let size = (columns: Int.random(in: 1...130, using: &dice), rows: Int.random(in: 1...40, using: &dice))
+      screen.fit(columns: size.columns, rows: size.rows)
+      _ = screen.press(keys.randomElement(using: &dice)!)
+      _ = screen.draw(size: size, now: Self.now)
+    }
+  }
+}

@@ -1,0 +1,57 @@
+"""Comparing runs: as text, as JSON, and as a screen."""
+
+import json
+import re
+
+from support import *
+
+
+def compared(name, *options, steps=40):
+    """A finished run with an evaluation every ten steps; made once."""
+    if state(name) is None:
+        run(train(name, "--steps", str(steps), "--set", "evaluate.every=10", "--set", "save.every=0", "--headless", *options))
+    return name
+
+
+def pair():
+    return compared("plain", "--set", "objective.top=0"), compared("order")
+
+
+def objects(*arguments):
+    return [json.loads(line) for line in run(command("compare", *arguments, "--json")).stdout.splitlines()]
+
+
+def test_runs_are_compared_as_text_and_as_json():
+    text = run(command("compare", *pair())).stdout
+    for word in ("held-out ntp, compared with plain at equal tokens", "REACHES", "objective.top", "DIFFERENCE"):
+        assert word in text, text
+    found = objects("plain", "order", "--align", "step")
+    first, lines = found[0], [one for one in found if "line" in one]
+    assert (first["metric"], first["align"], first["against"], first["at"]) == ("held-out/ntp", "step", "plain", 40), first
+    losses = {one["line"]: one for one in lines}
+    for name in ("plain", "order"):
+        stored = [event["loss"]["ntp"] for event in events(name, "heldout")]
+        assert abs(losses[name]["last"]["mean"] - stored[-1]) < 1e-6, (losses[name], stored)
+        assert abs(losses[name]["best"]["mean"] - min(stored)) < 1e-6, (losses[name], stored)
+    difference = losses["order"]["last"]["mean"] - losses["plain"]["last"]["mean"]
+    assert abs(losses["order"]["difference"] - difference) < 1e-6, losses
+    keys = {one["key"]: one["values"] for one in found if "key" in one}
+    assert keys == {"objective.top": {"plain": 0, "order": 1}}, keys
+
+
+def test_seeds_of_one_recipe_are_one_line():
+    pair()
+    compared("another", "--set", "seed=7")
+    lines = [one for one in objects("order", "another", "plain") if "line" in one]
+    assert [one["runs"] for one in lines] == [["order", "another"], ["plain"]], lines
+    assert lines[0]["seeds"] == [1, 7] and lines[0]["last"]["count"] == 2 and lines[0]["last"]["deviation"] > 0, lines
+    assert " ± " in run(command("compare", "order", "another", "plain")).stdout
+
+
+def test_wrong_words_for_compare_are_refused():
+    pair()
+    assert "2 to 64 runs" in run(command("compare", "plain"), status=64).stderr
+    assert "did you mean plain?" in run(command("compare", "order", "plian"), status=66).stderr
+    assert "did you mean loss/ntp?" in run(command("compare", "order", "plain", "--metric", "loss/nt"), status=64).stderr
+    assert "one of the runs" in run(command("compare", "order", "plain", "--against", "x"), status=64).stderr
+    assert "named twice" in run(command("compare", "order", "order"), status=64).stderr
