@@ -16,7 +16,7 @@ extension Dashboard {
       return drawNothing("no finite norm yet", in: chart, on: &canvas)
     }
     let y = gradientScale(norms)
-    guard let (left, columns) = drawScale(y, rows: rows, in: chart, on: &canvas) else { return }
+    guard let (left, columns) = canvas.drawScale(y, rows: rows, in: chart) else { return }
     let x = Scale(from: firstX, to: history.end(axis))
     var plot = Plot(columns: columns, rows: rows, glyphs: glyphs)
     if let clip, clip <= y.upper, clip >= y.lower {

@@ -7,8 +7,8 @@ package struct RunFolder: Sendable {
   static let journalName = "run.journal"
   static let lockName = "run.lock"
   static let notesName = "notes.jsonl"
-  /// Nothing makes it yet; `remove` takes it away.
-  static let socketName = "control.sock"
+  /// What steers a live run.
+  package static let socketName = "control.sock"
   static let checkpointsName = "checkpoints"
 
   /// `runs/NAME`, as the user gave it.

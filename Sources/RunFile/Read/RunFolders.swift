@@ -35,22 +35,22 @@ extension StoredRun {
 
   /// A run's folder as it is now; nil where there is none.
   package static func entry(_ name: String, in directory: String) -> RunFolderEntry? {
-    let folder = "\(directory)/\(name)"
+    let folder = RunFolder("\(directory)/\(name)")
     func look(_ path: String) -> (modified: Int, size: Int)? {
       var status = stat()
       guard stat(path, &status) == 0 else { return nil }
       return (status.st_mtim.tv_sec &* 1_000_000_000 &+ status.st_mtim.tv_nsec, Int(status.st_size))
     }
-    let file = look(Recovery.file(folder))
-    let journal = look(Recovery.journal(folder))
+    let file = look(folder.file)
+    let journal = look(folder.journal)
     // A folder without numbers is listed where a run began in it, as the list of runs does.
-    guard file != nil || ["run.lock", "checkpoints"].contains(where: { FileSystem.exists("\(folder)/\($0)") }) else {
+    guard file != nil || folder.has(anyOf: [RunFolder.lockName, RunFolder.checkpointsName]) else {
       return nil
     }
     let version = RunVersion(
       modified: file?.modified ?? 0, journalModified: journal?.modified ?? 0,
       size: (file?.size ?? 0) + (journal?.size ?? 0),
-      isLive: (journal != nil || file == nil) && RunLock.isHeld(folder: folder))
+      isLive: (journal != nil || file == nil) && RunLock.isHeld(folder: folder.path))
     return RunFolderEntry(name: name, version: version)
   }
 

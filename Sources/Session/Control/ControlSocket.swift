@@ -1,11 +1,12 @@
 // The place of a run's control socket, and the few calls of the kernel that both ends need.
 import Glibc
 import Run
+import RunFile
 
 /// `control.sock` in a run's folder.
 package enum ControlSocket {
   /// The file's name.
-  package static let name = "control.sock"
+  package static let name = RunFolder.socketName
   /// The version of the protocol: docs/control.md.
   package static let version = 1
   /// Bytes of the longest line, its end not counted.

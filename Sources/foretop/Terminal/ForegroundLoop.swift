@@ -141,7 +141,7 @@ struct ForegroundLoop: ~Copyable {
   }
 
   private mutating func lookAtMachine() {
-    guard let session, view!.dashboard.showsMachine else { return }
+    guard view!.dashboard.showsMachine else { return }
     let now = ContinuousClock.now
     if let lastSample, now - lastSample < .seconds(1) { return }
     lastSample = now
