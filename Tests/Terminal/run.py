@@ -14,7 +14,7 @@ import traceback
 
 # The longest first.
 MODULES = ["signal_tests", "limit_tests", "hostile_tests", "stored_tests", "bad_input_tests", "screen_tests", "corpus_tests", "machine_tests",
-           "people_tests", "compare_tests", "line_tests", "peer_tests", "plan_tests", "disk_tests"]
+           "people_tests", "compare_tests", "browse_tests", "line_tests", "peer_tests", "plan_tests", "disk_tests"]
 
 if len(sys.argv) < 2:
     sys.exit("usage: run.py PROGRAM [WORD …]")
