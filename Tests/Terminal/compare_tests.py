@@ -55,3 +55,43 @@ def test_wrong_words_for_compare_are_refused():
     assert "did you mean loss/ntp?" in run(command("compare", "order", "plain", "--metric", "loss/nt"), status=64).stderr
     assert "one of the runs" in run(command("compare", "order", "plain", "--against", "x"), status=64).stderr
     assert "named twice" in run(command("compare", "order", "order"), status=64).stderr
+
+
+def test_the_compare_screen_reads_at_a_cursor_and_is_left():
+    with Terminal(command("compare", *pair()), columns=120, rows=36) as terminal:
+        terminal.wait_for("at the cursor: 20.5 k tokens")
+        for word in ("held-out ntp", "plain", "order", "objective.top", "reaches"):
+            terminal.wait_for(word)
+        terminal.type("\x1b[D")
+        terminal.wait_for(lambda terminal: "at the cursor" in terminal.text and "20.5 k tokens" not in terminal.text)
+        terminal.type("a")
+        terminal.wait_for("equal time")
+        terminal.type("m")
+        terminal.wait_for("smooth 0.9")
+        terminal.type("d")
+        terminal.wait_for(re.compile("─ difference to plain ─+ difference at"))
+        for columns, rows in ((40, 12), (20, 4), (220, 60), (80, 24)):
+            terminal.resize(columns, rows)
+            terminal.wait_for(lambda terminal: "cursor" in terminal.text.splitlines()[-1])
+        terminal.type("?")
+        terminal.wait_for("move the cursor")
+        terminal.type("\x1bq")
+        assert terminal.finish() == 0
+        terminal.assert_restored()
+
+
+def test_a_run_that_goes_on_moves_on_the_compare_screen():
+    compared("plain", "--set", "objective.top=0")
+    with begin("going") as other:
+        with Terminal(command("compare", "plain", "going"), columns=120, rows=36) as terminal:
+            terminal.wait_for("● live")
+            # It has no evaluation: losses over steps are compared, and the line grows.
+            terminal.type("a" * 3 + "\x1b[F")
+            before = terminal.wait_for(re.compile(r"at the cursor: ([\d ]+) steps"))[1]
+            terminal.wait_for(
+                lambda terminal: (found := re.search(r"at the cursor: ([\d ]+) steps", terminal.text)) and found[1] != before
+                or terminal.type("\x1b[F"))
+            terminal.type("q")
+            assert terminal.finish() == 0
+        other.type("\x03")
+        other.finish()

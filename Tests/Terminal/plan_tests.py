@@ -91,7 +91,7 @@ def test_every_command_has_a_manual_page_and_completions():
     folder = os.path.join(FOLDER, "manual")
     os.makedirs(folder)
     run([PROGRAM, "manual", folder])
-    listed = re.findall(r"^  (\w+)(?:, \w+)*  ", run([PROGRAM, "--help"]).stdout.split("SUBCOMMANDS:")[1], re.M)
+    listed = re.findall(r"^  (\w+)(?:, \w+)*(?: \(default\))?  ", run([PROGRAM, "--help"]).stdout.split("SUBCOMMANDS:")[1], re.M)
     assert len(listed) > 15, listed
     assert sorted(os.listdir(folder)) == sorted(
         ["foretop.1", "foretop-recipe.5"] + [f"foretop-{name}.1" for name in listed])
