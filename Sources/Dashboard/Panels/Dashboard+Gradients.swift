@@ -60,10 +60,8 @@ extension Dashboard {
     let clipped = single.count { Double(history.gradientNorm.values[$0]) > clip }
     spans += [Span("   clip ", .faint), Span(Figure.factor(clip), Style(.warning))]
     if !single.isEmpty {
-      spans.append(
-        Span(
-          "   \(Figure.fixed(100 * Double(clipped) / Double(single.count), 0)) % of the last \(single.count) clipped",
-          .faint))
+      let share = 100 * Double(clipped) / Double(single.count)
+      spans.append(Span("   \(Figure.fixed(share, 0)) % clipped", .faint))
     }
     return spans
   }

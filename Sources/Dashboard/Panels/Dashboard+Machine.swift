@@ -56,10 +56,10 @@ extension Dashboard {
     }
     guard takesMuch(machine), inside.rows > lines.count, let busiest = machine.busiest else { return }
     let percent = Figure.fixed(busiest.load * 100, 0)
-    canvas.write(
-      "another process, \(busiest.name), takes \(percent) % of a CPU: training is slower for it",
-      style: Style(.warning),
-      line: lines.count, of: inside)
+    let text = "another process, \(busiest.name), takes \(percent) % of a CPU: training is slower for it"
+    for (index, line) in text.wrapped(to: inside.columns).enumerated() {
+      canvas.write(line, style: Style(.warning), line: lines.count + index, of: inside)
+    }
   }
 
   /// Whether others take CPUs that the run's threads wait for.
