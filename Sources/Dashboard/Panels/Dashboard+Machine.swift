@@ -56,8 +56,8 @@ extension Dashboard {
     }
     guard takesMuch(machine), inside.rows > lines.count, let busiest = machine.busiest else { return }
     let percent = Figure.fixed(busiest.load * 100, 0)
-    let text = "another process, \(busiest.name), takes \(percent) % of a CPU: training is slower for it"
-    for (index, line) in text.wrapped(to: inside.columns).enumerated() {
+    let sentence = "another process, \(busiest.name), takes \(percent) % of a CPU: training is slower for it"
+    for (index, line) in sentence.wrapped(to: inside.columns).enumerated() {
       canvas.write(line, style: Style(.warning), line: lines.count + index, of: inside)
     }
   }
