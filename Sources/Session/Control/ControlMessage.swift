@@ -27,7 +27,8 @@ enum ControlMessage: Equatable {
       throw ProtocolFault(text: "the line is not JSON: \(error)", isFatal: true)
     }
     guard object.members != nil else {
-      throw ProtocolFault(text: "a line must be one JSON object, such as {\"id\":1,\"command\":\"pause\"}", isFatal: true)
+      throw ProtocolFault(
+        text: "a line must be one JSON object, such as {\"id\":1,\"command\":\"pause\"}", isFatal: true)
     }
     let id = object["id"]
     switch id {
@@ -43,7 +44,9 @@ enum ControlMessage: Equatable {
       throw ProtocolFault(id: id, text: "there is no key \(key.quotation): keys are \(known.joined(separator: ", "))")
     }
     if let text = object["command"] {
-      guard let line = text.string else { throw ProtocolFault(id: id, text: "command must be a text, such as \"rate x0.5\"") }
+      guard let line = text.string else {
+        throw ProtocolFault(id: id, text: "command must be a text, such as \"rate x0.5\"")
+      }
       let actor: Occurrence.Actor
       switch object["as"]?.string {
       case nil where object["as"] == nil, "socket": actor = .socket
