@@ -45,7 +45,7 @@ struct CommandLineTests {
     #expect(prompt(dashboard)?.text == "rat 3" && prompt(dashboard)?.problem.contains("did you mean") == true)
     for size in [(120, 36), (80, 24), (40, 12), (20, 4), (5, 1)] {
       let canvas = dashboard.draw(size: size, now: run.now(300))
-      #expect(size.0 < 40 || canvas.text.contains(":rat 3") && canvas.text.contains("did you mean"))
+      #expect(size.0 < 80 || canvas.text.contains(":rat 3") && canvas.text.contains("did you mean"))
     }
     type("x", &dashboard)
     #expect(prompt(dashboard)?.problem == "")

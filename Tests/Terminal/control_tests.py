@@ -171,8 +171,8 @@ def test_hostile_peers_change_nothing():
         half.sendall(b'{"command":"stop"')
         half.close()
         for _ in range(1000):
+            # With a time limit it would be refused while others wait to be taken.
             peer = socket.socket(socket.AF_UNIX)
-            peer.settimeout(PATIENCE)
             peer.connect(control("hostile"))
             silent.append(peer)
         full = silent[-1].makefile("r").readline()
@@ -211,7 +211,8 @@ def test_the_command_line_steers_and_answers():
         assert terminal.finish() == 0
     changes = occurrences("typed", "rate")
     assert [change["actor"] for change in changes] == ["typed", "key"], changes
-    assert abs(changes[1]["new"] / changes[0]["old"] - 1) < 0.05, changes
+    # The schedule goes on between the two.
+    assert abs(changes[1]["new"] / changes[1]["old"] * changes[0]["new"] / changes[0]["old"] - 1) < 1e-6, changes
     asked = {event["key"]: event["actor"] for event in occurrences("typed", "done")}
     assert asked["stop"] == "typed", asked
 
