@@ -70,11 +70,11 @@ struct CompareScreenTests {
   @Test func `the cursor reads where it stands`() throws {
     var screen = Self.screen()
     // It begins where the shortest line ends.
-    #expect(screen.place == 40 * 64)
+    #expect(screen.place == 2560.0)
     press([.home], &screen)
     #expect(screen.place == screen.comparison.extent?.first)
     press([.end], &screen)
-    #expect(screen.place == 6400)
+    #expect(screen.place == 6400.0)
     press([.left], &screen)
     let place = try #require(screen.place)
     #expect(place < 6400 && place > 6000)

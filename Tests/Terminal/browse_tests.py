@@ -61,7 +61,7 @@ def test_runs_are_filtered_sorted_marked_and_compared():
         terminal.wait_for("▸ ■ third")
         terminal.type("/name~ir\r")
         terminal.wait_for("2 of 3 runs")
-        terminal.type("/bset<3\r")
+        terminal.type("/\x15bset<3\r")
         terminal.wait_for("did you mean best?")
         terminal.type("/\x1b")
         terminal.wait_for(lambda terminal: " of 3" not in terminal.text)

@@ -75,7 +75,9 @@ def test_the_compare_screen_reads_at_a_cursor_and_is_left():
             terminal.wait_for(lambda terminal: "cursor" in terminal.text.splitlines()[-1])
         terminal.type("?")
         terminal.wait_for("move the cursor")
-        terminal.type("\x1bq")
+        terminal.type("\x1b")
+        terminal.wait_for(lambda terminal: "move the cursor" not in terminal.text)
+        terminal.type("q")
         assert terminal.finish() == 0
         terminal.assert_restored()
 

@@ -61,7 +61,7 @@ extension CompareScreen {
   /// Readings, and beside them the chart that is not the large one, where that has room.
   private func drawLower(_ area: Rectangle, on canvas: inout Canvas) {
     guard area.columns >= 100, area.rows >= 6 else { return drawReadings(in: area, on: &canvas) }
-    let (left, right) = area.splitLeft(area.columns - min(max(readingsWidth, 44), area.columns * 2 / 3))
+    let (left, right) = area.splitLeft(area.columns - min(max(readingsWidth, 44), area.columns - 36))
     let title = showsDifference ? yLabel : "difference to \(comparison.lines[comparison.against].name)"
     let inside = canvas.box(left, title: title)
     drawChart(in: inside, isDifference: !showsDifference, hasLegend: false, on: &canvas)

@@ -15,6 +15,7 @@ struct BrowserLoop: ~Copyable {
   /// Up to where runs on the screen are read, by name; what is asked for is not in here until it comes.
   private var bookmarks: [String: StoredRun.Bookmark] = [:]
   private var lastLook = 0.0
+  private var lastScan = 0.0
   /// What the list of runs is made from; nil where there is none.
   private var catalog: RunCatalog?
   private let folder: FolderOptions
@@ -84,17 +85,29 @@ struct BrowserLoop: ~Copyable {
     let now = Self.now
     guard now - lastLook >= 1 else { return }
     lastLook = now
-    if catalog != nil { reader.send(.folders) }
+    lookAtFolder(now)
     for name in view!.content.followed {
       guard let bookmark = bookmarks.removeValue(forKey: name) else { continue }
       reader.send(.news(name, bookmark))
     }
   }
 
+  /// The runs on the screen and those that are trained are looked at every second; all of very many less often, so that
+  /// looking costs next to nothing.
+  private mutating func lookAtFolder(_ now: Double) {
+    guard let catalog, let runs = view!.content.runs else { return }
+    if now - lastScan >= Double(catalog.count) / 2000 {
+      lastScan = now
+      reader.send(.folders)
+    } else {
+      reader.send(.entries(runs.visible + catalog.live))
+    }
+  }
+
   /// Rows that are on the screen, and the run that somebody stays at, are read when they are due.
   private mutating func readList() {
     guard catalog != nil, let runs = view!.content.runs else { return }
-    let due = catalog!.due(runs.wanted)
+    let due = catalog!.due(onScreen: runs.visible, wanted: runs.wanted)
     if !due.isEmpty { reader.send(.summaries(due)) }
     let now = Self.now
     guard let name = runs.chosenName else { return rest = nil }
@@ -118,6 +131,7 @@ struct BrowserLoop: ~Copyable {
       bookmarks[reading.name] = reading.bookmark
       view!.content.receive(reading.events, of: reading.name, state: reading.state.rawValue)
     case .folders(let entries): if catalog?.take(entries) == true { list() }
+    case .entries(let entries): if catalog?.update(entries) == true { list() }
     case .summaries(let summaries):
       catalog?.know(summaries)
       view!.content.runs?.know(summaries.map { RunRow($0) })
@@ -139,6 +153,7 @@ struct BrowserLoop: ~Copyable {
     }
     if opening == name {
       opening = nil
+      view!.content.runs?.message = ""
       let mode: Dashboard.Mode = reading.state == .training ? .watched : .stored
       view!.content.open(Dashboard(mode, layouts, glyphs: .braille), reading.events)
     }
@@ -147,6 +162,7 @@ struct BrowserLoop: ~Copyable {
     let all = comparing.compactMap { readings[$0] }
     guard all.count == comparing.count else { return }
     (comparing, readings) = ([], [:])
+    view!.content.runs?.message = ""
     view!.content.open(
       Comparison(all.map { ComparedRun(name: $0.name, recipe: $0.recipe, state: $0.state.rawValue, events: $0.events) })
     )
@@ -171,9 +187,11 @@ struct BrowserLoop: ~Copyable {
     case .leave: status = 0
     case .open(let name):
       opening = name
+      view!.content.runs?.message = "reading \(name) …".harmlessLine
       reader.send(.history(name))
     case .compare(let names):
       comparing = names
+      view!.content.runs?.message = "reading \(names.count) runs …"
       for name in names { reader.send(.history(name)) }
     case .filter(let text):
       do {

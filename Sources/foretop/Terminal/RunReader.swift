@@ -9,6 +9,8 @@ final class RunReader: Sendable {
   enum Job: Sendable {
     /// What lies in the folder of all runs.
     case folders
+    /// The files of some runs, as they lie there now.
+    case entries([String])
     /// The rows of some runs in the list.
     case summaries([String])
     /// A run as a screen begins with it.
@@ -29,6 +31,7 @@ final class RunReader: Sendable {
 
   enum Answer: Sendable {
     case folders([RunFolderEntry])
+    case entries([RunFolderEntry])
     case summaries([RunSummary])
     case history(Reading)
     case news(Reading)
@@ -61,6 +64,7 @@ final class RunReader: Sendable {
     switch job {
     case .folders:
       return attempt("") { .folders(try StoredRun.folders(in: folder)) }
+    case .entries(let names): return .entries(names.compactMap { StoredRun.entry($0, in: folder) })
     case .summaries(let names): return .summaries(StoredRun.summaries(of: names, in: folder))
     case .history(let name):
       return attempt(name) {

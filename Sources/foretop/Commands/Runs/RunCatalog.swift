@@ -39,6 +39,23 @@ struct RunCatalog {
     return true
   }
 
+  /// Takes some of the runs as they lie there now.
+  /// - Returns: whether the list is another one.
+  mutating func update(_ entries: [RunFolderEntry]) -> Bool {
+    var isChanged = false
+    for entry in entries {
+      guard let place = places[entry.name], self.entries[place] != entry else { continue }
+      self.entries[place] = entry
+      isChanged = true
+    }
+    return isChanged
+  }
+
+  var count: Int { entries.count }
+
+  /// Names of runs that a process writes.
+  var live: [String] { entries.lazy.filter(\.version.isLive).map(\.name) }
+
   mutating func forget(_ name: String) {
     take(entries.filter { $0.name != name })
     known[name] = nil
@@ -53,10 +70,12 @@ struct RunCatalog {
     }
   }
 
-  /// The runs to be read next, those that are wanted first; each is named once. Empty while others are being read.
-  mutating func due(_ wanted: [String]) -> [String] {
-    guard asked.isEmpty else { return [] }
-    var due = wanted.filter { isDue($0) }
+  /// The runs to be read next, each named once. Empty while others are being read, and as long as what is on the screen is
+  /// known: reading begins with a process, so that what is wanted beside it is read with it.
+  mutating func due(onScreen: [String], wanted: [String]) -> [String] {
+    guard asked.isEmpty, needsAll || onScreen.contains(where: isDue) else { return [] }
+    var due = onScreen.filter { isDue($0) }
+    due += wanted.filter { isDue($0) && !due.contains($0) }
     if due.isEmpty, needsAll { due = entries.map(\.name).filter { isDue($0) } }
     due = Array(due.prefix(Self.portion))
     asked = Set(due)
