@@ -64,7 +64,7 @@ def test_a_journal_that_claims_a_hundred_gigabytes_is_read_as_what_it_holds():
         assert status == 0, (arguments, status, said[-2000:])
         if arguments[-1] == "--json":
             steps = said.count('"event":"step"')
-    shutil.copytree(folder, RUNS + "/holed-copy", ignore=lambda *_: ["run.journal"])
+    shutil.copytree(folder, RUNS + "/holed-copy", ignore=shutil.ignore_patterns("run.journal", "control.sock"))
     shutil.copy(folder + "/run.lock", RUNS + "/holed-copy/run.lock")
     with open(RUNS + "/holed-copy/run.journal", "wb") as copy, open(folder + "/run.journal", "rb") as journal:
         copy.write(journal.read(1 << 20))
@@ -80,7 +80,7 @@ def test_a_journal_that_claims_a_hundred_gigabytes_is_read_as_what_it_holds():
 
 def test_a_run_file_that_claims_ten_gigabytes_is_refused_or_made_again():
     folder = killed("holed-run")
-    shutil.copytree(folder, RUNS + "/holed-closed")
+    shutil.copytree(folder, RUNS + "/holed-closed", ignore=shutil.ignore_patterns("control.sock"))
     run(command("recover", "holed-closed"))
     for name in ("holed-run", "holed-closed"):
         os.truncate(f"{RUNS}/{name}/run.h5", 10 * GIGABYTE)
@@ -103,7 +103,7 @@ def test_a_run_file_that_claims_more_than_the_disk_has_takes_only_the_room_that_
     folder = killed("small-room")
     with SmallDisk("hostile", 40) as disk:
         inside = disk.inside + "/a"
-        shutil.copytree(folder, inside)
+        shutil.copytree(folder, inside, ignore=shutil.ignore_patterns("control.sock"))
         # Few enough bytes to be no plain lie, and more than the disk has.
         os.truncate(inside + "/run.h5", 60 << 20)
         os.remove(inside + "/run.journal")

@@ -449,7 +449,7 @@ def test_a_run_without_a_checkpoint_keeps_its_steps():
 
 def test_a_copied_run_has_its_own_name():
     stored("original")
-    shutil.copytree(os.path.join(RUNS, "original"), os.path.join(RUNS, "copied"))
+    shutil.copytree(os.path.join(RUNS, "original"), os.path.join(RUNS, "copied"), ignore=shutil.ignore_patterns("control.sock"))
     assert events("copied", "begin")[0]["name"] == "copied"
     assert " copied " in run(command("inspect", "copied")).stdout.splitlines()[0]
 

@@ -31,7 +31,7 @@ def killed(name):
     writer.kill()
     writer.communicate()
     start = os.path.join(FOLDER, name + ".start")
-    shutil.copytree(RUNS, start)
+    shutil.copytree(RUNS, start, ignore=shutil.ignore_patterns("control.sock"))
     return start
 
 

@@ -1,5 +1,5 @@
-// A number typed before a key, as in vim: `5.` takes five steps. The first digit chooses a layout as well; where a key follows
-// that takes the number, the layout is put back.
+// A number typed before a key, as in vim: `5.` takes five steps. Each digit chooses a layout as well; where a key follows at
+// once that takes the number, the layout from before the first digit is put back.
 import Run
 import TerminalUI
 
@@ -16,11 +16,12 @@ struct KeyCount: Sendable {
 
 extension Dashboard {
   /// Takes a digit.
-  /// - Returns: whether it continues a number, so that it does nothing else.
+  /// - Returns: whether it only continues a number: a 0, which no layout has.
   mutating func countsOn(_ digit: Int) -> Bool {
     if var count {
       count.number = min(count.number * 10 + digit, CommandForm.mostSteps)
       self.count = count
+      guard digit == 0 else { return false }
       message = "\(count.number) …"
       needsDrawing = true
       return true
@@ -33,7 +34,10 @@ extension Dashboard {
     return false
   }
 
-  /// Puts back what the first digit changed.
+  /// Forgets digits: after a while, they were meant for layouts.
+  package mutating func forgetPrefix() { count = nil }
+
+  /// Puts back what the digits changed.
   mutating func restore(_ count: KeyCount) {
     layout = count.layout
     axis = count.axis

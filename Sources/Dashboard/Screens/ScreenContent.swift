@@ -18,8 +18,14 @@ package protocol ScreenContent: Sendable {
   /// Takes the terminal's size before the first picture of it: what moves by pages has to know them.
   mutating func fit(columns: Int, rows: Int)
   mutating func press(_ key: Key) -> Request?
+  /// Forgets what belongs to a key that would have come at once.
+  mutating func forgetPrefix()
   /// Takes layout files that were saved meanwhile.
   mutating func use(_ layouts: [Layout], problems: [String], time: Double)
+}
+
+extension ScreenContent {
+  package mutating func forgetPrefix() {}
 }
 
 extension Dashboard: ScreenContent {

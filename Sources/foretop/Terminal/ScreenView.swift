@@ -14,6 +14,8 @@ struct ScreenView<Content: ScreenContent>: ~Copyable {
   private var size = (columns: 0, rows: 0)
   private var lastFrame = 0.0
   private var lastKey = 0.0
+  /// Seconds after which a key has nothing to do with the one before.
+  private static var pause: Double { 1.5 }
   /// Whether the shell has the terminal, and this process runs in the background.
   private var isAway = false
   /// How many more lines of libraries are shown.
@@ -96,6 +98,7 @@ struct ScreenView<Content: ScreenContent>: ~Copyable {
     let wait = content.needsDrawing ? max(lastFrame + interval - Self.now, 0) : interval
     guard let key = screen.nextKey(waiting: Int((wait * 1000).rounded(.up)), wake: wake) else { return nil }
     if key == .control("l") { screen.redrawAll() }
+    if Self.now - lastKey > Self.pause { content.forgetPrefix() }
     lastKey = Self.now
     let request = content.press(key)
     // A key is answered at once.
