@@ -137,15 +137,16 @@ extension SessionTests {
   @Test func `a socket that a killed process left is replaced, and a file of somebody else stays`() throws {
     let place = "\(folder.path)/place"
     try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: true)
-    let first = try ControlListener(folder: place)
+    let killed = try ControlListener(folder: place)
     // As if killed: the file stays, and nobody listens.
-    close(first.descriptor)
+    close(killed.descriptor)
     #expect(throws: UserError.self) { try ControlClient(folder: place, name: "place") }
+    let first = try ControlListener(folder: place)
     let second = try ControlListener(folder: place)
     var status = stat()
     #expect(stat("\(place)/\(ControlSocket.name)", &status) == 0 && status.st_mode & 0o777 == 0o600)
     // The first must not take away what is not its own.
-    first.remove()
+    first.close()
     #expect(stat("\(place)/\(ControlSocket.name)", &status) == 0)
     second.close()
     #expect(stat("\(place)/\(ControlSocket.name)", &status) != 0)
