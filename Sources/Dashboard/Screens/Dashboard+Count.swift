@@ -1,5 +1,5 @@
-// A number typed before a key, as in vim: `5.` takes five steps. The first digit chooses a layout as well; where a key follows
-// that takes the number, the layout is put back.
+// A number typed before a key, as in vim: `5.` takes five steps. Each digit chooses a layout as well; where a key follows that
+// takes the number, the layout is put back.
 import Run
 import TerminalUI
 
@@ -16,14 +16,14 @@ struct KeyCount: Sendable {
 
 extension Dashboard {
   /// Takes a digit.
-  /// - Returns: whether it continues a number, so that it does nothing else.
+  /// - Returns: whether it does nothing else: a 0 that continues a number.
   mutating func countsOn(_ digit: Int) -> Bool {
     if var count {
       count.number = min(count.number * 10 + digit, CommandForm.mostSteps)
       self.count = count
-      message = "\(count.number) …"
       needsDrawing = true
-      return true
+      if digit == 0 { message = countHint }
+      return digit == 0
     }
     guard digit > 0 else { return false }
     count = KeyCount(
@@ -32,6 +32,9 @@ extension Dashboard {
       isFullScreen: isFullScreen)
     return false
   }
+
+  /// What the digits so far would do.
+  var countHint: String { count.map { "\($0.number). takes \(Figure.grouped($0.number)) steps" } ?? "" }
 
   /// Puts back what the first digit changed.
   mutating func restore(_ count: KeyCount) {
