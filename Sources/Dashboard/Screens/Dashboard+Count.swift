@@ -16,15 +16,14 @@ struct KeyCount: Sendable {
 
 extension Dashboard {
   /// Takes a digit.
-  /// - Returns: whether it only continues a number: a 0, which no layout has.
+  /// - Returns: whether it does nothing else: a 0 that continues a number.
   mutating func countsOn(_ digit: Int) -> Bool {
     if var count {
       count.number = min(count.number * 10 + digit, CommandForm.mostSteps)
       self.count = count
-      guard digit == 0 else { return false }
-      message = "\(count.number) …"
       needsDrawing = true
-      return true
+      if digit == 0 { message = countHint }
+      return digit == 0
     }
     guard digit > 0 else { return false }
     count = KeyCount(
@@ -36,6 +35,9 @@ extension Dashboard {
 
   /// Forgets digits: after a while, they were meant for layouts.
   package mutating func forgetPrefix() { count = nil }
+
+  /// What the digits so far would do.
+  var countHint: String { count.map { "\($0.number). takes \(Figure.grouped($0.number)) steps" } ?? "" }
 
   /// Puts back what the digits changed.
   mutating func restore(_ count: KeyCount) {

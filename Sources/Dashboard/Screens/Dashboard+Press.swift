@@ -23,14 +23,16 @@ extension Dashboard {
     needsDrawing = true
     message = ""
     if let refusal = refusal(of: action) {
-      message = refusal
+      message = self.count == nil ? refusal : "\(refusal); \(countHint)"
       return nil
     }
     if action == .stepOnce, let count {
       restore(count)
       return ask(.step(count.number))
     }
-    return perform(action)
+    let command = perform(action)
+    if self.count != nil { message += "; \(countHint)" }
+    return command
   }
 
   /// Why an action does nothing now; nil when it does something.
