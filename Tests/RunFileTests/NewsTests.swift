@@ -1,0 +1,51 @@
+// A run that goes on, read on by a screen, and what lies in the folder of all runs.
+import Foundation
+import Run
+import RunFileTorture
+import Testing
+
+@testable import RunFile
+
+extension RunFileTests {
+  @Suite struct NewsTests {
+    let scratch = Scratch()
+
+    @Test func `what was read comes once, and what follows is news`() throws {
+      let recorder = try Recorder(creating: scratch("a"), beginning: Sample.beginning("a"))
+      func record(_ steps: ClosedRange<Int>) throws {
+        for step in steps { for event in Sample.events(at: step) { _ = try recorder.record(event) } }
+        recorder.flush()
+      }
+      try record(1...30)
+      var (events, bookmark) = try StoredRun(opening: scratch("a")).historyToFollow()
+      #expect(try StoredRun(opening: scratch("a")).news(since: &bookmark).isEmpty)
+      try record(31...60)
+      let news = try StoredRun(opening: scratch("a")).news(since: &bookmark)
+      let steps = news.compactMap { if case .stepped(let report) = $0 { report.step } else { nil } }
+      #expect(steps == Array(31...60))
+      events += news
+      #expect(try StoredRun(opening: scratch("a")).news(since: &bookmark).isEmpty)
+      try recorder.close(.stopped)
+      // The same in all as whoever reads it at once gets.
+      let last = try StoredRun(opening: scratch("a")).news(since: &bookmark)
+      #expect(last.contains { if case .ended = $0 { true } else { false } })
+      let evaluations = { (events: [Event]) in events.count { if case .evaluated = $0 { true } else { false } } }
+      #expect(evaluations(events + last) == evaluations(try StoredRun(opening: scratch("a")).history()))
+    }
+
+    @Test func `folders are listed without being read, and differ when the run does`() throws {
+      let recorder = try Recorder(creating: scratch("a"), beginning: Sample.beginning("a"))
+      try FileManager.default.createDirectory(atPath: scratch("no run"), withIntermediateDirectories: true)
+      for event in Sample.events(at: 1) { _ = try recorder.record(event) }
+      recorder.flush()
+      let live = try #require(StoredRun.folders(in: scratch.path).first)
+      #expect(live.name == "a" && live.version.isLive && live.changed != nil)
+      try recorder.close(.stopped)
+      let entries = try StoredRun.folders(in: scratch.path)
+      #expect(entries.map(\.name) == ["a"])
+      #expect(entries[0] != live && !entries[0].version.isLive)
+      #expect(try StoredRun.folders(in: scratch("none")).isEmpty)
+      #expect(StoredRun.summaries(of: ["a", "none"], in: scratch.path).map { $0.error == nil } == [true, false])
+    }
+  }
+}
