@@ -33,6 +33,7 @@ extension Screen {
       var code: wint_t = 0
       switch wget_wch(keyboard, &code) {
       case KEY_CODE_YES:
+        if CInt(bitPattern: code) == KEY_MOUSE { dropMouseReport() }
         if let key = named(CInt(bitPattern: code)) { return key }
       case OK:
         if code == 27 {
@@ -82,6 +83,10 @@ extension Screen {
   /// send them in their other mode; else a sequence to be dropped, and nil.
   private func escaped() -> Key? {
     guard let next = follower() else { return .escape }
+    if "]PX^_".unicodeScalars.contains(next) {
+      dropString()
+      return nil
+    }
     guard next == "[" || next == "O" else { return nil }
     var parameters = ""
     while let scalar = follower() {
@@ -105,6 +110,28 @@ extension Screen {
       }
     }
     return nil
+  }
+
+  /// The rest of a control string (an answer of the terminal), up to BEL or the terminator ESC \ (ECMA-48).
+  private func dropString() {
+    while let scalar = follower() {
+      if scalar == "\u{7}" { return }
+      if scalar == "\u{1B}" {
+        _ = follower()
+        return
+      }
+    }
+  }
+
+  /// The rest of a mouse report, of which curses takes the beginning: numbers and a letter after `ESC [ <`, three bytes after
+  /// `ESC [ M`.
+  private func dropMouseReport() {
+    let isNumbers = foretop_string("kmous").map { String(cString: $0).hasSuffix("<") } ?? false
+    guard isNumbers else {
+      for _ in 0..<3 { _ = follower() }
+      return
+    }
+    while let scalar = follower(), !("\u{40}"..."\u{7E}").contains(scalar) {}
   }
 
   /// The rest of a text from the clipboard, up to its closing bracket or half a second of silence.

@@ -83,7 +83,7 @@ def stopped(process, name):
 
 
 def test_settings_survive_a_kill_and_a_resume():
-    with training("kept", "--steps", "1000000", "--set", "evaluate.every=0", "--set", "save.every=0", "--set", "sample.every=0") as process:
+    with training("kept", "--set", "schedule.kind=constant", "--steps", "1000000", "--set", "evaluate.every=0", "--set", "save.every=0", "--set", "sample.every=0") as process:
         tell("kept", "pause")
         tell("kept", "clip", "0.5")
         tell("kept", "save")
