@@ -50,8 +50,8 @@ struct RunsScreenTests {
     return screen
   }
 
-  private func press(_ keys: [Key], _ screen: inout RunsScreen) -> RunsScreen.Request? {
-    var last: RunsScreen.Request?
+  private func press(_ keys: [Key], _ screen: inout RunsScreen) -> RunsScreen.RunsRequest? {
+    var last: RunsScreen.RunsRequest?
     for key in keys { last = screen.press(key) }
     return last
   }

@@ -4,7 +4,7 @@ import TerminalUI
 
 /// The compare screen.
 package struct CompareScreen: Sendable {
-  enum Deed: Hashable, Sendable {
+  enum CompareAction: Hashable, Sendable {
     case axis, metric, metricBack, against, difference, seeds
     case left, right, farLeft, farRight, first, last
     case closer, wider, smoother, rougher, unsmoothed, logarithm
@@ -12,7 +12,7 @@ package struct CompareScreen: Sendable {
   }
 
   /// What came of a key.
-  enum Outcome { case stays, left }
+  enum Presence { case stays, left }
 
   package private(set) var comparison: Comparison
   /// Where values are read, in units of the axis; nil is where the shortest line ends.
@@ -32,37 +32,37 @@ package struct CompareScreen: Sendable {
     self.glyphs = glyphs
   }
 
-  static let keys = ScreenKeys<Deed>([
-    ScreenKeys.Row([(.character("q"), .leave), (.escape, .leave)], shown: "q", label: "back", "leave (also esc)"),
-    ScreenKeys.Row(
+  static let keys = ScreenKeys<CompareAction>([
+    ScreenKeys.KeyRow([(.character("q"), .leave), (.escape, .leave)], shown: "q", label: "back", "leave (also esc)"),
+    ScreenKeys.KeyRow(
       [(.left, .left), (.right, .right), (.character("h"), .left), (.character("l"), .right)], shown: "← →",
       label: "cursor", "move the cursor, at which values are read (also h, l)"),
-    ScreenKeys.Row(
+    ScreenKeys.KeyRow(
       [(.character("a"), .axis), (.character("x"), .axis)], shown: "a", label: "align",
       "align at equal steps, tokens, training time or loss (also x)"),
-    ScreenKeys.Row(
+    ScreenKeys.KeyRow(
       [(.character("m"), .metric), (.character("M"), .metricBack)], shown: "m", label: "metric",
       "compare the next metric (M: the previous)"),
-    ScreenKeys.Row(
+    ScreenKeys.KeyRow(
       [(.character("d"), .difference)], label: "difference", "draw differences to one run, or the values"),
-    ScreenKeys.Row([(.tab, .against)], label: "against", "compare with the next run"),
-    ScreenKeys.Row([(.character("?"), .help)], label: "help", "show the keys"),
-    ScreenKeys.Row([(.character("g"), .seeds)], label: "seeds", "join runs that differ in their seed alone, or not"),
-    ScreenKeys.Row(
+    ScreenKeys.KeyRow([(.tab, .against)], label: "against", "compare with the next run"),
+    ScreenKeys.KeyRow([(.character("?"), .help)], label: "help", "show the keys"),
+    ScreenKeys.KeyRow([(.character("g"), .seeds)], label: "seeds", "join runs that differ in their seed alone, or not"),
+    ScreenKeys.KeyRow(
       [(.character("z"), .closer), (.character("Z"), .wider)], shown: "z Z", label: "zoom",
       "look closer around the cursor, and back"),
-    ScreenKeys.Row(
+    ScreenKeys.KeyRow(
       [
         (.character("+"), .smoother), (.character("="), .smoother), (.character("-"), .rougher),
         (.character("0"), .unsmoothed),
       ], shown: "+ - 0", label: "smooth", "smoothing of losses over steps: more, less, none"),
-    ScreenKeys.Row([(.character("y"), .logarithm)], label: "log", "y axis: linear, logarithmic"),
-    ScreenKeys.Row(
+    ScreenKeys.KeyRow([(.character("y"), .logarithm)], label: "log", "y axis: linear, logarithmic"),
+    ScreenKeys.KeyRow(
       [(.pageUp, .farLeft), (.pageDown, .farRight), (.home, .first), (.end, .last)], shown: "pgup pgdn",
       "move the cursor by a tenth; home and end move it to the ends"),
-    ScreenKeys.Row([(.character("c"), .palette)], "change the colours: next palette"),
-    ScreenKeys.Row([(.character("b"), .glyphs)], "change the characters: braille, blocks, ASCII"),
-    ScreenKeys.Row([(.control("l"), .redraw)], "draw everything again"),
+    ScreenKeys.KeyRow([(.character("c"), .palette)], "change the colours: next palette"),
+    ScreenKeys.KeyRow([(.character("b"), .glyphs)], "change the characters: braille, blocks, ASCII"),
+    ScreenKeys.KeyRow([(.control("l"), .redraw)], "draw everything again"),
   ])
 
   /// The table of its keys as Markdown, for docs/.
@@ -100,7 +100,7 @@ package struct CompareScreen: Sendable {
 
   // MARK: Keys
 
-  mutating func press(_ key: Key) -> Outcome {
+  mutating func press(_ key: Key) -> Presence {
     if key == .control("c") { return .left }
     if var page = help {
       help = page.press(key) ? page : nil
@@ -116,7 +116,7 @@ package struct CompareScreen: Sendable {
   }
 
   /// Why a key does nothing now; nil when it does something.
-  func refusal(of deed: Deed) -> String? {
+  func refusal(of deed: CompareAction) -> String? {
     switch deed {
     case .smoother, .rougher, .unsmoothed:
       comparison.metric.isSmoothed
@@ -133,7 +133,7 @@ package struct CompareScreen: Sendable {
     }
   }
 
-  private mutating func perform(_ deed: Deed) -> Outcome {
+  private mutating func perform(_ deed: CompareAction) -> Presence {
     switch deed {
     case .leave: return .left
     case .axis:

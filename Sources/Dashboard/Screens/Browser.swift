@@ -5,11 +5,11 @@ import TerminalUI
 /// The screens over stored runs.
 package struct Browser: ScreenContent {
   /// What a key asks of the program.
-  package enum Request: Sendable, Equatable {
+  package enum BrowserRequest: Sendable, Equatable {
     /// The last screen was left.
     case leave
     /// The list of runs asks for something.
-    case list(RunsScreen.Request)
+    case list(RunsScreen.RunsRequest)
   }
 
   /// The list, below everything else.
@@ -55,7 +55,7 @@ package struct Browser: ScreenContent {
 
   package mutating func fit(columns: Int, rows: Int) { runs?.fit(columns: columns, rows: rows) }
 
-  package mutating func press(_ key: Key) -> Request? {
+  package mutating func press(_ key: Key) -> BrowserRequest? {
     needsDrawing = true
     if dashboard != nil {
       // A stored run is asked for nothing: what comes back is that it was left.
@@ -114,7 +114,7 @@ package struct Browser: ScreenContent {
   }
 
   /// What to do when a screen was left.
-  private var left: Request? { dashboard == nil && compare == nil && runs == nil ? .leave : nil }
+  private var left: BrowserRequest? { dashboard == nil && compare == nil && runs == nil ? .leave : nil }
 }
 
 extension Dashboard {

@@ -62,14 +62,14 @@ package struct RunDetail: Sendable {
 
 /// The runs screen.
 package struct RunsScreen: Sendable {
-  enum Deed: Hashable, Sendable {
+  enum RunsAction: Hashable, Sendable {
     case up, down, pageUp, pageDown, first, last
     case open, mark, compare, filter, sort, turn, diff, remove, resume
     case palette, glyphs, help, leave, redraw
   }
 
   /// What a key asks of the program.
-  package enum Request: Sendable, Equatable {
+  package enum RunsRequest: Sendable, Equatable {
     case leave
     /// Shows a run.
     case open(String)
@@ -124,33 +124,33 @@ package struct RunsScreen: Sendable {
     self.glyphs = glyphs
   }
 
-  static let keys = ScreenKeys<Deed>([
-    ScreenKeys.Row([(.enter, .open)], label: "open", "show the chosen run"),
-    ScreenKeys.Row([(.character("q"), .leave), (.escape, .leave)], shown: "q", label: "quit", "quit (also esc)"),
-    ScreenKeys.Row([(.character("?"), .help)], label: "help", "show the keys"),
-    ScreenKeys.Row(
+  static let keys = ScreenKeys<RunsAction>([
+    ScreenKeys.KeyRow([(.enter, .open)], label: "open", "show the chosen run"),
+    ScreenKeys.KeyRow([(.character("q"), .leave), (.escape, .leave)], shown: "q", label: "quit", "quit (also esc)"),
+    ScreenKeys.KeyRow([(.character("?"), .help)], label: "help", "show the keys"),
+    ScreenKeys.KeyRow(
       [(.character("m"), .mark), (.space, .mark)], shown: "m", label: "mark", "mark the chosen run, or not (also space)"
     ),
-    ScreenKeys.Row(
+    ScreenKeys.KeyRow(
       [(.character("c"), .compare)], label: "compare", "compare the marked runs, or the chosen with the marked"),
-    ScreenKeys.Row(
+    ScreenKeys.KeyRow(
       [(.character("/"), .filter)], label: "filter", "list some runs: words such as state=finished best<3"),
-    ScreenKeys.Row(
+    ScreenKeys.KeyRow(
       [(.character("s"), .sort), (.character("S"), .turn)], shown: "s S", label: "sort",
       "sort by the next column; turn the order"),
-    ScreenKeys.Row(
+    ScreenKeys.KeyRow(
       [(.character("d"), .diff)], label: "diff", "show the recipe keys in which the run differs from the marked one"),
-    ScreenKeys.Row([(.character("r"), .resume)], label: "resume", "say how the run goes on"),
-    ScreenKeys.Row([(.character("x"), .remove)], label: "remove", "remove the run, after asking"),
-    ScreenKeys.Row(
+    ScreenKeys.KeyRow([(.character("r"), .resume)], label: "resume", "say how the run goes on"),
+    ScreenKeys.KeyRow([(.character("x"), .remove)], label: "remove", "remove the run, after asking"),
+    ScreenKeys.KeyRow(
       [(.up, .up), (.down, .down), (.character("k"), .up), (.character("j"), .down)], shown: "↑ ↓",
       "choose a run (also k, j)"),
-    ScreenKeys.Row(
+    ScreenKeys.KeyRow(
       [(.pageUp, .pageUp), (.pageDown, .pageDown), (.home, .first), (.end, .last)], shown: "pgup pgdn",
       "go by pages; home and end go to the ends"),
-    ScreenKeys.Row([(.character("C"), .palette)], "change the colours: next palette"),
-    ScreenKeys.Row([(.character("b"), .glyphs)], "change the characters: braille, blocks, ASCII"),
-    ScreenKeys.Row([(.control("l"), .redraw)], "draw everything again"),
+    ScreenKeys.KeyRow([(.character("C"), .palette)], "change the colours: next palette"),
+    ScreenKeys.KeyRow([(.character("b"), .glyphs)], "change the characters: braille, blocks, ASCII"),
+    ScreenKeys.KeyRow([(.control("l"), .redraw)], "draw everything again"),
   ])
 
   /// The table of its keys as Markdown, for docs/.
@@ -229,7 +229,7 @@ package struct RunsScreen: Sendable {
 
   // MARK: Keys
 
-  mutating func press(_ key: Key) -> Request? {
+  mutating func press(_ key: Key) -> RunsRequest? {
     if key == .control("c") { return .leave }
     if dialog != nil { return pressInDialog(key) }
     guard let deed = Self.keys.deed(of: key) else { return nil }
@@ -242,7 +242,7 @@ package struct RunsScreen: Sendable {
   }
 
   /// Why a key does nothing now; nil when it does something.
-  func refusal(of deed: Deed) -> String? {
+  func refusal(of deed: RunsAction) -> String? {
     switch deed {
     case .open, .mark: chosenName == nil ? "there is no run to choose" : nil
     case .compare:
@@ -266,7 +266,7 @@ package struct RunsScreen: Sendable {
     return marked + (chosenName.map { marked.contains($0) ? [] : [$0] } ?? [])
   }
 
-  private mutating func perform(_ deed: Deed) -> Request? {
+  private mutating func perform(_ deed: RunsAction) -> RunsRequest? {
     switch deed {
     case .leave: return .leave
     case .up: move(-1)
@@ -319,7 +319,7 @@ package struct RunsScreen: Sendable {
     chosen = min(max(chosen + rows, 0), max(names.count - 1, 0))
   }
 
-  private mutating func pressInDialog(_ key: Key) -> Request? {
+  private mutating func pressInDialog(_ key: Key) -> RunsRequest? {
     switch dialog {
     case .help(var page): dialog = page.press(key) ? .help(page) : nil
     case .filter(let text): return pressInFilter(key, text)
@@ -334,7 +334,7 @@ package struct RunsScreen: Sendable {
     return nil
   }
 
-  private mutating func pressInFilter(_ key: Key, _ text: String) -> Request? {
+  private mutating func pressInFilter(_ key: Key, _ text: String) -> RunsRequest? {
     switch key {
     case .enter:
       dialog = nil

@@ -4,7 +4,7 @@ import TerminalUI
 /// A table of keys.
 package struct ScreenKeys<Deed: Hashable & Sendable>: Sendable {
   /// Keys that belong together.
-  struct Row: Sendable {
+  struct KeyRow: Sendable {
     let strokes: [(key: Key, deed: Deed)]
     /// How the keys are written.
     let keys: String
@@ -21,10 +21,10 @@ package struct ScreenKeys<Deed: Hashable & Sendable>: Sendable {
     }
   }
 
-  let rows: [Row]
+  let rows: [KeyRow]
   private let deeds: [Key: Deed]
 
-  init(_ rows: [Row]) {
+  init(_ rows: [KeyRow]) {
     self.rows = rows
     deeds = Dictionary(rows.flatMap(\.strokes).map { ($0.key, $0.deed) }) { _, second in
       preconditionFailure("a key is in the table twice, for \(second)")

@@ -24,7 +24,7 @@ struct BrowserLoop: ~Copyable {
   /// A run that a key asked to see, and runs to be compared, while they are being read.
   private var opening: String?
   private var comparing: [String] = []
-  private var readings: [String: RunReader.Reading] = [:]
+  private var readings: [String: RunReader.StoredReading] = [:]
   private let layouts: LayoutFiles
   private var status: Int32?
 
@@ -142,7 +142,7 @@ struct BrowserLoop: ~Copyable {
   }
 
   /// Takes a run that was read: for the list's chart, to be shown, or to be compared.
-  private mutating func take(_ reading: RunReader.Reading) {
+  private mutating func take(_ reading: RunReader.StoredReading) {
     let name = reading.name
     bookmarks[name] = reading.bookmark
     let state = reading.state.rawValue
@@ -175,14 +175,14 @@ struct BrowserLoop: ~Copyable {
 
   // MARK: What keys ask for
 
-  private mutating func carryOut(_ request: Browser.Request) {
+  private mutating func carryOut(_ request: Browser.BrowserRequest) {
     switch request {
     case .leave: status = 0
     case .list(let request): carryOut(request)
     }
   }
 
-  private mutating func carryOut(_ request: RunsScreen.Request) {
+  private mutating func carryOut(_ request: RunsScreen.RunsRequest) {
     switch request {
     case .leave: status = 0
     case .open(let name):

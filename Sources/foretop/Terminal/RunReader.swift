@@ -20,7 +20,7 @@ final class RunReader: Sendable {
   }
 
   /// A run, read.
-  struct Reading: Sendable {
+  struct StoredReading: Sendable {
     let name: String
     let events: [Event]
     let recipe: Recipe
@@ -33,8 +33,8 @@ final class RunReader: Sendable {
     case folders([RunFolderEntry])
     case entries([RunFolderEntry])
     case summaries([RunSummary])
-    case history(Reading)
-    case news(Reading)
+    case history(StoredReading)
+    case news(StoredReading)
     case failed(name: String, UserError)
   }
 
@@ -81,8 +81,10 @@ final class RunReader: Sendable {
     }
   }
 
-  private static func reading(_ run: StoredRun, _ events: [Event], _ bookmark: StoredRun.Bookmark) throws -> Reading {
-    Reading(
+  private static func reading(_ run: StoredRun, _ events: [Event], _ bookmark: StoredRun.Bookmark) throws
+    -> StoredReading
+  {
+    StoredReading(
       name: run.name, events: events, recipe: run.recipe, state: run.state,
       checkpoints: try run.checkpoints().map(\.step), bookmark: bookmark)
   }
