@@ -52,25 +52,29 @@ struct Reader {
   let subscription: Subscription
   private(set) var events: [NumberedEvent] = []
   private(set) var isOver = false
+  /// The first event that no wait has looked at.
+  private var next = 0
 
   init(_ subscription: Subscription) { self.subscription = subscription }
 
-  /// Reads until an event is such a one, or the session is over.
+  /// Reads until an event behind those that waits have looked at is such a one, or the session is over.
   /// - Returns: the event.
   @discardableResult mutating func read(until isMeant: (Event) -> Bool) -> Event? {
-    var found: Event?
-    while found == nil, !isOver {
+    while true {
+      // What came together with an event that was waited for is not lost for the next wait.
+      while next < events.count {
+        next += 1
+        if isMeant(events[next - 1].event) { return events[next - 1].event }
+      }
+      guard !isOver else { return nil }
       for message in subscription.take(waitingUntil: .distantFuture) {
         switch message {
-        case .event(let event):
-          events.append(event)
-          if found == nil, isMeant(event.event) { found = event.event }
+        case .event(let event): events.append(event)
         case .closed, .failed: isOver = true
         case .preparing, .stopped: break
         }
       }
     }
-    return found
   }
 
   mutating func readToEnd() { read { _ in false } }
