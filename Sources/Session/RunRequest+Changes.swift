@@ -14,7 +14,7 @@ extension RunRequest.Past {
         kind, step: now.step, time: now.time, key: key, old: old, new: new, actor: actor, text: text)
     }
     var recipe = before.recipe
-    for setting in RunSetting.allCases { if let value = settings[setting.key] { setting.set(value, in: &recipe) } }
+    recipe.take(settings)
     let fields = recipe.fieldsDeciding(otherThan: now.recipe)
     // What a command may change is recorded as a command's change: a later session makes it again, or not.
     var all: [Occurrence] = RunSetting.allCases.compactMap { setting in

@@ -140,4 +140,10 @@ package struct Palette: Sendable, Equatable {
   }
 
   package static let all = [okabe, tol]
+
+  /// The one after this in `all`, which goes round.
+  package var next: Palette {
+    let index = Self.all.firstIndex(of: self) ?? 0
+    return Self.all[(index + 1) % Self.all.count]
+  }
 }

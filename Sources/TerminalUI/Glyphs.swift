@@ -9,6 +9,12 @@ package enum Glyphs: String, Sendable, CaseIterable {
   /// Bytes below 128: for locales without UTF-8.
   case ascii
 
+  /// The ones after these in the ladder, which goes round.
+  package var next: Glyphs {
+    let index = Self.allCases.firstIndex(of: self) ?? 0
+    return Self.allCases[(index + 1) % Self.allCases.count]
+  }
+
   /// Points of a plot in a cell.
   package var points: (across: Int, down: Int) {
     switch self {

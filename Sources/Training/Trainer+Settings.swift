@@ -11,7 +11,6 @@ struct UndoableChange {
   }
 
   var before: Before
-  var actor: Occurrence.Actor
   /// Whether it is a factor of the rate asked for by a key: the next one soon after belongs to it.
   var isChain: Bool
   /// Unix time of the newest change, seconds.
@@ -76,7 +75,7 @@ extension Trainer {
       return
     }
     if undoable.count >= UndoableChange.most { undoable.removeFirst() }
-    undoable.append(UndoableChange(before: before, actor: request.actor, isChain: isChain, time: now))
+    undoable.append(UndoableChange(before: before, isChain: isChain, time: now))
   }
 
   /// Takes back the last change of this session that is not taken back yet. Between two steps only.

@@ -163,12 +163,10 @@ package struct CompareScreen: Sendable {
     case .unsmoothed: smooth(0)
     case .logarithm: isLogarithmic.toggle()
     case .palette:
-      let index = Palette.all.firstIndex(of: palette) ?? 0
-      palette = Palette.all[(index + 1) % Palette.all.count]
+      palette = palette.next
       message = "colours: \(palette.name)"
     case .glyphs:
-      let index = Glyphs.allCases.firstIndex(of: glyphs) ?? 0
-      glyphs = Glyphs.allCases[(index + 1) % Glyphs.allCases.count]
+      glyphs = glyphs.next
       message = "characters: \(glyphs.rawValue)"
     case .help: help = HelpPage()
     case .redraw: break

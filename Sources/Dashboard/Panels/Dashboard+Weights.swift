@@ -46,12 +46,7 @@ extension Dashboard {
         throw UserError(.usage, "all other weights are 0: at 0 nothing would be learned")
       }
       overlay = nil
-      let factor = change.weight / old
-      if old > 0, change.weight > 0, factor > 10.000001 || factor < 0.0999999 {
-        confirm(.weight(change), by: .key)
-        return nil
-      }
-      return ask(.weight(change))
+      return askWeight(change)
     } catch {
       var prompt = prompt
       prompt.problem = (error as? UserError)?.message ?? "\(error)"

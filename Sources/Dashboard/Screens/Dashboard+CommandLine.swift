@@ -76,12 +76,7 @@ extension Dashboard {
   private mutating func askTyped(_ command: Command) -> Command? {
     switch command {
     case .rate(let change): return askRate(change, by: .typed)
-    case .weight(let change):
-      let old = weight(of: change.head)
-      let factor = change.resolved(now: old).weight / old
-      guard old > 0, factor > 0, factor > 10.000001 || factor < 0.0999999 else { return ask(command, by: .typed) }
-      confirm(.weight(change.resolved(now: old)), by: .typed)
-      return nil
+    case .weight(let change): return askWeight(change, by: .typed)
     default: return ask(command, by: .typed)
     }
   }

@@ -5,7 +5,7 @@ import TerminalUI
 extension Dashboard {
   func drawOverlay(on canvas: inout Canvas) {
     switch overlay {
-    case .help(let scroll): drawHelp(scroll, on: &canvas)
+    case .help(let page): drawHelp(page.scroll, on: &canvas)
     case .rate(let text, let problem): drawPrompt(text, problem, on: &canvas)
     case .weights(let prompt): draw(prompt, on: &canvas)
     case .command(let prompt): draw(prompt, on: &canvas)

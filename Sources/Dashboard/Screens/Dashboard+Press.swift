@@ -121,14 +121,12 @@ extension Dashboard {
     case .last: scrollFocused(by: 1_000_000)
     case .layout(let key): layouts.first { $0.key == key }.map { show($0) }
     case .palette:
-      let index = Palette.all.firstIndex(of: palette) ?? 0
-      palette = Palette.all[(index + 1) % Palette.all.count]
+      palette = palette.next
       message = "colours: \(palette.name)"
     case .glyphs:
-      let index = Glyphs.allCases.firstIndex(of: glyphs) ?? 0
-      glyphs = Glyphs.allCases[(index + 1) % Glyphs.allCases.count]
+      glyphs = glyphs.next
       message = "characters: \(glyphs.rawValue)"
-    case .help: overlay = .help(scroll: 0)
+    case .help: overlay = .help(HelpPage())
     case .quit:
       if mode != .live || isEnded { return .detach }
       overlay = .quit
@@ -176,6 +174,18 @@ extension Dashboard {
       }
     }
     return ask(.rate(change), by: actor)
+  }
+
+  /// Asks for a weight, after a question when the change is larger than tenfold.
+  mutating func askWeight(_ change: WeightChange, by actor: Occurrence.Actor = .key) -> Command? {
+    let old = weight(of: change.head)
+    let resolved = change.resolved(now: old)
+    let factor = resolved.weight / old
+    guard old > 0, factor > 10.000001 || factor > 0 && factor < 0.0999999 else {
+      return ask(.weight(change), by: actor)
+    }
+    confirm(.weight(resolved), by: actor)
+    return nil
   }
 
   /// Asks the user before it asks the run.
@@ -247,7 +257,9 @@ extension Dashboard {
   private mutating func pressInOverlay(_ key: Key) -> Command? {
     needsDrawing = true
     switch overlay {
-    case .help(let scroll): return pressInHelp(key, scroll)
+    case .help(var page):
+      overlay = page.press(key) ? .help(page) : nil
+      return nil
     case .rate(let text, _): return pressInPrompt(key, text)
     case .weights(let prompt): return press(key, in: prompt)
     case .command(let prompt): return press(key, in: prompt)
@@ -279,20 +291,6 @@ extension Dashboard {
       return nil
     case nil: return nil
     }
-  }
-
-  private mutating func pressInHelp(_ key: Key, _ scroll: Int) -> Command? {
-    switch key {
-    case .escape, .enter, .space, .character("?"), .character("q"): overlay = nil
-    case .up, .character("k"): overlay = .help(scroll: max(scroll - 1, 0))
-    case .down, .character("j"): overlay = .help(scroll: min(scroll + 1, 100))
-    case .pageUp: overlay = .help(scroll: max(scroll - 10, 0))
-    case .pageDown: overlay = .help(scroll: min(scroll + 10, 100))
-    case .home: overlay = .help(scroll: 0)
-    case .end: overlay = .help(scroll: 100)
-    default: break
-    }
-    return nil
   }
 
   private mutating func pressInPrompt(_ key: Key, _ text: String) -> Command? {

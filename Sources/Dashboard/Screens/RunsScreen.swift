@@ -243,19 +243,15 @@ package struct RunsScreen: Sendable {
 
   /// Why a key does nothing now; nil when it does something.
   func refusal(of deed: RunsAction) -> String? {
-    switch deed {
-    case .open, .mark: chosenName == nil ? "there is no run to choose" : nil
+    if chosenName == nil, [.open, .mark, .remove, .resume].contains(deed) { return "there is no run to choose" }
+    return switch deed {
     case .compare:
       compared.count >= 2
         ? compared.count > Comparison.mostLines
           ? "at most \(Comparison.mostLines) runs are compared here: unmark some with m, or use foretop compare" : nil
         : "mark a run with m first: the chosen one is compared with the marked ones"
     case .diff: chosenName == nil || markedName == nil ? "mark another run with m first" : nil
-    case .remove:
-      chosenName == nil
-        ? "there is no run to choose"
-        : chosenRow?.state == "training" ? "another process trains this run: stop it first" : nil
-    case .resume: chosenName == nil ? "there is no run to choose" : nil
+    case .remove: chosenRow?.state == "training" ? "another process trains this run: stop it first" : nil
     default: nil
     }
   }
@@ -288,12 +284,10 @@ package struct RunsScreen: Sendable {
     case .remove: dialog = chosenName.map { .remove(name: $0) }
     case .resume: message = resumption
     case .palette:
-      let index = Palette.all.firstIndex(of: palette) ?? 0
-      palette = Palette.all[(index + 1) % Palette.all.count]
+      palette = palette.next
       message = "colours: \(palette.name)"
     case .glyphs:
-      let index = Glyphs.allCases.firstIndex(of: glyphs) ?? 0
-      glyphs = Glyphs.allCases[(index + 1) % Glyphs.allCases.count]
+      glyphs = glyphs.next
       message = "characters: \(glyphs.rawValue)"
     case .help: dialog = .help(HelpPage())
     case .redraw: break
@@ -304,14 +298,14 @@ package struct RunsScreen: Sendable {
   /// How the chosen run goes on.
   private var resumption: String {
     guard let name = chosenName else { return "" }
-    let place = folder == "runs" ? "" : " --runs \(folder)"
+    let run = RunAddress(name: name, runs: folder)
     switch chosenRow?.state {
     case "training": return "another process trains this run: enter shows it"
-    case "unreadable": return "this run cannot be read: foretop verify \(name)\(place) says more"
+    case "unreadable": return "this run cannot be read: \(run.command("verify")) says more"
     case "finished":
       let steps = chosenRow.map { $0.steps * 2 } ?? 0
-      return "finished; more steps: foretop resume \(name)\(place) --steps \(steps)"
-    default: return "foretop resume \(name)\(place) goes on from the last checkpoint"
+      return "finished; more steps: \(run.command("resume")) --steps \(steps)"
+    default: return "\(run.command("resume")) goes on from the last checkpoint"
     }
   }
 

@@ -16,7 +16,7 @@ package struct Dashboard: Sendable {
 
   /// What lies over the panels and takes the keys.
   enum Overlay: Sendable, Equatable {
-    case help(scroll: Int)
+    case help(HelpPage)
     case rate(text: String, problem: String)
     case weights(WeightPrompt)
     case command(CommandPrompt)

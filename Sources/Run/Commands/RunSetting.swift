@@ -74,6 +74,13 @@ package enum RunSetting: String, Codable, Sendable, CaseIterable {
 }
 
 extension Recipe {
+  /// Takes the values of settings, by their keys; a value that its key does not take changes nothing.
+  package mutating func take(_ settings: [String: Double]) {
+    for setting in RunSetting.allCases {
+      if let value = settings[setting.key], setting.accepts(value) { setting.set(value, in: &self) }
+    }
+  }
+
   /// Takes the new value of a setting that an occurrence tells of; nothing changes where it tells of another thing, or of a
   /// value that the key does not take.
   package mutating func take(_ occurrence: Occurrence) {

@@ -53,7 +53,7 @@ enum RunLookup {
   /// The name of the run that changed last.
   /// - Throws: `UserError` where there is no run.
   static func newest(in place: FolderOptions) throws -> String {
-    guard let run = try StoredRun.runs(in: place.runs).max(by: { $0.changed ?? 0 < $1.changed ?? 0 }) else {
+    guard let run = try StoredRun.folders(in: place.runs).max(by: { $0.changed ?? 0 < $1.changed ?? 0 }) else {
       throw UserError(.noInput, "there are no runs in \(place.runs) yet: “foretop train” begins one")
     }
     return run.name

@@ -72,7 +72,7 @@ struct Resume: ParsableCommand {
     past.edits = try archive.edits(after: past.step ?? 0)
     past.last = try archive.summary().step
     var before = archive.recipe
-    for setting in RunSetting.allCases { if let value = past.settings[setting.key] { setting.set(value, in: &before) } }
+    before.take(past.settings)
     var origins = KeyOrigins("run “\(name)”")
     var recipe = try changes.applied(to: before, &origins)
     if let seed { try recipe.set("seed", to: seed, source: "--seed \(seed)") }

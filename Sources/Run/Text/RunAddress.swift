@@ -1,6 +1,5 @@
 // Where a run is, and how one speaks of it in a shell.
 import Foundation
-import Run
 
 /// A run's name in a folder of runs.
 package struct RunAddress: Sendable, Equatable {
@@ -14,7 +13,7 @@ package struct RunAddress: Sendable, Equatable {
   }
 
   /// - Parameter before: where it was when its session began: a folder that is still there keeps the user's words.
-  init(folder: String, before: RunAddress) {
+  package init(folder: String, before: RunAddress) {
     self =
       folder == before.folder
       ? before : RunAddress(name: (folder as NSString).lastPathComponent, runs: folder.parentFolder)
