@@ -38,14 +38,7 @@ def connect(name):
     """A socket that has said hello, and its lines."""
     peer = socket.socket(socket.AF_UNIX)
     peer.settimeout(PATIENCE)
-
-    def isConnected():
-        # The socket has its name a moment before the run listens.
-        with contextlib.suppress(ConnectionRefusedError, FileNotFoundError):
-            peer.connect(control(name))
-            return True
-
-    wait_until(isConnected, "the run listens")
+    peer.connect(control(name))
     lines = peer.makefile("r", encoding="utf-8")
     assert json.loads(lines.readline())["protocol"] == 1
     return peer, lines

@@ -44,7 +44,7 @@ package struct RunFolder: Sendable {
   private static let damagedEnd = ".damaged"
 
   /// What a file is called until it is complete.
-  static func unfinished(_ path: String) -> String { path + newEnd }
+  package static func unfinished(_ path: String) -> String { path + newEnd }
 
   /// What a file is called when it is complete.
   static func finished(_ path: String) -> String { path.hasSuffix(newEnd) ? String(path.dropLast(newEnd.count)) : path }
@@ -71,7 +71,8 @@ package struct RunFolder: Sendable {
     let folder = RunFolder("")
     let kept = [folder.file, folder.journal, folder.before]
     let path = folder.path(of: name)
-    return (kept + folder.unfinished + [folder.notes, folder.path(of: socketName)]).contains(path)
+    return (kept + folder.unfinished + [folder.notes] + [socketName, unfinished(socketName)].map(folder.path)).contains(
+      path)
       || kept.contains { path.hasPrefix(damaged($0, 1)) }
   }
 

@@ -12,7 +12,7 @@ enum ControlMessage: Equatable {
   struct ProtocolFault: Error, Equatable {
     var id: JSON?
     var text: String
-    /// Whether nothing sound can follow: it is no line of this protocol.
+    /// True if nothing sound can follow, since the line does not belong to this protocol.
     var isFatal = false
   }
 

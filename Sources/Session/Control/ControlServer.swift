@@ -79,14 +79,17 @@ struct ControlListener {
           guard status.st_mode & S_IFMT == S_IFSOCK else {
             throw UserError(.cannotCreate, "\(path)/\(ControlSocket.name) is there, and is not a socket: move it away")
           }
-          unlinkat(folder, ControlSocket.name, 0)
         }
         let descriptor = try ControlSocket.make(waits: false)
         made = descriptor
         // The file gets the socket's mode: there is no moment in which others may use it.
         fchmod(descriptor, 0o600)
-        try ControlSocket.withAddress(folder: path, opened: folder) { bind(descriptor, $0, $1) }
-        guard listen(descriptor, 64) == 0, fstatat(folder, ControlSocket.name, &status, AT_SYMLINK_NOFOLLOW) == 0
+        let unfinished = ControlSocket.unfinishedName
+        unlinkat(folder, unfinished, 0)
+        try ControlSocket.withAddress(unfinished, folder: path, opened: folder) { bind(descriptor, $0, $1) }
+        // Whoever finds the socket by its name is heard.
+        guard listen(descriptor, 64) == 0, fstatat(folder, unfinished, &status, AT_SYMLINK_NOFOLLOW) == 0,
+          renameat(folder, unfinished, folder, ControlSocket.name) == 0
         else { throw ControlSocket.Refusal() }
         self.descriptor = descriptor
         self.folder = folder

@@ -7,6 +7,8 @@ import RunFile
 package enum ControlSocket {
   /// The file's name.
   package static let name = RunFolder.socketName
+  /// The file's name before somebody listens.
+  static let unfinishedName = RunFolder.unfinished(name)
   /// The version of the protocol: docs/control.md.
   package static let version = 1
   /// Bytes of the longest line, its end not counted.
@@ -45,7 +47,7 @@ package enum ControlSocket {
   /// Calls `body` with the socket's address: the path in the folder where an address has room for it, else the same file by
   /// the descriptor of the folder.
   static func withAddress(
-    folder: String, opened: CInt, _ body: (UnsafePointer<sockaddr>, socklen_t) -> CInt
+    _ name: String = name, folder: String, opened: CInt, _ body: (UnsafePointer<sockaddr>, socklen_t) -> CInt
   ) throws(Refusal) {
     var address = sockaddr_un()
     address.sun_family = sa_family_t(AF_UNIX)
