@@ -169,7 +169,10 @@ struct BrowserLoop: ~Copyable {
   }
 
   private mutating func take(_ error: UserError, of name: String) {
-    if opening == name || comparing.contains(name) { (opening, comparing, readings) = (nil, [], [:]) }
+    let isAwaited = opening == name || comparing.contains(name)
+    if isAwaited { (opening, comparing, readings) = (nil, [], [:]) }
+    // A run that was removed here was still being read: nobody has to be told that it is gone.
+    guard isAwaited || catalog?.isRemoved(name) != true else { return }
     view!.content.runs?.message = error.message.harmlessLine
   }
 

@@ -13,6 +13,8 @@ struct RunCatalog {
   private var known: [String: (version: RunVersion, summary: RunSummary)] = [:]
   /// Runs that are being read.
   private var asked: Set<String> = []
+  /// Runs that were removed here, and that a look at the folder which began before may still find.
+  private var removed: Set<String> = []
   private var filters: [RunFilter] = []
   private(set) var filter = ""
   private var order: RunColumn
@@ -32,7 +34,9 @@ struct RunCatalog {
 
   /// Takes what lies there now.
   /// - Returns: whether something changed.
-  @discardableResult mutating func take(_ entries: [RunFolderEntry]) -> Bool {
+  @discardableResult mutating func take(_ found: [RunFolderEntry]) -> Bool {
+    removed.formIntersection(found.map(\.name))
+    let entries = found.filter { !removed.contains($0.name) }
     guard entries != self.entries else { return false }
     self.entries = entries
     places = Dictionary(entries.enumerated().map { ($1.name, $0) }) { first, _ in first }
@@ -56,7 +60,12 @@ struct RunCatalog {
   /// Names of runs that a process writes.
   var live: [String] { entries.lazy.filter(\.version.isLive).map(\.name) }
 
+  /// Whether a run was removed here, and is not yet known to be gone or to be a new one.
+  func isRemoved(_ name: String) -> Bool { removed.contains(name) }
+
   mutating func forget(_ name: String) {
+    // A folder that stays, with what foretop did not write, may be listed again.
+    if StoredRun.entry(name, in: folder) == nil { removed.insert(name) }
     take(entries.filter { $0.name != name })
     known[name] = nil
   }
