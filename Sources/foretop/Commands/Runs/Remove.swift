@@ -31,13 +31,22 @@ struct Remove: ParsableCommand {
         print("run “\(name)” stays")
         continue
       }
-      let strangers = try removal.carryOut()
-      let rest =
-        strangers.isEmpty
-        ? ""
-        : "; its folder \(folder) stays, and its name with it, since foretop did not write \(strangers.joined(separator: ", ").harmlessLine)"
-      print("run “\(name)” is removed: \(size)\(rest)")
+      print(try removal.carryOut(name: name, folder: folder))
     }
+  }
+}
+
+extension Removal {
+  /// Removes a run.
+  /// - Returns: the sentence for the user.
+  consuming func carryOut(name: String, folder: String) throws -> String {
+    let size = Figure.bytes(Double(bytes))
+    let strangers = try carryOut()
+    let rest =
+      strangers.isEmpty
+      ? ""
+      : "; its folder \(folder) stays, and its name with it, since foretop did not write \(strangers.joined(separator: ", "))"
+    return "run “\(name)” is removed: \(size)\(rest)".harmlessLine
   }
 }
 
