@@ -40,10 +40,8 @@ extension Bench {
         "what is beyond that: the program, its libraries and the products' machine code",
       ],
       columns: [
-        ReportTable.ReportColumn(key: "workload", heading: "workload"),
-        ReportTable.ReportColumn(key: "peak", heading: "peak MiB"),
-        ReportTable.ReportColumn(key: "planned", heading: "planned"),
-        ReportTable.ReportColumn(key: "beyond", heading: "beyond"),
+        .column("workload", "workload"), .column("peak", "peak MiB"), .column("planned", "planned"),
+        .column("beyond", "beyond"),
       ])
     for workload in Workload.small {
       progress("memory: \(workload.name)")

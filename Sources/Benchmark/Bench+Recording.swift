@@ -44,11 +44,8 @@ extension Bench {
         "a step took \(milliseconds(step)) ms, a checkpoint was on the disk \(milliseconds(Samples(times.writing).median)) ms after it was due; “at most” is what is aimed at",
       ],
       columns: [
-        ReportTable.ReportColumn(key: "what", heading: "what"),
-        ReportTable.ReportColumn(key: "count", heading: "count"),
-        ReportTable.ReportColumn(key: "median", heading: "median ms", digits: 3),
-        ReportTable.ReportColumn(key: "worst", heading: "worst ms", digits: 3),
-        ReportTable.ReportColumn(key: "most", heading: "at most", digits: 1),
+        .column("what", "what"), .column("count", "count"), .column("median", "median ms", 3),
+        .column("worst", "worst ms", 3), .column("most", "at most", 1),
       ])
     func add(_ what: String, _ seconds: [Double], most: Double) {
       guard let worst = seconds.max() else { return }
