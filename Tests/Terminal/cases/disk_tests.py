@@ -144,7 +144,7 @@ def refusing_disk():
     if not compiler:
         raise Skipped("there is no C compiler")
     library = os.path.join(FOLDER, "refusing_disk.so")
-    source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "refusing_disk.c")
+    source = os.path.join(ROOT, "Tests/Terminal/refusing_disk.c")
     subprocess.run([compiler, "-O2", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
     flag = os.path.join(FOLDER, "refusing")
     return {"LD_PRELOAD": library, "REFUSING_DISK": flag}, flag
