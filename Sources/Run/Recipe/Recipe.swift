@@ -116,8 +116,9 @@ package struct Recipe: Codable, Sendable, Equatable {
   }
 
   package struct BatchSettings: Codable, Sendable, Equatable {
-    /// Rows of `model.context` tokens in a micro-batch, and micro-batches in a step.
+    /// Rows of `model.context` tokens in a micro-batch.
     package var rows = 16
+    /// Micro-batches whose gradients are summed in a step.
     package var accumulation = 1
   }
 
@@ -137,9 +138,9 @@ package struct Recipe: Codable, Sendable, Equatable {
     /// `decay` is warm-up–stable–decay: held, then straight down over the last fifth.
     package enum Curve: String, Codable, Sendable, CaseIterable { case cosine, linear, constant, decay }
     package var kind = Curve.cosine
-    /// The highest learning rate.
+    /// The peak learning rate.
     package var rate = 1e-3
-    /// Warm-up steps until the highest learning rate.
+    /// Warm-up steps, in which the learning rate rises to its peak.
     package var warmup = 50
     /// The final learning rate as a fraction of the highest.
     package var floor = 0.1
@@ -148,7 +149,7 @@ package struct Recipe: Codable, Sendable, Equatable {
   package enum PrecisionChoice: String, Codable, Sendable, CaseIterable { case auto, bf16, fp32 }
 
   package struct EvaluateSettings: Codable, Sendable, Equatable {
-    /// Steps between evaluations; 0 never.
+    /// Steps between evaluations; 0: only at the end.
     package var every = 100
     /// Held-out tokens that are looked at, in windows spread evenly; 0 for all.
     package var tokens = 0
@@ -164,7 +165,7 @@ package struct Recipe: Codable, Sendable, Equatable {
   }
 
   package struct SampleSettings: Codable, Sendable, Equatable {
-    /// Steps between samples of text and order; 0 never.
+    /// Steps between samples of text and order; 0: only at the end.
     package var every = 50
     package var prompt = ""
   }

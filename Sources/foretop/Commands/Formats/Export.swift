@@ -10,11 +10,11 @@ import Training
 
 struct ExportCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "export", abstract: "Writes a run's network or numbers in a format that other programs read.",
+    commandName: "export", abstract: "Writes a run's network or metrics in a format that other programs read.",
     discussion: """
       huggingface   a folder that transformers' AutoModelForCausalLM and
                     AutoTokenizer read: config.json, model.safetensors, tokenizer
-      gguf          one file that llama.cpp runs; --type f16 or bf16 halves it
+      gguf          one file for llama.cpp; --type f16 or bf16 halves its size
       safetensors   all weights of a checkpoint in one file
       csv           one line per step, with held-out losses
       jsonl         one JSON object per step or evaluation, as --json prints
@@ -37,13 +37,13 @@ struct ExportCommand: ParsableCommand {
   var format: Format
 
   @Option(
-    parsing: .unconditional, help: ArgumentHelp("The checkpoint's step; without it, the last one.", valueName: "n"))
+    parsing: .unconditional, help: ArgumentHelp("The checkpoint's step. Default: the last one.", valueName: "n"))
   var step: Int?
 
   @Flag(help: "With huggingface, also writes the heads that transformers ignores into model.safetensors.")
   var withHeads = false
 
-  @Option(help: ArgumentHelp("How gguf stores matrices: f32 (the default), f16 or bf16.", valueName: "type"))
+  @Option(help: ArgumentHelp("Number format of matrices in gguf: f32 (the default), f16 or bf16.", valueName: "type"))
   var type: GGUF.ElementType?
 
   @Flag(help: "Replaces existing files.")

@@ -9,14 +9,14 @@ struct Tensors: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Lists the tensors of a run's checkpoint with statistics.",
     discussion: """
-      Mean, standard deviation, smallest and largest are those of the finite numbers. With --tensor, only that \
-      tensor is listed, with a histogram of its numbers. A name may be written with “/” or “.”.
+      Mean, standard deviation, minimum and maximum are over the finite values. With --tensor, only that tensor is \
+      listed, with a histogram of its values. A tensor's name may be written with “/” or “.”.
       """)
 
   @Argument(help: ArgumentHelp("The run's name.", valueName: "name"))
   var name: String
 
-  @Option(help: ArgumentHelp("The checkpoint's step; without it, the last one.", valueName: "n"))
+  @Option(help: ArgumentHelp("The checkpoint's step. Default: the last one.", valueName: "n"))
   var step: Int?
 
   @Option(help: ArgumentHelp("One tensor, such as model/layers/0/mlp/up_proj/weight.", valueName: "path"))

@@ -13,9 +13,9 @@ struct Eval: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Measures the losses, accuracies and rank quality of a run's last checkpoint on a text.",
     discussion: """
-      The text is split into consecutive windows of T tokens, the network's context: window i begins at token i·T, and \
-      an incomplete last window is left out. TOP's targets look past the end of a window where the text continues. \
-      Without --data, the held-out part of the run's own corpus is used.
+      The text is split into consecutive windows of T tokens, where T is the network's context length. An incomplete \
+      last window is left out. TOP's targets look past the end of a window where the text continues. Without --data, \
+      the held-out part of the run's own corpus is used.
       """)
 
   @Argument(help: ArgumentHelp("The run's name.", valueName: "name"))
