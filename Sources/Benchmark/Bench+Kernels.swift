@@ -90,8 +90,8 @@ extension Bench {
     var table = ReportTable(
       name: "kernels",
       about: [
-        "each kernel on operands of 64 MB in fp32, \(threads) threads; medians of \(rounds) rounds",
-        "limit: bytes against a copy's GB/s, or arithmetic against the peak of multiply-adds, whichever takes longer",
+        "each kernel, on operands of 64 MB in fp32, with \(threads) threads; medians of \(rounds) rounds",
+        "limit: the time of the bytes at a copy's GB/s, or of the arithmetic at the peak of multiply-adds, whichever is longer",
       ],
       columns: [
         .column("kernel", "kernel"), .column("precision", "in"), .column("milliseconds", "ms", 2),

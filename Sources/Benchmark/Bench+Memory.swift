@@ -36,8 +36,8 @@ extension Bench {
     var table = ReportTable(
       name: "memory",
       about: [
-        "peak memory of a process that trains the workload, and what “foretop plan” says of its network beforehand, MiB",
-        "what is beyond that: the program, its libraries and the products' machine code",
+        "peak memory of a process that trains the workload, and the estimate of “foretop plan” for its network, MiB",
+        "the difference: the program, its libraries and the products' machine code",
       ],
       columns: [
         .column("workload", "workload"), .column("peak", "peak MiB"), .column("planned", "planned"),

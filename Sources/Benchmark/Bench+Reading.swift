@@ -19,8 +19,8 @@ extension Bench {
     var table = ReportTable(
       name: "reading",
       about: [
-        "a prompt of \(count) tokens, read by the network of “small” in pieces of \(Decoder.pieces.large), and a token at a time",
-        "medians of \(rounds) rounds in turn; ± is half of the middle half's range of the ratio",
+        "a prompt of \(count) tokens, read by the network of “small”: in pieces of \(Decoder.pieces.large), or one token at a time",
+        "medians of \(rounds) rounds in turn; ± is half the interquartile range of the ratio",
       ],
       columns: [
         .column("precision", "in"), .column("tokens", "tokens"),

@@ -58,8 +58,8 @@ extension Bench {
     var table = ReportTable(
       name: "steps",
       about: [
-        "whole training steps beside the limit: the matrix products of the same step's linear layers alone, same rounds",
-        "medians of \(rounds) rounds in turn; ± is half of the middle half's range; phases in ms",
+        "whole training steps, and the limit: the matrix products of the step's linear layers alone, measured in the same rounds",
+        "medians of \(rounds) rounds in turn; ± is half the interquartile range; phases in ms",
       ],
       columns: [
         .column("workload", "workload"), .column("tokensPerSecond", "tokens/s"), .column("spread", "± %", 1),
@@ -90,9 +90,9 @@ extension Bench {
       }
     }
     table.about.append(
-      "with scores: the share where attention's own products belong to the limit, at the rate of the linear layers'")
+      "with scores: the share of a limit that includes attention's products, at the speed of the linear layers")
     table.about.append(
-      "of FLOPs: the first row's FLOPs a token over this one's is what its tokens/s may cost; 1 is that, less is more")
+      "of FLOPs: FLOP/s divided by those of the first row; below 1, a head costs more time than its FLOPs account for")
     return table
   }
 
@@ -109,7 +109,7 @@ extension Bench {
       name: "scaling",
       about: [
         "NTP on two blocks of “small” (width 384, vocabulary 8192, context 256, 16 rows), one number changed at a time",
-        "with the context the rows change, so that a step has 4096 tokens; medians of \(scalingRounds) rounds",
+        "when the context changes, the rows change too: a step always has 4096 tokens; medians of \(scalingRounds) rounds",
       ],
       columns: [
         .column("key", "changed"), .column("value", "to"), .column("precision", "in"),

@@ -83,7 +83,7 @@ extension Trainer {
     guard let last = undoable.popLast() else {
       return refuse(
         request,
-        "nothing to undo: this session changed no rate, weight or setting that is not undone; steps, checkpoints and notes "
+        "nothing to undo: this session has no change of a rate, a weight or a setting left; steps, checkpoints and notes "
           + "cannot be undone", outlets)
     }
     switch last.before {
@@ -91,7 +91,8 @@ extension Trainer {
       let (old, scheduled) = (rate, scheduledRate(at: state.step))
       let new = scheduled * factor
       guard scheduled > 0, RateChange.bounds.contains(new) else {
-        return refuse(request, "the rate stays \(compact(old)): here it cannot be \(compact(new)) again", outlets)
+        return refuse(
+          request, "the rate stays \(compact(old)): the value before, \(compact(new)), is out of range", outlets)
       }
       state.rateFactor = new / scheduled
       report(rate: old, to: new, at: state.step, for: request, outlets, why: ", undone")

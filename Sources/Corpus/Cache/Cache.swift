@@ -75,7 +75,7 @@ final class Cache {
     case .bpe where source.model.isEmpty:
       throw CorpusError(
         .usage,
-        "tokenizer.kind is bpe, but tokenizer.model is empty: name a tokenizer.json there (foretop trains no BPE)"
+        "tokenizer.kind is bpe, but tokenizer.model is empty: name a tokenizer.json there (foretop cannot train a byte-level BPE)"
       )
     case .sentencepiece, .bpe:
       let tokenizer = try Self.named(source.model)
@@ -140,7 +140,7 @@ final class Cache {
       if let starts = starts(hash, tokens: file.count) { return (part(file, starts), census) }
     }
 
-    report("making tokens of \(quantity(texts.size, spaced: false))B (\(tokenizer.summary))")
+    report("tokenizing \(quantity(texts.size, spaced: false))B (\(tokenizer.summary))")
     let isNarrow = tokenizer.vocabulary <= 1 << 16
     var starts: [Int] = []
     let isKept = try keep(hash, "tokens", width: isNarrow ? 2 : 4) { append throws(CorpusError) in

@@ -31,7 +31,7 @@ final class CacheFile: Sendable {
     visit: (_ piece: UnsafeRawBufferPointer, _ width: Int, _ count: Int) -> Void = { _, _, _ in }
   ) {
     guard
-      let file = try? WatchedFile(at: path, kind: "cache file", advice: "start again: it is made anew"),
+      let file = try? WatchedFile(at: path, kind: "cache file", advice: "start again: the file is then made again"),
       file.size >= Self.headerSize, let header = try? file.bytes(0..<Self.headerSize)
     else { return nil }
     func number<Number: FixedWidthInteger>(_ place: Int, _: Number.Type) -> Number {

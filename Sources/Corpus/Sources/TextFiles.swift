@@ -239,7 +239,7 @@ private struct Remarks: Sendable {
       let names = paths.prefix(3).joined(separator: ", ") + (paths.count > 3 ? " and \(paths.count - 3) more" : "")
       let were = paths.count == 1 ? "was" : "were"
       return switch reason {
-      case .mark: "the UTF-8 byte order mark at the beginning was taken off: \(names)"
+      case .mark: "the UTF-8 byte order mark at the beginning was removed: \(names)"
       case .binary: "\(names) \(were) left out: binary, with a zero byte near the start"
       case .empty: "\(names) \(were) left out: empty"
       case .link: "\(names) \(were) left out: links to folders are not followed"

@@ -8,7 +8,7 @@ extension Dashboard {
     if isEvaluating { return Span("○ evaluating", Style(.third, .bold)) }
     switch phase {
     case .starting where mode == .stored, .training where mode == .stored:
-      return Span("○ not ended", Style(.warning, .bold))
+      return Span("○ interrupted", Style(.warning, .bold))
     case .starting where mode == .watched, .training where mode == .watched:
       return Span("● live", Style(.good, .bold))
     case .starting: return Span("… starting", Style(.warning, .bold))

@@ -91,7 +91,7 @@ extension EventGap {
     }
     let others = others > 0 ? "\(Figure.grouped(others)) other events" : nil
     let what = [steps, others].compactMap { $0 }.joined(separator: " and ")
-    return "\(what) are left out here, since they came faster than they were read; run.h5 has them"
+    return "\(what) are left out here, since the reader is too slow; run.h5 has them"
   }
 }
 

@@ -13,7 +13,7 @@ extension Command {
       let names = CommandForm.all.map { $0.name.split(separator: " ")[0] }.map(String.init)
       let advice =
         names.nearest(to: word).map { "; did you mean “\($0)”?" }
-        ?? ": there are \(Array(Set(names)).sorted().joined(separator: ", "))"
+        ?? ": the commands are \(Array(Set(names)).sorted().joined(separator: ", "))"
       throw UserError(.usage, "there is no command \(word.quotation)\(advice)")
     }
     do {
@@ -51,7 +51,7 @@ extension CommandForm {
     if case .nothing(let command) = grammar {
       guard rest.isEmpty else {
         let longer = CommandForm.all.first { $0.name.hasPrefix(name + " ") }.map { "; there is also “\($0.usage)”" }
-        throw UserError(.usage, "nothing follows it, and \(rest.quotation) does: leave that out\(longer ?? "")")
+        throw UserError(.usage, "this command takes no argument: leave out \(rest.quotation)\(longer ?? "")")
       }
       return command
     }

@@ -111,7 +111,7 @@ package struct SettingChange: Codable, Sendable, Equatable {
     let isAdded = setting == .steps && text.hasPrefix("+")
     let allowed = text.allSatisfy { "0123456789+-.eE_".contains($0) }
     guard allowed, let value = Double(text.filter { $0 != "_" }), value.isFinite else {
-      throw UserError(.usage, "\(typed.quotation) is not a number: it must be \(setting.range)")
+      throw UserError(.usage, "\(typed.quotation) is not a number: \(setting.key) must be \(setting.range)")
     }
     guard setting.accepts(value) else {
       throw UserError(.usage, "\(setting.key) must be \(setting.range), and \(typed.quotation) is not")

@@ -20,7 +20,7 @@ package struct WeightChange: Codable, Sendable, Equatable {
       return
     }
     guard factor >= 0 else {
-      throw UserError(.usage, "a factor must not be negative, and \(typed.quotation) is not taken")
+      throw UserError(.usage, "a factor must not be negative, but \(typed.quotation) is")
     }
     self.init(head, to: factor)
     isFactor = true
@@ -37,7 +37,7 @@ package struct WeightChange: Codable, Sendable, Equatable {
     case .factor(let factor): self.init(head, to: now * factor)
     }
     guard isInRange else {
-      throw UserError(.usage, "a weight must be from 0 to \(Int(Self.largest)), and \(typed.quotation) is not taken")
+      throw UserError(.usage, "a weight must be from 0 to \(Int(Self.largest)), and \(typed.quotation) is not")
     }
   }
 

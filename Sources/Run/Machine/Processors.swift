@@ -50,11 +50,11 @@ package struct Processors: Sendable, Equatable {
   /// here to the bit.
   package var mostThreads: Int { min(max(16, 4 * allowed), 1024) }
 
-  /// `2 CPUs`, `8 CPUs with the time of 1.5 (a quota of its control group)`.
+  /// `2 CPUs`, `8 CPUs with a quota of 1.5 CPUs (of a control group)`.
   package var words: String {
     let cpus = "\(allowed) \(allowed == 1 ? "CPU" : "CPUs")"
     guard let quota, quota < Double(allowed) else { return cpus }
-    return "\(cpus) with the time of \((quota * 100).rounded() / 100) (the quota of a control group)"
+    return "\(cpus) with a quota of \((quota * 100).rounded() / 100) CPUs (of a control group)"
   }
 
   /// This process's processors, as they are now.

@@ -29,14 +29,14 @@ extension Recipe {
       model.headWidth > 0 || model.width % model.heads == 0,
       of: ["model.width", "model.heads", "model.headWidth"],
       else:
-        "model.width \(model.width) is not a multiple of model.heads \(model.heads): make it one, or set"
+        "model.width \(model.width) is not a multiple of model.heads \(model.heads): change one of them, or set"
         + " model.headWidth")
     let isShared = model.headWidth == 0
     require(
       model.kind.style.learnsPositions || (isShared && model.width % model.heads != 0) || model.widthOfHead % 2 == 0,
       of: (isShared ? ["model.width", "model.heads"] : ["model.headWidth"]) + ["model.kind"],
-      else: "the head width is \(model.widthOfHead), but rotary positions turn pairs: "
-        + (isShared ? "model.width / model.heads" : "model.headWidth") + " must be even")
+      else: "the head width is \(model.widthOfHead), and must be even for rotary positions: change "
+        + (isShared ? "model.width or model.heads" : "model.headWidth"))
     require(
       isShared || model.kind == .llama || model.headWidth * model.heads == model.width,
       of: ["model.headWidth", "model.kind", "model.width", "model.heads"],
@@ -97,7 +97,7 @@ extension Recipe {
       else:
         "sample.prompt is \(sample.prompt.quotation), but token files have only numbers: write numbers such as “17 4”,"
         + " leave sample.prompt empty, or name the tokenizer in tokenizer.model")
-    // A warm-up longer than the run is fine: a short trial of a long recipe, that never reaches the highest rate.
+    // A warm-up longer than the run is fine: a short trial of a long recipe, which never reaches the peak rate.
     require(
       !model.tied || objective.ntp > 0,
       of: ["model.tied", "objective.ntp"],

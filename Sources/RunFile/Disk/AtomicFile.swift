@@ -62,7 +62,7 @@ package enum AtomicFile {
         FileSystem.exists(run.lock) || FileSystem.exists(run.file) && FileSystem.exists(run.checkpoints)
       guard isRun else { continue }
       throw UserError(
-        .usage, "\(folder) lies in the folder of a run, where foretop keeps its files: give another place")
+        .usage, "\(folder) lies in the folder of a run, where foretop keeps its files: choose another folder")
     }
   }
 

@@ -162,9 +162,9 @@ package enum Sandbox {
   private static func summary(_ answer: (error: UserError?, text: String)) -> Result<RunSummary, UserError> {
     if let error = answer.error { return .failure(error) }
     return Result {
-      try StoredJSON.decoded(RunSummary.self, Array(answer.text.utf8), "what the process that examines said")
+      try StoredJSON.decoded(RunSummary.self, Array(answer.text.utf8), "the answer of the process that examines files")
     }
-    .mapError { UserError($0, .data, while: "reading the answer of the process that examines") }
+    .mapError { UserError($0, .data, while: "reading the answer of the process that examines files") }
   }
 
   /// Asks about one file after the other. Where the process dies, another one goes on with the next file.
@@ -291,7 +291,7 @@ private final class SandboxProcess {
       ? "reading it never ends, or takes too much memory"
       : signal != 0 ? "reading it crashes the library (signal \(signal))" : "reading it ends the library"
     return UserError(
-      .data, "\(file.path) is damaged, or was made to do harm: \(how); it was opened in a process of its own")
+      .data, "\(file.path) is damaged, or was made to do harm: \(how); foretop opened the file in a separate process")
   }
 
   private func reaped() -> Int32 {

@@ -123,11 +123,11 @@ package struct StoredRun: Sendable {
   static func missing(_ folder: String) -> UserError {
     let name = (folder as NSString).lastPathComponent
     if isBeingWritten(folder) {
-      return UserError(.unavailable, "run “\(name)” is being begun by another process: try again in a moment")
+      return UserError(.unavailable, "run “\(name)” is being started by another process: try again in a moment")
     }
     if UnstartedRun.isLeft(in: folder) {
       return UserError(
-        .noInput, "run “\(name)” ended before it began: its name is free, and “foretop train --name \(name)” begins it")
+        .noInput, "run “\(name)” ended before its first event: the name is free for “foretop train --name \(name)”")
     }
     if FileSystem.exists(folder) {
       guard access(folder, X_OK) == 0 else { return Failure("open", folder).error }
@@ -139,7 +139,7 @@ package struct StoredRun: Sendable {
           "\(folder) has checkpoints, but no run.h5: put it back, or let “foretop recover \(name) --from-checkpoint” "
             + "begin a new one at the newest checkpoint")
       }
-      return UserError(.noInput, "\(folder) has no run.h5: run “\(name)” ended before it began, or this is not a run")
+      return UserError(.noInput, "\(folder) has no run.h5: the run ended before its first event, or this is not a run")
     }
     let parent = folder.parentFolder
     return UserError(
@@ -185,7 +185,7 @@ package struct StoredRun: Sendable {
     var warnings: [String] = []
     for step in steps.reversed() {
       do {
-        return (try files.read(step, of: created), warnings.map { "\($0); an older checkpoint is taken" })
+        return (try files.read(step, of: created), warnings.map { "\($0); an older checkpoint is used" })
       } catch let error as UserError {
         warnings.append(error.message)
       }

@@ -40,7 +40,7 @@ extension Journal {
   /// - Throws: `UserError` when it cannot be read, or is none.
   static func examined(_ path: String) throws -> Examined {
     guard let reader = try JournalReader(path) else {
-      throw UserError(.data, "\(path) is not a journal: its first bytes are not those of one")
+      throw UserError(.data, "\(path) is not a journal of foretop: its first bytes are wrong")
     }
     var examined = Examined(entries: 0, rest: 0)
     while try reader.skip() { examined.entries += 1 }

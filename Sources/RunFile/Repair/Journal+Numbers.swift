@@ -7,7 +7,7 @@ extension Column {
   func demand(on value: Double) -> String? {
     if !holds(value) { return "must be a whole number from 0 to 2^53" }
     switch path {
-    case "time", "active": return StoredRun.isTime(value) ? nil : "must be a number of seconds that a clock shows"
+    case "time", "active": return StoredRun.isTime(value) ? nil : "must be a plausible time in seconds"
     case "rate": return value.isFinite ? nil : "must be finite"
     default: return nil
     }
@@ -48,7 +48,7 @@ extension JournalReader {
       let (group, key) = number == Journal.Number.events ? ("/events", "time") : ("/sessions", "start")
       let time = record.number(key)
       return StoredRun.isTime(time)
-        ? nil : "has \(time) in column \(key) of \(group), which must be a number of seconds that a clock shows"
+        ? nil : "has \(time) in column \(key) of \(group), which must be a plausible time in seconds"
     case .run: return nil
     }
   }

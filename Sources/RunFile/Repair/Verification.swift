@@ -121,8 +121,8 @@ package struct Verification: Sendable {
       if !longer.isEmpty, whole === store, !isMended {
         let words = longer.prefix(3).map { "\($0.path) \($0.rows)" }.joined(separator: ", ")
         // A file that was closed has all of every row.
-        if !isLive, !isInterrupted { check.problems.append("its columns are not of one length: \(words)") }
-        check.notes.append("rows past the \(rows.count) do not exist yet: \(words)")
+        if !isLive, !isInterrupted { check.problems.append("its columns differ in length: \(words)") }
+        check.notes.append("some columns are longer than these \(rows.count) rows, which have checksums: \(words)")
       }
       return check
     }

@@ -69,11 +69,11 @@ struct RowChecks {
   private mutating func examine(_ after: [Double], behind before: [Double]?) {
     guard contradictions.count < Self.most, notes.count < Self.most else { return }
     if !StoredRun.isTime(after[2]) || !StoredRun.isTime(after[3]) {
-      contradict("step \(Int(after[0])) happened at time \(after[2]) after \(after[3]) s, which no clock shows")
+      contradict("step \(Int(after[0])) has the implausible time \(after[2]) after \(after[3]) s of training")
     }
     guard let before else { return }
     if after[0] <= before[0] {
-      contradict("step \(Int(after[0])) stands behind step \(Int(before[0])) in /metrics")
+      contradict("step \(Int(after[0])) follows step \(Int(before[0])) in /metrics")
     } else if after[0] > before[0] + 1 {
       notes.append("there are no rows for the steps between \(Int(before[0])) and \(Int(after[0]))")
     }

@@ -73,7 +73,7 @@ def test_a_run_is_steered_from_another_process():
     assert asked == {"evaluate": "tell", "stop": "tell"}, asked
     assert not os.path.exists(control("told"))
     gone = tell("told", "pause", status=69)
-    assert "nobody trains run “told”" in gone.stderr, gone
+    assert "no process trains run “told”" in gone.stderr, gone
     assert "there is no run" in run(command("tell", "nowhere", "pause"), 66).stderr
 
 

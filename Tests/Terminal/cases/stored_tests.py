@@ -38,7 +38,7 @@ def test_a_run_is_verified_and_damage_is_a_status():
     folder = stored("verified")
     checks = lines("verify", "verified")
     assert all(check["isWhole"] for check in checks) and len(checks) == 14, checks
-    assert run(command("verify", "verified")).stdout.splitlines()[-1].endswith("as it was written: 14 parts checked")
+    assert run(command("verify", "verified")).stdout.splitlines()[-1].endswith("is undamaged: 14 parts checked")
     damage(os.path.join(folder, "checkpoints", "000000040.h5"))
     bad = [check for check in lines("verify", "verified", status=65) if not check["isWhole"]]
     assert [check["check"] for check in bad] == ["checkpoints/000000040.h5"], bad
@@ -220,7 +220,7 @@ def test_a_run_that_goes_on_is_live():
     assert "training" in run(command("inspect", "goes-on", "summary")).stdout
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    assert "○ not ended" in run(command("inspect", "goes-on")).stdout
+    assert "○ interrupted" in run(command("inspect", "goes-on")).stdout
 
 
 def test_an_exported_model_comes_back_and_goes_on():
