@@ -1,25 +1,26 @@
-// What a step learns from: rows of tokens and what follows them.
+// Batches: rows of tokens, with the tokens that follow each row.
 
-/// A view of a batch, valid until the next one is asked for: a guest of the `Batches` or `OrderedBatches` that made it.
+/// A view of a batch in the memory of the `Batches` or `OrderedBatches` that made it; valid until their next batch.
 package struct Batch {
-  /// Rows of the buffer.
+  /// Number of rows in the buffer.
   package let rows: Int
-  /// Rows that hold a window; those after them are all −1. Equal to `rows` but in the last batch of `OrderedBatches`.
+  /// Number of rows that hold a window; all tokens of the rows after them are −1. Equal to `rows`, except in the last
+  /// batch of `OrderedBatches`.
   package let filledRows: Int
   /// T: tokens of a window.
   package let context: Int
-  /// How many following tokens each row has after its T.
+  /// Number of tokens after the T tokens of each row.
   package let lookahead: Int
   /// [rows, T + lookahead], row-major; −1 where no token follows because the part ends.
   package let tokens: UnsafePointer<Int32>
-  /// [rows, T + lookahead]: the number of each token's document; nil where the part knows of no documents.
+  /// [rows, T + lookahead]: the document number of each token; nil if the text is not divided into documents.
   package let documents: UnsafePointer<Int32>?
 
-  /// Elements from one row to the next: T + lookahead.
+  /// Elements from the start of a row to the start of the next: T + lookahead.
   package var stride: Int { context + lookahead }
 }
 
-/// The memory of a batch, and how a window is put into a row.
+/// The memory of a batch; copies windows into its rows.
 struct BatchBuffer: ~Copyable {
   let rows: Int
   let context: Int
@@ -45,8 +46,8 @@ struct BatchBuffer: ~Copyable {
     documents?.deallocate()
   }
 
-  /// Puts the window that starts at `start` into a row, with as many of the tokens after it as the part has.
-  /// - Throws: `CorpusError` where the part cannot be read, or has changed: see `TokenRange.copy`.
+  /// Copies the window that starts at `start` into a row, with the tokens after it as far as the part has them.
+  /// - Throws: `CorpusError` when the part cannot be read or has changed: see `TokenRange.copy`.
   func fill(_ row: Int, from part: TokenRange, at start: Int) throws(CorpusError) {
     let destination = tokens + row * stride
     let available = min(stride, part.count - start)

@@ -1,16 +1,17 @@
-// What can be made again, kept: trained tokenizers and token files, each under the hash of all it was made from.
+// The cache of trained tokenizers and token files. Each file is found by the hash of everything that determines its
+// content.
 import Foundation
 
-/// The cache folder, and another one for where it cannot be written. Files are named by SHA-256 over the contents of the texts (not
-/// their paths or times: a changed file is another text, whatever its date says) and over whatever else decides the result.
+/// The cache folder, and a second one to use if the first cannot be written. Files are named by SHA-256 over the
+/// contents of the texts (not over their paths or times) and over everything else that determines the result.
 final class Cache {
   private let folders: [String]
-  /// The folders that took nothing, and why.
+  /// The folders that could not be written, and why.
   private var refusals: [(folder: String, reason: CorpusError)] = []
 
   init(folder: String, spare: String? = nil) { folders = [folder] + (spare.map { [$0] } ?? []) }
 
-  /// What became of a folder that cannot be written, in a sentence; nil where all is well.
+  /// A sentence about the folders that cannot be written; nil if there are none.
   var notice: String? {
     guard let first = refusals.first else { return nil }
     let instead = folders.dropFirst(refusals.count).first
@@ -20,7 +21,7 @@ final class Cache {
       + "; XDG_CACHE_HOME chooses another folder"
   }
 
-  /// Opens what was kept under a key.
+  /// Opens the cached file of a key.
   private func file(_ key: [UInt8], _ ending: String) -> CacheFile? {
     for folder in folders {
       if let file = CacheFile(at: Self.path(in: folder, key, ending), key: key) { return file }
@@ -28,7 +29,7 @@ final class Cache {
     return nil
   }
 
-  /// Opens a token file that was kept under a key, and counts its tokens in the same reading.
+  /// Opens the cached token file of a key, and counts its tokens in the same reading.
   private func tokens(
     _ key: [UInt8], below vocabulary: Int, before boundary: (Int) -> Int
   ) -> (file: CacheFile, census: TokenCensus)? {
@@ -46,8 +47,8 @@ final class Cache {
     return nil
   }
 
-  /// Keeps what can be made again, in the first folder that takes it.
-  /// - Returns: whether one did.
+  /// Writes a file into the first folder that can be written.
+  /// - Returns: true if a folder could be written.
   private func keep(
     _ key: [UInt8], _ ending: String, width: Int, content: (CacheFile.Append) throws(CorpusError) -> Void
   ) throws(CorpusError) -> Bool {
@@ -89,7 +90,7 @@ final class Cache {
     }
   }
 
-  /// The tokenizer that a model file is: a SentencePiece model or a `tokenizer.json`.
+  /// The tokenizer of a model file: a SentencePiece model or a `tokenizer.json`.
   static func named(_ path: String) throws(CorpusError) -> Tokenizer {
     let model = try TextFiles(at: [path])
     guard let file = model.files.first, file.path == path else {
@@ -112,8 +113,8 @@ final class Cache {
 
   /// The tokens of all texts in order.
   /// - Parameters:
-  ///   - documents: how the texts are divided; nil takes them as one.
-  ///   - boundary: how many of so many tokens are for training, which are counted.
+  ///   - documents: how the texts are divided into documents; nil treats all as one text.
+  ///   - boundary: returns how many of so many tokens belong to the training part; only these are counted.
   func tokens(
     of texts: TextFiles, by tokenizer: Tokenizer, in documents: DocumentBounds?, before boundary: (Int) -> Int,
     _ report: (String) -> Void
@@ -177,7 +178,7 @@ final class Cache {
     return (all, census)
   }
 
-  /// Where documents begin, as they were kept beside a token file; nil where that is not there or cannot be right.
+  /// Where documents begin, from the cache; nil if the cache does not have it, or has impossible values.
   private func starts(_ key: [UInt8], tokens: Int) -> [Int]? {
     guard let file = file(key, "documents"), file.width == 8, let bytes = try? file.elements() else { return nil }
     let starts = bytes.withUnsafeBytes { Array($0.assumingMemoryBound(to: Int.self)) }
@@ -226,7 +227,7 @@ final class Cache {
 }
 
 extension Tokenizer {
-  /// Part of what identifies token files in the cache: a change in encoding that changes tokens changes this.
+  /// A part of a token file's cache key: increase it when a change of the encoding changes tokens.
   static let version = 1
 }
 
@@ -238,9 +239,9 @@ extension Digest {
 }
 
 extension TextFiles {
-  /// Hands on the tokens of each file, a part of a long one at a time, and where documents begin among them. A file that others follow gets a line's end if
-  /// it has none.
-  /// - Parameter documents: how the texts are divided; nil takes them as one.
+  /// Calls `body` with the tokens of each file and the places where documents begin; a long file comes in parts. If a
+  /// file other than the last does not end with a line end, one is added.
+  /// - Parameter documents: how the texts are divided into documents; nil treats all as one text.
   func forEach(
     by tokenizer: Tokenizer, in documents: DocumentBounds?,
     _ body: (_ tokens: [Int32], _ starts: [Int]) throws(CorpusError) -> Void
@@ -265,7 +266,7 @@ extension TextFiles {
 }
 
 extension TextFile {
-  /// - Throws: `CorpusError.badText` where there is a byte that is part of no character.
+  /// - Throws: `CorpusError.badText` if the bytes are not UTF-8.
   fileprivate func checkCharacters(_ bytes: [UInt8]) throws(CorpusError) {
     guard let place = bytes.withUnsafeBytes({ $0.firstInvalidByte }) else { return }
     let line = 1 + bytes[..<place].count { $0 == UInt8(ascii: "\n") }

@@ -1,6 +1,7 @@
-// Tokens in a row, wherever they are kept: a part of a corpus.
+// A contiguous range of a corpus's tokens, in memory or in files.
 
-/// A range of tokens whose readers stay inside: the training part, the held-out part, or the tokens of a text.
+/// A contiguous range of tokens: the training part, the held-out part, or the tokens of a text. Readers cannot leave
+/// the range.
 package struct TokenRange: Sendable {
   private enum Backing: Sendable {
     case array([Int32])
@@ -8,20 +9,20 @@ package struct TokenRange: Sendable {
   }
 
   private let storage: Backing
-  /// Where in the storage the part is.
+  /// The range in the storage.
   private let range: Range<Int>
-  /// Where in the storage each document begins, rising from 0; nil where everything is taken as one text.
+  /// The places in the storage where documents begin, ascending from 0; nil if the text is not divided into documents.
   private let starts: [Int]?
 
   /// All of the given tokens.
-  /// - Parameter documents: where each document begins, rising from 0; nil takes all as one text.
+  /// - Parameter documents: the places where documents begin, ascending from 0; nil treats all as one text.
   package init(_ tokens: [Int32], documents: [Int]? = nil) {
     storage = .array(tokens)
     range = 0..<tokens.count
     starts = documents
   }
 
-  /// All tokens of files of tokens.
+  /// All tokens of token files.
   init(_ files: TokenFiles, documents: [Int]?) {
     storage = .files(files)
     range = 0..<files.count
@@ -34,10 +35,10 @@ package struct TokenRange: Sendable {
     self.starts = starts
   }
 
-  /// Whether it knows where documents begin.
+  /// True if the text is divided into documents.
   package var hasDocuments: Bool { starts != nil }
 
-  /// How many documents it has a token of; 1 where it knows of none.
+  /// Number of documents in the range, including incomplete ones; 1 if the text is not divided.
   package var documents: Int {
     guard let starts, !range.isEmpty else { return 1 }
     return document(of: range.upperBound - 1, in: starts) - document(of: range.lowerBound, in: starts) + 1
@@ -53,7 +54,8 @@ package struct TokenRange: Sendable {
     return low
   }
 
-  /// Puts the number of each token's document of a stretch, counted from the part's start, into memory for that many.
+  /// Copies the document number of each token of a stretch to `destination`, which has room for as many. The stretch is
+  /// counted from the part's start.
   package func copyDocuments(_ stretch: Range<Int>, to destination: UnsafeMutablePointer<Int32>) {
     check(stretch)
     guard let starts, !stretch.isEmpty else {
@@ -71,10 +73,10 @@ package struct TokenRange: Sendable {
   /// Number of tokens.
   package var count: Int { range.count }
 
-  /// How many whole windows of `context` tokens start every `context` tokens.
+  /// Number of complete windows of `context` tokens.
   package func windows(of context: Int) -> Int { count / context }
 
-  /// A stretch of this part, counted from its start, as a part of its own.
+  /// A sub-range, counted from this part's start.
   package func part(_ stretch: Range<Int>) -> TokenRange {
     check(stretch)
     return TokenRange(
@@ -92,7 +94,8 @@ package struct TokenRange: Sendable {
     return tokens
   }
 
-  /// Puts the tokens of a stretch, counted from the part's start, into memory for that many.
+  /// Copies the tokens of a stretch to `destination`, which has room for as many. The stretch is counted from the
+  /// part's start.
   /// - Throws: `CorpusError` if the file of the tokens cannot be read, has changed, or has a number outside the
   ///   vocabulary.
   package func copy(_ stretch: Range<Int>, to destination: UnsafeMutablePointer<Int32>) throws(CorpusError) {
