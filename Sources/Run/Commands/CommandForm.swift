@@ -1,9 +1,9 @@
-// The one language of steering. What is typed after `:`, what `foretop tell` sends and what a script writes to the socket are
-// the commands of this table; help, completion and docs/control.md are made from it.
+// The language for steering a run. A line typed after `:`, an argument of `foretop tell` and a line on the socket are
+// commands of this table; help, completion and docs/control.md are made from the table.
 
 /// A row of the table of commands.
 package struct CommandForm: Sendable {
-  /// What follows the name.
+  /// The kind of arguments after the name.
   enum Grammar: Sendable {
     case nothing(Command)
     case rate
@@ -16,11 +16,11 @@ package struct CommandForm: Sendable {
 
   /// One or two words.
   package let name: String
-  /// What follows the name, as a pattern; empty where nothing does.
+  /// The arguments as a pattern; empty if there are none.
   package let arguments: String
   /// What the command does, for help and docs.
   package let about: String
-  /// Lines that the command takes.
+  /// Example lines.
   package let examples: [String]
   let grammar: Grammar
 

@@ -1,11 +1,11 @@
 // The metric table: every number of a step or an evaluation, once. The run file's columns, the charts, `--json` and the
 // documentation are made from it.
 
-/// A number that a `Report` holds: where it is stored, what it is called, and how it is read.
+/// A number of a `Report`: its place in files, its names, and its accessors.
 package struct Metric<Report>: Sendable {
   package enum NumberFormat: Sendable { case float32, float64, unsigned64 }
 
-  /// Where the run file has it, below `/metrics` or `/heldout`: `loss/ntp`.
+  /// The path in the run file, below `/metrics` or `/heldout`: `loss/ntp`.
   package let path: String
   /// Its key in JSON, dots between levels: `loss.ntp`.
   package let key: String
@@ -14,9 +14,9 @@ package struct Metric<Report>: Sendable {
   package let unit: String
   /// A few words for a person.
   package let longName: String
-  /// Whether a report may be without it. Where it is stored, NaN then stands for it.
+  /// True if a report may lack the number, which is then stored as NaN.
   package var isOptional = false
-  /// Reads it from a report; nil where the report does not have it.
+  /// Reads the number from a report; nil if the report lacks it.
   package let value: @Sendable (Report) -> Double?
   /// Puts a stored value back into a report.
   package let restore: @Sendable (inout Report, Double) -> Void
@@ -51,7 +51,7 @@ extension Metric where Report == StepReport {
     ]
   }
 
-  /// A run keeps the columns that it began with: those of older foretops have none for it.
+  /// Optional: a run keeps the columns that it began with, and runs of older foretops lack this one.
   private static func weight(of head: Head) -> Metric {
     Metric(
       path: "weight/\(head.name)", key: "weight.\(head.name)", storage: .float32, unit: "1",
@@ -88,7 +88,7 @@ extension Metric where Report == Evaluation {
       restore: { report, value in report.losses.update(head) { $0.accuracy = Float(value) } })
   }
 
-  /// How TOP ranks what comes, at the same positions in every evaluation.
+  /// TOP's rank quality, at the same positions in every evaluation.
   private static var order: [Metric] {
     func metric(
       _ name: String, _ path: WritableKeyPath<OrderQuality, Float> & Sendable, _ longName: String

@@ -1,4 +1,4 @@
-// A tensor of a checkpoint in numbers: what `foretop tensors` lists, and how far two are apart.
+// Statistics of tensors for `foretop tensors`, and differences of tensors for `foretop diff`.
 import Foundation
 import Run
 
@@ -7,7 +7,7 @@ package struct TensorSummary: Sendable {
   package let path: String
   package let shape: [Int]
   package let count: Int
-  /// Not-a-number where nothing is finite.
+  /// NaN if no number is finite.
   package private(set) var mean = Double.nan
   package private(set) var deviation = Double.nan
   package private(set) var minimum = Float.nan
@@ -17,7 +17,7 @@ package struct TensorSummary: Sendable {
   package private(set) var zeros = 0
   package private(set) var nonFinite = 0
 
-  /// - Parameter block: of weights or moments.
+  /// - Parameter block: the block of weights or moments.
   package init(_ tensor: Checkpoint.Tensor, in block: [Float]) {
     path = tensor.path
     shape = tensor.shape
@@ -53,9 +53,9 @@ package struct TensorSummary: Sendable {
   }
 }
 
-/// How many numbers lie in each of equal parts of a range.
+/// A histogram: counts of numbers in equal parts of a range.
 package struct Histogram: Sendable {
-  /// One more than counts: where each part begins, and the end of the last.
+  /// The start of each part, and the end of the last: one more than `counts`.
   package private(set) var edges: [Double] = []
   package private(set) var counts: [Int] = []
 
@@ -76,16 +76,17 @@ package struct Histogram: Sendable {
   }
 }
 
-/// How far a tensor of one checkpoint is from that of another.
+/// The difference of a tensor between two checkpoints.
 package struct TensorDifference: Sendable {
   package let path: String
-  /// The shapes in each; nil where it does not have the tensor.
+  /// The shapes in both checkpoints; nil if a checkpoint lacks the tensor.
   package let shapes: (a: [Int]?, b: [Int]?)
-  /// The norm of a − b, and that of a; nil where the shapes differ.
+  /// The norm of a − b; nil if the shapes differ.
   package let norm: Double?
+  /// The norm of a; nil if the shapes differ.
   package let base: Double?
 
-  /// All tensors that either has: those of `a` in their order, then those that only `b` has.
+  /// All tensors of either checkpoint: those of `a` in their order, then those that only `b` has.
   package static func all(_ a: Checkpoint, _ b: Checkpoint) -> [TensorDifference] {
     let others = Dictionary(b.tensors.map { ($0.path, $0) }) { first, _ in first }
     let own = Set(a.tensors.map(\.path))

@@ -1,9 +1,9 @@
-// The numbers in a journal's entries: a right checksum says that an entry is as it was written, not that foretop wrote it.
+// Checks the numbers in a journal's entries: a correct checksum does not prove that foretop wrote the entry.
 import Run
 
 extension Column {
-  /// What a recorded number must be that this column cannot have; nil where it can have it. Losses and what is made of them may
-  /// be anything: a run may diverge.
+  /// The rule that a value of this column breaks, in words; nil if the value is valid. Losses and values computed from
+  /// them may be anything, since a run may diverge.
   func demand(on value: Double) -> String? {
     if !holds(value) { return "must be a whole number from 0 to 2^53" }
     switch path {
@@ -15,8 +15,8 @@ extension Column {
 }
 
 extension JournalReader {
-  /// The first entry with a number that no training records, in words; nil where all are sound.
-  /// - Parameter store: has the columns.
+  /// The first entry with a number that training never records, in words; nil if there is none.
+  /// - Parameter store: the run's file, for the columns.
   /// - Throws: `UserError` where the journal cannot be read.
   static func fault(in path: String, of store: Store) throws -> String? {
     guard let reader = try JournalReader(path) else { return nil }
@@ -55,7 +55,7 @@ extension JournalReader {
 }
 
 extension JournalContents {
-  /// - Throws: `Journal.ForeignJournal` with the entry and the column when a number is one that no training records.
+  /// - Throws: `Journal.ForeignJournal` with the entry and the column when a number is one that training never records.
   func requireSound(in store: Store) throws {
     guard let fault = try JournalReader.fault(in: path, of: store) else { return }
     throw Journal.ForeignJournal(
