@@ -379,7 +379,7 @@ struct ImportTests {
   }
 
   @Test(arguments: [
-    (#"["a b","▁ ab","▁a b","▁ a"]"#, #""merges":["a b","▁ ab","▁ a"]"#, "merges are not those"),
+    (#"["a b","▁ ab","▁a b","▁ a"]"#, #""merges":["a b","▁ ab","▁ a"]"#, "merges differ from those"),
     (#""byte_fallback":true"#, #""byte_fallback":false"#, "with byte_fallback"),
     (#""type":"BPE""#, #""type":"WordPiece""#, "its model is WordPiece"),
     (#""prepend":"▁""#, #""prepend":"x""#, "treats spaces"),

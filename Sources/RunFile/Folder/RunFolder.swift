@@ -26,7 +26,7 @@ package struct RunFolder: Sendable {
   var notes: String { path(of: Self.notesName) }
   /// The folder of checkpoints.
   package var checkpoints: String { path(of: Self.checkpointsName) }
-  /// Backup of run.h5 from before the journal's session.
+  /// Backup of run.h5 from when the journal began.
   var before: String { file + ".before" }
   /// The copy that replaces run.h5 when the copy is complete.
   var copy: String { Self.copy(of: file) }
