@@ -1,4 +1,4 @@
-// One-dimensional datasets that grow, and the attributes on them: the few calls of libhdf5 that run files are made with.
+// One-dimensional datasets that grow, and attributes: the calls of libhdf5 that run files need.
 import CHDF5
 import Run
 
@@ -10,7 +10,7 @@ final class Dataset {
   private(set) var id: hid_t
 
   /// Creates a dataset of rows that can be appended to.
-  /// - Parameter chunk: rows that lie together in the file.
+  /// - Parameter chunk: rows per chunk.
   init(creating path: String, of type: hid_t, chunk: Int, in file: File) throws {
     let what = "cannot create \(path) in \(file.path)"
     var none: hsize_t = 0
@@ -36,9 +36,9 @@ final class Dataset {
   /// See `File.abandon`.
   func abandon() { id = -1 }
 
-  /// Opens a dataset of rows, and refuses what this program never writes: other ranks, filters, external storage,
-  /// virtual datasets, links to elsewhere.
-  /// - Parameter type: the only one that its values may have; nil where whoever opens it looks.
+  /// Opens a dataset of rows. Refuses what this program never writes: other ranks, filters, external storage, virtual
+  /// datasets, links to other files.
+  /// - Parameter type: the only type that the values may have; nil if the caller checks the type.
   init(opening path: String, of type: hid_t? = nil, in file: File) throws {
     let what = "cannot open \(path) in \(file.path)"
     try HDF5Group.requireHardLinks(to: path, in: file)
@@ -57,7 +57,7 @@ final class Dataset {
     }
   }
 
-  /// - Throws: `UserError` when its bytes are not simply in the file.
+  /// - Throws: `UserError` when the dataset's bytes are not stored plainly in the file.
   static func requirePlain(_ id: hid_t, _ path: String, _ file: File) throws {
     let creation = try Handle(H5Dget_create_plist(id), "cannot examine \(path) in \(file.path)")
     let layout = H5Pget_layout(creation.id)
@@ -74,8 +74,8 @@ final class Dataset {
     }
   }
 
-  /// Number of rows that have their bytes in the file. A writer that was killed may have promised a few more.
-  /// - Throws: `UserError` when it promises more than the file can hold.
+  /// Number of rows whose bytes are in the file. After a killed writer, the dataset's extent may be larger.
+  /// - Throws: `UserError` when the extent is larger than the file can hold.
   func count() throws -> Int {
     let what = "cannot read the size of \(path) in \(file.path)"
     let space = try Handle(H5Dget_space(id), what)
@@ -100,12 +100,12 @@ final class Dataset {
     return min(promised, stored)
   }
 
-  /// How many chunks have a place in the file: all, or those before the first that has none. To tell how many bytes are
-  /// stored, libhdf5 would go through all of them.
+  /// Number of leading chunks that are allocated in the file. (libhdf5's own call for the stored size would go through
+  /// all chunks.)
   /// - Parameters:
-  ///   - promised: how many rows it is said to have.
-  ///   - rows: of a chunk.
-  /// - Throws: `UserError` where the kernel refuses to read.
+  ///   - promised: the extent in rows.
+  ///   - rows: rows per chunk.
+  /// - Throws: `UserError` when the kernel refuses to read.
   static func storedChunks(_ id: hid_t, of promised: Int, rows: Int, _ what: String) throws -> Int {
     guard promised > 0 else { return 0 }
     func isStored(_ chunk: Int) throws -> Bool {
@@ -123,7 +123,7 @@ final class Dataset {
     return stored
   }
 
-  /// Makes it longer or shorter.
+  /// Resizes it.
   func resize(to rows: Int) throws {
     var extent = hsize_t(rows)
     try HDF5.check(H5Dset_extent(id, &extent), "cannot make room in \(path) of \(file.path)")
@@ -154,14 +154,14 @@ final class Dataset {
   }
 }
 
-/// Rows of a dataset, and as many in memory.
+/// A selection of rows in a dataset and of as many in memory.
 private struct Selection: ~Copyable {
   let part: Handle
   let memory: Handle
 }
 
 extension HDF5 {
-  /// A type of UTF-8 texts of a fixed number of bytes, filled up with zeros.
+  /// The type of UTF-8 strings of a fixed number of bytes, padded with zeros.
   static func text(_ width: Int, _ what: @autoclosure () -> String) throws -> Handle {
     let type = try Handle(H5Tcopy(h5_string()), what())
     try check(H5Tset_size(type.id, width), what())

@@ -30,7 +30,7 @@ enum HDF5Group {
     }
   }
 
-  /// Whether there is such an object.
+  /// True if the object exists.
   static func has(_ path: String, in file: File) throws -> Bool {
     var passed = ""
     for name in path.split(separator: "/") {
@@ -41,7 +41,7 @@ enum HDF5Group {
     return true
   }
 
-  /// - Throws: `UserError` where a part of the path is missing, or a soft or external link.
+  /// - Throws: `UserError` when a part of the path is missing, or is a soft or external link.
   static func requireHardLinks(to path: String, in file: File) throws {
     var passed = ""
     for name in path.split(separator: "/") {
@@ -59,12 +59,12 @@ enum HDF5Group {
     }
   }
 
-  /// Attaches a text of fixed length.
+  /// Sets an attribute to a string of fixed length.
   static func set(_ name: String, _ text: String, on path: String, in file: File) throws {
     try set(name, [text], isList: false, on: path, in: file)
   }
 
-  /// Attaches texts of fixed length.
+  /// Sets an attribute to strings of fixed length.
   static func set(_ name: String, _ texts: [String], isList: Bool = true, on path: String, in file: File) throws {
     let what = "cannot write the attribute \(name) of \(path) in \(file.path)"
     let width = max(1, texts.map(\.utf8.count).max() ?? 1)
@@ -75,14 +75,14 @@ enum HDF5Group {
     try write(name, bytes, type.id, type.id, space, path, file, what)
   }
 
-  /// Attaches a whole number.
+  /// Sets an attribute to an unsigned integer.
   static func set(_ name: String, _ number: UInt64, on path: String, in file: File) throws {
     let what = "cannot write the attribute \(name) of \(path) in \(file.path)"
     let space = try Handle(H5Screate(H5S_SCALAR), what)
     try write(name, [number], h5_u64(), h5_memory_u64(), space, path, file, what)
   }
 
-  /// Attaches a number.
+  /// Sets an attribute to a floating-point number.
   static func set(_ name: String, _ number: Double, on path: String, in file: File) throws {
     let what = "cannot write the attribute \(name) of \(path) in \(file.path)"
     let space = try Handle(H5Screate(H5S_SCALAR), what)
@@ -98,17 +98,18 @@ enum HDF5Group {
     try HDF5.check(values.withUnsafeBytes { H5Awrite(attribute.id, memory, $0.baseAddress) }, what)
   }
 
-  /// Reads a whole number; nil where there is none.
+  /// Reads an unsigned integer attribute; nil if there is none.
   static func number(_ name: String, on path: String, in file: File) throws -> UInt64? {
     try scalar(name, on: path, in: file, H5T_INTEGER, h5_memory_u64(), UInt64(0))
   }
 
-  /// Reads a number; nil where there is none.
+  /// Reads a floating-point attribute; nil if there is none.
   static func fraction(_ name: String, on path: String, in file: File) throws -> Double? {
     try scalar(name, on: path, in: file, H5T_FLOAT, h5_memory_double(), 0.0)
   }
 
-  /// Reads one value of a class of types; nil where there is none. `memory` is the type of `initial` in memory.
+  /// Reads an attribute with one value of a type class; nil if there is none. `memory` is the HDF5 type of `initial` in
+  /// memory.
   private static func scalar<Value>(
     _ name: String, on path: String, in file: File, _ kind: H5T_class_t, _ memory: hid_t, _ initial: Value
   ) throws -> Value? {
@@ -120,7 +121,7 @@ enum HDF5Group {
     }
   }
 
-  /// Reads a text of fixed length; nil where there is none.
+  /// Reads a string attribute of fixed length; nil if there is none.
   static func text(_ name: String, on path: String, in file: File) throws -> String? {
     try read(name, on: path, in: file) { attribute, type, what in
       guard H5Tget_class(type) == H5T_STRING, H5Tis_variable_str(type) == 0, H5Tget_size(type) <= 1 << 16 else {
