@@ -53,7 +53,9 @@ struct LogLine: Sendable, Equatable {
   init(_ evaluation: Evaluation) {
     self.init(
       time: evaluation.time, step: evaluation.step,
-      text: "held-out " + evaluation.losses.figures(withAccuracy: false) + (evaluation.isBest ? "  ★ best" : ""),
+      text: "held-out " + evaluation.losses.figures(withAccuracy: false)
+        + (evaluation.paths.last.map { "  paths \(Figure.share(Double($0)))" } ?? "")
+        + (evaluation.isBest ? "  ★ best" : ""),
       style: evaluation.losses.contains { !$0.loss.isFinite } ? Style(.bad, .bold) : Style(.third))
   }
 

@@ -46,6 +46,16 @@ extension RunState {
   }
 }
 
+extension [Float] {
+  /// Of star graphs, the shares whose first tokens of the path are right: `1 1.00  2 0.98  3 0.97`.
+  var figures: String { enumerated().map { "\($0 + 1) \(Figure.share(Double($1)))" }.joined(separator: "  ") }
+
+  /// The member `path` of an evaluation's object, and nothing for text.
+  var pathJSON: [JSON.Member] {
+    isEmpty ? [] : [JSON.Member("path", .array(map { .double(Double($0)) }))]
+  }
+}
+
 extension [HeadLoss] {
   /// `ntp 3.412 (acc .34)   top 3.876 (kl 2.836)`.
   var words: String {
