@@ -66,6 +66,11 @@ struct LogLine: Sendable, Equatable {
   }
 }
 
+extension Evaluation {
+  /// Of star graphs, the share whose path is right: `  paths .97`; nothing for text.
+  package var pathFigure: String { paths.last.map { "  paths \(Figure.share(Double($0)))" } ?? "" }
+}
+
 extension [HeadLoss] {
   /// `ntp 3.547  top 3.980 (kl 2.940)`; where there is room, `ntp 3.547 (acc .34)  top 3.980 (kl 2.940)`.
   func figures(withAccuracy isWide: Bool) -> String {
