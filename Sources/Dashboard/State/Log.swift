@@ -54,8 +54,7 @@ struct LogLine: Sendable, Equatable {
     self.init(
       time: evaluation.time, step: evaluation.step,
       text: "held-out " + evaluation.losses.figures(withAccuracy: false)
-        + (evaluation.paths.last.map { "  paths \(Figure.share(Double($0)))" } ?? "")
-        + (evaluation.isBest ? "  ★ best" : ""),
+        + evaluation.pathFigure + (evaluation.isBest ? "  ★ best" : ""),
       style: evaluation.losses.contains { !$0.loss.isFinite } ? Style(.bad, .bold) : Style(.third))
   }
 
