@@ -106,6 +106,10 @@ extension Corpus.Source {
       context: recipe.model.context, documents: DocumentBounds(recipe), cache: cache)
     ids = recipe.tokenizer.ids
     width = recipe.tokenizer.width.bytes
+    if recipe.data.kind == .stargraph {
+      graphs = Corpus.StarGraphSource(
+        shape: recipe.data.graph, samples: recipe.data.graphSamples, test: recipe.data.graphTest, seed: recipe.seed)
+    }
     spareCache = runs.hasSuffix("/") ? runs + ".cache" : runs + "/.cache"
   }
 }

@@ -15,11 +15,12 @@ extension Transformer {
   package func measure(
     on part: TokenRange, by recipe: Recipe, weights: [Float], tokens: Int = 0,
     while shouldContinue: () -> Bool = { true }
-  ) throws(CorpusError) -> (losses: [HeadLoss], order: OrderQuality?)? {
+  ) throws(CorpusError) -> Measured? {
     var sums = [LossSum](repeating: LossSum(), count: recipe.heads.count)
     let most = tokens == 0 ? Int.max : max(1, tokens / configuration.context)
     var batches = OrderedBatches(
       of: part, rows: rows, context: configuration.context, lookahead: recipe.lookahead, most: most)
+    var paths = PathSum(part.graphs, recipe: recipe)
     let spread = HeldOutSample(over: batches.windows * configuration.context)
     while true {
       let first = batches.window * configuration.context
@@ -27,12 +28,52 @@ extension Transformer {
       guard shouldContinue() else { return nil }
       let rows = TokenRows(batch)
       forward(rows)
-      let measured = losses(rows, ranking: (0..<self.rows * configuration.context).map { spread.has(first + $0) })
+      let measured = losses(
+        rows, ranking: (0..<self.rows * configuration.context).map { spread.has(first + $0) }, hits: &paths.hits)
+      paths.add(batch.filledRows, context: configuration.context)
       for (head, sum) in measured.enumerated() { sums[head].add(sum) }
     }
     let order = recipe.heads.firstIndex(where: \.ranks).flatMap { OrderQuality(sums[$0].ranks) }
-    return (sums.losses(of: recipe.heads, weights: weights, withAccuracy: true), order)
+    return Measured(
+      losses: sums.losses(of: recipe.heads, weights: weights, withAccuracy: true), order: order, paths: paths.shares)
   }
+}
+
+/// What a network is worth on held-out windows.
+package struct Measured: Sendable {
+  package var losses: [HeadLoss]
+  /// Nil without a head that ranks.
+  package var order: OrderQuality?
+  /// See `Evaluation.paths`.
+  package var paths: [Float]
+}
+
+/// How many paths of star graphs are right. Greedy decoding writes the first k tokens right exactly if, after every true
+/// beginning shorter than k, the likeliest token is the true one: one pass over the true path is enough.
+private struct PathSum {
+  /// The positions whose next token is of the path; empty for text.
+  private let scored: Range<Int>
+  private var right: [Int]
+  private var count = 0
+  /// [M], written by `losses`: whether the NTP head has the next token; nil where nobody asks.
+  var hits: [UInt8]?
+
+  init(_ graphs: StarGraphs?, recipe: Recipe) {
+    scored = graphs.flatMap { recipe.pathLength > 0 ? $0.scored : nil } ?? 0..<0
+    right = Array(repeating: 0, count: scored.count)
+    hits = scored.isEmpty ? nil : []
+  }
+
+  mutating func add(_ rows: Int, context: Int) {
+    guard let hits else { return }
+    for row in 0..<rows {
+      let path = scored.prefix { hits[row * context + $0] != 0 }.count
+      for length in 0..<path { right[length] += 1 }
+    }
+    count += rows
+  }
+
+  var shares: [Float] { right.map { Float(Double($0) / Double(max(1, count))) } }
 }
 
 /// The positions of a text at which the TOP head's ranking is measured: about as many as a steady mean needs, the same

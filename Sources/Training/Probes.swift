@@ -29,13 +29,13 @@ struct Probes {
     guard windows > 0 else { return nil }
     count = min(Self.most, windows, recipe.batch.rows)
     stride = context + recipe.lookahead
-    position = context - 1 - context / 4
+    position = part.graphs.map { $0.scored.lowerBound } ?? context - 1 - context / 4
     self.head = head
     objective = configuration.objectives[head]
     var rows = [Int32](repeating: -1, count: recipe.batch.rows * stride)
     for probe in 0..<count {
       let start = probe * windows / count * context
-      let tokens = try part.tokens(start..<min(part.count, start + stride))
+      let tokens = try part.tokens(start..<start + min(stride, part.available(from: start)))
       rows.replaceSubrange(probe * stride..<probe * stride + tokens.count, with: tokens)
     }
     self.rows = rows
@@ -48,7 +48,8 @@ struct Probes {
     documents.withUnsafeMutableBufferPointer { documents in
       for probe in 0..<count {
         let start = probe * windows / count * context
-        part.copyDocuments(start..<min(part.count, start + stride), to: documents.baseAddress! + probe * stride)
+        part.copyDocuments(
+          start..<start + min(stride, part.available(from: start)), to: documents.baseAddress! + probe * stride)
       }
     }
     self.documents = documents

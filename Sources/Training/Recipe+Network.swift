@@ -134,6 +134,7 @@ extension TokenRows {
   init(_ batch: Batch, first: Int = 0, count: Int? = nil) {
     self.init(
       tokens: batch.tokens + first * batch.stride, rows: count ?? batch.rows, context: batch.context,
-      stride: batch.stride, documents: batch.documents.map { $0 + first * batch.stride })
+      stride: batch.stride, documents: batch.documents.map { $0 + first * batch.stride },
+      mask: batch.mask.map { $0 + first * batch.stride })
   }
 }

@@ -25,13 +25,14 @@ package struct TrainedNetwork: ~Copyable {
   /// incomplete last window is left out.
   /// - Throws: `UserError` when the text is shorter than one window, or the machine cannot compute; `CorpusError` when
   ///   the text cannot be read.
-  package func measure(on text: TokenRange) throws -> (losses: [HeadLoss], order: OrderQuality?) {
+  package func measure(on text: TokenRange) throws -> Measured {
     let context = recipe.model.context
     guard text.windows(of: context) > 0 else {
       throw UserError(
         .data, "the text has \(text.count) tokens, fewer than one window of \(context): give a longer one")
     }
-    let measured = try model.measure(on: text, by: recipe, weights: recipe.weights) ?? ([], nil)
+    let measured =
+      try model.measure(on: text, by: recipe, weights: recipe.weights) ?? Measured(losses: [], order: nil, paths: [])
     if let failure = model.failure { throw UserError(failure) }
     return measured
   }

@@ -151,7 +151,7 @@ extension Trainer {
       return
     }
     var watch = Stopwatch()
-    let measured: (losses: [HeadLoss], order: OrderQuality?)?
+    let measured: Measured?
     do {
       measured = try model.measure(
         on: corpus.heldOut, by: recipe, weights: weights, tokens: recipe.evaluate.tokens, while: { !inbox.isStopping })
@@ -167,7 +167,7 @@ extension Trainer {
       .evaluated(
         Evaluation(
           step: state.step, tokens: state.tokens, time: wallTime(), losses: measured.losses, order: measured.order,
-          isBest: isBest, seconds: watch.lap())))
+          paths: measured.paths, isBest: isBest, seconds: watch.lap())))
   }
 
   mutating func look(_ outlets: Outlets) {
@@ -196,6 +196,7 @@ extension Trainer {
   mutating func write(_ inbox: Inbox, _ outlets: Outlets) {
     guard heads.first == .ntp else { return }
     let tokenizer = corpus.tokenizer
+    if let graphs = corpus.heldOut.graphs { return writePath(graphs, outlets) }
     let prompt = tokenizer.tokens(of: recipe.sample.prompt)
     var written: [Int32] = []
     do {
@@ -216,6 +217,28 @@ extension Trainer {
     // Numbers are told apart by a space.
     let gap = tokenizer.kind == .tokens && !recipe.sample.prompt.isEmpty ? " " : ""
     outlets.report(.wrote(TextSample(step: state.step, prompt: recipe.sample.prompt, text: gap + text)))
+  }
+
+  /// Writes the path of a test graph, another one at every sample, as the likeliest tokens one after the other.
+  private func writePath(_ graphs: StarGraphs, _ outlets: Outlets) {
+    let sample = graphs.sample(state.step / max(1, recipe.sample.every) % graphs.count)
+    let (prompt, path) = (Array(sample[..<graphs.shape.prefix]), Array(sample[graphs.shape.prefix...]))
+    var written: [Int32] = []
+    do {
+      try model.write(
+        after: prompt, tokens: path.count,
+        sampling: Sampling(temperature: 0, random: RandomStream(seed: recipe.seed, purpose: "text"))
+      ) { token in
+        written.append(token)
+        return true
+      }
+    } catch {
+      occurred(.warning, "no path was written: \(error)", by: .program, outlets)
+      return
+    }
+    let verdict = written == path ? "right" : "wrong, it is \(corpus.tokenizer.text(of: path))"
+    let text = "\(corpus.tokenizer.text(of: written))(\(verdict))"
+    outlets.report(.wrote(TextSample(step: state.step, prompt: corpus.tokenizer.text(of: prompt), text: text)))
   }
 
   /// Length, in tokens, and temperature of the samples during training.

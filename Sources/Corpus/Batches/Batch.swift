@@ -15,6 +15,8 @@ package struct Batch {
   package let tokens: UnsafePointer<Int32>
   /// [rows, T + lookahead]: the document number of each token; nil if the text is not divided into documents.
   package let documents: UnsafePointer<Int32>?
+  /// [rows, T + lookahead]: 1 for every token that counts as a position; nil where all do.
+  package let mask: UnsafePointer<UInt8>?
 
   /// Elements from the start of a row to the start of the next: T + lookahead.
   package var stride: Int { context + lookahead }
@@ -27,10 +29,11 @@ struct BatchBuffer: ~Copyable {
   let lookahead: Int
   private let tokens: UnsafeMutablePointer<Int32>
   private let documents: UnsafeMutablePointer<Int32>?
+  private let mask: UnsafeMutablePointer<UInt8>?
 
   private var stride: Int { context + lookahead }
 
-  init(rows: Int, context: Int, lookahead: Int, hasDocuments: Bool) {
+  init(rows: Int, context: Int, lookahead: Int, hasDocuments: Bool, hasMask: Bool = false) {
     precondition(rows > 0 && context > 0 && lookahead >= 0, "a batch has at least one row of at least one token")
     self.rows = rows
     self.context = context
@@ -39,20 +42,27 @@ struct BatchBuffer: ~Copyable {
     tokens.initialize(repeating: -1, count: rows * (context + lookahead))
     documents = hasDocuments ? .allocate(capacity: rows * (context + lookahead)) : nil
     documents?.initialize(repeating: -1, count: rows * (context + lookahead))
+    mask = hasMask ? .allocate(capacity: rows * (context + lookahead)) : nil
+    mask?.initialize(repeating: 0, count: rows * (context + lookahead))
   }
 
   deinit {
     tokens.deallocate()
     documents?.deallocate()
+    mask?.deallocate()
   }
 
   /// Copies the window that starts at `start` into a row, with the tokens after it as far as the part has them.
   /// - Throws: `CorpusError` when the part cannot be read or has changed: see `TokenRange.copy`.
   func fill(_ row: Int, from part: TokenRange, at start: Int) throws(CorpusError) {
     let destination = tokens + row * stride
-    let available = min(stride, part.count - start)
+    let available = min(stride, part.available(from: start))
     try part.copy(start..<(start + available), to: destination)
     (destination + available).update(repeating: -1, count: stride - available)
+    if let mask {
+      part.copyMask(start..<(start + available), to: mask + row * stride)
+      (mask + row * stride + available).update(repeating: 0, count: stride - available)
+    }
     guard let documents else { return }
     part.copyDocuments(start..<(start + available), to: documents + row * stride)
     (documents + row * stride + available).update(repeating: -1, count: stride - available)
@@ -65,6 +75,6 @@ struct BatchBuffer: ~Copyable {
   func batch(filledRows: Int) -> Batch {
     Batch(
       rows: rows, filledRows: filledRows, context: context, lookahead: lookahead, tokens: UnsafePointer(tokens),
-      documents: documents.map { UnsafePointer($0) })
+      documents: documents.map { UnsafePointer($0) }, mask: mask.map { UnsafePointer($0) })
   }
 }

@@ -29,7 +29,8 @@ package struct Batches: ~Copyable {
     self.seed = seed
     self.window = window
     self.windows = windows
-    buffer = BatchBuffer(rows: rows, context: context, lookahead: lookahead, hasDocuments: part.hasDocuments)
+    buffer = BatchBuffer(
+      rows: rows, context: context, lookahead: lookahead, hasDocuments: part.hasDocuments, hasMask: part.graphs != nil)
     pass = window / windows
     order = Permutation(count: windows, seed: seed, pass: pass)
   }
@@ -78,7 +79,8 @@ package struct OrderedBatches: ~Copyable {
     self.part = part
     partWindows = part.windows(of: context)
     windows = min(partWindows, most)
-    buffer = BatchBuffer(rows: rows, context: context, lookahead: lookahead, hasDocuments: part.hasDocuments)
+    buffer = BatchBuffer(
+      rows: rows, context: context, lookahead: lookahead, hasDocuments: part.hasDocuments, hasMask: part.graphs != nil)
   }
 
   /// The next batch, which overwrites the last one; nil when all windows were handed out.

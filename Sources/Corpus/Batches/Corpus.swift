@@ -25,6 +25,8 @@ package struct Corpus: Sendable {
     package var documents: DocumentBounds?
     /// `tokenizer.width`: bytes per token in token files without a header; nil takes 2 and refuses ambiguous files.
     package var width: Int?
+    /// `data.kind` stargraph: graphs instead of text; nil for text.
+    package var graphs: StarGraphSource?
     /// The folder for token files and trained tokenizers; it is made if it does not exist.
     package var cache: String
     /// The folder to use if `cache` cannot be written.
@@ -77,9 +79,14 @@ package struct Corpus: Sendable {
     guard source.context > 0 else {
       throw CorpusError(.usage, "model.context is \(source.context); it must be at least 1")
     }
-    let opened =
-      source.kind == .tokens
-      ? try Self.open(tokenFiles: source, tokenizer: restored, report) : try Self.open(texts: source, restored, report)
+    let opened: Opened
+    if let graphs = source.graphs {
+      opened = try Self.open(graphs, context: source.context, restored)
+    } else if source.kind == .tokens {
+      opened = try Self.open(tokenFiles: source, tokenizer: restored, report)
+    } else {
+      opened = try Self.open(texts: source, restored, report)
+    }
     tokenizer = opened.tokenizer
     training = opened.training
     heldOut = opened.heldOut
@@ -87,6 +94,10 @@ package struct Corpus: Sendable {
     files = opened.files
     unigramEntropy = opened.entropy
     notices = opened.notices.map(\.showingFileNames)
+    if let graphs = source.graphs {
+      summary = Self.summary(of: graphs)
+      return
+    }
     let documents = source.documents == nil ? [] : ["\(quantity(opened.documents)) documents"]
     let tokens = training.count + heldOut.count
     summary =

@@ -71,6 +71,7 @@ final class Cache {
     switch source.kind {
     case .bytes: return try Tokenizer(kind: .bytes, model: [])
     case .tokens: preconditionFailure("token files are opened without a text")
+    case .graph: throw Corpus.noGraphs
     case .characters: return try Tokenizer(kind: .characters, model: try characters(of: texts))
     case .sentencepiece where source.model.isEmpty: return try trained(on: texts, vocabulary: source.vocabulary, report)
     case .bpe where source.model.isEmpty:

@@ -6,6 +6,7 @@ package struct TokenRange: Sendable {
   private enum Backing: Sendable {
     case array([Int32])
     case files(TokenFiles)
+    case graphs(StarGraphs)
   }
 
   private let storage: Backing
@@ -29,14 +30,39 @@ package struct TokenRange: Sendable {
     starts = documents
   }
 
+  /// All samples of star graphs, a window each.
+  init(_ graphs: StarGraphs) {
+    storage = .graphs(graphs)
+    range = 0..<graphs.count * graphs.context
+    starts = nil
+  }
+
   private init(_ storage: Backing, _ range: Range<Int>, _ starts: [Int]?) {
     self.storage = storage
     self.range = range
     self.starts = starts
   }
 
-  /// True if the text is divided into documents.
-  package var hasDocuments: Bool { starts != nil }
+  /// True if the tokens are divided into documents.
+  package var hasDocuments: Bool { starts != nil || graphs != nil }
+
+  /// The star graphs that the tokens are made of; nil for text.
+  package var graphs: StarGraphs? { if case .graphs(let graphs) = storage { graphs } else { nil } }
+
+  /// Tokens from a place on that may stand in one row: a row of star graphs ends with its sample.
+  package func available(from start: Int) -> Int {
+    graphs.map { $0.context - start % $0.context } ?? count - start
+  }
+
+  /// Puts a 1 for every token of a stretch that counts as a position, and a 0 for every other, into memory for that many.
+  package func copyMask(_ stretch: Range<Int>, to destination: UnsafeMutablePointer<UInt8>) {
+    check(stretch)
+    for index in 0..<stretch.count {
+      let counts =
+        graphs.map { $0.scored.contains((range.lowerBound + stretch.lowerBound + index) % $0.context) } ?? true
+      destination[index] = counts ? 1 : 0
+    }
+  }
 
   /// Number of documents in the range, including incomplete ones; 1 if the text is not divided.
   package var documents: Int {
@@ -58,6 +84,14 @@ package struct TokenRange: Sendable {
   /// counted from the part's start.
   package func copyDocuments(_ stretch: Range<Int>, to destination: UnsafeMutablePointer<Int32>) {
     check(stretch)
+    if let graphs {
+      // The filler after a sample is another document: no head looks for it.
+      for index in 0..<stretch.count {
+        let place = range.lowerBound + stretch.lowerBound + index
+        destination[index] = place % graphs.context < graphs.shape.sampleLength ? 0 : 1
+      }
+      return
+    }
     guard let starts, !stretch.isEmpty else {
       destination.update(repeating: 0, count: stretch.count)
       return
@@ -105,6 +139,24 @@ package struct TokenRange: Sendable {
     case .array(let tokens):
       for index in 0..<stretch.count { destination[index] = tokens[first + index] }
     case .files(let files): try files.copy(first..<first + stretch.count, to: destination)
+    case .graphs(let graphs): Self.copy(first..<first + stretch.count, of: graphs, to: destination)
+    }
+  }
+
+  private static func copy(_ stretch: Range<Int>, of graphs: StarGraphs, to destination: UnsafeMutablePointer<Int32>) {
+    let context = graphs.context
+    if stretch.count == context, stretch.lowerBound % context == 0 {
+      return graphs.fill(stretch.lowerBound / context, destination)
+    }
+    withUnsafeTemporaryAllocation(of: Int32.self, capacity: context) { room in
+      var place = stretch.lowerBound
+      while place < stretch.upperBound {
+        graphs.fill(place / context, room.baseAddress!)
+        let end = min((place / context + 1) * context, stretch.upperBound)
+        (destination + (place - stretch.lowerBound)).update(
+          from: room.baseAddress! + place % context, count: end - place)
+        place = end
+      }
     }
   }
 

@@ -13,12 +13,13 @@ package struct Tokenizer: Sendable {
     case bytes
     case characters(CharacterTable)
     case numbers(Int)
+    case graph(StarGraphTokens)
   }
 
   package let kind: TokenizerKind
   /// The data from which `init(kind:model:)` makes the same tokenizer: the SentencePiece model file; the
   /// `tokenizer.json`; the UTF-8 text of all characters in order of their ids; for `tokens`, the vocabulary size in
-  /// decimal; for bytes, empty.
+  /// decimal; for `graph`, the number of nodes in decimal; for bytes, empty.
   package let model: [UInt8]
   private let table: Method
 
@@ -36,6 +37,7 @@ package struct Tokenizer: Sendable {
         throw CorpusError(.badTokenizer, "the stored number of tokens is damaged: it is not a number above 0")
       }
       table = .numbers(Int(count))
+    case .graph: table = .graph(try StarGraphTokens(model))
     case .bytes:
       guard model.isEmpty else {
         throw CorpusError(
@@ -68,6 +70,7 @@ package struct Tokenizer: Sendable {
     case .bytes: 256
     case .characters(let characters): characters.vocabulary
     case .numbers(let count): count
+    case .graph(let graph): graph.vocabulary
     }
   }
 
@@ -80,7 +83,7 @@ package struct Tokenizer: Sendable {
   package var addsSpaceBefore: Bool {
     switch table {
     case .pieces(let pieces): pieces.addsSpaceBefore
-    case .pairs, .bytes, .characters, .numbers: false
+    case .pairs, .bytes, .characters, .numbers, .graph: false
     }
   }
 
@@ -103,6 +106,7 @@ package struct Tokenizer: Sendable {
       bytes.split { $0 == 0x20 || $0 == 0x0A }.compactMap { word in
         Int32(String(decoding: word, as: UTF8.self)).flatMap { (0..<Int32(count)).contains($0) ? $0 : nil }
       }
+    case .graph(let graph): graph.tokens(of: bytes)
     }
   }
 
@@ -132,7 +136,11 @@ package struct Tokenizer: Sendable {
   /// True if a whole text can be tokenized: with token files, each word must be the number of a token; other tokenizers
   /// accept any text.
   package func takesAll(of text: String) -> Bool {
-    kind != .tokens || tokens(of: text).count == text.split(separator: " ").count
+    switch table {
+    case .numbers: tokens(of: text).count == text.split(separator: " ").count
+    case .graph(let graph): graph.takesAll(of: text)
+    default: true
+    }
   }
 
   /// The bytes that tokens stand for, from 0 ..< vocabulary each.
@@ -148,6 +156,7 @@ package struct Tokenizer: Sendable {
     case .bytes: return tokens.map { UInt8($0) }
     case .characters(let characters): return tokens.flatMap { characters.bytes(of: $0) }
     case .numbers: return tokens.flatMap { Array("\($0) ".utf8) }
+    case .graph(let graph): return tokens.flatMap { Array(graph.text(of: $0).utf8) }
     }
   }
 
@@ -167,6 +176,7 @@ package struct Tokenizer: Sendable {
       return pairs.special(token).map { Visible.special($0) } ?? Visible.text(pairs.bytes(of: token))
     case .bytes: return Visible.text([UInt8(token)])
     case .numbers: return "\(token) "
+    case .graph(let graph): return graph.text(of: token)
     case .characters(let characters):
       return token == characters.unknown ? "⟨unk⟩" : Visible.text(characters.bytes(of: token))
     }

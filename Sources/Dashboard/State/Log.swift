@@ -53,7 +53,8 @@ struct LogLine: Sendable, Equatable {
   init(_ evaluation: Evaluation) {
     self.init(
       time: evaluation.time, step: evaluation.step,
-      text: "held-out " + evaluation.losses.figures(withAccuracy: false) + (evaluation.isBest ? "  ★ best" : ""),
+      text: "held-out " + evaluation.losses.figures(withAccuracy: false)
+        + evaluation.pathFigure + (evaluation.isBest ? "  ★ best" : ""),
       style: evaluation.losses.contains { !$0.loss.isFinite } ? Style(.bad, .bold) : Style(.third))
   }
 
@@ -62,6 +63,11 @@ struct LogLine: Sendable, Equatable {
       time: ending.time, step: ending.step, text: ending.reason.sentence,
       style: ending.reason.isGood ? Style(.good, .bold) : Style(.bad, .bold))
   }
+}
+
+extension Evaluation {
+  /// Of star graphs, the share whose path is right: `  paths .97`; nothing for text.
+  package var pathFigure: String { paths.last.map { "  paths \(Figure.share(Double($0)))" } ?? "" }
 }
 
 extension [HeadLoss] {

@@ -71,13 +71,34 @@ extension Metric where Report == StepReport {
 
 extension Metric where Report == Evaluation {
   /// The columns of `/heldout` for a run with these heads, in file order.
-  package static func ofEvaluations(heads: [Head]) -> [Metric] {
-    place(step: \.step, tokens: \.tokens, time: \.time) + [
+  /// - Parameter path: tokens of the path of star graphs; 0 for text.
+  package static func ofEvaluations(heads: [Head], path: Int = 0) -> [Metric] {
+    var metrics = place(step: \.step, tokens: \.tokens, time: \.time)
+    metrics.append(
       Metric(
         path: "seconds", key: "seconds", storage: .float32, unit: "s", longName: "time of the evaluation",
-        value: { $0.seconds }, restore: { $0.seconds = $1 })
-    ] + losses(of: heads, at: \.losses) + heads.filter(\.hasAccuracy).map(accuracy)
-      + (heads.contains(where: \.ranks) ? order : [])
+        value: { $0.seconds }, restore: { $0.seconds = $1 }))
+    metrics += losses(of: heads, at: \.losses)
+    metrics += heads.filter(\.hasAccuracy).map(accuracy)
+    if heads.contains(where: \.ranks) { metrics += order }
+    for count in (0..<path).reversed() { metrics.append(self.path(of: count + 1, all: path)) }
+    return metrics
+  }
+
+  /// The share of star graphs whose first tokens of the path are right: `accuracy/path` for the whole one.
+  private static func path(of count: Int, all: Int) -> Metric {
+    let name = count == all ? "path" : "path-\(count)"
+    return Metric(
+      path: "accuracy/\(name)", key: "accuracy.\(name)", storage: .float32, unit: "1",
+      longName: "share of the test graphs whose "
+        + (count == all ? "whole path is" : "first \(count) tokens of the path are") + " right",
+      isOptional: true, value: { $0.paths.indices.contains(count - 1) ? Double($0.paths[count - 1]) : nil },
+      restore: { report, value in
+        if report.paths.count < count {
+          report.paths += Array(repeating: .nan, count: count - report.paths.count)
+        }
+        report.paths[count - 1] = Float(value)
+      })
   }
 
   private static func accuracy(of head: Head) -> Metric {

@@ -10,6 +10,8 @@ extension Recipe {
 
   /// Those of heads that `HeadKind.init(onTrunk:)` makes are not listed here.
   private static let writtenFields: [Field] = [
+    choice(
+      "data.kind", \.data.kind, "text: files of text or tokens; stargraph: path finding in graphs made from the seed"),
     texts("data.paths", \.data.paths, "text files and folders; empty: the default corpus"),
     number(
       "data.heldOut", \.data.heldOut, .including(0), .including(0.5), "fraction of the tokens held out for evaluation",
@@ -18,6 +20,15 @@ extension Recipe {
     choice("data.documents", \.data.documents, "packed: attention crosses document boundaries; separate: it does not"),
     text(
       "data.separator", \.data.separator, "text that ends a document within a file; empty: each file is one document"),
+    integer("data.graph.degree", \.data.graph.degree, 1...64, "star graphs: branches that leave the source"),
+    integer("data.graph.length", \.data.graph.length, 2...64, "star graphs: nodes of a branch, the source included"),
+    integer("data.graph.nodes", \.data.graph.nodes, 2...65_536, "star graphs: labels that nodes are drawn from"),
+    integer(
+      "data.graph.samples", \.data.graphSamples, 0...1_000_000_000,
+      "star graphs in a pass; 0: never the same graph twice"),
+    integer(
+      "data.graph.test", \.data.graphTest, 16...1_000_000, "star graphs to evaluate on, none of which is trained on"),
+    flag("data.graph.reverse", \.data.graph.isReversed, "star graphs: write the path from the goal to the source"),
 
     choice(
       "tokenizer.kind", \.tokenizer.kind,

@@ -3,6 +3,14 @@
 /// All settings of a run. Together with the user's commands, they determine its result.
 package struct Recipe: Codable, Sendable, Equatable {
   package struct DataSettings: Codable, Sendable, Equatable {
+    /// `text`: files. `stargraph`: graphs that are made from the seed (`StarGraphShape`).
+    package enum DataKind: String, Codable, Sendable, CaseIterable { case text, stargraph }
+    package var kind = DataKind.text
+    package var graph = StarGraphShape()
+    /// Star graphs in a pass; 0 never repeats one.
+    package var graphSamples = 0
+    /// Star graphs to evaluate on.
+    package var graphTest = 1000
     /// Text files and folders; empty means the default corpus.
     package var paths: [String] = []
     /// The share of the tokens kept for evaluation, taken from the end.
@@ -212,6 +220,9 @@ package struct Recipe: Codable, Sendable, Equatable {
     return (objective.mtp.trunk > 0 ? objective.mtp.trunk : model.blocks - objective.mtp.heads) + 1
   }
 
+  /// Tokens of the path that evaluations look at; 0 where the data are text.
+  package var pathLength: Int { data.kind == .stargraph && objective.ntp > 0 ? data.graph.length : 0 }
+
   /// Tokens in one optimizer step.
   package var tokensPerStep: Int { batch.rows * batch.accumulation * model.context }
 }
@@ -228,4 +239,6 @@ package enum TokenizerKind: String, Codable, Sendable, CaseIterable {
   case characters
   /// The data are token files; as text, tokens are written in decimal with a space after each.
   case tokens
+  /// The data are star graphs; a token is a node's number, or a sign.
+  case graph
 }

@@ -86,6 +86,14 @@ final class Store {
     return values == all.count - weights.count ? Set(weights) : []
   }
 
+  /// Tokens of the path of star graphs that a file has columns for; 0 for text.
+  private static func pathLength(in file: File) throws -> Int {
+    guard try HDF5Group.has("/heldout/accuracy/path", in: file) else { return 0 }
+    var length = 1
+    while try HDF5Group.has("/heldout/accuracy/path-\(length)", in: file) { length += 1 }
+    return length
+  }
+
   private static func fill(
     _ file: File, _ beginning: Beginning, isLive: Bool = true, without missing: Set<String>
   ) throws -> Store {
@@ -102,7 +110,9 @@ final class Store {
     self.file = file
     heads = beginning.recipe.heads
     stepMetrics = Metric.ofSteps(heads: heads).filter { !missing.contains("/metrics/" + $0.path) }
-    evaluationMetrics = Metric.ofEvaluations(heads: heads).filter { !missing.contains("/heldout/" + $0.path) }
+    evaluationMetrics = Metric.ofEvaluations(heads: heads, path: beginning.recipe.pathLength).filter {
+      !missing.contains("/heldout/" + $0.path)
+    }
     try Self.label(file, beginning)
     let folders = [
       "/recipe", "/metrics", "/heldout", "/samples", "/samples/text", "/samples/order", "/beginnings", "/overview",
@@ -168,7 +178,7 @@ final class Store {
     stepMetrics = try Metric.ofSteps(heads: heads).filter {
       try !$0.isOptional || HDF5Group.has("/metrics/" + $0.path, in: file)
     }
-    evaluationMetrics = try Metric.ofEvaluations(heads: heads).filter {
+    evaluationMetrics = try Metric.ofEvaluations(heads: heads, path: Self.pathLength(in: file)).filter {
       try !$0.isOptional || HDF5Group.has("/heldout/" + $0.path, in: file)
     }
     metrics = try Table(opening: "/metrics", columns: stepMetrics.map(Column.init), hasPayload: false, in: file)

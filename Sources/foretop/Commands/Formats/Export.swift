@@ -140,7 +140,9 @@ struct ExportCommand: ParsableCommand {
         try Array(line.utf8).withUnsafeBytes(take)
       }
       if format == .csv {
-        try MetricLines.csv(heads: archive.recipe.heads, of: { damaged = try archive.forEachNumber($0) }, put)
+        try MetricLines.csv(
+          heads: archive.recipe.heads, path: archive.recipe.pathLength, of: { damaged = try archive.forEachNumber($0) },
+          put)
       } else {
         try MetricLines.json(of: { damaged = try archive.forEachNumber($0) }, put)
       }
@@ -164,7 +166,9 @@ struct ExportCommand: ParsableCommand {
     let file = "\(path)/\(TensorBoard.fileName(run: name, time: archive.beginning.time))"
     var damaged = 0
     try AtomicFile.writePieces(file, isReplacing: force) { take in
-      try TensorBoard.write(heads: archive.recipe.heads, of: { damaged = try archive.forEachNumber($0) }, take)
+      try TensorBoard.write(
+        heads: archive.recipe.heads, path: archive.recipe.pathLength, of: { damaged = try archive.forEachNumber($0) },
+        take)
     }
     print("\(file): \(name); “tensorboard --logdir \(path)” shows it")
     try complain(of: damaged)

@@ -34,15 +34,22 @@ struct Eval: ParsableCommand {
     let checkpoint = try RunLookup.checkpoint(name, in: place.folder)
     let text = try text(for: checkpoint)
     let reader = try TrainedNetwork(checkpoint, threads: try place.threads(before: checkpoint.state.threads))
-    let (losses, order) = try reader.measure(on: text)
+    let measured = try reader.measure(on: text)
+    let (losses, order) = (measured.losses, measured.order)
     let positions = losses.first?.positions ?? 0
     if json {
       let ranks = order.map { [$0.json] } ?? []
-      print(JSON.object(losses.json + ranks + [JSON.Member("positions", .integer(positions))]).line)
+      print(
+        JSON.object(losses.json + ranks + measured.paths.pathJSON + [JSON.Member("positions", .integer(positions))])
+          .line)
     } else {
       print(
         "\(name) at step \(Figure.grouped(checkpoint.state.step))  \(losses.words)  over \(Figure.grouped(positions)) positions"
       )
+      if let path = measured.paths.last {
+        print(
+          "path   \(Figure.share(Double(path), 3)) of the test graphs; first tokens right: \(measured.paths.figures)")
+      }
       if let order { print("order  \(order.figures)") }
     }
   }

@@ -76,7 +76,9 @@ struct Train: ParsableCommand {
   /// known before that, the trainer checks it afterwards.
   private static func checkMemory(_ recipe: Recipe, threads: Int) throws {
     let isKnown = recipe.tokenizer.kind == .sentencepiece && recipe.tokenizer.model.isEmpty
-    let plan = try RunPlan(recipe, vocabulary: isKnown ? recipe.tokenizer.vocabulary : 1, threads: threads)
+    let vocabulary =
+      recipe.data.kind == .stargraph ? recipe.data.graph.vocabulary : isKnown ? recipe.tokenizer.vocabulary : 1
+    let plan = try RunPlan(recipe, vocabulary: vocabulary, threads: threads)
     try plan.checkMachine()
   }
 
