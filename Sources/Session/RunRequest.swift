@@ -107,8 +107,7 @@ extension Corpus.Source {
     ids = recipe.tokenizer.ids
     width = recipe.tokenizer.width.bytes
     if recipe.data.kind == .stargraph {
-      graphs = Corpus.StarGraphSource(
-        shape: recipe.data.graph, samples: recipe.data.graphSamples, test: recipe.data.graphTest, seed: recipe.seed)
+      graphs = Corpus.StarGraphSource(recipe.data.graph, seed: recipe.seed)
     }
     spareCache = runs.hasSuffix("/") ? runs + ".cache" : runs + "/.cache"
   }

@@ -8,9 +8,9 @@ import Testing
 @testable import Corpus
 
 @Suite struct StarGraphTests {
-  private static func shape(_ degree: Int, _ length: Int, _ nodes: Int, reversed: Bool = false) -> StarGraphShape {
-    var shape = StarGraphShape()
-    (shape.degree, shape.length, shape.nodes, shape.isReversed) = (degree, length, nodes, reversed)
+  private static func shape(_ degree: Int, _ length: Int, _ nodes: Int, reversed: Bool = false) -> StarGraphTask {
+    var shape = StarGraphTask()
+    (shape.degree, shape.length, shape.nodes, shape.reverse) = (degree, length, nodes, reversed)
     return shape
   }
 
@@ -35,7 +35,7 @@ import Testing
   }
 
   @Test(arguments: shapes)
-  func `a sample is a star with one way to its goal`(shape: StarGraphShape) throws {
+  func `a sample is a star with one way to its goal`(shape: StarGraphTask) throws {
     let graphs = StarGraphs(shape, part: .training, count: 1000, context: shape.sampleLength + 3, seed: 5)
     for index in 0..<300 {
       let tokens = graphs.sample(index)
@@ -45,7 +45,7 @@ import Testing
       #expect(graph.edges.filter { $0[0] == graph.source }.count == shape.degree)
       // Every node but the source has one edge that leads to it, and all but source and ends have one that leaves.
       #expect(Set(graph.edges.map { $0[1] }).count == shape.edges && !graph.edges.contains { $0[1] == graph.source })
-      let path = shape.isReversed ? graph.path.reversed() : graph.path
+      let path = shape.reverse ? graph.path.reversed() : graph.path
       #expect(path.count == shape.length && path.first == graph.source && path.last == graph.goal)
       #expect(zip(path, path.dropFirst()).allSatisfy { graph.edges.contains([$0, $1]) })
       #expect(!graph.edges.contains { $0[0] == graph.goal })

@@ -10,7 +10,7 @@ import Training
     recipe.data.kind = .stargraph
     // The path has three nodes, of which source and goal are given.
     (recipe.data.graph.degree, recipe.data.graph.length, recipe.data.graph.nodes) = (2, 2, 30)
-    recipe.data.graphTest = 96
+    recipe.data.graph.test = 96
     recipe.batch.rows = 32
     recipe.schedule.rate = 3e-3
     recipe.precision = .fp32
@@ -23,8 +23,7 @@ import Training
 
   private static func corpus(_ recipe: Recipe) throws -> Corpus {
     var source = Corpus.Source(paths: [], context: recipe.model.context, cache: "/nowhere")
-    source.graphs = Corpus.StarGraphSource(
-      shape: recipe.data.graph, samples: recipe.data.graphSamples, test: recipe.data.graphTest, seed: recipe.seed)
+    source.graphs = Corpus.StarGraphSource(recipe.data.graph, seed: recipe.seed)
     return try Corpus(opening: source)
   }
 
@@ -33,7 +32,7 @@ import Training
   ) throws {
     var recipe = Self.recipe
     recipe.objective.top = top
-    recipe.data.graphSamples = samples
+    recipe.data.graph.samples = samples
     try recipe.validate(source: "the test")
     let corpus = try Self.corpus(recipe)
     let (log, ending, checkpoint) = try Tiny.train(recipe, on: corpus)

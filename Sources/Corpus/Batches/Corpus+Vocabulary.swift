@@ -5,7 +5,7 @@ extension Corpus {
   /// - Returns: the size, and its origin in words that end a sentence.
   /// - Throws: `CorpusError` if characters must be counted in a text that cannot be read, or a model file is invalid.
   package static func vocabulary(of source: Source) throws(CorpusError) -> (count: Int, origin: String) {
-    if let graphs = source.graphs { return (graphs.shape.vocabulary, "data.graph.nodes") }
+    if let graphs = source.graphs { return (graphs.task.vocabulary, "data.graph.nodes") }
     switch source.kind {
     case .tokens: return (try vocabulary(ofTokenFiles: source), "the token files")
     case .graph: throw Self.noGraphs

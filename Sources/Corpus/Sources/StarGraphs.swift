@@ -11,7 +11,7 @@ import Run
 package struct StarGraphs: Sendable, Equatable {
   package enum Part: Sendable, Equatable { case training, test }
 
-  package let shape: StarGraphShape
+  package let shape: StarGraphTask
   package let part: Part
   /// Number of samples.
   package let count: Int
@@ -29,7 +29,7 @@ package struct StarGraphs: Sendable, Equatable {
   /// Graphs that a shape must have, so that both parts have enough of them.
   package static let fewest = 16_384.0
 
-  init(_ shape: StarGraphShape, part: Part, count: Int, context: Int, seed: UInt64) {
+  init(_ shape: StarGraphTask, part: Part, count: Int, context: Int, seed: UInt64) {
     precondition(context >= shape.sampleLength && shape.labels <= shape.nodes && shape.degree >= 1 && shape.length >= 2)
     self.shape = shape
     self.part = part
@@ -56,7 +56,7 @@ package struct StarGraphs: Sendable, Equatable {
 
   /// Writes the window of a sample: T tokens.
   func fill(_ index: Int, _ window: UnsafeMutablePointer<Int32>) {
-    var random = Draws(state: mixed(seed ^ mixed(UInt64(bitPattern: Int64(index)))))
+    var random = Draws(state: mixed(seed &+ (UInt64(index) &+ 1) &* 0x9E37_79B9_7F4A_7C15))
     withUnsafeTemporaryAllocation(of: Int32.self, capacity: shape.nodes + shape.edges) { room in
       let labels = room.baseAddress!
       let order = labels + shape.nodes
@@ -91,7 +91,7 @@ package struct StarGraphs: Sendable, Equatable {
     put(labels[0])
     put(labels[steps])
     put(equals)
-    for node in 0...steps { put(labels[shape.isReversed ? steps - node : node]) }
+    for node in 0...steps { put(labels[shape.reverse ? steps - node : node]) }
     while place < context { put(filler) }
   }
 
@@ -122,18 +122,13 @@ package struct StarGraphs: Sendable, Equatable {
 extension Corpus {
   /// The settings of star graphs as a corpus: keys of the recipe.
   package struct StarGraphSource: Sendable, Equatable {
-    package var shape: StarGraphShape
-    /// `data.graph.samples`: samples of a pass; 0 never repeats one.
-    package var samples: Int
-    /// `data.graph.test`: samples to evaluate on.
-    package var test: Int
+    /// `data.graph`.
+    package var task: StarGraphTask
     /// `seed`.
     package var seed: UInt64
 
-    package init(shape: StarGraphShape, samples: Int, test: Int, seed: UInt64) {
-      self.shape = shape
-      self.samples = samples
-      self.test = test
+    package init(_ task: StarGraphTask, seed: UInt64) {
+      self.task = task
       self.seed = seed
     }
   }
@@ -145,7 +140,7 @@ extension Corpus {
   }
 
   static func open(_ graphs: StarGraphSource, context: Int, _ restored: Tokenizer?) throws(CorpusError) -> Opened {
-    let shape = graphs.shape
+    let shape = graphs.task
     let tokenizer =
       if let restored { restored } else { try Tokenizer(kind: .graph, model: Array(String(shape.nodes).utf8)) }
     guard tokenizer.vocabulary == shape.vocabulary else {
@@ -158,19 +153,19 @@ extension Corpus {
       TokenRange(StarGraphs(shape, part: part, count: count, context: context, seed: graphs.seed))
     }
     return Opened(
-      tokenizer: tokenizer, training: part(.training, graphs.samples > 0 ? graphs.samples : StarGraphs.endless),
-      heldOut: part(.test, graphs.test), bytes: 0, files: 0, documents: 0, entropy: log(Double(shape.nodes)),
+      tokenizer: tokenizer, training: part(.training, shape.samples > 0 ? shape.samples : StarGraphs.endless),
+      heldOut: part(.test, shape.test), bytes: 0, files: 0, documents: 0, entropy: log(Double(shape.nodes)),
       notices: [])
   }
 
   /// One line about star graphs: `star graphs G(2,4) of 8 nodes · 28 tokens each · never repeated · 1 000 to test`.
   static func summary(of graphs: StarGraphSource) -> String {
-    let shape = graphs.shape
+    let shape = graphs.task
     return [
-      "star graphs \(shape.name) of \(shape.nodes) nodes\(shape.isReversed ? ", reversed" : "")",
+      "star graphs \(shape.name) of \(shape.nodes) nodes\(shape.reverse ? ", reversed" : "")",
       "\(shape.sampleLength) tokens each",
-      graphs.samples > 0 ? "\(quantity(graphs.samples)) to train on" : "never repeated",
-      "\(quantity(graphs.test)) to test",
+      shape.samples > 0 ? "\(quantity(shape.samples)) to train on" : "never repeated",
+      "\(quantity(shape.test)) to test",
     ].joined(separator: " · ")
   }
 }

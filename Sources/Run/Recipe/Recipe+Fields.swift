@@ -24,11 +24,11 @@ extension Recipe {
     integer("data.graph.length", \.data.graph.length, 2...64, "star graphs: nodes of a branch, the source included"),
     integer("data.graph.nodes", \.data.graph.nodes, 2...65_536, "star graphs: labels that nodes are drawn from"),
     integer(
-      "data.graph.samples", \.data.graphSamples, 0...1_000_000_000,
+      "data.graph.samples", \.data.graph.samples, 0...1_000_000_000,
       "star graphs in a pass; 0: never the same graph twice"),
     integer(
-      "data.graph.test", \.data.graphTest, 16...1_000_000, "star graphs to evaluate on, none of which is trained on"),
-    flag("data.graph.reverse", \.data.graph.isReversed, "star graphs: write the path from the goal to the source"),
+      "data.graph.test", \.data.graph.test, 16...1_000_000, "star graphs to evaluate on, none of which is trained on"),
+    flag("data.graph.reverse", \.data.graph.reverse, "star graphs: write the path from the goal to the source"),
 
     choice(
       "tokenizer.kind", \.tokenizer.kind,

@@ -3,14 +3,10 @@
 /// All settings of a run. Together with the user's commands, they determine its result.
 package struct Recipe: Codable, Sendable, Equatable {
   package struct DataSettings: Codable, Sendable, Equatable {
-    /// `text`: files. `stargraph`: graphs that are made from the seed (`StarGraphShape`).
+    /// `text`: files. `stargraph`: graphs that are made from the seed (`StarGraphTask`).
     package enum DataKind: String, Codable, Sendable, CaseIterable { case text, stargraph }
     package var kind = DataKind.text
-    package var graph = StarGraphShape()
-    /// Star graphs in a pass; 0 never repeats one.
-    package var graphSamples = 0
-    /// Star graphs to evaluate on.
-    package var graphTest = 1000
+    package var graph = StarGraphTask()
     /// Text files and folders; empty means the default corpus.
     package var paths: [String] = []
     /// The share of the tokens kept for evaluation, taken from the end.

@@ -4,15 +4,19 @@ import Foundation
 
 /// G(degree, length): a source with `degree` disjoint branches of `length` nodes each, the source counted. One branch ends in
 /// the goal; the task is to write the path from source to goal.
-package struct StarGraphShape: Codable, Sendable, Equatable {
+package struct StarGraphTask: Codable, Sendable, Equatable {
   /// Branches that leave the source.
   package var degree = 2
   /// Nodes of a branch, the source included.
   package var length = 4
   /// N: labels that nodes are drawn from, without repetition.
   package var nodes = 8
+  /// Samples in a pass; 0 never repeats one.
+  package var samples = 0
+  /// Samples to evaluate on.
+  package var test = 1000
   /// True if the path is written from the goal to the source.
-  package var isReversed = false
+  package var reverse = false
 
   package init() {}
 
