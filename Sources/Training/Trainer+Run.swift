@@ -11,18 +11,35 @@ extension Trainer {
     let report: (Event) -> Void
     let save: (consuming Checkpoint, [Request]) -> Void
     let spare: (() -> Checkpoint?)?
+    /// Makes a branch ready: of which checkpoint, at which step, for whom, and with which factor of the rate.
+    let goBack: ((BackTarget, Int, Occurrence.Actor, Double?) throws -> BranchStart)?
 
     /// - Parameters:
     ///   - save: takes a complete copy, and the requests that it answers when it is stored.
     ///   - spare: asked for the memory of a copy before one is made; it never waits. Who has none sends a request to save,
     ///     by the program, when there is some. Without it, every copy is new memory.
+    ///   - goBack: makes a branch ready that goes on when this session has ended, or says why it cannot.
     package init(
       report: @escaping (Event) -> Void, save: @escaping (consuming Checkpoint, [Request]) -> Void,
-      spare: (() -> Checkpoint?)? = nil
+      spare: (() -> Checkpoint?)? = nil,
+      goBack: ((BackTarget, Int, Occurrence.Actor, Double?) throws -> BranchStart)? = nil
     ) {
       self.report = report
       self.save = save
       self.spare = spare
+      self.goBack = goBack
+    }
+  }
+
+  /// The branch that goes on when this session has ended.
+  package struct BranchStart {
+    let name: String
+    /// Of the checkpoint.
+    let step: Int
+
+    package init(name: String, step: Int) {
+      self.name = name
+      self.step = step
     }
   }
 

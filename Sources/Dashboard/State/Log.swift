@@ -167,6 +167,7 @@ extension Command {
     case .probe(let index): "probe \(index + 1)"
     case .stop(saving: true): "save and stop"
     case .stop(saving: false): "abandon"
+    case .back(let target): "back to \(target == .last ? "the last checkpoint" : target.text)"
     case .detach: "leave the screen"
     }
   }

@@ -28,6 +28,8 @@ package enum Command: Codable, Sendable, Equatable {
   case probe(Int)
   /// End the session; with `saving`, after a checkpoint.
   case stop(saving: Bool)
+  /// Go back to a checkpoint: the run stops, and goes on from there as a branch.
+  case back(BackTarget)
   /// The screen goes, the run stays. Obeyed by the program, not by the trainer.
   case detach
 
@@ -51,6 +53,7 @@ package enum Command: Codable, Sendable, Equatable {
     case .generate: "generate"
     case .probe: "probe"
     case .stop: "stop"
+    case .back: "back"
     case .detach: "detach"
     }
   }

@@ -51,6 +51,10 @@ package struct Beginning: Codable, Sendable, Equatable {
   package var heldOutTokens: Int
   /// Entropy of the corpus's single-token distribution in nats: the loss of a model that knows only frequencies.
   package var unigramEntropy: Double
+  /// Where a branch comes from; nil for a run that began by itself.
+  package var parent: ParentRun?
+  /// What computes; nil in sessions of older foretops, which did not record it.
+  package var place: ComputingPlace?
 
   package init(
     name: String, recipe: Recipe, step: Int, tokens: Int, time: Double, parameters: Int, threads: Int,
@@ -245,6 +249,9 @@ package struct Occurrence: Codable, Sendable, Equatable {
     case diverged
     /// Something a user should know; something that went wrong.
     case notice, warning, failure
+    /// The run goes back to a checkpoint, as a branch: the last line of the parent, and the first one of the branch. `new` is
+    /// the step.
+    case branch
     /// The session ended.
     case end
     /// A request was obeyed that leaves no line of its own, such as an evaluation. It is an answer; `isRecorded` says

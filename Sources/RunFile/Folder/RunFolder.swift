@@ -10,6 +10,8 @@ package struct RunFolder: Sendable {
   /// What steers a live run.
   package static let socketName = "control.sock"
   static let checkpointsName = "checkpoints"
+  /// In a folder that is being made a branch, until its run.h5 has its name.
+  static let branchingName = "branch.new"
 
   /// `runs/NAME`, as the user gave it.
   package let path: String
@@ -24,6 +26,8 @@ package struct RunFolder: Sendable {
   var lock: String { path(of: Self.lockName) }
   /// Notes and tags that wait until the file can be written.
   var notes: String { path(of: Self.notesName) }
+  /// Says that the folder is being made a branch: what is in it is the parent's too.
+  var branching: String { path(of: Self.branchingName) }
   /// The folder of checkpoints.
   package var checkpoints: String { path(of: Self.checkpointsName) }
   /// The file as it was before the session that the journal is of.
@@ -61,7 +65,9 @@ package struct RunFolder: Sendable {
   static func isUnfinished(_ name: String) -> Bool { name.hasSuffix(newEnd) || name.hasSuffix(copyEnd) }
 
   /// The paths of what a killed writer may not have finished, beside the checkpoints.
-  var unfinished: [String] { [Self.unfinished(file), copy] + [copy, before, journal].map(Self.unfinished) }
+  var unfinished: [String] {
+    [Self.unfinished(file), copy] + [copy, before, journal].map(Self.unfinished) + [branching]
+  }
 
   /// What lies in the folder until the file has its name; beside these there is the folder of checkpoints, empty.
   static let namesBeforeStart = [unfinished(fileName), journalName, unfinished(journalName), lockName]

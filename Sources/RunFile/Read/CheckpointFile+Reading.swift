@@ -10,7 +10,9 @@ extension CheckpointFile {
   /// - Throws: `UserError` when anything is not as foretop writes it.
   static func readNamed(_ path: String) throws -> (checkpoint: Checkpoint, created: Double?) {
     _ = try Trailer(verifying: path)
-    let contents = try CheckpointContents(of: File(opening: path, .still))
+    // Another process may take a second for that; a live run's metrics do not wait for it.
+    try Sandbox.require(.hdf5(path))
+    let contents = try HDF5.alone { try CheckpointContents(of: File(opening: path, .still)) }
     let descriptor = try FileDescriptor(opening: path, O_RDONLY)
     let read = try contents.places.map { places in
       var block = [Float](repeating: 0, count: contents.elements)

@@ -34,6 +34,8 @@ package struct RunSummary: Codable, Sendable {
   package var warning: String?
   /// As the newest session began with it; nil where the run cannot be read.
   package var recipe: Recipe?
+  /// Where a branch comes from.
+  package var parent: ParentRun?
   /// Its notes and tags, oldest first.
   package var annotations: [Occurrence] = []
 
@@ -140,6 +142,7 @@ extension StoredRun {
     summary.parameters = beginning.parameters
     summary.heads = heads
     summary.created = try HDF5Group.fraction("created", on: "/", in: store.file)
+    summary.parent = beginning.parent
     // What was made again from a checkpoint has no steps of its own.
     summary.step = beginning.step
     summary.tokens = beginning.tokens

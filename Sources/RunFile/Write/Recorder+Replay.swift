@@ -96,11 +96,6 @@ struct Replay {
 }
 
 extension Recorder {
-  /// Columns that tell how long something took, which no replay repeats.
-  private static func isTime(_ path: String) -> Bool {
-    ["time", "active", "throughput", "seconds", "sequence", "row"].contains(path) || path.hasPrefix("phase/")
-  }
-
   /// Stores a step, or finds it stored.
   func compared(_ report: StepReport) -> [Occurrence] {
     let values = store.stepMetrics.map { $0.value(report) ?? .nan }
@@ -145,13 +140,7 @@ extension Recorder {
 
   /// Words for the first column that differs; nil where none does.
   private func difference(_ columns: [Column], _ new: [Double], _ old: [Double]) -> String? {
-    for (column, (new, old)) in zip(columns, zip(new, old)) where !Self.isTime(column.path) {
-      let new = column.stored(new)
-      if new.bitPattern != old.bitPattern && !(new.isNaN && old.isNaN) {
-        return "\(column.path) is \(new), and was \(old)"
-      }
-    }
-    return nil
+    FileLayout.difference(columns, new, old).map { "\($0.path) is \($0.new), and was \($0.old)" }
   }
 
   private func said(_ difference: String, at step: Int) -> Occurrence {

@@ -1,0 +1,110 @@
+"""Branches: `foretop branch`, `resume --step`, and what the other commands make of them."""
+
+import json
+import os
+import re
+
+from support import *
+
+SHORT = ["--steps", "60", "--set", "save.every=10", "--set", "evaluate.every=20", "--set", "sample.every=0",
+         "--set", "save.keep=0", "--headless"] + [
+    word for change in ("tokenizer.kind=bytes", "model.width=32", "model.inner=64", "model.context=16", "batch.rows=2")
+    for word in ("--set", change)]
+
+
+def parent(name):
+    if state(name) is None:
+        run(train(name, *SHORT))
+    return os.path.join(RUNS, name)
+
+
+def steps(name):
+    """Losses and norms of every step, as the file has them."""
+    timeless = {"time", "active", "tokensPerSecond", "throughput", "phase", "phases"}
+    return {event["step"]: {key: value for key, value in event.items() if key not in timeless}
+            for event in events(name, "step")}
+
+
+def files(name):
+    found = {}
+    for folder, _, names in os.walk(os.path.join(RUNS, name)):
+        for file in names:
+            path = os.path.join(folder, file)
+            with open(path, "rb") as opened:
+                found[os.path.relpath(path, RUNS)] = opened.read()
+    return found
+
+
+def test_a_branch_without_a_change_has_its_parents_losses_and_the_parent_stays():
+    parent("tree")
+    before = files("tree")
+    result = run(command("branch", "tree", "--step", "20", "--headless", "--threads", "1"))
+    assert "“tree~2” is a branch of “tree” at step 20" in result.stdout, result.stdout
+    assert files("tree") == before
+    mine, theirs = steps("tree~2"), steps("tree")
+    assert mine == theirs and sorted(mine) == list(range(1, 61))
+    assert events("tree~2", "begin")[-1]["parent"] == "tree" and events("tree~2", "begin")[-1]["parentStep"] == 20
+    assert [event["actor"] for event in occurrences("tree~2", "branch")] == ["commandLine"]
+    checks = [json.loads(line) for line in run(command("verify", "tree~2", "--json")).stdout.splitlines()]
+    assert all(check["isWhole"] and not check["notes"] for check in checks), checks
+
+
+def test_a_branch_with_a_change_goes_another_way():
+    parent("fork")
+    run(command("branch", "fork", "--step", "best", "--set", "steps=70", "--set", "schedule.rate=0.01", "--name", "hotter", "--headless",
+                "--threads", "1"))
+    begun = events("hotter", "begin")[-1]
+    at = begun["parentStep"]
+    mine, theirs = steps("hotter"), steps("fork")
+    assert all(mine[step] == theirs[step] for step in range(1, at + 1))
+    assert at in (20, 40, 60) and mine[at + 1]["rate"] != theirs[at + 1]["rate"], (at, mine[at + 1])
+
+
+def test_resume_from_a_step_before_the_last_makes_a_branch_and_says_so():
+    parent("again")
+    result = run(command("resume", "again", "--step", "30", "--headless", "--threads", "1"))
+    assert "“again~2” is a branch of “again” at step 30" in result.stdout, result.stdout
+    assert steps("again~2") == steps("again")
+    assert any("steps 31 to 60 of “again” stay" in event["text"] for event in occurrences("again~2", "warning"))
+    # At the last checkpoint, with no later row, the run itself goes on.
+    run(command("resume", "again", "--step", "60", "--steps", "70", "--headless", "--threads", "1"))
+    assert state("again")["step"] == 70 and state("again~3") is None
+    missing = run(command("resume", "again", "--step", "35", "--headless"), status=66)
+    assert "has no checkpoint of step 35, only of 10, 20" in missing.stderr, missing.stderr
+    wrong = run(command("resume", "again", "--step", "soon"), status=64)
+    assert "“soon” is not a checkpoint" in wrong.stderr, wrong.stderr
+    over = run(command("branch", "again", "--step", "60"), status=64)
+    assert "the branch is at step 60 of 60" in over.stderr and state("again~3") is None, over.stderr
+
+
+def test_branches_stand_below_their_parents_and_outlive_them():
+    parent("root")
+    run(command("branch", "root", "--step", "40", "--headless", "--threads", "1"))
+    run(command("branch", "root~2", "--step", "50", "--headless", "--threads", "1"))
+    lines = run(command("runs", "--filter", "name~root", "--columns", "name,parent")).stdout.splitlines()[1:]
+    assert [re.sub(r"(?<=\S) {2,}", " ", line.rstrip()) for line in lines] == [
+        "root", "  root~2 root at 40", "    root~3 root~2 at 50"], lines
+    listed = [json.loads(line) for line in run(command("runs", "--json", "--filter", "parent=root")).stdout.splitlines()]
+    assert [run["name"] for run in listed] == ["root~2"] and listed[0]["parentStep"] == 40, listed
+    run(command("note", "root~2", "lower rate"))
+    run(command("tag", "root~2", "try"))
+    run(command("rm", "root", "--yes"))
+    assert state("root") is None
+    assert run(command("verify", "root~2")).stdout.splitlines()[-1].startswith("run “root~2” is as it was written")
+    out = os.path.join(FOLDER, "exported")
+    run(command("export", "root~2", out, "--step", "40", "--to", "safetensors"))
+    assert "all losses are equal, to the bit" in run(command("diff", "root~2", "root~3")).stdout
+    assert run(command("runs", "--filter", "tag=try", "--columns", "name")).stdout.split()[1:] == ["root~2"]
+    run(command("recover", "root~2"))
+    run(command("resume", "root~2", "--steps", "65", "--headless", "--threads", "1"))
+    assert state("root~2")["step"] == 65
+
+
+def test_the_runs_screen_indents_branches():
+    parent("oak")
+    run(command("branch", "oak", "--step", "40", "--headless", "--threads", "1"))
+    with Terminal(command("browse"), 100, 30) as terminal:
+        terminal.wait_for(lambda terminal: re.search(r"  oak~2 ", terminal.text))
+        assert re.search(r" oak\b.*\n.*   oak~2 ", terminal.text), terminal.text
+        terminal.type("q")
+        assert terminal.finish() == 0
