@@ -28,7 +28,8 @@ extension RunRequest.Past {
       branch.map { branch in
         [
           occurred(
-            .branch, "branch of “\(branch.parentName)” at step \(branch.step)", key: "parent", new: Double(branch.step),
+            .branch, "branch of “\(branch.parentName)” at step \(branch.step)", key: "parent",
+            old: backs > 0 ? Double(backs) : nil, new: Double(branch.step),
             by: branchActor)
         ]
       } ?? []

@@ -31,6 +31,8 @@ package struct RunRequest: Sendable {
     package var branch: PendingBranch?
     /// A factor of the rate, from the first step on; nil leaves it as it is.
     package var rateFactor: Double?
+    /// How often the guard went back already.
+    package var backs = 0
     /// Who asked for the branch.
     package var branchActor = Occurrence.Actor.commandLine
 

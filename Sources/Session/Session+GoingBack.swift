@@ -8,7 +8,7 @@ extension TrainingSession {
   /// Takes the branch's name and the checkpoint, and keeps what the session of the branch begins with. On the trainer's thread.
   /// - Parameters:
   ///   - present: the step at which it is asked.
-  ///   - factor: of the rate at the checkpoint, for the branch.
+  ///   - factor: of the rate at the checkpoint, for the branch; nil leaves it as it is.
   /// - Throws: `UserError` with a sentence; then nothing has changed.
   func prepareBranch(
     from target: BackTarget, at present: Int, by actor: Occurrence.Actor, rateFactor factor: Double? = nil
@@ -26,7 +26,10 @@ extension TrainingSession {
     past.beginning?.recipe = recipe
     past.beginning?.threads = checkpoint.state.threads
     past.branchActor = actor
-    past.rateFactor = factor
+    // The checkpoint that the guard went back to before does not have the rate that it gave the branch.
+    let isItsBranch = request.past?.branchActor == .guard && request.past?.step == step
+    past.rateFactor = factor.map { $0 * (isItsBranch ? request.past?.rateFactor ?? 1 : 1) }
+    past.backs = actor == .guard ? (request.past?.backs ?? 0) + 1 : 0
     recipe.take(past.settings)
     // A run that was made longer since has its checkpoint's end behind it.
     if step >= recipe.steps { recipe.steps = request.recipe.steps }
@@ -56,7 +59,7 @@ extension TrainingSession {
       }
       return step
     case .last:
-      return steps.last { $0 < present } ?? steps[steps.count - 1]
+      return StoredRun.newestSound(of: steps.filter { $0 < present }, in: folder) ?? steps[steps.count - 1]
     }
   }
 }

@@ -85,6 +85,8 @@ package final class TrainingSession: Sendable {
       try recording.makeThreads()
       var trainer = try trainer()
       let beginning = try beginning(of: trainer)
+      trainer.startGuarding(
+        after: request.past?.backs ?? 0, isSameText: request.past?.change(of: beginning) == nil)
       try recording.start(beginning)
       following.withLock { $0.began = beginning }
       let problem = startControl()

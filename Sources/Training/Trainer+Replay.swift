@@ -33,6 +33,7 @@ extension Trainer {
         // The run left this batch out as well: it is the next one's turn.
         attempts += 1
         guard attempts < Self.mostAttempts else { return false }
+      case .spiked: preconditionFailure("a replay acts on no spike")
       case .failed(let error): throw error
       case .unread(let error): throw error
       case .left: continue

@@ -118,6 +118,8 @@ extension Trainer {
         return nil
       }
       return stop(saving ? .stopped : .abandoned, answering: request, outlets)
+    case .leaveOut:
+      if leaveBatchOut() { leaveOut("as before", by: request.actor, outlets) }
     case .back(let target): return goBack(to: target, for: request, outlets)
     case .detach: answer(request, outlets)
     }

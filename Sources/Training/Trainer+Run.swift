@@ -75,10 +75,19 @@ extension Trainer {
       switch outcome {
       case .stepped(let report):
         outlets.report(.stepped(report))
+        guarded.skips = 0
+        if let newAlarm { warn(of: newAlarm, outlets) }
         pauseIfDue(after: report, outlets)
+        if isGuarded, state.guarded?.hasJustSpoilt == true,
+          let ending = guardAgainst(.spoilt, isAttended: isAttended, outlets)
+        {
+          return ending
+        }
       case .diverged(let losses, let norm):
-        diverged(losses, norm, isAttended, outlets)
-        guard isAttended else { return Ending(.diverged, step: state.step, time: wallTime()) }
+        if let ending = guardAgainst(.nonFinite(losses, norm: norm), isAttended: isAttended, outlets) { return ending }
+        continue
+      case .spiked(let alarm):
+        if let ending = guardAgainst(.spike(alarm), isAttended: isAttended, outlets) { return ending }
         continue
       case .failed(let error): return fail(error, outlets)
       case .left: continue
@@ -122,24 +131,6 @@ extension Trainer {
     return Ending(.failed, step: state.step, time: wallTime())
   }
 
-  mutating func diverged(
-    _ losses: [HeadLoss], _ norm: Double, _ isAttended: Bool, _ outlets: Outlets
-  ) {
-    isPaused = isAttended
-    stepsBeforePause = 0
-    pauseCondition = nil
-    // The sign of what is no number says nothing.
-    let values = losses.map { "\($0.head.name) \($0.loss.isNaN ? .nan : $0.loss)" }.joined(separator: ", ")
-    occurred(
-      .diverged,
-      "step \(state.step + 1) was not taken: \(values), gradient norm \(norm) "
-        + (isAttended
-          ? "— lower the rate and go on"
-          : "— resume with a lower schedule.rate, or begin again where there is no checkpoint"),
-      by: .program, answering: steppingRequests.first?.id, outlets)
-    answerStepping(but: steppingRequests.first?.id, outlets)
-  }
-
   // MARK: What is due
 
   /// Hands over a copy, unless the last one was the same; one for which there is no memory now stays due.
@@ -154,6 +145,7 @@ extension Trainer {
         return
       }
     }
+    noteSoundWeights()
     savedState = state
     // Given away: a copy that stayed here would make the arrays be copied once more.
     outlets.save(checkpoint(in: consume spare), savingRequests)

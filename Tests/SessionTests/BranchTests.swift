@@ -50,6 +50,7 @@ extension SessionTests {
       let back = session.requests.send(.back(.step(20)), by: .tell)
       reader.read { $0.answers(back) }
       answers.append(try #require(reader.answer(to: back)))
+      if answers.last?.kind != .branch { session.requests.send(.stop(saving: false), by: .key) }
     }
     #expect(answers.map(\.kind) == [.refused, .refused, .branch])
     #expect(answers[0].text.contains("there is no checkpoint of step 15: there are 10, 20"), "\(answers[0].text)")

@@ -198,7 +198,7 @@ package struct Dashboard: Sendable {
     case .saved: history.mark(.saved, step: occurrence.step)
     case .branch: history.mark(.branch, step: occurrence.step)
     case .setting: recipeLines = beginning?.recipe.lines.map(\.text) ?? recipeLines
-    case .proceed, .start, .refused, .notice, .warning, .failure, .end, .done: break
+    case .proceed, .start, .skip, .refused, .notice, .warning, .failure, .end, .done: break
     }
   }
 

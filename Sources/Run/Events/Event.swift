@@ -252,6 +252,8 @@ package struct Occurrence: Codable, Sendable, Equatable {
     /// The run goes back to a checkpoint, as a branch: the last line of the parent, and the first one of the branch. `new` is
     /// the step.
     case branch
+    /// A batch is left out: no step was taken with it. `new` is the data position after it, in windows.
+    case skip
     /// The session ended.
     case end
     /// A request was obeyed that leaves no line of its own, such as an evaluation. It is an answer; `isRecorded` says
@@ -264,6 +266,8 @@ package struct Occurrence: Codable, Sendable, Equatable {
     case program, key, commandLine, signal
     /// A line typed after `:` on the screen, `foretop tell`, another peer of the control socket.
     case typed, tell, socket
+    /// The program, where a step was out of line: see the recipe's keys `guard`.
+    case `guard`
   }
 
   package var kind: Subject

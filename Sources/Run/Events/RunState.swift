@@ -121,7 +121,7 @@ package struct RunState: Sendable, Equatable {
       apply(change)
     case .setting: beginning?.recipe.take(occurrence)
     case .saved: savedStep = occurrence.step
-    case .start, .branch, .refused, .notice, .warning, .end, .done: break
+    case .start, .branch, .skip, .refused, .notice, .warning, .end, .done: break
     }
   }
 

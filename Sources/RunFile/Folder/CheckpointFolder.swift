@@ -97,7 +97,9 @@ struct CheckpointFolder {
     guard newest > 0 else { return }
     let steps = try list().map(\.step)
     let older = steps.filter { $0 <= step }
-    let others = older.dropLast(newest).filter { every == 0 || $0 % every != 0 }
+    // The one just written stays whatever it holds; it takes the place of no sound one.
+    let kept = newestSound(newest, of: older).union([step])
+    let others = older.filter { !kept.contains($0) && (every == 0 || $0 % every != 0) }
     guard !others.isEmpty else { return }
     let best = older.last { isBest($0) == true }
     // One that cannot be read now may be the best.
@@ -118,6 +120,22 @@ struct CheckpointFolder {
       .noInput,
       "run “\(name)” has no best checkpoint: none was saved at a step whose held-out loss was the lowest so far; "
         + (there.isEmpty ? "there is no checkpoint" : "there are those of \(there)"))
+  }
+
+  /// Whether the weights of a checkpoint came to harm; nil where it cannot be read now.
+  func isSpoilt(_ step: Int) -> Bool? { try? CheckpointFile.summary(path(of: step)).isSpoilt }
+
+  /// The newest of some checkpoints, but none with spoilt weights before a sound one: so many as asked for, or all there are.
+  /// - Parameter steps: rising.
+  func newestSound(_ count: Int, of steps: [Int]) -> Set<Int> {
+    // A recipe that keeps very many keeps the sound ones among them.
+    guard count <= 32 else { return Set(steps.suffix(count)) }
+    var sound: Set<Int> = []
+    for step in steps.reversed() where sound.count < count {
+      // One that cannot be read now may be sound.
+      if isSpoilt(step) != true { sound.insert(step) }
+    }
+    return sound
   }
 
   /// Gives checkpoints of another history another name, under which they are not found. The next complete checkpoint

@@ -28,9 +28,6 @@ package final class PendingBranch: @unchecked Sendable {
     try RunName.check(name)
     let checkpoints = CheckpointFolder(parent)
     try checkpoints.requireCheckpoint(of: step)
-    // What the rows will take is known before anything is made.
-    let size = try FileDescriptor(opening: RunFolder(parent).file, O_RDONLY).size()
-    try FileDescriptor.requireRoom(size + 4 << 20, at: RunFolder(parent).file)
     self.parent = parent
     self.folder = folder
     self.step = step
@@ -42,6 +39,9 @@ package final class PendingBranch: @unchecked Sendable {
       try FileSystem.create(RunFolder(folder).checkpoints)
       try FileSystem.link(checkpoints.path(of: step), to: CheckpointFolder(folder).path(of: step))
       try FileSystem.sync(RunFolder(folder).checkpoints)
+      // Rows that will not find room are refused while the parent still goes on.
+      let size = try FileDescriptor(opening: RunFolder(parent).file, O_RDONLY).size()
+      try FileDescriptor.requireRoom(size + 4 << 20, at: RunFolder.unfinished(RunFolder(folder).file))
     } catch {
       UnstartedRun.clear(folder)
       lock = nil

@@ -37,6 +37,18 @@ extension StoredRun {
   }
 }
 
+extension StoredRun {
+  /// How often the guard went back on the way to this run: the branch that it made last says so.
+  package func guardBacks() throws -> Int {
+    let lines = try open().events.records(where: "kind", isOneOf: [Occurrence.Subject.branch.rawValue])
+      .compactMap(FileLayout.occurrence)
+    guard let last = lines.last(where: { $0.key == "parent" }), last.actor == .guard, let count = last.old else {
+      return 0
+    }
+    return Int(exactly: count) ?? 0
+  }
+}
+
 /// The stored steps of a run, compared with steps that are computed again.
 package final class StepComparison {
   /// What comes of comparing a step.

@@ -156,6 +156,11 @@ package struct StoredRun: Sendable {
 
   package static func bestStep(in folder: String) throws -> Int { try CheckpointFolder(folder).bestStep() }
 
+  /// The newest of some checkpoints whose weights are sound; nil where none is.
+  package static func newestSound(of steps: [Int], in folder: String) -> Int? {
+    CheckpointFolder(folder).newestSound(1, of: steps).first
+  }
+
   /// The steps of finished checkpoints, in order.
   package static func checkpointSteps(in folder: String) throws -> [Int] {
     try CheckpointFolder(folder).list().map(\.step)

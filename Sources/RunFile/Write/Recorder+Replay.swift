@@ -68,7 +68,7 @@ struct Replay {
   }
 
   /// What happens again when steps are computed again.
-  private static let repeated: Set<Occurrence.Subject> = [.rate, .weight, .setting, .saved, .diverged]
+  private static let repeated: Set<Occurrence.Subject> = [.rate, .weight, .setting, .saved, .diverged, .skip]
 
   /// The number of the first stored event that is still to come after a step; nil where there is none. A checkpoint that is
   /// written again stands before it.

@@ -79,6 +79,7 @@ struct Continuation {
     var state: TrainerState?
     var before = archive.recipe
     past.beginning = archive.beginning
+    past.backs = isBranch ? 0 : try archive.guardBacks()
     if let stored {
       var checkpoint = stored.checkpoint
       // A session that began at or after the checkpoint has its settings in its recipe.
@@ -93,6 +94,15 @@ struct Continuation {
       state = checkpoint.state
       past.start = Handoff(checkpoint)
       notices = stored.warnings
+      if checkpoint.state.guarded?.isSuspect == true {
+        let steps = try archive.checkpoints().map(\.step).filter { $0 < checkpoint.state.step }
+        let sound = StoredRun.newestSound(of: steps, in: archive.folder)
+        notices.append(
+          "the weights of the checkpoint of step \(checkpoint.state.step) are spoilt: their loss is far above what it was; "
+            + (sound.map {
+              "“\(RunAddress(name: name, runs: place.runs).command("resume")) --step \($0)” goes on from the last sound one"
+            } ?? "there is no older one whose weights are sound"))
+      }
     }
     past.step = state?.step
     past.edits = isBranch ? [] : try archive.edits(after: past.step ?? 0)
