@@ -32,7 +32,7 @@ extension Trainer {
   /// - Returns: how the session ends, where it does.
   mutating func guardAgainst(_ cause: GuardCause, isAttended: Bool, _ outlets: Outlets) -> Ending? {
     let spoilt = signOfSpoiltWeights(cause)
-    let settings = recipe.guarding
+    let settings = recipe.guard
     let acts =
       switch cause {
       case .nonFinite, .spoilt: settings.acts(on: .nonfinite)
@@ -103,7 +103,7 @@ extension Trainer {
 
   private mutating func goBackByItself(_ what: String, _ outlets: Outlets) -> Bool {
     let request = Request(.back(.last), by: .guard)
-    let factor = recipe.guarding.rate
+    let factor = recipe.guard.rate
     for target in [guarded.soundStep.map(BackTarget.step), .last].compactMap({ $0 }) {
       do {
         try leave(for: target, request, rateFactor: factor, why: what + "; ", outlets)

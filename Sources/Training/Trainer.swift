@@ -200,7 +200,7 @@ package struct Trainer: ~Copyable {
     guard losses.allSatisfy({ $0.loss.isFinite }), norm.isFinite else { return .diverged(losses, gradientNorm: norm) }
     let first = Double(losses[0].loss)
     let alarm = state.guarded?.alarm(loss: first, norm: norm)
-    if isGuarded, let alarm, recipe.guarding.acts(on: .spike) { return .spiked(alarm) }
+    if isGuarded, let alarm, recipe.guard.acts(on: .spike) { return .spiked(alarm) }
     newAlarm = state.guarded?.isAlarmed == false ? alarm : nil
     let rate = rate
     optimizer.update(model, norm: norm, rate: rate, step: state.step)

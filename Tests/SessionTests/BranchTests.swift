@@ -8,13 +8,13 @@ import Testing
 extension SessionTests {
   /// Runs a session to its end, and the sessions that follow it.
   /// - Parameter ask: what to ask when a session has taken a step; gets the session's place among them.
-  private func follow(_ request: RunRequest, _ ask: (TrainingSession, inout Reader, Int) throws -> Void) throws
-    -> [Reader]
-  {
+  private func follow(
+    _ request: RunRequest, isAttended: Bool = true, _ ask: (TrainingSession, inout Reader, Int) throws -> Void
+  ) throws -> [Reader] {
     var next: RunRequest? = request
     var readers: [Reader] = []
     while let request = next {
-      let session = TrainingSession(request, isAttended: true)
+      let session = TrainingSession(request, isAttended: isAttended)
       var reader = Reader(session.hub.subscribe(mostSteps: .max))
       try session.start()
       try ask(session, &reader, readers.count)
@@ -88,5 +88,41 @@ extension SessionTests {
     session.end()
     #expect(session.next.map(\.address) == nil)
     #expect(!FileManager.default.fileExists(atPath: "\(folder.path)/young~2"))
+  }
+}
+
+extension SessionTests {
+  @Test func `the guard goes back with half the rate, as often as it may, and then ends the run`() throws {
+    var recipe = folder.recipe(steps: 100_000)
+    recipe.schedule.kind = .constant
+    recipe.schedule.rate = 1
+    recipe.schedule.warmup = 0
+    recipe.optimizer.clip = 0
+    recipe.save.every = 100_000
+    recipe.save.keep = 1
+    recipe.guard.does = .back
+    recipe.guard.rate = 0.99
+    recipe.guard.most = 2
+    // Begins well, and has a checkpoint; then the rate is one that spoils the weights.
+    let readers = try follow(folder.request("wild", recipe), isAttended: false) { session, reader, place in
+      guard place == 0 else { return }
+      let slow = session.requests.send(.rate(.to(1e-3)), by: .key)
+      reader.read { $0.answers(slow) }
+      reader.read { if case .stepped(let report) = $0 { report.step >= 80 } else { false } }
+      let save = session.requests.send(.save, by: .key)
+      reader.read { $0.answers(save) }
+      session.requests.send(.rate(.to(1)), by: .key)
+    }
+    #expect(readers.count == 3)
+    #expect(readers.map { $0.ending?.reason } == [.diverged, .diverged, .diverged])
+    let last = try #require(readers.last?.occurrences.last { $0.kind == .diverged })
+    #expect(last.text.contains("spoilt"), "\(last.text)")
+    for (index, reader) in readers.enumerated().dropFirst() {
+      let begun = try #require(reader.occurrences.first { $0.kind == .branch })
+      #expect(begun.actor == .guard && begun.old == Double(index))
+      let rate = try #require(reader.occurrences.first { $0.kind == .rate })
+      // Of the checkpoint, whose rate was a thousandth.
+      #expect(rate.actor == .guard && abs((rate.new ?? 0) / 1e-3 - pow(0.99, Double(index))) < 1e-9, "\(rate)")
+    }
   }
 }

@@ -137,16 +137,16 @@ extension Recipe {
     integer("sample.every", \.sample.every, 0...1_000_000_000, "steps between samples of text and order; 0: never"),
     text("sample.prompt", \.sample.prompt, "text that samples begin with"),
     texts(
-      "guard.on", \.guarding.on, "what the guard acts on: nonfinite, spike; a spike is an alert in any case"),
+      "guard.on", \.guard.on, "what the guard acts on: nonfinite, spike; a spike is an alert in any case"),
     choice(
-      "guard.does", \.guarding.does,
+      "guard.does", \.guard.does,
       "pause (without a screen: end), back to the last sound checkpoint, skip the batch, or stop"),
     number(
-      "guard.rate", \.guarding.rate, .excluding(0), .including(1),
+      "guard.rate", \.guard.rate, .excluding(0), .including(1),
       "factor of the learning rate when the guard goes back",
       usedAs: .double),
     integer(
-      "guard.most", \.guarding.most, 0...1000, "times that the guard goes back, or skips in a row, before it pauses"),
+      "guard.most", \.guard.most, 0...1000, "times that the guard goes back, or skips in a row, before it pauses"),
   ]
 
   static func field(_ key: String) -> Field? { fields.first { $0.key == key } }

@@ -32,9 +32,9 @@ extension Recipe {
         "model.width \(model.width) is not a multiple of model.heads \(model.heads): make it one, or set"
         + " model.headWidth")
     let triggers = GuardSettings.Trigger.allCases.map(\.rawValue)
-    let stranger = guarding.on.first { !triggers.contains($0) } ?? ""
+    let stranger = self.guard.on.first { !triggers.contains($0) } ?? ""
     require(
-      guarding.on.allSatisfy(triggers.contains), of: ["guard.on"],
+      self.guard.on.allSatisfy(triggers.contains), of: ["guard.on"],
       else: "guard.on has \(stranger.quotation), but the guard knows \(triggers.joined(separator: " and "))")
     let isShared = model.headWidth == 0
     require(

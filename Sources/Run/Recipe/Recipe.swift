@@ -198,7 +198,7 @@ package struct Recipe: Codable, Sendable, Equatable {
   package var evaluate = EvaluateSettings()
   package var save = SaveSettings()
   package var sample = SampleSettings()
-  package var guarding = GuardSettings()
+  package var `guard` = GuardSettings()
 
   package init() {}
 

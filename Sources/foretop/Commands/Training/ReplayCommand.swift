@@ -117,10 +117,11 @@ struct ReplayCommand: ParsableCommand {
       print(
         "different: step \(Figure.grouped(difference.step)), \(difference.column) is stored as \(difference.stored), and came "
           + "out as \(difference.replayed)")
-      print(
-        verdict.same == 0
-          ? "no step before it was compared"
-          : "the \(Figure.grouped(verdict.same)) steps before it are the same to the bit")
+      switch verdict.same {
+      case 0: print("that is the first step that was compared")
+      case 1: print("the step before it is the same to the bit")
+      default: print("the \(Figure.grouped(verdict.same)) steps before it are the same to the bit")
+      }
       if anyway, verdict.largest.relative > 0 {
         print(
           "up to step \(Figure.grouped(replay.last)), the total loss differs by at most \(Figure.share(verdict.largest.relative, 6)) of "
