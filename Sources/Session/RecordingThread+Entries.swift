@@ -30,6 +30,7 @@ extension RecordingThread {
   func record(_ beginning: Beginning) {
     let recorder: Recorder
     do {
+      if let parent = beginning.parent { try request.past?.branch?.finish(at: parent.branched) }
       recorder =
         if let past = request.past {
           try Recorder(resuming: request.folder, from: past.step ?? 0, beginning: beginning)

@@ -27,6 +27,14 @@ package struct RunRequest: Sendable {
     package var droppedSettings: Set<String> = []
     /// Events of earlier sessions, for the screen.
     package var events: [Event] = []
+    /// The branch that this session begins; nil where the run is there already.
+    package var branch: PendingBranch?
+    /// A factor of the rate, from the first step on; nil leaves it as it is.
+    package var rateFactor: Double?
+    /// How often the guard went back already.
+    package var backs = 0
+    /// Who asked for the branch.
+    package var branchActor = Occurrence.Actor.commandLine
 
     package init(start: Handoff, edits: [ReplayedCommand]) {
       self.start = start

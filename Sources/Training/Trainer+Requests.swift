@@ -120,9 +120,41 @@ extension Trainer {
         return nil
       }
       return stop(saving ? .stopped : .abandoned, answering: request, outlets)
+    case .leaveOut:
+      if leaveBatchOut() { leaveOut("as before", by: request.actor, outlets) }
+    case .back(let target): return goBack(to: target, for: request, outlets)
     case .detach: answer(request, outlets)
     }
     return nil
+  }
+
+  /// Ends the session where a branch can go on from a checkpoint: what is learned is saved first.
+  private mutating func goBack(to target: BackTarget, for request: Request, _ outlets: Outlets) -> Ending? {
+    do {
+      try leave(for: target, request, outlets)
+    } catch {
+      refuse(request, UserError(error, while: "going back").message, outlets)
+      return nil
+    }
+    save(outlets)
+    guard isSaveDue else { return stop(.stopped, answering: nil, outlets) }
+    isStoppingAfterSave = true
+    return nil
+  }
+
+  /// Has a branch made ready, and says so.
+  /// - Parameter factor: of the rate at the checkpoint, for the branch.
+  mutating func leave(
+    for target: BackTarget, _ request: Request, rateFactor factor: Double? = nil, why: String = "", _ outlets: Outlets
+  ) throws {
+    guard let goBack = outlets.goBack else { throw UserError(.usage, "nothing can go back here") }
+    let branch = try goBack(target, state.step, request.actor, factor)
+    outlets.report(
+      .occurred(
+        Occurrence(
+          .branch, step: state.step, time: wallTime(), key: "back", old: Double(state.step), new: Double(branch.step),
+          actor: request.actor, request: request.id,
+          text: "\(why)back to step \(branch.step), as the branch “\(branch.name)”")))
   }
 
   private mutating func proceed(_ request: Request, _ outlets: Outlets) {

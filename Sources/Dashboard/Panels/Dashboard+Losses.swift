@@ -23,6 +23,7 @@ extension Dashboard {
     case .saved: ("◆", "saved", Style(.plain, .bold))
     case .pause: ("‖", "pause", Style(.warning, .bold))
     case .diverged: ("×", "not finite", Style(.bad, .bold))
+    case .branch: ("↳", "branch", Style(.accent, .bold))
     }
   }
 
@@ -160,6 +161,13 @@ extension Dashboard {
     var plot = Plot(columns: columns, rows: plotRows, glyphs: glyphs)
     let ranges = history.places.ranges(axis, x, plot.width)
     let covered = history.places.ranges(axis, x, plot.width, covering: true)
+    if let left = history.left {
+      let ranges = left.ranges(axis, x, plot.width)
+      for track in tracks {
+        guard let losses = left.losses(of: track.head) else { continue }
+        Self.drawLine(losses.smooth, ranges, y, Pen(style: .faint, symbol: "·"), &plot)
+      }
+    }
     for track in tracks { Self.drawBand(track.losses.raw, covered, y, &plot) }
     for track in tracks.reversed() { Self.drawLine(track.losses.smooth, ranges, y, Self.pen(track.head), &plot) }
     let evaluations = history.evaluations.places.ranges(axis, x, plot.width)
@@ -186,7 +194,13 @@ extension Dashboard {
   private func lossScale(_ tracks: [History.LossTrack], _ heldOut: [Head]) -> Scale? {
     var low = Float.infinity
     var high = -Float.infinity
-    let summaries = tracks.map(\.losses.raw.summary) + heldOut.compactMap { history.evaluations[.loss($0)]?.summary }
+    let left = tracks.compactMap { track in
+      history.left.flatMap { left in
+        left.losses(of: track.head).map { $0.smooth.summary(of: left.start..<$0.smooth.count) }
+      }
+    }
+    let summaries =
+      tracks.map(\.losses.raw.summary) + left + heldOut.compactMap { history.evaluations[.loss($0)]?.summary }
     for summary in summaries {
       low = min(low, summary.minimum)
       high = max(high, summary.maximum)

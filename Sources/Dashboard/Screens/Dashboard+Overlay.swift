@@ -9,6 +9,7 @@ extension Dashboard {
     case .rate(let text, let problem): drawPrompt(text, problem, on: &canvas)
     case .weights(let prompt): draw(prompt, on: &canvas)
     case .command(let prompt): draw(prompt, on: &canvas)
+    case .back(let prompt): draw(prompt, on: &canvas)
     case .confirm(let command):
       drawQuestion("sure?", question(command), [("y", "yes"), ("esc", "leave it")], on: &canvas)
     case .quit:

@@ -39,7 +39,7 @@ extension Dashboard {
   func refusal(of action: Action) -> String? {
     switch action {
     case .pause, .stepOnce, .rateUp, .rateDown, .rateDouble, .rateHalve, .typeRate, .weights, .save, .evaluate,
-      .generate, .undo, .commandLine:
+      .generate, .undo, .commandLine, .goBack:
       if mode == .watched { return "another process trains this run: steer it there" }
       if mode == .stored { return "a stored run, not trained now: foretop resume continues it" }
       switch phase {
@@ -66,6 +66,7 @@ extension Dashboard {
     switch action {
     case .evaluate where beginning.heldOutTokens <= beginning.recipe.model.context:
       "there is no held-out text to evaluate on (data.heldOut is 0)"
+    case .goBack where checkpoints.isEmpty: "there is no checkpoint to go back to yet: s saves one"
     case .generate where beginning.recipe.objective.ntp == 0: "this run has no NTP head to generate text with"
     default: nil
     }
@@ -98,6 +99,7 @@ extension Dashboard {
     case .undo: return ask(.undo)
     case .commandLine: overlay = .command(CommandPrompt())
     case .save: return ask(.save)
+    case .goBack: overlay = .back(BackPrompt())
     case .evaluate: return ask(.evaluate)
     case .generate: return ask(.generate)
     case .previousProbe: return probe(-1)
@@ -263,6 +265,7 @@ extension Dashboard {
     case .rate(let text, _): return pressInPrompt(key, text)
     case .weights(let prompt): return press(key, in: prompt)
     case .command(let prompt): return press(key, in: prompt)
+    case .back(let prompt): return press(key, in: prompt)
     case .confirm(let command):
       switch key {
       case .character("y"), .enter:

@@ -5,7 +5,7 @@ import TerminalUI
 enum Action: Hashable, Sendable {
   case pause, stepOnce
   case rateUp, rateDown, rateDouble, rateHalve, typeRate, weights, undo, commandLine
-  case save, evaluate, generate
+  case save, evaluate, generate, goBack
   case previousProbe, nextProbe
   case axis, logarithm, smoother, rougher, unsmoothed
   case focusNext, focusPrevious, open, back, up, down, pageUp, pageDown, first, last
@@ -64,6 +64,9 @@ package enum KeyTable {
     KeyLine(
       .training, [(.character("."), .stepOnce)], label: "step", "take one step, then pause; type 5. for five steps"),
     KeyLine(.training, [(.character("s"), .save)], label: "save", "save a checkpoint"),
+    KeyLine(
+      .training, [(.character("r"), .goBack)], label: "back",
+      "go back to a checkpoint: a list with losses; the run goes on as a branch"),
     KeyLine(.training, [(.character("e"), .evaluate)], label: "evaluate", "evaluate on the held-out text"),
     KeyLine(.training, [(.character("g"), .generate)], label: "generate", "generate some text"),
     KeyLine(

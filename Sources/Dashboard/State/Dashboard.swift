@@ -21,6 +21,7 @@ package struct Dashboard: Sendable {
     case weights(WeightPrompt)
     case command(CommandPrompt)
     case confirm(Command)
+    case back(BackPrompt)
     case quit
   }
 
@@ -36,6 +37,8 @@ package struct Dashboard: Sendable {
   var asked: [Asked] = []
   var samples: [OrderSample] = []
   var text: TextSample?
+  /// Steps of the checkpoints that the run has now, oldest first.
+  var checkpoints: [Int] = []
   /// What the machine did in the last second; nil before it was looked at.
   var machine: MachineUse?
   /// Lines of the log that wait until they are on the disk, by the number of their event.
@@ -111,6 +114,16 @@ package struct Dashboard: Sendable {
     needsDrawing = true
   }
 
+  /// Another session follows in the same process: its events are numbered from 1 again.
+  /// - Parameter time: Unix time, seconds.
+  package mutating func startSession(at time: Double) {
+    run.startSession()
+    unconfirmed = [:]
+    asked = []
+    overlay = nil
+    startSettingUp(at: time)
+  }
+
   /// Takes an event of a run that goes on. One that was taken before changes nothing.
   package mutating func receive(_ event: NumberedEvent) {
     let phase = run.phase
@@ -170,7 +183,7 @@ package struct Dashboard: Sendable {
   private mutating func begin(_ beginning: Beginning) {
     let step = self.beginning?.step ?? 0
     recipeLines = beginning.recipe.lines.map(\.text)
-    history.cut(after: step)
+    if beginning.parent?.step == step { history.leave(after: step) } else { history.cut(after: step) }
     samples.removeAll { $0.step > step }
   }
 
@@ -183,8 +196,9 @@ package struct Dashboard: Sendable {
     case .rate: history.mark(.rate, step: occurrence.step)
     case .weight: history.mark(.weight, step: occurrence.step)
     case .saved: history.mark(.saved, step: occurrence.step)
+    case .branch: history.mark(.branch, step: occurrence.step)
     case .setting: recipeLines = beginning?.recipe.lines.map(\.text) ?? recipeLines
-    case .proceed, .start, .refused, .notice, .warning, .failure, .end, .done: break
+    case .proceed, .start, .skip, .refused, .notice, .warning, .failure, .end, .done: break
     }
   }
 

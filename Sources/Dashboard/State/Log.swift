@@ -22,7 +22,7 @@ struct LogLine: Sendable, Equatable {
     let style: Style =
       switch occurrence.kind {
       case .diverged, .failure: Style(.bad, .bold)
-      case .refused, .warning: Style(.warning)
+      case .refused, .warning, .skip: Style(.warning)
       case .rate, .weight, .setting: Style(.accent)
       default: .plain
       }
@@ -42,6 +42,7 @@ struct LogLine: Sendable, Equatable {
     case .typed: text += "  (typed)"
     case .tell: text += "  (tell)"
     case .socket: text += "  (socket)"
+    case .guard: text += "  (guard)"
     }
     self.init(time: occurrence.time, step: occurrence.step, text: text, style: style)
   }
@@ -173,6 +174,8 @@ extension Command {
     case .probe(let index): "probe \(index + 1)"
     case .stop(saving: true): "save and stop"
     case .stop(saving: false): "abandon"
+    case .back(let target): "back to \(target == .last ? "the last checkpoint" : target.text)"
+    case .leaveOut: "leave a batch out"
     case .detach: "leave the screen"
     }
   }

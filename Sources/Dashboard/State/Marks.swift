@@ -2,7 +2,7 @@
 
 /// Something that a chart marks on its axis.
 struct Mark: Sendable, Equatable {
-  enum Meaning: Sendable, CaseIterable { case rate, weight, saved, pause, diverged }
+  enum Meaning: Sendable, CaseIterable { case rate, weight, saved, pause, diverged, branch }
   var kind: Meaning
   var at: Moment
 }

@@ -28,6 +28,10 @@ package enum Command: Codable, Sendable, Equatable {
   case probe(Int)
   /// End the session; with `saving`, after a checkpoint.
   case stop(saving: Bool)
+  /// Leave one batch out, as the guard did before: only a replay asks for that.
+  case leaveOut
+  /// Go back to a checkpoint: the run stops, and goes on from there as a branch.
+  case back(BackTarget)
   /// Leave the screen; the run continues. Carried out by the program, not by the trainer.
   case detach
 
@@ -51,6 +55,8 @@ package enum Command: Codable, Sendable, Equatable {
     case .generate: "generate"
     case .probe: "probe"
     case .stop: "stop"
+    case .leaveOut: "leaveOut"
+    case .back: "back"
     case .detach: "detach"
     }
   }

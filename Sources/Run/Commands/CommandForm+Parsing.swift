@@ -57,6 +57,7 @@ extension CommandForm {
       return command
     }
     if case .stepCount = grammar, rest.isEmpty { return .step(1) }
+    if case .checkpoint = grammar, rest.isEmpty { return .back(.last) }
     guard !rest.isEmpty else {
       throw UserError(.usage, "\(arguments) is missing: type for example “\(examples[0])”")
     }
@@ -65,6 +66,7 @@ extension CommandForm {
     case .rate: return .rate(try RateChange(typed: rest))
     case .weight: return .weight(try Self.weight(rest))
     case .setting(let setting): return .setting(try SettingChange(typed: rest, for: setting))
+    case .checkpoint: return .back(try BackTarget(typed: rest))
     case .condition: return .until(try PauseCondition(typed: rest))
     case .text: return .note(try Annotation.note.checked(Self.unquoted(rest)))
     case .stepCount:

@@ -12,6 +12,7 @@ package struct CommandForm: Sendable {
     case setting(RunSetting)
     case condition
     case text
+    case checkpoint
   }
 
   /// One or two words.
@@ -72,6 +73,10 @@ package struct CommandForm: Sendable {
     CommandForm(
       "undo", .undo,
       "takes back this session's last change of the rate, a weight or a setting; again: the change before it"),
+    CommandForm(
+      "back", "[STEP|best]", .checkpoint, ["back", "back 2000", "back best"],
+      "goes back to a checkpoint, by default the last one before this step: the run is saved and stops, and goes on from the "
+        + "checkpoint as a branch, a run of its own"),
     CommandForm("stop", .stop(saving: true), "saves and stops"),
     CommandForm("abandon", .stop(saving: false), "stops without saving"),
   ]

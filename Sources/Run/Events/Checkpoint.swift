@@ -66,6 +66,8 @@ package struct TrainerState: Codable, Sendable, Equatable {
   package var active: Double
   /// The lowest held-out loss so far; infinite before the first evaluation.
   package var bestLoss: Float
+  /// What the guard remembers of the losses; nil before the first step, and after a change that other losses follow.
+  package var guarded: GuardState?
 
   package init(
     step: Int = 0, tokens: Int = 0, window: Int = 0, seed: UInt64, threads: Int, rateFactor: Double = 1,

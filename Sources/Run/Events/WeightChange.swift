@@ -81,6 +81,7 @@ package struct ReplayedCommand: Sendable, Equatable {
     case .setting:
       guard let setting = RunSetting(rawValue: occurrence.key), setting.accepts(new) else { return nil }
       self.init(step: occurrence.step, .setting(SettingChange(setting, to: new)))
+    case .skip: self.init(step: occurrence.step, .leaveOut)
     default: return nil
     }
   }
@@ -92,7 +93,9 @@ extension [ReplayedCommand] {
   /// counts.
   package var inOrderOfSteps: [ReplayedCommand] {
     reduce(into: []) { edits, edit in
-      edits.removeAll { $0.step == edit.step + 1 && $0.command.word == edit.command.word }
+      edits.removeAll {
+        $0.step == edit.step + 1 && $0.command.word == edit.command.word && edit.command != .leaveOut
+      }
       let place = edits.lastIndex { $0.step <= edit.step }.map { $0 + 1 } ?? 0
       edits.insert(edit, at: place)
     }

@@ -150,6 +150,17 @@ extension Recipe {
     integer(
       "sample.every", \.sample.every, 0...1_000_000_000, "steps between samples of text and order; 0: only at the end"),
     text("sample.prompt", \.sample.prompt, "prompt of the generated samples"),
+    texts(
+      "guard.on", \.guard.on, "what the guard acts on: nonfinite, spike; a spike is an alert in any case"),
+    choice(
+      "guard.does", \.guard.does,
+      "pause (without a screen: end), back to the last sound checkpoint, skip the batch, or stop"),
+    number(
+      "guard.rate", \.guard.rate, .excluding(0), .including(1),
+      "factor of the learning rate when the guard goes back",
+      usedAs: .double),
+    integer(
+      "guard.most", \.guard.most, 0...1000, "times that the guard goes back, or skips in a row, before it pauses"),
   ]
 
   static func field(_ key: String) -> Field? { fields.first { $0.key == key } }

@@ -60,12 +60,15 @@ package struct Removal: ~Copyable {
       }
       do {
         _ = try CheckpointFile.Trailer(verifying: checkpoints.path(of: step))
-        kept.append(step)
+        // Spoilt weights take the place of no sound ones.
+        if checkpoints.isSpoilt(step) == true { candidates.append(step) } else { kept.append(step) }
       } catch let error as UserError {
         // It stays for whoever wants to look at it; it does not count.
         warnings.append(error.message)
       }
     }
+    // Where all are spoilt, the newest is what there is.
+    if kept.isEmpty, let newest = candidates.first { kept.append(newest) }
     if let best = (kept + candidates).first(where: { checkpoints.isBest($0) == true }), !kept.contains(best) {
       kept.append(best)
     }

@@ -10,6 +10,8 @@ package struct RunFolder: Sendable {
   /// The name of the control socket.
   package static let socketName = "control.sock"
   static let checkpointsName = "checkpoints"
+  /// In a folder that is being made a branch, until its run.h5 has its name.
+  static let branchingName = "branch.new"
 
   /// `runs/NAME`, as the user gave it.
   package let path: String
@@ -24,6 +26,8 @@ package struct RunFolder: Sendable {
   var lock: String { path(of: Self.lockName) }
   /// Notes and tags that wait until the file can be written.
   var notes: String { path(of: Self.notesName) }
+  /// Says that the folder is being made a branch: what is in it is the parent's too.
+  var branching: String { path(of: Self.branchingName) }
   /// The folder of checkpoints.
   package var checkpoints: String { path(of: Self.checkpointsName) }
   /// Backup of run.h5 from when the journal began.
@@ -61,7 +65,9 @@ package struct RunFolder: Sendable {
   static func isUnfinished(_ name: String) -> Bool { name.hasSuffix(newEnd) || name.hasSuffix(copyEnd) }
 
   /// The paths of files that a killed writer may have left unfinished, except checkpoints.
-  var unfinished: [String] { [Self.unfinished(file), copy] + [copy, before, journal].map(Self.unfinished) }
+  var unfinished: [String] {
+    [Self.unfinished(file), copy] + [copy, before, journal].map(Self.unfinished) + [branching]
+  }
 
   /// The files in the folder before run.h5 has its name; there is also the empty folder of checkpoints.
   static let namesBeforeStart = [unfinished(fileName), journalName, unfinished(journalName), lockName]

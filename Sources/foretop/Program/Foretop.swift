@@ -22,9 +22,11 @@ struct Foretop: ParsableCommand {
         foretop                          shows all runs on a screen
         foretop runs                     lists all runs
       """,
-    version: "0.1.0",
+    version: ProgramVersion.text,
     subcommands: [
-      Train.self, Resume.self, Tell.self, Watch.self, RecipesCommand.self, PlanCommand.self, BenchCommand.self,
+      Train.self, Resume.self, BranchCommand.self, ReplayCommand.self, Tell.self, Watch.self, RecipesCommand.self,
+      PlanCommand.self,
+      BenchCommand.self,
       Runs.self, Inspect.self,
       Eval.self, Generate.self,
       Tokenize.self, LayoutCommand.self,

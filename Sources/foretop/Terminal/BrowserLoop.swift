@@ -135,7 +135,7 @@ struct BrowserLoop: ~Copyable {
     case .summaries(let summaries):
       catalog?.know(summaries)
       view!.content.runs?.know(summaries.map { RunRow($0) })
-      if catalog?.isOrdered == false { list() }
+      if catalog?.isOrdered == false || summaries.contains(where: { $0.parent != nil }) { list() }
     case .history(let reading): take(reading)
     case .removed(let name, let sentence):
       view!.content.runs?.message = sentence

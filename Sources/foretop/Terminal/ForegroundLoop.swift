@@ -4,17 +4,20 @@ import Dashboard
 import Dispatch
 import Foundation
 import Run
+import RunFile
 import Session
 import TerminalUI
 
 /// Follows a session to its end.
 struct ForegroundLoop: ~Copyable {
-  /// What it follows.
-  private let session: TrainingSession
+  /// What it follows; a run that goes back is followed by its branch.
+  private var session: TrainingSession
   /// Always read, so that the loop knows the session's state whoever reads what is shown.
-  private let control: Subscription
+  private var control: Subscription
   /// What the screen or the printer takes, as fast as it can.
-  private let shown: Subscription
+  private var shown: Subscription
+  /// Whether somebody can decide what becomes of a run that diverged.
+  private let isAttended: Bool
   private let options: ScreenOptions
   private let signals: Signals
   /// What happened in the sessions before, for the screen.
@@ -43,8 +46,8 @@ struct ForegroundLoop: ~Copyable {
   /// To begin a session and follow it.
   init(_ request: RunRequest, options: ScreenOptions) {
     let hasScreen = !options.headless && !options.json
-    let session = TrainingSession(
-      request, isAttended: hasScreen && isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1)
+    isAttended = hasScreen && isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1
+    let session = TrainingSession(request, isAttended: isAttended)
     self.session = session
     control = session.hub.subscribe()
     shown = session.hub.subscribe()
@@ -77,9 +80,39 @@ struct ForegroundLoop: ~Copyable {
     while view != nil || !isPrinted {
       for signal in signals.taken() { obey(signal) }
       try takeMessages()
+      if try followBranch() { continue }
       if view == nil { printLines() } else { turn() }
     }
     printer.finish()
+  }
+
+  /// Where the run went back to a checkpoint, goes on with the session of the branch when the parent's has ended well.
+  /// - Returns: whether there is such a session.
+  private mutating func followBranch() throws -> Bool {
+    guard let outcome, let next = session.next else { return false }
+    guard outcome == nil, stop == nil, status == 0 else {
+      session.dropNext()
+      return false
+    }
+    session.end()
+    show(shown.take())
+    if view == nil { printer.flush() }
+    session = TrainingSession(next, isAttended: isAttended && view != nil)
+    control = session.hub.subscribe()
+    shown = session.hub.subscribe()
+    state = RunState()
+    self.outcome = nil
+    (sampler, lastSample) = (nil, nil)
+    view?.dashboard.startSession(at: Date().timeIntervalSince1970)
+    LibraryExit.tell { [hub = session.hub] in hub.tell(.failed($0)) }
+    try session.start()
+    return true
+  }
+
+  private mutating func show(_ messages: [SessionMessage]) {
+    for message in messages {
+      if view == nil { printer.take(message) } else { message.show(on: &view!.dashboard) }
+    }
   }
 
   /// What the session says of itself, and what the loop has to know of the run.
@@ -88,6 +121,7 @@ struct ForegroundLoop: ~Copyable {
       switch message {
       case .event(let event):
         state.apply(event)
+        lookAtCheckpoints(after: event.event)
         // Nobody is there any more to decide what becomes of a run that diverged.
         if view == nil, case .occurred(let occurrence) = event.event, occurrence.kind == .diverged {
           session.requests.send(.stop(saving: false), by: .program)
@@ -100,6 +134,17 @@ struct ForegroundLoop: ~Copyable {
       case .closed(let error): outcome = .some(error)
       }
     }
+  }
+
+  /// Tells the screen which checkpoints there are when that may have changed.
+  private mutating func lookAtCheckpoints(after event: Event) {
+    guard view != nil else { return }
+    switch event {
+    case .began: break
+    case .occurred(let occurrence) where occurrence.kind == .saved: break
+    default: return
+    }
+    view!.dashboard.know(checkpoints: (try? StoredRun.checkpointSteps(in: session.address.folder)) ?? [])
   }
 
   /// What can fail fails fast, and then there is no need to take the screen first.
@@ -116,6 +161,9 @@ struct ForegroundLoop: ~Copyable {
   /// Does nothing where there is no screen to be had.
   private mutating func openScreen(_ layouts: LayoutFiles) {
     view = ScreenView.open(options.looks, layouts) { Dashboard(.live, layouts, glyphs: $0) }
+    if state.beginning != nil {
+      view?.dashboard.know(checkpoints: (try? StoredRun.checkpointSteps(in: session.address.folder)) ?? [])
+    }
     for event in past { view?.dashboard.receive(event) }
     view?.dashboard.startSettingUp(at: Date().timeIntervalSince1970)
     past = []
@@ -126,7 +174,7 @@ struct ForegroundLoop: ~Copyable {
   /// Shows what has come, draws, and hands on a key. The screen is left by the user, by a run that was asked to end, and by a
   /// terminal that goes away; a run that ends by itself stays on the screen.
   private mutating func turn() {
-    for message in shown.take() { message.show(on: &view!.dashboard) }
+    show(shown.take())
     for line in view!.overheardLines() {
       session.report(
         Occurrence(.warning, step: state.last?.step ?? 0, time: Date().timeIntervalSince1970, text: line))
