@@ -198,7 +198,9 @@ package struct Screen: ~Copyable {
     if style.attributes.contains(.bold) { attributes |= foretop_bold() }
     if style.attributes.contains(.underline) { attributes |= foretop_underline() }
     if style.attributes.contains(.reverse) { attributes |= foretop_reverse() }
-    switch palette.ink(style.role, depth: depth) {
+    // Where the shades of a hue are one colour, what lies behind a line is dim.
+    if style.tone.isBehind, depth == .palette16 { attributes |= foretop_dim() }
+    switch palette.ink(style, depth: depth) {
     case .terminal:
       if style.attributes.contains(.dim) { attributes |= foretop_dim() }
     // Eight colours are made sixteen by bold.

@@ -280,10 +280,11 @@ struct PictureTests {
   }
 
   @Test func `without colour the lines of the chart still differ`() {
-    let heads: [Head] = [.ntp, .mtp(2), .mtp(3), .mtp(4), .top]
+    let heads = Head.all
     let pens = heads.map { Dashboard.pen($0) }
     #expect(Set(pens.map(\.symbol)).count == pens.count)
-    #expect(Set(pens.map { $0.dash?.on ?? 0 }).count == pens.count)
+    // With colour, all of them differ in it as well.
+    #expect(Set(pens.map(\.style)).count == pens.count)
     #expect(Set(heads.map { $0.look.heldOutSign }).count == pens.count)
     #expect(Set(Mark.Meaning.allCases.map { Dashboard.sign($0).character }).count == Mark.Meaning.allCases.count)
     // What is off is dim and what has the focus is bold, without any colour.
@@ -322,10 +323,15 @@ struct PictureTests {
       if number == 12_345 { report.losses[0].loss = 7.5 }
       dashboard.receive(.stepped(report))
     }
-    let canvas = dashboard.draw(size: (80, 24), now: run.now(20_001))
-    // Where the spike is: a dot of the raw band, far above the line, in its column alone.
-    let chart = canvas.text.split(separator: "\n")[2..<9]
+    // The axis has what is usual: its edge marks the spike, in the spike's column alone.
     let column = 8 + 69 * 12_345 / 20_001
+    let usual = dashboard.draw(size: (80, 24), now: run.now(20_001)).text.split(separator: "\n")
+    let marks = Array(usual[2]).enumerated().filter { $0.element == "▴" }.map(\.offset)
+    #expect(marks.count == 1 && abs(marks[0] - column) <= 3, "the spike is not marked:\n\(usual[2])")
+    // With everything on the axis it is a dot of the raw band, far above the line.
+    _ = dashboard.press(.character("Y"))
+    let canvas = dashboard.draw(size: (80, 24), now: run.now(20_001))
+    let chart = canvas.text.split(separator: "\n")[2..<9]
     let dots = chart.map { line in
       Array(line).enumerated().filter { abs($0.offset - column) <= 3 && ("\u{2801}"..."\u{28FF}").contains($0.element) }
         .count

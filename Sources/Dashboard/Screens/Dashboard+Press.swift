@@ -57,6 +57,9 @@ extension Dashboard {
       let known = layouts.sorted { $0.key < $1.key }.map { "\($0.key) \($0.name)" }.joined(separator: ", ")
       return "there is no layout \(key); there are \(known)"
     case .open: return focus == nil ? "press tab first, to focus a panel" : nil
+    case .closer: return zoomRefusal(isCloser: true)
+    case .wider: return zoomRefusal(isCloser: false)
+    case .cursorLeft, .cursorRight: return history.count > 0 ? nil : "there is no step yet"
     default: return nil
     }
   }
@@ -106,19 +109,43 @@ extension Dashboard {
       let axes = Axis.allCases
       axis = axes[((axes.firstIndex(of: axis) ?? 0) + 1) % axes.count]
     case .logarithm: isLogarithmic.toggle()
+    case .wholeRange:
+      chart.showsWholeRange.toggle()
+      message = chart.showsWholeRange ? "the y axis has everything" : "the y axis has what is usual"
+    case .closer: zoomChart(by: 1)
+    case .wider: zoomChart(by: -1)
+    case .cursorLeft: moveCursor(by: -1.0 / 60)
+    case .cursorRight: moveCursor(by: 1.0 / 60)
+    case .eventKinds:
+      eventFilter = eventFilter.next
+      scroll[.events] = nil
+      message = "events: \(eventFilter.words)"
     case .smoother: history.smooth(Smoothing.ladder.first { $0 > history.smoothing } ?? history.smoothing)
     case .rougher: history.smooth(Smoothing.ladder.last { $0 < history.smoothing } ?? history.smoothing)
     case .unsmoothed: history.smooth(0)
     case .focusNext: moveFocus(1)
     case .focusPrevious: moveFocus(-1)
     case .open: isFullScreen = true
-    case .back: if isFullScreen { isFullScreen = false } else { focus = nil }
+    case .back:
+      if isFullScreen {
+        isFullScreen = false
+      } else if chart.cursor != nil {
+        chart.cursor = nil
+      } else {
+        focus = nil
+      }
     case .up: scrollFocused(by: -1)
     case .down: scrollFocused(by: 1)
     case .pageUp: scrollFocused(by: -10)
     case .pageDown: scrollFocused(by: 10)
     case .first: scrollFocused(by: -1_000_000)
-    case .last: scrollFocused(by: 1_000_000)
+    case .last:
+      // The charts follow their end again; where they do, the key scrolls.
+      if chart.cursor != nil, focus == nil || focus == .losses {
+        chart.cursor = nil
+      } else {
+        scrollFocused(by: 1_000_000)
+      }
     case .layout(let key): layouts.first { $0.key == key }.map { show($0) }
     case .palette:
       palette = palette.next
@@ -243,7 +270,7 @@ extension Dashboard {
   /// The most lines that a panel can be scrolled by.
   private func extent(of panel: Panel) -> Int {
     switch panel {
-    case .events: max(log.count + asked.count - 1, 0)
+    case .events: max(shownLog.count + asked.count - 1, 0)
     case .recipe: max(recipeLines.count - 1, 0)
     case .text: max((text?.text.utf8.count ?? 0) / 8, 0)
     case .heads: max(history.tracks.count - 1, 0)

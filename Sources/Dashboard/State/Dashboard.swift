@@ -46,6 +46,8 @@ package struct Dashboard: Sendable {
   var layout: Layout
   var axis: Axis
   var isLogarithmic: Bool
+  var chart = ChartView()
+  var eventFilter = EventFilter.all
   var focus: Panel?
   var isFullScreen = false
   var scroll: [Panel: Int] = [:]
@@ -183,8 +185,10 @@ package struct Dashboard: Sendable {
     case .rate: history.mark(.rate, step: occurrence.step)
     case .weight: history.mark(.weight, step: occurrence.step)
     case .saved: history.mark(.saved, step: occurrence.step)
+    case .alert: history.mark(.alert, step: occurrence.step)
+    case .start: if occurrence.step > 0 { history.mark(.resumed, step: occurrence.step) }
     case .setting: recipeLines = beginning?.recipe.lines.map(\.text) ?? recipeLines
-    case .proceed, .start, .refused, .notice, .warning, .failure, .end, .done: break
+    case .proceed, .refused, .notice, .warning, .failure, .end, .done: break
     }
   }
 
@@ -194,7 +198,9 @@ package struct Dashboard: Sendable {
 
   private mutating func note(_ line: LogLine) {
     if log.count >= Self.mostLines { log.removeFirst(Self.mostLines / 4) }
-    log.append(line)
+    // In the order of their times: what is reported late belongs where it happened.
+    let place = (log.lastIndex { $0.time <= line.time } ?? -1) + 1
+    log.insert(line, at: place)
   }
 
   private mutating func note(_ sample: OrderSample) {
