@@ -5,7 +5,8 @@ extension Scale {
   /// - Parameters:
   ///   - rows: cells of the plot; at least 1.
   ///   - points: points of a cell.
-  package static func even(from low: Double, to high: Double, rows: Int, points: Int) -> (scale: Scale, ticks: [Double]) {
+  package static func even(from low: Double, to high: Double, rows: Int, points: Int) -> (scale: Scale, ticks: [Double])
+  {
     let plain = Scale(from: low, to: high)
     let (low, high) = (plain.lower, plain.upper)
     let height = Double(rows * points - 1)

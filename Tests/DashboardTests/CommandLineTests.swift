@@ -135,7 +135,8 @@ struct CommandLineTests {
     var dashboard = run.dashboard(at: 300)
     dashboard.receive(
       .occurred(
-        Occurrence(.setting, step: 300, time: run.now(300), key: "steps", old: 2000, new: 5000, actor: .tell, text: "steps")))
+        Occurrence(
+          .setting, step: 300, time: run.now(300), key: "steps", old: 2000, new: 5000, actor: .tell, text: "steps")))
     #expect(dashboard.beginning?.recipe.steps == 5000)
     #expect(dashboard.recipeLines.contains { $0.contains("5000") })
     #expect(dashboard.log.contains { $0.text.hasSuffix("(tell)") })

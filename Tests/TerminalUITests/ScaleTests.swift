@@ -57,7 +57,9 @@ struct ScaleTests {
 
 struct EvenScaleTests {
   @Test(arguments: [(2.9, 8.37), (0.001, 0.0013), (-3, 5e6), (4.2, 4.2), (0, 1), (1e-30, 2e-30)])
-  func `ticks of an even axis are round, equally many rows apart, and the axis has all values`(low: Double, high: Double) {
+  func `ticks of an even axis are round, equally many rows apart, and the axis has all values`(
+    low: Double, high: Double
+  ) {
     for rows in [3, 5, 9, 14, 20, 37] {
       for points in [1, 2, 4] {
         let (scale, ticks) = Scale.even(from: low, to: high, rows: rows, points: points)

@@ -93,7 +93,8 @@ extension Dashboard {
       return LossLegend.LegendEntry(
         // The first of a kind names all of them.
         short: head.hasBlock
-          ? (head == firstBlock ? [Span("\(head.kind.name) ", .faint)] : []) + [mark, Span(" "), value] : long, long: long, whole: whole, end: track.smoothed)
+          ? (head == firstBlock ? [Span("\(head.kind.name) ", .faint)] : []) + [mark, Span(" "), value] : long,
+        long: long, whole: whole, end: track.smoothed)
     }
     for head in shownHeldOut {
       guard let loss = history.evaluations[.loss(head)]?.last else { continue }

@@ -188,7 +188,9 @@ struct LossChart: Sendable {
         continue
       }
       let pen = Pen(style: line.style, symbol: line.head.look.heldOutSign)
-      for (dx, dy) in [(0, 0), (1, 0), (0, 1), (1, 1)] { plot.point(x: column + dx, y: min(y + dy, plot.height - 1), pen) }
+      for (dx, dy) in [(0, 0), (1, 0), (0, 1), (1, 1)] {
+        plot.point(x: column + dx, y: min(y + dy, plot.height - 1), pen)
+      }
     }
   }
 

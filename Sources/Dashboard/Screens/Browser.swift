@@ -10,11 +10,15 @@ package struct Browser: ScreenContent {
     case leave
     /// The list of runs asks for something.
     case list(RunsScreen.RunsRequest)
+    /// The tensors of a run, over the screen that is shown.
+    case tensors(String)
   }
 
   /// The list, below everything else.
   package var runs: RunsScreen? { didSet { needsDrawing = true } }
   package var compare: CompareScreen? { didSet { needsDrawing = true } }
+  /// The tensors of a run, over everything else.
+  package var tensors: TensorsScreen? { didSet { needsDrawing = true } }
   /// A run, looked at.
   package var dashboard: Dashboard?
 
@@ -39,9 +43,10 @@ package struct Browser: ScreenContent {
   /// Ages in the list grow.
   package var hasClock: Bool { dashboard?.hasClock ?? (compare == nil && runs != nil) }
 
-  package var palette: Palette { dashboard?.palette ?? compare?.palette ?? runs?.palette ?? .okabe }
+  package var palette: Palette { tensors?.palette ?? dashboard?.palette ?? compare?.palette ?? runs?.palette ?? .okabe }
 
   package func draw(size: (columns: Int, rows: Int), now: Double) -> Canvas {
+    if let tensors { return tensors.draw(size: size) }
     if let dashboard { return dashboard.draw(size: size, now: now) }
     if let compare { return compare.draw(size: size) }
     if let runs { return runs.draw(size: size, now: now) }
@@ -53,13 +58,26 @@ package struct Browser: ScreenContent {
     dashboard?.use(layouts, problems: problems, time: time)
   }
 
-  package mutating func fit(columns: Int, rows: Int) { runs?.fit(columns: columns, rows: rows) }
+  package mutating func fit(columns: Int, rows: Int) {
+    runs?.fit(columns: columns, rows: rows)
+    tensors?.fit(columns: columns, rows: rows)
+  }
 
   package mutating func press(_ key: Key) -> BrowserRequest? {
     needsDrawing = true
+    if tensors != nil, key != .resize {
+      guard tensors?.press(key) == .left else { return nil }
+      tensors = nil
+      return left
+    }
     if dashboard != nil {
-      // A stored run is asked for nothing: what comes back is that it was left.
-      guard dashboard?.press(key) == .detach else { return nil }
+      // A stored run is asked for nothing else: what comes back is that it was left.
+      let command = dashboard?.press(key)
+      if dashboard?.asksForTensors == true {
+        dashboard?.asksForTensors = false
+        return dashboard?.runName.map { .tensors($0) }
+      }
+      guard command == .detach else { return nil }
       dashboard = nil
       return left
     }
@@ -70,6 +88,7 @@ package struct Browser: ScreenContent {
       return left
     }
     guard let request = runs?.press(key) else { return nil }
+    if case .tensors(let name) = request { return .tensors(name) }
     return request == .leave ? .leave : .list(request)
   }
 
@@ -87,6 +106,11 @@ package struct Browser: ScreenContent {
   /// Shows a comparison over the list.
   package mutating func open(_ comparison: Comparison) {
     compare = CompareScreen(comparison, palette: runs?.palette ?? .okabe, glyphs: runs?.glyphs ?? .braille)
+  }
+
+  /// Shows the tensors of a run over everything else.
+  package mutating func openTensors(of name: String) {
+    tensors = TensorsScreen(name: name, palette: palette, glyphs: dashboard?.glyphs ?? runs?.glyphs ?? .braille)
   }
 
   // MARK: Runs that go on
@@ -114,7 +138,9 @@ package struct Browser: ScreenContent {
   }
 
   /// What to do when a screen was left.
-  private var left: BrowserRequest? { dashboard == nil && compare == nil && runs == nil ? .leave : nil }
+  private var left: BrowserRequest? {
+    tensors == nil && dashboard == nil && compare == nil && runs == nil ? .leave : nil
+  }
 }
 
 extension Dashboard {

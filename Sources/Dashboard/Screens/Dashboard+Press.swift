@@ -59,6 +59,10 @@ extension Dashboard {
     case .open: return focus == nil ? "press tab first, to focus a panel" : nil
     case .closer: return zoomRefusal(isCloser: true)
     case .wider: return zoomRefusal(isCloser: false)
+    case .tensors:
+      return mode == .live
+        ? "foretop tensors \(beginning?.name ?? "NAME") in another terminal shows the tensors of saved checkpoints"
+        : nil
     case .cursorLeft, .cursorRight: return history.count > 0 ? nil : "there is no step yet"
     default: return nil
     }
@@ -153,6 +157,7 @@ extension Dashboard {
     case .glyphs:
       glyphs = glyphs.next
       message = "characters: \(glyphs.rawValue)"
+    case .tensors: asksForTensors = true
     case .help: overlay = .help(HelpPage())
     case .quit:
       if mode != .live || isEnded { return .detach }

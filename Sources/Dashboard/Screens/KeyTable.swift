@@ -12,6 +12,7 @@ enum Action: Hashable, Sendable {
   case focusNext, focusPrevious, open, back, up, down, pageUp, pageDown, first, last
   case layout(Int)
   case palette, glyphs
+  case tensors
   case help, quit, interrupt, redraw
 }
 
@@ -108,6 +109,7 @@ package enum KeyTable {
     KeyLine(
       .screen, (1...9).map { (.character(Character(String($0))), .layout($0)) }, shown: "1…9", label: "layout",
       "choose a layout of layouts/: 1 is train"),
+    KeyLine(.screen, [(.character("T"), .tensors)], "show the tensors of a stored run's checkpoints"),
     KeyLine(.screen, [(.character("c"), .palette)], "change the colours: next palette"),
     KeyLine(.screen, [(.character("b"), .glyphs)], "change the characters: braille, blocks, ASCII"),
     KeyLine(.screen, [(.control("l"), .redraw)], "draw everything again"),

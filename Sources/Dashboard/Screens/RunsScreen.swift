@@ -65,6 +65,7 @@ package struct RunsScreen: Sendable {
   enum RunsAction: Hashable, Sendable {
     case up, down, pageUp, pageDown, first, last
     case open, mark, compare, filter, sort, turn, diff, remove, resume
+    case tensors
     case palette, glyphs, help, leave, redraw
   }
 
@@ -73,6 +74,8 @@ package struct RunsScreen: Sendable {
     case leave
     /// Shows a run.
     case open(String)
+    /// Shows the tensors of its checkpoints.
+    case tensors(String)
     /// Compares runs.
     case compare([String])
     case remove(String)
@@ -140,6 +143,7 @@ package struct RunsScreen: Sendable {
       "sort by the next column; turn the order"),
     ScreenKeys.KeyRow(
       [(.character("d"), .diff)], label: "diff", "show the recipe keys in which the run differs from the marked one"),
+    ScreenKeys.KeyRow([(.character("T"), .tensors)], label: "tensors", "show the tensors of the run's checkpoints"),
     ScreenKeys.KeyRow([(.character("r"), .resume)], label: "resume", "say how the run goes on"),
     ScreenKeys.KeyRow([(.character("x"), .remove)], label: "remove", "remove the run, after asking"),
     ScreenKeys.KeyRow(
@@ -243,7 +247,9 @@ package struct RunsScreen: Sendable {
 
   /// Why a key does nothing now; nil when it does something.
   func refusal(of deed: RunsAction) -> String? {
-    if chosenName == nil, [.open, .mark, .remove, .resume].contains(deed) { return "there is no run to choose" }
+    if chosenName == nil, [.open, .tensors, .mark, .remove, .resume].contains(deed) {
+      return "there is no run to choose"
+    }
     return switch deed {
     case .compare:
       compared.count >= 2
@@ -272,6 +278,7 @@ package struct RunsScreen: Sendable {
     case .first: move(-names.count)
     case .last: move(names.count)
     case .open: return chosenName.map { .open($0) }
+    case .tensors: return chosenName.map { .tensors($0) }
     case .mark:
       guard let name = chosenName else { return nil }
       if let index = marked.firstIndex(of: name) { marked.remove(at: index) } else { marked.append(name) }

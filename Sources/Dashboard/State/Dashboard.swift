@@ -53,6 +53,8 @@ package struct Dashboard: Sendable {
   var scroll: [Panel: Int] = [:]
   var overlay: Overlay?
   var message = ""
+  /// Whether a key asked for the tensors of a stored run, which are another screen.
+  var asksForTensors = false
   /// Digits typed before a key that takes a number.
   var count: KeyCount?
   /// Lines typed after `:`, oldest first.

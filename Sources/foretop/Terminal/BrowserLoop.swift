@@ -56,6 +56,7 @@ struct BrowserLoop: ~Copyable {
       for answer in reader.take() { take(answer) }
       readOn()
       readList()
+      readTensors()
       // Libraries have nothing to say here that somebody could do something about.
       _ = view!.overheardLines()
       switch view!.turn(wake: signals.descriptor) {
@@ -117,6 +118,13 @@ struct BrowserLoop: ~Copyable {
     reader.send(.history(name))
   }
 
+  /// What the tensors screen needs next.
+  private mutating func readTensors() {
+    guard let reading = view!.content.tensors?.nextReading, let name = view!.content.tensors?.name else { return }
+    view!.content.tensors?.expect(reading)
+    reader.send(.tensors(name, reading))
+  }
+
   private static var now: Double { Double(DispatchTime.now().uptimeNanoseconds) / 1e9 }
 
   /// Puts the catalog on the screen.
@@ -137,6 +145,9 @@ struct BrowserLoop: ~Copyable {
       view!.content.runs?.know(summaries.map { RunRow($0) })
       if catalog?.isOrdered == false { list() }
     case .history(let reading): take(reading)
+    case .tensors(let name, let answer):
+      guard view!.content.tensors?.name == name else { return }
+      answer.show(on: &view!.content.tensors!)
     case .failed(let name, let error): take(error, of: name)
     }
   }
@@ -182,12 +193,14 @@ struct BrowserLoop: ~Copyable {
     switch request {
     case .leave: status = 0
     case .list(let request): carryOut(request)
+    case .tensors(let name): view!.content.openTensors(of: name)
     }
   }
 
   private mutating func carryOut(_ request: RunsScreen.RunsRequest) {
     switch request {
     case .leave: status = 0
+    case .tensors(let name): view!.content.openTensors(of: name)
     case .open(let name):
       opening = name
       view!.content.runs?.message = "reading \(name) …".harmlessLine

@@ -17,6 +17,8 @@ final class RunReader: Sendable {
     case history(String)
     /// What came since.
     case news(String, StoredRun.Bookmark)
+    /// Tensors of a run's checkpoints.
+    case tensors(String, TensorsScreen.TensorsReading)
   }
 
   /// A run, read.
@@ -35,6 +37,7 @@ final class RunReader: Sendable {
     case summaries([RunSummary])
     case history(StoredReading)
     case news(StoredReading)
+    case tensors(name: String, TensorsAnswer)
     case failed(name: String, UserError)
   }
 
@@ -72,6 +75,8 @@ final class RunReader: Sendable {
         let (events, bookmark) = try run.historyToFollow()
         return .history(try reading(run, events, bookmark))
       }
+    case .tensors(let name, let reading):
+      return .tensors(name: name, TensorsAnswer(reading, of: "\(folder)/\(name)"))
     case .news(let name, var bookmark):
       return attempt(name) {
         let run = try StoredRun(opening: "\(folder)/\(name)")

@@ -1,6 +1,5 @@
-// A tensor of a checkpoint in numbers: what `foretop tensors` lists, and how far two are apart.
+// A tensor of a checkpoint in numbers: what `foretop tensors` lists.
 import Foundation
-import Run
 
 /// Statistics of a tensor. Numbers that are not finite are only counted.
 package struct TensorSummary: Sendable {
@@ -73,53 +72,5 @@ package struct Histogram: Sendable {
     for value in block[tensor.offset..<tensor.offset + tensor.count] where value.isFinite {
       counts[min(parts - 1, Int((Double(value) - low) / (high - low) * Double(parts)))] += 1
     }
-  }
-}
-
-/// How far a tensor of one checkpoint is from that of another.
-package struct TensorDifference: Sendable {
-  package let path: String
-  /// The shapes in each; nil where it does not have the tensor.
-  package let shapes: (a: [Int]?, b: [Int]?)
-  /// The norm of a − b, and that of a; nil where the shapes differ.
-  package let norm: Double?
-  package let base: Double?
-
-  /// All tensors that either has: those of `a` in their order, then those that only `b` has.
-  package static func all(_ a: Checkpoint, _ b: Checkpoint) -> [TensorDifference] {
-    let others = Dictionary(b.tensors.map { ($0.path, $0) }) { first, _ in first }
-    let own = Set(a.tensors.map(\.path))
-    return a.tensors.map { TensorDifference($0, in: a.weights, others[$0.path], in: b.weights) }
-      + b.tensors.filter { !own.contains($0.path) }.map {
-        TensorDifference(path: $0.path, shapes: (nil, $0.shape), norm: nil, base: nil)
-      }
-  }
-
-  private init(_ a: Checkpoint.Tensor, in weights: [Float], _ b: Checkpoint.Tensor?, in others: [Float]) {
-    var squares: (difference: Double, base: Double)?
-    if let b, b.shape == a.shape {
-      var sums = (difference: 0.0, base: 0.0)
-      weights.withUnsafeBufferPointer { weights in
-        others.withUnsafeBufferPointer { others in
-          for index in 0..<a.count {
-            let value = Double(weights[a.offset + index])
-            let difference = value - Double(others[b.offset + index])
-            sums.difference += difference * difference
-            sums.base += value * value
-          }
-        }
-      }
-      squares = sums
-    }
-    self.init(
-      path: a.path, shapes: (a.shape, b?.shape), norm: squares?.difference.squareRoot(),
-      base: squares?.base.squareRoot())
-  }
-
-  private init(path: String, shapes: (a: [Int]?, b: [Int]?), norm: Double?, base: Double?) {
-    self.path = path
-    self.shapes = shapes
-    self.norm = norm
-    self.base = base
   }
 }
