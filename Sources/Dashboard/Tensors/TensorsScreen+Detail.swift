@@ -120,8 +120,13 @@ extension TensorsScreen {
       canvas.write(words, style: .faint, line: line, of: inside)
       return
     }
-    var spans = [Span("singular values ", .faint)]
-    let end = "  \(singular.values.count) of \(singular.rank) hold \(Figure.fixed(singular.share * 100, 0)) % of norm²"
+    var spans = [Span(inside.columns >= 60 ? "singular values " : "σ ", .faint)]
+    // The words are shorter where the panel is narrow.
+    let share = "\(Figure.fixed(singular.share * 100, 0)) %"
+    let end =
+      inside.columns >= 84
+      ? " \(singular.values.count) of \(singular.rank) hold \(share) of norm²"
+      : " \(singular.values.count)/\(singular.rank): \(share)"
     for value in singular.values {
       let text = Self.figure(value) + " "
       guard spans.width + text.width + end.width <= inside.columns || spans.count == 1 else { break }
@@ -153,8 +158,8 @@ extension TensorsScreen {
       }
     }
     let words =
-      "\(map.size.rows) rows × \(map.size.columns) columns; mean |w| of a block "
-      + "\(Self.figure(Double(range.low))) ░…█ \(Self.figure(Double(range.high)))"
+      "mean |w| of a block \(Self.figure(Double(range.low))) ░…█ \(Self.figure(Double(range.high)))"
+      + (area.columns >= 70 ? "; \(map.size.rows) × \(map.size.columns)" : "")
     canvas.write(words, style: .faint, line: rows, of: area)
   }
 

@@ -107,10 +107,10 @@ extension TensorsScreen {
     let rows = inside.rows - (hasHeader ? 1 : 0)
     // From the right, columns that have no room are left out: a name needs some.
     let titles = ["shape", "norm", "std", "Δ/norm", "cos"]
-    let widths = [14, 9, 9, 8, 7]
+    let widths = [13, 8, 8, 8, 8]
     var shown = tree.against == nil ? 3 : 5
     func width(_ count: Int) -> Int { widths[..<count].reduce(0, +) }
-    while shown > 0, inside.columns - width(shown) < 22 { shown -= 1 }
+    while shown > 0, inside.columns - width(shown) < 18 { shown -= 1 }
     let names = inside.columns - width(shown)
     if hasHeader {
       let header = (0..<shown).reduce("  tensor".padded(to: names)) { $0 + titles[$1].padded(to: widths[$1], .right) }

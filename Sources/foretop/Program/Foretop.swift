@@ -24,7 +24,8 @@ struct Foretop: ParsableCommand {
       """,
     version: "0.1.0",
     subcommands: [
-      Train.self, Resume.self, Tell.self, Watch.self, RecipesCommand.self, PlanCommand.self, BenchCommand.self,
+      Train.self, Resume.self, Tell.self, Watch.self, RecipesCommand.self, DataCommand.self, PlanCommand.self,
+      BenchCommand.self,
       Runs.self, Inspect.self,
       Eval.self, Generate.self,
       Tokenize.self, LayoutCommand.self,
