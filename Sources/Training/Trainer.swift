@@ -20,6 +20,8 @@ package struct Trainer: ~Copyable {
   var batches: Batches
   var state: TrainerState
   var isPaused = false
+  /// Whether the events say that there is no text to evaluate on.
+  var hasToldOfNoHeldOut = false
   /// Whether the program makes it wait: the disk does not take what it has.
   var isHeld = false
   /// Whether a checkpoint waits for memory to be copied to, and whether the run ends when it has it.

@@ -27,7 +27,8 @@ struct CommandLineTests {
   }
 
   static let keys: [(Key, String)] = [
-    (.space, "pause"), (.character("."), "step"), (.character("]"), "rate x1.1"), (.character("["), "rate x0.9"),
+    (.space, "pause"), (.character("."), "step"), (.character("]"), "rate x1.1"),
+    (.character("["), "rate x0.9090909090909091"),
     (.character("}"), "rate x2"), (.character("{"), "rate x0.5"), (.character("s"), "save"),
     (.character("e"), "evaluate"), (.character("g"), "generate"), (.character("u"), "undo"), (.control("c"), "stop"),
   ]

@@ -227,11 +227,11 @@ def test_a_run_that_goes_on_is_live():
     for line in process.stdout:
         if json.loads(line).get("step", 0) >= 5:
             break
-    assert "● live" in run(command("inspect", "goes-on")).stdout
+    assert "● training" in run(command("inspect", "goes-on")).stdout
     assert "training" in run(command("inspect", "goes-on", "summary")).stdout
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    assert "○ not ended" in run(command("inspect", "goes-on")).stdout
+    assert "○ interrupted" in run(command("inspect", "goes-on")).stdout
 
 
 def test_an_exported_model_comes_back_and_goes_on():

@@ -25,6 +25,7 @@ package struct DataScreen: Sendable, ScreenContent {
   package var palette: Palette
   var glyphs: Glyphs
   package var needsDrawing = true
+  package var mostGlyphs = Glyphs.braille
   package var hasClock: Bool { false }
   private var size = (columns: 80, rows: 24)
 
@@ -105,8 +106,7 @@ package struct DataScreen: Sendable, ScreenContent {
       palette = palette.next
       message = "colours: \(palette.name)"
     case .glyphs:
-      glyphs = glyphs.next
-      message = "characters: \(glyphs.rawValue)"
+      message = Glyphs.goOn(&glyphs, upTo: mostGlyphs)
     case .help: help = HelpPage()
     case .redraw: break
     }

@@ -22,10 +22,22 @@ package struct Browser: ScreenContent {
   /// A run, looked at.
   package var dashboard: Dashboard?
 
+  /// The most that the terminal can show.
+  package var mostGlyphs = Glyphs.braille {
+    didSet {
+      let most = mostGlyphs
+      dashboard?.mostGlyphs = most
+      runs?.mostGlyphs = most
+      compare?.mostGlyphs = most
+      tensors?.mostGlyphs = most
+    }
+  }
   private var ownNeed = true
   /// Layouts for runs that are looked at.
   package private(set) var layouts: [Layout]
   package private(set) var problems: [String]
+  private var size = (columns: 80, rows: 24)
+  private var preferences = Preferences()
 
   package init(layouts: [Layout] = [], problems: [String] = []) {
     self.layouts = layouts
@@ -58,12 +70,44 @@ package struct Browser: ScreenContent {
     dashboard?.use(layouts, problems: problems, time: time)
   }
 
+  package mutating func pass(to now: Double) { dashboard?.pass(to: now) }
+
   package mutating func fit(columns: Int, rows: Int) {
+    size = (columns, rows)
+    dashboard?.fit(columns: columns, rows: rows)
     runs?.fit(columns: columns, rows: rows)
     tensors?.fit(columns: columns, rows: rows)
   }
 
+  /// What is chosen on the screen that is shown.
+  private var choices: Preferences? { dashboard?.chosen ?? runs?.chosenLooks }
+  /// What was chosen since the beginning, on all screens: before and after.
+  package private(set) var remembered = (before: Preferences(), after: Preferences())
+
+  /// Takes what somebody chose earlier.
+  package mutating func use(_ preferences: Preferences, layout usesLayout: Bool) {
+    self.preferences = preferences
+    runs?.use(preferences)
+    dashboard?.use(preferences, layout: usesLayout)
+  }
+
   package mutating func press(_ key: Key) -> BrowserRequest? {
+    let before = choices
+    let isDashboard = dashboard != nil
+    let request = take(key)
+    // Where another screen is shown now, nothing was chosen on the way.
+    if let before, let after = choices, isDashboard == (dashboard != nil) {
+      remembered.after.take(from: before, to: after)
+    }
+    return request
+  }
+
+  /// Takes the order and the filter of the list, which the program knows.
+  package mutating func remember(listFrom before: Preferences) {
+    if let after = runs?.chosenLooks { remembered.after.take(from: before, to: after) }
+  }
+
+  private mutating func take(_ key: Key) -> BrowserRequest? {
     needsDrawing = true
     if tensors != nil, key != .resize {
       guard tensors?.press(key) == .left else { return nil }
@@ -97,8 +141,11 @@ package struct Browser: ScreenContent {
   /// Shows a run over the list, in its colours and characters.
   package mutating func open(_ dashboard: Dashboard, _ events: [Event]) {
     var dashboard = dashboard
+    dashboard.use(preferences)
     if let runs { (dashboard.palette, dashboard.glyphs) = (runs.palette, runs.glyphs) }
+    dashboard.mostGlyphs = mostGlyphs
     for event in events { dashboard.receive(event) }
+    dashboard.fit(columns: size.columns, rows: size.rows)
     self.dashboard = dashboard
     needsDrawing = true
   }
@@ -106,11 +153,15 @@ package struct Browser: ScreenContent {
   /// Shows a comparison over the list.
   package mutating func open(_ comparison: Comparison) {
     compare = CompareScreen(comparison, palette: runs?.palette ?? .okabe, glyphs: runs?.glyphs ?? .braille)
+    let most = mostGlyphs
+    compare?.mostGlyphs = most
   }
 
   /// Shows the tensors of a run over everything else.
   package mutating func openTensors(of name: String) {
     tensors = TensorsScreen(name: name, palette: palette, glyphs: dashboard?.glyphs ?? runs?.glyphs ?? .braille)
+    let most = mostGlyphs
+    tensors?.mostGlyphs = most
   }
 
   // MARK: Runs that go on

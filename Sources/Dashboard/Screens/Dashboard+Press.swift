@@ -21,6 +21,8 @@ extension Dashboard {
     self.count = key.digit == nil ? nil : count
     guard let action = KeyTable.action(of: key) else { return nil }
     needsDrawing = true
+    // Rate keys one after another are one change, which is asked about where it is more than tenfold.
+    if ![.rateUp, .rateDown, .rateDouble, .rateHalve].contains(action) { rateRun = 1 }
     message = ""
     if let refusal = refusal(of: action) {
       message = self.count == nil ? refusal : "\(refusal); \(countHint)"
@@ -97,7 +99,7 @@ extension Dashboard {
     case .pause: return ask(waits ? .proceed : .pause)
     case .stepOnce: return ask(.stepOnce)
     case .rateUp: return askRate(.times(1.1))
-    case .rateDown: return askRate(.times(0.9))
+    case .rateDown: return askRate(.times(1 / 1.1))
     case .rateDouble: return askRate(.times(2))
     case .rateHalve: return askRate(.times(0.5))
     case .typeRate: overlay = .rate(text: "", problem: "")
@@ -154,9 +156,7 @@ extension Dashboard {
     case .palette:
       palette = palette.next
       message = "colours: \(palette.name)"
-    case .glyphs:
-      glyphs = glyphs.next
-      message = "characters: \(glyphs.rawValue)"
+    case .glyphs: message = Glyphs.goOn(&glyphs, upTo: mostGlyphs)
     case .tensors: asksForTensors = true
     case .help: overlay = .help(HelpPage())
     case .quit:
@@ -176,10 +176,22 @@ extension Dashboard {
 
   /// Notes that something was asked, and asks it.
   mutating func ask(_ command: Command, by actor: Occurrence.Actor = .key) -> Command {
-    asked.append(Asked(command: command, text: "asked: " + command.asking, actor: actor))
+    var text = "asked: " + command.asking
+    if case .rate(let change) = command, let rate = expectedRate {
+      text = "asked: rate \(Figure.rate(change.applied(to: rate)))"
+    }
+    asked.append(Asked(command: command, text: text, actor: actor))
     // Enough to see what waits; a trainer that never answers must not fill the memory.
     if asked.count > 50 { asked.removeFirst() }
     return command
+  }
+
+  /// The rate when everything is done that was asked for; nil where it is not known yet.
+  private var expectedRate: Double? {
+    asked.reduce(currentRate) { rate, request in
+      guard case .rate(let change) = request.command else { return rate }
+      return rate.map { change.applied(to: $0) }
+    }
   }
 
   /// Who asked for the last command.
@@ -200,10 +212,15 @@ extension Dashboard {
           "the rate would be \(Figure.rate(new)): it must be above 0 and at most \(Figure.rate(RateChange.largest))"
         return nil
       }
-      if rate > 0, new / rate > 10.000001 || rate / new > 10.000001 {
+      // What was asked before and is not done yet changes it as well.
+      let factor = new / rate
+      let isFactor = if case .times = change { true } else { false }
+      let whole = isFactor ? rateRun * factor : factor
+      if rate > 0, max(factor, 1 / factor) > 10.000001 || max(whole, 1 / whole) > 10.000001 {
         confirm(.rate(change), by: actor)
         return nil
       }
+      rateRun = isFactor ? whole : 1
     }
     return ask(.rate(change), by: actor)
   }
@@ -249,12 +266,10 @@ extension Dashboard {
     message = "layout: \(layout.name)"
   }
 
-  /// Focus goes round the panels that the layout has at some size; where the current size has fewer, the others are
-  /// reached full screen.
+  /// Focus goes round the panels that are on the screen.
   private mutating func moveFocus(_ direction: Int) {
-    let panels = Panel.allCases.filter { panel in
-      !panel.isBar && layout.variants.contains { $0.areas.contains { $0.contains(panel) } }
-    }
+    let shown = layout.arrangement(columns: size.columns, rows: size.rows).filter { !$0.rectangle.isEmpty }.map(\.panel)
+    let panels = Panel.allCases.filter { !$0.isBar && shown.contains($0) }
     guard !panels.isEmpty else { return }
     guard let focus, let index = panels.firstIndex(of: focus) else {
       self.focus = direction > 0 ? panels.first : panels.last
@@ -297,7 +312,9 @@ extension Dashboard {
     case .command(let prompt): return press(key, in: prompt)
     case .confirm(let command):
       switch key {
-      case .character("y"), .enter:
+      // Enter is pressed in passing: only y agrees.
+      case .character("y"):
+        rateRun = 1
         overlay = nil
         return ask(command, by: confirmingActor)
       case .character("n"), .character("q"), .escape:

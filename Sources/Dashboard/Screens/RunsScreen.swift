@@ -120,6 +120,8 @@ package struct RunsScreen: Sendable {
   private var size = (columns: 80, rows: 24)
   var palette: Palette
   var glyphs: Glyphs
+  /// The most that the terminal can show.
+  var mostGlyphs = Glyphs.braille
 
   package init(folder: String, palette: Palette = .okabe, glyphs: Glyphs = .braille) {
     self.folder = folder
@@ -294,8 +296,7 @@ package struct RunsScreen: Sendable {
       palette = palette.next
       message = "colours: \(palette.name)"
     case .glyphs:
-      glyphs = glyphs.next
-      message = "characters: \(glyphs.rawValue)"
+      message = Glyphs.goOn(&glyphs, upTo: mostGlyphs)
     case .help: dialog = .help(HelpPage())
     case .redraw: break
     }

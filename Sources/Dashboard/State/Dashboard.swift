@@ -52,7 +52,15 @@ package struct Dashboard: Sendable {
   var isFullScreen = false
   var scroll: [Panel: Int] = [:]
   var overlay: Overlay?
-  var message = ""
+  var message = "" { didSet { if message != oldValue { messageSince = nil } } }
+  /// When the message was first seen, seconds of the program's clock.
+  var messageSince: Double?
+  /// The product of the factors of rate keys pressed one after another.
+  var rateRun = 1.0
+  /// The terminal's size, for what depends on which panels are on it.
+  var size = (columns: 220, rows: 60)
+  /// The most that the terminal can show.
+  package var mostGlyphs = Glyphs.braille
   /// Whether a key asked for the tensors of a stored run, which are another screen.
   var asksForTensors = false
   /// Digits typed before a key that takes a number.
@@ -181,6 +189,7 @@ package struct Dashboard: Sendable {
   private mutating func note(_ occurrence: Occurrence, after phase: RunPhase) {
     guard occurrence.kind != .done else { return }
     note(LogLine(occurrence))
+    if occurrence.kind == .pause || occurrence.kind == .proceed || occurrence.kind == .start { history.interrupt() }
     switch occurrence.kind {
     case .pause: if phase != .paused { history.mark(.pause, step: occurrence.step) }
     case .diverged: history.mark(.diverged, step: occurrence.step)

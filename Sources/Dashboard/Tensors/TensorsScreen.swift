@@ -57,6 +57,8 @@ package struct TensorsScreen: Sendable {
   private(set) var page = 10
   var palette: Palette
   var glyphs: Glyphs
+  /// The most that the terminal can show.
+  var mostGlyphs = Glyphs.braille
 
   /// - Parameters:
   ///   - step: of the checkpoint; nil is the newest.
@@ -306,8 +308,7 @@ package struct TensorsScreen: Sendable {
       palette = palette.next
       message = "colours: \(palette.name)"
     case .glyphs:
-      glyphs = glyphs.next
-      message = "characters: \(glyphs.rawValue)"
+      message = Glyphs.goOn(&glyphs, upTo: mostGlyphs)
     case .help: help = HelpPage()
     case .redraw: break
     }

@@ -29,6 +29,7 @@ struct Resume: ParsableCommand {
 
   @OptionGroup var place: PlaceOptions
   @OptionGroup var screen: ScreenOptions
+  @OptionGroup var alerts: AlertOptions
 
   /// Keys that a run keeps for good: of its network, and once it has taken a step. `data.paths` may change, since files move.
   private static let kept = ["model.", "tokenizer.", "objective."]
@@ -46,7 +47,7 @@ struct Resume: ParsableCommand {
       throw UserError(
         .unavailable, "run “\(name)” is going on in another process: stop that one first (\(error.message))")
     }
-    var loop = ForegroundLoop(request, options: screen)
+    var loop = ForegroundLoop(request, options: screen, alerts: alerts)
     throw Ended(status: try loop.run())
   }
 

@@ -59,6 +59,7 @@ struct Train: ParsableCommand {
 
   @OptionGroup var place: PlaceOptions
   @OptionGroup var screen: ScreenOptions
+  @OptionGroup var alerts: AlertOptions
 
   func run() throws {
     try Computation.prepare()
@@ -74,7 +75,7 @@ struct Train: ParsableCommand {
       recipe: recipe, address: RunAddress(name: try freeName(after: file.name), runs: place.runs),
       source: try Corpus.Source(recipe, runs: place.runs), threads: threads,
       notices: [ThreadOptions.warning(of: threads)].compactMap { $0 })
-    var loop = ForegroundLoop(request, options: screen)
+    var loop = ForegroundLoop(request, options: screen, alerts: alerts)
     throw Ended(status: try loop.run())
   }
 
