@@ -31,6 +31,9 @@ package struct Screen: ~Copyable {
   /// Colour pairs by ink.
   private var pairs: [Ink: CInt] = [:]
   private var hasCursor = false
+  /// The terminal's background, where it answered the question for it.
+  package internal(set) var background: RGB?
+  private var askedAt: ContinuousClock.Instant?
   /// Whether the terminal went away: no key will ever come again.
   package internal(set) var isGone = false
 
@@ -96,6 +99,12 @@ package struct Screen: ~Copyable {
     writer.interpose()
   }
 
+  /// Asks the terminal for its background (OSC 11); the answer comes among the keys. Terminals without one say nothing.
+  package mutating func askForBackground() {
+    askedAt = .now
+    Self.write("\u{1B}]11;?\u{1B}\\", to: writer.descriptor)
+  }
+
   deinit {
     // A terminal that has no other screen to go back to goes on below this one: on a line of its own.
     wmove(foretop_stdscr(), foretop_lines() - 1, 0)
@@ -135,6 +144,11 @@ package struct Screen: ~Copyable {
   /// Has curses put the terminal back, and does what it does not: pastes, and the modes, which it cannot set through a pipe.
   private func leave() {
     endwin()
+    // An answer that is still on its way would be typed into the shell.
+    if background == nil, let askedAt, ContinuousClock.now - askedAt < .seconds(1) {
+      usleep(50_000)
+      tcflush(Self.input, TCIFLUSH)
+    }
     Self.write(Self.bracketedPasteOff, to: writer.descriptor)
     let isTaken = writer.finish(wayBack: Self.wayBack)
     var modes = modes

@@ -8,6 +8,8 @@ package enum SessionMessage: Sendable {
   case event(NumberedEvent)
   /// What is being made ready, before the run begins.
   case preparing(String)
+  /// How many of how many bytes of the text are tokens already.
+  case progress(done: Int, total: Int)
   /// The run could not begin.
   case failed(UserError)
   /// The trainer cannot go on, and ends: what is sound is being saved.

@@ -16,8 +16,12 @@ extension Scale {
       let pointsATick = Double(rowsATick * points)
       let step = step(for: (high - low) * pointsATick / height, parts: 1)
       let span = step * height / pointsATick
-      // What is left over is above and below in equal parts.
-      let lower = low - (span - (high - low)) / 2
+      // What is left over is above and below in equal parts, but for half a point: ticks lie on points, so that none is
+      // rounded another way than its neighbours.
+      let middle = low - (span - (high - low)) / 2
+      let point = step / pointsATick
+      let above = (middle / step - 1e-9).rounded(.up) * step
+      let lower = min(above - ((above - middle) / point).rounded() * point, low)
       let first = (lower / step - 1e-9).rounded(.up)
       let last = ((lower + span) / step + 1e-9).rounded(.down)
       guard first < last, last - first < 1000 else { continue }

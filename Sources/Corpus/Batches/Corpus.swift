@@ -66,10 +66,12 @@ package struct Corpus: Sendable {
   /// - Parameters:
   ///   - tokenizer: One that was restored, to go on with; nil takes the one that `source` describes.
   ///   - report: Told what takes time, in a sentence without a full stop, before it is done.
+  ///   - progress: Told while tokens are made how many of how many bytes are done.
   /// - Throws: `CorpusError`: a file that is missing, unreadable or empty, a text that is too short or does not suit the
   ///   tokenizer, a damaged model.
   package init(
-    opening source: Source, tokenizer restored: Tokenizer? = nil, report: (String) -> Void = { _ in }
+    opening source: Source, tokenizer restored: Tokenizer? = nil, report: (String) -> Void = { _ in },
+    progress: (Int, Int) -> Void = { _, _ in }
   ) throws(CorpusError) {
     guard source.heldOut >= 0 && source.heldOut < 1 else {
       throw CorpusError(.usage, "data.heldOut is \(source.heldOut); it must be at least 0 and below 1")
@@ -79,7 +81,8 @@ package struct Corpus: Sendable {
     }
     let opened =
       source.kind == .tokens
-      ? try Self.open(tokenFiles: source, tokenizer: restored, report) : try Self.open(texts: source, restored, report)
+      ? try Self.open(tokenFiles: source, tokenizer: restored, report)
+      : try Self.open(texts: source, restored, report, progress)
     tokenizer = opened.tokenizer
     training = opened.training
     heldOut = opened.heldOut
@@ -105,7 +108,7 @@ package struct Corpus: Sendable {
   }
 
   private static func open(
-    texts source: Source, _ restored: Tokenizer?, _ report: (String) -> Void
+    texts source: Source, _ restored: Tokenizer?, _ report: (String) -> Void, _ progress: (Int, Int) -> Void
   ) throws(CorpusError) -> Opened {
     let texts = try TextFiles(at: source.paths)
     let cache = Cache(folder: source.cache, spare: source.spareCache)
@@ -118,7 +121,7 @@ package struct Corpus: Sendable {
     let name = Self.name(of: source.paths, files: texts.files.count)
     let (all, census) = try cache.tokens(
       of: texts, by: tokenizer, in: source.documents, before: { (try? Self.boundary(of: $0, source, name)) ?? 0 },
-      report)
+      report, progress: { progress($0, texts.size) })
     let boundary = try Self.boundary(of: all.count, source, name)
     return Opened(
       tokenizer: tokenizer, training: all.part(0..<boundary), heldOut: all.part(boundary..<all.count),

@@ -70,6 +70,11 @@ package struct DataScreen: Sendable, ScreenContent {
 
   package mutating func fit(columns: Int, rows: Int) { size = (columns, rows) }
 
+  package mutating func suggest(_ palette: Palette) {
+    self.palette = palette
+    needsDrawing = true
+  }
+
   package mutating func use(_ layouts: [Layout], problems: [String], time: Double) {}
 
   // MARK: Keys

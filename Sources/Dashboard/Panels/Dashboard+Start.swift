@@ -22,6 +22,15 @@ extension Dashboard {
     } else {
       lines.append([Span("foretop", .bold), Span("  is setting up the run", .faint)])
     }
+    if phase == .starting, setup.total > 0, setup.done < setup.total {
+      let cells = min(40, max(inside.columns - 40, 10))
+      let done = Int(setup.share * Double(cells))
+      lines.append([])
+      lines.append([
+        Span("tokens  ", .faint), Span(String(repeating: "━", count: done), Style(.good)),
+        Span(String(repeating: "─", count: cells - done), .frame), Span("  " + setup.words),
+      ])
+    }
     lines.append([])
     let room = max(inside.rows - lines.count - 1, 1)
     for entry in log.suffix(room) { lines.append([Span("· " + entry.text, entry.style)]) }

@@ -38,6 +38,7 @@ package struct Browser: ScreenContent {
   package private(set) var problems: [String]
   private var size = (columns: 80, rows: 24)
   private var preferences = Preferences()
+  private var suggested: Palette?
 
   package init(layouts: [Layout] = [], problems: [String] = []) {
     self.layouts = layouts
@@ -68,6 +69,16 @@ package struct Browser: ScreenContent {
   package mutating func use(_ layouts: [Layout], problems: [String], time: Double) {
     (self.layouts, self.problems) = (layouts, problems)
     dashboard?.use(layouts, problems: problems, time: time)
+  }
+
+  package mutating func suggest(_ palette: Palette) {
+    guard preferences.palette == nil else { return }
+    suggested = palette
+    dashboard?.suggest(palette)
+    runs?.palette = palette
+    tensors?.palette = palette
+    compare?.palette = palette
+    needsDrawing = true
   }
 
   package mutating func pass(to now: Double) { dashboard?.pass(to: now) }
@@ -142,6 +153,7 @@ package struct Browser: ScreenContent {
   package mutating func open(_ dashboard: Dashboard, _ events: [Event]) {
     var dashboard = dashboard
     dashboard.use(preferences)
+    if let suggested { dashboard.suggest(suggested) }
     if let runs { (dashboard.palette, dashboard.glyphs) = (runs.palette, runs.glyphs) }
     dashboard.mostGlyphs = mostGlyphs
     for event in events { dashboard.receive(event) }

@@ -155,6 +155,7 @@ extension Dashboard {
     case .layout(let key): layouts.first { $0.key == key }.map { show($0) }
     case .palette:
       palette = palette.next
+      hasChosenPalette = true
       message = "colours: \(palette.name)"
     case .glyphs: message = Glyphs.goOn(&glyphs, upTo: mostGlyphs)
     case .tensors: asksForTensors = true

@@ -20,6 +20,8 @@ package protocol ScreenContent: Sendable {
   mutating func press(_ key: Key) -> Request?
   /// The most that the terminal can show.
   var mostGlyphs: Glyphs { get set }
+  /// Takes colours that suit the terminal, unless somebody chose others.
+  mutating func suggest(_ palette: Palette)
   /// Takes the time: notices fade.
   /// - Parameter now: seconds of a clock that never jumps.
   mutating func pass(to now: Double)
@@ -32,6 +34,7 @@ package protocol ScreenContent: Sendable {
 extension ScreenContent {
   package mutating func forgetPrefix() {}
   package mutating func pass(to now: Double) {}
+  package mutating func suggest(_ palette: Palette) {}
 }
 
 extension Glyphs {
@@ -56,6 +59,12 @@ extension Glyphs {
 
 extension Dashboard: ScreenContent {
   package mutating func fit(columns: Int, rows: Int) { size = (columns, rows) }
+
+  package mutating func suggest(_ palette: Palette) {
+    guard !hasChosenPalette else { return }
+    self.palette = palette
+    needsDrawing = true
+  }
 
   /// Seconds for which a notice stays.
   private static let noticeSeconds = 8.0

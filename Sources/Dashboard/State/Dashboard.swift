@@ -72,11 +72,15 @@ package struct Dashboard: Sendable {
   /// The sample shown, where samples are stepped through; nil is the latest.
   var sampleIndex: Int?
   package var palette: Palette
+  /// Whether somebody chose the colours, now or earlier.
+  var hasChosenPalette = false
   package var glyphs: Glyphs
 
   /// Whether something changed since this was last set to false: draw only then, or when the size changed.
   package var needsDrawing = true
 
+  /// How the setting-up gets on.
+  var setup = SetupProgress()
   /// When the setting-up began of what trains here: Unix time, seconds.
   var settingUpSince: Double?
 

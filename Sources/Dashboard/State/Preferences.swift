@@ -126,7 +126,7 @@ extension Dashboard {
   /// - Parameter layout: whether a layout may be chosen: not where the command line says which.
   package mutating func use(_ preferences: Preferences, layout usesLayout: Bool = true) {
     if usesLayout, let layout = layouts.first(where: { $0.name == preferences.layout }) { show(layout) }
-    palette = Palette.named(preferences.palette) ?? palette
+    if let chosen = Palette.named(preferences.palette) { (palette, hasChosenPalette) = (chosen, true) }
     if let smoothing = preferences.smoothing { history.smooth(smoothing) }
     axis = preferences.x ?? axis
     isLogarithmic = preferences.isLogarithmic ?? isLogarithmic

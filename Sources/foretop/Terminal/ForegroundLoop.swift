@@ -100,7 +100,7 @@ struct ForegroundLoop: ~Copyable {
         if view == nil, case .occurred(let occurrence) = event.event, occurrence.kind == .diverged {
           session.requests.send(.stop(saving: false), by: .program)
         }
-      case .preparing: break
+      case .preparing, .progress: break
       case .failed(let error):
         closeScreen()
         throw error
@@ -340,6 +340,8 @@ extension SessionMessage {
     switch self {
     case .event(let event): dashboard.receive(event)
     case .preparing(let text): dashboard.receive(occurred(.notice, text + " …"))
+    case .progress(let done, let total):
+      dashboard.prepare(done: done, total: total, at: Date().timeIntervalSince1970)
     case .closed(let error?): dashboard.receive(occurred(.failure, error.message))
     case .closed(nil), .failed, .stopped: break
     }

@@ -16,6 +16,7 @@ struct ScreenView<Content: ScreenContent>: ~Copyable {
   private var lastKey = 0.0
   /// Seconds after which a key has nothing to do with the one before.
   private static var pause: Double { 1.5 }
+  private var hasHeard = false
   /// Seconds that keys took since `second`, of a second.
   private var spent = 0.0
   private var second = 0.0
@@ -46,13 +47,15 @@ struct ScreenView<Content: ScreenContent>: ~Copyable {
     guard isatty(STDIN_FILENO) == 1, isatty(STDOUT_FILENO) == 1 else { return nil }
     // In the background (`foretop train &`), taking the screen would stop the process.
     guard isInForeground, let streams = CapturedStreams() else { return nil }
-    guard let screen = screen(looks, streams) else { return nil }
+    guard var screen = screen(looks, streams) else { return nil }
     // No more than the terminal can show, whatever is asked for: it would be an empty picture.
     let ladder = Glyphs.allCases
     let asked = looks.glyphs.glyphs ?? screen.glyphs
     let isTooMuch = (ladder.firstIndex(of: asked) ?? 0) < (ladder.firstIndex(of: screen.glyphs) ?? 0)
     var content = content(isTooMuch ? screen.glyphs : asked)
     content.mostGlyphs = screen.glyphs
+    // Where nobody has said which colours, the background decides.
+    if looks.isLight == nil, screen.depth != .mono { screen.askForBackground() }
     return ScreenView(content, on: screen, holding: streams, layouts: layouts)
   }
 
@@ -106,8 +109,9 @@ struct ScreenView<Content: ScreenContent>: ~Copyable {
     if content.hasClock, now - lastFrame >= 1 { content.needsDrawing = true }
     if content.needsDrawing, now - lastFrame >= interval * 0.99 { draw(now) }
     let wait = content.needsDrawing ? max(lastFrame + interval - Self.now, 0) : interval
-    guard !isFlooded(now, wake: wake), let key = screen.nextKey(waiting: Int((wait * 1000).rounded(.up)), wake: wake)
-    else { return nil }
+    let heard = isFlooded(now, wake: wake) ? nil : screen.nextKey(waiting: Int((wait * 1000).rounded(.up)), wake: wake)
+    hearBackground()
+    guard let key = heard else { return nil }
     let start = Self.now
     defer { spent += Self.now - start }
     if key == .control("l") { screen.redrawAll() }
@@ -117,6 +121,13 @@ struct ScreenView<Content: ScreenContent>: ~Copyable {
     // A key is answered at once.
     if Self.now - lastFrame >= Self.lively { draw(Self.now) }
     return request
+  }
+
+  /// Takes the colours for a light background, where the terminal says that it has one and nobody chose others.
+  private mutating func hearBackground() {
+    guard !hasHeard, let background = screen.background else { return }
+    hasHeard = true
+    if background.brightness > 0.5 { content.suggest(.day) }
   }
 
   /// Whether keys took their share of this second already: a paste of megabytes waits in the terminal, and the training goes on.

@@ -6,6 +6,7 @@ import Kernels
 import Run
 import RunFile
 import Session
+import TerminalUI
 import Training
 
 struct Train: ParsableCommand {
@@ -33,11 +34,16 @@ struct Train: ParsableCommand {
       \(keys)
       """)
 
-  /// A line a key.
+  /// A key with what it is for, its range and its default; lines that are as long as the help's are, so that none is broken.
   private static var keys: String {
     let width = Recipe.fields.map(\.key.count).max() ?? 0
-    return Recipe.fields.map { field in
-      "  \(field.key)\(String(repeating: " ", count: width - field.key.count))  \(field.about)"
+    let room = max((TextTable.terminalColumns ?? 80) - width - 7, 24)
+    return Recipe.fields.flatMap { field in
+      let value = field.read(Recipe()).words
+      let text = "\(field.about) (\(field.kind.words); \(value.isEmpty ? "empty" : value))"
+      return text.wrapped(to: room).enumerated().map { index, line in
+        "  \((index == 0 ? field.key : "").padded(to: width))  \(line)"
+      }
     }.joined(separator: "\n")
   }
 
@@ -100,5 +106,20 @@ struct Train: ParsableCommand {
       )
     }
     return name
+  }
+}
+
+extension Recipe.Field.Content {
+  /// The value as a recipe has it.
+  fileprivate var words: String {
+    switch self {
+    case .integer(let value): "\(value)"
+    case .unsigned(let value): "\(value)"
+    case .number(let value): Figure.factor(value)
+    case .flag(let value): "\(value)"
+    case .text(let value): value.replacing("\n", with: "⏎")
+    case .texts(let values): values.joined(separator: ", ")
+    case .numbers(let values): values.map(Figure.factor).joined(separator: ", ")
+    }
   }
 }
