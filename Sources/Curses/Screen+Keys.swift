@@ -81,10 +81,11 @@ extension Screen {
 
   /// What an escape byte begins: the key itself when nothing follows at once; text from the clipboard; arrows as terminals
   /// send them in their other mode; else a sequence to be dropped, and nil.
-  private func escaped() -> Key? {
+  private mutating func escaped() -> Key? {
     guard let next = follower() else { return .escape }
     if "]PX^_".unicodeScalars.contains(next) {
-      dropString()
+      let text = controlString()
+      if next == "]", text.hasPrefix("11;rgb:") { background = Self.colour(text.dropFirst("11;rgb:".count)) }
       return nil
     }
     guard next == "[" || next == "O" else { return nil }
@@ -113,14 +114,29 @@ extension Screen {
   }
 
   /// The rest of a control string (an answer of the terminal), up to BEL or the terminator ESC \ (ECMA-48).
-  private func dropString() {
+  /// - Returns: its beginning.
+  private func controlString() -> String {
+    var text = ""
     while let scalar = follower() {
-      if scalar == "\u{7}" { return }
+      if scalar == "\u{7}" { break }
       if scalar == "\u{1B}" {
         _ = follower()
-        return
+        break
       }
+      if text.utf8.count < 64 { text.unicodeScalars.append(scalar) }
     }
+    return text
+  }
+
+  /// A colour as terminals write it, `RRRR/GGGG/BBBB` with one to four digits each; nil for anything else.
+  private static func colour(_ text: Substring) -> RGB? {
+    let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+    let channels = parts.compactMap { part -> UInt8? in
+      guard (1...4).contains(part.count), let value = Int(part, radix: 16) else { return nil }
+      return UInt8(value * 255 / ((1 << (4 * part.count)) - 1))
+    }
+    guard parts.count == 3, channels.count == 3 else { return nil }
+    return RGB(channels[0], channels[1], channels[2])
   }
 
   /// The rest of a mouse report, of which curses takes the beginning: numbers and a letter after `ESC [ <`, three bytes after

@@ -16,6 +16,8 @@ package struct Screen: ~Copyable {
   /// Which characters the terminal can show.
   package let glyphs: Glyphs
 
+  /// Whether curses itself speaks true colours to this terminal.
+  private let hasDirectColours: Bool
   private let handle: OpaquePointer
   private let output: CInt
   private let writer: TerminalWriter
@@ -29,6 +31,9 @@ package struct Screen: ~Copyable {
   /// Colour pairs by ink.
   private var pairs: [Ink: CInt] = [:]
   private var hasCursor = false
+  /// The terminal's background, where it answered the question for it.
+  package internal(set) var background: RGB?
+  private var askedAt: ContinuousClock.Instant?
   /// Whether the terminal went away: no key will ever come again.
   package internal(set) var isGone = false
 
@@ -82,6 +87,7 @@ package struct Screen: ~Copyable {
     self.overheard = overheard
     self.modes = modes
     depth = Self.depth(asked: colours)
+    hasDirectColours = tigetflag("RGB") > 0
     glyphs =
       String(cString: foretop_codeset()).uppercased().replacingHyphens != "UTF8"
       ? .ascii : name == "linux" ? .blocks : .braille
@@ -91,6 +97,12 @@ package struct Screen: ~Copyable {
     }
     def_prog_mode()
     writer.interpose()
+  }
+
+  /// Asks the terminal for its background (OSC 11); the answer comes among the keys. Terminals without one say nothing.
+  package mutating func askForBackground() {
+    askedAt = .now
+    Self.write("\u{1B}]11;?\u{1B}\\", to: writer.descriptor)
   }
 
   deinit {
@@ -132,6 +144,11 @@ package struct Screen: ~Copyable {
   /// Has curses put the terminal back, and does what it does not: pastes, and the modes, which it cannot set through a pipe.
   private func leave() {
     endwin()
+    // An answer that is still on its way would be typed into the shell.
+    if background == nil, let askedAt, ContinuousClock.now - askedAt < .seconds(1) {
+      usleep(50_000)
+      tcflush(Self.input, TCIFLUSH)
+    }
     Self.write(Self.bracketedPasteOff, to: writer.descriptor)
     let isTaken = writer.finish(wayBack: Self.wayBack)
     var modes = modes
@@ -149,6 +166,13 @@ package struct Screen: ~Copyable {
     writer.interpose()
     Self.write(Self.bracketedPasteOn, to: writer.descriptor)
     redrawAll()
+  }
+
+  /// Rings the bell, and sends a text as a notification (OSC 9), which terminals without notifications ignore.
+  package mutating func ring(_ text: String) {
+    let shown = String(
+      text.unicodeScalars.filter { $0.properties.generalCategory != .control }.map(Character.init).prefix(200))
+    Self.write("\u{7}\u{1B}]9;\(shown)\u{7}", to: writer.descriptor)
   }
 
   /// Forgets what the terminal shows, so that the next canvas is drawn whole.
@@ -198,7 +222,9 @@ package struct Screen: ~Copyable {
     if style.attributes.contains(.bold) { attributes |= foretop_bold() }
     if style.attributes.contains(.underline) { attributes |= foretop_underline() }
     if style.attributes.contains(.reverse) { attributes |= foretop_reverse() }
-    switch palette.ink(style.role, depth: depth) {
+    // Where the shades of a hue are one colour, what lies behind a line is dim.
+    if style.tone.isBehind, depth == .palette16 { attributes |= foretop_dim() }
+    switch palette.ink(style, depth: depth) {
     case .terminal:
       if style.attributes.contains(.dim) { attributes |= foretop_dim() }
     // Eight colours are made sixteen by bold.
@@ -206,9 +232,12 @@ package struct Screen: ~Copyable {
       attributes |= foretop_bold()
       pair = self.pair(.indexed(index - 8), colour: CInt(index - 8))
     case .indexed(let index): pair = self.pair(.indexed(index), colour: CInt(index))
-    case .rgb(let colour):
+    case .rgb(let colour) where hasDirectColours:
       pair = self.pair(
         .rgb(colour), colour: CInt(colour.red) << 16 | CInt(colour.green) << 8 | CInt(colour.blue))
+    case .rgb(let colour):
+      // More colours than the palette has numbers: the nearest ones of it.
+      pair = self.pair(.rgb(colour), colour: CInt(writer.number(of: colour) ?? colour.nearest256))
     }
     var result = cchar_t()
     let scalars = cell.character.unicodeScalars
@@ -235,14 +264,16 @@ package struct Screen: ~Copyable {
   /// What the user asked for, then `NO_COLOR`, then what the terminal has.
   private static func depth(asked: ColourDepth?) -> ColourDepth {
     guard has_colors() else { return .mono }
+    let has256 = tigetnum("colors") >= 256
+    // Terminals say so by COLORTERM; terminfo rarely does.
+    let saysTrue = ["truecolor", "24bit"].contains(variable("COLORTERM") ?? "")
     let most: ColourDepth =
-      tigetflag("RGB") > 0
-      ? .truecolor
-      : tigetnum("colors") >= 256 ? .palette256 : .palette16
+      tigetflag("RGB") > 0 || (has256 && saysTrue) ? .truecolor : has256 ? .palette256 : .palette16
     if let asked {
-      // Not more than the terminal's description has bytes for.
+      // Not more than the terminal's description has bytes for; true colours go in the place of those of the palette.
       let ladder: [ColourDepth] = [.mono, .palette16, .palette256, .truecolor]
-      return ladder[min(ladder.firstIndex(of: asked) ?? 0, ladder.firstIndex(of: most) ?? 0)]
+      let limit: ColourDepth = has256 || tigetflag("RGB") > 0 ? .truecolor : .palette16
+      return ladder[min(ladder.firstIndex(of: asked) ?? 0, ladder.firstIndex(of: limit) ?? 0)]
     }
     return variable("NO_COLOR") == nil ? most : .mono
   }

@@ -4,6 +4,7 @@
 import CCurses
 import Glibc
 import Synchronization
+import TerminalUI
 
 /// Writes to a terminal without ever waiting for it. Closing it gives up on what the terminal has not taken.
 final class TerminalWriter: Sendable {
@@ -16,6 +17,8 @@ final class TerminalWriter: Sendable {
   private let isCarrying = Atomic<Bool>(false)
   /// How many bytes the terminal has taken so far.
   private let taken = Atomic<Int>(0)
+  /// Colours of the terminal's palette that stand for true ones.
+  private let colours = Mutex(TrueColours())
   /// Once it is set, the thread throws away what it has and what the pipe has, and writes these bytes instead.
   private let wayBack = Mutex<[UInt8]?>(nil)
 
@@ -53,6 +56,9 @@ final class TerminalWriter: Sendable {
     }
     pthread_detach(thread)
   }
+
+  /// The number of the palette that stands for a true colour from now on; nil where none is left.
+  func number(of colour: RGB) -> UInt8? { colours.withLock { $0.number(of: colour) } }
 
   /// From now on, what is written to `descriptor` goes to the thread.
   func interpose() { dup2(writing, descriptor) }
@@ -111,7 +117,8 @@ final class TerminalWriter: Sendable {
       isCarrying.store(true, ordering: .sequentiallyConsistent)
       let count = read(reading, &bytes, bytes.count)
       guard count > 0 else { break }
-      send(bytes[..<count])
+      let translated = colours.withLock { $0.translate(bytes[..<count]) }
+      send(translated ?? bytes[..<count])
       isCarrying.store(false, ordering: .sequentiallyConsistent)
     }
     isCarrying.store(false, ordering: .sequentiallyConsistent)

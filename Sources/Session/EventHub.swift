@@ -8,6 +8,8 @@ package enum SessionMessage: Sendable {
   case event(NumberedEvent)
   /// A preparation that takes time, before the run begins.
   case preparing(String)
+  /// How many of how many bytes of the text are tokens already.
+  case progress(done: Int, total: Int)
   /// The run could not begin.
   case failed(UserError)
   /// The trainer cannot continue and ends; the sound state is being saved.

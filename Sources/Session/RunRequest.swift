@@ -80,10 +80,13 @@ package struct RunRequest: Sendable {
   /// - Parameters:
   ///   - record: the checkpoint's tokenizer; nil uses the recipe's.
   ///   - report: receives a sentence before each long operation.
-  func corpus(by record: TokenizerRecord?, report: (String) -> Void) throws -> Corpus {
+  ///   - progress: told while tokens are made how many of how many bytes are done.
+  func corpus(
+    by record: TokenizerRecord?, report: (String) -> Void, progress: (Int, Int) -> Void
+  ) throws -> Corpus {
     let tokenizer = try record.map { try Tokenizer($0) }
     if tokenizer == nil, !recipe.tokenizer.model.isEmpty { try Sandbox.require(.tokenizer(recipe.tokenizer.model)) }
-    return try Corpus(opening: source, tokenizer: tokenizer, report: report)
+    return try Corpus(opening: source, tokenizer: tokenizer, report: report, progress: progress)
   }
 }
 

@@ -148,7 +148,11 @@ package final class TrainingSession: Sendable {
     // Before a text is read and a tokenizer made: the network's own look at it comes long after.
     try Team.require(request.threads)
     let start = request.past?.start.takeOut()
-    let corpus = try request.corpus(by: start?.tokenizer) { hub.tell(.preparing($0)) }
+    let corpus = try request.corpus(by: start?.tokenizer) {
+      hub.tell(.preparing($0))
+    } progress: {
+      hub.tell(.progress(done: $0, total: $1))
+    }
     let trainer = try Trainer(
       recipe: request.recipe, corpus: corpus, from: start, threads: request.threads, name: request.name)
     buffers.allow(bytes: trainer.checkpointBytes, of: MachineMemory.current?.available)

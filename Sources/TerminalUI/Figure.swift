@@ -92,10 +92,13 @@ package enum Figure {
     }
   }
 
-  /// A short time: `0.4 ms`, `518 ms`, `12.4 s`.
+  /// A short time: `12 µs`, `0.4 ms`, `518 ms`, `12.4 s`.
   package static func milliseconds(_ seconds: Double) -> String {
     guard seconds.isFinite, seconds < 1e11 else { return seconds.isNaN ? "nan" : "inf" }
     let milliseconds = max(seconds, 0) * 1000
+    if milliseconds < 0.0995 {
+      return milliseconds == 0 ? "0 ms" : fixed(milliseconds * 1000, milliseconds < 0.00995 ? 1 : 0) + " µs"
+    }
     if milliseconds < 9.95 { return fixed(milliseconds, 1) + " ms" }
     if milliseconds < 9999.5 { return grouped(Int(milliseconds.rounded())) + " ms" }
     return seconds < 99.95 ? fixed(seconds, 1) + " s" : duration(seconds)

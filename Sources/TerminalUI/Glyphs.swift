@@ -9,12 +9,6 @@ package enum Glyphs: String, Sendable, CaseIterable {
   /// Bytes below 128: for locales without UTF-8.
   case ascii
 
-  /// The ones after these in the ladder, which goes round.
-  package var next: Glyphs {
-    let index = Self.allCases.firstIndex(of: self) ?? 0
-    return Self.allCases[(index + 1) % Self.allCases.count]
-  }
-
   /// Points of a plot in a cell.
   package var points: (across: Int, down: Int) {
     switch self {
@@ -51,14 +45,15 @@ package enum Glyphs: String, Sendable, CaseIterable {
 
   private static let console: [Character: Character] = [
     "╭": "┌", "╮": "┐", "╰": "└", "╯": "┘", "━": "═", "┅": "-", "‖": "║", "✓": "√", "✗": "x", "★": "*", "▏": "│",
-    "⏎": "¶", "␠": "_", "␊": "¶", "−": "-", "…": "·", "▸": ">",
+    "⏎": "¶", "␠": "_", "␊": "¶", "−": "-", "…": "·", "▸": ">", "▴": "▲", "▾": "▼", "╌": "-", "⚑": "!",
   ]
 
   private static let bytes: [Character: Character] = [
     "╭": ".", "╮": ".", "╰": "'", "╯": "'", "─": "-", "│": "|", "┤": "+", "┴": "+", "━": "*", "┅": "+", "‖": "=",
     "●": "*", "○": "o", "◇": "o", "◆": "S", "▲": "^", "▼": "v", "▸": ">", "✓": "v", "✗": "x", "★": "*", "·": ".",
-    "…": "~", "×": "x",
-    "÷": "/", "−": "-", "±": "~", "τ": "t", "λ": "w", "▏": "|", "▎": "|", "▍": "#", "▌": "#", "▋": "#", "▊": "#",
+    "…": "~", "×": "x", "▴": "^", "▾": "v", "╌": "-", "⚑": "!",
+    "÷": "/", "µ": "u", "║": "|", "∅": "0", "σ": "s", "Δ": "D", "²": "2", "−": "-", "±": "~", "τ": "t", "λ": "w",
+    "▏": "|", "▎": "|", "▍": "#", "▌": "#", "▋": "#", "▊": "#",
     "▉": "#",
     "█": "#", "░": ":", "▁": "_", "▂": ".", "▃": "-", "▄": "=", "▅": "+", "▆": "*", "▇": "#", "▀": "\"", "⏎": "$",
     "␠": "_", "␊": "$", "→": ">", "←": "<", "↑": "^", "↓": "v", "⟨": "<", "⟩": ">", "“": "\"", "”": "\"", "‘": "'",

@@ -77,6 +77,14 @@ package struct Plot: Sendable {
     }
   }
 
+  /// Draws a straight line that belongs to the bands; both ends may lie outside.
+  package mutating func bandLine(from start: (x: Int, y: Int), to end: (x: Int, y: Int), style: Style) {
+    Self.walk(from: start, to: end) { x, y in
+      guard y >= 0, y < height else { return }
+      band(x: x, from: y, to: y, style: style)
+    }
+  }
+
   /// Draws one point of a line.
   package mutating func point(x: Int, y: Int, _ pen: Pen) {
     guard x >= 0, x < width, y >= 0, y < height else { return }
@@ -89,15 +97,31 @@ package struct Plot: Sendable {
 
   /// Draws a straight line; both ends may lie outside.
   package mutating func line(from start: (x: Int, y: Int), to end: (x: Int, y: Int), _ pen: Pen) {
+    Self.walk(from: start, to: end) { x, y in point(x: x, y: y, pen) }
+  }
+
+  /// The points of a straight line.
+  private static func walk(from start: (x: Int, y: Int), to end: (x: Int, y: Int), _ body: (Int, Int) -> Void) {
     let (dx, dy) = (end.x - start.x, end.y - start.y)
     let count = max(abs(dx), abs(dy))
     // Ends come from values clipped to the plot, so that this is never long.
-    guard count > 0, count < 1 << 16 else { return point(x: start.x, y: start.y, pen) }
+    guard count > 0, count < 1 << 16 else { return body(start.x, start.y) }
     for step in 0...count {
       let x = start.x + (dx * step * 2 + (dx < 0 ? -count : count)) / (2 * count)
       let y = start.y + (dy * step * 2 + (dy < 0 ? -count : count)) / (2 * count)
-      point(x: x, y: y, pen)
+      body(x, y)
     }
+  }
+
+  /// The style of the line that is seen in the cell of a point; nil where none is.
+  package func lineStyle(x: Int, y: Int) -> Style? {
+    hasLine(x: x, y: y) ? spots[(y / down) * columns + x / across].lineStyle : nil
+  }
+
+  /// Whether a line has points in the cell of a point.
+  package func hasLine(x: Int, y: Int) -> Bool {
+    guard x >= 0, x < width, y >= 0, y < height else { return false }
+    return spots[(y / down) * columns + x / across].line != 0
   }
 
   /// Puts a character over the cell of a point.

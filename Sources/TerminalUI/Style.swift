@@ -1,5 +1,22 @@
 // How a cell looks, and text that carries its looks with it.
 
+/// A shade of a role's colour.
+package struct Tone: Hashable, Sendable {
+  /// The place on a ramp over the role's hue: 0 is the role's own colour, 1 the ramp's strongest shade and `Tone.farthest` its
+  /// weakest.
+  package var place: UInt8
+  /// Whether it is the dark shade of what lies behind a line.
+  package var isBehind: Bool
+
+  package init(place: Int = 0, isBehind: Bool = false) {
+    self.place = UInt8(min(max(place, 0), Self.farthest))
+    self.isBehind = isBehind
+  }
+
+  package static let farthest = 15
+  package static let own = Tone()
+}
+
 /// A colour's role and the attributes that also work without colour.
 package struct Style: Hashable, Sendable {
   package struct Attributes: OptionSet, Hashable, Sendable {
@@ -13,11 +30,19 @@ package struct Style: Hashable, Sendable {
 
   package var role: Role
   package var attributes: Attributes
+  package var tone: Tone
 
-  package init(_ role: Role = .plain, _ attributes: Attributes = []) {
+  package init(_ role: Role = .plain, _ attributes: Attributes = [], tone: Tone = .own) {
     self.role = role
     self.attributes = attributes
+    self.tone = tone
   }
+
+  /// The same in bold.
+  package var bold: Style { Style(role, attributes.union(.bold), tone: tone) }
+
+  /// The dark shade of the same hue, for raw values behind a line; dim where there is no colour.
+  package var behind: Style { Style(role, .dim, tone: Tone(place: Int(tone.place), isBehind: true)) }
 
   package static let plain = Style()
   package static let bold = Style(.plain, .bold)

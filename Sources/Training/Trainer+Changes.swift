@@ -124,12 +124,14 @@ extension Trainer {
   }
 }
 
-/// At most three significant digits, as a rate is written: 2.4e-4.
+/// At most three significant digits, as a rate is written on every screen: 3.0e-4, 2.41e-4, 0.5.
 func compact(_ value: Double) -> String {
-  guard value.isFinite else { return "\(value)" }
+  guard value.isFinite, value != 0 else { return "\(value)" }
+  if abs(value) >= 0.0995, abs(value) < 1000 { return String(format: "%.3g", value) }
   let parts = String(format: "%.2e", value).split(separator: "e")
-  let digits = parts[0].reversed().drop { $0 == "0" }.drop { $0 == "." }
-  return "\(String(digits.reversed()))e\(Int(parts[1]) ?? 0)"
+  // One decimal stays.
+  let digits = parts[0].last == "0" ? parts[0].dropLast() : parts[0]
+  return "\(digits)e\(Int(parts[1]) ?? 0)"
 }
 
 /// At most four significant digits, as a weight is written: 0.5.

@@ -156,7 +156,11 @@ extension Trainer {
 
   mutating func evaluate(_ inbox: Inbox, _ outlets: Outlets) {
     guard corpus.heldOut.windows(of: recipe.model.context) > 0 else {
-      occurred(.notice, "there is no text to evaluate on: data.heldOut is 0", by: .program, outlets)
+      // Once is enough: it does not change.
+      if !hasToldOfNoHeldOut {
+        occurred(.notice, "there is no text to evaluate on: data.heldOut is 0", by: .program, outlets)
+      }
+      hasToldOfNoHeldOut = true
       return
     }
     var watch = Stopwatch()

@@ -20,6 +20,8 @@ package struct Trainer: ~Copyable {
   var batches: Batches
   var state: TrainerState
   var isPaused = false
+  /// Whether the events say that there is no text to evaluate on.
+  var hasToldOfNoHeldOut = false
   /// True if the session makes the trainer wait, since the disk is full.
   var isHeld = false
   /// True if a checkpoint is due and waits for a free buffer.

@@ -119,7 +119,7 @@ struct HistoryTests {
     #expect(marks.all.count <= 100)
     #expect(marks.all.count { $0.kind == .rate } == 5)
     #expect(marks.all.map(\.at.step) == marks.all.map(\.at.step).sorted())
-    let newest = marks.newest(.step, among: 50) { Int($0 / 5000 * 49) }
+    let newest = marks.foremost(.step, among: 50) { Int($0 / 5000 * 49) }
     #expect(newest.last?.column == 49 && newest.count <= 50)
     #expect(Set(marks.kinds) == [.rate, .saved])
     marks.cut(after: 999)

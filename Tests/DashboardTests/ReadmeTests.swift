@@ -9,7 +9,11 @@ import Testing
   }
 
   @Test func `the pages list every key of the screens over stored runs`() throws {
-    for (name, keys) in [("runs keys", RunsScreen.markdown), ("compare keys", CompareScreen.markdown)] {
+    for (name, keys) in [
+      ("runs keys", RunsScreen.markdown), ("compare keys", CompareScreen.markdown),
+      ("tensors keys", TensorsScreen.markdown),
+      ("data keys", DataScreen.markdown),
+    ] {
       #expect(try Readme.section(name, of: "docs/screen.md", asWrittenBy: keys) == keys)
     }
   }

@@ -71,7 +71,7 @@ struct Reader {
         switch message {
         case .event(let event): events.append(event)
         case .closed, .failed: isOver = true
-        case .preparing, .stopped: break
+        case .preparing, .progress, .stopped: break
         }
       }
     }

@@ -4,9 +4,11 @@ import fcntl
 import os
 import re
 import select
+import shutil
 import signal
 import struct
 import subprocess
+import tempfile
 import termios
 import time
 
@@ -47,6 +49,9 @@ class Terminal:
         self.resize(columns, rows)
         self.before = termios.tcgetattr(self.slave)
         environment = dict(os.environ, TERM="xterm-256color", LANG="C.UTF-8", COLORTERM="")
+        # What one test chooses on a screen is no other test's.
+        self.configuration = tempfile.mkdtemp(prefix="foretop-config-")
+        environment["XDG_CONFIG_HOME"] = self.configuration
         for name in ("NO_COLOR", "LC_ALL", "LC_CTYPE"):
             environment.pop(name, None)
         for name, value in (env or {}).items():
@@ -67,6 +72,7 @@ class Terminal:
         return self
 
     def __exit__(self, *_):
+        shutil.rmtree(self.configuration, ignore_errors=True)
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()

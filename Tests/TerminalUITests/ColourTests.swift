@@ -11,22 +11,34 @@ struct ColourTests {
     #expect(RGB(128, 128, 128).nearest256 == 244)
   }
 
-  @Test func `sixteen colours keep the hue`() {
-    #expect(RGB(255, 0, 0).nearest16 == 9)
-    #expect(RGB(0, 158, 115).nearest16 == 6 || RGB(0, 158, 115).nearest16 == 2)
-    #expect(RGB(86, 180, 233).nearest16 % 8 == 6)
-    #expect(RGB(230, 159, 0).nearest16 % 8 == 3)
-    #expect(RGB(138, 138, 138).nearest16 == 8)
-    #expect(RGB(255, 255, 255).nearest16 == 15)
-  }
-
   @Test(arguments: Palette.all)
   func `lines of a chart differ at every depth that has colour`(palette: Palette) {
     for depth in [ColourDepth.truecolor, .palette256, .palette16] {
-      let inks = [Role.first, .second, .third].map { palette.ink($0, depth: depth) }
-      #expect(Set(inks).count == 3, "\(palette.name) at \(depth): \(inks)")
+      let inks = [Role.first, .second, .third, .fourth].map { palette.ink(Style($0), depth: depth) }
+      #expect(Set(inks).count == 4, "\(palette.name) at \(depth): \(inks)")
     }
-    for role in Role.allCases { #expect(palette.ink(role, depth: .mono) == .terminal) }
+    for role in Role.allCases { #expect(palette.ink(Style(role), depth: .mono) == .terminal) }
     #expect(palette.ink(.plain, depth: .truecolor) == .terminal)
+  }
+
+  @Test(arguments: Palette.all)
+  func `the shades of a ramp differ, and what lies behind a line is nearer to the background`(palette: Palette) {
+    let shades = (1...Tone.farthest).map { palette.colour(of: Style(.fourth, tone: Tone(place: $0)))! }
+    #expect(Set(shades).count == shades.count)
+    let brightness = shades.map(\.brightness)
+    #expect(brightness == (palette.isLight ? brightness.sorted() : brightness.sorted(by: >)))
+    for role in [Role.first, .second, .third, .fourth] {
+      let (line, behind) = (palette.colour(of: Style(role))!, palette.colour(of: Style(role).behind)!)
+      #expect(palette.isLight == (behind.brightness > line.brightness))
+    }
+  }
+
+  @Test func `sixteen colours never have text in bright black, which many terminals draw black`() {
+    for palette in Palette.all {
+      for role in Role.allCases {
+        #expect(palette.ink(Style(role), depth: .palette16) != .indexed(8))
+        #expect(palette.ink(Style(role).behind, depth: .palette16) != .indexed(8))
+      }
+    }
   }
 }

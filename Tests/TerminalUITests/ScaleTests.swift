@@ -54,3 +54,27 @@ struct ScaleTests {
     #expect(Scale(from: 1, to: 100, isLogarithmic: true).point(of: -1, among: 11) == 0)
   }
 }
+
+struct EvenScaleTests {
+  @Test(arguments: [(2.9, 8.37), (0.001, 0.0013), (-3, 5e6), (4.2, 4.2), (0, 1), (1e-30, 2e-30)])
+  func `ticks of an even axis are round, equally many rows apart, and the axis has all values`(
+    low: Double, high: Double
+  ) {
+    for rows in [3, 5, 9, 14, 20, 37] {
+      for points in [1, 2, 4] {
+        let (scale, ticks) = Scale.even(from: low, to: high, rows: rows, points: points)
+        #expect(
+          scale.lower <= low + abs(low) * 1e-9
+            && scale.upper >= high - (scale.upper - scale.lower) / Double(2 * rows * points - 2) * 1.01)
+        #expect(ticks.count >= 1)
+        // A plot that is too low for two ticks has those of a plain axis.
+        guard scale != Scale(from: low, to: high) else { continue }
+        let places = ticks.map { scale.point(of: $0, among: rows * points) / points }
+        let distances = Set(zip(places.dropFirst(), places).map { $0 - $1 })
+        // Rounding to points may shift one of them by a row.
+        #expect(distances.isEmpty || distances.max()! - distances.min()! <= 1, "\(low)…\(high) in \(rows): \(places)")
+        #expect(!distances.contains(0))
+      }
+    }
+  }
+}

@@ -68,10 +68,12 @@ package struct Corpus: Sendable {
   /// - Parameters:
   ///   - tokenizer: a checkpoint's tokenizer; nil uses the one that `source` describes.
   ///   - report: receives a sentence without a full stop before each long operation.
+  ///   - progress: receives, while tokens are made, how many of how many bytes are done.
   /// - Throws: `CorpusError`: a file that is missing, unreadable or empty, a text that is too short or does not suit
   ///   the tokenizer, a damaged model.
   package init(
-    opening source: Source, tokenizer restored: Tokenizer? = nil, report: (String) -> Void = { _ in }
+    opening source: Source, tokenizer restored: Tokenizer? = nil, report: (String) -> Void = { _ in },
+    progress: (Int, Int) -> Void = { _, _ in }
   ) throws(CorpusError) {
     guard source.heldOut >= 0 && source.heldOut < 1 else {
       throw CorpusError(.usage, "data.heldOut is \(source.heldOut); it must be at least 0 and below 1")
@@ -85,7 +87,7 @@ package struct Corpus: Sendable {
     } else if source.kind == .tokens {
       opened = try Self.open(tokenFiles: source, tokenizer: restored, report)
     } else {
-      opened = try Self.open(texts: source, restored, report)
+      opened = try Self.open(texts: source, restored, report, progress)
     }
     tokenizer = opened.tokenizer
     training = opened.training
@@ -116,7 +118,7 @@ package struct Corpus: Sendable {
   }
 
   private static func open(
-    texts source: Source, _ restored: Tokenizer?, _ report: (String) -> Void
+    texts source: Source, _ restored: Tokenizer?, _ report: (String) -> Void, _ progress: (Int, Int) -> Void
   ) throws(CorpusError) -> Opened {
     let texts = try TextFiles(at: source.paths)
     let cache = Cache(folder: source.cache, spare: source.spareCache)
@@ -129,7 +131,7 @@ package struct Corpus: Sendable {
     let name = Self.name(of: source.paths, files: texts.files.count)
     let (all, census) = try cache.tokens(
       of: texts, by: tokenizer, in: source.documents, before: { (try? Self.boundary(of: $0, source, name)) ?? 0 },
-      report)
+      report, progress: { progress($0, texts.size) })
     let boundary = try Self.boundary(of: all.count, source, name)
     return Opened(
       tokenizer: tokenizer, training: all.part(0..<boundary), heldOut: all.part(boundary..<all.count),

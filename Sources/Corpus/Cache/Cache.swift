@@ -116,9 +116,10 @@ final class Cache {
   /// - Parameters:
   ///   - documents: how the texts are divided into documents; nil treats all as one text.
   ///   - boundary: returns how many of so many tokens belong to the training part; only these are counted.
+  ///   - progress: told how many bytes of the texts are done.
   func tokens(
     of texts: TextFiles, by tokenizer: Tokenizer, in documents: DocumentBounds?, before boundary: (Int) -> Int,
-    _ report: (String) -> Void
+    _ report: (String) -> Void, progress: (Int) -> Void
   ) throws(CorpusError) -> (all: TokenRange, census: TokenCensus) {
     var key = Digest()
     key.add(field: "tokens")
@@ -149,7 +150,8 @@ final class Cache {
       // A second folder may be tried.
       starts = []
       var count = 0
-      try texts.forEach(by: tokenizer, in: documents) { (tokens: [Int32], places: [Int]) throws(CorpusError) in
+      try texts.forEach(by: tokenizer, in: documents, done: progress) {
+        (tokens: [Int32], places: [Int]) throws(CorpusError) in
         starts += places.map { count + $0 }
         count += tokens.count
         if isNarrow {
@@ -242,24 +244,30 @@ extension Digest {
 extension TextFiles {
   /// Calls `body` with the tokens of each file and the places where documents begin; a long file comes in parts. If a
   /// file other than the last does not end with a line end, one is added.
-  /// - Parameter documents: how the texts are divided into documents; nil treats all as one text.
+  /// - Parameters:
+  ///   - documents: how the texts are divided into documents; nil treats all as one text.
+  ///   - done: receives after each part the number of bytes so far.
   func forEach(
-    by tokenizer: Tokenizer, in documents: DocumentBounds?,
+    by tokenizer: Tokenizer, in documents: DocumentBounds?, done: (Int) -> Void = { _ in },
     _ body: (_ tokens: [Int32], _ starts: [Int]) throws(CorpusError) -> Void
   ) throws(CorpusError) {
+    var before = 0
     for (index, file) in files.enumerated() {
       var bytes = try file.bytes()
+      defer { before += bytes.count }
       if tokenizer.kind == .characters { try file.checkCharacters(bytes) }
       if index + 1 < files.count, bytes.last != UInt8(ascii: "\n") { bytes.append(UInt8(ascii: "\n")) }
       if let documents {
         let (tokens, starts) = documents.tokens(of: bytes, by: tokenizer)
         try body(tokens, starts)
+        done(before + bytes.count)
       } else {
         for block in tokenizer.blocks(of: bytes) {
           let tokens = bytes.withUnsafeBytes {
             tokenizer.tokens(of: UnsafeRawBufferPointer(rebasing: $0[block]), continuing: block.lowerBound > 0)
           }
           try body(tokens, [])
+          done(before + block.upperBound)
         }
       }
     }

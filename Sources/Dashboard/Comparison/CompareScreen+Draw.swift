@@ -93,7 +93,7 @@ extension CompareScreen {
     canvas.write(Dashboard.fitting(pieces, in: area.columns), line: 0, of: area)
   }
 
-  private static let liveSpan = Span("● live", Style(.good, .bold))
+  private static let liveSpan = StateWord.span(of: "training")
 
   private func drawMessage(above footer: Rectangle, on canvas: inout Canvas) {
     guard !message.isEmpty, canvas.rows >= 3 else { return }

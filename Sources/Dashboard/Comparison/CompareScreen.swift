@@ -25,6 +25,8 @@ package struct CompareScreen: Sendable {
   private(set) var help: HelpPage?
   var palette: Palette
   var glyphs: Glyphs
+  /// The most that the terminal can show.
+  var mostGlyphs = Glyphs.braille
 
   package init(_ comparison: Comparison, palette: Palette = .okabe, glyphs: Glyphs = .braille) {
     self.comparison = comparison
@@ -166,8 +168,7 @@ package struct CompareScreen: Sendable {
       palette = palette.next
       message = "colours: \(palette.name)"
     case .glyphs:
-      glyphs = glyphs.next
-      message = "characters: \(glyphs.rawValue)"
+      message = Glyphs.goOn(&glyphs, upTo: mostGlyphs)
     case .help: help = HelpPage()
     case .redraw: break
     }

@@ -16,6 +16,15 @@ extension Layout {
       name: "train", key: 1,
       variants: [
         variant(
+          300, 80, [.share(1), .share(1), .share(1), .share(1)],
+          [.cells(1), .share(3), .share(2), .cells(14), .cells(14), .cells(10), .cells(1)],
+          [
+            [.status, .status, .status, .status], [.losses, .losses, .losses, .order],
+            [.losses, .losses, .losses, .text], [.heads, .heads, .quality, .gradients],
+            [.rate, .throughput, .machine, .recipe], [.events, .events, .events, .recipe],
+            [.keys, .keys, .keys, .keys],
+          ]),
+        variant(
           170, 48, [.share(5), .share(4), .share(5)],
           [.cells(1), .share(3), .share(2), .cells(12), .cells(8), .cells(1)],
           [
@@ -23,8 +32,21 @@ extension Layout {
             [.rate, .throughput, .heads], [.events, .events, .recipe], [.keys, .keys, .keys],
           ]),
         variant(
+          200, 30, [.share(5), .share(3), .share(3)], [.cells(1), .share(1), .cells(10), .cells(6), .cells(1)],
+          [
+            [.status, .status, .status], [.losses, .order, .heads], [.losses, .rate, .throughput],
+            [.events, .events, .text], [.keys, .keys, .keys],
+          ]),
+        variant(
           120, 36, [.share(38), .share(36), .share(46)],
           [.cells(1), .share(1), .cells(6), .cells(10), .cells(6), .cells(1)],
+          [
+            [.status, .status, .status], [.losses, .losses, .order], [.losses, .losses, .heads],
+            [.rate, .throughput, .text], [.events, .events, .events], [.keys, .keys, .keys],
+          ]),
+        variant(
+          120, 30, [.share(38), .share(36), .share(46)],
+          [.cells(1), .share(1), .cells(6), .cells(8), .cells(4), .cells(1)],
           [
             [.status, .status, .status], [.losses, .losses, .order], [.losses, .losses, .heads],
             [.rate, .throughput, .text], [.events, .events, .events], [.keys, .keys, .keys],

@@ -2,10 +2,17 @@
 import TerminalUI
 
 extension Canvas {
-  /// Numbers and ticks beside the first `rows` rows of a chart.
+  /// Round numbers and ticks beside the first `rows` rows of a chart.
   /// - Returns: where the plot begins and how many columns are left for it; nil where there is no room for one.
   mutating func drawScale(_ y: Scale, rows: Int, in chart: Rectangle) -> (left: Int, columns: Int)? {
-    let ticks = y.ticks(atMost: max(3, (rows + 2) / 3))
+    drawScale(y, ticks: y.ticks(atMost: max(3, (rows + 2) / 3)), rows: rows, points: 1, in: chart)
+  }
+
+  /// The same with ticks that are known.
+  /// - Parameter points: how many points of the plot a row has.
+  mutating func drawScale(
+    _ y: Scale, ticks: [Double], rows: Int, points: Int, in chart: Rectangle
+  ) -> (left: Int, columns: Int)? {
     let labels = Figure.labels(ticks)
     let margin = (labels.map(\.width).max() ?? 0) + 1
     let columns = chart.columns - margin - 1
@@ -13,7 +20,7 @@ extension Canvas {
     let left = chart.column + margin + 1
     var lowest = Int.max
     for (value, label) in zip(ticks, labels) {
-      let row = chart.row + rows - 1 - y.point(of: value, among: rows)
+      let row = chart.row + rows - 1 - y.point(of: value, among: rows * points) / points
       guard row < lowest else { continue }
       lowest = row
       write(label, style: .faint, column: left - 2 - label.width, row: row, in: chart)

@@ -13,23 +13,40 @@ extension Dashboard {
   /// The x axis with its marks, and numbers below it where there is a second row.
   func drawAxis(_ x: Scale, left: Int, columns: Int, in area: Rectangle, on canvas: inout Canvas) {
     // Times count from the first step: nobody reads Unix time.
-    let origin = axis == .time ? x.lower : 0
+    let origin = axis == .time ? firstX : 0
     let shown = Scale(from: x.lower - origin, to: x.upper - origin)
     var ticks = shown.ticks(atMost: max(3, columns / 9))
     if axis == .time || axis == .active { ticks = Self.timeTicks(to: shown, atMost: max(2, columns / 10)) }
     if axis == .step || axis == .tokens { ticks = ticks.filter { $0 == $0.rounded() } }
-    let labels = ticks.map { tick in
-      switch axis {
-      case .step: Figure.grouped(Int(tick))
-      case .tokens: Figure.short(tick)
-      case .time, .active: Self.timeLabel(tick)
+    let labels = ticks.map { axis == .tokens ? Figure.short($0) : axisFigure($0) }
+    var placed = zip(ticks, labels).map { (place: $0 + origin, label: $1) }
+    let cursor = cursorPlace.map { x.point(of: $0[axis], among: columns) }
+    let words = cursorPlace.map { " " + axisFigure($0[axis] - origin) + " " } ?? ""
+    if let cursor {
+      // What the cursor is at is written over the numbers around it.
+      placed.removeAll { tick in
+        let column = x.point(of: tick.place, among: columns)
+        return abs(column - cursor) <= (tick.label.width + words.width + 1) / 2
       }
     }
-    let placed = zip(ticks, labels).map { (place: $0 + origin, label: $1) }
     canvas.drawAxis(x, ticks: placed, left: left, columns: columns, in: area)
-    for mark in history.marks.newest(axis, among: columns, column: { x.point(of: $0, among: columns) }) {
+    if let cursor {
+      canvas.put("┴", style: .accent, column: left + cursor, row: area.row, in: area)
+      let start = max(min(left + cursor - words.width / 2, area.end - words.width), area.column)
+      if area.rows > 1 { canvas.write(words, style: .accent, column: start, row: area.row + 1, in: area) }
+    }
+    for mark in history.marks.foremost(axis, among: columns, column: { x.point(of: $0, among: columns) }) {
       let sign = Self.sign(mark.kind)
       canvas.put(sign.character, style: sign.style, column: left + mark.column, row: area.row, in: area)
+    }
+  }
+
+  /// A place of the axis in words; times count from the first step.
+  private func axisFigure(_ value: Double) -> String {
+    switch axis {
+    case .step: Figure.grouped(Int(value))
+    case .tokens: Figure.short(value)
+    case .time, .active: Self.timeLabel(value)
     }
   }
 

@@ -17,15 +17,16 @@ extension Dashboard {
     }
     let y = gradientScale(norms)
     guard let (left, columns) = canvas.drawScale(y, rows: rows, in: chart) else { return }
-    let x = Scale(from: firstX, to: history.end(axis))
+    let x = visibleX
     var plot = Plot(columns: columns, rows: rows, glyphs: glyphs)
     if let clip, clip <= y.upper, clip >= y.lower {
       let level = plot.height - 1 - y.point(of: clip, among: plot.height)
       let pen = Pen(style: Style(.warning), dash: Pen.Dash(on: 3, off: 3), symbol: "-")
       plot.line(from: (0, level), to: (plot.width - 1, level), pen)
     }
-    Self.drawBand(norms, history.places.ranges(axis, x, plot.width, covering: true), y, &plot)
-    Self.drawLine(norms, history.places.ranges(axis, x, plot.width), y, Pen(style: Style(.fourth), symbol: "*"), &plot)
+    let pen = Pen(style: Style(.fourth), symbol: "*")
+    Self.drawBand(norms, history.places.ranges(axis, x, plot.width, covering: true), y, pen.style.behind, &plot)
+    Self.drawLine(norms, history.places.ranges(axis, x, plot.width), y, pen, &plot)
     plot.draw(on: &canvas, column: left, row: chart.row)
     guard axisRows > 0 else { return }
     let area = Rectangle(column: chart.column, row: chart.row + rows, columns: chart.columns, rows: axisRows)

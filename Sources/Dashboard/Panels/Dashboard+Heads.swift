@@ -34,7 +34,7 @@ extension Dashboard {
       let text = line(names[index], columns.map { $0.cells[index] })
       canvas.write(
         [
-          Span(String(text.prefix(names[index].count)), Style(Self.pen(tracks[index].head).style.role, .bold)),
+          Span(String(text.prefix(names[index].count)), pen(tracks[index].head).style.bold),
           Span(String(text.dropFirst(names[index].count))),
         ], line: 1 + row, of: inside)
     }

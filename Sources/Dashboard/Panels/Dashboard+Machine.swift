@@ -6,7 +6,7 @@ extension Dashboard {
   /// True if a panel of this layout shows the machine, so that somebody has to look at it.
   package var showsMachine: Bool {
     guard mode == .live else { return false }
-    return layout.variants.contains { $0.areas.contains { $0.contains(.machine) } }
+    return layout.arrangement(columns: size.columns, rows: size.rows).contains { $0.panel == .machine }
   }
 
   /// Takes what the machine did in the last second.

@@ -67,6 +67,12 @@ extension Dashboard {
         + rank.padded(to: 8, .right)
     }
     canvas.write(row("upcoming", "ahead", "weight", "rank"), style: .faint, line: 2, of: inside)
+    // Why rank 10 is a hit: as many places count as tokens come, whether or not all of them are listed.
+    let most = max(sample.upcoming.count, 1)
+    let places = "  ✓ ≤ \(most)"
+    if token + 23 + places.width <= inside.columns {
+      canvas.write(places, style: .faint, line: 2, of: inside, indent: token + 23)
+    }
     let first = min(scroll[.order, default: 0], max(sample.upcoming.count - room, 0))
     for (index, upcoming) in sample.upcoming.dropFirst(first).prefix(room).enumerated() {
       let isHit = Self.isHit(upcoming, of: sample)

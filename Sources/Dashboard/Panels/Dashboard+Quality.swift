@@ -21,7 +21,7 @@ extension Dashboard {
       line(name, String(symbol), Pen(style: Style(role), dash: dash, symbol: symbol), .order(part))
     }
     let accuracies = history.evaluations.heads.map { head in
-      line("acc \(head.name)", head.look.sign, Self.pen(head), .accuracy(head))
+      line("acc \(head.name)", head.hasBlock ? String(head.look.symbol) : head.look.sign, pen(head), .accuracy(head))
     }
     let orders = [
       order("ndcg@8", .second, nil, "+", 0), order("τ", .fourth, Pen.Dash(on: 2, off: 1), "%", 1),
@@ -55,7 +55,7 @@ extension Dashboard {
     guard rows > 0, let low = summaries.map(\.minimum).min(), let high = summaries.map(\.maximum).max() else { return }
     let y = Scale(from: min(Double(low), 0), to: Double(high))
     guard let (left, columns) = canvas.drawScale(y, rows: rows, in: chart) else { return }
-    let x = Scale(from: firstX, to: history.end(axis))
+    let x = visibleX
     var plot = Plot(columns: columns, rows: rows, glyphs: glyphs)
     let ranges = history.evaluations.places.ranges(axis, x, plot.width)
     for line in lines.reversed() { Self.drawLine(line.values, ranges, y, line.pen, &plot) }
@@ -70,7 +70,7 @@ extension Dashboard {
   private func legend(of lines: [QualityLine], columns: Int, rows: Int) -> [[Span]] {
     var legend: [[Span]] = []
     for line in lines {
-      let style = Style(line.pen.style.role, .bold)
+      let style = line.pen.style.bold
       let value = line.values.last.map { Figure.share(Double($0), 3) } ?? ""
       let entry = [Span(line.sign, style), Span(" \(line.name) "), Span(value, style)]
       if let row = legend.last, row.width + 3 + entry.width <= columns {

@@ -4,23 +4,28 @@ import TerminalUI
 
 extension Dashboard {
   /// A word for what the run does, with a sign that needs no colour.
-  var stateSpan: Span {
-    if isEvaluating { return Span("○ evaluating", Style(.third, .bold)) }
+  /// - Parameter now: Unix time, seconds.
+  func stateSpan(now: Double) -> Span {
+    if isEvaluating { return Span("○ evaluating" + evaluationProgress(now), Style(.third, .bold)) }
     switch phase {
-    case .starting where mode == .stored, .training where mode == .stored:
-      return Span("○ interrupted", Style(.warning, .bold))
-    case .starting where mode == .watched, .training where mode == .watched:
-      return Span("● live", Style(.good, .bold))
-    case .starting: return Span("… starting", Style(.warning, .bold))
-    case .training: return Span("● training", Style(.good, .bold))
-    case .paused where isDiverged: return Span("× diverged", Style(.bad, .bold))
-    case .paused: return Span("‖ paused", Style(.warning, .bold))
-    case .ended(.finished): return Span("■ finished", Style(.good, .bold))
-    case .ended(.stopped): return Span("■ stopped", Style(.good, .bold))
-    case .ended(.abandoned): return Span("■ abandoned", Style(.warning, .bold))
-    case .ended(.diverged): return Span("× diverged", Style(.bad, .bold))
-    case .ended(.failed): return Span("× failed", Style(.bad, .bold))
+    case .starting where mode == .stored, .training where mode == .stored, .paused where mode == .stored && !isDiverged:
+      return StateWord.span(of: "interrupted")
+    case .starting where mode == .live: return Span("… starting", Style(.warning, .bold))
+    case .starting, .training: return StateWord.span(of: "training")
+    case .paused where isDiverged: return StateWord.span(of: "diverged")
+    case .paused: return StateWord.span(of: "paused")
+    case .ended(let reason): return StateWord.span(of: reason.rawValue)
     }
+  }
+
+  /// How far an evaluation is, by the time that the last one took; the time alone where there was none.
+  private func evaluationProgress(_ now: Double) -> String {
+    guard phase == .training, let last = history.last, now > last.time else { return "" }
+    let elapsed = now - last.time
+    guard let usual = run.evaluation?.seconds, usual > 0, usual.isFinite, elapsed.isFinite else {
+      return elapsed >= 1 ? " " + Figure.duration(elapsed.rounded(.down)) : ""
+    }
+    return " \(Int(min(elapsed / usual, 0.99) * 100)) %"
   }
 
   /// A part of the bar: long and short forms, and what is left out first (the highest number).
@@ -30,11 +35,15 @@ extension Dashboard {
     var rank: Int
   }
 
+  /// Seconds for which an alert stays in the bar.
+  private static let alertSeconds = 300.0
+
   func statusPieces(now: Double) -> [Piece] {
     let name = beginning?.name ?? ""
     var pieces: [Piece] = []
     if !name.isEmpty { pieces.append(Piece(long: [Span(name, .bold)], short: [Span(name, .bold)], rank: 5)) }
-    pieces.append(Piece(long: [stateSpan], short: [stateSpan], rank: 0))
+    let state = stateSpan(now: now)
+    pieces.append(Piece(long: [state], short: [state], rank: 0))
     let total = beginning?.recipe.steps
     if let last = history.last {
       let step = Figure.grouped(last.step)
@@ -43,18 +52,30 @@ extension Dashboard {
         Piece(
           long: [Span("step "), Span(step, .bold), Span(of.map { " / " + $0 } ?? "")],
           short: [Span(step, .bold), Span(of.map { "/" + $0 } ?? "")], rank: 1))
+      if let total, total > 0, !isEnded {
+        // A bar where there is much room, else nothing: step and total say the same.
+        pieces.append(Piece(long: progress(Double(last.step) / Double(total)), short: [], rank: 8))
+      }
       pieces.append(
         Piece(
           long: [Span(Figure.short(Double(last.tokens)) + " tokens")],
           short: [Span(Figure.short(Double(last.tokens)) + " tok")],
           rank: 6))
-      let speed = Figure.short(last.tokensPerSecond) + " tok/s"
+      let speed = Figure.short(history.speed?.tokensPerSecond ?? last.tokensPerSecond) + " tok/s"
       pieces.append(Piece(long: [Span(speed)], short: [Span(speed)], rank: 3))
       if let rate = currentRate {
         pieces.append(
           Piece(long: [Span("rate " + Figure.rate(rate))], short: [Span("rate " + Figure.rate(rate))], rank: 4))
       }
       if phase != .starting || mode != .live, let time = timePiece(last, total: total, now: now) { pieces.append(time) }
+    }
+    if let alert = run.alert, !isEnded, mode != .stored, now - alert.time < Self.alertSeconds {
+      let word = alert.key.isEmpty ? "alert" : alert.key
+      pieces.append(
+        Piece(
+          long: [Span("⚑ " + alert.text.cut(to: 40), Style(.bad, .bold))],
+          short: [Span("⚑ " + word, Style(.bad, .bold))],
+          rank: 1))
     }
     if phase == .starting, let start = settingUpSince, now - start >= 2 {
       // A tokenizer of a large corpus takes a minute: that something is done is seen.
@@ -66,17 +87,32 @@ extension Dashboard {
 
   /// Time left while it trains, time taken when it does not.
   private func timePiece(_ last: StepReport, total: Int?, now: Double) -> Piece? {
-    if phase == .training || phase == .paused, mode == .live, let total,
-      let left = history.pace.left(steps: total - last.step)
-    {
+    if phase == .training || phase == .paused, mode == .live, let total, let speed = history.speed, last.step < total {
       // Between two reports the clock goes on, a step's time at most; while paused it stands.
-      let passed = phase == .training ? min(max(now - last.time, 0), history.pace.step ?? 0) : 0
-      let time = Figure.duration(max(left.seconds - passed, 0))
-      let range = left.range.flatMap { $0 >= 1 ? " ± " + Figure.duration($0) : nil } ?? ""
-      return Piece(long: [Span(time, .bold), Span(range + " left")], short: [Span(time + " left")], rank: 2)
+      let passed = phase == .training ? min(max(now - last.time, 0), speed.step) : 0
+      let left = max(speed.step * Double(total - last.step) - passed, 0)
+      let time = Figure.duration(left)
+      // A range where it is wide, and the time of day that one can plan with.
+      let isWide = speed.uncertainty * Double(total - last.step) > max(left * 0.1, 1)
+      let range = isWide ? " ± " + Figure.duration(speed.uncertainty * Double(total - last.step)) : ""
+      let end =
+        phase == .training && left >= 60 && left < 86_400
+        ? " · " + Figure.clock(now + left, secondsFromGMT: secondsFromGMT).dropLast(3) : ""
+      return Piece(long: [Span(time, .bold), Span(range + " left" + end)], short: [Span(time + " left")], rank: 2)
     }
     let time = Figure.duration(last.active)
     return Piece(long: [Span("trained " + time)], short: [Span(time)], rank: 2)
+  }
+
+  /// A bar of 16 cells, and the share in percent.
+  private func progress(_ share: Double) -> [Span] {
+    let cells = 16
+    let done = Int((min(max(share, 0), 1) * Double(cells)).rounded(.down))
+    return [
+      Span(String(repeating: "━", count: done), Style(.good)),
+      Span(String(repeating: "─", count: cells - done), .frame),
+      Span(" \(Int(min(share, 1) * 100)) %"),
+    ]
   }
 
   func drawStatus(in rectangle: Rectangle, on canvas: inout Canvas, now: Double) {
@@ -93,8 +129,8 @@ extension Dashboard {
     var pieces = pieces
     while true {
       for (isLong, gap) in [(true, 3), (true, 2), (false, 2)] {
-        let spans = pieces.map { isLong ? $0.long : $0.short }
-        let width = spans.reduce(0) { $0 + $1.width } + gap * max(pieces.count - 1, 0)
+        let spans = pieces.map { isLong ? $0.long : $0.short }.filter { !$0.isEmpty }
+        let width = spans.reduce(0) { $0 + $1.width } + gap * max(spans.count - 1, 0)
         // Better all of them in short than some of them in long, while the state, the step and the time are there.
         if width <= columns || (pieces.count <= 1 && !isLong) {
           return Array(spans.joined(separator: [Span(String(repeating: " ", count: gap))]))

@@ -6,20 +6,23 @@ extension Dashboard {
   func drawThroughput(in rectangle: Rectangle, on canvas: inout Canvas) {
     let threads = beginning.map { "\($0.precision) · \(Figure.threads($0.threads))" }
     let inside = frame(.throughput, notes: threads.map { [$0] } ?? [], in: rectangle, on: &canvas)
-    guard let last = history.last else {
+    guard history.last != nil else {
       return drawNothing("tokens per second come with the first step", in: inside, on: &canvas)
     }
-    let recent = history.recent(16)
-    let mean = history.tokensPerSecond.summary(of: recent).mean ?? last.tokensPerSecond
-    var lines = [[Span(Figure.short(last.tokensPerSecond), .bold), Span(" tok/s")]]
-    let step = [Span("step "), Span(Figure.milliseconds(history.pace.step ?? last.phases.total), .bold)]
+    guard let speed = history.speed else {
+      return drawNothing("tokens per second come with the first step", in: inside, on: &canvas)
+    }
+    var lines = [[Span(Figure.short(speed.tokensPerSecond), .bold), Span(" tok/s")]]
+    let step = [Span("step "), Span(Figure.milliseconds(speed.step), .bold)]
     if inside.rows < 4 || inside.columns >= 32 {
       lines[0] += [Span("   ")] + step
     } else {
       lines.append(step)
     }
-    let average = [Span("   mean " + Figure.short(mean), .faint)]
-    if lines[0].width + average.width <= inside.columns { lines[0] += average }
+    // All numbers are of one stretch, and the phases add up to the step.
+    let seconds = speed.phases.reduce(0, +) * Double(speed.range.count)
+    let stretch = [Span("   mean of " + (seconds >= 9.5 ? "10 s" : Figure.milliseconds(seconds)), .faint)]
+    if lines[0].width + stretch.width <= inside.columns { lines[0] += stretch }
     for (index, line) in lines.enumerated() { canvas.write(line, line: index, of: inside) }
 
     var row = lines.count
@@ -35,11 +38,11 @@ extension Dashboard {
         glyphs: glyphs)
       row += 1
     }
-    drawPhases(recent, from: row, in: inside, on: &canvas)
+    drawPhases(speed, from: row, in: inside, on: &canvas)
   }
 
-  private func drawPhases(_ recent: Range<Int>, from row: Int, in inside: Rectangle, on canvas: inout Canvas) {
-    let means = zip(History.phaseNames, history.phases).map { ($0, $1.summary(of: recent).mean ?? 0) }
+  private func drawPhases(_ speed: Speed, from row: Int, in inside: Rectangle, on canvas: inout Canvas) {
+    let means = Array(zip(History.phaseNames, speed.phases))
     let room = inside.rows - row
     guard room > 0 else { return }
     guard room >= means.count - 1 else {
@@ -54,7 +57,7 @@ extension Dashboard {
     let shown = room >= means.count ? means : Array(means.filter { $0.0 != "other" })
     let longest = shown.map(\.1).max() ?? 0
     let columns = inside.columns - 9 - 8
-    let roles: [Role] = [.fourth, .first, .second, .third, .fourth, .faint]
+    let roles: [Role] = [.plain, .first, .second, .third, .fourth, .faint]
     // A free line above the bars where there is one.
     let top = row + (room > shown.count ? 1 : 0)
     for (index, (name, seconds)) in shown.enumerated() {

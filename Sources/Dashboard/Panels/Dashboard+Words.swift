@@ -27,7 +27,9 @@ extension Dashboard {
 
   func drawEvents(in rectangle: Rectangle, on canvas: inout Canvas) {
     let offset = scroll[.events, default: 0]
-    let inside = frame(.events, notes: offset > 0 ? ["↓ \(offset) newer"] : [], in: rectangle, on: &canvas)
+    let filter = eventFilter == .all ? [] : ["f: \(eventFilter.rawValue)"]
+    let inside = frame(
+      .events, notes: offset > 0 ? ["↓ \(offset) newer"] + filter : filter, in: rectangle, on: &canvas)
     guard !inside.isEmpty else { return }
     var newest: [[Span]] = asked.map { [Span("         "), Span($0.text, Style(.warning, .bold))] }
     let last = message.isEmpty ? hint : message
@@ -36,6 +38,7 @@ extension Dashboard {
     if inside.columns < 50 { newest = newest.map { $0.filter { $0.text != "         " } } }
 
     let room = inside.rows - newest.count
+    let log = shownLog
     let end = max(log.count - offset, min(log.count, room))
     let shown = log[max(end - room, 0)..<end]
     if shown.isEmpty && newest.isEmpty { return drawNothing("nothing has happened yet", in: inside, on: &canvas) }
@@ -52,6 +55,27 @@ extension Dashboard {
       canvas.write(line, line: index, of: inside)
     }
     for (index, line) in newest.enumerated() { canvas.write(line, line: shown.count + index, of: inside) }
+  }
+
+  /// The lines of the log that are shown. Of all saves the newest stands for those before it.
+  var shownLog: [LogLine] {
+    switch eventFilter {
+    case .people: return log.filter { $0.kind == .person || $0.kind == .alert }
+    case .evaluations: return log.filter { $0.kind == .evaluation }
+    case .saves: return log.filter { $0.kind == .saved }
+    case .all:
+      guard let newest = log.lastIndex(where: { $0.kind == .saved }) else { return log }
+      let older = log[..<newest].count { $0.kind == .saved }
+      guard older > 0 else { return log }
+      var shown = log
+      shown[newest].text += "  (and \(Figure.grouped(older)) before)"
+      var index = -1
+      shown.removeAll { line in
+        index += 1
+        return index < newest && line.kind == .saved
+      }
+      return shown
+    }
   }
 
   func drawRecipe(in rectangle: Rectangle, on canvas: inout Canvas) {

@@ -10,18 +10,35 @@ package struct Browser: ScreenContent {
     case leave
     /// The list of runs asks for something.
     case list(RunsScreen.RunsRequest)
+    /// The tensors of a run, over the screen that is shown.
+    case tensors(String)
   }
 
   /// The list, below everything else.
   package var runs: RunsScreen? { didSet { needsDrawing = true } }
   package var compare: CompareScreen? { didSet { needsDrawing = true } }
+  /// The tensors of a run, over everything else.
+  package var tensors: TensorsScreen? { didSet { needsDrawing = true } }
   /// A run, looked at.
   package var dashboard: Dashboard?
 
+  /// The most that the terminal can show.
+  package var mostGlyphs = Glyphs.braille {
+    didSet {
+      let most = mostGlyphs
+      dashboard?.mostGlyphs = most
+      runs?.mostGlyphs = most
+      compare?.mostGlyphs = most
+      tensors?.mostGlyphs = most
+    }
+  }
   private var ownNeed = true
   /// Layouts for runs that are looked at.
   package private(set) var layouts: [Layout]
   package private(set) var problems: [String]
+  private var size = (columns: 80, rows: 24)
+  private var preferences = Preferences()
+  private var suggested: Palette?
 
   package init(layouts: [Layout] = [], problems: [String] = []) {
     self.layouts = layouts
@@ -39,9 +56,10 @@ package struct Browser: ScreenContent {
   /// Ages in the list grow.
   package var hasClock: Bool { dashboard?.hasClock ?? (compare == nil && runs != nil) }
 
-  package var palette: Palette { dashboard?.palette ?? compare?.palette ?? runs?.palette ?? .okabe }
+  package var palette: Palette { tensors?.palette ?? dashboard?.palette ?? compare?.palette ?? runs?.palette ?? .okabe }
 
   package func draw(size: (columns: Int, rows: Int), now: Double) -> Canvas {
+    if let tensors { return tensors.draw(size: size) }
     if let dashboard { return dashboard.draw(size: size, now: now) }
     if let compare { return compare.draw(size: size) }
     if let runs { return runs.draw(size: size, now: now) }
@@ -53,13 +71,68 @@ package struct Browser: ScreenContent {
     dashboard?.use(layouts, problems: problems, time: time)
   }
 
-  package mutating func fit(columns: Int, rows: Int) { runs?.fit(columns: columns, rows: rows) }
+  package mutating func suggest(_ palette: Palette) {
+    guard preferences.palette == nil else { return }
+    suggested = palette
+    dashboard?.suggest(palette)
+    runs?.palette = palette
+    tensors?.palette = palette
+    compare?.palette = palette
+    needsDrawing = true
+  }
+
+  package mutating func pass(to now: Double) { dashboard?.pass(to: now) }
+
+  package mutating func fit(columns: Int, rows: Int) {
+    size = (columns, rows)
+    dashboard?.fit(columns: columns, rows: rows)
+    runs?.fit(columns: columns, rows: rows)
+    tensors?.fit(columns: columns, rows: rows)
+  }
+
+  /// What is chosen on the screen that is shown.
+  private var choices: Preferences? { dashboard?.chosen ?? runs?.chosenLooks }
+  /// What was chosen since the beginning, on all screens: before and after.
+  package private(set) var remembered = (before: Preferences(), after: Preferences())
+
+  /// Takes what somebody chose earlier.
+  package mutating func use(_ preferences: Preferences, layout usesLayout: Bool) {
+    self.preferences = preferences
+    runs?.use(preferences)
+    dashboard?.use(preferences, layout: usesLayout)
+  }
 
   package mutating func press(_ key: Key) -> BrowserRequest? {
+    let before = choices
+    let isDashboard = dashboard != nil
+    let request = take(key)
+    // Where another screen is shown now, nothing was chosen on the way.
+    if let before, let after = choices, isDashboard == (dashboard != nil) {
+      remembered.after.take(from: before, to: after)
+    }
+    return request
+  }
+
+  /// Takes the order and the filter of the list, which the program knows.
+  package mutating func remember(listFrom before: Preferences) {
+    if let after = runs?.chosenLooks { remembered.after.take(from: before, to: after) }
+  }
+
+  private mutating func take(_ key: Key) -> BrowserRequest? {
     needsDrawing = true
+    if tensors != nil, key != .resize {
+      guard tensors?.press(key) == .left else { return nil }
+      tensors = nil
+      return left
+    }
     if dashboard != nil {
-      // A stored run is asked for nothing: what comes back is that it was left.
-      guard dashboard?.press(key) == .detach else { return nil }
+      // A stored run is asked for nothing else: what comes back is that it was left.
+      let command = dashboard?.press(key)
+      if dashboard?.asksForTensors == true {
+        dashboard?.asksForTensors = false
+        return dashboard?.runName.map { .tensors($0) }
+      }
+      guard command == .detach else { return nil }
       dashboard = nil
       return left
     }
@@ -70,6 +143,7 @@ package struct Browser: ScreenContent {
       return left
     }
     guard let request = runs?.press(key) else { return nil }
+    if case .tensors(let name) = request { return .tensors(name) }
     return request == .leave ? .leave : .list(request)
   }
 
@@ -78,8 +152,12 @@ package struct Browser: ScreenContent {
   /// Shows a run over the list, in its colours and characters.
   package mutating func open(_ dashboard: Dashboard, _ events: [Event]) {
     var dashboard = dashboard
+    dashboard.use(preferences)
+    if let suggested { dashboard.suggest(suggested) }
     if let runs { (dashboard.palette, dashboard.glyphs) = (runs.palette, runs.glyphs) }
+    dashboard.mostGlyphs = mostGlyphs
     for event in events { dashboard.receive(event) }
+    dashboard.fit(columns: size.columns, rows: size.rows)
     self.dashboard = dashboard
     needsDrawing = true
   }
@@ -87,6 +165,15 @@ package struct Browser: ScreenContent {
   /// Shows a comparison over the list.
   package mutating func open(_ comparison: Comparison) {
     compare = CompareScreen(comparison, palette: runs?.palette ?? .okabe, glyphs: runs?.glyphs ?? .braille)
+    let most = mostGlyphs
+    compare?.mostGlyphs = most
+  }
+
+  /// Shows the tensors of a run over everything else.
+  package mutating func openTensors(of name: String) {
+    tensors = TensorsScreen(name: name, palette: palette, glyphs: dashboard?.glyphs ?? runs?.glyphs ?? .braille)
+    let most = mostGlyphs
+    tensors?.mostGlyphs = most
   }
 
   // MARK: Runs that go on
@@ -114,7 +201,9 @@ package struct Browser: ScreenContent {
   }
 
   /// What to do when a screen was left.
-  private var left: BrowserRequest? { dashboard == nil && compare == nil && runs == nil ? .leave : nil }
+  private var left: BrowserRequest? {
+    tensors == nil && dashboard == nil && compare == nil && runs == nil ? .leave : nil
+  }
 }
 
 extension Dashboard {

@@ -7,13 +7,17 @@ extension Dashboard {
     var spans: [Span] = []
     var width = 0
     let gap = rectangle.columns >= 100 ? "   " : "  "
-    for line in KeyTable.footer {
+    // What can be pressed now comes first; what does nothing stays as far as there is room, dim.
+    let lines =
+      KeyTable.footer.filter { refusal(of: $0.strokes[0].action) == nil }
+      + KeyTable.footer.filter { refusal(of: $0.strokes[0].action) != nil }
+    for line in lines {
       let isOff = refusal(of: line.strokes[0].action) != nil
       let key = Span(line.keys, isOff ? .faint : .accent)
       let word = line.strokes[0].action == .pause && phase == .paused ? "go on" : line.label
       let label = Span(" " + word, isOff ? .faint : .plain)
       let needed = key.width + label.width + (spans.isEmpty ? 0 : gap.count)
-      if width + needed > inside.columns { break }
+      guard width + needed <= inside.columns else { continue }
       if !spans.isEmpty { spans.append(Span(gap)) }
       spans += [key, label]
       width += needed

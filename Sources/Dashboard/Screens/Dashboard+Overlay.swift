@@ -105,6 +105,17 @@ extension Dashboard {
     }
   }
 
+  /// Words of the panels that not everybody knows.
+  private static let words = [
+    ("TOP", "token order prediction: a head that ranks the tokens that come, the nearest first"),
+    ("kl", "TOP's loss less its floor, the entropy of its targets: 0 is a perfect ranking"),
+    ("ndcg", "how well the first 8 places of the ranking are filled, 0 to 1: nearer tokens count more"),
+    ("τ", "Kendall's τ: 1 ranks the tokens in the order in which they come, −1 in the reverse, 0 at random"),
+    ("recall", "the share of the 8 nearest tokens that are among the first 8 of the ranking"),
+    ("probe", "one of 16 fixed places in the held-out text where TOP is looked at"),
+    ("λ", "the weight of a head's loss in the total"),
+  ]
+
   private func drawHelp(_ scroll: Int, on canvas: inout Canvas) {
     canvas.clear(canvas.bounds)
     let note = "esc closes"
@@ -125,6 +136,13 @@ extension Dashboard {
             Span("  " + text, refusal == nil ? .plain : .faint),
           ])
         }
+      }
+    }
+    lines.append([])
+    lines.append([Span("the words", .bold)])
+    for (word, meaning) in Self.words {
+      for (index, text) in meaning.wrapped(to: max(inside.columns - width - 2, 8)).enumerated() {
+        lines.append([Span((index == 0 ? word : "").padded(to: width), Style(.second, .bold)), Span("  " + text)])
       }
     }
     let longest = lines.map(\.width).max() ?? 0

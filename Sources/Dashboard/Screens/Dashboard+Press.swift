@@ -21,6 +21,8 @@ extension Dashboard {
     self.count = key.digit == nil ? nil : count
     guard let action = KeyTable.action(of: key) else { return nil }
     needsDrawing = true
+    // Rate keys one after another are one change, which is asked about where it is more than tenfold.
+    if ![.rateUp, .rateDown, .rateDouble, .rateHalve].contains(action) { rateRun = 1 }
     message = ""
     if let refusal = refusal(of: action) {
       message = self.count == nil ? refusal : "\(refusal); \(countHint)"
@@ -57,6 +59,13 @@ extension Dashboard {
       let known = layouts.sorted { $0.key < $1.key }.map { "\($0.key) \($0.name)" }.joined(separator: ", ")
       return "there is no layout \(key); there are \(known)"
     case .open: return focus == nil ? "press tab first, to focus a panel" : nil
+    case .closer: return zoomRefusal(isCloser: true)
+    case .wider: return zoomRefusal(isCloser: false)
+    case .tensors:
+      return mode == .live
+        ? "foretop tensors \(beginning?.name ?? "NAME") in another terminal shows the tensors of saved checkpoints"
+        : nil
+    case .cursorLeft, .cursorRight: return history.count > 0 ? nil : "there is no step yet"
     default: return nil
     }
   }
@@ -91,7 +100,7 @@ extension Dashboard {
     case .pause: return ask(waits ? .proceed : .pause)
     case .stepOnce: return ask(.stepOnce)
     case .rateUp: return askRate(.times(1.1))
-    case .rateDown: return askRate(.times(0.9))
+    case .rateDown: return askRate(.times(1 / 1.1))
     case .rateDouble: return askRate(.times(2))
     case .rateHalve: return askRate(.times(0.5))
     case .typeRate: overlay = .rate(text: "", problem: "")
@@ -108,26 +117,50 @@ extension Dashboard {
       let axes = Axis.allCases
       axis = axes[((axes.firstIndex(of: axis) ?? 0) + 1) % axes.count]
     case .logarithm: isLogarithmic.toggle()
+    case .wholeRange:
+      chart.showsWholeRange.toggle()
+      message = chart.showsWholeRange ? "the y axis has everything" : "the y axis has what is usual"
+    case .closer: zoomChart(by: 1)
+    case .wider: zoomChart(by: -1)
+    case .cursorLeft: moveCursor(by: -1.0 / 60)
+    case .cursorRight: moveCursor(by: 1.0 / 60)
+    case .eventKinds:
+      eventFilter = eventFilter.next
+      scroll[.events] = nil
+      message = "events: \(eventFilter.words)"
     case .smoother: history.smooth(Smoothing.ladder.first { $0 > history.smoothing } ?? history.smoothing)
     case .rougher: history.smooth(Smoothing.ladder.last { $0 < history.smoothing } ?? history.smoothing)
     case .unsmoothed: history.smooth(0)
     case .focusNext: moveFocus(1)
     case .focusPrevious: moveFocus(-1)
     case .open: isFullScreen = true
-    case .back: if isFullScreen { isFullScreen = false } else { focus = nil }
+    case .back:
+      if isFullScreen {
+        isFullScreen = false
+      } else if chart.cursor != nil {
+        chart.cursor = nil
+      } else {
+        focus = nil
+      }
     case .up: scrollFocused(by: -1)
     case .down: scrollFocused(by: 1)
     case .pageUp: scrollFocused(by: -10)
     case .pageDown: scrollFocused(by: 10)
     case .first: scrollFocused(by: -1_000_000)
-    case .last: scrollFocused(by: 1_000_000)
+    case .last:
+      // The charts follow their end again; where they do, the key scrolls.
+      if chart.cursor != nil, focus == nil || focus == .losses {
+        chart.cursor = nil
+      } else {
+        scrollFocused(by: 1_000_000)
+      }
     case .layout(let key): layouts.first { $0.key == key }.map { show($0) }
     case .palette:
       palette = palette.next
+      hasChosenPalette = true
       message = "colours: \(palette.name)"
-    case .glyphs:
-      glyphs = glyphs.next
-      message = "characters: \(glyphs.rawValue)"
+    case .glyphs: message = Glyphs.goOn(&glyphs, upTo: mostGlyphs)
+    case .tensors: asksForTensors = true
     case .help: overlay = .help(HelpPage())
     case .quit:
       if mode != .live || isEnded { return .detach }
@@ -146,10 +179,22 @@ extension Dashboard {
 
   /// Notes that something was asked, and asks it.
   mutating func ask(_ command: Command, by actor: Occurrence.Actor = .key) -> Command {
-    asked.append(Asked(command: command, text: "asked: " + command.asking, actor: actor))
+    var text = "asked: " + command.asking
+    if case .rate(let change) = command, let rate = expectedRate {
+      text = "asked: rate \(Figure.rate(change.applied(to: rate)))"
+    }
+    asked.append(Asked(command: command, text: text, actor: actor))
     // Enough to see what waits; a trainer that never answers must not fill the memory.
     if asked.count > 50 { asked.removeFirst() }
     return command
+  }
+
+  /// The rate when everything is done that was asked for; nil where it is not known yet.
+  private var expectedRate: Double? {
+    asked.reduce(currentRate) { rate, request in
+      guard case .rate(let change) = request.command else { return rate }
+      return rate.map { change.applied(to: $0) }
+    }
   }
 
   /// Who asked for the last command.
@@ -170,10 +215,15 @@ extension Dashboard {
           "the rate would be \(Figure.rate(new)): it must be above 0 and at most \(Figure.rate(RateChange.largest))"
         return nil
       }
-      if rate > 0, new / rate > 10.000001 || rate / new > 10.000001 {
+      // What was asked before and is not done yet changes it as well.
+      let factor = new / rate
+      let isFactor = if case .times = change { true } else { false }
+      let whole = isFactor ? rateRun * factor : factor
+      if rate > 0, max(factor, 1 / factor) > 10.000001 || max(whole, 1 / whole) > 10.000001 {
         confirm(.rate(change), by: actor)
         return nil
       }
+      rateRun = isFactor ? whole : 1
     }
     return ask(.rate(change), by: actor)
   }
@@ -219,12 +269,10 @@ extension Dashboard {
     message = "layout: \(layout.name)"
   }
 
-  /// Focus goes round the panels that the layout has at some size; where the current size has fewer, the others are
-  /// reached full screen.
+  /// Focus goes round the panels that are on the screen.
   private mutating func moveFocus(_ direction: Int) {
-    let panels = Panel.allCases.filter { panel in
-      !panel.isBar && layout.variants.contains { $0.areas.contains { $0.contains(panel) } }
-    }
+    let shown = layout.arrangement(columns: size.columns, rows: size.rows).filter { !$0.rectangle.isEmpty }.map(\.panel)
+    let panels = Panel.allCases.filter { !$0.isBar && shown.contains($0) }
     guard !panels.isEmpty else { return }
     guard let focus, let index = panels.firstIndex(of: focus) else {
       self.focus = direction > 0 ? panels.first : panels.last
@@ -245,7 +293,7 @@ extension Dashboard {
   /// The most lines that a panel can be scrolled by.
   private func extent(of panel: Panel) -> Int {
     switch panel {
-    case .events: max(log.count + asked.count - 1, 0)
+    case .events: max(shownLog.count + asked.count - 1, 0)
     case .recipe: max(recipeLines.count - 1, 0)
     case .text: max((text?.text.utf8.count ?? 0) / 8, 0)
     case .heads: max(history.tracks.count - 1, 0)
@@ -268,7 +316,9 @@ extension Dashboard {
     case .back(let prompt): return press(key, in: prompt)
     case .confirm(let command):
       switch key {
-      case .character("y"), .enter:
+      // Enter is pressed in passing: only y agrees.
+      case .character("y"):
+        rateRun = 1
         overlay = nil
         return ask(command, by: confirmingActor)
       case .character("n"), .character("q"), .escape:

@@ -7,10 +7,12 @@ enum Action: Hashable, Sendable {
   case rateUp, rateDown, rateDouble, rateHalve, typeRate, weights, undo, commandLine
   case save, evaluate, generate, goBack
   case previousProbe, nextProbe
-  case axis, logarithm, smoother, rougher, unsmoothed
+  case axis, logarithm, wholeRange, smoother, rougher, unsmoothed
+  case closer, wider, cursorLeft, cursorRight, eventKinds
   case focusNext, focusPrevious, open, back, up, down, pageUp, pageDown, first, last
   case layout(Int)
   case palette, glyphs
+  case tensors
   case help, quit, interrupt, redraw
 }
 
@@ -77,7 +79,16 @@ package enum KeyTable {
     ),
     KeyLine(.training, [(.control("c"), .interrupt)], "save and stop"),
     KeyLine(.chart, [(.character("x"), .axis)], label: "axis", "x axis: step, tokens, time, active time"),
+    KeyLine(
+      .chart, [(.left, .cursorLeft), (.right, .cursorRight)], label: "cursor",
+      "read every line at a cursor, which events near it explain; esc takes it away"),
+    KeyLine(
+      .chart, [(.character("z"), .closer), (.character("Z"), .wider)], label: "zoom",
+      "look closer around the cursor, or at the end; end follows the end"),
     KeyLine(.chart, [(.character("y"), .logarithm)], label: "log", "y axis: linear, logarithmic"),
+    KeyLine(
+      .chart, [(.character("Y"), .wholeRange)], label: "whole range",
+      "y axis: what is usual (▴ marks what is cut off), or everything"),
     KeyLine(
       .chart,
       [
@@ -98,8 +109,11 @@ package enum KeyTable {
       .screen, [(.pageUp, .pageUp), (.pageDown, .pageDown), (.home, .first), (.end, .last)], shown: "pgup pgdn",
       "scroll by pages; home and end go to the ends"),
     KeyLine(
+      .screen, [(.character("f"), .eventKinds)], "show all events, what people did, evaluations, or saves"),
+    KeyLine(
       .screen, (1...9).map { (.character(Character(String($0))), .layout($0)) }, shown: "1…9", label: "layout",
       "choose a layout from layouts/: 1 is train"),
+    KeyLine(.screen, [(.character("T"), .tensors)], "show the tensors of a stored run's checkpoints"),
     KeyLine(.screen, [(.character("c"), .palette)], "change the colours: next palette"),
     KeyLine(.screen, [(.character("b"), .glyphs)], "change the characters: braille, blocks, ASCII"),
     KeyLine(.screen, [(.control("l"), .redraw)], "redraw the screen"),

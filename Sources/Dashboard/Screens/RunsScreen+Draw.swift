@@ -117,7 +117,9 @@ extension RunsScreen {
   }
 
   private static let columns: [ListColumn] = [
-    ListColumn(title: "state", width: 13, isRight: false, sort: "state", rank: 1) { row, _ in sign(row.state).word },
+    ListColumn(title: "state", width: 13, isRight: false, sort: "state", rank: 1) { row, _ in
+      StateWord.look(of: row.state).word
+    },
     ListColumn(title: "objective", width: 13, isRight: false, sort: "", rank: 8) { row, _ in row.objective },
     ListColumn(title: "params", width: 7, isRight: true, sort: "parameters", rank: 6) { row, _ in
       row.parameters > 0 ? Figure.short(Double(row.parameters)) : ""
@@ -139,19 +141,6 @@ extension RunsScreen {
       row.state == "training" ? "now" : row.changed.map { age(max(now - $0, 0)) } ?? ""
     },
   ]
-
-  /// A state's sign and word, which are the same everywhere.
-  static func sign(_ state: String) -> (sign: String, word: String, style: Style) {
-    switch state {
-    case "training": ("●", "training", Style(.good, .bold))
-    case "finished": ("■", "finished", Style(.good))
-    case "stopped": ("‖", "stopped", Style(.warning))
-    case "abandoned": ("‖", "abandoned", Style(.warning))
-    case "interrupted": ("○", "interrupted", Style(.warning))
-    case "diverged", "failed", "unreadable": ("✗", state, Style(.bad, .bold))
-    default: (" ", state, .plain)
-    }
-  }
 
   /// Seconds as one number: `4 s`, `12 m`, `3 h`, `9 d`.
   static func age(_ seconds: Double) -> String {
@@ -217,7 +206,7 @@ extension RunsScreen {
     for (index, name) in self.names[first...].prefix(parts.listRows).enumerated() {
       let row = rows[name]
       let isChosen = first + index == chosen
-      let state = Self.sign(row?.state ?? "")
+      let state = StateWord.look(of: row?.state ?? "")
       let mark = marked.contains(name)
       let label = label(name).cut(to: nameWidth).padded(to: nameWidth)
       let head = [

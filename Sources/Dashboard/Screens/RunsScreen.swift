@@ -65,6 +65,7 @@ package struct RunsScreen: Sendable {
   enum RunsAction: Hashable, Sendable {
     case up, down, pageUp, pageDown, first, last
     case open, mark, compare, filter, sort, turn, diff, remove, resume
+    case tensors
     case palette, glyphs, help, leave, redraw
   }
 
@@ -73,6 +74,8 @@ package struct RunsScreen: Sendable {
     case leave
     /// Shows a run.
     case open(String)
+    /// Shows the tensors of its checkpoints.
+    case tensors(String)
     /// Compares runs.
     case compare([String])
     case remove(String)
@@ -119,6 +122,8 @@ package struct RunsScreen: Sendable {
   private var size = (columns: 80, rows: 24)
   var palette: Palette
   var glyphs: Glyphs
+  /// The most that the terminal can show.
+  var mostGlyphs = Glyphs.braille
 
   package init(folder: String, palette: Palette = .okabe, glyphs: Glyphs = .braille) {
     self.folder = folder
@@ -142,6 +147,7 @@ package struct RunsScreen: Sendable {
       [(.character("s"), .sort), (.character("S"), .turn)], shown: "s S", label: "sort",
       "sort by the next column; reverse the order"),
     ScreenKeys.KeyRow([(.character("d"), .diff)], label: "diff", "show recipe keys that differ from the marked run's"),
+    ScreenKeys.KeyRow([(.character("T"), .tensors)], label: "tensors", "show the tensors of the run's checkpoints"),
     ScreenKeys.KeyRow([(.character("r"), .resume)], label: "resume", "show the command that continues the run"),
     ScreenKeys.KeyRow([(.character("x"), .remove)], label: "remove", "remove the run, after asking"),
     ScreenKeys.KeyRow(
@@ -248,7 +254,9 @@ package struct RunsScreen: Sendable {
 
   /// Why a key does nothing now; nil when it does something.
   func refusal(of deed: RunsAction) -> String? {
-    if chosenName == nil, [.open, .mark, .remove, .resume].contains(deed) { return "there is no run to choose" }
+    if chosenName == nil, [.open, .tensors, .mark, .remove, .resume].contains(deed) {
+      return "there is no run to choose"
+    }
     return switch deed {
     case .compare:
       compared.count >= 2
@@ -277,6 +285,7 @@ package struct RunsScreen: Sendable {
     case .first: move(-names.count)
     case .last: move(names.count)
     case .open: return chosenName.map { .open($0) }
+    case .tensors: return chosenName.map { .tensors($0) }
     case .mark:
       guard let name = chosenName else { return nil }
       if let index = marked.firstIndex(of: name) { marked.remove(at: index) } else { marked.append(name) }
@@ -292,8 +301,7 @@ package struct RunsScreen: Sendable {
       palette = palette.next
       message = "colours: \(palette.name)"
     case .glyphs:
-      glyphs = glyphs.next
-      message = "characters: \(glyphs.rawValue)"
+      message = Glyphs.goOn(&glyphs, upTo: mostGlyphs)
     case .help: dialog = .help(HelpPage())
     case .redraw: break
     }

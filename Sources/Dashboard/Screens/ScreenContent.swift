@@ -18,6 +18,13 @@ package protocol ScreenContent: Sendable {
   /// Takes the terminal's size before the first picture of it: what moves by pages has to know them.
   mutating func fit(columns: Int, rows: Int)
   mutating func press(_ key: Key) -> Request?
+  /// The most that the terminal can show.
+  var mostGlyphs: Glyphs { get set }
+  /// Takes colours that suit the terminal, unless somebody chose others.
+  mutating func suggest(_ palette: Palette)
+  /// Takes the time: notices fade.
+  /// - Parameter now: seconds of a clock that never jumps.
+  mutating func pass(to now: Double)
   /// Forgets what belongs to a key that would have come at once.
   mutating func forgetPrefix()
   /// Takes layout files that were saved meanwhile.
@@ -26,8 +33,48 @@ package protocol ScreenContent: Sendable {
 
 extension ScreenContent {
   package mutating func forgetPrefix() {}
+  package mutating func pass(to now: Double) {}
+  package mutating func suggest(_ palette: Palette) {}
+}
+
+extension Glyphs {
+  /// The ones after these that a terminal can show which shows `most`.
+  package func next(upTo most: Glyphs) -> Glyphs {
+    let ladder = Self.allCases[(Self.allCases.firstIndex(of: most) ?? 0)...]
+    let index = ladder.firstIndex(of: self).map { $0 + 1 } ?? ladder.startIndex
+    return index < ladder.endIndex ? ladder[index] : most
+  }
+
+  /// Goes on to the next ones that a terminal can show.
+  /// - Returns: which those are, or why there are no others.
+  static func goOn(_ glyphs: inout Glyphs, upTo most: Glyphs) -> String {
+    let next = glyphs.next(upTo: most)
+    guard next != glyphs else {
+      return "this terminal shows nothing but ASCII: its locale is not UTF-8 (LC_ALL, LC_CTYPE, LANG)"
+    }
+    glyphs = next
+    return "characters: \(glyphs.rawValue)"
+  }
 }
 
 extension Dashboard: ScreenContent {
-  package mutating func fit(columns: Int, rows: Int) {}
+  package mutating func fit(columns: Int, rows: Int) { size = (columns, rows) }
+
+  package mutating func suggest(_ palette: Palette) {
+    guard !hasChosenPalette else { return }
+    self.palette = palette
+    needsDrawing = true
+  }
+
+  /// Seconds for which a notice stays.
+  private static let noticeSeconds = 8.0
+
+  package mutating func pass(to now: Double) {
+    guard !message.isEmpty, overlay == nil else { return }
+    let since = messageSince ?? now
+    messageSince = since
+    guard now - since >= Self.noticeSeconds else { return }
+    message = ""
+    needsDrawing = true
+  }
 }

@@ -49,11 +49,23 @@ package struct Dashboard: Sendable {
   var layout: Layout
   var axis: Axis
   var isLogarithmic: Bool
+  var chart = ChartView()
+  var eventFilter = EventFilter.all
   var focus: Panel?
   var isFullScreen = false
   var scroll: [Panel: Int] = [:]
   var overlay: Overlay?
-  var message = ""
+  var message = "" { didSet { if message != oldValue { messageSince = nil } } }
+  /// When the message was first seen, seconds of the program's clock.
+  var messageSince: Double?
+  /// The product of the factors of rate keys pressed one after another.
+  var rateRun = 1.0
+  /// The terminal's size, for what depends on which panels are on it.
+  var size = (columns: 220, rows: 60)
+  /// The most that the terminal can show.
+  package var mostGlyphs = Glyphs.braille
+  /// Whether a key asked for the tensors of a stored run, which are another screen.
+  var asksForTensors = false
   /// Digits typed before a key that takes a number.
   var count: KeyCount?
   /// Lines typed after `:`, oldest first.
@@ -63,11 +75,15 @@ package struct Dashboard: Sendable {
   /// The sample shown, where samples are stepped through; nil is the latest.
   var sampleIndex: Int?
   package var palette: Palette
+  /// Whether somebody chose the colours, now or earlier.
+  var hasChosenPalette = false
   package var glyphs: Glyphs
 
   /// Whether something changed since this was last set to false: draw only then, or when the size changed.
   package var needsDrawing = true
 
+  /// How the setting-up gets on.
+  var setup = SetupProgress()
   /// When the setting-up began of what trains here: Unix time, seconds.
   var settingUpSince: Double?
 
@@ -190,6 +206,7 @@ package struct Dashboard: Sendable {
   private mutating func note(_ occurrence: Occurrence, after phase: RunPhase) {
     guard occurrence.kind != .done else { return }
     note(LogLine(occurrence))
+    if occurrence.kind == .pause || occurrence.kind == .proceed || occurrence.kind == .start { history.interrupt() }
     switch occurrence.kind {
     case .pause: if phase != .paused { history.mark(.pause, step: occurrence.step) }
     case .diverged: history.mark(.diverged, step: occurrence.step)
@@ -197,8 +214,10 @@ package struct Dashboard: Sendable {
     case .weight: history.mark(.weight, step: occurrence.step)
     case .saved: history.mark(.saved, step: occurrence.step)
     case .branch: history.mark(.branch, step: occurrence.step)
+    case .alert: history.mark(.alert, step: occurrence.step)
+    case .start: if occurrence.step > 0 { history.mark(.resumed, step: occurrence.step) }
     case .setting: recipeLines = beginning?.recipe.lines.map(\.text) ?? recipeLines
-    case .proceed, .start, .skip, .refused, .notice, .warning, .failure, .end, .done: break
+    case .proceed, .skip, .refused, .notice, .warning, .failure, .end, .done: break
     }
   }
 
@@ -208,7 +227,9 @@ package struct Dashboard: Sendable {
 
   private mutating func note(_ line: LogLine) {
     if log.count >= Self.mostLines { log.removeFirst(Self.mostLines / 4) }
-    log.append(line)
+    // In the order of their times: what is reported late belongs where it happened.
+    let place = (log.lastIndex { $0.time <= line.time } ?? -1) + 1
+    log.insert(line, at: place)
   }
 
   private mutating func note(_ sample: OrderSample) {

@@ -30,6 +30,10 @@ struct History: Sendable {
   private(set) var left: LeftCurves?
   private(set) var smoothing: Double
 
+  /// Since the last step: whether there was a pause, and seconds of evaluations.
+  private var isInterrupted = false
+  private var evaluationSeconds = 0.0
+
   static let phaseNames = ["data", "forward", "heads", "backward", "update", "other"]
 
   init(smoothing: Double, keepingSteps kept: Int = History.keptSteps) {
@@ -60,12 +64,42 @@ struct History: Sendable {
     let parts = report.phases
     let named = [parts.data, parts.forward, parts.heads, parts.backward, parts.update]
     for (index, seconds) in named.enumerated() { phases[index].append(Float(seconds)) }
+    phases[5].append(Float(other(in: report)))
+    (isInterrupted, evaluationSeconds) = (false, 0)
     let whole = previous.map { report.active - $0 } ?? parts.total
-    phases[5].append(Float(max(whole - parts.total, 0)))
     pace.add(whole > 0 ? whole : parts.total)
     last = report
     fold()
   }
+
+  /// Seconds from the end of the step before to the end of this one that are in none of its phases: samples, copies of the
+  /// weights, what reads the events. Without evaluations, which are told for themselves, and not measured over a pause.
+  private func other(in report: StepReport) -> Double {
+    guard let last, !isInterrupted, last.step + 1 == report.step else { return 0 }
+    let seconds = report.time - last.time - report.phases.total - evaluationSeconds
+    return seconds.isFinite ? max(seconds, 0) : 0
+  }
+
+  /// The speed of the last ten seconds of training, or of the last step where that took longer.
+  var speed: Speed? {
+    guard let last, count > 0 else { return nil }
+    let active = places[.active]
+    let first = max(min(active.lowerBound(of: active[count - 1] - 10), count - 1), 0)
+    let recent = first..<count
+    let means = phases.map { $0.summary(of: recent).mean ?? 0 }
+    let step = means.reduce(0, +)
+    guard step > 0 else { return nil }
+    // The first entry may be the first of all: its tokens are those of its step.
+    let before = first > 0 ? places[.tokens][first - 1] : 0
+    let steps = first > 0 ? places[.step][count - 1] - places[.step][first - 1] : places[.step][count - 1]
+    let tokens = steps > 0 && count > 1 ? (places[.tokens][count - 1] - before) / steps : Double(last.tokens)
+    let perStep = tokens.isFinite && tokens > 0 ? tokens : last.tokensPerSecond * step
+    return Speed(
+      tokensPerSecond: perStep / step, step: step, phases: means, uncertainty: pace.uncertainty ?? 0, range: recent)
+  }
+
+  /// Notes that the training waited: what passed since the last step was no part of one.
+  mutating func interrupt() { isInterrupted = true }
 
   /// Takes steps that are summed up; after a single step there are none.
   mutating func append(_ steps: StepsReport) {
@@ -120,6 +154,7 @@ struct History: Sendable {
   }
 
   mutating func append(_ evaluation: Evaluation) {
+    evaluationSeconds += evaluation.seconds
     evaluations.append(evaluation, active: places.moment(of: evaluation.step)?.active ?? 0)
   }
 

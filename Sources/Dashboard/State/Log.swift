@@ -2,6 +2,30 @@
 import Run
 import TerminalUI
 
+/// What a line of the log tells of, the most telling first.
+enum LogKind: Int, Sendable {
+  case alert, person, evaluation, program, saved
+}
+
+/// Which lines of the log are shown.
+enum EventFilter: String, Sendable, CaseIterable {
+  case all, people, evaluations, saves
+
+  var next: EventFilter {
+    let all = Self.allCases
+    return all[((all.firstIndex(of: self) ?? 0) + 1) % all.count]
+  }
+
+  var words: String {
+    switch self {
+    case .all: "all, the newest save for all"
+    case .people: "what people did, and alerts"
+    case .evaluations: "evaluations"
+    case .saves: "every save"
+    }
+  }
+}
+
 /// A line of the events panel.
 struct LogLine: Sendable, Equatable {
   /// Unix time, seconds.
@@ -9,8 +33,11 @@ struct LogLine: Sendable, Equatable {
   var step: Int
   var text: String
   var style: Style
+  var kind = LogKind.program
+  var rank: Int { kind.rawValue }
 
-  init(time: Double, step: Int, text: String, style: Style = .plain) {
+  init(time: Double, step: Int, text: String, style: Style = .plain, kind: LogKind = .program) {
+    self.kind = kind
     self.time = time
     self.step = step
     // One line, whatever somebody put into it.
@@ -21,7 +48,7 @@ struct LogLine: Sendable, Equatable {
   init(_ occurrence: Occurrence) {
     let style: Style =
       switch occurrence.kind {
-      case .diverged, .failure: Style(.bad, .bold)
+      case .diverged, .failure, .alert: Style(.bad, .bold)
       case .refused, .warning, .skip: Style(.warning)
       case .rate, .weight, .setting: Style(.accent)
       default: .plain
@@ -44,7 +71,13 @@ struct LogLine: Sendable, Equatable {
     case .socket: text += "  (socket)"
     case .guard: text += "  (guard)"
     }
-    self.init(time: occurrence.time, step: occurrence.step, text: text, style: style)
+    let kind: LogKind =
+      switch occurrence.kind {
+      case .alert, .diverged, .failure: .alert
+      case .saved: .saved
+      default: occurrence.actor == .program ? .program : .person
+      }
+    self.init(time: occurrence.time, step: occurrence.step, text: text, style: style, kind: kind)
   }
 
   init(_ gap: EventGap, time: Double) {
@@ -56,7 +89,7 @@ struct LogLine: Sendable, Equatable {
       time: evaluation.time, step: evaluation.step,
       text: "held-out " + evaluation.losses.figures(withAccuracy: false)
         + evaluation.pathFigure + (evaluation.isBest ? "  ★ best" : ""),
-      style: evaluation.losses.contains { !$0.loss.isFinite } ? Style(.bad, .bold) : Style(.third))
+      style: evaluation.losses.contains { !$0.loss.isFinite } ? Style(.bad, .bold) : Style(.third), kind: .evaluation)
   }
 
   init(_ ending: Ending) {

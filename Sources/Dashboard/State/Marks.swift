@@ -2,7 +2,8 @@
 
 /// Something that a chart marks on its axis.
 struct Mark: Sendable, Equatable {
-  enum Meaning: Sendable, CaseIterable { case rate, weight, saved, pause, diverged, branch }
+  /// The rarest, and what matters most, first: of marks on one column the first is seen.
+  enum Meaning: Sendable, CaseIterable { case diverged, alert, branch, rate, weight, pause, resumed, saved }
   var kind: Meaning
   var at: Moment
 }
@@ -29,14 +30,17 @@ struct Marks: Sendable {
   /// The kinds that there are.
   var kinds: [Mark.Meaning] { Mark.Meaning.allCases.filter { kind in all.contains { $0.kind == kind } } }
 
-  /// The newest mark of each column of a plot, from left to right.
+  /// The mark of each column of a plot that matters most, from left to right.
   /// - Parameter column: where an x value falls, rising with it.
-  func newest(_ axis: Axis, among columns: Int, column: (Double) -> Int) -> [(column: Int, kind: Mark.Meaning)] {
+  func foremost(_ axis: Axis, among columns: Int, column: (Double) -> Int) -> [(column: Int, kind: Mark.Meaning)] {
     var found: [(column: Int, kind: Mark.Meaning)] = []
     var start = 0
     for index in 0..<columns where start < all.count {
       let end = all.lowerBound { column($0.at[axis]) <= index }
-      if end > start { found.append((index, all[end - 1].kind)) }
+      let here = all[start..<max(start, end)]
+      if let kind = Mark.Meaning.allCases.first(where: { kind in here.contains { $0.kind == kind } }) {
+        found.append((index, kind))
+      }
       start = max(start, end)
     }
     return found

@@ -1,5 +1,19 @@
 // How long the rest of a run takes, from its latest steps.
 
+/// The speed of a stretch of steps: all its numbers are means over the same steps.
+struct Speed: Sendable {
+  /// Tokens of a step over its seconds.
+  var tokensPerSecond: Double
+  /// Seconds of a step: the sum of its phases.
+  var step: Double
+  /// Seconds, as `History.phaseNames` names them.
+  var phases: [Double]
+  /// Twice the standard error of a step's seconds.
+  var uncertainty: Double
+  /// The entries that it is of.
+  var range: Range<Int>
+}
+
 /// The times of the latest steps.
 struct Pace: Sendable {
   private var durations: [Double] = []
@@ -14,6 +28,9 @@ struct Pace: Sendable {
 
   /// The mean time of a step, seconds; nil before the first one.
   var step: Double? { durations.isEmpty ? nil : durations.reduce(0, +) / Double(durations.count) }
+
+  /// Twice the standard error of the mean step, seconds; nil while there are fewer than eight.
+  var uncertainty: Double? { left(steps: 1)?.range }
 
   /// Seconds that `steps` more take, and how far off that may be: twice the standard error of the mean step, nil while
   /// there are fewer than eight.

@@ -143,7 +143,7 @@ struct Places: Sendable {
     return folds
   }
 
-  /// For each column of a plot, the entries that fall on it.
+  /// For each column of a plot, the entries that fall on it; entries outside of the scale fall on none.
   /// - Parameter covering: whether columns between two places of entries that stand for many values have the later one,
   ///   whose values lie there.
   func ranges(_ axis: Axis, _ scale: Scale, _ width: Int, covering: Bool = false) -> [Range<Int>] {
@@ -151,10 +151,10 @@ struct Places: Sendable {
     let xs = self[axis]
     let step = (scale.upper - scale.lower) / Double(max(width - 1, 1))
     let summedUp = summedUp
-    var start = 0
+    // Half a column beyond both ends, so that what lies on them belongs to the plot.
+    var start = xs.lowerBound(of: scale.lower - 0.5 * step)
     return (0..<width).map { column in
-      let end =
-        column == width - 1 ? xs.count : max(xs.lowerBound(of: scale.lower + (Double(column) + 0.5) * step), start)
+      let end = max(xs.lowerBound(of: scale.lower + (Double(column) + 0.5) * step), start)
       defer { start = end }
       return covering && start == end && start < summedUp ? start..<start + 1 : start..<end
     }

@@ -248,6 +248,8 @@ package struct Occurrence: Codable, Sendable, Equatable {
     case pause, proceed
     /// A checkpoint is complete on disk. `new` is its size in bytes.
     case saved
+    /// Something looks wrong, and the run goes on: `key` says what (`AlertKind`), `new` is the value that gave rise to it.
+    case alert
     /// A command was refused; the text says why.
     case refused
     /// A loss or gradient was not finite: the step was not taken and the run paused itself.

@@ -47,8 +47,8 @@ package struct Head: Hashable, Sendable {
   package var look: HeadLook {
     guard hasBlock else { return kind.look }
     var look = kind.look
-    look.dash = (on: number < 4 ? number - 1 : number, off: number < 4 ? 2 : 3)
-    look.symbol = Character("\(number % 10)")
+    // 2 to 9, then a to g for 10 to 16: one cell.
+    look.symbol = Character(String(number, radix: 17))
     look.heldOutSign = look.symbol
     return look
   }

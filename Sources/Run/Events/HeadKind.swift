@@ -96,7 +96,7 @@ package final class HeadKind: Sendable {
   /// Multi-token prediction: cross-entropy at x[t+n], n = 2, 3, … For n = 1 that is `nextToken`.
   package static let multiToken = HeadKind(
     name: "mtp", weightKey: "objective.mtp.weights", weight: .list, tensorName: nil, target: .furtherToken,
-    look: HeadLook(colour: .third, symbol: "2", sign: "╌", heldOutSign: "2"))
+    look: HeadLook(colour: .fourth, symbol: "2", sign: "╌", heldOutSign: "2"))
 
   /// Token order prediction (arXiv 2508.19228, equation 5): the upcoming tokens, ranked by how soon they come.
   package static let tokenOrder = HeadKind(

@@ -31,6 +31,8 @@ package struct RunState: Sendable, Equatable {
   package private(set) var ending: Ending?
   /// The text of the last failure.
   package private(set) var failure: String?
+  /// The newest alert: something looked wrong, and the run went on.
+  package private(set) var alert: Occurrence?
 
   package init() {}
 
@@ -122,6 +124,7 @@ package struct RunState: Sendable, Equatable {
       apply(change)
     case .setting: beginning?.recipe.take(occurrence)
     case .saved: savedStep = occurrence.step
+    case .alert: alert = occurrence
     case .start, .branch, .skip, .refused, .notice, .warning, .end, .done: break
     }
   }

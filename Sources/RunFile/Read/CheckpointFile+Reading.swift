@@ -32,6 +32,31 @@ extension CheckpointFile {
     return (checkpoint, contents.created)
   }
 
+  /// Reads weights alone, checksum first.
+  /// - Parameter isWanted: of a tensor's path: whether its numbers are read.
+  /// - Returns: the wanted tensors, with offsets into the numbers beside them.
+  /// - Throws: `UserError` when anything is not as foretop writes it.
+  static func readWeights(_ path: String, where isWanted: (String) -> Bool) throws -> StoredWeights {
+    _ = try Trailer(verifying: path)
+    let contents = try CheckpointContents(of: File(opening: path, .still))
+    let descriptor = try FileDescriptor(opening: path, O_RDONLY)
+    let wanted = contents.places[0].filter { isWanted($0.tensor.path) }
+    var numbers = [Float](repeating: 0, count: wanted.reduce(0) { $0 + $1.tensor.count })
+    var tensors: [Checkpoint.Tensor] = []
+    try numbers.withUnsafeMutableBytes { bytes in
+      var end = 0
+      for (tensor, place) in wanted {
+        let part = bytes[end * 4..<(end + tensor.count) * 4]
+        guard try descriptor.read(into: UnsafeMutableRawBufferPointer(rebasing: part), at: place) == part.count else {
+          throw UserError(.data, "\(path) ends inside \(tensor.path)")
+        }
+        tensors.append(Checkpoint.Tensor(path: tensor.path, shape: tensor.shape, offset: end))
+        end += tensor.count
+      }
+    }
+    return StoredWeights(step: contents.state.step, tensors: tensors, numbers: numbers)
+  }
+
   /// A tensor and the place of its numbers in the file.
   typealias Place = (tensor: Checkpoint.Tensor, offset: Int)
 

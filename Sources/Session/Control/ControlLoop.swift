@@ -132,7 +132,7 @@ struct ControlLoop {
           stopListening()
         }
       case .closed, .failed: isClosed = true
-      case .preparing, .stopped: break
+      case .preparing, .progress, .stopped: break
       }
     }
   }

@@ -256,6 +256,16 @@ package struct Transformer: ~Copyable {
   package static func targets(
     of objective: Objective, in row: [Int32], at position: Int, documents: [Int32]? = nil
   ) -> [(token: Int32, weight: Float)] {
+    allTargets(of: objective, in: row, documents: documents)[position]
+  }
+
+  /// The targets that one head's objective gives every position of a row of tokens, nearest first.
+  /// - Parameters:
+  ///   - row: tokens; −1 where there is none.
+  ///   - documents: the document of each; nil where the row is one.
+  package static func allTargets(
+    of objective: Objective, in row: [Int32], documents: [Int32]? = nil
+  ) -> [[(token: Int32, weight: Float)]] {
     let capacity = objective.capacity
     var tokens = [Int32](repeating: 0, count: row.count * capacity)
     var weights = [Float](repeating: 0, count: row.count * capacity)
@@ -281,6 +291,8 @@ package struct Transformer: ~Copyable {
         }
       }
     }
-    return (0..<Int(counts[position])).map { k in (tokens[position * capacity + k], weights[position * capacity + k]) }
+    return row.indices.map { position in
+      (0..<Int(counts[position])).map { k in (tokens[position * capacity + k], weights[position * capacity + k]) }
+    }
   }
 }

@@ -25,6 +25,9 @@ struct LinePrinter {
   /// Bytes that wait at most before no more messages are taken in.
   private static let room = 1 << 16
 
+  /// How the setting-up gets on.
+  private var setup = SetupProgress()
+
   init(isJSON: Bool) { self.isJSON = isJSON }
 
   mutating func take(_ message: SessionMessage) {
@@ -38,6 +41,9 @@ struct LinePrinter {
       default: put(event.event)
       }
     case .preparing(let text): if !isJSON { output += "\(text) …\n".harmless.utf8 }
+    case .progress(let done, let total):
+      let line = setup.line(done: done, total: total, now: Date().timeIntervalSince1970)
+      if !isJSON, let line { output += (line + "\n").utf8 }
     case .failed, .stopped, .closed: break
     }
   }

@@ -23,6 +23,13 @@ enum Output {
     fputs("\(speaker): \(line)\n".harmless, stderr)
   }
 
+  /// Rings the bell of the terminal that standard error is, and shows a notification where the terminal has them.
+  static func ring(_ text: String) {
+    guard isatty(STDERR_FILENO) == 1 else { return }
+    fflush(stdout)
+    fputs("\u{7}\u{1B}]9;\(text.harmlessLine)\u{7}", stderr)
+  }
+
   /// Everything that was printed, written out.
   /// - Returns: why it could not be written, where somebody wants it. A reader that has gone, such as head, has had enough.
   static func loss() -> String? {

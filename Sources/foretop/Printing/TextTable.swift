@@ -5,12 +5,15 @@ import TerminalUI
 
 enum TextTable {
   /// How wide the terminal is; nil where standard output is none.
-  static var terminalColumns: Int? {
+  static var terminalColumns: Int? { terminalSize?.columns }
+
+  /// How large the terminal is; nil where standard output is none.
+  static var terminalSize: (columns: Int, rows: Int)? {
     var size = winsize()
     guard isatty(STDOUT_FILENO) == 1, ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else {
       return nil
     }
-    return Int(size.ws_col)
+    return (Int(size.ws_col), max(Int(size.ws_row), 1))
   }
 
   /// Columns as wide as their widest cell.

@@ -25,8 +25,7 @@ struct Foretop: ParsableCommand {
     version: ProgramVersion.text,
     subcommands: [
       Train.self, Resume.self, BranchCommand.self, ReplayCommand.self, Tell.self, Watch.self, RecipesCommand.self,
-      PlanCommand.self,
-      BenchCommand.self,
+      DataCommand.self, PlanCommand.self, BenchCommand.self,
       Runs.self, Inspect.self,
       Eval.self, Generate.self,
       Tokenize.self, LayoutCommand.self,

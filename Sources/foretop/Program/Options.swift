@@ -148,8 +148,18 @@ struct ScreenOptions: ParsableArguments {
 
 /// Colours and characters of a screen.
 struct LookOptions: ParsableArguments {
-  @Option(help: "Colours: auto, never, 16, 256 or truecolor; overrides NO_COLOR and the terminal's number of colours.")
+  @Option(
+    help: ArgumentHelp(
+      "Colours: auto, never, 16, 256 or truecolor (with any terminal of 256 colours); overrides NO_COLOR and the "
+        + "terminal's number of colours."))
   var color = ColourOption.auto
+
+  @Flag(
+    inversion: .prefixedNo,
+    help: "Colours for a light background. Without it, what was chosen last (key c), else those for a dark one.")
+  var light: Bool?
+
+  var isLight: Bool? { light }
 
   @Option(help: "Characters: auto, braille, blocks or ascii.")
   var glyphs = GlyphOption.auto

@@ -26,6 +26,7 @@ struct BrowserLoop: ~Copyable {
   private var comparing: [String] = []
   private var readings: [String: RunReader.StoredReading] = [:]
   private let layouts: LayoutFiles
+  private let preferences = PreferenceFile()
   private var status: Int32?
 
   /// Takes the screen.
@@ -39,6 +40,13 @@ struct BrowserLoop: ~Copyable {
     self.layouts = layouts
     view = ScreenView.open(looks, layouts, showing: show)
     if view == nil { return nil }
+    var chosen = preferences.preferences
+    if looks.isLight == true { chosen.palette = Palette.day.name }
+    view!.content.use(chosen, layout: !layouts.isAskedFor)
+    if let problem = preferences.problem {
+      view!.content.runs?.message = problem.harmlessLine
+      if view!.content.runs == nil { Output.warn(problem.harmlessLine) }
+    }
   }
 
   /// Notes up to where a run is read that is on the screen from the beginning.
@@ -49,6 +57,7 @@ struct BrowserLoop: ~Copyable {
   /// - Returns: the process's exit status.
   mutating func run(_ catalog: RunCatalog? = nil) -> Int32 {
     self.catalog = catalog
+    self.catalog?.use(preferences.preferences)
     list()
     while view != nil, status == nil {
       for signal in signals.taken() { obey(signal) }
@@ -56,6 +65,7 @@ struct BrowserLoop: ~Copyable {
       for answer in reader.take() { take(answer) }
       readOn()
       readList()
+      readTensors()
       // Libraries have nothing to say here that somebody could do something about.
       _ = view!.overheardLines()
       switch view!.turn(wake: signals.descriptor) {
@@ -64,7 +74,9 @@ struct BrowserLoop: ~Copyable {
       case .asked(let request): carryOut(request)
       }
     }
+    let (before, after) = view!.content.remembered
     view = nil
+    if let problem = preferences.remember(before, after) { Output.warn(problem.harmlessLine) }
     return status ?? 0
   }
 
@@ -117,6 +129,13 @@ struct BrowserLoop: ~Copyable {
     reader.send(.history(name))
   }
 
+  /// What the tensors screen needs next.
+  private mutating func readTensors() {
+    guard let reading = view!.content.tensors?.nextReading, let name = view!.content.tensors?.name else { return }
+    view!.content.tensors?.expect(reading)
+    reader.send(.tensors(name, reading))
+  }
+
   private static var now: Double { Double(DispatchTime.now().uptimeNanoseconds) / 1e9 }
 
   /// Puts the catalog on the screen.
@@ -142,6 +161,9 @@ struct BrowserLoop: ~Copyable {
       catalog?.forget(name)
       view!.content.runs?.forget(name)
       list()
+    case .tensors(let name, let answer):
+      guard view!.content.tensors?.name == name else { return }
+      answer.show(on: &view!.content.tensors!)
     case .failed(let name, let error): take(error, of: name)
     }
   }
@@ -187,12 +209,16 @@ struct BrowserLoop: ~Copyable {
     switch request {
     case .leave: status = 0
     case .list(let request): carryOut(request)
+    case .tensors(let name): view!.content.openTensors(of: name)
     }
   }
 
   private mutating func carryOut(_ request: RunsScreen.RunsRequest) {
+    let before = view!.content.runs?.chosenLooks
+    defer { if let before { view?.content.remember(listFrom: before) } }
     switch request {
     case .leave: status = 0
+    case .tensors(let name): view!.content.openTensors(of: name)
     case .open(let name):
       opening = name
       view!.content.runs?.message = "reading \(name) …".harmlessLine

@@ -42,9 +42,15 @@ struct ForegroundLoop: ~Copyable {
   /// Looks at the machine once a second, where the screen shows it.
   private var sampler: MachineSampler?
   private var lastSample: ContinuousClock.Instant?
+  /// Looks for what looks wrong, and tells who wants to hear of it.
+  private var alerts: AlertWatch
+  private let preferences = PreferenceFile()
+  /// How the run was looked at in the beginning, while there is a screen.
+  private var before: Preferences?
 
   /// To begin a session and follow it.
-  init(_ request: RunRequest, options: ScreenOptions) {
+  init(_ request: RunRequest, options: ScreenOptions, alerts: AlertOptions) {
+    self.alerts = AlertWatch(alerts)
     let hasScreen = !options.headless && !options.json
     isAttended = hasScreen && isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1
     let session = TrainingSession(request, isAttended: isAttended)
@@ -81,6 +87,7 @@ struct ForegroundLoop: ~Copyable {
       for signal in signals.taken() { obey(signal) }
       try takeMessages()
       if try followBranch() { continue }
+      if state.ending == nil { report(alerts.look(folder: session.address.folder)) }
       if view == nil { printLines() } else { turn() }
     }
     printer.finish()
@@ -122,11 +129,12 @@ struct ForegroundLoop: ~Copyable {
       case .event(let event):
         state.apply(event)
         lookAtCheckpoints(after: event.event)
+        watch(event)
         // Nobody is there any more to decide what becomes of a run that diverged.
         if view == nil, case .occurred(let occurrence) = event.event, occurrence.kind == .diverged {
           session.requests.send(.stop(saving: false), by: .program)
         }
-      case .preparing: break
+      case .preparing, .progress: break
       case .failed(let error):
         closeScreen()
         throw error
@@ -147,6 +155,20 @@ struct ForegroundLoop: ~Copyable {
     view!.dashboard.know(checkpoints: (try? StoredRun.checkpointSteps(in: session.address.folder)) ?? [])
   }
 
+  private mutating func watch(_ event: NumberedEvent) {
+    report(alerts.take(event.event))
+    let (bell, problem) = alerts.tell(event)
+    if let bell { if view != nil { view!.ring(bell) } else { Output.ring(bell) } }
+    guard let problem else { return }
+    session.report(
+      Occurrence(
+        .warning, step: state.last?.step ?? 0, time: Date().timeIntervalSince1970, text: problem.harmlessLine))
+  }
+
+  private func report(_ occurrences: [Occurrence]) {
+    for occurrence in occurrences { session.report(occurrence) }
+  }
+
   /// What can fail fails fast, and then there is no need to take the screen first.
   private mutating func waitForQuickFailure() throws {
     let deadline = DispatchTime.now() + 0.03
@@ -164,12 +186,28 @@ struct ForegroundLoop: ~Copyable {
     if state.beginning != nil {
       view?.dashboard.know(checkpoints: (try? StoredRun.checkpointSteps(in: session.address.folder)) ?? [])
     }
+    var chosen = preferences.preferences
+    if options.looks.isLight == true { chosen.palette = Palette.day.name }
+    view?.dashboard.use(chosen, layout: !layouts.isAskedFor)
+    before = view?.dashboard.chosen
+    if let problem = preferences.problem, view != nil {
+      view!.dashboard.receive(
+        .occurred(
+          Occurrence(.warning, step: 0, time: Date().timeIntervalSince1970, text: problem.harmlessLine)))
+    }
     for event in past { view?.dashboard.receive(event) }
     view?.dashboard.startSettingUp(at: Date().timeIntervalSince1970)
     past = []
   }
 
-  private mutating func closeScreen() { view = nil }
+  private mutating func closeScreen() {
+    let after = view?.dashboard.chosen
+    view = nil
+    // Remembered when the terminal is there again, which hears what went wrong.
+    guard let before, let after else { return }
+    self.before = nil
+    if let problem = preferences.remember(before, after) { Output.warn(problem.harmlessLine) }
+  }
 
   /// Shows what has come, draws, and hands on a key. The screen is left by the user, by a run that was asked to end, and by a
   /// terminal that goes away; a run that ends by itself stays on the screen.
@@ -350,6 +388,8 @@ extension SessionMessage {
     switch self {
     case .event(let event): dashboard.receive(event)
     case .preparing(let text): dashboard.receive(occurred(.notice, text + " …"))
+    case .progress(let done, let total):
+      dashboard.prepare(done: done, total: total, at: Date().timeIntervalSince1970)
     case .closed(let error?): dashboard.receive(occurred(.failure, error.message))
     case .closed(nil), .failed, .stopped: break
     }

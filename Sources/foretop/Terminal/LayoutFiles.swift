@@ -10,6 +10,8 @@ struct LayoutFiles {
   private(set) var problems: [String] = []
   /// The name of the layout shown first.
   private(set) var first = "train"
+  /// Whether the command line says which one that is.
+  private(set) var isAskedFor = false
   /// A layout file that the user gave by its path.
   private var extra: (name: String, path: String)?
   private var dates: [String: Date] = [:]
@@ -18,6 +20,7 @@ struct LayoutFiles {
   /// - Parameter word: a name in layouts/ or a path to a YAML file; nil for `train`.
   /// - Throws: `UserError` when there is no such layout, or the file that was asked for is no layout.
   init(startingWith word: String? = nil) throws {
+    isAskedFor = word != nil
     if let word, word.contains("/") || word.hasSuffix(".yaml") {
       let layout = try Layout(yaml: BundledFiles.text(at: word, what: "layout"), source: word)
       extra = (layout.name, word)

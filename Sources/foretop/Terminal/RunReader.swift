@@ -19,6 +19,8 @@ final class RunReader: Sendable {
     case news(String, StoredRun.Bookmark)
     /// Takes a run away; its lock refuses that where a process writes it. What was asked before is read before.
     case remove(String)
+    /// Tensors of a run's checkpoints.
+    case tensors(String, TensorsScreen.TensorsReading)
   }
 
   /// A run, read.
@@ -39,6 +41,7 @@ final class RunReader: Sendable {
     case news(StoredReading)
     /// A run is gone; the sentence for the user.
     case removed(name: String, String)
+    case tensors(name: String, TensorsAnswer)
     case failed(name: String, UserError)
   }
 
@@ -76,6 +79,8 @@ final class RunReader: Sendable {
         let (events, bookmark) = try run.historyToFollow()
         return .history(try reading(run, events, bookmark))
       }
+    case .tensors(let name, let reading):
+      return .tensors(name: name, TensorsAnswer(reading, of: "\(folder)/\(name)"))
     case .news(let name, var bookmark):
       return attempt(name) {
         let run = try StoredRun(opening: "\(folder)/\(name)")

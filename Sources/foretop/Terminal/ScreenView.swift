@@ -16,6 +16,11 @@ struct ScreenView<Content: ScreenContent>: ~Copyable {
   private var lastKey = 0.0
   /// Seconds after which a key has nothing to do with the one before.
   private static var pause: Double { 1.5 }
+  private var hasHeard = false
+  /// Seconds that keys took since `second`, of a second.
+  private var spent = 0.0
+  private var second = 0.0
+  private static var mostSpent: Double { 0.1 }
   /// Whether the shell has the terminal, and this process runs in the background.
   private var isAway = false
   /// How many more lines of libraries are shown.
@@ -42,8 +47,15 @@ struct ScreenView<Content: ScreenContent>: ~Copyable {
     guard isatty(STDIN_FILENO) == 1, isatty(STDOUT_FILENO) == 1 else { return nil }
     // In the background (`foretop train &`), taking the screen would stop the process.
     guard isInForeground, let streams = CapturedStreams() else { return nil }
-    guard let screen = screen(looks, streams) else { return nil }
-    let content = content(looks.glyphs.glyphs ?? screen.glyphs)
+    guard var screen = screen(looks, streams) else { return nil }
+    // No more than the terminal can show, whatever is asked for: it would be an empty picture.
+    let ladder = Glyphs.allCases
+    let asked = looks.glyphs.glyphs ?? screen.glyphs
+    let isTooMuch = (ladder.firstIndex(of: asked) ?? 0) < (ladder.firstIndex(of: screen.glyphs) ?? 0)
+    var content = content(isTooMuch ? screen.glyphs : asked)
+    content.mostGlyphs = screen.glyphs
+    // Where nobody has said which colours, the background decides.
+    if looks.isLight == nil, screen.depth != .mono { screen.askForBackground() }
     return ScreenView(content, on: screen, holding: streams, layouts: layouts)
   }
 
@@ -93,10 +105,15 @@ struct ScreenView<Content: ScreenContent>: ~Copyable {
       content.needsDrawing = true
       lastFrame = 0
     }
+    content.pass(to: now)
     if content.hasClock, now - lastFrame >= 1 { content.needsDrawing = true }
     if content.needsDrawing, now - lastFrame >= interval * 0.99 { draw(now) }
     let wait = content.needsDrawing ? max(lastFrame + interval - Self.now, 0) : interval
-    guard let key = screen.nextKey(waiting: Int((wait * 1000).rounded(.up)), wake: wake) else { return nil }
+    let heard = isFlooded(now, wake: wake) ? nil : screen.nextKey(waiting: Int((wait * 1000).rounded(.up)), wake: wake)
+    hearBackground()
+    guard let key = heard else { return nil }
+    let start = Self.now
+    defer { spent += Self.now - start }
     if key == .control("l") { screen.redrawAll() }
     if Self.now - lastKey > Self.pause { content.forgetPrefix() }
     lastKey = Self.now
@@ -104,6 +121,22 @@ struct ScreenView<Content: ScreenContent>: ~Copyable {
     // A key is answered at once.
     if Self.now - lastFrame >= Self.lively { draw(Self.now) }
     return request
+  }
+
+  /// Takes the colours for a light background, where the terminal says that it has one and nobody chose others.
+  private mutating func hearBackground() {
+    guard !hasHeard, let background = screen.background else { return }
+    hasHeard = true
+    if background.brightness > 0.5 { content.suggest(.day) }
+  }
+
+  /// Whether keys took their share of this second already: a paste of megabytes waits in the terminal, and the training goes on.
+  private mutating func isFlooded(_ now: Double, wake: CInt) -> Bool {
+    if now - second >= 1 { (second, spent) = (now, 0) }
+    guard spent > Self.mostSpent else { return false }
+    var descriptor = pollfd(fd: wake, events: Int16(POLLIN), revents: 0)
+    _ = poll(&descriptor, 1, CInt(min(max(second + 1 - now, 0), 0.1) * 1000) + 1)
+    return true
   }
 
   private mutating func draw(_ now: Double) {
@@ -116,6 +149,9 @@ struct ScreenView<Content: ScreenContent>: ~Copyable {
     screen.show(content.draw(size: size, now: Date().timeIntervalSince1970), palette: content.palette)
     lastFrame = now
   }
+
+  /// Rings the terminal's bell, and shows a notification where the terminal has them.
+  mutating func ring(_ text: String) { screen.ring(text) }
 
   /// Lines that libraries printed, made harmless; the first of a session only, since some print for every
   /// call.

@@ -114,7 +114,7 @@ def test_a_run_that_goes_on_moves_in_the_list_and_is_not_removed():
             terminal.type("x")
             terminal.wait_for("another process trains this run")
             terminal.type("\r")
-            terminal.wait_for("● live")
+            terminal.wait_for("● training")
             step = terminal.wait_for(lambda terminal: terminal.step)
             terminal.wait_for(lambda terminal: (terminal.step or 0) > step)
             terminal.type("q")

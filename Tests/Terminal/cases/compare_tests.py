@@ -86,7 +86,7 @@ def test_a_run_that_goes_on_moves_on_the_compare_screen():
     compared("plain", "--set", "objective.top=0")
     with begin("going") as other:
         with Terminal(command("compare", "plain", "going"), columns=120, rows=36) as terminal:
-            terminal.wait_for("● live")
+            terminal.wait_for("● training")
             # It has no evaluation: losses over steps are compared, and the line grows.
             terminal.type("a" * 3 + "\x1b[F")
             before = terminal.wait_for(re.compile(r"at the cursor: ([\d ]+) steps"))[1]

@@ -196,7 +196,7 @@ def test_the_command_line_steers_and_answers():
         terminal.type("rat\t3e-4")
         terminal.wait_for(":rate 3e-4")
         terminal.type("\r")
-        terminal.wait_for("→ 3e-4")
+        terminal.wait_for("→ 3.0e-4")
         terminal.type(":rate fast\r")
         terminal.wait_for("is not a rate")
         terminal.type("\x1b")

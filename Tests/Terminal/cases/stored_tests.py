@@ -216,7 +216,7 @@ def test_the_list_of_runs_fits_the_terminal():
 
 def test_a_run_that_goes_on_is_live():
     process = going_on("goes-on", step=5)
-    assert "● live" in run(command("inspect", "goes-on")).stdout
+    assert "● training" in run(command("inspect", "goes-on")).stdout
     assert "training" in run(command("inspect", "goes-on", "summary")).stdout
     process.send_signal(signal.SIGKILL)
     process.communicate()

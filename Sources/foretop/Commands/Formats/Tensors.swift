@@ -1,5 +1,6 @@
 // foretop tensors: the weights of a checkpoint in numbers.
 import ArgumentParser
+import Dashboard
 import Foundation
 import Run
 import RunFile
@@ -7,10 +8,15 @@ import TerminalUI
 
 struct Tensors: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Lists the tensors of a run's checkpoint with statistics.",
+    abstract: "Shows the tensors of a run's checkpoints: on a screen, or as text with statistics.",
     discussion: """
+      On a terminal, a screen has the tree of a checkpoint, the difference to another one, and of the chosen tensor a \
+      histogram, a heat map, the leading singular values, and its norm and deviation over the stored checkpoints; ? lists \
+      the keys. Without a terminal, with --text or --json, or with --tensor, the statistics are printed.
+
       Mean, standard deviation, minimum and maximum are over the finite values. With --tensor, only that tensor is \
-      listed, with a histogram of its values. A tensor's name may be written with “/” or “.”.
+      listed, with a histogram of its values. A tensor's name may be written with “/” or “.”. With --against, two \
+      columns have the norm of the difference as a share of the tensor's norm, and the cosine between the two.
       """)
 
   @Argument(help: ArgumentHelp("The run's name.", valueName: "name"))
@@ -19,41 +25,85 @@ struct Tensors: ParsableCommand {
   @Option(help: ArgumentHelp("The checkpoint's step. Default: the last one.", valueName: "n"))
   var step: Int?
 
+  @Option(help: ArgumentHelp("The step of another checkpoint, to take differences to.", valueName: "n"))
+  var against: Int?
+
   @Option(help: ArgumentHelp("One tensor, such as model/layers/0/mlp/up_proj/weight.", valueName: "path"))
   var tensor: String?
+
+  @Flag(help: "Prints text on a terminal too.")
+  var text = false
 
   @Flag(help: "Prints one JSON object per tensor, one a line.")
   var json = false
 
   @OptionGroup var place: FolderOptions
+  @OptionGroup var looks: LookOptions
 
   func run() throws {
+    if !json, !text, tensor == nil, let status = try showScreen() { throw Ended(status: status) }
     let checkpoint = try RunLookup.checkpoint(name, in: place, step: step)
+    let other = try against.map { try RunLookup.checkpoint(name, in: place, step: $0) }
     if let tensor {
-      try show(Self.tensor(named: tensor, in: checkpoint), of: checkpoint)
+      try show(Self.tensor(named: tensor, in: checkpoint), of: checkpoint, against: other)
       return
     }
-    let summaries = checkpoint.tensors.map { TensorSummary($0, in: checkpoint.weights) }
+    let rows = checkpoint.tensors.map { row($0, of: checkpoint, against: other) }
     if json {
-      for summary in summaries { print(summary.json.line) }
+      for row in rows { print(JSON.object(row.members).line) }
       return
     }
-    print(TextTable.text([TensorSummary.header] + summaries.map(\.cells), right: Set(1...8)))
+    print(TextTable.text([TensorTree.TensorRow.header(other != nil)] + rows.map(\.cells), right: Set(1...10)))
     let count = checkpoint.tensors.reduce(0) { $0 + $1.count }
-    print("\(name) at step \(Figure.grouped(checkpoint.state.step)): \(Figure.grouped(count)) numbers")
+    let words = other.map { " against step \(Figure.grouped($0.state.step))" } ?? ""
+    print("\(name) at step \(Figure.grouped(checkpoint.state.step))\(words): \(Figure.grouped(count)) numbers")
   }
 
-  private func show(_ tensor: Checkpoint.Tensor, of checkpoint: Checkpoint) throws {
-    let summary = TensorSummary(tensor, in: checkpoint.weights)
+  /// - Returns: the exit status; nil where no screen can be had.
+  private func showScreen() throws -> Int32? {
+    // A run that is not there, or that can only be read in part, is said before the screen is taken.
+    guard isatty(STDIN_FILENO) == 1, isatty(STDOUT_FILENO) == 1 else { return nil }
+    let run = try RunLookup.archive(name, in: place)
+    let steps = try run.checkpoints().map(\.step)
+    for asked in [step, against].compactMap({ $0 }) where !steps.contains(asked) {
+      throw UserError(
+        .noInput,
+        "run “\(name)” has no checkpoint of step \(asked), only of \(steps.map(String.init).joined(separator: ", "))")
+    }
+    guard !steps.isEmpty else {
+      throw UserError(.noInput, "run “\(name)” has no checkpoint yet: there are no tensors to show")
+    }
+    let loop = try BrowserLoop(place, looks, LayoutFiles()) { glyphs in
+      var browser = Browser()
+      browser.tensors = TensorsScreen(name: name, step: step, against: against, glyphs: glyphs)
+      return browser
+    }
+    guard var loop else { return nil }
+    return loop.run()
+  }
+
+  private func row(
+    _ tensor: Checkpoint.Tensor, of checkpoint: Checkpoint, against other: Checkpoint?
+  ) -> TensorTree.TensorRow {
+    TensorTree.TensorRow(
+      TensorSummary(tensor, in: checkpoint.weights),
+      other.map { other in
+        TensorDifference(
+          tensor, in: checkpoint.weights, other.tensors.first { $0.path == tensor.path }, in: other.weights)
+      })
+  }
+
+  private func show(_ tensor: Checkpoint.Tensor, of checkpoint: Checkpoint, against other: Checkpoint?) throws {
+    let row = row(tensor, of: checkpoint, against: other)
     let histogram = Histogram(tensor, in: checkpoint.weights)
     if json {
-      var members = summary.members
+      var members = row.members
       members.append(JSON.Member("edges", .array(histogram.edges.map(JSON.double))))
       members.append(JSON.Member("counts", .array(histogram.counts.map(JSON.integer))))
       print(JSON.object(members).line)
       return
     }
-    print(TextTable.text([TensorSummary.header, summary.cells], right: Set(1...8)))
+    print(TextTable.text([TensorTree.TensorRow.header(other != nil), row.cells], right: Set(1...10)))
     let most = max(1, histogram.counts.max() ?? 1)
     let bars = histogram.counts.indices.map { part in
       let count = histogram.counts[part]
@@ -79,11 +129,29 @@ struct Tensors: ParsableCommand {
   }
 }
 
-extension TensorSummary {
-  fileprivate static let header = [
-    "TENSOR", "SHAPE", "MEAN", "DEVIATION", "SMALLEST", "LARGEST", "NORM", "ZEROS", "NOT FINITE",
-  ]
+extension TensorTree.TensorRow {
+  fileprivate static func header(_ hasDifference: Bool) -> [String] {
+    ["TENSOR", "SHAPE", "MEAN", "DEVIATION", "SMALLEST", "LARGEST", "NORM", "ZEROS", "NOT FINITE"]
+      + (hasDifference ? ["DIFFERENCE", "COSINE"] : [])
+  }
 
+  fileprivate var cells: [String] {
+    guard let difference else { return summary.cells }
+    return summary.cells + [
+      difference.relative.map { Figure.fixed($0 * 100, 3) + " %" } ?? "",
+      difference.cosine.map { Figure.fixed($0, 6) } ?? "",
+    ]
+  }
+
+  fileprivate var members: [JSON.Member] {
+    var members = summary.members
+    if let relative = difference?.relative { members.append(JSON.Member("difference", .double(relative))) }
+    if let cosine = difference?.cosine { members.append(JSON.Member("cosine", .double(cosine))) }
+    return members
+  }
+}
+
+extension TensorSummary {
   fileprivate var cells: [String] {
     [path, TextTable.shape(shape)]
       + [mean, deviation, Double(minimum), Double(maximum), norm].map(Figure.rate)
@@ -100,6 +168,4 @@ extension TensorSummary {
       JSON.Member("nonFinite", .double(Double(nonFinite) / Double(count))),
     ]
   }
-
-  fileprivate var json: JSON { .object(members) }
 }

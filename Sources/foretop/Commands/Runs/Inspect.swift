@@ -76,7 +76,7 @@ struct Inspect: ParsableCommand {
   private func picture(of events: [Event], _ layouts: LayoutFiles, _ mode: Dashboard.Mode) -> String {
     let glyphs = screen.looks.glyphs.glyphs ?? (Screen.isUTF8Asked ? .braille : .ascii)
     let dashboard = dashboard(of: events, layouts, mode, glyphs)
-    return dashboard.draw(size: (120, 36), now: Date().timeIntervalSince1970).text
+    return dashboard.draw(size: TextTable.terminalSize ?? (120, 36), now: Date().timeIntervalSince1970).text
   }
 
   private func dashboard(

@@ -105,6 +105,19 @@ struct RunCatalog {
 
   mutating func turn() { isReversed.toggle() }
 
+  /// Takes the order and the filter that somebody chose earlier, as far as there still are such.
+  mutating func use(_ preferences: Preferences) {
+    if let sort = preferences.sort, Self.sortable.contains(sort),
+      let column = try? RunColumn(named: sort, option: "--sort")
+    {
+      order = column
+      isReversed = preferences.isReversed ?? ["changed", "parameters", "tokens"].contains(sort)
+    } else if let reversed = preferences.isReversed {
+      isReversed = reversed
+    }
+    if let filter = preferences.filter, !filter.isEmpty { try? use(filter: filter) }
+  }
+
   /// Takes a filter of several words.
   /// - Throws: `UserError` for what is no condition.
   mutating func use(filter text: String) throws {

@@ -112,7 +112,7 @@ struct RecordingTrial {
         case .closed(let error):
           if let error { throw error }
           isOver = true
-        case .preparing: break
+        case .preparing, .progress: break
         }
       }
     }

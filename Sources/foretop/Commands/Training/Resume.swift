@@ -29,6 +29,7 @@ struct Resume: ParsableCommand {
 
   @OptionGroup var place: PlaceOptions
   @OptionGroup var screen: ScreenOptions
+  @OptionGroup var alerts: AlertOptions
 
   @Option(
     parsing: .unconditional,
@@ -51,7 +52,7 @@ struct Resume: ParsableCommand {
       throw UserError(
         .unavailable, "run “\(name)” is being trained by another process: stop that process first (\(error.message))")
     }
-    var loop = ForegroundLoop(request, options: screen)
+    var loop = ForegroundLoop(request, options: screen, alerts: alerts)
     throw Ended(status: try loop.run())
   }
 }

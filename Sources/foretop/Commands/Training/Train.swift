@@ -6,6 +6,7 @@ import Kernels
 import Run
 import RunFile
 import Session
+import TerminalUI
 import Training
 
 struct Train: ParsableCommand {
@@ -33,7 +34,14 @@ struct Train: ParsableCommand {
       \(keys)
       """)
 
-  private static var keys: String { HelpTable.text(Recipe.fields.map { ($0.key, $0.about) }) }
+  /// A key with its effect, its range and its default.
+  private static var keys: String {
+    HelpTable.text(
+      Recipe.fields.map { field in
+        let value = field.read(Recipe()).words
+        return (field.key, "\(field.about) (\(field.kind.words); \(value.isEmpty ? "empty" : value))")
+      })
+  }
 
   @Argument(help: ArgumentHelp("A name in recipes/ or a path to a YAML file.", valueName: "recipe"))
   var recipe = "default"
@@ -53,6 +61,7 @@ struct Train: ParsableCommand {
 
   @OptionGroup var place: PlaceOptions
   @OptionGroup var screen: ScreenOptions
+  @OptionGroup var alerts: AlertOptions
 
   func run() throws {
     try Computation.prepare()
@@ -68,7 +77,7 @@ struct Train: ParsableCommand {
       recipe: recipe, address: RunAddress(name: try freeName(after: file.name), runs: place.runs),
       source: try Corpus.Source(recipe, runs: place.runs), threads: threads,
       notices: [ThreadOptions.warning(of: threads)].compactMap { $0 })
-    var loop = ForegroundLoop(request, options: screen)
+    var loop = ForegroundLoop(request, options: screen, alerts: alerts)
     throw Ended(status: try loop.run())
   }
 
@@ -95,5 +104,20 @@ struct Train: ParsableCommand {
       )
     }
     return name
+  }
+}
+
+extension Recipe.Field.Content {
+  /// The value as a recipe has it.
+  fileprivate var words: String {
+    switch self {
+    case .integer(let value): "\(value)"
+    case .unsigned(let value): "\(value)"
+    case .number(let value): Figure.factor(value)
+    case .flag(let value): "\(value)"
+    case .text(let value): value.replacing("\n", with: "⏎")
+    case .texts(let values): values.joined(separator: ", ")
+    case .numbers(let values): values.map(Figure.factor).joined(separator: ", ")
+    }
   }
 }

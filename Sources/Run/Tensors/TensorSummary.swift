@@ -1,6 +1,5 @@
-// Statistics of tensors for `foretop tensors`, and differences of tensors for `foretop diff`.
+// Statistics of tensors for `foretop tensors`.
 import Foundation
-import Run
 
 /// Statistics of a tensor. Numbers that are not finite are only counted.
 package struct TensorSummary: Sendable {
@@ -73,54 +72,5 @@ package struct Histogram: Sendable {
     for value in block[tensor.offset..<tensor.offset + tensor.count] where value.isFinite {
       counts[min(parts - 1, Int((Double(value) - low) / (high - low) * Double(parts)))] += 1
     }
-  }
-}
-
-/// The difference of a tensor between two checkpoints.
-package struct TensorDifference: Sendable {
-  package let path: String
-  /// The shapes in both checkpoints; nil if a checkpoint lacks the tensor.
-  package let shapes: (a: [Int]?, b: [Int]?)
-  /// The norm of a − b; nil if the shapes differ.
-  package let norm: Double?
-  /// The norm of a; nil if the shapes differ.
-  package let base: Double?
-
-  /// All tensors of either checkpoint: those of `a` in their order, then those that only `b` has.
-  package static func all(_ a: Checkpoint, _ b: Checkpoint) -> [TensorDifference] {
-    let others = Dictionary(b.tensors.map { ($0.path, $0) }) { first, _ in first }
-    let own = Set(a.tensors.map(\.path))
-    return a.tensors.map { TensorDifference($0, in: a.weights, others[$0.path], in: b.weights) }
-      + b.tensors.filter { !own.contains($0.path) }.map {
-        TensorDifference(path: $0.path, shapes: (nil, $0.shape), norm: nil, base: nil)
-      }
-  }
-
-  private init(_ a: Checkpoint.Tensor, in weights: [Float], _ b: Checkpoint.Tensor?, in others: [Float]) {
-    var squares: (difference: Double, base: Double)?
-    if let b, b.shape == a.shape {
-      var sums = (difference: 0.0, base: 0.0)
-      weights.withUnsafeBufferPointer { weights in
-        others.withUnsafeBufferPointer { others in
-          for index in 0..<a.count {
-            let value = Double(weights[a.offset + index])
-            let difference = value - Double(others[b.offset + index])
-            sums.difference += difference * difference
-            sums.base += value * value
-          }
-        }
-      }
-      squares = sums
-    }
-    self.init(
-      path: a.path, shapes: (a.shape, b?.shape), norm: squares?.difference.squareRoot(),
-      base: squares?.base.squareRoot())
-  }
-
-  private init(path: String, shapes: (a: [Int]?, b: [Int]?), norm: Double?, base: Double?) {
-    self.path = path
-    self.shapes = shapes
-    self.norm = norm
-    self.base = base
   }
 }

@@ -1,0 +1,252 @@
+// The data screen's picture: the window's tokens on the left, the targets of the position and the text in numbers on the right.
+import Foundation
+import Run
+import TerminalUI
+
+extension DataScreen {
+  /// A token's place in the wrapped text.
+  struct TokenPlace: Sendable {
+    let index: Int
+    let column: Int
+    let text: String
+  }
+
+  /// Where the parts are.
+  struct DataArrangement {
+    var header, window, targets, numbers, common, footer: Rectangle
+  }
+
+  func arrangement(_ bounds: Rectangle) -> DataArrangement {
+    let none = Rectangle(column: 0, row: 0, columns: 0, rows: 0)
+    let hasBars = bounds.rows >= 3
+    let (header, rest) = bounds.splitTop(hasBars ? 1 : 0)
+    let (body, footer) = rest.splitTop(rest.rows - (hasBars ? 1 : 0))
+    var parts = DataArrangement(
+      header: header, window: body, targets: none, numbers: none, common: none, footer: footer)
+    if bounds.columns >= 100, body.rows >= 12 {
+      let (left, right) = body.splitLeft(body.columns - min(max(body.columns * 2 / 5, 42), 64))
+      parts.window = left
+      if right.rows >= 26 {
+        let numbers = 11
+        let common = min(max((right.rows - numbers) / 3, 6), 14)
+        let (targets, lower) = right.splitTop(right.rows - numbers - common)
+        parts.targets = targets
+        (parts.numbers, parts.common) = lower.splitTop(numbers)
+      } else {
+        (parts.targets, parts.numbers) = right.splitTop(right.rows * 3 / 5)
+      }
+    } else if body.rows >= 14 {
+      let (top, bottom) = body.splitTop(body.rows - min(body.rows / 2, 10))
+      parts.window = top
+      (parts.targets, parts.numbers) = bottom.splitLeft(bottom.columns >= 76 ? bottom.columns / 2 : bottom.columns)
+    }
+    return parts
+  }
+
+  /// The inside of the window's box at a size.
+  func textArea(_ size: (columns: Int, rows: Int)) -> Rectangle {
+    let area = arrangement(Rectangle(column: 0, row: 0, columns: size.columns, rows: size.rows)).window
+    return area.rows >= 4 ? area.inset(columns: 2, rows: 1) : area
+  }
+
+  package func draw(size: (columns: Int, rows: Int), now: Double) -> Canvas {
+    var canvas = Canvas(columns: size.columns, rows: size.rows)
+    if let help {
+      Self.keys.drawHelp("help: data", notes: [Self.words], scroll: help.scroll, on: &canvas)
+    } else {
+      let parts = arrangement(canvas.bounds)
+      drawHeader(in: parts.header, on: &canvas)
+      drawWindow(in: parts.window, on: &canvas)
+      if !parts.targets.isEmpty { drawTargets(in: parts.targets, on: &canvas) }
+      if !parts.numbers.isEmpty { drawNumbers(in: parts.numbers, on: &canvas) }
+      if !parts.common.isEmpty { drawCommon(in: parts.common, on: &canvas) }
+      drawFooter(in: parts.footer, on: &canvas)
+    }
+    canvas.reduce(to: glyphs)
+    return canvas
+  }
+
+  private static let words =
+    "Every other token is in another colour, so that their bounds are seen; a dim, underlined token is a position whose loss "
+    + "does not count; ║ stands where a document begins. NTP is to predict the next token; TOP (token order prediction) the "
+    + "distinct tokens that come, the nearer the heavier: a token's weight is its share of TOP's target, which sums to 1. Tokens "
+    + "of TOP's target are bold in the text."
+
+  private func drawHeader(in area: Rectangle, on canvas: inout Canvas) {
+    guard !area.isEmpty else { return }
+    let inside = area.columns >= 30 ? area.inset(columns: 1) : area
+    func piece(_ text: String, _ style: Style, _ rank: Int) -> Dashboard.Piece {
+      Dashboard.Piece(long: [Span(text, style)], short: [Span(text, style)], rank: rank)
+    }
+    let pieces = [
+      piece("foretop", .faint, 7), piece("data", .bold, 4), piece(summary.name, .plain, 3),
+      piece("window \(Figure.grouped(page.number)) of \(Figure.grouped(summary.windows))", .bold, 0),
+      piece("position \(position) of \(page.tokens.count)", .plain, 2), piece(summary.corpus, .faint, 6),
+    ]
+    canvas.write(Dashboard.fitting(pieces, in: inside.columns), line: 0, of: inside)
+  }
+
+  private func drawFooter(in area: Rectangle, on canvas: inout Canvas) {
+    guard !area.isEmpty else { return }
+    let inside = area.columns >= 30 ? area.inset(columns: 1) : area
+    canvas.write(Self.keys.footer(in: inside.columns) { refusal(of: $0) != nil }, line: 0, of: inside)
+    guard !message.isEmpty, canvas.rows >= 3 else { return }
+    let line = Rectangle(column: 2, row: area.row - 1, columns: canvas.columns - 3, rows: 1)
+    canvas.write(
+      " " + message.cut(to: max(canvas.columns - 6, 1)) + " ", style: Style(.warning, .bold), line: 0, of: line)
+  }
+
+  // MARK: The window
+
+  /// The text of a token as it stands in the window.
+  private func shown(_ index: Int) -> String {
+    let text = page.text[index].replacing("␠", with: " ")
+    return text.isEmpty ? "∅" : text
+  }
+
+  /// Tokens in lines of so many cells: a line feed ends one, and a document begins one.
+  func tokenLines(columns: Int) -> [[TokenPlace]] {
+    var lines: [[TokenPlace]] = [[]]
+    var column = 0
+    for index in page.tokens.indices {
+      let text = shown(index)
+      if page.beginsDocument(index) || (column > 0 && column + text.width > columns) {
+        lines.append([])
+        column = page.beginsDocument(index) ? 2 : 0
+      }
+      lines[lines.count - 1].append(TokenPlace(index: index, column: column, text: text))
+      column += text.width
+      if page.text[index].hasSuffix("␊") {
+        lines.append([])
+        column = 0
+      }
+    }
+    return lines
+  }
+
+  private func drawWindow(in area: Rectangle, on canvas: inout Canvas) {
+    let documents = page.documents.map { Set($0.prefix(page.tokens.count)).count }
+    let words = documents.map { $0 == 1 ? "1 document" : "\($0) documents" }
+    let masked = page.mask.count { !$0 }
+    let notes = ([words] + [masked > 0 ? "\(masked) without a target" : nil]).compactMap { $0 }.joined(separator: " · ")
+    let inside = area.rows >= 4 ? canvas.box(area, title: "window \(page.number)", notes: [notes]) : area
+    let lines = tokenLines(columns: inside.columns)
+    let here = lines.firstIndex { $0.contains { $0.index == position } } ?? 0
+    let first = min(max(here - inside.rows / 2, 0), max(lines.count - inside.rows, 0))
+    let weights = Dictionary(
+      (page.order.indices.contains(position) ? page.order[position] : []).map { (position + $0.distance, $0.weight) },
+      uniquingKeysWith: { first, _ in first })
+    for (row, line) in lines.dropFirst(first).prefix(inside.rows).enumerated() {
+      for place in line {
+        if page.beginsDocument(place.index) {
+          canvas.put("║", style: .accent, column: inside.column, row: inside.row + row, in: inside)
+        }
+        canvas.write(
+          place.text, style: style(of: place.index, weights), column: inside.column + place.column,
+          row: inside.row + row, in: inside)
+      }
+    }
+    if first + inside.rows < lines.count, area.rows >= 4 {
+      let edge = Rectangle(column: area.column + 2, row: area.bottom - 1, columns: area.columns - 4, rows: 1)
+      canvas.write(" ↓ \(lines.count - first - inside.rows) more lines ", style: .faint, line: 0, of: edge, .right)
+    }
+  }
+
+  private func style(of index: Int, _ weights: [Int: Double]) -> Style {
+    if index == position { return Style(.accent, [.bold, .reverse]) }
+    if let weight = weights[index] {
+      // Strong where the weight is large: a token a step weaker for each factor of e.
+      return Style(.second, .bold, tone: Tone(place: 1 + Int(min(max(-log(weight), 0), 14))))
+    }
+    if page.mask.indices.contains(index), !page.mask[index] { return Style(.faint, [.dim, .underline]) }
+    return index.isMultiple(of: 2) ? .plain : Style(.first, tone: Tone(place: 4))
+  }
+
+  // MARK: Beside it
+
+  private func drawTargets(in area: Rectangle, on canvas: inout Canvas) {
+    guard page.tokens.indices.contains(position) else { return }
+    let inside = canvas.box(
+      area, title: "targets of position \(position)", notes: ["token \(page.tokens[position])"])
+    let counts = page.mask.indices.contains(position) && page.mask[position]
+    func quoted(_ text: String) -> String { "“\(text)”" }
+    var lines: [[Span]] = [[Span("at    ", .faint), Span(quoted(page.text[position]), .bold)]]
+    let ahead = page.ahead[position]
+    let next = ahead.first ?? nil
+    lines.append([
+      Span("ntp   ", .faint),
+      next.map { Span(quoted($0), Style(.first, .bold)) }
+        ?? Span(
+          page.documents == nil ? "nothing follows: no loss counts here" : "its document ends: no loss counts here",
+          Style(.warning)),
+    ])
+    if ahead.count > 1 {
+      let tokens = ahead.dropFirst().enumerated().map { "\($0.offset + 2) " + ($0.element.map(quoted) ?? "–") }
+      lines.append([Span("mtp   ", .faint), Span(tokens.joined(separator: "  "), Style(.fourth))])
+    }
+    let order = page.order[position]
+    if !order.isEmpty || counts { lines.append([Span("top   ", .faint), Span("ahead  weight", .faint)]) }
+    for (index, line) in lines.prefix(inside.rows).enumerated() { canvas.write(line, line: index, of: inside) }
+    let token = min(max(order.prefix(24).map(\.text.width).max() ?? 6, 6) + 2, max(inside.columns - 20, 6))
+    let room = inside.rows - lines.count
+    for (row, target) in order.prefix(max(room, 0)).enumerated() {
+      let line = lines.count + row
+      if row == room - 1, order.count > room {
+        let rest = order[row...].reduce(0) { $0 + $1.weight }
+        canvas.write("… \(order.count - row) more: \(Figure.share(rest, 4))", style: .faint, line: line, of: inside)
+        break
+      }
+      canvas.write(
+        [
+          Span("\(target.distance)".padded(to: 5, .right), .faint),
+          Span("  " + Figure.share(target.weight, 4).padded(to: 6, .right) + "  ", .bold),
+          Span(quoted(target.text).cut(to: token), Style(.second)),
+        ], line: line, of: inside)
+      let left = 15 + token + 1
+      canvas.bar(
+        target.weight, columns: inside.columns - left, style: Style(.second), column: inside.column + left,
+        row: inside.row + line, in: inside, glyphs: glyphs)
+    }
+  }
+
+  private func drawNumbers(in area: Rectangle, on canvas: inout Canvas) {
+    let inside = canvas.box(area, title: "text")
+    var rows: [(String, String)] = [
+      ("files", Figure.grouped(summary.files)), ("documents", summary.documents.map(Figure.grouped) ?? "one text"),
+      ("bytes", Figure.bytes(Double(summary.bytes))),
+      (
+        "tokens",
+        "\(Figure.short(Double(summary.trainingTokens))) to train, \(Figure.short(Double(summary.heldOutTokens))) held out"
+      ),
+      ("bytes a token", Figure.fixed(summary.bytesPerToken, 2)), ("vocabulary", Figure.grouped(summary.vocabulary)),
+      (
+        "unigram entropy",
+        "\(Figure.loss(summary.unigramEntropy)) nats of \(Figure.loss(log(Double(max(summary.vocabulary, 1)))))"
+      ),
+      ("windows", "\(Figure.grouped(summary.windows)) of \(summary.context) tokens"),
+      ("training takes", "\(Figure.factor(summary.passes)) passes in \(Figure.grouped(summary.steps)) steps"),
+    ]
+    if area.columns < 40 { rows = rows.map { ($0.0, $0.1.replacing(" to train", with: "")) } }
+    for (index, row) in rows.prefix(inside.rows).enumerated() {
+      canvas.write([Span(row.0.padded(to: 17), .faint), Span(row.1)], line: index, of: inside)
+    }
+  }
+
+  private func drawCommon(in area: Rectangle, on canvas: inout Canvas) {
+    let part = summary.counted < summary.trainingTokens ? "of the first \(Figure.short(Double(summary.counted)))" : ""
+    let inside = canvas.box(area, title: "commonest tokens", notes: part.isEmpty ? [] : [part])
+    let most = Double(max(summary.commonest.first?.count ?? 1, 1))
+    for (row, entry) in summary.commonest.prefix(inside.rows).enumerated() {
+      let share = Double(entry.count) / Double(max(summary.counted, 1))
+      let percent = "\(Figure.fixed(share * 100, 2)) %"
+      canvas.write(
+        [
+          Span("“\(entry.text)”".cut(to: 12).padded(to: 13)),
+          Span(Figure.short(Double(entry.count)).padded(to: 9, .right), .faint), Span(percent.padded(to: 9, .right)),
+        ], line: row, of: inside)
+      canvas.bar(
+        Double(entry.count) / most, columns: inside.columns - 33, style: Style(.first), column: inside.column + 33,
+        row: inside.row + row, in: inside, glyphs: glyphs)
+    }
+  }
+}

@@ -1,0 +1,149 @@
+// What the network is going to see: a window as tokens, the targets of a chosen position, and the text in numbers.
+import Run
+import TerminalUI
+
+/// The data screen.
+package struct DataScreen: Sendable, ScreenContent {
+  enum DataAction: Hashable, Sendable {
+    case left, right, up, down, first, last, nextWindow, previousWindow, tenOn, tenBack, nextDocument
+    case palette, glyphs, help, leave, redraw
+  }
+
+  /// What a key asks of the program.
+  package enum DataRequest: Sendable, Equatable {
+    case leave
+    /// Reads a window.
+    case window(Int)
+  }
+
+  let summary: DataSummary
+  private(set) var page: DataPage
+  /// The position that is looked at.
+  private(set) var position = 0
+  package var message = ""
+  private(set) var help: HelpPage?
+  package var palette: Palette
+  var glyphs: Glyphs
+  package var needsDrawing = true
+  package var mostGlyphs = Glyphs.braille
+  package var hasClock: Bool { false }
+  private var size = (columns: 80, rows: 24)
+
+  package init(_ summary: DataSummary, _ page: DataPage, palette: Palette = .okabe, glyphs: Glyphs = .braille) {
+    self.summary = summary
+    self.page = page
+    self.palette = palette
+    self.glyphs = glyphs
+    position = min(page.tokens.count / 3, max(page.tokens.count - 1, 0))
+  }
+
+  static let keys = ScreenKeys<DataAction>([
+    ScreenKeys.KeyRow(
+      [(.left, .left), (.right, .right), (.character("h"), .left), (.character("l"), .right)], shown: "← →",
+      label: "position", "choose the position whose targets are shown (also h, l)"),
+    ScreenKeys.KeyRow(
+      [(.up, .up), (.down, .down), (.character("k"), .up), (.character("j"), .down)], shown: "↑ ↓", label: "line",
+      "go a line up, down (also k, j)"),
+    ScreenKeys.KeyRow(
+      [(.character("["), .previousWindow), (.character("]"), .nextWindow)], shown: "[ ]", label: "window",
+      "show the previous, the next window in the order of training"),
+    ScreenKeys.KeyRow(
+      [(.character("{"), .tenBack), (.character("}"), .tenOn)], shown: "{ }", label: "10 on", "go ten windows back, on"),
+    ScreenKeys.KeyRow([(.character("d"), .nextDocument)], label: "document", "go to where the next document begins"),
+    ScreenKeys.KeyRow([(.character("q"), .leave), (.escape, .leave)], shown: "q", label: "quit", "quit (also esc)"),
+    ScreenKeys.KeyRow([(.character("?"), .help)], label: "help", "show the keys"),
+    ScreenKeys.KeyRow([(.home, .first), (.end, .last)], shown: "home end", "go to the window's ends"),
+    ScreenKeys.KeyRow([(.character("c"), .palette)], "change the colours: next palette"),
+    ScreenKeys.KeyRow([(.character("b"), .glyphs)], "change the characters: braille, blocks, ASCII"),
+    ScreenKeys.KeyRow([(.control("l"), .redraw)], "draw everything again"),
+  ])
+
+  /// The table of its keys as Markdown, for docs/.
+  package static var markdown: String { keys.markdown }
+
+  /// Takes a window that was asked for; the position stays.
+  package mutating func take(_ page: DataPage) {
+    self.page = page
+    position = min(position, max(page.tokens.count - 1, 0))
+    needsDrawing = true
+  }
+
+  package mutating func fit(columns: Int, rows: Int) { size = (columns, rows) }
+
+  package mutating func suggest(_ palette: Palette) {
+    self.palette = palette
+    needsDrawing = true
+  }
+
+  package mutating func use(_ layouts: [Layout], problems: [String], time: Double) {}
+
+  // MARK: Keys
+
+  package mutating func press(_ key: Key) -> DataRequest? {
+    needsDrawing = true
+    if key == .control("c") { return .leave }
+    if var page = help {
+      help = page.press(key) ? page : nil
+      return nil
+    }
+    guard let deed = Self.keys.deed(of: key) else { return nil }
+    message = ""
+    if let refusal = refusal(of: deed) {
+      message = refusal
+      return nil
+    }
+    switch deed {
+    case .leave: return .leave
+    case .left: move(to: position - 1)
+    case .right: move(to: position + 1)
+    case .up: moveLine(-1)
+    case .down: moveLine(1)
+    case .first: move(to: 0)
+    case .last: move(to: page.tokens.count - 1)
+    case .nextWindow: return .window(page.number + 1)
+    case .previousWindow: return .window(page.number - 1)
+    case .tenOn: return .window(min(page.number + 10, summary.windows - 1))
+    case .tenBack: return .window(max(page.number - 10, 0))
+    case .nextDocument:
+      let places = page.tokens.indices.filter(page.beginsDocument)
+      move(to: places.first { $0 > position } ?? places[0])
+    case .palette:
+      palette = palette.next
+      message = "colours: \(palette.name)"
+    case .glyphs:
+      message = Glyphs.goOn(&glyphs, upTo: mostGlyphs)
+    case .help: help = HelpPage()
+    case .redraw: break
+    }
+    return nil
+  }
+
+  /// Why a key does nothing now; nil when it does something.
+  func refusal(of deed: DataAction) -> String? {
+    switch deed {
+    case .previousWindow, .tenBack: page.number > 0 ? nil : "this is the first window that training takes"
+    case .nextWindow, .tenOn:
+      page.number + 1 < summary.windows ? nil : "this is the last window of a pass: after it they come in another order"
+    case .nextDocument:
+      summary.documents == nil
+        ? "the recipe takes all as one text: data.documents: separate divides it"
+        : page.tokens.indices.contains(where: page.beginsDocument) ? nil : "no document begins inside this window"
+    default: nil
+    }
+  }
+
+  private mutating func move(to place: Int) { position = min(max(place, 0), max(page.tokens.count - 1, 0)) }
+
+  /// Goes to the token above or below, as the text is wrapped now.
+  private mutating func moveLine(_ direction: Int) {
+    let lines = tokenLines(columns: textArea(size).columns)
+    guard let line = lines.firstIndex(where: { $0.contains { $0.index == position } }),
+      let here = lines[line].first(where: { $0.index == position })
+    else { return }
+    var next = line + direction
+    // A line may hold nothing but the bound of a document.
+    while lines.indices.contains(next), lines[next].isEmpty { next += direction }
+    guard lines.indices.contains(next) else { return }
+    move(to: lines[next].min { abs($0.column - here.column) < abs($1.column - here.column) }?.index ?? position)
+  }
+}

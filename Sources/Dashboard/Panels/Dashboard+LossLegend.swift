@@ -1,0 +1,140 @@
+// The legend of the losses: below the chart, or beside the ends of the lines where one row is too short. No line goes without
+// its name or mark.
+import Run
+import TerminalUI
+
+/// Where the names and values of the lines stand.
+struct LossLegend: Sendable {
+  /// A line's name and value.
+  struct LegendEntry: Sendable {
+    /// The mark and the value alone, for heads that are told apart by their marks.
+    let short: [Span]
+    let long: [Span]
+    /// With details, such as a divergence.
+    let whole: [Span]
+    /// What the line ends at; nil for what has no line.
+    let end: Double?
+  }
+
+  var entries: [LegendEntry] = []
+  /// Rows below the chart.
+  var below: [[Span]] = []
+  /// Whether they stand beside the chart.
+  var isAtEdge = false
+  var edgeWidth: Int { isAtEdge ? (entries.map(\.long.width).max() ?? 0) + 1 : 0 }
+}
+
+extension Dashboard {
+  /// The legend for a chart of this size.
+  func lossLegend(columns: Int, rows: Int, axisRows: Int) -> LossLegend {
+    var legend = LossLegend(entries: legendEntries)
+    let total = totalEntry(columns: columns)
+    guard rows >= 4 else { return legend }
+    // One row, with everything, or without details; the total goes first.
+    let forms = [legend.entries.map(\.whole) + total, legend.entries.map(\.whole), legend.entries.map(\.long)]
+    for form in forms {
+      for gap in [3, 2] {
+        let row = Array(form.joined(separator: [Span(String(repeating: " ", count: gap))]))
+        guard row.width <= columns else { continue }
+        legend.below = [row]
+        return legend
+      }
+    }
+    if columns >= 60, legend.entries.count <= rows - axisRows {
+      legend.isAtEdge = true
+      return legend
+    }
+    // Several rows, at most a third of the panel where that holds all.
+    let (long, short) = (
+      Self.wrapped(legend.entries.map(\.long), columns: columns),
+      Self.wrapped(legend.entries.map(\.short), columns: columns)
+    )
+    legend.below = long.count <= min(rows / 3, short.count + 1) ? long : short
+    if legend.below.count <= max(rows / 3, 1) { return legend }
+    let room = max(rows - 4, 1)
+    guard legend.below.count > room else { return legend }
+    var shown = legend.entries.map(\.short)
+    // What has no room is counted.
+    while shown.count > 1 {
+      shown.removeLast()
+      let more = [Span("+\(legend.entries.count - shown.count)", .faint)]
+      legend.below = Self.wrapped(shown + [more], columns: columns)
+      if legend.below.count <= room { break }
+    }
+    return legend
+  }
+
+  private static func wrapped(_ entries: [[Span]], columns: Int) -> [[Span]] {
+    var rows: [[Span]] = []
+    for entry in entries {
+      if let row = rows.last, row.width + 2 + entry.width <= columns {
+        rows[rows.count - 1] += [Span("  ")] + entry
+      } else {
+        rows.append(entry)
+      }
+    }
+    return rows
+  }
+
+  /// All numbers of the legend are as smooth as its lines.
+  private var legendEntries: [LossLegend.LegendEntry] {
+    let firstBlock = shownTracks.first { $0.head.hasBlock }?.head
+    var entries = shownTracks.map { track in
+      let style = pen(track.head).style.bold
+      let value = Span(Figure.loss(track.smoothed), style)
+      let head = track.head
+      let mark = Span(head.hasBlock ? String(head.look.symbol) : head.look.sign, style)
+      let long = [mark, Span(" \(head.name) "), value]
+      var whole = long
+      if let last = history.last?.losses.first(where: { $0.head == head }), let kl = last.kl {
+        // The loss less its floor, the entropy of the targets, which no network changes.
+        whole.append(Span(" (kl \(Figure.loss(track.smoothed - Double(last.loss - kl))))", .faint))
+      }
+      return LossLegend.LegendEntry(
+        // The first of a kind names all of them.
+        short: head.hasBlock
+          ? (head == firstBlock ? [Span("\(head.kind.name) ", .faint)] : []) + [mark, Span(" "), value] : long,
+        long: long, whole: whole, end: track.smoothed)
+    }
+    for head in shownHeldOut {
+      guard let loss = history.evaluations[.loss(head)]?.last else { continue }
+      let name = shownHeldOut.count > 1 || head != .ntp ? " held-out \(head.name) " : " held-out "
+      let style = Style(.third, .bold)
+      let spans = [Span(String(head.look.heldOutSign), style), Span(name), Span(Figure.loss(Double(loss)), style)]
+      entries.append(LossLegend.LegendEntry(short: spans, long: spans, whole: spans, end: Double(loss)))
+    }
+    return entries
+  }
+
+  private func totalEntry(columns: Int) -> [[Span]] {
+    guard let last = history.last, history.tracks.count > 1, columns >= 64 else { return [] }
+    let total = last.losses.reduce(0) { sum, loss in
+      sum + Double(loss.weight) * (history.tracks.first { $0.head == loss.head }?.smoothed ?? .nan)
+    }
+    return [[Span("total ", .faint), Span(Figure.loss(total))]]
+  }
+
+  /// Names and values where the lines end, in the order of their values, each on a row of its own.
+  func drawEdge(_ legend: LossLegend, _ y: Scale, in edge: Rectangle, on canvas: inout Canvas) {
+    let entries = legend.entries.sorted { ($0.end ?? -.infinity) > ($1.end ?? -.infinity) }
+    guard entries.count <= edge.rows else { return }
+    var places: [Int] = []
+    for (index, entry) in entries.enumerated() {
+      let wanted = entry.end.map { edge.rows - 1 - y.point(of: $0, among: edge.rows) } ?? edge.rows - 1
+      places.append(max(wanted, index, (places.last ?? -1) + 1))
+    }
+    // What was pushed beyond the lower edge comes up again.
+    for index in places.indices.reversed() {
+      places[index] = min(places[index], index + 1 < places.count ? places[index + 1] - 1 : edge.rows - 1)
+    }
+    let values = entries.map { $0.long.last?.width ?? 0 }.max() ?? 0
+    for (entry, place) in zip(entries, places) {
+      var spans = Array(entry.long.dropLast())
+      let value = entry.long.last ?? Span("")
+      let gap = legend.edgeWidth - 1 - spans.width - values
+      spans.append(Span(String(repeating: " ", count: max(gap, 0))))
+      spans.append(Span(value.text.padded(to: values, .right), value.style))
+      canvas.write(spans, line: place, of: edge, indent: 1)
+    }
+  }
+}

@@ -1,0 +1,48 @@
+// Before the first step: what the run is doing, in the middle of the losses.
+import Run
+import TerminalUI
+
+extension Dashboard {
+  func drawStart(in inside: Rectangle, on canvas: inout Canvas) {
+    var lines: [[Span]] = []
+    if let beginning {
+      lines.append([Span(beginning.name, .bold), Span(phase == .starting ? "  is being set up" : "", .faint)])
+      lines.append([])
+      if !beginning.corpus.isEmpty { lines.append([Span(beginning.corpus)]) }
+      lines.append([
+        Span(
+          "\(Figure.short(Double(beginning.parameters))) parameters, \(beginning.precision), "
+            + Figure.threads(beginning.threads))
+      ])
+      lines.append([
+        Span(
+          "\(Figure.grouped(beginning.recipe.steps)) steps of \(Figure.grouped(beginning.recipe.tokensPerStep)) tokens")
+      ])
+      if beginning.step > 0 { lines.append([Span("goes on from step \(Figure.grouped(beginning.step))")]) }
+    } else {
+      lines.append([Span("foretop", .bold), Span("  is setting up the run", .faint)])
+    }
+    if phase == .starting, setup.total > 0, setup.done < setup.total {
+      let cells = min(40, max(inside.columns - 40, 10))
+      let done = Int(setup.share * Double(cells))
+      lines.append([])
+      lines.append([
+        Span("tokens  ", .faint), Span(String(repeating: "━", count: done), Style(.good)),
+        Span(String(repeating: "─", count: cells - done), .frame), Span("  " + setup.words),
+      ])
+    }
+    lines.append([])
+    let room = max(inside.rows - lines.count - 1, 1)
+    for entry in log.suffix(room) { lines.append([Span("· " + entry.text, entry.style)]) }
+    switch phase {
+    case .starting: lines.append([Span("the chart begins with the first step …", .faint)])
+    case .ended: lines.append([Span("the run ended before its first step", .faint)])
+    case .training, .paused: lines.append([Span("no step is stored yet", .faint)])
+    }
+    if lines.count > inside.rows { lines = Array(lines.filter { !$0.isEmpty }.suffix(inside.rows)) }
+    let width = lines.map(\.width).max() ?? 0
+    let indent = max((inside.columns - width) / 2, 0)
+    let top = (inside.rows - lines.count) / 2
+    for (index, line) in lines.enumerated() { canvas.write(line, line: top + index, of: inside, indent: indent) }
+  }
+}

@@ -1,0 +1,224 @@
+// The plot of the losses: smooth lines over their raw values, scaled by what is usual, with marks where something is cut off.
+import Run
+import TerminalUI
+
+/// The lines of the losses on a plot of known size.
+struct LossChart: Sendable {
+  /// A head's line, sampled: a value a column of points, nil where no step falls on the column.
+  struct LossLine: Sendable {
+    let track: History.LossTrack
+    let pen: Pen
+    var smooth: [Double?] = []
+    var raw: [Series.Statistics?] = []
+  }
+
+  /// A held-out loss, a point an evaluation.
+  struct HeldOutLine: Sendable {
+    let head: Head
+    let style: Style
+    var values: [Double?] = []
+  }
+
+  private(set) var lines: [LossLine]
+  private(set) var heldOut: [HeldOutLine]
+  /// What a branch left behind of its parent's losses: a smooth value a column of points.
+  private(set) var left: [[Double?]] = []
+  /// Columns on which a loss is not finite.
+  private(set) var badColumns: [Int] = []
+  let width: Int
+
+  /// - Parameters:
+  ///   - x: the part of the axis that is seen.
+  ///   - width: columns of points.
+  init(
+    _ history: History, axis: Axis, x: Scale, width: Int, tracks: [(track: History.LossTrack, pen: Pen)],
+    heldOut: [(head: Head, style: Style)]
+  ) {
+    self.width = width
+    let ranges = history.places.ranges(axis, x, width)
+    let covered = history.places.ranges(axis, x, width, covering: true)
+    lines = tracks.map { track, pen in
+      var line = LossLine(track: track, pen: pen)
+      line.smooth = ranges.map { $0.isEmpty ? nil : track.losses.smooth.summary(of: $0).mean }
+      line.raw = covered.map { range in
+        let summary = track.losses.raw.summary(of: range)
+        return range.isEmpty || summary.count == 0 ? nil : summary
+      }
+      return line
+    }
+    for (column, range) in ranges.enumerated() where !range.isEmpty {
+      if tracks.contains(where: { $0.track.losses.raw.summary(of: range).bad > 0 }) { badColumns.append(column) }
+    }
+    if let parent = history.left {
+      let ranges = parent.ranges(axis, x, width)
+      left = tracks.compactMap { track, _ in
+        parent.losses(of: track.head).map { losses in
+          ranges.map { $0.isEmpty ? nil : losses.smooth.summary(of: $0).mean }
+        }
+      }
+    }
+    let evaluations = history.evaluations.places.ranges(axis, x, width)
+    self.heldOut = heldOut.map { head, style in
+      let series = history.evaluations[.loss(head)]
+      return HeldOutLine(
+        head: head, style: style, values: evaluations.map { $0.isEmpty ? nil : series?.summary(of: $0).mean })
+    }
+  }
+
+  // MARK: The y axis
+
+  /// From the lowest to the highest value that the axis shows; nil where nothing is finite.
+  /// - Parameter isWhole: whether it shows all values; else all that is usual: a spike of the raw values, or what a spike does
+  ///   to the smooth ones, is cut off.
+  func bounds(isWhole: Bool) -> (low: Double, high: Double)? {
+    var low = Double.infinity
+    var high = -Double.infinity
+    func take(_ value: Double) {
+      guard value.isFinite else { return }
+      low = min(low, value)
+      high = max(high, value)
+    }
+    for line in lines {
+      let raw = line.raw.compactMap { $0 }
+      if isWhole {
+        for summary in raw {
+          take(Double(summary.minimum))
+          take(Double(summary.maximum))
+        }
+        continue
+      }
+      for value in usual(line.smooth.compactMap { $0 }) { take(value) }
+      let (highest, lowest) = (raw.map { Double($0.maximum) }, raw.map { Double($0.minimum) })
+      guard let top = Self.quantile(highest, 0.95), let bottom = Self.quantile(lowest, 0.05) else { continue }
+      // Values that are a little beyond are shown too: cut off is what would take a third of the axis for itself.
+      let margin = (top - bottom) * Self.tolerance
+      take(highest.filter { $0 <= top + margin }.max() ?? top)
+      take(lowest.filter { $0 >= bottom - margin }.min() ?? bottom)
+    }
+    for line in heldOut { for value in line.values { take(value ?? .nan) } }
+    for line in left { for value in line { take(value ?? .nan) } }
+    return low <= high ? (low, high) : nil
+  }
+
+  /// The lowest and the highest of smooth values, without what a spike does to them: a fall at the beginning is none.
+  private func usual(_ values: [Double]) -> [Double] {
+    guard let first = values.first, let high = Self.quantile(values, 0.97), let low = values.min() else { return [] }
+    let settled = values.firstIndex { $0 <= high } ?? 0
+    let beginning = values[...settled].max() ?? first
+    let rest = values[settled...].max() ?? first
+    return [low, beginning, min(rest, high + (high - low))]
+  }
+
+  /// How far beyond what is usual an axis goes for the rarest values, as a share of what is usual.
+  private static let tolerance = 0.35
+
+  static func quantile(_ values: [Double], _ share: Double) -> Double? {
+    guard !values.isEmpty else { return nil }
+    return values.sorted()[Int((share * Double(values.count - 1)).rounded())]
+  }
+
+  // MARK: The picture
+
+  func draw(_ y: Scale, on plot: inout Plot) {
+    let height = plot.height
+    func row(_ value: Double) -> Int { height - 1 - y.point(of: value, among: height) }
+    for values in left {
+      Self.drawLine(values, row, Pen(style: .faint, symbol: "·"), isThick: false, &plot)
+    }
+    for line in lines.reversed() { drawBand(line, row, &plot) }
+    let isThick = plot.glyphs == .braille && plot.rows >= 6
+    let hasMany = lines.count > 5
+    for line in lines.reversed() {
+      // Where there are very many lines, those with a mark are thin: they would cover each other.
+      let isThin = hasMany && line.track.head.hasBlock
+      Self.drawLine(line.smooth, row, line.pen, isThick: isThick && !isThin, &plot)
+    }
+    drawMarks(row, &plot)
+    for line in heldOut { drawHeldOut(line, row, &plot) }
+    drawClipped(y, &plot)
+    for column in badColumns { plot.mark(x: column, y: 0, "×", style: Style(.bad, .bold)) }
+  }
+
+  /// Raw values as a column from the lowest to the highest, joined with its neighbours: few values are a thin line.
+  private func drawBand(_ line: LossLine, _ row: (Double) -> Int, _ plot: inout Plot) {
+    let style = line.pen.style.behind
+    var before: (x: Int, y: Int)?
+    for (column, summary) in line.raw.enumerated() {
+      guard let summary, let mean = summary.mean else { continue }
+      plot.band(x: column, from: row(Double(summary.maximum)), to: row(Double(summary.minimum)), style: style)
+      let point = (x: column, y: row(mean))
+      if let before { plot.bandLine(from: before, to: point, style: style) }
+      before = point
+    }
+  }
+
+  static func drawLine(
+    _ values: [Double?], _ row: (Double) -> Int, _ pen: Pen, isThick: Bool, _ plot: inout Plot
+  ) {
+    var before: (x: Int, y: Int)?
+    for (column, value) in values.enumerated() {
+      guard let value else { continue }
+      let point = (x: column, y: row(value))
+      let start = before ?? point
+      plot.line(from: start, to: point, pen)
+      if isThick {
+        let low = plot.height - 1
+        plot.line(from: (start.x, min(start.y + 1, low)), to: (point.x, min(point.y + 1, low)), pen)
+      }
+      before = point
+    }
+  }
+
+  /// Heads of one kind have a mark each, at columns of its own.
+  private func drawMarks(_ row: (Double) -> Int, _ plot: inout Plot) {
+    let marked = lines.filter { $0.track.head.hasBlock }
+    guard !marked.isEmpty, plot.glyphs != .ascii else { return }
+    let across = plot.glyphs.points.across
+    let stretch = max(width / 5, across * marked.count * 2)
+    for (index, line) in marked.enumerated() {
+      var column = stretch * (index + 1) / (marked.count + 1)
+      while column < width {
+        // The nearest column with a value, before the next mark's.
+        if let place = (column..<min(column + across, width)).first(where: { line.smooth[$0] != nil }),
+          let value = line.smooth[place], plot.lineStyle(x: place, y: row(value)) == line.pen.style
+        {
+          // Another line that is in front stays to be seen: the mark comes where the lines part.
+          plot.mark(x: place, y: row(value), line.track.head.look.symbol, style: line.pen.style.bold)
+          column += stretch
+        } else {
+          column += across
+        }
+      }
+    }
+  }
+
+  /// A ring where nothing is, and four points of its colour where a curve is, which stays to be seen.
+  private func drawHeldOut(_ line: HeldOutLine, _ row: (Double) -> Int, _ plot: inout Plot) {
+    for (column, value) in line.values.enumerated() {
+      guard let value else { continue }
+      let y = row(value)
+      guard plot.hasLine(x: column, y: y), plot.glyphs == .braille else {
+        plot.mark(x: column, y: y, line.head.look.heldOutSign, style: line.style)
+        continue
+      }
+      let pen = Pen(style: line.style, symbol: line.head.look.heldOutSign)
+      for (dx, dy) in [(0, 0), (1, 0), (0, 1), (1, 1)] {
+        plot.point(x: column + dx, y: min(y + dy, plot.height - 1), pen)
+      }
+    }
+  }
+
+  /// Where raw values lie outside of the axis, its edge says so.
+  private func drawClipped(_ y: Scale, _ plot: inout Plot) {
+    let margin = (y.upper - y.lower) / Double(max(plot.height - 1, 1))
+    for line in lines {
+      for (column, summary) in line.raw.enumerated() {
+        guard let summary else { continue }
+        if Double(summary.maximum) > y.upper + margin { plot.mark(x: column, y: 0, "▴", style: line.pen.style.bold) }
+        if Double(summary.minimum) < y.lower - margin {
+          plot.mark(x: column, y: plot.height - 1, "▾", style: line.pen.style.bold)
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,176 @@
+// The tensors screen's picture: a header, the tree, the chosen tensor beside or below it, and the keys.
+import Run
+import TerminalUI
+
+extension TensorsScreen {
+  /// Where the parts are.
+  struct TensorsArrangement {
+    var header, tree, detail, footer: Rectangle
+  }
+
+  func arrangement(_ bounds: Rectangle) -> TensorsArrangement {
+    let none = Rectangle(column: 0, row: 0, columns: 0, rows: 0)
+    let hasBars = bounds.rows >= 3
+    let (header, rest) = bounds.splitTop(hasBars ? 1 : 0)
+    let (body, footer) = rest.splitTop(rest.rows - (hasBars ? 1 : 0))
+    if showsWhole { return TensorsArrangement(header: header, tree: none, detail: body, footer: footer) }
+    if bounds.columns >= 110 {
+      let (tree, detail) = body.splitLeft(min(max(body.columns * 56 / 100, 66), body.columns - 44))
+      return TensorsArrangement(header: header, tree: tree, detail: detail, footer: footer)
+    }
+    if body.rows >= 18 {
+      let (tree, detail) = body.splitTop(body.rows / 2)
+      return TensorsArrangement(header: header, tree: tree, detail: detail, footer: footer)
+    }
+    return TensorsArrangement(header: header, tree: body, detail: none, footer: footer)
+  }
+
+  /// Draws for a terminal of any size; changes nothing.
+  package func draw(size: (columns: Int, rows: Int)) -> Canvas {
+    var canvas = Canvas(columns: size.columns, rows: size.rows)
+    if let help {
+      Self.keys.drawHelp("help: tensors", notes: [Self.words], scroll: help.scroll, on: &canvas)
+    } else {
+      let parts = arrangement(canvas.bounds)
+      drawHeader(in: parts.header, on: &canvas)
+      if !parts.tree.isEmpty { drawTree(in: parts.tree, on: &canvas) }
+      if !parts.detail.isEmpty { drawDetail(in: parts.detail, on: &canvas) }
+      drawFooter(in: parts.footer, on: &canvas)
+    }
+    canvas.reduce(to: glyphs)
+    return canvas
+  }
+
+  private static let words =
+    "The norm is the square root of the sum of all squares. Δ is the norm of the difference to the other checkpoint, as a "
+    + "share of this one's norm, and cos the cosine of the angle between the two: 1 is the same direction. The heat map has the "
+    + "mean magnitude of a block of the matrix, bright where it is large. Few singular values that hold most of the square of "
+    + "the norm say that the matrix is nearly of low rank."
+
+  private func drawHeader(in area: Rectangle, on canvas: inout Canvas) {
+    guard !area.isEmpty else { return }
+    let inside = area.columns >= 30 ? area.inset(columns: 1) : area
+    func piece(_ long: [Span], _ short: [Span], _ rank: Int) -> Dashboard.Piece {
+      Dashboard.Piece(long: long, short: short, rank: rank)
+    }
+    var pieces = [
+      piece([Span("foretop", .faint)], [Span("foretop", .faint)], 7),
+      piece([Span("tensors", .bold)], [Span("tensors", .bold)], 4), piece([Span(name)], [Span(name)], 2),
+    ]
+    if let tree {
+      let step = [Span("step "), Span(Figure.grouped(tree.step), .bold)]
+      let other = tree.against.map { [Span(" against step "), Span(Figure.grouped($0), .bold)] } ?? []
+      pieces.append(piece(step + other, [Span(Figure.grouped(tree.step), .bold)], 0))
+      let numbers = tree.rows.reduce(0) { $0 + $1.summary.count }
+      let words = "\(tree.rows.count) tensors · \(Figure.short(Double(numbers))) numbers"
+      pieces.append(piece([Span(words)], [Span("\(tree.rows.count) tensors")], 5))
+    }
+    if let typing {
+      let spans = [Span("filter ", .faint), Span(typing, .bold), Span(" ", Style(.plain, .reverse))]
+      pieces.append(piece(spans, spans, 1))
+    } else if !filter.isEmpty {
+      pieces.append(piece([Span("filter ", .faint), Span(filter, .bold)], [Span(filter, .bold)], 1))
+    }
+    canvas.write(Dashboard.fitting(pieces, in: inside.columns), line: 0, of: inside)
+  }
+
+  private func drawFooter(in area: Rectangle, on canvas: inout Canvas) {
+    guard !area.isEmpty else { return }
+    let inside = area.columns >= 30 ? area.inset(columns: 1) : area
+    if typing != nil {
+      canvas.write(
+        [Span("enter", .accent), Span(" keeps it   "), Span("esc", .accent), Span(" all tensors")], line: 0,
+        of: inside)
+    } else if !message.isEmpty, canvas.rows < 8 {
+      canvas.write(message, style: Style(.warning, .bold), line: 0, of: inside)
+    } else {
+      canvas.write(Self.keys.footer(in: inside.columns) { refusal(of: $0) != nil }, line: 0, of: inside)
+    }
+    guard !message.isEmpty, canvas.rows >= 8 else { return }
+    let line = Rectangle(column: 2, row: area.row - 1, columns: canvas.columns - 3, rows: 1)
+    canvas.write(
+      " " + message.cut(to: max(canvas.columns - 6, 1)) + " ", style: Style(.warning, .bold), line: 0, of: line)
+  }
+
+  // MARK: The tree
+
+  private func drawTree(in area: Rectangle, on canvas: inout Canvas) {
+    let notes = tree == nil ? [] : order == .tree ? ["s sort"] : ["by \(order.rawValue) ▼"]
+    let inside =
+      area.rows >= 5 && area.columns >= 24 ? canvas.box(area, title: "tree", notes: notes) : area
+    guard let tree else {
+      return Self.drawNothing(
+        message.isEmpty || pending != nil ? "reading the checkpoint …" : message, in: inside, on: &canvas)
+    }
+    guard !lines.isEmpty else { return Self.drawNothing("no tensor has this in its name", in: inside, on: &canvas) }
+    let hasHeader = inside.rows >= 3
+    let rows = inside.rows - (hasHeader ? 1 : 0)
+    // From the right, columns that have no room are left out: a name needs some.
+    let titles = ["shape", "norm", "std", "Δ/norm", "cos"]
+    let widths = [13, 8, 8, 8, 8]
+    var shown = tree.against == nil ? 3 : 5
+    func width(_ count: Int) -> Int { widths[..<count].reduce(0, +) }
+    while shown > 0, inside.columns - width(shown) < 18 { shown -= 1 }
+    let names = inside.columns - width(shown)
+    if hasHeader {
+      let header = (0..<shown).reduce("  tensor".padded(to: names)) { $0 + titles[$1].padded(to: widths[$1], .right) }
+      canvas.write(header, style: .faint, line: 0, of: inside)
+    }
+    let first = firstRow(in: rows)
+    for (offset, line) in lines.dropFirst(first).prefix(rows).enumerated() {
+      let isChosen = first + offset == chosen
+      let sign = line.isGroup ? (isClosed(line.group) ? "▸ " : "▾ ") : String(repeating: "  ", count: line.depth)
+      let name = (sign + line.name).cut(to: names - 3).padded(to: names - 2)
+      let style: Style = isChosen ? .accent : line.isGroup ? .bold : .plain
+      var spans = [Span(isChosen ? "▸ " : "  ", .accent), Span(name, style)]
+      let cells = cells(of: line, in: tree)
+      for (index, cell) in cells.prefix(shown).enumerated() {
+        let isStrong = index == 3 && (line.rows.count == 1)
+        spans.append(
+          Span(cell.padded(to: widths[index], .right), index == 0 ? .faint : isStrong ? Style(.second) : .plain))
+      }
+      canvas.write(spans, line: (hasHeader ? 1 : 0) + offset, of: inside)
+    }
+    if first + rows < lines.count, area.rows >= 5 {
+      let edge = Rectangle(column: area.column + 2, row: area.bottom - 1, columns: area.columns - 4, rows: 1)
+      canvas.write(" ↓ \(lines.count - first - rows) more ", style: .faint, line: 0, of: edge, .right)
+    }
+  }
+
+  /// Shape, norm, deviation, difference and cosine of a tensor; of a group the count, and norms of all its numbers together.
+  private func cells(of line: TreeLine, in tree: TensorTree) -> [String] {
+    let rows = line.rows.map { tree.rows[$0] }
+    guard line.isGroup else {
+      let row = rows[0]
+      return [
+        row.summary.shape.map(String.init).joined(separator: " × "), Self.figure(row.summary.norm),
+        Self.figure(row.summary.deviation), row.difference?.relative.map { Figure.share($0, 4) } ?? "–",
+        row.difference?.cosine.map { Figure.fixed($0, 4) } ?? "–",
+      ]
+    }
+    let norm = rows.reduce(0) { $0 + $1.summary.norm * $1.summary.norm }.squareRoot()
+    let differences = rows.compactMap { $0.difference?.norm }
+    let change = differences.count == rows.count ? differences.reduce(0) { $0 + $1 * $1 }.squareRoot() : nil
+    return [
+      "\(Figure.short(Double(rows.reduce(0) { $0 + $1.summary.count })))", Self.figure(norm), "",
+      change.flatMap { norm > 0 ? Figure.share($0 / norm, 4) : nil } ?? "", "",
+    ]
+  }
+
+  /// Four digits, whatever the size: `15.70`, `.0614`, `3.4e-7`.
+  static func figure(_ value: Double) -> String {
+    guard value.isFinite, value != 0 else { return value == 0 ? "0" : Figure.fixed(value, 0) }
+    let size = abs(value)
+    if size < 1e-3 || size >= 1e5 { return Figure.scientific(value) }
+    return Figure.share(value, size < 1 ? 4 : size < 10 ? 3 : size < 1000 ? 2 : 0)
+  }
+
+  static func drawNothing(_ text: String, in inside: Rectangle, on canvas: inout Canvas) {
+    let lines = text.wrapped(to: max(inside.columns, 1))
+    let top = max((inside.rows - lines.count) / 2, 0)
+    for (index, line) in lines.enumerated() {
+      canvas.write(
+        line, style: .faint, line: top + index, of: inside, indent: max((inside.columns - line.width) / 2, 0))
+    }
+  }
+}

@@ -1,0 +1,340 @@
+// The tensors of a run's checkpoints: a tree with what changed since another checkpoint, and the chosen tensor closely.
+import Run
+import TerminalUI
+
+/// The tensors screen.
+package struct TensorsScreen: Sendable {
+  enum TensorsAction: Hashable, Sendable {
+    case up, down, pageUp, pageDown, first, last, fold, unfold
+    case earlier, later, otherEarlier, otherLater, sort, filter, whole
+    case palette, glyphs, help, leave, redraw
+  }
+
+  /// Something to be read for the screen.
+  package enum TensorsReading: Sendable, Equatable {
+    /// All tensors at a step, the newest where it is nil, against another step.
+    case tree(step: Int?, against: Int?)
+    case detail(path: String, step: Int)
+    /// What a tensor was in a checkpoint.
+    case moment(path: String, step: Int)
+  }
+
+  /// The column by which tensors are sorted.
+  enum TensorOrder: String, Sendable, CaseIterable { case tree, norm, deviation, difference, cosine }
+
+  /// A line of the list.
+  struct TreeLine: Sendable, Equatable {
+    /// Its name below its group's, or the group's own.
+    let name: String
+    /// Rows of the tree that it stands for.
+    let rows: [Int]
+    let isGroup: Bool
+    let depth: Int
+    /// The group that it is, or is in.
+    let group: String
+  }
+
+  package let name: String
+  private(set) var tree: TensorTree?
+  private(set) var details: [String: TensorDetail] = [:]
+  /// What tensors were, by path and step.
+  private(set) var moments: [String: [Int: TensorMoment]] = [:]
+  /// Checkpoints that could not be read.
+  private var missing: Set<Int> = []
+  private(set) var lines: [TreeLine] = []
+  private(set) var chosen = 0
+  private var closed: Set<String> = []
+  private(set) var order = TensorOrder.tree
+  private(set) var filter = ""
+  /// The filter while it is typed.
+  private(set) var typing: String?
+  private var wantedTree: TensorsReading?
+  /// Whether an answer is awaited.
+  private(set) var pending: TensorsReading?
+  private(set) var showsWhole = false
+  package var message = ""
+  private(set) var help: HelpPage?
+  private(set) var page = 10
+  var palette: Palette
+  var glyphs: Glyphs
+  /// The most that the terminal can show.
+  var mostGlyphs = Glyphs.braille
+
+  /// - Parameters:
+  ///   - step: of the checkpoint; nil is the newest.
+  ///   - against: of the other one; nil is the one before.
+  package init(
+    name: String, step: Int? = nil, against: Int? = nil, palette: Palette = .okabe, glyphs: Glyphs = .braille
+  ) {
+    self.name = name
+    self.palette = palette
+    self.glyphs = glyphs
+    wantedTree = .tree(step: step, against: against)
+  }
+
+  static let keys = ScreenKeys<TensorsAction>([
+    ScreenKeys.KeyRow(
+      [(.up, .up), (.down, .down), (.character("k"), .up), (.character("j"), .down)], shown: "↑ ↓", label: "choose",
+      "choose a tensor (also k, j)"),
+    ScreenKeys.KeyRow(
+      [(.left, .fold), (.right, .unfold), (.character("h"), .fold), (.character("l"), .unfold)], shown: "← →",
+      label: "close open", "close the group, open it (also h, l)"),
+    ScreenKeys.KeyRow(
+      [(.character("["), .earlier), (.character("]"), .later)], shown: "[ ]", label: "checkpoint",
+      "show an earlier, a later checkpoint"),
+    ScreenKeys.KeyRow(
+      [(.character("{"), .otherEarlier), (.character("}"), .otherLater)], shown: "{ }", label: "against",
+      "take differences to an earlier, a later checkpoint"),
+    ScreenKeys.KeyRow([(.character("q"), .leave), (.escape, .leave)], shown: "q", label: "back", "leave (also esc)"),
+    ScreenKeys.KeyRow([(.character("?"), .help)], label: "help", "show the keys"),
+    ScreenKeys.KeyRow(
+      [(.enter, .whole)], label: "whole", "show the chosen tensor over the whole screen, or open a group"),
+    ScreenKeys.KeyRow(
+      [(.character("s"), .sort)], label: "sort",
+      "sort by norm, deviation, difference or cosine, or list the tree"),
+    ScreenKeys.KeyRow([(.character("/"), .filter)], label: "filter", "list tensors whose name has some text"),
+    ScreenKeys.KeyRow(
+      [(.pageUp, .pageUp), (.pageDown, .pageDown), (.home, .first), (.end, .last)], shown: "pgup pgdn",
+      "go by pages; home and end go to the ends"),
+    ScreenKeys.KeyRow([(.character("c"), .palette)], "change the colours: next palette"),
+    ScreenKeys.KeyRow([(.character("b"), .glyphs)], "change the characters: braille, blocks, ASCII"),
+    ScreenKeys.KeyRow([(.control("l"), .redraw)], "draw everything again"),
+  ])
+
+  /// The table of its keys as Markdown, for docs/.
+  package static var markdown: String { keys.markdown }
+
+  // MARK: Reading
+
+  /// What is to be read next: the tree before the chosen tensor, and that before what it was; nil while something is being
+  /// read, and where everything is there.
+  package var nextReading: TensorsReading? {
+    guard pending == nil else { return nil }
+    if let wantedTree { return wantedTree }
+    guard let tree, let path = chosenPath else { return nil }
+    if details[path]?.step != tree.step { return .detail(path: path, step: tree.step) }
+    let known = moments[path] ?? [:]
+    // From the newest one back.
+    return tree.steps.last { known[$0] == nil && !missing.contains($0) }.map { .moment(path: path, step: $0) }
+  }
+
+  /// Notes that something is being read.
+  package mutating func expect(_ reading: TensorsReading) { pending = reading }
+
+  package mutating func take(_ tree: TensorTree) {
+    pending = nil
+    if case .tree = wantedTree { wantedTree = nil }
+    let path = chosenPath
+    self.tree = tree
+    details = [:]
+    for row in tree.rows { moments[row.summary.path, default: [:]][tree.step] = TensorMoment(row.summary) }
+    list()
+    if let path, let index = lines.firstIndex(where: { !$0.isGroup && tree.rows[$0.rows[0]].summary.path == path }) {
+      chosen = index
+    }
+  }
+
+  package mutating func take(_ detail: TensorDetail) {
+    pending = nil
+    details[detail.summary.path] = detail
+    // Enough to come back to; a heat map of each of thousands would add up.
+    if details.count > 64 { details = [detail.summary.path: detail] }
+  }
+
+  package mutating func take(_ moment: TensorMoment, of path: String, step: Int) {
+    pending = nil
+    moments[path, default: [:]][step] = moment
+  }
+
+  /// Takes that something cannot be read.
+  package mutating func fail(_ problem: String) {
+    switch pending {
+    case .tree: wantedTree = nil
+    case .detail(_, let step), .moment(_, let step): missing.insert(step)
+    case nil: break
+    }
+    // A tensor that cannot be read would be asked for again and again.
+    if case .detail = pending { wantedTree = tree.map { .tree(step: nil, against: $0.against) } }
+    pending = nil
+    message = problem
+  }
+
+  // MARK: The list
+
+  var chosenLine: TreeLine? { lines.indices.contains(chosen) ? lines[chosen] : nil }
+  var chosenPath: String? {
+    guard let tree, let line = chosenLine, !line.isGroup else { return nil }
+    return tree.rows[line.rows[0]].summary.path
+  }
+
+  static func shortName(_ path: String) -> String {
+    path.hasSuffix("/weight") ? String(path.dropLast("/weight".count)) : path
+  }
+
+  /// The group of a path, up to its first number: `model/layers/0`; empty where it has none.
+  static func group(of path: String) -> String {
+    let parts = path.split(separator: "/")
+    guard let index = parts.firstIndex(where: { Int($0) != nil }) else { return "" }
+    return parts[...index].joined(separator: "/")
+  }
+
+  func isClosed(_ group: String) -> Bool { closed.contains(group) }
+
+  private mutating func list() {
+    guard let tree else { return lines = [] }
+    let wanted = tree.rows.indices.filter { index in
+      let text = typing ?? filter
+      return text.isEmpty || tree.rows[index].summary.path.lowercased().contains(text.lowercased())
+    }
+    lines = []
+    guard order == .tree else {
+      func value(_ index: Int) -> Double {
+        let row = tree.rows[index]
+        let value: Double? =
+          switch order {
+          case .norm: row.summary.norm
+          case .deviation: row.summary.deviation
+          case .difference: row.difference?.relative
+          case .cosine: row.difference?.cosine.map { -$0 }
+          case .tree: nil
+          }
+        return value.flatMap { $0.isNaN ? nil : $0 } ?? -.infinity
+      }
+      lines = wanted.sorted { value($0) > value($1) }.map {
+        TreeLine(name: Self.shortName(tree.rows[$0].summary.path), rows: [$0], isGroup: false, depth: 0, group: "")
+      }
+      return chosen = min(chosen, max(lines.count - 1, 0))
+    }
+    var done: Set<String> = []
+    for index in wanted {
+      let path = Self.shortName(tree.rows[index].summary.path)
+      let group = Self.group(of: path)
+      guard !group.isEmpty else {
+        lines.append(TreeLine(name: path, rows: [index], isGroup: false, depth: 0, group: ""))
+        continue
+      }
+      guard done.insert(group).inserted else { continue }
+      let members = wanted.filter { Self.group(of: Self.shortName(tree.rows[$0].summary.path)) == group }
+      lines.append(TreeLine(name: group, rows: members, isGroup: true, depth: 0, group: group))
+      guard !closed.contains(group) else { continue }
+      lines += members.map { member in
+        let rest = Self.shortName(tree.rows[member].summary.path).dropFirst(group.count + 1)
+        return TreeLine(name: String(rest), rows: [member], isGroup: false, depth: 1, group: group)
+      }
+    }
+    chosen = min(chosen, max(lines.count - 1, 0))
+  }
+
+  /// The first row of a list of so many rows.
+  func firstRow(in rows: Int) -> Int { min(max(chosen - rows / 2, 0), max(lines.count - rows, 0)) }
+
+  package mutating func fit(columns: Int, rows: Int) {
+    page = max(arrangement(Rectangle(column: 0, row: 0, columns: columns, rows: rows)).tree.rows - 3, 1)
+  }
+
+  // MARK: Keys
+
+  mutating func press(_ key: Key) -> CompareScreen.Presence {
+    if key == .control("c") { return .left }
+    if var page = help {
+      help = page.press(key) ? page : nil
+      return .stays
+    }
+    if let typing {
+      press(key, in: typing)
+      return .stays
+    }
+    guard let deed = Self.keys.deed(of: key) else { return .stays }
+    message = ""
+    if let refusal = refusal(of: deed) {
+      message = refusal
+      return .stays
+    }
+    return perform(deed)
+  }
+
+  /// Why a key does nothing now; nil when it does something.
+  func refusal(of deed: TensorsAction) -> String? {
+    guard let tree else { return [.leave, .help, .palette, .glyphs, .redraw].contains(deed) ? nil : "not read yet" }
+    switch deed {
+    case .earlier: return neighbour(of: tree.step, -1) == nil ? "there is no earlier checkpoint" : nil
+    case .later: return neighbour(of: tree.step, 1) == nil ? "there is no later checkpoint" : nil
+    case .otherEarlier, .otherLater:
+      if tree.steps.count < 2 { return "there is one checkpoint only: nothing to take differences to" }
+      return neighbour(of: tree.against ?? tree.step, deed == .otherEarlier ? -1 : 1, but: tree.step) == nil
+        ? "there is no other checkpoint on that side" : nil
+    case .fold: return chosenLine?.group.isEmpty == false ? nil : "this tensor is in no group"
+    case .unfold: return chosenLine?.isGroup == true ? nil : "this is no group"
+    default: return nil
+    }
+  }
+
+  /// The next checkpoint before or after a step.
+  private func neighbour(of step: Int, _ direction: Int, but left: Int? = nil) -> Int? {
+    let steps = (tree?.steps ?? []).filter { $0 != left }
+    return direction < 0 ? steps.last { $0 < step } : steps.first { $0 > step }
+  }
+
+  private mutating func perform(_ deed: TensorsAction) -> CompareScreen.Presence {
+    switch deed {
+    case .leave:
+      guard showsWhole else { return .left }
+      showsWhole = false
+    case .up: move(-1)
+    case .down: move(1)
+    case .pageUp: move(-page)
+    case .pageDown: move(page)
+    case .first: move(-lines.count)
+    case .last: move(lines.count)
+    case .fold, .unfold: fold(deed == .fold)
+    case .whole:
+      if let line = chosenLine, line.isGroup { fold(!closed.contains(line.group)) } else { showsWhole.toggle() }
+    case .earlier, .later:
+      guard let tree, let step = neighbour(of: tree.step, deed == .earlier ? -1 : 1) else { break }
+      // The same distance back, where there is one before.
+      read(step, against: tree.against == step ? nil : tree.against)
+    case .otherEarlier, .otherLater:
+      guard let tree else { break }
+      read(
+        tree.step,
+        against: neighbour(of: tree.against ?? tree.step, deed == .otherEarlier ? -1 : 1, but: tree.step))
+    case .sort:
+      let all = TensorOrder.allCases
+      order = all[((all.firstIndex(of: order) ?? 0) + 1) % all.count]
+      list()
+      message = order == .tree ? "listed as a tree" : "sorted by \(order.rawValue)"
+    case .filter: typing = filter
+    case .palette:
+      palette = palette.next
+      message = "colours: \(palette.name)"
+    case .glyphs:
+      message = Glyphs.goOn(&glyphs, upTo: mostGlyphs)
+    case .help: help = HelpPage()
+    case .redraw: break
+    }
+    return .stays
+  }
+
+  private mutating func read(_ step: Int, against: Int?) {
+    wantedTree = .tree(step: step, against: against)
+    message = "reading the checkpoint of step \(Figure.grouped(step)) …"
+  }
+
+  private mutating func move(_ rows: Int) { chosen = min(max(chosen + rows, 0), max(lines.count - 1, 0)) }
+
+  private mutating func fold(_ shouldClose: Bool) {
+    guard let line = chosenLine, !line.group.isEmpty else { return }
+    if shouldClose { closed.insert(line.group) } else { closed.remove(line.group) }
+    list()
+    chosen = lines.firstIndex { $0.isGroup && $0.group == line.group } ?? chosen
+  }
+
+  private mutating func press(_ key: Key, in text: String) {
+    switch key {
+    case .enter: (filter, typing) = (text, nil)
+    case .escape: (filter, typing) = ("", nil)
+    default: if let edited = key.edited(text, most: 80) { typing = edited }
+    }
+    list()
+  }
+}

@@ -1,0 +1,130 @@
+// The colours of roles: for dark and for light backgrounds, as a terminal of each depth takes them.
+
+/// How many colours a terminal shows.
+package enum ColourDepth: String, Sendable, CaseIterable { case truecolor, palette256 = "256", palette16 = "16", mono }
+
+/// A foreground colour as a terminal takes it. The background is always the terminal's own.
+package enum Ink: Hashable, Sendable {
+  case terminal
+  case indexed(UInt8)
+  case rgb(RGB)
+}
+
+/// A colour for every role.
+package struct Palette: Sendable, Equatable {
+  package let name: String
+  /// Whether it is made for a light background.
+  package let isLight: Bool
+  private let colours: [RGB?]
+
+  package static func == (one: Palette, other: Palette) -> Bool { one.name == other.name }
+
+  private init(_ name: String, isLight: Bool = false, _ colour: (Role) -> RGB?) {
+    self.name = name
+    self.isLight = isLight
+    colours = Role.allCases.map(colour)
+  }
+
+  /// The colour of a role; nil is the terminal's own foreground.
+  package subscript(role: Role) -> RGB? { colours[Int(role.rawValue)] }
+
+  /// The colour of a style, its shade included; nil is the terminal's own foreground.
+  package func colour(of style: Style) -> RGB? {
+    guard var colour = self[style.role] ?? (style.tone == .own ? nil : self[.faint]) else { return nil }
+    if style.tone.place > 0 {
+      // From near to far: strong to weak, always away from the background's brightness less than half of the way.
+      let share = Double(style.tone.place - 1) / Double(Tone.farthest - 1)
+      let (near, far) = (colour.mixed(with: foreground, 0.5), colour.mixed(with: background, 0.55))
+      colour = near.mixed(with: far, share)
+    }
+    return style.tone.isBehind ? colour.mixed(with: background, isLight ? 0.66 : 0.68) : colour
+  }
+
+  private var background: RGB { isLight ? RGB(255, 255, 255) : RGB(16, 18, 22) }
+  private var foreground: RGB { isLight ? RGB(0, 0, 0) : RGB(255, 255, 255) }
+
+  /// The colour of a style as a terminal of this depth takes it.
+  package func ink(_ style: Style, depth: ColourDepth) -> Ink {
+    guard let colour = colour(of: style) else { return .terminal }
+    switch depth {
+    case .truecolor: return .rgb(colour)
+    case .palette256: return .indexed(colour.nearest256)
+    case .palette16: return sixteen(style.role).map { .indexed($0) } ?? .terminal
+    case .mono: return .terminal
+    }
+  }
+
+  /// The one of the sixteen ANSI colours for a role, each line of a chart another; nil is the terminal's own foreground, dim:
+  /// its grey is as black as the background on many terminals.
+  private func sixteen(_ role: Role) -> UInt8? {
+    switch role {
+    case .plain, .faint, .frame: nil
+    case .accent, .first: isLight ? 4 : 14
+    case .second: isLight ? 1 : 11
+    case .third: isLight ? 2 : 10
+    case .fourth: isLight ? 5 : 13
+    case .good: isLight ? 2 : 10
+    case .warning: isLight ? 5 : 11
+    case .bad: isLight ? 1 : 9
+    }
+  }
+
+  /// Okabe and Ito's colours (2008), told apart with every kind of colour blindness.
+  package static let okabe = Palette("okabe") { role in
+    switch role {
+    case .plain: nil
+    case .faint: RGB(138, 138, 138)
+    case .frame: RGB(84, 88, 96)
+    case .accent: RGB(86, 180, 233)
+    case .first: RGB(86, 180, 233)
+    case .second: RGB(230, 159, 0)
+    case .third: RGB(0, 178, 130)
+    case .fourth: RGB(204, 121, 167)
+    case .good: RGB(0, 178, 130)
+    case .warning: RGB(230, 159, 0)
+    case .bad: RGB(226, 94, 20)
+    }
+  }
+
+  /// Paul Tol's “bright” colours (2021), with other hues for the same roles.
+  package static let tol = Palette("tol") { role in
+    switch role {
+    case .plain: nil
+    case .faint: RGB(138, 138, 138)
+    case .frame: RGB(84, 88, 96)
+    case .accent: RGB(102, 204, 238)
+    case .first: RGB(102, 204, 238)
+    case .second: RGB(238, 102, 119)
+    case .third: RGB(204, 187, 68)
+    case .fourth: RGB(190, 100, 180)
+    case .good: RGB(60, 170, 90)
+    case .warning: RGB(204, 187, 68)
+    case .bad: RGB(238, 102, 119)
+    }
+  }
+
+  /// Okabe and Ito's hues, darkened for a light background.
+  package static let day = Palette("day", isLight: true) { role in
+    switch role {
+    case .plain: nil
+    case .faint: RGB(104, 104, 104)
+    case .frame: RGB(168, 168, 168)
+    case .accent: RGB(0, 94, 158)
+    case .first: RGB(0, 94, 158)
+    case .second: RGB(182, 92, 0)
+    case .third: RGB(0, 122, 84)
+    case .fourth: RGB(158, 62, 118)
+    case .good: RGB(0, 122, 84)
+    case .warning: RGB(158, 84, 0)
+    case .bad: RGB(190, 44, 0)
+    }
+  }
+
+  package static let all = [okabe, tol, day]
+
+  /// The one after this in `all`, which goes round.
+  package var next: Palette {
+    let index = Self.all.firstIndex(of: self) ?? 0
+    return Self.all[(index + 1) % Self.all.count]
+  }
+}

@@ -1,0 +1,35 @@
+// An axis whose ticks are round numbers at equal distances of cells: the bounds are moved outward until they are.
+
+extension Scale {
+  /// A linear axis over at least `low`…`high`, with its ticks: each a round number, all of them the same number of rows apart.
+  /// - Parameters:
+  ///   - rows: cells of the plot; at least 1.
+  ///   - points: points of a cell.
+  package static func even(from low: Double, to high: Double, rows: Int, points: Int) -> (scale: Scale, ticks: [Double])
+  {
+    let plain = Scale(from: low, to: high)
+    let (low, high) = (plain.lower, plain.upper)
+    let height = Double(rows * points - 1)
+    guard rows >= 3, height > 0 else { return (plain, [high]) }
+    var best: (cost: Double, scale: Scale, ticks: [Double])?
+    for rowsATick in (rows >= 10 ? 3 : 2)...max(3, min(6, rows / 2)) {
+      let pointsATick = Double(rowsATick * points)
+      let step = step(for: (high - low) * pointsATick / height, parts: 1)
+      let span = step * height / pointsATick
+      // What is left over is above and below in equal parts, but for half a point: ticks lie on points, so that none is
+      // rounded another way than its neighbours.
+      let middle = low - (span - (high - low)) / 2
+      let point = step / pointsATick
+      let above = (middle / step - 1e-9).rounded(.up) * step
+      let lower = min(above - ((above - middle) / point).rounded() * point, low)
+      let first = (lower / step - 1e-9).rounded(.up)
+      let last = ((lower + span) / step + 1e-9).rounded(.down)
+      guard first < last, last - first < 1000 else { continue }
+      let ticks = Array(stride(from: first, through: last, by: 1).map { $0 * step + 0 })
+      let cost = span * (ticks.count < min(4, rows / 3) ? 1.3 : 1)
+      if best.map({ cost < $0.cost }) ?? true { best = (cost, Scale(from: lower, to: lower + span), ticks) }
+    }
+    guard let best else { return (plain, plain.ticks(atMost: max(2, rows / 3))) }
+    return (best.scale, best.ticks)
+  }
+}

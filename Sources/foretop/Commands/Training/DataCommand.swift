@@ -1,0 +1,192 @@
+// foretop data: what a network is going to see, before it is trained.
+import ArgumentParser
+import Corpus
+import Dashboard
+import Foundation
+import Run
+import RunFile
+import TerminalUI
+import Training
+
+struct DataCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "data",
+    abstract: "Shows what a network is going to see: the text in numbers, windows as tokens, and their targets.",
+    discussion: """
+      On a terminal, a screen shows a window with the bounds of its documents and the positions whose loss does not count, \
+      and what NTP, MTP and TOP are to predict at any position; ? lists the keys. Without a terminal, with --text or \
+      --json, the same is printed. Windows are numbered from 0 in the order in which training takes them (it depends on \
+      the seed), and are read by the code that trains. A tokenizer that is not in the cache is trained first.
+
+      With --json, each window is an object on a line: {"window":0,"tokens":[…],"text":[…],"documents":[…],"mask":[…],\
+      "ntp":[…],"top":[[[token,weight],…],…]}. documents has the number of each token's document, mask whether a loss \
+      counts at the position, ntp its next token or null, and top the tokens that TOP is to predict with their weights, \
+      nearest first. --json --summary prints the numbers of the text instead.
+      """)
+
+  @Argument(help: ArgumentHelp("A name in recipes/ or a path to a YAML file.", valueName: "recipe"))
+  var recipe = "default"
+
+  @OptionGroup var changes: RecipeOptions
+
+  @Option(parsing: .unconditional, help: ArgumentHelp("How many windows are printed; 1 without it.", valueName: "n"))
+  var windows: Int?
+
+  @Option(parsing: .unconditional, help: ArgumentHelp("The first window, from 0.", valueName: "n"))
+  var first = 0
+
+  @Flag(help: "Prints text on a terminal too.")
+  var text = false
+
+  @Flag(help: "Prints a JSON object a window, one a line.")
+  var json = false
+
+  @Flag(help: "Prints the numbers of the text, without windows.")
+  var summary = false
+
+  @OptionGroup var place: FolderOptions
+  @OptionGroup var looks: LookOptions
+
+  func validate() throws {
+    if let windows, windows < 0 { throw ValidationError("--windows must be at least 0, and \(windows) is not") }
+    if first < 0 { throw ValidationError("--first must be at least 0, and \(first) is not") }
+  }
+
+  func run() throws {
+    let file = try RecipeFile(recipe)
+    var origins = file.origins
+    let recipe = try changes.applied(to: file.recipe, &origins)
+    try recipe.validate(origins)
+    if !recipe.tokenizer.model.isEmpty { try Sandbox.require(.tokenizer(recipe.tokenizer.model)) }
+    let corpus = try Corpus(opening: try Corpus.Source(recipe, runs: place.runs)) { Output.warn("\($0) …") }
+    for notice in corpus.notices { Output.warn(notice) }
+    let windows = DataWindows(recipe, of: corpus)
+    guard first < windows.count else {
+      throw UserError(.usage, "--first \(first): the training part has \(windows.count) windows, from 0 on")
+    }
+    let numbers = try DataSummary(file.name, windows, corpus)
+    let isPrinted = json || text || summary || self.windows != nil
+    if !isPrinted, let status = try showScreen(numbers, windows, corpus) { throw Ended(status: status) }
+    try printAll(numbers, windows, corpus)
+  }
+
+  /// - Returns: the exit status; nil where no screen can be had.
+  private func showScreen(_ numbers: DataSummary, _ windows: DataWindows, _ corpus: Corpus) throws -> Int32? {
+    let page = DataPage(try windows.window(first), corpus.tokenizer, heads: numbers.multiTokenHeads)
+    guard var loop = try DataLoop(numbers, page, looks) else { return nil }
+    return try loop.run { DataPage(try windows.window($0), corpus.tokenizer, heads: numbers.multiTokenHeads) }
+  }
+
+  private func printAll(_ numbers: DataSummary, _ windows: DataWindows, _ corpus: Corpus) throws {
+    if summary, json { return print(numbers.json.line) }
+    if !json { print(numbers.text) }
+    guard !summary else { return }
+    for number in first..<min(first + (self.windows ?? 1), windows.count) {
+      let page = DataPage(try windows.window(number), corpus.tokenizer, heads: numbers.multiTokenHeads)
+      print(json ? page.json.line : "\n" + page.plain)
+    }
+  }
+}
+
+extension DataSummary {
+  fileprivate init(_ name: String, _ windows: DataWindows, _ corpus: Corpus) throws {
+    let recipe = windows.recipe
+    let (counts, counted) = try windows.counts()
+    let commonest = counts.sorted { ($0.value, $1.key) > ($1.value, $0.key) }.prefix(50)
+    self.init(
+      name: name, corpus: corpus.summary, files: corpus.files,
+      documents: corpus.training.hasDocuments ? corpus.training.documents + corpus.heldOut.documents : nil,
+      bytes: corpus.bytes, trainingTokens: corpus.training.count, heldOutTokens: corpus.heldOut.count,
+      vocabulary: corpus.tokenizer.vocabulary, unigramEntropy: corpus.unigramEntropy, context: recipe.model.context,
+      windows: windows.count, tokensPerStep: recipe.tokensPerStep, steps: recipe.steps,
+      orderWindow: recipe.objective.window > 0 ? recipe.objective.window : recipe.model.context,
+      multiTokenHeads: recipe.objective.mtp.heads,
+      commonest: commonest.map {
+        TokenCount(token: Int($0.key), text: corpus.tokenizer.visible($0.key), count: $0.value)
+      },
+      counted: counted)
+  }
+
+  fileprivate var text: String {
+    let rows = [
+      ["recipe", name], ["text", corpus], ["files", Figure.grouped(files)],
+      ["documents", documents.map(Figure.grouped) ?? "one text (data.documents: joined)"],
+      ["bytes", "\(Figure.grouped(bytes)), \(Figure.fixed(bytesPerToken, 2)) a token"],
+      ["tokens", "\(Figure.grouped(trainingTokens)) to train on, \(Figure.grouped(heldOutTokens)) held out"],
+      ["vocabulary", Figure.grouped(vocabulary)],
+      ["unigram entropy", "\(Figure.loss(unigramEntropy)) nats"],
+      ["windows", "\(Figure.grouped(windows)) of \(context) tokens; TOP looks \(orderWindow) ahead"],
+      ["training takes", "\(Figure.factor(passes)) passes in \(Figure.grouped(steps)) steps"],
+    ]
+    let tokens = commonest.prefix(20).map { entry in
+      "“\(entry.text)” \(Figure.fixed(Double(entry.count) / Double(max(counted, 1)) * 100, 2)) %"
+    }
+    return TextTable.text(rows, right: []) + "\ncommonest tokens: " + tokens.joined(separator: "  ")
+  }
+
+  fileprivate var json: JSON {
+    var members = [
+      JSON.Member("recipe", .text(name)), JSON.Member("text", .text(corpus)), JSON.Member("files", .integer(files)),
+      JSON.Member("bytes", .integer(bytes)), JSON.Member("trainingTokens", .integer(trainingTokens)),
+      JSON.Member("heldOutTokens", .integer(heldOutTokens)), JSON.Member("bytesPerToken", .double(bytesPerToken)),
+      JSON.Member("vocabulary", .integer(vocabulary)), JSON.Member("unigramEntropy", .double(unigramEntropy)),
+      JSON.Member("context", .integer(context)), JSON.Member("windows", .integer(windows)),
+      JSON.Member("passes", .double(passes)),
+      JSON.Member(
+        "commonest",
+        .array(
+          commonest.map { entry in
+            .object([
+              JSON.Member("token", .integer(entry.token)), JSON.Member("text", .text(entry.text)),
+              JSON.Member("count", .integer(entry.count)),
+            ])
+          })), JSON.Member("counted", .integer(counted)),
+    ]
+    if let documents { members.insert(JSON.Member("documents", .integer(documents)), at: 3) }
+    return .object(members)
+  }
+}
+
+extension DataPage {
+  /// - Parameter heads: how many tokens ahead NTP and the MTP heads predict.
+  fileprivate init(_ window: DataWindows.DataWindow, _ tokenizer: Tokenizer, heads: Int) {
+    let context = window.context
+    let tokens = window.tokens.prefix(context)
+    self.init(
+      number: window.number, tokens: tokens.map { Int($0) }, text: tokens.map(tokenizer.visible),
+      documents: window.documents.map { $0.prefix(context).map { Int($0) } }, mask: window.mask,
+      next: (0..<context).map { window.token(ahead: 1, of: $0).map { Int($0) } },
+      ahead: (0..<context).map { position in
+        (1...max(heads, 1)).map { window.token(ahead: $0, of: position).map(tokenizer.visible) }
+      },
+      order: window.order.map { targets in
+        targets.map {
+          PageTarget(
+            token: Int($0.token), text: tokenizer.visible($0.token), weight: Double($0.weight), distance: $0.distance)
+        }
+      })
+  }
+
+  /// The tokens between bars, a document a paragraph.
+  fileprivate var plain: String {
+    var text = "window \(number)\n"
+    for index in tokens.indices {
+      if beginsDocument(index) { text += "\n║ document \(documents?[index] ?? 0)\n" }
+      text += (mask[index] ? "" : "⟨no target⟩") + self.text[index] + "|"
+    }
+    return text
+  }
+
+  fileprivate var json: JSON {
+    .object([
+      JSON.Member("window", .integer(number)), JSON.Member("tokens", .array(tokens.map(JSON.integer))),
+      JSON.Member("text", .array(text.map(JSON.text))),
+      JSON.Member("documents", .array((documents ?? tokens.map { _ in 0 }).map(JSON.integer))),
+      JSON.Member("mask", .array(mask.map(JSON.flag))),
+      JSON.Member("ntp", .array(next.map { $0.map(JSON.integer) ?? .null })),
+      JSON.Member(
+        "top",
+        .array(order.map { .array($0.map { .array([.integer($0.token), .float(Float($0.weight))]) }) })),
+    ])
+  }
+}

@@ -1,0 +1,50 @@
+// The data screen on a terminal: windows are read when they are asked for, which takes no time worth a thread.
+import Dashboard
+import Foundation
+import Run
+import TerminalUI
+
+/// Shows windows until the user leaves.
+struct DataLoop: ~Copyable {
+  private var view: ScreenView<DataScreen>
+  private let signals: Signals
+
+  /// Takes the screen.
+  /// - Returns: nil where no screen can be had.
+  init?(_ summary: DataSummary, _ page: DataPage, _ looks: LookOptions) throws {
+    signals = Signals(withScreen: true)
+    guard
+      let view = ScreenView.open(looks, try LayoutFiles(), showing: { DataScreen(summary, page, glyphs: $0) })
+    else { return nil }
+    self.view = view
+  }
+
+  /// - Parameter window: reads the window with a number.
+  /// - Returns: the process's exit status.
+  mutating func run(_ window: (Int) throws -> DataPage) throws -> Int32 {
+    while true {
+      for signal in signals.taken() {
+        switch signal {
+        case SIGTSTP: view.pauseForShell()
+        case SIGHUP: return 128 + SIGHUP
+        case _ where Signals.isStop(signal): return signal == SIGINT ? 0 : 128 + signal
+        default: break
+        }
+      }
+      _ = view.overheardLines()
+      switch view.turn(wake: signals.descriptor) {
+      case .nothing: continue
+      case .gone: return 128 + SIGHUP
+      case .asked(.leave): return 0
+      case .asked(.window(let number)):
+        do {
+          view.content.take(try window(number))
+        } catch {
+          // The text changed meanwhile: what is shown stays, with the reason.
+          view.content.message = UserError(error, while: "reading window \(number)").message.harmlessLine
+          view.content.needsDrawing = true
+        }
+      }
+    }
+  }
+}

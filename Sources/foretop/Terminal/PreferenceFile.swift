@@ -1,0 +1,55 @@
+// Where choices are remembered: a file in the user's configuration folder.
+import Dashboard
+import Foundation
+import Run
+import TerminalUI
+
+/// The preferences on the disk.
+struct PreferenceFile {
+  /// What was read; none where there is no file, or a broken one.
+  let preferences: Preferences
+  /// What is wrong with the file, which is ignored then.
+  let problem: String?
+  private let path: String?
+
+  init() {
+    path = Self.path
+    guard let path, FileManager.default.fileExists(atPath: path) else {
+      (preferences, problem) = (Preferences(), nil)
+      return
+    }
+    do {
+      preferences = try Preferences(yaml: BundledFiles.text(at: path, what: "preferences file"), source: path)
+      problem = nil
+    } catch {
+      preferences = Preferences()
+      problem = "\(error); the file is ignored"
+    }
+  }
+
+  /// `$XDG_CONFIG_HOME/foretop/preferences.yaml`, or in `~/.config`.
+  private static var path: String? {
+    let environment = ProcessInfo.processInfo.environment
+    if let folder = environment["XDG_CONFIG_HOME"], folder.hasPrefix("/") {
+      return folder + "/foretop/preferences.yaml"
+    }
+    if let home = environment["HOME"], home.hasPrefix("/") { return home + "/.config/foretop/preferences.yaml" }
+    return nil
+  }
+
+  /// Remembers what was changed on a screen. A file that is broken stays as it is: somebody may want to mend it.
+  /// - Returns: why it cannot be remembered.
+  func remember(_ before: Preferences, _ after: Preferences) -> String? {
+    var new = preferences
+    new.take(from: before, to: after)
+    guard new != preferences, problem == nil, let path else { return nil }
+    do {
+      let folder = (path as NSString).deletingLastPathComponent
+      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+      try Data(new.yaml.utf8).write(to: URL(filePath: path), options: .atomic)
+      return nil
+    } catch {
+      return "what was chosen on the screen cannot be remembered in \(path): \(error.localizedDescription)"
+    }
+  }
+}

@@ -1,0 +1,76 @@
+// The data screen: positions, windows, documents and targets.
+import Foundation
+import Testing
+
+@testable import Dashboard
+@testable import TerminalUI
+
+struct DataScreenTests {
+  private let words = "In the beginning God created the heaven and the earth .␊ And the earth was without form".split(
+    separator: " "
+  ).map { " " + $0 }
+
+  private func page(_ number: Int) -> DataPage {
+    let text = (0..<64).map { words[($0 + number) % words.count] }
+    let documents = (0..<64).map { $0 < 40 ? 0 : 1 }
+    return DataPage(
+      number: number, tokens: (0..<64).map { 100 + $0 }, text: text, documents: documents,
+      mask: (0..<64).map { $0 != 39 }, next: (0..<64).map { $0 == 39 ? nil : 101 + $0 },
+      ahead: (0..<64).map { position in
+        (1...3).map { (position < 40) == (position + $0 < 40) ? words[(position + $0) % words.count] : nil }
+      },
+      order: (0..<64).map { position in
+        position == 39
+          ? []
+          : (1...6).map {
+            DataPage.PageTarget(
+              token: position + $0, text: words[(position + $0) % words.count], weight: pow(0.37, Double($0)),
+              distance: $0)
+          }
+      })
+  }
+
+  private var screen: DataScreen {
+    let summary = DataSummary(
+      name: "default", corpus: "kjv.txt · 4.1 MB", files: 1, documents: 2, bytes: 4_100_000, trainingTokens: 990_000,
+      heldOutTokens: 52_000, vocabulary: 4096, unigramEntropy: 5.98, context: 64, windows: 3, tokensPerStep: 4096,
+      steps: 1000, orderWindow: 64, multiTokenHeads: 3,
+      commonest: [
+        DataSummary.TokenCount(token: 1, text: ",", count: 67_000),
+        DataSummary.TokenCount(token: 2, text: " the", count: 59_000),
+      ], counted: 990_000)
+    return DataScreen(summary, page(0))
+  }
+
+  @Test(arguments: ["20x4", "40x12", "80x24", "120x36", "220x60"])
+  func `it can be drawn at any size`(size text: String) throws {
+    let size = text.split(separator: "x").compactMap { Int($0) }
+    let canvas = screen.draw(size: (size[0], size[1]), now: 0)
+    if size[0] >= 80 {
+      for word in ["beginning", "ntp", "top", "ahead  weight", "documents"] {
+        #expect(canvas.text.contains(word), "\(word)\n\(canvas.text)")
+      }
+    }
+    if text == "120x36" { try expectPicture("data-120x36", canvas) }
+  }
+
+  @Test func `the position and the window are chosen by keys`() {
+    var screen = screen
+    _ = screen.press(.home)
+    #expect(screen.position == 0)
+    _ = screen.press(.right)
+    #expect(screen.position == 1)
+    _ = screen.press(.down)
+    #expect(screen.position > 5)
+    _ = screen.press(.character("d"))
+    #expect(screen.position == 40)
+    _ = screen.press(.left)
+    #expect(screen.draw(size: (120, 36), now: 0).text.contains("its document ends: no loss counts here"))
+    #expect(screen.press(.character("[")) == nil && screen.message.contains("first window"))
+    #expect(screen.press(.character("]")) == .window(1))
+    screen.take(page(1))
+    #expect(screen.position == 39)
+    #expect(screen.press(.character("}")) == .window(2))
+    #expect(screen.press(.character("q")) == .leave)
+  }
+}

@@ -1,0 +1,103 @@
+// The losses: names that are never left out, a cursor that reads, a part of the axis, and an axis that spikes do not take over.
+import Foundation
+import Support
+import Testing
+
+@testable import Dashboard
+@testable import Run
+@testable import TerminalUI
+
+struct LossPanelTests {
+  let run = MadeUpRun()
+
+  /// A run whose losses stand apart, with so many heads.
+  private func dashboard(heads count: Int, steps: Int = 400) -> Dashboard {
+    var run = run
+    run.recipe.objective.mtp.heads = count
+    var dashboard = Dashboard(.live)
+    dashboard.receive(run.began)
+    for number in 1...steps {
+      var report = run.step(number)
+      for head in 2...max(count, 2) where count > 1 {
+        let loss = report.losses[0].loss * (1 + 0.05 * Float(head))
+        report.losses.insert(HeadLoss(head: .mtp(head), loss: loss, positions: 4096), at: head - 1)
+      }
+      dashboard.receive(.stepped(report))
+    }
+    return dashboard
+  }
+
+  @Test(arguments: ["40x12", "80x24", "120x36", "220x60"], [1, 2, 4, 8, 16])
+  func `every line is named or counted`(size text: String, heads: Int) {
+    let size = text.split(separator: "x").compactMap { Int($0) }
+    let dashboard = dashboard(heads: heads)
+    let picture = dashboard.draw(size: (size[0], size[1]), now: run.now(400)).text
+    let values = dashboard.history.tracks.map { Figure.loss($0.smoothed) }
+    let missing = values.filter { !picture.contains($0) }
+    let isCounted = picture.contains("+\(missing.count)") || picture.contains("+\(missing.count + 1)")
+    #expect(missing.isEmpty || (size[0] < 80 && isCounted), "\(missing) are not in\n\(picture)")
+  }
+
+  @Test func `sixteen heads have marks on their lines that differ, and shades from strong to weak`() throws {
+    let dashboard = dashboard(heads: 16)
+    let canvas = dashboard.draw(size: (120, 36), now: run.now(400))
+    let chart = canvas.text.split(separator: "\n")[2..<16].joined()
+    for head in Head.all where head.hasBlock {
+      #expect(chart.contains(head.look.symbol), "\(head.name) has no mark in the chart:\n\(canvas.text)")
+    }
+    try expectPicture("sixteen-heads-120x36", canvas)
+  }
+
+  @Test func `the cursor reads what the steps reported`() {
+    var dashboard = dashboard(heads: 4)
+    for _ in 0..<20 { _ = dashboard.press(.left) }
+    let entry = dashboard.cursorEntry!
+    let step = Int(dashboard.history.places[.step][entry])
+    #expect(step < 380 && step > 100)
+    let picture = dashboard.draw(size: (120, 36), now: run.now(400)).text
+    for track in dashboard.history.tracks {
+      #expect(picture.contains(Figure.loss(Double(track.losses.raw.values[entry]))), "\(track.head.name)\n\(picture)")
+      #expect(picture.contains(Figure.loss(Double(track.losses.smooth.values[entry]))))
+    }
+    #expect(picture.contains("step \(step) · \(Figure.short(Double(step * 4096))) tokens"))
+    // One entry to the left, however close one looks.
+    for _ in 0..<30 { _ = dashboard.press(.character("z")) }
+    _ = dashboard.press(.left)
+    #expect(dashboard.cursorEntry == entry - 1)
+    #expect(dashboard.visibleX.upper - dashboard.visibleX.lower < 20)
+    _ = dashboard.press(.end)
+    #expect(dashboard.cursorEntry == nil && dashboard.visibleX.upper == 400)
+    for _ in 0..<30 { _ = dashboard.press(.character("Z")) }
+    #expect(dashboard.visibleX.lower == 0)
+    #expect(dashboard.message == "all is shown")
+  }
+
+  @Test func `the cursor names what happened near it`() {
+    var dashboard = dashboard(heads: 1)
+    dashboard.receive(run.occurred(.rate, 200, "rate 1.0e-3 → 5.0e-4", by: .key))
+    while (dashboard.cursorPlace?.step ?? 400) > 200 { _ = dashboard.press(.left) }
+    let place = dashboard.cursorPlace!.step
+    if place != 200 { dashboard.chart.cursor = 200 }
+    #expect(dashboard.draw(size: (120, 36), now: run.now(400)).text.contains("rate 1.0e-3 → 5.0e-4  (key)"))
+  }
+
+  @Test func `what is followed is the end, and a part of the axis has as many columns as all of it`() {
+    var dashboard = dashboard(heads: 1)
+    for _ in 0..<3 { _ = dashboard.press(.character("z")) }
+    #expect(dashboard.visibleX == Scale(from: 350, to: 400))
+    dashboard.receive(.stepped(run.step(401)))
+    #expect(dashboard.visibleX.upper == 401)
+    let picture = dashboard.draw(size: (80, 24), now: run.now(401)).text
+    #expect(picture.contains("1/8 of x") && picture.contains(" 360 ") && !picture.contains(" 200 "), "\(picture)")
+  }
+
+  @Test func `the first steps are a line, not dust`() {
+    let canvas = dashboard(heads: 1, steps: 12).draw(size: (80, 24), now: run.now(12))
+    // Between two values of the plot, no column is empty.
+    let chart = canvas.text.split(separator: "\n")[2..<9].map(Array.init)
+    for column in 13..<76 {
+      let dots = chart.contains { $0.count > column && ("\u{2801}"..."\u{28FF}").contains($0[column]) }
+      #expect(dots, "column \(column) is empty:\n\(canvas.text)")
+    }
+  }
+}

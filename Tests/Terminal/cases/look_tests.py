@@ -1,0 +1,185 @@
+"""The screens of tensors and data, alerts, choices that are remembered, and true colours."""
+
+import json
+import os
+import re
+
+from support import *
+
+
+def stored():
+    """A finished run with two checkpoints; made once."""
+    folder = os.path.join(FOLDER, "looked-at")
+    if not os.path.isdir(folder):
+        run([PROGRAM, "train", "tiny", "--name", "first", "--runs", folder, "--data", TEXT, "--threads", "1", "--steps", "20",
+             "--set", "evaluate.every=10", "--set", "save.every=10", "--headless"])
+    return folder
+
+
+def test_tensors_of_two_checkpoints_are_compared_on_the_screen():
+    with Terminal([PROGRAM, "tensors", "first", "--runs", stored()], 120, 36) as terminal:
+        terminal.wait_for("step 20 against step 10")
+        terminal.wait_for("singular values")
+        terminal.wait_for(re.compile("norm .*steps 10–20"))
+        terminal.type("\x1b[B")
+        terminal.wait_for("close and open a group")
+        terminal.type("[")
+        terminal.wait_for("step 10 against step 20")
+        terminal.type("q")
+        assert terminal.finish() == 0
+        terminal.assert_restored()
+
+
+def test_the_list_of_runs_and_a_stored_run_open_the_tensors():
+    with Terminal([PROGRAM, "browse", "--runs", stored()], 120, 36) as terminal:
+        terminal.wait_for("▸ ■ first")
+        terminal.type("T")
+        terminal.wait_for("tensors   first")
+        terminal.type("q")
+        terminal.wait_for("▸ ■ first")
+        terminal.type("\r")
+        terminal.wait_for("losses")
+        terminal.type("T")
+        terminal.wait_for("tensors   first")
+        terminal.type("q")
+        terminal.wait_for("losses")
+        terminal.type("q")
+        terminal.wait_for("▸ ■ first")
+        terminal.type("q")
+        assert terminal.finish() == 0
+
+
+def test_tensors_without_a_terminal_have_differences_as_text_and_json():
+    rows = [json.loads(line) for line in run(
+        [PROGRAM, "tensors", "first", "--runs", stored(), "--against", "10", "--json"]).stdout.splitlines()]
+    assert all(0 < row["difference"] < 10 and -1 <= row["cosine"] <= 1 for row in rows)
+    text = run([PROGRAM, "tensors", "first", "--runs", stored(), "--against", "10"]).stdout
+    assert "DIFFERENCE" in text and "against step 10" in text
+    assert "no checkpoint of step 7" in run(
+        [PROGRAM, "tensors", "first", "--runs", stored(), "--against", "7"], status=66).stderr
+
+
+def test_data_shows_windows_and_targets():
+    with Terminal([PROGRAM, "data", "tiny", "--data", TEXT], 120, 36) as terminal:
+        terminal.wait_for("window 0 of")
+        terminal.wait_for("ahead  weight")
+        terminal.type("]")
+        terminal.wait_for("window 1 of")
+        terminal.type("q")
+        assert terminal.finish() == 0
+        terminal.assert_restored()
+
+
+def test_data_is_what_training_reads():
+    """Windows without a terminal: targets follow from the tokens, and the documents bound them."""
+    options = ["--data", TEXT, "--set", "model.context=16", "--set", "data.documents=separate", "--set",
+               "data.separator=.\\n"]
+    result = run([PROGRAM, "data", "tiny", "--json", "--windows", "5", *options])
+    windows = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [window["window"] for window in windows] == [0, 1, 2, 3, 4]
+    for window in windows:
+        tokens, documents = window["tokens"], window["documents"]
+        assert len(tokens) == len(window["text"]) == len(documents) == len(window["mask"]) == len(window["top"]) == 16
+        for position in range(15):
+            follows = documents[position + 1] == documents[position]
+            assert window["mask"][position] == follows
+            assert window["ntp"][position] == (tokens[position + 1] if follows else None)
+            top = window["top"][position]
+            assert bool(top) == follows
+            if top:
+                assert top[0][0] == tokens[position + 1]
+                assert abs(sum(weight for _, weight in top) - 1) < 1e-4
+                assert [weight for _, weight in top] == sorted((weight for _, weight in top), reverse=True)
+    summary = json.loads(run([PROGRAM, "data", "tiny", "--json", "--summary", *options]).stdout)
+    assert summary["files"] == 1 and summary["bytes"] == os.path.getsize(TEXT)
+    assert "commonest tokens" in run([PROGRAM, "data", "tiny", *options]).stdout
+    # The same windows with the same seed, others with another.
+    again = run([PROGRAM, "data", "tiny", "--json", "--windows", "5", *options]).stdout
+    assert again == result.stdout
+    assert run([PROGRAM, "data", "tiny", "--json", "--windows", "5", *options, "--set", "seed=9"]).stdout != again
+    assert "has" in run([PROGRAM, "data", "tiny", "--first", "99999999", *options], status=64).stderr
+
+
+def test_an_alert_runs_a_command_with_the_event():
+    told = os.path.join(FOLDER, "told.json")
+    # Losses of a rate that destroys the weights are above three times their average, or no numbers.
+    run([PROGRAM, "train", "tiny", "--name", "alarmed", "--runs", RUNS, "--data", TEXT, "--threads", "1", "--steps", "400",
+         "--headless", "--set", "schedule.rate=1", "--set", "schedule.warmup=150", "--set", "schedule.kind=constant", "--set",
+         "optimizer.clip=0", "--set", "evaluate.every=0", "--set", "sample.every=0", "--on-alert", f"cat >> {told}"],
+        status=None)
+    wait_until(lambda: os.path.exists(told) and os.path.getsize(told) > 0)
+    events = [json.loads(line) for line in open(told)]
+    assert all(event["event"] == "occurrence" and event["kind"] in ("alert", "diverged") for event in events), events
+    kinds = {json.loads(line).get("kind") for line in run(command("inspect", "alarmed", "events", "--json")).stdout.splitlines()}
+    assert {event["kind"] for event in events} <= kinds, (events, kinds)
+
+
+def test_an_empty_command_for_alerts_is_refused():
+    assert "--on-alert is empty" in run(train("none", "--on-alert", " "), status=64).stderr
+
+
+def test_what_was_chosen_is_remembered_and_a_broken_file_is_said():
+    folder = os.path.join(FOLDER, "config")
+    path = os.path.join(folder, "foretop", "preferences.yaml")
+    environment = {"XDG_CONFIG_HOME": folder}
+    inspect = [PROGRAM, "inspect", "first", "--runs", stored()]
+    with Terminal(inspect, 120, 36, env=environment) as terminal:
+        terminal.wait_for("smooth 0.90")
+        terminal.type("+")
+        terminal.wait_for("smooth 0.95")
+        terminal.type("x")
+        terminal.wait_for("x tokens")
+        terminal.type("q")
+        assert terminal.finish() == 0
+    text = open(path).read()
+    assert "smoothing: 0.95" in text and "x: tokens" in text and "palette" not in text
+    with Terminal(inspect, 120, 36, env=environment) as terminal:
+        terminal.wait_for("smooth 0.95")
+        terminal.wait_for("x tokens")
+        terminal.type("q")
+        assert terminal.finish() == 0
+    with open(path, "w") as file:
+        file.write("smoothing: much\n")
+    with Terminal([PROGRAM, "browse", "--runs", stored()], 120, 36, env=environment) as terminal:
+        terminal.wait_for("smoothing must be a number")
+        terminal.type("q")
+        assert terminal.finish() == 0
+    assert open(path).read() == "smoothing: much\n"
+
+
+def test_true_colours_reach_a_terminal_of_256():
+    inspect = [PROGRAM, "inspect", "first", "--runs", stored()]
+    for arguments, environment, is_true in ((["--color", "truecolor"], {}, True), ([], {"COLORTERM": "truecolor"}, True),
+                                            ([], {}, False)):
+        with Terminal(inspect + arguments, 120, 36, env=environment) as terminal:
+            terminal.wait_for("losses")
+            terminal.wait_for("first")
+            terminal.type("q")
+            assert terminal.finish() == 0
+            assert (b"38;2;" in terminal.raw) == is_true, (arguments, environment)
+            assert not is_true or b"38;5;" not in terminal.raw
+
+
+def test_a_light_background_is_asked_for():
+    with Terminal([PROGRAM, "inspect", "first", "--runs", stored(), "--color", "truecolor"], 120, 36) as terminal:
+        terminal.wait_for("losses")
+        assert b"\x1b]11;?" in terminal.raw
+        terminal.type("\x1b]11;rgb:ffff/ffff/eeee\x1b\\")
+        # Okabe's blue on a light background.
+        terminal.wait_for(lambda _: b"38;2;0;94;158" in terminal.raw)
+        terminal.type("q")
+        assert terminal.finish() == 0
+    with Terminal([PROGRAM, "inspect", "first", "--runs", stored(), "--no-light"], 120, 36) as terminal:
+        terminal.wait_for("losses")
+        assert b"\x1b]11;?" not in terminal.raw
+        terminal.type("q")
+        assert terminal.finish() == 0
+
+
+def test_characters_that_a_locale_lacks_are_refused_in_words():
+    with Terminal([PROGRAM, "inspect", "first", "--runs", stored()], 100, 30, env={"LC_ALL": "C"}) as terminal:
+        terminal.wait_for("losses")
+        terminal.type("b")
+        terminal.wait_for("nothing but ASCII")
+        terminal.type("q")
+        assert terminal.finish() == 0
