@@ -44,7 +44,7 @@ extension Trainer {
 
   private func isObeyedInStep(_ request: Request) -> Bool {
     switch request.command {
-    case .rate, .weight, .note: true
+    case .rate, .weight, .note, .detach: true
     // The copy would not have the changes that wait, and a session that goes on from it would not make them again.
     case .save: request.actor != .program && changes.isEmpty
     case .proceed: request.actor != .program && !isPaused && !isHeld

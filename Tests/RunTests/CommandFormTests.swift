@@ -8,7 +8,8 @@ import Testing
     for form in CommandForm.all {
       #expect(!form.examples.isEmpty && !form.about.isEmpty)
       for example in form.examples {
-        _ = try Command(typed: example)
+        let command = try Command(typed: example)
+        #expect(try Command(typed: command.line) == command, "\(example) is not \(command.line)")
         #expect(CommandForm.form(of: example)?.form.name == form.name, "\(example)")
       }
     }
@@ -28,10 +29,12 @@ import Testing
     ("until step 20", .until(.step(20))), ("until loss < 3.2", .until(.lossBelow(3.2))), ("generate", .generate),
     ("note \"why  so?\"", .note("why  so?")), ("note it's 5", .note("it's 5")), ("undo", .undo),
     ("stop", .stop(saving: true)), ("abandon", .stop(saving: false)),
+    ("probe 3", .probe(2)), ("detach", .detach),
   ]
 
-  @Test(arguments: lines) func `a line is its command`(line: String, command: Command) throws {
+  @Test(arguments: lines) func `a line is its command, and a command its line`(line: String, command: Command) throws {
     #expect(try Command(typed: line) == command)
+    #expect(try Command(typed: command.line) == command)
   }
 
   @Test func `a factor of a weight is resolved where the weight is known`() throws {

@@ -10,7 +10,7 @@ import sys
 import tempfile
 
 from terminal import Terminal
-from waiting import IS_FULL, PATIENCE, SEED, computed, draws, let_compute, wait_until
+from waiting import IS_FULL, PATIENCE, SEED, computed, draws, let_compute, trainer, wait_until
 
 PROGRAM = os.path.abspath(sys.argv[1]) if len(sys.argv) > 1 else ""
 FOLDER = tempfile.mkdtemp(prefix="foretop-terminal-")
@@ -95,5 +95,5 @@ def begin(name, *options, columns=100, rows=30, env=None, recipe="tiny"):
 
 __all__ = [
     "ENDLESS", "FOLDER", "IS_FULL", "PATIENCE", "PROGRAM", "RUNS", "SEED", "Skipped", "TEXT", "Terminal", "begin", "checkpoints",
-    "command", "computed", "draws", "events", "let_compute", "occurrences", "run", "state", "train", "wait_until",
+    "command", "computed", "draws", "events", "let_compute", "occurrences", "run", "state", "train", "trainer", "wait_until",
 ]

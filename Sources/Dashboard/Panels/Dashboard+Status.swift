@@ -54,7 +54,7 @@ extension Dashboard {
         pieces.append(
           Piece(long: [Span("rate " + Figure.rate(rate))], short: [Span("rate " + Figure.rate(rate))], rank: 4))
       }
-      if phase != .starting || mode != .live, let time = timePiece(last, total: total, now: now) { pieces.append(time) }
+      if phase != .starting || !steers, let time = timePiece(last, total: total, now: now) { pieces.append(time) }
     }
     if phase == .starting, let start = settingUpSince, now - start >= 2 {
       // A tokenizer of a large corpus takes a minute: that something is done is seen.
@@ -66,7 +66,7 @@ extension Dashboard {
 
   /// Time left while it trains, time taken when it does not.
   private func timePiece(_ last: StepReport, total: Int?, now: Double) -> Piece? {
-    if phase == .training || phase == .paused, mode == .live, let total,
+    if phase == .training || phase == .paused, steers, let total,
       let left = history.pace.left(steps: total - last.step)
     {
       // Between two reports the clock goes on, a step's time at most; while paused it stands.
@@ -82,7 +82,8 @@ extension Dashboard {
   func drawStatus(in rectangle: Rectangle, on canvas: inout Canvas, now: Double) {
     guard rectangle.rows == 1 else { return drawSmall(in: rectangle, on: &canvas, now: now) }
     var pieces = statusPieces(now: now)
-    let brand = Piece(long: [Span("foretop", .faint)], short: [Span("foretop", .faint)], rank: 7)
+    let word = mode == .attached ? "attached" : "foretop"
+    let brand = Piece(long: [Span(word, .faint)], short: [Span(word, .faint)], rank: 7)
     pieces.insert(brand, at: 0)
     let inside = rectangle.columns >= 30 ? rectangle.inset(columns: 1) : rectangle
     canvas.write(Self.fitting(pieces, in: inside.columns), line: 0, of: inside)

@@ -8,6 +8,8 @@ package struct Browser: ScreenContent {
   package enum BrowserRequest: Sendable, Equatable {
     /// The last screen was left.
     case leave
+    /// The run that another process trains is asked for something.
+    case command(Command)
     /// The list of runs asks for something.
     case list(RunsScreen.RunsRequest)
   }
@@ -59,7 +61,8 @@ package struct Browser: ScreenContent {
     needsDrawing = true
     if dashboard != nil {
       // A stored run is asked for nothing: what comes back is that it was left.
-      guard dashboard?.press(key) == .detach else { return nil }
+      guard let command = dashboard?.press(key) else { return nil }
+      guard command == .detach else { return dashboard?.mode == .attached ? .command(command) : nil }
       dashboard = nil
       return left
     }

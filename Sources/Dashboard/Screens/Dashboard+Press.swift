@@ -40,7 +40,7 @@ extension Dashboard {
     switch action {
     case .pause, .stepOnce, .rateUp, .rateDown, .rateDouble, .rateHalve, .typeRate, .weights, .save, .evaluate,
       .generate, .undo, .commandLine:
-      if mode == .watched { return "another process trains this run: steer it there" }
+      if mode == .watched { return "another process trains this run: foretop attach steers it" }
       if mode == .stored { return "a stored run: nothing trains here (foretop resume goes on with it)" }
       switch phase {
       case .starting: return "not yet: the run is still being set up"
@@ -71,7 +71,8 @@ extension Dashboard {
     }
   }
 
-  var isEnded: Bool { if case .ended = phase { true } else { false } }
+  /// Whether the session on the screen has ended.
+  package var isEnded: Bool { if case .ended = phase { true } else { false } }
 
   /// Whether training waits, or will when all that was asked is done.
   private var waits: Bool {
@@ -196,7 +197,7 @@ extension Dashboard {
 
   private mutating func probe(_ direction: Int) -> Command? {
     guard let sample else { return nil }
-    guard mode == .live, !isEnded else {
+    guard steers, !isEnded else {
       // Nobody is there to make another: step through those that were kept.
       let index = sampleIndex ?? samples.count - 1
       sampleIndex = min(max(index + direction, 0), samples.count - 1)

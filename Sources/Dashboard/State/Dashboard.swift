@@ -12,6 +12,8 @@ package struct Dashboard: Sendable {
     case stored
     /// A stored run that another process writes, as it was when it was read.
     case watched
+    /// A run that another process trains: keys make commands for that process.
+    case attached
   }
 
   /// What lies over the panels and takes the keys.
@@ -24,7 +26,9 @@ package struct Dashboard: Sendable {
     case quit
   }
 
-  package let mode: Mode
+  package private(set) var mode: Mode
+  /// Whether keys make commands.
+  var steers: Bool { mode == .live || mode == .attached }
   /// Seconds from Greenwich, for times of day.
   let secondsFromGMT: Int
 
@@ -75,7 +79,7 @@ package struct Dashboard: Sendable {
   var isDiverged: Bool { run.isDiverged }
 
   /// True if the picture changes without an event: a step, or the setup before the first step, may take minutes.
-  package var hasClock: Bool { mode == .live && (phase == .starting || phase == .training) }
+  package var hasClock: Bool { steers && (phase == .starting || phase == .training) }
 
   /// Steps after which a command that nothing answered is forgotten.
   private static let patience = 5
@@ -110,6 +114,31 @@ package struct Dashboard: Sendable {
     settingUpSince = time
     needsDrawing = true
   }
+
+  /// Goes on as another kind of screen: the process that trains the run has ended, or another one goes on with it.
+  /// - Parameter sentence: said to the user.
+  package mutating func become(_ mode: Mode, saying sentence: String) {
+    self.mode = mode
+    asked.removeAll()
+    if case .help = overlay {} else { overlay = nil }
+    message = sentence
+    needsDrawing = true
+  }
+
+  /// Says something to the user.
+  package mutating func say(_ sentence: String) {
+    message = sentence
+    needsDrawing = true
+  }
+
+  /// A command was refused before the run saw it.
+  package mutating func refuse(_ request: Int, _ sentence: String) {
+    asked.removeAll { $0.request == request }
+    say(sentence)
+  }
+
+  /// The largest number of an event so far.
+  package var lastNumber: Int { run.number }
 
   /// Takes an event of a run that goes on. One that was taken before changes nothing.
   package mutating func receive(_ event: NumberedEvent) {
@@ -238,7 +267,7 @@ package struct Dashboard: Sendable {
   var isEvaluating: Bool {
     guard phase == .training || phase == .paused else { return false }
     if asked.contains(where: { $0.command == .evaluate }) { return true }
-    guard mode == .live, phase == .training, let every = beginning?.recipe.evaluate.every, every > 0,
+    guard steers, phase == .training, let every = beginning?.recipe.evaluate.every, every > 0,
       let step = history.last?.step, step % every == 0
     else { return false }
     return (history.evaluations.lastStep ?? -1) < step
@@ -246,7 +275,7 @@ package struct Dashboard: Sendable {
 
   /// What to do where nothing else is said: a run that is over stays on the screen until somebody leaves.
   var hint: String {
-    if case .ended = phase, mode == .live { "the run is over: q leaves" } else { "" }
+    if case .ended = phase, steers { "the run is over: q leaves" } else { "" }
   }
 
   /// The sample that the order panel shows.

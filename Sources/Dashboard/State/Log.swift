@@ -34,15 +34,7 @@ struct LogLine: Sendable, Equatable {
     case .untag: text = "no longer tagged \(text)"
     case nil: break
     }
-    switch occurrence.actor {
-    case .program: break
-    case .key: text += "  (key)"
-    case .commandLine: text += "  (command line)"
-    case .signal: text += "  (signal)"
-    case .typed: text += "  (typed)"
-    case .tell: text += "  (tell)"
-    case .socket: text += "  (socket)"
-    }
+    if occurrence.actor != .program { text += "  (\(occurrence.actor.words))" }
     self.init(time: occurrence.time, step: occurrence.step, text: text, style: style)
   }
 

@@ -72,11 +72,19 @@ extension CommandForm {
           .usage, "\(rest.quotation) is not a number of steps from 1 to \(Self.mostSteps): type for example “step 5”")
       }
       return .step(count)
+    case .probe:
+      guard let number = Int(rest), (1...Self.mostProbes).contains(number) else {
+        throw UserError(.usage, "\(rest.quotation) is not the number of a probe, from 1 on: type for example “probe 3”")
+      }
+      return .probe(number - 1)
     }
   }
 
   /// The most steps that are taken at once before a pause.
   package static let mostSteps = 1_000_000
+
+  /// More than any run has.
+  private static let mostProbes = 1000
 
   private static func weight(_ text: String) throws -> WeightChange {
     let words = text.split(maxSplits: 1, whereSeparator: \.isWhitespace).map(String.init)

@@ -12,6 +12,7 @@ package struct CommandForm: Sendable {
     case setting(RunSetting)
     case condition
     case text
+    case probe
   }
 
   /// One or two words.
@@ -68,12 +69,15 @@ package struct CommandForm: Sendable {
     CommandForm("save", .save, "saves a checkpoint"),
     CommandForm("evaluate", .evaluate, "evaluates on the held-out text"),
     CommandForm("generate", .generate, "generates text from the recipe's prompt"),
+    CommandForm(
+      "probe", "N", .probe, ["probe 3"], "shows how the TOP head ranks what comes at the Nth held-out position"),
     CommandForm("note", "\"TEXT\"", .text, ["note \"jumps here: why?\""], "adds a note to the run"),
     CommandForm(
       "undo", .undo,
       "takes back this session's last change of the rate, a weight or a number of the recipe; again: the one before"),
     CommandForm("stop", .stop(saving: true), "saves and stops"),
     CommandForm("abandon", .stop(saving: false), "stops without saving"),
+    CommandForm("detach", .detach, "takes the run off its terminal: it goes on in the background"),
   ]
 
   /// The table as Markdown, for docs/control.md.

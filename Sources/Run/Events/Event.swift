@@ -252,11 +252,13 @@ package struct Occurrence: Codable, Sendable, Equatable {
     case done
   }
 
-  package enum Actor: String, Codable, Sendable, CaseIterable {
+  package enum Actor: Sendable, Hashable {
     /// The program itself, a key, the command line of `foretop resume`, a signal.
     case program, key, commandLine, signal
     /// A line typed after `:` on the screen, `foretop tell`, another peer of the control socket.
     case typed, tell, socket
+    /// The screen of another process, which has this number: `foretop attach`.
+    case attached(Int)
   }
 
   package var kind: Subject
@@ -296,7 +298,7 @@ package struct Occurrence: Codable, Sendable, Equatable {
 
   /// Whether the run file keeps it. Of mere answers it keeps those that tell who asked for what the run then did.
   package var isRecorded: Bool {
-    kind != .done || (actor != .program && ["evaluate", "generate", "until", "stop"].contains(key))
+    kind != .done || (actor != .program && ["evaluate", "generate", "until", "stop", "detach"].contains(key))
   }
 }
 

@@ -10,6 +10,9 @@ package struct RunFolder: Sendable {
   /// What steers a live run.
   package static let socketName = "control.sock"
   static let checkpointsName = "checkpoints"
+  /// Lines of a run that trains in the background.
+  private static let logName = "log"
+  private static let oldLogName = "log.old"
 
   /// `runs/NAME`, as the user gave it.
   package let path: String
@@ -24,6 +27,11 @@ package struct RunFolder: Sendable {
   var lock: String { path(of: Self.lockName) }
   /// Notes and tags that wait until the file can be written.
   var notes: String { path(of: Self.notesName) }
+  /// What steers a live run: a socket.
+  package var socket: String { path(of: Self.socketName) }
+  /// The lines of a run that trains in the background, and the ones before these.
+  package var log: String { path(of: Self.logName) }
+  package var oldLog: String { path(of: Self.oldLogName) }
   /// The folder of checkpoints.
   package var checkpoints: String { path(of: Self.checkpointsName) }
   /// The file as it was before the session that the journal is of.
@@ -71,8 +79,10 @@ package struct RunFolder: Sendable {
     let folder = RunFolder("")
     let kept = [folder.file, folder.journal, folder.before]
     let path = folder.path(of: name)
-    return (kept + folder.unfinished + [folder.notes] + [socketName, unfinished(socketName)].map(folder.path)).contains(
-      path)
+    return
+      (kept + folder.unfinished + [folder.notes, folder.log, folder.oldLog]
+      + [socketName, unfinished(socketName)].map(folder.path)).contains(
+        path)
       || kept.contains { path.hasPrefix(damaged($0, 1)) }
   }
 

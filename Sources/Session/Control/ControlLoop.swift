@@ -90,11 +90,11 @@ struct ControlLoop {
         return
       }
       ControlSocket.prepare(connection, waits: false)
-      guard ControlSocket.isOwn(connection) else {
+      guard let process = ControlSocket.ownProcess(connection) else {
         close(connection)
         continue
       }
-      var peer = ControlPeer(connection)
+      var peer = ControlPeer(connection, process: process)
       if peers.count < Self.mostPeers {
         peer.say(ControlAnswer.hello(name: name, state: state))
         peers[connection] = peer
@@ -167,7 +167,7 @@ struct ControlLoop {
 
   private mutating func take(_ line: [UInt8], from key: CInt) {
     do {
-      switch try ControlMessage(line) {
+      switch try ControlMessage(line, from: peers[key]?.process ?? 0) {
       case .subscribe(let id, let first):
         peers[key]?.say(ControlAnswer.answer(id, .done, step: state.step, "subscribed"))
         peers[key]?.subscribe(from: first, ring, newest: state.number)

@@ -4,6 +4,8 @@ import Run
 
 struct ControlPeer {
   let descriptor: CInt
+  /// The peer's process, as the kernel says.
+  let process: Int
   private var input = LineBuffer()
   private var output: [UInt8] = []
   /// The next event's place in the ring, and its number; nil without a subscription.
@@ -24,7 +26,10 @@ struct ControlPeer {
   /// Bytes that are read at once.
   private static let portion = 16 << 10
 
-  init(_ descriptor: CInt) { self.descriptor = descriptor }
+  init(_ descriptor: CInt, process: Int) {
+    self.descriptor = descriptor
+    self.process = process
+  }
 
   var isSubscribed: Bool { next != nil }
   private var takesLines: Bool { !isEnding && pending < Self.mostPending && output.count < Self.mostOutput }

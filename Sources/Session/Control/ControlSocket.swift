@@ -61,13 +61,15 @@ package enum ControlSocket {
     if result != 0 { throw Refusal() }
   }
 
-  /// Whether the peer is a process of this user, or of root.
-  static func isOwn(_ descriptor: CInt) -> Bool {
+  /// The number of the peer's process, if it is one of this user, or of root; 0 where the peer is in a container that hides it.
+  static func ownProcess(_ descriptor: CInt) -> Int? {
     // `struct ucred`: process, user, group.
     var credentials: (pid: Int32, user: UInt32, group: UInt32) = (0, .max, .max)
     var size = socklen_t(MemoryLayout.size(ofValue: credentials))
-    guard getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &credentials, &size) == 0 else { return false }
-    return credentials.user == geteuid() || credentials.user == 0
+    guard getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &credentials, &size) == 0,
+      credentials.user == geteuid() || credentials.user == 0
+    else { return nil }
+    return max(Int(credentials.pid), 0)
   }
 
   /// Sends as many bytes as are taken; a peer that has gone ends nothing.
@@ -82,11 +84,12 @@ package enum ControlSocket {
   }
 
   /// Reads what is there, up to `most` bytes.
+  /// - Parameter waits: Whether a socket that waits may do so.
   /// - Returns: empty at the peer's end; nil where nothing is there now.
-  static func receive(from descriptor: CInt, most: Int) throws(Refusal) -> [UInt8]? {
+  static func receive(from descriptor: CInt, most: Int, waits: Bool = true) throws(Refusal) -> [UInt8]? {
     var bytes = [UInt8](repeating: 0, count: most)
     while true {
-      let count = recv(descriptor, &bytes, most, 0)
+      let count = recv(descriptor, &bytes, most, waits ? 0 : CInt(MSG_DONTWAIT))
       if count >= 0 { return Array(bytes.prefix(count)) }
       if errno == EINTR { continue }
       if errno == EAGAIN || errno == EWOULDBLOCK { return nil }

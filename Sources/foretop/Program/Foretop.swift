@@ -18,13 +18,15 @@ struct Foretop: ParsableCommand {
         foretop train                      trains on the default corpus
         foretop train tiny --steps 100     another recipe, with a change
         foretop resume NAME                goes on with a run
+        foretop attach NAME                shows the screen of a run that another process trains
         foretop tell NAME rate x0.5        steers a run that another process trains
         foretop                            shows the runs on a screen: compares, opens, removes them
         foretop runs                       lists the runs
       """,
     version: "0.1.0",
     subcommands: [
-      Train.self, Resume.self, Tell.self, Watch.self, RecipesCommand.self, PlanCommand.self, BenchCommand.self,
+      Train.self, Resume.self, Attach.self, Tell.self, Watch.self, RecipesCommand.self, PlanCommand.self,
+      BenchCommand.self,
       Runs.self, Inspect.self,
       Eval.self, Generate.self,
       Tokenize.self, LayoutCommand.self,

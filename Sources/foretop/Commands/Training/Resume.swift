@@ -29,6 +29,7 @@ struct Resume: ParsableCommand {
 
   @OptionGroup var place: PlaceOptions
   @OptionGroup var screen: ScreenOptions
+  @OptionGroup var background: BackgroundOptions
 
   /// Keys that a run keeps for good: of its network, and once it has taken a step. `data.paths` may change, since files move.
   private static let kept = ["model.", "tokenizer.", "objective."]
@@ -36,6 +37,7 @@ struct Resume: ParsableCommand {
 
   func run() throws {
     try Computation.prepare()
+    let (screen, front) = try background.begin(screen)
     Signals.expectRequests()
     let folder = try RunLookup.folder(name, in: place.folder)
     let request: RunRequest
@@ -46,7 +48,7 @@ struct Resume: ParsableCommand {
       throw UserError(
         .unavailable, "run “\(name)” is going on in another process: stop that one first (\(error.message))")
     }
-    var loop = ForegroundLoop(request, options: screen)
+    var loop = ForegroundLoop(request, options: screen, front: front)
     throw Ended(status: try loop.run())
   }
 

@@ -59,9 +59,11 @@ struct Train: ParsableCommand {
 
   @OptionGroup var place: PlaceOptions
   @OptionGroup var screen: ScreenOptions
+  @OptionGroup var background: BackgroundOptions
 
   func run() throws {
     try Computation.prepare()
+    let (screen, front) = try background.begin(screen)
     Signals.expectRequests()
     let file = try RecipeFile(recipe)
     var origins = file.origins
@@ -74,7 +76,7 @@ struct Train: ParsableCommand {
       recipe: recipe, address: RunAddress(name: try freeName(after: file.name), runs: place.runs),
       source: try Corpus.Source(recipe, runs: place.runs), threads: threads,
       notices: [ThreadOptions.warning(of: threads)].compactMap { $0 })
-    var loop = ForegroundLoop(request, options: screen)
+    var loop = ForegroundLoop(request, options: screen, front: front)
     throw Ended(status: try loop.run())
   }
 
