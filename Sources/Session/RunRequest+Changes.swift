@@ -15,6 +15,7 @@ extension RunRequest.Past {
     }
     var recipe = before.recipe
     recipe.take(settings)
+    if let prompt { recipe.sample.prompt = prompt }
     let fields = recipe.fieldsDeciding(otherThan: now.recipe)
     // What a command may change is recorded as a command's change: a later session makes it again, or not.
     var all: [Occurrence] = RunSetting.allCases.compactMap { setting in

@@ -22,6 +22,8 @@ package struct RunRequest: Sendable {
     package var weights: [WeightChange] = []
     /// Numbers of the recipe as the checkpoint had them, by key, where commands had changed them.
     package var settings: [String: Double] = [:]
+    /// The prompt as the checkpoint had it, where a command had changed it.
+    package var prompt: String?
     /// Keys that the command line gives, and whose changes after the checkpoint are not made again: that is recorded, even
     /// where a value stays as it is.
     package var droppedSettings: Set<String> = []

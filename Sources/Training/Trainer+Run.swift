@@ -138,6 +138,7 @@ extension Trainer {
       }
     }
     savedState = state
+    isKept = savingRequests.contains(where: \.actor.isByHand)
     // Given away: a copy that stayed here would make the arrays be copied once more.
     outlets.save(checkpoint(in: consume spare), savingRequests)
     savingRequests = []
@@ -191,10 +192,12 @@ extension Trainer {
     return true
   }
 
-  mutating func write(_ inbox: Inbox, _ outlets: Outlets) {
+  /// - Parameter prompt: nil takes the recipe's.
+  mutating func write(_ inbox: Inbox, after prompt: String? = nil, _ outlets: Outlets) {
     guard heads.first == .ntp else { return }
     let tokenizer = corpus.tokenizer
-    let prompt = tokenizer.tokens(of: recipe.sample.prompt)
+    let words = prompt ?? recipe.sample.prompt
+    let prompt = tokenizer.tokens(of: words)
     var written: [Int32] = []
     do {
       try model.write(
@@ -212,8 +215,8 @@ extension Trainer {
     }
     let text = tokenizer.text(of: written, continuing: !prompt.isEmpty)
     // Numbers are told apart by a space.
-    let gap = tokenizer.kind == .tokens && !recipe.sample.prompt.isEmpty ? " " : ""
-    outlets.report(.wrote(TextSample(step: state.step, prompt: recipe.sample.prompt, text: gap + text)))
+    let gap = tokenizer.kind == .tokens && !words.isEmpty ? " " : ""
+    outlets.report(.wrote(TextSample(step: state.step, prompt: words, text: gap + text)))
   }
 
   /// Length and temperature of the text that is shown while training.

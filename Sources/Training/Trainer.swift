@@ -29,6 +29,8 @@ package struct Trainer: ~Copyable {
   package internal(set) var failure: CorpusError?
   /// What was last handed over to be saved.
   var savedState: TrainerState?
+  /// Whether somebody asked for that.
+  var isKept = false
   /// Steps to be taken before a pause, and how many there were when it was asked for; 0 where nobody asked.
   var stepsBeforePause = 0
   var stepsAsked = 0
@@ -129,6 +131,12 @@ package struct Trainer: ~Copyable {
     setting.set(value, in: &recipe)
     optimizer = Optimizer(recipe.optimizer)
     state.settings = (state.settings ?? [:]).merging([setting.key: value]) { $1 }
+  }
+
+  /// Gives the texts that are shown another prompt.
+  mutating func set(prompt: String) {
+    recipe.sample.prompt = prompt
+    state.prompt = prompt
   }
 
   /// The result of a step.

@@ -15,6 +15,7 @@ def attach(name, *options, columns=110, rows=30):
     """A screen on a run that another process trains."""
     terminal = Terminal(command("attach", name, *options), columns, rows)
     terminal.wait_for("attached")
+    terminal.wait_for(lambda terminal: (terminal.step or 0) >= 1)
     return terminal
 
 
@@ -155,7 +156,7 @@ def test_enter_on_the_runs_screen_attaches():
             terminal.wait_for(re.compile(r" 1 of \d+ runs"))
             terminal.wait_for(re.compile("▸ ● entered"))
             terminal.type("\r")
-            terminal.wait_for("attached")
+            terminal.wait_for(re.compile(r"attached  entered  ● training  step \d"))
             terminal.type(" ")
             terminal.wait_for(f"(attached {terminal.process.pid})")
             terminal.type("q")

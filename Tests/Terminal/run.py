@@ -13,7 +13,7 @@ import time
 import traceback
 
 # The longest first.
-MODULES = ["stored_tests", "machine_tests", "bad_input_tests", "line_tests", "people_tests", "signal_tests", "control_tests", "attach_tests", "hostile_tests",
+MODULES = ["stored_tests", "machine_tests", "bad_input_tests", "line_tests", "people_tests", "signal_tests", "control_tests", "attach_tests", "mcp_tests", "hostile_tests",
            "peer_tests", "limit_tests", "disk_tests", "screen_tests", "compare_tests", "browse_tests", "corpus_tests", "plan_tests"]
 
 WORKERS = 4

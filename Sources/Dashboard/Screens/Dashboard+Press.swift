@@ -160,23 +160,6 @@ extension Dashboard {
     asked[last].request = request
   }
 
-  /// Asks for a rate, after a question when the change is larger than tenfold.
-  mutating func askRate(_ change: RateChange, by actor: Occurrence.Actor = .key) -> Command? {
-    if let rate = currentRate {
-      let new = change.applied(to: rate)
-      guard new > 0, new <= RateChange.largest else {
-        message =
-          "the rate would be \(Figure.rate(new)): it must be above 0 and at most \(Figure.rate(RateChange.largest))"
-        return nil
-      }
-      if rate > 0, new / rate > 10.000001 || rate / new > 10.000001 {
-        confirm(.rate(change), by: actor)
-        return nil
-      }
-    }
-    return ask(.rate(change), by: actor)
-  }
-
   /// Asks for a weight, after a question when the change is larger than tenfold.
   mutating func askWeight(_ change: WeightChange, by actor: Occurrence.Actor = .key) -> Command? {
     let old = weight(of: change.head)
@@ -266,7 +249,8 @@ extension Dashboard {
     case .command(let prompt): return press(key, in: prompt)
     case .confirm(let command):
       switch key {
-      case .character("y"), .enter:
+      // The key that ended the line before must not answer the question.
+      case .character("y"):
         overlay = nil
         return ask(command, by: confirmingActor)
       case .character("n"), .character("q"), .escape:
@@ -275,6 +259,7 @@ extension Dashboard {
       default: break
       }
       return nil
+    case .warmup(let rate): return pressWhileWarmingUp(key, rate)
     case .quit:
       switch key {
       case .character("s"):

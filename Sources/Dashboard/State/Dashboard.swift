@@ -23,6 +23,8 @@ package struct Dashboard: Sendable {
     case weights(WeightPrompt)
     case command(CommandPrompt)
     case confirm(Command)
+    /// A rate was typed while the schedule warms up: does it hold, or does the schedule go on with it?
+    case warmup(rate: Double)
     case quit
   }
 
@@ -61,6 +63,8 @@ package struct Dashboard: Sendable {
   var typedLines: [String] = []
   /// Who asks for what is to be confirmed.
   var confirmingActor = Occurrence.Actor.key
+  /// The factors of the user's edits on the schedule before the newest changes, each with the step of the change.
+  private(set) var factorsBefore: [(step: Int, factor: Double)] = []
   /// The sample shown, where samples are stepped through; nil is the latest.
   var sampleIndex: Int?
   package var palette: Palette
@@ -142,8 +146,9 @@ package struct Dashboard: Sendable {
 
   /// Takes an event of a run that goes on. One that was taken before changes nothing.
   package mutating func receive(_ event: NumberedEvent) {
-    let phase = run.phase
+    let (phase, factor) = (run.phase, run.rateFactor)
     guard run.apply(event) else { return }
+    remember(factor, before: event.event)
     switch event.event {
     // What a crash could still take away is not in the log yet, and is still asked for.
     case .occurred(let occurrence) where occurrence.needsConfirmation: unconfirmed[event.number] = occurrence
@@ -157,10 +162,22 @@ package struct Dashboard: Sendable {
 
   /// Takes an event of a stored run.
   package mutating func receive(_ event: Event) {
-    let phase = run.phase
+    let (phase, factor) = (run.phase, run.rateFactor)
     run.apply(event)
+    remember(factor, before: event)
     show(event, after: phase)
   }
+
+  /// Keeps the factor that a change of the rate took the place of, for as many steps as matter.
+  private mutating func remember(_ factor: Double, before event: Event) {
+    guard case .occurred(let occurrence) = event, occurrence.kind == .rate else { return }
+    factorsBefore.removeAll { $0.step < occurrence.step - Self.cautiousSteps }
+    if factorsBefore.count >= 64 { factorsBefore.removeFirst() }
+    factorsBefore.append((occurrence.step, factor))
+  }
+
+  /// Steps within which changes of the rate count as one.
+  static let cautiousSteps = 10
 
   /// Changes what is seen, after the run's state.
   /// - Parameter phase: what the run did before the event.

@@ -13,11 +13,16 @@ extension Command {
     case .weight(let change): "weight \(change.head.name) \(change.isFactor ? "x" : "")\(change.weight)"
     case .setting(let change):
       "\(change.setting.words) \(change.isAdded ? "+" : "")\(change.setting.text(change.value))"
+    case .course(let change): change.line
+    case .prompt(let text): "prompt \"\(text)\""
     case .undo: "undo"
     case .note(let text): "note \"\(text)\""
     case .save: "save"
+    case .saveAs(let name): "save as \(name)"
     case .evaluate: "evaluate"
     case .generate: "generate"
+    case .generateFrom(let text): "generate \"\(text)\""
+    case .ask(let text): "ask \"\(text)\""
     case .probe(let index): "probe \(index + 1)"
     case .stop(saving: true): "stop"
     case .stop(saving: false): "abandon"

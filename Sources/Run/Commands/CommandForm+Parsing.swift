@@ -55,7 +55,15 @@ extension CommandForm {
       }
       return command
     }
-    if case .stepCount = grammar, rest.isEmpty { return .step(1) }
+    switch (grammar, rest.isEmpty) {
+    case (.stepCount, true): return .step(1)
+    case (.generation, true): return .generate
+    case (.course(.hold), true): return .course(CourseChange(.hold))
+    case (.course(.scaled), true): return .course(CourseChange(.scaled))
+    case (.course(.scaled), false):
+      throw UserError(.usage, "nothing follows it, and \(rest.quotation) does: leave that out")
+    default: break
+    }
     guard !rest.isEmpty else {
       throw UserError(.usage, "\(arguments) is missing: type for example “\(examples[0])”")
     }
@@ -65,7 +73,15 @@ extension CommandForm {
     case .weight: return .weight(try Self.weight(rest))
     case .setting(let setting): return .setting(try SettingChange(typed: rest, for: setting))
     case .condition: return .until(try PauseCondition(typed: rest))
-    case .text: return .note(try Annotation.note.checked(Self.unquoted(rest)))
+    case .note: return .note(try Annotation.note.checked(Self.unquoted(rest)))
+    case .prompt:
+      return .prompt(try CommandText.checked(Self.unquoted(rest), "prompt", most: CommandText.mostOfPrompt))
+    case .question:
+      return .ask(try CommandText.checked(Self.unquoted(rest), "text", most: CommandText.mostOfQuestion))
+    case .generation:
+      return .generateFrom(try CommandText.checked(Self.unquoted(rest), "prompt", most: CommandText.mostOfPrompt))
+    case .name: return .saveAs(try CommandText.checkedName(rest))
+    case .course(let course): return .course(try CourseChange(typed: rest, for: course))
     case .stepCount:
       guard let count = Int(rest.filter { $0 != "_" }), (1...Self.mostSteps).contains(count) else {
         throw UserError(

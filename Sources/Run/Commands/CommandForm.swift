@@ -11,8 +11,13 @@ package struct CommandForm: Sendable {
     case stepCount
     case setting(RunSetting)
     case condition
-    case text
+    case note
+    case prompt
+    case question
+    case generation
+    case name
     case probe
+    case course(CourseChange.Course)
   }
 
   /// One or two words.
@@ -50,6 +55,16 @@ package struct CommandForm: Sendable {
       "rate", "RATE|xFACTOR", .rate, ["rate 3e-4", "rate x0.5"],
       "changes the learning rate; what follows in the schedule is scaled with it"),
     CommandForm(
+      "rate hold", "[RATE]", .course(.hold), ["rate hold", "rate hold 3e-4"],
+      "keeps the rate as it is, or at RATE, from the next step on"),
+    CommandForm("rate scaled", "", .course(.scaled), ["rate scaled"], "lets the rate follow the schedule again"),
+    CommandForm(
+      "rate warmup", "N", .course(.warmup), ["rate warmup 200"],
+      "warms up again: from almost nothing to the schedule in N steps"),
+    CommandForm(
+      "rate anneal", "N", .course(.anneal), ["rate anneal 1000"],
+      "lowers the rate in a straight line, in N steps to the schedule's floor"),
+    CommandForm(
       "weight", "HEAD WEIGHT|xFACTOR", .weight, ["weight top 0.5", "weight top x2"],
       "changes the weight of a loss in the total; 0 only measures"),
     CommandForm(.clip, "NORM", ["clip 0.5"], "clips gradients whose norm is larger; 0 never clips"),
@@ -66,12 +81,22 @@ package struct CommandForm: Sendable {
     CommandForm(
       "until", "STEP|loss<LOSS", .condition, ["until 2000", "until loss<3.2"],
       "goes on, and pauses at a step, or when a step's training loss of the first head is below LOSS"),
-    CommandForm("save", .save, "saves a checkpoint"),
+    CommandForm("save", .save, "saves a checkpoint, which is kept until it is removed by hand"),
+    CommandForm(
+      "save as", "NAME", .name, ["save as before-decay"],
+      "saves a checkpoint with a name that every command takes for its step; it is kept until it is removed by hand"),
     CommandForm("evaluate", .evaluate, "evaluates on the held-out text"),
-    CommandForm("generate", .generate, "generates text from the recipe's prompt"),
+    CommandForm(
+      "generate", "[\"TEXT\"]", .generation, ["generate", "generate \"In the beginning\""],
+      "generates text from the recipe's prompt, or from TEXT"),
+    CommandForm(
+      "prompt", "\"TEXT\"", .prompt, ["prompt \"And God\""], "changes the prompt of the texts that are generated"),
+    CommandForm(
+      "ask", "\"TEXT\"", .question, ["ask \"In the\""],
+      "says what comes after TEXT: NTP's likeliest tokens, a token of each MTP head, TOP's ranking"),
     CommandForm(
       "probe", "N", .probe, ["probe 3"], "shows how the TOP head ranks what comes at the Nth held-out position"),
-    CommandForm("note", "\"TEXT\"", .text, ["note \"jumps here: why?\""], "adds a note to the run"),
+    CommandForm("note", "\"TEXT\"", .note, ["note \"jumps here: why?\""], "adds a note to the run"),
     CommandForm(
       "undo", .undo,
       "takes back this session's last change of the rate, a weight or a number of the recipe; again: the one before"),

@@ -58,6 +58,12 @@ extension Occurrence.Actor: RawRepresentable, CaseIterable, Codable {
     try container.encode(rawValue)
   }
 
+  /// Whether keys of a screen ask.
+  package var isKeyboard: Bool { if case .attached = self { true } else { self == .key } }
+
+  /// Whether a person or a program of a person's asks, and neither the program itself nor a signal.
+  package var isByHand: Bool { self != .program && self != .signal && self != .commandLine }
+
   /// How the log names who asked: empty for the program.
   package var words: String {
     switch self {

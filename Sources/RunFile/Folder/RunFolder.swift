@@ -120,9 +120,20 @@ package struct RunFolder: Sendable {
 
   static func isReplaced(_ name: String) -> Bool { name.hasSuffix(replacedEnd) }
 
+  private static let keptEnd = ".kept"
+
+  /// `000001000.kept`: says that the checkpoint stays, and its name.
+  static func keptMark(of step: Int) -> String { checkpoint(of: step).dropLast(checkpointEnd.count) + keptEnd }
+
+  /// Whether a name is that of such a mark, finished or not.
+  private static func isKeptMark(_ name: String) -> Bool {
+    let number = finished(name).dropLast(keptEnd.count)
+    return finished(name).hasSuffix(keptEnd) && number.count >= digits && number.allSatisfy(\.isNumber)
+  }
+
   /// Whether foretop gives a file in the folder of checkpoints this name.
   static func isOwnCheckpoint(_ name: String) -> Bool {
-    if isOwnUnfinishedCheckpoint(name) { return true }
+    if isOwnUnfinishedCheckpoint(name) || isKeptMark(name) { return true }
     let plain = name.hasSuffix(replacedEnd) ? String(name.dropLast(replacedEnd.count)) : name
     let number = plain.dropLast(checkpointEnd.count)
     return plain.hasSuffix(checkpointEnd) && number.count >= digits && number.allSatisfy(\.isNumber)

@@ -9,6 +9,7 @@ struct ControlLoop {
   private let subscription: Subscription
   private let requests: RequestQueue
   private var ring = EventRing()
+  private var pace = ControlPace()
   private var state = RunState()
   private var peers: [CInt: ControlPeer] = [:]
   /// Who asked for a request of the session, and with which id.
@@ -19,6 +20,8 @@ struct ControlLoop {
 
   /// Connections at once; further ones are told so, and closed.
   private static let mostPeers = 64
+  /// Connections that are taken in a round.
+  private static let mostAccepted = 8
   /// Milliseconds between two looks at the events: while an answer is due, while somebody follows, and while nobody does.
   private static let (soon, often, seldom): (CInt, CInt, CInt) = (5, 50, 500)
   /// Milliseconds that peers have to take what is left at the end.
@@ -38,6 +41,7 @@ struct ControlLoop {
       wait(milliseconds: pause)
       takeEvents()
       serve()
+      pace.rest()
     }
     takeEvents()
     refuseRest()
@@ -82,7 +86,7 @@ struct ControlLoop {
 
   /// Takes the connections that wait, a few at a time.
   private mutating func accept() {
-    for _ in 0..<16 {
+    for _ in 0..<Self.mostAccepted {
       let connection = Glibc.accept(listener.descriptor, nil, nil)
       guard connection >= 0 else {
         // Without a descriptor for it, it would be offered again at once, for ever.
@@ -184,6 +188,7 @@ struct ControlLoop {
         peers[key]?.refuse(error.text)
       } else {
         peers[key]?.say(ControlAnswer.answer(error.id, .refused, step: state.step, error.text))
+        peers[key]?.countFault()
       }
     }
   }

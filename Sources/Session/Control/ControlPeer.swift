@@ -19,6 +19,11 @@ struct ControlPeer {
   /// Whether the connection is over.
   private(set) var isOver = false
 
+  /// Lines so far that were no requests.
+  private var faults = 0
+  /// Wrong lines after which the connection ends: a person mistypes less often.
+  private static let mostFaults = 64
+
   /// Requests that may wait for an answer; further lines are read when there are fewer.
   private static let mostPending = 16
   /// Bytes of output beyond which nothing more is read from the peer.
@@ -65,6 +70,12 @@ struct ControlPeer {
   }
 
   mutating func say(_ message: JSON) { output += (message.line + "\n").utf8 }
+
+  /// Counts a wrong line, and ends the connection of a peer that sends nothing else.
+  mutating func countFault() {
+    faults += 1
+    if faults >= Self.mostFaults { refuse("\(faults) lines were no requests: the connection ends") }
+  }
 
   /// Says what is wrong, and hears nothing more.
   mutating func refuse(_ text: String) {

@@ -25,10 +25,11 @@ struct Foretop: ParsableCommand {
       """,
     version: "0.1.0",
     subcommands: [
-      Train.self, Resume.self, Attach.self, Tell.self, Watch.self, RecipesCommand.self, PlanCommand.self,
+      Train.self, Resume.self, Attach.self, Tell.self, Watch.self, MCPCommand.self, RecipesCommand.self,
+      PlanCommand.self,
       BenchCommand.self,
       Runs.self, Inspect.self,
-      Eval.self, Generate.self,
+      Eval.self, Generate.self, Ask.self,
       Tokenize.self, LayoutCommand.self,
       NoteCommand.self, TagCommand.self, Verify.self, Recover.self, Snapshot.self, Tensors.self, Diff.self,
       Compare.self, Browse.self, Remove.self,

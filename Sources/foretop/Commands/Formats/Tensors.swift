@@ -16,8 +16,8 @@ struct Tensors: ParsableCommand {
   @Argument(help: ArgumentHelp("The run's name.", valueName: "name"))
   var name: String
 
-  @Option(help: ArgumentHelp("The checkpoint's step; without it, the last one.", valueName: "n"))
-  var step: Int?
+  @Option(help: ArgumentHelp("The checkpoint's step or name; without it, the last one.", valueName: "step"))
+  var step: CheckpointChoice?
 
   @Option(help: ArgumentHelp("One tensor, such as model/layers/0/mlp/up_proj/weight.", valueName: "path"))
   var tensor: String?

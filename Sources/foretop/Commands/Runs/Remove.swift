@@ -45,8 +45,8 @@ struct Prune: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Removes old checkpoints of a run, after asking.",
     discussion: """
-      The newest checkpoints that are not damaged stay, the one with the lowest held-out loss, and those at multiples \
-      of save.keepEvery steps. Metrics and events stay. A live run prunes itself, by save.keep of its recipe. Without \
+      The newest checkpoints that are not damaged stay, the one with the lowest held-out loss, those at multiples of \
+      save.keepEvery steps, and without --saved those that were saved by hand. Metrics and events stay. A live run prunes itself, by save.keep of its recipe. Without \
       a terminal to ask on, --yes is needed.
       """)
 
@@ -58,6 +58,9 @@ struct Prune: ParsableCommand {
     help: ArgumentHelp("The number of newest checkpoints that stay beside the best.", valueName: "n"))
   var keep = 1
 
+  @Flag(help: "Removes checkpoints that were saved by hand, too.")
+  var saved = false
+
   @OptionGroup var consent: ConsentOptions
   @OptionGroup var place: FolderOptions
 
@@ -68,7 +71,7 @@ struct Prune: ParsableCommand {
   }
 
   func run() throws {
-    let removal = try Removal(ofCheckpoints: RunLookup.folder(name, in: place), keeping: keep)
+    let removal = try Removal(ofCheckpoints: RunLookup.folder(name, in: place), keeping: keep, takesKept: saved)
     for warning in removal.warnings { Output.warn(warning.harmlessLine) }
     let kept = removal.kept.map(String.init).joined(separator: ", ")
     let words = kept.isEmpty ? "no step" : "\(removal.kept.count == 1 ? "step" : "steps") \(kept)"

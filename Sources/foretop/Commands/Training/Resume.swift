@@ -65,7 +65,9 @@ struct Resume: ParsableCommand {
       var (checkpoint, warnings) = try archive.checkpoint()
       // A session that began at or after the checkpoint has its settings in its recipe.
       if archive.beginning.step < checkpoint.state.step { past.settings = checkpoint.state.settings ?? [:] }
+      if archive.beginning.step < checkpoint.state.step { past.prompt = checkpoint.state.prompt }
       for key in changes.allKeys { checkpoint.state.settings?[key] = nil }
+      if changes.keys.contains("sample.prompt") { checkpoint.state.prompt = nil }
       state = checkpoint.state
       past.start = Handoff(checkpoint)
       notices = warnings
@@ -75,6 +77,7 @@ struct Resume: ParsableCommand {
     past.last = try archive.summary().step
     var before = archive.recipe
     before.take(past.settings)
+    if let prompt = past.prompt { before.sample.prompt = prompt }
     var origins = KeyOrigins("run “\(name)”")
     var recipe = try changes.applied(to: before, &origins)
     if let seed { try recipe.set("seed", to: seed, source: "--seed \(seed)") }
@@ -89,6 +92,7 @@ struct Resume: ParsableCommand {
       switch edit.command {
       case .weight(let change): changes.keys.contains(change.head.kind.weightKey)
       case .setting(let change): changes.allKeys.contains(change.setting.key)
+      case .prompt: changes.keys.contains("sample.prompt")
       default: false
       }
     }
