@@ -125,7 +125,8 @@ extension RecordingThread {
       let step = checkpoint.state.step
       disk.saving[step, default: []] += requests
       do {
-        let (pending, notices) = try recorder.begin(checkpoint, isBest: step == disk.bestStep)
+        let (pending, notices) = try recorder.begin(
+          checkpoint, isBest: step == disk.bestStep, keptAs: requests.keptName)
         publish(notices)
         disk.writing += 1
         disk.unconfirmed.checkpoints.append(pending)
@@ -235,5 +236,17 @@ extension UserError {
     UserError(
       status,
       "the checkpoint of step \(step) is not saved, and the steps since the one before it are lost: \(message)")
+  }
+}
+
+extension [Request] {
+  /// The name under which a checkpoint stays that these asked for: the last that was given, empty where somebody asked for one
+  /// without a name; nil where nobody asked by hand.
+  fileprivate var keptName: String? {
+    var name: String?
+    for request in self where request.actor.isByHand {
+      if case .saveAs(let given) = request.command { name = given } else { name = name ?? "" }
+    }
+    return name
   }
 }

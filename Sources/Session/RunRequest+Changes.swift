@@ -23,6 +23,7 @@ extension RunRequest.Past {
     }
     var recipe = before.recipe
     recipe.take(settings)
+    if let prompt { recipe.sample.prompt = prompt }
     let fields = recipe.fieldsDeciding(otherThan: now.recipe)
     var all: [Occurrence] =
       branch.map { branch in

@@ -22,6 +22,8 @@ package struct RunRequest: Sendable {
     package var weights: [WeightChange] = []
     /// Settings that commands had changed before the checkpoint, with their values, by recipe key.
     package var settings: [String: Double] = [:]
+    /// The prompt as the checkpoint had it, where a command had changed it.
+    package var prompt: String?
     /// Keys given on the command line, whose changes after the checkpoint are not repeated. They are recorded even if
     /// the value stays the same.
     package var droppedSettings: Set<String> = []

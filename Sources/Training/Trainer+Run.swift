@@ -149,6 +149,7 @@ extension Trainer {
     }
     noteSoundWeights()
     savedState = state
+    isKept = savingRequests.contains(where: \.actor.isByHand)
     // Given away: a copy that stayed here would make the arrays be copied once more.
     outlets.save(checkpoint(in: consume spare), savingRequests)
     savingRequests = []
@@ -206,11 +207,13 @@ extension Trainer {
     return true
   }
 
-  mutating func write(_ inbox: Inbox, _ outlets: Outlets) {
+  /// - Parameter prompt: nil takes the recipe's.
+  mutating func write(_ inbox: Inbox, after prompt: String? = nil, _ outlets: Outlets) {
     guard heads.first == .ntp else { return }
     let tokenizer = corpus.tokenizer
     if let graphs = corpus.heldOut.graphs { return writePath(graphs, outlets) }
-    let prompt = tokenizer.tokens(of: recipe.sample.prompt)
+    let words = prompt ?? recipe.sample.prompt
+    let prompt = tokenizer.tokens(of: words)
     var written: [Int32] = []
     do {
       try model.write(
@@ -228,8 +231,8 @@ extension Trainer {
     }
     let text = tokenizer.text(of: written, continuing: !prompt.isEmpty)
     // Numbers are told apart by a space.
-    let gap = tokenizer.kind == .tokens && !recipe.sample.prompt.isEmpty ? " " : ""
-    outlets.report(.wrote(TextSample(step: state.step, prompt: recipe.sample.prompt, text: gap + text)))
+    let gap = tokenizer.kind == .tokens && !words.isEmpty ? " " : ""
+    outlets.report(.wrote(TextSample(step: state.step, prompt: words, text: gap + text)))
   }
 
   /// Writes the path of a test graph, another one at every sample, as the likeliest tokens one after the other.

@@ -32,6 +32,8 @@ package struct Trainer: ~Copyable {
   package internal(set) var failure: CorpusError?
   /// The state that was last handed over to be saved.
   var savedState: TrainerState?
+  /// Whether somebody asked for that.
+  var isKept = false
   /// Steps left to take before a pause; 0 without such a request.
   var stepsBeforePause = 0
   /// Steps that were requested in all before that pause.
@@ -144,6 +146,12 @@ package struct Trainer: ~Copyable {
     setting.set(value, in: &recipe)
     optimizer = Optimizer(recipe.optimizer)
     state.settings = (state.settings ?? [:]).merging([setting.key: value]) { $1 }
+  }
+
+  /// Gives the texts that are shown another prompt.
+  mutating func set(prompt: String) {
+    recipe.sample.prompt = prompt
+    state.prompt = prompt
   }
 
   /// The result of a step.

@@ -22,7 +22,6 @@ extension Dashboard {
     guard let action = KeyTable.action(of: key) else { return nil }
     needsDrawing = true
     // Rate keys one after another are one change, which is asked about where it is more than tenfold.
-    if ![.rateUp, .rateDown, .rateDouble, .rateHalve].contains(action) { rateRun = 1 }
     message = ""
     if let refusal = refusal(of: action) {
       message = self.count == nil ? refusal : "\(refusal); \(countHint)"
@@ -42,7 +41,7 @@ extension Dashboard {
     switch action {
     case .pause, .stepOnce, .rateUp, .rateDown, .rateDouble, .rateHalve, .typeRate, .weights, .save, .evaluate,
       .generate, .undo, .commandLine, .goBack:
-      if mode == .watched { return "another process trains this run: steer it there" }
+      if mode == .watched { return "another process trains this run: foretop attach steers it" }
       if mode == .stored { return "a stored run, not trained now: foretop resume continues it" }
       switch phase {
       case .starting: return "not yet: the run is still being set up"
@@ -81,7 +80,8 @@ extension Dashboard {
     }
   }
 
-  var isEnded: Bool { if case .ended = phase { true } else { false } }
+  /// Whether the session on the screen has ended.
+  package var isEnded: Bool { if case .ended = phase { true } else { false } }
 
   /// Whether training waits, or will when all that was asked is done.
   private var waits: Bool {
@@ -206,28 +206,6 @@ extension Dashboard {
     asked[last].request = request
   }
 
-  /// Asks for a rate, after a question when the change is larger than tenfold.
-  mutating func askRate(_ change: RateChange, by actor: Occurrence.Actor = .key) -> Command? {
-    if let rate = currentRate {
-      let new = change.applied(to: rate)
-      guard new > 0, new <= RateChange.largest else {
-        message =
-          "the rate would be \(Figure.rate(new)): it must be above 0 and at most \(Figure.rate(RateChange.largest))"
-        return nil
-      }
-      // What was asked before and is not done yet changes it as well.
-      let factor = new / rate
-      let isFactor = if case .times = change { true } else { false }
-      let whole = isFactor ? rateRun * factor : factor
-      if rate > 0, max(factor, 1 / factor) > 10.000001 || max(whole, 1 / whole) > 10.000001 {
-        confirm(.rate(change), by: actor)
-        return nil
-      }
-      rateRun = isFactor ? whole : 1
-    }
-    return ask(.rate(change), by: actor)
-  }
-
   /// Asks for a weight, after a question when the change is larger than tenfold.
   mutating func askWeight(_ change: WeightChange, by actor: Occurrence.Actor = .key) -> Command? {
     let old = weight(of: change.head)
@@ -248,7 +226,7 @@ extension Dashboard {
 
   private mutating func probe(_ direction: Int) -> Command? {
     guard let sample else { return nil }
-    guard mode == .live, !isEnded else {
+    guard steers, !isEnded else {
       // Nobody is there to make another: step through those that were kept.
       let index = sampleIndex ?? samples.count - 1
       sampleIndex = min(max(index + direction, 0), samples.count - 1)
@@ -318,7 +296,6 @@ extension Dashboard {
       switch key {
       // Enter is pressed in passing: only y agrees.
       case .character("y"):
-        rateRun = 1
         overlay = nil
         return ask(command, by: confirmingActor)
       case .character("n"), .character("q"), .escape:
@@ -327,6 +304,7 @@ extension Dashboard {
       default: break
       }
       return nil
+    case .warmup(let rate): return pressWhileWarmingUp(key, rate)
     case .quit:
       switch key {
       case .character("s"):

@@ -75,7 +75,8 @@ package enum KeyTable {
       .training, [(.character("<"), .previousProbe), (.character(">"), .nextProbe)], label: "probe",
       "show the previous, the next TOP probe"),
     KeyLine(
-      .training, [(.character("q"), .quit)], label: "quit", "quit: save and stop, continue without a screen, or abandon"
+      .training, [(.character("q"), .quit)], label: "quit",
+      "quit: save and stop, continue in the background, or abandon"
     ),
     KeyLine(.training, [(.control("c"), .interrupt)], "save and stop"),
     KeyLine(.chart, [(.character("x"), .axis)], label: "axis", "x axis: step, tokens, time, active time"),

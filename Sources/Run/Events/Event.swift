@@ -268,13 +268,15 @@ package struct Occurrence: Codable, Sendable, Equatable {
     case done
   }
 
-  package enum Actor: String, Codable, Sendable, CaseIterable {
+  package enum Actor: Sendable, Hashable {
     /// The program itself, a key, the command line of `foretop resume`, a signal.
     case program, key, commandLine, signal
     /// A line typed after `:` on the screen, `foretop tell`, another peer of the control socket.
     case typed, tell, socket
     /// The program, where a step was out of line: see the recipe's keys `guard`.
     case `guard`
+    /// The screen of another process, which has this number: `foretop attach`.
+    case attached(Int)
   }
 
   package var kind: Subject
@@ -315,7 +317,7 @@ package struct Occurrence: Codable, Sendable, Equatable {
   /// True if the run file keeps the occurrence. Of the answers of kind `done` it keeps those that say who asked for
   /// something that the run then did.
   package var isRecorded: Bool {
-    kind != .done || (actor != .program && ["evaluate", "generate", "until", "stop"].contains(key))
+    kind != .done || (actor != .program && ["evaluate", "generate", "until", "stop", "detach"].contains(key))
   }
 }
 

@@ -66,12 +66,17 @@ package struct ReplayedCommand: Sendable, Equatable {
     case (.rate, .rate): true
     case (.weight(let mine), .weight(let its)): mine.head == its.head
     case (.setting(let mine), .setting(let its)): mine.setting == its.setting
+    case (.prompt, .prompt): true
     default: false
     }
   }
 
   /// The edit that a past occurrence made, to be repeated in a replay; nil if it did not change rate, weights or settings.
   package init?(_ occurrence: Occurrence) {
+    if let prompt = occurrence.prompt {
+      self.init(step: occurrence.step, .prompt(prompt))
+      return
+    }
     guard let new = occurrence.new else { return nil }
     switch occurrence.kind {
     case .rate: self.init(step: occurrence.step, .rate(.to(new)))

@@ -131,6 +131,11 @@ extension Recipe {
       "schedule.floor", \.schedule.floor, .including(0), .including(1),
       "final learning rate as a fraction of the peak",
       usedAs: .double),
+    choice(
+      "schedule.then", \.schedule.then,
+      "how it goes on from schedule.from: scaled (as it is), hold, warmup (again) or anneal (to the floor)"),
+    integer("schedule.from", \.schedule.from, 0...1_000_000_000, "the step from which schedule.then counts"),
+    integer("schedule.over", \.schedule.over, 0...1_000_000_000, "steps that warmup and anneal of schedule.then take"),
 
     integer("steps", \.steps, 1...1_000_000_000, "number of optimizer steps"),
     Field(

@@ -148,6 +148,12 @@ package struct Recipe: Codable, Sendable, Equatable {
     package var warmup = 50
     /// The final learning rate as a fraction of the highest.
     package var floor = 0.1
+    /// How the schedule goes on from the step `from`: as it is; held at that step's rate; warmed up again over `over` steps;
+    /// annealed over `over` steps in a straight line to the final rate.
+    package enum Course: String, Codable, Sendable, CaseIterable { case scaled, hold, warmup, anneal }
+    package var then = Course.scaled
+    package var from = 0
+    package var over = 0
   }
 
   package enum PrecisionChoice: String, Codable, Sendable, CaseIterable { case auto, bf16, fp32 }

@@ -103,7 +103,9 @@ struct CheckpointFolder {
     guard !others.isEmpty else { return }
     let best = older.last { isBest($0) == true }
     // One that cannot be read now may be the best.
-    for old in others where old != best && isBest(old) != nil { try FileSystem.remove(path(of: old)) }
+    for old in others where old != best && isBest(old) != nil && keptName(of: old) == nil {
+      try FileSystem.remove(path(of: old))
+    }
   }
 
   /// True if the held-out loss of a checkpoint was the lowest so far; nil if the file cannot be read now.

@@ -50,14 +50,14 @@ enum FileLayout {
       "step": .whole(occurrence.step), "time": .number(occurrence.time), "sequence": .whole(place.sequence),
       "row": .whole(place.row), "kind": .text(occurrence.kind.rawValue), "key": .text(occurrence.key),
       "old": .number(occurrence.old ?? .nan), "new": .number(occurrence.new ?? .nan),
-      "actor": .text(occurrence.actor.rawValue), "text": .text(occurrence.text),
+      "actor": .text(occurrence.actor.stored), "text": .text(occurrence.text),
     ]
   }
 
   /// Nil if a field has a value that this version does not know.
   static func occurrence(_ record: RecordFormat.Record) -> Occurrence? {
     guard let kind = Occurrence.Subject(rawValue: record.text("kind")),
-      let actor = Occurrence.Actor(rawValue: record.text("actor"))
+      let actor = Occurrence.Actor(stored: record.text("actor"))
     else { return nil }
     let old = record.number("old")
     let new = record.number("new")

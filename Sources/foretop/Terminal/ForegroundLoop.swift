@@ -19,6 +19,12 @@ struct ForegroundLoop: ~Copyable {
   /// Whether somebody can decide what becomes of a run that diverged.
   private let isAttended: Bool
   private let options: ScreenOptions
+  /// Leads back to the process that the shell waits for; nil once that has ended, or where there is none.
+  private var front: FrontLink?
+  /// Whether the user wants the run to go on in the background, once it has begun.
+  private var isLeavingShell = false
+  /// Where lines go in the background.
+  private var log: BackgroundLog?
   private let signals: Signals
   /// What happened in the sessions before, for the screen.
   private var past: [Event]
@@ -49,7 +55,8 @@ struct ForegroundLoop: ~Copyable {
   private var before: Preferences?
 
   /// To begin a session and follow it.
-  init(_ request: RunRequest, options: ScreenOptions, alerts: AlertOptions) {
+  /// - Parameter front: leads back to the process that the shell waits for, where the program was divided.
+  init(_ request: RunRequest, options: ScreenOptions, alerts: AlertOptions, front: FrontLink? = nil) {
     self.alerts = AlertWatch(alerts)
     let hasScreen = !options.headless && !options.json
     isAttended = hasScreen && isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1
@@ -58,6 +65,7 @@ struct ForegroundLoop: ~Copyable {
     control = session.hub.subscribe()
     shown = session.hub.subscribe()
     self.options = options
+    self.front = front
     past = request.past?.events ?? []
     printer = LinePrinter(isJSON: options.json)
     // Before curses and before any thread: none of them may take a signal another way.
@@ -130,6 +138,13 @@ struct ForegroundLoop: ~Copyable {
         state.apply(event)
         lookAtCheckpoints(after: event.event)
         watch(event)
+        if front?.isDetached == true ? isUnderWay : isLeavingShell { leaveShell() }
+        // Somebody asks for it from elsewhere.
+        if case .occurred(let occurrence) = event.event, occurrence.kind == .done,
+          occurrence.key == Command.detach.word, occurrence.request != nil
+        {
+          detach()
+        }
         // Nobody is there any more to decide what becomes of a run that diverged.
         if view == nil, case .occurred(let occurrence) = event.event, occurrence.kind == .diverged {
           session.requests.send(.stop(saving: false), by: .program)
@@ -238,11 +253,14 @@ struct ForegroundLoop: ~Copyable {
 
   private mutating func ask(_ command: Command) {
     if command == .detach {
-      let shouldContinue = state.ending == nil
-      leaveScreen()
-      // Who left a run that goes on reads its lines from here on.
-      if shouldContinue, let beginning = state.beginning { printer.take(.event(NumberedEvent(0, .began(beginning)))) }
-      return
+      guard state.ending == nil else { return leaveScreen() }
+      guard state.beginning != nil else { return detach() }
+      session.report(
+        Occurrence(
+          .done, step: state.last?.step ?? 0, time: Date().timeIntervalSince1970, key: command.word,
+          actor: view!.dashboard.askedBy,
+          text: "\(command.word): done at step \(state.last?.step ?? 0)"))
+      return detach()
     }
     // Nothing is there to save or to stop yet.
     if case .stop = command, state.beginning == nil { leaveNow() }
@@ -253,6 +271,39 @@ struct ForegroundLoop: ~Copyable {
   private var staysWhenOver: Bool {
     guard status == 0, let reason = state.ending?.reason else { return false }
     return reason != .stopped && reason != .abandoned
+  }
+
+  /// Leaves the screen, and the shell where that is possible; the run goes on.
+  private mutating func detach() {
+    guard view != nil else { return }
+    closeScreen()
+    isLeavingShell = true
+    leaveShell()
+    // Who left a run that goes on reads its lines from here on.
+    if let beginning = state.beginning { printer.take(.event(NumberedEvent(0, .began(beginning)))) }
+  }
+
+  /// Whether a run in the background has got as far as its first step, or has anything else to show for itself.
+  private var isUnderWay: Bool {
+    state.phase == .paused || state.ending != nil || (state.last?.step ?? 0) > (state.beginning?.step ?? .max)
+  }
+
+  /// Has the shell go on, and takes this process to the background.
+  private mutating func leaveShell() {
+    guard let front, state.beginning != nil else { return }
+    let address = session.address
+    let sentence =
+      "run “\(address.name)” goes on in the background, process \(getpid()): “\(address.command("attach"))” shows its screen, "
+      + "“\(address.command("tell")) stop” stops it; its lines are in \(RunFolder(address.folder).log)"
+    var log: BackgroundLog?
+    let isLeft = front.leave(saying: sentence.harmlessLine) {
+      Output.silence { $0 == STDIN_FILENO }
+      log = BackgroundLog(folder: address.folder)
+    }
+    guard isLeft else { return }
+    self.log = log
+    self.front = nil
+    hasHungUp = true
   }
 
   private mutating func leaveScreen() {
@@ -280,6 +331,7 @@ struct ForegroundLoop: ~Copyable {
       }
       printer.flush()
     } while !printer.isBehind && shown.count > 0
+    log?.turnOverIfLarge()
     if outcome != nil { printer.startGivingUp() }
     if !isPrinted { signals.wait(milliseconds: 50) }
   }

@@ -22,8 +22,8 @@ struct Tensors: ParsableCommand {
   @Argument(help: ArgumentHelp("The run's name.", valueName: "name"))
   var name: String
 
-  @Option(help: ArgumentHelp("The checkpoint's step. Default: the last one.", valueName: "n"))
-  var step: Int?
+  @Option(help: ArgumentHelp("The checkpoint's step or name. Default: the last one.", valueName: "step"))
+  var step: CheckpointChoice?
 
   @Option(help: ArgumentHelp("The step of another checkpoint, to take differences to.", valueName: "n"))
   var against: Int?

@@ -33,9 +33,12 @@ struct BranchCommand: ParsableCommand {
   @OptionGroup var changes: RecipeOptions
   @OptionGroup var place: PlaceOptions
   @OptionGroup var screen: ScreenOptions
+  @OptionGroup var alerts: AlertOptions
+  @OptionGroup var background: BackgroundOptions
 
   func run() throws {
     try Computation.prepare()
+    let (screen, front) = try background.begin(screen)
     Signals.expectRequests()
     let target = try BackTarget(typed: step)
     if let branch {
@@ -46,7 +49,8 @@ struct BranchCommand: ParsableCommand {
       }
     }
     let continuation = Continuation(name: name, changes: changes, seed: nil, place: place, screen: screen)
-    var loop = ForegroundLoop(try continuation.branch(from: target, named: branch), options: screen)
+    let request = try continuation.branch(from: target, named: branch)
+    var loop = ForegroundLoop(request, options: screen, alerts: alerts, front: front)
     throw Ended(status: try loop.run())
   }
 }

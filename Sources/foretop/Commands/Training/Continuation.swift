@@ -83,7 +83,10 @@ struct Continuation {
     if let stored {
       var checkpoint = stored.checkpoint
       // A session that began at or after the checkpoint has its settings in its recipe.
-      if isBranch || archive.beginning.step < checkpoint.state.step { past.settings = checkpoint.state.settings ?? [:] }
+      if isBranch || archive.beginning.step < checkpoint.state.step {
+        past.settings = checkpoint.state.settings ?? [:]
+        past.prompt = checkpoint.state.prompt
+      }
       if isBranch {
         // As the session had them that wrote the checkpoint, whatever later ones changed.
         before = checkpoint.recipe
@@ -91,6 +94,7 @@ struct Continuation {
         past.beginning?.threads = checkpoint.state.threads
       }
       for key in changes.allKeys { checkpoint.state.settings?[key] = nil }
+      if changes.keys.contains("sample.prompt") { checkpoint.state.prompt = nil }
       state = checkpoint.state
       past.start = Handoff(checkpoint)
       notices = stored.warnings
@@ -108,6 +112,7 @@ struct Continuation {
     past.edits = isBranch ? [] : try archive.edits(after: past.step ?? 0)
     past.last = isBranch ? past.step ?? 0 : try archive.summary().step
     before.take(past.settings)
+    if let prompt = past.prompt { before.sample.prompt = prompt }
     var origins = KeyOrigins("run “\(name)”")
     var recipe = try changes.applied(to: before, &origins)
     if let seed { try recipe.set("seed", to: seed, source: "--seed \(seed)") }
@@ -122,6 +127,7 @@ struct Continuation {
       switch edit.command {
       case .weight(let change): changes.keys.contains(change.head.kind.weightKey)
       case .setting(let change): changes.allKeys.contains(change.setting.key)
+      case .prompt: changes.keys.contains("sample.prompt")
       default: false
       }
     }

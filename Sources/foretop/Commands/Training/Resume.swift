@@ -30,6 +30,7 @@ struct Resume: ParsableCommand {
   @OptionGroup var place: PlaceOptions
   @OptionGroup var screen: ScreenOptions
   @OptionGroup var alerts: AlertOptions
+  @OptionGroup var background: BackgroundOptions
 
   @Option(
     parsing: .unconditional,
@@ -40,6 +41,7 @@ struct Resume: ParsableCommand {
 
   func run() throws {
     try Computation.prepare()
+    let (screen, front) = try background.begin(screen)
     Signals.expectRequests()
     let folder = try RunLookup.folder(name, in: place.folder)
     let target = try step.map { try BackTarget(typed: $0) }
@@ -52,7 +54,7 @@ struct Resume: ParsableCommand {
       throw UserError(
         .unavailable, "run “\(name)” is being trained by another process: stop that process first (\(error.message))")
     }
-    var loop = ForegroundLoop(request, options: screen, alerts: alerts)
+    var loop = ForegroundLoop(request, options: screen, alerts: alerts, front: front)
     throw Ended(status: try loop.run())
   }
 }
