@@ -27,6 +27,11 @@ extension Command {
     case .stop(saving: true): "stop"
     case .stop(saving: false): "abandon"
     case .detach: "detach"
+    case .back(.last): "back"
+    case .back(.best): "back best"
+    case .back(.step(let step)): "back \(step)"
+    // Only a replay asks for that, and no screen.
+    case .leaveOut: "skip"
     }
   }
 }

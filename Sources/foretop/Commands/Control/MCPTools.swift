@@ -61,7 +61,8 @@ struct MCPTools {
     ]
     let steering = Tool(
       name: "tell_run",
-      about: "Sends a command to a run that trains, and waits for the answer. The commands:\n\(CommandForm.help)",
+      about: "Sends a command to a live run, and waits for the answer. The commands:\n"
+        + HelpTable.text(CommandForm.all.map { ($0.usage, $0.about) }),
       parameters: [
         Self.run, Parameter(name: "command", type: "string", about: "A command, such as rate x0.5.", isRequired: true),
       ], changesRuns: true)

@@ -26,7 +26,7 @@ struct Tensors: ParsableCommand {
   var step: CheckpointChoice?
 
   @Option(help: ArgumentHelp("The step of another checkpoint, to take differences to.", valueName: "n"))
-  var against: Int?
+  var against: CheckpointChoice?
 
   @Option(help: ArgumentHelp("One tensor, such as model/layers/0/mlp/up_proj/weight.", valueName: "path"))
   var tensor: String?
@@ -65,6 +65,7 @@ struct Tensors: ParsableCommand {
     guard isatty(STDIN_FILENO) == 1, isatty(STDOUT_FILENO) == 1 else { return nil }
     let run = try RunLookup.archive(name, in: place)
     let steps = try run.checkpoints().map(\.step)
+    let (step, against) = (try step?.step(in: run.folder), try against?.step(in: run.folder))
     for asked in [step, against].compactMap({ $0 }) where !steps.contains(asked) {
       throw UserError(
         .noInput,
