@@ -148,9 +148,14 @@ extension Trainer {
     // What is held or annealed begins with the rate that there is.
     let begins = change.course == .hold || change.course == .anneal
     set(values, for: request, outlets, showsRate: !begins)
-    guard begins, scheduledRate(at: step) > 0 else { return }
-    state.rateFactor = held / scheduledRate(at: step)
-    report(rate: old, to: held, at: step, for: Request(request.command, by: request.actor), outlets)
+    var start = recipe
+    start.schedule.then = .hold
+    let (scheduled, first) = (scheduledRate(at: step), start.scheduledRate(at: step))
+    guard begins, scheduled > 0, first > 0 else { return }
+    let new = held / first * scheduled
+    // Always by the new rate, so that replaying a stored rate gives the same bits.
+    state.rateFactor = new / scheduled
+    report(rate: old, to: new, at: step, for: Request(request.command, by: request.actor), outlets)
   }
 
   /// Sets what says how the schedule goes on; the last line of the log answers the request.

@@ -82,7 +82,7 @@ import Testing
 
   @Test func `tab completes names and heads`() {
     func completed(_ text: String) -> [String] { CommandForm.completions(of: text, heads: [.ntp, .top]) }
-    #expect(completed("ra") == ["rate "])
+    #expect(completed("ra") == ["rate ", "rate hold ", "rate scaled", "rate warmup ", "rate anneal "])
     #expect(completed("evaluate") == ["evaluate every "])
     #expect(completed("st") == ["steps ", "step ", "stop"])
     #expect(CommandForm.commonPrefix(of: completed("st")) == "st")
@@ -98,13 +98,15 @@ import Testing
     setting.set(3, in: &recipe)
     #expect(setting.value(in: recipe) == 3 && setting.accepts(3) && !setting.accepts(-1) && !setting.accepts(.nan))
     #expect(recipe != Recipe())
-    let line = "\(setting.words) 3"
-    #expect(try Command(typed: line) == .setting(SettingChange(setting, to: 3)))
+    // The schedule's course is changed by commands of its own.
+    if !setting.key.hasPrefix("schedule.") {
+      #expect(try Command(typed: "\(setting.words) 3") == .setting(SettingChange(setting, to: 3)))
+    }
     recipe.take(
-      Occurrence(.setting, step: 1, time: 1, key: setting.key, old: 3, new: 5, actor: .tell, text: "5"))
-    #expect(setting.value(in: recipe) == 5)
-    recipe.take(Occurrence(.setting, step: 1, time: 1, key: setting.key, old: 5, new: -5, text: "-5"))
-    #expect(setting.value(in: recipe) == 5)
+      Occurrence(.setting, step: 1, time: 1, key: setting.key, old: 3, new: 2, actor: .tell, text: "2"))
+    #expect(setting.value(in: recipe) == 2)
+    recipe.take(Occurrence(.setting, step: 1, time: 1, key: setting.key, old: 2, new: -5, text: "-5"))
+    #expect(setting.value(in: recipe) == 2)
   }
 
   @Test func `docs control lists every command`() throws {

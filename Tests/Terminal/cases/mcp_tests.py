@@ -26,9 +26,9 @@ def with_client(talk, *options):
     return asyncio.run(asyncio.wait_for(connect(), PATIENCE))
 
 
-async def call(session, name, **arguments):
+async def call(session, tool, /, **arguments):
     """What a tool answers, and whether it is an error."""
-    result = await session.call_tool(name, arguments)
+    result = await session.call_tool(tool, arguments)
     return "".join(block.text for block in result.content), bool(result.is_error)
 
 
