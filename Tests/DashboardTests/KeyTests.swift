@@ -107,7 +107,7 @@ struct KeyTests {
       #expect(dashboard.press(key) == nil)
       #expect(dashboard.overlay == .confirm(.rate(.times(2))))
     }
-    #expect(dashboard.draw(size: (100, 30), now: 0).text.contains("last ten"))
+    #expect(dashboard.draw(size: (100, 30), now: 0).text.contains("factor of 16"))
     #expect(dashboard.press(.character("y")) == .rate(.times(2)))
   }
 

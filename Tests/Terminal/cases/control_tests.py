@@ -110,7 +110,7 @@ def test_settings_survive_a_kill_and_a_resume():
 
 def test_a_schedule_a_prompt_and_a_name_survive_a_kill_and_a_resume():
     with training("bent", "--steps", "1000000", "--set", "evaluate.every=0", "--set", "save.every=0", "--set", "sample.every=0",
-                  "--set", "save.keep=1") as process:
+                  "--set", "save.keep=1", "--set", "schedule.kind=constant") as process:
         tell("bent", "pause")
         # Some steps are taken before it pauses.
         first = json.loads(tell("bent", "step", "2", options=["--json"]).stdout)["step"]
@@ -137,7 +137,7 @@ def test_a_schedule_a_prompt_and_a_name_survive_a_kill_and_a_resume():
     # Two more saves by the schedule take away what nobody asked for, and leave what was saved by hand.
     for _ in range(2):
         last = max(event["step"] for event in events("bent", "step"))
-        run(command("resume", "bent", "--headless", "--steps", str(last + 3), "--threads", "1", "--set", "schedule.floor=0.2"))
+        run(command("resume", "bent", "--headless", "--steps", str(last + 3), "--threads", "1"))
     assert not [event for event in events("bent", "occurrence") if event.get("key") == "replay"]
     assert checkpoints("bent")[0] == first + 2 and len(checkpoints("bent")) == 2, checkpoints("bent")
     began = events("bent", "begin")[-1]["recipe"]
