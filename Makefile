@@ -20,7 +20,7 @@ swift_test := swift test -c release --no-color-diagnostics
 python := .venv/bin/python
 writer := .build/release/RunFileTorture
 
-.PHONY: help setup build run build-tests test torture sanitize fuzz bench bench-peers format lint asm install clean
+.PHONY: help setup build run build-tests test torture sanitize fuzz bench bench-peers bench-control format lint asm install clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -116,6 +116,9 @@ peers := .venv-peers/bin/python
 
 bench-peers: build .venv-peers/ready ## compare speed and memory with PyTorch
 	@$(peers) Benchmarks/peers/compare.py $(program) $(ARGS)
+
+bench-control: build ## measure how much hostile peers of the control socket slow a training
+	python3 Benchmarks/hostile_peers.py .build/release/foretop
 
 .venv-peers/ready: Benchmarks/peers/requirements.txt
 	python3 -m venv .venv-peers
