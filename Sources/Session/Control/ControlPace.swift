@@ -1,14 +1,14 @@
 // How much of the machine the control socket's thread may take from the training, whatever peers do.
 import Glibc
 
-/// The thread's own budget: a burst, and a small share of a CPU after that. A thread beyond it serves its peers 50 times a second.
+/// The thread's own budget: a burst, and a small share of a CPU after that. A thread beyond it sleeps until it has some left.
 struct ControlPace {
   /// Seconds of the CPU that may be used at once.
   private static let burst = 0.03
   /// The share of a CPU that may be used for long.
   private static let share = 0.005
-  /// Microseconds between two rounds of a thread that has used up its budget.
-  private static let pause: UInt32 = 20_000
+  /// Seconds that it sleeps at least and at most: an answer comes as much later.
+  private static let pause = 0.02...0.2
 
   /// Seconds of the CPU that are left.
   private var credit = Self.burst
@@ -20,7 +20,9 @@ struct ControlPace {
     credit += (now.wall - last.wall) * Self.share - (now.cpu - last.cpu)
     credit = min(max(credit, -Self.burst), Self.burst)
     last = now
-    if credit < 0 { usleep(Self.pause) }
+    guard credit < 0 else { return }
+    let seconds = min(max(-credit / Self.share, Self.pause.lowerBound), Self.pause.upperBound)
+    usleep(UInt32(seconds * 1e6))
   }
 
   private static func seconds(_ clock: clockid_t) -> Double {
