@@ -5,8 +5,8 @@ import sys
 
 run = socket.socket(socket.AF_UNIX)
 run.connect(sys.argv[1] + "/control.sock")
-lines = run.makefile("rw")
-print(json.dumps({"subscribe": True}), file=lines, flush=True)
+lines = run.makefile()
+run.sendall(b'{"subscribe": true}\n')
 best, since = float("inf"), 0
 for event in map(json.loads, lines):
     if event.get("event") == "heldout":
@@ -14,7 +14,7 @@ for event in map(json.loads, lines):
         best, since = (loss, 0) if loss < best else (best, since + 1)
         if since == 3:
             since = 0
-            print(json.dumps({"id": event["step"], "command": "rate x0.5"}), file=lines, flush=True)
+            run.sendall(b'{"id": %d, "command": "rate x0.5"}\n' % event["step"])
     elif event.get("answer"):
         print(event["text"], flush=True)
     elif event.get("event") == "end":

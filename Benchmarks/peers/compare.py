@@ -122,7 +122,7 @@ def main():
     if options.json:
         print(json.dumps({"pytorch": version, "turns": options.turns, "peers": table}))
         return
-    heading = ["", "foretop tokens/s", "of the limit", "PyTorch eager", "compiled", "ratio to the better", "at the limit", "memory", "PyTorch's", "ratio"]
+    heading = ["", "foretop tokens/s", "of the limit", "PyTorch eager", "compiled", "ratio to the better", "ratio at the limit", "memory", "PyTorch's memory", "ratio"]
 
     def grouped(number):
         return f"{number:,.0f}".replace(",", " ")

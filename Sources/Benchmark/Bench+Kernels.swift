@@ -90,19 +90,13 @@ extension Bench {
     var table = ReportTable(
       name: "kernels",
       about: [
-        "each kernel on operands of 64 MB in fp32, \(threads) threads; medians of \(rounds) rounds",
-        "limit: bytes against a copy's GB/s, or arithmetic against the peak of multiply-adds, whichever takes longer",
+        "each kernel, on operands of 64 MB in fp32, with \(threads) threads; medians of \(rounds) rounds",
+        "limit: the time of the bytes at a copy's GB/s, or of the arithmetic at the peak of multiply-adds, whichever is longer",
       ],
       columns: [
-        ReportTable.ReportColumn(key: "kernel", heading: "kernel"),
-        ReportTable.ReportColumn(key: "precision", heading: "in"),
-        ReportTable.ReportColumn(key: "milliseconds", heading: "ms", digits: 2),
-        ReportTable.ReportColumn(key: "spread", heading: "± %", digits: 1),
-        ReportTable.ReportColumn(key: "gigaelements", heading: "G elements/s", digits: 2),
-        ReportTable.ReportColumn(key: "gigabytes", heading: "GB/s", digits: 1),
-        ReportTable.ReportColumn(key: "gigaflops", heading: "GFLOP/s"),
-        ReportTable.ReportColumn(key: "bound", heading: "bound by"),
-        ReportTable.ReportColumn(key: "share", heading: "share %"),
+        .column("kernel", "kernel"), .column("precision", "in"), .column("milliseconds", "ms", 2),
+        .column("spread", "± %", 1), .column("gigaelements", "G elements/s", 2), .column("gigabytes", "GB/s", 1),
+        .column("gigaflops", "GFLOP/s"), .column("bound", "bound by"), .column("share", "share %"),
       ])
     progress("kernels: operands")
     let operands = try Operands(threads: threads)

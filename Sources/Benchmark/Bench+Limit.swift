@@ -13,12 +13,9 @@ extension Bench {
         "forward y = x·Wᵀ, gradient at the input dx = dy·W, gradient at the weights dW = dyᵀ·x; medians of \(rounds)",
       ],
       columns: [
-        ReportTable.ReportColumn(key: "layer", heading: "layer"), ReportTable.ReportColumn(key: "out", heading: "out"),
-        ReportTable.ReportColumn(key: "in", heading: "in"), ReportTable.ReportColumn(key: "precision", heading: "in"),
-        ReportTable.ReportColumn(key: "forward", heading: "forward"),
-        ReportTable.ReportColumn(key: "input", heading: "input"),
-        ReportTable.ReportColumn(key: "weight", heading: "weight"),
-        ReportTable.ReportColumn(key: "milliseconds", heading: "ms a step", digits: 1),
+        .column("layer", "layer"), .column("out", "out"), .column("in", "in"), .column("precision", "in"),
+        .column("forward", "forward"), .column("input", "input"), .column("weight", "weight"),
+        .column("milliseconds", "ms a step", 1),
       ])
     try Team.require(threads)
     let products = try Products(threads: threads)

@@ -36,14 +36,12 @@ extension Bench {
     var table = ReportTable(
       name: "memory",
       about: [
-        "peak memory of a process that trains the workload, and what “foretop plan” says of its network beforehand, MiB",
-        "what is beyond that: the program, its libraries and the products' machine code",
+        "peak memory of a process that trains the workload, and the estimate of “foretop plan” for its network, MiB",
+        "the difference: the program, its libraries and the products' machine code",
       ],
       columns: [
-        ReportTable.ReportColumn(key: "workload", heading: "workload"),
-        ReportTable.ReportColumn(key: "peak", heading: "peak MiB"),
-        ReportTable.ReportColumn(key: "planned", heading: "planned"),
-        ReportTable.ReportColumn(key: "beyond", heading: "beyond"),
+        .column("workload", "workload"), .column("peak", "peak MiB"), .column("planned", "planned"),
+        .column("beyond", "beyond"),
       ])
     for workload in Workload.small {
       progress("memory: \(workload.name)")

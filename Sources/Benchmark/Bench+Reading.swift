@@ -19,16 +19,13 @@ extension Bench {
     var table = ReportTable(
       name: "reading",
       about: [
-        "a prompt of \(count) tokens, read by the network of “small” in pieces of \(Decoder.pieces.large), and a token at a time",
-        "medians of \(rounds) rounds in turn; ± is half of the middle half's range of the ratio",
+        "a prompt of \(count) tokens, read by the network of “small”: in pieces of \(Decoder.pieces.large), or one token at a time",
+        "medians of \(rounds) rounds in turn; ± is half the interquartile range of the ratio",
       ],
       columns: [
-        ReportTable.ReportColumn(key: "precision", heading: "in"),
-        ReportTable.ReportColumn(key: "tokens", heading: "tokens"),
-        ReportTable.ReportColumn(key: "prefillTokensPerSecond", heading: "at once, tokens/s"),
-        ReportTable.ReportColumn(key: "singleTokensPerSecond", heading: "one at a time"),
-        ReportTable.ReportColumn(key: "prefillRatio", heading: "ratio", digits: 1),
-        ReportTable.ReportColumn(key: "spread", heading: "± %", digits: 1),
+        .column("precision", "in"), .column("tokens", "tokens"),
+        .column("prefillTokensPerSecond", "at once, tokens/s"), .column("singleTokensPerSecond", "one at a time"),
+        .column("prefillRatio", "ratio", 1), .column("spread", "± %", 1),
       ])
     for (precision, network) in networks {
       progress("reading: \(precision)")

@@ -40,15 +40,12 @@ extension Bench {
     var table = ReportTable(
       name: "recording",
       about: [
-        "what recording and saving take away from training: \(times.parameters / 1_000_000) million parameters, on the disk of \(folder)",
-        "a step took \(milliseconds(step)) ms, a checkpoint was on the disk \(milliseconds(Samples(times.writing).median)) ms after it was due; “at most” is what is aimed at",
+        "how long recording and saving delay training: \(times.parameters / 1_000_000) million parameters, on the disk of \(folder)",
+        "a step took \(milliseconds(step)) ms, a checkpoint was on the disk \(milliseconds(Samples(times.writing).median)) ms after it was due; “at most” is the target",
       ],
       columns: [
-        ReportTable.ReportColumn(key: "what", heading: "what"),
-        ReportTable.ReportColumn(key: "count", heading: "count"),
-        ReportTable.ReportColumn(key: "median", heading: "median ms", digits: 3),
-        ReportTable.ReportColumn(key: "worst", heading: "worst ms", digits: 3),
-        ReportTable.ReportColumn(key: "most", heading: "at most", digits: 1),
+        .column("what", "what"), .column("count", "count"), .column("median", "median ms", 3),
+        .column("worst", "worst ms", 3), .column("most", "at most", 1),
       ])
     func add(_ what: String, _ seconds: [Double], most: Double) {
       guard let worst = seconds.max() else { return }
@@ -56,11 +53,11 @@ extension Bench {
         .text(what), .number(Double(seconds.count)), .number(Samples(seconds).median * 1000), .number(worst * 1000),
         .number(most))
     }
-    add("recording a step, flushes shared out", times.rows, most: 0.1)
-    add("metrics wait, no checkpoint on its way", times.stalls, most: 5)
-    add("metrics wait, beside one", times.stallsBesideWriting, most: 5)
-    add("training waits between steps, no checkpoint on its way", times.pauses, most: 5)
-    add("training waits between steps, beside one", times.pausesBesideWriting, most: 5)
+    add("recording a step, with its share of flushes", times.rows, most: 0.1)
+    add("metrics wait, no checkpoint being written", times.stalls, most: 5)
+    add("metrics wait, a checkpoint being written", times.stallsBesideWriting, most: 5)
+    add("training waits between steps, no checkpoint being written", times.pauses, most: 5)
+    add("training waits between steps, a checkpoint being written", times.pausesBesideWriting, most: 5)
     add("training waits for a checkpoint's copy", times.copies, most: max(50, step * 1000))
     return table
   }

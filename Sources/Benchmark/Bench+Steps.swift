@@ -58,23 +58,15 @@ extension Bench {
     var table = ReportTable(
       name: "steps",
       about: [
-        "whole training steps beside the limit: the matrix products of the same step's linear layers alone, same rounds",
-        "medians of \(rounds) rounds in turn; ± is half of the middle half's range; phases in ms",
+        "whole training steps, and the limit: the matrix products of the step's linear layers alone, measured in the same rounds",
+        "medians of \(rounds) rounds in turn; ± is half the interquartile range; phases in ms",
       ],
       columns: [
-        ReportTable.ReportColumn(key: "workload", heading: "workload"),
-        ReportTable.ReportColumn(key: "tokensPerSecond", heading: "tokens/s"),
-        ReportTable.ReportColumn(key: "spread", heading: "± %", digits: 1),
-        ReportTable.ReportColumn(key: "limit", heading: "limit"),
-        ReportTable.ReportColumn(key: "share", heading: "share %", digits: 1),
-        ReportTable.ReportColumn(key: "shareWithScores", heading: "with scores %", digits: 1),
-        ReportTable.ReportColumn(key: "limitGFLOPs", heading: "GFLOP/s"),
-        ReportTable.ReportColumn(key: "data", heading: "data", digits: 1),
-        ReportTable.ReportColumn(key: "forward", heading: "forward", digits: 1),
-        ReportTable.ReportColumn(key: "heads", heading: "heads", digits: 1),
-        ReportTable.ReportColumn(key: "backward", heading: "backward", digits: 1),
-        ReportTable.ReportColumn(key: "update", heading: "update", digits: 1),
-        ReportTable.ReportColumn(key: "ofOperations", heading: "of FLOPs", digits: 3),
+        .column("workload", "workload"), .column("tokensPerSecond", "tokens/s"), .column("spread", "± %", 1),
+        .column("limit", "limit"), .column("share", "share %", 1), .column("shareWithScores", "with scores %", 1),
+        .column("limitGFLOPs", "GFLOP/s"), .column("data", "data", 1), .column("forward", "forward", 1),
+        .column("heads", "heads", 1), .column("backward", "backward", 1), .column("update", "update", 1),
+        .column("ofOperations", "of FLOPs", 3),
       ])
     // All of one precision take turns, so that their ratios do not depend on when the machine was busy.
     for precision in Workload.precisions {
@@ -98,9 +90,9 @@ extension Bench {
       }
     }
     table.about.append(
-      "with scores: the share where attention's own products belong to the limit, at the rate of the linear layers'")
+      "with scores: the share of a limit that includes attention's products, at the speed of the linear layers")
     table.about.append(
-      "of FLOPs: the first row's FLOPs a token over this one's is what its tokens/s may cost; 1 is that, less is more")
+      "of FLOPs: FLOP/s divided by those of the first row; below 1, a head costs more time than its FLOPs account for")
     return table
   }
 
@@ -117,15 +109,12 @@ extension Bench {
       name: "scaling",
       about: [
         "NTP on two blocks of “small” (width 384, vocabulary 8192, context 256, 16 rows), one number changed at a time",
-        "with the context the rows change, so that a step has 4096 tokens; medians of \(scalingRounds) rounds",
+        "when the context changes, the rows change too: a step always has 4096 tokens; medians of \(scalingRounds) rounds",
       ],
       columns: [
-        ReportTable.ReportColumn(key: "key", heading: "changed"), ReportTable.ReportColumn(key: "value", heading: "to"),
-        ReportTable.ReportColumn(key: "precision", heading: "in"),
-        ReportTable.ReportColumn(key: "tokensPerSecond", heading: "tokens/s"),
-        ReportTable.ReportColumn(key: "spread", heading: "± %", digits: 1),
-        ReportTable.ReportColumn(key: "limit", heading: "limit"),
-        ReportTable.ReportColumn(key: "share", heading: "share %", digits: 1),
+        .column("key", "changed"), .column("value", "to"), .column("precision", "in"),
+        .column("tokensPerSecond", "tokens/s"), .column("spread", "± %", 1), .column("limit", "limit"),
+        .column("share", "share %", 1),
       ])
     for (key, values, change) in axes {
       for value in values {

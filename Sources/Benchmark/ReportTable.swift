@@ -11,6 +11,11 @@ package struct ReportTable: Sendable {
     var heading: String
     /// Digits after the point.
     var digits = 0
+
+    /// A column by its key in JSON and its heading.
+    static func column(_ key: String, _ heading: String, _ digits: Int = 0) -> ReportColumn {
+      ReportColumn(key: key, heading: heading, digits: digits)
+    }
   }
 
   package enum ReportValue: Sendable, Equatable {

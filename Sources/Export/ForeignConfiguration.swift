@@ -47,7 +47,7 @@ package struct ForeignConfiguration: Sendable, Equatable {
     guard reader.problems.isEmpty else {
       throw UserError(
         .data,
-        "\(source) describes a network that foretop does not have: \(reader.problems.joined(separator: "; "))")
+        "\(source) describes a network that foretop does not support: \(reader.problems.joined(separator: "; "))")
     }
   }
 
@@ -189,7 +189,7 @@ private struct ConfigurationReader {
   mutating func text(_ key: String, without fallback: String) -> String {
     guard let value = json[key] else { return fallback }
     if let text = value.string { return text.harmlessLine }
-    problems.append("\(key) is \(Self.shown(value)), and must be a text")
+    problems.append("\(key) is \(Self.shown(value)), and must be a string")
     return fallback
   }
 

@@ -11,6 +11,8 @@ extension GGUF {
       case "sentencepiece": try sentencePiece(tokenizer.model)
       case "bpe": try pairs(tokenizer.model)
       case "bytes": bytes
+      case "graph":
+        throw UserError(.usage, "llama.cpp has no tokenizer for star graphs: use --to huggingface or safetensors")
       default: try characters(String(decoding: tokenizer.model, as: UTF8.self))
       }
     // Foretop trains without tokens that begin or end a text.

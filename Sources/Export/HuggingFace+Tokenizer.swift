@@ -30,8 +30,8 @@ extension HuggingFace {
         DocumentFile(name: "tokenizer.json", bytes: try pairs(tokenizer.model)),
         configuration([JSON.Member("tokenizer_class", .text("PreTrainedTokenizerFast"))]),
       ]
-    case "tokens":
-      // Numbers alone: whoever made the token files has their tokenizer.
+    case "tokens", "graph":
+      // Numbers alone: whoever made the token files has their tokenizer, and a graph's tokens are nodes and signs.
       return []
     case "bytes":
       return [

@@ -43,7 +43,7 @@ extension HuggingFace {
       guard let file = SentencePieceFile(model) else {
         throw UserError(
           .data,
-          "\(folder)/tokenizer.model is not a SentencePiece model: foretop's tokenizers are SentencePiece models, byte-level BPE, bytes and characters"
+          "\(folder)/tokenizer.model is not a SentencePiece model: foretop supports SentencePiece models, byte-level BPE, bytes and characters"
         )
       }
       record = TokenizerRecord(kind: "sentencepiece", model: model, vocabulary: file.pieces)
@@ -52,7 +52,7 @@ extension HuggingFace {
     } else {
       throw UserError(
         .noInput,
-        "\(folder) has neither a tokenizer.model nor a tokenizer.json: name a SentencePiece model with --set tokenizer.model=FILE, or take the network without a tokenizer, for token files, with --set tokenizer.kind=tokens --data FILE.bin"
+        "\(folder) has neither a tokenizer.model nor a tokenizer.json: name a SentencePiece model with --set tokenizer.model=FILE, or import the network without a tokenizer, for token files, with --set tokenizer.kind=tokens --data FILE.bin"
       )
     }
     guard record.vocabulary <= vocabulary else {

@@ -6,13 +6,17 @@ package enum MetricLines {
   /// have values where the run was evaluated. What is not there is empty; not-a-number and infinities are `nan` and `inf`.
   /// - Parameters:
   ///   - heads: of the run.
+  ///   - path: tokens of the path of star graphs; 0 for text.
   ///   - events: hands them over one by one, in order.
   ///   - take: gets a line at a time, the line's end included.
   package static func csv(
-    heads: [Head], of events: @escaping ((Event) throws -> Void) throws -> Void, _ take: (String) throws -> Void
+    heads: [Head], path: Int = 0, of events: @escaping ((Event) throws -> Void) throws -> Void,
+    _ take: (String) throws -> Void
   ) throws {
     let stepMetrics = Metric.ofSteps(heads: heads)
-    let evaluationMetrics = Metric.ofEvaluations(heads: heads).filter { $0.path != "step" && $0.path != "tokens" }
+    let evaluationMetrics = Metric.ofEvaluations(heads: heads, path: path).filter {
+      $0.path != "step" && $0.path != "tokens"
+    }
     try take((stepMetrics.map(\.path) + evaluationMetrics.map { "heldout/" + $0.path }).joined(separator: ",") + "\n")
     let nothing = Array(repeating: "", count: evaluationMetrics.count)
     func words(_ evaluation: Evaluation) -> [String] { evaluationMetrics.map { $0.word(of: evaluation) } }

@@ -17,7 +17,7 @@ struct TokenizerDocument {
     func refuse(_ what: String) -> UserError {
       UserError(
         .data,
-        "\(source): \(what); foretop's tokenizers are SentencePiece models, byte-level BPE, bytes and characters, and a tokenizer.model beside it would be taken; --set tokenizer.kind=tokens --data FILE.bin takes the network without a tokenizer, for token files"
+        "\(source): \(what); foretop supports SentencePiece models, byte-level BPE, bytes and characters: put a tokenizer.model beside the file, or import the network without a tokenizer, for token files, with --set tokenizer.kind=tokens --data FILE.bin"
       )
     }
     guard let model = document["model"] else { throw refuse("it has no model") }
@@ -59,10 +59,10 @@ struct TokenizerDocument {
       throw refuse("its BPE is not one that was made from a SentencePiece model with byte_fallback")
     }
     guard let spaces = Spaces(document) else {
-      throw refuse("it treats spaces in a way that SentencePiece does not")
+      throw refuse("it treats spaces differently from SentencePiece")
     }
     guard let scores = Self.scores(pieces, merges) else {
-      throw refuse("its merges are not those of a SentencePiece model, which merges whatever makes a piece")
+      throw refuse("its merges differ from those of a SentencePiece model, which merges every pair that makes a piece")
     }
     record = TokenizerRecord(
       kind: "sentencepiece", model: Self.model(pieces, scores, document, addsSpaceBefore: spaces.areAddedBefore),
@@ -75,7 +75,7 @@ struct TokenizerDocument {
     } catch {
       throw UserError(
         .data,
-        "\(source): \(error); --set tokenizer.kind=tokens --data FILE.bin takes the network without a tokenizer, for token files"
+        "\(source): \(error); --set tokenizer.kind=tokens --data FILE.bin imports the network without a tokenizer, for token files"
       )
     }
   }

@@ -1,25 +1,26 @@
-// The memory of checkpoints between the trainer and the disk. Nobody ever waits for it here: who is refused is told when there
-// is some.
+// The memory of checkpoints between the trainer and the disk. No caller waits for memory here: a caller that gets none
+// is told when memory is free.
 import Glibc
 import Run
 import RunFile
 import Synchronization
 
-/// Copies of the weights: one, or two where they are small, used again and again.
+/// Buffers for copies of the weights: one, or two if the copies are small. The buffers are reused.
 final class CheckpointBuffers: Sendable {
   private struct BufferState {
     var most = 1
-    /// Those that the trainer, the recorder or the disk has.
+    /// Number of buffers that the trainer, the recorder or the checkpoint thread holds.
     var taken = 0
-    /// The memory of those that are stored.
+    /// Buffers of stored checkpoints, free to be reused.
     var spares: [Handoff] = []
-    /// What a new one begins with: all of a checkpoint but the numbers.
+    /// A checkpoint without its numbers, from which a new buffer is made.
     var outline: Checkpoint?
-    /// What the disk does not take. It is tried again; a newer state may have its memory before.
+    /// The checkpoint that the disk refused. Writing it is tried again, unless a newer state takes over its memory
+    /// first.
     var refused: PendingCheckpoint?
     /// True while a thread clears the pages of the first copy.
     var isClearing = false
-    /// Whether the trainer was refused one.
+    /// True if the trainer asked for a buffer and got none.
     var isAwaited = false
   }
 
@@ -27,24 +28,24 @@ final class CheckpointBuffers: Sendable {
   private let requests: RequestQueue
   private let clearing = Mutex<WorkerThread?>(nil)
 
-  /// Two copies may take so much.
+  /// The most bytes that two buffers may take together.
   private static let most = 1 << 30
-  /// In the environment of tests: small checkpoints have one copy as well.
+  /// Environment variable of tests: small checkpoints have only one buffer, too.
   private static let alone = "FORETOP_ONE_COPY"
 
-  /// - Parameter requests: where the trainer hears that a copy is free which it was refused.
+  /// - Parameter requests: the queue on which the trainer is told that a buffer is free, after it got none.
   init(telling requests: RequestQueue) { self.requests = requests }
 
-  /// Allows a second copy where it is small, so that a disk that is busy for a moment makes no step wait.
+  /// Allows a second buffer if it is small, so that a disk that is busy for a moment delays no step.
   /// - Parameter available: bytes of memory.
   func allow(bytes: Int, of available: Int?) {
     guard getenv(Self.alone) == nil, 2 * bytes <= Self.most, available.map({ 2 * bytes <= $0 }) ?? true else { return }
     state.withLock { $0.most = 2 }
   }
 
-  /// Takes the memory of the first copy beside the trainer, which would wait while it is cleared page by page. Where no
-  /// thread can be made for that, the first save waits for it.
-  /// - Parameter numbers: of each of its blocks.
+  /// Allocates the first buffer on another thread, since the kernel clears new memory page by page and the trainer
+  /// would wait for that. If no thread can be made, the first save allocates the buffer.
+  /// - Parameter numbers: numbers in each of the checkpoint's blocks.
   func prepare(_ first: consuming Checkpoint, numbers: Int) {
     let outline = first
     let parcel = Handoff(first)
@@ -69,8 +70,8 @@ final class CheckpointBuffers: Sendable {
     clearing.withLock { $0 = thread }
   }
 
-  /// Room for a copy: one that is free, or that of a state which the disk does not take. Never waits.
-  /// - Returns: nil where all there may be is in use; a request to save follows when there is some.
+  /// A buffer for a copy: a free one, or that of a checkpoint which the disk refused. Never waits.
+  /// - Returns: nil if all buffers are in use; a request to save follows when one is free.
   func take() -> Checkpoint? {
     state.withLock { state in
       // The first copy is there in a moment; a second beside it would take its memory for nothing.
@@ -87,10 +88,10 @@ final class CheckpointBuffers: Sendable {
     }
   }
 
-  /// It is stored, or given up.
+  /// Takes back the buffer of a checkpoint that is stored or given up.
   func giveBack(_ pending: PendingCheckpoint) { giveBack(Handoff(pending.takeOut())) }
 
-  /// It never came to be written, and its memory is gone.
+  /// Counts a buffer as free whose checkpoint was never written and whose memory was released.
   func giveBack() { change { $0.taken -= 1 } }
 
   private func giveBack(_ parcel: Handoff) {
@@ -101,11 +102,11 @@ final class CheckpointBuffers: Sendable {
     }
   }
 
-  /// The disk does not take it, and it waits to be tried again.
+  /// Keeps a checkpoint that the disk refused, to be tried again.
   func keep(_ refused: PendingCheckpoint) { change { $0.refused = refused } }
 
-  /// Takes what waits out of the way of a newer state, to be tried again.
-  /// - Returns: whether it is still there; else a newer state has its memory.
+  /// Takes the refused checkpoint, to try again to write it.
+  /// - Returns: whether the checkpoint is still there; otherwise a newer state has taken over its memory.
   func takeBack(_ refused: PendingCheckpoint) -> Bool {
     state.withLock { state in
       guard state.refused === refused else { return false }
@@ -123,6 +124,6 @@ final class CheckpointBuffers: Sendable {
     if isAwaited { requests.sendOwn(.save) }
   }
 
-  /// Waits until nothing goes on here.
+  /// Waits for the thread that allocates the first buffer.
   func end() { clearing.withLock { $0 }?.join() }
 }

@@ -4,11 +4,11 @@ import Run
 import RunFile
 
 extension RecordingThread {
-  /// How long a disk that does not take a checkpoint is left alone.
+  /// Seconds between two tries to write a checkpoint that the disk refuses.
   private static let pause = 2.0
 
-  /// Writes one after the other. One that the disk does not take is tried again until it does, a newer one comes, or a newer
-  /// state takes its memory.
+  /// Writes checkpoints one after the other. Writing a checkpoint that the disk refuses is tried again until it
+  /// succeeds, a newer checkpoint comes, or a newer state takes over its memory.
   func writeCheckpoints() {
     var waiting: [PendingCheckpoint] = []
     var refused: PendingCheckpoint?

@@ -1,5 +1,5 @@
-// The recorder's thread: it takes every event and every result of the two threads beside it, and tells the trainer to wait while
-// the disk is full.
+// The recorder's thread: it receives every event and every result of the checkpoint and sync threads, and makes the
+// trainer wait while the disk is full.
 import Dispatch
 import Foundation
 import Run
@@ -7,22 +7,22 @@ import RunFile
 import Synchronization
 
 extension RecordingThread {
-  /// What it knows of the disk.
+  /// The state of the disk and of what waits for it.
   private struct Disk {
     var bestStep = -1
-    /// Checkpoints that are on their way, one that is tried again included.
+    /// The number of checkpoints being written, including one that is tried again.
     var writing = 0
-    /// Why the newest one is not stored, and its step.
+    /// The error that kept the newest checkpoint from being stored, and its step.
     var unsaved: (error: UserError, step: Int)?
-    /// Whether the trainer was asked to wait.
+    /// True if the trainer was asked to wait.
     var isHolding = false
-    /// How often the journal was not taken.
+    /// The number of failed syncs of the journal.
     var failures = 0
-    /// Whether something waits to be confirmed until the disk takes the journal again.
+    /// True if confirmations wait until the journal can be synced again.
     var isBehind = false
-    /// The requests that checkpoints on their way answer, by their steps.
+    /// The requests that pending checkpoints answer, by the checkpoint's step.
     var saving: [Int: [Request]] = [:]
-    /// What is confirmed when the journal is on the disk.
+    /// What to confirm when the journal is on the disk.
     var unconfirmed = Confirmation()
   }
 
@@ -43,7 +43,7 @@ extension RecordingThread {
     record(with: recorder)
   }
 
-  /// Takes entries until the trainer is gone and its last checkpoint stored; then closes the file.
+  /// Handles entries until the trainer has ended and its last checkpoint is stored; then closes the file.
   private func record(with recorder: Recorder) {
     var disk = Disk()
     var ending: Ending?
@@ -77,7 +77,7 @@ extension RecordingThread {
     if let ending { finish(ending, with: recorder, &disk) }
   }
 
-  /// Ends the other threads, closes the file, and says so.
+  /// Ends the other threads, closes the file, and publishes the end.
   private func finish(_ ending: Ending, with recorder: Recorder, _ disk: inout Disk) {
     checkpoints.close()
     let (writer, journal) = threads.withLock { ($0.checkpoints, $0.journal) }
@@ -157,14 +157,14 @@ extension RecordingThread {
         isOver
         ? Self.last
         : isHeld
-          ? "; the run waits and tries again" + (isAttended ? "; space goes on without it" : "")
-          : "; it is tried again until a newer one takes its place"
+          ? "; the run waits and tries again" + (isAttended ? "; space continues without the checkpoint" : "")
+          : "; saving is tried again until a newer checkpoint replaces this one"
       if isNew { say(error, of: pending.step, advice, with: recorder, &disk) }
     case .end: break
     }
   }
 
-  /// Makes the trainer wait while the disk does not take what it has, and go on when it does.
+  /// Makes the trainer wait while the disk refuses its data, and continue when the disk has room.
   private func hold(_ isNeeded: Bool, _ disk: inout Disk) {
     guard isNeeded != disk.isHolding else { return }
     disk.isHolding = isNeeded
@@ -182,7 +182,7 @@ extension RecordingThread {
 
   private func publish(_ notices: [Occurrence]) { for notice in notices { hub.publish(.occurred(notice)) } }
 
-  /// Says that a checkpoint is stored, to all who asked for it or for one before it that it took the place of.
+  /// Answers all requests for this checkpoint, and for earlier checkpoints that it replaced.
   private func publishSaved(_ lines: [Occurrence], of step: Int, _ disk: inout Disk) {
     var requests = disk.saving.filter { $0.key <= step }.values.flatMap { $0 }
       .sorted { ($0.id ?? 0) < ($1.id ?? 0) }[...]
@@ -200,7 +200,7 @@ extension RecordingThread {
     publish(lines + answers)
   }
 
-  /// Hands over what is to be confirmed.
+  /// Hands the pending confirmations to the sync thread.
   private func send(_ disk: inout Disk, of recorder: Recorder) {
     let (pending, notices) = recorder.takeSync()
     publish(notices)
@@ -214,9 +214,9 @@ extension RecordingThread {
     disk.unconfirmed = Confirmation()
   }
 
-  private static let last = "; it is tried again for a minute, and a second interrupt leaves without it"
+  private static let last = "; saving is retried for a minute, and a second interrupt ends the run without it"
 
-  /// Says that a checkpoint is not saved.
+  /// Reports that a checkpoint is not saved.
   private func say(_ error: UserError, of step: Int, _ advice: String, with recorder: Recorder, _ disk: inout Disk) {
     // What is tried again has no answer yet.
     let request = advice.isEmpty ? disk.saving.removeValue(forKey: step)?.first?.id : nil
@@ -229,7 +229,7 @@ extension RecordingThread {
 }
 
 extension UserError {
-  /// What is said at the end of a checkpoint that the disk did not take.
+  /// The final error of a checkpoint that the disk refused.
   fileprivate func ofCheckpoint(_ step: Int) -> UserError {
     UserError(
       status,

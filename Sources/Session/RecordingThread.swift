@@ -1,27 +1,28 @@
-// The run's folder is written here: by the recorder's thread, which takes every event, and by two beside it, so that no row
-// waits for the disk: one writes checkpoints (CheckpointThread), one waits for the journal and confirms what is in it (SyncThread).
+// Three threads write the run's folder, so that no row waits for the disk: the recorder's thread handles every event,
+// one thread writes checkpoints (CheckpointThread), and one waits until the journal is on the disk and confirms what is
+// in it (SyncThread).
 import Dispatch
 import Foundation
 import Run
 import RunFile
 import Synchronization
 
-/// What becomes of a session's events and checkpoints.
+/// Records a session's events and checkpoints.
 final class RecordingThread: Sendable {
-  /// What the recorder's thread hears of.
+  /// A message to the recorder's thread.
   enum Entry: Sendable {
     case event(NumberedEvent)
     /// A copy of the training state, and the requests that it answers.
     case checkpoint(Handoff, answering: [Request])
     case stored(StoredCheckpoint)
     case notStored(PendingCheckpoint, UserError)
-    /// A newer state took the place of one that was not stored.
+    /// A newer state replaced a checkpoint that was not stored.
     case superseded
-    /// The journal is on the disk up to there.
+    /// The journal is on the disk up to this point.
     case synced(PendingSync)
-    /// The journal is not on the disk.
+    /// The journal could not be synced to the disk.
     case notSynced(PendingSync, UserError)
-    /// The trainer is gone.
+    /// The trainer has ended.
     case end(Ending)
   }
 
@@ -31,27 +32,27 @@ final class RecordingThread: Sendable {
   let requests: RequestQueue
   let hub: EventHub
   let buffers: CheckpointBuffers
-  /// Hears for how many seconds the recorder's thread was busy, each time.
+  /// Receives the seconds of every stretch for which the recorder's thread was busy.
   let stalls: Mailbox<Double>?
   /// Checkpoints for the thread that writes them.
   let checkpoints = Mailbox<PendingCheckpoint>()
-  /// What the thread that waits for the disk confirms, in order.
+  /// The confirmations for the sync thread, in order.
   let confirmations = Mailbox<Confirmation>()
-  /// What the run begins with, for the recorder's thread; and whether its folder could be made.
+  /// The first event of the session, for the recorder's thread.
   private let beginnings = Mailbox<Beginning>()
   let outcomes = Mailbox<UserError?>()
   let threads = Mutex<Threads>(Threads())
   let place = Mutex<String?>(nil)
-  /// What was still to be confirmed when the thread that does so ended.
+  /// Confirmations that were pending when the sync thread ended.
   let unconfirmed = Mutex<[Confirmation]>([])
 
   struct Threads {
     var recorder, checkpoints, journal: WorkerThread?
   }
 
-  /// How long a checkpoint that is the last is tried while the disk does not take it.
+  /// Seconds for which saving the last checkpoint is tried again.
   static let patience = 55.0
-  /// How long a thread that is in the middle of writing is waited for at the end.
+  /// Seconds to wait at the end for a thread that is writing.
   static let grace = 3.0
 
   init(
@@ -67,7 +68,7 @@ final class RecordingThread: Sendable {
     self.stalls = stalls
   }
 
-  /// Makes the threads, before anything is on the disk: a machine that does not give them keeps no trace of the run.
+  /// Makes the threads before anything is written, so that the run leaves no trace if the machine refuses threads.
   func makeThreads() throws {
     let recorder = try WorkerThread("recorder") { [self] in
       if let beginning = beginnings.takeAll(waitingUntil: .distantFuture).first { record(beginning) }
@@ -79,13 +80,13 @@ final class RecordingThread: Sendable {
     threads.withLock { $0.journal = journal }
   }
 
-  /// Starts the recorder and waits until the run's folder is there, or cannot be.
+  /// Starts the recorder and waits until the run's folder is made, or could not be made.
   func start(_ beginning: Beginning) throws {
     beginnings.send(beginning)
     if let error = outcomes.takeAll(waitingUntil: .distantFuture).first ?? nil { throw error }
   }
 
-  /// Ends the threads where the run did not begin.
+  /// Ends the threads if the run did not begin.
   func cancel() {
     beginnings.close()
     checkpoints.close()
@@ -94,8 +95,8 @@ final class RecordingThread: Sendable {
     for thread in [threads.recorder, threads.checkpoints, threads.journal] { thread?.join() }
   }
 
-  /// Waits until all threads have ended, after the recorder's was told to: two of them may hang in the disk, and are given up
-  /// after a while.
+  /// Waits until all threads have ended, after the recorder's thread was told to end. The checkpoint and sync threads
+  /// may hang in a disk operation and are given up after a while.
   func end() {
     let threads = self.threads.withLock { $0 }
     threads.recorder?.join()
@@ -103,6 +104,6 @@ final class RecordingThread: Sendable {
     threads.journal?.join(until: .now() + Self.grace)
   }
 
-  /// The run's folder, as it was called last.
+  /// The last known path of the run's folder.
   var folder: String { place.withLock { $0 } ?? request.folder }
 }

@@ -1,18 +1,19 @@
-// What is asked of a session: numbered, so that every answer can name its question.
+// Requests to a session. Each has a number, so that the answer can name its request.
 import Run
 import Synchronization
 
 /// Requests on their way to the trainer. Any thread may send; sending never waits.
 package final class RequestQueue: Sendable {
-  /// What the trainer takes them from.
+  /// The queue from which the trainer takes requests.
   let mailbox = Mailbox<Request>()
   /// The number of the last request. Sending happens under its lock: the numbers rise in the order in which the trainer gets
   /// them.
   private let last = Mutex(0)
 
   /// Sends a request.
-  /// - Returns: its number. The answer carries the number as `Occurrence.request`: an occurrence with the step at which
-  ///   the request was carried out, or with the reason for a refusal. A stop is answered before the session ends.
+  /// - Returns: the request's number. The answer carries the number as `Occurrence.request`: an occurrence with the step
+  ///   at which the request was carried out, or with the reason for a refusal. A stop is answered before the session
+  ///   ends.
   @discardableResult package func send(_ command: Command, by actor: Occurrence.Actor) -> Int {
     last.withLock { last in
       last += 1
@@ -21,6 +22,7 @@ package final class RequestQueue: Sendable {
     }
   }
 
-  /// What the session asks of its own trainer: to wait for the disk, and that memory for a checkpoint is free. Nothing answers.
+  /// Sends a request of the session itself: to wait for the disk, to continue, or to save since a checkpoint buffer is
+  /// free. No answer follows.
   func sendOwn(_ command: Command) { mailbox.send(Request(command, by: .program)) }
 }

@@ -1,9 +1,9 @@
-// What is different in a run that goes on: said, and recorded, before its first step.
+// Reports the changes of a resumed run before its first step.
 import Run
 
 extension RunRequest.Past {
-  /// What changed since the last session, as the run's log has it: keys of the recipe, threads, precision, the text, and what
-  /// becomes of steps that are stored already.
+  /// The changes since the last session, as events for the run's log: recipe keys, threads, precision, the text, and
+  /// the stored steps that are computed again.
   func occurrences(at now: Beginning) -> [Occurrence] {
     guard let before = beginning else { return [] }
     func occurred(
@@ -36,7 +36,7 @@ extension RunRequest.Past {
       causes.append("number of threads")
       all.append(
         occurred(
-          .notice, "threads \(before.threads) → \(now.threads): losses from here on are not the same to the bit",
+          .notice, "threads \(before.threads) → \(now.threads): losses from here on are not bit-identical",
           key: "threads", old: Double(before.threads), new: Double(now.threads)))
     }
     if step != nil, before.precision != now.precision, !causes.contains("value of precision") {
@@ -55,14 +55,14 @@ extension RunRequest.Past {
     return all + [change(of: now)].compactMap { $0 }.map { occurred(.warning, $0) }
   }
 
-  /// What a step learns from now, where that is what changed.
+  /// The new number of tokens per step, if a batch key changed.
   private static func tokens(_ key: String, _ recipe: Recipe) -> String {
     key.hasPrefix("batch.") ? ": a step takes \(recipe.tokensPerStep) tokens from here on" : ""
   }
 }
 
 extension Recipe {
-  /// The keys that differ and decide what is computed.
+  /// The differing keys that affect the computation.
   package func fieldsDeciding(otherThan other: Recipe) -> [Field] {
     let others = ["save.", "evaluate.", "sample.", "data.paths"]
     return Self.fields.filter { field in

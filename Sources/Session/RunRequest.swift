@@ -1,4 +1,4 @@
-// What is asked of a session, decided before anything is started.
+// The request for a session, complete before any thread is started.
 import Corpus
 import Foundation
 import Run
@@ -8,11 +8,11 @@ import RunFile
 package struct RunRequest: Sendable {
   /// The stored state from which a resumed run continues.
   package struct Past: Sendable {
-    /// The checkpoint; empty if the run ended before its first one, and begins again.
+    /// The checkpoint; empty if the run ended before its first checkpoint and starts again.
     package var start: Handoff
     /// The step of the checkpoint; nil without a checkpoint.
     package var step: Int?
-    /// The changes of rate, weights and settings that the user made after that, to be made again at the same steps.
+    /// The user's changes of rate, weights and settings after the checkpoint, to be repeated at the same steps.
     package var edits: [ReplayedCommand]
     /// The first event of its last session.
     package var beginning: Beginning?
@@ -20,10 +20,10 @@ package struct RunRequest: Sendable {
     package var last = 0
     /// The weights of losses that the command line gives, from the first step on.
     package var weights: [WeightChange] = []
-    /// Numbers of the recipe as the checkpoint had them, by key, where commands had changed them.
+    /// Settings that commands had changed before the checkpoint, with their values, by recipe key.
     package var settings: [String: Double] = [:]
-    /// Keys that the command line gives, and whose changes after the checkpoint are not made again: that is recorded, even
-    /// where a value stays as it is.
+    /// Keys given on the command line, whose changes after the checkpoint are not repeated. They are recorded even if
+    /// the value stays the same.
     package var droppedSettings: Set<String> = []
     /// Events of earlier sessions, for the screen.
     package var events: [Event] = []
@@ -33,7 +33,7 @@ package struct RunRequest: Sendable {
       self.edits = edits
     }
 
-    /// What to say where the run goes on with a text that is not the one it had: a file that changed, or another one.
+    /// A notice if the resumed run has another text than before; nil if the text is the same.
     func change(of text: Beginning) -> String? {
       // An imported run had no text of ours before.
       guard step != nil, let before = beginning, before.trainingTokens > 0,
@@ -51,7 +51,7 @@ package struct RunRequest: Sendable {
   package var threads: Int
   /// Nil for a new run.
   package var past: Past?
-  /// Something to say in the events at the start: a damaged checkpoint that was passed over.
+  /// Notices to publish at the start, such as of a damaged checkpoint that was skipped.
   package var notices: [String]
 
   package init(
@@ -70,9 +70,9 @@ package struct RunRequest: Sendable {
 
   /// Opens the run's text.
   /// - Parameters:
-  ///   - record: the tokenizer to go on with; nil takes the recipe's.
-  ///   - report: told what takes time.
-  ///   - progress: told while tokens are made how many of how many bytes are done.
+  ///   - record: the checkpoint's tokenizer; nil uses the recipe's.
+  ///   - report: receives a sentence before each long operation.
+  ///   - progress: receives, while the text is tokenized, how many of how many bytes are done.
   func corpus(
     by record: TokenizerRecord?, report: (String) -> Void, progress: (Int, Int) -> Void
   ) throws -> Corpus {
@@ -82,14 +82,14 @@ package struct RunRequest: Sendable {
   }
 }
 
-/// A checkpoint that is handed from thread to thread, and let go of by the one before: its memory is used again, or freed.
+/// Hands a checkpoint from one thread to another without a copy: the sender keeps no reference.
 package final class Handoff: @unchecked Sendable {
   // Unchecked: one thread has it at a time.
   private var checkpoint: Checkpoint?
 
   package init(_ checkpoint: consuming Checkpoint?) { self.checkpoint = consume checkpoint }
 
-  /// Takes the checkpoint out; afterwards this is empty.
+  /// Takes the checkpoint out, and leaves this empty.
   package func takeOut() -> Checkpoint? {
     defer { checkpoint = nil }
     return checkpoint
@@ -97,11 +97,11 @@ package final class Handoff: @unchecked Sendable {
 }
 
 extension Corpus.Source {
-  /// What a recipe's corpus is made from.
+  /// The source of a recipe's corpus.
   /// - Parameters:
-  ///   - paths: its texts.
-  ///   - cache: the folder for what can be made again.
-  ///   - runs: the folder of all runs, where a cache is kept that has no other place.
+  ///   - paths: the paths of its texts.
+  ///   - cache: the cache folder.
+  ///   - runs: the folder of all runs, which holds the cache if the cache folder cannot be written.
   package init(_ recipe: Recipe, paths: [String], cache: String, runs: String) {
     self.init(
       paths: paths, kind: recipe.tokenizer.kind,
@@ -109,12 +109,15 @@ extension Corpus.Source {
       context: recipe.model.context, documents: DocumentBounds(recipe), cache: cache)
     ids = recipe.tokenizer.ids
     width = recipe.tokenizer.width.bytes
+    if recipe.data.kind == .stargraph {
+      graphs = Corpus.StarGraphSource(recipe.data.graph, seed: recipe.seed)
+    }
     spareCache = runs.hasSuffix("/") ? runs + ".cache" : runs + "/.cache"
   }
 }
 
 extension DocumentBounds {
-  /// How a recipe divides its texts; nil where it takes them as one.
+  /// How a recipe divides its texts into documents; nil if documents are packed.
   package init?(_ recipe: Recipe) {
     guard recipe.data.documents == .separate else { return nil }
     self.init(separator: recipe.data.separator)
@@ -122,6 +125,6 @@ extension DocumentBounds {
 }
 
 extension Tokenizer {
-  /// A tokenizer as a checkpoint keeps it.
+  /// The tokenizer that a checkpoint stores.
   package init(_ record: TokenizerRecord) throws(CorpusError) { try self.init(kind: record.kind, model: record.model) }
 }

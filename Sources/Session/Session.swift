@@ -1,5 +1,5 @@
-// The page that wires the rest: the trainer's thread, the recorder's and those beside it, the hub and the queues between them.
-// Nothing is shared; values cross. Everything here ends with the session.
+// Connects the parts of a session: the trainer's thread, the recording threads, the hub and the queues between them.
+// Threads share no state and exchange values. All threads end with the session.
 import Corpus
 import Foundation
 import Kernels
@@ -19,13 +19,13 @@ package final class TrainingSession: Sendable {
   private let recording = Mutex<RecordingThread?>(nil)
   private let control = Mutex<ControlServer?>(nil)
 
-  /// Whether somebody can decide what becomes of a run that diverged.
+  /// True if a user can decide how a diverged run continues.
   private let isAttended: Bool
   private let stalls: Mailbox<Double>?
 
   /// - Parameters:
-  ///   - isAttended: whether somebody can decide what becomes of a run that diverged: it waits then, else it ends.
-  ///   - stalls: hears for how many seconds the recorder's thread was busy, each time.
+  ///   - isAttended: true if a user can decide how a diverged run continues: then the run pauses, otherwise it ends.
+  ///   - stalls: receives the seconds of every stretch for which the recorder's thread was busy.
   package init(_ request: RunRequest, isAttended: Bool, stalls: Mailbox<Double>? = nil) {
     self.request = request
     self.isAttended = isAttended
@@ -34,8 +34,8 @@ package final class TrainingSession: Sendable {
     buffers = CheckpointBuffers(telling: requests)
   }
 
-  /// Starts the threads. Subscribe before: nothing is kept for those who come later.
-  /// - Throws: `UserError` when the first of them cannot be made.
+  /// Starts the threads. Subscribe before: later subscribers miss earlier events.
+  /// - Throws: `UserError` when the trainer's thread cannot be made.
   package func start() throws {
     for change in request.past?.weights ?? [] { requests.send(.weight(change), by: .commandLine) }
     // Deep calls are rare and large frames are not: 16 MiB is never the limit.
@@ -51,12 +51,12 @@ package final class TrainingSession: Sendable {
     buffers.end()
   }
 
-  /// Where the run is now: somebody may have moved its folder meanwhile.
+  /// The run's current address; its folder may have been moved since the start.
   package var address: RunAddress {
     recording.withLock { $0 }.map { RunAddress(folder: $0.folder, before: request.address) } ?? request.address
   }
 
-  /// Reports something that happened outside of the trainer.
+  /// Publishes an occurrence that did not happen in the trainer.
   package func report(_ occurrence: Occurrence) { hub.publish(.occurred(occurrence)) }
 
   // MARK: The trainer's thread
@@ -102,8 +102,8 @@ package final class TrainingSession: Sendable {
     }
   }
 
-  /// Opens the control socket; a run goes on without it.
-  /// - Returns: why there is none.
+  /// Opens the control socket. The run continues if that fails.
+  /// - Returns: the error, if there is no socket.
   private func startControl() -> UserError? {
     do {
       let server = try ControlServer(folder: request.folder, name: request.name, hub: hub, requests: requests)
@@ -114,7 +114,7 @@ package final class TrainingSession: Sendable {
     }
   }
 
-  /// Makes everything ready. What was read to go on from is let go of: the trainer has its own.
+  /// Makes the trainer. The loaded checkpoint is released: the trainer has its own copy.
   private func trainer() throws -> Trainer {
     // Before a text is read and a tokenizer made: the network's own look at it comes long after.
     try Team.require(request.threads)

@@ -1,13 +1,13 @@
-// What waits for one subscriber of a session, and what is left out where it does not read.
+// The queue of one subscriber of a session, and which events are left out if the subscriber does not read.
 import Dispatch
 import Run
 import Synchronization
 
 /// A bounded queue of messages. One thread at a time should take.
 package final class Subscription: Sendable {
-  /// Steps that wait at most: two megabytes. A screen that is drawn four times a second needs some hundred.
+  /// The most steps that wait: two megabytes. A screen that is drawn four times a second needs a few hundred.
   package static let mostSteps = 8192
-  /// Other events that wait at most: evaluations, samples, lines of the log.
+  /// The most other events that wait: evaluations, samples, lines of the log.
   package static let mostOthers = 1024
 
   fileprivate struct MessageQueue {
@@ -19,16 +19,17 @@ package final class Subscription: Sendable {
 
   private let state = Mutex(MessageQueue())
   private let mostSteps: Int
-  /// Raised once for what came since the reader last looked.
+  /// Signalled once when messages arrive after the reader's last look.
   private let arrival = DispatchSemaphore(value: 0)
 
   init(mostSteps: Int) { self.mostSteps = mostSteps }
 
-  /// How many messages wait: at most `mostSteps`, `mostOthers`, a gap beside each of these, and what begins and ends a session.
+  /// The number of waiting messages: at most `mostSteps` + `mostOthers`, two gaps, and the messages that begin and end
+  /// a session.
   package var count: Int { state.withLock { $0.waiting.count } }
 
-  /// Takes what waits, oldest first; empty when nothing does.
-  /// - Parameter most: how many messages at most.
+  /// Takes the waiting messages, oldest first; empty if there are none.
+  /// - Parameter most: the most messages to take.
   package func take(most: Int = .max) -> [SessionMessage] {
     state.withLock { state in
       guard state.waiting.count > most else {
@@ -53,7 +54,7 @@ package final class Subscription: Sendable {
     }
   }
 
-  /// Puts a message in, or leaves it out.
+  /// Queues a message, or leaves it out if the queue is full.
   func offer(_ message: SessionMessage) {
     let isFirst = state.withLock { state in
       let isFirst = state.waiting.isEmpty
@@ -65,7 +66,7 @@ package final class Subscription: Sendable {
 }
 
 extension Subscription.MessageQueue {
-  /// The oldest stay: a reader that wakes up finds a beginning, one gap, and the present.
+  /// Old messages stay and new ones are left out: a slow reader finds the beginning, one gap, and then new events.
   fileprivate mutating func add(_ message: SessionMessage, mostSteps: Int) {
     guard case .event(let event) = message, message.isStep || message.isBounded else { return waiting.append(message) }
     if message.isStep {
@@ -98,7 +99,8 @@ extension Subscription.MessageQueue {
 extension SessionMessage {
   fileprivate var isStep: Bool { if case .event(let event) = self, case .stepped = event.event { true } else { false } }
 
-  /// Whether it is an event beside the steps of which only so many may wait: a session begins and ends once.
+  /// True for events other than steps that count towards `mostOthers`. The beginning and the end of a session do not
+  /// count.
   fileprivate var isBounded: Bool {
     guard case .event(let event) = self else { return false }
     return switch event.event {

@@ -1,18 +1,19 @@
-// The thread that waits until the journal is on the disk, and confirms what is in it.
+// The thread that syncs the journal to the disk, and confirms what is in it.
 import Dispatch
 import Run
 import RunFile
 
-/// What may be said, and written, when the journal is on the disk.
+/// The events to confirm and the checkpoints to write once the journal is on the disk.
 struct Confirmation: Sendable {
   var sync: PendingSync?
-  /// Of how many failures the recorder knew when it made this: what was handed to the kernel before counts for nothing.
+  /// The number of failed syncs that the recorder knew of. What was handed to the kernel before a failed sync does not
+  /// count as stored.
   var failures = 0
-  /// Whether the disk does not take the journal, which is warned of: nothing of it is confirmed.
+  /// True if the disk refuses the journal and the user was warned: no event is confirmed.
   var isRefused = false
-  /// Whether the trainer is gone: its last checkpoint is written whatever becomes of the journal.
+  /// True if the trainer has ended: the last checkpoint is then written even if the journal cannot be synced.
   var isLast = false
-  /// The numbers of events that are confirmed then.
+  /// The numbers of the events to confirm.
   var events: [Int] = []
   var checkpoints: [PendingCheckpoint] = []
 
@@ -20,8 +21,8 @@ struct Confirmation: Sendable {
 }
 
 extension RecordingThread {
-  /// Waits until the journal is on the disk, then confirms what it has and lets checkpoints be written. What the disk did not
-  /// take waits until it does.
+  /// Syncs the journal, then confirms its events and releases checkpoints to be written. After a failed sync, both wait
+  /// for the next successful one.
   func confirm() {
     var waiting: [Confirmation] = []
     var failures = 0
@@ -57,7 +58,7 @@ extension RecordingThread {
     for pending in confirmation.checkpoints { checkpoints.send(pending) }
   }
 
-  /// Passes on the checkpoints that need not wait any longer: the journal was tried once more, and is warned of.
+  /// Passes on checkpoints without a sync: the journal was tried once more, and the user was warned.
   private func passUnconfirmed(_ waiting: inout [Confirmation]) {
     let isWarnedOf = waiting.contains { $0.isRefused || $0.isLast }
     for index in waiting.indices {

@@ -1,23 +1,26 @@
-// What a network is worth on consecutive windows of a text: the held-out part during training, and any text afterwards.
+// Measures a network's losses on consecutive windows of a text: the held-out part during training, and any text
+// afterwards.
 import Corpus
 import Run
 import Transformer
 
 extension Transformer {
-  /// Mean losses and accuracies over all whole windows of a part (window i starts at token i·T, the heads look ahead past
-  /// its end where the text goes on), and how well the TOP head ranks what comes, at some positions spread evenly over it.
+  /// Mean losses and accuracies over all whole windows of a part (window i starts at token i·T; the heads look past a
+  /// window's end if the text continues there), and rank quality of the TOP head at some positions spread evenly over
+  /// the part.
   /// - Parameters:
-  ///   - tokens: About how many tokens are enough, in windows spread evenly, one at least; 0 takes all.
-  ///   - shouldContinue: Asked before every batch; false leaves off, and the result is nil.
+  ///   - tokens: about how many tokens to measure, in evenly spread windows, at least one; 0 measures all.
+  ///   - shouldContinue: asked before every batch; if it returns false, measuring stops and the result is nil.
   /// - Throws: `CorpusError` where the part cannot be read, or has changed.
   package func measure(
     on part: TokenRange, by recipe: Recipe, weights: [Float], tokens: Int = 0,
     while shouldContinue: () -> Bool = { true }
-  ) throws(CorpusError) -> (losses: [HeadLoss], order: OrderQuality?)? {
+  ) throws(CorpusError) -> Measured? {
     var sums = [LossSum](repeating: LossSum(), count: recipe.heads.count)
     let most = tokens == 0 ? Int.max : max(1, tokens / configuration.context)
     var batches = OrderedBatches(
       of: part, rows: rows, context: configuration.context, lookahead: recipe.lookahead, most: most)
+    var paths = PathSum(part.graphs, recipe: recipe)
     let spread = HeldOutSample(over: batches.windows * configuration.context)
     while true {
       let first = batches.window * configuration.context
@@ -25,16 +28,56 @@ extension Transformer {
       guard shouldContinue() else { return nil }
       let rows = TokenRows(batch)
       forward(rows)
-      let measured = losses(rows, ranking: (0..<self.rows * configuration.context).map { spread.has(first + $0) })
+      let measured = losses(
+        rows, ranking: (0..<self.rows * configuration.context).map { spread.has(first + $0) }, hits: &paths.hits)
+      paths.add(batch.filledRows, context: configuration.context)
       for (head, sum) in measured.enumerated() { sums[head].add(sum) }
     }
     let order = recipe.heads.firstIndex(where: \.ranks).flatMap { OrderQuality(sums[$0].ranks) }
-    return (sums.losses(of: recipe.heads, weights: weights, withAccuracy: true), order)
+    return Measured(
+      losses: sums.losses(of: recipe.heads, weights: weights, withAccuracy: true), order: order, paths: paths.shares)
   }
 }
 
-/// Which positions of a text the TOP head's ranking is looked at: about as many as are enough for a steady mean, the same
-/// every time. A rank costs as much as a loss, and each position has up to 32 of them.
+/// What a network is worth on held-out windows.
+package struct Measured: Sendable {
+  package var losses: [HeadLoss]
+  /// Nil without a head that ranks.
+  package var order: OrderQuality?
+  /// See `Evaluation.paths`.
+  package var paths: [Float]
+}
+
+/// How many paths of star graphs are right. Greedy decoding writes the first k tokens right exactly if, after every true
+/// beginning shorter than k, the likeliest token is the true one: one pass over the true path is enough.
+private struct PathSum {
+  /// The positions whose next token is of the path; empty for text.
+  private let scored: Range<Int>
+  private var right: [Int]
+  private var count = 0
+  /// [M], written by `losses`: whether the NTP head has the next token; nil where nobody asks.
+  var hits: [UInt8]?
+
+  init(_ graphs: StarGraphs?, recipe: Recipe) {
+    scored = graphs.flatMap { recipe.pathLength > 0 ? $0.scored : nil } ?? 0..<0
+    right = Array(repeating: 0, count: scored.count)
+    hits = scored.isEmpty ? nil : []
+  }
+
+  mutating func add(_ rows: Int, context: Int) {
+    guard let hits else { return }
+    for row in 0..<rows {
+      let path = scored.prefix { hits[row * context + $0] != 0 }.count
+      for length in 0..<path { right[length] += 1 }
+    }
+    count += rows
+  }
+
+  var shares: [Float] { right.map { Float(Double($0) / Double(max(1, count))) } }
+}
+
+/// The positions of a text at which the TOP head's ranking is measured: about as many as a steady mean needs, the same
+/// every time. A rank costs as much as a loss, and each position has up to 32 ranks.
 struct HeldOutSample {
   /// The standard error of a mean over so many shares is about 0.004.
   static let most = 8192
@@ -46,13 +89,13 @@ struct HeldOutSample {
     threshold = count > Self.most ? UInt64(Double(Self.most) / Double(count) * 0x1p64) : .max
   }
 
-  /// Whether a position is one of them. Multiples of the golden ratio fill the unit interval most evenly (Weyl's sequence):
-  /// no part of the text, and no place in its windows, is preferred.
+  /// True if a position belongs to the sample. Multiples of the golden ratio fill the unit interval most evenly (Weyl's
+  /// sequence): no part of the text, and no place in its windows, is preferred.
   func has(_ position: Int) -> Bool { UInt64(position) &* 0x9E37_79B9_7F4A_7C15 <= threshold }
 }
 
 extension OrderQuality {
-  /// Means; nil where no position was looked at.
+  /// Means over the measured positions; nil if there are none.
   init?(_ sum: RankSum) {
     guard sum.positions > 0 else { return nil }
     func mean(_ value: Double) -> Float { Float(value / Double(sum.positions)) }
@@ -62,12 +105,12 @@ extension OrderQuality {
 }
 
 extension LossSum {
-  /// Σ loss over the positions that count, nats; 0 where none does.
+  /// Mean loss over the positions with a target, in nats; 0 if there are none.
   var mean: Float { Float(loss / Double(Swift.max(1, positions))) }
 }
 
 extension [LossSum] {
-  /// Means, a head each; 0 where no position counts.
+  /// The mean loss of each head; 0 if a head has no position with a target.
   func losses(of heads: [Head], weights: [Float], withAccuracy: Bool = false) -> [HeadLoss] {
     zip(self, zip(heads, weights)).map { sum, head in
       let count = Double(Swift.max(1, sum.positions))

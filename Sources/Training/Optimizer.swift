@@ -1,4 +1,4 @@
-// AdamW over all parameters, as a recipe asks for it.
+// AdamW over all parameters, with the settings of the recipe.
 import Foundation
 import Kernels
 import Run
@@ -9,10 +9,10 @@ package struct Optimizer {
 
   package init(_ recipe: Recipe.OptimizerSettings) { self.recipe = recipe }
 
-  /// Moves all weights against their gradients.
+  /// Updates all weights by one AdamW step.
   /// - Parameters:
-  ///   - norm: of all gradients, for clipping.
-  ///   - step: how many updates there were before this one.
+  ///   - norm: the global gradient norm, for clipping.
+  ///   - step: the number of updates before this one.
   package func update(_ model: borrowing Transformer, norm: Double, rate: Double, step: Int) {
     let layout = model.parameters.layout
     let clip = recipe.clip > 0 && norm > recipe.clip ? recipe.clip / norm : 1

@@ -1,18 +1,18 @@
-// Fixed held-out positions at which the TOP head is looked at: the true order of what comes against the head's ranking.
+// Fixed held-out positions at which the TOP head's ranking is compared with the true order of upcoming tokens.
 import Corpus
 import Run
 import Transformer
 
-/// A set of positions, the same over the whole run.
+/// A set of held-out positions that stays the same over the whole run.
 struct Probes {
-  /// How many positions are looked at, where the text has room for them.
+  /// The most positions; a short text has fewer.
   private static let most = 16
-  /// Tokens of context, and choices of the head, that are shown.
+  /// How many tokens of context, of the head's ranking and of the upcoming text are shown.
   private static let shown = (context: 24, ranking: 12, upcoming: 12)
 
-  /// A row a probe: T + lookahead tokens.
+  /// One row per probe, of T + lookahead tokens.
   private let rows: [Int32]
-  /// The document of each of their tokens; nil where the text knows of none.
+  /// The document number of each token; nil if the text is not divided into documents.
   private let documents: [Int32]?
   private let stride: Int
   private let position: Int
@@ -20,8 +20,8 @@ struct Probes {
   private let objective: Objective
   let count: Int
 
-  /// - Returns: nil where no TOP head is trained or no whole window is held out.
-  /// - Throws: `CorpusError` where the part cannot be read.
+  /// - Returns: nil if no TOP head is trained, or less than one window is held out.
+  /// - Throws: `CorpusError` when the part cannot be read.
   init?(_ part: TokenRange, recipe: Recipe, configuration: Configuration) throws(CorpusError) {
     guard let head = recipe.heads.firstIndex(where: \.ranks) else { return nil }
     let context = configuration.context
@@ -29,13 +29,13 @@ struct Probes {
     guard windows > 0 else { return nil }
     count = min(Self.most, windows, recipe.batch.rows)
     stride = context + recipe.lookahead
-    position = context - 1 - context / 4
+    position = part.graphs.map { $0.scored.lowerBound } ?? context - 1 - context / 4
     self.head = head
     objective = configuration.objectives[head]
     var rows = [Int32](repeating: -1, count: recipe.batch.rows * stride)
     for probe in 0..<count {
       let start = probe * windows / count * context
-      let tokens = try part.tokens(start..<min(part.count, start + stride))
+      let tokens = try part.tokens(start..<start + min(stride, part.available(from: start)))
       rows.replaceSubrange(probe * stride..<probe * stride + tokens.count, with: tokens)
     }
     self.rows = rows
@@ -48,13 +48,14 @@ struct Probes {
     documents.withUnsafeMutableBufferPointer { documents in
       for probe in 0..<count {
         let start = probe * windows / count * context
-        part.copyDocuments(start..<min(part.count, start + stride), to: documents.baseAddress! + probe * stride)
+        part.copyDocuments(
+          start..<start + min(stride, part.available(from: start)), to: documents.baseAddress! + probe * stride)
       }
     }
     self.documents = documents
   }
 
-  /// What the head says at every probe now.
+  /// The head's current ranking at every probe.
   func samples(of model: borrowing Transformer, at step: Int, by tokenizer: Tokenizer) -> [OrderSample] {
     rows.withUnsafeBufferPointer { rows in
       (documents ?? []).withUnsafeBufferPointer { places in

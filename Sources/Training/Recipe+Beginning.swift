@@ -1,11 +1,11 @@
-// Where a run begins that does not begin with first weights of its own: a checkpoint of step 0, to be filled from elsewhere.
+// The beginning of a run with imported weights: a checkpoint of step 0, to be filled with the weights.
 import Foundation
 import Kernels
 import Run
 import Transformer
 
 extension Recipe {
-  /// The checkpoint that a new run of this recipe has at step 0: the first weights that its seed makes, and no moments yet.
+  /// The checkpoint of a new run of this recipe at step 0: initial weights from the recipe's seed, and zero moments.
   /// - Throws: `UserError` when the recipe does not make a network, or memory is short.
   package func firstCheckpoint(tokenizer: TokenizerRecord, threads: Int) throws -> Checkpoint {
     do {
@@ -46,7 +46,7 @@ extension Checkpoint {
   /// The first event of a run that starts from these weights, before it has a text.
   /// - Parameters:
   ///   - name: of the run.
-  ///   - source: where the weights are from, in words.
+  ///   - source: the origin of the weights, in words.
   /// - Throws: `UserError` if this CPU does not have the recipe's precision.
   package func beginning(name: String, source: String) throws -> Beginning {
     Beginning(

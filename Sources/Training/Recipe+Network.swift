@@ -1,4 +1,4 @@
-// From a recipe to a network: where the words of Run become those of Transformer.
+// From a recipe to a network: translates the types of Run into those of Transformer.
 import Corpus
 import Kernels
 import Run
@@ -17,10 +17,10 @@ extension Recipe {
       recomputesBlocks: model.recompute == .block, ownHeadWidth: model.headWidth)
   }
 
-  /// Whether a head beside NTP's predicts one token: one with weight 0 does not exist.
+  /// True if the network has MTP heads.
   private var hasMultiToken: Bool { heads.contains(where: \.hasBlock) }
 
-  /// Tokens that a row needs after its context: TOP's window, or the one next token.
+  /// The number of tokens that a row needs after its context: TOP's window, or one for NTP.
   package var lookahead: Int {
     max(objective.mtp.heads, heads.map { $0.lookahead(in: self) }.max() ?? 1)
   }
@@ -30,7 +30,7 @@ extension Recipe {
     model.scaledResiduals ? 1 / Double(2 * model.blocks).squareRoot() : 1
   }
 
-  /// TOP's W.
+  /// TOP's window W, in tokens.
   fileprivate var window: Int { objective.window > 0 ? objective.window : model.context }
 
   /// λ of each head, in the order of `heads`.
@@ -56,8 +56,8 @@ extension Recipe {
 }
 
 extension Recipe {
-  /// The network of this recipe, allocated, with the weights of a checkpoint or without any.
-  /// - Throws: `UserError` when the numbers do not make a network, or the memory does not suffice.
+  /// Allocates the network of this recipe, with the weights of a checkpoint or uninitialised.
+  /// - Throws: `UserError` when the recipe's numbers do not describe a network, or memory is short.
   func network(
     vocabulary: Int, rows: Int, threads: Int, isTrained: Bool, from checkpoint: Checkpoint?
   ) throws -> Transformer {
@@ -75,7 +75,7 @@ extension Recipe {
 }
 
 extension Team {
-  /// Makes sure that the machine gives the team's threads: libgomp ends the program where it cannot make one.
+  /// Checks that the machine allows so many threads: libgomp would end the program if it could not make one.
   /// - Throws: `UserError` that names the limit.
   package static func require(_ threads: Int) throws(UserError) {
     try WorkerThread.require(
@@ -84,12 +84,12 @@ extension Team {
 }
 
 extension Head {
-  /// Tokens that it looks ahead of a position.
+  /// The number of tokens that the head looks ahead of a position.
   fileprivate func lookahead(in recipe: Recipe) -> Int { Objective(self, in: recipe).lookahead }
 }
 
 extension Objective {
-  /// What a head predicts, with the recipe's numbers.
+  /// The objective of a head, with the recipe's settings.
   init(_ head: Head, in recipe: Recipe) {
     switch head.kind.target {
     case .token(let distance): self = .nextToken(NextToken(distance: distance, unembedding: head.kind.tensorName))
@@ -119,7 +119,7 @@ extension Precision {
 }
 
 extension UserError {
-  /// A network's error as one for the user.
+  /// A network's error as an error for the user.
   package init(_ error: TransformerError) {
     switch error {
     case .shape(let sentence): self.init(.usage, sentence)
@@ -130,10 +130,11 @@ extension UserError {
 }
 
 extension TokenRows {
-  /// The rows of a batch from `first` on, as the network reads them.
+  /// The rows of a batch from `first` on, as the input of the network.
   init(_ batch: Batch, first: Int = 0, count: Int? = nil) {
     self.init(
       tokens: batch.tokens + first * batch.stride, rows: count ?? batch.rows, context: batch.context,
-      stride: batch.stride, documents: batch.documents.map { $0 + first * batch.stride })
+      stride: batch.stride, documents: batch.documents.map { $0 + first * batch.stride },
+      mask: batch.mask.map { $0 + first * batch.stride })
   }
 }

@@ -1,4 +1,4 @@
-// A run before it exists: what it will take of this machine's memory, and whether it can have that.
+// The memory that a run will need, and whether this machine has so much.
 import Kernels
 import Run
 import Transformer
@@ -9,7 +9,7 @@ package struct RunPlan: Sendable {
   package let network: NetworkPlan
 
   /// - Parameter vocabulary: tokens of the tokenizer.
-  /// - Throws: `UserError` when the recipe does not make a network, or asks for what the CPU does not have.
+  /// - Throws: `UserError` when the recipe does not describe a network, or needs a precision that the CPU lacks.
   package init(_ recipe: Recipe, vocabulary: Int, threads: Int) throws {
     self.recipe = recipe
     do {
@@ -21,7 +21,7 @@ package struct RunPlan: Sendable {
     }
   }
 
-  /// A part of the memory.
+  /// One part of the memory that a run needs.
   package struct MemoryShare: Sendable, Equatable {
     /// One word for `--json`.
     package var name: String
@@ -30,7 +30,7 @@ package struct RunPlan: Sendable {
     package var bytes: Int
   }
 
-  /// All memory that the run takes, the largest parts first.
+  /// The parts of the memory that the run needs, the largest first.
   package var memory: [MemoryShare] {
     let parts = network.memory.map { MemoryShare(name: $0.part.rawValue, about: $0.part.about, bytes: $0.bytes) }
     return
@@ -46,7 +46,7 @@ package struct RunPlan: Sendable {
 
   package var bytes: Int { memory.reduce(0) { $0 + $1.bytes } }
 
-  /// Bytes of the text in memory are those of a mapped file, which the kernel may drop: they are not counted.
+  /// Bytes of the program itself. The text is not counted: it is a mapped file, which the kernel may drop from memory.
   private static let base = 64 << 20
 
   private var checkpointBytes: Int { 3 * 4 * network.parameters.count }
@@ -65,13 +65,14 @@ package struct RunPlan: Sendable {
         + advice(memory))
   }
 
-  /// Whether it fits what this machine has now, and what the shell lets this process have.
+  /// Checks that the run fits into this machine's available memory and the process's limits.
   package func checkMachine() throws(UserError) {
     if let memory = MachineMemory.current { try check(memory) }
     if let space = ProcessLimit.addressSpace { try check(space: space.most) }
   }
 
-  /// Whether it fits into an address space of so many bytes (`ulimit -v`). The answer is the same at every moment of the program.
+  /// Checks that the run fits into an address space of so many bytes (`ulimit -v`). The result does not depend on the
+  /// moment.
   package func check(space most: Int) throws(UserError) {
     guard addressSpace > most else { return }
     throw UserError(
@@ -81,17 +82,19 @@ package struct RunPlan: Sendable {
         + "recipe smaller")
   }
 
-  /// What is advised: some more than what is asked for, since a program that is started again lies elsewhere and takes a little more
-  /// or less.
+  /// The address space that the error suggests: a little more than needed, since a restarted program has another memory
+  /// layout.
   private var advisedSpace: Int { ((addressSpace >> 24) + 2) << 24 }
 
-  /// Address space of the whole program while it trains, bytes. Measured it is less: with two threads 242 MiB for a network of
-  /// 0.1 M parameters, where this says 325, and 615 for one of 6 M, where this says 687.
+  /// Estimate of the address space of the whole program while it trains, in bytes. The true values are lower: with two
+  /// threads 242 MiB instead of the estimated 325 MiB for a network of 0.1 M parameters, and 615 MiB instead of 687 MiB
+  /// for one of 6 M.
   var addressSpace: Int {
     ProcessLimit.spaceAtStart + bytes + Self.mapped + (network.threads - 1) * ProcessLimit.stackSize
   }
 
-  /// What a run takes beside its memory: the stacks of the session's threads, mapped files, and gaps between allocations.
+  /// Address space beyond the run's memory: the stacks of the session's threads, mapped files, and gaps between
+  /// allocations.
   private static let mapped = 112 << 20
 
   /// Changes to the recipe that would make it fit.

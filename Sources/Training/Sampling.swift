@@ -1,11 +1,11 @@
-// Text from a network, a token at a time.
+// Generates text with a network, token by token.
 import Foundation
 import Kernels
 import Transformer
 
-/// How the next token is drawn.
+/// How the next token is sampled.
 struct Sampling {
-  /// 0 takes the likeliest; 1 draws from the distribution as it is.
+  /// Sampling temperature: 0 takes the likeliest token; 1 samples from the unchanged distribution.
   var temperature: Double
   var random: RandomStream
 
@@ -25,10 +25,11 @@ struct Sampling {
 }
 
 extension Transformer {
-  /// Goes on writing after a prompt.
+  /// Generates text after a prompt.
   /// - Parameters:
-  ///   - prompt: tokens to begin with, of which the last that the context holds count; an empty one begins with token 0.
-  ///   - each: told every token; false stops.
+  ///   - prompt: the tokens to continue, of which only as many of the last as the context holds are used; an empty
+  ///     prompt begins with token 0.
+  ///   - each: receives every token; generation stops when it returns false.
   func write(
     after prompt: [Int32], tokens count: Int, sampling: Sampling, each: (Int32) -> Bool
   ) throws {

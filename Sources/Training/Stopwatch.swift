@@ -1,11 +1,11 @@
-// Time, for the one target that owns a clock.
+// Clocks.
 import Foundation
 
 /// Seconds since the last lap.
 struct Stopwatch {
   private var last = ContinuousClock.now
 
-  /// Seconds since it was made or `lap` was called.
+  /// Seconds since the stopwatch was made, or since the last call of `lap`.
   mutating func lap() -> Double {
     let now = ContinuousClock.now
     defer { last = now }

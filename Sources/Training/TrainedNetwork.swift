@@ -1,4 +1,4 @@
-// A network read from a checkpoint, for everything but training: evaluation of any text, and generation.
+// A network loaded from a checkpoint, for evaluation and generation.
 import Corpus
 import Kernels
 import Run
@@ -12,7 +12,7 @@ package struct TrainedNetwork: ~Copyable {
   /// Rows that are read at a time.
   private static let rows = 8
 
-  /// - Throws: `UserError` when the checkpoint does not make a network or memory is short.
+  /// - Throws: `UserError` when the checkpoint does not describe a network, or memory is short.
   package init(_ checkpoint: Checkpoint, threads: Int) throws {
     let model = try checkpoint.recipe.network(
       vocabulary: checkpoint.tokenizer.vocabulary, rows: Self.rows, threads: threads, isTrained: false, from: checkpoint
@@ -21,32 +21,33 @@ package struct TrainedNetwork: ~Copyable {
     self.model = model
   }
 
-  /// Measures losses, accuracies and rank quality over consecutive windows of a text: window i starts at token i·T; the
-  /// last, short one is left out.
-  /// - Throws: `UserError` when the text is shorter than one window, or the machine cannot compute; `CorpusError` when the
-  ///   text cannot be read.
-  package func measure(on text: TokenRange) throws -> (losses: [HeadLoss], order: OrderQuality?) {
+  /// Measures losses, accuracies and rank quality over consecutive windows of a text: window i starts at token i·T; an
+  /// incomplete last window is left out.
+  /// - Throws: `UserError` when the text is shorter than one window, or the machine cannot compute; `CorpusError` when
+  ///   the text cannot be read.
+  package func measure(on text: TokenRange) throws -> Measured {
     let context = recipe.model.context
     guard text.windows(of: context) > 0 else {
       throw UserError(
         .data, "the text has \(text.count) tokens, fewer than one window of \(context): give a longer one")
     }
-    let measured = try model.measure(on: text, by: recipe, weights: recipe.weights) ?? ([], nil)
+    let measured =
+      try model.measure(on: text, by: recipe, weights: recipe.weights) ?? Measured(losses: [], order: nil, paths: [])
     if let failure = model.failure { throw UserError(failure) }
     return measured
   }
 
-  /// - Throws: `UserError` when the network has no NTP head, and cannot write text.
+  /// - Throws: `UserError` when the network has no NTP head and cannot generate text.
   package func requireText() throws {
     guard recipe.heads.first == .ntp else {
       throw UserError(.usage, "this network was trained without NTP (objective.ntp is 0): it cannot write text")
     }
   }
 
-  /// Writes after a prompt.
+  /// Generates text after a prompt.
   /// - Parameters:
-  ///   - temperature: 0 takes the likeliest token every time.
-  ///   - each: told every token; false stops.
+  ///   - temperature: sampling temperature; 0 always takes the likeliest token.
+  ///   - each: receives every token; generation stops when it returns false.
   /// - Throws: `UserError` when the network has no NTP head.
   package func write(
     after prompt: [Int32], tokens: Int, temperature: Double, seed: UInt64, each: (Int32) -> Bool

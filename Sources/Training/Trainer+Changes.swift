@@ -1,22 +1,22 @@
-// What a user changes while the run goes on, the rate and the weights of the losses, and how a command is refused. Settings and
+// The user's changes of the rate and of the losses' weights during the run, and refusals of commands. Settings and
 // undo: Trainer+Settings.
 import Foundation
 import Run
 
-/// Changes that wait for the end of a step: its micro-batches are all of one rate and the same weights.
+/// Changes that wait for the end of a step, since all its micro-batches have one rate and the same weights.
 struct StepChanges {
   var rateFactor: Double?
-  /// By the head's name.
+  /// New weights λ, by the head's name.
   var weights: [String: Double] = [:]
 
   var isEmpty: Bool { rateFactor == nil && weights.isEmpty }
 }
 
 extension Trainer {
-  /// Optimizer steps taken before the first one that a change which is asked for now has an effect on.
+  /// The number of steps that are taken before a change requested now takes effect.
   private var changedStep: Int { state.step + (isInStep ? 1 : 0) }
 
-  /// λ of a head in that step.
+  /// λ of a head in the first step that a change requested now affects.
   private func changedWeight(of head: Head) -> Double { changes.weights[head.name] ?? weight(of: head) }
 
   mutating func change(_ change: RateChange, for request: Request, _ outlets: Outlets) {
@@ -84,8 +84,8 @@ extension Trainer {
           request: request.id, text: "weight of \(name) \(short(old)) → \(short(new))\(why)")))
   }
 
-  /// Makes the changes that waited for the end of a step. Where the step was not taken, they hold for the one that takes its
-  /// place, and that is reported: a run that is replayed makes them there.
+  /// Makes the changes that waited for the end of a step. If the step was abandoned, the changes apply to the step that
+  /// replaces it, and are reported again with the number of that step, at which a replay repeats them.
   mutating func makeChanges(isTaken: Bool, _ outlets: Outlets) {
     guard !changes.isEmpty else { return }
     let program = Request(.pause, by: .program)
@@ -114,7 +114,7 @@ extension Trainer {
     refuse(request, "\(what) stays: the last step of the run is under way", outlets)
   }
 
-  /// Says that a command is not obeyed; `key` names it.
+  /// Reports that a command is refused; `key` names the command.
   func refuse(_ request: Request, _ text: String, _ outlets: Outlets) {
     outlets.report(
       .occurred(

@@ -1,4 +1,4 @@
-// A training state as a value, and back.
+// Copies the training state into a checkpoint, and restores it.
 import Corpus
 import Kernels
 import Run
@@ -23,9 +23,9 @@ extension Trainer {
       weights: [], firstMoments: [], secondMoments: [])
   }
 
-  /// A complete copy of everything that decides the future.
-  /// - Parameter spare: a copy that nobody needs any more; its memory is used again, since new memory would have to be
-  ///   cleared page by page.
+  /// A complete copy of the training state: everything that determines the following steps.
+  /// - Parameter spare: a checkpoint that is no longer needed; its memory is reused, since the kernel would have to
+  ///   clear new memory page by page.
   package func checkpoint(in spare: consuming Checkpoint?) -> Checkpoint {
     var copy = spare ?? checkpointWithoutNumbers
     copy.state = state
@@ -60,7 +60,7 @@ extension Transformer {
 }
 
 extension Transformer {
-  /// Takes weights, and moments where the network has them, from a checkpoint.
+  /// Takes the weights from a checkpoint, and the moments if the network has them.
   /// - Throws: `UserError` when a tensor is missing or has another shape.
   package func restore(_ checkpoint: Checkpoint) throws(UserError) {
     let stored = Dictionary(checkpoint.tensors.map { ($0.path, $0) }, uniquingKeysWith: { first, _ in first })

@@ -1,10 +1,12 @@
-// What is asked of the trainer: looked at between two steps, between two micro-batches of one, and while the run is paused.
+// The trainer's handling of requests: between two steps, between two micro-batches of a step, and while the run is
+// paused.
 import Foundation
 import Run
 
 extension Trainer {
-  /// Obeys what was asked; waits while paused, and while there is no memory for a checkpoint that is due.
-  /// - Returns: how the session ends, where that was asked for.
+  /// Carries out the waiting requests; waits while the run is paused, and while there is no memory for a checkpoint
+  /// that is due.
+  /// - Returns: the session's ending, if a request asked for it; otherwise nil.
   mutating func obey(_ inbox: Inbox, _ outlets: Outlets) -> Ending? {
     while true {
       while let request = inbox.next() {
@@ -18,11 +20,11 @@ extension Trainer {
     }
   }
 
-  /// Looks at what is asked while a step is being taken. A step is complete or not taken: a stop and a pause leave it, and its
-  /// batch is the next one again; a change of the rate or of a weight is answered now and holds from the next step on; a
-  /// checkpoint is of the weights before the step. What computes with the network, or changes a setting, waits for the end of
-  /// the step, and so does what was asked after that.
-  /// - Returns: whether the step goes on.
+  /// Handles requests during a step. A step is complete or not taken: a stop or a pause abandons the step, and the next
+  /// step takes the same batch. A change of the rate or of a weight is answered now and applies from the next step on.
+  /// A checkpoint has the weights before the step. Requests that compute with the network or change a setting wait for
+  /// the end of the step, and so do all later requests.
+  /// - Returns: true if the step continues.
   mutating func attend(to desk: Desk) -> Bool {
     let inbox = desk.inbox
     if inbox.contains(where: { leavesStep($0) }) { return false }
@@ -143,7 +145,7 @@ extension Trainer {
     }
   }
 
-  /// Goes on, to pause when something is so.
+  /// Continues the training, and pauses when a condition is reached.
   private mutating func proceed(until condition: PauseCondition, _ request: Request, _ outlets: Outlets) {
     if case .step(let step) = condition, step <= state.step {
       return refuse(
@@ -158,7 +160,7 @@ extension Trainer {
     pauseCondition = (condition, request.actor)
   }
 
-  /// Pauses where the step that was taken is the last of those asked for, or what was waited for is so.
+  /// Pauses if the step was the last of the requested ones, or the pause condition is reached.
   mutating func pauseIfDue(after report: StepReport, _ outlets: Outlets) {
     if isPausedAfterStep {
       stepsBeforePause -= 1
@@ -184,7 +186,7 @@ extension Trainer {
     answerStepping(but: answered, outlets)
   }
 
-  /// Answers those who asked for steps, and still wait.
+  /// Answers the waiting requests for steps.
   mutating func answerStepping(but answered: Int? = nil, _ outlets: Outlets) {
     for request in steppingRequests where request.id != answered { answer(request, outlets) }
     steppingRequests = []
@@ -196,7 +198,7 @@ extension Trainer {
     return Ending(reason, step: state.step, time: wallTime())
   }
 
-  /// Answers requests to save that nobody waits for any more.
+  /// Answers requests to save that will not be carried out.
   private mutating func dropSaves(_ outlets: Outlets) {
     for request in savingRequests {
       refuse(
@@ -206,7 +208,7 @@ extension Trainer {
     savingRequests = []
   }
 
-  /// Says that a request was obeyed which leaves no line of its own.
+  /// Reports that a request was carried out which no other event answers.
   private func answer(_ request: Request, _ outlets: Outlets) {
     guard let id = request.id else { return }
     let word = request.command.word
@@ -218,7 +220,7 @@ extension Trainer {
   }
 }
 
-/// What a user asked that is not obeyed yet, oldest first.
+/// The user's requests that are not carried out yet, oldest first.
 final class Inbox {
   private let mailbox: Mailbox<Request>
   private var waiting: [Request] = []
@@ -230,22 +232,22 @@ final class Inbox {
     return waiting.isEmpty ? nil : waiting.removeFirst()
   }
 
-  /// The next one, which stays.
+  /// The next request, which stays in the inbox.
   var first: Request? { waiting.first }
 
   func removeFirst() { waiting.removeFirst() }
 
-  /// Whether one of those that wait is such a request.
+  /// True if a waiting request satisfies the condition.
   func contains(where isMeant: (Request) -> Bool) -> Bool {
     waiting += mailbox.takeAll()
     return waiting.contains(where: isMeant)
   }
 
-  /// Sleeps until something is asked.
+  /// Sleeps until a request arrives.
   func wait() {
     if waiting.isEmpty { waiting += mailbox.takeAll(waitingUntil: .distantFuture) }
   }
 
-  /// Whether something long should be left off, since a stop is asked for.
+  /// True if a stop was requested, so that long work should be cut off.
   var isStopping: Bool { contains { if case .stop = $0.command { true } else { false } } }
 }

@@ -1,4 +1,4 @@
-// The loop around the step: obeying, sampling, evaluating and saving, each when it is due.
+// The loop around the step: handles requests, and samples, evaluates and saves when due.
 import Corpus
 import Foundation
 import Kernels
@@ -13,9 +13,9 @@ extension Trainer {
     let spare: (() -> Checkpoint?)?
 
     /// - Parameters:
-    ///   - save: takes a complete copy, and the requests that it answers when it is stored.
-    ///   - spare: asked for the memory of a copy before one is made; it never waits. Who has none sends a request to save,
-    ///     by the program, when there is some. Without it, every copy is new memory.
+    ///   - save: receives a complete copy of the state, and the requests that are answered when the copy is stored.
+    ///   - spare: called for a buffer before a copy is made; it must not wait. If it returns nil, a request to save by
+    ///     the program must follow when a buffer is free. Without `spare`, every copy is newly allocated.
     package init(
       report: @escaping (Event) -> Void, save: @escaping (consuming Checkpoint, [Request]) -> Void,
       spare: (() -> Checkpoint?)? = nil
@@ -26,7 +26,7 @@ extension Trainer {
     }
   }
 
-  /// What is asked while a step is being taken, and where the answers go.
+  /// The requests during a step, and where their answers go.
   struct Desk {
     let inbox: Inbox
     let outlets: Outlets
@@ -34,11 +34,12 @@ extension Trainer {
 
   /// Trains until the recipe's last step, or until a command stops it.
   ///
-  /// Reports everything but the beginning and the ending, which the caller has: `beginning` and the result. `save` gets
-  /// complete copies, and nothing is called saved here.
+  /// Reports all events except the beginning and the ending, which the caller reports: `beginning` and the result.
+  /// `save` gets complete copies; only the recorder reports a checkpoint as saved.
   /// - Parameters:
-  ///   - edits: changes of rate, weights and settings that were made before a crash, to be made again at their steps.
-  ///   - isAttended: whether somebody can answer: then a loss that is not finite pauses the run, else it ends it.
+  ///   - edits: changes of rate, weights and settings after the checkpoint, to be repeated at their steps.
+  ///   - isAttended: true if a user can answer: a loss that is not finite then pauses the run; otherwise it ends the
+  ///     run.
   package mutating func run(
     obeying commands: Mailbox<Request>, replaying edits: [ReplayedCommand] = [], isAttended: Bool,
     to outlets: Outlets
@@ -80,13 +81,13 @@ extension Trainer {
     return Ending(.finished, step: state.step, time: wallTime())
   }
 
-  /// The text cannot be read any more: the run ends as it is before the next step.
+  /// Ends the run before the next step, since the text cannot be read any more.
   private mutating func fail(_ error: CorpusError, _ outlets: Outlets) {
     failure = error
     occurred(.failure, "\(error); the run is saved at step \(state.step) and ends", by: .program, outlets)
   }
 
-  /// What is due between two steps.
+  /// Samples, evaluates and saves, if due.
   private mutating func doDueWork(_ inbox: Inbox, _ outlets: Outlets) {
     let isLast = state.step == recipe.steps
     func isDue(_ every: Int) -> Bool { isLast || (every > 0 && state.step % every == 0) }
@@ -98,7 +99,7 @@ extension Trainer {
     if isDue(recipe.save.every) { save(outlets) }
   }
 
-  /// Ends the session: what the machine computes is of no use. The weights are those of the last step.
+  /// Ends the session after a failed computation. The weights stay those of the last step.
   private func fail(_ error: UserError, _ outlets: Outlets) -> Ending {
     occurred(
       .failure, "\(error.message); the session ends with the weights of step \(state.step)", by: .program, outlets)
@@ -125,7 +126,8 @@ extension Trainer {
 
   // MARK: What is due
 
-  /// Hands over a copy, unless the last one was the same; one for which there is no memory now stays due.
+  /// Hands over a copy of the state, unless the last copy was of the same state. If there is no memory for it now,
+  /// saving stays due.
   mutating func save(_ outlets: Outlets) {
     isSaveDue = false
     guard state != savedState else { return }
@@ -153,7 +155,7 @@ extension Trainer {
       return
     }
     var watch = Stopwatch()
-    let measured: (losses: [HeadLoss], order: OrderQuality?)?
+    let measured: Measured?
     do {
       measured = try model.measure(
         on: corpus.heldOut, by: recipe, weights: weights, tokens: recipe.evaluate.tokens, while: { !inbox.isStopping })
@@ -169,7 +171,7 @@ extension Trainer {
       .evaluated(
         Evaluation(
           step: state.step, tokens: state.tokens, time: wallTime(), losses: measured.losses, order: measured.order,
-          isBest: isBest, seconds: watch.lap())))
+          paths: measured.paths, isBest: isBest, seconds: watch.lap())))
   }
 
   mutating func look(_ outlets: Outlets) {
@@ -179,7 +181,7 @@ extension Trainer {
     outlets.report(.ordered(orderSamples[probe]))
   }
 
-  /// - Returns: whether there is such a probe; else that was said.
+  /// - Returns: true if there is such a probe; otherwise the request was refused.
   mutating func show(probe index: Int, for request: Request, _ outlets: Outlets) -> Bool {
     guard let probes else {
       refuse(
@@ -198,6 +200,7 @@ extension Trainer {
   mutating func write(_ inbox: Inbox, _ outlets: Outlets) {
     guard heads.first == .ntp else { return }
     let tokenizer = corpus.tokenizer
+    if let graphs = corpus.heldOut.graphs { return writePath(graphs, outlets) }
     let prompt = tokenizer.tokens(of: recipe.sample.prompt)
     var written: [Int32] = []
     do {
@@ -220,7 +223,29 @@ extension Trainer {
     outlets.report(.wrote(TextSample(step: state.step, prompt: recipe.sample.prompt, text: gap + text)))
   }
 
-  /// Length and temperature of the text that is shown while training.
+  /// Writes the path of a test graph, another one at every sample, as the likeliest tokens one after the other.
+  private func writePath(_ graphs: StarGraphs, _ outlets: Outlets) {
+    let sample = graphs.sample(state.step / max(1, recipe.sample.every) % graphs.count)
+    let (prompt, path) = (Array(sample[..<graphs.shape.prefix]), Array(sample[graphs.shape.prefix...]))
+    var written: [Int32] = []
+    do {
+      try model.write(
+        after: prompt, tokens: path.count,
+        sampling: Sampling(temperature: 0, random: RandomStream(seed: recipe.seed, purpose: "text"))
+      ) { token in
+        written.append(token)
+        return true
+      }
+    } catch {
+      occurred(.warning, "no path was written: \(error)", by: .program, outlets)
+      return
+    }
+    let verdict = written == path ? "right" : "wrong, it is \(corpus.tokenizer.text(of: path))"
+    let text = "\(corpus.tokenizer.text(of: written))(\(verdict))"
+    outlets.report(.wrote(TextSample(step: state.step, prompt: corpus.tokenizer.text(of: prompt), text: text)))
+  }
+
+  /// Length, in tokens, and temperature of the samples during training.
   private static var sampledTokens: Int { 96 }
   private static var sampledTemperature: Double { 0.8 }
 

@@ -1,7 +1,7 @@
-// Numbers of the recipe that change between two steps, and how the last change is taken back.
+// Settings: numbers of the recipe that may change between two steps; and undo.
 import Run
 
-/// A change that `undo` takes back: what was changed, and its value before.
+/// A change that `undo` takes back, with the value before it.
 struct UndoableChange {
   enum Before {
     /// The factor of the user's edits on the scheduled rate.
@@ -11,14 +11,14 @@ struct UndoableChange {
   }
 
   var before: Before
-  /// Whether it is a factor of the rate asked for by a key: the next one soon after belongs to it.
+  /// True for a change by a rate key: further presses soon after belong to the same change.
   var isChain: Bool
   /// Unix time of the newest change, seconds.
   var time: Double
 
   /// How long after a press of a rate key the next one counts as the same change, seconds.
   static let patience = 5.0
-  /// How many are kept.
+  /// The most changes that are kept.
   static let most = 1000
 }
 
@@ -36,7 +36,7 @@ extension Trainer {
     report(setting, old, to: new, for: request, outlets)
   }
 
-  /// Why a setting cannot have a value; nil where it can.
+  /// The reason why a setting cannot have a value; nil if it can.
   private func reasonAgainst(_ setting: RunSetting, _ value: Double) -> String? {
     guard setting.accepts(value) else { return "is not \(setting.range)" }
     if setting == .steps, Int(value) <= state.step {
@@ -65,7 +65,8 @@ extension Trainer {
           request: request.id, text: text)))
   }
 
-  /// Keeps what a change takes the place of, for `undo`. What is made again in a replay was not asked for in this session.
+  /// Remembers the value before a change, for `undo`. Changes repeated in a replay do not count, since they belong to
+  /// an earlier session.
   mutating func remember(_ before: UndoableChange.Before, for request: Request) {
     guard request.actor != .program, request.command != .undo else { return }
     let isChain = if case .rate(.times) = request.command { request.actor == .key } else { false }
@@ -78,12 +79,12 @@ extension Trainer {
     undoable.append(UndoableChange(before: before, isChain: isChain, time: now))
   }
 
-  /// Takes back the last change of this session that is not taken back yet. Between two steps only.
+  /// Takes back this session's last change that is not undone yet. Only between two steps.
   mutating func undo(for request: Request, _ outlets: Outlets) {
     guard let last = undoable.popLast() else {
       return refuse(
         request,
-        "nothing to undo: this session changed no rate, weight or setting that is not undone; steps, checkpoints and notes "
+        "nothing to undo: this session has no change of a rate, a weight or a setting left; steps, checkpoints and notes "
           + "cannot be undone", outlets)
     }
     switch last.before {
@@ -91,7 +92,8 @@ extension Trainer {
       let (old, scheduled) = (rate, scheduledRate(at: state.step))
       let new = scheduled * factor
       guard scheduled > 0, RateChange.bounds.contains(new) else {
-        return refuse(request, "the rate stays \(compact(old)): here it cannot be \(compact(new)) again", outlets)
+        return refuse(
+          request, "the rate stays \(compact(old)): the value before, \(compact(new)), is out of range", outlets)
       }
       state.rateFactor = new / scheduled
       report(rate: old, to: new, at: state.step, for: request, outlets, why: ", undone")

@@ -1,5 +1,5 @@
-// The trainer: one owner of network, data position and clock. The step is the story; what happens around it is in
-// Trainer+Run.
+// The trainer owns the network, the data position and the clock. This file has the step; Trainer+Run has the loop
+// around it.
 import Corpus
 import Foundation
 import Kernels
@@ -20,46 +20,51 @@ package struct Trainer: ~Copyable {
   var batches: Batches
   var state: TrainerState
   var isPaused = false
-  /// Whether the events say that there is no text to evaluate on.
+  /// True if the events say that there is no text to evaluate on.
   var hasToldOfNoHeldOut = false
-  /// Whether the program makes it wait: the disk does not take what it has.
+  /// True if the session makes the trainer wait, since the disk is full.
   var isHeld = false
-  /// Whether a checkpoint waits for memory to be copied to, and whether the run ends when it has it.
+  /// True if a checkpoint is due and waits for a free buffer.
   var isSaveDue = false
+  /// True if the run ends after that checkpoint.
   var isStoppingAfterSave = false
   /// The error that ended the reading of the text; the run then ends.
   package internal(set) var failure: CorpusError?
-  /// What was last handed over to be saved.
+  /// The state that was last handed over to be saved.
   var savedState: TrainerState?
-  /// Steps to be taken before a pause, and how many there were when it was asked for; 0 where nobody asked.
+  /// Steps left to take before a pause; 0 without such a request.
   var stepsBeforePause = 0
+  /// Steps that were requested in all before that pause.
   var stepsAsked = 0
-  /// Whether a pause follows the next step, or one soon after it.
+  /// True if a requested number of steps is being taken, after which the run pauses.
   var isPausedAfterStep: Bool { stepsBeforePause > 0 }
-  /// When the run pauses by itself, and who asked for that.
+  /// The condition at which the run pauses by itself, and who asked for it.
   var pauseCondition: (condition: PauseCondition, actor: Occurrence.Actor)?
-  /// What `undo` takes back, oldest first.
+  /// The changes that `undo` can take back, oldest first.
   var undoable: [UndoableChange] = []
-  /// The probe that is shown, and what was seen at all probes when they were last looked at.
+  /// The index of the probe that is shown.
   var probe = 0
+  /// The head's ranking at every probe, as last measured.
   var orderSamples: [OrderSample] = []
-  /// λ of each head, the user's edits included.
+  /// λ of each head, including the user's changes.
   private(set) var weights: [Float]
-  /// What was asked for inside the step that is being taken, and holds from the next one on.
+  /// Changes requested during the current step, which apply from the next step on.
   var changes = StepChanges()
-  /// Whether a step is being taken.
+  /// True during a step.
   private(set) var isInStep = false
-  /// The requests that the next copy answers when it is stored, and those that the last of some steps and a stop answer.
+  /// Requests to be answered when the next copy is stored.
   var savingRequests: [Request] = []
+  /// Requests to be answered when the requested steps are taken.
   var steppingRequests: [Request] = []
+  /// The request to be answered when the session ends.
   var stoppingRequest: Request?
-  /// What a step sums up, a head each: room that is used again.
+  /// Sums of a step, one per head; the array is reused.
   private var sums: [LossSum]
   private var denominators: [Int]
 
-  /// Allocates everything, and takes weights and moments from the checkpoint or makes new ones.
+  /// Allocates everything, and takes weights and moments from the checkpoint or initialises them.
   /// - Parameters:
-  ///   - checkpoint: what to go on from; nil begins at step 0.
+  ///   - checkpoint: the state to continue from; nil begins at step 0.
   ///   - name: of the run, for its screen.
   /// - Throws: `UserError` when the recipe does not make a network, the CPU or its memory do not suffice, or the
   ///   checkpoint is of another network; `CorpusError` when the held-out part cannot be read.
@@ -109,24 +114,24 @@ package struct Trainer: ~Copyable {
       heldOutTokens: corpus.heldOut.count, unigramEntropy: corpus.unigramEntropy)
   }
 
-  /// The learning rate of the next step, the user's edits included.
+  /// The learning rate of the next step, including the user's changes.
   package var rate: Double { scheduledRate * state.rateFactor }
 
-  /// The learning rate of the next step as the recipe has it.
+  /// The scheduled learning rate of the next step, without the user's changes.
   private var scheduledRate: Double { scheduledRate(at: state.step) }
 
-  /// The learning rate of a step, counted from 0, as the recipe has it.
+  /// The scheduled learning rate of a step (counted from 0), without the user's changes.
   func scheduledRate(at step: Int) -> Double { recipe.scheduledRate(at: step) }
 
   func weight(of head: Head) -> Double { recipe.weight(of: head, in: state) }
 
-  /// Gives heads' losses other weights from the next step on.
+  /// Sets the weights of losses from the next step on.
   mutating func setWeights(to weights: [String: Double]) {
     state.weights = (state.weights ?? [:]).merging(weights) { $1 }
     for (index, head) in heads.enumerated() { self.weights[index] = Float(weight(of: head)) }
   }
 
-  /// Gives a number of the recipe another value from the next step on.
+  /// Sets a number of the recipe from the next step on.
   mutating func set(_ setting: RunSetting, to value: Double) {
     setting.set(value, in: &recipe)
     optimizer = Optimizer(recipe.optimizer)
@@ -136,21 +141,22 @@ package struct Trainer: ~Copyable {
   /// The result of a step.
   package enum Outcome {
     case stepped(StepReport)
-    /// A loss or the gradient was not finite: the weights are as they were.
+    /// A loss or the gradient was not finite: the weights are unchanged.
     case diverged([HeadLoss], gradientNorm: Double)
-    /// The machine could not compute it: the weights are as they were.
+    /// The computation failed: the weights are unchanged.
     case failed(UserError)
-    /// It was left before its last micro-batch: nothing has changed.
+    /// The step was abandoned before its last micro-batch: nothing has changed.
     case left
-    /// No batch was taken, since the text cannot be read or is not the same any more; the network did not change.
+    /// No batch was taken, since the text cannot be read or has changed; the network is unchanged.
     case unread(CorpusError)
   }
 
-  /// Learns from one batch. Where a loss or the gradient is not finite, the weights stay as they were. Allocates nothing but the
-  /// report's list of losses.
+  /// Takes one optimizer step. If a loss or the gradient is not finite, the weights stay unchanged. Allocates nothing
+  /// but the report's list of losses.
   package mutating func step() -> Outcome { step(beside: nil) }
 
-  /// - Parameter desk: what is asked meanwhile; it is looked at before every micro-batch but the first, and may end the step.
+  /// - Parameter desk: requests during the step, which are handled before every micro-batch except the first and may
+  ///   abandon the step.
   mutating func step(beside desk: Desk?) -> Outcome {
     isInStep = true
     defer { isInStep = false }
@@ -203,20 +209,21 @@ package struct Trainer: ~Copyable {
         tokensPerSecond: Double(recipe.tokensPerStep) / phases.total, phases: phases))
   }
 
-  /// What dropout draws from in a micro-batch: a function of seed and step alone, so that a resumed run drops the same.
+  /// The random stream of dropout in a micro-batch. It depends only on seed and step, so that a resumed run drops the
+  /// same elements.
   private func noise(microStep: Int) -> RandomStream? {
     guard recipe.model.dropout > 0 else { return nil }
     return dropoutStream.branch(UInt64(state.step)).branch(UInt64(microStep))
   }
 
-  /// The rows of one of a step's micro-batches.
+  /// The rows of one micro-batch of a step.
   private func microBatch(_ index: Int, of batch: Batch) -> TokenRows {
     TokenRows(batch, first: index * recipe.batch.rows, count: recipe.batch.rows)
   }
 }
 
 extension Recipe {
-  /// λ of a head, the user's edits included.
+  /// λ of a head, including the user's changes.
   fileprivate func weight(of head: Head, in state: TrainerState) -> Double {
     state.weights?[head.name] ?? weight(of: head)
   }

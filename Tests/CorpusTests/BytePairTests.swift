@@ -1,5 +1,6 @@
 // Byte-level BPE against the tokenizers library of Hugging Face, whose answers BytePair/make.py wrote down.
 import Foundation
+import Support
 import Testing
 
 @testable import Corpus
@@ -63,7 +64,7 @@ struct BytePairTests {
   @Test(arguments: names)
   func `any bytes come back`(name: String) throws {
     let tokenizer = try Tokenizer(kind: .bpe, model: try Self.model(name))
-    var numbers = Numbers(11)
+    var numbers = Dice(11)
     for count in [0, 1, 2, 3, 50, 1000, 100_000] {
       let bytes = Sample.bytes(count, using: &numbers)
       #expect(tokenizer.bytes(of: tokenizer.tokens(of: bytes)) == bytes)
@@ -124,7 +125,7 @@ struct BytePairTests {
     #expect(throws: CorpusError.self) {
       try Tokenizer(kind: .bpe, model: Array(repeating: UInt8(ascii: "["), count: 100_000))
     }
-    var numbers = Numbers(11)
+    var numbers = Dice(11)
     for _ in 0..<300 {
       var bad = good
       for _ in 0..<Int.random(in: 1...3, using: &numbers) {

@@ -303,7 +303,7 @@ struct CorpusTests {
       #expect(error.kind == .changed && error.description.contains(file), "\(change)")
       #expect(
         error.description.contains(change == "short" ? "truncated" : "written to")
-          && error.description.contains("made anew"))
+          && error.description.contains("made again"))
     }
   }
 

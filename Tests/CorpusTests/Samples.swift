@@ -1,5 +1,6 @@
 // Texts, randomness and folders that the tests of Corpus share.
 import Foundation
+import Support
 
 @testable import Corpus
 
@@ -34,21 +35,6 @@ final class TemporaryFolder {
   }
 }
 
-/// A generator whose numbers are the same in every run (SplitMix64).
-struct Numbers: RandomNumberGenerator {
-  private var state: UInt64
-
-  init(_ seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ z >> 30) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ z >> 27) &* 0x94D0_49BB_1331_11EB
-    return z ^ z >> 31
-  }
-}
-
 enum Sample {
   /// Lines of words, some common and some rare, a verse a line.
   static func verses(_ count: Int, seed: UInt64 = 1) -> String {
@@ -58,7 +44,7 @@ enum Sample {
       hath came house into come children before your also day land men let go no made hand us saying went even do now \
       every behold because therefore brought Jerusalem priests servants inheritance multitude righteousness wilderness
       """.split(separator: " ")
-    var numbers = Numbers(seed)
+    var numbers = Dice(seed)
     return (0..<count).map { _ in
       (0..<Int.random(in: 3...30, using: &numbers)).map { _ in
         // The product of two draws favours the first words, as in real text.
@@ -82,7 +68,7 @@ enum Sample {
   ]
 
   /// Random bytes; half of them make text likely.
-  static func bytes(_ count: Int, using numbers: inout Numbers) -> [UInt8] {
+  static func bytes(_ count: Int, using numbers: inout Dice) -> [UInt8] {
     let textLike = Array(" \n\t the and of éß漢😀\u{2581}".utf8)
     return (0..<count).map { _ in
       Bool.random(using: &numbers)

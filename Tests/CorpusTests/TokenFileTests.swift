@@ -1,5 +1,6 @@
 // Files of tokens by nanoGPT and llm.c: read to the token, refused when they are damaged, held out by their names.
 import Foundation
+import Support
 import Testing
 
 @testable import Corpus
@@ -150,7 +151,7 @@ struct TokenFileTests {
   @Test func `wider integers without a header are read where that is asked for, and else refused with the option`()
     throws
   {
-    var dice = Numbers(5)
+    var dice = Dice(5)
     let tokens = (0..<300).map { _ in Int.random(in: 0..<130_000, using: &dice) }
     let few = (0..<300).map { _ in Int.random(in: 0..<60, using: &dice) }
     for (numbers, name) in [(tokens, "wide"), (few, "few")] {

@@ -1,5 +1,6 @@
 // Text goes in and the same text comes out.
 import Foundation
+import Support
 import Testing
 
 @testable import Corpus
@@ -27,7 +28,7 @@ struct TokenizerTests {
 
   @Test func `pieces give back random bytes`() throws {
     let tokenizer = try Sample.trained.get()
-    var numbers = Numbers(7)
+    var numbers = Dice(7)
     for _ in 0..<300 {
       let text = Sample.bytes(Int.random(in: 0...400, using: &numbers), using: &numbers)
       #expect(tokenizer.bytes(of: tokenizer.tokens(of: text)) == text)
@@ -89,7 +90,7 @@ struct TokenizerTests {
   }
 
   @Test func `nothing visible moves the cursor`() {
-    var numbers = Numbers(3)
+    var numbers = Dice(3)
     for _ in 0..<500 {
       let visible = Visible.text(Sample.bytes(40, using: &numbers))
       #expect(visible.unicodeScalars.allSatisfy { ![.control, .format].contains($0.properties.generalCategory) })
@@ -185,7 +186,7 @@ struct TokenizerTests {
 
   @Test func `a model that is none is refused`() throws {
     let model = try Sample.trained.get().model
-    var numbers = Numbers(1)
+    var numbers = Dice(1)
     let damaged: [[UInt8]] = [
       [], [0x0A], Array("{\"model\": {}}".utf8), Array(model.dropLast(model.count / 3)), Array(model.dropFirst()),
       Sample.bytes(2000, using: &numbers),
@@ -204,7 +205,7 @@ struct TokenizerTests {
 
   @Test func `damage anywhere in a model never ends the program`() throws {
     let model = try Sample.trained.get().model
-    var numbers = Numbers(9)
+    var numbers = Dice(9)
     var taken = 0
     for _ in 0..<200 {
       var damaged = model

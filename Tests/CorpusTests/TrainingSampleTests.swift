@@ -1,4 +1,5 @@
 // Training a tokenizer: the same text makes the same pieces, and what cannot be made is refused with a number.
+import Support
 import Testing
 
 @testable import Corpus
@@ -75,7 +76,7 @@ struct TrainingSampleTests {
   }
 
   @Test func `a text of too many different words is trained on in part`() throws {
-    var numbers = Numbers(6)
+    var numbers = Dice(6)
     let lines = (0..<400).map { _ in
       String(
         String.UnicodeScalarView(

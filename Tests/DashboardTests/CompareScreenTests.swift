@@ -60,7 +60,7 @@ struct CompareScreenTests {
     press([.character("M")], &screen)
     #expect(screen.comparison.metric == .heldOut(.ntp))
     press([.character("d")], &screen)
-    #expect(screen.showsDifference && screen.draw(size: (80, 24)).text.contains("difference to kjv-ntp"))
+    #expect(screen.showsDifference && screen.draw(size: (80, 24)).text.contains("difference from kjv-ntp"))
     press([.tab], &screen)
     #expect(screen.comparison.against == 1)
     press([.character("g")], &screen)
@@ -96,7 +96,7 @@ struct CompareScreenTests {
     press([.character("Z")], &screen)
     #expect(try #require(screen.visible) == whole)
     press([.character("Z")], &screen)
-    #expect(screen.message == "all is shown")
+    #expect(screen.message == "the whole axis is shown")
   }
 
   @Test func `a key that does nothing says why`() {

@@ -235,7 +235,7 @@ struct PictureTests {
   func `a stored run shows its control keys and why they do nothing`(size text: String) throws {
     var dashboard = run.dashboard(at: 1284, .stored)
     press([.space], &dashboard)
-    expect("○ interrupted", "q quit", "a stored run: nothing train", in: dashboard, text, now: 1284)
+    expect("○ interrupted", "q quit", "a stored run, not trained n", in: dashboard, text, now: 1284)
   }
 
   @Test func `a focused panel fills the screen`() throws {

@@ -3,6 +3,7 @@
 import Foundation
 import Run
 import RunFile
+import Support
 
 struct CrashStates {
   let trace: Trace
@@ -67,7 +68,7 @@ struct CrashStates {
 
   /// Goes through disks as power cuts at random moments leave them.
   func afterCuts(count: Int, seed: UInt64, from first: Int) throws {
-    var chance = Chance(seed)
+    var chance = Dice(seed)
     let moments = (0..<count).map { _ in Int.random(in: 0...trace.entries.count, using: &chance) }.sorted()
     let disk = try Disk(trace, from: start)
     var done = 0
@@ -82,7 +83,7 @@ struct CrashStates {
         }
         done += 1
       }
-      var own = Chance(seed &+ UInt64(number) &* 0x9E37_79B9)
+      var own = Dice(seed &+ UInt64(number) &* 0x9E37_79B9)
       guard number >= first else { continue }
       Torture.say("at \(number)")
       try disk.place(afterCutBy: &own, at: scratch)
@@ -118,20 +119,5 @@ struct CrashStates {
     var promise = Promise()
     try Torture.write(folder, steps: steps + 25, pause: 0, flushing: 7) { promise.hear($0) }
     return Examination(of: folder, promised: promise, isGapless: isGapless).problems.map { "resumed: " + $0 }
-  }
-}
-
-/// Chances that can be had again: SplitMix64.
-struct Chance: RandomNumberGenerator {
-  private var state: UInt64
-
-  init(_ seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var mixed = state
-    mixed = (mixed ^ mixed >> 30) &* 0xBF58_476D_1CE4_E5B9
-    mixed = (mixed ^ mixed >> 27) &* 0x94D0_49BB_1331_11EB
-    return mixed ^ mixed >> 31
   }
 }

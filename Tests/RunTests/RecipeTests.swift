@@ -106,7 +106,7 @@ struct RecipeTests {
 
   @Test func `an unknown key that resembles none gets the list of keys`() {
     let error = #expect(throws: UserError.self) { try Recipe(yaml: "zzzzzzzzzz: 1", source: "x.yaml") }
-    #expect(error?.message.contains("the keys are data.paths, data.heldOut, data.documents,") == true)
+    #expect(error?.message.contains("the keys are data.kind, data.paths, data.heldOut, data.documents,") == true)
   }
 
   @Test func `a recipe written and read again is the same to the bit`() throws {

@@ -12,6 +12,7 @@ import tempfile
 from terminal import Terminal
 from waiting import IS_FULL, PATIENCE, SEED, computed, draws, let_compute, wait_until
 
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
 PROGRAM = os.path.abspath(sys.argv[1]) if len(sys.argv) > 1 else ""
 FOLDER = tempfile.mkdtemp(prefix="foretop-terminal-")
 atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
@@ -50,6 +51,15 @@ def run(arguments, status=0, **options):
     assert status is None or result.returncode == status, (
         f"{arguments} ended with {result.returncode}, not {status}:\n{result.stdout}{result.stderr}")
     return result
+
+
+def going_on(name, step):
+    """The process of a run that has come to this step and goes on without a terminal."""
+    process = subprocess.Popen(train(name, *ENDLESS, "--json"), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    for line in process.stdout:
+        if json.loads(line).get("step", 0) >= step:
+            return process
+    raise AssertionError(f"{name} ended before step {step}")
 
 
 def events(name, kind=None):
@@ -94,6 +104,6 @@ def begin(name, *options, columns=100, rows=30, env=None, recipe="tiny"):
 
 
 __all__ = [
-    "ENDLESS", "FOLDER", "IS_FULL", "PATIENCE", "PROGRAM", "RUNS", "SEED", "Skipped", "TEXT", "Terminal", "begin", "checkpoints",
-    "command", "computed", "draws", "events", "let_compute", "occurrences", "run", "state", "train", "wait_until",
+    "ENDLESS", "FOLDER", "IS_FULL", "PATIENCE", "PROGRAM", "ROOT", "RUNS", "SEED", "Skipped", "TEXT", "Terminal", "begin",
+    "checkpoints", "command", "computed", "draws", "events", "going_on", "let_compute", "occurrences", "run", "state", "train", "wait_until",
 ]

@@ -43,12 +43,12 @@ enum Tiny {
 
   /// Trains, asking `requests` before the first step, and what comes later right after the steps with these numbers.
   static func train(
-    _ recipe: Recipe, from checkpoint: Checkpoint? = nil, asking requests: [Command] = [],
+    _ recipe: Recipe, on text: Corpus? = nil, from checkpoint: Checkpoint? = nil, asking requests: [Command] = [],
     after later: [Int: [Command]] = [:],
     replaying edits: [ReplayedCommand] = [], isAttended: Bool = false, threads: Int = 2
   ) throws -> (log: Log, ending: Ending, checkpoint: Checkpoint) {
     var trainer = try Trainer(
-      recipe: recipe, corpus: corpus(recipe), from: checkpoint, threads: threads, name: "tiny")
+      recipe: recipe, corpus: text ?? corpus(recipe), from: checkpoint, threads: threads, name: "tiny")
     let commands = Mailbox<Request>()
     func ask(_ requests: [Command]) { for command in requests { commands.send(Request(command, by: .key)) } }
     ask(requests)

@@ -438,14 +438,14 @@ import Training
   @Test func `it reads the losses that training measured`() throws {
     let result = try Tiny.train(Tiny.recipe)
     let reader = try TrainedNetwork(result.checkpoint, threads: 1)
-    let (losses, order) = try reader.measure(on: Tiny.corpus(Tiny.recipe).heldOut)
+    let again = try reader.measure(on: Tiny.corpus(Tiny.recipe).heldOut)
     let measured = try #require(result.log.evaluations.last)
-    for (a, b) in zip(losses, measured.losses) {
+    for (a, b) in zip(again.losses, measured.losses) {
       #expect(abs(a.loss - b.loss) < 1e-5)
       #expect(a.positions == b.positions)
       #expect(a.accuracy == b.accuracy)
     }
-    #expect(order != nil && order == measured.order)
+    #expect(again.order != nil && again.order == measured.order && again.paths.isEmpty)
   }
 
   @Test func `what it writes depends on the seed, and at temperature 0 on nothing`() throws {

@@ -1,13 +1,13 @@
-// The training windows in a seeded order, without end: the second hop of the flow.
+// The training windows in a seeded order, without end.
 
 /// Batches of windows for training.
 ///
-/// Window i of a part starts at token i·T. Every window comes once a pass; the order of each pass is drawn from the
-/// seed and the pass's number, so that `window` alone says where to go on. Nothing is allocated after `init`.
+/// Window i of a part starts at token i·T. Every window comes once per pass. The order of each pass follows from the
+/// seed and the pass's number, so that `window` alone is the data position. Nothing is allocated after `init`.
 package struct Batches: ~Copyable {
-  /// Windows handed out so far, over all passes: the data position, to be stored and given back.
+  /// Windows handed out so far, over all passes: the data position, which checkpoints store.
   package private(set) var window: Int
-  /// Windows in a pass.
+  /// Number of windows in a pass.
   package let windows: Int
 
   private let part: TokenRange
@@ -17,10 +17,10 @@ package struct Batches: ~Copyable {
   private var pass: Int
 
   /// - Parameters:
-  ///   - part: At least `context` tokens.
+  ///   - part: at least `context` tokens.
   ///   - context: T, tokens of a window.
-  ///   - lookahead: How many following tokens each row has after its T.
-  ///   - window: Windows handed out before, to go on from there.
+  ///   - lookahead: Number of tokens after the T tokens of each row.
+  ///   - window: windows handed out before: the data position to continue from.
   package init(of part: TokenRange, rows: Int, context: Int, lookahead: Int, seed: UInt64, window: Int = 0) {
     let windows = part.windows(of: context)
     precondition(windows > 0, "a part of \(part.count) tokens has no window of \(context)")
@@ -29,7 +29,8 @@ package struct Batches: ~Copyable {
     self.seed = seed
     self.window = window
     self.windows = windows
-    buffer = BatchBuffer(rows: rows, context: context, lookahead: lookahead, hasDocuments: part.hasDocuments)
+    buffer = BatchBuffer(
+      rows: rows, context: context, lookahead: lookahead, hasDocuments: part.hasDocuments, hasMask: part.graphs != nil)
     pass = window / windows
     order = Permutation(count: windows, seed: seed, pass: pass)
   }
@@ -40,8 +41,8 @@ package struct Batches: ~Copyable {
     self.window = window
   }
 
-  /// The next rows. The last batch is overwritten.
-  /// - Throws: `CorpusError` where the part cannot be read, or has changed; some windows may count as handed out.
+  /// The next batch, which overwrites the last one.
+  /// - Throws: `CorpusError` when the part cannot be read or has changed; some windows may count as handed out.
   package mutating func next() throws(CorpusError) -> Batch {
     for row in 0..<buffer.rows {
       if window / windows != pass {
@@ -55,14 +56,15 @@ package struct Batches: ~Copyable {
   }
 }
 
-/// Batches of all windows of a part, or of some that are spread evenly over it, once, in the order of the text: for evaluation.
+/// Batches for evaluation: all windows of a part, or some that are spread evenly over the part, once and in the order
+/// of the text.
 ///
-/// Window i of n starts at token i·T; the last, short one is left out; each row looks ahead past its window's end where the
-/// part goes on. Of m < n windows the i-th is window ⌊i·n/m⌋, the same every time.
+/// Window i of n starts at token i·T; an incomplete last window is left out. Each row has the tokens after its window
+/// as far as the part has them. Of m < n windows the i-th is window ⌊i·n/m⌋, the same every time.
 package struct OrderedBatches: ~Copyable {
   /// Windows handed out so far.
   package private(set) var window = 0
-  /// Windows in all; 0 when the part is shorter than one.
+  /// Number of windows; 0 when the part is shorter than one window.
   package let windows: Int
 
   private let part: TokenRange
@@ -71,17 +73,18 @@ package struct OrderedBatches: ~Copyable {
 
   /// - Parameters:
   ///   - context: T, tokens of a window.
-  ///   - lookahead: How many following tokens each row has after its T.
-  ///   - most: The windows that are wanted at most.
+  ///   - lookahead: Number of tokens after the T tokens of each row.
+  ///   - most: the most windows to take.
   package init(of part: TokenRange, rows: Int, context: Int, lookahead: Int, most: Int = .max) {
     self.part = part
     partWindows = part.windows(of: context)
     windows = min(partWindows, most)
-    buffer = BatchBuffer(rows: rows, context: context, lookahead: lookahead, hasDocuments: part.hasDocuments)
+    buffer = BatchBuffer(
+      rows: rows, context: context, lookahead: lookahead, hasDocuments: part.hasDocuments, hasMask: part.graphs != nil)
   }
 
-  /// The next rows, nil when all windows were handed out. The last batch is overwritten.
-  /// - Throws: `CorpusError` where the part cannot be read, or has changed.
+  /// The next batch, which overwrites the last one; nil when all windows were handed out.
+  /// - Throws: `CorpusError` when the part cannot be read or has changed.
   package mutating func next() throws(CorpusError) -> Batch? {
     guard window < windows else { return nil }
     let filled = min(buffer.rows, windows - window)
@@ -91,7 +94,7 @@ package struct OrderedBatches: ~Copyable {
     return buffer.batch(filledRows: filled)
   }
 
-  /// Where a window is among those of the part.
+  /// The number in the part of a window that is handed out.
   private func place(of window: Int) -> Int {
     let (high, low) = window.multipliedFullWidth(by: partWindows)
     return windows.dividingFullWidth((high, low)).quotient

@@ -1,12 +1,14 @@
-// How large a vocabulary will be, before anything is trained or cached.
+// The vocabulary size, before any tokenizer is trained or cached.
 
 extension Corpus {
   /// Vocabulary size of the tokenizer that a source describes.
-  /// - Returns: the number, and where it is from, to end a sentence.
+  /// - Returns: the size, and its origin in words that end a sentence.
   /// - Throws: `CorpusError` if characters must be counted in a text that cannot be read, or a model file is invalid.
   package static func vocabulary(of source: Source) throws(CorpusError) -> (count: Int, origin: String) {
+    if let graphs = source.graphs { return (graphs.task.vocabulary, "data.graph.nodes") }
     switch source.kind {
     case .tokens: return (try vocabulary(ofTokenFiles: source), "the token files")
+    case .graph: throw Self.noGraphs
     case .bytes: return (256, "one token per byte")
     case .sentencepiece where source.model.isEmpty: return (source.vocabulary, "tokenizer.vocabulary")
     case .sentencepiece, .bpe, .characters:

@@ -1,4 +1,4 @@
-// A corpus, opened: files, tokenizer and tokens, divided into a training part and a held-out part.
+// An open corpus: files, tokenizer and tokens, divided into a training part and a held-out part.
 import Foundation
 import Run
 
@@ -10,24 +10,26 @@ package struct Corpus: Sendable {
     package var paths: [String]
     /// `tokenizer.kind`.
     package var kind: TokenizerKind
-    /// `tokenizer.vocabulary`: number of tokens, for a SentencePiece tokenizer that is trained.
+    /// `tokenizer.vocabulary`: vocabulary size of a SentencePiece tokenizer that is to be trained.
     package var vocabulary: Int
     /// `tokenizer.model`: a SentencePiece model file to use instead of training one; empty trains one. A `tokenizer.json`
     /// for `bpe`.
     package var model: String
-    /// `tokenizer.ids`: number of tokens that files of tokens have; 0 is one more than the largest.
+    /// `tokenizer.ids`: vocabulary size of token files; 0: one more than their largest token.
     package var ids = 0
-    /// `data.heldOut`: the share of the tokens that is kept for evaluation, 0 ..< 1.
+    /// `data.heldOut`: the fraction of the tokens held out for evaluation, 0 ..< 1.
     package var heldOut: Double
     /// `model.context`: T, tokens of a window.
     package var context: Int
-    /// `data.documents` and `data.separator`: how texts are divided; nil takes all as one text.
+    /// `data.documents` and `data.separator`: how texts are divided into documents; nil treats all as one text.
     package var documents: DocumentBounds?
-    /// `tokenizer.width`: bytes of a token in files of tokens that do not say it; nil takes 2 and refuses doubtful ones.
+    /// `tokenizer.width`: bytes per token in token files without a header; nil takes 2 and refuses ambiguous files.
     package var width: Int?
-    /// The folder for token files and trained tokenizers; made if it is not there.
+    /// `data.kind` stargraph: graphs instead of text; nil for text.
+    package var graphs: StarGraphSource?
+    /// The folder for token files and trained tokenizers; it is made if it does not exist.
     package var cache: String
-    /// The folder to take where that one cannot be written.
+    /// The folder to use if `cache` cannot be written.
     package var spareCache: String?
 
     package init(
@@ -48,11 +50,11 @@ package struct Corpus: Sendable {
   package let tokenizer: Tokenizer
   /// The tokens before the held-out ones.
   package let training: TokenRange
-  /// The last tokens: the share asked for, at least one window of them; none when the share is 0.
+  /// The held-out tokens: the last `heldOut` of all tokens, at least one window; empty if `heldOut` is 0.
   package let heldOut: TokenRange
   /// Bytes of all files.
   package let bytes: Int
-  /// How many files the text is in.
+  /// Number of files.
   package let files: Int
   /// −Σ p ln p over the tokens of the training part, in nats: the loss of a model that knows only frequencies.
   package let unigramEntropy: Double
@@ -62,13 +64,13 @@ package struct Corpus: Sendable {
   /// One line: `kjv.txt · 4.1 MB · 1.0 M tokens · sentencepiece 4096`.
   package let summary: String
 
-  /// Opens a corpus, training a tokenizer and making tokens where the cache does not have them.
+  /// Opens a corpus. Trains a tokenizer and tokenizes the text if the cache lacks these.
   /// - Parameters:
-  ///   - tokenizer: One that was restored, to go on with; nil takes the one that `source` describes.
-  ///   - report: Told what takes time, in a sentence without a full stop, before it is done.
-  ///   - progress: Told while tokens are made how many of how many bytes are done.
-  /// - Throws: `CorpusError`: a file that is missing, unreadable or empty, a text that is too short or does not suit the
-  ///   tokenizer, a damaged model.
+  ///   - tokenizer: a checkpoint's tokenizer; nil uses the one that `source` describes.
+  ///   - report: receives a sentence without a full stop before each long operation.
+  ///   - progress: receives, while the text is tokenized, how many of how many bytes are done.
+  /// - Throws: `CorpusError`: a file that is missing, unreadable or empty, a text that is too short or does not suit
+  ///   the tokenizer, a damaged model.
   package init(
     opening source: Source, tokenizer restored: Tokenizer? = nil, report: (String) -> Void = { _ in },
     progress: (Int, Int) -> Void = { _, _ in }
@@ -79,10 +81,14 @@ package struct Corpus: Sendable {
     guard source.context > 0 else {
       throw CorpusError(.usage, "model.context is \(source.context); it must be at least 1")
     }
-    let opened =
-      source.kind == .tokens
-      ? try Self.open(tokenFiles: source, tokenizer: restored, report)
-      : try Self.open(texts: source, restored, report, progress)
+    let opened: Opened
+    if let graphs = source.graphs {
+      opened = try Self.open(graphs, context: source.context, restored)
+    } else if source.kind == .tokens {
+      opened = try Self.open(tokenFiles: source, tokenizer: restored, report)
+    } else {
+      opened = try Self.open(texts: source, restored, report, progress)
+    }
     tokenizer = opened.tokenizer
     training = opened.training
     heldOut = opened.heldOut
@@ -90,6 +96,10 @@ package struct Corpus: Sendable {
     files = opened.files
     unigramEntropy = opened.entropy
     notices = opened.notices.map(\.showingFileNames)
+    if let graphs = source.graphs {
+      summary = Self.summary(of: graphs)
+      return
+    }
     let documents = source.documents == nil ? [] : ["\(quantity(opened.documents)) documents"]
     let tokens = training.count + heldOut.count
     summary =
@@ -97,12 +107,12 @@ package struct Corpus: Sendable {
       + documents + [tokenizer.summary]).joined(separator: " · ")
   }
 
-  /// What opening comes to, for texts and for files of tokens.
+  /// The result of opening texts or token files.
   struct Opened {
     var tokenizer: Tokenizer
     var training, heldOut: TokenRange
     var bytes, files, documents: Int
-    /// Of the training part's tokens, in nats.
+    /// Unigram entropy of the training part's tokens, in nats.
     var entropy: Double
     var notices: [String]
   }
@@ -131,8 +141,8 @@ package struct Corpus: Sendable {
 
   /// Reads files and folders as one text, for evaluation by a tokenizer. Nothing is cached.
   /// - Parameters:
-  ///   - documents: how the texts are divided; nil takes all as one text.
-  ///   - notice: told what was left out or taken off.
+  ///   - documents: how the texts are divided into documents; nil treats all as one text.
+  ///   - notice: receives notices of files that were left out and byte order marks that were removed.
   /// - Throws: `CorpusError` missing, unreadable, empty or badText.
   package static func tokens(
     at paths: [String], by tokenizer: Tokenizer, in documents: DocumentBounds? = nil,
@@ -155,7 +165,7 @@ package struct Corpus: Sendable {
     return TokenRange(tokens, documents: documents == nil ? nil : starts)
   }
 
-  /// How many of `count` tokens are for training.
+  /// How many of `count` tokens belong to the training part.
   static func boundary(of count: Int, _ source: Source, _ name: String) throws(CorpusError) -> Int {
     let context = source.context
     guard source.heldOut > 0 else {
@@ -197,7 +207,7 @@ package struct Corpus: Sendable {
 }
 
 /// A number in at most three digits and a unit: `987`, `4.1 k`, `1.0 M`, `12 G`.
-/// - Parameter spaced: Whether a bare number stands alone; else it gets a space, for a unit to follow.
+/// - Parameter spaced: if false, a number without a unit ends with a space, so that another unit can follow.
 func quantity(_ number: Int, spaced: Bool = true) -> String {
   guard number >= 1000 else { return spaced ? "\(number)" : "\(number) " }
   var (scale, unit) = (1000, "k")

@@ -1,4 +1,4 @@
-// What can be wrong with a text, a tokenizer or the cache, told in a sentence.
+// Errors of texts, tokenizers and the cache.
 import Run
 
 /// An error in the user's text, token file or tokenizer. `description` names the fault, the place, and the next action.
@@ -6,19 +6,19 @@ package struct CorpusError: Error, Sendable, Equatable, CustomStringConvertible 
   package enum Cause: Sendable, Equatable {
     /// No such file or folder.
     case missing
-    /// A file or folder is there and cannot be read, or changed while it was read.
+    /// A file or folder exists but cannot be read, or changed while it was read.
     case unreadable
-    /// A file that is being read was written to, cut short or replaced in place since it was examined.
+    /// A file was written to, truncated or overwritten since it was opened.
     case changed
-    /// A file without a byte, or a folder without text.
+    /// An empty file, or a folder without text.
     case empty
     /// Fewer tokens than one window needs.
     case tooShort
     /// A text that this kind of tokenizer cannot take.
     case badText
-    /// A tokenizer model that is damaged or no tokenizer model.
+    /// A file that is not a tokenizer model, or is a damaged one.
     case badTokenizer
-    /// A value of a recipe key cannot be had with this text.
+    /// A recipe key has a value that is impossible with this text.
     case usage
     /// A file in the cache folder cannot be written.
     case cannotWriteCache

@@ -1,17 +1,17 @@
-// A shuffled order that takes no memory: the order of the training windows in one pass.
+// A random permutation in constant memory: the order of the training windows in one pass.
 
 /// A permutation of 0 ..< count, drawn from a seed. Its value at an index is computed in constant memory and in constant
 /// time on average: a Feistel network over the next power of four, walked until it lands inside (Black & Rogaway 2002,
 /// "Ciphers with arbitrary finite domains", method 2: cycle walking).
 package struct Permutation: Sendable {
-  /// How many indices it permutes; at least 1.
+  /// Number of permuted indices; at least 1.
   package let count: Int
   private let halfBits: UInt64
   private let keys: SIMD8<UInt64>
 
   /// - Parameters:
   ///   - seed: The run's seed.
-  ///   - pass: Which pass over the data: every pass has its own order.
+  ///   - pass: the number of the pass over the data; every pass has its own order.
   package init(count: Int, seed: UInt64, pass: Int) {
     precondition(count > 0, "a permutation needs at least one index to permute")
     self.count = count
@@ -40,7 +40,7 @@ package struct Permutation: Sendable {
 }
 
 /// The finalizer of SplitMix64 (Steele, Lea & Flood 2014): every bit of the result depends on every bit of `value`.
-private func mixed(_ value: UInt64) -> UInt64 {
+func mixed(_ value: UInt64) -> UInt64 {
   var z = value
   z = (z ^ z >> 30) &* 0xBF58_476D_1CE4_E5B9
   z = (z ^ z >> 27) &* 0x94D0_49BB_1331_11EB

@@ -1,16 +1,17 @@
-// What can be made again, kept: trained tokenizers and token files, each under the hash of all it was made from.
+// The cache of trained tokenizers and token files. Each file is found by the hash of everything that determines its
+// content.
 import Foundation
 
-/// The cache folder, and another one for where it cannot be written. Files are named by SHA-256 over the contents of the texts (not
-/// their paths or times: a changed file is another text, whatever its date says) and over whatever else decides the result.
+/// The cache folder, and a second one to use if the first cannot be written. Files are named by SHA-256 over the
+/// contents of the texts (not over their paths or times) and over everything else that determines the result.
 final class Cache {
   private let folders: [String]
-  /// The folders that took nothing, and why.
+  /// The folders that could not be written, and why.
   private var refusals: [(folder: String, reason: CorpusError)] = []
 
   init(folder: String, spare: String? = nil) { folders = [folder] + (spare.map { [$0] } ?? []) }
 
-  /// What became of a folder that cannot be written, in a sentence; nil where all is well.
+  /// A sentence about the folders that cannot be written; nil if there are none.
   var notice: String? {
     guard let first = refusals.first else { return nil }
     let instead = folders.dropFirst(refusals.count).first
@@ -20,7 +21,7 @@ final class Cache {
       + "; XDG_CACHE_HOME chooses another folder"
   }
 
-  /// Opens what was kept under a key.
+  /// Opens the cached file of a key.
   private func file(_ key: [UInt8], _ ending: String) -> CacheFile? {
     for folder in folders {
       if let file = CacheFile(at: Self.path(in: folder, key, ending), key: key) { return file }
@@ -28,7 +29,7 @@ final class Cache {
     return nil
   }
 
-  /// Opens a token file that was kept under a key, and counts its tokens in the same reading.
+  /// Opens the cached token file of a key, and counts its tokens in the same reading.
   private func tokens(
     _ key: [UInt8], below vocabulary: Int, before boundary: (Int) -> Int
   ) -> (file: CacheFile, census: TokenCensus)? {
@@ -46,8 +47,8 @@ final class Cache {
     return nil
   }
 
-  /// Keeps what can be made again, in the first folder that takes it.
-  /// - Returns: whether one did.
+  /// Writes a file into the first folder that can be written.
+  /// - Returns: true if a folder could be written.
   private func keep(
     _ key: [UInt8], _ ending: String, width: Int, content: (CacheFile.Append) throws(CorpusError) -> Void
   ) throws(CorpusError) -> Bool {
@@ -70,12 +71,13 @@ final class Cache {
     switch source.kind {
     case .bytes: return try Tokenizer(kind: .bytes, model: [])
     case .tokens: preconditionFailure("token files are opened without a text")
+    case .graph: throw Corpus.noGraphs
     case .characters: return try Tokenizer(kind: .characters, model: try characters(of: texts))
     case .sentencepiece where source.model.isEmpty: return try trained(on: texts, vocabulary: source.vocabulary, report)
     case .bpe where source.model.isEmpty:
       throw CorpusError(
         .usage,
-        "tokenizer.kind is bpe, but tokenizer.model is empty: name a tokenizer.json there (foretop trains no BPE)"
+        "tokenizer.kind is bpe, but tokenizer.model is empty: name a tokenizer.json there (foretop cannot train a byte-level BPE)"
       )
     case .sentencepiece, .bpe:
       let tokenizer = try Self.named(source.model)
@@ -89,7 +91,7 @@ final class Cache {
     }
   }
 
-  /// The tokenizer that a model file is: a SentencePiece model or a `tokenizer.json`.
+  /// The tokenizer of a model file: a SentencePiece model or a `tokenizer.json`.
   static func named(_ path: String) throws(CorpusError) -> Tokenizer {
     let model = try TextFiles(at: [path])
     guard let file = model.files.first, file.path == path else {
@@ -112,9 +114,9 @@ final class Cache {
 
   /// The tokens of all texts in order.
   /// - Parameters:
-  ///   - documents: how the texts are divided; nil takes them as one.
-  ///   - boundary: how many of so many tokens are for training, which are counted.
-  ///   - progress: told how many bytes of the texts are done.
+  ///   - documents: how the texts are divided into documents; nil treats all as one text.
+  ///   - boundary: returns how many of so many tokens belong to the training part; only these are counted.
+  ///   - progress: receives how many bytes of the texts are done.
   func tokens(
     of texts: TextFiles, by tokenizer: Tokenizer, in documents: DocumentBounds?, before boundary: (Int) -> Int,
     _ report: (String) -> Void, progress: (Int) -> Void
@@ -141,7 +143,7 @@ final class Cache {
       if let starts = starts(hash, tokens: file.count) { return (part(file, starts), census) }
     }
 
-    report("making tokens of \(quantity(texts.size, spaced: false))B (\(tokenizer.summary))")
+    report("tokenizing \(quantity(texts.size, spaced: false))B (\(tokenizer.summary))")
     let isNarrow = tokenizer.vocabulary <= 1 << 16
     var starts: [Int] = []
     let isKept = try keep(hash, "tokens", width: isNarrow ? 2 : 4) { append throws(CorpusError) in
@@ -179,7 +181,7 @@ final class Cache {
     return (all, census)
   }
 
-  /// Where documents begin, as they were kept beside a token file; nil where that is not there or cannot be right.
+  /// Where documents begin, from the cache; nil if the cache does not have it, or has impossible values.
   private func starts(_ key: [UInt8], tokens: Int) -> [Int]? {
     guard let file = file(key, "documents"), file.width == 8, let bytes = try? file.elements() else { return nil }
     let starts = bytes.withUnsafeBytes { Array($0.assumingMemoryBound(to: Int.self)) }
@@ -228,7 +230,7 @@ final class Cache {
 }
 
 extension Tokenizer {
-  /// Part of what identifies token files in the cache: a change in encoding that changes tokens changes this.
+  /// A part of a token file's cache key: increase it when a change of the encoding changes tokens.
   static let version = 1
 }
 
@@ -240,11 +242,11 @@ extension Digest {
 }
 
 extension TextFiles {
-  /// Hands on the tokens of each file, a part of a long one at a time, and where documents begin among them. A file that others follow gets a line's end if
-  /// it has none.
+  /// Calls `body` with the tokens of each file and the places where documents begin; a long file comes in parts. If a
+  /// file other than the last does not end with a line end, one is added.
   /// - Parameters:
-  ///   - documents: how the texts are divided; nil takes them as one.
-  ///   - done: told after each part how many bytes were handed on so far.
+  ///   - documents: how the texts are divided into documents; nil treats all as one text.
+  ///   - done: receives after each part how many bytes were handed on so far.
   func forEach(
     by tokenizer: Tokenizer, in documents: DocumentBounds?, done: (Int) -> Void = { _ in },
     _ body: (_ tokens: [Int32], _ starts: [Int]) throws(CorpusError) -> Void
@@ -273,7 +275,7 @@ extension TextFiles {
 }
 
 extension TextFile {
-  /// - Throws: `CorpusError.badText` where there is a byte that is part of no character.
+  /// - Throws: `CorpusError.badText` if the bytes are not UTF-8.
   fileprivate func checkCharacters(_ bytes: [UInt8]) throws(CorpusError) {
     guard let place = bytes.withUnsafeBytes({ $0.firstInvalidByte }) else { return }
     let line = 1 + bytes[..<place].count { $0 == UInt8(ascii: "\n") }

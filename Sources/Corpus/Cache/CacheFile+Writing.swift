@@ -1,17 +1,17 @@
-// Making a cache file: written beside its place and renamed when it is whole, so that no reader ever sees a part of it and
-// processes that make the same file at the same time do not meet.
+// Writes a cache file under a temporary name and renames it when it is complete, so that no reader sees a part of it
+// and processes that write the same file at the same time do not collide.
 import Foundation
 import Run
 
 extension CacheFile {
-  /// Takes in elements, as bytes.
+  /// Appends elements, given as bytes.
   typealias Append = (UnsafeRawBufferPointer) throws(CorpusError) -> Void
 
-  /// Writes a cache file in a folder that is made if it is not there.
+  /// Writes a cache file; makes the folder if it does not exist.
   /// - Parameters:
-  ///   - key: The SHA-256 of all that the elements are made from.
-  ///   - width: Bytes of an element: 1, 2, 4 or 8.
-  ///   - content: Appends the elements, whole ones.
+  ///   - key: the SHA-256 of everything that determines the elements.
+  ///   - width: bytes per element: 1, 2, 4 or 8.
+  ///   - content: appends the elements, each call a whole number of them.
   /// - Throws: `CorpusError.cannotWriteCache`, or what `content` throws. The folder is then as it was.
   static func write(
     _ path: String, key: [UInt8], width: Int, content: (Append) throws(CorpusError) -> Void
@@ -82,8 +82,8 @@ extension CacheFile {
     return sum.finished
   }
 
-  /// Makes a folder and those that it is in, where they are not there.
-  /// - Returns: nil where it is there, or why it cannot be.
+  /// Makes a folder and its parents, if they do not exist.
+  /// - Returns: nil if the folder exists now, otherwise the error number.
   private static func makeFolder(_ folder: String) -> Int32? {
     var status = stat()
     if mkdir(folder, 0o755) == 0 { return nil }

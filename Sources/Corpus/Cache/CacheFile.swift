@@ -1,5 +1,5 @@
-// A file of the cache: an array of numbers, what it was made from, and a sum that finds damage. Nothing in the cache is
-// needed: what is missing, damaged or foreign is made again.
+// A file of the cache: an array of numbers, the hash of its origin, and a checksum. Every file of the cache may be
+// deleted: a missing, damaged or foreign file is made again.
 import Foundation
 
 /// An open cache file: a header of 64 bytes and then its elements, little-endian as all machines that foretop runs on.
@@ -23,15 +23,15 @@ final class CacheFile: Sendable {
   let count: Int
   let file: WatchedFile
 
-  /// Opens a file if it is whole and holds what `key` says; nil otherwise, and when there is none.
-  /// - Parameter visit: sees the elements once, a piece at a time, with their width and number, before they are known to be
-  ///   whole.
+  /// Opens a file if it is undamaged and has the given key; nil otherwise, and if there is no file.
+  /// - Parameter visit: receives the elements once, a piece at a time, with their width and number, before the checksum
+  ///   is verified.
   init?(
     at path: String, key: [UInt8],
     visit: (_ piece: UnsafeRawBufferPointer, _ width: Int, _ count: Int) -> Void = { _, _, _ in }
   ) {
     guard
-      let file = try? WatchedFile(at: path, kind: "cache file", advice: "start again: it is made anew"),
+      let file = try? WatchedFile(at: path, kind: "cache file", advice: "start again: the file is then made again"),
       file.size >= Self.headerSize, let header = try? file.bytes(0..<Self.headerSize)
     else { return nil }
     func number<Number: FixedWidthInteger>(_ place: Int, _: Number.Type) -> Number {

@@ -1,7 +1,7 @@
-// Fingerprints: SHA-256 tells texts apart, so that a changed file never gets another file's tokens; a checksum finds damage.
-// SHA-256 is written out because neither Foundation nor a library that is linked anyway has it.
+// SHA-256, which identifies texts, so that a changed file never gets another file's tokens; and a checksum, which finds
+// damage. SHA-256 is implemented here because neither Foundation nor a library that is linked anyway has it.
 
-/// A SHA-256 hash (FIPS 180-4), fed piece by piece.
+/// A SHA-256 hash (FIPS 180-4), computed piece by piece.
 package struct Digest {
   private var state: [UInt32] = [
     0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19,
@@ -19,7 +19,7 @@ package struct Digest {
     return digest.finished()
   }
 
-  /// Takes in text and its length, so that ("ab", "c") and ("a", "bc") differ.
+  /// Adds bytes and their length, so that ("ab", "c") and ("a", "bc") differ.
   mutating func add(field: [UInt8]) {
     add(number: field.count)
     field.withUnsafeBytes { add($0) }
@@ -102,8 +102,8 @@ extension UInt32 {
   fileprivate func rotated(_ bits: UInt32) -> UInt32 { self >> bits | self << (32 - bits) }
 }
 
-/// A quick sum over bytes that any change of one 8-byte word alters: for damage, not against malice. It is fed a piece of whole
-/// words at a time; the last may be shorter.
+/// A fast checksum, which any change of one 8-byte word alters: it finds damage, not malice. Every piece but the last
+/// must be a whole number of words.
 struct CacheChecksum {
   // An odd factor makes each round invertible, so that two contents that differ in one word never end alike.
   private static let factor: UInt64 = 0x9E37_79B9_7F4A_7C15

@@ -1,11 +1,11 @@
-// A corpus of files of tokens: which are to train on and which are held out, and what their numbers mean.
+// A corpus of token files: the training files, the held-out files, and the tokenizer of their tokens.
 import Foundation
 import Run
 
 extension Corpus {
-  /// The files that paths stand for. Of a folder these are its `.bin` files and those of its folders, in order of their names;
-  /// files with `val` as a word of their name are held out (nanoGPT's `val.bin`, llm.c's `tiny_shakespeare_val.bin`), and
-  /// those of folders with such a name.
+  /// The token files at paths. A folder stands for its `.bin` files and those of its subfolders, in order of their
+  /// names. Files with the word `val` in their name (nanoGPT's `val.bin`, llm.c's `tiny_shakespeare_val.bin`), or in a
+  /// folder with such a name, are held out.
   private static func tokenFiles(
     at paths: [String], width: Int?
   ) throws(CorpusError) -> (training: [TokenFile], heldOut: [TokenFile]) {
@@ -49,15 +49,16 @@ extension Corpus {
     }
   }
 
-  /// Whether a name says that what has it is for validation.
+  /// True if a name has the word `val`.
   private static func isHeldOut(_ path: String) -> Bool {
     (path as NSString).lastPathComponent.lowercased().split { !$0.isLetter }.contains {
       ["val", "valid", "validation"].contains($0)
     }
   }
 
-  /// What the numbers mean: a tokenizer that was restored or is named, or numbers alone.
-  /// - Parameter largest: the largest number in the files, asked for where nothing else says how many there are.
+  /// The tokenizer of the tokens: a checkpoint's, the one named by `tokenizer.model`, or one that shows plain numbers.
+  /// - Parameter largest: computes the largest token of the files; called only if nothing else gives the vocabulary
+  ///   size.
   private static func tokenizer(
     _ source: Source, _ restored: Tokenizer?, largest: () throws(CorpusError) -> UInt64?
   ) throws(CorpusError) -> Tokenizer {
@@ -86,7 +87,7 @@ extension Corpus {
       """)
   }
 
-  /// How many tokens a vocabulary needs for a source's files.
+  /// The vocabulary size that a source's token files need.
   static func vocabulary(ofTokenFiles source: Source) throws(CorpusError) -> Int {
     let (training, heldOut) = try tokenFiles(at: source.paths, width: source.width)
     var census = TokenCensus(before: 0)
@@ -98,7 +99,8 @@ extension Corpus {
     return tokenizer.vocabulary
   }
 
-  /// Files of tokens as a corpus. Every file is read once from beginning to end, and later where a step or an evaluation needs it.
+  /// Opens token files as a corpus. Every file is read once from beginning to end, and later piece by piece when a step
+  /// or an evaluation needs it.
   static func open(
     tokenFiles source: Source, tokenizer restored: Tokenizer?, _ report: (String) -> Void
   ) throws(CorpusError) -> Opened {
@@ -146,10 +148,10 @@ extension Corpus {
       documents: all.documents, entropy: census.entropy, notices: [])
   }
 
-  /// What is read in a moment needs no word.
+  /// Files up to this size are read so quickly that no notice is needed.
   private static let quickBytes = 1 << 28
 
-  /// Files of tokens one behind the other, for evaluation.
+  /// The concatenated tokens of token files, for evaluation.
   /// - Parameter width: see `TokenFile`.
   /// - Throws: `CorpusError` if a file is not a token file, or has a token that the tokenizer does not have.
   package static func tokens(

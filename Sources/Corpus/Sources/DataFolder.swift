@@ -1,4 +1,4 @@
-// Folders of texts and tokens: the names in them, whatever bytes these are.
+// Lists folders of texts and token files; names may be any bytes.
 import Foundation
 import Run
 
@@ -26,7 +26,7 @@ enum DataFolder {
     folder.hasSuffix("/") ? folder + name : folder + "/" + name
   }
 
-  /// Whether a path is a folder; false where nothing is there.
+  /// True if a path is an existing folder.
   static func isFolder(_ path: String, followsLinks: Bool = true) -> Bool {
     var status = stat()
     let isThere = path.withFileName { followsLinks ? stat($0, &status) : lstat($0, &status) } == 0

@@ -1,16 +1,16 @@
-// Documents: what of a text belongs together. Each file is one at least, and a separator divides a file further.
+// Documents: each file is at least one document, and a separator divides a file into several.
 import Foundation
 import Run
 
 /// The rule that divides texts into documents.
 package struct DocumentBounds: Sendable, Equatable {
-  /// `data.separator`, UTF-8: what a document ends with. It stays a part of the document, so that no byte of the text is
-  /// lost and a network learns where documents end. Empty: only files divide.
+  /// `data.separator`, UTF-8: the text that ends a document. The separator stays a part of its document, so that no
+  /// byte of the text is lost and a network learns where documents end. If empty, each file is one document.
   let separator: [UInt8]
 
   package init(separator: String) { self.separator = Array(separator.utf8) }
 
-  /// Where the documents of a file's bytes lie: all of them, none empty.
+  /// The ranges of a file's documents, which are not empty and cover the file.
   func ranges(of bytes: UnsafeRawBufferPointer) -> [Range<Int>] {
     var ranges: [Range<Int>] = []
     var start = 0
@@ -35,7 +35,8 @@ package struct DocumentBounds: Sendable, Equatable {
       && separator.withUnsafeBytes { memcmp(bytes.baseAddress! + index, $0.baseAddress!, $0.count) == 0 }
   }
 
-  /// The tokens of a file's bytes, each document's made alone, and where each begins among them.
+  /// The tokens of a file, where each document is tokenized separately, and the places where documents begin among the
+  /// tokens.
   func tokens(of bytes: [UInt8], by tokenizer: Tokenizer) -> (tokens: [Int32], starts: [Int]) {
     bytes.withUnsafeBytes { bytes in
       let ranges = ranges(of: bytes)

@@ -1,10 +1,10 @@
-// Files that are no text, by their first bytes, and what to do with each.
+// Recognizes files that are not text by their first bytes, with advice for each kind.
 
 /// A kind of file that a network should not learn from byte by byte.
 struct FileKind {
-  /// What it is, with an article.
+  /// A name of the kind, with an article.
   let what: String
-  /// What to do, for a path.
+  /// The advice, for a path.
   private let advice: @Sendable (String) -> String
 
   private init(_ what: String, _ advice: @escaping @Sendable (String) -> String) {
@@ -29,7 +29,7 @@ struct FileKind {
 
   private static let rows = "write its texts into a text file, such as with pandas or the datasets library"
 
-  /// What files of a kind begin with.
+  /// The first bytes of files of each kind.
   private static let beginnings: [(bytes: [UInt8], kind: FileKind)] = [
     ([0x1F, 0x8B], packed("gzip", "gunzip -k")), ([0x28, 0xB5, 0x2F, 0xFD], packed("zstd", "unzstd")),
     ([0xFD, 0x37, 0x7A, 0x58, 0x5A, 0], packed("xz", "unxz -k")), (Array("LZIP".utf8), packed("lzip", "lzip -dk")),
@@ -56,8 +56,8 @@ struct FileKind {
     ([0xFF, 0xFE], wide("UTF-16LE")),
   ]
 
-  /// - Parameter bytes: the first of a file, some thousand where it has as many.
-  /// - Returns: nil for what may be text, and for what is not known.
+  /// - Parameter bytes: the first bytes of a file, up to some thousand.
+  /// - Returns: nil if the file may be text, or is of an unknown kind.
   init?(_ bytes: some Collection<UInt8>) {
     let first = Array(bytes.prefix(8000))
     if let known = Self.beginnings.first(where: { first.starts(with: $0.bytes) })?.kind {
@@ -76,9 +76,9 @@ struct FileKind {
     }
   }
 
-  /// The kind of a file that should have numbers: tokens of two bytes may happen to be a mark or to look like text, so that
-  /// only what four bytes tell apart counts.
-  /// - Returns: nil for what may be numbers.
+  /// The kind of a file that should have tokens. Tokens of two bytes may look like a byte order mark or like text by
+  /// chance, so that only beginnings of at least four bytes count.
+  /// - Returns: nil if the file may have tokens.
   static func amongNumbers(_ first: [UInt8]) -> FileKind? {
     if first.count > 3, first.starts(with: [0x1F, 0x8B, 8]), first[3] < 0x20 { return packed("gzip", "gunzip -k") }
     return beginnings.first { $0.bytes.count >= 4 && first.starts(with: $0.bytes) }?.kind

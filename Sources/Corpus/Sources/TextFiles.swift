@@ -1,16 +1,16 @@
-// Paths to texts: which files a corpus is made of, and their bytes.
+// Finds the text files of a corpus and reads them.
 import Foundation
 import Run
 
 /// A file of a corpus.
 struct TextFile: Sendable {
   let path: String
-  /// The size and SHA-256 of what was read first; a later reading must find the same.
+  /// The size and SHA-256 at the first reading; a later reading must find the same.
   let size: Int
   let digest: [UInt8]
 
   /// Reads the file again.
-  /// - Throws: `CorpusError.unreadable` when it is not what it was.
+  /// - Throws: `CorpusError.unreadable` when the file has changed.
   func bytes() throws(CorpusError) -> [UInt8] {
     let bytes = try TextFiles.read(path)
     guard bytes.count == size, Digest.of(bytes) == digest else {
@@ -33,13 +33,13 @@ struct TextFiles: Sendable {
   private(set) var files: [TextFile] = []
   private var remarks = Remarks()
 
-  /// What was left out of folders and taken off files, a line a reason.
+  /// Notices of files that were left out and byte order marks that were removed, one line per reason.
   var notices: [String] { remarks.lines }
 
   /// Bytes of all files.
   var size: Int { files.reduce(0) { $0 + $1.size } }
 
-  /// Reads what paths stand for.
+  /// Finds and examines the files at paths.
   /// - Throws: `CorpusError` missing, unreadable or empty, with the path.
   init(at paths: [String]) throws(CorpusError) {
     guard !paths.isEmpty else {
@@ -72,7 +72,7 @@ struct TextFiles: Sendable {
     }
   }
 
-  /// What a file is found to be.
+  /// The result of examining a file.
   private enum Finding {
     case text(TextFile, hasMark: Bool)
     /// With a zero byte near its start.
@@ -81,7 +81,7 @@ struct TextFiles: Sendable {
     case other(FileKind)
   }
 
-  /// Reads a file for its size and its digest, a piece at a time; one that is of another kind by its first bytes is not read on.
+  /// Reads a file piece by piece for its size and digest; stops if its first bytes are those of another format.
   private static func look(at path: String) throws(CorpusError) -> Finding {
     var digest = Digest()
     var size = 0
@@ -153,7 +153,7 @@ struct TextFiles: Sendable {
     return status.st_mode & S_IFMT
   }
 
-  /// All bytes of a file, but for a UTF-8 byte order mark before them.
+  /// All bytes of a file, without a UTF-8 byte order mark at the beginning.
   static func read(_ path: String) throws(CorpusError) -> [UInt8] {
     var bytes: [UInt8] = []
     _ = try forEachPiece(of: path) { piece in
@@ -165,9 +165,10 @@ struct TextFiles: Sendable {
     return bytes
   }
 
-  /// Hands on a file's bytes behind a UTF-8 byte order mark, a piece at a time, until there are no more or `take` says so.
-  /// - Parameter expecting: told how many bytes there should be, before the first.
-  /// - Returns: whether there is such a mark.
+  /// Calls `take` with the bytes of a file, without a byte order mark, piece by piece, until the end or until `take`
+  /// stops it.
+  /// - Parameter expecting: receives the expected number of bytes before the first piece.
+  /// - Returns: true if the file begins with a byte order mark.
   private static func forEachPiece(
     of path: String, _ take: (UnsafeRawBufferPointer) -> Bool, expecting: (Int) -> Void = { _ in }
   ) throws(CorpusError) -> Bool {
@@ -210,12 +211,12 @@ struct TextFiles: Sendable {
   static func text(of reason: Int32) -> String { SizeLimit.reason(reason) }
 }
 
-/// What there is to say of files, a reason at a time.
+/// Notices about files, grouped by reason.
 private struct Remarks: Sendable {
   enum SkipReason: Sendable, Hashable {
     case mark, binary, empty, link, device
     case unreachable(String)
-    /// What a file is, and all that is said where it is the only one.
+    /// The kind of a file, and the whole notice if only one file is of this kind.
     case kind(String, String)
   }
 
@@ -239,7 +240,7 @@ private struct Remarks: Sendable {
       let names = paths.prefix(3).joined(separator: ", ") + (paths.count > 3 ? " and \(paths.count - 3) more" : "")
       let were = paths.count == 1 ? "was" : "were"
       return switch reason {
-      case .mark: "the UTF-8 byte order mark at the beginning was taken off: \(names)"
+      case .mark: "the UTF-8 byte order mark at the beginning was removed: \(names)"
       case .binary: "\(names) \(were) left out: binary, with a zero byte near the start"
       case .empty: "\(names) \(were) left out: empty"
       case .link: "\(names) \(were) left out: links to folders are not followed"

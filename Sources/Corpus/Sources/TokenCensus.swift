@@ -1,18 +1,18 @@
-// What one reading of all tokens finds, so that nobody has to read them again before the first step.
+// Statistics of all tokens from a single reading, so that tokens need not be read again before the first step.
 import Foundation
 
-/// Counts tokens as they come.
+/// Counts tokens, piece by piece.
 struct TokenCensus {
-  /// No vocabulary has as many tokens.
+  /// Tokens at or above this limit are in no vocabulary.
   static let limit = 1 << 24
 
-  /// How often each token comes before the boundary.
+  /// The frequency of each token before the boundary.
   private(set) var counts: [Int] = []
-  /// The largest token, and which of all it is first; nil before one came.
+  /// The largest token and the place of its first occurrence; nil before the first token.
   private(set) var largest: (token: UInt64, place: Int)?
-  /// Where documents begin: with every file, and behind every run of the token that ends one.
+  /// The places where documents begin: with every file, and after every run of end-of-document tokens.
   private(set) var starts: [Int] = []
-  /// Tokens that came.
+  /// Number of tokens so far.
   private(set) var count = 0
 
   /// The tokens before this place are counted.
@@ -21,20 +21,20 @@ struct TokenCensus {
   private var wasEnd = false
 
   /// - Parameters:
-  ///   - boundary: how many of the first tokens are counted.
-  ///   - end: the token that ends a document; nil where none does.
+  ///   - boundary: only tokens before this place are counted in `counts`.
+  ///   - end: the token that ends a document; nil if there is none.
   init(before boundary: Int, endedBy end: Int32? = nil) {
     self.boundary = boundary
     self.end = end.map { UInt64($0) }
   }
 
-  /// Another file begins.
+  /// Notes that another file begins.
   mutating func beginFile() {
     wasEnd = false
     starts.append(count)
   }
 
-  /// Takes in tokens.
+  /// Adds tokens.
   /// - Parameter width: bytes of each: 2, 4 or 8.
   mutating func add(_ bytes: UnsafeRawBufferPointer, width: Int) {
     switch width {

@@ -1,8 +1,9 @@
-// Tokens that somebody else made: nanoGPT's and llm.c's files and plain arrays of integers, of which only what is needed is read.
+// Token files made by other programs: nanoGPT's and llm.c's files and plain arrays of integers. Only the needed parts
+// are read.
 import Foundation
 
-/// A file of token numbers, little-endian: 16 bits each and nothing else (nanoGPT), 32 or 64 bits each where that is asked for, or
-/// behind llm.c's header of 256 words of 32 bits: what it is, version, number of tokens.
+/// A file of token numbers, little-endian: 16 bits each without a header (nanoGPT), 32 or 64 bits each if
+/// `tokenizer.width` says so, or after llm.c's header of 256 words of 32 bits: magic number, version, number of tokens.
 ///
 /// | first word | version | tokens |
 /// | --- | --- | --- |
@@ -21,9 +22,9 @@ final class TokenFile: Sendable {
   /// Bytes of the file.
   var size: Int { file.size }
 
-  /// - Parameter width: `tokenizer.width`, bytes of a token where the file does not say it; nil takes 2, and refuses a file that
-  ///   looks like wider integers.
-  /// - Throws: `CorpusError` with the path, where a file is missing or none of these.
+  /// - Parameter width: `tokenizer.width`: bytes per token of a file without a header; nil takes 2, and refuses a file
+  ///   that looks like wider integers.
+  /// - Throws: `CorpusError` with the path, when a file is missing or not a token file.
   init(at path: String, width: Int? = nil) throws(CorpusError) {
     file = try WatchedFile(at: path)
     guard file.size > 0 else { throw CorpusError(.empty, "\(path) is empty; name a file with tokens in it") }
@@ -31,7 +32,7 @@ final class TokenFile: Sendable {
     (self.width, count, start) = (format.width, format.count, format.start)
   }
 
-  /// The tokens of a cache file, which have been examined.
+  /// The tokens of a cache file, which were validated when it was opened.
   init(_ cache: CacheFile) {
     precondition(cache.width > 1, "a token file has 2 or 4 bytes a token")
     (file, width, count, start) = (cache.file, cache.width, cache.count, CacheFile.headerSize)
@@ -53,7 +54,7 @@ final class TokenFile: Sendable {
     }
   }
 
-  /// Reads tokens, in no more memory than they take; one of 64 bits that does not fit into 32 becomes the largest.
+  /// Reads tokens without extra memory; a 64-bit token that does not fit into 32 bits becomes the largest value.
   private func load(_ stretch: Range<Int>, into tokens: UnsafeMutablePointer<UInt32>) throws(CorpusError) {
     let (count, offset) = (stretch.count, start + stretch.lowerBound * width)
     switch width {
@@ -110,12 +111,12 @@ final class TokenFile: Sendable {
   }
 }
 
-/// Files of tokens, one behind the other.
+/// Several token files, concatenated.
 struct TokenFiles: Sendable {
   let files: [TokenFile]
-  /// Where each begins, and one more entry for the end of the last.
+  /// The place where each file begins, and one more entry for the end of the last.
   let ends: [Int]
-  /// Tokens are below this: whatever is read later and is not, is an error.
+  /// Vocabulary size: a later reading that finds a larger token is an error.
   let vocabulary: Int
 
   init(_ files: [TokenFile], vocabulary: Int) {
@@ -126,7 +127,7 @@ struct TokenFiles: Sendable {
 
   var count: Int { ends[ends.count - 1] }
 
-  /// - Throws: `CorpusError` where a token that was counted is not below the vocabulary, with its file and place.
+  /// - Throws: `CorpusError` with file and place, when a counted token is not below the vocabulary size.
   func check(_ census: TokenCensus) throws(CorpusError) {
     guard let (token, place) = census.largest, token >= vocabulary, let index = ends.firstIndex(where: { $0 > place })
     else { return }

@@ -1,8 +1,8 @@
-// What a file of tokens is, by its first bytes: what it says of itself is believed as far as its size agrees, and what it does not
-// say is asked for rather than guessed.
+// The format of a token file, from its header. The header must agree with the file's size; what a file without a header
+// does not say must be given in the recipe and is not guessed.
 import Foundation
 
-/// How the tokens of a file lie in it.
+/// The layout of a token file.
 struct TokenFormat {
   /// Bytes of a token: 2, 4 or 8.
   let width: Int
@@ -13,7 +13,7 @@ struct TokenFormat {
   private static let headerSize = 1024
 
   /// The kinds of llm.c's files, by their first word (`dev/data/data_common.py`, `train_gpt2.py`, `train_llama3.py` and
-  /// `train_gpt2.cu` there): those that have tokens, and what the others are.
+  /// `train_gpt2.cu` there): kinds with tokens, and descriptions of the others.
   private static let tokens = [20_240_520: (version: 1, width: 2), 20_240_801: (version: 7, width: 4)]
   private static let others = [
     20_240_326: "the weights of a GPT-2", 20_240_327: "a state to test GPT-2 with", 20_240_328: "a tokenizer",
@@ -21,8 +21,8 @@ struct TokenFormat {
     20_240_803: "the weights of a Llama 3",
   ]
 
-  /// - Parameter width: bytes of a token where the file does not say it; nil refuses what looks wider than 2.
-  /// - Throws: `CorpusError` with the path for a file that has no tokens, is cut short, or may be read in two ways.
+  /// - Parameter width: bytes per token of a file without a header; nil takes 2, and refuses a file that looks wider.
+  /// - Throws: `CorpusError` with the path, for a file that has no tokens, is truncated, or is ambiguous.
   init(of file: WatchedFile, width asked: Int?) throws(CorpusError) {
     let path = file.path
     let first = try file.bytes(0..<min(file.size, Self.headerSize))
@@ -89,8 +89,8 @@ struct TokenFormat {
     (self.width, count, start) = (width, file.size / width, 0)
   }
 
-  /// The width that a file's numbers seem to have, where that is not 2: then the upper halves of numbers stand at every second
-  /// place (or at three of four), and are zero or nearly so, while the lower halves between them are not.
+  /// The width that a file's integers seem to have, if that is not 2: the upper halves of wide integers, at every
+  /// second 16-bit word (or at three of four), are zero or small, and the lower halves are not.
   private static func widthOfIntegers(in file: WatchedFile) throws(CorpusError) -> Int? {
     let most = 1 << 15
     var words: [UInt16] = []
@@ -104,7 +104,7 @@ struct TokenFormat {
     return widthOfIntegers(words)
   }
 
-  /// The same for the 16-bit words of a file; nil for few.
+  /// The same for the 16-bit words of a file; nil if there are too few words.
   static func widthOfIntegers(_ words: [UInt16]) -> Int? {
     guard words.count >= 48 else { return nil }
     /// The largest word at each of four places.

@@ -1,31 +1,40 @@
-// Tokens in a row, wherever they are kept: a part of a corpus.
+// A contiguous range of a corpus's tokens, in memory or in files.
 
-/// A range of tokens whose readers stay inside: the training part, the held-out part, or the tokens of a text.
+/// A contiguous range of tokens: the training part, the held-out part, or the tokens of a text. Readers cannot leave
+/// the range.
 package struct TokenRange: Sendable {
   private enum Backing: Sendable {
     case array([Int32])
     case files(TokenFiles)
+    case graphs(StarGraphs)
   }
 
   private let storage: Backing
-  /// Where in the storage the part is.
+  /// The range in the storage.
   private let range: Range<Int>
-  /// Where in the storage each document begins, rising from 0; nil where everything is taken as one text.
+  /// The places in the storage where documents begin, ascending from 0; nil if the text is not divided into documents.
   private let starts: [Int]?
 
   /// All of the given tokens.
-  /// - Parameter documents: where each document begins, rising from 0; nil takes all as one text.
+  /// - Parameter documents: the places where documents begin, ascending from 0; nil treats all as one text.
   package init(_ tokens: [Int32], documents: [Int]? = nil) {
     storage = .array(tokens)
     range = 0..<tokens.count
     starts = documents
   }
 
-  /// All tokens of files of tokens.
+  /// All tokens of token files.
   init(_ files: TokenFiles, documents: [Int]?) {
     storage = .files(files)
     range = 0..<files.count
     starts = documents
+  }
+
+  /// All samples of star graphs, a window each.
+  init(_ graphs: StarGraphs) {
+    storage = .graphs(graphs)
+    range = 0..<graphs.count * graphs.context
+    starts = nil
   }
 
   private init(_ storage: Backing, _ range: Range<Int>, _ starts: [Int]?) {
@@ -34,10 +43,28 @@ package struct TokenRange: Sendable {
     self.starts = starts
   }
 
-  /// Whether it knows where documents begin.
-  package var hasDocuments: Bool { starts != nil }
+  /// True if the tokens are divided into documents.
+  package var hasDocuments: Bool { starts != nil || graphs != nil }
 
-  /// How many documents it has a token of; 1 where it knows of none.
+  /// The star graphs that the tokens are made of; nil for text.
+  package var graphs: StarGraphs? { if case .graphs(let graphs) = storage { graphs } else { nil } }
+
+  /// Tokens from a place on that may stand in one row: a row of star graphs ends with its sample.
+  package func available(from start: Int) -> Int {
+    graphs.map { $0.context - start % $0.context } ?? count - start
+  }
+
+  /// Puts a 1 for every token of a stretch that counts as a position, and a 0 for every other, into memory for that many.
+  package func copyMask(_ stretch: Range<Int>, to destination: UnsafeMutablePointer<UInt8>) {
+    check(stretch)
+    for index in 0..<stretch.count {
+      let counts =
+        graphs.map { $0.scored.contains((range.lowerBound + stretch.lowerBound + index) % $0.context) } ?? true
+      destination[index] = counts ? 1 : 0
+    }
+  }
+
+  /// Number of documents in the range, including incomplete ones; 1 if the text is not divided.
   package var documents: Int {
     guard let starts, !range.isEmpty else { return 1 }
     return document(of: range.upperBound - 1, in: starts) - document(of: range.lowerBound, in: starts) + 1
@@ -53,9 +80,18 @@ package struct TokenRange: Sendable {
     return low
   }
 
-  /// Puts the number of each token's document of a stretch, counted from the part's start, into memory for that many.
+  /// Copies the document number of each token of a stretch to `destination`, which has room for as many. The stretch is
+  /// counted from the part's start.
   package func copyDocuments(_ stretch: Range<Int>, to destination: UnsafeMutablePointer<Int32>) {
     check(stretch)
+    if let graphs {
+      // The filler after a sample is another document: no head looks for it.
+      for index in 0..<stretch.count {
+        let place = range.lowerBound + stretch.lowerBound + index
+        destination[index] = place % graphs.context < graphs.shape.sampleLength ? 0 : 1
+      }
+      return
+    }
     guard let starts, !stretch.isEmpty else {
       destination.update(repeating: 0, count: stretch.count)
       return
@@ -71,10 +107,10 @@ package struct TokenRange: Sendable {
   /// Number of tokens.
   package var count: Int { range.count }
 
-  /// How many whole windows of `context` tokens start every `context` tokens.
+  /// Number of complete windows of `context` tokens.
   package func windows(of context: Int) -> Int { count / context }
 
-  /// A stretch of this part, counted from its start, as a part of its own.
+  /// A sub-range, counted from this part's start.
   package func part(_ stretch: Range<Int>) -> TokenRange {
     check(stretch)
     return TokenRange(
@@ -92,7 +128,8 @@ package struct TokenRange: Sendable {
     return tokens
   }
 
-  /// Puts the tokens of a stretch, counted from the part's start, into memory for that many.
+  /// Copies the tokens of a stretch to `destination`, which has room for as many. The stretch is counted from the
+  /// part's start.
   /// - Throws: `CorpusError` if the file of the tokens cannot be read, has changed, or has a number outside the
   ///   vocabulary.
   package func copy(_ stretch: Range<Int>, to destination: UnsafeMutablePointer<Int32>) throws(CorpusError) {
@@ -102,6 +139,24 @@ package struct TokenRange: Sendable {
     case .array(let tokens):
       for index in 0..<stretch.count { destination[index] = tokens[first + index] }
     case .files(let files): try files.copy(first..<first + stretch.count, to: destination)
+    case .graphs(let graphs): Self.copy(first..<first + stretch.count, of: graphs, to: destination)
+    }
+  }
+
+  private static func copy(_ stretch: Range<Int>, of graphs: StarGraphs, to destination: UnsafeMutablePointer<Int32>) {
+    let context = graphs.context
+    if stretch.count == context, stretch.lowerBound % context == 0 {
+      return graphs.fill(stretch.lowerBound / context, destination)
+    }
+    withUnsafeTemporaryAllocation(of: Int32.self, capacity: context) { room in
+      var place = stretch.lowerBound
+      while place < stretch.upperBound {
+        graphs.fill(place / context, room.baseAddress!)
+        let end = min((place / context + 1) * context, stretch.upperBound)
+        (destination + (place - stretch.lowerBound)).update(
+          from: room.baseAddress! + place % context, count: end - place)
+        place = end
+      }
     }
   }
 

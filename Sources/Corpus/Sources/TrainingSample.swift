@@ -2,16 +2,17 @@
 import CSentencePiece
 import Foundation
 
-/// Collects text of a corpus and trains a tokenizer on it. The same files in the same order make the same tokenizer.
+/// Collects a sample of a corpus and trains a tokenizer on it. The same files in the same order give the same
+/// tokenizer.
 struct TrainingSample {
-  /// Part of what identifies a trained tokenizer in the cache: a change in this file that changes results changes this.
+  /// A part of a trained tokenizer's cache key: increase it when a change in this file changes results.
   static let version = 1
-  /// Corpora up to this many bytes are taken whole.
+  /// Corpora up to this many bytes are used completely.
   static let limit = 16 << 20
   /// The trainer's time grows with the bytes of all distinct words, which is most of a text that has no spaces.
   static let wordLimit = 1 << 20
   private static let block = 1 << 16
-  /// Pieces that are there before any text: ⟨unk⟩ ⟨s⟩ ⟨/s⟩ as in Llama's models, and the 256 bytes.
+  /// Pieces that every model has: ⟨unk⟩ ⟨s⟩ ⟨/s⟩ as in Llama's models, and the 256 bytes.
   static let fixedPieces = 3 + 256
 
   private let total: Int
@@ -20,14 +21,14 @@ struct TrainingSample {
   private var seen = 0
   private(set) var text: [UInt8] = []
 
-  /// - Parameter total: Bytes of the whole corpus.
+  /// - Parameter total: bytes of the whole corpus.
   init(total: Int, limit: Int = TrainingSample.limit, wordLimit: Int = TrainingSample.wordLimit) {
     self.total = total
     self.limit = limit
     self.wordLimit = wordLimit
   }
 
-  /// Takes in the next file, or the blocks of it that belong to the sample.
+  /// Adds the next file, or those of its blocks that belong to the sample.
   mutating func add(_ bytes: UnsafeRawBufferPointer) {
     var start = 0
     while start < bytes.count {
@@ -46,8 +47,8 @@ struct TrainingSample {
   }
 
   /// Trains byte-pair encoding (Sennrich et al. 2016) with byte fallback, keeping every space and character as it is.
-  /// - Returns: The bytes of a SentencePiece model file.
-  /// - Throws: `CorpusError.usage` when the text does not make that many pieces, or there is no room for any.
+  /// - Returns: the bytes of a SentencePiece model file.
+  /// - Throws: `CorpusError.usage` when the text yields fewer pieces, or `vocabulary` leaves no room for any.
   func model(vocabulary: Int) throws(CorpusError) -> [UInt8] {
     let room = vocabulary - Self.fixedPieces
     guard room > 0 else {

@@ -1,12 +1,12 @@
-// A file that is read a piece at a time while others may write to it. Nothing of it is mapped: one that is cut short ends in an
-// error with a sentence, never in a signal, and one that was changed is noticed at the next reading.
+// A file that is read piece by piece while others may write to it. The file is not memory-mapped, so that a truncated
+// file causes an error and no signal; a changed file is noticed at the next reading.
 import Foundation
 import Run
 
-/// An open file, and what it was when it was opened.
+/// An open file, with its size and time of change when it was opened.
 ///
-/// Whoever has a file open keeps it when it is removed or another one takes its name. One that is written to or cut short is no
-/// longer the file that was examined: its size or its time of change differs, and reading throws.
+/// An open file stays readable when it is removed or replaced by another. When it is written to or truncated, its size
+/// or time of change differs, and reading throws.
 final class WatchedFile: Sendable {
   let path: String
   /// Bytes of the file.
@@ -14,14 +14,14 @@ final class WatchedFile: Sendable {
   private let descriptor: Int32
   /// When it was last written to: seconds and nanoseconds.
   private let seconds, nanoseconds: Int
-  /// What to do when it has changed.
+  /// Advice for the case that the file has changed.
   private let advice: String
 
   /// Opens a file.
   /// - Parameters:
-  ///   - kind: what the file must be, to say that it is something else.
-  ///   - advice: what to do when it has changed, to end a sentence.
-  /// - Throws: `CorpusError` with the path, where a file is missing, unreadable or no plain file.
+  ///   - kind: the kind of file, for the error if it is something else.
+  ///   - advice: advice for the case that the file has changed, to end a sentence.
+  /// - Throws: `CorpusError` with the path, when the file is missing, unreadable or not a regular file.
   init(
     at path: String, kind: String = "token file", advice: String = "restore the file, and start again"
   ) throws(CorpusError) {
@@ -46,7 +46,7 @@ final class WatchedFile: Sendable {
 
   deinit { close(descriptor) }
 
-  /// From so many open files on, the process asks for as many as it may have.
+  /// From this number of open files on, the process raises its limit of open files.
   private static let manyFiles: Int32 = 512
 
   private static func allowMoreFiles() {
@@ -59,7 +59,7 @@ final class WatchedFile: Sendable {
   }
 
   /// Fills `room` with the bytes from `offset` on.
-  /// - Throws: `CorpusError` unreadable, or changed where the file ends before.
+  /// - Throws: `CorpusError` unreadable; or changed, when the file ends before.
   func read(from offset: Int, into room: UnsafeMutableRawBufferPointer) throws(CorpusError) {
     var done = 0
     while done < room.count {
@@ -83,7 +83,7 @@ final class WatchedFile: Sendable {
     return bytes
   }
 
-  /// Hands on the bytes from `offset` to the end, a piece of a whole number of 8 bytes at a time; the last may be shorter.
+  /// Calls `take` with the bytes from `offset` to the end, in pieces of a multiple of 8 bytes; the last may be shorter.
   func forEachPiece(from offset: Int, _ take: (UnsafeRawBufferPointer) -> Void) throws(CorpusError) {
     let room = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 16)
     defer { room.deallocate() }
@@ -100,8 +100,8 @@ final class WatchedFile: Sendable {
     try check()
   }
 
-  /// Looks whether the file is what it was.
-  /// - Throws: `CorpusError.changed` with what is different.
+  /// Checks that the file has not changed.
+  /// - Throws: `CorpusError.changed` with the difference.
   func check() throws(CorpusError) {
     var status = stat()
     guard fstat(descriptor, &status) == 0 else { throw CorpusError.unreadable(path, errno) }
@@ -119,7 +119,7 @@ final class WatchedFile: Sendable {
 }
 
 extension CorpusError {
-  /// A file or folder that the system does not let be read, with its reason.
+  /// The error for a file or folder that cannot be read, with the system's reason.
   static func unreadable(_ path: String, _ reason: Int32) -> CorpusError {
     CorpusError(
       reason == ENOENT || reason == ENOTDIR ? .missing : .unreadable,

@@ -1,5 +1,5 @@
-// tokenizer.json of a byte-level BPE, as GPT-2, Llama 3, SmolLM and Qwen have it: the format of Hugging Face's tokenizers
-// library. Read where it says what foretop does, and refused with the reason where it does not.
+// tokenizer.json of a byte-level BPE, as GPT-2, Llama 3, SmolLM and Qwen have it: the format of Hugging Face's
+// tokenizers library. A file that needs something foretop does not do is refused with the reason.
 import Run
 
 /// The content of a `tokenizer.json` with a byte-level BPE.
@@ -30,7 +30,7 @@ package struct BytePairFile: Sendable {
     }
   }()
 
-  /// The bytes that a name stands for; nil where it has a character that stands for none.
+  /// The bytes that a name stands for; nil if a character of the name stands for no byte.
   private static func bytes(_ name: String) -> [UInt8]? {
     var bytes: [UInt8] = []
     bytes.reserveCapacity(name.utf8.count)
@@ -41,7 +41,7 @@ package struct BytePairFile: Sendable {
     return bytes
   }
 
-  /// The byte that each scalar stands for, up to the last that does.
+  /// The byte that each scalar stands for, indexed by the scalar's value; nil for scalars that stand for none.
   private static let byteValues: [UInt8?] = {
     var values = [UInt8?](repeating: nil, count: 0x144)
     for (byte, name) in byteNames.enumerated() { values[Int(name.value)] = UInt8(byte) }
@@ -49,7 +49,7 @@ package struct BytePairFile: Sendable {
   }()
 
   /// Reads a file's bytes.
-  /// - Throws: `CorpusError.badTokenizer`: what is wrong with it, or what it wants that foretop does not do.
+  /// - Throws: `CorpusError.badTokenizer` with the damage, or the feature that foretop does not support.
   package init(_ file: [UInt8]) throws(CorpusError) {
     let document: JSON
     do {
@@ -69,7 +69,7 @@ package struct BytePairFile: Sendable {
     try readMerges(document["model"]?["merges"]?.elements ?? [])
   }
 
-  /// Whether a file's first character is that of such a file; a SentencePiece model cannot begin with it.
+  /// True if a file begins with “{”, as a `tokenizer.json` does; a SentencePiece model cannot.
   static func begins(_ bytes: some Sequence<UInt8>) -> Bool {
     bytes.first { ![0x20, 0x09, 0x0A, 0x0D].contains($0) } == UInt8(ascii: "{")
   }
@@ -137,7 +137,7 @@ extension JSON {
   /// The steps of a `tokenizer.json` at one stage, in order: the members of a `Sequence`, or the only step.
   /// - Parameters:
   ///   - stage: the document's key: `normalizer`, `pre_tokenizer`.
-  ///   - members: the key that a `Sequence` has them under.
+  ///   - members: the key under which a `Sequence` lists its steps.
   package func tokenizerSteps(_ stage: String, _ members: String) -> [JSON] {
     guard let step = self[stage] else { return [] }
     return step["type"]?.string == "Sequence" ? step[members]?.elements ?? [] : [step]
@@ -146,7 +146,7 @@ extension JSON {
 
 // MARK: What the file wants
 
-/// How it makes tokens, as far as there is a choice.
+/// The options of a tokenizer.json that change its tokens.
 private struct Ways {
   private let document: JSON
 
@@ -154,7 +154,7 @@ private struct Ways {
 
   private var splitters: [JSON] { document.tokenizerSteps("pre_tokenizer", "pretokenizers") }
 
-  /// A reason to refuse it; nil where there is none.
+  /// The reason why foretop does not support the tokenizer; nil if it does.
   var whyNot: String? {
     guard let model = document["model"] else { return "it has no model" }
     if let type = model["type"]?.string, type != "BPE" { return "its model is \(type), and not BPE" }
@@ -170,7 +170,7 @@ private struct Ways {
     return nil
   }
 
-  /// How it cuts words, where that is a way that foretop has.
+  /// The pattern by which the tokenizer splits words; nil if foretop does not support the pattern.
   var pattern: WordPattern? {
     let isCutByLevel = splitters.last?["use_regex"]?.isTrue ?? true
     let before = splitters.dropLast()

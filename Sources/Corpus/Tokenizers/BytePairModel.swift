@@ -1,9 +1,9 @@
-// Byte-level BPE: words begin as their bytes, and the merges of a list make tokens of them (Sennrich et al., arXiv 1508.07909;
-// over bytes as in GPT-2).
+// Byte-level BPE: a word begins as its bytes, which merges join to tokens (Sennrich et al., arXiv 1508.07909; over
+// bytes as in GPT-2).
 
 /// A tokenizer that a `tokenizer.json` describes, ready to use.
 final class BytePairModel: Sendable {
-  /// What two neighbours become, and how soon: the lowest rank first.
+  /// The token that two neighbours are merged into, and the rank of the merge: the lowest rank comes first.
   private struct RankedMerge {
     let rank: UInt32
     let result: Int32
@@ -14,7 +14,7 @@ final class BytePairModel: Sendable {
   private let merges: [UInt64: RankedMerge]
   /// The token of every byte value.
   private let byteTokens: [Int32]
-  /// Tokens by their bytes, where a word that is a token is taken whole.
+  /// Tokens by their bytes, if words that are tokens are not split (`ignore_merges`); otherwise empty.
   private let whole: [[UInt8]: Int32]
   private let tokens: [[UInt8]]
   private let specials: [Int32: [UInt8]]
@@ -46,10 +46,10 @@ final class BytePairModel: Sendable {
     UInt64(UInt32(left)) << 32 | UInt64(UInt32(right))
   }
 
-  /// The bytes that a token stands for; none for one that no text makes.
+  /// The bytes that a token stands for; empty for special tokens.
   func bytes(of token: Int32) -> [UInt8] { tokens[Int(token)] }
 
-  /// The name of a token that no text makes; nil for others.
+  /// The name of a special token; nil for other tokens.
   func special(_ token: Int32) -> [UInt8]? { specials[token] }
 }
 
@@ -64,7 +64,7 @@ extension BytePairModel: WordEncoder {
     if bytes.count == 1 { return tokens.append(byteTokens[Int(bytes[bytes.startIndex])]) }
     if !whole.isEmpty, let token = whole[Array(bytes)] { return tokens.append(token) }
     var parts = bytes.map { byteTokens[Int($0)] }
-    /// The place of the part behind each; 0 for the last.
+    /// The index of the part after each part; 0 for the last.
     var following = Array(1...parts.count)
     following[parts.count - 1] = 0
     var before = Array(-1..<parts.count - 1)
@@ -90,7 +90,7 @@ extension BytePairModel: WordEncoder {
   }
 }
 
-/// A binary heap of merges that may be due.
+/// A binary heap of candidate merges.
 private struct LowestFirst {
   private var keys: [UInt64] = []
 

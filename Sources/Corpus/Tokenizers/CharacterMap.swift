@@ -1,11 +1,11 @@
-// The table by which a SentencePiece model changes characters. The library walks through it unchecked, so that a damaged one
-// would lead it out of its memory: whoever loads a model looks first.
+// The character map of a SentencePiece model's normalizer. The library reads the table without bounds checks, so that
+// foretop validates the table before it loads a model.
 
 enum CharacterMap {
-  /// Whether every step through the table stays in it, and every text that it names ends in it.
+  /// True if every step through the table stays in the table, and every string that the table refers to ends in it.
   ///
-  /// The table is four bytes with the size of a trie, the trie (Darts-clone: units of four bytes), and the texts, each with a
-  /// zero byte behind it. A unit leads to the units at its own place ^ offset ^ byte, for each byte of text.
+  /// The table is four bytes with the size of a trie, the trie (Darts-clone: units of four bytes), and the texts, each
+  /// with a zero byte behind it. A unit leads to the units at its own place ^ offset ^ byte, for each byte of text.
   static func isSound(_ table: [UInt8]) -> Bool {
     if table.isEmpty { return true }
     func word(_ place: Int) -> UInt32 { table[place..<place + 4].reversed().reduce(0) { $0 << 8 | UInt32($1) } }

@@ -1,4 +1,4 @@
-// Tokens that are characters: a Unicode scalar an id, in order of the code points.
+// The character tokenizer: each Unicode scalar is a token, in order of the code points.
 
 /// The scalars of a text, sorted, and one id after the last for every scalar (and invalid byte) that is not among them.
 struct CharacterTable: Sendable {
@@ -7,7 +7,7 @@ struct CharacterTable: Sendable {
   /// The id of each scalar value, up to the largest that has one; `unknown` in the gaps.
   private let ids: [Int32]
 
-  /// The id of what is not in the table: the last.
+  /// The id of everything that is not in the table: the last id.
   var unknown: Int32 { Int32(scalars.count) }
   var vocabulary: Int { scalars.count + 1 }
 
@@ -63,7 +63,7 @@ struct CharacterTable: Sendable {
 struct CharacterCensus {
   private var seen = [Bool](repeating: false, count: 0x11_0000)
 
-  /// Takes in text that is well-formed UTF-8.
+  /// Adds text, which must be well-formed UTF-8.
   mutating func add(_ bytes: UnsafeRawBufferPointer) {
     seen.withUnsafeMutableBufferPointer { seen in
       var index = 0

@@ -1,17 +1,17 @@
-// Protocol buffers, as far as tokenizer models need them: what a message's fields are.
+// Reads the fields of protocol buffers, as far as tokenizer models need them.
 
 /// The fields of a protocol buffer, one after the other.
 struct ProtocolBufferFields {
   struct ProtocolBufferField {
     var number: UInt64
-    /// The value of a number; of one that is stored in four or eight bytes, its bits.
+    /// The value of an integer field, or the bits of a fixed32 or fixed64 field.
     var value: UInt64 = 0
-    /// The content of a string, or of a message in the message.
+    /// The bytes of a string, bytes or message field.
     var bytes: ArraySlice<UInt8>?
   }
 
   private var rest: ArraySlice<UInt8>
-  /// Whether reading stopped at something that is no field.
+  /// True if reading stopped at bytes that are not a field.
   private(set) var isDamaged = false
 
   init(_ bytes: ArraySlice<UInt8>) { rest = bytes }
@@ -46,7 +46,7 @@ struct ProtocolBufferFields {
     return field
   }
 
-  /// Little-endian.
+  /// The little-endian integer in some bytes.
   private static func whole(_ bytes: ArraySlice<UInt8>) -> UInt64 {
     bytes.reversed().reduce(0) { $0 << 8 | UInt64($1) }
   }

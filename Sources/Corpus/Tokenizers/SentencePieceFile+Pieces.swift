@@ -1,4 +1,4 @@
-// The pieces of a SentencePiece model, for formats of others that list them.
+// The pieces of a SentencePiece model, for export to other formats.
 
 /// A piece of a SentencePiece model (`ModelProto.SentencePiece` in sentencepiece_model.proto).
 package struct SentencePiece: Sendable, Equatable {

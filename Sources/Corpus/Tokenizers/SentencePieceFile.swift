@@ -1,4 +1,4 @@
-// What a SentencePiece model file says about itself and its library does not tell: how it treats spaces.
+// Fields of a SentencePiece model file that its library does not expose: how the model treats spaces.
 
 /// The few fields of a model file (`ModelProto` in sentencepiece_model.proto, a protocol buffer) that decide where text may
 /// be cut before it is encoded. Reading them also finds most damage before the library sees the file.
@@ -9,15 +9,15 @@ package struct SentencePieceFile {
   package private(set) var pieces = 0
   package private(set) var algorithm: UInt64 = Algorithm.unigram.rawValue
   private(set) var putsSpaceAfterWords = false
-  /// What normalization makes of characters, compiled as SentencePiece does it; empty where it leaves them alone.
+  /// The normalizer's character map, compiled by SentencePiece; empty if the normalizer leaves characters unchanged.
   package private(set) var characterMap: [UInt8] = []
-  /// The same for the way back, which foretop does not use and the library loads.
+  /// True if the denormalizer's character map is sound; foretop does not use the map, but the library loads it.
   private var isReversedSoundly = true
   package private(set) var addsSpaceBefore = true
   package private(set) var removesSpaces = true
   private(set) var writesSpacesAsMarks = true
 
-  /// Whether normalization changes characters.
+  /// True if the normalizer changes characters.
   var changesCharacters: Bool { !characterMap.isEmpty }
 
   /// Fails if the bytes are not a protocol buffer with pieces.

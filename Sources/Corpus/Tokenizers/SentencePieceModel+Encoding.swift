@@ -1,7 +1,7 @@
-// Text to pieces: the words that a model never merges across, and what is no text to it.
+// Encodes text as pieces: splits text into words, across which the model never merges, and encodes invalid UTF-8.
 
 extension SentencePieceModel: WordEncoder {
-  /// Words end where text may be cut.
+  /// Words end where text may be cut without a change of the tokens.
   struct Scanner: WordScanner {
     let model: SentencePieceModel
     let bytes: UnsafeRawBufferPointer
@@ -14,7 +14,7 @@ extension SentencePieceModel: WordEncoder {
     Scanner(model: self, bytes: bytes, end: block.upperBound)
   }
 
-  /// The tokens of bytes, which may be any.
+  /// The tokens of arbitrary bytes.
   /// - Parameter continuing: whether other bytes of the same text came before these.
   func tokens(of bytes: UnsafeRawBufferPointer, continuing: Bool = false) -> [Int32] {
     guard !byteTokens.isEmpty else {
@@ -36,7 +36,7 @@ extension SentencePieceModel: WordEncoder {
     }
   }
 
-  /// Where bytes are no text they go through byte pieces.
+  /// Encodes a word; invalid UTF-8 becomes byte pieces.
   func encode(word bytes: Slice<UnsafeRawBufferPointer>, isStart: Bool, into tokens: inout [Int32]) {
     var start = bytes.startIndex
     var index = start

@@ -1,28 +1,29 @@
-// A SentencePiece model in memory: its pieces, and how text is cut into them. The one owner of the library's handles.
+// A SentencePiece model in memory. The only owner of the library's handles.
 import CSentencePiece
 
 /// A loaded model. Reading from several threads at once is safe.
 ///
-/// What the model cannot take as text goes through its byte pieces, if it has them: bytes that are not UTF-8, and U+2581,
-/// which SentencePiece uses for the space.
+/// Bytes that are not UTF-8, and U+2581, which SentencePiece uses for the space, are encoded as byte pieces, if the
+/// model has these.
 final class SentencePieceModel: @unchecked Sendable {
   // Unchecked: nothing changes after `init`, and the library's reading functions may be called from any thread.
 
-  /// Where text may be cut so that the parts make the tokens of the whole.
+  /// Where text may be cut so that the parts have the same tokens as the whole.
   enum Cut { case words, lines, nowhere }
 
   let vocabulary: Int
   let cut: Cut
   /// Whether the model puts a space before every text.
   let addsSpaceBefore: Bool
-  /// The token of every byte value; empty where the model has none.
+  /// The token of every byte value; empty if the model has no byte pieces.
   let byteTokens: [Int32]
 
   private let startHandle: OpaquePointer
-  /// For what is not the start of a text: the same model, but it puts no space before it.
+  /// The same model without a space before the text, for text that continues.
   private let followingHandle: OpaquePointer
-  /// The bytes of all pieces, and where each starts; one more entry for the end of the last.
+  /// The bytes of all pieces, concatenated.
   private let pieceBytes: [UInt8]
+  /// Where each piece starts in `pieceBytes`; one more entry for the end of the last.
   private let pieceStarts: [Int]
   /// The names of special pieces, which do not stand for text.
   private let specials: [Int32: [UInt8]]
@@ -80,7 +81,7 @@ final class SentencePieceModel: @unchecked Sendable {
 
   // MARK: Pieces
 
-  /// The bytes that a token stands for: none for control pieces, U+FFFD for the unknown piece.
+  /// The bytes that a token stands for: empty for control pieces, U+FFFD for the unknown piece.
   func bytes(of token: Int32) -> ArraySlice<UInt8> {
     pieceBytes[pieceStarts[Int(token)]..<pieceStarts[Int(token) + 1]]
   }
@@ -114,21 +115,22 @@ final class SentencePieceModel: @unchecked Sendable {
   }
 }
 
-/// A message of the library's as a String; frees it. Nil where there is none.
+/// Converts a message of the library to a String and frees it; nil if there is no message.
 func taken(_ message: UnsafeMutablePointer<CChar>?) -> String? {
   guard let message else { return nil }
   defer { sentencepiece_free(message) }
   return String(cString: message)
 }
 
-/// What all pieces of a model are, read once.
+/// Information about all pieces of a model, read once.
 private struct Pieces {
   var bytes: [UInt8] = []
   var starts: [Int] = [0]
   var byteTokens: [Int32] = []
   var specials: [Int32: [UInt8]] = [:]
-  /// Whether a piece goes on after a line's end, or from one word into the next.
+  /// True if a piece extends across a line end.
   var crossLines = false
+  /// True if a piece extends from one word into the next.
   var crossWords = false
 
   init(_ handle: OpaquePointer, marksSpaces: Bool) {

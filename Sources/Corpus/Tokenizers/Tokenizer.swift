@@ -1,11 +1,11 @@
-// Text to tokens and back: the first hop of the flow.
+// Text to tokens and back.
 import Run
 
-/// A tokenizer: bytes in, token ids in 0 ..< vocabulary out, and the way back.
+/// A tokenizer: encodes bytes as token ids in 0 ..< vocabulary, and decodes ids.
 ///
-/// Bytes that go through `tokens` and `bytes(of:)` come back as they were, whatever they are; two cases apart: `characters`
-/// has an ⟨unk⟩ for what its corpus did not have, and so has a SentencePiece model file that was made without byte fallback
-/// or with a normalization of its own. No special tokens are added.
+/// `bytes(of:)` restores the bytes given to `tokens` exactly, with two exceptions: `characters` has an ⟨unk⟩ for
+/// characters that its corpus did not have, and a SentencePiece model without byte fallback or with its own
+/// normalization loses what it cannot represent. No special tokens are added.
 package struct Tokenizer: Sendable {
   private enum Method: Sendable {
     case pieces(SentencePieceModel)
@@ -13,17 +13,18 @@ package struct Tokenizer: Sendable {
     case bytes
     case characters(CharacterTable)
     case numbers(Int)
+    case graph(StarGraphTokens)
   }
 
   package let kind: TokenizerKind
   /// The data from which `init(kind:model:)` makes the same tokenizer: the SentencePiece model file; the
   /// `tokenizer.json`; the UTF-8 text of all characters in order of their ids; for `tokens`, the vocabulary size in
-  /// decimal; for bytes, empty.
+  /// decimal; for `graph`, the number of nodes in decimal; for bytes, empty.
   package let model: [UInt8]
   private let table: Method
 
-  /// Makes a tokenizer of what was stored, or of a SentencePiece model file's bytes.
-  /// - Throws: `CorpusError.badTokenizer` when `model` is not what this kind needs.
+  /// Makes a tokenizer from its stored model, or from the bytes of a SentencePiece model file.
+  /// - Throws: `CorpusError.badTokenizer` when `model` is not a model of this kind.
   package init(kind: TokenizerKind, model: [UInt8]) throws(CorpusError) {
     self.kind = kind
     self.model = model
@@ -36,6 +37,7 @@ package struct Tokenizer: Sendable {
         throw CorpusError(.badTokenizer, "the stored number of tokens is damaged: it is not a number above 0")
       }
       table = .numbers(Int(count))
+    case .graph: table = .graph(try StarGraphTokens(model))
     case .bytes:
       guard model.isEmpty else {
         throw CorpusError(
@@ -45,7 +47,7 @@ package struct Tokenizer: Sendable {
     }
   }
 
-  /// Makes a tokenizer of a stored record's kind and model.
+  /// Makes a tokenizer from a stored record's kind and model.
   /// - Throws: `CorpusError.badTokenizer` for an unknown kind, or a model that the kind cannot use.
   package init(kind name: String, model: [UInt8]) throws(CorpusError) {
     guard let kind = TokenizerKind(rawValue: name) else {
@@ -55,7 +57,7 @@ package struct Tokenizer: Sendable {
     try self.init(kind: kind, model: model)
   }
 
-  /// The kind of tokenizer that a model file is of: a `tokenizer.json` or a SentencePiece model.
+  /// The tokenizer kind of a model file: a `tokenizer.json` or a SentencePiece model.
   package static func kind(ofModelFile bytes: [UInt8]) -> TokenizerKind {
     BytePairFile.begins(bytes) ? .bpe : .sentencepiece
   }
@@ -68,29 +70,30 @@ package struct Tokenizer: Sendable {
     case .bytes: 256
     case .characters(let characters): characters.vocabulary
     case .numbers(let count): count
+    case .graph(let graph): graph.vocabulary
     }
   }
 
-  /// The name, for a line about the corpus: `sentencepiece 4096`, `bytes`, `characters 71`.
+  /// A description for the line about the corpus: `sentencepiece 4096`, `bytes`, `characters 71`.
   package var summary: String {
     kind == .bytes ? kind.rawValue : "\(kind.rawValue) \(vocabulary)"
   }
 
-  /// Whether a space is put before every text, as Llama's models do it.
+  /// True if a space is added before every text, as by Llama's tokenizers.
   package var addsSpaceBefore: Bool {
     switch table {
     case .pieces(let pieces): pieces.addsSpaceBefore
-    case .pairs, .bytes, .characters, .numbers: false
+    case .pairs, .bytes, .characters, .numbers, .graph: false
     }
   }
 
-  /// The tokens of bytes, which may be any.
+  /// The tokens of arbitrary bytes.
   package func tokens(of bytes: [UInt8]) -> [Int32] {
     bytes.withUnsafeBytes { tokens(of: $0) }
   }
 
-  /// The tokens of bytes, which may be any. Long ones are shared out over the processor's cores; the result does not
-  /// depend on how many there are.
+  /// The tokens of arbitrary bytes. Long texts are divided among the processor's cores; the result does not depend on
+  /// their number.
   /// - Parameter continuing: whether other bytes of the same text came before these: see `blocks`.
   package func tokens(of bytes: UnsafeRawBufferPointer, continuing: Bool = false) -> [Int32] {
     switch table {
@@ -103,11 +106,13 @@ package struct Tokenizer: Sendable {
       bytes.split { $0 == 0x20 || $0 == 0x0A }.compactMap { word in
         Int32(String(decoding: word, as: UTF8.self)).flatMap { (0..<Int32(count)).contains($0) ? $0 : nil }
       }
+    case .graph(let graph): graph.tokens(of: bytes)
     }
   }
 
-  /// Stretches of a long text whose tokens are those of the whole, one after the other: so much is in memory at a time.
-  /// - Parameter size: about how many bytes each has; it ends with a line, or with a word.
+  /// Divides a long text into blocks that can be tokenized one after the other with the same result, so that only one
+  /// block's tokens are in memory.
+  /// - Parameter size: approximate bytes per block; a block ends with a line or a word.
   func blocks(of bytes: [UInt8], size: Int = 1 << 24) -> [Range<Int>] {
     if case .pieces(let pieces) = table, pieces.cut == .nowhere { return [0..<bytes.count] }
     var blocks: [Range<Int>] = []
@@ -128,14 +133,19 @@ package struct Tokenizer: Sendable {
 
   package func tokens(of text: String) -> [Int32] { tokens(of: Array(text.utf8)) }
 
-  /// Whether all of a text becomes tokens: of numbers, each word must be one of a token. Others leave nothing out.
+  /// True if a whole text can be tokenized: with token files, each word must be the number of a token; other tokenizers
+  /// accept any text.
   package func takesAll(of text: String) -> Bool {
-    kind != .tokens || tokens(of: text).count == text.split(separator: " ").count
+    switch table {
+    case .numbers: tokens(of: text).count == text.split(separator: " ").count
+    case .graph(let graph): graph.takesAll(of: text)
+    default: true
+    }
   }
 
   /// The bytes that tokens stand for, from 0 ..< vocabulary each.
-  /// - Parameter continuing: Whether other tokens came before these. It matters to models that put a space before every
-  ///   text (Llama's do): it is taken off again at a text's start only.
+  /// - Parameter continuing: whether other tokens came before these. Models that add a space before every text (such as
+  ///   Llama's) remove the space only at the start of a text.
   package func bytes(of tokens: [Int32], continuing: Bool = false) -> [UInt8] {
     for token in tokens {
       precondition(0 <= token && token < vocabulary, "token \(token) is not among the \(vocabulary) of the tokenizer")
@@ -146,6 +156,7 @@ package struct Tokenizer: Sendable {
     case .bytes: return tokens.map { UInt8($0) }
     case .characters(let characters): return tokens.flatMap { characters.bytes(of: $0) }
     case .numbers: return tokens.flatMap { Array("\($0) ".utf8) }
+    case .graph(let graph): return tokens.flatMap { Array(graph.text(of: $0).utf8) }
     }
   }
 
@@ -154,8 +165,8 @@ package struct Tokenizer: Sendable {
     String(decoding: bytes(of: tokens, continuing: continuing), as: UTF8.self)
   }
 
-  /// The text of one token for a screen: see `Visible`. A special token is shown as its name, ⟨unk⟩; a number outside
-  /// the vocabulary as ⟨its digits⟩.
+  /// The text of one token for a screen: see `Visible`. A special token is shown by its name, ⟨unk⟩; a number outside
+  /// the vocabulary by its digits, ⟨99999⟩.
   package func visible(_ token: Int32) -> String {
     guard 0 <= token && token < vocabulary else { return "⟨\(token)⟩" }
     switch table {
@@ -165,6 +176,7 @@ package struct Tokenizer: Sendable {
       return pairs.special(token).map { Visible.special($0) } ?? Visible.text(pairs.bytes(of: token))
     case .bytes: return Visible.text([UInt8(token)])
     case .numbers: return "\(token) "
+    case .graph(let graph): return graph.text(of: token)
     case .characters(let characters):
       return token == characters.unknown ? "⟨unk⟩" : Visible.text(characters.bytes(of: token))
     }

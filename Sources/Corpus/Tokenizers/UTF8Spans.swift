@@ -1,10 +1,10 @@
-// Bytes, seen as UTF-8 where they are UTF-8. Everything that must not lose a byte of damaged text goes through here.
+// Decodes UTF-8 without losing invalid bytes.
 
-/// One Unicode scalar at a place in bytes, or the finding that there is none.
+/// One Unicode scalar in bytes, or an invalid byte.
 struct DecodedScalar {
-  /// The scalar's value; nil where the byte here does not start a well-formed sequence.
+  /// The scalar's value; nil if the byte does not start a well-formed sequence.
   var value: UInt32?
-  /// Bytes that it takes: 1…4; 1 where there is no scalar.
+  /// Length in bytes: 1…4; 1 for an invalid byte.
   var length: Int
 }
 
@@ -33,7 +33,7 @@ extension UnsafeRawBufferPointer {
     return DecodedScalar(value: value, length: length)
   }
 
-  /// The place of the first byte that is not part of well-formed UTF-8; nil where all is well.
+  /// The index of the first byte that is not part of well-formed UTF-8; nil if there is none.
   var firstInvalidByte: Int? {
     var index = 0
     while index < count {

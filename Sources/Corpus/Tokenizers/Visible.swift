@@ -1,10 +1,10 @@
-// Text for a screen: whatever the bytes are, what comes out has only characters that take up cells and leave others alone.
+// Makes arbitrary bytes safe for a screen: the result has only characters with a known width and no effect on others.
 import Run
 
-/// Makes text visible: no control character, no direction or joining mark and no invalid byte is left as it is.
+/// Makes text visible: replaces control characters, direction and joining marks, and invalid bytes.
 ///
-/// Control characters become pictures (␊ ␉ ␛), invalid UTF-8 becomes ⟨E2⟩, and characters that are invisible, combine with
-/// their neighbours, or have no agreed width become ⟨U+200F⟩. Ordinary spaces stay.
+/// Control characters become pictures (␊ ␉ ␛), invalid UTF-8 becomes ⟨E2⟩, and characters that are invisible, combine
+/// with their neighbours, or have no agreed width become ⟨U+200F⟩. Ordinary spaces stay.
 package enum Visible {
   /// The visible form of bytes that may be UTF-8.
   package static func text(_ bytes: [UInt8]) -> String {

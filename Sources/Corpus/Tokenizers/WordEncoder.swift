@@ -1,26 +1,27 @@
-// Long text to tokens, fast: cut where cutting changes nothing, every distinct word encoded once, blocks on all cores.
+// Fast tokenization of long text: cuts where that does not change the tokens, encodes every distinct word once, and
+// uses all cores.
 import Foundation
 import Run
 
-/// Goes through a block of text word by word.
+/// Iterates over the words of a block of text.
 protocol WordScanner {
-  /// Where the word ends that starts at `start`: behind it, and at the end of the block at most.
+  /// The end of the word that starts at `start`: greater than `start`, and at most the end of the block.
   mutating func end(ofWordAt start: Int) -> Int
 }
 
-/// A tokenizer that cuts text into words, whose tokens are their own whatever stands around them.
+/// A tokenizer that splits text into words, where a word's tokens do not depend on its neighbours.
 protocol WordEncoder: AnyObject, Sendable {
   associatedtype Scanner: WordScanner
   func scanner(of bytes: UnsafeRawBufferPointer, in block: Range<Int>) -> Scanner
-  /// Whether the text before `index` and the text from it on make the tokens that both make together.
+  /// True if the text before `index` and the text from `index` on can be tokenized separately with the same result.
   func mayCut(_ bytes: UnsafeRawBufferPointer, at index: Int) -> Bool
-  /// The tokens of bytes that are not cut any further.
-  /// - Parameter isStart: whether a text begins with them.
+  /// Encodes the bytes of one word.
+  /// - Parameter isStart: whether the word is the first of a text.
   func encode(word bytes: Slice<UnsafeRawBufferPointer>, isStart: Bool, into tokens: inout [Int32])
 }
 
 extension WordEncoder {
-  /// The tokens of bytes, which may be any.
+  /// The tokens of arbitrary bytes.
   /// - Parameter continuing: whether other bytes of the same text came before these.
   func tokensByWords(of bytes: UnsafeRawBufferPointer, continuing: Bool) -> [Int32] {
     let blocks = blocks(of: bytes)
@@ -39,14 +40,14 @@ extension WordEncoder {
     return Array(parts.joined())
   }
 
-  /// The first place behind `start` where text may be cut; `end` where there is none before it.
+  /// The first place after `start` where text may be cut; `end` if there is none before.
   func nextCut(_ bytes: UnsafeRawBufferPointer, after start: Int, before end: Int) -> Int {
     var index = start + 1
     while index < end, !mayCut(bytes, at: index) { index += 1 }
     return min(index, end)
   }
 
-  /// Parts to be encoded side by side: one a core, where they are worth it.
+  /// Divides text into parts to encode in parallel: one per core, if the text is long enough.
   private func blocks(of bytes: UnsafeRawBufferPointer) -> [Range<Int>] {
     let size = max(1 << 16, bytes.count / Processors.helpers + 1)
     var blocks: [Range<Int>] = []
@@ -64,7 +65,7 @@ extension WordEncoder {
   ) -> [Int32] {
     var tokens: [Int32] = []
     tokens.reserveCapacity(block.count / 3)
-    /// Where in `known` the tokens of each word are.
+    /// The range of each word's tokens in `known`.
     var words: [Word: Range<Int>] = [:]
     var known: [Int32] = []
     var scanner = scanner(of: bytes, in: block)
@@ -93,9 +94,9 @@ extension WordEncoder {
   }
 }
 
-/// A word of a text that outlives it, as a key.
+/// A word as a dictionary key, by reference to a text that outlives the key.
 struct Word: Hashable {
-  /// Longer ones hardly come twice.
+  /// Longer words rarely occur twice and are not remembered.
   static let longest = 64
   /// Bounds the memory that a block takes.
   static let mostKnown = 1 << 18

@@ -1,11 +1,11 @@
-// Where byte-level BPE cuts text into words before it merges: the regular expressions that tokenizer.json files name, as
-// scanners. Bytes that are no UTF-8 count as signs.
+// The pre-tokenization of byte-level BPE: scanners for the regular expressions that tokenizer.json files name. Invalid
+// UTF-8 counts as signs.
 
 /// The rule by which a tokenizer splits text into words (pre-tokenization).
 package enum WordPattern: Sendable, Equatable {
   /// GPT-2: a word with the space before it, a number, signs, white space.
   case gpt2
-  /// SmolLM: every digit is a word, and what lies between two is cut as by GPT-2.
+  /// SmolLM: every digit is a word, and the text between digits is split as by GPT-2.
   case smolLM
   /// Llama 3 and Qwen: a word with any sign before it, line ends with the signs before them, numbers of so many digits at
   /// most.
@@ -19,7 +19,7 @@ package enum WordPattern: Sendable, Equatable {
   }
 }
 
-/// Goes through text word by word.
+/// Iterates over the words of a text.
 struct PatternScanner: WordScanner {
   private let pattern: WordPattern
   private let bytes: UnsafeRawBufferPointer
@@ -46,8 +46,8 @@ struct PatternScanner: WordScanner {
     }
   }
 
-  /// Whether text may be cut before `index`: no pattern has a word across it, or looks across it. That is so between a letter
-  /// and a space with a letter behind it, and behind a line's end alone.
+  /// True if text may be cut before `index`: no pattern has a word across this place or looks across it. That is so
+  /// only between a letter and a space that a letter follows, and after a line end.
   static func mayCut(_ bytes: UnsafeRawBufferPointer, at index: Int) -> Bool {
     switch bytes[index] {
     case UInt8(ascii: " "):
@@ -116,7 +116,8 @@ struct PatternScanner: WordScanner {
     }
   }
 
-  /// `\s+(?!\S)|\s+`: all white space up to the end, or but the last before something else, or the only one.
+  /// `\s+(?!\S)|\s+`: all white space up to the end of the text; before other text, all but the last character, or the
+  /// only one.
   private func spaces(_ start: Int, before end: Int) -> Int {
     var last = start
     var index = start
@@ -146,19 +147,19 @@ struct PatternScanner: WordScanner {
   private func look(_ place: Int) -> (kind: CharacterKind, length: Int) { CharacterKind.at(place, of: bytes) }
 }
 
-/// What a character is to a pattern.
+/// The class of a character in a pattern.
 enum CharacterKind: UInt8 {
   /// `\p{L}`, `\p{N}`, `\s`, and all others.
   case letter, number, space, sign
 
-  /// That of the scalar at a place, and how many bytes it takes.
+  /// The class of the scalar at a place, and its length in bytes.
   static func at(_ place: Int, of bytes: UnsafeRawBufferPointer) -> (kind: CharacterKind, length: Int) {
     let decoded = bytes.scalar(at: place)
     guard let value = decoded.value else { return (.sign, decoded.length) }
     return (Int(value) < table.count ? table[Int(value)] : CharacterKind(value), decoded.length)
   }
 
-  /// That of the scalar that ends before a place which is not the first; a sign where none does.
+  /// The class of the scalar that ends before a place, which is not the first; `sign` for invalid UTF-8.
   static func before(_ place: Int, of bytes: UnsafeRawBufferPointer) -> CharacterKind {
     var start = place - 1
     while start > 0, start > place - 4, bytes[start] & 0xC0 == 0x80 { start -= 1 }
@@ -178,6 +179,6 @@ enum CharacterKind: UInt8 {
     }
   }
 
-  /// Those of the first plane.
+  /// The classes of all scalars below U+10000.
   private static let table: [CharacterKind] = (0..<0x1_0000).map { CharacterKind(UInt32($0)) }
 }

@@ -18,9 +18,9 @@ extension CompareScreen {
   }
 
   private static let words =
-    "Runs whose recipes differ in the seed alone are one line: the mean, with the standard deviation as a band. “reaches” "
-    + "is where a line first was at the value that the run compared with has at the cursor, and how much less or more that "
-    + "took."
+    "Runs whose recipes differ only in the seed are one line: the mean, with the standard deviation as a band. All lines are "
+    + "compared with one line, which tab chooses. “reaches”: where a line first reaches the value that this one has at the "
+    + "cursor, and how much earlier or later that is."
 
   private func drawWhole(on canvas: inout Canvas) {
     let (header, rest) = canvas.bounds.splitTop(1)
@@ -44,7 +44,7 @@ extension CompareScreen {
       }
       drawLower(lower, on: &canvas)
     }
-    let title = showsDifference ? "difference to \(comparison.lines[comparison.against].name)" : yLabel
+    let title = showsDifference ? "difference from \(comparison.lines[comparison.against].name)" : yLabel
     let inside = canvas.box(chart, title: title, notes: chartNotes)
     drawChart(in: inside, isDifference: showsDifference, hasLegend: true, on: &canvas)
     drawMessage(above: footer, on: &canvas)
@@ -62,7 +62,7 @@ extension CompareScreen {
   private func drawLower(_ area: Rectangle, on canvas: inout Canvas) {
     guard area.columns >= 100, area.rows >= 6 else { return drawReadings(in: area, on: &canvas) }
     let (left, right) = area.splitLeft(area.columns - min(max(readingsWidth, 44), area.columns - 36))
-    let title = showsDifference ? yLabel : "difference to \(comparison.lines[comparison.against].name)"
+    let title = showsDifference ? yLabel : "difference from \(comparison.lines[comparison.against].name)"
     let inside = canvas.box(left, title: title)
     drawChart(in: inside, isDifference: !showsDifference, hasLegend: false, on: &canvas)
     drawReadings(in: right, on: &canvas)

@@ -38,7 +38,7 @@ package struct CompareScreen: Sendable {
     ScreenKeys.KeyRow([(.character("q"), .leave), (.escape, .leave)], shown: "q", label: "back", "leave (also esc)"),
     ScreenKeys.KeyRow(
       [(.left, .left), (.right, .right), (.character("h"), .left), (.character("l"), .right)], shown: "← →",
-      label: "cursor", "move the cursor, at which values are read (also h, l)"),
+      label: "cursor", "move the cursor that reads values (also h, l)"),
     ScreenKeys.KeyRow(
       [(.character("a"), .axis), (.character("x"), .axis)], shown: "a", label: "align",
       "align at equal steps, tokens, training time or loss (also x)"),
@@ -46,13 +46,13 @@ package struct CompareScreen: Sendable {
       [(.character("m"), .metric), (.character("M"), .metricBack)], shown: "m", label: "metric",
       "compare the next metric (M: the previous)"),
     ScreenKeys.KeyRow(
-      [(.character("d"), .difference)], label: "difference", "draw differences to one run, or the values"),
-    ScreenKeys.KeyRow([(.tab, .against)], label: "against", "compare with the next run"),
+      [(.character("d"), .difference)], label: "difference", "draw differences from that line, or the values"),
+    ScreenKeys.KeyRow([(.tab, .against)], label: "against", "compare all lines with the next one"),
     ScreenKeys.KeyRow([(.character("?"), .help)], label: "help", "show the keys"),
-    ScreenKeys.KeyRow([(.character("g"), .seeds)], label: "seeds", "join runs that differ in their seed alone, or not"),
+    ScreenKeys.KeyRow([(.character("g"), .seeds)], label: "seeds", "join runs that differ only in their seed, or not"),
     ScreenKeys.KeyRow(
       [(.character("z"), .closer), (.character("Z"), .wider)], shown: "z Z", label: "zoom",
-      "look closer around the cursor, and back"),
+      "zoom in around the cursor; zoom out"),
     ScreenKeys.KeyRow(
       [
         (.character("+"), .smoother), (.character("="), .smoother), (.character("-"), .rougher),
@@ -64,7 +64,7 @@ package struct CompareScreen: Sendable {
       "move the cursor by a tenth; home and end move it to the ends"),
     ScreenKeys.KeyRow([(.character("c"), .palette)], "change the colours: next palette"),
     ScreenKeys.KeyRow([(.character("b"), .glyphs)], "change the characters: braille, blocks, ASCII"),
-    ScreenKeys.KeyRow([(.control("l"), .redraw)], "draw everything again"),
+    ScreenKeys.KeyRow([(.control("l"), .redraw)], "redraw the screen"),
   ])
 
   /// The table of its keys as Markdown, for docs/.
@@ -125,11 +125,11 @@ package struct CompareScreen: Sendable {
         ? nil : "\(comparison.metric.label) is shown as it was measured: only loss/… is smoothed"
     case .seeds:
       comparison.runs.count > comparison.lines.count || !comparison.joinsSeeds
-        ? nil : "no two of these runs differ in their seed alone"
-    case .metric, .metricBack: comparison.metrics.count > 1 ? nil : "these runs have no other number in common"
-    case .against, .difference: comparison.lines.count > 1 ? nil : "there is one line only: g takes its seeds apart"
-    case .wider: zoom > 0 ? nil : "all is shown"
-    case .closer: zoom < 12 ? nil : "closer is not possible"
+        ? nil : "no two of these runs differ only in their seed"
+    case .metric, .metricBack: comparison.metrics.count > 1 ? nil : "these runs have no other metric in common"
+    case .against, .difference: comparison.lines.count > 1 ? nil : "there is only one line: g separates its seeds"
+    case .wider: zoom > 0 ? nil : "the whole axis is shown"
+    case .closer: zoom < 12 ? nil : "this is the closest zoom"
     case .logarithm: showsDifference ? "differences are drawn on a linear axis" : nil
     default: nil
     }

@@ -25,6 +25,8 @@ package enum ComparedMetric: Hashable, Sendable {
   case loss(Head), heldOut(Head), accuracy(Head)
   /// A part of `OrderQuality`, by its place.
   case order(Int)
+  /// The share of star graphs whose path is right.
+  case path
   case rate, gradientNorm, throughput
 
   /// As layouts and options name it: `held-out/ntp`.
@@ -34,6 +36,7 @@ package enum ComparedMetric: Hashable, Sendable {
     case .heldOut(let head): "held-out/\(head.name)"
     case .accuracy(let head): "accuracy/\(head.name)"
     case .order(let part): "order/\(OrderQuality().parts[part].name)"
+    case .path: "accuracy/path"
     case .rate: "rate"
     case .gradientNorm: "gradient/norm"
     case .throughput: "throughput"
@@ -46,7 +49,7 @@ package enum ComparedMetric: Hashable, Sendable {
   package var aim: ComparedCurve.Aim {
     switch self {
     case .loss, .heldOut, .rate, .gradientNorm: .low
-    case .accuracy, .order, .throughput: .high
+    case .accuracy, .order, .path, .throughput: .high
     }
   }
 
@@ -57,7 +60,7 @@ package enum ComparedMetric: Hashable, Sendable {
   package func figure(_ value: Double) -> String {
     switch self {
     case .loss, .heldOut, .gradientNorm: Figure.loss(value)
-    case .accuracy, .order: Figure.fixed(value, 3)
+    case .accuracy, .order, .path: Figure.fixed(value, 3)
     case .rate: Figure.rate(value)
     case .throughput: Figure.short(value)
     }
@@ -76,6 +79,7 @@ extension History {
     var metrics = evaluations.heads.map(ComparedMetric.heldOut) + tracks.map { .loss($0.head) }
     metrics += evaluations.heads.filter { evaluations[.accuracy($0)] != nil }.map(ComparedMetric.accuracy)
     metrics += OrderQuality().parts.indices.filter { evaluations[.order($0)] != nil }.map(ComparedMetric.order)
+    if evaluations[.path] != nil { metrics.append(.path) }
     return metrics + (count > 0 ? [.rate, .gradientNorm, .throughput] : [])
   }
 
@@ -93,6 +97,7 @@ extension History {
     case .heldOut(let head): return curve(evaluations.places, evaluations[.loss(head)])
     case .accuracy(let head): return curve(evaluations.places, evaluations[.accuracy(head)])
     case .order(let part): return curve(evaluations.places, evaluations[.order(part)])
+    case .path: return curve(evaluations.places, evaluations[.path])
     case .rate: return curve(places, rate)
     case .gradientNorm: return curve(places, gradientNorm)
     case .throughput: return curve(places, tokensPerSecond)

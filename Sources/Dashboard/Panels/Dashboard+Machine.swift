@@ -20,9 +20,9 @@ extension Dashboard {
     let inside = frame(
       .machine, notes: machine.map { ["\(Figure.threads($0.threads)) in all"] } ?? [], in: rectangle, on: &canvas)
     guard mode == .live else {
-      return drawNothing("a stored run takes nothing of the machine", in: inside, on: &canvas)
+      return drawNothing("a stored run does not use the machine", in: inside, on: &canvas)
     }
-    guard let machine else { return drawNothing("the machine is looked at once a second", in: inside, on: &canvas) }
+    guard let machine else { return drawNothing("the first measurement takes a second", in: inside, on: &canvas) }
     let cpus = Double(max(machine.processors, 1))
     var lines = [
       MachineLine(

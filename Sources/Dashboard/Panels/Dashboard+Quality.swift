@@ -27,7 +27,8 @@ extension Dashboard {
       order("ndcg@8", .second, nil, "+", 0), order("τ", .fourth, Pen.Dash(on: 2, off: 1), "%", 1),
       order("recall@8", .second, Pen.Dash(on: 4, off: 2), "o", 2), order("mrr", .fourth, nil, "#", 3),
     ]
-    return (accuracies + orders).compactMap { $0 }
+    let paths = [line("whole paths", "*", Pen(style: Style(.good), dash: nil, symbol: "*"), .path)]
+    return (paths + accuracies + orders).compactMap { $0 }
   }
 
   func drawQuality(in rectangle: Rectangle, on canvas: inout Canvas) {

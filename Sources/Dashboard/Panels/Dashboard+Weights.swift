@@ -58,7 +58,7 @@ extension Dashboard {
   func draw(_ prompt: WeightPrompt, on canvas: inout Canvas) {
     let notes =
       prompt.problem.isEmpty
-      ? [Span("a weight: 0.5   a factor: x2   0 only measures", .faint)] : [Span(prompt.problem, Style(.bad, .bold))]
+      ? [Span("a weight: 0.5   a factor: x2   0: only measured", .faint)] : [Span(prompt.problem, Style(.bad, .bold))]
     let columns = min(max(notes.width, 46), max(canvas.columns - 8, 16))
     let noteLines =
       notes.width <= columns ? [notes] : notes.text.wrapped(to: columns).map { [Span($0, notes[0].style)] }

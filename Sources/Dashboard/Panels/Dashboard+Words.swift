@@ -9,7 +9,7 @@ extension Dashboard {
     guard let text else {
       let every = beginning?.recipe.sample.every ?? 0
       return drawNothing(
-        every > 0 ? "text comes every \(Figure.grouped(every)) steps, or with g" : "g lets the network write",
+        every > 0 ? "text comes every \(Figure.grouped(every)) steps, or with g" : "g generates text",
         in: inside,
         on: &canvas)
     }

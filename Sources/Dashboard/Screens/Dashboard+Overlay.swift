@@ -15,7 +15,7 @@ extension Dashboard {
       drawQuestion(
         "quit", "",
         [
-          ("s", "stop after saving"), ("d", "train on without a screen"), ("a", "abandon: nothing is saved"),
+          ("s", "stop after saving"), ("d", "continue without a screen"), ("a", "abandon: nothing is saved"),
           ("esc", "stay"),
         ], on: &canvas)
     case nil: break

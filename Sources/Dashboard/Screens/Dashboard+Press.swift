@@ -43,7 +43,7 @@ extension Dashboard {
     case .pause, .stepOnce, .rateUp, .rateDown, .rateDouble, .rateHalve, .typeRate, .weights, .save, .evaluate,
       .generate, .undo, .commandLine:
       if mode == .watched { return "another process trains this run: steer it there" }
-      if mode == .stored { return "a stored run: nothing trains here (foretop resume goes on with it)" }
+      if mode == .stored { return "a stored run, not trained now: foretop resume continues it" }
       switch phase {
       case .starting: return "not yet: the run is still being set up"
       case .ended: return "the run has ended"

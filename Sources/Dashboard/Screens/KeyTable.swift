@@ -48,7 +48,7 @@ package struct KeyLine: Sendable {
 package enum KeyTable {
   /// In the order of the help page.
   package static let lines: [KeyLine] = [
-    KeyLine(.training, [(.space, .pause)], label: "pause", "pause the training, or go on"),
+    KeyLine(.training, [(.space, .pause)], label: "pause", "pause or continue the training"),
     KeyLine(
       .training, [(.character("]"), .rateUp), (.character("["), .rateDown)], label: "rate",
       "raise, lower the learning rate by 10 %"),
@@ -63,7 +63,8 @@ package enum KeyTable {
     KeyLine(
       .training, [(.character(":"), .commandLine)], label: "command",
       "type a command, such as until 2000; tab completes"),
-    KeyLine(.training, [(.character("."), .stepOnce)], label: "step", "take one step, then pause; 5. takes five"),
+    KeyLine(
+      .training, [(.character("."), .stepOnce)], label: "step", "take one step, then pause; type 5. for five steps"),
     KeyLine(.training, [(.character("s"), .save)], label: "save", "save a checkpoint"),
     KeyLine(.training, [(.character("e"), .evaluate)], label: "evaluate", "evaluate on the held-out text"),
     KeyLine(.training, [(.character("g"), .generate)], label: "generate", "generate some text"),
@@ -71,7 +72,7 @@ package enum KeyTable {
       .training, [(.character("<"), .previousProbe), (.character(">"), .nextProbe)], label: "probe",
       "show the previous, the next TOP probe"),
     KeyLine(
-      .training, [(.character("q"), .quit)], label: "quit", "quit: save and stop, train on without a screen, or abandon"
+      .training, [(.character("q"), .quit)], label: "quit", "quit: save and stop, continue without a screen, or abandon"
     ),
     KeyLine(.training, [(.control("c"), .interrupt)], "save and stop"),
     KeyLine(.chart, [(.character("x"), .axis)], label: "axis", "x axis: step, tokens, time, active time"),
@@ -97,7 +98,7 @@ package enum KeyTable {
       "focus the next panel (with shift: the previous)"),
     KeyLine(
       .screen, [(.enter, .open), (.escape, .back)], shown: "enter esc", label: "full screen",
-      "show the focused panel full screen, and go back"),
+      "show the focused panel full screen; leave full screen"),
     KeyLine(
       .screen, [(.up, .up), (.down, .down), (.character("k"), .up), (.character("j"), .down)], shown: "↑ ↓",
       "scroll the focused panel (also k, j)"),
@@ -108,11 +109,11 @@ package enum KeyTable {
       .screen, [(.character("f"), .eventKinds)], "show all events, what people did, evaluations, or saves"),
     KeyLine(
       .screen, (1...9).map { (.character(Character(String($0))), .layout($0)) }, shown: "1…9", label: "layout",
-      "choose a layout of layouts/: 1 is train"),
+      "choose a layout from layouts/: 1 is train"),
     KeyLine(.screen, [(.character("T"), .tensors)], "show the tensors of a stored run's checkpoints"),
     KeyLine(.screen, [(.character("c"), .palette)], "change the colours: next palette"),
     KeyLine(.screen, [(.character("b"), .glyphs)], "change the characters: braille, blocks, ASCII"),
-    KeyLine(.screen, [(.control("l"), .redraw)], "draw everything again"),
+    KeyLine(.screen, [(.control("l"), .redraw)], "redraw the screen"),
   ]
 
   /// The footer's order: what nobody may miss comes first.

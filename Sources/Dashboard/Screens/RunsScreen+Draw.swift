@@ -51,8 +51,8 @@ extension RunsScreen {
   }
 
   private static let words =
-    "A filter has words as foretop runs --filter takes them: a column, one of = != < <= > >= ~, and a value: state=finished "
-    + "best<3 name~kjv schedule.rate=1e-3. A run must match all of them. ● is trained now, ■ finished, ‖ stopped, ✗ "
+    "A filter has conditions, as foretop runs --filter: a column, one of = != < <= > >= ~, and a value: state=finished "
+    + "best<3 name~kjv schedule.rate=1e-3. Runs that match all conditions are listed. ● is training, ■ finished, ‖ stopped, ✗ "
     + "diverged, failed or unreadable, ○ interrupted."
 
   private func drawHeader(in area: Rectangle, on canvas: inout Canvas) {

@@ -134,29 +134,29 @@ package struct RunsScreen: Sendable {
     ScreenKeys.KeyRow([(.character("q"), .leave), (.escape, .leave)], shown: "q", label: "quit", "quit (also esc)"),
     ScreenKeys.KeyRow([(.character("?"), .help)], label: "help", "show the keys"),
     ScreenKeys.KeyRow(
-      [(.character("m"), .mark), (.space, .mark)], shown: "m", label: "mark", "mark the chosen run, or not (also space)"
+      [(.character("m"), .mark), (.space, .mark)], shown: "m", label: "mark",
+      "mark or unmark the chosen run (also space)"
     ),
     ScreenKeys.KeyRow(
       [(.character("c"), .compare)], label: "compare", "compare the marked runs, or the chosen with the marked"),
     ScreenKeys.KeyRow(
-      [(.character("/"), .filter)], label: "filter", "list some runs: words such as state=finished best<3"),
+      [(.character("/"), .filter)], label: "filter", "filter the list, such as by state=finished best<3"),
     ScreenKeys.KeyRow(
       [(.character("s"), .sort), (.character("S"), .turn)], shown: "s S", label: "sort",
-      "sort by the next column; turn the order"),
-    ScreenKeys.KeyRow(
-      [(.character("d"), .diff)], label: "diff", "show the recipe keys in which the run differs from the marked one"),
+      "sort by the next column; reverse the order"),
+    ScreenKeys.KeyRow([(.character("d"), .diff)], label: "diff", "show recipe keys that differ from the marked run's"),
     ScreenKeys.KeyRow([(.character("T"), .tensors)], label: "tensors", "show the tensors of the run's checkpoints"),
-    ScreenKeys.KeyRow([(.character("r"), .resume)], label: "resume", "say how the run goes on"),
+    ScreenKeys.KeyRow([(.character("r"), .resume)], label: "resume", "show the command that continues the run"),
     ScreenKeys.KeyRow([(.character("x"), .remove)], label: "remove", "remove the run, after asking"),
     ScreenKeys.KeyRow(
       [(.up, .up), (.down, .down), (.character("k"), .up), (.character("j"), .down)], shown: "↑ ↓",
       "choose a run (also k, j)"),
     ScreenKeys.KeyRow(
       [(.pageUp, .pageUp), (.pageDown, .pageDown), (.home, .first), (.end, .last)], shown: "pgup pgdn",
-      "go by pages; home and end go to the ends"),
+      "move by pages; home and end go to the ends"),
     ScreenKeys.KeyRow([(.character("C"), .palette)], "change the colours: next palette"),
     ScreenKeys.KeyRow([(.character("b"), .glyphs)], "change the characters: braille, blocks, ASCII"),
-    ScreenKeys.KeyRow([(.control("l"), .redraw)], "draw everything again"),
+    ScreenKeys.KeyRow([(.control("l"), .redraw)], "redraw the screen"),
   ])
 
   /// The table of its keys as Markdown, for docs/.

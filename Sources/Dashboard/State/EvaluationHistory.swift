@@ -8,6 +8,8 @@ struct EvaluationHistory: Sendable {
     case loss(Head), accuracy(Head)
     /// A part of `OrderQuality`, by its place.
     case order(Int)
+    /// The share of star graphs whose path is right.
+    case path
   }
 
   private(set) var places: Places
@@ -65,6 +67,7 @@ extension Evaluation {
       values[.loss(loss.head)] = loss.loss
       if let accuracy = loss.accuracy { values[.accuracy(loss.head)] = accuracy }
     }
+    if let path = paths.last { values[.path] = path }
     for (index, part) in (order?.parts ?? []).enumerated() { values[.order(index)] = part.value }
     return values
   }

@@ -86,7 +86,8 @@ struct LogLine: Sendable, Equatable {
   init(_ evaluation: Evaluation) {
     self.init(
       time: evaluation.time, step: evaluation.step,
-      text: "held-out " + evaluation.losses.figures(withAccuracy: false) + (evaluation.isBest ? "  ★ best" : ""),
+      text: "held-out " + evaluation.losses.figures(withAccuracy: false)
+        + evaluation.pathFigure + (evaluation.isBest ? "  ★ best" : ""),
       style: evaluation.losses.contains { !$0.loss.isFinite } ? Style(.bad, .bold) : Style(.third), kind: .evaluation)
   }
 
@@ -95,6 +96,11 @@ struct LogLine: Sendable, Equatable {
       time: ending.time, step: ending.step, text: ending.reason.sentence,
       style: ending.reason.isGood ? Style(.good, .bold) : Style(.bad, .bold))
   }
+}
+
+extension Evaluation {
+  /// Of star graphs, the share whose path is right: `  paths .97`; nothing for text.
+  package var pathFigure: String { paths.last.map { "  paths \(Figure.share(Double($0)))" } ?? "" }
 }
 
 extension [HeadLoss] {
@@ -124,7 +130,7 @@ extension EventGap {
     }
     let others = others > 0 ? "\(Figure.grouped(others)) other events" : nil
     let what = [steps, others].compactMap { $0 }.joined(separator: " and ")
-    return "\(what) are left out here, since they came faster than they were read; run.h5 has them"
+    return "\(what) are left out here, since the reader is too slow; run.h5 has them"
   }
 }
 

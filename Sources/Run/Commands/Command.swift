@@ -1,14 +1,14 @@
-// What a user asks of a run. Keys, lines of the language (`CommandForm`), signals and the control socket make these; the trainer
-// looks at them between two micro-batches.
+// Commands of users to a run. Keys, lines of the language (`CommandForm`), signals and the control socket make them;
+// the trainer handles them between two micro-batches.
 
-/// Something asked of the trainer.
+/// A command to the trainer.
 package enum Command: Codable, Sendable, Equatable {
   case pause
-  /// Go on after a pause.
+  /// Continue after a pause.
   case proceed
   /// Take so many steps, at least 1, and pause.
   case step(Int)
-  /// Go on, and pause when this is so.
+  /// Continue, and pause when the condition is reached.
   case until(PauseCondition)
   case rate(RateChange)
   case weight(WeightChange)
@@ -28,13 +28,13 @@ package enum Command: Codable, Sendable, Equatable {
   case probe(Int)
   /// End the session; with `saving`, after a checkpoint.
   case stop(saving: Bool)
-  /// The screen goes, the run stays. Obeyed by the program, not by the trainer.
+  /// Leave the screen; the run continues. Carried out by the program, not by the trainer.
   case detach
 
   /// Take one step and pause.
   package static let stepOnce = Command.step(1)
 
-  /// Its name, which a refusal gives as `key`.
+  /// The command's name, which a refusal has as `key`.
   package var word: String {
     switch self {
     case .pause: "pause"
@@ -56,15 +56,15 @@ package enum Command: Codable, Sendable, Equatable {
   }
 }
 
-/// A change of the learning rate. What follows in the schedule is scaled with it.
+/// A change of the learning rate. The rest of the schedule is scaled by the same factor.
 package enum RateChange: Codable, Sendable, Equatable {
   /// Multiplies the rate: 1.1 is 10 % more.
   case times(Double)
-  /// Makes the next step's rate this.
+  /// Sets the rate of the next step.
   case to(Double)
 
   /// Reads what a user types: `3e-4`, `0.001`, `x0.5`, `×2`.
-  /// - Throws: `UserError` with a sentence when it is neither, or out of range.
+  /// - Throws: `UserError` when the text is neither, or is out of range.
   package init(typed: String) throws {
     let value: Double
     switch try TypedNumber(typed, what: "rate", examples: ("3e-4", "x0.5")) {
@@ -78,13 +78,13 @@ package enum RateChange: Codable, Sendable, Equatable {
     }
   }
 
-  /// The largest learning rate that is taken.
+  /// The largest learning rate that is accepted.
   package static let largest = 1.0
 
-  /// The learning rates that are taken.
+  /// The learning rates that are accepted.
   package static let bounds = Recipe.Field.Bounds(lower: .excluding(0), upper: .including(largest), use: .float)
 
-  /// The rate that this makes of `rate`.
+  /// The new rate after this change of `rate`.
   package func applied(to rate: Double) -> Double {
     switch self {
     case .times(let factor): rate * factor
@@ -93,9 +93,10 @@ package enum RateChange: Codable, Sendable, Equatable {
   }
 }
 
-/// A command with who asked it, and the number that its answer carries.
+/// A command with its sender, and the number that its answer carries.
 package struct Request: Codable, Sendable, Equatable {
-  /// Given by the session's queue, from 1 on; nil for what the program asks of itself, which nothing answers.
+  /// The request's number, from the session's queue, from 1 on; nil for requests of the program itself, which get no
+  /// answer.
   package var id: Int?
   package var command: Command
   package var actor: Occurrence.Actor

@@ -1,8 +1,8 @@
-// From a line of text to a command, and what a line that is begun may become.
+// Parses a line of text as a command, and completes the beginning of a line.
 
 extension Command {
   /// Reads a line of the language: `rate 3e-4`, `weight top 0.5`, `note "text"`.
-  /// - Throws: `UserError` that says what is wrong, where, and what to type.
+  /// - Throws: `UserError` that names the fault and what to type.
   package init(typed line: String) throws {
     guard line.utf8.count <= CommandForm.mostBytes else {
       throw UserError(.usage, "a command has at most \(CommandForm.mostBytes) bytes, and this has \(line.utf8.count)")
@@ -13,7 +13,7 @@ extension Command {
       let names = CommandForm.all.map { $0.name.split(separator: " ")[0] }.map(String.init)
       let advice =
         names.nearest(to: word).map { "; did you mean “\($0)”?" }
-        ?? ": there are \(Array(Set(names)).sorted().joined(separator: ", "))"
+        ?? ": the commands are \(Array(Set(names)).sorted().joined(separator: ", "))"
       throw UserError(.usage, "there is no command \(word.quotation)\(advice)")
     }
     do {
@@ -25,16 +25,17 @@ extension Command {
 }
 
 extension CommandForm {
-  /// The most bytes of a line: a note, and some.
+  /// The most bytes of a line: a note, and a few more.
   package static let mostBytes = 1000
 
-  /// The row that a line begins with, the longest name first, and what follows the name; nil where there is none.
+  /// The table row with the longest name that a line begins with, and the text after the name; nil if there is no such
+  /// row.
   package static func form(of line: String) -> (form: CommandForm, rest: String)? {
     let matches = all.compactMap { form in rest(of: line, after: form.name).map { (form: form, rest: $0) } }
     return matches.max { $0.form.name.count < $1.form.name.count }
   }
 
-  /// What follows a name of one or two words; nil where the line begins with other words.
+  /// The text after a name of one or two words; nil if the line begins with other words.
   private static func rest(of line: String, after name: String) -> String? {
     var rest = line.drop(while: \.isWhitespace)
     for word in name.split(separator: " ") {
@@ -46,12 +47,12 @@ extension CommandForm {
     return String(rest).trimmingSpaces
   }
 
-  /// The command with what follows its name.
+  /// The command with its arguments.
   fileprivate func command(_ rest: String) throws -> Command {
     if case .nothing(let command) = grammar {
       guard rest.isEmpty else {
         let longer = CommandForm.all.first { $0.name.hasPrefix(name + " ") }.map { "; there is also “\($0.usage)”" }
-        throw UserError(.usage, "nothing follows it, and \(rest.quotation) does: leave that out\(longer ?? "")")
+        throw UserError(.usage, "this command takes no argument: leave out \(rest.quotation)\(longer ?? "")")
       }
       return command
     }
@@ -75,7 +76,7 @@ extension CommandForm {
     }
   }
 
-  /// The most steps that are taken at once before a pause.
+  /// The most steps of one `step` command.
   package static let mostSteps = 1_000_000
 
   private static func weight(_ text: String) throws -> WeightChange {
@@ -91,7 +92,7 @@ extension CommandForm {
     return try WeightChange(typed: words[1], for: head)
   }
 
-  /// Without quotation marks around all of it.
+  /// Removes quotation marks around the whole text.
   private static func unquoted(_ text: String) -> String {
     for mark in ["\"", "'"] where text.count >= 2 && text.hasPrefix(mark) && text.hasSuffix(mark) {
       return String(text.dropFirst().dropLast())
@@ -101,8 +102,8 @@ extension CommandForm {
 
   // MARK: Completion
 
-  /// The lines that a line may become by its next word, in the order of the table.
-  /// - Parameter heads: of the run, for `weight`.
+  /// The completions of a line by its next word, in the order of the table.
+  /// - Parameter heads: the run's heads, for `weight`.
   package static func completions(of line: String, heads: [Head]) -> [String] {
     let text = String(line.drop(while: \.isWhitespace))
     let names = all.filter { $0.name.hasPrefix(text) && $0.name != text }.map { form in
@@ -115,7 +116,7 @@ extension CommandForm {
     return whole + names
   }
 
-  /// The longest beginning that all of some lines have.
+  /// The longest common prefix of some lines.
   package static func commonPrefix(of lines: [String]) -> String {
     guard var prefix = lines.first else { return "" }
     for line in lines { prefix = prefix.commonPrefix(with: line) }

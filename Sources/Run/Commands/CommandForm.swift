@@ -1,9 +1,9 @@
-// The one language of steering. What is typed after `:`, what `foretop tell` sends and what a script writes to the socket are
-// the commands of this table; help, completion and docs/control.md are made from it.
+// The language for steering a run. A line typed after `:`, an argument of `foretop tell` and a line on the socket are
+// commands of this table; help, completion and docs/control.md are made from the table.
 
 /// A row of the table of commands.
 package struct CommandForm: Sendable {
-  /// What follows the name.
+  /// The kind of arguments after the name.
   enum Grammar: Sendable {
     case nothing(Command)
     case rate
@@ -16,11 +16,11 @@ package struct CommandForm: Sendable {
 
   /// One or two words.
   package let name: String
-  /// What follows the name, as a pattern; empty where nothing does.
+  /// The arguments as a pattern; empty if there are none.
   package let arguments: String
   /// What the command does, for help and docs.
   package let about: String
-  /// Lines that the command takes.
+  /// Example lines.
   package let examples: [String]
   let grammar: Grammar
 
@@ -47,31 +47,31 @@ package struct CommandForm: Sendable {
   package static let all: [CommandForm] = [
     CommandForm(
       "rate", "RATE|xFACTOR", .rate, ["rate 3e-4", "rate x0.5"],
-      "changes the learning rate; what follows in the schedule is scaled with it"),
+      "changes the learning rate; the rest of the schedule is scaled by the same factor"),
     CommandForm(
       "weight", "HEAD WEIGHT|xFACTOR", .weight, ["weight top 0.5", "weight top x2"],
-      "changes the weight of a loss in the total; 0 only measures"),
-    CommandForm(.clip, "NORM", ["clip 0.5"], "clips gradients whose norm is larger; 0 never clips"),
+      "changes the weight of a loss in the total loss; 0: the loss is measured, but not trained"),
+    CommandForm(.clip, "NORM", ["clip 0.5"], "clips gradients whose norm is above NORM; 0: never"),
     CommandForm(.decay, "DECAY", ["decay 0.05"], "changes AdamW's weight decay"),
     CommandForm(
       .steps, "N|+N", ["steps 20000", "steps +500"],
-      "makes the run end after N steps, or N more; the schedule is that of a run of so many steps"),
-    CommandForm(.evaluateEvery, "N", ["evaluate every 200"], "evaluates every N steps; 0 only at the end"),
-    CommandForm(.saveEvery, "N", ["save every 500"], "saves a checkpoint every N steps; 0 only at the end"),
-    CommandForm(.sampleEvery, "N", ["sample every 100"], "samples text and order every N steps; 0 only at the end"),
-    CommandForm("pause", .pause, "pauses the training; a step that is being taken is taken anew"),
-    CommandForm("go", .proceed, "goes on after a pause"),
-    CommandForm("step", "[N]", .stepCount, ["step", "step 5"], "takes one step, or N, then pauses"),
+      "ends the run at step N, or N steps later than planned; the schedule is fitted to the new end"),
+    CommandForm(.evaluateEvery, "N", ["evaluate every 200"], "evaluates every N steps; 0: only at the end"),
+    CommandForm(.saveEvery, "N", ["save every 500"], "saves a checkpoint every N steps; 0: only at the end"),
+    CommandForm(.sampleEvery, "N", ["sample every 100"], "samples text and order every N steps; 0: only at the end"),
+    CommandForm("pause", .pause, "pauses the training; an unfinished step is discarded and computed again later"),
+    CommandForm("go", .proceed, "continues after a pause"),
+    CommandForm("step", "[N]", .stepCount, ["step", "step 5"], "takes one step, or N steps, then pauses"),
     CommandForm(
       "until", "STEP|loss<LOSS", .condition, ["until 2000", "until loss<3.2"],
-      "goes on, and pauses at a step, or when a step's training loss of the first head is below LOSS"),
+      "continues, and pauses after step STEP, or when the first head's training loss is below LOSS"),
     CommandForm("save", .save, "saves a checkpoint"),
     CommandForm("evaluate", .evaluate, "evaluates on the held-out text"),
     CommandForm("generate", .generate, "generates text from the recipe's prompt"),
     CommandForm("note", "\"TEXT\"", .text, ["note \"jumps here: why?\""], "adds a note to the run"),
     CommandForm(
       "undo", .undo,
-      "takes back this session's last change of the rate, a weight or a number of the recipe; again: the one before"),
+      "takes back this session's last change of the rate, a weight or a setting; again: the change before it"),
     CommandForm("stop", .stop(saving: true), "saves and stops"),
     CommandForm("abandon", .stop(saving: false), "stops without saving"),
   ]
@@ -84,10 +84,4 @@ package struct CommandForm: Sendable {
     return (["| command | effect | examples |", "| --- | --- | --- |"] + rows).joined(separator: "\n")
   }
 
-  /// A line a command, for `--help`.
-  package static var help: String {
-    let width = all.map(\.usage.count).max() ?? 0
-    return all.map { "  \($0.usage)\(String(repeating: " ", count: width - $0.usage.count))  \($0.about)" }
-      .joined(separator: "\n")
-  }
 }

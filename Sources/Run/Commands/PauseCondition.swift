@@ -1,14 +1,14 @@
-// When a run that goes on pauses by itself: `until 2000`, `until loss<3.2`.
+// Conditions at which a run pauses by itself: `until 2000`, `until loss<3.2`.
 
-/// What ends in a pause.
+/// A condition at which the run pauses.
 package enum PauseCondition: Codable, Sendable, Equatable {
-  /// So many steps are taken.
+  /// The run has taken this number of steps.
   case step(Int)
   /// A step's training loss of the first head (NTP where the run has it) is below this, in nats.
   case lossBelow(Double)
 
   /// Reads what a user types: `2000`, `step 2000`, `loss<3.2`.
-  /// - Throws: `UserError` with a sentence when it is neither.
+  /// - Throws: `UserError` when the text is neither.
   package init(typed: String) throws {
     var text = typed.filter { !$0.isWhitespace }
     if text.hasPrefix("loss<") {
@@ -33,7 +33,7 @@ package enum PauseCondition: Codable, Sendable, Equatable {
     }
   }
 
-  /// Whether a step that was taken fulfils this.
+  /// True if a step reaches the condition.
   package func isReached(by report: StepReport) -> Bool {
     switch self {
     case .step(let step): report.step >= step

@@ -1,4 +1,4 @@
-// Numbers of the recipe that a command changes while the run goes on: their keys, what they take, and where they are.
+// Settings: numbers of the recipe that a command can change during the run.
 
 /// A number of the recipe that may change between two steps. Its raw value is the recipe's key.
 package enum RunSetting: String, Codable, Sendable, CaseIterable {
@@ -24,7 +24,7 @@ package enum RunSetting: String, Codable, Sendable, CaseIterable {
     }
   }
 
-  /// Whether it counts steps.
+  /// True if the setting is a number of steps.
   package var isWhole: Bool { self != .clip && self != .decay }
 
   package func value(in recipe: Recipe) -> Double {
@@ -38,7 +38,7 @@ package enum RunSetting: String, Codable, Sendable, CaseIterable {
     }
   }
 
-  /// - Parameter value: one that `accepts` takes.
+  /// - Parameter value: a value that `accepts` accepts.
   package func set(_ value: Double, in recipe: inout Recipe) {
     switch self {
     case .clip: recipe.optimizer.clip = value
@@ -58,7 +58,7 @@ package enum RunSetting: String, Codable, Sendable, CaseIterable {
   /// The range, to end the sentence “must be …”.
   package var range: String { domain.words }
 
-  /// Whether the recipe's key takes a value.
+  /// True if the recipe's key accepts a value.
   package func accepts(_ value: Double) -> Bool {
     switch domain {
     case .number(let bounds): bounds.contains(value)
@@ -67,22 +67,22 @@ package enum RunSetting: String, Codable, Sendable, CaseIterable {
     }
   }
 
-  /// A value as it is written in a sentence: 500, 0.05.
+  /// A value for a sentence: 500, 0.05.
   package func text(_ value: Double) -> String {
     isWhole ? Int(exactly: value).map(String.init) ?? "\(value)" : "\(value)"
   }
 }
 
 extension Recipe {
-  /// Takes the values of settings, by their keys; a value that its key does not take changes nothing.
+  /// Sets settings by their keys; values that a key does not accept are ignored.
   package mutating func take(_ settings: [String: Double]) {
     for setting in RunSetting.allCases {
       if let value = settings[setting.key], setting.accepts(value) { setting.set(value, in: &self) }
     }
   }
 
-  /// Takes the new value of a setting that an occurrence tells of; nothing changes where it tells of another thing, or of a
-  /// value that the key does not take.
+  /// Sets the setting that an occurrence reports; other occurrences, and values that the key does not accept, are
+  /// ignored.
   package mutating func take(_ occurrence: Occurrence) {
     guard occurrence.kind == .setting, let setting = RunSetting(rawValue: occurrence.key), let new = occurrence.new,
       setting.accepts(new)
@@ -91,11 +91,11 @@ extension Recipe {
   }
 }
 
-/// A new value of such a number.
+/// A change of a setting.
 package struct SettingChange: Codable, Sendable, Equatable {
   package var setting: RunSetting
   package var value: Double
-  /// Whether the value is added to the present one: `steps +500`.
+  /// True if the value is added to the present one: `steps +500`.
   package var isAdded: Bool
 
   package init(_ setting: RunSetting, to value: Double, isAdded: Bool = false) {
@@ -105,13 +105,13 @@ package struct SettingChange: Codable, Sendable, Equatable {
   }
 
   /// Reads what a user types: `0.5`, `2e4`, and for `steps` also `+500`.
-  /// - Throws: `UserError` with a sentence when it is no number, or out of range.
+  /// - Throws: `UserError` when the text is not a number, or is out of range.
   package init(typed: String, for setting: RunSetting) throws {
     let text = typed.trimmingSpaces
     let isAdded = setting == .steps && text.hasPrefix("+")
     let allowed = text.allSatisfy { "0123456789+-.eE_".contains($0) }
     guard allowed, let value = Double(text.filter { $0 != "_" }), value.isFinite else {
-      throw UserError(.usage, "\(typed.quotation) is not a number: it must be \(setting.range)")
+      throw UserError(.usage, "\(typed.quotation) is not a number: \(setting.key) must be \(setting.range)")
     }
     guard setting.accepts(value) else {
       throw UserError(.usage, "\(setting.key) must be \(setting.range), and \(typed.quotation) is not")
@@ -119,6 +119,6 @@ package struct SettingChange: Codable, Sendable, Equatable {
     self.init(setting, to: value, isAdded: isAdded)
   }
 
-  /// The value that this makes of the present one.
+  /// The new value after this change of `old`.
   package func applied(to old: Double) -> Double { isAdded ? old + value : value }
 }

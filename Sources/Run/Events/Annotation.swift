@@ -1,16 +1,16 @@
-// What people say of a run: notes, and tags to find it by. In the run's log they are notices with a key of their own.
+// Notes and tags of users for a run. In the run's log they are notices with their own keys.
 
-/// A note, or a tag that is given or taken away.
+/// A note, or the addition or removal of a tag.
 package enum Annotation: String, Sendable, CaseIterable {
   case note, tag, untag
 
-  /// The most bytes of UTF-8 that the log keeps of one.
+  /// The most bytes of a note, in UTF-8.
   package static let mostBytes = 400
-  /// The most of a tag.
+  /// The most bytes of a tag.
   package static let mostTagBytes = 64
 
-  /// Checks what a user gave.
-  /// - Returns: it, without spaces at its ends.
+  /// Checks a user's text.
+  /// - Returns: the text without spaces at its ends.
   /// - Throws: `UserError` with a sentence.
   package func checked(_ text: String) throws -> String {
     let text = text.trimmingSpaces
@@ -34,18 +34,18 @@ package enum Annotation: String, Sendable, CaseIterable {
 }
 
 extension Occurrence {
-  /// The kind of note or tag that a line of the log is; nil for a line of the program itself.
+  /// The kind of annotation of a log line; nil for a line of the program.
   package var annotation: Annotation? { kind == .notice ? Annotation(rawValue: key) : nil }
 
   /// A user's note or tag for a run.
-  /// - Parameter step: how far the run is.
+  /// - Parameter step: the run's current step.
   package init(_ annotation: Annotation, _ text: String, step: Int, time: Double) {
     self.init(.notice, step: step, time: time, key: annotation.rawValue, actor: .commandLine, text: text)
   }
 }
 
 extension [Occurrence] {
-  /// The tags that are left after all of these, in the order in which they were given.
+  /// The tags after all of these occurrences, in the order in which they were added.
   package var tags: [String] {
     reduce(into: []) { tags, occurrence in
       switch occurrence.annotation {

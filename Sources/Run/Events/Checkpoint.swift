@@ -1,15 +1,15 @@
-// All that decides a run's future, as a value: the trainer makes it, the run file stores it, and a resumed trainer starts
+// The complete training state as a value: the trainer makes it, the run file stores it, and a resumed trainer starts
 // from it.
 
 /// A complete copy of a training state.
 package struct Checkpoint: Sendable {
   /// One tensor's place in the blocks below.
   package struct Tensor: Sendable, Equatable {
-    /// Its Hugging Face Llama name with `/` for `.`: `model/layers/0/mlp/up_proj/weight`.
+    /// The tensor's Hugging Face Llama name with `/` for `.`: `model/layers/0/mlp/up_proj/weight`.
     package var path: String
     /// Row-major, `[out, in]` for a matrix.
     package var shape: [Int]
-    /// Where it starts in each block, in elements.
+    /// The tensor's offset in each block, in elements.
     package var offset: Int
 
     package init(path: String, shape: [Int], offset: Int) {
@@ -26,7 +26,7 @@ package struct Checkpoint: Sendable {
   package var recipe: Recipe
   package var tokenizer: TokenizerRecord
   package var tensors: [Tensor]
-  /// All weights in one block, fp32; then AdamW's moments, laid out alike.
+  /// All weights in one block, fp32; AdamW's moments are laid out alike.
   package var weights: [Float]
   package var firstMoments: [Float]
   package var secondMoments: [Float]
@@ -46,7 +46,7 @@ package struct Checkpoint: Sendable {
 }
 
 /// The small part of a training state. Random streams and the order of the data are functions of seed, step and window
-/// number, so that nothing of them needs to be saved but these numbers.
+/// number, so that only these numbers need to be saved.
 package struct TrainerState: Codable, Sendable, Equatable {
   /// Optimizer steps taken.
   package var step: Int
@@ -56,7 +56,7 @@ package struct TrainerState: Codable, Sendable, Equatable {
   package var window: Int
   package var seed: UInt64
   package var threads: Int
-  /// Factor of the user's edits on the scheduled learning rate.
+  /// The factor of the user's changes on the scheduled learning rate.
   package var rateFactor: Double
   /// Weights λ of heads that the user changed from the recipe's, by the head's name; nil if none was changed.
   package var weights: [String: Double]?
@@ -82,13 +82,13 @@ package struct TrainerState: Codable, Sendable, Equatable {
   }
 }
 
-/// A tokenizer as it is stored: enough to make the same tokens again.
+/// A stored tokenizer, from which the same tokenizer can be made.
 package struct TokenizerRecord: Codable, Sendable, Equatable {
   /// `sentencepiece`, `bytes` or `characters`.
   package var kind: String
   /// The SentencePiece model file, or the UTF-8 text of all characters in order of their ids; empty for bytes.
   package var model: [UInt8]
-  /// Number of tokens it can make.
+  /// Vocabulary size.
   package var vocabulary: Int
 
   package init(kind: String, model: [UInt8], vocabulary: Int) {

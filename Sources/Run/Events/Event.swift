@@ -2,35 +2,35 @@
 
 /// Something that happened. The trainer sends it, the session's hub numbers it, and every subscriber receives it.
 package enum Event: Codable, Sendable, Equatable {
-  /// A session began: a new run, or one that goes on.
+  /// A session began: of a new run, or of a resumed run.
   case began(Beginning)
   /// One optimizer step was taken.
   case stepped(StepReport)
-  /// Optimizer steps of a stored run, many as one: for a screen. A run that goes on tells of every step.
+  /// Many optimizer steps of a stored run, summed up for a screen. A live run reports every step.
   case summedUp(StepsReport)
   /// The held-out part was evaluated.
   case evaluated(Evaluation)
   /// The TOP head's ranking at one held-out position.
   case ordered(OrderSample)
-  /// The network wrote some text.
+  /// The network generated text.
   case wrote(TextSample)
-  /// Anything worth a line: a command obeyed or refused, a checkpoint saved, a pause, a warning.
+  /// A line of the log: a command carried out or refused, a checkpoint saved, a pause, a warning.
   case occurred(Occurrence)
-  /// The event with this number, an occurrence for which `needsConfirmation` holds, is on the disk: a crash does not take it
-  /// away any more. Only while a run goes on.
+  /// The event with this number, an occurrence for which `needsConfirmation` holds, is on the disk: a crash cannot undo
+  /// it any more. Only in a live run.
   case confirmed(number: Int)
-  /// Events that were left out for a subscriber who reads too slowly; the run file has them all. Only while a run goes on.
+  /// Events that were left out for a slow subscriber; the run file has them all. Only in a live run.
   case gap(EventGap)
   /// The session ended; nothing comes after this.
   case ended(Ending)
 }
 
-/// What a session starts with. Everything a screen needs to label itself.
+/// The first event of a session, with everything that a screen needs for its labels.
 package struct Beginning: Codable, Sendable, Equatable {
   /// The run's name: the folder in `runs/`.
   package var name: String
   package var recipe: Recipe
-  /// The step of the checkpoint that it goes on from; 0 for a new run.
+  /// The step of the checkpoint from which the session continues; 0 for a new run.
   package var step: Int
   /// Tokens seen before this session.
   package var tokens: Int
@@ -38,11 +38,11 @@ package struct Beginning: Codable, Sendable, Equatable {
   package var time: Double
   /// Number of trained parameters.
   package var parameters: Int
-  /// Threads that compute.
+  /// Number of compute threads.
   package var threads: Int
-  /// `bf16` or `fp32`: what `auto` came to on this CPU.
+  /// `bf16` or `fp32`: the precision that `auto` selects on this CPU.
   package var precision: String
-  /// What the corpus is, in one line: `kjv.txt, 31 102 lines, 1.2 M tokens, sentencepiece 4096`.
+  /// A description of the corpus in one line: `kjv.txt, 31 102 lines, 1.2 M tokens, sentencepiece 4096`.
   package var corpus: String
   /// Size of the vocabulary.
   package var vocabulary: Int
@@ -80,12 +80,12 @@ package struct StepReport: Codable, Sendable, Equatable {
   package var tokens: Int
   /// Unix time at the end of the step, seconds.
   package var time: Double
-  /// Seconds of training since the run began, pauses taken out, over all sessions.
+  /// Seconds of training since the run began, without pauses, over all sessions.
   package var active: Double
   /// Σ weight × loss, nats.
   package var total: Float
   package var losses: [HeadLoss]
-  /// The learning rate of this step, the user's edits included.
+  /// The learning rate of this step, including the user's changes.
   package var rate: Double
   /// The Euclidean norm of all gradients before clipping.
   package var gradientNorm: Float
@@ -135,16 +135,21 @@ package struct Evaluation: Codable, Sendable, Equatable {
   /// Unix time, seconds.
   package var time: Double
   package var losses: [HeadLoss]
-  /// How well the TOP head ranks what comes; nil without one.
+  /// Rank quality of the TOP head; nil if there is none.
   package var order: OrderQuality?
-  /// Whether the NTP loss (or the first head's) is the lowest of this run so far.
+  /// Of star graphs, the share whose first 1, 2, … tokens of the path greedy decoding writes right; empty for text. The last
+  /// is that of whole paths.
+  package var paths: [Float] = []
+  /// True if the NTP loss (or the first head's) is the lowest of this run so far.
   package var isBest: Bool
-  /// How long it took, seconds.
+  /// Duration of the evaluation, in seconds.
   package var seconds: Double
 
   package init(
-    step: Int, tokens: Int, time: Double, losses: [HeadLoss], order: OrderQuality? = nil, isBest: Bool, seconds: Double
+    step: Int, tokens: Int, time: Double, losses: [HeadLoss], order: OrderQuality? = nil, paths: [Float] = [],
+    isBest: Bool, seconds: Double
   ) {
+    self.paths = paths
     self.step = step
     self.tokens = tokens
     self.time = time
@@ -155,9 +160,9 @@ package struct Evaluation: Codable, Sendable, Equatable {
   }
 }
 
-/// The TOP head at one held-out position: the true order of what comes, and the head's ranking of it.
+/// The TOP head at one held-out position: the true order of the upcoming tokens, and the head's ranking.
 package struct OrderSample: Codable, Sendable, Equatable {
-  /// A token that does come.
+  /// An upcoming token.
   package struct Upcoming: Codable, Sendable, Equatable {
     /// The token's text, in visible form (see `Visible` in Corpus).
     package var token: String
@@ -210,11 +215,11 @@ package struct OrderSample: Codable, Sendable, Equatable {
   }
 }
 
-/// Text that the network wrote.
+/// Text that the network generated.
 package struct TextSample: Codable, Sendable, Equatable {
   package var step: Int
   package var prompt: String
-  /// What came after the prompt.
+  /// The text after the prompt.
   package var text: String
 
   package init(step: Int, prompt: String, text: String) {
@@ -227,7 +232,7 @@ package struct TextSample: Codable, Sendable, Equatable {
 /// A line of the run's log.
 package struct Occurrence: Codable, Sendable, Equatable {
   package enum Subject: String, Codable, Sendable, CaseIterable {
-    /// The session began, or goes on from a checkpoint.
+    /// The session began, or continues from a checkpoint.
     case start
     /// A command changed the learning rate. `old` and `new` are rates.
     case rate
@@ -241,7 +246,7 @@ package struct Occurrence: Codable, Sendable, Equatable {
     case saved
     /// Something looks wrong, and the run goes on: `key` says what (`AlertKind`), `new` is the value that gave rise to it.
     case alert
-    /// A command could not be obeyed; the text says why.
+    /// A command was refused; the text says why.
     case refused
     /// A loss or gradient was not finite: the step was not taken and the run paused itself.
     case diverged
@@ -249,8 +254,8 @@ package struct Occurrence: Codable, Sendable, Equatable {
     case notice, warning, failure
     /// The session ended.
     case end
-    /// A request was obeyed that leaves no line of its own, such as an evaluation. It is an answer; `isRecorded` says
-    /// whether the run file keeps it.
+    /// A request was carried out that no other occurrence reports, such as an evaluation. `isRecorded` says whether the
+    /// run file keeps the answer.
     case done
   }
 
@@ -265,14 +270,14 @@ package struct Occurrence: Codable, Sendable, Equatable {
   package var step: Int
   /// Unix time, seconds.
   package var time: Double
-  /// What was changed: `rate` for the learning rate, a head for its weight, a recipe's key; of a refusal, the command that was not obeyed
-  /// (`Command.word`); empty where there is nothing to name.
+  /// The changed value: `rate` for the learning rate, a head for its weight, or a recipe's key. In a refusal, the
+  /// refused command (`Command.word`). Otherwise empty.
   package var key: String
   package var old: Double?
   package var new: Double?
   package var actor: Actor
-  /// The request that this answers: it was obeyed at `step`, or is refused. The run file does not keep it, since requests are
-  /// numbered anew in every session.
+  /// The number of the request that this answers: it was carried out at `step`, or is refused. The run file does not
+  /// keep the number, since every session numbers its requests from 1.
   package var request: Int?
   /// One line for a person.
   package var text: String
@@ -296,7 +301,8 @@ package struct Occurrence: Codable, Sendable, Equatable {
   /// Other occurrences need no confirmation.
   package var needsConfirmation: Bool { kind == .rate || kind == .weight || kind == .setting }
 
-  /// Whether the run file keeps it. Of mere answers it keeps those that tell who asked for what the run then did.
+  /// True if the run file keeps the occurrence. Of the answers of kind `done` it keeps those that say who asked for
+  /// something that the run then did.
   package var isRecorded: Bool {
     kind != .done || (actor != .program && ["evaluate", "generate", "until", "stop"].contains(key))
   }
@@ -309,11 +315,11 @@ package struct Ending: Codable, Sendable, Equatable {
     case finished
     /// Stopped on request, after saving.
     case stopped
-    /// Left on request without saving.
+    /// Ended on request, without saving.
     case abandoned
-    /// A loss or gradient was not finite and nobody was there to decide.
+    /// A loss or gradient was not finite, and no user could decide how to continue.
     case diverged
-    /// Something went wrong; the last occurrence says what.
+    /// A failure, which the last occurrence describes.
     case failed
   }
 

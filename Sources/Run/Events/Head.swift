@@ -33,16 +33,17 @@ package struct Head: Hashable, Sendable {
   /// `ntp`, `mtp-2`, `top`.
   package var name: String { hasBlock ? "\(kind.name)-\(number)" : kind.name }
 
-  /// Whether it has a block of its own and NTP's unembedding; other heads have an unembedding of their own on the trunk.
+  /// True if the head has its own block and shares NTP's unembedding; other heads have their own unembedding on the
+  /// trunk.
   package var hasBlock: Bool { kind.target == .furtherToken }
-  /// Whether its loss has a floor above zero, so that its KL divergence is reported too.
+  /// True if the loss has a floor above zero, so that its KL divergence is reported, too.
   package var hasFloor: Bool { kind.hasFloor }
-  /// Whether it predicts an order of tokens, whose ranking is measured.
+  /// True if the head predicts an order of tokens, whose ranking is measured.
   package var ranks: Bool { kind.ranks }
-  /// Whether it predicts one token, so that it can be right or wrong.
+  /// True if the head predicts one token, so that its accuracy can be measured.
   package var hasAccuracy: Bool { !kind.ranks }
 
-  /// How its line looks on a chart: heads of one kind differ by their number.
+  /// The look of the head's line on a chart: heads of one kind differ by their number.
   package var look: HeadLook {
     guard hasBlock else { return kind.look }
     var look = kind.look
@@ -88,19 +89,18 @@ extension Head: Codable {
   }
 }
 
-/// What one head lost over the positions that count for it.
+/// The loss of one head over the positions with a target.
 package struct HeadLoss: Codable, Sendable, Equatable {
   package var head: Head
-  /// Mean cross-entropy in nats; 0 where no position counts.
+  /// Mean cross-entropy in nats; 0 if there are no such positions.
   package var loss: Float
   /// Loss minus the entropy of the targets, in nats: can reach 0. Only for heads that have a floor.
   package var kl: Float?
-  /// The share of the positions whose token is the likeliest of all for this head: measured in evaluations, for heads that
-  /// predict one token.
+  /// Top-1 accuracy, measured in evaluations for heads that predict one token.
   package var accuracy: Float?
   /// λ, the factor of this loss in the total.
   package var weight: Float
-  /// How many positions counted.
+  /// Number of positions with a target.
   package var positions: Int
 
   package init(
@@ -115,7 +115,7 @@ package struct HeadLoss: Codable, Sendable, Equatable {
   }
 }
 
-/// How well the TOP head ranks what comes, as means over a fixed set of held-out positions.
+/// Rank quality of the TOP head, as means over a fixed set of held-out positions.
 package struct OrderQuality: Codable, Sendable, Equatable {
   /// Normalized discounted cumulative gain of the first 8 places; the gain of the token that is i-th to come is 2^−i.
   package var ndcg8: Float
@@ -133,7 +133,7 @@ package struct OrderQuality: Codable, Sendable, Equatable {
     self.reciprocalRank = reciprocalRank
   }
 
-  /// Its numbers, by their names in every output.
+  /// The numbers, by their names in every output.
   package var parts: [(name: String, value: Float)] {
     [("ndcg8", ndcg8), ("tau", tau), ("recall8", recall8), ("mrr", reciprocalRank)]
   }

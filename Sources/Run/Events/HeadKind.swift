@@ -56,10 +56,10 @@ package final class HeadKind: Sendable {
   /// The name of its unembedding in checkpoints; nil where it shares NTP's.
   package let tensorName: String?
   package let target: HeadTarget
-  /// Whether its loss has a floor above zero (the entropy of its targets), so that its KL divergence is reported too.
+  /// True if the loss has a floor above zero (the entropy of its targets), so that its KL divergence is reported, too.
   package let hasFloor: Bool
-  /// Whether it predicts an order of tokens, whose ranking is measured; other heads predict one token, and are right or
-  /// wrong.
+  /// True if the head predicts an order of tokens, whose ranking is measured; other heads predict one token, whose
+  /// accuracy is measured.
   package let ranks: Bool
   package let look: HeadLook
 

@@ -1,11 +1,11 @@
 // The metric table: every number of a step or an evaluation, once. The run file's columns, the charts, `--json` and the
 // documentation are made from it.
 
-/// A number that a `Report` holds: where it is stored, what it is called, and how it is read.
+/// A number of a `Report`: its place in files, its names, and its accessors.
 package struct Metric<Report>: Sendable {
   package enum NumberFormat: Sendable { case float32, float64, unsigned64 }
 
-  /// Where the run file has it, below `/metrics` or `/heldout`: `loss/ntp`.
+  /// The path in the run file, below `/metrics` or `/heldout`: `loss/ntp`.
   package let path: String
   /// Its key in JSON, dots between levels: `loss.ntp`.
   package let key: String
@@ -14,9 +14,9 @@ package struct Metric<Report>: Sendable {
   package let unit: String
   /// A few words for a person.
   package let longName: String
-  /// Whether a report may be without it. Where it is stored, NaN then stands for it.
+  /// True if a report may lack the number, which is then stored as NaN.
   package var isOptional = false
-  /// Reads it from a report; nil where the report does not have it.
+  /// Reads the number from a report; nil if the report lacks it.
   package let value: @Sendable (Report) -> Double?
   /// Puts a stored value back into a report.
   package let restore: @Sendable (inout Report, Double) -> Void
@@ -51,7 +51,7 @@ extension Metric where Report == StepReport {
     ]
   }
 
-  /// A run keeps the columns that it began with: those of older foretops have none for it.
+  /// Optional: a run keeps the columns that it began with, and runs of older foretops lack this one.
   private static func weight(of head: Head) -> Metric {
     Metric(
       path: "weight/\(head.name)", key: "weight.\(head.name)", storage: .float32, unit: "1",
@@ -71,13 +71,34 @@ extension Metric where Report == StepReport {
 
 extension Metric where Report == Evaluation {
   /// The columns of `/heldout` for a run with these heads, in file order.
-  package static func ofEvaluations(heads: [Head]) -> [Metric] {
-    place(step: \.step, tokens: \.tokens, time: \.time) + [
+  /// - Parameter path: tokens of the path of star graphs; 0 for text.
+  package static func ofEvaluations(heads: [Head], path: Int = 0) -> [Metric] {
+    var metrics = place(step: \.step, tokens: \.tokens, time: \.time)
+    metrics.append(
       Metric(
         path: "seconds", key: "seconds", storage: .float32, unit: "s", longName: "time of the evaluation",
-        value: { $0.seconds }, restore: { $0.seconds = $1 })
-    ] + losses(of: heads, at: \.losses) + heads.filter(\.hasAccuracy).map(accuracy)
-      + (heads.contains(where: \.ranks) ? order : [])
+        value: { $0.seconds }, restore: { $0.seconds = $1 }))
+    metrics += losses(of: heads, at: \.losses)
+    metrics += heads.filter(\.hasAccuracy).map(accuracy)
+    if heads.contains(where: \.ranks) { metrics += order }
+    for count in (0..<path).reversed() { metrics.append(self.path(of: count + 1, all: path)) }
+    return metrics
+  }
+
+  /// The share of star graphs whose first tokens of the path are right: `accuracy/path` for the whole one.
+  private static func path(of count: Int, all: Int) -> Metric {
+    let name = count == all ? "path" : "path-\(count)"
+    return Metric(
+      path: "accuracy/\(name)", key: "accuracy.\(name)", storage: .float32, unit: "1",
+      longName: "share of the test graphs whose "
+        + (count == all ? "whole path is" : "first \(count) tokens of the path are") + " right",
+      isOptional: true, value: { $0.paths.indices.contains(count - 1) ? Double($0.paths[count - 1]) : nil },
+      restore: { report, value in
+        if report.paths.count < count {
+          report.paths += Array(repeating: .nan, count: count - report.paths.count)
+        }
+        report.paths[count - 1] = Float(value)
+      })
   }
 
   private static func accuracy(of head: Head) -> Metric {
@@ -88,7 +109,7 @@ extension Metric where Report == Evaluation {
       restore: { report, value in report.losses.update(head) { $0.accuracy = Float(value) } })
   }
 
-  /// How TOP ranks what comes, at the same positions in every evaluation.
+  /// TOP's rank quality, at the same positions in every evaluation.
   private static var order: [Metric] {
     func metric(
       _ name: String, _ path: WritableKeyPath<OrderQuality, Float> & Sendable, _ longName: String

@@ -1,4 +1,4 @@
-// An event's place in a session's one order, and what a slow subscriber is told of events that it does not get.
+// Events with numbers, and gaps of slow subscribers.
 
 /// An event with its number. A session numbers its events from 1 on, without a hole; all subscribers see the same order.
 package struct NumberedEvent: Codable, Sendable, Equatable {
@@ -11,7 +11,7 @@ package struct NumberedEvent: Codable, Sendable, Equatable {
   }
 }
 
-/// Consecutive events that a subscriber was not given.
+/// Consecutive events that were left out for a subscriber.
 package struct EventGap: Codable, Sendable, Equatable {
   /// The steps that were left out: the first, the last and how many; nil and 0 where only other events were.
   package var firstStep: Int?

@@ -1,5 +1,5 @@
-// What a session has come to, collected from its events: the one reducer. The dashboard, the summary at the end and later
-// subscribers each have a value of it.
+// The state of a session, computed from its events: the only reducer. The dashboard, the final summary and other
+// subscribers each have their own value.
 
 /// The phase of a run.
 package enum RunPhase: Sendable, Equatable {
@@ -11,7 +11,7 @@ package enum RunPhase: Sendable, Equatable {
 package struct RunState: Sendable, Equatable {
   /// The number of the newest event that was applied; 0 where events had no numbers.
   package private(set) var number = 0
-  /// What the session began with; its recipe holds the settings that were changed since.
+  /// The beginning of the session; its recipe includes the settings changed since.
   package private(set) var beginning: Beginning?
   package var phase = RunPhase.starting
   /// The last step, or the mean of the last steps of a stored run.
@@ -20,24 +20,24 @@ package struct RunState: Sendable, Equatable {
   package private(set) var best: Evaluation?
   /// The step of the last checkpoint that is on the disk.
   package private(set) var savedStep: Int?
-  /// Factor of the user's edits on the scheduled learning rate.
+  /// The factor of the user's changes on the scheduled learning rate.
   package private(set) var rateFactor = 1.0
-  /// λ of the heads, where the user changed it or a step told.
+  /// λ of the heads that the user changed or a step reported.
   package private(set) var weights: [Head: Double] = [:]
-  /// The changes that the last step does not tell of.
+  /// Changes that are not in the last step's report.
   private var changes: [ReplayedCommand] = []
-  /// Whether the last step was not taken, since a loss or the gradient was not finite.
+  /// True if the last step was not taken, since a loss or the gradient was not finite.
   package private(set) var isDiverged = false
   package private(set) var ending: Ending?
-  /// The last thing that went wrong.
+  /// The text of the last failure.
   package private(set) var failure: String?
   /// The newest alert: something looked wrong, and the run went on.
   package private(set) var alert: Occurrence?
 
   package init() {}
 
-  /// Takes an event of a session that goes on.
-  /// - Returns: whether it is a new one: those that were applied already, or came too late, change nothing.
+  /// Applies an event of a live session.
+  /// - Returns: true if the event is new; events that were applied already change nothing.
   @discardableResult package mutating func apply(_ event: NumberedEvent) -> Bool {
     guard event.number > number else { return false }
     number = event.number
@@ -45,7 +45,8 @@ package struct RunState: Sendable, Equatable {
     return true
   }
 
-  /// Takes an event of a stored run. Every case sets, and none counts: so twice is the same as once.
+  /// Applies an event of a stored run. Every case sets values instead of counting, so that applying an event twice
+  /// changes nothing.
   package mutating func apply(_ event: Event) {
     switch event {
     case .began(let beginning): begin(beginning)
@@ -119,7 +120,7 @@ package struct RunState: Sendable, Equatable {
     }
   }
 
-  /// What a rate is of the schedule's, at a step counted from 0.
+  /// A rate as a factor of the scheduled rate of a step, counted from 0.
   private func factor(of rate: Double, at step: Int) -> Double {
     guard let planned = scheduledRate(at: step), planned > 0 else { return 1 }
     let factor = rate / planned
@@ -132,10 +133,10 @@ package struct RunState: Sendable, Equatable {
     return recipe.scheduledRate(at: step)
   }
 
-  /// What the schedule, with the user's edits, makes of a step counted from 0; nil without a recipe.
+  /// The planned rate of a step, counted from 0, including the user's changes; nil without a recipe.
   package func plannedRate(at step: Int) -> Double? { scheduledRate(at: step).map { $0 * rateFactor } }
 
-  /// Whether a number can be a step: a file from somebody else may say anything.
+  /// True if a number is a plausible step: a foreign file may have any number.
   package static func isPlausible(_ step: Int) -> Bool { (0...mostSteps).contains(step) }
   private static let mostSteps = 1 << 50
 }

@@ -1,4 +1,4 @@
-// Many steps as one: what a chart needs of steps that nobody looks at one by one.
+// Many steps summed up, for charts.
 
 /// Consecutive steps of a stored run, summed up.
 package struct StepsReport: Codable, Sendable, Equatable {

@@ -1,10 +1,10 @@
-// A change of λ, the weight of a loss in the total, while the run goes on.
+// A change of λ, the weight of a loss in the total loss, during the run.
 
 /// A new weight of one head's loss. The head stays: at 0 its loss is still measured, but does not train the network.
 package struct WeightChange: Codable, Sendable, Equatable {
   package var head: Head
   package var weight: Double
-  /// Whether `weight` is a factor of the present weight.
+  /// True if `weight` is a factor of the present weight.
   package var isFactor = false
 
   package init(_ head: Head, to weight: Double) {
@@ -13,31 +13,31 @@ package struct WeightChange: Codable, Sendable, Equatable {
   }
 
   /// Reads what a user types: `0.5`, or a factor of the present weight, which need not be known: `x0.5`, `×2`.
-  /// - Throws: `UserError` with a sentence when it is neither, or out of range.
+  /// - Throws: `UserError` when the text is neither, or is out of range.
   package init(typed: String, for head: Head) throws {
     guard case .factor(let factor) = try TypedNumber(typed, what: "weight", examples: ("0.5", "x2")) else {
       try self.init(typed: typed, for: head, now: 1)
       return
     }
     guard factor >= 0 else {
-      throw UserError(.usage, "a factor must not be negative, and \(typed.quotation) is not taken")
+      throw UserError(.usage, "a factor must not be negative, but \(typed.quotation) is")
     }
     self.init(head, to: factor)
     isFactor = true
   }
 
-  /// The change to a weight that this makes of the present one.
+  /// This change without a factor, for the present weight.
   package func resolved(now: Double) -> WeightChange { WeightChange(head, to: isFactor ? now * weight : weight) }
 
   /// Reads what a user types: `0.5`, or a factor of the present weight: `x0.5`, `×2`.
-  /// - Throws: `UserError` with a sentence when it is neither, or out of range.
+  /// - Throws: `UserError` when the text is neither, or is out of range.
   package init(typed: String, for head: Head, now: Double) throws {
     switch try TypedNumber(typed, what: "weight", examples: ("0.5", "x2")) {
     case .value(let weight): self.init(head, to: weight)
     case .factor(let factor): self.init(head, to: now * factor)
     }
     guard isInRange else {
-      throw UserError(.usage, "a weight must be from 0 to \(Int(Self.largest)), and \(typed.quotation) is not taken")
+      throw UserError(.usage, "a weight must be from 0 to \(Int(Self.largest)), and \(typed.quotation) is not")
     }
   }
 
@@ -49,7 +49,7 @@ package struct WeightChange: Codable, Sendable, Equatable {
   private static let bounds = Recipe.Field.Bounds(lower: .including(0), upper: .including(largest), use: .float)
 }
 
-/// A command that was obeyed at a step, to be obeyed there again when the run is replayed.
+/// A command that was carried out at a step, to be repeated there in a replay.
 package struct ReplayedCommand: Sendable, Equatable {
   /// Optimizer steps taken before it.
   package var step: Int
@@ -60,7 +60,7 @@ package struct ReplayedCommand: Sendable, Equatable {
     self.command = command
   }
 
-  /// Whether it changes what another one changes: the rate, the weight of the same head, or the same setting.
+  /// True if both commands change the same value: the rate, the weight of the same head, or the same setting.
   package func changesSame(as other: ReplayedCommand) -> Bool {
     switch (command, other.command) {
     case (.rate, .rate): true
@@ -87,8 +87,9 @@ package struct ReplayedCommand: Sendable, Equatable {
 }
 
 extension [ReplayedCommand] {
-  /// The edits that hold when they are made again at their steps, in order of these. A change that was asked for inside a step
-  /// has the number of that step; where the step was left, the change was made again at an earlier step, and counts there.
+  /// The changes in the order of the steps at which a replay repeats them. A change requested during a step has the
+  /// number of that step; if the step was abandoned, the change was reported again with an earlier number, which
+  /// counts.
   package var inOrderOfSteps: [ReplayedCommand] {
     reduce(into: []) { edits, edit in
       edits.removeAll { $0.step == edit.step + 1 && $0.command.word == edit.command.word }

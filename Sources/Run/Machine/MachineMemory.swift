@@ -1,12 +1,12 @@
-// How much memory this machine has for us.
+// The memory of this machine.
 import Glibc
 
-/// Bytes of memory: what there is, and what could be taken now without pushing others out.
+/// Bytes of memory: total, and available without displacing other programs.
 package struct MachineMemory: Sendable, Equatable {
   package var total: Int
-  /// What the kernel says is available, or what is left of the control group's limit where that is less.
+  /// Available bytes: the kernel's estimate, or the rest of the control group's limit, if that is less.
   package var available: Int
-  /// The control group's limit; nil where there is none below `total`.
+  /// The control group's limit; nil if it is not below `total`.
   package var limit: Int?
 
   package init(total: Int, available: Int, limit: Int? = nil) {
@@ -15,7 +15,7 @@ package struct MachineMemory: Sendable, Equatable {
     self.limit = limit
   }
 
-  /// This machine's memory now; nil where /proc does not tell.
+  /// This machine's current memory; nil if /proc cannot be read.
   package static var current: MachineMemory? {
     guard let text = SystemFile.text("/proc/meminfo"), let total = SystemFile.bytes("MemTotal", in: text),
       let available = SystemFile.bytes("MemAvailable", in: text)
@@ -29,7 +29,7 @@ package struct MachineMemory: Sendable, Equatable {
     return memory
   }
 
-  /// The most memory that this process has had at a time, bytes; nil where /proc does not tell.
+  /// Peak memory of this process in bytes; nil if /proc cannot be read.
   package static var peakOfProcess: Int? {
     SystemFile.text("/proc/self/status").flatMap { SystemFile.bytes("VmHWM", in: $0) }
   }

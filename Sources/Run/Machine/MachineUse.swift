@@ -1,7 +1,7 @@
-// What this process and others take of the machine, from one look at /proc to the next.
+// The machine's load by this process and by others, sampled from /proc.
 import Glibc
 
-/// What the machine does, averaged since the look before.
+/// The machine's load, averaged since the previous sample.
 package struct MachineUse: Sendable, Equatable {
   /// A process other than this one.
   package struct Other: Sendable, Equatable {
@@ -16,15 +16,15 @@ package struct MachineUse: Sendable, Equatable {
   package var own: Double
   /// CPUs that all others keep busy together.
   package var others: Double
-  /// CPUs that are there.
+  /// Number of CPUs.
   package var processors: Int
-  /// Of the others the one that takes most; nil where none takes a twentieth of a CPU.
+  /// The busiest other process; nil if none uses a twentieth of a CPU.
   package var busiest: Other?
   /// Bytes of memory that this process has.
   package var resident: Int
   package var memory: MachineMemory?
   package var threads: Int
-  /// Bytes that are free where the run is stored; nil where that cannot be asked.
+  /// Free bytes on the run's disk; nil if unknown.
   package var freeDisk: Int?
 
   package init(
@@ -36,7 +36,7 @@ package struct MachineUse: Sendable, Equatable {
   }
 }
 
-/// Looks at /proc now and then.
+/// Samples the machine's load from /proc.
 package struct MachineSampler: Sendable {
   /// The CPU time of a process, seconds, and its name.
   private struct Process {
@@ -63,7 +63,7 @@ package struct MachineSampler: Sendable {
   /// - Parameter folder: a folder on the disk whose free space matters.
   package init(folder: String) { self.folder = folder }
 
-  /// What happened since the look before; nil at the first look, and where /proc cannot be read.
+  /// The load since the previous sample; nil for the first sample, and if /proc cannot be read.
   package mutating func next() -> MachineUse? {
     let before = last
     guard let busy = Self.busySeconds() else { return nil }

@@ -1,4 +1,4 @@
-// Why the kernel makes no thread or process more: which of the limits it is, and what to do.
+// Errors when the kernel refuses a thread or process: the limit that is reached, and what to do.
 import Foundation
 
 package enum ProcessLimit {
@@ -26,7 +26,7 @@ package enum ProcessLimit {
       "\(String(cString: strerror(code))): the machine gives no more threads, or no memory for one: end other programs"
   }
 
-  /// The address space that this process may have and has, bytes; nil where it is not limited.
+  /// The limit and the use of this process's address space, in bytes; nil if there is no limit.
   package static var addressSpace: (most: Int, used: Int)? {
     var limit = rlimit()
     guard getrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit) == 0, limit.rlim_cur < rlim_t(Int.max),
@@ -35,15 +35,15 @@ package enum ProcessLimit {
     return (Int(limit.rlim_cur), used)
   }
 
-  /// The address space that the program had when somebody first asked, which is its beginning: itself, its libraries and what
-  /// they make ready. What is planned comes on top of it, whatever of that is there already.
+  /// The program's address space at its start (at the first use of this constant): the program and its libraries.
+  /// Planned memory comes on top of it.
   package static let spaceAtStart = usedSpace ?? 0
 
   private static var usedSpace: Int? {
     SystemFile.text("/proc/self/statm")?.split(separator: " ").first.flatMap { Int($0) }.map { $0 * Int(getpagesize()) }
   }
 
-  /// Bytes of address space that a thread's stack takes where nobody says how many: libgomp's threads have such.
+  /// The default size of a thread's stack in bytes, as of libgomp's threads.
   package static var stackSize: Int {
     var attributes = pthread_attr_t()
     pthread_attr_init(&attributes)

@@ -1,12 +1,12 @@
-// How many threads should compute here: a thread on each physical core that this process may use, and no more than its
-// control groups give it time for. More threads only wait for each other.
+// The default number of compute threads: one per physical core that this process may use, within the CPU quotas of its
+// control groups. More threads would only wait for each other.
 import Glibc
 
 /// The processors that this process may use.
 package struct Processors: Sendable, Equatable {
-  /// CPUs on which the kernel runs this process, each hyperthread counted.
+  /// Number of CPUs in this process's affinity, including hyperthreads.
   package var allowed: Int
-  /// Physical cores among them.
+  /// Number of physical cores among them.
   package var cores: Int
   /// The least quota of its control groups, in CPUs; nil without one.
   package var quota: Double?
@@ -35,10 +35,10 @@ package struct Processors: Sendable, Equatable {
     quota = ControlGroup.all(of: "cpu", read: read).compactMap { $0.quota(read: read) }.min()
   }
 
-  /// Threads that compute where nobody says how many.
+  /// The default number of compute threads.
   package var threads: Int { limited(cores) }
 
-  /// The most threads that do not wait for each other: hyperthreads gain little and lose little.
+  /// The most threads that do not wait for each other, including hyperthreads, which gain little and cost little.
   package var usefulThreads: Int { limited(allowed) }
 
   private func limited(_ count: Int) -> Int {
@@ -46,15 +46,15 @@ package struct Processors: Sendable, Equatable {
     return min(count, max(1, Int(min(quota, 65_536).rounded(.up))))
   }
 
-  /// The most threads that are taken: some more than there are CPUs, so that a run from a larger machine can be computed
-  /// here to the bit.
+  /// The most threads that are accepted: more than there are CPUs, so that a run from a larger machine can be continued
+  /// with bit-identical losses.
   package var mostThreads: Int { min(max(16, 4 * allowed), 1024) }
 
-  /// `2 CPUs`, `8 CPUs with the time of 1.5 (a quota of its control group)`.
+  /// `2 CPUs`, `8 CPUs with a quota of 1.5 CPUs (of a control group)`.
   package var words: String {
     let cpus = "\(allowed) \(allowed == 1 ? "CPU" : "CPUs")"
     guard let quota, quota < Double(allowed) else { return cpus }
-    return "\(cpus) with the time of \((quota * 100).rounded() / 100) (the quota of a control group)"
+    return "\(cpus) with a quota of \((quota * 100).rounded() / 100) CPUs (of a control group)"
   }
 
   /// This process's processors, as they are now.

@@ -1,4 +1,4 @@
-// Why a file takes no more bytes: the disk is full, or a limit on sizes is reached. Everybody who says so says it from here.
+// Errors when a file cannot grow: the disk is full, or a limit on sizes is reached.
 import Foundation
 
 package enum SizeLimit {
@@ -23,6 +23,6 @@ package enum SizeLimit {
     }
   }
 
-  /// The kernel's reason with what to do about it.
+  /// The kernel's reason, and what to do.
   package static func reason(_ code: Int32) -> String { String(cString: strerror(code)) + advice(for: code) }
 }

@@ -59,8 +59,8 @@ extension Recipe.Field {
       case .unsigned: "a whole number from 0 to \(UInt64.max)"
       case .number(let bounds): "a number \(bounds.words)"
       case .flag: "true or false"
-      case .text: "a text"
-      case .texts: "a text or a list of texts"
+      case .text: "a string"
+      case .texts: "a string or a list of strings"
       case .numbers(let bounds): "a list of numbers \(bounds.words)"
       case .choice(let choices): "one of \(choices.joined(separator: ", "))"
       }

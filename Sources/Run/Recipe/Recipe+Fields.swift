@@ -10,6 +10,8 @@ extension Recipe {
 
   /// Those of heads that `HeadKind.init(onTrunk:)` makes are not listed here.
   private static let writtenFields: [Field] = [
+    choice(
+      "data.kind", \.data.kind, "text: files of text or tokens; stargraph: path finding in graphs made from the seed"),
     texts("data.paths", \.data.paths, "text files and folders; empty: the default corpus"),
     number(
       "data.heldOut", \.data.heldOut, .including(0), .including(0.5), "fraction of the tokens held out for evaluation",
@@ -18,6 +20,15 @@ extension Recipe {
     choice("data.documents", \.data.documents, "packed: attention crosses document boundaries; separate: it does not"),
     text(
       "data.separator", \.data.separator, "text that ends a document within a file; empty: each file is one document"),
+    integer("data.graph.degree", \.data.graph.degree, 1...64, "star graphs: branches that leave the source"),
+    integer("data.graph.length", \.data.graph.length, 2...64, "star graphs: nodes of a branch, the source included"),
+    integer("data.graph.nodes", \.data.graph.nodes, 2...65_536, "star graphs: labels that nodes are drawn from"),
+    integer(
+      "data.graph.samples", \.data.graph.samples, 0...1_000_000_000,
+      "star graphs in a pass; 0: never the same graph twice"),
+    integer(
+      "data.graph.test", \.data.graph.test, 16...1_000_000, "star graphs to evaluate on, none of which is trained on"),
+    flag("data.graph.reverse", \.data.graph.reverse, "star graphs: write the path from the goal to the source"),
 
     choice(
       "tokenizer.kind", \.tokenizer.kind,
@@ -30,10 +41,10 @@ extension Recipe {
       "vocabulary size of token files; 0: one more than their largest token"),
     choice(
       "tokenizer.width", \.tokenizer.width,
-      "bytes per token in token files without a header; auto refuses doubtful files"),
+      "bytes per token in token files without a header; auto refuses ambiguous files"),
     text(
       "tokenizer.model", \.tokenizer.model,
-      "SentencePiece model to use; empty: train one; for bpe: a tokenizer.json"),
+      "SentencePiece model to use (empty: train one), or for bpe a tokenizer.json"),
 
     choice("model.kind", \.model.kind, "llama (RMSNorm, rotary, SwiGLU) or gpt2 (LayerNorm, learned positions, GELU)"),
     integer("model.blocks", \.model.blocks, 1...512, "transformer blocks"),
@@ -44,10 +55,10 @@ extension Recipe {
       "key/value heads; fewer than heads: grouped-query attention"),
     integer("model.headWidth", \.model.headWidth, 0...8192, "width of a head; 0: model.width / model.heads"),
     integer("model.inner", \.model.inner, 0...131_072, "inner width of the MLP; 0: model.width × 8/3, or × 4 for gpt2"),
-    integer("model.context", \.model.context, 1...131_072, "tokens in a row"),
-    flag("model.tied", \.model.tied, "share one matrix between embedding and NTP unembedding"),
+    integer("model.context", \.model.context, 1...131_072, "context length: tokens per row"),
+    flag("model.tied", \.model.tied, "share one matrix between the embedding and the NTP unembedding"),
     number(
-      "model.ropeTheta", \.model.ropeTheta, .including(1), .including(1e9), "base of the rotary positions",
+      "model.ropeTheta", \.model.ropeTheta, .including(1), .including(1e9), "base θ of rotary position embeddings",
       usedAs: .double),
     number(
       "model.epsilon", \.model.epsilon, .including(0), .including(1),
@@ -59,20 +70,20 @@ extension Recipe {
     choice("model.recompute", \.model.recompute, "block: recompute activations in the backward pass to save memory"),
     number(
       "model.deviation", \.model.deviation, .excluding(0), .including(1), "standard deviation of the initial weights"),
-    flag("model.scaledResiduals", \.model.scaledResiduals, "initialise output projections smaller by 1/√(2·blocks)"),
+    flag("model.scaledResiduals", \.model.scaledResiduals, "scale the initial output projections by 1/√(2·blocks)"),
 
     number(
-      "objective.ntp", \.objective.ntp, .including(0), .including(100), "weight of the next-token loss; 0: left out"
+      "objective.ntp", \.objective.ntp, .including(0), .including(100), "weight of the next-token loss; 0: no such head"
     ),
     number(
       "objective.top", \.objective.top, .including(0), .including(100),
-      "weight of the token-order loss; 0: left out"),
+      "weight of the token-order loss; 0: no such head"),
     integer(
       "objective.mtp.heads", \.objective.mtp.heads, 1...Head.most,
-      "tokens predicted at each position, the next one included"),
+      "tokens predicted at each position, including the next one"),
     choice(
       "objective.mtp.kind", \.objective.mtp.kind,
-      "parallel: heads side by side on the trunk; sequential: one after the other"),
+      "parallel: all heads read the trunk; sequential: each reads the head before it"),
     Field(
       key: "objective.mtp.weights",
       kind: .numbers(Field.Bounds(lower: .including(0), upper: .including(100), use: .float)),
@@ -88,10 +99,10 @@ extension Recipe {
       "temperature τ of TOP's target: larger gives distant tokens more weight"),
     choice(
       "objective.semantics", \.objective.semantics,
-      "published version of TOP's target: default, algorithm1 or float16Scores"),
+      "version of TOP's target: default, algorithm1 or float16Scores"),
 
-    integer("batch.rows", \.batch.rows, 1...65_536, "rows in a micro-batch"),
-    integer("batch.accumulation", \.batch.accumulation, 1...65_536, "micro-batches in a step"),
+    integer("batch.rows", \.batch.rows, 1...65_536, "rows (sequences) in a micro-batch"),
+    integer("batch.accumulation", \.batch.accumulation, 1...65_536, "micro-batches per step (gradient accumulation)"),
 
     number(
       "optimizer.beta1", \.optimizer.beta1, .including(0), .excluding(1),
@@ -105,37 +116,40 @@ extension Recipe {
     number(
       "optimizer.weightDecay", \.optimizer.weightDecay, .including(0), .including(10),
       "AdamW's decoupled weight decay"),
-    choice("optimizer.decays", \.optimizer.decays, "which weights decay: matrices or all"),
+    choice("optimizer.decays", \.optimizer.decays, "parameters with weight decay: matrices or all"),
     number(
       "optimizer.clip", \.optimizer.clip, .including(0), .including(1e6),
       "gradient norm above which gradients are clipped; 0: never"),
 
     choice(
       "schedule.kind", \.schedule.kind,
-      "shape of the learning rate: cosine, linear, constant or decay (over the last fifth)"),
-    number("schedule.rate", \.schedule.rate, .excluding(0), .including(RateChange.largest), "highest learning rate"),
-    integer("schedule.warmup", \.schedule.warmup, 0...1_000_000_000, "warm-up steps until the highest rate"),
+      "schedule after warm-up: cosine, linear, constant, or decay (linear, in the last fifth)"),
+    number("schedule.rate", \.schedule.rate, .excluding(0), .including(RateChange.largest), "peak learning rate"),
+    integer(
+      "schedule.warmup", \.schedule.warmup, 0...1_000_000_000, "warm-up steps, in which the rate rises to its peak"),
     number(
       "schedule.floor", \.schedule.floor, .including(0), .including(1),
-      "final learning rate as a fraction of the highest",
+      "final learning rate as a fraction of the peak",
       usedAs: .double),
 
-    integer("steps", \.steps, 1...1_000_000_000, "optimizer steps"),
+    integer("steps", \.steps, 1...1_000_000_000, "number of optimizer steps"),
     Field(
       key: "seed", kind: .unsigned, about: "seed of the initial weights, the data order, dropout and samples",
       read: { .unsigned($0.seed) }, write: { if case .unsigned(let value) = $1 { $0.seed = value } }),
     choice("precision", \.precision, "precision of matrix products: auto, bf16 or fp32"),
-    integer("evaluate.every", \.evaluate.every, 0...1_000_000_000, "steps between evaluations; 0: never"),
+    integer("evaluate.every", \.evaluate.every, 0...1_000_000_000, "steps between evaluations; 0: only at the end"),
     integer(
       "evaluate.tokens", \.evaluate.tokens, 0...1_000_000_000_000,
       "held-out tokens per evaluation, spread evenly; 0: all"),
     integer("save.every", \.save.every, 0...1_000_000_000, "steps between checkpoints; 0: only at the end"),
-    integer("save.keep", \.save.keep, 0...1_000_000_000, "newest checkpoints kept, beside the best; 0: all"),
+    integer(
+      "save.keep", \.save.keep, 0...1_000_000_000, "number of newest checkpoints to keep, besides the best; 0: all"),
     integer(
       "save.keepEvery", \.save.keepEvery, 0...1_000_000_000,
-      "checkpoints at multiples of this many steps are kept for ever; 0: none"),
-    integer("sample.every", \.sample.every, 0...1_000_000_000, "steps between samples of text and order; 0: never"),
-    text("sample.prompt", \.sample.prompt, "text that samples begin with"),
+      "checkpoints at multiples of this many steps are always kept; 0: none"),
+    integer(
+      "sample.every", \.sample.every, 0...1_000_000_000, "steps between samples of text and order; 0: only at the end"),
+    text("sample.prompt", \.sample.prompt, "prompt of the generated samples"),
   ]
 
   static func field(_ key: String) -> Field? { fields.first { $0.key == key } }

@@ -15,6 +15,6 @@ extension Recipe {
   fileprivate static func weightField(of kind: HeadKind) -> Field? {
     guard case .number(let path) = kind.weight else { return nil }
     return number(
-      kind.weightKey, path, .including(0), .including(100), "weight of the loss of \(kind.name); 0: left out")
+      kind.weightKey, path, .including(0), .including(100), "weight of the loss of \(kind.name); 0: no such head")
   }
 }

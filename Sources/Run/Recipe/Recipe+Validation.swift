@@ -29,14 +29,14 @@ extension Recipe {
       model.headWidth > 0 || model.width % model.heads == 0,
       of: ["model.width", "model.heads", "model.headWidth"],
       else:
-        "model.width \(model.width) is not a multiple of model.heads \(model.heads): make it one, or set"
+        "model.width \(model.width) is not a multiple of model.heads \(model.heads): change one of them, or set"
         + " model.headWidth")
     let isShared = model.headWidth == 0
     require(
       model.kind.style.learnsPositions || (isShared && model.width % model.heads != 0) || model.widthOfHead % 2 == 0,
       of: (isShared ? ["model.width", "model.heads"] : ["model.headWidth"]) + ["model.kind"],
-      else: "the head width is \(model.widthOfHead), but rotary positions turn pairs: "
-        + (isShared ? "model.width / model.heads" : "model.headWidth") + " must be even")
+      else: "the head width is \(model.widthOfHead), and must be even for rotary positions: change "
+        + (isShared ? "model.width or model.heads" : "model.headWidth"))
     require(
       isShared || model.kind == .llama || model.headWidth * model.heads == model.width,
       of: ["model.headWidth", "model.kind", "model.width", "model.heads"],
@@ -86,6 +86,29 @@ extension Recipe {
       else:
         "\(mtp.heads) parallel heads take a block each, and model.blocks \(model.blocks) leaves none for the trunk:"
         + " make model.blocks larger, or set objective.mtp.trunk")
+    let graph = data.graph
+    if data.kind == .stargraph {
+      require(
+        data.paths.isEmpty, of: ["data.paths", "data.kind"],
+        else: "data.kind is stargraph, whose graphs are made from the seed, but data.paths names files: leave one out")
+      require(
+        graph.labels <= graph.nodes, of: ["data.graph.nodes", "data.graph.degree", "data.graph.length"],
+        else: "\(graph.name) has \(graph.labels) nodes, all different, but data.graph.nodes is \(graph.nodes): make it "
+          + "\(graph.labels) or more")
+      require(
+        graph.labels > graph.nodes || graph.logGraphs >= Self.fewestGraphs,
+        of: ["data.graph.nodes", "data.graph.degree", "data.graph.length"],
+        else: "there are too few different graphs \(graph.name) of \(graph.nodes) nodes to keep some for testing: make "
+          + "data.graph.nodes larger")
+      require(
+        model.context >= graph.sampleLength, of: ["model.context", "data.graph.degree", "data.graph.length"],
+        else:
+          "a sample of \(graph.name) has \(graph.sampleLength) tokens, but model.context is \(model.context): make it "
+          + "\(graph.sampleLength) or more")
+    }
+    require(
+      tokenizer.kind != .graph || data.kind == .stargraph, of: ["tokenizer.kind", "data.kind"],
+      else: "tokenizer.kind graph belongs to data.kind stargraph: set data.kind, or choose another tokenizer")
     require(
       tokenizer.kind != .tokens || !data.paths.isEmpty,
       of: ["tokenizer.kind", "data.paths"],
@@ -97,7 +120,7 @@ extension Recipe {
       else:
         "sample.prompt is \(sample.prompt.quotation), but token files have only numbers: write numbers such as “17 4”,"
         + " leave sample.prompt empty, or name the tokenizer in tokenizer.model")
-    // A warm-up longer than the run is fine: a short trial of a long recipe, that never reaches the highest rate.
+    // A warm-up longer than the run is fine: a short trial of a long recipe, which never reaches the peak rate.
     require(
       !model.tied || objective.ntp > 0,
       of: ["model.tied", "objective.ntp"],
@@ -119,6 +142,9 @@ extension Recipe {
         + " \(steps) is more tokens than can be counted: make steps or batch.accumulation smaller")
     return rules
   }
+
+  /// The natural logarithm of the number of graphs that are enough for training and testing: 2^14.
+  private static let fewestGraphs = 9.704
 
   /// The most tokens of a run: 2^62, so that what is added to them can be counted too.
   private static let mostTokensOfRun = 1 << 62

@@ -3,6 +3,10 @@
 /// All settings of a run. Together with the user's commands, they determine its result.
 package struct Recipe: Codable, Sendable, Equatable {
   package struct DataSettings: Codable, Sendable, Equatable {
+    /// `text`: files. `stargraph`: graphs that are made from the seed (`StarGraphTask`).
+    package enum DataKind: String, Codable, Sendable, CaseIterable { case text, stargraph }
+    package var kind = DataKind.text
+    package var graph = StarGraphTask()
     /// Text files and folders; empty means the default corpus.
     package var paths: [String] = []
     /// The share of the tokens kept for evaluation, taken from the end.
@@ -116,8 +120,9 @@ package struct Recipe: Codable, Sendable, Equatable {
   }
 
   package struct BatchSettings: Codable, Sendable, Equatable {
-    /// Rows of `model.context` tokens in a micro-batch, and micro-batches in a step.
+    /// Rows of `model.context` tokens in a micro-batch.
     package var rows = 16
+    /// Micro-batches whose gradients are summed in a step.
     package var accumulation = 1
   }
 
@@ -137,9 +142,9 @@ package struct Recipe: Codable, Sendable, Equatable {
     /// `decay` is warm-up–stable–decay: held, then straight down over the last fifth.
     package enum Curve: String, Codable, Sendable, CaseIterable { case cosine, linear, constant, decay }
     package var kind = Curve.cosine
-    /// The highest learning rate.
+    /// The peak learning rate.
     package var rate = 1e-3
-    /// Warm-up steps until the highest learning rate.
+    /// Warm-up steps, in which the learning rate rises to its peak.
     package var warmup = 50
     /// The final learning rate as a fraction of the highest.
     package var floor = 0.1
@@ -148,7 +153,7 @@ package struct Recipe: Codable, Sendable, Equatable {
   package enum PrecisionChoice: String, Codable, Sendable, CaseIterable { case auto, bf16, fp32 }
 
   package struct EvaluateSettings: Codable, Sendable, Equatable {
-    /// Steps between evaluations; 0 never.
+    /// Steps between evaluations; 0: only at the end.
     package var every = 100
     /// Held-out tokens that are looked at, in windows spread evenly; 0 for all.
     package var tokens = 0
@@ -164,7 +169,7 @@ package struct Recipe: Codable, Sendable, Equatable {
   }
 
   package struct SampleSettings: Codable, Sendable, Equatable {
-    /// Steps between samples of text and order; 0 never.
+    /// Steps between samples of text and order; 0: only at the end.
     package var every = 50
     package var prompt = ""
   }
@@ -211,6 +216,9 @@ package struct Recipe: Codable, Sendable, Equatable {
     return (objective.mtp.trunk > 0 ? objective.mtp.trunk : model.blocks - objective.mtp.heads) + 1
   }
 
+  /// Tokens of the path that evaluations look at; 0 where the data are text.
+  package var pathLength: Int { data.kind == .stargraph && objective.ntp > 0 ? data.graph.length : 0 }
+
   /// Tokens in one optimizer step.
   package var tokensPerStep: Int { batch.rows * batch.accumulation * model.context }
 }
@@ -227,4 +235,6 @@ package enum TokenizerKind: String, Codable, Sendable, CaseIterable {
   case characters
   /// The data are token files; as text, tokens are written in decimal with a space after each.
   case tokens
+  /// The data are star graphs; a token is a node's number, or a sign.
+  case graph
 }

@@ -1,4 +1,4 @@
-// A tensor of a checkpoint in numbers: what `foretop tensors` lists.
+// Statistics of tensors for `foretop tensors`.
 import Foundation
 
 /// Statistics of a tensor. Numbers that are not finite are only counted.
@@ -6,7 +6,7 @@ package struct TensorSummary: Sendable {
   package let path: String
   package let shape: [Int]
   package let count: Int
-  /// Not-a-number where nothing is finite.
+  /// NaN if no number is finite.
   package private(set) var mean = Double.nan
   package private(set) var deviation = Double.nan
   package private(set) var minimum = Float.nan
@@ -16,7 +16,7 @@ package struct TensorSummary: Sendable {
   package private(set) var zeros = 0
   package private(set) var nonFinite = 0
 
-  /// - Parameter block: of weights or moments.
+  /// - Parameter block: the block of weights or moments.
   package init(_ tensor: Checkpoint.Tensor, in block: [Float]) {
     path = tensor.path
     shape = tensor.shape
@@ -52,9 +52,9 @@ package struct TensorSummary: Sendable {
   }
 }
 
-/// How many numbers lie in each of equal parts of a range.
+/// A histogram: counts of numbers in equal parts of a range.
 package struct Histogram: Sendable {
-  /// One more than counts: where each part begins, and the end of the last.
+  /// The start of each part, and the end of the last: one more than `counts`.
   package private(set) var edges: [Double] = []
   package private(set) var counts: [Int] = []
 

@@ -171,16 +171,16 @@ private struct JSONReader {
         bytes[index] != UInt8(ascii: "\\")
       { index += 1 }
       content += bytes[first..<index]
-      guard let byte = next else { throw damage("a text does not end", at: start) }
+      guard let byte = next else { throw damage("a string does not end", at: start) }
       index += 1
       switch byte {
       case UInt8(ascii: "\""):
         guard let text = String(validating: content, as: UTF8.self) else {
-          throw damage("a text is not UTF-8", at: start)
+          throw damage("a string is not UTF-8", at: start)
         }
         return text
       case UInt8(ascii: "\\"): content += Array(String(try escaped()).utf8)
-      default: throw damage("a text has a control character", at: index - 1)
+      default: throw damage("a string has a control character", at: index - 1)
       }
     }
   }
@@ -188,7 +188,7 @@ private struct JSONReader {
   /// What a backslash and the characters after it stand for.
   private mutating func escaped() throws(JSON.Damage) -> Unicode.Scalar {
     let start = index - 1
-    guard let byte = next else { throw damage("a text does not end", at: start) }
+    guard let byte = next else { throw damage("a string does not end", at: start) }
     index += 1
     switch byte {
     case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): return Unicode.Scalar(byte)

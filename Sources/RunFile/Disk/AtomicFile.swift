@@ -1,14 +1,14 @@
-// Files that the user asks for: each appears when it is complete, and takes the place of none unasked.
+// Output files for the user: each appears when it is complete, and replaces an existing file only if asked to.
 import Foundation
 import Run
 
 /// Writes output files atomically: a file appears under its name only when it is complete.
 package enum AtomicFile {
-  /// Writes a file aside, waits until it is on the disk, and gives it its name.
+  /// Writes a file under a temporary name, waits until it is on the disk, and renames it.
   /// - Parameters:
-  ///   - isReplacing: whether one that is there may be replaced.
-  ///   - body: writes the file whose path it gets; nothing is there yet.
-  /// - Throws: `UserError` when there is one already, or it cannot be written. Nothing is left then.
+  ///   - isReplacing: whether an existing file may be replaced.
+  ///   - body: writes a new file at the path `aside`.
+  /// - Throws: `UserError` when the file exists already or cannot be written; no temporary file is left then.
   package static func write(_ path: String, isReplacing: Bool, _ body: (_ aside: String) throws -> Void) throws {
     guard !path.isEmpty, !path.hasSuffix("/") else {
       throw UserError(.usage, "“\(path)” cannot be the name of a file: give one, such as \(path)out")
@@ -26,7 +26,7 @@ package enum AtomicFile {
   }
 
   /// Writes a file piece by piece.
-  /// - Parameter body: hands over the pieces, in order.
+  /// - Parameter body: passes the pieces on, in order.
   package static func writePieces(
     _ path: String, isReplacing: Bool, _ body: (_ take: (UnsafeRawBufferPointer) throws -> Void) throws -> Void
   ) throws {
@@ -40,8 +40,8 @@ package enum AtomicFile {
     }
   }
 
-  /// Makes a folder for files that belong together, where there is none.
-  /// - Throws: `UserError` when it has files in it which may not be replaced.
+  /// Makes a folder for files that belong together, if it does not exist.
+  /// - Throws: `UserError` when the folder has files that may not be replaced.
   package static func prepareFolder(_ path: String, isReplacing: Bool) throws {
     guard !path.isEmpty else { throw UserError(.usage, "the name of a folder is empty: give one") }
     try requireOutsideOfRuns(path)
@@ -52,7 +52,7 @@ package enum AtomicFile {
     }
   }
 
-  /// A run's folder has foretop's files alone: nothing that is written there may take their places.
+  /// Refuses a folder of a run: output files there could replace the run's files.
   private static func requireOutsideOfRuns(_ folder: String) throws {
     let place = URL(fileURLWithPath: folder).resolvingSymlinksInPath().path
     for path in [place, place.parentFolder] {
@@ -62,7 +62,7 @@ package enum AtomicFile {
         FileSystem.exists(run.lock) || FileSystem.exists(run.file) && FileSystem.exists(run.checkpoints)
       guard isRun else { continue }
       throw UserError(
-        .usage, "\(folder) lies in the folder of a run, where foretop keeps its files: give another place")
+        .usage, "\(folder) lies in the folder of a run, where foretop keeps its files: choose another folder")
     }
   }
 

@@ -1,4 +1,4 @@
-// Files as the kernel sees them: what HDF5 does not do. Every failure names the path and the kernel's reason.
+// System calls on files, beside HDF5. Every error names the path and the kernel's reason.
 import CHDF5
 import Foundation
 import Run
@@ -8,8 +8,8 @@ struct FileDescriptor: ~Copyable {
   let number: Int32
   let path: String
 
-  /// Opens, or with `O_CREAT` creates, a file that only its owner may read and write where `mode` says no more. Nothing is
-  /// written through a link, and nobody waits for the other end of a pipe.
+  /// Opens a file, or creates one with `O_CREAT`, which only its owner may read and write unless `mode` allows more.
+  /// Never writes through a link, and never waits for the other end of a pipe.
   init(opening path: String, _ flags: Int32, mode: mode_t = 0o600) throws {
     let isWritten = flags & O_ACCMODE != O_RDONLY
     let opened = open(path, flags | O_CLOEXEC | O_NONBLOCK | (isWritten ? O_NOFOLLOW : 0), mode)
@@ -39,17 +39,17 @@ struct FileDescriptor: ~Copyable {
     return Int(status.st_size)
   }
 
-  /// Refuses a file that is far larger than what is stored of it: see `StoredSize`.
+  /// Refuses a file that claims to be far larger than the bytes stored on the disk: see `StoredSize`.
   func requireStored() throws { try StoredSize.check(number, path: path) }
 
-  /// Reads up to `count` bytes; fewer where the file ends.
+  /// Reads up to `count` bytes; fewer at the file's end.
   func read(at offset: Int, count: Int) throws -> [UInt8] {
     try [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
       filled = try read(into: UnsafeMutableRawBufferPointer(buffer), at: offset)
     }
   }
 
-  /// Fills a buffer; returns how many bytes there were.
+  /// Fills a buffer; returns the number of bytes read, fewer at the file's end.
   func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws -> Int {
     var done = 0
     while done < buffer.count {
@@ -78,10 +78,10 @@ struct FileDescriptor: ~Copyable {
     guard ftruncate(number, off_t(size)) == 0 else { throw Failure("write", path).error }
   }
 
-  /// Makes sure that the disk has room up to a size, without changing the file's. Where the file system cannot tell, it
-  /// is taken to have.
-  /// - Parameter isEstimate: whether the file may well end before that, so that the limit on sizes is not asked.
-  /// - Returns: the kernel's refusal, nil where it has room.
+  /// Reserves room on the disk up to a size, without changing the file's size. Succeeds if the file system cannot
+  /// reserve room.
+  /// - Parameter isEstimate: true if the file may end before that size, so that the limit on file sizes is not checked.
+  /// - Returns: the kernel's error; nil if there is room.
   static func reserve(
     _ descriptor: Int32, from start: Int = 0, to end: Int, path: String, isEstimate: Bool = false
   ) -> UserError? {
@@ -104,7 +104,7 @@ struct FileDescriptor: ~Copyable {
     return Failure("write", path).error
   }
 
-  /// What the file system of an open file has left for this user; nil where it does not say.
+  /// Free bytes for this user in the file system of an open file; nil if unknown.
   static func freeBytes(of descriptor: Int32) -> Int? {
     var status = statvfs()
     guard fstatvfs(descriptor, &status) == 0, status.f_blocks > 0 else { return nil }
@@ -113,10 +113,10 @@ struct FileDescriptor: ~Copyable {
     return isTooMany ? .max : bytes
   }
 
-  /// Gives back the room beyond the file's end.
+  /// Releases the reserved room beyond the file's end.
   func giveBackReserve() throws { try resize(to: size()) }
 
-  /// Finds out whether the disk has room for a file that is not there yet and will have so many bytes at most.
+  /// Checks that the disk has room for a new file of at most so many bytes.
   static func requireRoom(_ bytes: Int, at path: String) throws {
     let file = try FileDescriptor(opening: path, O_RDWR | O_CREAT | O_EXCL)
     let failure = reserve(file.number, to: bytes, path: path, isEstimate: true)
@@ -124,30 +124,30 @@ struct FileDescriptor: ~Copyable {
     if let failure { throw failure }
   }
 
-  /// Waits until the content, and what finding it again needs, is on the disk.
+  /// Waits until the content, and the metadata needed to read it, is on the disk (fdatasync).
   func syncData() throws {
     guard fdatasync(number) == 0 else { throw Failure("write", path).error }
   }
 
-  /// Waits until the content is on the disk.
+  /// Waits until the content and the metadata are on the disk (fsync).
   func sync() throws {
     guard fsync(number) == 0 else { throw Failure("write", path).error }
   }
 }
 
-/// What the kernel refused.
+/// The error of a failed system call.
 struct Failure {
   let error: UserError
 
-  /// - Parameter verb: what was tried: `open`, `write`.
+  /// - Parameter verb: the operation: `open`, `write`.
   init(_ verb: String, _ path: String, _ status: UserError.Status = .inputOutput) {
     error = UserError(status, "cannot \(verb) \(path): \(SizeLimit.reason(errno))")
   }
 }
 
 extension UserError {
-  /// Whether the kernel refused to read or to open, or to start who examines: a file may be as good as ever, and be read later.
-  /// That is no damage, in whose place something else could be put.
+  /// True if the kernel refused to open or read a file, or to start the process that examines it. The file may be
+  /// undamaged and must not be replaced.
   var isRefusalToRead: Bool {
     if status == .unavailable { return true }
     return [EIO, EACCES, EPERM, EMFILE, ENFILE, ENOMEM, ESTALE, ENODEV, ENXIO, ETIMEDOUT].contains {
@@ -156,8 +156,8 @@ extension UserError {
   }
 }
 
-/// What a body makes of a file; nil where the file is damaged or missing.
-/// - Throws: `UserError` where the kernel refuses to read: what is there is not known then.
+/// The result of `body`, which reads a file; nil if the file is damaged or missing.
+/// - Throws: `UserError` when the kernel refuses to read: the file's content is unknown then.
 func unlessDamaged<Made>(_ body: () throws -> Made?) throws -> Made? {
   do {
     return try body()
@@ -173,7 +173,7 @@ enum FileSystem {
     guard mkdir(path, 0o700) == 0 else { throw Failure("create", path, .cannotCreate).error }
   }
 
-  /// Makes a folder and those above it, where they do not exist.
+  /// Makes a folder and its parents, if they do not exist.
   static func createAll(_ path: String) throws {
     if exists(path) { return }
     let parent = path.parentFolder
@@ -183,7 +183,7 @@ enum FileSystem {
 
   static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
-  /// The names in it, sorted; empty where there is no such folder.
+  /// The sorted names in a folder; empty if the folder does not exist.
   static func names(in path: String) throws -> [String] {
     guard let stream = opendir(path) else {
       if errno == ENOENT { return [] }
@@ -200,7 +200,7 @@ enum FileSystem {
     return names.sorted()
   }
 
-  /// Waits until its list of names is on the disk.
+  /// Waits until the folder's list of names is on the disk.
   static func sync(_ path: String) throws {
     let folder = try FileDescriptor(opening: path, O_RDONLY | O_DIRECTORY)
     try folder.sync()
@@ -212,9 +212,9 @@ enum FileSystem {
 
   /// Copies a file; the copy is on the disk when this returns.
   /// - Parameters:
-  ///   - spare: bytes that the copy must be able to grow by, which is tried.
-  ///   - shouldContinue: asked piece by piece; with false the copy is left as it is.
-  /// - Throws: `UserError` when it claims far more bytes than are stored, or the disk has no room.
+  ///   - spare: bytes by which the copy must be able to grow; they are reserved as a test.
+  ///   - shouldContinue: called for every piece; copying stops when it returns false.
+  /// - Throws: `UserError` when the file claims far more bytes than are stored, or the disk has no room.
   static func copy(_ old: String, to new: String, spare: Int, while shouldContinue: () -> Bool = { true }) throws {
     let from = try FileDescriptor(opening: old, O_RDONLY)
     let length = try Superblock.length(of: from)
@@ -239,20 +239,20 @@ enum FileSystem {
     Sandbox.trust(new, as: old)
   }
 
-  /// Removes a file that libhdf5 may still have open, and gives its room back at once.
+  /// Removes a file that libhdf5 may still have open, and releases its room at once.
   static func discard(_ path: String) {
     truncate(path, 0)
     unlink(path)
   }
 
-  /// Removes a file; one that is not there is fine.
+  /// Removes a file, if it exists.
   static func remove(_ path: String) throws {
     guard unlink(path) == 0 || errno == ENOENT else { throw Failure("remove", path).error }
   }
 }
 
-/// Sends what was written on its way to the disk at once, window by window: a gigabyte that waits for one sync at the end
-/// would hold up the journal's syncs beside it.
+/// Starts writing to the disk at once, window by window: a single sync of a gigabyte at the end would delay the
+/// journal's syncs.
 struct Writeback {
   static let window = 8 << 20
   private var before: Range<Int>?

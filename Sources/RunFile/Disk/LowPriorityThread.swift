@@ -1,10 +1,10 @@
-// Long work beside the training, for as long as that takes.
+// Runs long work at low priority during training.
 import Foundation
 import Run
 
 enum LowPriorityThread {
-  /// Does something on a thread that the others come before, and waits for it; on the calling thread where no other can be
-  /// made. No lock may be held meanwhile or taken in it: whoever waits for one would come after the others too.
+  /// Runs `body` on a low-priority thread and waits for it; runs it on the calling thread if no thread can be made. No
+  /// lock may be held meanwhile or taken in `body`: threads that wait for the lock would be slowed down, too.
   static func run(_ body: () throws -> Void) throws {
     try withoutActuallyEscaping(body) { body in
       let work = Work(body)

@@ -1,5 +1,5 @@
-// One writer a run: run.lock, held while a session lasts, with the process and host that hold it. The kernel lets go of it
-// when the process ends, however it ends.
+// A run has one writer: it holds run.lock during a session, and writes its process and host into the file. The kernel
+// releases the lock when the process ends, however it ends.
 import Foundation
 import Run
 
@@ -7,7 +7,7 @@ struct RunLock: ~Copyable {
   private let file: FileDescriptor
 
   /// Takes the lock of a run's folder.
-  /// - Throws: `UserError` naming the process that has it.
+  /// - Throws: `UserError` naming the process that holds the lock.
   init(folder: String) throws {
     let path = RunFolder(folder).lock
     let file = try FileDescriptor(opening: path, O_RDWR | O_CREAT)
@@ -29,7 +29,7 @@ struct RunLock: ~Copyable {
     self.file = file
   }
 
-  /// Whether somebody has it. Takes it for an instant.
+  /// True if a process holds the lock. Takes the lock for an instant.
   static func isHeld(folder: String) -> Bool {
     guard let file = try? FileDescriptor(opening: RunFolder(folder).lock, O_RDONLY) else { return false }
     if flock(file.number, LOCK_SH | LOCK_NB) == 0 {
@@ -47,7 +47,7 @@ struct RunLock: ~Copyable {
 }
 
 extension StoredRun {
-  /// Whether a process writes a run now, or begins it.
+  /// True if a process writes or begins the run now.
   package static func isBeingWritten(_ folder: String) -> Bool { RunLock.isHeld(folder: folder) }
 }
 

@@ -1,9 +1,9 @@
-// A file that is not finished yet, taken away when the process is told to end; and those of processes that were killed.
+// Temporary files: they are removed when a signal ends the process, and those of killed processes later.
 import Foundation
 import Run
 import Synchronization
 
-/// What the signal handler removes: paths of files that are being written aside.
+/// The paths of temporary files, which the signal handler removes.
 nonisolated(unsafe) private let unfinished = UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>.allocate(capacity: 16)
 nonisolated(unsafe) private let remove: @convention(c) (CInt) -> Void = { number in
   for place in 0..<16 { if let path = unfinished[place] { unlink(path) } }
@@ -11,13 +11,13 @@ nonisolated(unsafe) private let remove: @convention(c) (CInt) -> Void = { number
   raise(number)
 }
 
-/// A file aside, while it is being written.
+/// A temporary file, which is being written.
 enum TemporaryFile {
-  /// Writes a file, and removes it when that fails, or a signal ends the process meanwhile. What killed processes have left of the
-  /// same file is removed before.
+  /// Writes a temporary file, and removes it when that fails or a signal ends the process. Temporary files of killed
+  /// processes for the same file are removed before.
   /// - Parameters:
-  ///   - path: of what it is to become.
-  ///   - body: writes `FOLDER/.NAME.newPID`, where nothing is yet, and gives it its name.
+  ///   - path: the final path of the file.
+  ///   - body: writes the new file `FOLDER/.NAME.newPID` and renames it.
   static func writing(beside path: String, _ body: (_ aside: String) throws -> Void) throws {
     let folder = path.parentFolder
     let start = ".\((path as NSString).lastPathComponent).new"
@@ -34,7 +34,7 @@ enum TemporaryFile {
     }
   }
 
-  /// How many bodies are at work, under a lock, and what each signal did before the first.
+  /// The number of running bodies and the former action of each signal; protected by a lock.
   private struct Registry {
     var count = 0
     var before: [(signal: CInt, action: sigaction)] = []
@@ -43,11 +43,11 @@ enum TemporaryFile {
   }
 
   private static let state = Mutex(Registry())
-  /// Signals that end a process unless it says otherwise.
+  /// Signals that end a process by default.
   private static let signals = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1] + EndingSignal.requests
 
-  /// Does something with files that are removed when a signal ends the process meanwhile. A signal that is ignored, or that
-  /// somebody else listens to, is left to that.
+  /// Runs `body`; its files are removed when a signal ends the process meanwhile. Signals that are ignored or have
+  /// another handler are left alone.
   static func removing<Result>(_ paths: [String], _ body: () throws -> Result) throws -> Result {
     let places = state.withLock { state in
       if state.count == 0 { listen(&state) }

@@ -1,15 +1,15 @@
-// The checkpoints of a run: their names, which of them stay, and what a crash may have left beside them.
+// The folder of a run's checkpoints: names, retention, and leftovers of a crash.
 import Foundation
 import Run
 
-/// A checkpoint as it is listed: nothing of it was read but its name and size.
+/// A checkpoint as listed from its file's name, size and time; the file was not read.
 package struct CheckpointSummary: Codable, Sendable, Equatable {
   package var step: Int
   package var bytes: Int
-  /// When it was written, Unix time in seconds.
+  /// The time of writing, Unix time in seconds.
   package var time: Double
 
-  /// Its file, in the run's folder.
+  /// The path of the file within the run's folder.
   package var file: String { RunFolder.checkpointPath(of: step) }
 }
 
@@ -35,8 +35,8 @@ struct CheckpointFolder {
   }
 
   /// Reads a finished checkpoint.
-  /// - Parameter created: when the run began; nil where that is not known.
-  /// - Throws: `UserError` when anything is not as foretop writes it, or it is of another step or run.
+  /// - Parameter created: when the run began; nil if unknown.
+  /// - Throws: `UserError` when the file is damaged, or is of another step or run.
   func read(_ step: Int, of created: Double?) throws -> Checkpoint {
     let (checkpoint, its) = try CheckpointFile.readNamed(path(of: step))
     guard checkpoint.state.step == step else {
@@ -49,8 +49,8 @@ struct CheckpointFolder {
     return checkpoint
   }
 
-  /// Writes a checkpoint: aside, verified, synced, then renamed.
-  /// - Returns: its size in bytes.
+  /// Writes a checkpoint under a temporary name, verifies, syncs and renames it.
+  /// - Returns: the file's size in bytes.
   func write(_ checkpoint: Checkpoint, isBest: Bool, sequence: Int, of origin: CheckpointFile.Origin) throws -> Int {
     if !FileSystem.exists(path) {
       try FileSystem.createAll(path.parentFolder)
@@ -70,12 +70,12 @@ struct CheckpointFolder {
     }
   }
 
-  /// Removes all but the newest, the best, and those of every so many steps. The one just written was verified, so that
-  /// something always stays.
+  /// Removes old checkpoints except the newest, the best, and those at multiples of `every`. The checkpoint just
+  /// written was verified, so that at least one good checkpoint is kept.
   /// - Parameters:
-  ///   - newest: how many stay beside the others; 0 keeps all.
-  ///   - every: multiples of this many steps stay for ever; 0 for none.
-  ///   - step: the one just written. It stays, whatever newer ones another history has left.
+  ///   - newest: the number of newest checkpoints to keep besides the others; 0 keeps all.
+  ///   - every: checkpoints at multiples of this many steps are always kept; 0: none.
+  ///   - step: the checkpoint just written, which is kept even if newer ones of a replaced history exist.
   func retain(newest: Int, every: Int, after step: Int) throws {
     for name in try FileSystem.names(in: path) where RunFolder.isReplaced(name) {
       try FileSystem.remove(path + "/" + name)
@@ -90,18 +90,17 @@ struct CheckpointFolder {
     for old in others where old != best && isBest(old) != nil { try FileSystem.remove(path(of: old)) }
   }
 
-  /// Whether the held-out loss of a checkpoint was the lowest so far; nil where it cannot be read now.
+  /// True if the held-out loss of a checkpoint was the lowest so far; nil if the file cannot be read now.
   func isBest(_ step: Int) -> Bool? { try? CheckpointFile.summary(path(of: step)).isBest }
 
-  /// Gives checkpoints of another history another name, under which they are not found. The next complete checkpoint
-  /// removes them.
+  /// Renames checkpoints of a replaced history, so that they are not found. The next complete checkpoint removes them.
   func setAside(from step: Int) throws {
     for old in try list().map(\.step) where old >= step {
       try FileSystem.rename(path(of: old), RunFolder.replaced(path(of: old)))
     }
   }
 
-  /// Removes what a writer that was killed had not finished.
+  /// Removes unfinished files of a killed writer.
   func removeTemporaryFiles() throws {
     for name in try FileSystem.names(in: path) where RunFolder.isUnfinishedCheckpoint(name) {
       try FileSystem.remove(path + "/" + name)

@@ -1,10 +1,10 @@
-// Notes and tags out of files that libhdf5 does not open any more: each is a record of its own, with a checksum.
+// Recovers notes and tags from files that libhdf5 cannot open: each is a record with its own checksum.
 import Foundation
 import Run
 
 extension Notes {
-  /// The notes and tags that can be found in what is left of a run's files, oldest first. Those that wait in notes.jsonl are not
-  /// among them: they stay there.
+  /// The notes and tags found in the remains of a run's files, oldest first; without those in notes.jsonl, which stay
+  /// there.
   static func salvaged(_ folder: String) -> [Occurrence] {
     var found = records(in: RunFolder(folder).before) + records(in: RunFolder(folder).file)
     if let entries = try? JournalContents(RunFolder(folder).journal) {
@@ -17,12 +17,12 @@ extension Notes {
     }.sorted { $0.time < $1.time }
   }
 
-  /// Bytes that are searched at a time.
+  /// Bytes per window of the search.
   private static let window = 1 << 20
-  /// Records before one: as many as their checksums are tried for.
+  /// The most record numbers that are tried for a record's checksum.
   private static let mostRecords = 1 << 16
 
-  /// Whole records of notes and tags, wherever they lie in a file.
+  /// The undamaged records of notes and tags anywhere in a file.
   private static func records(in path: String) -> [RecordFormat.Record] {
     guard let file = try? FileDescriptor(opening: path, O_RDONLY), (try? file.requireStored()) != nil,
       let size = try? file.size()
@@ -43,7 +43,7 @@ extension Notes {
     return records
   }
 
-  /// A record whose number in the file is not known: no more records can come before it than events.
+  /// A record whose number in the file is unknown: numbers up to `mostRecords` are tried.
   private static func record(_ bytes: [UInt8]) -> RecordFormat.Record? {
     let sequence = bytes[16..<24].reversed().reduce(0) { $0 << 8 | UInt64($1) }
     for index in 0...Int(min(sequence, UInt64(mostRecords))) {

@@ -1,17 +1,17 @@
-// Notes and tags on their way into a run's log. They are written beside run.h5, since a file that is being trained into takes
-// nothing from another process; whoever next closes or opens the file for writing puts them in.
+// Notes and tags that are not in run.h5 yet. They are written to notes.jsonl, since only the training process can write
+// run.h5; the next process that closes run.h5, or opens it for writing, moves them there.
 import Foundation
 import Run
 
-/// Those that wait beside a run's file, held so that none comes while they are put in.
+/// The waiting notes of a run, with notes.jsonl locked so that none is added while they are moved.
 final class Notes {
   private let file: FileDescriptor
   private let occurrences: [Occurrence]
 
-  /// Bytes of a file that is read or added to: some thousand notes.
+  /// The most bytes of notes.jsonl: some thousand notes.
   private static let most = 1 << 20
 
-  /// Nil where none wait.
+  /// Nil if no notes wait.
   init?(waitingIn folder: String) throws {
     let path = RunFolder(folder).notes
     guard FileSystem.exists(path), let file = try Self.locked(path, O_RDWR) else { return nil }
@@ -19,7 +19,7 @@ final class Notes {
     self.file = file
   }
 
-  /// Puts them in line for a file, but for those that a process which was killed has put in already.
+  /// Adds the notes to a run's file, except those that a killed process has already added.
   func add(to store: Store, at place: () -> FileLayout.Position) throws {
     let known = Set(try Self.stored(in: store).map(Self.identity))
     for occurrence in occurrences where !known.contains(Self.identity(occurrence)) {
@@ -27,7 +27,7 @@ final class Notes {
     }
   }
 
-  /// The run's file has them, and was closed or written.
+  /// Removes notes.jsonl, after run.h5 with the notes was written or closed.
   func remove() { unlink(file.path) }
 
   static func identity(_ occurrence: Occurrence) -> String {
@@ -36,13 +36,13 @@ final class Notes {
 
   // MARK: Reading
 
-  /// What waits beside a run, for whoever reads it.
+  /// The waiting notes and tags of a run.
   static func waiting(_ folder: String) -> [Occurrence] {
     guard let file = try? FileDescriptor(opening: RunFolder(folder).notes, O_RDONLY) else { return [] }
     return parsed((try? file.read(at: 0, count: most)) ?? [])
   }
 
-  /// How many notes and tags wait beside a run, and how many lines of the file are something else.
+  /// The number of waiting notes and tags, and of other lines in notes.jsonl.
   static func examined(_ folder: String) throws -> (notes: Int, others: Int) {
     let bytes = try FileDescriptor(opening: RunFolder(folder).notes, O_RDONLY).read(at: 0, count: most)
     let lines = bytes.split(separator: UInt8(ascii: "\n"))
@@ -52,20 +52,20 @@ final class Notes {
     return (notes, lines.count - notes - (isTorn ? 1 : 0))
   }
 
-  /// What a run's file has.
+  /// The notes and tags in a run's file.
   static func stored(in store: Store) throws -> [Occurrence] {
     try store.events.records(where: "key", isOneOf: Set(Annotation.allCases.map(\.rawValue)))
       .compactMap(FileLayout.occurrence).filter { $0.annotation != nil }
   }
 
-  /// All of both.
+  /// The notes and tags in run.h5 and in notes.jsonl.
   static func all(_ folder: String, _ store: Store) throws -> [Occurrence] {
     let stored = try stored(in: store)
     let known = Set(stored.map(identity))
     return stored + waiting(folder).filter { !known.contains(identity($0)) }
   }
 
-  /// Whole lines that are what foretop writes; somebody else's are passed over.
+  /// Parses the complete lines; lines that foretop did not write are skipped.
   private static func parsed(_ bytes: [UInt8]) -> [Occurrence] {
     guard let end = bytes.lastIndex(of: UInt8(ascii: "\n")) else { return [] }
     return bytes[..<end].split(separator: UInt8(ascii: "\n")).compactMap { line in
@@ -79,7 +79,7 @@ final class Notes {
 
   // MARK: Writing
 
-  /// Writes some beside a run. They are on the disk when this returns.
+  /// Appends notes and tags to notes.jsonl. They are on the disk when this returns.
   static func write(_ occurrences: [Occurrence], to folder: String) throws {
     let path = RunFolder(folder).notes
     while true {
@@ -104,7 +104,7 @@ final class Notes {
   }
 
   /// Opens and locks the file.
-  /// - Returns: nil where it was removed meanwhile.
+  /// - Returns: nil if the file was removed meanwhile.
   private static func locked(_ path: String, _ flags: Int32) throws -> FileDescriptor? {
     let file = try FileDescriptor(opening: path, flags)
     var tries = 0
@@ -121,20 +121,21 @@ final class Notes {
 }
 
 extension Recorder {
-  /// Puts notes and tags in line that were written beside the run. Those that cannot be taken now stay for the next time.
+  /// Records the notes and tags that wait in notes.jsonl. Those that cannot be recorded now stay there.
   func takeNotes() -> Notes? {
     guard let notes = try? Notes(waitingIn: folder) else { return nil }
     return (try? HDF5.alone { try notes.add(to: store, at: nextPlace) }) == nil ? nil : notes
   }
 
-  /// Puts in what came while the file was being closed: whoever wrote it saw the run going on. The lock is free.
+  /// Adds the notes that arrived while run.h5 was being closed: their writers still saw a live run. The run's lock is
+  /// free.
   func takeLateNotes() {
     if StoredRun.hasWaitingNotes(folder) { try? HDF5.alone { try Recorder.recover(folder) } }
   }
 }
 
 extension StoredRun {
-  /// Notes and tags of the run, those that are not in run.h5 yet included, oldest first.
+  /// Notes and tags of the run, oldest first, including those that are not in run.h5 yet.
   package func annotations() throws -> [Occurrence] { try Notes.all(folder, open()) }
 
   /// Adds notes and tags to a run, live or stored. They are on the disk when this returns, and in run.h5 unless the run

@@ -1,27 +1,29 @@
-// What foretop wrote in a run's folder, taken away: the whole run, or checkpoints that nobody needs. Nothing else is
-// touched, and no link is followed.
+// Removes files that foretop wrote in a run's folder: the whole run, or old checkpoints. Other files stay, and no link
+// is followed.
 import Foundation
 import Run
 
 /// Files of a run that can be removed. The run's lock is held as long as this value exists, so that no writer begins.
 package struct Removal: ~Copyable {
-  /// In order: the numbers last, so that a removal which is interrupted leaves a run that can be removed.
+  /// The files in order of removal: run.h5 comes last, so that an interrupted removal leaves a run that can be removed.
   private let files: [String]
   private let folders: [String]
   private let lock: RunLock
-  /// How many files, and the bytes that they take on the disk.
+  /// The number of files.
   package var count: Int { files.count }
+  /// The bytes that the files take on the disk.
   package let bytes: Int
-  /// What to say where the files' sizes are far larger than that.
+  /// A remark if the files claim far more bytes than are on the disk.
   package let remark: String?
-  /// Steps of the checkpoints that go, and of those that stay.
+  /// Steps of the checkpoints to remove.
   package let steps: [Int]
+  /// Steps of the checkpoints that are kept.
   package let kept: [Int]
-  /// A sentence for each checkpoint that is damaged: it is not counted among those that are kept.
+  /// A sentence for each damaged checkpoint, which does not count towards those that are kept.
   package let warnings: [String]
 
   /// All of a run.
-  /// - Throws: `UserError` when a process writes it, or the folder is none of foretop's.
+  /// - Throws: `UserError` when a process writes the run, or the folder is not a run.
   package init(ofRun folder: String) throws {
     let lock = try Self.locked(folder)
     let checkpoints = RunFolder(folder).checkpoints
@@ -39,9 +41,9 @@ package struct Removal: ~Copyable {
     self.lock = lock
   }
 
-  /// Old checkpoints of a run, and what writers that were killed have left. The newest whole ones and the best stay, and those
-  /// that its recipe keeps for ever.
-  /// - Parameter count: how many of the newest stay, at least 1.
+  /// Old checkpoints of a run, and leftovers of killed writers. The newest undamaged checkpoints, the best one, and
+  /// those at multiples of `save.keepEvery` are kept.
+  /// - Parameter count: the number of newest checkpoints to keep, at least 1.
   /// - Throws: `UserError` when a process writes the run.
   package init(ofCheckpoints folder: String, keeping count: Int) throws {
     precondition(count >= 1, "the newest checkpoint always stays")
@@ -85,7 +87,7 @@ package struct Removal: ~Copyable {
     self.lock = lock
   }
 
-  /// The recipe's `save.keepEvery`: as the newest session had it, or, where run.h5 cannot be read, the newest checkpoint.
+  /// The recipe's `save.keepEvery`: from the newest session, or, if run.h5 cannot be read, from the newest checkpoint.
   private static func keptEvery(_ folder: String, _ checkpoints: CheckpointFolder) -> Int {
     if let archive = try? StoredRun(opening: folder) { return archive.recipe.save.keepEvery }
     let steps = (try? checkpoints.list().map(\.step)) ?? []
@@ -97,7 +99,7 @@ package struct Removal: ~Copyable {
   }
 
   /// Removes the files.
-  /// - Returns: names of files that foretop did not write, and that keep the folder from being removed.
+  /// - Returns: names of files that foretop did not write, because of which the folder stays.
   package consuming func carryOut() throws -> [String] {
     for file in files { try FileSystem.remove(file) }
     var strangers: [String] = []

@@ -7,7 +7,7 @@ package struct RunFolder: Sendable {
   static let journalName = "run.journal"
   static let lockName = "run.lock"
   static let notesName = "notes.jsonl"
-  /// What steers a live run.
+  /// The name of the control socket.
   package static let socketName = "control.sock"
   static let checkpointsName = "checkpoints"
 
@@ -18,17 +18,17 @@ package struct RunFolder: Sendable {
 
   /// Metrics, events, samples and sessions: HDF5.
   package var file: String { path(of: Self.fileName) }
-  /// What the file may not have yet.
+  /// The journal: rows and events that run.h5 may not have yet.
   var journal: String { path(of: Self.journalName) }
-  /// Held by the process that writes the run.
+  /// The lock file, which the process that writes the run holds.
   var lock: String { path(of: Self.lockName) }
   /// Notes and tags that wait until the file can be written.
   var notes: String { path(of: Self.notesName) }
   /// The folder of checkpoints.
   package var checkpoints: String { path(of: Self.checkpointsName) }
-  /// The file as it was before the session that the journal is of.
+  /// Backup of run.h5 from when the journal began.
   var before: String { file + ".before" }
-  /// What takes the file's place when it is whole.
+  /// The copy that replaces run.h5 when the copy is complete.
   var copy: String { Self.copy(of: file) }
 
   private func path(of name: String) -> String { path + "/" + name }
@@ -43,30 +43,30 @@ package struct RunFolder: Sendable {
   private static let replacedEnd = ".replaced"
   private static let damagedEnd = ".damaged"
 
-  /// What a file is called until it is complete.
+  /// The temporary name of a file until it is complete.
   package static func unfinished(_ path: String) -> String { path + newEnd }
 
-  /// What a file is called when it is complete.
+  /// The final name of a file with a temporary name.
   static func finished(_ path: String) -> String { path.hasSuffix(newEnd) ? String(path.dropLast(newEnd.count)) : path }
 
   static func copy(of path: String) -> String { path + copyEnd }
 
-  /// The names, in order, under which a damaged file stays for whoever wants to put it together; the first free one is taken.
+  /// The names under which damaged files are kept for a later rescue; the first free one is used.
   /// - Parameter number: from 1 on.
   static func damaged(_ path: String, _ number: Int) -> String {
     path + damagedEnd + (number == 1 ? "" : "-\(number)")
   }
 
-  /// Whether a name is that of something that a killed writer had not finished.
+  /// True if a name is that of an unfinished file.
   static func isUnfinished(_ name: String) -> Bool { name.hasSuffix(newEnd) || name.hasSuffix(copyEnd) }
 
-  /// The paths of what a killed writer may not have finished, beside the checkpoints.
+  /// The paths of files that a killed writer may have left unfinished, except checkpoints.
   var unfinished: [String] { [Self.unfinished(file), copy] + [copy, before, journal].map(Self.unfinished) }
 
-  /// What lies in the folder until the file has its name; beside these there is the folder of checkpoints, empty.
+  /// The files in the folder before run.h5 has its name; there is also the empty folder of checkpoints.
   static let namesBeforeStart = [unfinished(fileName), journalName, unfinished(journalName), lockName]
 
-  /// Whether foretop makes a file of this name in the folder. The lock is left out: it goes last.
+  /// True if foretop makes a file of this name in the folder; false for the lock, which is removed last.
   static func isOwn(_ name: String) -> Bool {
     let folder = RunFolder("")
     let kept = [folder.file, folder.journal, folder.before]
@@ -79,7 +79,7 @@ package struct RunFolder: Sendable {
   // MARK: Checkpoints
 
   private static let checkpointEnd = ".h5"
-  /// Digits of a step; a larger one has more.
+  /// The fewest digits of a step in a file name.
   private static let digits = 9
 
   /// `000001000.h5`.
@@ -88,10 +88,10 @@ package struct RunFolder: Sendable {
     return String(repeating: "0", count: max(0, digits - text.count)) + text + checkpointEnd
   }
 
-  /// `checkpoints/000001000.h5`, as people read it.
+  /// `checkpoints/000001000.h5`, for messages.
   static func checkpointPath(of step: Int) -> String { checkpointsName + "/" + checkpoint(of: step) }
 
-  /// The step of a checkpoint of this name; nil where no checkpoint is called so.
+  /// The step of a checkpoint with this name; nil if this is not a checkpoint's name.
   package static func step(ofCheckpoint name: String) -> Int? {
     guard name.hasSuffix(checkpointEnd), let step = Int(name.dropLast(checkpointEnd.count)), step >= 0,
       checkpoint(of: step) == name
@@ -99,18 +99,18 @@ package struct RunFolder: Sendable {
     return step
   }
 
-  /// `.000001000.h5.new`: what a checkpoint is called until it is verified.
+  /// `.000001000.h5.new`: the temporary name of a checkpoint until it is verified.
   static func unfinishedCheckpoint(of step: Int) -> String { "." + unfinished(checkpoint(of: step)) }
 
-  /// Whether a name begins and ends as that of a checkpoint which is not verified yet.
+  /// True if a name begins and ends like a temporary name of a checkpoint.
   static func isUnfinishedCheckpoint(_ name: String) -> Bool { name.hasPrefix(".") && name.hasSuffix(newEnd) }
 
-  /// `000001000.h5.replaced`: a checkpoint of another history.
+  /// `000001000.h5.replaced`: a checkpoint of a replaced history.
   static func replaced(_ checkpoint: String) -> String { checkpoint + replacedEnd }
 
   static func isReplaced(_ name: String) -> Bool { name.hasSuffix(replacedEnd) }
 
-  /// Whether foretop gives a file in the folder of checkpoints this name.
+  /// True if foretop makes a file of this name in the folder of checkpoints.
   static func isOwnCheckpoint(_ name: String) -> Bool {
     if isOwnUnfinishedCheckpoint(name) { return true }
     let plain = name.hasSuffix(replacedEnd) ? String(name.dropLast(replacedEnd.count)) : name
@@ -118,7 +118,7 @@ package struct RunFolder: Sendable {
     return plain.hasSuffix(checkpointEnd) && number.count >= digits && number.allSatisfy(\.isNumber)
   }
 
-  /// Whether a name is `unfinishedCheckpoint` of some step.
+  /// True if a name is `unfinishedCheckpoint` of some step.
   static func isOwnUnfinishedCheckpoint(_ name: String) -> Bool {
     let end = unfinished(checkpointEnd)
     return name.hasPrefix(".") && name.hasSuffix(end) && name.dropFirst().dropLast(end.count).allSatisfy(\.isNumber)

@@ -1,9 +1,9 @@
-// Names of runs: what a folder in `runs/` may be called, and one that is free.
+// Names of runs: checks names, and finds free ones.
 import Foundation
 import Run
 
 package enum RunName {
-  /// Refuses a name for a new run that would make trouble as a folder, or that looks like another one.
+  /// Refuses names for new runs that are problematic as folders, or look like another name.
   /// - Throws: `UserError` with a sentence.
   package static func check(_ name: String) throws {
     try checkFolder(name)
@@ -19,8 +19,8 @@ package enum RunName {
     guard name.trimmingSpaces == name else { throw refusal(of: name, "it begins or ends with a space") }
   }
 
-  /// Refuses what cannot be the folder of a run that is there. An older foretop took names that `check` refuses: such a run
-  /// can be opened and removed.
+  /// Refuses names that no existing run can have. Older versions of foretop accepted some names that `check` refuses;
+  /// such runs can still be opened and removed.
   /// - Throws: `UserError` with a sentence.
   package static func checkFolder(_ name: String) throws {
     guard !name.isEmpty else { throw refusal(of: name, "it is empty") }
@@ -47,7 +47,8 @@ package enum RunName {
     return "\(base)-\(number)"
   }
 
-  /// Whether a run may begin in a folder: nothing is there, or what a process left that was killed before its run began.
+  /// True if a run may begin in a folder: the folder does not exist, or has only leftovers of a process that was killed
+  /// before its run began.
   /// - Parameter folder: `runs/NAME`.
   package static func isFree(_ folder: String) -> Bool {
     !FileSystem.exists(folder) || (UnstartedRun.isLeft(in: folder) && !RunLock.isHeld(folder: folder))

@@ -1,11 +1,12 @@
-// Where a run's folder is while it is written: somebody may move or remove it, and what is open goes with it.
+// The place of a run's folder during a session, in which the folder may be moved or removed.
 import Foundation
 
 /// A run's folder, held open.
 final class RunPlace: Sendable {
   private let folder: OpenFile
-  /// As the user gave it, and as the kernel called it then.
+  /// The path given by the user.
   private let given: String
+  /// The kernel's path of the folder when it was opened.
   private let absolute: String
 
   /// - Parameter path: `runs/NAME`, which exists.
@@ -15,13 +16,13 @@ final class RunPlace: Sendable {
     absolute = Self.path(of: folder) ?? path
   }
 
-  /// Its path now; the last one it had where it was removed.
+  /// The current path; the last known path if the folder was removed.
   var path: String {
     guard !isRemoved, let now = Self.path(of: folder), now != absolute, isHere(now) else { return given }
     return now
   }
 
-  /// Whether it was removed: what is open is lost with this process.
+  /// True if the folder was removed: its open files are lost when this process ends.
   var isRemoved: Bool {
     var status = stat()
     return fstat(folder.descriptor.number, &status) == 0 && status.st_nlink == 0

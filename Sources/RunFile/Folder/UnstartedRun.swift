@@ -1,11 +1,11 @@
-// A run's folder before the run has begun: what its first process makes, in which order, and what is left of it where that
-// process is killed meanwhile. Nothing of worth is in there, and the name is free.
+// A run's folder before the run has begun: how a process makes it, and what a process that is killed meanwhile leaves.
+// Such leftovers have no data, and the name stays free.
 import Foundation
 import Run
 
 enum UnstartedRun {
-  /// Whether a folder holds nothing but what a process leaves that ends before its run begins: no step, no event, no
-  /// checkpoint, and nothing of somebody else.
+  /// True if a folder has only leftovers of a process that ended before its run began: no step, no event, no
+  /// checkpoint, and no other files.
   static func isLeft(in folder: String) -> Bool {
     var status = stat()
     guard lstat(folder, &status) == 0, status.st_mode & S_IFMT == S_IFDIR,
@@ -27,7 +27,7 @@ enum UnstartedRun {
     } catch { return false }
   }
 
-  /// Makes a run's folder, or takes one that is left, and locks it. Nothing else is in it then.
+  /// Makes a run's folder, or takes over a leftover one, and locks it. The folder is empty then except for the lock.
   /// - Throws: `UserError` when the folder holds anything else, cannot be made, or another process begins this run.
   static func lock(_ folder: String) throws -> RunLock {
     let isNew = !FileSystem.exists(folder)
@@ -61,7 +61,7 @@ enum UnstartedRun {
       "\(folder) exists already: choose another name with --name, or go on with “foretop resume \(name)”")
   }
 
-  /// A run that could not begin leaves nothing in the way of the next try, as far as the disk lets it. Its lock is held.
+  /// Removes the folder of a run that could not begin, so that the next try succeeds. The caller holds the lock.
   static func clear(_ folder: String) {
     unlink(RunFolder(folder).file)
     empty(folder)
@@ -69,7 +69,7 @@ enum UnstartedRun {
     rmdir(folder)
   }
 
-  /// Removes all but the lock.
+  /// Removes all files except the lock.
   private static func empty(_ folder: String) {
     for name in RunFolder.namesBeforeStart where name != RunFolder.lockName { unlink(folder + "/" + name) }
     rmdir(RunFolder(folder).checkpoints)

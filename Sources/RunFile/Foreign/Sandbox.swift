@@ -1,5 +1,5 @@
-// Files that this process did not write are opened by another process first: on some that were damaged, or made to do so,
-// libhdf5 and libsentencepiece crash or never come back. That process may die of it; this one reads its answers.
+// Files that this process did not write are first opened by a separate process, since damaged or malicious files may
+// crash or hang libhdf5 and libsentencepiece. Only the separate process dies then; this process reads its answers.
 import CHDF5
 import Foundation
 import Run
@@ -11,7 +11,7 @@ package enum SandboxedFile: Sendable, Hashable {
   case hdf5(String)
   /// A SentencePiece model file, or a tokenizer.json.
   case tokenizer(String)
-  /// A run's folder, of which the answer tells what the list of runs says.
+  /// A run's folder; the answer is its row in the list of runs.
   case run(String)
 
   package var path: String {
@@ -21,7 +21,7 @@ package enum SandboxedFile: Sendable, Hashable {
     }
   }
 
-  /// As it is sent: a letter and the path.
+  /// The request as it is sent: a letter and the path.
   var request: String {
     switch self {
     case .hdf5(let path): "h\(path)"
@@ -40,7 +40,7 @@ package enum SandboxedFile: Sendable, Hashable {
   }
 }
 
-/// The side of the process that wants to open files.
+/// The client: the process that wants to open files.
 package enum Sandbox {
   /// A file as the kernel knows it.
   private struct Identity: Hashable {
@@ -48,29 +48,29 @@ package enum Sandbox {
     var birth: Int64
   }
 
-  /// What makes a file another one although it has the same place.
+  /// Size and times, which change when a file changes in place.
   private struct FileVersion: Hashable {
     var size, modified, changed: Int
   }
 
   private struct SandboxState {
     var command: [String] = []
-    /// Files that were found good, or that this process wrote.
+    /// Files that were examined and are good, or that this process wrote.
     var good: Set<Identity> = []
-    /// Files that were found bad, as they were then.
+    /// Files that were examined and are bad, with their version at that time.
     var bad: [Identity: (moment: FileVersion, error: UserError)] = [:]
   }
 
   private static let state = Mutex(SandboxState())
 
-  /// Says how the process that examines is started: a path and its arguments. The program does so before it opens anything.
-  /// Without it files are opened unexamined, which is for tests of the readers themselves.
+  /// Sets the command that starts the examining process: a path and its arguments. The program calls this before it
+  /// opens any file. Without it, files are opened unexamined, which is for tests of the readers.
   package static func use(_ command: [String]) { state.withLock { $0.command = command } }
 
-  /// Has many files examined at once; what was found is remembered for `require`.
+  /// Examines many files at once; the results are remembered for `require`.
   package static func prepare(_ files: [SandboxedFile]) { _ = examined(files) }
 
-  /// - Returns: why some could not be examined: no process could be started for it.
+  /// - Returns: the error, if some files could not be examined because no process could be started.
   private static func examined(_ files: [SandboxedFile]) -> UserError? {
     let unknown = files.filter { file in
       guard let (identity, moment) = look(file.path) else { return false }
@@ -93,13 +93,13 @@ package enum Sandbox {
     if let error { throw error }
   }
 
-  /// Takes a file for good that this process has just written.
+  /// Marks a file as good that this process has just written.
   static func trust(_ path: String) {
     guard let (identity, _) = look(path) else { return }
     state.withLock { _ = $0.good.insert(identity) }
   }
 
-  /// Takes a copy for what the original is taken for.
+  /// Gives a copy the same mark as its original.
   static func trust(_ copy: String, as original: String) {
     guard let (identity, _) = look(original), state.withLock({ $0.good.contains(identity) }) else { return }
     trust(copy)
@@ -116,9 +116,9 @@ package enum Sandbox {
     )
   }
 
-  /// Has runs read for the list of them, by as many processes as there are cores, or as can be started: nothing of them is
-  /// opened here.
-  /// - Returns: what is said of each, or what is wrong with it; nil where nobody said how such a process is started.
+  /// Reads runs for the list of runs in separate processes, one per core if so many can be started. This process does
+  /// not open their files.
+  /// - Returns: the summary or the error of each run; nil if no command was set with `use`.
   /// - Throws: `UserError` when no process can be started.
   static func summaries(of folders: [String]) throws(UserError) -> [Result<RunSummary, UserError>]? {
     let command = state.withLock { $0.command }
@@ -162,13 +162,13 @@ package enum Sandbox {
   private static func summary(_ answer: (error: UserError?, text: String)) -> Result<RunSummary, UserError> {
     if let error = answer.error { return .failure(error) }
     return Result {
-      try StoredJSON.decoded(RunSummary.self, Array(answer.text.utf8), "what the process that examines said")
+      try StoredJSON.decoded(RunSummary.self, Array(answer.text.utf8), "the answer of the process that examines files")
     }
-    .mapError { UserError($0, .data, while: "reading the answer of the process that examines") }
+    .mapError { UserError($0, .data, while: "reading the answer of the process that examines files") }
   }
 
-  /// Asks about one file after the other. Where the process dies, another one goes on with the next file.
-  /// - Returns: why files are left unexamined: that says nothing about them.
+  /// Examines files one after the other. If the process dies, another one continues with the next file.
+  /// - Returns: the error because of which files were left unexamined; it says nothing about the files.
   private static func examine(_ files: [SandboxedFile]) -> UserError? {
     let command = state.withLock { $0.command }
     var process: SandboxProcess?
@@ -199,16 +199,16 @@ package enum Sandbox {
   }
 }
 
-/// A running process that examines.
+/// A running process that examines files.
 private final class SandboxProcess {
   private let number: pid_t
   private let socket: Int32
   private var isReaped = false
 
-  /// How often a process is tried to be started, and the microseconds between: others may be about to end.
+  /// The number of tries to start a process, and the microseconds between tries.
   private static let (tries, pause): (Int, UInt32) = (10, 100_000)
 
-  /// Starts it, and tries again for a second where the kernel gives no process.
+  /// Starts a process; tries again for a second if the kernel refuses.
   static func started(_ command: [String]) throws(UserError) -> SandboxProcess {
     for _ in 1..<tries {
       if let process = try? SandboxProcess(command) { return process }
@@ -248,9 +248,9 @@ private final class SandboxProcess {
   }
 
   /// Asks about one file.
-  /// - Parameter bytes: its size: a large one may take longer.
-  /// - Returns: what is wrong with it, nil for a good one; and what is told of that.
-  /// - Throws: `UserError` when the process died of it; it is of no use then.
+  /// - Parameter bytes: the file's size; a large file may take longer.
+  /// - Returns: the error of a bad file, nil for a good one; and the text of the answer.
+  /// - Throws: `UserError` when the process died; it cannot be used any more then.
   func ask(_ file: SandboxedFile, bytes: Int) throws(UserError) -> (error: UserError?, text: String) {
     guard SandboxAnswer.sent(Array(file.request.utf8) + [0], to: socket) else { throw death(of: file) }
     var answer: [UInt8] = []
@@ -276,7 +276,7 @@ private final class SandboxProcess {
     return status == 0 ? (nil, text) : (UserError(UserError.Status(rawValue: status) ?? .data, text), "")
   }
 
-  /// What to say of a file that the process died of.
+  /// The error for a file at which the process died.
   private func death(of file: SandboxedFile) -> UserError {
     let status = reaped()
     let signal = status & 0x7f
@@ -291,7 +291,7 @@ private final class SandboxProcess {
       ? "reading it never ends, or takes too much memory"
       : signal != 0 ? "reading it crashes the library (signal \(signal))" : "reading it ends the library"
     return UserError(
-      .data, "\(file.path) is damaged, or was made to do harm: \(how); it was opened in a process of its own")
+      .data, "\(file.path) is damaged, or was made to do harm: \(how); foretop opened the file in a separate process")
   }
 
   private func reaped() -> Int32 {

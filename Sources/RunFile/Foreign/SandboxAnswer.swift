@@ -1,20 +1,20 @@
-// What the process does that examines files for another: it opens them as the other one will, looks at all there is in
-// them, and answers. It may do so for a second, and with little memory; whatever becomes of it harms nobody.
+// The server: the process that examines files for another one. It opens files as the other process will, reads
+// everything in them, and answers. Its time and memory are limited.
 import Foundation
 import Run
 
 package enum SandboxAnswer {
-  /// How long a file of a size may keep the processor busy, in whole seconds.
+  /// CPU seconds that a file of a size may take.
   static func seconds(_ bytes: Int) -> Int { 1 + bytes / (200 << 20) }
 
-  /// The same for a tokenizer, of which every byte is a part of some word.
+  /// The same for a tokenizer, which takes longer per byte.
   static func seconds(ofTokenizer bytes: Int) -> Int { 1 + bytes / (4 << 20) }
 
-  /// Larger files of metrics are not read as a whole: their rows are examined by whoever reads them.
+  /// Larger run files are not read completely: their rows are checked when they are read.
   static let wholeSize = 32 << 20
 
   /// Answers requests on standard input until it ends.
-  /// - Parameter tokenizer: makes a tokenizer of a checkpoint's record and tries it, or throws.
+  /// - Parameter tokenizer: makes a tokenizer from a checkpoint's record and tries it, or throws.
   package static func serve(tokenizer: (TokenizerRecord) throws -> Void) {
     // This is the process that tries: it asks nobody.
     Sandbox.use([])
@@ -40,7 +40,7 @@ package enum SandboxAnswer {
 
   private static func file(_ request: String) -> String { String(request.dropFirst()) }
 
-  /// A request: bytes up to a zero; nil when there is none any more.
+  /// The next request: bytes up to a zero; nil at the end of the input.
   private static func request() -> String? {
     var bytes: [UInt8] = []
     var byte: UInt8 = 0
@@ -59,7 +59,7 @@ package enum SandboxAnswer {
   }
 
   /// Sends bytes through a socket.
-  /// - Returns: whether all went; where they did not, nobody is there any more.
+  /// - Returns: true if all bytes were sent; false if the peer has gone.
   static func sent(_ bytes: [UInt8], to socket: Int32) -> Bool {
     var done = 0
     while done < bytes.count {
@@ -73,7 +73,7 @@ package enum SandboxAnswer {
     return true
   }
 
-  /// - Returns: what is told of a good one.
+  /// - Returns: the text of the answer for a good file.
   private static func examine(_ file: SandboxedFile, _ tokenizer: (TokenizerRecord) throws -> Void) throws -> String {
     if case .run(let folder) = file {
       limit(bytes: (try? FileDescriptor(opening: file.path, O_RDONLY).size()) ?? 0)
@@ -94,7 +94,7 @@ package enum SandboxAnswer {
     return ""
   }
 
-  /// Bounds the time and the memory of one file.
+  /// Limits the time and the memory for one file.
   private static func limit(bytes: Int, seconds: Int? = nil) {
     var used = rusage()
     getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &used)

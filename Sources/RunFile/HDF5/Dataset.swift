@@ -1,4 +1,4 @@
-// One-dimensional datasets that grow, and the attributes on them: the few calls of libhdf5 that run files are made with.
+// One-dimensional datasets that grow, and attributes: the calls of libhdf5 that run files need.
 import CHDF5
 import Run
 
@@ -10,7 +10,7 @@ final class Dataset {
   private(set) var id: hid_t
 
   /// Creates a dataset of rows that can be appended to.
-  /// - Parameter chunk: rows that lie together in the file.
+  /// - Parameter chunk: rows per chunk.
   init(creating path: String, of type: hid_t, chunk: Int, in file: File) throws {
     let what = "cannot create \(path) in \(file.path)"
     var none: hsize_t = 0
@@ -36,9 +36,9 @@ final class Dataset {
   /// See `File.abandon`.
   func abandon() { id = -1 }
 
-  /// Opens a dataset of rows, and refuses what this program never writes: other ranks, filters, external storage,
-  /// virtual datasets, links to elsewhere.
-  /// - Parameter type: the only one that its values may have; nil where whoever opens it looks.
+  /// Opens a dataset of rows. Refuses what this program never writes: other ranks, filters, external storage, virtual
+  /// datasets, links to other files.
+  /// - Parameter type: the only type that the values may have; nil if the caller checks the type.
   init(opening path: String, of type: hid_t? = nil, in file: File) throws {
     let what = "cannot open \(path) in \(file.path)"
     try HDF5Group.requireHardLinks(to: path, in: file)
@@ -57,7 +57,7 @@ final class Dataset {
     }
   }
 
-  /// - Throws: `UserError` when its bytes are not simply in the file.
+  /// - Throws: `UserError` when the dataset's bytes are not stored plainly in the file.
   static func requirePlain(_ id: hid_t, _ path: String, _ file: File) throws {
     let creation = try Handle(H5Dget_create_plist(id), "cannot examine \(path) in \(file.path)")
     let layout = H5Pget_layout(creation.id)
@@ -74,8 +74,8 @@ final class Dataset {
     }
   }
 
-  /// Number of rows that have their bytes in the file. A writer that was killed may have promised a few more.
-  /// - Throws: `UserError` when it promises more than the file can hold.
+  /// Number of rows whose bytes are in the file. After a killed writer, the dataset's extent may be larger.
+  /// - Throws: `UserError` when the extent is larger than the file can hold.
   func count() throws -> Int {
     let what = "cannot read the size of \(path) in \(file.path)"
     let space = try Handle(H5Dget_space(id), what)
@@ -100,12 +100,12 @@ final class Dataset {
     return min(promised, stored)
   }
 
-  /// How many chunks have a place in the file: all, or those before the first that has none. To tell how many bytes are
-  /// stored, libhdf5 would go through all of them.
+  /// Number of leading chunks that are allocated in the file. (libhdf5's own call for the stored size would go through
+  /// all chunks.)
   /// - Parameters:
-  ///   - promised: how many rows it is said to have.
-  ///   - rows: of a chunk.
-  /// - Throws: `UserError` where the kernel refuses to read.
+  ///   - promised: the extent in rows.
+  ///   - rows: rows per chunk.
+  /// - Throws: `UserError` when the kernel refuses to read.
   static func storedChunks(_ id: hid_t, of promised: Int, rows: Int, _ what: String) throws -> Int {
     guard promised > 0 else { return 0 }
     func isStored(_ chunk: Int) throws -> Bool {
@@ -123,7 +123,7 @@ final class Dataset {
     return stored
   }
 
-  /// Makes it longer or shorter.
+  /// Resizes it.
   func resize(to rows: Int) throws {
     var extent = hsize_t(rows)
     try HDF5.check(H5Dset_extent(id, &extent), "cannot make room in \(path) of \(file.path)")
@@ -154,153 +154,14 @@ final class Dataset {
   }
 }
 
-/// Rows of a dataset, and as many in memory.
+/// A selection of rows in a dataset and of as many in memory.
 private struct Selection: ~Copyable {
   let part: Handle
   let memory: Handle
 }
 
-/// Groups and attributes.
-enum HDF5Group {
-  /// Creates a group; its parent exists.
-  static func create(_ path: String, in file: File) throws {
-    let what = "cannot create \(path) in \(file.path)"
-    let creation = try Handle(H5Pcreate(h5_group_creation()), what)
-    try File.keepCompact(creation.id, what)
-    _ = try Handle(H5Gcreate2(file.id, path, h5_default(), creation.id, h5_default()), what)
-  }
-
-  /// The names in a group, sorted, or the first of them.
-  static func names(in path: String, of file: File, most: Int = .max) throws -> [String] {
-    let what = "cannot list \(path) in \(file.path)"
-    let group = try Handle(H5Gopen2(file.id, path, h5_default()), what)
-    var info = H5G_info_t()
-    try HDF5.check(H5Gget_info(group.id, &info), what)
-    return try (0..<min(info.nlinks, hsize_t(most))).map { index in
-      var buffer = [UInt8](repeating: 0, count: 256)
-      try buffer.withUnsafeMutableBytes { bytes in
-        _ = try HDF5.check(
-          H5Lget_name_by_idx(
-            group.id, ".", H5_INDEX_NAME, H5_ITER_INC, index, bytes.baseAddress?.assumingMemoryBound(to: CChar.self),
-            255, h5_default()), what)
-      }
-      return String(decoding: buffer.prefix { $0 != 0 }, as: UTF8.self)
-    }
-  }
-
-  /// Whether there is such an object.
-  static func has(_ path: String, in file: File) throws -> Bool {
-    var passed = ""
-    for name in path.split(separator: "/") {
-      passed += "/" + name
-      let isThere = try HDF5.has(H5Lexists(file.id, passed, h5_default()), "cannot look for \(passed) in \(file.path)")
-      if !isThere { return false }
-    }
-    return true
-  }
-
-  /// - Throws: `UserError` where a part of the path is missing, or a soft or external link.
-  static func requireHardLinks(to path: String, in file: File) throws {
-    var passed = ""
-    for name in path.split(separator: "/") {
-      passed += "/" + name
-      guard !file.hardLinks.contains(passed) else { continue }
-      let type = h5_link_type(file.id, passed)
-      guard try HDF5.has(type < 0 ? -1 : 1, "cannot look for \(passed) in \(file.path)") else {
-        throw UserError(
-          .data, "\(passed) is missing in \(file.path): this is not a run file of foretop, or it is damaged")
-      }
-      guard type == 0 else {
-        throw UserError(.data, "\(passed) in \(file.path) is a link to somewhere else: not opened")
-      }
-      file.hardLinks.insert(passed)
-    }
-  }
-
-  /// Attaches a text of fixed length.
-  static func set(_ name: String, _ text: String, on path: String, in file: File) throws {
-    try set(name, [text], isList: false, on: path, in: file)
-  }
-
-  /// Attaches texts of fixed length.
-  static func set(_ name: String, _ texts: [String], isList: Bool = true, on path: String, in file: File) throws {
-    let what = "cannot write the attribute \(name) of \(path) in \(file.path)"
-    let width = max(1, texts.map(\.utf8.count).max() ?? 1)
-    let type = try HDF5.text(width, what)
-    var count = hsize_t(texts.count)
-    let space = try Handle(isList ? H5Screate_simple(1, &count, nil) : H5Screate(H5S_SCALAR), what)
-    let bytes = texts.flatMap { Array($0.utf8) + [UInt8](repeating: 0, count: width - $0.utf8.count) }
-    try write(name, bytes, type.id, type.id, space, path, file, what)
-  }
-
-  /// Attaches a whole number.
-  static func set(_ name: String, _ number: UInt64, on path: String, in file: File) throws {
-    let what = "cannot write the attribute \(name) of \(path) in \(file.path)"
-    let space = try Handle(H5Screate(H5S_SCALAR), what)
-    try write(name, [number], h5_u64(), h5_memory_u64(), space, path, file, what)
-  }
-
-  /// Attaches a number.
-  static func set(_ name: String, _ number: Double, on path: String, in file: File) throws {
-    let what = "cannot write the attribute \(name) of \(path) in \(file.path)"
-    let space = try Handle(H5Screate(H5S_SCALAR), what)
-    try write(name, [number], h5_f64(), h5_memory_double(), space, path, file, what)
-  }
-
-  private static func write<Value>(
-    _ name: String, _ values: [Value], _ type: hid_t, _ memory: hid_t, _ space: borrowing Handle, _ path: String,
-    _ file: File, _ what: String
-  ) throws {
-    let object = try Handle(H5Oopen(file.id, path, h5_default()), what)
-    let attribute = try Handle(H5Acreate2(object.id, name, type, space.id, h5_default(), h5_default()), what)
-    try HDF5.check(values.withUnsafeBytes { H5Awrite(attribute.id, memory, $0.baseAddress) }, what)
-  }
-
-  /// Reads a whole number; nil where there is none.
-  static func number(_ name: String, on path: String, in file: File) throws -> UInt64? {
-    try scalar(name, on: path, in: file, H5T_INTEGER, h5_memory_u64(), UInt64(0))
-  }
-
-  /// Reads a number; nil where there is none.
-  static func fraction(_ name: String, on path: String, in file: File) throws -> Double? {
-    try scalar(name, on: path, in: file, H5T_FLOAT, h5_memory_double(), 0.0)
-  }
-
-  /// Reads one value of a class of types; nil where there is none. `memory` is the type of `initial` in memory.
-  private static func scalar<Value>(
-    _ name: String, on path: String, in file: File, _ kind: H5T_class_t, _ memory: hid_t, _ initial: Value
-  ) throws -> Value? {
-    let what = "cannot read the attribute \(name) of \(path) in \(file.path)"
-    let object = try Handle(H5Oopen(file.id, path, h5_default()), what)
-    guard try HDF5.has(H5Aexists(object.id, name), what) else { return nil }
-    let attribute = try Handle(H5Aopen(object.id, name, h5_default()), what)
-    let space = try Handle(H5Aget_space(attribute.id), what)
-    let type = try Handle(H5Aget_type(attribute.id), what)
-    guard H5Sget_simple_extent_npoints(space.id) == 1, H5Tget_class(type.id) == kind else { return nil }
-    var value = initial
-    try HDF5.check(withUnsafeMutableBytes(of: &value) { H5Aread(attribute.id, memory, $0.baseAddress) }, what)
-    return value
-  }
-
-  /// Reads a text of fixed length; nil where there is none.
-  static func text(_ name: String, on path: String, in file: File) throws -> String? {
-    let what = "cannot read the attribute \(name) of \(path) in \(file.path)"
-    let object = try Handle(H5Oopen(file.id, path, h5_default()), what)
-    guard try HDF5.has(H5Aexists(object.id, name), what) else { return nil }
-    let attribute = try Handle(H5Aopen(object.id, name, h5_default()), what)
-    let space = try Handle(H5Aget_space(attribute.id), what)
-    let type = try Handle(H5Aget_type(attribute.id), what)
-    guard H5Tget_class(type.id) == H5T_STRING, H5Tis_variable_str(type.id) == 0, H5Tget_size(type.id) <= 1 << 16,
-      H5Sget_simple_extent_npoints(space.id) == 1
-    else { return nil }
-    var bytes = [UInt8](repeating: 0, count: H5Tget_size(type.id))
-    try HDF5.check(bytes.withUnsafeMutableBytes { H5Aread(attribute.id, type.id, $0.baseAddress) }, what)
-    return String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-  }
-}
-
 extension HDF5 {
-  /// A type of UTF-8 texts of a fixed number of bytes, filled up with zeros.
+  /// The type of UTF-8 strings of a fixed number of bytes, padded with zeros.
   static func text(_ width: Int, _ what: @autoclosure () -> String) throws -> Handle {
     let type = try Handle(H5Tcopy(h5_string()), what())
     try check(H5Tset_size(type.id, width), what())

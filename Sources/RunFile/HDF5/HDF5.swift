@@ -1,5 +1,5 @@
-// The door to libhdf5: handles that close themselves, one place where a status becomes an error, and the settings that
-// every file here is opened with. The library may not be thread-safe: where two threads work, each call is made alone.
+// Access to libhdf5: handles that close themselves, conversion of a status to an error, and the settings with which
+// every file is opened. The library may not be thread-safe: a lock serializes the calls.
 import CHDF5
 import Foundation
 import Run
@@ -8,7 +8,7 @@ import Run
 struct Handle: ~Copyable {
   let id: hid_t
 
-  /// Takes over what a call returned.
+  /// Takes over the identifier that a call returned.
   /// - Throws: `UserError` that says what could not be done, and libhdf5's reason.
   init(_ id: hid_t, _ what: @autoclosure () -> String) throws {
     self.id = try HDF5.check(id, what())
@@ -18,8 +18,8 @@ struct Handle: ~Copyable {
 }
 
 enum HDF5 {
-  /// Settings of the library, made before its first use: no plug-ins, and nothing done when the process exits (a flush
-  /// of a file whose disk is full would end it with a segmentation fault).
+  /// Settings of the library before its first use: no plug-ins, and no work at the process's exit (flushing a file on a
+  /// full disk would cause a segmentation fault).
   private static let started: Void = {
     H5dont_atexit()
     H5open()
@@ -34,7 +34,7 @@ enum HDF5 {
 
   private static let lock = NSRecursiveLock()
 
-  /// Does something while no other thread calls the library. What is done meanwhile is short: the metrics wait for it.
+  /// Runs `body` while no other thread calls the library. `body` must be short, since the metrics wait for it.
   static func alone<Result>(_ body: () throws -> Result) rethrows -> Result {
     lock.lock()
     defer { lock.unlock() }
@@ -48,8 +48,9 @@ enum HDF5 {
     throw UserError(.inputOutput, "\(what()): \(reason().words)")
   }
 
-  /// What is asked of an object that may not be there: below zero is no answer where the kernel refused to read.
-  /// - Returns: whether there is one; false too where the file is damaged there.
+  /// Interprets the status of a question about an object that may not exist: a negative status is an error only if the
+  /// kernel refused to read.
+  /// - Returns: true if the object exists; false also if the file is damaged there.
   static func has<Status: BinaryInteger>(_ status: Status, _ what: @autoclosure () -> String) throws -> Bool {
     if status >= 0 { return status > 0 }
     let (reason, isOfKernel) = reason()
@@ -81,11 +82,11 @@ enum HDF5 {
 
 /// How a file is opened.
 enum Opening {
-  /// For its writer, without readers beside it.
+  /// For the writer, without concurrent readers.
   case alone
-  /// For its writer, with readers beside it: only rows are appended.
+  /// For the writer, with concurrent readers: rows are only appended.
   case append
-  /// For reading a file that nobody writes.
+  /// For reading a file that no process writes.
   case still
   /// For reading a file while its writer appends.
   case live
@@ -95,14 +96,14 @@ enum Opening {
 
 /// An open HDF5 file with its path, which every error names.
 final class File {
-  /// Where it lies; it may be renamed while it is open.
+  /// The file's path; it may be renamed while it is open.
   var path: String
   private(set) var id: hid_t
   let isInMemory: Bool
-  /// Paths that were found to be hard links: foretop takes no link away.
+  /// Paths that are known to be hard links; foretop never removes a link.
   var hardLinks: Set<String> = []
 
-  /// Opens a file. One that this process did not write is examined by another first.
+  /// Opens a file. If this process did not write the file, a separate process examines it first.
   init(opening path: String, _ how: Opening) throws {
     // Before anybody takes memory for it, the process that examines included.
     try FileDescriptor(opening: path, O_RDONLY).requireStored()
@@ -129,7 +130,8 @@ final class File {
     id = try HDF5.check(H5Fopen(name, flags, access.id), "cannot open \(path)")
   }
 
-  /// Creates a live file, which must not exist: superblock and pages as `SIGKILL` and readers beside it need them.
+  /// Creates a live file, which must not exist, with a superblock and pages that survive `SIGKILL` and allow concurrent
+  /// readers.
   init(creatingLive path: String, inMemory: Bool = false) throws {
     HDF5.start()
     let what = "cannot create \(path)"
@@ -147,7 +149,7 @@ final class File {
     if !inMemory { Sandbox.trust(path) }
   }
 
-  /// Creates a file for every HDF5 from 1.8 on; it must not exist.
+  /// Creates a file that HDF5 1.8 and later can open; it must not exist.
   init(creatingPlain path: String) throws {
     HDF5.start()
     let what = "cannot create \(path)"
@@ -164,19 +166,19 @@ final class File {
 
   deinit { close() }
 
-  /// libhdf5 closes the file when its datasets are closed too.
+  /// Closes the file; libhdf5 does so when all its datasets are closed, too.
   func close() {
     if id >= 0 { H5Idec_ref(id) }
     id = -1
   }
 
-  /// Leaves it to libhdf5 as it is: for a file that failed, which closing could end the process with.
+  /// Abandons a file that failed without closing it, since closing could end the process.
   func abandon() { id = -1 }
 
-  /// Hands everything to the kernel, and lets the superblock know where the file ends.
+  /// Hands all data to the kernel, and updates the end of the file in the superblock.
   func flush() throws { try HDF5.check(H5Fflush(id, H5F_SCOPE_GLOBAL), "cannot write to \(path)") }
 
-  /// Lets readers in while it is written. After this only rows are appended.
+  /// Allows concurrent readers (SWMR). From now on, rows can only be appended.
   func startLive() throws { try HDF5.check(H5Fstart_swmr_write(id), "cannot let readers into \(path)") }
 
   /// Where the file ends, in bytes.
@@ -192,7 +194,7 @@ final class File {
     return pointer?.load(as: Int32.self) ?? -1
   }
 
-  /// libhdf5 knows files in memory by their names, which must be of no file and of no other one in memory.
+  /// A unique name for a file in memory: libhdf5 identifies such files by their names.
   private static func memoryName(_ path: String) -> String { "\(path) in memory \(UInt64.random(in: 0...(.max)))" }
 
   private static func access(_ path: String) throws -> Handle {
@@ -205,14 +207,14 @@ final class File {
     return access
   }
 
-  /// Bounds the memory that a dataset keeps of its chunks. A run file has some 300 datasets, which libhdf5 would give one
-  /// megabyte each: as a run goes on, they all fill up with chunks that are complete and never needed again.
+  /// Limits the chunk cache of every dataset. A run file has some 300 datasets with a default cache of one megabyte
+  /// each, which would fill up with complete chunks during a run.
   private static func limitCaches(_ access: hid_t, _ what: @autoclosure () -> String) throws {
     // The largest chunk, of /events, has to fit; few slots let go of the small chunks of /overview. The first number is ignored.
     try HDF5.check(H5Pset_cache(access, 0, 7, 1 << 17, 1), what())
   }
 
-  /// Links and attributes stay in the object header: fractal heaps and B-trees are more that a crash could tear.
+  /// Keeps links and attributes in the object header, since a crash could damage fractal heaps and B-trees.
   static func keepCompact(_ creation: hid_t, _ what: @autoclosure () -> String) throws {
     try HDF5.check(H5Pset_link_phase_change(creation, 256, 128), what())
     try HDF5.check(H5Pset_attr_phase_change(creation, 64, 32), what())

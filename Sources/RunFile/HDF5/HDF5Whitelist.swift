@@ -1,19 +1,19 @@
-// Everything that foretop reads of an HDF5 file, looked at before its numbers are believed: what foretop never writes there is
-// refused. What somebody else has put beside it is never read, and stays; only a link to another file is refused.
+// Checks everything that foretop reads of an HDF5 file before its values are used: what foretop never writes is
+// refused. Objects that other programs added are never read, and stay; only links to other files are refused.
 import CHDF5
 import Run
 
 enum HDF5Whitelist {
   private static let largestChunk = 1 << 20
-  /// Names that are looked at in a group or on an object, to say which of them are somebody else's.
+  /// The most names per group or object that are searched for foreign ones.
   private static let mostNames = 1000
-  /// How many of these are named.
+  /// The most foreign names that are reported.
   private static let mostSaid = 5
 
-  /// Looks at all that is read of a run's file.
-  /// - Parameter withOverview: whether the sums over the steps are read.
-  /// - Throws: `UserError` where what is read is a type of variable length or a reference, filtered, outside the file, or over
-  ///   something else, and where a link leads to another file.
+  /// Checks everything that is read of a run's file.
+  /// - Parameter withOverview: whether the overview is read.
+  /// - Throws: `UserError` when something has a type of variable length or a reference, is filtered, outside the file
+  ///   or overlapping, and when a link leads to another file.
   static func check(_ store: Store, withOverview: Bool = true) throws {
     try check(store.file, store.paths + (withOverview ? store.overview()?.paths ?? [] : []))
   }
@@ -44,7 +44,7 @@ enum HDF5Whitelist {
     }
   }
 
-  /// What somebody else has put into a run's file, in words: `the attribute “note” of /`. Nothing of it is read.
+  /// Objects that foretop did not write in a run's file, in words: `the attribute “note” of /`. They are not read.
   static func strangers(in store: Store) throws -> [String] {
     let file = store.file
     let groups = groups(of: store.paths)
@@ -67,7 +67,7 @@ enum HDF5Whitelist {
     return said + (more > 0 ? ["\(more) more"] : [])
   }
 
-  /// All that foretop attaches to a run's file.
+  /// The names of all attributes that foretop writes.
   private static let attributeNames: Set<String> = [
     "format", "formatVersion", "name", "created", "version", "seed", "threads", "parameters", "NX_class", "default",
     "readme",
@@ -78,7 +78,7 @@ enum HDF5Whitelist {
     group == "/" ? "/" + name : "\(group)/\(name)"
   }
 
-  /// The groups that datasets lie in, the root first.
+  /// The groups of datasets, the root first.
   private static func groups(of paths: [String]) -> [String] {
     var groups: Set<String> = []
     for path in paths {
@@ -110,7 +110,7 @@ enum HDF5Whitelist {
     UserError(.data, "\(path.prefix(200)) in \(file.path) \(why): not opened")
   }
 
-  /// Numbers, texts of fixed length, and records of these.
+  /// Accepts numbers, strings of fixed length, and records of these.
   private static func checkType(_ type: hid_t, _ path: String, _ file: File) throws {
     let isPlain =
       switch H5Tget_class(type) {
@@ -159,11 +159,11 @@ enum HDF5Whitelist {
     try checkChunks(dataset, elements, chunk[0], chunk[0] * size, path, file)
   }
 
-  /// libhdf5 goes through all chunks to find one: of more than these only the last is looked at.
+  /// If a dataset has more chunks, only the last one is checked, since libhdf5 goes through all chunks to find one.
   private static let mostChunks: UInt64 = 16
 
-  /// Every chunk has its place in the file, and none is that of another. In a long file that is so of the last one, where a
-  /// writer goes on; what reads the others finds out by the checksums of their rows.
+  /// Checks that every chunk lies in the file and overlaps no other. In a long file, only the last chunk is checked, to
+  /// which a writer appends; readers of the others check the checksums of their rows.
   private static func checkChunks(
     _ dataset: hid_t, _ elements: UInt64, _ rows: UInt64, _ bytes: UInt64, _ path: String, _ file: File
   ) throws {

@@ -1,5 +1,5 @@
-// A file's bytes in memory, once, which libhdf5 may change: for readers of a run that was killed. What is a hole in the file takes
-// no memory here either.
+// A copy of a file in memory, which libhdf5 may change: for readers of a run that was killed. Holes of the file take no
+// memory.
 import CHDF5
 import Foundation
 import Run
@@ -8,16 +8,16 @@ final class MemoryImage {
   // Handed to libhdf5, which keeps it until it closes the file.
   private var base: UnsafeMutableRawPointer
   private let count: Int
-  /// Bytes of address space; memory is taken for those that are touched.
+  /// Reserved bytes of address space; only pages that are touched take memory.
   private var reserved: Int
-  /// How much a file may grow before it moves.
+  /// Bytes by which the image can grow before it is moved.
   private static let spare = 64 << 20
 
   /// Reads a file.
   /// - Parameters:
-  ///   - length: how much of it is its content: the rest may be a hole.
-  ///   - count: the size of the image, at least `length`; zeros fill it up.
-  /// - Throws: `UserError` where the file cannot be read, or there is no memory for it.
+  ///   - length: the bytes of content; the rest of the file may be a hole.
+  ///   - count: the size of the image, at least `length`; padded with zeros.
+  /// - Throws: `UserError` when the file cannot be read, or memory is short.
   init(reading file: borrowing FileDescriptor, length: Int, count: Int) throws {
     (self.count, reserved) = (count, count + Self.spare)
     let path = file.path
@@ -41,7 +41,7 @@ final class MemoryImage {
 
   deinit { munmap(base, reserved) }
 
-  /// Its first bytes.
+  /// The first bytes of the image.
   func start(_ count: Int) -> [UInt8] { Array(UnsafeRawBufferPointer(start: base, count: min(count, self.count))) }
 
   func write(_ bytes: [UInt8]) { bytes.withUnsafeBytes { base.copyMemory(from: $0.baseAddress!, byteCount: $0.count) } }
@@ -51,8 +51,8 @@ final class MemoryImage {
     return made == MAP_FAILED ? nil : made
   }
 
-  /// Makes it longer or shorter.
-  /// - Returns: where it lies then; nil where there is no memory.
+  /// Resizes it.
+  /// - Returns: the new address; nil if memory is short.
   private func resize(to size: Int) -> UnsafeMutableRawPointer? {
     guard size > reserved else { return base }
     guard let larger = Self.mapped(size + size / 2) else { return nil }
@@ -62,7 +62,7 @@ final class MemoryImage {
     return base
   }
 
-  /// Lets a file be opened from it: libhdf5 takes the bytes where they are, and copies none.
+  /// Lets libhdf5 open the image as a file, without a copy.
   func attach(to access: hid_t, _ what: @autoclosure () -> String) throws {
     var callbacks = H5FD_file_image_callbacks_t(
       // An open file keeps the bytes, and not what they belong to: each that has them holds it.
@@ -92,7 +92,7 @@ final class MemoryImage {
 }
 
 extension Host {
-  /// Bytes that programs can still have; nil where the kernel does not say so.
+  /// Bytes of available memory; nil if unknown.
   static var freeMemory: Int? {
     guard let file = try? FileDescriptor(opening: "/proc/meminfo", O_RDONLY),
       let text = try? String(decoding: file.read(at: 0, count: 4096), as: UTF8.self)

@@ -1,4 +1,4 @@
-// Records of fixed size with named parts and a checksum in each: how a row of /events and /sessions looks, in the file and
+// The format of records of fixed size with named parts and a checksum: the rows of /events and /sessions, in run.h5 and
 // in the journal.
 import CHDF5
 import Foundation
@@ -30,11 +30,12 @@ struct RecordFormat {
     case text(String)
   }
 
-  /// Values by the name of their part.
+  /// The values of a record, by the names of its parts.
   typealias Record = [String: ItemValue]
 
   let parts: [Item]
-  /// Bytes a record, the checksum at their end. It divides a page, so that a write that is torn leaves whole records.
+  /// Bytes per record, with the checksum at the end. The size divides a page, so that a torn write leaves whole
+  /// records.
   let size: Int
 
   func type() throws -> Handle {
@@ -105,7 +106,7 @@ struct RecordFormat {
     return sum.value
   }
 
-  /// The text's UTF-8, cut at the end of a character where it does not fit, and saying so.
+  /// The text in UTF-8, cut at a character boundary and marked as cut if it does not fit.
   private static func fitting(_ text: String, _ width: Int) -> [UInt8] {
     if text.utf8.count <= width { return Array(text.utf8) }
     var kept: [UInt8] = []

@@ -1,18 +1,18 @@
-// The rows of a table come back, block by block, each with what its checksum says of it.
+// Reads the rows of a table in blocks, and verifies each row's checksum.
 import CHDF5
 import Run
 
 extension Table {
   /// Consecutive rows, by column.
   struct RowBlock {
-    /// The number of its first row.
+    /// The number of the first row.
     let start: Int
-    /// One a column, a number a row.
+    /// One array per column, with one number per row.
     let columns: [[Double]]
     /// The checksums as they are stored.
     let sums: [UInt32]
     let payloads: [ArraySlice<UInt8>]?
-    /// Whether each row's checksum holds.
+    /// Whether each row's checksum is correct.
     let isWhole: [Bool]
 
     init(
@@ -36,17 +36,17 @@ extension Table {
 
     var count: Int { sums.count }
 
-    /// Nil for a row whose checksum does not hold.
+    /// A row of the block; nil if its checksum is wrong.
     func row(_ index: Int) -> Row? {
       guard isWhole[index] else { return nil }
       return Row(values: columns.map { $0[index] }, payload: payloads.map { Array($0[index]) } ?? [])
     }
   }
 
-  /// Rows that are read at a time, so that a long run does not fill the memory.
+  /// Rows per block, so that a long run does not fill the memory.
   private static var blockRows: Int { 65_536 }
 
-  /// Hands over rows from one on, all or up to another, in blocks.
+  /// Calls `body` with the rows from `start` to `end` (or the last row), in blocks.
   func forEachBlock(from start: Int = 0, to end: Int? = nil, _ body: (RowBlock) throws -> Void) throws {
     let end = end ?? count
     for first in stride(from: start, to: end, by: Self.blockRows) {
@@ -72,7 +72,7 @@ extension Table {
       start: start, columns: values, sums: sums, payloads: payloads.map { $0.map { $0 ?? [] } }, isWhole: isWhole)
   }
 
-  /// Reads rows from one on, all or some; nil stands for one whose checksum does not hold.
+  /// Reads rows from `start` on, all or some; nil stands for a row with a wrong checksum.
   func rows(from start: Int = 0, count wanted: Int? = nil) throws -> [Row?] {
     let end = min(count, start + min(wanted ?? count, count))
     guard start < end else { return [] }
@@ -82,7 +82,7 @@ extension Table {
     return rows
   }
 
-  /// The first row from one on whose checksum does not hold; nil where all are whole.
+  /// The first row from `start` on with a wrong checksum; nil if there is none.
   func firstDamaged(from start: Int = 0) throws -> Int? {
     var damaged: Int?
     try forEachBlock(from: start) { block in
@@ -91,7 +91,7 @@ extension Table {
     return damaged
   }
 
-  /// The first row whose number in the first column is not below one, where these numbers rise.
+  /// The first row whose value in the first column is at least `number`; the values ascend.
   func firstRow(from number: Double) throws -> Int {
     var (low, high) = (0, count)
     while low < high {
@@ -114,7 +114,7 @@ extension Table {
     return values
   }
 
-  /// Each row's bytes; nil for a row that claims bytes which are not there, and for a table without.
+  /// Each row's payload; nil for a row whose payload is outside the file, and for a table without payloads.
   private func payloads(_ start: Int, _ count: Int) throws -> [ArraySlice<UInt8>?]? {
     guard let ends, let bytes else { return nil }
     let before = start == 0 ? 0 : 1
@@ -131,7 +131,7 @@ extension Table {
   }
 }
 
-/// The bytes of a row that its checksum is of: the row's number, then its values as they are stored.
+/// The bytes that a row's checksum covers: the row's number, then its values as stored.
 struct RowBytes {
   private let columns: [Column]
   private var bytes: [UInt8]
@@ -141,8 +141,8 @@ struct RowBytes {
     bytes = [UInt8](repeating: 0, count: columns.reduce(8) { $0 + $1.size })
   }
 
-  /// Takes in a row.
-  /// - Returns: whether each value is one that its column can have.
+  /// Packs a row.
+  /// - Returns: true if each value is valid for its column.
   mutating func pack(_ values: [[Double]], _ row: Int, at index: Int) -> Bool {
     pack(index) { values[$0][row] }
   }
@@ -179,7 +179,7 @@ struct RowBytes {
     return isSound
   }
 
-  /// The checksum of what was taken in last, and of the row's payload.
+  /// The checksum of the row packed last and of its payload.
   func checksum(with payload: ArraySlice<UInt8>) -> UInt32 {
     var sum = Checksum()
     sum.add(bytes)

@@ -1,14 +1,15 @@
-// Columns of equal length with a checksum a row, and bytes a row where it has them: `/metrics`, `/heldout`, `/samples/…`.
-// A row exists when its checksum, written last, holds. Rows wait in memory until `write`.
+// A table: columns of equal length with a checksum per row, and for some tables a payload per row: `/metrics`,
+// `/heldout`, `/samples/…`. A row exists only if its checksum, which is written last, is correct. Rows wait in memory
+// until `write`.
 import CHDF5
 import Foundation
 import Run
 
-/// What one column of a table holds.
+/// A column of a table.
 struct Column {
   enum ColumnType { case float32, float64, unsigned64 }
 
-  /// Below the table's group: `loss/ntp`.
+  /// The path below the table's group: `loss/ntp`.
   let path: String
   let storage: ColumnType
   let unit: String
@@ -31,7 +32,7 @@ struct Column {
     self.init(metric.path, storage, metric.unit, metric.longName)
   }
 
-  /// Its type in the file.
+  /// The HDF5 type in the file.
   var type: hid_t {
     switch storage {
     case .float32: h5_f32()
@@ -40,7 +41,7 @@ struct Column {
     }
   }
 
-  /// What comes back when `value` is stored and read.
+  /// The value that is read back after `value` was stored.
   func stored(_ value: Double) -> Double {
     switch storage {
     case .float32: value.isNaN ? .nan : Double(Float(value))
@@ -51,23 +52,23 @@ struct Column {
 
   func whole(_ value: Double) -> UInt64 { holds(value) ? UInt64(value) : .max }
 
-  /// Whether a value is one that the column can have: whole numbers are counted exactly.
+  /// True if the column can store a value exactly enough: integers must be exact.
   func holds(_ value: Double) -> Bool {
     storage != .unsigned64 || value >= 0 && value < 0x1p53 && value.rounded(.towardZero) == value
   }
 
-  /// Bytes a value in the file.
+  /// Bytes per value in the file.
   var size: Int { storage == .float32 ? 4 : 8 }
 }
 
 /// A table of a run file, open for appending or for reading.
 final class Table {
   struct Row: Equatable {
-    /// One a column.
+    /// One value per column.
     var values: [Double]
     var payload: [UInt8] = []
 
-    /// Whether all bits that are stored are equal: not-a-number is itself, and a column of 32 bits has 32 bits.
+    /// True if all stored bits are equal: NaN equals NaN, and in 32-bit columns only 32 bits are compared.
     func isSame(as other: Row, _ columns: [Column]) -> Bool {
       payload == other.payload && values.count == other.values.count
         && zip(columns, zip(values, other.values)).allSatisfy { column, pair in
@@ -76,7 +77,7 @@ final class Table {
     }
   }
 
-  /// Its group in the file: `/metrics`.
+  /// The table's group in the file: `/metrics`.
   let group: String
   let columns: [Column]
   let datasets: [Dataset]
@@ -84,20 +85,22 @@ final class Table {
   /// Where each row's payload ends in `bytes`; only tables with payloads have them.
   let ends: Dataset?
   let bytes: Dataset?
-  /// Where rows go first, and the table's number there.
+  /// The journal, into which rows are written first.
   var journal: Journal?
+  /// The table's number in the journal.
   var number: UInt8 = 0
-  /// Rows in the file.
+  /// Number of rows in the file.
   private(set) var count = 0
   private(set) var byteCount = 0
-  /// Rows that are not surely in the file yet, and how many of them were handed to libhdf5.
+  /// Rows that may not be in the file yet.
   private var waiting: [Row] = []
+  /// How many of the waiting rows were handed to libhdf5.
   private var handedOver = 0
 
-  /// Rows that lie together in the file.
+  /// Rows per chunk.
   private let chunk: Int
 
-  /// Creates its datasets; the groups exist.
+  /// Creates the table's datasets; the groups exist.
   init(creating group: String, columns: [Column], hasPayload: Bool, chunk rows: Int = 4096, in file: File) throws {
     self.group = group
     self.columns = columns
@@ -120,7 +123,7 @@ final class Table {
     try HDF5Group.set("columns", columns.map(\.path), on: group + "/commit", in: file)
   }
 
-  /// Opens its datasets. Rows past the shortest column do not exist.
+  /// Opens the table's datasets. The shortest column determines the number of rows.
   init(opening group: String, columns: [Column], hasPayload: Bool, chunk: Int = 4096, in file: File) throws {
     self.group = group
     self.columns = columns
@@ -134,7 +137,7 @@ final class Table {
     byteCount = try bytes?.count() ?? 0
   }
 
-  /// How many rows each of its datasets has; the bytes of the rows not among them.
+  /// Number of rows of each dataset, except the payloads.
   func lengths() throws -> [(path: String, rows: Int)] {
     try (datasets + [commit] + (ends.map { [$0] } ?? [])).map { ($0.path, try $0.count()) }
   }
@@ -143,16 +146,16 @@ final class Table {
 
   var paths: [String] { all.map(\.path) }
 
-  /// Lets go of the file. What waits stays, for `adopt`.
+  /// Closes the datasets. Waiting rows are kept, for `adopt`.
   func close() { for dataset in all { dataset.close() } }
 
   /// See `File.abandon`.
   func abandon() { for dataset in all { dataset.abandon() } }
 
-  /// Rows, those that wait included.
+  /// Number of rows, including waiting ones.
   var total: Int { count + waiting.count - handedOver }
 
-  /// Puts a row in line; `write` stores it.
+  /// Appends a row to the waiting rows; `write` stores it.
   func append(_ row: Row) {
     journal?.add(.row(number, row))
     waiting.append(row)
@@ -162,23 +165,23 @@ final class Table {
 
   var hasUnconfirmed: Bool { !waiting.isEmpty }
 
-  /// What waits, as a journal has it.
+  /// The waiting rows and records as journal entries.
   var entries: [Journal.JournalEntry] { waiting.map { .row(number, $0) } }
 
-  /// Bytes that writing the waiting rows may take from the disk, new chunks included.
+  /// The most bytes of disk that writing the waiting rows takes, including new chunks.
   var waitingSize: Int {
     guard hasWaiting else { return 0 }
     return size(ofRows: 0) + waiting.reduce(0) { $0 + $1.payload.count }
       + (bytes == nil ? 0 : 65536)
   }
 
-  /// Bytes that so many more rows take: the chunks that they begin, and what libhdf5 notes of each.
+  /// Bytes of disk that so many more rows take: new chunks, and libhdf5's index of them.
   func size(ofRows rows: Int) -> Int {
     let begun = (total + rows + chunk - 1) / chunk - (count + chunk - 1) / chunk
     return begun * (columns.reduce(16) { $0 + $1.size } * chunk + (columns.count + 2) * 4096)
   }
 
-  /// Stores the rows that wait, checksums last.
+  /// Stores the waiting rows, checksums last.
   func write() throws {
     let rows = waiting.dropFirst(handedOver)
     guard !rows.isEmpty else { return }
@@ -212,7 +215,7 @@ final class Table {
     handedOver = waiting.count
   }
 
-  /// The file was flushed: what was handed over need not be kept.
+  /// Releases the rows that were handed to libhdf5, after a flush of the file.
   func confirm() {
     // A copy, since the array would keep the room that it needed while the file could not be written.
     waiting = Array(waiting[handedOver...])
@@ -225,15 +228,15 @@ final class Table {
     waiting += old.waiting.enumerated().filter { first + $0.offset >= count }.map(\.element)
   }
 
-  /// Whether a row has a value for each column, and one that the column can have.
+  /// True if a row has a valid value for each column.
   func fits(_ row: Row) -> Bool {
     row.values.count == columns.count && zip(columns, row.values).allSatisfy { $0.holds($1) }
   }
 
-  /// Makes these its rows, and writes only from the first that is new. Never while readers may be there.
+  /// Replaces the table's rows, and writes only from the first changed row on. Not allowed with concurrent readers.
   /// - Parameters:
-  ///   - kept: how many of its first rows stay, and are in neither list.
-  ///   - old: what `rows(from: kept)` returned.
+  ///   - kept: the number of leading rows that stay and are in neither list.
+  ///   - old: the result of `rows(from: kept)`.
   func replace(keeping kept: Int = 0, _ old: [Row?], by new: [Row]) throws {
     precondition(kept == 0 || bytes == nil, "a table with payloads is replaced as a whole")
     let same = zip(old, new).prefix { $0?.isSame(as: $1, columns) == true }.count
@@ -244,11 +247,11 @@ final class Table {
     confirm()
   }
 
-  /// Stores whole rows of another file at once.
+  /// Stores the undamaged rows of a block of another file.
   func add(_ block: RowBlock) throws { try add((0..<block.count).compactMap(block.row)) }
 
-  /// Stores rows at once.
-  /// - Parameter prepare: makes sure that the disk has room for what waits.
+  /// Stores rows immediately.
+  /// - Parameter prepare: reserves disk space for the waiting rows.
   func add(_ rows: [Row], after prepare: () throws -> Void = {}) throws {
     waiting += rows
     try prepare()
@@ -256,7 +259,7 @@ final class Table {
     confirm()
   }
 
-  /// Forgets all but the first rows. Never while readers may be there.
+  /// Truncates the table to its first rows. Not allowed with concurrent readers.
   func cut(to rows: Int, bytes length: Int = 0) throws {
     for dataset in datasets + [commit] + (ends.map { [$0] } ?? []) { try dataset.resize(to: rows) }
     try bytes?.resize(to: length)

@@ -1,13 +1,13 @@
-// A checkpoint comes back. The file may be damaged, or made by somebody else: names, shapes and sizes are checked against
-// the recipe and the file before memory is taken.
+// Reads a checkpoint. The file may be damaged or malicious: names, shapes and sizes are checked against the recipe and
+// the file before memory is allocated.
 import CHDF5
 import Foundation
 import Run
 
 extension CheckpointFile {
-  /// Reads a checkpoint, checksum first.
-  /// - Returns: it, and when the run began that it is of; nil in one that does not say so.
-  /// - Throws: `UserError` when anything is not as foretop writes it.
+  /// Reads a checkpoint, after verifying its checksum.
+  /// - Returns: the checkpoint, and when its run began; nil if the file does not say so.
+  /// - Throws: `UserError` when the file is damaged or not a checkpoint of foretop.
   static func readNamed(_ path: String) throws -> (checkpoint: Checkpoint, created: Double?) {
     _ = try Trailer(verifying: path)
     let contents = try CheckpointContents(of: File(opening: path, .still))
@@ -55,21 +55,22 @@ extension CheckpointFile {
     return StoredWeights(step: contents.state.step, tensors: tensors, numbers: numbers)
   }
 
-  /// A tensor and where its numbers lie in the file.
+  /// A tensor and the place of its numbers in the file.
   typealias Place = (tensor: Checkpoint.Tensor, offset: Int)
 
-  /// All of a checkpoint but its tensors' numbers.
+  /// A checkpoint without its tensors' numbers.
   struct CheckpointContents {
     let state: TrainerState
     let recipe: Recipe
     let tokenizer: TokenizerRecord
     let created: Double?
-    /// How many numbers a block has.
+    /// Numbers per block (weights, or one of the two moments).
     let elements: Int
-    /// The tensors of each block, in order of their place in it.
+    /// The tensors of each block, in order of their place in the block.
     let places: [[Place]]
 
-    /// - Throws: `UserError` when names, shapes or sizes are not those of the recipe's model, or nothing the file can hold.
+    /// - Throws: `UserError` when names, shapes or sizes differ from those of the recipe's model, or the file cannot
+    ///   hold so much.
     init(of file: File) throws {
       try CheckpointFile.check(file)
       let path = file.path
@@ -161,7 +162,7 @@ extension CheckpointFile {
     return found.sorted { $0.tensor.offset < $1.tensor.offset }
   }
 
-  /// Whether something is a dataset of numbers as tensors are.
+  /// True if an object is a dataset of the type of tensors.
   private static func isTensor(_ path: String, in file: File) -> Bool {
     guard let dataset = try? Handle(H5Dopen2(file.id, path, h5_default()), path),
       let type = try? Handle(H5Dget_type(dataset.id), path)
@@ -199,7 +200,7 @@ extension CheckpointFile {
     return (tensor, Int(offset))
   }
 
-  /// A dataset of bytes.
+  /// Reads a dataset of bytes.
   private static func bytes(_ path: String, in file: File, most: Int) throws -> [UInt8] {
     let dataset = try Dataset(opening: path, in: file)
     let count = try dataset.count()
@@ -213,7 +214,7 @@ extension CheckpointFile {
 }
 
 extension TrainerState {
-  /// Whether training can have led to these numbers. They are counted with, so that none may be near what overflows.
+  /// True if training can have produced these numbers. Computations with them must not overflow.
   fileprivate var isPossible: Bool {
     [step, tokens, window].allSatisfy { (0..<1 << 53).contains($0) } && (1...1 << 16).contains(threads)
       && (0...1e30).contains(rateFactor) && (0...1e12).contains(active) && bestLoss >= 0

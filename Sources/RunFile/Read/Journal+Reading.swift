@@ -1,19 +1,19 @@
-// A journal comes back, entry by entry: a long session's is larger than memory, and what a file claims to have may be nothing at all.
+// Reads a journal entry by entry: a long session's journal may be larger than memory, and its lengths may be wrong.
 import Foundation
 import Run
 
-/// Reads one entry after the other, through a window.
+/// Reads one entry after the other, through a window of the file.
 final class JournalReader {
   private let file: FileDescriptor
   private let size: Int
-  /// Where the next entry begins.
+  /// The offset of the next entry.
   private(set) var place: Int
   private var window: [UInt8] = []
   private var start = 0
   private static let windowSize = 1 << 20
 
-  /// - Returns: nil where there is no journal, or the file is none.
-  /// - Throws: `UserError` where it cannot be read.
+  /// - Returns: nil if there is no journal, or the file is not a journal.
+  /// - Throws: `UserError` when the journal cannot be read.
   init?(_ path: String) throws {
     guard FileSystem.exists(path) else { return nil }
     file = try FileDescriptor(opening: path, O_RDONLY)
@@ -22,7 +22,7 @@ final class JournalReader {
     guard try file.read(at: 0, count: Journal.magic.count) == Journal.magic else { return nil }
   }
 
-  /// The next entry; nil at the first that is not whole: nothing after that was ever confirmed.
+  /// The next entry; nil at the first incomplete or damaged one: no later entry was ever confirmed.
   func next() throws -> Journal.JournalEntry? {
     try frame { bytes in
       guard let body = Journal.frame(at: 0, of: bytes), let entry = Journal.entry(body) else { return nil }
@@ -30,14 +30,14 @@ final class JournalReader {
     }
   }
 
-  /// Passes over the next entry, whatever it has.
-  /// - Returns: whether it is whole.
+  /// Skips the next entry.
+  /// - Returns: true if the entry is undamaged.
   func skip() throws -> Bool {
     try frame { bytes in Journal.frame(at: 0, of: bytes).map { ((), 8 + $0.count) } } != nil
   }
 
-  /// Hands over the bytes from `place` on, as many as the entry there says that it has.
-  /// - Parameter take: returns what it made of them, and how many they were; nil for no whole entry.
+  /// Calls `take` with the bytes from `place` on, as many as the entry's length says.
+  /// - Parameter take: returns the decoded entry and its length in bytes; nil if the entry is damaged.
   private func frame<Made>(_ take: (UnsafeRawBufferPointer) -> (Made, Int)?) throws -> Made? {
     guard try load(8) else { return nil }
     let first = place - start
@@ -51,7 +51,7 @@ final class JournalReader {
     return made
   }
 
-  /// Makes sure that so many bytes from `place` on are in the window.
+  /// Loads at least `count` bytes from `place` on into the window.
   private func load(_ count: Int) throws -> Bool {
     if place < start || place + count > start + window.count {
       window = try file.read(at: place, count: max(count, Self.windowSize))
@@ -62,7 +62,7 @@ final class JournalReader {
 
   // MARK: Behind the last whole entry
 
-  /// How many bytes follow that are not zeros, up to the last of them.
+  /// Number of bytes up to the last one that is not zero.
   func remainingBytes() throws -> Int {
     var last = place
     try forEachStoredPiece { bytes, offset in
@@ -72,7 +72,7 @@ final class JournalReader {
     return last - place
   }
 
-  /// Whether a whole entry follows somewhere: more than a crash does. It is looked for as long as that costs little.
+  /// True if an undamaged entry follows later, which a crash alone does not cause. The search is limited.
   func isFollowed() throws -> Bool {
     var isFound = false
     // Bytes that checksums may be taken of: lengths that nobody wrote make each place look like a long entry.
@@ -95,7 +95,8 @@ final class JournalReader {
 
   private static let mostSearched = 256 << 20
 
-  /// Goes through what is stored from `place` on; holes are passed over. Pieces overlap by as much as most entries have.
+  /// Iterates over the stored bytes from `place` on, without holes. Pieces overlap by more than the length of most
+  /// entries.
   private func forEachStoredPiece(_ body: (UnsafeRawBufferPointer, Int) -> Bool) throws {
     let overlap = 1 << 16
     var offset = place
@@ -109,18 +110,18 @@ final class JournalReader {
   }
 }
 
-/// All that a journal has but the steps: these are gone through one by one, since a long session has millions.
+/// The content of a journal except the steps, which are read one by one, since a long session has millions.
 struct JournalContents {
   let path: String
-  /// When the run began that the journal is of; nil in one that does not say so.
+  /// When the journal's run began; nil if the journal does not say so.
   private(set) var created: Double?
-  /// Whether a replay came out differently in this session, so that rows were taken out of the file.
+  /// True if a replay of this session differed, so that rows were removed from run.h5.
   private(set) var replacesHistory = false
-  /// The lowest number of a step; nil where it has none.
+  /// The lowest step; nil if the journal has no step.
   private(set) var firstStep: Double?
-  /// How many values a step has.
+  /// Number of values per step.
   private(set) var width: Int?
-  /// Of the tables but /metrics, and of the ledgers, by their numbers.
+  /// Rows of the tables except /metrics, by the table's number.
   private(set) var rows: [UInt8: [Table.Row]] = [:]
   private(set) var records: [UInt8: [RecordFormat.Record]] = [:]
 
@@ -141,7 +142,7 @@ struct JournalContents {
     }
   }
 
-  /// Hands over each step, in the order in which they were recorded.
+  /// Calls `take` with each step, in the recorded order.
   func forEachStep(_ take: (Table.Row) throws -> Void) throws {
     guard let reader = try JournalReader(path) else { return }
     while let entry = try reader.next() {
@@ -149,10 +150,10 @@ struct JournalContents {
     }
   }
 
-  /// The columns that its steps do not have, since an older foretop began the run.
+  /// The columns that the journal's steps lack, since an older foretop began the run.
   func missing(_ heads: [Head]) -> Set<String> { width.map { Store.missing(inRowsOf: $0, heads: heads) } ?? [] }
 
-  /// - Throws: `Journal.ForeignJournal` when the journal is not that of a run's file.
+  /// - Throws: `Journal.ForeignJournal` when the journal belongs to another run.
   func requireRun(of store: Store) throws {
     guard let mine = created, let its = try store.created, mine != its else { return }
     throw Journal.ForeignJournal(

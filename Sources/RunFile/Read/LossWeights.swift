@@ -1,4 +1,4 @@
-// The weights λ of a stored run's losses: the recipe's, and from each of the user's changes on the new one.
+// The weights λ of a stored run's losses, step by step: the recipe's weights, and the user's changes.
 import Run
 
 struct LossWeights {
@@ -15,7 +15,7 @@ struct LossWeights {
     }
   }
 
-  /// Sets the weights that the losses of a step had: a change after step s counts from step s + 1 on.
+  /// Sets the weights of a step's losses: a change after step s applies from step s + 1 on.
   func fill(_ losses: inout [HeadLoss], at step: Int) {
     for index in losses.indices {
       let head = losses[index].head

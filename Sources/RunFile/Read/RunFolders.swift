@@ -1,31 +1,32 @@
-// The runs of a directory without reading them: a list of ten thousand is there at once, and each is read when it is looked at.
+// Lists the runs of a directory without reading them: even ten thousand are listed at once, and each is read only when
+// it is shown.
 import Foundation
 import Run
 
-/// A run's folder, as it lies on the disk.
+/// A run's folder, with its version on the disk.
 package struct RunFolderEntry: Sendable, Equatable {
   package let name: String
-  /// What changes when the run does: sizes and times of its numbers.
+  /// Sizes and times of the files, which change when the run changes.
   package let version: RunVersion
-  /// When run.h5 was changed last, Unix time in seconds; nil where there is none.
+  /// When run.h5 was last changed, Unix time in seconds; nil if there is no run.h5.
   package var changed: Double? { version.modified > 0 ? Double(version.modified) / 1e9 : nil }
 }
 
-/// A run's numbers as they lie on the disk: as long as these are equal, the run is as it was read.
+/// The version of a run's files on the disk: while it is equal, the run has not changed.
 package struct RunVersion: Sendable, Hashable {
-  /// Nanoseconds of Unix time, of run.h5 and its journal; 0 where there is no such file.
+  /// Time of change of run.h5, Unix time in nanoseconds; 0 if there is no such file.
   var modified = 0
+  /// The same of the journal.
   var journalModified = 0
-  /// Bytes of both.
+  /// Total size of both files in bytes.
   var size = 0
-  /// Whether a process writes the run.
+  /// True if a process writes the run.
   package var isLive = false
 }
 
 extension StoredRun {
-  /// All folders of a directory that may be runs, in no order. Nothing of them is opened but the lock of those that a process
-  /// writes or was killed at.
-  /// - Throws: `UserError` when the directory cannot be listed. One that does not exist has no runs.
+  /// All folders of a directory that may be runs, in no particular order. Only lock files are opened.
+  /// - Throws: `UserError` when the directory cannot be listed. A directory that does not exist has no runs.
   package static func folders(in directory: String) throws -> [RunFolderEntry] {
     try FileSystem.names(in: directory).compactMap { name in
       guard !name.hasPrefix("."), !name.hasForeignBytes else { return nil }
@@ -33,7 +34,7 @@ extension StoredRun {
     }
   }
 
-  /// A run's folder as it is now; nil where there is none.
+  /// A run's folder as it is now; nil if there is none.
   package static func entry(_ name: String, in directory: String) -> RunFolderEntry? {
     let folder = RunFolder("\(directory)/\(name)")
     func look(_ path: String) -> (modified: Int, size: Int)? {
@@ -54,7 +55,7 @@ extension StoredRun {
     return RunFolderEntry(name: name, version: version)
   }
 
-  /// The rows of some runs in the list, in this order.
+  /// The summaries of some runs, in this order.
   package static func summaries(of names: [String], in directory: String) -> [RunSummary] {
     let folders = names.map { "\(directory)/\($0)" }
     do {

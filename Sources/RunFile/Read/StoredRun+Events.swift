@@ -1,8 +1,8 @@
-// What a stored run holds, as the events that it was recorded from: all of it, or one after the other.
+// Reads a stored run as events: all at once, or one after the other.
 import Run
 
 extension StoredRun {
-  /// All events in order, as a dashboard takes them to show the run.
+  /// All events in order, for a dashboard.
   package func events() throws -> [Event] {
     let store = try open()
     let others = try others(store)
@@ -20,8 +20,8 @@ extension StoredRun {
   /// All evaluations, in order.
   package func evaluations() throws -> [Evaluation] { try evaluations(open()).map(\.evaluation) }
 
-  /// Some steps, spread evenly, the first and the last among them; damaged ones are left out.
-  /// - Returns: them, and how many there are in all.
+  /// Some evenly spread steps, including the first and the last; damaged ones are left out.
+  /// - Returns: the steps, and the number of all steps.
   package func steps(spread most: Int) throws -> (shown: [StepReport], count: Int) {
     let store = try open()
     let count = store.metrics.count
@@ -31,7 +31,7 @@ extension StoredRun {
     return (shown, count)
   }
 
-  /// Everything but the steps, each with its place among them.
+  /// All events except steps, each with its place among the steps.
   private func others(_ store: Store) throws -> [(place: FileLayout.Position, event: Event)] {
     var others = try evaluations(store).map { (place: $0.place, event: Event.evaluated($0.evaluation)) }
     others += try begins(store)
@@ -57,9 +57,9 @@ extension StoredRun {
     return others
   }
 
-  /// Hands over what each session began with, every step and every evaluation, in order. Steps are read block by block: a long
-  /// run is never in memory as a whole.
-  /// - Returns: how many steps and evaluations are damaged and left out.
+  /// Calls `take` with the beginning of each session, every step and every evaluation, in order. Steps are read in
+  /// blocks, so that a long run need not fit into memory.
+  /// - Returns: the number of damaged steps and evaluations, which are left out.
   package func forEachNumber(_ take: (Event) throws -> Void) throws -> Int {
     let store = try open()
     let evaluations = try evaluations(store)
@@ -67,7 +67,7 @@ extension StoredRun {
     return try forEachStep(store, among: others, take) + store.heldout.count - evaluations.count
   }
 
-  /// Notes that are not in the file yet, after all that is.
+  /// Notes that are not in run.h5 yet, placed after all other events.
   func waitingNotes(_ store: Store) throws -> [(place: FileLayout.Position, occurrence: Occurrence)] {
     let waiting = try Notes.all(folder, store).dropFirst(Notes.stored(in: store).count)
     return waiting.enumerated().map { (FileLayout.Position(sequence: 1 << 52 + $0, row: store.metrics.count), $1) }
@@ -79,8 +79,8 @@ extension StoredRun {
     }
   }
 
-  /// Hands over all steps, and what happened between them at its place.
-  /// - Returns: how many steps are damaged and left out.
+  /// Calls the closure with all steps, and with other events at their places between them.
+  /// - Returns: the number of damaged steps, which are left out.
   private func forEachStep(
     _ store: Store, among others: [(place: FileLayout.Position, event: Event)], _ take: (Event) throws -> Void
   ) throws -> Int {
@@ -102,13 +102,13 @@ extension StoredRun {
   }
 
   /// All steps; nil stands for a damaged row.
-  /// - Throws: `UserError` where they do not rise, or happened at a time that is none: nobody wrote that with foretop.
+  /// - Throws: `UserError` when steps do not ascend or have implausible times, which foretop never writes.
   func reports(_ store: Store, from start: Int = 0, _ known: LossWeights? = nil) throws -> [StepReport?] {
     var steps = StepReader(store, try known ?? weights(store))
     return try store.metrics.rows(from: start).map { try steps.report(of: $0) }
   }
 
-  /// Makes steps of rows, one after the other.
+  /// Converts rows to steps, one after the other.
   struct StepReader {
     private let store: Store
     private let weights: LossWeights
@@ -159,21 +159,20 @@ extension StoredRun {
     }
   }
 
-  /// Whether a number of seconds is one that a clock shows, before the year 9000.
+  /// True if a number of seconds is a plausible Unix time, before the year 9000.
   static func isTime(_ seconds: Double) -> Bool { (0...2e11).contains(seconds) }
 
-  /// The changes of rate, weights and settings that a run going on from a checkpoint makes again: in order, those that were
-  /// obeyed after it.
+  /// The changes of rate, weights and settings after a checkpoint, in order, which a resumed run repeats.
   package func edits(after step: Int) throws -> [ReplayedCommand] {
     let sequence = step == 0 ? 0 : try CheckpointFolder(folder).sequence(of: step)
     return Self.edits(try open().events.records(), from: sequence, isReplayed: true)
   }
 
-  /// The weights that the losses of each step had.
+  /// The weights of the losses at each step.
   func weights(_ store: Store) throws -> LossWeights { LossWeights(recipe, Self.edits(try store.events.records())) }
 
-  /// - Parameter isReplayed: whether they are to be made again: what the command line gave at a resume then stands
-  ///   in the place of older changes of the same thing from there on, as it did in that session.
+  /// - Parameter isReplayed: whether the changes are to be repeated: a value that `resume --set` gave then replaces
+  ///   older changes of the same key, as it did in that session.
   private static func edits(
     _ records: [RecordFormat.Record?], from sequence: Int = 0, isReplayed: Bool = false
   ) -> [ReplayedCommand] {

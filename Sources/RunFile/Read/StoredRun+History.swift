@@ -1,18 +1,18 @@
-// A stored run for a screen: the newest steps one by one, those before them summed up the more the older they are, so that
-// the first chart of ten million steps does not wait for ten million rows.
+// A stored run for a screen: the newest steps one by one, and older steps as sums, the coarser the older they are, so
+// that the first chart of ten million steps does not wait for ten million rows.
 import Run
 
 extension StoredRun {
-  /// Entries of each kind that a screen begins with: so many single steps, so many rows of a level of the pyramid. A live
-  /// screen keeps as many, so that a stored run looks as it did while it was trained.
+  /// The most entries of each kind that a screen begins with: single steps, and rows of each overview level. A live
+  /// screen keeps as many, so that a stored run looks as it did during training.
   static let most = 16_384
-  /// Lines of the log, samples of order, and sessions that it begins with.
+  /// The most log lines, order samples and sessions that a screen begins with.
   private static let lines = 4000
   private static let samples = 256
   private static let starts = 64
 
-  /// What happened, as far as a screen shows it, in order: fed to a dashboard it shows the run. Of a long run the first
-  /// steps are summed up, the first lines of the log are left out, and of the texts there is the last one.
+  /// The events that a screen shows, in order, for a dashboard. In a long run, early steps are summed up and early log
+  /// lines are left out; only the last generated text is included.
   package func history() throws -> [Event] { try history(open()) }
 
   func history(_ store: Store) throws -> [Event] {
@@ -33,7 +33,7 @@ extension StoredRun {
     return events + steps[next...].map(\.event)
   }
 
-  /// Steps with the number of their first row: sums from the coarsest level on, then single ones.
+  /// Steps with the number of their first row: sums from the coarsest level on, then single steps.
   private func steps(_ store: Store, _ weights: LossWeights) throws -> [(row: Int, event: Event)] {
     // The pyramid first: what is written meanwhile is only longer below it.
     let overview = try store.overview()
@@ -67,7 +67,7 @@ extension StoredRun {
     return steps
   }
 
-  /// Everything but steps.
+  /// All events except steps.
   func happenings(_ store: Store, _ weights: LossWeights) throws -> [(place: FileLayout.Position, event: Event)] {
     func last(_ count: Int, of table: Table) throws -> [Table.Row] {
       try table.rows(from: max(0, table.count - count)).compactMap { $0 }

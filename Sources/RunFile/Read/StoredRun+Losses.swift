@@ -1,9 +1,9 @@
-// The losses of two runs side by side, block by block: of a long run no more is in memory, and no more is read of a step.
+// The losses of two runs side by side, read in blocks, so that long runs need not fit into memory.
 import Run
 
 extension StoredRun {
-  /// Hands over the losses of every step that two runs both took, in order. Damaged steps are left out.
-  /// - Parameter take: gets the step, its losses here, and those in the other run. λ is no part of them.
+  /// Calls `take` with the losses of every step that two runs have in common, in order. Damaged steps are left out.
+  /// - Parameter take: receives the step, its losses in this run, and those in the other run, without λ.
   package func forEachCommonStep(
     with other: StoredRun, _ take: (_ step: Int, _ a: [HeadLoss], _ b: [HeadLoss]) throws -> Void
   ) throws {
@@ -27,9 +27,9 @@ extension StoredRun {
   }
 }
 
-/// Goes through the steps of a file.
+/// Iterates over the steps of a file.
 private struct LossCursor {
-  /// A whole row of the block that is in memory.
+  /// An undamaged row of the current block.
   struct StepRow {
     var step, row: Int
   }
@@ -51,7 +51,7 @@ private struct LossCursor {
     }
   }
 
-  /// The next whole step; nil behind the last.
+  /// The next undamaged step; nil after the last.
   mutating func next() throws -> StepRow? {
     while upcoming < metrics.count {
       if block.map({ upcoming >= $0.start + $0.count }) ?? true {

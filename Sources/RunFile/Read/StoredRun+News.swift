@@ -1,23 +1,23 @@
-// A run that another process writes, read on: what came since it was looked at last.
+// Reads the news of a run that another process writes: the events since the last look.
 import Run
 
 extension StoredRun {
-  /// Up to where a reader has read a run.
+  /// The place up to which a reader has read a run.
   package struct Bookmark: Sendable, Equatable {
     /// The last step.
     var step = 0
-    /// The number of the next event that is no step.
+    /// The number of the next event that is not a step.
     var sequence = 0
   }
 
-  /// What a screen begins with, and where it goes on from there.
+  /// The events that a screen begins with, and the bookmark from which `news` continues.
   package func historyToFollow() throws -> (events: [Event], bookmark: Bookmark) {
     let store = try open()
     return (try history(store), try bookmark(store))
   }
 
-  /// What happened since, in order: all events, the newest steps one by one.
-  /// - Parameter bookmark: where the reader was; moved on.
+  /// The events since a bookmark, in order; the newest steps one by one.
+  /// - Parameter bookmark: the reader's place; it is advanced.
   package func news(since bookmark: inout Bookmark) throws -> [Event] {
     let store = try open()
     let weights = try weights(store)

@@ -1,43 +1,45 @@
-// The list of runs: a line for each, and for a damaged one what is wrong with it.
+// The list of runs: a summary of each, or the error of a damaged run.
 import Foundation
 import Run
 
-/// A run as it is listed.
+/// A run's row in the list of runs.
 package struct RunSummary: Codable, Sendable {
   package var name: String
-  /// Nil where the run cannot be read; `error` says why.
+  /// Nil if the run cannot be read; `error` says why.
   package var state: RunStatus?
   package var step = 0
-  /// Steps of the recipe.
+  /// The recipe's number of steps.
   package var steps = 0
   package var tokens = 0
   package var parameters = 0
   /// In the order of every output.
   package var heads: [Head] = []
-  /// The losses of the last step and of the last evaluation, and the lowest held-out loss of the first head; nil before
-  /// there is one.
+  /// The losses of the last step.
   package var last: [HeadLoss] = []
+  /// The losses of the last evaluation.
   package var heldOut: [HeadLoss] = []
   package var order: OrderQuality?
+  /// The lowest held-out loss of the first head; nil before the first evaluation.
   package var best: Float?
-  /// Of the last step.
+  /// The learning rate of the last step.
   package var rate: Double?
   package var tokensPerSecond: Double?
-  /// Unix times in seconds.
+  /// When the run began, Unix time in seconds.
   package var created: Double?
+  /// When run.h5 was last changed, Unix time in seconds.
   package var changed: Double?
-  /// Bytes that its files take on the disk.
+  /// Bytes that the run's files take on the disk.
   package var bytes = 0
   package var checkpoints = 0
   package var error: String?
-  /// The part of the run that cannot be read and is not counted.
+  /// A warning about a part of the run that cannot be read and is not counted.
   package var warning: String?
-  /// As the newest session began with it; nil where the run cannot be read.
+  /// The recipe of the newest session; nil if the run cannot be read.
   package var recipe: Recipe?
   /// Its notes and tags, oldest first.
   package var annotations: [Occurrence] = []
 
-  /// A run of which no more is known.
+  /// A run of which nothing else is known.
   package init(name: String, state: RunStatus? = nil) {
     self.name = name
     self.state = state
@@ -45,7 +47,7 @@ package struct RunSummary: Codable, Sendable {
 }
 
 extension RunSummary {
-  /// Counts a run's files.
+  /// Measures the size of a run's files, and counts its checkpoints.
   fileprivate mutating func measure(_ folder: String) {
     var files: [CheckpointSummary] = []
     do { files = try CheckpointFolder(folder).list() } catch { warning = "\(error)" }
@@ -64,8 +66,8 @@ extension RunSummary {
 }
 
 extension StoredRun {
-  /// All runs in a directory, by name. One that cannot be read is listed with its error.
-  /// - Throws: `UserError` when the directory cannot be listed. One that does not exist has no runs.
+  /// All runs in a directory, by name. A run that cannot be read is listed with its error.
+  /// - Throws: `UserError` when the directory cannot be listed. A directory that does not exist has no runs.
   package static func runs(in directory: String) throws -> [RunSummary] {
     let marks = [RunFolder.fileName, RunFolder.lockName, RunFolder.checkpointsName]
     let names = try FileSystem.names(in: directory).filter { name in
@@ -77,7 +79,7 @@ extension StoredRun {
     return try summaries(of: names.map { ($0, directory + "/" + $0) })
   }
 
-  /// The rows of some runs, in this order.
+  /// The summaries of some runs, in this order.
   /// - Throws: `UserError` when no process can be started to read them.
   static func summaries(of runs: [(name: String, folder: String)]) throws -> [RunSummary] {
     let known = try Sandbox.summaries(of: runs.map(\.folder))
@@ -98,11 +100,11 @@ extension StoredRun {
     }
   }
 
-  /// Reads for the list of runs what there is to say of one, and no more. Of a long run that was killed the file is read as a
-  /// reader beside its writer would: putting it together would take all of it. What it lacks by a second, the journal's end has.
+  /// Reads only the summary of a run. The file of a long run that was killed is read like that of a live run, since
+  /// repairing it would read all of it; the last second of rows comes from the end of the journal.
   /// - Parameters:
-  ///   - most: bytes of a file that is put together all the same.
-  ///   - examine: throws for a file that is not to be read.
+  ///   - most: the most bytes of a file that is repaired in memory.
+  ///   - examine: throws for a file that must not be read.
   static func glance(
     at folder: String, wholeUpTo most: Int = SandboxAnswer.wholeSize, examine: (Store) throws -> Void = { _ in }
   ) throws -> RunSummary {
@@ -130,7 +132,7 @@ extension StoredRun {
   /// The run's row in the list of runs.
   package func summary() throws -> RunSummary { try summary(open()) }
 
-  /// - Parameter row: a step that may be newer than those in the file.
+  /// - Parameter row: a step that may be newer than the last one in the file.
   private func summary(_ store: Store, last row: Table.Row? = nil) throws -> RunSummary {
     // Nothing here is weighed.
     let weights = LossWeights(recipe, [])
@@ -161,7 +163,7 @@ extension StoredRun {
     return summary
   }
 
-  /// The last step whose checksum holds.
+  /// The last undamaged step.
   private func lastReport(_ store: Store, _ weights: LossWeights) throws -> StepReport? {
     var start = store.metrics.count
     // The last row is whole but where the file was damaged.

@@ -1,14 +1,14 @@
-// A plain copy of run.h5, for those who open it with tools that know nothing of files which are being written.
+// A plain copy of run.h5, for tools that cannot open files which are being written.
 import Foundation
 import Run
 
 extension StoredRun {
-  /// Copies everything that the run has now into a file that every HDF5 from 1.8 on opens. The run goes on meanwhile.
+  /// Copies everything that the run has now into a file that HDF5 1.8 and later can open. The run continues meanwhile.
   /// - Parameters:
-  ///   - path: of the copy, which appears when it is complete.
-  ///   - isReplacing: whether a file that is there may be replaced.
-  /// - Returns: how many steps it has.
-  /// - Throws: `UserError` when it cannot be written, or would lie in the folder of a run.
+  ///   - path: the path of the copy, which appears when it is complete.
+  ///   - isReplacing: whether an existing file may be replaced.
+  /// - Returns: the number of steps in the copy.
+  /// - Throws: `UserError` when the copy cannot be written, or would be in the folder of a run.
   package func snapshot(to path: String, isReplacing: Bool) throws -> Int {
     let store = try open()
     var contents = try MergedRows(store, changingFrom: store.metrics.count)

@@ -1,4 +1,4 @@
-// A stored run, read: while it goes on, after it ended, and after it was killed. Nothing here writes.
+// Reads a stored run: a live one, one that ended, or one that was killed. Never writes.
 import Foundation
 import Run
 
@@ -7,36 +7,36 @@ package enum RunStatus: String, Codable, Sendable {
   /// A process writes it now.
   case training
   case finished, stopped, abandoned, diverged, failed
-  /// Its process ended without saying so: killed, or the power went.
+  /// The process ended without recording an end: it was killed, or the power failed.
   case interrupted
 }
 
-/// A run to read from. The file is open only during a call, so that the same process may go on with the run.
+/// A run to read from. Its file is open only during a call, so that the same process may resume the run.
 package struct StoredRun: Sendable {
   /// `runs/NAME`.
   package let folder: String
   package let name: String
-  /// What the newest session began with: its recipe holds what a resume changed.
+  /// The beginning of the newest session, whose recipe includes the changes of the last resume.
   package let beginning: Beginning
-  /// How far it was when it was opened.
+  /// The run's state when it was opened.
   package let state: RunStatus
-  /// The heads that it has columns for.
+  /// The heads of the run's columns.
   let heads: [Head]
-  /// When it began, which its other files name it by.
+  /// When the run began; the run's other files identify the run by this time.
   private let created: Double?
   /// Names of objects in run.h5 that foretop did not write and does not read.
   package let strangers: [String]
 
   package var recipe: Recipe { beginning.recipe }
 
-  /// Opens a run: a live one beside its writer, one that was killed from a repaired copy in memory.
+  /// Opens a run. A live run is read while its process writes; a killed run is read from a repaired copy in memory.
   /// - Throws: `UserError` when there is no such run, or its file cannot be read.
   package init(opening folder: String) throws {
     let isLive = RunLock.isHeld(folder: folder)
     try self.init(folder, Self.open(folder), isLive: isLive)
   }
 
-  /// Takes what an open file says.
+  /// Reads the run from an open file.
   init(_ folder: String, _ store: Store, isLive: Bool) throws {
     self.folder = folder
     name = (folder as NSString).lastPathComponent
@@ -54,15 +54,15 @@ package struct StoredRun: Sendable {
     beginning = try Self.beginning(of: last, in: store, named: name)
   }
 
-  /// What a session began with.
-  /// - Parameter name: that of the run's folder, whatever the run was called then.
+  /// The beginning of a session.
+  /// - Parameter name: the current name of the run's folder, which may have been renamed since.
   static func beginning(of row: Table.Row, in store: Store, named name: String) throws -> Beginning {
     var beginning = try SessionStart.beginning(row.payload, source: store.file.path)
     beginning.name = name
     return beginning
   }
 
-  /// Examines all files that reading these runs opens, at once: that is cheaper than one after the other.
+  /// Examines all files of these runs at once, which is faster than one after the other.
   package static func prepare(_ folders: [String]) {
     Sandbox.prepare(
       folders.flatMap { folder in
@@ -100,7 +100,7 @@ package struct StoredRun: Sendable {
     }
   }
 
-  /// Opens a run that nobody writes: what its last session left behind is put together in memory.
+  /// Opens a run that no process writes; what a killed session left is merged in memory.
   private static func still(_ folder: String) throws -> Store {
     let path = RunFolder(folder).file
     guard FileSystem.exists(RunFolder(folder).journal) else {
@@ -123,11 +123,11 @@ package struct StoredRun: Sendable {
   static func missing(_ folder: String) -> UserError {
     let name = (folder as NSString).lastPathComponent
     if isBeingWritten(folder) {
-      return UserError(.unavailable, "run “\(name)” is being begun by another process: try again in a moment")
+      return UserError(.unavailable, "run “\(name)” is being started by another process: try again in a moment")
     }
     if UnstartedRun.isLeft(in: folder) {
       return UserError(
-        .noInput, "run “\(name)” ended before it began: its name is free, and “foretop train --name \(name)” begins it")
+        .noInput, "run “\(name)” ended before its first event: the name is free for “foretop train --name \(name)”")
     }
     if FileSystem.exists(folder) {
       guard access(folder, X_OK) == 0 else { return Failure("open", folder).error }
@@ -139,7 +139,7 @@ package struct StoredRun: Sendable {
           "\(folder) has checkpoints, but no run.h5: put it back, or let “foretop recover \(name) --from-checkpoint” "
             + "begin a new one at the newest checkpoint")
       }
-      return UserError(.noInput, "\(folder) has no run.h5: run “\(name)” ended before it began, or this is not a run")
+      return UserError(.noInput, "\(folder) has no run.h5: the run ended before its first event, or this is not a run")
     }
     let parent = folder.parentFolder
     return UserError(
@@ -153,8 +153,8 @@ package struct StoredRun: Sendable {
 
   /// Reads a checkpoint.
   /// - Parameter step: which one; nil is the newest that is not damaged.
-  /// - Returns: it, and a sentence for each newer one that was passed over.
-  /// - Throws: `UserError` when there is none, or the one asked for is damaged.
+  /// - Returns: the checkpoint, and a sentence for each newer one that was skipped.
+  /// - Throws: `UserError` when there is none, or the requested one is damaged.
   package func checkpoint(step: Int? = nil) throws -> (checkpoint: Checkpoint, warnings: [String]) {
     try Self.checkpoint(in: folder, step: step, of: created)
   }
@@ -185,7 +185,7 @@ package struct StoredRun: Sendable {
     var warnings: [String] = []
     for step in steps.reversed() {
       do {
-        return (try files.read(step, of: created), warnings.map { "\($0); an older checkpoint is taken" })
+        return (try files.read(step, of: created), warnings.map { "\($0); an older checkpoint is used" })
       } catch let error as UserError {
         warnings.append(error.message)
       }

@@ -1,11 +1,11 @@
-// A journal looked at as a file: how much of it is whole, and whether what is not is only an end cut short.
+// Examines a journal's file: how many entries are undamaged, and whether only the end is truncated.
 import Foundation
 import Run
 
 extension Journal {
-  /// The last step that a journal has, found from its end: a long one is not read as a whole.
-  /// - Parameter store: has the columns.
-  /// - Returns: nil where there is none in the last bytes.
+  /// The last step in a journal, searched from its end, so that a long journal is not read completely.
+  /// - Parameter store: the run's file, for the columns.
+  /// - Returns: nil if the last bytes have no step.
   static func lastStep(_ path: String, like store: Store) throws -> Table.Row? {
     guard FileSystem.exists(path) else { return nil }
     let file = try FileDescriptor(opening: path, O_RDONLY)
@@ -28,19 +28,19 @@ extension Journal {
     }
   }
 
-  /// What a journal holds.
+  /// The result of examining a journal.
   struct Examined {
     var entries: Int
-    /// Bytes after the last whole entry, but for the zeros that a crash may leave at the end.
+    /// Bytes after the last undamaged entry, without zeros that a crash may leave at the end.
     var rest: Int
-    /// Where it is damaged, when whole entries follow: more than a crash does.
+    /// The offset of damage in the middle, if undamaged entries follow; a crash alone does not cause that.
     var damage: Int?
   }
 
-  /// - Throws: `UserError` when it cannot be read, or is none.
+  /// - Throws: `UserError` when the file cannot be read, or is not a journal.
   static func examined(_ path: String) throws -> Examined {
     guard let reader = try JournalReader(path) else {
-      throw UserError(.data, "\(path) is not a journal: its first bytes are not those of one")
+      throw UserError(.data, "\(path) is not a journal of foretop: its first bytes are wrong")
     }
     var examined = Examined(entries: 0, rest: 0)
     while try reader.skip() { examined.entries += 1 }

@@ -1,13 +1,13 @@
-// The numbers in a journal's entries: a right checksum says that an entry is as it was written, not that foretop wrote it.
+// Checks the numbers in a journal's entries: a correct checksum does not prove that foretop wrote the entry.
 import Run
 
 extension Column {
-  /// What a recorded number must be that this column cannot have; nil where it can have it. Losses and what is made of them may
-  /// be anything: a run may diverge.
+  /// The rule that a value of this column breaks, in words; nil if the value is valid. Losses and values computed from
+  /// them may be anything, since a run may diverge.
   func demand(on value: Double) -> String? {
     if !holds(value) { return "must be a whole number from 0 to 2^53" }
     switch path {
-    case "time", "active": return StoredRun.isTime(value) ? nil : "must be a number of seconds that a clock shows"
+    case "time", "active": return StoredRun.isTime(value) ? nil : "must be a plausible time in seconds"
     case "rate": return value.isFinite ? nil : "must be finite"
     default: return nil
     }
@@ -15,8 +15,8 @@ extension Column {
 }
 
 extension JournalReader {
-  /// The first entry with a number that no training records, in words; nil where all are sound.
-  /// - Parameter store: has the columns.
+  /// The first entry with a number that training never records, in words; nil if there is none.
+  /// - Parameter store: the run's file, for the columns.
   /// - Throws: `UserError` where the journal cannot be read.
   static func fault(in path: String, of store: Store) throws -> String? {
     guard let reader = try JournalReader(path) else { return nil }
@@ -48,14 +48,14 @@ extension JournalReader {
       let (group, key) = number == Journal.Number.events ? ("/events", "time") : ("/sessions", "start")
       let time = record.number(key)
       return StoredRun.isTime(time)
-        ? nil : "has \(time) in column \(key) of \(group), which must be a number of seconds that a clock shows"
+        ? nil : "has \(time) in column \(key) of \(group), which must be a plausible time in seconds"
     case .run: return nil
     }
   }
 }
 
 extension JournalContents {
-  /// - Throws: `Journal.ForeignJournal` with the entry and the column when a number is one that no training records.
+  /// - Throws: `Journal.ForeignJournal` with the entry and the column when a number is one that training never records.
   func requireSound(in store: Store) throws {
     guard let fault = try JournalReader.fault(in: path, of: store) else { return }
     throw Journal.ForeignJournal(

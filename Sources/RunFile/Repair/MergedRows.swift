@@ -1,22 +1,22 @@
-// All rows of a run in memory, and how three sources become one: run.h5, the copy of it from before the session, and the
-// journal.
+// All rows of a run in memory, merged from three sources: run.h5, its backup from before the session, and the journal.
 import Foundation
 import Run
 
 struct MergedRows {
-  /// Tables by their number in the journal, and ledgers.
+  /// Rows of the tables, by the table's number in the journal.
   var rows: [UInt8: [Table.Row]] = [:]
+  /// Records of the event tables, by the table's number in the journal.
   var records: [UInt8: [RecordFormat.Record]] = [:]
-  /// How many of the first rows of /metrics are whole, stay in the file as they are, and are not among `rows`: a long
-  /// run's steps do not all go through memory because its end was cut off.
+  /// Number of leading rows of /metrics that are undamaged, stay in the file and are not in `rows`, so that repairing
+  /// the end of a long run does not load all its steps.
   private(set) var kept = 0
-  /// Whether rows were missing whose checksum did not hold.
+  /// True if rows were damaged and left out.
   var isDamaged = false
 
   init() {}
 
-  /// What a file has and is whole.
-  /// - Parameter row: the first row of /metrics that may be changed; with a damaged row, all may.
+  /// Reads the undamaged rows of a file.
+  /// - Parameter row: the first row of /metrics that may be changed; if a row is damaged, all rows may be changed.
   init(_ store: Store, changingFrom row: Int = 0) throws {
     for (number, table) in store.numberedTables {
       // The last of those that stay says where the run was.
@@ -34,7 +34,7 @@ struct MergedRows {
     }
   }
 
-  /// Whether every row's checksum holds, and steps rise.
+  /// True if all rows are undamaged, and steps ascend.
   private static func isWhole(_ metrics: Table) throws -> Bool {
     var last = -Double.infinity
     var isWhole = true
@@ -47,7 +47,7 @@ struct MergedRows {
     return isWhole
   }
 
-  /// What a journal has, as a file would give it back. Entries that do not fit the file's columns are passed over.
+  /// Reads the rows of a journal. Entries that do not fit the file's columns are skipped.
   /// - Parameter withSteps: whether its rows of /metrics are read into memory too.
   init(_ journal: JournalContents, like store: Store, withSteps: Bool) throws {
     for (number, table) in store.numberedTables { rows[number] = journal.rows[number]?.filter(table.fits) }
@@ -58,13 +58,13 @@ struct MergedRows {
     rows[Journal.Number.metrics] = steps
   }
 
-  /// Takes the rows of /metrics for what the file has by now.
+  /// Marks the current rows of /metrics in the file as kept.
   mutating func keepSteps(of metrics: Table) throws {
     kept = max(0, metrics.count - 1)
     rows[Journal.Number.metrics] = try metrics.rows(from: kept).compactMap { $0 }
   }
 
-  /// Takes in what another source has: what both have is there once, as `newer` has it.
+  /// Merges the rows of a newer source. Rows that both sources have are taken from `newer`.
   /// - Parameter columns: of /metrics.
   mutating func add(_ newer: MergedRows, _ columns: [Column]) {
     for (number, new) in newer.rows {
@@ -86,18 +86,18 @@ struct MergedRows {
     }
   }
 
-  /// Steps rise: where the newer source begins, the older one's history ends. What the older one has past the end of the
-  /// newer one counts where both tell the same history.
+  /// Merges steps: the older source's rows from the newer source's first step on are dropped. Old rows after the newer
+  /// source's last step are kept only if that step's row is the same in both.
   private static func steps(_ old: [Table.Row], _ new: [Table.Row], _ columns: [Column]) -> [Table.Row] {
     guard let first = new.first?.values[0], let last = new.last else { return old }
     let isSame = old.contains { $0.values[0] == last.values[0] && $0.isSame(as: last, columns) }
     return old.filter { $0.values[0] < first } + new + (isSame ? old.filter { $0.values[0] > last.values[0] } : [])
   }
 
-  /// Puts back what is damaged, from an earlier copy of the same file.
+  /// Restores damaged rows from an earlier copy of the same file.
   /// - Parameters:
   ///   - columns: of /metrics.
-  ///   - first: the first step that the journal has; nil where it has none.
+  ///   - first: the first step in the journal; nil if the journal has no step.
   mutating func fill(from earlier: MergedRows, _ columns: [Column], journalFrom first: Double?) {
     precondition(kept == 0, "what is damaged was read as a whole")
     let metrics = rows[Journal.Number.metrics] ?? []
@@ -112,12 +112,13 @@ struct MergedRows {
     self = filled
   }
 
-  /// Elements of both, in order of a number that only one has; a later one replaces an earlier one.
+  /// The elements of both lists, sorted by a unique number; elements of `new` replace those of `old` with the same
+  /// number.
   private static func merged<Element>(_ old: [Element], _ new: [Element], by key: (Element) -> Int) -> [Element] {
     joined(old, new, by: key).sorted { key($0) < key($1) }
   }
 
-  /// Elements of both, in the order in which they came; a later one takes the place of an earlier one with the same number.
+  /// The elements of both lists, in their order; elements of `new` replace those of `old` with the same number.
   private static func joined<Element>(_ old: [Element], _ new: [Element], by key: (Element) -> Int) -> [Element] {
     var places: [Int: Int] = [:]
     var all: [Element] = []
@@ -132,7 +133,7 @@ struct MergedRows {
     return all
   }
 
-  /// Takes out what a replay has shown to be of another history. Rows are counted as in the file that these came from.
+  /// Removes the rows that a replay has replaced. Row numbers are those of the original file.
   mutating func remove(_ cut: ReplacedHistory) {
     let metrics = rows[Journal.Number.metrics] ?? []
     let first = kept
@@ -151,8 +152,8 @@ struct MergedRows {
     }
   }
 
-  /// Puts what came behind rows that are lost behind the last that there is: a power cut takes the last second of rows, and
-  /// leaves what was confirmed since.
+  /// Moves events whose preceding rows are lost to the end of the existing rows: a power failure loses the last second
+  /// of rows, but not confirmed events.
   mutating func placeInside() {
     let count = kept + (rows[Journal.Number.metrics]?.count ?? 0)
     for number in rows.keys where number != Journal.Number.metrics {
@@ -168,7 +169,7 @@ struct MergedRows {
     }
   }
 
-  /// Says of the last session that it was interrupted, where nothing says how it ended.
+  /// Marks the last session as interrupted, if no end was recorded.
   mutating func endSession() {
     guard var last = records[Journal.Number.sessions]?.last, last.text("how").isEmpty else { return }
     let step = rows[Journal.Number.metrics]?.last
@@ -180,7 +181,7 @@ struct MergedRows {
     records[Journal.Number.sessions]?[index] = last
   }
 
-  /// Makes this all that a file has.
+  /// Replaces the content of a file by these rows.
   func replace(in store: Store) throws {
     for (number, table) in store.numberedTables {
       let kept = number == Journal.Number.metrics ? kept : 0

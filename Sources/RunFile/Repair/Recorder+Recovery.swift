@@ -1,9 +1,9 @@
-// A run that was killed, made whole without going on with it: for those who open it with other tools.
+// Repairs a killed run without resuming it, for other tools.
 import Foundation
 import Run
 
 extension StoredRun {
-  /// Whether the last session of a run closed its file: nothing is left to be recovered.
+  /// True if the last session of a run closed its file, so that there is nothing to recover.
   package static func isClosed(_ folder: String) throws -> Bool {
     guard isThere(folder) else { throw missing(folder) }
     guard !RunLock.isHeld(folder: folder), FileSystem.exists(RunFolder(folder).file) else { return false }
@@ -37,11 +37,11 @@ extension Recorder {
     _ = consume lock
   }
 
-  /// Makes a new run.h5 for a run whose own cannot be read, from its newest whole checkpoint: without steps, events and
-  /// samples, but with the notes and tags that can still be found.
-  /// - Returns: the checkpoint's step, the names that run.h5 and its journal have now, where they were there, and how many notes
-  ///   and tags were taken over.
-  /// - Throws: `UserError` when run.h5 can be read, a process writes it, or no checkpoint is whole.
+  /// Makes a new run.h5 for a run whose run.h5 cannot be read, from its newest undamaged checkpoint: without steps,
+  /// events and samples, but with the notes and tags that can still be found.
+  /// - Returns: the checkpoint's step, the new names of the old run.h5 and journal, if they existed, and the number of
+  ///   notes and tags taken over.
+  /// - Throws: `UserError` when run.h5 can be read, a process writes it, or every checkpoint is damaged.
   package static func rebuild(_ folder: String) throws -> (step: Int, aside: [String], notes: Int) {
     let path = RunFolder(folder).file
     do {
@@ -88,8 +88,8 @@ extension Recorder {
     return (checkpoint.state.step, aside, notes.count)
   }
 
-  /// Gives a file the first free name of those of damaged files.
-  /// - Returns: that name; nil where there is no file.
+  /// Renames a file to the first free name for damaged files.
+  /// - Returns: the new name; nil if there is no file.
   private static func setAside(_ path: String) throws -> String? {
     guard FileSystem.exists(path) else { return nil }
     var number = 1

@@ -1,13 +1,13 @@
-// A journal's steps become those of a file, batch by batch; and what must hold of a file before it takes run.h5's place.
+// Merges a journal's steps into a file, batch by batch; and checks a file before it replaces run.h5.
 import Foundation
 import Run
 
 extension Recovery {
-  /// How many steps of a journal are in memory at a time.
+  /// Number of a journal's steps in memory at a time.
   private static let batch = 16_384
 
-  /// Puts the steps that a journal has into a file whose own are whole: in the place of those of the same numbers. What the file
-  /// has past the journal's end stays where both have the same last step.
+  /// Merges a journal's steps into a file with undamaged rows: they replace the file's rows of the same steps. The
+  /// file's rows after the journal's last step are kept if that step's row is the same in both.
   static func merge(_ journal: JournalContents, into store: Store) throws {
     let metrics = store.metrics
     var ends: (first: Table.Row, last: Table.Row)?
@@ -43,9 +43,8 @@ extension Recovery {
     if !isEqual { try metrics.add(waiting + tail) { try store.reserve() } }
   }
 
-  /// Makes sure that a file which takes run.h5's place, or is handed out, is one that foretop opens: by what is looked at when it is
-  /// opened.
-  /// - Parameter path: of the file as the user knows it.
+  /// Checks that foretop can open a file before it replaces run.h5 or is returned.
+  /// - Parameter path: the path to name in errors.
   static func requireReadable(_ store: Store, _ path: String) throws {
     try HDF5Whitelist.check(store)
     var history = RowChecks(store)

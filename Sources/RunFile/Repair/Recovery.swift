@@ -1,28 +1,28 @@
-// What is done before a run's file is written again: in a copy the superblock says the truth, damaged rows and rows that
-// nobody wants any more are taken out; it takes the file's place, and readers are let in.
+// Repairs a run's file before it is written again: a copy gets a correct superblock, loses damaged and replaced rows,
+// replaces the file, and is opened for concurrent readers.
 import Foundation
 import Run
 
-/// Rows that a replay has shown to be of another history.
+/// Rows that are replaced, since a replay came out differently.
 struct ReplacedHistory {
-  /// The first step that came out differently; nil where rows are only to be written again.
+  /// The first step that came out differently; nil if rows are only to be written again.
   var step: Int?
-  /// Rows of /metrics.
+  /// The replaced rows of /metrics.
   var rows: Range<Int>
-  /// Evaluations and samples, by their sequence number.
+  /// The replaced evaluations and samples, by their sequence number.
   var sequences: Set<Int>
 
-  /// The rows are gone: what is in their place now stays.
+  /// Clears the marks after the rows were removed.
   mutating func clear() { (rows, sequences) = (0..<0, []) }
 
-  /// Where something stands when the rows are gone.
+  /// The new row number of a place after the rows are removed.
   func place(_ row: Int) -> Int {
     row <= rows.lowerBound ? row : row <= rows.upperBound ? rows.lowerBound : row - rows.count
   }
 }
 
 enum Recovery {
-  /// Makes a run whole after its last session, and opens it for the next one, with an empty journal. The caller holds the
+  /// Repairs a run after its last session, and opens it for the next one with an empty journal. The caller holds the
   /// run's lock.
   static func resume(_ folder: String) throws -> (store: Store, journal: Journal) {
     let path = RunFolder(folder).file
@@ -53,9 +53,9 @@ enum Recovery {
     return (live, journal)
   }
 
-  /// Opens a copy of run.h5 that may be changed otherwise than by rows at its end. Readers cannot be beside that: in the
-  /// original they stay, and nobody finds the copy until `publish`.
-  /// - Parameter spare: bytes that it must be able to grow by, which is tried.
+  /// Opens a copy of run.h5, in which rows may be changed or removed. Readers keep the original; the copy has a
+  /// temporary name until `publish`.
+  /// - Parameter spare: bytes by which the file must be able to grow; they are reserved as a test.
   private static func openCopy(of path: String, spare: Int = 0) throws -> Store {
     // What is said is said of the file that the user knows; what that is taken for goes for the copy as well.
     try Sandbox.require(.hdf5(path))
@@ -68,7 +68,7 @@ enum Recovery {
     return store
   }
 
-  /// Does something with a file; where that fails, the file is closed.
+  /// Runs `body` with a file, and closes the file if that fails.
   private static func closing(_ store: Store, _ body: () throws -> Void) throws {
     do {
       try body()
@@ -78,7 +78,7 @@ enum Recovery {
     }
   }
 
-  /// Closes what was opened or created beside run.h5, and puts it in its place.
+  /// Closes a temporary file and renames it to run.h5.
   private static func publish(_ store: Store, at path: String) throws {
     let new = store.file.path == path ? RunFolder.copy(of: path) : store.file.path
     store.close()
@@ -86,8 +86,8 @@ enum Recovery {
     try FileSystem.rename(new, path)
   }
 
-  /// Does something with files beside run.h5. Where that fails, or a signal ends the process, they go: they may have taken the last
-  /// room there was.
+  /// Runs `body`, which writes temporary files. If that fails or a signal ends the process, the files are removed,
+  /// since they may have filled the disk.
   private static func changing<Result>(_ path: String, _ body: () throws -> Result) throws -> Result {
     try TemporaryFile.removing([RunFolder.copy(of: path), RunFolder.unfinished(RunFolder.copy(of: path))]) {
       do {
@@ -100,9 +100,9 @@ enum Recovery {
     }
   }
 
-  /// Keeps a copy of run.h5 as it is now, from which and a journal that begins now it can be made again. Nobody writes it
-  /// meanwhile.
-  /// - Parameter shouldContinue: asked now and then; with false all stays as it was.
+  /// Keeps a backup of run.h5: together with a journal that begins now, it suffices to restore run.h5. No process
+  /// writes run.h5 meanwhile.
+  /// - Parameter shouldContinue: called now and then; if it returns false, nothing is changed.
   static func keepCopy(_ folder: String, while shouldContinue: () -> Bool = { true }) throws {
     try FileDescriptor(opening: RunFolder(folder).file, O_RDWR).sync()
     let aside = RunFolder.unfinished(RunFolder(folder).before)
@@ -121,11 +121,11 @@ enum Recovery {
     }
   }
 
-  /// Opens a run's file with everything in it that run.h5, the journal and the copy from before the session have.
+  /// Opens a run's file with all rows of run.h5, the journal and the backup from before the session.
   /// - Parameters:
-  ///   - opening: opens run.h5 so that it can be changed, or a copy of it in memory.
-  ///   - reading: opens it to be read alone, where it could not be changed: that may be for want of room.
-  ///   - creating: creates it anew, where it cannot be opened, without some columns.
+  ///   - opening: opens run.h5, or a copy of it in memory, for changes.
+  ///   - reading: opens run.h5 for reading only, if it cannot be opened for changes, for example on a full disk.
+  ///   - creating: creates run.h5 again, without some columns, if it cannot be opened.
   static func whole(
     _ folder: String, opening: () throws -> Store, reading: () throws -> Store,
     creating: (Beginning, Set<String>) throws -> Store
@@ -188,10 +188,10 @@ enum Recovery {
     }
   }
 
-  /// Opens run.h5 as it was before the session.
-  /// - Parameter created: when the run began; nil where that is not known.
-  /// - Returns: nil where there is none, or it cannot be read.
-  /// - Throws: `Journal.ForeignJournal` when it is of another run: nothing of it may get into this one.
+  /// Opens the backup of run.h5 from before the session.
+  /// - Parameter created: when the run began; nil if unknown.
+  /// - Returns: nil if there is no backup, or it cannot be read.
+  /// - Throws: `Journal.ForeignJournal` when the backup is of another run: none of its rows may get into this run.
   private static func earlier(_ folder: String, of created: Double?) throws -> Store? {
     guard FileSystem.exists(RunFolder(folder).before),
       let store = try unlessDamaged({ try Store(opening: RunFolder(folder).before, .still) })
@@ -216,7 +216,7 @@ enum Recovery {
     try store.file.flush()
   }
 
-  /// Does something with a file; where that fails, the file is left to libhdf5 as it is: closing a file that cannot be
+  /// Runs `body` with a file. If that fails, the file is abandoned without closing: closing a file that cannot be
   /// written may end the process.
   private static func abandoningOnError(_ store: Store, _ body: (Store) throws -> Void) throws -> Store {
     do {
@@ -228,9 +228,8 @@ enum Recovery {
     }
   }
 
-  /// Puts another file in run.h5's place within a session, without the rows that a replay has shown to be of another
-  /// history. Nobody has it open.
-  /// - Parameter spare: bytes that it must be able to grow by, which is tried.
+  /// Replaces run.h5 during a session by a file without the rows that a replay has replaced. No one has the file open.
+  /// - Parameter spare: bytes by which the file must be able to grow; they are reserved as a test.
   static func rewrite(_ path: String, removing cut: ReplacedHistory?, spare: Int) throws {
     try changing(path) {
       let store = try abandoningOnError(openCopy(of: path, spare: spare)) { store in
@@ -245,7 +244,7 @@ enum Recovery {
     }
   }
 
-  /// Opens run.h5 for its writer, with readers beside it.
+  /// Opens run.h5 for its writer, with concurrent readers.
   static func append(_ path: String) throws -> Store {
     try abandoningOnError(Store(opening: path, .append)) { store in
       _ = try store.overview()
@@ -254,7 +253,7 @@ enum Recovery {
     }
   }
 
-  /// Puts a closed file on the disk for good, and removes the journal and the copy from before when it is whole.
+  /// Syncs a closed file to the disk; removes the journal and the backup if the file is undamaged.
   static func settle(_ folder: String, like store: Store) throws {
     let path = RunFolder(folder).file
     let descriptor = try FileDescriptor(opening: path, O_RDWR)
@@ -266,7 +265,7 @@ enum Recovery {
     try FileSystem.sync(folder)
   }
 
-  /// Whether a closed file has all its rows, whole.
+  /// True if all rows of a closed file are undamaged.
   private static func isWhole(_ path: String, like store: Store) throws -> Bool {
     let closed = try Store(opening: path, .still)
     let counts = store.numberedTables.map { $1.total } + store.numberedEventTables.map { $1.total }
@@ -277,7 +276,7 @@ enum Recovery {
     return history.damaged == 0 && history.contradictions.isEmpty
   }
 
-  /// The number of the next event that is no step.
+  /// The number of the next event that is not a step.
   static func nextSequence(of store: Store) throws -> Int {
     let tables = try [store.heldout, store.texts, store.orders, store.beginnings].flatMap {
       try $0.rows().compactMap { $0.map(FileLayout.place)?.sequence }

@@ -1,10 +1,10 @@
-// A run's files, examined: every checksum, and everything that must hold between the numbers. Nothing is changed.
+// Verifies a run's files: every checksum, and the consistency of the values. Changes nothing.
 import Foundation
 import Run
 
 /// The checks of a run and their results.
 package struct Verification: Sendable {
-  /// One part of it.
+  /// The check of one part of a run.
   package struct Check: Sendable {
     /// `run.h5 /metrics`, `checkpoints/000000200.h5`.
     package let name: String
@@ -22,7 +22,7 @@ package struct Verification: Sendable {
 
   package var isWhole: Bool { checks.allSatisfy(\.problems.isEmpty) }
 
-  /// Examines a run. Parts that a live run is just writing may be incomplete: they are examined again.
+  /// Verifies a run. Parts that a live run is just writing may be incomplete and are examined again.
   /// - Parameter folder: `runs/NAME`.
   /// - Throws: `UserError` when there is no such run.
   package init(of folder: String) throws {
@@ -48,15 +48,15 @@ package struct Verification: Sendable {
 
   // MARK: run.h5
 
-  /// run.h5 without what the journal has.
+  /// run.h5 alone, without the journal.
   private static func alone(_ folder: String) throws -> Store {
     let path = RunFolder(folder).file
     return try Store(opening: path, .image(Superblock.repairedImage(of: path)))
   }
 
   /// - Parameters:
-  ///   - run: run.h5 with what the journal has, or why it cannot be opened.
-  ///   - withJournal: whether the journal is sound, and part of `run`.
+  ///   - run: run.h5 merged with the journal, or the error of opening it.
+  ///   - withJournal: whether the journal is undamaged and merged into `run`.
   private static func file(
     _ folder: String, _ run: Result<Store, any Error>, isLive: Bool, withJournal: Bool
   ) throws -> [Check] {
@@ -91,7 +91,7 @@ package struct Verification: Sendable {
     }
   }
 
-  /// What is said of a file that is refused because most of it is a hole; nil for any other.
+  /// A sentence about a file that is refused because most of it is a hole; nil for other files.
   private static func hole(in path: String) -> String? {
     do {
       try FileDescriptor(opening: path, O_RDONLY).requireStored()
@@ -99,15 +99,15 @@ package struct Verification: Sendable {
     } catch { return (error as? UserError)?.status == .data ? "\(error)" : nil }
   }
 
-  /// Whether a run that was put together from its other files has every step from its beginning on.
+  /// True if a run that was restored from its other files has every step from its beginning on.
   private static func hasAllSteps(_ store: Store) -> Bool {
     guard let first = try? store.beginnings.rows(from: 0, count: 1).first ?? nil else { return false }
     guard let step = try? store.metrics.rows(from: 0, count: 1).first ?? nil else { return true }
     return step.values[0] <= first.values[0] + 1
   }
 
-  /// Every row's and every record's checksum.
-  /// - Parameter whole: the same file with what the journal has.
+  /// Checks every row's and every record's checksum.
+  /// - Parameter whole: the same file merged with the journal.
   private static func contents(
     _ store: Store, _ whole: Store, isMended: Bool, isLive: Bool, isInterrupted: Bool
   ) throws -> [Check] {
@@ -121,8 +121,8 @@ package struct Verification: Sendable {
       if !longer.isEmpty, whole === store, !isMended {
         let words = longer.prefix(3).map { "\($0.path) \($0.rows)" }.joined(separator: ", ")
         // A file that was closed has all of every row.
-        if !isLive, !isInterrupted { check.problems.append("its columns are not of one length: \(words)") }
-        check.notes.append("rows past the \(rows.count) do not exist yet: \(words)")
+        if !isLive, !isInterrupted { check.problems.append("its columns differ in length: \(words)") }
+        check.notes.append("some columns are longer than these \(rows.count) rows, which have checksums: \(words)")
       }
       return check
     }
@@ -136,7 +136,7 @@ package struct Verification: Sendable {
     return tables + ledgers
   }
 
-  /// The pyramid over /metrics: every row is what the rows below it make.
+  /// Checks the overview of /metrics: every row must be the sum of the rows below it.
   private static func overview(_ store: Store) throws -> Check {
     var check = Check("run.h5 /overview")
     do {
@@ -152,7 +152,7 @@ package struct Verification: Sendable {
     return check
   }
 
-  /// What must hold between the rows, and what every text in them must be.
+  /// Checks the consistency of the rows, and every JSON string in them.
   private static func history(_ store: Store) throws -> Check {
     var check = Check("run.h5 history")
     do {
@@ -169,7 +169,7 @@ package struct Verification: Sendable {
 
   // MARK: What lies beside it
 
-  /// What is wrong with the numbers of a journal whose checksums hold.
+  /// The first invalid number in a journal with correct checksums, in words; nil if there is none.
   private static func fault(ofJournalIn folder: String) throws -> String? {
     let path = RunFolder(folder).journal
     guard FileSystem.exists(path), let store = try? alone(folder) else { return nil }
@@ -201,7 +201,7 @@ package struct Verification: Sendable {
     return check
   }
 
-  /// Notes and tags that wait beside run.h5; nil where none do.
+  /// Checks the notes and tags that wait in notes.jsonl; nil if there are none.
   private static func notes(_ folder: String, isLive: Bool) throws -> Check? {
     let path = RunFolder(folder).notes
     guard FileSystem.exists(path) else { return nil }
@@ -219,7 +219,7 @@ package struct Verification: Sendable {
     return check
   }
 
-  /// - Parameter store: the run's, where it can be opened.
+  /// - Parameter store: the run's file, if it can be opened.
   private static func checkpoints(_ folder: String, of store: Store?) throws -> [Check] {
     let files = CheckpointFolder(folder)
     let created = try? store?.created
@@ -239,7 +239,7 @@ package struct Verification: Sendable {
     }
   }
 
-  /// The newest checkpoint if it is missing or a link: pruning never removes the newest one.
+  /// Reports the newest recorded checkpoint if it is missing or a link: pruning never removes the newest one.
   private static func missingCheckpoint(_ folder: String, of store: Store) throws -> Check? {
     // Events that cannot be read are a problem of run.h5, which is said of it.
     let records = (try? store.events.records()) ?? []
@@ -253,7 +253,7 @@ package struct Verification: Sendable {
     return check
   }
 
-  /// Files that a writer left which was killed; nil where there are none.
+  /// Reports unfinished files of a killed writer; nil if there are none.
   private static func leftovers(_ folder: String, isLive: Bool) throws -> Check? {
     guard !isLive else { return nil }
     let names =
@@ -269,15 +269,16 @@ package struct Verification: Sendable {
 }
 
 extension Verification.Check {
-  /// Takes an error for a problem of what is checked.
-  /// - Throws: the error where the machine or the file system is at fault: what could not be looked at is not damaged.
+  /// Records an error as a problem of the checked part.
+  /// - Throws: the error, if the machine or the file system is at fault: a part that could not be read is not
+  ///   necessarily damaged.
   fileprivate mutating func note(_ error: any Error) throws {
     if let error = error as? UserError, error.status == .unavailable || error.isRefusalToRead { throw error }
     problems.append("\(error)")
   }
 
-  /// Says which rows are damaged, and which of them the journal makes good.
-  /// - Parameter count: how many rows there are with what the journal has; nil where there is no journal.
+  /// Reports which rows are damaged, and which of them the journal restores.
+  /// - Parameter count: the number of rows after merging the journal; nil if there is no journal.
   fileprivate mutating func compare(_ isWhole: [Bool], mendedTo count: Int?) {
     let damaged = isWhole.indices.filter { !isWhole[$0] }
     if let count {

@@ -1,5 +1,5 @@
-// One checkpoint's names and trailer. The trailer is checked before libhdf5 sees the file: libhdf5 alone reads most
-// damaged files as wrong numbers.
+// A checkpoint's file: names and trailer. The trailer's checksum is verified before libhdf5 opens the file, since
+// libhdf5 alone would read wrong numbers from most damaged files.
 import CHDF5
 import Foundation
 import Run
@@ -17,16 +17,16 @@ enum CheckpointFile {
   /// The three blocks of a checkpoint and the groups they are stored in.
   static let blocks = ["/model", "/optimizer/exp_avg", "/optimizer/exp_avg_sq"]
 
-  /// What a checkpoint says of the run that it is of, so that a lost run.h5 can begin anew from it.
+  /// A checkpoint's information about its run, from which a lost run.h5 can be made again.
   struct Origin: Sendable {
-    /// When the run began, which tells it from others; nil in a checkpoint that does not say so.
+    /// When the run began, which identifies the run; nil in an old checkpoint without it.
     var created: Double?
-    /// As the session began with them that wrote it; empty and 0 in checkpoints of older foretops.
+    /// Values of the session that wrote the checkpoint; empty or 0 in checkpoints of older foretops.
     var precision = ""
     var corpus = ""
     var trainingTokens = 0
     var heldOutTokens = 0
-    /// Of the corpus, nats.
+    /// Unigram entropy of the corpus, in nats.
     var unigramEntropy = 0.0
 
     init(_ beginning: Beginning, created: Double?) {
@@ -38,7 +38,7 @@ enum CheckpointFile {
       unigramEntropy = beginning.unigramEntropy
     }
 
-    /// Reads it back; the caller has the library.
+    /// Reads the origin from a checkpoint; the caller holds the library's lock.
     init(of file: File) throws {
       created = try HDF5Group.fraction("created", on: "/state", in: file)
       precision = try HDF5Group.text("precision", on: "/state", in: file) ?? ""
@@ -60,12 +60,12 @@ enum CheckpointFile {
     }
   }
 
-  /// What the trailer says.
+  /// The trailer of a checkpoint's file.
   struct Trailer {
     static let size = 32
     private static let magic = Array("foretop CRC32C  ".utf8)
 
-    /// Bytes of HDF5 data before it.
+    /// Bytes of HDF5 data before the trailer.
     var length: Int
     var sum: UInt32
 
@@ -77,8 +77,8 @@ enum CheckpointFile {
       return bytes
     }
 
-    /// Reads and checks the trailer and everything before it.
-    /// - Throws: `UserError` when a single bit is not as it was written.
+    /// Reads the trailer, and verifies everything before it.
+    /// - Throws: `UserError` when any bit has changed.
     init(verifying path: String) throws {
       let file = try FileDescriptor(opening: path, O_RDONLY)
       try file.requireStored()
@@ -121,10 +121,10 @@ enum CheckpointFile {
     }
   }
 
-  /// The small facts in a checkpoint that retention, resuming and recovery need.
+  /// The small attributes of a checkpoint that retention, resuming and recovery need.
   struct Summary {
     var isBest: Bool
-    /// The number of the first event of the run that came after it.
+    /// The number of the run's first event after the checkpoint.
     var sequence: Int
     var origin: Origin
   }

@@ -4,7 +4,7 @@ import CHDF5
 import Foundation
 import Run
 
-/// A list of records in one compound dataset.
+/// A list of records in one compound dataset, with a checksum in each.
 final class EventTable {
   typealias Record = RecordFormat.Record
 
@@ -13,13 +13,15 @@ final class EventTable {
   private var size: Int { format.size }
   private let type: Handle
   private(set) var count = 0
-  /// Where records go first, and the ledger's number there.
+  /// The journal, into which records are written first.
   var journal: Journal?
+  /// The table's number in the journal.
   var number: UInt8 = 0
-  /// Records that are not surely in the file yet, and how many of them were handed to libhdf5.
+  /// Records that may not be in the file yet.
   private var waiting: [Record] = []
+  /// How many of the waiting records were handed to libhdf5.
   private var handedOver = 0
-  /// New contents of old records, by their number.
+  /// New contents of existing records, by their number.
   private var updates: [Int: Record] = [:]
 
   init(creating path: String, _ format: RecordFormat, longName: String, in file: File) throws {
@@ -43,40 +45,40 @@ final class EventTable {
 
   var path: String { dataset.path }
 
-  /// Lets go of the file. What waits stays, for `adopt`.
+  /// Closes the datasets. Waiting rows are kept, for `adopt`.
   func close() { dataset.close() }
 
   /// See `File.abandon`.
   func abandon() { dataset.abandon() }
 
-  /// Records, those that wait included.
+  /// Number of records, including waiting ones.
   var total: Int { count + waiting.count - handedOver }
 
-  /// Puts a record in line; `write` stores it.
+  /// Appends a record to the waiting records; `write` stores it.
   func append(_ record: Record) {
     journal?.add(.record(number, record))
     waiting.append(record)
   }
 
-  /// Puts the new content of an old record in line.
+  /// Changes an existing record; `write` stores the change.
   func update(_ record: Record, at index: Int) {
     journal?.add(.record(number, record))
     updates[index] = record
   }
 
-  /// What waits, as a journal has it.
+  /// The waiting rows and records as journal entries.
   var entries: [Journal.JournalEntry] {
     (waiting + updates.sorted { $0.key < $1.key }.map(\.value)).map { .record(number, $0) }
   }
 
   var hasUnconfirmed: Bool { !waiting.isEmpty || !updates.isEmpty }
 
-  /// Bytes that writing the waiting records may take from the disk.
+  /// The most bytes of disk that writing the waiting records takes.
   var waitingSize: Int { hasWaiting ? waiting.count * size + 131_072 : 0 }
 
   var hasWaiting: Bool { handedOver < waiting.count || !updates.isEmpty }
 
-  /// Stores the records that wait.
+  /// Stores the waiting records.
   func write() throws {
     let records = waiting.dropFirst(handedOver)
     if !records.isEmpty {
@@ -91,21 +93,21 @@ final class EventTable {
     }
   }
 
-  /// The file was flushed: what was handed over need not be kept.
+  /// Releases the rows that were handed to libhdf5, after a flush of the file.
   func confirm() {
     waiting.removeFirst(handedOver)
     handedOver = 0
     updates = [:]
   }
 
-  /// Takes over the records that the same ledger of a failed file may not have stored.
+  /// Takes over the records that the same table of a failed file may not have stored.
   func adopt(from old: EventTable) {
     let first = old.count - old.handedOver
     waiting += old.waiting.enumerated().filter { first + $0.offset >= count }.map(\.element)
     updates = old.updates
   }
 
-  /// Reads all records, or the last ones; nil stands for one whose checksum does not hold.
+  /// Reads all records, or the last ones; nil stands for a record with a wrong checksum.
   func records(last most: Int? = nil) throws -> [Record?] {
     let read = min(most ?? count, count)
     let start = count - read
@@ -114,7 +116,7 @@ final class EventTable {
     return (0..<read).map { format.decoded(Array(bytes[$0 * size..<($0 + 1) * size]), at: start + $0) }
   }
 
-  /// Reads the records whose text has one of some values, block by block: the others are passed over as bytes.
+  /// Reads the records in which a text part has one of some values, block by block; other records are not decoded.
   func records(where part: String, isOneOf values: Set<String>) throws -> [Record] {
     guard let index = format.parts.firstIndex(where: { $0.name == part }) else { return [] }
     let place = format.parts[..<index].reduce(0) { $0 + $1.size }
@@ -134,7 +136,7 @@ final class EventTable {
     return found
   }
 
-  /// Makes these its records, and writes only from the first that is new. Never while readers may be there.
+  /// Replaces the records, and writes only from the first changed one on. Not allowed with concurrent readers.
   func replace(_ old: [Record?], by new: [Record]) throws {
     count = zip(old, new).prefix { encodedOrNil($0) == format.encoded($1, at: 0) }.count
     try dataset.resize(to: count)

@@ -1,4 +1,4 @@
-// The names in run.h5, which are a contract with everybody who opens it, and how events become rows and come back.
+// The names in run.h5, on which other programs rely, and the conversion of events to rows and back.
 import Foundation
 import Run
 
@@ -12,7 +12,8 @@ enum FileLayout {
     checksum in commit, do not exist. /samples has JSON texts: row i is bytes[end[i-1]:end[i]].
     """
 
-  /// The place of an event that is not a step: the number of such events before it, and of rows in /metrics before it.
+  /// The place of an event that is not a step: the number of such events before it, and the number of rows in /metrics
+  /// before it.
   struct Position: Equatable {
     var sequence: Int
     var row: Int
@@ -23,7 +24,7 @@ enum FileLayout {
     Column("row", .unsigned64, "rows", "rows of /metrics before this event"),
   ]
 
-  /// Columns of a table of JSON texts.
+  /// Columns of a table of JSON strings.
   static let textColumns =
     [
       Column("step", .unsigned64, "steps", "optimizer steps taken"),
@@ -69,7 +70,7 @@ enum FileLayout {
     Position(sequence: record.whole("sequence"), row: record.whole("row"))
   }
 
-  /// The row of something stored as JSON.
+  /// The row of a value that is stored as JSON.
   static func row(_ value: some Encodable, step: Int, time: Double, at place: Position) throws -> Table.Row {
     Table.Row(
       values: [Double(step), time, Double(place.sequence), Double(place.row)], payload: try StoredJSON.encoded(value))
@@ -81,7 +82,7 @@ enum FileLayout {
 }
 
 extension Table.Row {
-  /// The same row, with the rows of /metrics before it counted anew. For tables that end in a place.
+  /// The same row with a new count of the rows of /metrics before it. For tables whose last columns are a place.
   func placed(_ place: (Int) -> Int) -> Table.Row {
     var row = self
     if let last = row.values.last { row.values[row.values.count - 1] = Double(place(Int(last))) }
@@ -89,7 +90,7 @@ extension Table.Row {
   }
 }
 
-/// A `Beginning` as /beginnings has it: the recipe as YAML, which later versions with more keys read too.
+/// A `Beginning` as stored in /beginnings: with the recipe as YAML, which later versions with more keys can read.
 struct SessionStart: Codable {
   var name, recipe, precision, corpus: String
   var step, tokens, parameters, threads, vocabulary, trainingTokens, heldOutTokens: Int
@@ -111,7 +112,7 @@ struct SessionStart: Codable {
     unigramEntropy = beginning.unigramEntropy
   }
 
-  /// - Parameter source: the file, for the recipe's errors.
+  /// - Parameter source: the file, for errors in the recipe.
   static func beginning(_ payload: [UInt8], source: String) throws -> Beginning {
     let what = "/beginnings in \(source)"
     let start = try StoredJSON.decoded(SessionStart.self, payload, what)
@@ -123,7 +124,7 @@ struct SessionStart: Codable {
   }
 }
 
-/// Codable values as JSON that gives back every number, infinities and not-a-number included.
+/// Codable values as JSON that preserves every number, including infinities and NaN.
 enum StoredJSON {
   static func encoded(_ value: some Encodable) throws -> [UInt8] {
     let encoder = JSONEncoder()
@@ -133,7 +134,7 @@ enum StoredJSON {
     return Array(try encoder.encode(value))
   }
 
-  /// - Parameter what: where it was found, for the error.
+  /// - Parameter what: the place of the JSON, for the error.
   static func decoded<Value: Decodable>(_ type: Value.Type, _ bytes: [UInt8], _ what: String) throws -> Value {
     let decoder = JSONDecoder()
     decoder.nonConformingFloatDecodingStrategy = .convertFromString(

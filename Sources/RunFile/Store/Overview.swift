@@ -1,23 +1,23 @@
-// The pyramid over /metrics: 64 rows make one of /overview/L1, 64 of these one of L2, and so on, so that a chart of ten
-// million steps is drawn from a few thousand rows. It is made from what the file has, and can be made again from that.
+// The overview of /metrics: 64 rows are summed up in one row of /overview/L1, 64 of these in one row of L2, and so on,
+// so that a chart of ten million steps is drawn from a few thousand rows. The overview can be made again from /metrics.
 import CHDF5
 import Run
 
 final class Overview {
-  /// Rows of a level that one of the next level sums up.
+  /// Number of rows that one row of the next level sums up.
   static let factor = 64
   static let names = ["L1", "L2", "L3"]
-  /// When and where a row ends: as the last of its steps says.
+  /// The columns with the last step of a row.
   static let axes = ["step", "tokens", "time", "active"]
-  /// What is known of every other number.
+  /// The statistics of every other column.
   static let parts = ["minimum", "maximum", "mean", "bad"]
-  /// Rows that lie together in the file, a level each.
+  /// Rows per chunk, for each level.
   private static let chunks = [1024, 256, 64]
 
   let metrics: Table
-  /// From the finest on; their first columns are the axes, as those of /metrics are.
+  /// The levels, the finest first; their first columns are the axes, as in /metrics.
   let levels: [Table]
-  /// Columns of /metrics that are summed up, by their place there.
+  /// Indices of the columns of /metrics that are summed up.
   private let summed: [Int]
 
   init(creating metrics: Table, in file: File) throws {
@@ -69,13 +69,13 @@ final class Overview {
   /// See `File.abandon`.
   func abandon() { for level in levels { level.abandon() } }
 
-  /// The most bytes that `extend` may take from the disk.
+  /// The most bytes of disk that `extend` takes.
   var waitingSize: Int {
     let rows = max(0, metrics.total / Self.factor - levels[0].count)
     return rows == 0 ? 0 : levels.reduce(0) { $0 + $1.size(ofRows: rows) }
   }
 
-  /// Sums up what the file has and is not summed up yet.
+  /// Sums up the rows of the file that are not summed up yet.
   func extend() throws {
     var below = metrics
     for (index, level) in levels.enumerated() {
@@ -91,7 +91,7 @@ final class Overview {
     }
   }
 
-  /// Makes it what the rows of the file say: for a file that was left open, or whose rows were changed.
+  /// Makes the overview consistent with /metrics: for a file that was left open, or whose rows were changed.
   func mend() throws {
     var below = metrics
     for level in levels {
@@ -101,7 +101,7 @@ final class Overview {
     try extend()
   }
 
-  /// How many of a level's first rows are whole, and made from what is below them now.
+  /// Number of a level's leading rows that are undamaged and consistent with the rows below.
   func sound(_ level: Table, over below: Table) throws -> Int {
     let rows = min(level.count, below.count / Self.factor)
     var sound = rows
@@ -116,7 +116,7 @@ final class Overview {
     return sound
   }
 
-  /// Rows that are not what the rows below them make, a sentence a level.
+  /// Rows that are inconsistent with the rows below, one sentence per level.
   func problems() throws -> [String] {
     var problems: [String] = []
     var below = metrics
@@ -141,7 +141,7 @@ final class Overview {
 
   // MARK: Reading
 
-  /// Rows of a level, counted from 0. One that is damaged is made again from what it sums up.
+  /// Rows of a level, counted from 0. A damaged row is computed again from the rows below.
   func rows(_ level: Int, _ range: Range<Int>) throws -> [Table.Row] {
     let rows = try levels[level].rows(from: range.lowerBound, count: range.count)
     return try zip(range, rows).map { index, row in
@@ -156,7 +156,7 @@ final class Overview {
     }
   }
 
-  /// A row as reports: `values` of a row of a level, by the metrics that /metrics is made of.
+  /// A row of a level as a report, by the metrics of /metrics.
   static func report(_ row: Table.Row, _ level: Int, _ stepMetrics: [Metric<StepReport>]) -> StepsReport {
     var report = StepsReport(
       count: steps(level + 1), mean: .empty, minimum: .empty, maximum: .empty, bad: .empty)
@@ -180,10 +180,10 @@ final class Overview {
 
   // MARK: Sums
 
-  /// How many steps a row stands for: of /metrics at 0, of L1 at 1.
+  /// Number of steps that a row sums up: level 0 is /metrics, level 1 is L1.
   static func steps(_ level: Int) -> Int { (0..<level).reduce(1) { steps, _ in steps * factor } }
 
-  /// The row over 64 rows of what is below a level.
+  /// Sums up 64 rows from the level below.
   private func sum(_ block: Table.RowBlock, _ start: Int, _ level: Int) -> Table.Row {
     let rows = start..<start + Self.factor
     let last = rows.last { block.isWhole[$0] } ?? rows.upperBound - 1
@@ -229,7 +229,7 @@ final class Overview {
     for folder in groups(group, metrics) { try HDF5Group.create(folder, in: file) }
   }
 
-  /// For those who plot a group as it is: the mean over the steps.
+  /// Labels a level for tools that plot groups: the mean over the steps.
   private static func label(_ group: String, _ metrics: Table, in file: File) throws {
     let sums = Set(summed(metrics).map { "\(group)/\(metrics.columns[$0].path)" })
     for folder in groups(group, metrics) {
@@ -248,7 +248,7 @@ final class Overview {
   }
 }
 
-/// What is known of many numbers; those that are not finite are counted and left out.
+/// Statistics of numbers; those that are not finite are counted and left out.
 private struct Sum {
   private var minimum = Double.infinity
   private var maximum = -Double.infinity
@@ -268,6 +268,6 @@ private struct Sum {
     self.count += count
   }
 
-  /// As in a row.
+  /// The statistics, in the order of a row's columns.
   var values: [Double] { count > 0 ? [minimum, maximum, sum / count, bad] : [.nan, .nan, .nan, bad] }
 }

@@ -1,19 +1,19 @@
-// What must hold between the rows of a run's file: steps rise, no event is there twice, every text can be read.
+// Checks the consistency of a run's rows: steps ascend, no event is there twice, every JSON string can be read.
 import CHDF5
 import Foundation
 import Run
 
-/// A run's rows, examined together.
+/// The consistency checks of a run's rows.
 struct RowChecks {
   private let store: Store
   private(set) var problems: [String] = []
-  /// Those of the problems that no damage and no crash explains: nobody wrote such rows with foretop.
+  /// The problems that neither damage nor a crash can cause: foretop did not write such rows.
   private(set) var contradictions: [String] = []
   private(set) var notes: [String] = []
-  /// Rows and records whose checksum does not hold.
+  /// Number of rows and records with a wrong checksum.
   private(set) var damaged = 0
   private(set) var holds = ""
-  /// Where each numbered event stands.
+  /// The place of each numbered event.
   private var places: [Int: String] = [:]
 
   init(_ store: Store) { self.store = store }
@@ -43,8 +43,8 @@ struct RowChecks {
     contradictions.append(problem)
   }
 
-  /// Steps and tokens rise, and every step has its time.
-  /// - Returns: how many there are.
+  /// Checks that steps and tokens ascend, and that every step has a plausible time.
+  /// - Returns: the number of steps.
   private mutating func examineSteps() throws -> Int {
     var count = 0
     var before: [Double]?
@@ -63,24 +63,24 @@ struct RowChecks {
     return count
   }
 
-  /// As many sentences of a kind as one reads: a file can be made to have millions.
+  /// The most sentences of a kind: a malicious file could have millions of faults.
   private static let most = 1000
 
   private mutating func examine(_ after: [Double], behind before: [Double]?) {
     guard contradictions.count < Self.most, notes.count < Self.most else { return }
     if !StoredRun.isTime(after[2]) || !StoredRun.isTime(after[3]) {
-      contradict("step \(Int(after[0])) happened at time \(after[2]) after \(after[3]) s, which no clock shows")
+      contradict("step \(Int(after[0])) has the implausible time \(after[2]) after \(after[3]) s of training")
     }
     guard let before else { return }
     if after[0] <= before[0] {
-      contradict("step \(Int(after[0])) stands behind step \(Int(before[0])) in /metrics")
+      contradict("step \(Int(after[0])) follows step \(Int(before[0])) in /metrics")
     } else if after[0] > before[0] + 1 {
       notes.append("there are no rows for the steps between \(Int(before[0])) and \(Int(after[0]))")
     }
     if after[1] < before[1] { contradict("fewer tokens were seen at step \(Int(after[0])) than a step before") }
   }
 
-  /// Every JSON text is what its table says.
+  /// Checks that every JSON string has the type that its table requires.
   private mutating func examineTexts() throws {
     try each(store.beginnings) { _ = try SessionStart.beginning($0, source: RunFolder.fileName) }
     try each(store.texts) { _ = try StoredJSON.decoded(TextSample.self, $0, "/samples/text") }
@@ -94,7 +94,7 @@ struct RowChecks {
     }
   }
 
-  /// Every event has a number of its own, and a place among the steps that exists.
+  /// Checks that every event has a unique number, and a valid place among the steps.
   private mutating func examineNumbers(rows: Int) throws {
     for table in [store.heldout, store.texts, store.orders, store.beginnings] {
       for row in try table.rows() {

@@ -1,4 +1,4 @@
-// run.h5, open: all its tables together. The recorder appends to it, the archive reads from it.
+// An open run.h5 with all its tables. The recorder appends to it; `StoredRun` reads from it.
 import CHDF5
 import Foundation
 import Run
@@ -12,19 +12,19 @@ final class Store {
   let heldout: Table
   let texts: Table
   let orders: Table
-  /// What each session began with, as JSON: its recipe too.
+  /// The beginning of each session as JSON, including the recipe.
   let beginnings: Table
   let events: EventTable
   let sessions: EventTable
-  /// The sums over /metrics, once somebody asked for them; nil inside where an older foretop wrote the file.
+  /// The overview of /metrics, made when first needed; its value is nil if an older foretop wrote the file.
   private var pyramid: Overview??
-  /// Up to where the disk has room reserved for the file.
+  /// The size up to which room on the disk is reserved.
   private var reserved = 0
 
   private var tables: [Table] { [metrics, heldout, texts, orders, beginnings] }
   private var ledgers: [EventTable] { [events, sessions] }
 
-  /// By their number in the journal.
+  /// The tables, with their numbers in the journal.
   var numberedTables: [(UInt8, Table)] {
     [
       (Journal.Number.metrics, metrics), (Journal.Number.heldout, heldout), (Journal.Number.texts, texts),
@@ -35,7 +35,7 @@ final class Store {
     [(Journal.Number.events, events), (Journal.Number.sessions, sessions)]
   }
 
-  /// From now on everything goes to a journal first.
+  /// Attaches a journal, into which everything is written first from now on.
   func attach(_ journal: Journal) {
     for (number, table) in numberedTables {
       table.journal = journal
@@ -47,43 +47,51 @@ final class Store {
     }
   }
 
-  /// Creates run.h5 with everything that it will ever hold, then lets readers in. `publish` gives it its name.
-  /// - Parameter missing: optional columns that it does not get: an older foretop began the run without them.
+  /// Creates run.h5 under a temporary name with all datasets, and allows readers. `publish` renames it.
+  /// - Parameter missing: optional columns to leave out, since an older foretop began the run without them.
   static func create(_ path: String, beginning: Beginning, without missing: Set<String> = []) throws -> Store {
     try FileDescriptor.requireRoom(4 << 20, at: RunFolder.unfinished(path))
     return try fill(File(creatingLive: RunFolder.unfinished(path)), beginning, without: missing)
   }
 
-  /// Creates it in memory only.
+  /// Creates the file only in memory.
   static func createInMemory(_ path: String, beginning: Beginning, without missing: Set<String>) throws -> Store {
     try fill(File(creatingLive: path, inMemory: true), beginning, without: missing)
   }
 
-  /// Creates it as a file for every HDF5 from 1.8 on, without readers beside the writer.
-  /// - Parameter store: has the columns that it gets.
+  /// Creates a file that HDF5 1.8 and later can open, without concurrent readers.
+  /// - Parameter store: the file whose columns the new one gets.
   static func createPlain(_ path: String, beginning: Beginning, like store: Store) throws -> Store {
     try FileDescriptor.requireRoom(8 << 20, at: path)
     return try fill(File(creatingPlain: path), beginning, isLive: false, without: store.missing)
   }
 
-  /// Optional columns that it does not have, since an older foretop began the run.
+  /// Optional columns that the file lacks, since an older foretop began the run.
   var missing: Set<String> {
     Self.optional(heads).subtracting(stepMetrics.map { "/metrics/" + $0.path })
       .subtracting(evaluationMetrics.map { "/heldout/" + $0.path })
   }
 
-  /// Columns that a run of a foretop from before them does not have.
+  /// Columns that runs of older foretops lack.
   private static func optional(_ heads: [Head]) -> Set<String> {
     Set(
       Metric.ofSteps(heads: heads).filter(\.isOptional).map { "/metrics/" + $0.path }
         + Metric.ofEvaluations(heads: heads).filter(\.isOptional).map { "/heldout/" + $0.path })
   }
 
-  /// The columns that a run began without, by the number of values in its rows, where no file of it tells.
+  /// The optional columns that a run lacks, derived from the number of values in its journal's rows.
   static func missing(inRowsOf values: Int, heads: [Head]) -> Set<String> {
     let all = Metric.ofSteps(heads: heads).map { "/metrics/" + $0.path }
     let weights = all.filter { $0.hasPrefix("/metrics/weight/") }
     return values == all.count - weights.count ? Set(weights) : []
+  }
+
+  /// Tokens of the path of star graphs that a file has columns for; 0 for text.
+  private static func pathLength(in file: File) throws -> Int {
+    guard try HDF5Group.has("/heldout/accuracy/path", in: file) else { return 0 }
+    var length = 1
+    while try HDF5Group.has("/heldout/accuracy/path-\(length)", in: file) { length += 1 }
+    return length
   }
 
   private static func fill(
@@ -102,7 +110,9 @@ final class Store {
     self.file = file
     heads = beginning.recipe.heads
     stepMetrics = Metric.ofSteps(heads: heads).filter { !missing.contains("/metrics/" + $0.path) }
-    evaluationMetrics = Metric.ofEvaluations(heads: heads).filter { !missing.contains("/heldout/" + $0.path) }
+    evaluationMetrics = Metric.ofEvaluations(heads: heads, path: beginning.recipe.pathLength).filter {
+      !missing.contains("/heldout/" + $0.path)
+    }
     try Self.label(file, beginning)
     let folders = [
       "/recipe", "/metrics", "/heldout", "/samples", "/samples/text", "/samples/order", "/beginnings", "/overview",
@@ -140,7 +150,7 @@ final class Store {
     try file.flush()
   }
 
-  /// Gives a created file its name: from now on it is found.
+  /// Renames a created file to its final name.
   func publish() throws {
     let path = RunFolder.finished(file.path)
     try FileSystem.rename(file.path, path)
@@ -168,7 +178,7 @@ final class Store {
     stepMetrics = try Metric.ofSteps(heads: heads).filter {
       try !$0.isOptional || HDF5Group.has("/metrics/" + $0.path, in: file)
     }
-    evaluationMetrics = try Metric.ofEvaluations(heads: heads).filter {
+    evaluationMetrics = try Metric.ofEvaluations(heads: heads, path: Self.pathLength(in: file)).filter {
       try !$0.isOptional || HDF5Group.has("/heldout/" + $0.path, in: file)
     }
     metrics = try Table(opening: "/metrics", columns: stepMetrics.map(Column.init), hasPayload: false, in: file)
@@ -182,17 +192,16 @@ final class Store {
     sessions = try EventTable(opening: "/sessions", FileLayout.sessions, in: file)
   }
 
-  /// When the run began: with what the clock showed, no two are alike, so that its other files say whose they are by it. Nil
-  /// where the file does not say so.
+  /// When the run began: a precise time, which identifies the run in its other files. Nil if the file does not have it.
   var created: Double? { get throws { try HDF5Group.fraction("created", on: "/", in: file) } }
 
-  /// The datasets that are read, but for the sums over /metrics.
+  /// The paths of all datasets that are read, except the overview.
   var paths: [String] { ["/recipe/yaml"] + tables.flatMap(\.paths) + ledgers.map(\.path) }
 
-  /// Whether it has the weights of the losses, step by step.
+  /// True if the file has the weights of the losses for every step.
   var hasWeights: Bool { stepMetrics.contains { $0.path.hasPrefix("weight/") } }
 
-  /// The sums over /metrics; nil in a file that has none.
+  /// The overview of /metrics; nil if the file has none.
   func overview() throws -> Overview? {
     if let pyramid { return pyramid }
     let opened = try HDF5Group.has("/overview/L1", in: file) ? try Overview(opening: metrics, in: file) : nil
@@ -202,23 +211,24 @@ final class Store {
 
   // MARK: Writing
 
-  /// Whether anything is not in the file yet.
+  /// True if rows or records are not in the file yet.
   var hasWaiting: Bool { tables.contains { $0.hasWaiting } || ledgers.contains { $0.hasWaiting } }
 
-  /// Whether anything may not be in the file yet, although libhdf5 has it.
+  /// True if rows or records that were handed to libhdf5 may not be in the file yet.
   var hasUnconfirmed: Bool { tables.contains { $0.hasUnconfirmed } || ledgers.contains { $0.hasUnconfirmed } }
 
-  /// What waits, as a journal has it.
+  /// The waiting rows and records as journal entries.
   var entries: [Journal.JournalEntry] { tables.flatMap(\.entries) + ledgers.flatMap(\.entries) }
 
-  /// The most bytes that writing what waits takes from the disk.
+  /// The most bytes of disk that writing the waiting rows and records takes.
   var waitingSize: Int {
     tables.reduce(0) { $0 + $1.waitingSize } + ledgers.reduce(0) { $0 + $1.waitingSize }
       + ((pyramid ?? nil)?.waitingSize ?? 0)
   }
 
-  /// Makes sure that the disk has room for what waits. libhdf5 must never meet a full disk: it would end the process.
-  /// - Parameter more: bytes beyond what waits.
+  /// Reserves room on the disk for the waiting rows. libhdf5 must never meet a full disk, since it would end the
+  /// process.
+  /// - Parameter more: further bytes.
   func reserve(more: Int = 0) throws {
     HDF5.start()
     guard !file.isInMemory else { return }
@@ -236,14 +246,14 @@ final class Store {
     reserved = ahead
   }
 
-  /// Gives back what was reserved and is not used yet: a checkpoint needs it.
+  /// Releases the reserved room that is not used yet, since a checkpoint needs it.
   func giveBackReserve() throws {
     guard !file.isInMemory, reserved > 0 else { return }
     reserved = 0
     try FileDescriptor(opening: file.path, O_RDWR).giveBackReserve()
   }
 
-  /// Stores what waits: rows, then their checksums, then the superblock.
+  /// Stores the waiting rows, then their checksums, then the superblock.
   func write() throws {
     HDF5.start()
     for table in tables { try table.write() }
@@ -254,19 +264,19 @@ final class Store {
     for ledger in ledgers { ledger.confirm() }
   }
 
-  /// Whether another file has more rows somewhere.
+  /// True if another file has more rows in any table.
   func isShorter(than other: Store) -> Bool {
     zip(numberedTables, other.numberedTables).contains { $0.1.count < $1.1.count }
       || zip(numberedEventTables, other.numberedEventTables).contains { $0.1.count < $1.1.count }
   }
 
-  /// Takes over what another object of the same file may not have stored.
+  /// Takes over the rows that another object of the same file may not have stored.
   func adopt(from old: Store) {
     for (table, old) in zip(tables, old.tables) { table.adopt(from: old) }
     for (ledger, old) in zip(ledgers, old.ledgers) { ledger.adopt(from: old) }
   }
 
-  /// Lets go of the file, which was flushed.
+  /// Closes the file, which was flushed.
   func close() {
     for table in tables { table.close() }
     for ledger in ledgers { ledger.close() }
@@ -300,7 +310,7 @@ final class Store {
     try HDF5Group.set("created", beginning.time, on: "/", in: file)
   }
 
-  /// What h5web and NeXpy plot when a group is opened: the losses over the steps.
+  /// Labels groups for h5web and NeXpy, which then plot the losses over the steps.
   private static func labelPlots(_ file: File, _ groups: [String]) throws {
     for root in ["/metrics", "/heldout"] {
       try HDF5Group.set("NX_class", "NXentry", on: root, in: file)
@@ -324,14 +334,14 @@ final class Store {
     }
   }
 
-  /// The group of a column that lies deeper than its table.
+  /// The group of a column below its table's group.
   private static func folder(_ path: String) -> String? {
     let parts = path.split(separator: "/")
     return parts.count > 2 ? "/" + parts.dropLast().joined(separator: "/") : nil
   }
 }
 
-/// What wrote the file.
+/// The version of foretop and HDF5 that wrote the file.
 enum Version {
   static let text = "foretop 1, HDF5 \(H5_VERS_MAJOR).\(H5_VERS_MINOR).\(H5_VERS_RELEASE)"
 }

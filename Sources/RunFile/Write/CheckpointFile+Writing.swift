@@ -1,16 +1,16 @@
-// A checkpoint goes to disk: libhdf5 lays the file out, the numbers are written past it, the trailer follows, and all is
-// read back before it counts.
+// Writes a checkpoint: libhdf5 lays the file out, the numbers are written without libhdf5, the trailer follows, and
+// everything is read back and verified.
 import CHDF5
 import Foundation
 import Run
 
 extension CheckpointFile {
-  /// Writes a checkpoint to a path where nothing is, and waits until it is on the disk.
+  /// Writes a checkpoint to a new file, and waits until it is on the disk.
   /// - Parameters:
   ///   - sequence: the number of the next event of the run.
   ///   - origin: the run.
   /// - Returns: the file's size in bytes.
-  /// - Throws: `UserError` when a weight is not finite, or the disk does not take it.
+  /// - Throws: `UserError` when a weight is not finite, or the disk refuses the file.
   static func write(_ checkpoint: Checkpoint, isBest: Bool, sequence: Int, of origin: Origin, to path: String) throws
     -> Int
   {
@@ -28,7 +28,8 @@ extension CheckpointFile {
     return size
   }
 
-  /// Writes the tensors' numbers and the trailer, reads all back, and waits until it is on the disk. Libhdf5 has no part in it.
+  /// Writes the tensors' numbers and the trailer without libhdf5, reads everything back, and waits until it is on the
+  /// disk.
   /// - Returns: the file's size in bytes.
   private static func writeNumbers(of checkpoint: Checkpoint, _ places: [[Int]], to path: String) throws -> Int {
     let file = try FileDescriptor(opening: path, O_RDWR)
@@ -48,8 +49,8 @@ extension CheckpointFile {
     return try file.size()
   }
 
-  /// Creates the file with everything but the tensors' numbers.
-  /// - Returns: where each tensor of each block goes.
+  /// Creates the file with everything except the tensors' numbers.
+  /// - Returns: the file offset of each tensor of each block.
   private static func layOut(
     _ checkpoint: Checkpoint, isBest: Bool, sequence: Int, of origin: Origin, at path: String
   ) throws -> [[Int]] {
@@ -88,7 +89,7 @@ extension CheckpointFile {
     return places
   }
 
-  /// All but the tensors.
+  /// Writes everything except the tensors.
   private static func describe(
     _ checkpoint: Checkpoint, isBest: Bool, sequence: Int, of origin: Origin, in file: File
   ) throws {
@@ -126,7 +127,7 @@ extension CheckpointFile {
     try HDF5.check(H5Dflush(dataset.id), what)
   }
 
-  /// Creates a dataset whose bytes have their place in the file at once, and are not filled.
+  /// Creates a contiguous dataset that is allocated at once and not filled.
   private static func contiguous(_ path: String, _ type: hid_t, _ shape: [Int], in file: File) throws -> Handle {
     let what = "cannot create \(path) in \(file.path)"
     let links = try Handle(H5Pcreate(h5_link_creation()), what)
@@ -141,7 +142,7 @@ extension CheckpointFile {
     return try Handle(H5Dcreate2(file.id, path, type, space.id, links.id, creation.id, h5_default()), what)
   }
 
-  /// Hands over each tensor's bytes and its place, block by block.
+  /// Calls `body` with each tensor's bytes and place, block by block.
   private static func forEachTensor(
     _ checkpoint: Checkpoint, _ places: [[Int]], _ body: (UnsafeRawBufferPointer, Int) throws -> Void
   ) throws {
@@ -172,12 +173,12 @@ extension CheckpointFile {
     }
   }
 
-  /// The most bytes that its file takes.
+  /// The most bytes that a checkpoint's file takes.
   private static func size(of checkpoint: Checkpoint) -> Int {
     checkpoint.weights.count * 12 + checkpoint.tensors.count * 3 * 8192 + checkpoint.tokenizer.model.count + 1 << 20
   }
 
-  /// - Throws: `UserError` naming the first tensor that has a number that is none.
+  /// - Throws: `UserError` naming the first tensor with a number that is not finite.
   private static func requireFinite(_ checkpoint: Checkpoint) throws {
     precondition(
       checkpoint.firstMoments.count == checkpoint.weights.count

@@ -1,23 +1,24 @@
-// What run.h5 may not have yet: every row and record of a session, appended and checksummed, one write each. It is on the
-// disk within a second, commands at once; with it run.h5 can be made again whatever became of it.
+// The journal has what run.h5 may not have yet: every row and record of a session, each appended with a checksum in one
+// write. Rows are on the disk within a second, commands at once. With the backup and the journal, a damaged run.h5 can
+// be restored.
 import Foundation
 import Run
 
-/// A file that stays open as long as somebody has it.
+/// A file that is closed when its last reference is released.
 final class OpenFile: Sendable {
   let descriptor: FileDescriptor
 
   init(_ descriptor: consuming FileDescriptor) { self.descriptor = descriptor }
 }
 
-/// Journal entries that the kernel has taken, and that may not be on the disk yet.
+/// Journal entries that were handed to the kernel and may not be on the disk yet.
 package struct PendingSync: Sendable {
   fileprivate let file: OpenFile
-  /// Where they end.
+  /// The end of the entries in the file.
   fileprivate let end: Int
 
-  /// Waits until they are on the disk, on any thread.
-  /// - Throws: `UserError` when the disk does not take them.
+  /// Waits until the entries are on the disk. May be called on any thread.
+  /// - Throws: `UserError` when the disk refuses them.
   package func wait() throws { try file.descriptor.syncData() }
 }
 
@@ -25,13 +26,13 @@ final class Journal {
   enum JournalEntry {
     /// A row of the table with this number.
     case row(UInt8, Table.Row)
-    /// A record of the ledger with this number.
+    /// A record of the event table with this number.
     case record(UInt8, RecordFormat.Record)
-    /// When the run began that the journal is of, as run.h5 has it in its attribute `created`.
+    /// When the journal's run began, equal to the attribute `created` of run.h5.
     case run(Double)
   }
 
-  /// The numbers of what goes in. They are in files: none may be used anew.
+  /// The numbers of tables in the journal. They are stored in files and must never be reused.
   enum Number {
     static let metrics: UInt8 = 0
     static let heldout: UInt8 = 1
@@ -41,11 +42,11 @@ final class Journal {
     static let events: UInt8 = 16
     static let sessions: UInt8 = 17
     static let run: UInt8 = 32
-    /// Added to the number of a table: a row of more columns than a byte counts.
+    /// Added to a table's number: the row has more than 255 columns.
     static let wide: UInt8 = 64
   }
 
-  /// Whether entries of this number are known.
+  /// True if this is the number of a known table.
   static func isNumber(_ number: UInt8) -> Bool {
     switch number {
     case Number.metrics...Number.beginnings, Number.wide + Number.metrics...Number.wide + Number.beginnings,
@@ -55,29 +56,30 @@ final class Journal {
     }
   }
 
-  /// The most bytes that an entry has: no text of a run comes near it.
+  /// The most bytes of an entry, far more than any text of a run.
   static let longest = 64 << 20
 
   static let magic = Array("foretop journal1".utf8)
 
-  /// A journal, or a copy of run.h5, of another run or with numbers that no training records: nothing of it may get into the
-  /// run.
+  /// The error for a journal, or a backup of run.h5, that belongs to another run or has numbers that training never
+  /// records: none of its rows may get into the run.
   struct ForeignJournal: Error {
     let error: UserError
   }
 
   private let file: OpenFile
   private var end: Int
-  /// What the disk did not take yet.
+  /// Bytes that the disk has refused so far.
   private var refused: [UInt8] = []
-  /// What the kernel has before `end` and the disk perhaps not: a kernel that could not write it forgets it, and says so once.
+  /// Bytes before `end` that the kernel has and that may not be on the disk. After a failed sync, the kernel may
+  /// discard them, so that they must be written again.
   private var unsynced: [UInt8] = []
   private var isDirty = true
 
-  /// Starts a journal in the place of an old one.
+  /// Creates a journal, which replaces an old one.
   /// - Parameters:
-  ///   - created: when the run began; nil where its file does not say so.
-  ///   - entries: what it begins with after that.
+  ///   - created: when the run began; nil if run.h5 does not say so.
+  ///   - entries: the first entries after that.
   init(creating path: String, of created: Double?, with entries: [JournalEntry] = []) throws {
     let aside = RunFolder.unfinished(path)
     try FileSystem.remove(aside)
@@ -93,7 +95,7 @@ final class Journal {
   /// Bytes of the file.
   var size: Int { end }
 
-  /// Hands an entry to the kernel. What it does not take is tried again by `sync`.
+  /// Writes an entry. If the disk refuses it, `sync` tries again.
   func add(_ entry: JournalEntry) {
     refused += Self.framed(entry)
     isDirty = true
@@ -109,7 +111,7 @@ final class Journal {
     refused.removeAll(keepingCapacity: refused.count < 1 << 16)
   }
 
-  /// Has all that is not surely on the disk written once more.
+  /// Marks everything that may not be on the disk to be written again.
   private func goBack() {
     end -= unsynced.count
     refused = unsynced + refused
@@ -118,7 +120,7 @@ final class Journal {
   }
 
   /// Waits until every entry is on the disk.
-  /// - Throws: `UserError` when the disk does not take them; they are kept, and tried again next time.
+  /// - Throws: `UserError` when the disk refuses them; they are kept, and writing is tried again next time.
   func sync() throws {
     guard isDirty else { return }
     try hand()
@@ -132,8 +134,8 @@ final class Journal {
     isDirty = false
   }
 
-  /// Lets another thread wait until every entry so far is on the disk.
-  /// - Returns: nil where that is so already.
+  /// Makes a value with which another thread can wait until every entry so far is on the disk.
+  /// - Returns: nil if all entries are on the disk already.
   /// - Throws: as `sync`.
   func pendingSync() throws -> PendingSync? {
     guard isDirty else { return nil }
@@ -142,10 +144,10 @@ final class Journal {
     return PendingSync(file: file, end: end)
   }
 
-  /// What another thread waited for did not come to pass: it is to be written and tried again.
+  /// Takes note that a sync on another thread failed: its entries are written again.
   func takeBack(_ pending: PendingSync) { if pending.file === file { goBack() } }
 
-  /// What another thread waited for is on the disk.
+  /// Takes note that a sync on another thread succeeded.
   func settle(_ pending: PendingSync) {
     let count = min(unsynced.count, unsynced.count - (end - pending.end))
     // A copy, since the array would keep the room that it needed while the disk was slow.
@@ -154,7 +156,7 @@ final class Journal {
 
   // MARK: Entries as bytes
 
-  /// Length and checksum, four bytes each, then what they are of: the number and the content.
+  /// The bytes of an entry: length and checksum, four bytes each, then the table's number and the content.
   private static func framed(_ entry: JournalEntry) -> [UInt8] {
     var body: [UInt8] = []
     switch entry {
@@ -180,7 +182,7 @@ final class Journal {
     return frame + body
   }
 
-  /// What the entry at a place has; nil where there is no whole one.
+  /// The content of the entry at a place; nil if the entry is incomplete or damaged.
   static func frame(at place: Int, of bytes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
     guard place >= 0, place + 8 < bytes.count else { return nil }
     let length = Int(bytes.loadUnaligned(fromByteOffset: place, as: UInt32.self).littleEndian)
@@ -213,8 +215,8 @@ final class Journal {
   }
 
   /// - Parameters:
-  ///   - count: how many values it has.
-  ///   - start: where they begin; the payload follows.
+  ///   - count: the number of values.
+  ///   - start: the offset of the values; the payload follows them.
   private static func row(_ body: UnsafeRawBufferPointer, count: Int, from start: Int) -> Table.Row? {
     let rest = start + count * 8
     guard body.count >= rest else { return nil }

@@ -1,9 +1,9 @@
-// A checkpoint on its way to the disk. What the recorder knows of it goes with it, so that another thread writes it while
-// the recorder goes on: seconds of writing hold up no metrics.
+// A checkpoint to be written, with everything that another thread needs to write it while the recorder continues:
+// seconds of writing delay no metrics.
 import Foundation
 import Run
 
-/// A checkpoint that is not stored yet. One thread has it at a time.
+/// A checkpoint that is not stored yet. Only one thread uses it at a time.
 package final class PendingCheckpoint: @unchecked Sendable {
   // Unchecked: handed from thread to thread, and let go of by the one before.
   private var checkpoint: Checkpoint?
@@ -14,8 +14,8 @@ package final class PendingCheckpoint: @unchecked Sendable {
   package let step: Int
 
   /// - Parameters:
-  ///   - sequence: the number of the first event of the run that comes after it.
-  ///   - origin: what it says of the run.
+  ///   - sequence: the number of the run's first event after the checkpoint.
+  ///   - origin: the information about the run.
   init(
     _ checkpoint: consuming Checkpoint, in place: RunPlace, isBest: Bool, sequence: Int,
     of origin: CheckpointFile.Origin
@@ -43,7 +43,7 @@ package final class PendingCheckpoint: @unchecked Sendable {
       step: step, isBest: isBest, bytes: bytes, seconds: seconds, name: RunFolder.checkpointPath(of: step))
   }
 
-  /// Gives the checkpoint back, so that its memory can be used again. Nothing is left to be written.
+  /// Takes the checkpoint out, so that its memory can be reused. Afterwards this value is empty.
   package func takeOut() -> Checkpoint? {
     defer { checkpoint = nil }
     return checkpoint
@@ -58,7 +58,7 @@ package struct StoredCheckpoint: Sendable {
   let seconds: Double
   let name: String
 
-  /// The line of the log that says so.
+  /// The log line of a stored checkpoint.
   func occurrence(at time: Double) -> Occurrence {
     Occurrence(
       .saved, step: step, time: time, key: isBest ? "best" : "", new: Double(bytes),
@@ -77,6 +77,6 @@ package struct StoredCheckpoint: Sendable {
     return (value < 10 && unit > 0 ? rounded(value) : String(Int(value.rounded()))) + " " + units[unit]
   }
 
-  /// With one digit after the point.
+  /// A number with one digit after the decimal point.
   private static func rounded(_ value: Double) -> String { String((value * 10).rounded() / 10) }
 }

@@ -1,4 +1,4 @@
-// Checkpoints beside the rows: what the recorder has to know and to say of them while another thread writes them.
+// The recorder's part in checkpoints that another thread writes.
 import Run
 
 extension Recorder {
@@ -20,7 +20,7 @@ extension Recorder {
     return (pending, notices)
   }
 
-  /// Gives checkpoints of a history that a replay has refuted other names.
+  /// Renames checkpoints of a history that a replay has replaced.
   func setAside() throws {
     guard let step = cut?.step else { return }
     try CheckpointFolder(folder).setAside(from: step)

@@ -1,13 +1,13 @@
-// What was recorded, on its way to the disk: handed over once a second, kept in memory where the disk refuses, and tried again.
+// Writes recorded rows to the disk: once a second; rows that the disk refuses stay in memory, and writing is tried
+// again.
 import Foundation
 import Run
 
 extension Recorder {
-  /// Nanoseconds that a row may wait: with the writing itself, and a moment until somebody looks, it is less than a second
-  /// until readers see it.
+  /// Nanoseconds that a row may wait, so that readers see it in less than a second, including the time of writing.
   private static let interval: UInt64 = 800_000_000
 
-  /// Writes what waits when the last time was long enough ago. Call it a few times a second.
+  /// Writes the waiting rows if the last write was long enough ago. To be called a few times a second.
   /// - Returns: as `record`.
   package func flushIfDue(now: DispatchTime = .now()) -> [Occurrence] { isDue(now) ? flush(syncing: true) : [] }
 
@@ -15,11 +15,11 @@ extension Recorder {
     now.uptimeNanoseconds >= lastFlush.uptimeNanoseconds + Self.interval
   }
 
-  /// Hands all that waits to the kernel. What the disk does not take stays in memory and is tried again.
+  /// Writes all waiting rows. Rows that the disk refuses stay in memory, and writing is tried again.
   /// - Returns: as `record`.
   @discardableResult package func flush() -> [Occurrence] { flush(syncing: true) }
 
-  /// - Parameter isSyncing: whether to wait until the journal is on the disk, which is done once a second anyway.
+  /// - Parameter isSyncing: whether to wait until the journal is on the disk; this happens once a second in any case.
   func flush(syncing isSyncing: Bool) -> [Occurrence] {
     // What the disk did not take is not tried again for every event.
     if isStalled && !isDue(.now()) { return [] }
@@ -97,7 +97,7 @@ extension Recorder {
     return [warning]
   }
 
-  /// Opens run.h5 anew: after a failure, and to take rows out, which readers beside it would not survive.
+  /// Opens run.h5 again: after a failure, and to remove rows, which is impossible with concurrent readers.
   private func reopen() throws {
     let path = RunFolder(folder).file
     let old = store

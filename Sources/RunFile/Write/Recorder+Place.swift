@@ -1,10 +1,10 @@
-// A run's folder that somebody moves or removes while it is written.
+// Handles a run's folder that is moved or removed during the run.
 import Foundation
 import Run
 
 extension Recorder {
-  /// Looks where the folder is.
-  /// - Returns: a line, once, that says that it was moved or removed.
+  /// Checks where the folder is.
+  /// - Returns: a line, once, when the folder was moved or removed.
   func follow() -> Occurrence? {
     let now = place.path
     let notice: Occurrence
@@ -25,8 +25,8 @@ extension Recorder {
     return notice
   }
 
-  /// Lets go of a run whose folder was removed.
-  /// - Returns: what is lost, and what is not.
+  /// Gives up a run whose folder was removed.
+  /// - Returns: an error that says what is lost and what is not.
   func lost() -> UserError {
     HDF5.alone { store.abandon() }
     let last = (try? CheckpointFolder(folder).list())?.last?.step

@@ -1,9 +1,9 @@
-// A resumed run computes the steps after its checkpoint again. What comes out is compared, to the bit, with what is stored;
-// equal rows are not stored twice, and a difference is said and replaces the old rows.
+// A resumed run computes the steps after its checkpoint again. The results are compared bit by bit with the stored
+// rows: equal rows are not stored twice; a difference is reported, and the new rows replace the old ones.
 import Foundation
 import Run
 
-/// What a run's file holds beyond the checkpoint that the run goes on from.
+/// The stored rows after the checkpoint from which a run is resumed.
 struct Replay {
   struct StoredRow {
     var index: Int
@@ -22,23 +22,23 @@ struct Replay {
     var payload: [UInt8]
   }
 
-  /// By step.
+  /// The stored rows, by step.
   var rows: [Int: StoredRow] = [:]
-  /// Rows in the file before anything was added.
+  /// Number of rows in the file when it was opened.
   var count = 0
   var evaluations: [Recorded] = []
   var texts: [StoredSample] = []
   var orders: [StoredSample] = []
   var occurrences: [(sequence: Int, occurrence: Occurrence)] = []
 
-  /// The last step that is stored.
+  /// The last stored step.
   var last = 0
 
-  /// Nothing to compare with.
+  /// A replay without rows to compare with.
   init() {}
 
   /// - Parameters:
-  ///   - step: of the checkpoint.
+  ///   - step: the step of the checkpoint.
   ///   - sequence: the number of the first event that came after the checkpoint.
   init(_ store: Store, after step: Int, sequence: Int) throws {
     count = store.metrics.count
@@ -67,11 +67,11 @@ struct Replay {
       }
   }
 
-  /// What happens again when steps are computed again.
+  /// Kinds of occurrences that are repeated when steps are computed again.
   private static let repeated: Set<Occurrence.Subject> = [.rate, .weight, .setting, .saved, .diverged]
 
-  /// The number of the first stored event that is still to come after a step; nil where there is none. A checkpoint that is
-  /// written again stands before it.
+  /// The number of the first stored event after a step; nil if there is none. A checkpoint that is written again comes
+  /// before it.
   func firstSequence(from step: Int) -> Int? {
     let stored =
       evaluations.map { ($0.step, $0.sequence) } + (texts + orders).map { ($0.step, $0.sequence) }
@@ -79,8 +79,8 @@ struct Replay {
     return stored.filter { $0.0 >= step }.map(\.1).min()
   }
 
-  /// Whether an occurrence is the repetition of one that is stored: an edit made again, a checkpoint written again. What the
-  /// command line asks for is new, whatever was asked for before: its place among the events says that it is the newest.
+  /// True if an occurrence repeats a stored one: a repeated change, or a checkpoint written again. Changes by the
+  /// command line always count as new, so that their place among the events shows that they are the newest.
   mutating func recognises(_ occurrence: Occurrence) -> Bool {
     guard occurrence.actor != .commandLine else { return false }
     let index = occurrences.map(\.occurrence).firstIndex { (stored: Occurrence) -> Bool in
@@ -96,12 +96,12 @@ struct Replay {
 }
 
 extension Recorder {
-  /// Columns that tell how long something took, which no replay repeats.
+  /// True for columns of durations, which no replay repeats.
   private static func isTime(_ path: String) -> Bool {
     ["time", "active", "throughput", "seconds", "sequence", "row"].contains(path) || path.hasPrefix("phase/")
   }
 
-  /// Stores a step, or finds it stored.
+  /// Stores a step, or finds an equal stored row.
   func compared(_ report: StepReport) -> [Occurrence] {
     let values = store.stepMetrics.map { $0.value(report) ?? .nan }
     guard !replay.rows.isEmpty, report.step <= replay.last else {
@@ -128,7 +128,7 @@ extension Recorder {
     return notices
   }
 
-  /// Stores an evaluation, or finds it stored.
+  /// Stores an evaluation, or finds an equal stored one.
   func compared(_ evaluation: Evaluation) -> [Occurrence] {
     let values = store.evaluationMetrics.map { $0.value(evaluation) ?? .nan }
     var notices: [Occurrence] = []
@@ -143,7 +143,7 @@ extension Recorder {
     return notices
   }
 
-  /// Words for the first column that differs; nil where none does.
+  /// The first column that differs, in words; nil if all are equal.
   private func difference(_ columns: [Column], _ new: [Double], _ old: [Double]) -> String? {
     for (column, (new, old)) in zip(columns, zip(new, old)) where !Self.isTime(column.path) {
       let new = column.stored(new)
@@ -161,7 +161,7 @@ extension Recorder {
       key: "replay", new: Double(step))
   }
 
-  /// Marks what is stored from a step on as another history, and ends the comparison.
+  /// Marks the stored rows from a step on as replaced, and ends the comparison.
   private func cut(from step: Int, rowsFrom firstRow: Int, and sequences: Set<Int> = []) {
     let dropped =
       replay.evaluations.filter { $0.step >= step }.map(\.sequence)
@@ -171,7 +171,7 @@ extension Recorder {
     replay = Replay()
   }
 
-  /// The number of the first stored row of a step or a later one.
+  /// The number of the first stored row whose step is at least `step`.
   private func firstRow(from step: Int) -> Int {
     replay.rows.filter { $0.key >= step }.map(\.value.index).min() ?? replay.count
   }

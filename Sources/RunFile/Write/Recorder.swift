@@ -1,60 +1,61 @@
-// The writer of a run's folder: every event goes in here, and is on its way to the disk within a second.
+// The writer of a run's folder: every event is recorded here, and is written within a second.
 import Foundation
 import Run
 
-/// Writes one session of a run. One thread at a time; one recorder a run, which run.lock sees to.
+/// Writes one session of a run. Only one thread may use it at a time. A run has at most one recorder, which run.lock
+/// ensures.
 package final class Recorder {
-  /// The run's folder, as it is called now.
+  /// The current path of the run's folder.
   package internal(set) var folder: String
   let place: RunPlace
-  /// Whether it was removed meanwhile, which was said.
+  /// True if the folder was removed, which was reported.
   var isRemoved = false
   /// The first event of this session.
   package let beginning: Beginning
 
   var store: Store
-  /// What a resumed run computes again, to compare with.
+  /// The stored rows to compare with, in a resumed run.
   var replay: Replay
-  /// What must be taken out of the file because a replay came out differently.
+  /// The rows to be removed from the file because a replay came out differently.
   var cut: ReplacedHistory?
-  /// The number of the next event that is no step.
+  /// The number of the next event that is not a step.
   private(set) var nextSequence: Int
-  /// Whether the open file failed: nothing may touch it again, and it is opened anew.
+  /// True if the open file failed: it must not be touched, and is opened again.
   var isBroken = false
-  /// Whether the disk is full or failing: rows wait in memory.
+  /// True if the disk is full or failing, so that rows wait in memory.
   package internal(set) var isStalled = false
-  /// Why it did not take what waits, the last time.
+  /// The last error of the disk.
   var refusal: UserError?
   var isClosed = false
   var lastFlush = DispatchTime.now()
   private var lastStep: Int
   private var lock: RunLock?
   var journal: Journal
-  /// When the run began, which its other files name it by; nil where run.h5 does not say so.
+  /// When the run began, by which the other files identify the run; nil if run.h5 does not say so.
   let created: Double?
-  /// The copy of run.h5 that is made so that the journal can begin anew; the file waits for it.
+  /// The copy of run.h5 that is being made so that a new journal can begin; run.h5 is not written meanwhile.
   var rotation: Rotation?
-  /// Bytes that the journal has at least when it begins anew.
+  /// The fewest bytes of the journal at which a new journal begins.
   package var leastRotation = 64 << 20
-  /// Up to which size the journal goes on growing, after a copy that failed.
+  /// The size up to which the journal grows after a failed copy.
   var rotatesFrom = 0
   var lastSync = DispatchTime.now()
-  /// Whether another thread syncs where possible, see `takeSync`: a sync delays rows by milliseconds.
+  /// True if another thread syncs, see `takeSync`, since a sync would delay rows by milliseconds.
   package var isSyncedElsewhere = false
   var needsSync = false
-  /// Whether the caller hands returned lines to `record` again, so that they are recorded in the order of all events;
-  /// else they are recorded at once.
+  /// True if the caller passes returned lines to `record` again, so that they are recorded in the order of all events;
+  /// otherwise they are recorded at once.
   package var noticesComeBack = false
-  /// Whether libhdf5 failed in this session: the journal then stays for the next one.
+  /// True if libhdf5 failed in this session: the journal is then kept for the next session.
   var hasFailed = false
   /// This session's record in /sessions.
   private var session: RecordFormat.Record = [:]
   private var sessionIndex = 0
 
   /// Begins a new run.
-  /// - Parameter folder: `runs/NAME`; it must not exist, or hold only what a process left that was killed before its run
-  ///   began. The folders above it are made.
-  /// - Throws: `UserError` when it exists, cannot be made, or has an invalid name.
+  /// - Parameter folder: `runs/NAME`; it must not exist, or have only leftovers of a process that was killed before its
+  ///   run began. Its parents are made.
+  /// - Throws: `UserError` when the folder exists, cannot be made, or has an invalid name.
   package init(creating folder: String, beginning: Beginning) throws {
     try RunName.check((folder as NSString).lastPathComponent)
     lock = try UnstartedRun.lock(folder)
@@ -86,8 +87,9 @@ package final class Recorder {
     }
   }
 
-  /// Goes on with a run: repairs what a crash left, keeps all rows, and compares what is computed again with them.
-  /// - Parameter step: the step of the checkpoint that training goes on from; 0 begins again.
+  /// Resumes a run: repairs its files after a crash, keeps all rows, and compares steps that are computed again with
+  /// the stored rows.
+  /// - Parameter step: the step of the checkpoint from which training continues; 0 starts again.
   /// - Throws: `UserError` when another process writes the run, or its files cannot be repaired.
   package init(resuming folder: String, from step: Int, beginning: Beginning) throws {
     guard StoredRun.isThere(folder) else { throw StoredRun.missing(folder) }
@@ -132,9 +134,9 @@ package final class Recorder {
 
   // MARK: Events
 
-  /// Takes an event in.
-  /// - Returns: what the recorder has to say about it, already recorded: a difference found in a replay, a full disk, or
-  ///   that it goes on after one. For the screen; do not record it again.
+  /// Records an event.
+  /// - Returns: notices for the screen, which are recorded already: a difference in a replay, a full disk, or a disk
+  ///   that has room again.
   package func record(_ event: Event) throws -> [Occurrence] {
     precondition(!isClosed, "a closed recorder takes no events")
     var notices: [Occurrence] = []
@@ -172,7 +174,7 @@ package final class Recorder {
 
   func append(_ occurrence: Occurrence) { store.events.append(FileLayout.record(occurrence, at: nextPlace())) }
 
-  /// Records a line of its own, unless it comes back as an event.
+  /// Records a notice of the recorder, unless the notice comes back as an event.
   func keep(_ notice: Occurrence) { if !noticesComeBack { append(notice) } }
 
   private func end(_ ending: Ending) {
@@ -185,13 +187,13 @@ package final class Recorder {
     store.sessions.update(session, at: sessionIndex)
   }
 
-  /// The place of an event that is recorded now.
+  /// The place of an event recorded now.
   func nextPlace() -> FileLayout.Position {
     defer { nextSequence += 1 }
     return FileLayout.Position(sequence: nextSequence, row: store.metrics.total)
   }
 
-  /// A line of the recorder's own.
+  /// A notice of the recorder.
   func notice(_ kind: Occurrence.Subject, _ text: String, key: String = "", new: Double? = nil) -> Occurrence {
     Occurrence(kind, step: lastStep, time: now, key: key, new: new, text: text)
   }
@@ -200,9 +202,10 @@ package final class Recorder {
 
   // MARK: The end
 
-  /// Ends the session: all is on the disk, the file is closed, and the lock is free.
-  /// - Parameter how: why it ends, where no `.ended` event said so; nil leaves it open, as a killed session is.
-  /// - Throws: `UserError` when the disk does not take what waits; then it is lost.
+  /// Ends the session: everything is on the disk, the file is closed, and the lock is released.
+  /// - Parameter how: the reason of the end, if no `.ended` event said so; nil leaves the end open, as in a killed
+  ///   session.
+  /// - Throws: `UserError` when the disk refuses the waiting rows, which are then lost.
   package func close(_ how: Ending.Reason? = nil) throws {
     guard !isClosed else { return }
     if let how, session["how"] == nil { end(Ending(how, step: lastStep, time: now)) }
@@ -228,7 +231,7 @@ package final class Recorder {
     if !hasFailed { takeLateNotes() }
   }
 
-  /// As `close`, for a recorder that nobody closed: it goes as far as the disk lets it.
+  /// As `close`, for a recorder that was not closed; errors are ignored.
   private func letGo() {
     rotation?.cancel()
     rotation = nil

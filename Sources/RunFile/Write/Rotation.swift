@@ -1,16 +1,16 @@
-// A long session's journal begins anew now and then: run.h5 is copied as it is, beside the recorder, and what came meanwhile
-// is what the new journal begins with. Until that has its name the old one has everything.
+// A long session starts a new journal from time to time: another thread copies run.h5, and the new journal begins with
+// the events since then. Until the new journal has its name, the old one has everything.
 import Foundation
 import Run
 
-/// A copy of run.h5 that a thread of its own makes while nobody writes the file.
+/// A copy of run.h5 that another thread makes while the file is not written.
 final class Rotation: @unchecked Sendable {
   // Unchecked: touched only while `condition` is locked.
   private var outcome: Result<Void, UserError>?
   private var isCancelled = false
   private let condition = NSCondition()
 
-  /// Begins to copy. What libhdf5 has is with the kernel. Where no thread can be made for it, that is how it went.
+  /// Starts the copy, after libhdf5 has handed everything to the kernel. If no thread can be made, the copy fails.
   init(of folder: String) {
     do throws(UserError) {
       _ = try WorkerThread("rotation") { [self] in
@@ -29,8 +29,8 @@ final class Rotation: @unchecked Sendable {
     condition.unlock()
   }
 
-  /// From what size on a journal begins anew: so large that copying costs little beside what was written, so small that
-  /// it is read again in an instant.
+  /// True if the journal is large enough for a rotation: so large that copying run.h5 is cheap compared with what was
+  /// written, so small that it can be read quickly.
   static func isDue(journal: Int, file: Int, least: Int) -> Bool { journal > max(least, file / 2) }
 
   private var cancelled: Bool {
@@ -39,14 +39,14 @@ final class Rotation: @unchecked Sendable {
     return isCancelled
   }
 
-  /// How it went; nil while it goes on.
+  /// The result of the copy; nil while it is being made.
   var result: Result<Void, UserError>? {
     condition.lock()
     defer { condition.unlock() }
     return outcome
   }
 
-  /// Leaves off, and waits until nothing is copied any more.
+  /// Cancels the copy, and waits until the thread has stopped.
   func cancel() {
     condition.lock()
     isCancelled = true
@@ -56,7 +56,7 @@ final class Rotation: @unchecked Sendable {
 }
 
 extension Recorder {
-  /// Whether run.h5 is being copied at this moment.
+  /// True while run.h5 is being copied.
   var isRotating: Bool { rotation.map { $0.result == nil } ?? false }
 
   func beginRotationIfDue() {
@@ -66,7 +66,7 @@ extension Recorder {
     rotation = Rotation(of: folder)
   }
 
-  /// Lets the new journal begin with what the copy does not have.
+  /// Starts the new journal with the events that the copy does not have.
   /// - Returns: as `record`.
   func finishRotation(_ result: Result<Void, UserError>) -> Occurrence? {
     rotation = nil

@@ -1,4 +1,4 @@
-// The other end of the control socket: what `foretop tell` and `foretop watch` speak with a live run through. It waits for the run.
+// The client end of the control socket, for `foretop tell` and `foretop watch`. Its calls block.
 import Glibc
 import Run
 
@@ -6,17 +6,17 @@ import Run
 package final class ControlClient {
   private let descriptor: CInt
   private var input = LineBuffer()
-  /// What the run said first.
+  /// The first line that the run sent.
   package let hello: JSON
 
-  /// Seconds that the first line is waited for.
+  /// Seconds to wait for the first line.
   private static let patience = 10
 
   /// Connects to the run in a folder.
-  /// - Throws: `UserError` with status 69 when nobody trains it.
+  /// - Throws: `UserError` with status 69 when no process trains the run.
   package init(folder: String, name: String) throws {
     func nobody(_ why: String) -> UserError {
-      UserError(.unavailable, "nobody trains run “\(name)” now (\(why)): “foretop resume” goes on with it")
+      UserError(.unavailable, "no process trains run “\(name)” now (\(why)): “foretop resume” continues it")
     }
     do {
       let opened = try ControlSocket.open(folder: folder)
@@ -47,13 +47,13 @@ package final class ControlClient {
     hello = (try? JSON.read(line)) ?? .null
     if let error = hello["error"]?.string {
       close(descriptor)
-      throw UserError(.unavailable, "run “\(name)” does not listen: \(error)")
+      throw UserError(.unavailable, "run “\(name)” does not accept commands: \(error)")
     }
     guard hello["protocol"]?.whole == ControlSocket.version else {
       close(descriptor)
       throw UserError(
         .unavailable,
-        "run “\(name)” is trained by a foretop that speaks another version of the control protocol: use that one")
+        "run “\(name)” is trained by a foretop with another version of the control protocol: use that foretop")
     }
   }
 
@@ -92,7 +92,7 @@ package final class ControlClient {
         input.append(bytes)
       } catch let refusal as ControlSocket.Refusal {
         if refusal.code == ECONNRESET { return nil }
-        throw UserError(.inputOutput, "the run cannot be heard: \(refusal.words)")
+        throw UserError(.inputOutput, "the connection to the run failed: \(refusal.words)")
       }
     }
   }

@@ -11,17 +11,17 @@ struct ControlLoop {
   private var ring = EventRing()
   private var state = RunState()
   private var peers: [CInt: ControlPeer] = [:]
-  /// Who asked for a request of the session, and with which id.
+  /// The peer and the peer's id of each request, by the request's number in the session.
   private var asked: [Int: (peer: CInt, id: JSON?)] = [:]
-  /// Whether the session has said its last word.
+  /// True if the session has sent its last event.
   private var isClosed = false
   private var isListening = true
 
-  /// Connections at once; further ones are told so, and closed.
+  /// The most connections at once; further ones get an error and are closed.
   private static let mostPeers = 64
-  /// Milliseconds between two looks at the events: while an answer is due, while somebody follows, and while nobody does.
+  /// Milliseconds between two looks at the events: while an answer is due, while a peer is subscribed, and otherwise.
   private static let (soon, often, seldom): (CInt, CInt, CInt) = (5, 50, 500)
-  /// Milliseconds that peers have to take what is left at the end.
+  /// Milliseconds that peers have at the end to read the remaining output.
   private static let patience = 1000
 
   init(listener: ControlListener, wake: CInt, name: String, subscription: Subscription, requests: RequestQueue) {
@@ -32,7 +32,7 @@ struct ControlLoop {
     self.requests = requests
   }
 
-  /// Serves until it is told to stop.
+  /// Serves peers until `isStopping` is true.
   mutating func run(until isStopping: () -> Bool) {
     while !isStopping() {
       wait(milliseconds: pause)
@@ -80,7 +80,7 @@ struct ControlLoop {
     }
   }
 
-  /// Takes the connections that wait, a few at a time.
+  /// Accepts waiting connections, a few at a time.
   private mutating func accept() {
     for _ in 0..<16 {
       let connection = Glibc.accept(listener.descriptor, nil, nil)
@@ -145,10 +145,11 @@ struct ControlLoop {
     peers[key]?.pending -= 1
   }
 
-  /// Nothing will answer these any more.
+  /// Refuses the requests that will not be answered any more.
   private mutating func refuseRest() {
     for (key, id) in asked.sorted(by: { $0.key < $1.key }).map(\.value) {
-      peers[key]?.say(ControlAnswer.answer(id, .refused, step: state.step, "the run has ended before it was done"))
+      peers[key]?.say(
+        ControlAnswer.answer(id, .refused, step: state.step, "the run ended before the command had an effect"))
       peers[key]?.pending -= 1
     }
     asked = [:]

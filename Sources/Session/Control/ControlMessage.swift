@@ -1,18 +1,18 @@
-// The lines of the control socket, as docs/control.md specifies them: what a peer may ask, and what it is told.
+// The lines of the control socket, as docs/control.md specifies them: requests of peers, and answers.
 import Run
 
 /// A line from a peer.
 enum ControlMessage: Equatable {
   /// A command. The answer carries the peer's own id.
   case command(JSON?, Command, Occurrence.Actor)
-  /// Events from a number on; nil is from now on.
+  /// A subscription to events from a number on; nil means from now on.
   case subscribe(JSON?, from: Int?)
 
-  /// What is wrong with a line.
+  /// An error in a line.
   struct ProtocolFault: Error, Equatable {
     var id: JSON?
     var text: String
-    /// True if nothing sound can follow, since the line does not belong to this protocol.
+    /// True if the connection must be closed, since the line does not belong to this protocol.
     var isFatal = false
   }
 
@@ -33,7 +33,7 @@ enum ControlMessage: Equatable {
     let id = object["id"]
     switch id {
     case nil, .integer, .text: break
-    default: throw ProtocolFault(text: "id must be a whole number or a text")
+    default: throw ProtocolFault(text: "id must be a whole number or a string")
     }
     guard id.map({ $0.line.utf8.count <= Self.mostOfID }) ?? true else {
       throw ProtocolFault(text: "id has more than \(Self.mostOfID) bytes")
@@ -45,7 +45,7 @@ enum ControlMessage: Equatable {
     }
     if let text = object["command"] {
       guard let line = text.string else {
-        throw ProtocolFault(id: id, text: "command must be a text, such as \"rate x0.5\"")
+        throw ProtocolFault(id: id, text: "command must be a string, such as \"rate x0.5\"")
       }
       let actor: Occurrence.Actor
       switch object["as"]?.string {
@@ -78,7 +78,7 @@ enum ControlMessage: Equatable {
 enum ControlAnswer {
   enum AnswerStatus: String { case done, refused }
 
-  /// What every peer is told first.
+  /// The first line to every peer.
   static func hello(name: String, state: RunState) -> JSON {
     .object([
       JSON.Member("hello", .text("foretop")), JSON.Member("protocol", .integer(ControlSocket.version)),
@@ -90,7 +90,7 @@ enum ControlAnswer {
   /// The answer to a request.
   /// - Parameters:
   ///   - id: the peer's own.
-  ///   - number: of the event that reports the effect; nil where there is none.
+  ///   - number: the number of the event that reports the effect; nil if no event does.
   static func answer(_ id: JSON?, _ status: AnswerStatus, step: Int, number: Int? = nil, _ text: String) -> JSON {
     var members = [
       JSON.Member("answer", id ?? .null), JSON.Member("status", .text(status.rawValue)),
@@ -100,10 +100,10 @@ enum ControlAnswer {
     return .object(members + [JSON.Member("text", .text(text))])
   }
 
-  /// A line that is no request, or a connection that is not taken.
+  /// The answer to a line that is not a request, or to a connection that is refused.
   static func error(_ text: String) -> JSON { .object([JSON.Member("error", .text(text))]) }
 
-  /// Events that a slow peer was not sent: the numbers of the first and the last.
+  /// Says that a slow peer misses events: the numbers of the first and the last.
   static func gap(_ numbers: ClosedRange<Int>) -> JSON {
     .object([
       JSON.Member("event", .text("gap")), JSON.Member("first", .integer(numbers.lowerBound)),
@@ -113,6 +113,6 @@ enum ControlAnswer {
 }
 
 extension RunState {
-  /// Steps taken, as far as it is known.
+  /// The number of steps taken, as far as known.
   var step: Int { last?.step ?? beginning?.step ?? 0 }
 }

@@ -1,4 +1,5 @@
-// One connection to the control socket: its half lines, what it waits for, and what it has not taken yet. All of that is bounded.
+// One connection to the control socket: incomplete input lines, unanswered requests and unsent output. All three are
+// bounded.
 import Glibc
 import Run
 
@@ -8,20 +9,20 @@ struct ControlPeer {
   private var output: [UInt8] = []
   /// The next event's place in the ring, and its number; nil without a subscription.
   private var next: (place: Int, number: Int)?
-  /// Requests that have no answer yet.
+  /// The number of requests without an answer.
   var pending = 0
-  /// Whether the connection ends when its output is taken.
+  /// True if the connection is to be closed once its output is sent.
   var isEnding = false
-  /// Whether the peer sends nothing more; it may still read.
+  /// True if the peer has closed its sending side; the peer may still read.
   private var isHalfClosed = false
-  /// Whether the connection is over.
+  /// True if the connection is over.
   private(set) var isOver = false
 
-  /// Requests that may wait for an answer; further lines are read when there are fewer.
+  /// The most requests that may wait for an answer; further lines are read when there are fewer.
   private static let mostPending = 16
   /// Bytes of output beyond which nothing more is read from the peer.
   private static let mostOutput = 64 << 10
-  /// Bytes that are read at once.
+  /// Bytes per call of read.
   private static let portion = 16 << 10
 
   init(_ descriptor: CInt) { self.descriptor = descriptor }
@@ -31,10 +32,10 @@ struct ControlPeer {
   private var isReading: Bool { takesLines && !isHalfClosed }
   var hasOutput: Bool { !output.isEmpty }
 
-  /// What to wait for.
+  /// The events that poll(2) waits for.
   var interests: Int16 { (isReading ? Int16(POLLIN) : 0) | (hasOutput ? Int16(POLLOUT) : 0) }
 
-  /// Takes in what the peer sent.
+  /// Reads what the peer sent.
   mutating func read() {
     do {
       guard let bytes = try ControlSocket.receive(from: descriptor, most: Self.portion) else { return }
@@ -44,7 +45,7 @@ struct ControlPeer {
     }
   }
 
-  /// Takes in the rest of what a peer sent that has gone, up to a line's length.
+  /// Reads the rest of the input of a peer that has gone, up to the length of a line.
   mutating func hangUp() {
     for _ in 0..<4 where !isHalfClosed && !isOver { read() }
     isOver = true
@@ -61,18 +62,18 @@ struct ControlPeer {
 
   mutating func say(_ message: JSON) { output += (message.line + "\n").utf8 }
 
-  /// Says what is wrong, and hears nothing more.
+  /// Sends an error, and reads nothing more.
   mutating func refuse(_ text: String) {
     say(ControlAnswer.error(text))
     isEnding = true
   }
 
-  /// Sends events from a number on; nil is from now on.
+  /// Subscribes the peer to events from a number on; nil means from now on.
   mutating func subscribe(from number: Int?, _ ring: EventRing, newest: Int) {
     next = number.map { (ring.place(ofNumber: $0), $0) } ?? (ring.end, newest + 1)
   }
 
-  /// Sends what the peer takes now.
+  /// Sends as much output as the peer takes now.
   mutating func write(_ ring: inout EventRing) {
     while !isOver {
       fill(&ring)
@@ -95,6 +96,6 @@ struct ControlPeer {
     next = (place, number)
   }
 
-  /// Whether all events that there are were handed to the kernel.
+  /// True if all events so far were handed to the kernel.
   func hasAll(_ ring: EventRing) -> Bool { output.isEmpty && (next.map { $0.place >= ring.end } ?? true) }
 }

@@ -1,5 +1,6 @@
-// The control socket of a live run: a thread of its own that takes commands from other processes, answers them, and hands out
-// events. A peer that sends rubbish, or reads nothing, costs a bounded amount of memory and no step any time.
+// The control socket of a live run: a thread of its own that takes commands from other processes, answers them, and
+// hands out events. A peer that sends malformed lines, or reads nothing, uses a bounded amount of memory and delays no
+// step.
 import Glibc
 import Run
 import Synchronization
@@ -7,16 +8,16 @@ import Synchronization
 /// Listens from `init` to `end`.
 final class ControlServer: Sendable {
   private let thread: WorkerThread
-  /// Written to where the thread should look at `isStopping`.
+  /// A pipe that wakes the thread, so that it looks at `isStopping`.
   private let wake: CInt
   private let flag: StopFlag
 
-  /// What tells the thread to end.
+  /// Set to end the thread.
   private final class StopFlag: Sendable { let isSet = Atomic(false) }
 
-  /// Makes the socket and the thread. The run's lock must be held: a socket that is there already was left by a process that
-  /// was killed.
-  /// - Throws: `UserError` where the folder's file system has no sockets, or there are no descriptors or threads left.
+  /// Makes the socket and the thread. The run's lock must be held: an existing socket was left behind by a killed
+  /// process.
+  /// - Throws: `UserError` when the folder's file system has no sockets, or no descriptor or thread is available.
   init(folder: String, name: String, hub: EventHub, requests: RequestQueue) throws {
     let listener = try ControlListener(folder: folder)
     var ends: [CInt] = [-1, -1]
@@ -45,7 +46,7 @@ final class ControlServer: Sendable {
     self.flag = flag
   }
 
-  /// Removes the socket, and waits until the thread has ended; peers have a second to take what is left.
+  /// Removes the socket, and waits until the thread has ended; peers have a second to read the remaining output.
   func end() {
     guard !flag.isSet.exchange(true, ordering: .acquiringAndReleasing) else { return }
     var byte: UInt8 = 1
@@ -54,7 +55,7 @@ final class ControlServer: Sendable {
     close(wake)
   }
 
-  /// Signals are for the main thread; those of faults stay where they happen.
+  /// Blocks signals on this thread, except those of faults: the main thread handles signals.
   private static func blockSignals() {
     var set = sigset_t()
     sigfillset(&set)
@@ -63,7 +64,7 @@ final class ControlServer: Sendable {
   }
 }
 
-/// The socket that is listened on, and its file.
+/// The listening socket and its file.
 struct ControlListener {
   let descriptor: CInt
   private let folder: CInt
@@ -104,7 +105,7 @@ struct ControlListener {
     }
   }
 
-  /// Takes the file away, if it is still this socket's.
+  /// Removes the file, if it still belongs to this socket.
   func remove() {
     var status = stat()
     guard fstatat(folder, ControlSocket.name, &status, AT_SYMLINK_NOFOLLOW) == 0, status.st_dev == file.device,
@@ -113,7 +114,7 @@ struct ControlListener {
     unlinkat(folder, ControlSocket.name, 0)
   }
 
-  /// Removes the file, and lets go of the socket.
+  /// Removes the file and closes the socket.
   func close() {
     remove()
     Glibc.close(descriptor)

@@ -1,4 +1,4 @@
-// The place of a run's control socket, and the few calls of the kernel that both ends need.
+// The path of a run's control socket, and the system calls that both ends need.
 import Glibc
 import Run
 import RunFile
@@ -7,14 +7,14 @@ import RunFile
 package enum ControlSocket {
   /// The file's name.
   package static let name = RunFolder.socketName
-  /// The file's name before somebody listens.
+  /// The file's name until the socket listens.
   static let unfinishedName = RunFolder.unfinished(name)
   /// The version of the protocol: docs/control.md.
   package static let version = 1
   /// Bytes of the longest line, its end not counted.
   package static let mostBytes = 64 << 10
 
-  /// Why a call of the kernel failed, as its `errno` says.
+  /// The error of a system call, from its `errno`.
   struct Refusal: Error {
     var code: CInt
     var words: String { String(cString: strerror(code)) }
@@ -30,7 +30,7 @@ package enum ControlSocket {
     return opened
   }
 
-  /// A new stream socket that nobody waits for where `waits` is false.
+  /// A new stream socket; non-blocking if `waits` is false.
   static func make(waits: Bool) throws(Refusal) -> CInt {
     let made = socket(AF_UNIX, CInt(SOCK_STREAM.rawValue), 0)
     guard made >= 0 else { throw Refusal() }
@@ -38,14 +38,14 @@ package enum ControlSocket {
     return made
   }
 
-  /// Programs that are started do not get it.
+  /// Makes a descriptor close-on-exec, and non-blocking if `waits` is false.
   static func prepare(_ descriptor: CInt, waits: Bool) {
     _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
     if !waits { _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK) }
   }
 
-  /// Calls `body` with the socket's address: the path in the folder where an address has room for it, else the same file by
-  /// the descriptor of the folder.
+  /// Calls `body` with the socket's address: its path if an address has room for it, else a path through the folder's
+  /// descriptor in /proc.
   static func withAddress(
     _ name: String = name, folder: String, opened: CInt, _ body: (UnsafePointer<sockaddr>, socklen_t) -> CInt
   ) throws(Refusal) {
@@ -61,7 +61,7 @@ package enum ControlSocket {
     if result != 0 { throw Refusal() }
   }
 
-  /// Whether the peer is a process of this user, or of root.
+  /// True if the peer is a process of this user or of root.
   static func isOwn(_ descriptor: CInt) -> Bool {
     // `struct ucred`: process, user, group.
     var credentials: (pid: Int32, user: UInt32, group: UInt32) = (0, .max, .max)
@@ -70,8 +70,8 @@ package enum ControlSocket {
     return credentials.user == geteuid() || credentials.user == 0
   }
 
-  /// Sends as many bytes as are taken; a peer that has gone ends nothing.
-  /// - Returns: how many; 0 where the peer takes none now, nil where it has gone.
+  /// Sends as many bytes as the peer takes; a peer that has gone raises no signal.
+  /// - Returns: the number of bytes sent; 0 if the peer takes none now, nil if the peer has gone.
   static func send(_ bytes: ArraySlice<UInt8>, to descriptor: CInt) -> Int? {
     while true {
       let count = bytes.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, CInt(MSG_NOSIGNAL)) }
@@ -81,8 +81,8 @@ package enum ControlSocket {
     }
   }
 
-  /// Reads what is there, up to `most` bytes.
-  /// - Returns: empty at the peer's end; nil where nothing is there now.
+  /// Reads the available bytes, at most `most`.
+  /// - Returns: empty at the end of the input; nil if nothing is available now.
   static func receive(from descriptor: CInt, most: Int) throws(Refusal) -> [UInt8]? {
     var bytes = [UInt8](repeating: 0, count: most)
     while true {
@@ -98,12 +98,12 @@ package enum ControlSocket {
 /// Bytes cut into lines.
 struct LineBuffer {
   private(set) var bytes: [UInt8] = []
-  /// Bytes that hold no line end.
+  /// The number of leading bytes that are known to hold no line end.
   private var searched = 0
 
   mutating func append(_ new: [UInt8]) { bytes += new }
 
-  /// The next whole line, without its end.
+  /// The next complete line, without its line end.
   mutating func next() -> [UInt8]? {
     guard let end = bytes[searched...].firstIndex(of: UInt8(ascii: "\n")) else {
       searched = bytes.count

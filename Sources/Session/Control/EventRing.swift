@@ -1,24 +1,24 @@
-// The newest events of a session, for peers that read at their own speed: memory is bounded however slow they are.
+// The newest events of a session, for peers that read at their own speed: memory is bounded however slow the peers are.
 import Run
 
-/// Numbered events, the oldest given up where there are too many.
+/// A bounded buffer of numbered events: the oldest are dropped.
 struct EventRing {
   private struct Kept {
     var event: NumberedEvent
-    /// Its line, once somebody needed it.
+    /// The event as a line, made when it is first needed.
     var line: [UInt8]?
   }
 
-  /// Events that are kept at most: some megabytes.
+  /// The most events that are kept: some megabytes.
   static let most = 8192
 
   private var kept: [Kept] = []
-  /// The place of the first that is kept, counted over the whole session.
+  /// The place of the oldest kept event, counted over the whole session.
   private var first = 0
-  /// The number of the last event that was given up.
+  /// The number of the last event that was dropped.
   private var lastGivenUp = 0
 
-  /// The place after the newest.
+  /// The place after the newest event.
   var end: Int { first + kept.count }
 
   mutating func append(_ event: NumberedEvent) {
@@ -30,7 +30,7 @@ struct EventRing {
     first += count
   }
 
-  /// The place of the first event that is kept with this number, or a later one.
+  /// The place of the first kept event with this number or a higher one.
   func place(ofNumber number: Int) -> Int {
     var (low, high) = (0, kept.count)
     while low < high {
@@ -40,10 +40,10 @@ struct EventRing {
     return first + low
   }
 
-  /// The line of the event at a place, with what is missing before it.
+  /// The line of the event at a place, after a gap line if events before it are missing.
   /// - Parameters:
-  ///   - place: is moved past what is taken.
-  ///   - expected: the number that the peer would get next; is moved too.
+  ///   - place: is advanced past the event.
+  ///   - expected: the number that the peer expects next; is advanced too.
   mutating func take(at place: inout Int, expecting expected: inout Int) -> [UInt8]? {
     if place < first || (place == first && expected <= lastGivenUp) {
       let gap = ControlAnswer.gap(expected...max(lastGivenUp, expected))

@@ -7,39 +7,19 @@
 import Kernels
 
 struct Attention {
-  /// A worker's own memory.
-  private struct Scratch {
-    let scores: UnsafeMutablePointer<Float>  // [tile, stride]
-    let dWeights: UnsafeMutablePointer<Float>  // [tile, stride]
-    let weights: UnsafeMutableRawPointer  // E [tile, stride]
-    let dScores: UnsafeMutableRawPointer  // E [tile, stride]
-    let sums: UnsafeMutablePointer<Float>  // [tile, hs] of O, or of dQ
-    let dKeys: UnsafeMutablePointer<Float>  // [T, hs]
-    let dValues: UnsafeMutablePointer<Float>  // [T, hs]
-    let dots: UnsafeMutablePointer<Float>  // [tile]
-    let running: AttentionRows.Running  // [tile] each
-    let keysByWidth: UnsafeMutablePointer<UInt32>  // words of K along h [h, widthStride]
-    let valuesByWidth: UnsafeMutablePointer<UInt32>  // words of V along h [h, widthStride]
-    let keys: UnsafeMutablePointer<UInt32>  // words of K along T [T, hs]
-    let values: UnsafeMutablePointer<UInt32>  // words of V along T [T, hs]
-    let queries: UnsafeMutablePointer<UInt32>  // words of a tile's Q along its rows [tile, hs]
-    let dOutput: UnsafeMutablePointer<UInt32>  // words of a tile's dO along its rows [tile, hs]
-    let left: UnsafeMutablePointer<UInt32>  // words of an operand A that has to be a copy [tile, stride or h]
-  }
-
-  private let configuration: Configuration
-  private let precision: Precision
-  private let threads: Int
-  private let scratchLayout: ScratchLayout
+  let configuration: Configuration
+  let precision: Precision
+  let threads: Int
+  let scratchLayout: ScratchLayout
 
   /// Query rows of a tile, where the context has as many, and keys of a block: few enough that the scores of both, and
   /// their gradients, stay in a core's second-level cache. A block is a whole number of tiles.
-  private static var tileQueries: Int { 64 }
-  private static var blockKeys: Int { 512 }
-  private var tileRows: Int { scratchLayout.tile }
+  static var tileQueries: Int { 64 }
+  static var blockKeys: Int { 512 }
+  var tileRows: Int { scratchLayout.tile }
 
   /// Whole vectors, and one more, so that rows do not share cache sets.
-  private static func spread(_ columns: Int) -> Int { wholeVectors(columns) + 16 }
+  static func spread(_ columns: Int) -> Int { wholeVectors(columns) + 16 }
 
   init(_ configuration: Configuration, precision: Precision, threads: Int) {
     self.configuration = configuration
@@ -57,63 +37,11 @@ struct Attention {
     ScratchLayout(c, precision: precision).bytes * threads
   }
 
-  /// Where a worker's memory has its parts, in bytes from its beginning.
-  private struct ScratchLayout {
-    let scores, dWeights, weights, dScores, sums, dKeys, dValues, dots, running: Int
-    let keysByWidth, valuesByWidth, keys, values, queries, dOutput, left: Int
-    let tile: Int
-    /// Row strides: of scores, of words along h, and of what is as wide as a head (hs).
-    let stride, widthStride, headStride: Int
-    let bytes: Int
-
-    init(_ c: Configuration, precision: Precision) {
-      var layout = ArenaLayout()
-      tile = min(c.context, tileQueries)
-      stride = Attention.spread(min(c.context, blockKeys))
-      widthStride = Attention.spread(c.context)
-      headStride = wholeVectors(c.headWidth)
-      scores = layout.place(tile * stride, width: 4)
-      dWeights = layout.place(tile * stride, width: 4)
-      weights = layout.place(tile * stride, width: precision.bytes)
-      dScores = layout.place(tile * stride, width: precision.bytes)
-      sums = layout.place(tile * headStride, width: 4)
-      dKeys = layout.place(c.context * headStride, width: 4)
-      dValues = layout.place(c.context * headStride, width: 4)
-      dots = layout.place(tile, width: 4)
-      running = layout.place(3 * tile, width: 4)
-      keysByWidth = layout.place(PackedOperands.count(c.headWidth, precision) * widthStride, width: 4)
-      valuesByWidth = layout.place(PackedOperands.count(c.headWidth, precision) * widthStride, width: 4)
-      keys = layout.place(PackedOperands.count(c.context, precision) * headStride, width: 4)
-      values = layout.place(PackedOperands.count(c.context, precision) * headStride, width: 4)
-      queries = layout.place(PackedOperands.count(tile, precision) * headStride, width: 4)
-      dOutput = layout.place(PackedOperands.count(tile, precision) * headStride, width: 4)
-      left = layout.place(tile * max(stride, headStride), width: 4)
-      bytes = layout.bytes
-    }
-  }
-
-  private func scratch(_ base: UnsafeMutableRawPointer, worker: Int) -> Scratch {
-    let layout = scratchLayout
-    let base = base + worker * layout.bytes
-    func floats(_ offset: Int) -> UnsafeMutablePointer<Float> { (base + offset).assumingMemoryBound(to: Float.self) }
-    func words(_ offset: Int) -> UnsafeMutablePointer<UInt32> { (base + offset).assumingMemoryBound(to: UInt32.self) }
-    return Scratch(
-      scores: floats(layout.scores), dWeights: floats(layout.dWeights), weights: base + layout.weights,
-      dScores: base + layout.dScores, sums: floats(layout.sums), dKeys: floats(layout.dKeys),
-      dValues: floats(layout.dValues), dots: floats(layout.dots),
-      running: AttentionRows.Running(
-        maximum: floats(layout.running), sum: floats(layout.running) + layout.tile,
-        factor: floats(layout.running) + 2 * layout.tile),
-      keysByWidth: words(layout.keysByWidth), valuesByWidth: words(layout.valuesByWidth), keys: words(layout.keys),
-      values: words(layout.values), queries: words(layout.queries), dOutput: words(layout.dOutput),
-      left: words(layout.left))
-  }
-
   /// Scores, or their gradients: C [m, n] = A [m, h] · Bᵀ, as far as keys are seen.
   /// - Parameters:
   ///   - b: words along h, from the block's first key on.
   ///   - offset: how far the tile's first query is behind the block's first key.
-  private func multiply(
+  func multiply(
     _ a: Matrix, byWidth b: UnsafeMutablePointer<UInt32>, into c: UnsafeMutablePointer<Float>, n: Int, offset: Int,
     room: UnsafeMutablePointer<UInt32>
   ) {
@@ -127,7 +55,7 @@ struct Attention {
 
   /// What is as wide as a head: C [m, h] (+)= A [m, n] · B.
   /// - Parameter b: words along the n rows of B.
-  private func multiply(
+  func multiply(
     _ a: TileProduct.Left, by b: UnsafeMutablePointer<UInt32>, into c: UnsafeMutablePointer<Float>, m: Int, n: Int,
     part: TileProduct.Triangle, accumulates: Bool
   ) {
@@ -137,10 +65,10 @@ struct Attention {
       k: PackedOperands.count(n, precision), part: part, accumulates: accumulates, precision: precision)
   }
 
-  private var alpha: Float { 1 / Float(configuration.headWidth).squareRoot() }
+  var alpha: Float { 1 / Float(configuration.headWidth).squareRoot() }
 
   /// Where a row's first query, key or value of a head lies.
-  private func place(_ x: UnsafeMutableRawPointer, row: Int, stride: Int, column: Int) -> Matrix {
+  func place(_ x: UnsafeMutableRawPointer, row: Int, stride: Int, column: Int) -> Matrix {
     Matrix(
       x + (row * configuration.context * stride + column) * precision.bytes, rows: configuration.context,
       columns: configuration.headWidth, stride: stride, precision: precision)
@@ -192,7 +120,7 @@ struct Attention {
   ///   - first: the position of the tile's first row.
   ///   - starts: of the tile's rows.
   ///   - dropout: with the number of the tile's first row of weights.
-  private func attend(
+  func attend(
     _ queries: Matrix, at first: Int, starts: UnsafePointer<Int32>?, scratch: Scratch,
     dropout: (Dropout, firstRow: Int)?, output: Matrix, lse: UnsafeMutablePointer<Float>
   ) {
@@ -261,136 +189,24 @@ struct Attention {
   }
 
   /// A tile's scores, or what is made of them, in whole vectors.
-  private func tile(_ base: UnsafeMutableRawPointer, _ m: Int, _ n: Int, _ precision: Precision) -> Matrix {
+  func tile(_ base: UnsafeMutableRawPointer, _ m: Int, _ n: Int, _ precision: Precision) -> Matrix {
     Matrix(base, rows: m, columns: wholeVectors(n), stride: scratchLayout.stride, precision: precision)
   }
 
   /// Results as wide as a head.
-  private func sums(_ base: UnsafeMutablePointer<Float>, rows: Int) -> Matrix {
+  func sums(_ base: UnsafeMutablePointer<Float>, rows: Int) -> Matrix {
     Matrix(
       base, rows: rows, columns: configuration.headWidth, stride: scratchLayout.headStride, precision: .fp32)
   }
 
   /// Keys or values that are laid out along their rows, from one row on.
-  private func words(_ base: UnsafeMutablePointer<UInt32>, from row: Int) -> UnsafeMutablePointer<UInt32> {
+  func words(_ base: UnsafeMutablePointer<UInt32>, from row: Int) -> UnsafeMutablePointer<UInt32> {
     base + row / PackedOperands.elements(precision) * scratchLayout.headStride
-  }
-
-  /// - Parameters:
-  ///   - dOutput: E [rows · T, queries].
-  ///   - dQKV: E [rows · T, queries + 2 keys], written, turned back.
-  ///   - angles: the rotary table; nil where nothing was turned.
-  ///   - starts: those of forward.
-  ///   - dropout: that of forward.
-  func backward(
-    dOutput: UnsafeMutableRawPointer, qkv: UnsafeMutableRawPointer, output: UnsafeMutableRawPointer,
-    lse: UnsafePointer<Float>, dQKV: UnsafeMutableRawPointer, angles: UnsafePointer<Float>?, rows: Int,
-    starts: UnsafePointer<Int32>? = nil, scratch base: UnsafeMutableRawPointer, dropout: Dropout? = nil
-  ) {
-    let c = configuration
-    let inStride = c.queryWidth + 2 * c.keyWidth
-    let groupSize = c.heads / c.keyValueHeads
-    let layout = scratchLayout
-    // A worker has all heads of a group, so that nobody else adds to its keys and values.
-    Team.split(rows * c.keyValueHeads, threads: threads) { worker, pairs in
-      let scratch = scratch(base, worker: worker)
-      for pair in pairs {
-        let (row, group) = (pair / c.keyValueHeads, pair % c.keyValueHeads)
-        let keyColumn = c.queryWidth + group * c.headWidth
-        let valueColumn = keyColumn + c.keyWidth
-        let k = place(qkv, row: row, stride: inStride, column: keyColumn)
-        let v = place(qkv, row: row, stride: inStride, column: valueColumn)
-        let starts = starts.map { $0 + row * c.context }
-        if starts != nil {
-          // Keys out of the last tile's sight are written by nobody first.
-          scratch.dKeys.update(repeating: 0, count: c.context * layout.headStride)
-          scratch.dValues.update(repeating: 0, count: c.context * layout.headStride)
-        }
-        PackedOperands.along(columns: k, into: scratch.keysByWidth, stride: layout.widthStride)
-        PackedOperands.along(columns: v, into: scratch.valuesByWidth, stride: layout.widthStride)
-        PackedOperands.along(rows: k, into: scratch.keys, stride: layout.headStride)
-        for head in group * groupSize..<(group + 1) * groupSize {
-          backward(
-            head: head, row: row, isFirst: head == group * groupSize, qkv: qkv, dOutput: dOutput, output: output,
-            lse: lse, dQKV: dQKV, angles: angles, starts: starts, dropout: dropout, scratch: scratch)
-        }
-        AttentionRows.unload(
-          sums(scratch.dKeys, rows: c.context),
-          into: place(dQKV, row: row, stride: inStride, column: keyColumn), angles: angles, context: c.context,
-          starts: starts)
-        AttentionRows.unload(
-          sums(scratch.dValues, rows: c.context),
-          into: place(dQKV, row: row, stride: inStride, column: valueColumn), angles: nil, context: c.context)
-      }
-    }
-  }
-
-  /// One head: its queries' gradient, and its part of its group's keys and values, which are laid out in `scratch`.
-  private func backward(
-    head: Int, row: Int, isFirst: Bool, qkv: UnsafeMutableRawPointer, dOutput: UnsafeMutableRawPointer,
-    output: UnsafeMutableRawPointer, lse: UnsafePointer<Float>, dQKV: UnsafeMutableRawPointer,
-    angles: UnsafePointer<Float>?, starts: UnsafePointer<Int32>?, dropout: Dropout?, scratch: Scratch
-  ) {
-    let c = configuration
-    let inStride = c.queryWidth + 2 * c.keyWidth
-    let column = head * c.headWidth
-    let q = place(qkv, row: row, stride: inStride, column: column)
-    let dq = place(dQKV, row: row, stride: inStride, column: column)
-    let o = place(output, row: row, stride: c.queryWidth, column: column)
-    let dO = place(dOutput, row: row, stride: c.queryWidth, column: column)
-    let half = c.headWidth / 2
-    let headStride = scratchLayout.headStride
-    let tiles = (c.context + tileRows - 1) / tileRows
-    for index in (0..<tiles).reversed() {
-      let first = index * tileRows
-      let m = min(tileRows, c.context - first)
-      let firstRow = (row * c.heads + head) * c.context + first
-      let starts = starts.map { $0 + first }
-      let begin = firstKey(starts)
-      let (qTile, dOTile) = (q.rows(first, count: m), dO.rows(first, count: m))
-      AttentionRows.dots(dOTile, o.rows(first, count: m), into: scratch.dots)
-      PackedOperands.along(rows: qTile, into: scratch.queries, stride: headStride)
-      PackedOperands.along(rows: dOTile, into: scratch.dOutput, stride: headStride)
-      for from in Swift.stride(from: begin, to: first + m, by: Self.blockKeys) {
-        let n = min(Self.blockKeys, first + m - from)
-        let offset = first - from
-        let (weights, dScores) = (tile(scratch.weights, m, n, precision), tile(scratch.dScores, m, n, precision))
-        let dWeights = tile(scratch.dWeights, m, n, .fp32)
-        multiply(
-          qTile, byWidth: scratch.keysByWidth + from, into: scratch.scores, n: n, offset: offset, room: scratch.left)
-        multiply(
-          dOTile, byWidth: scratch.valuesByWidth + from, into: scratch.dWeights, n: n, offset: offset,
-          room: scratch.left)
-        // Through the mask: dP here, and P below, where it meets the values' gradient.
-        dropout?.apply(dWeights, first: firstRow, firstColumn: from, threads: 1)
-        AttentionRows.backward(
-          tile(scratch.scores, m, n, .fp32), dWeights: dWeights, weights: weights, dScores: dScores,
-          lse: lse + firstRow, dots: scratch.dots,
-          sight: AttentionRows.Sight(firstRow: first, firstKey: from, starts: starts), alpha: alpha)
-        dropout?.apply(weights, first: firstRow, firstColumn: from, threads: 1)
-        multiply(
-          PackedOperands.left(dScores, room: scratch.left), by: words(scratch.keys, from: from), into: scratch.sums,
-          m: m, n: n,
-          part: .upTo(offset: offset), accumulates: from > begin)
-        // The last tile sees all keys and comes first: for a group's first head it writes, everything after adds.
-        let accumulates = !isFirst || index < tiles - 1 || starts != nil
-        multiply(
-          PackedOperands.leftTransposed(dScores, room: scratch.left), by: scratch.queries,
-          into: scratch.dKeys + from * headStride,
-          m: n, n: m, part: .from(offset: offset), accumulates: accumulates)
-        multiply(
-          PackedOperands.leftTransposed(weights, room: scratch.left), by: scratch.dOutput,
-          into: scratch.dValues + from * headStride, m: n, n: m, part: .from(offset: offset), accumulates: accumulates)
-      }
-      AttentionRows.unload(
-        sums(scratch.sums, rows: m), into: dq.rows(first, count: m), angles: angles.map { $0 + first * half },
-        context: c.context, starts: starts)
-    }
   }
 
   /// The first key in sight of a tile: whole tiles of keys before the document of its first row are passed over.
   /// - Parameter starts: of the tile's rows.
-  private func firstKey(_ starts: UnsafePointer<Int32>?) -> Int {
+  func firstKey(_ starts: UnsafePointer<Int32>?) -> Int {
     starts.map { Int($0[0]) / tileRows * tileRows } ?? 0
   }
 }

@@ -21,6 +21,7 @@ struct ActivationLayout: Sendable {
   /// One an objective.
   let targets: [TargetPlaces]
   let hits: FloatPlace  // [M] bytes of the head that is looked at
+  let firstHits: FloatPlace  // [M] bytes of the first head
   let starts: FloatPlace  // [M] integers: where each position's document begins
   /// Logits of a chunk of positions, in bytes from the start.
   let logits: Int
@@ -72,6 +73,7 @@ struct ActivationLayout: Sendable {
         counts: layout.floats(M), entropy: layout.floats(M), losses: layout.floats(M))
     }
     hits = layout.floats((M + 3) / 4)
+    firstHits = layout.floats((M + 3) / 4)
     starts = layout.floats(M)
     layout.part = .shares
     hasGradients = gradients != nil

@@ -101,7 +101,7 @@ package struct Configuration: Sendable, Equatable {
     try require(ownHeadWidth > 0 || width % heads == 0, "\(heads) heads do not divide a width of \(width)")
     try require(
       style.learnsPositions || headWidth % 2 == 0,
-      "rotary positions turn pairs: the width of a head must be even, and \(headWidth) is odd"
+      "the head width must be even for rotary positions, and \(headWidth) is odd"
         + (ownHeadWidth > 0 ? "" : " (\(width) / \(heads))"))
     try require(heads % keyValueHeads == 0, "\(keyValueHeads) key/value heads do not divide \(heads) heads")
     let further = streams.count - 1

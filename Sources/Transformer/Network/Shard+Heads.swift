@@ -39,10 +39,11 @@ extension Shard {
         (objective: $0, positions: Array(isRanked[first..<first + positions]))
       }
     }
+    let place = UnsafeMutableRawPointer(arena[places.hits]).assumingMemoryBound(to: UInt8.self)
     (stream == 0 ? predictionHeads : onePredictionHead).run(
       parameters(leaving: layout.headSection), objectives: objectives, hidden: hidden, targets: targets,
       entropy: entropy, losses: losses,
-      hits: UnsafeMutableRawPointer(arena[places.hits]).assumingMemoryBound(to: UInt8.self), ranking: ranking,
+      hits: place, firstHits: stream == 0 && pass.factors == nil ? firstHits : nil, ranking: ranking,
       factors: pass.factors, dHidden: dHidden, accumulates: accumulates, logits: arena.base + places.logits, into: &sums
     )
   }

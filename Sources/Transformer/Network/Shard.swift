@@ -30,6 +30,10 @@ final class Shard {
   private let products: Products
   /// The network's weights, and its gradients where this shard has none of its own.
   let parameters: ParameterView
+  /// [M] bytes: where the likeliest token of the first head was its target, when the losses were last measured.
+  var firstHits: UnsafeMutablePointer<UInt8> {
+    UnsafeMutableRawPointer(arena[places.firstHits]).assumingMemoryBound(to: UInt8.self)
+  }
   /// What its rows lost in the pass that is being made, and how many of their positions count: a head each.
   var sums: [LossSum]
   private(set) var counts: [Int]

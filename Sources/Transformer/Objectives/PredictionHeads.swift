@@ -128,6 +128,7 @@ struct PredictionHeads {
   ///   - losses: room for [M] floats an objective, written.
   ///   - factors: nil computes no gradient.
   ///   - hits: room for [M] bytes.
+  ///   - firstHits: [M], written where nothing is learned: 1 where the likeliest token of the first objective is its target.
   ///   - ranking: the objective whose rankings are looked at, and at which of the M positions, where nothing is learned.
   ///   - dHidden: E [M, d], written.
   ///   - accumulates: whether dU is added to what is there.
@@ -135,7 +136,8 @@ struct PredictionHeads {
   func run(
     _ parameters: ParameterView, objectives: [Int], hidden: UnsafeMutableRawPointer, targets: [SparseTargets],
     entropy: [UnsafeMutablePointer<Float>], losses: [UnsafeMutablePointer<Float>],
-    hits: UnsafeMutablePointer<UInt8>, ranking: (objective: Int, positions: [Bool])?, factors: LossFactors?,
+    hits: UnsafeMutablePointer<UInt8>, firstHits: UnsafeMutablePointer<UInt8>?,
+    ranking: (objective: Int, positions: [Bool])?, factors: LossFactors?,
     dHidden: UnsafeMutableRawPointer, accumulates: Bool, logits: UnsafeMutableRawPointer, into sums: inout [LossSum]
   ) {
     let width = configuration.width
@@ -160,6 +162,7 @@ struct PredictionHeads {
           }, threads: threads)
         guard factors == nil else { continue }
         for t in 0..<count { sums[objective].hits += Int(hits[t]) }
+        if objective == 0, let firstHits { (firstHits + first).update(from: hits, count: count) }
         if let ranking, ranking.objective == objective {
           sums[objective].ranks.add(ranks(in: z, targets, at: ranking.positions[first..<first + count]))
         }

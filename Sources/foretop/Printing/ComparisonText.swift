@@ -73,8 +73,8 @@ enum ComparisonText {
         }
     }
     return TextTable.text([header] + rows, right: Set(1..<header.count))
-      + "\n(\(comparison.axis.unit) until a row's run reaches the last value of a column's run, and how much less or more "
-      + "than that run took)"
+      + "\n(each cell: \(comparison.axis.unit) until the row's run reaches the last value of the column's run, and the difference "
+      + "from the column's run)"
   }
 
   private static func keys(_ comparison: Comparison) -> String {

@@ -34,7 +34,7 @@ enum Output {
   /// - Returns: why it could not be written, where somebody wants it. A reader that has gone, such as head, has had enough.
   static func loss() -> String? {
     if fflush(nil) != 0 { return errno == EPIPE ? nil : String(cString: strerror(errno)) }
-    return ferror(stdout) != 0 ? "some of it was not taken" : nil
+    return ferror(stdout) != 0 ? "a part of the output is lost" : nil
   }
 
   /// Bytes on standard output, now.

@@ -18,7 +18,7 @@ extension RunState {
     lines.append(head)
     if let last { lines.append("  loss      " + last.losses.words) }
     if let evaluation {
-      var line = "  held-out  " + evaluation.losses.words
+      var line = "  held-out  " + evaluation.losses.words + evaluation.pathFigure
       if let best {
         line +=
           best.step == evaluation.step
@@ -43,6 +43,16 @@ extension RunState {
     case .diverged: "diverged"
     case .failed: "failed"
     }
+  }
+}
+
+extension [Float] {
+  /// Of star graphs, the shares whose first tokens of the path are right: `1 1.00  2 0.98  3 0.97`.
+  var figures: String { enumerated().map { "\($0 + 1) \(Figure.share(Double($1)))" }.joined(separator: "  ") }
+
+  /// The member `path` of an evaluation's object, and nothing for text.
+  var pathJSON: [JSON.Member] {
+    isEmpty ? [] : [JSON.Member("path", .array(map { .double(Double($0)) }))]
   }
 }
 

@@ -87,7 +87,8 @@ extension Corpus.Source {
   /// What a recipe's corpus is made from; the default corpus where the recipe names no text.
   /// - Parameter runs: the folder of all runs, where a cache is kept that has no other place.
   init(_ recipe: Recipe, runs: String) throws {
-    let paths = recipe.data.paths.isEmpty ? [try BundledFiles.defaultCorpus()] : recipe.data.paths
+    let isMade = recipe.data.kind == .stargraph
+    let paths = recipe.data.paths.isEmpty && !isMade ? [try BundledFiles.defaultCorpus()] : recipe.data.paths
     self.init(recipe, paths: paths, cache: BundledFiles.cache, runs: runs)
   }
 }

@@ -10,17 +10,17 @@ import Session
 struct Foretop: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "foretop",
-    abstract: "Trains small language models on the CPU; you watch the run and steer it.",
+    abstract: "Trains small language models on the CPU, while you watch and steer the run.",
     discussion: """
       A run trains a network to predict the next token (NTP) and the order of upcoming tokens (TOP). The screen shows \
-      its progress, keys steer it (? lists them), and HDF5 files below runs/ store it.
+      the progress, keys steer the run (? lists them), and HDF5 files in the folder runs/ store the results.
 
-        foretop train                      trains on the default corpus
-        foretop train tiny --steps 100     another recipe, with a change
-        foretop resume NAME                goes on with a run
-        foretop tell NAME rate x0.5        steers a run that another process trains
-        foretop                            shows the runs on a screen: compares, opens, removes them
-        foretop runs                       lists the runs
+        foretop train                    trains on the default corpus
+        foretop train tiny --steps 100   trains with another recipe and fewer steps
+        foretop resume NAME              continues a run
+        foretop tell NAME rate x0.5      steers a run that another process trains
+        foretop                          shows all runs on a screen
+        foretop runs                     lists all runs
       """,
     version: "0.1.0",
     subcommands: [

@@ -139,8 +139,8 @@ struct ManualPage {
     page.add(".Sh DESCRIPTION")
     page.add(
       inline(
-        "A recipe is a YAML file with the numbers of a run; --set KEY=VALUE changes one on the command line. A key with a dot is "
-          + "written in a section: model.width is the key width below model."))
+        "A recipe is a YAML file with the settings of a run; --set KEY=VALUE changes a setting on the command line. A key with a "
+          + "dot is in a section of the file: model.width is the key width in the section model."))
     page.add(".Bl -tag -width Ds")
     let recipe = Recipe()
     for field in Recipe.fields {

@@ -22,10 +22,10 @@ struct ThreadOptions: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Threads that compute. Default: as many as a stored run had; for a new run, one per core.",
+      "Number of compute threads. Default: the number of the stored run; for a new run, one per core.",
       discussion: """
-        Only physical cores count that this process may use, within its affinity (taskset) and the CPU quotas of its \
-        control groups. The same number of threads gives the same losses, to the bit.
+        Cores are the physical cores that this process may use: within its affinity (taskset) and the CPU quotas of its \
+        control groups. Losses are bit-identical only with the same number of threads.
         """,
       valueName: "n"))
   var threads: Int?
@@ -57,7 +57,7 @@ struct ThreadOptions: ParsableArguments {
     let processors = Processors.current
     guard threads > processors.usefulThreads else { return nil }
     return "\(threads) threads compute, but this process may run on \(processors.words), so that threads wait for each "
-      + "other; --threads \(processors.threads) would be faster, with losses that are not the same to the bit"
+      + "other; --threads \(processors.threads) would be faster, with losses that are not bit-identical"
   }
 }
 
@@ -78,11 +78,12 @@ struct RecipeOptions: ParsableArguments {
   @Option(
     name: .customLong("set"),
     help: ArgumentHelp(
-      "Changes a number of the recipe, such as model.width=256; can be repeated.", valueName: "key=value"))
+      "Changes a key of the recipe, such as model.width=256; can be repeated.", valueName: "key=value"))
   var assignments: [String] = []
 
   @Option(
-    parsing: .unconditional, help: ArgumentHelp("Stops after this many steps, as --set steps=N.", valueName: "n"))
+    parsing: .unconditional,
+    help: ArgumentHelp("Number of steps of the run; the same as --set steps=N.", valueName: "n"))
   var steps: String?
 
   @Option(
@@ -148,9 +149,10 @@ struct ScreenOptions: ParsableArguments {
 /// Colours and characters of a screen.
 struct LookOptions: ParsableArguments {
   @Option(
-    help:
-      "Colours: auto, never, 16, 256 or truecolor (with any terminal of 256 colours); overrides NO_COLOR and the terminal's own number."
-  )
+    help: """
+      Colours: auto, never, 16, 256 or truecolor (on any terminal with 256 colours); overrides NO_COLOR and the terminal's \
+      number of colours.
+      """)
   var color = ColourOption.auto
 
   @Flag(

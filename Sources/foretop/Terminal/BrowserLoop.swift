@@ -159,6 +159,11 @@ struct BrowserLoop: ~Copyable {
     case .tensors(let name, let answer):
       guard view!.content.tensors?.name == name else { return }
       answer.show(on: &view!.content.tensors!)
+    case .removed(let name, let sentence):
+      view!.content.runs?.message = sentence
+      catalog?.forget(name)
+      view!.content.runs?.forget(name)
+      list()
     case .failed(let name, let error): take(error, of: name)
     }
   }
@@ -193,8 +198,8 @@ struct BrowserLoop: ~Copyable {
   private mutating func take(_ error: UserError, of name: String) {
     let isAwaited = opening == name || comparing.contains(name)
     if isAwaited { (opening, comparing, readings) = (nil, [], [:]) }
-    // A run that was removed here was still being read: nobody has to be told that it is gone.
-    guard isAwaited || catalog?.isRemoved(name) != true else { return }
+    // A run that was removed was still being looked at: nobody has to be told that it is gone.
+    guard isAwaited || name.isEmpty || catalog?.has(name) != false else { return }
     view!.content.runs?.message = error.message.harmlessLine
   }
 
@@ -235,25 +240,9 @@ struct BrowserLoop: ~Copyable {
     case .turn:
       catalog?.turn()
       list()
-    case .remove(let name): remove(name)
-    }
-  }
-
-  /// Removes a run; its lock refuses that where a process writes it.
-  private mutating func remove(_ name: String) {
-    do {
-      let removal = try Removal(ofRun: RunLookup.folder(name, in: folder))
-      let size = Figure.bytes(Double(removal.bytes))
-      let strangers = try removal.carryOut()
-      let rest =
-        strangers.isEmpty
-        ? "" : "; its folder stays, since foretop did not write \(strangers.joined(separator: ", "))"
-      view!.content.runs?.message = "run “\(name)” is removed: \(size)\(rest)".harmlessLine
-      catalog?.forget(name)
-      view!.content.runs?.forget(name)
-      list()
-    } catch {
-      view!.content.runs?.message = "\(error)".harmlessLine
+    case .remove(let name):
+      view!.content.runs?.message = "removing \(name) …".harmlessLine
+      reader.send(.remove(name))
     }
   }
 }

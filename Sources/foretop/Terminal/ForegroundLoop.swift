@@ -212,7 +212,7 @@ struct ForegroundLoop: ~Copyable {
     // What came meanwhile was for the screen.
     if outcome != nil { _ = shown.take() }
     if state.ending != nil, outcome == nil, state.failure != nil {
-      print("the last checkpoint is not stored yet: it is tried again for a minute; ctrl-C twice leaves without it …")
+      print("the last checkpoint is not stored yet: saving is retried for a minute; ctrl-C twice leaves without it …")
       fflush(nil)
     }
   }

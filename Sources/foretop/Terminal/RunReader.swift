@@ -1,4 +1,4 @@
-// Stored runs are read on a thread of their own, so that no screen waits for a disk: jobs go in, answers come out.
+// Stored runs are read, and removed, on a thread of their own, so that no screen waits for a disk: jobs go in, answers come out.
 import Dashboard
 import Foundation
 import Run
@@ -19,6 +19,8 @@ final class RunReader: Sendable {
     case news(String, StoredRun.Bookmark)
     /// Tensors of a run's checkpoints.
     case tensors(String, TensorsScreen.TensorsReading)
+    /// Takes a run away; its lock refuses that where a process writes it. What was asked before is read before.
+    case remove(String)
   }
 
   /// A run, read.
@@ -38,6 +40,8 @@ final class RunReader: Sendable {
     case history(StoredReading)
     case news(StoredReading)
     case tensors(name: String, TensorsAnswer)
+    /// A run is gone; the sentence for the user.
+    case removed(name: String, String)
     case failed(name: String, UserError)
   }
 
@@ -48,10 +52,9 @@ final class RunReader: Sendable {
   /// - Parameter place: the folder of all runs.
   /// - Throws: `UserError` where the system gives no thread.
   init(_ place: FolderOptions) throws {
-    let folder = place.runs
     thread = try WorkerThread("reader") { [jobs, answers] in
       while !jobs.isOver {
-        for job in jobs.takeAll(waitingUntil: .distantFuture) { answers.send(Self.answer(job, in: folder)) }
+        for job in jobs.takeAll(waitingUntil: .distantFuture) { answers.send(Self.answer(job, in: place)) }
       }
     }
   }
@@ -63,7 +66,8 @@ final class RunReader: Sendable {
 
   func take() -> [Answer] { answers.takeAll() }
 
-  private static func answer(_ job: Job, in folder: String) -> Answer {
+  private static func answer(_ job: Job, in place: FolderOptions) -> Answer {
+    let folder = place.runs
     switch job {
     case .folders:
       return attempt("") { .folders(try StoredRun.folders(in: folder)) }
@@ -82,6 +86,11 @@ final class RunReader: Sendable {
         let run = try StoredRun(opening: "\(folder)/\(name)")
         let events = try run.news(since: &bookmark)
         return .news(try reading(run, events, bookmark))
+      }
+    case .remove(let name):
+      return attempt(name) {
+        let folder = try RunLookup.folder(name, in: place)
+        return .removed(name: name, try Removal(ofRun: folder).carryOut(name: name, folder: folder))
       }
     }
   }

@@ -12,9 +12,9 @@ struct Signals: ~Copyable {
 
   /// What they do to a run, for the help.
   static let help = """
-    Signals: INT and TERM save and stop; a second one stops at once; a TERM within a second of another counts as the \
-    same one. After HUP (a lost ssh) the run goes on without a screen. USR1 saves, and the run goes on. USR2 and \
-    XCPU, which batch systems send some time before they kill, save and stop; repeated ones change nothing (Slurm: \
+    Signals: INT and TERM save and stop; a second signal stops at once, without saving; two TERM within a second count \
+    as one. After HUP (a lost ssh) the run continues without a screen. USR1 saves, and the run continues. USR2 and \
+    XCPU, which batch systems send some time before they kill, save and stop, however often they are sent (Slurm: \
     --signal=B:USR2@120). PWR, ALRM, VTALRM, PROF, IO (POLL), STKFLT and the real-time signals do the same. The \
     limit on a file's size (ulimit -f) is treated like a full disk: the run waits until the limit is raised, and \
     loses nothing.

@@ -8,12 +8,12 @@ struct Tell: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Sends a command to a run that another process trains, and prints the answer.",
     discussion: """
-      The commands are those that can be typed after : on the screen:
+      The commands, which can also be typed after : on the screen:
 
-      \(CommandForm.help)
+      \(HelpTable.text(CommandForm.all.map { ($0.usage, $0.about) }))
 
-      The answer comes when the command is done, at once or at the end of a step; “step N” answers after N steps, “until” at \
-      once. Exit statuses: 0 done, 1 refused, 64 no such command, 66 no such run, 69 nobody trains the run.
+      The answer comes when the command has been carried out: at once, or at the end of a step. “step N” is answered after N \
+      steps, “until” at once. Exit statuses: 0 done, 1 refused, 64 no such command, 66 no such run, 69 no process trains the run.
       """)
 
   @Argument(help: ArgumentHelp("The run's name.", valueName: "name"))

@@ -9,10 +9,10 @@ struct Watch: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Prints the events of a run that another process trains, until it ends.",
     discussion: """
-      Events since the session began come first, as far as the process still holds them (the newest 8192; a line says which \
-      are missing), then each as it happens. Without --json, steps are printed at most once a second.
+      First come the events since the session began, as far as the process still holds them (the newest 8192; a line says \
+      which are missing), then each new event as it happens. Without --json, steps are printed at most once a second.
 
-      Exit statuses: 0 the run ended, 66 no such run, 69 nobody trains the run, 74 its process ended without a word.
+      Exit statuses: 0 the run ended, 66 no such run, 69 no process trains the run, 74 the run's process was killed.
       """)
 
   @Argument(help: ArgumentHelp("The run's name.", valueName: "name"))
@@ -21,7 +21,7 @@ struct Watch: ParsableCommand {
   @Flag(help: "Prints every event as a JSON object, as “foretop train --json” does.")
   var json = false
 
-  @Flag(help: "Begins with the next event.")
+  @Flag(help: "Leaves out the events before now.")
   var fromNow = false
 
   @OptionGroup var place: FolderOptions
@@ -43,7 +43,7 @@ struct Watch: ParsableCommand {
       if event == "end" { return }
     }
     throw UserError(
-      .inputOutput, "the process that trained run “\(name)” ended without a word: “foretop resume” goes on")
+      .inputOutput, "the process that trained run “\(name)” was killed: “foretop resume” continues the run")
   }
 }
 

@@ -10,11 +10,11 @@ import Training
 
 struct ExportCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "export", abstract: "Writes a run's network or numbers in a format that other programs read.",
+    commandName: "export", abstract: "Writes a run's network or metrics in a format that other programs read.",
     discussion: """
       huggingface   a folder that transformers' AutoModelForCausalLM and
                     AutoTokenizer read: config.json, model.safetensors, tokenizer
-      gguf          one file that llama.cpp runs; --type f16 or bf16 halves it
+      gguf          one file for llama.cpp; --type f16 or bf16 halves its size
       safetensors   all weights of a checkpoint in one file
       csv           one line per step, with held-out losses
       jsonl         one JSON object per step or evaluation, as --json prints
@@ -37,13 +37,13 @@ struct ExportCommand: ParsableCommand {
   var format: Format
 
   @Option(
-    parsing: .unconditional, help: ArgumentHelp("The checkpoint's step; without it, the last one.", valueName: "n"))
+    parsing: .unconditional, help: ArgumentHelp("The checkpoint's step. Default: the last one.", valueName: "n"))
   var step: Int?
 
   @Flag(help: "With huggingface, also writes the heads that transformers ignores into model.safetensors.")
   var withHeads = false
 
-  @Option(help: ArgumentHelp("How gguf stores matrices: f32 (the default), f16 or bf16.", valueName: "type"))
+  @Option(help: ArgumentHelp("Number format of matrices in gguf: f32 (the default), f16 or bf16.", valueName: "type"))
   var type: GGUF.ElementType?
 
   @Flag(help: "Replaces existing files.")
@@ -140,7 +140,9 @@ struct ExportCommand: ParsableCommand {
         try Array(line.utf8).withUnsafeBytes(take)
       }
       if format == .csv {
-        try MetricLines.csv(heads: archive.recipe.heads, of: { damaged = try archive.forEachNumber($0) }, put)
+        try MetricLines.csv(
+          heads: archive.recipe.heads, path: archive.recipe.pathLength, of: { damaged = try archive.forEachNumber($0) },
+          put)
       } else {
         try MetricLines.json(of: { damaged = try archive.forEachNumber($0) }, put)
       }
@@ -164,7 +166,9 @@ struct ExportCommand: ParsableCommand {
     let file = "\(path)/\(TensorBoard.fileName(run: name, time: archive.beginning.time))"
     var damaged = 0
     try AtomicFile.writePieces(file, isReplacing: force) { take in
-      try TensorBoard.write(heads: archive.recipe.heads, of: { damaged = try archive.forEachNumber($0) }, take)
+      try TensorBoard.write(
+        heads: archive.recipe.heads, path: archive.recipe.pathLength, of: { damaged = try archive.forEachNumber($0) },
+        take)
     }
     print("\(file): \(name); “tensorboard --logdir \(path)” shows it")
     try complain(of: damaged)

@@ -15,17 +15,17 @@ struct Import: ParsableCommand {
     discussion: """
       The folder has config.json, model.safetensors (or several files with model.safetensors.index.json) and \
       tokenizer.model or tokenizer.json (made from a SentencePiece model, or a byte-level BPE). The run gets a \
-      checkpoint of step 0, which eval, generate, export and resume use: “foretop resume NAME --data TEXT --steps N” \
-      trains it further. The network has only the next-token head; --set objective.top=1 or \
-      --set objective.mtp.heads=4 adds heads with initial weights. Keys that do not describe the network come from the \
-      recipe. Foretop does not put a token before a text, although some checkpoints expect one. With \
-      --set tokenizer.kind=tokens --data FILE.bin the tokenizer is not imported: the run trains on token files.
+      checkpoint of step 0 for eval, generate, export and resume: “foretop resume NAME --data TEXT --steps N” continues \
+      the training. The network has only the next-token head; --set objective.top=1 or --set objective.mtp.heads=4 adds \
+      heads with initial weights. Keys that do not describe the network come from the recipe. Some checkpoints expect a \
+      special token at the beginning of a text; foretop adds none. With --set tokenizer.kind=tokens --data FILE.bin the \
+      tokenizer is not imported: the run trains on token files.
       """)
 
   @Argument(help: ArgumentHelp("The checkpoint's folder.", valueName: "dir"))
   var folder: String
 
-  @Option(help: ArgumentHelp("The run's name; without it, the folder's.", valueName: "name"))
+  @Option(help: ArgumentHelp("The run's name. Default: the folder's name.", valueName: "name"))
   var name: String?
 
   @Option(

@@ -14,15 +14,16 @@ struct Tensors: ParsableCommand {
       histogram, a heat map, the leading singular values, and its norm and deviation over the stored checkpoints; ? lists \
       the keys. Without a terminal, with --text or --json, or with --tensor, the statistics are printed.
 
-      Mean, standard deviation, smallest and largest are those of the finite numbers. With --tensor, only that \
-      tensor is listed, with a histogram of its numbers. A name may be written with “/” or “.”. With --against, two \
-      columns have the norm of the difference as a share of the tensor's norm, and the cosine between the two.
+      Mean, standard deviation, minimum and maximum are over the finite values. With --tensor, only that tensor is \
+      listed, with a histogram of its values. A tensor's name may be written with “/” or “.”. With \
+      --against, two columns have the norm of the difference as a share of the tensor's norm, and the cosine between \
+      the two.
       """)
 
   @Argument(help: ArgumentHelp("The run's name.", valueName: "name"))
   var name: String
 
-  @Option(help: ArgumentHelp("The checkpoint's step; without it, the last one.", valueName: "n"))
+  @Option(help: ArgumentHelp("The checkpoint's step. Default: the last one.", valueName: "n"))
   var step: Int?
 
   @Option(help: ArgumentHelp("The step of another checkpoint, to take differences to.", valueName: "n"))

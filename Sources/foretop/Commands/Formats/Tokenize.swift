@@ -9,8 +9,8 @@ struct Tokenize: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Prints the tokens of a file, made with a run's tokenizer.",
     discussion: """
-      One token per line, its number and its text; with --json one object, {"tokens":[…]}. For a run that trains on \
-      token files, the file is a token file.
+      Each line has the number and the text of one token; --json prints one object, {"tokens":[…]}. For a run that \
+      trains on token files, the file must be a token file.
       """)
 
   @Argument(help: ArgumentHelp("The run's name.", valueName: "name"))

@@ -9,8 +9,8 @@ struct Browse: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Shows all runs on a screen: compares, opens and removes them.",
     discussion: """
-      “foretop” without a command does the same on a terminal, and prints its help elsewhere; “foretop runs” lists the \
-      runs as text. ? lists the keys.
+      On a terminal, “foretop” without a command does the same; elsewhere it prints its help. “foretop runs” lists the \
+      runs as text. On the screen, ? lists the keys.
       """)
 
   @OptionGroup var place: FolderOptions

@@ -11,24 +11,25 @@ struct Compare: ParsableCommand {
     abstract: "Compares runs at equal steps, tokens, time or loss.",
     discussion: """
       On a terminal, all curves are shown on one chart; elsewhere, or with --text, tables are printed: the last and the \
-      best value of each run, its value where all runs are equally far, when each run reaches the last value of the \
-      others, and the recipe keys that differ. Runs whose recipes differ in the seed alone are one line, with their \
-      mean and standard deviation. --json prints an object per line, run and key.
+      best value of each run, its value at the end of the shortest run, the place where each run reaches the last value \
+      of every other, and the recipe keys that differ. Runs whose recipes differ only in the seed are joined to one \
+      curve, with mean and standard deviation. --json prints one object per curve, per run and per recipe key that \
+      differs.
 
-      Metrics are held-out/HEAD, loss/HEAD, accuracy/HEAD, order/ndcg8, tau, recall8 and mrr, rate, gradient/norm and \
-      throughput, such as held-out/ntp. loss/HEAD is smoothed.
+      Metrics: held-out/HEAD, loss/HEAD (smoothed), accuracy/HEAD, order/ndcg8, order/tau, order/recall8, order/mrr, rate, \
+      gradient/norm and throughput. HEAD is ntp, top or mtp-2 and so on, as in held-out/ntp.
       """)
 
   @Argument(help: ArgumentHelp("Names of runs.", valueName: "name"))
   var names: [String]
 
-  @Option(help: "What is equal where runs are compared: step, tokens, time (without pauses) or loss.")
+  @Option(help: "Compares the runs at equal step, tokens, time (without pauses) or loss.")
   var align = CompareAxis.tokens
 
-  @Option(help: ArgumentHelp("What is compared. Default: the held-out loss of the first head.", valueName: "name"))
+  @Option(help: ArgumentHelp("The metric to compare. Default: the held-out loss of the first head.", valueName: "name"))
   var metric: String?
 
-  @Option(help: ArgumentHelp("The run that others are compared with. Default: the first.", valueName: "name"))
+  @Option(help: ArgumentHelp("The run with which the others are compared. Default: the first.", valueName: "name"))
   var against: String?
 
   @Flag(help: "Prints tables on a terminal too.")

@@ -9,8 +9,8 @@ struct Diff: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Shows where two runs differ: recipes, losses at equal steps, weights.",
     discussion: """
-      Weights are those of the last step at which both runs have a checkpoint, or else of the last checkpoint of each. \
-      --json prints one object per key of the recipe that differs, per step that both runs took, and per tensor.
+      The weights are compared at the last step of which both runs have a checkpoint, or else at the last checkpoint of \
+      each run. --json prints one object per recipe key that differs, per step that both runs took, and per tensor.
       """)
 
   @Argument(help: ArgumentHelp("A run's name.", valueName: "a"))

@@ -11,14 +11,14 @@ struct Inspect: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Shows a stored run, or a part of it.",
     discussion: """
-      Without a part, a terminal shows the panels and keys of a live run; elsewhere the run is printed as a picture in \
-      text, or with --json as all its events, one a line. The parts, each as text or with --json:
+      Without a part, the run is shown on the same panels as a live run; without a terminal, a picture of these panels is \
+      printed, or with --json all events, one a line. A part is printed as text, or with --json as JSON:
 
       summary       progress, network, text and losses
-      metrics       steps and evaluations: all with --json, some as text
-      events        all events that are not steps
+      metrics       steps and evaluations: a selection as text, all with --json
+      events        all events except steps
       checkpoints   saved checkpoints with their held-out losses
-      recipe        every key
+      recipe        every key of the recipe
       """, aliases: ["show"])
 
   @Argument(help: ArgumentHelp("The run's name; without a name, the run that changed last.", valueName: "name"))

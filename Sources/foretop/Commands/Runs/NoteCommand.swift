@@ -10,8 +10,8 @@ struct NoteCommand: ParsableCommand {
     commandName: "note", abstract: "Adds a note to a run, live or stored; without a text, lists its notes.",
     discussion: """
       Notes are a part of the run: “foretop inspect NAME events” and “foretop runs --columns name,note” show them, and \
-      “foretop runs --filter 'note~word'” finds them. They are stored in run.h5; those of a live run are written there \
-      when the run ends.
+      “foretop runs --filter 'note~word'” finds runs by them. Notes are stored in run.h5; a note of a live run is written \
+      there when the run ends.
       """)
 
   @Argument(help: ArgumentHelp("The run's name.", valueName: "name"))

@@ -9,8 +9,8 @@ struct Recover: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Repairs the files of a run after a crash, without continuing the run.",
     discussion: """
-      Any HDF5 tool then opens run.h5. “foretop resume” does the same by itself, and foretop's other commands read a \
-      killed run without a repair.
+      Afterwards any HDF5 tool can open run.h5. “foretop resume” repairs the files by itself, and foretop's other \
+      commands read a killed run without a repair.
       """)
 
   @Argument(help: ArgumentHelp("The run's name.", valueName: "name"))
@@ -18,7 +18,7 @@ struct Recover: ParsableCommand {
 
   @Flag(
     name: .customLong("from-checkpoint"),
-    help: "Makes a new run.h5 from the newest checkpoint, and renames the damaged one.")
+    help: "Makes a new run.h5 from the newest checkpoint, and renames the damaged run.h5.")
   var isFromCheckpoint = false
 
   @OptionGroup var place: FolderOptions

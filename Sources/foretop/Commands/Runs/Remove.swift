@@ -10,7 +10,7 @@ struct Remove: ParsableCommand {
     commandName: "rm", abstract: "Removes runs, after asking.",
     discussion: """
       Only files that foretop wrote in the run's folder are removed; others stay. A live run is never removed. Without \
-      a terminal to ask on, --yes is needed.
+      a terminal, nobody can be asked, and --yes is needed.
       """)
 
   @Argument(help: ArgumentHelp("Names of runs.", valueName: "name"))
@@ -31,13 +31,22 @@ struct Remove: ParsableCommand {
         print("run “\(name)” stays")
         continue
       }
-      let strangers = try removal.carryOut()
-      let rest =
-        strangers.isEmpty
-        ? ""
-        : "; its folder \(folder) stays, and its name with it, since foretop did not write \(strangers.joined(separator: ", ").harmlessLine)"
-      print("run “\(name)” is removed: \(size)\(rest)")
+      print(try removal.carryOut(name: name, folder: folder))
     }
+  }
+}
+
+extension Removal {
+  /// Removes a run.
+  /// - Returns: the sentence for the user.
+  consuming func carryOut(name: String, folder: String) throws -> String {
+    let size = Figure.bytes(Double(bytes))
+    let strangers = try carryOut()
+    let rest =
+      strangers.isEmpty
+      ? ""
+      : "; its folder \(folder) stays, and its name with it, since foretop did not write \(strangers.joined(separator: ", "))"
+    return "run “\(name)” is removed: \(size)\(rest)".harmlessLine
   }
 }
 
@@ -45,9 +54,9 @@ struct Prune: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Removes old checkpoints of a run, after asking.",
     discussion: """
-      The newest checkpoints that are not damaged stay, the one with the lowest held-out loss, and those at multiples \
-      of save.keepEvery steps. Metrics and events stay. A live run prunes itself, by save.keep of its recipe. Without \
-      a terminal to ask on, --yes is needed.
+      These checkpoints are kept: the newest undamaged ones (--keep), the one with the lowest held-out loss, and those at \
+      multiples of save.keepEvery steps. Metrics and events are kept, too. A live run removes old checkpoints itself, as \
+      save.keep in its recipe says. Without a terminal, nobody can be asked, and --yes is needed.
       """)
 
   @Argument(help: ArgumentHelp("The run's name.", valueName: "name"))
@@ -55,7 +64,7 @@ struct Prune: ParsableCommand {
 
   @Option(
     parsing: .unconditional,
-    help: ArgumentHelp("The number of newest checkpoints that stay beside the best.", valueName: "n"))
+    help: ArgumentHelp("The number of newest checkpoints to keep, besides the best.", valueName: "n"))
   var keep = 1
 
   @OptionGroup var consent: ConsentOptions

@@ -13,8 +13,6 @@ struct RunCatalog {
   private var known: [String: (version: RunVersion, summary: RunSummary)] = [:]
   /// Runs that are being read.
   private var asked: Set<String> = []
-  /// Runs that were removed here, and that a look at the folder which began before may still find.
-  private var removed: Set<String> = []
   private var filters: [RunFilter] = []
   private(set) var filter = ""
   private var order: RunColumn
@@ -35,10 +33,8 @@ struct RunCatalog {
   /// Takes what lies there now.
   /// - Returns: whether something changed.
   @discardableResult mutating func take(_ found: [RunFolderEntry]) -> Bool {
-    removed.formIntersection(found.map(\.name))
-    let entries = found.filter { !removed.contains($0.name) }
-    guard entries != self.entries else { return false }
-    self.entries = entries
+    guard found != entries else { return false }
+    entries = found
     places = Dictionary(entries.enumerated().map { ($1.name, $0) }) { first, _ in first }
     return true
   }
@@ -60,12 +56,11 @@ struct RunCatalog {
   /// Names of runs that a process writes.
   var live: [String] { entries.lazy.filter(\.version.isLive).map(\.name) }
 
-  /// Whether a run was removed here, and is not yet known to be gone or to be a new one.
-  func isRemoved(_ name: String) -> Bool { removed.contains(name) }
+  /// Whether a run is in the folder, as far as is known.
+  func has(_ name: String) -> Bool { places[name] != nil }
 
+  /// Forgets a run that was removed.
   mutating func forget(_ name: String) {
-    // A folder that stays, with what foretop did not write, may be listed again.
-    if StoredRun.entry(name, in: folder) == nil { removed.insert(name) }
     take(entries.filter { $0.name != name })
     known[name] = nil
   }

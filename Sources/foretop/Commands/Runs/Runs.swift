@@ -10,17 +10,17 @@ struct Runs: ParsableCommand {
     abstract: "Lists the runs.",
     discussion: """
       Columns are name, state, step, tokens, parameters, loss, heldout, best, accuracy, ndcg8, saved, size, changed, created, \
-      tag, note, and every key of a recipe, such as schedule.rate. loss and heldout sort and filter by the first head. \
-      “foretop runs --filter state=finished --filter 'best<3' --sort best” lists the good runs, best first. The \
-      columns tag and note appear when a run has some: tag=seed-study matches a run with that tag among others, \
-      note~word a run with that word in a note.
+      tag, note, and every key of a recipe, such as schedule.rate. Sorting and filtering by loss or heldout uses the loss \
+      of the first head. “foretop runs --filter state=finished --filter 'best<3' --sort best” lists the good runs, best \
+      first. The columns tag and note appear if a listed run has tags or notes; tag=seed-study matches runs with that \
+      tag, note~word runs with that word in a note.
       """, aliases: ["ls", "list"])
 
   @OptionGroup var place: PlaceOptions
 
   @Option(
     help: ArgumentHelp(
-      "Lists only runs that match: a column, one of = != < <= > >= ~ (contains), and a value (bytes for size, seconds since 1970 for changed and created).",
+      "Lists only runs that match a condition: a column, one of = != < <= > >= ~ (contains), and a value (bytes for size, seconds since 1970 for changed and created). Can be repeated.",
       valueName: "filter"))
   var filter: [String] = []
 

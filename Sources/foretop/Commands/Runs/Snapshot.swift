@@ -9,8 +9,8 @@ struct Snapshot: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Copies a run's run.h5, live or stored, into a plain HDF5 file.",
     discussion: """
-      The copy has every row that the run has at this moment, and opens in any mode with HDF5 1.8 and later. A live \
-      run is not interrupted.
+      The copy has every row that the run has at this moment. HDF5 1.8 and later can open the copy for reading and \
+      writing. A live run is not interrupted.
       """)
 
   @Argument(help: ArgumentHelp("The run's name.", valueName: "name"))

@@ -7,10 +7,10 @@ import TerminalUI
 
 struct Verify: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Checks every checksum of runs, and the consistency of their numbers.",
+    abstract: "Checks every checksum of runs, and the consistency of their files.",
     discussion: """
-      Checked are every row of run.h5, every entry of the journal, and every byte of every checkpoint. Nothing is \
-      changed. The exit status is 65 when a check fails.
+      The command checks every row of run.h5, every entry of the journal, and every byte of every checkpoint, and \
+      changes nothing. The exit status is 65 when a check fails.
       """)
 
   @Argument(help: ArgumentHelp("Names of runs.", valueName: "name"))
@@ -33,7 +33,7 @@ struct Verify: ParsableCommand {
       if !json {
         print(
           count == 0
-            ? "run “\(name)” is as it was written: \(verification.checks.count) parts checked"
+            ? "run “\(name)” is undamaged: \(verification.checks.count) parts checked"
             : "run “\(name)” is damaged: \(count) \(count == 1 ? "problem" : "problems")")
       }
     }

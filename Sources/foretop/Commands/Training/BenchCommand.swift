@@ -10,30 +10,41 @@ import Training
 struct BenchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bench",
-    abstract: "Measures speed and memory beside this machine's limits.",
+    abstract: "Measures speed and memory, and compares them with this machine's limits.",
     discussion: """
-      Seven sections: limit (the matrix products alone), kernels (each against memory bandwidth or the peak of \
-      multiply-adds), steps (whole training steps of the workload “small”: NTP, NTP + TOP and MTP-4), reading (prefill of \
-      1000 tokens at once, against one token at a time), scaling (tokens/s against context, width, rows, threads and \
-      vocabulary), memory (peaks) and recording (how long metrics and a checkpoint of 100 million parameters delay \
-      training; their files go into a folder in --runs). The data are made up, and the same every time. Progress goes to \
-      standard error. Run the bench while nothing else runs: shares and ratios compare measurements of the same rounds, \
-      tokens/s do not.
+      Without a recipe, there are seven sections:
 
-      With a recipe, whole steps of that recipe are measured instead, on made-up tokens.
+      \(HelpTable.text(sectionRows))
+
+      With a recipe, whole training steps of that recipe are measured. The tokens are made up, and the same every time. \
+      Progress goes to standard error. Run the bench while nothing else runs; shares and ratios compare measurements of \
+      the same rounds and depend less on other programs than tokens/s.
       """)
+
+  private static let sectionRows = [
+    ("limit", "the matrix products alone"),
+    ("kernels", "each kernel, compared with memory bandwidth or the peak of multiply-adds"),
+    ("steps", "whole training steps of the workload “small”: NTP, NTP + TOP and MTP-4"),
+    ("reading", "prefill of 1000 tokens at once, compared with one token at a time"),
+    ("scaling", "tokens/s by context, width, rows, threads and vocabulary"),
+    ("memory", "peak memory"),
+    (
+      "recording",
+      "how long metrics and a checkpoint of 100 million parameters delay training; writes into a folder in --runs"
+    ),
+  ]
 
   @Argument(help: ArgumentHelp("A recipe to measure: a name in recipes/ or a YAML file.", valueName: "recipe"))
   var recipe: String?
 
-  @Option(help: ArgumentHelp("Only these sections, separated by commas.", valueName: "sections"))
+  @Option(help: ArgumentHelp("Measures only these sections, separated by commas.", valueName: "sections"))
   var only: String?
 
   @Flag(help: "Takes more rounds and more shapes: a quarter of an hour instead of some minutes.")
   var thorough = false
 
   @Option(
-    parsing: .unconditional, help: ArgumentHelp("Rounds of a recipe or of one workload.", valueName: "n"))
+    parsing: .unconditional, help: ArgumentHelp("Number of rounds of a recipe or of one workload.", valueName: "n"))
   var rounds: Int?
 
   @Option(
@@ -111,7 +122,7 @@ struct BenchCommand: ParsableCommand {
     try plan.checkMachine()
     var table = try bench.steps([Workload(plan, name: file.name)], rounds: rounds)
     if let peak = MachineMemory.peakOfProcess {
-      table.about.append("peak memory of this process, the limit's operands included: \(gibibytes(peak))")
+      table.about.append("peak memory of this process, including the limit's operands: \(gibibytes(peak))")
     }
     return table
   }

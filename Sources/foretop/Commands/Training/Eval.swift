@@ -13,9 +13,9 @@ struct Eval: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Measures the losses, accuracies and rank quality of a run's last checkpoint on a text.",
     discussion: """
-      The text is split into consecutive windows of T tokens, the network's context: window i begins at token i·T, and \
-      an incomplete last window is left out. TOP's targets look past the end of a window where the text continues. \
-      Without --data, the held-out part of the run's own corpus is used.
+      The text is split into consecutive windows of T tokens, where T is the network's context length. An incomplete \
+      last window is left out. TOP's targets look past the end of a window where the text continues. Without --data, \
+      the held-out part of the run's own corpus is used.
       """)
 
   @Argument(help: ArgumentHelp("The run's name.", valueName: "name"))
@@ -34,15 +34,22 @@ struct Eval: ParsableCommand {
     let checkpoint = try RunLookup.checkpoint(name, in: place.folder)
     let text = try text(for: checkpoint)
     let reader = try TrainedNetwork(checkpoint, threads: try place.threads(before: checkpoint.state.threads))
-    let (losses, order) = try reader.measure(on: text)
+    let measured = try reader.measure(on: text)
+    let (losses, order) = (measured.losses, measured.order)
     let positions = losses.first?.positions ?? 0
     if json {
       let ranks = order.map { [$0.json] } ?? []
-      print(JSON.object(losses.json + ranks + [JSON.Member("positions", .integer(positions))]).line)
+      print(
+        JSON.object(losses.json + ranks + measured.paths.pathJSON + [JSON.Member("positions", .integer(positions))])
+          .line)
     } else {
       print(
         "\(name) at step \(Figure.grouped(checkpoint.state.step))  \(losses.words)  over \(Figure.grouped(positions)) positions"
       )
+      if let path = measured.paths.last {
+        print(
+          "path   \(Figure.share(Double(path), 3)) of the test graphs; first tokens right: \(measured.paths.figures)")
+      }
       if let order { print("order  \(order.figures)") }
     }
   }

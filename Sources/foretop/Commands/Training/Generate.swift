@@ -10,8 +10,8 @@ struct Generate: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Generates text with a run's last checkpoint.",
     discussion: """
-      The prompt is printed first, then the generated text, token by token. On a terminal, · replaces every control \
-      character, such as escapes and direction marks; a pipe and a file get the bytes unchanged.
+      The prompt is printed first, then the generated text, token by token. On a terminal, · replaces control \
+      characters (escape sequences, direction marks); a pipe or a file gets the bytes unchanged.
       """)
 
   @Argument(help: ArgumentHelp("The run's name.", valueName: "name"))

@@ -12,9 +12,9 @@ struct PlanCommand: ParsableCommand {
     commandName: "plan",
     abstract: "Prints what a recipe needs: parameters, memory, FLOPs, time.",
     discussion: """
-      Nothing is trained, and no tokenizer is trained. The time is an estimate: for some seconds, one block, a part of \
-      the heads and a part of the update are measured at the recipe's own shapes, on made-up tokens. The exit \
-      status is 69 when the recipe does not fit into the available memory.
+      Neither a network nor a tokenizer is trained. The time is an estimate: for some seconds, one block, a part of \
+      the heads and a part of the update are measured at the recipe's shapes, on made-up tokens. The exit status is 69 \
+      when the recipe does not fit into the available memory.
       """)
 
   @Argument(help: ArgumentHelp("A name in recipes/ or a path to a YAML file.", valueName: "recipe"))
@@ -24,7 +24,7 @@ struct PlanCommand: ParsableCommand {
 
   @OptionGroup var computing: ThreadOptions
 
-  @Flag(help: "Leaves out the estimate of time, which takes some seconds to measure.")
+  @Flag(help: "Leaves out the estimate of the time, which takes some seconds.")
   var noMeasure = false
 
   @Flag(help: "Prints one JSON object.")

@@ -8,8 +8,8 @@ struct RecipesCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "recipes", abstract: "Lists the recipes that come with the program.",
     discussion: """
-      “foretop train NAME” trains with one of them, “foretop plan NAME” prints the memory and the time that it takes. A \
-      recipe is a YAML file: copy one and change it, or change a key with --set.
+      “foretop train NAME” trains with one of them; “foretop plan NAME” prints the memory and the time that the training \
+      needs. A recipe is a YAML file: edit a copy, or change keys with --set.
       """)
 
   @Flag(help: "Prints one JSON object per recipe, one a line.")

@@ -10,9 +10,9 @@ struct Resume: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Continues a run from its last checkpoint.",
     discussion: """
-      Steps that were taken after the checkpoint are computed again and compared with the stored ones. Keys of the \
-      recipe that define the network, its tokens or its data cannot change; steps, schedule, optimizer, batch, the \
-      weights of losses, and how often the run is saved, evaluated and sampled can. A weight given with --set has the \
+      Steps that were taken after the checkpoint are computed again and compared with the stored ones. Recipe keys that \
+      define the network, its tokens or its data cannot change. Keys that can: steps, schedule, optimizer, batch, the \
+      weights of losses, and how often the run is saved, evaluated and sampled. A weight given with --set has the \
       same effect as one typed after the key w. After a change of the batch, training continues at the next unseen \
       row, and the schedule still counts steps.
 
@@ -45,7 +45,7 @@ struct Resume: ParsableCommand {
     } catch let error as UserError where error.status != .usage && StoredRun.isBeingWritten(folder) {
       // Whoever writes it may just have taken away what was looked for.
       throw UserError(
-        .unavailable, "run “\(name)” is going on in another process: stop that one first (\(error.message))")
+        .unavailable, "run “\(name)” is being trained by another process: stop that process first (\(error.message))")
     }
     var loop = ForegroundLoop(request, options: screen, alerts: alerts)
     throw Ended(status: try loop.run())
@@ -55,10 +55,10 @@ struct Resume: ParsableCommand {
   private func request() throws -> RunRequest {
     let archive = try RunLookup.archive(name, in: place.folder)
     guard archive.state != .training else {
-      throw UserError(.unavailable, "run “\(name)” is going on in another process: stop that one first")
+      throw UserError(.unavailable, "run “\(name)” is being trained by another process: stop that process first")
     }
     var past = RunRequest.Past(start: Handoff(nil), edits: [])
-    var notices = ["there is no checkpoint to go on from: the run begins again"]
+    var notices = ["there is no checkpoint to continue from: the run starts again from step 0"]
     var state: TrainerState?
     if try !archive.checkpoints().isEmpty {
       var (checkpoint, warnings) = try archive.checkpoint()

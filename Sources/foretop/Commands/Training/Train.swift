@@ -13,38 +13,33 @@ struct Train: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Trains a network and shows its progress.",
     discussion: """
-      On the screen, ? lists the keys; q asks how to stop, and ctrl-C saves and stops. Without a terminal, or with \
+      On the screen, ? lists the keys, q asks how to stop, and ctrl-C saves and stops. Without a terminal, or with \
       --headless, lines are printed instead, at most one a second.
 
-      A reader of the lines or of --json that goes away does not end the run, and a slow reader does not delay it: \
+      When the program that reads the lines or the JSON ends, the run continues. A slow reader does not delay the run: \
       when 8192 steps wait for the reader, further steps are left out, and a line says which (with --json \
-      {"event":"gap","steps":…,"firstStep":…,"lastStep":…,"others":…}); run.h5 has every step. When the run has ended, \
-      a reader that takes nothing for five seconds is given up. Every JSON event has a number, in the order in which \
-      run.h5 stores the events; a changed rate or weight has "confirmed":false until an event \
-      {"event":"confirmed","confirms":…} names its number.
+      {"event":"gap","steps":…,"firstStep":…,"lastStep":…,"others":…}); run.h5 has every step. After the run, the process \
+      waits for a slow reader for a minute at most, and only while the reader takes something every five seconds. JSON \
+      events are numbered in the order in which run.h5 stores them. A change of a rate, a weight or a setting has \
+      "confirmed":false; the event {"event":"confirmed","confirms":…} with its number follows when it is on the disk.
 
       \(Signals.help)
 
       Exit statuses: 0 the run ended as asked, 1 a loss was not finite, 128 + N signal N stopped the run (130 INT, \
-      143 TERM, 140 USR2, 152 XCPU, 158 PWR). Errors have those of sysexits.h: 64 usage, 65 bad data, 66 no such file, \
-      69 the machine lacks something or another process has the run, 73 cannot create, 74 input or output.
+      143 TERM, 140 USR2, 152 XCPU, 158 PWR). Errors have the statuses of sysexits.h: 64 usage, 65 bad data, 66 no such \
+      file, 69 the machine lacks something or another process has the run, 73 cannot create, 74 input or output.
 
       The keys of a recipe, for --set:
 
       \(keys)
       """)
 
-  /// A key with what it is for, its range and its default; lines that are as long as the help's are, so that none is broken.
   private static var keys: String {
-    let width = Recipe.fields.map(\.key.count).max() ?? 0
-    let room = max((TextTable.terminalColumns ?? 80) - width - 7, 24)
-    return Recipe.fields.flatMap { field in
-      let value = field.read(Recipe()).words
-      let text = "\(field.about) (\(field.kind.words); \(value.isEmpty ? "empty" : value))"
-      return text.wrapped(to: room).enumerated().map { index, line in
-        "  \((index == 0 ? field.key : "").padded(to: width))  \(line)"
-      }
-    }.joined(separator: "\n")
+    HelpTable.text(
+      Recipe.fields.map { field in
+        let value = field.read(Recipe()).words
+        return (field.key, "\(field.about) (\(field.kind.words); default: \(value.isEmpty ? "empty" : value))")
+      })
   }
 
   @Argument(help: ArgumentHelp("A name in recipes/ or a path to a YAML file.", valueName: "recipe"))
@@ -54,13 +49,13 @@ struct Train: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "The run's name: its folder in the folder of all runs. Without it, the recipe's.", valueName: "name"))
+      "The run's name, which is also its folder in --runs. Default: the recipe's name.", valueName: "name"))
   var name: String?
 
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Seed of the initial weights, the data order, dropout and samples, as --set seed=N.", valueName: "n"))
+      "Seed of the initial weights, the data order, dropout and samples; the same as --set seed=N.", valueName: "n"))
   var seed: String?
 
   @OptionGroup var place: PlaceOptions
@@ -89,7 +84,9 @@ struct Train: ParsableCommand {
   /// known before that, the trainer checks it afterwards.
   private static func checkMemory(_ recipe: Recipe, threads: Int) throws {
     let isKnown = recipe.tokenizer.kind == .sentencepiece && recipe.tokenizer.model.isEmpty
-    let plan = try RunPlan(recipe, vocabulary: isKnown ? recipe.tokenizer.vocabulary : 1, threads: threads)
+    let vocabulary =
+      recipe.data.kind == .stargraph ? recipe.data.graph.vocabulary : isKnown ? recipe.tokenizer.vocabulary : 1
+    let plan = try RunPlan(recipe, vocabulary: vocabulary, threads: threads)
     try plan.checkMachine()
   }
 

@@ -293,13 +293,19 @@ def test_the_limit_on_sizes_is_as_a_full_disk_and_lifting_it_lets_a_run_go_on():
     stops_with_all_its_steps(process, "limited")
 
 
-def test_the_limit_on_sizes_holds_rows_back_and_loses_none():
+def begin_at_the_limit_on_sizes(name):
+    """A run whose files may not grow any more."""
     process = subprocess.Popen(
-        [*train("limited-rows", *ENDLESS, *SMALL), "--json"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        [*train(name, *ENDLESS, *SMALL), "--json"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, text=True)
     wait_for_event(process, lambda event: event["event"] == "step" and event["step"] > 20)
-    size = max(os.path.getsize(os.path.join(RUNS, "limited-rows", name)) for name in ("run.h5", "run.journal"))
+    size = max(os.path.getsize(os.path.join(RUNS, name, file)) for file in ("run.h5", "run.journal"))
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+    return process
+
+
+def test_the_limit_on_sizes_holds_rows_back_and_loses_none():
+    process = begin_at_the_limit_on_sizes("limited-rows")
     warning = wait_for_event(process, lambda event: event.get("kind") == "warning")
     assert "File too large" in warning["text"] and "kept in memory" in warning["text"], warning
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
@@ -308,12 +314,7 @@ def test_the_limit_on_sizes_holds_rows_back_and_loses_none():
 
 
 def test_a_run_that_ends_at_the_limit_on_sizes_names_it():
-    process = subprocess.Popen(
-        [*train("ends-limited", *ENDLESS, *SMALL), "--json"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, text=True)
-    wait_for_event(process, lambda event: event["event"] == "step" and event["step"] > 20)
-    size = max(os.path.getsize(os.path.join(RUNS, "ends-limited", name)) for name in ("run.h5", "run.journal"))
-    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+    process = begin_at_the_limit_on_sizes("ends-limited")
     wait_for_event(process, lambda event: event.get("kind") == "warning")
     process.send_signal(signal.SIGTERM)
     errors = process.communicate(timeout=PATIENCE)[1]

@@ -9,7 +9,6 @@ import sys
 
 from support import *
 
-ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
 PEERS = os.environ.get("FORETOP_PEERS_PYTHON", os.path.join(ROOT, ".venv-peers/bin/python"))
 
 

@@ -136,7 +136,7 @@ def test_words_that_people_type_find_their_commands():
 
 
 def test_recipes_are_listed_with_a_sentence_each():
-    folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "recipes")
+    folder = os.path.join(ROOT, "recipes")
     names = sorted(name.removesuffix(".yaml") for name in os.listdir(folder) if name.endswith(".yaml"))
     lines = run([PROGRAM, "recipes"]).stdout.splitlines()
     assert [line.split()[0] for line in lines] == names

@@ -69,7 +69,7 @@ def test_the_compare_screen_reads_at_a_cursor_and_is_left():
         terminal.type("m")
         terminal.wait_for("smooth 0.9")
         terminal.type("d")
-        terminal.wait_for(re.compile("─ difference to plain ─+ difference at"))
+        terminal.wait_for(re.compile("─ difference from plain ─+ difference at"))
         for columns, rows in ((40, 12), (20, 4), (220, 60), (80, 24)):
             terminal.resize(columns, rows)
             terminal.wait_for(lambda terminal: "cursor" in terminal.text.splitlines()[-1])

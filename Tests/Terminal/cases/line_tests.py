@@ -281,7 +281,7 @@ def test_every_command_has_help():
 
 def test_the_program_finds_its_files_from_everywhere():
     run(train("elsewhere", "--steps", "3", "--headless"), cwd="/")
-    assert "losses" in run([PROGRAM, "layout", "check", os.path.join(os.path.dirname(__file__), "../../layouts/train.yaml")],
+    assert "losses" in run([PROGRAM, "layout", "check", os.path.join(ROOT, "layouts/train.yaml")],
                            cwd="/").stdout
 
 

@@ -163,9 +163,9 @@ def test_a_finished_run_stays_on_the_screen_until_it_is_left():
             wait_until_over(terminal)
             # It is there to be used.
             terminal.type("?")
-            terminal.wait_for("pause the training")
+            terminal.wait_for("continue the training")
             terminal.type("\x1b")
-            terminal.wait_for(lambda terminal: "pause the training" not in terminal.text)
+            terminal.wait_for(lambda terminal: "continue the training" not in terminal.text)
             assert state(name)["state"] == "finished"
             leave(terminal)
             assert terminal.finish() == 0
@@ -276,10 +276,10 @@ def test_unknown_sequences_do_nothing():
         terminal.wait_for(lambda terminal: terminal.unread == 0)
         # Keys come in order: when this one is obeyed, those before it are done.
         terminal.type("?")
-        terminal.wait_for(re.compile("pause the training|abandon"))
-        assert "pause the training" in terminal.text, terminal.text
+        terminal.wait_for(re.compile("continue the training|abandon"))
+        assert "continue the training" in terminal.text, terminal.text
         terminal.type("\x1b")
-        terminal.wait_for(lambda terminal: "pause the training" not in terminal.text)
+        terminal.wait_for(lambda terminal: "continue the training" not in terminal.text)
         step = terminal.step
         terminal.wait_for(lambda terminal: terminal.step > step)
 

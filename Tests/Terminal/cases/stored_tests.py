@@ -38,7 +38,7 @@ def test_a_run_is_verified_and_damage_is_a_status():
     folder = stored("verified")
     checks = lines("verify", "verified")
     assert all(check["isWhole"] for check in checks) and len(checks) == 14, checks
-    assert run(command("verify", "verified")).stdout.splitlines()[-1].endswith("as it was written: 14 parts checked")
+    assert run(command("verify", "verified")).stdout.splitlines()[-1].endswith("is undamaged: 14 parts checked")
     damage(os.path.join(folder, "checkpoints", "000000040.h5"))
     bad = [check for check in lines("verify", "verified", status=65) if not check["isWhole"]]
     assert [check["check"] for check in bad] == ["checkpoints/000000040.h5"], bad
@@ -47,11 +47,7 @@ def test_a_run_is_verified_and_damage_is_a_status():
 
 
 def test_a_killed_run_is_recovered_by_hand():
-    process = subprocess.Popen(
-        train("by-hand", *ENDLESS, "--json"), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
-    for line in process.stdout:
-        if json.loads(line).get("step", 0) >= 20:
-            break
+    process = going_on("by-hand", step=20)
     assert "process" in run(command("recover", "by-hand"), status=69).stderr
     checks = lines("verify", "by-hand")
     assert checks and all(check["isWhole"] for check in checks), "a live run is whole"
@@ -115,10 +111,7 @@ def test_runs_and_checkpoints_are_removed_after_a_question():
     assert "add --yes" in run(command("rm", "pruned"), status=64).stderr
     assert "run “pruned” is removed" in run(command("rm", "pruned", "--yes")).stdout
     assert not os.path.exists(folder) and state("pruned") is None
-    process = subprocess.Popen(train("going", *ENDLESS, "--json"), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
-    for line in process.stdout:
-        if json.loads(line).get("step", 0) >= 3:
-            break
+    process = going_on("going", step=3)
     assert "is being written by process" in run(command("rm", "going", "--yes"), status=69).stderr
     assert "is being written by process" in run(command("prune", "going", "--yes"), status=69).stderr
     process.terminate()
@@ -166,7 +159,7 @@ def exported_loss(folder, tokens, context):
 
 
 def test_an_exported_model_loses_what_eval_says():
-    sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../ExportTests"))
+    sys.path.insert(0, os.path.join(ROOT, "Tests/ExportTests"))
     stored("exported", "--set", "precision=fp32", "--set", "model.keyValueHeads=1")
     folder = os.path.join(FOLDER, "huggingface")
     said = run(command("export", "exported", folder, "--to", "huggingface")).stdout
@@ -222,11 +215,7 @@ def test_the_list_of_runs_fits_the_terminal():
 
 
 def test_a_run_that_goes_on_is_live():
-    process = subprocess.Popen(
-        train("goes-on", *ENDLESS, "--json"), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
-    for line in process.stdout:
-        if json.loads(line).get("step", 0) >= 5:
-            break
+    process = going_on("goes-on", step=5)
     assert "● training" in run(command("inspect", "goes-on")).stdout
     assert "training" in run(command("inspect", "goes-on", "summary")).stdout
     process.send_signal(signal.SIGKILL)
@@ -302,7 +291,7 @@ def test_a_gpt2_goes_out_and_comes_back_with_or_without_its_tokenizer():
 
 
 def test_a_byte_level_bpe_is_trained_with_goes_out_and_comes_back():
-    model = os.path.join(os.path.dirname(__file__), "../CorpusTests/BytePair/smollm.json")
+    model = os.path.join(ROOT, "Tests/CorpusTests/BytePair/smollm.json")
     folder = os.path.join(FOLDER, "pairs")
     pairs = ["--set", "tokenizer.kind=bpe"]
     said = run(command("train", "tiny", "--name", "nothing", "--data", TEXT, *pairs, "--headless"), status=64).stderr
@@ -498,7 +487,7 @@ def test_the_table_in_the_help_of_export_is_not_wrapped():
 
 
 def test_a_run_goes_out_as_tensors_and_as_lines():
-    sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../ExportTests"))
+    sys.path.insert(0, os.path.join(ROOT, "Tests/ExportTests"))
     import csv
     import h5py
     import llama
@@ -529,7 +518,7 @@ def test_a_run_goes_out_as_tensors_and_as_lines():
 
 
 def test_the_python_example_reads_runs():
-    example = os.path.join(os.path.dirname(__file__), "../../docs/read_a_run.py")
+    example = os.path.join(ROOT, "docs/read_a_run.py")
     path = stored("read", "--set", "sample.every=20")
     said = run([sys.executable, example, path]).stdout
     for words in ("read: 86464 parameters, text.txt", "40 steps", "loss/ntp, smoothed, in nats", "loss/top", "step     40  loss/ntp", "saved     saved checkpoints",
@@ -538,10 +527,7 @@ def test_the_python_example_reads_runs():
     copy = os.path.join(FOLDER, "read.h5")
     run(command("snapshot", "read", copy))
     assert run([sys.executable, example, copy]).stdout in said
-    process = subprocess.Popen(train("read-live", *ENDLESS, "--json"), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
-    for line in process.stdout:
-        if json.loads(line).get("step", 0) >= 60:
-            break
+    process = going_on("read-live", step=60)
     live = run([sys.executable, example, os.path.join(RUNS, "read-live")]).stdout
     process.terminate()
     process.communicate()

@@ -73,7 +73,7 @@ def test_a_run_is_steered_from_another_process():
     assert asked == {"evaluate": "tell", "stop": "tell"}, asked
     assert not os.path.exists(control("told"))
     gone = tell("told", "pause", status=69)
-    assert "nobody trains run “told”" in gone.stderr, gone
+    assert "no process trains run “told”" in gone.stderr, gone
     assert "there is no run" in run(command("tell", "nowhere", "pause"), 66).stderr
 
 
@@ -218,7 +218,7 @@ def test_the_command_line_steers_and_answers():
 
 
 def test_the_script_of_the_docs_halves_the_rate():
-    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs", "halve_rate.py")
+    script = os.path.join(ROOT, "docs/halve_rate.py")
     # A rate of almost nothing: the held-out loss falls by less than it varies, and an evaluation a step shows that soon.
     with training("halved", "--steps", "1000000", "--set", "evaluate.every=1", "--set", "schedule.rate=0.9",
                   "--set", "save.every=0", "--set", "sample.every=0") as process:

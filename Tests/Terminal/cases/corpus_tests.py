@@ -154,3 +154,29 @@ def test_a_compressed_text_is_not_learned_from_as_bytes():
     refused = finished(train_on("packed", path, "--steps", "2", *BYTES), status=65)
     assert f"gunzip -k {path}" in refused.stderr, refused.stderr
     assert not os.path.exists(os.path.join(RUNS, "packed")), "a run was begun"
+
+
+def test_star_graphs_are_trained_on_stored_resumed_and_exported():
+    graphs = ["--runs", RUNS, "--threads", "1", "--headless", "--set", "batch.rows=8", "--set", "data.graph.test=32",
+              "--set", "evaluate.every=4", "--set", "sample.every=4", "--set", "model.blocks=1"]
+    said = finished([PROGRAM, "train", "stargraph-quick", "--name", "graphs", "--steps", "8", *graphs]).stdout
+    assert "star graphs G(2,4) of 8 nodes" in said and "  paths ." in said, said
+    finished(command("verify", "graphs"))
+    evaluations = events("graphs", "heldout")
+    assert [event["step"] for event in evaluations] == [4, 8], evaluations
+    for event in evaluations:
+        shares = [event["accuracy"][key] for key in ("path-1", "path-2", "path-3", "path")]
+        assert shares == sorted(shares, reverse=True) and all(0 <= share <= 1 for share in shares), event
+    finished([PROGRAM, "resume", "graphs", "--steps", "12", "--runs", RUNS, "--headless"])
+    assert [event["step"] for event in events("graphs", "heldout")] == [4, 8, 12]
+    whole = ["--runs", RUNS, "--name", "whole", "--steps", "12"]
+    finished([PROGRAM, "train", "stargraph-quick", *whole, *graphs[2:]])
+    assert [event["loss"] for event in events("whole", "step")] == [event["loss"] for event in events("graphs", "step")]
+    out = os.path.join(FOLDER, "graphs.csv")
+    finished(command("export", "graphs", out, "--to", "csv"))
+    with open(out) as file:
+        assert "heldout/accuracy/path" in file.readline().strip().split(",")
+    path = '"path":['
+    assert path in finished([*command("eval", "graphs"), "--json"]).stdout
+    wrong = finished([PROGRAM, "train", "stargraph-quick", "--runs", RUNS, "--data", TEXT], status=64)
+    assert "data.kind is stargraph" in wrong.stderr, wrong.stderr

@@ -128,7 +128,7 @@ def test_a_run_whose_only_copy_the_disk_refuses_still_listens():
         wait_until(refused, lambda: f"it notices:\n{said()[-2000:]}", pause=0.05)
         process.send_signal(signal.SIGTERM)
         # The trainer is gone, and its newest state is what is tried.
-        wait_until(lambda: "tried again for a minute" in said(), lambda: f"it listens:\n{said()[-2000:]}")
+        wait_until(lambda: "retried for a minute" in said(), lambda: f"it listens:\n{said()[-2000:]}")
         disk.free()
         assert process.wait(PATIENCE) == 143, said()
         result = subprocess.run(
@@ -144,7 +144,7 @@ def refusing_disk():
     if not compiler:
         raise Skipped("there is no C compiler")
     library = os.path.join(FOLDER, "refusing_disk.so")
-    source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "refusing_disk.c")
+    source = os.path.join(ROOT, "Tests/Terminal/refusing_disk.c")
     subprocess.run([compiler, "-O2", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
     flag = os.path.join(FOLDER, "refusing")
     return {"LD_PRELOAD": library, "REFUSING_DISK": flag}, flag
@@ -291,7 +291,7 @@ def test_of_two_that_begin_a_run_at_once_one_does():
 def test_a_second_writer_is_refused():
     with begin("twice-written") as terminal:
         result = run(command("resume", "twice-written", "--headless"), status=69)
-        assert "going on in another process" in result.stderr, result.stderr
+        assert "being trained by another process" in result.stderr, result.stderr
         assert "there is a run" in run(train("twice-written", "--headless"), status=73).stderr
         for verb in (["recover", "twice-written"], ["rm", "twice-written", "--yes"], ["prune", "twice-written", "--yes"]):
             assert "is being written by process" in run(command(*verb), status=69).stderr

@@ -10,7 +10,6 @@ import subprocess
 
 from support import *
 
-ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
 STATUSES = {0, 64, 65, 66, 69, 73, 74}
 # What a sentence for people does not have in it.
 SECRETS = re.compile(r"Fatal error|Error\(|Optional\(|Yams|CorpusError|Swift\.|\x1b|\x00|The operation could not be completed")
