@@ -187,6 +187,12 @@ package struct Dashboard: Sendable {
     let step = self.beginning?.step ?? 0
     recipeLines = beginning.recipe.lines.map(\.text)
     history.cut(after: step)
+    if step > 0 {
+      history.interrupt()
+      history.mark(.resumed, step: step)
+      note(
+        LogLine(time: beginning.time, step: step, text: "resumed at step \(Figure.grouped(step))", style: Style(.good)))
+    }
     samples.removeAll { $0.step > step }
   }
 
@@ -201,9 +207,8 @@ package struct Dashboard: Sendable {
     case .weight: history.mark(.weight, step: occurrence.step)
     case .saved: history.mark(.saved, step: occurrence.step)
     case .alert: history.mark(.alert, step: occurrence.step)
-    case .start: if occurrence.step > 0 { history.mark(.resumed, step: occurrence.step) }
     case .setting: recipeLines = beginning?.recipe.lines.map(\.text) ?? recipeLines
-    case .proceed, .refused, .notice, .warning, .failure, .end, .done: break
+    case .start, .proceed, .refused, .notice, .warning, .failure, .end, .done: break
     }
   }
 
