@@ -30,6 +30,7 @@ extension RecordingThread {
   func record(_ beginning: Beginning) {
     let recorder: Recorder
     do {
+      if let parent = beginning.parent { try request.past?.branch?.finish(at: parent.branched) }
       recorder =
         if let past = request.past {
           try Recorder(resuming: request.folder, from: past.step ?? 0, beginning: beginning)
@@ -124,7 +125,8 @@ extension RecordingThread {
       let step = checkpoint.state.step
       disk.saving[step, default: []] += requests
       do {
-        let (pending, notices) = try recorder.begin(checkpoint, isBest: step == disk.bestStep)
+        let (pending, notices) = try recorder.begin(
+          checkpoint, isBest: step == disk.bestStep, keptAs: requests.keptName)
         publish(notices)
         disk.writing += 1
         disk.unconfirmed.checkpoints.append(pending)
@@ -234,5 +236,17 @@ extension UserError {
     UserError(
       status,
       "the checkpoint of step \(step) is not saved, and the steps since the one before it are lost: \(message)")
+  }
+}
+
+extension [Request] {
+  /// The name under which a checkpoint stays that these asked for: the last that was given, empty where somebody asked for one
+  /// without a name; nil where nobody asked by hand.
+  fileprivate var keptName: String? {
+    var name: String?
+    for request in self where request.actor.isByHand {
+      if case .saveAs(let given) = request.command { name = given } else { name = name ?? "" }
+    }
+    return name
   }
 }

@@ -2,6 +2,14 @@
 import Run
 
 extension RunRequest.Past {
+  /// Where the run comes from, if it is a branch.
+  /// - Parameter time: when the branch is made, where this session makes it.
+  func parent(at time: Double) -> ParentRun? {
+    guard let branch else { return beginning?.parent }
+    // The branch's file says more when it is made.
+    return ParentRun(name: branch.parentName, step: branch.step, created: nil, checkpoint: nil, branched: time)
+  }
+
   /// The changes since the last session, as events for the run's log: recipe keys, threads, precision, the text, and
   /// the stored steps that are computed again.
   func occurrences(at now: Beginning) -> [Occurrence] {
@@ -15,9 +23,19 @@ extension RunRequest.Past {
     }
     var recipe = before.recipe
     recipe.take(settings)
+    if let prompt { recipe.sample.prompt = prompt }
     let fields = recipe.fieldsDeciding(otherThan: now.recipe)
+    var all: [Occurrence] =
+      branch.map { branch in
+        [
+          occurred(
+            .branch, "branch of “\(branch.parentName)” at step \(branch.step)", key: "parent",
+            old: backs > 0 ? Double(backs) : nil, new: Double(branch.step),
+            by: branchActor)
+        ]
+      } ?? []
     // What a command may change is recorded as a command's change: a later session makes it again, or not.
-    var all: [Occurrence] = RunSetting.allCases.compactMap { setting in
+    all += RunSetting.allCases.compactMap { setting in
       let (old, new) = (setting.value(in: recipe), setting.value(in: now.recipe))
       guard old != new || droppedSettings.contains(setting.key) else { return nil }
       return occurred(

@@ -22,11 +22,21 @@ package struct RunRequest: Sendable {
     package var weights: [WeightChange] = []
     /// Settings that commands had changed before the checkpoint, with their values, by recipe key.
     package var settings: [String: Double] = [:]
+    /// The prompt as the checkpoint had it, where a command had changed it.
+    package var prompt: String?
     /// Keys given on the command line, whose changes after the checkpoint are not repeated. They are recorded even if
     /// the value stays the same.
     package var droppedSettings: Set<String> = []
     /// Events of earlier sessions, for the screen.
     package var events: [Event] = []
+    /// The branch that this session begins; nil where the run is there already.
+    package var branch: PendingBranch?
+    /// A factor of the rate, from the first step on; nil leaves it as it is.
+    package var rateFactor: Double?
+    /// How often the guard went back already.
+    package var backs = 0
+    /// Who asked for the branch.
+    package var branchActor = Occurrence.Actor.commandLine
 
     package init(start: Handoff, edits: [ReplayedCommand]) {
       self.start = start

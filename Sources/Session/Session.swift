@@ -18,6 +18,8 @@ package final class TrainingSession: Sendable {
   private let thread = Mutex<WorkerThread?>(nil)
   private let recording = Mutex<RecordingThread?>(nil)
   private let control = Mutex<ControlServer?>(nil)
+  /// What the run began with, and the session that follows this one.
+  private let following = Mutex<(began: Beginning?, next: RunRequest?)>((nil, nil))
 
   /// True if a user can decide how a diverged run continues.
   private let isAttended: Bool
@@ -38,6 +40,9 @@ package final class TrainingSession: Sendable {
   /// - Throws: `UserError` when the trainer's thread cannot be made.
   package func start() throws {
     for change in request.past?.weights ?? [] { requests.send(.weight(change), by: .commandLine) }
+    if let past = request.past, let factor = past.rateFactor {
+      requests.send(.rate(.times(factor)), by: past.branchActor)
+    }
     // Deep calls are rare and large frames are not: 16 MiB is never the limit.
     let made = try WorkerThread("trainer", stackSize: 1 << 24) { [self] in train() }
     thread.withLock { $0 = made }
@@ -56,6 +61,17 @@ package final class TrainingSession: Sendable {
     recording.withLock { $0 }.map { RunAddress(folder: $0.folder, before: request.address) } ?? request.address
   }
 
+  /// The session that follows this one in the same process: the run went back to a checkpoint. Nil where none does.
+  package var next: RunRequest? { following.withLock { $0.next } }
+
+  /// What the session began with; nil before it has.
+  var began: Beginning? { following.withLock { $0.began } }
+
+  func keepNext(_ request: RunRequest) { following.withLock { $0.next = request } }
+
+  /// Lets go of the session that would follow: its folder is removed.
+  package func dropNext() { following.withLock { $0.next = nil } }
+
   /// Publishes an occurrence that did not happen in the trainer.
   package func report(_ occurrence: Occurrence) { hub.publish(.occurred(occurrence)) }
 
@@ -68,8 +84,11 @@ package final class TrainingSession: Sendable {
     do {
       try recording.makeThreads()
       var trainer = try trainer()
-      let beginning = trainer.beginning
+      let beginning = try beginning(of: trainer)
+      trainer.startGuarding(
+        after: request.past?.backs ?? 0, isSameText: request.past?.change(of: beginning) == nil)
       try recording.start(beginning)
+      following.withLock { $0.began = beginning }
       let problem = startControl()
       hub.publish(.began(beginning))
       if let problem {
@@ -90,7 +109,8 @@ package final class TrainingSession: Sendable {
         to: Trainer.Outlets(
           report: { [hub] in hub.publish($0) },
           save: { [entries] in entries.send(.checkpoint(Handoff($0), answering: $1)) },
-          spare: { [buffers] in buffers.take() }))
+          spare: { [buffers] in buffers.take() },
+          goBack: { [self] in try prepareBranch(from: $0, at: $1, by: $2, rateFactor: $3) }))
       if let failure = trainer.failure { hub.tell(.stopped(UserError(failure))) }
       // The recorder passes it on when all before it is stored: after an ending nothing comes.
       entries.send(.end(ending))
@@ -100,6 +120,15 @@ package final class TrainingSession: Sendable {
         (error as? CorpusError).map { UserError($0) } ?? UserError(error, while: "beginning the run “\(request.name)”")
       hub.tell(.failed(error))
     }
+  }
+
+  /// What the session begins with.
+  private func beginning(of trainer: borrowing Trainer) throws -> Beginning {
+    var beginning = trainer.beginning
+    beginning.place = ComputingPlace(
+      machine: Machine.kind, program: ProgramVersion.text, tokens: try trainer.corpus.fingerprint)
+    beginning.parent = request.past?.parent(at: beginning.time)
+    return beginning
   }
 
   /// Opens the control socket. The run continues if that fails.

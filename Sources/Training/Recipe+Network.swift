@@ -115,7 +115,7 @@ extension TokenOrder.Semantics {
 
 extension Precision {
   /// `fp32`, `bf16`.
-  var name: String { self == .fp32 ? "fp32" : "bf16" }
+  package var name: String { self == .fp32 ? "fp32" : "bf16" }
 }
 
 extension UserError {

@@ -6,8 +6,8 @@ import Transformer
 
 /// A trained network for evaluation and generation, without gradients.
 package struct TrainedNetwork: ~Copyable {
-  private let model: Transformer
-  private let recipe: Recipe
+  let model: Transformer
+  let recipe: Recipe
 
   /// Rows that are read at a time.
   private static let rows = 8

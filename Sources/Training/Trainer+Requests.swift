@@ -46,9 +46,9 @@ extension Trainer {
 
   private func isObeyedInStep(_ request: Request) -> Bool {
     switch request.command {
-    case .rate, .weight, .note: true
+    case .rate, .weight, .note, .detach: true
     // The copy would not have the changes that wait, and a session that goes on from it would not make them again.
-    case .save: request.actor != .program && changes.isEmpty
+    case .save, .saveAs: request.actor != .program && changes.isEmpty
     case .proceed: request.actor != .program && !isPaused && !isHeld
     default: false
     }
@@ -75,6 +75,8 @@ extension Trainer {
       steppingRequests.append(request)
     case .until(let condition): proceed(until: condition, request, outlets)
     case .setting(let change): self.change(change, for: request, outlets)
+    case .course(let change): self.change(change, for: request, outlets)
+    case .prompt(let prompt): change(prompt: prompt, for: request, outlets)
     case .undo: undo(for: request, outlets)
     case .note(let text):
       outlets.report(
@@ -87,13 +89,14 @@ extension Trainer {
     case .save where request.actor == .program:
       if isSaveDue { save(outlets) }
       if isStoppingAfterSave && !isSaveDue { return stop(.stopped, answering: stoppingRequest, outlets) }
-    case .save:
-      if state == savedState {
-        refuse(
-          request, "the checkpoint of step \(state.step) is not saved again: it is stored, or being written", outlets)
-      } else {
-        savingRequests.append(request)
-      }
+    case .save where state == savedState && (isKept || !request.actor.isByHand):
+      refuse(
+        request, "the checkpoint of step \(state.step) is not saved again: it is stored, or being written", outlets)
+      save(outlets)
+    case .save, .saveAs:
+      // What was saved because it was due is written again, to be kept.
+      savedState = nil
+      savingRequests.append(request)
       save(outlets)
     case .evaluate:
       guard corpus.heldOut.windows(of: recipe.model.context) > 0 else {
@@ -102,14 +105,21 @@ extension Trainer {
       }
       evaluate(inbox, outlets)
       answer(request, outlets)
-    case .generate:
+    case .generate, .generateFrom:
       guard heads.first == .ntp else {
         refuse(request, "this run has no NTP head to generate text with", outlets)
         return nil
       }
-      look(outlets)
-      write(inbox, outlets)
+      var prompt: String?
+      if case .generateFrom(let text) = request.command { prompt = text }
+      guard prompt.map(corpus.tokenizer.takesAll) ?? true else {
+        refuse(request, "the prompt has words that are no tokens of this run", outlets)
+        return nil
+      }
+      if prompt == nil { look(outlets) }
+      write(inbox, after: prompt, outlets)
       answer(request, outlets)
+    case .ask(let text): answer(text, for: request, outlets)
     case .probe(let index):
       if show(probe: index, for: request, outlets) { answer(request, outlets) }
     case .stop(let saving):
@@ -120,9 +130,41 @@ extension Trainer {
         return nil
       }
       return stop(saving ? .stopped : .abandoned, answering: request, outlets)
+    case .leaveOut:
+      if leaveBatchOut() { leaveOut("as before", by: request.actor, outlets) }
+    case .back(let target): return goBack(to: target, for: request, outlets)
     case .detach: answer(request, outlets)
     }
     return nil
+  }
+
+  /// Ends the session where a branch can go on from a checkpoint: what is learned is saved first.
+  private mutating func goBack(to target: BackTarget, for request: Request, _ outlets: Outlets) -> Ending? {
+    do {
+      try leave(for: target, request, outlets)
+    } catch {
+      refuse(request, UserError(error, while: "going back").message, outlets)
+      return nil
+    }
+    save(outlets)
+    guard isSaveDue else { return stop(.stopped, answering: nil, outlets) }
+    isStoppingAfterSave = true
+    return nil
+  }
+
+  /// Has a branch made ready, and says so.
+  /// - Parameter factor: of the rate at the checkpoint, for the branch.
+  mutating func leave(
+    for target: BackTarget, _ request: Request, rateFactor factor: Double? = nil, why: String = "", _ outlets: Outlets
+  ) throws {
+    guard let goBack = outlets.goBack else { throw UserError(.usage, "nothing can go back here") }
+    let branch = try goBack(target, state.step, request.actor, factor)
+    outlets.report(
+      .occurred(
+        Occurrence(
+          .branch, step: state.step, time: wallTime(), key: "back", old: Double(state.step), new: Double(branch.step),
+          actor: request.actor, request: request.id,
+          text: "\(why)back to step \(branch.step), as the branch “\(branch.name)”")))
   }
 
   private mutating func proceed(_ request: Request, _ outlets: Outlets) {

@@ -11,18 +11,35 @@ extension Trainer {
     let report: (Event) -> Void
     let save: (consuming Checkpoint, [Request]) -> Void
     let spare: (() -> Checkpoint?)?
+    /// Makes a branch ready: of which checkpoint, at which step, for whom, and with which factor of the rate.
+    let goBack: ((BackTarget, Int, Occurrence.Actor, Double?) throws -> BranchStart)?
 
     /// - Parameters:
     ///   - save: receives a complete copy of the state, and the requests that are answered when the copy is stored.
     ///   - spare: called for a buffer before a copy is made; it must not wait. If it returns nil, a request to save by
     ///     the program must follow when a buffer is free. Without `spare`, every copy is newly allocated.
+    ///   - goBack: makes a branch ready that goes on when this session has ended, or says why it cannot.
     package init(
       report: @escaping (Event) -> Void, save: @escaping (consuming Checkpoint, [Request]) -> Void,
-      spare: (() -> Checkpoint?)? = nil
+      spare: (() -> Checkpoint?)? = nil,
+      goBack: ((BackTarget, Int, Occurrence.Actor, Double?) throws -> BranchStart)? = nil
     ) {
       self.report = report
       self.save = save
       self.spare = spare
+      self.goBack = goBack
+    }
+  }
+
+  /// The branch that goes on when this session has ended.
+  package struct BranchStart {
+    let name: String
+    /// Of the checkpoint.
+    let step: Int
+
+    package init(name: String, step: Int) {
+      self.name = name
+      self.step = step
     }
   }
 
@@ -59,10 +76,19 @@ extension Trainer {
       switch outcome {
       case .stepped(let report):
         outlets.report(.stepped(report))
+        guarded.skips = 0
+        if let newAlarm { warn(of: newAlarm, outlets) }
         pauseIfDue(after: report, outlets)
+        if isGuarded, state.guarded?.hasJustSpoilt == true,
+          let ending = guardAgainst(.spoilt, isAttended: isAttended, outlets)
+        {
+          return ending
+        }
       case .diverged(let losses, let norm):
-        diverged(losses, norm, isAttended, outlets)
-        guard isAttended else { return Ending(.diverged, step: state.step, time: wallTime()) }
+        if let ending = guardAgainst(.nonFinite(losses, norm: norm), isAttended: isAttended, outlets) { return ending }
+        continue
+      case .spiked(let alarm):
+        if let ending = guardAgainst(.spike(alarm), isAttended: isAttended, outlets) { return ending }
         continue
       case .failed(let error): return fail(error, outlets)
       case .left: continue
@@ -106,24 +132,6 @@ extension Trainer {
     return Ending(.failed, step: state.step, time: wallTime())
   }
 
-  mutating func diverged(
-    _ losses: [HeadLoss], _ norm: Double, _ isAttended: Bool, _ outlets: Outlets
-  ) {
-    isPaused = isAttended
-    stepsBeforePause = 0
-    pauseCondition = nil
-    // The sign of what is no number says nothing.
-    let values = losses.map { "\($0.head.name) \($0.loss.isNaN ? .nan : $0.loss)" }.joined(separator: ", ")
-    occurred(
-      .diverged,
-      "step \(state.step + 1) was not taken: \(values), gradient norm \(norm) "
-        + (isAttended
-          ? "— lower the rate and go on"
-          : "— resume with a lower schedule.rate, or begin again where there is no checkpoint"),
-      by: .program, answering: steppingRequests.first?.id, outlets)
-    answerStepping(but: steppingRequests.first?.id, outlets)
-  }
-
   // MARK: What is due
 
   /// Hands over a copy of the state, unless the last copy was of the same state. If there is no memory for it now,
@@ -139,7 +147,9 @@ extension Trainer {
         return
       }
     }
+    noteSoundWeights()
     savedState = state
+    isKept = savingRequests.contains(where: \.actor.isByHand)
     // Given away: a copy that stayed here would make the arrays be copied once more.
     outlets.save(checkpoint(in: consume spare), savingRequests)
     savingRequests = []
@@ -197,11 +207,13 @@ extension Trainer {
     return true
   }
 
-  mutating func write(_ inbox: Inbox, _ outlets: Outlets) {
+  /// - Parameter prompt: nil takes the recipe's.
+  mutating func write(_ inbox: Inbox, after prompt: String? = nil, _ outlets: Outlets) {
     guard heads.first == .ntp else { return }
     let tokenizer = corpus.tokenizer
     if let graphs = corpus.heldOut.graphs { return writePath(graphs, outlets) }
-    let prompt = tokenizer.tokens(of: recipe.sample.prompt)
+    let words = prompt ?? recipe.sample.prompt
+    let prompt = tokenizer.tokens(of: words)
     var written: [Int32] = []
     do {
       try model.write(
@@ -219,8 +231,8 @@ extension Trainer {
     }
     let text = tokenizer.text(of: written, continuing: !prompt.isEmpty)
     // Numbers are told apart by a space.
-    let gap = tokenizer.kind == .tokens && !recipe.sample.prompt.isEmpty ? " " : ""
-    outlets.report(.wrote(TextSample(step: state.step, prompt: recipe.sample.prompt, text: gap + text)))
+    let gap = tokenizer.kind == .tokens && !words.isEmpty ? " " : ""
+    outlets.report(.wrote(TextSample(step: state.step, prompt: words, text: gap + text)))
   }
 
   /// Writes the path of a test graph, another one at every sample, as the likeliest tokens one after the other.

@@ -8,6 +8,8 @@ struct UndoableChange {
     case rate(factor: Double)
     case weight(Head, Double)
     case setting(RunSetting, Double)
+    /// How the schedule went on, and the factor of the user's edits.
+    case course([RunSetting: Double], factor: Double)
   }
 
   var before: Before
@@ -69,7 +71,7 @@ extension Trainer {
   /// an earlier session.
   mutating func remember(_ before: UndoableChange.Before, for request: Request) {
     guard request.actor != .program, request.command != .undo else { return }
-    let isChain = if case .rate(.times) = request.command { request.actor == .key } else { false }
+    let isChain = if case .rate(.times) = request.command { request.actor.isKeyboard } else { false }
     let now = wallTime()
     if isChain, let last = undoable.last, last.isChain, now - last.time < UndoableChange.patience {
       undoable[undoable.count - 1].time = now
@@ -115,6 +117,75 @@ extension Trainer {
       }
       set(setting, to: value)
       report(setting, old, to: value, for: request, outlets, why: ", undone")
+    case .course(let values, let factor):
+      let old = rate
+      set(values, for: request, outlets, why: ", undone")
+      state.rateFactor = factor
+      // By the new rate, as a replay makes it.
+      let (scheduled, new) = (scheduledRate(at: state.step), rate)
+      if scheduled > 0 { state.rateFactor = new / scheduled }
+      report(rate: old, to: new, at: state.step, for: Request(.undo, by: request.actor), outlets, why: ", undone")
     }
+  }
+
+  // MARK: The schedule's course
+
+  /// Changes how the schedule goes on from the next step. Between two steps only.
+  mutating func change(_ change: CourseChange, for request: Request, _ outlets: Outlets) {
+    let (old, step) = (rate, state.step)
+    let held = change.rate ?? old
+    if let rate = change.rate, !RateChange.bounds.contains(rate) {
+      return refuse(
+        request, "the rate stays \(compact(old)): \(compact(rate)) is not above 0 and at most \(RateChange.largest)",
+        outlets)
+    }
+    let before = Dictionary(uniqueKeysWithValues: Self.courseSettings.map { ($0, $0.value(in: recipe)) })
+    let values: [RunSetting: Double] = [
+      .over: Double(change.over), .from: Double(step),
+      .then: Double(CourseChange.Course.allCases.firstIndex(of: change.course) ?? 0),
+    ]
+    remember(.course(before, factor: state.rateFactor), for: request)
+    // What is held or annealed begins with the rate that there is.
+    let begins = change.course == .hold || change.course == .anneal
+    set(values, for: request, outlets, showsRate: !begins)
+    guard begins, scheduledRate(at: step) > 0 else { return }
+    state.rateFactor = held / scheduledRate(at: step)
+    report(rate: old, to: held, at: step, for: Request(request.command, by: request.actor), outlets)
+  }
+
+  /// Sets what says how the schedule goes on; the last line of the log answers the request.
+  private mutating func set(
+    _ values: [RunSetting: Double], for request: Request, _ outlets: Outlets, why: String = "", showsRate: Bool = false
+  ) {
+    for setting in Self.courseSettings {
+      guard let value = values[setting] else { continue }
+      let old = setting.value(in: recipe)
+      set(setting, to: value)
+      let isLast = setting == Self.courseSettings.last
+      let remark = isLast && showsRate ? ": rate \(compact(rate)) at the next step" : ""
+      report(
+        setting, old, to: value, for: isLast ? request : Request(request.command, by: request.actor), outlets,
+        why: why + remark)
+    }
+  }
+
+  /// In the order in which each is sound with those before it.
+  private static let courseSettings: [RunSetting] = [.over, .from, .then]
+
+  // MARK: The prompt
+
+  mutating func change(prompt: String, for request: Request, _ outlets: Outlets) {
+    guard corpus.tokenizer.takesAll(of: prompt) else {
+      return refuse(
+        request,
+        "the prompt stays: every token in \(prompt.quotation) must be below the vocabulary's \(corpus.tokenizer.vocabulary)",
+        outlets)
+    }
+    set(prompt: prompt)
+    outlets.report(
+      .occurred(
+        Occurrence(
+          .setting, step: state.step, time: wallTime(), key: request.command.word, actor: request.actor,
+          request: request.id, text: Occurrence.sentence(ofPrompt: prompt))))
   }
 }

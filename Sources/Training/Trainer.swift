@@ -32,6 +32,8 @@ package struct Trainer: ~Copyable {
   package internal(set) var failure: CorpusError?
   /// The state that was last handed over to be saved.
   var savedState: TrainerState?
+  /// Whether somebody asked for that.
+  var isKept = false
   /// Steps left to take before a pause; 0 without such a request.
   var stepsBeforePause = 0
   /// Steps that were requested in all before that pause.
@@ -58,6 +60,11 @@ package struct Trainer: ~Copyable {
   var steppingRequests: [Request] = []
   /// The request to be answered when the session ends.
   var stoppingRequest: Request?
+  /// Whether steps that are out of line are acted on: not in a replay, which does what was done.
+  private(set) var isGuarded = false
+  var guarded = GuardRecord()
+  /// A spike that the last step was, where it is to be said.
+  private(set) var newAlarm: GuardAlarm?
   /// Sums of a step, one per head; the array is reused.
   private var sums: [LossSum]
   private var denominators: [Int]
@@ -84,6 +91,7 @@ package struct Trainer: ~Copyable {
     if let checkpoint {
       state = checkpoint.state
       state.threads = threads
+      if checkpoint.state.guarded?.isSuspect != true { guarded.soundStep = checkpoint.state.step }
     } else {
       model.parameters.initialize(
         seed: recipe.seed, deviation: recipe.model.deviation, residualScale: recipe.residualScale, threads: threads)
@@ -128,6 +136,8 @@ package struct Trainer: ~Copyable {
   /// Sets the weights of losses from the next step on.
   mutating func setWeights(to weights: [String: Double]) {
     state.weights = (state.weights ?? [:]).merging(weights) { $1 }
+    // What the heads learn from now on is something else.
+    state.guarded = nil
     for (index, head) in heads.enumerated() { self.weights[index] = Float(weight(of: head)) }
   }
 
@@ -138,11 +148,19 @@ package struct Trainer: ~Copyable {
     state.settings = (state.settings ?? [:]).merging([setting.key: value]) { $1 }
   }
 
+  /// Gives the texts that are shown another prompt.
+  mutating func set(prompt: String) {
+    recipe.sample.prompt = prompt
+    state.prompt = prompt
+  }
+
   /// The result of a step.
   package enum Outcome {
     case stepped(StepReport)
     /// A loss or the gradient was not finite: the weights are unchanged.
     case diverged([HeadLoss], gradientNorm: Double)
+    /// The loss or the gradient was far above what it was, and the recipe's guard acts on that: the weights are as they were.
+    case spiked(GuardAlarm)
     /// The computation failed: the weights are unchanged.
     case failed(UserError)
     /// The step was abandoned before its last micro-batch: nothing has changed.
@@ -196,17 +214,47 @@ package struct Trainer: ~Copyable {
     if let failure = model.failure { return .failed(UserError(failure)) }
     let losses = sums.losses(of: heads, weights: weights)
     guard losses.allSatisfy({ $0.loss.isFinite }), norm.isFinite else { return .diverged(losses, gradientNorm: norm) }
+    let first = Double(losses[0].loss)
+    let alarm = state.guarded?.alarm(loss: first, norm: norm)
+    if isGuarded, let alarm, recipe.guard.acts(on: .spike) { return .spiked(alarm) }
+    newAlarm = state.guarded?.isAlarmed == false ? alarm : nil
     let rate = rate
     optimizer.update(model, norm: norm, rate: rate, step: state.step)
     phases.update = watch.lap()
     state.step += 1
     state.tokens += recipe.tokensPerStep
     state.active += phases.total
+    state.guarded = state.guarded ?? GuardState()
+    state.guarded?.take(loss: first, norm: norm)
     return .stepped(
       StepReport(
         step: state.step, tokens: state.tokens, time: wallTime(), active: state.active, total: losses.total,
         losses: losses, rate: rate, gradientNorm: Float(norm),
         tokensPerSecond: Double(recipe.tokensPerStep) / phases.total, phases: phases))
+  }
+
+  /// Begins to act on steps that are out of line.
+  /// - Parameters:
+  ///   - backs: how often the guard went back already.
+  ///   - isSameText: whether the losses so far are those of the text of now.
+  package mutating func startGuarding(after backs: Int, isSameText: Bool) {
+    isGuarded = true
+    guarded.backs = backs
+    if !isSameText { state.guarded = nil }
+    noteSizes()
+  }
+
+  /// The loss of the first head on a batch's first rows.
+  mutating func firstLoss(of batch: Batch) -> Float {
+    for head in heads.indices {
+      sums[head] = LossSum()
+      denominators[head] = 0
+    }
+    let rows = microBatch(0, of: batch)
+    model.countPositions(rows, into: &denominators)
+    model.forward(rows, noise: nil)
+    model.heads(rows, weights: weights, denominators: denominators, accumulates: false, noise: nil, into: &sums)
+    return sums.losses(of: heads, weights: weights)[0].loss
   }
 
   /// The random stream of dropout in a micro-batch. It depends only on seed and step, so that a resumed run drops the

@@ -97,6 +97,80 @@ struct KeyTests {
     #expect(dashboard.press(.enter) == .rate(.times(10)))
   }
 
+  @Test func `a chain of changes by more than tenfold is asked for first, and the key y alone says yes`() {
+    var dashboard = run.dashboard(at: 300)
+    for _ in 0..<3 { #expect(dashboard.press(.character("}")) == .rate(.times(2))) }
+    // Sixteen times what it was, though nothing is answered yet.
+    #expect(dashboard.press(.character("}")) == nil)
+    #expect(dashboard.overlay == .confirm(.rate(.times(2))))
+    for key in [Key.enter, .space, .character("x")] {
+      #expect(dashboard.press(key) == nil)
+      #expect(dashboard.overlay == .confirm(.rate(.times(2))))
+    }
+    #expect(dashboard.draw(size: (100, 30), now: 0).text.contains("with the changes of the last ten steps"))
+    #expect(dashboard.press(.character("y")) == .rate(.times(2)))
+  }
+
+  @Test func `changes that others made count, for ten steps`() {
+    func changed(at step: Int) -> Dashboard {
+      var dashboard = run.dashboard(at: 300)
+      guard let rate = dashboard.currentRate else { return dashboard }
+      dashboard.receive(
+        .occurred(
+          Occurrence(
+            .rate, step: step, time: 1, key: "rate", old: rate, new: rate / 8, actor: .tell, text: "rate")))
+      return dashboard
+    }
+    var near = changed(at: 300)
+    #expect(near.press(.character("{")) == nil)
+    #expect(near.overlay == .confirm(.rate(.times(0.5))))
+    // What changes it back is no large change.
+    #expect(near.press(.escape) == nil)
+    #expect(near.press(.character("}")) == .rate(.times(2)))
+  }
+
+  @Test func `a rate that is typed while the schedule warms up holds, or scales the schedule`() {
+    func typed(_ text: String) -> Dashboard {
+      var dashboard = run.dashboard(at: 20)
+      type(text, &dashboard)
+      #expect(dashboard.press(.enter) == nil)
+      return dashboard
+    }
+    for text in ["l5e-4", ":rate 5e-4"] {
+      var dashboard = typed(text)
+      #expect(dashboard.overlay == .warmup(rate: 5e-4))
+      let picture = dashboard.draw(size: (120, 36), now: 0).text
+      #expect(picture.contains("the schedule is warming up") && picture.contains("hold 5.0e-4"), "\(picture)")
+      #expect(picture.contains("at step \(Self.warmup + 1)"), "\(picture)")
+      #expect(dashboard.press(.enter) == nil)
+      #expect(dashboard.press(.character("h")) == .course(CourseChange(.hold, rate: 5e-4)))
+      dashboard = typed(text)
+      #expect(dashboard.press(.character("s")) == .rate(.to(5e-4)))
+      dashboard = typed(text)
+      #expect(dashboard.press(.escape) == nil && dashboard.overlay == nil)
+    }
+    // A factor means the schedule.
+    var dashboard = run.dashboard(at: 20)
+    type("lx0.5", &dashboard)
+    #expect(dashboard.press(.enter) == .rate(.times(0.5)))
+  }
+
+  private static var warmup: Int { MadeUpRun().recipe.schedule.warmup }
+
+  @Test func `a rate that is being typed is a ghost of the schedule`() {
+    var dashboard = run.dashboard(at: 300)
+    #expect(dashboard.ghostFactor == nil)
+    let before = dashboard.draw(size: (120, 36), now: 0).text
+    type(":rate x2", &dashboard)
+    #expect(dashboard.ghostFactor == 2)
+    let rate = dashboard.currentRate ?? 0
+    let picture = dashboard.draw(size: (120, 36), now: 0).text
+    #expect(picture.contains("→ \(Figure.rate(2 * rate))"), "\(picture)")
+    #expect(picture != before)
+    type("x", &dashboard)
+    #expect(dashboard.ghostFactor == nil)
+  }
+
   @Test func `a weight is typed for the chosen head`() {
     var dashboard = run.dashboard(at: 300)
     type("w", &dashboard)

@@ -127,23 +127,6 @@ extension LossPanelTests {
     #expect(speed.range.count == 20)
   }
 
-  @Test func `rate keys one after another are asked about before they are more than tenfold`() {
-    var dashboard = run.dashboard(at: 300)
-    var asked = 0
-    for _ in 0..<10 {
-      if dashboard.press(.character("{")) != nil { asked += 1 }
-      if dashboard.overlay != nil { break }
-    }
-    #expect(asked == 3 && dashboard.overlay == .confirm(.rate(.times(0.5))))
-    // Enter is no answer.
-    #expect(dashboard.press(.enter) == nil && dashboard.overlay != nil)
-    #expect(dashboard.press(.character("y")) == .rate(.times(0.5)))
-    // Another key between them begins anew.
-    for _ in 0..<3 { #expect(dashboard.press(.character("{")) != nil) }
-    _ = dashboard.press(.character("x"))
-    #expect(dashboard.press(.character("{")) != nil)
-  }
-
   @Test func `a notice fades`() {
     var dashboard = run.dashboard(at: 300)
     _ = dashboard.press(.character("c"))

@@ -8,7 +8,8 @@ import Testing
     for form in CommandForm.all {
       #expect(!form.examples.isEmpty && !form.about.isEmpty)
       for example in form.examples {
-        _ = try Command(typed: example)
+        let command = try Command(typed: example)
+        #expect(try Command(typed: command.line) == command, "\(example) is not \(command.line)")
         #expect(CommandForm.form(of: example)?.form.name == form.name, "\(example)")
       }
     }
@@ -28,10 +29,19 @@ import Testing
     ("until step 20", .until(.step(20))), ("until loss < 3.2", .until(.lossBelow(3.2))), ("generate", .generate),
     ("note \"why  so?\"", .note("why  so?")), ("note it's 5", .note("it's 5")), ("undo", .undo),
     ("stop", .stop(saving: true)), ("abandon", .stop(saving: false)),
+    ("rate hold", .course(CourseChange(.hold))), ("rate hold 3e-4", .course(CourseChange(.hold, rate: 3e-4))),
+    ("rate scaled", .course(CourseChange(.scaled))), ("rate warmup 200", .course(CourseChange(.warmup, over: 200))),
+    ("rate anneal 1_000", .course(CourseChange(.anneal, over: 1000))),
+    ("save as before-decay", .saveAs("before-decay")),
+    ("prompt \"And God\"", .prompt("And God")), ("prompt \"\"", .prompt("")),
+    ("generate In the", .generateFrom("In the")),
+    ("ask \"it's  5\"", .ask("it's  5")),
+    ("probe 3", .probe(2)), ("detach", .detach),
   ]
 
-  @Test(arguments: lines) func `a line is its command`(line: String, command: Command) throws {
+  @Test(arguments: lines) func `a line is its command, and a command its line`(line: String, command: Command) throws {
     #expect(try Command(typed: line) == command)
+    #expect(try Command(typed: command.line) == command)
   }
 
   @Test func `a factor of a weight is resolved where the weight is known`() throws {
@@ -50,7 +60,12 @@ import Testing
     ("clip -1", "optimizer.clip must be"),
     ("clip x2", "not a number"), ("steps 1.5", "whole number"), ("steps +0", "whole number"),
     ("evaluate evry 5", "takes no argument"),
-    ("pause now", "takes no argument"), ("step 0", "from 1 to"), ("until", "is missing"), ("until later", "loss<3.2"),
+    ("pause now", "takes no argument"), ("rate scaled 3", "takes no argument"), ("rate hold x2", "is a factor"),
+    ("rate hold 2", "above 1"), ("rate warmup", "is missing"), ("rate anneal 0", "from 1 on"),
+    ("save as", "is missing"),
+    ("save as 12", "begins with a letter"), ("save as a b", "one word"), ("save as best", "a meaning"),
+    ("prompt " + String(repeating: "x", count: 301), "301"), ("ask", "is missing"), ("probe 0", "from 1 on"),
+    ("step 0", "from 1 to"), ("until", "is missing"), ("until later", "loss<3.2"),
     ("until loss<-1", "above 0"), ("note", "is missing"), ("note \"\"", "empty"),
     ("note " + String(repeating: "x", count: 401), "401 bytes"),
     ("note " + String(repeating: "x", count: 2000), "has at most"),

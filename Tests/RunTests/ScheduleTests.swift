@@ -31,6 +31,29 @@ struct ScheduleTests {
     #expect(schedule.multiplier(at: 102, of: 103) < 0.101)
   }
 
+  @Test func `from a step on the schedule is held, warmed up again, or annealed`() {
+    let plain = schedule(.cosine)
+    for from in [0, 2, 30] {
+      for (course, over) in [(Recipe.ScheduleSettings.Course.hold, 0), (.warmup, 9), (.anneal, 20)] {
+        var schedule = plain
+        (schedule.then, schedule.from, schedule.over) = (course, from, over)
+        func share(_ step: Int) -> Double { schedule.multiplier(at: step, of: 100) }
+        for step in 0..<from { #expect(share(step) == plain.multiplier(at: step, of: 100)) }
+        let start = plain.multiplier(at: from, of: 100)
+        switch course {
+        case .hold: for step in from..<120 { #expect(share(step) == start) }
+        case .warmup:
+          #expect(abs(share(from) - start / 10) < 1e-12)
+          #expect(schedule.isWarmingUp(at: from + 8) && !schedule.isWarmingUp(at: from + 9))
+          for step in (from + 9)..<120 { #expect(share(step) == plain.multiplier(at: step, of: 100)) }
+        default:
+          #expect(abs(share(from + 9) - (start + min(plain.floor, start)) / 2) < 1e-12)
+          for step in (from + 19)..<120 { #expect(abs(share(step) - min(plain.floor, start)) < 1e-12) }
+        }
+      }
+    }
+  }
+
   @Test func `linear goes straight down`() {
     let schedule = schedule(.linear)
     #expect(abs(schedule.multiplier(at: 53, of: 103) - 0.55) < 1e-12)

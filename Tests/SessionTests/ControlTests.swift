@@ -10,9 +10,11 @@ import Testing
 extension SessionTests {
   /// Who asks in a test: through the session's queue, as the screen does, or through the socket.
   enum AskingWay: String, CaseIterable {
-    case key, typed, tell, socket
+    case key, typed, tell, socket, attached
 
-    var actor: Occurrence.Actor { Occurrence.Actor(rawValue: rawValue) ?? .program }
+    var actor: Occurrence.Actor {
+      self == .attached ? .attached(Int(getpid())) : Occurrence.Actor(rawValue: rawValue) ?? .program
+    }
   }
 
   /// An event that a command left, without who asked for it and without what no two runs share.
@@ -67,7 +69,9 @@ extension SessionTests {
     }
   }
 
-  @Test func `every command leaves the same event by key, by line, by tell and by socket`() throws {
+  @Test func `every command leaves the same event by key, by line, by tell, by socket and by an attached screen`()
+    throws
+  {
     // What the table has, in an order in which every step is known; then what runs on by itself.
     let lines = CommandForm.all.flatMap(\.examples).filter {
       !["go", "stop", "abandon"].contains($0) && !$0.hasPrefix("until")
@@ -190,7 +194,7 @@ extension SessionTests {
 
   @Test(arguments: wrongLines) func `a wrong line is no request`(line: String, isFatal: Bool) {
     do {
-      let message = try ControlMessage(Array(line.utf8))
+      let message = try ControlMessage(Array(line.utf8), from: 4711)
       Issue.record("\(line) is \(message)")
     } catch {
       #expect(error.isFatal == isFatal && !error.text.isEmpty, "\(line): \(error)")
@@ -199,9 +203,12 @@ extension SessionTests {
 
   @Test func `a right line is its request`() throws {
     #expect(
-      try ControlMessage(Array(#"{"id":"a","command":"rate x0.5","as":"tell"}"#.utf8))
+      try ControlMessage(Array(#"{"id":"a","command":"rate x0.5","as":"tell"}"#.utf8), from: 4711)
         == .command(.text("a"), .rate(.times(0.5)), .tell))
-    #expect(try ControlMessage(Array(#"{"command":"pause"}"#.utf8)) == .command(nil, .pause, .socket))
-    #expect(try ControlMessage(Array(#"{"subscribe":true,"from":7}"#.utf8)) == .subscribe(nil, from: 7))
+    #expect(try ControlMessage(Array(#"{"command":"pause"}"#.utf8), from: 4711) == .command(nil, .pause, .socket))
+    #expect(
+      try ControlMessage(Array(#"{"command":"pause","as":"attached"}"#.utf8), from: 4711)
+        == .command(nil, .pause, .attached(4711)))
+    #expect(try ControlMessage(Array(#"{"subscribe":true,"from":7}"#.utf8), from: 4711) == .subscribe(nil, from: 7))
   }
 }

@@ -12,40 +12,7 @@ struct Processor: Equatable {
   }
 
   static var present: Processor {
-    let text = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""
-    func line(_ name: String) -> String {
-      let line = text.split(separator: "\n").first { $0.prefix { $0 != ":" && $0 != "\t" } == name }
-      return line.map { $0.drop { $0 != ":" }.dropFirst().trimmingCharacters(in: .whitespaces) } ?? "unknown"
-    }
-    let flags = line("flags").split(separator: " ")
-    // What chooses between ways of computing, here or in oneDNN.
-    let chosen = flags.filter {
-      ["avx2", "fma", "avx_vnni", "amx_bf16", "amx_tile"].contains($0) || $0.hasPrefix("avx512")
-    }
-    return Processor(parts: [
-      Part(name: "vendor", value: line("vendor_id")),
-      Part(name: "family", value: line("cpu family")),
-      Part(name: "model", value: line("model")),
-      Part(name: "instructions", value: chosen.joined(separator: " ")),
-      // oneDNN makes its blocks as large as what they are to stay in.
-      Part(name: "caches", value: caches),
-      Part(name: "kernels", value: Machine.build),
-      Part(name: "oneDNN", value: Machine.products),
-    ])
-  }
-
-  /// Sizes of the first core's caches of data, from the nearest to the last but one: the last is shared, in parts that
-  /// change with the machine.
-  private static var caches: String {
-    let sizes: [String] = (0..<8).compactMap { index in
-      func part(_ name: String) -> String? {
-        let path = "/sys/devices/system/cpu/cpu0/cache/index\(index)/\(name)"
-        return (try? String(contentsOfFile: path, encoding: .utf8))?.trimmingCharacters(in: .whitespacesAndNewlines)
-      }
-      guard let type = part("type"), type != "Instruction", let level = part("level"), level != "3" else { return nil }
-      return part("size")
-    }
-    return sizes.isEmpty ? "unknown" : sizes.joined(separator: " ")
+    Processor(parts: Machine.parts.map { Part(name: $0.name, value: $0.value) })
   }
 
   /// What a table's header says.

@@ -10,7 +10,7 @@ import sys
 import tempfile
 
 from terminal import Terminal
-from waiting import IS_FULL, PATIENCE, SEED, computed, draws, let_compute, wait_until
+from waiting import IS_FULL, PATIENCE, SEED, computed, draws, let_compute, trainer, wait_until
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
 PROGRAM = os.path.abspath(sys.argv[1]) if len(sys.argv) > 1 else ""
@@ -105,5 +105,6 @@ def begin(name, *options, columns=100, rows=30, env=None, recipe="tiny"):
 
 __all__ = [
     "ENDLESS", "FOLDER", "IS_FULL", "PATIENCE", "PROGRAM", "ROOT", "RUNS", "SEED", "Skipped", "TEXT", "Terminal", "begin",
-    "checkpoints", "command", "computed", "draws", "events", "going_on", "let_compute", "occurrences", "run", "state", "train", "wait_until",
+    "checkpoints", "command", "computed", "draws", "events", "going_on", "let_compute", "occurrences", "run", "state", "train",
+    "trainer", "wait_until",
 ]

@@ -246,7 +246,7 @@ extension TextFiles {
   /// file other than the last does not end with a line end, one is added.
   /// - Parameters:
   ///   - documents: how the texts are divided into documents; nil treats all as one text.
-  ///   - done: receives after each part how many bytes were handed on so far.
+  ///   - done: receives after each part the number of bytes so far.
   func forEach(
     by tokenizer: Tokenizer, in documents: DocumentBounds?, done: (Int) -> Void = { _ in },
     _ body: (_ tokens: [Int32], _ starts: [Int]) throws(CorpusError) -> Void

@@ -33,6 +33,7 @@ extension Dashboard {
     case .pause: ("‖", "pause", Style(.warning, .bold))
     case .resumed: ("▸", "resumed", Style(.good, .bold))
     case .saved: ("◆", "saved", Style(.plain, .bold))
+    case .branch: ("↳", "branch", Style(.accent, .bold))
     }
   }
 

@@ -20,7 +20,10 @@ extension Dashboard {
     let inside = frame(
       .machine, notes: machine.map { ["\(Figure.threads($0.threads)) in all"] } ?? [], in: rectangle, on: &canvas)
     guard mode == .live else {
-      return drawNothing("a stored run does not use the machine", in: inside, on: &canvas)
+      let words =
+        mode == .attached
+        ? "the screen of the process that trains shows the machine" : "a stored run does not use the machine"
+      return drawNothing(words, in: inside, on: &canvas)
     }
     guard let machine else { return drawNothing("the first measurement takes a second", in: inside, on: &canvas) }
     let cpus = Double(max(machine.processors, 1))

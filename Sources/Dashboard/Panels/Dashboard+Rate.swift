@@ -7,7 +7,8 @@ extension Dashboard {
     var notes: [String] = []
     if let recipe = beginning?.recipe {
       let factor = rateFactor == 1 ? "" : " · ×\(Figure.factor(rateFactor))"
-      notes = [recipe.schedule.kind.rawValue + factor, recipe.schedule.kind.rawValue]
+      let course = recipe.schedule.then == .scaled ? recipe.schedule.kind.rawValue : recipe.schedule.then.rawValue
+      notes = [course + factor, course]
     }
     let inside = frame(.rate, notes: notes, in: rectangle, on: &canvas)
     guard !inside.isEmpty else { return }
@@ -23,7 +24,10 @@ extension Dashboard {
     } else {
       now.append(Span("—", .faint))
     }
-    if let request = asked.last(where: { if case .rate = $0.command { true } else { false } }) {
+    if let factor = ghostFactor, let rate = currentRate {
+      let peak = peak(times: factor).map { ", peak \($0)" } ?? ""
+      now.append(Span("  → \(Figure.rate(rate * factor))\(peak)", Style(.warning)))
+    } else if let request = asked.last(where: { if case .rate = $0.command { true } else { false } }) {
       now.append(Span("  " + request.text.replacing("asked: rate", with: "asked"), Style(.warning, .bold)))
     }
     let used = canvas.write(now, line: 0, of: upper)
@@ -56,7 +60,8 @@ extension Dashboard {
     let total = max(beginning?.recipe.steps ?? done, done, 1)
     var highest = Double(history.rate.summary.maximum)
     let planned = (0..<64).compactMap { plannedRate(at: total * $0 / 64) }
-    highest = max(highest, planned.max() ?? 0)
+    let ghost = ghostFactor
+    highest = max(highest, (planned.max() ?? 0) * max(ghost ?? 1, 1))
     guard highest > 0, highest.isFinite else { return drawNothing("no rate yet", in: area, on: &canvas) }
     let label = Figure.rate(highest)
     let margin = max(label.width, 1) + 1
@@ -70,14 +75,19 @@ extension Dashboard {
     let bottom = plot.height - 1
     let ahead = Pen(style: .faint, dash: Pen.Dash(on: 2, off: 1), symbol: ".")
     let here = x.point(of: Double(done), among: plot.width)
-    var before: (x: Int, y: Int)?
-    for column in here..<max(plot.width, here) {
-      let step = max(Int((Double(column) / Double(max(plot.width - 1, 1)) * Double(total)).rounded()), done)
-      guard let rate = plannedRate(at: min(step, total - 1)) else { break }
-      let point = (x: column, y: bottom - y.point(of: rate, among: plot.height))
-      plot.line(from: before ?? point, to: point, ahead)
-      before = point
+    func drawAhead(_ factor: Double, _ pen: Pen) {
+      var before: (x: Int, y: Int)?
+      for column in here..<max(plot.width, here) {
+        let step = max(Int((Double(column) / Double(max(plot.width - 1, 1)) * Double(total)).rounded()), done)
+        guard let rate = plannedRate(at: min(step, total - 1)) else { break }
+        let point = (x: column, y: bottom - y.point(of: rate * factor, among: plot.height))
+        plot.line(from: before ?? point, to: point, pen)
+        before = point
+      }
     }
+    drawAhead(1, ahead)
+    // What is typed and not confirmed yet.
+    if let ghost { drawAhead(ghost, Pen(style: Style(.warning), dash: Pen.Dash(on: 1, off: 1), symbol: "~")) }
     let ranges = history.places.ranges(.step, x, plot.width)
     Self.drawLine(history.rate, ranges, y, Pen(style: Style(.accent), symbol: "*"), &plot)
     if let rate = currentRate, history.count > 0 {

@@ -67,7 +67,7 @@ extension Dashboard {
         pieces.append(
           Piece(long: [Span("rate " + Figure.rate(rate))], short: [Span("rate " + Figure.rate(rate))], rank: 4))
       }
-      if phase != .starting || mode != .live, let time = timePiece(last, total: total, now: now) { pieces.append(time) }
+      if phase != .starting || !steers, let time = timePiece(last, total: total, now: now) { pieces.append(time) }
     }
     if let alert = run.alert, !isEnded, mode != .stored, now - alert.time < Self.alertSeconds {
       let word = alert.key.isEmpty ? "alert" : alert.key
@@ -87,7 +87,7 @@ extension Dashboard {
 
   /// Time left while it trains, time taken when it does not.
   private func timePiece(_ last: StepReport, total: Int?, now: Double) -> Piece? {
-    if phase == .training || phase == .paused, mode == .live, let total, let speed = history.speed, last.step < total {
+    if phase == .training || phase == .paused, steers, let total, let speed = history.speed, last.step < total {
       // Between two reports the clock goes on, a step's time at most; while paused it stands.
       let passed = phase == .training ? min(max(now - last.time, 0), speed.step) : 0
       let left = max(speed.step * Double(total - last.step) - passed, 0)
@@ -118,7 +118,8 @@ extension Dashboard {
   func drawStatus(in rectangle: Rectangle, on canvas: inout Canvas, now: Double) {
     guard rectangle.rows == 1 else { return drawSmall(in: rectangle, on: &canvas, now: now) }
     var pieces = statusPieces(now: now)
-    let brand = Piece(long: [Span("foretop", .faint)], short: [Span("foretop", .faint)], rank: 7)
+    let word = mode == .attached ? "attached" : "foretop"
+    let brand = Piece(long: [Span(word, .faint)], short: [Span(word, .faint)], rank: 7)
     pieces.insert(brand, at: 0)
     let inside = rectangle.columns >= 30 ? rectangle.inset(columns: 1) : rectangle
     canvas.write(Self.fitting(pieces, in: inside.columns), line: 0, of: inside)

@@ -21,6 +21,8 @@ struct LossChart: Sendable {
 
   private(set) var lines: [LossLine]
   private(set) var heldOut: [HeldOutLine]
+  /// What a branch left behind of its parent's losses: a smooth value a column of points.
+  private(set) var left: [[Double?]] = []
   /// Columns on which a loss is not finite.
   private(set) var badColumns: [Int] = []
   let width: Int
@@ -46,6 +48,14 @@ struct LossChart: Sendable {
     }
     for (column, range) in ranges.enumerated() where !range.isEmpty {
       if tracks.contains(where: { $0.track.losses.raw.summary(of: range).bad > 0 }) { badColumns.append(column) }
+    }
+    if let parent = history.left {
+      let ranges = parent.ranges(axis, x, width)
+      left = tracks.compactMap { track, _ in
+        parent.losses(of: track.head).map { losses in
+          ranges.map { $0.isEmpty ? nil : losses.smooth.summary(of: $0).mean }
+        }
+      }
     }
     let evaluations = history.evaluations.places.ranges(axis, x, width)
     self.heldOut = heldOut.map { head, style in
@@ -86,6 +96,7 @@ struct LossChart: Sendable {
       take(lowest.filter { $0 >= bottom - margin }.min() ?? bottom)
     }
     for line in heldOut { for value in line.values { take(value ?? .nan) } }
+    for line in left { for value in line { take(value ?? .nan) } }
     return low <= high ? (low, high) : nil
   }
 
@@ -111,6 +122,9 @@ struct LossChart: Sendable {
   func draw(_ y: Scale, on plot: inout Plot) {
     let height = plot.height
     func row(_ value: Double) -> Int { height - 1 - y.point(of: value, among: height) }
+    for values in left {
+      Self.drawLine(values, row, Pen(style: .faint, symbol: "·"), isThick: false, &plot)
+    }
     for line in lines.reversed() { drawBand(line, row, &plot) }
     let isThick = plot.glyphs == .braille && plot.rows >= 6
     let hasMany = lines.count > 5

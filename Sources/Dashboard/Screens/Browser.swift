@@ -8,6 +8,8 @@ package struct Browser: ScreenContent {
   package enum BrowserRequest: Sendable, Equatable {
     /// The last screen was left.
     case leave
+    /// The run that another process trains is asked for something.
+    case command(Command)
     /// The list of runs asks for something.
     case list(RunsScreen.RunsRequest)
     /// The tensors of a run, over the screen that is shown.
@@ -155,7 +157,8 @@ package struct Browser: ScreenContent {
         dashboard?.asksForTensors = false
         return dashboard?.runName.map { .tensors($0) }
       }
-      guard command == .detach else { return nil }
+      guard let command else { return nil }
+      guard command == .detach else { return dashboard?.mode == .attached ? .command(command) : nil }
       dashboard = nil
       return left
     }

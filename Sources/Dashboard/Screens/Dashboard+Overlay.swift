@@ -9,13 +9,16 @@ extension Dashboard {
     case .rate(let text, let problem): drawPrompt(text, problem, on: &canvas)
     case .weights(let prompt): draw(prompt, on: &canvas)
     case .command(let prompt): draw(prompt, on: &canvas)
+    case .back(let prompt): draw(prompt, on: &canvas)
     case .confirm(let command):
       drawQuestion("sure?", question(command), [("y", "yes"), ("esc", "leave it")], on: &canvas)
+    case .warmup(let rate):
+      drawQuestion("the schedule is warming up", "", warmupAnswers(rate), on: &canvas)
     case .quit:
       drawQuestion(
         "quit", "",
         [
-          ("s", "stop after saving"), ("d", "continue without a screen"), ("a", "abandon: nothing is saved"),
+          ("s", "stop after saving"), ("d", "continue in the background"), ("a", "abandon: nothing is saved"),
           ("esc", "stay"),
         ], on: &canvas)
     case nil: break
@@ -24,11 +27,7 @@ extension Dashboard {
 
   private func question(_ command: Command) -> String {
     switch command {
-    case .rate(let change):
-      guard let rate = currentRate else { return "Change the rate?" }
-      let new = change.applied(to: rate)
-      return
-        "rate \(Figure.rate(rate)) → \(Figure.rate(new)) is a factor of \(Figure.factor(new / rate)). Take it?"
+    case .rate(let change): return question(change)
     case .weight(let change):
       let old = weight(of: change.head)
       return "weight of \(change.head.name) \(Figure.factor(old)) → \(Figure.factor(change.weight)) is a factor of "
@@ -80,6 +79,7 @@ extension Dashboard {
       notes = [
         Span("\(Figure.rate(rate)) → "), Span(Figure.rate(new), .bold), Span("  ×\(Figure.factor(new / rate))", .faint),
       ]
+      if let peak = peak(times: new / rate) { notes.append(Span("  peak \(peak)", .faint)) }
     } else {
       notes = [Span(now + "   a rate: 3e-4   a factor: x0.5", .faint)]
     }

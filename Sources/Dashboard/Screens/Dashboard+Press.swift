@@ -22,7 +22,6 @@ extension Dashboard {
     guard let action = KeyTable.action(of: key) else { return nil }
     needsDrawing = true
     // Rate keys one after another are one change, which is asked about where it is more than tenfold.
-    if ![.rateUp, .rateDown, .rateDouble, .rateHalve].contains(action) { rateRun = 1 }
     message = ""
     if let refusal = refusal(of: action) {
       message = self.count == nil ? refusal : "\(refusal); \(countHint)"
@@ -41,8 +40,8 @@ extension Dashboard {
   func refusal(of action: Action) -> String? {
     switch action {
     case .pause, .stepOnce, .rateUp, .rateDown, .rateDouble, .rateHalve, .typeRate, .weights, .save, .evaluate,
-      .generate, .undo, .commandLine:
-      if mode == .watched { return "another process trains this run: steer it there" }
+      .generate, .undo, .commandLine, .goBack:
+      if mode == .watched { return "another process trains this run: foretop attach steers it" }
       if mode == .stored { return "a stored run, not trained now: foretop resume continues it" }
       switch phase {
       case .starting: return "not yet: the run is still being set up"
@@ -75,12 +74,14 @@ extension Dashboard {
     switch action {
     case .evaluate where beginning.heldOutTokens <= beginning.recipe.model.context:
       "there is no held-out text to evaluate on (data.heldOut is 0)"
+    case .goBack where checkpoints.isEmpty: "there is no checkpoint to go back to yet: s saves one"
     case .generate where beginning.recipe.objective.ntp == 0: "this run has no NTP head to generate text with"
     default: nil
     }
   }
 
-  var isEnded: Bool { if case .ended = phase { true } else { false } }
+  /// Whether the session on the screen has ended.
+  package var isEnded: Bool { if case .ended = phase { true } else { false } }
 
   /// Whether training waits, or will when all that was asked is done.
   private var waits: Bool {
@@ -107,6 +108,7 @@ extension Dashboard {
     case .undo: return ask(.undo)
     case .commandLine: overlay = .command(CommandPrompt())
     case .save: return ask(.save)
+    case .goBack: overlay = .back(BackPrompt())
     case .evaluate: return ask(.evaluate)
     case .generate: return ask(.generate)
     case .previousProbe: return probe(-1)
@@ -204,28 +206,6 @@ extension Dashboard {
     asked[last].request = request
   }
 
-  /// Asks for a rate, after a question when the change is larger than tenfold.
-  mutating func askRate(_ change: RateChange, by actor: Occurrence.Actor = .key) -> Command? {
-    if let rate = currentRate {
-      let new = change.applied(to: rate)
-      guard new > 0, new <= RateChange.largest else {
-        message =
-          "the rate would be \(Figure.rate(new)): it must be above 0 and at most \(Figure.rate(RateChange.largest))"
-        return nil
-      }
-      // What was asked before and is not done yet changes it as well.
-      let factor = new / rate
-      let isFactor = if case .times = change { true } else { false }
-      let whole = isFactor ? rateRun * factor : factor
-      if rate > 0, max(factor, 1 / factor) > 10.000001 || max(whole, 1 / whole) > 10.000001 {
-        confirm(.rate(change), by: actor)
-        return nil
-      }
-      rateRun = isFactor ? whole : 1
-    }
-    return ask(.rate(change), by: actor)
-  }
-
   /// Asks for a weight, after a question when the change is larger than tenfold.
   mutating func askWeight(_ change: WeightChange, by actor: Occurrence.Actor = .key) -> Command? {
     let old = weight(of: change.head)
@@ -246,7 +226,7 @@ extension Dashboard {
 
   private mutating func probe(_ direction: Int) -> Command? {
     guard let sample else { return nil }
-    guard mode == .live, !isEnded else {
+    guard steers, !isEnded else {
       // Nobody is there to make another: step through those that were kept.
       let index = sampleIndex ?? samples.count - 1
       sampleIndex = min(max(index + direction, 0), samples.count - 1)
@@ -311,11 +291,11 @@ extension Dashboard {
     case .rate(let text, _): return pressInPrompt(key, text)
     case .weights(let prompt): return press(key, in: prompt)
     case .command(let prompt): return press(key, in: prompt)
+    case .back(let prompt): return press(key, in: prompt)
     case .confirm(let command):
       switch key {
       // Enter is pressed in passing: only y agrees.
       case .character("y"):
-        rateRun = 1
         overlay = nil
         return ask(command, by: confirmingActor)
       case .character("n"), .character("q"), .escape:
@@ -324,6 +304,7 @@ extension Dashboard {
       default: break
       }
       return nil
+    case .warmup(let rate): return pressWhileWarmingUp(key, rate)
     case .quit:
       switch key {
       case .character("s"):

@@ -5,7 +5,7 @@ import TerminalUI
 enum Action: Hashable, Sendable {
   case pause, stepOnce
   case rateUp, rateDown, rateDouble, rateHalve, typeRate, weights, undo, commandLine
-  case save, evaluate, generate
+  case save, evaluate, generate, goBack
   case previousProbe, nextProbe
   case axis, logarithm, wholeRange, smoother, rougher, unsmoothed
   case closer, wider, cursorLeft, cursorRight, eventKinds
@@ -66,13 +66,17 @@ package enum KeyTable {
     KeyLine(
       .training, [(.character("."), .stepOnce)], label: "step", "take one step, then pause; type 5. for five steps"),
     KeyLine(.training, [(.character("s"), .save)], label: "save", "save a checkpoint"),
+    KeyLine(
+      .training, [(.character("r"), .goBack)], label: "back",
+      "go back to a checkpoint: a list with losses; the run goes on as a branch"),
     KeyLine(.training, [(.character("e"), .evaluate)], label: "evaluate", "evaluate on the held-out text"),
     KeyLine(.training, [(.character("g"), .generate)], label: "generate", "generate some text"),
     KeyLine(
       .training, [(.character("<"), .previousProbe), (.character(">"), .nextProbe)], label: "probe",
       "show the previous, the next TOP probe"),
     KeyLine(
-      .training, [(.character("q"), .quit)], label: "quit", "quit: save and stop, continue without a screen, or abandon"
+      .training, [(.character("q"), .quit)], label: "quit",
+      "quit: save and stop, continue in the background, or abandon"
     ),
     KeyLine(.training, [(.control("c"), .interrupt)], "save and stop"),
     KeyLine(.chart, [(.character("x"), .axis)], label: "axis", "x axis: step, tokens, time, active time"),

@@ -152,6 +152,11 @@ extension RunsScreen {
     }
   }
 
+  /// A run's name; of a branch, indented below the run that it comes from.
+  private func label(_ name: String) -> String {
+    String(repeating: "  ", count: min(depths[name] ?? 0, 8)) + name.harmlessLine
+  }
+
   private func drawList(_ parts: RunsArrangement, now: Double, on canvas: inout Canvas) {
     var inside = parts.list
     if parts.hasBox {
@@ -171,7 +176,8 @@ extension RunsScreen {
     var columns = Self.columns
     func needed() -> Int { columns.reduce(0) { $0 + $1.width + 2 } }
     let names = min(
-      max(self.names[firstRow(in: parts.listRows)...].prefix(parts.listRows).map(\.width).max() ?? 0, 8), 36)
+      max(self.names[firstRow(in: parts.listRows)...].prefix(parts.listRows).map { label($0).width }.max() ?? 0, 8),
+      36)
     while !columns.isEmpty, needed() + min(names, inside.columns > 60 ? 20 : 12) + 4 > inside.columns,
       let worst = columns.indices.max(by: { columns[$0].rank < columns[$1].rank })
     {
@@ -202,7 +208,7 @@ extension RunsScreen {
       let isChosen = first + index == chosen
       let state = StateWord.look(of: row?.state ?? "")
       let mark = marked.contains(name)
-      let label = name.harmlessLine.cut(to: nameWidth).padded(to: nameWidth)
+      let label = label(name).cut(to: nameWidth).padded(to: nameWidth)
       let head = [
         Span(isChosen ? "▸" : " ", .accent), Span(mark ? "✓" : " ", Style(.accent, .bold)),
         Span(row == nil ? "  " : state.sign + " ", state.style), Span(label, isChosen ? .bold : .plain),

@@ -105,6 +105,8 @@ package struct RunsScreen: Sendable {
   /// Runs that are not read yet, where the order or the filter needs all of them.
   private(set) var unread = 0
   private(set) var rows: [String: RunRow] = [:]
+  /// How far branches are indented below the runs that they come from.
+  private(set) var depths: [String: Int] = [:]
   private(set) var chosen = 0
   private(set) var marked: [String] = []
   private(set) var filter = ""
@@ -168,11 +170,14 @@ package struct RunsScreen: Sendable {
   /// - Parameters:
   ///   - names: in their order.
   ///   - unread: how many runs are not read yet, where that matters to the order or the filter.
+  ///   - depths: of branches that stand below their parents, from 1 on.
   package mutating func list(
-    _ names: [String], of total: Int, training: Int, unread: Int, sortedBy sort: String, isReversed: Bool
+    _ names: [String], of total: Int, training: Int, unread: Int, sortedBy sort: String, isReversed: Bool,
+    depths: [String: Int] = [:]
   ) {
     let name = chosenName
     self.names = names
+    self.depths = depths
     (self.total, self.training, self.unread) = (total, training, unread)
     (self.sort, self.isReversed) = (sort, isReversed)
     if let name, let index = names.firstIndex(of: name) { chosen = index }

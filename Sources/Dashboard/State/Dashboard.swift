@@ -12,6 +12,8 @@ package struct Dashboard: Sendable {
     case stored
     /// A stored run that another process writes, as it was when it was read.
     case watched
+    /// A run that another process trains: keys make commands for that process.
+    case attached
   }
 
   /// What lies over the panels and takes the keys.
@@ -21,10 +23,15 @@ package struct Dashboard: Sendable {
     case weights(WeightPrompt)
     case command(CommandPrompt)
     case confirm(Command)
+    case back(BackPrompt)
+    /// A rate was typed while the schedule warms up: does it hold, or does the schedule go on with it?
+    case warmup(rate: Double)
     case quit
   }
 
-  package let mode: Mode
+  package private(set) var mode: Mode
+  /// Whether keys make commands.
+  var steers: Bool { mode == .live || mode == .attached }
   /// Seconds from Greenwich, for times of day.
   let secondsFromGMT: Int
 
@@ -36,6 +43,8 @@ package struct Dashboard: Sendable {
   var asked: [Asked] = []
   var samples: [OrderSample] = []
   var text: TextSample?
+  /// Steps of the checkpoints that the run has now, oldest first.
+  var checkpoints: [Int] = []
   /// What the machine did in the last second; nil before it was looked at.
   var machine: MachineUse?
   /// Lines of the log that wait until they are on the disk, by the number of their event.
@@ -55,8 +64,6 @@ package struct Dashboard: Sendable {
   var message = "" { didSet { if message != oldValue { messageSince = nil } } }
   /// When the message was first seen, seconds of the program's clock.
   var messageSince: Double?
-  /// The product of the factors of rate keys pressed one after another.
-  var rateRun = 1.0
   /// The terminal's size, for what depends on which panels are on it.
   var size = (columns: 220, rows: 60)
   /// The most that the terminal can show.
@@ -69,6 +76,8 @@ package struct Dashboard: Sendable {
   var typedLines: [String] = []
   /// Who asks for what is to be confirmed.
   var confirmingActor = Occurrence.Actor.key
+  /// The factors of the user's edits on the schedule before the newest changes, each with the step of the change.
+  private(set) var factorsBefore: [(step: Int, factor: Double)] = []
   /// The sample shown, where samples are stepped through; nil is the latest.
   var sampleIndex: Int?
   package var palette: Palette
@@ -91,7 +100,7 @@ package struct Dashboard: Sendable {
   var isDiverged: Bool { run.isDiverged }
 
   /// True if the picture changes without an event: a step, or the setup before the first step, may take minutes.
-  package var hasClock: Bool { mode == .live && (phase == .starting || phase == .training) }
+  package var hasClock: Bool { steers && (phase == .starting || phase == .training) }
 
   /// Steps after which a command that nothing answered is forgotten.
   private static let patience = 5
@@ -127,10 +136,46 @@ package struct Dashboard: Sendable {
     needsDrawing = true
   }
 
+  /// Another session follows in the same process: its events are numbered from 1 again.
+  /// - Parameter time: Unix time, seconds.
+  package mutating func startSession(at time: Double) {
+    run.startSession()
+    unconfirmed = [:]
+    asked = []
+    overlay = nil
+    startSettingUp(at: time)
+  }
+
+  /// Goes on as another kind of screen: the process that trains the run has ended, or another one goes on with it.
+  /// - Parameter sentence: said to the user.
+  package mutating func become(_ mode: Mode, saying sentence: String) {
+    self.mode = mode
+    asked.removeAll()
+    if case .help = overlay {} else { overlay = nil }
+    message = sentence
+    needsDrawing = true
+  }
+
+  /// Says something to the user.
+  package mutating func say(_ sentence: String) {
+    message = sentence
+    needsDrawing = true
+  }
+
+  /// A command was refused before the run saw it.
+  package mutating func refuse(_ request: Int, _ sentence: String) {
+    asked.removeAll { $0.request == request }
+    say(sentence)
+  }
+
+  /// The largest number of an event so far.
+  package var lastNumber: Int { run.number }
+
   /// Takes an event of a run that goes on. One that was taken before changes nothing.
   package mutating func receive(_ event: NumberedEvent) {
-    let phase = run.phase
+    let (phase, factor) = (run.phase, run.rateFactor)
     guard run.apply(event) else { return }
+    remember(factor, before: event.event)
     switch event.event {
     // What a crash could still take away is not in the log yet, and is still asked for.
     case .occurred(let occurrence) where occurrence.needsConfirmation: unconfirmed[event.number] = occurrence
@@ -144,10 +189,22 @@ package struct Dashboard: Sendable {
 
   /// Takes an event of a stored run.
   package mutating func receive(_ event: Event) {
-    let phase = run.phase
+    let (phase, factor) = (run.phase, run.rateFactor)
     run.apply(event)
+    remember(factor, before: event)
     show(event, after: phase)
   }
+
+  /// Keeps the factor that a change of the rate took the place of, for as many steps as matter.
+  private mutating func remember(_ factor: Double, before event: Event) {
+    guard case .occurred(let occurrence) = event, occurrence.kind == .rate else { return }
+    factorsBefore.removeAll { $0.step < occurrence.step - Self.cautiousSteps }
+    if factorsBefore.count >= 64 { factorsBefore.removeFirst() }
+    factorsBefore.append((occurrence.step, factor))
+  }
+
+  /// Steps within which changes of the rate count as one.
+  static let cautiousSteps = 10
 
   /// Changes what is seen, after the run's state.
   /// - Parameter phase: what the run did before the event.
@@ -186,8 +243,9 @@ package struct Dashboard: Sendable {
   private mutating func begin(_ beginning: Beginning) {
     let step = self.beginning?.step ?? 0
     recipeLines = beginning.recipe.lines.map(\.text)
-    history.cut(after: step)
-    if step > 0 {
+    if beginning.parent?.step == step { history.leave(after: step) } else { history.cut(after: step) }
+    // Where a branch begins has a mark of its own.
+    if step > 0, beginning.parent?.step != step {
       history.interrupt()
       history.mark(.resumed, step: step)
       note(
@@ -206,9 +264,10 @@ package struct Dashboard: Sendable {
     case .rate: history.mark(.rate, step: occurrence.step)
     case .weight: history.mark(.weight, step: occurrence.step)
     case .saved: history.mark(.saved, step: occurrence.step)
+    case .branch: history.mark(.branch, step: occurrence.step)
     case .alert: history.mark(.alert, step: occurrence.step)
     case .setting: recipeLines = beginning?.recipe.lines.map(\.text) ?? recipeLines
-    case .start, .proceed, .refused, .notice, .warning, .failure, .end, .done: break
+    case .start, .proceed, .skip, .refused, .notice, .warning, .failure, .end, .done: break
     }
   }
 
@@ -264,7 +323,7 @@ package struct Dashboard: Sendable {
   var isEvaluating: Bool {
     guard phase == .training || phase == .paused else { return false }
     if asked.contains(where: { $0.command == .evaluate }) { return true }
-    guard mode == .live, phase == .training, let every = beginning?.recipe.evaluate.every, every > 0,
+    guard steers, phase == .training, let every = beginning?.recipe.evaluate.every, every > 0,
       let step = history.last?.step, step % every == 0
     else { return false }
     return (history.evaluations.lastStep ?? -1) < step
@@ -272,7 +331,7 @@ package struct Dashboard: Sendable {
 
   /// What to do where nothing else is said: a run that is over stays on the screen until somebody leaves.
   var hint: String {
-    if case .ended = phase, mode == .live { "the run is over: q leaves" } else { "" }
+    if case .ended = phase, steers { "the run is over: q leaves" } else { "" }
   }
 
   /// The sample that the order panel shows.

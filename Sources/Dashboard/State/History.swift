@@ -26,6 +26,8 @@ struct History: Sendable {
   private(set) var marks = Marks()
   private(set) var pace = Pace()
   private(set) var last: StepReport?
+  /// What a branch has left behind of its parent's losses.
+  private(set) var left: LeftCurves?
   private(set) var smoothing: Double
 
   /// Since the last step: whether there was a pause, and seconds of evaluations.
@@ -43,7 +45,9 @@ struct History: Sendable {
   var count: Int { places.count }
 
   /// The largest x value that a chart has to show.
-  func end(_ axis: Axis) -> Double { max(places.last?[axis] ?? 1, evaluations.places.last?[axis] ?? 0) }
+  func end(_ axis: Axis) -> Double {
+    max(places.last?[axis] ?? 1, evaluations.places.last?[axis] ?? 0, left?.places.last?[axis] ?? 0)
+  }
 
   /// Takes a step. One that was taken before (the run went back to a checkpoint) replaces it and all after it.
   mutating func append(_ report: StepReport) {
@@ -173,6 +177,13 @@ struct History: Sendable {
     }
     evaluations.cut(after: step)
     marks.cut(after: step)
+  }
+
+  /// Goes on from a step as a branch: what came after it is no part of the run, and stays to be seen.
+  mutating func leave(after step: Int) {
+    let start = places[.step].lowerBound(of: Double(step))
+    if start + 1 < count { left = LeftCurves(places: places, tracks: tracks, start: start) }
+    cut(after: step)
   }
 
   /// Takes another smoothing factor, for all steps.

@@ -49,7 +49,7 @@ struct LogLine: Sendable, Equatable {
     let style: Style =
       switch occurrence.kind {
       case .diverged, .failure, .alert: Style(.bad, .bold)
-      case .refused, .warning: Style(.warning)
+      case .refused, .warning, .skip: Style(.warning)
       case .rate, .weight, .setting: Style(.accent)
       default: .plain
       }
@@ -61,15 +61,7 @@ struct LogLine: Sendable, Equatable {
     case .untag: text = "no longer tagged \(text)"
     case nil: break
     }
-    switch occurrence.actor {
-    case .program: break
-    case .key: text += "  (key)"
-    case .commandLine: text += "  (command line)"
-    case .signal: text += "  (signal)"
-    case .typed: text += "  (typed)"
-    case .tell: text += "  (tell)"
-    case .socket: text += "  (socket)"
-    }
+    if occurrence.actor != .program { text += "  (\(occurrence.actor.words))" }
     let kind: LogKind =
       switch occurrence.kind {
       case .alert, .diverged, .failure: .alert
@@ -168,7 +160,7 @@ struct Asked: Sendable, Equatable {
     case (_, .ended): true
     case (_, .occurred(let occurrence)) where occurrence.kind == .refused:
       occurrence.actor == actor && occurrence.key == command.word
-    case (.evaluate, .evaluated), (.generate, .wrote), (.step(1), .stepped): true
+    case (.evaluate, .evaluated), (.generate, .wrote), (.generateFrom, .wrote), (.step(1), .stepped): true
     case (.probe(let index), .ordered(let sample)): sample.probes < 1 || sample.probe == index % sample.probes
     case (.rate, .occurred(let occurrence)): occurrence.kind == .rate
     case (.weight(let change), .occurred(let occurrence)):
@@ -177,7 +169,7 @@ struct Asked: Sendable, Equatable {
       occurrence.kind == .setting && occurrence.key == change.setting.key
     case (.pause, .occurred(let occurrence)): occurrence.kind == .pause
     case (.proceed, .occurred(let occurrence)): occurrence.kind == .proceed
-    case (.save, .occurred(let occurrence)): occurrence.kind == .saved
+    case (.save, .occurred(let occurrence)), (.saveAs, .occurred(let occurrence)): occurrence.kind == .saved
     default: false
     }
   }
@@ -198,14 +190,20 @@ extension Command {
       "weight of \(change.head.name) \(change.isFactor ? "×" : "")\(Figure.factor(change.weight))"
     case .setting(let change):
       "\(change.setting.words) \(change.isAdded ? "+" : "")\(change.setting.text(change.value))"
+    case .course(let change): change.line
+    case .prompt: "another prompt"
     case .undo: "undo"
     case .note: "note"
     case .save: "save a checkpoint"
+    case .saveAs(let name): "save as \(name)"
     case .evaluate: "evaluate"
-    case .generate: "generate text"
+    case .generate, .generateFrom: "generate text"
+    case .ask: "ask"
     case .probe(let index): "probe \(index + 1)"
     case .stop(saving: true): "save and stop"
     case .stop(saving: false): "abandon"
+    case .back(let target): "back to \(target == .last ? "the last checkpoint" : target.text)"
+    case .leaveOut: "leave a batch out"
     case .detach: "leave the screen"
     }
   }

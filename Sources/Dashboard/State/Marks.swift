@@ -3,7 +3,7 @@
 /// Something that a chart marks on its axis.
 struct Mark: Sendable, Equatable {
   /// The rarest, and what matters most, first: of marks on one column the first is seen.
-  enum Meaning: Sendable, CaseIterable { case diverged, alert, rate, weight, pause, resumed, saved }
+  enum Meaning: Sendable, CaseIterable { case diverged, alert, branch, rate, weight, pause, resumed, saved }
   var kind: Meaning
   var at: Moment
 }

@@ -14,20 +14,34 @@ package enum Command: Codable, Sendable, Equatable {
   case weight(WeightChange)
   /// Change a number of the recipe.
   case setting(SettingChange)
+  /// Change how the schedule of the rate goes on.
+  case course(CourseChange)
+  /// Change the prompt of the texts that are shown.
+  case prompt(String)
   /// Take back the last change of rate, weight or setting.
   case undo
   /// Add a note to the run, checked by `Annotation`.
   case note(String)
   /// Write a checkpoint now.
   case save
+  /// Write a checkpoint now that has a name, checked by `CommandText`.
+  case saveAs(String)
   /// Evaluate the held-out part now.
   case evaluate
   /// Write text from the recipe's prompt now.
   case generate
+  /// Write text from a prompt of its own now.
+  case generateFrom(String)
+  /// Say which tokens the heads expect after a text.
+  case ask(String)
   /// Show the next, or another, TOP probe (an index, taken modulo the number of probes).
   case probe(Int)
   /// End the session; with `saving`, after a checkpoint.
   case stop(saving: Bool)
+  /// Leave one batch out, as the guard did before: only a replay asks for that.
+  case leaveOut
+  /// Go back to a checkpoint: the run stops, and goes on from there as a branch.
+  case back(BackTarget)
   /// Leave the screen; the run continues. Carried out by the program, not by the trainer.
   case detach
 
@@ -44,13 +58,18 @@ package enum Command: Codable, Sendable, Equatable {
     case .rate: "rate"
     case .weight(let change): change.head.name
     case .setting(let change): change.setting.key
+    case .course: RunSetting.then.key
+    case .prompt: Occurrence.promptKey
     case .undo: "undo"
     case .note: "note"
-    case .save: "save"
+    case .save, .saveAs: "save"
     case .evaluate: "evaluate"
-    case .generate: "generate"
+    case .generate, .generateFrom: "generate"
+    case .ask: "ask"
     case .probe: "probe"
     case .stop: "stop"
+    case .leaveOut: "leaveOut"
+    case .back: "back"
     case .detach: "detach"
     }
   }

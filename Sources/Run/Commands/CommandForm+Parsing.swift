@@ -56,7 +56,16 @@ extension CommandForm {
       }
       return command
     }
-    if case .stepCount = grammar, rest.isEmpty { return .step(1) }
+    switch (grammar, rest.isEmpty) {
+    case (.stepCount, true): return .step(1)
+    case (.generation, true): return .generate
+    case (.course(.hold), true): return .course(CourseChange(.hold))
+    case (.course(.scaled), true): return .course(CourseChange(.scaled))
+    case (.course(.scaled), false):
+      throw UserError(.usage, "nothing follows it, and \(rest.quotation) does: leave that out")
+    default: break
+    }
+    if case .checkpoint = grammar, rest.isEmpty { return .back(.last) }
     guard !rest.isEmpty else {
       throw UserError(.usage, "\(arguments) is missing: type for example “\(examples[0])”")
     }
@@ -65,19 +74,36 @@ extension CommandForm {
     case .rate: return .rate(try RateChange(typed: rest))
     case .weight: return .weight(try Self.weight(rest))
     case .setting(let setting): return .setting(try SettingChange(typed: rest, for: setting))
+    case .checkpoint: return .back(try BackTarget(typed: rest))
     case .condition: return .until(try PauseCondition(typed: rest))
-    case .text: return .note(try Annotation.note.checked(Self.unquoted(rest)))
+    case .note: return .note(try Annotation.note.checked(Self.unquoted(rest)))
+    case .prompt:
+      return .prompt(try CommandText.checked(Self.unquoted(rest), "prompt", most: CommandText.mostOfPrompt))
+    case .question:
+      return .ask(try CommandText.checked(Self.unquoted(rest), "text", most: CommandText.mostOfQuestion))
+    case .generation:
+      return .generateFrom(try CommandText.checked(Self.unquoted(rest), "prompt", most: CommandText.mostOfPrompt))
+    case .name: return .saveAs(try CommandText.checkedName(rest))
+    case .course(let course): return .course(try CourseChange(typed: rest, for: course))
     case .stepCount:
       guard let count = Int(rest.filter { $0 != "_" }), (1...Self.mostSteps).contains(count) else {
         throw UserError(
           .usage, "\(rest.quotation) is not a number of steps from 1 to \(Self.mostSteps): type for example “step 5”")
       }
       return .step(count)
+    case .probe:
+      guard let number = Int(rest), (1...Self.mostProbes).contains(number) else {
+        throw UserError(.usage, "\(rest.quotation) is not the number of a probe, from 1 on: type for example “probe 3”")
+      }
+      return .probe(number - 1)
     }
   }
 
   /// The most steps of one `step` command.
   package static let mostSteps = 1_000_000
+
+  /// More than any run has.
+  private static let mostProbes = 1000
 
   private static func weight(_ text: String) throws -> WeightChange {
     let words = text.split(maxSplits: 1, whereSeparator: \.isWhitespace).map(String.init)

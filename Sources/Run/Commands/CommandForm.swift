@@ -11,7 +11,14 @@ package struct CommandForm: Sendable {
     case stepCount
     case setting(RunSetting)
     case condition
-    case text
+    case note
+    case prompt
+    case question
+    case generation
+    case name
+    case probe
+    case course(CourseChange.Course)
+    case checkpoint
   }
 
   /// One or two words.
@@ -49,6 +56,16 @@ package struct CommandForm: Sendable {
       "rate", "RATE|xFACTOR", .rate, ["rate 3e-4", "rate x0.5"],
       "changes the learning rate; the rest of the schedule is scaled by the same factor"),
     CommandForm(
+      "rate hold", "[RATE]", .course(.hold), ["rate hold", "rate hold 3e-4"],
+      "keeps the rate as it is, or at RATE, from the next step on"),
+    CommandForm("rate scaled", "", .course(.scaled), ["rate scaled"], "lets the rate follow the schedule again"),
+    CommandForm(
+      "rate warmup", "N", .course(.warmup), ["rate warmup 200"],
+      "warms up again: from almost nothing to the schedule in N steps"),
+    CommandForm(
+      "rate anneal", "N", .course(.anneal), ["rate anneal 1000"],
+      "lowers the rate in a straight line, in N steps to the schedule's floor"),
+    CommandForm(
       "weight", "HEAD WEIGHT|xFACTOR", .weight, ["weight top 0.5", "weight top x2"],
       "changes the weight of a loss in the total loss; 0: the loss is measured, but not trained"),
     CommandForm(.clip, "NORM", ["clip 0.5"], "clips gradients whose norm is above NORM; 0: never"),
@@ -65,15 +82,32 @@ package struct CommandForm: Sendable {
     CommandForm(
       "until", "STEP|loss<LOSS", .condition, ["until 2000", "until loss<3.2"],
       "continues, and pauses after step STEP, or when the first head's training loss is below LOSS"),
-    CommandForm("save", .save, "saves a checkpoint"),
+    CommandForm("save", .save, "saves a checkpoint, which is kept until it is removed by hand"),
+    CommandForm(
+      "save as", "NAME", .name, ["save as before-decay"],
+      "saves a checkpoint with a name that every command takes for its step; it is kept until it is removed by hand"),
     CommandForm("evaluate", .evaluate, "evaluates on the held-out text"),
-    CommandForm("generate", .generate, "generates text from the recipe's prompt"),
-    CommandForm("note", "\"TEXT\"", .text, ["note \"jumps here: why?\""], "adds a note to the run"),
+    CommandForm(
+      "generate", "[\"TEXT\"]", .generation, ["generate", "generate \"In the beginning\""],
+      "generates text from the recipe's prompt, or from TEXT"),
+    CommandForm(
+      "prompt", "\"TEXT\"", .prompt, ["prompt \"And God\""], "changes the prompt of the texts that are generated"),
+    CommandForm(
+      "ask", "\"TEXT\"", .question, ["ask \"In the\""],
+      "says what comes after TEXT: NTP's likeliest tokens, a token of each MTP head, TOP's ranking"),
+    CommandForm(
+      "probe", "N", .probe, ["probe 3"], "shows how the TOP head ranks what comes at the Nth held-out position"),
+    CommandForm("note", "\"TEXT\"", .note, ["note \"jumps here: why?\""], "adds a note to the run"),
     CommandForm(
       "undo", .undo,
       "takes back this session's last change of the rate, a weight or a setting; again: the change before it"),
+    CommandForm(
+      "back", "[STEP|best]", .checkpoint, ["back", "back 2000", "back best"],
+      "goes back to a checkpoint, by default the last one before this step: the run is saved and stops, and goes on from the "
+        + "checkpoint as a branch, a run of its own"),
     CommandForm("stop", .stop(saving: true), "saves and stops"),
     CommandForm("abandon", .stop(saving: false), "stops without saving"),
+    CommandForm("detach", .detach, "takes the run off its terminal: it goes on in the background"),
   ]
 
   /// The table as Markdown, for docs/control.md.

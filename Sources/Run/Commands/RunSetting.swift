@@ -8,6 +8,12 @@ package enum RunSetting: String, Codable, Sendable, CaseIterable {
   case evaluateEvery = "evaluate.every"
   case saveEvery = "save.every"
   case sampleEvery = "sample.every"
+  /// How the schedule goes on, as its place among the choices; changed by `rate hold` and its like, never alone.
+  case then = "schedule.then"
+  case from = "schedule.from"
+  case over = "schedule.over"
+
+  private typealias Course = Recipe.ScheduleSettings.Course
 
   /// The recipe's key.
   package var key: String { rawValue }
@@ -21,6 +27,7 @@ package enum RunSetting: String, Codable, Sendable, CaseIterable {
     case .evaluateEvery: "evaluate every"
     case .saveEvery: "save every"
     case .sampleEvery: "sample every"
+    case .then, .from, .over: key
     }
   }
 
@@ -35,6 +42,9 @@ package enum RunSetting: String, Codable, Sendable, CaseIterable {
     case .evaluateEvery: Double(recipe.evaluate.every)
     case .saveEvery: Double(recipe.save.every)
     case .sampleEvery: Double(recipe.sample.every)
+    case .then: Double(Course.allCases.firstIndex(of: recipe.schedule.then) ?? 0)
+    case .from: Double(recipe.schedule.from)
+    case .over: Double(recipe.schedule.over)
     }
   }
 
@@ -47,6 +57,9 @@ package enum RunSetting: String, Codable, Sendable, CaseIterable {
     case .evaluateEvery: recipe.evaluate.every = Int(value)
     case .saveEvery: recipe.save.every = Int(value)
     case .sampleEvery: recipe.sample.every = Int(value)
+    case .then: recipe.schedule.then = Course.allCases[Int(value)]
+    case .from: recipe.schedule.from = Int(value)
+    case .over: recipe.schedule.over = Int(value)
     }
   }
 
@@ -63,13 +76,15 @@ package enum RunSetting: String, Codable, Sendable, CaseIterable {
     switch domain {
     case .number(let bounds): bounds.contains(value)
     case .integer(let range): Int(exactly: value).map(range.contains) ?? false
+    case .choice(let choices): Int(exactly: value).map(choices.indices.contains) ?? false
     default: false
     }
   }
 
   /// A value for a sentence: 500, 0.05.
   package func text(_ value: Double) -> String {
-    isWhole ? Int(exactly: value).map(String.init) ?? "\(value)" : "\(value)"
+    if self == .then, accepts(value) { return Course.allCases[Int(value)].rawValue }
+    return isWhole ? Int(exactly: value).map(String.init) ?? "\(value)" : "\(value)"
   }
 }
 
@@ -84,6 +99,7 @@ extension Recipe {
   /// Sets the setting that an occurrence reports; other occurrences, and values that the key does not accept, are
   /// ignored.
   package mutating func take(_ occurrence: Occurrence) {
+    if let prompt = occurrence.prompt { sample.prompt = prompt }
     guard occurrence.kind == .setting, let setting = RunSetting(rawValue: occurrence.key), let new = occurrence.new,
       setting.accepts(new)
     else { return }

@@ -62,10 +62,14 @@ package struct TrainerState: Codable, Sendable, Equatable {
   package var weights: [String: Double]?
   /// Numbers of the recipe that the user changed in this run, by key; nil if none was changed.
   package var settings: [String: Double]?
+  /// The prompt of the texts that are shown, where the user changed it from the recipe's.
+  package var prompt: String?
   /// Seconds of training without pauses.
   package var active: Double
   /// The lowest held-out loss so far; infinite before the first evaluation.
   package var bestLoss: Float
+  /// What the guard remembers of the losses; nil before the first step, and after a change that other losses follow.
+  package var guarded: GuardState?
 
   package init(
     step: Int = 0, tokens: Int = 0, window: Int = 0, seed: UInt64, threads: Int, rateFactor: Double = 1,

@@ -109,7 +109,9 @@ extension Metric {
 
 extension Beginning {
   fileprivate var object: JSON {
-    .event(
+    let from: [(String, JSON)] =
+      parent.map { [("parent", .text($0.name)), ("parentStep", .integer($0.step))] } ?? []
+    return .event(
       "begin",
       [
         ("name", .text(name)), ("step", .integer(step)), ("tokens", .integer(tokens)), ("time", .double(time)),
@@ -117,7 +119,7 @@ extension Beginning {
         ("corpus", .text(corpus)), ("vocabulary", .integer(vocabulary)), ("trainingTokens", .integer(trainingTokens)),
         ("heldOutTokens", .integer(heldOutTokens)), ("unigramEntropy", .double(unigramEntropy)),
         ("recipe", recipe.json),
-      ])
+      ] + from)
   }
 }
 

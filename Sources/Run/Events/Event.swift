@@ -51,6 +51,10 @@ package struct Beginning: Codable, Sendable, Equatable {
   package var heldOutTokens: Int
   /// Entropy of the corpus's single-token distribution in nats: the loss of a model that knows only frequencies.
   package var unigramEntropy: Double
+  /// Where a branch comes from; nil for a run that began by itself.
+  package var parent: ParentRun?
+  /// What computes; nil in sessions of older foretops, which did not record it.
+  package var place: ComputingPlace?
 
   package init(
     name: String, recipe: Recipe, step: Int, tokens: Int, time: Double, parameters: Int, threads: Int,
@@ -252,6 +256,11 @@ package struct Occurrence: Codable, Sendable, Equatable {
     case diverged
     /// Something a user should know; something that went wrong.
     case notice, warning, failure
+    /// The run goes back to a checkpoint, as a branch: the last line of the parent, and the first one of the branch. `new` is
+    /// the step.
+    case branch
+    /// A batch is left out: no step was taken with it. `new` is the data position after it, in windows.
+    case skip
     /// The session ended.
     case end
     /// A request was carried out that no other occurrence reports, such as an evaluation. `isRecorded` says whether the
@@ -259,11 +268,15 @@ package struct Occurrence: Codable, Sendable, Equatable {
     case done
   }
 
-  package enum Actor: String, Codable, Sendable, CaseIterable {
+  package enum Actor: Sendable, Hashable {
     /// The program itself, a key, the command line of `foretop resume`, a signal.
     case program, key, commandLine, signal
     /// A line typed after `:` on the screen, `foretop tell`, another peer of the control socket.
     case typed, tell, socket
+    /// The program, where a step was out of line: see the recipe's keys `guard`.
+    case `guard`
+    /// The screen of another process, which has this number: `foretop attach`.
+    case attached(Int)
   }
 
   package var kind: Subject
@@ -304,7 +317,7 @@ package struct Occurrence: Codable, Sendable, Equatable {
   /// True if the run file keeps the occurrence. Of the answers of kind `done` it keeps those that say who asked for
   /// something that the run then did.
   package var isRecorded: Bool {
-    kind != .done || (actor != .program && ["evaluate", "generate", "until", "stop"].contains(key))
+    kind != .done || (actor != .program && ["evaluate", "generate", "until", "stop", "detach"].contains(key))
   }
 }
 

@@ -64,6 +64,15 @@ package struct RunState: Sendable, Equatable {
     }
   }
 
+  /// Another session follows, whose events are numbered from 1 again.
+  package mutating func startSession() {
+    number = 0
+    phase = .starting
+    ending = nil
+    isDiverged = false
+    failure = nil
+  }
+
   private mutating func begin(_ beginning: Beginning) {
     var beginning = beginning
     beginning.recipe.steps = min(max(beginning.recipe.steps, 0), Self.mostSteps)
@@ -116,7 +125,7 @@ package struct RunState: Sendable, Equatable {
     case .setting: beginning?.recipe.take(occurrence)
     case .saved: savedStep = occurrence.step
     case .alert: alert = occurrence
-    case .start, .refused, .notice, .warning, .end, .done: break
+    case .start, .branch, .skip, .refused, .notice, .warning, .end, .done: break
     }
   }
 

@@ -66,12 +66,17 @@ package struct ReplayedCommand: Sendable, Equatable {
     case (.rate, .rate): true
     case (.weight(let mine), .weight(let its)): mine.head == its.head
     case (.setting(let mine), .setting(let its)): mine.setting == its.setting
+    case (.prompt, .prompt): true
     default: false
     }
   }
 
   /// The edit that a past occurrence made, to be repeated in a replay; nil if it did not change rate, weights or settings.
   package init?(_ occurrence: Occurrence) {
+    if let prompt = occurrence.prompt {
+      self.init(step: occurrence.step, .prompt(prompt))
+      return
+    }
     guard let new = occurrence.new else { return nil }
     switch occurrence.kind {
     case .rate: self.init(step: occurrence.step, .rate(.to(new)))
@@ -81,6 +86,7 @@ package struct ReplayedCommand: Sendable, Equatable {
     case .setting:
       guard let setting = RunSetting(rawValue: occurrence.key), setting.accepts(new) else { return nil }
       self.init(step: occurrence.step, .setting(SettingChange(setting, to: new)))
+    case .skip: self.init(step: occurrence.step, .leaveOut)
     default: return nil
     }
   }
@@ -92,7 +98,9 @@ extension [ReplayedCommand] {
   /// counts.
   package var inOrderOfSteps: [ReplayedCommand] {
     reduce(into: []) { edits, edit in
-      edits.removeAll { $0.step == edit.step + 1 && $0.command.word == edit.command.word }
+      edits.removeAll {
+        $0.step == edit.step + 1 && $0.command.word == edit.command.word && edit.command != .leaveOut
+      }
       let place = edits.lastIndex { $0.step <= edit.step }.map { $0 + 1 } ?? 0
       edits.insert(edit, at: place)
     }

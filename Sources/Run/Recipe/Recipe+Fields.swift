@@ -131,6 +131,11 @@ extension Recipe {
       "schedule.floor", \.schedule.floor, .including(0), .including(1),
       "final learning rate as a fraction of the peak",
       usedAs: .double),
+    choice(
+      "schedule.then", \.schedule.then,
+      "how it goes on from schedule.from: scaled (as it is), hold, warmup (again) or anneal (to the floor)"),
+    integer("schedule.from", \.schedule.from, 0...1_000_000_000, "the step from which schedule.then counts"),
+    integer("schedule.over", \.schedule.over, 0...1_000_000_000, "steps that warmup and anneal of schedule.then take"),
 
     integer("steps", \.steps, 1...1_000_000_000, "number of optimizer steps"),
     Field(
@@ -150,6 +155,17 @@ extension Recipe {
     integer(
       "sample.every", \.sample.every, 0...1_000_000_000, "steps between samples of text and order; 0: only at the end"),
     text("sample.prompt", \.sample.prompt, "prompt of the generated samples"),
+    texts(
+      "guard.on", \.guard.on, "what the guard acts on: nonfinite, spike; a spike is an alert in any case"),
+    choice(
+      "guard.does", \.guard.does,
+      "pause (without a screen: end), back to the last sound checkpoint, skip the batch, or stop"),
+    number(
+      "guard.rate", \.guard.rate, .excluding(0), .including(1),
+      "factor of the learning rate when the guard goes back",
+      usedAs: .double),
+    integer(
+      "guard.most", \.guard.most, 0...1000, "times that the guard goes back, or skips in a row, before it pauses"),
   ]
 
   static func field(_ key: String) -> Field? { fields.first { $0.key == key } }

@@ -31,6 +31,11 @@ extension Recipe {
       else:
         "model.width \(model.width) is not a multiple of model.heads \(model.heads): change one of them, or set"
         + " model.headWidth")
+    let triggers = GuardSettings.Trigger.allCases.map(\.rawValue)
+    let stranger = self.guard.on.first { !triggers.contains($0) } ?? ""
+    require(
+      self.guard.on.allSatisfy(triggers.contains), of: ["guard.on"],
+      else: "guard.on has \(stranger.quotation), but the guard knows \(triggers.joined(separator: " and "))")
     let isShared = model.headWidth == 0
     require(
       model.kind.style.learnsPositions || (isShared && model.width % model.heads != 0) || model.widthOfHead % 2 == 0,

@@ -148,6 +148,12 @@ package struct Recipe: Codable, Sendable, Equatable {
     package var warmup = 50
     /// The final learning rate as a fraction of the highest.
     package var floor = 0.1
+    /// How the schedule goes on from the step `from`: as it is; held at that step's rate; warmed up again over `over` steps;
+    /// annealed over `over` steps in a straight line to the final rate.
+    package enum Course: String, Codable, Sendable, CaseIterable { case scaled, hold, warmup, anneal }
+    package var then = Course.scaled
+    package var from = 0
+    package var over = 0
   }
 
   package enum PrecisionChoice: String, Codable, Sendable, CaseIterable { case auto, bf16, fp32 }
@@ -174,6 +180,22 @@ package struct Recipe: Codable, Sendable, Equatable {
     package var prompt = ""
   }
 
+  /// What becomes of steps that are out of line.
+  package struct GuardSettings: Codable, Sendable, Equatable {
+    /// A loss or gradient that is not finite; a loss or a gradient's norm far above what it was.
+    package enum Trigger: String, CaseIterable, Sendable { case nonfinite, spike }
+    package enum Action: String, Codable, Sendable, CaseIterable { case pause, back, skip, stop }
+    /// Names of triggers.
+    package var on = [Trigger.nonfinite.rawValue]
+    package var does = Action.pause
+    /// Factor of the learning rate after going back.
+    package var rate = 0.5
+    /// How often the guard goes back, and how many batches it leaves out in a row.
+    package var most = 3
+
+    package func acts(on trigger: Trigger) -> Bool { on.contains(trigger.rawValue) }
+  }
+
   package var data = DataSettings()
   package var tokenizer = TokenizerSettings()
   package var model = ModelSettings()
@@ -187,6 +209,7 @@ package struct Recipe: Codable, Sendable, Equatable {
   package var evaluate = EvaluateSettings()
   package var save = SaveSettings()
   package var sample = SampleSettings()
+  package var `guard` = GuardSettings()
 
   package init() {}
 

@@ -239,6 +239,21 @@ enum FileSystem {
     Sandbox.trust(new, as: old)
   }
 
+  /// Gives a file a second name; copies it where the file system has no second names, or not for this file.
+  static func link(_ old: String, to new: String) throws {
+    if Glibc.link(old, new) == 0 { return }
+    guard [EPERM, EXDEV, EMLINK, EOPNOTSUPP, ENOSYS, EACCES].contains(errno) else { throw Failure("link", new).error }
+    let aside = RunFolder.unfinished(new)
+    do {
+      try copy(old, to: aside, spare: 0)
+      try FileDescriptor(opening: aside, O_RDWR).sync()
+      try rename(aside, new)
+    } catch {
+      discard(aside)
+      throw error
+    }
+  }
+
   /// Removes a file that libhdf5 may still have open, and releases its room at once.
   static func discard(_ path: String) {
     truncate(path, 0)

@@ -13,6 +13,20 @@ package struct CheckpointSummary: Codable, Sendable, Equatable {
   package var file: String { RunFolder.checkpointPath(of: step) }
 }
 
+/// What the checkpoints of a run say that it is: when it began. The one that a branch has from its parent says when that began.
+package struct RunIdentity: Sendable {
+  /// Nil where the run's file does not say so.
+  var created: Double?
+  var parent: ParentRun?
+
+  /// Whether a checkpoint of a step can be of this run.
+  /// - Parameter origin: when the run began that the checkpoint names; nil where it names none.
+  func accepts(_ origin: Double?, step: Int) -> Bool {
+    guard let origin, let created, origin != created else { return true }
+    return parent.map { $0.step == step && $0.checkpoint == origin } ?? false
+  }
+}
+
 struct CheckpointFolder {
   /// `runs/NAME/checkpoints`.
   let path: String
@@ -35,15 +49,15 @@ struct CheckpointFolder {
   }
 
   /// Reads a finished checkpoint.
-  /// - Parameter created: when the run began; nil if unknown.
+  /// - Parameter identity: of the run; nil if unknown.
   /// - Throws: `UserError` when the file is damaged, or is of another step or run.
-  func read(_ step: Int, of created: Double?) throws -> Checkpoint {
+  func read(_ step: Int, of identity: RunIdentity?) throws -> Checkpoint {
     let (checkpoint, its) = try CheckpointFile.readNamed(path(of: step))
     guard checkpoint.state.step == step else {
       throw UserError(
         .data, "\(path(of: step)) holds step \(checkpoint.state.step), but its name says \(step)")
     }
-    guard its == nil || created == nil || its == created else {
+    guard identity?.accepts(its, step: step) ?? true else {
       throw UserError(.data, "\(path(of: step)) is a checkpoint of another run")
     }
     return checkpoint
@@ -83,15 +97,48 @@ struct CheckpointFolder {
     guard newest > 0 else { return }
     let steps = try list().map(\.step)
     let older = steps.filter { $0 <= step }
-    let others = older.dropLast(newest).filter { every == 0 || $0 % every != 0 }
+    // The one just written stays whatever it holds; it takes the place of no sound one.
+    let kept = newestSound(newest, of: older).union([step])
+    let others = older.filter { !kept.contains($0) && (every == 0 || $0 % every != 0) }
     guard !others.isEmpty else { return }
     let best = older.last { isBest($0) == true }
     // One that cannot be read now may be the best.
-    for old in others where old != best && isBest(old) != nil { try FileSystem.remove(path(of: old)) }
+    for old in others where old != best && isBest(old) != nil && keptName(of: old) == nil {
+      try FileSystem.remove(path(of: old))
+    }
   }
 
   /// True if the held-out loss of a checkpoint was the lowest so far; nil if the file cannot be read now.
   func isBest(_ step: Int) -> Bool? { try? CheckpointFile.summary(path(of: step)).isBest }
+
+  /// The step of the checkpoint whose held-out loss is the lowest.
+  /// - Throws: `UserError` when no checkpoint is known to be the best.
+  func bestStep() throws -> Int {
+    let steps = try list().map(\.step)
+    if let best = steps.last(where: { isBest($0) == true }) { return best }
+    let name = (path.parentFolder as NSString).lastPathComponent
+    let there = steps.map(String.init).joined(separator: ", ")
+    throw UserError(
+      .noInput,
+      "run “\(name)” has no best checkpoint: none was saved at a step whose held-out loss was the lowest so far; "
+        + (there.isEmpty ? "there is no checkpoint" : "there are those of \(there)"))
+  }
+
+  /// Whether the weights of a checkpoint came to harm; nil where it cannot be read now.
+  func isSpoilt(_ step: Int) -> Bool? { try? CheckpointFile.summary(path(of: step)).isSpoilt }
+
+  /// The newest of some checkpoints, but none with spoilt weights before a sound one: so many as asked for, or all there are.
+  /// - Parameter steps: rising.
+  func newestSound(_ count: Int, of steps: [Int]) -> Set<Int> {
+    // A recipe that keeps very many keeps the sound ones among them.
+    guard count <= 32 else { return Set(steps.suffix(count)) }
+    var sound: Set<Int> = []
+    for step in steps.reversed() where sound.count < count {
+      // One that cannot be read now may be sound.
+      if isSpoilt(step) != true { sound.insert(step) }
+    }
+    return sound
+  }
 
   /// Renames checkpoints of a replaced history, so that they are not found. The next complete checkpoint removes them.
   func setAside(from step: Int) throws {
@@ -106,6 +153,17 @@ struct CheckpointFolder {
       try FileSystem.remove(path + "/" + name)
     }
     for unfinished in RunFolder(path.parentFolder).unfinished { try FileSystem.remove(unfinished) }
+  }
+
+  /// - Throws: `UserError` that names those there are, where there is none of this step.
+  func requireCheckpoint(of step: Int) throws {
+    let steps = try list().map(\.step)
+    guard !steps.contains(step) else { return }
+    let name = (path.parentFolder as NSString).lastPathComponent
+    let there = steps.map(String.init).joined(separator: ", ")
+    throw UserError(
+      .noInput,
+      "run “\(name)” has no checkpoint of step \(step), \(there.isEmpty ? "nor of any other" : "only of \(there)")")
   }
 
   /// The number of the first event that came after a checkpoint.

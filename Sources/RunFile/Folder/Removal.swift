@@ -43,9 +43,11 @@ package struct Removal: ~Copyable {
 
   /// Old checkpoints of a run, and leftovers of killed writers. The newest undamaged checkpoints, the best one, and
   /// those at multiples of `save.keepEvery` are kept.
-  /// - Parameter count: the number of newest checkpoints to keep, at least 1.
+  /// - Parameters:
+  ///   - count: the number of newest checkpoints to keep, at least 1.
+  ///   - takesKept: true if checkpoints that were saved by hand are removed, too.
   /// - Throws: `UserError` when a process writes the run.
-  package init(ofCheckpoints folder: String, keeping count: Int) throws {
+  package init(ofCheckpoints folder: String, keeping count: Int, takesKept: Bool = false) throws {
     precondition(count >= 1, "the newest checkpoint always stays")
     let checkpoints = CheckpointFolder(folder)
     let every = Self.keptEvery(folder, checkpoints)
@@ -60,15 +62,19 @@ package struct Removal: ~Copyable {
       }
       do {
         _ = try CheckpointFile.Trailer(verifying: checkpoints.path(of: step))
-        kept.append(step)
+        // Spoilt weights take the place of no sound ones.
+        if checkpoints.isSpoilt(step) == true { candidates.append(step) } else { kept.append(step) }
       } catch let error as UserError {
         // It stays for whoever wants to look at it; it does not count.
         warnings.append(error.message)
       }
     }
+    // Where all are spoilt, the newest is what there is.
+    if kept.isEmpty, let newest = candidates.first { kept.append(newest) }
     if let best = (kept + candidates).first(where: { checkpoints.isBest($0) == true }), !kept.contains(best) {
       kept.append(best)
     }
+    kept += candidates.filter { checkpoints.keptName(of: $0) != nil && !takesKept && !kept.contains($0) }
     kept += candidates.filter { every > 0 && $0 % every == 0 && !kept.contains($0) }
     for step in candidates where !kept.contains(step) && checkpoints.isBest(step) == nil {
       warnings.append("\(checkpoints.path(of: step)) stays: it cannot be read, and may be the best")
@@ -78,7 +84,8 @@ package struct Removal: ~Copyable {
     let left = try FileSystem.names(in: checkpoints.path).filter {
       RunFolder.isReplaced($0) || RunFolder.isOwnUnfinishedCheckpoint($0)
     }
-    files = steps.reversed().map(checkpoints.path) + left.map { "\(checkpoints.path)/\($0)" }
+    let marks = steps.filter { checkpoints.keptName(of: $0) != nil }.map(RunFolder.keptMark)
+    files = steps.reversed().map(checkpoints.path) + (left + marks).map { "\(checkpoints.path)/\($0)" }
     folders = []
     (bytes, remark) = Self.sizes(files)
     self.steps = steps.sorted()

@@ -10,6 +10,11 @@ package struct RunFolder: Sendable {
   /// The name of the control socket.
   package static let socketName = "control.sock"
   static let checkpointsName = "checkpoints"
+  /// In a folder that is being made a branch, until its run.h5 has its name.
+  static let branchingName = "branch.new"
+  /// Lines of a run that trains in the background.
+  private static let logName = "log"
+  private static let oldLogName = "log.old"
 
   /// `runs/NAME`, as the user gave it.
   package let path: String
@@ -24,6 +29,13 @@ package struct RunFolder: Sendable {
   var lock: String { path(of: Self.lockName) }
   /// Notes and tags that wait until the file can be written.
   var notes: String { path(of: Self.notesName) }
+  /// Says that the folder is being made a branch: what is in it is the parent's too.
+  var branching: String { path(of: Self.branchingName) }
+  /// What steers a live run: a socket.
+  package var socket: String { path(of: Self.socketName) }
+  /// The lines of a run that trains in the background, and the ones before these.
+  package var log: String { path(of: Self.logName) }
+  package var oldLog: String { path(of: Self.oldLogName) }
   /// The folder of checkpoints.
   package var checkpoints: String { path(of: Self.checkpointsName) }
   /// Backup of run.h5 from when the journal began.
@@ -61,7 +73,9 @@ package struct RunFolder: Sendable {
   static func isUnfinished(_ name: String) -> Bool { name.hasSuffix(newEnd) || name.hasSuffix(copyEnd) }
 
   /// The paths of files that a killed writer may have left unfinished, except checkpoints.
-  var unfinished: [String] { [Self.unfinished(file), copy] + [copy, before, journal].map(Self.unfinished) }
+  var unfinished: [String] {
+    [Self.unfinished(file), copy] + [copy, before, journal].map(Self.unfinished) + [branching]
+  }
 
   /// The files in the folder before run.h5 has its name; there is also the empty folder of checkpoints.
   static let namesBeforeStart = [unfinished(fileName), journalName, unfinished(journalName), lockName]
@@ -71,8 +85,10 @@ package struct RunFolder: Sendable {
     let folder = RunFolder("")
     let kept = [folder.file, folder.journal, folder.before]
     let path = folder.path(of: name)
-    return (kept + folder.unfinished + [folder.notes] + [socketName, unfinished(socketName)].map(folder.path)).contains(
-      path)
+    return
+      (kept + folder.unfinished + [folder.notes, folder.log, folder.oldLog]
+      + [socketName, unfinished(socketName)].map(folder.path)).contains(
+        path)
       || kept.contains { path.hasPrefix(damaged($0, 1)) }
   }
 
@@ -110,9 +126,20 @@ package struct RunFolder: Sendable {
 
   static func isReplaced(_ name: String) -> Bool { name.hasSuffix(replacedEnd) }
 
+  private static let keptEnd = ".kept"
+
+  /// `000001000.kept`: says that the checkpoint stays, and its name.
+  static func keptMark(of step: Int) -> String { checkpoint(of: step).dropLast(checkpointEnd.count) + keptEnd }
+
+  /// Whether a name is that of such a mark, finished or not.
+  private static func isKeptMark(_ name: String) -> Bool {
+    let number = finished(name).dropLast(keptEnd.count)
+    return finished(name).hasSuffix(keptEnd) && number.count >= digits && number.allSatisfy(\.isNumber)
+  }
+
   /// True if foretop makes a file of this name in the folder of checkpoints.
   static func isOwnCheckpoint(_ name: String) -> Bool {
-    if isOwnUnfinishedCheckpoint(name) { return true }
+    if isOwnUnfinishedCheckpoint(name) || isKeptMark(name) { return true }
     let plain = name.hasSuffix(replacedEnd) ? String(name.dropLast(replacedEnd.count)) : name
     let number = plain.dropLast(checkpointEnd.count)
     return plain.hasSuffix(checkpointEnd) && number.count >= digits && number.allSatisfy(\.isNumber)

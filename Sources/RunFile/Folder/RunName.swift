@@ -47,6 +47,23 @@ package enum RunName {
     return "\(base)-\(number)"
   }
 
+  /// The first name that is free for a branch of a run, or of one of its branches: `NAME~2`, `NAME~3` …
+  package static func nextBranch(of name: String, in directory: String) throws -> String {
+    let base = base(ofBranch: name) ?? name
+    var number = 2
+    while !isFree("\(directory)/\(base)~\(number)") { number += 1 }
+    let branch = "\(base)~\(number)"
+    try check(branch)
+    return branch
+  }
+
+  /// `NAME` of `NAME~2`; nil for a name that is not made that way.
+  package static func base(ofBranch name: String) -> String? {
+    guard let sign = name.lastIndex(of: "~"), sign > name.startIndex else { return nil }
+    let number = name[name.index(after: sign)...]
+    return !number.isEmpty && number.allSatisfy(\.isNumber) ? String(name[..<sign]) : nil
+  }
+
   /// True if a run may begin in a folder: the folder does not exist, or has only leftovers of a process that was killed
   /// before its run began.
   /// - Parameter folder: `runs/NAME`.

@@ -10,9 +10,15 @@ enum UnstartedRun {
     var status = stat()
     guard lstat(folder, &status) == 0, status.st_mode & S_IFMT == S_IFDIR,
       let names = try? FileSystem.names(in: folder),
-      names.allSatisfy({ (RunFolder.namesBeforeStart + [RunFolder.checkpointsName]).contains($0) }),
-      let inner = try? FileSystem.names(in: RunFolder(folder).checkpoints), inner.isEmpty
+      names.allSatisfy({
+        (RunFolder.namesBeforeStart + [RunFolder.checkpointsName, RunFolder.branchingName]).contains($0)
+      }),
+      let inner = try? FileSystem.names(in: RunFolder(folder).checkpoints)
     else { return false }
+    // The checkpoint of a branch in the making is its parent's.
+    guard inner.isEmpty || names.contains(RunFolder.branchingName) && inner.allSatisfy(RunFolder.isOwnCheckpoint) else {
+      return false
+    }
     let journal = RunFolder(folder).journal
     guard names.contains(RunFolder.journalName) else { return true }
     guard let reader = try? JournalReader(journal) else { return false }
@@ -72,6 +78,14 @@ enum UnstartedRun {
   /// Removes all files except the lock.
   private static func empty(_ folder: String) {
     for name in RunFolder.namesBeforeStart where name != RunFolder.lockName { unlink(folder + "/" + name) }
-    rmdir(RunFolder(folder).checkpoints)
+    let files = RunFolder(folder)
+    if FileSystem.exists(files.branching) {
+      for name in (try? FileSystem.names(in: files.checkpoints)) ?? [] where RunFolder.isOwnCheckpoint(name) {
+        unlink(files.checkpoints + "/" + name)
+      }
+    }
+    rmdir(files.checkpoints)
+    // Last: it says that the others are nothing of the run's own.
+    unlink(files.branching)
   }
 }

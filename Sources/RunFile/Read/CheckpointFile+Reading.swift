@@ -10,7 +10,9 @@ extension CheckpointFile {
   /// - Throws: `UserError` when the file is damaged or not a checkpoint of foretop.
   static func readNamed(_ path: String) throws -> (checkpoint: Checkpoint, created: Double?) {
     _ = try Trailer(verifying: path)
-    let contents = try CheckpointContents(of: File(opening: path, .still))
+    // Another process may take a second for that; a live run's metrics do not wait for it.
+    try Sandbox.require(.hdf5(path))
+    let contents = try HDF5.alone { try CheckpointContents(of: File(opening: path, .still)) }
     let descriptor = try FileDescriptor(opening: path, O_RDONLY)
     let read = try contents.places.map { places in
       var block = [Float](repeating: 0, count: contents.elements)
@@ -218,5 +220,6 @@ extension TrainerState {
   fileprivate var isPossible: Bool {
     [step, tokens, window].allSatisfy { (0..<1 << 53).contains($0) } && (1...1 << 16).contains(threads)
       && (0...1e30).contains(rateFactor) && (0...1e12).contains(active) && bestLoss >= 0
+      && (guarded?.isPossible ?? true)
   }
 }

@@ -36,6 +36,8 @@ package struct RunSummary: Codable, Sendable {
   package var warning: String?
   /// The recipe of the newest session; nil if the run cannot be read.
   package var recipe: Recipe?
+  /// Where a branch comes from.
+  package var parent: ParentRun?
   /// Its notes and tags, oldest first.
   package var annotations: [Occurrence] = []
 
@@ -142,6 +144,7 @@ extension StoredRun {
     summary.parameters = beginning.parameters
     summary.heads = heads
     summary.created = try HDF5Group.fraction("created", on: "/", in: store.file)
+    summary.parent = beginning.parent
     // What was made again from a checkpoint has no steps of its own.
     summary.step = beginning.step
     summary.tokens = beginning.tokens

@@ -22,8 +22,8 @@ package struct StoredRun: Sendable {
   package let state: RunStatus
   /// The heads of the run's columns.
   let heads: [Head]
-  /// When the run began; the run's other files identify the run by this time.
-  private let created: Double?
+  /// What the run's other files identify the run by.
+  let identity: RunIdentity
   /// Names of objects in run.h5 that foretop did not write and does not read.
   package let strangers: [String]
 
@@ -41,7 +41,7 @@ package struct StoredRun: Sendable {
     self.folder = folder
     name = (folder as NSString).lastPathComponent
     heads = store.heads
-    created = try store.created
+    identity = try store.identity
     strangers = (try? HDF5Whitelist.strangers(in: store)) ?? []
     let sessions = try store.sessions.records().compactMap { $0 }
     state = isLive ? .training : RunStatus(rawValue: sessions.last?.text("how") ?? "") ?? .interrupted
@@ -51,7 +51,9 @@ package struct StoredRun: Sendable {
         .data,
         "\(RunFolder(folder).file) has no record of how the run began: nothing was recorded, or the file is damaged")
     }
-    beginning = try Self.beginning(of: last, in: store, named: name)
+    var beginning = try Self.beginning(of: last, in: store, named: name)
+    beginning.parent = identity.parent
+    self.beginning = beginning
   }
 
   /// The beginning of a session.
@@ -148,6 +150,22 @@ package struct StoredRun: Sendable {
 
   // MARK: Checkpoints
 
+  /// The step of the checkpoint whose held-out loss is the lowest.
+  /// - Throws: `UserError` when no checkpoint was evaluated.
+  package func bestStep() throws -> Int { try Self.bestStep(in: folder) }
+
+  package static func bestStep(in folder: String) throws -> Int { try CheckpointFolder(folder).bestStep() }
+
+  /// The newest of some checkpoints whose weights are sound; nil where none is.
+  package static func newestSound(of steps: [Int], in folder: String) -> Int? {
+    CheckpointFolder(folder).newestSound(1, of: steps).first
+  }
+
+  /// The steps of finished checkpoints, in order.
+  package static func checkpointSteps(in folder: String) throws -> [Int] {
+    try CheckpointFolder(folder).list().map(\.step)
+  }
+
   /// Finished checkpoints, oldest first.
   package func checkpoints() throws -> [CheckpointSummary] { try CheckpointFolder(folder).list() }
 
@@ -156,25 +174,20 @@ package struct StoredRun: Sendable {
   /// - Returns: the checkpoint, and a sentence for each newer one that was skipped.
   /// - Throws: `UserError` when there is none, or the requested one is damaged.
   package func checkpoint(step: Int? = nil) throws -> (checkpoint: Checkpoint, warnings: [String]) {
-    try Self.checkpoint(in: folder, step: step, of: created)
+    try Self.checkpoint(in: folder, step: step, of: identity)
   }
 
   /// Reads a checkpoint of a run, even if run.h5 is damaged or missing.
-  /// - Parameter created: when the run began; nil if that is unknown.
+  /// - Parameter identity: of the run; nil if that is unknown.
   package static func checkpoint(
-    in folder: String, step: Int? = nil, of created: Double? = nil
+    in folder: String, step: Int? = nil, of identity: RunIdentity? = nil
   ) throws -> (checkpoint: Checkpoint, warnings: [String]) {
     let name = (folder as NSString).lastPathComponent
     let files = CheckpointFolder(folder)
     let steps = try files.list().map(\.step)
     if let step {
-      guard steps.contains(step) else {
-        let there = steps.map(String.init).joined(separator: ", ")
-        throw UserError(
-          .noInput,
-          "run “\(name)” has no checkpoint of step \(step), \(there.isEmpty ? "nor of any other" : "only of \(there)")")
-      }
-      return (try files.read(step, of: created), [])
+      try files.requireCheckpoint(of: step)
+      return (try files.read(step, of: identity), [])
     }
     guard !steps.isEmpty else {
       throw UserError(
@@ -185,7 +198,7 @@ package struct StoredRun: Sendable {
     var warnings: [String] = []
     for step in steps.reversed() {
       do {
-        return (try files.read(step, of: created), warnings.map { "\($0); an older checkpoint is used" })
+        return (try files.read(step, of: identity), warnings.map { "\($0); an older checkpoint is used" })
       } catch let error as UserError {
         warnings.append(error.message)
       }

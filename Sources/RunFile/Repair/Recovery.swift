@@ -4,6 +4,10 @@ import Foundation
 import Run
 
 /// Rows that are replaced, since a replay came out differently.
+///
+/// Going back to a checkpoint makes a branch, and replaces nothing. What is left is a run that was killed and goes on from its last
+/// checkpoint, with rows behind it: these steps are computed again, and come out differently where somebody has changed the rate
+/// meanwhile, or the text, the threads or the machine are others. The run has one history, that of its weights.
 struct ReplacedHistory {
   /// The first step that came out differently; nil if rows are only to be written again.
   var step: Int?

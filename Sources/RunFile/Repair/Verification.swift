@@ -222,11 +222,11 @@ package struct Verification: Sendable {
   /// - Parameter store: the run's file, if it can be opened.
   private static func checkpoints(_ folder: String, of store: Store?) throws -> [Check] {
     let files = CheckpointFolder(folder)
-    let created = try? store?.created
+    let identity = try? store?.identity
     return try files.list().map { summary in
       var check = Check(RunFolder.checkpointPath(of: summary.step))
       do {
-        let checkpoint = try files.read(summary.step, of: created)
+        let checkpoint = try files.read(summary.step, of: identity)
         check.holds = "\(checkpoint.tensors.count) tensors three times, \(summary.bytes) bytes"
         for (name, block) in [
           ("weights", checkpoint.weights), ("first moments", checkpoint.firstMoments),

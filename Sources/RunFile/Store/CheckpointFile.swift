@@ -124,6 +124,8 @@ enum CheckpointFile {
   /// The small attributes of a checkpoint that retention, resuming and recovery need.
   struct Summary {
     var isBest: Bool
+    /// Whether its loss, or a tensor, was far above what it was: the weights are not to be trusted.
+    var isSpoilt: Bool
     /// The number of the run's first event after the checkpoint.
     var sequence: Int
     var origin: Origin
@@ -141,7 +143,10 @@ enum CheckpointFile {
     try HDF5Group.requireHardLinks(to: "/state", in: file)
     let isBest = try HDF5Group.number("isBest", on: "/state", in: file) ?? 0
     let sequence = try HDF5Group.number("sequence", on: "/state", in: file) ?? 0
-    return Summary(isBest: isBest == 1, sequence: Int(truncatingIfNeeded: sequence), origin: try Origin(of: file))
+    let isSpoilt = try HDF5Group.number("isSpoilt", on: "/state", in: file) ?? 0
+    return Summary(
+      isBest: isBest == 1, isSpoilt: isSpoilt == 1, sequence: Int(truncatingIfNeeded: sequence),
+      origin: try Origin(of: file))
   }
 
   /// - Throws: `UserError` if the file is not a checkpoint of a format version that this foretop reads.

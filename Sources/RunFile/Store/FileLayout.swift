@@ -50,14 +50,14 @@ enum FileLayout {
       "step": .whole(occurrence.step), "time": .number(occurrence.time), "sequence": .whole(place.sequence),
       "row": .whole(place.row), "kind": .text(occurrence.kind.rawValue), "key": .text(occurrence.key),
       "old": .number(occurrence.old ?? .nan), "new": .number(occurrence.new ?? .nan),
-      "actor": .text(occurrence.actor.rawValue), "text": .text(occurrence.text),
+      "actor": .text(occurrence.actor.stored), "text": .text(occurrence.text),
     ]
   }
 
   /// Nil if a field has a value that this version does not know.
   static func occurrence(_ record: RecordFormat.Record) -> Occurrence? {
     guard let kind = Occurrence.Subject(rawValue: record.text("kind")),
-      let actor = Occurrence.Actor(rawValue: record.text("actor"))
+      let actor = Occurrence.Actor(stored: record.text("actor"))
     else { return nil }
     let old = record.number("old")
     let new = record.number("new")
@@ -81,6 +81,24 @@ enum FileLayout {
   }
 }
 
+extension FileLayout {
+  /// Columns that tell how long something took, which no replay repeats.
+  private static func isTime(_ path: String) -> Bool {
+    ["time", "active", "throughput", "seconds", "sequence", "row"].contains(path) || path.hasPrefix("phase/")
+  }
+
+  /// The first column in which a row that is computed again is not the stored one, bit by bit; nil where both are the same.
+  static func difference(_ columns: [Column], _ new: [Double], _ old: [Double]) -> (
+    path: String, new: Double, old: Double
+  )? {
+    for (column, (new, old)) in zip(columns, zip(new, old)) where !isTime(column.path) {
+      let new = column.stored(new)
+      if new.bitPattern != old.bitPattern && !(new.isNaN && old.isNaN) { return (column.path, new, old) }
+    }
+    return nil
+  }
+}
+
 extension Table.Row {
   /// The same row with a new count of the rows of /metrics before it. For tables whose last columns are a place.
   func placed(_ place: (Int) -> Int) -> Table.Row {
@@ -95,6 +113,8 @@ struct SessionStart: Codable {
   var name, recipe, precision, corpus: String
   var step, tokens, parameters, threads, vocabulary, trainingTokens, heldOutTokens: Int
   var time, unigramEntropy: Double
+  var parent: ParentRun?
+  var place: ComputingPlace?
 
   init(_ beginning: Beginning) {
     name = beginning.name
@@ -110,17 +130,21 @@ struct SessionStart: Codable {
     heldOutTokens = beginning.heldOutTokens
     time = beginning.time
     unigramEntropy = beginning.unigramEntropy
+    parent = beginning.parent
+    place = beginning.place
   }
 
   /// - Parameter source: the file, for errors in the recipe.
   static func beginning(_ payload: [UInt8], source: String) throws -> Beginning {
     let what = "/beginnings in \(source)"
     let start = try StoredJSON.decoded(SessionStart.self, payload, what)
-    return Beginning(
+    var beginning = Beginning(
       name: start.name, recipe: try Recipe(yaml: start.recipe, source: what), step: start.step, tokens: start.tokens,
       time: start.time, parameters: start.parameters, threads: start.threads, precision: start.precision,
       corpus: start.corpus, vocabulary: start.vocabulary, trainingTokens: start.trainingTokens,
       heldOutTokens: start.heldOutTokens, unigramEntropy: start.unigramEntropy)
+    (beginning.parent, beginning.place) = (start.parent, start.place)
+    return beginning
   }
 }
 

@@ -195,6 +195,20 @@ final class Store {
   /// When the run began: a precise time, which identifies the run in its other files. Nil if the file does not have it.
   var created: Double? { get throws { try HDF5Group.fraction("created", on: "/", in: file) } }
 
+  /// Where a branch comes from; nil for a run that began by itself.
+  var parent: ParentRun? {
+    get throws {
+      guard let name = try HDF5Group.text("parent", on: "/", in: file) else { return nil }
+      let step = try HDF5Group.number("parentStep", on: "/", in: file) ?? 0
+      return ParentRun(
+        name: name, step: Int(clamping: step), created: try HDF5Group.fraction("parentCreated", on: "/", in: file),
+        checkpoint: try HDF5Group.fraction("checkpointCreated", on: "/", in: file), branched: try created ?? 0)
+    }
+  }
+
+  /// What its checkpoints are recognised by.
+  var identity: RunIdentity { get throws { RunIdentity(created: try created, parent: try parent) } }
+
   /// The paths of all datasets that are read, except the overview.
   var paths: [String] { ["/recipe/yaml"] + tables.flatMap(\.paths) + ledgers.map(\.path) }
 
@@ -301,13 +315,28 @@ final class Store {
       ("corpus", beginning.corpus),
     ]
     for (name, text) in texts { try HDF5Group.set(name, text, on: "/", in: file) }
+    if let place = beginning.place {
+      for (name, text) in [("machine", place.machine), ("program", place.program), ("tokens", place.tokens)] {
+        try HDF5Group.set(name, text, on: "/", in: file)
+      }
+    }
     let numbers = [
       ("formatVersion", FileLayout.formatVersion), ("seed", beginning.recipe.seed),
       ("threads", UInt64(beginning.threads)),
       ("parameters", UInt64(beginning.parameters)),
     ]
     for (name, number) in numbers { try HDF5Group.set(name, number, on: "/", in: file) }
-    try HDF5Group.set("created", beginning.time, on: "/", in: file)
+    try HDF5Group.set("created", beginning.parent?.branched ?? beginning.time, on: "/", in: file)
+    try beginning.parent.map { try label(file, $0) }
+  }
+
+  /// Says where a branch comes from.
+  private static func label(_ file: File, _ parent: ParentRun) throws {
+    try HDF5Group.set("parent", parent.name, on: "/", in: file)
+    try HDF5Group.set("parentStep", UInt64(parent.step), on: "/", in: file)
+    for (name, time) in [("parentCreated", parent.created), ("checkpointCreated", parent.checkpoint)] {
+      if let time { try HDF5Group.set(name, time, on: "/", in: file) }
+    }
   }
 
   /// Labels groups for h5web and NeXpy, which then plot the losses over the steps.

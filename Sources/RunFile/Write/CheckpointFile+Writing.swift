@@ -102,7 +102,7 @@ extension CheckpointFile {
     let state = checkpoint.state
     let numbers = [
       ("step", state.step), ("tokens", state.tokens), ("window", state.window), ("threads", state.threads),
-      ("sequence", sequence), ("isBest", isBest ? 1 : 0),
+      ("sequence", sequence), ("isBest", isBest ? 1 : 0), ("isSpoilt", state.guarded?.isSuspect == true ? 1 : 0),
     ]
     for (name, number) in numbers { try HDF5Group.set(name, UInt64(number), on: "/state", in: file) }
     try HDF5Group.set("seed", state.seed, on: "/state", in: file)

@@ -11,14 +11,17 @@ package final class PendingCheckpoint: @unchecked Sendable {
   private let isBest: Bool
   private let sequence: Int
   private let origin: CheckpointFile.Origin
+  /// The name under which it is kept, empty for none; nil for one that may go.
+  private let kept: String?
   package let step: Int
 
   /// - Parameters:
   ///   - sequence: the number of the run's first event after the checkpoint.
   ///   - origin: the information about the run.
+  ///   - kept: the name under which it stays until it is removed by hand, empty for none; nil lets it go.
   init(
     _ checkpoint: consuming Checkpoint, in place: RunPlace, isBest: Bool, sequence: Int,
-    of origin: CheckpointFile.Origin
+    of origin: CheckpointFile.Origin, keptAs kept: String? = nil
   ) {
     step = checkpoint.state.step
     self.checkpoint = consume checkpoint
@@ -26,6 +29,7 @@ package final class PendingCheckpoint: @unchecked Sendable {
     self.isBest = isBest
     self.sequence = sequence
     self.origin = origin
+    self.kept = kept
   }
 
   /// Writes the checkpoint under a temporary name, verifies it, renames it, and removes checkpoints that the recipe
@@ -37,10 +41,12 @@ package final class PendingCheckpoint: @unchecked Sendable {
     let start = DispatchTime.now()
     let folder = CheckpointFolder(place.path)
     let bytes = try folder.write(checkpoint, isBest: isBest, sequence: sequence, of: origin)
+    if let kept { try folder.keep(step, as: kept) }
     try folder.retain(newest: checkpoint.recipe.save.keep, every: checkpoint.recipe.save.keepEvery, after: step)
     let seconds = Double(DispatchTime.now().uptimeNanoseconds - start.uptimeNanoseconds) / 1e9
     return StoredCheckpoint(
-      step: step, isBest: isBest, bytes: bytes, seconds: seconds, name: RunFolder.checkpointPath(of: step))
+      step: step, isBest: isBest, bytes: bytes, seconds: seconds, name: RunFolder.checkpointPath(of: step),
+      kept: kept)
   }
 
   /// Takes the checkpoint out, so that its memory can be reused. Afterwards this value is empty.
@@ -57,12 +63,14 @@ package struct StoredCheckpoint: Sendable {
   let bytes: Int
   let seconds: Double
   let name: String
+  let kept: String?
 
   /// The log line of a stored checkpoint.
   func occurrence(at time: Double) -> Occurrence {
     Occurrence(
       .saved, step: step, time: time, key: isBest ? "best" : "", new: Double(bytes),
-      text: "saved \(name)  \(Self.size(bytes)) in \(Self.rounded(seconds)) s")
+      text: "saved \(name)  \(Self.size(bytes)) in \(Self.rounded(seconds)) s"
+        + (kept.map { $0.isEmpty ? "" : " as \($0)" } ?? ""))
   }
 
   /// `61 MB`, `3.4 GB`.

@@ -4,11 +4,13 @@ import Run
 extension Recorder {
   /// Begins a checkpoint. All earlier events are then on the disk, or a warning was recorded; if another thread syncs,
   /// they are on the disk once that thread has waited for the result of `takeSync`.
-  /// - Parameter isBest: whether its held-out loss is the lowest of the run so far.
+  /// - Parameters:
+  ///   - isBest: whether its held-out loss is the lowest of the run so far.
+  ///   - kept: the name under which it stays until it is removed by hand, empty for none; nil lets it go.
   /// - Returns: the checkpoint, which another thread may write, and lines as `record` returns them.
   /// - Throws: `UserError` if checkpoints of a replaced history cannot be renamed.
   package func begin(
-    _ checkpoint: consuming Checkpoint, isBest: Bool
+    _ checkpoint: consuming Checkpoint, isBest: Bool, keptAs kept: String? = nil
   ) throws -> (pending: PendingCheckpoint, notices: [Occurrence]) {
     let notices = flush()
     try setAside()
@@ -16,7 +18,7 @@ extension Recorder {
     let sequence = min(nextSequence, replay.firstSequence(from: checkpoint.state.step) ?? nextSequence)
     let pending = PendingCheckpoint(
       consume checkpoint, in: place, isBest: isBest, sequence: sequence,
-      of: CheckpointFile.Origin(beginning, created: created))
+      of: CheckpointFile.Origin(beginning, created: created), keptAs: kept)
     return (pending, notices)
   }
 

@@ -68,7 +68,7 @@ struct Replay {
   }
 
   /// Kinds of occurrences that are repeated when steps are computed again.
-  private static let repeated: Set<Occurrence.Subject> = [.rate, .weight, .setting, .saved, .diverged]
+  private static let repeated: Set<Occurrence.Subject> = [.rate, .weight, .setting, .saved, .diverged, .skip]
 
   /// The number of the first stored event after a step; nil if there is none. A checkpoint that is written again comes
   /// before it.
@@ -96,11 +96,6 @@ struct Replay {
 }
 
 extension Recorder {
-  /// True for columns of durations, which no replay repeats.
-  private static func isTime(_ path: String) -> Bool {
-    ["time", "active", "throughput", "seconds", "sequence", "row"].contains(path) || path.hasPrefix("phase/")
-  }
-
   /// Stores a step, or finds an equal stored row.
   func compared(_ report: StepReport) -> [Occurrence] {
     let values = store.stepMetrics.map { $0.value(report) ?? .nan }
@@ -145,13 +140,7 @@ extension Recorder {
 
   /// The first column that differs, in words; nil if all are equal.
   private func difference(_ columns: [Column], _ new: [Double], _ old: [Double]) -> String? {
-    for (column, (new, old)) in zip(columns, zip(new, old)) where !Self.isTime(column.path) {
-      let new = column.stored(new)
-      if new.bitPattern != old.bitPattern && !(new.isNaN && old.isNaN) {
-        return "\(column.path) is \(new), and was \(old)"
-      }
-    }
-    return nil
+    FileLayout.difference(columns, new, old).map { "\($0.path) is \($0.new), and was \($0.old)" }
   }
 
   private func said(_ difference: String, at step: Int) -> Occurrence {

@@ -2,8 +2,9 @@
 import Glibc
 import Run
 
-/// A connection to a live run.
-package final class ControlClient {
+/// A connection to a live run. One thread at a time may use it.
+package final class ControlClient: @unchecked Sendable {
+  // Unchecked: it is handed from one thread to another, as a whole.
   private let descriptor: CInt
   private var input = LineBuffer()
   /// The first line that the run sent.
@@ -77,6 +78,32 @@ package final class ControlClient {
     } catch {
       throw UserError(.data, "the run sent a line that is not JSON: \(error)")
     }
+  }
+
+  /// Takes the lines that have come, without waiting.
+  /// - Parameter most: bytes that are read at most; the rest is taken the next time.
+  /// - Returns: the lines, and whether the run's process has closed the connection.
+  package func take(most: Int = 1 << 20) throws -> (lines: [JSON], isOver: Bool) {
+    var lines: [JSON] = []
+    var isOver = false
+    var count = 0
+    do {
+      while count < most {
+        guard let bytes = try ControlSocket.receive(from: descriptor, most: 64 << 10, waits: false) else { break }
+        if bytes.isEmpty {
+          isOver = true
+          break
+        }
+        count += bytes.count
+        input.append(bytes)
+        while let line = input.next() { lines.append(try JSON.read(line)) }
+      }
+    } catch let damage as JSON.Damage {
+      throw UserError(.data, "the run sent a line that is not JSON: \(damage)")
+    } catch {
+      isOver = true
+    }
+    return (lines, isOver)
   }
 
   private static var lost: UserError { UserError(.inputOutput, "the connection to the run is lost") }

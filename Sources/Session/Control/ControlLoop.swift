@@ -9,6 +9,7 @@ struct ControlLoop {
   private let subscription: Subscription
   private let requests: RequestQueue
   private var ring = EventRing()
+  private var pace = ControlPace()
   private var state = RunState()
   private var peers: [CInt: ControlPeer] = [:]
   /// The peer and the peer's id of each request, by the request's number in the session.
@@ -19,6 +20,8 @@ struct ControlLoop {
 
   /// The most connections at once; further ones get an error and are closed.
   private static let mostPeers = 64
+  /// Connections that are taken in a round.
+  private static let mostAccepted = 8
   /// Milliseconds between two looks at the events: while an answer is due, while a peer is subscribed, and otherwise.
   private static let (soon, often, seldom): (CInt, CInt, CInt) = (5, 50, 500)
   /// Milliseconds that peers have at the end to read the remaining output.
@@ -38,6 +41,7 @@ struct ControlLoop {
       wait(milliseconds: pause)
       takeEvents()
       serve()
+      pace.rest()
     }
     takeEvents()
     refuseRest()
@@ -82,7 +86,7 @@ struct ControlLoop {
 
   /// Accepts waiting connections, a few at a time.
   private mutating func accept() {
-    for _ in 0..<16 {
+    for _ in 0..<Self.mostAccepted {
       let connection = Glibc.accept(listener.descriptor, nil, nil)
       guard connection >= 0 else {
         // Without a descriptor for it, it would be offered again at once, for ever.
@@ -90,11 +94,11 @@ struct ControlLoop {
         return
       }
       ControlSocket.prepare(connection, waits: false)
-      guard ControlSocket.isOwn(connection) else {
+      guard let process = ControlSocket.ownProcess(connection) else {
         close(connection)
         continue
       }
-      var peer = ControlPeer(connection)
+      var peer = ControlPeer(connection, process: process)
       if peers.count < Self.mostPeers {
         peer.say(ControlAnswer.hello(name: name, state: state))
         peers[connection] = peer
@@ -168,7 +172,7 @@ struct ControlLoop {
 
   private mutating func take(_ line: [UInt8], from key: CInt) {
     do {
-      switch try ControlMessage(line) {
+      switch try ControlMessage(line, from: peers[key]?.process ?? 0) {
       case .subscribe(let id, let first):
         peers[key]?.say(ControlAnswer.answer(id, .done, step: state.step, "subscribed"))
         peers[key]?.subscribe(from: first, ring, newest: state.number)
@@ -185,6 +189,7 @@ struct ControlLoop {
         peers[key]?.refuse(error.text)
       } else {
         peers[key]?.say(ControlAnswer.answer(error.id, .refused, step: state.step, error.text))
+        peers[key]?.countFault()
       }
     }
   }

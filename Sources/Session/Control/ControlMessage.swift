@@ -19,7 +19,8 @@ enum ControlMessage: Equatable {
   /// Bytes of the longest id.
   private static let mostOfID = 128
 
-  init(_ line: [UInt8]) throws(ProtocolFault) {
+  /// - Parameter process: the peer's, as the kernel says.
+  init(_ line: [UInt8], from process: Int) throws(ProtocolFault) {
     let object: JSON
     do {
       object = try JSON.read(line)
@@ -51,7 +52,8 @@ enum ControlMessage: Equatable {
       switch object["as"]?.string {
       case nil where object["as"] == nil, "socket": actor = .socket
       case "tell": actor = .tell
-      default: throw ProtocolFault(id: id, text: "as must be \"socket\" or \"tell\"")
+      case "attached": actor = .attached(process)
+      default: throw ProtocolFault(id: id, text: "as must be \"socket\", \"tell\" or \"attached\"")
       }
       do {
         self = .command(id, try Command(typed: line), actor)

@@ -5,6 +5,8 @@ import Run
 
 struct ControlPeer {
   let descriptor: CInt
+  /// The peer's process, as the kernel says.
+  let process: Int
   private var input = LineBuffer()
   private var output: [UInt8] = []
   /// The next event's place in the ring, and its number; nil without a subscription.
@@ -18,6 +20,11 @@ struct ControlPeer {
   /// True if the connection is over.
   private(set) var isOver = false
 
+  /// Lines so far that were no requests.
+  private var faults = 0
+  /// Wrong lines after which the connection ends: a person mistypes less often.
+  private static let mostFaults = 64
+
   /// The most requests that may wait for an answer; further lines are read when there are fewer.
   private static let mostPending = 16
   /// Bytes of output beyond which nothing more is read from the peer.
@@ -25,7 +32,10 @@ struct ControlPeer {
   /// Bytes per call of read.
   private static let portion = 16 << 10
 
-  init(_ descriptor: CInt) { self.descriptor = descriptor }
+  init(_ descriptor: CInt, process: Int) {
+    self.descriptor = descriptor
+    self.process = process
+  }
 
   var isSubscribed: Bool { next != nil }
   private var takesLines: Bool { !isEnding && pending < Self.mostPending && output.count < Self.mostOutput }
@@ -61,6 +71,12 @@ struct ControlPeer {
   }
 
   mutating func say(_ message: JSON) { output += (message.line + "\n").utf8 }
+
+  /// Counts a wrong line, and ends the connection of a peer that sends nothing else.
+  mutating func countFault() {
+    faults += 1
+    if faults >= Self.mostFaults { refuse("\(faults) lines were no requests: the connection ends") }
+  }
 
   /// Sends an error, and reads nothing more.
   mutating func refuse(_ text: String) {

@@ -61,13 +61,16 @@ package enum ControlSocket {
     if result != 0 { throw Refusal() }
   }
 
-  /// True if the peer is a process of this user or of root.
-  static func isOwn(_ descriptor: CInt) -> Bool {
+  /// The process number of the peer if the peer belongs to this user or to root, else nil; 0 if the peer is in a container that
+  /// hides the number.
+  static func ownProcess(_ descriptor: CInt) -> Int? {
     // `struct ucred`: process, user, group.
     var credentials: (pid: Int32, user: UInt32, group: UInt32) = (0, .max, .max)
     var size = socklen_t(MemoryLayout.size(ofValue: credentials))
-    guard getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &credentials, &size) == 0 else { return false }
-    return credentials.user == geteuid() || credentials.user == 0
+    guard getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &credentials, &size) == 0,
+      credentials.user == geteuid() || credentials.user == 0
+    else { return nil }
+    return max(Int(credentials.pid), 0)
   }
 
   /// Sends as many bytes as the peer takes; a peer that has gone raises no signal.
@@ -82,11 +85,12 @@ package enum ControlSocket {
   }
 
   /// Reads the available bytes, at most `most`.
+  /// - Parameter waits: false for a socket that would wait.
   /// - Returns: empty at the end of the input; nil if nothing is available now.
-  static func receive(from descriptor: CInt, most: Int) throws(Refusal) -> [UInt8]? {
+  static func receive(from descriptor: CInt, most: Int, waits: Bool = true) throws(Refusal) -> [UInt8]? {
     var bytes = [UInt8](repeating: 0, count: most)
     while true {
-      let count = recv(descriptor, &bytes, most, 0)
+      let count = recv(descriptor, &bytes, most, waits ? 0 : CInt(MSG_DONTWAIT))
       if count >= 0 { return Array(bytes.prefix(count)) }
       if errno == EINTR { continue }
       if errno == EAGAIN || errno == EWOULDBLOCK { return nil }

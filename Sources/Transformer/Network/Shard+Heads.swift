@@ -79,6 +79,19 @@ extension Shard {
     backwardFinalNorm(dHidden, x: arena[own.stream], scale: arena[own.finalScale], addsTo: addsTo)
   }
 
+  /// One head's hidden states, after the trunk's.
+  func readFurther(_ index: Int, _ batch: TokenRows) {
+    guard configuration.multiToken == .parallel else { return forwardSequential(index, batch, nil) }
+    let head = furtherHeads[index]
+    head.block.forward(pass(parameters, batch, nil), x: arena[blocks[blocks.count - 1].input], adding: false)
+    forwardFinalNorm(head)
+  }
+
+  /// What `readFurther` left at a position of the shard.
+  func furtherHidden(_ index: Int, position: Int) -> [Float] {
+    hidden(at: arena[furtherHeads[index].places.hidden], position: position)
+  }
+
   // MARK: Parallel
 
   /// Puts aside the gradient at the trunk, to which the heads beside its last block add theirs.

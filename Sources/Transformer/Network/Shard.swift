@@ -267,13 +267,14 @@ final class Shard {
 
   /// The final hidden state of one position of its rows, as floats.
   /// - Returns: [d].
-  func hidden(position: Int) -> [Float] {
+  func hidden(position: Int) -> [Float] { hidden(at: arena[places.hidden], position: position) }
+
+  func hidden(at place: UnsafeMutableRawPointer, position: Int) -> [Float] {
     let first = position * configuration.width
     return (0..<configuration.width).map { i in
       switch precision {
-      case .fp32: arena[places.hidden].assumingMemoryBound(to: Float.self)[first + i]
-      case .bf16:
-        Float(bitPattern: UInt32(arena[places.hidden].assumingMemoryBound(to: UInt16.self)[first + i]) << 16)
+      case .fp32: place.assumingMemoryBound(to: Float.self)[first + i]
+      case .bf16: Float(bitPattern: UInt32(place.assumingMemoryBound(to: UInt16.self)[first + i]) << 16)
       }
     }
   }

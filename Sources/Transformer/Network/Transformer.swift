@@ -233,6 +233,16 @@ package struct Transformer: ~Copyable {
     return shard.hidden(position: (row - shard.rows.lowerBound) * configuration.context + position)
   }
 
+  /// The final hidden state of an MTP head beyond the first, at one position of the first row, after `forward`. Sequential heads
+  /// are read in their order, and each takes in one token more after the position.
+  /// - Parameter index: 0 for the second head.
+  /// - Returns: [d].
+  package func furtherHidden(_ index: Int, _ batch: TokenRows, position: Int) -> [Float] {
+    check(batch)
+    each(batch) { $0.readFurther(index, $1) }
+    return shards[0].furtherHidden(index, position: position)
+  }
+
   /// The logits of one head on the trunk, which MTP heads beyond the first are not, for one hidden state.
   /// - Returns: [V].
   package func logits(head: Int, hidden: [Float]) -> [Float] {

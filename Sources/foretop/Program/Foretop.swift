@@ -18,16 +18,17 @@ struct Foretop: ParsableCommand {
         foretop train                    trains on the default corpus
         foretop train tiny --steps 100   trains with another recipe and fewer steps
         foretop resume NAME              continues a run
+        foretop attach NAME              shows the screen of a run that another process trains
         foretop tell NAME rate x0.5      steers a run that another process trains
         foretop                          shows all runs on a screen
         foretop runs                     lists all runs
       """,
-    version: "0.1.0",
+    version: ProgramVersion.text,
     subcommands: [
-      Train.self, Resume.self, Tell.self, Watch.self, RecipesCommand.self, DataCommand.self, PlanCommand.self,
-      BenchCommand.self,
+      Train.self, Resume.self, BranchCommand.self, ReplayCommand.self, Attach.self, Tell.self, Watch.self,
+      MCPCommand.self, RecipesCommand.self, DataCommand.self, PlanCommand.self, BenchCommand.self,
       Runs.self, Inspect.self,
-      Eval.self, Generate.self,
+      Eval.self, Generate.self, Ask.self,
       Tokenize.self, LayoutCommand.self,
       NoteCommand.self, TagCommand.self, Verify.self, Recover.self, Snapshot.self, Tensors.self, Diff.self,
       Compare.self, Browse.self, Remove.self,

@@ -149,10 +149,9 @@ struct ScreenOptions: ParsableArguments {
 /// Colours and characters of a screen.
 struct LookOptions: ParsableArguments {
   @Option(
-    help: """
-      Colours: auto, never, 16, 256 or truecolor (on any terminal with 256 colours); overrides NO_COLOR and the terminal's \
-      number of colours.
-      """)
+    help: ArgumentHelp(
+      "Colours: auto, never, 16, 256 or truecolor (with any terminal of 256 colours); overrides NO_COLOR and the "
+        + "terminal's number of colours."))
   var color = ColourOption.auto
 
   @Flag(

@@ -9,23 +9,25 @@ import TerminalUI
 
 /// Shows screens over stored runs until the user leaves.
 struct BrowserLoop: ~Copyable {
-  private var view: ScreenView<Browser>?
+  var view: ScreenView<Browser>?
   private let signals: Signals
-  private let reader: RunReader
+  let reader: RunReader
   /// Up to where runs on the screen are read, by name; what is asked for is not in here until it comes.
-  private var bookmarks: [String: StoredRun.Bookmark] = [:]
+  var bookmarks: [String: StoredRun.Bookmark] = [:]
   private var lastLook = 0.0
   private var lastScan = 0.0
   /// What the list of runs is made from; nil where there is none.
   private var catalog: RunCatalog?
-  private let folder: FolderOptions
+  let folder: FolderOptions
   /// The run that the list stands at, and since when: it is read when somebody stays there.
   private var rest: (name: String, since: Double, isAsked: Bool)?
   /// A run that a key asked to see, and runs to be compared, while they are being read.
-  private var opening: String?
+  var opening: String?
   private var comparing: [String] = []
   private var readings: [String: RunReader.StoredReading] = [:]
-  private let layouts: LayoutFiles
+  let layouts: LayoutFiles
+  /// The run on the screen that is followed through its process.
+  var followed: FollowedRun?
   private let preferences = PreferenceFile()
   private var status: Int32?
 
@@ -63,6 +65,7 @@ struct BrowserLoop: ~Copyable {
       for signal in signals.taken() { obey(signal) }
       guard status == nil else { break }
       for answer in reader.take() { take(answer) }
+      takeLive()
       readOn()
       readList()
       readTensors()
@@ -73,6 +76,8 @@ struct BrowserLoop: ~Copyable {
       case .gone: status = 128 + SIGHUP
       case .asked(let request): carryOut(request)
       }
+      // Left with its screen.
+      if view!.content.dashboard == nil { followed = nil }
     }
     let (before, after) = view!.content.remembered
     view = nil
@@ -147,6 +152,7 @@ struct BrowserLoop: ~Copyable {
   private mutating func take(_ answer: RunReader.Answer) {
     switch answer {
     case .news(let reading):
+      if heal(with: reading) { return }
       bookmarks[reading.name] = reading.bookmark
       view!.content.receive(reading.events, of: reading.name, state: reading.state.rawValue)
     case .folders(let entries): if catalog?.take(entries) == true { list() }
@@ -154,16 +160,17 @@ struct BrowserLoop: ~Copyable {
     case .summaries(let summaries):
       catalog?.know(summaries)
       view!.content.runs?.know(summaries.map { RunRow($0) })
-      if catalog?.isOrdered == false { list() }
+      if catalog?.isOrdered == false || summaries.contains(where: { $0.parent != nil }) { list() }
     case .history(let reading): take(reading)
-    case .tensors(let name, let answer):
-      guard view!.content.tensors?.name == name else { return }
-      answer.show(on: &view!.content.tensors!)
     case .removed(let name, let sentence):
       view!.content.runs?.message = sentence
       catalog?.forget(name)
       view!.content.runs?.forget(name)
       list()
+    case .tensors(let name, let answer):
+      guard view!.content.tensors?.name == name else { return }
+      answer.show(on: &view!.content.tensors!)
+    case .attached(let reading, let connection): take(reading, connection)
     case .failed(let name, let error): take(error, of: name)
     }
   }
@@ -177,12 +184,6 @@ struct BrowserLoop: ~Copyable {
       view!.content.runs?.show(
         RunDetail(
           name: name, recipe: reading.recipe, state: state, events: reading.events, checkpoints: reading.checkpoints))
-    }
-    if opening == name {
-      opening = nil
-      view!.content.runs?.message = ""
-      let mode: Dashboard.Mode = reading.state == .training ? .watched : .stored
-      view!.content.open(Dashboard(mode, layouts, glyphs: .braille), reading.events)
     }
     guard comparing.contains(name) else { return }
     readings[name] = reading
@@ -198,6 +199,7 @@ struct BrowserLoop: ~Copyable {
   private mutating func take(_ error: UserError, of name: String) {
     let isAwaited = opening == name || comparing.contains(name)
     if isAwaited { (opening, comparing, readings) = (nil, [], [:]) }
+    if followed?.name == name { followed!.isConnecting = false }
     // A run that was removed was still being looked at: nobody has to be told that it is gone.
     guard isAwaited || name.isEmpty || catalog?.has(name) != false else { return }
     view!.content.runs?.message = error.message.harmlessLine
@@ -208,6 +210,7 @@ struct BrowserLoop: ~Copyable {
   private mutating func carryOut(_ request: Browser.BrowserRequest) {
     switch request {
     case .leave: status = 0
+    case .command(let command): ask(command)
     case .list(let request): carryOut(request)
     case .tensors(let name): view!.content.openTensors(of: name)
     }
@@ -222,7 +225,7 @@ struct BrowserLoop: ~Copyable {
     case .open(let name):
       opening = name
       view!.content.runs?.message = "reading \(name) …".harmlessLine
-      reader.send(.history(name))
+      reader.send(.attach(name, nil, after: 0))
     case .compare(let names):
       comparing = names
       view!.content.runs?.message = "reading \(names.count) runs …"

@@ -4,18 +4,27 @@ import Dashboard
 import Dispatch
 import Foundation
 import Run
+import RunFile
 import Session
 import TerminalUI
 
 /// Follows a session to its end.
 struct ForegroundLoop: ~Copyable {
-  /// What it follows.
-  private let session: TrainingSession
+  /// What it follows; a run that goes back is followed by its branch.
+  private var session: TrainingSession
   /// Always read, so that the loop knows the session's state whoever reads what is shown.
-  private let control: Subscription
+  private var control: Subscription
   /// What the screen or the printer takes, as fast as it can.
-  private let shown: Subscription
+  private var shown: Subscription
+  /// Whether somebody can decide what becomes of a run that diverged.
+  private let isAttended: Bool
   private let options: ScreenOptions
+  /// Leads back to the process that the shell waits for; nil once that has ended, or where there is none.
+  private var front: FrontLink?
+  /// Whether the user wants the run to go on in the background, once it has begun.
+  private var isLeavingShell = false
+  /// Where lines go in the background.
+  private var log: BackgroundLog?
   private let signals: Signals
   /// What happened in the sessions before, for the screen.
   private var past: [Event]
@@ -46,15 +55,17 @@ struct ForegroundLoop: ~Copyable {
   private var before: Preferences?
 
   /// To begin a session and follow it.
-  init(_ request: RunRequest, options: ScreenOptions, alerts: AlertOptions) {
+  /// - Parameter front: leads back to the process that the shell waits for, where the program was divided.
+  init(_ request: RunRequest, options: ScreenOptions, alerts: AlertOptions, front: FrontLink? = nil) {
     self.alerts = AlertWatch(alerts)
     let hasScreen = !options.headless && !options.json
-    let session = TrainingSession(
-      request, isAttended: hasScreen && isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1)
+    isAttended = hasScreen && isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1
+    let session = TrainingSession(request, isAttended: isAttended)
     self.session = session
     control = session.hub.subscribe()
     shown = session.hub.subscribe()
     self.options = options
+    self.front = front
     past = request.past?.events ?? []
     printer = LinePrinter(isJSON: options.json)
     // Before curses and before any thread: none of them may take a signal another way.
@@ -83,10 +94,40 @@ struct ForegroundLoop: ~Copyable {
     while view != nil || !isPrinted {
       for signal in signals.taken() { obey(signal) }
       try takeMessages()
+      if try followBranch() { continue }
       if state.ending == nil { report(alerts.look(folder: session.address.folder)) }
       if view == nil { printLines() } else { turn() }
     }
     printer.finish()
+  }
+
+  /// Where the run went back to a checkpoint, goes on with the session of the branch when the parent's has ended well.
+  /// - Returns: whether there is such a session.
+  private mutating func followBranch() throws -> Bool {
+    guard let outcome, let next = session.next else { return false }
+    guard outcome == nil, stop == nil, status == 0 else {
+      session.dropNext()
+      return false
+    }
+    session.end()
+    show(shown.take())
+    if view == nil { printer.flush() }
+    session = TrainingSession(next, isAttended: isAttended && view != nil)
+    control = session.hub.subscribe()
+    shown = session.hub.subscribe()
+    state = RunState()
+    self.outcome = nil
+    (sampler, lastSample) = (nil, nil)
+    view?.dashboard.startSession(at: Date().timeIntervalSince1970)
+    LibraryExit.tell { [hub = session.hub] in hub.tell(.failed($0)) }
+    try session.start()
+    return true
+  }
+
+  private mutating func show(_ messages: [SessionMessage]) {
+    for message in messages {
+      if view == nil { printer.take(message) } else { message.show(on: &view!.dashboard) }
+    }
   }
 
   /// What the session says of itself, and what the loop has to know of the run.
@@ -95,7 +136,15 @@ struct ForegroundLoop: ~Copyable {
       switch message {
       case .event(let event):
         state.apply(event)
+        lookAtCheckpoints(after: event.event)
         watch(event)
+        if front?.isDetached == true ? isUnderWay : isLeavingShell { leaveShell() }
+        // Somebody asks for it from elsewhere.
+        if case .occurred(let occurrence) = event.event, occurrence.kind == .done,
+          occurrence.key == Command.detach.word, occurrence.request != nil
+        {
+          detach()
+        }
         // Nobody is there any more to decide what becomes of a run that diverged.
         if view == nil, case .occurred(let occurrence) = event.event, occurrence.kind == .diverged {
           session.requests.send(.stop(saving: false), by: .program)
@@ -108,6 +157,17 @@ struct ForegroundLoop: ~Copyable {
       case .closed(let error): outcome = .some(error)
       }
     }
+  }
+
+  /// Tells the screen which checkpoints there are when that may have changed.
+  private mutating func lookAtCheckpoints(after event: Event) {
+    guard view != nil else { return }
+    switch event {
+    case .began: break
+    case .occurred(let occurrence) where occurrence.kind == .saved: break
+    default: return
+    }
+    view!.dashboard.know(checkpoints: (try? StoredRun.checkpointSteps(in: session.address.folder)) ?? [])
   }
 
   private mutating func watch(_ event: NumberedEvent) {
@@ -138,6 +198,9 @@ struct ForegroundLoop: ~Copyable {
   /// Does nothing where there is no screen to be had.
   private mutating func openScreen(_ layouts: LayoutFiles) {
     view = ScreenView.open(options.looks, layouts) { Dashboard(.live, layouts, glyphs: $0) }
+    if state.beginning != nil {
+      view?.dashboard.know(checkpoints: (try? StoredRun.checkpointSteps(in: session.address.folder)) ?? [])
+    }
     var chosen = preferences.preferences
     if options.looks.isLight == true { chosen.palette = Palette.day.name }
     view?.dashboard.use(chosen, layout: !layouts.isAskedFor)
@@ -164,7 +227,7 @@ struct ForegroundLoop: ~Copyable {
   /// Shows what has come, draws, and hands on a key. The screen is left by the user, by a run that was asked to end, and by a
   /// terminal that goes away; a run that ends by itself stays on the screen.
   private mutating func turn() {
-    for message in shown.take() { message.show(on: &view!.dashboard) }
+    show(shown.take())
     for line in view!.overheardLines() {
       session.report(
         Occurrence(.warning, step: state.last?.step ?? 0, time: Date().timeIntervalSince1970, text: line))
@@ -190,11 +253,14 @@ struct ForegroundLoop: ~Copyable {
 
   private mutating func ask(_ command: Command) {
     if command == .detach {
-      let shouldContinue = state.ending == nil
-      leaveScreen()
-      // Who left a run that goes on reads its lines from here on.
-      if shouldContinue, let beginning = state.beginning { printer.take(.event(NumberedEvent(0, .began(beginning)))) }
-      return
+      guard state.ending == nil else { return leaveScreen() }
+      guard state.beginning != nil else { return detach() }
+      session.report(
+        Occurrence(
+          .done, step: state.last?.step ?? 0, time: Date().timeIntervalSince1970, key: command.word,
+          actor: view!.dashboard.askedBy,
+          text: "\(command.word): done at step \(state.last?.step ?? 0)"))
+      return detach()
     }
     // Nothing is there to save or to stop yet.
     if case .stop = command, state.beginning == nil { leaveNow() }
@@ -205,6 +271,39 @@ struct ForegroundLoop: ~Copyable {
   private var staysWhenOver: Bool {
     guard status == 0, let reason = state.ending?.reason else { return false }
     return reason != .stopped && reason != .abandoned
+  }
+
+  /// Leaves the screen, and the shell where that is possible; the run goes on.
+  private mutating func detach() {
+    guard view != nil else { return }
+    closeScreen()
+    isLeavingShell = true
+    leaveShell()
+    // Who left a run that goes on reads its lines from here on.
+    if let beginning = state.beginning { printer.take(.event(NumberedEvent(0, .began(beginning)))) }
+  }
+
+  /// Whether a run in the background has got as far as its first step, or has anything else to show for itself.
+  private var isUnderWay: Bool {
+    state.phase == .paused || state.ending != nil || (state.last?.step ?? 0) > (state.beginning?.step ?? .max)
+  }
+
+  /// Has the shell go on, and takes this process to the background.
+  private mutating func leaveShell() {
+    guard let front, state.beginning != nil else { return }
+    let address = session.address
+    let sentence =
+      "run “\(address.name)” goes on in the background, process \(getpid()): “\(address.command("attach"))” shows its screen, "
+      + "“\(address.command("tell")) stop” stops it; its lines are in \(RunFolder(address.folder).log)"
+    var log: BackgroundLog?
+    let isLeft = front.leave(saying: sentence.harmlessLine) {
+      Output.silence { $0 == STDIN_FILENO }
+      log = BackgroundLog(folder: address.folder)
+    }
+    guard isLeft else { return }
+    self.log = log
+    self.front = nil
+    hasHungUp = true
   }
 
   private mutating func leaveScreen() {
@@ -232,6 +331,7 @@ struct ForegroundLoop: ~Copyable {
       }
       printer.flush()
     } while !printer.isBehind && shown.count > 0
+    log?.turnOverIfLarge()
     if outcome != nil { printer.startGivingUp() }
     if !isPrinted { signals.wait(milliseconds: 50) }
   }

@@ -3,6 +3,7 @@ import Dashboard
 import Foundation
 import Run
 import RunFile
+import Session
 
 /// Reads stored runs for screens. All that opens run files in the process goes through its one thread.
 final class RunReader: Sendable {
@@ -17,10 +18,12 @@ final class RunReader: Sendable {
     case history(String)
     /// What came since.
     case news(String, StoredRun.Bookmark)
-    /// Tensors of a run's checkpoints.
-    case tensors(String, TensorsScreen.TensorsReading)
     /// Takes a run away; its lock refuses that where a process writes it. What was asked before is read before.
     case remove(String)
+    /// Tensors of a run's checkpoints.
+    case tensors(String, TensorsScreen.TensorsReading)
+    /// A run that another process trains, to be followed and steered: what came since a bookmark, or all, and a connection.
+    case attach(String, StoredRun.Bookmark?, after: Int)
   }
 
   /// A run, read.
@@ -39,9 +42,11 @@ final class RunReader: Sendable {
     case summaries([RunSummary])
     case history(StoredReading)
     case news(StoredReading)
-    case tensors(name: String, TensorsAnswer)
     /// A run is gone; the sentence for the user.
     case removed(name: String, String)
+    case tensors(name: String, TensorsAnswer)
+    /// With a connection, or the reason why there is none.
+    case attached(StoredReading, Result<AttachedRun, UserError>)
     case failed(name: String, UserError)
   }
 
@@ -92,7 +97,24 @@ final class RunReader: Sendable {
         let folder = try RunLookup.folder(name, in: place)
         return .removed(name: name, try Removal(ofRun: folder).carryOut(name: name, folder: folder))
       }
+    case .attach(let name, let bookmark, let number):
+      return attempt(name) { try attach(to: name, in: folder, bookmark, after: number) }
     }
+  }
+
+  /// Connects first: what happens while the files are read comes by the connection.
+  private static func attach(
+    to name: String, in folder: String, _ bookmark: StoredRun.Bookmark?, after number: Int
+  ) throws -> Answer {
+    let connection = Result { try AttachedRun(ControlClient(folder: "\(folder)/\(name)", name: name), after: number) }
+      .mapError { UserError($0, .unavailable, while: "connecting to run “\(name)”") }
+    let run = try StoredRun(opening: "\(folder)/\(name)")
+    guard var bookmark else {
+      let (events, bookmark) = try run.historyToFollow()
+      return .attached(try reading(run, events, bookmark), connection)
+    }
+    let events = try run.news(since: &bookmark)
+    return .attached(try reading(run, events, bookmark), connection)
   }
 
   private static func reading(_ run: StoredRun, _ events: [Event], _ bookmark: StoredRun.Bookmark) throws

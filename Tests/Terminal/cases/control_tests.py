@@ -108,6 +108,51 @@ def test_settings_survive_a_kill_and_a_resume():
     assert began["recipe"]["optimizer"]["clip"] == 0.01 and began["recipe"]["steps"] == last + 8, began
 
 
+def test_a_schedule_a_prompt_and_a_name_survive_a_kill_and_a_resume():
+    with training("bent", "--steps", "1000000", "--set", "evaluate.every=0", "--set", "save.every=0", "--set", "sample.every=0",
+                  "--set", "save.keep=1") as process:
+        tell("bent", "pause")
+        tell("bent", "step", "2")
+        # Held where the schedule warms up, and a name that every command takes for a step.
+        tell("bent", "rate", "hold", "1e-3")
+        tell("bent", "step", "2")
+        tell("bent", "save", "as", "before-decay")
+        tell("bent", "step", "2")
+        tell("bent", "rate", "anneal", "10")
+        tell("bent", "prompt", "And the")
+        tell("bent", "step", "3")
+        tell("bent", "rate", "warmup", "5")
+        tell("bent", "undo")
+        tell("bent", "step", "2")
+        assert "ntp" in tell("bent", "ask", "and the").stdout
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    before = {event["step"]: event for event in events("bent", "step")}
+    assert before[3]["rate"] == before[6]["rate"] == 1e-3 and before[7]["rate"] < 1e-3 and before[11]["rate"] < before[7]["rate"], before
+    assert max(before) == 11, before
+    # Two more saves by the schedule take away what nobody asked for, and leave what was saved by hand.
+    for _ in range(2):
+        last = max(event["step"] for event in events("bent", "step"))
+        run(command("resume", "bent", "--headless", "--steps", str(last + 3), "--threads", "1", "--set", "schedule.floor=0.2"))
+    assert not [event for event in events("bent", "occurrence") if event.get("key") == "replay"]
+    assert checkpoints("bent")[0] == 4 and len(checkpoints("bent")) == 2, checkpoints("bent")
+    began = events("bent", "begin")[-1]["recipe"]
+    assert (began["schedule"]["then"], began["schedule"]["from"], began["schedule"]["over"]) == ("anneal", 6, 10), began
+    assert began["sample"]["prompt"] == "And the", began
+    asked = json.loads(run(command("ask", "bent", "and the", "--step", "before-decay", "--json")).stdout)
+    assert asked["step"] == 4 and 0 < asked["ntp"][0]["probability"] <= 1 and asked["top"], asked
+    assert asked["ntp"] == sorted(asked["ntp"], key=lambda choice: -choice["probability"])
+    assert "did you mean “before-decay”" in run(command("ask", "bent", "x", "--step", "before-deca"), 66).stderr
+    kept = [json.loads(line) for line in run(command("inspect", "bent", "checkpoints", "--json")).stdout.splitlines()]
+    assert kept[0]["name"] == "before-decay" and "isKept" not in kept[1], kept
+    run(command("prune", "bent", "--yes"))
+    assert checkpoints("bent")[0] == 4
+    run(command("prune", "bent", "--yes", "--saved"))
+    assert len(checkpoints("bent")) == 1
+    assert len(os.listdir(os.path.join(RUNS, "bent", "checkpoints"))) == 1
+    run(command("rm", "bent", "--yes"))
+
+
 def test_watch_prints_events_until_the_end():
     with training("watched") as process:
         watch = subprocess.Popen(command("watch", "watched", "--json"), stdout=subprocess.PIPE, text=True)
@@ -159,14 +204,16 @@ def test_hostile_peers_change_nothing():
             send(peer, **wrong)
             assert json.loads(lines.readline())["status"] == "refused", wrong
             peer.close()
-        # A peer that asks and never reads, one that leaves in the middle of a line, and more than are served.
+        # A peer that never reads, one that asks what there is not again and again, one that leaves in the middle of a line, and
+        # more than are served.
+        mute, _ = connect("hostile")
+        send(mute, subscribe=True, **{"from": 1})
+        silent.append(mute)
         greedy, _ = connect("hostile")
-        send(greedy, subscribe=True, **{"from": 1})
         greedy.setblocking(False)
-        with contextlib.suppress(BlockingIOError):
+        with contextlib.suppress(OSError):
             for _ in range(10_000):
                 greedy.sendall(b'{"command":"explode"}\n' * 100)
-        silent.append(greedy)
         half, _ = connect("hostile")
         half.sendall(b'{"command":"stop"')
         half.close()
@@ -190,7 +237,7 @@ def test_hostile_peers_change_nothing():
 
 
 def test_the_command_line_steers_and_answers():
-    with begin("typed") as terminal:
+    with begin("typed", *ENDLESS, "--set", "schedule.warmup=0") as terminal:
         terminal.type(":")
         terminal.wait_for("tab completes")
         terminal.type("rat\t3e-4")

@@ -70,7 +70,8 @@ def test_w_changes_a_weight_and_a_resumed_run_keeps_it():
 
 
 def test_a_rate_can_be_typed_or_pasted_and_nonsense_is_refused():
-    with begin("typed") as terminal:
+    # While the schedule warms up, a typed rate would be a question.
+    with begin("typed", *ENDLESS, "--set", "schedule.warmup=0") as terminal:
         terminal.type(" ")
         terminal.wait_for("paused")
         terminal.type("lfast\r")

@@ -26,7 +26,10 @@ struct Watch: ParsableCommand {
 
   @OptionGroup var place: FolderOptions
 
-  func run() throws {
+  func run() throws { try Self.follow(name, in: place, isJSON: json, fromNow: fromNow) }
+
+  /// Prints the events of a live run until it ends.
+  static func follow(_ name: String, in place: FolderOptions, isJSON: Bool, fromNow: Bool = false) throws {
     let client = try ControlClient(folder: RunLookup.folder(name, in: place), name: name)
     var request = [JSON.Member("id", .integer(1)), JSON.Member("subscribe", .flag(true))]
     if !fromNow { request.append(JSON.Member("from", .integer(1))) }
@@ -34,7 +37,7 @@ struct Watch: ParsableCommand {
     var lines = WatchedLines()
     while let message = try client.next() {
       guard let event = message["event"]?.string else { continue }
-      if json {
+      if isJSON {
         print(message.line)
       } else if let line = lines.line(for: message, event) {
         print(line)

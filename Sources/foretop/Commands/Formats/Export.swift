@@ -37,8 +37,9 @@ struct ExportCommand: ParsableCommand {
   var format: Format
 
   @Option(
-    parsing: .unconditional, help: ArgumentHelp("The checkpoint's step. Default: the last one.", valueName: "n"))
-  var step: Int?
+    parsing: .unconditional,
+    help: ArgumentHelp("The checkpoint's step or name. Default: the last one.", valueName: "step"))
+  var step: CheckpointChoice?
 
   @Flag(help: "With huggingface, also writes the heads that transformers ignores into model.safetensors.")
   var withHeads = false

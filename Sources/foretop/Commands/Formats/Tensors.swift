@@ -15,19 +15,18 @@ struct Tensors: ParsableCommand {
       the keys. Without a terminal, with --text or --json, or with --tensor, the statistics are printed.
 
       Mean, standard deviation, minimum and maximum are over the finite values. With --tensor, only that tensor is \
-      listed, with a histogram of its values. A tensor's name may be written with “/” or “.”. With \
-      --against, two columns have the norm of the difference as a share of the tensor's norm, and the cosine between \
-      the two.
+      listed, with a histogram of its values. A tensor's name may be written with “/” or “.”. With --against, two \
+      columns have the norm of the difference as a share of the tensor's norm, and the cosine between the two.
       """)
 
   @Argument(help: ArgumentHelp("The run's name.", valueName: "name"))
   var name: String
 
-  @Option(help: ArgumentHelp("The checkpoint's step. Default: the last one.", valueName: "n"))
-  var step: Int?
+  @Option(help: ArgumentHelp("The checkpoint's step or name. Default: the last one.", valueName: "step"))
+  var step: CheckpointChoice?
 
   @Option(help: ArgumentHelp("The step of another checkpoint, to take differences to.", valueName: "n"))
-  var against: Int?
+  var against: CheckpointChoice?
 
   @Option(help: ArgumentHelp("One tensor, such as model/layers/0/mlp/up_proj/weight.", valueName: "path"))
   var tensor: String?
@@ -66,6 +65,7 @@ struct Tensors: ParsableCommand {
     guard isatty(STDIN_FILENO) == 1, isatty(STDOUT_FILENO) == 1 else { return nil }
     let run = try RunLookup.archive(name, in: place)
     let steps = try run.checkpoints().map(\.step)
+    let (step, against) = (try step?.step(in: run.folder), try against?.step(in: run.folder))
     for asked in [step, against].compactMap({ $0 }) where !steps.contains(asked) {
       throw UserError(
         .noInput,

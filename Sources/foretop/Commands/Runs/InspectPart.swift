@@ -125,12 +125,15 @@ enum InspectPart: String, ExpressibleByArgument, CaseIterable {
     let best = losses.values.filter(\.isBest).max { $0.step < $1.step }?.step
     if isJSON {
       for checkpoint in checkpoints {
-        let members = [
+        var members = [
           JSON.Member("step", .integer(checkpoint.step)), JSON.Member("bytes", .integer(checkpoint.bytes)),
           JSON.Member("time", .double(checkpoint.time)), JSON.Member("file", .text(checkpoint.file)),
           JSON.Member("heldout", .object(losses[checkpoint.step]?.losses.json ?? [])),
           JSON.Member("isBest", .flag(checkpoint.step == best)),
         ]
+        if let name = archive.keptName(ofCheckpoint: checkpoint.step) {
+          members += [JSON.Member("isKept", .flag(true))] + (name.isEmpty ? [] : [JSON.Member("name", .text(name))])
+        }
         print(JSON.object(members).line)
       }
       return
@@ -142,7 +145,8 @@ enum InspectPart: String, ExpressibleByArgument, CaseIterable {
     let rows = checkpoints.map { checkpoint in
       [
         Figure.grouped(checkpoint.step), Figure.bytes(Double(checkpoint.bytes)), Clock.date(checkpoint.time),
-        (losses[checkpoint.step].map { $0.losses.words } ?? "") + (checkpoint.step == best ? "  best" : ""),
+        (losses[checkpoint.step].map { $0.losses.words } ?? "") + (checkpoint.step == best ? "  best" : "")
+          + (archive.keptName(ofCheckpoint: checkpoint.step).map { $0.isEmpty ? "  kept" : "  kept as \($0)" } ?? ""),
         checkpoint.file,
       ]
     }

@@ -54,9 +54,10 @@ struct Prune: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Removes old checkpoints of a run, after asking.",
     discussion: """
-      These checkpoints are kept: the newest undamaged ones (--keep), the one with the lowest held-out loss, and those at \
-      multiples of save.keepEvery steps. Metrics and events are kept, too. A live run removes old checkpoints itself, as \
-      save.keep in its recipe says. Without a terminal, nobody can be asked, and --yes is needed.
+      These checkpoints are kept: the newest undamaged ones (--keep), the one with the lowest held-out loss, those at \
+      multiples of save.keepEvery steps, and without --saved those that were saved by hand. Metrics and events are kept, \
+      too. A live run removes old checkpoints itself, as save.keep in its recipe says. Without a terminal, nobody can be \
+      asked, and --yes is needed.
       """)
 
   @Argument(help: ArgumentHelp("The run's name.", valueName: "name"))
@@ -66,6 +67,9 @@ struct Prune: ParsableCommand {
     parsing: .unconditional,
     help: ArgumentHelp("The number of newest checkpoints to keep, besides the best.", valueName: "n"))
   var keep = 1
+
+  @Flag(help: "Removes checkpoints that were saved by hand, too.")
+  var saved = false
 
   @OptionGroup var consent: ConsentOptions
   @OptionGroup var place: FolderOptions
@@ -77,7 +81,7 @@ struct Prune: ParsableCommand {
   }
 
   func run() throws {
-    let removal = try Removal(ofCheckpoints: RunLookup.folder(name, in: place), keeping: keep)
+    let removal = try Removal(ofCheckpoints: RunLookup.folder(name, in: place), keeping: keep, takesKept: saved)
     for warning in removal.warnings { Output.warn(warning.harmlessLine) }
     let kept = removal.kept.map(String.init).joined(separator: ", ")
     let words = kept.isEmpty ? "no step" : "\(removal.kept.count == 1 ? "step" : "steps") \(kept)"

@@ -129,12 +129,22 @@ struct RunCatalog {
 
   /// Puts the list on a screen.
   func list(on screen: inout RunsScreen) {
-    let names = order.name == "changed" && filters.isEmpty ? namesByAge : sortedNames
+    let listed = tree(order.name == "changed" && filters.isEmpty ? namesByAge : sortedNames)
     let unread = needsAll ? entries.count { known[$0.name] == nil } : 0
     screen.list(
-      names, of: entries.count, training: entries.count { $0.version.isLive }, unread: unread,
-      sortedBy: order.name, isReversed: isReversed)
+      listed.map(\.name), of: entries.count, training: entries.count { $0.version.isLive }, unread: unread,
+      sortedBy: order.name, isReversed: isReversed,
+      depths: Dictionary(
+        listed.filter { $0.depth > 0 }.map { ($0.name, $0.depth) }, uniquingKeysWith: { first, _ in first }))
     screen.useFilter(filter, problem: "")
+  }
+
+  /// Branches below their parents: of runs that were not read yet, the name says which is which.
+  private func tree(_ names: [String]) -> [RunTree.ListedRun] {
+    let parents = RunTree.parents(of: known.values.map(\.summary))
+    return RunTree.listed(names) { name in
+      parents[name] ?? (known[name] == nil ? RunName.base(ofBranch: name) : nil)
+    }
   }
 
   /// What needs no reading is sorted without it.

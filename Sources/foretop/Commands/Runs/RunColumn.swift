@@ -106,6 +106,9 @@ struct RunColumn {
       count("saved", { Double($0.checkpoints) }, { Figure.grouped(Int($0)) }),
       count("size", { Double($0.bytes) }, Figure.bytes),
       time("changed", \.changed), time("created", \.created),
+      RunColumn(
+        "parent", isRight: false, { $0.parent.map { "\($0.name) at \(Figure.grouped($0.step))" } ?? "" },
+        { $0.parent.map { .text($0.name) } }),
       texts("tag", { $0.joined(separator: ",") }, \.tags),
       texts("note", { ($0.last ?? "").cut(to: 40) }, { $0.notes.map(\.text) }),
     ]

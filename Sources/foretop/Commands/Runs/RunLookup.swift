@@ -1,4 +1,5 @@
 // A run by its name, for the commands that read one.
+import ArgumentParser
 import Corpus
 import Foundation
 import Run
@@ -44,6 +45,11 @@ enum RunLookup {
       return checkpoint
     }
     return try checkpoint(of: archive, step: step)
+  }
+
+  /// A run's newest good checkpoint, or the one that was chosen.
+  static func checkpoint(_ name: String, in place: FolderOptions, step choice: CheckpointChoice?) throws -> Checkpoint {
+    try checkpoint(name, in: place, step: choice.map { try $0.step(in: folder(name, in: place)) })
   }
 
   private static func say(_ warnings: [String]) {
@@ -95,5 +101,31 @@ enum RunLookup {
     let (checkpoint, warnings) = try archive.checkpoint(step: step)
     say(warnings)
     return checkpoint
+  }
+}
+
+/// A checkpoint as a user names it: by its step, or by the name that “save as” gave it.
+enum CheckpointChoice: ExpressibleByArgument, Equatable {
+  case step(Int)
+  case name(String)
+
+  init?(argument: String) {
+    if let step = Int(argument) {
+      self = .step(step)
+    } else if let name = try? CommandText.checkedName(argument) {
+      self = .name(name)
+    } else {
+      return nil
+    }
+  }
+
+  /// Its step.
+  /// - Parameter folder: the run's.
+  /// - Throws: `UserError` where the run has no checkpoint of this name.
+  func step(in folder: String) throws -> Int {
+    switch self {
+    case .step(let step): step
+    case .name(let name): try StoredRun.step(ofCheckpoint: name, in: folder)
+    }
   }
 }

@@ -10,10 +10,10 @@ struct Runs: ParsableCommand {
     abstract: "Lists the runs.",
     discussion: """
       Columns are name, state, step, tokens, parameters, loss, heldout, best, accuracy, ndcg8, saved, size, changed, created, \
-      tag, note, and every key of a recipe, such as schedule.rate. Sorting and filtering by loss or heldout uses the loss \
-      of the first head. “foretop runs --filter state=finished --filter 'best<3' --sort best” lists the good runs, best \
-      first. The columns tag and note appear if a listed run has tags or notes; tag=seed-study matches runs with that \
-      tag, note~word runs with that word in a note.
+      parent, tag, note, and every key of a recipe, such as schedule.rate. Sorting and filtering by loss or heldout \
+      uses the loss of the first head. “foretop runs --filter state=finished --filter 'best<3' --sort best” lists the \
+      good runs, best first. A branch is indented below its parent. The columns tag and note appear if a listed run has \
+      tags or notes; tag=seed-study matches runs with that tag, note~word runs with that word in a note.
       """, aliases: ["ls", "list"])
 
   @OptionGroup var place: PlaceOptions
@@ -69,18 +69,25 @@ struct Runs: ParsableCommand {
         columns.append(column)
       }
     }
-    print(table(of: runs, columns))
+    let parents = RunTree.parents(of: runs)
+    let listed = RunTree.listed(runs.map(\.name)) { parents[$0] }
+    let byName = Dictionary(runs.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+    print(table(of: listed.compactMap { run in byName[run.name].map { ($0, run.depth) } }, columns))
     for run in runs {
       for problem in [run.error, run.warning] { if let problem { print("\(run.name): \(problem)".harmlessLine) } }
     }
   }
 
   /// The list. On a terminal that is too narrow for the usual columns some are left out; --columns has them all.
-  private func table(of runs: [RunSummary], _ all: [RunColumn]) -> String {
+  private func table(of runs: [(run: RunSummary, depth: Int)], _ all: [RunColumn]) -> String {
     var columns = all
     var rank = RunColumn.leastNeeded[...]
     while true {
-      let rows = [columns.map { Self.header($0.name) }] + runs.map { run in columns.map { $0.cell(run) } }
+      let rows =
+        [columns.map { Self.header($0.name) }]
+        + runs.map { run, depth in
+          columns.map { ($0.name == "name" ? String(repeating: "  ", count: depth) : "") + $0.cell(run) }
+        }
       let text = TextTable.text(rows, right: Set(columns.indices.filter { columns[$0].isRight }))
       let width = text.split(separator: "\n").map { String($0).width }.max() ?? 0
       guard self.columns == nil, let room = TextTable.terminalColumns, width > room, let name = rank.popFirst() else {
@@ -108,6 +115,9 @@ extension RunSummary {
     if let best { members.append(JSON.Member("best", .float(best))) }
     if let warning { members.append(JSON.Member("warning", .text(warning))) }
     if let created { members.append(JSON.Member("created", .double(created))) }
+    if let parent {
+      members += [JSON.Member("parent", .text(parent.name)), JSON.Member("parentStep", .integer(parent.step))]
+    }
     if let changed { members.append(JSON.Member("changed", .double(changed))) }
     members.append(JSON.Member("tags", .array(annotations.tags.map(JSON.text))))
     members.append(JSON.Member("notes", .array(annotations.notes.map(\.noteJSON))))

@@ -34,6 +34,7 @@ struct Train: ParsableCommand {
       \(keys)
       """)
 
+  /// A key with its effect, its range and its default.
   private static var keys: String {
     HelpTable.text(
       Recipe.fields.map { field in
@@ -61,9 +62,11 @@ struct Train: ParsableCommand {
   @OptionGroup var place: PlaceOptions
   @OptionGroup var screen: ScreenOptions
   @OptionGroup var alerts: AlertOptions
+  @OptionGroup var background: BackgroundOptions
 
   func run() throws {
     try Computation.prepare()
+    let (screen, front) = try background.begin(screen)
     Signals.expectRequests()
     let file = try RecipeFile(recipe)
     var origins = file.origins
@@ -76,7 +79,7 @@ struct Train: ParsableCommand {
       recipe: recipe, address: RunAddress(name: try freeName(after: file.name), runs: place.runs),
       source: try Corpus.Source(recipe, runs: place.runs), threads: threads,
       notices: [ThreadOptions.warning(of: threads)].compactMap { $0 })
-    var loop = ForegroundLoop(request, options: screen, alerts: alerts)
+    var loop = ForegroundLoop(request, options: screen, alerts: alerts, front: front)
     throw Ended(status: try loop.run())
   }
 

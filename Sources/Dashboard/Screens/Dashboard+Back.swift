@@ -1,0 +1,100 @@
+// The list of checkpoints that a run can go back to: chosen with the arrows, taken with enter.
+import Run
+import TerminalUI
+
+/// The list, open.
+struct BackPrompt: Sendable, Equatable {
+  /// The chosen row, from the newest checkpoint on.
+  var chosen = 0
+}
+
+/// A checkpoint as the list shows it.
+private struct ListedCheckpoint {
+  var step: Int
+  /// Held-out loss of the first head at that step; nil where nothing was evaluated there.
+  var heldOut: Double?
+  /// Its training loss, as smooth as the line is.
+  var smooth: Double?
+  var isBest = false
+}
+
+extension Dashboard {
+  /// Takes the steps of the checkpoints that the run has, oldest first.
+  package mutating func know(checkpoints: [Int]) {
+    self.checkpoints = checkpoints
+    needsDrawing = needsDrawing || overlay.isBack
+  }
+
+  /// The checkpoints with their losses, the newest first.
+  private var listed: [ListedCheckpoint] {
+    let best = run.best?.step
+    let head = history.tracks.first?.head
+    return checkpoints.reversed().map { step in
+      var row = ListedCheckpoint(step: step, isBest: step == best)
+      if let head, let losses = history.evaluations[.loss(head)] {
+        let places = history.evaluations.places[.step]
+        let place = places.lowerBound(of: Double(step))
+        if place < losses.count, places[place] == Double(step) { row.heldOut = Double(losses.values[place]) }
+      }
+      let place = history.places[.step].lowerBound(of: Double(step))
+      if place < history.count, let track = history.tracks.first {
+        row.smooth = track.losses.smooth.summary(of: place..<place + 1).mean
+      }
+      return row
+    }
+  }
+
+  mutating func press(_ key: Key, in prompt: BackPrompt) -> Command? {
+    var prompt = prompt
+    let last = max(checkpoints.count - 1, 0)
+    switch key {
+    case .escape, .character("q"), .character("r"):
+      overlay = nil
+      return nil
+    case .up, .character("k"): prompt.chosen = max(prompt.chosen - 1, 0)
+    case .down, .character("j"): prompt.chosen = min(prompt.chosen + 1, last)
+    case .home: prompt.chosen = 0
+    case .end: prompt.chosen = last
+    case .enter:
+      overlay = nil
+      let rows = listed
+      guard rows.indices.contains(prompt.chosen) else { return nil }
+      return ask(.back(.step(rows[prompt.chosen].step)))
+    default: break
+    }
+    overlay = .back(prompt)
+    return nil
+  }
+
+  func draw(_ prompt: BackPrompt, on canvas: inout Canvas) {
+    let rows = listed
+    let head = history.tracks.first?.head.name ?? ""
+    let most = max(min(rows.count, canvas.rows - 7), 1)
+    let chosen = min(prompt.chosen, max(rows.count - 1, 0))
+    let first = min(max(chosen - most / 2, 0), max(rows.count - most, 0))
+    let inside = canvas.dialog("go back to", columns: min(46, max(canvas.columns - 6, 16)), rows: most + 3)
+    canvas.write(
+      [
+        Span("    step".padded(to: 14), .faint), Span("held-out \(head)".padded(to: 15), .faint),
+        Span("smooth", .faint),
+      ],
+      line: 0, of: inside)
+    for (index, row) in rows[first..<min(first + most, rows.count)].enumerated() {
+      let isChosen = first + index == chosen
+      let heldOut = row.heldOut.map { Figure.loss($0) + (row.isBest ? " ★" : "") } ?? "–"
+      let style: Style = isChosen ? .bold : .plain
+      canvas.write(
+        [
+          Span(isChosen ? "▸ " : "  ", .accent), Span("  " + Figure.grouped(row.step).padded(to: 10), style),
+          Span(heldOut.padded(to: 15), Style(.third)), Span(row.smooth.map(Figure.loss) ?? "–", style),
+        ], line: 1 + index, of: inside)
+    }
+    canvas.write(
+      [Span("enter", .accent), Span(" goes on from there as a branch   "), Span("esc", .accent), Span(" stays")],
+      line: inside.rows - 1, of: inside)
+  }
+}
+
+extension Dashboard.Overlay? {
+  fileprivate var isBack: Bool { if case .back = self { true } else { false } }
+}

@@ -1,0 +1,221 @@
+// The guard: what becomes of a step whose loss or gradient is not finite or out of line, and of weights that have come to harm.
+import Foundation
+import Kernels
+import Run
+import Transformer
+
+/// What the guard acts on.
+enum GuardCause {
+  case nonFinite([HeadLoss], norm: Double)
+  case spike(GuardAlarm)
+  /// The loss has been far above what it was for a while.
+  case spoilt
+}
+
+/// What the guard has done in this session.
+struct GuardRecord {
+  /// How often the run went back, in the sessions before too.
+  var backs = 0
+  /// Batches that were left out in a row.
+  var skips = 0
+  /// The step of the last checkpoint whose weights were sound; nil before there is one.
+  var soundStep: Int?
+  /// Root mean square of each tensor then.
+  var soundSizes: [Float] = []
+}
+
+extension Trainer {
+  /// A tensor whose numbers are so many times as large as in the last sound checkpoint has exploded.
+  private static let explosion: Float = 30
+
+  /// Acts on a step that was not taken, or on weights that are spoilt.
+  /// - Returns: how the session ends, where it does.
+  mutating func guardAgainst(_ cause: GuardCause, isAttended: Bool, _ outlets: Outlets) -> Ending? {
+    let spoilt = signOfSpoiltWeights(cause)
+    let settings = recipe.guard
+    let acts =
+      switch cause {
+      case .nonFinite, .spoilt: settings.acts(on: .nonfinite)
+      case .spike: settings.acts(on: .spike)
+      }
+    let what = words(cause) + (spoilt.map { ": the weights are spoilt (\($0))" } ?? verdictOnBatch(cause))
+    // Who replays the run leaves the batch out as well; a loss that is not finite comes out again by itself.
+    if case .spike = cause { leaveOut(what, outlets) }
+    switch acts ? settings.does : .pause {
+    case .skip where spoilt == nil && guarded.skips < max(settings.most, 1):
+      if case .nonFinite = cause { leaveOut(what, outlets) }
+      guarded.skips += 1
+      return nil
+    case .back:
+      if guarded.backs < settings.most, goBackByItself(what, outlets) {
+        return Ending(.diverged, step: state.step, time: wallTime())
+      }
+    case .stop:
+      halt(what + "; the guard stops the run" + advice(isAttended: false), isAttended: false, outlets)
+      return Ending(.diverged, step: state.step, time: wallTime())
+    case .pause, .skip: break
+    }
+    halt(what + advice(isAttended: isAttended), isAttended: isAttended, outlets)
+    return isAttended ? nil : Ending(.diverged, step: state.step, time: wallTime())
+  }
+
+  /// Says that a step is out of line, once until one is not.
+  func warn(of alarm: GuardAlarm, _ outlets: Outlets) {
+    outlets.report(
+      .occurred(
+        Occurrence(
+          .warning, step: state.step, time: wallTime(), key: "spike", actor: .guard,
+          text: "a spike at step \(state.step): \(alarm.words)")))
+  }
+
+  /// Remembers the weights' sizes, to see later whether they grow out of bounds.
+  mutating func noteSizes() { guarded.soundSizes = tensorSizes() }
+
+  /// Remembers that the weights of now are sound, where they are; a checkpoint of them says so.
+  mutating func noteSoundWeights() {
+    guard isGuarded else { return }
+    let sizes = tensorSizes()
+    let isExploded = explodedTensor(sizes) != nil
+    state.guarded?.isExploded = isExploded
+    guard state.guarded?.isSuspect != true else { return }
+    guarded.soundStep = state.step
+    guarded.soundSizes = sizes
+  }
+
+  /// Leaves one batch out: the next step takes the one after it.
+  mutating func leaveBatchOut() -> Bool {
+    guard (try? batches.next()) != nil else {
+      batches.goBack(to: state.window)
+      return false
+    }
+    state.window = batches.window
+    return true
+  }
+
+  /// Reports that the batch which was just looked at is left out.
+  func leaveOut(_ what: String, by actor: Occurrence.Actor = .guard, _ outlets: Outlets) {
+    outlets.report(
+      .occurred(
+        Occurrence(
+          .skip, step: state.step, time: wallTime(), key: "guard", new: Double(state.window), actor: actor,
+          text: "\(what); the batch is left out")))
+  }
+
+  private mutating func goBackByItself(_ what: String, _ outlets: Outlets) -> Bool {
+    let request = Request(.back(.last), by: .guard)
+    let factor = recipe.guard.rate
+    for target in [guarded.soundStep.map(BackTarget.step), .last].compactMap({ $0 }) {
+      do {
+        try leave(for: target, request, rateFactor: factor, why: what + "; ", outlets)
+        return true
+      } catch {
+        occurred(
+          .warning, "the guard cannot go back: \(UserError(error, while: "going back").message)", by: .guard, outlets)
+      }
+    }
+    return false
+  }
+
+  private mutating func halt(_ text: String, isAttended: Bool, _ outlets: Outlets) {
+    isPaused = isAttended
+    stepsBeforePause = 0
+    pauseCondition = nil
+    occurred(.diverged, text, by: .program, answering: steppingRequests.first?.id, outlets)
+    answerStepping(but: steppingRequests.first?.id, outlets)
+  }
+
+  // MARK: Words
+
+  private func words(_ cause: GuardCause) -> String {
+    switch cause {
+    case .nonFinite(let losses, let norm):
+      // The sign of what is no number says nothing.
+      let values = losses.map { "\($0.head.name) \($0.loss.isNaN ? .nan : $0.loss)" }.joined(separator: ", ")
+      return "step \(state.step + 1) was not taken: \(values), gradient norm \(norm)"
+    case .spike(let alarm): return "step \(state.step + 1) was not taken: \(alarm.words)"
+    case .spoilt: return "the training went wrong before step \(state.step)"
+    }
+  }
+
+  private mutating func verdictOnBatch(_ cause: GuardCause) -> String {
+    if case .spoilt = cause { return "" }
+    return ": a bad batch, since the weights are sound"
+  }
+
+  private func advice(isAttended: Bool) -> String {
+    let back = guarded.soundStep.map { "step \($0), the last sound checkpoint" }
+    if isAttended {
+      return back.map { " — r goes back to \($0); or lower the rate and go on" } ?? " — lower the rate and go on"
+    }
+    guard let step = guarded.soundStep else {
+      return " — begin again with a lower schedule.rate, since there is no checkpoint"
+    }
+    return
+      " — “foretop resume \(name) --step \(step) --set schedule.rate=\(compact(recipe.schedule.rate / 2))” goes on from "
+      + "the last sound checkpoint with a lower rate"
+  }
+
+  // MARK: Weights that came to harm
+
+  /// What shows that the weights are spoilt, and not the batch bad; nil where they are sound.
+  private mutating func signOfSpoiltWeights(_ cause: GuardCause) -> String? {
+    let sizes = tensorSizes()
+    if let exploded = explodedTensor(sizes) { return exploded }
+    let judged = state.guarded
+    if let judged, judged.isSpoilt {
+      return "the loss is \(short(judged.recentLoss)), and was \(short(judged.lowest)) at its lowest"
+    }
+    if case .spoilt = cause { return nil }
+    // The same weights on other rows: where they fail too, it is not the rows.
+    guard let next = lossOfNextBatch() else { return nil }
+    if !next.isFinite { return "the next batch's loss is \(next.isNaN ? .nan : next) too" }
+    guard let judged, judged.lowest.isFinite, Double(next) > judged.limit else { return nil }
+    return "the next batch's loss is \(short(Double(next))), and was \(short(judged.lowest)) at its lowest"
+  }
+
+  /// The loss of the first head on the next batch's first rows; the data position stays as it is.
+  private mutating func lossOfNextBatch() -> Float? {
+    defer { batches.goBack(to: state.window) }
+    guard let batch = try? batches.next() else { return nil }
+    return firstLoss(of: batch)
+  }
+
+  /// Root mean square of each tensor's weights.
+  private func tensorSizes() -> [Float] {
+    let weights = model.parameters.weights
+    let tensors = model.parameters.layout.tensors
+    var sizes = [Float](repeating: 0, count: tensors.count)
+    sizes.withUnsafeMutableBufferPointer { sizes in
+      let destination = sizes.baseAddress!
+      Team.split(tensors.count, threads: model.threads, grain: 1) { _, range in
+        for index in range {
+          let tensor = tensors[index]
+          var sum = SIMD8<Float>()
+          var rest: Float = 0
+          let start = weights + tensor.offset
+          let whole = tensor.count / 8 * 8
+          for place in stride(from: 0, to: whole, by: 8) {
+            let part = UnsafeRawPointer(start + place).loadUnaligned(as: SIMD8<Float>.self)
+            sum += part * part
+          }
+          for place in whole..<tensor.count { rest += start[place] * start[place] }
+          destination[index] = ((sum.sum() + rest) / Float(max(tensor.count, 1))).squareRoot()
+        }
+      }
+    }
+    return sizes
+  }
+
+  /// A tensor that is not finite, or far larger than in the last sound checkpoint, in words.
+  private func explodedTensor(_ sizes: [Float]) -> String? {
+    for (index, tensor) in model.parameters.layout.tensors.enumerated() {
+      if !sizes[index].isFinite { return "\(tensor.path) is not finite" }
+      guard guarded.soundSizes.indices.contains(index) else { continue }
+      let before = max(guarded.soundSizes[index], 0.02)
+      if sizes[index] > Self.explosion * before {
+        return "\(tensor.path) is \(Int(sizes[index] / before)) times as large as at step \(guarded.soundStep ?? 0)"
+      }
+    }
+    return nil
+  }
+}

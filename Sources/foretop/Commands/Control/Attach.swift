@@ -1,0 +1,54 @@
+// foretop attach: the screen of a run that another process trains.
+import ArgumentParser
+import Dashboard
+import Foundation
+import Run
+import RunFile
+import Session
+
+struct Attach: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Shows the screen of a run that another process trains, and steers the run.",
+    discussion: """
+      The screen has the run's whole history, and follows it live. Keys and : ask the process that trains the run; run.h5 \
+      records them as asked by “attached PID”. Several screens may be attached at once. q and ctrl-C leave the screen, \
+      and the run goes on. When the process that trains ends, the screen stays as that of a stored run; when another \
+      process resumes the run, the screen follows that one. Without a terminal, the run's events are printed as by \
+      “foretop watch”.
+
+      Exit statuses: 0 the screen was left, 66 no such run, 69 nobody trains the run.
+      """)
+
+  @Argument(help: ArgumentHelp("The run's name.", valueName: "name"))
+  var name: String
+
+  @OptionGroup var place: FolderOptions
+  @OptionGroup var screen: ScreenOptions
+
+  func run() throws {
+    let folder = try RunLookup.folder(name, in: place)
+    let layouts = try LayoutFiles(startingWith: screen.layout)
+    if screen.headless || screen.json || isatty(STDIN_FILENO) != 1 || isatty(STDOUT_FILENO) != 1 {
+      return try Watch.follow(name, in: place, isJSON: screen.json)
+    }
+    let connection = Result { try AttachedRun(ControlClient(folder: folder, name: name)) }
+    let archive = try RunLookup.archive(name, in: place)
+    if case .failure(let error) = connection, archive.state != .training { throw error }
+    let (events, bookmark) = try archive.historyToFollow()
+    let loop = try BrowserLoop(place, screen.looks, layouts) { glyphs in
+      var browser = Browser(layouts: layouts.layouts, problems: layouts.problems)
+      let mode: Dashboard.Mode = if case .success = connection { .attached } else { .watched }
+      var dashboard = Dashboard(mode, layouts, glyphs: glyphs)
+      for event in events { dashboard.receive(event) }
+      if case .failure(let error) = connection { dashboard.say("read only: \(error)".harmlessLine) }
+      browser.dashboard = dashboard
+      return browser
+    }
+    guard var loop else { return try Watch.follow(name, in: place, isJSON: false) }
+    switch connection {
+    case .success(let connection): loop.follow(name, from: bookmark, events, by: connection)
+    case .failure: loop.follow(name, from: bookmark)
+    }
+    throw Ended(status: loop.run())
+  }
+}

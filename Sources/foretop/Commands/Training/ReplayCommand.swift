@@ -1,0 +1,138 @@
+// foretop replay: a stored run is trained once more, and every number compared.
+import ArgumentParser
+import Corpus
+import Foundation
+import Run
+import RunFile
+import Session
+import TerminalUI
+
+struct ReplayCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "replay",
+    abstract: "Trains a stored run again, with its commands at their steps, and compares every number.",
+    discussion: """
+      Losses, divergences, rates and gradient norms must be the stored ones to the bit. Nothing is written into the run. \
+      The number of threads is the one that the run records. Held-out losses and samples are not made again: they are \
+      functions of the weights.
+
+      A replay is refused where the machine, the program's version or the text are not those that run.h5 records; \
+      --anyway replays all the same, goes on after a difference, and says how far both agree.
+
+      Exit statuses: 0 every number is the same, 1 a number differs (it is printed with both values), 69 refused.
+      """)
+
+  @Argument(help: ArgumentHelp("The run's name.", valueName: "name"))
+  var name: String
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("The last step; without it, the last that is stored.", valueName: "step"))
+  var to: Int?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("The step of a checkpoint to begin at; without it, the run's beginning.", valueName: "step"))
+  var from: Int?
+
+  @Flag(help: "Replays on another machine, with another version or another text, and says how far the numbers agree.")
+  var anyway = false
+
+  @Flag(help: "Prints progress and verdict as JSON objects.")
+  var json = false
+
+  @OptionGroup var place: FolderOptions
+
+  func run() throws {
+    try Computation.prepare()
+    let run = try RunLookup.archive(name, in: place)
+    let runs = place.runs
+    let replay = try RunReplay(
+      of: run, in: runs, source: { try Corpus.Source($0, runs: runs) }, from: from, to: to)
+    let (reasons, unknown) = try replay.differences()
+    guard anyway || reasons.isEmpty else {
+      throw UserError(
+        .unavailable,
+        "run “\(name)” is not replayed here: \(reasons.joined(separator: "; ")). --anyway says how far the numbers agree"
+      )
+    }
+    for sentence in reasons + unknown { say(sentence) }
+    var last = ContinuousClock.now
+    let verdict = try replay.run(isAnyway: anyway, say: say) { step in
+      guard ContinuousClock.now - last >= .seconds(2) else { return }
+      last = .now
+      progress(step, of: replay.last)
+    }
+    conclude(verdict, replay)
+    fflush(nil)
+    throw Ended(status: verdict.isSame ? 0 : 1)
+  }
+
+  private func say(_ sentence: String) {
+    if json {
+      print(JSON.object([JSON.Member("event", .text("notice")), JSON.Member("text", .text(sentence))]).line)
+    } else {
+      Output.warn(sentence.harmlessLine)
+    }
+  }
+
+  private func progress(_ step: Int, of last: Int) {
+    if json {
+      print(
+        JSON.object([
+          JSON.Member("event", .text("progress")), JSON.Member("step", .integer(step)),
+          JSON.Member("last", .integer(last)),
+        ]).line)
+    } else {
+      print("step \(Figure.grouped(step)) of \(Figure.grouped(last))")
+    }
+    fflush(nil)
+  }
+
+  private func conclude(_ verdict: RunReplay.Verdict, _ replay: RunReplay) {
+    if json {
+      var members = [
+        JSON.Member("event", .text("verdict")), JSON.Member("same", .flag(verdict.isSame)),
+        JSON.Member("from", .integer(replay.first)), JSON.Member("to", .integer(replay.last)),
+        JSON.Member("steps", .integer(verdict.steps)), JSON.Member("sameSteps", .integer(verdict.same)),
+        JSON.Member("missing", .integer(verdict.missing)),
+      ]
+      if let difference = verdict.difference {
+        members += [
+          JSON.Member(
+            "difference",
+            .object([
+              JSON.Member("step", .integer(difference.step)), JSON.Member("column", .text(difference.column)),
+              JSON.Member("stored", .double(difference.stored)), JSON.Member("replayed", .double(difference.replayed)),
+            ])), JSON.Member("largestRelative", .double(verdict.largest.relative)),
+        ]
+      }
+      return print(JSON.object(members).line)
+    }
+    let steps = "steps \(Figure.grouped(replay.first + 1)) to \(Figure.grouped(replay.last))"
+    if verdict.isSame {
+      return print("the same: \(steps) of “\(name)” come out again, every loss and norm to the bit".harmlessLine)
+    }
+    if let difference = verdict.difference {
+      print(
+        "different: step \(Figure.grouped(difference.step)), \(difference.column) is stored as \(difference.stored), and came "
+          + "out as \(difference.replayed)")
+      switch verdict.same {
+      case 0: print("that is the first step that was compared")
+      case 1: print("the step before it is the same to the bit")
+      default: print("the \(Figure.grouped(verdict.same)) steps before it are the same to the bit")
+      }
+      if anyway, verdict.largest.relative > 0 {
+        print(
+          "up to step \(Figure.grouped(replay.last)), the total loss differs by at most \(Figure.share(verdict.largest.relative, 6)) of "
+            + "the stored one, at step \(Figure.grouped(verdict.largest.step))")
+      }
+    }
+    if verdict.missing > 0 {
+      print("\(verdict.missing) of the replayed steps are not stored, or their rows are damaged")
+    }
+    if !verdict.isComplete, verdict.difference == nil {
+      print("step \(Figure.grouped(replay.last)) was not reached: no attempt at a step gave finite losses")
+    }
+  }
+}

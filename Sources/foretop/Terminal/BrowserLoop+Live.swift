@@ -1,0 +1,138 @@
+// A run that another process trains, on the screen: followed and steered through its control socket. When that process ends, the
+// screen stays, as that of a stored run; when another process goes on with the run, the screen follows that one.
+import Dashboard
+import Dispatch
+import Foundation
+import Run
+import RunFile
+import Session
+
+/// What the loop knows of such a run.
+struct FollowedRun {
+  let name: String
+  /// Nil while nobody trains the run, or its process is being connected to.
+  var connection: AttachedRun?
+  var splice = EventSplice()
+  /// Up to where the files are read.
+  var bookmark: StoredRun.Bookmark
+  /// Whether events are missing that are being read from the files; what comes meanwhile waits in the connection.
+  var isHealing = false
+  /// Whether a connection is being made.
+  var isConnecting = false
+  /// When the next look for a process is due, seconds.
+  var nextLook = 0.0
+
+  /// Takes what has come by the connection.
+  mutating func take() -> [AttachedRun.Message] { connection?.take(&splice) ?? [] }
+}
+
+extension BrowserLoop {
+  /// Seconds between two looks for a process that goes on with the run.
+  private static var pause: Double { 0.5 }
+
+  /// Follows a run that is on the screen.
+  /// - Parameters:
+  ///   - bookmark: up to where its files are read.
+  ///   - events: what was read of them.
+  mutating func follow(
+    _ name: String, from bookmark: StoredRun.Bookmark, _ events: [Event], by connection: AttachedRun
+  ) {
+    followed = FollowedRun(name: name, connection: connection, bookmark: bookmark)
+    for event in events { _ = followed!.splice.isNew(event) }
+  }
+
+  /// Takes a run that was read to be followed: at first, or again.
+  mutating func take(_ reading: RunReader.StoredReading, _ connection: Result<AttachedRun, UserError>) {
+    guard followed?.name == reading.name, followed!.isConnecting else { return open(reading, connection) }
+    followed!.isConnecting = false
+    followed!.bookmark = reading.bookmark
+    pass(reading.events)
+    // Between two sessions there is a moment in which nobody listens: it is looked again.
+    guard case .success(let connection) = connection else { return }
+    followed!.connection = connection
+    view!.content.dashboard?.become(.attached, saying: "another process goes on with the run: this screen follows it")
+  }
+
+  private mutating func open(_ reading: RunReader.StoredReading, _ connection: Result<AttachedRun, UserError>) {
+    guard opening == reading.name else { return }
+    opening = nil
+    view!.content.runs?.message = ""
+    bookmarks[reading.name] = reading.bookmark
+    switch connection {
+    case .success(let connection):
+      follow(reading.name, from: reading.bookmark, reading.events, by: connection)
+      view!.content.open(Dashboard(.attached, layouts, glyphs: .braille), reading.events)
+    case .failure(let error) where reading.state == .training:
+      view!.content.open(Dashboard(.watched, layouts, glyphs: .braille), reading.events)
+      view!.content.dashboard?.say("read only: \(error.message)".harmlessLine)
+    case .failure: view!.content.open(Dashboard(.stored, layouts, glyphs: .braille), reading.events)
+    }
+  }
+
+  /// Asks the run's process.
+  mutating func ask(_ command: Command) {
+    guard followed?.connection != nil else { return }
+    do {
+      let id = try followed!.connection!.ask(command)
+      view!.content.dashboard?.wasSent(as: id)
+    } catch {
+      lose(UserError(error, while: "asking the run"))
+    }
+  }
+
+  /// Shows what has come by the connection; looks for a new process where there is none.
+  mutating func takeLive() {
+    guard followed != nil, view!.content.dashboard != nil else { return }
+    guard followed!.connection != nil else { return lookForProcess() }
+    guard !followed!.isHealing else { return }
+    for message in followed!.take() {
+      switch message {
+      case .event(let event): view!.content.dashboard?.receive(event)
+      case .refused(let id, let sentence): view!.content.dashboard?.refuse(id, sentence.harmlessLine)
+      case .gap:
+        followed!.isHealing = true
+        reader.send(.news(followed!.name, followed!.bookmark))
+      case .lost(let error): lose(error)
+      }
+    }
+  }
+
+  /// Shows the events that the connection left out.
+  /// - Returns: Whether they were read for that.
+  mutating func heal(with reading: RunReader.StoredReading) -> Bool {
+    guard followed?.name == reading.name, followed!.isHealing else { return false }
+    followed!.isHealing = false
+    followed!.bookmark = reading.bookmark
+    pass(reading.events)
+    return true
+  }
+
+  private mutating func pass(_ events: [Event]) {
+    for event in events where followed!.splice.isNew(event) { view!.content.dashboard?.receive(event) }
+  }
+
+  /// The process has gone.
+  private mutating func lose(_ error: UserError?) {
+    guard followed?.connection != nil else { return }
+    followed!.connection = nil
+    followed!.isHealing = false
+    let why =
+      error?.message
+      ?? (view!.content.dashboard?.isEnded == true
+        ? "the session has ended" : "the process that trained this run has ended without a word")
+    view!.content.dashboard?.become(
+      .stored,
+      saying: "\(why): this is the stored run; q leaves, and the screen follows whoever resumes it".harmlessLine)
+  }
+
+  private mutating func lookForProcess() {
+    let now = Double(DispatchTime.now().uptimeNanoseconds) / 1e9
+    guard !followed!.isConnecting, now >= followed!.nextLook else { return }
+    followed!.nextLook = now + Self.pause
+    guard access(RunFolder("\(folder.runs)/\(followed!.name)").socket, F_OK) == 0 else { return }
+    // What a killed process left is there, too: then the look finds nobody.
+    followed!.isConnecting = true
+    reader.send(
+      .attach(followed!.name, followed!.bookmark, after: view!.content.dashboard?.lastNumber ?? 0))
+  }
+}

@@ -1,0 +1,281 @@
+"""Runs that another process trains: attached screens, runs in the background, and what is left when one of them is killed."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+
+from control_tests import control, tell, training
+from support import *
+
+
+def attach(name, *options, columns=110, rows=30):
+    """A screen on a run that another process trains."""
+    terminal = Terminal(command("attach", name, *options), columns, rows)
+    terminal.wait_for("attached")
+    terminal.wait_for(lambda terminal: (terminal.step or 0) >= 1)
+    return terminal
+
+
+@contextlib.contextmanager
+def in_background(name, *options):
+    """A run that was begun with --detach; gives what the command said, and the number of the process that trains."""
+    said = run(train(name, "--detach", *(options or ENDLESS)))
+    process = int(re.search(r"process (\d+)", said.stdout)[1])
+    try:
+        yield said.stdout, process
+    finally:
+        end(process)
+
+
+def end(process):
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process, signal.SIGKILL)
+
+
+def is_there(process):
+    """Whether a process lives; one that nobody has asked for the status does not."""
+    try:
+        with open(f"/proc/{process}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def session_of(process):
+    with open(f"/proc/{process}/stat") as file:
+        return int(file.read().rpartition(")")[2].split()[3])
+
+
+def test_screens_on_another_process_steer_and_see_who_did_what():
+    with training("shared") as process:
+        with attach("shared") as one, attach("shared") as two:
+            for screen in (one, two):
+                screen.wait_for(lambda screen: (screen.step or 0) >= 3)
+            one.type(" ")
+            for screen in (one, two):
+                screen.wait_for("paused")
+                screen.wait_for(f"(attached {one.process.pid})")
+            two.type(":rate x0.5\r")
+            for screen in (one, two):
+                screen.wait_for(re.compile(rf"rate \S+ → \S+  \(attached {two.process.pid}\)"))
+            one.type(":rate fast\r")
+            one.wait_for("is not a rate")
+            one.type("\x1b")
+            tell("shared", "note", "from elsewhere")
+            for screen in (one, two):
+                screen.wait_for("from elsewhere  (tell)")
+            # Who leaves disturbs nobody, and neither does who is killed.
+            one.type("q")
+            assert one.finish() == 0
+            one.assert_restored()
+            two.process.kill()
+            two.process.wait()
+        tell("shared", "go")
+        tell("shared", "stop")
+        assert process.wait(PATIENCE) == 0
+    changes = [event for event in events("shared", "occurrence") if event["actor"].startswith("attached")]
+    assert [change["kind"] for change in changes] == ["pause", "rate"], changes
+    assert changes[0]["actor"] == f"attached {one.process.pid}" and changes[1]["actor"] == f"attached {two.process.pid}"
+
+
+def test_an_attached_screen_has_the_history_from_the_beginning():
+    with training("long", "--steps", "1000000", "--set", "evaluate.every=5", "--set", "save.every=0", "--set", "sample.every=0"):
+        tell("long", "note", "the first")
+        tell("long", "until", "12")
+        wait_until(lambda: state("long")["step"] >= 12, "it has taken some steps")
+        with attach("long", rows=60) as screen:
+            screen.wait_for("the first  (tell)")
+            screen.wait_for("step 12 /")
+            # One line an evaluation, although the files and the process both tell of it.
+            assert len(re.findall(r"step (?:5|10)  held-out ntp", screen.text)) == 2, screen.text
+            assert screen.text.count("the first") == 1, screen.text
+            screen.type("q")
+            assert screen.finish() == 0
+
+
+def test_an_attached_screen_outlives_the_process_that_trains():
+    with training("killed") as process:
+        tell("killed", "save")
+        with attach("killed") as screen, attach("killed"), attach("killed"):
+            process.kill()
+            screen.wait_for("without a word")
+            screen.wait_for("not ended")
+            screen.type(" ")
+            screen.wait_for("stored run: nothing trains here")
+            # Another process goes on with it; this one is heard, and steered.
+            with subprocess.Popen(
+                    command("resume", "killed", "--headless", "--threads", "1"), stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL) as next_process:
+                screen.wait_for("goes on with the run")
+                screen.type(" ")
+                screen.wait_for("paused")
+                screen.type("q")
+                assert screen.finish() == 0
+                tell("killed", "stop")
+                assert next_process.wait(PATIENCE) == 0
+    run(command("verify", "killed"))
+
+
+def test_nobody_is_attached_to_where_nobody_trains():
+    run(train("over", "--headless", "--steps", "2"))
+    terminal = Terminal(command("attach", "over"))
+    assert terminal.finish() == 69
+    assert "nobody trains run “over”" in terminal.text, terminal.text
+    assert "there is no run" in run(command("attach", "nowhere"), 66).stderr
+    with training("lines") as process:
+        lines = subprocess.Popen(command("attach", "lines"), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+        wait_until(lambda: "step" in lines.stdout.readline(), "lines come")
+        tell("lines", "stop")
+        assert process.wait(PATIENCE) == 0
+        lines.communicate(timeout=PATIENCE)
+        assert lines.returncode == 0
+
+
+def test_without_a_socket_the_screen_is_read_only():
+    with training("deaf") as process:
+        os.remove(control("deaf"))
+        terminal = Terminal(command("attach", "deaf"))
+        with terminal:
+            terminal.wait_for("read only")
+            terminal.type(" ")
+            terminal.wait_for("another process trains this run")
+            terminal.type("q")
+            assert terminal.finish() == 0
+        process.send_signal(signal.SIGTERM)
+        process.wait()
+
+
+def test_enter_on_the_runs_screen_attaches():
+    with training("entered") as process:
+        with Terminal(command("browse"), 120, 36) as terminal:
+            terminal.wait_for("entered")
+            terminal.type("/state=training\r")
+            terminal.wait_for(re.compile(r" 1 of \d+ runs"))
+            terminal.wait_for(re.compile("▸ ● entered"))
+            terminal.type("\r")
+            terminal.wait_for(re.compile(r"attached  entered  ● training  step \d"))
+            terminal.type(" ")
+            terminal.wait_for(f"(attached {terminal.process.pid})")
+            terminal.type("q")
+            terminal.wait_for("enter")
+            terminal.type("q")
+            assert terminal.finish() == 0
+        tell("entered", "stop")
+        assert process.wait(PATIENCE) == 0
+
+
+def test_a_run_in_the_background_has_a_session_and_a_log():
+    with in_background("away") as (said, process):
+        assert "foretop attach away" in said, said
+        assert session_of(process) == process
+        wait_until(lambda: (state("away")["step"] or 0) >= 5, "it goes on")
+        # Neither the end of a terminal nor that of the command is its end.
+        os.kill(process, signal.SIGHUP)
+        tell("away", "until", str(state("away")["step"] + 5))
+        log = os.path.join(RUNS, "away", "log")
+        wait_until(lambda: "step" in open(log).read(), "lines are in the log")
+        tell("away", "stop")
+        wait_until(lambda: not is_there(process), "it ends")
+    assert state("away")["state"] == "stopped"
+    assert "stopped at step" in open(log).read()
+    said = run(command("resume", "away", "--detach", "--threads", "1")).stdout
+    process = int(re.search(r"process (\d+)", said)[1])
+    try:
+        tell("away", "stop")
+        wait_until(lambda: not is_there(process), "it ends")
+    finally:
+        end(process)
+    run(command("verify", "away"))
+    run(command("rm", "away", "--yes"))
+    assert not os.path.exists(os.path.join(RUNS, "away"))
+
+
+def test_a_run_that_cannot_begin_says_so_before_it_is_in_the_background():
+    failed = run(train("broken", "--detach", "--set", "model.width=7"), 64)
+    assert failed.stderr, failed
+    missing = run([PROGRAM, "train", "tiny", "--name", "broken", "--runs", RUNS, "--data", "/nowhere", "--detach"], 66)
+    assert "/nowhere" in missing.stderr and not os.path.exists(os.path.join(RUNS, "broken")), missing
+    both = run(train("broken", "--detach", "--json"), 64)
+    assert "exclude" in both.stderr, both
+    # A run that is over before it is in the background is one that ended well.
+    assert run(train("short", "--detach", "--steps", "1")).stdout
+    wait_until(lambda: state("short")["state"] == "finished", "it is over")
+
+
+def test_q_d_gives_the_shell_back_and_the_run_goes_on():
+    with begin("left") as terminal:
+        process = trainer(terminal.process)
+        assert process != terminal.process.pid
+        terminal.type("qd")
+        try:
+            assert terminal.finish() == 0
+            terminal.assert_restored()
+            assert "foretop attach left" in terminal.after, terminal.after
+            assert is_there(process) and session_of(process) == process
+            step = state("left")["step"]
+            wait_until(lambda: state("left")["step"] > step, "it goes on")
+            with attach("left") as screen:
+                screen.type(":stop\r")
+                screen.wait_for("stopped after saving")
+                screen.type("q")
+                assert screen.finish() == 0
+            wait_until(lambda: not is_there(process), "it ends")
+        finally:
+            end(process)
+    summary = state("left")
+    assert summary["state"] == "stopped" and checkpoints("left") == [summary["step"]], summary
+    assert {event["key"]: event["actor"] for event in occurrences("left", "done")}["detach"] == "key"
+
+
+def test_a_run_is_taken_off_its_terminal_from_elsewhere():
+    with begin("taken") as terminal:
+        process = trainer(terminal.process)
+        try:
+            assert "detach: done" in tell("taken", "detach").stdout
+            assert terminal.finish() == 0
+            terminal.assert_restored()
+            tell("taken", "stop")
+            wait_until(lambda: not is_there(process), "it ends")
+        finally:
+            end(process)
+
+
+def test_kill_of_the_process_that_the_shell_waits_for_is_the_end_of_the_run():
+    with begin("both") as terminal:
+        process = trainer(terminal.process)
+        terminal.type("s")
+        wait_until(lambda: checkpoints("both"), "a checkpoint is stored")
+        terminal.process.kill()
+        terminal.process.wait()
+        wait_until(lambda: not is_there(process), "nothing is left")
+    assert state("both")["state"] == "interrupted"
+    # What is left blocks nobody.
+    run(command("resume", "both", "--headless", "--steps", str(state("both")["step"] + 1), "--threads", "1"))
+
+
+def test_a_shell_stops_and_continues_a_run():
+    shell = Terminal(["bash", "--norc", "--noprofile", "-i"], env={"PS1": "prompt> "})
+    with shell:
+        shell.wait_for("prompt>")
+        words = " ".join(f"'{word}'" for word in train("jobs", *ENDLESS))
+        shell.type(words + "; echo status $?\r")
+        shell.wait_for(lambda shell: (shell.step or 0) >= 2)
+        shell.type("\x1a")
+        shell.wait_for("Stopped")
+        shell.type("fg\r")
+        step = state("jobs")["step"]
+        shell.wait_for(lambda shell: (shell.step or 0) > step)
+        shell.type("\x1a")
+        shell.wait_for("Stopped")
+        shell.type("bg\r")
+        wait_until(lambda: (shell.read(), state("jobs")["step"] > step + 2)[1], "it goes on behind the shell")
+        shell.type("fg\r")
+        shell.wait_for("● training")
+        shell.type("\x03")
+        shell.wait_for("stopped at step")
+        shell.type("exit\r")
+        shell.finish()
+    assert state("jobs")["state"] == "stopped"
