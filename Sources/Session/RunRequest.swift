@@ -82,7 +82,7 @@ package struct RunRequest: Sendable {
   /// - Parameters:
   ///   - record: the checkpoint's tokenizer; nil uses the recipe's.
   ///   - report: receives a sentence before each long operation.
-  ///   - progress: told while tokens are made how many of how many bytes are done.
+  ///   - progress: receives, while the text is tokenized, how many of how many bytes are done.
   func corpus(
     by record: TokenizerRecord?, report: (String) -> Void, progress: (Int, Int) -> Void
   ) throws -> Corpus {

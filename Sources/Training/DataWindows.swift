@@ -65,13 +65,16 @@ package struct DataWindows: Sendable {
     let batch = try batches.next()
     let tokens = Array(UnsafeBufferPointer(start: batch.tokens, count: batch.stride))
     let documents = batch.documents.map { Array(UnsafeBufferPointer(start: $0, count: batch.stride)) }
+    // A source may mask positions: they have no targets, whatever follows.
+    let counts = (0..<context).map { position in batch.mask.map { $0[position] != 0 } ?? true }
     let next = Transformer.allTargets(of: .nextToken(NextToken()), in: tokens, documents: documents)
     let upcoming = Transformer.allTargets(of: order, in: tokens, documents: documents)
     return DataWindow(
       number: number, tokens: tokens, context: context, documents: documents,
-      mask: (0..<context).map { !next[$0].isEmpty },
+      mask: (0..<context).map { counts[$0] && !next[$0].isEmpty },
       order: (0..<context).map { position in
-        upcoming[position].map { token, weight in
+        guard counts[position] else { return [] }
+        return upcoming[position].map { token, weight in
           // The first place ahead where the token stands.
           let place = tokens[(position + 1)...].firstIndex(of: token) ?? position
           return DataTarget(token: token, weight: weight, distance: place - position)

@@ -20,7 +20,7 @@ package struct Trainer: ~Copyable {
   var batches: Batches
   var state: TrainerState
   var isPaused = false
-  /// Whether the events say that there is no text to evaluate on.
+  /// True if the events say that there is no text to evaluate on.
   var hasToldOfNoHeldOut = false
   /// True if the session makes the trainer wait, since the disk is full.
   var isHeld = false

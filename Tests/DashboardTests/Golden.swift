@@ -55,6 +55,7 @@ extension Style {
     let names: [(Attributes, String)] = [
       (.bold, "bold"), (.dim, "dim"), (.underline, "underlined"), (.reverse, "reversed"),
     ]
-    return (["\(role)"] + names.filter { attributes.contains($0.0) }.map(\.1)).joined(separator: " ")
+    let shade = (tone.place > 0 ? ["shade \(tone.place)"] : []) + (tone.isBehind ? ["behind"] : [])
+    return (["\(role)"] + shade + names.filter { attributes.contains($0.0) }.map(\.1)).joined(separator: " ")
   }
 }

@@ -101,3 +101,84 @@ struct LossPanelTests {
     }
   }
 }
+
+extension LossPanelTests {
+  @Test func `a resumed session has a mark and a line`() {
+    var dashboard = run.dashboard(at: 300)
+    guard case .began(var beginning) = run.began else { return }
+    (beginning.step, beginning.time) = (250, run.now(300) + 100)
+    dashboard.receive(.began(beginning))
+    #expect(dashboard.history.marks.all.contains { $0.kind == .resumed && $0.at.step == 250 })
+    let picture = dashboard.draw(size: (120, 36), now: run.now(300) + 100).text
+    #expect(picture.contains("resumed at step 250") && picture.contains("▸ resumed"), "\(picture)")
+    // The time between the sessions is no part of a step.
+    var report = run.step(251)
+    report.time = run.now(300) + 500
+    dashboard.receive(.stepped(report))
+    #expect(dashboard.history.speed!.phases[5] < 1)
+  }
+
+  @Test func `the speed's parts add up, and other is what the phases do not name`() throws {
+    let dashboard = run.dashboard(at: 60)
+    let speed = try #require(dashboard.history.speed)
+    #expect(abs(speed.phases.reduce(0, +) - speed.step) < 1e-9)
+    // A step takes 0.52 s, of which 0.5082 are named.
+    #expect(abs(speed.phases[5] - 0.0118) < 1e-4 && abs(speed.tokensPerSecond - 4096 / speed.step) < 1)
+    #expect(speed.range.count == 20)
+  }
+
+  @Test func `a notice fades`() {
+    var dashboard = run.dashboard(at: 300)
+    _ = dashboard.press(.character("c"))
+    dashboard.pass(to: 100)
+    dashboard.pass(to: 107)
+    #expect(dashboard.message == "colours: tol")
+    dashboard.needsDrawing = false
+    dashboard.pass(to: 108)
+    #expect(dashboard.message.isEmpty && dashboard.needsDrawing)
+  }
+
+  @Test func `tab goes to panels on the screen alone`() {
+    var dashboard = Dashboard(.live, layouts: (try? shippedLayouts()) ?? [], startingWith: "order")
+    dashboard.fit(columns: 120, rows: 36)
+    var seen: Set<Panel> = []
+    for _ in 0..<12 {
+      _ = dashboard.press(.tab)
+      if let focus = dashboard.focus { seen.insert(focus) }
+    }
+    #expect(seen == [.order, .text, .losses, .quality, .events])
+    dashboard.fit(columns: 80, rows: 24)
+    seen = []
+    for _ in 0..<12 {
+      _ = dashboard.press(.tab)
+      if let focus = dashboard.focus { seen.insert(focus) }
+    }
+    #expect(seen == [.order, .text, .quality])
+  }
+
+  @Test func `saves are one line, people's doings another list`() {
+    var dashboard = run.dashboard(at: 1000)
+    let all = dashboard.shownLog
+    #expect(
+      all.count { $0.kind == .saved } == 1 && all.last { $0.kind == .saved }?.text.contains("(and 4 before)") == true)
+    _ = dashboard.press(.character("f"))
+    #expect(dashboard.shownLog.map(\.kind) == [.person])
+    _ = dashboard.press(.character("f"))
+    #expect(dashboard.shownLog.allSatisfy { $0.kind == .evaluation } && dashboard.shownLog.count == 10)
+    _ = dashboard.press(.character("f"))
+    #expect(dashboard.shownLog.count == 5)
+  }
+
+  @Test func `an alert is in the status bar, the events and on the axis, for a while`() {
+    var dashboard = run.dashboard(at: 300)
+    let time = run.now(300)
+    dashboard.receive(
+      .occurred(
+        Occurrence(
+          .alert, step: 300, time: time, key: "loss", new: 12, text: "the loss of ntp is 12, 4 × its average 3")))
+    let picture = dashboard.draw(size: (120, 36), now: time + 1).text
+    #expect(picture.split(separator: "\n")[0].contains("⚑"), "\(picture)")
+    #expect(picture.contains("the loss of ntp is 12, 4 × its average 3") && picture.contains("⚑ alert"))
+    #expect(!dashboard.draw(size: (120, 36), now: time + 301).text.split(separator: "\n")[0].contains("⚑"))
+  }
+}

@@ -68,7 +68,7 @@ package struct Corpus: Sendable {
   /// - Parameters:
   ///   - tokenizer: a checkpoint's tokenizer; nil uses the one that `source` describes.
   ///   - report: receives a sentence without a full stop before each long operation.
-  ///   - progress: receives, while tokens are made, how many of how many bytes are done.
+  ///   - progress: receives, while the text is tokenized, how many of how many bytes are done.
   /// - Throws: `CorpusError`: a file that is missing, unreadable or empty, a text that is too short or does not suit
   ///   the tokenizer, a damaged model.
   package init(

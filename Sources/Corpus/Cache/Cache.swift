@@ -116,7 +116,7 @@ final class Cache {
   /// - Parameters:
   ///   - documents: how the texts are divided into documents; nil treats all as one text.
   ///   - boundary: returns how many of so many tokens belong to the training part; only these are counted.
-  ///   - progress: told how many bytes of the texts are done.
+  ///   - progress: receives how many bytes of the texts are done.
   func tokens(
     of texts: TextFiles, by tokenizer: Tokenizer, in documents: DocumentBounds?, before boundary: (Int) -> Int,
     _ report: (String) -> Void, progress: (Int) -> Void

@@ -21,7 +21,7 @@ package struct CompareScreen: Sendable {
   private(set) var zoom = 0
   private(set) var showsDifference = false
   private(set) var isLogarithmic = false
-  private(set) var message = ""
+  var message = ""
   private(set) var help: HelpPage?
   var palette: Palette
   var glyphs: Glyphs

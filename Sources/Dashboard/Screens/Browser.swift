@@ -41,6 +41,8 @@ package struct Browser: ScreenContent {
   private var size = (columns: 80, rows: 24)
   private var preferences = Preferences()
   private var suggested: Palette?
+  /// The notice that is shown, and since when, seconds of the program's clock.
+  private var notice: (text: String, since: Double)?
 
   package init(layouts: [Layout] = [], problems: [String] = []) {
     self.layouts = layouts
@@ -83,7 +85,28 @@ package struct Browser: ScreenContent {
     needsDrawing = true
   }
 
-  package mutating func pass(to now: Double) { dashboard?.pass(to: now) }
+  /// Lets the notice of the screen that is shown fade.
+  package mutating func pass(to now: Double) {
+    guard tensors != nil || dashboard == nil else {
+      dashboard?.pass(to: now)
+      return
+    }
+    let text = tensors?.message ?? compare?.message ?? runs?.message ?? ""
+    guard !text.isEmpty, notice?.text == text else {
+      notice = text.isEmpty ? nil : (text, now)
+      return
+    }
+    guard now - (notice?.since ?? now) >= Dashboard.noticeSeconds else { return }
+    if tensors != nil {
+      tensors?.message = ""
+    } else if compare != nil {
+      compare?.message = ""
+    } else {
+      runs?.message = ""
+    }
+    notice = nil
+    needsDrawing = true
+  }
 
   package mutating func fit(columns: Int, rows: Int) {
     size = (columns, rows)

@@ -67,7 +67,7 @@ extension Dashboard: ScreenContent {
   }
 
   /// Seconds for which a notice stays.
-  private static let noticeSeconds = 8.0
+  static let noticeSeconds = 8.0
 
   package mutating func pass(to now: Double) {
     guard !message.isEmpty, overlay == nil else { return }

@@ -244,6 +244,13 @@ package struct Dashboard: Sendable {
     let step = self.beginning?.step ?? 0
     recipeLines = beginning.recipe.lines.map(\.text)
     if beginning.parent?.step == step { history.leave(after: step) } else { history.cut(after: step) }
+    // Where a branch begins has a mark of its own.
+    if step > 0, beginning.parent?.step != step {
+      history.interrupt()
+      history.mark(.resumed, step: step)
+      note(
+        LogLine(time: beginning.time, step: step, text: "resumed at step \(Figure.grouped(step))", style: Style(.good)))
+    }
     samples.removeAll { $0.step > step }
   }
 
@@ -259,9 +266,8 @@ package struct Dashboard: Sendable {
     case .saved: history.mark(.saved, step: occurrence.step)
     case .branch: history.mark(.branch, step: occurrence.step)
     case .alert: history.mark(.alert, step: occurrence.step)
-    case .start: if occurrence.step > 0 { history.mark(.resumed, step: occurrence.step) }
     case .setting: recipeLines = beginning?.recipe.lines.map(\.text) ?? recipeLines
-    case .proceed, .skip, .refused, .notice, .warning, .failure, .end, .done: break
+    case .start, .proceed, .skip, .refused, .notice, .warning, .failure, .end, .done: break
     }
   }
 

@@ -15,7 +15,7 @@ extension TensorsScreen {
     let (body, footer) = rest.splitTop(rest.rows - (hasBars ? 1 : 0))
     if showsWhole { return TensorsArrangement(header: header, tree: none, detail: body, footer: footer) }
     if bounds.columns >= 110 {
-      let (tree, detail) = body.splitLeft(min(max(body.columns * 56 / 100, 66), body.columns - 44))
+      let (tree, detail) = body.splitLeft(min(max(body.columns * 58 / 100, 70), body.columns - 44))
       return TensorsArrangement(header: header, tree: tree, detail: detail, footer: footer)
     }
     if body.rows >= 18 {
@@ -107,7 +107,7 @@ extension TensorsScreen {
     let rows = inside.rows - (hasHeader ? 1 : 0)
     // From the right, columns that have no room are left out: a name needs some.
     let titles = ["shape", "norm", "std", "Δ/norm", "cos"]
-    let widths = [13, 8, 8, 8, 8]
+    let widths = [12, 8, 8, 8, 8]
     var shown = tree.against == nil ? 3 : 5
     func width(_ count: Int) -> Int { widths[..<count].reduce(0, +) }
     while shown > 0, inside.columns - width(shown) < 18 { shown -= 1 }

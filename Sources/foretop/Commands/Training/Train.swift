@@ -39,7 +39,7 @@ struct Train: ParsableCommand {
     HelpTable.text(
       Recipe.fields.map { field in
         let value = field.read(Recipe()).words
-        return (field.key, "\(field.about) (\(field.kind.words); \(value.isEmpty ? "empty" : value))")
+        return (field.key, "\(field.about) (\(field.kind.words); default: \(value.isEmpty ? "empty" : value))")
       })
   }
 
