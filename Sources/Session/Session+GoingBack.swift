@@ -51,6 +51,7 @@ extension TrainingSession {
     }
     switch target {
     case .best: return try StoredRun.bestStep(in: folder)
+    case .named(let name): return try StoredRun.step(ofCheckpoint: name, in: folder)
     case .step(let step):
       guard steps.contains(step) else {
         throw UserError(

@@ -135,7 +135,7 @@ extension Ending.Reason {
     case .finished: "finished: every step is taken"
     case .stopped: "stopped after saving"
     case .abandoned: "abandoned without saving"
-    case .diverged: "stopped: a loss or gradient was not finite"
+    case .diverged: "stopped: the training diverged"
     case .failed: "stopped by a failure"
     }
   }

@@ -28,8 +28,7 @@ extension Command {
     case .stop(saving: false): "abandon"
     case .detach: "detach"
     case .back(.last): "back"
-    case .back(.best): "back best"
-    case .back(.step(let step)): "back \(step)"
+    case .back(let target): "back \(target.text)"
     // Only a replay asks for that, and no screen.
     case .leaveOut: "skip"
     }

@@ -102,7 +102,7 @@ package struct CommandForm: Sendable {
       "undo", .undo,
       "takes back this session's last change of the rate, a weight or a setting; again: the change before it"),
     CommandForm(
-      "back", "[STEP|best]", .checkpoint, ["back", "back 2000", "back best"],
+      "back", "[STEP|best|NAME]", .checkpoint, ["back", "back 2000", "back best"],
       "goes back to a checkpoint, by default the last one before this step: the run is saved and stops, and goes on from the "
         + "checkpoint as a branch, a run of its own"),
     CommandForm("stop", .stop(saving: true), "saves and stops"),

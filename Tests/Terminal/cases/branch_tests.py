@@ -73,8 +73,10 @@ def test_resume_from_a_step_before_the_last_makes_a_branch_and_says_so():
     assert state("again")["step"] == 70 and state("again~3") is None
     missing = run(command("resume", "again", "--step", "35", "--headless"), status=66)
     assert "has no checkpoint of step 35, only of 10, 20" in missing.stderr, missing.stderr
-    wrong = run(command("resume", "again", "--step", "soon"), status=64)
-    assert "“soon” is not a checkpoint" in wrong.stderr, wrong.stderr
+    wrong = run(command("resume", "again", "--step", "soon"), status=66)
+    assert "has no checkpoint “soon”" in wrong.stderr, wrong.stderr
+    wrong = run(command("resume", "again", "--step", "-3"), status=64)
+    assert "“-3” is not a checkpoint" in wrong.stderr, wrong.stderr
     over = run(command("branch", "again", "--step", "60"), status=64)
     assert "the branch is at step 60 of 60" in over.stderr and state("again~3") is None, over.stderr
 

@@ -24,7 +24,8 @@ struct BranchCommand: ParsableCommand {
   var name: String
 
   @Option(
-    parsing: .unconditional, help: ArgumentHelp("The step of a checkpoint, best, or last.", valueName: "n|best|last"))
+    parsing: .unconditional,
+    help: ArgumentHelp("The step or the name of a checkpoint, best, or last.", valueName: "n|best|last"))
   var step: String
 
   @Option(name: .customLong("name"), help: ArgumentHelp("The branch's name, instead of NAME~N.", valueName: "name"))

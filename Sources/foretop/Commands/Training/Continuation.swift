@@ -63,6 +63,7 @@ struct Continuation {
     switch target {
     case .step(let step): return step
     case .best: return try archive.bestStep()
+    case .named(let name): return try StoredRun.step(ofCheckpoint: name, in: archive.folder)
     case .last: return try archive.checkpoint().checkpoint.state.step
     }
   }
