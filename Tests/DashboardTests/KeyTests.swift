@@ -265,7 +265,8 @@ struct KeyTests {
       // The help page has it, dim.
       _ = dashboard.press(.character("?"))
       let help = dashboard.draw(size: (120, 60), now: run.now(20))
-      let row = try #require((0..<60).first { help.text.split(separator: "\n")[$0].contains("pause or continue the training") })
+      let row = try #require(
+        (0..<60).first { help.text.split(separator: "\n")[$0].contains("pause or continue the training") })
       #expect(help[2, row].style.attributes.contains(.dim))
     }
   }
