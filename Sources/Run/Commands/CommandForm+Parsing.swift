@@ -62,7 +62,7 @@ extension CommandForm {
     case (.course(.hold), true): return .course(CourseChange(.hold))
     case (.course(.scaled), true): return .course(CourseChange(.scaled))
     case (.course(.scaled), false):
-      throw UserError(.usage, "nothing follows it, and \(rest.quotation) does: leave that out")
+      throw UserError(.usage, "this command takes no argument: leave out \(rest.quotation)")
     default: break
     }
     if case .checkpoint = grammar, rest.isEmpty { return .back(.last) }
