@@ -7,15 +7,19 @@ import Testing
 
 extension SessionTests {
   /// Runs a session to its end, and the sessions that follow it.
-  /// - Parameter ask: what to ask when a session has taken a step; gets the session's place among them.
+  /// - Parameters:
+  ///   - isPaused: whether each begins with a pause.
+  ///   - ask: what to ask when a session has begun; gets the session's place among them.
   private func follow(
-    _ request: RunRequest, isAttended: Bool = true, _ ask: (TrainingSession, inout Reader, Int) throws -> Void
+    _ request: RunRequest, isAttended: Bool = true, isPaused: Bool = false,
+    _ ask: (TrainingSession, inout Reader, Int) throws -> Void
   ) throws -> [Reader] {
     var next: RunRequest? = request
     var readers: [Reader] = []
     while let request = next {
       let session = TrainingSession(request, isAttended: isAttended)
       var reader = Reader(session.hub.subscribe(mostSteps: .max))
+      if isPaused { session.requests.send(.pause, by: .key) }
       try session.start()
       try ask(session, &reader, readers.count)
       reader.readToEnd()
@@ -31,17 +35,24 @@ extension SessionTests {
     recipe.save.every = 10
     recipe.save.keep = 0
     var answers: [Occurrence] = []
-    let readers = try follow(folder.request("oak", recipe)) { session, reader, place in
-      guard place == 0 else { return }
-      reader.read { if case .stepped(let report) = $0 { report.step >= 25 } else { false } }
-      let pause = session.requests.send(.until(.step(40)), by: .key)
-      reader.read { $0.answers(pause) }
-      reader.read { if case .occurred(let occurrence) = $0 { occurrence.kind == .pause } else { false } }
-      // Checkpoints are stored some time after their steps.
-      func isStored(_ event: Event) -> Bool {
-        if case .occurred(let occurrence) = event { occurrence.kind == .saved && occurrence.step == 20 } else { false }
+    let readers = try follow(folder.request("oak", recipe), isPaused: true) { session, reader, place in
+      // A checkpoint is made for certain where the run waits until it is stored.
+      for step in place == 0 ? [10, 20, 30, 40] : [30, 40, 50] {
+        let until = session.requests.send(.until(.step(step)), by: .key)
+        reader.read { $0.answers(until) }
+        func isStored(_ event: Event) -> Bool {
+          if case .occurred(let occurrence) = event {
+            occurrence.kind == .saved && occurrence.step == step
+          } else {
+            false
+          }
+        }
+        if !reader.events.contains(where: { isStored($0.event) }) { reader.read(until: isStored) }
       }
-      if !reader.events.contains(where: { isStored($0.event) }) { reader.read(until: isStored) }
+      guard place == 0 else {
+        session.requests.send(.proceed, by: .key)
+        return
+      }
       for target in [BackTarget.step(15), .best] {
         let refused = session.requests.send(.back(target), by: .socket)
         reader.read { $0.answers(refused) }
@@ -53,7 +64,8 @@ extension SessionTests {
       if answers.last?.kind != .branch { session.requests.send(.stop(saving: false), by: .key) }
     }
     #expect(answers.map(\.kind) == [.refused, .refused, .branch])
-    #expect(answers[0].text.contains("there is no checkpoint of step 15: there are 10, 20"), "\(answers[0].text)")
+    #expect(
+      answers[0].text.contains("there is no checkpoint of step 15: there are 10, 20, 30, 40"), "\(answers[0].text)")
     #expect(answers[1].text.contains("no best checkpoint"))
     #expect(answers[2].text == "back to step 20, as the branch “oak~2”" && answers[2].actor == .tell)
     try #require(readers.count == 2)

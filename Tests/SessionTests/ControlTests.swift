@@ -72,9 +72,10 @@ extension SessionTests {
   @Test func `every command leaves the same event by key, by line, by tell, by socket and by an attached screen`()
     throws
   {
-    // What the table has, in an order in which every step is known; then what runs on by itself.
+    // What the table has, in an order in which every step is known; then what runs on by itself. Going back ends a session:
+    // it has tests of its own.
     let lines = CommandForm.all.flatMap(\.examples).filter {
-      !["go", "stop", "abandon"].contains($0) && !$0.hasPrefix("until")
+      !["go", "stop", "abandon"].contains($0) && !$0.hasPrefix("until") && !$0.hasPrefix("back")
     }
     var traces: [AskingWay: [CommandTrace]] = [:]
     var statuses: [AskingWay: [String]] = [:]
