@@ -64,7 +64,7 @@ extension BrowserLoop {
       view!.content.open(Dashboard(.attached, layouts, glyphs: .braille), reading.events)
     case .failure(let error) where reading.state == .training:
       view!.content.open(Dashboard(.watched, layouts, glyphs: .braille), reading.events)
-      view!.content.dashboard?.say("read only: \(error.message)".harmlessLine)
+      view!.content.dashboard?.isReadOnly(because: error)
     case .failure: view!.content.open(Dashboard(.stored, layouts, glyphs: .braille), reading.events)
     }
   }
@@ -134,5 +134,16 @@ extension BrowserLoop {
     followed!.isConnecting = true
     reader.send(
       .attach(followed!.name, followed!.bookmark, after: view!.content.dashboard?.lastNumber ?? 0))
+  }
+}
+
+extension Dashboard {
+  /// Says why keys change nothing in a run that another process trains: in the log, where it stays.
+  mutating func isReadOnly(because error: any Error) {
+    receive(
+      .occurred(
+        Occurrence(
+          .warning, step: 0, time: Date().timeIntervalSince1970, text: "this screen is read only: \(error)".harmlessLine
+        )))
   }
 }

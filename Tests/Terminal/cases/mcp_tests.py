@@ -50,7 +50,7 @@ def test_an_agent_reads_runs_and_changes_nothing():
         text, is_error = await call(session, "inspect_run", name="red")
         assert is_error and "did you mean read?" in text, text
         text, is_error = await call(session, "watch_run", name="read", seconds=1)
-        assert is_error and "nobody trains run “read”" in text, text
+        assert is_error and "no process trains run “read”" in text, text
         for name, arguments in (("tell_run", {"name": "read", "command": "pause"}), ("inspect_run", {}), ("inspect_run", {"name": "read", "part": "soul"}),
                                 ("watch_run", {"name": "read", "seconds": 1e9}), ("list_runs", {"wrong": 1})):
             try:

@@ -40,7 +40,7 @@ struct Attach: ParsableCommand {
       let mode: Dashboard.Mode = if case .success = connection { .attached } else { .watched }
       var dashboard = Dashboard(mode, layouts, glyphs: glyphs)
       for event in events { dashboard.receive(event) }
-      if case .failure(let error) = connection { dashboard.say("read only: \(error)".harmlessLine) }
+      if case .failure(let error) = connection { dashboard.isReadOnly(because: error) }
       browser.dashboard = dashboard
       return browser
     }
