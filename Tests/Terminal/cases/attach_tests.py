@@ -83,14 +83,19 @@ def test_screens_on_another_process_steer_and_see_who_did_what():
 
 def test_an_attached_screen_has_the_history_from_the_beginning():
     with training("long", "--steps", "1000000", "--set", "evaluate.every=5", "--set", "save.every=0", "--set", "sample.every=0"):
+        paused = json.loads(tell("long", "pause", options=["--json"]).stdout)["step"]
         tell("long", "note", "the first")
-        tell("long", "until", "12")
-        wait_until(lambda: state("long")["step"] >= 12, "it has taken some steps")
+        # The next evaluation but one, and a few steps more.
+        last = (paused // 5 + 2) * 5
+        tell("long", "until", str(last + 2))
+        wait_until(lambda: state("long")["step"] >= last + 2, "it has taken some steps")
         with attach("long", rows=40) as screen:
-            screen.wait_for(re.compile(r"step 10  held-out ntp.*\n.*is reached, paused"))
-            # Each line is there once, although the files and the process both tell of it: the oldest is three lines further up.
+            screen.wait_for(re.compile(rf"step {last}  held-out ntp.*\n.*is reached, paused"))
+            # Each line is there once, although the files and the process both tell of it: the oldest is some lines further up.
             screen.type("k" * 2)
-            screen.wait_for(re.compile(r"note: the first  \(tell\).*\n.*step 5  held-out ntp"))
+            screen.wait_for(re.compile(rf"goes on  \(tell\).*\n.*step {last - 5}  held-out ntp"))
+            screen.type("k")
+            screen.wait_for(re.compile(r"note: the first  \(tell\).*\n.*goes on  \(tell\)"))
             screen.type("q")
             assert screen.finish() == 0
 
