@@ -1,10 +1,10 @@
 // Which tokens a corpus has, in a few characters: whether two runs learn from the same text.
 
 extension Corpus {
-  /// Tokens of a piece, and the most pieces that are looked at: a text of up to four million tokens as a whole, of a larger one
-  /// pieces that are spread evenly.
+  /// Tokens of a piece, and the most pieces that are read: a text of up to a million tokens as a whole, of a longer one pieces
+  /// that are spread evenly, so that a start reads no large text twice.
   private static let piece = 1024
-  private static let mostPieces = 4096
+  private static let mostPieces = 1024
 
   /// A checksum over the numbers of tokens of both parts, their frequencies and their order; hexadecimal.
   /// - Throws: `CorpusError` when the tokens cannot be read.
@@ -26,7 +26,7 @@ extension Corpus {
     var sum = CacheChecksum(of: part.count)
     for index in 0..<looked {
       // The first and the last are among them.
-      let place = index == looked - 1 ? pieces - 1 : (pieces - 1) / max(looked - 1, 1) * index
+      let place = looked > 1 ? index * (pieces - 1) / (looked - 1) : 0
       let tokens = try part.tokens(place * piece..<min((place + 1) * piece, part.count))
       tokens.withUnsafeBytes { sum.add($0) }
     }
