@@ -22,7 +22,7 @@ import Training
       return
     }
     #expect(deviations > 8)
-    #expect(state.alarm(loss: 3, norm: 11) == .norm(11, times: 11 / 1))
+    #expect(state.alarm(loss: 3, norm: 31) == .norm(31, times: 31 / 1))
     #expect(state.alarm(loss: 3, norm: 9) == nil)
     // It is said once, until a step is none.
     state.take(loss: 4, norm: 1)

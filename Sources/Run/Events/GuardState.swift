@@ -44,7 +44,7 @@ package struct GuardState: Codable, Sendable, Equatable {
   private static let patience = 50
   /// Steps in a row with a loss far above the lowest, after which the weights are taken for spoilt.
   private static let mostHigh = 20
-  private static let (mostDeviations, mostTimes) = (8.0, 10.0)
+  private static let (mostDeviations, mostTimes) = (8.0, 30.0)
 
   /// The loss over ten steps, nats.
   package var recentLoss: Double { recent }

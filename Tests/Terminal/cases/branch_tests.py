@@ -158,7 +158,6 @@ def test_a_run_is_told_to_go_back_and_goes_on_as_a_branch():
 def test_r_shows_the_checkpoints_and_the_screen_goes_on_with_the_branch():
     with Terminal(train("lake", *LIVE), 120, 36) as terminal:
         terminal.wait_for(lambda terminal: (terminal.step or 0) >= 3)
-        terminal.type("r")
         wait_until(lambda: checkpoints("lake"), "a checkpoint")
         terminal.wait_for(lambda terminal: "saved" in terminal.text)
         terminal.type(" ")
@@ -226,8 +225,14 @@ def spoilt(name, *options):
     """A run whose rate was made one that no weights survive, when it had some checkpoints; its status and its lines."""
     process = subprocess.Popen(
         train(name, "--steps", "1000000", *SMALL, *options, "--json"), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
-    wait_until(lambda: any(step >= 60 for step in checkpoints(name)), f"{name} has some checkpoints")
+    wait_until(lambda: os.path.exists(os.path.join(RUNS, name, "control.sock")), f"{name} can be told")
+    # The rate changes after a checkpoint that is stored.
+    run(command("tell", name, "pause"))
+    last = (json.loads(run(command("tell", name, "note", "here", "--json")).stdout)["step"] // 20 + 4) * 20
+    run(command("tell", name, "until", str(last + 1)))
+    wait_until(lambda: last in checkpoints(name), f"{name} has the checkpoint of step {last}")
     run(command("tell", name, "rate", "1"))
+    run(command("tell", name, "go"))
     lines = [json.loads(line) for line in process.stdout]
     return process.wait(), lines
 
@@ -236,7 +241,7 @@ def test_spoilt_weights_end_a_run_and_the_advice_works():
     status, lines = spoilt("wild")
     assert status == 1 and state("wild")["state"] == "diverged", status
     (said,) = [line["text"] for line in lines if line["event"] == "occurrence" and line["kind"] == "diverged"]
-    advice = re.search(r"“foretop (resume wild --step (\d+) --set schedule.rate=5e-4)”", said)
+    advice = re.search(r"“foretop (resume wild --step (\d+) --set schedule.rate=5\.0e-4)”", said)
     assert "the weights are spoilt" in said and advice, said
     sound = int(advice[2])
     # Whatever was saved since took the place of no sound checkpoint.

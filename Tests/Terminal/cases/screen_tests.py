@@ -117,19 +117,6 @@ def test_abandoning_saves_nothing():
     assert checkpoints("abandon") == []
 
 
-def test_leaving_the_screen_leaves_the_run():
-    with begin("leave") as terminal:
-        terminal.type("q")
-        terminal.wait_for("abandon")
-        terminal.type("d")
-        terminal.wait_for(lambda terminal: b"\x1b[?1049l" in terminal.raw and "tok/s" in terminal.after)
-        terminal.assert_restored()
-        assert state("leave")["state"] == "training"
-        terminal.type("\x03")
-        assert terminal.finish() == 130
-    assert state("leave")["state"] == "stopped"
-
-
 def test_a_save_an_evaluation_and_a_text_come_when_asked_for():
     with begin("asked") as terminal:
         terminal.type("seg")
