@@ -88,9 +88,11 @@ struct LinePrinter {
     return ContinuousClock.now >= min(quietEnd, lastEnd)
   }
 
-  /// Prints the little that is left where the run was told to end, to a reader who takes it within a second.
+  /// Prints the little that is left where the run was told to end, to the end of its last line, for a reader who keeps taking
+  /// some within a second; five seconds at most.
   mutating func finish() {
-    if isBehind, !isGivenUp, Output.isTaken(by: STDOUT_FILENO, within: 1000) { flush() }
+    let end = ContinuousClock.now + Self.quiet
+    while isBehind, !isGivenUp, ContinuousClock.now < end, Output.isTaken(by: STDOUT_FILENO, within: 1000) { flush() }
   }
 }
 

@@ -178,7 +178,7 @@ def test_a_run_in_the_background_has_a_session_and_a_log():
         wait_until(lambda: (state("away")["step"] or 0) >= 5, "it goes on")
         # Neither the end of a terminal nor that of the command is its end.
         os.kill(process, signal.SIGHUP)
-        tell("away", "until", str(state("away")["step"] + 5))
+        tell("away", "step", "5")
         log = os.path.join(RUNS, "away", "log")
         wait_until(lambda: "step" in open(log).read(), "lines are in the log")
         tell("away", "stop")
