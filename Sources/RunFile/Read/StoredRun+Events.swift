@@ -165,30 +165,42 @@ extension StoredRun {
   /// The changes of rate, weights and settings after a checkpoint, in order, which a resumed run repeats.
   package func edits(after step: Int) throws -> [ReplayedCommand] {
     let sequence = step == 0 ? 0 : try CheckpointFolder(folder).sequence(of: step)
-    return Self.edits(try open().events.records(), from: sequence, isReplayed: true)
+    return try Self.edits(in: open(), from: sequence, isReplayed: true)
   }
 
   /// The weights of the losses at each step.
-  func weights(_ store: Store) throws -> LossWeights { LossWeights(recipe, Self.edits(try store.events.records())) }
+  func weights(_ store: Store) throws -> LossWeights { try LossWeights(recipe, Self.edits(in: store)) }
 
   /// - Parameter isReplayed: whether the changes are to be repeated: a value that `resume --set` gave then replaces
   ///   older changes of the same key, as it did in that session.
   private static func edits(
-    _ records: [RecordFormat.Record?], from sequence: Int = 0, isReplayed: Bool = false
-  ) -> [ReplayedCommand] {
+    in store: Store, from sequence: Int = 0, isReplayed: Bool = false
+  ) throws -> [ReplayedCommand] {
+    // Where sessions begin among the events.
+    var starts = try store.beginnings.rows().compactMap { $0.map { Int($0.values[2]) } }.sorted()[...]
+    // Changes of earlier sessions than the one that is being read, and those of that one.
+    var earlier: [ReplayedCommand] = []
     var edits: [ReplayedCommand] = []
-    for case let record? in records where record.whole("sequence") >= sequence {
+    for case let record? in try store.events.records() where record.whole("sequence") >= sequence {
+      while let start = starts.first, start <= record.whole("sequence") {
+        starts.removeFirst()
+        earlier += edits
+        edits = []
+      }
       guard let occurrence = FileLayout.occurrence(record) else { continue }
       if let edit = ReplayedCommand(occurrence) {
         if isReplayed, occurrence.actor == .commandLine {
+          earlier.removeAll { $0.step >= edit.step && $0.changesSame(as: edit) }
           edits.removeAll { $0.step >= edit.step && $0.changesSame(as: edit) }
         }
         edits.append(edit)
       } else if occurrence.kind == .warning, occurrence.key == "replay", let first = occurrence.new {
-        // From there on the run has another history, which these are no part of.
-        edits.removeAll { Double($0.step) >= first }
+        // From there on the run has another history, which the changes of earlier sessions are no part of. Those of this session
+        // are, even where they were recorded before the warning, which takes a while to come.
+        earlier.removeAll { Double($0.step) >= first }
       }
     }
+    edits = earlier + edits
     // Events are stored in the order in which things were done: at one step, rate and weights keep theirs.
     return edits.inOrderOfSteps
   }
