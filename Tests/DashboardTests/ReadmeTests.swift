@@ -1,7 +1,8 @@
 // The README's table of keys is the program's.
-import Dashboard
 import Support
 import Testing
+
+@testable import Dashboard
 
 @Suite struct ReadmeTests {
   @Test func `the README lists every key`() throws {

@@ -27,7 +27,7 @@ extension CompareScreen {
     let (body, footer) = rest.splitTop(rest.rows - 1)
     drawHeader(in: header.inset(columns: 1), on: &canvas)
     let bar = footer.inset(columns: 1)
-    canvas.write(Self.keys.footer(in: bar.columns) { refusal(of: $0) != nil }, line: 0, of: bar)
+    drawKeys(in: bar, on: &canvas)
 
     let readingRows = comparison.lines.count + 3
     let keyRows = min(comparison.differences.count + 2, max(body.rows / 4, 3)) + 2
@@ -47,7 +47,7 @@ extension CompareScreen {
     let title = showsDifference ? "difference from \(comparison.lines[comparison.against].name)" : yLabel
     let inside = canvas.box(chart, title: title, notes: chartNotes)
     drawChart(in: inside, isDifference: showsDifference, hasLegend: true, on: &canvas)
-    drawMessage(above: footer, on: &canvas)
+    draw(message: message, above: footer, on: &canvas)
   }
 
   /// What the values and differences of the legend are.
@@ -95,14 +95,6 @@ extension CompareScreen {
 
   private static let liveSpan = StateWord.span(of: "training")
 
-  private func drawMessage(above footer: Rectangle, on canvas: inout Canvas) {
-    guard !message.isEmpty, canvas.rows >= 3 else { return }
-    let text = " " + message.cut(to: max(canvas.columns - 6, 1)) + " "
-    canvas.write(
-      text, style: Style(.warning, .bold), line: 0,
-      of: Rectangle(column: 2, row: footer.row - 1, columns: canvas.columns - 3, rows: 1))
-  }
-
   /// A line a run, where there is no room for a chart.
   private func drawSmall(on canvas: inout Canvas) {
     let hasFooter = canvas.rows >= 3
@@ -121,7 +113,7 @@ extension CompareScreen {
     if !message.isEmpty { lines.insert([Span(message, Style(.warning, .bold))], at: 0) }
     for (index, line) in lines.prefix(body.rows).enumerated() { canvas.write(line, line: index, of: body) }
     guard hasFooter else { return }
-    canvas.write(Self.keys.footer(in: footer.columns) { refusal(of: $0) != nil }, line: 0, of: footer)
+    drawKeys(in: footer, on: &canvas)
   }
 
   // MARK: Words and looks

@@ -3,16 +3,13 @@ import Run
 import TerminalUI
 
 /// The compare screen.
-package struct CompareScreen: Sendable {
+package struct CompareScreen: Sendable, KeyedScreen {
   enum CompareAction: Hashable, Sendable {
     case axis, metric, metricBack, against, difference, seeds
     case left, right, farLeft, farRight, first, last
     case closer, wider, smoother, rougher, unsmoothed, logarithm
     case palette, glyphs, help, leave, redraw
   }
-
-  /// What came of a key.
-  enum Presence { case stays, left }
 
   package private(set) var comparison: Comparison
   /// Where values are read, in units of the axis; nil is where the shortest line ends.
@@ -22,7 +19,7 @@ package struct CompareScreen: Sendable {
   private(set) var showsDifference = false
   private(set) var isLogarithmic = false
   var message = ""
-  private(set) var help: HelpPage?
+  var help: HelpPage?
   var palette: Palette
   var glyphs: Glyphs
   /// The most that the terminal can show.
@@ -33,6 +30,9 @@ package struct CompareScreen: Sendable {
     self.palette = palette
     self.glyphs = glyphs
   }
+
+  static let staying = Presence.stays
+  static let leaving = Presence.left
 
   static let keys = ScreenKeys<CompareAction>([
     ScreenKeys.KeyRow([(.character("q"), .leave), (.escape, .leave)], shown: "q", label: "back", "leave (also esc)"),
@@ -67,9 +67,6 @@ package struct CompareScreen: Sendable {
     ScreenKeys.KeyRow([(.control("l"), .redraw)], "redraw the screen"),
   ])
 
-  /// The table of its keys as Markdown, for docs/.
-  package static var markdown: String { keys.markdown }
-
   /// Runs that another process trains now, by their place.
   package var live: [Int] { comparison.runs.indices.filter { comparison.runs[$0].state == "training" } }
 
@@ -102,20 +99,7 @@ package struct CompareScreen: Sendable {
 
   // MARK: Keys
 
-  mutating func press(_ key: Key) -> Presence {
-    if key == .control("c") { return .left }
-    if var page = help {
-      help = page.press(key) ? page : nil
-      return .stays
-    }
-    guard let deed = Self.keys.deed(of: key) else { return .stays }
-    message = ""
-    if let refusal = refusal(of: deed) {
-      message = refusal
-      return .stays
-    }
-    return perform(deed)
-  }
+  mutating func press(_ key: Key) -> Presence { dispatch(key) }
 
   /// Why a key does nothing now; nil when it does something.
   func refusal(of deed: CompareAction) -> String? {
@@ -135,7 +119,7 @@ package struct CompareScreen: Sendable {
     }
   }
 
-  private mutating func perform(_ deed: CompareAction) -> Presence {
+  mutating func perform(_ deed: CompareAction) -> Presence {
     switch deed {
     case .leave: return .left
     case .axis:
@@ -164,11 +148,8 @@ package struct CompareScreen: Sendable {
     case .rougher: smooth(Smoothing.ladder.last { $0 < comparison.smoothing })
     case .unsmoothed: smooth(0)
     case .logarithm: isLogarithmic.toggle()
-    case .palette:
-      palette = palette.next
-      message = "colours: \(palette.name)"
-    case .glyphs:
-      message = Glyphs.goOn(&glyphs, upTo: mostGlyphs)
+    case .palette: changePalette()
+    case .glyphs: changeGlyphs()
     case .help: help = HelpPage()
     case .redraw: break
     }

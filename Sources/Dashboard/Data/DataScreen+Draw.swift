@@ -89,11 +89,8 @@ extension DataScreen {
   private func drawFooter(in area: Rectangle, on canvas: inout Canvas) {
     guard !area.isEmpty else { return }
     let inside = area.columns >= 30 ? area.inset(columns: 1) : area
-    canvas.write(Self.keys.footer(in: inside.columns) { refusal(of: $0) != nil }, line: 0, of: inside)
-    guard !message.isEmpty, canvas.rows >= 3 else { return }
-    let line = Rectangle(column: 2, row: area.row - 1, columns: canvas.columns - 3, rows: 1)
-    canvas.write(
-      " " + message.cut(to: max(canvas.columns - 6, 1)) + " ", style: Style(.warning, .bold), line: 0, of: line)
+    drawKeys(in: inside, on: &canvas)
+    draw(message: message, above: area, on: &canvas)
   }
 
   // MARK: The window

@@ -3,7 +3,7 @@ import Run
 import TerminalUI
 
 /// The data screen.
-package struct DataScreen: Sendable, ScreenContent {
+package struct DataScreen: Sendable, ScreenContent, KeyedScreen {
   enum DataAction: Hashable, Sendable {
     case left, right, up, down, first, last, nextWindow, previousWindow, tenOn, tenBack, nextDocument
     case palette, glyphs, help, leave, redraw
@@ -21,7 +21,7 @@ package struct DataScreen: Sendable, ScreenContent {
   /// The position that is looked at.
   private(set) var position = 0
   package var message = ""
-  private(set) var help: HelpPage?
+  var help: HelpPage?
   package var palette: Palette
   var glyphs: Glyphs
   package var needsDrawing = true
@@ -36,6 +36,9 @@ package struct DataScreen: Sendable, ScreenContent {
     self.glyphs = glyphs
     position = min(page.tokens.count / 3, max(page.tokens.count - 1, 0))
   }
+
+  static let staying: DataRequest? = nil
+  static let leaving: DataRequest? = .leave
 
   static let keys = ScreenKeys<DataAction>([
     ScreenKeys.KeyRow(
@@ -58,9 +61,6 @@ package struct DataScreen: Sendable, ScreenContent {
     ScreenKeys.KeyRow([(.control("l"), .redraw)], "draw everything again"),
   ])
 
-  /// The table of its keys as Markdown, for docs/.
-  package static var markdown: String { keys.markdown }
-
   /// Takes a window that was asked for; the position stays.
   package mutating func take(_ page: DataPage) {
     self.page = page
@@ -81,17 +81,10 @@ package struct DataScreen: Sendable, ScreenContent {
 
   package mutating func press(_ key: Key) -> DataRequest? {
     needsDrawing = true
-    if key == .control("c") { return .leave }
-    if var page = help {
-      help = page.press(key) ? page : nil
-      return nil
-    }
-    guard let deed = Self.keys.deed(of: key) else { return nil }
-    message = ""
-    if let refusal = refusal(of: deed) {
-      message = refusal
-      return nil
-    }
+    return dispatch(key)
+  }
+
+  mutating func perform(_ deed: DataAction) -> DataRequest? {
     switch deed {
     case .leave: return .leave
     case .left: move(to: position - 1)
@@ -107,11 +100,8 @@ package struct DataScreen: Sendable, ScreenContent {
     case .nextDocument:
       let places = page.tokens.indices.filter(page.beginsDocument)
       move(to: places.first { $0 > position } ?? places[0])
-    case .palette:
-      palette = palette.next
-      message = "colours: \(palette.name)"
-    case .glyphs:
-      message = Glyphs.goOn(&glyphs, upTo: mostGlyphs)
+    case .palette: changePalette()
+    case .glyphs: changeGlyphs()
     case .help: help = HelpPage()
     case .redraw: break
     }

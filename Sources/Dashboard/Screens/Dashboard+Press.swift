@@ -74,7 +74,7 @@ extension Dashboard {
     switch action {
     case .evaluate where beginning.heldOutTokens <= beginning.recipe.model.context:
       "there is no held-out text to evaluate on (data.heldOut is 0)"
-    case .goBack where checkpoints.isEmpty: "there is no checkpoint to go back to yet: s saves one"
+    case .goBack where checkpoints.isEmpty: "no checkpoint is stored yet: s saves one"
     case .generate where beginning.recipe.objective.ntp == 0: "this run has no NTP head to generate text with"
     default: nil
     }

@@ -35,15 +35,18 @@ extension RunsScreen {
   /// - Parameter now: Unix time, seconds.
   package func draw(size: (columns: Int, rows: Int), now: Double) -> Canvas {
     var canvas = Canvas(columns: size.columns, rows: size.rows)
-    if case .help(let page) = dialog {
-      Self.keys.drawHelp("help: runs", notes: [Self.words], scroll: page.scroll, on: &canvas)
+    if let help {
+      Self.keys.drawHelp("help: runs", notes: [Self.words], scroll: help.scroll, on: &canvas)
     } else {
       let parts = arrangement(canvas.bounds)
       drawHeader(in: parts.header, on: &canvas)
       drawList(parts, now: now, on: &canvas)
       if !parts.chart.isEmpty { drawDetail(in: parts.chart, on: &canvas) }
       if !parts.side.isEmpty { drawSide(in: parts.side, on: &canvas) }
-      drawFooter(in: parts.footer, on: &canvas)
+      let typing = [Span("enter", .accent), Span(" lists what matches   "), Span("esc", .accent), Span(" all runs")]
+      let isTyping = if case .filter = dialog { true } else { false }
+      drawFooter(
+        in: parts.footer, message: problem.isEmpty ? message : problem, typing: isTyping ? typing : nil, on: &canvas)
       drawDialog(on: &canvas)
     }
     canvas.reduce(to: glyphs)
@@ -81,25 +84,6 @@ extension RunsScreen {
         Dashboard.Piece(long: [Span("filter ", .faint), Span(words, .bold)], short: [Span(words, .bold)], rank: 1))
     }
     canvas.write(Dashboard.fitting(pieces, in: inside.columns), line: 0, of: inside)
-  }
-
-  private func drawFooter(in area: Rectangle, on canvas: inout Canvas) {
-    guard !area.isEmpty else { return }
-    let inside = area.columns >= 30 ? area.inset(columns: 1) : area
-    let words = problem.isEmpty ? message : problem
-    if case .filter = dialog {
-      canvas.write(
-        [Span("enter", .accent), Span(" lists what matches   "), Span("esc", .accent), Span(" all runs")], line: 0,
-        of: inside)
-    } else if !words.isEmpty, canvas.rows < 8 {
-      canvas.write(words, style: Style(.warning, .bold), line: 0, of: inside)
-    } else {
-      canvas.write(Self.keys.footer(in: inside.columns) { refusal(of: $0) != nil }, line: 0, of: inside)
-    }
-    guard !words.isEmpty, canvas.rows >= 8 else { return }
-    let line = Rectangle(column: 2, row: area.row - 1, columns: canvas.columns - 3, rows: 1)
-    canvas.write(
-      " " + words.cut(to: max(canvas.columns - 6, 1)) + " ", style: Style(.warning, .bold), line: 0, of: line)
   }
 
   // MARK: The list

@@ -61,7 +61,7 @@ package struct RunDetail: Sendable {
 }
 
 /// The runs screen.
-package struct RunsScreen: Sendable {
+package struct RunsScreen: Sendable, KeyedScreen {
   enum RunsAction: Hashable, Sendable {
     case up, down, pageUp, pageDown, first, last
     case open, mark, compare, filter, sort, turn, diff, remove, resume
@@ -116,6 +116,11 @@ package struct RunsScreen: Sendable {
   private(set) var isReversed = true
   package var message = ""
   private(set) var dialog: Dialog?
+  /// The dialog, if it is the help page.
+  var help: HelpPage? {
+    get { if case .help(let page) = dialog { page } else { nil } }
+    set { dialog = newValue.map { .help($0) } }
+  }
   package private(set) var detail: RunDetail?
   /// Rows of the list at the last picture's size, for the keys that move by pages.
   private(set) var page = 10
@@ -130,6 +135,9 @@ package struct RunsScreen: Sendable {
     self.palette = palette
     self.glyphs = glyphs
   }
+
+  static let staying: RunsRequest? = nil
+  static let leaving: RunsRequest? = .leave
 
   static let keys = ScreenKeys<RunsAction>([
     ScreenKeys.KeyRow([(.enter, .open)], label: "open", "show the chosen run"),
@@ -160,9 +168,6 @@ package struct RunsScreen: Sendable {
     ScreenKeys.KeyRow([(.character("b"), .glyphs)], "change the characters: braille, blocks, ASCII"),
     ScreenKeys.KeyRow([(.control("l"), .redraw)], "redraw the screen"),
   ])
-
-  /// The table of its keys as Markdown, for docs/.
-  package static var markdown: String { keys.markdown }
 
   // MARK: What the program says
 
@@ -241,21 +246,14 @@ package struct RunsScreen: Sendable {
   // MARK: Keys
 
   mutating func press(_ key: Key) -> RunsRequest? {
-    if key == .control("c") { return .leave }
-    if dialog != nil { return pressInDialog(key) }
-    guard let deed = Self.keys.deed(of: key) else { return nil }
-    message = ""
-    if let refusal = refusal(of: deed) {
-      message = refusal
-      return nil
-    }
-    return perform(deed)
+    if dialog != nil, help == nil, key != .control("c") { return pressInDialog(key) }
+    return dispatch(key)
   }
 
   /// Why a key does nothing now; nil when it does something.
   func refusal(of deed: RunsAction) -> String? {
     if chosenName == nil, [.open, .tensors, .mark, .remove, .resume].contains(deed) {
-      return "there is no run to choose"
+      return "no run is listed"
     }
     return switch deed {
     case .compare:
@@ -275,7 +273,7 @@ package struct RunsScreen: Sendable {
     return marked + (chosenName.map { marked.contains($0) ? [] : [$0] } ?? [])
   }
 
-  private mutating func perform(_ deed: RunsAction) -> RunsRequest? {
+  mutating func perform(_ deed: RunsAction) -> RunsRequest? {
     switch deed {
     case .leave: return .leave
     case .up: move(-1)
@@ -297,12 +295,9 @@ package struct RunsScreen: Sendable {
     case .diff: dialog = .diff
     case .remove: dialog = chosenName.map { .remove(name: $0) }
     case .resume: message = resumption
-    case .palette:
-      palette = palette.next
-      message = "colours: \(palette.name)"
-    case .glyphs:
-      message = Glyphs.goOn(&glyphs, upTo: mostGlyphs)
-    case .help: dialog = .help(HelpPage())
+    case .palette: changePalette()
+    case .glyphs: changeGlyphs()
+    case .help: help = HelpPage()
     case .redraw: break
     }
     return nil
@@ -328,7 +323,6 @@ package struct RunsScreen: Sendable {
 
   private mutating func pressInDialog(_ key: Key) -> RunsRequest? {
     switch dialog {
-    case .help(var page): dialog = page.press(key) ? .help(page) : nil
     case .filter(let text): return pressInFilter(key, text)
     case .remove(let name):
       // Only y agrees.
@@ -336,7 +330,7 @@ package struct RunsScreen: Sendable {
       if key == .character("y") { return .remove(name) }
       message = "run “\(name)” stays"
     case .diff: dialog = nil
-    case nil: break
+    case .help, nil: break
     }
     return nil
   }

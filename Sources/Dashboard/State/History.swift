@@ -179,7 +179,7 @@ struct History: Sendable {
     marks.cut(after: step)
   }
 
-  /// Goes on from a step as a branch: what came after it is no part of the run, and stays to be seen.
+  /// Continues from a step as a branch. The parent's later steps do not belong to the run; the chart still shows them, dim.
   mutating func leave(after step: Int) {
     let start = places[.step].lowerBound(of: Double(step))
     if start + 1 < count { left = LeftCurves(places: places, tracks: tracks, start: start) }

@@ -2,7 +2,7 @@
 import Run
 import TerminalUI
 
-/// What a line of the log tells of, the most telling first.
+/// The subject of a line of the log, the most important first.
 enum LogKind: Int, Sendable {
   case alert, person, evaluation, program, saved
 }

@@ -35,7 +35,8 @@ extension TensorsScreen {
       drawHeader(in: parts.header, on: &canvas)
       if !parts.tree.isEmpty { drawTree(in: parts.tree, on: &canvas) }
       if !parts.detail.isEmpty { drawDetail(in: parts.detail, on: &canvas) }
-      drawFooter(in: parts.footer, on: &canvas)
+      let typing = [Span("enter", .accent), Span(" keeps it   "), Span("esc", .accent), Span(" all tensors")]
+      drawFooter(in: parts.footer, message: message, typing: self.typing == nil ? nil : typing, on: &canvas)
     }
     canvas.reduce(to: glyphs)
     return canvas
@@ -72,24 +73,6 @@ extension TensorsScreen {
       pieces.append(piece([Span("filter ", .faint), Span(filter, .bold)], [Span(filter, .bold)], 1))
     }
     canvas.write(Dashboard.fitting(pieces, in: inside.columns), line: 0, of: inside)
-  }
-
-  private func drawFooter(in area: Rectangle, on canvas: inout Canvas) {
-    guard !area.isEmpty else { return }
-    let inside = area.columns >= 30 ? area.inset(columns: 1) : area
-    if typing != nil {
-      canvas.write(
-        [Span("enter", .accent), Span(" keeps it   "), Span("esc", .accent), Span(" all tensors")], line: 0,
-        of: inside)
-    } else if !message.isEmpty, canvas.rows < 8 {
-      canvas.write(message, style: Style(.warning, .bold), line: 0, of: inside)
-    } else {
-      canvas.write(Self.keys.footer(in: inside.columns) { refusal(of: $0) != nil }, line: 0, of: inside)
-    }
-    guard !message.isEmpty, canvas.rows >= 8 else { return }
-    let line = Rectangle(column: 2, row: area.row - 1, columns: canvas.columns - 3, rows: 1)
-    canvas.write(
-      " " + message.cut(to: max(canvas.columns - 6, 1)) + " ", style: Style(.warning, .bold), line: 0, of: line)
   }
 
   // MARK: The tree

@@ -3,7 +3,7 @@ import Run
 import TerminalUI
 
 /// The tensors screen.
-package struct TensorsScreen: Sendable {
+package struct TensorsScreen: Sendable, KeyedScreen {
   enum TensorsAction: Hashable, Sendable {
     case up, down, pageUp, pageDown, first, last, fold, unfold
     case earlier, later, otherEarlier, otherLater, sort, filter, whole
@@ -53,7 +53,7 @@ package struct TensorsScreen: Sendable {
   private(set) var pending: TensorsReading?
   private(set) var showsWhole = false
   package var message = ""
-  private(set) var help: HelpPage?
+  var help: HelpPage?
   private(set) var page = 10
   var palette: Palette
   var glyphs: Glyphs
@@ -71,6 +71,9 @@ package struct TensorsScreen: Sendable {
     self.glyphs = glyphs
     wantedTree = .tree(step: step, against: against)
   }
+
+  static let staying = Presence.stays
+  static let leaving = Presence.left
 
   static let keys = ScreenKeys<TensorsAction>([
     ScreenKeys.KeyRow(
@@ -100,9 +103,6 @@ package struct TensorsScreen: Sendable {
     ScreenKeys.KeyRow([(.character("b"), .glyphs)], "change the characters: braille, blocks, ASCII"),
     ScreenKeys.KeyRow([(.control("l"), .redraw)], "draw everything again"),
   ])
-
-  /// The table of its keys as Markdown, for docs/.
-  package static var markdown: String { keys.markdown }
 
   // MARK: Reading
 
@@ -234,23 +234,12 @@ package struct TensorsScreen: Sendable {
 
   // MARK: Keys
 
-  mutating func press(_ key: Key) -> CompareScreen.Presence {
-    if key == .control("c") { return .left }
-    if var page = help {
-      help = page.press(key) ? page : nil
-      return .stays
-    }
-    if let typing {
+  mutating func press(_ key: Key) -> Presence {
+    if let typing, help == nil, key != .control("c") {
       press(key, in: typing)
       return .stays
     }
-    guard let deed = Self.keys.deed(of: key) else { return .stays }
-    message = ""
-    if let refusal = refusal(of: deed) {
-      message = refusal
-      return .stays
-    }
-    return perform(deed)
+    return dispatch(key)
   }
 
   /// Why a key does nothing now; nil when it does something.
@@ -275,7 +264,7 @@ package struct TensorsScreen: Sendable {
     return direction < 0 ? steps.last { $0 < step } : steps.first { $0 > step }
   }
 
-  private mutating func perform(_ deed: TensorsAction) -> CompareScreen.Presence {
+  mutating func perform(_ deed: TensorsAction) -> Presence {
     switch deed {
     case .leave:
       guard showsWhole else { return .left }
@@ -304,11 +293,8 @@ package struct TensorsScreen: Sendable {
       list()
       message = order == .tree ? "listed as a tree" : "sorted by \(order.rawValue)"
     case .filter: typing = filter
-    case .palette:
-      palette = palette.next
-      message = "colours: \(palette.name)"
-    case .glyphs:
-      message = Glyphs.goOn(&glyphs, upTo: mostGlyphs)
+    case .palette: changePalette()
+    case .glyphs: changeGlyphs()
     case .help: help = HelpPage()
     case .redraw: break
     }

@@ -1,0 +1,86 @@
+// What the screens with a table of keys have in common: how a key is dispatched, colours and characters, the footer and the
+// message.
+import TerminalUI
+
+/// What came of a key on a screen that asks nothing of the program.
+enum Presence { case stays, left }
+
+/// A screen whose keys are a `ScreenKeys` table.
+protocol KeyedScreen {
+  associatedtype Deed: Hashable & Sendable
+  /// The result of a key.
+  associatedtype Answer
+
+  static var keys: ScreenKeys<Deed> { get }
+  /// The answers of a key after which the screen stays, and of one that leaves the screen.
+  static var staying: Answer { get }
+  static var leaving: Answer { get }
+  var message: String { get set }
+  /// The help page while it is shown.
+  var help: HelpPage? { get set }
+  var palette: Palette { get set }
+  var glyphs: Glyphs { get set }
+  /// The most that the terminal can show.
+  var mostGlyphs: Glyphs { get }
+
+  /// Why a key does nothing now; nil when it does something.
+  func refusal(of deed: Deed) -> String?
+  mutating func perform(_ deed: Deed) -> Answer
+}
+
+extension KeyedScreen {
+  /// The table of its keys as Markdown, for docs/.
+  static var markdown: String { keys.markdown }
+
+  /// Takes a key: ctrl-c leaves, the help page comes before the table, and what does nothing now is refused with a message.
+  mutating func dispatch(_ key: Key) -> Answer {
+    if key == .control("c") { return Self.leaving }
+    if var page = help {
+      help = page.press(key) ? page : nil
+      return Self.staying
+    }
+    guard let deed = Self.keys.deed(of: key) else { return Self.staying }
+    message = ""
+    if let refusal = refusal(of: deed) {
+      message = refusal
+      return Self.staying
+    }
+    return perform(deed)
+  }
+
+  mutating func changePalette() {
+    palette = palette.next
+    message = "colours: \(palette.name)"
+  }
+
+  mutating func changeGlyphs() { message = Glyphs.goOn(&glyphs, upTo: mostGlyphs) }
+
+  // MARK: The last row
+
+  /// Draws the keys, or what ends the typing of a text, and the message: above them, or in their place where rows are few.
+  func drawFooter(in area: Rectangle, message: String, typing: [Span]?, on canvas: inout Canvas) {
+    guard !area.isEmpty else { return }
+    let inside = area.columns >= 30 ? area.inset(columns: 1) : area
+    let hasRow = canvas.rows >= 8
+    if let typing {
+      canvas.write(typing, line: 0, of: inside)
+    } else if !message.isEmpty, !hasRow {
+      canvas.write(message, style: Style(.warning, .bold), line: 0, of: inside)
+    } else {
+      drawKeys(in: inside, on: &canvas)
+    }
+    if hasRow { draw(message: message, above: area, on: &canvas) }
+  }
+
+  func drawKeys(in area: Rectangle, on canvas: inout Canvas) {
+    canvas.write(Self.keys.footer(in: area.columns) { refusal(of: $0) != nil }, line: 0, of: area)
+  }
+
+  /// Draws a message on the row above the footer.
+  func draw(message: String, above footer: Rectangle, on canvas: inout Canvas) {
+    guard !message.isEmpty, canvas.rows >= 3 else { return }
+    canvas.write(
+      " " + message.cut(to: max(canvas.columns - 6, 1)) + " ", style: Style(.warning, .bold), line: 0,
+      of: Rectangle(column: 2, row: footer.row - 1, columns: canvas.columns - 3, rows: 1))
+  }
+}
