@@ -227,6 +227,34 @@ extension RunFileTests {
       #expect(try StoredRun(opening: folder).edits(after: 1).map(\.step) == [5])
     }
 
+    @Test func `changes after a difference are given back, even where its warning is recorded later`() throws {
+      let folder = scratch("a")
+      func change(_ step: Int) -> Event {
+        .occurred(Occurrence(.rate, step: step, time: 1, key: "rate", old: 1, new: 0.5, actor: .tell, text: "rate"))
+      }
+      let recorder = try Recorder(creating: folder, beginning: Sample.beginning("a"))
+      _ = try recorder.save(Sample.checkpoint(1), isBest: false)
+      for step in 2...20 {
+        _ = try recorder.record(.stepped(Sample.report(step)))
+        if step == 5 || step == 15 { _ = try recorder.record(change(step)) }
+      }
+      try recorder.close(.stopped)
+      // As in a session: what the recorder has to say is recorded when it comes back as an event.
+      let second = try Recorder(resuming: folder, from: 1, beginning: Sample.beginning("a", step: 1))
+      second.noticesComeBack = true
+      var said: [Occurrence] = []
+      for step in 2...14 {
+        var report = Sample.report(step)
+        if step >= 10 { report.rate *= 2 }
+        said += try second.record(.stepped(report))
+        if step == 5 || step == 12 { _ = try second.record(change(step)) }
+      }
+      #expect(said.map(\.key) == ["replay"] && said.first?.new == 10)
+      for notice in said { _ = try second.record(.occurred(notice)) }
+      try second.close(.stopped)
+      #expect(try StoredRun(opening: folder).edits(after: 1).map(\.step) == [5, 12])
+    }
+
     @Test func `a changed recipe is what the run then has, and other heads are refused`() throws {
       let folder = try stored()
       var recipe = Sample.recipe

@@ -93,19 +93,7 @@ package final class PendingBranch: @unchecked Sendable {
     start.payload = try StoredJSON.encoded(SessionStart(beginning))
     contents.rows[Journal.Number.beginnings]?[0] = start
     let copy = try Store.create(path, beginning: beginning, without: store.missing)
-    do {
-      try copy.reserve(more: Int(store.file.end) + 4 << 20)
-      try store.metrics.forEachBlock(to: contents.kept) { block in try copy.metrics.add(block) }
-      try contents.replace(in: copy)
-      try copy.giveBackReserve()
-      try copy.file.flush()
-      try Recovery.requireReadable(copy, path)
-    } catch {
-      // Closing a file that could not be written may end the process.
-      copy.abandon()
-      throw error
-    }
-    copy.close()
+    try contents.fill(copy, besideRowsOf: store, at: path)
     return origin
   }
 }

@@ -176,32 +176,25 @@ extension StoredRun {
   private static func edits(
     in store: Store, from sequence: Int = 0, isReplayed: Bool = false
   ) throws -> [ReplayedCommand] {
-    // Where sessions begin among the events.
-    var starts = try store.beginnings.rows().compactMap { $0.map { Int($0.values[2]) } }.sorted()[...]
-    // Changes of earlier sessions than the one that is being read, and those of that one.
-    var earlier: [ReplayedCommand] = []
-    var edits: [ReplayedCommand] = []
+    // The numbers of the events with which sessions begin.
+    let starts = try store.beginnings.rows().compactMap { $0.map { FileLayout.place($0).sequence } }.sorted()
+    var session = 0
+    var edits: [(session: Int, edit: ReplayedCommand)] = []
     for case let record? in try store.events.records() where record.whole("sequence") >= sequence {
-      while let start = starts.first, start <= record.whole("sequence") {
-        starts.removeFirst()
-        earlier += edits
-        edits = []
-      }
       guard let occurrence = FileLayout.occurrence(record) else { continue }
+      while session < starts.count, starts[session] <= record.whole("sequence") { session += 1 }
       if let edit = ReplayedCommand(occurrence) {
         if isReplayed, occurrence.actor == .commandLine {
-          earlier.removeAll { $0.step >= edit.step && $0.changesSame(as: edit) }
-          edits.removeAll { $0.step >= edit.step && $0.changesSame(as: edit) }
+          edits.removeAll { $0.edit.step >= edit.step && $0.edit.changesSame(as: edit) }
         }
-        edits.append(edit)
+        edits.append((session, edit))
       } else if occurrence.kind == .warning, occurrence.key == "replay", let first = occurrence.new {
-        // From there on the run has another history, which the changes of earlier sessions are no part of. Those of this session
-        // are, even where they were recorded before the warning, which takes a while to come.
-        earlier.removeAll { Double($0.step) >= first }
+        // From there on the run has another history, which the changes of earlier sessions are no part of. Those of this
+        // session are, even where they were recorded before the warning, which is recorded only when it comes back as an event.
+        edits.removeAll { $0.session < session && Double($0.edit.step) >= first }
       }
     }
-    edits = earlier + edits
     // Events are stored in the order in which things were done: at one step, rate and weights keep theirs.
-    return edits.inOrderOfSteps
+    return edits.map(\.edit).inOrderOfSteps
   }
 }

@@ -52,7 +52,7 @@ extension StoredRun {
 /// The stored steps of a run, compared with steps that are computed again.
 package final class StepComparison {
   /// What comes of comparing a step.
-  package enum Outcome: Sendable, Equatable {
+  package enum ReplayVerdict: Sendable, Equatable {
     case same
     case differs(StepDifference)
     /// The step is not stored, or its row is damaged.
@@ -68,7 +68,7 @@ package final class StepComparison {
 
   /// Compares every number of a step that a replay repeats: losses, divergences, weights, the rate, the norm of the gradients
   /// and the tokens.
-  package func compare(_ report: StepReport) throws -> Outcome {
+  package func compare(_ report: StepReport) throws -> ReplayVerdict {
     guard let row = try row(of: report.step) else { return .missing }
     let values = store.stepMetrics.map { $0.value(report) ?? .nan }
     guard let found = FileLayout.difference(store.metrics.columns, values, row.values) else { return .same }

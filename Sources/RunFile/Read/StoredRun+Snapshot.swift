@@ -22,18 +22,7 @@ extension StoredRun {
     let beginning = try SessionStart.beginning(start.payload, source: store.file.path)
     try AtomicFile.write(path, isReplacing: isReplacing) { aside in
       let copy = try Store.createPlain(aside, beginning: beginning, like: store)
-      do {
-        try copy.reserve(more: Int(store.file.end) + 4 << 20)
-        try store.metrics.forEachBlock(to: contents.kept) { block in try copy.metrics.add(block) }
-        try contents.replace(in: copy)
-        try copy.file.flush()
-        try Recovery.requireReadable(copy, path)
-      } catch {
-        // Closing a file that could not be written may end the process.
-        copy.abandon()
-        throw error
-      }
-      copy.close()
+      try contents.fill(copy, besideRowsOf: store, at: path)
       chmod(aside, 0o644)
     }
     return contents.kept + (contents.rows[Journal.Number.metrics]?.count ?? 0)

@@ -181,6 +181,19 @@ struct MergedRows {
     records[Journal.Number.sessions]?[index] = last
   }
 
+  /// Fills a new file with the rows of a store that stay and with these rows, and closes the file.
+  /// - Parameter path: of the file, for errors.
+  func fill(_ copy: Store, besideRowsOf store: Store, at path: String) throws {
+    try Recovery.abandoningOnError(copy) { copy in
+      try copy.reserve(more: Int(store.file.end) + 4 << 20)
+      try store.metrics.forEachBlock(to: kept) { block in try copy.metrics.add(block) }
+      try replace(in: copy)
+      try copy.giveBackReserve()
+      try copy.file.flush()
+      try Recovery.requireReadable(copy, path)
+    }.close()
+  }
+
   /// Replaces the content of a file by these rows.
   func replace(in store: Store) throws {
     for (number, table) in store.numberedTables {

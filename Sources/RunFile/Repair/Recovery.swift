@@ -222,7 +222,7 @@ enum Recovery {
 
   /// Runs `body` with a file. If that fails, the file is abandoned without closing: closing a file that cannot be
   /// written may end the process.
-  private static func abandoningOnError(_ store: Store, _ body: (Store) throws -> Void) throws -> Store {
+  static func abandoningOnError(_ store: Store, _ body: (Store) throws -> Void) throws -> Store {
     do {
       try body(store)
       return store
