@@ -3,6 +3,7 @@ import ArgumentParser
 import Glibc
 import Run
 import RunFile
+import Session
 
 /// Where a run goes on that nobody looks at.
 struct BackgroundOptions: ParsableArguments {
@@ -32,6 +33,31 @@ struct BackgroundOptions: ParsableArguments {
     var screen = screen
     screen.headless = true
     return (screen, try FrontProcess.divideDetached())
+  }
+}
+
+/// How a run that this process trains is shown and watched.
+struct SessionOptions: ParsableArguments {
+  @OptionGroup var screen: ScreenOptions
+  @OptionGroup var alerts: AlertOptions
+  @OptionGroup var background: BackgroundOptions
+
+  /// Divides the program where it gets a screen or goes to the background; from then on signals are requests. No thread may be
+  /// there yet.
+  /// - Returns: see `BackgroundOptions.begin`.
+  func begin() throws -> (ScreenOptions, FrontLink?) {
+    let (screen, front) = try background.begin(screen)
+    Signals.expectRequests()
+    return (screen, front)
+  }
+
+  /// Runs a session to its end.
+  /// - Parameters:
+  ///   - screen, front: what `begin` returned.
+  /// - Returns: the process's exit status.
+  func follow(_ request: RunRequest, on screen: ScreenOptions, _ front: FrontLink?) throws -> Int32 {
+    var loop = ForegroundLoop(request, options: screen, alerts: alerts, front: front)
+    return try loop.run()
   }
 }
 

@@ -11,7 +11,7 @@ import TerminalUI
 /// Follows a session to its end.
 struct ForegroundLoop: ~Copyable {
   /// What it follows; a run that goes back is followed by its branch.
-  private var session: TrainingSession
+  var session: TrainingSession
   /// Always read, so that the loop knows the session's state whoever reads what is shown.
   private var control: Subscription
   /// What the screen or the printer takes, as fast as it can.
@@ -20,31 +20,31 @@ struct ForegroundLoop: ~Copyable {
   private let isAttended: Bool
   private let options: ScreenOptions
   /// Leads back to the process that the shell waits for; nil once that has ended, or where there is none.
-  private var front: FrontLink?
+  var front: FrontLink?
   /// Whether the user wants the run to go on in the background, once it has begun.
-  private var isLeavingShell = false
+  var isLeavingShell = false
   /// Where lines go in the background.
-  private var log: BackgroundLog?
+  var log: BackgroundLog?
   private let signals: Signals
   /// What happened in the sessions before, for the screen.
   private var past: [Event]
 
   /// The screen; without it, lines are printed.
-  private var view: ScreenView<Dashboard>?
-  private var printer: LinePrinter
-  private var state = RunState()
+  var view: ScreenView<Dashboard>?
+  var printer: LinePrinter
+  var state = RunState()
   /// INT and TERM so far, and the status that they ask for.
-  private var interrupts = 0
-  private var status: Int32 = 0
+  var interrupts = 0
+  var status: Int32 = 0
   /// When the last TERM came.
-  private var lastTermination: ContinuousClock.Instant?
+  var lastTermination: ContinuousClock.Instant?
   /// The message that ended the session.
-  private var outcome: UserError??
+  var outcome: UserError??
   /// Why the trainer ended, where it could not go on.
   private var stop: UserError?
-  private var hasHungUp = false
+  var hasHungUp = false
   /// Whether the user has left the screen.
-  private var isLeft = false
+  var isLeft = false
   /// Looks at the machine once a second, where the screen shows it.
   private var sampler: MachineSampler?
   private var lastSample: ContinuousClock.Instant?
@@ -215,7 +215,7 @@ struct ForegroundLoop: ~Copyable {
     past = []
   }
 
-  private mutating func closeScreen() {
+  mutating func closeScreen() {
     let after = view?.dashboard.chosen
     view = nil
     // Remembered when the terminal is there again, which hears what went wrong.
@@ -273,39 +273,6 @@ struct ForegroundLoop: ~Copyable {
     return reason != .stopped && reason != .abandoned
   }
 
-  /// Leaves the screen, and the shell where that is possible; the run goes on.
-  private mutating func detach() {
-    guard view != nil else { return }
-    closeScreen()
-    isLeavingShell = true
-    leaveShell()
-    // Who left a run that goes on reads its lines from here on.
-    if let beginning = state.beginning { printer.take(.event(NumberedEvent(0, .began(beginning)))) }
-  }
-
-  /// Whether a run in the background has got as far as its first step, or has anything else to show for itself.
-  private var isUnderWay: Bool {
-    state.phase == .paused || state.ending != nil || (state.last?.step ?? 0) > (state.beginning?.step ?? .max)
-  }
-
-  /// Has the shell go on, and takes this process to the background.
-  private mutating func leaveShell() {
-    guard let front, state.beginning != nil else { return }
-    let address = session.address
-    let sentence =
-      "run “\(address.name)” goes on in the background, process \(getpid()): “\(address.command("attach"))” shows its screen, "
-      + "“\(address.command("tell")) stop” stops it; its lines are in \(RunFolder(address.folder).log)"
-    var log: BackgroundLog?
-    let isLeft = front.leave(saying: sentence.harmlessLine) {
-      Output.silence { $0 == STDIN_FILENO }
-      log = BackgroundLog(folder: address.folder)
-    }
-    guard isLeft else { return }
-    self.log = log
-    self.front = nil
-    hasHungUp = true
-  }
-
   private mutating func leaveScreen() {
     closeScreen()
     // What came meanwhile was for the screen.
@@ -336,57 +303,9 @@ struct ForegroundLoop: ~Copyable {
     if !isPrinted { signals.wait(milliseconds: 50) }
   }
 
-  // MARK: Signals
-
-  private mutating func obey(_ signal: CInt) {
-    switch signal {
-    case SIGHUP: loseTerminal()
-    case SIGTSTP: if view == nil { kill(getpid(), SIGSTOP) } else { view!.pauseForShell() }
-    case _ where view != nil && outcome != nil:
-      // All is stored: there is nothing to save and stop, only to leave.
-      isLeft = isLeft || Signals.isStop(signal)
-    default: if isInterrupt(signal) { leaveNow() }
-    }
-  }
-
-  /// Asks the run to save, or to save and stop, where a signal says so.
-  /// - Returns: whether it was asked to stop before, or there is nothing to save yet: then the process ends now.
-  private mutating func isInterrupt(_ signal: CInt) -> Bool {
-    if signal == SIGUSR1, state.beginning != nil { session.requests.send(.save, by: .signal) }
-    guard Signals.isStop(signal) else { return false }
-    guard signal == SIGINT || signal == SIGTERM else { return stopsOnce(signal) }
-    if signal == SIGTERM, repeatsTermination() { return false }
-    interrupts += 1
-    status = 128 + signal
-    return interrupts > 1 || isTooEarlyToStop()
-  }
-
-  /// Asks the run to save and stop.
-  /// - Returns: whether there is nothing to save yet, so that the run cannot be asked.
-  private func isTooEarlyToStop() -> Bool {
-    guard state.beginning != nil else { return true }
-    session.requests.send(.stop(saving: true), by: .signal)
-    return false
-  }
-
-  /// Whether a TERM came less than a second before: timeout and batch systems send it to a process and at once to its group,
-  /// and mean one stop.
-  private mutating func repeatsTermination() -> Bool {
-    let now = ContinuousClock.now
-    defer { lastTermination = now }
-    return lastTermination.map { now - $0 < .seconds(1) } ?? false
-  }
-
-  /// USR2 and XCPU come again and again where a batch system or the kernel means it: the first one counts.
-  private mutating func stopsOnce(_ signal: CInt) -> Bool {
-    guard status == 0 else { return false }
-    status = 128 + signal
-    return isTooEarlyToStop()
-  }
-
   // MARK: Leaving
 
-  private mutating func leaveNow() -> Never {
+  mutating func leaveNow() -> Never {
     closeScreen()
     let hasCheckpoint = state.savedStep != nil || (state.beginning?.step ?? 0) > 0
     let command = session.request.address.command("resume")
@@ -403,7 +322,7 @@ struct ForegroundLoop: ~Copyable {
   }
 
   /// The terminal is gone; the run stays. What would be printed goes nowhere from now on.
-  private mutating func loseTerminal() {
+  mutating func loseTerminal() {
     closeScreen()
     guard !hasHungUp else { return }
     hasHungUp = true

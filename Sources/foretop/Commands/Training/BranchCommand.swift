@@ -33,14 +33,11 @@ struct BranchCommand: ParsableCommand {
 
   @OptionGroup var changes: RecipeOptions
   @OptionGroup var place: PlaceOptions
-  @OptionGroup var screen: ScreenOptions
-  @OptionGroup var alerts: AlertOptions
-  @OptionGroup var background: BackgroundOptions
+  @OptionGroup var showing: SessionOptions
 
   func run() throws {
     try Computation.prepare()
-    let (screen, front) = try background.begin(screen)
-    Signals.expectRequests()
+    let (screen, front) = try showing.begin()
     let target = try BackTarget(typed: step)
     if let branch {
       try RunName.check(branch)
@@ -51,7 +48,6 @@ struct BranchCommand: ParsableCommand {
     }
     let continuation = Continuation(name: name, changes: changes, seed: nil, place: place, screen: screen)
     let request = try continuation.branch(from: target, named: branch)
-    var loop = ForegroundLoop(request, options: screen, alerts: alerts, front: front)
-    throw Ended(status: try loop.run())
+    throw Ended(status: try showing.follow(request, on: screen, front))
   }
 }

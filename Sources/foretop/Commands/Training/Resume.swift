@@ -28,9 +28,7 @@ struct Resume: ParsableCommand {
   var seed: String?
 
   @OptionGroup var place: PlaceOptions
-  @OptionGroup var screen: ScreenOptions
-  @OptionGroup var alerts: AlertOptions
-  @OptionGroup var background: BackgroundOptions
+  @OptionGroup var showing: SessionOptions
 
   @Option(
     parsing: .unconditional,
@@ -41,8 +39,7 @@ struct Resume: ParsableCommand {
 
   func run() throws {
     try Computation.prepare()
-    let (screen, front) = try background.begin(screen)
-    Signals.expectRequests()
+    let (screen, front) = try showing.begin()
     let folder = try RunLookup.folder(name, in: place.folder)
     let target = try step.map { try BackTarget(typed: $0) }
     let request: RunRequest
@@ -54,7 +51,6 @@ struct Resume: ParsableCommand {
       throw UserError(
         .unavailable, "run “\(name)” is being trained by another process: stop that process first (\(error.message))")
     }
-    var loop = ForegroundLoop(request, options: screen, alerts: alerts, front: front)
-    throw Ended(status: try loop.run())
+    throw Ended(status: try showing.follow(request, on: screen, front))
   }
 }

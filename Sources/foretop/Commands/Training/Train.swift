@@ -60,14 +60,11 @@ struct Train: ParsableCommand {
   var seed: String?
 
   @OptionGroup var place: PlaceOptions
-  @OptionGroup var screen: ScreenOptions
-  @OptionGroup var alerts: AlertOptions
-  @OptionGroup var background: BackgroundOptions
+  @OptionGroup var showing: SessionOptions
 
   func run() throws {
     try Computation.prepare()
-    let (screen, front) = try background.begin(screen)
-    Signals.expectRequests()
+    let (screen, front) = try showing.begin()
     let file = try RecipeFile(recipe)
     var origins = file.origins
     var recipe = try changes.applied(to: file.recipe, &origins)
@@ -79,8 +76,7 @@ struct Train: ParsableCommand {
       recipe: recipe, address: RunAddress(name: try freeName(after: file.name), runs: place.runs),
       source: try Corpus.Source(recipe, runs: place.runs), threads: threads,
       notices: [ThreadOptions.warning(of: threads)].compactMap { $0 })
-    var loop = ForegroundLoop(request, options: screen, alerts: alerts, front: front)
-    throw Ended(status: try loop.run())
+    throw Ended(status: try showing.follow(request, on: screen, front))
   }
 
   /// Refuses what cannot fit before a tokenizer is trained and a text is read. Where the size of the vocabulary is not
