@@ -28,9 +28,8 @@ extension Transformer {
       guard shouldContinue() else { return nil }
       let rows = TokenRows(batch)
       forward(rows)
-      let measured = losses(
-        rows, ranking: (0..<self.rows * configuration.context).map { spread.has(first + $0) }, hits: &paths.hits)
-      paths.add(batch.filledRows, context: configuration.context)
+      let measured = losses(rows, ranking: (0..<self.rows * configuration.context).map { spread.has(first + $0) })
+      if paths.isMeasured { paths.add(firstHits, rows: batch.filledRows, context: configuration.context) }
       for (head, sum) in measured.enumerated() { sums[head].add(sum) }
     }
     let order = recipe.heads.firstIndex(where: \.ranks).flatMap { OrderQuality(sums[$0].ranks) }
@@ -55,17 +54,16 @@ private struct PathSum {
   private let scored: Range<Int>
   private var right: [Int]
   private var count = 0
-  /// [M], written by `losses`: whether the NTP head has the next token; nil where nobody asks.
-  var hits: [UInt8]?
 
   init(_ graphs: StarGraphs?, recipe: Recipe) {
     scored = graphs.flatMap { recipe.pathLength > 0 ? $0.scored : nil } ?? 0..<0
     right = Array(repeating: 0, count: scored.count)
-    hits = scored.isEmpty ? nil : []
   }
 
-  mutating func add(_ rows: Int, context: Int) {
-    guard let hits else { return }
+  var isMeasured: Bool { !scored.isEmpty }
+
+  /// - Parameter hits: [M], whether the NTP head has the next token.
+  mutating func add(_ hits: [UInt8], rows: Int, context: Int) {
     for row in 0..<rows {
       let path = scored.prefix { hits[row * context + $0] != 0 }.count
       for length in 0..<path { right[length] += 1 }

@@ -55,7 +55,7 @@ import Testing
 
   @Test func `samples follow from seed and number alone`() {
     let shape = Self.shape(3, 3, 12)
-    func graphs(_ seed: UInt64, _ part: StarGraphs.Part = .training) -> [[Int32]] {
+    func graphs(_ seed: UInt64, _ part: StarGraphs.GraphUse = .training) -> [[Int32]] {
       let graphs = StarGraphs(shape, part: part, count: 50, context: 30, seed: seed)
       return (0..<50).map(graphs.sample)
     }

@@ -9,10 +9,10 @@ import Run
 /// `=`, `/` and a filler, which fills the window. Only the path is scored: the positions from `=` on whose next token is of the
 /// path (Bachmann & Nagarajan 2024).
 package struct StarGraphs: Sendable, Equatable {
-  package enum Part: Sendable, Equatable { case training, test }
+  package enum GraphUse: Sendable, Equatable { case training, test }
 
   package let shape: StarGraphTask
-  package let part: Part
+  package let part: GraphUse
   /// Number of samples.
   package let count: Int
   /// T: tokens of a window, at least those of a sample.
@@ -26,10 +26,7 @@ package struct StarGraphs: Sendable, Equatable {
   /// any training set.
   private static let testShare: UInt64 = 64
 
-  /// Graphs that a shape must have, so that both parts have enough of them.
-  package static let fewest = 16_384.0
-
-  init(_ shape: StarGraphTask, part: Part, count: Int, context: Int, seed: UInt64) {
+  init(_ shape: StarGraphTask, part: GraphUse, count: Int, context: Int, seed: UInt64) {
     precondition(context >= shape.sampleLength && shape.labels <= shape.nodes && shape.degree >= 1 && shape.length >= 2)
     self.shape = shape
     self.part = part
@@ -149,7 +146,7 @@ extension Corpus {
         "data.graph.nodes is \(shape.nodes), which makes \(shape.vocabulary) tokens, but the network has "
           + "\(tokenizer.vocabulary): give it the nodes that it was trained on")
     }
-    func part(_ part: StarGraphs.Part, _ count: Int) -> TokenRange {
+    func part(_ part: StarGraphs.GraphUse, _ count: Int) -> TokenRange {
       TokenRange(StarGraphs(shape, part: part, count: count, context: context, seed: graphs.seed))
     }
     return Opened(

@@ -77,7 +77,7 @@ package struct GuardState: Codable, Sendable, Equatable {
   package mutating func take(loss: Double, norm: Double) {
     isAlarmed = alarm(loss: loss, norm: norm) != nil
     steps += 1
-    // The first ones count equally; later a spike is taken in as large as one may be that is none.
+    // The first values count equally. Later a spike enters the mean only up to the largest value that is not a spike.
     let share = max(1 / Double(steps), 0.02)
     let isJudged = steps > Self.patience
     let seen = isJudged ? min(loss, mean + Self.mostDeviations * deviation) : loss

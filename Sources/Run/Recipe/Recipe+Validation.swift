@@ -101,7 +101,7 @@ extension Recipe {
         else: "\(graph.name) has \(graph.labels) nodes, all different, but data.graph.nodes is \(graph.nodes): make it "
           + "\(graph.labels) or more")
       require(
-        graph.labels > graph.nodes || graph.logGraphs >= Self.fewestGraphs,
+        graph.labels > graph.nodes || graph.hasEnoughGraphs,
         of: ["data.graph.nodes", "data.graph.degree", "data.graph.length"],
         else: "there are too few different graphs \(graph.name) of \(graph.nodes) nodes to keep some for testing: make "
           + "data.graph.nodes larger")
@@ -147,9 +147,6 @@ extension Recipe {
         + " \(steps) is more tokens than can be counted: make steps or batch.accumulation smaller")
     return rules
   }
-
-  /// The natural logarithm of the number of graphs that are enough for training and testing: 2^14.
-  private static let fewestGraphs = 9.704
 
   /// The most tokens of a run: 2^62, so that what is added to them can be counted too.
   private static let mostTokensOfRun = 1 << 62

@@ -184,10 +184,10 @@ package struct Recipe: Codable, Sendable, Equatable {
   package struct GuardSettings: Codable, Sendable, Equatable {
     /// A loss or gradient that is not finite; a loss or a gradient's norm far above what it was.
     package enum Trigger: String, CaseIterable, Sendable { case nonfinite, spike }
-    package enum Action: String, Codable, Sendable, CaseIterable { case pause, back, skip, stop }
+    package enum GuardAction: String, Codable, Sendable, CaseIterable { case pause, back, skip, stop }
     /// Names of triggers.
     package var on = [Trigger.nonfinite.rawValue]
-    package var does = Action.pause
+    package var does = GuardAction.pause
     /// Factor of the learning rate after going back.
     package var rate = 0.5
     /// How often the guard goes back, and how many batches it leaves out in a row.

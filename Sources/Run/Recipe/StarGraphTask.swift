@@ -37,6 +37,9 @@ package struct StarGraphTask: Codable, Sendable, Equatable {
     lgamma(Double(nodes) + 1) - lgamma(Double(nodes - labels) + 1) - lgamma(Double(degree))
   }
 
+  /// True if there are so many different graphs, 2^14, that both training and testing have enough.
+  package var hasEnoughGraphs: Bool { logGraphs >= 14 * log(2) }
+
   /// As the paper writes it: `G(2,4)`.
   package var name: String { "G(\(degree),\(length))" }
 }

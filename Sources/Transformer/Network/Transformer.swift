@@ -99,23 +99,17 @@ package struct Transformer: ~Copyable {
 
   /// The losses and hits of all heads on the hidden states that `forward` left.
   /// - Parameter isRanked: for each of the M positions whether the TOP head's ranking is looked at there; nil looks at none.
-  /// - Parameter hits: [M], written: 1 where the first head's likeliest token is its target; nil where nobody asks.
-  package func losses(_ batch: TokenRows, ranking isRanked: [Bool]? = nil, hits: inout [UInt8]?) -> [LossSum] {
-    let sums = losses(batch, ranking: isRanked)
-    if hits != nil {
-      hits = shards.flatMap { UnsafeBufferPointer(start: $0.firstHits, count: $0.rows.count * configuration.context) }
-    }
-    return sums
-  }
-
-  /// The losses and hits of all heads on the hidden states that `forward` left.
-  /// - Parameter isRanked: for each of the M positions whether the TOP head's ranking is looked at there; nil looks at none.
   package func losses(_ batch: TokenRows, ranking isRanked: [Bool]? = nil) -> [LossSum] {
     let positions = rows * configuration.context
     precondition(isRanked.map { $0.count == positions } ?? true, "each of the \(positions) positions has a flag")
     var sums = [LossSum](repeating: LossSum(), count: configuration.objectives.count)
     runHeads(batch, HeadPass(factors: nil, ranking: isRanked, accumulates: false, noise: nil), into: &sums)
     return sums
+  }
+
+  /// [M]: 1 where the likeliest token of the first head was its target, when `losses` was called last.
+  package var firstHits: [UInt8] {
+    shards.flatMap { UnsafeBufferPointer(start: $0.firstHits, count: $0.rows.count * configuration.context) }
   }
 
   /// The losses of all heads, and their gradients at the unembeddings and the hidden states.

@@ -167,11 +167,12 @@ def test_watch_prints_events_until_the_end():
         wait_until(lambda: "step" in lines.stdout.readline(), "the lines have begun")
         tell("watched", "note", "seen")
         assert stopped(process, "watched")
-        seen = [json.loads(line) for line in watch.communicate(timeout=PATIENCE)[0].splitlines()]
-        assert watch.returncode == 0 and seen[-1]["event"] == "end", seen[-1]
+        # Not communicate, which drops what a read of a line took in beside it.
+        seen = [json.loads(line) for line in watch.stdout]
+        assert watch.wait(PATIENCE) == 0 and seen[-1]["event"] == "end", seen[-1]
         assert any(event.get("kind") == "rate" and event["actor"] == "tell" for event in seen)
-        text = lines.communicate(timeout=PATIENCE)[0]
-        assert "seen  (tell)" in text and lines.returncode == 0, text
+        text = lines.stdout.read()
+        assert "seen  (tell)" in text and lines.wait(PATIENCE) == 0, text
     assert run(command("watch", "watched"), 69).stderr
 
 

@@ -296,6 +296,8 @@ def test_random_keys_and_resizes_crash_nothing():
             # Some keys ask to quit.
             assert status in (0, 130), f"{name} ended with {status}\n{terminal.after}"
             terminal.assert_restored()
+        # Some keys send the run to the background.
+        run(command("tell", name, "stop"), status=None)
         if left == 0:
             return
 
