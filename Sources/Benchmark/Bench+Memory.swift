@@ -4,17 +4,11 @@ import Run
 import Transformer
 
 /// What one workload came to in a process that did nothing else.
-package struct Alone: Sendable {
+package struct Alone: Codable, Sendable {
   package var tokensPerSecond: Double
   package var spread: Double
   /// The most memory that the process had, bytes.
   package var peakMemory: Int
-
-  package init(tokensPerSecond: Double, spread: Double, peakMemory: Int) {
-    self.tokensPerSecond = tokensPerSecond
-    self.spread = spread
-    self.peakMemory = peakMemory
-  }
 }
 
 extension Bench {

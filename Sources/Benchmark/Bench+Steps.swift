@@ -170,9 +170,7 @@ extension Bench {
   private static func base(_ precision: Precision) -> Workload {
     Workload(
       name: "scaling",
-      configuration: Configuration(
-        vocabulary: 8192, blocks: 2, width: 384, heads: 6, keyValueHeads: 6, inner: 1024, context: 256, isTied: false,
-        ropeTheta: 10_000, objectives: [.nextToken(NextToken())]),
+      configuration: Configuration(Workload.smallSize(blocks: 2), objectives: [.nextToken(NextToken())]),
       rows: 16, precision: precision)
   }
 }

@@ -54,12 +54,18 @@ package struct Workload: Sendable {
         Workload(
           name: "\(objectives.rawValue) \(precision)",
           configuration: Configuration(
-            vocabulary: 8192, blocks: objectives == .mtp ? 3 : 6, width: 384, heads: 6, keyValueHeads: 6, inner: 1024,
-            context: context, isTied: false, ropeTheta: 10_000, objectives: objectives.all,
+            smallSize(blocks: objectives == .mtp ? 3 : 6), objectives: objectives.all,
             multiToken: objectives == .mtp ? .parallel : nil),
           rows: 16, precision: precision)
       }
     }
+  }
+
+  /// The sizes of `recipes/small.yaml`, with that many blocks.
+  static func smallSize(blocks: Int) -> NetworkSize {
+    NetworkSize(
+      vocabulary: 8192, blocks: blocks, width: 384, heads: 6, keyValueHeads: 6, inner: 1024, context: context,
+      isTied: false)
   }
 
   /// What the CPU multiplies in, the faster first.

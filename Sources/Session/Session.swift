@@ -125,8 +125,7 @@ package final class TrainingSession: Sendable {
   /// What the session begins with.
   private func beginning(of trainer: borrowing Trainer) throws -> Beginning {
     var beginning = trainer.beginning
-    beginning.place = ComputingPlace(
-      machine: Machine.kind, program: ProgramVersion.text, tokens: try trainer.corpus.fingerprint)
+    beginning.place = ComputingPlace(machine: Machine.kind, tokens: try trainer.corpus.fingerprint)
     beginning.parent = request.past?.parent(at: beginning.time)
     return beginning
   }

@@ -59,26 +59,20 @@ package enum Track: Equatable, Sendable {
   /// Where each track starts and ends in `length` cells: boundaries, one more than tracks, from 0 to `length` where there
   /// are shares. Tracks at the end are cut when there is not enough.
   package static func boundaries(_ tracks: [Track], in length: Int) -> [Int] {
-    var fixed = 0
-    var shares = 0.0
-    for track in tracks {
+    let all = sum(tracks[...])
+    let free = Double(max(length - all.cells, 0))
+    return (0...tracks.count).map { count in
+      let (cells, shares) = sum(tracks[..<count])
+      return min(cells + (all.shares > 0 ? Int((free * shares / all.shares).rounded()) : 0), length)
+    }
+  }
+
+  private static func sum(_ tracks: ArraySlice<Track>) -> (cells: Int, shares: Double) {
+    tracks.reduce(into: (0, 0)) { sum, track in
       switch track {
-      case .cells(let count): fixed += count
-      case .share(let share): shares += share
+      case .cells(let count): sum.cells += count
+      case .share(let share): sum.shares += share
       }
     }
-    let free = Double(max(length - fixed, 0))
-    var boundaries = [0]
-    var cells = 0
-    var shared = 0.0
-    for track in tracks {
-      switch track {
-      case .cells(let count): cells += count
-      case .share(let share): shared += share
-      }
-      let position = cells + (shares > 0 ? Int((free * shared / shares).rounded()) : 0)
-      boundaries.append(min(position, length))
-    }
-    return boundaries
   }
 }

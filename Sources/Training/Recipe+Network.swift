@@ -8,13 +8,10 @@ extension Recipe {
   /// The network that this recipe describes, for a vocabulary of that size.
   package func configuration(vocabulary: Int) -> Configuration {
     Configuration(
-      vocabulary: vocabulary, blocks: inferenceBlocks, width: model.width, heads: model.heads,
-      keyValueHeads: model.keyValueHeads, inner: model.innerWidth,
-      context: model.context, isTied: model.tied, ropeTheta: model.ropeTheta, epsilon: Float(model.normEpsilon),
+      size(vocabulary: vocabulary), ropeTheta: model.ropeTheta, epsilon: Float(model.normEpsilon),
+      dropout: Float(model.dropout), recomputesBlocks: model.recompute == .block,
       objectives: heads.map { .init($0, in: self) },
-      multiToken: hasMultiToken ? (objective.mtp.kind == .parallel ? .parallel : .sequential) : nil,
-      kind: model.kind, hasHeadNorms: model.qkNorm, dropout: Float(model.dropout),
-      recomputesBlocks: model.recompute == .block, ownHeadWidth: model.headWidth)
+      multiToken: hasMultiToken ? (objective.mtp.kind == .parallel ? .parallel : .sequential) : nil)
   }
 
   /// True if the network has MTP heads.

@@ -1,6 +1,6 @@
 // What is measured must be what is trained: the limit's products, a recipe's workload, and a plan's arithmetic.
 import Kernels
-import Run
+@testable import Run
 import Testing
 import Training
 import Transformer

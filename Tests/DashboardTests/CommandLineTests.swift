@@ -8,10 +8,6 @@ import Testing
 struct CommandLineTests {
   let run = MadeUpRun()
 
-  private func type(_ text: String, _ dashboard: inout Dashboard) {
-    for character in text { #expect(dashboard.press(.character(character)) == nil) }
-  }
-
   private func prompt(_ dashboard: Dashboard) -> CommandPrompt? {
     if case .command(let prompt) = dashboard.overlay { prompt } else { nil }
   }
@@ -19,7 +15,7 @@ struct CommandLineTests {
   @Test(arguments: CommandForm.all.flatMap(\.examples).filter { $0 != "rate 3e-4" && $0 != "rate x0.5" })
   func `a typed line asks for its command, as typed`(line: String) throws {
     var dashboard = run.dashboard(at: 300)
-    type(":" + line, &dashboard)
+    dashboard.type(":" + line)
     #expect(dashboard.press(.enter) == (try Command(typed: line)))
     #expect(dashboard.askedBy == .typed && dashboard.overlay == nil)
     let text = dashboard.draw(size: (120, 36), now: run.now(300)).text
@@ -41,55 +37,55 @@ struct CommandLineTests {
 
   @Test func `a wrong line stays with its reason, and esc leaves it`() {
     var dashboard = run.dashboard(at: 300)
-    type(":rat 3", &dashboard)
+    dashboard.type(":rat 3")
     #expect(dashboard.press(.enter) == nil)
     #expect(prompt(dashboard)?.text == "rat 3" && prompt(dashboard)?.problem.contains("did you mean") == true)
     for size in [(120, 36), (80, 24), (40, 12), (20, 4), (5, 1)] {
       let canvas = dashboard.draw(size: size, now: run.now(300))
       #expect(size.0 < 80 || canvas.text.contains(":rat 3") && canvas.text.contains("did you mean"))
     }
-    type("x", &dashboard)
+    dashboard.type("x")
     #expect(prompt(dashboard)?.problem == "")
     #expect(dashboard.press(.escape) == nil)
     #expect(dashboard.overlay == nil && dashboard.asked.isEmpty)
-    type(":", &dashboard)
+    dashboard.type(":")
     #expect(dashboard.press(.backspace) == nil)
     #expect(dashboard.overlay == nil)
   }
 
   @Test func `tab completes, and the arrows recall`() {
     var dashboard = run.dashboard(at: 300)
-    type(":ra", &dashboard)
+    dashboard.type(":ra")
     #expect(dashboard.press(.tab) == nil)
     #expect(prompt(dashboard)?.text == "rate ")
-    type("4e-4", &dashboard)
+    dashboard.type("4e-4")
     #expect(dashboard.press(.enter) == .rate(.to(4e-4)))
-    type(":save", &dashboard)
+    dashboard.type(":save")
     #expect(dashboard.press(.enter) == .save)
-    type(":cl", &dashboard)
+    dashboard.type(":cl")
     for (key, text) in [(Key.up, "save"), (.up, "rate 4e-4"), (.up, "rate 4e-4"), (.down, "save"), (.down, "cl")] {
       #expect(dashboard.press(key) == nil)
       #expect(prompt(dashboard)?.text == text)
     }
-    type(" ", &dashboard)
+    dashboard.type(" ")
     #expect(prompt(dashboard)?.text == "cl ")
   }
 
   @Test func `what a line lacks is said above it`() {
     var dashboard = run.dashboard(at: 300)
-    type(":weight ", &dashboard)
+    dashboard.type(":weight ")
     let text = dashboard.draw(size: (120, 36), now: run.now(300)).text
     #expect(text.contains("weight HEAD WEIGHT|xFACTOR") && text.contains("weight top"))
   }
 
   @Test func `a typed change by more than tenfold is asked for first`() {
     var dashboard = run.dashboard(at: 300)
-    type(":weight top x0.05", &dashboard)
+    dashboard.type(":weight top x0.05")
     #expect(dashboard.press(.enter) == nil)
     #expect(dashboard.overlay == .confirm(.weight(WeightChange(.top, to: 0.05))))
     #expect(dashboard.press(.character("y")) == .weight(WeightChange(.top, to: 0.05)))
     #expect(dashboard.askedBy == .typed)
-    type(":rate x0.01", &dashboard)
+    dashboard.type(":rate x0.01")
     #expect(dashboard.press(.enter) == nil)
     #expect(dashboard.press(.character("y")) == .rate(.times(0.01)))
     #expect(dashboard.askedBy == .typed)
@@ -97,7 +93,7 @@ struct CommandLineTests {
 
   @Test func `the answer to a typed line is shown`() {
     var dashboard = run.dashboard(at: 300)
-    type(":evaluate", &dashboard)
+    dashboard.type(":evaluate")
     #expect(dashboard.press(.enter) == .evaluate)
     dashboard.wasSent(as: 7)
     dashboard.receive(

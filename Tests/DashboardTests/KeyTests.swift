@@ -9,10 +9,6 @@ import Testing
 struct KeyTests {
   let run = MadeUpRun()
 
-  private func type(_ text: String, _ dashboard: inout Dashboard) {
-    for character in text { #expect(dashboard.press(.character(character)) == nil) }
-  }
-
   @Test func `space pauses, and goes on when it waits or will wait`() {
     var dashboard = run.dashboard(at: 20)
     #expect(dashboard.press(.space) == .pause)
@@ -55,16 +51,16 @@ struct KeyTests {
 
   @Test func `a typed rate is sent when it is confirmed`() {
     var dashboard = run.dashboard(at: 300)
-    type("l5e-4", &dashboard)
+    dashboard.type("l5e-4")
     #expect(dashboard.press(.enter) == .rate(.to(5e-4)))
-    type("lx0.5", &dashboard)
+    dashboard.type("lx0.5")
     #expect(dashboard.press(.backspace) == nil)
-    type("7", &dashboard)
+    dashboard.type("7")
     #expect(dashboard.press(.enter) == .rate(.times(0.7)))
     #expect(dashboard.press(.character("l")) == nil)
     #expect(dashboard.press(.paste("4e-4\n")) == nil)
     #expect(dashboard.press(.enter) == .rate(.to(4e-4)))
-    type("l1", &dashboard)
+    dashboard.type("l1")
     #expect(dashboard.press(.escape) == nil)
     #expect(dashboard.overlay == nil)
   }
@@ -72,7 +68,7 @@ struct KeyTests {
   @Test(arguments: ["", "fast", "-1", "0", "x0", "nan", "2", "x9999"])
   func `a wrong rate stays in the prompt with its reason`(typed: String) {
     var dashboard = run.dashboard(at: 300)
-    type("l" + typed, &dashboard)
+    dashboard.type("l" + typed)
     #expect(dashboard.press(.enter) == nil)
     guard case .rate(let text, let problem) = dashboard.overlay else {
       Issue.record("the prompt is gone: \(String(describing: dashboard.overlay))")
@@ -84,16 +80,16 @@ struct KeyTests {
 
   @Test func `a change by more than tenfold is asked for first`() {
     var dashboard = run.dashboard(at: 300)
-    type("lx0.05", &dashboard)
+    dashboard.type("lx0.05")
     #expect(dashboard.press(.enter) == nil)
     #expect(dashboard.overlay == .confirm(.rate(.times(0.05))))
     #expect(dashboard.press(.character("y")) == .rate(.times(0.05)))
-    type("l0.5", &dashboard)
+    dashboard.type("l0.5")
     #expect(dashboard.press(.enter) == nil)
     #expect(dashboard.overlay == .confirm(.rate(.to(0.5))))
     #expect(dashboard.press(.escape) == nil)
     #expect(dashboard.overlay == nil)
-    type("lx10", &dashboard)
+    dashboard.type("lx10")
     #expect(dashboard.press(.enter) == .rate(.times(10)))
   }
 
@@ -132,7 +128,7 @@ struct KeyTests {
   @Test func `a rate that is typed while the schedule warms up holds, or scales the schedule`() {
     func typed(_ text: String) -> Dashboard {
       var dashboard = run.dashboard(at: 20)
-      type(text, &dashboard)
+      dashboard.type(text)
       #expect(dashboard.press(.enter) == nil)
       return dashboard
     }
@@ -151,7 +147,7 @@ struct KeyTests {
     }
     // A factor means the schedule.
     var dashboard = run.dashboard(at: 20)
-    type("lx0.5", &dashboard)
+    dashboard.type("lx0.5")
     #expect(dashboard.press(.enter) == .rate(.times(0.5)))
   }
 
@@ -161,39 +157,39 @@ struct KeyTests {
     var dashboard = run.dashboard(at: 300)
     #expect(dashboard.ghostFactor == nil)
     let before = dashboard.draw(size: (120, 36), now: 0).text
-    type(":rate x2", &dashboard)
+    dashboard.type(":rate x2")
     #expect(dashboard.ghostFactor == 2)
     let rate = dashboard.currentRate ?? 0
     let picture = dashboard.draw(size: (120, 36), now: 0).text
     #expect(picture.contains("→ \(Figure.rate(2 * rate))"), "\(picture)")
     #expect(picture != before)
-    type("x", &dashboard)
+    dashboard.type("x")
     #expect(dashboard.ghostFactor == nil)
   }
 
   @Test func `a weight is typed for the chosen head`() {
     var dashboard = run.dashboard(at: 300)
-    type("w", &dashboard)
+    dashboard.type("w")
     #expect(dashboard.press(.down) == nil)
-    type("0.5", &dashboard)
+    dashboard.type("0.5")
     #expect(dashboard.press(.enter) == .weight(WeightChange(.top, to: 0.5)))
     var done = Occurrence(.weight, step: 300, time: 1, key: "top", old: 1, new: 0.5, actor: .key, text: "weight")
     dashboard.receive(.occurred(done))
     #expect(dashboard.asked.isEmpty)
-    type("wx2", &dashboard)
+    dashboard.type("wx2")
     #expect(dashboard.press(.enter) == .weight(WeightChange(.ntp, to: 2)))
-    type("w", &dashboard)
+    dashboard.type("w")
     #expect(dashboard.press(.up) == nil)
-    type("x4", &dashboard)
+    dashboard.type("x4")
     #expect(dashboard.press(.enter) == .weight(WeightChange(.top, to: 2)))
-    type("w0.01", &dashboard)
+    dashboard.type("w0.01")
     #expect(dashboard.press(.enter) == nil)
     #expect(dashboard.overlay == .confirm(.weight(WeightChange(.ntp, to: 0.01))))
     #expect(dashboard.press(.escape) == nil)
     // What is left alone cannot go to 0.
     done.new = 0
     dashboard.receive(.occurred(done))
-    type("w0", &dashboard)
+    dashboard.type("w0")
     #expect(dashboard.press(.enter) == nil)
     guard case .weights(let prompt) = dashboard.overlay else {
       Issue.record("the prompt is gone")
@@ -205,7 +201,7 @@ struct KeyTests {
   @Test(arguments: ["", "much", "-1", "101", "x1e9", "nan"])
   func `a wrong weight stays in the prompt with its reason`(typed: String) {
     var dashboard = run.dashboard(at: 300)
-    type("w" + typed, &dashboard)
+    dashboard.type("w" + typed)
     #expect(dashboard.press(.enter) == nil)
     guard case .weights(let prompt) = dashboard.overlay else {
       Issue.record("the prompt is gone: \(String(describing: dashboard.overlay))")

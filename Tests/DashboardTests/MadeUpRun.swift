@@ -134,3 +134,10 @@ struct MadeUpRun {
     return dashboard
   }
 }
+
+extension Dashboard {
+  /// Presses the keys of a text, none of which asks for anything yet.
+  mutating func type(_ text: String) {
+    for character in text { #expect(press(.character(character)) == nil) }
+  }
+}

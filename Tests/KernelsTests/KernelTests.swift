@@ -24,39 +24,52 @@ func matrix(_ values: inout [Float], rows: Int, columns: Int) -> Matrix {
   values.withUnsafeMutableBufferPointer { Matrix($0.baseAddress!, rows: rows, columns: columns) }
 }
 
+/// An RMSNorm of random numbers.
+struct NormTrial {
+  let extent: Extent
+  var x: [Float]
+  let w: [Float]
+  /// As many numbers as x has: what is added to x, or the gradient of y.
+  var other: [Float]
+  var y: [Float]
+  var sum: [Float]
+  var scale: [Float]
+
+  init(_ extent: Extent, seed: UInt64) {
+    self.extent = extent
+    var dice = Dice(seed)
+    x = dice.floats(extent.rows * extent.width)
+    w = dice.floats(extent.width)
+    other = dice.floats(x.count)
+    (y, sum) = (x, x)
+    scale = [Float](repeating: 0, count: extent.rows)
+  }
+
+  mutating func forward(isAdding: Bool) {
+    let (rows, columns) = (extent.rows, extent.width)
+    RMSNorm.forward(
+      matrix(&x, rows: rows, columns: columns), adding: isAdding ? matrix(&other, rows: rows, columns: columns) : nil,
+      w: w, epsilon: 1e-6, sum: matrix(&sum, rows: rows, columns: columns), y: matrix(&y, rows: rows, columns: columns),
+      scale: &scale, threads: extent.threads)
+  }
+}
+
 @Suite struct RMSNormTests {
   @Test(arguments: Extent.samples)
   func `it agrees with its twin`(extent: Extent) {
-    var dice = Dice(1)
-    var x = dice.floats(extent.rows * extent.width)
-    let w = dice.floats(extent.width)
-    var delta = dice.floats(x.count)
-    var y = x
-    var sum = x
-    var scale = [Float](repeating: 0, count: extent.rows)
-    RMSNorm.forward(
-      matrix(&x, rows: extent.rows, columns: extent.width),
-      adding: matrix(&delta, rows: extent.rows, columns: extent.width), w: w, epsilon: 1e-6,
-      sum: matrix(&sum, rows: extent.rows, columns: extent.width),
-      y: matrix(&y, rows: extent.rows, columns: extent.width), scale: &scale, threads: extent.threads)
-    let added = zip(x.doubles, delta.doubles).map(+)
-    #expect(largestError(sum, added) < 1e-6)
-    #expect(largestError(y, Reference.rmsNorm(added, w.doubles)) < 1e-5)
+    var norm = NormTrial(extent, seed: 1)
+    norm.forward(isAdding: true)
+    let added = zip(norm.x.doubles, norm.other.doubles).map(+)
+    #expect(largestError(norm.sum, added) < 1e-6)
+    #expect(largestError(norm.y, Reference.rmsNorm(added, norm.w.doubles)) < 1e-5)
   }
 
   @Test(arguments: Extent.samples)
   func `its gradient is the slope of its output`(extent: Extent) {
-    var dice = Dice(2)
-    var x = dice.floats(extent.rows * extent.width)
-    let w = dice.floats(extent.width)
-    var dy = dice.floats(x.count)
-    var y = x
-    var sum = x
-    var scale = [Float](repeating: 0, count: extent.rows)
-    RMSNorm.forward(
-      matrix(&x, rows: extent.rows, columns: extent.width), adding: nil, w: w, epsilon: 1e-6,
-      sum: matrix(&sum, rows: extent.rows, columns: extent.width),
-      y: matrix(&y, rows: extent.rows, columns: extent.width), scale: &scale, threads: extent.threads)
+    var norm = NormTrial(extent, seed: 2)
+    norm.forward(isAdding: false)
+    var (x, dy) = (norm.x, norm.other)
+    let (w, scale) = (norm.w, norm.scale)
     var dx = [Float](repeating: 1, count: x.count)
     var dw = [Float](repeating: 1, count: extent.width)
     var partial = [Float](repeating: 0, count: extent.threads * extent.width)

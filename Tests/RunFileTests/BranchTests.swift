@@ -41,10 +41,6 @@ extension RunFileTests {
         })
     }
 
-    private func steps(_ folder: String) throws -> [StepReport] {
-      try StoredRun(opening: folder).events().compactMap { if case .stepped(let report) = $0 { report } else { nil } }
-    }
-
     @Test func `a branch has the parent's rows up to its checkpoint, and the parent is as it was`() throws {
       let folder = try parent()
       let before = try bytes(folder)
@@ -106,7 +102,7 @@ extension RunFileTests {
       try Recorder.recover(copy)
       let run = try StoredRun(opening: copy)
       #expect(run.beginning.parent?.name == "a" && run.beginning.parent?.step == 100)
-      #expect(try steps(copy) == (1...140).map(Sample.report))
+      #expect(try RunFileTests.steps(copy) == (1...140).map(Sample.report))
       #expect(try run.checkpoint(step: 100).checkpoint.state.step == 100)
     }
 

@@ -15,10 +15,6 @@ extension RunFileTests {
       return scratch("a")
     }
 
-    private func steps(_ folder: String) throws -> [StepReport] {
-      try StoredRun(opening: folder).events().compactMap { if case .stepped(let report) = $0 { report } else { nil } }
-    }
-
     @Test func `equal steps are not stored twice`() throws {
       let folder = try stored()
       let before = try StoredRun(opening: folder).events()
@@ -43,7 +39,7 @@ extension RunFileTests {
           default: true
           }
         } == wanted)
-      #expect(try steps(folder) == (1...150).map(Sample.report))
+      #expect(try RunFileTests.steps(folder) == (1...150).map(Sample.report))
     }
 
     @Test func `a checkpoint that is written again stands before what is stored of the steps after it`() throws {
@@ -119,7 +115,7 @@ extension RunFileTests {
         #expect(try recorder.record(.stepped(report)) == [])
       }
       try recorder.close(.stopped)
-      #expect(try steps(folder) == (1...140).map(Sample.report))
+      #expect(try RunFileTests.steps(folder) == (1...140).map(Sample.report))
     }
 
     @Test func `a difference is said once, and what follows is replaced`() throws {
@@ -136,7 +132,7 @@ extension RunFileTests {
       #expect(notices.first?.text.contains("step 115 came out differently than before: loss/ntp is ") == true)
       _ = try recorder.save(Sample.checkpoint(140), isBest: false)
       try recorder.close(.stopped)
-      #expect(try steps(folder) == (1...140).map(other))
+      #expect(try RunFileTests.steps(folder) == (1...140).map(other))
       let events = try StoredRun(opening: folder).events()
       let evaluations = events.compactMap { if case .evaluated(let evaluation) = $0 { evaluation.step } else { nil } }
       #expect(evaluations == [20, 40, 60, 80, 100])
@@ -145,7 +141,7 @@ extension RunFileTests {
       let third = try Recorder(resuming: folder, from: 140, beginning: Sample.beginning("a", step: 140))
       #expect(try third.record(.stepped(other(141))) == [])
       try third.close(.stopped)
-      #expect(try steps(folder) == (1...141).map(other))
+      #expect(try RunFileTests.steps(folder) == (1...141).map(other))
     }
 
     @Test func `an evaluation that differs is said, and what follows is replaced`() throws {
@@ -157,7 +153,7 @@ extension RunFileTests {
       let notices = try recorder.record(.evaluated(evaluation))
       #expect(notices.count == 1 && notices[0].text.contains("loss/top"))
       try recorder.close(.stopped)
-      #expect(try steps(folder) == (1...120).map(Sample.report))
+      #expect(try RunFileTests.steps(folder) == (1...120).map(Sample.report))
       let evaluations = try StoredRun(opening: folder).events().compactMap {
         if case .evaluated(let evaluation) = $0 { evaluation } else { nil }
       }
@@ -296,7 +292,7 @@ extension RunFileTests {
       let folder = try stored()
       let said = sentence { _ = try Recorder(creating: folder, beginning: Sample.beginning("a")) }
       #expect(said.contains("exists already") && said.contains("foretop resume a"))
-      #expect(try steps(folder).count == 130)
+      #expect(try RunFileTests.steps(folder).count == 130)
     }
   }
 }

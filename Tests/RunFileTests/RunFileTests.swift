@@ -6,7 +6,12 @@ import RunFileTorture
 import Support
 import Testing
 
-@Suite(.serialized, .saysSeed) struct RunFileTests {}
+@Suite(.serialized, .saysSeed) struct RunFileTests {
+  /// All steps of the run in a folder.
+  static func steps(_ folder: String) throws -> [StepReport] {
+    try StoredRun(opening: folder).events().compactMap { if case .stepped(let report) = $0 { report } else { nil } }
+  }
+}
 
 extension Trait where Self == IssueHandlingTrait {
   /// Every failure says the seed that it came with.

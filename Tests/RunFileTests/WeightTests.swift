@@ -17,10 +17,6 @@ extension RunFileTests {
       return report
     }
 
-    private func steps(_ folder: String) throws -> [StepReport] {
-      try StoredRun(opening: folder).events().compactMap { if case .stepped(let report) = $0 { report } else { nil } }
-    }
-
     @Test func `every step has the weights of its losses, for h5py too`() throws {
       let recorder = try Recorder(creating: scratch("a"), beginning: Sample.beginning("a"))
       for step in 1...200 { _ = try recorder.record(.stepped(report(step))) }
@@ -68,7 +64,7 @@ extension RunFileTests {
         try FileManager.default.copyItem(atPath: folder, toPath: scratch(copy))
       }
       try recorder.close(.finished)
-      #expect(try steps(folder) == wanted)
+      #expect(try RunFileTests.steps(folder) == wanted)
       #expect(try StoredRun(opening: folder).snapshot(to: scratch("plain.h5"), isReplacing: false) == 200)
       #expect(try Program.script("weights.py", scratch("plain.h5")) == "none\n")
       // Made again from the copy and the journal, and from the journal alone.

@@ -21,19 +21,12 @@ final class SessionFolder: Sendable {
   deinit { try? FileManager.default.removeItem(atPath: path) }
 
   func recipe(steps: Int, accumulation: Int = 1) -> Recipe {
-    var recipe = Recipe.tiny()
+    var recipe = Recipe.tinyRun(steps: steps)
     recipe.batch.rows = 1
     recipe.batch.accumulation = accumulation
-    recipe.steps = steps
     recipe.schedule.rate = 1e-3
-    recipe.schedule.warmup = 3
-    recipe.precision = .fp32
     recipe.data.paths = ["\(path)/text.txt"]
-    recipe.data.heldOut = 0.1
-    recipe.evaluate.every = 0
-    recipe.sample.every = 0
-    recipe.save.every = 0
-    recipe.sample.prompt = "a"
+    (recipe.evaluate.every, recipe.sample.every, recipe.save.every) = (0, 0, 0)
     return recipe
   }
 

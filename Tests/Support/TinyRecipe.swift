@@ -16,4 +16,15 @@ extension Recipe {
     recipe.model.context = context
     return recipe
   }
+
+  /// A tiny network's short run in fp32, with a tenth of the text held out.
+  package static func tinyRun(steps: Int) -> Recipe {
+    var recipe = tiny()
+    recipe.steps = steps
+    recipe.schedule.warmup = 3
+    recipe.precision = .fp32
+    recipe.data.heldOut = 0.1
+    recipe.sample.prompt = "a"
+    return recipe
+  }
 }

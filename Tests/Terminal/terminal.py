@@ -157,6 +157,11 @@ class Terminal:
 
     # The end
 
+    def leave(self):
+        """Leaves a screen that asks nothing, which ends the program."""
+        self.type("q")
+        assert self.finish() == 0, self.text
+
     def finish(self):
         """Waits until the program has ended; returns its status."""
         end = time.monotonic() + PATIENCE

@@ -20,17 +20,10 @@ final class Log: @unchecked Sendable {
 
 enum Tiny {
   static var recipe: Recipe {
-    var recipe = Recipe.tiny()
+    var recipe = Recipe.tinyRun(steps: 12)
     recipe.batch.rows = 4
-    recipe.steps = 12
     recipe.schedule.rate = 3e-3
-    recipe.schedule.warmup = 3
-    recipe.precision = .fp32
-    recipe.data.heldOut = 0.1
-    recipe.evaluate.every = 6
-    recipe.sample.every = 6
-    recipe.save.every = 4
-    recipe.sample.prompt = "a"
+    (recipe.evaluate.every, recipe.sample.every, recipe.save.every) = (6, 6, 4)
     return recipe
   }
 

@@ -87,14 +87,8 @@ import Transformer
   @Test func `sixty-four threads give what one gives`() throws {
     let c = Case(testDescription: "", context: 9, rows: 2)
     let rows = Rows(c, seed: 4)
-    func gradients(threads: Int) throws -> [String: [Float]] {
-      let model = try Transformer(c.configuration, rows: c.rows, precision: .fp32, threads: threads)
-      model.shake(3)
-      _ = model.learn(rows, weights: c.weights)
-      return model.tensors(model.parameters.gradients)
-    }
-    let one = try gradients(threads: 1)
-    for (path, gradient) in try gradients(threads: 64) {
+    let one = try c.gradients(on: rows, threads: 1)
+    for (path, gradient) in try c.gradients(on: rows, threads: 64) {
       #expect(largestError(gradient, one[path]!.doubles) < 1e-5, "\(path)")
     }
   }

@@ -109,11 +109,21 @@ struct Case: Sendable, CustomTestStringConvertible {
 
   var configuration: Configuration {
     Configuration(
-      vocabulary: vocabulary, blocks: blocks, width: width, heads: heads, keyValueHeads: keyValueHeads, inner: inner,
-      context: context, isTied: isTied, ropeTheta: 10_000, epsilon: kind == .gpt2 ? 1e-5 : 1e-6, objectives: objectives,
-      multiToken: multiToken,
-      kind: kind, hasHeadNorms: hasHeadNorms, dropout: dropout, recomputesBlocks: recomputesBlocks,
-      ownHeadWidth: ownHeadWidth)
+      NetworkSize(
+        kind: kind, vocabulary: vocabulary, blocks: blocks, width: width, heads: heads, keyValueHeads: keyValueHeads,
+        ownHeadWidth: ownHeadWidth, inner: inner, context: context, isTied: isTied, hasHeadNorms: hasHeadNorms),
+      epsilon: kind == .gpt2 ? 1e-5 : 1e-6, dropout: dropout, recomputesBlocks: recomputesBlocks,
+      objectives: objectives, multiToken: multiToken)
+  }
+}
+
+extension Case {
+  /// The gradients of a network with certain weights on these rows, by tensor.
+  func gradients(on data: Rows, threads: Int) throws -> [String: [Float]] {
+    let model = try Transformer(configuration, rows: rows, precision: .fp32, threads: threads)
+    model.shake(3)
+    _ = model.learn(data, weights: weights)
+    return model.tensors(model.parameters.gradients)
   }
 }
 
@@ -416,15 +426,9 @@ func requireHere(_ precision: Precision) throws {
   @Test func `the same network gives the same bits again, and nearly those on one thread`() throws {
     let c = Case(testDescription: "", width: 32, heads: 2, context: 200, rows: 3)
     let rows = Rows(c, seed: 7)
-    func gradients(threads: Int) throws -> [String: [Float]] {
-      let model = try Transformer(c.configuration, rows: c.rows, precision: .fp32, threads: threads)
-      model.shake(3)
-      _ = model.learn(rows, weights: c.weights)
-      return model.tensors(model.parameters.gradients)
-    }
-    let first = try gradients(threads: 2)
-    #expect(try gradients(threads: 2) == first)
-    let single = try gradients(threads: 1)
+    let first = try c.gradients(on: rows, threads: 2)
+    #expect(try c.gradients(on: rows, threads: 2) == first)
+    let single = try c.gradients(on: rows, threads: 1)
     for (path, gradient) in first { #expect(largestError(single[path]!, gradient.doubles) < 1e-5, "\(path)") }
   }
 

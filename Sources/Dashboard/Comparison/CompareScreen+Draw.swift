@@ -5,16 +5,13 @@ import TerminalUI
 extension CompareScreen {
   /// Draws for a terminal of any size; changes nothing.
   package func draw(size: (columns: Int, rows: Int)) -> Canvas {
-    var canvas = Canvas(columns: size.columns, rows: size.rows)
-    if let help {
-      Self.keys.drawHelp("help: compare", notes: [Self.words], scroll: help.scroll, on: &canvas)
-    } else if canvas.rows < 8 || canvas.columns < 30 {
-      drawSmall(on: &canvas)
-    } else {
-      drawWhole(on: &canvas)
+    picture(size, name: "compare", notes: Self.words) { canvas in
+      if canvas.rows < 8 || canvas.columns < 30 {
+        drawSmall(on: &canvas)
+      } else {
+        drawWhole(on: &canvas)
+      }
     }
-    canvas.reduce(to: glyphs)
-    return canvas
   }
 
   private static let words =
@@ -79,8 +76,7 @@ extension CompareScreen {
       Dashboard.Piece(long: [Span(word + " "), Span(value, .bold)], short: [Span(value, .bold)], rank: rank)
     }
     var pieces = [
-      Dashboard.Piece(long: [Span("foretop", .faint)], short: [Span("foretop", .faint)], rank: 7),
-      Dashboard.Piece(long: [Span("compare", .bold)], short: [Span("compare", .bold)], rank: 1),
+      Dashboard.Piece("foretop", .faint, rank: 7), Dashboard.Piece("compare", .bold, rank: 1),
     ]
     let room = max(area.columns - 60, area.columns / 3)
     pieces.append(

@@ -62,10 +62,7 @@ package struct CompareScreen: Sendable, KeyedScreen {
     ScreenKeys.KeyRow(
       [(.pageUp, .farLeft), (.pageDown, .farRight), (.home, .first), (.end, .last)], shown: "pgup pgdn",
       "move the cursor by a tenth; home and end move it to the ends"),
-    ScreenKeys.KeyRow([(.character("c"), .palette)], "change the colours: next palette"),
-    ScreenKeys.KeyRow([(.character("b"), .glyphs)], "change the characters: braille, blocks, ASCII"),
-    ScreenKeys.KeyRow([(.control("l"), .redraw)], "redraw the screen"),
-  ])
+  ]).withLooks(.palette, .glyphs, .redraw)
 
   /// Runs that another process trains now, by their place.
   package var live: [Int] { comparison.runs.indices.filter { comparison.runs[$0].state == "training" } }

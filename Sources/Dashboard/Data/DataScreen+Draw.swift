@@ -50,10 +50,7 @@ extension DataScreen {
   }
 
   package func draw(size: (columns: Int, rows: Int), now: Double) -> Canvas {
-    var canvas = Canvas(columns: size.columns, rows: size.rows)
-    if let help {
-      Self.keys.drawHelp("help: data", notes: [Self.words], scroll: help.scroll, on: &canvas)
-    } else {
+    picture(size, name: "data", notes: Self.words) { canvas in
       let parts = arrangement(canvas.bounds)
       drawHeader(in: parts.header, on: &canvas)
       drawWindow(in: parts.window, on: &canvas)
@@ -62,8 +59,6 @@ extension DataScreen {
       if !parts.common.isEmpty { drawCommon(in: parts.common, on: &canvas) }
       drawFooter(in: parts.footer, on: &canvas)
     }
-    canvas.reduce(to: glyphs)
-    return canvas
   }
 
   private static let words =
@@ -73,22 +68,19 @@ extension DataScreen {
     + "of TOP's target are bold in the text."
 
   private func drawHeader(in area: Rectangle, on canvas: inout Canvas) {
-    guard !area.isEmpty else { return }
-    let inside = area.columns >= 30 ? area.inset(columns: 1) : area
-    func piece(_ text: String, _ style: Style, _ rank: Int) -> Dashboard.Piece {
-      Dashboard.Piece(long: [Span(text, style)], short: [Span(text, style)], rank: rank)
-    }
-    let pieces = [
-      piece("foretop", .faint, 7), piece("data", .bold, 4), piece(summary.name, .plain, 3),
-      piece("window \(Figure.grouped(page.number)) of \(Figure.grouped(summary.windows))", .bold, 0),
-      piece("position \(position) of \(page.tokens.count)", .plain, 2), piece(summary.corpus, .faint, 6),
-    ]
-    canvas.write(Dashboard.fitting(pieces, in: inside.columns), line: 0, of: inside)
+    let window = "window \(Figure.grouped(page.number)) of \(Figure.grouped(summary.windows))"
+    drawHeader(
+      [
+        Dashboard.Piece("foretop", .faint, rank: 7), Dashboard.Piece("data", .bold, rank: 4),
+        Dashboard.Piece(summary.name, rank: 3), Dashboard.Piece(window, .bold, rank: 0),
+        Dashboard.Piece("position \(position) of \(page.tokens.count)", rank: 2),
+        Dashboard.Piece(summary.corpus, .faint, rank: 6),
+      ], in: area, on: &canvas)
   }
 
   private func drawFooter(in area: Rectangle, on canvas: inout Canvas) {
     guard !area.isEmpty else { return }
-    let inside = area.columns >= 30 ? area.inset(columns: 1) : area
+    let inside = Self.bar(area)
     drawKeys(in: inside, on: &canvas)
     draw(message: message, above: area, on: &canvas)
   }

@@ -56,10 +56,7 @@ package struct DataScreen: Sendable, ScreenContent, KeyedScreen {
     ScreenKeys.KeyRow([(.character("q"), .leave), (.escape, .leave)], shown: "q", label: "quit", "quit (also esc)"),
     ScreenKeys.KeyRow([(.character("?"), .help)], label: "help", "show the keys"),
     ScreenKeys.KeyRow([(.home, .first), (.end, .last)], shown: "home end", "go to the window's ends"),
-    ScreenKeys.KeyRow([(.character("c"), .palette)], "change the colours: next palette"),
-    ScreenKeys.KeyRow([(.character("b"), .glyphs)], "change the characters: braille, blocks, ASCII"),
-    ScreenKeys.KeyRow([(.control("l"), .redraw)], "draw everything again"),
-  ])
+  ]).withLooks(.palette, .glyphs, .redraw)
 
   /// Takes a window that was asked for; the position stays.
   package mutating func take(_ page: DataPage) {

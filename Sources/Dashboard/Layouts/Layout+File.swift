@@ -10,13 +10,7 @@ extension Layout {
   ///   - source: the file's name, for messages.
   /// - Throws: `UserError` with file, line and what is right instead.
   package init(yaml: String, source: String) throws {
-    let root: Node?
-    do throws(YAML.YAMLFault) {
-      root = try YAML.node(of: yaml, what: "a layout")
-    } catch {
-      throw UserError(.data, "\(source):\(error.line.map { "\($0):" } ?? "") \(error.what)")
-    }
-    guard let root else {
+    guard let root = try YAML.root(of: yaml, what: "a layout", source: source) else {
       throw UserError(.data, "\(source): the layout is empty: give it a name, a key and variants")
     }
     self = try LayoutReader(source: source).layout(root)

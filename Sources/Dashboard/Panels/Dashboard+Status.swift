@@ -33,6 +33,17 @@ extension Dashboard {
     var long: [Span]
     var short: [Span]
     var rank: Int
+
+    init(long: [Span], short: [Span], rank: Int) {
+      self.long = long
+      self.short = short
+      self.rank = rank
+    }
+
+    /// A word that has no shorter form.
+    init(_ text: String, _ style: Style = .plain, rank: Int) {
+      self.init(long: [Span(text, style)], short: [Span(text, style)], rank: rank)
+    }
   }
 
   /// Seconds for which an alert stays in the bar.

@@ -20,9 +20,7 @@ extension Dashboard {
     var prompt = prompt
     prompt.problem = ""
     switch key {
-    case .escape:
-      overlay = nil
-      return nil
+    case .escape: return leaveOverlay()
     case .up: prompt = WeightPrompt(chosen: (prompt.chosen + heads.count - 1) % max(heads.count, 1))
     case .down, .tab: prompt = WeightPrompt(chosen: (prompt.chosen + 1) % max(heads.count, 1))
     case .enter: return take(prompt)

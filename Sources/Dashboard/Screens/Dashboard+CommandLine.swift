@@ -21,13 +21,9 @@ extension Dashboard {
     var prompt = prompt
     prompt.problem = ""
     switch key {
-    case .escape:
-      overlay = nil
-      return nil
+    case .escape: return leaveOverlay()
     // As in vim, what takes away the colon leaves the line.
-    case .backspace where prompt.text.isEmpty:
-      overlay = nil
-      return nil
+    case .backspace where prompt.text.isEmpty: return leaveOverlay()
     case .enter: return take(prompt)
     case .up: recall(&prompt, by: 1)
     case .down: recall(&prompt, by: -1)

@@ -3,6 +3,12 @@ import Run
 import TerminalUI
 
 extension Dashboard {
+  /// Takes away what lies over the panels; nothing is asked for.
+  mutating func leaveOverlay() -> Command? {
+    overlay = nil
+    return nil
+  }
+
   func drawOverlay(on canvas: inout Canvas) {
     switch overlay {
     case .help(let page): drawHelp(page.scroll, on: &canvas)

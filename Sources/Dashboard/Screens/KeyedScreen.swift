@@ -55,12 +55,41 @@ extension KeyedScreen {
 
   mutating func changeGlyphs() { message = Glyphs.goOn(&glyphs, upTo: mostGlyphs) }
 
+  // MARK: The picture
+
+  /// A picture of the screen: its help page while that is shown, otherwise what `draw` draws.
+  /// - Parameters:
+  ///   - name: of the screen, for the help page's title.
+  ///   - notes: the sentences below the keys on the help page.
+  func picture(
+    _ size: (columns: Int, rows: Int), name: String, notes: String, draw: (inout Canvas) -> Void
+  ) -> Canvas {
+    var canvas = Canvas(columns: size.columns, rows: size.rows)
+    if let help {
+      Self.keys.drawHelp("help: \(name)", notes: [notes], scroll: help.scroll, on: &canvas)
+    } else {
+      draw(&canvas)
+    }
+    canvas.reduce(to: glyphs)
+    return canvas
+  }
+
+  /// The part of the first or the last row that has text: without a cell at each end where there is room.
+  static func bar(_ area: Rectangle) -> Rectangle { area.columns >= 30 ? area.inset(columns: 1) : area }
+
+  /// Draws the first row, as much of it as there is room for.
+  func drawHeader(_ pieces: [Dashboard.Piece], in area: Rectangle, on canvas: inout Canvas) {
+    guard !area.isEmpty else { return }
+    let inside = Self.bar(area)
+    canvas.write(Dashboard.fitting(pieces, in: inside.columns), line: 0, of: inside)
+  }
+
   // MARK: The last row
 
   /// Draws the keys, or what ends the typing of a text, and the message: above them, or in their place where rows are few.
   func drawFooter(in area: Rectangle, message: String, typing: [Span]?, on canvas: inout Canvas) {
     guard !area.isEmpty else { return }
-    let inside = area.columns >= 30 ? area.inset(columns: 1) : area
+    let inside = Self.bar(area)
     let hasRow = canvas.rows >= 8
     if let typing {
       canvas.write(typing, line: 0, of: inside)

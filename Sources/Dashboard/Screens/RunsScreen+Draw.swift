@@ -34,10 +34,7 @@ extension RunsScreen {
   /// Draws for a terminal of any size; changes nothing.
   /// - Parameter now: Unix time, seconds.
   package func draw(size: (columns: Int, rows: Int), now: Double) -> Canvas {
-    var canvas = Canvas(columns: size.columns, rows: size.rows)
-    if let help {
-      Self.keys.drawHelp("help: runs", notes: [Self.words], scroll: help.scroll, on: &canvas)
-    } else {
+    picture(size, name: "runs", notes: Self.words) { canvas in
       let parts = arrangement(canvas.bounds)
       drawHeader(in: parts.header, on: &canvas)
       drawList(parts, now: now, on: &canvas)
@@ -49,8 +46,6 @@ extension RunsScreen {
         in: parts.footer, message: problem.isEmpty ? message : problem, typing: isTyping ? typing : nil, on: &canvas)
       drawDialog(on: &canvas)
     }
-    canvas.reduce(to: glyphs)
-    return canvas
   }
 
   private static let words =
@@ -59,14 +54,10 @@ extension RunsScreen {
     + "diverged, failed or unreadable, ○ interrupted."
 
   private func drawHeader(in area: Rectangle, on canvas: inout Canvas) {
-    guard !area.isEmpty else { return }
-    let inside = area.columns >= 30 ? area.inset(columns: 1) : area
-    var pieces = [
-      Dashboard.Piece(long: [Span("foretop", .faint)], short: [Span("foretop", .faint)], rank: 7),
-      Dashboard.Piece(long: [Span("runs", .bold)], short: [Span("runs", .bold)], rank: 4),
-    ]
+    let inside = Self.bar(area)
+    var pieces = [Dashboard.Piece("foretop", .faint, rank: 7), Dashboard.Piece("runs", .bold, rank: 4)]
     func add(_ text: String, _ style: Style, _ rank: Int) {
-      pieces.append(Dashboard.Piece(long: [Span(text, style)], short: [Span(text, style)], rank: rank))
+      pieces.append(Dashboard.Piece(text, style, rank: rank))
     }
     let count =
       filter.isEmpty ? "\(Figure.grouped(total))" : "\(Figure.grouped(names.count)) of \(Figure.grouped(total))"
@@ -83,7 +74,7 @@ extension RunsScreen {
       pieces.append(
         Dashboard.Piece(long: [Span("filter ", .faint), Span(words, .bold)], short: [Span(words, .bold)], rank: 1))
     }
-    canvas.write(Dashboard.fitting(pieces, in: inside.columns), line: 0, of: inside)
+    drawHeader(pieces, in: area, on: &canvas)
   }
 
   // MARK: The list

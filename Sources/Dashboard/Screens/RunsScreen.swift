@@ -164,10 +164,7 @@ package struct RunsScreen: Sendable, KeyedScreen {
     ScreenKeys.KeyRow(
       [(.pageUp, .pageUp), (.pageDown, .pageDown), (.home, .first), (.end, .last)], shown: "pgup pgdn",
       "move by pages; home and end go to the ends"),
-    ScreenKeys.KeyRow([(.character("C"), .palette)], "change the colours: next palette"),
-    ScreenKeys.KeyRow([(.character("b"), .glyphs)], "change the characters: braille, blocks, ASCII"),
-    ScreenKeys.KeyRow([(.control("l"), .redraw)], "redraw the screen"),
-  ])
+  ]).withLooks(.palette, .glyphs, .redraw, colours: "C")
 
   // MARK: What the program says
 

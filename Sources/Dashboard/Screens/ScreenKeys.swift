@@ -31,6 +31,17 @@ package struct ScreenKeys<Deed: Hashable & Sendable>: Sendable {
     }
   }
 
+  /// These keys and those that every screen has: for the next palette, for other characters, and to draw anew.
+  /// - Parameter colours: the key of the next palette.
+  func withLooks(_ palette: Deed, _ glyphs: Deed, _ redraw: Deed, colours: Character = "c") -> ScreenKeys {
+    ScreenKeys(
+      rows + [
+        KeyRow([(.character(colours), palette)], "change the colours: next palette"),
+        KeyRow([(.character("b"), glyphs)], "change the characters: braille, blocks, ASCII"),
+        KeyRow([(.control("l"), redraw)], "redraw the screen"),
+      ])
+  }
+
   func deed(of key: Key) -> Deed? { deeds[key] }
 
   /// The rows that the footer has, as far as they fit; what does nothing now stays, dim.

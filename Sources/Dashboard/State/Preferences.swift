@@ -24,13 +24,7 @@ package struct Preferences: Sendable, Equatable {
   /// - Parameter source: the file's name, for messages.
   /// - Throws: `UserError` with file, line and what is right instead.
   package init(yaml: String, source: String) throws {
-    let root: Node?
-    do throws(YAML.YAMLFault) {
-      root = try YAML.node(of: yaml, what: "preferences")
-    } catch {
-      throw UserError(.data, "\(source):\(error.line.map { "\($0):" } ?? "") \(error.what)")
-    }
-    guard let root else { return }
+    guard let root = try YAML.root(of: yaml, what: "preferences", source: source) else { return }
     func fault(_ node: Node, _ text: String) -> UserError {
       UserError(.data, "\(source):\(node.mark?.line ?? 1): \(text)")
     }

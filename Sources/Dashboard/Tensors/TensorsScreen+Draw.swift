@@ -27,10 +27,7 @@ extension TensorsScreen {
 
   /// Draws for a terminal of any size; changes nothing.
   package func draw(size: (columns: Int, rows: Int)) -> Canvas {
-    var canvas = Canvas(columns: size.columns, rows: size.rows)
-    if let help {
-      Self.keys.drawHelp("help: tensors", notes: [Self.words], scroll: help.scroll, on: &canvas)
-    } else {
+    picture(size, name: "tensors", notes: Self.words) { canvas in
       let parts = arrangement(canvas.bounds)
       drawHeader(in: parts.header, on: &canvas)
       if !parts.tree.isEmpty { drawTree(in: parts.tree, on: &canvas) }
@@ -38,8 +35,6 @@ extension TensorsScreen {
       let typing = [Span("enter", .accent), Span(" keeps it   "), Span("esc", .accent), Span(" all tensors")]
       drawFooter(in: parts.footer, message: message, typing: self.typing == nil ? nil : typing, on: &canvas)
     }
-    canvas.reduce(to: glyphs)
-    return canvas
   }
 
   private static let words =
@@ -49,14 +44,12 @@ extension TensorsScreen {
     + "the norm say that the matrix is nearly of low rank."
 
   private func drawHeader(in area: Rectangle, on canvas: inout Canvas) {
-    guard !area.isEmpty else { return }
-    let inside = area.columns >= 30 ? area.inset(columns: 1) : area
     func piece(_ long: [Span], _ short: [Span], _ rank: Int) -> Dashboard.Piece {
       Dashboard.Piece(long: long, short: short, rank: rank)
     }
     var pieces = [
-      piece([Span("foretop", .faint)], [Span("foretop", .faint)], 7),
-      piece([Span("tensors", .bold)], [Span("tensors", .bold)], 4), piece([Span(name)], [Span(name)], 2),
+      Dashboard.Piece("foretop", .faint, rank: 7), Dashboard.Piece("tensors", .bold, rank: 4),
+      Dashboard.Piece(name, rank: 2),
     ]
     if let tree {
       let step = [Span("step "), Span(Figure.grouped(tree.step), .bold)]
@@ -72,7 +65,7 @@ extension TensorsScreen {
     } else if !filter.isEmpty {
       pieces.append(piece([Span("filter ", .faint), Span(filter, .bold)], [Span(filter, .bold)], 1))
     }
-    canvas.write(Dashboard.fitting(pieces, in: inside.columns), line: 0, of: inside)
+    drawHeader(pieces, in: area, on: &canvas)
   }
 
   // MARK: The tree

@@ -99,10 +99,7 @@ package struct TensorsScreen: Sendable, KeyedScreen {
     ScreenKeys.KeyRow(
       [(.pageUp, .pageUp), (.pageDown, .pageDown), (.home, .first), (.end, .last)], shown: "pgup pgdn",
       "go by pages; home and end go to the ends"),
-    ScreenKeys.KeyRow([(.character("c"), .palette)], "change the colours: next palette"),
-    ScreenKeys.KeyRow([(.character("b"), .glyphs)], "change the characters: braille, blocks, ASCII"),
-    ScreenKeys.KeyRow([(.control("l"), .redraw)], "draw everything again"),
-  ])
+  ]).withLooks(.palette, .glyphs, .redraw)
 
   // MARK: Reading
 

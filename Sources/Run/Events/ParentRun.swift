@@ -1,4 +1,4 @@
-// Where a branch comes from, and what the bits of a run's losses depend on beside its recipe.
+// Where a branch comes from.
 
 /// The run that a branch went away from.
 package struct ParentRun: Codable, Sendable, Equatable {
@@ -19,21 +19,5 @@ package struct ParentRun: Codable, Sendable, Equatable {
     self.created = created
     self.checkpoint = checkpoint
     self.branched = branched
-  }
-}
-
-/// What computed a session: equal ones compute equal losses, to the bit, from the same recipe, threads and commands.
-package struct ComputingPlace: Codable, Sendable, Equatable {
-  /// The kind of CPU, and the instructions that kernels and oneDNN use there.
-  package var machine: String
-  /// The program's version.
-  package var program: String
-  /// A checksum of the tokens of the training part and the held-out part, hexadecimal.
-  package var tokens: String
-
-  package init(machine: String, program: String, tokens: String) {
-    self.machine = machine
-    self.program = program
-    self.tokens = tokens
   }
 }

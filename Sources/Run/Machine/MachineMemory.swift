@@ -9,12 +9,6 @@ package struct MachineMemory: Sendable, Equatable {
   /// The control group's limit; nil if it is not below `total`.
   package var limit: Int?
 
-  package init(total: Int, available: Int, limit: Int? = nil) {
-    self.total = total
-    self.available = available
-    self.limit = limit
-  }
-
   /// This machine's current memory; nil if /proc cannot be read.
   package static var current: MachineMemory? {
     guard let text = SystemFile.text("/proc/meminfo"), let total = SystemFile.bytes("MemTotal", in: text),

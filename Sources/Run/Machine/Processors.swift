@@ -11,30 +11,6 @@ package struct Processors: Sendable, Equatable {
   /// The least quota of its control groups, in CPUs; nil without one.
   package var quota: Double?
 
-  package init(allowed: Int, cores: Int, quota: Double? = nil) {
-    self.allowed = allowed
-    self.cores = cores
-    self.quota = quota
-  }
-
-  /// - Parameters:
-  ///   - cpus: numbers of the CPUs in the process's affinity.
-  ///   - read: the text of a file of the kernel's; nil where it cannot be read.
-  package init(affinity cpus: [Int], read: (String) -> String?) {
-    allowed = max(1, cpus.count)
-    // Hyperthreads of one core have the same list of siblings.
-    cores = max(
-      1,
-      Set(
-        cpus.map { cpu in
-          let topology = "/sys/devices/system/cpu/cpu\(cpu)/topology/"
-          let siblings = read(topology + "core_cpus_list") ?? read(topology + "thread_siblings_list") ?? ""
-          return siblings.split(separator: "\n").first.map(String.init) ?? "\(cpu)"
-        }
-      ).count)
-    quota = ControlGroup.all(of: "cpu", read: read).compactMap { $0.quota(read: read) }.min()
-  }
-
   /// The default number of compute threads.
   package var threads: Int { limited(cores) }
 
@@ -77,4 +53,25 @@ package struct Processors: Sendable, Equatable {
 
   /// How many threads share work that is not the network's: `usefulThreads`, as it was when somebody first asked.
   package static let helpers = current.usefulThreads
+}
+
+// In an extension, so that the struct keeps the initialiser with all its values.
+extension Processors {
+  /// - Parameters:
+  ///   - cpus: numbers of the CPUs in the process's affinity.
+  ///   - read: the text of a file of the kernel's; nil where it cannot be read.
+  package init(affinity cpus: [Int], read: (String) -> String?) {
+    allowed = max(1, cpus.count)
+    // Hyperthreads of one core have the same list of siblings.
+    cores = max(
+      1,
+      Set(
+        cpus.map { cpu in
+          let topology = "/sys/devices/system/cpu/cpu\(cpu)/topology/"
+          let siblings = read(topology + "core_cpus_list") ?? read(topology + "thread_siblings_list") ?? ""
+          return siblings.split(separator: "\n").first.map(String.init) ?? "\(cpu)"
+        }
+      ).count)
+    quota = ControlGroup.all(of: "cpu", read: read).compactMap { $0.quota(read: read) }.min()
+  }
 }

@@ -3,31 +3,31 @@
 extension NetworkShape {
   /// All tensors.
   package var tensors: [TensorDescription] {
-    var list = TensorList(style: kind.style)
-    let names = kind.style.names
-    if !isTied { list.add(names.embedding, [vocabulary, width], .embedding) }
-    if kind.style.learnsPositions { list.add(names.positions, [context, width], .positions) }
-    for number in 0..<max(0, blocks) {
+    var list = TensorList(style: size.kind.style)
+    let names = size.kind.style.names
+    if !size.isTied { list.add(names.embedding, [size.vocabulary, size.width], .embedding) }
+    if size.kind.style.learnsPositions { list.add(names.positions, [size.context, size.width], .positions) }
+    for number in 0..<max(0, size.blocks) {
       list.section = .block(number)
-      addBlock("\(names.layers)/\(number)", to: &list)
+      size.addBlock("\(names.layers)/\(number)", to: &list)
     }
     for number in 0..<furtherHeads {
       list.section = .furtherHead(number)
       let layer = Self.furtherHead(number)
-      addBlock(layer, to: &list)
+      size.addBlock(layer, to: &list)
       if isSequential {
-        list.addNorm("\(layer)/hnorm", width)
-        list.addNorm("\(layer)/enorm", width)
-        list.addLinear(["\(layer)/eh_proj"], out: [width], in: 2 * width, .joint)
+        list.addNorm("\(layer)/hnorm", size.width)
+        list.addNorm("\(layer)/enorm", size.width)
+        list.addLinear(["\(layer)/eh_proj"], out: [size.width], in: 2 * size.width, .joint)
       }
     }
     list.section = .heads
-    list.addNorm(names.finalNorm, width)
+    list.addNorm(names.finalNorm, size.width)
     for (index, name) in unembeddings.enumerated() {
       // A tied embedding stands where its head's unembedding would, so that all unembeddings stay one matrix.
-      let isEmbedding = isTied && index == 0
+      let isEmbedding = size.isTied && index == 0
       list.add(
-        isEmbedding ? names.embedding : name, [vocabulary, width], isEmbedding ? .embedding : .unembedding,
+        isEmbedding ? names.embedding : name, [size.vocabulary, size.width], isEmbedding ? .embedding : .unembedding,
         isJoined: index > 0)
     }
     return list.tensors
@@ -35,9 +35,11 @@ extension NetworkShape {
 
   /// What the tensors of the k-th MTP head beyond the first, k = 0, 1, …, lie below.
   package static func furtherHead(_ number: Int) -> String { "mtp/heads/\(number)" }
+}
 
+extension NetworkSize {
   /// The branches of a block: a norm and what it is followed by.
-  private func addBlock(_ layer: String, to list: inout TensorList) {
+  fileprivate func addBlock(_ layer: String, to list: inout TensorList) {
     addAttention(layer, to: &list)
     addFeedForward(layer, to: &list)
   }

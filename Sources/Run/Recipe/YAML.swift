@@ -17,6 +17,20 @@ package enum YAML {
   /// The parser calls itself for every level. Deeper ones by indentation need more room than a page has.
   private static let deepest = 200
 
+  /// Parses the text of a file.
+  /// - Parameters:
+  ///   - what: what the text should be, for messages: “a recipe”.
+  ///   - source: the file's name, for messages.
+  /// - Returns: nil for a text without any value.
+  /// - Throws: `UserError` with file, line and reason.
+  package static func root(of text: String, what: String, source: String) throws(UserError) -> Node? {
+    do {
+      return try node(of: text, what: what)
+    } catch {
+      throw UserError(.data, "\(source):\(error.line.map { "\($0):" } ?? "") \(error.what)")
+    }
+  }
+
   /// Parses a text.
   /// - Parameter what: what the text should be, for messages: “a recipe”.
   /// - Returns: nil for a text without any value.

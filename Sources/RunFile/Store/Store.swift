@@ -129,13 +129,9 @@ final class Store {
     try yaml.resize(to: text.count)
     try yaml.write(text, of: h5_u8(), at: 0, count: text.count)
 
-    metrics = try Table(creating: "/metrics", columns: stepMetrics.map(Column.init), hasPayload: false, in: file)
-    heldout = try Table(
-      creating: "/heldout", columns: evaluationMetrics.map(Column.init) + FileLayout.placeColumns, hasPayload: false,
-      in: file)
-    texts = try Table(creating: "/samples/text", columns: FileLayout.textColumns, hasPayload: true, in: file)
-    orders = try Table(creating: "/samples/order", columns: FileLayout.textColumns, hasPayload: true, in: file)
-    beginnings = try Table(creating: "/beginnings", columns: FileLayout.textColumns, hasPayload: true, in: file)
+    (metrics, heldout, texts, orders, beginnings) = try Self.tables(stepMetrics, evaluationMetrics) {
+      try Table(creating: $0, columns: $1, hasPayload: $2, in: file)
+    }
     pyramid = try Overview(creating: metrics, in: file)
     events = try EventTable(
       creating: "/events", FileLayout.events, longName: "the run's log", in: file)
@@ -181,15 +177,24 @@ final class Store {
     evaluationMetrics = try Metric.ofEvaluations(heads: heads, path: Self.pathLength(in: file)).filter {
       try !$0.isOptional || HDF5Group.has("/heldout/" + $0.path, in: file)
     }
-    metrics = try Table(opening: "/metrics", columns: stepMetrics.map(Column.init), hasPayload: false, in: file)
-    heldout = try Table(
-      opening: "/heldout", columns: evaluationMetrics.map(Column.init) + FileLayout.placeColumns, hasPayload: false,
-      in: file)
-    texts = try Table(opening: "/samples/text", columns: FileLayout.textColumns, hasPayload: true, in: file)
-    orders = try Table(opening: "/samples/order", columns: FileLayout.textColumns, hasPayload: true, in: file)
-    beginnings = try Table(opening: "/beginnings", columns: FileLayout.textColumns, hasPayload: true, in: file)
+    (metrics, heldout, texts, orders, beginnings) = try Self.tables(stepMetrics, evaluationMetrics) {
+      try Table(opening: $0, columns: $1, hasPayload: $2, in: file)
+    }
     events = try EventTable(opening: "/events", FileLayout.events, in: file)
     sessions = try EventTable(opening: "/sessions", FileLayout.sessions, in: file)
+  }
+
+  /// The tables of a file with these metrics.
+  /// - Parameter make: makes or opens one, from its group, its columns and whether rows have a payload.
+  private static func tables(
+    _ steps: [Metric], _ evaluations: [Metric], make: (String, [Column], Bool) throws -> Table
+  ) rethrows -> (metrics: Table, heldout: Table, texts: Table, orders: Table, beginnings: Table) {
+    func texts(_ group: String) throws -> Table { try make(group, FileLayout.textColumns, true) }
+    return (
+      try make("/metrics", steps.map(Column.init), false),
+      try make("/heldout", evaluations.map(Column.init) + FileLayout.placeColumns, false), try texts("/samples/text"),
+      try texts("/samples/order"), try texts("/beginnings")
+    )
   }
 
   /// When the run began: a precise time, which identifies the run in its other files. Nil if the file does not have it.

@@ -16,9 +16,35 @@ struct FolderOptions: ParsableArguments {
   }
 }
 
+/// The run that a command is about.
+struct RunArgument: ParsableArguments {
+  @Argument(help: ArgumentHelp("The run's name.", valueName: "name"))
+  var name: String
+}
+
+/// The runs that a command is about.
+struct RunsArgument: ParsableArguments {
+  @Argument(help: ArgumentHelp("Names of runs.", valueName: "name"))
+  var names: [String]
+}
+
+/// One of a run's checkpoints.
+struct CheckpointOption: ParsableArguments {
+  // Unconditional, here and elsewhere: -1 is a wrong number, and not an option.
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("The checkpoint's step or name. Default: the last one.", valueName: "step"))
+  var step: CheckpointChoice?
+}
+
+/// Text or JSON.
+struct JSONOption: ParsableArguments {
+  @Flag(help: "Prints JSON instead of text: one object a line.")
+  var json = false
+}
+
 /// How many threads compute.
 struct ThreadOptions: ParsableArguments {
-  // Unconditional, here and elsewhere: -1 is a wrong number, and not an option.
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
@@ -144,6 +170,21 @@ struct ScreenOptions: ParsableArguments {
   var json = false
 
   @OptionGroup var looks: LookOptions
+}
+
+/// How stored numbers are shown: on a screen, as text or as JSON.
+struct ShowingOptions: ParsableArguments {
+  @Flag(help: "Prints text on a terminal too.")
+  var text = false
+
+  @OptionGroup var output: JSONOption
+  var json: Bool { output.json }
+
+  @OptionGroup var place: FolderOptions
+  @OptionGroup var looks: LookOptions
+
+  /// Whether a screen is not wanted.
+  var isPrinted: Bool { text || json }
 }
 
 /// Colours and characters of a screen.

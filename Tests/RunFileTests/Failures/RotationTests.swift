@@ -10,12 +10,6 @@ extension RunFileTests {
   @Suite struct Rotated {
     let scratch = Scratch()
 
-    private func steps(_ folder: String) throws -> [Int] {
-      try StoredRun(opening: folder).events().compactMap {
-        if case .stepped(let report) = $0 { report.step } else { nil }
-      }
-    }
-
     /// Records steps until the journal has begun anew; returns the last.
     private func rotate(_ recorder: Recorder, from first: Int) throws -> Int {
       let journal = RunFolder(recorder.folder).journal
@@ -48,14 +42,14 @@ extension RunFileTests {
       let copy = scratch("b")
       try FileManager.default.copyItem(atPath: scratch("a"), toPath: copy)
       try Data().write(to: URL(fileURLWithPath: copy + "/run.h5"))
-      #expect(try steps(copy) == Array(1...last + 50))
+      #expect(try RunFileTests.steps(copy).map(\.step) == Array(1...last + 50))
       let archive = try StoredRun(opening: copy)
       let evaluations = try archive.events().compactMap { event in
         if case .evaluated(let evaluation) = event { evaluation.step } else { nil }
       }
       #expect(evaluations == Array(stride(from: 20, through: last + 50, by: 20)))
       try recorder.close(.stopped)
-      #expect(try steps(scratch("a")) == Array(1...last + 50))
+      #expect(try RunFileTests.steps(scratch("a")).map(\.step) == Array(1...last + 50))
       #expect(try Verification(of: scratch("a")).isWhole)
       let names = try FileManager.default.contentsOfDirectory(atPath: scratch("a")).sorted()
       #expect(names == ["checkpoints", "run.h5", "run.lock"])
@@ -73,7 +67,7 @@ extension RunFileTests {
         let copy = scratch(name)
         try FileManager.default.copyItem(atPath: scratch("a"), toPath: copy)
         for file in loses { try Data().write(to: URL(fileURLWithPath: copy + "/" + file)) }
-        #expect(try steps(copy) == Array(1...3100), "without \(loses)")
+        #expect(try RunFileTests.steps(copy).map(\.step) == Array(1...3100), "without \(loses)")
       }
       try recorder.close(.stopped)
     }
@@ -99,7 +93,7 @@ extension RunFileTests {
         ] { #expect(said.contains("run.h5.before belongs to another run"), "\(said)") }
         // Its own, or none, and all is there.
         try FileManager.default.removeItem(atPath: before)
-        #expect(try steps(copy) == Array(1...100))
+        #expect(try RunFileTests.steps(copy).map(\.step) == Array(1...100))
       }
       try recorder.close(.stopped)
     }
@@ -122,7 +116,7 @@ extension RunFileTests {
         while recorder.isRotating && !isCopied { isCopied = FileManager.default.fileExists(atPath: copy) }
       }
       try recorder.close(.stopped)
-      #expect(try steps(scratch("a")) == Array(1...step))
+      #expect(try RunFileTests.steps(scratch("a")).map(\.step) == Array(1...step))
       #expect(try Verification(of: scratch("a")).isWhole)
     }
   }

@@ -10,12 +10,6 @@ extension RunFileTests {
   @Suite struct Sparse {
     let scratch = Scratch()
 
-    private func steps(_ folder: String) throws -> [Int] {
-      try StoredRun(opening: folder).events().compactMap {
-        if case .stepped(let report) = $0 { report.step } else { nil }
-      }
-    }
-
     private func bytes(_ path: String) throws -> Data { try Data(contentsOf: URL(fileURLWithPath: path)) }
 
     @Test(arguments: [100, 5000, 100 << 30])
@@ -24,11 +18,11 @@ extension RunFileTests {
       let journal = RunFolder(folder).journal
       let size = try bytes(journal).count
       #expect(truncate(journal, off_t(size + zeros)) == 0)
-      #expect(try steps(folder) == Array(1...60))
+      #expect(try RunFileTests.steps(folder).map(\.step) == Array(1...60))
       let verification = try Verification(of: folder)
       #expect(verification.isWhole, "\(verification.checks.flatMap(\.problems))")
       try Recorder.recover(folder)
-      #expect(try steps(folder) == Array(1...60))
+      #expect(try RunFileTests.steps(folder).map(\.step) == Array(1...60))
       #expect(try Verification(of: folder).isWhole)
     }
 
@@ -40,7 +34,7 @@ extension RunFileTests {
       try handle.seekToEnd()
       try handle.write(contentsOf: Data(repeating: 1, count: 40 << 20))
       try handle.close()
-      #expect(try steps(folder) == Array(1...60))
+      #expect(try RunFileTests.steps(folder).map(\.step) == Array(1...60))
       #expect(try Verification(of: folder).isWhole)
     }
 
@@ -50,7 +44,7 @@ extension RunFileTests {
       #expect(truncate(path, 10 << 30) == 0)
       #expect(sentence { _ = try Store(opening: path, .still) }.contains("are stored: the rest is a hole"))
       try Recorder.recover(folder)
-      #expect(try steps(folder) == Array(1...60))
+      #expect(try RunFileTests.steps(folder).map(\.step) == Array(1...60))
       // One that was closed has nothing to be made from.
       #expect(truncate(path, 10 << 30) == 0)
       for said in [
@@ -67,7 +61,7 @@ extension RunFileTests {
       #expect(truncate(path, 60 << 20) == 0)
       let file = try FileDescriptor(opening: path, O_RDONLY)
       #expect(try Superblock.length(of: file) <= size)
-      #expect(try steps(folder) == Array(1...60))
+      #expect(try RunFileTests.steps(folder).map(\.step) == Array(1...60))
       try Recorder.recover(folder)
       #expect(try bytes(path).count < size + 65_536)
     }
@@ -75,7 +69,7 @@ extension RunFileTests {
     @Test func `a run file that is a hole for the most part is no damage where the journal has all`() throws {
       let folder = try scratch.killed("a")
       #expect(truncate(RunFolder(folder).file, 10 << 30) == 0)
-      #expect(try steps(folder) == Array(1...60))
+      #expect(try RunFileTests.steps(folder).map(\.step) == Array(1...60))
       let verification = try Verification(of: folder)
       #expect(verification.isWhole, "\(verification.checks.flatMap(\.problems))")
       let note = verification.checks.first { $0.name == "run.h5" }?.notes.first ?? ""
@@ -138,7 +132,7 @@ extension RunFileTests {
       #expect(try bytes(RunFolder(folder).file) == before)
       #expect(!FileManager.default.fileExists(atPath: RunFolder(folder).file + ".copy"))
       try FileManager.default.removeItem(atPath: path)
-      #expect(try steps(folder).isEmpty == false)
+      #expect(try RunFileTests.steps(folder).map(\.step).isEmpty == false)
     }
 
     /// A journal's steps are put into a file batch by batch.
@@ -156,9 +150,9 @@ extension RunFileTests {
       try FileManager.default.copyItem(atPath: scratch("a"), toPath: scratch("b"))
       try FileManager.default.removeItem(atPath: scratch("b") + "/run.h5")
       try FileManager.default.moveItem(atPath: scratch("early.h5"), toPath: scratch("b") + "/run.h5")
-      #expect(try steps(scratch("b")) == Array(1...count))
+      #expect(try RunFileTests.steps(scratch("b")).map(\.step) == Array(1...count))
       try Recorder.recover(scratch("b"))
-      #expect(try steps(scratch("b")) == Array(1...count))
+      #expect(try RunFileTests.steps(scratch("b")).map(\.step) == Array(1...count))
       #expect(try Verification(of: scratch("b")).isWhole)
       try recorder.close(.stopped)
     }

@@ -68,8 +68,7 @@ def test_screens_on_another_process_steer_and_see_who_did_what():
             for screen in (one, two):
                 screen.wait_for("from elsewhere  (tell)")
             # Who leaves disturbs nobody, and neither does who is killed.
-            one.type("q")
-            assert one.finish() == 0
+            one.leave()
             one.assert_restored()
             two.process.kill()
             two.process.wait()
@@ -96,8 +95,7 @@ def test_an_attached_screen_has_the_history_from_the_beginning():
             screen.wait_for(re.compile(rf"goes on  \(tell\).*\n.*step {last - 5}  held-out ntp"))
             screen.type("k")
             screen.wait_for(re.compile(r"note: the first  \(tell\).*\n.*goes on  \(tell\)"))
-            screen.type("q")
-            assert screen.finish() == 0
+            screen.leave()
 
 
 def test_an_attached_screen_outlives_the_process_that_trains():
@@ -116,8 +114,7 @@ def test_an_attached_screen_outlives_the_process_that_trains():
                 screen.wait_for("goes on with the run")
                 screen.type(" ")
                 screen.wait_for("paused")
-                screen.type("q")
-                assert screen.finish() == 0
+                screen.leave()
                 tell("killed", "stop")
                 assert next_process.wait(PATIENCE) == 0
     run(command("verify", "killed"))
@@ -146,8 +143,7 @@ def test_without_a_socket_the_screen_is_read_only():
             terminal.wait_for("read only")
             terminal.type(" ")
             terminal.wait_for("another process trains this run")
-            terminal.type("q")
-            assert terminal.finish() == 0
+            terminal.leave()
         process.send_signal(signal.SIGTERM)
         process.wait()
 
@@ -165,8 +161,7 @@ def test_enter_on_the_runs_screen_attaches():
             terminal.wait_for(f"(attached {terminal.process.pid})")
             terminal.type("q")
             terminal.wait_for("enter")
-            terminal.type("q")
-            assert terminal.finish() == 0
+            terminal.leave()
         tell("entered", "stop")
         assert process.wait(PATIENCE) == 0
 
@@ -224,8 +219,7 @@ def test_q_d_gives_the_shell_back_and_the_run_goes_on():
             with attach("left") as screen:
                 screen.type(":stop\r")
                 screen.wait_for("stopped after saving")
-                screen.type("q")
-                assert screen.finish() == 0
+                screen.leave()
             wait_until(lambda: not is_there(process), "it ends")
         finally:
             end(process)

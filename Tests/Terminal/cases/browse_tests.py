@@ -36,8 +36,7 @@ def test_all_runs_are_listed_and_the_chosen_one_is_shown():
         terminal.wait_for("losses")
         terminal.type("q")
         terminal.wait_for("▸ ■ second")
-        terminal.type("q")
-        assert terminal.finish() == 0
+        terminal.leave()
         terminal.assert_restored()
 
 
@@ -47,13 +46,11 @@ def test_foretop_alone_shows_the_runs_on_a_terminal_and_its_help_elsewhere():
     shutil.copytree(browsed(), os.path.join(folder, "runs"), dirs_exist_ok=True)
     with Terminal([PROGRAM], cwd=folder) as terminal:
         terminal.wait_for("▸ ■ third")
-        terminal.type("q")
-        assert terminal.finish() == 0
+        terminal.leave()
     assert "SUBCOMMANDS" in run([PROGRAM]).stdout
     with Terminal([PROGRAM, "browse", "--runs", os.path.join(folder, "none")]) as terminal:
         terminal.wait_for("there are no runs")
-        terminal.type("q")
-        assert terminal.finish() == 0
+        terminal.leave()
 
 
 def test_runs_are_filtered_sorted_marked_and_compared():
@@ -77,8 +74,7 @@ def test_runs_are_filtered_sorted_marked_and_compared():
         terminal.wait_for("mean ± s.d. of seeds")
         terminal.type("q")
         terminal.wait_for("2 marked")
-        terminal.type("q")
-        assert terminal.finish() == 0
+        terminal.leave()
 
 
 def test_a_run_is_removed_after_y_alone():
@@ -94,8 +90,7 @@ def test_a_run_is_removed_after_y_alone():
         terminal.type("xy")
         terminal.wait_for("“second” is removed")
         assert not os.path.exists(os.path.join(folder, "second"))
-        terminal.type("q")
-        assert terminal.finish() == 0
+        terminal.leave()
     assert sorted(os.listdir(folder)) == ["first", "third"]
 
 
@@ -119,8 +114,7 @@ def test_a_run_that_goes_on_moves_in_the_list_and_is_not_removed():
             terminal.wait_for(lambda terminal: (terminal.step or 0) > step)
             terminal.type("q")
             terminal.wait_for("1 training")
-            terminal.type("q")
-            assert terminal.finish() == 0
+            terminal.leave()
         other.type("\x03")
         other.finish()
 

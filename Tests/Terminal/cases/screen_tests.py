@@ -1,5 +1,6 @@
 """The screen: what it shows, what keys do, and sizes."""
 
+import contextlib
 import os
 import re
 import time
@@ -31,10 +32,17 @@ def test_space_pauses_and_goes_on_and_a_point_takes_one_step():
     assert pauses == [step, step + 1, step + 2], pauses
 
 
-def test_keys_change_the_rate_and_the_file_says_so():
-    with begin("rate") as terminal:
+@contextlib.contextmanager
+def paused(name):
+    """A run on a terminal that waits."""
+    with begin(name) as terminal:
         terminal.type(" ")
         terminal.wait_for("paused")
+        yield terminal
+
+
+def test_keys_change_the_rate_and_the_file_says_so():
+    with paused("rate") as terminal:
         terminal.type("]")
         terminal.wait_for(lambda _: len(occurrences("rate", "rate")) == 1)
         terminal.type("{")
@@ -48,9 +56,7 @@ def test_keys_change_the_rate_and_the_file_says_so():
 
 
 def test_w_changes_a_weight_and_a_resumed_run_keeps_it():
-    with begin("weights") as terminal:
-        terminal.type(" ")
-        terminal.wait_for("paused")
+    with paused("weights") as terminal:
         terminal.type("w\x1b[Bx0.5\r")
         terminal.wait_for(lambda _: len(occurrences("weights", "weight")) == 1)
         terminal.type(" ")

@@ -19,20 +19,19 @@ struct Attach: ParsableCommand {
       Exit statuses: 0 the screen was left, 66 no such run, 69 nobody trains the run.
       """)
 
-  @Argument(help: ArgumentHelp("The run's name.", valueName: "name"))
-  var name: String
+  @OptionGroup var which: RunArgument
 
   @OptionGroup var place: FolderOptions
   @OptionGroup var screen: ScreenOptions
 
   func run() throws {
-    let folder = try RunLookup.folder(name, in: place)
+    let folder = try RunLookup.folder(which.name, in: place)
     let layouts = try LayoutFiles(startingWith: screen.layout)
     if screen.headless || screen.json || isatty(STDIN_FILENO) != 1 || isatty(STDOUT_FILENO) != 1 {
-      return try Watch.follow(name, in: place, isJSON: screen.json)
+      return try Watch.follow(which.name, in: place, isJSON: screen.json)
     }
-    let connection = Result { try AttachedRun(ControlClient(folder: folder, name: name)) }
-    let archive = try RunLookup.archive(name, in: place)
+    let connection = Result { try AttachedRun(ControlClient(folder: folder, name: which.name)) }
+    let archive = try RunLookup.archive(which.name, in: place)
     if case .failure(let error) = connection, archive.state != .training { throw error }
     let (events, bookmark) = try archive.historyToFollow()
     let loop = try BrowserLoop(place, screen.looks, layouts) { glyphs in
@@ -44,10 +43,10 @@ struct Attach: ParsableCommand {
       browser.dashboard = dashboard
       return browser
     }
-    guard var loop else { return try Watch.follow(name, in: place, isJSON: false) }
+    guard var loop else { return try Watch.follow(which.name, in: place, isJSON: false) }
     switch connection {
-    case .success(let connection): loop.follow(name, from: bookmark, events, by: connection)
-    case .failure: loop.follow(name, from: bookmark)
+    case .success(let connection): loop.follow(which.name, from: bookmark, events, by: connection)
+    case .failure: loop.follow(which.name, from: bookmark)
     }
     throw Ended(status: loop.run())
   }

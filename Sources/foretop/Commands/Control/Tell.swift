@@ -16,14 +16,12 @@ struct Tell: ParsableCommand {
       steps, “until” at once. Exit statuses: 0 done, 1 refused, 64 no such command, 66 no such run, 69 no process trains the run.
       """)
 
-  @Argument(help: ArgumentHelp("The run's name.", valueName: "name"))
-  var name: String
+  @OptionGroup var which: RunArgument
 
   @Argument(help: ArgumentHelp("The command with its arguments.", valueName: "command"))
   var words: [String]
 
-  @Flag(help: "Prints the answer as a JSON object.")
-  var json = false
+  @OptionGroup var output: JSONOption
 
   @OptionGroup var place: FolderOptions
 
@@ -31,7 +29,7 @@ struct Tell: ParsableCommand {
     let line = words.joined(separator: " ")
     // Here the sentence about a wrong command needs no run.
     _ = try Command(typed: line)
-    let client = try ControlClient(folder: RunLookup.folder(name, in: place), name: name)
+    let client = try ControlClient(folder: RunLookup.folder(which.name, in: place), name: which.name)
     try client.send(
       .object([
         JSON.Member("id", .integer(1)), JSON.Member("as", .text("tell")), JSON.Member("command", .text(line)),
@@ -40,7 +38,7 @@ struct Tell: ParsableCommand {
       guard message["answer"] == .integer(1), let text = message["text"]?.string else { continue }
       let isDone = message["status"]?.string == "done"
       let step = message["step"]?.whole ?? 0
-      if json {
+      if output.json {
         print(message.line)
       } else if isDone {
         print(text.hasSuffix("at step \(step)") ? text : "\(text) (step \(step))")
@@ -49,6 +47,6 @@ struct Tell: ParsableCommand {
       }
       throw Ended(status: isDone ? 0 : 1)
     }
-    throw UserError(.unavailable, "the process that trains run “\(name)” ended before it answered")
+    throw UserError(.unavailable, "the process that trains run “\(which.name)” ended before it answered")
   }
 }

@@ -15,8 +15,7 @@ struct Watch: ParsableCommand {
       Exit statuses: 0 the run ended, 66 no such run, 69 no process trains the run, 74 the run's process was killed.
       """)
 
-  @Argument(help: ArgumentHelp("The run's name.", valueName: "name"))
-  var name: String
+  @OptionGroup var which: RunArgument
 
   @Flag(help: "Prints every event as a JSON object, as “foretop train --json” does.")
   var json = false
@@ -26,7 +25,7 @@ struct Watch: ParsableCommand {
 
   @OptionGroup var place: FolderOptions
 
-  func run() throws { try Self.follow(name, in: place, isJSON: json, fromNow: fromNow) }
+  func run() throws { try Self.follow(which.name, in: place, isJSON: json, fromNow: fromNow) }
 
   /// Prints the events of a live run until it ends.
   static func follow(_ name: String, in place: FolderOptions, isJSON: Bool, fromNow: Bool = false) throws {

@@ -25,8 +25,7 @@ struct ExportCommand: ParsableCommand {
     case huggingface, gguf, safetensors, csv, jsonl, tensorboard
   }
 
-  @Argument(help: ArgumentHelp("The run's name.", valueName: "name"))
-  var name: String
+  @OptionGroup var which: RunArgument
 
   @Argument(help: ArgumentHelp("The file to write; for huggingface and tensorboard, the folder.", valueName: "path"))
   var path: String
@@ -36,10 +35,7 @@ struct ExportCommand: ParsableCommand {
     help: ArgumentHelp("huggingface, gguf, safetensors, csv, jsonl or tensorboard.", valueName: "format"))
   var format: Format
 
-  @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp("The checkpoint's step or name. Default: the last one.", valueName: "step"))
-  var step: CheckpointChoice?
+  @OptionGroup var choice: CheckpointOption
 
   @Flag(help: "With huggingface, also writes the heads that transformers ignores into model.safetensors.")
   var withHeads = false
@@ -53,7 +49,7 @@ struct ExportCommand: ParsableCommand {
   @OptionGroup var place: FolderOptions
 
   func validate() throws {
-    if step != nil, ![.huggingface, .gguf, .safetensors].contains(format) {
+    if choice.step != nil, ![.huggingface, .gguf, .safetensors].contains(format) {
       throw ValidationError("--step chooses a checkpoint, but \(format.rawValue) has the numbers of all steps")
     }
     if withHeads, format != .huggingface {
@@ -69,11 +65,11 @@ struct ExportCommand: ParsableCommand {
 
   func run() throws {
     switch format {
-    case .huggingface: try writeModel(RunLookup.checkpoint(name, in: place, step: step))
-    case .gguf: try writeGGUF(RunLookup.checkpoint(name, in: place, step: step))
-    case .safetensors: try writeTensors(RunLookup.checkpoint(name, in: place, step: step))
-    case .csv, .jsonl: try writeNumbers(RunLookup.archive(name, in: place))
-    case .tensorboard: try writeEvents(RunLookup.archive(name, in: place))
+    case .huggingface: try writeModel(RunLookup.checkpoint(which.name, in: place, step: choice.step))
+    case .gguf: try writeGGUF(RunLookup.checkpoint(which.name, in: place, step: choice.step))
+    case .safetensors: try writeTensors(RunLookup.checkpoint(which.name, in: place, step: choice.step))
+    case .csv, .jsonl: try writeNumbers(RunLookup.archive(which.name, in: place))
+    case .tensorboard: try writeEvents(RunLookup.archive(which.name, in: place))
     }
   }
 
@@ -108,7 +104,7 @@ struct ExportCommand: ParsableCommand {
   }
 
   private func writeGGUF(_ checkpoint: Checkpoint) throws {
-    let file = try GGUF(checkpoint, name: name, inner: checkpoint.recipe.model.innerWidth, storage: type ?? .f32)
+    let file = try GGUF(checkpoint, name: which.name, inner: checkpoint.recipe.model.innerWidth, storage: type ?? .f32)
     try AtomicFile.writePieces(path, isReplacing: force) { try file.write($0) }
     say(file.sources, of: checkpoint)
   }
@@ -119,7 +115,7 @@ struct ExportCommand: ParsableCommand {
   }
 
   private func write(_ tensors: [Checkpoint.Tensor], of checkpoint: Checkpoint, to path: String) throws {
-    let notes = [("format", "pt"), ("run", name), ("step", String(checkpoint.state.step))]
+    let notes = [("format", "pt"), ("run", which.name), ("step", String(checkpoint.state.step))]
     try AtomicFile.writePieces(path, isReplacing: force) { take in
       try SafeTensors.write(tensors, of: checkpoint, notes: notes, take)
     }
@@ -128,7 +124,7 @@ struct ExportCommand: ParsableCommand {
   private func say(_ tensors: [Checkpoint.Tensor], of checkpoint: Checkpoint) {
     let count = tensors.reduce(0) { $0 + $1.count }
     print(
-      "\(path): \(name) at step \(Figure.grouped(checkpoint.state.step)), \(tensors.count) tensors, \(Figure.short(Double(count))) numbers"
+      "\(path): \(which.name) at step \(Figure.grouped(checkpoint.state.step)), \(tensors.count) tensors, \(Figure.short(Double(count))) numbers"
     )
   }
 
@@ -148,7 +144,7 @@ struct ExportCommand: ParsableCommand {
         try MetricLines.json(of: { damaged = try archive.forEachNumber($0) }, put)
       }
     }
-    print("\(path): \(name), \(Figure.grouped(lines)) \(lines == 1 ? "line" : "lines")")
+    print("\(path): \(which.name), \(Figure.grouped(lines)) \(lines == 1 ? "line" : "lines")")
     try complain(of: damaged)
   }
 
@@ -157,21 +153,21 @@ struct ExportCommand: ParsableCommand {
     guard damaged > 0 else { return }
     throw UserError(
       .data,
-      "\(damaged) damaged \(damaged == 1 ? "row is" : "rows are") left out: “foretop verify \(name)” says which, and a copy of the run "
+      "\(damaged) damaged \(damaged == 1 ? "row is" : "rows are") left out: “foretop verify \(which.name)” says which, and a copy of the run "
         + "may have \(damaged == 1 ? "it" : "them")")
   }
 
   private func writeEvents(_ archive: StoredRun) throws {
     // Other runs may lie beside it: TensorBoard shows all of a folder.
     try AtomicFile.prepareFolder(path, isReplacing: true)
-    let file = "\(path)/\(TensorBoard.fileName(run: name, time: archive.beginning.time))"
+    let file = "\(path)/\(TensorBoard.fileName(run: which.name, time: archive.beginning.time))"
     var damaged = 0
     try AtomicFile.writePieces(file, isReplacing: force) { take in
       try TensorBoard.write(
         heads: archive.recipe.heads, path: archive.recipe.pathLength, of: { damaged = try archive.forEachNumber($0) },
         take)
     }
-    print("\(file): \(name); “tensorboard --logdir \(path)” shows it")
+    print("\(file): \(which.name); “tensorboard --logdir \(path)” shows it")
     try complain(of: damaged)
   }
 }

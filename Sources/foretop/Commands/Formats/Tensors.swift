@@ -16,14 +16,13 @@ struct Tensors: ParsableCommand {
 
       Mean, standard deviation, minimum and maximum are over the finite values. With --tensor, only that tensor is \
       listed, with a histogram of its values. A tensor's name may be written with “/” or “.”. With --against, two \
-      columns have the norm of the difference as a share of the tensor's norm, and the cosine between the two.
+      columns have the norm of the difference as a share of the tensor's norm, and the cosine between the two. --json \
+      prints one object per tensor.
       """)
 
-  @Argument(help: ArgumentHelp("The run's name.", valueName: "name"))
-  var name: String
+  @OptionGroup var which: RunArgument
 
-  @Option(help: ArgumentHelp("The checkpoint's step or name. Default: the last one.", valueName: "step"))
-  var step: CheckpointChoice?
+  @OptionGroup var choice: CheckpointOption
 
   @Option(help: ArgumentHelp("The step of another checkpoint, to take differences to.", valueName: "n"))
   var against: CheckpointChoice?
@@ -31,52 +30,46 @@ struct Tensors: ParsableCommand {
   @Option(help: ArgumentHelp("One tensor, such as model/layers/0/mlp/up_proj/weight.", valueName: "path"))
   var tensor: String?
 
-  @Flag(help: "Prints text on a terminal too.")
-  var text = false
-
-  @Flag(help: "Prints one JSON object per tensor, one a line.")
-  var json = false
-
-  @OptionGroup var place: FolderOptions
-  @OptionGroup var looks: LookOptions
+  @OptionGroup var shown: ShowingOptions
 
   func run() throws {
-    if !json, !text, tensor == nil, let status = try showScreen() { throw Ended(status: status) }
-    let checkpoint = try RunLookup.checkpoint(name, in: place, step: step)
-    let other = try against.map { try RunLookup.checkpoint(name, in: place, step: $0) }
+    if !shown.isPrinted, tensor == nil, let status = try showScreen() { throw Ended(status: status) }
+    let checkpoint = try RunLookup.checkpoint(which.name, in: shown.place, step: choice.step)
+    let other = try against.map { try RunLookup.checkpoint(which.name, in: shown.place, step: $0) }
     if let tensor {
       try show(Self.tensor(named: tensor, in: checkpoint), of: checkpoint, against: other)
       return
     }
     let rows = checkpoint.tensors.map { row($0, of: checkpoint, against: other) }
-    if json {
+    if shown.json {
       for row in rows { print(JSON.object(row.members).line) }
       return
     }
     print(TextTable.text([TensorTree.TensorRow.header(other != nil)] + rows.map(\.cells), right: Set(1...10)))
     let count = checkpoint.tensors.reduce(0) { $0 + $1.count }
     let words = other.map { " against step \(Figure.grouped($0.state.step))" } ?? ""
-    print("\(name) at step \(Figure.grouped(checkpoint.state.step))\(words): \(Figure.grouped(count)) numbers")
+    print("\(which.name) at step \(Figure.grouped(checkpoint.state.step))\(words): \(Figure.grouped(count)) numbers")
   }
 
   /// - Returns: the exit status; nil where no screen can be had.
   private func showScreen() throws -> Int32? {
     // A run that is not there, or that can only be read in part, is said before the screen is taken.
     guard isatty(STDIN_FILENO) == 1, isatty(STDOUT_FILENO) == 1 else { return nil }
-    let run = try RunLookup.archive(name, in: place)
+    let run = try RunLookup.archive(which.name, in: shown.place)
     let steps = try run.checkpoints().map(\.step)
-    let (step, against) = (try step?.step(in: run.folder), try against?.step(in: run.folder))
+    let (step, against) = (try choice.step?.step(in: run.folder), try against?.step(in: run.folder))
     for asked in [step, against].compactMap({ $0 }) where !steps.contains(asked) {
       throw UserError(
         .noInput,
-        "run “\(name)” has no checkpoint of step \(asked), only of \(steps.map(String.init).joined(separator: ", "))")
+        "run “\(which.name)” has no checkpoint of step \(asked), only of \(steps.map(String.init).joined(separator: ", "))"
+      )
     }
     guard !steps.isEmpty else {
-      throw UserError(.noInput, "run “\(name)” has no checkpoint yet: there are no tensors to show")
+      throw UserError(.noInput, "run “\(which.name)” has no checkpoint yet: there are no tensors to show")
     }
-    let loop = try BrowserLoop(place, looks, LayoutFiles()) { glyphs in
+    let loop = try BrowserLoop(shown.place, shown.looks, LayoutFiles()) { glyphs in
       var browser = Browser()
-      browser.tensors = TensorsScreen(name: name, step: step, against: against, glyphs: glyphs)
+      browser.tensors = TensorsScreen(name: which.name, step: step, against: against, glyphs: glyphs)
       return browser
     }
     guard var loop else { return nil }
@@ -97,7 +90,7 @@ struct Tensors: ParsableCommand {
   private func show(_ tensor: Checkpoint.Tensor, of checkpoint: Checkpoint, against other: Checkpoint?) throws {
     let row = row(tensor, of: checkpoint, against: other)
     let histogram = Histogram(tensor, in: checkpoint.weights)
-    if json {
+    if shown.json {
       var members = row.members
       members.append(JSON.Member("edges", .array(histogram.edges.map(JSON.double))))
       members.append(JSON.Member("counts", .array(histogram.counts.map(JSON.integer))))

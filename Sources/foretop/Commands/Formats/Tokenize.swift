@@ -13,26 +13,24 @@ struct Tokenize: ParsableCommand {
       trains on token files, the file must be a token file.
       """)
 
-  @Argument(help: ArgumentHelp("The run's name.", valueName: "name"))
-  var name: String
+  @OptionGroup var which: RunArgument
 
   @Argument(help: ArgumentHelp("A text file, or a token file.", valueName: "file"))
   var file: String
 
-  @Flag(help: "Prints one JSON object.")
-  var json = false
+  @OptionGroup var output: JSONOption
 
   @OptionGroup var place: PlaceOptions
 
   func run() throws {
-    let checkpoint = try RunLookup.checkpoint(name, in: place.folder)
+    let checkpoint = try RunLookup.checkpoint(which.name, in: place.folder)
     let tokenizer = try Tokenizer(checkpoint.tokenizer)
     let part =
       tokenizer.kind == .tokens
       ? try Corpus.tokens(inFiles: [file], by: tokenizer, width: checkpoint.recipe.tokenizer.width.bytes)
       : try Corpus.tokens(at: [file], by: tokenizer) { Output.warn($0.harmlessLine) }
     let tokens = try part.tokens(0..<part.count)
-    if json {
+    if output.json {
       print(JSON.object([JSON.Member("tokens", .array(tokens.map { .integer(Int($0)) }))]).line)
     } else {
       for token in tokens { print("\(token)\t\(tokenizer.visible(token))") }

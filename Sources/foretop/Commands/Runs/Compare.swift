@@ -20,8 +20,7 @@ struct Compare: ParsableCommand {
       gradient/norm and throughput. HEAD is ntp, top or mtp-2 and so on, as in held-out/ntp.
       """)
 
-  @Argument(help: ArgumentHelp("Names of runs.", valueName: "name"))
-  var names: [String]
+  @OptionGroup var which: RunsArgument
 
   @Option(help: "Compares the runs at equal step, tokens, time (without pauses) or loss.")
   var align = CompareAxis.tokens
@@ -32,31 +31,24 @@ struct Compare: ParsableCommand {
   @Option(help: ArgumentHelp("The run with which the others are compared. Default: the first.", valueName: "name"))
   var against: String?
 
-  @Flag(help: "Prints tables on a terminal too.")
-  var text = false
-
-  @Flag(help: "Prints JSON objects, one a line.")
-  var json = false
-
-  @OptionGroup var place: FolderOptions
-  @OptionGroup var looks: LookOptions
+  @OptionGroup var shown: ShowingOptions
 
   /// Runs that are read at most: each has its history in memory.
   private static let most = 64
 
   func validate() throws {
-    guard (2...Self.most).contains(names.count) else {
-      throw ValidationError("compare takes from 2 to \(Self.most) runs, and \(names.count) is given")
+    guard (2...Self.most).contains(which.names.count) else {
+      throw ValidationError("compare takes from 2 to \(Self.most) runs, and \(which.names.count) is given")
     }
-    if let twice = names.first(where: { name in names.filter { $0 == name }.count > 1 }) {
+    if let twice = which.names.first(where: { name in which.names.filter { $0 == name }.count > 1 }) {
       throw ValidationError("“\(twice)” is named twice")
     }
   }
 
   func run() throws {
     let (comparison, bookmarks) = try comparison()
-    if !json, !text, let status = try show(comparison, bookmarks) { throw Ended(status: status) }
-    if json {
+    if !shown.isPrinted, let status = try show(comparison, bookmarks) { throw Ended(status: status) }
+    if shown.json {
       for line in comparison.json { print(line.line) }
       return
     }
@@ -65,11 +57,11 @@ struct Compare: ParsableCommand {
 
   /// Reads the runs.
   private func comparison() throws -> (Comparison, [StoredRun.Bookmark]) {
-    let folders = try names.map { try RunLookup.folder($0, in: place) }
+    let folders = try which.names.map { try RunLookup.folder($0, in: shown.place) }
     StoredRun.prepare(folders)
     var bookmarks: [StoredRun.Bookmark] = []
-    let runs = try names.map { name in
-      let archive = try RunLookup.archive(name, in: place)
+    let runs = try which.names.map { name in
+      let archive = try RunLookup.archive(name, in: shown.place)
       let (events, bookmark) = try archive.historyToFollow()
       bookmarks.append(bookmark)
       return ComparedRun(name: name, recipe: archive.recipe, state: archive.state.rawValue, events: events)
@@ -77,7 +69,7 @@ struct Compare: ParsableCommand {
     var comparison = Comparison(runs, axis: align)
     if let metric { comparison.metric = try comparison.metric(named: metric) }
     if let against {
-      guard let index = names.firstIndex(of: against) else {
+      guard let index = which.names.firstIndex(of: against) else {
         throw UserError(.usage, "--against \(against.quotation): name one of the runs that are compared")
       }
       comparison.against = comparison.lines.firstIndex { $0.members.contains(index) } ?? 0
@@ -96,13 +88,13 @@ struct Compare: ParsableCommand {
           + "them, or add --text")
     }
     let layouts = try LayoutFiles()
-    let loop = try BrowserLoop(place, looks, layouts) { glyphs in
+    let loop = try BrowserLoop(shown.place, shown.looks, layouts) { glyphs in
       var browser = Browser(layouts: layouts.layouts, problems: layouts.problems)
       browser.compare = CompareScreen(comparison, glyphs: glyphs)
       return browser
     }
     guard var loop else { return nil }
-    for (name, bookmark) in zip(names, bookmarks) { loop.follow(name, from: bookmark) }
+    for (name, bookmark) in zip(which.names, bookmarks) { loop.follow(name, from: bookmark) }
     return loop.run()
   }
 }

@@ -19,8 +19,7 @@ struct Diff: ParsableCommand {
   @Argument(help: ArgumentHelp("Another run's name.", valueName: "b"))
   var b: String
 
-  @Flag(help: "Prints a JSON object a line.")
-  var json = false
+  @OptionGroup var output: JSONOption
 
   @OptionGroup var place: FolderOptions
 
@@ -35,7 +34,7 @@ struct Diff: ParsableCommand {
 
   private func compareRecipes(_ a: Recipe, _ b: Recipe) {
     let fields = Recipe.fields.filter { $0.read(a) != $0.read(b) }
-    if json {
+    if output.json {
       for field in fields {
         print(
           JSON.object([
@@ -57,7 +56,7 @@ struct Diff: ParsableCommand {
 
   private func compareCurves(_ a: StoredRun, _ b: StoredRun) throws {
     let heads = a.recipe.heads.filter(b.recipe.heads.contains)
-    if json {
+    if output.json {
       return try a.forEachCommonStep(with: b) { step, left, right in
         print(
           JSON.object([
@@ -100,14 +99,14 @@ struct Diff: ParsableCommand {
   private func compareTensors(_ a: StoredRun, _ b: StoredRun) throws {
     let steps = (a: Set(try a.checkpoints().map(\.step)), b: Set(try b.checkpoints().map(\.step)))
     guard !steps.a.isEmpty, !steps.b.isEmpty else {
-      if !json { print("\nno weights to compare: run “\(steps.a.isEmpty ? a.name : b.name)” has no checkpoint") }
+      if !output.json { print("\nno weights to compare: run “\(steps.a.isEmpty ? a.name : b.name)” has no checkpoint") }
       return
     }
     let common = steps.a.intersection(steps.b).max()
     let left = try RunLookup.checkpoint(of: a, step: common)
     let right = try RunLookup.checkpoint(of: b, step: common)
     let differences = TensorDifference.all(left, right)
-    if json {
+    if output.json {
       for difference in differences { print(difference.json(left.state.step, right.state.step).line) }
       return
     }

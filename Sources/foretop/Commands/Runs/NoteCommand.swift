@@ -14,21 +14,20 @@ struct NoteCommand: ParsableCommand {
       there when the run ends.
       """)
 
-  @Argument(help: ArgumentHelp("The run's name.", valueName: "name"))
-  var name: String
+  @OptionGroup var which: RunArgument
 
   @Argument(help: ArgumentHelp("The note, in one line.", valueName: "text"))
   var text: String?
 
-  @Flag(help: "Prints the notes as JSON objects, one a line.")
-  var json = false
+  @OptionGroup var output: JSONOption
 
   @OptionGroup var place: FolderOptions
 
   func run() throws {
-    if let text { return try Annotations.add([(.note, text)], to: name, in: place) }
-    for note in try RunLookup.archive(name, in: place).annotations().notes {
-      print(json ? note.noteJSON.line : "\(Clock.date(note.time))  step \(Figure.grouped(note.step))  \(note.text)")
+    if let text { return try Annotations.add([(.note, text)], to: which.name, in: place) }
+    for note in try RunLookup.archive(which.name, in: place).annotations().notes {
+      print(
+        output.json ? note.noteJSON.line : "\(Clock.date(note.time))  step \(Figure.grouped(note.step))  \(note.text)")
     }
   }
 }
@@ -38,8 +37,7 @@ struct TagCommand: ParsableCommand {
     commandName: "tag", abstract: "Adds tags to a run, live or stored, or removes them; without a tag, lists its tags.",
     discussion: "“foretop runs --filter tag=seed-study” lists the runs that have a tag.")
 
-  @Argument(help: ArgumentHelp("The run's name.", valueName: "name"))
-  var name: String
+  @OptionGroup var which: RunArgument
 
   @Argument(help: ArgumentHelp("A word such as seed-study.", valueName: "tag"))
   var tags: [String] = []
@@ -54,7 +52,7 @@ struct TagCommand: ParsableCommand {
   }
 
   func run() throws {
-    let there = try RunLookup.archive(name, in: place).annotations().tags
+    let there = try RunLookup.archive(which.name, in: place).annotations().tags
     guard !tags.isEmpty else {
       for tag in there { print(tag) }
       return
@@ -62,10 +60,10 @@ struct TagCommand: ParsableCommand {
     let tags = try tags.map(Annotation.tag.checked)
     if remove, let other = tags.first(where: { !there.contains($0) }) {
       let words = there.isEmpty ? "it has no tag" : "it has \(there.joined(separator: ", "))"
-      throw UserError(.usage, "run “\(name)” has no tag “\(other)”: \(words)")
+      throw UserError(.usage, "run “\(which.name)” has no tag “\(other)”: \(words)")
     }
     let new = tags.filter { remove || !there.contains($0) }
-    try Annotations.add(new.map { (remove ? .untag : .tag, $0) }, to: name, in: place)
+    try Annotations.add(new.map { (remove ? .untag : .tag, $0) }, to: which.name, in: place)
   }
 }
 

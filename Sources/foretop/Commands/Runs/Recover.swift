@@ -13,8 +13,7 @@ struct Recover: ParsableCommand {
       commands read a killed run without a repair.
       """)
 
-  @Argument(help: ArgumentHelp("The run's name.", valueName: "name"))
-  var name: String
+  @OptionGroup var which: RunArgument
 
   @Flag(
     name: .customLong("from-checkpoint"),
@@ -24,28 +23,28 @@ struct Recover: ParsableCommand {
   @OptionGroup var place: FolderOptions
 
   func run() throws {
-    let folder = try RunLookup.folder(name, in: place)
+    let folder = try RunLookup.folder(which.name, in: place)
     if isFromCheckpoint {
       let (step, aside, notes) = try Recorder.rebuild(folder)
       let words = aside.isEmpty ? "" : "; the old files are kept as \(aside.joined(separator: ", "))"
       let kept = notes == 0 ? "" : "; \(notes) of its notes and tags \(notes == 1 ? "is" : "are") in it"
       print(
-        "run “\(name)” has a new run.h5, which begins at the checkpoint of step \(Figure.grouped(step))\(kept)\(words): "
+        "run “\(which.name)” has a new run.h5, which begins at the checkpoint of step \(Figure.grouped(step))\(kept)\(words): "
           + "“foretop resume” goes on from there")
       return
     }
     if try StoredRun.isClosed(folder), !StoredRun.hasWaitingNotes(folder) {
       // It may have been damaged since.
-      _ = try RunLookup.archive(name, in: place)
+      _ = try RunLookup.archive(which.name, in: place)
       print(
-        "run “\(name)” was closed properly: there is nothing to recover; “foretop verify \(name)” checks it for damage"
+        "run “\(which.name)” was closed properly: there is nothing to recover; “foretop verify \(which.name)” checks it for damage"
       )
       return
     }
     try Recorder.recover(folder)
     let summary = try StoredRun(opening: folder).summary()
     print(
-      "run “\(name)” is recovered up to step \(Figure.grouped(summary.step)): any HDF5 tool opens \(RunFolder(folder).file)"
+      "run “\(which.name)” is recovered up to step \(Figure.grouped(summary.step)): any HDF5 tool opens \(RunFolder(folder).file)"
     )
   }
 }

@@ -13,15 +13,14 @@ struct Remove: ParsableCommand {
       a terminal, nobody can be asked, and --yes is needed.
       """)
 
-  @Argument(help: ArgumentHelp("Names of runs.", valueName: "name"))
-  var names: [String]
+  @OptionGroup var which: RunsArgument
 
   @OptionGroup var consent: ConsentOptions
   @OptionGroup var place: FolderOptions
 
   func run() throws {
     // All names are looked up before anything goes.
-    let folders = try names.map { (name: $0, folder: try RunLookup.folder($0, in: place)) }
+    let folders = try which.names.map { (name: $0, folder: try RunLookup.folder($0, in: place)) }
     for (name, folder) in folders {
       let removal = try Removal(ofRun: folder)
       let checkpoints = "\(removal.steps.count) \(removal.steps.count == 1 ? "checkpoint" : "checkpoints")"
@@ -60,8 +59,7 @@ struct Prune: ParsableCommand {
       asked, and --yes is needed.
       """)
 
-  @Argument(help: ArgumentHelp("The run's name.", valueName: "name"))
-  var name: String
+  @OptionGroup var which: RunArgument
 
   @Option(
     parsing: .unconditional,
@@ -81,21 +79,21 @@ struct Prune: ParsableCommand {
   }
 
   func run() throws {
-    let removal = try Removal(ofCheckpoints: RunLookup.folder(name, in: place), keeping: keep, takesKept: saved)
+    let removal = try Removal(ofCheckpoints: RunLookup.folder(which.name, in: place), keeping: keep, takesKept: saved)
     for warning in removal.warnings { Output.warn(warning.harmlessLine) }
     let kept = removal.kept.map(String.init).joined(separator: ", ")
     let words = kept.isEmpty ? "no step" : "\(removal.kept.count == 1 ? "step" : "steps") \(kept)"
     guard removal.count > 0 else {
-      print("run “\(name)” has nothing to prune: the checkpoints of \(words) stay")
+      print("run “\(which.name)” has nothing to prune: the checkpoints of \(words) stay")
       return
     }
     let gone =
       removal.steps.isEmpty ? "files of killed writers" : removal.steps.map(String.init).joined(separator: ", ")
     let size = Figure.bytes(Double(removal.bytes))
-    if let remark = removal.remark { Output.warn("run “\(name)”: \(remark)".harmlessLine) }
-    guard try consent.agrees("Remove checkpoints of run “\(name)”: \(gone), \(size)? Those of \(words) stay.")
+    if let remark = removal.remark { Output.warn("run “\(which.name)”: \(remark)".harmlessLine) }
+    guard try consent.agrees("Remove checkpoints of run “\(which.name)”: \(gone), \(size)? Those of \(words) stay.")
     else {
-      print("all checkpoints of run “\(name)” stay")
+      print("all checkpoints of run “\(which.name)” stay")
       return
     }
     _ = try removal.carryOut()

@@ -13,8 +13,7 @@ struct Snapshot: ParsableCommand {
       writing. A live run is not interrupted.
       """)
 
-  @Argument(help: ArgumentHelp("The run's name.", valueName: "name"))
-  var name: String
+  @OptionGroup var which: RunArgument
 
   @Argument(help: ArgumentHelp("The file to write.", valueName: "out.h5"))
   var file: String
@@ -25,9 +24,9 @@ struct Snapshot: ParsableCommand {
   @OptionGroup var place: FolderOptions
 
   func run() throws {
-    let archive = try RunLookup.archive(name, in: place)
+    let archive = try RunLookup.archive(which.name, in: place)
     let steps = try archive.snapshot(to: file, isReplacing: force)
     let rest = archive.strangers.isEmpty ? "" : "; objects that foretop did not write are left out"
-    print("\(file): run “\(name)” with \(Figure.grouped(steps)) \(steps == 1 ? "step" : "steps")\(rest)")
+    print("\(file): run “\(which.name)” with \(Figure.grouped(steps)) \(steps == 1 ? "step" : "steps")\(rest)")
   }
 }

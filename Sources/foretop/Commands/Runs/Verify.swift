@@ -10,27 +10,25 @@ struct Verify: ParsableCommand {
     abstract: "Checks every checksum of runs, and the consistency of their files.",
     discussion: """
       The command checks every row of run.h5, every entry of the journal, and every byte of every checkpoint, and \
-      changes nothing. The exit status is 65 when a check fails.
+      changes nothing. --json prints one object per check. The exit status is 65 when a check fails.
       """)
 
-  @Argument(help: ArgumentHelp("Names of runs.", valueName: "name"))
-  var names: [String]
+  @OptionGroup var which: RunsArgument
 
-  @Flag(help: "Prints one JSON object per check, one a line.")
-  var json = false
+  @OptionGroup var output: JSONOption
 
   @OptionGroup var place: FolderOptions
 
   func run() throws {
-    let folders = try names.map { (name: $0, folder: try RunLookup.folder($0, in: place)) }
+    let folders = try which.names.map { (name: $0, folder: try RunLookup.folder($0, in: place)) }
     StoredRun.prepare(folders.map(\.folder))
     var isWhole = true
     for (name, folder) in folders {
       let verification = try Verification(of: folder)
       isWhole = isWhole && verification.isWhole
-      for check in verification.checks { print(json ? check.json(of: name).line : check.words.harmless) }
+      for check in verification.checks { print(output.json ? check.json(of: name).line : check.words.harmless) }
       let count = verification.checks.reduce(0) { $0 + $1.problems.count }
-      if !json {
+      if !output.json {
         print(
           count == 0
             ? "run “\(name)” is undamaged: \(verification.checks.count) parts checked"

@@ -15,25 +15,20 @@ struct Ask: ParsableCommand {
       NAME ask TEXT” asks a run that another process trains.
       """)
 
-  @Argument(help: ArgumentHelp("The run's name.", valueName: "name"))
-  var name: String
+  @OptionGroup var which: RunArgument
 
   @Argument(help: ArgumentHelp("The text.", valueName: "text"))
   var text: String
 
-  @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp("The checkpoint's step or name; without it, the last one.", valueName: "step"))
-  var step: CheckpointChoice?
+  @OptionGroup var choice: CheckpointOption
 
-  @Flag(help: "Prints the answer as a JSON object.")
-  var json = false
+  @OptionGroup var output: JSONOption
 
   @OptionGroup var place: PlaceOptions
 
   func run() throws {
     try Computation.prepare()
-    let checkpoint = try RunLookup.checkpoint(name, in: place.folder, step: step)
+    let checkpoint = try RunLookup.checkpoint(which.name, in: place.folder, step: choice.step)
     let tokenizer = try Tokenizer(checkpoint.tokenizer)
     guard tokenizer.takesAll(of: text) else {
       throw UserError(
@@ -44,7 +39,7 @@ struct Ask: ParsableCommand {
     guard !tokens.isEmpty else { throw UserError(.usage, "the text is empty: give at least one character") }
     let network = try TrainedNetwork(checkpoint, threads: try place.threads(before: checkpoint.state.threads))
     let expectation = try network.expectation(after: tokens, by: tokenizer)
-    guard !json else {
+    guard !output.json else {
       print(JSON.object([JSON.Member("step", .integer(checkpoint.state.step))] + (expectation.json.members ?? [])).line)
       return
     }

@@ -59,8 +59,7 @@ struct BenchCommand: ParsableCommand {
 
   @OptionGroup var place: FolderOptions
 
-  @Flag(help: "Prints one JSON object.")
-  var json = false
+  @OptionGroup var output: JSONOption
 
   func validate() throws {
     if let rounds, !(1...10_000).contains(rounds) {
@@ -136,7 +135,7 @@ struct BenchCommand: ParsableCommand {
         .usage, "there is no workload \(name.quotation); there are \(all.map(\.name).joined(separator: ", "))")
     }
     let result = try bench.alone(workload, rounds: rounds ?? 5)
-    if json {
+    if output.json {
       let object = JSON.object([
         JSON.Member("workload", .text(name)), JSON.Member("tokensPerSecond", .double(result.tokensPerSecond)),
         JSON.Member("spread", .double(result.spread)), JSON.Member("peakMemory", .integer(result.peakMemory)),
@@ -162,17 +161,15 @@ struct BenchCommand: ParsableCommand {
     let data = try output.fileHandleForReading.readToEnd() ?? Data()
     process.waitUntilExit()
     guard process.terminationStatus == 0,
-      let object = try JSONSerialization.jsonObject(with: data) as? [String: Any],
-      let rate = object["tokensPerSecond"] as? Double, let spread = object["spread"] as? Double,
-      let peak = object["peakMemory"] as? Int
+      let alone = try? JSONDecoder().decode(Alone.self, from: data)
     else { throw UserError(.unavailable, "the process that measures \(workload.name) ended without a result") }
-    return Alone(tokensPerSecond: rate, spread: spread, peakMemory: peak)
+    return alone
   }
 
   // MARK: Showing
 
   private func show(_ tables: [ReportTable]) throws {
-    if json {
+    if output.json {
       let machine = [
         JSON.Member("threads", .integer(try computing.count())), JSON.Member("bf16", .flag(Machine.hasBF16)),
         JSON.Member("effort", .text(thorough ? "thorough" : "quick")),

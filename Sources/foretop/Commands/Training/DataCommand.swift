@@ -35,17 +35,10 @@ struct DataCommand: ParsableCommand {
   @Option(parsing: .unconditional, help: ArgumentHelp("The first window, from 0.", valueName: "n"))
   var first = 0
 
-  @Flag(help: "Prints text on a terminal too.")
-  var text = false
-
-  @Flag(help: "Prints a JSON object a window, one a line.")
-  var json = false
-
   @Flag(help: "Prints the numbers of the text, without windows.")
   var summary = false
 
-  @OptionGroup var place: FolderOptions
-  @OptionGroup var looks: LookOptions
+  @OptionGroup var shown: ShowingOptions
 
   func validate() throws {
     if let windows, windows < 0 { throw ValidationError("--windows must be at least 0, and \(windows) is not") }
@@ -58,14 +51,14 @@ struct DataCommand: ParsableCommand {
     let recipe = try changes.applied(to: file.recipe, &origins)
     try recipe.validate(origins)
     if !recipe.tokenizer.model.isEmpty { try Sandbox.require(.tokenizer(recipe.tokenizer.model)) }
-    let corpus = try Corpus(opening: try Corpus.Source(recipe, runs: place.runs)) { Output.warn("\($0) …") }
+    let corpus = try Corpus(opening: try Corpus.Source(recipe, runs: shown.place.runs)) { Output.warn("\($0) …") }
     for notice in corpus.notices { Output.warn(notice) }
     let windows = DataWindows(recipe, of: corpus)
     guard first < windows.count else {
       throw UserError(.usage, "--first \(first): the training part has \(windows.count) windows, from 0 on")
     }
     let numbers = try DataSummary(file.name, windows, corpus)
-    let isPrinted = json || text || summary || self.windows != nil
+    let isPrinted = shown.isPrinted || summary || self.windows != nil
     if !isPrinted, let status = try showScreen(numbers, windows, corpus) { throw Ended(status: status) }
     try printAll(numbers, windows, corpus)
   }
@@ -73,17 +66,17 @@ struct DataCommand: ParsableCommand {
   /// - Returns: the exit status; nil where no screen can be had.
   private func showScreen(_ numbers: DataSummary, _ windows: DataWindows, _ corpus: Corpus) throws -> Int32? {
     let page = DataPage(try windows.window(first), corpus.tokenizer, heads: numbers.multiTokenHeads)
-    guard var loop = try DataLoop(numbers, page, looks) else { return nil }
+    guard var loop = try DataLoop(numbers, page, shown.looks) else { return nil }
     return try loop.run { DataPage(try windows.window($0), corpus.tokenizer, heads: numbers.multiTokenHeads) }
   }
 
   private func printAll(_ numbers: DataSummary, _ windows: DataWindows, _ corpus: Corpus) throws {
-    if summary, json { return print(numbers.json.line) }
-    if !json { print(numbers.text) }
+    if summary, shown.json { return print(numbers.json.line) }
+    if !shown.json { print(numbers.text) }
     guard !summary else { return }
     for number in first..<min(first + (self.windows ?? 1), windows.count) {
       let page = DataPage(try windows.window(number), corpus.tokenizer, heads: numbers.multiTokenHeads)
-      print(json ? page.json.line : "\n" + page.plain)
+      print(shown.json ? page.json.line : "\n" + page.plain)
     }
   }
 }

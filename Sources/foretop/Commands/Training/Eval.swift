@@ -18,33 +18,31 @@ struct Eval: ParsableCommand {
       the held-out part of the run's own corpus is used.
       """)
 
-  @Argument(help: ArgumentHelp("The run's name.", valueName: "name"))
-  var name: String
+  @OptionGroup var which: RunArgument
 
   @Option(help: ArgumentHelp("A text file or folder; can be repeated.", valueName: "path"))
   var data: [String] = []
 
-  @Flag(help: "Prints one JSON object.")
-  var json = false
+  @OptionGroup var output: JSONOption
 
   @OptionGroup var place: PlaceOptions
 
   func run() throws {
     try Computation.prepare()
-    let checkpoint = try RunLookup.checkpoint(name, in: place.folder)
+    let checkpoint = try RunLookup.checkpoint(which.name, in: place.folder)
     let text = try text(for: checkpoint)
     let reader = try TrainedNetwork(checkpoint, threads: try place.threads(before: checkpoint.state.threads))
     let measured = try reader.measure(on: text)
     let (losses, order) = (measured.losses, measured.order)
     let positions = losses.first?.positions ?? 0
-    if json {
+    if output.json {
       let ranks = order.map { [$0.json] } ?? []
       print(
         JSON.object(losses.json + ranks + measured.paths.pathJSON + [JSON.Member("positions", .integer(positions))])
           .line)
     } else {
       print(
-        "\(name) at step \(Figure.grouped(checkpoint.state.step))  \(losses.words)  over \(Figure.grouped(positions)) positions"
+        "\(which.name) at step \(Figure.grouped(checkpoint.state.step))  \(losses.words)  over \(Figure.grouped(positions)) positions"
       )
       if let path = measured.paths.last {
         print(

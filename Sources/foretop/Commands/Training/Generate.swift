@@ -14,8 +14,7 @@ struct Generate: ParsableCommand {
       characters (escape sequences, direction marks); a pipe or a file gets the bytes unchanged.
       """)
 
-  @Argument(help: ArgumentHelp("The run's name.", valueName: "name"))
-  var name: String
+  @OptionGroup var which: RunArgument
 
   @Option(parsing: .unconditional, help: ArgumentHelp("The text to continue.", valueName: "text"))
   var prompt: String
@@ -45,7 +44,7 @@ struct Generate: ParsableCommand {
 
   func run() throws {
     try Computation.prepare()
-    let checkpoint = try RunLookup.checkpoint(name, in: place.folder)
+    let checkpoint = try RunLookup.checkpoint(which.name, in: place.folder)
     let tokenizer = try Tokenizer(checkpoint.tokenizer)
     // Bytes that are no text are tokens too.
     let bytes = prompt.fileNameBytes

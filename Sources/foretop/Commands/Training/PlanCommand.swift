@@ -27,8 +27,7 @@ struct PlanCommand: ParsableCommand {
   @Flag(help: "Leaves out the estimate of the time, which takes some seconds.")
   var noMeasure = false
 
-  @Flag(help: "Prints one JSON object.")
-  var json = false
+  @OptionGroup var output: JSONOption
 
   func run() throws {
     try Computation.prepare()
@@ -44,7 +43,7 @@ struct PlanCommand: ParsableCommand {
     let page = PlanPage(
       name: file.name, plan: plan, vocabulary: vocabulary, memory: memory,
       estimate: noMeasure || refusal != nil ? nil : try Estimate(plan, memory: memory))
-    print(json ? page.json.line : page.text)
+    print(output.json ? page.json.line : page.text)
     if let refusal { throw refusal }
   }
 }

@@ -12,8 +12,7 @@ struct RecipesCommand: ParsableCommand {
       needs. A recipe is a YAML file: edit a copy, or change keys with --set.
       """)
 
-  @Flag(help: "Prints one JSON object per recipe, one a line.")
-  var json = false
+  @OptionGroup var output: JSONOption
 
   func run() throws {
     let files = BundledFiles.files(in: "recipes")
@@ -23,7 +22,7 @@ struct RecipesCommand: ParsableCommand {
     let recipes = try files.map { file in
       (file, try Self.sentence(of: BundledFiles.text(at: file.path, what: "recipe")))
     }
-    guard !json else {
+    guard !output.json else {
       for (file, sentence) in recipes {
         let members = [("name", file.name), ("sentence", sentence), ("path", file.path)]
         print(JSON.object(members.map { JSON.Member($0.0, .text($0.1)) }).line)

@@ -22,8 +22,7 @@ struct ReplayCommand: ParsableCommand {
       Exit statuses: 0 every number is the same, 1 a number differs (it is printed with both values), 69 refused.
       """)
 
-  @Argument(help: ArgumentHelp("The run's name.", valueName: "name"))
-  var name: String
+  @OptionGroup var which: RunArgument
 
   @Option(
     parsing: .unconditional,
@@ -38,14 +37,13 @@ struct ReplayCommand: ParsableCommand {
   @Flag(help: "Replays on another machine, with another version or another text, and says how far the numbers agree.")
   var anyway = false
 
-  @Flag(help: "Prints progress and verdict as JSON objects.")
-  var json = false
+  @OptionGroup var output: JSONOption
 
   @OptionGroup var place: FolderOptions
 
   func run() throws {
     try Computation.prepare()
-    let run = try RunLookup.archive(name, in: place)
+    let run = try RunLookup.archive(which.name, in: place)
     let runs = place.runs
     let replay = try RunReplay(
       of: run, in: runs, source: { try Corpus.Source($0, runs: runs) }, from: from, to: to)
@@ -53,7 +51,7 @@ struct ReplayCommand: ParsableCommand {
     guard anyway || reasons.isEmpty else {
       throw UserError(
         .unavailable,
-        "run “\(name)” is not replayed here: \(reasons.joined(separator: "; ")). --anyway says how far the numbers agree"
+        "run “\(which.name)” is not replayed here: \(reasons.joined(separator: "; ")). --anyway says how far the numbers agree"
       )
     }
     for sentence in reasons + unknown { say(sentence) }
@@ -69,7 +67,7 @@ struct ReplayCommand: ParsableCommand {
   }
 
   private func say(_ sentence: String) {
-    if json {
+    if output.json {
       print(JSON.object([JSON.Member("event", .text("notice")), JSON.Member("text", .text(sentence))]).line)
     } else {
       Output.warn(sentence.harmlessLine)
@@ -77,7 +75,7 @@ struct ReplayCommand: ParsableCommand {
   }
 
   private func progress(_ step: Int, of last: Int) {
-    if json {
+    if output.json {
       print(
         JSON.object([
           JSON.Member("event", .text("progress")), JSON.Member("step", .integer(step)),
@@ -90,7 +88,7 @@ struct ReplayCommand: ParsableCommand {
   }
 
   private func conclude(_ verdict: RunReplay.Verdict, _ replay: RunReplay) {
-    if json {
+    if output.json {
       var members = [
         JSON.Member("event", .text("verdict")), JSON.Member("same", .flag(verdict.isSame)),
         JSON.Member("from", .integer(replay.first)), JSON.Member("to", .integer(replay.last)),
@@ -111,7 +109,7 @@ struct ReplayCommand: ParsableCommand {
     }
     let steps = "steps \(Figure.grouped(replay.first + 1)) to \(Figure.grouped(replay.last))"
     if verdict.isSame {
-      return print("the same: \(steps) of “\(name)” come out again, every loss and norm to the bit".harmlessLine)
+      return print("the same: \(steps) of “\(which.name)” come out again, every loss and norm to the bit".harmlessLine)
     }
     if let difference = verdict.difference {
       print(

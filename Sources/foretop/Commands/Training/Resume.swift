@@ -19,8 +19,7 @@ struct Resume: ParsableCommand {
       \(Signals.help)
       """)
 
-  @Argument(help: ArgumentHelp("The run's name.", valueName: "name"))
-  var name: String
+  @OptionGroup var which: RunArgument
 
   @OptionGroup var changes: RecipeOptions
 
@@ -40,16 +39,17 @@ struct Resume: ParsableCommand {
   func run() throws {
     try Computation.prepare()
     let (screen, front) = try showing.begin()
-    let folder = try RunLookup.folder(name, in: place.folder)
+    let folder = try RunLookup.folder(which.name, in: place.folder)
     let target = try step.map { try BackTarget(typed: $0) }
     let request: RunRequest
     do {
-      let continuation = Continuation(name: name, changes: changes, seed: seed, place: place, screen: screen)
+      let continuation = Continuation(name: which.name, changes: changes, seed: seed, place: place, screen: screen)
       request = try continuation.request(from: target)
     } catch let error as UserError where error.status != .usage && StoredRun.isBeingWritten(folder) {
       // Whoever writes it may just have taken away what was looked for.
       throw UserError(
-        .unavailable, "run “\(name)” is being trained by another process: stop that process first (\(error.message))")
+        .unavailable,
+        "run “\(which.name)” is being trained by another process: stop that process first (\(error.message))")
     }
     throw Ended(status: try showing.follow(request, on: screen, front))
   }

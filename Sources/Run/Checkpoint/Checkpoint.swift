@@ -1,0 +1,46 @@
+// The complete training state as a value: the trainer makes it, the run file stores it, and a resumed trainer starts
+// from it.
+
+/// A complete copy of a training state.
+package struct Checkpoint: Sendable {
+  /// One tensor's place in the blocks below.
+  package struct Tensor: Sendable, Equatable {
+    /// The tensor's Hugging Face Llama name with `/` for `.`: `model/layers/0/mlp/up_proj/weight`.
+    package var path: String
+    /// Row-major, `[out, in]` for a matrix.
+    package var shape: [Int]
+    /// The tensor's offset in each block, in elements.
+    package var offset: Int
+
+    package init(path: String, shape: [Int], offset: Int) {
+      self.path = path
+      self.shape = shape
+      self.offset = offset
+    }
+
+    /// Number of elements.
+    package var count: Int { shape.reduce(1, *) }
+  }
+
+  package var state: TrainerState
+  package var recipe: Recipe
+  package var tokenizer: TokenizerRecord
+  package var tensors: [Tensor]
+  /// All weights in one block, fp32; AdamW's moments are laid out alike.
+  package var weights: [Float]
+  package var firstMoments: [Float]
+  package var secondMoments: [Float]
+
+  package init(
+    state: TrainerState, recipe: Recipe, tokenizer: TokenizerRecord, tensors: [Tensor], weights: [Float],
+    firstMoments: [Float], secondMoments: [Float]
+  ) {
+    self.state = state
+    self.recipe = recipe
+    self.tokenizer = tokenizer
+    self.tensors = tensors
+    self.weights = weights
+    self.firstMoments = firstMoments
+    self.secondMoments = secondMoments
+  }
+}
