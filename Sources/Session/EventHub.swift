@@ -10,6 +10,8 @@ package enum SessionMessage: Sendable {
   case preparing(String)
   /// How many of how many bytes of the text are tokens already.
   case progress(done: Int, total: Int)
+  /// Somebody has stopped the run while it was being set up: it does not begin.
+  case cancelled
   /// The run could not begin.
   case failed(UserError)
   /// The trainer cannot continue and ends; the sound state is being saved.

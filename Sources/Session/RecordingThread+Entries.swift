@@ -27,15 +27,15 @@ extension RecordingThread {
   }
 
   /// Records a run from its beginning to its end.
-  func record(_ beginning: Beginning) {
+  func record(_ beginning: Beginning, in place: RunReservation?) {
     let recorder: Recorder
     do {
       if let parent = beginning.parent { try request.past?.branch?.finish(at: parent.branched) }
       recorder =
         if let past = request.past {
-          try Recorder(resuming: request.folder, from: past.step ?? 0, beginning: beginning)
+          try Recorder(resuming: request.folder, from: past.step ?? 0, beginning: beginning, in: place)
         } else {
-          try Recorder(creating: request.folder, beginning: beginning)
+          try Recorder(creating: request.folder, beginning: beginning, in: place)
         }
     } catch {
       return outcomes.send(UserError(error, while: "beginning to record in \(request.folder)"))

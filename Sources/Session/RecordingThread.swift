@@ -38,8 +38,8 @@ final class RecordingThread: Sendable {
   let checkpoints = Mailbox<PendingCheckpoint>()
   /// The confirmations for the sync thread, in order.
   let confirmations = Mailbox<Confirmation>()
-  /// The first event of the session, for the recorder's thread.
-  private let beginnings = Mailbox<Beginning>()
+  /// The first event of the session and the run's folder, for the recorder's thread.
+  private let beginnings = Mailbox<(Beginning, RunReservation?)>()
   let outcomes = Mailbox<UserError?>()
   let threads = Mutex<Threads>(Threads())
   let place = Mutex<String?>(nil)
@@ -71,7 +71,9 @@ final class RecordingThread: Sendable {
   /// Makes the threads before anything is written, so that the run leaves no trace if the machine refuses threads.
   func makeThreads() throws {
     let recorder = try WorkerThread("recorder") { [self] in
-      if let beginning = beginnings.takeAll(waitingUntil: .distantFuture).first { record(beginning) }
+      if let (beginning, place) = beginnings.takeAll(waitingUntil: .distantFuture).first {
+        record(beginning, in: place)
+      }
     }
     threads.withLock { $0.recorder = recorder }
     let checkpoints = try WorkerThread("checkpoints") { [self] in writeCheckpoints() }
@@ -80,9 +82,10 @@ final class RecordingThread: Sendable {
     threads.withLock { $0.journal = journal }
   }
 
-  /// Starts the recorder and waits until the run's folder is made, or could not be made.
-  func start(_ beginning: Beginning) throws {
-    beginnings.send(beginning)
+  /// Starts the recorder and waits until the run has begun in its folder, or could not begin.
+  /// - Parameter place: the folder, where it was taken before.
+  func start(_ beginning: Beginning, in place: RunReservation?) throws {
+    beginnings.send((beginning, place))
     if let error = outcomes.takeAll(waitingUntil: .distantFuture).first ?? nil { throw error }
   }
 

@@ -18,17 +18,24 @@ package final class TrainingSession: Sendable {
   private let thread = Mutex<WorkerThread?>(nil)
   private let recording = Mutex<RecordingThread?>(nil)
   private let control = Mutex<ControlServer?>(nil)
+  private let setup = SessionSetup()
   /// What the run began with, and the session that follows this one.
   private let following = Mutex<(began: Beginning?, next: RunRequest?)>((nil, nil))
 
   /// True if a user can decide how a diverged run continues.
   private let isAttended: Bool
   private let stalls: Mailbox<Double>?
+  private let beforeText: @Sendable () -> Void
 
   /// - Parameters:
   ///   - isAttended: true if a user can decide how a diverged run continues: then the run pauses, otherwise it ends.
   ///   - stalls: receives the seconds of every stretch for which the recorder's thread was busy.
-  package init(_ request: RunRequest, isAttended: Bool, stalls: Mailbox<Double>? = nil) {
+  ///   - beforeText: called on the trainer's thread before the text is opened: a test holds the setting-up there.
+  package init(
+    _ request: RunRequest, isAttended: Bool, stalls: Mailbox<Double>? = nil,
+    beforeText: @escaping @Sendable () -> Void = {}
+  ) {
+    self.beforeText = beforeText
     self.request = request
     self.isAttended = isAttended
     self.stalls = stalls
@@ -69,6 +76,21 @@ package final class TrainingSession: Sendable {
 
   func keepNext(_ request: RunRequest) { following.withLock { $0.next = request } }
 
+  /// Stops the run while it is being set up; nothing is left of a new one. Its threads end when they can.
+  /// - Returns: false if the run has begun: it can be asked to stop.
+  @discardableResult package func cancelSetup() -> Bool {
+    guard setup.cancel() else { return false }
+    clearSetup(saying: SessionSetup.cancelled.message)
+    return true
+  }
+
+  /// Answers who asked for something of a run that does not begin, and gives back its folder.
+  private func clearSetup(saying sentence: String) {
+    control.withLock { $0.take() }?.end(refusing: sentence)
+    setup.giveBack()
+    request.past?.branch?.giveUp()
+  }
+
   /// Lets go of the session that would follow: its folder is removed.
   package func dropNext() { following.withLock { $0.next = nil } }
 
@@ -83,13 +105,16 @@ package final class TrainingSession: Sendable {
     self.recording.withLock { $0 = recording }
     do {
       try recording.makeThreads()
+      let place = try setup.begin(request)
+      let problem = startControl()
+      beforeText()
       var trainer = try trainer()
       let beginning = try beginning(of: trainer)
       trainer.startGuarding(
         after: request.past?.backs ?? 0, isSameText: request.past?.change(of: beginning) == nil)
-      try recording.start(beginning)
+      try setup.finish()
+      try recording.start(beginning, in: place)
       following.withLock { $0.began = beginning }
-      let problem = startControl()
       hub.publish(.began(beginning))
       if let problem {
         report(
@@ -118,6 +143,7 @@ package final class TrainingSession: Sendable {
       recording.cancel()
       let error =
         (error as? CorpusError).map { UserError($0) } ?? UserError(error, while: "beginning the run “\(request.name)”")
+      clearSetup(saying: "the run could not begin: \(error.message)")
       hub.tell(.failed(error))
     }
   }
@@ -134,7 +160,12 @@ package final class TrainingSession: Sendable {
   /// - Returns: the error, if there is no socket.
   private func startControl() -> UserError? {
     do {
-      let server = try ControlServer(folder: request.folder, name: request.name, hub: hub, requests: requests)
+      let server = try ControlServer(folder: request.folder, name: request.name, hub: hub, requests: requests) {
+        [setup, hub] in
+        guard setup.cancel() else { return false }
+        hub.tell(.cancelled)
+        return true
+      }
       control.withLock { $0 = server }
       return nil
     } catch {

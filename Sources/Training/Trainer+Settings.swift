@@ -10,6 +10,7 @@ struct UndoableChange {
     case setting(RunSetting, Double)
     /// How the schedule went on, and the factor of the user's edits.
     case course([RunSetting: Double], factor: Double)
+    case prompt(String)
   }
 
   var before: Before
@@ -86,8 +87,8 @@ extension Trainer {
     guard let last = undoable.popLast() else {
       return refuse(
         request,
-        "nothing to undo: this session has no change of a rate, a weight or a setting left; steps, checkpoints and notes "
-          + "cannot be undone", outlets)
+        "nothing to undo: this session has no change of a rate, a weight, a setting or the prompt left; steps, checkpoints "
+          + "and notes cannot be undone", outlets)
     }
     switch last.before {
     case .rate(let factor):
@@ -125,6 +126,9 @@ extension Trainer {
       let (scheduled, new) = (scheduledRate(at: state.step), rate)
       if scheduled > 0 { state.rateFactor = new / scheduled }
       report(rate: old, to: new, at: state.step, for: Request(.undo, by: request.actor), outlets, why: ", undone")
+    case .prompt(let prompt):
+      set(prompt: prompt)
+      report(prompt: prompt, isFormer: true, for: request, outlets)
     }
   }
 
@@ -186,11 +190,16 @@ extension Trainer {
         "the prompt stays: every token in \(prompt.quotation) must be below the vocabulary's \(corpus.tokenizer.vocabulary)",
         outlets)
     }
+    remember(.prompt(recipe.sample.prompt), for: request)
     set(prompt: prompt)
+    report(prompt: prompt, for: request, outlets)
+  }
+
+  private func report(prompt: String, isFormer: Bool = false, for request: Request, _ outlets: Outlets) {
     outlets.report(
       .occurred(
         Occurrence(
-          .setting, step: state.step, time: wallTime(), key: request.command.word, actor: request.actor,
-          request: request.id, text: Occurrence.sentence(ofPrompt: prompt))))
+          .setting, step: state.step, time: wallTime(), key: Occurrence.promptKey, actor: request.actor,
+          request: request.id, text: Occurrence.sentence(ofPrompt: prompt, isFormer: isFormer))))
   }
 }

@@ -89,17 +89,20 @@ package enum CommandText {
 }
 
 extension Occurrence {
-  static let promptKey = "sample.prompt"
+  package static let promptKey = "sample.prompt"
   private static let promptStart = "sample.prompt is “"
+  private static let formerPromptStart = "sample.prompt is again “"
 
-  /// The line that records a new prompt.
-  package static func sentence(ofPrompt prompt: String) -> String { promptStart + prompt + "”" }
+  /// The line that records a new prompt, or that the one before it is back.
+  package static func sentence(ofPrompt prompt: String, isFormer: Bool = false) -> String {
+    (isFormer ? formerPromptStart : promptStart) + prompt + "”"
+  }
 
   /// The prompt that a command set; nil for other lines.
   package var prompt: String? {
-    guard kind == .setting, key == Self.promptKey, text.hasPrefix(Self.promptStart), text.hasSuffix("”") else {
-      return nil
-    }
-    return String(text.dropFirst(Self.promptStart.count).dropLast())
+    guard kind == .setting, key == Self.promptKey, text.hasSuffix("”"),
+      let start = [Self.promptStart, Self.formerPromptStart].first(where: text.hasPrefix)
+    else { return nil }
+    return String(text.dropFirst(start.count).dropLast())
   }
 }

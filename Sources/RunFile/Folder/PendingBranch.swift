@@ -49,7 +49,14 @@ package final class PendingBranch: @unchecked Sendable {
     }
   }
 
-  deinit { if lock != nil { UnstartedRun.clear(folder) } }
+  deinit { giveUp() }
+
+  /// Removes what there is of the branch, unless it has become a run.
+  package func giveUp() {
+    guard lock != nil else { return }
+    UnstartedRun.clear(folder)
+    lock = nil
+  }
 
   /// Makes a run of it: run.h5 has the parent's rows up to the step, and says where they are from. The lock is free then.
   /// - Parameter time: when the branch was made, Unix time in seconds.

@@ -78,7 +78,9 @@ package struct RunFolder: Sendable {
   }
 
   /// The files in the folder before run.h5 has its name; there is also the empty folder of checkpoints.
-  static let namesBeforeStart = [unfinished(fileName), journalName, unfinished(journalName), lockName]
+  static let namesBeforeStart = [
+    unfinished(fileName), journalName, unfinished(journalName), lockName, socketName, unfinished(socketName),
+  ]
 
   /// True if foretop makes a file of this name in the folder; false for the lock, which is removed last.
   static func isOwn(_ name: String) -> Bool {

@@ -53,15 +53,16 @@ package final class Recorder {
   private var sessionIndex = 0
 
   /// Begins a new run.
-  /// - Parameter folder: `runs/NAME`; it must not exist, or have only leftovers of a process that was killed before its
-  ///   run began. Its parents are made.
+  /// - Parameters:
+  ///   - folder: `runs/NAME`; it must not exist, or have only leftovers of a process that was killed before its run began.
+  ///     Its parents are made.
+  ///   - place: the folder, where it was taken before.
   /// - Throws: `UserError` when the folder exists, cannot be made, or has an invalid name.
-  package init(creating folder: String, beginning: Beginning) throws {
-    try RunName.check((folder as NSString).lastPathComponent)
-    lock = try UnstartedRun.lock(folder)
+  package init(creating folder: String, beginning: Beginning, in place: RunReservation? = nil) throws {
+    lock = try (place ?? RunReservation(new: folder)).takeLock()
     do {
       try FileSystem.create(RunFolder(folder).checkpoints)
-      place = try RunPlace(folder)
+      self.place = try RunPlace(folder)
       journal = try Journal(creating: RunFolder(folder).journal, of: beginning.time)
       store = try Store.create(RunFolder(folder).file, beginning: beginning)
     } catch {
@@ -89,12 +90,15 @@ package final class Recorder {
 
   /// Resumes a run: repairs its files after a crash, keeps all rows, and compares steps that are computed again with
   /// the stored rows.
-  /// - Parameter step: the step of the checkpoint from which training continues; 0 starts again.
+  /// - Parameters:
+  ///   - step: the step of the checkpoint from which training continues; 0 starts again.
+  ///   - place: the folder, where it was taken before.
   /// - Throws: `UserError` when another process writes the run, or its files cannot be repaired.
-  package init(resuming folder: String, from step: Int, beginning: Beginning) throws {
-    guard StoredRun.isThere(folder) else { throw StoredRun.missing(folder) }
-    lock = try RunLock(folder: folder)
-    place = try RunPlace(folder)
+  package init(
+    resuming folder: String, from step: Int, beginning: Beginning, in place: RunReservation? = nil
+  ) throws {
+    lock = try (place ?? RunReservation(resuming: folder)).takeLock()
+    self.place = try RunPlace(folder)
     self.folder = folder
     self.beginning = beginning
     let checkpoints = CheckpointFolder(folder)

@@ -34,9 +34,7 @@ package struct AttachedRun: Sendable {
     self.client = client
     self.base = base
     numberAtStart = client.hello["number"]?.whole ?? 0
-    try client.send(
-      .object([JSON.Member("id", .integer(0)), JSON.Member("subscribe", .flag(true)), JSON.Member("from", .integer(1))])
-    )
+    try client.send(ControlClient.subscription(id: 0, from: 1))
   }
 
   /// Asks for a command.

@@ -60,6 +60,33 @@ package final class ControlClient: @unchecked Sendable {
 
   deinit { close(descriptor) }
 
+  /// What the run is doing while it is being set up; nil for one that had begun when this connection was made.
+  package var preparing: String? { hello["preparing"]?.string }
+
+  /// Waits until a run that is being set up has begun; then another connection follows it.
+  /// - Parameter say: takes what the run is doing.
+  /// - Throws: `UserError` with status 69 when the run does not begin.
+  package func waitForBeginning(say: (String) -> Void) throws {
+    guard preparing != nil else { return }
+    try send(Self.subscription(id: 0, from: 1))
+    while let message = try next() {
+      switch message["event"]?.string {
+      case "begin": return
+      case "preparing": say(message["text"]?.string ?? "")
+      default: if let error = message["error"]?.string { throw UserError(.unavailable, error) }
+      }
+    }
+    throw UserError(.unavailable, "the process that was setting up the run ended before the run had begun")
+  }
+
+  /// The line that asks for events.
+  /// - Parameter from: the number of the first event; nil means from now on.
+  package static func subscription(id: Int, from number: Int?) -> JSON {
+    .object(
+      [JSON.Member("id", .integer(id)), JSON.Member("subscribe", .flag(true))]
+        + (number.map { [JSON.Member("from", .integer($0))] } ?? []))
+  }
+
   /// Sends a line.
   package func send(_ message: JSON) throws {
     var bytes = Array((message.line + "\n").utf8)[...]

@@ -8,6 +8,10 @@ struct ControlLoop {
   private let name: String
   private let subscription: Subscription
   private let requests: RequestQueue
+  /// Stops a run that is being set up; false once it has begun.
+  private let cancel: @Sendable () -> Bool
+  /// What a run that is being set up is doing.
+  private var preparing = "the run is being set up"
   private var ring = EventRing()
   private var pace = ControlPace()
   private var state = RunState()
@@ -27,13 +31,20 @@ struct ControlLoop {
   /// Milliseconds that peers have at the end to read the remaining output.
   private static let patience = 1000
 
-  init(listener: ControlListener, wake: CInt, name: String, subscription: Subscription, requests: RequestQueue) {
+  init(
+    listener: ControlListener, wake: CInt, name: String, subscription: Subscription, requests: RequestQueue,
+    cancel: @escaping @Sendable () -> Bool
+  ) {
     self.listener = listener
     self.wake = wake
     self.name = name
     self.subscription = subscription
     self.requests = requests
+    self.cancel = cancel
   }
+
+  /// Whether the run has not begun yet.
+  private var isSettingUp: Bool { state.beginning == nil }
 
   /// Serves peers until `isStopping` is true.
   mutating func run(until isStopping: () -> Bool) {
@@ -43,8 +54,15 @@ struct ControlLoop {
       serve()
       pace.rest()
     }
+  }
+
+  /// Takes what is left of the session, refuses the requests without an answer with a sentence, and lets peers read.
+  mutating func end(refusing sentence: String) {
     takeEvents()
-    refuseRest()
+    refuseRest(sentence)
+    if isSettingUp {
+      for key in peers.keys where peers[key]!.isSubscribed { peers[key]!.refuse(sentence) }
+    }
     stopListening()
     let end = ContinuousClock.now + .milliseconds(Self.patience)
     while !peers.isEmpty, ContinuousClock.now < end {
@@ -100,7 +118,7 @@ struct ControlLoop {
       }
       var peer = ControlPeer(connection, process: process)
       if peers.count < Self.mostPeers {
-        peer.say(ControlAnswer.hello(name: name, state: state))
+        peer.say(ControlAnswer.hello(name: name, state: state, preparing: isSettingUp ? preparing : nil))
         peers[connection] = peer
       } else {
         peer.refuse("\(Self.mostPeers) connections are served at once: try again when one has ended")
@@ -132,11 +150,14 @@ struct ControlLoop {
         if case .occurred(let occurrence) = event.event { answer(occurrence, number: event.number) }
         // Who comes now finds nobody: what is left of the session cannot be steered.
         if case .ended = event.event {
-          refuseRest()
+          refuseRest("the run ended before the command had an effect")
           stopListening()
         }
       case .closed, .failed: isClosed = true
-      case .preparing, .progress, .stopped: break
+      case .preparing(let text):
+        preparing = text
+        for key in peers.keys where peers[key]!.isSubscribed { peers[key]!.say(ControlAnswer.preparing(text)) }
+      case .progress, .stopped, .cancelled: break
       }
     }
   }
@@ -150,10 +171,10 @@ struct ControlLoop {
   }
 
   /// Refuses the requests that will not be answered any more.
-  private mutating func refuseRest() {
+  private mutating func refuseRest(_ sentence: String) {
     for (key, id) in asked.sorted(by: { $0.key < $1.key }).map(\.value) {
       peers[key]?.say(
-        ControlAnswer.answer(id, .refused, step: state.step, "the run ended before the command had an effect"))
+        ControlAnswer.answer(id, .refused, step: state.step, sentence))
       peers[key]?.pending -= 1
     }
     asked = [:]
@@ -175,10 +196,16 @@ struct ControlLoop {
       switch try ControlMessage(line, from: peers[key]?.process ?? 0) {
       case .subscribe(let id, let first):
         peers[key]?.say(ControlAnswer.answer(id, .done, step: state.step, "subscribed"))
+        if isSettingUp { peers[key]?.say(ControlAnswer.preparing(preparing)) }
         peers[key]?.subscribe(from: first, ring, newest: state.number)
       case .command(let id, let command, let actor):
         guard state.ending == nil else {
           peers[key]?.say(ControlAnswer.answer(id, .refused, step: state.step, "the run has ended"))
+          return
+        }
+        // Nothing is there to save or to wait for yet.
+        if isSettingUp, case .stop = command, cancel() {
+          peers[key]?.say(ControlAnswer.answer(id, .done, step: 0, "\(command.word): stopped before the first step"))
           return
         }
         asked[requests.send(command, by: actor)] = (key, id)

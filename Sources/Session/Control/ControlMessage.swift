@@ -81,12 +81,19 @@ enum ControlAnswer {
   enum AnswerStatus: String { case done, refused }
 
   /// The first line to every peer.
-  static func hello(name: String, state: RunState) -> JSON {
-    .object([
-      JSON.Member("hello", .text("foretop")), JSON.Member("protocol", .integer(ControlSocket.version)),
-      JSON.Member("name", .text(name)), JSON.Member("step", .integer(state.step)),
-      JSON.Member("number", .integer(state.number)),
-    ])
+  /// - Parameter preparing: what a run is doing that has not begun yet.
+  static func hello(name: String, state: RunState, preparing: String? = nil) -> JSON {
+    .object(
+      [
+        JSON.Member("hello", .text("foretop")), JSON.Member("protocol", .integer(ControlSocket.version)),
+        JSON.Member("name", .text(name)), JSON.Member("step", .integer(state.step)),
+        JSON.Member("number", .integer(state.number)),
+      ] + (preparing.map { [JSON.Member("preparing", .text($0))] } ?? []))
+  }
+
+  /// Says to a subscribed peer what a run that has not begun yet is doing.
+  static func preparing(_ text: String) -> JSON {
+    .object([JSON.Member("event", .text("preparing")), JSON.Member("text", .text(text))])
   }
 
   /// The answer to a request.

@@ -13,12 +13,19 @@ final class ControlServer: Sendable {
   private let flag: StopFlag
 
   /// Set to end the thread.
-  private final class StopFlag: Sendable { let isSet = Atomic(false) }
+  private final class StopFlag: Sendable {
+    let isSet = Atomic(false)
+    /// What the requests are refused with that are not answered by then.
+    let sentence = Mutex("the run ended before the command had an effect")
+  }
 
   /// Makes the socket and the thread. The run's lock must be held: an existing socket was left behind by a killed
   /// process.
   /// - Throws: `UserError` when the folder's file system has no sockets, or no descriptor or thread is available.
-  init(folder: String, name: String, hub: EventHub, requests: RequestQueue) throws {
+  /// - Parameter cancel: stops a run that is being set up; false once it has begun.
+  init(
+    folder: String, name: String, hub: EventHub, requests: RequestQueue, cancel: @escaping @Sendable () -> Bool
+  ) throws {
     let listener = try ControlListener(folder: folder)
     var ends: [CInt] = [-1, -1]
     guard pipe(&ends) == 0 else {
@@ -33,8 +40,10 @@ final class ControlServer: Sendable {
       thread = try WorkerThread("control", stackSize: 1 << 20) {
         Self.blockSignals()
         var loop = ControlLoop(
-          listener: listener, wake: reading, name: name, subscription: subscription, requests: requests)
+          listener: listener, wake: reading, name: name, subscription: subscription, requests: requests,
+          cancel: cancel)
         loop.run { flag.isSet.load(ordering: .acquiring) }
+        loop.end(refusing: flag.sentence.withLock { $0 })
         Glibc.close(reading)
       }
     } catch {
@@ -47,7 +56,9 @@ final class ControlServer: Sendable {
   }
 
   /// Removes the socket, and waits until the thread has ended; peers have a second to read the remaining output.
-  func end() {
+  /// - Parameter sentence: why requests without an answer are refused, where the run did not just end.
+  func end(refusing sentence: String? = nil) {
+    if let sentence { flag.sentence.withLock { $0 = sentence } }
     guard !flag.isSet.exchange(true, ordering: .acquiringAndReleasing) else { return }
     var byte: UInt8 = 1
     _ = write(wake, &byte, 1)

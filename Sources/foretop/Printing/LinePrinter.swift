@@ -44,7 +44,7 @@ struct LinePrinter {
     case .progress(let done, let total):
       let line = setup.line(done: done, total: total, now: Date().timeIntervalSince1970)
       if !isJSON, let line { output += (line + "\n").utf8 }
-    case .failed, .stopped, .closed: break
+    case .failed, .stopped, .closed, .cancelled: break
     }
   }
 

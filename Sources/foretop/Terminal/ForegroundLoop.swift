@@ -150,6 +150,7 @@ struct ForegroundLoop: ~Copyable {
           session.requests.send(.stop(saving: false), by: .program)
         }
       case .preparing, .progress: break
+      case .cancelled: leaveNow()
       case .failed(let error):
         closeScreen()
         throw error
@@ -316,6 +317,7 @@ struct ForegroundLoop: ~Copyable {
         + (hasCheckpoint ? "goes on from the last checkpoint" : "begins again, since there is no checkpoint yet")
     Output.silenceWhatIsStuck()
     Output.warn(words.harmlessLine)
+    if state.beginning == nil { session.cancelSetup() }
     // Threads are at work: no destructors while they are.
     fflush(nil)
     _exit(status)
@@ -362,7 +364,7 @@ extension SessionMessage {
     case .progress(let done, let total):
       dashboard.prepare(done: done, total: total, at: Date().timeIntervalSince1970)
     case .closed(let error?): dashboard.receive(occurred(.failure, error.message))
-    case .closed(nil), .failed, .stopped: break
+    case .closed(nil), .failed, .stopped, .cancelled: break
     }
   }
 }

@@ -30,7 +30,13 @@ struct Attach: ParsableCommand {
     if screen.headless || screen.json || isatty(STDIN_FILENO) != 1 || isatty(STDOUT_FILENO) != 1 {
       return try Watch.follow(which.name, in: place, isJSON: screen.json)
     }
-    let connection = Result { try AttachedRun(ControlClient(folder: folder, name: which.name)) }
+    var client = Result { try ControlClient(folder: folder, name: which.name) }
+    if case .success(let early) = client, early.preparing != nil {
+      Output.warn("run “\(which.name)” is being set up: its screen comes when the run has begun".harmlessLine)
+      try early.waitForBeginning { Output.warn("\($0) …".harmlessLine) }
+      client = Result { try ControlClient(folder: folder, name: which.name) }
+    }
+    let connection = Result { try AttachedRun(client.get()) }
     let archive = try RunLookup.archive(which.name, in: place)
     if case .failure(let error) = connection, archive.state != .training { throw error }
     let (events, bookmark) = try archive.historyToFollow()

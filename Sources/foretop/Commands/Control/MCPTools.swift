@@ -190,7 +190,7 @@ struct MCPTools {
       var place = FolderOptions()
       place.runs = runs
       let client = try ControlClient(folder: RunLookup.folder(run, in: place), name: run)
-      try client.send(.object([JSON.Member("id", .integer(1)), JSON.Member("subscribe", .flag(true))]))
+      try client.send(ControlClient.subscription(id: 1, from: nil))
       let end = DispatchTime.now() + .seconds(seconds)
       var isOver = false
       while !isOver, .now() < end {

@@ -30,6 +30,10 @@ struct Tell: ParsableCommand {
     // Here the sentence about a wrong command needs no run.
     _ = try Command(typed: line)
     let client = try ControlClient(folder: RunLookup.folder(which.name, in: place), name: which.name)
+    if let preparing = client.preparing {
+      Output.warn(
+        "run “\(which.name)” is being set up (\(preparing)): the command waits until it has begun".harmlessLine)
+    }
     try client.send(
       .object([
         JSON.Member("id", .integer(1)), JSON.Member("as", .text("tell")), JSON.Member("command", .text(line)),

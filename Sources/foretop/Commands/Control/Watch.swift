@@ -30,11 +30,10 @@ struct Watch: ParsableCommand {
   /// Prints the events of a live run until it ends.
   static func follow(_ name: String, in place: FolderOptions, isJSON: Bool, fromNow: Bool = false) throws {
     let client = try ControlClient(folder: RunLookup.folder(name, in: place), name: name)
-    var request = [JSON.Member("id", .integer(1)), JSON.Member("subscribe", .flag(true))]
-    if !fromNow { request.append(JSON.Member("from", .integer(1))) }
-    try client.send(.object(request))
+    try client.send(ControlClient.subscription(id: 1, from: fromNow ? nil : 1))
     var lines = WatchedLines()
     while let message = try client.next() {
+      if let error = message["error"]?.string { throw UserError(.unavailable, error) }
       guard let event = message["event"]?.string else { continue }
       if isJSON {
         print(message.line)
@@ -57,6 +56,7 @@ struct WatchedLines {
   mutating func line(for event: JSON, _ kind: String) -> String? {
     let step = "step \(event["step"]?.whole ?? 0)"
     switch kind {
+    case "preparing": return "\(event["text"]?.string ?? "") …"
     case "begin": return "\(event["name"]?.string ?? "") trains from \(step)"
     case "step":
       let now = ProcessInfo.processInfo.systemUptime
