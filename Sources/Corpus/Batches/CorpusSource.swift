@@ -1,4 +1,5 @@
 // What a corpus is made from.
+import Run
 
 extension Corpus {
   /// The settings of a corpus: keys of the recipe, and the folders of the cache.

@@ -55,9 +55,5 @@ private struct HeldLock: ~Copyable {
 
   init(_ lock: consuming RunLock) { self.lock = consume lock }
 
-  mutating func take() -> RunLock? {
-    let taken = consume lock
-    lock = nil
-    return taken
-  }
+  mutating func take() -> RunLock? { lock.take() }
 }

@@ -17,12 +17,12 @@ final class Store {
   let events: EventTable
   let sessions: EventTable
   /// The overview of /metrics, made when first needed; its value is nil if an older foretop wrote the file.
-  private var pyramid: Overview??
+  var pyramid: Overview??
   /// The size up to which room on the disk is reserved.
-  private var reserved = 0
+  var reserved = 0
 
-  private var tables: [Table] { [metrics, heldout, texts, orders, beginnings] }
-  private var ledgers: [EventTable] { [events, sessions] }
+  var tables: [Table] { [metrics, heldout, texts, orders, beginnings] }
+  var ledgers: [EventTable] { [events, sessions] }
 
   /// The tables, with their numbers in the journal.
   var numberedTables: [(UInt8, Table)] {
@@ -187,7 +187,8 @@ final class Store {
   /// The tables of a file with these metrics.
   /// - Parameter make: makes or opens one, from its group, its columns and whether rows have a payload.
   private static func tables(
-    _ steps: [Metric], _ evaluations: [Metric], make: (String, [Column], Bool) throws -> Table
+    _ steps: [Metric<StepReport>], _ evaluations: [Metric<Evaluation>],
+    make: (String, [Column], Bool) throws -> Table
   ) rethrows -> (metrics: Table, heldout: Table, texts: Table, orders: Table, beginnings: Table) {
     func texts(_ group: String) throws -> Table { try make(group, FileLayout.textColumns, true) }
     return (
@@ -227,155 +228,4 @@ final class Store {
     pyramid = .some(opened)
     return opened
   }
-
-  // MARK: Writing
-
-  /// True if rows or records are not in the file yet.
-  var hasWaiting: Bool { tables.contains { $0.hasWaiting } || ledgers.contains { $0.hasWaiting } }
-
-  /// True if rows or records that were handed to libhdf5 may not be in the file yet.
-  var hasUnconfirmed: Bool { tables.contains { $0.hasUnconfirmed } || ledgers.contains { $0.hasUnconfirmed } }
-
-  /// The waiting rows and records as journal entries.
-  var entries: [Journal.JournalEntry] { tables.flatMap(\.entries) + ledgers.flatMap(\.entries) }
-
-  /// The most bytes of disk that writing the waiting rows and records takes.
-  var waitingSize: Int {
-    tables.reduce(0) { $0 + $1.waitingSize } + ledgers.reduce(0) { $0 + $1.waitingSize }
-      + ((pyramid ?? nil)?.waitingSize ?? 0)
-  }
-
-  /// Reserves room on the disk for the waiting rows. libhdf5 must never meet a full disk, since it would end the
-  /// process.
-  /// - Parameter more: further bytes.
-  func reserve(more: Int = 0) throws {
-    HDF5.start()
-    guard !file.isInMemory else { return }
-    let end = Int(file.end)
-    let needed = end + waitingSize + more + 1 << 18
-    // A limit on sizes may have come down since room was reserved.
-    guard needed > reserved || needed > SizeLimit.largest else { return }
-    // On a small disk the next checkpoint needs the room more.
-    let descriptor = try file.descriptor()
-    let room = min(4 << 20, (FileDescriptor.freeBytes(of: descriptor) ?? 0) / 32)
-    let ahead = needed + min(room, max(0, SizeLimit.largest - needed))
-    if let refusal = FileDescriptor.reserve(descriptor, from: end, to: ahead, path: file.path) {
-      throw refusal
-    }
-    reserved = ahead
-  }
-
-  /// Releases the reserved room that is not used yet, since a checkpoint needs it.
-  func giveBackReserve() throws {
-    guard !file.isInMemory, reserved > 0 else { return }
-    reserved = 0
-    try FileDescriptor(opening: file.path, O_RDWR).giveBackReserve()
-  }
-
-  /// Stores the waiting rows, then their checksums, then the superblock.
-  func write() throws {
-    HDF5.start()
-    for table in tables { try table.write() }
-    for ledger in ledgers { try ledger.write() }
-    try overview()?.extend()
-    try file.flush()
-    for table in tables { table.confirm() }
-    for ledger in ledgers { ledger.confirm() }
-  }
-
-  /// True if another file has more rows in any table.
-  func isShorter(than other: Store) -> Bool {
-    zip(numberedTables, other.numberedTables).contains { $0.1.count < $1.1.count }
-      || zip(numberedEventTables, other.numberedEventTables).contains { $0.1.count < $1.1.count }
-  }
-
-  /// Takes over the rows that another object of the same file may not have stored.
-  func adopt(from old: Store) {
-    for (table, old) in zip(tables, old.tables) { table.adopt(from: old) }
-    for (ledger, old) in zip(ledgers, old.ledgers) { ledger.adopt(from: old) }
-  }
-
-  /// Closes the file, which was flushed.
-  func close() {
-    for table in tables { table.close() }
-    for ledger in ledgers { ledger.close() }
-    (pyramid ?? nil)?.close()
-    file.close()
-  }
-
-  /// See `File.abandon`.
-  func abandon() {
-    for table in tables { table.abandon() }
-    for ledger in ledgers { ledger.abandon() }
-    (pyramid ?? nil)?.abandon()
-    file.abandon()
-  }
-
-  // MARK: Labels
-
-  private static func label(_ file: File, _ beginning: Beginning) throws {
-    let texts = [
-      ("format", FileLayout.format), ("name", beginning.name), ("version", Version.text), ("NX_class", "NXroot"),
-      ("default", "metrics"), ("readme", FileLayout.readme), ("precision", beginning.precision),
-      ("corpus", beginning.corpus),
-    ]
-    for (name, text) in texts { try HDF5Group.set(name, text, on: "/", in: file) }
-    if let place = beginning.place {
-      for (name, text) in [("machine", place.machine), ("program", place.program), ("tokens", place.tokens)] {
-        try HDF5Group.set(name, text, on: "/", in: file)
-      }
-    }
-    let numbers = [
-      ("formatVersion", FileLayout.formatVersion), ("seed", beginning.recipe.seed),
-      ("threads", UInt64(beginning.threads)),
-      ("parameters", UInt64(beginning.parameters)),
-    ]
-    for (name, number) in numbers { try HDF5Group.set(name, number, on: "/", in: file) }
-    try HDF5Group.set("created", beginning.parent?.branched ?? beginning.time, on: "/", in: file)
-    try beginning.parent.map { try label(file, $0) }
-  }
-
-  /// Says where a branch comes from.
-  private static func label(_ file: File, _ parent: ParentRun) throws {
-    try HDF5Group.set("parent", parent.name, on: "/", in: file)
-    try HDF5Group.set("parentStep", UInt64(parent.step), on: "/", in: file)
-    for (name, time) in [("parentCreated", parent.created), ("checkpointCreated", parent.checkpoint)] {
-      if let time { try HDF5Group.set(name, time, on: "/", in: file) }
-    }
-  }
-
-  /// Labels groups for h5web and NeXpy, which then plot the losses over the steps.
-  private static func labelPlots(_ file: File, _ groups: [String]) throws {
-    for root in ["/metrics", "/heldout"] {
-      try HDF5Group.set("NX_class", "NXentry", on: root, in: file)
-      try HDF5Group.set("default", "loss", on: root, in: file)
-    }
-    for group in ["/recipe", "/samples", "/samples/text", "/samples/order", "/beginnings", "/overview"] {
-      try HDF5Group.set("NX_class", "NXcollection", on: group, in: file)
-    }
-    for group in groups {
-      let root = group.hasPrefix("/metrics") ? "/metrics" : "/heldout"
-      let what = "cannot link \(group)/step in \(file.path)"
-      try HDF5.check(
-        H5Lcreate_hard(file.id, root + "/step", file.id, group + "/step", h5_default(), h5_default()), what)
-      let names = try HDF5Group.names(in: group, of: file).filter { $0 != "step" }
-      guard let signal = names.contains("total") ? "total" : names.first else { continue }
-      try HDF5Group.set("NX_class", "NXdata", on: group, in: file)
-      try HDF5Group.set("signal", signal, on: group, in: file)
-      try HDF5Group.set("axes", "step", on: group, in: file)
-      let others = names.filter { $0 != signal }
-      if !others.isEmpty { try HDF5Group.set("auxiliary_signals", others, on: group, in: file) }
-    }
-  }
-
-  /// The group of a column below its table's group.
-  private static func folder(_ path: String) -> String? {
-    let parts = path.split(separator: "/")
-    return parts.count > 2 ? "/" + parts.dropLast().joined(separator: "/") : nil
-  }
-}
-
-/// The version of foretop and HDF5 that wrote the file.
-enum Version {
-  static let text = "foretop 1, HDF5 \(H5_VERS_MAJOR).\(H5_VERS_MINOR).\(H5_VERS_RELEASE)"
 }

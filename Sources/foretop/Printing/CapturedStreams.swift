@@ -1,17 +1,17 @@
-// Standard output and error while the screen is shown: libraries that print would tear it, so what they say is caught.
+// Captures standard output and error while the screen is shown, since lines that libraries print would damage the screen.
 import Glibc
 import Run
 
-/// Holds both streams back, and gives them back in the end. What was said and not taken is printed then.
+/// Redirects both streams, and restores them at the end. Lines that were not taken by then are printed.
 struct CapturedStreams: ~Copyable {
-  /// The terminal, for the screen alone.
+  /// The terminal; only the screen writes to it.
   let terminal: CInt
   private let savedError: CInt
-  /// What the program and its libraries say, to be read without waiting.
+  /// The captured output of the program and its libraries. Reading from it never waits.
   let overheard: CInt
   private var rest: [UInt8] = []
 
-  /// Nil when there is no descriptor left for it.
+  /// Nil if no descriptor is available.
   init?() {
     let output = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3)
     let error = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3)
@@ -31,7 +31,7 @@ struct CapturedStreams: ~Copyable {
     dup2(savedError, STDERR_FILENO)
     let unsaid = rest + Self.bytes(from: overheard)
     if !unsaid.isEmpty, Output.isTaken(by: STDERR_FILENO, within: 1000) {
-      // A library may quote a file's name, or what is in it.
+      // A library may quote a file's name or its content.
       let shown = Array(String(decoding: unsaid, as: UTF8.self).harmless.utf8)
       _ = shown.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
     }
@@ -40,7 +40,7 @@ struct CapturedStreams: ~Copyable {
     close(terminal)
   }
 
-  /// Whole lines that were said since the last time.
+  /// Whole lines printed since the last call.
   mutating func lines() -> [String] {
     rest += Self.bytes(from: overheard)
     guard let end = rest.lastIndex(of: UInt8(ascii: "\n")) else { return [] }
@@ -52,7 +52,7 @@ struct CapturedStreams: ~Copyable {
   private static func bytes(from descriptor: CInt) -> [UInt8] {
     var all: [UInt8] = []
     var buffer = [UInt8](repeating: 0, count: 4096)
-    // A library that never stops must not keep the screen from being drawn.
+    // A library that prints without end must not keep the screen from being drawn.
     while all.count < 1 << 16 {
       let count = read(descriptor, &buffer, buffer.count)
       guard count > 0 else { break }

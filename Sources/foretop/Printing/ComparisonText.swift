@@ -4,7 +4,7 @@ import Run
 import TerminalUI
 
 enum ComparisonText {
-  /// All tables, an empty line between them.
+  /// All tables, separated by empty lines.
   static func tables(_ comparison: Comparison) -> String {
     let parts = [heading(comparison), values(comparison), reaches(comparison), keys(comparison)]
     return parts.filter { !$0.isEmpty }.joined(separator: "\n\n")
@@ -55,7 +55,7 @@ enum ComparisonText {
     return TextTable.text([header] + rows, right: Set(2..<header.count))
   }
 
-  /// When each reaches the last value of each: in the row's run, the column's value.
+  /// Where each run reaches the last value of each run: a row per run that gets there, a column per run whose value it is.
   private static func reaches(_ comparison: Comparison) -> String {
     let lines = comparison.lines.indices
     guard lines.count > 1 else { return "" }
@@ -86,7 +86,7 @@ enum ComparisonText {
 }
 
 extension Comparison {
-  /// An object a line, run and key; the first says what is compared.
+  /// One object per curve, per run and per differing key; the first object says what is compared.
   var json: [JSON] {
     let first = JSON.object([
       JSON.Member("metric", .text(metric.name)), JSON.Member("align", .text(axis.rawValue)),

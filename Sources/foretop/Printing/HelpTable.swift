@@ -2,10 +2,10 @@
 import TerminalUI
 
 enum HelpTable {
-  /// The argument parser wraps longer lines, and knows no columns.
+  /// The longest line: the argument parser wraps longer ones, without regard to columns.
   private static let columns = 79
 
-  /// A line per row, indented by two; a description that is too long continues below its own column.
+  /// One line per row, indented by two; a description that is too long continues in its own column.
   static func text(_ rows: [(name: String, about: String)]) -> String {
     let width = rows.map(\.name.width).max() ?? 0
     return rows.flatMap { row in

@@ -4,28 +4,29 @@ import Foundation
 import Run
 import Session
 
-/// Prints messages on standard output: steps at most once a second, all else at once; or every event as JSON. It never waits
-/// for the reader: what is not taken stays with the session's hub, which leaves steps out and says so in a gap.
+/// Prints messages on standard output: steps at most once a second and all others at once, or every event as JSON. The printer
+/// never waits for its reader: messages that the reader does not take stay with the session's hub, which leaves steps out and
+/// reports them as a gap.
 struct LinePrinter {
   private let isJSON: Bool
   private var lines = Lines(secondsFromGMT: Clock.secondsFromGMT)
-  /// What is not printed yet.
+  /// Output that is not written yet.
   private var output: [UInt8] = []
-  /// Whether the reader is gone: then nothing is printed any more, and the run goes on.
+  /// True if the reader has gone: nothing is printed any more, and the run goes on.
   private var isDeaf = false
-  /// Lines that wait until they are on the disk, by the number of their event. JSON says so instead.
+  /// Changes that are printed when they are confirmed, by the number of their event. JSON prints them at once, as unconfirmed.
   private var unconfirmed: [Int: Event] = [:]
-  /// When a reader that takes nothing is given up, after the end of the run: after so long without taking any, and after so
-  /// long in all.
+  /// When the printer gives up a slow reader after the end of the run: `quietEnd` unless the reader takes something, `lastEnd`
+  /// in any case.
   private var quietEnd: ContinuousClock.Instant?
   private var lastEnd: ContinuousClock.Instant?
 
   private static let quiet = Duration.seconds(5)
   private static let most = Duration.seconds(60)
-  /// Bytes that wait at most before no more messages are taken in.
+  /// Bytes of unwritten output at which no more messages are taken.
   private static let room = 1 << 16
 
-  /// How the setting-up gets on.
+  /// The progress while the run is being set up.
   private var setup = SetupProgress()
 
   init(isJSON: Bool) { self.isJSON = isJSON }
@@ -54,13 +55,13 @@ struct LinePrinter {
     output += (line.harmless + "\n").utf8
   }
 
-  /// Prints what has come, as far as it is taken without waiting. Call it a few times a second.
+  /// Writes as much output as the reader takes without a wait. Call this a few times a second.
   mutating func flush() {
     var sent = 0
     while sent < output.count, !isDeaf, Output.isTaken(by: STDOUT_FILENO, within: 0) {
       let portion = output[sent...].prefix(Output.portion)
       let count = portion.withUnsafeBytes { write(STDOUT_FILENO, $0.baseAddress, $0.count) }
-      // Somebody may have made the descriptor one that does not wait.
+      // Another process may have made the descriptor non-blocking.
       if count < 0 && (errno == EINTR || errno == EAGAIN) { continue }
       if count <= 0 { isDeaf = true } else { sent += count }
     }
@@ -69,34 +70,34 @@ struct LinePrinter {
     if sent > 0, quietEnd != nil { quietEnd = ContinuousClock.now + Self.quiet }
   }
 
-  /// Whether something is printed that nobody has taken yet.
+  /// True if the reader has not taken all output.
   var isBehind: Bool { !output.isEmpty }
 
-  /// Whether no more should come until the reader has taken some.
+  /// True if no more messages should be taken until the reader has taken some output.
   var isFull: Bool { output.count >= Self.room }
 
-  /// The run is over: from now on the reader has a minute, and may not take nothing for five seconds.
+  /// The run is over: the reader has a minute for the rest, and must take something every five seconds.
   mutating func startGivingUp() {
     guard lastEnd == nil else { return }
     quietEnd = ContinuousClock.now + Self.quiet
     lastEnd = ContinuousClock.now + Self.most
   }
 
-  /// Whether the reader's time is over.
+  /// True if the reader's time is over.
   var isGivenUp: Bool {
     guard let quietEnd, let lastEnd else { return false }
     return ContinuousClock.now >= min(quietEnd, lastEnd)
   }
 
-  /// Prints the little that is left where the run was told to end, to the end of its last line, for a reader who keeps taking
-  /// some within a second; five seconds at most.
+  /// Writes the rest up to the end of its last line when the run was told to end: for at most five seconds, and as long as the
+  /// reader takes something every second.
   mutating func finish() {
     let end = ContinuousClock.now + Self.quiet
     while isBehind, !isGivenUp, ContinuousClock.now < end, Output.isTaken(by: STDOUT_FILENO, within: 1000) { flush() }
   }
 }
 
-/// The time of day where the user is.
+/// The time of day in the user's time zone.
 enum Clock {
   static var secondsFromGMT: Int {
     var now = time(nil)
@@ -104,7 +105,7 @@ enum Clock {
     return localtime_r(&now, &parts) == nil ? 0 : parts.tm_gmtoff
   }
 
-  /// `2026-11-21 13:05`, where the user is.
+  /// `2026-11-21 13:05`, in the user's time zone.
   static func date(_ time: Double) -> String {
     var seconds = time_t(time)
     var parts = tm()

@@ -1,12 +1,12 @@
-// A pipe inside the process that nobody waits on.
+// A pipe within the process; neither end blocks.
 import Glibc
 
-/// Both ends of a new pipe; reading and writing never wait, and programs that are started do not get them.
+/// Both ends of a new pipe. Reading and writing never wait; child processes do not inherit the ends.
 struct PipeEnds {
   let reading: CInt
   let writing: CInt
 
-  /// Nil when there are no descriptors left.
+  /// Nil if no descriptors are available.
   init?() {
     var ends: [CInt] = [-1, -1]
     guard pipe(&ends) == 0 else { return nil }

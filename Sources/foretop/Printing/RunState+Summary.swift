@@ -1,11 +1,11 @@
-// What is said when a run is over: its state, printed as plain text.
+// The summary of a run that is over, as plain text.
 import Foundation
 import Run
 import Session
 import TerminalUI
 
 extension RunState {
-  /// The lines that stay on the terminal.
+  /// The lines that stay on the terminal after the screen.
   func summary(of address: RunAddress) -> String {
     guard let beginning else { return "" }
     var lines: [String] = []
@@ -29,7 +29,7 @@ extension RunState {
     if let failure { lines.append("  problem   " + failure) }
     let checkpoint = savedStep.map { "  ·  checkpoint of step \(Figure.grouped($0))" } ?? "  ·  no new checkpoint"
     lines.append("  stored    \(address.folder)\(checkpoint)")
-    // A run whose last checkpoint could not be saved has steps to take again.
+    // If the last checkpoint could not be saved, the steps after the stored one must be taken again.
     if ending?.reason != .finished || savedStep != step { lines.append("  go on     \(address.command("resume"))") }
     lines.append("  look      \(address.command("inspect"))")
     return lines.joined(separator: "\n")
@@ -47,10 +47,10 @@ extension RunState {
 }
 
 extension [Float] {
-  /// Of star graphs, the shares whose first tokens of the path are right: `1 1.00  2 0.98  3 0.97`.
+  /// The shares of star graphs whose first 1, 2, … path tokens are right: `1 1.00  2 0.98  3 0.97`.
   var figures: String { enumerated().map { "\($0 + 1) \(Figure.share(Double($1)))" }.joined(separator: "  ") }
 
-  /// The member `path` of an evaluation's object, and nothing for text.
+  /// The member `path` of an evaluation's object; empty for text.
   var pathJSON: [JSON.Member] {
     isEmpty ? [] : [JSON.Member("path", .array(map { .double(Double($0)) }))]
   }

@@ -1,13 +1,13 @@
-// Rows of cells as lines of text: what the commands that list something print.
+// Rows of cells as lines of text, for the commands that print lists.
 import Foundation
 import Run
 import TerminalUI
 
 enum TextTable {
-  /// How wide the terminal is; nil where standard output is none.
+  /// The terminal's width; nil if standard output is not a terminal.
   static var terminalColumns: Int? { terminalSize?.columns }
 
-  /// How large the terminal is; nil where standard output is none.
+  /// The terminal's size; nil if standard output is not a terminal.
   static var terminalSize: (columns: Int, rows: Int)? {
     var size = winsize()
     guard isatty(STDOUT_FILENO) == 1, ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else {
@@ -16,12 +16,12 @@ enum TextTable {
     return (Int(size.ws_col), max(Int(size.ws_row), 1))
   }
 
-  /// Columns as wide as their widest cell.
+  /// The table; each column is as wide as its widest cell.
   /// - Parameters:
-  ///   - rows: the header first; as many cells in each.
+  ///   - rows: the header first; all rows have the same number of cells.
   ///   - right: columns that are aligned to the right.
   static func text(_ rows: [[String]], right: Set<Int>) -> String {
-    // Cells hold what somebody wrote into a file or called a folder.
+    // Cells hold text from files and names of folders, which may steer a terminal.
     let rows = rows.map { $0.map(\.harmlessLine) }
     guard let header = rows.first else { return "" }
     let widths = header.indices.map { column in rows.map { $0[column].width }.max() ?? 0 }

@@ -49,7 +49,7 @@ struct Foretop: ParsableCommand {
       if words.first == "help", words.count > 1, let wrong = wrongCommand(words[1]) {
         throw UserError(.usage, wrong + " (“foretop --help” says more)")
       }
-      var command = try parseAsRoot(words)
+      var command = try parseAsRoot(helpFirst(words))
       try command.run()
       finishOutput()
       LibraryExit.expect()
@@ -86,6 +86,16 @@ struct Foretop: ParsableCommand {
         String(fileName: UnsafeRawBufferPointer(start: word, count: strlen(word)), isText: true)
       }
     }
+  }
+
+  /// `layout help check` as the parser takes it: `help layout check`.
+  private static func helpFirst(_ words: [String]) -> [String] {
+    guard words.count > 1, words[1] == "help",
+      configuration.subcommands.contains(where: {
+        $0.configuration.commandName == words[0] && !$0.configuration.subcommands.isEmpty
+      })
+    else { return words }
+    return ["help", words[0]] + words.dropFirst(2)
   }
 
   /// What to say of a word in the place of a command; nil where the word is a command. A command that destroys something is

@@ -33,7 +33,7 @@ struct CheckpointOption: ParsableArguments {
   // Unconditional, here and elsewhere: -1 is a wrong number, and not an option.
   @Option(
     parsing: .unconditional,
-    help: ArgumentHelp("The checkpoint's step or name. Default: the last one.", valueName: "step"))
+    help: ArgumentHelp("The checkpoint's step or name, or best. Default: the last one.", valueName: "step"))
   var step: CheckpointChoice?
 }
 

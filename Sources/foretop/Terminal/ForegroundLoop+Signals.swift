@@ -1,4 +1,4 @@
-// What signals ask of a session that is followed.
+// The effect of signals on a session in the foreground.
 import Dispatch
 import Foundation
 import Run
@@ -10,14 +10,14 @@ extension ForegroundLoop {
     case SIGHUP: loseTerminal()
     case SIGTSTP: if view == nil { kill(getpid(), SIGSTOP) } else { view!.pauseForShell() }
     case _ where view != nil && outcome != nil:
-      // All is stored: there is nothing to save and stop, only to leave.
+      // Everything is stored: a stop only leaves the screen.
       isLeft = isLeft || Signals.isStop(signal)
     default: if isInterrupt(signal) { leaveNow() }
     }
   }
 
-  /// Asks the run to save, or to save and stop, where a signal says so.
-  /// - Returns: whether it was asked to stop before, or there is nothing to save yet: then the process ends now.
+  /// Asks the run to save, or to save and stop, as the signal demands.
+  /// - Returns: true if the process must end now: the run was asked to stop before, or there is nothing to save yet.
   private mutating func isInterrupt(_ signal: CInt) -> Bool {
     if signal == SIGUSR1, state.beginning != nil { session.requests.send(.save, by: .signal) }
     guard Signals.isStop(signal) else { return false }
@@ -29,22 +29,22 @@ extension ForegroundLoop {
   }
 
   /// Asks the run to save and stop.
-  /// - Returns: whether there is nothing to save yet, so that the run cannot be asked.
+  /// - Returns: true if the run has not begun, so that there is nothing to save.
   private func isTooEarlyToStop() -> Bool {
     guard state.beginning != nil else { return true }
     session.requests.send(.stop(saving: true), by: .signal)
     return false
   }
 
-  /// Whether a TERM came less than a second before: timeout and batch systems send it to a process and at once to its group,
-  /// and mean one stop.
+  /// True if a TERM came less than a second before: timeout and batch systems send TERM to a process and then to its group, and
+  /// mean one stop.
   private mutating func repeatsTermination() -> Bool {
     let now = ContinuousClock.now
     defer { lastTermination = now }
     return lastTermination.map { now - $0 < .seconds(1) } ?? false
   }
 
-  /// USR2 and XCPU come again and again where a batch system or the kernel means it: the first one counts.
+  /// Only the first USR2 or XCPU counts, since batch systems and the kernel send them repeatedly.
   private mutating func stopsOnce(_ signal: CInt) -> Bool {
     guard status == 0 else { return false }
     status = 128 + signal

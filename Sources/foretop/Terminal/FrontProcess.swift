@@ -1,34 +1,34 @@
-// The process that the shell waits for, and the one that trains. A process that computes has threads and cannot leave its shell,
-// so that the program divides before the first thread: the front process keeps the shell waiting, hands on signals and the exit
-// status, and ends when the run is to go on in the background.
+// A run on a terminal is two processes: the front process, which the shell waits for, and the trainer's. A process with threads
+// cannot leave its shell, so the program forks before its first thread: the front process keeps the shell waiting, passes on
+// signals and the exit status, and ends when the run is to go on in the background.
 import Glibc
 import Run
 
-/// Swift has no name for it, since threads are not copied: here there are none yet.
+/// `fork`. Swift does not offer it, since fork copies no threads; here none exist yet.
 @_silgen_name("fork")
 private func divideProcess() -> pid_t
 
-/// Glibc's, without its list of any length.
+/// `prctl` with a fixed number of arguments.
 @_silgen_name("prctl")
 private func controlProcess(_ option: CInt, _ value: CUnsignedLong) -> CInt
 
-/// The trainer's side: what leads back to the process that the user started.
+/// The trainer's link to the front process.
 struct FrontLink: Sendable {
-  /// The process that waits.
+  /// The front process.
   fileprivate let process: pid_t
-  /// What is written here is said by it.
+  /// The front process prints what is written here.
   fileprivate let channel: CInt
-  /// Whether the trainer has a session of its own from the beginning: `--detach`.
+  /// True if the trainer has a session of its own from the beginning: `--detach`.
   let isDetached: Bool
 
-  /// Ends the waiting process with a sentence and status 0; this one goes on in a session of its own, without a terminal.
-  /// - Parameter turn: has what this process prints go elsewhere, before the shell goes on.
-  /// - Returns: False if the kernel does not take this process off its terminal; nothing has changed then.
+  /// Ends the front process with a sentence and status 0; this process goes on in a session of its own, without a terminal.
+  /// - Parameter turn: redirects the output of this process before the shell continues.
+  /// - Returns: false if the kernel does not take this process off its terminal; nothing has changed then.
   func leave(saying sentence: String, after turn: () -> Void) -> Bool {
     if !isDetached {
-      // Without this, the end of the other process would be the end of this one.
+      // Otherwise this process would be killed when the front process ends.
       FrontProcess.dieWithParent(of: 0)
-      // A leader of a group cannot begin a session: it joins the other process's group first.
+      // A group leader cannot begin a session, so this process joins the front process's group first.
       guard setpgid(0, getpgid(process)) == 0, setsid() >= 0 else {
         FrontProcess.dieWithParent(of: SIGKILL)
         return false
@@ -44,19 +44,19 @@ struct FrontLink: Sendable {
 }
 
 enum FrontProcess {
-  /// What calls the waiting process to the channel: by default, it does nothing.
+  /// The signal that makes the front process read the channel; its default action is to do nothing.
   fileprivate static let call = SIGURG
-  /// What the waiting process leaves to the kernel.
+  /// Signals that the front process does not pass on.
   private static let own = [SIGCHLD, SIGCONT, SIGKILL, SIGSTOP, SIGTTIN, SIGTTOU, SIGPIPE, SIGURG, SIGWINCH]
 
-  /// Which signal the kernel sends to this process when the one that made it ends; 0 for none.
+  /// Sets the signal that the kernel sends to this process when its parent ends; 0 for none.
   fileprivate static func dieWithParent(of signal: CInt) {
     // `PR_SET_PDEATHSIG`.
     _ = controlProcess(1, CUnsignedLong(signal))
   }
 
-  /// Divides the program where it is in the foreground of a terminal. The trainer's process returns.
-  /// - Returns: nil where there is no such terminal, or the system gives no process: then one process is all.
+  /// Forks if the program is in the foreground of a terminal. Only the trainer's process returns.
+  /// - Returns: nil if the program is not in the foreground of a terminal or fork fails; then a single process goes on.
   static func divide() -> FrontLink? {
     guard isatty(STDIN_FILENO) == 1, isatty(STDOUT_FILENO) == 1, tcgetpgrp(STDIN_FILENO) == getpgrp() else {
       return nil
@@ -64,8 +64,8 @@ enum FrontProcess {
     return divide(detached: false)
   }
 
-  /// Divides the program; the trainer's process, in a session of its own and without a terminal, returns.
-  /// - Throws: `UserError` where the system gives no process.
+  /// Forks; the trainer's process returns, in a session of its own and without a terminal.
+  /// - Throws: `UserError` if fork fails.
   static func divideDetached() throws -> FrontLink {
     guard let link = divide(detached: true) else {
       throw UserError(.unavailable, "no process can be made: \(ProcessLimit.words(for: errno))")
@@ -81,7 +81,7 @@ enum FrontProcess {
     var all = sigset_t()
     var before = sigset_t()
     sigfillset(&all)
-    // Between the division and the first wait no signal is lost.
+    // No signal is lost between fork and the first wait.
     pthread_sigmask(SIG_BLOCK, &all, &before)
     let front = getpid()
     fflush(nil)
@@ -113,9 +113,9 @@ enum FrontProcess {
     return FrontLink(process: front, channel: ends[1], isDetached: detached)
   }
 
-  // MARK: The waiting process
+  // MARK: The front process
 
-  /// Waits for the trainer's process, and ends as it does. Signals are looked at one by one: all of them are blocked.
+  /// Waits for the trainer's process, and ends with its status. All signals are blocked and taken one by one.
   private static func wait(for trainer: pid_t, _ channel: CInt, detached: Bool) -> Never {
     if !detached {
       setpgid(trainer, trainer)
@@ -124,7 +124,7 @@ enum FrontProcess {
     var all = sigset_t()
     sigfillset(&all)
     while true {
-      // A shell may give the terminal to this process without a word, after `bg`.
+      // After `bg`, a shell may give the terminal to this process without a signal.
       var pause = timespec(tv_sec: 0, tv_nsec: 200_000_000)
       let isWatching = !detached && tcgetpgrp(STDIN_FILENO) != trainer
       let signal = isWatching ? sigtimedwait(&all, nil, &pause) : sigwaitinfo(&all, nil)
@@ -139,22 +139,22 @@ enum FrontProcess {
     }
   }
 
-  /// The terminal is for the process that shows something on it, where it is this one's to give.
+  /// Makes the trainer's group the foreground group, if this process's group is.
   private static func giveTerminal(to trainer: pid_t) {
     if tcgetpgrp(STDIN_FILENO) == getpgrp() { tcsetpgrp(STDIN_FILENO, trainer) }
   }
 
-  /// Gives the terminal back to whoever it was given by.
+  /// Makes this process's group the foreground group again, if the trainer's is.
   private static func takeTerminal(from trainer: pid_t) {
     if tcgetpgrp(STDIN_FILENO) == trainer { tcsetpgrp(STDIN_FILENO, getpgrp()) }
   }
 
-  /// Stops and ends as the trainer's process does.
+  /// Stops or ends in the same way as the trainer's process.
   private static func follow(_ trainer: pid_t, _ channel: CInt) {
     var status: CInt = 0
     while waitpid(trainer, &status, WNOHANG | WUNTRACED) == trainer {
       if status & 0xff == 0x7f {
-        // Ctrl-Z: the shell has to see it, and so has a script between the two.
+        // Ctrl-Z: both the shell and a script between shell and program must see the stop.
         takeTerminal(from: trainer)
         kill(0, SIGTSTP)
         kill(getpid(), SIGSTOP)
@@ -178,12 +178,12 @@ enum FrontProcess {
     }
   }
 
-  /// Ends with the sentence that the trainer's process has sent, if it has sent one.
+  /// Prints the sentence that the trainer's process has sent and ends; returns if there is none.
   private static func endIfCalled(_ trainer: pid_t, _ channel: CInt) {
     var bytes = [UInt8](repeating: 0, count: 8192)
     let count = read(channel, &bytes, bytes.count)
     guard count > 0 else { return }
-    // The trainer's group is empty now: the terminal is nobody's.
+    // The trainer has left its group, which was the foreground group.
     takeTerminal(from: trainer)
     _ = write(STDOUT_FILENO, bytes, count)
     _exit(0)

@@ -1,32 +1,32 @@
-// Stored runs are read, and removed, on a thread of their own, so that no screen waits for a disk: jobs go in, answers come out.
+// Reads and removes stored runs on a thread of its own, so that no screen waits for a disk: jobs go in, answers come out.
 import Dashboard
 import Foundation
 import Run
 import RunFile
 import Session
 
-/// Reads stored runs for screens. All that opens run files in the process goes through its one thread.
+/// Reads stored runs for screens. Only its thread opens run files in this process.
 final class RunReader: Sendable {
   enum Job: Sendable {
-    /// What lies in the folder of all runs.
+    /// The names of all runs and the versions of their files.
     case folders
-    /// The files of some runs, as they lie there now.
+    /// The present versions of the files of some runs.
     case entries([String])
-    /// The rows of some runs in the list.
+    /// The rows of some runs for the list.
     case summaries([String])
-    /// A run as a screen begins with it.
+    /// A run's history, for a screen that opens the run.
     case history(String)
-    /// What came since.
+    /// A run's events after a bookmark.
     case news(String, StoredRun.Bookmark)
-    /// Takes a run away; its lock refuses that where a process writes it. What was asked before is read before.
+    /// Removes a run, unless another process writes the run. Earlier jobs are done first.
     case remove(String)
     /// Tensors of a run's checkpoints.
     case tensors(String, TensorsScreen.TensorsReading)
-    /// A run that another process trains, to be followed and steered: what came since a bookmark, or all, and a connection.
+    /// Connects to a run that another process trains, and reads the events after a bookmark, or all of them.
     case attach(String, StoredRun.Bookmark?, after: Int)
   }
 
-  /// A run, read.
+  /// What was read of a run.
   struct StoredReading: Sendable {
     let name: String
     let events: [Event]
@@ -42,10 +42,10 @@ final class RunReader: Sendable {
     case summaries([RunSummary])
     case history(StoredReading)
     case news(StoredReading)
-    /// A run is gone; the sentence for the user.
+    /// A run was removed; the sentence for the user.
     case removed(name: String, String)
     case tensors(name: String, TensorsAnswer)
-    /// With a connection, or the reason why there is none.
+    /// The reading, and a connection or the reason why there is none.
     case attached(StoredReading, Result<AttachedRun, UserError>)
     case failed(name: String, UserError)
   }
@@ -64,7 +64,7 @@ final class RunReader: Sendable {
     }
   }
 
-  /// Its thread ends after the job that it is at.
+  /// Ends the thread after its present job.
   deinit { jobs.close() }
 
   func send(_ job: Job) { jobs.send(job) }
@@ -102,7 +102,7 @@ final class RunReader: Sendable {
     }
   }
 
-  /// Connects first: what happens while the files are read comes by the connection.
+  /// Connects first, so that events during the reading arrive by the connection.
   private static func attach(
     to name: String, in folder: String, _ bookmark: StoredRun.Bookmark?, after number: Int
   ) throws -> Answer {

@@ -1,4 +1,4 @@
-// What the tensors screen asked for, read and computed: on the reader's thread, since a checkpoint may be large.
+// Reads and computes what the tensors screen asks for, on the reader's thread, since a checkpoint may be large.
 import Dashboard
 import Foundation
 import Run
@@ -41,7 +41,7 @@ enum TensorsAnswer: Sendable {
     return tensor
   }
 
-  /// Hands it to the screen.
+  /// Shows the answer on the screen.
   func show(on screen: inout TensorsScreen) {
     switch self {
     case .tree(let tree): screen.take(tree)

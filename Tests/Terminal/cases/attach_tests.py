@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import random
 import re
 import signal
 import subprocess
@@ -118,6 +119,87 @@ def test_an_attached_screen_outlives_the_process_that_trains():
                 tell("killed", "stop")
                 assert next_process.wait(PATIENCE) == 0
     run(command("verify", "killed"))
+
+
+def test_a_screen_that_stands_still_misses_nothing():
+    small = ("model.width=16", "model.inner=16", "model.blocks=1", "model.heads=1", "model.keyValueHeads=1", "model.context=8",
+             "batch.rows=1", "tokenizer.kind=bytes", "evaluate.every=0", "save.every=0", "sample.every=0")
+    with training("quick", "--steps", "10000000", *(word for change in small for word in ("--set", change))) as process:
+        with attach("quick") as screen:
+            os.kill(screen.process.pid, signal.SIGSTOP)
+            step = json.loads(tell("quick", "note", "unseen", options=["--json"]).stdout)["step"]
+            # More than the run's process holds and the connection takes: what comes of them is in the files alone.
+            tell("quick", "until", str(step + 20000))
+            wait_until(lambda: state("quick")["step"] >= step + 20000, "it has taken many steps")
+            os.kill(screen.process.pid, signal.SIGCONT)
+            screen.wait_for("is reached, paused")
+            screen.wait_for(re.compile(r"note: unseen  \(tell\)"))
+            screen.wait_for(lambda screen: screen.step == step + 20000)
+            # It goes on live, and steers.
+            screen.type(" ")
+            screen.wait_for(re.compile(rf"goes on  \(attached {screen.process.pid}\)"))
+            screen.leave()
+        tell("quick", "stop")
+        assert process.wait(PATIENCE) == 0
+
+
+def test_kill_of_a_run_in_the_background_blocks_nothing():
+    with in_background("felled") as (_, process):
+        tell("felled", "save")
+        wait_until(lambda: checkpoints("felled"), "a checkpoint is stored")
+        with attach("felled") as screen:
+            os.kill(process, signal.SIGKILL)
+            screen.wait_for("without a word")
+            screen.leave()
+    assert state("felled")["state"] == "interrupted"
+    assert "left by a process that was killed" in tell("felled", "go", status=69).stderr
+    said = run(command("resume", "felled", "--detach", "--threads", "1")).stdout
+    process = int(re.search(r"process (\d+)", said)[1])
+    try:
+        tell("felled", "stop")
+        wait_until(lambda: not is_there(process), "it ends")
+    finally:
+        end(process)
+    run(command("verify", "felled"))
+
+
+def test_a_run_that_is_being_set_up_is_told_and_attached_to():
+    draw = random.Random(2)
+    text = os.path.join(FOLDER, "large.txt")
+    with open(text, "w") as file:
+        for _ in range(60000):
+            file.write(" ".join("".join(draw.choices("etaoinshrdlu", k=draw.randint(2, 9))) for _ in range(12)) + ".\n")
+
+    def set_up(name):
+        started = subprocess.Popen(
+            [PROGRAM, "train", "tiny", "--name", name, "--runs", RUNS, "--data", text, "--threads", "1", "--headless", *ENDLESS,
+             "--set", "tokenizer.kind=sentencepiece", "--set", "tokenizer.vocabulary=2000", "--set", f"data.heldOut=0.{len(name)}"],
+            env={**os.environ, "XDG_CACHE_HOME": os.path.join(FOLDER, "cache-" + name)}, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        wait_until(lambda: os.path.exists(control(name)), f"{name} can be told")
+        return started
+
+    # Stopped at once: nothing is left, and the name is free.
+    with set_up("hasty") as process:
+        stopped = tell("hasty", "stop")
+        assert "stopped before the first step" in stopped.stdout and "is being set up" in stopped.stderr, stopped
+        assert process.wait(PATIENCE) == 0
+        assert not os.path.exists(os.path.join(RUNS, "hasty"))
+    with set_up("hasty") as process:
+        try:
+            screen = Terminal(command("attach", "hasty"), 110, 30)
+            with screen:
+                screen.wait_for("is being set up")
+                told = tell("hasty", "note", "early")
+                assert "is being set up" in told.stderr and "early" in told.stdout, told
+                screen.wait_for("attached")
+                screen.wait_for("early  (tell)")
+                screen.leave()
+            tell("hasty", "stop")
+            assert process.wait(PATIENCE) == 0
+        finally:
+            process.kill()
+    run(command("verify", "hasty"))
 
 
 def test_nobody_is_attached_to_where_nobody_trains():

@@ -15,6 +15,16 @@ def control(name):
     return os.path.join(RUNS, name, "control.sock")
 
 
+def has_begun(name):
+    """Whether a run can be steered, and is not being set up any more."""
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as peer:
+        peer.settimeout(PATIENCE)
+        peer.connect(control(name))
+        with peer.makefile("r", encoding="utf-8") as lines:
+            return "preparing" not in json.loads(lines.readline() or '{"preparing": ""}')
+    return False
+
+
 @contextlib.contextmanager
 def training(name, *options):
     """A run without a screen that listens."""
@@ -22,7 +32,7 @@ def training(name, *options):
         train(name, "--headless", *(options or ENDLESS)), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL)
     try:
-        wait_until(lambda: os.path.exists(control(name)), f"{name} listens")
+        wait_until(lambda: has_begun(name), f"{name} listens")
         yield process
     finally:
         if process.poll() is None:

@@ -104,13 +104,18 @@ enum RunLookup {
   }
 }
 
-/// A checkpoint as a user names it: by its step, or by the name that “save as” gave it.
+/// A checkpoint as a user names it: by its step, by the name that “save as” gave it, `best` or `last`.
 enum CheckpointChoice: ExpressibleByArgument, Equatable {
   case step(Int)
   case name(String)
+  case best, last
 
   init?(argument: String) {
-    if let step = Int(argument) {
+    if argument == "best" {
+      self = .best
+    } else if argument == "last" {
+      self = .last
+    } else if let step = Int(argument) {
       self = .step(step)
     } else if let name = try? CommandText.checkedName(argument) {
       self = .name(name)
@@ -121,11 +126,13 @@ enum CheckpointChoice: ExpressibleByArgument, Equatable {
 
   /// Its step.
   /// - Parameter folder: the run's.
-  /// - Throws: `UserError` where the run has no checkpoint of this name.
+  /// - Throws: `UserError` where the run has no such checkpoint.
   func step(in folder: String) throws -> Int {
     switch self {
     case .step(let step): step
     case .name(let name): try StoredRun.step(ofCheckpoint: name, in: folder)
+    case .best: try StoredRun.bestStep(in: folder)
+    case .last: try StoredRun.checkpoint(in: folder).checkpoint.state.step
     }
   }
 }

@@ -13,9 +13,17 @@ struct Continuation {
   let place: PlaceOptions
   let screen: ScreenOptions
 
-  /// Keys that a run keeps for good: of its network, and once it has taken a step. `data.paths` may change, since files move.
-  private static let kept = ["model.", "tokenizer.", "objective."]
-  private static let keptInSteps = ["data.heldOut", "data.documents", "data.separator", "seed"]
+  /// Keys that a run keeps for good, with the reason: those of its network, and those that its steps followed from.
+  /// `data.paths` may change, since files move.
+  private static let kept = [
+    ("model.", "its weights have the shape that the key gives them"), ("tokenizer.", "its weights know these tokens only"),
+    ("objective.", "its heads were trained for what the key says"),
+  ]
+  private static let keptInSteps = [
+    ("data.heldOut", "held-out losses would be measured on text that the run was trained on"),
+    ("data.documents", "its windows were made with it"), ("data.separator", "its windows were made with it"),
+    ("seed", "the order of its data and all of its random numbers follow from it"),
+  ]
 
   /// To go on with the run itself, unless a checkpoint is named behind which steps are stored: then with a branch of it.
   func request(from target: BackTarget?) throws -> RunRequest {
@@ -168,13 +176,13 @@ struct Continuation {
         + "replaced by others; resume it without that change, or begin a new run with “foretop train”")
   }
 
-  private func refuseChanges(of keys: [String], from before: Recipe, to after: Recipe) throws {
-    for field in Recipe.fields where keys.contains(where: field.key.hasPrefix) {
-      guard field.read(before) != field.read(after) else { continue }
+  private func refuseChanges(
+    of keys: [(start: String, reason: String)], from before: Recipe, to after: Recipe
+  ) throws {
+    for field in Recipe.fields where field.read(before) != field.read(after) {
+      guard let key = keys.first(where: { field.key.hasPrefix($0.start) }) else { continue }
       throw UserError(
-        .usage,
-        "\(field.key) cannot change in a run, since its weights depend on it: begin a new run with “foretop train”"
-      )
+        .usage, "\(field.key) cannot change in a run, since \(key.reason): begin a new run with “foretop train”")
     }
   }
 }

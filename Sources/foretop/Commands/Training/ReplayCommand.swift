@@ -26,13 +26,15 @@ struct ReplayCommand: ParsableCommand {
 
   @Option(
     parsing: .unconditional,
-    help: ArgumentHelp("The last step; without it, the last that is stored.", valueName: "step"))
-  var to: Int?
+    help: ArgumentHelp("The last step, or a checkpoint's name; without it, the last that is stored.", valueName: "step")
+  )
+  var to: CheckpointChoice?
 
   @Option(
     parsing: .unconditional,
-    help: ArgumentHelp("The step of a checkpoint to begin at; without it, the run's beginning.", valueName: "step"))
-  var from: Int?
+    help: ArgumentHelp(
+      "The step or the name of a checkpoint to begin at; without it, the run's beginning.", valueName: "step"))
+  var from: CheckpointChoice?
 
   @Flag(help: "Replays on another machine, with another version or another text, and says how far the numbers agree.")
   var anyway = false
@@ -46,7 +48,8 @@ struct ReplayCommand: ParsableCommand {
     let run = try RunLookup.archive(which.name, in: place)
     let runs = place.runs
     let replay = try RunReplay(
-      of: run, in: runs, source: { try Corpus.Source($0, runs: runs) }, from: from, to: to)
+      of: run, in: runs, source: { try Corpus.Source($0, runs: runs) }, from: try from?.step(in: run.folder),
+      to: try to?.step(in: run.folder))
     let (reasons, unknown) = try replay.differences()
     guard anyway || reasons.isEmpty else {
       throw UserError(
