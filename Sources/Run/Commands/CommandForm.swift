@@ -100,7 +100,8 @@ package struct CommandForm: Sendable {
     CommandForm("note", "\"TEXT\"", .note, ["note \"jumps here: why?\""], "adds a note to the run"),
     CommandForm(
       "undo", .undo,
-      "takes back this session's last change of the rate, a weight, a setting or the prompt; again: the change before it"),
+      "takes back this session's last change of the rate, a weight, a setting or the prompt; again: the change before it"
+    ),
     CommandForm(
       "back", "[STEP|best|NAME]", .checkpoint, ["back", "back 2000", "back best"],
       "goes back to a checkpoint, by default the last one before this step: the run is saved and stops, and goes on from the "

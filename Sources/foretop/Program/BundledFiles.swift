@@ -1,5 +1,5 @@
-// The files that come with the program: recipes, layouts, the default corpus. They are found by where the program is, so
-// that it runs from any folder.
+// The files that come with the program: recipes, layouts, the default corpus. They are found relative to the program, so that it
+// runs from any folder.
 import Corpus
 import Foundation
 import Run
@@ -7,7 +7,7 @@ import Session
 
 /// The folder that has `recipes/`, `layouts/` and `corpora/`.
 enum BundledFiles {
-  /// `../share/foretop` beside an installed program's folder; else the checkout above `.build`.
+  /// `../share/foretop` beside the folder of an installed program; otherwise the checkout above `.build`.
   static let folder: String? = {
     guard let program = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe") else { return nil }
     let bin = URL(filePath: program).deletingLastPathComponent()
@@ -30,7 +30,7 @@ enum BundledFiles {
     return path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
   }
 
-  /// The files `NAME.yaml` of a folder in it: their names and paths, sorted.
+  /// The names and paths of the files `NAME.yaml` of one of its folders, sorted.
   static func files(in name: String) -> [(name: String, path: String)] {
     guard let folder else { return [] }
     let files = (try? FileManager.default.contentsOfDirectory(atPath: "\(folder)/\(name)")) ?? []
@@ -38,7 +38,7 @@ enum BundledFiles {
       .map { (String($0.dropLast(5)), "\(folder)/\(name)/\($0)") }
   }
 
-  /// The text file that a recipe without `data.paths` means.
+  /// The text for recipes without `data.paths`.
   static func defaultCorpus() throws -> String {
     if let folder {
       let path = "\(folder)/corpora/kjv.txt"
@@ -48,7 +48,7 @@ enum BundledFiles {
       .noInput, "the default corpus is missing: make it with “make setup”, or give a text with --data PATH")
   }
 
-  /// The folder for what can be made again: token files and tokenizers.
+  /// The cache folder, for token files and tokenizers.
   static var cache: String {
     let environment = ProcessInfo.processInfo.environment
     if let cache = environment["XDG_CACHE_HOME"], cache.hasPrefix("/") { return cache + "/foretop" }
@@ -84,8 +84,8 @@ enum BundledFiles {
 }
 
 extension Corpus.Source {
-  /// What a recipe's corpus is made from; the default corpus where the recipe names no text.
-  /// - Parameter runs: the folder of all runs, where a cache is kept that has no other place.
+  /// The source of a recipe's corpus; the default corpus if the recipe names no text.
+  /// - Parameter runs: the folder of all runs, which holds the cache if the cache folder cannot be written.
   init(_ recipe: Recipe, runs: String) throws {
     let isMade = recipe.data.kind == .stargraph
     let paths = recipe.data.paths.isEmpty && !isMade ? [try BundledFiles.defaultCorpus()] : recipe.data.paths

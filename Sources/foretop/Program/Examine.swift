@@ -1,4 +1,4 @@
-// foretop examine: the program started by itself, to open files that it did not write. Nobody types it.
+// foretop examine: the program starts itself with this hidden command to open files that it did not write.
 import ArgumentParser
 import Corpus
 import Run
@@ -8,12 +8,12 @@ struct Examine: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Examines files for another process of foretop.", shouldDisplay: false)
 
-  /// How the program starts itself.
+  /// The command line with which the program starts itself.
   static let command = ["/proc/self/exe", "examine"]
 
   func run() throws {
     SandboxAnswer.serve { record in
-      // A model file does not tell its kind but by what is in it.
+      // Only the content of a model file shows its kind.
       let kind = record.kind.isEmpty ? Tokenizer.kind(ofModelFile: record.model).rawValue : record.kind
       let tokenizer = try Tokenizer(kind: kind, model: record.model)
       guard record.vocabulary == 0 || record.vocabulary == tokenizer.vocabulary else {
@@ -21,14 +21,14 @@ struct Examine: ParsableCommand {
           .data,
           "the stored tokenizer has \(tokenizer.vocabulary) tokens, but claims \(record.vocabulary)")
       }
-      // Some damage shows only when text goes through.
+      // Some damage shows only when text is tokenized.
       let tokens = tokenizer.tokens(of: Self.text)
       _ = tokenizer.bytes(of: tokens)
       for token in 0..<Int32(min(tokenizer.vocabulary, 1 << 16)) { _ = tokenizer.visible(token) }
     }
   }
 
-  /// Every byte, and words of several scripts.
+  /// A text with every byte, and words of several scripts.
   private static var text: [UInt8] {
     Array(0...255) + Array("In the beginning, ½ ﬁ Å — 한국어 ελληνικά\n\t end".utf8)
   }

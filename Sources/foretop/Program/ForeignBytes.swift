@@ -1,12 +1,12 @@
-// Words of the command line that are not UTF-8: names of texts keep their bytes, and all else would be changed on its way.
+// Arguments that are not UTF-8: names of texts keep their bytes; other such arguments are refused, since they would change.
 import Run
 
 enum ForeignBytes {
-  /// Options whose values keep every byte: paths of texts, and what a text begins with.
+  /// Options whose values keep every byte: paths of texts, and prompts.
   private static let exact = ["--data", "--prompt"]
 
   /// - Parameter words: the command line without the program's name, as `String(fileName:)` makes them.
-  /// - Throws: `UserError` that quotes the first word whose bytes would not stay as they are.
+  /// - Throws: `UserError` that quotes the first argument whose bytes would change.
   static func requireText(_ words: [String]) throws(UserError) {
     for (index, word) in words.enumerated() where word.hasForeignBytes {
       let before = index > 0 ? words[index - 1] : ""
@@ -22,7 +22,7 @@ enum ForeignBytes {
     if exact.contains(before) || exact.contains(where: { word.hasPrefix($0 + "=") }) { return true }
     let assignment = before == "--set" ? word : word.hasPrefix("--set=") ? String(word.dropFirst(6)) : ""
     if assignment.hasPrefix("data.paths=") { return true }
-    // The file of `foretop tokenize NAME FILE`. A name of a run is checked as one.
+    // The file of `foretop tokenize NAME FILE`; the run's name is checked elsewhere.
     return command == "tokenize" && !word.hasPrefix("-") && !before.hasPrefix("--")
   }
 }

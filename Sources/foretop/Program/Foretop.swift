@@ -38,7 +38,7 @@ struct Foretop: ParsableCommand {
 
   static func main() {
     Output.holdClosedStreams()
-    // A file that passes its limit is an error with a name, as a full disk is, and not the end of the process.
+    // A file beyond its size limit is an error with a message, like a full disk, and does not end the process.
     signal(SIGXFSZ, SIG_IGN)
     Allocator.returnLargeBlocks()
     MemoryLimit.watch()
@@ -61,7 +61,7 @@ struct Foretop: ParsableCommand {
       LibraryExit.leave(error.status)
     } catch {
       let status = exitCode(for: error)
-      // Help and version are asked for; they are no errors.
+      // Help and version are not errors.
       guard status != .success else {
         print(fullMessage(for: error))
         finishOutput()
@@ -72,14 +72,14 @@ struct Foretop: ParsableCommand {
     }
   }
 
-  /// Lists and pictures are for somebody: what could not be written is an error, not an empty answer.
+  /// Ends with an error if standard output could not be written.
   private static func finishOutput() {
     if let reason = Output.loss() {
       leave("standard output cannot be written: \(reason)", UserError.Status.inputOutput.rawValue)
     }
   }
 
-  /// The command line, with names of files that need not be UTF-8.
+  /// The command line, whose file names need not be UTF-8.
   private static var arguments: [String] {
     (1..<max(1, Int(CommandLine.argc))).compactMap { index in
       CommandLine.unsafeArgv[index].map { word in
@@ -98,8 +98,8 @@ struct Foretop: ParsableCommand {
     return ["help", words[0]] + words.dropFirst(2)
   }
 
-  /// What to say of a word in the place of a command; nil where the word is a command. A command that destroys something is
-  /// never suggested.
+  /// The error for a word in the place of a command; nil if the word is a command. Commands that remove something are never
+  /// suggested.
   private static func wrongCommand(_ word: String) -> String? {
     let names =
       configuration.subcommands.flatMap { command in
@@ -112,14 +112,14 @@ struct Foretop: ParsableCommand {
   }
 
   private static func leave(_ message: String, _ status: Int32) -> Never {
-    // It may quote what somebody else wrote, of any length: nobody reads more than a screen of that.
+    // The message may quote foreign text of any length: one screen of it is enough.
     let shown = message.count > 2000 ? message.prefix(1200) + " … " + message.suffix(600) : message[...]
     Output.warn(String(shown).showingFileNames.harmless)
     LibraryExit.leave(status)
   }
 }
 
-/// A command is over, all has been said, and this is the status.
+/// Ends a command with a status, without a message.
 struct Ended: Error {
   let status: Int32
 }

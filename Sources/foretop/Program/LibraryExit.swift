@@ -1,17 +1,17 @@
-// Libraries that end the program by themselves: libgomp and libsentencepiece call exit when the machine gives them no thread or
-// no memory. Their status would mean something else, and nothing would be said.
+// libgomp and libsentencepiece call exit when they get no thread or no memory. Such an exit gets an error message and the right
+// status here.
 @preconcurrency import Glibc
 import Run
 import Synchronization
 
 enum LibraryExit {
-  /// Whether it is the program itself that ends.
+  /// True if the program itself ends.
   private static let isOurs = Atomic(false)
-  /// Whether a library has ended it.
+  /// True if a library has called exit.
   private static let isHeard = Atomic(false)
   private static let listener = Mutex<(@Sendable (UserError) -> Void)?>(nil)
 
-  /// From now on such an end is one with a sentence.
+  /// Installs the handler that reports such an exit.
   static func watch() {
     _ = mainThread
     atexit { LibraryExit.hear() }
@@ -19,7 +19,7 @@ enum LibraryExit {
 
   private static let mainThread = pthread_self()
 
-  /// Has somebody told on the main thread, which may have a screen to put away, when it comes to pass on another.
+  /// Sets the function that reports an exit on another thread to the main thread, which may have to close a screen first.
   static func tell(_ listener: @escaping @Sendable (UserError) -> Void) { self.listener.withLock { $0 = listener } }
 
   /// The program is about to return from its main function.
@@ -29,7 +29,7 @@ enum LibraryExit {
   static func leave(_ status: Int32) -> Never {
     expect()
     if isHeard.load(ordering: .sequentiallyConsistent) {
-      // The library's call to exit has not returned, and another one might wait for it.
+      // The library's call to exit has not returned: a second call might wait for it.
       fflush(nil)
       _exit(status)
     }

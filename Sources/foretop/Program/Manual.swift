@@ -1,4 +1,4 @@
-// Manual pages for `make install`, made from the same descriptions as --help: of every command one, and one of recipe keys.
+// Manual pages for `make install`, made from the same descriptions as --help: one per command, and one of the recipe's keys.
 import ArgumentParser
 import Foundation
 import Run
@@ -29,11 +29,11 @@ struct Manual: ParsableCommand {
   }
 }
 
-/// The argument parser's description of the commands: the parts that manual pages need.
+/// The parts of the argument parser's description of commands that manual pages need.
 struct HelpDump: Decodable {
   let command: CommandHelp
 
-  /// A command with its arguments and its own commands.
+  /// A command with its arguments and subcommands.
   struct CommandHelp: Decodable {
     let commandName: String
     let abstract: String?
@@ -152,7 +152,7 @@ struct ManualPage {
     return page
   }
 
-  /// A discussion: lines that begin with spaces are kept as they are.
+  /// A discussion; lines that begin with spaces are kept as they are.
   private mutating func describe(_ discussion: String?) {
     guard let discussion, discussion.contains(where: { !$0.isWhitespace }) else { return }
     add(".Sh DESCRIPTION")
@@ -193,8 +193,7 @@ struct ManualPage {
 
   private mutating func add(_ lines: String) { text += lines + "\n" }
 
-  /// Text that troff takes as it is: backslashes doubled, minus signs that can be copied, nothing at a line's start that is
-  /// taken for a request.
+  /// Text escaped for troff: backslashes doubled, minus signs that can be copied, and no request at the start of a line.
   static func inline(_ text: some StringProtocol) -> String {
     let escaped = text.replacingOccurrences(of: "\\", with: "\\e").replacingOccurrences(of: "-", with: "\\-")
     return escaped.split(separator: "\n", omittingEmptySubsequences: false)

@@ -1,9 +1,9 @@
-// Where the shell limits the address space (ulimit -v), an allocation that fails ends Swift's runtime and most libraries with a
-// signal. What can be planned is refused before; for the rest, the end says what it was.
+// With a limited address space (ulimit -v), a failed allocation ends Swift's runtime and most libraries with a signal. Planned
+// allocations are refused before; for all others, the handler here prints the reason.
 import Glibc
 import Run
 
-/// Made ready before, since a handler may allocate nothing.
+/// Prepared in advance, since a signal handler must not allocate.
 private struct LastWords {
   var limit: Int
   var pageSize: Int
@@ -14,7 +14,7 @@ private struct LastWords {
 nonisolated(unsafe) private var lastWords: UnsafeMutablePointer<LastWords>?
 
 enum MemoryLimit {
-  /// Takes the signals that a failed allocation ends with, where the address space is limited.
+  /// Installs the handler for the signals of a failed allocation, if the address space is limited.
   static func watch() {
     _ = ProcessLimit.spaceAtStart
     guard let space = ProcessLimit.addressSpace, lastWords == nil else { return }
@@ -44,7 +44,7 @@ enum MemoryLimit {
     var pages = 0
     var byte: UInt8 = 0
     while file >= 0, read(file, &byte, 1) == 1, (48...57).contains(byte) { pages = pages &* 10 &+ Int(byte) - 48 }
-    // With much of it free, the signal is of something else.
+    // With much address space free, the signal has another cause.
     guard pages &* words.pageSize > words.limit / 4 * 3 else { return }
     _ = write(STDERR_FILENO, words.bytes, words.count)
     _exit(69)

@@ -1,17 +1,17 @@
-// Options that several commands have, declared once.
+// Options that several commands share.
 import ArgumentParser
 import Foundation
 import Kernels
 import Run
 import TerminalUI
 
-/// Where runs are.
+/// The folder of all runs.
 struct FolderOptions: ParsableArguments {
   @Option(help: ArgumentHelp("The folder of all runs.", valueName: "dir"))
   var runs = "runs"
 
   func validate() throws {
-    // An empty one would be the root of the file system.
+    // An empty path would mean the root of the file system.
     if runs.isEmpty { throw ValidationError("--runs is empty: give a folder, such as --runs runs") }
   }
 }
@@ -30,7 +30,7 @@ struct RunsArgument: ParsableArguments {
 
 /// One of a run's checkpoints.
 struct CheckpointOption: ParsableArguments {
-  // Unconditional, here and elsewhere: -1 is a wrong number, and not an option.
+  // Unconditional, here and elsewhere, so that -1 is a wrong number and not an option.
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp("The checkpoint's step or name, or best. Default: the last one.", valueName: "step"))
@@ -43,7 +43,7 @@ struct JSONOption: ParsableArguments {
   var json = false
 }
 
-/// How many threads compute.
+/// The number of compute threads.
 struct ThreadOptions: ParsableArguments {
   @Option(
     parsing: .unconditional,
@@ -64,8 +64,8 @@ struct ThreadOptions: ParsableArguments {
 
   private static let most = 1024
 
-  /// How many threads compute for a run that had `before`.
-  /// - Throws: `UserError` when that is more than this machine can use, unless the run had as many before.
+  /// The number of threads for a run that had `before`.
+  /// - Throws: `UserError` when this machine cannot use as many, unless the run had as many before.
   func count(before: Int? = nil) throws -> Int {
     let processors = Processors.current
     let before = before.flatMap { (1...Self.most).contains($0) ? $0 : nil }
@@ -78,7 +78,7 @@ struct ThreadOptions: ParsableArguments {
         + "are accepted here; leave --threads out for \(before ?? processors.threads)")
   }
 
-  /// What to say of so many threads on this machine; nil where they have a CPU each.
+  /// A warning if threads must share CPUs on this machine; nil if each has a CPU.
   static func warning(of threads: Int) -> String? {
     let processors = Processors.current
     guard threads > processors.usefulThreads else { return nil }
@@ -87,19 +87,19 @@ struct ThreadOptions: ParsableArguments {
   }
 }
 
-/// Where runs are, and how many threads compute.
+/// The folder of all runs, and the number of compute threads.
 struct PlaceOptions: ParsableArguments {
   @OptionGroup var folder: FolderOptions
   var runs: String { folder.runs }
 
   @OptionGroup var computing: ThreadOptions
 
-  /// How many threads compute for a run that had `before`.
+  /// The number of threads for a run that had `before`.
   /// - Throws: `UserError` when this machine cannot use as many.
   func threads(before: Int? = nil) throws -> Int { try computing.count(before: before) }
 }
 
-/// What changes a recipe.
+/// Changes of a recipe.
 struct RecipeOptions: ParsableArguments {
   @Option(
     name: .customLong("set"),
@@ -117,18 +117,18 @@ struct RecipeOptions: ParsableArguments {
       "A text file or folder to train on, instead of the recipe's; can be repeated.", valueName: "path"))
   var data: [String] = []
 
-  /// The keys that --set names.
+  /// The keys in --set.
   var keys: Set<String> {
     Set(assignments.map(Self.key))
   }
 
-  /// The keys that --set names, and `steps` where --steps is given.
+  /// The keys in --set, and `steps` if --steps is given.
   var allKeys: Set<String> { keys.union(steps == nil ? [] : ["steps"]) }
 
   private static func key(of assignment: String) -> String { String(assignment.prefix { $0 != "=" }).trimmingSpaces }
 
-  /// A recipe with these changes; paths become those that hold in every folder.
-  /// - Parameter origins: of the recipe's keys; the options that change one are noted in it.
+  /// A recipe with these changes and absolute paths.
+  /// - Parameter origins: the origins of the recipe's keys, in which the options are noted.
   func applied(to original: Recipe, _ origins: inout KeyOrigins) throws -> Recipe {
     var recipe = original
     for assignment in assignments {
@@ -143,7 +143,7 @@ struct RecipeOptions: ParsableArguments {
       recipe.data.paths = data
       origins.add("data.paths", option: "--data \(data[0].excerpt)")
     }
-    // An empty one would be the folder one happens to be in.
+    // An empty path would mean the working folder.
     guard !recipe.data.paths.contains("") else {
       throw UserError(.usage, "data.paths has an empty path: name a file or a folder with --data PATH")
     }
@@ -152,7 +152,7 @@ struct RecipeOptions: ParsableArguments {
     return recipe
   }
 
-  /// A run may be resumed from another folder than the one it began in.
+  /// Absolute, since a run may be resumed from another working folder.
   private static func absolute(_ path: String) -> String {
     URL(filePath: path).standardizedFileURL.path(percentEncoded: false)
   }
@@ -183,7 +183,7 @@ struct ShowingOptions: ParsableArguments {
   @OptionGroup var place: FolderOptions
   @OptionGroup var looks: LookOptions
 
-  /// Whether a screen is not wanted.
+  /// True if the user wants text or JSON, not a screen.
   var isPrinted: Bool { text || json }
 }
 
@@ -211,7 +211,7 @@ struct LookOptions: ParsableArguments {
     case palette256 = "256"
     case truecolor
 
-    /// Nil where the terminal decides.
+    /// Nil if the terminal decides.
     var depth: ColourDepth? {
       switch self {
       case .auto: nil
@@ -226,7 +226,7 @@ struct LookOptions: ParsableArguments {
   enum GlyphOption: String, ExpressibleByArgument, CaseIterable {
     case auto, braille, blocks, ascii
 
-    /// Nil where the terminal decides.
+    /// Nil if the terminal decides.
     var glyphs: Glyphs? { Glyphs(rawValue: rawValue) }
   }
 }

@@ -1,13 +1,13 @@
-// Which recipe is meant: a name in recipes/, or a file.
+// Finds a recipe by a name in recipes/ or by its path.
 import Foundation
 import Run
 
-/// A recipe with the name that its runs get.
+/// A recipe with the default name of its runs.
 struct RecipeFile {
   let recipe: Recipe
   /// The file's name without `.yaml`.
   let name: String
-  /// Where its keys have their values from, for messages.
+  /// The origins of its values, for messages.
   let origins: KeyOrigins
 
   /// - Parameter word: a name in recipes/, or a path to a YAML file.

@@ -1,12 +1,12 @@
-// Who hears of an alert: the terminal's bell and its notifications, and a command of the user's. Only the command line says so;
-// a recipe or a run of somebody else's starts no programs.
+// Alerts: the terminal's bell, its notifications, and a command of the user's. Only the command line can name the command, so that
+// neither a recipe nor a run can start programs.
 import ArgumentParser
 import Foundation
 import Glibc
 import Run
 import Session
 
-/// What is done when something looks wrong.
+/// The reactions to alerts, as options.
 struct AlertOptions: ParsableArguments {
   @Flag(help: "Rings the terminal's bell at an alert, and sends it as a notification (OSC 9).")
   var bell = false
@@ -29,19 +29,19 @@ struct AlertOptions: ParsableArguments {
   }
 }
 
-/// Watches a session for its main loop.
+/// Watches a session for alerts, for the main loop.
 struct AlertWatch {
   private let options: AlertOptions
   private var detector: AlertDetector?
   private var lastLook = 0.0
-  /// Commands that still run.
+  /// The commands that are still running.
   private var children: [pid_t] = []
   private static let mostChildren = 8
 
   init(_ options: AlertOptions) { self.options = options }
 
   /// Takes an event of the session.
-  /// - Returns: alerts that it gives rise to.
+  /// - Returns: the alerts that follow from it.
   mutating func take(_ event: Event) -> [Occurrence] {
     if case .began(let beginning) = event, detector == nil { detector = AlertDetector(beginning) }
     return detector?.take(event, now: Self.now) ?? []
@@ -58,15 +58,15 @@ struct AlertWatch {
     return detector!.look(now: now, time: Date().timeIntervalSince1970, freeDisk: free)
   }
 
-  /// Tells who wants to hear of an alert.
-  /// - Returns: the text to ring the terminal's bell with, where that is asked for, and what went wrong with the command.
+  /// Reacts to an event that is an alert.
+  /// - Returns: the text for the terminal's notification, if a bell is asked for, and the error of the command, if it failed.
   mutating func tell(_ event: NumberedEvent) -> (bell: String?, problem: String?) {
     guard event.event.isAlarm, case .occurred(let occurrence) = event.event else { return (nil, nil) }
     return (options.bell ? "foretop: \(occurrence.text.harmlessLine)" : nil, start(for: event))
   }
 
   /// Starts the command for an alert.
-  /// - Returns: what went wrong with it.
+  /// - Returns: the error, if the command cannot be started.
   private mutating func start(for event: NumberedEvent) -> String? {
     guard let command = options.onAlert else { return nil }
     children.removeAll { waitpid($0, nil, WNOHANG) != 0 }
@@ -83,7 +83,7 @@ struct AlertWatch {
 
   private static var now: Double { Double(DispatchTime.now().uptimeNanoseconds) / 1e9 }
 
-  /// Starts a shell command that has nothing of this process but its environment and its standard error.
+  /// Starts a shell command that inherits only the environment and standard error.
   private static func run(_ command: String, input: String) throws(UserError) -> pid_t {
     var ends: [CInt] = [-1, -1]
     guard pipe(&ends) == 0 else { throw UserError(.unavailable, String(cString: strerror(errno))) }
@@ -94,7 +94,7 @@ struct AlertWatch {
     defer { posix_spawn_file_actions_destroy(&actions) }
     posix_spawn_file_actions_adddup2(&actions, ends[0], STDIN_FILENO)
     posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0)
-    // No lock and no file of the run is held by the command when this process has ended.
+    // The command must not hold a lock or a file of the run after the end of this process.
     for name in (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? [] {
       if let descriptor = CInt(name), descriptor > STDERR_FILENO {
         posix_spawn_file_actions_addclose(&actions, descriptor)
@@ -109,7 +109,7 @@ struct AlertWatch {
     posix_spawnattr_setsigmask(&attributes, &none)
     posix_spawnattr_setsigdefault(&attributes, &all)
     posix_spawnattr_setpgroup(&attributes, 0)
-    // A group of its own: ctrl-C is for the run.
+    // A process group of its own, since ctrl-C is meant for the run.
     posix_spawnattr_setflags(
       &attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP))
     var child: pid_t = 0
@@ -122,7 +122,7 @@ struct AlertWatch {
       close(ends[1])
       throw UserError(.unavailable, String(cString: strerror(status)))
     }
-    // A pipe holds 64 KiB: more than an event has. A command that reads nothing holds nobody up.
+    // A pipe holds 64 KiB, more than an event has, so that a command that reads nothing delays nothing.
     _ = fcntl(ends[1], F_SETFL, O_NONBLOCK)
     var text = input
     text.withUTF8 { _ = write(ends[1], $0.baseAddress, $0.count) }

@@ -1,11 +1,11 @@
-// A run in the background: begun there with --detach, or sent there from its screen. It writes lines to a file of bounded size.
+// A run in the background, begun with --detach or sent there from its screen. The run writes its lines to a file of bounded size.
 import ArgumentParser
 import Glibc
 import Run
 import RunFile
 import Session
 
-/// Where a run goes on that nobody looks at.
+/// Whether a run goes on in the background.
 struct BackgroundOptions: ParsableArguments {
   @Flag(
     help: ArgumentHelp(
@@ -16,10 +16,9 @@ struct BackgroundOptions: ParsableArguments {
         """))
   var detach = false
 
-  /// Divides the program into the process that the shell waits for and the one that trains, which goes on here. No thread may be
-  /// there yet.
-  /// - Returns: how the run is shown, and what leads back to the process that waits.
-  /// - Throws: `UserError` where --detach does not fit the other options, or the system gives no process.
+  /// Forks into the front process and the trainer's process, which goes on here. Call this before the first thread.
+  /// - Returns: how the run is shown, and the link to the front process.
+  /// - Throws: `UserError` if --detach excludes another option, or fork fails.
   func begin(_ screen: ScreenOptions) throws -> (ScreenOptions, FrontLink?) {
     guard detach else {
       return (screen, screen.headless || screen.json ? nil : FrontProcess.divide())
@@ -36,14 +35,14 @@ struct BackgroundOptions: ParsableArguments {
   }
 }
 
-/// How a run that this process trains is shown and watched.
+/// How a run of this process is shown and watched.
 struct SessionOptions: ParsableArguments {
   @OptionGroup var screen: ScreenOptions
   @OptionGroup var alerts: AlertOptions
   @OptionGroup var background: BackgroundOptions
 
-  /// Divides the program where it gets a screen or goes to the background; from then on signals are requests. No thread may be
-  /// there yet.
+  /// Forks if the run gets a screen or goes to the background; from then on, signals are requests. Call this before the first
+  /// thread.
   /// - Returns: see `BackgroundOptions.begin`.
   func begin() throws -> (ScreenOptions, FrontLink?) {
     let (screen, front) = try background.begin(screen)
@@ -61,21 +60,21 @@ struct SessionOptions: ParsableArguments {
   }
 }
 
-/// The file that a run in the background writes its lines to: standard output and error.
+/// The file for standard output and error of a run in the background.
 struct BackgroundLog {
   private let folder: RunFolder
 
-  /// Bytes of the file after which it is set aside, and a new one is begun.
+  /// Bytes of a file beyond which a new one is begun.
   private static let most = 1 << 20
 
-  /// From now on, standard output and error go to the file.
+  /// Redirects standard output and error to the file.
   /// - Parameter folder: `runs/NAME`.
   init(folder: String) {
     self.folder = RunFolder(folder)
     point()
   }
 
-  /// Begins a new file where this one is large; the one before it stays beside it.
+  /// Begins a new file if the present one is large, and keeps the present one beside it.
   func turnOverIfLarge() {
     var status = stat()
     guard fstat(STDOUT_FILENO, &status) == 0, status.st_size > Self.most else { return }
@@ -83,7 +82,7 @@ struct BackgroundLog {
     point()
   }
 
-  /// A disk that does not take the file costs lines, and not the run.
+  /// If the disk refuses the file, the lines are lost, but the run goes on.
   private func point() {
     fflush(nil)
     var file = open(folder.log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0o644)

@@ -1,5 +1,5 @@
-// A run that another process trains, on the screen: followed and steered through its control socket. When that process ends, the
-// screen stays, as that of a stored run; when another process goes on with the run, the screen follows that one.
+// A screen that follows and steers a run of another process through its control socket. When that process ends, the screen stays
+// as that of a stored run; when another process continues the run, the screen follows that process.
 import Dashboard
 import Dispatch
 import Foundation
@@ -7,33 +7,33 @@ import Run
 import RunFile
 import Session
 
-/// What the loop knows of such a run.
+/// The loop's state of such a run.
 struct FollowedRun {
   let name: String
-  /// Nil while nobody trains the run, or its process is being connected to.
+  /// Nil while no process trains the run, or the connection is being made.
   var connection: AttachedRun?
   var splice = EventSplice()
-  /// Up to where the files are read.
+  /// The place up to which the files are read.
   var bookmark: StoredRun.Bookmark
-  /// Whether events are missing that are being read from the files; what comes meanwhile waits in the connection.
+  /// True while missing events are being read from the files; new events wait in the connection meanwhile.
   var isHealing = false
-  /// Whether a connection is being made.
+  /// True while a connection is being made.
   var isConnecting = false
-  /// When the next look for a process is due, seconds.
+  /// When to look for a process next, in seconds.
   var nextLook = 0.0
 
-  /// Takes what has come by the connection.
+  /// Takes the messages of the connection.
   mutating func take() -> [AttachedRun.Message] { connection?.take(&splice) ?? [] }
 }
 
 extension BrowserLoop {
-  /// Seconds between two looks for a process that goes on with the run.
+  /// Seconds between two looks for a process that continues the run.
   private static var pause: Double { 0.5 }
 
   /// Follows a run that is on the screen.
   /// - Parameters:
-  ///   - bookmark: up to where its files are read.
-  ///   - events: what was read of them.
+  ///   - bookmark: the place up to which its files are read.
+  ///   - events: the events that were read.
   mutating func follow(
     _ name: String, from bookmark: StoredRun.Bookmark, _ events: [Event], by connection: AttachedRun
   ) {
@@ -41,13 +41,13 @@ extension BrowserLoop {
     for event in events { _ = followed!.splice.isNew(event) }
   }
 
-  /// Takes a run that was read to be followed: at first, or again.
+  /// Takes a reading with its connection: of a run that is being opened, or of one that another process has continued.
   mutating func take(_ reading: RunReader.StoredReading, _ connection: Result<AttachedRun, UserError>) {
     guard followed?.name == reading.name, followed!.isConnecting else { return open(reading, connection) }
     followed!.isConnecting = false
     followed!.bookmark = reading.bookmark
     pass(reading.events)
-    // Between two sessions there is a moment in which nobody listens: it is looked again.
+    // Between two sessions nobody listens for a moment: the next look follows.
     guard case .success(let connection) = connection else { return }
     followed!.connection = connection
     view!.content.dashboard?.become(.attached, saying: "another process goes on with the run: this screen follows it")
@@ -69,7 +69,7 @@ extension BrowserLoop {
     }
   }
 
-  /// Asks the run's process.
+  /// Sends a command to the run's process.
   mutating func ask(_ command: Command) {
     guard followed?.connection != nil else { return }
     do {
@@ -80,7 +80,7 @@ extension BrowserLoop {
     }
   }
 
-  /// Shows what has come by the connection; looks for a new process where there is none.
+  /// Shows the messages of the connection; without a connection, looks for a new process.
   mutating func takeLive() {
     guard followed != nil, view!.content.dashboard != nil else { return }
     guard followed!.connection != nil else { return lookForProcess() }
@@ -98,7 +98,7 @@ extension BrowserLoop {
   }
 
   /// Shows the events that the connection left out.
-  /// - Returns: Whether they were read for that.
+  /// - Returns: true if they were read for that.
   mutating func heal(with reading: RunReader.StoredReading) -> Bool {
     guard followed?.name == reading.name, followed!.isHealing else { return false }
     followed!.isHealing = false
@@ -111,7 +111,7 @@ extension BrowserLoop {
     for event in events where followed!.splice.isNew(event) { view!.content.dashboard?.receive(event) }
   }
 
-  /// The process has gone.
+  /// The connection is lost, or the process has ended.
   private mutating func lose(_ error: UserError?) {
     guard followed?.connection != nil else { return }
     followed!.connection = nil
@@ -130,7 +130,7 @@ extension BrowserLoop {
     guard !followed!.isConnecting, now >= followed!.nextLook else { return }
     followed!.nextLook = now + Self.pause
     guard access(RunFolder("\(folder.runs)/\(followed!.name)").socket, F_OK) == 0 else { return }
-    // What a killed process left is there, too: then the look finds nobody.
+    // A socket that a killed process left exists, too; connecting to it fails.
     followed!.isConnecting = true
     reader.send(
       .attach(followed!.name, followed!.bookmark, after: view!.content.dashboard?.lastNumber ?? 0))
@@ -138,7 +138,7 @@ extension BrowserLoop {
 }
 
 extension Dashboard {
-  /// Says why keys change nothing in a run that another process trains: in the log, where it stays.
+  /// Logs why keys change nothing in a run that another process trains.
   mutating func isReadOnly(because error: any Error) {
     receive(
       .occurred(

@@ -1,5 +1,5 @@
-// Stored runs on a terminal: one loop that takes signals, what was read meanwhile, and keys. Runs that another process trains
-// are read on, once a second.
+// The loop over stored runs on a terminal: takes signals, answers of the reader's thread, and keys. Runs that another process
+// trains are read again once a second.
 import Dashboard
 import Dispatch
 import Foundation
@@ -12,27 +12,27 @@ struct BrowserLoop: ~Copyable {
   var view: ScreenView<Browser>?
   private let signals: Signals
   let reader: RunReader
-  /// Up to where runs on the screen are read, by name; what is asked for is not in here until it comes.
+  /// The places up to which the runs on the screen are read, by name; absent while a reading is under way.
   var bookmarks: [String: StoredRun.Bookmark] = [:]
   private var lastLook = 0.0
   private var lastScan = 0.0
-  /// What the list of runs is made from; nil where there is none.
+  /// The source of the list of runs; nil without such a list.
   private var catalog: RunCatalog?
   let folder: FolderOptions
-  /// The run that the list stands at, and since when: it is read when somebody stays there.
+  /// The chosen run of the list, and since when: its chart is read when the choice stays.
   private var rest: (name: String, since: Double, isAsked: Bool)?
-  /// A run that a key asked to see, and runs to be compared, while they are being read.
+  /// The run that is being opened, and the runs to be compared, while they are being read.
   var opening: String?
   private var comparing: [String] = []
   private var readings: [String: RunReader.StoredReading] = [:]
   let layouts: LayoutFiles
-  /// The run on the screen that is followed through its process.
+  /// The run on the screen that is followed through its control socket.
   var followed: FollowedRun?
   private let preferences = PreferenceFile()
   private var status: Int32?
 
-  /// Takes the screen.
-  /// - Returns: nil where no screen can be had; the reason is printed unless there plainly is no terminal.
+  /// Opens the screen.
+  /// - Returns: nil if the terminal cannot show one; the reason is printed, unless there is no terminal at all.
   init?(
     _ place: FolderOptions, _ looks: LookOptions, _ layouts: LayoutFiles, showing show: (Glyphs) -> Browser
   ) throws {
@@ -51,11 +51,11 @@ struct BrowserLoop: ~Copyable {
     }
   }
 
-  /// Notes up to where a run is read that is on the screen from the beginning.
+  /// Notes the place up to which a run is read that is on the screen from the beginning.
   mutating func follow(_ name: String, from bookmark: StoredRun.Bookmark) { bookmarks[name] = bookmark }
 
   /// Shows the screens.
-  /// - Parameter catalog: for the list of runs, where there is one.
+  /// - Parameter catalog: the source of the list of runs, if there is one.
   /// - Returns: the process's exit status.
   mutating func run(_ catalog: RunCatalog? = nil) -> Int32 {
     self.catalog = catalog
@@ -69,14 +69,14 @@ struct BrowserLoop: ~Copyable {
       readOn()
       readList()
       readTensors()
-      // Libraries have nothing to say here that somebody could do something about.
+      // Nobody could act on lines that libraries print here.
       _ = view!.overheardLines()
       switch view!.turn(wake: signals.descriptor) {
       case .nothing: continue
       case .gone: status = 128 + SIGHUP
       case .asked(let request): carryOut(request)
       }
-      // Left with its screen.
+      // The run is left together with its screen.
       if view!.content.dashboard == nil { followed = nil }
     }
     let (before, after) = view!.content.remembered
@@ -97,7 +97,7 @@ struct BrowserLoop: ~Copyable {
 
   // MARK: Reading
 
-  /// Once a second, runs that are trained elsewhere are read on.
+  /// Reads runs that other processes train again, once a second.
   private mutating func readOn() {
     let now = Self.now
     guard now - lastLook >= 1 else { return }
@@ -109,8 +109,7 @@ struct BrowserLoop: ~Copyable {
     }
   }
 
-  /// The runs on the screen and those that are trained are looked at every second; all of very many less often, so that
-  /// looking costs next to nothing.
+  /// Checks the files of runs: every second those on the screen and the live ones, less often all others if there are very many.
   private mutating func lookAtFolder(_ now: Double) {
     guard let catalog, let runs = view!.content.runs else { return }
     if now - lastScan >= Double(catalog.count) / 2000 {
@@ -121,7 +120,7 @@ struct BrowserLoop: ~Copyable {
     }
   }
 
-  /// Rows that are on the screen, and the run that somebody stays at, are read when they are due.
+  /// Reads the rows on the screen, and the chart of the chosen run, when they are due.
   private mutating func readList() {
     guard catalog != nil, let runs = view!.content.runs else { return }
     let due = catalog!.due(onScreen: runs.visible, wanted: runs.wanted)
@@ -134,7 +133,7 @@ struct BrowserLoop: ~Copyable {
     reader.send(.history(name))
   }
 
-  /// What the tensors screen needs next.
+  /// Reads what the tensors screen needs next.
   private mutating func readTensors() {
     guard let reading = view!.content.tensors?.nextReading, let name = view!.content.tensors?.name else { return }
     view!.content.tensors?.expect(reading)
@@ -175,7 +174,7 @@ struct BrowserLoop: ~Copyable {
     }
   }
 
-  /// Takes a run that was read: for the list's chart, to be shown, or to be compared.
+  /// Takes a reading of a run: for the list's chart, to be opened, or to be compared.
   private mutating func take(_ reading: RunReader.StoredReading) {
     let name = reading.name
     bookmarks[name] = reading.bookmark
@@ -200,7 +199,7 @@ struct BrowserLoop: ~Copyable {
     let isAwaited = opening == name || comparing.contains(name)
     if isAwaited { (opening, comparing, readings) = (nil, [], [:]) }
     if followed?.name == name { followed!.isConnecting = false }
-    // A run that was removed was still being looked at: nobody has to be told that it is gone.
+    // The run was removed by the user, who need not be told that it is gone.
     guard isAwaited || name.isEmpty || catalog?.has(name) != false else { return }
     view!.content.runs?.message = error.message.harmlessLine
   }

@@ -1,15 +1,15 @@
-// A question before something is taken away: asked on a terminal, and answered by --yes elsewhere.
+// The question before something is removed: asked on a terminal, answered by --yes elsewhere.
 import ArgumentParser
 import Foundation
 import Run
 
-/// What answers the question beforehand.
+/// The option that answers the question beforehand.
 struct ConsentOptions: ParsableArguments {
   @Flag(help: "Agrees without being asked.")
   var yes = false
 
-  /// Whether the user agrees.
-  /// - Throws: `UserError` where nobody is there to be asked.
+  /// True if the user agrees.
+  /// - Throws: `UserError` without a terminal to ask on.
   func agrees(_ question: String) throws -> Bool {
     if yes { return true }
     guard isatty(STDIN_FILENO) == 1, isatty(STDOUT_FILENO) == 1 else {

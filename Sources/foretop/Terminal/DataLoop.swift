@@ -1,4 +1,4 @@
-// The data screen on a terminal: windows are read when they are asked for, which takes no time worth a thread.
+// The data screen on a terminal. Reading a window is quick, so that it needs no thread of its own.
 import Dashboard
 import Foundation
 import Run
@@ -9,8 +9,8 @@ struct DataLoop: ~Copyable {
   private var view: ScreenView<DataScreen>
   private let signals: Signals
 
-  /// Takes the screen.
-  /// - Returns: nil where no screen can be had.
+  /// Opens the screen.
+  /// - Returns: nil if the terminal cannot show one.
   init?(_ summary: DataSummary, _ page: DataPage, _ looks: LookOptions) throws {
     signals = Signals(withScreen: true)
     guard
@@ -19,7 +19,7 @@ struct DataLoop: ~Copyable {
     self.view = view
   }
 
-  /// - Parameter window: reads the window with a number.
+  /// - Parameter window: reads the window of a number.
   /// - Returns: the process's exit status.
   mutating func run(_ window: (Int) throws -> DataPage) throws -> Int32 {
     while true {
@@ -40,7 +40,7 @@ struct DataLoop: ~Copyable {
         do {
           view.content.take(try window(number))
         } catch {
-          // The text changed meanwhile: what is shown stays, with the reason.
+          // The text has changed: the present window stays, with the reason.
           view.content.message = UserError(error, while: "reading window \(number)").message.harmlessLine
           view.content.needsDrawing = true
         }

@@ -5,22 +5,22 @@ import RunFile
 import Session
 
 extension ForegroundLoop {
-  /// Leaves the screen, and the shell where that is possible; the run goes on.
+  /// Leaves the screen and, if possible, the shell; the run goes on.
   mutating func detach() {
     guard view != nil else { return }
     closeScreen()
     isLeavingShell = true
     leaveShell()
-    // Who left a run that goes on reads its lines from here on.
+    // The user reads the run's lines from here on.
     if let beginning = state.beginning { printer.take(.event(NumberedEvent(0, .began(beginning)))) }
   }
 
-  /// Whether a run in the background has got as far as its first step, or has anything else to show for itself.
+  /// True if a run in the background has taken a step, is paused or has ended.
   var isUnderWay: Bool {
     state.phase == .paused || state.ending != nil || (state.last?.step ?? 0) > (state.beginning?.step ?? .max)
   }
 
-  /// Has the shell go on, and takes this process to the background.
+  /// Lets the shell continue, and takes this process to the background.
   mutating func leaveShell() {
     guard let front, state.beginning != nil else { return }
     let address = session.address

@@ -1,4 +1,4 @@
-// The main thread: one loop that takes signals and messages, and shows a session on the screen, as lines, or as JSON.
+// The main thread's loop over a session: takes signals and messages, and shows the session on a screen, as lines or as JSON.
 import Curses
 import Dashboard
 import Dispatch
@@ -10,52 +10,52 @@ import TerminalUI
 
 /// Follows a session to its end.
 struct ForegroundLoop: ~Copyable {
-  /// What it follows; a run that goes back is followed by its branch.
+  /// The session that is followed; when a run goes back, the session of its branch is next.
   var session: TrainingSession
-  /// Always read, so that the loop knows the session's state whoever reads what is shown.
+  /// Always read at once, so that the loop knows the session's state however slow the reader of its output is.
   private var control: Subscription
-  /// What the screen or the printer takes, as fast as it can.
+  /// Read by the screen or the printer, as fast as they can.
   private var shown: Subscription
-  /// Whether somebody can decide what becomes of a run that diverged.
+  /// True if a user can decide how a diverged run continues.
   private let isAttended: Bool
   private let options: ScreenOptions
-  /// Leads back to the process that the shell waits for; nil once that has ended, or where there is none.
+  /// The link to the front process; nil if there is none, or it has ended.
   var front: FrontLink?
-  /// Whether the user wants the run to go on in the background, once it has begun.
+  /// True if the run is to go on in the background as soon as it has begun.
   var isLeavingShell = false
-  /// Where lines go in the background.
+  /// The file for lines in the background.
   var log: BackgroundLog?
   private let signals: Signals
-  /// What happened in the sessions before, for the screen.
+  /// The events of earlier sessions, for the screen.
   private var past: [Event]
 
   /// The screen; without it, lines are printed.
   var view: ScreenView<Dashboard>?
   var printer: LinePrinter
   var state = RunState()
-  /// INT and TERM so far, and the status that they ask for.
+  /// The number of INT and TERM so far, and the exit status that they ask for.
   var interrupts = 0
   var status: Int32 = 0
-  /// When the last TERM came.
+  /// The time of the last TERM.
   var lastTermination: ContinuousClock.Instant?
-  /// The message that ended the session.
+  /// The session's last message; its value is the error that the session ended with.
   var outcome: UserError??
-  /// Why the trainer ended, where it could not go on.
+  /// The reason why the trainer could not continue, if it could not.
   private var stop: UserError?
   var hasHungUp = false
-  /// Whether the user has left the screen.
+  /// True if the user has left the screen.
   var isLeft = false
-  /// Looks at the machine once a second, where the screen shows it.
+  /// Measures the machine once a second while the screen shows it.
   private var sampler: MachineSampler?
   private var lastSample: ContinuousClock.Instant?
-  /// Looks for what looks wrong, and tells who wants to hear of it.
+  /// Detects alerts and reacts to them.
   private var alerts: AlertWatch
   private let preferences = PreferenceFile()
-  /// How the run was looked at in the beginning, while there is a screen.
+  /// The preferences with which the screen was opened.
   private var before: Preferences?
 
-  /// To begin a session and follow it.
-  /// - Parameter front: leads back to the process that the shell waits for, where the program was divided.
+  /// Prepares a session; `run` begins it.
+  /// - Parameter front: the link to the front process, if the program was forked.
   init(_ request: RunRequest, options: ScreenOptions, alerts: AlertOptions, front: FrontLink? = nil) {
     self.alerts = AlertWatch(alerts)
     let hasScreen = !options.headless && !options.json
@@ -68,7 +68,7 @@ struct ForegroundLoop: ~Copyable {
     self.front = front
     past = request.past?.events ?? []
     printer = LinePrinter(isJSON: options.json)
-    // Before curses and before any thread: none of them may take a signal another way.
+    // Before curses and before any thread, so that neither handles a signal differently.
     signals = Signals(withScreen: hasScreen)
   }
 
@@ -101,8 +101,8 @@ struct ForegroundLoop: ~Copyable {
     printer.finish()
   }
 
-  /// Where the run went back to a checkpoint, goes on with the session of the branch when the parent's has ended well.
-  /// - Returns: whether there is such a session.
+  /// Continues with the session of the branch when a run went back to a checkpoint and its session has ended well.
+  /// - Returns: true if there is such a session.
   private mutating func followBranch() throws -> Bool {
     guard let outcome, let next = session.next else { return false }
     guard outcome == nil, stop == nil, status == 0 else {
@@ -130,7 +130,7 @@ struct ForegroundLoop: ~Copyable {
     }
   }
 
-  /// What the session says of itself, and what the loop has to know of the run.
+  /// Takes the messages that the loop itself acts on.
   private mutating func takeMessages() throws {
     for message in control.take() {
       switch message {
@@ -139,13 +139,13 @@ struct ForegroundLoop: ~Copyable {
         lookAtCheckpoints(after: event.event)
         watch(event)
         if front?.isDetached == true ? isUnderWay : isLeavingShell { leaveShell() }
-        // Somebody asks for it from elsewhere.
+        // Another process asks for it.
         if case .occurred(let occurrence) = event.event, occurrence.kind == .done,
           occurrence.key == Command.detach.word, occurrence.request != nil
         {
           detach()
         }
-        // Nobody is there any more to decide what becomes of a run that diverged.
+        // Without a screen, nobody can decide how a diverged run continues.
         if view == nil, case .occurred(let occurrence) = event.event, occurrence.kind == .diverged {
           session.requests.send(.stop(saving: false), by: .program)
         }
@@ -160,7 +160,7 @@ struct ForegroundLoop: ~Copyable {
     }
   }
 
-  /// Tells the screen which checkpoints there are when that may have changed.
+  /// Tells the screen the run's checkpoints after an event that may have changed them.
   private mutating func lookAtCheckpoints(after event: Event) {
     guard view != nil else { return }
     switch event {
@@ -185,7 +185,7 @@ struct ForegroundLoop: ~Copyable {
     for occurrence in occurrences { session.report(occurrence) }
   }
 
-  /// What can fail fails fast, and then there is no need to take the screen first.
+  /// Waits for an instant, since most errors come at once: then no screen needs to be opened.
   private mutating func waitForQuickFailure() throws {
     let deadline = DispatchTime.now() + 0.03
     while state.beginning == nil, .now() < deadline {
@@ -196,7 +196,7 @@ struct ForegroundLoop: ~Copyable {
 
   // MARK: The screen
 
-  /// Does nothing where there is no screen to be had.
+  /// Opens the screen; does nothing if the terminal cannot show one.
   private mutating func openScreen(_ layouts: LayoutFiles) {
     view = ScreenView.open(options.looks, layouts) { Dashboard(.live, layouts, glyphs: $0) }
     if state.beginning != nil {
@@ -219,14 +219,14 @@ struct ForegroundLoop: ~Copyable {
   mutating func closeScreen() {
     let after = view?.dashboard.chosen
     view = nil
-    // Remembered when the terminal is there again, which hears what went wrong.
+    // After the terminal is restored, so that an error can be printed.
     guard let before, let after else { return }
     self.before = nil
     if let problem = preferences.remember(before, after) { Output.warn(problem.harmlessLine) }
   }
 
-  /// Shows what has come, draws, and hands on a key. The screen is left by the user, by a run that was asked to end, and by a
-  /// terminal that goes away; a run that ends by itself stays on the screen.
+  /// Shows new messages, draws, and passes on a key. The screen ends when the user leaves it, when a run ends that was asked to,
+  /// and when the terminal goes away; a run that ends by itself stays on the screen.
   private mutating func turn() {
     show(shown.take())
     for line in view!.overheardLines() {
@@ -247,7 +247,7 @@ struct ForegroundLoop: ~Copyable {
     let now = ContinuousClock.now
     if let lastSample, now - lastSample < .seconds(1) { return }
     lastSample = now
-    // The disk of the run's folder, or of the folder of all runs while the run has none.
+    // The disk of the run's folder; of the working folder while the run has no folder.
     if sampler == nil { sampler = MachineSampler(folder: state.beginning == nil ? "." : session.address.folder) }
     if let use = sampler?.next() { view!.dashboard.receive(use) }
   }
@@ -263,12 +263,12 @@ struct ForegroundLoop: ~Copyable {
           text: "\(command.word): done at step \(state.last?.step ?? 0)"))
       return detach()
     }
-    // Nothing is there to save or to stop yet.
+    // A run that is being set up has nothing to save.
     if case .stop = command, state.beginning == nil { leaveNow() }
     view!.dashboard.wasSent(as: session.requests.send(command, by: view!.dashboard.askedBy))
   }
 
-  /// Whether the run ended without being asked to, so that somebody still wants to see how.
+  /// True if the run ended by itself, so that the user will want to see the result.
   private var staysWhenOver: Bool {
     guard status == 0, let reason = state.ending?.reason else { return false }
     return reason != .stopped && reason != .abandoned
@@ -276,7 +276,7 @@ struct ForegroundLoop: ~Copyable {
 
   private mutating func leaveScreen() {
     closeScreen()
-    // What came meanwhile was for the screen.
+    // These messages were for the screen.
     if outcome != nil { _ = shown.take() }
     if state.ending != nil, outcome == nil, state.failure != nil {
       print("the last checkpoint is not stored yet: saving is retried for a minute; ctrl-C twice leaves without it …")
@@ -286,13 +286,13 @@ struct ForegroundLoop: ~Copyable {
 
   // MARK: Lines
 
-  /// Whether there is nothing more to print: the run is over, and the reader has all, or takes nothing any more.
+  /// True if nothing more will be printed: the run is over, and the reader has everything or takes nothing any more.
   private var isPrinted: Bool {
     outcome != nil && (status != 0 || shown.count == 0 && !printer.isBehind || printer.isGivenUp)
   }
 
   private mutating func printLines() {
-    // What the reader does not take waits in the subscription, which is bounded.
+    // Messages that the reader does not take wait in the subscription, which is bounded.
     repeat {
       while !printer.isFull, case let messages = shown.take(most: 64), !messages.isEmpty {
         for message in messages { printer.take(message) }
@@ -318,12 +318,12 @@ struct ForegroundLoop: ~Copyable {
     Output.silenceWhatIsStuck()
     Output.warn(words.harmlessLine)
     if state.beginning == nil { session.cancelSetup() }
-    // Threads are at work: no destructors while they are.
+    // Other threads are still at work, so that no destructor may run.
     fflush(nil)
     _exit(status)
   }
 
-  /// The terminal is gone; the run stays. What would be printed goes nowhere from now on.
+  /// The terminal is gone, and the run goes on; output to the terminal is discarded from now on.
   mutating func loseTerminal() {
     closeScreen()
     guard !hasHungUp else { return }
@@ -337,7 +337,7 @@ struct ForegroundLoop: ~Copyable {
 
   private func finish() throws -> Int32 {
     session.end()
-    // The run is over: nobody who takes no output holds the process up.
+    // The run is over: a reader that takes nothing must not delay the end.
     Output.silenceWhatIsStuck()
     if !options.json { print(state.summary(of: session.address)) }
     fflush(nil)
@@ -353,7 +353,7 @@ struct ForegroundLoop: ~Copyable {
 }
 
 extension SessionMessage {
-  /// Hands it to a dashboard, where it concerns one.
+  /// Shows the message on a dashboard, if it concerns one.
   fileprivate func show(on dashboard: inout Dashboard) {
     func occurred(_ kind: Occurrence.Subject, _ text: String) -> Event {
       .occurred(Occurrence(kind, step: 0, time: Date().timeIntervalSince1970, text: text))

@@ -1,16 +1,16 @@
-// The layouts folder: read at the start, looked at once a second, read again when a file was saved.
+// The layouts folder: read at the start, and again whenever a file in it has changed, which is checked once a second.
 import Dashboard
 import Foundation
 import Run
 
-/// The layouts as they are on the disk.
+/// The layouts on the disk.
 struct LayoutFiles {
   private(set) var layouts: [Layout] = []
-  /// What is wrong with files that could not be used.
+  /// The errors of files that could not be used.
   private(set) var problems: [String] = []
   /// The name of the layout shown first.
   private(set) var first = "train"
-  /// Whether the command line says which one that is.
+  /// True if the command line names that layout.
   private(set) var isAskedFor = false
   /// A layout file that the user gave by its path.
   private var extra: (name: String, path: String)?
@@ -57,8 +57,8 @@ struct LayoutFiles {
     }
   }
 
-  /// Looks once a second whether a file was saved, and reads them all again then.
-  /// - Parameter now: seconds of a clock that never jumps.
+  /// Checks once a second whether a file has changed, and then reads all files again.
+  /// - Parameter now: seconds of a monotonic clock.
   mutating func changed(now: Double) -> Bool {
     guard now - lastLook >= 1 else { return false }
     lastLook = now

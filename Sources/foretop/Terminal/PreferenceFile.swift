@@ -1,4 +1,4 @@
-// Where choices are remembered: a file in the user's configuration folder.
+// Preferences are remembered in a file of the user's configuration folder.
 import Dashboard
 import Foundation
 import Run
@@ -6,9 +6,9 @@ import TerminalUI
 
 /// The preferences on the disk.
 struct PreferenceFile {
-  /// What was read; none where there is no file, or a broken one.
+  /// The preferences that were read; empty if the file is missing or invalid.
   let preferences: Preferences
-  /// What is wrong with the file, which is ignored then.
+  /// The error in the file, which is then ignored.
   let problem: String?
   private let path: String?
 
@@ -37,8 +37,8 @@ struct PreferenceFile {
     return nil
   }
 
-  /// Remembers what was changed on a screen. A file that is broken stays as it is: somebody may want to mend it.
-  /// - Returns: why it cannot be remembered.
+  /// Remembers the choices that were changed on a screen. An invalid file stays as it is, so that its owner can mend it.
+  /// - Returns: the error, if the file cannot be written.
   func remember(_ before: Preferences, _ after: Preferences) -> String? {
     var new = preferences
     new.take(from: before, to: after)

@@ -1,11 +1,11 @@
-// What is on a screen: one turn waits for a key or an event and draws when something changed.
+// A screen with its content: a turn waits for a key or an event, and draws if something has changed.
 import Curses
 import Dashboard
 import Foundation
 import Run
 import TerminalUI
 
-/// The screen with what is on it. Letting go of it gives the terminal back.
+/// The screen with its content. The end of its lifetime restores the terminal.
 struct ScreenView<Content: ScreenContent>: ~Copyable {
   var content: Content
   private var screen: Screen
@@ -14,19 +14,19 @@ struct ScreenView<Content: ScreenContent>: ~Copyable {
   private var size = (columns: 0, rows: 0)
   private var lastFrame = 0.0
   private var lastKey = 0.0
-  /// Seconds after which a key has nothing to do with the one before.
+  /// Seconds between two keys after which they are unrelated.
   private static var pause: Double { 1.5 }
   private var hasHeard = false
-  /// Seconds that keys took since `second`, of a second.
+  /// Seconds spent on keys since `second`.
   private var spent = 0.0
   private var second = 0.0
   private static var mostSpent: Double { 0.1 }
-  /// Whether the shell has the terminal, and this process runs in the background.
+  /// True while the shell has the terminal and this process runs in the background.
   private var isAway = false
-  /// How many more lines of libraries are shown.
+  /// The number of further lines of libraries that are shown.
   private var linesLeft = 100
 
-  /// Frames a second at rest, and for a second after a key.
+  /// Frames per second at rest, and in the second after a key.
   private static var calm: Double { 1.0 / 4 }
   private static var lively: Double { 1.0 / 30 }
 
@@ -40,21 +40,20 @@ struct ScreenView<Content: ScreenContent>: ~Copyable {
     self.layouts = layouts
   }
 
-  /// Takes the screen. Nil where there is no terminal that can show one; the reason is printed unless there plainly is
-  /// none.
-  /// - Parameter content: what is shown first, in the characters that the terminal has.
+  /// Opens the screen. Returns nil if the terminal cannot show one; the reason is printed, unless there is no terminal at all.
+  /// - Parameter content: makes the first content, in the characters that the terminal has.
   static func open(_ looks: LookOptions, _ layouts: LayoutFiles, showing content: (Glyphs) -> Content) -> ScreenView? {
     guard isatty(STDIN_FILENO) == 1, isatty(STDOUT_FILENO) == 1 else { return nil }
     // In the background (`foretop train &`), taking the screen would stop the process.
     guard isInForeground, let streams = CapturedStreams() else { return nil }
     guard var screen = screen(looks, streams) else { return nil }
-    // No more than the terminal can show, whatever is asked for: it would be an empty picture.
+    // Characters that the terminal cannot show would make an empty picture, even if they are asked for.
     let ladder = Glyphs.allCases
     let asked = looks.glyphs.glyphs ?? screen.glyphs
     let isTooMuch = (ladder.firstIndex(of: asked) ?? 0) < (ladder.firstIndex(of: screen.glyphs) ?? 0)
     var content = content(isTooMuch ? screen.glyphs : asked)
     content.mostGlyphs = screen.glyphs
-    // Where nobody has said which colours, the background decides.
+    // Without a choice of colours, the terminal's background decides.
     if looks.isLight == nil, screen.depth != .mono { screen.askForBackground() }
     return ScreenView(content, on: screen, holding: streams, layouts: layouts)
   }
@@ -63,13 +62,13 @@ struct ScreenView<Content: ScreenContent>: ~Copyable {
     do {
       return try Screen(colours: looks.color.depth, output: streams.terminal, overheard: streams.overheard)
     } catch {
-      // Comes out when the streams are given back.
+      // Printed when the streams are restored.
       Output.warn("\(error), so that lines are printed instead of a screen")
       return nil
     }
   }
 
-  /// What came of a turn.
+  /// The result of a turn.
   enum Turn {
     case nothing
     case asked(Content.Request)
@@ -77,7 +76,7 @@ struct ScreenView<Content: ScreenContent>: ~Copyable {
     case gone
   }
 
-  /// Draws if something changed, waits for a key and hands it to what is shown.
+  /// Draws if something has changed, waits for a key and passes it to the content.
   /// - Parameter wake: a descriptor that ends the wait when it can be read.
   mutating func turn(wake: CInt) -> Turn {
     let request = request(wake: wake)
@@ -85,12 +84,12 @@ struct ScreenView<Content: ScreenContent>: ~Copyable {
     return request.map { .asked($0) } ?? .nothing
   }
 
-  /// - Returns: what the user asks for.
+  /// - Returns: the user's request.
   private mutating func request(wake: CInt) -> Content.Request? {
     let now = Self.now
     let interval = now - lastKey < 1 ? Self.lively : Self.calm
     guard !isAway || returnFromShell() else {
-      // The shell's: nothing to draw, no keys.
+      // The shell has the terminal: there is nothing to draw, and no key comes.
       var nothing = pollfd(fd: wake, events: Int16(POLLIN), revents: 0)
       _ = poll(&nothing, 1, 250)
       return nil
@@ -123,14 +122,14 @@ struct ScreenView<Content: ScreenContent>: ~Copyable {
     return request
   }
 
-  /// Takes the colours for a light background, where the terminal says that it has one and nobody chose others.
+  /// Chooses the colours for a light background if the terminal reports one and the user has not chosen colours.
   private mutating func hearBackground() {
     guard !hasHeard, let background = screen.background else { return }
     hasHeard = true
     if background.brightness > 0.5 { content.suggest(.day) }
   }
 
-  /// Whether keys took their share of this second already: a paste of megabytes waits in the terminal, and the training goes on.
+  /// True if keys have used up their share of this second: a paste of megabytes must not delay the training.
   private mutating func isFlooded(_ now: Double, wake: CInt) -> Bool {
     if now - second >= 1 { (second, spent) = (now, 0) }
     guard spent > Self.mostSpent else { return false }
@@ -140,7 +139,7 @@ struct ScreenView<Content: ScreenContent>: ~Copyable {
   }
 
   private mutating func draw(_ now: Double) {
-    // A terminal that is slow gets fewer pictures, not old ones.
+    // A slow terminal gets fewer frames, not late ones.
     guard screen.isReady else {
       lastFrame = now
       return
@@ -150,7 +149,7 @@ struct ScreenView<Content: ScreenContent>: ~Copyable {
     lastFrame = now
   }
 
-  /// Rings the terminal's bell, and shows a notification where the terminal has them.
+  /// Rings the terminal's bell, and shows a notification if the terminal supports them.
   mutating func ring(_ text: String) { screen.ring(text) }
 
   /// Lines that libraries printed, made harmless; the first of a session only, since some print for every
@@ -166,7 +165,7 @@ struct ScreenView<Content: ScreenContent>: ~Copyable {
     return lines
   }
 
-  /// Ctrl-Z: gives the terminal back and stops; after that, takes it again when the shell lets it.
+  /// Ctrl-Z: restores the terminal and stops the process; takes the terminal again when the shell continues the process.
   mutating func pauseForShell() {
     screen.suspend()
     kill(getpid(), SIGSTOP)
@@ -185,12 +184,12 @@ struct ScreenView<Content: ScreenContent>: ~Copyable {
 
   private static var isInForeground: Bool { tcgetpgrp(STDIN_FILENO) == getpgrp() }
 
-  /// Seconds of a clock that never jumps.
+  /// Seconds of a monotonic clock.
   private static var now: Double { Double(DispatchTime.now().uptimeNanoseconds) / 1e9 }
 }
 
 extension ScreenView where Content == Dashboard {
-  /// What it shows, as the loop over a session calls it.
+  /// The content, by the name that the loop over a session uses.
   var dashboard: Dashboard {
     _read { yield content }
     _modify { yield &content }
@@ -198,7 +197,7 @@ extension ScreenView where Content == Dashboard {
 }
 
 extension Dashboard {
-  /// A dashboard for this terminal's time of day.
+  /// Opens a screen with a dashboard in the user's time zone.
   init(_ mode: Mode, _ layouts: LayoutFiles, glyphs: Glyphs) {
     self.init(
       mode, layouts: layouts.layouts, startingWith: layouts.first, problems: layouts.problems,

@@ -1,16 +1,16 @@
-// Signals as values: a handler that only writes the signal's number into a pipe, and the main loop that reads it.
+// Signals as values: the handler only writes a signal's number into a pipe, from which the main loop reads it.
 import Glibc
 import Run
 
 /// The pipe's writing end.
 nonisolated(unsafe) private var signalPipe: CInt = -1
 
-/// What was sent to the process, for the main loop.
+/// The signals sent to the process, for the main loop.
 struct Signals: ~Copyable {
-  /// Can be read when a signal came.
+  /// A descriptor that can be read when a signal has come.
   let descriptor: CInt
 
-  /// What they do to a run, for the help.
+  /// The effects of signals on a run, for the help.
   static let help = """
     Signals: INT and TERM save and stop; a second signal stops at once, without saving; two TERM within a second count \
     as one. After HUP (a lost ssh) the run continues without a screen. USR1 saves, and the run continues. USR2 and \
@@ -20,12 +20,12 @@ struct Signals: ~Copyable {
     loses nothing.
     """
 
-  /// Whether a signal asks a run to end.
+  /// True if a signal asks a run to end.
   static func isStop(_ signal: CInt) -> Bool {
     signal == SIGINT || signal == SIGTERM || EndingSignal.requests.contains(signal)
   }
 
-  /// Keeps USR1 from ending the process before there is a run to save: by itself it would.
+  /// Ignores USR1 until there is a run to save; its default action would end the process.
   static func expectRequests() {
     var before = sigaction()
     sigaction(SIGUSR1, nil, &before)
@@ -37,8 +37,8 @@ struct Signals: ~Copyable {
     }
   }
 
-  /// Takes INT, TERM, HUP, USR1, the requests to end, WINCH and, where there is a screen to put away, TSTP; ignores PIPE, so that a
-  /// reader that goes away does not end a run. What is ignored already stays so: nohup and shells ask for that.
+  /// Takes INT, TERM, HUP, USR1, the other requests to end, WINCH and, with a screen, TSTP; ignores PIPE, so that a reader that
+  /// goes away does not end a run. Signals that are ignored already stay ignored, as nohup and shells demand.
   init(withScreen: Bool) {
     let ends = PipeEnds()
     descriptor = ends?.reading ?? -1
@@ -61,17 +61,17 @@ struct Signals: ~Copyable {
     Glibc.signal(SIGPIPE, SIG_IGN)
   }
 
-  /// `SIG_IGN`, as the number that it is: functions cannot be compared.
+  /// `SIG_IGN` as a number, since functions cannot be compared.
   private static let ignored = unsafeBitCast(SIG_IGN, to: Int.self)
 
-  /// The signals since the last time, oldest first.
+  /// The signals since the last call, oldest first.
   func taken() -> [CInt] {
     var bytes = [UInt8](repeating: 0, count: 64)
     let count = read(descriptor, &bytes, bytes.count)
     return count > 0 ? bytes[..<count].map(CInt.init) : []
   }
 
-  /// Waits until a signal comes or the time is over.
+  /// Waits for a signal, but no longer than this.
   func wait(milliseconds: CInt) {
     var descriptors = [pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)]
     _ = poll(&descriptors, 1, milliseconds)

@@ -20,7 +20,7 @@ struct MCPCommand: ParsableCommand {
   @OptionGroup var place: FolderOptions
 
   func run() throws {
-    // A client that goes away is the end.
+    // The server ends when its client goes away.
     signal(SIGPIPE, SIG_IGN)
     let tools = MCPTools(runs: place.runs, canSteer: steer)
     var input = MCPInput()
@@ -35,9 +35,9 @@ struct MCPCommand: ParsableCommand {
 /// Lines of standard input, of bounded length.
 private struct MCPInput {
   private var bytes: [UInt8] = []
-  /// Bytes without a line end.
+  /// The bytes of an incomplete line.
   private var searched = 0
-  /// Bytes of the longest line.
+  /// The most bytes of a line.
   private static let most = 1 << 20
 
   /// - Returns: the next line without its end; nil at the end of the input.
@@ -69,15 +69,15 @@ private struct MCPInput {
   }
 }
 
-/// JSON-RPC: what a line asks, and the answer.
+/// JSON-RPC: reads a request and makes the answer.
 enum MCPMessage {
   /// Error codes of JSON-RPC.
   enum Fault: Int { case parse = -32700, request = -32600, method = -32601, parameters = -32602 }
 
-  /// Versions of the protocol that this server speaks, the newest first: for tools they are the same.
+  /// The protocol versions of this server, newest first; they do not differ in tools.
   private static let versions = ["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"]
 
-  /// The answer to a message; nil for a notification, which gets none.
+  /// The answer to a message; nil for a notification, which has no answer.
   static func answer(to line: [UInt8], with tools: MCPTools) -> JSON? {
     let message: JSON
     do {
@@ -86,7 +86,7 @@ enum MCPMessage {
       return failure(.null, .parse, "the line is not JSON: \(error)")
     }
     guard message["jsonrpc"]?.string == "2.0", let method = message["method"]?.string else {
-      // An answer to a question that was never asked.
+      // An answer, although this server sends no requests.
       if message["jsonrpc"]?.string == "2.0", message["result"] != nil || message["error"] != nil { return nil }
       return failure(message["id"] ?? .null, .request, "a message needs \"jsonrpc\":\"2.0\" and a method")
     }

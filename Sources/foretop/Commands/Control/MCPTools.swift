@@ -27,9 +27,9 @@ struct MCPTools {
     var changesRuns = false
   }
 
-  /// The longest time that a run is followed for, or that an answer is waited for, seconds.
+  /// The longest time to follow a run or to wait for an answer, in seconds.
   private static let longest = 60
-  /// Bytes of text in a result; of more, the end is given.
+  /// The most bytes of text in a result; of a longer text, the end is returned.
   private static let most = 100_000
 
   private static let run = Parameter(name: "name", type: "string", about: "The run's name.", isRequired: true)
@@ -91,8 +91,8 @@ struct MCPTools {
   }
 
   /// Calls a tool.
-  /// - Returns: its result, be that an error of the run's.
-  /// - Throws: `UserError` for a tool that there is not, or arguments that it does not take.
+  /// - Returns: the tool's result, which may be an error of the run.
+  /// - Throws: `UserError` for an unknown tool or wrong arguments.
   func call(_ name: String, _ arguments: JSON) throws -> JSON {
     guard let tool = all.first(where: { $0.name == name }) else {
       let hint = name == "tell_run" ? ": this server was started without --steer, and changes nothing" : ""
@@ -135,14 +135,15 @@ struct MCPTools {
     return .object([JSON.Member("content", .array([block])), JSON.Member("isError", .flag(isError))])
   }
 
-  /// What a command of this program prints; for one that fails, the reason.
+  /// Runs a command of this program.
+  /// - Returns: the command's output, or the reason if the command fails.
   private func result(of arguments: [String]) -> JSON {
     guard let program = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe") else {
       return Self.content("the program cannot find itself in /proc", isError: true)
     }
     let process = Process()
     process.executableURL = URL(filePath: program)
-    // In front of the rest: after “--” it would be a name.
+    // Before the other arguments: after “--” it would be taken for a name.
     process.arguments = [arguments[0], "--runs", runs] + arguments.dropFirst()
     let (output, errors) = (Pipe(), Pipe())
     process.standardInput = FileHandle.nullDevice
@@ -153,7 +154,7 @@ struct MCPTools {
     } catch {
       return Self.content("the program cannot be started again: \(error.localizedDescription)", isError: true)
     }
-    // A command that waits for a run is not waited for without end; what it asked for stays asked for.
+    // The wait for a command is bounded; its request to the run is not withdrawn.
     let limit = DispatchWorkItem { process.terminate() }
     DispatchQueue.global().asyncAfter(deadline: .now() + .seconds(Self.longest), execute: limit)
     let said = Mailbox<[UInt8]>()
@@ -173,7 +174,7 @@ struct MCPTools {
     return Self.content(isError && text.isEmpty ? sentence : text, isError: isError)
   }
 
-  /// All of a text, or its last lines where it is long.
+  /// A text, or its last lines if it is long.
   private static func end(of text: String) -> String {
     guard text.utf8.count > most else { return text }
     var lines = text.split(separator: "\n", omittingEmptySubsequences: false)[...]

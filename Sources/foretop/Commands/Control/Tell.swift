@@ -27,7 +27,7 @@ struct Tell: ParsableCommand {
 
   func run() throws {
     let line = words.joined(separator: " ")
-    // Here the sentence about a wrong command needs no run.
+    // A wrong command is refused without asking the run.
     _ = try Command(typed: line)
     let client = try ControlClient(folder: RunLookup.folder(which.name, in: place), name: which.name)
     if let preparing = client.preparing {

@@ -48,11 +48,11 @@ struct Watch: ParsableCommand {
   }
 }
 
-/// Lines of events that came as JSON.
+/// Makes lines of events in JSON.
 struct WatchedLines {
   private var lastStep = -Double.infinity
 
-  /// The line of an event; nil for one that is not printed.
+  /// The line of an event; nil if the event is not printed.
   mutating func line(for event: JSON, _ kind: String) -> String? {
     let step = "step \(event["step"]?.whole ?? 0)"
     switch kind {

@@ -1,4 +1,4 @@
-// foretop export: a run in formats that others read.
+// foretop export: writes a run in formats of other programs.
 import ArgumentParser
 import Corpus
 import Export
@@ -89,7 +89,7 @@ struct ExportCommand: ParsableCommand {
     say(model.tensors, of: checkpoint)
   }
 
-  /// What another model's export or download left in the folder, and readers would take for a part of this one.
+  /// Removes files of another model's export or download, which readers would take for a part of this model.
   private func removeFormer(but written: [String]) throws {
     let parts = [
       "tokenizer.json", "tokenizer.model", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
@@ -148,7 +148,7 @@ struct ExportCommand: ParsableCommand {
     try complain(of: damaged)
   }
 
-  /// The file has what could be read; that something could not is an error all the same.
+  /// Throws if rows could not be read; the file has all others.
   private func complain(of damaged: Int) throws {
     guard damaged > 0 else { return }
     throw UserError(
@@ -158,7 +158,7 @@ struct ExportCommand: ParsableCommand {
   }
 
   private func writeEvents(_ archive: StoredRun) throws {
-    // Other runs may lie beside it: TensorBoard shows all of a folder.
+    // The folder may hold other runs, since TensorBoard shows all runs of a folder.
     try AtomicFile.prepareFolder(path, isReplacing: true)
     let file = "\(path)/\(TensorBoard.fileName(run: which.name, time: archive.beginning.time))"
     var damaged = 0

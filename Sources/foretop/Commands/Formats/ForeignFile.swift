@@ -1,17 +1,17 @@
-// A file from somebody else, read piece by piece: what its bytes mean is for Export to say.
+// Reads files of other programs piece by piece; `Export` interprets the bytes.
 import Export
 import Foundation
 import Run
 
-/// A safetensors file that is open.
+/// An open safetensors file.
 struct ForeignFile {
   private let path: String
   private let handle: FileHandle
   private let size: Int
 
-  /// Bytes that are read at a time.
+  /// Bytes per read.
   private static let piece = 1 << 24
-  /// The largest configuration or tokenizer that is read whole.
+  /// Bytes of the largest configuration or tokenizer.
   private static let largestDocument = 1 << 26
 
   init(_ path: String) throws {
@@ -50,7 +50,7 @@ struct ForeignFile {
     self.size = size
   }
 
-  /// The tensors that a safetensors file says it has.
+  /// Reads the list of tensors of a safetensors file.
   func entries() throws -> [SafeTensors.TensorEntry] {
     let length = try SafeTensors.headerLength(bytes(from: 0, count: min(8, size)), size: size, source: path)
     return try SafeTensors.entries(bytes(from: 8, count: length), size: size, source: path)

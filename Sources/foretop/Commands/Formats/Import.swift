@@ -43,14 +43,14 @@ struct Import: ParsableCommand {
     let configuration = try ForeignConfiguration(ForeignFile.bytes(source), source: source)
     let (tensors, files) = try openTensors()
     let recipe = try recipe(for: configuration, tensors, source: source)
-    // The tensors first: only a file of that size makes a large vocabulary true.
+    // The tensors first: a claimed vocabulary is believed only if the file has tensors of that size.
     let (found, new) = try tensors.matches(
       recipe.tensors(vocabulary: configuration.vocabulary), of: configuration, source: folder)
     let tokenizer = try tokenizer(recipe, vocabulary: configuration.vocabulary)
     var imported = recipe
     imported.tokenizer.kind = TokenizerKind(rawValue: tokenizer.kind) ?? .sentencepiece
     imported.tokenizer.model = ""
-    // A recipe says how many pieces a SentencePiece tokenizer has, as far as one can be trained with so many.
+    // The recipe names the tokenizer's size, if a tokenizer of that size could be trained.
     if tokenizer.kind == "sentencepiece" {
       try? imported.set("tokenizer.vocabulary", to: String(tokenizer.vocabulary), source: folder)
     }
@@ -63,7 +63,7 @@ struct Import: ParsableCommand {
     report(checkpoint, tensors, new, address, configuration)
   }
 
-  // MARK: What there is
+  // MARK: The checkpoint
 
   private func freeName() throws -> String {
     guard let name else {
@@ -101,7 +101,7 @@ struct Import: ParsableCommand {
     return (tensors, files)
   }
 
-  /// The network's shape, the heads that the checkpoint has, what the user wants, and the rest from a recipe.
+  /// The recipe: the network's shape and heads from the checkpoint, the user's changes, and all else from the named recipe.
   private func recipe(for network: ForeignConfiguration, _ tensors: ForeignTensors, source: String) throws -> Recipe {
     let file = try self.recipe.map(RecipeFile.init)
     var origins = file?.origins ?? KeyOrigins(folder)
@@ -129,7 +129,7 @@ struct Import: ParsableCommand {
     return recipe
   }
 
-  /// A row's length, where the checkpoint was trained for more: rows are computed whole.
+  /// The context of the run, which may be shorter than the checkpoint's, since whole rows are computed.
   private static let context = 2048
 
   private func tokenizer(_ recipe: Recipe, vocabulary: Int) throws -> TokenizerRecord {
@@ -150,7 +150,7 @@ struct Import: ParsableCommand {
     }
     let named = recipe.tokenizer.model.isEmpty ? nil : recipe.tokenizer.model
     let record = try HuggingFace.tokenizer(files, vocabulary: vocabulary, folder: folder, named: named)
-    // The library has the last word about a model.
+    // Only the library knows whether it can load the model.
     let tokenizer = try Tokenizer(record)
     guard tokenizer.vocabulary == vocabulary else {
       throw UserError(
@@ -170,7 +170,7 @@ struct Import: ParsableCommand {
       _ = try recorder.save(checkpoint, isBest: false)
       try recorder.close(.stopped)
     } catch {
-      // A run without its weights would begin with others.
+      // Without its checkpoint, the run would begin with other weights.
       try? recorder.close()
       let removal = try Removal(ofRun: address.folder)
       _ = try removal.carryOut()

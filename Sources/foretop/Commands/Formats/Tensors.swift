@@ -51,9 +51,9 @@ struct Tensors: ParsableCommand {
     print("\(which.name) at step \(Figure.grouped(checkpoint.state.step))\(words): \(Figure.grouped(count)) numbers")
   }
 
-  /// - Returns: the exit status; nil where no screen can be had.
+  /// - Returns: the exit status; nil if the terminal cannot show a screen.
   private func showScreen() throws -> Int32? {
-    // A run that is not there, or that can only be read in part, is said before the screen is taken.
+    // Errors and warnings about the run are printed before the screen is opened.
     guard isatty(STDIN_FILENO) == 1, isatty(STDOUT_FILENO) == 1 else { return nil }
     let run = try RunLookup.archive(which.name, in: shown.place)
     let steps = try run.checkpoints().map(\.step)
@@ -101,7 +101,7 @@ struct Tensors: ParsableCommand {
     let most = max(1, histogram.counts.max() ?? 1)
     let bars = histogram.counts.indices.map { part in
       let count = histogram.counts[part]
-      // What is there at all shows.
+      // Every count above 0 has a visible bar.
       let length = count == 0 ? 0 : max(1, count * 50 / most)
       return [
         Figure.rate(histogram.edges[part]), Figure.grouped(count), String(repeating: "█", count: length),
@@ -110,7 +110,7 @@ struct Tensors: ParsableCommand {
     if !bars.isEmpty { print("\n" + TextTable.text([["FROM", "COUNT", ""]] + bars, right: [0, 1])) }
   }
 
-  /// - Throws: `UserError` that names the nearest one.
+  /// - Throws: `UserError` that names the nearest tensor.
   private static func tensor(named word: String, in checkpoint: Checkpoint) throws -> Checkpoint.Tensor {
     let path = word.replacing(".", with: "/")
     if let tensor = checkpoint.tensors.first(where: { $0.path == path || $0.path == path + "/weight" }) {

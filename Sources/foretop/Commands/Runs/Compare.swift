@@ -33,7 +33,7 @@ struct Compare: ParsableCommand {
 
   @OptionGroup var shown: ShowingOptions
 
-  /// Runs that are read at most: each has its history in memory.
+  /// The most runs, since the history of each is in memory.
   private static let most = 64
 
   func validate() throws {
@@ -77,8 +77,8 @@ struct Compare: ParsableCommand {
     return (comparison, bookmarks)
   }
 
-  /// Shows it on a terminal.
-  /// - Returns: the process's exit status; nil where there is no terminal for it.
+  /// Shows the comparison on a screen.
+  /// - Returns: the process's exit status; nil if the terminal cannot show a screen.
   private func show(_ comparison: Comparison, _ bookmarks: [StoredRun.Bookmark]) throws -> Int32? {
     guard isatty(STDIN_FILENO) == 1, isatty(STDOUT_FILENO) == 1 else { return nil }
     guard comparison.lines.count <= Comparison.mostLines else {

@@ -1,4 +1,4 @@
-// foretop diff: two runs side by side.
+// foretop diff: compares two runs.
 import ArgumentParser
 import Foundation
 import Run
@@ -79,7 +79,7 @@ struct Diff: ParsableCommand {
       "\n\(Figure.grouped(equal.count)) steps were taken by both: "
         + (differing.map { "the losses differ from step \(Figure.grouped($0)) on" }
           ?? "all losses are equal, to the bit"))
-    // As many as one reads, the first and the last among them.
+    // A dozen steps at most, the first and the last among them.
     let shown = equal.count <= 12 ? equal : (0..<12).map { equal[$0 * (equal.count - 1) / 11] }
     let header = ["STEP"] + heads.flatMap { ["\(self.a) \($0.name)", "\(self.b) \($0.name)", "B − A"] }
     guard differing != nil else { return }

@@ -60,7 +60,7 @@ struct Inspect: ParsableCommand {
     print("\(archive.folder)  checkpoints: \(checkpoints.isEmpty ? "none" : checkpoints.joined(separator: ", "))")
   }
 
-  /// The run and the part that are meant: `inspect events` is a part of the newest run where no run is called events.
+  /// The chosen run and part: `inspect events` means a part of the newest run, unless a run is called events.
   private var asked: (name: String, part: InspectPart?) {
     get throws {
       if let name {

@@ -7,12 +7,12 @@ import Run
 import RunFile
 import TerminalUI
 
-/// What of a run is shown.
+/// A part of a run that can be shown.
 enum InspectPart: String, ExpressibleByArgument, CaseIterable {
   case summary, metrics, events, checkpoints, recipe
 
-  /// Prints it.
-  /// - Parameter isJSON: as one object (summary, recipe), or an object a line.
+  /// Prints the part.
+  /// - Parameter isJSON: true prints one object (summary, recipe) or one object per line.
   func show(_ archive: StoredRun, isJSON: Bool) throws {
     switch self {
     case .summary: try Self.showSummary(archive, isJSON: isJSON)
@@ -56,7 +56,7 @@ enum InspectPart: String, ExpressibleByArgument, CaseIterable {
     print(TextTable.text(lines, right: []))
   }
 
-  /// As many steps as one reads; JSON has all of them.
+  /// Prints a selection of steps; JSON has all of them.
   private static let most = 24
 
   private static func showMetrics(_ archive: StoredRun, isJSON: Bool) throws {
@@ -155,7 +155,7 @@ enum InspectPart: String, ExpressibleByArgument, CaseIterable {
 }
 
 extension Beginning {
-  /// What the list of runs does not say.
+  /// The lines that the list of runs does not have.
   fileprivate var members: [JSON.Member] {
     [
       JSON.Member("threads", .integer(threads)), JSON.Member("precision", .text(precision)),

@@ -1,4 +1,4 @@
-// foretop note and foretop tag: what people say of a run, and words to find it by.
+// foretop note and foretop tag: notes and tags of runs.
 import ArgumentParser
 import Foundation
 import Run
@@ -68,7 +68,7 @@ struct TagCommand: ParsableCommand {
 }
 
 enum Annotations {
-  /// Says something of a run.
+  /// Adds notes or tags to a run.
   static func add(_ texts: [(Annotation, String)], to name: String, in place: FolderOptions) throws {
     guard !texts.isEmpty else { return }
     let folder = try RunLookup.folder(name, in: place)
@@ -82,7 +82,7 @@ enum Annotations {
 }
 
 extension Occurrence {
-  /// A note as `--json` prints it.
+  /// The note as an object of `--json`.
   var noteJSON: JSON {
     .object([JSON.Member("time", .double(time)), JSON.Member("step", .integer(step)), JSON.Member("text", .text(text))])
   }

@@ -1,4 +1,4 @@
-// foretop recover: a run that was killed, closed by hand.
+// foretop recover: repairs the files of a killed run.
 import ArgumentParser
 import Foundation
 import Run
@@ -34,7 +34,7 @@ struct Recover: ParsableCommand {
       return
     }
     if try StoredRun.isClosed(folder), !StoredRun.hasWaitingNotes(folder) {
-      // It may have been damaged since.
+      // Opening finds damage since then.
       _ = try RunLookup.archive(which.name, in: place)
       print(
         "run “\(which.name)” was closed properly: there is nothing to recover; “foretop verify \(which.name)” checks it for damage"

@@ -1,4 +1,4 @@
-// foretop rm and foretop prune: what nobody needs any more is taken away, after a question.
+// foretop rm and foretop prune: remove runs or old checkpoints, after a question.
 import ArgumentParser
 import Foundation
 import Run
@@ -19,7 +19,7 @@ struct Remove: ParsableCommand {
   @OptionGroup var place: FolderOptions
 
   func run() throws {
-    // All names are looked up before anything goes.
+    // All names are looked up before anything is removed.
     let folders = try which.names.map { (name: $0, folder: try RunLookup.folder($0, in: place)) }
     for (name, folder) in folders {
       let removal = try Removal(ofRun: folder)

@@ -1,5 +1,5 @@
-// The runs of a folder for a screen: what lies there, what was read of it, and the order in which it is listed. A run is read
-// again when its files have changed.
+// The runs of a folder for a screen: the files that exist, the summaries that were read, and the order of the list. A run is
+// read again when its files have changed.
 import Dashboard
 import Foundation
 import Run
@@ -9,7 +9,7 @@ struct RunCatalog {
   private let folder: String
   private var entries: [RunFolderEntry] = []
   private var places: [String: Int] = [:]
-  /// What was read, with what the files were then.
+  /// The summaries that were read, with the versions of the files at that time.
   private var known: [String: (version: RunVersion, summary: RunSummary)] = [:]
   /// Runs that are being read.
   private var asked: Set<String> = []
@@ -18,9 +18,9 @@ struct RunCatalog {
   private var order: RunColumn
   private(set) var isReversed = true
 
-  /// The columns that s goes through.
+  /// The columns that the key s goes through.
   private static let sortable = ["changed", "name", "state", "parameters", "tokens", "loss", "best"]
-  /// Runs that are read at a time: more would keep those on the screen waiting.
+  /// Runs per reading: more would delay those on the screen.
   private static let portion = 48
 
   /// - Throws: `UserError` when the folder cannot be listed.
@@ -30,8 +30,8 @@ struct RunCatalog {
     take(try StoredRun.folders(in: folder))
   }
 
-  /// Takes what lies there now.
-  /// - Returns: whether something changed.
+  /// Takes the folder's present entries.
+  /// - Returns: true if something has changed.
   @discardableResult mutating func take(_ found: [RunFolderEntry]) -> Bool {
     guard found != entries else { return false }
     entries = found
@@ -39,8 +39,8 @@ struct RunCatalog {
     return true
   }
 
-  /// Takes some of the runs as they lie there now.
-  /// - Returns: whether the list is another one.
+  /// Takes the present entries of some runs.
+  /// - Returns: true if the list has changed.
   mutating func update(_ entries: [RunFolderEntry]) -> Bool {
     var isChanged = false
     for entry in entries {
@@ -56,7 +56,7 @@ struct RunCatalog {
   /// Names of runs that a process writes.
   var live: [String] { entries.lazy.filter(\.version.isLive).map(\.name) }
 
-  /// Whether a run is in the folder, as far as is known.
+  /// True if a run is in the folder, as far as is known.
   func has(_ name: String) -> Bool { places[name] != nil }
 
   /// Forgets a run that was removed.
@@ -65,7 +65,7 @@ struct RunCatalog {
     known[name] = nil
   }
 
-  /// Takes what was read.
+  /// Takes summaries that were read.
   mutating func know(_ summaries: [RunSummary]) {
     for summary in summaries {
       asked.remove(summary.name)
@@ -74,8 +74,8 @@ struct RunCatalog {
     }
   }
 
-  /// The runs to be read next, each named once. Empty while others are being read, and as long as what is on the screen is
-  /// known: reading begins with a process, so that what is wanted beside it is read with it.
+  /// The runs to be read next, each named once. Empty while others are being read, and while all runs on the screen are known:
+  /// every reading starts a process, which therefore reads several runs.
   mutating func due(onScreen: [String], wanted: [String]) -> [String] {
     guard asked.isEmpty, needsAll || onScreen.contains(where: isDue) else { return [] }
     var due = onScreen.filter { isDue($0) }
@@ -90,10 +90,10 @@ struct RunCatalog {
     places[name].map { known[name]?.version != entries[$0].version } ?? false
   }
 
-  /// Whether the list is the same whatever is read.
+  /// True if the list does not depend on what will be read.
   var isOrdered: Bool { !needsAll }
 
-  /// Whether the order or the filter needs what only reading tells.
+  /// True if the order or the filter needs numbers from inside the runs.
   private var needsAll: Bool { !["changed", "name"].contains(order.name) || !filters.isEmpty }
 
   mutating func sortNext() throws {
@@ -105,7 +105,7 @@ struct RunCatalog {
 
   mutating func turn() { isReversed.toggle() }
 
-  /// Takes the order and the filter that somebody chose earlier, as far as there still are such.
+  /// Takes the remembered order and filter, if they are still valid.
   mutating func use(_ preferences: Preferences) {
     if let sort = preferences.sort, Self.sortable.contains(sort),
       let column = try? RunColumn(named: sort, option: "--sort")
@@ -119,7 +119,7 @@ struct RunCatalog {
   }
 
   /// Takes a filter of several words.
-  /// - Throws: `UserError` for what is no condition.
+  /// - Throws: `UserError` for a word that is not a condition.
   mutating func use(filter text: String) throws {
     let words = text.split(separator: " ").map(String.init)
     let new = try words.map { try RunFilter($0) }
@@ -139,7 +139,7 @@ struct RunCatalog {
     screen.useFilter(filter, problem: "")
   }
 
-  /// Branches below their parents: of runs that were not read yet, the name says which is which.
+  /// Puts branches below their parents. Runs that were not read yet are related by their names.
   private func tree(_ names: [String]) -> [RunTree.ListedRun] {
     let parents = RunTree.parents(of: known.values.map(\.summary))
     return RunTree.listed(names) { name in
@@ -147,7 +147,7 @@ struct RunCatalog {
     }
   }
 
-  /// What needs no reading is sorted without it.
+  /// Sorts without reading if the order does not need it.
   private var namesByAge: [String] {
     entries.sorted { a, b in
       let (one, other) = (a.changed ?? 0, b.changed ?? 0)
@@ -164,7 +164,7 @@ struct RunCatalog {
     }.map(\.name)
   }
 
-  /// What is known of a run: of one that was never read its name and age.
+  /// The row of a run; without a summary, it has only name and age.
   private func summary(of entry: RunFolderEntry) -> RunSummary {
     if var summary = known[entry.name]?.summary {
       summary.changed = entry.changed ?? summary.changed
@@ -178,7 +178,7 @@ struct RunCatalog {
 }
 
 extension RunRow {
-  /// What was read of a run.
+  /// The row of a summary.
   init(_ summary: RunSummary) {
     self.init(name: summary.name, state: summary.word)
     objective = summary.heads.isEmpty ? "" : Self.objective(summary.heads)
@@ -195,7 +195,7 @@ extension RunRow {
     recipe = summary.recipe
   }
 
-  /// `ntp`, `ntp+top`, `ntp+mtp-4`: of several MTP heads the farthest.
+  /// `ntp`, `ntp+top`, `ntp+mtp-4`; of several MTP heads, the farthest is named.
   private static func objective(_ heads: [Head]) -> String {
     var words: [String] = []
     for name in heads.map(\.name) {

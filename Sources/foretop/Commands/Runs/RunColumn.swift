@@ -1,5 +1,4 @@
-// What can be listed of a run: the columns of `foretop runs`, by which it is also sorted and filtered. Every key of the
-// recipe is one too.
+// The columns of `foretop runs`, which also serve for sorting and filtering. Every key of the recipe is a column, too.
 import Foundation
 import Run
 import RunFile
@@ -13,26 +12,26 @@ struct RunColumn {
     case texts([String])
   }
 
-  /// As options name it.
+  /// The column's name in options.
   let name: String
   let isRight: Bool
-  /// What the table shows.
+  /// The text of a run's cell.
   let cell: (RunSummary) -> String
-  /// What it is sorted and filtered by; nil where a run does not have it.
+  /// The value for sorting and filtering; nil if a run does not have it.
   let value: (RunSummary) -> RunColumnValue?
 
-  /// The columns that are listed where none are asked for.
+  /// The columns that are listed by default.
   static let usual = [
     "name", "state", "step", "tokens", "parameters", "loss", "heldout", "best", "saved", "size", "changed",
   ]
 
-  /// Those that are listed where a run has something in them.
+  /// The columns that are listed by default if a run has a value there.
   static var annotations: [RunColumn] { all.filter { ["tag", "note"].contains($0.name) } }
 
-  /// Those of them that a narrow terminal does without, in this order.
+  /// The default columns that a narrow terminal leaves out, first to last.
   static let leastNeeded = ["note", "saved", "size", "tokens", "parameters", "changed", "loss", "best"]
 
-  /// - Throws: `UserError` that names the nearest one.
+  /// - Throws: `UserError` that names the nearest column.
   init(named name: String, option: String) throws {
     if let column = Self.all.first(where: { $0.name == name }) {
       self = column
@@ -131,7 +130,7 @@ struct RunColumn {
     }
   }
 
-  /// What `--json` prints of it.
+  /// The value that `--json` prints.
   func json(of run: RunSummary) -> JSON {
     switch value(run) {
     case .number(let number)?: Int(exactly: number).map(JSON.integer) ?? .double(number)
@@ -141,7 +140,7 @@ struct RunColumn {
     }
   }
 
-  /// Whether a run comes before another: numbers and texts rise, and what has no value is last.
+  /// True if a run comes before another: values rise, and runs without a value come last.
   func precedes(_ a: RunSummary, _ b: RunSummary, isReversed: Bool) -> Bool {
     switch (value(a), value(b)) {
     case (.number(let a)?, .number(let b)?): isReversed ? a > b : a < b
@@ -154,13 +153,13 @@ struct RunColumn {
   }
 }
 
-/// What a run must be to be listed: `state=finished`, `loss<3`, `name~kjv`.
+/// A condition for a run to be listed: `state=finished`, `loss<3`, `name~kjv`.
 struct RunFilter {
   private let column: RunColumn
   private let sign: String
   private let word: String
 
-  /// - Throws: `UserError` for what is no condition.
+  /// - Throws: `UserError` if the text is not a condition.
   init(_ text: String) throws {
     let option = "--filter \(text)"
     // The longer signs first: `<=` is not `<` and a word that begins with `=`.
@@ -178,7 +177,7 @@ struct RunFilter {
     }
   }
 
-  /// - Throws: `UserError` where a word is to equal numbers.
+  /// - Throws: `UserError` if numbers are compared with a word.
   func check(with runs: [RunSummary]) throws {
     guard sign == "=" || sign == "!=", Double(word) == nil else { return }
     for run in runs {
@@ -191,7 +190,7 @@ struct RunFilter {
     }
   }
 
-  /// What a run does not have fits no condition but `!=`.
+  /// True if a run meets the condition. A missing value meets only `!=`.
   func admits(_ run: RunSummary) -> Bool {
     guard let value = column.value(run) else { return sign == "!=" }
     switch (value, Double(word)) {
@@ -219,6 +218,6 @@ struct RunFilter {
 }
 
 extension RunSummary {
-  /// How far it is, in a word.
+  /// The run's state in a word.
   var word: String { state?.rawValue ?? "unreadable" }
 }

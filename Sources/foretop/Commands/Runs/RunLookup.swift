@@ -1,4 +1,4 @@
-// A run by its name, for the commands that read one.
+// Finds runs and checkpoints by name, for the commands that read them.
 import ArgumentParser
 import Corpus
 import Foundation
@@ -7,7 +7,7 @@ import RunFile
 
 enum RunLookup {
   /// Opens a run.
-  /// - Throws: `UserError` that names the nearest run where there is none of this name.
+  /// - Throws: `UserError` that names the nearest run if there is none of this name.
   static func archive(_ name: String, in place: FolderOptions) throws -> StoredRun {
     let folder = try folder(name, in: place)
     do {
@@ -31,8 +31,8 @@ enum RunLookup {
     }
   }
 
-  /// A run's newest good checkpoint, or that of a step, for what needs nothing else of the run. Where its run.h5 is damaged or
-  /// missing, that is said on standard error.
+  /// A run's newest undamaged checkpoint, or that of a step, for commands that need only the checkpoint. A damaged or missing
+  /// run.h5 is reported on standard error.
   static func checkpoint(_ name: String, in place: FolderOptions, step: Int? = nil) throws -> Checkpoint {
     let folder = try folder(name, in: place)
     let archive: StoredRun
@@ -47,7 +47,7 @@ enum RunLookup {
     return try checkpoint(of: archive, step: step)
   }
 
-  /// A run's newest good checkpoint, or the one that was chosen.
+  /// A run's newest undamaged checkpoint, or the chosen one.
   static func checkpoint(_ name: String, in place: FolderOptions, step choice: CheckpointChoice?) throws -> Checkpoint {
     try checkpoint(name, in: place, step: choice.map { try $0.step(in: folder(name, in: place)) })
   }
@@ -65,7 +65,7 @@ enum RunLookup {
     return run.name
   }
 
-  /// Whether something has the name of a run, be it damaged.
+  /// True if there is a run of this name, which may be damaged.
   static func has(_ name: String, in place: FolderOptions) -> Bool {
     FileManager.default.fileExists(atPath: "\(place.runs)/\(name)")
   }
@@ -96,7 +96,7 @@ enum RunLookup {
     return folder
   }
 
-  /// A run's newest good checkpoint, or that of a step. What was passed over is said on standard error.
+  /// A run's newest undamaged checkpoint, or that of a step. Checkpoints that were skipped are reported on standard error.
   static func checkpoint(of archive: StoredRun, step: Int? = nil) throws -> Checkpoint {
     let (checkpoint, warnings) = try archive.checkpoint(step: step)
     say(warnings)

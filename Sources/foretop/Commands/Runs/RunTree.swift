@@ -1,18 +1,18 @@
-// Branches below the runs that they come from, in whatever order runs are listed.
+// Puts branches below their parents in a list of runs, whatever its order.
 import RunFile
 
 enum RunTree {
-  /// A run in the list, and how many runs it comes from that are listed above it.
+  /// A run in the list, and the number of its listed ancestors.
   struct ListedRun {
     let name: String
     let depth: Int
   }
 
-  /// Puts branches behind their parents. Those of a parent keep their order among each other; one whose parent is not in the
-  /// list stays where it is.
+  /// Puts branches after their parents. Branches of one parent keep their order; a branch whose parent is not listed keeps its
+  /// place.
   /// - Parameters:
-  ///   - names: in their order.
-  ///   - parent: of a run; nil where it has none, or that is not known.
+  ///   - names: the runs in their order.
+  ///   - parent: returns a run's parent; nil if it has none, or the parent is unknown.
   static func listed(_ names: [String], parent: (String) -> String?) -> [ListedRun] {
     let known = Set(names)
     var branches: [String: [String]] = [:]
@@ -37,14 +37,14 @@ enum RunTree {
       }
     }
     list(below: roots)
-    // Files may say of two runs that each is the other's branch.
+    // Damaged files may claim that two runs are branches of each other.
     while let rest = names.first(where: { branches[$0] != nil }) { list(below: [rest]) }
     var seen: Set<String> = []
     return listed.filter { seen.insert($0.name).inserted }
   }
 
-  /// The parents of runs, as their files say it: by when the parent began, so that a renamed one is found, and a new run of its
-  /// name is not taken for it.
+  /// The parents of runs by their files: a parent is identified by the time when it began, so that it is found after a rename and
+  /// not confused with a new run of the same name.
   static func parents(of runs: [RunSummary]) -> [String: String] {
     let byTime = Dictionary(
       runs.compactMap { run in run.created.map { ($0, run.name) } }, uniquingKeysWith: { first, _ in first })

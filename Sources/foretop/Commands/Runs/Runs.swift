@@ -1,4 +1,4 @@
-// foretop runs: what there is.
+// foretop runs: lists the runs.
 import ArgumentParser
 import Foundation
 import Run
@@ -78,7 +78,7 @@ struct Runs: ParsableCommand {
     }
   }
 
-  /// The list. On a terminal that is too narrow for the usual columns some are left out; --columns has them all.
+  /// The list. A terminal that is too narrow for the usual columns gets fewer; --columns lists all of them.
   private func table(of runs: [(run: RunSummary, depth: Int)], _ all: [RunColumn]) -> String {
     var columns = all
     var rank = RunColumn.leastNeeded[...]

@@ -1,4 +1,4 @@
-// foretop snapshot: a plain copy of a run's numbers.
+// foretop snapshot: copies a run's numbers into a plain HDF5 file.
 import ArgumentParser
 import Foundation
 import Run

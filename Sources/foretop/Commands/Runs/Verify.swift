@@ -1,4 +1,4 @@
-// foretop verify: whether all of a stored run is as it was written.
+// foretop verify: checks that a stored run is as it was written.
 import ArgumentParser
 import Foundation
 import Run

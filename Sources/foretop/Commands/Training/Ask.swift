@@ -1,4 +1,4 @@
-// foretop ask: what the heads of a stored network expect after a text.
+// foretop ask: prints the tokens that the heads of a stored network expect after a text.
 import ArgumentParser
 import Corpus
 import Foundation

@@ -1,4 +1,4 @@
-// foretop bench: how fast this machine and this program on it are.
+// foretop bench: measures this machine, and this program on it.
 import ArgumentParser
 import Benchmark
 import Corpus
@@ -82,7 +82,7 @@ struct BenchCommand: ParsableCommand {
     try show(try recipe.map { [try recipeTable($0, bench)] } ?? sectionTables(bench))
   }
 
-  /// All sections that are wanted.
+  /// The tables of the chosen sections.
   private func sectionTables(_ bench: Bench) throws -> [ReportTable] {
     try sections().map { section in
       switch section {

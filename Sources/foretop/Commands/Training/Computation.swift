@@ -1,10 +1,10 @@
-// What every command that computes begins with.
+// The first steps of every command that computes.
 import Kernels
 import Run
 
 enum Computation {
-  /// Makes sure that this CPU can compute, and chooses how threads wait: the program may start once more here.
-  /// - Throws: `UserError` when the CPU lacks instructions that the kernels are made of.
+  /// Checks this CPU, and chooses how threads wait, for which the program may start itself once more.
+  /// - Throws: `UserError` when the CPU lacks instructions that the kernels use.
   static func prepare() throws {
     if let missing = Machine.missing { throw UserError(.unavailable, missing) }
     OpenMPSpin.choose()

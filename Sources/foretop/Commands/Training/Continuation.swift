@@ -1,11 +1,11 @@
-// How a stored run goes on: from its last checkpoint as itself, or from another one as a branch.
+// Continues a stored run from its last checkpoint, or as a branch from another checkpoint.
 import Corpus
 import Foundation
 import Run
 import RunFile
 import Session
 
-/// What the command line says of a run that goes on, and the request that this comes to.
+/// The options of `resume` and `branch`, and the request for a session that they make.
 struct Continuation {
   let name: String
   let changes: RecipeOptions
@@ -16,7 +16,8 @@ struct Continuation {
   /// Keys that a run keeps for good, with the reason: those of its network, and those that its steps followed from.
   /// `data.paths` may change, since files move.
   private static let kept = [
-    ("model.", "its weights have the shape that the key gives them"), ("tokenizer.", "its weights know these tokens only"),
+    ("model.", "its weights have the shape that the key gives them"),
+    ("tokenizer.", "its weights know these tokens only"),
     ("objective.", "its heads were trained for what the key says"),
   ]
   private static let keptInSteps = [
@@ -25,7 +26,7 @@ struct Continuation {
     ("seed", "the order of its data and all of its random numbers follow from it"),
   ]
 
-  /// To go on with the run itself, unless a checkpoint is named behind which steps are stored: then with a branch of it.
+  /// The request to continue the run itself; if later steps than the target are stored, the request for a branch.
   func request(from target: BackTarget?) throws -> RunRequest {
     let archive = try RunLookup.archive(name, in: place.folder)
     guard archive.state != .training else {
@@ -42,8 +43,8 @@ struct Continuation {
     return try request(archive, archive.checkpoints().isEmpty ? nil : archive.checkpoint(), of: name, isBranch: false)
   }
 
-  /// To begin a branch of a run, which another process may train meanwhile.
-  /// - Parameter branch: its name; nil takes the next free one.
+  /// The request for a branch of a run, which another process may be training.
+  /// - Parameter branch: the branch's name; nil takes the next free one.
   func branch(from target: BackTarget, named branch: String?) throws -> RunRequest {
     let archive = try RunLookup.archive(name, in: place.folder)
     return try self.branch(of: archive, at: Self.step(target, of: archive), named: branch, notices: [])
@@ -61,7 +62,7 @@ struct Continuation {
         "\(dropped) \(dropped == 1 ? "change" : "changes") of rate, weights and settings after step \(step) of “\(name)” "
           + "\(dropped == 1 ? "is" : "are") not made again in the branch")
     }
-    // Last: from here on it has a folder.
+    // Last, since this makes the branch's folder.
     request.past?.branch = try PendingBranch(of: archive.folder, at: step, in: request.address.folder)
     if screen.headless { print("“\(branch)” is a branch of “\(name)” at step \(step)".harmlessLine) }
     return request
@@ -76,10 +77,10 @@ struct Continuation {
     }
   }
 
-  /// What is stored, and what is to be done with it.
+  /// Makes the request from the stored run and the options.
   /// - Parameters:
-  ///   - stored: the checkpoint to go on from; nil begins again.
-  ///   - name: of the run that goes on, or of the branch.
+  ///   - stored: the checkpoint to continue from; nil begins again.
+  ///   - run: the name of the run or of the branch.
   private func request(
     _ archive: StoredRun, _ stored: (checkpoint: Checkpoint, warnings: [String])?, of run: String, isBranch: Bool
   ) throws -> RunRequest {
@@ -97,7 +98,7 @@ struct Continuation {
         past.prompt = checkpoint.state.prompt
       }
       if isBranch {
-        // As the session had them that wrote the checkpoint, whatever later ones changed.
+        // The settings of the session that wrote the checkpoint, without the changes of later sessions.
         before = checkpoint.recipe
         past.beginning?.recipe = checkpoint.recipe
         past.beginning?.threads = checkpoint.state.threads
@@ -131,7 +132,7 @@ struct Continuation {
     past.droppedSettings = Set(
       past.edits.compactMap { if case .setting(let change) = $0.command { change.setting.key } else { nil } }
     ).intersection(changes.allKeys)
-    // What is asked for now holds: the same heads' and settings' changes after the checkpoint are not made again.
+    // Values given now replace stored changes of the same heads and settings, which are not repeated.
     past.edits.removeAll { edit in
       switch edit.command {
       case .weight(let change): changes.keys.contains(change.head.kind.weightKey)
@@ -153,7 +154,7 @@ struct Continuation {
       )
     }
     if !screen.headless && !screen.json {
-      // Of a branch's parent too: what comes after the checkpoint is dim.
+      // A branch's screen shows its parent, dim after the checkpoint.
       past.events = try archive.history().filter { if case .ended = $0 { false } else { true } }
     }
     let threads = try place.threads(before: isBranch ? state?.threads : archive.beginning.threads)
@@ -163,8 +164,8 @@ struct Continuation {
       source: try Corpus.Source(recipe, runs: place.runs), threads: threads, past: past, notices: notices)
   }
 
-  /// Without a checkpoint a run begins again, and takes the same steps once more. With another recipe they would be others, and
-  /// those that are stored would be lost.
+  /// Refuses a changed recipe for a run without a checkpoint: the run begins again, and its stored steps would be replaced by
+  /// different ones.
   private func refuseLoss(of stored: Int, _ weights: [WeightChange], from before: Recipe, to after: Recipe) throws {
     let changed =
       before.fieldsDeciding(otherThan: after).first.map { "value of \($0.key)" }

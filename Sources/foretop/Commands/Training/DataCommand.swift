@@ -63,7 +63,7 @@ struct DataCommand: ParsableCommand {
     try printAll(numbers, windows, corpus)
   }
 
-  /// - Returns: the exit status; nil where no screen can be had.
+  /// - Returns: the exit status; nil if the terminal cannot show a screen.
   private func showScreen(_ numbers: DataSummary, _ windows: DataWindows, _ corpus: Corpus) throws -> Int32? {
     let page = DataPage(try windows.window(first), corpus.tokenizer, heads: numbers.multiTokenHeads)
     guard var loop = try DataLoop(numbers, page, shown.looks) else { return nil }
@@ -160,7 +160,7 @@ extension DataPage {
       })
   }
 
-  /// The tokens between bars, a document a paragraph.
+  /// The tokens, separated by bars; each document is a paragraph.
   fileprivate var plain: String {
     var text = "window \(number)\n"
     for index in tokens.indices {

@@ -1,4 +1,4 @@
-// foretop eval: what a stored network loses on a text.
+// foretop eval: measures a stored network on a text.
 import ArgumentParser
 import Corpus
 import Dashboard

@@ -46,7 +46,7 @@ struct Generate: ParsableCommand {
     try Computation.prepare()
     let checkpoint = try RunLookup.checkpoint(which.name, in: place.folder)
     let tokenizer = try Tokenizer(checkpoint.tokenizer)
-    // Bytes that are no text are tokens too.
+    // The prompt may have bytes that are not UTF-8.
     let bytes = prompt.fileNameBytes
     let start = tokenizer.tokens(of: bytes)
     if tokenizer.kind == .tokens, start.isEmpty || !tokenizer.takesAll(of: prompt) {
@@ -58,7 +58,7 @@ struct Generate: ParsableCommand {
     }
     let reader = try TrainedNetwork(checkpoint, threads: try place.threads(before: checkpoint.state.threads))
     try reader.requireText()
-    // Numbers are told apart by a space.
+    // Tokens that are numbers are separated by spaces.
     var shown = HarmlessStream()
     try Self.put(tokenizer.kind == .tokens ? Array(tokenizer.text(of: start).utf8) : bytes, &shown)
     var failure: (any Error)?
@@ -75,8 +75,7 @@ struct Generate: ParsableCommand {
     try Output.put(Array((shown.finish() + "\n").utf8))
   }
 
-  /// Bytes as they are for a pipe or a file. A terminal gets characters, when all bytes of one have come, and none that it
-  /// would obey.
+  /// Writes bytes unchanged to a pipe or a file. A terminal gets complete characters, and no control characters.
   private static func put(_ bytes: [UInt8], _ shown: inout HarmlessStream) throws {
     try Output.put(isTerminal ? Array(shown.take(bytes).utf8) : bytes)
   }

@@ -1,4 +1,4 @@
-// foretop plan: what a recipe will take, before it is begun.
+// foretop plan: the memory, operations and time that a recipe needs.
 import ArgumentParser
 import Benchmark
 import Corpus
@@ -48,7 +48,7 @@ struct PlanCommand: ParsableCommand {
   }
 }
 
-/// What is said of a plan.
+/// A plan as text or JSON.
 struct PlanPage {
   let name: String
   let plan: RunPlan
@@ -59,9 +59,9 @@ struct PlanPage {
   private var recipe: Recipe { plan.recipe }
   private var tokens: Double { Double(recipe.tokensPerStep) * Double(recipe.steps) }
 
-  // MARK: For a person
+  // MARK: Text
 
-  /// A line: what, how much, and a remark.
+  /// A line: quantity, value and remark.
   private typealias Line = (what: String, value: String, about: String)
 
   var text: String {
@@ -141,7 +141,7 @@ struct PlanPage {
     return String(format: "%.1f ms", seconds * 1000)
   }
 
-  // MARK: For a program
+  // MARK: JSON
 
   var json: JSON {
     func object<Key>(_ parts: [(Key, JSON)], _ name: (Key) -> String, total: JSON) -> JSON {

@@ -1,15 +1,15 @@
-// The weights of losses that the command line gives to a run that goes on: commands, and no part of its recipe.
+// Weights of losses on the command line of `resume` and `branch`: they become commands, not a part of the run's recipe.
 import Run
 
 extension Recipe {
-  /// Takes the weights of losses out of a changed recipe, as commands: a run's recipe keeps those that it began with, as with
-  /// a change by a key.
+  /// Turns changed weights of losses into commands, as if they had been typed: the recipe keeps the weights that the run began
+  /// with.
   /// - Parameters:
-  ///   - keys: those that were named.
+  ///   - keys: the keys named on the command line.
   ///   - source: the run, for messages.
-  ///   - now: the weights that heads have instead of the recipe's.
-  ///   - edited: heads with stored changes that are not made again: that is recorded, even where a weight stays as it is.
-  /// - Throws: `UserError` for a head that the network does not have, and where nothing would be learned.
+  ///   - now: the checkpoint's weights where they differ from the recipe's.
+  ///   - edited: heads with stored changes that are not repeated, which is recorded even if the weight stays the same.
+  /// - Throws: `UserError` for a head that the network does not have, or if all weights would be 0.
   mutating func takeWeights(
     named keys: Set<String>, of source: String, before: Recipe, now: [String: Double]?, edited: Set<Head>
   ) throws -> [WeightChange] {

@@ -1,4 +1,4 @@
-// foretop recipes: the recipes that come with the program, a line each.
+// foretop recipes: lists the recipes that come with the program.
 import ArgumentParser
 import Foundation
 import Run
@@ -37,11 +37,11 @@ struct RecipesCommand: ParsableCommand {
     print(TextTable.text(rows, right: []))
   }
 
-  /// The first sentence of the comment that a recipe begins with; empty where it begins without one.
+  /// The first sentence of a recipe's opening comment; empty without such a comment.
   static func sentence(of text: String) -> String {
     let lines = text.split(separator: "\n", omittingEmptySubsequences: false).prefix { $0.hasPrefix("#") }
     let comment = lines.map { $0.dropFirst().trimmingCharacters(in: .whitespaces) }.joined(separator: " ")
-    // A point within a number or a name ends nothing.
+    // A period within a number or a name does not end the sentence.
     let end = comment.range(of: #"\.( |$)"#, options: .regularExpression)
     return String(comment[..<(end?.lowerBound ?? comment.endIndex)])
   }

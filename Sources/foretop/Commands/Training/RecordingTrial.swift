@@ -1,4 +1,4 @@
-// A real session for “foretop bench”: trained, recorded and saved as any other, in a folder that is gone afterwards.
+// A session for “foretop bench”: trained, recorded and saved like any other, in a folder that is removed afterwards.
 import Benchmark
 import Corpus
 import Foundation
@@ -7,9 +7,9 @@ import RunFile
 import Session
 import TerminalUI
 
-/// Measures what a session's other threads hold up.
+/// Measures how long a session's other threads delay its steps.
 struct RecordingTrial {
-  /// Where the runs are; they go when the trial ends.
+  /// The folder of the trial's runs, which is removed at the end.
   private let folder: String
   private let threads: Int
 
@@ -31,7 +31,7 @@ struct RecordingTrial {
     }
   }
 
-  /// Steps between two checkpoints: so many that one is written before the next one is due.
+  /// Steps between two checkpoints: enough that each is written before the next is due.
   private static let saveEvery = 40
 
   /// 14 blocks of width 768 over bytes: 99 million parameters. Its steps are short, so that there are many.
@@ -60,7 +60,7 @@ struct RecordingTrial {
         """, source: "the bench's recipe")
   }
 
-  /// Trains, and sorts the time between the steps by what was going on.
+  /// Trains, and classifies the times between steps by what the other threads did meanwhile.
   private func train(checkpoints: Int) throws -> RecordingTimes {
     let steps = Self.saveEvery * checkpoints + Self.saveEvery / 2
     let recipe = try recipe(steps: steps)
@@ -74,7 +74,7 @@ struct RecordingTrial {
     defer { session.end() }
     var times = RecordingTimes()
     var last: StepReport?
-    /// When the checkpoint was due that is on its way.
+    /// The time when the checkpoint was due that is being written.
     var handedOver: Double?
     func take(_ event: Event) throws {
       switch event {
@@ -104,7 +104,7 @@ struct RecordingTrial {
     var isOver = false
     while !isOver {
       for message in messages.take(waitingUntil: .distantFuture) {
-        // What the recorder did since the last message counts for what was going on then.
+        // The recorder's work since the last message belongs to the state at that time.
         if handedOver == nil { times.stalls += stalls.takeAll() } else { times.stallsBesideWriting += stalls.takeAll() }
         switch message {
         case .event(let event): try take(event.event)
@@ -119,8 +119,8 @@ struct RecordingTrial {
     return times
   }
 
-  /// Records steps that nobody took, as fast as that goes.
-  /// - Returns: seconds a step, for every thousand of them.
+  /// Records made-up steps as fast as possible.
+  /// - Returns: seconds per step, for every thousand steps.
   private func record() throws -> [Double] {
     let beginning = Beginning(
       name: "rows", recipe: try recipe(steps: 100_000), step: 0, tokens: 0, time: Date().timeIntervalSince1970,
@@ -132,7 +132,7 @@ struct RecordingTrial {
     var times: [Double] = []
     for _ in 0..<50 {
       let start = DispatchTime.now()
-      // One flush is what a thousand steps of a run have at least.
+      // A thousand steps of a run have at least one flush.
       for _ in 0..<1000 {
         report.step += 1
         report.tokens += 128

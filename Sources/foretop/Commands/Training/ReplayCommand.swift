@@ -1,4 +1,4 @@
-// foretop replay: a stored run is trained once more, and every number compared.
+// foretop replay: trains a stored run again, and compares every number.
 import ArgumentParser
 import Corpus
 import Foundation

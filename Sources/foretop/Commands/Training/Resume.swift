@@ -46,7 +46,7 @@ struct Resume: ParsableCommand {
       let continuation = Continuation(name: which.name, changes: changes, seed: seed, place: place, screen: screen)
       request = try continuation.request(from: target)
     } catch let error as UserError where error.status != .usage && StoredRun.isBeingWritten(folder) {
-      // Whoever writes it may just have taken away what was looked for.
+      // The other process may just have removed the file that was to be read.
       throw UserError(
         .unavailable,
         "run “\(which.name)” is being trained by another process: stop that process first (\(error.message))")

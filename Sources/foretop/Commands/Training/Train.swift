@@ -34,7 +34,7 @@ struct Train: ParsableCommand {
       \(keys)
       """)
 
-  /// A key with its effect, its range and its default.
+  /// The recipe's keys with effect, range and default.
   private static var keys: String {
     HelpTable.text(
       Recipe.fields.map { field in
@@ -79,8 +79,8 @@ struct Train: ParsableCommand {
     throw Ended(status: try showing.follow(request, on: screen, front))
   }
 
-  /// Refuses what cannot fit before a tokenizer is trained and a text is read. Where the size of the vocabulary is not
-  /// known before that, the trainer checks it afterwards.
+  /// Refuses a recipe that needs too much memory before a tokenizer is trained and a text is read. If the size of the vocabulary
+  /// is not known yet, the trainer checks again afterwards.
   private static func checkMemory(_ recipe: Recipe, threads: Int) throws {
     let isKnown = recipe.tokenizer.kind == .sentencepiece && recipe.tokenizer.model.isEmpty
     let vocabulary =
@@ -89,7 +89,7 @@ struct Train: ParsableCommand {
     try plan.checkMachine()
   }
 
-  /// The name that was asked for, if it is free; else the recipe's with a number.
+  /// The requested name, which must be free; without one, the recipe's name, with a number if needed.
   private func freeName(after recipe: String) throws -> String {
     guard let name else { return try RunName.nextFree(recipe, in: place.runs) }
     try RunName.check(name)
@@ -106,7 +106,7 @@ struct Train: ParsableCommand {
 }
 
 extension Recipe.Field.Content {
-  /// The value as a recipe has it.
+  /// The value as in a recipe.
   fileprivate var words: String {
     switch self {
     case .integer(let value): "\(value)"
