@@ -1,15 +1,14 @@
-// Keys from the terminal: characters, what terminfo knows by name, text in brackets from the clipboard. Sequences that
-// nobody knows are dropped whole.
+// Reads keys from the terminal: characters, keys that terminfo names, and bracketed pastes. Unknown sequences are dropped whole.
 import CCurses
 import Glibc
 import TerminalUI
 
 extension Screen {
-  /// The next key, waiting for it.
+  /// Waits for the next key.
   /// - Parameters:
-  ///   - milliseconds: the longest wait; 0 only looks.
+  ///   - milliseconds: the longest wait; 0 does not wait.
   ///   - wake: a descriptor that ends the wait when it can be read, or -1.
-  /// - Returns: nil when no key came; `isGone` says whether one ever will.
+  /// - Returns: nil when no key came; `isGone` is true if none will ever come.
   package mutating func nextKey(waiting milliseconds: Int, wake: CInt = -1) -> Key? {
     // Curses may have read ahead.
     if let key = waitingKey() { return key }
@@ -21,13 +20,13 @@ extension Screen {
     if happened & (POLLERR | POLLNVAL) != 0 { isGone = true }
     if happened & (POLLIN | POLLHUP) != 0 {
       var bytes: CInt = 0
-      // Readable and empty is the end of the input.
+      // A readable descriptor without bytes means the end of the input.
       if ioctl(STDIN_FILENO, UInt(FIONREAD), &bytes) != 0 || bytes == 0 { isGone = true }
     }
     return isGone ? nil : waitingKey()
   }
 
-  /// A key that is there already. Skips over what means nothing.
+  /// A key that has arrived already. Unknown sequences are skipped.
   private mutating func waitingKey() -> Key? {
     for _ in 0..<64 {
       var code: wint_t = 0
@@ -79,8 +78,8 @@ extension Screen {
     }
   }
 
-  /// What an escape byte begins: the key itself when nothing follows at once; text from the clipboard; arrows as terminals
-  /// send them in their other mode; else a sequence to be dropped, and nil.
+  /// Reads on after an escape byte: the escape key if nothing follows at once, a bracketed paste, or arrows of the terminal's other
+  /// mode. Any other sequence is dropped, and nil returned.
   private mutating func escaped() -> Key? {
     guard let next = follower() else { return .escape }
     if "]PX^_".unicodeScalars.contains(next) {
@@ -114,7 +113,7 @@ extension Screen {
   }
 
   /// The rest of a control string (an answer of the terminal), up to BEL or the terminator ESC \ (ECMA-48).
-  /// - Returns: its beginning.
+  /// - Returns: the string's beginning.
   private func controlString() -> String {
     var text = ""
     while let scalar = follower() {
@@ -128,7 +127,7 @@ extension Screen {
     return text
   }
 
-  /// A colour as terminals write it, `RRRR/GGGG/BBBB` with one to four digits each; nil for anything else.
+  /// A colour in the form of terminals' answers, `RRRR/GGGG/BBBB` with one to four digits each; nil for other text.
   private static func colour(_ text: Substring) -> RGB? {
     let parts = text.split(separator: "/", omittingEmptySubsequences: false)
     let channels = parts.compactMap { part -> UInt8? in
@@ -139,7 +138,7 @@ extension Screen {
     return RGB(channels[0], channels[1], channels[2])
   }
 
-  /// The rest of a mouse report, of which curses takes the beginning: numbers and a letter after `ESC [ <`, three bytes after
+  /// Skips the rest of a mouse report, whose beginning curses has taken: numbers and a letter after `ESC [ <`, three bytes after
   /// `ESC [ M`.
   private func dropMouseReport() {
     let isNumbers = foretop_string("kmous").map { String(cString: $0).hasSuffix("<") } ?? false
@@ -150,7 +149,7 @@ extension Screen {
     while let scalar = follower(), !("\u{40}"..."\u{7E}").contains(scalar) {}
   }
 
-  /// The rest of a text from the clipboard, up to its closing bracket or half a second of silence.
+  /// The rest of a bracketed paste, up to its closing bracket or half a second of silence.
   private func pasted() -> Key {
     let closing = "\u{1B}[201~"
     keypad(keyboard, false)
@@ -162,7 +161,7 @@ extension Screen {
         text.removeLast(closing.count)
         break
       }
-      // More than a command line can use.
+      // A paste is longer than a command line can use.
       if text.utf8.count > 1 << 16 { break }
     }
     return .paste(text)

@@ -1,21 +1,20 @@
-// What stands between curses and the terminal: a pipe, and a thread that empties it into the terminal. A terminal that takes
-// no output (ctrl-S, a link that stalls, a multiplexer that sleeps) holds that thread up, and nobody else: keys and signals
-// are still obeyed.
+// A pipe between curses and the terminal, and a thread that copies from the pipe to the terminal. A terminal that takes no output
+// (ctrl-S, a stalled connection, a sleeping multiplexer) blocks only that thread: keys and signals are still obeyed.
 import CCurses
 import Glibc
 import Synchronization
 import TerminalUI
 
-/// Writes to a terminal without ever waiting for it. Closing it gives up on what the terminal has not taken.
+/// Writes to a terminal without ever waiting for the terminal. Closing the writer discards output that the terminal has not taken.
 final class TerminalWriter: Sendable {
-  /// For curses: the pipe, but the terminal itself while curses sets its modes.
+  /// The descriptor for curses: the pipe, or the terminal itself while curses sets its modes.
   let descriptor: CInt
   private let terminal: CInt
   private let reading: CInt
   private let writing: CInt
-  /// Whether the thread has bytes that have left the pipe and are not on the terminal yet.
+  /// True if the thread has bytes that are not on the terminal yet.
   private let isCarrying = Atomic<Bool>(false)
-  /// How many bytes the terminal has taken so far.
+  /// The number of bytes that the terminal has taken so far.
   private let taken = Atomic<Int>(0)
   /// Colours of the terminal's palette that stand for true ones.
   private let colours = Mutex(TrueColours())

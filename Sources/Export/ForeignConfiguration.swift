@@ -1,16 +1,16 @@
-// config.json of a Hugging Face checkpoint: which network it is, its shape, and what foretop does not have. Bytes in, values
-// out.
+// Reads config.json of a Hugging Face checkpoint: the kind of network, its shape, and features that foretop lacks. Bytes in,
+// values out.
 import Run
 
-/// What a `LlamaForCausalLM`, a `Qwen3ForCausalLM` (Llama with normed queries and keys) or a `GPT2LMHeadModel` is.
+/// The configuration of a `LlamaForCausalLM`, a `Qwen3ForCausalLM` (Llama with normed queries and keys) or a `GPT2LMHeadModel`.
 package struct ForeignConfiguration: Sendable, Equatable {
   let architecture: HuggingFace.Architecture
   package let vocabulary: Int
-  /// Positions that the checkpoint was trained for.
+  /// The number of positions that the checkpoint was trained for.
   package let context: Int
   package let blocks: Int
   package let isTied: Bool
-  /// The keys of a recipe that are fixed by it, with their values as texts; blocks left out.
+  /// The recipe keys that the checkpoint determines, with their values as texts, except blocks.
   private let keys: [Setting]
 
   private struct Setting: Sendable, Equatable {
@@ -59,7 +59,7 @@ package struct ForeignConfiguration: Sendable, Equatable {
     blocks = reader.whole("num_hidden_layers")
     let heads = reader.whole("num_attention_heads")
     let keyValueHeads = reader.whole("num_key_value_heads", without: heads)
-    // What transformers takes where nothing is said.
+    // The defaults of transformers.
     context = reader.whole("max_position_embeddings", without: 2048)
     isTied = reader.flag("tie_word_embeddings", without: false)
     let headWidth = reader.whole("head_dim", without: max(1, width / heads))
@@ -81,7 +81,7 @@ package struct ForeignConfiguration: Sendable, Equatable {
     keys = [
       Setting("model.kind", "llama"), Setting("model.width", width), Setting("model.inner", inner),
       Setting("model.heads", heads), Setting("model.keyValueHeads", keyValueHeads),
-      // 0 where it is what the width says anyway.
+      // 0 if it follows from the width.
       Setting(
         "model.headWidth", headWidth.multipliedReportingOverflow(by: heads).partialValue == width ? 0 : headWidth),
       Setting("model.qkNorm", architecture == .qwen3), Setting("model.tied", isTied),
@@ -90,7 +90,7 @@ package struct ForeignConfiguration: Sendable, Equatable {
     ]
   }
 
-  /// What is not said is what transformers takes then: the smallest GPT-2.
+  /// Missing values have the defaults of transformers: those of the smallest GPT-2.
   private init(gpt2 reader: inout ConfigurationReader) {
     architecture = .gpt2
     vocabulary = reader.vocabulary(without: 50_257)
@@ -115,14 +115,14 @@ package struct ForeignConfiguration: Sendable, Equatable {
       Setting("model.inner", inner), Setting("model.heads", heads), Setting("model.keyValueHeads", heads),
       Setting("model.headWidth", 0), Setting("model.tied", isTied),
       Setting("model.epsilon", reader.number("layer_norm_epsilon", in: reader.json, without: 1e-5)),
-      // Every position has numbers of its own.
+      // Learned positions bound the context.
       Setting("model.context", context),
     ]
   }
 
-  /// Puts the network's shape into a recipe. Its blocks are those on the way to the NTP head: parallel MTP heads, which the
-  /// recipe may have, come beside the last of them.
-  /// - Throws: `UserError` for a number that no recipe takes.
+  /// Sets the network's shape in a recipe. The blocks are those before the NTP head; parallel MTP heads of the recipe are added
+  /// beside the last block.
+  /// - Throws: `UserError` for a number that is out of a recipe's range.
   package func shape(_ recipe: inout Recipe, source: String) throws {
     for setting in keys { try recipe.set(setting.key, to: setting.value, source: source) }
     let mtp = recipe.objective.mtp
@@ -140,8 +140,7 @@ package struct ForeignConfiguration: Sendable, Equatable {
     try recipe.set("model.blocks", to: String(all), source: source)
   }
 
-  /// The keys of a recipe that follow from the checkpoint, with what they are.
-  /// - Returns: the first key in which a recipe differs from `shape`d; nil where it does not.
+  /// The first recipe key whose value differs from the checkpoint's, with that value; nil if there is none.
   package func contradiction(in recipe: Recipe, source: String) throws -> String? {
     var shaped = recipe
     try shape(&shaped, source: source)
@@ -149,7 +148,7 @@ package struct ForeignConfiguration: Sendable, Equatable {
   }
 }
 
-/// The values of a config.json, and what is wrong with them.
+/// The values of a config.json, and the errors in them.
 private struct ConfigurationReader {
   let json: JSON
   private(set) var problems: [String] = []
@@ -164,7 +163,7 @@ private struct ConfigurationReader {
     return 1
   }
 
-  /// Tokens of the network: no more than files of tokens may have.
+  /// The number of tokens: at most as many as token files can have.
   mutating func vocabulary(without fallback: Int? = nil) -> Int {
     let count = whole("vocab_size", without: fallback)
     let largest = 1 << 24
@@ -197,7 +196,7 @@ private struct ConfigurationReader {
     if isRefused { problems.append(sentence()) }
   }
 
-  /// A value for a message; nobody reads a long one.
+  /// A value for a message, cut if it is long.
   private static func shown(_ value: JSON) -> String {
     let line = value.line
     return line.count > 60 ? line.prefix(60) + "…" : line

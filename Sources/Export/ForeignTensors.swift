@@ -3,12 +3,12 @@ import Run
 
 /// The tensors of all files of a checkpoint.
 package struct ForeignTensors: Sendable {
-  /// A tensor of the network's, and where its numbers are.
+  /// A tensor of the network, and the place of its numbers.
   package struct Match: Sendable, Equatable {
     package let tensor: Checkpoint.Tensor
     package let file: String
     package let entry: SafeTensors.TensorEntry
-    /// Whether the file has the matrix as [in, out].
+    /// True if the file stores the matrix as [in, out].
     let isTurned: Bool
   }
 
@@ -16,12 +16,11 @@ package struct ForeignTensors: Sendable {
   /// Prefixes that PyTorch's wrappers added to tensor names, such as `_orig_mod`; the names are used without them.
   package private(set) var wrappers: Set<String> = []
 
-  /// The words that torch.compile, FSDP and activation checkpointing put into names at any place, and the one that DDP puts
-  /// first.
+  /// The words that torch.compile, FSDP and activation checkpointing insert anywhere in names, and the one that DDP prepends.
   private static let wrapping: Set<Substring> = ["_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"]
   private static let wrappingFirst: Substring = "module"
 
-  /// A tensor's name in the network itself.
+  /// A tensor's name without these words.
   private mutating func unwrapped(_ name: String) -> String {
     var words: [Substring] = []
     for word in name.split(separator: ".", omittingEmptySubsequences: false) {
@@ -32,7 +31,7 @@ package struct ForeignTensors: Sendable {
   }
 
   /// The files that `model.safetensors.index.json` names, sorted, each a plain name.
-  /// - Throws: `UserError` when it is no such index.
+  /// - Throws: `UserError` when the file is not such an index.
   package static func files(inIndex bytes: [UInt8], source: String) throws -> [String] {
     let json: JSON
     do {
@@ -70,10 +69,10 @@ package struct ForeignTensors: Sendable {
   }
 
   package var files: Int { Set(places.values.map(\.file)).count }
-  /// How the numbers are stored, such as `BF16`.
+  /// The storage of the numbers, such as `BF16`.
   package var storages: [String] { Set(places.values.map(\.entry.storage.rawValue)).sorted() }
 
-  /// Kinds of heads on the trunk beside the next token's.
+  /// The kinds of heads on the trunk, except NTP.
   private static var furtherKinds: [(kind: HeadKind, tensor: String)] {
     HeadKind.all.filter { $0.name != HeadKind.nextToken.name }.compactMap { kind in
       kind.tensorName.map { (kind, "\($0).") }
@@ -83,9 +82,8 @@ package struct ForeignTensors: Sendable {
   /// True if the checkpoint has the unembedding of such a head, as foretop's own exports with `--with-heads` do.
   package func has(_ kind: HeadKind) -> Bool { kind.tensorName.map { places["\($0).weight"] != nil } ?? false }
 
-  /// Gives the heads on the trunk that the checkpoint has beside the next token's, which foretop's own exports may keep, the
-  /// weight 1.
-  /// - Parameter keepingOthers: whether those that it does not have keep their weights; else they get 0.
+  /// Gives weight 1 to the heads on the trunk that the checkpoint has beside NTP, as foretop's own exports may.
+  /// - Parameter keepingOthers: true if missing heads keep their weights; otherwise they get 0.
   package func setWeights(of recipe: inout Recipe, keepingOthers: Bool) {
     for (kind, _) in Self.furtherKinds {
       guard case .number(let path) = kind.weight else { continue }
@@ -97,9 +95,9 @@ package struct ForeignTensors: Sendable {
     }
   }
 
-  /// MTP heads, the NTP head included.
+  /// The number of MTP heads, including the NTP head.
   package var multiTokenHeads: Int {
-    // The first norm of a block, as Llama and GPT-2 call it.
+    // The names of a block's first norm in Llama and GPT-2.
     1
       + places.keys.count { name in
         name.hasPrefix("mtp.heads.") && [".input_layernorm.weight", ".ln_1.weight"].contains { name.hasSuffix($0) }
@@ -109,12 +107,12 @@ package struct ForeignTensors: Sendable {
     places.keys.contains { $0.hasPrefix("mtp.heads.") && $0.hasSuffix(".eh_proj.weight") }
   }
 
-  /// Finds what a network needs.
+  /// Finds the tensors of a network.
   /// - Parameters:
-  ///   - tensors: of the network, as foretop has them.
-  ///   - configuration: what the checkpoint says of itself. Where embeddings are tied, a copy of them is passed over.
-  /// - Returns: where each tensor is, and the tensors of heads that the checkpoint does not have.
-  /// - Throws: `UserError` that names everything unknown, missing, of another shape or stored in a way that is not read.
+  ///   - tensors: the network's tensors with foretop's names.
+  ///   - configuration: the checkpoint's config.json. With tied embeddings, a stored copy of them is ignored.
+  /// - Returns: the place of each tensor, and the tensors of heads that the checkpoint does not have.
+  /// - Throws: `UserError` that names all tensors that are unknown, missing, of another shape or of an unsupported type.
   package func matches(
     _ tensors: [Checkpoint.Tensor], of configuration: ForeignConfiguration, source: String
   ) throws -> (found: [Match], new: [Checkpoint.Tensor]) {
@@ -126,7 +124,7 @@ package struct ForeignTensors: Sendable {
     var unknown = Set(places.keys).filter { !Self.isBuffer($0) }
     for tensor in tensors {
       var name = SafeTensors.name(tensor)
-      // Checkpoints of the trunk alone, GPT-2's own among them, leave the first word out.
+      // Checkpoints of the trunk alone, such as GPT-2's own, omit the first word of names.
       if places[name] == nil, tensor.path.hasPrefix(architecture.trunk) {
         let short = String(name.dropFirst(architecture.trunk.count))
         if places[short] != nil { name = short }
@@ -157,12 +155,12 @@ package struct ForeignTensors: Sendable {
     return (found, new)
   }
 
-  /// What old checkpoints store beside the weights: tables of the rotary positions, and GPT-2's mask of the future.
+  /// True for tensors that old checkpoints store beside the weights: tables of rotary positions, and GPT-2's causal mask.
   private static func isBuffer(_ name: String) -> Bool {
     [".self_attn.rotary_emb.inv_freq", ".attn.bias", ".attn.masked_bias"].contains { name.hasSuffix($0) }
   }
 
-  /// `2 tensors are missing (a, b)`; nothing for none. A list that nobody would read is cut.
+  /// `2 tensors are missing (a, b)`; nil for an empty list. A long list is cut.
   private static func words(_ what: String, _ names: [String]) -> [String] {
     guard !names.isEmpty else { return [] }
     let rest = names.count > 8 ? ", and \(names.count - 8) more" : ""
@@ -172,11 +170,11 @@ package struct ForeignTensors: Sendable {
 }
 
 extension Checkpoint {
-  /// Takes tensors of another checkpoint for its own.
+  /// Fills its tensors from another checkpoint.
   /// - Parameters:
-  ///   - folder: of the checkpoint, to name in messages.
-  ///   - read: puts the numbers of a match into the room for them, as the file has them.
-  /// - Throws: what `read` throws, and `UserError` for a number that is not finite.
+  ///   - folder: the checkpoint's folder, for messages.
+  ///   - read: reads the numbers of a match in the order of the file.
+  /// - Throws: the errors of `read`, and `UserError` for a number that is not finite.
   package mutating func fill(
     _ found: [ForeignTensors.Match], from folder: String,
     reading read: (ForeignTensors.Match, UnsafeMutablePointer<Float>) throws -> Void

@@ -1,4 +1,4 @@
-// What GGUF's keys have as values, and how all of it becomes bytes, little-endian.
+// The values of GGUF's keys, and their encoding as little-endian bytes.
 
 extension GGUF {
   enum GGUFValue: Sendable {
@@ -13,7 +13,7 @@ extension GGUF {
     case bytes([UInt8])
   }
 
-  /// Bytes that are being put together.
+  /// A buffer to which values are appended.
   struct Bytes {
     private(set) var bytes: [UInt8] = []
 
@@ -34,7 +34,7 @@ extension GGUF {
       bytes += [UInt8](repeating: 0, count: (alignment - bytes.count % alignment) % alignment)
     }
 
-    /// The number of the type before the value, as `gguf_metadata_value_type` has it.
+    /// The number of the type in `gguf_metadata_value_type`, which precedes the value.
     mutating func put(_ value: GGUFValue) {
       switch value {
       case .whole(let number):
@@ -73,7 +73,7 @@ extension GGUF {
       }
     }
 
-    /// Rounded to the nearest bf16, to the even one between two.
+    /// Rounded to the nearest bf16, ties to even.
     private static func upperHalf(_ number: Float) -> UInt16 {
       let bits = number.bitPattern
       guard !number.isNaN else { return UInt16(bits >> 16) | 0x40 }

@@ -1,5 +1,5 @@
-// A run's tokenizer as one of those that llama.cpp has: its SPM for SentencePiece's merges, its UGM for unigram models and
-// for characters, its byte-level BPE for itself and for bytes.
+// Translates a run's tokenizer into one of llama.cpp's: SPM for SentencePiece with merges, UGM for unigram models and characters,
+// byte-level BPE for byte-level BPE and bytes.
 import Corpus
 import Run
 
@@ -15,7 +15,7 @@ extension GGUF {
         throw UserError(.usage, "llama.cpp has no tokenizer for star graphs: use --to huggingface or safetensors")
       default: try characters(String(decoding: tokenizer.model, as: UTF8.self))
       }
-    // Foretop trains without tokens that begin or end a text.
+    // Foretop trains without tokens for the beginning and the end of a text.
     let without = ["bos", "eos"].map { ("add_\($0)_token", GGUFValue.flag(false)) }
     return (keys + without).map { ("tokenizer.ggml.\($0.0)", $0.1) }
   }
@@ -54,7 +54,7 @@ extension GGUF {
     return keys
   }
 
-  /// Byte-level BPE, by the names that llama.cpp has for the ways of cutting words.
+  /// Byte-level BPE, with llama.cpp's name for the pre-tokenizer.
   private static func pairs(_ model: [UInt8]) throws -> Keys {
     let file: BytePairFile
     do { file = try BytePairFile(model) } catch { throw UserError(.data, "the checkpoint's tokenizer: \(error)") }
@@ -87,14 +87,14 @@ extension GGUF {
       ("eos_token_id", ["<|end_of_text|>", "<|endoftext|>", "<|im_end|>", "</s>"]),
     ] {
       let ids = known.compactMap { text in file.specials.first { $0.value == Array(text.utf8) }?.key }
-      // llama.cpp would take token 11, which is a comma in GPT-2: rather one that no text makes, or the zero byte.
+      // llama.cpp's default is token 11, which is a comma in GPT-2: better a token that no text makes, or the zero byte.
       let other = file.specials.keys.min() ?? Int32(file.tokens.firstIndex(of: [0]) ?? 0)
       keys.append((key, .whole(UInt32(ids.first ?? other))))
     }
     return keys
   }
 
-  /// A token a byte and no merges. llama.cpp must have a token that ends a text, and takes the zero byte, which none has.
+  /// One token per byte, and no merges. llama.cpp needs a token for the end of a text: the zero byte, which no text has.
   private static var bytes: Keys {
     let names = BytePairFile.byteNames.map { String($0) }
     return [
@@ -105,8 +105,8 @@ extension GGUF {
     ]
   }
 
-  /// Pieces of one character, of which none is likelier than another. What is in no piece is the unknown one, the last,
-  /// which also ends a text.
+  /// One piece per character, all of equal score. All other characters are the unknown token, the last one, which also ends a
+  /// text.
   private static func characters(_ text: String) throws -> Keys {
     let space: Unicode.Scalar = "\u{2581}"
     guard !text.unicodeScalars.contains(space) else {

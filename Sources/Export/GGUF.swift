@@ -1,20 +1,20 @@
-// A checkpoint as llama.cpp runs it: GGUF version 3 (docs/gguf.md in github.com/ggml-org/ggml), architecture llama, qwen3
-// where queries and keys are normed, or gpt2.
+// Writes a checkpoint for llama.cpp: GGUF version 3 (docs/gguf.md in github.com/ggml-org/ggml), architecture llama, qwen3 (with
+// normed queries and keys) or gpt2.
 import Run
 
 /// A model in one file: a header, keys with values, a list of tensors, then their numbers.
 package struct GGUF: Sendable {
-  /// How matrices are stored; norms, biases and learned positions are always f32, as llama.cpp's own converter has them.
+  /// The number format of matrices; norms, biases and learned positions are always f32, as in llama.cpp's own converter.
   package enum ElementType: String, CaseIterable, Sendable { case f32, f16, bf16 }
 
-  /// A tensor on its way out.
+  /// A tensor to be written.
   struct GGUFTensor: Sendable {
     let name: String
     let source: Checkpoint.Tensor
     let storage: ElementType
-    /// Heads whose rows turn in pairs and change places; 0 where rows stay.
+    /// The number of heads whose rows are permuted for rotary positions; 0 if rows keep their places.
     let heads: Int
-    /// From where the numbers begin, in bytes.
+    /// Offset in bytes from the start of the tensors' data.
     var offset = 0
 
     var size: Int { source.count * storage.bytes }
@@ -24,14 +24,14 @@ package struct GGUF: Sendable {
   let tensors: [GGUFTensor]
   private let weights: [Float]
 
-  /// Tensors begin at multiples of this.
+  /// The alignment of tensors, in bytes.
   private static let alignment = 32
 
   /// - Parameters:
-  ///   - name: of the run.
+  ///   - name: the run's name.
   ///   - inner: inner width of the MLP.
-  /// - Throws: `UserError` when the network has no NTP head, its tokenizer or a GPT-2's shared keys are none that llama.cpp
-  ///   has, or a weight is too large for f16.
+  /// - Throws: `UserError` when the network has no NTP head, llama.cpp lacks its tokenizer or the shared keys of a GPT-2, or a
+  ///   weight is too large for f16.
   package init(_ checkpoint: Checkpoint, name: String, inner: Int, storage: ElementType) throws {
     try HuggingFace.requireNextToken(checkpoint.recipe)
     let model = checkpoint.recipe.model
@@ -67,7 +67,7 @@ package struct GGUF: Sendable {
       + (try Self.vocabulary(checkpoint.tokenizer))
   }
 
-  /// What llama.cpp calls a network.
+  /// llama.cpp's name for the architecture.
   private static func kind(_ architecture: HuggingFace.Architecture) -> String {
     switch architecture {
     case .llama: "llama"
@@ -76,7 +76,7 @@ package struct GGUF: Sendable {
     }
   }
 
-  /// The keys that one kind of network has and the other has not.
+  /// The keys that depend on the kind of network.
   private static func details(
     _ model: Recipe.ModelSettings, _ architecture: HuggingFace.Architecture
   ) -> [(key: String, value: GGUFValue)] {
@@ -90,7 +90,7 @@ package struct GGUF: Sendable {
     ]
   }
 
-  /// llama.cpp's name for a tensor; nil for what it has no place for, such as the TOP head.
+  /// llama.cpp's name for a tensor; nil if llama.cpp has no such tensor, such as the TOP head.
   private static func name(of path: String) -> String? {
     let words = path.split(separator: "/")
     guard let last = words.last else { return nil }
@@ -117,7 +117,7 @@ package struct GGUF: Sendable {
 
   private static func aligned(_ offset: Int) -> Int { (offset + alignment - 1) / alignment * alignment }
 
-  /// Past the largest number of f16 there are only infinities.
+  /// Refuses weights beyond the range of f16, which would become infinite.
   private static func requireHalves(_ tensors: [GGUFTensor], _ weights: [Float]) throws {
     for tensor in tensors where tensor.storage == .f16 {
       let source = tensor.source
@@ -128,13 +128,13 @@ package struct GGUF: Sendable {
     }
   }
 
-  /// The tensors that are in it, as the checkpoint has them.
+  /// The written tensors, with their names in the checkpoint.
   package var sources: [Checkpoint.Tensor] { tensors.map(\.source) }
 
   // MARK: Writing
 
   /// Writes the file.
-  /// - Parameter take: gets it piece by piece, in order.
+  /// - Parameter take: receives the file piece by piece, in order.
   package func write(_ take: (UnsafeRawBufferPointer) throws -> Void) rethrows {
     var head = Bytes()
     head.put(Array("GGUF".utf8))
@@ -184,8 +184,8 @@ package struct GGUF: Sendable {
 }
 
 extension GGUF.GGUFTensor {
-  /// Which of our rows a row there is. Rotary positions turn lane i with lane i + h/2 here, as in transformers, and lane 2i
-  /// with lane 2i + 1 in llama.cpp's llama: the rows of queries and keys change places inside of every head.
+  /// The row here that becomes a row there. Rotary positions pair lane i with lane i + h/2 here, as in transformers, and lane 2i
+  /// with lane 2i + 1 in llama.cpp's llama, so that rows of queries and keys are permuted within each head.
   func source(ofRow row: Int, of rows: Int) -> Int {
     guard heads > 0 else { return row }
     let width = rows / heads
@@ -206,7 +206,7 @@ extension GGUF.ElementType {
     }
   }
 
-  /// `llama_ftype`: what most tensors are.
+  /// `llama_ftype`: the format of most tensors.
   var fileType: UInt32 {
     switch self {
     case .f32: 0

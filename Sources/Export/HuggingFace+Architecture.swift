@@ -1,4 +1,4 @@
-// Which of transformers' classes a network is, under which names its tensors go out, and what its config.json says.
+// The class of a network in transformers, the names of its tensors there, and its config.json.
 import Run
 
 extension HuggingFace {
@@ -9,7 +9,7 @@ extension HuggingFace {
     case qwen3
     case gpt2
 
-    /// - Throws: `UserError` for what no class of transformers computes.
+    /// - Throws: `UserError` for a network that no class of transformers computes.
     init(_ model: Recipe.ModelSettings) throws {
       switch model.kind {
       case .llama: self = model.qkNorm ? .qwen3 : .llama
@@ -25,20 +25,20 @@ extension HuggingFace {
       }
     }
 
-    /// What the trunk's tensors begin with.
+    /// The prefix of the trunk's tensors.
     var trunk: String { self == .gpt2 ? "transformer/" : "model/" }
 
-    /// How the first tensor of every block ends.
+    /// The end of the name of every block's first tensor.
     var firstOfBlock: String { self == .gpt2 ? "/ln_1/weight" : "/input_layernorm/weight" }
     var blocks: String { self == .gpt2 ? "transformer/h/" : "model/layers/" }
 
-    /// Whether transformers keeps a matrix as [in, out] (its Conv1D): all of GPT-2's linear layers.
+    /// True if transformers stores a matrix as [in, out] (its Conv1D), as it does all linear layers of GPT-2.
     func isTurned(_ tensor: Checkpoint.Tensor) -> Bool {
       self == .gpt2 && tensor.path.hasPrefix(blocks) && tensor.shape.count == 2
     }
   }
 
-  /// A checkpoint whose tensors lie as transformers has them.
+  /// A checkpoint with its tensors in the layout of transformers.
   static func turned(_ checkpoint: Checkpoint, for architecture: Architecture) -> Checkpoint {
     var turned = checkpoint
     for (index, tensor) in checkpoint.tensors.enumerated() where architecture.isTurned(tensor) {
@@ -53,7 +53,7 @@ extension HuggingFace {
     return turned
   }
 
-  /// Puts a matrix [rows, columns] as [columns, rows] into its own place.
+  /// Transposes a matrix [rows, columns] in place.
   static func transpose(_ numbers: UnsafeMutableBufferPointer<Float>, rows: Int, columns: Int) {
     let before = Array(numbers)
     for row in 0..<rows {
@@ -73,7 +73,7 @@ extension HuggingFace {
       own + [
         JSON.Member("vocab_size", .integer(vocabulary)), JSON.Member("tie_word_embeddings", .flag(model.tied)),
         JSON.Member("initializer_range", .double(model.deviation)), JSON.Member("use_cache", .flag(true)),
-        // The network never saw such tokens; the class's own numbers are taken where nothing is said.
+        // The network has no such tokens; without a value, the class would use its defaults.
         JSON.Member("bos_token_id", .null), JSON.Member("eos_token_id", .null), JSON.Member("pad_token_id", .null),
         JSON.Member("torch_dtype", .text("float32")), JSON.Member("dtype", .text("float32")),
       ])
@@ -93,7 +93,7 @@ extension HuggingFace {
       JSON.Member("head_dim", .integer(model.widthOfHead)), JSON.Member("hidden_act", .text("silu")),
       JSON.Member("max_position_embeddings", .integer(model.context)),
       JSON.Member("rms_norm_eps", .float(epsilon)), JSON.Member("rope_theta", .double(model.ropeTheta)),
-      // Where transformers 5 looks for it.
+      // The place where transformers 5 reads it.
       JSON.Member(
         "rope_parameters",
         .object([JSON.Member("rope_type", .text("default")), JSON.Member("rope_theta", .double(model.ropeTheta))])),
@@ -109,7 +109,7 @@ extension HuggingFace {
       JSON.Member("n_embd", .integer(model.width)), JSON.Member("n_layer", .integer(blocks)),
       JSON.Member("n_head", .integer(model.heads)), JSON.Member("n_inner", .integer(inner)),
       JSON.Member("n_positions", .integer(model.context)), JSON.Member("n_ctx", .integer(model.context)),
-      // The approximation of GELU by tanh.
+      // GELU approximated by tanh.
       JSON.Member("activation_function", .text("gelu_new")), JSON.Member("layer_norm_epsilon", .float(epsilon)),
       JSON.Member("embd_pdrop", .double(model.dropout)), JSON.Member("attn_pdrop", .double(model.dropout)),
       JSON.Member("resid_pdrop", .double(model.dropout)), JSON.Member("scale_attn_weights", .flag(true)),

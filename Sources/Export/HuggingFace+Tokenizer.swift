@@ -1,4 +1,4 @@
-// A run's tokenizer as transformers reads it: SentencePiece models and byte-level BPE as they are, bytes and characters as a
+// Writes a run's tokenizer for transformers: SentencePiece models and byte-level BPE unchanged, bytes and characters as a
 // `tokenizer.json` of single characters without merges.
 import Corpus
 import Run
@@ -8,7 +8,7 @@ extension HuggingFace {
   static func tokenizerFiles(_ tokenizer: TokenizerRecord, context: Int, addsSpaceBefore: Bool) throws -> [DocumentFile]
   {
     let settings: [JSON.Member] = [
-      // Foretop trains without tokens that begin or end a text.
+      // Foretop trains without tokens for the beginning and the end of a text.
       JSON.Member("add_bos_token", .flag(false)), JSON.Member("add_eos_token", .flag(false)),
       JSON.Member("bos_token", .null), JSON.Member("eos_token", .null),
       JSON.Member("clean_up_tokenization_spaces", .flag(false)), JSON.Member("model_max_length", .integer(context)),
@@ -31,7 +31,7 @@ extension HuggingFace {
         configuration([JSON.Member("tokenizer_class", .text("PreTrainedTokenizerFast"))]),
       ]
     case "tokens", "graph":
-      // Numbers alone: whoever made the token files has their tokenizer, and a graph's tokens are nodes and signs.
+      // No tokenizer: the author of token files has it, and a graph's tokens are nodes and signs.
       return []
     case "bytes":
       return [
@@ -48,10 +48,10 @@ extension HuggingFace {
     }
   }
 
-  /// What stands for all characters that the table does not have.
+  /// The token for all characters that the table does not have.
   private static let unknown = "<unk>"
 
-  /// A token a Unicode scalar; the last id is for all others.
+  /// One token per Unicode scalar; the last id is for all others.
   private static func characters(_ text: String) -> JSON {
     let scalars = text.unicodeScalars.map(String.init)
     let vocabulary = scalars + [unknown]
@@ -60,7 +60,7 @@ extension HuggingFace {
       joining: .object([JSON.Member("type", .text("Fuse"))]))
   }
 
-  /// A token that is taken as it is, and is no text.
+  /// A special token, which is not text.
   static func addedToken(_ name: String, id: Int) -> JSON {
     .object([
       JSON.Member("id", .integer(id)), JSON.Member("content", .text(name)),
@@ -69,7 +69,7 @@ extension HuggingFace {
     ])
   }
 
-  /// A token a byte; the id is the byte.
+  /// One token per byte; the id is the byte.
   private static var bytes: JSON {
     let level: [JSON.Member] = [
       JSON.Member("type", .text("ByteLevel")), JSON.Member("add_prefix_space", .flag(false)),
@@ -80,7 +80,7 @@ extension HuggingFace {
       joining: .object(level))
   }
 
-  /// A byte-level BPE's document as it came, but for what it puts around a text.
+  /// The document of a byte-level BPE, without the tokens that it would add around a text.
   private static func pairs(_ model: [UInt8]) throws -> [UInt8] {
     guard let members = (try? JSON.read(model))?.members else {
       throw UserError(.data, "the checkpoint's tokenizer is not a tokenizer.json, or is a damaged one")
@@ -88,7 +88,7 @@ extension HuggingFace {
     return JSON.object(members.map { $0.key == "post_processor" ? JSON.Member($0.key, .null) : $0 }).file
   }
 
-  /// A `tokenizer.json`: byte-pair encoding without any pairs.
+  /// A `tokenizer.json` with byte-pair encoding without pairs.
   private static func document(
     _ vocabulary: [String], unknown: JSON, added: [JSON], splitting: JSON, joining: JSON
   ) -> JSON {

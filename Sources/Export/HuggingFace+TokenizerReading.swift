@@ -1,5 +1,5 @@
-// The tokenizer of a Hugging Face checkpoint, taken over where it is one that foretop has: a SentencePiece model as it is,
-// a tokenizer.json that came from one or is a byte-level BPE, and those of foretop's own exports. Bytes in, values out.
+// Reads the tokenizer of a Hugging Face checkpoint: a SentencePiece model, a tokenizer.json that was made from one or is a
+// byte-level BPE, or one of foretop's own exports. Bytes in, values out.
 import Corpus
 import Foundation
 import Run
@@ -21,17 +21,17 @@ extension HuggingFace {
     }
   }
 
-  /// Takes a checkpoint's tokenizer over. Tokens of the network that it does not make become pieces that no text makes.
+  /// Reads a checkpoint's tokenizer. Tokens of the network that the tokenizer lacks become pieces that no text makes.
   /// - Parameters:
-  ///   - vocabulary: tokens of the network.
-  ///   - folder: to name in messages.
-  ///   - named: the same, of a tokenizer that is from somewhere else.
-  /// - Throws: `UserError` when foretop has no such tokenizer, or it makes tokens that the network does not have.
+  ///   - vocabulary: the network's number of tokens.
+  ///   - folder: the checkpoint's folder, for messages.
+  ///   - named: the path of a tokenizer from elsewhere, for messages.
+  /// - Throws: `UserError` when foretop lacks this tokenizer, or the tokenizer makes tokens that the network does not have.
   package static func tokenizer(_ files: TokenizerFiles, vocabulary: Int, folder: String, named: String? = nil)
     throws -> TokenizerRecord
   {
     var record: TokenizerRecord
-    // Who names a file in tokenizer.model may name either.
+    // The recipe's tokenizer.model may name either kind of file.
     if let model = files.model, Tokenizer.kind(ofModelFile: model) == .bpe {
       let documents = TokenizerFiles(document: model, settings: files.settings)
       return try tokenizer(
@@ -91,7 +91,7 @@ extension HuggingFace {
     }
   }
 
-  /// What tokens are called that were added to a tokenizer later, by their ids.
+  /// The names of tokens that were added to a tokenizer later, by id.
   private static func addedNames(_ document: JSON?, _ settings: JSON?) -> [Int: String] {
     var names: [Int: String] = [:]
     for member in settings?["added_tokens_decoder"]?.members ?? [] {
@@ -105,7 +105,7 @@ extension HuggingFace {
 }
 
 extension JSON {
-  /// A tokenizer.json with more tokens that no text makes.
+  /// A tokenizer.json with further tokens that no text makes.
   fileprivate func adding(_ tokens: [(id: Int, name: String)]) -> JSON {
     let added = tokens.map { token in
       HuggingFace.addedToken(token.name, id: token.id)
@@ -119,7 +119,7 @@ extension JSON {
 }
 
 extension SentencePiece {
-  /// As a field of a model file. Fields that are repeated may stand anywhere, so that it can be appended to one.
+  /// The piece as a field of a model file. Repeated fields may stand anywhere, so that it can be appended to a file.
   var field: [UInt8] {
     var piece = ProtocolBuffer()
     piece.add(1, bytes: text)

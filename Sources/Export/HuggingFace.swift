@@ -1,5 +1,5 @@
-// A checkpoint as Hugging Face's transformers reads it: `LlamaForCausalLM`, `Qwen3ForCausalLM` (Llama with normed queries
-// and keys) or `GPT2LMHeadModel`, with its tokenizer.
+// Converts a checkpoint for Hugging Face's transformers: to `LlamaForCausalLM`, `Qwen3ForCausalLM` (Llama with normed queries and
+// keys) or `GPT2LMHeadModel`, with its tokenizer.
 import Run
 
 /// The files of a model folder.
@@ -10,19 +10,19 @@ package struct HuggingFace: Sendable {
     package let bytes: [UInt8]
   }
 
-  /// The checkpoint with its tensors as they lie in transformers.
+  /// The checkpoint with its tensors in the layout of transformers.
   package let source: Checkpoint
-  /// Tensors of `model.safetensors`, which are tensors of `source`.
+  /// The tensors of `source` for `model.safetensors`.
   package let tensors: [Checkpoint.Tensor]
   /// All other files.
   package let files: [DocumentFile]
 
   /// - Parameters:
-  ///   - epsilon: of every norm.
-  ///   - addsSpaceBefore: whether the tokenizer puts a space before every text.
-  ///   - withHeads: whether what transformers does not have, such as the TOP head, is kept as tensors of other names.
-  /// - Throws: `UserError` when the network has no NTP head, without which there is no causal language model, or is of a
-  ///   shape that transformers does not have.
+  ///   - epsilon: ε of every norm.
+  ///   - addsSpaceBefore: true if the tokenizer puts a space before every text.
+  ///   - withHeads: true keeps tensors that transformers does not know, such as the TOP head.
+  /// - Throws: `UserError` when the network has no NTP head, which a causal language model needs, or transformers has no class of
+  ///   its shape.
   package init(_ checkpoint: Checkpoint, inner: Int, epsilon: Float, addsSpaceBefore: Bool, withHeads: Bool) throws {
     let recipe = checkpoint.recipe
     try Self.requireNextToken(recipe)
@@ -33,7 +33,7 @@ package struct HuggingFace: Sendable {
     }
     let config = Self.config(
       architecture, recipe, vocabulary: checkpoint.tokenizer.vocabulary,
-      // Those that there are, whatever heads have blocks of their own.
+      // The blocks before the NTP head; MTP heads may have further ones.
       blocks: Self.blocks(of: checkpoint, architecture), inner: inner, epsilon: epsilon)
     let generation = JSON.object([
       JSON.Member("_from_model_config", .flag(true)), JSON.Member("do_sample", .flag(true)),
@@ -45,7 +45,7 @@ package struct HuggingFace: Sendable {
       ]
   }
 
-  /// A causal language model predicts the next token.
+  /// Refuses networks without an NTP head, which a causal language model needs.
   static func requireNextToken(_ recipe: Recipe) throws {
     guard recipe.objective.ntp > 0 else {
       throw UserError(
@@ -56,7 +56,7 @@ package struct HuggingFace: Sendable {
     }
   }
 
-  /// Blocks on the way to the NTP head.
+  /// The blocks before the NTP head.
   static func blocks(of checkpoint: Checkpoint, _ architecture: Architecture) -> Int {
     checkpoint.tensors.count {
       $0.path.hasPrefix(architecture.blocks) && $0.path.hasSuffix(architecture.firstOfBlock)
@@ -65,6 +65,6 @@ package struct HuggingFace: Sendable {
 }
 
 extension JSON {
-  /// As the content of a file.
+  /// The bytes of a file with this content.
   var file: [UInt8] { Array((line + "\n").utf8) }
 }

@@ -2,13 +2,13 @@
 import Run
 
 package enum MetricLines {
-  /// A table with a line a step: the columns of /metrics, then those of /heldout with `heldout/` before their names, which
-  /// have values where the run was evaluated. What is not there is empty; not-a-number and infinities are `nan` and `inf`.
+  /// A table with one line per step: the columns of /metrics, then those of /heldout with the prefix `heldout/`, which have values
+  /// at steps with an evaluation. Missing values are empty; not-a-number and infinities are `nan` and `inf`.
   /// - Parameters:
-  ///   - heads: of the run.
+  ///   - heads: the run's heads.
   ///   - path: tokens of the path of star graphs; 0 for text.
-  ///   - events: hands them over one by one, in order.
-  ///   - take: gets a line at a time, the line's end included.
+  ///   - events: passes the events one by one, in order.
+  ///   - take: receives one line at a time, with its line end.
   package static func csv(
     heads: [Head], path: Int = 0, of events: @escaping ((Event) throws -> Void) throws -> Void,
     _ take: (String) throws -> Void
@@ -33,7 +33,7 @@ package enum MetricLines {
         if let row = waiting, row.step == evaluation.step {
           cells = row.cells
         } else {
-          // An evaluation that was asked for again, or before the first step, has a line of its own.
+          // A repeated evaluation, or one before the first step, has a line of its own.
           if let row = waiting { try take(line(row.cells, nothing)) }
           cells[0] = String(evaluation.step)
           cells[1] = String(evaluation.tokens)
@@ -46,7 +46,7 @@ package enum MetricLines {
     if let row = waiting { try take(line(row.cells, nothing)) }
   }
 
-  /// A JSON object a step and an evaluation, as `--json` prints them.
+  /// One JSON object per step or evaluation, as `--json` prints them.
   package static func json(
     of events: @escaping ((Event) throws -> Void) throws -> Void, _ take: (String) throws -> Void
   ) throws {
@@ -60,7 +60,7 @@ package enum MetricLines {
 }
 
 extension Metric {
-  /// Its number as it is read back exactly; nothing where the report does not have it.
+  /// The number with enough digits to be read back exactly; empty if the report does not have it.
   fileprivate func word(of report: Report) -> String {
     guard let number = value(report) else { return "" }
     switch storage {

@@ -1,6 +1,6 @@
-// Protocol buffers going out: event files of TensorBoard and pieces of SentencePiece models.
+// Writes protocol buffers: TensorBoard's event files, and pieces of SentencePiece models.
 
-/// A protocol buffer that is being written.
+/// A protocol buffer to which fields are appended.
 struct ProtocolBuffer {
   private(set) var bytes: [UInt8] = []
 

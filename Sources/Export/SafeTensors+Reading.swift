@@ -1,8 +1,8 @@
-// A safetensors file from somebody else: every offset is checked before a number is read. Bytes in, values out.
+// Reads safetensors files of other programs: every offset is checked before a number is read. Bytes in, values out.
 import Run
 
 extension SafeTensors {
-  /// How numbers are stored.
+  /// The number formats.
   package enum NumberType: String, Sendable, CaseIterable {
     case F64, F32, F16, BF16, I64, I32, I16, I8, U64, U32, U16, U8, BOOL
     case F8_E4M3, F8_E5M2
@@ -16,7 +16,7 @@ extension SafeTensors {
       }
     }
 
-    /// Whether weights can be read from it.
+    /// True if weights of this format can be read.
     package var isRead: Bool { self == .F32 || self == .F16 || self == .BF16 }
   }
 
@@ -25,7 +25,7 @@ extension SafeTensors {
     package let name: String
     package let storage: NumberType
     package let shape: [Int]
-    /// Where its numbers are, in bytes from the start of the file.
+    /// The place of its numbers, in bytes from the start of the file.
     package let bytes: Range<Int>
 
     /// The same tensor under another name.
@@ -34,11 +34,11 @@ extension SafeTensors {
     }
   }
 
-  /// What a header may have at most: room for a hundred thousand tensors, more than any network of foretop's has.
+  /// The most bytes of a header: enough for a hundred thousand tensors, more than any network here has.
   private static let longestHeader = 1 << 24
 
-  /// The header's length, which the file's first eight bytes say.
-  /// - Parameter size: of the file.
+  /// The header's length, from the file's first eight bytes.
+  /// - Parameter size: the file's size, bytes.
   /// - Throws: `UserError` when the file cannot have such a header.
   package static func headerLength(_ start: [UInt8], size: Int, source: String) throws -> Int {
     guard start.count >= 8, size >= 8 else {
@@ -61,9 +61,9 @@ extension SafeTensors {
   /// Reads a header.
   /// - Parameters:
   ///   - header: the bytes after the first eight, as many as `headerLength` says.
-  ///   - size: of the file.
+  ///   - size: the file's size, bytes.
   /// - Returns: the tensors in order of their places, which fill the file without gap or overlap.
-  /// - Throws: `UserError` for whatever is not as the format has it.
+  /// - Throws: `UserError` for every violation of the format.
   package static func entries(_ header: [UInt8], size: Int, source: String) throws -> [TensorEntry] {
     func damaged(_ what: String) -> UserError { UserError(.data, "\(source) is damaged: \(what)") }
     let json: JSON
@@ -133,10 +133,10 @@ extension SafeTensors {
 
   /// Reads numbers.
   /// - Parameters:
-  ///   - bytes: as they are in the file.
-  ///   - storage: one of which `isRead` holds.
-  ///   - numbers: room for all of them.
-  /// - Returns: how many they are.
+  ///   - bytes: the bytes of the file.
+  ///   - storage: a format for which `isRead` is true.
+  ///   - numbers: the buffer for the numbers.
+  /// - Returns: the count of numbers.
   package static func read(
     _ bytes: UnsafeRawBufferPointer, _ storage: NumberType, into numbers: UnsafeMutablePointer<Float>
   ) -> Int {

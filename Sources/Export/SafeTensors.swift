@@ -5,9 +5,9 @@ import Run
 package enum SafeTensors {
   /// Writes tensors of a checkpoint, fp32.
   /// - Parameters:
-  ///   - tensors: which ones, in the order of the file.
-  ///   - notes: what the header says beside them; values are texts.
-  ///   - take: gets the file piece by piece, in order.
+  ///   - tensors: the tensors to write, in the order of the file.
+  ///   - notes: the header's metadata.
+  ///   - take: receives the file piece by piece, in order.
   package static func write(
     _ tensors: [Checkpoint.Tensor], of checkpoint: Checkpoint, notes: [(String, String)],
     _ take: (UnsafeRawBufferPointer) throws -> Void
@@ -20,7 +20,7 @@ package enum SafeTensors {
     }
   }
 
-  /// A tensor's name there: dots between levels.
+  /// A tensor's name in the file, with dots between levels.
   package static func name(_ tensor: Checkpoint.Tensor) -> String {
     tensor.path.split(separator: "/").joined(separator: ".")
   }

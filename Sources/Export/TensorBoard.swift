@@ -1,19 +1,19 @@
-// A run's numbers as an event file of TensorBoard: records (TensorFlow's TFRecord) of protocol buffers (its event.proto and
+// Writes a run's numbers as a TensorBoard event file: records (TensorFlow's TFRecord) of protocol buffers (event.proto and
 // summary.proto), of which scalars need five fields.
 import Run
 
 package enum TensorBoard {
-  /// A name that TensorBoard looks for.
-  /// - Parameter time: Unix time, seconds: where the run began.
+  /// A file name that TensorBoard recognises.
+  /// - Parameter time: the run's beginning, Unix time in seconds.
   package static func fileName(run: String, time: Double) -> String {
     "events.out.tfevents.\(Int(max(0, time.isFinite ? time : 0))).\(run)"
   }
 
-  /// Writes every number of every step and evaluation as a scalar; those of evaluations have `heldout/` before their names.
+  /// Writes every number of every step and evaluation as a scalar; names of evaluations begin with `heldout/`.
   /// - Parameters:
   ///   - path: tokens of the path of star graphs; 0 for text.
-  ///   - events: hands them over one by one, in order.
-  ///   - take: gets a record at a time.
+  ///   - events: passes the events one by one, in order.
+  ///   - take: receives one record at a time.
   package static func write(
     heads: [Head], path: Int = 0, of events: @escaping ((Event) throws -> Void) throws -> Void,
     _ take: (UnsafeRawBufferPointer) throws -> Void
@@ -62,13 +62,13 @@ package enum TensorBoard {
     return event
   }
 
-  /// Length, its checksum, the content, its checksum.
+  /// A record: length, checksum of the length, content, checksum of the content.
   private static func record(_ content: [UInt8]) -> [UInt8] {
     let length = withUnsafeBytes(of: UInt64(content.count).littleEndian) { Array($0) }
     return length + masked(length) + content + masked(content)
   }
 
-  /// The checksum as TFRecord stores it: turned, since a checksum over data with checksums in it is a weak one.
+  /// The masked checksum of TFRecord: rotated, since a CRC over data that contains CRCs is weak.
   private static func masked(_ bytes: [UInt8]) -> [UInt8] {
     let sum = checksum(bytes)
     let turned = (sum >> 15 | sum << 17) &+ 0xa282_ead8
@@ -88,7 +88,7 @@ package enum TensorBoard {
 }
 
 extension Event {
-  /// Unix time, seconds; 0 for what has none.
+  /// Unix time in seconds; 0 for events without a time.
   fileprivate var time: Double {
     switch self {
     case .began(let beginning): beginning.time

@@ -1,8 +1,8 @@
-// tokenizer.json, the format of Hugging Face's tokenizers library: read where it says what one of foretop's tokenizers does.
+// Reads tokenizer.json, the format of Hugging Face's tokenizers library, if one of foretop's tokenizers does the same.
 import Corpus
 import Run
 
-/// A `tokenizer.json` that is understood.
+/// A supported `tokenizer.json`.
 struct TokenizerDocument {
   let record: TokenizerRecord
 
@@ -10,9 +10,9 @@ struct TokenizerDocument {
   private static let longestPiece = 512
 
   /// - Parameters:
-  ///   - document: what the file says.
-  ///   - bytes: the file.
-  /// - Throws: `UserError` that says what it is and why foretop does not have it.
+  ///   - document: the file's JSON.
+  ///   - bytes: the file's bytes.
+  /// - Throws: `UserError` that names the unsupported feature.
   init(_ document: JSON, _ bytes: [UInt8], source: String) throws {
     func refuse(_ what: String) -> UserError {
       UserError(
@@ -80,7 +80,7 @@ struct TokenizerDocument {
     }
   }
 
-  /// The text of all characters, where the tokens are single ones in order of their code points, and one for all others.
+  /// The text of all characters, if each token is one character in order of code points, plus one token for all others.
   private static func characters(_ pieces: [[UInt8]]) -> [UInt8]? {
     guard pieces.count > 1, pieces.last == Array("<unk>".utf8) else { return nil }
     let scalars = pieces.dropLast().map { String(decoding: $0, as: UTF8.self).unicodeScalars }
@@ -91,7 +91,7 @@ struct TokenizerDocument {
 
   // MARK: SentencePiece
 
-  /// How spaces are treated, where it is a way that SentencePiece has.
+  /// The treatment of spaces, if SentencePiece has it.
   private struct Spaces {
     var areAddedBefore = false
 
@@ -122,8 +122,8 @@ struct TokenizerDocument {
     let right: [UInt8]
   }
 
-  /// Scores that make SentencePiece merge as the list says: minus the place of a piece's first merge.
-  /// - Returns: nil where SentencePiece would merge something that the list does not, or in another order.
+  /// Scores with which SentencePiece merges as the list does: minus the place of a piece's first merge.
+  /// - Returns: nil if SentencePiece would make other merges, or merge in another order.
   private static func scores(_ pieces: [[UInt8]], _ merges: [JSON]) -> [Float]? {
     var ranks: [Pair: Int] = [:]
     var scores: [[UInt8]: Float] = [:]
@@ -135,7 +135,7 @@ struct TokenizerDocument {
       guard words.count == 2 else { return nil }
       let piece = words[0] + words[1]
       ranks[Pair(left: words[0], right: words[1])] = rank
-      // All merges that make a piece must stand together: it has one score.
+      // All merges that make a piece must be adjacent, since a piece has one score.
       if piece != last {
         guard scores[piece] == nil else { return nil }
         scores[piece] = -Float(scores.count)
@@ -153,7 +153,7 @@ struct TokenizerDocument {
     return pieces.map { scores[$0] ?? -Float(scores.count) }
   }
 
-  /// Whether a piece is no text: `<unk>`, `<s>`, `</s>`, `<0x0A>`.
+  /// True for pieces that are not text: `<unk>`, `<s>`, `</s>`, `<0x0A>`.
   private static func isNamed(_ piece: [UInt8]) -> Bool {
     [Array("<unk>".utf8), Array("<s>".utf8), Array("</s>".utf8)].contains(piece) || isByte(piece)
   }

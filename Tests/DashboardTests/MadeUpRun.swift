@@ -1,6 +1,7 @@
 // A run that never was: the same events every time, for pictures and for random walks.
 import Foundation
 import Support
+import Testing
 
 @testable import Dashboard
 @testable import Run

@@ -93,18 +93,18 @@ extension SessionTests {
     let lines = phase.asked + commands
     try send(lines, to: client)
     if phase == .settingUp { held.letGo() }
-    let answers = try answers(lines.count, from: client)
+    let given = try answers(lines.count, from: client)
     for (index, line) in lines.enumerated() {
-      let answer = answers[index + 1]
+      let answer = given[index + 1]
       #expect(
         answer.map { ["done", "refused"].contains($0.status) && !$0.text.isEmpty } ?? false, "\(line) in \(phase)")
       if phase == .ending, index > 0 { #expect(answer?.status == "refused", "\(line): \(answer?.text ?? "")") }
     }
     if phase != .ending {
       let settings = commands.firstIndex(of: "clip 0.5").map { $0 + phase.asked.count + 1 } ?? 0
-      #expect(answers[settings]?.status == "done", "\(answers[settings]?.text ?? "")")
+      #expect(given[settings]?.status == "done", "\(given[settings]?.text ?? "")")
       try send(["stop"], to: client, from: 1000)
-      #expect(try self.answers(1, from: client)[1000]?.status == "done")
+      #expect(try answers(1, from: client)[1000]?.status == "done")
     }
     reader.readToEnd()
     held.session.end()
@@ -138,8 +138,8 @@ extension SessionTests {
     var reader = Reader(held.session.hub.subscribe())
     try held.session.start()
     let client = try held.connect()
-    try client.send(ControlClient.subscription(id: 0, from: 1))
     try send(["rate x2", "save"], to: client)
+    try client.send(ControlClient.subscription(id: 0, from: 1))
     var texts: [Int: String] = [:]
     var isLetGo = false
     while let message = try client.next() {
