@@ -140,7 +140,7 @@ package struct ForeignConfiguration: Sendable, Equatable {
     try recipe.set("model.blocks", to: String(all), source: source)
   }
 
-  /// The first recipe key whose value differs from the checkpoint's, with that value; nil if there is none.
+  /// The first recipe key whose value differs from the checkpoint's; nil if there is none.
   package func contradiction(in recipe: Recipe, source: String) throws -> String? {
     var shaped = recipe
     try shape(&shaped, source: source)

@@ -160,7 +160,7 @@ package struct ForeignTensors: Sendable {
     [".self_attn.rotary_emb.inv_freq", ".attn.bias", ".attn.masked_bias"].contains { name.hasSuffix($0) }
   }
 
-  /// `2 tensors are missing (a, b)`; nil for an empty list. A long list is cut.
+  /// `2 tensors are missing (a, b)`; empty for an empty list. A long list is cut.
   private static func words(_ what: String, _ names: [String]) -> [String] {
     guard !names.isEmpty else { return [] }
     let rest = names.count > 8 ? ", and \(names.count - 8) more" : ""

@@ -1,4 +1,4 @@
-// The curves of a comparison, or their differences to one of them, with the cursor and a legend where the chart is empty.
+// Draws the curves of a comparison, or their differences from one curve, with the cursor and a legend.
 import TerminalUI
 
 extension CompareScreen {
@@ -16,10 +16,10 @@ extension CompareScreen {
     guard let visible else { return drawNothing("there are no values yet", in: inside, on: &canvas) }
     let axisRows = inside.rows >= 6 ? 2 : inside.rows >= 4 ? 1 : 0
     let rows = inside.rows - axisRows
-    // Where smaller values are on the right, the plot counts down.
+    // If smaller values are on the right, the plot's axis is reversed.
     let x = isMirrored ? Scale(from: -visible.last, to: -visible.first) : Scale(from: visible.first, to: visible.last)
     guard rows > 0 else { return }
-    // As many columns as there are beside numbers of any width: the scale depends on what is seen of the curves.
+    // The columns beside the widest possible numbers, since the scale depends on the visible part of the curves.
     let samples = sampled(x, columns: max(inside.columns, 2) * glyphs.points.across, isDifference: isDifference)
     guard let y = scale(samples, isDifference: isDifference) else {
       return drawNothing(
@@ -50,7 +50,7 @@ extension CompareScreen {
     let places = (0..<columns).map { (isMirrored ? -1.0 : 1) * (x.lower + Double($0) * step) }
     let base = isDifference ? places.map { comparison.lines[comparison.against].curve.value(at: $0) } : []
     return comparison.lines.indices.compactMap { line in
-      // The line itself is at zero.
+      // The difference of the reference line from itself is zero.
       if isDifference, line == comparison.against { return nil }
       let curve = comparison.lines[line].curve
       let values = places.indices.map { index -> Double? in
@@ -64,8 +64,8 @@ extension CompareScreen {
     }
   }
 
-  /// From the lowest to the highest value that is drawn. A difference has zero on its axis, and its first wild tenth may go
-  /// beyond it.
+  /// The range of the drawn values. For differences, it includes zero and may exclude the first tenth, where differences are
+  /// large.
   private func scale(_ samples: [Sampled], isDifference: Bool) -> Scale? {
     var low = Double.infinity
     var high = -Double.infinity
@@ -113,7 +113,7 @@ extension CompareScreen {
       if isThick { plot.line(from: below(before ?? point), to: below(point), pen.pen) }
       (before, last) = (point, point)
     }
-    // Marks at the end and along the way, those of each line at columns of its own.
+    // Each line has marks at its end and at columns of its own.
     let count = max(comparison.lines.count, 1)
     let stretch = max(plot.width / 6, glyphs.points.across * count * 2)
     var column = stretch * (sample.line + 1) / (count + 1)
@@ -140,7 +140,7 @@ extension CompareScreen {
       : ticks.map { axis == .time ? Dashboard.timeLabel($0) : axis.figure($0, of: comparison.metric) }
     var placed = zip(ticks, labels).map { (place: isMirrored ? -$0 : $0, label: $1) }
     if isMirrored { placed.reverse() }
-    // What the cursor is at is written over the numbers around it.
+    // The cursor's place is written over the axis numbers around it.
     let words = (cursor == nil ? nil : place).map { " " + axis.figure($0, of: comparison.metric) + " " } ?? ""
     if let cursor, area.rows > 1 {
       let (start, end) = (cursor - words.width / 2 - 1, cursor + (words.width + 1) / 2 + 1)
@@ -157,7 +157,7 @@ extension CompareScreen {
     canvas.write(words, style: .accent, column: start, row: area.row + 1, in: area)
   }
 
-  /// Names with marks and values, in the corner that has the fewest dots.
+  /// Draws the legend, names with marks and values, in the emptiest corner.
   private func drawLegend(in plot: Rectangle, on canvas: inout Canvas) {
     let entries = comparison.lines.indices.map { legend(of: $0, isLong: plot.columns >= 56) }
     let names = entries.map(\.name.width).max() ?? 0

@@ -1,4 +1,4 @@
-// The compare screen's picture: curves, and as much below them as the terminal has room for.
+// Draws the compare screen: curves, and below them as many tables as fit.
 import Run
 import TerminalUI
 
@@ -47,7 +47,7 @@ extension CompareScreen {
     draw(message: message, above: footer, on: &canvas)
   }
 
-  /// What the values and differences of the legend are.
+  /// What the legend's values and differences mean.
   private var chartNotes: [String] {
     let mean = comparison.runs.count > comparison.lines.count ? ["mean ± s.d. of seeds"] : []
     guard comparison.lines.count > 1, let common = comparison.common else { return mean }
@@ -55,7 +55,7 @@ extension CompareScreen {
     return [(mean + [place]).joined(separator: " · ")] + mean
   }
 
-  /// Readings, and beside them the chart that is not the large one, where that has room.
+  /// Draws the readings and, if there is room, a small chart of the other kind beside them.
   private func drawLower(_ area: Rectangle, on canvas: inout Canvas) {
     guard area.columns >= 100, area.rows >= 6 else { return drawReadings(in: area, on: &canvas) }
     let (left, right) = area.splitLeft(area.columns - min(max(readingsWidth, 44), area.columns - 36))
@@ -65,7 +65,7 @@ extension CompareScreen {
     drawReadings(in: right, on: &canvas)
   }
 
-  /// What the y axis has.
+  /// The title of the y axis.
   private var yLabel: String {
     comparison.axis == .loss ? "tokens to reach \(comparison.metric.label)" : comparison.metric.label
   }
@@ -91,7 +91,7 @@ extension CompareScreen {
 
   private static let liveSpan = StateWord.span(of: "training")
 
-  /// A line a run, where there is no room for a chart.
+  /// Draws one line of text per run, if there is no room for a chart.
   private func drawSmall(on canvas: inout Canvas) {
     let hasFooter = canvas.rows >= 3
     let (body, footer) = canvas.bounds.splitTop(canvas.rows - (hasFooter ? 1 : 0))
@@ -116,7 +116,7 @@ extension CompareScreen {
 
   func pen(_ line: Int) -> LinePen { LinePen(line) }
 
-  /// A value of a line at a place: of aligned values their cost.
+  /// A line's value at a place as text; with aligned values, their cost.
   func figure(_ value: Double) -> String {
     comparison.axis == .loss ? comparison.axis.costFigure(value) : comparison.metric.figure(value)
   }
@@ -125,7 +125,7 @@ extension CompareScreen {
     comparison.axis == .loss ? CompareAxis.percent(value) : comparison.metric.difference(value)
   }
 
-  /// What a panel says while it has nothing to show: in its middle, dim.
+  /// Writes a dim sentence in the middle of a panel that has nothing to show.
   func drawNothing(_ text: String, in inside: Rectangle, on canvas: inout Canvas) {
     let lines = text.wrapped(to: inside.columns)
     let top = max((inside.rows - lines.count) / 2, 0)

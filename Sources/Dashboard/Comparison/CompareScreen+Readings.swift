@@ -1,4 +1,4 @@
-// What the lines of a comparison are at the cursor, and the recipe keys in which they differ: two tables.
+// Draws two tables: the values of all lines at the cursor, and the recipe keys that differ.
 import Run
 import TerminalUI
 
@@ -8,7 +8,7 @@ extension CompareScreen {
     let inside = canvas.box(area, title: "at the cursor" + (words.isEmpty ? "" : ": " + words))
     guard let place else { return drawNothing("there are no values yet", in: inside, on: &canvas) }
     let rows = readings(at: place)
-    // From the right, columns that have no room are left out.
+    // Columns that do not fit are left out, from the right.
     var columns = rows[0].indices.map { column in rows.map { $0[column].width }.max() ?? 0 }
     let names = min(columns[0], max(inside.columns / 3, 8))
     columns[0] = names
@@ -33,7 +33,7 @@ extension CompareScreen {
     }
   }
 
-  /// Columns of the box that has all readings.
+  /// The width of a box that shows all readings.
   var readingsWidth: Int {
     guard let place else { return 0 }
     let rows = readings(at: place)
@@ -49,7 +49,7 @@ extension CompareScreen {
     }
   }
 
-  /// A header and a row a line.
+  /// A header, and one row per line.
   private func readings(at place: Double) -> [[String]] {
     let values = comparison.lines.indices.map { comparison.value($0, at: place) }
     func value(_ line: Int) -> String {
@@ -110,7 +110,7 @@ extension CompareScreen {
     }
   }
 
-  /// How long a line's runs were trained, pauses taken out: the mean.
+  /// The mean training time of a line's runs, without pauses.
   private func duration(of line: ComparedLine) -> String {
     MeanDeviation(line.members.map { comparison.runs[$0].active }).map { Figure.duration($0.mean) } ?? ""
   }

@@ -1,4 +1,4 @@
-// Runs on one chart: the comparison, and how somebody looks at it.
+// The compare screen: several runs on one chart, and the user's view of them.
 import Run
 import TerminalUI
 
@@ -12,9 +12,9 @@ package struct CompareScreen: Sendable, KeyedScreen {
   }
 
   package private(set) var comparison: Comparison
-  /// Where values are read, in units of the axis; nil is where the shortest line ends.
+  /// The cursor's place, in units of the axis; nil means the end of the shortest line.
   private(set) var cursor: Double?
-  /// How often the visible part of the axis was halved.
+  /// The zoom: how often the visible part of the axis was halved.
   private(set) var zoom = 0
   private(set) var showsDifference = false
   private(set) var isLogarithmic = false
@@ -22,7 +22,7 @@ package struct CompareScreen: Sendable, KeyedScreen {
   var help: HelpPage?
   var palette: Palette
   var glyphs: Glyphs
-  /// The most that the terminal can show.
+  /// The richest characters that the terminal can show.
   var mostGlyphs = Glyphs.braille
 
   package init(_ comparison: Comparison, palette: Palette = .okabe, glyphs: Glyphs = .braille) {
@@ -64,26 +64,26 @@ package struct CompareScreen: Sendable, KeyedScreen {
       "move the cursor by a tenth; home and end move it to the ends"),
   ]).withLooks(.palette, .glyphs, .redraw)
 
-  /// Runs that another process trains now, by their place.
+  /// The indices of runs that another process trains now.
   package var live: [Int] { comparison.runs.indices.filter { comparison.runs[$0].state == "training" } }
 
-  /// Takes what happened in a run meanwhile.
+  /// Takes new events of a run.
   package mutating func receive(_ events: [Event], ofRun index: Int, state: String) {
     comparison.receive(events, ofRun: index, state: state)
   }
 
-  // MARK: What is visible
+  // MARK: The visible part
 
-  /// Whether greater places lie on the left: losses fall, and what comes later is on the right.
+  /// True if greater places are on the left: losses fall, and later values are on the right.
   var isMirrored: Bool { comparison.axis == .loss && comparison.metric.aim == .low }
 
-  /// The place of the cursor; nil where nothing is to be seen.
+  /// The place of the cursor; nil without curves.
   var place: Double? {
     guard let extent = comparison.extent else { return nil }
     return min(max(cursor ?? comparison.common ?? extent.last, extent.first), extent.last)
   }
 
-  /// The part of the axis that is shown.
+  /// The visible part of the axis.
   var visible: (first: Double, last: Double)? {
     guard let extent = comparison.extent, let place else { return nil }
     let isFromStart = comparison.axis != .loss && extent.first < (extent.last - extent.first) * 0.5
@@ -98,7 +98,7 @@ package struct CompareScreen: Sendable, KeyedScreen {
 
   mutating func press(_ key: Key) -> Presence { dispatch(key) }
 
-  /// Why a key does nothing now; nil when it does something.
+  /// The reason why a key has no effect now; nil if it has.
   func refusal(of deed: CompareAction) -> String? {
     switch deed {
     case .smoother, .rougher, .unsmoothed:
@@ -166,7 +166,7 @@ package struct CompareScreen: Sendable, KeyedScreen {
     message = "smoothing \(Figure.factor(comparison.smoothing))"
   }
 
-  /// Moves the cursor by a share of what is visible, to the right.
+  /// Moves the cursor to the right by a share of the visible part.
   private mutating func move(_ share: Double) {
     guard let place, let visible, let extent = comparison.extent else { return }
     let sign = isMirrored ? -1.0 : 1

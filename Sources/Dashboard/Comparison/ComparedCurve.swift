@@ -1,24 +1,24 @@
-// A number over an axis, to be compared with others: what it is at a place, and where it first reaches a value.
+// A curve to be compared with others: its value at a place, and the place where it first reaches a value.
 
-/// A number of a run over an axis: its finite values, in the order of their places.
+/// A metric of a run over an axis: its finite values, in the order of their places.
 package struct ComparedCurve: Sendable, Equatable {
-  /// Which values are better: losses fall, accuracies rise.
+  /// Which values are better: low ones, as of losses, or high ones.
   package enum Aim: Sendable { case low, high }
 
-  /// Never falling, as many as values.
+  /// The places, never falling, one per value.
   package let xs: [Double]
   package let values: [Double]
-  /// The standard deviation at each place, where the values are means of several runs; else empty.
+  /// The standard deviation at each place if the values are means of several runs; otherwise empty.
   package let deviations: [Double]
   package let aim: Aim
-  /// The best value up to each place, so that a search in order finds where a value was first reached.
+  /// The best value up to each place, for a binary search for the first place with a value.
   private let records: [Double]
 
-  /// Leaves out values that are not finite.
+  /// Makes a curve of the finite values.
   /// - Parameters:
-  ///   - xs: never falling.
-  ///   - values: as many.
-  ///   - deviations: as many, or none.
+  ///   - xs: the places, never falling.
+  ///   - values: one per place.
+  ///   - deviations: one per place, or none.
   package init(_ xs: [Double], _ values: [Double], deviations: [Double] = [], aim: Aim = .low) {
     precondition(xs.count == values.count && (deviations.isEmpty || deviations.count == xs.count))
     let kept = xs.indices.filter { values[$0].isFinite && xs[$0].isFinite }
@@ -35,11 +35,11 @@ package struct ComparedCurve: Sendable, Equatable {
   }
 
   package var isEmpty: Bool { xs.isEmpty }
-  /// The first and the last place; nil where it has no values.
+  /// The first and the last place; nil without values.
   package var ends: (first: Double, last: Double)? { xs.first.map { ($0, xs[xs.count - 1]) } }
   package var last: Double? { values.last }
 
-  /// The best value, and where it was first reached.
+  /// The best value, and the place where it was first reached.
   package var best: (value: Double, x: Double)? {
     guard let best = records.last, let index = values.firstIndex(of: best) else { return nil }
     return (best, xs[index])
@@ -48,7 +48,7 @@ package struct ComparedCurve: Sendable, Equatable {
   /// The value at a place, on the straight line between its neighbours; nil before the first and after the last.
   package func value(at x: Double) -> Double? { interpolated(values, at: x) }
 
-  /// The standard deviation at a place; nil where there is one run only.
+  /// The standard deviation at a place; nil for a single run.
   package func deviation(at x: Double) -> Double? { deviations.isEmpty ? nil : interpolated(deviations, at: x) }
 
   private func interpolated(_ numbers: [Double], at x: Double) -> Double? {
@@ -59,7 +59,7 @@ package struct ComparedCurve: Sendable, Equatable {
     return numbers[index - 1] + (numbers[index] - numbers[index - 1]) * (x - left) / (right - left)
   }
 
-  /// Where it first is at a value or better, on the straight line between two places; nil where it never is.
+  /// The first place with this value or a better one, on the straight line between two places; nil if there is none.
   package func place(reaching value: Double) -> Double? {
     let index = records.lowerBound { aim == .low ? $0 > value : $0 < value }
     guard index < xs.count else { return nil }
@@ -68,7 +68,7 @@ package struct ComparedCurve: Sendable, Equatable {
     return xs[index - 1] + (xs[index] - xs[index - 1]) * min(max(share, 0), 1)
   }
 
-  /// The change a unit of the axis, over a stretch of this width around a place; nil outside, and where it has one place.
+  /// The slope over a stretch of this width around a place; nil outside the curve, and for a single place.
   package func slope(at x: Double, over width: Double) -> Double? {
     guard let ends, x >= ends.first, x <= ends.last else { return nil }
     let (left, right) = (max(x - width / 2, ends.first), min(x + width / 2, ends.last))
@@ -76,7 +76,7 @@ package struct ComparedCurve: Sendable, Equatable {
     return (high - low) / (right - left)
   }
 
-  /// What each value cost: the places where it was first reached, over the values.
+  /// The cost of each value: the place where it was first reached, over the values.
   package var costs: ComparedCurve {
     var steps: [(value: Double, x: Double)] = []
     for index in records.indices where index == 0 || records[index] != records[index - 1] {
@@ -86,14 +86,14 @@ package struct ComparedCurve: Sendable, Equatable {
     return ComparedCurve(steps.map(\.value), steps.map(\.x), aim: .low)
   }
 
-  /// The mean of several at the places of the first, where all of them have a value.
+  /// The mean of several curves at the places of the first one where all have a value.
   package static func mean(of curves: [ComparedCurve]) -> ComparedCurve {
     guard let first = curves.first, curves.count > 1 else { return curves.first ?? ComparedCurve([], []) }
     let low = curves.compactMap { $0.ends?.first }.max() ?? 0
     let high = curves.compactMap { $0.ends?.last }.min() ?? -1
     guard !curves.contains(where: \.isEmpty), low <= high else { return ComparedCurve([], [], aim: first.aim) }
     var places = first.xs.filter { $0 >= low && $0 <= high }
-    // Runs that are measured at places of their own still share the ends.
+    // Curves with different places still share their ends.
     if places.first != low { places.insert(low, at: 0) }
     if let last = places.last, last < high { places.append(high) }
     let spreads = places.map { x in MeanDeviation(curves.compactMap { $0.value(at: x) }) }
@@ -102,14 +102,14 @@ package struct ComparedCurve: Sendable, Equatable {
   }
 }
 
-/// The mean of some numbers and how far they lie apart.
+/// The mean and the standard deviation of some numbers.
 package struct MeanDeviation: Sendable, Equatable {
   package let mean: Double
   /// The standard deviation of a sample, with n − 1; nil for one number.
   package let deviation: Double?
   package let count: Int
 
-  /// Nil where there are no numbers.
+  /// Nil for an empty list.
   package init?(_ numbers: [Double]) {
     guard !numbers.isEmpty else { return nil }
     count = numbers.count

@@ -1,16 +1,16 @@
-// What of runs can be compared, and along what.
+// The metrics by which runs can be compared, and the axes along which they are aligned.
 import Run
 import TerminalUI
 
-/// Along what runs are aligned.
+/// The axis along which runs are aligned.
 package enum CompareAxis: String, Sendable, CaseIterable {
   case step, tokens
-  /// Time of training, pauses taken out.
+  /// Training time without pauses.
   case time
-  /// Equal values of the metric: what is compared then is the number of tokens that they cost.
+  /// Equal values of the metric: then the runs are compared by the tokens that they needed.
   case loss
 
-  /// What the places of curves count.
+  /// The unit of places on curves.
   var axis: Axis {
     switch self {
     case .step: .step
@@ -20,16 +20,16 @@ package enum CompareAxis: String, Sendable, CaseIterable {
   }
 }
 
-/// A number of runs that can be compared.
+/// A metric by which runs can be compared.
 package enum ComparedMetric: Hashable, Sendable {
   case loss(Head), heldOut(Head), accuracy(Head)
-  /// A part of `OrderQuality`, by its place.
+  /// A number of `OrderQuality`, by its index.
   case order(Int)
   /// The share of star graphs whose path is right.
   case path
   case rate, gradientNorm, throughput
 
-  /// As layouts and options name it: `held-out/ntp`.
+  /// The name in layouts and options: `held-out/ntp`.
   package var name: String {
     switch self {
     case .loss(let head): "loss/\(head.name)"
@@ -43,7 +43,7 @@ package enum ComparedMetric: Hashable, Sendable {
     }
   }
 
-  /// As a title: `held-out ntp`.
+  /// The title: `held-out ntp`.
   package var label: String { String(name.map { $0 == "/" ? " " : $0 }) }
 
   package var aim: ComparedCurve.Aim {
@@ -53,10 +53,10 @@ package enum ComparedMetric: Hashable, Sendable {
     }
   }
 
-  /// Whether its values are averages over steps, as smooth as one wishes.
+  /// True if its values are averages over steps, which can be smoothed.
   package var isSmoothed: Bool { if case .loss = self { true } else { false } }
 
-  /// A value as people read it.
+  /// A value as text.
   package func figure(_ value: Double) -> String {
     switch self {
     case .loss, .heldOut, .gradientNorm: Figure.loss(value)
@@ -66,7 +66,7 @@ package enum ComparedMetric: Hashable, Sendable {
     }
   }
 
-  /// A difference of two values, with its sign.
+  /// A signed difference of two values as text.
   package func difference(_ value: Double) -> String {
     let text = figure(abs(value))
     return (value < 0 ? "−" : "+") + text
@@ -74,7 +74,7 @@ package enum ComparedMetric: Hashable, Sendable {
 }
 
 extension History {
-  /// The numbers that it has.
+  /// The metrics that the run has.
   var comparedMetrics: [ComparedMetric] {
     var metrics = evaluations.heads.map(ComparedMetric.heldOut) + tracks.map { .loss($0.head) }
     metrics += evaluations.heads.filter { evaluations[.accuracy($0)] != nil }.map(ComparedMetric.accuracy)
@@ -83,12 +83,12 @@ extension History {
     return metrics + (count > 0 ? [.rate, .gradientNorm, .throughput] : [])
   }
 
-  /// A number over an axis. Of steps that are summed up it has the means; a loss is as smooth as the history.
+  /// The curve of a metric over an axis. Summed-up steps count as their means; losses have the history's smoothing.
   func curve(_ metric: ComparedMetric, over axis: Axis) -> ComparedCurve {
     func curve(_ places: Places, _ series: Series?) -> ComparedCurve {
       guard let series else { return ComparedCurve([], [], aim: metric.aim) }
       let xs = places[axis]
-      // Wall clocks start at the run's own beginning.
+      // Time counts from the run's own beginning.
       let origin = axis == .time ? self.places[.time].first ?? 0 : 0
       return ComparedCurve(origin == 0 ? xs : xs.map { $0 - origin }, series.values.map { Double($0) }, aim: metric.aim)
     }

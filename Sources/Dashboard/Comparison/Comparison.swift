@@ -1,18 +1,18 @@
-// Runs beside each other: which of them differ in their seed alone, their curves along one axis, and the recipe keys in
-// which they differ. Text, JSON and the screen are made from this.
+// A comparison of runs: groups of runs that differ only in their seed, curves along one axis, and the recipe keys that differ.
+// Text, JSON and the screen are made from it.
 import Run
 import TerminalUI
 
-/// A run that is compared.
+/// A run of a comparison.
 package struct ComparedRun: Sendable {
   package let name: String
   package private(set) var recipe: Recipe
-  /// A word: `finished`, `training`.
+  /// The run's state in a word: `finished`, `training`.
   package var state: String
   package private(set) var parameters = 0
   private(set) var history: History
 
-  /// - Parameter events: of the run, as a dashboard takes them.
+  /// - Parameter events: the run's events, as for a dashboard.
   package init(name: String, recipe: Recipe, state: String, events: [Event], smoothing: Double = 0.9) {
     self.name = name
     self.recipe = recipe
@@ -21,7 +21,7 @@ package struct ComparedRun: Sendable {
     for event in events { receive(event) }
   }
 
-  /// Takes an event: a step, an evaluation; others change nothing.
+  /// Takes an event; only steps and evaluations have an effect.
   package mutating func receive(_ event: Event) {
     switch event {
     case .began(let beginning):
@@ -36,43 +36,43 @@ package struct ComparedRun: Sendable {
 
   mutating func smooth(_ factor: Double) { history.smooth(factor) }
 
-  /// The last step that it knows of.
+  /// The last known step.
   package var step: Int { history.last?.step ?? 0 }
   /// Seconds of training.
   package var active: Double { history.last?.active ?? 0 }
 }
 
-/// What is one line of a comparison: a run, or runs that differ in their seed alone.
+/// A line of a comparison: one run, or runs that differ only in their seed.
 package struct ComparedLine: Sendable {
   package let name: String
-  /// Places of its runs in the comparison.
+  /// The indices of its runs in the comparison.
   package let members: [Int]
-  /// The number over the axis, of each run and their mean.
+  /// The metric over the axis: of each run, and their mean.
   let values: [ComparedCurve]
   let mean: ComparedCurve
-  /// What is drawn and compared: the same, or the costs of the values where these are aligned.
+  /// The same curves as they are drawn and compared: unchanged, or with aligned values their costs.
   package let curves: [ComparedCurve]
   package let curve: ComparedCurve
 }
 
-/// Several runs along one axis, by one number.
+/// Several runs compared along one axis by one metric.
 package struct Comparison: Sendable {
   package private(set) var runs: [ComparedRun]
   package var axis: CompareAxis { didSet { measure() } }
   package var metric: ComparedMetric { didSet { measure() } }
-  /// The line that the others are compared with.
+  /// The index of the line with which the others are compared.
   package var against = 0
-  /// Whether runs that differ in their seed alone are one line.
+  /// True if runs that differ only in their seed are one line.
   package var joinsSeeds = true { didSet { measure() } }
-  /// How smooth losses of steps are.
+  /// The smoothing β of losses over steps.
   package private(set) var smoothing = 0.9
   package private(set) var lines: [ComparedLine] = []
   private var groups: [[Int]] = []
 
-  /// Lines that a chart can tell apart.
+  /// The most lines that can be told apart on a chart.
   package static let mostLines = 8
 
-  /// - Parameter metric: nil takes the held-out loss that all of them have, or else a loss.
+  /// - Parameter metric: nil takes a held-out loss that all runs have, or else a loss.
   package init(_ runs: [ComparedRun], axis: CompareAxis = .tokens, metric: ComparedMetric? = nil) {
     precondition(!runs.isEmpty, "there is nothing to compare")
     self.runs = runs
@@ -82,9 +82,9 @@ package struct Comparison: Sendable {
     measure()
   }
 
-  // MARK: What there is
+  // MARK: Metrics and lines
 
-  /// The numbers that all runs have; where they share none, those that some have.
+  /// The metrics that all runs have; if there are none, those that some runs have.
   package var metrics: [ComparedMetric] { Self.metrics(of: runs) }
 
   private static func metrics(of runs: [ComparedRun]) -> [ComparedMetric] {
@@ -94,8 +94,8 @@ package struct Comparison: Sendable {
     return shared.isEmpty ? all : shared
   }
 
-  /// A number by its name.
-  /// - Throws: `UserError` that names the nearest one.
+  /// A metric by its name.
+  /// - Throws: `UserError` that names the nearest metric.
   package func metric(named name: String) throws -> ComparedMetric {
     if let metric = metrics.first(where: { $0.name == name }) { return metric }
     let names = metrics.map(\.name)
@@ -105,7 +105,7 @@ package struct Comparison: Sendable {
     throw UserError(.usage, "--metric: these runs have no \(name.quotation) in common; \(meant)")
   }
 
-  /// Runs that differ in their seed alone, by their recipes: whatever they are called.
+  /// Groups the runs whose recipes differ only in the seed, whatever their names.
   private static func groups(of runs: [ComparedRun]) -> [[Int]] {
     var groups: [[Int]] = []
     for (index, run) in runs.enumerated() {
@@ -121,7 +121,7 @@ package struct Comparison: Sendable {
 
   // MARK: Changes
 
-  /// Takes what happened in a run meanwhile.
+  /// Takes new events of a run.
   package mutating func receive(_ events: [Event], ofRun index: Int, state: String) {
     for event in events { runs[index].receive(event) }
     runs[index].state = state
@@ -147,7 +147,7 @@ package struct Comparison: Sendable {
     against = min(against, lines.count - 1)
   }
 
-  /// What the names of some runs begin with: `kjv-s1`, `kjv-s2` are `kjv ×2`.
+  /// The common beginning of the names of some runs: `kjv-s1`, `kjv-s2` are `kjv ×2`.
   private static func name(of names: [String]) -> String {
     guard names.count > 1, var common = names.first else { return names.first ?? "" }
     for name in names { common = common.commonPrefix(with: name) }
@@ -158,14 +158,14 @@ package struct Comparison: Sendable {
 
   // MARK: Numbers
 
-  /// From the first to the last place that some line has.
+  /// The range from the first to the last place of any line.
   package var extent: (first: Double, last: Double)? {
     let ends = lines.compactMap(\.curve.ends)
     guard let first = ends.map(\.first).min(), let last = ends.map(\.last).max() else { return nil }
     return (first, last)
   }
 
-  /// The farthest place that all lines have: the last one, or the best value that all of them reached.
+  /// The farthest place that all lines reach: the end of the shortest, or the best value that all have reached.
   package var common: Double? {
     let ends = lines.compactMap(\.curve.ends)
     guard ends.count == lines.count, let first = ends.map(\.first).max(), let last = ends.map(\.last).min(),
@@ -174,14 +174,13 @@ package struct Comparison: Sendable {
     return axis == .loss && metric.aim == .low ? first : last
   }
 
-  /// The values of a line's runs at a place; nil where one of them has none.
+  /// The values of a line's runs at a place; nil if one of them has none there.
   package func value(_ line: Int, at x: Double) -> MeanDeviation? {
     let values = lines[line].curves.compactMap { $0.value(at: x) }
     return values.count == lines[line].curves.count ? MeanDeviation(values) : nil
   }
 
-  /// How far a line is from the one that it is compared with, at a place: a difference, or a share of its cost where values
-  /// are aligned.
+  /// The difference of a line from the reference line at a place; with aligned values, as a share of the reference's cost.
   package func difference(_ line: Int, at x: Double) -> Double? {
     guard let own = value(line, at: x), let other = value(against, at: x) else { return nil }
     if axis == .loss { return other.mean > 0 ? own.mean / other.mean - 1 : nil }
@@ -193,17 +192,16 @@ package struct Comparison: Sendable {
   package func bestPlace(_ line: Int) -> MeanDeviation? { MeanDeviation(lines[line].values.compactMap { $0.best?.x }) }
   package func end(_ line: Int) -> MeanDeviation? { MeanDeviation(lines[line].values.compactMap { $0.ends?.last }) }
 
-  /// Where a line, or the mean of its runs, first reaches a value; nil where it never does.
+  /// The place where a line first reaches a value; nil if it never does.
   package func place(_ line: Int, reaching value: Double) -> Double? { lines[line].mean.place(reaching: value) }
 
-  /// How much earlier (below 0) or later than the line that it is compared with a line reaches a value, as a share of what
-  /// that one took.
+  /// How much earlier (below 0) or later a line reaches a value than the reference line, as a share of the reference's place.
   package func change(_ line: Int, reaching value: Double, against other: Int) -> Double? {
     guard let own = place(line, reaching: value), let its = place(other, reaching: value), its > 0 else { return nil }
     return own / its - 1
   }
 
-  /// Where a line reaches another one's last value, and how much earlier (below 0) or later than that one did.
+  /// The place where a line reaches another line's last value, and how much earlier (below 0) or later than that line.
   package func reach(_ line: Int, lastOf other: Int) -> (place: Double, change: Double?)? {
     guard let target = lines[other].mean.last, let place = place(line, reaching: target) else { return nil }
     return (place, change(line, reaching: target, against: other))
@@ -211,7 +209,7 @@ package struct Comparison: Sendable {
 
   // MARK: Recipes
 
-  /// The recipe keys in which the runs differ, with a value a line; the values of runs that differ in their seed are joined.
+  /// The recipe keys that differ, with one value per line; differing seeds of a line are joined.
   package var differences: [(key: String, values: [String])] {
     Recipe.fields.filter { field in runs.contains { field.read($0.recipe) != field.read(runs[0].recipe) } }.map {
       field in
@@ -229,7 +227,7 @@ package struct Comparison: Sendable {
     }
   }
 
-  /// A recipe's value as a table shows it.
+  /// A recipe's value as text for a table.
   package static func words(_ value: Recipe.Field.Content) -> String {
     switch value {
     case .text(let text): text.isEmpty ? "–" : text
@@ -240,7 +238,7 @@ package struct Comparison: Sendable {
 }
 
 extension Recipe {
-  /// The recipe as all of its seeds have it.
+  /// The recipe without its seed.
   fileprivate var withoutSeed: Recipe {
     var recipe = self
     recipe.seed = 0
@@ -249,7 +247,7 @@ extension Recipe {
 }
 
 extension CompareAxis {
-  /// A place as people read it.
+  /// A place as text.
   package func figure(_ place: Double, of metric: ComparedMetric) -> String {
     switch self {
     case .step: Figure.grouped(Int(place.rounded()))
@@ -259,7 +257,7 @@ extension CompareAxis {
     }
   }
 
-  /// A place where a value was reached: of aligned values their cost.
+  /// A place where a value was reached, as text; with aligned values, their cost.
   package func costFigure(_ place: Double) -> String {
     axis == .tokens ? Figure.short(place) : figure(place, of: .rate)
   }

@@ -1,5 +1,4 @@
-// How lines of a comparison look: each has a colour, a pattern and a mark of its own, so that no two need colour to be told
-// apart.
+// The looks of lines in a comparison: each has its own colour, pattern and mark, so that lines can be told apart without colour.
 import TerminalUI
 
 /// The looks of a line.
@@ -7,7 +6,7 @@ struct LinePen: Sendable {
   let pen: Pen
   private let mark: Character
 
-  /// The line with this place; from the ninth on they begin again.
+  /// The looks of the line with this index; they repeat from the ninth on.
   init(_ line: Int) {
     let roles: [Role] = [.first, .second, .third, .fourth, .plain, .bad, .first, .second]
     let dashes: [Pen.Dash?] = [
@@ -23,6 +22,6 @@ struct LinePen: Sendable {
 
   var style: Style { Style(pen.style.role, .bold) }
 
-  /// Its mark in these characters.
+  /// The mark in these characters.
   func sign(_ glyphs: Glyphs) -> Character { glyphs == .ascii ? pen.symbol : mark }
 }

@@ -1,13 +1,13 @@
-// How the charts over the run are looked at: a part of the x axis, a cursor, and how much of the y axis.
+// The view of the charts over the run: the visible part of the x axis, the cursor, and the range of the y axis.
 import TerminalUI
 
-/// What of the charts is seen.
+/// The view of the charts.
 struct ChartView: Sendable, Equatable {
   /// The step that the cursor stands at; nil follows the end.
   var cursor: Double?
-  /// How often the visible part of the x axis was halved.
+  /// The zoom: how often the visible part of the x axis was halved.
   var zoom = 0
-  /// Whether the y axis has everything, the rarest spikes included.
+  /// True if the y axis includes all values, even the rarest spikes.
   var showsWholeRange = false
 
   static let closest = 20
@@ -32,7 +32,7 @@ extension Dashboard {
 
   var cursorPlace: Moment? { cursorEntry.map { history.places[$0] } }
 
-  /// Moves the cursor by a share of what is visible, by an entry at least; a cursor that there was not comes from the end.
+  /// Moves the cursor by a share of the visible part, at least by one entry; a new cursor starts at the end.
   mutating func moveCursor(by share: Double) {
     guard history.count > 0 else { return }
     let entry = cursorEntry ?? history.count - 1
@@ -42,14 +42,14 @@ extension Dashboard {
     let found = share < 0 ? xs.lowerBound(of: target) : xs.lowerBound(of: target.nextUp) - 1
     let moved = share < 0 ? min(found, entry - 1) : max(found, entry + 1)
     chart.cursor = history.places[.step][min(max(moved, 0), history.count - 1)]
-    // Beyond the last step is the end, which moves.
+    // Beyond the last step, the view follows the end.
     if moved >= history.count { chart.cursor = nil }
   }
 
-  /// Looks closer, or less close.
+  /// Zooms in or out.
   mutating func zoomChart(by steps: Int) { chart.zoom = min(max(chart.zoom + steps, 0), ChartView.closest) }
 
-  /// Why it is not possible to look closer or less close; nil where it is.
+  /// The reason why zooming has no effect now; nil if it has.
   func zoomRefusal(isCloser: Bool) -> String? {
     guard history.count > 0 else { return "there is no step yet" }
     guard isCloser else { return chart.zoom > 0 ? nil : "all is shown" }

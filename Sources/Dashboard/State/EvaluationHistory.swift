@@ -1,7 +1,7 @@
-// The held-out evaluations of a run, as lines of a chart: old ones summed up where there are very many.
+// The held-out evaluations of a run as curves; if there are very many, old ones are summed up.
 import Run
 
-/// What was measured on the held-out part.
+/// The evaluations of a run.
 struct EvaluationHistory: Sendable {
   /// A number of an evaluation.
   enum Quantity: Hashable, Sendable {
@@ -14,17 +14,17 @@ struct EvaluationHistory: Sendable {
 
   private(set) var places: Places
   private var series: [Quantity: Series] = [:]
-  /// The heads that the newest one measured, in its order.
+  /// The heads of the newest evaluation, in its order.
   private(set) var heads: [Head] = []
 
   init(keeping kept: Int = 4096) { places = Places(keeping: kept) }
 
   var isEmpty: Bool { places.count == 0 }
 
-  /// The step of the newest one.
+  /// The step of the newest evaluation.
   var lastStep: Int? { places.last.map { Int($0.step) } }
 
-  /// The values of a quantity, one an entry; nil where no evaluation has any.
+  /// The values of a quantity, one per entry; nil if no evaluation has it.
   subscript(quantity: Quantity) -> Series? { series[quantity] }
 
   /// - Parameter active: seconds of training up to the evaluation.
@@ -42,7 +42,7 @@ struct EvaluationHistory: Sendable {
     }
   }
 
-  /// What was not measured before has no values for the evaluations before.
+  /// Adds a new quantity, without values for earlier evaluations.
   private mutating func addSeries(_ quantity: Quantity) {
     var missing = Series()
     for index in 0..<places.count {

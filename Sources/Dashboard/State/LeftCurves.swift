@@ -1,12 +1,12 @@
-// The part of a parent's losses that a branch went away from: shown, dim, behind the branch's own.
+// The losses of a parent after the checkpoint of a branch, shown dim behind the branch's own.
 import Run
 import TerminalUI
 
-/// Losses as they were when the run went back.
+/// The losses of a run at the moment when it went back.
 struct LeftCurves: Sendable {
   let places: Places
   let tracks: [History.LossTrack]
-  /// The entry of the checkpoint, where both part.
+  /// The entry of the checkpoint, from which on both differ.
   let start: Int
 
   /// The entries after the checkpoint that fall into each column.
@@ -16,6 +16,6 @@ struct LeftCurves: Sendable {
     }
   }
 
-  /// The losses of a head; nil where the parent did not have it.
+  /// The losses of a head; nil if the parent did not have the head.
   func losses(of head: Head) -> SmoothedSeries? { tracks.first { $0.head == head }?.losses }
 }

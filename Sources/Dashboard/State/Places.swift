@@ -1,8 +1,8 @@
-// Where the entries of a history lie on every x axis, and how many values each stands for: the newest entries one value,
-// older ones 64, those before them 4096, and so on, so that a run of any length takes bounded memory.
+// The places of a history's entries on every x axis, and the number of values that each entry stands for: one for the newest
+// entries, 64 for older ones, 4096 for those before, and so on, so that a run of any length takes bounded memory.
 import TerminalUI
 
-/// What a chart's x axis counts.
+/// The x axis of a chart.
 package enum Axis: String, Sendable, CaseIterable {
   case step, tokens, time, active
 
@@ -29,7 +29,7 @@ struct Moment: Sendable, Equatable {
 
 /// The x values of entries, oldest first. An entry that stands for many values has the place of the last of them.
 struct Places: Sendable {
-  /// Consecutive entries that stand for equally many values.
+  /// Consecutive entries that stand for the same number of values.
   private struct Stretch: Sendable {
     var size: Int
     var count: Int
@@ -40,17 +40,16 @@ struct Places: Sendable {
     var range: Range<Int>
     var factor: Int
 
-    /// The entries that take their place.
+    /// The entries that replace them.
     var folded: Range<Int> { range.lowerBound..<range.lowerBound + range.count / factor }
   }
 
-  /// Values that an entry of the next coarser kind stands for, for each value of this kind. The pyramid of run.h5 has
-  /// the same factor.
+  /// The number of entries that one entry of the next coarser kind replaces, as in the pyramid of run.h5.
   static let factor = 64
 
   private var columns: [[Double]] = Axis.allCases.map { _ in [] }
   private var stretches: [Stretch] = []
-  /// Of each kind, at least as many of the newest entries are kept, and at most twice as many.
+  /// The least number of entries of each kind that is kept; twice as many are the most.
   let kept: Int
 
   /// - Parameter kept: a multiple of `factor`.
@@ -61,10 +60,10 @@ struct Places: Sendable {
 
   var count: Int { columns[0].count }
 
-  /// How many of the first entries stand for more than one value.
+  /// The number of first entries that stand for more than one value.
   var summedUp: Int { stretches.reduce(0) { $0 + ($1.size > 1 ? $1.count : 0) } }
 
-  /// How many values an entry stands for.
+  /// The number of values that an entry stands for.
   func size(of entry: Int) -> Int {
     var end = 0
     for stretch in stretches {
@@ -90,8 +89,8 @@ struct Places: Sendable {
     count > 0 ? self[max(self[.step].lowerBound(of: Double(step).nextUp) - 1, 0)] : nil
   }
 
-  /// Adds an entry. Clocks are set back now and then: an axis may stand still, but never falls.
-  /// - Parameter size: values that it stands for; no more than the entry before it, or what came before 1.
+  /// Adds an entry. If a clock was set back, its axis stands still, but never falls.
+  /// - Parameter size: the number of values that the entry stands for; not more than the entry before it.
   mutating func append(_ moment: Moment, standingFor size: Int = 1) {
     for axis in Axis.allCases {
       let value = moment[axis]
@@ -116,11 +115,11 @@ struct Places: Sendable {
     }
   }
 
-  /// Makes fewer entries of old ones where there are too many of a kind.
-  /// - Returns: what everything that belongs to the entries must do too, in this order.
+  /// Folds old entries if there are too many of a kind.
+  /// - Returns: the folds, which all data of the entries must repeat in this order.
   mutating func fold() -> [Fold] {
     var folds: [Fold] = []
-    // The newest kind is looked at first: what it gives up may be too much for the one before it.
+    // The newest kind first: its folded entries may be too many for the next kind.
     var index = stretches.count - 1
     while index >= 0 {
       guard stretches[index].count >= 2 * kept else {
@@ -151,7 +150,7 @@ struct Places: Sendable {
     let xs = self[axis]
     let step = (scale.upper - scale.lower) / Double(max(width - 1, 1))
     let summedUp = summedUp
-    // Half a column beyond both ends, so that what lies on them belongs to the plot.
+    // Half a column beyond both ends, so that entries at the ends belong to the plot.
     var start = xs.lowerBound(of: scale.lower - 0.5 * step)
     return (0..<width).map { column in
       let end = max(xs.lowerBound(of: scale.lower + (Double(column) + 0.5) * step), start)

@@ -1,9 +1,9 @@
-// What a person chose on a screen, to be found again the next time: a page of YAML that one can also write by hand.
+// The user's choices on a screen, which are remembered: a YAML file that can also be written by hand.
 import Run
 import TerminalUI
 import Yams
 
-/// Choices of looks and of the list of runs; nil where the default was left.
+/// Choices of looks and of the list of runs; nil for a default that was not changed.
 package struct Preferences: Sendable, Equatable {
   package var palette: String?
   package var glyphs: Glyphs?
@@ -11,7 +11,7 @@ package struct Preferences: Sendable, Equatable {
   package var x: Axis?
   package var isLogarithmic: Bool?
   package var layout: String?
-  /// Of the list of runs: a column, and whether its order is turned.
+  /// The list of runs: its sort column, and whether the order is reversed.
   package var sort: String?
   package var isReversed: Bool?
   package var filter: String?
@@ -20,9 +20,9 @@ package struct Preferences: Sendable, Equatable {
 
   static let keys = ["palette", "glyphs", "smoothing", "x", "log", "layout", "sort", "reversed", "filter"]
 
-  /// Reads a page.
+  /// Reads the file's text.
   /// - Parameter source: the file's name, for messages.
-  /// - Throws: `UserError` with file, line and what is right instead.
+  /// - Throws: `UserError` with file, line and the allowed values.
   package init(yaml: String, source: String) throws {
     guard let root = try YAML.root(of: yaml, what: "preferences", source: source) else { return }
     func fault(_ node: Node, _ text: String) -> UserError {
@@ -66,7 +66,7 @@ package struct Preferences: Sendable, Equatable {
     }
   }
 
-  /// The page.
+  /// The file's text.
   package var yaml: String {
     func quoted(_ text: String) -> String {
       "\"" + text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"") + "\""
@@ -81,7 +81,7 @@ package struct Preferences: Sendable, Equatable {
       + lines.compactMap { $0.map { $0 + "\n" } }.joined()
   }
 
-  /// Takes what was changed between two states of a screen.
+  /// Takes the choices that changed between two states of a screen.
   package mutating func take(from before: Preferences, to after: Preferences) {
     func changed<Value: Equatable>(_ path: KeyPath<Preferences, Value?>) -> Bool {
       before[keyPath: path] != after[keyPath: path]
@@ -99,12 +99,12 @@ package struct Preferences: Sendable, Equatable {
 }
 
 extension Palette {
-  /// The one of this name; nil where there is none.
+  /// The palette of this name; nil if there is none.
   package static func named(_ name: String?) -> Palette? { all.first { $0.name == name } }
 }
 
 extension Dashboard {
-  /// How it is looked at now.
+  /// The present choices.
   package var chosen: Preferences {
     var chosen = Preferences()
     chosen.palette = palette.name
@@ -116,8 +116,8 @@ extension Dashboard {
     return chosen
   }
 
-  /// Looks at the run as somebody chose to.
-  /// - Parameter layout: whether a layout may be chosen: not where the command line says which.
+  /// Applies remembered choices.
+  /// - Parameter layout: false if the command line names the layout, which then stays.
   package mutating func use(_ preferences: Preferences, layout usesLayout: Bool = true) {
     if usesLayout, let layout = layouts.first(where: { $0.name == preferences.layout }) { show(layout) }
     if let chosen = Palette.named(preferences.palette) { (palette, hasChosenPalette) = (chosen, true) }

@@ -1,11 +1,11 @@
-// How the making of tokens gets on: how much is done, how fast, and how long the rest takes.
+// The progress of tokenizing: the share that is done, the speed, and the time left.
 import TerminalUI
 
-/// The progress of what a run needs before its first step.
+/// The progress of a run's preparation.
 package struct SetupProgress: Sendable, Equatable {
   private(set) var done = 0
   private(set) var total = 0
-  /// When the first bytes were done, and how many those were: the rate is counted from there.
+  /// Time and bytes of the first report, from which on the speed is measured.
   private var start: (time: Double, done: Int)?
   private var now = 0.0
   private var lastLine = -Double.infinity
@@ -18,14 +18,14 @@ package struct SetupProgress: Sendable, Equatable {
 
   /// - Parameter now: Unix time, seconds.
   package mutating func take(done: Int, total: Int, now: Double) {
-    // Another text, or the same once more.
+    // A new text, or the same text again.
     if start == nil || done < self.done { start = (now, done) }
     (self.done, self.total, self.now) = (done, total, now)
   }
 
   var share: Double { total > 0 ? min(Double(done) / Double(total), 1) : 0 }
 
-  /// Bytes a second; nil before there are two reports.
+  /// Bytes per second; nil before the second report.
   var rate: Double? {
     guard let start, now > start.time, done > start.done else { return nil }
     return Double(done - start.done) / (now - start.time)
@@ -40,7 +40,7 @@ package struct SetupProgress: Sendable, Equatable {
     return words
   }
 
-  /// The same as a line, at most one a second; nil in between.
+  /// The progress as a line; nil within a second of the last line.
   package mutating func line(done: Int, total: Int, now: Double) -> String? {
     take(done: done, total: total, now: now)
     guard now - lastLine >= 1 || now < lastLine, done < total else { return nil }
@@ -50,7 +50,7 @@ package struct SetupProgress: Sendable, Equatable {
 }
 
 extension Dashboard {
-  /// Takes how many bytes of the text are tokens already.
+  /// Takes the number of bytes of the text that are tokenized.
   /// - Parameter time: Unix time, seconds.
   package mutating func prepare(done: Int, total: Int, at time: Double) {
     setup.take(done: done, total: total, now: time)

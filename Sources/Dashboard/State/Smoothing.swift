@@ -1,4 +1,4 @@
-// An exponential moving average without the pull towards zero that its start has.
+// A debiased exponential moving average: without the pull towards zero at its start.
 import Foundation
 
 /// A debiased exponential moving average: s ← β s + (1 − β) v, shown as s / (1 − βⁿ). It skips values that are not
@@ -49,13 +49,13 @@ package struct SmoothedSeries: Sendable {
     smooth.append(smoothing.add(value))
   }
 
-  /// Takes an entry that stands for many values.
+  /// Adds an entry that stands for many values.
   package mutating func append(_ summary: Series.Statistics) {
     raw.append(summary)
     smooth.append(smoothed(summary))
   }
 
-  /// The average goes on as one entry, which stands for as many values.
+  /// Replaces the average's entries by one that stands for as many values.
   private mutating func smoothed(_ summary: Series.Statistics) -> Series.Statistics {
     let average = smoothing.add(summary)
     return Series.Statistics(

@@ -1,5 +1,5 @@
-// One tensor closely: its numbers, how they are distributed, where the large ones are, its leading singular values, and how it
-// moved over the stored checkpoints.
+// Draws one tensor in detail: statistics, histogram, heat map, leading singular values, and its change over the stored
+// checkpoints.
 import Run
 import TerminalUI
 
@@ -19,7 +19,7 @@ extension TensorsScreen {
       let rest = inside.splitTop(line).1
       return Self.drawNothing("reading its numbers …", in: rest, on: &canvas)
     }
-    // The rows of the end first: they take few. What is left is shared by the pictures.
+    // First the last rows, which are few; the pictures share the rest.
     let history = min(2, max(inside.rows - line - 4, 0))
     let hasSingular = inside.rows - line - history >= 6
     var room = inside.rows - line - history - (hasSingular ? 1 : 0)
@@ -52,7 +52,7 @@ extension TensorsScreen {
     }
   }
 
-  /// - Returns: how many lines it took.
+  /// - Returns: the number of lines used.
   private func drawFigures(_ row: TensorTree.TensorRow, in inside: Rectangle, on canvas: inout Canvas) -> Int {
     let summary = row.summary
     func pair(_ name: String, _ value: String) -> [Span] { [Span(name + " ", .faint), Span(value, .bold)] }
@@ -94,7 +94,7 @@ extension TensorsScreen {
     let most = Double(max(counts.max() ?? 1, 1))
     let heights = glyphs.heights
     for (column, count) in counts.enumerated() where count > 0 {
-      // What is there at all shows.
+      // Every count above 0 is visible.
       let parts = max(Int((Double(count) / most * Double(rows * heights.count)).rounded()), 1)
       for row in 0..<rows {
         let part = min(parts - row * heights.count, heights.count)
@@ -121,7 +121,7 @@ extension TensorsScreen {
       return
     }
     var spans = [Span(inside.columns >= 60 ? "singular values " : "σ ", .faint)]
-    // The words are shorter where the panel is narrow.
+    // A narrow panel has shorter words.
     let share = "\(Figure.fixed(singular.share * 100, 0)) %"
     let end =
       inside.columns >= 84
@@ -136,7 +136,7 @@ extension TensorsScreen {
     canvas.write(spans, line: line, of: inside)
   }
 
-  /// Blocks of the matrix, brighter and fuller where their numbers are larger.
+  /// Draws blocks of the matrix, brighter and fuller for larger magnitudes.
   private func drawHeatMap(_ map: HeatMap, in area: Rectangle, on canvas: inout Canvas) {
     guard let range = map.range, area.rows >= 2 else { return }
     let rows = min(area.rows - 1, map.blocks.rows)
@@ -163,7 +163,7 @@ extension TensorsScreen {
     canvas.write(words, style: .faint, line: rows, of: area)
   }
 
-  /// The mean of the blocks that a cell stands for.
+  /// The mean of the blocks of a cell.
   private static func mean(of map: HeatMap, _ row: Int, _ rows: Int, _ column: Int, _ columns: Int) -> Float {
     let down = row * map.blocks.rows / rows..<max((row + 1) * map.blocks.rows / rows, row * map.blocks.rows / rows + 1)
     let across =

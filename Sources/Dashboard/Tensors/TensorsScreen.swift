@@ -1,4 +1,4 @@
-// The tensors of a run's checkpoints: a tree with what changed since another checkpoint, and the chosen tensor closely.
+// The tensors screen: the tree of a checkpoint with differences from another checkpoint, and the chosen tensor in detail.
 import Run
 import TerminalUI
 
@@ -10,12 +10,12 @@ package struct TensorsScreen: Sendable, KeyedScreen {
     case palette, glyphs, help, leave, redraw
   }
 
-  /// Something to be read for the screen.
+  /// A request of the screen to read from checkpoints.
   package enum TensorsReading: Sendable, Equatable {
-    /// All tensors at a step, the newest where it is nil, against another step.
+    /// All tensors at a step (nil: the newest) and at another step.
     case tree(step: Int?, against: Int?)
     case detail(path: String, step: Int)
-    /// What a tensor was in a checkpoint.
+    /// The detail of a tensor in a checkpoint.
     case moment(path: String, step: Int)
   }
 
@@ -24,32 +24,32 @@ package struct TensorsScreen: Sendable, KeyedScreen {
 
   /// A line of the list.
   struct TreeLine: Sendable, Equatable {
-    /// Its name below its group's, or the group's own.
+    /// The name within its group, or the group's name.
     let name: String
-    /// Rows of the tree that it stands for.
+    /// The rows of the tree that the line stands for.
     let rows: [Int]
     let isGroup: Bool
     let depth: Int
-    /// The group that it is, or is in.
+    /// The group of the line.
     let group: String
   }
 
   package let name: String
   private(set) var tree: TensorTree?
   private(set) var details: [String: TensorDetail] = [:]
-  /// What tensors were, by path and step.
+  /// The details of tensors, by path and step.
   private(set) var moments: [String: [Int: TensorMoment]] = [:]
-  /// Checkpoints that could not be read.
+  /// The steps of checkpoints that could not be read.
   private var missing: Set<Int> = []
   private(set) var lines: [TreeLine] = []
   private(set) var chosen = 0
   private var closed: Set<String> = []
   private(set) var order = TensorOrder.tree
   private(set) var filter = ""
-  /// The filter while it is typed.
+  /// The filter while it is being typed.
   private(set) var typing: String?
   private var wantedTree: TensorsReading?
-  /// Whether an answer is awaited.
+  /// The request whose answer is awaited.
   private(set) var pending: TensorsReading?
   private(set) var showsWhole = false
   package var message = ""
@@ -57,12 +57,12 @@ package struct TensorsScreen: Sendable, KeyedScreen {
   private(set) var page = 10
   var palette: Palette
   var glyphs: Glyphs
-  /// The most that the terminal can show.
+  /// The richest characters that the terminal can show.
   var mostGlyphs = Glyphs.braille
 
   /// - Parameters:
-  ///   - step: of the checkpoint; nil is the newest.
-  ///   - against: of the other one; nil is the one before.
+  ///   - step: the checkpoint's step; nil means the newest.
+  ///   - against: the other checkpoint's step; nil means the one before.
   package init(
     name: String, step: Int? = nil, against: Int? = nil, palette: Palette = .okabe, glyphs: Glyphs = .braille
   ) {
@@ -103,15 +103,15 @@ package struct TensorsScreen: Sendable, KeyedScreen {
 
   // MARK: Reading
 
-  /// What is to be read next: the tree before the chosen tensor, and that before what it was; nil while something is being
-  /// read, and where everything is there.
+  /// The next request: the tree first, then the chosen tensor, then the same tensor in older checkpoints; nil while an answer is
+  /// awaited, and if nothing is missing.
   package var nextReading: TensorsReading? {
     guard pending == nil else { return nil }
     if let wantedTree { return wantedTree }
     guard let tree, let path = chosenPath else { return nil }
     if details[path]?.step != tree.step { return .detail(path: path, step: tree.step) }
     let known = moments[path] ?? [:]
-    // From the newest one back.
+    // From the newest checkpoint to the oldest.
     return tree.steps.last { known[$0] == nil && !missing.contains($0) }.map { .moment(path: path, step: $0) }
   }
 
