@@ -1,4 +1,5 @@
 // The curves of a comparison, or their differences to one of them, with the cursor and a legend where the chart is empty.
+import Run
 import TerminalUI
 
 extension CompareScreen {

@@ -201,6 +201,8 @@ package struct OrderSample: Codable, Sendable, Equatable {
   package var tau: Float
   package var recall8: Float
   package var reciprocalRank: Float
+  /// The likeliest token of each MTP head beyond the first at this position; nil in samples of older foretops.
+  package var further: [Expectation.FurtherChoice]?
 
   package init(
     step: Int, probe: Int, probes: Int, context: [String], upcoming: [Upcoming], ranking: [String], ndcg8: Float,
@@ -294,6 +296,8 @@ package struct Occurrence: Codable, Sendable, Equatable {
   package var request: Int?
   /// One line for a person.
   package var text: String
+  /// What the heads expect after a text, where that was asked for. The run file keeps the line alone.
+  package var expectation: Expectation?
 
   package init(
     _ kind: Subject, step: Int, time: Double, key: String = "", old: Double? = nil, new: Double? = nil,

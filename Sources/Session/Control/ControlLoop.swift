@@ -136,7 +136,7 @@ struct ControlLoop {
           stopListening()
         }
       case .closed, .failed: isClosed = true
-      case .preparing, .progress, .stopped: break
+      case .preparing, .progress, .evaluating, .stopped: break
       }
     }
   }
