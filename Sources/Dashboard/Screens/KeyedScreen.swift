@@ -84,10 +84,3 @@ extension KeyedScreen {
       of: Rectangle(column: 2, row: footer.row - 1, columns: canvas.columns - 3, rows: 1))
   }
 }
-
-extension ScreenContent where Self: KeyedScreen {
-  package mutating func say(_ sentence: String) {
-    message = sentence
-    needsDrawing = true
-  }
-}

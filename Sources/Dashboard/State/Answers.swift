@@ -1,5 +1,6 @@
 // What the heads were asked, and what they answered.
 import Run
+import TerminalUI
 
 /// What the heads expect after a text, at a step.
 package struct TextAnswer: Sendable, Equatable {
