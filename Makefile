@@ -20,7 +20,7 @@ swift_test := swift test -c release --no-color-diagnostics
 python := .venv/bin/python
 writer := .build/release/RunFileTorture
 
-.PHONY: help setup build run build-tests test torture sanitize fuzz bench bench-peers bench-control format lint asm install clean
+.PHONY: help setup build run build-tests test torture screens sanitize fuzz bench bench-peers bench-control format lint asm install clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -54,7 +54,7 @@ torture: build-tests .venv/ready ## kill runs, fill disks, cut the power, thousa
 
 # The tests of `make test` that try something as often as they are told to.
 define tests_at_length
-FORETOP_TORTURE=$(COUNT) FORETOP_PYTHON="$(CURDIR)/$(python)" $(swift_test) --skip-build --filter 'RunFileTests|TransformerTests'
+FORETOP_TORTURE=$(COUNT) FORETOP_PYTHON="$(CURDIR)/$(python)" $(swift_test) --skip-build --filter 'RunFileTests|TransformerTests|AllScreensWalkTests'
 FORETOP_TORTURE=$(COUNT) $(python) Tests/Terminal/run.py $(program) bad_input 'told to end' 'kills lose'
 endef
 
@@ -65,6 +65,9 @@ preloaded = "$$(command -v clang || command -v cc)" -O2 -Wall -Werror -shared -f
 	$(preloaded)
 .build/allocations.so: Tests/StepAllocations/counter.c
 	$(preloaded)
+
+screens: build .venv/ready ## take the pictures of screens in README.md and docs/screen.md
+	@$(python) tools/screens.py $(program)
 
 # The Python that reads run files and screens in tests.
 .venv/ready: tools/requirements.txt

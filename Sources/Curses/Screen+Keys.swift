@@ -12,6 +12,7 @@ extension Screen {
   package mutating func nextKey(waiting milliseconds: Int, wake: CInt = -1) -> Key? {
     // Curses may have read ahead.
     if let key = waitingKey() { return key }
+    if paste?.isOver == true { return finishPaste() }
     var descriptors = [
       pollfd(fd: STDIN_FILENO, events: Int16(POLLIN), revents: 0), pollfd(fd: wake, events: Int16(POLLIN), revents: 0),
     ]
@@ -28,6 +29,7 @@ extension Screen {
 
   /// A key that has arrived already. Unknown sequences are skipped.
   private mutating func waitingKey() -> Key? {
+    if paste != nil { return pasted() }
     for _ in 0..<64 {
       var code: wint_t = 0
       switch wget_wch(keyboard, &code) {
@@ -37,6 +39,7 @@ extension Screen {
       case OK:
         if code == 27 {
           if let key = escaped() { return key }
+          if paste != nil { return pasted() }
         } else if let key = character(code) {
           return key
         }
@@ -95,7 +98,9 @@ extension Screen {
         continue
       }
       switch (scalar, parameters) {
-      case ("~", "200"): return pasted()
+      case ("~", "200"):
+        beginPaste()
+        return nil
       case ("A", ""): return .up
       case ("B", ""): return .down
       case ("C", ""): return .right
@@ -149,26 +154,8 @@ extension Screen {
     while let scalar = follower(), !("\u{40}"..."\u{7E}").contains(scalar) {}
   }
 
-  /// The rest of a bracketed paste, up to its closing bracket or half a second of silence.
-  private func pasted() -> Key {
-    let closing = "\u{1B}[201~"
-    keypad(keyboard, false)
-    defer { keypad(keyboard, true) }
-    var text = ""
-    while let scalar = follower(waiting: 500) {
-      text.unicodeScalars.append(scalar)
-      if scalar == "~", text.hasSuffix(closing) {
-        text.removeLast(closing.count)
-        break
-      }
-      // A paste is longer than a command line can use.
-      if text.utf8.count > 1 << 16 { break }
-    }
-    return .paste(text)
-  }
-
   /// The next character of a sequence; nil when none comes in time.
-  private func follower(waiting milliseconds: CInt = 25) -> Unicode.Scalar? {
+  func follower(waiting milliseconds: CInt = 25) -> Unicode.Scalar? {
     wtimeout(keyboard, milliseconds)
     defer { wtimeout(keyboard, 0) }
     var code: wint_t = 0

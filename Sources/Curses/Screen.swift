@@ -34,6 +34,8 @@ package struct Screen: ~Copyable {
   /// The terminal's background, where it answered the question for it.
   package internal(set) var background: RGB?
   private var askedAt: ContinuousClock.Instant?
+  /// Text from the clipboard that is being taken.
+  var paste: PasteBuffer?
   /// Whether the terminal went away: no key will ever come again.
   package internal(set) var isGone = false
 

@@ -12,6 +12,8 @@ package enum SessionMessage: Sendable {
   case progress(done: Int, total: Int)
   /// Somebody has stopped the run while it was being set up: it does not begin.
   case cancelled
+  /// How many of how many windows an evaluation has measured.
+  case evaluating(done: Int, total: Int)
   /// The run could not begin.
   case failed(UserError)
   /// The trainer cannot continue and ends; the sound state is being saved.
@@ -38,9 +40,13 @@ package final class EventHub: Sendable {
   init(recorder: Mailbox<RecordingThread.Entry>) { self.recorder = recorder }
 
   /// A new subscriber, which receives all events from now on.
-  /// - Parameter mostSteps: the most steps that wait for the subscriber; further steps are left out, and a gap says so.
-  package func subscribe(mostSteps: Int = Subscription.mostSteps) -> Subscription {
-    let subscription = Subscription(mostSteps: mostSteps)
+  /// - Parameters:
+  ///   - mostSteps: the most steps that wait for the subscriber; further steps are left out, and a gap says so.
+  ///   - wake: called, on any thread, when something other than steps begins to wait; it must not wait itself.
+  package func subscribe(
+    mostSteps: Int = Subscription.mostSteps, wake: (@Sendable () -> Void)? = nil
+  ) -> Subscription {
+    let subscription = Subscription(mostSteps: mostSteps, wake: wake)
     state.withLock { $0.subscriptions.append(subscription) }
     return subscription
   }

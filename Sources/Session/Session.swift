@@ -135,7 +135,8 @@ package final class TrainingSession: Sendable {
           report: { [hub] in hub.publish($0) },
           save: { [entries] in entries.send(.checkpoint(Handoff($0), answering: $1)) },
           spare: { [buffers] in buffers.take() },
-          goBack: { [self] in try prepareBranch(from: $0, at: $1, by: $2, rateFactor: $3) }))
+          goBack: { [self] in try prepareBranch(from: $0, at: $1, by: $2, rateFactor: $3) },
+          progress: { [hub] in hub.tell(.evaluating(done: $0, total: $1)) }))
       if let failure = trainer.failure { hub.tell(.stopped(UserError(failure))) }
       // The recorder passes it on when all before it is stored: after an ending nothing comes.
       entries.send(.end(ending))
@@ -183,6 +184,7 @@ package final class TrainingSession: Sendable {
     } progress: {
       hub.tell(.progress(done: $0, total: $1))
     }
+    hub.tell(.preparing("making the network and its memory"))
     let trainer = try Trainer(
       recipe: request.recipe, corpus: corpus, from: start, threads: request.threads, name: request.name)
     buffers.allow(bytes: trainer.checkpointBytes, of: MachineMemory.current?.available)

@@ -15,6 +15,8 @@ package final class Subscription: Sendable {
     /// Steps and other events among them.
     var steps = 0
     var others = 0
+    /// Whether something other than steps waits, and the reader was woken for it.
+    var hasWoken = false
   }
 
   private let state = Mutex(MessageQueue())
@@ -22,7 +24,13 @@ package final class Subscription: Sendable {
   /// Signalled once when messages arrive after the reader's last look.
   private let arrival = DispatchSemaphore(value: 0)
 
-  init(mostSteps: Int) { self.mostSteps = mostSteps }
+  /// Called when something other than steps begins to wait.
+  private let wake: (@Sendable () -> Void)?
+
+  init(mostSteps: Int, wake: (@Sendable () -> Void)? = nil) {
+    self.mostSteps = mostSteps
+    self.wake = wake
+  }
 
   /// The number of waiting messages: at most `mostSteps` + `mostOthers`, two gaps, and the messages that begin and end
   /// a session.
@@ -36,6 +44,7 @@ package final class Subscription: Sendable {
         defer { state = MessageQueue() }
         return state.waiting
       }
+      state.hasWoken = false
       let taken = Array(state.waiting[..<most])
       state.waiting.removeFirst(most)
       for message in taken {
@@ -56,18 +65,29 @@ package final class Subscription: Sendable {
 
   /// Queues a message, or leaves it out if the queue is full.
   func offer(_ message: SessionMessage) {
-    let isFirst = state.withLock { state in
+    let (isFirst, wakes) = state.withLock { state in
       let isFirst = state.waiting.isEmpty
       state.add(message, mostSteps: mostSteps)
-      return isFirst
+      // Steps wait until the reader looks by itself: thousands may come in a second.
+      let wakes = !message.isStep && !state.hasWoken
+      if wakes { state.hasWoken = true }
+      return (isFirst, wakes)
     }
     if isFirst { arrival.signal() }
+    if wakes { wake?() }
   }
 }
 
 extension Subscription.MessageQueue {
   /// Old messages stay and new ones are left out: a slow reader finds the beginning, one gap, and then new events.
   fileprivate mutating func add(_ message: SessionMessage, mostSteps: Int) {
+    if case .evaluating = message {
+      // The newest says all; a reader that takes nothing misses nothing of the run by missing it.
+      if case .evaluating? = waiting.last { return waiting[waiting.count - 1] = message }
+      guard others < Subscription.mostOthers else { return }
+      others += 1
+      return waiting.append(message)
+    }
     guard case .event(let event) = message, message.isStep || message.isBounded else { return waiting.append(message) }
     if message.isStep {
       // In a gap, further steps make it longer.
@@ -102,6 +122,7 @@ extension SessionMessage {
   /// True for events other than steps that count towards `mostOthers`. The beginning and the end of a session do not
   /// count.
   fileprivate var isBounded: Bool {
+    if case .evaluating = self { return true }
     guard case .event(let event) = self else { return false }
     return switch event.event {
     case .stepped, .began, .gap, .ended: false

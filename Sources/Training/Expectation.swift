@@ -1,53 +1,8 @@
-// What the heads of a network expect after a text: the answer to `ask`.
+// What the heads of a network expect after a text is computed: the answer to `ask`.
 import Corpus
 import Foundation
 import Run
 import Transformer
-
-/// What a network says of a text's next tokens.
-package struct Expectation: Sendable {
-  /// A token in visible form, with its probability.
-  package struct Choice: Sendable, Equatable {
-    package var token: String
-    package var probability: Float
-  }
-
-  /// The tokens that the network read, the last ones of the text that its context holds.
-  package var context: [String]
-  /// NTP's likeliest next tokens, the likeliest first; empty without NTP.
-  package var next: [Choice]
-  /// The likeliest token of each MTP head beyond the first, by the head's name.
-  package var further: [(head: String, choice: Choice)]
-  /// TOP's first choices among the tokens that come soon; empty without TOP.
-  package var ranking: [String]
-
-  /// Choices that are told.
-  fileprivate static let most = 8
-
-  /// One line: `ntp beginning .41, end .12 · mtp-2 was .20 · top was and of`.
-  package var line: String {
-    func share(_ value: Float) -> String { String(String(format: "%.2f", value).drop { $0 == "0" }) }
-    var parts: [String] = []
-    if !next.isEmpty {
-      parts.append("ntp " + next.map { "\($0.token) \(share($0.probability))" }.joined(separator: ", "))
-    }
-    parts += further.map { "\($0.head) \($0.choice.token) \(share($0.choice.probability))" }
-    if !ranking.isEmpty { parts.append("top " + ranking.joined(separator: " ")) }
-    return parts.joined(separator: " · ")
-  }
-
-  /// An object with a key a head.
-  package var json: JSON {
-    func object(_ choice: Choice) -> JSON {
-      .object([JSON.Member("token", .text(choice.token)), JSON.Member("probability", .float(choice.probability))])
-    }
-    var members = [JSON.Member("context", .array(context.map(JSON.text)))]
-    if !next.isEmpty { members.append(JSON.Member("ntp", .array(next.map(object)))) }
-    members += further.map { JSON.Member($0.head, object($0.choice)) }
-    if !ranking.isEmpty { members.append(JSON.Member("top", .array(ranking.map(JSON.text)))) }
-    return .object(members)
-  }
-}
 
 extension Transformer {
   /// What the heads expect after a text. The activations of the pass before are lost.
@@ -66,7 +21,7 @@ extension Transformer {
     }
     tokens.withUnsafeBufferPointer { forward(batch($0.baseAddress!)) }
     let state = hidden(row: 0, position: position)
-    var expectation = Expectation(context: known.map(tokenizer.visible), next: [], further: [], ranking: [])
+    var expectation = Expectation(context: known.map(tokenizer.visible))
     for (index, head) in heads.enumerated() where configuration.streams[0].contains(index) {
       let logits = logits(head: index, hidden: state)
       let best = logits.indices.sorted { (logits[$0], $1) > (logits[$1], $0) }.prefix(Expectation.most)
@@ -84,10 +39,9 @@ extension Transformer {
       let logits = logits(head: configuration.streams[0][0], hidden: state)
       guard let best = logits.indices.max(by: { (logits[$0], $1) < (logits[$1], $0) }) else { continue }
       expectation.further.append(
-        (
-          heads[configuration.streams[index + 1][0]].name,
-          Expectation.Choice(token: tokenizer.visible(Int32(best)), probability: logits.shares[best])
-        ))
+        Expectation.FurtherChoice(
+          head: heads[configuration.streams[index + 1][0]].name,
+          choice: Expectation.Choice(token: tokenizer.visible(Int32(best)), probability: logits.shares[best])))
       if position + 2 + index < stride { tokens[position + 2 + index] = Int32(best) }
     }
     return expectation
@@ -114,11 +68,11 @@ extension Trainer {
     let expectation = model.expectation(after: tokenizer.tokens(of: text), heads: heads, by: tokenizer)
     guard model.failure == nil else { return }
     let line = "\(text.excerpt.quotation) → \(expectation.line)"
-    outlets.report(
-      .occurred(
-        Occurrence(
-          .notice, step: state.step, time: wallTime(), key: request.command.word, actor: request.actor,
-          request: request.id, text: line.prefix(ofBytes: Annotation.mostBytes))))
+    var answer = Occurrence(
+      .notice, step: state.step, time: wallTime(), key: request.command.word, actor: request.actor,
+      request: request.id, text: line.prefix(ofBytes: Annotation.mostBytes))
+    answer.expectation = expectation
+    outlets.report(.occurred(answer))
   }
 }
 

@@ -10,11 +10,12 @@ extension Transformer {
   /// the part.
   /// - Parameters:
   ///   - tokens: about how many tokens to measure, in evenly spread windows, at least one; 0 measures all.
-  ///   - shouldContinue: asked before every batch; if it returns false, measuring stops and the result is nil.
+  ///   - shouldContinue: asked before every batch, with the windows that are measured and all of them; if it returns false,
+  ///     measuring stops and the result is nil.
   /// - Throws: `CorpusError` where the part cannot be read, or has changed.
   package func measure(
     on part: TokenRange, by recipe: Recipe, weights: [Float], tokens: Int = 0,
-    while shouldContinue: () -> Bool = { true }
+    while shouldContinue: (_ done: Int, _ total: Int) -> Bool = { _, _ in true }
   ) throws(CorpusError) -> Measured? {
     var sums = [LossSum](repeating: LossSum(), count: recipe.heads.count)
     let most = tokens == 0 ? Int.max : max(1, tokens / configuration.context)
@@ -23,9 +24,10 @@ extension Transformer {
     var paths = PathSum(part.graphs, recipe: recipe)
     let spread = HeldOutSample(over: batches.windows * configuration.context)
     while true {
-      let first = batches.window * configuration.context
+      let done = batches.window
+      let first = done * configuration.context
       guard let batch = try batches.next() else { break }
-      guard shouldContinue() else { return nil }
+      guard shouldContinue(done, batches.windows) else { return nil }
       let rows = TokenRows(batch)
       forward(rows)
       let measured = losses(rows, ranking: (0..<self.rows * configuration.context).map { spread.has(first + $0) })

@@ -72,6 +72,11 @@ struct Probes {
     }
   }
 
+  /// The text up to a probe's position, for heads that are asked what they expect there.
+  func text(of probe: Int) -> [Int32] {
+    Array(rows[probe * stride...probe * stride + position])
+  }
+
   private func sample(
     _ probe: Int, _ row: [Int32], _ logits: [Float], _ step: Int, _ tokenizer: Tokenizer
   ) -> OrderSample {

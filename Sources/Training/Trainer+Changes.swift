@@ -27,7 +27,8 @@ extension Trainer {
     let new = change.applied(to: old)
     guard RateChange.bounds.contains(new), scheduled > 0 else {
       return refuse(
-        request, "the rate stays \(compact(old)): \(compact(new)) is not above 0 and at most \(RateChange.largest)",
+        request,
+        "the rate stays \(Figure.rate(old)): \(Figure.rate(new)) is not above 0 and at most \(RateChange.largest)",
         outlets)
     }
     // Always by the new rate, so that replaying a stored rate gives the same bits.
@@ -44,7 +45,7 @@ extension Trainer {
       .occurred(
         Occurrence(
           .rate, step: step, time: wallTime(), key: "rate", old: old, new: new, actor: request.actor,
-          request: request.id, text: "rate \(compact(old)) → \(compact(new))\(why)")))
+          request: request.id, text: "rate \(Figure.rate(old)) → \(Figure.rate(new))\(why)")))
   }
 
   mutating func change(_ change: WeightChange, for request: Request, _ outlets: Outlets) {
@@ -59,13 +60,13 @@ extension Trainer {
     guard change.isInRange else {
       return refuse(
         request,
-        "the weight of \(name) stays \(short(old)): \(short(change.weight)) is not from 0 to "
+        "the weight of \(name) stays \(Figure.factor(old)): \(Figure.factor(change.weight)) is not from 0 to "
           + "\(Int(WeightChange.largest))", outlets)
     }
     guard change.weight > 0 || heads.contains(where: { $0 != change.head && changedWeight(of: $0) > 0 }) else {
       return refuse(
         request,
-        "the weight of \(name) stays \(short(old)): all other weights are 0, and nothing would be"
+        "the weight of \(name) stays \(Figure.factor(old)): all other weights are 0, and nothing would be"
           + " learned", outlets)
     }
     remember(.weight(change.head, old), for: request)
@@ -81,7 +82,7 @@ extension Trainer {
       .occurred(
         Occurrence(
           .weight, step: step, time: wallTime(), key: name, old: old, new: new, actor: request.actor,
-          request: request.id, text: "weight of \(name) \(short(old)) → \(short(new))\(why)")))
+          request: request.id, text: "weight of \(name) \(Figure.factor(old)) → \(Figure.factor(new))\(why)")))
   }
 
   /// Makes the changes that waited for the end of a step. If the step was abandoned, the changes apply to the step that
@@ -123,16 +124,3 @@ extension Trainer {
           request: request.id, text: text)))
   }
 }
-
-/// At most three significant digits, as a rate is written on every screen: 3.0e-4, 2.41e-4, 0.5.
-func compact(_ value: Double) -> String {
-  guard value.isFinite, value != 0 else { return "\(value)" }
-  if abs(value) >= 0.0995, abs(value) < 1000 { return String(format: "%.3g", value) }
-  let parts = String(format: "%.2e", value).split(separator: "e")
-  // One decimal stays.
-  let digits = parts[0].last == "0" ? parts[0].dropLast() : parts[0]
-  return "\(digits)e\(Int(parts[1]) ?? 0)"
-}
-
-/// At most four significant digits, as a weight is written: 0.5.
-func short(_ value: Double) -> String { String(format: "%.4g", value) }

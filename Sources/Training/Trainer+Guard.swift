@@ -59,12 +59,14 @@ extension Trainer {
     return isAttended ? nil : Ending(.diverged, step: state.step, time: wallTime())
   }
 
-  /// Says that a step is out of line, once until one is not.
-  func warn(of alarm: GuardAlarm, _ outlets: Outlets) {
+  /// Tells of a gradient that is out of line, once until one is not. Who watches the events tells of a loss that is (`Session/Alerts`):
+  /// of a spike there is one alert.
+  func tell(of alarm: GuardAlarm, _ outlets: Outlets) {
+    guard case .norm(let norm, _) = alarm else { return }
     outlets.report(
       .occurred(
         Occurrence(
-          .warning, step: state.step, time: wallTime(), key: "spike", actor: .guard,
+          .alert, step: state.step, time: wallTime(), key: "gradient", new: norm, actor: .guard,
           text: "a spike at step \(state.step): \(alarm.words)")))
   }
 
@@ -151,7 +153,7 @@ extension Trainer {
       return " — begin again with a lower schedule.rate, since there is no checkpoint"
     }
     return
-      " — “foretop resume \(name) --step \(step) --set schedule.rate=\(compact(recipe.schedule.rate / 2))” goes on from "
+      " — “foretop resume \(name) --step \(step) --set schedule.rate=\(Figure.rate(recipe.schedule.rate / 2))” goes on from "
       + "the last sound checkpoint with a lower rate"
   }
 
@@ -163,14 +165,14 @@ extension Trainer {
     if let exploded = explodedTensor(sizes) { return exploded }
     let judged = state.guarded
     if let judged, judged.isSpoilt {
-      return "the loss is \(short(judged.recentLoss)), and was \(short(judged.lowest)) at its lowest"
+      return "the loss is \(Figure.loss(judged.recentLoss)), and was \(Figure.loss(judged.lowest)) at its lowest"
     }
     if case .spoilt = cause { return nil }
     // The same weights on other rows: where they fail too, it is not the rows.
     guard let next = lossOfNextBatch() else { return nil }
     if !next.isFinite { return "the next batch's loss is \(next.isNaN ? .nan : next) too" }
     guard let judged, judged.lowest.isFinite, Double(next) > judged.limit else { return nil }
-    return "the next batch's loss is \(short(Double(next))), and was \(short(judged.lowest)) at its lowest"
+    return "the next batch's loss is \(Figure.loss(Double(next))), and was \(Figure.loss(judged.lowest)) at its lowest"
   }
 
   /// The loss of the first head on the next batch's first rows; the data position stays as it is.

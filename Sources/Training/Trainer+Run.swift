@@ -13,6 +13,8 @@ extension Trainer {
     let spare: (() -> Checkpoint?)?
     /// Makes a branch ready: of which checkpoint, at which step, for whom, and with which factor of the rate.
     let goBack: ((BackTarget, Int, Occurrence.Actor, Double?) throws -> BranchStart)?
+    /// How many of how many windows an evaluation has measured.
+    let progress: ((Int, Int) -> Void)?
 
     /// - Parameters:
     ///   - save: receives a complete copy of the state, and the requests that are answered when the copy is stored.
@@ -22,12 +24,14 @@ extension Trainer {
     package init(
       report: @escaping (Event) -> Void, save: @escaping (consuming Checkpoint, [Request]) -> Void,
       spare: (() -> Checkpoint?)? = nil,
-      goBack: ((BackTarget, Int, Occurrence.Actor, Double?) throws -> BranchStart)? = nil
+      goBack: ((BackTarget, Int, Occurrence.Actor, Double?) throws -> BranchStart)? = nil,
+      progress: ((Int, Int) -> Void)? = nil
     ) {
       self.report = report
       self.save = save
       self.spare = spare
       self.goBack = goBack
+      self.progress = progress
     }
   }
 
@@ -77,7 +81,7 @@ extension Trainer {
       case .stepped(let report):
         outlets.report(.stepped(report))
         guarded.skips = 0
-        if let newAlarm { warn(of: newAlarm, outlets) }
+        if let newAlarm { tell(of: newAlarm, outlets) }
         pauseIfDue(after: report, outlets)
         if isGuarded, state.guarded?.hasJustSpoilt == true,
           let ending = guardAgainst(.spoilt, isAttended: isAttended, outlets)
@@ -165,10 +169,18 @@ extension Trainer {
       return
     }
     var watch = Stopwatch()
+    var toldAt = ContinuousClock.now
     let measured: Measured?
     do {
       measured = try model.measure(
-        on: corpus.heldOut, by: recipe, weights: weights, tokens: recipe.evaluate.tokens, while: { !inbox.isStopping })
+        on: corpus.heldOut, by: recipe, weights: weights, tokens: recipe.evaluate.tokens,
+        while: { done, total in
+          if let progress = outlets.progress, ContinuousClock.now - toldAt > .milliseconds(100) {
+            toldAt = .now
+            progress(done, total)
+          }
+          return !inbox.isStopping
+        })
     } catch {
       return fail(error, outlets)
     }
@@ -188,7 +200,18 @@ extension Trainer {
     guard let probes else { return }
     orderSamples = probes.samples(of: model, at: state.step, by: corpus.tokenizer)
     guard model.failure == nil else { return }
-    outlets.report(.ordered(orderSamples[probe]))
+    report(probe: probe, outlets)
+  }
+
+  /// Reports the sample of a probe, with what the MTP heads expect at the same place.
+  private mutating func report(probe index: Int, _ outlets: Outlets) {
+    guard let probes else { return }
+    if orderSamples[index].further == nil, heads.contains(where: { $0.kind.target == .furtherToken }) {
+      let expectation = model.expectation(after: probes.text(of: index), heads: heads, by: corpus.tokenizer)
+      guard model.failure == nil else { return }
+      orderSamples[index].further = expectation.further
+    }
+    outlets.report(.ordered(orderSamples[index]))
   }
 
   /// - Returns: true if there is such a probe; otherwise the request was refused.
@@ -200,7 +223,7 @@ extension Trainer {
     }
     probe = ((index % probes.count) + probes.count) % probes.count
     if orderSamples.first?.step == state.step {
-      outlets.report(.ordered(orderSamples[probe]))
+      report(probe: probe, outlets)
     } else {
       look(outlets)
     }

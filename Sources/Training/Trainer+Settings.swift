@@ -60,7 +60,7 @@ extension Trainer {
   ) {
     var text = "\(setting.key) \(setting.text(old)) → \(setting.text(new))\(why)"
     // Another end is another schedule.
-    if setting == .steps, recipe.schedule.kind != .constant { text += ": rate \(compact(rate)) at the next step" }
+    if setting == .steps, recipe.schedule.kind != .constant { text += ": rate \(Figure.rate(rate)) at the next step" }
     outlets.report(
       .occurred(
         Occurrence(
@@ -96,7 +96,8 @@ extension Trainer {
       let new = scheduled * factor
       guard scheduled > 0, RateChange.bounds.contains(new) else {
         return refuse(
-          request, "the rate stays \(compact(old)): the value before, \(compact(new)), is out of range", outlets)
+          request, "the rate stays \(Figure.rate(old)): the value before, \(Figure.rate(new)), is out of range", outlets
+        )
       }
       state.rateFactor = new / scheduled
       report(rate: old, to: new, at: state.step, for: request, outlets, why: ", undone")
@@ -105,7 +106,7 @@ extension Trainer {
       guard weight > 0 || heads.contains(where: { $0 != head && self.weight(of: $0) > 0 }) else {
         return refuse(
           request,
-          "the weight of \(head.name) stays \(short(old)): all other weights are 0 now, and nothing would be learned",
+          "the weight of \(head.name) stays \(Figure.factor(old)): all other weights are 0 now, and nothing would be learned",
           outlets)
       }
       setWeights(to: [head.name: weight])
@@ -140,7 +141,8 @@ extension Trainer {
     let held = change.rate ?? old
     if let rate = change.rate, !RateChange.bounds.contains(rate) {
       return refuse(
-        request, "the rate stays \(compact(old)): \(compact(rate)) is not above 0 and at most \(RateChange.largest)",
+        request,
+        "the rate stays \(Figure.rate(old)): \(Figure.rate(rate)) is not above 0 and at most \(RateChange.largest)",
         outlets)
     }
     let before = Dictionary(uniqueKeysWithValues: Self.courseSettings.map { ($0, $0.value(in: recipe)) })
@@ -171,7 +173,7 @@ extension Trainer {
       let old = setting.value(in: recipe)
       set(setting, to: value)
       let isLast = setting == Self.courseSettings.last
-      let remark = isLast && showsRate ? ": rate \(compact(rate)) at the next step" : ""
+      let remark = isLast && showsRate ? ": rate \(Figure.rate(rate)) at the next step" : ""
       report(
         setting, old, to: value, for: isLast ? request : Request(request.command, by: request.actor), outlets,
         why: why + remark)

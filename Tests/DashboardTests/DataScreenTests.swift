@@ -10,7 +10,7 @@ struct DataScreenTests {
     separator: " "
   ).map { " " + $0 }
 
-  private func page(_ number: Int) -> DataPage {
+  func page(_ number: Int) -> DataPage {
     let text = (0..<64).map { words[($0 + number) % words.count] }
     let documents = (0..<64).map { $0 < 40 ? 0 : 1 }
     return DataPage(
@@ -30,7 +30,7 @@ struct DataScreenTests {
       })
   }
 
-  private var screen: DataScreen {
+  var screen: DataScreen {
     let summary = DataSummary(
       name: "default", corpus: "kjv.txt · 4.1 MB", files: 1, documents: 2, bytes: 4_100_000, trainingTokens: 990_000,
       heldOutTokens: 52_000, vocabulary: 4096, unigramEntropy: 5.98, context: 64, windows: 3, tokensPerStep: 4096,

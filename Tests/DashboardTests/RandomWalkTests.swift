@@ -8,8 +8,8 @@ import Testing
 @testable import TerminalUI
 
 struct RandomWalkTests {
-  private static let keys: [Key] =
-    "?qlxyebsgcadknj.<>[]{}+-=0123456789:/wruL é漢🙂".map { .character($0) }
+  static let keys: [Key] =
+    "?qlxyebsgcadknjtm,.<>[]{}+-=0123456789:/wruTLCMS é漢🙂".map { .character($0) }
     + [
       .enter, .escape, .tab, .backTab, .backspace, .delete, .insert, .up, .down, .left, .right, .home, .end, .pageUp,
       .pageDown, .function(1), .control("l"), .control("u"), .paste("x0.5\n\u{1B}[2J"), .resize, .space, .space,
@@ -35,7 +35,7 @@ struct RandomWalkTests {
     return words[Int.random(in: 0..<words.count, using: &dice)]
   }
 
-  private func event(_ dice: inout Dice, _ step: inout Int) -> Event {
+  func event(_ dice: inout Dice, _ step: inout Int) -> Event {
     let run = MadeUpRun()
     switch Int.random(in: 0..<20, using: &dice) {
     case 0:
@@ -128,18 +128,30 @@ struct RandomWalkTests {
       let canvas = dashboard.draw(size: (columns: size.0, rows: size.1), now: number(&dice))
       #expect(canvas.columns == max(size.0, 1) && canvas.rows == max(size.1, 1))
       if round % 10 == 0 { pictures.insert(canvas.text) }
-      // No cell holds anything that steers a terminal, and wide ones are whole.
-      for row in 0..<canvas.rows {
-        var column = 0
-        while column < canvas.columns {
-          let cell = canvas[column, row]
-          if cell.character.unicodeScalars.contains(where: \.steersTerminals) { Issue.record("an unsafe cell") }
-          if cell.width == 0 { Issue.record("half of a wide character at \(column), \(row)") }
-          column += max(Int(cell.width), 1)
-        }
-        if column != canvas.columns { Issue.record("a wide character beyond the edge") }
-      }
+      canvas.expectSound()
     }
     #expect(pictures.count > 200, "\(Trial.note): it saw \(pictures.count) pictures in 250 looks")
+  }
+}
+
+extension Canvas {
+  /// No cell holds anything that steers a terminal, and wide ones are whole.
+  func expectSound(sourceLocation: SourceLocation = #_sourceLocation) {
+    for row in 0..<rows {
+      var column = 0
+      while column < columns {
+        let cell = self[column, row]
+        if cell.character.unicodeScalars.contains(where: \.steersTerminals) {
+          Issue.record("an unsafe cell at \(column), \(row)", sourceLocation: sourceLocation)
+        }
+        if cell.width == 0 {
+          Issue.record("half of a wide character at \(column), \(row)", sourceLocation: sourceLocation)
+        }
+        column += max(Int(cell.width), 1)
+      }
+      if column != columns {
+        Issue.record("a wide character beyond the edge of row \(row)", sourceLocation: sourceLocation)
+      }
+    }
   }
 }

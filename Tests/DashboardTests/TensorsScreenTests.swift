@@ -31,7 +31,7 @@ struct TensorsScreenTests {
     return screen
   }
 
-  private func read(_ screen: inout TensorsScreen, _ steps: [Int] = [100, 200, 300]) {
+  func read(_ screen: inout TensorsScreen, _ steps: [Int] = [100, 200, 300]) {
     while let reading = screen.nextReading {
       screen.expect(reading)
       #expect(screen.nextReading == nil, "one thing is read at a time")

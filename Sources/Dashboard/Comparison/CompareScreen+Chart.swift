@@ -1,4 +1,5 @@
 // Draws the curves of a comparison, or their differences from one curve, with the cursor and a legend.
+import Run
 import TerminalUI
 
 extension CompareScreen {

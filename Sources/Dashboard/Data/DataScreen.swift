@@ -67,6 +67,11 @@ package struct DataScreen: Sendable, ScreenContent, KeyedScreen {
 
   package mutating func fit(columns: Int, rows: Int) { size = (columns, rows) }
 
+  package mutating func say(_ sentence: String) {
+    message = sentence
+    needsDrawing = true
+  }
+
   package mutating func suggest(_ palette: Palette) {
     self.palette = palette
     needsDrawing = true

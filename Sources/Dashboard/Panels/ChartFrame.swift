@@ -1,4 +1,5 @@
 // What charts have around their plots: numbers beside the y axis, and the x axis with its ticks.
+import Run
 import TerminalUI
 
 extension Canvas {

@@ -11,7 +11,7 @@ extension Dashboard {
         "< > \(probe) · step \(Figure.grouped(sample.step))", "\(probe) · step \(Figure.grouped(sample.step))", probe,
       ]
     }
-    let inside = frame(.order, notes: notes, in: rectangle, on: &canvas)
+    var inside = frame(.order, notes: notes, in: rectangle, on: &canvas)
     guard let sample else {
       let every = beginning?.recipe.sample.every ?? 0
       let text =
@@ -19,6 +19,12 @@ extension Dashboard {
         ? "this run has no TOP head"
         : every > 0 ? "TOP samples come every \(Figure.grouped(every)) steps" : "no TOP sample yet"
       return drawNothing(text, in: inside, on: &canvas)
+    }
+    if isFullScreen, inside.columns >= 110, inside.rows >= 12 {
+      // The whole screen has room for the other probes.
+      let (left, right) = inside.splitLeft(inside.columns / 2)
+      drawProbes(in: right.inset(columns: 2), on: &canvas)
+      inside = left
     }
     if inside.rows >= 9, inside.columns >= 34 {
       drawOrderTable(sample, in: inside, on: &canvas)
@@ -34,12 +40,6 @@ extension Dashboard {
       parts.map { [Span($0), Span(Figure.share(Double($1)), .bold)] }.joined(separator: [Span("   ")]))
   }
 
-  /// The text before the position, its end always shown, and the place where the order is asked for.
-  private static func context(_ sample: OrderSample, columns: Int) -> [Span] {
-    // In running text a space is a space.
-    [Span(sample.context.joined().replacing("␠", with: " ").cutFront(to: max(columns - 1, 1))), Span("▏", .accent)]
-  }
-
   /// A hit is a token that comes and is among as many first choices as tokens come.
   private static func isHit(_ upcoming: OrderSample.Upcoming, of sample: OrderSample) -> Bool {
     upcoming.rank > 0 && upcoming.rank <= max(sample.upcoming.count, 1)
@@ -52,42 +52,22 @@ extension Dashboard {
 
   private func drawOrderTable(_ sample: OrderSample, in inside: Rectangle, on canvas: inout Canvas) {
     canvas.write("context", style: .faint, line: 0, of: inside)
-    canvas.write(Self.context(sample, columns: inside.columns - 9), line: 0, of: inside, indent: 9)
+    canvas.write(TokenText.context(sample.context, columns: inside.columns - 9), line: 0, of: inside, indent: 9)
 
-    // The head's ranking, wrapped below the table, then the quality and its history.
-    let ranking = sample.ranking.map(Self.label).joined(separator: "  ").wrapped(to: inside.columns - 9)
+    // Below the table: the head's ranking, what the MTP heads said, the quality and its history, and what the words mean.
+    let ranking = sample.ranking.map(TokenText.label).joined(separator: "  ").wrapped(to: inside.columns - 9)
     let rankingRows = min(ranking.count, inside.rows >= 14 ? 2 : 1)
+    let further = furtherLines(of: sample, columns: inside.columns - 9)
+    let furtherRows = inside.rows >= 11 ? min(further.count, inside.rows >= 16 ? 2 : 1) : 0
     let hasSparkline = inside.rows >= 12
-    let reserved = 3 + 1 + rankingRows + 1 + (hasSparkline ? 1 : 0)
-    let room = max(inside.rows - reserved, 1)
+    let reserved = 3 + 1 + rankingRows + furtherRows + 1 + (hasSparkline ? 1 : 0)
+    let words = Self.meaning(of: sample).wrapped(to: inside.columns)
+    // A table that is whole leaves the rest to a sentence.
+    let hasWords = inside.rows >= reserved + max(sample.upcoming.count, 4) + words.count + 1
+    let room = max(inside.rows - reserved - (hasWords ? words.count + 1 : 0), 1)
 
-    let token = min(max(sample.upcoming.map(\.token.width).max() ?? 8, 8), inside.columns - 28)
-    func row(_ name: String, _ distance: String, _ weight: String, _ rank: String) -> String {
-      name.cut(to: token).padded(to: token) + distance.padded(to: 6, .right) + weight.padded(to: 9, .right)
-        + rank.padded(to: 8, .right)
-    }
-    canvas.write(row("upcoming", "ahead", "weight", "rank"), style: .faint, line: 2, of: inside)
-    // Why rank 10 is a hit: as many places count as tokens come, whether or not all of them are listed.
-    let most = max(sample.upcoming.count, 1)
-    let places = "  ✓ ≤ \(most)"
-    if token + 23 + places.width <= inside.columns {
-      canvas.write(places, style: .faint, line: 2, of: inside, indent: token + 23)
-    }
-    let first = min(scroll[.order, default: 0], max(sample.upcoming.count - room, 0))
-    for (index, upcoming) in sample.upcoming.dropFirst(first).prefix(room).enumerated() {
-      let isHit = Self.isHit(upcoming, of: sample)
-      canvas.write(
-        [
-          Span(
-            row(
-              Self.label(upcoming.token), String(upcoming.distance), Figure.share(Double(upcoming.weight), 3),
-              Self.rank(upcoming))),
-          Span(isHit ? "  ✓" : "  ✗", Style(isHit ? .good : .bad, .bold)),
-        ], line: 3 + index, of: inside)
-    }
-
-    let shown = min(max(sample.upcoming.count - first, 0), room)
-    var line = min(3 + shown + 1, inside.rows - rankingRows - 1 - (hasSparkline ? 1 : 0))
+    let shown = drawUpcoming(sample, room: room, in: inside, on: &canvas)
+    var line = min(3 + shown + 1, inside.rows - reserved + 4)
     canvas.write("head", style: .faint, line: line, of: inside)
     for index in 0..<rankingRows {
       let isLast = index == rankingRows - 1 && ranking.count > rankingRows
@@ -95,18 +75,99 @@ extension Dashboard {
       canvas.write(text.cut(to: inside.columns - 9), style: Style(.second), line: line + index, of: inside, indent: 9)
     }
     line += rankingRows
+    for index in 0..<furtherRows {
+      if index == 0 { canvas.write("mtp", style: .faint, line: line, of: inside) }
+      let isCut = index == furtherRows - 1 && further.count > furtherRows
+      canvas.write(further[index] + (isCut ? [Span(" …", .faint)] : []), line: line, of: inside, indent: 9)
+      line += 1
+    }
     canvas.write(Self.quality(sample), line: line, of: inside)
+    line += 1
     if hasSparkline {
-      canvas.write("ndcg@8", style: .faint, line: line + 1, of: inside)
-      let area = Rectangle(column: inside.column + 9, row: inside.row + line + 1, columns: inside.columns - 9, rows: 1)
+      canvas.write("ndcg@8", style: .faint, line: line, of: inside)
+      let area = Rectangle(column: inside.column + 9, row: inside.row + line, columns: inside.columns - 9, rows: 1)
       canvas.sparkline(
         qualities(area.columns), scale: Scale(from: 0, to: 1), style: Style(.second), line: 0, of: area, glyphs: glyphs)
+      line += 1
     }
+    guard hasWords else { return }
+    for (index, text) in words.enumerated() { canvas.write(text, style: .faint, line: line + 1 + index, of: inside) }
   }
 
-  /// A token of a list: one that is nothing but spaces would not be seen.
-  private static func label(_ token: String) -> String {
-    token.allSatisfy { $0 == " " } ? String(repeating: "␠", count: token.count) : token
+  /// What each MTP head said about the same place, on lines of so many columns.
+  private func furtherLines(of sample: OrderSample, columns: Int) -> [[Span]] {
+    TokenText.wrapped(
+      TokenText.further(sample.further ?? []) { name in
+        Head.all.first { $0.name == name }.map { pen($0).style } ?? .plain
+      }, to: columns)
+  }
+
+  /// What the table's words mean.
+  private static func meaning(of sample: OrderSample) -> String {
+    "rank: the token's place when the head orders the whole vocabulary. weight: its share of TOP's target, more for what "
+      + "comes sooner. ✓: its rank is at most \(max(sample.upcoming.count, 1)), the number of tokens that come."
+  }
+
+  /// The tokens that come, each with its rank now and at the sample that is compared.
+  /// - Returns: how many there are.
+  private func drawUpcoming(
+    _ sample: OrderSample, room: Int, in inside: Rectangle, on canvas: inout Canvas
+  ) -> Int {
+    let compared = inside.columns >= 42 ? comparedSample : nil
+    let fixed = compared == nil ? 28 : 36
+    let token = min(max(sample.upcoming.map(\.token.width).max() ?? 8, 8), max(inside.columns - fixed, 6))
+    func row(_ name: String, _ distance: String, _ weight: String, _ rank: String) -> String {
+      name.cut(to: token).padded(to: token) + distance.padded(to: 6, .right) + weight.padded(to: 9, .right)
+        + rank.padded(to: 8, .right)
+    }
+    var header = row("upcoming", "ahead", "weight", "rank")
+    if let compared { header += ("@" + Figure.short(Double(compared.step))).padded(to: 8, .right) }
+    canvas.write(header, style: .faint, line: 2, of: inside)
+    // Why rank 10 is a hit: as many places count as tokens come, whether or not all of them are listed.
+    let places = "  ✓ ≤ \(max(sample.upcoming.count, 1))"
+    if header.width + places.width <= inside.columns {
+      canvas.write(places, style: .faint, line: 2, of: inside, indent: header.width)
+    }
+    let first = min(scroll[.order, default: 0], max(sample.upcoming.count - room, 0))
+    for (index, upcoming) in sample.upcoming.dropFirst(first).prefix(room).enumerated() {
+      let isHit = Self.isHit(upcoming, of: sample)
+      let old = compared?.upcoming.first { $0.token == upcoming.token && $0.distance == upcoming.distance }
+      canvas.write(
+        [
+          Span(
+            row(
+              TokenText.label(upcoming.token), String(upcoming.distance), Figure.share(Double(upcoming.weight), 3),
+              Self.rank(upcoming))),
+          Span(compared == nil ? "" : (old.map(Self.rank) ?? "–").padded(to: 8, .right), .faint),
+          Span(isHit ? "  ✓" : "  ✗", Style(isHit ? .good : .bad, .bold)),
+        ], line: 3 + index, of: inside)
+    }
+    return min(max(sample.upcoming.count - first, 0), room)
+  }
+
+  /// The newest sample of every probe that there is one of, a line each.
+  private func drawProbes(in area: Rectangle, on canvas: inout Canvas) {
+    let newest = Dictionary(samples.map { ($0.probe, $0) }) { $1 }
+    canvas.write("probe  context", style: .faint, line: 0, of: area)
+    canvas.write("hits  ndcg@8   step", style: .faint, line: 0, of: area, .right)
+    let probes = newest.values.sorted { $0.probe < $1.probe }
+    for (index, other) in probes.prefix(area.rows - 2).enumerated() {
+      let isShown = other.probe == sample?.probe
+      let hits = other.upcoming.count { Self.isHit($0, of: other) }
+      let numbers =
+        "\(hits)/\(other.upcoming.count)".padded(to: 6, .right)
+        + Figure.share(Double(other.ndcg8)).padded(to: 8, .right)
+        + Figure.short(Double(other.step)).padded(to: 8, .right)
+      let context = TokenText.context(other.context, columns: area.columns - 31)
+      canvas.write(
+        [Span((isShown ? "▸ " : "  ") + "\(other.probe + 1)".padded(to: 5), isShown ? .accent : .faint)] + context,
+        line: 1 + index, of: area)
+      canvas.write(numbers, style: isShown ? .bold : .plain, line: 1 + index, of: area, .right)
+    }
+    let missing = (sample?.probes ?? 0) - probes.count
+    guard missing > 0 else { return }
+    canvas.write(
+      "\(missing) more: > and < go through them", style: .faint, line: min(probes.count + 2, area.rows - 1), of: area)
   }
 
   /// NDCG@8 of the latest samples, one a step: the mean where a step has several.
@@ -126,14 +187,14 @@ extension Dashboard {
   }
 
   private func drawOrderLines(_ sample: OrderSample, in inside: Rectangle, on canvas: inout Canvas) {
-    var lines = [Self.context(sample, columns: inside.columns)]
+    var lines = [TokenText.context(sample.context, columns: inside.columns)]
     // The upcoming tokens take the lines that the others leave.
     var comes: [[Span]] = [[]]
     let room = max(inside.rows - 3, 1)
     for upcoming in sample.upcoming {
       let isHit = Self.isHit(upcoming, of: sample)
       let entry = [
-        Span(Self.label(upcoming.token) + " "), Span(Self.rank(upcoming), .faint),
+        Span(TokenText.label(upcoming.token) + " "), Span(Self.rank(upcoming), .faint),
         Span(isHit ? "✓" : "✗", Style(isHit ? .good : .bad, .bold)),
       ]
       let isFirst = comes[comes.count - 1].isEmpty
@@ -147,7 +208,7 @@ extension Dashboard {
     if inside.rows >= 4 { lines += comes }
     if inside.rows >= 5 || inside.rows == 3 {
       lines.append([
-        Span("head  ", .faint), Span(sample.ranking.map(Self.label).joined(separator: "  "), Style(.second)),
+        Span("head  ", .faint), Span(sample.ranking.map(TokenText.label).joined(separator: "  "), Style(.second)),
       ])
     }
     if inside.rows < 3, inside.rows > 1 { lines.append(comes[0]) }

@@ -22,14 +22,10 @@ extension Dashboard {
     } else {
       lines.append([Span("foretop", .bold), Span("  is setting up the run", .faint)])
     }
-    if phase == .starting, setup.total > 0, setup.done < setup.total {
-      let cells = min(40, max(inside.columns - 40, 10))
-      let done = Int(setup.share * Double(cells))
+    if phase == .starting, setup.isUnderWay {
       lines.append([])
-      lines.append([
-        Span("tokens  ", .faint), Span(String(repeating: "━", count: done), Style(.good)),
-        Span(String(repeating: "─", count: cells - done), .frame), Span("  " + setup.words),
-      ])
+      let bar = setup.bar(min(40, max(inside.columns - 40, 10)))
+      lines.append([Span("tokens  ", .faint)] + bar + [Span("  " + setup.words)])
     }
     lines.append([])
     let room = max(inside.rows - lines.count - 1, 1)

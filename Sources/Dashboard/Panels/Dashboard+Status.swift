@@ -18,8 +18,9 @@ extension Dashboard {
     }
   }
 
-  /// How far an evaluation is, by the time that the last one took; the time alone where there was none.
+  /// How far an evaluation is: as it says itself, else by the time that the last one took, or the time alone.
   private func evaluationProgress(_ now: Double) -> String {
+    if evaluation.isUnderWay { return " " + evaluation.percent }
     guard phase == .training, let last = history.last, now > last.time else { return "" }
     let elapsed = now - last.time
     guard let usual = run.evaluation?.seconds, usual > 0, usual.isFinite, elapsed.isFinite else {
@@ -117,13 +118,9 @@ extension Dashboard {
 
   /// A bar of 16 cells, and the share in percent.
   private func progress(_ share: Double) -> [Span] {
-    let cells = 16
-    let done = Int((min(max(share, 0), 1) * Double(cells)).rounded(.down))
-    return [
-      Span(String(repeating: "━", count: done), Style(.good)),
-      Span(String(repeating: "─", count: cells - done), .frame),
-      Span(" \(Int(min(share, 1) * 100)) %"),
-    ]
+    var work = WorkProgress(of: .windows)
+    work.take(done: Int(min(max(share, 0), 1) * 1000), total: 1000, now: 0)
+    return work.bar(16) + [Span(" " + work.percent)]
   }
 
   func drawStatus(in rectangle: Rectangle, on canvas: inout Canvas, now: Double) {

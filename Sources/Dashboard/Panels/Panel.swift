@@ -2,7 +2,7 @@
 
 /// A part of a screen.
 package enum Panel: String, Sendable, CaseIterable {
-  case status, losses, heads, order, quality, gradients, throughput, rate, machine, text, events, recipe, keys
+  case status, losses, heads, order, quality, gradients, throughput, rate, machine, text, ask, events, recipe, keys
 
   /// The smallest size at which the panel shows anything useful, including its box: columns and rows.
   package var minimum: (columns: Int, rows: Int) {
@@ -17,6 +17,7 @@ package enum Panel: String, Sendable, CaseIterable {
     case .rate: (20, 4)
     case .machine: (20, 4)
     case .text: (16, 3)
+    case .ask: (24, 3)
     case .events: (16, 1)
     case .recipe: (20, 4)
     case .keys: (1, 1)

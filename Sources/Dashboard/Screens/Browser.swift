@@ -10,6 +10,8 @@ package struct Browser: ScreenContent {
     case leave
     /// The run that another process trains is asked for something.
     case command(Command)
+    /// A stored run's checkpoint is asked what comes after a text; without a step, the newest.
+    case ask(String, step: Int?, text: String)
     /// The list of runs asks for something.
     case list(RunsScreen.RunsRequest)
     /// The tensors of a run, over the screen that is shown.
@@ -108,6 +110,19 @@ package struct Browser: ScreenContent {
     needsDrawing = true
   }
 
+  package mutating func say(_ sentence: String) {
+    if tensors != nil {
+      tensors?.message = sentence
+    } else if dashboard != nil {
+      dashboard?.say(sentence)
+    } else if compare != nil {
+      compare?.message = sentence
+    } else {
+      runs?.message = sentence
+    }
+    needsDrawing = true
+  }
+
   package mutating func fit(columns: Int, rows: Int) {
     size = (columns, rows)
     dashboard?.fit(columns: columns, rows: rows)
@@ -158,6 +173,9 @@ package struct Browser: ScreenContent {
         return dashboard?.runName.map { .tensors($0) }
       }
       guard let command else { return nil }
+      if case .ask(let text) = command, let dashboard, dashboard.asksCheckpoints {
+        return dashboard.runName.map { .ask($0, step: dashboard.askedCheckpoint, text: text) }
+      }
       guard command == .detach else { return dashboard?.mode == .attached ? .command(command) : nil }
       dashboard = nil
       return left
@@ -200,6 +218,18 @@ package struct Browser: ScreenContent {
     tensors = TensorsScreen(name: name, palette: palette, glyphs: dashboard?.glyphs ?? runs?.glyphs ?? .braille)
     let most = mostGlyphs
     tensors?.mostGlyphs = most
+  }
+
+  /// The name of the run that is looked at.
+  package var shownRun: String? { dashboard?.runName }
+
+  /// Takes the answer of a run's checkpoint.
+  package mutating func receive(_ answer: Result<TextAnswer, UserError>, of name: String) {
+    guard dashboard != nil, dashboard?.runName == name || name.isEmpty else { return }
+    switch answer {
+    case .success(let answer): dashboard?.receive(answer)
+    case .failure(let error): dashboard?.failQuestion(error.message.harmlessLine)
+    }
   }
 
   // MARK: Runs that go on

@@ -41,6 +41,7 @@ extension Dashboard {
     case .rate: drawRate(in: rectangle, on: &canvas)
     case .machine: drawMachine(in: rectangle, on: &canvas)
     case .text: drawText(in: rectangle, on: &canvas)
+    case .ask: drawAsk(in: rectangle, on: &canvas)
     case .events: drawEvents(in: rectangle, on: &canvas)
     case .recipe: drawRecipe(in: rectangle, on: &canvas)
     case .keys: drawKeys(in: rectangle, on: &canvas)

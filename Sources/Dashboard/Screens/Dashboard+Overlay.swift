@@ -16,6 +16,7 @@ extension Dashboard {
     case .weights(let prompt): draw(prompt, on: &canvas)
     case .command(let prompt): draw(prompt, on: &canvas)
     case .back(let prompt): draw(prompt, on: &canvas)
+    case .ask(let prompt): draw(prompt, on: &canvas)
     case .confirm(let command):
       drawQuestion("sure?", question(command), [("y", "yes"), ("esc", "leave it")], on: &canvas)
     case .warmup(let rate):

@@ -21,6 +21,11 @@ extension Dashboard {
     self.count = key.digit == nil ? nil : count
     guard let action = KeyTable.action(of: key) else { return nil }
     needsDrawing = true
+    if action == .stepOnce, count == nil, comparesChosenSample {
+      message = ""
+      compareSample(1)
+      return nil
+    }
     // Rate keys one after another are one change, which is asked about where it is more than tenfold.
     message = ""
     if let refusal = refusal(of: action) {
@@ -48,7 +53,10 @@ extension Dashboard {
       case .ended: return "the run has ended"
       case .training, .paused: return beginning.flatMap { missing(for: action, in: $0) }
       }
-    case .previousProbe, .nextProbe:
+    case .ask:
+      if beginning == nil || phase == .starting && steers { return "not yet: the run is still being set up" }
+      return steers && isEnded ? "the run has ended: foretop inspect asks its checkpoints" : nil
+    case .previousProbe, .nextProbe, .earlierSample:
       if beginning?.recipe.heads.contains(where: \.ranks) == false {
         return "this run has no TOP head, so there is no order to show"
       }
@@ -111,8 +119,10 @@ extension Dashboard {
     case .goBack: overlay = .back(BackPrompt())
     case .evaluate: return ask(.evaluate)
     case .generate: return ask(.generate)
+    case .ask: openAsk()
     case .previousProbe: return probe(-1)
     case .nextProbe: return probe(1)
+    case .earlierSample: compareSample(-1)
     case .axis:
       let axes = Axis.allCases
       axis = axes[((axes.firstIndex(of: axis) ?? 0) + 1) % axes.count]
@@ -227,9 +237,8 @@ extension Dashboard {
   private mutating func probe(_ direction: Int) -> Command? {
     guard let sample else { return nil }
     guard steers, !isEnded else {
-      // Nobody is there to make another: step through those that were kept.
-      let index = sampleIndex ?? samples.count - 1
-      sampleIndex = min(max(index + direction, 0), samples.count - 1)
+      // Nobody is there to make another: those that were kept are shown.
+      chooseStoredProbe(direction)
       return nil
     }
     let pending = asked.last.flatMap { if case .probe(let index) = $0.command { index } else { nil } }
@@ -292,6 +301,7 @@ extension Dashboard {
     case .weights(let prompt): return press(key, in: prompt)
     case .command(let prompt): return press(key, in: prompt)
     case .back(let prompt): return press(key, in: prompt)
+    case .ask(let prompt): return press(key, in: prompt)
     case .confirm(let command):
       switch key {
       // Enter is pressed in passing: only y agrees.

@@ -5,8 +5,8 @@ import TerminalUI
 enum Action: Hashable, Sendable {
   case pause, stepOnce
   case rateUp, rateDown, rateDouble, rateHalve, typeRate, weights, undo, commandLine
-  case save, evaluate, generate, goBack
-  case previousProbe, nextProbe
+  case save, evaluate, generate, goBack, ask
+  case previousProbe, nextProbe, earlierSample
   case axis, logarithm, wholeRange, smoother, rougher, unsmoothed
   case closer, wider, cursorLeft, cursorRight, eventKinds
   case focusNext, focusPrevious, open, back, up, down, pageUp, pageDown, first, last
@@ -72,8 +72,14 @@ package enum KeyTable {
     KeyLine(.training, [(.character("e"), .evaluate)], label: "evaluate", "evaluate on the held-out text"),
     KeyLine(.training, [(.character("g"), .generate)], label: "generate", "generate some text"),
     KeyLine(
+      .training, [(.character("t"), .ask)], label: "ask",
+      "type a text, and see what NTP, the MTP heads and TOP expect after it; a stored run's checkpoint answers too"),
+    KeyLine(
       .training, [(.character("<"), .previousProbe), (.character(">"), .nextProbe)], label: "probe",
       "show the previous, the next TOP probe"),
+    KeyLine(
+      .training, [(.character(","), .earlierSample)], shown: ", .",
+      "compare the probe with an earlier sample of it; then . goes to later ones, and takes steps again after the last"),
     KeyLine(
       .training, [(.character("q"), .quit)], label: "quit",
       "quit: save and stop, continue in the background, or abandon"

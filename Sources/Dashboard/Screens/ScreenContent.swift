@@ -25,6 +25,8 @@ package protocol ScreenContent: Sendable {
   /// Takes the time: notices fade.
   /// - Parameter now: seconds of a clock that never jumps.
   mutating func pass(to now: Double)
+  /// Says something to the user.
+  mutating func say(_ sentence: String)
   /// Forgets what belongs to a key that would have come at once.
   mutating func forgetPrefix()
   /// Takes layout files that were saved meanwhile.

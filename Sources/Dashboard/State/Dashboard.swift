@@ -24,6 +24,7 @@ package struct Dashboard: Sendable {
     case command(CommandPrompt)
     case confirm(Command)
     case back(BackPrompt)
+    case ask(AskPrompt)
     /// A rate was typed while the schedule warms up: does it hold, or does the schedule go on with it?
     case warmup(rate: Double)
     case quit
@@ -43,6 +44,10 @@ package struct Dashboard: Sendable {
   var asked: [Asked] = []
   var samples: [OrderSample] = []
   var text: TextSample?
+  /// What the heads answered when they were asked.
+  var answers = Answers()
+  /// The text that was asked about last.
+  var lastQuestion = ""
   /// Steps of the checkpoints that the run has now, oldest first.
   var checkpoints: [Int] = []
   /// What the machine did in the last second; nil before it was looked at.
@@ -80,6 +85,8 @@ package struct Dashboard: Sendable {
   private(set) var factorsBefore: [(step: Int, factor: Double)] = []
   /// The sample shown, where samples are stepped through; nil is the latest.
   var sampleIndex: Int?
+  /// The step of the sample that it is compared with; nil is the first.
+  var comparedStep: Int?
   package var palette: Palette
   /// Whether somebody chose the colours, now or earlier.
   var hasChosenPalette = false
@@ -89,7 +96,9 @@ package struct Dashboard: Sendable {
   package var needsDrawing = true
 
   /// How the setting-up gets on.
-  var setup = SetupProgress()
+  var setup = WorkProgress(of: .bytes)
+  /// How the evaluation that goes on gets on.
+  var evaluation = WorkProgress(of: .windows)
   /// When the setting-up began of what trains here: Unix time, seconds.
   var settingUpSince: Double?
 
@@ -223,6 +232,7 @@ package struct Dashboard: Sendable {
       history.append(steps)
     case .evaluated(let evaluation):
       guard RunState.isPlausible(evaluation.step) else { return }
+      self.evaluation = WorkProgress(of: .windows)
       history.append(evaluation)
       note(LogLine(evaluation))
     case .ordered(let sample):
@@ -257,6 +267,7 @@ package struct Dashboard: Sendable {
   private mutating func note(_ occurrence: Occurrence, after phase: RunPhase) {
     guard occurrence.kind != .done else { return }
     note(LogLine(occurrence))
+    if let expectation = occurrence.expectation { answers.add(TextAnswer(step: occurrence.step, expectation)) }
     if occurrence.kind == .pause || occurrence.kind == .proceed || occurrence.kind == .start { history.interrupt() }
     switch occurrence.kind {
     case .pause: if phase != .paused { history.mark(.pause, step: occurrence.step) }
@@ -332,11 +343,5 @@ package struct Dashboard: Sendable {
   /// What to do where nothing else is said: a run that is over stays on the screen until somebody leaves.
   var hint: String {
     if case .ended = phase, steers { "the run is over: q leaves" } else { "" }
-  }
-
-  /// The sample that the order panel shows.
-  var sample: OrderSample? {
-    guard let sampleIndex, samples.indices.contains(sampleIndex) else { return samples.last }
-    return samples[sampleIndex]
   }
 }

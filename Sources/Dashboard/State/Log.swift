@@ -169,6 +169,7 @@ struct Asked: Sendable, Equatable {
       occurrence.kind == .setting && occurrence.key == change.setting.key
     case (.pause, .occurred(let occurrence)): occurrence.kind == .pause
     case (.proceed, .occurred(let occurrence)): occurrence.kind == .proceed
+    case (.ask, .occurred(let occurrence)): occurrence.expectation != nil
     case (.save, .occurred(let occurrence)), (.saveAs, .occurred(let occurrence)): occurrence.kind == .saved
     default: false
     }

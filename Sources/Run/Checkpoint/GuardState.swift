@@ -11,12 +11,10 @@ package enum GuardAlarm: Sendable, Equatable {
   package var words: String {
     switch self {
     case .loss(let loss, let deviations):
-      "the loss is \(Self.short(loss)), \(Int(deviations)) standard deviations above the smoothed one"
-    case .norm(let norm, let times): "the gradient's norm is \(Self.short(norm)), \(Int(times)) times the smoothed one"
+      "the loss is \(Figure.loss(loss)), \(Int(deviations)) standard deviations above the smoothed one"
+    case .norm(let norm, let times): "the gradient's norm is \(Figure.loss(norm)), \(Int(times)) times the smoothed one"
     }
   }
-
-  private static func short(_ value: Double) -> String { "\((value * 1000).rounded() / 1000)" }
 }
 
 /// Smoothed numbers of the steps so far. A part of the training state: a run that goes on from a checkpoint judges as it did.

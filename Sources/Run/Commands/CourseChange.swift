@@ -64,7 +64,7 @@ package enum CommandText {
 
   /// Checks a prompt or a question.
   /// - Throws: `UserError` with a sentence.
-  static func checked(_ text: String, _ what: String, most: Int) throws -> String {
+  package static func checked(_ text: String, _ what: String, most: Int) throws -> String {
     guard text.utf8.count <= most else {
       throw UserError(.usage, "a \(what) has at most \(most) bytes, and this has \(text.utf8.count)")
     }

@@ -151,7 +151,7 @@ extension OrderSample {
         ("context", .array(context.map(JSON.text))), ("upcoming", .array(upcoming)),
         ("ranking", .array(ranking.map(JSON.text))), ("ndcg8", .float(ndcg8)), ("tau", .float(tau)),
         ("recall8", .float(recall8)), ("reciprocalRank", .float(reciprocalRank)),
-      ])
+      ] + (further ?? []).map { ($0.head, $0.choice.json) })
   }
 }
 
@@ -165,6 +165,8 @@ extension Occurrence {
     if let old { members.append(("old", .double(old))) }
     if let new { members.append(("new", .double(new))) }
     if let request { members.append(("request", .integer(request))) }
-    return .event("occurrence", members + [("text", .text(text))])
+    members.append(("text", .text(text)))
+    if let expectation { members.append(("expectation", expectation.json)) }
+    return .event("occurrence", members)
   }
 }

@@ -171,6 +171,8 @@ extension OrderSample {
       context: try object.texts("context"), upcoming: upcoming, ranking: try object.texts("ranking"),
       ndcg8: Float(try object.decimal("ndcg8")), tau: Float(try object.decimal("tau")),
       recall8: Float(try object.decimal("recall8")), reciprocalRank: Float(try object.decimal("reciprocalRank")))
+    let choices = Expectation(object).further
+    if !choices.isEmpty { further = choices }
   }
 }
 
@@ -183,6 +185,7 @@ extension Occurrence {
       kind, step: try object.whole("step"), time: try object.decimal("time"), key: object["key"]?.string ?? "",
       old: object["old"]?.anyNumber, new: object["new"]?.anyNumber, actor: actor, request: object["request"]?.whole,
       text: try object.text("text"))
+    expectation = object["expectation"].map(Expectation.init)
   }
 }
 

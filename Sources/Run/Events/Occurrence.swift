@@ -61,6 +61,8 @@ package struct Occurrence: Codable, Sendable, Equatable {
   package var request: Int?
   /// One line for a person.
   package var text: String
+  /// What the heads expect after a text, where that was asked for. The run file keeps the line alone.
+  package var expectation: Expectation?
 
   package init(
     _ kind: Subject, step: Int, time: Double, key: String = "", old: Double? = nil, new: Double? = nil,

@@ -18,6 +18,8 @@ package struct OrderSample: Codable, Sendable, Equatable {
   package var tau: Float
   package var recall8: Float
   package var reciprocalRank: Float
+  /// The likeliest token of each MTP head beyond the first at this position; nil in samples of older foretops.
+  package var further: [Expectation.FurtherChoice]?
 
   package init(
     step: Int, probe: Int, probes: Int, context: [String], upcoming: [Upcoming], ranking: [String], ndcg8: Float,

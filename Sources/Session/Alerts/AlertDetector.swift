@@ -1,13 +1,15 @@
 // What looks wrong in a run that goes on: it is told, and the run is left alone. Values in, alerts out; whoever has a clock asks.
-import Foundation
 import Run
 
 /// What an alert is about: the `key` of its occurrence.
 package enum AlertKind: String, Sendable, CaseIterable {
   /// A held-out loss is not finite. A loss of a step that is not finite makes the run pause: `diverged` says that.
   case nonFinite
-  /// A loss is above 3 times its average, or more than 6 standard deviations above it.
+  /// A loss is above 3 times its average, or more than 6 standard deviations above it. Where the guard acts on spikes, it says
+  /// so itself, and no step is taken.
   case loss
+  /// The gradient's norm is above 30 times the smoothed one: the guard tells that.
+  case gradient
   /// Below a third of the usual tokens per second for a minute.
   case throughput
   /// The disk holds less than two more checkpoints.
@@ -102,11 +104,11 @@ package struct AlertDetector: Sendable {
         if isFar || (z > 6 && value > average.mean * 1.05) {
           let how =
             isFar
-            ? "\(Self.figure(value / average.mean)) × its average"
-            : "\(Self.figure(z)) standard deviations above its average"
+            ? "\(Figure.factor(value / average.mean)) × its average"
+            : "\(Figure.fixed(z, 1)) standard deviations above its average"
           alerts += told(
             .loss, value, report.step, report.time,
-            "the loss of \(loss.head.name) is \(Self.figure(value)), \(how) \(Self.figure(average.mean))")
+            "the loss of \(loss.head.name) is \(Figure.loss(value)), \(how) \(Figure.loss(average.mean))")
           // What is far off is not what is usual from now on.
           continue
         }
@@ -131,7 +133,7 @@ package struct AlertDetector: Sendable {
       guard report.time - since >= 60 else { return [] }
       return told(
         .throughput, speed, report.step, report.time,
-        "\(Self.figure(speed)) tokens/s for a minute, less than a third of the usual \(Self.figure(usualSpeed))")
+        "\(Figure.short(speed)) tokens/s for a minute, less than a third of the usual \(Figure.short(usualSpeed))")
     }
     slowSince = nil
     speedCount += 1
@@ -149,14 +151,14 @@ package struct AlertDetector: Sendable {
     if let freeDisk, let bytes = checkpointBytes, bytes > 0, Double(freeDisk) < 2 * bytes, let last {
       alerts += told(
         .disk, Double(freeDisk), last.step, time,
-        "\(Self.bytes(Double(freeDisk))) are free, less than two checkpoints of \(Self.bytes(bytes))")
+        "\(Figure.bytes(Double(freeDisk))) are free, less than two checkpoints of \(Figure.bytes(bytes))")
     }
     if isTraining, let last, let heardAt, usualStep > 0 {
       let limit = max(10 * usualStep, 10) + extra(after: last.step)
       if now - heardAt > limit {
         alerts += told(
           .stalled, now - heardAt, last.step, time,
-          "no step for \(Int(now - heardAt)) s; one usually takes \(Self.figure(usualStep)) s")
+          "no step for \(Figure.duration(now - heardAt)); one usually takes \(Figure.milliseconds(usualStep))")
       }
     }
     return alerts
@@ -183,16 +185,6 @@ package struct AlertDetector: Sendable {
     toldAt[kind] = step
     if let before, step - before < Self.silence { return [] }
     return [Occurrence(.alert, step: step, time: time, key: kind.rawValue, new: value, text: text)]
-  }
-
-  /// Three digits: `12.3`, `0.0123`, `1230`.
-  private static func figure(_ value: Double) -> String { String(format: "%.3g", value) }
-
-  private static func bytes(_ value: Double) -> String {
-    value < 1e6
-      ? String(format: "%.0f kB", value / 1e3)
-      : value < 1e9
-        ? String(format: "%.1f MB", value / 1e6) : String(format: "%.1f GB", value / 1e9)
   }
 }
 

@@ -157,7 +157,7 @@ struct ControlLoop {
       case .preparing(let text):
         preparing = text
         for key in peers.keys where peers[key]!.isSubscribed { peers[key]!.say(ControlAnswer.preparing(text)) }
-      case .progress, .stopped, .cancelled: break
+      case .progress, .evaluating, .stopped, .cancelled: break
       }
     }
   }

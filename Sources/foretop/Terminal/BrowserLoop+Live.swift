@@ -46,6 +46,7 @@ extension BrowserLoop {
     guard followed?.name == reading.name, followed!.isConnecting else { return open(reading, connection) }
     followed!.isConnecting = false
     followed!.bookmark = reading.bookmark
+    view!.content.dashboard?.know(checkpoints: reading.checkpoints)
     pass(reading.events)
     // Between two sessions nobody listens for a moment: the next look follows.
     guard case .success(let connection) = connection else { return }
@@ -67,6 +68,7 @@ extension BrowserLoop {
       view!.content.dashboard?.isReadOnly(because: error)
     case .failure: view!.content.open(Dashboard(.stored, layouts, glyphs: .braille), reading.events)
     }
+    view!.content.dashboard?.know(checkpoints: reading.checkpoints)
   }
 
   /// Sends a command to the run's process.

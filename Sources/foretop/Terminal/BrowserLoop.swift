@@ -154,6 +154,7 @@ struct BrowserLoop: ~Copyable {
       if heal(with: reading) { return }
       bookmarks[reading.name] = reading.bookmark
       view!.content.receive(reading.events, of: reading.name, state: reading.state.rawValue)
+      if view!.content.shownRun == reading.name { view!.content.dashboard?.know(checkpoints: reading.checkpoints) }
     case .folders(let entries): if catalog?.take(entries) == true { list() }
     case .entries(let entries): if catalog?.update(entries) == true { list() }
     case .summaries(let summaries):
@@ -170,6 +171,7 @@ struct BrowserLoop: ~Copyable {
       guard view!.content.tensors?.name == name else { return }
       answer.show(on: &view!.content.tensors!)
     case .attached(let reading, let connection): take(reading, connection)
+    case .answered(let name, let answer): view!.content.receive(answer, of: name)
     case .failed(let name, let error): take(error, of: name)
     }
   }
@@ -210,6 +212,7 @@ struct BrowserLoop: ~Copyable {
     switch request {
     case .leave: status = 0
     case .command(let command): ask(command)
+    case .ask(let name, let step, let text): reader.send(.ask(name, step: step, text: text))
     case .list(let request): carryOut(request)
     case .tensors(let name): view!.content.openTensors(of: name)
     }

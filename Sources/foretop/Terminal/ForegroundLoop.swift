@@ -63,7 +63,7 @@ struct ForegroundLoop: ~Copyable {
     let session = TrainingSession(request, isAttended: isAttended)
     self.session = session
     control = session.hub.subscribe()
-    shown = session.hub.subscribe()
+    shown = session.hub.subscribe(wake: Signals.wake)
     self.options = options
     self.front = front
     past = request.past?.events ?? []
@@ -114,7 +114,7 @@ struct ForegroundLoop: ~Copyable {
     if view == nil { printer.flush() }
     session = TrainingSession(next, isAttended: isAttended && view != nil)
     control = session.hub.subscribe()
-    shown = session.hub.subscribe()
+    shown = session.hub.subscribe(wake: Signals.wake)
     state = RunState()
     self.outcome = nil
     (sampler, lastSample) = (nil, nil)
@@ -149,7 +149,7 @@ struct ForegroundLoop: ~Copyable {
         if view == nil, case .occurred(let occurrence) = event.event, occurrence.kind == .diverged {
           session.requests.send(.stop(saving: false), by: .program)
         }
-      case .preparing, .progress: break
+      case .preparing, .progress, .evaluating: break
       case .cancelled: leaveNow()
       case .failed(let error):
         closeScreen()
@@ -363,6 +363,8 @@ extension SessionMessage {
     case .preparing(let text): dashboard.receive(occurred(.notice, text + " …"))
     case .progress(let done, let total):
       dashboard.prepare(done: done, total: total, at: Date().timeIntervalSince1970)
+    case .evaluating(let done, let total):
+      dashboard.evaluate(done: done, total: total, at: Date().timeIntervalSince1970)
     case .closed(let error?): dashboard.receive(occurred(.failure, error.message))
     case .closed(nil), .failed, .stopped, .cancelled: break
     }

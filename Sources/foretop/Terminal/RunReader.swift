@@ -24,6 +24,8 @@ final class RunReader: Sendable {
     case tensors(String, TensorsScreen.TensorsReading)
     /// Connects to a run that another process trains, and reads the events after a bookmark, or all of them.
     case attach(String, StoredRun.Bookmark?, after: Int)
+    /// What the heads of a run's checkpoint expect after a text; without a step, of the newest.
+    case ask(String, step: Int?, text: String)
   }
 
   /// What was read of a run.
@@ -47,6 +49,7 @@ final class RunReader: Sendable {
     case tensors(name: String, TensorsAnswer)
     /// The reading, and a connection or the reason why there is none.
     case attached(StoredReading, Result<AttachedRun, UserError>)
+    case answered(name: String, Result<TextAnswer, UserError>)
     case failed(name: String, UserError)
   }
 
@@ -57,10 +60,31 @@ final class RunReader: Sendable {
   /// - Parameter place: the folder of all runs.
   /// - Throws: `UserError` where the system gives no thread.
   init(_ place: FolderOptions) throws {
+    LibraryExit.watch()
+    LibraryExit.tell { [answers] in answers.send(.answered(name: "", .failure($0))) }
     thread = try WorkerThread("reader") { [jobs, answers] in
+      var network: AskedNetwork?
       while !jobs.isOver {
-        for job in jobs.takeAll(waitingUntil: .distantFuture) { answers.send(Self.answer(job, in: place)) }
+        for job in jobs.takeAll(waitingUntil: .distantFuture) {
+          if case .ask(let name, let step, let text) = job {
+            answers.send(.answered(name: name, Self.answer(text, of: name, step, in: place, keeping: &network)))
+          } else {
+            answers.send(Self.answer(job, in: place))
+          }
+          // Whoever waits for keys looks at once.
+          Signals.wake()
+        }
       }
+    }
+  }
+
+  private static func answer(
+    _ text: String, of name: String, _ step: Int?, in place: FolderOptions, keeping network: inout AskedNetwork?
+  ) -> Result<TextAnswer, UserError> {
+    do {
+      return .success(try AskedNetwork.answer(text, of: name, in: place, step: step, keeping: &network))
+    } catch {
+      return .failure(UserError(error, while: "asking run “\(name)”"))
     }
   }
 
@@ -92,6 +116,7 @@ final class RunReader: Sendable {
         let events = try run.news(since: &bookmark)
         return .news(try reading(run, events, bookmark))
       }
+    case .ask: preconditionFailure("questions keep their network")
     case .remove(let name):
       return attempt(name) {
         let folder = try RunLookup.folder(name, in: place)

@@ -17,10 +17,16 @@ struct ScreenView<Content: ScreenContent>: ~Copyable {
   /// Seconds between two keys after which they are unrelated.
   private static var pause: Double { 1.5 }
   private var hasHeard = false
-  /// Seconds spent on keys since `second`.
+  /// Seconds of CPU spent on keys since `second`.
   private var spent = 0.0
   private var second = 0.0
-  private static var mostSpent: Double { 0.1 }
+  /// When keys were last thrown away: a flood draws no more often than a run that nobody touches.
+  private var lastFlood = 0.0
+  /// What keys may take of a second: of a flood (a paste of megabytes, bytes without end) so little that the training is not
+  /// slowed by it, and of keys that a person presses more.
+  private static var mostSpent: (flood: Double, keys: Double) { (0.01, 0.1) }
+  /// More bytes than a person's keys leave waiting.
+  private static var flood: Int { 512 }
   /// True while the shell has the terminal and this process runs in the background.
   private var isAway = false
   /// The number of further lines of libraries that are shown.
@@ -87,7 +93,7 @@ struct ScreenView<Content: ScreenContent>: ~Copyable {
   /// - Returns: the user's request.
   private mutating func request(wake: CInt) -> Content.Request? {
     let now = Self.now
-    let interval = now - lastKey < 1 ? Self.lively : Self.calm
+    let interval = now - lastKey < 1 && now - lastFlood > 1 ? Self.lively : Self.calm
     guard !isAway || returnFromShell() else {
       // The shell has the terminal: there is nothing to draw, and no key comes.
       var nothing = pollfd(fd: wake, events: Int16(POLLIN), revents: 0)
@@ -108,17 +114,20 @@ struct ScreenView<Content: ScreenContent>: ~Copyable {
     if content.hasClock, now - lastFrame >= 1 { content.needsDrawing = true }
     if content.needsDrawing, now - lastFrame >= interval * 0.99 { draw(now) }
     let wait = content.needsDrawing ? max(lastFrame + interval - Self.now, 0) : interval
-    let heard = isFlooded(now, wake: wake) ? nil : screen.nextKey(waiting: Int((wait * 1000).rounded(.up)), wake: wake)
+    guard !isFlooded(now, wake: wake) else { return nil }
+    let start = Self.threadTime
+    let heard = screen.nextKey(waiting: Int((wait * 1000).rounded(.up)), wake: wake)
+    spent += Self.threadTime - start
     hearBackground()
     guard let key = heard else { return nil }
-    let start = Self.now
-    defer { spent += Self.now - start }
     if key == .control("l") { screen.redrawAll() }
     if Self.now - lastKey > Self.pause { content.forgetPrefix() }
     lastKey = Self.now
+    let pressed = Self.threadTime
     let request = content.press(key)
+    spent += Self.threadTime - pressed
     // A key is answered at once.
-    if Self.now - lastFrame >= Self.lively { draw(Self.now) }
+    if Self.now - lastFrame >= (now - lastFlood > 1 ? Self.lively : Self.calm) { draw(Self.now) }
     return request
   }
 
@@ -129,13 +138,28 @@ struct ScreenView<Content: ScreenContent>: ~Copyable {
     if background.brightness > 0.5 { content.suggest(.day) }
   }
 
-  /// True if keys have used up their share of this second: a paste of megabytes must not delay the training.
+  /// True if keys have used up their share of this second. What floods in is thrown away, so that the keyboard is there again
+  /// at once; the training goes on.
   private mutating func isFlooded(_ now: Double, wake: CInt) -> Bool {
     if now - second >= 1 { (second, spent) = (now, 0) }
-    guard spent > Self.mostSpent else { return false }
+    guard spent > Self.mostSpent.flood else { return false }
+    if screen.waitingBytes > Self.flood {
+      lastFlood = now
+      screen.dropKeys()
+      content.say("keys come faster than they can be taken: some are left out")
+    } else if spent <= Self.mostSpent.keys {
+      return false
+    }
     var descriptor = pollfd(fd: wake, events: Int16(POLLIN), revents: 0)
     _ = poll(&descriptor, 1, CInt(min(max(second + 1 - now, 0), 0.1) * 1000) + 1)
     return true
+  }
+
+  /// Seconds of CPU of this thread.
+  private static var threadTime: Double {
+    var time = timespec()
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+    return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
   }
 
   private mutating func draw(_ now: Double) {

@@ -68,7 +68,13 @@ struct Signals: ~Copyable {
   func taken() -> [CInt] {
     var bytes = [UInt8](repeating: 0, count: 64)
     let count = read(descriptor, &bytes, bytes.count)
-    return count > 0 ? bytes[..<count].map(CInt.init) : []
+    return count > 0 ? bytes[..<count].filter { $0 != 0 }.map(CInt.init) : []
+  }
+
+  /// Ends a wait for signals or keys, since there is something else to look at. May be called on any thread.
+  static func wake() {
+    var byte: UInt8 = 0
+    _ = write(signalPipe, &byte, 1)
   }
 
   /// Waits for a signal, but no longer than this.

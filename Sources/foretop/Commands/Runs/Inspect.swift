@@ -43,11 +43,14 @@ struct Inspect: ParsableCommand {
       return
     }
     let (events, bookmark) = try archive.historyToFollow()
+    let steps = (try? archive.checkpoints().map(\.step)) ?? []
     let layouts = try LayoutFiles(startingWith: screen.layout)
     if !screen.headless {
       let loop = try BrowserLoop(place.folder, screen.looks, layouts) { glyphs in
         var browser = Browser(layouts: layouts.layouts, problems: layouts.problems)
-        browser.dashboard = dashboard(of: events, layouts, mode, glyphs)
+        var dashboard = dashboard(of: events, layouts, mode, glyphs)
+        dashboard.know(checkpoints: steps)
+        browser.dashboard = dashboard
         return browser
       }
       if var loop {

@@ -30,14 +30,8 @@ struct Ask: ParsableCommand {
     try Computation.prepare()
     let checkpoint = try RunLookup.checkpoint(which.name, in: place.folder, step: choice.step)
     let tokenizer = try Tokenizer(checkpoint.tokenizer)
-    guard tokenizer.takesAll(of: text) else {
-      throw UserError(
-        .usage,
-        "\(text.quotation) must be numbers of tokens, such as “17 4”, each below \(tokenizer.vocabulary), for this run")
-    }
-    let tokens = tokenizer.tokens(of: text.fileNameBytes)
-    guard !tokens.isEmpty else { throw UserError(.usage, "the text is empty: give at least one character") }
-    let network = try TrainedNetwork(checkpoint, threads: try place.threads(before: checkpoint.state.threads))
+    let tokens = try tokenizer.tokens(ofQuestion: text)
+    let network = try TrainedNetwork(checkpoint, threads: try place.threads(before: checkpoint.state.threads), rows: 1)
     let expectation = try network.expectation(after: tokens, by: tokenizer)
     guard !output.json else {
       print(JSON.object([JSON.Member("step", .integer(checkpoint.state.step))] + (expectation.json.members ?? [])).line)

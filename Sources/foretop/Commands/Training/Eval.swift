@@ -32,7 +32,11 @@ struct Eval: ParsableCommand {
     let checkpoint = try RunLookup.checkpoint(which.name, in: place.folder)
     let text = try text(for: checkpoint)
     let reader = try TrainedNetwork(checkpoint, threads: try place.threads(before: checkpoint.state.threads))
-    let measured = try reader.measure(on: text)
+    var progress = WorkProgress(of: .windows)
+    let measured = try reader.measure(on: text) { done, total in
+      let line = progress.line(done: done, total: total, now: Date().timeIntervalSince1970)
+      if let line { Output.warn(line.trimmingSpaces, from: "eval") }
+    }
     let (losses, order) = (measured.losses, measured.order)
     let positions = losses.first?.positions ?? 0
     if output.json {

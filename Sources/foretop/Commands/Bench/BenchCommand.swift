@@ -12,7 +12,7 @@ struct BenchCommand: ParsableCommand {
     commandName: "bench",
     abstract: "Measures speed and memory, and compares them with this machine's limits.",
     discussion: """
-      Without a recipe, there are seven sections:
+      Without a recipe, there are eight sections:
 
       \(HelpTable.text(sectionRows))
 
@@ -31,6 +31,10 @@ struct BenchCommand: ParsableCommand {
     (
       "recording",
       "how long metrics and a checkpoint of 100 million parameters delay training; writes into a folder in --runs"
+    ),
+    (
+      "screen",
+      "what the screen costs of tokens/s, how soon it answers keys and commands, its output and its memory; trains in --runs"
     ),
   ]
 
@@ -92,6 +96,10 @@ struct BenchCommand: ParsableCommand {
       case .reading: try bench.reading()
       case .scaling: try bench.scaling()
       case .memory: try bench.memory { try child($0) }
+      case .screen:
+        try bench.screen {
+          try ScreenTrial.measure(in: place.runs, threads: try computing.count(), isThorough: thorough)
+        }
       case .recording: try RecordingTrial.table(bench, in: place.runs, threads: try computing.count())
       }
     }

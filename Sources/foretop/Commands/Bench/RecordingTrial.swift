@@ -112,7 +112,7 @@ struct RecordingTrial {
         case .closed(let error):
           if let error { throw error }
           isOver = true
-        case .preparing, .progress, .cancelled: break
+        case .preparing, .progress, .evaluating, .cancelled: break
         }
       }
     }

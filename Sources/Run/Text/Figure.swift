@@ -1,9 +1,8 @@
-// Numbers as people read them: 1 284, 5.3 M, 3.0e-4, 2 m 06 s. Without Foundation, since frames are made of these.
+// Numbers as people read them: 1 284, 5.3 M, 3.0e-4, 2 m 06 s. Rates, losses, times and sizes have one format each, on all screens
+// and in all lines: this one. Without Foundation, since frames are made of these.
 import Glibc
 
-func log(_ value: Double) -> Double { Glibc.log(value) }
-func log10(_ value: Double) -> Double { Glibc.log10(value) }
-func power10(_ exponent: Int) -> Double { Glibc.pow(10, Double(exponent)) }
+private func power10(_ exponent: Int) -> Double { Glibc.pow(10, Double(exponent)) }
 
 /// Writes numbers.
 package enum Figure {
@@ -48,16 +47,16 @@ package enum Figure {
     return abs(value) >= 0.0995 && abs(value) < 1000 ? trimmed(fixed(value, 3)) : scientific(value)
   }
 
-  /// A factor: `0.5`, `1.1`, `2`, `1.21`.
+  /// A factor or a weight: `0.5`, `1.1`, `2`, `0.125`.
   package static func factor(_ value: Double) -> String {
     guard value.isFinite, abs(value) < 1e6, abs(value) >= 0.0005 || value == 0 else { return scientific(value) }
-    return trimmed(fixed(value, abs(value) < 0.1 ? 4 : abs(value) < 100 ? 2 : 0), atLeast: 0)
+    return trimmed(fixed(value, abs(value) < 0.1 ? 4 : abs(value) < 10 ? 3 : abs(value) < 100 ? 2 : 0), atLeast: 0)
   }
 
   /// One to two decimals and a power of ten: `3.0e-4`, `1.21e-4`.
   package static func scientific(_ value: Double) -> String {
     guard value.isFinite, value != 0 else { return value == 0 ? "0" : fixed(value, 0) }
-    var exponent = Int(log10(abs(value)).rounded(.down))
+    var exponent = Int(Glibc.log10(abs(value)).rounded(.down))
     var mantissa = value / power10(exponent)
     if abs(mantissa) < 1 { (mantissa, exponent) = (mantissa * 10, exponent - 1) }
     if abs(mantissa) >= 9.995 { (mantissa, exponent) = (mantissa / 10, exponent + 1) }

@@ -1,0 +1,107 @@
+// The screen as a table: what was measured beside what is aimed for.
+import Foundation
+
+/// What a screen was measured to do. Seconds, unless it is said otherwise.
+package struct ScreenFigures {
+  /// Of tokens/s, the share that the screen takes: one a pair of trainings.
+  package var costs: [Double] = []
+  /// Of a core, the share that the threads of the screen take at rest.
+  package var screenShare = 0.0
+  /// From a key to what it shows, while training and while paused.
+  package var keysTraining: [Double] = []
+  package var keysPaused: [Double] = []
+  /// From a command to the trainer's answer on the screen.
+  package var answersTraining: [Double] = []
+  package var answersPaused: [Double] = []
+  /// A step of that training, which has one micro-batch.
+  package var step = 0.0
+  /// From the program's start to its first frame, by screen.
+  package var firstFrames: [(screen: String, times: [Double])] = []
+  /// Sent to the terminal while it trains and nobody presses a key.
+  package var bytesPerSecond = 0.0
+  /// Bytes that the dashboard has after so many steps.
+  package var memory: [(step: Int, bytes: Double)] = []
+
+  package init() {}
+}
+
+extension Bench {
+  /// The screen's table.
+  /// - Parameter measure: trains on a pseudo-terminal.
+  package func screen(measure: () throws -> ScreenFigures) throws -> ReportTable {
+    progress("screen: a small network is trained on a pseudo-terminal of 80×24, with and without its screen")
+    let figures = try measure()
+    var table = ReportTable(
+      name: "screen",
+      about: [
+        "the screen on a pseudo-terminal of 80×24, with \(threads) computing threads; a step, which is one micro-batch, took "
+          + String(format: "%.0f ms", figures.step * 1000),
+        "cost: tokens/s without and with the screen, in turns; “±” is twice the standard error of the mean",
+      ],
+      columns: [
+        .column("what", "what"), .column("count", "count"), .column("value", "value", 2), .column("error", "±", 2),
+        .column("unit", "unit"), .column("goal", "goal", 1), .column("isMet", "met"),
+      ])
+    func add(
+      _ what: String, _ count: Int, _ value: Double, error: Double? = nil, _ unit: String, goal: Double? = nil
+    ) {
+      table.rows.append([
+        .text(what), .number(Double(count)), .number(value), error.map { .number($0) } ?? .none, .text(unit),
+        goal.map { .number($0) } ?? .none, goal.map { .text(value <= $0 ? "yes" : "no") } ?? .none,
+      ])
+    }
+    let costs = figures.costs.map { $0 * 100 }
+    add("cost of tokens/s", costs.count, costs.mean, error: 2 * costs.standardError, "%", goal: 0.5)
+    add("CPU of the screen's threads, at rest", 1, figures.screenShare * 100, "% of a core")
+    func addKeys(_ what: String, _ times: [Double]) {
+      add("key to screen, \(what): median", times.count, times.quantile(0.5) * 1000, "ms", goal: 16)
+      add("key to screen, \(what): 99 of 100", times.count, times.quantile(0.99) * 1000, "ms", goal: 50)
+    }
+    addKeys("training", figures.keysTraining)
+    addKeys("paused", figures.keysPaused)
+    func addAnswers(_ what: String, _ times: [Double], goal: Double) {
+      add("command to answer, \(what): median", times.count, times.quantile(0.5) * 1000, "ms")
+      add("command to answer, \(what): worst", times.count, (times.max() ?? .nan) * 1000, "ms", goal: goal)
+    }
+    addAnswers("training", figures.answersTraining, goal: figures.step * 1000 + 50)
+    addAnswers("paused", figures.answersPaused, goal: 50)
+    for (screen, times) in figures.firstFrames {
+      add("first frame: \(screen), median", times.count, times.quantile(0.5) * 1000, "ms", goal: 100)
+    }
+    add("output while training", 1, figures.bytesPerSecond / 1000, "kB/s")
+    addMemory(figures.memory) { add($0, $1, $2, $3, goal: $4) }
+    return table
+  }
+
+  /// What was measured, and what its slope makes of 10⁷ steps.
+  private func addMemory(
+    _ memory: [(step: Int, bytes: Double)], add: (String, Int, Double, String, Double?) -> Void
+  ) {
+    guard let last = memory.last, memory.count >= 4 else { return }
+    add("memory of the dashboard after \(last.step) steps", last.step, last.bytes / 1e6, "MB", 200)
+    guard last.step < 10_000_000 else { return }
+    let middle = memory[memory.count / 2]
+    let slope = max(last.bytes - middle.bytes, 0) / Double(last.step - middle.step)
+    add("its slope over the last half", last.step - middle.step, slope, "bytes a step", nil)
+    add(
+      "memory after 10 000 000 steps, extrapolated by the slope", last.step,
+      (last.bytes + slope * Double(10_000_000 - last.step)) / 1e6, "MB", 200)
+  }
+}
+
+extension [Double] {
+  fileprivate var mean: Double { isEmpty ? .nan : reduce(0, +) / Double(count) }
+
+  fileprivate var standardError: Double {
+    guard count > 1 else { return .nan }
+    let mean = mean
+    return (reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(count - 1) / Double(count)).squareRoot()
+  }
+
+  /// The value below which a share of all values is.
+  fileprivate func quantile(_ share: Double) -> Double {
+    guard !isEmpty else { return .nan }
+    let sorted = sorted()
+    return sorted[Swift.min(Int((share * Double(count)).rounded(.up)) - 1, count - 1)]
+  }
+}

@@ -1,0 +1,6 @@
+// Powers and logarithms for scales, without Foundation.
+import Glibc
+
+func log(_ value: Double) -> Double { Glibc.log(value) }
+func log10(_ value: Double) -> Double { Glibc.log10(value) }
+func power10(_ exponent: Int) -> Double { Glibc.pow(10, Double(exponent)) }

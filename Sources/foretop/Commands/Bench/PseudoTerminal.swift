@@ -1,0 +1,142 @@
+// A terminal without a person: a program runs in it, keys are sent to it, and the time of what it answers is taken.
+import Foundation
+import Glibc
+import Run
+
+/// A program on a pseudo-terminal of its own. What it prints is read as it comes; letting go of it ends the program.
+final class PseudoTerminal {
+  /// The process that was started.
+  let process: pid_t
+  private let master: CInt
+  /// Bytes that have come so far.
+  private(set) var bytes = 0
+  private var status: CInt?
+
+  /// Starts a program.
+  /// - Parameters:
+  ///   - arguments: the program's path first.
+  ///   - environment: added to that of this process; nil takes a variable away.
+  /// - Throws: `UserError` where the system gives no terminal or no process.
+  init(_ arguments: [String], columns: Int, rows: Int, environment: [String: String?]) throws {
+    master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC)
+    guard master >= 0, grantpt(master) == 0, unlockpt(master) == 0, let name = ptsname(master) else {
+      throw UserError(.unavailable, "the system gives no pseudo-terminal: \(String(cString: strerror(errno)))")
+    }
+    var size = winsize(ws_row: UInt16(rows), ws_col: UInt16(columns), ws_xpixel: 0, ws_ypixel: 0)
+    _ = ioctl(master, UInt(TIOCSWINSZ), &size)
+    _ = fcntl(master, F_SETFL, O_NONBLOCK)
+    var actions = posix_spawn_file_actions_t()
+    posix_spawn_file_actions_init(&actions)
+    defer { posix_spawn_file_actions_destroy(&actions) }
+    // In the session of its own that the process begins, the first terminal that is opened is the controlling one.
+    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, name, O_RDWR, 0)
+    posix_spawn_file_actions_adddup2(&actions, STDIN_FILENO, STDOUT_FILENO)
+    posix_spawn_file_actions_adddup2(&actions, STDIN_FILENO, STDERR_FILENO)
+    var attributes = posix_spawnattr_t()
+    posix_spawnattr_init(&attributes)
+    defer { posix_spawnattr_destroy(&attributes) }
+    var (none, all) = (sigset_t(), sigset_t())
+    sigemptyset(&none)
+    sigfillset(&all)
+    posix_spawnattr_setsigmask(&attributes, &none)
+    posix_spawnattr_setsigdefault(&attributes, &all)
+    // `POSIX_SPAWN_SETSID`.
+    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | 0x80))
+    var variables = ProcessInfo.processInfo.environment
+    for (name, value) in environment { variables[name] = value }
+    var child: pid_t = 0
+    let failure = Self.withWords(arguments) { words in
+      Self.withWords(variables.map { "\($0)=\($1)" }) {
+        posix_spawn(&child, arguments[0], &actions, &attributes, words, $0)
+      }
+    }
+    process = child
+    guard failure == 0 else {
+      close(master)
+      throw UserError(.unavailable, "cannot start \(arguments[0]): \(String(cString: strerror(failure)))")
+    }
+  }
+
+  deinit {
+    if status == nil {
+      kill(process, SIGKILL)
+      waitpid(process, nil, 0)
+    }
+    close(master)
+  }
+
+  private static func withWords(_ texts: [String], _ body: ([UnsafeMutablePointer<CChar>?]) -> CInt) -> CInt {
+    let words: [UnsafeMutablePointer<CChar>?] = texts.map { strdup($0) } + [nil]
+    defer { for word in words { free(word) } }
+    return body(words)
+  }
+
+  // MARK: Keys and answers
+
+  func send(_ keys: String) {
+    var keys = keys
+    keys.withUTF8 { _ = write(master, $0.baseAddress, $0.count) }
+  }
+
+  /// Reads until a text has come.
+  /// - Parameter text: must not have come before; parts of it that came before this call do not count.
+  /// - Returns: seconds that it took.
+  /// - Throws: `UserError` where the program ends before, or says nothing of the kind for a minute.
+  @discardableResult func wait(for text: String) throws -> Double {
+    let start = Self.now
+    let wanted = Array(text.utf8)
+    var seen: [UInt8] = []
+    while Self.now - start < 60 {
+      let piece = try read(for: 1)
+      seen += piece
+      if seen.contains(wanted) { return Self.now - start }
+      // The beginning of the text may be at the end of what came.
+      seen = Array(seen.suffix(wanted.count - 1))
+    }
+    throw UserError(.unavailable, "the program on the pseudo-terminal has not shown “\(text)” for a minute")
+  }
+
+  /// Reads for some time, whatever comes.
+  func read(throughout seconds: Double) throws {
+    let end = Self.now + seconds
+    while case let left = end - Self.now, left > 0 { _ = try read(for: left) }
+  }
+
+  /// Reads what comes next.
+  /// - Returns: nothing where nothing comes within so many seconds.
+  private func read(for seconds: Double) throws -> ArraySlice<UInt8> {
+    var descriptor = pollfd(fd: master, events: Int16(POLLIN), revents: 0)
+    guard poll(&descriptor, 1, CInt(max(seconds, 0) * 1000) + 1) > 0 else { return [] }
+    var buffer = [UInt8](repeating: 0, count: 1 << 16)
+    let count = Glibc.read(master, &buffer, buffer.count)
+    if count > 0 {
+      bytes += count
+      return buffer[..<count]
+    }
+    guard count < 0, errno == EAGAIN || errno == EINTR else {
+      throw UserError(.unavailable, "the program on the pseudo-terminal has ended")
+    }
+    return []
+  }
+
+  /// Sends a signal, and reads until the program has ended.
+  /// - Returns: its status.
+  @discardableResult func end(by signal: CInt) -> CInt {
+    kill(process, signal)
+    while status == nil {
+      var status: CInt = 0
+      if waitpid(process, &status, WNOHANG) == process { self.status = status }
+      _ = try? read(for: 0.02)
+    }
+    return status ?? 0
+  }
+
+  /// Seconds of a clock that never jumps.
+  static var now: Double { Double(DispatchTime.now().uptimeNanoseconds) / 1e9 }
+
+  /// The process that trains: the one that was started, or the one that it waits for.
+  var trainer: pid_t {
+    let children = try? String(contentsOfFile: "/proc/\(process)/task/\(process)/children", encoding: .utf8)
+    return children?.split(separator: " ").first.flatMap { pid_t($0) } ?? process
+  }
+}
