@@ -55,7 +55,7 @@ torture: build-tests .venv/ready ## kill runs, fill disks, cut the power, thousa
 # The tests of `make test` that try something as often as they are told to.
 define tests_at_length
 FORETOP_TORTURE=$(COUNT) FORETOP_PYTHON="$(CURDIR)/$(python)" $(swift_test) --skip-build --filter 'RunFileTests|TransformerTests|AllScreensWalkTests'
-FORETOP_TORTURE=$(COUNT) $(python) Tests/Terminal/run.py $(program) bad_input 'told to end' 'kills lose'
+FORETOP_TORTURE=$(COUNT) $(python) Tests/Terminal/run.py $(program) bad_input 'told to end' 'kills lose' 'killed experiment'
 endef
 
 # Libraries for LD_PRELOAD: one that listens to what a process does to its files, one that counts what it allocates. Swift
@@ -149,9 +149,10 @@ shared = $(DESTDIR)$(PREFIX)/share
 
 install: build ## install program, completions and manual pages to PREFIX (/usr/local)
 	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/share/foretop/recipes" \
-	  "$(DESTDIR)$(PREFIX)/share/foretop/layouts" "$(DESTDIR)$(PREFIX)/share/foretop/corpora"
+	  "$(DESTDIR)$(PREFIX)/share/foretop/experiments" "$(DESTDIR)$(PREFIX)/share/foretop/layouts" "$(DESTDIR)$(PREFIX)/share/foretop/corpora"
 	install -m 755 $(program) "$(DESTDIR)$(PREFIX)/bin/foretop"
 	install -m 644 recipes/*.yaml "$(DESTDIR)$(PREFIX)/share/foretop/recipes"
+	install -m 644 experiments/*.yaml "$(DESTDIR)$(PREFIX)/share/foretop/experiments"
 	install -m 644 layouts/*.yaml "$(DESTDIR)$(PREFIX)/share/foretop/layouts"
 	install -m 644 corpora/kjv.txt "$(DESTDIR)$(PREFIX)/share/foretop/corpora"
 	install -d "$(shared)/bash-completion/completions" "$(shared)/zsh/site-functions" \

@@ -67,12 +67,17 @@ let package = Package(
 
     // The way out and in: formats of others. It knows nothing of HDF5, and reads and writes no file: values in, pieces of a
     // file out, and back.
-    .target(name: "Export", dependencies: ["Run", "Corpus"], swiftSettings: open),
+    .target(name: "Export", dependencies: ["Run", "Corpus", "TerminalUI"], swiftSettings: open),
+
+    // Settings × seeds: which runs there are, and what came of them in numbers. No files, no processes.
+    .target(
+      name: "Experiments", dependencies: ["Run", "TerminalUI", .product(name: "Yams", package: "Yams")],
+      swiftSettings: open),
 
     // The screen.
     .target(name: "TerminalUI", dependencies: ["Run"], swiftSettings: open),
     .target(
-      name: "Dashboard", dependencies: ["TerminalUI", "Run", .product(name: "Yams", package: "Yams")],
+      name: "Dashboard", dependencies: ["Experiments", "TerminalUI", "Run", .product(name: "Yams", package: "Yams")],
       swiftSettings: open),
     .target(name: "Curses", dependencies: ["TerminalUI", "CCurses"], swiftSettings: strict),
 
@@ -81,7 +86,7 @@ let package = Package(
       name: "foretop",
       dependencies: [
         "Benchmark", "Session", "Training", "Transformer", "Kernels", "Corpus", "Run", "RunFile", "Export",
-        "Dashboard", "TerminalUI", "Curses",
+        "Experiments", "Dashboard", "TerminalUI", "Curses",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: strict),
 
@@ -122,6 +127,8 @@ let package = Package(
         "Corpus", "Run", "Support",
       ],
       exclude: ["llama.py", "vocabulary.py", "peer.py"], swiftSettings: quick),
+    .testTarget(
+      name: "ExperimentsTests", dependencies: ["Experiments", "TerminalUI", "Run", "Support"], swiftSettings: quick),
     .testTarget(name: "TerminalUITests", dependencies: ["TerminalUI", "Support"], swiftSettings: quick),
     .testTarget(
       name: "DashboardTests", dependencies: ["Dashboard", "TerminalUI", "Run", "Support"], exclude: ["Golden"],

@@ -51,7 +51,7 @@ package struct Measured: Sendable {
 
 /// How many paths of star graphs are right. Greedy decoding writes the first k tokens right exactly if, after every true
 /// beginning shorter than k, the likeliest token is the true one: one pass over the true path is enough.
-private struct PathSum {
+struct PathSum {
   /// The positions whose next token is of the path; empty for text.
   private let scored: Range<Int>
   private var right: [Int]

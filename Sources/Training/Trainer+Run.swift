@@ -68,7 +68,7 @@ extension Trainer {
     let inbox = Inbox(commands)
     let desk = Desk(inbox: inbox, outlets: outlets)
     var edits = edits.inOrderOfSteps[...]
-    while state.step < recipe.steps, failure == nil {
+    while state.step < recipe.steps, failure == nil, !hasReachedStop {
       if let ending = obey(inbox, outlets) { return ending }
       while let edit = edits.first, edit.step <= state.step {
         if edit.step == state.step { _ = obey(Request(edit.command, by: .program), inbox, outlets) }
@@ -125,8 +125,20 @@ extension Trainer {
       look(outlets)
       write(inbox, outlets)
     }
-    if isDue(recipe.evaluate.every) { evaluate(inbox, outlets) }
-    if isDue(recipe.save.every) { save(outlets) }
+    if isDue(recipe.evaluate.every), let evaluation = evaluate(inbox, outlets) { stopIfDue(after: evaluation, outlets) }
+    if isDue(recipe.save.every) || hasReachedStop { save(outlets) }
+  }
+
+  /// Ends the run if the recipe's `stop` says so. Evaluations that somebody asks for end nothing: the same recipe with the same
+  /// changes ends at the same step.
+  private mutating func stopIfDue(after evaluation: Evaluation, _ outlets: Outlets) {
+    guard let rule = try? StopRule(recipe), !rule.isEmpty else { return }
+    var progress = state.stop ?? StopRule.StopProgress()
+    let reason = rule.verdict(on: evaluation, &progress)
+    state.stop = progress
+    guard let reason, state.step < recipe.steps else { return }
+    hasReachedStop = true
+    occurred(.notice, "\(rule.words(reason)); the run ends at step \(state.step)", by: .program, outlets)
   }
 
   /// Ends the session after a failed computation. The weights stay those of the last step.
@@ -159,14 +171,15 @@ extension Trainer {
     savingRequests = []
   }
 
-  mutating func evaluate(_ inbox: Inbox, _ outlets: Outlets) {
+  /// - Returns: what was measured; nil where nothing was, which is reported.
+  @discardableResult mutating func evaluate(_ inbox: Inbox, _ outlets: Outlets) -> Evaluation? {
     guard corpus.heldOut.windows(of: recipe.model.context) > 0 else {
       // Once is enough: it does not change.
       if !hasToldOfNoHeldOut {
         occurred(.notice, "there is no text to evaluate on: data.heldOut is 0", by: .program, outlets)
       }
       hasToldOfNoHeldOut = true
-      return
+      return nil
     }
     var watch = Stopwatch()
     var toldAt = ContinuousClock.now
@@ -182,18 +195,19 @@ extension Trainer {
           return !inbox.isStopping
         })
     } catch {
-      return fail(error, outlets)
+      fail(error, outlets)
+      return nil
     }
     // A failure ends the session before anything else is computed.
-    guard let measured, model.failure == nil else { return }
+    guard let measured, model.failure == nil else { return nil }
     let first = measured.losses[0].loss
     let isBest = first < state.bestLoss
     if isBest { state.bestLoss = first }
-    outlets.report(
-      .evaluated(
-        Evaluation(
-          step: state.step, tokens: state.tokens, time: wallTime(), losses: measured.losses, order: measured.order,
-          paths: measured.paths, isBest: isBest, seconds: watch.lap())))
+    let evaluation = Evaluation(
+      step: state.step, tokens: state.tokens, time: wallTime(), losses: measured.losses, order: measured.order,
+      paths: measured.paths, isBest: isBest, seconds: watch.lap())
+    outlets.report(.evaluated(evaluation))
+    return evaluation
   }
 
   mutating func look(_ outlets: Outlets) {

@@ -42,6 +42,8 @@ package struct Trainer: ~Copyable {
   var isPausedAfterStep: Bool { stepsBeforePause > 0 }
   /// The condition at which the run pauses by itself, and who asked for it.
   var pauseCondition: (condition: PauseCondition, actor: Occurrence.Actor)?
+  /// True if the recipe's `stop` has ended the run.
+  var hasReachedStop = false
   /// The changes that `undo` can take back, oldest first.
   var undoable: [UndoableChange] = []
   /// The index of the probe that is shown.

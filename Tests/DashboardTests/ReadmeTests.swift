@@ -17,5 +17,7 @@ import Testing
     ] {
       #expect(try Readme.section(name, of: "docs/screen.md", asWrittenBy: keys) == keys)
     }
+    let keys = ExperimentScreen.markdown
+    #expect(try Readme.section("experiment keys", of: "docs/experiments.md", asWrittenBy: keys) == keys)
   }
 }

@@ -1,4 +1,5 @@
 // A curve to be compared with others: its value at a place, and the place where it first reaches a value.
+import Run
 
 /// A metric of a run over an axis: its finite values, in the order of their places.
 package struct ComparedCurve: Sendable, Equatable {
@@ -99,23 +100,5 @@ package struct ComparedCurve: Sendable, Equatable {
     let spreads = places.map { x in MeanDeviation(curves.compactMap { $0.value(at: x) }) }
     return ComparedCurve(
       places, spreads.map { $0?.mean ?? .nan }, deviations: spreads.map { $0?.deviation ?? 0 }, aim: first.aim)
-  }
-}
-
-/// The mean and the standard deviation of some numbers.
-package struct MeanDeviation: Sendable, Equatable {
-  package let mean: Double
-  /// The standard deviation of a sample, with n − 1; nil for one number.
-  package let deviation: Double?
-  package let count: Int
-
-  /// Nil for an empty list.
-  package init?(_ numbers: [Double]) {
-    guard !numbers.isEmpty else { return nil }
-    count = numbers.count
-    let mean = numbers.reduce(0, +) / Double(numbers.count)
-    self.mean = mean
-    let squares = numbers.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
-    deviation = numbers.count > 1 ? (squares / Double(numbers.count - 1)).squareRoot() : nil
   }
 }

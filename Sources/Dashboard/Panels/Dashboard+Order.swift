@@ -12,6 +12,12 @@ extension Dashboard {
       ]
     }
     var inside = frame(.order, notes: notes, in: rectangle, on: &canvas)
+    if let graph = graphPicture {
+      let rows = draw(graph, in: inside, on: &canvas)
+      // Below the graph, the order of its tokens as long as there is room for that.
+      guard sample != nil, inside.rows - rows >= 6 else { return }
+      inside = inside.splitTop(rows + 1).1
+    }
     guard let sample else {
       let every = beginning?.recipe.sample.every ?? 0
       let text =

@@ -16,10 +16,14 @@ package struct Browser: ScreenContent {
     case list(RunsScreen.RunsRequest)
     /// The tensors of a run, over the screen that is shown.
     case tensors(String)
+    /// A run of the experiment, over its screen.
+    case open(String)
   }
 
   /// The list, below everything else.
   package var runs: RunsScreen? { didSet { needsDrawing = true } }
+  /// An experiment, below everything else where there is no list.
+  package var experiment: ExperimentScreen? { didSet { needsDrawing = true } }
   package var compare: CompareScreen? { didSet { needsDrawing = true } }
   /// The tensors of a run, over everything else.
   package var tensors: TensorsScreen? { didSet { needsDrawing = true } }
@@ -32,6 +36,7 @@ package struct Browser: ScreenContent {
       let most = mostGlyphs
       dashboard?.mostGlyphs = most
       runs?.mostGlyphs = most
+      experiment?.mostGlyphs = most
       compare?.mostGlyphs = most
       tensors?.mostGlyphs = most
     }
@@ -62,13 +67,16 @@ package struct Browser: ScreenContent {
   /// Ages in the list grow.
   package var hasClock: Bool { dashboard?.hasClock ?? (compare == nil && runs != nil) }
 
-  package var palette: Palette { tensors?.palette ?? dashboard?.palette ?? compare?.palette ?? runs?.palette ?? .okabe }
+  package var palette: Palette {
+    tensors?.palette ?? dashboard?.palette ?? compare?.palette ?? runs?.palette ?? experiment?.palette ?? .okabe
+  }
 
   package func draw(size: (columns: Int, rows: Int), now: Double) -> Canvas {
     if let tensors { return tensors.draw(size: size) }
     if let dashboard { return dashboard.draw(size: size, now: now) }
     if let compare { return compare.draw(size: size) }
     if let runs { return runs.draw(size: size, now: now) }
+    if let experiment { return experiment.draw(size: size) }
     return Canvas(columns: size.columns, rows: size.rows)
   }
 
@@ -82,6 +90,7 @@ package struct Browser: ScreenContent {
     suggested = palette
     dashboard?.suggest(palette)
     runs?.palette = palette
+    experiment?.palette = palette
     tensors?.palette = palette
     compare?.palette = palette
     needsDrawing = true
@@ -93,7 +102,7 @@ package struct Browser: ScreenContent {
       dashboard?.pass(to: now)
       return
     }
-    let text = tensors?.message ?? compare?.message ?? runs?.message ?? ""
+    let text = tensors?.message ?? compare?.message ?? runs?.message ?? experiment?.message ?? ""
     guard !text.isEmpty, notice?.text == text else {
       notice = text.isEmpty ? nil : (text, now)
       return
@@ -105,6 +114,7 @@ package struct Browser: ScreenContent {
       compare?.message = ""
     } else {
       runs?.message = ""
+      experiment?.message = ""
     }
     notice = nil
     needsDrawing = true
@@ -186,6 +196,13 @@ package struct Browser: ScreenContent {
       compare = nil
       return left
     }
+    if runs == nil, experiment != nil {
+      switch experiment?.press(key) {
+      case .leave: return .leave
+      case .open(let name): return .open(name)
+      case nil: return nil
+      }
+    }
     guard let request = runs?.press(key) else { return nil }
     if case .tensors(let name) = request { return .tensors(name) }
     return request == .leave ? .leave : .list(request)
@@ -199,6 +216,7 @@ package struct Browser: ScreenContent {
     dashboard.use(preferences)
     if let suggested { dashboard.suggest(suggested) }
     if let runs { (dashboard.palette, dashboard.glyphs) = (runs.palette, runs.glyphs) }
+    if let experiment { (dashboard.palette, dashboard.glyphs) = (experiment.palette, experiment.glyphs) }
     dashboard.mostGlyphs = mostGlyphs
     for event in events { dashboard.receive(event) }
     dashboard.fit(columns: size.columns, rows: size.rows)
@@ -232,6 +250,12 @@ package struct Browser: ScreenContent {
     }
   }
 
+  /// Says something on the screen below the runs.
+  package mutating func say(_ words: String) {
+    runs?.message = words
+    experiment?.message = words
+  }
+
   // MARK: Runs that go on
 
   /// Names of runs on the screen that another process trains.
@@ -258,7 +282,7 @@ package struct Browser: ScreenContent {
 
   /// What to do when a screen was left.
   private var left: BrowserRequest? {
-    tensors == nil && dashboard == nil && compare == nil && runs == nil ? .leave : nil
+    tensors == nil && dashboard == nil && compare == nil && runs == nil && experiment == nil ? .leave : nil
   }
 }
 

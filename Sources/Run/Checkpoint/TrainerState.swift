@@ -25,6 +25,8 @@ package struct TrainerState: Codable, Sendable, Equatable {
   package var bestLoss: Float
   /// What the guard remembers of the losses; nil before the first step, and after a change that other losses follow.
   package var guarded: GuardState?
+  /// How the recipe's `stop` has judged the evaluations so far; nil where it asks for nothing.
+  package var stop: StopRule.StopProgress?
 
   package init(
     step: Int = 0, tokens: Int = 0, window: Int = 0, seed: UInt64, threads: Int, rateFactor: Double = 1,

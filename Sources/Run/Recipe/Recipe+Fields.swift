@@ -92,7 +92,10 @@ extension Recipe {
       write: { if case .numbers(let values) = $1 { $0.objective.mtp.weights = values } }),
     integer(
       "objective.mtp.trunk", \.objective.mtp.trunk, 0...512,
-      "trunk blocks below parallel heads; 0: model.blocks − N"),
+      "trunk blocks below parallel heads; 0: what objective.mtp.budget leaves"),
+    choice(
+      "objective.mtp.budget", \.objective.mtp.budget,
+      "equal: N parallel heads replace N of model.blocks; added: they replace the last one only"),
     integer("objective.window", \.objective.window, 0...131_072, "tokens that TOP looks ahead; 0: model.context"),
     number(
       "objective.temperature", \.objective.temperature, .excluding(0), .including(1000),
@@ -166,6 +169,12 @@ extension Recipe {
       usedAs: .double),
     integer(
       "guard.most", \.guard.most, 0...1000, "times that the guard goes back, or skips in a row, before it pauses"),
+    text(
+      "stop.until", \.stop.until,
+      "ends the run at the first evaluation with this, such as accuracy/path >= 0.99; empty: never"),
+    integer(
+      "stop.patience", \.stop.patience, 0...1_000_000,
+      "ends the run after so many evaluations without a lower held-out loss of the first head; 0: never"),
   ]
 
   static func field(_ key: String) -> Field? { fields.first { $0.key == key } }

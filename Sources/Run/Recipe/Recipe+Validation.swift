@@ -86,8 +86,8 @@ extension Recipe {
         "objective.mtp.weights has a 0 before a head with a weight, but each sequential head reads the one before: put"
         + " zeros last")
     require(
-      mtp.heads == 1 || mtp.kind == .sequential || mtp.trunk > 0 || model.blocks > mtp.heads,
-      of: ["objective.mtp.heads", "objective.mtp.kind", "objective.mtp.trunk", "model.blocks"],
+      mtp.heads == 1 || mtp.kind == .sequential || trunkBlocks > 0,
+      of: ["objective.mtp.heads", "objective.mtp.kind", "objective.mtp.trunk", "objective.mtp.budget", "model.blocks"],
       else:
         "\(mtp.heads) parallel heads take a block each, and model.blocks \(model.blocks) leaves none for the trunk:"
         + " make model.blocks larger, or set objective.mtp.trunk")
@@ -125,6 +125,20 @@ extension Recipe {
       else:
         "sample.prompt is \(sample.prompt.quotation), but token files have only numbers: write numbers such as “17 4”,"
         + " leave sample.prompt empty, or name the tokenizer in tokenizer.model")
+    let condition = Result { () throws(UserError) in try StopRule(self).condition }
+    if case .failure(let error) = condition {
+      require(false, of: ["stop.until"], else: "stop.until: \(error.message)")
+    } else if case .success(let condition?) = condition {
+      let names = Evaluation.names(self)
+      require(
+        names.contains(condition.metric), of: ["stop.until"],
+        else: "stop.until asks for \(condition.metric.quotation), which evaluations of this recipe lack"
+          + (names.nearest(to: condition.metric).map { "; did you mean \($0)?" }
+            ?? ": they have \(names.joined(separator: ", "))"))
+    }
+    require(
+      stop == StopSettings() || evaluate.every > 0, of: ["stop.until", "stop.patience", "evaluate.every"],
+      else: "stop.until and stop.patience look at evaluations, but evaluate.every is 0: set it above 0")
     // A warm-up longer than the run is fine: a short trial of a long recipe, which never reaches the peak rate.
     require(
       !model.tied || objective.ntp > 0,

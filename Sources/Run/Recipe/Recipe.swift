@@ -87,8 +87,12 @@ package struct Recipe: Codable, Sendable, Equatable {
     package var kind = HeadArrangement.parallel
     /// λ of the heads 2 … N; none means 1 each when parallel, and 0.3 shared out when sequential.
     package var weights: [Double] = []
-    /// Blocks below the heads, when parallel; 0 means `model.blocks` − N.
+    /// Blocks below the heads, when parallel; 0 means what `budget` says.
     package var trunk = 0
+    /// Which blocks of the trunk make way for parallel heads. `equal`: N, so that networks of all objectives have the same number
+    /// of parameters, as the published code trains. `added`: the last one, as the text of the TOP paper says (section 5.2).
+    package enum BlockBudget: String, Codable, Sendable, CaseIterable { case equal, added }
+    package var budget = BlockBudget.equal
   }
 
   package struct ObjectiveSettings: Codable, Sendable, Equatable {
@@ -196,6 +200,16 @@ package struct Recipe: Codable, Sendable, Equatable {
     package func acts(on trigger: Trigger) -> Bool { on.contains(trigger.rawValue) }
   }
 
+  /// What ends a run before its last step.
+  package struct StopSettings: Codable, Sendable, Equatable {
+    /// A `StopCondition` that evaluations are asked for; empty: none.
+    package var until = ""
+    /// Evaluations without a lower held-out loss of the first head; 0: any number.
+    package var patience = 0
+
+    package init() {}
+  }
+
   package var data = DataSettings()
   package var tokenizer = TokenizerSettings()
   package var model = ModelSettings()
@@ -210,6 +224,7 @@ package struct Recipe: Codable, Sendable, Equatable {
   package var save = SaveSettings()
   package var sample = SampleSettings()
   package var `guard` = GuardSettings()
+  package var stop = StopSettings()
 
   package init() {}
 
@@ -236,7 +251,13 @@ package struct Recipe: Codable, Sendable, Equatable {
   /// Blocks on the way from the embedding to the NTP head: all that inference needs.
   package var inferenceBlocks: Int {
     guard objective.mtp.heads > 1, objective.mtp.kind == .parallel else { return model.blocks }
-    return (objective.mtp.trunk > 0 ? objective.mtp.trunk : model.blocks - objective.mtp.heads) + 1
+    return trunkBlocks + 1
+  }
+
+  /// Blocks below parallel MTP heads.
+  package var trunkBlocks: Int {
+    if objective.mtp.trunk > 0 { return objective.mtp.trunk }
+    return model.blocks - (objective.mtp.budget == .added ? 1 : objective.mtp.heads)
   }
 
   /// Tokens of the path that evaluations look at; 0 where the data are text.

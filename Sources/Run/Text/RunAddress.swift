@@ -7,9 +7,13 @@ package struct RunAddress: Sendable, Equatable {
   /// The folder of all runs, as the user gave it.
   package var runs: String
 
+  /// - Parameter name: of the run; `EXPERIMENT/RUN` is a run in the folder `runs/EXPERIMENT`, in which all are of one experiment.
   package init(name: String, runs: String) {
     self.name = name
     self.runs = runs
+    guard let slash = name.firstIndex(of: "/"), slash > name.startIndex else { return }
+    self.runs = RunAddress(name: String(name[..<slash]), runs: runs).folder
+    self.name = String(name[name.index(after: slash)...])
   }
 
   /// - Parameter before: where it was when its session began: a folder that is still there keeps the user's words.

@@ -220,6 +220,6 @@ extension TrainerState {
   fileprivate var isPossible: Bool {
     [step, tokens, window].allSatisfy { (0..<1 << 53).contains($0) } && (1...1 << 16).contains(threads)
       && (0...1e30).contains(rateFactor) && (0...1e12).contains(active) && bestLoss >= 0
-      && (guarded?.isPossible ?? true)
+      && (guarded?.isPossible ?? true) && (stop?.isPossible ?? true)
   }
 }

@@ -26,7 +26,8 @@ struct Foretop: ParsableCommand {
     version: ProgramVersion.text,
     subcommands: [
       Train.self, Resume.self, BranchCommand.self, ReplayCommand.self, Attach.self, Tell.self, Watch.self,
-      MCPCommand.self, RecipesCommand.self, DataCommand.self, PlanCommand.self, BenchCommand.self,
+      MCPCommand.self, ExperimentCommand.self, RecipesCommand.self, DataCommand.self, PlanCommand.self,
+      BenchCommand.self,
       Runs.self, Inspect.self,
       Eval.self, Generate.self, Ask.self,
       Tokenize.self, LayoutCommand.self,
@@ -37,6 +38,7 @@ struct Foretop: ParsableCommand {
     ], defaultSubcommand: Browse.self)
 
   static func main() {
+    FrontProcess.followParent()
     Output.holdClosedStreams()
     // A file beyond its size limit is an error with a message, like a full disk, and does not end the process.
     signal(SIGXFSZ, SIG_IGN)

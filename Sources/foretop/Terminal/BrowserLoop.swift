@@ -28,6 +28,8 @@ struct BrowserLoop: ~Copyable {
   let layouts: LayoutFiles
   /// The run on the screen that is followed through its control socket.
   var followed: FollowedRun?
+  /// The experiment whose screen is shown.
+  var experiment: ExperimentFollower?
   private let preferences = PreferenceFile()
   private var status: Int32?
 
@@ -66,6 +68,7 @@ struct BrowserLoop: ~Copyable {
       guard status == nil else { break }
       for answer in reader.take() { take(answer) }
       takeLive()
+      experiment?.turn(&view!.content.experiment, reader, now: Self.now)
       readOn()
       readList()
       readTensors()
@@ -179,6 +182,7 @@ struct BrowserLoop: ~Copyable {
   /// Takes a reading of a run: for the list's chart, to be opened, or to be compared.
   private mutating func take(_ reading: RunReader.StoredReading) {
     let name = reading.name
+    if experiment?.take(reading, &view!.content.experiment) == true { return }
     bookmarks[name] = reading.bookmark
     let state = reading.state.rawValue
     if view!.content.runs?.chosenName == name, comparing.isEmpty {
@@ -198,12 +202,13 @@ struct BrowserLoop: ~Copyable {
   }
 
   private mutating func take(_ error: UserError, of name: String) {
+    experiment?.take(error, of: name, &view!.content.experiment)
     let isAwaited = opening == name || comparing.contains(name)
     if isAwaited { (opening, comparing, readings) = (nil, [], [:]) }
     if followed?.name == name { followed!.isConnecting = false }
     // The run was removed by the user, who need not be told that it is gone.
-    guard isAwaited || name.isEmpty || catalog?.has(name) != false else { return }
-    view!.content.runs?.message = error.message.harmlessLine
+    guard isAwaited || name.isEmpty || catalog.map({ $0.has(name) }) ?? (experiment == nil) else { return }
+    view!.content.say(error.message.harmlessLine)
   }
 
   // MARK: What keys ask for
@@ -215,7 +220,15 @@ struct BrowserLoop: ~Copyable {
     case .ask(let name, let step, let text): reader.send(.ask(name, step: step, text: text))
     case .list(let request): carryOut(request)
     case .tensors(let name): view!.content.openTensors(of: name)
+    case .open(let name): open(name)
     }
+  }
+
+  /// Reads a run that is to be shown.
+  private mutating func open(_ name: String) {
+    opening = name
+    view!.content.say("reading \(name) …".harmlessLine)
+    reader.send(.attach(name, nil, after: 0))
   }
 
   private mutating func carryOut(_ request: RunsScreen.RunsRequest) {
@@ -224,10 +237,7 @@ struct BrowserLoop: ~Copyable {
     switch request {
     case .leave: status = 0
     case .tensors(let name): view!.content.openTensors(of: name)
-    case .open(let name):
-      opening = name
-      view!.content.runs?.message = "reading \(name) …".harmlessLine
-      reader.send(.attach(name, nil, after: 0))
+    case .open(let name): open(name)
     case .compare(let names):
       comparing = names
       view!.content.runs?.message = "reading \(names.count) runs …"

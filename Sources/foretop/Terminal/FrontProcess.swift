@@ -55,6 +55,19 @@ enum FrontProcess {
     _ = controlProcess(1, CUnsignedLong(signal))
   }
 
+  /// The variable by which the process of an experiment says that its cells end with it.
+  static let parentKey = "FORETOP_PARENT"
+
+  /// Has the kernel tell this process to save and stop when the process of its experiment ends, whatever ends that one. Call it
+  /// before anything else.
+  static func followParent() {
+    guard let text = getenv(parentKey), let parent = pid_t(String(cString: text)) else { return }
+    unsetenv(parentKey)
+    dieWithParent(of: SIGTERM)
+    // It may have ended already.
+    if getppid() != parent { exit(128 + SIGTERM) }
+  }
+
   /// Forks if the program is in the foreground of a terminal. Only the trainer's process returns.
   /// - Returns: nil if the program is not in the foreground of a terminal or fork fails; then a single process goes on.
   static func divide() -> FrontLink? {

@@ -106,7 +106,7 @@ final class RunReader: Sendable {
       return attempt(name) {
         let run = try StoredRun(opening: "\(folder)/\(name)")
         let (events, bookmark) = try run.historyToFollow()
-        return .history(try reading(run, events, bookmark))
+        return .history(try reading(run, as: name, events, bookmark))
       }
     case .tensors(let name, let reading):
       return .tensors(name: name, TensorsAnswer(reading, of: "\(folder)/\(name)"))
@@ -114,7 +114,7 @@ final class RunReader: Sendable {
       return attempt(name) {
         let run = try StoredRun(opening: "\(folder)/\(name)")
         let events = try run.news(since: &bookmark)
-        return .news(try reading(run, events, bookmark))
+        return .news(try reading(run, as: name, events, bookmark))
       }
     case .ask: preconditionFailure("questions keep their network")
     case .remove(let name):
@@ -136,17 +136,18 @@ final class RunReader: Sendable {
     let run = try StoredRun(opening: "\(folder)/\(name)")
     guard var bookmark else {
       let (events, bookmark) = try run.historyToFollow()
-      return .attached(try reading(run, events, bookmark), connection)
+      return .attached(try reading(run, as: name, events, bookmark), connection)
     }
     let events = try run.news(since: &bookmark)
-    return .attached(try reading(run, events, bookmark), connection)
+    return .attached(try reading(run, as: name, events, bookmark), connection)
   }
 
-  private static func reading(_ run: StoredRun, _ events: [Event], _ bookmark: StoredRun.Bookmark) throws
-    -> StoredReading
-  {
+  /// - Parameter name: as it was asked for.
+  private static func reading(
+    _ run: StoredRun, as name: String, _ events: [Event], _ bookmark: StoredRun.Bookmark
+  ) throws -> StoredReading {
     StoredReading(
-      name: run.name, events: events, recipe: run.recipe, state: run.state,
+      name: name, events: events, recipe: run.recipe, state: run.state,
       checkpoints: try run.checkpoints().map(\.step), bookmark: bookmark)
   }
 

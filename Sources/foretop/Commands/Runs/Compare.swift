@@ -14,7 +14,7 @@ struct Compare: ParsableCommand {
       best value of each run, its value at the end of the shortest run, the place where each run reaches the last value \
       of every other, and the recipe keys that differ. Runs whose recipes differ only in the seed are joined to one \
       curve, with mean and standard deviation. --json prints one object per curve, per run and per recipe key that \
-      differs.
+      differs. With --export, the chart is written as a file instead.
 
       Metrics: held-out/HEAD, loss/HEAD (smoothed), accuracy/HEAD, order/ndcg8, order/tau, order/recall8, order/mrr, rate, \
       gradient/norm and throughput. HEAD is ntp, top or mtp-2 and so on, as in held-out/ntp.
@@ -33,6 +33,8 @@ struct Compare: ParsableCommand {
 
   @OptionGroup var shown: ShowingOptions
 
+  @OptionGroup var export: ExportOptions
+
   /// The most runs, since the history of each is in memory.
   private static let most = 64
 
@@ -47,6 +49,7 @@ struct Compare: ParsableCommand {
 
   func run() throws {
     let (comparison, bookmarks) = try comparison()
+    if export.isAsked { return try export.write(comparison.chart) }
     if !shown.isPrinted, let status = try show(comparison, bookmarks) { throw Ended(status: status) }
     if shown.json {
       for line in comparison.json { print(line.line) }

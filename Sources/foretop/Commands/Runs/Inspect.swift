@@ -12,7 +12,7 @@ struct Inspect: ParsableCommand {
     abstract: "Shows a stored run, or a part of it.",
     discussion: """
       Without a part, the run is shown on the same panels as a live run; without a terminal, a picture of these panels is \
-      printed, or with --json all events, one a line. A part is printed as text, or with --json as JSON:
+      printed, or with --json all events, one a line. With --export, the losses over tokens are written as a file instead. A part is printed as text, or with --json as JSON:
 
       summary       progress, network, text and losses
       metrics       steps and evaluations: a selection as text, all with --json
@@ -27,12 +27,23 @@ struct Inspect: ParsableCommand {
   @Argument(help: ArgumentHelp("summary, metrics, events, checkpoints or recipe.", valueName: "part"))
   var part: InspectPart?
 
+  @OptionGroup var export: ExportOptions
   @OptionGroup var place: PlaceOptions
   @OptionGroup var screen: ScreenOptions
 
   func run() throws {
-    let (name, part) = try asked
-    let archive = try RunLookup.archive(name, in: place.folder)
+    let (given, part) = try asked
+    let archive = try RunLookup.archive(given, in: place.folder)
+    // The screen knows a run by the name that its folder has.
+    let address = RunAddress(name: given, runs: place.runs)
+    let name = address.name
+    var folder = place.folder
+    folder.runs = address.runs
+    if export.isAsked {
+      let run = ComparedRun(
+        name: name, recipe: archive.recipe, state: archive.state.rawValue, events: try archive.history())
+      return try export.write(Comparison.chart(of: run))
+    }
     if let part {
       try part.show(archive, isJSON: screen.json)
       return
@@ -46,7 +57,7 @@ struct Inspect: ParsableCommand {
     let steps = (try? archive.checkpoints().map(\.step)) ?? []
     let layouts = try LayoutFiles(startingWith: screen.layout)
     if !screen.headless {
-      let loop = try BrowserLoop(place.folder, screen.looks, layouts) { glyphs in
+      let loop = try BrowserLoop(folder, screen.looks, layouts) { glyphs in
         var browser = Browser(layouts: layouts.layouts, problems: layouts.problems)
         var dashboard = dashboard(of: events, layouts, mode, glyphs)
         dashboard.know(checkpoints: steps)

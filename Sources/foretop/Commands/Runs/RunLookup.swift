@@ -73,8 +73,11 @@ enum RunLookup {
   /// The folder of a run, which may be damaged.
   /// - Throws: `UserError` that names the nearest run where there is none of this name.
   static func folder(_ name: String, in place: FolderOptions) throws -> String {
-    try RunName.checkFolder(name)
-    let folder = place.runs.hasSuffix("/") ? place.runs + name : "\(place.runs)/\(name)"
+    let address = RunAddress(name: name, runs: place.runs)
+    // Of `EXPERIMENT/RUN` both are names.
+    if address.runs != place.runs { try RunName.checkFolder(String(name.prefix { $0 != "/" })) }
+    try RunName.checkFolder(address.name)
+    let folder = address.folder
     var status = stat()
     if stat(folder, &status) != 0, lstat(folder, &status) == 0 {
       throw UserError(
@@ -87,11 +90,12 @@ enum RunLookup {
       if stat(folder, &status) != 0, errno != ENOENT, errno != ENOTDIR {
         throw UserError(.inputOutput, "\(folder) cannot be examined: \(String(cString: strerror(errno)))")
       }
-      let names = ((try? FileManager.default.contentsOfDirectory(atPath: place.runs)) ?? []).filter {
+      let names = ((try? FileManager.default.contentsOfDirectory(atPath: address.runs)) ?? []).filter {
         !$0.hasPrefix(".")
       }
-      let meant = names.nearest(to: name).map { "; did you mean \($0)?" } ?? ": “foretop runs” lists what there is"
-      throw UserError(.noInput, "there is no run \(name.quotation) in \(place.runs)\(meant)")
+      let meant =
+        names.nearest(to: address.name).map { "; did you mean \($0)?" } ?? ": “foretop runs” lists what there is"
+      throw UserError(.noInput, "there is no run \(address.name.quotation) in \(address.runs)\(meant)")
     }
     return folder
   }

@@ -1,0 +1,140 @@
+// An experiment while it runs: a table of cells that fills up, and the curves of the chosen setting.
+import Experiments
+import Run
+import TerminalUI
+
+/// The screen of an experiment.
+package struct ExperimentScreen: Sendable, KeyedScreen {
+  enum ExperimentAction: Hashable, Sendable {
+    case left, right, up, down, open, chart, palette, glyphs, help, leave, redraw
+  }
+
+  /// What a key asks of the program.
+  package enum ExperimentRequest: Sendable, Equatable {
+    /// Cells that train save and stop; the experiment can go on later.
+    case leave
+    /// Shows a cell's run.
+    case open(String)
+  }
+
+  /// How far a cell is.
+  package enum CellPhase: Sendable, Equatable {
+    case waiting, training, over, diverged
+    /// Its process ended before the run did.
+    case failed(String)
+  }
+
+  package private(set) var table: ExperimentTable
+  private(set) var phases: [CellPhase]
+  /// The evaluations of each cell.
+  private(set) var evaluations: [[Evaluation]]
+  /// Seconds until all cells are over, about; nil where nothing is known yet.
+  private(set) var left: Double?
+  /// The place of the chosen cell.
+  private(set) var chosen = 0
+  private(set) var showsSolved = false
+  package var message = ""
+  var help: HelpPage?
+  package var palette: Palette
+  var glyphs: Glyphs
+  package var mostGlyphs = Glyphs.braille
+
+  package init(
+    _ table: ExperimentTable, _ phases: [CellPhase], palette: Palette = .okabe, glyphs: Glyphs = .braille
+  ) {
+    precondition(phases.count == table.cells.count)
+    self.table = table
+    self.phases = phases
+    evaluations = table.cells.map { _ in [] }
+    self.palette = palette
+    self.glyphs = glyphs
+    showsSolved = !table.until.isEmpty
+  }
+
+  static let staying: ExperimentRequest? = nil
+  static let leaving: ExperimentRequest? = .leave
+
+  static let keys = ScreenKeys<ExperimentAction>([
+    ScreenKeys.KeyRow(
+      [
+        (.left, .left), (.right, .right), (.up, .up), (.down, .down), (.character("h"), .left),
+        (.character("l"), .right),
+        (.character("k"), .up), (.character("j"), .down),
+      ], shown: "← → ↑ ↓", label: "choose", "choose a cell (also h, l, k, j)"),
+    ScreenKeys.KeyRow(
+      [(.enter, .open), (.character("o"), .open)], shown: "enter", label: "open", "show the chosen cell's run (also o)"),
+    ScreenKeys.KeyRow(
+      [(.character("m"), .chart)], label: "chart",
+      "show the share of runs that solved the task, or the chosen setting's curves"),
+    ScreenKeys.KeyRow(
+      [(.character("q"), .leave), (.escape, .leave)], shown: "q", label: "stop",
+      "save the runs that train and stop (also esc); the same command goes on"),
+    ScreenKeys.KeyRow([(.character("?"), .help)], label: "help", "show the keys"),
+    ScreenKeys.KeyRow([(.character("c"), .palette)], "change the colours: next palette"),
+    ScreenKeys.KeyRow([(.character("b"), .glyphs)], "change the characters: braille, blocks, ASCII"),
+    ScreenKeys.KeyRow([(.control("l"), .redraw)], "redraw the screen"),
+  ])
+
+  // MARK: News
+
+  /// Takes how far all cells are.
+  package mutating func take(_ table: ExperimentTable, _ phases: [CellPhase], left: Double?) {
+    (self.table, self.phases, self.left) = (table, phases, left)
+  }
+
+  /// Takes the evaluations of a cell.
+  package mutating func take(_ evaluations: [Evaluation], of cell: Int) { self.evaluations[cell] = evaluations }
+
+  /// The name of the chosen cell's run.
+  package var chosenName: String { table.cells[chosen].name }
+
+  // MARK: Keys
+
+  mutating func press(_ key: Key) -> ExperimentRequest? { dispatch(key) }
+
+  func refusal(of deed: ExperimentAction) -> String? {
+    switch deed {
+    case .chart: table.until.isEmpty ? "this experiment has no stop.until: nothing is solved" : nil
+    case .open: phases[chosen] == .waiting ? "this cell has not begun" : nil
+    default: nil
+    }
+  }
+
+  mutating func perform(_ deed: ExperimentAction) -> ExperimentRequest? {
+    let across = table.seeds.count
+    switch deed {
+    case .left: chosen = max(chosen - 1, chosen / across * across)
+    case .right: chosen = min(chosen + 1, (chosen / across + 1) * across - 1)
+    case .up: chosen = chosen >= across ? chosen - across : chosen
+    case .down: chosen = chosen + across < phases.count ? chosen + across : chosen
+    case .open: return .open(chosenName)
+    case .chart: showsSolved.toggle()
+    case .palette: changePalette()
+    case .glyphs: changeGlyphs()
+    case .help: help = HelpPage()
+    case .leave: return .leave
+    case .redraw: break
+    }
+    return nil
+  }
+
+  // MARK: What is drawn
+
+  /// The first metric of the chosen setting's cells over samples.
+  var chart: ChartData {
+    let setting = table.cells[chosen].setting
+    let metric = table.metrics.first ?? ""
+    let curves = table.cells.indices.filter { table.cells[$0].setting == setting }.compactMap {
+      cell -> ChartData.DataCurve? in
+      let recipe = table.cells[cell].recipe
+      let points = evaluations[cell].compactMap { evaluation in
+        evaluation.number(named: metric).map {
+          (Double(evaluation.step * recipe.batch.rows * recipe.batch.accumulation), $0)
+        }
+      }
+      return points.isEmpty
+        ? nil : ChartData.DataCurve("seed \(recipe.seed)", xs: points.map(\.0), ys: points.map(\.1))
+    }
+    return ChartData(title: table.rows[setting].name, xLabel: "samples", yLabel: metric, curves: curves)
+  }
+}

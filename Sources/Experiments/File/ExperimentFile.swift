@@ -1,0 +1,110 @@
+// An experiment: a base recipe, named settings and seeds. Each combination is a cell, an ordinary run.
+import Run
+
+/// What a file in experiments/ says.
+package struct ExperimentFile: Sendable, Equatable {
+  /// A change of a recipe's key.
+  package struct Assignment: Sendable, Equatable {
+    package var key: String
+    /// As after `--set KEY=`.
+    package var text: String
+
+    package init(_ key: String, _ text: String) {
+      self.key = key
+      self.text = text
+    }
+  }
+
+  /// A row of the table: a name and what it changes.
+  package struct ExperimentSetting: Sendable, Equatable {
+    package var name: String
+    package var changes: [Assignment]
+
+    package init(_ name: String, _ changes: [Assignment]) {
+      self.name = name
+      self.changes = changes
+    }
+  }
+
+  /// Also the name of the folder of its runs.
+  package var name: String
+  /// A name in recipes/, or a path to a YAML file.
+  package var recipe: String
+  /// Changes for all cells.
+  package var changes: [Assignment] = []
+  package var settings: [ExperimentSetting]
+  package var seeds: [UInt64]
+  /// Threads of a cell; nil shares the machine's out. Numbers are the same to the bit only with the same threads.
+  package var threads: Int?
+  /// Numbers of evaluations that the table has; empty: that of `stop.until`, and the held-out loss.
+  package var metrics: [String] = []
+  /// The setting that the others are compared with; nil is the first.
+  package var against: String?
+
+  package init(
+    name: String, recipe: String, changes: [Assignment] = [], settings: [ExperimentSetting], seeds: [UInt64],
+    threads: Int? = nil
+  ) {
+    self.name = name
+    self.recipe = recipe
+    self.changes = changes
+    self.settings = settings
+    self.seeds = seeds
+    self.threads = threads
+  }
+
+  /// The most cells of an experiment.
+  package static let mostCells = 4096
+
+  /// The recipe of each cell.
+  /// - Parameters:
+  ///   - base: the recipe that the file names.
+  ///   - change: what the command line changes in all cells, after the settings of the file.
+  /// - Throws: `UserError` that names the setting whose recipe does not hold.
+  package func cells(of base: Recipe, changedBy change: (inout Recipe) throws -> Void = { _ in }) throws
+    -> [ExperimentCell]
+  {
+    var cells: [ExperimentCell] = []
+    for (index, setting) in settings.enumerated() {
+      var recipe = base
+      for assignment in changes + setting.changes {
+        try recipe.set(assignment.key, to: assignment.text, source: "experiment \(name), setting \(setting.name)")
+      }
+      try change(&recipe)
+      try recipe.validate(source: "experiment \(name), setting \(setting.name)")
+      for seed in seeds {
+        recipe.seed = seed
+        cells.append(
+          ExperimentCell(
+            setting: index, name: "\(setting.name)-\(seed)", changes: changes + setting.changes, recipe: recipe))
+      }
+    }
+    return cells
+  }
+
+  /// The place of the setting that the others are compared with.
+  package var base: Int { against.flatMap { name in settings.firstIndex { $0.name == name } } ?? 0 }
+
+  /// The numbers that the table has, for the recipes of its cells.
+  package func metrics(of cells: [ExperimentCell]) -> [String] {
+    guard metrics.isEmpty else { return metrics }
+    let until = cells.compactMap { (try? StopRule($0.recipe))?.condition?.metric }
+    let shared = Evaluation.names(cells[0].recipe).filter { name in
+      cells.allSatisfy { Evaluation.names($0.recipe).contains(name) }
+    }
+    let losses = shared.filter { $0.hasPrefix("held-out/") && !until.contains($0) }.prefix(1)
+    return Array(until.prefix(1)) + losses
+  }
+}
+
+/// A run of an experiment.
+package struct ExperimentCell: Sendable, Equatable {
+  /// The place of its setting.
+  package var setting: Int
+  /// Of the run: `SETTING-SEED`.
+  package var name: String
+  /// What the file changes in the base recipe.
+  package var changes: [ExperimentFile.Assignment]
+  /// With its seed.
+  package var recipe: Recipe
+}

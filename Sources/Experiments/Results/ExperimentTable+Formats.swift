@@ -1,0 +1,135 @@
+// An experiment's table as CSV, JSON and Markdown.
+import Run
+import TerminalUI
+
+extension ExperimentTable {
+  /// A line per cell. Seconds are the last column: they alone differ when the same experiment runs again.
+  package var csv: String {
+    var lines = [
+      (["setting", "seed", "state", "step", "samples"] + metrics.map(CSV.field) + ["parameters", "seconds"]).joined(
+        separator: ",")
+    ]
+    for (cell, result) in zip(cells, results) {
+      let values = metrics.map { name in result.evaluation?.number(named: name).map { "\($0)" } ?? "" }
+      lines.append(
+        ([
+          CSV.field(rows[cell.setting].name), "\(cell.recipe.seed)", result.word, "\(result.evaluation?.step ?? 0)",
+          "\(result.samples)",
+        ]
+          + values + ["\(result.parameters)", Figure.fixed(result.active, 1)]).joined(separator: ","))
+    }
+    return lines.joined(separator: "\n") + "\n"
+  }
+
+  /// An object per cell, then one per setting.
+  package var json: [JSON] {
+    let cells = zip(self.cells, results).map { cell, result -> JSON in
+      .object([
+        JSON.Member("cell", .text(cell.name)), JSON.Member("setting", .text(rows[cell.setting].name)),
+        JSON.Member("seed", .unsigned(cell.recipe.seed)), JSON.Member("state", .text(result.word)),
+        JSON.Member("step", .integer(result.evaluation?.step ?? 0)), JSON.Member("samples", .integer(result.samples)),
+        JSON.Member(
+          "values",
+          .object(
+            metrics.map { name in
+              JSON.Member(name, result.evaluation?.number(named: name).map(JSON.double) ?? .null)
+            })),
+        JSON.Member("parameters", .integer(result.parameters)), JSON.Member("seconds", .double(result.active)),
+      ])
+    }
+    return cells + rows.map(json)
+  }
+
+  private func json(_ row: SettingRow) -> JSON {
+    var members = [
+      JSON.Member("setting", .text(row.name)), JSON.Member("over", .integer(row.over)),
+      JSON.Member("cells", .integer(row.cells)), JSON.Member("diverged", .integer(row.diverged)),
+    ]
+    members += zip(metrics, row.values).map { name, value in
+      guard let value else { return JSON.Member(name, .null) }
+      return JSON.Member(
+        name,
+        .object([
+          JSON.Member("mean", .double(value.mean)), JSON.Member("deviation", value.deviation.map(JSON.double) ?? .null),
+          JSON.Member("count", .integer(value.count)),
+        ]))
+    }
+    if let difference = row.difference {
+      members.append(
+        JSON.Member(
+          "difference",
+          .object([
+            JSON.Member("against", .text(rows[against].name)), JSON.Member("mean", .double(difference.difference)),
+            JSON.Member("lower", .double(difference.lower)), JSON.Member("upper", .double(difference.upper)),
+            JSON.Member("freedom", .double(difference.freedom)), JSON.Member("p", .double(difference.p)),
+          ])))
+    }
+    if let curve = row.solved {
+      let steps = curve.steps.map { step -> JSON in
+        .object([
+          JSON.Member("samples", .double(step.place)), JSON.Member("share", .double(step.share)),
+          JSON.Member("lower", .double(step.lower)), JSON.Member("upper", .double(step.upper)),
+          JSON.Member("atRisk", .integer(step.atRisk)),
+        ])
+      }
+      members.append(JSON.Member("solved", .array(steps)))
+    }
+    members += [JSON.Member("parameters", .integer(row.parameters)), JSON.Member("seconds", .double(row.active))]
+    return .object(members)
+  }
+
+  /// The table as Markdown.
+  package var markdown: String {
+    let (header, rows) = text
+    func line(_ cells: [String]) -> String {
+      "| " + cells.map { $0.replacing("|", with: "\\|") }.joined(separator: " | ") + " |"
+    }
+    return ([line(header), line(header.indices.map { $0 == 0 ? "---" : "---:" })] + rows.map(line)).joined(
+      separator: "\n")
+  }
+
+  /// A page for docs: what was run, the table, what its columns mean, and a chart as text.
+  /// - Parameters:
+  ///   - sentence: what the experiment is about; empty: nothing.
+  ///   - chart: drawn; empty: none.
+  package func page(sentence: String, command: String, chart: String) -> String {
+    let differing = Recipe.fields.filter { field in
+      field.key != "seed" && cells.contains { field.read($0.recipe) != field.read(cells[0].recipe) }
+    }
+    let over = results.count(where: \.isOver)
+    let seconds = results.reduce(0) { $0 + $1.active }
+    var parts = ["# Experiment \(name)"]
+    if !sentence.isEmpty { parts.append(sentence + ".") }
+    parts.append("    " + command)
+    parts.append(
+      "\(over) of \(results.count) runs are over, with \(Figure.duration(seconds)) of training in all; "
+        + "seeds: \(seeds.map(String.init).joined(separator: ", ")).")
+    parts.append(markdown)
+    parts += notes
+    if !differing.isEmpty {
+      let lines = rows.indices.map { setting -> String in
+        let recipe = cells.first { $0.setting == setting }?.recipe ?? cells[0].recipe
+        let values = differing.map { "`\($0.key)` \($0.read(recipe).json.line)" }
+        return "- \(rows[setting].name): \(values.joined(separator: ", "))"
+      }
+      parts.append("Recipe keys in which the settings differ:\n\n" + lines.joined(separator: "\n"))
+    }
+    if !chart.isEmpty {
+      parts.append(
+        chart.split(separator: "\n", omittingEmptySubsequences: false).map { "    " + $0 }.joined(separator: "\n"))
+    }
+    return parts.joined(separator: "\n\n") + "\n"
+  }
+}
+
+extension CellResult {
+  /// `open`, `solved`, `ended`, `diverged`.
+  package var word: String {
+    switch fate {
+    case .open: "open"
+    case .solved: "solved"
+    case .ended: "ended"
+    case .diverged: "diverged"
+    }
+  }
+}

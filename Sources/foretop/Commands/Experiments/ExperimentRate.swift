@@ -1,0 +1,55 @@
+// foretop experiment rate RECIPE: short runs over a grid of learning rates.
+import ArgumentParser
+import Experiments
+import Foundation
+import Run
+import TerminalUI
+
+struct ExperimentRate: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "rate", abstract: "Searches the learning rate for a recipe, and says which to take.",
+    discussion: """
+      Short runs with a constant rate after the warm-up, over rates a factor of √10 apart (or those of --rates), are compared \
+      by their held-out loss. The best rate of a short run is often a little above the best one of a long run.
+      """)
+
+  @Argument(help: ArgumentHelp("A name in recipes/ or a path to a YAML file.", valueName: "recipe"))
+  var recipe = "default"
+
+  @Option(help: ArgumentHelp("Rates, separated by commas. Default: seven around the recipe's.", valueName: "rates"))
+  var rates: String?
+
+  @OptionGroup var options: ExperimentOptions
+  @OptionGroup var running: RunningOptions
+
+  /// Steps of a run where nothing else is asked for.
+  private static let steps = 200
+
+  func run() throws {
+    let base = try RecipeFile(recipe)
+    var origins = base.origins
+    let changed = try options.changes.applied(to: base.recipe, &origins)
+    let words = rates.map { $0.split(separator: ",").map { String($0).trimmingSpaces } }
+    let grid = words ?? RateChoice.grid(around: changed.schedule.rate).map { Figure.scientific($0) }
+    let steps = min(Self.steps, changed.steps)
+    var file = ExperimentFile(
+      name: "rate-\(base.name)", recipe: recipe,
+      changes: [
+        ExperimentFile.Assignment("schedule.kind", "constant"),
+        ExperimentFile.Assignment("schedule.warmup", "\(min(changed.schedule.warmup, steps / 5))"),
+        ExperimentFile.Assignment("steps", "\(steps)"),
+        ExperimentFile.Assignment("evaluate.every", "\(max(1, steps / 4))"),
+        ExperimentFile.Assignment("save.every", "\(steps)"), ExperimentFile.Assignment("sample.every", "0"),
+        ExperimentFile.Assignment("stop.until", ""), ExperimentFile.Assignment("stop.patience", "0"),
+      ], settings: ExperimentFile.grid("schedule.rate", grid), seeds: [changed.seed])
+    file.metrics = ["held-out/\(changed.heads[0].name)"]
+    guard Set(grid).count == grid.count else { throw UserError(.usage, "--rates has one of them twice") }
+    let sentence = "Learning rates for the recipe \(base.name)"
+    let work = try running.work(options.applied(to: file), sentence: sentence, options)
+    try running.carryOut(work) {
+      $0.sweepChart(over: "schedule.rate")
+    } saying: {
+      RateChoice($0).sentence
+    }
+  }
+}

@@ -1,0 +1,47 @@
+// foretop experiment report NAME: the page for docs of what is stored.
+import ArgumentParser
+import Curses
+import Dashboard
+import Experiments
+import Foundation
+import Run
+
+struct ExperimentReport: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "report", abstract: "Prints the results of an experiment as a page in Markdown.",
+    discussion: """
+      Nothing is run: what is stored of the experiment is read, also while another process runs it. The options must be those \
+      that it was run with.
+      """)
+
+  @Argument(help: ArgumentHelp("A name in experiments/ or a path to a YAML file.", valueName: "experiment"))
+  var name: String
+
+  @Option(help: ArgumentHelp("Size of an experiment that has several: quick or paper.", valueName: "scale"))
+  var scale: String?
+
+  @Flag(help: "Prints the table as text instead, with --json or --csv as these.")
+  var table = false
+
+  @OptionGroup var options: ExperimentOptions
+  @OptionGroup var results: ResultOptions
+
+  func run() throws {
+    let (file, sentence) = try ExperimentWork.file(name, scale: scale)
+    let work = try ExperimentWork(options.applied(to: file), sentence: sentence, options)
+    let readings = try work.readings()
+    guard readings.contains(where: { $0 != nil }) else {
+      throw UserError(
+        .noInput, "nothing of the experiment is stored in \(work.folder): “\(work.command(name))” runs it")
+    }
+    let stored = work.table(readings)
+    let chart = stored.solvedChart
+    guard !table, !results.json, !results.csv else {
+      return try results.put(stored, chart, glyphs: Screen.isUTF8Asked ? .braille : .ascii)
+    }
+    let picture = chart?.text(columns: 100, rows: 20, glyphs: .blocks) ?? ""
+    let word = scale.map { "\(name) --scale \($0)" } ?? name
+    print(stored.page(sentence: sentence, command: work.command(word), chart: picture), terminator: "")
+    if results.export.isAsked { try results.export.write(chart, csv: stored.csv) }
+  }
+}

@@ -1,0 +1,81 @@
+// Experiments from YAML: which cells they make, and what is said of wrong ones.
+import Run
+import Testing
+
+@testable import Experiments
+
+@Suite struct ExperimentFileTests {
+  private func file(_ yaml: String) throws -> ExperimentFile {
+    try ExperimentFile(yaml: yaml, source: "e.yaml", name: "e")
+  }
+
+  private func problem(_ yaml: String) -> String {
+    do {
+      _ = try file(yaml)
+      return ""
+    } catch { return "\(error)" }
+  }
+
+  @Test func `settings, factors and lists are multiplied`() throws {
+    let file = try file(
+      """
+      recipe: tiny
+      set: {steps: 20}
+      settings:
+        ntp: {objective.top: 0}
+        top: {}
+      factors:
+        size:
+          small: {model.width: 32}
+          large: {model.width: 64, model.heads: 2}
+      grid:
+        schedule.rate: [1e-3, 2e-3]
+      seeds: [3, 7]
+      threads: 1
+      against: ntp,small,rate=1e-3
+      """)
+    #expect(file.settings.count == 8)
+    #expect(
+      file.settings.map(\.name).prefix(3) == ["ntp,small,rate=1e-3", "ntp,small,rate=2e-3", "ntp,large,rate=1e-3"])
+    #expect(file.base == 0)
+    let cells = try file.cells(of: Recipe())
+    #expect(cells.count == 16)
+    #expect(cells[0].name == "ntp,small,rate=1e-3-3")
+    #expect(cells.last?.name == "top,large,rate=2e-3-7")
+    let last = try #require(cells.last?.recipe)
+    #expect((last.seed, last.steps, last.model.width, last.model.heads, last.schedule.rate) == (7, 20, 64, 2, 2e-3))
+    #expect(cells[0].recipe.objective.top == 0)
+    #expect(file.metrics(of: cells) == ["held-out/ntp"])
+  }
+
+  @Test func `a number of seeds means those from 1 on`() throws {
+    #expect(try file("recipe: tiny\nseeds: 3").seeds == [1, 2, 3])
+    #expect(try file("recipe: tiny").settings.map(\.name) == ["run"])
+  }
+
+  @Test func `the condition of the end is the first number of the table`() throws {
+    let file = try file("recipe: x\nset: {stop.until: accuracy/ntp >= 0.5}\nsettings: {a: {}, b: {objective.top: 0}}")
+    #expect(file.metrics(of: try file.cells(of: Recipe())) == ["accuracy/ntp", "held-out/ntp"])
+  }
+
+  @Test(arguments: [
+    ("settings: {a: {}}", "recipe is missing"),
+    ("recipe: tiny\nseed: 3", "e.yaml:2: an experiment has no key “seed”; did you mean seeds?"),
+    ("recipe: tiny\nseeds: 0", "from 1 on"), ("recipe: tiny\nseeds: [1, 1]", "twice"),
+    ("recipe: tiny\nseeds: [-1]", "not a seed"),
+    ("recipe: tiny\nsettings: {a/b: {}}", "cannot be the name"), ("recipe: tiny\nsettings: {}", "settings is empty"),
+    ("recipe: tiny\nsettings:\n  a: {model: {width: 3}}", "write keys with dots"),
+    ("recipe: tiny\nthreads: 0", "threads must be"),
+    ("recipe: tiny\nsettings: {a: {}}\nagainst: b", "against names “b”"), ("- 1", "list of keys"),
+    ("recipe: [", "not YAML"),
+    ("recipe: tiny\nseeds: 4096\nsettings: {a: {}, b: {}}", "more than 4096"),
+  ]) func `what is wrong is said with its place`(yaml: String, words: String) {
+    #expect(problem(yaml).contains(words), "\(problem(yaml))")
+  }
+
+  @Test func `a setting whose recipe does not hold is named`() throws {
+    let file = try file("recipe: tiny\nsettings: {odd: {model.width: 33}}")
+    #expect(throws: UserError.self) { try file.cells(of: Recipe()) }
+    do { _ = try file.cells(of: Recipe()) } catch { #expect("\(error)".contains("setting odd")) }
+  }
+}

@@ -1,0 +1,50 @@
+// Pictures for papers are well-formed XML, with their text as text.
+import Foundation
+import FoundationXML
+import Run
+import Testing
+
+@testable import Export
+
+@Suite struct SVGPictureTests {
+  private final class Counter: NSObject, XMLParserDelegate {
+    var elements: [String: Int] = [:]
+    var text = ""
+    func parser(
+      _ parser: XMLParser, didStartElement name: String, namespaceURI: String?, qualifiedName: String?,
+      attributes: [String: String] = [:]
+    ) { elements[name, default: 0] += 1 }
+    func parser(_ parser: XMLParser, foundCharacters string: String) { text += string }
+  }
+
+  private static var chart: ChartData {
+    var chart = ChartData(
+      title: "a <b> & \"c\"", xLabel: "samples", yLabel: "share",
+      curves: [
+        ChartData.DataCurve(
+          "one", xs: [0, 10, 20], ys: [0, 0.5, 1], lower: [0, 0.2, 0.5], upper: [0.5, 0.9, 1], isStepped: true),
+        ChartData.DataCurve("two", xs: [5], ys: [0.25]),
+      ], notes: ["seeds: 1, 2"])
+    chart.isXLogarithmic = false
+    return chart
+  }
+
+  @Test func `a picture has its lines, bands, labels and notes`() throws {
+    let counter = Counter()
+    let parser = XMLParser(data: Data(try SVGPicture.text(of: Self.chart).utf8))
+    parser.delegate = counter
+    #expect(parser.parse(), "\(String(describing: parser.parserError))")
+    for words in ["a <b> & \"c\"", "samples", "share", "one", "two", "seeds: 1, 2"] {
+      #expect(counter.text.contains(words))
+    }
+    // A frame, a band and two lines; a single value is a dot.
+    #expect(counter.elements["path"] == 4 && counter.elements["circle"] == 1)
+    #expect(counter.elements["image"] == nil)
+  }
+
+  @Test func `a chart without values is refused`() {
+    #expect(throws: UserError.self) {
+      try SVGPicture.text(of: ChartData(title: "", xLabel: "", yLabel: "", curves: []))
+    }
+  }
+}

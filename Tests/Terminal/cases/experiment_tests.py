@@ -1,0 +1,102 @@
+"""Experiments: cells, tables, files for papers, and that a killed one goes on where it was."""
+
+import json
+import os
+import xml.dom.minidom
+
+from experiments import EXPERIMENT, WORDS, experiment, killed, table
+from support import *
+
+
+def test_an_experiment_is_run_and_reported():
+    result = run([*experiment("whole"), "--headless"])
+    assert "SETTING" in result.stdout and "SOLVED" in result.stdout, result.stdout
+    assert "4 of 4 cells are over" in result.stdout, result.stdout
+    lines = table("whole").splitlines()
+    assert lines[0] == "setting,seed,state,step,samples,accuracy/path,held-out/ntp,parameters", lines[0]
+    assert [line.split(",")[:2] for line in lines[1:]] == [["ntp", "1"], ["ntp", "2"], ["top", "1"], ["top", "2"]]
+    # Nothing is left: the same again does nothing, and says the same.
+    again = run([*experiment("whole"), "--headless"])
+    assert "trains" not in again.stdout, again.stdout
+    assert table("whole").splitlines() == lines
+    objects = [json.loads(line) for line in run([*experiment("whole"), "--json"]).stdout.splitlines()]
+    assert [item.get("cell") for item in objects[:4]] == ["ntp-1", "ntp-2", "top-1", "top-2"]
+    assert objects[5]["difference"]["against"] == "ntp", objects[5]
+    picture, numbers = (os.path.join(FOLDER, "whole" + end) for end in (".svg", ".csv"))
+    page = run([*experiment("whole", "report"), "--export", picture, "--export", numbers])
+    assert page.stdout.startswith("# Experiment whole") and "| setting |" in page.stdout, page.stdout
+    xml.dom.minidom.parse(picture)
+    assert open(numbers).read().splitlines()[1].startswith("ntp,1,"), open(numbers).read()
+
+
+def test_cells_are_ordinary_runs():
+    run([*experiment("cells"), "--headless", "--seeds", "1", "--only", "top"])
+    summary = json.loads(run(command("inspect", "cells/top-1", "summary", "--json")).stdout)
+    assert summary["state"] == "finished", summary
+    run([PROGRAM, "inspect", "top-1", "summary", "--runs", os.path.join(RUNS, "cells")])
+    numbers = os.path.join(FOLDER, "top.csv")
+    run([*command("inspect", "cells/top-1"), "--export", numbers])
+    assert open(numbers).readline().startswith("curve,tokens,loss (nats)"), open(numbers).readline()
+
+
+def test_runs_are_counted_before_they_are_begun():
+    result = run([*experiment("dry"), "--dry-run"])
+    assert "4 runs in" in result.stdout and "4 of them left" in result.stdout, result.stdout
+    assert not os.path.exists(os.path.join(RUNS, "dry"))
+
+
+def test_a_killed_experiment_ends_with_the_table_of_one_that_was_not():
+    run([*experiment("unkilled"), "--headless", "--jobs", "2"])
+    killed("killed", 20 if IS_FULL else 3)
+    assert table("killed") == table("unkilled"), table("killed") + table("unkilled")
+
+
+def test_a_cell_that_fails_does_not_end_the_rest():
+    path = os.path.join(FOLDER, "odd.yaml")
+    with open(path, "w") as file:
+        file.write(WORDS.replace("  top: {}", "  top: {}\n  odd: {data.paths: /no/such/file, data.kind: text, stop.until: ''}"))
+    arguments = [PROGRAM, "experiment", path, "--runs", RUNS, "--headless", "--seeds", "1"]
+    result = run(arguments, status=1)
+    assert "odd-1: " in result.stderr and "/no/such/file" in result.stderr, result.stderr
+    assert "2 of 3 cells are over" in result.stdout, result.stdout
+
+
+def test_a_rate_is_named():
+    options = ["--steps", "20", "--rates", "1e-3,1e-4", "--set", "data.graph.test=64", "--headless"]
+    result = run([PROGRAM, "experiment", "rate", "stargraph-quick", "--runs", RUNS, "--threads", "1", *options])
+    assert "take schedule.rate 1.0e-3" in result.stdout, result.stdout
+
+
+def test_what_is_wrong_with_an_experiment_is_said():
+    cases = [
+        (["experiment", "tabel3"], 66, ["did you mean table3?"]),
+        (["experiment", "/no/such.yaml"], 66, ["/no/such.yaml"]),
+        (["experiment", EXPERIMENT, "--only", "tpo"], 64, ["did you mean top?"]),
+        (["experiment", EXPERIMENT, "--jobs", "0"], 64, ["--jobs must be from 1"]),
+        (["experiment", EXPERIMENT, "--export", "a.png"], 64, ["a.png", ".svg", "rsvg-convert"]),
+        (["experiment", "report", EXPERIMENT, "--name", "nothing"], 66, ["nothing of the experiment is stored"]),
+    ]
+    for arguments, status, words in cases:
+        result = run([PROGRAM, *arguments, "--runs", RUNS], status=status)
+        for word in words:
+            assert word in result.stderr, f"{arguments}: {result.stderr}"
+
+
+def test_a_cell_of_another_recipe_is_not_counted():
+    run([*experiment("other"), "--headless", "--seeds", "1", "--only", "top"])
+    result = run([*experiment("other"), "--headless", "--seeds", "1", "--only", "top", "--set", "model.width=16"], status=65)
+    assert "was trained with model.width" in result.stderr, result.stderr
+
+
+def test_the_screen_shows_cells_and_opens_them():
+    with Terminal(experiment("shown"), 110, 34) as terminal:
+        terminal.wait_for(lambda terminal: "cells" in terminal.text and "seed 1" in terminal.text)
+        terminal.wait_for(lambda terminal: "■" in terminal.text or "✓" in terminal.text)
+        terminal.type("\r")
+        terminal.wait_for(lambda terminal: "ntp-1" in terminal.text and "order" in terminal.text)
+        terminal.type("q")
+        terminal.wait_for(lambda terminal: "seed 1" in terminal.text)
+        terminal.type("q")
+        assert terminal.finish() == 0, terminal.text
+        terminal.assert_restored()
+    run([*experiment("shown"), "--headless"])
