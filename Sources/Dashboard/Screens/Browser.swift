@@ -251,7 +251,7 @@ package struct Browser: ScreenContent {
   }
 
   /// Says something on the screen below the runs.
-  package mutating func say(_ words: String) {
+  package mutating func sayBelowRuns(_ words: String) {
     runs?.message = words
     experiment?.message = words
   }

@@ -57,7 +57,7 @@ extension BrowserLoop {
   private mutating func open(_ reading: RunReader.StoredReading, _ connection: Result<AttachedRun, UserError>) {
     guard opening == reading.name else { return }
     opening = nil
-    view!.content.say("")
+    view!.content.sayBelowRuns("")
     bookmarks[reading.name] = reading.bookmark
     switch connection {
     case .success(let connection):

@@ -208,7 +208,7 @@ struct BrowserLoop: ~Copyable {
     if followed?.name == name { followed!.isConnecting = false }
     // The run was removed by the user, who need not be told that it is gone.
     guard isAwaited || name.isEmpty || catalog.map({ $0.has(name) }) ?? (experiment == nil) else { return }
-    view!.content.say(error.message.harmlessLine)
+    view!.content.sayBelowRuns(error.message.harmlessLine)
   }
 
   // MARK: What keys ask for
@@ -227,7 +227,7 @@ struct BrowserLoop: ~Copyable {
   /// Reads a run that is to be shown.
   private mutating func open(_ name: String) {
     opening = name
-    view!.content.say("reading \(name) …".harmlessLine)
+    view!.content.sayBelowRuns("reading \(name) …".harmlessLine)
     reader.send(.attach(name, nil, after: 0))
   }
 
