@@ -15,9 +15,10 @@ final class PseudoTerminal {
   /// Starts a program.
   /// - Parameters:
   ///   - arguments: the program's path first.
-  ///   - environment: added to that of this process; nil takes a variable away.
+  ///   - environment: added to that of this process.
+  ///   - absent: variables that are taken away.
   /// - Throws: `UserError` where the system gives no terminal or no process.
-  init(_ arguments: [String], columns: Int, rows: Int, environment: [String: String?]) throws {
+  init(_ arguments: [String], columns: Int, rows: Int, environment: [String: String], without absent: [String]) throws {
     master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC)
     guard master >= 0, grantpt(master) == 0, unlockpt(master) == 0, let name = ptsname(master) else {
       throw UserError(.unavailable, "the system gives no pseudo-terminal: \(String(cString: strerror(errno)))")
@@ -44,6 +45,7 @@ final class PseudoTerminal {
     posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | 0x80))
     var variables = ProcessInfo.processInfo.environment
     for (name, value) in environment { variables[name] = value }
+    for name in absent { variables[name] = nil }
     var child: pid_t = 0
     let failure = Self.withWords(arguments) { words in
       Self.withWords(variables.map { "\($0)=\($1)" }) {
