@@ -8,12 +8,16 @@
 #include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 
 /// Starts curses on a terminal that is written to by `output` and read by standard input; NULL where it cannot.
 static inline SCREEN *foretop_start(int output) {
   FILE *file = fdopen(output, "w");
   return file ? newterm(NULL, file, stdin) : NULL;
 }
+
+/// Names the calling thread, as /proc and top show it.
+static inline void foretop_name_thread(const char *name) { prctl(PR_SET_NAME, name); }
 
 static inline WINDOW *foretop_stdscr(void) { return stdscr; }
 static inline WINDOW *foretop_curscr(void) { return curscr; }

@@ -45,7 +45,7 @@ final class TerminalWriter: Sendable {
       &thread, nil,
       { writer in
         // `foretop bench` tells by it what the screen costs.
-        pthread_setname_np(pthread_self(), "terminal")
+        foretop_name_thread("terminal")
         Unmanaged<TerminalWriter>.fromOpaque(writer!).takeRetainedValue().carry()
         return nil
       }, Unmanaged.passRetained(self).toOpaque())

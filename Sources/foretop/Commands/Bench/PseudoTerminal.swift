@@ -15,13 +15,17 @@ final class PseudoTerminal {
   /// Starts a program.
   /// - Parameters:
   ///   - arguments: the program's path first.
-  ///   - environment: added to that of this process; nil takes a variable away.
+  ///   - environment: added to that of this process.
+  ///   - absent: variables that are taken away.
   /// - Throws: `UserError` where the system gives no terminal or no process.
-  init(_ arguments: [String], columns: Int, rows: Int, environment: [String: String?]) throws {
-    master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC)
-    guard master >= 0, grantpt(master) == 0, unlockpt(master) == 0, let name = ptsname(master) else {
+  init(_ arguments: [String], columns: Int, rows: Int, environment: [String: String], without absent: [String]) throws {
+    // As glibc's openpty does; Swift does not see the functions for it. `TIOCSPTLCK` unlocks, `TIOCGPTN` gives the number.
+    master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC)
+    var (lock, number) = (CInt(0), CUnsignedInt(0))
+    guard master >= 0, ioctl(master, 0x4004_5431, &lock) == 0, ioctl(master, 0x8004_5430, &number) == 0 else {
       throw UserError(.unavailable, "the system gives no pseudo-terminal: \(String(cString: strerror(errno)))")
     }
+    let name = "/dev/pts/\(number)"
     var size = winsize(ws_row: UInt16(rows), ws_col: UInt16(columns), ws_xpixel: 0, ws_ypixel: 0)
     _ = ioctl(master, UInt(TIOCSWINSZ), &size)
     _ = fcntl(master, F_SETFL, O_NONBLOCK)
@@ -44,6 +48,7 @@ final class PseudoTerminal {
     posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | 0x80))
     var variables = ProcessInfo.processInfo.environment
     for (name, value) in environment { variables[name] = value }
+    for name in absent { variables[name] = nil }
     var child: pid_t = 0
     let failure = Self.withWords(arguments) { words in
       Self.withWords(variables.map { "\($0)=\($1)" }) {

@@ -60,10 +60,8 @@ struct ScreenTrial {
   private func terminal(_ arguments: [String]) throws -> PseudoTerminal {
     try PseudoTerminal(
       arguments, columns: 80, rows: 24,
-      environment: [
-        "TERM": "xterm-256color", "LANG": "C.UTF-8", "LC_ALL": .some(nil), "LC_CTYPE": .some(nil),
-        "NO_COLOR": .some(nil), "COLORTERM": .some(nil), "XDG_CONFIG_HOME": "\(folder)/config",
-      ])
+      environment: ["TERM": "xterm-256color", "LANG": "C.UTF-8", "XDG_CONFIG_HOME": "\(folder)/config"],
+      without: ["LC_ALL", "LC_CTYPE", "NO_COLOR", "COLORTERM"])
   }
 
   // MARK: Keys
