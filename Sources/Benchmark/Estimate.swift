@@ -80,6 +80,14 @@ package struct Estimate: Sendable {
     self = result
   }
 
+  private init(blocks: Double, heads: Double, update: Double, products: Double, measuring: Double) {
+    self.blocks = blocks
+    self.heads = heads
+    self.update = update
+    self.products = products
+    self.measuring = measuring
+  }
+
   /// The fastest of a few steps: what the machine does when nothing else runs.
   private static func measured(
     _ workload: Workload, threads: Int

@@ -1,5 +1,6 @@
 // What is measured: a network, a batch and a precision, always the same.
 import Kernels
+import Run
 import Transformer
 
 /// A way to train, with made-up data.

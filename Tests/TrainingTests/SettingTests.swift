@@ -65,6 +65,17 @@ struct SettingTests {
     #expect(losses(undone.log) == losses(try Tiny.train(Tiny.recipe).log))
   }
 
+  @Test func `undo gives back the prompt, and whoever reads the log knows it`() throws {
+    let result = try Tiny.train(
+      Tiny.recipe, asking: [.prompt("the"), .prompt("sail"), .undo, .generate, .undo, .generate, .undo, .stop(saving: true)])
+    let log = result.log.occurrences
+    #expect(log.compactMap(\.prompt) == ["the", "sail", "the", "a"])
+    #expect(log.filter { $0.prompt != nil }.map(\.text).suffix(2).allSatisfy { $0.contains("is again") })
+    #expect(result.log.texts.map(\.prompt) == ["the", "a"])
+    #expect(log.filter { $0.kind == .refused }.count == 1)
+    #expect(result.checkpoint.state.prompt == Tiny.recipe.sample.prompt)
+  }
+
   @Test func `some steps are taken before a pause, and what is asked meanwhile is heard`() throws {
     let result = try Tiny.train(
       Tiny.recipe, asking: [.step(3)], after: [3: [.step(1), .step(2)], 6: [.stop(saving: false)]])

@@ -18,7 +18,7 @@ struct ForegroundLoop: ~Copyable {
   private var shown: Subscription
   /// True if a user can decide how a diverged run continues.
   private let isAttended: Bool
-  private let options: ScreenOptions
+  let options: ScreenOptions
   /// The link to the front process; nil if there is none, or it has ended.
   var front: FrontLink?
   /// True if the run is to go on in the background as soon as it has begun.
@@ -41,7 +41,7 @@ struct ForegroundLoop: ~Copyable {
   /// The session's last message; its value is the error that the session ended with.
   var outcome: UserError??
   /// The reason why the trainer could not continue, if it could not.
-  private var stop: UserError?
+  var stop: UserError?
   var hasHungUp = false
   /// True if the user has left the screen.
   var isLeft = false
@@ -302,53 +302,6 @@ struct ForegroundLoop: ~Copyable {
     log?.turnOverIfLarge()
     if outcome != nil { printer.startGivingUp() }
     if !isPrinted { signals.wait(milliseconds: 50) }
-  }
-
-  // MARK: Leaving
-
-  mutating func leaveNow() -> Never {
-    closeScreen()
-    let hasCheckpoint = state.savedStep != nil || (state.beginning?.step ?? 0) > 0
-    let command = session.request.address.command("resume")
-    let words =
-      state.beginning == nil
-      ? "stopped before the first step"
-      : "stopped at once; “\(command)” "
-        + (hasCheckpoint ? "goes on from the last checkpoint" : "begins again, since there is no checkpoint yet")
-    Output.silenceWhatIsStuck()
-    Output.warn(words.harmlessLine)
-    if state.beginning == nil { session.cancelSetup() }
-    // Other threads are still at work, so that no destructor may run.
-    fflush(nil)
-    _exit(status)
-  }
-
-  /// The terminal is gone, and the run goes on; output to the terminal is discarded from now on.
-  mutating func loseTerminal() {
-    closeScreen()
-    guard !hasHungUp else { return }
-    hasHungUp = true
-    Output.silence { isatty($0) == 1 || fcntl($0, F_GETFL) < 0 }
-    session.report(
-      Occurrence(
-        .notice, step: state.last?.step ?? 0, time: Date().timeIntervalSince1970, actor: .signal,
-        text: "the terminal hung up; the run goes on without a screen"))
-  }
-
-  private func finish() throws -> Int32 {
-    session.end()
-    // The run is over: a reader that takes nothing must not delay the end.
-    Output.silenceWhatIsStuck()
-    if !options.json { print(state.summary(of: session.address)) }
-    fflush(nil)
-    if let error = (outcome ?? nil) ?? stop { throw error }
-    if status != 0 { return status }
-    switch state.ending?.reason {
-    case .diverged: return 1
-    case .failed: return UserError.Status.inputOutput.rawValue
-    case .abandoned where state.isDiverged: return 1
-    default: return 0
-    }
   }
 }
 

@@ -72,7 +72,7 @@ private struct MCPInput {
 /// JSON-RPC: reads a request and makes the answer.
 enum MCPMessage {
   /// Error codes of JSON-RPC.
-  enum Fault: Int { case parse = -32700, request = -32600, method = -32601, parameters = -32602 }
+  enum ErrorCode: Int { case parse = -32700, request = -32600, method = -32601, parameters = -32602 }
 
   /// The protocol versions of this server, newest first; they do not differ in tools.
   private static let versions = ["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"]
@@ -131,7 +131,7 @@ enum MCPMessage {
     .object([JSON.Member("jsonrpc", .text("2.0")), JSON.Member("id", id), JSON.Member("result", result)])
   }
 
-  private static func failure(_ id: JSON, _ fault: Fault, _ sentence: String) -> JSON {
+  private static func failure(_ id: JSON, _ fault: ErrorCode, _ sentence: String) -> JSON {
     let error = JSON.object([
       JSON.Member("code", .integer(fault.rawValue)), JSON.Member("message", .text(sentence.harmlessLine)),
     ])
