@@ -45,7 +45,8 @@ package struct Estimate: Sendable {
     let rows = max(shards, min(network.rows, Self.positions / c.context) / shards * shards)
     func workload(_ configuration: Configuration) -> Workload {
       Workload(
-        name: "estimate", configuration: configuration, rows: rows, precision: network.precision, shards: shards)
+        name: "estimate", configuration: configuration, rows: rows, precision: network.precision, shards: shards,
+        optimizer: plan.recipe.optimizer.kind)
     }
     for configuration in [block, heads] {
       let bytes = try NetworkPlan(
@@ -68,8 +69,15 @@ package struct Estimate: Sendable {
         // Further streams have one head each.
         let unembeddings = 1 + (streams - 1) / Double(heads.objectives.count)
         result.heads = batches * (perStream * grown * unembeddings + one.phases.heads)
-        result.update =
-          other.phases.update * Double(network.parameters.parameters) / Double(other.parameters)
+        if plan.muon == nil {
+          result.update =
+            other.phases.update * Double(network.parameters.parameters) / Double(other.parameters)
+        } else {
+          // What a block's matrices take grows with their shape, and the rest with the number of parameters.
+          let rest = max(0, other.phases.update - one.phases.update) / Double(max(1, other.parameters - one.parameters))
+          let outside = Double(network.parameters.parameters) - all * Double(one.parameters)
+          result.update = all * one.phases.update + max(0, outside) * rest
+        }
         result.products =
           batches * (one.products * all + max(0, other.products - one.products) * grown * unembeddings)
       } catch {

@@ -19,6 +19,7 @@ final class Stepper {
 
   let workload: Workload
   private let model: Transformer
+  private let optimizer: Optimizer
   private let tokens: [Int32]
   private let stride: Int
   private var steps = 0
@@ -33,7 +34,11 @@ final class Stepper {
     let configuration = workload.configuration
     self.workload = workload
     model = try Transformer(
-      configuration, rows: workload.rows, precision: workload.precision, threads: threads, shards: workload.shards)
+      configuration, rows: workload.rows, precision: workload.precision, threads: threads, shards: workload.shards,
+      optimizer: workload.optimizer)
+    var settings = Recipe().optimizer
+    settings.kind = workload.optimizer
+    optimizer = try Optimizer(settings, for: model)
     products = try Products(threads: threads)
     model.parameters.initialize(seed: 1, deviation: 0.02, threads: threads)
     stride = configuration.context + (configuration.objectives.map(\.lookahead).max() ?? 1)
@@ -61,11 +66,11 @@ final class Stepper {
       }
       phases.backward = seconds { model.backward(batch, accumulates: false) }
       phases.update = seconds {
-        Optimizer(Recipe().optimizer).update(model, norm: model.gradientNorm(), rate: 1e-4, step: steps)
+        optimizer.update(model, norm: model.gradientNorm(), rate: 1e-4, step: steps)
       }
     }
     steps += 1
-    if let failure = model.failure { throw UserError(failure) }
+    if let failure = model.failure ?? optimizer.failure { throw UserError(failure) }
     return phases
   }
 }

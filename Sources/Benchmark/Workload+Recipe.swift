@@ -8,6 +8,7 @@ extension Workload {
   package init(_ plan: RunPlan, name: String) {
     self.init(
       name: "\(name) \(plan.network.precision)", configuration: plan.network.configuration,
-      rows: plan.recipe.batch.rows, accumulation: plan.recipe.batch.accumulation, precision: plan.network.precision)
+      rows: plan.recipe.batch.rows, accumulation: plan.recipe.batch.accumulation, precision: plan.network.precision,
+      optimizer: plan.recipe.optimizer.kind)
   }
 }

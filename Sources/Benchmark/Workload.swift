@@ -14,10 +14,12 @@ package struct Workload: Sendable {
   package var precision: Precision
   /// In how many shards rows go through; nil as the network chooses.
   var shards: Int?
+  /// What updates the parameters.
+  package var optimizer = OptimizerKind.adamw
 
   package init(
     name: String, configuration: Configuration, rows: Int, accumulation: Int = 1, precision: Precision,
-    shards: Int? = nil
+    shards: Int? = nil, optimizer: OptimizerKind = .adamw
   ) {
     self.name = name
     self.configuration = configuration
@@ -25,6 +27,7 @@ package struct Workload: Sendable {
     self.accumulation = accumulation
     self.precision = precision
     self.shards = shards
+    self.optimizer = optimizer
   }
 
   /// Positions of a micro-batch.

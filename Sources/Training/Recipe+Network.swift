@@ -62,7 +62,7 @@ extension Recipe {
     do {
       let network = try Transformer(
         configuration(vocabulary: vocabulary), rows: rows, precision: try operandPrecision(), threads: threads,
-        isTrained: isTrained)
+        isTrained: isTrained, optimizer: optimizer.kind)
       if let checkpoint { try network.restore(checkpoint) }
       return network
     } catch let error as TransformerError {

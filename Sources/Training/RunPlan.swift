@@ -15,7 +15,7 @@ package struct RunPlan: Sendable {
     do {
       network = try NetworkPlan(
         recipe.configuration(vocabulary: vocabulary), rows: recipe.batch.rows,
-        precision: try recipe.operandPrecision(), threads: threads)
+        precision: try recipe.operandPrecision(), threads: threads, optimizer: recipe.optimizer.kind)
     } catch let error as TransformerError {
       throw UserError(error)
     }
@@ -33,8 +33,11 @@ package struct RunPlan: Sendable {
   /// The parts of the memory that the run needs, the largest first.
   package var memory: [MemoryShare] {
     let parts = network.memory.map { MemoryShare(name: $0.part.rawValue, about: $0.part.about, bytes: $0.bytes) }
+    let muon = muon.map {
+      MemoryShare(name: "muon", about: "directions while Muon makes them orthogonal", bytes: $0.bytes)
+    }
     return
-      (parts + [
+      (parts + [muon].compactMap { $0 } + [
         MemoryShare(
           name: "checkpoint", about: "weights and moments once more, while a checkpoint is written",
           bytes: checkpointBytes),
@@ -48,6 +51,12 @@ package struct RunPlan: Sendable {
 
   /// Bytes of the program itself. The text is not counted: it is a mapped file, which the kernel may drop from memory.
   private static let base = 64 << 20
+
+  /// How Muon's work is shared out; nil for AdamW.
+  package var muon: MuonPlan? {
+    recipe.optimizer.kind == .muon
+      ? MuonPlan(network.configuration.shape, precision: network.precision, threads: network.threads) : nil
+  }
 
   private var checkpointBytes: Int { 3 * 4 * network.parameters.count }
 
@@ -155,7 +164,7 @@ extension MemoryPart {
     switch self {
     case .weights: "weights, fp32"
     case .gradients: "their gradients"
-    case .moments: "AdamW's two moments"
+    case .moments: "the optimizer's moments of the gradients"
     case .shares: "gradients that each thread sums for itself"
     case .operands: "weights in bf16, for matrix products"
     case .activations: "kept by the forward pass for the backward pass"

@@ -31,12 +31,29 @@ extension Trainer {
     copy.state = state
     model.copy(model.parameters.weights, into: &copy.weights)
     model.copy(model.parameters.firstMoments, into: &copy.firstMoments)
-    model.copy(model.parameters.secondMoments, into: &copy.secondMoments)
+    model.copySecondMoments(into: &copy.secondMoments)
     return copy
   }
 }
 
 extension Transformer {
+  /// Copies the second moments to where the weights lie in their block. Those that Muon has no use for are zero.
+  fileprivate func copySecondMoments(into block: inout [Float]) {
+    let layout = parameters.layout
+    guard layout.secondMoments < layout.count else { return copy(parameters.secondMoments, into: &block) }
+    if block.count != layout.count { block = [Float](repeating: 0, count: layout.count) }
+    let source = parameters.secondMoments
+    block.withUnsafeMutableBufferPointer { buffer in
+      let destination = buffer.baseAddress!
+      Team.split(layout.tensors.count, threads: threads) { _, range in
+        for tensor in layout.tensors[range] {
+          guard let place = tensor.secondMoment else { continue }
+          (destination + tensor.offset).update(from: source + place, count: tensor.count)
+        }
+      }
+    }
+  }
+
   /// Copies one block of parameters on all threads.
   fileprivate func copy(_ base: UnsafeMutablePointer<Float>, into block: inout [Float]) {
     let count = parameters.layout.count
@@ -74,13 +91,13 @@ extension Transformer {
       }
       func copy(_ block: [Float], _ destination: UnsafeMutablePointer<Float>) {
         block.withUnsafeBufferPointer {
-          (destination + tensor.offset).update(from: $0.baseAddress! + source.offset, count: tensor.count)
+          destination.update(from: $0.baseAddress! + source.offset, count: tensor.count)
         }
       }
-      copy(checkpoint.weights, parameters.weights)
+      copy(checkpoint.weights, parameters.weights + tensor.offset)
       if parameters.isTrained {
-        copy(checkpoint.firstMoments, parameters.firstMoments)
-        copy(checkpoint.secondMoments, parameters.secondMoments)
+        copy(checkpoint.firstMoments, parameters.firstMoments + tensor.offset)
+        if let place = tensor.secondMoment { copy(checkpoint.secondMoments, parameters.secondMoments + place) }
       }
     }
     parameters.roundOperands(threads: threads)

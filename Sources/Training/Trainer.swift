@@ -78,6 +78,7 @@ package struct Trainer: ~Copyable {
   /// - Throws: `UserError` when the recipe does not make a network, the CPU or its memory do not suffice, or the
   ///   checkpoint is of another network; `CorpusError` when the held-out part cannot be read.
   package init(recipe: Recipe, corpus: Corpus, from checkpoint: Checkpoint?, threads: Int, name: String) throws {
+    if let checkpoint { try recipe.optimizer.require(momentsOf: checkpoint) }
     try RunPlan(recipe, vocabulary: corpus.tokenizer.vocabulary, threads: threads).checkMachine()
     let prompt = recipe.sample.prompt
     guard corpus.tokenizer.takesAll(of: prompt) else {
@@ -89,6 +90,7 @@ package struct Trainer: ~Copyable {
     let model = try recipe.network(
       vocabulary: corpus.tokenizer.vocabulary, rows: recipe.batch.rows, threads: threads, isTrained: true,
       from: checkpoint)
+    let optimizer = try Optimizer(recipe.optimizer, for: model)
     let probes = try Probes(corpus.heldOut, recipe: recipe, configuration: model.configuration)
     if let checkpoint {
       state = checkpoint.state
@@ -106,7 +108,7 @@ package struct Trainer: ~Copyable {
     denominators = heads.map { _ in 0 }
     self.corpus = corpus
     self.name = name
-    optimizer = Optimizer(recipe.optimizer)
+    self.optimizer = optimizer
     self.probes = probes
     batches = Batches(
       of: corpus.training, rows: recipe.batch.rows * recipe.batch.accumulation, context: recipe.model.context,
@@ -146,7 +148,7 @@ package struct Trainer: ~Copyable {
   /// Sets a number of the recipe from the next step on.
   mutating func set(_ setting: RunSetting, to value: Double) {
     setting.set(value, in: &recipe)
-    optimizer = Optimizer(recipe.optimizer)
+    optimizer.settings = recipe.optimizer
     state.settings = (state.settings ?? [:]).merging([setting.key: value]) { $1 }
   }
 
@@ -222,6 +224,7 @@ package struct Trainer: ~Copyable {
     newAlarm = state.guarded?.isAlarmed == false ? alarm : nil
     let rate = rate
     optimizer.update(model, norm: norm, rate: rate, step: state.step)
+    if let failure = optimizer.failure { return .failed(UserError(failure)) }
     phases.update = watch.lap()
     state.step += 1
     state.tokens += recipe.tokensPerStep

@@ -64,14 +64,22 @@ package enum VectorMath {
   package static func norm(
     _ x: UnsafePointer<Float>, count: Int, partial: UnsafeMutablePointer<Double>, threads: Int
   ) -> Double {
+    norm(count: count, partial: partial, threads: threads) { i, lanes in load(x, i, lanes) }
+  }
+
+  /// The same of numbers that are made on the way.
+  /// - Parameter element: numbers i ..< i + lanes, the rest zero.
+  @inline(__always)
+  static func norm(
+    count: Int, partial: UnsafeMutablePointer<Double>, threads: Int, _ element: (_ i: Int, _ lanes: Int) -> Lanes
+  ) -> Double {
     let pieces = pieces(of: count)
     Team.split(pieces, threads: threads) { _, range in
       for piece in range {
         let first = piece * pieceLength
-        let p = x + first
         var a = Lanes(repeating: 0)
         for (i, lanes) in sixteens(min(pieceLength, count - first)) {
-          let v = load(p, i, lanes)
+          let v = element(first + i, lanes)
           a = a.addingProduct(v, v)
         }
         partial[piece] = Double(a.folded)

@@ -26,7 +26,8 @@ package struct Checkpoint: Sendable {
   package var recipe: Recipe
   package var tokenizer: TokenizerRecord
   package var tensors: [Tensor]
-  /// All weights in one block, fp32; AdamW's moments are laid out alike.
+  /// All weights in one block, fp32; the optimizer's moments are laid out alike. Muon's momentum is a first moment, and its
+  /// second moments are zero.
   package var weights: [Float]
   package var firstMoments: [Float]
   package var secondMoments: [Float]

@@ -69,7 +69,7 @@ package struct CommandForm: Sendable {
       "weight", "HEAD WEIGHT|xFACTOR", .weight, ["weight top 0.5", "weight top x2"],
       "changes the weight of a loss in the total loss; 0: the loss is measured, but not trained"),
     CommandForm(.clip, "NORM", ["clip 0.5"], "clips gradients whose norm is above NORM; 0: never"),
-    CommandForm(.decay, "DECAY", ["decay 0.05"], "changes AdamW's weight decay"),
+    CommandForm(.decay, "DECAY", ["decay 0.05"], "changes the weight decay"),
     CommandForm(
       .steps, "N|+N", ["steps 20000", "steps +500"],
       "ends the run at step N, or N steps later than planned; the schedule is fitted to the new end"),

@@ -49,4 +49,11 @@ package struct TensorDescription: Sendable, Equatable {
   package var isMatrix: Bool { shape.count > 1 }
   /// Whether weight decay applies to it where a recipe's `optimizer.decays` is `matrices`.
   package var decays: Bool { isMatrix }
+  /// Whether Muon updates it: the matrices inside of blocks and MTP heads, but neither tables nor unembeddings.
+  package var isHidden: Bool {
+    switch role {
+    case .attentionIn, .attentionOut, .feedForwardIn, .feedForwardOut, .joint: isMatrix
+    case .embedding, .positions, .norm, .bias, .unembedding: false
+    }
+  }
 }

@@ -107,6 +107,9 @@ extension Recipe {
     integer("batch.rows", \.batch.rows, 1...65_536, "rows (sequences) in a micro-batch"),
     integer("batch.accumulation", \.batch.accumulation, 1...65_536, "micro-batches per step (gradient accumulation)"),
 
+    choice(
+      "optimizer.kind", \.optimizer.kind,
+      "adamw for all parameters, or muon for the blocks' matrices and AdamW for the others"),
     number(
       "optimizer.beta1", \.optimizer.beta1, .including(0), .excluding(1),
       "AdamW β₁: decay of the running mean of gradients"),
@@ -117,8 +120,11 @@ extension Recipe {
       "optimizer.epsilon", \.optimizer.epsilon, .excluding(0), .including(1),
       "AdamW ε: keeps the update finite where gradients are 0"),
     number(
+      "optimizer.momentum", \.optimizer.momentum, .including(0), .excluding(1),
+      "Muon's momentum: decay of the running mean of gradients of the blocks' matrices"),
+    number(
       "optimizer.weightDecay", \.optimizer.weightDecay, .including(0), .including(10),
-      "AdamW's decoupled weight decay"),
+      "decoupled weight decay"),
     choice("optimizer.decays", \.optimizer.decays, "parameters with weight decay: matrices or all"),
     number(
       "optimizer.clip", \.optimizer.clip, .including(0), .including(1e6),

@@ -132,9 +132,12 @@ package struct Recipe: Codable, Sendable, Equatable {
 
   package struct OptimizerSettings: Codable, Sendable, Equatable {
     package enum Decay: String, Codable, Sendable, CaseIterable { case matrices, all }
+    package var kind = OptimizerKind.adamw
     package var beta1 = 0.9
     package var beta2 = 0.95
     package var epsilon = 1e-8
+    /// Muon's μ: decay of the running mean of gradients of the blocks' matrices.
+    package var momentum = 0.95
     package var weightDecay = 0.1
     /// Which parameters decay.
     package var decays = Decay.matrices
@@ -265,6 +268,14 @@ package struct Recipe: Codable, Sendable, Equatable {
 
   /// Tokens in one optimizer step.
   package var tokensPerStep: Int { batch.rows * batch.accumulation * model.context }
+}
+
+/// What makes steps of gradients.
+package enum OptimizerKind: String, Codable, Sendable, CaseIterable {
+  /// AdamW for all parameters.
+  case adamw
+  /// Muon for the matrices of blocks and of MTP heads, AdamW for embeddings, unembeddings, norms and biases.
+  case muon
 }
 
 /// How text becomes tokens.

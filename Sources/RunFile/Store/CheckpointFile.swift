@@ -10,7 +10,7 @@ enum CheckpointFile {
 
   static let readme = """
     A checkpoint of foretop: weights in /model under their Hugging Face Llama names with “/” for “.”, fp32, [out, in]; \
-    AdamW's moments in /optimizer. After the HDF5 data come 32 bytes: “foretop CRC32C  ”, the data's length (u64), its \
+    the optimizer's moments in /optimizer. After the HDF5 data come 32 bytes: “foretop CRC32C  ”, the data's length (u64), its \
     CRC32C (u32) and the CRC32C of those 28 bytes (u32).
     """
 

@@ -8,7 +8,7 @@ package struct Storage: ~Copyable {
   package let bytes: Int
 
   /// - Throws: `TransformerError.memory` when the machine has not that much.
-  package init(bytes: Int) throws {
+  package init(bytes: Int) throws(TransformerError) {
     let bytes = max(bytes, 4096)
     let memory = mmap(nil, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
     guard let memory, memory != MAP_FAILED else { throw TransformerError.memory(bytes: bytes) }

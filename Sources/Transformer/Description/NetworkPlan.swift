@@ -5,7 +5,7 @@ import Run
 
 /// The uses of memory.
 package enum MemoryPart: String, CaseIterable, Sendable {
-  /// fp32 weights, their gradients and AdamW's two moments.
+  /// fp32 weights, their gradients and the optimizer's moments.
   case weights, gradients, moments
   /// Gradients that shards have of their own, until they are added up.
   case shares
@@ -43,10 +43,11 @@ package struct NetworkPlan: Sendable {
   /// - Parameters:
   ///   - chunk: positions whose logits exist at a time; nil chooses.
   ///   - shards: in how many parts rows go through: 1, or `threads` where there are as many rows; nil chooses.
+  ///   - optimizer: what updates the parameters, for which moments are kept.
   /// - Throws: `TransformerError.shape` when the shape does not work out.
   package init(
     _ configuration: Configuration, rows: Int, precision: Precision, threads: Int, chunk: Int? = nil,
-    shards: Int? = nil, isTrained: Bool = true
+    shards: Int? = nil, isTrained: Bool = true, optimizer: OptimizerKind = .adamw
   ) throws {
     try configuration.check()
     guard rows >= 1, threads >= 1 else {
@@ -55,7 +56,7 @@ package struct NetworkPlan: Sendable {
     precondition(
       shards.map { $0 == 1 || $0 == threads && $0 <= rows } ?? true,
       "there is one shard of all threads, or one of at least a row for each thread")
-    let parameters = ParameterLayout(configuration.shape)
+    let parameters = ParameterLayout(configuration.shape, optimizer: optimizer)
     let isWorthwhile = Self.isWorthwhile(rows: rows, threads: threads, parameters, isTrained: isTrained)
     let count = shards ?? (isWorthwhile ? threads : 1)
     let all = (0..<count).map { Team.share(of: rows, worker: $0, threads: count) }

@@ -6,6 +6,8 @@ package struct PlacedTensor: Sendable, Equatable {
   package let description: TensorDescription
   /// Elements from the start of the block.
   package let offset: Int
+  /// The same in the block of second moments, which has gaps of its own; nil where the optimizer needs none.
+  package let secondMoment: Int?
 
   package var path: String { description.path }
   package var shape: [Int] { description.shape }
@@ -32,6 +34,8 @@ package struct ParameterLayout: Sendable {
   package let tensors: [PlacedTensor]
   /// Elements of a block, gaps for alignment included.
   package let count: Int
+  /// Elements of the block of second moments: as many, or without the matrices that Muon updates.
+  package let secondMoments: Int
   /// What a block's backward gives gradients of: of the trunk's blocks, and of the heads beyond the first.
   let blockSections: [GradientSection]
   let furtherSections: [GradientSection]
@@ -46,16 +50,25 @@ package struct ParameterLayout: Sendable {
   private let offsets: [String: Int]
   private let layers: String
 
-  package init(_ shape: NetworkShape) {
+  /// - Parameter optimizer: what updates the parameters. Muon keeps one moment of the blocks' matrices, AdamW two.
+  package init(_ shape: NetworkShape, optimizer: OptimizerKind = .adamw) {
     var tensors: [PlacedTensor] = []
     var count = 0
+    var secondMoments = 0
     for description in shape.tensors {
       // Only parts of one matrix have no gap between them.
-      if !description.isJoined { count = wholeVectors(count) }
-      tensors.append(PlacedTensor(description: description, offset: count))
+      if !description.isJoined {
+        count = wholeVectors(count)
+        secondMoments = wholeVectors(secondMoments)
+      }
+      let hasOne = optimizer == .muon && description.isHidden
+      tensors.append(
+        PlacedTensor(description: description, offset: count, secondMoment: hasOne ? nil : secondMoments))
       count += description.count
+      if !hasOne { secondMoments += description.count }
     }
     count = wholeVectors(count)
+    self.secondMoments = wholeVectors(secondMoments)
     self.tensors = tensors
     self.count = count
     let offsets = Dictionary(tensors.map { ($0.path, $0.offset) }, uniquingKeysWith: { first, _ in first })

@@ -1,5 +1,5 @@
 // Weights, gradients and both moments: four blocks laid out alike (ParameterLayout), so that optimizer and checkpoint are one pass over
-// one block each.
+// one block each. With Muon, the block of second moments has gaps where nothing needs one, and is laid out without them.
 import Kernels
 
 /// What an operation reads of the parameters, and where it leaves its gradients. Valid as long as their memory is.
@@ -48,7 +48,7 @@ package struct Parameters: ~Copyable {
   static func memory(_ layout: ParameterLayout, precision: Precision, isTrained: Bool) -> [MemoryPart: Int] {
     let bytes = layout.count * 4
     return [
-      .weights: bytes, .gradients: isTrained ? bytes : 0, .moments: isTrained ? 2 * bytes : 0,
+      .weights: bytes, .gradients: isTrained ? bytes : 0, .moments: isTrained ? bytes + layout.secondMoments * 4 : 0,
       .operands: precision == .bf16 ? layout.count * 2 : 0,
       .working: isTrained ? VectorMath.pieces(of: layout.count) * MemoryLayout<Double>.stride : 0,
     ]
@@ -59,8 +59,8 @@ package struct Parameters: ~Copyable {
     let memory = Self.memory(layout, precision: precision, isTrained: isTrained)
     let weights = try Storage(bytes: memory[.weights]!)
     let gradients = try Storage(bytes: memory[.gradients]!)
-    let firstMoments = try Storage(bytes: memory[.moments]! / 2)
-    let secondMoments = try Storage(bytes: memory[.moments]! / 2)
+    let firstMoments = try Storage(bytes: memory[.gradients]!)
+    let secondMoments = try Storage(bytes: memory[.moments]! - memory[.gradients]!)
     let operands = try Storage(bytes: memory[.operands]!)
     let norm = try Storage(bytes: memory[.working]!)
     self.layout = layout
@@ -90,6 +90,7 @@ package struct Parameters: ~Copyable {
   package var weights: UnsafeMutablePointer<Float> { weightBlock.floats }
   package var gradients: UnsafeMutablePointer<Float> { trained(gradientBlock.floats) }
   package var firstMoments: UnsafeMutablePointer<Float> { trained(firstMomentBlock.floats) }
+  /// Of each tensor from its own offset `secondMoment` on.
   package var secondMoments: UnsafeMutablePointer<Float> { trained(secondMomentBlock.floats) }
   /// The weights in bf16; nil where products read the weights themselves.
   package var rounded: UnsafeMutableRawPointer? { precision == .bf16 ? operandBlock.base : nil }

@@ -2,6 +2,7 @@
 // heads and backward, in that order, for every micro-batch. What happens to rows is in Shard; here it is shared out, and
 // gradients are added up.
 import Kernels
+import Run
 
 package struct Transformer: ~Copyable {
   package let configuration: Configuration
@@ -21,14 +22,15 @@ package struct Transformer: ~Copyable {
   ///   - chunk: positions whose logits exist at a time; nil chooses.
   ///   - shards: in how many parts rows go through: 1, or `threads` where there are as many rows; nil chooses.
   ///   - isTrained: without it there are no gradients, and blocks share their activations.
+  ///   - optimizer: what will update the parameters, for which moments are kept.
   /// - Throws: `TransformerError` when the shape does not work out, memory is short or oneDNN refuses.
   package init(
     _ configuration: Configuration, rows: Int, precision: Precision, threads: Int, chunk: Int? = nil,
-    shards: Int? = nil, isTrained: Bool = true
+    shards: Int? = nil, isTrained: Bool = true, optimizer: OptimizerKind = .adamw
   ) throws {
     let plan = try NetworkPlan(
       configuration, rows: rows, precision: precision, threads: threads, chunk: chunk, shards: shards,
-      isTrained: isTrained)
+      isTrained: isTrained, optimizer: optimizer)
     let parameters = try Parameters(plan.parameters, precision: precision, isTrained: isTrained)
     let view = parameters.view
     // Shards of one thread each leave the team at one.

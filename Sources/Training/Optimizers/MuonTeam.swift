@@ -1,0 +1,71 @@
+// Muon at work: the products and the memory of each share of the plan.
+import Kernels
+import Transformer
+
+final class MuonTeam {
+  /// What one thread works with, or all together.
+  private final class Worker {
+    let products: Products
+    let tasks: [(matrix: MuonMatrix, orthogonal: NewtonSchulz)]
+    private let storage: Storage
+    var room: UnsafeMutableRawPointer { storage.base }
+
+    init(_ matrices: [MuonMatrix], precision: Precision, bytes: Int, threads: Int) throws(TransformerError) {
+      do throws(ProductError) {
+        let products = try Products(threads: threads)
+        self.products = products
+        tasks = try matrices.map { matrix throws(ProductError) in
+          (
+            matrix,
+            try NewtonSchulz(rows: matrix.rows, columns: matrix.columns, precision: precision, products: products)
+          )
+        }
+      } catch {
+        throw TransformerError.kernels("\(error)")
+      }
+      storage = try Storage(bytes: bytes)
+    }
+  }
+
+  private let plan: MuonPlan
+  private let workers: [Worker]
+
+  /// - Throws: `TransformerError` when memory is short or oneDNN refuses.
+  init(_ plan: MuonPlan) throws(TransformerError) {
+    self.plan = plan
+    // Products of one thread each leave the team at one.
+    defer { Team.resize(to: max(plan.shares.count, plan.threadsOfShare)) }
+    workers = try zip(plan.shares, plan.rooms).map { matrices, bytes throws(TransformerError) in
+      try Worker(matrices, precision: plan.precision, bytes: bytes, threads: plan.threadsOfShare)
+    }
+  }
+
+  /// Why a product has not computed what it should; nil where all did.
+  var failure: ProductError? {
+    for worker in workers { if let failure = worker.products.failure { return failure } }
+    return nil
+  }
+
+  /// Takes the gradients of all its matrices into their momentum, which lies where AdamW has its first moments, and updates
+  /// the weights.
+  func update(_ parameters: borrowing Parameters, _ muon: Muon) {
+    let (weights, gradients, moments) = (parameters.weights, parameters.gradients, parameters.firstMoments)
+    let (rounded, precision, threads) = (parameters.rounded, plan.precision, plan.threadsOfShare)
+    Team.run(workers.count) { index in
+      let worker = workers[index]
+      for (matrix, orthogonal) in worker.tasks {
+        let (offset, count) = (matrix.offset, matrix.count)
+        let partial = (worker.room + MuonPlan.room(of: matrix, precision).norm).assumingMemoryBound(to: Double.self)
+        let norm = muon.average(
+          g: gradients + offset, into: moments + offset, count: count, partial: partial, threads: threads)
+        muon.direct(
+          g: gradients + offset, m: moments + offset, norm: norm, into: worker.room, precision: precision,
+          count: count, threads: threads)
+        muon.update(
+          w: weights + offset, x: orthogonal(worker.room), precision: precision,
+          scale: Muon.scale(rows: matrix.rows, columns: matrix.columns), rounded: rounded.map { $0 + offset * 2 },
+          count: count, threads: threads)
+      }
+    }
+  }
+}

@@ -1,0 +1,66 @@
+// AdamW over all parameters, or Muon over the blocks' matrices and AdamW over the others, with the settings of the recipe.
+import Foundation
+import Kernels
+import Run
+import Transformer
+
+package struct Optimizer {
+  /// The numbers of the next update; the kind stays as it was.
+  package var settings: Recipe.OptimizerSettings
+  /// Nil where AdamW updates everything.
+  private let muon: MuonTeam?
+
+  /// - Parameter model: made for an optimizer of this kind.
+  /// - Throws: `UserError` when memory is short or oneDNN refuses.
+  package init(_ settings: Recipe.OptimizerSettings, for model: borrowing Transformer) throws(UserError) {
+    self.settings = settings
+    guard settings.kind == .muon else {
+      muon = nil
+      return
+    }
+    let plan = MuonPlan(model.configuration.shape, precision: model.precision, threads: model.threads)
+    do throws(TransformerError) { muon = try MuonTeam(plan) } catch { throw UserError(error) }
+  }
+
+  /// Why what was computed is of no use; nil where it is.
+  package var failure: TransformerError? { muon?.failure.map { .kernels("\($0)") } }
+
+  /// Updates all weights by one step.
+  /// - Parameters:
+  ///   - norm: the global gradient norm, for clipping.
+  ///   - step: the number of updates before this one.
+  package func update(_ model: borrowing Transformer, norm: Double, rate: Double, step: Int) {
+    let layout = model.parameters.layout
+    let clip = settings.clip > 0 && norm > settings.clip ? settings.clip / norm : 1
+    for tensor in layout.tensors {
+      guard let secondMoment = tensor.secondMoment else { continue }
+      let decays = settings.decays == .all || tensor.description.decays
+      let adam = AdamW(
+        beta1: Float(settings.beta1), beta2: Float(settings.beta2), epsilon: Float(settings.epsilon),
+        weightDecay: decays ? Float(settings.weightDecay) : 0, rate: Float(rate), clip: Float(clip),
+        correction1: Float(1 - pow(settings.beta1, Double(step + 1))),
+        correction2: Float(1 - pow(settings.beta2, Double(step + 1))))
+      adam.update(
+        w: model.parameters.weights + tensor.offset, g: model.parameters.gradients + tensor.offset,
+        m: model.parameters.firstMoments + tensor.offset, v: model.parameters.secondMoments + secondMoment,
+        rounded: model.parameters.rounded.map { $0 + tensor.offset * 2 }, count: tensor.count, threads: model.threads)
+    }
+    muon?.update(
+      model.parameters,
+      Muon(
+        momentum: Float(settings.momentum), weightDecay: Float(settings.weightDecay), rate: Float(rate),
+        clip: Float(clip)))
+  }
+}
+
+extension Recipe.OptimizerSettings {
+  /// Checks that a checkpoint has the moments that this optimizer goes on with. Muon's momentum is what AdamW has as its first
+  /// moment, but nothing takes the place of second moments.
+  func require(momentsOf checkpoint: Checkpoint) throws(UserError) {
+    guard kind == .adamw, checkpoint.recipe.optimizer.kind == .muon, checkpoint.state.step > 0 else { return }
+    throw UserError(
+      .usage,
+      "optimizer.kind cannot change from muon to adamw at step \(checkpoint.state.step): AdamW divides by second moments, "
+        + "which Muon does not have for the blocks' matrices; leave optimizer.kind at muon, or begin a new run")
+  }
+}
