@@ -93,11 +93,11 @@ struct AllScreensWalkTests {
   }
 }
 
-extension Expectation {
+extension Run.Expectation {
   /// An answer that nobody gave.
-  static func madeUp(noise dice: inout Dice) -> Expectation {
+  static func madeUp(noise dice: inout Dice) -> Run.Expectation {
     let tokens = ["␠God", "␠was", ",", "␠", "漢字", "\u{1B}[31m", "", "e\u{301}\u{301}"]
-    return Expectation(
+    return Run.Expectation(
       context: (0..<Int.random(in: 0...40, using: &dice)).map { _ in tokens.randomElement(using: &dice)! },
       next: (0..<Int.random(in: 0...8, using: &dice)).map { _ in
         Choice(

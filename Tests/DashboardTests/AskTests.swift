@@ -9,8 +9,8 @@ import Testing
 struct AskTests {
   private let run = MadeUpRun()
 
-  static func answer(_ first: Float, _ text: [String] = ["In", "␠the", "␠beginning"]) -> Expectation {
-    Expectation(
+  static func answer(_ first: Float, _ text: [String] = ["In", "␠the", "␠beginning"]) -> Run.Expectation {
+    Run.Expectation(
       context: text,
       next: [
         .init(token: "␠God", probability: first), .init(token: "␠of", probability: 0.124),
@@ -22,7 +22,7 @@ struct AskTests {
       ], ranking: ["␠the", "␠God", "␠of", "␠and", "␠was", ","])
   }
 
-  private func answered(_ expectation: Expectation, step: Int, request: Int? = nil) -> Event {
+  private func answered(_ expectation: Run.Expectation, step: Int, request: Int? = nil) -> Event {
     var occurrence = Occurrence(
       .notice, step: step, time: run.now(step), key: "ask", actor: .key, request: request, text: "“In the” → …")
     occurrence.expectation = expectation
@@ -115,7 +115,7 @@ struct AskTests {
     guard case .occurred(let occurrence) = answered(Self.answer(0.5), step: 3, request: 9) else { return }
     let line = NumberedEvent(4, .occurred(occurrence)).json
     var reader = EventReader()
-    let read = try #require(try reader.read(try JSON(parsing: line)))
+    let read = try #require(try reader.read(JSON.read(Array(line.utf8))))
     #expect(read.event == .occurred(occurrence))
   }
 }

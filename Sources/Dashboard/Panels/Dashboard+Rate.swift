@@ -67,11 +67,14 @@ extension Dashboard {
     let margin = max(label.width, 1) + 1
     guard area.columns > margin + 4 else { return }
     canvas.write(label, style: .faint, line: 0, of: area)
-    canvas.write("0".padded(to: margin - 1, .right), style: .faint, line: area.rows - 1, of: area)
+    // The whole screen has room for an axis.
+    let axisRows = isFullScreen && area.rows >= 8 ? 2 : 0
+    let rows = area.rows - axisRows
+    canvas.write("0".padded(to: margin - 1, .right), style: .faint, line: rows - 1, of: area)
 
     let x = Scale(from: 0, to: Double(total))
     let y = Scale(from: 0, to: highest)
-    var plot = Plot(columns: area.columns - margin, rows: area.rows, glyphs: glyphs)
+    var plot = Plot(columns: area.columns - margin, rows: rows, glyphs: glyphs)
     let bottom = plot.height - 1
     let ahead = Pen(style: .faint, dash: Pen.Dash(on: 2, off: 1), symbol: ".")
     let here = x.point(of: Double(done), among: plot.width)
@@ -94,6 +97,11 @@ extension Dashboard {
       plot.mark(x: here, y: bottom - y.point(of: rate, among: plot.height), "●", style: .accent)
     }
     plot.draw(on: &canvas, column: area.column + margin, row: area.row)
+    guard axisRows > 0 else { return }
+    let ticks = x.ticks(atMost: max(3, plot.columns / 12)).filter { $0 == $0.rounded() }
+    canvas.drawAxis(
+      x, ticks: ticks.map { ($0, Figure.grouped(Int($0))) }, left: area.column + margin, columns: plot.columns,
+      in: Rectangle(column: area.column, row: area.row + rows, columns: area.columns, rows: axisRows))
   }
 
   /// The same in one line.

@@ -1,4 +1,4 @@
-// Every key, once. The dispatcher, the footer, the help page and the README's table are made from this.
+// Every key, once. The dispatcher, the footer, the help page and the table in docs/screen.md are made from this.
 import TerminalUI
 
 /// What a key does.
@@ -146,7 +146,7 @@ package enum KeyTable {
 
   static func action(of key: Key) -> Action? { actions[key] }
 
-  /// The table as Markdown, for the README.
+  /// The table as Markdown, for docs/screen.md.
   package static var markdown: String {
     var rows = ["| key | does |", "| --- | --- |"]
     for line in lines {

@@ -124,11 +124,13 @@ final class PseudoTerminal {
     return []
   }
 
-  /// Sends a signal, and reads until the program has ended.
+  /// Sends a signal, and reads until the program has ended; one that has not after a minute is killed.
   /// - Returns: its status.
   @discardableResult func end(by signal: CInt) -> CInt {
     kill(process, signal)
+    let start = Self.now
     while status == nil {
+      if Self.now - start > 60 { kill(process, SIGKILL) }
       var status: CInt = 0
       if waitpid(process, &status, WNOHANG) == process { self.status = status }
       _ = try? read(for: 0.02)
