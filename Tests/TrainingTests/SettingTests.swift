@@ -67,7 +67,8 @@ struct SettingTests {
 
   @Test func `undo gives back the prompt, and whoever reads the log knows it`() throws {
     let result = try Tiny.train(
-      Tiny.recipe, asking: [.prompt("the"), .prompt("sail"), .undo, .generate, .undo, .generate, .undo, .stop(saving: true)])
+      Tiny.recipe,
+      asking: [.prompt("the"), .prompt("sail"), .undo, .generate, .undo, .generate, .undo, .stop(saving: true)])
     let log = result.log.occurrences
     #expect(log.compactMap(\.prompt) == ["the", "sail", "the", "a"])
     #expect(log.filter { $0.prompt != nil }.map(\.text).suffix(2).allSatisfy { $0.contains("is again") })

@@ -166,9 +166,11 @@ def test_kill_of_a_run_in_the_background_blocks_nothing():
 def test_a_run_that_is_being_set_up_is_told_and_attached_to():
     draw = random.Random(2)
     text = os.path.join(FOLDER, "large.txt")
+    # Enough words to keep the training of a tokenizer busy for some seconds.
+    words = ["".join(draw.choices("etaoinshrdlu", k=draw.randint(2, 9))) for _ in range(100_000)]
     with open(text, "w") as file:
-        for _ in range(60000):
-            file.write(" ".join("".join(draw.choices("etaoinshrdlu", k=draw.randint(2, 9))) for _ in range(12)) + ".\n")
+        for _ in range(60_000):
+            file.write(" ".join(draw.choices(words, k=12)) + ".\n")
 
     def set_up(name):
         started = subprocess.Popen(
