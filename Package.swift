@@ -131,7 +131,8 @@ let package = Package(
       name: "ExperimentsTests", dependencies: ["Experiments", "TerminalUI", "Run", "Support"], swiftSettings: quick),
     .testTarget(name: "TerminalUITests", dependencies: ["TerminalUI", "Support"], swiftSettings: quick),
     .testTarget(
-      name: "DashboardTests", dependencies: ["Dashboard", "TerminalUI", "Run", "Support"], exclude: ["Golden"],
+      name: "DashboardTests", dependencies: ["Dashboard", "Experiments", "TerminalUI", "Run", "Support"],
+      exclude: ["Golden"],
       swiftSettings: quick),
   ] + fuzzing,
   cxxLanguageStandard: .cxx17

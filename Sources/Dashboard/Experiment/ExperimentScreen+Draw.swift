@@ -49,7 +49,7 @@ extension ExperimentScreen {
 
   // MARK: Cells
 
-  private static let cellWidth = 8
+  private static let cellWidth = 9
 
   private func drawCells(in inside: Rectangle, on canvas: inout Canvas) {
     let names = min(max(table.rows.map(\.name.width).max() ?? 0, 7), max(inside.columns / 3, 8))

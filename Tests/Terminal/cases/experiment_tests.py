@@ -93,7 +93,7 @@ def test_the_screen_shows_cells_and_opens_them():
         terminal.wait_for(lambda terminal: "cells" in terminal.text and "seed 1" in terminal.text)
         terminal.wait_for(lambda terminal: "■" in terminal.text or "✓" in terminal.text)
         terminal.type("\r")
-        terminal.wait_for(lambda terminal: "ntp-1" in terminal.text and "order" in terminal.text)
+        terminal.wait_for(lambda terminal: "ntp-1" in terminal.text and "losses" in terminal.text)
         terminal.type("q")
         terminal.wait_for(lambda terminal: "seed 1" in terminal.text)
         terminal.type("q")
