@@ -36,7 +36,8 @@ extension Dashboard {
       message = "there is no earlier sample of this probe"
       return
     }
-    let index = comparedStep.flatMap { steps.firstIndex(of: $0) } ?? (direction < 0 ? steps.count : -1)
+    // Unless one was chosen, it is the first.
+    let index = comparedStep.flatMap { steps.firstIndex(of: $0) } ?? (direction < 0 ? steps.count : 0)
     let next = index + direction
     comparedStep = steps.indices.contains(next) ? steps[next] : direction > 0 ? nil : steps[0]
     message =
