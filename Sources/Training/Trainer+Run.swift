@@ -68,6 +68,10 @@ extension Trainer {
     let inbox = Inbox(commands)
     let desk = Desk(inbox: inbox, outlets: outlets)
     var edits = edits.inOrderOfSteps[...]
+    if state.owesEvaluation == true {
+      evaluateAsDue(inbox, outlets)
+      save(outlets)
+    }
     while state.step < recipe.steps, failure == nil, !hasReachedStop {
       if let ending = obey(inbox, outlets) { return ending }
       while let edit = edits.first, edit.step <= state.step {
@@ -108,6 +112,7 @@ extension Trainer {
     if let failure = model.failure { return fail(UserError(failure), outlets) }
     if isSaveDue, let ending = obey(inbox, outlets) { return ending }
     if failure != nil { return Ending(.failed, step: state.step, time: wallTime()) }
+    if state.owesEvaluation == true { return Ending(.stopped, step: state.step, time: wallTime()) }
     return Ending(.finished, step: state.step, time: wallTime())
   }
 
@@ -125,8 +130,19 @@ extension Trainer {
       look(outlets)
       write(inbox, outlets)
     }
-    if isDue(recipe.evaluate.every), let evaluation = evaluate(inbox, outlets) { stopIfDue(after: evaluation, outlets) }
+    if isDue(recipe.evaluate.every) { evaluateAsDue(inbox, outlets) }
     if isDue(recipe.save.every) || hasReachedStop { save(outlets) }
+  }
+
+  /// An evaluation that belongs to the run. One that a stop cuts short is made up for when the run goes on, so that a run that was
+  /// stopped has the same evaluations as one that was not.
+  private mutating func evaluateAsDue(_ inbox: Inbox, _ outlets: Outlets) {
+    guard let evaluation = evaluate(inbox, outlets) else {
+      if inbox.isStopping { state.owesEvaluation = true }
+      return
+    }
+    state.owesEvaluation = nil
+    stopIfDue(after: evaluation, outlets)
   }
 
   /// Ends the run if the recipe's `stop` says so. Evaluations that somebody asks for end nothing: the same recipe with the same

@@ -27,7 +27,7 @@ import Testing
       factors:
         size:
           small: {model.width: 32}
-          large: {model.width: 64, model.heads: 2}
+          large: {model.width: 64, model.blocks: 2}
       grid:
         schedule.rate: [1e-3, 2e-3]
       seeds: [3, 7]
@@ -43,7 +43,7 @@ import Testing
     #expect(cells[0].name == "ntp,small,rate=1e-3-3")
     #expect(cells.last?.name == "top,large,rate=2e-3-7")
     let last = try #require(cells.last?.recipe)
-    #expect((last.seed, last.steps, last.model.width, last.model.heads, last.schedule.rate) == (7, 20, 64, 2, 2e-3))
+    #expect((last.seed, last.steps, last.model.width, last.model.blocks, last.schedule.rate) == (7, 20, 64, 2, 2e-3))
     #expect(cells[0].recipe.objective.top == 0)
     #expect(file.metrics(of: cells) == ["held-out/ntp"])
   }

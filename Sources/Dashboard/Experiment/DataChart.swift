@@ -14,7 +14,7 @@ extension ChartData {
 
   /// Draws curves, axes and a legend below them.
   func draw(in inside: Rectangle, glyphs: Glyphs, on canvas: inout Canvas) {
-    guard let xs = xRange, let ys = yRange else {
+    guard let xs = xRange, let ys = valueRange else {
       canvas.write("there are no values yet", style: .faint, line: inside.rows / 2, of: inside, indent: 1)
       return
     }

@@ -27,6 +27,8 @@ package struct TrainerState: Codable, Sendable, Equatable {
   package var guarded: GuardState?
   /// How the recipe's `stop` has judged the evaluations so far; nil where it asks for nothing.
   package var stop: StopRule.StopProgress?
+  /// True if the evaluation that was due at this step was cut short by a stop; nil where none is missing.
+  package var owesEvaluation: Bool?
 
   package init(
     step: Int = 0, tokens: Int = 0, window: Int = 0, seed: UInt64, threads: Int, rateFactor: Double = 1,

@@ -48,6 +48,8 @@ package struct ChartData: Sendable, Equatable {
 
   /// The range of places; nil where there are none.
   package var xRange: (low: Double, high: Double)? { Self.range(curves.flatMap(\.xs)) }
+  /// The range of values, without bands.
+  package var valueRange: (low: Double, high: Double)? { Self.range(curves.flatMap(\.ys)) }
   /// The range of values, bands included.
   package var yRange: (low: Double, high: Double)? { Self.range(curves.flatMap { $0.ys + $0.lower + $0.upper }) }
 

@@ -107,7 +107,7 @@ struct ResultOptions: ParsableArguments {
       for note in table.notes { print(note) }
       if let chart {
         print("")
-        print(chart.text(columns: min(TextTable.terminalColumns ?? 100, 120), rows: 20, glyphs: glyphs), terminator: "")
+        print(chart.text(columns: min(TextTable.terminalColumns ?? 100, 120), rows: 20, glyphs: glyphs))
       }
     }
     guard export.isAsked else { return }

@@ -85,7 +85,7 @@ struct RunningOptions: ParsableArguments {
       Output.warn("the experiment is not over: the same command goes on with it")
     }
     if status == 0, !runner.failures.isEmpty { status = 1 }
-    throw Ended(status: status ?? 0)
+    if let status, status != 0 { throw Ended(status: status) }
   }
 
   /// Prints a line for each cell that begins or ends.

@@ -146,7 +146,7 @@ struct Continuation {
     try recipe.validate(origins)
     if past.step == nil { try refuseLoss(of: past.last, past.weights, from: before, to: recipe) }
     let step = past.step ?? 0
-    guard step < recipe.steps else {
+    guard step < recipe.steps || state?.owesEvaluation == true else {
       throw UserError(
         .usage,
         "\(isBranch ? "the branch" : "run “\(name)”") is at step \(step) of \(recipe.steps): give more with --steps N, such "
