@@ -41,6 +41,7 @@ let package = Package(
     .systemLibrary(name: "CLanes"),
     .target(name: "COpenMP", linkerSettings: [.linkedLibrary("gomp")]),
     .systemLibrary(name: "CHDF5", pkgConfig: "hdf5"),
+    .systemLibrary(name: "CCompression"),
     .systemLibrary(name: "CCurses"),
     .target(
       name: "CSentencePiece",
@@ -50,7 +51,7 @@ let package = Package(
     .target(name: "Run", dependencies: [.product(name: "Yams", package: "Yams")], swiftSettings: open),
 
     // The engine.
-    .target(name: "Corpus", dependencies: ["Run", "CSentencePiece"], swiftSettings: open),
+    .target(name: "Corpus", dependencies: ["Run", "CCompression", "CSentencePiece"], swiftSettings: open),
     .target(name: "Kernels", dependencies: ["CDNNL", "COpenMP", "CLanes"], swiftSettings: fast),
     .target(name: "Transformer", dependencies: ["Kernels", "Run"], swiftSettings: open),
     .target(name: "Training", dependencies: ["Transformer", "Kernels", "Corpus", "Run"], swiftSettings: open),
@@ -94,7 +95,8 @@ let package = Package(
     .target(name: "Support", dependencies: ["Corpus", "Run"], path: "Tests/Support", swiftSettings: strict),
     .testTarget(name: "RunTests", dependencies: ["Run", "Support"], swiftSettings: quick),
     .testTarget(
-      name: "CorpusTests", dependencies: ["Corpus", "Support"], exclude: ["BytePair"], swiftSettings: quick),
+      name: "CorpusTests", dependencies: ["Corpus", "CCompression", "Support"], exclude: ["BytePair"],
+      swiftSettings: quick),
     .testTarget(name: "KernelsTests", dependencies: ["Kernels", "Support"], swiftSettings: strict),
     .testTarget(
       name: "TransformerTests", dependencies: ["Transformer", "Kernels", "Run", "Support"], swiftSettings: strict),

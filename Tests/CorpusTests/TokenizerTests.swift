@@ -53,7 +53,7 @@ struct TokenizerTests {
       var whole: [Int32] = []
       model.encode(bytes[...], isStart: true, into: &whole)
       #expect(bytes.count > 1 << 18)
-      #expect(model.tokens(of: bytes) == whole)
+      #expect(model.tokens(of: bytes, threads: 2) == whole)
     }
   }
 

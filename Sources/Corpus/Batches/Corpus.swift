@@ -115,9 +115,9 @@ package struct Corpus: Sendable {
   ) throws(CorpusError) -> TokenRange {
     var tokens: [Int32] = []
     var starts: [Int] = []
-    try texts.forEach(by: tokenizer, in: documents) { (part: [Int32], places: [Int]) throws(CorpusError) in
-      starts += places.map { tokens.count + $0 }
-      tokens += part
+    try texts.forEach(by: tokenizer, in: documents) { part in
+      starts += part.starts.map { tokens.count + $0 }
+      tokens += part.tokens
     }
     return TokenRange(tokens, documents: documents == nil ? nil : starts)
   }

@@ -48,13 +48,16 @@ final class Cache {
   }
 
   /// Writes a file into the first folder that can be written.
+  /// - Parameter files: of the text, where a draft is kept of what is written; nil for what is soon made again.
   /// - Returns: true if a folder could be written.
   private func keep(
-    _ key: [UInt8], _ ending: String, width: Int, content: (CacheFile.Append) throws(CorpusError) -> Void
+    _ key: [UInt8], _ ending: String, width: Int, filesOfText files: Int? = nil,
+    content: (CacheFile.Append, TokenDraft?) throws(CorpusError) -> Void
   ) throws(CorpusError) -> Bool {
     for folder in folders.dropFirst(refusals.count) {
       do throws(CorpusError) {
-        try CacheFile.write(Self.path(in: folder, key, ending), key: key, width: width, content: content)
+        let path = Self.path(in: folder, key, ending)
+        try CacheFile.write(path, key: key, width: width, draftOf: files, content: content)
         return true
       } catch {
         guard error.kind == .cannotWriteCache else { throw error }
@@ -146,28 +149,30 @@ final class Cache {
     report("tokenizing \(quantity(texts.size, spaced: false))B (\(tokenizer.summary))")
     let isNarrow = tokenizer.vocabulary <= 1 << 16
     var starts: [Int] = []
-    let isKept = try keep(hash, "tokens", width: isNarrow ? 2 : 4) { append throws(CorpusError) in
-      // A second folder may be tried.
-      starts = []
-      var count = 0
-      try texts.forEach(by: tokenizer, in: documents, done: progress) {
-        (tokens: [Int32], places: [Int]) throws(CorpusError) in
-        starts += places.map { count + $0 }
-        count += tokens.count
+    let isKept = try keep(hash, "tokens", width: isNarrow ? 2 : 4, filesOfText: texts.files.count) {
+      append, draft throws(CorpusError) in
+      // A second folder may be tried, and a draft may have a part already.
+      starts = draft?.starts ?? []
+      var count = draft?.tokens ?? 0
+      try texts.forEach(by: tokenizer, in: documents, from: draft?.place ?? TokenizingPlace(), done: progress) {
+        part throws(CorpusError) in
+        starts += part.starts.map { count + $0 }
+        count += part.tokens.count
         if isNarrow {
-          try tokens.map { UInt16($0) }.withUnsafeBufferPointer { elements throws(CorpusError) in
+          try part.tokens.map { UInt16($0) }.withUnsafeBufferPointer { elements throws(CorpusError) in
             try append(UnsafeRawBufferPointer(elements))
           }
         } else {
-          try tokens.withUnsafeBufferPointer { elements throws(CorpusError) in
+          try part.tokens.withUnsafeBufferPointer { elements throws(CorpusError) in
             try append(UnsafeRawBufferPointer(elements))
           }
         }
+        draft?.note(part.next, tokens: count, starts: starts)
       }
     }
     if isKept, let (file, census) = kept() {
       guard documents != nil else { return (part(file, nil), census) }
-      _ = try keep(hash, "documents", width: 8) { append throws(CorpusError) in
+      _ = try keep(hash, "documents", width: 8) { append, _ throws(CorpusError) in
         try starts.withUnsafeBufferPointer { elements throws(CorpusError) in
           try append(UnsafeRawBufferPointer(elements))
         }
@@ -206,9 +211,12 @@ final class Cache {
 
     report("training a tokenizer of \(vocabulary) pieces on \(quantity(texts.size, spaced: false))B")
     var sample = TrainingSample(total: texts.size)
-    for file in texts.files { try file.bytes().withUnsafeBytes { sample.add($0) } }
+    for file in texts.files {
+      try file.forEachPiece { piece, _ in sample.add(piece, isLast: false) }
+      sample.endFile()
+    }
     let model = try sample.model(vocabulary: vocabulary)
-    _ = try keep(hash, "model", width: 1) { append throws(CorpusError) in
+    _ = try keep(hash, "model", width: 1) { append, _ throws(CorpusError) in
       try model.withUnsafeBufferPointer { elements throws(CorpusError) in try append(UnsafeRawBufferPointer(elements)) }
     }
     return try Tokenizer(kind: .sentencepiece, model: model)
@@ -217,9 +225,20 @@ final class Cache {
   private func characters(of texts: TextFiles) throws(CorpusError) -> [UInt8] {
     var census = CharacterCensus()
     for file in texts.files {
-      let bytes = try file.bytes()
-      try file.checkCharacters(bytes)
-      bytes.withUnsafeBytes { census.add($0) }
+      var rest: [UInt8] = []
+      var (before, lines) = (0, 0)
+      func add(_ count: Int) throws(CorpusError) {
+        let part = Array(rest[..<count])
+        try file.checkCharacters(part, before: before, lines: lines)
+        part.withUnsafeBytes { census.add($0) }
+        (before, lines) = (before + count, lines + part.count { $0 == UInt8(ascii: "\n") })
+        rest.removeFirst(count)
+      }
+      try file.forEachPiece { piece, _ throws(CorpusError) in
+        rest.append(contentsOf: piece)
+        try add(rest.withUnsafeBytes(\.wholeScalars))
+      }
+      try add(rest.count)
     }
     return census.model
   }
@@ -238,52 +257,5 @@ extension Digest {
   fileprivate mutating func add(_ texts: TextFiles) {
     add(number: texts.files.count)
     for file in texts.files { add(field: file.digest) }
-  }
-}
-
-extension TextFiles {
-  /// Calls `body` with the tokens of each file and the places where documents begin; a long file comes in parts. If a
-  /// file other than the last does not end with a line end, one is added.
-  /// - Parameters:
-  ///   - documents: how the texts are divided into documents; nil treats all as one text.
-  ///   - done: receives after each part the number of bytes so far.
-  func forEach(
-    by tokenizer: Tokenizer, in documents: DocumentBounds?, done: (Int) -> Void = { _ in },
-    _ body: (_ tokens: [Int32], _ starts: [Int]) throws(CorpusError) -> Void
-  ) throws(CorpusError) {
-    var before = 0
-    for (index, file) in files.enumerated() {
-      var bytes = try file.bytes()
-      defer { before += bytes.count }
-      if tokenizer.kind == .characters { try file.checkCharacters(bytes) }
-      if index + 1 < files.count, bytes.last != UInt8(ascii: "\n") { bytes.append(UInt8(ascii: "\n")) }
-      if let documents {
-        let (tokens, starts) = documents.tokens(of: bytes, by: tokenizer)
-        try body(tokens, starts)
-        done(before + bytes.count)
-      } else {
-        for block in tokenizer.blocks(of: bytes) {
-          let tokens = bytes.withUnsafeBytes {
-            tokenizer.tokens(of: UnsafeRawBufferPointer(rebasing: $0[block]), continuing: block.lowerBound > 0)
-          }
-          try body(tokens, [])
-          done(before + block.upperBound)
-        }
-      }
-    }
-  }
-}
-
-extension TextFile {
-  /// - Throws: `CorpusError.badText` if the bytes are not UTF-8.
-  fileprivate func checkCharacters(_ bytes: [UInt8]) throws(CorpusError) {
-    guard let place = bytes.withUnsafeBytes({ $0.firstInvalidByte }) else { return }
-    let line = 1 + bytes[..<place].count { $0 == UInt8(ascii: "\n") }
-    throw CorpusError(
-      .badText,
-      """
-      \(path), line \(line): byte \(place) is not valid UTF-8, so that the text cannot be split into characters; save \
-      it as UTF-8, or set tokenizer.kind to sentencepiece or bytes
-      """)
   }
 }

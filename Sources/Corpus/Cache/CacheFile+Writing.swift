@@ -11,29 +11,37 @@ extension CacheFile {
   /// - Parameters:
   ///   - key: the SHA-256 of everything that determines the elements.
   ///   - width: bytes per element: 1, 2, 4 or 8.
-  ///   - content: appends the elements, each call a whole number of them.
-  /// - Throws: `CorpusError.cannotWriteCache`, or what `content` throws. The folder is then as it was.
+  ///   - files: of the text that is tokenized, where a draft is kept; nil keeps none.
+  ///   - content: appends the elements, each call a whole number of them: those after what a draft has.
+  /// - Throws: `CorpusError.cannotWriteCache`, or what `content` throws. The folder is then as it was, but for a draft.
   static func write(
-    _ path: String, key: [UInt8], width: Int, content: (Append) throws(CorpusError) -> Void
+    _ path: String, key: [UInt8], width: Int, draftOf files: Int? = nil,
+    content: (Append, TokenDraft?) throws(CorpusError) -> Void
   ) throws(CorpusError) {
     precondition(
       [1, 2, 4, 8].contains(width) && key.count == 32, "a cache file has elements of 1, 2, 4 or 8 bytes and a key of 32"
     )
     if let reason = makeFolder(path.parentFolder) { throw failure(path, TextFiles.text(of: reason)) }
-    let aside = "\(path).\(getpid()).\(UInt64.random(in: 0 ... .max)).partial"
-    let file = open(aside, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+    let draft = files.flatMap { TokenDraft(of: path, width: width, files: $0) }
+    let aside = draft?.path ?? "\(path).\(getpid()).\(UInt64.random(in: 0 ... .max)).partial"
+    let file = draft?.file ?? open(aside, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
     guard file >= 0 else { throw failure(path, TextFiles.text(of: errno)) }
     var isPlaced = false
     defer {
-      close(file)
-      if !isPlaced { unlink(aside) }
+      if let draft {
+        draft.remove()
+      } else {
+        close(file)
+        if !isPlaced { unlink(aside) }
+      }
     }
 
-    var end = headerSize
-    try content { bytes throws(CorpusError) in
+    var end = headerSize + (draft?.tokens ?? 0) * width
+    func append(_ bytes: UnsafeRawBufferPointer) throws(CorpusError) {
       try put(bytes, at: end, of: file, for: path)
       end += bytes.count
     }
+    try content(append, draft)
     let size = end - headerSize
     precondition(size % width == 0, "a cache file of \(width)-byte elements was given \(size) bytes")
     var header = magic

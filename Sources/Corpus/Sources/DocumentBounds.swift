@@ -30,22 +30,34 @@ package struct DocumentBounds: Sendable, Equatable {
     return ranges
   }
 
+  /// Where the last document begins of whose separator before it nothing can follow any more; nil where there is only one.
+  func lastEnd(in bytes: UnsafeRawBufferPointer) -> Int? {
+    ranges(of: bytes).last { $0.lowerBound > 0 && $0.lowerBound + separator.count <= bytes.count }?.lowerBound
+  }
+
   private func isSeparator(_ bytes: UnsafeRawBufferPointer, at index: Int) -> Bool {
     index + separator.count <= bytes.count
       && separator.withUnsafeBytes { memcmp(bytes.baseAddress! + index, $0.baseAddress!, $0.count) == 0 }
   }
 
-  /// The tokens of a file, where each document is tokenized separately, and the places where documents begin among the
+  /// The tokens of a text, where each document is tokenized separately, and the places where documents begin among the
   /// tokens.
-  func tokens(of bytes: [UInt8], by tokenizer: Tokenizer) -> (tokens: [Int32], starts: [Int]) {
+  /// - Parameters:
+  ///   - ends: where documents end, if that is known.
+  ///   - threads: how many work on them.
+  func tokens(
+    of bytes: [UInt8], endedAt ends: [Int]? = nil, by tokenizer: Tokenizer, threads: Int = Processors.helpers
+  ) -> (tokens: [Int32], starts: [Int]) {
     bytes.withUnsafeBytes { bytes in
-      let ranges = ranges(of: bytes)
+      let ranges = ends.map { zip([0] + $0, $0).map { $0..<$1 } } ?? ranges(of: bytes)
       var parts = [[Int32]](repeating: [], count: ranges.count)
       parts.withUnsafeMutableBufferPointer { parts in
         // Each document writes its own element, and all are done when `each` returns.
         nonisolated(unsafe) let (parts, bytes) = (parts, bytes)
-        WorkerThread.each(ranges.count) { index in
-          parts[index] = tokenizer.tokens(of: UnsafeRawBufferPointer(rebasing: bytes[ranges[index]]))
+        WorkerThread.each(ranges.count, most: threads) { index in
+          // A document among many is not divided once more.
+          parts[index] = tokenizer.tokens(
+            of: UnsafeRawBufferPointer(rebasing: bytes[ranges[index]]), threads: ranges.count > 1 ? 1 : threads)
         }
       }
       var tokens: [Int32] = []

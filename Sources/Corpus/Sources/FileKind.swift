@@ -27,7 +27,8 @@ struct FileKind {
     FileKind("text in \(name)") { "convert it to UTF-8, such as with “iconv -f \(name) -t UTF-8 \($0) > new.txt”" }
   }
 
-  private static let rows = "write its texts into a text file, such as with pandas or the datasets library"
+  private static let rows =
+    "write its texts into a text file, or as JSON lines with a “text” each (.jsonl), such as with pandas or the datasets library"
 
   /// The first bytes of files of each kind.
   private static let beginnings: [(bytes: [UInt8], kind: FileKind)] = [

@@ -9,13 +9,33 @@ struct TextFile: Sendable {
   let size: Int
   let digest: [UInt8]
 
-  /// Reads the file again.
-  /// - Throws: `CorpusError.unreadable` when the file has changed.
-  func bytes() throws(CorpusError) -> [UInt8] {
-    let bytes = try TextFiles.read(path)
-    guard bytes.count == size, Digest.of(bytes) == digest else {
+  /// Reads the text again, piece by piece.
+  /// - Parameter take: receives a piece, and where texts of JSON lines end in it, in bytes from the beginning of all.
+  /// - Throws: `CorpusError.unreadable` when the file has changed, at the end.
+  func forEachPiece(
+    _ take: (_ piece: UnsafeRawBufferPointer, _ ends: [Int]) throws(CorpusError) -> Void
+  ) throws(CorpusError) {
+    let reader = try TextReader(opening: path)
+    var digest = Digest()
+    var count = 0
+    try reader.forEachPiece { piece throws(CorpusError) in
+      digest.add(piece)
+      count += piece.count
+      guard count <= size else { return false }
+      try take(piece, reader.takeEnds())
+      return true
+    }
+    guard count == size, digest.finished() == self.digest else {
       throw CorpusError(.unreadable, "\(path) changed while it was being read; start again when it is complete")
     }
+  }
+
+  /// The whole text again.
+  /// - Throws: `CorpusError.unreadable` when the file has changed.
+  func bytes() throws(CorpusError) -> [UInt8] {
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(size)
+    try forEachPiece { piece, _ in bytes.append(contentsOf: piece) }
     return bytes
   }
 }
@@ -49,7 +69,9 @@ struct TextFiles: Sendable {
       switch try Self.type(of: path) {
       case S_IFDIR:
         let before = files.count
-        try addFolder(path)
+        var candidates: [String] = []
+        try addFolder(path, to: &candidates)
+        try add(candidates)
         guard files.count > before else {
           throw CorpusError(
             .empty,
@@ -87,7 +109,8 @@ struct TextFiles: Sendable {
     var size = 0
     var kind: FileKind?
     var isBinary = false
-    let hasMark = try forEachPiece(of: path) { piece in
+    let reader = try TextReader(opening: path)
+    try reader.forEachPiece { piece in
       if size == 0 {
         kind = FileKind(piece)
         isBinary = piece.prefix(8000).contains(0)
@@ -100,10 +123,11 @@ struct TextFiles: Sendable {
     if let kind { return .other(kind) }
     if size == 0 { return .empty }
     let file = TextFile(path: path, size: size, digest: digest.finished())
-    return isBinary ? .binary(file) : .text(file, hasMark: hasMark)
+    return isBinary ? .binary(file) : .text(file, hasMark: reader.hasMark)
   }
 
-  private mutating func addFolder(_ folder: String) throws(CorpusError) {
+  /// - Parameter candidates: receives the files in it, in order.
+  private mutating func addFolder(_ folder: String, to candidates: inout [String]) throws(CorpusError) {
     for name in try DataFolder.names(in: folder) where !name.hasPrefix(".") {
       let path = DataFolder.path(folder, name)
       var link = stat()
@@ -113,7 +137,7 @@ struct TextFiles: Sendable {
         continue
       }
       if link.st_mode & S_IFMT == S_IFDIR {
-        try addFolder(path)
+        try addFolder(path, to: &candidates)
         continue
       }
       var status = stat()
@@ -130,13 +154,35 @@ struct TextFiles: Sendable {
         remarks.add(path, .device)
         continue
       }
-      switch try Self.look(at: path) {
-      case .text(let file, let hasMark):
+      candidates.append(path)
+    }
+  }
+
+  /// Looks at files of a folder, several at a time.
+  private mutating func add(_ candidates: [String]) throws(CorpusError) {
+    var findings = [Result<Finding, CorpusError>](repeating: .success(.empty), count: candidates.count)
+    findings.withUnsafeMutableBufferPointer { findings in
+      // Each file writes its own element, and all are done when `each` returns.
+      nonisolated(unsafe) let findings = findings
+      WorkerThread.each(candidates.count) { index in
+        do throws(CorpusError) {
+          findings[index] = .success(try Self.look(at: candidates[index]))
+        } catch {
+          findings[index] = .failure(error)
+        }
+      }
+    }
+    for (path, result) in zip(candidates, findings) {
+      switch result {
+      case .success(.text(let file, let hasMark)):
         files.append(file)
         if hasMark { remarks.add(path, .mark) }
-      case .binary: remarks.add(path, .binary)
-      case .empty: remarks.add(path, .empty)
-      case .other(let kind): remarks.add(path, .kind(kind.what, kind.refusal(of: path)))
+      case .success(.binary): remarks.add(path, .binary)
+      case .success(.empty): remarks.add(path, .empty)
+      case .success(.other(let kind)): remarks.add(path, .kind(kind.what, kind.refusal(of: path)))
+      // Damaged, or JSON without a text.
+      case .failure(let error) where error.kind == .badText: remarks.add(path, .unreachable(error.description))
+      case .failure(let error): throw error
       }
     }
   }
@@ -156,57 +202,12 @@ struct TextFiles: Sendable {
   /// All bytes of a file, without a UTF-8 byte order mark at the beginning.
   static func read(_ path: String) throws(CorpusError) -> [UInt8] {
     var bytes: [UInt8] = []
-    _ = try forEachPiece(of: path) { piece in
+    try TextReader(opening: path, asIs: true).forEachPiece { piece in
       bytes.append(contentsOf: piece)
       return true
-    } expecting: {
-      bytes.reserveCapacity($0)
     }
     return bytes
   }
-
-  /// Calls `take` with the bytes of a file, without a byte order mark, piece by piece, until the end or until `take`
-  /// stops it.
-  /// - Parameter expecting: receives the expected number of bytes before the first piece.
-  /// - Returns: true if the file begins with a byte order mark.
-  private static func forEachPiece(
-    of path: String, _ take: (UnsafeRawBufferPointer) -> Bool, expecting: (Int) -> Void = { _ in }
-  ) throws(CorpusError) -> Bool {
-    let file = path.withFileName { open($0, O_RDONLY | O_CLOEXEC) }
-    guard file >= 0 else { throw CorpusError.unreadable(path, errno) }
-    defer { close(file) }
-    var status = stat()
-    let expected = fstat(file, &status) == 0 ? Int(status.st_size) : 0
-    guard expected < memory else {
-      throw CorpusError(
-        .unreadable,
-        """
-        \(path) has \(quantity(expected, spaced: false))B, and this machine has \(quantity(memory, spaced: false))B of \
-        memory: split the file into several, which are read one at a time
-        """)
-    }
-    expecting(expected)
-    let room = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 16)
-    defer { room.deallocate() }
-    var (hasMark, isFirst) = (false, true)
-    // Files of the kernel's say that they are empty: reading goes on until nothing comes.
-    while true {
-      let count = Foundation.read(file, room.baseAddress!, room.count)
-      if count < 0 && errno == EINTR { continue }
-      guard count >= 0 else { throw CorpusError(.unreadable, "\(path) cannot be read: \(text(of: errno))") }
-      if count == 0 { return hasMark }
-      var piece = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(room)[..<count])
-      if isFirst, piece.starts(with: [0xEF, 0xBB, 0xBF]) {
-        hasMark = true
-        piece = UnsafeRawBufferPointer(rebasing: piece[3...])
-      }
-      isFirst = false
-      if !piece.isEmpty, !take(piece) { return hasMark }
-    }
-  }
-
-  /// Bytes of memory that this machine has.
-  private static let memory = sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE))
 
   static func text(of reason: Int32) -> String { SizeLimit.reason(reason) }
 }

@@ -20,6 +20,8 @@ struct TrainingSample {
   private let wordLimit: Int
   private var seen = 0
   private(set) var text: [UInt8] = []
+  /// The end of the file so far, which is not divided into blocks yet.
+  private var rest: [UInt8] = []
 
   /// - Parameter total: bytes of the whole corpus.
   init(total: Int, limit: Int = TrainingSample.limit, wordLimit: Int = TrainingSample.wordLimit) {
@@ -28,10 +30,24 @@ struct TrainingSample {
     self.wordLimit = wordLimit
   }
 
-  /// Adds the next file, or those of its blocks that belong to the sample.
-  mutating func add(_ bytes: UnsafeRawBufferPointer) {
+  /// Adds the next piece of a file, or those of its blocks that belong to the sample.
+  /// - Parameter isLast: whether the file ends with it.
+  mutating func add(_ piece: UnsafeRawBufferPointer, isLast: Bool = true) {
+    var whole = rest
+    rest = []
+    whole.append(contentsOf: piece)
+    let used = whole.withUnsafeBytes { addBlocks($0, isLast: isLast) }
+    whole.removeFirst(used)
+    rest = whole
+  }
+
+  /// Ends a file whose pieces were added.
+  mutating func endFile() { add(UnsafeRawBufferPointer(start: nil, count: 0)) }
+
+  /// - Returns: how many bytes were divided into blocks: all, or as many as do not depend on what follows.
+  private mutating func addBlocks(_ bytes: UnsafeRawBufferPointer, isLast: Bool) -> Int {
     var start = 0
-    while start < bytes.count {
+    while start < bytes.count, isLast || start + 2 * Self.block <= bytes.count {
       var end = min(start + Self.block, bytes.count)
       // Up to a line's end, if there is one near.
       let farthest = min(end + Self.block, bytes.count)
@@ -44,6 +60,7 @@ struct TrainingSample {
       seen = after
       start = end
     }
+    return start
   }
 
   /// Trains byte-pair encoding (Sennrich et al. 2016) with byte fallback, keeping every space and character as it is.

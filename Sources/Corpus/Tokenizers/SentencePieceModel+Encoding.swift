@@ -15,14 +15,16 @@ extension SentencePieceModel: WordEncoder {
   }
 
   /// The tokens of arbitrary bytes.
-  /// - Parameter continuing: whether other bytes of the same text came before these.
-  func tokens(of bytes: UnsafeRawBufferPointer, continuing: Bool = false) -> [Int32] {
+  /// - Parameters:
+  ///   - continuing: whether other bytes of the same text came before these.
+  ///   - threads: how many work on it.
+  func tokens(of bytes: UnsafeRawBufferPointer, continuing: Bool = false, threads: Int) -> [Int32] {
     guard !byteTokens.isEmpty else {
       var tokens: [Int32] = []
       encode(bytes[...], isStart: !continuing, into: &tokens)
       return tokens
     }
-    return tokensByWords(of: bytes, continuing: continuing)
+    return tokensByWords(of: bytes, continuing: continuing, threads: threads)
   }
 
   func mayCut(_ bytes: UnsafeRawBufferPointer, at index: Int) -> Bool {

@@ -94,11 +94,15 @@ package struct Tokenizer: Sendable {
 
   /// The tokens of arbitrary bytes. Long texts are divided among the processor's cores; the result does not depend on
   /// their number.
-  /// - Parameter continuing: whether other bytes of the same text came before these: see `blocks`.
-  package func tokens(of bytes: UnsafeRawBufferPointer, continuing: Bool = false) -> [Int32] {
+  /// - Parameters:
+  ///   - continuing: whether other bytes of the same text came before these: see `blocks`.
+  ///   - threads: how many work on it.
+  package func tokens(
+    of bytes: UnsafeRawBufferPointer, continuing: Bool = false, threads: Int = Processors.helpers
+  ) -> [Int32] {
     switch table {
-    case .pieces(let pieces): pieces.tokens(of: bytes, continuing: continuing)
-    case .pairs(let pairs): pairs.tokensByWords(of: bytes, continuing: continuing)
+    case .pieces(let pieces): pieces.tokens(of: bytes, continuing: continuing, threads: threads)
+    case .pairs(let pairs): pairs.tokensByWords(of: bytes, continuing: continuing, threads: threads)
     case .bytes: bytes.map { Int32($0) }
     case .characters(let characters): characters.tokens(of: bytes)
     case .numbers(let count):

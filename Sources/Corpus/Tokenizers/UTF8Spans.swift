@@ -33,6 +33,17 @@ extension UnsafeRawBufferPointer {
     return DecodedScalar(value: value, length: length)
   }
 
+  /// How many bytes there are before a scalar at the end that may go on in bytes to come.
+  var wholeScalars: Int {
+    for length in 1...3 where length <= count {
+      let first = self[count - length]
+      if first & 0xC0 == 0x80 { continue }
+      let needed = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : first >= 0xC0 ? 2 : 1
+      return needed > length ? count - length : count
+    }
+    return count
+  }
+
   /// The index of the first byte that is not part of well-formed UTF-8; nil if there is none.
   var firstInvalidByte: Int? {
     var index = 0

@@ -22,9 +22,11 @@ protocol WordEncoder: AnyObject, Sendable {
 
 extension WordEncoder {
   /// The tokens of arbitrary bytes.
-  /// - Parameter continuing: whether other bytes of the same text came before these.
-  func tokensByWords(of bytes: UnsafeRawBufferPointer, continuing: Bool) -> [Int32] {
-    let blocks = blocks(of: bytes)
+  /// - Parameters:
+  ///   - continuing: whether other bytes of the same text came before these.
+  ///   - threads: how many work on it.
+  func tokensByWords(of bytes: UnsafeRawBufferPointer, continuing: Bool, threads: Int) -> [Int32] {
+    let blocks = blocks(of: bytes, for: threads)
     guard blocks.count > 1 else {
       return blocks.first.map { tokens(ofBlock: $0, of: bytes, continuing: continuing) } ?? []
     }
@@ -33,7 +35,7 @@ extension WordEncoder {
     parts.withUnsafeMutableBufferPointer { parts in
       // Each block writes its own element, and all are done when `each` returns.
       nonisolated(unsafe) let (parts, bytes) = (parts, bytes)
-      WorkerThread.each(blocks.count) { index in
+      WorkerThread.each(blocks.count, most: threads) { index in
         parts[index] = tokens(ofBlock: blocks[index], of: bytes, continuing: continuing)
       }
     }
@@ -47,9 +49,9 @@ extension WordEncoder {
     return min(index, end)
   }
 
-  /// Divides text into parts to encode in parallel: one per core, if the text is long enough.
-  private func blocks(of bytes: UnsafeRawBufferPointer) -> [Range<Int>] {
-    let size = max(1 << 16, bytes.count / Processors.helpers + 1)
+  /// Divides text into parts to encode in parallel: one per thread, if the text is long enough.
+  private func blocks(of bytes: UnsafeRawBufferPointer, for threads: Int) -> [Range<Int>] {
+    let size = max(1 << 16, bytes.count / threads + 1)
     var blocks: [Range<Int>] = []
     var start = 0
     while start < bytes.count {

@@ -148,12 +148,17 @@ def test_of_a_long_prompt_the_last_tokens_that_the_context_holds_count():
     assert written(text) == written(text[-32:])
 
 
-def test_a_compressed_text_is_not_learned_from_as_bytes():
+def test_a_compressed_text_is_learned_from_as_its_text():
     path = os.path.join(FOLDER, "text.txt.gz")
     subprocess.run(["gzip", "-kc", TEXT], stdout=open(path, "wb"), check=True)
-    refused = finished(train_on("packed", path, "--steps", "2", *BYTES), status=65)
-    assert f"gunzip -k {path}" in refused.stderr, refused.stderr
-    assert not os.path.exists(os.path.join(RUNS, "packed")), "a run was begun"
+    finished(train_on("packed", path, "--steps", "2", *BYTES))
+    finished(train_on("plain", TEXT, "--steps", "2", *BYTES))
+    assert [event["loss"] for event in events("packed", "step")] == [event["loss"] for event in events("plain", "step")]
+    with open(path, "r+b") as file:
+        file.truncate(os.path.getsize(path) // 2)
+    refused = finished(train_on("damaged", path, "--steps", "2", *BYTES), status=65)
+    assert "ends in the middle" in refused.stderr and path in refused.stderr, refused.stderr
+    assert not os.path.exists(os.path.join(RUNS, "damaged")), "a run was begun"
 
 
 def test_star_graphs_are_trained_on_stored_resumed_and_exported():

@@ -1,0 +1,207 @@
+// Texts to tokens: small files beside each other on all cores, large ones in parts, so that memory is bounded however large the
+// corpus is. The tokens are those of every file as a whole.
+import Foundation
+import Run
+
+/// How far a corpus is tokenized: whole files, and bytes of the text of the next one.
+struct TokenizingPlace: Sendable, Equatable {
+  var file = 0
+  var offset = 0
+}
+
+/// The tokens of a part of the texts.
+struct TokenizedPart: Sendable {
+  var tokens: [Int32] = []
+  /// Where documents begin among these tokens.
+  var starts: [Int] = []
+  /// What comes after this part.
+  var next = TokenizingPlace()
+  /// Bytes of the text that it is made of.
+  var bytes = 0
+}
+
+extension TextFiles {
+  /// Bytes of text that are tokenized at a time. One thread tokenizes files of up to a sixteenth of that as a whole.
+  static let partSize = 1 << 24
+
+  /// Calls `body` with the tokens of all files in order, part by part. If a file other than the last does not end with a line
+  /// end, one is added.
+  /// - Parameters:
+  ///   - documents: how the texts are divided into documents; nil treats all as one text.
+  ///   - place: where to begin: one that came out as `next` before.
+  ///   - size: bytes of a part, about.
+  ///   - done: receives after each part the number of bytes so far.
+  func forEach(
+    by tokenizer: Tokenizer, in documents: DocumentBounds?, from place: TokenizingPlace = TokenizingPlace(),
+    size: Int = TextFiles.partSize, done: (Int) -> Void = { _ in }, _ body: (TokenizedPart) throws(CorpusError) -> Void
+  ) throws(CorpusError) {
+    var before = files[..<place.file].reduce(place.offset) { $0 + $1.size }
+    func hand(_ part: TokenizedPart) throws(CorpusError) {
+      try body(part)
+      before += part.bytes
+      done(before)
+    }
+    var (index, offset) = (place.file, place.offset)
+    while index < files.count {
+      let group = offset == 0 ? smallFiles(from: index, size) : index..<index
+      if group.isEmpty {
+        try TextParts(self, index, tokenizer, documents, size: size).forEach(from: offset, hand)
+        (index, offset) = (index + 1, 0)
+        continue
+      }
+      for result in tokens(of: group, by: tokenizer, in: documents) { try hand(try result.get()) }
+      index = group.upperBound
+    }
+  }
+
+  /// As many small files from one on as are worth sharing out.
+  private func smallFiles(from first: Int, _ most: Int) -> Range<Int> {
+    var (end, size) = (first, 0)
+    while end < files.count, files[end].size <= most / 16, size < most {
+      size += files[end].size
+      end += 1
+    }
+    return first..<end
+  }
+
+  private func tokens(
+    of group: Range<Int>, by tokenizer: Tokenizer, in documents: DocumentBounds?
+  ) -> [Result<TokenizedPart, CorpusError>] {
+    var results = [Result<TokenizedPart, CorpusError>](repeating: .success(TokenizedPart()), count: group.count)
+    results.withUnsafeMutableBufferPointer { results in
+      // Each file writes its own element, and all are done when `each` returns.
+      nonisolated(unsafe) let results = results
+      WorkerThread.each(group.count) { number in
+        let index = group.lowerBound + number
+        do throws(CorpusError) {
+          var all = TokenizedPart()
+          let parts = TextParts(self, index, tokenizer, documents, size: Self.partSize, threads: 1)
+          try parts.forEach { part throws(CorpusError) in
+            all.starts += part.starts.map { all.tokens.count + $0 }
+            all.tokens += part.tokens
+            all.bytes += part.bytes
+          }
+          all.next = TokenizingPlace(file: index + 1)
+          results[number] = .success(all)
+        } catch {
+          results[number] = .failure(error)
+        }
+      }
+    }
+    return Array(results)
+  }
+
+  /// The parts of one file.
+  private struct TextParts {
+    let file: TextFile
+    let index: Int
+    let isLast: Bool
+    let tokenizer: Tokenizer
+    let documents: DocumentBounds?
+    let size: Int
+    let threads: Int
+
+    init(
+      _ texts: TextFiles, _ index: Int, _ tokenizer: Tokenizer, _ documents: DocumentBounds?, size: Int,
+      threads: Int = Processors.helpers
+    ) {
+      file = texts.files[index]
+      self.index = index
+      isLast = index + 1 == texts.files.count
+      self.tokenizer = tokenizer
+      self.documents = documents
+      self.size = size
+      self.threads = threads
+    }
+
+    /// Reads the file from its beginning, and tokenizes it from `offset` on.
+    /// - Throws: `CorpusError`, also where the file is not what it was when it was looked at.
+    func forEach(
+      from offset: Int = 0, _ body: (TokenizedPart) throws(CorpusError) -> Void
+    ) throws(CorpusError) {
+      var text: [UInt8] = []
+      /// Bytes and lines before `text`.
+      var (before, lines) = (0, 0)
+      var enough = size + 64
+      var ends: [Int] = []
+      func takeParts(isAtEnd: Bool) throws(CorpusError) {
+        while text.count >= enough || isAtEnd && !text.isEmpty {
+          guard let end = cut(text, ends, isAtEnd: isAtEnd) else {
+            // Looked at again when there is twice as much: a text without a place to cut takes no longer for it.
+            enough = 2 * text.count
+            return
+          }
+          enough = size + 64
+          let part = Array(text[..<end])
+          if tokenizer.kind == .characters { try file.checkCharacters(part, before: before, lines: lines) }
+          if before >= offset {
+            var made = tokens(of: part, isFirst: before == 0, ends: ends)
+            made.bytes = end
+            let isWhole = isAtEnd && end == text.count
+            made.next = isWhole ? TokenizingPlace(file: index + 1) : TokenizingPlace(file: index, offset: before + end)
+            try body(made)
+          }
+          if tokenizer.kind == .characters { lines += part.count { $0 == UInt8(ascii: "\n") } }
+          before += end
+          text.removeFirst(end)
+          ends = ends.filter { $0 > end }.map { $0 - end }
+        }
+      }
+      try file.forEachPiece { piece, newEnds throws(CorpusError) in
+        ends += newEnds.map { $0 - before }
+        text.append(contentsOf: piece)
+        if text.count >= enough { try takeParts(isAtEnd: false) }
+      }
+      if !isLast, let last = text.last, last != UInt8(ascii: "\n") { text.append(UInt8(ascii: "\n")) }
+      try takeParts(isAtEnd: true)
+    }
+
+    /// Whether every text of JSON lines is a document.
+    private var hasRecords: Bool { documents?.separator.isEmpty == true && TextReader.isJSONLines(file.path) }
+
+    /// Where the next part may end; nil where more of the text has to come first.
+    private func cut(_ text: [UInt8], _ ends: [Int], isAtEnd: Bool) -> Int? {
+      if isAtEnd && text.count <= size { return text.count }
+      let end: Int?
+      if hasRecords {
+        end = ends.last { $0 <= text.count }
+      } else if let documents, !documents.separator.isEmpty {
+        end = text.withUnsafeBytes { documents.lastEnd(in: $0) }
+      } else {
+        // What follows a cut has a say in whether it is one.
+        end = tokenizer.blocks(of: text, size: size).first.flatMap {
+          $0.upperBound + 32 <= text.count ? $0.upperBound : nil
+        }
+      }
+      return end ?? (isAtEnd ? text.count : nil)
+    }
+
+    private func tokens(of part: [UInt8], isFirst: Bool, ends: [Int]) -> TokenizedPart {
+      var made = TokenizedPart()
+      if hasRecords || documents?.separator.isEmpty == false, let documents {
+        let bounds = hasRecords ? ends.filter { $0 <= part.count } : nil
+        (made.tokens, made.starts) = documents.tokens(of: part, endedAt: bounds, by: tokenizer, threads: threads)
+      } else {
+        made.tokens = part.withUnsafeBytes { tokenizer.tokens(of: $0, continuing: !isFirst, threads: threads) }
+        made.starts = documents != nil && isFirst && !made.tokens.isEmpty ? [0] : []
+      }
+      return made
+    }
+  }
+}
+
+extension TextFile {
+  /// - Parameters:
+  ///   - before: bytes of the file before these, and `lines` its lines before.
+  /// - Throws: `CorpusError.badText` if the bytes are not UTF-8.
+  func checkCharacters(_ bytes: [UInt8], before: Int = 0, lines: Int = 0) throws(CorpusError) {
+    guard let place = bytes.withUnsafeBytes({ $0.firstInvalidByte }) else { return }
+    let line = lines + 1 + bytes[..<place].count { $0 == UInt8(ascii: "\n") }
+    throw CorpusError(
+      .badText,
+      """
+      \(path), line \(line): byte \(before + place) is not valid UTF-8, so that the text cannot be split into characters; \
+      save it as UTF-8, or set tokenizer.kind to sentencepiece or bytes
+      """)
+  }
+}

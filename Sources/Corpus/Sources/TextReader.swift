@@ -1,0 +1,214 @@
+// A file of a corpus as text, a piece at a time: unpacked, without a byte order mark, and of JSON lines their texts alone.
+import Foundation
+import Run
+
+/// Reads the text of one file once.
+final class TextReader {
+  private let path: String
+  private let file: Int32
+  private let room = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 16)
+  /// What of `room` is not unpacked yet.
+  private var packed = UnsafeRawBufferPointer(start: nil, count: 0)
+  private var unpacked: UnsafeMutableRawBufferPointer?
+  /// Whether more may be unpacked already than there was room for.
+  private var isWaiting = false
+  private var packing: Packing?
+  private var unpacker: (any Unpacker)?
+  private var isFirst = true
+  private var isAtEnd = false
+  private var lines: JSONLines?
+  /// True if the file begins with a byte order mark.
+  private(set) var hasMark = false
+  /// Of JSON lines: where each text ends, in bytes from the beginning of the first; those that were read since the last call.
+  func takeEnds() -> [Int] { lines?.takeEnds() ?? [] }
+
+  /// Whether a file has a text a line, in JSON.
+  static func isJSONLines(_ path: String) -> Bool {
+    ["", ".gz", ".zst"].contains { path.hasSuffix(".jsonl" + $0) }
+  }
+
+  private let isAsIs: Bool
+
+  /// - Parameter isAsIs: whether bytes are left as they are in the file, but for the mark.
+  /// - Throws: `CorpusError` missing or unreadable.
+  init(opening path: String, asIs isAsIs: Bool = false) throws(CorpusError) {
+    let file = path.withFileName { open($0, O_RDONLY | O_CLOEXEC) }
+    guard file >= 0 else {
+      let reason = errno
+      room.deallocate()
+      throw CorpusError.unreadable(path, reason)
+    }
+    self.path = path
+    self.file = file
+    self.isAsIs = isAsIs
+    if !isAsIs, Self.isJSONLines(path) { lines = JSONLines(path) }
+  }
+
+  deinit {
+    close(file)
+    room.deallocate()
+    unpacked?.deallocate()
+  }
+
+  /// Calls `take` with the text, piece by piece, until the end or until `take` stops it.
+  /// - Parameter take: is given bytes that are there during the call, at least one.
+  /// - Throws: `CorpusError` unreadable or badText, or what `take` throws.
+  func forEachPiece(_ take: (UnsafeRawBufferPointer) throws(CorpusError) -> Bool) throws(CorpusError) {
+    while let piece = try bytes() {
+      guard lines != nil else {
+        guard try take(piece) else { return }
+        continue
+      }
+      let texts = try lines?.texts(in: piece) ?? []
+      guard try Self.take(texts, by: take) else { return }
+    }
+    _ = try Self.take(try lines?.end() ?? [], by: take)
+  }
+
+  private static func take(
+    _ texts: [UInt8], by take: (UnsafeRawBufferPointer) throws(CorpusError) -> Bool
+  ) throws(CorpusError) -> Bool {
+    guard !texts.isEmpty else { return true }
+    return try texts.withUnsafeBufferPointer { texts throws(CorpusError) in try take(UnsafeRawBufferPointer(texts)) }
+  }
+
+  /// The next bytes of the file, unpacked; not empty.
+  private func bytes() throws(CorpusError) -> UnsafeRawBufferPointer? {
+    while var piece = try unpackedPiece() {
+      if isFirst, piece.starts(with: [0xEF, 0xBB, 0xBF]) {
+        hasMark = true
+        piece = UnsafeRawBufferPointer(rebasing: piece[3...])
+      }
+      if !piece.isEmpty {
+        isFirst = false
+        return piece
+      }
+      // Nothing but a mark.
+      if hasMark { isFirst = false }
+    }
+    return nil
+  }
+
+  private func unpackedPiece() throws(CorpusError) -> UnsafeRawBufferPointer? {
+    while true {
+      if packed.isEmpty && !isWaiting {
+        guard !isAtEnd, let piece = try packedPiece() else {
+          isAtEnd = true
+          guard unpacker?.isComplete != false else {
+            throw damage("it ends in the middle of its packed data")
+          }
+          return nil
+        }
+        if isFirst, !isAsIs, unpacker == nil, let packing = Packing(piece.prefix(8)) {
+          self.packing = packing
+          unpacker = packing.unpacker()
+          unpacked = .allocate(byteCount: 1 << 20, alignment: 16)
+        }
+        guard unpacker != nil else { return piece }
+        packed = piece
+      }
+      guard let unpacker, let unpacked else { preconditionFailure("only packed files leave bytes to unpack") }
+      do throws(UnpackingDamage) {
+        let (taken, written) = try unpacker.unpack(packed, into: unpacked)
+        packed = UnsafeRawBufferPointer(rebasing: packed[taken...])
+        isWaiting = written == unpacked.count
+        if written > 0 { return UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(unpacked)[..<written]) }
+      } catch {
+        throw damage(error.reason)
+      }
+    }
+  }
+
+  private func damage(_ reason: String) -> CorpusError {
+    CorpusError(
+      .badText,
+      "\(path) is damaged: \(reason); make it again (“\(packing?.tool ?? "") -t \(path)” says whether it is whole)")
+  }
+
+  /// Files of the kernel's say that they are empty: reading goes on until nothing comes.
+  private func packedPiece() throws(CorpusError) -> UnsafeRawBufferPointer? {
+    while true {
+      let count = Foundation.read(file, room.baseAddress!, room.count)
+      if count < 0 && errno == EINTR { continue }
+      guard count >= 0 else { throw CorpusError(.unreadable, "\(path) cannot be read: \(TextFiles.text(of: errno))") }
+      return count == 0 ? nil : UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(room)[..<count])
+    }
+  }
+}
+
+/// Lines of JSON, each an object with a text under “text”: the texts, each ended by a line's end.
+struct JSONLines {
+  private let path: String
+  /// The beginning of a line whose end has not come.
+  private var rest: [UInt8] = []
+  private var line = 0
+  private var length = 0
+  private var ends: [Int] = []
+
+  /// A line beyond this many bytes is no line of a corpus.
+  private static let longest = 1 << 30
+
+  init(_ path: String) { self.path = path }
+
+  mutating func takeEnds() -> [Int] {
+    defer { ends.removeAll(keepingCapacity: true) }
+    return ends
+  }
+
+  /// The texts of the lines that end in a piece.
+  mutating func texts(in piece: UnsafeRawBufferPointer) throws(CorpusError) -> [UInt8] {
+    var texts: [UInt8] = []
+    var start = 0
+    while let end = piece[start...].firstIndex(of: UInt8(ascii: "\n")) {
+      if rest.isEmpty {
+        try add(Array(piece[start..<end]), to: &texts)
+      } else {
+        let whole = rest + piece[start..<end]
+        rest = []
+        try add(whole, to: &texts)
+      }
+      start = end + 1
+    }
+    rest += piece[start...]
+    guard rest.count < Self.longest else {
+      throw CorpusError(
+        .badText, "\(path), line \(line + 1) has more than \(Self.longest) bytes: divide its text into several lines")
+    }
+    return texts
+  }
+
+  /// The text of a last line without an end.
+  mutating func end() throws(CorpusError) -> [UInt8] {
+    var texts: [UInt8] = []
+    let whole = rest
+    rest = []
+    try add(whole, to: &texts)
+    return texts
+  }
+
+  private mutating func add(_ bytes: [UInt8], to texts: inout [UInt8]) throws(CorpusError) {
+    line += 1
+    let blank: [UInt8] = [0x20, 0x09, 0x0D]
+    if bytes.allSatisfy({ blank.contains($0) }) { return }
+    let value: JSON
+    do throws(JSON.Damage) {
+      value = try JSON.read(bytes)
+    } catch {
+      throw CorpusError(.badText, "\(path), line \(line): \(error): each line of a .jsonl file must be a JSON object")
+    }
+    guard let text = value["text"]?.string else {
+      let keys = value.members.map { $0.prefix(5).map(\.key).joined(separator: ", ") } ?? ""
+      throw CorpusError(
+        .badText,
+        "\(path), line \(line) has no text: each line of a .jsonl file must be an object with a string under “text”"
+          + (keys.isEmpty ? "" : ", and this one has \(keys)")
+          + "; rename the key, such as with “jq -c '{text: .content}'”")
+    }
+    guard !text.isEmpty else { return }
+    let before = texts.count
+    texts += text.utf8
+    if texts.last != UInt8(ascii: "\n") { texts.append(UInt8(ascii: "\n")) }
+    length += texts.count - before
+    ends.append(length)
+  }
+}
