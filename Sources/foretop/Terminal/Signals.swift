@@ -62,7 +62,7 @@ struct Signals: ~Copyable {
   }
 
   /// `SIG_IGN`, as the number that it is: functions cannot be compared.
-  private static let ignored = unsafeBitCast(SIG_IGN, to: Int.self)
+  static let ignored = unsafeBitCast(SIG_IGN, to: Int.self)
 
   /// The signals since the last time, oldest first.
   func taken() -> [CInt] {
