@@ -1,4 +1,4 @@
-// The files that come with the program: recipes, layouts, the default corpus. They are found by where the program is, so
+// The files that come with the program: recipes, layouts, the default corpus, tasks. They are found by where the program is, so
 // that it runs from any folder.
 import Corpus
 import Foundation
@@ -30,12 +30,12 @@ enum BundledFiles {
     return path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
   }
 
-  /// The files `NAME.yaml` of a folder in it: their names and paths, sorted.
-  static func files(in name: String) -> [(name: String, path: String)] {
+  /// The files `NAME.yaml`, or of another ending, of a folder in it: their names and paths, sorted.
+  static func files(in name: String, ending: String = ".yaml") -> [(name: String, path: String)] {
     guard let folder else { return [] }
     let files = (try? FileManager.default.contentsOfDirectory(atPath: "\(folder)/\(name)")) ?? []
-    return files.filter { $0.hasSuffix(".yaml") && !$0.hasPrefix(".") }.sorted()
-      .map { (String($0.dropLast(5)), "\(folder)/\(name)/\($0)") }
+    return files.filter { $0.hasSuffix(ending) && !$0.hasPrefix(".") }.sorted()
+      .map { (String($0.dropLast(ending.count)), "\(folder)/\(name)/\($0)") }
   }
 
   /// The text file that a recipe without `data.paths` means.
