@@ -117,8 +117,9 @@ bench: build ## compare speed and memory with this machine's limits
 
 peers := .venv-peers/bin/python
 
-bench-peers: build .venv-peers/ready ## compare speed and memory with PyTorch
+bench-peers: build .venv-peers/ready ## compare speed and memory with PyTorch, and decoding with llama.cpp
 	@$(peers) Benchmarks/peers/compare.py $(program) $(ARGS)
+	@$(peers) Benchmarks/peers/decoding.py $(program)
 
 bench-control: build ## measure how much hostile peers of the control socket slow a training
 	python3 Benchmarks/hostile_peers.py .build/release/foretop
@@ -128,6 +129,11 @@ bench-control: build ## measure how much hostile peers of the control socket slo
 	$(peers) -m pip install --quiet --disable-pip-version-check --no-deps \
 	  --extra-index-url https://download.pytorch.org/whl/cpu "$$(grep '^torch==' $<)"
 	$(peers) -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+# llama.cpp, which PyPI has as source: ten minutes of one core, a C++ compiler needed. Without it, decoding is not compared.
+.venv-peers/llama: .venv-peers/ready
+	$(peers) -m pip install --quiet --disable-pip-version-check llama-cpp-python
 	@touch $@
 
 format: ## format the sources
@@ -149,11 +155,13 @@ shared = $(DESTDIR)$(PREFIX)/share
 
 install: build ## install program, completions and manual pages to PREFIX (/usr/local)
 	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/share/foretop/recipes" \
-	  "$(DESTDIR)$(PREFIX)/share/foretop/experiments" "$(DESTDIR)$(PREFIX)/share/foretop/layouts" "$(DESTDIR)$(PREFIX)/share/foretop/corpora"
+	  "$(DESTDIR)$(PREFIX)/share/foretop/experiments" "$(DESTDIR)$(PREFIX)/share/foretop/layouts" \
+	  "$(DESTDIR)$(PREFIX)/share/foretop/corpora" "$(DESTDIR)$(PREFIX)/share/foretop/tasks"
 	install -m 755 $(program) "$(DESTDIR)$(PREFIX)/bin/foretop"
 	install -m 644 recipes/*.yaml "$(DESTDIR)$(PREFIX)/share/foretop/recipes"
 	install -m 644 experiments/*.yaml "$(DESTDIR)$(PREFIX)/share/foretop/experiments"
 	install -m 644 layouts/*.yaml "$(DESTDIR)$(PREFIX)/share/foretop/layouts"
+	install -m 644 tasks/*.jsonl "$(DESTDIR)$(PREFIX)/share/foretop/tasks"
 	install -m 644 corpora/kjv.txt "$(DESTDIR)$(PREFIX)/share/foretop/corpora"
 	install -d "$(shared)/bash-completion/completions" "$(shared)/zsh/site-functions" \
 	  "$(shared)/fish/vendor_completions.d" "$(shared)/man/man1" "$(shared)/man/man5"

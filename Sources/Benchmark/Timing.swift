@@ -4,8 +4,11 @@
 func seconds(_ body: () -> Void) -> Double {
   let start = ContinuousClock.now
   body()
-  let time = (ContinuousClock.now - start).components
-  return Double(time.seconds) + Double(time.attoseconds) * 1e-18
+  return (ContinuousClock.now - start).seconds
+}
+
+extension Duration {
+  var seconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
 }
 
 /// The same thing measured several times.

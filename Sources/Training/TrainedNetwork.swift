@@ -43,25 +43,4 @@ package struct TrainedNetwork: ~Copyable {
     if let failure = model.failure { throw UserError(failure) }
     return measured
   }
-
-  /// - Throws: `UserError` when the network has no NTP head and cannot generate text.
-  package func requireText() throws {
-    guard recipe.heads.first == .ntp else {
-      throw UserError(.usage, "this network was trained without NTP (objective.ntp is 0): it cannot write text")
-    }
-  }
-
-  /// Generates text after a prompt.
-  /// - Parameters:
-  ///   - temperature: sampling temperature; 0 always takes the likeliest token.
-  ///   - each: receives every token; generation stops when it returns false.
-  /// - Throws: `UserError` when the network has no NTP head.
-  package func write(
-    after prompt: [Int32], tokens: Int, temperature: Double, seed: UInt64, each: (Int32) -> Bool
-  ) throws {
-    try requireText()
-    try model.write(
-      after: prompt, tokens: tokens,
-      sampling: Sampling(temperature: temperature, random: RandomStream(seed: seed, purpose: "text")), each: each)
-  }
 }

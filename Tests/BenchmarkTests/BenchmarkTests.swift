@@ -126,6 +126,22 @@ import Transformer
       table.rows[0].dropFirst(2).dropLast().allSatisfy { if case .number(let value) = $0 { value > 0 } else { false } })
   }
 
+  @Test func `decoding is measured against the weights that a token reads`() throws {
+    let plan = try RunPlan(Recipe(yaml: Self.recipes[0], source: "test"), vocabulary: 300, threads: 1)
+    let bench = Bench(threads: 1, effort: .quick) { _ in }
+    let network = plan.network.configuration
+    let table = try bench.decoding([(.fp32, network)], prompt: 10, tokens: 6, rounds: 2)
+    #expect(table.name == "decoding" && table.rows.count == 1)
+    #expect(
+      table.rows[0].dropFirst().allSatisfy { if case .number(let value) = $0 { value >= 0 } else { false } })
+    // Of the embedding a token reads a row; the unembedding, here the same table, it reads in full.
+    let matrices = network.shape.tensors.filter { tensor in
+      if case .block = tensor.section { tensor.shape.count == 2 } else { false }
+    }
+    let numbers = matrices.reduce(network.vocabulary * network.width) { $0 + $1.shape.reduce(1, *) }
+    #expect(Bench.bytesOfToken(network, .fp32) == 4 * numbers)
+  }
+
   @Test func `medians and spreads are those of the middle`() {
     var samples = Samples()
     for value in [1.0, 100, 2, 3, 4] { samples.add(value) }

@@ -85,6 +85,17 @@ package enum SparseCrossEntropy {
     }
   }
 
+  /// log softmax(z)[target], nats, and whether no other logit is as large (of equal ones the lowest token's counts).
+  /// - Parameter z: [V] fp32.
+  package static func logLikelihood(
+    of target: Int, _ z: UnsafeMutablePointer<Float>, count V: Int
+  ) -> (value: Float, isLikeliest: Bool) {
+    let maximum = largest(z, V)
+    let isLikeliest = z[target] == maximum && largest(z, target) < maximum
+    var (token, weight) = (Int32(target), Float(1))
+    return (-exponentials(z, V, maximum, &token, &weight, 1, kept: false).loss, isLikeliest)
+  }
+
   /// The largest of n values; −∞ of none.
   @inline(__always)
   private static func largest(_ z: UnsafePointer<Float>, _ n: Int) -> Float {

@@ -44,4 +44,26 @@ package enum Peak {
       (destination + range.lowerBound).copyMemory(from: source + range.lowerBound, byteCount: range.count)
     }
   }
+
+  /// Reads `count` floats, shared out over the team.
+  /// - Returns: their sum, so that none is left out.
+  package static func sum(_ x: UnsafePointer<Float>, count: Int, threads: Int) -> Float {
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: threads * 16) { sums in
+      sums.initialize(repeating: 0)
+      Team.split(count, threads: threads, grain: 64) { worker, range in
+        var (a, b, c, d) = (Lanes(), Lanes(), Lanes(), Lanes())
+        var i = range.lowerBound
+        while i + 64 <= range.upperBound {
+          a += Float.load(x, i)
+          b += Float.load(x, i + 16)
+          c += Float.load(x, i + 32)
+          d += Float.load(x, i + 48)
+          i += 64
+        }
+        for (j, lanes) in sixteens(range.upperBound - i) { a += load(x, i + j, lanes) }
+        sums[worker * 16] = ((a + b) + (c + d)).folded
+      }
+      return (0..<threads).reduce(0) { $0 + sums[$1 * 16] }
+    }
+  }
 }

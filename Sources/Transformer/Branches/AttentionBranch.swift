@@ -158,8 +158,8 @@ struct AttentionBranch: Branch {
     let qkv = layout.place(shape.rows * (c.queryWidth + 2 * c.keyWidth), width: 4)
     let attended = layout.place(shape.rows * c.queryWidth, width: 4)
     let scratch = layout.place(
-      shape.rows == 1 ? 4 * c.heads * c.context : Attention.scratchSize(c, precision: .fp32, threads: shape.threads),
-      width: 1)
+      shape.isAlone
+        ? 4 * shape.threads * c.context : Attention.scratchSize(c, precision: .fp32, threads: shape.threads), width: 1)
     return (qkv, attended, scratch, layout.bytes)
   }
 
@@ -178,33 +178,66 @@ struct AttentionBranch: Branch {
         qkv.columns(first, count: width), headWidth: c.headWidth, w: reading.parameters.weights + weight,
         epsilon: c.epsilon, kept: nil, threads: threads)
     }
-    if isTurned {
-      Rotary.forward(
-        qkv, heads: c.heads + c.keyValueHeads, headWidth: c.headWidth, table: reading.arena[self.places.angles],
-        context: c.context, position: reading.position, threads: threads)
-    }
-    let (keys, values) = (cache, cache + c.context * c.keyWidth)
-    for t in 0..<reading.count {
-      let position = (reading.position + t) * c.keyWidth
-      func columns(_ first: Int) -> UnsafePointer<Float> {
-        UnsafePointer(qkv.at(t, first).assumingMemoryBound(to: Float.self))
-      }
-      (keys + position).update(from: columns(c.queryWidth), count: c.keyWidth)
-      (values + position).update(from: columns(c.queryWidth + c.keyWidth), count: c.keyWidth)
+    if isTurned { turn(reading, qkv) }
+    let keys = cache
+    let values = cache + c.context * c.keyWidth
+    for (t, place) in reading.places.enumerated() {
+      let offset = place.text * reading.cacheStride + place.position * c.keyWidth
+      (keys + offset).update(from: floats(qkv, t, c.queryWidth), count: c.keyWidth)
+      (values + offset).update(from: floats(qkv, t, c.queryWidth + c.keyWidth), count: c.keyWidth)
     }
     let scratch = reading.room + places.scratch
-    let end = reading.position + reading.count
-    if reading.shape.rows == 1 {
-      CachedAttention.forward(
-        q: qkv.base.assumingMemoryBound(to: Float.self), keys: keys, values: values, count: end, heads: c.heads,
-        groups: c.keyValueHeads, headWidth: c.headWidth, output: attended.base.assumingMemoryBound(to: Float.self),
-        scores: scratch.assumingMemoryBound(to: Float.self), capacity: c.context)
+    if reading.shape.isAlone {
+      attendAlone(
+        reading, qkv, keys: keys, values: values, attended, scratch: scratch.assumingMemoryBound(to: Float.self))
     } else {
+      let end = reading.position + reading.count
+      let text = reading.places[0].text * reading.cacheStride
       Attention(c, precision: .fp32, threads: reading.shape.threads).read(
-        qkv.rows(0, count: reading.count), at: reading.position, keys: Matrix(keys, rows: end, columns: c.keyWidth),
-        values: Matrix(values, rows: end, columns: c.keyWidth), output: attended, scratch: scratch)
+        qkv.rows(0, count: reading.count), at: reading.position,
+        keys: Matrix(keys + text, rows: end, columns: c.keyWidth),
+        values: Matrix(values + text, rows: end, columns: c.keyWidth), output: attended, scratch: scratch)
       reading.clearUnused(attended)
     }
     try out.read(reading, attended, into: stream, accumulates: true)
+  }
+
+  private func floats(_ x: Matrix, _ row: Int, _ column: Int) -> UnsafeMutablePointer<Float> {
+    x.at(row, column).assumingMemoryBound(to: Float.self)
+  }
+
+  /// Turns queries and keys by their positions.
+  private func turn(_ reading: Reading, _ qkv: Matrix) {
+    func turn(_ rows: Matrix, at position: Int, threads: Int) {
+      Rotary.forward(
+        rows, heads: c.heads + c.keyValueHeads, headWidth: c.headWidth, table: reading.arena[places.angles],
+        context: c.context, position: position, threads: threads)
+    }
+    guard reading.shape.isAlone else { return turn(qkv, at: reading.position, threads: reading.shape.rowThreads) }
+    for (t, place) in reading.places.enumerated() { turn(qkv.rows(t, count: 1), at: place.position, threads: 1) }
+  }
+
+  /// Multiply-adds of attention that are worth waking the team for.
+  private static let worthSharing = 1 << 15
+
+  /// Attention of rows that may be of several texts, a head of a row at a time.
+  /// - Parameter scratch: room for [threads, T] floats.
+  private func attendAlone(
+    _ reading: Reading, _ qkv: Matrix, keys: UnsafePointer<Float>, values: UnsafePointer<Float>, _ attended: Matrix,
+    scratch: UnsafeMutablePointer<Float>
+  ) {
+    let work = reading.places.reduce(0) { $0 + ($1.position + 1) * c.queryWidth }
+    let threads = work < Self.worthSharing ? 1 : reading.shape.threads
+    Team.split(reading.count * c.heads, threads: threads) { worker, pairs in
+      for pair in pairs {
+        let (t, head) = (pair / c.heads, pair % c.heads)
+        let place = reading.places[t]
+        let first = place.text * reading.cacheStride + head / (c.heads / c.keyValueHeads) * c.headWidth
+        CachedAttention.forward(
+          q: floats(qkv, t, head * c.headWidth), keys: keys + first, values: values + first, stride: c.keyWidth,
+          count: place.position + 1, headWidth: c.headWidth, output: floats(attended, t, head * c.headWidth),
+          scores: scratch + worker * c.context)
+      }
+    }
   }
 }

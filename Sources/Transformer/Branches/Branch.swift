@@ -100,14 +100,14 @@ protocol Branch {
     _ pass: Pass, dy: UnsafeMutableRawPointer, x: UnsafeMutableRawPointer, dx: UnsafeMutableRawPointer,
     accumulates: Bool)
 
-  /// Floats that it keeps of a text that is read, and bytes that it works with meanwhile.
+  /// Floats that it keeps of one text that is read, and bytes that it works with meanwhile.
   var cacheSize: Int { get }
   func roomSize(_ reading: ReadingShape) -> Int
-  /// Takes new tokens of one text through.
+  /// Takes new tokens through.
   /// - Parameters:
   ///   - x: [rows, d] in the reading's precision.
   ///   - stream: [rows, d] fp32, added to.
-  ///   - cache: what it keeps of the text, and goes on with.
+  ///   - cache: what it keeps of the first text, and goes on with.
   func read(_ reading: Reading, x: Matrix, into stream: Matrix, cache: UnsafeMutablePointer<Float>)
     throws(ProductError)
 }

@@ -1,19 +1,39 @@
 // Reading a text on: new tokens go through the branches, which keep what they need of the tokens before.
 import Kernels
 
+/// Where a token stands.
+struct ReadingPlace {
+  /// Which of the texts that are read beside each other.
+  let text: Int
+  let position: Int
+}
+
 /// How many tokens are read at a time, and how.
 struct ReadingShape {
-  /// Rows of all matrices: 1, or as many as products are made for.
+  /// The most rows that go through on their own: W is read once for all of them.
+  static let mostAlone = 16
+
+  /// Rows of all matrices: a few, or as many as products are made for.
   let rows: Int
-  /// Of what matrices are multiplied with: fp32 for a row alone.
+  /// True if every row comes to the bits that it comes to alone, whatever rows stand beside it: then rows may be of several
+  /// texts. Else all are of one text, at positions that follow each other, and go through oneDNN's products.
+  let isAlone: Bool
+  /// Of what matrices are multiplied with: fp32 for rows on their own.
   let precision: Precision
   let threads: Int
 
+  init(rows: Int, isAlone: Bool, precision: Precision, threads: Int) {
+    self.rows = rows
+    self.isAlone = isAlone
+    self.precision = isAlone ? .fp32 : precision
+    self.threads = threads
+  }
+
   /// Threads that share out what is done row by row.
-  var rowThreads: Int { rows == 1 ? 1 : threads }
+  var rowThreads: Int { isAlone ? 1 : threads }
 }
 
-/// Some new tokens of one text. Rows past `count` only fill up a product; what they come to is thrown away.
+/// Some new tokens. Rows past the last of them only fill up a product; what they come to is thrown away.
 struct Reading {
   let shape: ReadingShape
   let parameters: ParameterView
@@ -21,13 +41,18 @@ struct Reading {
   let arena: Arena
   /// The weights' own precision.
   let precision: Precision
-  /// The position of the first token, and how many there are.
-  let position: Int
-  let count: Int
+  /// Where the tokens stand, a row each.
+  let places: [ReadingPlace]
+  /// Floats from what a branch keeps of one text to what it keeps of the next.
+  let cacheStride: Int
   /// Where products for several rows are found.
   let products: Products?
   /// As many bytes as the largest `roomSize`.
   let room: UnsafeMutableRawPointer
+
+  /// The position of the first token, and how many there are.
+  var position: Int { places[0].position }
+  var count: Int { places.count }
 
   /// [rows, columns] in the room, from an offset in bytes on.
   func matrix(at offset: Int, columns: Int, _ precision: Precision) -> Matrix {
@@ -49,13 +74,10 @@ extension Linear {
   ///   - y: [rows, out], written, or fp32 and added to.
   func read(_ reading: Reading, _ x: Matrix, into y: Matrix, accumulates: Bool = false) throws(ProductError) {
     let bias = affine.bias.map { reading.parameters.weights + $0 }
-    guard reading.shape.rows > 1, let products = reading.products else {
+    guard !reading.shape.isAlone, let products = reading.products else {
       let w = Matrix(
         reading.parameters.operand(affine.weight), rows: y.columns, columns: x.columns, precision: reading.precision)
-      MatrixVector.multiply(
-        w, x.base.assumingMemoryBound(to: Float.self), into: y.base.assumingMemoryBound(to: Float.self),
-        accumulates: accumulates,
-        threads: reading.shape.threads)
+      MatrixVector.multiply(w, x, into: y, accumulates: accumulates, threads: reading.shape.threads)
       if let bias { Embedding.addPositions(bias, context: 1, x: y, threads: 1) }
       return
     }

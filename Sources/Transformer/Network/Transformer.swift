@@ -239,21 +239,8 @@ package struct Transformer: ~Copyable {
     return shards[0].furtherHidden(index, position: position)
   }
 
-  /// The logits of one head on the trunk, which MTP heads beyond the first are not, for one hidden state.
-  /// - Returns: [V].
-  package func logits(head: Int, hidden: [Float]) -> [Float] {
-    guard hidden.count == configuration.width, let place = configuration.streams[0].firstIndex(of: head) else {
-      preconditionFailure("a hidden state of the trunk and one of its heads are needed")
-    }
-    let offset = parameters.layout.unembedding + place * configuration.vocabulary * configuration.width
-    var logits = [Float](repeating: 0, count: configuration.vocabulary)
-    MatrixVector.multiply(
-      Matrix(
-        parameters.view.operand(offset), rows: configuration.vocabulary, columns: configuration.width,
-        precision: precision),
-      hidden, into: &logits, threads: threads)
-    return logits
-  }
+  /// The heads with blocks of their own, for reading a text on.
+  var furtherHeads: [FurtherHead] { shards[0].furtherHeads }
 
   /// The targets that one head's objective gives a row of tokens at one position, nearest first.
   /// - Parameters:

@@ -1,5 +1,5 @@
-// The files that come with the program: recipes, layouts, the default corpus. They are found relative to the program, so that it
-// runs from any folder.
+// The files that come with the program: recipes, layouts, the default corpus, tasks. They are found relative to the program, so
+// that it runs from any folder.
 import Corpus
 import Foundation
 import Run
@@ -30,12 +30,12 @@ enum BundledFiles {
     return path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
   }
 
-  /// The names and paths of the files `NAME.yaml` of one of its folders, sorted.
-  static func files(in name: String) -> [(name: String, path: String)] {
+  /// The names and paths of the files `NAME.yaml`, or of another ending, of one of its folders, sorted.
+  static func files(in name: String, ending: String = ".yaml") -> [(name: String, path: String)] {
     guard let folder else { return [] }
     let files = (try? FileManager.default.contentsOfDirectory(atPath: "\(folder)/\(name)")) ?? []
-    return files.filter { $0.hasSuffix(".yaml") && !$0.hasPrefix(".") }.sorted()
-      .map { (String($0.dropLast(5)), "\(folder)/\(name)/\($0)") }
+    return files.filter { $0.hasSuffix(ending) && !$0.hasPrefix(".") }.sorted()
+      .map { (String($0.dropLast(ending.count)), "\(folder)/\(name)/\($0)") }
   }
 
   /// The text for recipes without `data.paths`.

@@ -62,7 +62,7 @@ struct Signals: ~Copyable {
   }
 
   /// `SIG_IGN` as a number, since functions cannot be compared.
-  private static let ignored = unsafeBitCast(SIG_IGN, to: Int.self)
+  static let ignored = unsafeBitCast(SIG_IGN, to: Int.self)
 
   /// The signals since the last call, oldest first.
   func taken() -> [CInt] {

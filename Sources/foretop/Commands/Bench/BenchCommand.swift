@@ -26,6 +26,7 @@ struct BenchCommand: ParsableCommand {
     ("kernels", "each kernel, compared with memory bandwidth or the peak of multiply-adds"),
     ("steps", "whole training steps of the workload “small”: NTP, NTP + TOP and MTP-4"),
     ("reading", "prefill of 1000 tokens at once, compared with one token at a time"),
+    ("decoding", "tokens written one after the other, compared with the memory bandwidth"),
     ("scaling", "tokens/s by context, width, rows, threads and vocabulary"),
     ("memory", "peak memory"),
     (
@@ -94,6 +95,7 @@ struct BenchCommand: ParsableCommand {
       case .kernels: try bench.kernels()
       case .steps: try bench.steps(Workload.small)
       case .reading: try bench.reading()
+      case .decoding: try bench.decoding()
       case .scaling: try bench.scaling()
       case .memory: try bench.memory { try child($0) }
       case .screen:

@@ -15,7 +15,8 @@ struct Eval: ParsableCommand {
     discussion: """
       The text is split into consecutive windows of T tokens, where T is the network's context length. An incomplete \
       last window is left out. TOP's targets look past the end of a window where the text continues. Without --data, \
-      the held-out part of the run's own corpus is used.
+      the held-out part of the run's own corpus is used. --task scores multiple choice or last words instead, and \
+      --speculative measures speculative decoding; docs/decoding.md has both.
       """)
 
   @OptionGroup var which: RunArgument
@@ -23,15 +24,32 @@ struct Eval: ParsableCommand {
   @Option(help: ArgumentHelp("A text file or folder; can be repeated.", valueName: "path"))
   var data: [String] = []
 
+  @OptionGroup var tasks: TaskOptions
+
+  @OptionGroup var snippets: SnippetOptions
+
   @OptionGroup var output: JSONOption
 
   @OptionGroup var place: PlaceOptions
 
+  func validate() throws {
+    if tasks.task != nil, snippets.isAsked || !data.isEmpty {
+      throw ValidationError("--task is scored by itself: leave out --data and --speculative")
+    }
+  }
+
   func run() throws {
     try Computation.prepare()
     let checkpoint = try RunLookup.checkpoint(which.name, in: place.folder)
-    let text = try text(for: checkpoint)
+    let questions = try tasks.items()
     let reader = try TrainedNetwork(checkpoint, threads: try place.threads(before: checkpoint.state.threads))
+    if let questions {
+      return try tasks.score(questions, by: reader, of: checkpoint, name: which.name, json: output.json)
+    }
+    let text = try text(for: checkpoint)
+    if snippets.isAsked {
+      return try snippets.measure(on: text, by: reader, of: checkpoint, name: which.name, json: output.json)
+    }
     var progress = WorkProgress(of: .windows)
     let measured = try reader.measure(on: text) { done, total in
       let line = progress.line(done: done, total: total, now: Date().timeIntervalSince1970)

@@ -5,13 +5,20 @@ import Foundation
 import Run
 import RunFile
 import Training
+import Transformer
 
 struct Generate: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Generates text with a run's last checkpoint.",
     discussion: """
       The prompt is printed first, then the generated text, token by token. On a terminal, · replaces control \
-      characters (escape sequences, direction marks); a pipe or a file gets the bytes unchanged.
+      characters (escape sequences, direction marks); a pipe or a file gets the bytes unchanged. The rules of sampling \
+      are applied in the order of transformers: repetition penalty, temperature, top-k, top-p, min-p. An interrupt ends \
+      the text after the current token; the exit status is 130 then.
+
+      --speculative writes what --temperature 0 writes, to the token, but faster: MTP's heads or TOP's ranking guess the \
+      tokens after the next one, and one pass verifies all of them. How many tokens a verification wrote, and the time \
+      beside that of plain greedy decoding, which is measured afterwards, go to standard error.
       """)
 
   @OptionGroup var which: RunArgument
@@ -22,14 +29,23 @@ struct Generate: ParsableCommand {
   @Option(parsing: .unconditional, help: ArgumentHelp("The number of tokens to generate.", valueName: "n"))
   var tokens = 100
 
+  @OptionGroup var sampling: SamplingOptions
+
+  @Option(
+    parsing: .unconditionalSingleValue,
+    help: ArgumentHelp("Ends a text before this string; can be repeated.", valueName: "text"))
+  var stop: [String] = []
+
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Sampling temperature: 0 takes the likeliest token, 1 samples from the network's probabilities.", valueName: "x"))
-  var temperature = 0.8
+      "Generates so many texts beside each other, faster than one after the other. They are printed one after the other, each "
+        + "below a line with its number.", valueName: "n"))
+  var count = 1
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("Seed of the sampling.", valueName: "n"))
-  var seed: UInt64 = 1
+  @OptionGroup var speculation: DraftOptions
+
+  @OptionGroup var output: JSONOption
 
   @OptionGroup var place: PlaceOptions
 
@@ -37,8 +53,19 @@ struct Generate: ParsableCommand {
     guard (0...1_000_000).contains(tokens) else {
       throw ValidationError("--tokens must be from 0 to 1000000, and \(tokens) is not")
     }
-    guard temperature.isFinite, (0...100).contains(temperature) else {
-      throw ValidationError("--temperature must be from 0 to 100, and \(temperature) is not")
+    guard (1...256).contains(count) else {
+      throw ValidationError("--count must be from 1 to 256, and \(count) is not")
+    }
+    guard !stop.contains("") else {
+      throw ValidationError("--stop is empty: give at least one character, or leave it out")
+    }
+    if speculation.speculative != nil {
+      guard sampling.isGreedy else {
+        throw ValidationError(
+          "--speculative writes the likeliest tokens: leave out --temperature (or give 0), --top-k, --top-p, --min-p and "
+            + "--repetition-penalty")
+      }
+      guard count == 1 else { throw ValidationError("--speculative writes one text: leave out --count") }
     }
   }
 
@@ -58,27 +85,37 @@ struct Generate: ParsableCommand {
     }
     let reader = try TrainedNetwork(checkpoint, threads: try place.threads(before: checkpoint.state.threads))
     try reader.requireText()
+    let plan = try speculation.plan(for: reader)
+    let interrupt = Interrupt()
     // Tokens that are numbers are separated by spaces.
-    var shown = HarmlessStream()
-    try Self.put(tokenizer.kind == .tokens ? Array(tokenizer.text(of: start).utf8) : bytes, &shown)
+    let shown = tokenizer.kind == .tokens ? Array(tokenizer.text(of: start).utf8) : bytes
+    var page = TextPage(
+      prompt: shown, texts: count, stops: stop.map(\.fileNameBytes),
+      form: output.json ? .json : count > 1 ? .numbered : .plain)
+    try page.begin()
     var failure: (any Error)?
-    try reader.write(after: start, tokens: tokens, temperature: temperature, seed: seed) { token in
+    func take(_ text: Int, _ token: Int32) -> Bool {
       do {
-        try Self.put(tokenizer.bytes(of: [token], continuing: true), &shown)
-        return true
+        try page.put(tokenizer.bytes(of: [token], continuing: true), of: text)
       } catch {
         failure = error
         return false
       }
+      return !interrupt.came && !page.hasStopped(text)
+    }
+    var counted: SpeculationCount?
+    if let plan {
+      counted = try reader.write(after: start, tokens: tokens, speculating: plan) { take(0, $0) }
+    } else {
+      try reader.write(
+        after: start, texts: count, tokens: tokens, rules: sampling.rules, seed: sampling.seed, each: take)
     }
     if let failure { throw failure }
-    try Output.put(Array((shown.finish() + "\n").utf8))
+    try page.end(isInterrupted: interrupt.came)
+    if interrupt.came { throw ExitCode(UserError.Status.interrupted.rawValue) }
+    if let plan, var counted {
+      counted.plainSeconds = try reader.plainSeconds(after: start, tokens: page.tokens) { _ in }
+      Output.warn(counted.words(plan))
+    }
   }
-
-  /// Writes bytes unchanged to a pipe or a file. A terminal gets complete characters, and no control characters.
-  private static func put(_ bytes: [UInt8], _ shown: inout HarmlessStream) throws {
-    try Output.put(isTerminal ? Array(shown.take(bytes).utf8) : bytes)
-  }
-
-  private static let isTerminal = isatty(STDOUT_FILENO) == 1
 }

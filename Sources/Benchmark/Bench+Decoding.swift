@@ -1,0 +1,112 @@
+// How fast tokens are generated, beside the limit that memory sets: a token reads every weight of the trunk and of the
+// unembedding once.
+import Kernels
+import Transformer
+
+extension Bench {
+  /// Tokens of the prompt, and tokens that are written after it.
+  static let decoded = (prompt: 64, tokens: 64)
+  /// Texts that are written beside each other, and guesses that are verified with a token.
+  static let beside = 8
+
+  /// The network of “small” in every precision that the CPU has.
+  package func decoding() throws -> ReportTable {
+    let workloads = Workload.small.filter { $0.configuration.objectives.count == 1 }
+    return try decoding(
+      workloads.map { ($0.precision, $0.configuration) }, prompt: Self.decoded.prompt, tokens: Self.decoded.tokens,
+      rounds: rounds)
+  }
+
+  func decoding(
+    _ networks: [(Precision, Configuration)], prompt: Int, tokens: Int, rounds: Int
+  ) throws -> ReportTable {
+    try Team.require(threads)
+    var table = ReportTable(
+      name: "decoding",
+      about: [
+        "\(tokens) tokens written by the network of “small” after a prompt of \(prompt), with \(threads) threads; medians of \(rounds) rounds in turn",
+        "limit: the weights that a token reads, at the GB/s of reading as many bytes again and again, measured in the same rounds",
+        "beside: \(Self.beside) texts at a time, tokens/s of all; alone is one text; ms of a pass of 1 and of 4 tokens that have the same bits",
+      ],
+      columns: [
+        .column("precision", "in"), .column("megabytes", "MB a token", 1), .column("gigabytes", "GB/s", 1),
+        .column("limitTokensPerSecond", "limit, tokens/s"), .column("tokensPerSecond", "tokens/s"),
+        .column("share", "share %"), .column("spread", "± %", 1), .column("besideTokensPerSecond", "beside, tokens/s"),
+        .column("passMilliseconds", "pass of 1, ms", 2), .column("verifyingMilliseconds", "pass of 4, ms", 2),
+      ])
+    for (precision, configuration) in networks {
+      progress("decoding: \(precision)")
+      let model = try Transformer(configuration, rows: 1, precision: precision, threads: threads, isTrained: false)
+      model.parameters.initialize(seed: 1, deviation: 0.02, threads: threads)
+      let random = RandomStream(seed: 1, purpose: "bench")
+      let start = (0..<prompt).map { Int32(random.bits(UInt64($0)) % UInt64(configuration.vocabulary)) }
+      let bytes = Self.bytesOfToken(configuration, precision)
+      let yardstick = try Storage(bytes: bytes)
+      // Memory that nobody wrote to is one page of zeros, over and over.
+      yardstick.floats.update(repeating: 0, count: bytes / 4)
+      var (reads, alone, beside, passes, verifying) = (Samples(), Samples(), Samples(), Samples(), Samples())
+      for round in 0...rounds {
+        var sum: Float = 0
+        let reading = seconds {
+          for _ in 0..<8 { sum += Peak.sum(yardstick.floats, count: bytes / 4, threads: threads) }
+        }
+        precondition(sum == 0, "all numbers are zero")
+        let one = try Self.write(model, after: start, tokens: tokens, texts: 1)
+        let many = try Self.write(model, after: start, tokens: tokens, texts: Self.beside)
+        let single = try Self.pass(model, after: start, tokens: 1)
+        let four = try Self.pass(model, after: start, tokens: 4)
+        // The first round makes the products and touches the memory.
+        guard round > 0 else { continue }
+        reads.add(reading / 8)
+        alone.add(one / Double(tokens))
+        beside.add(many / Double(tokens * Self.beside))
+        passes.add(single)
+        verifying.add(four)
+      }
+      table.add(
+        .text("\(precision)"), .number(Double(bytes) * 1e-6), .number(Double(bytes) / reads.median * 1e-9),
+        .number(1 / reads.median), .number(1 / alone.median), .number(reads.median / alone.median * 100),
+        .number(alone.spread * 100), .number(1 / beside.median), .number(passes.median * 1000),
+        .number(verifying.median * 1000))
+    }
+    return table
+  }
+
+  /// Bytes of the weights that a token is multiplied with: blocks and the first head's unembedding.
+  static func bytesOfToken(_ c: Configuration, _ precision: Precision) -> Int {
+    let attention = c.width * (2 * c.queryWidth + 2 * c.keyWidth)
+    let feedForward = c.width * (c.gateWidth + c.inner)
+    return (c.blocks * (attention + feedForward) + c.vocabulary * c.width) * precision.bytes
+  }
+
+  /// Seconds that it takes to write so many tokens, the likeliest ones, after a prompt that is read before.
+  private static func write(
+    _ model: borrowing Transformer, after prompt: [Int32], tokens count: Int, texts: Int
+  ) throws -> Double {
+    var decoder = try Decoder(model.configuration, texts: texts)
+    try decoder.read(prompt, by: model)
+    if texts > 1 { try decoder.copyFirst(of: model) }
+    let all = Array(0..<texts)
+    let start = ContinuousClock.now
+    for _ in 0..<count {
+      let next = decoder.logits(of: model, texts: all).map(\.largest)
+      try decoder.read(all.map { ($0, next[$0]) }, by: model)
+    }
+    return (ContinuousClock.now - start).seconds
+  }
+
+  /// Seconds of a pass of some tokens that come to the bits that they come to alone: of eight of them, one.
+  private static func pass(
+    _ model: borrowing Transformer, after prompt: [Int32], tokens count: Int
+  ) throws -> Double {
+    var decoder = try Decoder(model.configuration)
+    try decoder.read(prompt, by: model)
+    let tokens = Array(prompt.prefix(count))
+    let start = ContinuousClock.now
+    for _ in 0..<8 {
+      _ = try decoder.logits(reading: tokens, alone: true, by: model)
+      decoder.forget(last: count)
+    }
+    return (ContinuousClock.now - start).seconds / 8
+  }
+}

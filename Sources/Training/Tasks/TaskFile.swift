@@ -1,0 +1,53 @@
+// A task: a file of JSON lines, a question each.
+import Run
+
+extension [TaskItem] {
+  /// Reads a task. Lines without anything but white space are passed over.
+  /// - Parameters:
+  ///   - bytes: the file's.
+  ///   - source: its name, for errors.
+  /// - Throws: `UserError` with file, line and reason for the first line that is no question, or when there is none.
+  package init(jsonLines bytes: [UInt8], source: String) throws {
+    var items: [TaskItem] = []
+    // A byte order mark belongs to the first line, where the reader of JSON passes it over.
+    for (index, line) in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated() {
+      guard line.contains(where: { $0 != 0x20 && $0 != 0x09 && $0 != 0x0D }) else { continue }
+      do {
+        items.append(try Self.item(line, number: index + 1))
+      } catch {
+        throw UserError(.data, "\(source):\(index + 1): \(error)")
+      }
+    }
+    guard let first = items.first else {
+      throw UserError(.data, "\(source) has no question: give a file with a JSON object a line")
+    }
+    if let other = items.first(where: { ($0.answer == .word) != (first.answer == .word) }) {
+      throw UserError(
+        .data,
+        "\(source):\(other.line): a question of another kind than those before: give last words and choices in files of their own"
+      )
+    }
+    self = items
+  }
+
+  private static func item(_ line: ArraySlice<UInt8>, number: Int) throws(TaskFault) -> TaskItem {
+    let object: JSON
+    do {
+      object = try JSON.read(line)
+    } catch {
+      throw TaskFault("not valid JSON: \(error)")
+    }
+    guard let members = object.members else { throw TaskFault("a JSON object is needed") }
+    if let twice = object.repeatedKey { throw TaskFault("the key \(twice.quotation) comes twice") }
+    let keys = Set(members.map(\.key))
+    guard let form = TaskForm.all.first(where: { keys.isSuperset(of: $0.keys) }) else {
+      let known = members.map(\.key.harmlessLine).joined(separator: ", ").excerpt
+      throw TaskFault("no known kind of question has the keys \(known); known are \(TaskForm.summary)")
+    }
+    let item = try form.item(TaskLine(number: number, object: object))
+    guard item.context.unicodeScalars.contains(where: { !$0.isPythonSpace }) else {
+      throw TaskFault("the context is empty: the first token of an answer needs one before it")
+    }
+    return item
+  }
+}

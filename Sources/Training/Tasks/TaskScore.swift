@@ -1,0 +1,157 @@
+// Scores a task: the log-likelihood of every continuation, and what of it is right. The same numbers as lm-evaluation-harness
+// has for the exported network.
+import Corpus
+import Foundation
+import Run
+import Transformer
+
+/// What a network makes of one question.
+package struct TaskResult: Sendable, Equatable {
+  package var item: TaskItem
+  /// Of each continuation after the context: the sum over its tokens, nats.
+  package var logLikelihoods: [Double]
+  /// Tokens of each continuation.
+  package var tokens: [Int]
+  /// Whether every token of a continuation is the likeliest one after those before it.
+  package var isGreedy: [Bool]
+
+  /// The likeliest continuation; of equal ones the first.
+  package var choice: Int { Self.best(logLikelihoods) }
+  /// The likeliest one by log-likelihood over its characters.
+  package var normalizedChoice: Int { Self.best(zip(logLikelihoods, item.lengths).map { $0 / Double(max(1, $1)) }) }
+
+  private static func best(_ values: [Double]) -> Int {
+    values.indices.reduce(0) { values[$1] > values[$0] ? $1 : $0 }
+  }
+
+  /// Whether it is right.
+  package var isRight: Bool {
+    switch item.answer {
+    case .choice(let answer): choice == answer
+    case .word: isGreedy[0]
+    }
+  }
+
+  /// Whether the choice is right that is normalised for length; nil for a last word.
+  package var isRightNormalized: Bool? {
+    if case .choice(let answer) = item.answer { normalizedChoice == answer } else { nil }
+  }
+
+  package var json: JSON {
+    var members = [JSON.Member("line", .integer(item.line))]
+    if case .choice(let answer) = item.answer {
+      members += [
+        JSON.Member("answer", .integer(answer)), JSON.Member("choice", .integer(choice)),
+        JSON.Member("normalizedChoice", .integer(normalizedChoice)),
+      ]
+    }
+    members += [
+      JSON.Member("right", .flag(isRight)), JSON.Member("logLikelihoods", .array(logLikelihoods.map(JSON.double))),
+      JSON.Member("tokens", .array(tokens.map(JSON.integer))), JSON.Member("greedy", .array(isGreedy.map(JSON.flag))),
+    ]
+    return .object(members)
+  }
+}
+
+/// What a network makes of a task.
+package struct TaskSummary: Sendable {
+  package var items: Int
+  package var accuracy: Double
+  /// By log-likelihood over characters; nil for last words.
+  package var normalizedAccuracy: Double?
+  /// Of last words: e to the mean negative log-likelihood of a word; nil for choices.
+  package var perplexity: Double?
+  /// What guessing would be right in; nil for last words.
+  package var chance: Double?
+
+  package init(_ results: [TaskResult]) {
+    let count = Double(max(1, results.count))
+    func share(_ isRight: (TaskResult) -> Bool) -> Double { Double(results.count(where: isRight)) / count }
+    items = results.count
+    accuracy = share(\.isRight)
+    guard case .choice = results.first?.item.answer else {
+      perplexity = exp(-results.reduce(0) { $0 + $1.logLikelihoods[0] } / count)
+      return
+    }
+    normalizedAccuracy = share { $0.isRightNormalized == true }
+    chance = results.reduce(0) { $0 + 1 / Double($1.item.continuations.count) } / count
+  }
+
+  /// The standard error of a share over these items.
+  package func standardError(_ share: Double) -> Double {
+    items > 1 ? (share * (1 - share) / Double(items - 1)).squareRoot() : 0
+  }
+
+  package var json: JSON {
+    var members = [
+      JSON.Member("items", .integer(items)), JSON.Member("accuracy", .double(accuracy)),
+      JSON.Member("accuracyStandardError", .double(standardError(accuracy))),
+    ]
+    if let normalizedAccuracy {
+      members += [
+        JSON.Member("normalizedAccuracy", .double(normalizedAccuracy)),
+        JSON.Member("normalizedAccuracyStandardError", .double(standardError(normalizedAccuracy))),
+      ]
+    }
+    if let perplexity { members.append(JSON.Member("perplexity", .double(perplexity))) }
+    if let chance { members.append(JSON.Member("chance", .double(chance))) }
+    return .object(members)
+  }
+}
+
+/// A context with a continuation, as tokens.
+struct TaskTokens {
+  var context: [Int32]
+  var continuation: [Int32]
+
+  /// Both are tokenized together and divided where the context alone ends; white space at the context's end goes to the
+  /// continuation. This is what lm-evaluation-harness does.
+  init(_ context: String, _ continuation: String, by tokenizer: Tokenizer) {
+    let scalars = Array(context.unicodeScalars)
+    let end = (scalars.lastIndex { !$0.isPythonSpace } ?? -1) + 1
+    let stripped = String(String.UnicodeScalarView(scalars[..<end]))
+    self.context = tokenizer.tokens(of: stripped)
+    self.continuation = Array(tokenizer.tokens(of: context + continuation).dropFirst(self.context.count))
+  }
+}
+
+extension TrainedNetwork {
+  /// Scores a task.
+  /// - Parameters:
+  ///   - source: the file's name, for errors.
+  ///   - each: receives every result in order; scoring stops when it returns false.
+  /// - Throws: `UserError` when the network has no NTP head, the tokenizer takes no text, or a continuation does not fit.
+  package func score(
+    _ items: [TaskItem], by tokenizer: Tokenizer, source: String, each: (TaskResult) throws -> Bool
+  ) throws {
+    try requireText()
+    guard tokenizer.kind != .tokens, tokenizer.kind != .graph else {
+      throw UserError(.usage, "--task needs a network of text, and this one reads \(tokenizer.kind.rawValue)")
+    }
+    let context = model.configuration.context
+    var decoder = try Decoder(model.configuration)
+    for item in items {
+      var result = TaskResult(item: item, logLikelihoods: [], tokens: [], isGreedy: [])
+      for continuation in item.continuations {
+        let pair = TaskTokens(item.context, continuation, by: tokenizer)
+        let count = pair.continuation.count
+        guard !pair.context.isEmpty, (1...context).contains(count) else {
+          throw UserError(
+            .data,
+            "\(source):\(item.line): \(continuation.quotation) has \(count) tokens after a context of \(pair.context.count): "
+              + "at least one of each is needed, and at most \(context), as long as the network's context")
+        }
+        // As many of the last tokens as the context holds; nothing is predicted from the last one.
+        let inputs = Array((pair.context + pair.continuation).suffix(context + 1).dropLast())
+        let scored = inputs.count - count
+        try decoder.keep(inputs[..<scored], by: model)
+        let scores = try decoder.logLikelihoods(
+          reading: Array(inputs[scored...]), of: pair.continuation, by: model)
+        result.logLikelihoods.append(scores.reduce(0) { $0 + Double($1.value) })
+        result.tokens.append(count)
+        result.isGreedy.append(scores.allSatisfy(\.isLikeliest))
+      }
+      guard try each(result) else { return }
+    }
+  }
+}

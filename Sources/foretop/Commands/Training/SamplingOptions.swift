@@ -1,0 +1,66 @@
+// Options of sampling, with the ranges that they have.
+import ArgumentParser
+import Training
+
+/// How the next token is chosen.
+struct SamplingOptions: ParsableArguments {
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Sampling temperature: 0 takes the likeliest token, 1 samples from the network's probabilities. Default: 0.8; 0 with "
+        + "--speculative.", valueName: "x"))
+  var temperature: Double?
+
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("Samples from the k likeliest tokens only; 0: all.", valueName: "k"))
+  var topK = 0
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Samples from the likeliest tokens only that have the probability p together; 1: all.", valueName: "p"))
+  var topP = 1.0
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Samples from tokens only that have this share of the likeliest one's probability; 0: all.", valueName: "p"))
+  var minP = 0.0
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Divides the positive logits of tokens that the text has by this, and multiplies the negative ones; 1: off.",
+      valueName: "x"))
+  var repetitionPenalty = 1.0
+
+  @Option(parsing: .unconditional, help: ArgumentHelp("Seed of the sampling.", valueName: "n"))
+  var seed: UInt64 = 1
+
+  func validate() throws {
+    func require(_ isGood: Bool, _ option: String, _ range: String, _ value: some CustomStringConvertible) throws {
+      guard isGood else { throw ValidationError("\(option) must be \(range), and \(value) is not") }
+    }
+    if let temperature {
+      try require((0...100).contains(temperature), "--temperature", "from 0 to 100", temperature)
+    }
+    try require(topK >= 0, "--top-k", "0 or more", topK)
+    try require(topP > 0 && topP <= 1, "--top-p", "above 0 and at most 1", topP)
+    try require((0...1).contains(minP), "--min-p", "from 0 to 1", minP)
+    try require(
+      repetitionPenalty > 0 && repetitionPenalty <= 100, "--repetition-penalty", "above 0 and at most 100",
+      repetitionPenalty)
+  }
+
+  /// Whether nothing else is asked for than the likeliest token.
+  var isGreedy: Bool { (temperature ?? 0) == 0 && topK == 0 && topP == 1 && minP == 0 && repetitionPenalty == 1 }
+
+  var rules: SamplingRules {
+    var rules = SamplingRules(temperature: temperature ?? 0.8)
+    rules.topK = topK
+    rules.topP = topP
+    rules.minP = minP
+    rules.repetitionPenalty = repetitionPenalty
+    return rules
+  }
+}

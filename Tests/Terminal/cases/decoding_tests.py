@@ -1,0 +1,146 @@
+"""Generating text, speculative decoding and tasks, as commands."""
+
+import re
+import signal
+import time
+
+from support import *
+
+
+def generated(name, *options, status=0):
+    return run(command("generate", name, "--prompt", "and the ", *options), status=status)
+
+
+def test_sampling_options_do_what_they_say():
+    run(train("sampled", "--steps", "30", "--headless"))
+    greedy = generated("sampled", "--tokens", "24", "--temperature", "0").stdout
+    assert greedy.startswith("and the ") and greedy.endswith("\n")
+    # The likeliest token alone is left by each of these.
+    for options in (["--top-k", "1"], ["--top-p", "1e-9"], ["--min-p", "1"]):
+        assert generated("sampled", "--tokens", "24", "--temperature", "1", *options).stdout == greedy, options
+    free = generated("sampled", "--tokens", "24", "--temperature", "1").stdout
+    assert free != greedy
+    assert free == generated("sampled", "--tokens", "24", "--temperature", "1", "--top-k", "0", "--top-p", "1").stdout
+    assert generated("sampled", "--tokens", "24", "--temperature", "0", "--repetition-penalty", "2").stdout != greedy
+
+
+def test_several_texts_are_those_of_one_and_end_at_a_stop_string():
+    run(train("several", "--steps", "30", "--headless"))
+    one = generated("several", "--tokens", "30", "--seed", "5").stdout
+    many = generated("several", "--tokens", "30", "--seed", "5", "--count", "3").stdout
+    assert many.startswith("[1 of 3]\n" + one + "\n[2 of 3]\n"), many
+    objects = [json.loads(line) for line in
+               generated("several", "--tokens", "30", "--seed", "5", "--count", "3", "--json").stdout.splitlines()]
+    assert [one["number"] for one in objects] == [1, 2, 3]
+    assert all(one["end"] == "tokens" and one["tokens"] == 30 and one["prompt"] == "and the " for one in objects)
+    assert one == objects[0]["prompt"] + objects[0]["text"] + "\n"
+    text = objects[1]["text"]
+    stop = text[7:9]
+    stopped = [json.loads(line) for line in
+               generated("several", "--tokens", "30", "--seed", "5", "--count", "3", "--json", "--stop", stop,
+                         "--stop", "never\x01there").stdout.splitlines()]
+    for before, after in zip(objects, stopped):
+        expected = before["text"].split(stop)[0]
+        assert after["text"] == expected and (after["end"] == "stop") == (stop in before["text"]), (before, after)
+
+
+def test_an_interrupt_ends_a_text_with_a_line_and_130():
+    run(train("interrupted", "--steps", "5", "--headless"))
+    process = subprocess.Popen(command("generate", "interrupted", "--prompt", "and ", "--tokens", "1000000"),
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    # Text comes as it is written.
+    first = process.stdout.read(40)
+    assert first.startswith(b"and ")
+    process.send_signal(signal.SIGINT)
+    rest, errors = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130 and rest.endswith(b"\n"), (process.returncode, rest[-80:], errors)
+
+
+def test_speculative_decoding_writes_the_greedy_text_and_counts():
+    run(train("guessing", "--steps", "40", "--headless", "--set", "objective.mtp.heads=2"))
+    greedy = generated("guessing", "--tokens", "90", "--temperature", "0").stdout
+    for source, options in (("mtp", []), ("top", []), ("top", ["--draft", "6"])):
+        result = generated("guessing", "--tokens", "90", "--speculative", source, *options)
+        assert result.stdout == greedy, source
+        assert re.search(r"tokens a verification \(\d+ tokens, \d+ verifications\).*times as fast", result.stderr), result.stderr
+        measured = json.loads(run(command("eval", "guessing", "--speculative", source, "--snippets", "6", "--json", *options)).stdout)
+        assert measured["snippets"] == measured["sameText"] == 6, measured
+        assert 1 <= measured["tokensPerVerification"] <= measured["draft"] + 1, measured
+        assert measured["publishedTokensPerVerification"] >= 1 and measured["greedySeconds"] > 0, measured
+    text = run(command("eval", "guessing", "--speculative", "top", "--snippets", "3", "--tokens", "5")).stdout
+    assert "3 of 3 snippets" in text and "published way of counting" in text, text
+
+
+def questions(name, *lines):
+    path = os.path.join(FOLDER, name)
+    with open(path, "w") as file:
+        file.write("".join(line if isinstance(line, str) else json.dumps(line) + "\n" for line in lines))
+    return path
+
+
+def test_tasks_are_scored_item_by_item():
+    run(train("asked", "--steps", "40", "--headless"))
+    task = questions("choices.jsonl", *({"context": "and the of that", "choices": ["lord", "xzzq", "qq"], "answer": n % 3}
+                                        for n in range(9)))
+    *items, summary = [json.loads(line) for line in run(command("eval", "asked", "--task", task, "--json")).stdout.splitlines()]
+    assert [item["line"] for item in items] == list(range(1, 10)) and summary["items"] == 9
+    # A word that the text has is likelier than one that it has not.
+    assert all(item["choice"] == 0 and item["right"] == (item["answer"] == 0) for item in items), items
+    assert abs(summary["accuracy"] - 1 / 3) < 1e-9 and abs(summary["chance"] - 1 / 3) < 1e-9
+    said = run(command("eval", "asked", "--task", task)).stdout
+    assert "accuracy 33.3 %" in said and "normalised for length" in said and "9 questions" in said, said
+    words = questions("words.jsonl", {"text": "and the of", "target": "that"}, {"text": "he said for them"})
+    *items, summary = [json.loads(line) for line in run(command("eval", "asked", "--task", words, "--json")).stdout.splitlines()]
+    assert len(items) == 2 and summary["perplexity"] > 1 and "normalizedAccuracy" not in summary
+    assert "perplexity of the word" in run(command("eval", "asked", "--task", words)).stdout
+
+
+def test_the_sets_that_come_with_the_program_are_what_their_script_makes():
+    made = os.path.join(FOLDER, "tasks")
+    corpus = os.path.join(ROOT, "corpora/kjv.txt")
+    subprocess.run([sys.executable, os.path.join(ROOT, "tools/make-tasks"), corpus, made], check=True)
+    names = sorted(os.listdir(made))
+    assert names == ["kjv-last-word.jsonl", "kjv-next-verse.jsonl"], names
+    for name in names:
+        with open(os.path.join(made, name)) as new, open(os.path.join(ROOT, "tasks", name)) as kept:
+            assert new.read() == kept.read(), f"make tasks/{name} again: python3 tools/make-tasks corpora/kjv.txt tasks"
+
+
+def test_bad_options_and_lines_get_a_sentence_and_a_status():
+    run(train("refusing", "--steps", "3", "--headless"))
+    run(train("without-top", "--steps", "3", "--headless", "--set", "objective.top=0"))
+    good = {"context": "a", "choices": ["b", "c"], "answer": 0}
+    generate = ["generate", "refusing", "--prompt", "a"]
+    cases = [
+        ([*generate, "--top-k", "-1"], 64, ["--top-k must be 0 or more", "-1"]),
+        ([*generate, "--top-p", "0"], 64, ["--top-p must be above 0"]),
+        ([*generate, "--top-p", "1.1"], 64, ["--top-p must be above 0 and at most 1", "1.1"]),
+        ([*generate, "--min-p", "-0.1"], 64, ["--min-p must be from 0 to 1"]),
+        ([*generate, "--min-p", "nan"], 64, ["--min-p must be from 0 to 1"]),
+        ([*generate, "--repetition-penalty", "0"], 64, ["--repetition-penalty must be above 0"]),
+        ([*generate, "--temperature", "nan"], 64, ["--temperature must be from 0"]),
+        ([*generate, "--count", "0"], 64, ["--count must be from 1"]),
+        ([*generate, "--stop", ""], 64, ["--stop is empty"]),
+        ([*generate, "--draft", "2"], 64, ["--draft belongs to --speculative"]),
+        ([*generate, "--speculative", "top", "--draft", "0"], 64, ["--draft must be 1 or more"]),
+        ([*generate, "--speculative", "top", "--draft", "99"], 64, ["--draft must be from 1 to"]),
+        ([*generate, "--speculative", "top", "--temperature", "1"], 64, ["leave out --temperature"]),
+        ([*generate, "--speculative", "top", "--count", "2"], 64, ["leave out --count"]),
+        ([*generate, "--speculative", "mtp"], 64, ["no MTP head", "objective.mtp.heads"]),
+        (["generate", "without-top", "--prompt", "a", "--speculative", "top"], 64, ["no TOP head", "objective.top"]),
+        (["eval", "refusing", "--snippets", "3"], 64, ["belong to --speculative"]),
+        (["eval", "refusing", "--task", "x", "--data", TEXT], 64, ["leave out --data"]),
+        (["eval", "refusing", "--task", "kjv-last-wrod"], 66, ["did you mean kjv-last-word"]),
+        (["eval", "refusing", "--task", "/no/such.jsonl"], 66, ["/no/such.jsonl"]),
+        (["eval", "refusing", "--task", FOLDER], 66, ["is not a file"]),
+        (["eval", "refusing", "--task", questions("empty.jsonl")], 65, ["no question"]),
+        (["eval", "refusing", "--task", questions("broken.jsonl", good, "{\n")], 65, ["broken.jsonl:2: ", "JSON"]),
+        (["eval", "refusing", "--task", questions("wrong.jsonl", good, good, {**good, "answer": 7})], 65,
+         ["wrong.jsonl:3: ", "answer is 7"]),
+        (["eval", "refusing", "--task", questions("long.jsonl", {"text": "a", "target": "b" * 100})], 65,
+         ["long.jsonl:1: ", "tokens"]),
+    ]
+    for arguments, status, words in cases:
+        result = run(command(*arguments), status=status)
+        for word in words:
+            assert word in result.stderr, (arguments, result.stderr)
