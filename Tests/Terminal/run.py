@@ -13,9 +13,12 @@ import time
 import traceback
 
 CASES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "cases")
+# The folder of each file of tests.
+ROOMS = {
+    name[:-3]: folder for folder, _, names in os.walk(CASES) for name in names if name.endswith("_tests.py")}
 # The longest begin.
 LONGEST = ["stored_tests", "machine_tests", "signal_tests", "bad_input_tests", "line_tests", "people_tests", "control_tests"]
-MODULES = LONGEST + sorted({name[:-3] for name in os.listdir(CASES) if name.endswith("_tests.py")} - set(LONGEST))
+MODULES = LONGEST + sorted(set(ROOMS) - set(LONGEST))
 
 WORKERS = 4
 
@@ -33,7 +36,7 @@ def heed_signals():
 def run_module(name, words):
     """Runs the tests of one file in this process, with a folder of their own; the last line has the counts."""
     heed_signals()
-    sys.path.append(CASES)
+    sys.path.append(ROOMS[name])
     from support import SEED, Skipped
     passed, failed, skipped = 0, 0, 0
     for test_name, test in list(vars(importlib.import_module(name)).items()):
