@@ -1,4 +1,5 @@
 // Experiments from YAML: which cells they make, and what is said of wrong ones.
+import Foundation
 import Run
 import Testing
 
@@ -71,6 +72,23 @@ import Testing
     ("recipe: tiny\nseeds: 4096\nsettings: {a: {}, b: {}}", "more than 4096"),
   ]) func `what is wrong is said with its place`(yaml: String, words: String) {
     #expect(problem(yaml).contains(words), "\(problem(yaml))")
+  }
+
+  @Test func `the experiments that come with the program are good`() throws {
+    let root = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../..").standardizedFileURL
+    let folder = root.appending(path: "experiments")
+    let names = try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.hasSuffix(".yaml") }
+    #expect(Set(names).isSuperset(of: ["table3.yaml", "table3-paper.yaml", "objectives.yaml", "ablation.yaml"]))
+    for name in names {
+      let text = try String(contentsOf: folder.appending(path: name), encoding: .utf8)
+      let file = try ExperimentFile(yaml: text, source: name, name: String(name.dropLast(5)))
+      let path = root.appending(path: "recipes/\(file.recipe).yaml")
+      let base = try Recipe(yaml: String(contentsOf: path, encoding: .utf8), source: file.recipe)
+      let cells = try file.cells(of: base)
+      #expect(cells.count == file.settings.count * file.seeds.count && file.seeds.count >= 3, "\(name)")
+      #expect(Set(cells.map(\.name)).count == cells.count)
+      #expect(!file.metrics(of: cells).isEmpty)
+    }
   }
 
   @Test func `a setting whose recipe does not hold is named`() throws {

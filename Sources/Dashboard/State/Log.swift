@@ -132,7 +132,7 @@ extension Ending.Reason {
   /// One line for the events.
   var sentence: String {
     switch self {
-    case .finished: "finished: every step is taken"
+    case .finished: "finished"
     case .stopped: "stopped after saving"
     case .abandoned: "abandoned without saving"
     case .diverged: "stopped: the training diverged"

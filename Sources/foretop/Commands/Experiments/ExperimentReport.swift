@@ -29,10 +29,11 @@ struct ExperimentReport: ParsableCommand {
   func run() throws {
     let (file, sentence) = try ExperimentWork.file(name, scale: scale)
     let work = try ExperimentWork(options.applied(to: file), sentence: sentence, options)
+    let word = scale.map { "\(name) --scale \($0)" } ?? name
     let readings = try work.readings()
     guard readings.contains(where: { $0 != nil }) else {
       throw UserError(
-        .noInput, "nothing of the experiment is stored in \(work.folder): “\(work.command(name))” runs it")
+        .noInput, "nothing of the experiment is stored in \(work.folder): “\(work.command(word))” runs it")
     }
     let stored = work.table(readings)
     let chart = stored.solvedChart
@@ -40,7 +41,6 @@ struct ExperimentReport: ParsableCommand {
       return try results.put(stored, chart, glyphs: Screen.isUTF8Asked ? .braille : .ascii)
     }
     let picture = chart?.text(columns: 100, rows: 20, glyphs: .blocks) ?? ""
-    let word = scale.map { "\(name) --scale \($0)" } ?? name
     print(stored.page(sentence: sentence, command: work.command(word), chart: picture), terminator: "")
     if results.export.isAsked { try results.export.write(chart, csv: stored.csv) }
   }
