@@ -3,12 +3,16 @@ import Kernels
 import Transformer
 
 /// One workload's rounds.
-private final class Contestant {
+final class Contestant {
   let stepper: Stepper
   let alone: ProductsAlone
   var steps = Samples()
+  /// Seconds of the linear layers' products alone.
   var limits = Samples()
+  /// Seconds of the limit: `limits`, and attention's products at the same speed.
+  var limitSeconds = Samples()
   var shares = Samples()
+  var parts = PartSamples()
   private var phases: [Stepper.PhaseTimes] = []
   /// FLOPs a token: of everything, and without attention's scores and what they weigh.
   let operations: (all: Double, linear: Double)
@@ -26,20 +30,30 @@ private final class Contestant {
   private var tokens: Double { Double(workload.positions * workload.accumulation) }
 
   /// The limit, then a step; a round that only warms up is not counted.
-  func round(counts: Bool) throws {
-    let limit = Double(workload.accumulation) * seconds { alone.run() }
+  /// - Parameter byPart: whether the time of a step's parts is taken, of one micro-batch.
+  func round(counts: Bool, byPart: Bool = false) throws {
+    let accumulation = byPart ? 1 : workload.accumulation
+    let products = Double(accumulation) * seconds { alone.run() }
     try alone.requireSuccess()
-    let phase = try stepper.step()
+    var phase = Stepper.PhaseTimes()
+    let byPart = byPart ? try StepClock.counted { phase = try stepper.step() } : nil
+    if byPart == nil { phase = try stepper.step() }
     guard counts else { return }
-    let step = phase.total(accumulation: workload.accumulation)
+    let step = phase.total(accumulation: accumulation)
+    let limit = products * operations.all / operations.linear
     steps.add(step)
-    limits.add(limit)
+    limits.add(products)
+    limitSeconds.add(limit)
     shares.add(limit / step)
     phases.append(phase)
+    if let byPart { parts.add(byPart, step: step) }
   }
 
   var tokensPerSecond: Double { tokens / steps.median }
-  var limit: Double { tokens / limits.median }
+  var limit: Double { tokens / limitSeconds.median }
+  /// Floating-point operations of a micro-batch: the linear layers', and attention's products.
+  var linearOperations: Double { alone.operations }
+  var scoreOperations: Double { (operations.all - operations.linear) * Double(workload.positions) }
   var operationsPerSecond: Double { Double(workload.accumulation) * alone.operations / limits.median }
 
   /// Milliseconds of a step's phase.
@@ -58,13 +72,14 @@ extension Bench {
     var table = ReportTable(
       name: "steps",
       about: [
-        "whole training steps, and the limit: the matrix products of the step's linear layers alone, measured in the same rounds",
+        "whole training steps, and the limit: the step's matrix products alone, those of linear layers measured in the",
+        "same rounds, and attention's (half of the scores, as a causal mask needs) at their speed",
         "medians of \(rounds) rounds in turn; ± is half the interquartile range; phases in ms",
       ],
       columns: [
         .column("workload", "workload"), .column("tokensPerSecond", "tokens/s"), .column("spread", "± %", 1),
-        .column("limit", "limit"), .column("share", "share %", 1), .column("shareWithScores", "with scores %", 1),
-        .column("limitGFLOPs", "GFLOP/s"), .column("data", "data", 1), .column("forward", "forward", 1),
+        .column("limit", "limit"), .column("share", "share %", 1), .column("limitGFLOPs", "GFLOP/s"),
+        .column("data", "data", 1), .column("forward", "forward", 1),
         .column("heads", "heads", 1), .column("backward", "backward", 1), .column("update", "update", 1),
         .column("ofOperations", "of FLOPs", 3),
       ])
@@ -79,18 +94,14 @@ extension Bench {
         for contestant in contestants { try contestant.round(counts: round > 0) }
       }
       for contestant in contestants {
-        let operations = contestant.operations
         table.add(
           .text(contestant.workload.name), .number(contestant.tokensPerSecond),
           .number(contestant.steps.spread * 100), .number(contestant.limit), .number(contestant.shares.median * 100),
-          .number(contestant.shares.median * 100 * operations.all / operations.linear),
           .number(contestant.operationsPerSecond * 1e-9), .number(contestant.time(\.data)),
           .number(contestant.time(\.forward)), .number(contestant.time(\.heads)), .number(contestant.time(\.backward)),
           .number(contestant.time(\.update, each: false)), ratio(contestant, to: contestants.first))
       }
     }
-    table.about.append(
-      "with scores: the share of a limit that includes attention's products, at the speed of the linear layers")
     table.about.append(
       "of FLOPs: FLOP/s divided by those of the first row; below 1, a head costs more time than its FLOPs account for")
     return table

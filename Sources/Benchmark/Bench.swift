@@ -5,7 +5,7 @@ import Transformer
 /// Measures this machine and this program on it.
 package struct Bench {
   package enum Topic: String, CaseIterable, Sendable {
-    case limit, kernels, steps, reading, decoding, scaling, memory, recording, screen
+    case limit, kernels, steps, parts, reading, decoding, scaling, memory, recording, screen
   }
 
   /// How much of an answer is wanted.

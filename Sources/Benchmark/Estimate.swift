@@ -11,7 +11,7 @@ package struct Estimate: Sendable {
   package var blocks: Double
   package var heads: Double
   package var update: Double
-  /// The step's matrix products alone, seconds.
+  /// The step's matrix products alone, seconds: those of linear layers as measured, attention's at their speed.
   package var products: Double
   /// Seconds that measuring took.
   package var measuring: Double
@@ -80,6 +80,8 @@ package struct Estimate: Sendable {
         }
         result.products =
           batches * (one.products * all + max(0, other.products - one.products) * grown * unembeddings)
+        let scores = network.operations.first { $0.part == .scores }?.count ?? 0
+        result.products *= network.operationsPerToken / (network.operationsPerToken - scores)
       } catch {
         failure = error
       }

@@ -27,6 +27,8 @@ final class Stepper {
   /// The whole team's, for what is measured beside the steps.
   let products: Products
   var parameters: Int { model.parameters.layout.parameters }
+  /// Floating-point operations of an update's products.
+  var updateOperations: Double { optimizer.operations }
 
   init(_ workload: Workload, threads: Int) throws {
     // libgomp would end the program with a line of its own.

@@ -25,6 +25,8 @@ struct Samples {
     return sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
   }
 
+  var mean: Double { values.reduce(0, +) / Double(values.count) }
+
   /// Half of the range of the middle half, as a share of the median: how much to trust it.
   var spread: Double {
     let sorted = values.sorted()

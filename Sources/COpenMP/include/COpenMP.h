@@ -2,5 +2,7 @@
 #pragma once
 void GOMP_parallel(void (*body)(void *), void *data, unsigned threads, unsigned flags);
 int omp_get_thread_num(void);
+int omp_get_num_threads(void);
+int omp_in_parallel(void);
 void omp_set_num_threads(int threads);
 void omp_set_dynamic(int dynamic);

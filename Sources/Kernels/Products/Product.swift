@@ -102,10 +102,12 @@ package final class Product {
     _ a: UnsafeMutableRawPointer, _ b: UnsafeMutableRawPointer, into c: UnsafeMutableRawPointer,
     bias: UnsafeMutableRawPointer? = nil
   ) {
-    let status = dnnlx_matmul_run(
-      primitive, engine.stream, memories[0], memories[1], memories[2], memories[3],
-      memories.count > 4 ? memories[4] : nil, a, b, c, engine.scratch, bias)
-    if status != dnnl_success { engine.failure = status }
+    StepPart.products.measured {
+      let status = dnnlx_matmul_run(
+        primitive, engine.stream, memories[0], memories[1], memories[2], memories[3],
+        memories.count > 4 ? memories[4] : nil, a, b, c, engine.scratch, bias)
+      if status != dnnl_success { engine.failure = status }
+    }
   }
 }
 

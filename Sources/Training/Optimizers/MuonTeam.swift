@@ -40,6 +40,11 @@ final class MuonTeam {
     }
   }
 
+  /// Floating-point operations of the products of an update.
+  var operations: Double {
+    workers.reduce(0) { $0 + $1.tasks.reduce(0) { $0 + $1.orthogonal.operations } }
+  }
+
   /// Why a product has not computed what it should; nil where all did.
   var failure: ProductError? {
     for worker in workers { if let failure = worker.products.failure { return failure } }
@@ -53,18 +58,20 @@ final class MuonTeam {
     let (rounded, precision, threads) = (parameters.rounded, plan.precision, plan.threadsOfShare)
     Team.run(workers.count) { index in
       let worker = workers[index]
-      for (matrix, orthogonal) in worker.tasks {
-        let (offset, count) = (matrix.offset, matrix.count)
-        let partial = (worker.room + MuonPlan.room(of: matrix, precision).norm).assumingMemoryBound(to: Double.self)
-        let norm = muon.average(
-          g: gradients + offset, into: moments + offset, count: count, partial: partial, threads: threads)
-        muon.direct(
-          g: gradients + offset, m: moments + offset, norm: norm, into: worker.room, precision: precision,
-          count: count, threads: threads)
-        muon.update(
-          w: weights + offset, x: orthogonal(worker.room), precision: precision,
-          scale: Muon.scale(rows: matrix.rows, columns: matrix.columns), rounded: rounded.map { $0 + offset * 2 },
-          count: count, threads: threads)
+      StepPart.muon.measured {
+        for (matrix, orthogonal) in worker.tasks {
+          let (offset, count) = (matrix.offset, matrix.count)
+          let partial = (worker.room + MuonPlan.room(of: matrix, precision).norm).assumingMemoryBound(to: Double.self)
+          let norm = muon.average(
+            g: gradients + offset, into: moments + offset, count: count, partial: partial, threads: threads)
+          muon.direct(
+            g: gradients + offset, m: moments + offset, norm: norm, into: worker.room, precision: precision,
+            count: count, threads: threads)
+          muon.update(
+            w: weights + offset, x: orthogonal(worker.room), precision: precision,
+            scale: Muon.scale(rows: matrix.rows, columns: matrix.columns), rounded: rounded.map { $0 + offset * 2 },
+            count: count, threads: threads)
+        }
       }
     }
   }

@@ -22,6 +22,9 @@ package struct Optimizer {
     do throws(TransformerError) { muon = try MuonTeam(plan) } catch { throw UserError(error) }
   }
 
+  /// Floating-point operations of the products of an update.
+  package var operations: Double { muon?.operations ?? 0 }
+
   /// Why what was computed is of no use; nil where it is.
   package var failure: TransformerError? { muon?.failure.map { .kernels("\($0)") } }
 
@@ -40,10 +43,14 @@ package struct Optimizer {
         weightDecay: decays ? Float(settings.weightDecay) : 0, rate: Float(rate), clip: Float(clip),
         correction1: Float(1 - pow(settings.beta1, Double(step + 1))),
         correction2: Float(1 - pow(settings.beta2, Double(step + 1))))
-      adam.update(
-        w: model.parameters.weights + tensor.offset, g: model.parameters.gradients + tensor.offset,
-        m: model.parameters.firstMoments + tensor.offset, v: model.parameters.secondMoments + secondMoment,
-        rounded: model.parameters.rounded.map { $0 + tensor.offset * 2 }, count: tensor.count, threads: model.threads)
+      let (weights, gradients) = (model.parameters.weights, model.parameters.gradients)
+      let (first, second) = (model.parameters.firstMoments, model.parameters.secondMoments)
+      let (rounded, threads) = (model.parameters.rounded, model.threads)
+      StepPart.adamw.measured(bytes: (rounded == nil ? 28 : 30) * tensor.count) {
+        adam.update(
+          w: weights + tensor.offset, g: gradients + tensor.offset, m: first + tensor.offset, v: second + secondMoment,
+          rounded: rounded.map { $0 + tensor.offset * 2 }, count: tensor.count, threads: threads)
+      }
     }
     muon?.update(
       model.parameters,

@@ -106,19 +106,23 @@ struct AttentionBranch: Branch {
     into.forward(pass.parameters, x: x, y: arena[places.qkv])
     let qkv = operand(arena[places.qkv], c.queryWidth + 2 * c.keyWidth)
     let raw = operand(arena[places.raw], c.queryWidth + c.keyWidth)
-    for (first, width, weight) in headNorms {
-      HeadNorm.forward(
-        qkv.columns(first, count: width), headWidth: c.headWidth, w: pass.parameters.weights + weight,
-        epsilon: c.epsilon, kept: raw.columns(first, count: width), threads: threads)
+    StepPart.positions.measured(bytes: qkv.rows * 2 * raw.columns * precision.bytes) {
+      for (first, width, weight) in headNorms {
+        HeadNorm.forward(
+          qkv.columns(first, count: width), headWidth: c.headWidth, w: pass.parameters.weights + weight,
+          epsilon: c.epsilon, kept: raw.columns(first, count: width), threads: threads)
+      }
+      if isTurned {
+        Rotary.forward(
+          qkv, heads: c.heads + c.keyValueHeads, headWidth: c.headWidth, table: arena[places.angles],
+          context: c.context, starts: pass.starts, threads: threads)
+      }
     }
-    if isTurned {
-      Rotary.forward(
-        qkv, heads: c.heads + c.keyValueHeads, headWidth: c.headWidth, table: arena[places.angles], context: c.context,
-        starts: pass.starts, threads: threads)
+    StepPart.attention.measured {
+      attention.forward(
+        qkv: arena[places.qkv], output: arena[places.attended], lse: arena[places.lse], rows: rows,
+        starts: pass.starts, scratch: arena[places.scratch], dropout: dropout(pass))
     }
-    attention.forward(
-      qkv: arena[places.qkv], output: arena[places.attended], lse: arena[places.lse], rows: rows, starts: pass.starts,
-      scratch: arena[places.scratch], dropout: dropout(pass))
   }
 
   func finish(_ pass: Pass, into delta: UnsafeMutableRawPointer) {
@@ -132,17 +136,22 @@ struct AttentionBranch: Branch {
     let (arena, parameters) = (pass.arena, pass.parameters)
     out.backward(parameters, dy: dy, x: arena[places.attended], dx: arena[places.dAttended], accumulates: accumulates)
     out.backwardBias(parameters, dy: dy, partial: pass.partial)
-    attention.backward(
-      dOutput: arena[places.dAttended], qkv: arena[places.qkv], output: arena[places.attended], lse: arena[places.lse],
-      dQKV: arena[places.dQKV], angles: isTurned ? UnsafePointer(arena[places.angles]) : nil, rows: rows,
-      starts: pass.starts, scratch: arena[places.scratch], dropout: dropout(pass))
+    StepPart.attention.measured {
+      attention.backward(
+        dOutput: arena[places.dAttended], qkv: arena[places.qkv], output: arena[places.attended],
+        lse: arena[places.lse], dQKV: arena[places.dQKV],
+        angles: isTurned ? UnsafePointer(arena[places.angles]) : nil, rows: rows, starts: pass.starts,
+        scratch: arena[places.scratch], dropout: dropout(pass))
+    }
     let dQKV = operand(arena[places.dQKV], c.queryWidth + 2 * c.keyWidth)
     let raw = operand(arena[places.raw], c.queryWidth + c.keyWidth)
     for (first, width, weight) in headNorms {
-      HeadNorm.backward(
-        dQKV.columns(first, count: width), x: raw.columns(first, count: width), headWidth: c.headWidth,
-        w: parameters.weights + weight, epsilon: c.epsilon, dw: parameters.gradient(weight), partial: pass.partial,
-        threads: threads)
+      StepPart.positions.measured(bytes: raw.rows * 3 * width * precision.bytes) {
+        HeadNorm.backward(
+          dQKV.columns(first, count: width), x: raw.columns(first, count: width), headWidth: c.headWidth,
+          w: parameters.weights + weight, epsilon: c.epsilon, dw: parameters.gradient(weight), partial: pass.partial,
+          threads: threads)
+      }
     }
     into.backward(parameters, dy: arena[places.dQKV], x: x, dx: dx, accumulates: accumulates)
     into.backwardBias(parameters, dy: arena[places.dQKV], partial: pass.partial)

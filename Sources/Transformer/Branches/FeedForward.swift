@@ -63,7 +63,9 @@ struct FeedForward: Branch {
   }
 
   private func activate(_ u: Matrix, _ s: Matrix, threads: Int) {
-    if isGated { SwiGLU.forward(u, s: s, threads: threads) } else { GELU.forward(u, s: s, threads: threads) }
+    StepPart.activations.measured(bytes: u.rows * (gateWidth + inner) * u.precision.bytes) {
+      if isGated { SwiGLU.forward(u, s: s, threads: threads) } else { GELU.forward(u, s: s, threads: threads) }
+    }
   }
 
   func keep(_ pass: Pass, x: UnsafeMutableRawPointer) { into.forward(pass.parameters, x: x, y: pass.arena[places.gu]) }
@@ -81,10 +83,12 @@ struct FeedForward: Branch {
     let (gu, s, ds) = (pass.arena[places.gu], pass.arena[places.inner], pass.arena[places.dInner])
     out.backwardInput(pass.parameters, dy: dy, dx: ds)
     out.backwardBias(pass.parameters, dy: dy, partial: pass.partial)
-    if isGated {
-      SwiGLU.backward(operand(ds, inner), gu: operand(gu, gateWidth), s: operand(s, inner), threads: threads)
-    } else {
-      GELU.backward(operand(ds, inner), u: operand(gu, gateWidth), s: operand(s, inner), threads: threads)
+    StepPart.activations.measured(bytes: positions * 2 * (gateWidth + inner) * precision.bytes) {
+      if isGated {
+        SwiGLU.backward(operand(ds, inner), gu: operand(gu, gateWidth), s: operand(s, inner), threads: threads)
+      } else {
+        GELU.backward(operand(ds, inner), u: operand(gu, gateWidth), s: operand(s, inner), threads: threads)
+      }
     }
     out.backwardWeight(pass.parameters, dy: dy, x: s, accumulates: accumulates)
     into.backward(pass.parameters, dy: gu, x: x, dx: dx, accumulates: accumulates)

@@ -79,11 +79,12 @@ struct Linear {
     _ parameters: ParameterView, dy: UnsafeMutableRawPointer, partial: UnsafeMutablePointer<Float>
   ) {
     guard let bias = affine.bias else { return }
-    Bias.backward(
-      Matrix(
-        dy, rows: gradient.rows, columns: gradient.out, stride: gradient.operand.stride,
-        precision: gradient.operand.precision),
-      db: parameters.gradient(bias), partial: partial, threads: threads)
+    let dy = Matrix(
+      dy, rows: gradient.rows, columns: gradient.out, stride: gradient.operand.stride,
+      precision: gradient.operand.precision)
+    StepPart.norms.measured(bytes: dy.rows * dy.columns * dy.precision.bytes) {
+      Bias.backward(dy, db: parameters.gradient(bias), partial: partial, threads: threads)
+    }
   }
 
   private var gradients: (input: Product, weight: Product, weightAdding: Product) {

@@ -29,13 +29,16 @@ struct Norm {
     statistics: UnsafeMutablePointer<Float>
   ) {
     let w = parameters.weights + affine.weight
-    if let bias = affine.bias {
-      LayerNorm.forward(
-        x, adding: delta, w: w, b: parameters.weights + bias, epsilon: epsilon, sum: sum, y: y, scale: statistics,
-        mean: statistics + x.rows, threads: threads)
-    } else {
-      RMSNorm.forward(
-        x, adding: delta, w: w, epsilon: epsilon, sum: sum, y: y, scale: statistics, threads: threads)
+    let element = 8 + (delta?.precision.bytes ?? 0) + y.precision.bytes
+    StepPart.norms.measured(bytes: x.rows * x.columns * element) {
+      if let bias = affine.bias {
+        LayerNorm.forward(
+          x, adding: delta, w: w, b: parameters.weights + bias, epsilon: epsilon, sum: sum, y: y, scale: statistics,
+          mean: statistics + x.rows, threads: threads)
+      } else {
+        RMSNorm.forward(
+          x, adding: delta, w: w, epsilon: epsilon, sum: sum, y: y, scale: statistics, threads: threads)
+      }
     }
   }
 
@@ -46,14 +49,17 @@ struct Norm {
     addsTo: Bool, operand: Matrix?, partial: UnsafeMutablePointer<Float>
   ) {
     let (w, dw) = (parameters.weights + affine.weight, parameters.gradient(affine.weight))
-    if let bias = affine.bias {
-      LayerNorm.backward(
-        dy, x: x, w: w, scale: statistics, mean: statistics + x.rows, dx: dx, addsTo: addsTo, operand: operand, dw: dw,
-        db: parameters.gradient(bias), partial: partial, threads: threads)
-    } else {
-      RMSNorm.backward(
-        dy, x: x, w: w, scale: statistics, dx: dx, addsTo: addsTo, operand: operand, dw: dw, partial: partial,
-        threads: threads)
+    let element = dy.precision.bytes + 8 + (addsTo ? 4 : 0) + (operand == nil ? 0 : 2)
+    StepPart.norms.measured(bytes: x.rows * x.columns * element) {
+      if let bias = affine.bias {
+        LayerNorm.backward(
+          dy, x: x, w: w, scale: statistics, mean: statistics + x.rows, dx: dx, addsTo: addsTo, operand: operand,
+          dw: dw, db: parameters.gradient(bias), partial: partial, threads: threads)
+      } else {
+        RMSNorm.backward(
+          dy, x: x, w: w, scale: statistics, dx: dx, addsTo: addsTo, operand: operand, dw: dw, partial: partial,
+          threads: threads)
+      }
     }
   }
 }

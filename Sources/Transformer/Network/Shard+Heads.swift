@@ -114,9 +114,11 @@ extension Shard {
       self.pass(parameters(leaving: section), batch, pass.noise), accumulates: accumulates, again: false)
     let isLast = index == furtherHeads.count - 1
     let (carried, dx) = (arena[places.furtherShared.carried], arena[places.stream.dx])
-    StreamSum.add(
-      stream(carried), stream(dx), into: stream(isLast ? dx : carried), operand: isLast ? rounded : nil,
-      threads: threads)
+    StepPart.sums.measured(bytes: 12 * positions * configuration.width) {
+      StreamSum.add(
+        stream(carried), stream(dx), into: stream(isLast ? dx : carried), operand: isLast ? rounded : nil,
+        threads: threads)
+    }
   }
 
   // MARK: Sequential
@@ -151,9 +153,11 @@ extension Shard {
     joint.hiddenNorm.forward(
       parameters, h, adding: nil, sum: h, y: joined.columns(0, count: width), statistics: arena[own.hiddenScale])
     let embedded = stream(arena[own.embedded])
-    Embedding.forward(
-      parameters.weights + layout.embedding, tokens: batch.tokens + index + 1, context: batch.context,
-      stride: batch.stride, x: embedded, threads: threads)
+    StepPart.tables.measured(bytes: 8 * positions * width) {
+      Embedding.forward(
+        parameters.weights + layout.embedding, tokens: batch.tokens + index + 1, context: batch.context,
+        stride: batch.stride, x: embedded, threads: threads)
+    }
     embeddingDropout(depth: index + 1, noise)?.apply(embedded, threads: threads)
     joint.embeddingNorm.forward(
       parameters, embedded, adding: nil, sum: embedded, y: joined.columns(width, count: width),

@@ -149,12 +149,14 @@ final class Shard {
     fillStarts(batch)
     let starts = starts(of: batch)
     var x = arena[blocks[0].input]
-    Embedding.forward(
-      parameters.weights + layout.embedding, tokens: batch.tokens, context: c.context, stride: batch.stride,
-      x: stream(x), threads: threads)
-    if let positions = layout.positions {
-      Embedding.addPositions(
-        parameters.weights + positions, context: c.context, starts: starts, x: stream(x), threads: threads)
+    StepPart.tables.measured(bytes: 8 * self.positions * c.width) {
+      Embedding.forward(
+        parameters.weights + layout.embedding, tokens: batch.tokens, context: c.context, stride: batch.stride,
+        x: stream(x), threads: threads)
+      if let positions = layout.positions {
+        Embedding.addPositions(
+          parameters.weights + positions, context: c.context, starts: starts, x: stream(x), threads: threads)
+      }
     }
     embeddingDropout(depth: 0, noise)?.apply(stream(x), threads: threads)
     let pass = pass(parameters, batch, noise)
@@ -191,8 +193,10 @@ final class Shard {
     let dx = stream(arena[places.stream.dx])
     embeddingDropout(depth: 0, noise)?.apply(dx, threads: threads)
     if let positions = layout.positions {
-      Embedding.backwardPositions(
-        dx, context: c.context, starts: starts(of: batch), dTable: all.gradient(positions), threads: threads)
+      StepPart.tables.measured(bytes: 4 * self.positions * c.width) {
+        Embedding.backwardPositions(
+          dx, context: c.context, starts: starts(of: batch), dTable: all.gradient(positions), threads: threads)
+      }
     }
     backwardTable(dx, tokens: batch.tokens, batch, into: all, threads: threads)
   }
@@ -202,9 +206,11 @@ final class Shard {
   func backwardTable(
     _ dx: Matrix, tokens: UnsafePointer<Int32>, _ batch: TokenRows, into all: ParameterView, threads: Int
   ) {
-    Embedding.backward(
-      dx, tokens: tokens, context: batch.context, stride: batch.stride, dTable: all.gradient(layout.embedding),
-      threads: threads)
+    StepPart.tables.measured(bytes: 12 * dx.rows * dx.columns) {
+      Embedding.backward(
+        dx, tokens: tokens, context: batch.context, stride: batch.stride, dTable: all.gradient(layout.embedding),
+        threads: threads)
+    }
   }
 
   /// Where the document of each position begins in its row: what attention sees and positions count from. Nil where every
@@ -245,6 +251,10 @@ final class Shard {
 
   /// How many positions count for each head, in `counts`.
   func countPositions(_ batch: TokenRows) {
+    StepPart.targets.measured { count(batch) }
+  }
+
+  private func count(_ batch: TokenRows) {
     for (head, objective) in configuration.objectives.enumerated() {
       var count = 0
       for row in 0..<batch.rows { count += objective.positions(in: batch[row]) }
@@ -253,6 +263,10 @@ final class Shard {
   }
 
   func fillTargets(_ batch: TokenRows) {
+    StepPart.targets.measured { fill(batch) }
+  }
+
+  private func fill(_ batch: TokenRows) {
     let context = configuration.context
     for (head, objective) in configuration.objectives.enumerated() {
       let targets = targets[head]

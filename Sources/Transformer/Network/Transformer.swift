@@ -73,8 +73,10 @@ package struct Transformer: ~Copyable {
   private func gather(_ section: GradientSection) {
     for shard in shards {
       guard let gradients = shard.gradients(of: section) else { continue }
-      VectorMath.add(
-        gradients, to: parameters.gradients + section.range.lowerBound, count: section.range.count, threads: threads)
+      StepPart.sums.measured(bytes: 12 * section.range.count) {
+        VectorMath.add(
+          gradients, to: parameters.gradients + section.range.lowerBound, count: section.range.count, threads: threads)
+      }
     }
   }
 
@@ -190,7 +192,13 @@ package struct Transformer: ~Copyable {
   }
 
   /// The Euclidean norm of all gradients.
-  package func gradientNorm() -> Double { parameters.gradientNorm(threads: threads) }
+  package func gradientNorm() -> Double {
+    var norm = 0.0
+    StepPart.gradientNorm.measured(bytes: 4 * parameters.layout.count) {
+      norm = parameters.gradientNorm(threads: threads)
+    }
+    return norm
+  }
 
   /// Tables are no part of a section, and their gradients are only ever added to.
   private func clearTables() {
@@ -202,8 +210,10 @@ package struct Transformer: ~Copyable {
     if !configuration.isTied {
       let count = configuration.vocabulary * configuration.width
       let table = parameters.gradients + layout.embedding
-      Team.split(count, threads: threads) { _, range in
-        (table + range.lowerBound).update(repeating: 0, count: range.count)
+      StepPart.tables.measured(bytes: 4 * count) {
+        Team.split(count, threads: threads) { _, range in
+          (table + range.lowerBound).update(repeating: 0, count: range.count)
+        }
       }
     }
   }

@@ -154,12 +154,14 @@ struct PredictionHeads {
             .columns(head * configuration.vocabulary, count: configuration.vocabulary)
         }
         let z = columns(logits, chunks.stride, .fp32)
-        SparseCrossEntropy.rows(
-          z, targets: targets, losses: losses[objective] + first, hits: factors == nil ? hits : nil,
-          gradient: factors.map {
-            SparseCrossEntropy.Gradient(
-              out: columns(dLogits, chunks.gradient.stride, precision), factor: $0[objective])
-          }, threads: threads)
+        StepPart.losses.measured(bytes: z.rows * z.columns * (4 + (factors == nil ? 0 : precision.bytes))) {
+          SparseCrossEntropy.rows(
+            z, targets: targets, losses: losses[objective] + first, hits: factors == nil ? hits : nil,
+            gradient: factors.map {
+              SparseCrossEntropy.Gradient(
+                out: columns(dLogits, chunks.gradient.stride, precision), factor: $0[objective])
+            }, threads: threads)
+        }
         guard factors == nil else { continue }
         for t in 0..<count { sums[objective].hits += Int(hits[t]) }
         if objective == 0, let firstHits { (firstHits + first).update(from: hits, count: count) }

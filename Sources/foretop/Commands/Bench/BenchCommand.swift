@@ -16,7 +16,7 @@ struct BenchCommand: ParsableCommand {
 
       \(HelpTable.text(sectionRows))
 
-      With a recipe, whole training steps of that recipe are measured. The tokens are made up, and the same every time. \
+      With a recipe, whole training steps of that recipe are measured, and their parts. The tokens are made up, and the same every time. \
       Progress goes to standard error. Run the bench while nothing else runs; shares and ratios compare measurements of \
       the same rounds and depend less on other programs than tokens/s.
       """)
@@ -25,6 +25,7 @@ struct BenchCommand: ParsableCommand {
     ("limit", "the matrix products alone"),
     ("kernels", "each kernel, compared with memory bandwidth or the peak of multiply-adds"),
     ("steps", "whole training steps of the workload “small”: NTP, NTP + TOP and MTP-4"),
+    ("parts", "the time of a step of “small” by part, each compared with its own limit"),
     ("reading", "prefill of 1000 tokens at once, compared with one token at a time"),
     ("decoding", "tokens written one after the other, compared with the memory bandwidth"),
     ("scaling", "tokens/s by context, width, rows, threads and vocabulary"),
@@ -84,7 +85,7 @@ struct BenchCommand: ParsableCommand {
       Output.warn(line, from: "bench")
     }
     if let workload { return try runAlone(workload, bench) }
-    try show(try recipe.map { [try recipeTable($0, bench)] } ?? sectionTables(bench))
+    try show(try recipe.map { try recipeTables($0, bench) } ?? sectionTables(bench))
   }
 
   /// The tables of the chosen sections.
@@ -94,6 +95,7 @@ struct BenchCommand: ParsableCommand {
       case .limit: try bench.limit()
       case .kernels: try bench.kernels()
       case .steps: try bench.steps(Workload.small)
+      case .parts: try bench.parts(Workload.small)
       case .reading: try bench.reading()
       case .decoding: try bench.decoding()
       case .scaling: try bench.scaling()
@@ -120,7 +122,7 @@ struct BenchCommand: ParsableCommand {
     }
   }
 
-  private func recipeTable(_ word: String, _ bench: Bench) throws -> ReportTable {
+  private func recipeTables(_ word: String, _ bench: Bench) throws -> [ReportTable] {
     let file = try RecipeFile(word)
     var origins = file.origins
     let recipe = try changes.applied(to: file.recipe, &origins)
@@ -129,11 +131,12 @@ struct BenchCommand: ParsableCommand {
       recipe, vocabulary: try Corpus.vocabulary(of: try Corpus.Source(recipe, runs: place.runs)).count,
       threads: try computing.count())
     try plan.checkMachine()
-    var table = try bench.steps([Workload(plan, name: file.name)], rounds: rounds)
+    let workload = Workload(plan, name: file.name)
+    var table = try bench.steps([workload], rounds: rounds)
     if let peak = MachineMemory.peakOfProcess {
       table.about.append("peak memory of this process, including the limit's operands: \(gibibytes(peak))")
     }
-    return table
+    return [table, try bench.parts([workload], rounds: rounds)]
   }
 
   // MARK: One workload in a process of its own
