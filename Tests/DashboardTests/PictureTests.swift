@@ -241,7 +241,7 @@ struct PictureTests {
   @Test func `a focused panel fills the screen`() throws {
     var dashboard = run.dashboard(at: 1284)
     press([.tab, .tab, .tab, .enter], &dashboard)
-    expect("upcoming ahead   weight    rank", "␠rod         7     .002   1 204  ✗", in: dashboard, now: 1284)
+    expect("upcoming ahead   weight    rank", "␠rod         7     .002   1 204   1 204  ✗", in: dashboard, now: 1284)
     #expect(!dashboard.draw(size: (80, 24), now: run.now(1284)).text.contains("─ losses ─"))
   }
 

@@ -73,13 +73,13 @@ package enum KeyTable {
     KeyLine(.training, [(.character("g"), .generate)], label: "generate", "generate some text"),
     KeyLine(
       .training, [(.character("t"), .ask)], label: "ask",
-      "type a text, and see what NTP, the MTP heads and TOP expect after it; a stored run's checkpoint answers too"),
+      "type a text, and see which tokens the heads expect after it"),
     KeyLine(
       .training, [(.character("<"), .previousProbe), (.character(">"), .nextProbe)], label: "probe",
       "show the previous, the next TOP probe"),
     KeyLine(
       .training, [(.character(","), .earlierSample)], shown: ", .",
-      "compare the probe with an earlier sample of it; then . goes to later ones, and takes steps again after the last"),
+      "compare the probe with an earlier sample; then . goes to later ones"),
     KeyLine(
       .training, [(.character("q"), .quit)], label: "quit",
       "quit: save and stop, continue in the background, or abandon"

@@ -44,8 +44,16 @@ extension Dashboard {
   /// Takes an answer that a stored run's checkpoint gave.
   package mutating func receive(_ answer: TextAnswer) {
     asked.removeAll { if case .ask = $0.command { true } else { false } }
-    answers.add(answer)
+    show(answer)
     needsDrawing = true
+  }
+
+  /// Shows an answer; what was wrong with a question before it is wrong no more.
+  mutating func show(_ answer: TextAnswer) {
+    answers.add(answer)
+    guard case .ask(var prompt) = overlay else { return }
+    prompt.problem = ""
+    overlay = .ask(prompt)
   }
 
   /// A question to a stored run's checkpoint has no answer.

@@ -267,7 +267,7 @@ package struct Dashboard: Sendable {
   private mutating func note(_ occurrence: Occurrence, after phase: RunPhase) {
     guard occurrence.kind != .done else { return }
     note(LogLine(occurrence))
-    if let expectation = occurrence.expectation { answers.add(TextAnswer(step: occurrence.step, expectation)) }
+    if let expectation = occurrence.expectation { show(TextAnswer(step: occurrence.step, expectation)) }
     if occurrence.kind == .pause || occurrence.kind == .proceed || occurrence.kind == .start { history.interrupt() }
     switch occurrence.kind {
     case .pause: if phase != .paused { history.mark(.pause, step: occurrence.step) }

@@ -9,7 +9,7 @@ import Testing
 
 struct AllScreensWalkTests {
   /// Keys and sizes of a walk: 10 000 in all in `make torture`.
-  private static let rounds = Trial.isFull ? 2500 : 250
+  private static let rounds = Trial.isFull ? 2500 : 600
   private static let names = ["kjv-top", "kjv-ntp", "kjv-mtp4", "star-3x3-top", "gone"]
   /// Keys that lead somewhere are pressed as often as all others.
   private static let ways: [Key] =
