@@ -167,9 +167,9 @@ def test_a_run_that_is_being_set_up_is_told_and_attached_to():
     draw = random.Random(2)
     text = os.path.join(FOLDER, "large.txt")
     # Enough words to keep the training of a tokenizer busy for some seconds.
-    words = ["".join(draw.choices("etaoinshrdlu", k=draw.randint(2, 9))) for _ in range(100_000)]
+    words = ["".join(draw.choices("etaoinshrdlu", k=draw.randint(2, 9))) for _ in range(50_000)]
     with open(text, "w") as file:
-        for _ in range(60_000):
+        for _ in range(30_000):
             file.write(" ".join(draw.choices(words, k=12)) + ".\n")
 
     def set_up(name):
