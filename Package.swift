@@ -128,7 +128,7 @@ let package = Package(
         "Export", "RunFile", "RunFileTorture", "Dashboard", "TerminalUI", "Training", "Transformer", "Kernels",
         "Corpus", "Run", "Support",
       ],
-      exclude: ["llama.py", "vocabulary.py", "peer.py"], swiftSettings: quick),
+      exclude: ["harness.py", "llama.py", "vocabulary.py", "peer.py"], swiftSettings: quick),
     .testTarget(
       name: "ExperimentsTests", dependencies: ["Experiments", "TerminalUI", "Run", "Support"], swiftSettings: quick),
     .testTarget(name: "TerminalUITests", dependencies: ["TerminalUI", "Support"], swiftSettings: quick),
