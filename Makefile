@@ -131,7 +131,12 @@ bench-control: build ## measure how much hostile peers of the control socket slo
 	$(peers) -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
-# llama.cpp, which PyPI has as source: ten minutes of one core, a C++ compiler needed. Without it, decoding is not compared.
+# lm-evaluation-harness, whose model of transformers needs accelerate: many packages. Without it, tasks are not compared.
+.venv-peers/harness: .venv-peers/ready
+	$(peers) -m pip install --quiet --disable-pip-version-check lm-eval==0.4.13 accelerate==1.15.0
+	@touch $@
+
+# llama.cpp, which PyPI has as source: long to compile, a C++ compiler needed. Without it, decoding is not compared.
 .venv-peers/llama: .venv-peers/ready
 	$(peers) -m pip install --quiet --disable-pip-version-check llama-cpp-python
 	@touch $@

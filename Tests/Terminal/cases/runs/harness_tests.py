@@ -7,7 +7,7 @@ from support import *
 def require_harness():
     question = "import sys, importlib.util as u; sys.exit(not all(map(u.find_spec, ('torch', 'transformers', 'lm_eval'))))"
     if not os.path.exists(PEERS) or subprocess.run([PEERS, "-c", question], stderr=subprocess.DEVNULL).returncode:
-        raise Skipped("lm-eval is not installed: “make .venv-peers/ready” installs it")
+        raise Skipped("lm-eval is not installed: “make .venv-peers/harness” installs it")
 
 
 def words(draw, least, most):
