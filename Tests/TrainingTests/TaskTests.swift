@@ -92,20 +92,19 @@ import Transformer
 @Suite struct TaskScoreTests {
   /// The log-likelihoods of a continuation by a pass over the whole row, in Double.
   private func twin(_ context: String, _ continuation: String, _ network: borrowing TrainedNetwork) -> (Double, Bool) {
-    let model = network.model
-    let T = model.configuration.context
+    let T = network.model.configuration.context
     // These tokens are bytes: nothing is joined over the bound.
     let whole = Array((context + continuation).utf8).map(Int32.init).suffix(T + 1)
     let count = continuation.utf8.count
     let inputs = Array(whole.dropLast())
-    let stride = T + model.configuration.streams.count
-    let row = inputs + [Int32](repeating: 0, count: model.rows * stride - inputs.count)
+    let stride = T + network.model.configuration.streams.count
+    let row = inputs + [Int32](repeating: 0, count: network.model.rows * stride - inputs.count)
     row.withUnsafeBufferPointer {
-      model.forward(TokenRows(tokens: $0.baseAddress!, rows: model.rows, context: T, stride: stride))
+      network.model.forward(TokenRows(tokens: $0.baseAddress!, rows: network.model.rows, context: T, stride: stride))
     }
     var (sum, isGreedy) = (0.0, true)
     for (index, target) in Array(whole.suffix(count)).enumerated() {
-      let logits = model.logits(head: 0, hidden: model.hidden(row: 0, position: inputs.count - count + index))
+      let logits = network.model.logits(head: 0, hidden: network.model.hidden(row: 0, position: inputs.count - count + index))
       let top = Double(logits.max()!)
       sum += Double(logits[Int(target)]) - top - log(logits.reduce(0) { $0 + exp(Double($1) - top) })
       isGreedy = isGreedy && logits.firstIndex(of: logits.max()!) == Int(target)

@@ -17,10 +17,12 @@ struct AskedNetwork: ~Copyable {
   private init(_ name: String, in place: FolderOptions, step: Int?) throws {
     if let missing = Machine.missing { throw UserError(.unavailable, missing) }
     let checkpoint = try RunLookup.checkpoint(name, in: place, step: step)
-    (self.name, self.step) = (name, checkpoint.state.step)
-    tokenizer = try Tokenizer(checkpoint.tokenizer)
+    let tokenizer = try Tokenizer(checkpoint.tokenizer)
     let threads = try ThreadOptions().count(before: checkpoint.state.threads)
+    // What can fail comes first: the network cannot be copied, and Swift takes no half of a value that holds one.
     network = try TrainedNetwork(checkpoint, threads: threads, rows: 1)
+    (self.name, self.step) = (name, checkpoint.state.step)
+    self.tokenizer = tokenizer
   }
 
   /// Answers a question.
