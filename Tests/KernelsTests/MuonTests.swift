@@ -95,7 +95,7 @@ import Testing
 
   @Test func `a gradient of zero, and one near it, has a finite direction`() {
     let muon = Muon(momentum: 0.95, weightDecay: 0, rate: 0.01, clip: 1)
-    for value: Float in [0, 1e-44, 1e-30, 1e-20] {
+    for value: Float in [0, .leastNonzeroMagnitude, 1e-30, 1e-20] {
       let g = [Float](repeating: value, count: 100)
       var (m, u) = ([Float](repeating: 0, count: 100), [Float](repeating: 1, count: 100))
       var partial = [0.0]

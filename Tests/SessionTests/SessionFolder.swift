@@ -64,7 +64,7 @@ struct Reader {
         switch message {
         case .event(let event): events.append(event)
         case .closed, .failed: isOver = true
-        case .preparing, .progress, .stopped, .cancelled: break
+        case .preparing, .progress, .evaluating, .stopped, .cancelled: break
         }
       }
     }

@@ -32,7 +32,7 @@ struct AllScreensWalkTests {
   private func carryOut(_ request: Browser.BrowserRequest, _ browser: inout Browser, _ dice: inout Dice) {
     switch request {
     case .leave: browser.runs = RunsScreenTests.screen(Self.names)
-    case .command: break
+    case .command, .open: break
     case .ask(let name, _, _): browser.receive(answer(&dice), of: name)
     case .tensors(let name):
       browser.openTensors(of: name)
