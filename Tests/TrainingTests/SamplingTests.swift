@@ -117,14 +117,18 @@ import Testing
 }
 
 @Suite struct StopWatcherTests {
-  @Test func `a text ends before the first stop string, however its bytes come`() {
+  @Test func `a text ends before the stop string that is complete first, however its bytes come`() {
     var dice = Dice(for: "stop")
     for _ in 0..<500 {
       let stops = (0..<Int.random(in: 1...3, using: &dice)).map { _ in
         dice.tokens(Int.random(in: 1...4, using: &dice), below: 2).map { UInt8($0) }
       }
       let text = dice.tokens(Int.random(in: 0...12, using: &dice), below: 2).map { UInt8($0) }
-      let place = text.indices.first { place in stops.contains { text[place...].starts(with: $0) } }
+      // The first end of a stop string, and of those that end there the first beginning.
+      let end = (0...text.count).first { end in stops.contains { $0.count <= end && text[(end - $0.count)..<end] == $0[...] } }
+      let place = end.flatMap { end in
+        stops.filter { $0.count <= end && text[(end - $0.count)..<end] == $0[...] }.map { end - $0.count }.min()
+      }
       var watcher = StopWatcher(stops)
       var shown: [UInt8] = []
       var rest = text[...]

@@ -22,9 +22,10 @@ import Transformer
     var recipe: Recipe {
       var recipe = Tiny.recipe
       recipe.model.kind = kind
-      recipe.model.blocks = 2
+      // Parallel heads take their blocks from the trunk.
+      recipe.model.blocks = source == .multiToken && mtp == .parallel ? 5 : 2
       recipe.precision = precision
-      recipe.steps = 40
+      recipe.steps = 200
       recipe.evaluate.every = 0
       recipe.sample.every = 0
       recipe.save.every = 0

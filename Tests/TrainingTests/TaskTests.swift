@@ -66,7 +66,7 @@ import Transformer
     (#"{"context":"a","context":"b","choices":["c","d"],"answer":0}"#, "comes twice"),
     (#"{"text":"a","target":""}"#, "target is empty"), (#"{"text":"a","target":" b"}"#, "begins with white space"),
     (#"{"text":"alone"}"#, "one word alone"), (#"{"text":"ends with "}"#, "ends with a space"),
-    (#"{"question":"q","choices":{"text":["a","b"],"label":["A"]},"answerKey":"A"}"#, "2 texts and 1 labels"),
+    (#"{"question":"q","choices":{"text":["a","b"],"label":["A","B","C"]},"answerKey":"A"}"#, "2 texts and 3 labels"),
     (#"{"question":"q","choices":{"text":["a","b"],"label":["A","B"]},"answerKey":"C"}"#, "none of the labels"),
     (#"{"question":{"stem":"q","choices":[{"text":"a"}]},"answerKey":"A"}"#, "is missing"),
     (#"{"goal":"g","sol1":"a","sol2":"b"}"#, "label is missing"),

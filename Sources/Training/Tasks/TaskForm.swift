@@ -58,7 +58,7 @@ struct TaskForm: Sendable {
       let first = support.unicodeScalars.firstIndex { !$0.isPythonSpace } ?? support.unicodeScalars.endIndex
       return TaskItem(
         line: line.number,
-        context: "\(support.unicodeScalars[first...])\nQuestion: \(try line.text("question"))\nAnswer:",
+        context: "\(support[first...])\nQuestion: \(try line.text("question"))\nAnswer:",
         choices: [
           try line.text("distractor1"), try line.text("distractor2"), try line.text("distractor3"),
           try line.text("correct_answer"),
@@ -123,7 +123,7 @@ struct TaskLine {
     guard let elements = value.elements else { throw TaskFault("\(key) must be a list of strings") }
     var texts: [String] = []
     for element in elements { texts.append(try text(element, "each of \(key)")) }
-    guard texts.count > 1 else { throw TaskFault("\(key) has \(texts.count) elements: at least 2 are needed") }
+    guard texts.count > 1 else { throw TaskFault("\(key) needs at least 2 elements, and the list has \(texts.count)") }
     if let empty = texts.firstIndex(of: "") { throw TaskFault("\(key)[\(empty)] is empty") }
     return texts
   }
@@ -164,7 +164,7 @@ struct TaskLine {
       texts.append(try Self.text(element["text"], "the text of each of choices"))
       labels.append(try Self.text(element["label"], "the label of each of choices"))
     }
-    guard texts.count > 1 else { throw TaskFault("choices has \(texts.count) elements: at least 2 are needed") }
+    guard texts.count > 1 else { throw TaskFault("choices needs at least 2 elements, and the list has \(texts.count)") }
     return (question, texts, labels)
   }
 }

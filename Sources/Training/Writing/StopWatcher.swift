@@ -1,4 +1,4 @@
-// Ends a text at the first of some strings, and holds back what may be the beginning of one.
+// Ends a text at the first of some strings that is complete, and holds back what may be the beginning of one.
 
 /// Watches the bytes of one text. `take` gives what is certain to be text; what may begin a stop string waits.
 package struct StopWatcher: Sendable {
@@ -13,12 +13,13 @@ package struct StopWatcher: Sendable {
   /// - Returns: the bytes that can be shown now.
   package mutating func take(_ bytes: [UInt8]) -> [UInt8] {
     guard !hasStopped else { return [] }
-    waiting += bytes
-    for place in waiting.indices where stops.contains(where: { waiting[place...].starts(with: $0) }) {
+    // Byte by byte: which stop string is complete first does not depend on how many bytes a token has.
+    for byte in bytes {
+      waiting.append(byte)
+      guard let length = stops.lazy.filter({ waiting.hasSuffix($0) }).map(\.count).max() else { continue }
       hasStopped = true
-      let text = Array(waiting[..<place])
-      waiting = []
-      return text
+      defer { waiting = [] }
+      return Array(waiting.dropLast(length))
     }
     // The first place from which the rest could become a stop string.
     let kept = waiting.indices.first { place in stops.contains { $0.starts(with: waiting[place...]) } } ?? waiting.count
@@ -32,4 +33,8 @@ package struct StopWatcher: Sendable {
     defer { waiting = [] }
     return waiting
   }
+}
+
+extension Array where Element: Equatable {
+  fileprivate func hasSuffix(_ end: [Element]) -> Bool { count >= end.count && self[(count - end.count)...] == end[...] }
 }
