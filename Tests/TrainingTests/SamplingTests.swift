@@ -125,7 +125,9 @@ import Testing
       }
       let text = dice.tokens(Int.random(in: 0...12, using: &dice), below: 2).map { UInt8($0) }
       // The first end of a stop string, and of those that end there the first beginning.
-      let end = (0...text.count).first { end in stops.contains { $0.count <= end && text[(end - $0.count)..<end] == $0[...] } }
+      let end = (0...text.count).first { end in
+        stops.contains { $0.count <= end && text[(end - $0.count)..<end] == $0[...] }
+      }
       let place = end.flatMap { end in
         stops.filter { $0.count <= end && text[(end - $0.count)..<end] == $0[...] }.map { end - $0.count }.min()
       }

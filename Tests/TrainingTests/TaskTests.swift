@@ -104,7 +104,8 @@ import Transformer
     }
     var (sum, isGreedy) = (0.0, true)
     for (index, target) in Array(whole.suffix(count)).enumerated() {
-      let logits = network.model.logits(head: 0, hidden: network.model.hidden(row: 0, position: inputs.count - count + index))
+      let logits = network.model.logits(
+        head: 0, hidden: network.model.hidden(row: 0, position: inputs.count - count + index))
       let top = Double(logits.max()!)
       sum += Double(logits[Int(target)]) - top - log(logits.reduce(0) { $0 + exp(Double($1) - top) })
       isGreedy = isGreedy && logits.firstIndex(of: logits.max()!) == Int(target)

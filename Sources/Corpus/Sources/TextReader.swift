@@ -42,6 +42,22 @@ final class TextReader {
     self.file = file
     self.isAsIs = isAsIs
     if !isAsIs, Self.isJSONLines(path) { lines = JSONLines(path) }
+    try refuseHoles()
+  }
+
+  /// Refuses a file that says to be far larger than what it has on the disk: reading its zeros would take for ever. File
+  /// systems that compress do not save that much of a text.
+  private func refuseHoles() throws(CorpusError) {
+    var status = stat()
+    guard fstat(file, &status) == 0, status.st_size > 1 << 30, status.st_blocks * 512 < status.st_size / 100 else {
+      return
+    }
+    throw CorpusError(
+      .badText,
+      """
+      \(path) has \(quantity(Int(status.st_size), spaced: false))B, of which only \(quantity(Int(status.st_blocks) * 512, spaced: false))B are on the disk: a text has \
+      no such holes; copy the text into a file of its own
+      """)
   }
 
   deinit {

@@ -83,6 +83,7 @@ enum TemporaryFile {
     }
     var action = sigaction()
     action.__sigaction_handler.sa_handler = remove
+    action.sa_flags = CInt(SA_ONSTACK)
     for signal in signals {
       var old = sigaction()
       sigaction(signal, nil, &old)

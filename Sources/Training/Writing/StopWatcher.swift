@@ -16,7 +16,7 @@ package struct StopWatcher: Sendable {
     // Byte by byte: which stop string is complete first does not depend on how many bytes a token has.
     for byte in bytes {
       waiting.append(byte)
-      guard let length = stops.lazy.filter({ waiting.hasSuffix($0) }).map(\.count).max() else { continue }
+      guard let length = stops.filter({ waiting.hasSuffix($0) }).map(\.count).max() else { continue }
       hasStopped = true
       defer { waiting = [] }
       return Array(waiting.dropLast(length))
@@ -36,5 +36,7 @@ package struct StopWatcher: Sendable {
 }
 
 extension Array where Element: Equatable {
-  fileprivate func hasSuffix(_ end: [Element]) -> Bool { count >= end.count && self[(count - end.count)...] == end[...] }
+  fileprivate func hasSuffix(_ end: [Element]) -> Bool {
+    count >= end.count && self[(count - end.count)...] == end[...]
+  }
 }

@@ -1,5 +1,6 @@
 // An interrupt as a question that a loop asks: INT and TERM end it after what it does now, and a second one ends the process.
 import Glibc
+import Run
 
 nonisolated(unsafe) private var wasInterrupted: sig_atomic_t = 0
 
@@ -8,7 +9,8 @@ struct Interrupt {
   init() {
     var action = sigaction()
     action.__sigaction_handler.sa_handler = { _ in wasInterrupted = 1 }
-    action.sa_flags = CInt(SA_RESTART) | CInt(bitPattern: UInt32(SA_RESETHAND))
+    action.sa_flags = CInt(SA_RESTART) | CInt(SA_ONSTACK) | CInt(bitPattern: UInt32(SA_RESETHAND))
+    Signals.stack = SignalStack()
     for signal in [SIGINT, SIGTERM] {
       var before = sigaction()
       sigaction(signal, nil, &before)

@@ -9,6 +9,8 @@ nonisolated(unsafe) private var signalPipe: CInt = -1
 struct Signals: ~Copyable {
   /// A descriptor that can be read when a signal has come.
   let descriptor: CInt
+  /// The main thread's; every `WorkerThread` has one.
+  nonisolated(unsafe) static var stack: SignalStack?
 
   /// The effects of signals on a run, for the help.
   static let help = """
@@ -31,7 +33,7 @@ struct Signals: ~Copyable {
     sigaction(SIGUSR1, nil, &before)
     var nothing = sigaction()
     nothing.__sigaction_handler.sa_handler = { _ in }
-    nothing.sa_flags = CInt(SA_RESTART)
+    nothing.sa_flags = CInt(SA_RESTART) | CInt(SA_ONSTACK)
     if unsafeBitCast(before.__sigaction_handler.sa_handler, to: Int.self) != ignored {
       sigaction(SIGUSR1, &nothing, nil)
     }
@@ -50,7 +52,10 @@ struct Signals: ~Copyable {
       _ = write(signalPipe, &byte, 1)
       errno = before
     }
-    action.sa_flags = CInt(SA_RESTART)
+    // oneDNN's products for AVX2 point the stack register at a buffer of the heap: a handler on that stack would write over
+    // what lies before the buffer.
+    action.sa_flags = CInt(SA_RESTART) | CInt(SA_ONSTACK)
+    Self.stack = SignalStack()
     let taken = [SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGWINCH, SIGCONT] + EndingSignal.requests
     for signal in taken + (withScreen ? [SIGTSTP] : []) {
       var before = sigaction()

@@ -1,7 +1,11 @@
 """Generating text, speculative decoding and tasks, as commands."""
 
+import json
+import os
 import re
 import signal
+import subprocess
+import sys
 import time
 
 from support import *
@@ -57,7 +61,7 @@ def test_an_interrupt_ends_a_text_with_a_line_and_130():
 
 
 def test_speculative_decoding_writes_the_greedy_text_and_counts():
-    run(train("guessing", "--steps", "40", "--headless", "--set", "objective.mtp.heads=2"))
+    run(train("guessing", "--steps", "40", "--headless", "--set", "objective.mtp.heads=2", "--set", "model.blocks=3"))
     greedy = generated("guessing", "--tokens", "90", "--temperature", "0").stdout
     for source, options in (("mtp", []), ("top", []), ("top", ["--draft", "6"])):
         result = generated("guessing", "--tokens", "90", "--speculative", source, *options)

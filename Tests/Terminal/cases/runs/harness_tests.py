@@ -1,5 +1,9 @@
 """Tasks beside lm-evaluation-harness, where it is installed: its own prompts of known sets on the exported network."""
 
+import json
+import os
+import subprocess
+
 from peer_tests import PEERS, exported
 from support import *
 

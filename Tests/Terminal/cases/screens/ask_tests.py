@@ -6,7 +6,7 @@ import time
 
 from support import *
 
-HEADS = ["--set", "objective.mtp.heads=3", "--set", "objective.top=1"]
+HEADS = ["--set", "model.blocks=4", "--set", "objective.mtp.heads=3", "--set", "objective.top=1"]
 
 
 def ask(terminal, text):
@@ -49,7 +49,9 @@ def test_another_screen_asks_the_process_that_trains():
             terminal.wait_for("attached")
             ask(terminal, "and the ")
             assert re.search(r"after +…?and the", terminal.text), terminal.text
-            terminal.type("\x1bq")
+            terminal.type("\x1b")
+            terminal.wait_for(lambda terminal: "enter ask" not in terminal.text)
+            terminal.type("q")
             assert terminal.finish() == 0
             terminal.assert_restored()
     finally:
