@@ -112,7 +112,7 @@ struct Generate: ParsableCommand {
     }
     if let failure { throw failure }
     try page.end(isInterrupted: interrupt.came)
-    if interrupt.came { throw ExitCode(UserError.Status.interrupted.rawValue) }
+    if interrupt.came { throw Ended(status: UserError.Status.interrupted.rawValue) }
     if let plan, var counted {
       counted.plainSeconds = try reader.plainSeconds(after: start, tokens: page.tokens) { _ in }
       Output.warn(counted.words(plan))
