@@ -68,14 +68,17 @@ struct ThreadOptions: ParsableArguments {
   /// - Throws: `UserError` when this machine cannot use as many, unless the run had as many before.
   func count(before: Int? = nil) throws -> Int {
     let processors = Processors.current
-    let before = before.flatMap { (1...Self.most).contains($0) ? $0 : nil }
-    guard let threads, threads != before, threads > processors.mostThreads else {
-      return threads ?? before ?? processors.threads
-    }
+    let usual = Self.usual(before: before)
+    guard let threads, threads != before, threads > processors.mostThreads else { return threads ?? usual }
     throw UserError(
       .usage,
       "--threads \(threads) is too many: this process may run on \(processors.words), and at most \(processors.mostThreads) threads "
-        + "are accepted here; leave --threads out for \(before ?? processors.threads)")
+        + "are accepted here; leave --threads out for \(usual)")
+  }
+
+  /// The number of threads where nobody asked for one: that of the run before, or one per core.
+  static func usual(before: Int?) -> Int {
+    before.flatMap { (1...most).contains($0) ? $0 : nil } ?? Processors.current.threads
   }
 
   /// A warning if threads must share CPUs on this machine; nil if each has a CPU.

@@ -18,7 +18,7 @@ struct AskedNetwork: ~Copyable {
     if let missing = Machine.missing { throw UserError(.unavailable, missing) }
     let checkpoint = try RunLookup.checkpoint(name, in: place, step: step)
     let tokenizer = try Tokenizer(checkpoint.tokenizer)
-    let threads = try ThreadOptions().count(before: checkpoint.state.threads)
+    let threads = ThreadOptions.usual(before: checkpoint.state.threads)
     // What can fail comes first: the network cannot be copied, and Swift takes no half of a value that holds one.
     network = try TrainedNetwork(checkpoint, threads: threads, rows: 1)
     (self.name, self.step) = (name, checkpoint.state.step)

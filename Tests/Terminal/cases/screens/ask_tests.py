@@ -69,7 +69,9 @@ def test_a_stored_runs_checkpoints_are_asked():
         terminal.type("\x1b[6~\r")
         terminal.wait_for("answer of step 40")
         newest = terminal.text
-        terminal.type("\x1bq")
+        terminal.type("\x1b")
+        terminal.wait_for(lambda terminal: "enter ask" not in terminal.text)
+        terminal.type("q")
         assert terminal.finish() == 0
         terminal.assert_restored()
     # The same as without a screen.
