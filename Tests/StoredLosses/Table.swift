@@ -64,6 +64,9 @@ struct Table {
     return file.lastPathComponent
   }
 
+  /// Whether each of these cases is stored.
+  func covers(_ present: [Result]) -> Bool { Set(results.map(\.name)).isSuperset(of: present.map(\.name)) }
+
   /// A sentence for each case that is not as it is stored.
   func differences(from present: [Result], toTheBit: Bool) -> [String] {
     let stored = Dictionary(results.map { ($0.name, $0.curve) }, uniquingKeysWith: { first, _ in first })
