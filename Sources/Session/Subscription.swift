@@ -81,9 +81,9 @@ package final class Subscription: Sendable {
 extension Subscription.MessageQueue {
   /// Old messages stay and new ones are left out: a slow reader finds the beginning, one gap, and then new events.
   fileprivate mutating func add(_ message: SessionMessage, mostSteps: Int) {
-    if case .evaluating = message {
+    if let phase = message.measuredPhase {
       // The newest says all; a reader that takes nothing misses nothing of the run by missing it.
-      if case .evaluating? = waiting.last { return waiting[waiting.count - 1] = message }
+      if waiting.last?.measuredPhase == phase { return waiting[waiting.count - 1] = message }
       guard others < Subscription.mostOthers else { return }
       others += 1
       return waiting.append(message)
@@ -119,10 +119,21 @@ extension Subscription.MessageQueue {
 extension SessionMessage {
   fileprivate var isStep: Bool { if case .event(let event) = self, case .stepped = event.event { true } else { false } }
 
-  /// True for events other than steps that count towards `mostOthers`. The beginning and the end of a session do not
+  fileprivate enum MeasuredPhase { case setup, evaluation }
+
+  /// The phase of which a message says how much is done.
+  fileprivate var measuredPhase: MeasuredPhase? {
+    switch self {
+    case .progress: .setup
+    case .evaluating: .evaluation
+    case .event, .preparing, .cancelled, .failed, .stopped, .closed: nil
+    }
+  }
+
+  /// True for messages other than steps that count towards `mostOthers`. The beginning and the end of a session do not
   /// count.
   fileprivate var isBounded: Bool {
-    if case .evaluating = self { return true }
+    if measuredPhase != nil { return true }
     guard case .event(let event) = self else { return false }
     return switch event.event {
     case .stepped, .began, .gap, .ended: false

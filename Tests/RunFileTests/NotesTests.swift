@@ -2,6 +2,7 @@
 import Foundation
 import Run
 import RunFileTorture
+import Support
 import Testing
 
 @testable import RunFile

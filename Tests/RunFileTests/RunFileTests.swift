@@ -99,14 +99,6 @@ enum Program {
   }
 }
 
-/// The sentence of the error that a call ends with.
-func sentence(_ body: () throws -> Void) -> String {
-  do {
-    try body()
-    return ""
-  } catch { return "\(error)" }
-}
-
 /// Writes a run up to a step, and closes it.
 @discardableResult
 func writeRun(_ folder: String, steps: Int, checkpoints: [Int] = [], recipe: Recipe = Sample.recipe) throws -> [Event] {

@@ -87,6 +87,38 @@ private final class Heard: Sendable {
     #expect(silent.take().count == 1)
   }
 
+  @Test func `of how much is done only the newest waits`() {
+    let session = TrainingSession(folder.request("progress", folder.recipe(steps: 1)), isAttended: false)
+    let silent = session.hub.subscribe()
+    session.hub.tell(.preparing("text"))
+    for done in 1...2 * Subscription.mostOthers { session.hub.tell(.progress(done: done, total: 9999)) }
+    for done in 1...7 { session.hub.tell(.evaluating(done: done, total: 7)) }
+    for done in 1...5 { session.hub.tell(.progress(done: done, total: 5)) }
+    let told = silent.take().map { message in
+      switch message {
+      case .preparing(let text): text
+      case .progress(let done, let total): "progress \(done)/\(total)"
+      case .evaluating(let done, let total): "evaluating \(done)/\(total)"
+      default: "\(message)"
+      }
+    }
+    #expect(
+      told == ["text", "progress \(2 * Subscription.mostOthers)/9999", "evaluating 7/7", "progress 5/5"])
+  }
+
+  @Test func `threads take no signals but those of their faults`() throws {
+    let blocked = Mutex<[CInt]>([])
+    let thread = try WorkerThread("masked") {
+      var mask = sigset_t()
+      pthread_sigmask(SIG_BLOCK, nil, &mask)
+      blocked.withLock { $0 = (1..<CInt(64)).filter { sigismember(&mask, $0) == 1 } }
+    }
+    thread.join()
+    let taken = blocked.withLock { $0 }
+    #expect([SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH, SIGCHLD].allSatisfy(taken.contains))
+    #expect(![SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS].contains(where: taken.contains))
+  }
+
   @Test func `a change is answered inside a step of many micro-batches, before the step is told of`() throws {
     let recipe = folder.recipe(steps: 1_000_000, accumulation: 64)
     let session = TrainingSession(folder.request("inside", recipe), isAttended: false)

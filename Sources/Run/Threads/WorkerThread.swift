@@ -4,7 +4,7 @@ import Dispatch
 import Foundation
 import Synchronization
 
-/// A thread with a name, a stack and an end.
+/// A thread with a name, a stack and an end. It takes no signals but those of its own faults.
 package final class WorkerThread: Sendable {
   private let handle = Mutex<pthread_t?>(nil)
   private let isOver = DispatchSemaphore(value: 0)
@@ -22,10 +22,22 @@ package final class WorkerThread: Sendable {
     }
 
     func run() {
+      blockSignals()
       setName()
       let stack = SignalStack()
       body()
       stack.remove()
+    }
+
+    /// Handlers run on the main thread alone: oneDNN's products for AVX2 point the stack register at a buffer of the heap, and a
+    /// handler on that stack would write over what lies before the buffer. Threads that this one makes, such as libgomp's, inherit the
+    /// mask.
+    private func blockSignals() {
+      var set = sigset_t()
+      sigfillset(&set)
+      // What a thread does to itself stays: a fault must end the process with its own signal.
+      for fault in [SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS] { sigdelset(&set, fault) }
+      pthread_sigmask(SIG_SETMASK, &set, nil)
     }
 
     private func setName() {
@@ -131,6 +143,20 @@ package final class WorkerThread: Sendable {
       work.run()
       for helper in helpers { helper.join() }
       work.forget()
+    }
+  }
+
+  /// As `each`, and collects what `body` makes.
+  /// - Returns: the values of `body` for 0 ..< count, in this order.
+  package static func map<Value: Sendable>(
+    _ count: Int, most: Int = Processors.helpers, _ body: (_ index: Int) -> Value
+  ) -> [Value] {
+    guard count > 0 else { return [] }
+    return Array(unsafeUninitializedCapacity: count) { values, filled in
+      // Each call writes its own element, and all are done when `each` returns.
+      let first = values.baseAddress!
+      each(count, most: most) { (first + $0).initialize(to: body($0)) }
+      filled = count
     }
   }
 

@@ -5,14 +5,13 @@ import Run
 
 /// A branch that is not a run yet. One thread has it at a time. Whatever is left of one that is let go of is removed; of one whose
 /// process was killed, the name is free. Nothing of the parent is changed.
-package final class PendingBranch: @unchecked Sendable {
-  // Unchecked: handed from thread to thread, and let go of by the one before.
+package final class PendingBranch: Sendable {
   private let parent: String
   /// `runs/NAME` of the branch.
   package let folder: String
   /// The checkpoint that the branch begins at.
   package let step: Int
-  private var lock: RunLock?
+  private let place: RunReservation
 
   /// The parent's name.
   package var parentName: String { (parent as NSString).lastPathComponent }
@@ -24,14 +23,12 @@ package final class PendingBranch: @unchecked Sendable {
   ///   - folder: `runs/NAME`; nothing is there yet.
   /// - Throws: `UserError` when the name cannot be had, there is no such checkpoint, or the disk does not take it.
   package init(of parent: String, at step: Int, in folder: String) throws {
-    let name = (folder as NSString).lastPathComponent
-    try RunName.check(name)
     let checkpoints = CheckpointFolder(parent)
     try checkpoints.requireCheckpoint(of: step)
     self.parent = parent
     self.folder = folder
     self.step = step
-    lock = try UnstartedRun.lock(folder)
+    place = try RunReservation(new: folder)
     do {
       // First: what the folder has from now on is nothing of its own.
       _ = try FileDescriptor(opening: RunFolder(folder).branching, O_RDWR | O_CREAT)
@@ -43,40 +40,34 @@ package final class PendingBranch: @unchecked Sendable {
       let size = try FileDescriptor(opening: RunFolder(parent).file, O_RDONLY).size()
       try FileDescriptor.requireRoom(size + 4 << 20, at: RunFolder.unfinished(RunFolder(folder).file))
     } catch {
-      UnstartedRun.clear(folder)
-      lock = nil
-      throw UserError(error, while: "making the branch “\(name)”")
+      place.giveBack()
+      throw UserError(error, while: "making the branch “\((folder as NSString).lastPathComponent)”")
     }
   }
 
-  deinit { giveUp() }
-
-  /// Removes what there is of the branch, unless it has become a run.
-  package func giveUp() {
-    guard lock != nil else { return }
-    UnstartedRun.clear(folder)
-    lock = nil
-  }
+  /// Removes what there is of the branch, unless it is becoming a run or has become one.
+  package func giveUp() { place.giveBack() }
 
   /// Makes a run of it: run.h5 has the parent's rows up to the step, and says where they are from. The lock is free then.
   /// - Parameter time: when the branch was made, Unix time in seconds.
   /// - Returns: where the branch comes from, as its file says it.
-  /// - Throws: `UserError` when the parent cannot be read, or the disk does not take the rows; nothing is left then.
+  /// - Throws: `UserError` when the branch was given up, the parent cannot be read, or the disk does not take the rows; nothing is left
+  ///   then.
   @discardableResult package func finish(at time: Double) throws -> ParentRun {
-    precondition(lock != nil, "a branch is made once")
     let path = RunFolder(folder).file
-    do {
-      let origin = try HDF5.alone { try copyRows(to: path, at: time) }
-      try FileDescriptor(opening: RunFolder.unfinished(path), O_RDWR).sync()
-      try FileSystem.rename(RunFolder.unfinished(path), path)
-      try FileSystem.remove(RunFolder(folder).branching)
-      try FileSystem.sync(folder)
-      lock = nil
-      return origin
-    } catch {
-      UnstartedRun.clear(folder)
-      lock = nil
-      throw UserError(error, while: "making the branch “\((folder as NSString).lastPathComponent)”")
+    // Nobody gives the branch up meanwhile.
+    return try withExtendedLifetime(try place.takeLock()) {
+      do {
+        let origin = try HDF5.alone { try copyRows(to: path, at: time) }
+        try FileDescriptor(opening: RunFolder.unfinished(path), O_RDWR).sync()
+        try FileSystem.rename(RunFolder.unfinished(path), path)
+        try FileSystem.remove(RunFolder(folder).branching)
+        try FileSystem.sync(folder)
+        return origin
+      } catch {
+        UnstartedRun.clear(folder)
+        throw UserError(error, while: "making the branch “\((folder as NSString).lastPathComponent)”")
+      }
     }
   }
 

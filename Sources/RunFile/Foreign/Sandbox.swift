@@ -228,10 +228,16 @@ private final class SandboxProcess {
     posix_spawn_file_actions_adddup2(&actions, ends[1], STDIN_FILENO)
     posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0)
     posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0)
-    var arguments: [UnsafeMutablePointer<CChar>?] = command.map { strdup($0) } + [nil]
-    defer { for argument in arguments { free(argument) } }
+    var attributes = posix_spawnattr_t()
+    posix_spawnattr_init(&attributes)
+    defer { posix_spawnattr_destroy(&attributes) }
+    // The thread that starts it may block signals, and its limit of time ends it by one.
+    ChildProcess.resetSignals(&attributes)
+    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
     var started = pid_t()
-    let failure = posix_spawn(&started, command[0], &actions, nil, &arguments, environ)
+    let failure = ChildProcess.withWords(command) {
+      posix_spawn(&started, command[0], &actions, &attributes, $0, environ)
+    }
     close(ends[1])
     guard failure == 0 else {
       close(ends[0])

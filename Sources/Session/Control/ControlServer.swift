@@ -38,7 +38,6 @@ final class ControlServer: Sendable {
     let flag = StopFlag()
     do {
       thread = try WorkerThread("control", stackSize: 1 << 20) {
-        Self.blockSignals()
         var loop = ControlLoop(
           listener: listener, wake: reading, name: name, subscription: subscription, requests: requests,
           cancel: cancel)
@@ -64,14 +63,6 @@ final class ControlServer: Sendable {
     _ = write(wake, &byte, 1)
     thread.join()
     close(wake)
-  }
-
-  /// Blocks signals on this thread, except those of faults: the main thread handles signals.
-  private static func blockSignals() {
-    var set = sigset_t()
-    sigfillset(&set)
-    for fault in [SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT] { sigdelset(&set, fault) }
-    pthread_sigmask(SIG_BLOCK, &set, nil)
   }
 }
 

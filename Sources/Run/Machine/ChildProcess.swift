@@ -1,0 +1,23 @@
+// What every start of a child process needs.
+import Foundation
+
+package enum ChildProcess {
+  /// Texts as `posix_spawn` takes them, for the duration of `body`.
+  package static func withWords<Result>(
+    _ texts: [String], _ body: ([UnsafeMutablePointer<CChar>?]) throws -> Result
+  ) rethrows -> Result {
+    let words: [UnsafeMutablePointer<CChar>?] = texts.map { strdup($0) } + [nil]
+    defer { for word in words { free(word) } }
+    return try body(words)
+  }
+
+  /// Gives a child no blocked signals, and each its default action: what this process ignores or blocks is its own affair.
+  /// - Parameter attributes: the flags `POSIX_SPAWN_SETSIGMASK` and `POSIX_SPAWN_SETSIGDEF` make it so.
+  package static func resetSignals(_ attributes: inout posix_spawnattr_t) {
+    var (none, all) = (sigset_t(), sigset_t())
+    sigemptyset(&none)
+    sigfillset(&all)
+    posix_spawnattr_setsigmask(&attributes, &none)
+    posix_spawnattr_setsigdefault(&attributes, &all)
+  }
+}
