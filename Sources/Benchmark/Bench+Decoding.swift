@@ -11,10 +11,7 @@ extension Bench {
 
   /// The network of “small” in every precision that the CPU has.
   package func decoding() throws -> ReportTable {
-    let workloads = Workload.small.filter { $0.configuration.objectives.count == 1 }
-    return try decoding(
-      workloads.map { ($0.precision, $0.configuration) }, prompt: Self.decoded.prompt, tokens: Self.decoded.tokens,
-      rounds: rounds)
+    try decoding(Workload.smallNetworks, prompt: Self.decoded.prompt, tokens: Self.decoded.tokens, rounds: rounds)
   }
 
   func decoding(
@@ -38,8 +35,7 @@ extension Bench {
       progress("decoding: \(precision)")
       let model = try Transformer(configuration, rows: 1, precision: precision, threads: threads, isTrained: false)
       model.parameters.initialize(seed: 1, deviation: 0.02, threads: threads)
-      let random = RandomStream(seed: 1, purpose: "bench")
-      let start = (0..<prompt).map { Int32(random.bits(UInt64($0)) % UInt64(configuration.vocabulary)) }
+      let start = Workload.tokens(prompt, below: configuration.vocabulary)
       let bytes = Self.bytesOfToken(configuration, precision)
       let yardstick = try Storage(bytes: bytes)
       // Memory that nobody wrote to is one page of zeros, over and over.
@@ -87,12 +83,12 @@ extension Bench {
     try decoder.read(prompt, by: model)
     if texts > 1 { try decoder.copyFirst(of: model) }
     let all = Array(0..<texts)
-    let start = ContinuousClock.now
-    for _ in 0..<count {
-      let next = decoder.logits(of: model, texts: all).map(\.largest)
-      try decoder.read(all.map { ($0, next[$0]) }, by: model)
+    return try seconds {
+      for _ in 0..<count {
+        let next = decoder.logits(of: model, texts: all).map(\.largest)
+        try decoder.read(all.map { ($0, next[$0]) }, by: model)
+      }
     }
-    return (ContinuousClock.now - start).seconds
   }
 
   /// Seconds of a pass of some tokens that come to the bits that they come to alone: of eight of them, one.
@@ -102,11 +98,11 @@ extension Bench {
     var decoder = try Decoder(model.configuration)
     try decoder.read(prompt, by: model)
     let tokens = Array(prompt.prefix(count))
-    let start = ContinuousClock.now
-    for _ in 0..<8 {
-      _ = try decoder.logits(reading: tokens, alone: true, by: model)
-      decoder.forget(last: count)
-    }
-    return (ContinuousClock.now - start).seconds / 8
+    return try seconds {
+      for _ in 0..<8 {
+        _ = try decoder.logits(reading: tokens, alone: true, by: model)
+        decoder.forget(last: count)
+      }
+    } / 8
   }
 }

@@ -8,9 +8,7 @@ extension Bench {
 
   /// The network of “small” with a context that holds the prompt, in every precision that the CPU has.
   package func reading() throws -> ReportTable {
-    let workloads = Workload.small.filter { $0.configuration.objectives.count == 1 }
-    return try reading(
-      workloads.map { ($0.precision, $0.configuration) }, prompt: Self.prompt, rounds: rounds)
+    try reading(Workload.smallNetworks, prompt: Self.prompt, rounds: rounds)
   }
 
   /// - Parameters:
@@ -33,8 +31,7 @@ extension Bench {
       configuration.context = count
       let model = try Transformer(configuration, rows: 1, precision: precision, threads: threads, isTrained: false)
       model.parameters.initialize(seed: 1, deviation: 0.02, threads: threads)
-      let random = RandomStream(seed: 1, purpose: "bench")
-      let tokens = (0..<count).map { Int32(random.bits(UInt64($0)) % UInt64(configuration.vocabulary)) }
+      let tokens = Workload.tokens(count, below: configuration.vocabulary)
       var (many, single, ratios) = (Samples(), Samples(), Samples())
       for round in 0...rounds {
         let atOnce = try Self.time(model) { decoder throws in try decoder.read(tokens, by: model) }
@@ -58,17 +55,10 @@ extension Bench {
   private static func time(
     _ model: borrowing Transformer, _ body: (inout Decoder) throws -> Void
   ) throws -> Double {
-    var failure: (any Error)?
     let configuration = model.configuration
-    let time = seconds {
-      do {
-        var decoder = try Decoder(configuration)
-        try body(&decoder)
-      } catch {
-        failure = error
-      }
+    return try seconds {
+      var decoder = try Decoder(configuration)
+      try body(&decoder)
     }
-    if let failure { throw failure }
-    return time
   }
 }

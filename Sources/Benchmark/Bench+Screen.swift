@@ -1,5 +1,6 @@
 // The screen as a table: what was measured beside what is aimed for.
 import Foundation
+import Run
 
 /// What a screen was measured to do. Seconds, unless it is said otherwise.
 package struct ScreenFigures {
@@ -50,8 +51,9 @@ extension Bench {
         goal.map { .number($0) } ?? .none, goal.map { .text(value <= $0 ? "yes" : "no") } ?? .none,
       ])
     }
-    let costs = figures.costs.map { $0 * 100 }
-    add("cost of tokens/s", costs.count, costs.mean, error: 2 * costs.standardError, "%", goal: 0.5)
+    let costs = MeanDeviation(figures.costs.map { $0 * 100 })
+    let error = costs.map { 2 * ($0.deviation ?? .nan) / Double($0.count).squareRoot() }
+    add("cost of tokens/s", costs?.count ?? 0, costs?.mean ?? .nan, error: error ?? .nan, "%", goal: 0.5)
     add("CPU of the screen's threads, at rest", 1, figures.screenShare * 100, "% of a core")
     func addKeys(_ what: String, _ times: [Double]) {
       add("key to screen, \(what): median", times.count, times.quantile(0.5) * 1000, "ms", goal: 16)
@@ -90,14 +92,6 @@ extension Bench {
 }
 
 extension [Double] {
-  fileprivate var mean: Double { isEmpty ? .nan : reduce(0, +) / Double(count) }
-
-  fileprivate var standardError: Double {
-    guard count > 1 else { return .nan }
-    let mean = mean
-    return (reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(count - 1) / Double(count)).squareRoot()
-  }
-
   /// The value below which a share of all values is.
   fileprivate func quantile(_ share: Double) -> Double {
     guard !isEmpty else { return .nan }

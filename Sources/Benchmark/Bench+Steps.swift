@@ -9,8 +9,6 @@ final class Contestant {
   var steps = Samples()
   /// Seconds of the linear layers' products alone.
   var limits = Samples()
-  /// Seconds of the limit: `limits`, and attention's products at the same speed.
-  var limitSeconds = Samples()
   var shares = Samples()
   var parts = PartSamples()
   private var phases: [Stepper.PhaseTimes] = []
@@ -22,9 +20,12 @@ final class Contestant {
     alone = try ProductsAlone(workload, products: stepper.products)
     let plan = try NetworkPlan(
       workload.configuration, rows: workload.rows, precision: workload.precision, threads: threads)
-    let scores = plan.operations.first { $0.part == .scores }?.count ?? 0
-    operations = (plan.operationsPerToken, plan.operationsPerToken - scores)
+    operations = (plan.operationsPerToken, plan.linearOperationsPerToken)
   }
+
+  /// Seconds of the limit: `limits`, and attention's products at the same speed.
+  var limitSeconds: Samples { Samples(limits.values.map(withScores)) }
+  private func withScores(_ products: Double) -> Double { products * operations.all / operations.linear }
 
   var workload: Workload { stepper.workload }
   private var tokens: Double { Double(workload.positions * workload.accumulation) }
@@ -40,11 +41,9 @@ final class Contestant {
     if byPart == nil { phase = try stepper.step() }
     guard counts else { return }
     let step = phase.total(accumulation: accumulation)
-    let limit = products * operations.all / operations.linear
     steps.add(step)
     limits.add(products)
-    limitSeconds.add(limit)
-    shares.add(limit / step)
+    shares.add(withScores(products) / step)
     phases.append(phase)
     if let byPart { parts.add(byPart, step: step) }
   }

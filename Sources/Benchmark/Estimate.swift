@@ -55,38 +55,31 @@ package struct Estimate: Sendable {
       if let memory, bytes > memory.available { return nil }
     }
     var result = Estimate(blocks: 0, heads: 0, update: 0, products: 0, measuring: 0)
-    var failure: (any Error)?
     let batches = Double(network.rows) / Double(rows) * Double(plan.recipe.batch.accumulation)
-    result.measuring = seconds {
-      do {
-        let one = try Self.measured(workload(block), threads: network.threads)
-        let other = try Self.measured(workload(heads), threads: network.threads)
-        let streams = Double(c.streams.count)
-        let all = Double(c.blocks) + streams - 1
-        result.blocks = batches * all * (one.phases.forward + one.phases.backward)
-        let perStream = max(0, other.phases.heads + other.phases.data - one.phases.heads - one.phases.data)
-        let grown = Double(c.vocabulary) / Double(heads.vocabulary)
-        // Further streams have one head each.
-        let unembeddings = 1 + (streams - 1) / Double(heads.objectives.count)
-        result.heads = batches * (perStream * grown * unembeddings + one.phases.heads)
-        if plan.muon == nil {
-          result.update =
-            other.phases.update * Double(network.parameters.parameters) / Double(other.parameters)
-        } else {
-          // What a block's matrices take grows with their shape, and the rest with the number of parameters.
-          let rest = max(0, other.phases.update - one.phases.update) / Double(max(1, other.parameters - one.parameters))
-          let outside = Double(network.parameters.parameters) - all * Double(one.parameters)
-          result.update = all * one.phases.update + max(0, outside) * rest
-        }
-        result.products =
-          batches * (one.products * all + max(0, other.products - one.products) * grown * unembeddings)
-        let scores = network.operations.first { $0.part == .scores }?.count ?? 0
-        result.products *= network.operationsPerToken / (network.operationsPerToken - scores)
-      } catch {
-        failure = error
+    result.measuring = try seconds {
+      let one = try Self.measured(workload(block), threads: network.threads)
+      let other = try Self.measured(workload(heads), threads: network.threads)
+      let streams = Double(c.streams.count)
+      let all = Double(c.blocks) + streams - 1
+      result.blocks = batches * all * (one.phases.forward + one.phases.backward)
+      let perStream = max(0, other.phases.heads + other.phases.data - one.phases.heads - one.phases.data)
+      let grown = Double(c.vocabulary) / Double(heads.vocabulary)
+      // Further streams have one head each.
+      let unembeddings = 1 + (streams - 1) / Double(heads.objectives.count)
+      result.heads = batches * (perStream * grown * unembeddings + one.phases.heads)
+      if plan.muon == nil {
+        result.update =
+          other.phases.update * Double(network.parameters.parameters) / Double(other.parameters)
+      } else {
+        // What a block's matrices take grows with their shape, and the rest with the number of parameters.
+        let rest = max(0, other.phases.update - one.phases.update) / Double(max(1, other.parameters - one.parameters))
+        let outside = Double(network.parameters.parameters) - all * Double(one.parameters)
+        result.update = all * one.phases.update + max(0, outside) * rest
       }
+      result.products =
+        batches * (one.products * all + max(0, other.products - one.products) * grown * unembeddings)
+      result.products *= network.operationsPerToken / network.linearOperationsPerToken
     }
-    if let failure { throw failure }
     self = result
   }
 

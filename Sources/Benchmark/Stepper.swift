@@ -44,10 +44,7 @@ final class Stepper {
     products = try Products(threads: threads)
     model.parameters.initialize(seed: 1, deviation: 0.02, threads: threads)
     stride = configuration.context + (configuration.objectives.map(\.lookahead).max() ?? 1)
-    let random = RandomStream(seed: 1, purpose: "bench")
-    tokens = (0..<workload.rows * stride).map {
-      Int32(random.bits(UInt64($0)) % UInt64(configuration.vocabulary))
-    }
+    tokens = Workload.tokens(workload.rows * stride, below: configuration.vocabulary)
   }
 
   /// One micro-batch and one update.

@@ -1,14 +1,10 @@
 // Time, and what many rounds of it come to.
 
 /// Seconds that a body takes.
-func seconds(_ body: () -> Void) -> Double {
+func seconds(_ body: () throws -> Void) rethrows -> Double {
   let start = ContinuousClock.now
-  body()
-  return (ContinuousClock.now - start).seconds
-}
-
-extension Duration {
-  var seconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
+  try body()
+  return (ContinuousClock.now - start) / .seconds(1)
 }
 
 /// The same thing measured several times.

@@ -65,6 +65,17 @@ package struct Workload: Sendable {
     }
   }
 
+  /// The networks of "small" that predict with NTP alone, one a precision: what texts are read and written with.
+  static var smallNetworks: [(Precision, Configuration)] {
+    small.filter { $0.configuration.objectives.count == 1 }.map { ($0.precision, $0.configuration) }
+  }
+
+  /// Made-up tokens, always the same.
+  static func tokens(_ count: Int, below vocabulary: Int) -> [Int32] {
+    let random = RandomStream(seed: 1, purpose: "bench")
+    return (0..<count).map { Int32(random.bits(UInt64($0)) % UInt64(vocabulary)) }
+  }
+
   /// The sizes of `recipes/small.yaml`, with that many blocks.
   static func smallSize(blocks: Int) -> NetworkSize {
     NetworkSize(

@@ -24,7 +24,7 @@ extension Transformer {
     var expectation = Expectation(context: known.map(tokenizer.visible))
     for (index, head) in heads.enumerated() where configuration.streams[0].contains(index) {
       let logits = logits(head: index, hidden: state)
-      let best = logits.indices.sorted { (logits[$0], $1) > (logits[$1], $0) }.prefix(Expectation.most)
+      let best = logits.largest(Expectation.most).map(Int.init)
       if head.ranks {
         expectation.ranking = best.map { tokenizer.visible(Int32($0)) }
       } else {
@@ -37,7 +37,7 @@ extension Transformer {
     for index in 0..<max(further, 0) {
       let state = tokens.withUnsafeBufferPointer { furtherHidden(index, batch($0.baseAddress!), position: position) }
       let logits = logits(head: configuration.streams[0][0], hidden: state)
-      guard let best = logits.indices.max(by: { (logits[$0], $1) < (logits[$1], $0) }) else { continue }
+      let best = Int(logits.largest)
       expectation.further.append(
         Expectation.FurtherChoice(
           head: heads[configuration.streams[index + 1][0]].name,

@@ -61,7 +61,7 @@ package struct RunPlan: Sendable {
   private var checkpointBytes: Int { 3 * 4 * network.parameters.count }
 
   private var batchBytes: Int {
-    4 * recipe.batch.rows * recipe.batch.accumulation * (recipe.model.context + recipe.lookahead)
+    4 * recipe.samplesPerStep * (recipe.model.context + recipe.lookahead)
   }
 
   /// Checks that the run fits into the available memory.

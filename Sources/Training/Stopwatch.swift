@@ -9,7 +9,7 @@ struct Stopwatch {
   mutating func lap() -> Double {
     let now = ContinuousClock.now
     defer { last = now }
-    return Double((now - last).components.seconds) + Double((now - last).components.attoseconds) * 1e-18
+    return (now - last) / .seconds(1)
   }
 }
 

@@ -215,7 +215,8 @@ extension Trainer {
       guard guarded.soundSizes.indices.contains(index) else { continue }
       let before = max(guarded.soundSizes[index], 0.02)
       if sizes[index] > Self.explosion * before {
-        return "\(tensor.path) is \(Int(sizes[index] / before)) times as large as at step \(guarded.soundStep ?? 0)"
+        let times = Figure.fixed(Double(sizes[index] / before).rounded(.down), 0)
+        return "\(tensor.path) is \(times) times as large as at step \(guarded.soundStep ?? 0)"
       }
     }
     return nil

@@ -111,7 +111,7 @@ package struct Trainer: ~Copyable {
     self.optimizer = optimizer
     self.probes = probes
     batches = Batches(
-      of: corpus.training, rows: recipe.batch.rows * recipe.batch.accumulation, context: recipe.model.context,
+      of: corpus.training, rows: recipe.samplesPerStep, context: recipe.model.context,
       lookahead: recipe.lookahead, seed: recipe.seed, window: state.window)
     dropoutStream = RandomStream(seed: recipe.seed, purpose: "dropout")
     self.model = model

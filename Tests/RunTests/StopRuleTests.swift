@@ -1,5 +1,6 @@
 // What ends a run before its last step.
 import Run
+import Support
 import Testing
 
 @Suite struct StopRuleTests {
@@ -19,10 +20,7 @@ import Testing
     func problem(_ change: (inout Recipe) -> Void) -> String {
       var recipe = Recipe()
       change(&recipe)
-      do {
-        try recipe.validate(source: "x")
-        return ""
-      } catch { return "\(error)" }
+      return sentence { try recipe.validate(source: "x") }
     }
     #expect(problem { $0.stop.until = "held-out/ntp <= 3" } == "")
     #expect(problem { $0.stop.until = "heldout/ntp <= 3" }.contains("did you mean held-out/ntp?"))

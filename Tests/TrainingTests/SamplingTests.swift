@@ -91,7 +91,6 @@ import Testing
     #expect(sampling.token(from: [1, 2.1, 0.9], index: 0, seen: [1]) == 1)
     #expect(sampling.token(from: [-1, -0.6, -1.1], index: 0, seen: [1]) == 0)
     #expect(sampling.token(from: [-1, -0.4, -1.1], index: 0, seen: [1]) == 1)
-    #expect(!rules.isGreedy && SamplingRules(temperature: 0).isGreedy)
   }
 
   @Test func `texts beside each other are those that their seeds give alone`() throws {

@@ -1,6 +1,7 @@
 // Star graphs through the trainer: the share of right paths that an evaluation reports is that of greedy decoding.
 import Corpus
 import Run
+import Support
 import Testing
 import Training
 
@@ -65,10 +66,7 @@ import Training
     func problem(_ change: (inout Recipe) -> Void) -> String {
       var recipe = Self.recipe
       change(&recipe)
-      do {
-        try recipe.validate(source: "x")
-        return ""
-      } catch { return "\(error)" }
+      return sentence { try recipe.validate(source: "x") }
     }
     #expect(problem { _ in } == "")
     #expect(problem { $0.data.graph.nodes = 2 }.contains("data.graph.nodes is 2"))

@@ -69,10 +69,7 @@ package enum SparseCrossEntropy {
           continue
         }
         let maximum = largest(zt, z.columns)
-        if let hits {
-          let target = Int(tokens[0])
-          hits[t] = zt[target] == maximum && largest(zt, target) < maximum ? 1 : 0
-        }
+        if let hits { hits[t] = isLikeliest(Int(tokens[0]), zt, maximum) ? 1 : 0 }
         let (loss, sum) = exponentials(zt, z.columns, maximum, tokens, weights, count, kept: gradient != nil)
         losses[t] = loss
         guard let gradient else { continue }
@@ -88,12 +85,20 @@ package enum SparseCrossEntropy {
   /// log softmax(z)[target], nats, and whether no other logit is as large (of equal ones the lowest token's counts).
   /// - Parameter z: [V] fp32.
   package static func logLikelihood(
-    of target: Int, _ z: UnsafeMutablePointer<Float>, count V: Int
+    of target: Int, _ z: UnsafePointer<Float>, count V: Int
   ) -> (value: Float, isLikeliest: Bool) {
     let maximum = largest(z, V)
-    let isLikeliest = z[target] == maximum && largest(z, target) < maximum
     var (token, weight) = (Int32(target), Float(1))
-    return (-exponentials(z, V, maximum, &token, &weight, 1, kept: false).loss, isLikeliest)
+    // Nothing is written there unless exponentials are kept.
+    let logits = UnsafeMutablePointer(mutating: z)
+    let loss = exponentials(logits, V, maximum, &token, &weight, 1, kept: false).loss
+    return (-loss, isLikeliest(target, z, maximum))
+  }
+
+  /// Whether a token has the largest logit; of equal ones the lowest token's counts.
+  @inline(__always)
+  private static func isLikeliest(_ token: Int, _ z: UnsafePointer<Float>, _ maximum: Float) -> Bool {
+    z[token] == maximum && largest(z, token) < maximum
   }
 
   /// The largest of n values; −∞ of none.

@@ -4,7 +4,7 @@ import COpenMP
 import Glibc
 
 /// The parts that a step's time is told by.
-package enum StepPart: String, CaseIterable, Sendable {
+package enum StepPart: Int, CaseIterable, Sendable {
   /// Products of linear layers and unembeddings.
   case products
   /// Attention: its products, and what is done to rows between them.
@@ -25,8 +25,6 @@ package enum StepPart: String, CaseIterable, Sendable {
   case adamw
   case muon
 
-  fileprivate var index: Int { Self.allCases.firstIndex(of: self) ?? 0 }
-
   /// Calls `body`, and counts its time.
   /// - Parameter bytes: what must go through memory, where that bounds it.
   package func measured(bytes: @autoclosure () -> Int = 0, _ body: () -> Void) {
@@ -42,8 +40,8 @@ package enum StepPart: String, CaseIterable, Sendable {
     body()
     // A thread among several does its share of the time that all of them take.
     let share = omp_in_parallel() != 0 ? 1 / Double(omp_get_num_threads()) : 1
-    cell[2 * index] += (StepClock.now - start) * share
-    cell[2 * index + 1] += Double(bytes())
+    cell[2 * rawValue] += (StepClock.now - start) * share
+    cell[2 * rawValue + 1] += Double(bytes())
     cell[StepClock.stride - 1] = 0
   }
 }
@@ -78,8 +76,8 @@ package enum StepClock {
     for part in StepPart.allCases {
       var count = (seconds: 0.0, bytes: 0.0)
       for thread in 0..<mostThreads {
-        count.seconds += room[thread * stride + 2 * part.index]
-        count.bytes += room[thread * stride + 2 * part.index + 1]
+        count.seconds += room[thread * stride + 2 * part.rawValue]
+        count.bytes += room[thread * stride + 2 * part.rawValue + 1]
       }
       counts[part] = count
     }

@@ -1,6 +1,5 @@
 // The thread team: libgomp's own, which oneDNN's products run on too, so that two cores never serve two pools.
 import COpenMP
-import Glibc
 
 /// Written in C, with Swift's calling convention: the body stays where it is, on the caller's stack. Handing it to
 /// `GOMP_parallel` from here would make a copy of it on the heap each time.
@@ -13,19 +12,6 @@ package enum Team {
   package static func resize(to threads: Int) {
     omp_set_dynamic(0)
     omp_set_num_threads(Int32(threads))
-  }
-
-  /// Resizes the calling thread's team and makes its threads, which take no signals: they have no stack for handlers, and oneDNN's
-  /// products for AVX2 point the stack register at a buffer of the heap.
-  package static func gather(_ threads: Int) {
-    resize(to: threads)
-    var (all, before) = (sigset_t(), sigset_t())
-    sigfillset(&all)
-    // What a thread does to itself stays: a fault must end the process with its own signal.
-    for signal in [SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS] { sigdelset(&all, signal) }
-    pthread_sigmask(SIG_BLOCK, &all, &before)
-    run(threads) { _ in }
-    pthread_sigmask(SIG_SETMASK, &before, nil)
   }
 
   /// Calls `body(worker)` for worker 0 ..< threads, each on its own thread, and waits for all.

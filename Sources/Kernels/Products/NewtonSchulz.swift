@@ -41,11 +41,6 @@ package struct NewtonSchulz {
         : ProductShape(m: rows, n: n, k: n, a: x, b: operand, c: x)]
   }
 
-  /// Floating-point operations of a run.
-  package var operations: Double {
-    Double(Self.iterations) * (gram.operations + square.operations + apply.operations)
-  }
-
   /// Runs it.
   /// - Parameter memory: `NewtonSchulzRoom.bytes` of it, with x, of a Frobenius norm of at most 1, at its beginning.
   /// - Returns: where the orthogonal matrix [rows, columns] lies in it.

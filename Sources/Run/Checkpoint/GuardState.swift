@@ -11,8 +11,9 @@ package enum GuardAlarm: Sendable, Equatable {
   package var words: String {
     switch self {
     case .loss(let loss, let deviations):
-      "the loss is \(Figure.loss(loss)), \(Int(deviations)) standard deviations above the smoothed one"
-    case .norm(let norm, let times): "the gradient's norm is \(Figure.loss(norm)), \(Int(times)) times the smoothed one"
+      "the loss is \(Figure.loss(loss)), \(Figure.fixed(deviations.rounded(.down), 0)) standard deviations above the smoothed one"
+    case .norm(let norm, let times):
+      "the gradient's norm is \(Figure.loss(norm)), \(Figure.fixed(times.rounded(.down), 0)) times the smoothed one"
     }
   }
 }

@@ -266,8 +266,11 @@ package struct Recipe: Codable, Sendable, Equatable {
   /// Tokens of the path that evaluations look at; 0 where the data are text.
   package var pathLength: Int { data.kind == .stargraph && objective.ntp > 0 ? data.graph.length : 0 }
 
+  /// Rows in one optimizer step.
+  package var samplesPerStep: Int { batch.rows * batch.accumulation }
+
   /// Tokens in one optimizer step.
-  package var tokensPerStep: Int { batch.rows * batch.accumulation * model.context }
+  package var tokensPerStep: Int { samplesPerStep * model.context }
 }
 
 /// What makes steps of gradients.

@@ -16,7 +16,7 @@ package struct StopCondition: Sendable, Equatable {
     let text = typed.filter { !$0.isWhitespace }
     guard
       let (relation, place) = Relation.allCases.lazy.compactMap({ relation in
-        text.range(of: relation.rawValue).map { (relation, $0) }
+        text.firstRange(of: relation.rawValue).map { (relation, $0) }
       }).first,
       let value = Double(text[place.upperBound...]), value.isFinite, place.lowerBound > text.startIndex
     else {
@@ -41,11 +41,6 @@ package struct StopCondition: Sendable, Equatable {
   }
 
   package var text: String { "\(metric) \(relation.rawValue) \(value)" }
-}
-
-extension String {
-  /// The first place of a text within this one; nil where there is none.
-  fileprivate func range(of text: String) -> Range<Index>? { ranges(of: text).first }
 }
 
 /// The rule by which a recipe ends its run early.

@@ -33,7 +33,6 @@ package struct ChartData: Sendable, Equatable {
   package var xLabel: String
   package var yLabel: String
   package var isXLogarithmic = false
-  package var isYLogarithmic = false
   package var curves: [DataCurve]
   /// Sentences for below the chart: seeds, what bands are.
   package var notes: [String]

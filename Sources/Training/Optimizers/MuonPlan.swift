@@ -12,7 +12,7 @@ struct MuonMatrix: Hashable, Sendable {
 
   var count: Int { rows * columns }
 
-  /// Multiplications and additions of an iteration, about.
+  /// Multiplications and additions of an iteration's products: x·xᵀ, A² and what x is multiplied with.
   var operations: Double {
     let (short, long) = (Double(min(rows, columns)), Double(max(rows, columns)))
     return 2 * short * short * (2 * long + short)

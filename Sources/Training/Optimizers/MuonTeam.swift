@@ -42,7 +42,7 @@ final class MuonTeam {
 
   /// Floating-point operations of the products of an update.
   var operations: Double {
-    workers.reduce(0) { $0 + $1.tasks.reduce(0) { $0 + $1.orthogonal.operations } }
+    Double(NewtonSchulz.iterations) * plan.shares.joined().reduce(0) { $0 + $1.operations }
   }
 
   /// Why a product has not computed what it should; nil where all did.

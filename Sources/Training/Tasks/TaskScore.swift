@@ -99,19 +99,23 @@ package struct TaskSummary: Sendable {
   }
 }
 
-/// A context with a continuation, as tokens.
-struct TaskTokens {
-  var context: [Int32]
-  var continuation: [Int32]
+/// A context that continuations are put after, as tokens.
+private struct TaskContext {
+  let text: String
+  /// Without white space at its end, which goes to the continuation.
+  let tokens: [Int32]
 
-  /// Both are tokenized together and divided where the context alone ends; white space at the context's end goes to the
-  /// continuation. This is what lm-evaluation-harness does.
-  init(_ context: String, _ continuation: String, by tokenizer: Tokenizer) {
-    let scalars = Array(context.unicodeScalars)
+  init(_ text: String, by tokenizer: Tokenizer) {
+    let scalars = Array(text.unicodeScalars)
     let end = (scalars.lastIndex { !$0.isPythonSpace } ?? -1) + 1
-    let stripped = String(String.UnicodeScalarView(scalars[..<end]))
-    self.context = tokenizer.tokens(of: stripped)
-    self.continuation = Array(tokenizer.tokens(of: context + continuation).dropFirst(self.context.count))
+    self.text = text
+    tokens = tokenizer.tokens(of: String(String.UnicodeScalarView(scalars[..<end])))
+  }
+
+  /// The tokens of a continuation: both are tokenized together and divided where the context alone ends. This is what
+  /// lm-evaluation-harness does.
+  func tokens(of continuation: String, by tokenizer: Tokenizer) -> [Int32] {
+    Array(tokenizer.tokens(of: text + continuation).dropFirst(tokens.count))
   }
 }
 
@@ -132,21 +136,22 @@ extension TrainedNetwork {
     var decoder = try Decoder(model.configuration)
     for item in items {
       var result = TaskResult(item: item, logLikelihoods: [], tokens: [], isGreedy: [])
+      let before = TaskContext(item.context, by: tokenizer)
       for continuation in item.continuations {
-        let pair = TaskTokens(item.context, continuation, by: tokenizer)
-        let count = pair.continuation.count
-        guard !pair.context.isEmpty, (1...context).contains(count) else {
+        let tokens = before.tokens(of: continuation, by: tokenizer)
+        let count = tokens.count
+        guard !before.tokens.isEmpty, (1...context).contains(count) else {
           throw UserError(
             .data,
-            "\(source):\(item.line): \(continuation.quotation) has \(count) tokens after a context of \(pair.context.count): "
+            "\(source):\(item.line): \(continuation.quotation) has \(count) tokens after a context of \(before.tokens.count): "
               + "at least one of each is needed, and at most \(context), as long as the network's context")
         }
         // As many of the last tokens as the context holds; nothing is predicted from the last one.
-        let inputs = Array((pair.context + pair.continuation).suffix(context + 1).dropLast())
+        let inputs = Array((before.tokens + tokens).suffix(context + 1).dropLast())
         let scored = inputs.count - count
         try decoder.keep(inputs[..<scored], by: model)
         let scores = try decoder.logLikelihoods(
-          reading: Array(inputs[scored...]), of: pair.continuation, by: model)
+          reading: Array(inputs[scored...]), of: tokens, by: model)
         result.logLikelihoods.append(scores.reduce(0) { $0 + Double($1.value) })
         result.tokens.append(count)
         result.isGreedy.append(scores.allSatisfy(\.isLikeliest))

@@ -20,9 +20,6 @@ package struct SamplingRules: Sendable, Equatable {
   package var repetitionPenalty = 1.0
 
   package init(temperature: Double) { self.temperature = temperature }
-
-  /// Whether every token is the likeliest one, by the network's own logits.
-  package var isGreedy: Bool { temperature == 0 && repetitionPenalty == 1 }
 }
 
 /// Chooses tokens of one text.

@@ -152,22 +152,25 @@ extension TrainedNetwork {
       fast.append($0)
       return true
     }
-    result.plainSeconds = try plainSeconds(after: prompt, tokens: count) { plain.append($0) }
+    result.plainSeconds = try plainSeconds(after: prompt, tokens: count) {
+      plain.append($0)
+      return true
+    }
     result.texts = 1
     result.equalTexts = fast == plain ? 1 : 0
     return result
   }
 
   /// Writes the greedy text after a prompt, a token a pass with keys and values kept.
+  /// - Parameter each: receives every token; generation stops when it returns false.
   /// - Returns: the seconds after the prompt was read.
-  package func plainSeconds(after prompt: [Int32], tokens count: Int, each: (Int32) -> Void) throws -> Double {
+  package func plainSeconds(after prompt: [Int32], tokens count: Int, each: (Int32) -> Bool) throws -> Double {
     try requireText()
     var (watch, isFirst) = (Stopwatch(), true)
     try write(after: prompt, tokens: count, temperature: 0, seed: 1) { token in
       if isFirst { _ = watch.lap() }
       isFirst = false
-      each(token)
-      return true
+      return each(token)
     }
     return watch.lap()
   }

@@ -131,6 +131,11 @@ extension NetworkPlan {
   /// All of them.
   package var operationsPerToken: Double { operations.reduce(0) { $0 + $1.count } }
 
+  /// Those of linear layers and unembeddings: all but attention's scores and what they weigh.
+  package var linearOperationsPerToken: Double {
+    operations.reduce(0) { $1.part == .scores ? $0 : $0 + $1.count }
+  }
+
   /// Trained parameters by what they are for.
   package var parametersByPart: [(part: ParameterLayout.Part, count: Int)] {
     ParameterLayout.Part.allCases.map { part in

@@ -20,8 +20,7 @@ extension Decoder {
   ) throws -> [(value: Float, isLikeliest: Bool)] {
     precondition(new.count == targets.count, "each of \(new.count) tokens has a target")
     return zip(try logits(reading: new, by: model), targets).map { logits, target in
-      var logits = logits
-      return logits.withUnsafeMutableBufferPointer {
+      logits.withUnsafeBufferPointer {
         SparseCrossEntropy.logLikelihood(of: Int(target), $0.baseAddress!, count: $0.count)
       }
     }

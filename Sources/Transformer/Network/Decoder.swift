@@ -60,8 +60,7 @@ package struct Decoder: ~Copyable {
   /// where the context is full, its older half is forgotten.
   /// - Throws: `TransformerError` when memory is short or oneDNN refuses.
   package mutating func read(_ new: [Int32], of text: Int = 0, by model: borrowing Transformer) throws {
-    let tokens = texts[text].tokens
-    var kept = tokens.count
+    var kept = texts[text].tokens.count
     var isFull = false
     for _ in new {
       if kept == c.context {
@@ -71,7 +70,7 @@ package struct Decoder: ~Copyable {
       kept += 1
     }
     if isFull {
-      let all = Array((tokens + new).suffix(kept))
+      let all = Array((texts[text].tokens + new).suffix(kept))
       texts[text].tokens = []
       try take(all[...], of: text, model)
     } else {
@@ -136,13 +135,7 @@ package struct Decoder: ~Copyable {
   /// The logits of a head for the tokens that follow what was read of some texts.
   /// - Returns: [V] a text.
   package func logits(of model: borrowing Transformer, head: Int = 0, texts: [Int]) -> [[Float]] {
-    var all: [[Float]] = []
-    for first in Swift.stride(from: 0, to: texts.count, by: ReadingShape.mostAlone) {
-      let some = texts[first..<min(first + ReadingShape.mostAlone, texts.count)]
-      let rows = model.logits(head: head, hidden: some.flatMap { lastHidden(of: $0) }[...])
-      for row in 0..<some.count { all.append(Array(rows[row * c.vocabulary..<(row + 1) * c.vocabulary])) }
-    }
-    return all
+    model.logits(head: head, each: texts.flatMap { lastHidden(of: $0) })
   }
 
   /// After the final norm, of the token that was read last: [d].
@@ -160,17 +153,8 @@ package struct Decoder: ~Copyable {
     reading new: [Int32], alone: Bool = false, by model: borrowing Transformer, head: Int = 0
   ) throws -> [[Float]] {
     precondition(count + new.count <= c.context, "the context has no room for \(new.count) tokens more")
-    let c = c
     var all: [[Float]] = []
-    try take(new[...], of: 0, alone: alone, model) { hidden in
-      for first in Swift.stride(from: 0, to: hidden.count, by: ReadingShape.mostAlone * c.width) {
-        let some = hidden[first..<min(first + ReadingShape.mostAlone * c.width, hidden.count)]
-        let rows = model.logits(head: head, hidden: some)
-        for row in Swift.stride(from: 0, to: rows.count, by: c.vocabulary) {
-          all.append(Array(rows[row..<row + c.vocabulary]))
-        }
-      }
-    }
+    try take(new[...], of: 0, alone: alone, model) { all += model.logits(head: head, each: $0) }
     return all
   }
 

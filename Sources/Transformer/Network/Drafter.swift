@@ -151,8 +151,7 @@ package struct Drafter: ~Copyable {
   ) throws -> [Int32] {
     var hidden: [Float] = []
     for head in 0..<count { hidden += try read(head, stream, at: first, of: model).hidden.suffix(c.width) }
-    let logits = model.logits(head: 0, hidden: hidden[...])
-    return (0..<count).map { Array(logits[$0 * c.vocabulary..<($0 + 1) * c.vocabulary]).largest }
+    return model.logits(head: 0, each: hidden).map(\.largest)
   }
 
   private mutating func sequential(

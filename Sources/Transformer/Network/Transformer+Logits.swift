@@ -9,6 +9,24 @@ extension Transformer {
     return logits(head: head, hidden: hidden[...])
   }
 
+  /// The logits of one head on the trunk for any number of hidden states, as many at a time as go through together. Each has the
+  /// bits that it has alone.
+  /// - Parameter hidden: [n, d].
+  /// - Returns: [V] a hidden state.
+  package func logits(head: Int, each hidden: [Float]) -> [[Float]] {
+    let (V, piece) = (configuration.vocabulary, ReadingShape.mostAlone * configuration.width)
+    var all: [[Float]] = []
+    for first in Swift.stride(from: 0, to: hidden.count, by: piece) {
+      let rows = logits(head: head, hidden: hidden[first..<min(first + piece, hidden.count)])
+      if rows.count == V {
+        all.append(rows)
+      } else {
+        for row in Swift.stride(from: 0, to: rows.count, by: V) { all.append(Array(rows[row..<row + V])) }
+      }
+    }
+    return all
+  }
+
   /// The logits of one head on the trunk for several hidden states. Each has the bits that it has alone.
   /// - Parameter hidden: [n, d].
   /// - Returns: [n, V].

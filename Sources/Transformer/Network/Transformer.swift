@@ -34,7 +34,7 @@ package struct Transformer: ~Copyable {
     let parameters = try Parameters(plan.parameters, precision: precision, isTrained: isTrained)
     let view = parameters.view
     // Shards of one thread each leave the team at one.
-    defer { Team.gather(threads) }
+    defer { Team.resize(to: threads) }
     self.shards = try plan.shards.indices.map { try Shard($0, of: plan, parameters: view) }
     self.configuration = configuration
     self.precision = precision
