@@ -35,7 +35,7 @@ struct RandomWalkTests {
     return words[Int.random(in: 0..<words.count, using: &dice)]
   }
 
-  func event(_ dice: inout Dice, _ step: inout Int) -> Event {
+  private func event(_ dice: inout Dice, _ step: inout Int) -> Event {
     let run = MadeUpRun()
     switch Int.random(in: 0..<20, using: &dice) {
     case 0:

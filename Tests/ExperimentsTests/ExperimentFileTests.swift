@@ -1,6 +1,7 @@
 // Experiments from YAML: which cells they make, and what is said of wrong ones.
 import Foundation
 import Run
+import Support
 import Testing
 
 @testable import Experiments
@@ -8,13 +9,6 @@ import Testing
 @Suite struct ExperimentFileTests {
   private func file(_ yaml: String) throws -> ExperimentFile {
     try ExperimentFile(yaml: yaml, source: "e.yaml", name: "e")
-  }
-
-  private func problem(_ yaml: String) -> String {
-    do {
-      _ = try file(yaml)
-      return ""
-    } catch { return "\(error)" }
   }
 
   @Test func `settings, factors and lists are multiplied`() throws {
@@ -71,7 +65,8 @@ import Testing
     ("recipe: [", "not YAML"),
     ("recipe: tiny\nseeds: 4096\nsettings: {a: {}, b: {}}", "more than 4096"),
   ]) func `what is wrong is said with its place`(yaml: String, words: String) {
-    #expect(problem(yaml).contains(words), "\(problem(yaml))")
+    let said = sentence { _ = try file(yaml) }
+    #expect(said.contains(words), "\(said)")
   }
 
   @Test func `the experiments that come with the program are good`() throws {
@@ -93,7 +88,7 @@ import Testing
 
   @Test func `a setting whose recipe does not hold is named`() throws {
     let file = try file("recipe: tiny\nsettings: {odd: {model.width: 33}}")
-    #expect(throws: UserError.self) { try file.cells(of: Recipe()) }
-    do { _ = try file.cells(of: Recipe()) } catch { #expect("\(error)".contains("setting odd")) }
+    let error = try #require(throws: UserError.self) { try file.cells(of: Recipe()) }
+    #expect("\(error)".contains("setting odd"))
   }
 }

@@ -41,7 +41,7 @@ extension CompareScreen {
       }
       drawLower(lower, on: &canvas)
     }
-    let title = showsDifference ? "difference from \(comparison.lines[comparison.against].name)" : yLabel
+    let title = showsDifference ? "difference from \(comparison.lines[comparison.against].name)" : comparison.yTitle
     let inside = canvas.box(chart, title: title, notes: chartNotes)
     drawChart(in: inside, isDifference: showsDifference, hasLegend: true, on: &canvas)
     draw(message: message, above: footer, on: &canvas)
@@ -59,15 +59,10 @@ extension CompareScreen {
   private func drawLower(_ area: Rectangle, on canvas: inout Canvas) {
     guard area.columns >= 100, area.rows >= 6 else { return drawReadings(in: area, on: &canvas) }
     let (left, right) = area.splitLeft(area.columns - min(max(readingsWidth, 44), area.columns - 36))
-    let title = showsDifference ? yLabel : "difference from \(comparison.lines[comparison.against].name)"
+    let title = showsDifference ? comparison.yTitle : "difference from \(comparison.lines[comparison.against].name)"
     let inside = canvas.box(left, title: title)
     drawChart(in: inside, isDifference: !showsDifference, hasLegend: false, on: &canvas)
     drawReadings(in: right, on: &canvas)
-  }
-
-  /// The title of the y axis.
-  private var yLabel: String {
-    comparison.axis == .loss ? "tokens to reach \(comparison.metric.label)" : comparison.metric.label
   }
 
   private func drawHeader(in area: Rectangle, on canvas: inout Canvas) {

@@ -19,11 +19,13 @@ extension Comparison {
     var notes = ["seeds: " + seeds.joined(separator: "; ")]
     if curves.contains(where: { !$0.lower.isEmpty }) { notes.append("bands: ± standard deviation over seeds") }
     if metric.isSmoothed { notes.append("smoothed by \(Figure.factor(smoothing))") }
-    let title = axis == .loss ? "tokens to reach \(metric.label)" : metric.label
     return ChartData(
-      title: title, xLabel: axis == .loss ? metric.unitLabel : axis.unitLabel,
+      title: yTitle, xLabel: axis == .loss ? metric.unitLabel : axis.unitLabel,
       yLabel: axis == .loss ? CompareAxis.tokens.unitLabel : metric.unitLabel, curves: curves, notes: notes)
   }
+
+  /// The title of the y axis.
+  package var yTitle: String { axis == .loss ? "tokens to reach \(metric.label)" : metric.label }
 
   /// The losses of one run over tokens: of the steps and of evaluations, each head's.
   package static func chart(of run: ComparedRun) -> ChartData {

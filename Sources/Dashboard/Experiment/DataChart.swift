@@ -24,7 +24,7 @@ extension ChartData {
     let rows = inside.rows - legendRows - axisRows
     guard rows > 0 else { return }
     let x = Scale(from: xs.low, to: xs.high, isLogarithmic: isXLogarithmic)
-    let y = Scale(from: ys.low, to: ys.high, isLogarithmic: isYLogarithmic)
+    let y = Scale(from: ys.low, to: ys.high)
     guard let (left, columns) = canvas.drawScale(y, rows: rows, in: inside) else { return }
     var plot = Plot(columns: columns, rows: rows, glyphs: glyphs)
     for (index, curve) in curves.enumerated() { draw(curve, LinePen(index), x, y, glyphs, &plot) }

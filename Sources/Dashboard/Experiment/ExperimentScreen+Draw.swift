@@ -6,21 +6,16 @@ import TerminalUI
 extension ExperimentScreen {
   /// Draws for a terminal of any size; changes nothing.
   package func draw(size: (columns: Int, rows: Int)) -> Canvas {
-    var canvas = Canvas(columns: size.columns, rows: size.rows)
-    if let help {
-      Self.keys.drawHelp("help: experiment", notes: [Self.words], scroll: help.scroll, on: &canvas)
-    } else {
+    picture(size, name: "experiment", notes: Self.words) { canvas in
       let (header, rest) = canvas.bounds.splitTop(1)
       let (body, footer) = rest.splitTop(rest.rows - 1)
-      drawHeader(in: header.columns >= 30 ? header.inset(columns: 1) : header, on: &canvas)
+      drawHeader(in: header, on: &canvas)
       let wanted = table.rows.count + 3
       let (cells, chart) = body.splitTop(body.rows >= 16 ? min(wanted, body.rows / 2) : body.rows)
       drawCells(in: canvas.box(cells, title: "cells", isFocused: true), on: &canvas)
       if chart.rows >= 5 { drawChart(in: chart, on: &canvas) }
       drawFooter(in: footer, message: message, typing: nil, on: &canvas)
     }
-    canvas.reduce(to: glyphs)
-    return canvas
   }
 
   private static let words =
@@ -30,21 +25,21 @@ extension ExperimentScreen {
   private func drawHeader(in area: Rectangle, on canvas: inout Canvas) {
     let over = table.results.count(where: \.isOver)
     var pieces = [
-      Dashboard.Piece(long: [Span("foretop", .faint)], short: [Span("foretop", .faint)], rank: 5),
+      Dashboard.Piece("foretop", .faint, rank: 5),
       Dashboard.Piece(
         long: [Span("experiment "), Span(table.name.harmlessLine, .bold)],
         short: [Span(table.name.harmlessLine, .bold)], rank: 1),
     ]
     func add(_ text: String, _ style: Style, _ rank: Int) {
-      pieces.append(Dashboard.Piece(long: [Span(text, style)], short: [Span(text, style)], rank: rank))
+      pieces.append(Dashboard.Piece(text, style, rank: rank))
     }
     add("\(over) of \(phases.count) cells", .plain, 0)
     let training = phases.count { $0 == .training }
     if training > 0 { add("\(training) training", Style(.good, .bold), 2) }
-    let failed = phases.count { if case .failed = $0 { true } else { false } }
+    let failed = phases.count { $0 == .failed }
     if failed > 0 { add("\(failed) failed", Style(.bad, .bold), 2) }
     if let left, over < phases.count { add("about \(Figure.duration(left)) left", .plain, 3) }
-    canvas.write(Dashboard.fitting(pieces, in: area.columns), line: 0, of: area)
+    drawHeader(pieces, in: area, on: &canvas)
   }
 
   // MARK: Cells

@@ -21,13 +21,13 @@ package struct ExperimentScreen: Sendable, KeyedScreen {
   package enum CellPhase: Sendable, Equatable {
     case waiting, training, over, diverged
     /// Its process ended before the run did.
-    case failed(String)
+    case failed
   }
 
   package private(set) var table: ExperimentTable
   private(set) var phases: [CellPhase]
-  /// The evaluations of each cell.
-  private(set) var evaluations: [[Evaluation]]
+  /// The first metric of each cell over samples.
+  private var points: [[(x: Double, y: Double)]]
   /// Seconds until all cells are over, about; nil where nothing is known yet.
   private(set) var left: Double?
   /// The place of the chosen cell.
@@ -45,7 +45,7 @@ package struct ExperimentScreen: Sendable, KeyedScreen {
     precondition(phases.count == table.cells.count)
     self.table = table
     self.phases = phases
-    evaluations = table.cells.map { _ in [] }
+    points = table.cells.map { _ in [] }
     self.palette = palette
     self.glyphs = glyphs
     showsSolved = !table.until.isEmpty
@@ -70,10 +70,7 @@ package struct ExperimentScreen: Sendable, KeyedScreen {
       [(.character("q"), .leave), (.escape, .leave)], shown: "q", label: "stop",
       "save the runs that train and stop (also esc); the same command goes on"),
     ScreenKeys.KeyRow([(.character("?"), .help)], label: "help", "show the keys"),
-    ScreenKeys.KeyRow([(.character("c"), .palette)], "change the colours: next palette"),
-    ScreenKeys.KeyRow([(.character("b"), .glyphs)], "change the characters: braille, blocks, ASCII"),
-    ScreenKeys.KeyRow([(.control("l"), .redraw)], "redraw the screen"),
-  ])
+  ]).withLooks(.palette, .glyphs, .redraw)
 
   // MARK: News
 
@@ -83,7 +80,14 @@ package struct ExperimentScreen: Sendable, KeyedScreen {
   }
 
   /// Takes the evaluations of a cell.
-  package mutating func take(_ evaluations: [Evaluation], of cell: Int) { self.evaluations[cell] = evaluations }
+  package mutating func take(_ evaluations: [Evaluation], of cell: Int) {
+    let samples = Double(table.cells[cell].recipe.samplesPerStep)
+    points[cell] = evaluations.compactMap { evaluation in
+      evaluation.number(named: metric).map { (Double(evaluation.step) * samples, $0) }
+    }
+  }
+
+  private var metric: String { table.metrics.first ?? "" }
 
   /// The name of the chosen cell's run.
   package var chosenName: String { table.cells[chosen].name }
@@ -123,17 +127,9 @@ package struct ExperimentScreen: Sendable, KeyedScreen {
   /// The first metric of the chosen setting's cells over samples.
   var chart: ChartData {
     let setting = table.cells[chosen].setting
-    let metric = table.metrics.first ?? ""
-    let curves = table.cells.indices.filter { table.cells[$0].setting == setting }.compactMap {
-      cell -> ChartData.DataCurve? in
-      let recipe = table.cells[cell].recipe
-      let points = evaluations[cell].compactMap { evaluation in
-        evaluation.number(named: metric).map {
-          (Double(evaluation.step * recipe.batch.rows * recipe.batch.accumulation), $0)
-        }
-      }
-      return points.isEmpty
-        ? nil : ChartData.DataCurve("seed \(recipe.seed)", xs: points.map(\.0), ys: points.map(\.1))
+    let curves = table.cells.indices.filter { table.cells[$0].setting == setting && !points[$0].isEmpty }.map { cell in
+      ChartData.DataCurve(
+        "seed \(table.cells[cell].recipe.seed)", xs: points[cell].map(\.x), ys: points[cell].map(\.y))
     }
     return ChartData(title: table.rows[setting].name, xLabel: "samples", yLabel: metric, curves: curves)
   }

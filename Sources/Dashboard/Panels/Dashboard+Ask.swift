@@ -27,10 +27,7 @@ extension Dashboard {
     let isTable = inside.rows >= 7 && inside.columns >= 36
     let indent = isTable ? Self.margin : 0
     let room = inside.columns - indent
-    let further = TokenText.wrapped(
-      TokenText.further(expectation.further) { name in
-        Head.all.first { $0.name == name }.map { pen($0).style } ?? .plain
-      }, to: room)
+    let further = furtherLines(expectation.further, columns: room)
     let soon = TokenText.wrapped(
       expectation.ranking.enumerated().map { place, token in
         [Span("\(place + 1) ", .faint), Span(TokenText.label(token), Style(.second))]
@@ -48,14 +45,8 @@ extension Dashboard {
     if furtherRows > 0, left > 0 { furtherRows = min(further.count, 1 + left) }
     var line = drawChoices(expectation.next.prefix(rows), from: 1, in: inside, on: &canvas)
     if line + furtherRows + soonRows < inside.rows { line += 1 }
-    for (word, lines, count) in [("then", further, furtherRows), ("soon", soon, soonRows)] {
-      for index in 0..<count {
-        if index == 0 { canvas.write(word, style: .faint, line: line, of: inside) }
-        let isCut = index == count - 1 && lines.count > count
-        canvas.write(lines[index] + (isCut ? [Span(" …", .faint)] : []), line: line, of: inside, indent: indent)
-        line += 1
-      }
-    }
+    draw(further, most: furtherRows, beside: "then", line: &line, indent: indent, in: inside, on: &canvas)
+    draw(soon, most: soonRows, beside: "soon", line: &line, indent: indent, in: inside, on: &canvas)
   }
 
   /// NTP's choices with their probabilities, and what they were before.
@@ -154,7 +145,8 @@ extension Dashboard {
     return spans
   }
 
-  private func askedStep(_ prompt: AskPrompt) -> Int? {
+  /// The step of the checkpoint that a prompt is about.
+  func askedStep(_ prompt: AskPrompt) -> Int? {
     let index = checkpoints.count - 1 - prompt.checkpoint
     return checkpoints.indices.contains(index) ? checkpoints[index] : nil
   }

@@ -63,7 +63,7 @@ extension Dashboard {
     // Below the table: the head's ranking, what the MTP heads said, the quality and its history, and what the words mean.
     let ranking = sample.ranking.map(TokenText.label).joined(separator: "  ").wrapped(to: inside.columns - 9)
     let rankingRows = min(ranking.count, inside.rows >= 14 ? 2 : 1)
-    let further = furtherLines(of: sample, columns: inside.columns - 9)
+    let further = furtherLines(sample.further ?? [], columns: inside.columns - 9)
     let furtherRows = inside.rows >= 11 ? min(further.count, inside.rows >= 16 ? 2 : 1) : 0
     let hasSparkline = inside.rows >= 12
     let reserved = 3 + 1 + rankingRows + furtherRows + 1 + (hasSparkline ? 1 : 0)
@@ -81,12 +81,7 @@ extension Dashboard {
       canvas.write(text.cut(to: inside.columns - 9), style: Style(.second), line: line + index, of: inside, indent: 9)
     }
     line += rankingRows
-    for index in 0..<furtherRows {
-      if index == 0 { canvas.write("mtp", style: .faint, line: line, of: inside) }
-      let isCut = index == furtherRows - 1 && further.count > furtherRows
-      canvas.write(further[index] + (isCut ? [Span(" …", .faint)] : []), line: line, of: inside, indent: 9)
-      line += 1
-    }
+    draw(further, most: furtherRows, beside: "mtp", line: &line, indent: 9, in: inside, on: &canvas)
     canvas.write(Self.quality(sample), line: line, of: inside)
     line += 1
     if hasSparkline {
@@ -98,14 +93,6 @@ extension Dashboard {
     }
     guard hasWords else { return }
     for (index, text) in words.enumerated() { canvas.write(text, style: .faint, line: line + 1 + index, of: inside) }
-  }
-
-  /// What each MTP head said about the same place, on lines of so many columns.
-  private func furtherLines(of sample: OrderSample, columns: Int) -> [[Span]] {
-    TokenText.wrapped(
-      TokenText.further(sample.further ?? []) { name in
-        Head.all.first { $0.name == name }.map { pen($0).style } ?? .plain
-      }, to: columns)
   }
 
   /// What the table's words mean.

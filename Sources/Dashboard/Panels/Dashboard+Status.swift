@@ -66,7 +66,7 @@ extension Dashboard {
           short: [Span(step, .bold), Span(of.map { "/" + $0 } ?? "")], rank: 1))
       if let total, total > 0, !isEnded {
         // A bar where there is much room, else nothing: step and total say the same.
-        pieces.append(Piece(long: progress(Double(last.step) / Double(total)), short: [], rank: 8))
+        pieces.append(Piece(long: progress(last.step, of: total), short: [], rank: 8))
       }
       pieces.append(
         Piece(
@@ -117,9 +117,9 @@ extension Dashboard {
   }
 
   /// A bar of 16 cells, and the share in percent.
-  private func progress(_ share: Double) -> [Span] {
+  private func progress(_ step: Int, of total: Int) -> [Span] {
     var work = WorkProgress(of: .windows)
-    work.take(done: Int(min(max(share, 0), 1) * 1000), total: 1000, now: 0)
+    work.take(done: max(step, 0), total: total, now: 0)
     return work.bar(16) + [Span(" " + work.percent)]
   }
 

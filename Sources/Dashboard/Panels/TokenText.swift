@@ -14,16 +14,6 @@ enum TokenText {
     token.allSatisfy { $0 == " " } ? String(repeating: "␠", count: token.count) : token
   }
 
-  /// What each MTP head expects: `mtp-2 was .20`.
-  static func further(_ choices: [Expectation.FurtherChoice], _ pen: (String) -> Style) -> [[Span]] {
-    choices.map { further in
-      [
-        Span(further.head + " ", .faint), Span(label(further.choice.token), pen(further.head)),
-        Span(" " + Figure.share(Double(further.choice.probability))),
-      ]
-    }
-  }
-
   /// Entries side by side, on as many lines as they need.
   static func wrapped(_ entries: [[Span]], to columns: Int, gap: Int = 3) -> [[Span]] {
     var lines: [[Span]] = []
@@ -35,5 +25,33 @@ enum TokenText {
       }
     }
     return lines
+  }
+}
+
+extension Dashboard {
+  /// What each MTP head expects, on lines of so many columns: `mtp-2 was .20`.
+  func furtherLines(_ choices: [Expectation.FurtherChoice], columns: Int) -> [[Span]] {
+    TokenText.wrapped(
+      choices.map { further in
+        let style = Head.all.first { $0.name == further.head }.map { pen($0).style } ?? .plain
+        return [
+          Span(further.head + " ", .faint), Span(TokenText.label(further.choice.token), style),
+          Span(" " + Figure.share(Double(further.choice.probability))),
+        ]
+      }, to: columns)
+  }
+
+  /// Draws the first lines of some beside a word; an ellipsis says that there are more.
+  /// - Parameter line: goes on to the line after them.
+  func draw(
+    _ lines: [[Span]], most count: Int, beside word: String, line: inout Int, indent: Int, in inside: Rectangle,
+    on canvas: inout Canvas
+  ) {
+    for index in 0..<count {
+      if index == 0 { canvas.write(word, style: .faint, line: line, of: inside) }
+      let isCut = index == count - 1 && lines.count > count
+      canvas.write(lines[index] + (isCut ? [Span(" …", .faint)] : []), line: line, of: inside, indent: indent)
+      line += 1
+    }
   }
 }

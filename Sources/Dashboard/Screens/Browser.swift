@@ -128,7 +128,7 @@ package struct Browser: ScreenContent {
     } else if compare != nil {
       compare?.message = sentence
     } else {
-      runs?.message = sentence
+      sayBelowRuns(sentence)
     }
     needsDrawing = true
   }
@@ -149,6 +149,7 @@ package struct Browser: ScreenContent {
   package mutating func use(_ preferences: Preferences, layout usesLayout: Bool) {
     self.preferences = preferences
     runs?.use(preferences)
+    if let chosen = preferences.palette.flatMap(Palette.named) { experiment?.palette = chosen }
     dashboard?.use(preferences, layout: usesLayout)
   }
 

@@ -59,7 +59,7 @@ package enum KeyTable {
       .training, [(.character("l"), .typeRate)], label: "type rate", "type a learning rate: 3e-4, or a factor: x0.5"),
     KeyLine(
       .training, [(.character("w"), .weights)], label: "weights", "type the weight of a loss: 0.5, or a factor: x2"),
-    KeyLine(.training, [(.character("u"), .undo)], "undo the last change of the rate, a weight or a setting"),
+    KeyLine(.training, [(.character("u"), .undo)], "undo the last change: rate, weight, setting or prompt"),
     KeyLine(
       .training, [(.character(":"), .commandLine)], label: "command",
       "type a command, such as until 2000; tab completes"),

@@ -43,7 +43,7 @@ struct AskPrompt: Sendable, Equatable {
 extension Dashboard {
   /// Takes an answer that a stored run's checkpoint gave.
   package mutating func receive(_ answer: TextAnswer) {
-    asked.removeAll { if case .ask = $0.command { true } else { false } }
+    asked.removeAll(where: \.isQuestion)
     show(answer)
     needsDrawing = true
   }
@@ -58,7 +58,7 @@ extension Dashboard {
 
   /// A question to a stored run's checkpoint has no answer.
   package mutating func failQuestion(_ sentence: String) {
-    asked.removeAll { if case .ask = $0.command { true } else { false } }
+    asked.removeAll(where: \.isQuestion)
     if case .ask(var prompt) = overlay {
       prompt.problem = sentence
       overlay = .ask(prompt)
@@ -69,17 +69,15 @@ extension Dashboard {
   }
 
   /// Whether a question waits for its answer.
-  var awaitsAnswer: Bool { asked.contains { if case .ask = $0.command { true } else { false } } }
+  var awaitsAnswer: Bool { asked.contains(where: \.isQuestion) }
 
   /// Whether questions go to a checkpoint, since nothing trains here.
   package var asksCheckpoints: Bool { !steers }
 
   /// The step of the checkpoint that is asked; nil is the newest.
   package var askedCheckpoint: Int? {
-    guard case .ask(let prompt) = overlay, prompt.checkpoint > 0, prompt.checkpoint < checkpoints.count else {
-      return nil
-    }
-    return checkpoints[checkpoints.count - 1 - prompt.checkpoint]
+    guard case .ask(let prompt) = overlay, prompt.checkpoint > 0 else { return nil }
+    return askedStep(prompt)
   }
 
   mutating func openAsk() { overlay = .ask(AskPrompt(text: lastQuestion)) }
@@ -87,9 +85,7 @@ extension Dashboard {
   mutating func press(_ key: Key, in prompt: AskPrompt) -> Command? {
     var prompt = prompt
     switch key {
-    case .escape:
-      overlay = nil
-      return nil
+    case .escape: return leaveOverlay()
     case .enter: return ask(prompt)
     case .pageUp, .pageDown:
       guard asksCheckpoints else { break }

@@ -151,6 +151,8 @@ struct Asked: Sendable, Equatable {
   /// Steps taken since: what no event answers is forgotten after a few.
   var age = 0
 
+  var isQuestion: Bool { if case .ask = command { true } else { false } }
+
   /// Whether an event tells that this command was obeyed, or refused.
   func isAnswered(by event: Event) -> Bool {
     if let request, case .occurred(let occurrence) = event, let answered = occurrence.request {

@@ -13,13 +13,7 @@ extension ExperimentFile {
   /// - Throws: `UserError` with source and line.
   package init(yaml: String, source: String, name: String) throws {
     let reader = ExperimentReader(source: source)
-    let root: Node?
-    do throws(YAML.YAMLFault) {
-      root = try YAML.node(of: yaml, what: "an experiment")
-    } catch {
-      throw UserError(.data, "\(source)\(error.line.map { ":\($0)" } ?? ""): \(error.what)")
-    }
-    guard let root, let mapping = root.mapping else {
+    guard let mapping = try YAML.root(of: yaml, what: "an experiment", source: source)?.mapping else {
       throw UserError(.data, "\(source): an experiment is a list of keys with values, such as “recipe: tiny”")
     }
     var recipe: String?
@@ -54,6 +48,15 @@ extension ExperimentFile {
       throw UserError(.data, "\(source): recipe is missing: name a recipe, such as “recipe: stargraph-quick”")
     }
     self.recipe = recipe
+    let count = factors.reduce(1) { count, factor in
+      let (product, isTooMuch) = count.multipliedReportingOverflow(by: factor.count)
+      return isTooMuch ? .max : product
+    }
+    guard count <= Self.mostCells / seeds.count else {
+      throw UserError(
+        .data,
+        "\(source): \(count) settings with \(seeds.count) seeds are more than \(Self.mostCells) runs: leave some out")
+    }
     settings = Self.combined(factors)
     let names = settings.map(\.name)
     if let twice = names.first(where: { name in names.count { $0 == name } > 1 }) {
@@ -62,12 +65,6 @@ extension ExperimentFile {
     if let against, !names.contains(against) {
       throw UserError(
         .data, "\(source): against names \(against.quotation), but the settings are \(names.joined(separator: ", "))")
-    }
-    guard settings.count * seeds.count <= Self.mostCells else {
-      throw UserError(
-        .data,
-        "\(source): \(settings.count) settings with \(seeds.count) seeds are more than \(Self.mostCells) runs: leave some out"
-      )
     }
   }
 

@@ -89,9 +89,8 @@ package struct ExperimentFile: Sendable, Equatable {
   package func metrics(of cells: [ExperimentCell]) -> [String] {
     guard metrics.isEmpty else { return metrics }
     let until = cells.compactMap { (try? StopRule($0.recipe))?.condition?.metric }
-    let shared = Evaluation.names(cells[0].recipe).filter { name in
-      cells.allSatisfy { Evaluation.names($0.recipe).contains(name) }
-    }
+    let names = cells.map { Evaluation.names($0.recipe) }
+    let shared = names[0].filter { name in names.allSatisfy { $0.contains(name) } }
     let losses = shared.filter { $0.hasPrefix("held-out/") && !until.contains($0) }.prefix(1)
     return Array(until.prefix(1)) + losses
   }

@@ -26,9 +26,11 @@ package struct CellReading: Sendable, Equatable {
       // The steps after this one are taken again.
       evaluations.removeAll { $0.step > beginning.step }
       step = min(step, beginning.step)
-    case .stepped(let report): (step, active) = (report.step, report.active)
-    case .summedUp(let sum): (step, active) = (sum.mean.step, sum.mean.active)
-    case .evaluated(let evaluation):
+    // A damaged file may say anything.
+    case .stepped(let report) where RunState.isPlausible(report.step): (step, active) = (report.step, report.active)
+    case .summedUp(let sum) where RunState.isPlausible(sum.mean.step):
+      (step, active) = (sum.mean.step, sum.mean.active)
+    case .evaluated(let evaluation) where RunState.isPlausible(evaluation.step):
       evaluations.removeAll { $0.step == evaluation.step }
       evaluations.append(evaluation)
     case .occurred(let occurrence): if occurrence.kind == .failure { failure = occurrence.text }
@@ -39,7 +41,7 @@ package struct CellReading: Sendable, Equatable {
 
 /// What came of a cell.
 package struct CellResult: Sendable, Equatable {
-  package enum CellFate: Sendable, Equatable {
+  package enum CellFate: String, Sendable {
     /// Not begun, or begun and not at its end.
     case open
     /// `stop.until` was reached.
@@ -73,7 +75,8 @@ package struct CellResult: Sendable, Equatable {
       fate = reading?.state == "diverged" ? .diverged : .open
     }
     evaluation = end?.evaluation ?? last
-    samples = (evaluation?.step ?? 0) * recipe.batch.rows * recipe.batch.accumulation
+    samples =
+      min(evaluation?.step ?? 0, .max / max(recipe.samplesPerStep, 1)) * recipe.samplesPerStep
     step = reading?.step ?? 0
     active = reading?.active ?? 0
     parameters = reading?.parameters ?? 0

@@ -103,12 +103,12 @@ extension ExperimentTable {
     parts.append("    " + command)
     parts.append(
       "\(over) of \(results.count) runs are over, with \(Figure.duration(seconds)) of training in all; "
-        + "seeds: \(seeds.map(String.init).joined(separator: ", ")).")
+        + "\(seedWords).")
     parts.append(markdown)
     parts += notes
     if !differing.isEmpty {
       let lines = rows.indices.map { setting -> String in
-        let recipe = cells.first { $0.setting == setting }?.recipe ?? cells[0].recipe
+        let recipe = recipe(of: setting) ?? cells[0].recipe
         let values = differing.map { "`\($0.key)` \($0.read(recipe).json.line)" }
         return "- \(rows[setting].name): \(values.joined(separator: ", "))"
       }
@@ -124,12 +124,5 @@ extension ExperimentTable {
 
 extension CellResult {
   /// `open`, `solved`, `ended`, `diverged`.
-  package var word: String {
-    switch fate {
-    case .open: "open"
-    case .solved: "solved"
-    case .ended: "ended"
-    case .diverged: "diverged"
-    }
-  }
+  package var word: String { fate.rawValue }
 }

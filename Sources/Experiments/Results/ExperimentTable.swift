@@ -41,18 +41,18 @@ package struct ExperimentTable: Sendable {
     precondition(cells.count == results.count)
     let metrics = file.metrics(of: cells)
     let until = cells.compactMap { (try? StopRule($0.recipe))?.condition?.text }.first ?? ""
-    func members(_ setting: Int) -> [CellResult] {
-      cells.indices.filter { cells[$0].setting == setting }.map { results[$0] }
-    }
+    let places = Dictionary(grouping: cells.indices) { cells[$0].setting }
+    func members(_ setting: Int) -> [CellResult] { (places[setting] ?? []).map { results[$0] } }
     func values(_ setting: Int, _ metric: String) -> [Double] {
       members(setting).filter { $0.isOver && $0.fate != .diverged }.compactMap { $0.evaluation?.number(named: metric) }
     }
     let base = file.base
+    let baseValues = metrics.first.map { values(base, $0) } ?? []
     rows = file.settings.indices.map { setting in
       let members = members(setting)
       let over = members.filter(\.isOver)
       let difference =
-        setting == base ? nil : metrics.first.flatMap { WelchInterval(values(setting, $0), minus: values(base, $0)) }
+        setting == base ? nil : metrics.first.flatMap { WelchInterval(values(setting, $0), minus: baseValues) }
       return SettingRow(
         name: file.settings[setting].name, over: over.count, cells: members.count,
         diverged: over.count { $0.fate == .diverged }, values: metrics.map { MeanDeviation(values(setting, $0)) },
@@ -65,6 +65,12 @@ package struct ExperimentTable: Sendable {
   }
 
   package var isOver: Bool { results.allSatisfy(\.isOver) }
+
+  /// The recipe of a setting, with its first seed.
+  func recipe(of setting: Int) -> Recipe? { cells.first { $0.setting == setting }?.recipe }
+
+  /// `seeds: 1, 2, 3`.
+  var seedWords: String { "seeds: \(seeds.map(String.init).joined(separator: ", "))" }
 
   // MARK: Text
 
@@ -152,7 +158,7 @@ package struct ExperimentTable: Sendable {
     guard !curves.isEmpty else { return nil }
     return ChartData(
       title: "\(name): share of runs with \(until)", xLabel: "samples", yLabel: "share of runs", curves: curves,
-      notes: ["seeds: \(seeds.map(String.init).joined(separator: ", "))", "bands: 95 % intervals (Kaplan–Meier)"])
+      notes: [seedWords, "bands: 95 % intervals (Kaplan–Meier)"])
   }
 
   /// A value over a number that the settings differ in, such as the rate; nil where their names have none.
@@ -160,7 +166,7 @@ package struct ExperimentTable: Sendable {
     guard let metric = metrics.first, let field = Recipe.fields.first(where: { $0.key == key }) else { return nil }
     var points: [(x: Double, value: MeanDeviation)] = []
     for (setting, row) in rows.enumerated() {
-      guard let recipe = cells.first(where: { $0.setting == setting })?.recipe,
+      guard let recipe = recipe(of: setting),
         case .number(let x) = field.read(recipe),
         let value = row.values.first ?? nil
       else { continue }
@@ -177,8 +183,7 @@ package struct ExperimentTable: Sendable {
           lower: hasBand ? points.map { $0.value.mean - ($0.value.deviation ?? 0) } : [],
           upper: hasBand ? points.map { $0.value.mean + ($0.value.deviation ?? 0) } : [])
       ],
-      notes: ["seeds: \(seeds.map(String.init).joined(separator: ", "))"]
-        + (hasBand ? ["band: ± standard deviation"] : []))
+      notes: [seedWords] + (hasBand ? ["band: ± standard deviation"] : []))
     chart.isXLogarithmic = true
     return chart
   }

@@ -23,7 +23,7 @@ package struct RateChoice: Sendable, Equatable {
 
   package init(_ table: ExperimentTable) {
     let rated = table.rows.indices.compactMap { setting -> (rate: Double, row: ExperimentTable.SettingRow)? in
-      table.cells.first { $0.setting == setting }.map { ($0.recipe.schedule.rate, table.rows[setting]) }
+      table.recipe(of: setting).map { ($0.schedule.rate, table.rows[setting]) }
     }.sorted { $0.rate < $1.rate }
     let sound = rated.filter { $0.row.diverged == 0 && $0.row.values.first.flatMap { $0 } != nil }
     guard let metric = table.metrics.first,

@@ -29,15 +29,14 @@ struct AskTests {
     return .occurred(occurrence)
   }
 
-  private func type(_ text: String, _ dashboard: inout Dashboard) -> Command? {
-    var last: Command?
-    for key in [.character("t")] + text.map(Key.character) + [.enter] { last = dashboard.press(key) }
-    return last
+  private func ask(_ text: String, _ dashboard: inout Dashboard) -> Command? {
+    dashboard.type("t" + text)
+    return dashboard.press(.enter)
   }
 
   @Test func `t asks while it trains, and the answer comes below the text`() {
     var dashboard = run.dashboard(at: 300)
-    #expect(type("In the beginning", &dashboard) == .ask("In the beginning"))
+    #expect(ask("In the beginning", &dashboard) == .ask("In the beginning"))
     #expect(dashboard.awaitsAnswer)
     #expect(dashboard.draw(size: (120, 36), now: run.now(300)).text.contains("asked: answered between two steps"))
     // A second question waits for the answer of the first.
@@ -58,7 +57,7 @@ struct AskTests {
 
   @Test func `an answer is the one to the request`() {
     var dashboard = run.dashboard(at: 300)
-    _ = type("In", &dashboard)
+    _ = ask("In", &dashboard)
     dashboard.wasSent(as: 7)
     dashboard.receive(answered(Self.answer(0.1), step: 300, request: 6))
     #expect(dashboard.awaitsAnswer)
@@ -88,14 +87,14 @@ struct AskTests {
     _ = dashboard.press(.character("t"))
     #expect(dashboard.overlay == nil && dashboard.message.contains("not yet"))
     dashboard = run.dashboard(at: 300)
-    #expect(type("", &dashboard) == nil)
+    #expect(ask("", &dashboard) == nil)
     #expect(dashboard.draw(size: (80, 24), now: 0).text.contains("type a text first"))
   }
 
   @Test(arguments: [(20, 4), (40, 12), (80, 24), (120, 36), (220, 60)])
   func `the prompt is whole at every size`(columns: Int, rows: Int) {
     var dashboard = run.dashboard(at: 300)
-    _ = type("In the beginning", &dashboard)
+    _ = ask("In the beginning", &dashboard)
     dashboard.receive(answered(Self.answer(0.41), step: 301))
     let text = dashboard.draw(size: (columns, rows), now: run.now(301)).text
     #expect(text.contains("beginning"), "\(text)")
@@ -104,7 +103,7 @@ struct AskTests {
 
   @Test func `it looks as it did`() throws {
     var dashboard = run.dashboard(at: 300)
-    _ = type("In the beginning", &dashboard)
+    _ = ask("In the beginning", &dashboard)
     dashboard.receive(answered(Self.answer(0.212), step: 200))
     _ = dashboard.press(.enter)
     dashboard.receive(answered(Self.answer(0.41), step: 301))

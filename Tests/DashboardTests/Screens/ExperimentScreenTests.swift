@@ -25,7 +25,7 @@ import TerminalUI
     let over = CellReading(state: "finished", events: [.evaluated(evaluation(100, path: 0.995))])
     let results = [CellResult(base, over)] + (1...3).map { _ in CellResult(base, nil) }
     var screen = ExperimentScreen(
-      ExperimentTable(file, cells, results), [.over, .training, .waiting, .failed("no text")])
+      ExperimentTable(file, cells, results), [.over, .training, .waiting, .failed])
     screen.take([evaluation(100, path: 0.995)], of: 0)
     return screen
   }
