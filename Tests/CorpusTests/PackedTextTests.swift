@@ -107,6 +107,25 @@ struct PackedTextTests {
     }
   }
 
+  @Test func `equal bytes with other documents are another text to the cache`() throws {
+    let texts = [
+      ("a.jsonl", #"{"text": "one"}"# + "\n" + #"{"text": "two"}"#, 2), ("a.txt", "one\ntwo\n", 1),
+      ("c.jsonl", #"{"text": "one\ntwo"}"#, 1),
+    ]
+    let paths = try texts.map { try folder.write($0.0, $0.1) }
+    // Twice: made, and found.
+    for _ in 0..<2 {
+      for (path, text) in zip(paths, texts) {
+        let corpus = try Corpus(opening: source([path], DocumentBounds(separator: "")))
+        #expect(corpus.training.documents == text.2, "\(text.0)")
+        #expect(try corpus.tokenizer.text(of: corpus.training.tokens(0..<corpus.training.count)) == "one\ntwo\n")
+      }
+    }
+    #expect(folder.cached.count { $0.hasSuffix(".tokens") } == 3)
+    // That of a plain text is its SHA-256, as it was before there were JSON lines.
+    #expect(try TextFiles(at: [paths[1]]).files[0].digest == Digest.of(Array("one\ntwo\n".utf8)))
+  }
+
   @Test(arguments: [
     (#"{"text": "a"}"# + "\n{\"content\": \"b\"}\n", "line 2"), (#"{"text": 5}"#, "line 1"), ("[1]", "line 1"),
     (#"{"text": "a"}"# + "\n\n{oops}", "line 3"),
@@ -179,6 +198,42 @@ struct PackedTextTests {
       try texts.forEach(by: Tokenizer(kind: .bytes, model: []), in: nil, size: 64) { _ in }
     }
     #expect(error.description.contains("changed"))
+  }
+
+  @Test(arguments: ["", "\n\n"])
+  func `the rest of a text begins at every place where a part may have ended`(separator: String) throws {
+    let documents = DocumentBounds(separator: separator)
+    let verses = (1...30).map { Sample.verses(1, seed: $0) + (separator.isEmpty ? "" : "\n") }
+    let plain = verses.joined()
+    var lines = ""
+    for verse in verses { lines += #"{"text": "\#(verse.replacing("\n", with: ""))"}"# + "\n" }
+    let path = try separator.isEmpty ? gzip("a.jsonl.gz", [lines]) : gzip("a.txt.gz", [plain])
+    let texts = try TextFiles(at: [path])
+    #expect(texts.size == plain.utf8.count)
+    for tokenizer in try tokenizers() where tokenizer.kind != .sentencepiece {
+      var offset = 0
+      for (index, verse) in verses.enumerated() {
+        var (tokens, starts) = ([Int32](), 0)
+        // Cuts at other places than where the rest begins.
+        try texts.forEach(
+          by: tokenizer, in: documents, from: TokenizingPlace(file: 0, offset: offset), size: 300
+        ) {
+          tokens += $0.tokens
+          starts += $0.starts.count
+        }
+        #expect(tokens == tokenizer.tokens(of: verses[index...].joined()), "\(tokenizer.kind) \(offset)")
+        #expect(starts == verses.count - index, "\(tokenizer.kind) \(offset)")
+        offset += verse.utf8.count
+      }
+    }
+    // What is wrong behind the place is found on its line of the whole text.
+    let bad = try folder.write("bad.txt", Array(plain.utf8) + [0xFF])
+    let place = TokenizingPlace(file: 0, offset: verses[0].utf8.count)
+    let error = try #require(throws: CorpusError.self) {
+      try TextFiles(at: [bad]).forEach(by: try tokenizers()[1], in: nil, from: place, size: 100) { _ in }
+    }
+    let line = plain.split(separator: "\n", omittingEmptySubsequences: false).count
+    #expect(error.description.contains("line \(line): byte \(plain.utf8.count) is"), "\(error)")
   }
 
   // MARK: Killed

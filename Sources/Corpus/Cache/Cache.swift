@@ -226,12 +226,11 @@ final class Cache {
     var census = CharacterCensus()
     for file in texts.files {
       var rest: [UInt8] = []
-      var (before, lines) = (0, 0)
+      var place = CharacterPlace()
       func add(_ count: Int) throws(CorpusError) {
         let part = Array(rest[..<count])
-        try file.checkCharacters(part, before: before, lines: lines)
+        try place.check(part, of: file.path)
         part.withUnsafeBytes { census.add($0) }
-        (before, lines) = (before + count, lines + part.count { $0 == UInt8(ascii: "\n") })
         rest.removeFirst(count)
       }
       try file.forEachPiece { piece, _ throws(CorpusError) in

@@ -28,12 +28,9 @@ extension CacheFile {
     guard file >= 0 else { throw failure(path, TextFiles.text(of: errno)) }
     var isPlaced = false
     defer {
-      if let draft {
-        draft.remove()
-      } else {
-        close(file)
-        if !isPlaced { unlink(aside) }
-      }
+      // A file of the draft's name is another process's draft from the moment on in which this one is placed.
+      if !isPlaced { if let draft { draft.remove() } else { unlink(aside) } }
+      if draft == nil { close(file) }
     }
 
     var end = headerSize + (draft?.tokens ?? 0) * width
@@ -54,6 +51,7 @@ extension CacheFile {
     try header.withUnsafeBufferPointer { bytes throws(CorpusError) in
       try put(UnsafeRawBufferPointer(bytes), at: 0, of: file, for: path)
     }
+    draft?.removeNotes()
     guard rename(aside, path) == 0 else { throw failure(path, TextFiles.text(of: errno)) }
     isPlaced = true
   }

@@ -33,15 +33,15 @@ final class TokenDraft {
     path = cacheFile + ".draft"
     file = path.withFileName { open($0, O_RDWR | O_CREAT | O_CLOEXEC, 0o644) }
     guard file >= 0 else { return nil }
-    documents = (path + ".documents").withFileName { open($0, O_RDWR | O_CREAT | O_CLOEXEC, 0o644) }
-    guard documents >= 0 else {
-      close(file)
-      return nil
-    }
     // A process that ends, however it ends, lets go of it. One that has finished made it the cache file.
     guard flock(file, LOCK_EX | LOCK_NB) == 0, Self.isSame(file, path) else {
       close(file)
-      close(documents)
+      return nil
+    }
+    // Only now: those of a draft that another process finishes are removed under its lock.
+    documents = (path + ".documents").withFileName { open($0, O_RDWR | O_CREAT | O_CLOEXEC, 0o644) }
+    guard documents >= 0 else {
+      close(file)
       return nil
     }
     if let note = Self.note(at: path), note[1] <= files, hasRoom(for: note, width: width) {
@@ -69,8 +69,10 @@ final class TokenDraft {
 
   /// What the note says; nil where there is none, or it is damaged.
   private static func note(at path: String) -> [UInt64]? {
-    guard let bytes = try? TextFiles.read(path + ".note"), bytes.count == 48 else { return nil }
-    let note = bytes.withUnsafeBytes { Array($0.bindMemory(to: UInt64.self)) }
+    guard let bytes = try? Data(contentsOf: URL(filePath: path + ".note")), bytes.count == 48 else { return nil }
+    let note = bytes.withUnsafeBytes { bytes in
+      stride(from: 0, to: bytes.count, by: 8).map { bytes.loadUnaligned(fromByteOffset: $0, as: UInt64.self) }
+    }
     guard note[0] == version, note[5] == sum(Array(note[..<5])), note[1...4].allSatisfy({ $0 < 1 << 48 }) else {
       return nil
     }
@@ -109,6 +111,12 @@ final class TokenDraft {
     lastNote = ContinuousClock.now
   }
 
-  /// Removes what belongs to the draft, and where it has not become the cache file, the draft.
-  func remove() { for ending in ["", ".documents", ".note"] { unlink(path + ending) } }
+  /// Removes what lies beside the draft. Only the process that has the lock may: before the draft becomes the cache file.
+  func removeNotes() { for ending in [".note", ".documents"] { unlink(path + ending) } }
+
+  /// Removes the draft, which has not become the cache file, and what lies beside it.
+  func remove() {
+    removeNotes()
+    unlink(path)
+  }
 }

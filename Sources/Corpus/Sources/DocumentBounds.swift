@@ -50,15 +50,10 @@ package struct DocumentBounds: Sendable, Equatable {
   ) -> (tokens: [Int32], starts: [Int]) {
     bytes.withUnsafeBytes { bytes in
       let ranges = ends.map { zip([0] + $0, $0).map { $0..<$1 } } ?? ranges(of: bytes)
-      var parts = [[Int32]](repeating: [], count: ranges.count)
-      parts.withUnsafeMutableBufferPointer { parts in
-        // Each document writes its own element, and all are done when `each` returns.
-        nonisolated(unsafe) let (parts, bytes) = (parts, bytes)
-        WorkerThread.each(ranges.count, most: threads) { index in
-          // A document among many is not divided once more.
-          parts[index] = tokenizer.tokens(
-            of: UnsafeRawBufferPointer(rebasing: bytes[ranges[index]]), threads: ranges.count > 1 ? 1 : threads)
-        }
+      let parts = WorkerThread.map(ranges.count, most: threads) { index in
+        // A document among many is not divided once more.
+        tokenizer.tokens(
+          of: UnsafeRawBufferPointer(rebasing: bytes[ranges[index]]), threads: ranges.count > 1 ? 1 : threads)
       }
       var tokens: [Int32] = []
       var starts: [Int] = []

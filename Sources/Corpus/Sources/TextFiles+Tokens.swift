@@ -67,28 +67,20 @@ extension TextFiles {
   private func tokens(
     of group: Range<Int>, by tokenizer: Tokenizer, in documents: DocumentBounds?
   ) -> [Result<TokenizedPart, CorpusError>] {
-    var results = [Result<TokenizedPart, CorpusError>](repeating: .success(TokenizedPart()), count: group.count)
-    results.withUnsafeMutableBufferPointer { results in
-      // Each file writes its own element, and all are done when `each` returns.
-      nonisolated(unsafe) let results = results
-      WorkerThread.each(group.count) { number in
+    WorkerThread.map(group.count) { number in
+      Result { () throws(CorpusError) in
         let index = group.lowerBound + number
-        do throws(CorpusError) {
-          var all = TokenizedPart()
-          let parts = TextParts(self, index, tokenizer, documents, size: Self.partSize, threads: 1)
-          try parts.forEach { part throws(CorpusError) in
-            all.starts += part.starts.map { all.tokens.count + $0 }
-            all.tokens += part.tokens
-            all.bytes += part.bytes
-          }
-          all.next = TokenizingPlace(file: index + 1)
-          results[number] = .success(all)
-        } catch {
-          results[number] = .failure(error)
+        var all = TokenizedPart()
+        let parts = TextParts(self, index, tokenizer, documents, size: Self.partSize, threads: 1)
+        try parts.forEach { part throws(CorpusError) in
+          all.starts += part.starts.map { all.tokens.count + $0 }
+          all.tokens += part.tokens
+          all.bytes += part.bytes
         }
+        all.next = TokenizingPlace(file: index + 1)
+        return all
       }
     }
-    return Array(results)
   }
 
   /// The parts of one file.
@@ -114,14 +106,19 @@ extension TextFiles {
       self.threads = threads
     }
 
-    /// Reads the file from its beginning, and tokenizes it from `offset` on.
+    /// Reads the file from its beginning, and tokenizes it from `offset` on, which is where a part ended: what comes before is passed
+    /// over uncut, since a cut may depend on the pieces that are read.
     /// - Throws: `CorpusError`, also where the file is not what it was when it was looked at.
     func forEach(
       from offset: Int = 0, _ body: (TokenizedPart) throws(CorpusError) -> Void
     ) throws(CorpusError) {
       var text: [UInt8] = []
-      /// Bytes and lines before `text`.
-      var (before, lines) = (0, 0)
+      /// Bytes before `text`.
+      var before = offset
+      /// Of these, those that are still to be passed over.
+      var unread = offset
+      let areChecked = tokenizer.kind == .characters
+      var characters = CharacterPlace()
       var enough = size + 64
       var ends: [Int] = []
       func takeParts(isAtEnd: Bool) throws(CorpusError) {
@@ -133,23 +130,23 @@ extension TextFiles {
           }
           enough = size + 64
           let part = Array(text[..<end])
-          if tokenizer.kind == .characters { try file.checkCharacters(part, before: before, lines: lines) }
-          if before >= offset {
-            var made = tokens(of: part, isFirst: before == 0, ends: ends)
-            made.bytes = end
-            let isWhole = isAtEnd && end == text.count
-            made.next = isWhole ? TokenizingPlace(file: index + 1) : TokenizingPlace(file: index, offset: before + end)
-            try body(made)
-          }
-          if tokenizer.kind == .characters { lines += part.count { $0 == UInt8(ascii: "\n") } }
+          if areChecked { try characters.check(part, of: file.path) }
+          var made = tokens(of: part, isFirst: before == 0, ends: ends)
+          made.bytes = end
+          let isWhole = isAtEnd && end == text.count
+          made.next = isWhole ? TokenizingPlace(file: index + 1) : TokenizingPlace(file: index, offset: before + end)
+          try body(made)
           before += end
           text.removeFirst(end)
           ends = ends.filter { $0 > end }.map { $0 - end }
         }
       }
       try file.forEachPiece { piece, newEnds throws(CorpusError) in
-        ends += newEnds.map { $0 - before }
-        text.append(contentsOf: piece)
+        let passed = min(unread, piece.count)
+        unread -= passed
+        if areChecked { characters.pass(piece[..<passed]) }
+        ends += newEnds.filter { $0 > offset }.map { $0 - before }
+        text.append(contentsOf: piece[passed...])
         if text.count >= enough { try takeParts(isAtEnd: false) }
       }
       if !isLast, let last = text.last, last != UInt8(ascii: "\n") { text.append(UInt8(ascii: "\n")) }
@@ -187,21 +184,5 @@ extension TextFiles {
       }
       return made
     }
-  }
-}
-
-extension TextFile {
-  /// - Parameters:
-  ///   - before: bytes of the file before these, and `lines` its lines before.
-  /// - Throws: `CorpusError.badText` if the bytes are not UTF-8.
-  func checkCharacters(_ bytes: [UInt8], before: Int = 0, lines: Int = 0) throws(CorpusError) {
-    guard let place = bytes.withUnsafeBytes({ $0.firstInvalidByte }) else { return }
-    let line = lines + 1 + bytes[..<place].count { $0 == UInt8(ascii: "\n") }
-    throw CorpusError(
-      .badText,
-      """
-      \(path), line \(line): byte \(before + place) is not valid UTF-8, so that the text cannot be split into characters; \
-      save it as UTF-8, or set tokenizer.kind to sentencepiece or bytes
-      """)
   }
 }

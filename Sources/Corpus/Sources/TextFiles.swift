@@ -5,7 +5,7 @@ import Run
 /// A file of a corpus.
 struct TextFile: Sendable {
   let path: String
-  /// The size and SHA-256 at the first reading; a later reading must find the same.
+  /// The size, and the 32 bytes of a `TextPrint`, at the first reading; a later reading must find the same.
   let size: Int
   let digest: [UInt8]
 
@@ -16,16 +16,15 @@ struct TextFile: Sendable {
     _ take: (_ piece: UnsafeRawBufferPointer, _ ends: [Int]) throws(CorpusError) -> Void
   ) throws(CorpusError) {
     let reader = try TextReader(opening: path)
-    var digest = Digest()
-    var count = 0
+    var print = TextPrint()
     try reader.forEachPiece { piece throws(CorpusError) in
-      digest.add(piece)
-      count += piece.count
-      guard count <= size else { return false }
-      try take(piece, reader.takeEnds())
+      let ends = reader.takeEnds()
+      print.add(piece, endedAt: ends)
+      guard print.size <= size else { return false }
+      try take(piece, ends)
       return true
     }
-    guard count == size, digest.finished() == self.digest else {
+    guard print.size == size, print.digest == digest else {
       throw CorpusError(.unreadable, "\(path) changed while it was being read; start again when it is complete")
     }
   }
@@ -37,6 +36,30 @@ struct TextFile: Sendable {
     bytes.reserveCapacity(size)
     try forEachPiece { piece, _ in bytes.append(contentsOf: piece) }
     return bytes
+  }
+}
+
+/// What tells a text from another one while it is read: its bytes, and of JSON lines where each text ends, since the same bytes may
+/// be other documents.
+private struct TextPrint {
+  private var bytes = Digest()
+  private var bounds: Digest?
+  /// Bytes so far.
+  private(set) var size = 0
+
+  /// - Parameter ends: where texts of JSON lines end in this piece, in bytes from the beginning of all.
+  mutating func add(_ piece: UnsafeRawBufferPointer, endedAt ends: [Int]) {
+    bytes.add(piece)
+    size += piece.count
+    guard !ends.isEmpty else { return }
+    if bounds == nil { bounds = Digest() }
+    for end in ends { bounds?.add(number: end) }
+  }
+
+  /// SHA-256 of the bytes; where there are ends, of the hashes of both.
+  var digest: [UInt8] {
+    guard let bounds else { return bytes.finished() }
+    return Digest.of(bytes.finished() + bounds.finished())
   }
 }
 
@@ -105,24 +128,22 @@ struct TextFiles: Sendable {
 
   /// Reads a file piece by piece for its size and digest; stops if its first bytes are those of another format.
   private static func look(at path: String) throws(CorpusError) -> Finding {
-    var digest = Digest()
-    var size = 0
+    var print = TextPrint()
     var kind: FileKind?
     var isBinary = false
     let reader = try TextReader(opening: path)
     try reader.forEachPiece { piece in
-      if size == 0 {
+      if print.size == 0 {
         kind = FileKind(piece)
         isBinary = piece.prefix(8000).contains(0)
         if kind != nil { return false }
       }
-      digest.add(piece)
-      size += piece.count
+      print.add(piece, endedAt: reader.takeEnds())
       return true
     }
     if let kind { return .other(kind) }
-    if size == 0 { return .empty }
-    let file = TextFile(path: path, size: size, digest: digest.finished())
+    if print.size == 0 { return .empty }
+    let file = TextFile(path: path, size: print.size, digest: print.digest)
     return isBinary ? .binary(file) : .text(file, hasMark: reader.hasMark)
   }
 
@@ -160,17 +181,8 @@ struct TextFiles: Sendable {
 
   /// Looks at files of a folder, several at a time.
   private mutating func add(_ candidates: [String]) throws(CorpusError) {
-    var findings = [Result<Finding, CorpusError>](repeating: .success(.empty), count: candidates.count)
-    findings.withUnsafeMutableBufferPointer { findings in
-      // Each file writes its own element, and all are done when `each` returns.
-      nonisolated(unsafe) let findings = findings
-      WorkerThread.each(candidates.count) { index in
-        do throws(CorpusError) {
-          findings[index] = .success(try Self.look(at: candidates[index]))
-        } catch {
-          findings[index] = .failure(error)
-        }
-      }
+    let findings = WorkerThread.map(candidates.count) { index in
+      Result { () throws(CorpusError) in try Self.look(at: candidates[index]) }
     }
     for (path, result) in zip(candidates, findings) {
       switch result {
@@ -197,16 +209,6 @@ struct TextFiles: Sendable {
       throw CorpusError(.unreadable, "\(path) cannot be read: \(text(of: reason))")
     }
     return status.st_mode & S_IFMT
-  }
-
-  /// All bytes of a file, without a UTF-8 byte order mark at the beginning.
-  static func read(_ path: String) throws(CorpusError) -> [UInt8] {
-    var bytes: [UInt8] = []
-    try TextReader(opening: path, asIs: true).forEachPiece { piece in
-      bytes.append(contentsOf: piece)
-      return true
-    }
-    return bytes
   }
 
   static func text(of reason: Int32) -> String { SizeLimit.reason(reason) }

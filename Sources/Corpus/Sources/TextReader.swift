@@ -27,11 +27,8 @@ final class TextReader {
     ["", ".gz", ".zst"].contains { path.hasSuffix(".jsonl" + $0) }
   }
 
-  private let isAsIs: Bool
-
-  /// - Parameter isAsIs: whether bytes are left as they are in the file, but for the mark.
   /// - Throws: `CorpusError` missing or unreadable.
-  init(opening path: String, asIs isAsIs: Bool = false) throws(CorpusError) {
+  init(opening path: String) throws(CorpusError) {
     let file = path.withFileName { open($0, O_RDONLY | O_CLOEXEC) }
     guard file >= 0 else {
       let reason = errno
@@ -40,8 +37,7 @@ final class TextReader {
     }
     self.path = path
     self.file = file
-    self.isAsIs = isAsIs
-    if !isAsIs, Self.isJSONLines(path) { lines = JSONLines(path) }
+    if Self.isJSONLines(path) { lines = JSONLines(path) }
     try refuseHoles()
   }
 
@@ -115,7 +111,7 @@ final class TextReader {
           }
           return nil
         }
-        if isFirst, !isAsIs, unpacker == nil, let packing = Packing(piece.prefix(8)) {
+        if isFirst, unpacker == nil, let packing = Packing(piece.prefix(8)) {
           self.packing = packing
           unpacker = packing.unpacker()
           unpacked = .allocate(byteCount: 1 << 20, alignment: 16)

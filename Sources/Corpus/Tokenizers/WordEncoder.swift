@@ -31,13 +31,8 @@ extension WordEncoder {
       return blocks.first.map { tokens(ofBlock: $0, of: bytes, continuing: continuing) } ?? []
     }
 
-    var parts = [[Int32]](repeating: [], count: blocks.count)
-    parts.withUnsafeMutableBufferPointer { parts in
-      // Each block writes its own element, and all are done when `each` returns.
-      nonisolated(unsafe) let (parts, bytes) = (parts, bytes)
-      WorkerThread.each(blocks.count, most: threads) { index in
-        parts[index] = tokens(ofBlock: blocks[index], of: bytes, continuing: continuing)
-      }
+    let parts = WorkerThread.map(blocks.count, most: threads) { index in
+      tokens(ofBlock: blocks[index], of: bytes, continuing: continuing)
     }
     return Array(parts.joined())
   }
