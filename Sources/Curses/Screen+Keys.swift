@@ -19,11 +19,8 @@ extension Screen {
     guard poll(&descriptors, 2, CInt(milliseconds)) > 0 else { return nil }
     let happened = CInt(descriptors[0].revents)
     if happened & (POLLERR | POLLNVAL) != 0 { isGone = true }
-    if happened & (POLLIN | POLLHUP) != 0 {
-      var bytes: CInt = 0
-      // A readable descriptor without bytes means the end of the input.
-      if ioctl(STDIN_FILENO, UInt(FIONREAD), &bytes) != 0 || bytes == 0 { isGone = true }
-    }
+    // A readable descriptor without bytes means the end of the input.
+    if happened & (POLLIN | POLLHUP) != 0, waitingBytes == 0 { isGone = true }
     return isGone ? nil : waitingKey()
   }
 

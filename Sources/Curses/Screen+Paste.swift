@@ -53,7 +53,6 @@ extension Screen {
   /// Takes what has come of the text.
   /// - Returns: all of it when its end has come.
   mutating func pasted() -> Key? {
-    guard paste != nil else { return nil }
     var code: wint_t = 0
     var hasCome = false
     for _ in 0..<Self.mostAtOnce {

@@ -35,7 +35,7 @@ package struct SVGPicture {
   private init(_ chart: ChartData, _ xs: (low: Double, high: Double), _ ys: (low: Double, high: Double)) {
     self.chart = chart
     x = Scale(from: xs.low, to: xs.high, isLogarithmic: chart.isXLogarithmic)
-    y = Scale(from: ys.low, to: ys.high, isLogarithmic: chart.isYLogarithmic)
+    y = Scale(from: ys.low, to: ys.high)
   }
 
   private var plotWidth: Double { Self.width - Self.left - Self.right }

@@ -30,13 +30,14 @@ struct CellProcess {
     defer { posix_spawnattr_destroy(&attributes) }
     posix_spawnattr_setpgroup(&attributes, 0)
     posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP))
-    var list: [UnsafeMutablePointer<CChar>?] = (["foretop"] + arguments).map { strdup($0) } + [nil]
-    var environment: [UnsafeMutablePointer<CChar>?] =
-      ProcessInfo.processInfo.environment.map { strdup("\($0.key)=\($0.value)") }
-      + [strdup("\(FrontProcess.parentKey)=\(getpid())"), nil]
-    defer { for pointer in list + environment { free(pointer) } }
+    let environment =
+      ProcessInfo.processInfo.environment.map { "\($0.key)=\($0.value)" } + ["\(FrontProcess.parentKey)=\(getpid())"]
     var started: pid_t = 0
-    let failure = posix_spawn(&started, "/proc/self/exe", &actions, &attributes, &list, &environment)
+    let failure = ChildProcess.withWords(["foretop"] + arguments) { words in
+      ChildProcess.withWords(environment) {
+        posix_spawn(&started, "/proc/self/exe", &actions, &attributes, words, $0)
+      }
+    }
     guard failure == 0 else {
       close(words)
       throw UserError(.unavailable, "no process for a cell can be made: \(ProcessLimit.words(for: failure))")

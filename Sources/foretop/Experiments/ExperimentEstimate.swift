@@ -28,7 +28,7 @@ struct ExperimentEstimate {
   /// Measures a step of every setting for some seconds.
   init(_ work: ExperimentWork) throws {
     self.work = work
-    let results = zip(work.cells, try work.readings()).map { CellResult($0.recipe, $1) }
+    let results = work.results(try work.readings())
     let memory = MachineMemory.current
     settings = try work.file.settings.enumerated().map { index, setting in
       let members = work.cells.indices.filter { work.cells[$0].setting == index }

@@ -15,18 +15,16 @@ struct ExperimentFollower {
   init(_ runner: ExperimentRunner) { self.runner = runner }
 
   /// Goes on, and asks for what is to be read.
-  mutating func turn(_ screen: inout ExperimentScreen?, _ reader: RunReader, now: Double) {
+  /// - Returns: whether the screen is due for an update: it is drawn again each time that it takes something.
+  mutating func turn(_ reader: RunReader, now: Double) -> Bool {
     var wanted = runner.turn()
-    if now - lastLook >= 1 {
+    let isDue = now - lastLook >= 1
+    if isDue {
       lastLook = now
       wanted += runner.training.filter { !wanted.contains($0) }
-      update(&screen)
-    }
-    if !isShown {
-      isShown = true
-      for (cell, reading) in runner.readings.enumerated() { screen?.take(reading?.evaluations ?? [], of: cell) }
     }
     for cell in wanted where asked.insert(cell).inserted { reader.send(.history(runner.work.cells[cell].name)) }
+    return isDue
   }
 
   /// Takes a run that was read.
@@ -51,7 +49,12 @@ struct ExperimentFollower {
     update(&screen)
   }
 
-  private func update(_ screen: inout ExperimentScreen?) {
+  /// Shows how far all cells are; the first time also what was stored before.
+  mutating func update(_ screen: inout ExperimentScreen?) {
+    if !isShown {
+      isShown = true
+      for (cell, reading) in runner.readings.enumerated() { screen?.take(reading?.evaluations ?? [], of: cell) }
+    }
     screen?.take(runner.table, runner.phases, left: runner.secondsLeft)
   }
 }

@@ -24,20 +24,18 @@ struct ExperimentRunner {
   init(_ work: ExperimentWork, _ readings: [CellReading?]) {
     self.work = work
     self.readings = readings
-    results = zip(work.cells, readings).map { CellResult($0.recipe, $1) }
+    results = work.results(readings)
     stepsBefore = results.reduce(0) { $0 + $1.step }
   }
 
   /// True if nothing is left to be done.
-  var isDone: Bool { processes.isEmpty && unread.isEmpty && (isStopping || next == nil && !isWaiting) }
+  var isDone: Bool { processes.isEmpty && unread.isEmpty && (isStopping || open.isEmpty) }
 
   var training: [Int] { processes.keys.sorted() }
 
-  /// The first cell that can be begun; cells that another process trains are not.
+  /// The first cell that can be begun; cells that another process trains, such as one of an experiment that was killed and still
+  /// saves, are waited for.
   private var next: Int? { open.first { !isLive($0) } }
-
-  /// Whether a cell is trained by another process, such as one of an experiment that was killed and still saves.
-  private var isWaiting: Bool { open.contains(where: isLive) }
 
   private var open: [Int] {
     results.indices.filter { !results[$0].isOver && processes[$0] == nil && unread[$0] == nil && failures[$0] == nil }
@@ -78,8 +76,9 @@ struct ExperimentRunner {
 
   /// A cell that cannot be read.
   mutating func fail(_ cell: Int, _ error: UserError) {
-    unread[cell] = nil
-    failures[cell] = error.message
+    // What its process said says more than that there is nothing to read.
+    let words = unread.removeValue(forKey: cell) ?? ""
+    failures[cell] = words.isEmpty ? error.message : words
   }
 
   /// Tells all processes to save and stop.
@@ -94,7 +93,7 @@ struct ExperimentRunner {
     results.indices.map { cell in
       if results[cell].fate == .diverged { return .diverged }
       if results[cell].isOver { return .over }
-      if let failure = failures[cell] { return .failed(failure) }
+      if failures[cell] != nil { return .failed }
       return processes[cell] == nil ? .waiting : .training
     }
   }

@@ -115,7 +115,12 @@ struct ExperimentWork {
 
   /// The table of what came of all cells.
   func table(_ readings: [CellReading?]) -> ExperimentTable {
-    ExperimentTable(file, cells, zip(cells, readings).map { CellResult($0.recipe, $1) })
+    ExperimentTable(file, cells, results(readings))
+  }
+
+  /// What came of all cells.
+  func results(_ readings: [CellReading?]) -> [CellResult] {
+    zip(cells, readings).map { CellResult($0.recipe, $1) }
   }
 
   /// What is stored of all cells.

@@ -103,6 +103,9 @@ struct LinePrinter {
 
 /// The time of day in the user's time zone.
 enum Clock {
+  /// Seconds of a clock that never jumps.
+  static var now: Double { Double(DispatchTime.now().uptimeNanoseconds) / 1e9 }
+
   static var secondsFromGMT: Int {
     var now = time(nil)
     var parts = tm()

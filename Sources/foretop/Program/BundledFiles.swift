@@ -5,11 +5,14 @@ import Foundation
 import Run
 import Session
 
-/// The folder that has `recipes/`, `layouts/` and `corpora/`.
+/// The folder that has `recipes/`, `experiments/`, `layouts/`, `tasks/` and `corpora/`.
 enum BundledFiles {
+  /// The path of this program; nil without /proc.
+  static let program = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+
   /// `../share/foretop` beside the folder of an installed program; otherwise the checkout above `.build`.
   static let folder: String? = {
-    guard let program = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe") else { return nil }
+    guard let program else { return nil }
     let bin = URL(filePath: program).deletingLastPathComponent()
     let installed = bin.deletingLastPathComponent().appending(path: "share/foretop")
     if has(installed, "recipes") { return path(installed) }

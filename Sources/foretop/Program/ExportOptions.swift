@@ -3,6 +3,7 @@ import ArgumentParser
 import Export
 import Foundation
 import Run
+import RunFile
 
 /// A picture or numbers as a file.
 struct ExportOptions: ParsableArguments {
@@ -49,11 +50,7 @@ struct ExportOptions: ParsableArguments {
         guard let chart else { throw UserError(.data, "there are no values yet to make a picture of for \(file)") }
         text = try SVGPicture.text(of: chart)
       }
-      do {
-        try Data(text.utf8).write(to: URL(filePath: file), options: .atomic)
-      } catch {
-        throw UserError(.cannotCreate, "\(file) cannot be written: \(error.localizedDescription)")
-      }
+      try AtomicFile.writePieces(file, isReplacing: true) { take in try Array(text.utf8).withUnsafeBytes(take) }
       Output.warn("\(file) is written")
     }
   }

@@ -22,6 +22,17 @@ struct RunArgument: ParsableArguments {
   var name: String
 }
 
+extension FolderOptions {
+  /// The name of a run that may be written EXPERIMENT/RUN, and the folder of runs that it is in: screens and branches know a run by
+  /// the name that its folder has.
+  func located(_ name: String) -> (name: String, place: FolderOptions) {
+    let address = RunAddress(name: name, runs: runs)
+    var place = self
+    place.runs = address.runs
+    return (address.name, place)
+  }
+}
+
 /// The runs that a command is about.
 struct RunsArgument: ParsableArguments {
   @Argument(help: ArgumentHelp("Names of runs.", valueName: "name"))
@@ -128,7 +139,7 @@ struct RecipeOptions: ParsableArguments {
   /// The keys in --set, and `steps` if --steps is given.
   var allKeys: Set<String> { keys.union(steps == nil ? [] : ["steps"]) }
 
-  private static func key(of assignment: String) -> String { String(assignment.prefix { $0 != "=" }).trimmingSpaces }
+  static func key(of assignment: String) -> String { String(assignment.prefix { $0 != "=" }).trimmingSpaces }
 
   /// A recipe with these changes and absolute paths.
   /// - Parameter origins: the origins of the recipe's keys, in which the options are noted.

@@ -44,12 +44,12 @@ struct AlertWatch {
   /// - Returns: the alerts that follow from it.
   mutating func take(_ event: Event) -> [Occurrence] {
     if case .began(let beginning) = event, detector == nil { detector = AlertDetector(beginning) }
-    return detector?.take(event, now: Self.now) ?? []
+    return detector?.take(event, now: Clock.now) ?? []
   }
 
   /// Looks at the clock and the disk, once a second.
   mutating func look(folder: String) -> [Occurrence] {
-    let now = Self.now
+    let now = Clock.now
     guard detector != nil, now - lastLook >= 1 else { return [] }
     lastLook = now
     children.removeAll { waitpid($0, nil, WNOHANG) != 0 }
@@ -81,8 +81,6 @@ struct AlertWatch {
     }
   }
 
-  private static var now: Double { Double(DispatchTime.now().uptimeNanoseconds) / 1e9 }
-
   /// Starts a shell command that inherits only the environment and standard error.
   private static func run(_ command: String, input: String) throws(UserError) -> pid_t {
     var ends: [CInt] = [-1, -1]
@@ -103,21 +101,15 @@ struct AlertWatch {
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)
     defer { posix_spawnattr_destroy(&attributes) }
-    var (none, all) = (sigset_t(), sigset_t())
-    sigemptyset(&none)
-    sigfillset(&all)
-    posix_spawnattr_setsigmask(&attributes, &none)
-    posix_spawnattr_setsigdefault(&attributes, &all)
+    ChildProcess.resetSignals(&attributes)
     posix_spawnattr_setpgroup(&attributes, 0)
     // A process group of its own, since ctrl-C is meant for the run.
     posix_spawnattr_setflags(
       &attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP))
     var child: pid_t = 0
-    let arguments: [String] = ["sh", "-c", command]
-    var words: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) }
-    words.append(nil)
-    defer { for word in words { free(word) } }
-    let status = posix_spawn(&child, "/bin/sh", &actions, &attributes, &words, environ)
+    let status = ChildProcess.withWords(["sh", "-c", command]) {
+      posix_spawn(&child, "/bin/sh", &actions, &attributes, $0, environ)
+    }
     guard status == 0 else {
       close(ends[1])
       throw UserError(.unavailable, String(cString: strerror(status)))

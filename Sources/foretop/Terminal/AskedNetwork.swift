@@ -9,19 +9,21 @@ import Training
 /// The network of the checkpoint that was asked last.
 struct AskedNetwork: ~Copyable {
   private let name: String
+  /// What was asked for; a damaged newest checkpoint gives way to one before it.
+  private let wanted: Int?
   private let step: Int
   private let tokenizer: Tokenizer
   private let network: TrainedNetwork
 
   /// - Throws: `UserError` where the run has no such checkpoint, or the machine cannot compute with it.
-  private init(_ name: String, in place: FolderOptions, step: Int?) throws {
+  private init(_ name: String, in place: FolderOptions, step: Int?, wanted: Int?) throws {
     if let missing = Machine.missing { throw UserError(.unavailable, missing) }
     let checkpoint = try RunLookup.checkpoint(name, in: place, step: step)
     let tokenizer = try Tokenizer(checkpoint.tokenizer)
     let threads = ThreadOptions.usual(before: checkpoint.state.threads)
     // What can fail comes first: the network cannot be copied, and Swift takes no half of a value that holds one.
     network = try TrainedNetwork(checkpoint, threads: threads, rows: 1)
-    (self.name, self.step) = (name, checkpoint.state.step)
+    (self.name, self.wanted, self.step) = (name, wanted, checkpoint.state.step)
     self.tokenizer = tokenizer
   }
 
@@ -36,12 +38,12 @@ struct AskedNetwork: ~Copyable {
     let wanted = try step ?? StoredRun.checkpointSteps(in: RunLookup.folder(name, in: place)).last
     let isKept =
       switch kept {
-      case .some(let network): network.name == name && network.step == wanted
+      case .some(let network): network.name == name && network.wanted == wanted
       case .none: false
       }
     if !isKept {
       kept = nil
-      kept = try AskedNetwork(name, in: place, step: wanted)
+      kept = try AskedNetwork(name, in: place, step: step, wanted: wanted)
     }
     return try kept!.answer(text)
   }

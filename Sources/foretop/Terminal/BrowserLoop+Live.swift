@@ -128,7 +128,7 @@ extension BrowserLoop {
   }
 
   private mutating func lookForProcess() {
-    let now = Double(DispatchTime.now().uptimeNanoseconds) / 1e9
+    let now = Clock.now
     guard !followed!.isConnecting, now >= followed!.nextLook else { return }
     followed!.nextLook = now + Self.pause
     guard access(RunFolder("\(folder.runs)/\(followed!.name)").socket, F_OK) == 0 else { return }

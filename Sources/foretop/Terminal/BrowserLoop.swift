@@ -68,7 +68,7 @@ struct BrowserLoop: ~Copyable {
       guard status == nil else { break }
       for answer in reader.take() { take(answer) }
       takeLive()
-      experiment?.turn(&view!.content.experiment, reader, now: Self.now)
+      if experiment?.turn(reader, now: Clock.now) == true { experiment!.update(&view!.content.experiment) }
       readOn()
       readList()
       readTensors()
@@ -102,7 +102,7 @@ struct BrowserLoop: ~Copyable {
 
   /// Reads runs that other processes train again, once a second.
   private mutating func readOn() {
-    let now = Self.now
+    let now = Clock.now
     guard now - lastLook >= 1 else { return }
     lastLook = now
     lookAtFolder(now)
@@ -128,7 +128,7 @@ struct BrowserLoop: ~Copyable {
     guard catalog != nil, let runs = view!.content.runs else { return }
     let due = catalog!.due(onScreen: runs.visible, wanted: runs.wanted)
     if !due.isEmpty { reader.send(.summaries(due)) }
-    let now = Self.now
+    let now = Clock.now
     guard let name = runs.chosenName else { return rest = nil }
     if rest?.name != name { rest = (name, now, false) }
     guard let rest, !rest.isAsked, now - rest.since >= 0.1, opening == nil, runs.detail?.name != name else { return }
@@ -142,8 +142,6 @@ struct BrowserLoop: ~Copyable {
     view!.content.tensors?.expect(reading)
     reader.send(.tensors(name, reading))
   }
-
-  private static var now: Double { Double(DispatchTime.now().uptimeNanoseconds) / 1e9 }
 
   /// Puts the catalog on the screen.
   private mutating func list() {

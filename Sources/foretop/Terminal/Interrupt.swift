@@ -1,6 +1,5 @@
 // An interrupt as a question that a loop asks: INT and TERM end it after what it does now, and a second one ends the process.
 import Glibc
-import Run
 
 nonisolated(unsafe) private var wasInterrupted: sig_atomic_t = 0
 
@@ -9,15 +8,8 @@ struct Interrupt {
   init() {
     var action = sigaction()
     action.__sigaction_handler.sa_handler = { _ in wasInterrupted = 1 }
-    action.sa_flags = CInt(SA_RESTART) | CInt(SA_ONSTACK) | CInt(bitPattern: UInt32(SA_RESETHAND))
-    Signals.stack = SignalStack()
-    for signal in [SIGINT, SIGTERM] {
-      var before = sigaction()
-      sigaction(signal, nil, &before)
-      if unsafeBitCast(before.__sigaction_handler.sa_handler, to: Int.self) != Signals.ignored {
-        sigaction(signal, &action, nil)
-      }
-    }
+    action.sa_flags = CInt(SA_RESTART) | CInt(bitPattern: UInt32(SA_RESETHAND))
+    Signals.take([SIGINT, SIGTERM], by: action)
   }
 
   /// Whether one came.

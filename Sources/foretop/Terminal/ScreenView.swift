@@ -92,7 +92,7 @@ struct ScreenView<Content: ScreenContent>: ~Copyable {
 
   /// - Returns: the user's request.
   private mutating func request(wake: CInt) -> Content.Request? {
-    let now = Self.now
+    let now = Clock.now
     let interval = now - lastKey < 1 && now - lastFlood > 1 ? Self.lively : Self.calm
     guard !isAway || returnFromShell() else {
       // The shell has the terminal: there is nothing to draw, and no key comes.
@@ -113,7 +113,7 @@ struct ScreenView<Content: ScreenContent>: ~Copyable {
     content.pass(to: now)
     if content.hasClock, now - lastFrame >= 1 { content.needsDrawing = true }
     if content.needsDrawing, now - lastFrame >= interval * 0.99 { draw(now) }
-    let wait = content.needsDrawing ? max(lastFrame + interval - Self.now, 0) : interval
+    let wait = content.needsDrawing ? max(lastFrame + interval - Clock.now, 0) : interval
     guard !isFlooded(now, wake: wake) else { return nil }
     let start = Self.threadTime
     let heard = screen.nextKey(waiting: Int((wait * 1000).rounded(.up)), wake: wake)
@@ -121,13 +121,13 @@ struct ScreenView<Content: ScreenContent>: ~Copyable {
     hearBackground()
     guard let key = heard else { return nil }
     if key == .control("l") { screen.redrawAll() }
-    if Self.now - lastKey > Self.pause { content.forgetPrefix() }
-    lastKey = Self.now
+    if Clock.now - lastKey > Self.pause { content.forgetPrefix() }
+    lastKey = Clock.now
     let pressed = Self.threadTime
     let request = content.press(key)
     spent += Self.threadTime - pressed
     // A key is answered at once.
-    if Self.now - lastFrame >= (now - lastFlood > 1 ? Self.lively : Self.calm) { draw(Self.now) }
+    if Clock.now - lastFrame >= (now - lastFlood > 1 ? Self.lively : Self.calm) { draw(Clock.now) }
     return request
   }
 
@@ -209,7 +209,6 @@ struct ScreenView<Content: ScreenContent>: ~Copyable {
   private static var isInForeground: Bool { tcgetpgrp(STDIN_FILENO) == getpgrp() }
 
   /// Seconds of a monotonic clock.
-  private static var now: Double { Double(DispatchTime.now().uptimeNanoseconds) / 1e9 }
 }
 
 extension ScreenView where Content == Dashboard {

@@ -9,8 +9,8 @@ nonisolated(unsafe) private var signalPipe: CInt = -1
 struct Signals: ~Copyable {
   /// A descriptor that can be read when a signal has come.
   let descriptor: CInt
-  /// The main thread's; every `WorkerThread` has one.
-  nonisolated(unsafe) static var stack: SignalStack?
+  /// The main thread's, which alone takes signals: a `WorkerThread` blocks them.
+  nonisolated(unsafe) private static var stack: SignalStack?
 
   /// The effects of signals on a run, for the help.
   static let help = """
@@ -29,13 +29,23 @@ struct Signals: ~Copyable {
 
   /// Ignores USR1 until there is a run to save; its default action would end the process.
   static func expectRequests() {
-    var before = sigaction()
-    sigaction(SIGUSR1, nil, &before)
     var nothing = sigaction()
     nothing.__sigaction_handler.sa_handler = { _ in }
-    nothing.sa_flags = CInt(SA_RESTART) | CInt(SA_ONSTACK)
-    if unsafeBitCast(before.__sigaction_handler.sa_handler, to: Int.self) != ignored {
-      sigaction(SIGUSR1, &nothing, nil)
+    nothing.sa_flags = CInt(SA_RESTART)
+    take([SIGUSR1], by: nothing)
+  }
+
+  /// Takes signals on a stack of their own; those that are ignored already stay so, as nohup and shells demand. oneDNN's products for
+  /// AVX2 point the stack register at a buffer of the heap: a handler on that stack would write over what lies before the buffer.
+  static func take(_ signals: [CInt], by action: sigaction) {
+    if stack == nil { stack = SignalStack() }
+    var action = action
+    action.sa_flags |= CInt(SA_ONSTACK)
+    for signal in signals {
+      var before = sigaction()
+      sigaction(signal, nil, &before)
+      let isIgnored = unsafeBitCast(before.__sigaction_handler.sa_handler, to: Int.self) == ignored
+      if !isIgnored { sigaction(signal, &action, nil) }
     }
   }
 
@@ -52,22 +62,14 @@ struct Signals: ~Copyable {
       _ = write(signalPipe, &byte, 1)
       errno = before
     }
-    // oneDNN's products for AVX2 point the stack register at a buffer of the heap: a handler on that stack would write over
-    // what lies before the buffer.
-    action.sa_flags = CInt(SA_RESTART) | CInt(SA_ONSTACK)
-    Self.stack = SignalStack()
+    action.sa_flags = CInt(SA_RESTART)
     let taken = [SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGWINCH, SIGCONT] + EndingSignal.requests
-    for signal in taken + (withScreen ? [SIGTSTP] : []) {
-      var before = sigaction()
-      sigaction(signal, nil, &before)
-      let isIgnored = unsafeBitCast(before.__sigaction_handler.sa_handler, to: Int.self) == Self.ignored
-      if !isIgnored { sigaction(signal, &action, nil) }
-    }
+    Self.take(taken + (withScreen ? [SIGTSTP] : []), by: action)
     Glibc.signal(SIGPIPE, SIG_IGN)
   }
 
   /// `SIG_IGN` as a number, since functions cannot be compared.
-  static let ignored = unsafeBitCast(SIG_IGN, to: Int.self)
+  private static let ignored = unsafeBitCast(SIG_IGN, to: Int.self)
 
   /// The signals since the last call, oldest first.
   func taken() -> [CInt] {

@@ -39,27 +39,24 @@ final class PseudoTerminal {
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)
     defer { posix_spawnattr_destroy(&attributes) }
-    var (none, all) = (sigset_t(), sigset_t())
-    sigemptyset(&none)
-    sigfillset(&all)
-    posix_spawnattr_setsigmask(&attributes, &none)
-    posix_spawnattr_setsigdefault(&attributes, &all)
+    ChildProcess.resetSignals(&attributes)
     // `POSIX_SPAWN_SETSID`.
     posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | 0x80))
     var variables = ProcessInfo.processInfo.environment
     for (name, value) in environment { variables[name] = value }
     for name in absent { variables[name] = nil }
     var child: pid_t = 0
-    let failure = Self.withWords(arguments) { words in
-      Self.withWords(variables.map { "\($0)=\($1)" }) {
+    let failure = ChildProcess.withWords(arguments) { words in
+      ChildProcess.withWords(variables.map { "\($0)=\($1)" }) {
         posix_spawn(&child, arguments[0], &actions, &attributes, words, $0)
       }
     }
-    process = child
     guard failure == 0 else {
       close(master)
       throw UserError(.unavailable, "cannot start \(arguments[0]): \(String(cString: strerror(failure)))")
     }
+    // Last: only what is complete is let go of, and a process 0 would be this process's whole group.
+    process = child
   }
 
   deinit {
@@ -68,12 +65,6 @@ final class PseudoTerminal {
       waitpid(process, nil, 0)
     }
     close(master)
-  }
-
-  private static func withWords(_ texts: [String], _ body: ([UnsafeMutablePointer<CChar>?]) -> CInt) -> CInt {
-    let words: [UnsafeMutablePointer<CChar>?] = texts.map { strdup($0) } + [nil]
-    defer { for word in words { free(word) } }
-    return body(words)
   }
 
   // MARK: Keys and answers
@@ -88,13 +79,13 @@ final class PseudoTerminal {
   /// - Returns: seconds that it took.
   /// - Throws: `UserError` where the program ends before, or says nothing of the kind for a minute.
   @discardableResult func wait(for text: String) throws -> Double {
-    let start = Self.now
+    let start = Clock.now
     let wanted = Array(text.utf8)
     var seen: [UInt8] = []
-    while Self.now - start < 60 {
+    while Clock.now - start < 60 {
       let piece = try read(for: 1)
       seen += piece
-      if seen.contains(wanted) { return Self.now - start }
+      if seen.contains(wanted) { return Clock.now - start }
       // The beginning of the text may be at the end of what came.
       seen = Array(seen.suffix(wanted.count - 1))
     }
@@ -103,8 +94,8 @@ final class PseudoTerminal {
 
   /// Reads for some time, whatever comes.
   func read(throughout seconds: Double) throws {
-    let end = Self.now + seconds
-    while case let left = end - Self.now, left > 0 { _ = try read(for: left) }
+    let end = Clock.now + seconds
+    while case let left = end - Clock.now, left > 0 { _ = try read(for: left) }
   }
 
   /// Reads what comes next.
@@ -128,18 +119,15 @@ final class PseudoTerminal {
   /// - Returns: its status.
   @discardableResult func end(by signal: CInt) -> CInt {
     kill(process, signal)
-    let start = Self.now
+    let start = Clock.now
     while status == nil {
-      if Self.now - start > 60 { kill(process, SIGKILL) }
+      if Clock.now - start > 60 { kill(process, SIGKILL) }
       var status: CInt = 0
       if waitpid(process, &status, WNOHANG) == process { self.status = status }
       _ = try? read(for: 0.02)
     }
     return status ?? 0
   }
-
-  /// Seconds of a clock that never jumps.
-  static var now: Double { Double(DispatchTime.now().uptimeNanoseconds) / 1e9 }
 
   /// The process that trains: the one that was started, or the one that it waits for.
   var trainer: pid_t {

@@ -15,19 +15,13 @@ struct RecordingTrial {
 
   /// Measures in a folder of its own within `runs`.
   static func table(_ bench: Bench, in runs: String, threads: Int) throws -> ReportTable {
-    let folder = (runs as NSString).appendingPathComponent(".bench-\(getpid())")
-    do {
-      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    } catch {
-      throw UserError(
-        .cannotCreate, "cannot create \(folder): \(error.localizedDescription); choose another disk with --runs")
-    }
-    defer { try? FileManager.default.removeItem(atPath: folder) }
-    let trial = RecordingTrial(folder: folder, threads: threads)
-    return try bench.recording(in: runs) { checkpoints in
-      var times = try trial.train(checkpoints: checkpoints)
-      times.rows = try trial.record()
-      return times
+    try BenchFolder.with(".bench", in: runs) { folder in
+      let trial = RecordingTrial(folder: folder, threads: threads)
+      return try bench.recording(in: runs) { checkpoints in
+        var times = try trial.train(checkpoints: checkpoints)
+        times.rows = try trial.record()
+        return times
+      }
     }
   }
 
@@ -37,15 +31,7 @@ struct RecordingTrial {
   /// 14 blocks of width 768 over bytes: 99 million parameters. Its steps are short, so that there are many.
   private func recipe(steps: Int) throws -> Recipe {
     let text = "\(folder)/text.txt"
-    let words = (0..<20_000).map { String(($0 &* 7919) % 9973, radix: 36) }
-    let file = fopen(text, "w")
-    let isWritten = file.map { fputs(words.joined(separator: " "), $0) >= 0 && fflush($0) == 0 } ?? false
-    let reason = errno
-    if let file { fclose(file) }
-    guard isWritten else {
-      throw UserError(
-        .inputOutput, "cannot write \(text): \(SizeLimit.reason(reason)); or choose another disk with --runs")
-    }
+    try BenchFolder.writeText(words: 20_000, modulus: 9973, to: text)
     return try Recipe(
       yaml: """
         data: {paths: [\(JSON.text(text).line)], heldOut: 0}

@@ -14,45 +14,31 @@ struct ScreenTrial {
 
   /// Measures in a folder of its own within `runs`.
   static func measure(in runs: String, threads: Int, isThorough: Bool) throws -> ScreenFigures {
-    let folder = (runs as NSString).appendingPathComponent(".bench-screen-\(getpid())")
-    do {
-      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    } catch {
-      throw UserError(
-        .cannotCreate, "cannot create \(folder): \(error.localizedDescription); choose another disk with --runs")
+    try BenchFolder.with(".bench-screen", in: runs) { folder in
+      let trial = ScreenTrial(folder: folder, threads: threads, isThorough: isThorough)
+      try BenchFolder.writeText(words: 60_000, modulus: 997, to: trial.text)
+      var figures = ScreenFigures()
+      try trial.measureAnswers(&figures)
+      try trial.measureFirstFrames(&figures)
+      try trial.measureCost(&figures)
+      figures.memory = ScreenMemory.measure(steps: isThorough ? 10_000_000 : 1_000_000)
+      return figures
     }
-    defer { try? FileManager.default.removeItem(atPath: folder) }
-    let trial = ScreenTrial(folder: folder, threads: threads, isThorough: isThorough)
-    try trial.writeText()
-    var figures = ScreenFigures()
-    try trial.measureAnswers(&figures)
-    try trial.measureFirstFrames(&figures)
-    try trial.measureCost(&figures)
-    figures.memory = ScreenMemory.measure(steps: isThorough ? 10_000_000 : 1_000_000)
-    return figures
   }
 
   private var text: String { "\(folder)/text.txt" }
 
-  /// Words that nobody wrote, the same every time.
-  private func writeText() throws {
-    let words = (0..<60_000).map { String(($0 &* 7919) % 997, radix: 36) }
-    do {
-      try words.joined(separator: " ").write(toFile: text, atomically: false, encoding: .utf8)
-    } catch {
-      throw UserError(.inputOutput, "cannot write \(text): \(error.localizedDescription)")
-    }
-  }
+  private static let program = BundledFiles.program ?? "/proc/self/exe"
 
   /// The command that trains a network whose step takes some tens of milliseconds on all threads.
   private func training(_ name: String, steps: Int) -> [String] {
-    let path = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? "/proc/self/exe"
     let settings = [
       "model.width=256", "model.blocks=4", "model.heads=4", "model.keyValueHeads=4", "model.inner=512",
       "model.context=128", "objective.top=1", "evaluate.every=0", "save.every=0", "sample.every=50",
     ]
     return [
-      path, "train", "tiny", "--name", name, "--runs", folder, "--data", text, "--steps", "\(steps)", "--threads",
+      Self.program, "train", "tiny", "--name", name, "--runs", folder, "--data", text, "--steps", "\(steps)",
+      "--threads",
       "\(threads)",
     ] + settings.flatMap { ["--set", $0] }
   }
@@ -73,9 +59,9 @@ struct ScreenTrial {
     let terminal = try terminal(training("keys", steps: 1_000_000))
     try terminal.wait(for: "losses")
     try terminal.read(throughout: 4)
-    let before = (bytes: terminal.bytes, time: PseudoTerminal.now, use: Self.processorTime(of: terminal.trainer))
+    let before = (bytes: terminal.bytes, time: Clock.now, use: Self.processorTime(of: terminal.trainer))
     try terminal.read(throughout: isThorough ? 30 : 10)
-    let time = PseudoTerminal.now - before.time
+    let time = Clock.now - before.time
     figures.bytesPerSecond = Double(terminal.bytes - before.bytes) / time
     figures.screenShare = (Self.processorTime(of: terminal.trainer) - before.use) / time
     figures.keysTraining = try pressLetters(on: terminal)
@@ -139,10 +125,9 @@ struct ScreenTrial {
   // MARK: First frames
 
   private func measureFirstFrames(_ figures: inout ScreenFigures) throws {
-    let program = training("first", steps: 1)[0]
     for (what, arguments, words) in [
-      ("runs", [program, "browse", "--runs", folder], "runs"),
-      ("inspect", [program, "inspect", "keys", "--runs", folder], "losses"),
+      ("runs", [Self.program, "browse", "--runs", folder], "runs"),
+      ("inspect", [Self.program, "inspect", "keys", "--runs", folder], "losses"),
     ] {
       figures.firstFrames.append((what, try (0..<5).map { _ in try firstFrame(arguments, words) }))
     }
@@ -152,11 +137,11 @@ struct ScreenTrial {
   }
 
   private func firstFrame(_ arguments: [String], _ words: String) throws -> Double {
-    let start = PseudoTerminal.now
+    let start = Clock.now
     let terminal = try terminal(arguments)
     try terminal.wait(for: words)
     defer { terminal.end(by: SIGTERM) }
-    return PseudoTerminal.now - start
+    return Clock.now - start
   }
 
   // MARK: Cost

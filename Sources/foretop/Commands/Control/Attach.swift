@@ -25,22 +25,23 @@ struct Attach: ParsableCommand {
   @OptionGroup var screen: ScreenOptions
 
   func run() throws {
-    let folder = try RunLookup.folder(which.name, in: place)
+    let path = try RunLookup.folder(which.name, in: place)
     let layouts = try LayoutFiles(startingWith: screen.layout)
     if screen.headless || screen.json || isatty(STDIN_FILENO) != 1 || isatty(STDOUT_FILENO) != 1 {
       return try Watch.follow(which.name, in: place, isJSON: screen.json)
     }
-    var client = Result { try ControlClient(folder: folder, name: which.name) }
+    var client = Result { try ControlClient(folder: path, name: which.name) }
     if case .success(let early) = client, early.preparing != nil {
       Output.warn("run “\(which.name)” is being set up: its screen comes when the run has begun".harmlessLine)
       try early.waitForBeginning { Output.warn("\($0) …".harmlessLine) }
-      client = Result { try ControlClient(folder: folder, name: which.name) }
+      client = Result { try ControlClient(folder: path, name: which.name) }
     }
     let connection = Result { try AttachedRun(client.get()) }
     let archive = try RunLookup.archive(which.name, in: place)
     if case .failure(let error) = connection, archive.state != .training { throw error }
     let (events, bookmark) = try archive.historyToFollow()
-    let loop = try BrowserLoop(place, screen.looks, layouts) { glyphs in
+    let (name, folder) = place.located(which.name)
+    let loop = try BrowserLoop(folder, screen.looks, layouts) { glyphs in
       var browser = Browser(layouts: layouts.layouts, problems: layouts.problems)
       let mode: Dashboard.Mode = if case .success = connection { .attached } else { .watched }
       var dashboard = Dashboard(mode, layouts, glyphs: glyphs)
@@ -51,8 +52,8 @@ struct Attach: ParsableCommand {
     }
     guard var loop else { return try Watch.follow(which.name, in: place, isJSON: false) }
     switch connection {
-    case .success(let connection): loop.follow(which.name, from: bookmark, events, by: connection)
-    case .failure: loop.follow(which.name, from: bookmark)
+    case .success(let connection): loop.follow(name, from: bookmark, events, by: connection)
+    case .failure: loop.follow(name, from: bookmark)
     }
     throw Ended(status: loop.run())
   }

@@ -138,7 +138,7 @@ struct MCPTools {
   /// Runs a command of this program.
   /// - Returns: the command's output, or the reason if the command fails.
   private func result(of arguments: [String]) -> JSON {
-    guard let program = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe") else {
+    guard let program = BundledFiles.program else {
       return Self.content("the program cannot find itself in /proc", isError: true)
     }
     let process = Process()
@@ -199,7 +199,7 @@ struct MCPTools {
         isOver = taken.isOver
         for message in taken.lines {
           guard let event = message["event"]?.string else { continue }
-          let now = Double(DispatchTime.now().uptimeNanoseconds) / 1e9
+          let now = Clock.now
           guard event != "step" || now - lastStep >= 1 else { continue }
           if event == "step" { lastStep = now }
           lines.append(message.line)

@@ -29,6 +29,9 @@ struct ExperimentRate: ParsableCommand {
     let base = try RecipeFile(recipe)
     var origins = base.origins
     let changed = try options.changes.applied(to: base.recipe, &origins)
+    // A rate on the command line is the middle of the grid, and no change of all cells.
+    var others = options
+    others.changes.assignments.removeAll { RecipeOptions.key(of: $0) == "schedule.rate" }
     let words = rates.map { $0.split(separator: ",").map { String($0).trimmingSpaces } }
     let grid = words ?? RateChoice.grid(around: changed.schedule.rate).map { Figure.scientific($0) }
     let steps = min(Self.steps, changed.steps)
@@ -45,7 +48,7 @@ struct ExperimentRate: ParsableCommand {
     file.metrics = ["held-out/\(changed.heads[0].name)"]
     guard Set(grid).count == grid.count else { throw UserError(.usage, "--rates has one of them twice") }
     let sentence = "Learning rates for the recipe \(base.name)"
-    let work = try running.work(options.applied(to: file), sentence: sentence, options)
+    let work = try running.work(others.applied(to: file), sentence: sentence, others)
     try running.carryOut(work) {
       $0.sweepChart(over: "schedule.rate")
     } saying: {

@@ -74,7 +74,7 @@ struct RunningOptions: ParsableArguments {
     if !isPlain, isatty(STDIN_FILENO) == 1, isatty(STDOUT_FILENO) == 1, !runner.isDone {
       status = try show(&runner)
     }
-    if status == nil { status = try follow(&runner) }
+    if status == nil { status = try follow(&runner, isQuiet: results.json || results.csv) }
     let table = runner.table
     try results.put(table, chart(table), glyphs: looks.glyphs.glyphs ?? (Screen.isUTF8Asked ? .braille : .ascii))
     if let sentence = say(table), !results.json, !results.csv { print(sentence) }
@@ -88,12 +88,12 @@ struct RunningOptions: ParsableArguments {
     if let status, status != 0 { throw Ended(status: status) }
   }
 
-  /// Prints a line for each cell that begins or ends.
-  private func follow(_ runner: inout ExperimentRunner) throws -> Int32 {
+  /// Goes on until all cells are over, and prints a line for each that begins or ends unless it is to be quiet.
+  /// - Returns: the process's exit status.
+  private func follow(_ runner: inout ExperimentRunner, isQuiet: Bool) throws -> Int32 {
     let signals = Signals(withScreen: false)
     var status: Int32 = 0
     var training: Set<Int> = []
-    let isQuiet = results.json || results.csv
     while !runner.isDone {
       for signal in signals.taken() where Signals.isStop(signal) || signal == SIGHUP {
         status = 128 + signal
@@ -147,12 +147,9 @@ struct RunningOptions: ParsableArguments {
     loop.experiment = ExperimentFollower(runner)
     let status = loop.run()
     if let follower = loop.experiment { runner = follower.runner }
-    // What still saves is waited for.
+    // What still saves is waited for; a signal hurries it.
     runner.stop()
-    while !runner.isDone {
-      for cell in runner.turn() { read(cell, &runner) }
-      usleep(50_000)
-    }
-    return status
+    let late = try follow(&runner, isQuiet: true)
+    return late == 0 ? status : late
   }
 }

@@ -34,11 +34,7 @@ struct Inspect: ParsableCommand {
   func run() throws {
     let (given, part) = try asked
     let archive = try RunLookup.archive(given, in: place.folder)
-    // The screen knows a run by the name that its folder has.
-    let address = RunAddress(name: given, runs: place.runs)
-    let name = address.name
-    var folder = place.folder
-    folder.runs = address.runs
+    let (name, folder) = place.folder.located(given)
     if export.isAsked {
       let run = ComparedRun(
         name: name, recipe: archive.recipe, state: archive.state.rawValue, events: try archive.history())

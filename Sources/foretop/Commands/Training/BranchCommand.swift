@@ -39,6 +39,10 @@ struct BranchCommand: ParsableCommand {
     try Computation.prepare()
     let (screen, front) = try showing.begin()
     let target = try BackTarget(typed: step)
+    _ = try RunLookup.folder(name, in: place.folder)
+    var place = place
+    let parent: String
+    (parent, place.folder) = place.folder.located(name)
     if let branch {
       try RunName.check(branch)
       guard RunName.isFree("\(place.runs)/\(branch)") else {
@@ -46,7 +50,7 @@ struct BranchCommand: ParsableCommand {
           .cannotCreate, "there is a run “\(branch)” already in \(place.runs): choose another --name, or leave it out")
       }
     }
-    let continuation = Continuation(name: name, changes: changes, seed: nil, place: place, screen: screen)
+    let continuation = Continuation(name: parent, changes: changes, seed: nil, place: place, screen: screen)
     let request = try continuation.branch(from: target, named: branch)
     throw Ended(status: try showing.follow(request, on: screen, front))
   }

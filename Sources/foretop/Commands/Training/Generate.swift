@@ -114,7 +114,8 @@ struct Generate: ParsableCommand {
     try page.end(isInterrupted: interrupt.came)
     if interrupt.came { throw Ended(status: UserError.Status.interrupted.rawValue) }
     if let plan, var counted {
-      counted.plainSeconds = try reader.plainSeconds(after: start, tokens: page.tokens) { _ in }
+      counted.plainSeconds = try reader.plainSeconds(after: start, tokens: page.tokens) { _ in !interrupt.came }
+      if interrupt.came { throw Ended(status: UserError.Status.interrupted.rawValue) }
       Output.warn(counted.words(plan))
     }
   }

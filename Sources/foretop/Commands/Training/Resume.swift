@@ -43,7 +43,10 @@ struct Resume: ParsableCommand {
     let target = try step.map { try BackTarget(typed: $0) }
     let request: RunRequest
     do {
-      let continuation = Continuation(name: which.name, changes: changes, seed: seed, place: place, screen: screen)
+      var place = place
+      let name: String
+      (name, place.folder) = place.folder.located(which.name)
+      let continuation = Continuation(name: name, changes: changes, seed: seed, place: place, screen: screen)
       request = try continuation.request(from: target)
     } catch let error as UserError where error.status != .usage && StoredRun.isBeingWritten(folder) {
       // The other process may just have removed the file that was to be read.

@@ -1,0 +1,33 @@
+// The folder of a trial of the bench, with a text that nobody wrote.
+import Foundation
+import Glibc
+import Run
+
+enum BenchFolder {
+  /// Makes a folder within `runs` for the duration of `body`.
+  static func with<Result>(_ name: String, in runs: String, _ body: (String) throws -> Result) throws -> Result {
+    let folder = (runs as NSString).appendingPathComponent("\(name)-\(getpid())")
+    do {
+      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    } catch {
+      throw UserError(
+        .cannotCreate, "cannot create \(folder): \(error.localizedDescription); choose another disk with --runs")
+    }
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    return try body(folder)
+  }
+
+  /// Writes words that nobody wrote, the same every time.
+  /// - Parameter modulus: how many words differ.
+  static func writeText(words count: Int, modulus: Int, to path: String) throws {
+    let words = (0..<count).map { String(($0 &* 7919) % modulus, radix: 36) }
+    let file = fopen(path, "w")
+    let isWritten = file.map { fputs(words.joined(separator: " "), $0) >= 0 && fflush($0) == 0 } ?? false
+    let reason = errno
+    if let file { fclose(file) }
+    guard isWritten else {
+      throw UserError(
+        .inputOutput, "cannot write \(path): \(SizeLimit.reason(reason)); or choose another disk with --runs")
+    }
+  }
+}
