@@ -138,7 +138,7 @@ bench-control: build ## measure how much hostile peers of the control socket slo
 
 # llama.cpp, which PyPI has as source: long to compile, a C++ compiler needed. Without it, decoding is not compared.
 .venv-peers/llama: .venv-peers/ready
-	$(peers) -m pip install --quiet --disable-pip-version-check llama-cpp-python
+	$(peers) -m pip install --quiet --disable-pip-version-check llama-cpp-python==0.3.16
 	@touch $@
 
 format: ## format the sources

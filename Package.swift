@@ -130,7 +130,7 @@ let package = Package(
       ],
       exclude: ["harness.py", "llama.py", "vocabulary.py", "peer.py"], swiftSettings: quick),
     .testTarget(
-      name: "ExperimentsTests", dependencies: ["Experiments", "TerminalUI", "Run", "Support"], swiftSettings: quick),
+      name: "ExperimentsTests", dependencies: ["Experiments", "Run", "Support"], swiftSettings: quick),
     .testTarget(name: "TerminalUITests", dependencies: ["TerminalUI", "Support"], swiftSettings: quick),
     .testTarget(
       name: "DashboardTests", dependencies: ["Dashboard", "Experiments", "TerminalUI", "Run", "Support"],

@@ -1,6 +1,6 @@
 """Muon beside AdamW on a recipe: how many tokens and seconds until AdamW's final held-out loss, each at its best rate.
 
-    optimizers.py PROGRAM RECIPE [--rates R,R,…] [--seeds N] [--threads N] [--out FILE] [--set KEY=VALUE …]
+    optimizers.py PROGRAM RECIPE --rates R,R,… [--seeds N] [--threads N] [--out FILE] [--set KEY=VALUE …]
 
 For each optimizer, each rate of the grid is tried with the first seed; the best rate, and its neighbours where it is at the
 grid's edge, is then trained with all seeds. AdamW's final held-out loss of a seed is the goal of that seed; the place where
@@ -21,25 +21,24 @@ KINDS = ("adamw", "muon")
 
 
 def train(options, kind, rate, seed):
-    """A run's evaluations, as (tokens, seconds of training, held-out loss of the first head), and its steps' median time."""
+    """A run's evaluations, as (tokens, seconds of training, held-out loss of the first head)."""
     settings = [f"optimizer.kind={kind}", f"schedule.rate={rate}", f"seed={seed}", "save.every=0", "sample.every=0"] + options.set
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as errors:
         command = [options.program, "train", options.recipe, "--json", "--threads", str(options.threads), "--runs", folder]
         for setting in settings:
             command += ["--set", setting]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        step, evaluations, times = {}, [], []
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
+        step, evaluations = {}, []
         for line in process.stdout:
             event = json.loads(line)
             if event["event"] == "step":
-                times.append((event["tokens"], event["active"]))
                 step[event["step"]] = (event["tokens"], event["active"])
             elif event["event"] == "heldout":
                 tokens, active = step.get(event["step"], (0, 0.0))
                 evaluations.append((tokens, active, event["loss"]["ntp"]))
-        errors = process.stderr.read()
         if process.wait() not in (0, 1):
-            raise SystemExit(f"{' '.join(command)} failed:\n{errors[-2000:]}")
+            errors.seek(0)
+            raise SystemExit(f"{' '.join(command)} failed:\n{errors.read()[-2000:]}")
     return evaluations
 
 
@@ -56,7 +55,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("program")
     parser.add_argument("recipe")
-    parser.add_argument("--rates", default="")
+    parser.add_argument("--rates", required=True)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--out", default="")

@@ -90,7 +90,7 @@ def main():
         "tensors": shot(
             command("tensors", "tiny"), re.compile("against step"), "\x1b[B" * 4, re.compile("singular values"),
             re.compile("norm .*steps")),
-        "data": shot(command("data", "tiny")[:-2], re.compile("ahead  weight"), "\x1b[C" * 20),
+        "data": shot([PROGRAM, "data", "tiny"], re.compile("ahead  weight"), "\x1b[C" * 20),
     }
     write("README.md", {"train": train_screen})
     write("docs/screen.md", pictures)

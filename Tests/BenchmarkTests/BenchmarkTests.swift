@@ -132,8 +132,14 @@ import Transformer
     let network = plan.network.configuration
     let table = try bench.decoding([(.fp32, network)], prompt: 10, tokens: 6, rounds: 2)
     #expect(table.name == "decoding" && table.rows.count == 1)
-    #expect(
-      table.rows[0].dropFirst().allSatisfy { if case .number(let value) = $0 { value >= 0 } else { false } })
+    for (index, value) in table.rows[0].enumerated().dropFirst() {
+      guard case .number(let number) = value else {
+        Issue.record("column \(index) has \(value)")
+        continue
+      }
+      // Rounds can be equally fast: the spread is then 0.
+      #expect(index == 6 ? number >= 0 : number > 0, "column \(index)")
+    }
     // Of the embedding a token reads a row; the unembedding, here the same table, it reads in full.
     let matrices = network.shape.tensors.filter { tensor in
       if case .block = tensor.section { tensor.shape.count == 2 } else { false }

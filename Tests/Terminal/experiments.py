@@ -1,11 +1,11 @@
-"""An experiment of some seconds, and how it is killed: for the tests of the program and for what torments runs."""
+"""An experiment of some seconds, and how it is killed."""
 
 import os
 import signal
 import subprocess
 
 from support import FOLDER, PROGRAM, RUNS, draws, run
-from waiting import wait_until
+from waiting import children, wait_until
 
 WORDS = """# Paths of two nodes, for tests.
 recipe: stargraph-quick
@@ -56,19 +56,6 @@ def _saved(name):
     return count
 
 
-def _children(process):
-    pids = []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{pid}/stat") as file:
-                parent = int(file.read().rsplit(")", 1)[1].split()[1])
-        except OSError:
-            continue
-        if parent == process.pid:
-            pids.append(int(pid))
-    return pids
-
-
 def killed(name, times):
     """Runs the experiment, kills it so many times where it can, with its cells or without, and lets it go on to the end.
 
@@ -82,7 +69,7 @@ def killed(name, times):
             [*experiment(name), "--headless", "--jobs", "2"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL)
         wait_until(lambda: process.poll() is not None or _saved(name) >= wanted, f"{wanted} checkpoints of {name}")
-        cells = _children(process) if draw.random() < 0.5 else []
+        cells = children(process) if draw.random() < 0.5 else []
         if process.poll() is None:
             count += 1
             process.kill()

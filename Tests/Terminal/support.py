@@ -35,9 +35,9 @@ class Skipped(Exception):
 ENDLESS = ["--steps", "1000000", "--set", "evaluate.every=0", "--set", "save.every=0", "--set", "sample.every=20"]
 
 
-def train(name, *options, recipe="tiny"):
+def train(name, *options, recipe="tiny", data=TEXT):
     """The command that trains a run of this name."""
-    return [PROGRAM, "train", recipe, "--name", name, "--runs", RUNS, "--data", TEXT, "--threads", "1", *options]
+    return [PROGRAM, "train", recipe, "--name", name, "--runs", RUNS, "--data", data, "--threads", "1", *options]
 
 
 def command(verb, *arguments):
@@ -53,6 +53,11 @@ def run(arguments, status=0, **options):
     return result
 
 
+def objects(arguments, **options):
+    """What a command prints with --json: an object a line."""
+    return [json.loads(line) for line in run([*arguments, "--json"], **options).stdout.splitlines()]
+
+
 def going_on(name, step):
     """The process of a run that has come to this step and goes on without a terminal."""
     process = subprocess.Popen(train(name, *ENDLESS, "--json"), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
@@ -64,8 +69,7 @@ def going_on(name, step):
 
 def events(name, kind=None):
     """What a stored run tells, as JSON objects."""
-    lines = [json.loads(line) for line in run(command("inspect", name, "--json")).stdout.splitlines()]
-    return [event for event in lines if kind is None or event["event"] == kind]
+    return [event for event in objects(command("inspect", name)) if kind is None or event["event"] == kind]
 
 
 def occurrences(name, kind):
@@ -82,8 +86,7 @@ def state(name):
     if alone.returncode == 0:
         return json.loads(alone.stdout)
     # The list has those too that cannot be opened.
-    for line in run(command("runs", "--json")).stdout.splitlines():
-        summary = json.loads(line)
+    for summary in objects(command("runs")):
         if summary["name"] == name:
             return summary
     return None
@@ -105,6 +108,6 @@ def begin(name, *options, columns=100, rows=30, env=None, recipe="tiny"):
 
 __all__ = [
     "ENDLESS", "FOLDER", "IS_FULL", "PATIENCE", "PROGRAM", "ROOT", "RUNS", "SEED", "Skipped", "TEXT", "Terminal", "begin",
-    "checkpoints", "command", "computed", "draws", "events", "going_on", "let_compute", "occurrences", "run", "state", "train",
-    "trainer", "wait_until",
+    "checkpoints", "command", "computed", "draws", "events", "going_on", "let_compute", "objects", "occurrences", "run", "state",
+    "train", "trainer", "wait_until",
 ]

@@ -1,5 +1,6 @@
 """How tests wait and what they draw: conditions, with a limit that only a hang reaches, and numbers of one seed."""
 
+import glob
 import math
 import os
 import random
@@ -26,14 +27,22 @@ def wait_until(condition, what, pause=0.02):
     return found
 
 
+def children(process, task="*"):
+    """The numbers of the processes that a process has started and that go on; those of one of its threads, if this is named."""
+    numbers = []
+    for path in glob.glob(f"/proc/{process.pid}/task/{task}/children"):
+        try:
+            with open(path) as file:
+                numbers += map(int, file.read().split())
+        except OSError:
+            # The thread has ended.
+            pass
+    return numbers
+
+
 def trainer(process):
     """The number of the process that trains: a program on a terminal divides into one that waits and one that trains."""
-    try:
-        with open(f"/proc/{process.pid}/task/{process.pid}/children") as file:
-            children = file.read().split()
-    except OSError:
-        return process.pid
-    return int(children[0]) if children else process.pid
+    return next(iter(children(process, process.pid)), process.pid)
 
 
 def computed(process):

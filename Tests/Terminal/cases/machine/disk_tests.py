@@ -152,7 +152,7 @@ def refusing_disk():
 
 def test_a_command_that_is_not_on_the_disk_is_not_confirmed_before_it_is():
     environment, flag = refusing_disk()
-    with begin("unsynced", env=environment, columns=160) as terminal:
+    with begin("unsynced", env=environment, columns=160, rows=50) as terminal:
         open(flag, "w").close()
         terminal.type("]")
         # Said a moment after the disk refused: what was to be confirmed is not.

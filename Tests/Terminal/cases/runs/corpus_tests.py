@@ -22,7 +22,7 @@ def tokens_file(name, count=200_000, below=500):
 
 
 def train_on(name, data, *options):
-    return [PROGRAM, "train", "tiny", "--name", name, "--runs", RUNS, "--data", data, "--threads", "1", "--headless", *options]
+    return train(name, "--headless", *options, data=data)
 
 
 def started(name, data, *options):

@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 
 from support import *
 
@@ -33,17 +32,14 @@ def test_several_texts_are_those_of_one_and_end_at_a_stop_string():
     one = generated("several", "--tokens", "30", "--seed", "5").stdout
     many = generated("several", "--tokens", "30", "--seed", "5", "--count", "3").stdout
     assert many.startswith("[1 of 3]\n" + one + "\n[2 of 3]\n"), many
-    objects = [json.loads(line) for line in
-               generated("several", "--tokens", "30", "--seed", "5", "--count", "3", "--json").stdout.splitlines()]
-    assert [one["number"] for one in objects] == [1, 2, 3]
-    assert all(one["end"] == "tokens" and one["tokens"] == 30 and one["prompt"] == "and the " for one in objects)
-    assert one == objects[0]["prompt"] + objects[0]["text"] + "\n"
-    text = objects[1]["text"]
-    stop = text[7:9]
-    stopped = [json.loads(line) for line in
-               generated("several", "--tokens", "30", "--seed", "5", "--count", "3", "--json", "--stop", stop,
-                         "--stop", "never\x01there").stdout.splitlines()]
-    for before, after in zip(objects, stopped):
+    written = command("generate", "several", "--prompt", "and the ", "--tokens", "30", "--seed", "5", "--count", "3")
+    texts = objects(written)
+    assert [one["number"] for one in texts] == [1, 2, 3]
+    assert all(one["end"] == "tokens" and one["tokens"] == 30 and one["prompt"] == "and the " for one in texts)
+    assert one == texts[0]["prompt"] + texts[0]["text"] + "\n"
+    stop = texts[1]["text"][7:9]
+    stopped = objects([*written, "--stop", stop, "--stop", "never\x01there"])
+    for before, after in zip(texts, stopped):
         expected = before["text"].split(stop)[0]
         assert after["text"] == expected and (after["end"] == "stop") == (stop in before["text"]), (before, after)
 
@@ -86,7 +82,7 @@ def test_tasks_are_scored_item_by_item():
     run(train("asked", "--steps", "40", "--headless"))
     task = questions("choices.jsonl", *({"context": "and the of that", "choices": ["lord", "xzzq", "qq"], "answer": n % 3}
                                         for n in range(9)))
-    *items, summary = [json.loads(line) for line in run(command("eval", "asked", "--task", task, "--json")).stdout.splitlines()]
+    *items, summary = objects(command("eval", "asked", "--task", task))
     assert [item["line"] for item in items] == list(range(1, 10)) and summary["items"] == 9
     # A word that the text has is likelier than one that it has not.
     assert all(item["choice"] == 0 and item["right"] == (item["answer"] == 0) for item in items), items
@@ -94,7 +90,7 @@ def test_tasks_are_scored_item_by_item():
     said = run(command("eval", "asked", "--task", task)).stdout
     assert "accuracy 33.3 %" in said and "normalised for length" in said and "9 questions" in said, said
     words = questions("words.jsonl", {"text": "and the of", "target": "that"}, {"text": "he said for them"})
-    *items, summary = [json.loads(line) for line in run(command("eval", "asked", "--task", words, "--json")).stdout.splitlines()]
+    *items, summary = objects(command("eval", "asked", "--task", words))
     assert len(items) == 2 and summary["perplexity"] > 1 and "normalizedAccuracy" not in summary
     assert "perplexity of the word" in run(command("eval", "asked", "--task", words)).stdout
 

@@ -2,16 +2,11 @@
 
 import json
 import os
-import subprocess
 
-from peer_tests import PEERS, exported
+from peer_tests import PEERS, exported, require
 from support import *
 
-
-def require_harness():
-    question = "import sys, importlib.util as u; sys.exit(not all(map(u.find_spec, ('torch', 'transformers', 'lm_eval'))))"
-    if not os.path.exists(PEERS) or subprocess.run([PEERS, "-c", question], stderr=subprocess.DEVNULL).returncode:
-        raise Skipped("lm-eval is not installed: “make .venv-peers/harness” installs it")
+HARNESS = (["torch", "transformers", "lm_eval"], "lm-eval is not installed: “make .venv-peers/harness” installs it")
 
 
 def words(draw, least, most):
@@ -56,7 +51,7 @@ def same_scores(name, *options):
     script = os.path.join(ROOT, "Tests/ExportTests/harness.py")
     theirs = json.loads(run([PEERS, "-B", script, folder, listed]).stdout.splitlines()[-1])
     for task, path in files.items():
-        *items, summary = [json.loads(line) for line in run(command("eval", name, "--task", path, "--json")).stdout.splitlines()]
+        *items, summary = objects(command("eval", name, "--task", path))
         assert len(items) == len(theirs[task]) == summary["items"], task
         for ours, expected in zip(items, theirs[task]):
             where = (SEED, task, ours, expected)
@@ -69,11 +64,11 @@ def same_scores(name, *options):
 
 
 def test_lm_eval_has_the_same_scores_for_a_llama():
-    require_harness()
+    require(*HARNESS)
     same_scores("harness-llama")
 
 
 def test_lm_eval_has_the_same_scores_for_a_gpt2_with_pieces():
-    require_harness()
+    require(*HARNESS)
     same_scores("harness-gpt2", "--set", "model.kind=gpt2", "--set", "tokenizer.kind=sentencepiece",
                 "--set", "tokenizer.vocabulary=300")

@@ -10,6 +10,7 @@ import sys
 from support import *
 
 PEERS = os.environ.get("FORETOP_PEERS_PYTHON", os.path.join(ROOT, ".venv-peers/bin/python"))
+TRANSFORMERS = (["torch", "transformers"], "torch and transformers are not installed: “make .venv-peers/ready” installs both")
 
 
 @functools.cache
@@ -27,10 +28,11 @@ def peer(verb, *arguments):
     return answer["said"]
 
 
-def require_transformers():
-    question = "import sys, importlib.util as u; sys.exit(not all(map(u.find_spec, ('torch', 'transformers'))))"
+def require(modules, sentence):
+    """Skips a test where one of these modules is missing, and says why."""
+    question = f"import sys, importlib.util as u; sys.exit(not all(map(u.find_spec, {modules!r})))"
     if not os.path.exists(PEERS) or subprocess.run([PEERS, "-c", question], stderr=subprocess.DEVNULL).returncode:
-        raise Skipped("torch and transformers are not installed: “make .venv-peers/ready” installs both")
+        raise Skipped(sentence)
 
 
 def part():
@@ -60,17 +62,17 @@ def exported(name, *options):
 
 
 def test_transformers_loses_what_eval_says_of_a_llama():
-    require_transformers()
+    require(*TRANSFORMERS)
     same_loss("peer-llama", exported("peer-llama", "--set", "model.keyValueHeads=1"), 64)
 
 
 def test_transformers_loses_what_eval_says_of_a_gpt2():
-    require_transformers()
+    require(*TRANSFORMERS)
     same_loss("peer-gpt2", exported("peer-gpt2", "--set", "model.kind=gpt2", "--set", "model.tied=true"), 64)
 
 
 def test_networks_that_transformers_saved_are_imported_and_go_back_to_the_bit():
-    require_transformers()
+    require(*TRANSFORMERS)
     sys.path.insert(0, os.path.join(ROOT, "Tests/ExportTests"))
     import llama
     import numpy as np

@@ -38,7 +38,7 @@ def test_notes_and_tags_are_listed_and_found():
         (["tag=seed"], []), (["tag~seed"], ["noted"]), (["note~nothing"], []),
     ):
         options = [word for one in filters for word in ("--filter", one)]
-        found = [json.loads(line) for line in run(command("runs", "--json", *options)).stdout.splitlines()]
+        found = objects(command("runs", *options))
         assert [one["name"] for one in found if one["name"] in ("noted", "plain")] == names, (filters, found)
     summary = state("noted")
     assert summary["tags"] == ["seed-study", "keep"] and [note["text"] for note in summary["notes"]][0] == "the first  with a gap"
@@ -141,7 +141,7 @@ def test_recipes_are_listed_with_a_sentence_each():
     lines = run([PROGRAM, "recipes"]).stdout.splitlines()
     assert [line.split()[0] for line in lines] == names
     assert all(len(line.split(maxsplit=1)[1]) > 20 for line in lines), lines
-    entries = [json.loads(line) for line in run([PROGRAM, "recipes", "--json"]).stdout.splitlines()]
+    entries = objects([PROGRAM, "recipes"])
     assert [entry["name"] for entry in entries] == names and all(os.path.exists(entry["path"]) for entry in entries)
 
 
@@ -323,7 +323,7 @@ def test_names_that_hide_something_are_refused_and_those_that_are_there_can_be_r
     for options in ([], ["--json"], ["--columns", "name,state"]):
         listed = run(command("runs", *options)).stdout
         assert_harmless(listed)
-    assert hidden in [json.loads(line)["name"] for line in run(command("runs", "--json")).stdout.splitlines()]
+    assert hidden in [one["name"] for one in objects(command("runs"))]
     for verb in (["inspect", hidden, "summary"], ["inspect", hidden], ["verify", hidden], ["verify", hidden, "--json"],
                  ["resume", hidden, "--steps", "4", "--headless"], ["note", hidden, "x"], ["snapshot", hidden, os.path.join(FOLDER, "h\u202e.h5")],
                  ["export", hidden, os.path.join(FOLDER, "x\u202e.csv"), "--to", "csv"], ["diff", hidden, hidden]):

@@ -21,7 +21,7 @@ def stored(name, *options, steps=40):
 
 
 def lines(verb, *arguments, status=0):
-    return [json.loads(line) for line in run(command(verb, *arguments, "--json"), status=status).stdout.splitlines()]
+    return objects(command(verb, *arguments), status=status)
 
 
 def damage(path, place=None):
@@ -136,9 +136,9 @@ def test_runs_are_filtered_sorted_and_chosen():
                           (["--filter", "loss<x"], "is not a number"), (["--filter", "best=abc"], "is not a number"),
                           (["--filter", "tokens!=6_400"], "is not a number"), (["--columns", "nmae"], "did you mean name?")]:
         assert word in run(command("runs", *options), status=64).stderr
-    chosen = lines("runs", "--filter", "name~listed-", "--sort", "step", "--json", "--columns", "name,step,schedule.rate,ndcg8")
+    chosen = lines("runs", "--filter", "name~listed-", "--sort", "step", "--columns", "name,step,schedule.rate,ndcg8")
     assert chosen[0] == {"name": "listed-one", "step": 10, "schedule.rate": 0.002, "ndcg8": chosen[0]["ndcg8"]}, chosen
-    assert len(lines("runs", "--filter", "name~listed-", "--json")[0]) > 8
+    assert len(lines("runs", "--filter", "name~listed-")[0]) > 8
 
 
 def exported_loss(folder, tokens, context):
@@ -510,9 +510,9 @@ def test_a_run_goes_out_as_tensors_and_as_lines():
         held_out = [float(row["heldout/loss/top"]) for row in rows if row["heldout/loss/top"]]
         assert np.array_equal(np.array(held_out, "f4"), file["heldout/loss/top"][:])
     with open(out["jsonl"]) as file:
-        objects = [json.loads(line) for line in file]
-    assert [event for event in objects if event["event"] == "step"] == events("lines-out", "step")
-    assert [event for event in objects if event["event"] == "heldout"] == events("lines-out", "heldout")
+        told = [json.loads(line) for line in file]
+    assert [event for event in told if event["event"] == "step"] == events("lines-out", "step")
+    assert [event for event in told if event["event"] == "heldout"] == events("lines-out", "heldout")
     assert "--with-heads" in run(command("export", "lines-out", "x.csv", "--to", "csv", "--with-heads"), status=64).stderr
     assert "parquet" in run(command("export", "lines-out", "x", "--to", "parquet"), status=64).stderr
 

@@ -1,6 +1,5 @@
 """Comparing runs: as text, as JSON, and as a screen."""
 
-import json
 import re
 
 from support import *
@@ -17,15 +16,15 @@ def pair():
     return compared("plain", "--set", "objective.top=0"), compared("order")
 
 
-def objects(*arguments):
-    return [json.loads(line) for line in run(command("compare", *arguments, "--json")).stdout.splitlines()]
+def comparison(*arguments):
+    return objects(command("compare", *arguments))
 
 
 def test_runs_are_compared_as_text_and_as_json():
     text = run(command("compare", *pair())).stdout
     for word in ("held-out ntp, compared with plain at equal tokens", "REACHES", "objective.top", "DIFFERENCE"):
         assert word in text, text
-    found = objects("plain", "order", "--align", "step")
+    found = comparison("plain", "order", "--align", "step")
     first, lines = found[0], [one for one in found if "line" in one]
     assert (first["metric"], first["align"], first["against"], first["at"]) == ("held-out/ntp", "step", "plain", 40), first
     losses = {one["line"]: one for one in lines}
@@ -42,7 +41,7 @@ def test_runs_are_compared_as_text_and_as_json():
 def test_seeds_of_one_recipe_are_one_line():
     pair()
     compared("another", "--set", "seed=7")
-    lines = [one for one in objects("order", "another", "plain") if "line" in one]
+    lines = [one for one in comparison("order", "another", "plain") if "line" in one]
     assert [one["runs"] for one in lines] == [["order", "another"], ["plain"]], lines
     assert lines[0]["seeds"] == [1, 7] and lines[0]["last"]["count"] == 2 and lines[0]["last"]["deviation"] > 0, lines
     assert " ± " in run(command("compare", "order", "another", "plain")).stdout
@@ -77,8 +76,7 @@ def test_the_compare_screen_reads_at_a_cursor_and_is_left():
         terminal.wait_for("move the cursor")
         terminal.type("\x1b")
         terminal.wait_for(lambda terminal: "move the cursor" not in terminal.text)
-        terminal.type("q")
-        assert terminal.finish() == 0
+        terminal.leave()
         terminal.assert_restored()
 
 
@@ -93,7 +91,6 @@ def test_a_run_that_goes_on_moves_on_the_compare_screen():
             terminal.wait_for(
                 lambda terminal: (found := re.search(r"at the cursor: ([\d ]+) steps", terminal.text)) and found[1] != before
                 or terminal.type("\x1b[F"))
-            terminal.type("q")
-            assert terminal.finish() == 0
+            terminal.leave()
         other.type("\x03")
         other.finish()

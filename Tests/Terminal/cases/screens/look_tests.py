@@ -25,8 +25,7 @@ def test_tensors_of_two_checkpoints_are_compared_on_the_screen():
         terminal.wait_for("close and open a group")
         terminal.type("[")
         terminal.wait_for("step 10 against step 20")
-        terminal.type("q")
-        assert terminal.finish() == 0
+        terminal.leave()
         terminal.assert_restored()
 
 
@@ -45,13 +44,11 @@ def test_the_list_of_runs_and_a_stored_run_open_the_tensors():
         terminal.wait_for("losses")
         terminal.type("q")
         terminal.wait_for("▸ ■ first")
-        terminal.type("q")
-        assert terminal.finish() == 0
+        terminal.leave()
 
 
 def test_tensors_without_a_terminal_have_differences_as_text_and_json():
-    rows = [json.loads(line) for line in run(
-        [PROGRAM, "tensors", "first", "--runs", stored(), "--against", "10", "--json"]).stdout.splitlines()]
+    rows = objects([PROGRAM, "tensors", "first", "--runs", stored(), "--against", "10"])
     assert all(0 < row["difference"] < 10 and -1 <= row["cosine"] <= 1 for row in rows)
     text = run([PROGRAM, "tensors", "first", "--runs", stored(), "--against", "10"]).stdout
     assert "DIFFERENCE" in text and "against step 10" in text
@@ -65,8 +62,7 @@ def test_data_shows_windows_and_targets():
         terminal.wait_for("ahead  weight")
         terminal.type("]")
         terminal.wait_for("window 1 of")
-        terminal.type("q")
-        assert terminal.finish() == 0
+        terminal.leave()
         terminal.assert_restored()
 
 
@@ -114,7 +110,7 @@ def test_an_alert_runs_a_command_with_the_event():
     wait_until(lambda: os.path.exists(told) and os.path.getsize(told) > 0, "the command to be told")
     events = [json.loads(line) for line in open(told)]
     assert all(event["event"] == "occurrence" and event["kind"] in ("alert", "diverged") for event in events), events
-    kinds = {json.loads(line).get("kind") for line in run(command("inspect", "alarmed", "events", "--json")).stdout.splitlines()}
+    kinds = {event.get("kind") for event in objects(command("inspect", "alarmed", "events"))}
     assert {event["kind"] for event in events} <= kinds, (events, kinds)
 
 
@@ -133,21 +129,18 @@ def test_what_was_chosen_is_remembered_and_a_broken_file_is_said():
         terminal.wait_for("smooth 0.95")
         terminal.type("x")
         terminal.wait_for("x tokens")
-        terminal.type("q")
-        assert terminal.finish() == 0
+        terminal.leave()
     text = open(path).read()
     assert "smoothing: 0.95" in text and "x: tokens" in text and "palette" not in text
     with Terminal(inspect, 120, 36, env=environment) as terminal:
         terminal.wait_for("smooth 0.95")
         terminal.wait_for("x tokens")
-        terminal.type("q")
-        assert terminal.finish() == 0
+        terminal.leave()
     with open(path, "w") as file:
         file.write("smoothing: much\n")
     with Terminal([PROGRAM, "browse", "--runs", stored()], 120, 36, env=environment) as terminal:
         terminal.wait_for("smoothing must be a number")
-        terminal.type("q")
-        assert terminal.finish() == 0
+        terminal.leave()
     assert open(path).read() == "smoothing: much\n"
 
 
@@ -158,8 +151,7 @@ def test_true_colours_reach_a_terminal_of_256():
         with Terminal(inspect + arguments, 120, 36, env=environment) as terminal:
             terminal.wait_for("losses")
             terminal.wait_for("first")
-            terminal.type("q")
-            assert terminal.finish() == 0
+            terminal.leave()
             assert (b"38;2;" in terminal.raw) == is_true, (arguments, environment)
             assert not is_true or b"38;5;" not in terminal.raw
 
@@ -171,13 +163,11 @@ def test_a_light_background_is_asked_for():
         terminal.type("\x1b]11;rgb:ffff/ffff/eeee\x1b\\")
         # Okabe's blue on a light background.
         terminal.wait_for(lambda _: b"38;2;0;94;158" in terminal.raw)
-        terminal.type("q")
-        assert terminal.finish() == 0
+        terminal.leave()
     with Terminal([PROGRAM, "inspect", "first", "--runs", stored(), "--no-light"], 120, 36) as terminal:
         terminal.wait_for("losses")
         assert b"\x1b]11;?" not in terminal.raw
-        terminal.type("q")
-        assert terminal.finish() == 0
+        terminal.leave()
 
 
 def test_characters_that_a_locale_lacks_are_refused_in_words():
@@ -185,5 +175,4 @@ def test_characters_that_a_locale_lacks_are_refused_in_words():
         terminal.wait_for("losses")
         terminal.type("b")
         terminal.wait_for("nothing but ASCII")
-        terminal.type("q")
-        assert terminal.finish() == 0
+        terminal.leave()

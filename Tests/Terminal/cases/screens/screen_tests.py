@@ -328,6 +328,5 @@ def test_a_stored_run_is_shown_on_the_same_panels():
     with Terminal(command("inspect", "stored")) as terminal:
         terminal.wait_for("losses")
         terminal.wait_for("finished")
-        terminal.type("q")
-        assert terminal.finish() == 0
+        terminal.leave()
         terminal.assert_restored()

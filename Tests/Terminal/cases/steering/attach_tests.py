@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import random
 import re
 import signal
 import subprocess
@@ -164,7 +163,7 @@ def test_kill_of_a_run_in_the_background_blocks_nothing():
 
 
 def test_a_run_that_is_being_set_up_is_told_and_attached_to():
-    draw = random.Random(2)
+    draw = draws("words of a large text")
     text = os.path.join(FOLDER, "large.txt")
     # Enough words to keep the training of a tokenizer busy for some seconds.
     words = ["".join(draw.choices("etaoinshrdlu", k=draw.randint(2, 9))) for _ in range(50_000)]
@@ -172,35 +171,28 @@ def test_a_run_that_is_being_set_up_is_told_and_attached_to():
         for _ in range(30_000):
             file.write(" ".join(draw.choices(words, k=12)) + ".\n")
 
-    def set_up(name):
-        started = subprocess.Popen(
-            [PROGRAM, "train", "tiny", "--name", name, "--runs", RUNS, "--data", text, "--threads", "1", "--headless", *ENDLESS,
-             "--set", "tokenizer.kind=sentencepiece", "--set", "tokenizer.vocabulary=2000", "--set", f"data.heldOut=0.{len(name)}"],
-            env={**os.environ, "XDG_CACHE_HOME": os.path.join(FOLDER, "cache-" + name)}, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        wait_until(lambda: os.path.exists(control(name)), f"{name} can be told")
-        return started
+    def set_up():
+        return training(
+            "hasty", *ENDLESS, "--set", "tokenizer.kind=sentencepiece", "--set", "tokenizer.vocabulary=2000", "--set",
+            "data.heldOut=0.5", data=text, ready=lambda name: os.path.exists(control(name)),
+            env={**os.environ, "XDG_CACHE_HOME": os.path.join(FOLDER, "cache-hasty")})
 
     # Stopped at once: nothing is left, and the name is free.
-    with set_up("hasty") as process:
+    with set_up() as process:
         stopped = tell("hasty", "stop")
         assert "stopped before the first step" in stopped.stdout and "is being set up" in stopped.stderr, stopped
         assert process.wait(PATIENCE) == 0
         assert not os.path.exists(os.path.join(RUNS, "hasty"))
-    with set_up("hasty") as process:
-        try:
-            screen = Terminal(command("attach", "hasty"), 110, 30)
-            with screen:
-                screen.wait_for("is being set up")
-                told = tell("hasty", "note", "early")
-                assert "is being set up" in told.stderr and "early" in told.stdout, told
-                screen.wait_for("attached")
-                screen.wait_for("early  (tell)")
-                screen.leave()
-            tell("hasty", "stop")
-            assert process.wait(PATIENCE) == 0
-        finally:
-            process.kill()
+    with set_up() as process:
+        with Terminal(command("attach", "hasty"), 110, 30) as screen:
+            screen.wait_for("is being set up")
+            told = tell("hasty", "note", "early")
+            assert "is being set up" in told.stderr and "early" in told.stdout, told
+            screen.wait_for("attached")
+            screen.wait_for("early  (tell)")
+            screen.leave()
+        tell("hasty", "stop")
+        assert process.wait(PATIENCE) == 0
     run(command("verify", "hasty"))
 
 

@@ -47,7 +47,7 @@ def test_a_branch_without_a_change_has_its_parents_losses_and_the_parent_stays()
     assert mine == theirs and sorted(mine) == list(range(1, 61))
     assert events("tree~2", "begin")[-1]["parent"] == "tree" and events("tree~2", "begin")[-1]["parentStep"] == 20
     assert [event["actor"] for event in occurrences("tree~2", "branch")] == ["commandLine"]
-    checks = [json.loads(line) for line in run(command("verify", "tree~2", "--json")).stdout.splitlines()]
+    checks = objects(command("verify", "tree~2"))
     assert all(check["isWhole"] and not check["notes"] for check in checks), checks
 
 
@@ -89,7 +89,7 @@ def test_branches_stand_below_their_parents_and_outlive_them():
     lines = run(command("runs", "--filter", "name~root", "--columns", "name,parent")).stdout.splitlines()[1:]
     assert [re.sub(r"(?<=\S) {2,}", " ", line.rstrip()) for line in lines] == [
         "root", "  root~2 root at 40", "    root~3 root~2 at 50"], lines
-    listed = [json.loads(line) for line in run(command("runs", "--json", "--filter", "parent=root")).stdout.splitlines()]
+    listed = objects(command("runs", "--filter", "parent=root"))
     assert [run["name"] for run in listed] == ["root~2"] and listed[0]["parentStep"] == 40, listed
     run(command("note", "root~2", "lower rate"))
     run(command("tag", "root~2", "try"))
@@ -111,8 +111,7 @@ def test_the_runs_screen_indents_branches():
     with Terminal(command("browse"), 100, 30) as terminal:
         terminal.wait_for(lambda terminal: re.search(r"  oak~2 ", terminal.text))
         assert re.search(r" oak\b.*\n.*   oak~2 ", terminal.text), terminal.text
-        terminal.type("q")
-        assert terminal.finish() == 0
+        terminal.leave()
 
 
 def checkpoint_of(name, least):

@@ -26,13 +26,13 @@ def has_begun(name):
 
 
 @contextlib.contextmanager
-def training(name, *options):
-    """A run without a screen that listens."""
+def training(name, *options, data=TEXT, ready=has_begun, env=None):
+    """A run without a screen that listens, or is otherwise ready."""
     process = subprocess.Popen(
-        train(name, "--headless", *(options or ENDLESS)), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL)
+        train(name, "--headless", *(options or ENDLESS), data=data), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL, env=env)
     try:
-        wait_until(lambda: has_begun(name), f"{name} listens")
+        wait_until(lambda: ready(name), f"{name} listens")
         yield process
     finally:
         if process.poll() is None:
@@ -157,7 +157,7 @@ def test_a_schedule_a_prompt_and_a_name_survive_a_kill_and_a_resume():
     assert asked["step"] == first + 2 and 0 < asked["ntp"][0]["probability"] <= 1 and asked["top"], asked
     assert asked["ntp"] == sorted(asked["ntp"], key=lambda choice: -choice["probability"])
     assert "did you mean “before-decay”" in run(command("ask", "bent", "x", "--step", "before-deca"), 66).stderr
-    kept = [json.loads(line) for line in run(command("inspect", "bent", "checkpoints", "--json")).stdout.splitlines()]
+    kept = objects(command("inspect", "bent", "checkpoints"))
     assert kept[0]["name"] == "before-decay" and "isKept" not in kept[1], kept
     run(command("prune", "bent", "--yes"))
     assert checkpoints("bent")[0] == first + 2
