@@ -93,7 +93,7 @@ sanitize-%:
 
 # Which readers are fuzzed, and for how many seconds each: make fuzz TIME=3600 TARGETS="journal recipe"
 TIME ?= 60
-TARGETS ?= recipe assignment layout json config tokenizer-json tokenizer-model safetensors tokens journal superblock
+TARGETS ?= $(notdir $(wildcard Tests/FuzzTests/corpus/*))
 fuzzer = $(shell "$$(dirname "$$(readlink -f "$$(command -v swiftc)")")/clang" -print-resource-dir)/lib/linux/libclang_rt.fuzzer_no_main-x86_64.a
 coverage := edge,inline-8bit-counters,pc-table,trace-cmp
 
@@ -107,7 +107,7 @@ fuzz: setup ## feed malformed bytes to the readers of files
 	  echo "$$target, $(TIME) s:"; \
 	  ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 nice -n 19 .build-fuzz/release/Fuzz $$target \
 	    -max_total_time=$(TIME) -timeout=10 -rss_limit_mb=4096 -artifact_prefix=.build-fuzz/found/$$target- \
-	    -print_final_stats=1 -print_funcs=0 -verbosity=0 .build-fuzz/found/$$target Tests/Fuzz/corpus/$$target \
+	    -print_final_stats=1 -print_funcs=0 -verbosity=0 .build-fuzz/found/$$target Tests/FuzzTests/corpus/$$target \
 	    >.build-fuzz/$$target.log 2>&1 || bad=1; \
 	  grep -aE 'executed_units|SUMMARY|Fatal error|Test unit written' .build-fuzz/$$target.log || true; \
 	done; exit $$bad

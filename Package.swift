@@ -24,8 +24,7 @@ let fuzzing: [Target] =
   ? []
   : [
     .executableTarget(
-      name: "Fuzz", dependencies: ["Corpus", "Dashboard", "Export", "RunFile", "Run"], path: "Tests/Fuzz",
-      exclude: ["corpus"], swiftSettings: strict)
+      name: "Fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzz", swiftSettings: strict)
   ]
 
 let package = Package(
@@ -136,6 +135,12 @@ let package = Package(
       name: "DashboardTests", dependencies: ["Dashboard", "Experiments", "TerminalUI", "Run", "Support"],
       exclude: ["Golden"],
       swiftSettings: quick),
+    .target(
+      name: "FuzzTargets",
+      dependencies: ["Corpus", "Dashboard", "Experiments", "Export", "RunFile", "Session", "Training", "Run"],
+      path: "Tests/FuzzTargets", swiftSettings: strict),
+    .testTarget(
+      name: "FuzzTests", dependencies: ["FuzzTargets", "Support"], exclude: ["corpus"], swiftSettings: quick),
   ] + fuzzing,
   cxxLanguageStandard: .cxx17
 )

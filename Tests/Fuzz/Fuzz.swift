@@ -1,6 +1,7 @@
 // Feeds readers bytes that nobody meant to write, guided by which of their branches are reached (libFuzzer): `make fuzz`.
 // Without libFuzzer it reads the files that it is given, once each: to see a finding again.
 import Foundation
+import FuzzTargets
 
 @main
 struct Fuzz {
@@ -11,13 +12,16 @@ struct Fuzz {
       @convention(c) (UnsafePointer<UInt8>?, Int) -> CInt
     ) -> CInt
 
+  // libFuzzer's function has no place for it. Set once, before anything is read.
+  nonisolated(unsafe) private static var chosen: FuzzTarget?
+
   static func main() throws {
-    let names = Target.all.map(\.name)
-    guard let target = Target.all.first(where: { $0.name == CommandLine.arguments.dropFirst().first }) else {
+    let names = FuzzTarget.all.map(\.name)
+    guard let target = FuzzTarget.all.first(where: { $0.name == CommandLine.arguments.dropFirst().first }) else {
       print("usage: Fuzz TARGET [FILE or libFuzzer's options …]; targets are \(names.joined(separator: " "))")
       exit(64)
     }
-    Target.chosen = target
+    chosen = target
     guard let program = dlopen(nil, RTLD_NOW), let driver = dlsym(program, "LLVMFuzzerRunDriver") else {
       for path in CommandLine.arguments.dropFirst(2) {
         print(path)
@@ -32,7 +36,7 @@ struct Fuzz {
     let status = arguments.withUnsafeMutableBufferPointer { buffer in
       var start = buffer.baseAddress!
       return unsafeBitCast(driver, to: Driver.self)(&count, &start) { bytes, count in
-        Target.chosen?.read(Array(UnsafeBufferPointer(start: bytes, count: count)))
+        Fuzz.chosen?.read(Array(UnsafeBufferPointer(start: bytes, count: count)))
         return 0
       }
     }
