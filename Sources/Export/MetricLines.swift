@@ -5,16 +5,15 @@ package enum MetricLines {
   /// A table with one line per step: the columns of /metrics, then those of /heldout with the prefix `heldout/`, which have values
   /// at steps with an evaluation. Missing values are empty; not-a-number and infinities are `nan` and `inf`.
   /// - Parameters:
-  ///   - heads: the run's heads.
-  ///   - path: tokens of the path of star graphs; 0 for text.
+  ///   - content: what the evaluations of the run have.
   ///   - events: passes the events one by one, in order.
   ///   - take: receives one line at a time, with its line end.
   package static func csv(
-    heads: [Head], path: Int = 0, of events: @escaping ((Event) throws -> Void) throws -> Void,
+    _ content: EvaluationContent, of events: @escaping ((Event) throws -> Void) throws -> Void,
     _ take: (String) throws -> Void
   ) throws {
-    let stepMetrics = Metric.ofSteps(heads: heads)
-    let evaluationMetrics = Metric.ofEvaluations(heads: heads, path: path).filter {
+    let stepMetrics = Metric.ofSteps(heads: content.heads)
+    let evaluationMetrics = Metric.ofEvaluations(content).filter {
       $0.path != "step" && $0.path != "tokens"
     }
     try take((stepMetrics.map(\.path) + evaluationMetrics.map { "heldout/" + $0.path }).joined(separator: ",") + "\n")

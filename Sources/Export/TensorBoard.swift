@@ -11,16 +11,16 @@ package enum TensorBoard {
 
   /// Writes every number of every step and evaluation as a scalar; names of evaluations begin with `heldout/`.
   /// - Parameters:
-  ///   - path: tokens of the path of star graphs; 0 for text.
+  ///   - content: what the evaluations of the run have.
   ///   - events: passes the events one by one, in order.
   ///   - take: receives one record at a time.
   package static func write(
-    heads: [Head], path: Int = 0, of events: @escaping ((Event) throws -> Void) throws -> Void,
+    _ content: EvaluationContent, of events: @escaping ((Event) throws -> Void) throws -> Void,
     _ take: (UnsafeRawBufferPointer) throws -> Void
   ) throws {
     let counted: Set = ["step", "tokens", "time"]
-    let steps = Metric.ofSteps(heads: heads).filter { !counted.contains($0.path) }
-    let evaluations = Metric.ofEvaluations(heads: heads, path: path).filter { !counted.contains($0.path) }
+    let steps = Metric.ofSteps(heads: content.heads).filter { !counted.contains($0.path) }
+    let evaluations = Metric.ofEvaluations(content).filter { !counted.contains($0.path) }
     func put(_ event: ProtocolBuffer) throws { try record(event.bytes).withUnsafeBytes(take) }
 
     var isBegun = false

@@ -3,6 +3,7 @@ import Corpus
 import Foundation
 import Run
 import RunFile
+import Training
 
 /// A request to begin a run, or to continue one.
 package struct RunRequest: Sendable {
@@ -59,18 +60,22 @@ package struct RunRequest: Sendable {
   /// The source of the run's text.
   package var source: Corpus.Source
   package var threads: Int
+  /// The questions of `evaluate.task`; nil without.
+  package var task: TaskSet?
   /// Nil for a new run.
   package var past: Past?
   /// Notices to publish at the start, such as of a damaged checkpoint that was skipped.
   package var notices: [String]
 
   package init(
-    recipe: Recipe, address: RunAddress, source: Corpus.Source, threads: Int, past: Past? = nil, notices: [String] = []
+    recipe: Recipe, address: RunAddress, source: Corpus.Source, threads: Int, task: TaskSet? = nil, past: Past? = nil,
+    notices: [String] = []
   ) {
     self.recipe = recipe
     self.address = address
     self.source = source
     self.threads = threads
+    self.task = task
     self.past = past
     self.notices = notices
   }

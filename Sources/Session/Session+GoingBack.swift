@@ -39,7 +39,7 @@ extension TrainingSession {
     keepNext(
       RunRequest(
         recipe: recipe, address: RunAddress(name: name, runs: address.runs), source: request.source,
-        threads: request.threads, past: past))
+        threads: request.threads, task: request.task, past: past))
     return Trainer.BranchStart(name: name, step: step)
   }
 

@@ -186,7 +186,8 @@ package final class TrainingSession: Sendable {
     }
     hub.tell(.preparing("making the network and its memory"))
     let trainer = try Trainer(
-      recipe: request.recipe, corpus: corpus, from: start, threads: request.threads, name: request.name)
+      recipe: request.recipe, corpus: corpus, from: start, threads: request.threads, name: request.name,
+      task: request.task)
     buffers.allow(bytes: trainer.checkpointBytes, of: MachineMemory.current?.available)
     buffers.prepare(trainer.checkpointWithoutNumbers, numbers: trainer.checkpointBytes / 12)
     return trainer

@@ -216,14 +216,33 @@ extension Trainer {
     }
     // A failure ends the session before anything else is computed.
     guard let measured, model.failure == nil else { return nil }
+    let accuracy = answerTask(outlets) { !inbox.isStopping }
+    guard model.failure == nil, !inbox.isStopping || accuracy != nil || task == nil else { return nil }
     let first = measured.losses[0].loss
     let isBest = first < state.bestLoss
     if isBest { state.bestLoss = first }
     let evaluation = Evaluation(
       step: state.step, tokens: state.tokens, time: wallTime(), losses: measured.losses, order: measured.order,
-      paths: measured.paths, isBest: isBest, seconds: watch.lap())
+      paths: measured.paths, taskAccuracy: accuracy, isBest: isBest, seconds: watch.lap())
     outlets.report(.evaluated(evaluation))
     return evaluation
+  }
+
+  /// The share of the questions of `evaluate.task` that are answered right.
+  /// - Returns: nil without a task, if it was left at `shouldContinue`, or if there is no memory for the answers, which is reported.
+  private func answerTask(_ outlets: Outlets, while shouldContinue: () -> Bool) -> Float? {
+    guard let task else { return nil }
+    var results: [TaskResult] = []
+    do {
+      try model.score(task, by: corpus.tokenizer) { result in
+        results.append(result)
+        return shouldContinue()
+      }
+    } catch {
+      occurred(.warning, "the questions of \(task.source) are not answered: \(error)", by: .program, outlets)
+      return nil
+    }
+    return results.count == task.items.count ? Float(TaskSummary(results).accuracy) : nil
   }
 
   mutating func look(_ outlets: Outlets) {

@@ -11,6 +11,8 @@ package struct Trainer: ~Copyable {
   /// The recipe, with the settings that the user changed.
   package private(set) var recipe: Recipe
   package let corpus: Corpus
+  /// The questions that each evaluation asks.
+  let task: TaskSet?
   let name: String
   let model: Transformer
   private var optimizer: Optimizer
@@ -75,9 +77,12 @@ package struct Trainer: ~Copyable {
   /// - Parameters:
   ///   - checkpoint: the state to continue from; nil begins at step 0.
   ///   - name: of the run, for its screen.
+  ///   - task: the questions of `evaluate.task`; nil asks none.
   /// - Throws: `UserError` when the recipe does not make a network, the CPU or its memory do not suffice, or the
   ///   checkpoint is of another network; `CorpusError` when the held-out part cannot be read.
-  package init(recipe: Recipe, corpus: Corpus, from checkpoint: Checkpoint?, threads: Int, name: String) throws {
+  package init(
+    recipe: Recipe, corpus: Corpus, from checkpoint: Checkpoint?, threads: Int, name: String, task: TaskSet? = nil
+  ) throws {
     if let checkpoint { try recipe.optimizer.require(momentsOf: checkpoint) }
     try RunPlan(recipe, vocabulary: corpus.tokenizer.vocabulary, threads: threads).checkMachine()
     let prompt = recipe.sample.prompt
@@ -90,6 +95,7 @@ package struct Trainer: ~Copyable {
     let model = try recipe.network(
       vocabulary: corpus.tokenizer.vocabulary, rows: recipe.batch.rows, threads: threads, isTrained: true,
       from: checkpoint)
+    try task?.check(by: corpus.tokenizer, context: recipe.model.context)
     let optimizer = try Optimizer(recipe.optimizer, for: model)
     let probes = try Probes(corpus.heldOut, recipe: recipe, configuration: model.configuration)
     if let checkpoint {
@@ -107,6 +113,7 @@ package struct Trainer: ~Copyable {
     sums = heads.map { _ in LossSum() }
     denominators = heads.map { _ in 0 }
     self.corpus = corpus
+    self.task = task
     self.name = name
     self.optimizer = optimizer
     self.probes = probes

@@ -102,7 +102,7 @@ import Transformer
   @Test func `numbers go out in a line a step, and come back as they were`() throws {
     let events = [Event.evaluated(Sample.evaluation(0))] + (1...40).flatMap(Sample.events)
     var lines: [String] = []
-    try MetricLines.csv(heads: [.ntp, .top], of: { try events.forEach($0) }) { lines.append($0) }
+    try MetricLines.csv(EvaluationContent(heads: [.ntp, .top]), of: { try events.forEach($0) }) { lines.append($0) }
     let rows = lines.map { $0.dropLast().split(separator: ",", omittingEmptySubsequences: false) }
     #expect(rows.count == 42 && rows.allSatisfy { $0.count == rows[0].count })
     let columns = Dictionary(uniqueKeysWithValues: rows[0].enumerated().map { (String($1), $0) })

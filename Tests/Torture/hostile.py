@@ -200,9 +200,14 @@ class Batch:
                 capture_output=True, text=True, errors="replace", timeout=PATIENCE + 10 * len(names))
         except subprocess.TimeoutExpired:
             return "no answer"
-        for line in result.stdout.splitlines():
-            check = json.loads(line)
+        for line in result.stdout.split("\n")[:-1]:
+            try:
+                check = json.loads(line)
+            except json.JSONDecodeError:
+                return f"{result.returncode} and a line that is not JSON: {line[-200:]!r}"
             problems[check["run"]] += check["problems"]
+        if not result.stdout.endswith("\n"):
+            return f"{result.returncode} in the middle of a line"
         return result.returncode
 
     def inspected(self, name):

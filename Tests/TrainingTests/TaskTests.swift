@@ -129,7 +129,7 @@ import Transformer
         choices: [text(1), text(2), "s", text(1)].map { String($0.prefix(15)) }, answer: line % 4)
     }
     var results: [TaskResult] = []
-    try network.score(items, by: tokenizer, source: "f") {
+    try network.score(TaskSet(items: items, source: "f"), by: tokenizer) {
       results.append($0)
       return true
     }
@@ -155,7 +155,7 @@ import Transformer
       TaskItem(line: 1, context: "the lookout sees", word: "a"), TaskItem(line: 2, context: "calls down", word: "to"),
     ]
     var results: [TaskResult] = []
-    try network.score(items, by: tokenizer, source: "f") {
+    try network.score(TaskSet(items: items, source: "f"), by: tokenizer) {
       results.append($0)
       return true
     }
@@ -172,6 +172,8 @@ import Transformer
     let network = try TrainedNetwork(checkpoint, threads: 2)
     let tokenizer = try Tokenizer(kind: checkpoint.tokenizer.kind, model: checkpoint.tokenizer.model)
     let item = TaskItem(line: 9, context: "a", word: String(repeating: "b", count: 16))
-    #expect(throws: UserError.self) { try network.score([item], by: tokenizer, source: "f") { _ in true } }
+    #expect(throws: UserError.self) {
+      try network.score(TaskSet(items: [item], source: "f"), by: tokenizer) { _ in true }
+    }
   }
 }

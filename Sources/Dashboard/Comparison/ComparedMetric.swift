@@ -27,6 +27,8 @@ package enum ComparedMetric: Hashable, Sendable {
   case order(Int)
   /// The share of star graphs whose path is right.
   case path
+  /// The share of the questions of `evaluate.task` that are answered right.
+  case task
   case rate, gradientNorm, throughput
 
   /// The name in layouts and options: `held-out/ntp`.
@@ -37,6 +39,7 @@ package enum ComparedMetric: Hashable, Sendable {
     case .accuracy(let head): "accuracy/\(head.name)"
     case .order(let part): "order/\(OrderQuality().parts[part].name)"
     case .path: "accuracy/path"
+    case .task: "task/accuracy"
     case .rate: "rate"
     case .gradientNorm: "gradient/norm"
     case .throughput: "throughput"
@@ -49,7 +52,7 @@ package enum ComparedMetric: Hashable, Sendable {
   package var aim: ComparedCurve.Aim {
     switch self {
     case .loss, .heldOut, .rate, .gradientNorm: .low
-    case .accuracy, .order, .path, .throughput: .high
+    case .accuracy, .order, .path, .task, .throughput: .high
     }
   }
 
@@ -60,7 +63,7 @@ package enum ComparedMetric: Hashable, Sendable {
   package func figure(_ value: Double) -> String {
     switch self {
     case .loss, .heldOut, .gradientNorm: Figure.loss(value)
-    case .accuracy, .order, .path: Figure.fixed(value, 3)
+    case .accuracy, .order, .path, .task: Figure.fixed(value, 3)
     case .rate: Figure.rate(value)
     case .throughput: Figure.short(value)
     }
@@ -80,6 +83,7 @@ extension History {
     metrics += evaluations.heads.filter { evaluations[.accuracy($0)] != nil }.map(ComparedMetric.accuracy)
     metrics += OrderQuality().parts.indices.filter { evaluations[.order($0)] != nil }.map(ComparedMetric.order)
     if evaluations[.path] != nil { metrics.append(.path) }
+    if evaluations[.task] != nil { metrics.append(.task) }
     return metrics + (count > 0 ? [.rate, .gradientNorm, .throughput] : [])
   }
 
@@ -98,6 +102,7 @@ extension History {
     case .accuracy(let head): return curve(evaluations.places, evaluations[.accuracy(head)])
     case .order(let part): return curve(evaluations.places, evaluations[.order(part)])
     case .path: return curve(evaluations.places, evaluations[.path])
+    case .task: return curve(evaluations.places, evaluations[.task])
     case .rate: return curve(places, rate)
     case .gradientNorm: return curve(places, gradientNorm)
     case .throughput: return curve(places, tokensPerSecond)

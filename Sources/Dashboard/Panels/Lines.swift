@@ -34,7 +34,7 @@ package struct Lines: Sendable {
     case .gap(let gap): return "          " + gap.sentence
     case .evaluated(let evaluation):
       return
-        "\(clock(evaluation.time))  step \(evaluation.step)  held-out \(evaluation.losses.figures(withAccuracy: true))\(evaluation.pathFigure)"
+        "\(clock(evaluation.time))  step \(evaluation.step)  held-out \(evaluation.losses.figures(withAccuracy: true))\(evaluation.shareFigures)"
         + (evaluation.order.map { "  " + $0.figures } ?? "") + (evaluation.isBest ? "  best" : "")
     case .ordered(let sample):
       let upcoming = sample.upcoming.map { "\($0.token) \($0.rank)" }.joined(separator: "  ")

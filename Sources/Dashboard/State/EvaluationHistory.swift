@@ -10,6 +10,8 @@ struct EvaluationHistory: Sendable {
     case order(Int)
     /// The share of star graphs whose path is right.
     case path
+    /// The share of the questions of `evaluate.task` that are answered right.
+    case task
   }
 
   private(set) var places: Places
@@ -68,6 +70,7 @@ extension Evaluation {
       if let accuracy = loss.accuracy { values[.accuracy(loss.head)] = accuracy }
     }
     if let path = paths.last { values[.path] = path }
+    if let taskAccuracy { values[.task] = taskAccuracy }
     for (index, part) in (order?.parts ?? []).enumerated() { values[.order(index)] = part.value }
     return values
   }

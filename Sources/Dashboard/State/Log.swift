@@ -79,7 +79,7 @@ struct LogLine: Sendable, Equatable {
     self.init(
       time: evaluation.time, step: evaluation.step,
       text: "held-out " + evaluation.losses.figures(withAccuracy: false)
-        + evaluation.pathFigure + (evaluation.isBest ? "  ★ best" : ""),
+        + evaluation.shareFigures + (evaluation.isBest ? "  ★ best" : ""),
       style: evaluation.losses.contains { !$0.loss.isFinite } ? Style(.bad, .bold) : Style(.third), kind: .evaluation)
   }
 
@@ -91,8 +91,13 @@ struct LogLine: Sendable, Equatable {
 }
 
 extension Evaluation {
-  /// Of star graphs, the share whose path is right: `  paths .97`; nothing for text.
-  package var pathFigure: String { paths.last.map { "  paths \(Figure.share(Double($0)))" } ?? "" }
+  /// The share of star graphs whose path is right, and of questions that are answered right: `  paths .97`, `  task .41`; nothing
+  /// where neither is measured.
+  package var shareFigures: String {
+    [("paths", paths.last), ("task", taskAccuracy)].compactMap { name, share in
+      share.map { "  \(name) \(Figure.share(Double($0)))" }
+    }.joined()
+  }
 }
 
 extension [HeadLoss] {

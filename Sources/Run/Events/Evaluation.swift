@@ -12,6 +12,8 @@ package struct Evaluation: Codable, Sendable, Equatable {
   /// Of star graphs, the share whose first 1, 2, … tokens of the path greedy decoding writes right; empty for text. The last
   /// is that of whole paths.
   package var paths: [Float] = []
+  /// The share of the questions of `evaluate.task` that are answered right; nil without a task.
+  package var taskAccuracy: Float?
   /// True if the NTP loss (or the first head's) is the lowest of this run so far.
   package var isBest: Bool
   /// Duration of the evaluation, in seconds.
@@ -19,9 +21,10 @@ package struct Evaluation: Codable, Sendable, Equatable {
 
   package init(
     step: Int, tokens: Int, time: Double, losses: [HeadLoss], order: OrderQuality? = nil, paths: [Float] = [],
-    isBest: Bool, seconds: Double
+    taskAccuracy: Float? = nil, isBest: Bool, seconds: Double
   ) {
     self.paths = paths
+    self.taskAccuracy = taskAccuracy
     self.step = step
     self.tokens = tokens
     self.time = time
@@ -29,5 +32,34 @@ package struct Evaluation: Codable, Sendable, Equatable {
     self.order = order
     self.isBest = isBest
     self.seconds = seconds
+  }
+}
+
+/// What the evaluations of a run have.
+package struct EvaluationContent: Sendable {
+  package var heads: [Head]
+  /// Tokens of the path of star graphs; 0 for text.
+  package var path = 0
+  /// Whether questions are asked.
+  package var hasTask = false
+
+  package init(heads: [Head], path: Int = 0, hasTask: Bool = false) {
+    self.heads = heads
+    self.path = path
+    self.hasTask = hasTask
+  }
+}
+
+extension Evaluation {
+  /// What this evaluation has.
+  package var content: EvaluationContent {
+    EvaluationContent(heads: losses.map(\.head), path: paths.count, hasTask: taskAccuracy != nil)
+  }
+}
+
+extension Recipe {
+  /// What the evaluations of a run of this recipe have.
+  package var evaluationContent: EvaluationContent {
+    EvaluationContent(heads: heads, path: pathLength, hasTask: !evaluate.task.isEmpty)
   }
 }

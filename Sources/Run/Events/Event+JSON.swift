@@ -125,7 +125,7 @@ extension Beginning {
 
 extension Evaluation {
   fileprivate var object: JSON {
-    var object = Metric.ofEvaluations(heads: losses.map(\.head), path: paths.count).object(
+    var object = Metric.ofEvaluations(content).object(
       of: self, event: "heldout", last: ["time", "seconds"])
     // What is read back from a run file does not know them.
     for loss in losses where loss.positions > 0 {

@@ -48,9 +48,14 @@ package struct EventReader: Sendable {
   }
 
   private mutating func evaluation(_ object: JSON) throws(UserError) -> Evaluation {
-    let names = object["loss"]?.members?.map(\.key) ?? []
+    let losses = object["loss"]?.members?.map(\.key) ?? []
+    let paths = object["accuracy"]?.members?.count { $0.key.hasPrefix("path") } ?? 0
+    let hasTask = object["task"] != nil
+    let names = losses + ["\(paths) \(hasTask)"]
     if names != evaluations.names {
-      evaluations = (names, Metric.ofEvaluations(heads: Head.all.filter { names.contains($0.name) }))
+      let content = EvaluationContent(
+        heads: Head.all.filter { losses.contains($0.name) }, path: paths, hasTask: hasTask)
+      evaluations = (names, Metric.ofEvaluations(content))
     }
     var evaluation = Evaluation(
       step: 0, tokens: 0, time: 0, losses: [], isBest: object["isBest"]?.isTrue ?? false, seconds: 0)

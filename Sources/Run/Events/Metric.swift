@@ -70,9 +70,9 @@ extension Metric where Report == StepReport {
 }
 
 extension Metric where Report == Evaluation {
-  /// The columns of `/heldout` for a run with these heads, in file order.
-  /// - Parameter path: tokens of the path of star graphs; 0 for text.
-  package static func ofEvaluations(heads: [Head], path: Int = 0) -> [Metric] {
+  /// The columns of `/heldout`, in file order.
+  package static func ofEvaluations(_ content: EvaluationContent) -> [Metric] {
+    let (heads, path) = (content.heads, content.path)
     var metrics = place(step: \.step, tokens: \.tokens, time: \.time)
     metrics.append(
       Metric(
@@ -82,6 +82,13 @@ extension Metric where Report == Evaluation {
     metrics += heads.filter(\.hasAccuracy).map(accuracy)
     if heads.contains(where: \.ranks) { metrics += order }
     for count in (0..<path).reversed() { metrics.append(self.path(of: count + 1, all: path)) }
+    if content.hasTask {
+      metrics.append(
+        Metric(
+          path: "task/accuracy", key: "task.accuracy", storage: .float32, unit: "1",
+          longName: "share of the questions of evaluate.task that are answered right", isOptional: true,
+          value: { $0.taskAccuracy.map(Double.init) }, restore: { $0.taskAccuracy = Float($1) }))
+    }
     return metrics
   }
 

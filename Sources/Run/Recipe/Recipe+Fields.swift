@@ -155,6 +155,9 @@ extension Recipe {
     integer(
       "evaluate.tokens", \.evaluate.tokens, 0...1_000_000_000_000,
       "held-out tokens per evaluation, spread evenly; 0: all"),
+    text(
+      "evaluate.task", \.evaluate.task,
+      "JSONL file of questions, or a set in tasks/, whose accuracy each evaluation measures; empty: none"),
     integer("save.every", \.save.every, 0...1_000_000_000, "steps between checkpoints; 0: only at the end"),
     integer(
       "save.keep", \.save.keep, 0...1_000_000_000, "number of newest checkpoints to keep, besides the best; 0: all"),

@@ -170,6 +170,8 @@ package struct Recipe: Codable, Sendable, Equatable {
     package var every = 100
     /// Held-out tokens that are looked at, in windows spread evenly; 0 for all.
     package var tokens = 0
+    /// A file of questions, or the name of a set in tasks/, whose accuracy is measured at each evaluation; empty for none.
+    package var task = ""
   }
 
   package struct SaveSettings: Codable, Sendable, Equatable {

@@ -76,7 +76,7 @@ final class Store {
   private static func optional(_ heads: [Head]) -> Set<String> {
     Set(
       Metric.ofSteps(heads: heads).filter(\.isOptional).map { "/metrics/" + $0.path }
-        + Metric.ofEvaluations(heads: heads).filter(\.isOptional).map { "/heldout/" + $0.path })
+        + Metric.ofEvaluations(EvaluationContent(heads: heads)).filter(\.isOptional).map { "/heldout/" + $0.path })
   }
 
   /// The optional columns that a run lacks, derived from the number of values in its journal's rows.
@@ -110,7 +110,7 @@ final class Store {
     self.file = file
     heads = beginning.recipe.heads
     stepMetrics = Metric.ofSteps(heads: heads).filter { !missing.contains("/metrics/" + $0.path) }
-    evaluationMetrics = Metric.ofEvaluations(heads: heads, path: beginning.recipe.pathLength).filter {
+    evaluationMetrics = Metric.ofEvaluations(beginning.recipe.evaluationContent).filter {
       !missing.contains("/heldout/" + $0.path)
     }
     try Self.label(file, beginning)
@@ -174,7 +174,9 @@ final class Store {
     stepMetrics = try Metric.ofSteps(heads: heads).filter {
       try !$0.isOptional || HDF5Group.has("/metrics/" + $0.path, in: file)
     }
-    evaluationMetrics = try Metric.ofEvaluations(heads: heads, path: Self.pathLength(in: file)).filter {
+    let content = try EvaluationContent(
+      heads: heads, path: Self.pathLength(in: file), hasTask: HDF5Group.has("/heldout/task/accuracy", in: file))
+    evaluationMetrics = try Metric.ofEvaluations(content).filter {
       try !$0.isOptional || HDF5Group.has("/heldout/" + $0.path, in: file)
     }
     (metrics, heldout, texts, orders, beginnings) = try Self.tables(stepMetrics, evaluationMetrics) {

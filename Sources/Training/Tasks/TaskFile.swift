@@ -1,6 +1,23 @@
 // A task: a file of JSON lines, a question each.
 import Run
 
+/// The questions of a file.
+package struct TaskSet: Sendable {
+  package let items: [TaskItem]
+  /// The file's name, for errors.
+  package let source: String
+
+  package init(items: [TaskItem], source: String) {
+    self.items = items
+    self.source = source
+  }
+
+  /// - Throws: as `[TaskItem].init(jsonLines:source:)`.
+  package init(jsonLines bytes: [UInt8], source: String) throws {
+    self.init(items: try [TaskItem](jsonLines: bytes, source: source), source: source)
+  }
+}
+
 extension [TaskItem] {
   /// Reads a task. Lines without anything but white space are passed over.
   /// - Parameters:

@@ -121,42 +121,65 @@ private struct TaskContext {
 
 extension TrainedNetwork {
   /// Scores a task.
-  /// - Parameters:
-  ///   - source: the file's name, for errors.
-  ///   - each: receives every result in order; scoring stops when it returns false.
+  /// - Parameter each: receives every result in order; scoring stops when it returns false.
   /// - Throws: `UserError` when the network has no NTP head, the tokenizer takes no text, or a continuation does not fit.
-  package func score(
-    _ items: [TaskItem], by tokenizer: Tokenizer, source: String, each: (TaskResult) throws -> Bool
-  ) throws {
+  package func score(_ task: TaskSet, by tokenizer: Tokenizer, each: (TaskResult) throws -> Bool) throws {
     try requireText()
     guard tokenizer.kind != .tokens, tokenizer.kind != .graph else {
       throw UserError(.usage, "--task needs a network of text, and this one reads \(tokenizer.kind.rawValue)")
     }
-    let context = model.configuration.context
-    var decoder = try Decoder(model.configuration)
-    for item in items {
+    try model.score(task, by: tokenizer, each: each)
+  }
+}
+
+extension Transformer {
+  /// Scores a task with the weights as they are.
+  /// - Parameter each: receives every result in order; scoring stops when it returns false.
+  /// - Throws: `UserError` when a continuation does not fit into the network's context.
+  func score(_ task: TaskSet, by tokenizer: Tokenizer, each: (TaskResult) throws -> Bool) throws {
+    var decoder = try Decoder(configuration)
+    for item in task.items {
       var result = TaskResult(item: item, logLikelihoods: [], tokens: [], isGreedy: [])
-      let before = TaskContext(item.context, by: tokenizer)
-      for continuation in item.continuations {
-        let tokens = before.tokens(of: continuation, by: tokenizer)
-        let count = tokens.count
-        guard !before.tokens.isEmpty, (1...context).contains(count) else {
-          throw UserError(
-            .data,
-            "\(source):\(item.line): \(continuation.quotation) has \(count) tokens after a context of \(before.tokens.count): "
-              + "at least one of each is needed, and at most \(context), as long as the network's context")
-        }
-        // As many of the last tokens as the context holds; nothing is predicted from the last one.
-        let inputs = Array((before.tokens + tokens).suffix(context + 1).dropLast())
-        let scored = inputs.count - count
-        try decoder.keep(inputs[..<scored], by: model)
-        let scores = try decoder.logLikelihoods(
-          reading: Array(inputs[scored...]), of: tokens, by: model)
+      let question = try TaskQuestion(item, by: tokenizer, context: configuration.context, source: task.source)
+      for (inputs, tokens) in question.continuations {
+        let scored = inputs.count - tokens.count
+        try decoder.keep(inputs[..<scored], by: self)
+        let scores = try decoder.logLikelihoods(reading: Array(inputs[scored...]), of: tokens, by: self)
         result.logLikelihoods.append(scores.reduce(0) { $0 + Double($1.value) })
-        result.tokens.append(count)
+        result.tokens.append(tokens.count)
         result.isGreedy.append(scores.allSatisfy(\.isLikeliest))
       }
       guard try each(result) else { return }
     }
+  }
+}
+
+/// A question as tokens.
+private struct TaskQuestion {
+  /// For each continuation: what is read, as many of the last tokens as the context holds, and the tokens that are scored, the
+  /// last of which nothing is predicted from.
+  private(set) var continuations: [(inputs: [Int32], tokens: [Int32])] = []
+
+  /// - Throws: `UserError` with the file and the line when a continuation does not fit into the context.
+  init(_ item: TaskItem, by tokenizer: Tokenizer, context: Int, source: String) throws {
+    let before = TaskContext(item.context, by: tokenizer)
+    for continuation in item.continuations {
+      let tokens = before.tokens(of: continuation, by: tokenizer)
+      guard !before.tokens.isEmpty, (1...context).contains(tokens.count) else {
+        throw UserError(
+          .data,
+          "\(source):\(item.line): \(continuation.quotation) has \(tokens.count) tokens after a context of "
+            + "\(before.tokens.count): at least one of each is needed, and at most \(context), as long as the network's context"
+        )
+      }
+      continuations.append((Array((before.tokens + tokens).suffix(context + 1).dropLast()), tokens))
+    }
+  }
+}
+
+extension TaskSet {
+  /// - Throws: `UserError` with the file and the line of the first question that does not fit into the context.
+  func check(by tokenizer: Tokenizer, context: Int) throws {
+    for item in items { _ = try TaskQuestion(item, by: tokenizer, context: context, source: source) }
   }
 }

@@ -18,7 +18,7 @@ extension RunState {
     lines.append(head)
     if let last { lines.append("  loss      " + last.losses.words) }
     if let evaluation {
-      var line = "  held-out  " + evaluation.losses.words + evaluation.pathFigure
+      var line = "  held-out  " + evaluation.losses.words + evaluation.shareFigures
       if let best {
         line +=
           best.step == evaluation.step

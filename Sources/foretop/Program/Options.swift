@@ -163,6 +163,7 @@ struct RecipeOptions: ParsableArguments {
     }
     recipe.data.paths = recipe.data.paths.map(Self.absolute)
     if !recipe.tokenizer.model.isEmpty { recipe.tokenizer.model = Self.absolute(recipe.tokenizer.model) }
+    if recipe.evaluate.task.contains("/") { recipe.evaluate.task = Self.absolute(recipe.evaluate.task) }
     return recipe
   }
 

@@ -33,7 +33,7 @@ extension RunFileTests {
       for run in 0..<(Trial.isFull ? 6 : 2) {
         let folder = scratch("run\(run)")
         var promise = Promise()
-        for round in 0..<(Trial.isFull ? 10 : 6) {
+        for round in 0..<(Trial.isFull ? 10 : 3) {
           // Every third one hardly begins, the others come to some steps.
           let lines = Int.random(in: round % 3 == 0 ? 1...3 : 4...400, using: &dice)
           promise.take(in: try Self.writeAndKill(folder) { $0.lines >= lines })

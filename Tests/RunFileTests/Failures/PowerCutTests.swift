@@ -73,7 +73,7 @@ extension RunFileTests {
       let log = URL(fileURLWithPath: folder + "/run.journal")
       let wholeFile = try Data(contentsOf: file)
       let wholeLog = try Data(contentsOf: log)
-      for round in 0..<(Trial.isFull ? 70 : 14) {
+      for round in 0..<(Trial.isFull ? 70 : 7) {
         try damaged(wholeFile, how: round, &dice).write(to: file)
         // Half of the cuts take the journal's end too, torn in the middle of an entry.
         let length =

@@ -17,7 +17,7 @@ struct ExperimentReport: ParsableCommand {
   @Argument(help: ArgumentHelp("A name in experiments/ or a path to a YAML file.", valueName: "experiment"))
   var name: String
 
-  @Option(help: ArgumentHelp("Size of an experiment that has several: quick or paper.", valueName: "scale"))
+  @Option(help: ArgumentHelp("Size of an experiment that has several: quick, small or paper.", valueName: "scale"))
   var scale: String?
 
   @Flag(help: "Prints the table as text instead, with --json or --csv as these.")

@@ -17,7 +17,7 @@ struct ExperimentRun: ParsableCommand {
   @Argument(help: ArgumentHelp("A name in experiments/ or a path to a YAML file.", valueName: "experiment"))
   var name: String
 
-  @Option(help: ArgumentHelp("Size of an experiment that has several: quick or paper.", valueName: "scale"))
+  @Option(help: ArgumentHelp("Size of an experiment that has several: quick, small or paper.", valueName: "scale"))
   var scale: String?
 
   @OptionGroup var options: ExperimentOptions

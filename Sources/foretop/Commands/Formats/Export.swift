@@ -138,7 +138,7 @@ struct ExportCommand: ParsableCommand {
       }
       if format == .csv {
         try MetricLines.csv(
-          heads: archive.recipe.heads, path: archive.recipe.pathLength, of: { damaged = try archive.forEachNumber($0) },
+          archive.recipe.evaluationContent, of: { damaged = try archive.forEachNumber($0) },
           put)
       } else {
         try MetricLines.json(of: { damaged = try archive.forEachNumber($0) }, put)
@@ -164,7 +164,7 @@ struct ExportCommand: ParsableCommand {
     var damaged = 0
     try AtomicFile.writePieces(file, isReplacing: force) { take in
       try TensorBoard.write(
-        heads: archive.recipe.heads, path: archive.recipe.pathLength, of: { damaged = try archive.forEachNumber($0) },
+        archive.recipe.evaluationContent, of: { damaged = try archive.forEachNumber($0) },
         take)
     }
     print("\(file): \(which.name); “tensorboard --logdir \(path)” shows it")

@@ -4,6 +4,7 @@ import Foundation
 import Run
 import RunFile
 import Session
+import Training
 
 /// The options of `resume` and `branch`, and the request for a session that they make.
 struct Continuation {
@@ -144,6 +145,13 @@ struct Continuation {
     let isNew = past.step == 0 && archive.beginning.step == 0 && archive.beginning.trainingTokens == 0
     try refuseChanges(of: isNew ? Self.kept : Self.kept + Self.keptInSteps, from: before, to: recipe)
     try recipe.validate(origins)
+    guard recipe.evaluate.task.isEmpty || !archive.recipe.evaluate.task.isEmpty else {
+      throw UserError(
+        .usage,
+        "run “\(name)” began without evaluate.task, and its file has no column for what is answered: "
+          + "“\(RunAddress(name: name, runs: place.runs).command("eval")) --task \(recipe.evaluate.task)” asks its "
+          + "last checkpoint")
+    }
     if past.step == nil { try refuseLoss(of: past.last, past.weights, from: before, to: recipe) }
     let step = past.step ?? 0
     guard step < recipe.steps || state?.owesEvaluation == true else {
@@ -161,7 +169,8 @@ struct Continuation {
     notices += [ThreadOptions.warning(of: threads)].compactMap { $0 }
     return RunRequest(
       recipe: recipe, address: RunAddress(name: run, runs: place.runs),
-      source: try Corpus.Source(recipe, runs: place.runs), threads: threads, past: past, notices: notices)
+      source: try Corpus.Source(recipe, runs: place.runs), threads: threads, task: try TaskSet(recipe), past: past,
+      notices: notices)
   }
 
   /// Refuses a changed recipe for a run without a checkpoint: the run begins again, and its stored steps would be replaced by

@@ -41,7 +41,7 @@ struct Eval: ParsableCommand {
   func run() throws {
     try Computation.prepare()
     let checkpoint = try RunLookup.checkpoint(which.name, in: place.folder)
-    let questions = try tasks.items()
+    let questions = try tasks.questions()
     let reader = try TrainedNetwork(checkpoint, threads: try place.threads(before: checkpoint.state.threads))
     if let questions {
       return try tasks.score(questions, by: reader, of: checkpoint, name: which.name, json: output.json)

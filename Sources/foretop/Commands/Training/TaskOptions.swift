@@ -17,34 +17,16 @@ struct TaskOptions: ParsableArguments {
     if task == "" { throw ValidationError("--task is empty: give a JSONL file") }
   }
 
-  /// The questions, with what errors call their file; nil where none are asked for.
-  func items() throws -> (items: [TaskItem], source: String)? {
-    guard let task else { return nil }
-    let path = try path(task)
-    return (try [TaskItem](jsonLines: ForeignFile.bytes(path), source: path), path)
-  }
-
-  /// A file, or else a set that comes with the program.
-  private func path(_ word: String) throws -> String {
-    let known = BundledFiles.files(in: "tasks", ending: ".jsonl")
-    guard !word.contains("/"), !FileManager.default.fileExists(atPath: word) else { return word }
-    guard let file = known.first(where: { $0.name == word }) else {
-      let meant = known.map(\.name).nearest(to: word).map { "; did you mean \($0)?" } ?? ""
-      throw UserError(
-        .noInput,
-        "there is no task \(word.quotation)\(meant): give a JSONL file, or one of \(known.map(\.name).joined(separator: ", "))"
-      )
-    }
-    return file.path
-  }
+  /// The questions; nil where none are asked for.
+  func questions() throws -> TaskSet? { try task.map { try TaskSet(named: $0, what: "--task") } }
 
   /// Scores and prints.
   func score(
-    _ questions: (items: [TaskItem], source: String), by network: borrowing TrainedNetwork, of checkpoint: Checkpoint,
+    _ questions: TaskSet, by network: borrowing TrainedNetwork, of checkpoint: Checkpoint,
     name: String, json: Bool
   ) throws {
     var results: [TaskResult] = []
-    try network.score(questions.items, by: Tokenizer(checkpoint.tokenizer), source: questions.source) { result in
+    try network.score(questions, by: Tokenizer(checkpoint.tokenizer)) { result in
       if json { try Output.put(Array((result.json.line + "\n").utf8)) }
       results.append(result)
       return true
@@ -61,5 +43,33 @@ struct TaskOptions: ParsableArguments {
     print(
       "\(name) at step \(Figure.grouped(checkpoint.state.step))  \(words.joined(separator: "  "))  over "
         + "\(Figure.grouped(summary.items)) questions of \(questions.source)")
+  }
+}
+
+extension TaskSet {
+  /// - Parameters:
+  ///   - name: a file, or else a set that comes with the program.
+  ///   - what: who names it, for errors.
+  /// - Throws: `UserError` when there is no such file or set, or it has a line that is no question.
+  init(named name: String, what: String) throws {
+    let known = BundledFiles.files(in: "tasks", ending: ".jsonl")
+    var path = name
+    if !name.contains("/"), !FileManager.default.fileExists(atPath: name) {
+      guard let file = known.first(where: { $0.name == name }) else {
+        let meant = known.map(\.name).nearest(to: name).map { "; did you mean \($0)?" } ?? ""
+        throw UserError(
+          .noInput,
+          "\(what): there is no task \(name.quotation)\(meant): give a JSONL file, or one of "
+            + known.map(\.name).joined(separator: ", "))
+      }
+      path = file.path
+    }
+    try self.init(jsonLines: ForeignFile.bytes(path), source: path)
+  }
+
+  /// The questions of a recipe's `evaluate.task`; nil without.
+  init?(_ recipe: Recipe) throws {
+    guard !recipe.evaluate.task.isEmpty else { return nil }
+    try self.init(named: recipe.evaluate.task, what: "evaluate.task")
   }
 }

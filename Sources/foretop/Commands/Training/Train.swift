@@ -75,7 +75,7 @@ struct Train: ParsableCommand {
     let request = RunRequest(
       recipe: recipe, address: RunAddress(name: try freeName(after: file.name), runs: place.runs),
       source: try Corpus.Source(recipe, runs: place.runs), threads: threads,
-      notices: [ThreadOptions.warning(of: threads)].compactMap { $0 })
+      task: try TaskSet(recipe), notices: [ThreadOptions.warning(of: threads)].compactMap { $0 })
     throw Ended(status: try showing.follow(request, on: screen, front))
   }
 

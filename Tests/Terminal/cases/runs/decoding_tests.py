@@ -95,6 +95,34 @@ def test_tasks_are_scored_item_by_item():
     assert "perplexity of the word" in run(command("eval", "asked", "--task", words)).stdout
 
 
+def test_a_recipes_task_is_asked_at_each_evaluation():
+    words = questions("asked-meanwhile.jsonl", *({"text": "and the of", "target": word} for word in ("the", "of", "that", "xq")))
+    asking = ["--set", f"evaluate.task={words}", "--set", "evaluate.every=10"]
+    said = run(train("tasked", "--steps", "30", "--headless", *asking)).stdout
+    assert re.search(r"task [01.]", said), said
+    shares = [event["task"]["accuracy"] for event in events("tasked", "heldout")]
+    assert len(shares) == 3 and all(share in (0, 0.25, 0.5, 0.75, 1) for share in shares), shares
+    *_, summary = objects(command("eval", "tasked", "--task", words))
+    assert shares[-1] == summary["accuracy"], (shares, summary)
+    # Questions change nothing of the training, also of a run that goes on.
+    run(command("resume", "tasked", "--steps", "40", "--headless"))
+    run(train("untasked", "--steps", "30", "--headless", "--set", "evaluate.every=10"))
+    assert [event["step"] for event in events("tasked", "heldout")] == [10, 20, 30, 40]
+    assert [event["loss"] for event in events("tasked", "step")][:30] == [event["loss"] for event in events("untasked", "step")]
+    run(command("verify", "tasked"))
+    out = os.path.join(FOLDER, "tasked.csv")
+    run(command("export", "tasked", out, "--to", "csv"))
+    with open(out) as file:
+        assert "heldout/task/accuracy" in file.readline().strip().split(",")
+    assert "no “task/accuracy” in common" in run(command("compare", "tasked", "untasked", "--metric", "task/accuracy"), 64).stderr
+    refused = run(command("resume", "untasked", "--steps", "50", *asking[:2]), 64).stderr
+    assert "began without evaluate.task" in refused and "--task" in refused, refused
+    for value, text in (("no-such-task", "there is no task “no-such-task”"), (TEXT, "not valid JSON")):
+        result = subprocess.run(train("x", "--set", f"evaluate.task={value}"), capture_output=True, text=True)
+        assert result.returncode in (65, 66) and text in result.stderr, result
+        assert not os.path.exists(os.path.join(RUNS, "x"))
+
+
 def test_the_sets_that_come_with_the_program_are_what_their_script_makes():
     made = os.path.join(FOLDER, "tasks")
     corpus = os.path.join(ROOT, "corpora/kjv.txt")
