@@ -31,7 +31,7 @@ struct CorpusTests {
 
   @Test(arguments: [TokenizerKind.sentencepiece, .bytes, .characters])
   func `the two parts are the text`(kind: TokenizerKind) throws {
-    let text = Sample.verses(200)
+    let text = SampleText.verses(200)
     let path = try folder.write("verses.txt", text)
     let corpus = try Corpus(opening: source([path], kind, vocabulary: 350))
     #expect(try corpus.tokenizer.text(of: all(corpus)) == text)
@@ -155,28 +155,28 @@ struct CorpusTests {
   // MARK: Model files
 
   @Test func `a model file is used as it is`() throws {
-    let path = try folder.write("verses.txt", Sample.verses(30))
-    let trained = try Sample.trained.get()
+    let path = try folder.write("verses.txt", SampleText.verses(30))
+    let trained = try SampleText.trained.get()
     let model = try folder.write("tokenizer.model", trained.model)
     let corpus = try Corpus(opening: source([path], .sentencepiece, vocabulary: 9999, model: model))
     #expect(corpus.tokenizer.model == trained.model)
-    #expect(try all(corpus) == trained.tokens(of: Sample.verses(30)))
+    #expect(try all(corpus) == trained.tokens(of: SampleText.verses(30)))
   }
 
   @Test func `a byte-level BPE is used as it is, and comes from a file alone`() throws {
-    let path = try folder.write("verses.txt", Sample.verses(30))
+    let path = try folder.write("verses.txt", SampleText.verses(30))
     let model = try folder.write("tokenizer.json", try BytePairTests.model("smollm"))
     let corpus = try Corpus(opening: source([path], .bpe, model: model))
     #expect(corpus.tokenizer.kind == .bpe)
-    #expect(try corpus.tokenizer.bytes(of: all(corpus)) == Array(Sample.verses(30).utf8))
+    #expect(try corpus.tokenizer.bytes(of: all(corpus)) == Array(SampleText.verses(30).utf8))
     #expect(try refusal(source([path], .bpe)).kind == .usage)
     #expect(try refusal(source([path], .sentencepiece, model: model)).description.contains("tokenizer.kind to bpe"))
-    let trained = try folder.write("tokenizer.model", try Sample.trained.get().model)
+    let trained = try folder.write("tokenizer.model", try SampleText.trained.get().model)
     #expect(try refusal(source([path], .bpe, model: trained)).description.contains("tokenizer.kind to sentencepiece"))
   }
 
   @Test func `a model file that is none is refused with its path`() throws {
-    let path = try folder.write("verses.txt", Sample.verses(30))
+    let path = try folder.write("verses.txt", SampleText.verses(30))
     let model = try folder.write("tokenizer.json", "{}")
     let error = try refusal(source([path], .sentencepiece, model: model))
     #expect(error.kind == .badTokenizer)
@@ -188,7 +188,7 @@ struct CorpusTests {
   // MARK: The cache
 
   @Test func `what was made is not made again`() throws {
-    let path = try folder.write("verses.txt", Sample.verses(200))
+    let path = try folder.write("verses.txt", SampleText.verses(200))
     var reports: [String] = []
     let first = try Corpus(opening: source([path], .sentencepiece)) { reports.append($0) }
     #expect(reports.count == 2)
@@ -221,7 +221,7 @@ struct CorpusTests {
   }
 
   @Test func `a damaged cache file is made again`() throws {
-    let path = try folder.write("verses.txt", Sample.verses(100))
+    let path = try folder.write("verses.txt", SampleText.verses(100))
     let sound = try all(Corpus(opening: source([path], .sentencepiece)))
     for name in folder.cached {
       let file = folder.cache + "/" + name
@@ -256,7 +256,7 @@ struct CorpusTests {
   func `where the cache cannot be written, another folder or memory takes its place, and that is said once`(
     kind: TokenizerKind
   ) throws {
-    let path = try folder.write("verses.txt", Sample.verses(60))
+    let path = try folder.write("verses.txt", SampleText.verses(60))
     let expected = try all(Corpus(opening: source([path], kind)))
     for (number, cache) in [path, path + "/cache", "/proc/foretop", "/proc/self/fd/none/cache"].enumerated() {
       var source = source([path], kind)
@@ -331,9 +331,9 @@ struct CorpusTests {
     let error = try refusal(source([path]))
     #expect(
       error.kind == .badText && error.description.contains(path) && error.description.contains(advice), "\(error)")
-    try folder.write("texts/verses.txt", Sample.verses(20))
+    try folder.write("texts/verses.txt", SampleText.verses(20))
     let corpus = try Corpus(opening: source([folder.path + "/texts"]))
-    #expect(try corpus.tokenizer.text(of: all(corpus)) == Sample.verses(20))
+    #expect(try corpus.tokenizer.text(of: all(corpus)) == SampleText.verses(20))
     #expect(corpus.notices.count == 1 && corpus.notices[0].contains(name) && corpus.notices[0].contains(advice))
   }
 
@@ -343,7 +343,7 @@ struct CorpusTests {
   }
 
   @Test func `a byte order mark is no part of the text, with a line`() throws {
-    let text = Sample.verses(20)
+    let text = SampleText.verses(20)
     let path = try folder.write("marked.txt", [0xEF, 0xBB, 0xBF] + Array(text.utf8))
     for kind in [TokenizerKind.bytes, .characters] {
       let corpus = try Corpus(opening: source([path], kind))
@@ -383,7 +383,7 @@ struct CorpusTests {
   }
 
   @Test func `what is left out of a folder is said`() throws {
-    try folder.write("texts/verses.txt", Sample.verses(20))
+    try folder.write("texts/verses.txt", SampleText.verses(20))
     for number in 0..<5 { try folder.write("texts/\(number).bin", [1, 0, 2]) }
     try folder.write("texts/nothing.txt", "")
     try FileManager.default.createSymbolicLink(atPath: folder.path + "/texts/broken.txt", withDestinationPath: "/none")
@@ -415,15 +415,15 @@ struct CorpusTests {
   }
 
   @Test func `a restored tokenizer is used in place of the one described`() throws {
-    let path = try folder.write("verses.txt", Sample.verses(50))
-    let restored = try Sample.trained.get()
+    let path = try folder.write("verses.txt", SampleText.verses(50))
+    let restored = try SampleText.trained.get()
     let corpus = try Corpus(opening: source([path], .characters), tokenizer: restored)
-    #expect(try all(corpus) == restored.tokens(of: Sample.verses(50)))
+    #expect(try all(corpus) == restored.tokens(of: SampleText.verses(50)))
     #expect(corpus.tokenizer.kind == .sentencepiece)
   }
 
   @Test func `corpora that open side by side make the same tokens`() async throws {
-    let path = try folder.write("verses.txt", Sample.verses(300))
+    let path = try folder.write("verses.txt", SampleText.verses(300))
     let source = source([path], .sentencepiece)
     let results = try await withThrowingTaskGroup(of: [Int32].self) { group in
       for _ in 0..<4 {

@@ -8,7 +8,7 @@ import Transformer
 
 /// Which heads guess, and how many tokens after the next one.
 package struct SpeculationPlan: Sendable, Equatable {
-  package var source: Drafter.Source
+  package var source: Drafter.DraftHeads
   package var draft: Int
 }
 
@@ -57,7 +57,7 @@ extension TrainedNetwork {
   /// What a plan needs of this network.
   /// - Parameter draft: nil takes all MTP heads, or as many of TOP's tokens as MTP-4 has.
   /// - Throws: `UserError` where the network has not the heads, or not as many.
-  package func speculation(_ source: Drafter.Source, draft: Int?) throws -> SpeculationPlan {
+  package func speculation(_ source: Drafter.DraftHeads, draft: Int?) throws -> SpeculationPlan {
     try requireText()
     let most = Drafter.most(model.configuration, source)
     guard most > 0 else {

@@ -8,13 +8,13 @@ import Kernels
 /// What one text's guesses are made from. Feed it what the decoder has read, then ask.
 package struct Drafter: ~Copyable {
   /// Which heads guess.
-  package enum Source: Sendable, Equatable {
+  package enum DraftHeads: Sendable, Equatable {
     case multiToken
     case tokenOrder
   }
 
   private let c: Configuration
-  private let source: Source
+  private let source: DraftHeads
   /// How many tokens are guessed after the next one.
   package let count: Int
   /// Which of the network's further heads guess.
@@ -29,7 +29,7 @@ package struct Drafter: ~Copyable {
   private var certain: [Int]
 
   /// The most tokens that these heads can guess after the next one; 0 where there are no such heads.
-  package static func most(_ c: Configuration, _ source: Source) -> Int {
+  package static func most(_ c: Configuration, _ source: DraftHeads) -> Int {
     switch source {
     case .multiToken: chain(c).count
     case .tokenOrder:
@@ -49,7 +49,7 @@ package struct Drafter: ~Copyable {
 
   /// - Parameter count: from 1 to `most`.
   /// - Throws: `TransformerError.memory`.
-  package init(of model: borrowing Transformer, source: Source, count: Int) throws {
+  package init(of model: borrowing Transformer, source: DraftHeads, count: Int) throws {
     let c = model.configuration
     precondition((1...Self.most(c, source)).contains(count), "these heads cannot guess \(count) tokens")
     let heads = source == .multiToken ? Array(Self.chain(c).prefix(count)) : []
@@ -71,7 +71,7 @@ package struct Drafter: ~Copyable {
   }
 
   /// Where a decoder has to look at the stream for these guesses.
-  private static func tap(_ c: Configuration, _ source: Source) -> Int? {
+  private static func tap(_ c: Configuration, _ source: DraftHeads) -> Int? {
     guard source == .multiToken else { return nil }
     return c.multiToken == .parallel ? c.blocks - 1 : c.blocks
   }
