@@ -63,7 +63,7 @@ extension Trainer {
   func answer(_ text: String, for request: Request, _ outlets: Outlets) {
     let tokenizer = corpus.tokenizer
     guard tokenizer.takesAll(of: text) else {
-      return refuse(request, "\(text.quotation) has words that are no tokens of this run", outlets)
+      return refuse(request, "\(text.quotation) has words that are not tokens of this run", outlets)
     }
     let expectation = model.expectation(after: tokenizer.tokens(of: text), heads: heads, by: tokenizer)
     guard model.failure == nil else { return }

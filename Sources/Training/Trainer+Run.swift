@@ -117,7 +117,7 @@ extension Trainer {
   }
 
   /// Ends the run before the next step, since the text cannot be read any more.
-  private mutating func fail(_ error: CorpusError, _ outlets: Outlets) {
+  mutating func fail(_ error: CorpusError, _ outlets: Outlets) {
     failure = error
     occurred(.failure, "\(error); the run is saved at step \(state.step) and ends", by: .program, outlets)
   }
@@ -158,7 +158,7 @@ extension Trainer {
   }
 
   /// Ends the session after a failed computation. The weights stay those of the last step.
-  private func fail(_ error: UserError, _ outlets: Outlets) -> Ending {
+  func fail(_ error: UserError, _ outlets: Outlets) -> Ending {
     occurred(
       .failure, "\(error.message); the session ends with the weights of step \(state.step)", by: .program, outlets)
     return Ending(.failed, step: state.step, time: wallTime())

@@ -157,7 +157,7 @@ struct JSONLines {
   private var length = 0
   private var ends: [Int] = []
 
-  /// A line beyond this many bytes is no line of a corpus.
+  /// The longest line in bytes; a longer one is an error.
   private static let longest = 1 << 30
 
   init(_ path: String) { self.path = path }

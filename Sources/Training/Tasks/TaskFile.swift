@@ -6,7 +6,7 @@ extension [TaskItem] {
   /// - Parameters:
   ///   - bytes: the file's.
   ///   - source: its name, for errors.
-  /// - Throws: `UserError` with file, line and reason for the first line that is no question, or when there is none.
+  /// - Throws: `UserError` with file, line and reason for the first line that is not a question, or if the file has no line.
   package init(jsonLines bytes: [UInt8], source: String) throws {
     var items: [TaskItem] = []
     // A byte order mark belongs to the first line, where the reader of JSON passes it over.

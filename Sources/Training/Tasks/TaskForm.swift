@@ -2,7 +2,7 @@
 // lm-evaluation-harness 0.4.
 import Run
 
-/// The reason why a line is no question, to follow `FILE:LINE: `.
+/// The reason why a line is not a question, to follow `FILE:LINE: `.
 struct TaskFault: Error, CustomStringConvertible {
   let description: String
 
@@ -39,7 +39,7 @@ struct TaskForm: Sendable {
       let (question, choices, labels) = try line.labelledChoices()
       let key = try line.text("answerKey")
       guard let answer = labels.firstIndex(of: key) else {
-        throw TaskFault("answerKey \(key.quotation) is none of the labels \(labels.joined(separator: ", ").excerpt)")
+        throw TaskFault("answerKey \(key.quotation) is not one of the labels \(labels.joined(separator: ", ").excerpt)")
       }
       return TaskItem(
         line: line.number, context: "Question: \(question)\nAnswer:", choices: choices, answer: answer)
@@ -134,7 +134,7 @@ struct TaskLine {
     guard let number = value.whole ?? value.string.flatMap({ Int($0) }) else {
       guard let text = value.string else { throw TaskFault("\(key) must be a number from 0, or one of the choices") }
       guard let place = choices.firstIndex(of: text) else {
-        throw TaskFault("\(key) \(text.quotation) is none of the choices, and no number")
+        throw TaskFault("\(key) \(text.quotation) is neither a choice nor a number")
       }
       return place
     }

@@ -211,7 +211,9 @@ struct LookOptions: ParsableArguments {
 
   @Flag(
     inversion: .prefixedNo,
-    help: "Colours for a light background. Without it, what was chosen last (key c), else those for a dark one.")
+    help:
+      "Colours for a light or a dark background. Default: those chosen last (key c), else by the terminal's background."
+  )
   var light: Bool?
 
   var isLight: Bool? { light }

@@ -45,7 +45,7 @@ struct ExperimentOptions: ParsableArguments {
     help: ArgumentHelp("Seeds instead of the file's: their number, or a list such as 3,4,5.", valueName: "seeds"))
   var seeds: String?
 
-  @Option(help: ArgumentHelp("Only this setting; can be repeated.", valueName: "setting"))
+  @Option(help: ArgumentHelp("Runs only the cells of this setting; can be repeated.", valueName: "setting"))
   var only: [String] = []
 
   @Option(

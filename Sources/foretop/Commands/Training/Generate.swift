@@ -39,8 +39,8 @@ struct Generate: ParsableCommand {
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Generates so many texts beside each other, faster than one after the other. They are printed one after the other, each "
-        + "below a line with its number.", valueName: "n"))
+      "Generates n texts side by side, which is faster than one after the other. They are printed one after the other, "
+        + "each below a line with its number.", valueName: "n"))
   var count = 1
 
   @OptionGroup var speculation: DraftOptions

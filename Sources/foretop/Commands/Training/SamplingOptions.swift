@@ -12,25 +12,25 @@ struct SamplingOptions: ParsableArguments {
   var temperature: Double?
 
   @Option(
-    parsing: .unconditional, help: ArgumentHelp("Samples from the k likeliest tokens only; 0: all.", valueName: "k"))
+    parsing: .unconditional, help: ArgumentHelp("Samples only from the k likeliest tokens; 0: all.", valueName: "k"))
   var topK = 0
 
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Samples from the likeliest tokens only that have the probability p together; 1: all.", valueName: "p"))
+      "Samples only from the likeliest tokens, as many as have the probability p together; 1: all.", valueName: "p"))
   var topP = 1.0
 
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Samples from tokens only that have this share of the likeliest one's probability; 0: all.", valueName: "p"))
+      "Samples only from tokens with at least p times the probability of the likeliest token; 0: all.", valueName: "p"))
   var minP = 0.0
 
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Divides the positive logits of tokens that the text has by this, and multiplies the negative ones; 1: off.",
+      "Divides the positive logits of tokens in the text by x, and multiplies the negative ones by x; 1: off.",
       valueName: "x"))
   var repetitionPenalty = 1.0
 

@@ -12,13 +12,13 @@ struct SnippetOptions: ParsableArguments {
 
   @Option(
     parsing: .unconditional,
-    help: ArgumentHelp("How many evenly spread snippets of the text --speculative continues.", valueName: "n"))
+    help: ArgumentHelp("Number of evenly spread snippets of the text that --speculative continues.", valueName: "n"))
   var snippets: Int?
 
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Tokens that each snippet is continued by. Default: half of the context, at most 64.", valueName: "n"))
+      "Number of tokens to add to each snippet. Default: half of the context, at most 64.", valueName: "n"))
   var tokens: Int?
 
   func validate() throws {
