@@ -69,16 +69,12 @@ package struct DataSummary: Sendable, Equatable {
 package struct DataPage: Sendable, Equatable {
   /// A target of TOP at a position: an upcoming token and its weight.
   package struct PageTarget: Sendable, Equatable {
-    package let token: Int
+    package let token, distance: Int
     package let text: String
     package let weight: Double
-    package let distance: Int
 
     package init(token: Int, text: String, weight: Double, distance: Int) {
-      self.token = token
-      self.text = text
-      self.weight = weight
-      self.distance = distance
+      (self.token, self.text, self.weight, self.distance) = (token, text, weight, distance)
     }
   }
 

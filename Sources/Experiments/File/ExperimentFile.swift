@@ -10,8 +10,7 @@ package struct ExperimentFile: Sendable, Equatable {
     package var text: String
 
     package init(_ key: String, _ text: String) {
-      self.key = key
-      self.text = text
+      (self.key, self.text) = (key, text)
     }
   }
 

@@ -1,13 +1,13 @@
-// What may be looked at of a network: hidden states of single positions, targets, and the parts that read texts.
+// Views of a network: hidden states of single positions, targets, and the parts that decoding uses.
 import Kernels
 import Run
 
 extension Transformer {
-  /// The blocks from the embedding to the first head, the norm after them, and the memory where their tables are: what a
-  /// text is read by.
+  /// The parts for decoding: the blocks from the embedding to the first head, the norm after them, and the memory of their
+  /// tables.
   var trunk: (blocks: [Block], norm: Norm, arena: Arena) { (shards[0].blocks, shards[0].finalNorm, shards[0].arena) }
 
-  /// The final hidden state of one position, as floats: for looking at a head's ranking.
+  /// The final hidden state of one position, from which a head's ranking follows.
   /// - Returns: [d].
   package func hidden(row: Int, position: Int) -> [Float] {
     guard let shard = shards.first(where: { $0.rows.contains(row) }) else {
@@ -26,23 +26,23 @@ extension Transformer {
     return shards[0].furtherHidden(index, position: position)
   }
 
-  /// The heads with blocks of their own, for reading a text on.
+  /// The heads with blocks of their own, for decoding.
   var furtherHeads: [FurtherHead] { shards[0].furtherHeads }
 
-  /// The targets that one head's objective gives a row of tokens at one position, nearest first.
+  /// The targets of an objective at one position of a row, nearest first, with their weights.
   /// - Parameters:
-  ///   - row: tokens, of which the first `position + 1` are read already.
-  ///   - documents: the document of each; nil where the row is one.
+  ///   - row: tokens, of which the first `position + 1` are the input.
+  ///   - documents: the document of each token; nil if the row is one document.
   package static func targets(
     of objective: Objective, in row: [Int32], at position: Int, documents: [Int32]? = nil
   ) -> [(token: Int32, weight: Float)] {
     allTargets(of: objective, in: row, documents: documents)[position]
   }
 
-  /// The targets that one head's objective gives every position of a row of tokens, nearest first.
+  /// The targets of an objective at every position of a row, nearest first, with their weights.
   /// - Parameters:
-  ///   - row: tokens; −1 where there is none.
-  ///   - documents: the document of each; nil where the row is one.
+  ///   - row: tokens; −1 stands for a missing one.
+  ///   - documents: the document of each token; nil if the row is one document.
   package static func allTargets(
     of objective: Objective, in row: [Int32], documents: [Int32]? = nil
   ) -> [[(token: Int32, weight: Float)]] {

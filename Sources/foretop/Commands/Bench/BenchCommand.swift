@@ -49,8 +49,7 @@ struct BenchCommand: ParsableCommand {
   @Flag(help: "Takes more rounds and more shapes: a quarter of an hour instead of some minutes.")
   var thorough = false
 
-  @Option(
-    parsing: .unconditional, help: ArgumentHelp("Number of rounds of a recipe or of one workload.", valueName: "n"))
+  @Option(value: "n", "Number of rounds of a recipe or of one workload.")
   var rounds: Int?
 
   @Option(

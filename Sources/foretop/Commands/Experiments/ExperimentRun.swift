@@ -33,9 +33,7 @@ struct ExperimentRun: ParsableCommand {
 
 /// How an experiment is run.
 struct RunningOptions: ParsableArguments {
-  @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp("Number of runs to train side by side; they divide the threads among them.", valueName: "n"))
+  @Option(value: "n", "Number of runs to train side by side; they divide the threads among them.")
   var jobs: Int?
 
   @OptionGroup var computing: ThreadOptions

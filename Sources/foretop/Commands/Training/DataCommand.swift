@@ -29,10 +29,10 @@ struct DataCommand: ParsableCommand {
 
   @OptionGroup var changes: RecipeOptions
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("Number of windows to print. Default: 1.", valueName: "n"))
+  @Option(value: "n", "Number of windows to print. Default: 1.")
   var windows: Int?
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("The first window, from 0.", valueName: "n"))
+  @Option(value: "n", "The first window, from 0.")
   var first = 0
 
   @Flag(help: "Prints the numbers of the text, without windows.")

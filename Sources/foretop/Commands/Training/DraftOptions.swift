@@ -16,11 +16,9 @@ struct DraftOptions: ParsableArguments {
   var speculative: Guesser?
 
   @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp(
-      "Number of tokens to guess per verification, after the next token. Default: all MTP heads, or 3 with top.",
-      valueName: "k"
-    ))
+    value: "k",
+    "Number of tokens to guess per verification, after the next token. Default: all MTP heads, or 3 with "
+      + "top.")
   var draft: Int?
 
   func validate() throws {

@@ -24,16 +24,10 @@ struct ReplayCommand: ParsableCommand {
 
   @OptionGroup var which: RunArgument
 
-  @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp("The last step, or a checkpoint's name; without it, the last that is stored.", valueName: "step")
-  )
+  @Option(value: "step", "The last step, or a checkpoint's name; without it, the last that is stored.")
   var to: CheckpointChoice?
 
-  @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp(
-      "The step or the name of a checkpoint to begin at; without it, the run's beginning.", valueName: "step"))
+  @Option(value: "step", "The step or the name of a checkpoint to begin at; without it, the run's beginning.")
   var from: CheckpointChoice?
 
   @Flag(help: "Replays on another machine, with another version or another text, and says how far the numbers agree.")

@@ -30,6 +30,18 @@ def in_background(name, *options):
         end(process)
 
 
+def resume_in_background(name):
+    """Resumes a run with --detach, stops it from elsewhere, and verifies it."""
+    said = run(command("resume", name, "--detach", "--threads", "1")).stdout
+    process = int(re.search(r"process (\d+)", said)[1])
+    try:
+        tell(name, "stop")
+        wait_until(lambda: not is_there(process), "it ends")
+    finally:
+        end(process)
+    run(command("verify", name))
+
+
 def end(process):
     with contextlib.suppress(ProcessLookupError):
         os.kill(process, signal.SIGKILL)
@@ -147,14 +159,7 @@ def test_kill_of_a_run_in_the_background_blocks_nothing():
             screen.leave()
     assert state("felled")["state"] == "interrupted"
     assert "left by a process that was killed" in tell("felled", "go", status=69).stderr
-    said = run(command("resume", "felled", "--detach", "--threads", "1")).stdout
-    process = int(re.search(r"process (\d+)", said)[1])
-    try:
-        tell("felled", "stop")
-        wait_until(lambda: not is_there(process), "it ends")
-    finally:
-        end(process)
-    run(command("verify", "felled"))
+    resume_in_background("felled")
 
 
 def test_a_run_that_is_being_set_up_is_told_and_attached_to():

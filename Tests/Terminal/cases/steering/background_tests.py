@@ -1,10 +1,9 @@
 """Runs in the background: detached at the start, by a key or from elsewhere, and the process that a shell waits for."""
 
 import os
-import re
 import signal
 
-from attach_tests import attach, end, in_background, is_there
+from attach_tests import attach, end, in_background, is_there, resume_in_background
 from control_tests import tell
 from support import *
 
@@ -28,14 +27,7 @@ def test_a_run_in_the_background_has_a_session_and_a_log():
         wait_until(lambda: not is_there(process), "it ends")
     assert state("away")["state"] == "stopped"
     assert "stopped at step" in open(log).read()
-    said = run(command("resume", "away", "--detach", "--threads", "1")).stdout
-    process = int(re.search(r"process (\d+)", said)[1])
-    try:
-        tell("away", "stop")
-        wait_until(lambda: not is_there(process), "it ends")
-    finally:
-        end(process)
-    run(command("verify", "away"))
+    resume_in_background("away")
     run(command("rm", "away", "--yes"))
     assert not os.path.exists(os.path.join(RUNS, "away"))
 
