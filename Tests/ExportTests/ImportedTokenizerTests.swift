@@ -12,7 +12,7 @@ extension ImportTests {
   // MARK: Tokenizers
 
   /// As transformers saves a Llama tokenizer of `<unk>`, `<s>`, `</s>`, all bytes, and seven pieces from id 259 on.
-  private static let llamaDocument: String = {
+  static let llamaDocument: String = {
     let bytes = (0..<256).map { byte in
       let digits = String(byte, radix: 16, uppercase: true)
       return "\"<0x\(digits.count == 1 ? "0" : "")\(digits)>\":\(3 + byte),"

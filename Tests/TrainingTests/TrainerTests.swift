@@ -8,7 +8,7 @@ import Training
 
 @Suite struct TrainerTests {
   /// What a step computed; its times differ from run to run.
-  private func numbers(_ reports: [StepReport]) -> [[Double]] {
+  func numbers(_ reports: [StepReport]) -> [[Double]] {
     reports.map { report in
       [Double(report.step), Double(report.total), report.rate, Double(report.gradientNorm)]
         + report.losses.flatMap { [Double($0.loss), Double($0.kl ?? 0)] }
