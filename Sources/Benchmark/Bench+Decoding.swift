@@ -1,15 +1,14 @@
-// How fast tokens are generated, beside the limit that memory sets: a token reads every weight of the trunk and of the
-// unembedding once.
+// The speed of decoding, compared with the memory's limit: a token reads every weight of the trunk and of the unembedding once.
 import Kernels
 import Transformer
 
 extension Bench {
-  /// Tokens of the prompt, and tokens that are written after it.
+  /// Length of the prompt, and of the text written after it, in tokens.
   static let decoded = (prompt: 64, tokens: 64)
-  /// Texts that are written beside each other, and guesses that are verified with a token.
+  /// The number of texts written at a time, and of drafted tokens verified at a time.
   static let beside = 8
 
-  /// The network of “small” in every precision that the CPU has.
+  /// Measures decoding with the network of “small” in every precision of the CPU.
   package func decoding() throws -> ReportTable {
     try decoding(Workload.smallNetworks, prompt: Self.decoded.prompt, tokens: Self.decoded.tokens, rounds: rounds)
   }
@@ -38,7 +37,7 @@ extension Bench {
       let start = Workload.tokens(prompt, below: configuration.vocabulary)
       let bytes = Self.bytesOfToken(configuration, precision)
       let yardstick = try Storage(bytes: bytes)
-      // Memory that nobody wrote to is one page of zeros, over and over.
+      // Memory that was never written is mapped to one page of zeros, which stays in the cache.
       yardstick.floats.update(repeating: 0, count: bytes / 4)
       var (reads, alone, beside, passes, verifying) = (Samples(), Samples(), Samples(), Samples(), Samples())
       for round in 0...rounds {
@@ -51,7 +50,7 @@ extension Bench {
         let many = try Self.write(model, after: start, tokens: tokens, texts: Self.beside)
         let single = try Self.pass(model, after: start, tokens: 1)
         let four = try Self.pass(model, after: start, tokens: 4)
-        // The first round makes the products and touches the memory.
+        // The first round, which makes the products and touches the memory, does not count.
         guard round > 0 else { continue }
         reads.add(reading / 8)
         alone.add(one / Double(tokens))
@@ -68,14 +67,14 @@ extension Bench {
     return table
   }
 
-  /// Bytes of the weights that a token is multiplied with: blocks and the first head's unembedding.
+  /// The bytes of the weights that a token is multiplied with: those of the blocks and of the first head's unembedding.
   static func bytesOfToken(_ c: Configuration, _ precision: Precision) -> Int {
     let attention = c.width * (2 * c.queryWidth + 2 * c.keyWidth)
     let feedForward = c.width * (c.gateWidth + c.inner)
     return (c.blocks * (attention + feedForward) + c.vocabulary * c.width) * precision.bytes
   }
 
-  /// Seconds that it takes to write so many tokens, the likeliest ones, after a prompt that is read before.
+  /// The seconds of greedy decoding after a prompt; reading the prompt is not included.
   private static func write(
     _ model: borrowing Transformer, after prompt: [Int32], tokens count: Int, texts: Int
   ) throws -> Double {
@@ -91,7 +90,8 @@ extension Bench {
     }
   }
 
-  /// Seconds of a pass of some tokens that come to the bits that they come to alone: of eight of them, one.
+  /// The mean seconds of a pass over `count` tokens, as in verification: each token's logits have the bits of a pass over that
+  /// token alone. Mean of eight passes.
   private static func pass(
     _ model: borrowing Transformer, after prompt: [Int32], tokens count: Int
   ) throws -> Double {

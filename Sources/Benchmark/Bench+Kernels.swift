@@ -1,90 +1,11 @@
-// Every kernel against what bounds it: the bytes that it must move against the bandwidth of a copy, or its arithmetic
-// against the peak of multiply-adds, both measured in the same rounds.
+// Every kernel compared with its bound: the bandwidth of a copy for the bytes that it must move, or the peak of multiply-adds
+// for its arithmetic. Both bounds are measured in the same rounds.
 import Kernels
 import Training
 import Transformer
 
-/// What one call of a kernel does.
-private struct KernelCase {
-  let name: String
-  let precision: Precision?
-  let elements: Double
-  /// Bytes that go through memory: operands larger than the caches, each read or written once.
-  let bytes: Double
-  /// Additions and multiplications, as the source has them.
-  let operations: Double
-  /// The peak of its instructions, in that of fp32's multiply-adds.
-  var peak = 1.0
-  let body: () -> Void
-  var times = Samples()
-}
-
-/// Memory for the kernels' operands, each larger than a last-level cache.
-private final class Operands {
-  static let rows = 16_384
-  static let width = 1024
-  static let context = 1024
-  static let headWidth = 64
-  static let vocabulary = 8192
-  /// Rows of logits: as many bytes as the others.
-  static let logitRows = rows * width / vocabulary
-
-  private let blocks: [Storage2]
-  let tokens: UnsafeMutablePointer<Int32>
-  let table: UnsafeMutablePointer<Float>
-  let partial: UnsafeMutablePointer<Double>
-  let targets: SparseTargets
-  let threads: Int
-
-  /// A class around a block, so that an array can have them.
-  private final class Storage2 {
-    private let storage: Storage
-    var base: UnsafeMutableRawPointer { storage.base }
-    init(_ bytes: Int) throws { storage = try Storage(bytes: bytes) }
-  }
-
-  init(threads: Int) throws {
-    let size = Self.rows * Self.width * 4
-    let numbers = try (0..<6).map { _ in try Storage2(size) }
-    let small = try (0..<3).map { _ in try Storage2(Self.rows * 64) }
-    blocks = numbers + small
-    self.threads = threads
-    for (index, block) in numbers.enumerated() {
-      VectorMath.fillNormal(
-        block.base.assumingMemoryBound(to: Float.self), count: Self.rows * Self.width, deviation: 1,
-        random: RandomStream(seed: 1, purpose: "kernels \(index)"), threads: threads)
-    }
-    tokens = small[0].base.assumingMemoryBound(to: Int32.self)
-    let random = RandomStream(seed: 1, purpose: "tokens")
-    for index in 0..<Self.rows { tokens[index] = Int32(random.bits(UInt64(index)) % UInt64(Self.vocabulary)) }
-    table = small[1].base.assumingMemoryBound(to: Float.self)
-    partial = small[1].base.assumingMemoryBound(to: Double.self)
-    let lists = small[2].base
-    targets = SparseTargets(
-      tokens: tokens, weights: lists.assumingMemoryBound(to: Float.self),
-      counts: (lists + Self.rows * 4).assumingMemoryBound(to: Int32.self), capacity: 1)
-    for index in 0..<Self.rows {
-      targets.weights[index] = 1
-      targets.counts[index] = 1
-    }
-  }
-
-  func floats(_ index: Int) -> UnsafeMutablePointer<Float> { blocks[index].base.assumingMemoryBound(to: Float.self) }
-
-  /// Block `index` as a matrix. In bf16 the numbers are rounded first, so that none is NaN.
-  func matrix(_ index: Int, columns: Int = width, _ precision: Precision = .fp32) -> Matrix {
-    Matrix(
-      blocks[index].base, rows: Self.rows * Self.width / columns, columns: columns, precision: precision)
-  }
-
-  /// Makes block `index` bf16 numbers.
-  func round(_ index: Int) {
-    VectorMath.round(floats(5), into: blocks[index].base, count: Self.rows * Self.width, threads: threads)
-  }
-}
-
 extension Bench {
-  /// Every kernel.
+  /// Measures every kernel.
   package func kernels() throws -> ReportTable {
     try Team.require(threads)
     var table = ReportTable(
@@ -101,7 +22,7 @@ extension Bench {
     progress("kernels: operands")
     let operands = try Operands(threads: threads)
     var measured: [KernelCase] = []
-    // A precision at a time, since the same memory holds the operands of both.
+    // One precision after the other, since the same memory holds the operands of both.
     for precision in Workload.precisions.reversed() {
       if precision == .bf16 { for index in [0, 1] { operands.round(index) } }
       var cases = precision == .fp32 ? yardsticks(operands) + shared(operands) : []
@@ -131,7 +52,7 @@ extension Bench {
     return table
   }
 
-  /// What the others are measured by: a copy, and multiply-adds on registers.
+  /// The bounds: a copy, and multiply-adds on registers.
   private func yardsticks(_ o: Operands) -> [KernelCase] {
     let bytes = Operands.rows * Operands.width * 4
     let rounds = 2_000_000
@@ -146,7 +67,7 @@ extension Bench {
     ]
   }
 
-  /// Kernels that work in fp32 alone.
+  /// The kernels that exist in fp32 only.
   private func shared(_ o: Operands) -> [KernelCase] {
     let n = Operands.rows * Operands.width
     let threads = threads
@@ -176,7 +97,7 @@ extension Bench {
         name: "AdamW with bf16 copy", precision: .fp32, elements: Double(n), bytes: 30 * Double(n),
         operations: 16 * Double(n),
         body: {
-          // Block 5 only ever feeds numbers; second moments are squares.
+          // Block 5 is only read, as the gradient.
           adam.update(
             w: o.floats(2), g: o.floats(5), m: o.floats(3), v: o.floats(4),
             rounded: UnsafeMutableRawPointer(o.floats(1)), count: n, threads: threads)
@@ -184,7 +105,7 @@ extension Bench {
     ]
   }
 
-  /// Kernels on rows, in one precision of operands. Blocks 0 and 1 are operands, 2 to 4 fp32 streams.
+  /// The kernels on rows, with operands in one precision. Blocks 0 and 1 are operands, blocks 2 to 4 fp32 streams.
   private func rows(_ o: Operands, _ precision: Precision) -> [KernelCase] {
     let (R, d, n) = (Operands.rows, Operands.width, Double(Operands.rows * Operands.width))
     let E = Double(precision.bytes)
@@ -250,7 +171,7 @@ extension Bench {
     ]
   }
 
-  /// The rows of attention's tiles, in a core's cache as they are there: 64 queries, the whole context.
+  /// The row kernels on attention's tiles: 64 queries and the whole context, in a core's cache as in training.
   private func attention(_ o: Operands, _ precision: Precision, isBackward: Bool) -> KernelCase {
     let (m, T, threads) = (64, Operands.context, threads)
     let tiles = 256
@@ -282,8 +203,8 @@ extension Bench {
       })
   }
 
-  /// What attention's tiles are multiplied with: 64 queries, and as many keys as stay in a core's cache. In bf16 two
-  /// multiply-adds are one instruction, and the peak twice as high.
+  /// The products of attention's tiles: 64 queries and as many keys as fit into a core's cache. In bf16 one instruction does
+  /// two multiply-adds, so that the peak is twice as high.
   private func attentionProducts(_ o: Operands, _ precision: Precision) -> KernelCase {
     let (m, n, h, threads) = (64, 512, Operands.headWidth, threads)
     let tiles = 2048

@@ -1,10 +1,10 @@
-// The machine's limit: each product of "small" by itself.
+// The machine's limit: each matrix product of "small" alone.
 import Kernels
 import Training
 import Transformer
 
 extension Bench {
-  /// The linear layers' products of "small", each alone.
+  /// Measures the products of the linear layers of "small", each alone.
   package func limit() throws -> ReportTable {
     var table = ReportTable(
       name: "limit",

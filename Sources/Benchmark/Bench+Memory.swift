@@ -1,18 +1,18 @@
-// Peak memory: each workload trains in a process of its own, since a process remembers only its own largest moment.
+// Peak memory. Each workload trains in a process of its own, since a process has only one peak.
 import Kernels
 import Run
 import Transformer
 
-/// What one workload came to in a process that did nothing else.
+/// The peak memory and the speed of a workload in a process of its own.
 package struct Alone: Codable, Sendable {
   package var tokensPerSecond: Double
   package var spread: Double
-  /// The most memory that the process had, bytes.
+  /// The peak of the process's memory in bytes.
   package var peakMemory: Int
 }
 
 extension Bench {
-  /// Trains one workload for some rounds, and nothing else, in this process.
+  /// Trains one workload for `rounds` steps in this process, which must do nothing else.
   package func alone(_ workload: Workload, rounds: Int) throws -> Alone {
     let stepper = try Stepper(workload, threads: threads)
     var samples = Samples()
@@ -24,7 +24,7 @@ extension Bench {
       tokensPerSecond: samples.median, spread: samples.spread, peakMemory: MachineMemory.peakOfProcess ?? 0)
   }
 
-  /// Peak memory of whole steps.
+  /// Measures the peak memory of training.
   /// - Parameter child: trains a workload in a process of its own.
   package func memory(child: (Workload) throws -> Alone) throws -> ReportTable {
     var table = ReportTable(

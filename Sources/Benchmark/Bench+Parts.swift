@@ -1,15 +1,15 @@
-// A step's time by part, each beside its own limit; the parts and what is left add up to the step.
+// A step's time by part, each compared with its own limit. The parts and the rest add up to the step.
 import Kernels
 import Transformer
 
-/// What a step's parts came to in some rounds.
+/// The times of a step's parts in several rounds.
 struct PartSamples {
   private(set) var seconds: [StepPart: Samples] = [:]
   private(set) var bytes: [StepPart: Double] = [:]
-  /// What is in no part: waiting for other threads, and the way between parts.
+  /// The time outside of all parts: waiting for other threads, and code between the parts.
   private(set) var rest = Samples()
 
-  /// - Parameter step: seconds of the whole step.
+  /// - Parameter step: the seconds of the whole step.
   mutating func add(_ counts: [StepPart: (seconds: Double, bytes: Double)], step: Double) {
     var sum = 0.0
     for (part, count) in counts {
@@ -22,7 +22,7 @@ struct PartSamples {
 }
 
 extension Bench {
-  /// A step of each workload, by part.
+  /// Measures a step of each workload by part.
   package func parts(_ workloads: [Workload], rounds wanted: Int? = nil) throws -> ReportTable {
     let rounds = wanted ?? rounds
     var table = ReportTable(
@@ -75,7 +75,7 @@ extension Bench {
     row("the step", step, limit: contestant.limitSeconds.mean)
   }
 
-  /// Bytes a second that a copy of operands larger than the caches moves.
+  /// The bytes per second of a copy whose operands are larger than the caches.
   private func copyBandwidth() throws -> Double {
     let bytes = 64 << 20
     let from = try Storage(bytes: bytes)
@@ -90,7 +90,7 @@ extension Bench {
 }
 
 extension StepPart {
-  /// For a person.
+  /// The part's name for people.
   fileprivate var words: String {
     switch self {
     case .products: "products of linear layers"

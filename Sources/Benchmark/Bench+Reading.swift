@@ -1,18 +1,18 @@
-// How fast a prompt is read: many tokens in one pass, against one token after the other.
+// The speed of prefill: reading a prompt in passes of many tokens, compared with one token at a time.
 import Kernels
 import Transformer
 
 extension Bench {
-  /// Tokens of the prompt.
+  /// The prompt's length in tokens.
   static let prompt = 1000
 
-  /// The network of “small” with a context that holds the prompt, in every precision that the CPU has.
+  /// Measures prefill with the network of “small”, with a context as long as the prompt, in every precision of the CPU.
   package func reading() throws -> ReportTable {
     try reading(Workload.smallNetworks, prompt: Self.prompt, rounds: rounds)
   }
 
   /// - Parameters:
-  ///   - networks: their contexts are made as long as the prompt.
+  ///   - networks: the networks, whose contexts are set to the prompt's length.
   func reading(_ networks: [(Precision, Configuration)], prompt count: Int, rounds: Int) throws -> ReportTable {
     var table = ReportTable(
       name: "reading",
@@ -38,7 +38,7 @@ extension Bench {
         let oneByOne = try Self.time(model) { decoder throws in
           for token in tokens { try decoder.read(token, by: model) }
         }
-        // The first round makes the products and touches the memory.
+        // The first round, which makes the products and touches the memory, does not count.
         guard round > 0 else { continue }
         many.add(atOnce)
         single.add(oneByOne)
@@ -51,7 +51,7 @@ extension Bench {
     return table
   }
 
-  /// Seconds that a new decoder takes to read, all that it has to make included.
+  /// The seconds in which a new decoder reads the prompt, including its own set-up.
   private static func time(
     _ model: borrowing Transformer, _ body: (inout Decoder) throws -> Void
   ) throws -> Double {

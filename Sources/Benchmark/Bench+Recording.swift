@@ -1,35 +1,34 @@
-// What recording and saving take away from training: the recorder's and the checkpoints' threads beside the trainer, with the
-// disk that they write to.
+// The cost of recording and saving: how much the recorder's thread, the checkpoints' thread and the disk slow the trainer.
 import Foundation
 
-/// What a training came to that was recorded and saved while it was measured. Seconds.
+/// Times of a training that is recorded and saved. All are in seconds.
 package struct RecordingTimes: Sendable {
-  /// Of the network.
+  /// The network's number of parameters.
   package var parameters = 0
-  /// What recording a step costs, its share of the flushes included: means of a thousand steps each.
+  /// The time to record a step, including its share of flushes: means of a thousand steps each.
   package var rows: [Double] = []
-  /// Whole steps.
+  /// The times of whole steps.
   package var steps: [Double] = []
-  /// From a step's end to the next one's beginning, where nothing was due between them: while no checkpoint was being
-  /// written, and beside one.
+  /// From the end of a step to the beginning of the next, with nothing due between them: without and with a checkpoint being
+  /// written.
   package var pauses: [Double] = []
   package var pausesBesideWriting: [Double] = []
-  /// The same where a checkpoint was due: the copy, and waiting for its memory.
+  /// The same with a checkpoint due: the copy, and the wait for its memory.
   package var copies: [Double] = []
-  /// How long the recorder was busy at a time: rows that come meanwhile wait.
+  /// Stretches in which the recorder was busy, so that new rows had to wait: without and with a checkpoint being written.
   package var stalls: [Double] = []
   package var stallsBesideWriting: [Double] = []
-  /// From when a checkpoint is due until it is on the disk.
+  /// From the moment that a checkpoint is due until it is on the disk.
   package var writing: [Double] = []
 
   package init() {}
 }
 
 extension Bench {
-  /// What recording takes away from training.
+  /// Measures the cost of recording.
   /// - Parameters:
-  ///   - folder: on the disk that is written to, for the lines above the table.
-  ///   - measure: trains a network of about 100 million parameters, with so many checkpoints on the way.
+  ///   - folder: a folder on the disk that is written to, for the lines above the table.
+  ///   - measure: trains a network of about 100 million parameters, and saves so many checkpoints meanwhile.
   package func recording(in folder: String, measure: (_ checkpoints: Int) throws -> RecordingTimes) throws
     -> ReportTable
   {

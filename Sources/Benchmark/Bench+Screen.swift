@@ -1,33 +1,33 @@
-// The screen as a table: what was measured beside what is aimed for.
+// The cost and the latency of the screen, compared with their targets.
 import Foundation
 import Run
 
-/// What a screen was measured to do. Seconds, unless it is said otherwise.
+/// Measurements of the screen, in seconds except where noted.
 package struct ScreenFigures {
-  /// Of tokens/s, the share that the screen takes: one a pair of trainings.
+  /// The share of tokens/s that the screen costs: a number per pair of trainings with and without a screen.
   package var costs: [Double] = []
-  /// Of a core, the share that the threads of the screen take at rest.
+  /// The share of a core that the screen's threads take during training, without keys.
   package var screenShare = 0.0
-  /// From a key to what it shows, while training and while paused.
+  /// From a key to its effect on the screen: while training, and while paused.
   package var keysTraining: [Double] = []
   package var keysPaused: [Double] = []
-  /// From a command to the trainer's answer on the screen.
+  /// From a command to the trainer's answer on the screen: while training, and while paused.
   package var answersTraining: [Double] = []
   package var answersPaused: [Double] = []
-  /// A step of that training, which has one micro-batch.
+  /// A step of that training, with one micro-batch.
   package var step = 0.0
-  /// From the program's start to its first frame, by screen.
+  /// For each screen, from the program's start to the first frame.
   package var firstFrames: [(screen: String, times: [Double])] = []
-  /// Sent to the terminal while it trains and nobody presses a key.
+  /// Bytes per second sent to the terminal during training, without keys.
   package var bytesPerSecond = 0.0
-  /// Bytes that the dashboard has after so many steps.
+  /// The bytes of the dashboard's memory after a number of steps.
   package var memory: [(step: Int, bytes: Double)] = []
 
   package init() {}
 }
 
 extension Bench {
-  /// The screen's table.
+  /// Measures the screen.
   /// - Parameter measure: trains on a pseudo-terminal.
   package func screen(measure: () throws -> ScreenFigures) throws -> ReportTable {
     progress("screen: a small network is trained on a pseudo-terminal of 80×24, with and without its screen")
@@ -75,7 +75,7 @@ extension Bench {
     return table
   }
 
-  /// What was measured, and what its slope makes of 10⁷ steps.
+  /// Adds rows for the measured memory, and for its extrapolation to 10⁷ steps.
   private func addMemory(
     _ memory: [(step: Int, bytes: Double)], add: (String, Int, Double, String, Double?) -> Void
   ) {
@@ -92,7 +92,7 @@ extension Bench {
 }
 
 extension [Double] {
-  /// The value below which a share of all values is.
+  /// The quantile: the value below which `share` of all values lie.
   fileprivate func quantile(_ share: Double) -> Double {
     guard !isEmpty else { return .nan }
     let sorted = sorted()

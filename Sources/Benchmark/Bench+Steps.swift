@@ -1,18 +1,18 @@
-// Whole training steps beside the machine's limit in the same rounds, and how they grow with the shape.
+// Whole training steps, compared with the machine's limit in the same rounds, and over shapes of different sizes.
 import Kernels
 import Transformer
 
-/// One workload's rounds.
+/// The measurements of one workload.
 final class Contestant {
   let stepper: Stepper
   let alone: ProductsAlone
   var steps = Samples()
-  /// Seconds of the linear layers' products alone.
+  /// The seconds of the linear layers' products alone.
   var limits = Samples()
   var shares = Samples()
   var parts = PartSamples()
   private var phases: [Stepper.PhaseTimes] = []
-  /// FLOPs a token: of everything, and without attention's scores and what they weigh.
+  /// FLOPs per token: with all products, and without those of attention (scores, and sums of values).
   let operations: (all: Double, linear: Double)
 
   init(_ workload: Workload, threads: Int) throws {
@@ -23,15 +23,17 @@ final class Contestant {
     operations = (plan.operationsPerToken, plan.linearOperationsPerToken)
   }
 
-  /// Seconds of the limit: `limits`, and attention's products at the same speed.
+  /// The seconds of the limit: `limits`, plus attention's products at the same speed.
   var limitSeconds: Samples { Samples(limits.values.map(withScores)) }
   private func withScores(_ products: Double) -> Double { products * operations.all / operations.linear }
 
   var workload: Workload { stepper.workload }
   private var tokens: Double { Double(workload.positions * workload.accumulation) }
 
-  /// The limit, then a step; a round that only warms up is not counted.
-  /// - Parameter byPart: whether the time of a step's parts is taken, of one micro-batch.
+  /// Measures the limit, then a step.
+  /// - Parameters:
+  ///   - counts: false for a round that only warms up.
+  ///   - byPart: true measures the step's parts as well, with one micro-batch.
   func round(counts: Bool, byPart: Bool = false) throws {
     let accumulation = byPart ? 1 : workload.accumulation
     let products = Double(accumulation) * seconds { alone.run() }
@@ -50,12 +52,13 @@ final class Contestant {
 
   var tokensPerSecond: Double { tokens / steps.median }
   var limit: Double { tokens / limitSeconds.median }
-  /// Floating-point operations of a micro-batch: the linear layers', and attention's products.
+  /// Floating-point operations of a micro-batch: of the linear layers, and of attention's products.
   var linearOperations: Double { alone.operations }
   var scoreOperations: Double { (operations.all - operations.linear) * Double(workload.positions) }
   var operationsPerSecond: Double { Double(workload.accumulation) * alone.operations / limits.median }
 
-  /// Milliseconds of a step's phase.
+  /// The median time of a phase in a step, milliseconds. `each`: true for a phase of every micro-batch, false for a phase of
+  /// the whole step.
   func time(_ phase: KeyPath<Stepper.PhaseTimes, Double>, each: Bool = true) -> Double {
     var samples = Samples()
     for one in phases { samples.add(one[keyPath: phase] * 1000 * Double(each ? workload.accumulation : 1)) }
@@ -64,8 +67,8 @@ final class Contestant {
 }
 
 extension Bench {
-  /// Whole steps of workloads, in rounds in which each takes its turn.
-  /// - Parameter rounds: nil takes as many as the effort says.
+  /// Measures whole steps of workloads, which take turns in every round.
+  /// - Parameter rounds: the number of rounds; nil follows the effort.
   package func steps(_ workloads: [Workload], rounds wanted: Int? = nil) throws -> ReportTable {
     let rounds = wanted ?? rounds
     var table = ReportTable(
@@ -82,7 +85,7 @@ extension Bench {
         .column("heads", "heads", 1), .column("backward", "backward", 1), .column("update", "update", 1),
         .column("ofOperations", "of FLOPs", 3),
       ])
-    // All of one precision take turns, so that their ratios do not depend on when the machine was busy.
+    // The workloads of one precision take turns, so that a busy moment of the machine affects all of them.
     for precision in Workload.precisions {
       let contestants = try workloads.filter { $0.precision == precision }.map {
         progress("steps: \($0.name), making the network")
@@ -106,14 +109,14 @@ extension Bench {
     return table
   }
 
-  /// Tokens/s against the first's, over what the FLOPs of both would make it.
+  /// The ratio of tokens/s to those of the first workload, divided by the ratio that their FLOPs predict.
   private func ratio(_ contestant: Contestant, to first: Contestant?) -> ReportTable.ReportValue {
     guard let first, first !== contestant else { return .none }
     let expected = first.operations.all / contestant.operations.all
     return .number(contestant.tokensPerSecond / first.tokensPerSecond / expected)
   }
 
-  /// Tokens/s against each number of the shape, the others as they are.
+  /// Measures tokens/s over each number of the shape, with the others fixed.
   package func scaling() throws -> ReportTable {
     var table = ReportTable(
       name: "scaling",
@@ -147,9 +150,9 @@ extension Bench {
 
   private var scalingRounds: Int { effort == .quick ? 3 : 7 }
 
-  private typealias Change = (inout Workload, inout Int, Int) -> Void
+  private typealias Variation = (inout Workload, inout Int, Int) -> Void
 
-  private var axes: [(key: String, values: [Int], change: Change)] {
+  private var axes: [(key: String, values: [Int], change: Variation)] {
     let isQuick = effort == .quick
     return [
       (

@@ -1,32 +1,32 @@
-// How long a recipe will take here, before it is begun: one block, a part of the heads and a part of the update are measured
-// at the recipe's own shapes, and multiplied.
+// Estimates a run's time before it begins: measures one block, a part of the heads and a part of the update at the recipe's own
+// shapes, and multiplies.
 import Kernels
 import Run
 import Training
 import Transformer
 
-/// An estimate of a run's speed.
+/// An estimate of the time of a run's step, by phase.
 package struct Estimate: Sendable {
-  /// Seconds of a step: all blocks forward and backward, all heads, the update.
+  /// Seconds of a step's phases: all blocks forward and backward (`blocks`), all heads, the update.
   package var blocks: Double
   package var heads: Double
   package var update: Double
-  /// The step's matrix products alone, seconds: those of linear layers as measured, attention's at their speed.
+  /// Seconds of the step's matrix products alone: those of the linear layers as measured, attention's at the same speed.
   package var products: Double
-  /// Seconds that measuring took.
+  /// Seconds that the measurement took.
   package var measuring: Double
 
   package var step: Double { blocks + heads + update }
 
-  /// Positions that are measured at a time: enough for products to run as they do in larger batches.
+  /// Positions measured at a time: enough for products to be as fast as in larger batches.
   private static let positions = 2048
-  /// Numbers in an unembedding that is measured.
+  /// The number of elements of a measured unembedding.
   private static let unembedding = 8 << 20
-  /// Seconds that repeating may take.
+  /// The time for repetitions in seconds.
   private static let patience = 0.6
 
-  /// Measures.
-  /// - Returns: nil where even one block of this network does not fit into the memory that is available.
+  /// Measures the estimate.
+  /// - Returns: nil if not even one block of the network fits into the available memory.
   /// - Throws: `TransformerError`.
   package init?(_ plan: RunPlan, memory: MachineMemory?) throws {
     let network = plan.network
@@ -40,7 +40,7 @@ package struct Estimate: Sendable {
     var heads = block
     heads.objectives = c.streams[0].map { c.objectives[$0] }
     heads.vocabulary = min(c.vocabulary, max(64, Self.unembedding / c.width))
-    // In as many shards as the network itself, so that threads share out the work in the same way.
+    // As many shards as in the network itself, so that the threads divide the work in the same way.
     let shards = network.shards.count
     let rows = max(shards, min(network.rows, Self.positions / c.context) / shards * shards)
     func workload(_ configuration: Configuration) -> Workload {
@@ -64,14 +64,14 @@ package struct Estimate: Sendable {
       result.blocks = batches * all * (one.phases.forward + one.phases.backward)
       let perStream = max(0, other.phases.heads + other.phases.data - one.phases.heads - one.phases.data)
       let grown = Double(c.vocabulary) / Double(heads.vocabulary)
-      // Further streams have one head each.
+      // Each further stream has one head.
       let unembeddings = 1 + (streams - 1) / Double(heads.objectives.count)
       result.heads = batches * (perStream * grown * unembeddings + one.phases.heads)
       if plan.muon == nil {
         result.update =
           other.phases.update * Double(network.parameters.parameters) / Double(other.parameters)
       } else {
-        // What a block's matrices take grows with their shape, and the rest with the number of parameters.
+        // The update's time has a part for a block's matrices, and a part proportional to the number of other parameters.
         let rest = max(0, other.phases.update - one.phases.update) / Double(max(1, other.parameters - one.parameters))
         let outside = Double(network.parameters.parameters) - all * Double(one.parameters)
         result.update = all * one.phases.update + max(0, outside) * rest
@@ -91,7 +91,7 @@ package struct Estimate: Sendable {
     self.measuring = measuring
   }
 
-  /// The fastest of a few steps: what the machine does when nothing else runs.
+  /// The fastest of a few steps, as on an idle machine.
   private static func measured(
     _ workload: Workload, threads: Int
   ) throws -> (phases: Stepper.PhaseTimes, products: Double, parameters: Int) {
@@ -101,7 +101,7 @@ package struct Estimate: Sendable {
     var products = Double.infinity
     var spent = 0.0
     var round = 0
-    // The first round touches the memory and does not count, unless one round is all there is time for.
+    // The first round touches the memory and does not count, unless there is time for one round only.
     while round < 2 || (spent < patience && round < 20) {
       let phases = try stepper.step()
       let limit = seconds { alone.run() }

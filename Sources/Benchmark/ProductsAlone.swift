@@ -1,11 +1,11 @@
-// The machine's limit: the matrix products of a step's linear layers alone, forward and both gradients, as oneDNN runs them
-// on the whole team and all positions, with nothing in between. Attention's own products are not among them.
+// The machine's limit: the matrix products of a step's linear layers alone (forward, and both gradients), as oneDNN computes
+// them with all threads and all positions at once. Attention's own products are not included.
 import Kernels
 import Run
 import Transformer
 
 final class ProductsAlone {
-  /// A weight matrix and how often a step multiplies with it.
+  /// A weight matrix, and the number of its uses in a step.
   struct Layer: Equatable {
     var name: String
     var out: Int
@@ -13,7 +13,7 @@ final class ProductsAlone {
     var times: Int
   }
 
-  /// One layer's three products at this batch.
+  /// The three products of a layer with this batch.
   struct Run {
     let layer: Layer
     let positions: Int
@@ -25,17 +25,18 @@ final class ProductsAlone {
   }
 
   let runs: [Run]
-  /// How often a batch goes through, in pieces of `positions`.
+  /// The number of pieces of `positions` in a batch.
   private let pieces: Int
   private let products: Products
   private let a: Storage
   private let b: Storage
   private let c: Storage
 
-  /// A batch goes through in pieces of so many positions where they divide it: larger ones are no faster.
+  /// The positions of a piece, if they divide the batch: larger products are not faster.
   private static let piece = 4096
 
-  /// The matrices of the network's description, equal ones together; unembeddings as often as a head needs them.
+  /// The matrices of the network's description, with equal shapes counted together, and an unembedding counted once per head
+  /// that uses it.
   static func layers(_ c: Configuration) -> [Layer] {
     var layers: [Layer] = []
     func add(_ name: String, _ out: Int, _ input: Int) {
@@ -98,7 +99,7 @@ final class ProductsAlone {
     Double(pieces) * runs.reduce(0) { $0 + $1.operations * Double($1.layer.times) }
   }
 
-  /// A step's products, of one micro-batch.
+  /// Computes all products of one micro-batch.
   func run() {
     for _ in 0..<pieces {
       for run in runs {
@@ -113,14 +114,15 @@ final class ProductsAlone {
 
   func run(_ product: Product) { product(a.base, b.base, into: c.base) }
 
-  /// - Throws: `UserError` when a product failed: what was measured then is of no use.
+  /// - Throws: `UserError` if a product failed, which makes the measurement useless.
   func requireSuccess() throws(UserError) {
     if let failure = products.failure { throw UserError(.unavailable, "\(failure)") }
   }
 }
 
 extension TensorRole {
-  /// What a matrix that every token is multiplied with is called here; nil for the others. Unembeddings are counted by heads.
+  /// The name of the layer with this matrix; nil for tensors that are not in a product of every token. Unembeddings are counted
+  /// by heads.
   fileprivate var layer: String? {
     switch self {
     case .attentionIn: "queries, keys, values"

@@ -1,18 +1,18 @@
-// What was measured, as values: one table makes the lines on a terminal, the JSON and the README.
+// Measurements as values: a table makes the lines on a terminal, the JSON and the tables in docs/.
 import Foundation
 import Run
 
-/// Measurements of one kind, a row each.
+/// A table of measurements.
 package struct ReportTable: Sendable {
   package struct ReportColumn: Sendable {
-    /// Its key in JSON.
+    /// The column's key in JSON.
     var key: String
-    /// Its heading, with the unit.
+    /// The column's heading, with the unit.
     var heading: String
-    /// Digits after the point.
+    /// Decimal places.
     var digits = 0
 
-    /// A column by its key in JSON and its heading.
+    /// A column with its key in JSON, its heading and its decimal places.
     static func column(_ key: String, _ heading: String, _ digits: Int = 0) -> ReportColumn {
       ReportColumn(key: key, heading: heading, digits: digits)
     }
@@ -21,13 +21,13 @@ package struct ReportTable: Sendable {
   package enum ReportValue: Sendable, Equatable {
     case text(String)
     case number(Double)
-    /// Nothing to say in this column.
+    /// An empty cell.
     case none
   }
 
-  /// One word, its key in JSON.
+  /// The table's name, one word, which is also its key in JSON.
   package let name: String
-  /// What was measured, and how: lines above the table.
+  /// Lines above the table on the subject and the method of the measurement.
   package var about: [String]
   package let columns: [ReportColumn]
   package var rows: [[ReportValue]] = []
@@ -37,17 +37,17 @@ package struct ReportTable: Sendable {
     rows.append(values)
   }
 
-  /// Headings and rows as cells; numbers with spaces between thousands.
+  /// Headings and rows as text; numbers with spaces between thousands.
   package var cells: [[String]] {
     [columns.map(\.heading)] + rows.map { row in zip(columns, row).map { $0.cell($1) } }
   }
 
-  /// The columns that hold numbers.
+  /// The indices of the columns with numbers.
   package var numbers: Set<Int> {
     Set(columns.indices.filter { column in rows.contains { if case .number = $0[column] { true } else { false } } })
   }
 
-  /// An array of objects.
+  /// The table as JSON: an array with an object per row.
   package var json: JSON {
     .array(
       rows.map { row in

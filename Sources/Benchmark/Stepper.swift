@@ -1,11 +1,11 @@
-// A network that takes whole training steps on a made-up batch, each phase with its time.
+// A network that takes whole training steps on a made-up batch and measures each phase.
 import Kernels
 import Run
 import Training
 import Transformer
 
 final class Stepper {
-  /// Seconds of a step's phases.
+  /// The seconds of a step's phases; all except `update` are those of one micro-batch.
   struct PhaseTimes {
     var data = 0.0
     var forward = 0.0
@@ -13,7 +13,7 @@ final class Stepper {
     var backward = 0.0
     var update = 0.0
 
-    /// Of a step with so many micro-batches.
+    /// The seconds of a step with `accumulation` micro-batches.
     func total(accumulation: Int) -> Double { Double(accumulation) * (data + forward + heads + backward) + update }
   }
 
@@ -24,14 +24,14 @@ final class Stepper {
   private let stride: Int
   private var steps = 0
 
-  /// The whole team's, for what is measured beside the steps.
+  /// The products of the whole team, for measurements beside the steps.
   let products: Products
   var parameters: Int { model.parameters.layout.parameters }
-  /// Floating-point operations of an update's products.
+  /// Floating-point operations of the products in an update.
   var updateOperations: Double { optimizer.operations }
 
   init(_ workload: Workload, threads: Int) throws {
-    // libgomp would end the program with a line of its own.
+    // If a thread cannot be made, libgomp would end the program.
     try Team.require(threads)
     let configuration = workload.configuration
     self.workload = workload
@@ -47,8 +47,8 @@ final class Stepper {
     tokens = Workload.tokens(workload.rows * stride, below: configuration.vocabulary)
   }
 
-  /// One micro-batch and one update.
-  /// - Throws: `UserError` when a product failed: what was measured then is of no use.
+  /// Trains on one micro-batch and makes one update.
+  /// - Throws: `UserError` if a product failed, which makes the measurement useless.
   func step() throws(UserError) -> PhaseTimes {
     var phases = PhaseTimes()
     let heads = workload.configuration.objectives.count

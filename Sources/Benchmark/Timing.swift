@@ -1,13 +1,13 @@
-// Time, and what many rounds of it come to.
+// Measured times, and their statistics.
 
-/// Seconds that a body takes.
+/// The seconds that `body` takes.
 func seconds(_ body: () throws -> Void) rethrows -> Double {
   let start = ContinuousClock.now
   try body()
   return (ContinuousClock.now - start) / .seconds(1)
 }
 
-/// The same thing measured several times.
+/// Repeated measurements of one quantity.
 struct Samples {
   private(set) var values: [Double] = []
 
@@ -23,7 +23,7 @@ struct Samples {
 
   var mean: Double { values.reduce(0, +) / Double(values.count) }
 
-  /// Half of the range of the middle half, as a share of the median: how much to trust it.
+  /// Half of the interquartile range, relative to the median: the uncertainty of a measurement.
   var spread: Double {
     let sorted = values.sorted()
     guard sorted.count > 1 else { return 0 }

@@ -1,4 +1,4 @@
-// Any recipe as a workload.
+// Makes a workload from any recipe.
 import Run
 import Training
 import Transformer

@@ -1,20 +1,20 @@
-// What is measured: a network, a batch and a precision, always the same.
+// Workloads of the benchmark: a network, a batch and a precision.
 import Kernels
 import Run
 import Transformer
 
-/// A way to train, with made-up data.
+/// A network and its training, with made-up data.
 package struct Workload: Sendable {
-  /// `ntp bf16`.
+  /// The workload's name, such as `ntp bf16`.
   package var name: String
   package var configuration: Configuration
-  /// Rows of a micro-batch, and micro-batches of a step.
+  /// Rows per micro-batch, and micro-batches per step.
   package var rows: Int
   package var accumulation = 1
   package var precision: Precision
-  /// In how many shards rows go through; nil as the network chooses.
+  /// The number of shards; nil lets the network choose.
   var shards: Int?
-  /// What updates the parameters.
+  /// The optimizer that updates the parameters.
   package var optimizer = OptimizerKind.adamw
 
   package init(
@@ -30,10 +30,10 @@ package struct Workload: Sendable {
     self.optimizer = optimizer
   }
 
-  /// Positions of a micro-batch.
+  /// The number of positions in a micro-batch.
   var positions: Int { rows * configuration.context }
 
-  /// What "small" is trained to predict. MTP-4 has as many blocks: two of trunk, and one a head.
+  /// The objectives of "small". With MTP-4 the number of blocks is the same: two of the trunk, and one per head.
   private enum Objectives: String, CaseIterable {
     case ntp
     case top = "ntp+top"
@@ -50,8 +50,8 @@ package struct Workload: Sendable {
 
   private static let context = 256
 
-  /// The workload of `recipes/small.yaml`, that speed is agreed upon: NTP, NTP + TOP and MTP-4 in every precision that the
-  /// CPU has.
+  /// The workloads of `recipes/small.yaml`, on which speeds are compared: NTP, NTP + TOP and MTP-4 in every precision of the
+  /// CPU.
   package static var small: [Workload] {
     precisions.flatMap { precision in
       Objectives.allCases.map { objectives in
@@ -65,24 +65,24 @@ package struct Workload: Sendable {
     }
   }
 
-  /// The networks of "small" that predict with NTP alone, one a precision: what texts are read and written with.
+  /// The networks of "small" with the NTP head alone, one per precision, for reading and writing texts.
   static var smallNetworks: [(Precision, Configuration)] {
     small.filter { $0.configuration.objectives.count == 1 }.map { ($0.precision, $0.configuration) }
   }
 
-  /// Made-up tokens, always the same.
+  /// `count` made-up tokens below `vocabulary`, the same in every run.
   static func tokens(_ count: Int, below vocabulary: Int) -> [Int32] {
     let random = RandomStream(seed: 1, purpose: "bench")
     return (0..<count).map { Int32(random.bits(UInt64($0)) % UInt64(vocabulary)) }
   }
 
-  /// The sizes of `recipes/small.yaml`, with that many blocks.
+  /// The sizes of `recipes/small.yaml` with `blocks` blocks.
   static func smallSize(blocks: Int) -> NetworkSize {
     NetworkSize(
       vocabulary: 8192, blocks: blocks, width: 384, heads: 6, keyValueHeads: 6, inner: 1024, context: context,
       isTied: false)
   }
 
-  /// What the CPU multiplies in, the faster first.
+  /// The precisions of the CPU's matrix products, the faster first.
   static var precisions: [Precision] { Machine.hasBF16 ? [.bf16, .fp32] : [.fp32] }
 }

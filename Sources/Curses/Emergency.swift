@@ -1,8 +1,8 @@
-// Puts the terminal back when the program dies: a signal handler that only writes bytes made ready before, sets the modes
-// saved before, and lets the signal have its way.
+// Restores the terminal when the program dies: a signal handler writes prepared bytes, sets the saved modes, and then lets the
+// signal take its default effect.
 import Glibc
 
-/// What the handler needs, in plain memory that is never moved or freed.
+/// The handler's data, in memory that is never moved or freed.
 private struct Remains {
   var modes = termios()
   var output: CInt = -1
@@ -11,30 +11,30 @@ private struct Remains {
   var count: Int
 }
 
-/// Nil while the terminal is as it was.
+/// Nil while no screen is shown.
 nonisolated(unsafe) private var remains: UnsafeMutablePointer<Remains>?
 
-/// The terminal's way back, kept ready while a screen is shown.
+/// Restores the terminal from a signal handler, while a screen is shown.
 enum Emergency {
   private static let signals = [SIGSEGV, SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGQUIT]
 
-  /// Takes the fatal signals. Called before curses starts, so that no moment is left uncovered.
+  /// Installs the handler of the fatal signals. Call this before curses starts, so that every moment is covered.
   static func prepare() {
     makeRoom()
     var action = sigaction()
     action.__sigaction_handler.sa_handler = { signal in
       Emergency.restore()
-      // Not what was there before: Swift's runtime would ask questions on a terminal and wait for an answer.
+      // The default, not the handler from before: Swift's runtime would open a dialog on the terminal and wait.
       Glibc.signal(signal, SIG_DFL)
       raise(signal)
     }
-    // Not blocked while it is handled, so that raising it again takes effect at once.
+    // The signal is not blocked during its handler, so that raising it again takes effect at once.
     action.sa_flags = CInt(SA_ONSTACK) | CInt(SA_NODEFER)
     for signal in signals { sigaction(signal, &action, nil) }
   }
 
-  /// A stack of its own for the handler, on the calling thread: a stack that overflows has no room for one. Other threads have
-  /// theirs from when they are made.
+  /// Gives the calling thread an alternate stack for the handler, since an overflowing stack has no room for it. Other threads
+  /// get theirs when they start.
   private static func makeRoom() {
     guard !hasRoom else { return }
     hasRoom = true
@@ -45,7 +45,8 @@ enum Emergency {
   private static let room = 64 << 10
   nonisolated(unsafe) private static var hasRoom = false
 
-  /// From now on, dying writes `bytes` to `output`, sets `modes`, and shows what can be read from `overheard`.
+  /// Arms the handler: it writes `bytes` to the descriptor `output`, sets `modes`, and prints the content of the descriptor
+  /// `overheard`.
   static func arm(modes: termios, output: CInt, overheard: CInt, bytes: [UInt8]) {
     let copy = UnsafeMutablePointer<UInt8>.allocate(capacity: bytes.count)
     copy.initialize(from: bytes, count: bytes.count)
@@ -54,11 +55,11 @@ enum Emergency {
     remains = new
   }
 
-  /// The terminal has been put back in order: nothing is left to do. What was armed is not freed, since a handler on
-  /// another thread might be reading it.
+  /// Disarms the handler after the terminal was restored. Its data are not freed, since a handler on another thread might be
+  /// reading them.
   static func disarm() { remains = nil }
 
-  /// Async-signal-safe: calls read, write, dup2 and tcsetattr only.
+  /// Async-signal-safe: calls only read, write, dup2 and tcsetattr.
   private static func restore() {
     guard let pointer = remains else { return }
     remains = nil

@@ -7,8 +7,8 @@ extension Screen {
   /// Waits for the next key.
   /// - Parameters:
   ///   - milliseconds: the longest wait; 0 does not wait.
-  ///   - wake: a descriptor that ends the wait when it can be read, or -1.
-  /// - Returns: nil when no key came; `isGone` is true if none will ever come.
+  ///   - wake: a descriptor that ends the wait when it becomes readable, or -1.
+  /// - Returns: the key, or nil if none came; `isGone` is then true if the terminal is gone for good.
   package mutating func nextKey(waiting milliseconds: Int, wake: CInt = -1) -> Key? {
     // Curses may have read ahead.
     if let key = waitingKey() { return key }
@@ -24,7 +24,7 @@ extension Screen {
     return isGone ? nil : waitingKey()
   }
 
-  /// A key that has arrived already. Unknown sequences are skipped.
+  /// The next key that has already arrived, or nil. Unknown sequences are skipped.
   private mutating func waitingKey() -> Key? {
     if paste != nil { return pasted() }
     for _ in 0..<64 {
@@ -78,8 +78,8 @@ extension Screen {
     }
   }
 
-  /// Reads on after an escape byte: the escape key if nothing follows at once, a bracketed paste, or arrows of the terminal's other
-  /// mode. Any other sequence is dropped, and nil returned.
+  /// Reads the rest of a sequence after an escape byte. The escape key has no rest; a bracketed paste and the arrows of the
+  /// terminal's other mode are recognised; any other sequence is dropped, and the result is nil.
   private mutating func escaped() -> Key? {
     guard let next = follower() else { return .escape }
     if "]PX^_".unicodeScalars.contains(next) {
@@ -114,8 +114,8 @@ extension Screen {
     return nil
   }
 
-  /// The rest of a control string (an answer of the terminal), up to BEL or the terminator ESC \ (ECMA-48).
-  /// - Returns: the string's beginning.
+  /// Reads a control string (an answer of the terminal), up to BEL or the terminator ESC \ (ECMA-48).
+  /// - Returns: the beginning of the string.
   private func controlString() -> String {
     var text = ""
     while let scalar = follower() {
@@ -129,7 +129,7 @@ extension Screen {
     return text
   }
 
-  /// A colour in the form of terminals' answers, `RRRR/GGGG/BBBB` with one to four digits each; nil for other text.
+  /// Parses a colour in a terminal's answer, `RRRR/GGGG/BBBB` with one to four hexadecimal digits each; nil for other text.
   private static func colour(_ text: Substring) -> RGB? {
     let parts = text.split(separator: "/", omittingEmptySubsequences: false)
     let channels = parts.compactMap { part -> UInt8? in
@@ -151,7 +151,7 @@ extension Screen {
     while let scalar = follower(), !("\u{40}"..."\u{7E}").contains(scalar) {}
   }
 
-  /// The next character of a sequence; nil when none comes in time.
+  /// The next character of a sequence; nil if none comes within `milliseconds`.
   func follower(waiting milliseconds: CInt = 25) -> Unicode.Scalar? {
     wtimeout(keyboard, milliseconds)
     defer { wtimeout(keyboard, 0) }

@@ -1,24 +1,24 @@
-// Text from the clipboard, which comes in brackets: taken in pieces, so that megabytes of it hold nobody up.
+// Bracketed pastes: text from the clipboard, read in pieces so that megabytes of it delay nothing else.
 import CCurses
 import Glibc
 import TerminalUI
 
-/// A text from the clipboard whose end has not come yet.
+/// A paste whose end has not arrived yet.
 struct PasteBuffer {
   private var text = ""
-  /// How much of the closing bracket has come.
+  /// The number of characters of the closing bracket that have arrived.
   private var matched = 0
   private var lastAt = ContinuousClock.now
 
   private static let closing = Array("\u{1B}[201~".unicodeScalars)
-  /// More than a command line can use: what comes after is read and left out.
+  /// The longest paste in bytes, more than a command line can use. Text beyond it is read and dropped.
   private static let mostBytes = 1 << 16
 
-  /// Whether nothing has come for so long that the closing bracket is not expected any more.
+  /// True if no text has arrived for half a second, so that the closing bracket is not expected any more.
   var isOver: Bool { ContinuousClock.now - lastAt > .milliseconds(500) }
 
-  /// Takes a character.
-  /// - Returns: whether it ends the text.
+  /// Adds a character.
+  /// - Returns: true if it completes the closing bracket.
   mutating func take(_ scalar: Unicode.Scalar) -> Bool {
     if scalar == Self.closing[matched] {
       matched += 1
@@ -30,19 +30,19 @@ struct PasteBuffer {
     return false
   }
 
-  /// A piece has come.
+  /// Notes that text has arrived now.
   mutating func note() { lastAt = .now }
 
   private mutating func append(_ scalar: Unicode.Scalar) {
     if text.utf8.count < Self.mostBytes { text.unicodeScalars.append(scalar) }
   }
 
-  /// The text so far.
+  /// The text so far, as a key.
   var key: Key { .paste(text) }
 }
 
 extension Screen {
-  /// Characters that are taken at a time.
+  /// Characters read at a time.
   private static var mostAtOnce: Int { 4096 }
 
   mutating func beginPaste() {
@@ -50,8 +50,8 @@ extension Screen {
     keypad(keyboard, false)
   }
 
-  /// Takes what has come of the text.
-  /// - Returns: all of it when its end has come.
+  /// Reads the text that has arrived.
+  /// - Returns: the whole paste if its end has arrived, otherwise nil.
   mutating func pasted() -> Key? {
     var code: wint_t = 0
     var hasCome = false
@@ -70,13 +70,13 @@ extension Screen {
     return paste?.key
   }
 
-  /// Bytes of keys that wait to be read.
+  /// The number of bytes of keys that wait to be read.
   package var waitingBytes: Int {
     var bytes: CInt = 0
     return ioctl(STDIN_FILENO, UInt(FIONREAD), &bytes) == 0 ? Int(bytes) : 0
   }
 
-  /// Throws away the keys that wait.
+  /// Discards the keys that wait to be read.
   package mutating func dropKeys() {
     flushinp()
     tcflush(STDIN_FILENO, TCIFLUSH)

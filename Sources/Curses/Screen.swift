@@ -1,56 +1,55 @@
-// The terminal while the dashboard has it: taken over, shown canvases, read for keys, and put back as it was. Only the
-// main thread may touch it.
+// The terminal while the program owns it: takes it over, shows canvases, reads keys, and restores it. For the main thread only.
 import CCurses
 import Glibc
 import TerminalUI
 
-/// The reason why a screen cannot be shown; the program then prints lines.
+/// The reason why no screen can be shown; the program then prints lines.
 package struct NoScreen: Error, Sendable, CustomStringConvertible {
   package let description: String
 }
 
-/// The one owner of the terminal. Letting go of it puts the terminal back.
+/// The owner of the terminal. Its destruction restores the terminal.
 package struct Screen: ~Copyable {
-  /// How many colours are used.
+  /// The colours in use.
   package let depth: ColourDepth
-  /// Which characters the terminal can show.
+  /// The characters that the terminal can show.
   package let glyphs: Glyphs
 
-  /// Whether curses itself speaks true colours to this terminal.
+  /// True if curses itself can send true colours to this terminal.
   private let hasDirectColours: Bool
   private let handle: OpaquePointer
   private let output: CInt
   private let writer: TerminalWriter
   private let overheard: CInt
   private let modes: termios
-  /// Keys are read through a pad of its own: reading from a window would also draw it.
+  /// A pad for reading keys, since reading from a window would also draw the window.
   let keyboard: UnsafeMutablePointer<WINDOW>
-  /// What the terminal shows now; nil when that is not known.
+  /// The canvas on the terminal now; nil if unknown.
   private var shown: Canvas?
   private var shownPalette = ""
   /// Colour pairs by ink.
   private var pairs: [Ink: CInt] = [:]
   private var hasCursor = false
-  /// The terminal's background, where it answered the question for it.
+  /// The terminal's background colour; nil if the terminal has not reported one.
   package internal(set) var background: RGB?
   private var askedAt: ContinuousClock.Instant?
-  /// Text from the clipboard that is being taken.
+  /// The paste that is being read.
   var paste: PasteBuffer?
-  /// Whether the terminal went away: no key will ever come again.
+  /// True if the terminal is gone: no key will ever come again.
   package internal(set) var isGone = false
 
   private static let input: CInt = STDIN_FILENO
-  /// Text from the clipboard comes in brackets, so that it is not taken for keys.
+  /// Brackets around pasted text tell it from typed keys.
   private static let bracketedPasteOn = "\u{1B}[?2004h"
   private static let bracketedPasteOff = "\u{1B}[?2004l"
 
-  /// Takes the terminal over. The program's own signal handlers must be installed before: curses' ones would end the
-  /// program without saving.
+  /// Takes over the terminal. The program's own signal handlers must be installed before: those of curses would end the program
+  /// without saving.
   /// - Parameters:
-  ///   - colours: what the user asked for; nil goes by `NO_COLOR` and the terminal.
-  ///   - output: a descriptor of the terminal, which stays the caller's.
-  ///   - overheard: where what was printed meanwhile can be read without waiting, or -1. A program that dies shows it: it
-  ///     says why.
+  ///   - colours: the user's choice; nil follows `NO_COLOR` and the terminal.
+  ///   - output: a descriptor of the terminal, which the caller keeps.
+  ///   - overheard: a non-blocking descriptor with the text printed meanwhile, or -1. If the program dies, the text is shown,
+  ///     since it says why.
   /// - Throws: `NoScreen` if input or output is not a terminal, or the terminal cannot move its cursor.
   package init(colours: ColourDepth?, output: CInt, overheard: CInt = -1) throws(NoScreen) {
     guard isatty(Self.input) == 1, isatty(output) == 1 else { throw NoScreen(description: "no terminal") }
@@ -101,14 +100,14 @@ package struct Screen: ~Copyable {
     writer.interpose()
   }
 
-  /// Asks the terminal for its background (OSC 11); the answer comes among the keys. Terminals without one say nothing.
+  /// Asks the terminal for its background colour (OSC 11). The answer arrives among the keys; some terminals do not answer.
   package mutating func askForBackground() {
     askedAt = .now
     Self.write("\u{1B}]11;?\u{1B}\\", to: writer.descriptor)
   }
 
   deinit {
-    // A terminal that has no other screen to go back to goes on below this one: on a line of its own.
+    // On a terminal without an alternate screen, output continues below the picture, on a new line.
     wmove(foretop_stdscr(), foretop_lines() - 1, 0)
     wclrtoeol(foretop_stdscr())
     wrefresh(foretop_stdscr())
@@ -119,14 +118,14 @@ package struct Screen: ~Copyable {
     writer.close()
   }
 
-  /// Puts the terminal back as it was. One that takes no output for a second may lose its way back: its modes are set.
+  /// Restores the terminal. If it takes no output for a second, only its modes are certain to be restored.
   package consuming func restore() {}
 
-  /// Whether the terminal has taken all that was shown, and the next canvas with it. Showing one before that is allowed: it
-  /// waits, and who shows it does not.
+  /// True if the terminal has taken everything shown so far. A canvas may be shown earlier, too: it waits for the terminal, but
+  /// the caller does not.
   package var isReady: Bool { writer.isEmpty }
 
-  /// Cells across and down, as the terminal says now.
+  /// The terminal's size in cells, as it reports it now.
   package var size: (columns: Int, rows: Int) {
     mutating get {
       var window = winsize()
@@ -140,13 +139,13 @@ package struct Screen: ~Copyable {
     }
   }
 
-  /// Gives the terminal back for a while, as before stopping on ctrl-Z; `again` takes it once more.
+  /// Gives the terminal back for a while, as before stopping on ctrl-Z; `redraw` takes it again.
   package mutating func suspend() { leave() }
 
-  /// Has curses put the terminal back, and does what it does not: pastes, and the modes, which it cannot set through a pipe.
+  /// Lets curses restore the terminal, then ends bracketed pastes and sets the modes, which curses cannot set through a pipe.
   private func leave() {
     endwin()
-    // An answer that is still on its way would be typed into the shell.
+    // An answer still on its way would appear as typed text in the shell.
     if background == nil, let askedAt, ContinuousClock.now - askedAt < .seconds(1) {
       usleep(50_000)
       tcflush(Self.input, TCIFLUSH)
@@ -155,12 +154,12 @@ package struct Screen: ~Copyable {
     let isTaken = writer.finish(wayBack: Self.wayBack)
     var modes = modes
     tcsetattr(output, isTaken ? TCSADRAIN : TCSANOW, &modes)
-    // What it does not take would hold up whoever closes it.
+    // Bytes that the terminal does not take would block whoever closes it.
     if !isTaken { tcflush(output, TCOFLUSH) }
     Emergency.disarm()
   }
 
-  /// Takes the terminal again after `suspend`; the next canvas is drawn whole.
+  /// Takes over the terminal again after `suspend`; the next canvas is drawn whole.
   package mutating func redraw() {
     Emergency.arm(modes: modes, output: output, overheard: overheard, bytes: Self.wayBack)
     writer.withdraw()
@@ -170,20 +169,20 @@ package struct Screen: ~Copyable {
     redrawAll()
   }
 
-  /// Rings the bell, and sends a text as a notification (OSC 9), which terminals without notifications ignore.
+  /// Rings the bell and sends the text as a notification (OSC 9); terminals without notifications ignore it.
   package mutating func ring(_ text: String) {
     let shown = String(
       text.unicodeScalars.filter { $0.properties.generalCategory != .control }.map(Character.init).prefix(200))
     Self.write("\u{7}\u{1B}]9;\(shown)\u{7}", to: writer.descriptor)
   }
 
-  /// Forgets what the terminal shows, so that the next canvas is drawn whole.
+  /// Forgets the canvas on the terminal, so that the next one is drawn whole.
   package mutating func redrawAll() {
     shown = nil
     clearok(foretop_curscr(), true)
   }
 
-  /// Shows a canvas; only what differs from the last one is sent.
+  /// Shows a canvas; only cells that differ from the last one are sent.
   package mutating func show(_ canvas: Canvas, palette: Palette) {
     guard shown != canvas || shownPalette != palette.name else { return }
     let window = foretop_stdscr()
@@ -224,12 +223,12 @@ package struct Screen: ~Copyable {
     if style.attributes.contains(.bold) { attributes |= foretop_bold() }
     if style.attributes.contains(.underline) { attributes |= foretop_underline() }
     if style.attributes.contains(.reverse) { attributes |= foretop_reverse() }
-    // Where the shades of a hue are one colour, what lies behind a line is dim.
+    // With 16 colours a hue has no dark shade, so cells behind a line are dim.
     if style.tone.isBehind, depth == .palette16 { attributes |= foretop_dim() }
     switch palette.ink(style, depth: depth) {
     case .terminal:
       if style.attributes.contains(.dim) { attributes |= foretop_dim() }
-    // Eight colours are made sixteen by bold.
+    // Terminals with eight colours show the bright ones as bold.
     case .indexed(let index) where index >= 8 && foretop_colours() < 16:
       attributes |= foretop_bold()
       pair = self.pair(.indexed(index - 8), colour: CInt(index - 8))
@@ -238,7 +237,7 @@ package struct Screen: ~Copyable {
       pair = self.pair(
         .rgb(colour), colour: CInt(colour.red) << 16 | CInt(colour.green) << 8 | CInt(colour.blue))
     case .rgb(let colour):
-      // More colours than the palette has numbers: the nearest ones of it.
+      // Once the palette's free numbers are used up, the nearest colour of the palette stands in.
       pair = self.pair(.rgb(colour), colour: CInt(writer.number(of: colour) ?? colour.nearest256))
     }
     var result = cchar_t()
@@ -255,7 +254,7 @@ package struct Screen: ~Copyable {
     return result
   }
 
-  /// The pair of this colour on the terminal's own background; the terminal's own colours when no pair is left.
+  /// The colour pair for this ink on the terminal's own background; the terminal's default pair if none is left.
   private mutating func pair(_ ink: Ink, colour: CInt) -> CInt {
     if let pair = pairs[ink] { return pair }
     let pair = max(alloc_pair(colour, -1), 0)
@@ -263,42 +262,7 @@ package struct Screen: ~Copyable {
     return pair
   }
 
-  /// What the user asked for, then `NO_COLOR`, then what the terminal has.
-  private static func depth(asked: ColourDepth?) -> ColourDepth {
-    guard has_colors() else { return .mono }
-    let has256 = tigetnum("colors") >= 256
-    // Terminals say so by COLORTERM; terminfo rarely does.
-    let saysTrue = ["truecolor", "24bit"].contains(variable("COLORTERM") ?? "")
-    let most: ColourDepth =
-      tigetflag("RGB") > 0 || (has256 && saysTrue) ? .truecolor : has256 ? .palette256 : .palette16
-    if let asked {
-      // Not more than the terminal's description has bytes for; true colours go in the place of those of the palette.
-      let ladder: [ColourDepth] = [.mono, .palette16, .palette256, .truecolor]
-      let limit: ColourDepth = has256 || tigetflag("RGB") > 0 ? .truecolor : .palette16
-      return ladder[min(ladder.firstIndex(of: asked) ?? 0, ladder.firstIndex(of: limit) ?? 0)]
-    }
-    return variable("NO_COLOR") == nil ? most : .mono
-  }
-
-  /// Whether the environment asks for UTF-8, whatever locales are installed. Where no locale is set at all, as in a fresh
-  /// container, terminals speak it.
-  package static var isUTF8Asked: Bool {
-    guard let name = ["LC_ALL", "LC_CTYPE", "LANG"].lazy.compactMap({ variable($0) }).first else { return true }
-    // `tr_TR.UTF-8`, `ca_ES.utf8@valencia`, and `UTF-8` alone, which ssh brings along from some systems.
-    let set = name.split(separator: ".").last?.split(separator: "@").first ?? ""
-    return set.uppercased().replacingHyphens == "UTF8"
-  }
-
-  /// The locale's characters. One that is not installed but asks for UTF-8 gets it from the locale that is always there.
-  private static func chooseCharacterSet() {
-    let isSilent = ["LC_ALL", "LC_CTYPE", "LANG"].allSatisfy { variable($0) == nil }
-    // Characters only: numbers in files keep their points.
-    if !isSilent, setlocale(LC_CTYPE, "") != nil { return }
-    if isUTF8Asked, setlocale(LC_CTYPE, "C.UTF-8") != nil { return }
-    setlocale(LC_CTYPE, "C")
-  }
-
-  /// What puts the terminal's looks back: attributes, colours, cursor, keypad, paste, and the screen from before.
+  /// The bytes that restore the terminal: attributes, colours, cursor, keypad, pastes, and the screen from before.
   private static var wayBack: [UInt8] {
     let names = ["sgr0", "op", "cnorm", "rmkx"]
     let looks = names.compactMap { foretop_string($0).map { String(cString: $0) } }.joined()
@@ -310,12 +274,4 @@ package struct Screen: ~Copyable {
     var text = text
     text.withUTF8 { _ = Glibc.write(output, $0.baseAddress, $0.count) }
   }
-
-  private static func variable(_ name: String) -> String? {
-    getenv(name).map { String(cString: $0) }.flatMap { $0.isEmpty ? nil : $0 }
-  }
-}
-
-extension String {
-  fileprivate var replacingHyphens: String { filter { $0 != "-" } }
 }

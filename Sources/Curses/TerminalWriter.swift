@@ -16,21 +16,21 @@ final class TerminalWriter: Sendable {
   private let isCarrying = Atomic<Bool>(false)
   /// The number of bytes that the terminal has taken so far.
   private let taken = Atomic<Int>(0)
-  /// Colours of the terminal's palette that stand for true ones.
+  /// The palette numbers that stand for true colours.
   private let colours = Mutex(TrueColours())
-  /// Once it is set, the thread throws away what it has and what the pipe has, and writes these bytes instead.
+  /// Once this is set, the thread drops all bytes that it and the pipe hold, and writes these instead.
   private let wayBack = Mutex<[UInt8]?>(nil)
 
-  /// Bytes given to the terminal at a time: a terminal that takes little is seen to take something.
+  /// Bytes written to the terminal at a time; small pieces show the progress of a slow terminal.
   private static let piece = 4096
-  /// Ends an escape sequence that was cut in its middle (ECMA-48, CAN).
+  /// CAN, which ends an incomplete escape sequence (ECMA-48).
   private static let cancel: UInt8 = 0x18
 
-  /// The largest frame: 500 × 150 cells, each with colours of its own.
+  /// The pipe's size in bytes: a frame of 500 × 150 cells, each with colours of its own.
   private static let capacity: CInt = 1 << 20
 
-  /// - Parameter terminal: a descriptor of the terminal, which stays the caller's.
-  /// - Returns: nil when there are no descriptors or threads left.
+  /// - Parameter terminal: a descriptor of the terminal, which the caller keeps.
+  /// - Returns: nil if no descriptor or thread is left.
   init?(to terminal: CInt) {
     var ends: [CInt] = [-1, -1]
     let own = fcntl(terminal, F_DUPFD_CLOEXEC, 3)
@@ -38,13 +38,13 @@ final class TerminalWriter: Sendable {
     guard own >= 0, offered >= 0, pipe(&ends) == 0 else { return nil }
     (self.terminal, descriptor, reading, writing) = (own, offered, ends[0], ends[1])
     for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-    // Where the system grants less, larger frames wait for the thread.
+    // If the system grants less, larger frames wait for the thread.
     foretop_widen(writing, Self.capacity)
     var thread = pthread_t()
     let started = pthread_create(
       &thread, nil,
       { writer in
-        // `foretop bench` tells by it what the screen costs.
+        // `foretop bench` finds the thread by this name.
         foretop_name_thread("terminal")
         Unmanaged<TerminalWriter>.fromOpaque(writer!).takeRetainedValue().carry()
         return nil
@@ -58,18 +58,18 @@ final class TerminalWriter: Sendable {
     pthread_detach(thread)
   }
 
-  /// The number of the palette that stands for a true colour from now on; nil where none is left.
+  /// The palette number that stands for a true colour from now on; nil if all are taken.
   func number(of colour: RGB) -> UInt8? { colours.withLock { $0.number(of: colour) } }
 
-  /// From now on, what is written to `descriptor` goes to the thread.
+  /// Connects `descriptor` to the thread.
   func interpose() { dup2(writing, descriptor) }
 
-  /// From now on, `descriptor` is the terminal again: for its modes alone, since what is written there can wait for ever.
+  /// Connects `descriptor` to the terminal again. Use it to set modes only, since a write could block for ever.
   func withdraw() { dup2(terminal, descriptor) }
 
-  /// Waits until the terminal has taken everything, at most five seconds. A terminal that takes nothing for a second loses
-  /// what is stuck, a picture of a screen that is being left, and gets `wayBack` in its place.
-  /// - Returns: whether everything is taken.
+  /// Waits for at most five seconds until the terminal has taken everything. If it takes nothing for a second, the remaining
+  /// bytes are dropped, and `bytes` are written instead.
+  /// - Returns: true if the terminal has taken everything.
   func finish(wayBack bytes: [UInt8]) -> Bool {
     if waitUntilTaken(silence: 1, limit: 5) { return true }
     wayBack.withLock { $0 = [Self.cancel] + bytes }
@@ -77,17 +77,17 @@ final class TerminalWriter: Sendable {
     return waitUntilTaken(silence: 0.2, limit: 0.2)
   }
 
-  /// Whether everything so far is on the terminal.
+  /// True if the terminal has taken all bytes so far.
   var isEmpty: Bool {
     var waiting: CInt = 0
-    // In this order: bytes leave the pipe after the thread has said that it carries some.
+    // The order matters: `isCarrying` is set before bytes leave the pipe.
     return ioctl(reading, UInt(FIONREAD), &waiting) == 0 && waiting == 0
       && !isCarrying.load(ordering: .sequentiallyConsistent)
   }
 
   /// - Parameters:
-  ///   - silence: how many seconds the terminal may take nothing for.
-  ///   - limit: how many seconds this waits in all.
+  ///   - silence: the longest time without progress, seconds.
+  ///   - limit: the longest time in all, seconds.
   private func waitUntilTaken(silence: Double, limit: Double) -> Bool {
     let clock = ContinuousClock()
     let start = clock.now
@@ -102,12 +102,12 @@ final class TerminalWriter: Sendable {
     return true
   }
 
-  /// Ends the thread when it gets to it. `descriptor` is curses' to close.
+  /// Lets the thread end once it has read the pipe's rest. `descriptor` belongs to curses.
   func close() { Glibc.close(writing) }
 
-  /// The thread.
+  /// The thread's body.
   private func carry() {
-    // Signals are the main thread's.
+    // Signals belong to the main thread.
     var all = sigset_t()
     sigfillset(&all)
     pthread_sigmask(SIG_BLOCK, &all, nil)
@@ -127,12 +127,12 @@ final class TerminalWriter: Sendable {
     Glibc.close(terminal)
   }
 
-  /// Writes to the terminal, or gives up on these bytes once there is a way back.
+  /// Writes bytes to the terminal; drops them once `wayBack` is set.
   private func send(_ bytes: ArraySlice<UInt8>) {
     var rest = bytes
     while !rest.isEmpty {
       let written = rest.prefix(Self.piece).withUnsafeBytes { write(terminal, $0.baseAddress, $0.count) }
-      // A terminal that is gone takes everything, as far as anybody can tell.
+      // The terminal is gone, so the bytes count as taken.
       if written < 0 && errno != EINTR { return }
       taken.add(max(written, 0), ordering: .relaxed)
       rest = rest.dropFirst(max(written, 0))
@@ -143,7 +143,7 @@ final class TerminalWriter: Sendable {
     }
   }
 
-  /// Throws away what is in the pipe.
+  /// Drops the content of the pipe.
   private func drain() {
     var waiting: CInt = 0
     var bytes = [UInt8](repeating: 0, count: 1 << 16)

@@ -1,17 +1,17 @@
-// True colours through curses, whose terminal descriptions rarely have them: curses is given numbers of the palette of 256, and
-// on their way to the terminal those that stand for true colours are replaced (`38;5;N` by `38;2;R;G;B`).
+// True colours through curses, whose terminal descriptions rarely have them. Curses gets numbers of the 256-colour palette; on
+// the way to the terminal, numbers that stand for true colours are replaced (`38;5;N` becomes `38;2;R;G;B`).
 import TerminalUI
 
-/// The numbers that stand for true colours, and bytes on their way.
+/// The palette numbers that stand for true colours, and the translation of the output.
 struct TrueColours: Sendable {
-  /// Below are the sixteen of the terminal's theme.
+  /// Lower numbers are the 16 colours of the terminal's theme.
   private static let first = 16
   private var colours: [RGB] = []
   private var numbers: [RGB: UInt8] = [:]
-  /// The beginning of a sequence whose end has not come yet.
+  /// The beginning of a sequence whose end has not been written yet.
   private var rest: [UInt8] = []
 
-  /// - Returns: nil where all numbers are taken.
+  /// The palette number for a true colour; nil if all numbers are taken.
   mutating func number(of colour: RGB) -> UInt8? {
     if let number = numbers[colour] { return number }
     guard colours.count < 256 - Self.first else { return nil }
@@ -21,8 +21,8 @@ struct TrueColours: Sendable {
     return number
   }
 
-  /// Replaces numbers in sequences that choose colours.
-  /// - Returns: nil where no number stands for a colour, so that nothing changes.
+  /// Replaces the palette numbers in colour sequences.
+  /// - Returns: the new bytes; nil if no number stands for a colour, so that nothing changes.
   mutating func translate(_ bytes: ArraySlice<UInt8>) -> ArraySlice<UInt8>? {
     guard !colours.isEmpty else { return nil }
     var result: [UInt8] = []
@@ -40,7 +40,7 @@ struct TrueColours: Sendable {
         continue
       }
       sequence.append(byte)
-      // ESC [ parameters letter; anything else goes through as it is.
+      // A colour sequence is ESC [ parameters m; all else passes unchanged.
       if sequence.count == 2, byte != UInt8(ascii: "[") || sequence.count > 64 {
         result += sequence
         sequence = []
@@ -56,7 +56,7 @@ struct TrueColours: Sendable {
     return result[...]
   }
 
-  /// A sequence that chooses looks, with true colours in the place of their numbers.
+  /// A colour sequence with true colours instead of their numbers.
   private func translated(_ sequence: [UInt8]) -> [UInt8] {
     let text = String(decoding: sequence.dropFirst(2).dropLast(), as: UTF8.self)
     var words = text.split(separator: ";", omittingEmptySubsequences: false).map(String.init)

@@ -11,9 +11,9 @@ package struct ForeignConfiguration: Sendable, Equatable {
   package let blocks: Int
   package let isTied: Bool
   /// The recipe keys that the checkpoint determines, with their values as texts, except blocks.
-  private let keys: [Setting]
+  private let keys: [ForeignSetting]
 
-  private struct Setting: Sendable, Equatable {
+  private struct ForeignSetting: Sendable, Equatable {
     let key: String
     let value: String
 
@@ -79,14 +79,14 @@ package struct ForeignConfiguration: Sendable, Equatable {
     let share = number("partial_rotary_factor", without: 1)
     reader.refuse(share != 1, "partial_rotary_factor is \(share), and foretop rotates the whole head")
     keys = [
-      Setting("model.kind", "llama"), Setting("model.width", width), Setting("model.inner", inner),
-      Setting("model.heads", heads), Setting("model.keyValueHeads", keyValueHeads),
+      ForeignSetting("model.kind", "llama"), ForeignSetting("model.width", width), ForeignSetting("model.inner", inner),
+      ForeignSetting("model.heads", heads), ForeignSetting("model.keyValueHeads", keyValueHeads),
       // 0 if it follows from the width.
-      Setting(
+      ForeignSetting(
         "model.headWidth", headWidth.multipliedReportingOverflow(by: heads).partialValue == width ? 0 : headWidth),
-      Setting("model.qkNorm", architecture == .qwen3), Setting("model.tied", isTied),
-      Setting("model.ropeTheta", number("rope_theta", without: 10_000)),
-      Setting("model.epsilon", reader.number("rms_norm_eps", in: json, without: 1e-6)),
+      ForeignSetting("model.qkNorm", architecture == .qwen3), ForeignSetting("model.tied", isTied),
+      ForeignSetting("model.ropeTheta", number("rope_theta", without: 10_000)),
+      ForeignSetting("model.epsilon", reader.number("rms_norm_eps", in: json, without: 1e-6)),
     ]
   }
 
@@ -111,12 +111,13 @@ package struct ForeignConfiguration: Sendable, Equatable {
       reader.refuse(reader.flag(key, without: false), "\(key) is true, which foretop does not support")
     }
     keys = [
-      Setting("model.kind", "gpt2"), Setting("model.qkNorm", false), Setting("model.width", width),
-      Setting("model.inner", inner), Setting("model.heads", heads), Setting("model.keyValueHeads", heads),
-      Setting("model.headWidth", 0), Setting("model.tied", isTied),
-      Setting("model.epsilon", reader.number("layer_norm_epsilon", in: reader.json, without: 1e-5)),
+      ForeignSetting("model.kind", "gpt2"), ForeignSetting("model.qkNorm", false), ForeignSetting("model.width", width),
+      ForeignSetting("model.inner", inner), ForeignSetting("model.heads", heads),
+      ForeignSetting("model.keyValueHeads", heads),
+      ForeignSetting("model.headWidth", 0), ForeignSetting("model.tied", isTied),
+      ForeignSetting("model.epsilon", reader.number("layer_norm_epsilon", in: reader.json, without: 1e-5)),
       // Learned positions bound the context.
-      Setting("model.context", context),
+      ForeignSetting("model.context", context),
     ]
   }
 

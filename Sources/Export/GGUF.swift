@@ -184,8 +184,9 @@ package struct GGUF: Sendable {
 }
 
 extension GGUF.GGUFTensor {
-  /// The row here that becomes a row there. Rotary positions pair lane i with lane i + h/2 here, as in transformers, and lane 2i
-  /// with lane 2i + 1 in llama.cpp's llama, so that rows of queries and keys are permuted within each head.
+  /// The row of the checkpoint that becomes row `row` of the file. Rotary positions pair lane i with lane i + h/2 in the
+  /// checkpoint, as in transformers, and lane 2i with lane 2i + 1 in llama.cpp's llama, so that rows of queries and keys are
+  /// permuted within each head.
   func source(ofRow row: Int, of rows: Int) -> Int {
     guard heads > 0 else { return row }
     let width = rows / heads

@@ -31,7 +31,7 @@ extension HuggingFace {
         configuration([JSON.Member("tokenizer_class", .text("PreTrainedTokenizerFast"))]),
       ]
     case "tokens", "graph":
-      // No tokenizer: the author of token files has it, and a graph's tokens are nodes and signs.
+      // Without files: the tokenizer of token files belongs to their author, and the tokens of star graphs are nodes and signs.
       return []
     case "bytes":
       return [

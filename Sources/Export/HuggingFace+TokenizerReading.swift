@@ -91,7 +91,7 @@ extension HuggingFace {
     }
   }
 
-  /// The names of tokens that were added to a tokenizer later, by id.
+  /// The names of a tokenizer's added tokens, by id.
   private static func addedNames(_ document: JSON?, _ settings: JSON?) -> [Int: String] {
     var names: [Int: String] = [:]
     for member in settings?["added_tokens_decoder"]?.members ?? [] {

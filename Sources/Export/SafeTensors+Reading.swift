@@ -34,7 +34,7 @@ extension SafeTensors {
     }
   }
 
-  /// The most bytes of a header: enough for a hundred thousand tensors, more than any network here has.
+  /// The longest supported header in bytes, enough for a hundred thousand tensors.
   private static let longestHeader = 1 << 24
 
   /// The header's length, from the file's first eight bytes.

@@ -1,4 +1,4 @@
-// Reads tokenizer.json, the format of Hugging Face's tokenizers library, if one of foretop's tokenizers does the same.
+// Reads tokenizer.json, the format of Hugging Face's tokenizers library, if one of foretop's tokenizers is equivalent.
 import Corpus
 import Run
 
@@ -6,7 +6,8 @@ import Run
 struct TokenizerDocument {
   let record: TokenizerRecord
 
-  /// Every place in a piece is looked at where a merge may have made it; the longest of real tokenizers are runs of spaces.
+  /// The longest supported piece in bytes, since all places in a piece are checked. The longest pieces of real tokenizers are
+  /// runs of spaces.
   private static let longestPiece = 512
 
   /// - Parameters:
@@ -122,7 +123,7 @@ struct TokenizerDocument {
     let right: [UInt8]
   }
 
-  /// Scores with which SentencePiece merges as the list does: minus the place of a piece's first merge.
+  /// Scores with which SentencePiece makes the merges of the list: minus the index of a piece's first merge.
   /// - Returns: nil if SentencePiece would make other merges, or merge in another order.
   private static func scores(_ pieces: [[UInt8]], _ merges: [JSON]) -> [Float]? {
     var ranks: [Pair: Int] = [:]

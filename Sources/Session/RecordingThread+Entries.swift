@@ -8,7 +8,7 @@ import Synchronization
 
 extension RecordingThread {
   /// The state of the disk and of what waits for it.
-  private struct Disk {
+  private struct DiskState {
     var bestStep = -1
     /// The number of checkpoints being written, including one that is tried again.
     var writing = 0
@@ -46,7 +46,7 @@ extension RecordingThread {
 
   /// Handles entries until the trainer has ended and its last checkpoint is stored; then closes the file.
   private func record(with recorder: Recorder) {
-    var disk = Disk()
+    var disk = DiskState()
     var ending: Ending?
     var deadline = DispatchTime.distantFuture
     recorder.isSyncedElsewhere = true
@@ -79,7 +79,7 @@ extension RecordingThread {
   }
 
   /// Ends the other threads, closes the file, and publishes the end.
-  private func finish(_ ending: Ending, with recorder: Recorder, _ disk: inout Disk) {
+  private func finish(_ ending: Ending, with recorder: Recorder, _ disk: inout DiskState) {
     checkpoints.close()
     let (writer, journal) = threads.withLock { ($0.checkpoints, $0.journal) }
     // A disk that is in the middle of taking one may still do so.
@@ -112,7 +112,7 @@ extension RecordingThread {
     hub.tell(.closed(failure))
   }
 
-  private func take(_ entry: Entry, with recorder: Recorder, _ disk: inout Disk, isLast: Bool) {
+  private func take(_ entry: Entry, with recorder: Recorder, _ disk: inout DiskState, isLast: Bool) {
     switch entry {
     case .event(let event):
       if case .evaluated(let evaluation) = event.event, evaluation.isBest { disk.bestStep = evaluation.step }
@@ -167,7 +167,7 @@ extension RecordingThread {
   }
 
   /// Makes the trainer wait while the disk refuses its data, and continue when the disk has room.
-  private func hold(_ isNeeded: Bool, _ disk: inout Disk) {
+  private func hold(_ isNeeded: Bool, _ disk: inout DiskState) {
     guard isNeeded != disk.isHolding else { return }
     disk.isHolding = isNeeded
     requests.sendOwn(isNeeded ? .pause : .proceed)
@@ -185,7 +185,7 @@ extension RecordingThread {
   private func publish(_ notices: [Occurrence]) { for notice in notices { hub.publish(.occurred(notice)) } }
 
   /// Answers all requests for this checkpoint, and for earlier checkpoints that it replaced.
-  private func publishSaved(_ lines: [Occurrence], of step: Int, _ disk: inout Disk) {
+  private func publishSaved(_ lines: [Occurrence], of step: Int, _ disk: inout DiskState) {
     var requests = disk.saving.filter { $0.key <= step }.values.flatMap { $0 }
       .sorted { ($0.id ?? 0) < ($1.id ?? 0) }[...]
     disk.saving = disk.saving.filter { $0.key > step }
@@ -203,7 +203,7 @@ extension RecordingThread {
   }
 
   /// Hands the pending confirmations to the sync thread.
-  private func send(_ disk: inout Disk, of recorder: Recorder) {
+  private func send(_ disk: inout DiskState, of recorder: Recorder) {
     let (pending, notices) = recorder.takeSync()
     publish(notices)
     disk.unconfirmed.sync = pending
@@ -219,7 +219,8 @@ extension RecordingThread {
   private static let last = "; saving is retried for a minute, and a second interrupt ends the run without it"
 
   /// Reports that a checkpoint is not saved.
-  private func say(_ error: UserError, of step: Int, _ advice: String, with recorder: Recorder, _ disk: inout Disk) {
+  private func say(_ error: UserError, of step: Int, _ advice: String, with recorder: Recorder, _ disk: inout DiskState)
+  {
     // What is tried again has no answer yet.
     let request = advice.isEmpty ? disk.saving.removeValue(forKey: step)?.first?.id : nil
     let failure = Occurrence(

@@ -1,12 +1,12 @@
-// A box with rounded corners, a title on the left of its upper edge and notes on the right.
+// Boxes with rounded corners, a title at the left of the upper edge and notes at its right.
 
 extension Canvas {
   /// Draws a box along the edge of a rectangle.
   /// - Parameters:
-  ///   - title: after the upper left corner; cut when it is too long.
-  ///   - notes: before the upper right corner; the longest that fits is taken, none when none fits.
-  ///   - isFocused: draws it so that one sees where keys go.
-  /// - Returns: the inside, with a free column at its left and right.
+  ///   - title: the text after the upper left corner; cut if it is too long.
+  ///   - notes: alternatives for the text before the upper right corner, of which the longest that fits is drawn.
+  ///   - isFocused: true draws the box in the style of the focus.
+  /// - Returns: the area inside, without its first and last column.
   @discardableResult
   package mutating func box(
     _ rectangle: Rectangle, title: String = "", notes: [String] = [], isFocused: Bool = false

@@ -1,9 +1,8 @@
-// Small pictures of numbers inside text: sparklines and bars.
+// Small charts inside text: sparklines and bars.
 
 extension Canvas {
-  /// Draws values as blocks of rising height, one a cell, on the first row of a rectangle. `×` stands for a value that
-  /// is not finite.
-  /// - Parameter scale: lowest and highest block.
+  /// Draws values as blocks of rising height, one per cell, on a row of a rectangle. `×` stands for a value that is not finite.
+  /// - Parameter scale: the values of the lowest and the highest block.
   package mutating func sparkline(
     _ values: [Double], scale: Scale, style: Style, line: Int, of rectangle: Rectangle, glyphs: Glyphs
   ) {
@@ -18,7 +17,7 @@ extension Canvas {
     }
   }
 
-  /// Draws a bar for a share of 1 over `columns` cells, to an eighth of a cell.
+  /// Draws a bar for a share in 0…1 over `columns` cells, to an eighth of a cell.
   package mutating func bar(
     _ share: Double, columns: Int, style: Style, column: Int, row: Int, in clip: Rectangle, glyphs: Glyphs
   ) {

@@ -1,9 +1,9 @@
-// Text on a canvas: clipped, with an ellipsis where something is left out, and never a raw control byte.
+// Text on a canvas: clipped, with an ellipsis for omitted text, and never with a raw control byte.
 import Run
 
 extension Canvas {
-  /// Writes text from a place to the right. Control and direction characters are shown as `·`.
-  /// - Returns: the column after it.
+  /// Writes text from a place to the right. Control and bidirectional characters become `·`.
+  /// - Returns: the column after the text.
   @discardableResult
   package mutating func write(_ text: String, style: Style = .plain, column: Int, row: Int, in clip: Rectangle) -> Int {
     var column = column
@@ -16,7 +16,7 @@ extension Canvas {
         continue
       }
       if width == 0 {
-        // Joiners and variation selectors make some terminals draw wider than they count: left out.
+        // Joiners and variation selectors are omitted: some terminals draw them wider than they count them.
         if scalar.properties.generalCategory == .nonspacingMark, !(0xFE00...0xFE0F).contains(scalar.value) {
           join(scalar, before: column, row: row, in: clip)
         }
@@ -28,9 +28,9 @@ extension Canvas {
     return column
   }
 
-  /// Writes spans on line `line` of a rectangle, from its left (after `indent`) or to its right edge. What does not fit is
-  /// cut, with `…` at the end.
-  /// - Returns: the column after the last one written.
+  /// Writes spans on line `line` of a rectangle, from its left edge (after `indent` cells) or up to its right edge. Text that
+  /// does not fit is cut, with `…` at the end.
+  /// - Returns: the column after the last cell written.
   @discardableResult
   package mutating func write(
     _ spans: [Span], line: Int, of rectangle: Rectangle, indent: Int = 0, _ alignment: Alignment = .left
@@ -52,7 +52,7 @@ extension Canvas {
         column = write(span.text, style: span.style, column: column, row: row, in: rectangle)
         left -= needed
       } else {
-        // The ellipsis belongs to the span that is cut, or to the one that ends where others are left out.
+        // The ellipsis has the style of the span that is cut, or of the last span before omitted ones.
         let text = span.text.beginning(in: left - 1) + "…"
         column = write(text, style: span.style, column: column, row: row, in: rectangle)
         break

@@ -1,11 +1,11 @@
-// A grid of styled characters: what panels draw on, what tests read, and what the terminal shows.
+// A grid of styled characters: panels draw on it, tests read it, and the terminal shows it.
 
-/// A character with its looks. A wide one is followed by a cell of width 0.
+/// A character with its style. A wide character is followed by a cell of width 0.
 package struct Cell: Equatable, Sendable {
-  /// One spacing scalar and what joins it; a space in the second half of a wide one.
+  /// One spacing scalar with its combining marks; a space in the second half of a wide character.
   package var character: Character
   package var style: Style
-  /// Cells that it takes: 1, 2, or 0 for the second half of the wide one before it.
+  /// The character's width in cells: 1, 2, or 0 for the second half of the wide character before.
   package var width: UInt8
 
   package init(_ character: Character = " ", _ style: Style = .plain, width: UInt8 = 1) {
@@ -17,13 +17,13 @@ package struct Cell: Equatable, Sendable {
   package static let blank = Cell()
 }
 
-/// A picture made of cells. Drawing outside of it, or of the rectangle given, is clipped.
+/// A picture of cells. Drawing is clipped to the canvas and to the given rectangle.
 package struct Canvas: Equatable, Sendable {
   package let columns: Int
   package let rows: Int
-  /// Row after row.
+  /// The cells, row after row: columns × rows.
   package private(set) var cells: [Cell]
-  /// Where the terminal's cursor belongs; nil hides it.
+  /// The place of the terminal's cursor; nil hides the cursor.
   package var cursor: (column: Int, row: Int)?
 
   package static func == (one: Canvas, other: Canvas) -> Bool {
@@ -31,14 +31,14 @@ package struct Canvas: Equatable, Sendable {
       && one.cursor?.column == other.cursor?.column && one.cursor?.row == other.cursor?.row
   }
 
-  /// A blank one; sizes below 1 × 1 are taken as 1 × 1.
+  /// A blank canvas; a size below 1 × 1 counts as 1 × 1.
   package init(columns: Int, rows: Int) {
     self.columns = max(columns, 1)
     self.rows = max(rows, 1)
     cells = Array(repeating: .blank, count: self.columns * self.rows)
   }
 
-  /// All of it.
+  /// The whole canvas.
   package var bounds: Rectangle { Rectangle(column: 0, row: 0, columns: columns, rows: rows) }
 
   /// The cell at a place; the place must be inside.
@@ -47,8 +47,8 @@ package struct Canvas: Equatable, Sendable {
     return cells[row * columns + column]
   }
 
-  /// Puts a scalar of width 1 or 2 at a place; outside of `clip` nothing happens, and a wide one that `clip` would halve
-  /// becomes a space. Half of a wide one that it overwrites becomes a space too.
+  /// Puts a scalar of width 1 or 2 at a place. Outside of `clip` nothing happens. A wide scalar that `clip` would halve becomes
+  /// a space, and so does the other half of a wide character that is overwritten in part.
   package mutating func put(
     _ character: Character, width: Int = 1, style: Style, column: Int, row: Int, in clip: Rectangle
   ) {
@@ -78,13 +78,13 @@ package struct Canvas: Equatable, Sendable {
     put(character, style: style, column: column, row: row, in: bounds)
   }
 
-  /// Adds a scalar of width 0 to the cell before `column`.
+  /// Adds a scalar of width 0, a combining mark, to the cell before `column`.
   mutating func join(_ scalar: Unicode.Scalar, before column: Int, row: Int, in clip: Rectangle) {
     guard row >= max(clip.row, 0), row < min(clip.bottom, rows) else { return }
     guard column > max(clip.column, 0), column <= min(clip.end, columns) else { return }
     var index = row * columns + column - 1
     if cells[index].width == 0 { index -= 1 }
-    // At most two marks: more would leave the row.
+    // At most two marks, since more would reach into other rows.
     guard cells[index].character.unicodeScalars.count < 3 else { return }
     var scalars = cells[index].character.unicodeScalars
     scalars.append(scalar)
@@ -92,7 +92,7 @@ package struct Canvas: Equatable, Sendable {
     if joined.count == 1 { cells[index].character = Character(joined) }
   }
 
-  /// Makes a wide character that covers this cell two spaces.
+  /// Replaces a wide character that covers this cell by two spaces.
   private mutating func separate(_ index: Int, _ column: Int) {
     switch cells[index].width {
     case 2:
@@ -116,7 +116,7 @@ package struct Canvas: Equatable, Sendable {
     }
   }
 
-  /// Changes the looks of every cell of a rectangle.
+  /// Changes the style of every cell of a rectangle.
   package mutating func restyle(_ rectangle: Rectangle, _ change: (inout Style) -> Void) {
     let area = rectangle.intersection(bounds)
     guard !area.isEmpty else { return }
@@ -125,7 +125,7 @@ package struct Canvas: Equatable, Sendable {
     }
   }
 
-  /// Replaces characters, one for one, all over.
+  /// Replaces each character of the canvas by another one of the same width.
   mutating func replaceCharacters(_ replacement: (Character) -> Character) {
     for index in cells.indices where cells[index].width != 0 {
       let character = cells[index].character
@@ -140,7 +140,7 @@ package struct Canvas: Equatable, Sendable {
     }
   }
 
-  /// The picture as plain lines, without spaces at their ends.
+  /// The picture as lines of text without trailing spaces.
   package var text: String {
     (0..<rows).map { row in
       var line = ""

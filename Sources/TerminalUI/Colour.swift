@@ -1,21 +1,21 @@
-// What a colour means, and colours as numbers.
+// Roles, which are the meanings of colours, and colours as numbers.
 
-/// The meaning of a cell's colour. A palette gives each role a colour, so that panels never name colours.
+/// The meaning of a cell's colour. Panels use roles only; a palette gives each role its colour.
 package enum Role: UInt8, Sendable, CaseIterable {
   /// The terminal's own foreground.
   case plain
-  /// Secondary text, raw bands, disabled keys.
+  /// Secondary text, bands of raw values, disabled keys.
   case faint
   /// Borders and axes.
   case frame
-  /// Names of keys and what has the focus.
+  /// Names of keys, and the focused panel.
   case accent
-  /// Lines of a chart; they differ in mark as well.
+  /// Lines of a chart, which differ in their marks as well.
   case first, second, third, fourth
   case good, warning, bad
 }
 
-/// A colour in red, green, blue, 0…255 each.
+/// A colour in sRGB, 0…255 per channel.
 package struct RGB: Hashable, Sendable {
   package var red: UInt8
   package var green: UInt8
@@ -27,7 +27,7 @@ package struct RGB: Hashable, Sendable {
     self.blue = blue
   }
 
-  /// The colour at a share of the way to another one: 0 is this one, 1 the other.
+  /// The mixture with another colour: `share` 0 is this colour, 1 the other one.
   package func mixed(with other: RGB, _ share: Double) -> RGB {
     func mix(_ one: UInt8, _ two: UInt8) -> UInt8 {
       UInt8(min(max((Double(one) + (Double(two) - Double(one)) * share).rounded(), 0), 255))
@@ -35,7 +35,7 @@ package struct RGB: Hashable, Sendable {
     return RGB(mix(red, other.red), mix(green, other.green), mix(blue, other.blue))
   }
 
-  /// How bright it looks, 0…1 (ITU-R BT.709, without the gamma of the screen).
+  /// The luma 0…1 with the weights of ITU-R BT.709, from the channels without removing the screen's gamma.
   package var brightness: Double {
     (0.2126 * Double(red) + 0.7152 * Double(green) + 0.0722 * Double(blue)) / 255
   }
@@ -47,7 +47,7 @@ package struct RGB: Hashable, Sendable {
     return r * r + g * g + b * b
   }
 
-  /// The nearest of xterm's 6 × 6 × 6 cube (16…231) and its grey ramp (232…255).
+  /// The number of the nearest colour in xterm's 6 × 6 × 6 cube (16…231) and grey ramp (232…255).
   package var nearest256: UInt8 {
     let levels: [Int] = [0, 95, 135, 175, 215, 255]
     func level(_ value: UInt8) -> Int {

@@ -1,15 +1,15 @@
-// The ladder of characters a terminal can show: braille → half blocks → ASCII.
+// The sets of characters that a terminal can show, from rich to poor: braille, half blocks, ASCII.
 
-/// Which characters are drawn.
+/// A set of characters for pictures.
 package enum Glyphs: String, Sendable, CaseIterable {
-  /// Everything: plots of 2 × 4 points a cell.
+  /// All of Unicode: plots of 2 × 4 points per cell.
   case braille
-  /// What the Linux console has: plots of 1 × 2 points a cell, square corners.
+  /// The characters of the Linux console: plots of 1 × 2 points per cell, square corners.
   case blocks
-  /// Bytes below 128: for locales without UTF-8.
+  /// ASCII, for locales without UTF-8.
   case ascii
 
-  /// Points of a plot in a cell.
+  /// The points of a plot per cell.
   package var points: (across: Int, down: Int) {
     switch self {
     case .braille: (2, 4)
@@ -18,12 +18,12 @@ package enum Glyphs: String, Sendable, CaseIterable {
     }
   }
 
-  /// Blocks of rising height for sparklines, lowest first.
+  /// Blocks of rising height for sparklines, the lowest first.
   package var heights: [Character] {
     self == .ascii ? ["_", ".", "-", "=", "+", "*", "#"] : ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"]
   }
 
-  /// Blocks of rising length for the end of a bar, shortest first; the last is a whole cell.
+  /// Blocks of rising length for the end of a bar, the shortest first; the last one is a whole cell.
   package var lengths: [Character] {
     switch self {
     case .braille: ["▏", "▎", "▍", "▌", "▋", "▊", "▉", "█"]
@@ -32,7 +32,7 @@ package enum Glyphs: String, Sendable, CaseIterable {
     }
   }
 
-  /// What stands for a character that is not in this set.
+  /// The substitute in this set for a character that the set lacks.
   package func character(for character: Character) -> Character {
     switch self {
     case .braille: return character

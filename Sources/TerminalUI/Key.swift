@@ -1,22 +1,22 @@
-// What can be pressed. The terminal makes these from bytes; the dashboard acts on them.
+// Keys. The terminal decodes them from bytes; screens act on them.
 
-/// A key, or something else that comes from the keyboard's side.
+/// A key, a paste, or a change of the terminal's size.
 package enum Key: Hashable, Sendable {
   case character(Character)
   case enter, escape, tab, backTab, backspace, delete, insert
   case up, down, left, right, home, end, pageUp, pageDown
-  /// F1 is 1.
+  /// A function key; F1 is 1.
   case function(Int)
-  /// A letter with the control key, lower case.
+  /// A letter with the control key, in lower case.
   case control(Character)
-  /// Text from the clipboard, all at once.
+  /// Pasted text, all at once.
   case paste(String)
-  /// The terminal has another size now.
+  /// The terminal's size has changed.
   case resize
 
   package static let space = Key.character(" ")
 
-  /// How it is written in help and footer: `space`, `]`, `ctrl-c`, `F1`.
+  /// The key's name in help and footer: `space`, `]`, `ctrl-c`, `F1`.
   package var name: String {
     switch self {
     case .character(" "): "space"

@@ -1,19 +1,19 @@
-// The colours of roles: for dark and for light backgrounds, as a terminal of each depth takes them.
+// Palettes, which give roles their colours, for dark and light backgrounds and for terminals of every depth.
 
-/// How many colours a terminal shows.
+/// The number of colours that a terminal shows.
 package enum ColourDepth: String, Sendable, CaseIterable { case truecolor, palette256 = "256", palette16 = "16", mono }
 
-/// A foreground colour as a terminal takes it. The background is always the terminal's own.
+/// A foreground colour in the form that a terminal understands. The background is always the terminal's own.
 package enum Ink: Hashable, Sendable {
   case terminal
   case indexed(UInt8)
   case rgb(RGB)
 }
 
-/// A colour for every role.
+/// A palette: a colour for every role.
 package struct Palette: Sendable, Equatable {
   package let name: String
-  /// Whether it is made for a light background.
+  /// True if the palette is made for a light background.
   package let isLight: Bool
   private let colours: [RGB?]
 
@@ -28,11 +28,11 @@ package struct Palette: Sendable, Equatable {
   /// The colour of a role; nil is the terminal's own foreground.
   package subscript(role: Role) -> RGB? { colours[Int(role.rawValue)] }
 
-  /// The colour of a style, its shade included; nil is the terminal's own foreground.
+  /// The colour of a style including its shade; nil is the terminal's own foreground.
   package func colour(of style: Style) -> RGB? {
     guard var colour = self[style.role] ?? (style.tone == .own ? nil : self[.faint]) else { return nil }
     if style.tone.place > 0 {
-      // From near to far: strong to weak, always away from the background's brightness less than half of the way.
+      // From the strongest shade to the weakest; even the weakest is less than half of the way to the background's brightness.
       let share = Double(style.tone.place - 1) / Double(Tone.farthest - 1)
       let (near, far) = (colour.mixed(with: foreground, 0.5), colour.mixed(with: background, 0.55))
       colour = near.mixed(with: far, share)
@@ -43,7 +43,7 @@ package struct Palette: Sendable, Equatable {
   private var background: RGB { isLight ? RGB(255, 255, 255) : RGB(16, 18, 22) }
   private var foreground: RGB { isLight ? RGB(0, 0, 0) : RGB(255, 255, 255) }
 
-  /// The colour of a style as a terminal of this depth takes it.
+  /// The ink of a style on a terminal of this depth.
   package func ink(_ style: Style, depth: ColourDepth) -> Ink {
     guard let colour = colour(of: style) else { return .terminal }
     switch depth {
@@ -54,8 +54,8 @@ package struct Palette: Sendable, Equatable {
     }
   }
 
-  /// The one of the sixteen ANSI colours for a role, each line of a chart another; nil is the terminal's own foreground, dim:
-  /// its grey is as black as the background on many terminals.
+  /// The ANSI colour 0…15 for a role. nil is the terminal's own foreground: on many terminals the ANSI grey is as dark as the
+  /// background.
   private func sixteen(_ role: Role) -> UInt8? {
     switch role {
     case .plain, .faint, .frame: nil
@@ -69,7 +69,7 @@ package struct Palette: Sendable, Equatable {
     }
   }
 
-  /// Okabe and Ito's colours (2008), told apart with every kind of colour blindness.
+  /// Okabe and Ito's colours (2008), which are distinct under every kind of colour blindness.
   package static let okabe = Palette("okabe") { role in
     switch role {
     case .plain: nil
@@ -122,7 +122,7 @@ package struct Palette: Sendable, Equatable {
 
   package static let all = [okabe, tol, day]
 
-  /// The one after this in `all`, which goes round.
+  /// The next palette of `all`; after the last one comes the first.
   package var next: Palette {
     let index = Self.all.firstIndex(of: self) ?? 0
     return Self.all[(index + 1) % Self.all.count]

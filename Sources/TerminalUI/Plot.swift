@@ -1,11 +1,11 @@
-// A raster of points finer than cells: lines over dim bands, with marks on top. Braille, half blocks or ASCII.
+// A raster of points finer than cells, for braille, half blocks or ASCII: lines over dim bands, with marks on top.
 
-/// How a line of a plot looks. Lines differ in pattern or symbol as well as in colour.
+/// The look of a plot's line. Lines differ in pattern or symbol as well as in colour.
 package struct Pen: Equatable, Sendable {
   package var style: Style
-  /// Drawn columns of points and left-out ones after them; nil is unbroken.
+  /// The pattern: a number of drawn columns of points, then a number of omitted ones; nil is unbroken.
   package var dash: Dash?
-  /// What stands for a point where there are only characters.
+  /// The character of a point in ASCII.
   package var symbol: Character
 
   package struct Dash: Equatable, Sendable {
@@ -25,7 +25,7 @@ package struct Pen: Equatable, Sendable {
   }
 }
 
-/// Points, in `width` × `height`; (0, 0) is top left.
+/// A raster of `width` × `height` points; (0, 0) is the top left one.
 package struct Plot: Sendable {
   private struct Spot {
     var line: UInt8 = 0
@@ -65,7 +65,7 @@ package struct Plot: Sendable {
     }
   }
 
-  /// Fills a column of points from one height to another, under every line.
+  /// Fills a column of points between two heights, under every line.
   package mutating func band(x: Int, from top: Int, to bottom: Int, style: Style) {
     guard x >= 0, x < width else { return }
     let (top, bottom) = (max(min(top, bottom), 0), min(max(top, bottom), height - 1))
@@ -77,7 +77,7 @@ package struct Plot: Sendable {
     }
   }
 
-  /// Draws a straight line that belongs to the bands; both ends may lie outside.
+  /// Draws a straight line as a part of the bands; both ends may lie outside.
   package mutating func bandLine(from start: (x: Int, y: Int), to end: (x: Int, y: Int), style: Style) {
     Self.walk(from: start, to: end) { x, y in
       guard y >= 0, y < height else { return }
@@ -104,7 +104,7 @@ package struct Plot: Sendable {
   private static func walk(from start: (x: Int, y: Int), to end: (x: Int, y: Int), _ body: (Int, Int) -> Void) {
     let (dx, dy) = (end.x - start.x, end.y - start.y)
     let count = max(abs(dx), abs(dy))
-    // Ends come from values clipped to the plot, so that this is never long.
+    // The ends come from values clipped to the plot, so that the walk is short.
     guard count > 0, count < 1 << 16 else { return body(start.x, start.y) }
     for step in 0...count {
       let x = start.x + (dx * step * 2 + (dx < 0 ? -count : count)) / (2 * count)
@@ -113,18 +113,18 @@ package struct Plot: Sendable {
     }
   }
 
-  /// The style of the line that is seen in the cell of a point; nil where none is.
+  /// The style of the visible line in a point's cell; nil in a cell without lines.
   package func lineStyle(x: Int, y: Int) -> Style? {
     hasLine(x: x, y: y) ? spots[(y / down) * columns + x / across].lineStyle : nil
   }
 
-  /// Whether a line has points in the cell of a point.
+  /// True if a line has points in a point's cell.
   package func hasLine(x: Int, y: Int) -> Bool {
     guard x >= 0, x < width, y >= 0, y < height else { return false }
     return spots[(y / down) * columns + x / across].line != 0
   }
 
-  /// Puts a character over the cell of a point.
+  /// Puts a character over a point's cell.
   package mutating func mark(x: Int, y: Int, _ character: Character, style: Style) {
     guard x >= 0, x < width, y >= 0, y < height else { return }
     let index = (y / down) * columns + x / across
@@ -132,7 +132,7 @@ package struct Plot: Sendable {
     spots[index].markStyle = style
   }
 
-  /// Puts the plot on a canvas, its top left cell at a place; cells without points stay as they are.
+  /// Draws the plot on a canvas with its top left cell at a place; cells without points stay unchanged.
   package func draw(on canvas: inout Canvas, column: Int, row: Int) {
     for y in 0..<rows {
       for x in 0..<columns {

@@ -1,6 +1,6 @@
-// Where things are on a canvas, and how a length is shared among tracks.
+// Rectangles on a canvas, and the division of a length among tracks.
 
-/// A part of a canvas, in cells; `column` and `row` from the top left corner, counted from 0.
+/// A part of a canvas, in cells. `column` and `row` count from 0 at the top left corner.
 package struct Rectangle: Equatable, Sendable {
   package var column: Int
   package var row: Int
@@ -14,13 +14,13 @@ package struct Rectangle: Equatable, Sendable {
     self.rows = max(rows, 0)
   }
 
-  /// The first column and row beyond it.
+  /// The first column beyond the rectangle (`end`), and the first row (`bottom`).
   package var end: Int { column + columns }
   package var bottom: Int { row + rows }
 
   package var isEmpty: Bool { columns == 0 || rows == 0 }
 
-  /// Smaller by this much on each side.
+  /// The rectangle made smaller by this many cells on each side.
   package func inset(columns dx: Int = 0, rows dy: Int = 0) -> Rectangle {
     Rectangle(column: column + dx, row: row + dy, columns: columns - 2 * dx, rows: rows - 2 * dy)
   }
@@ -32,7 +32,7 @@ package struct Rectangle: Equatable, Sendable {
       column: left, row: top, columns: min(end, other.end) - left, rows: min(bottom, other.bottom) - top)
   }
 
-  /// The first `count` rows, and what is below them.
+  /// The first `count` rows, and the rest below them.
   package func splitTop(_ count: Int) -> (Rectangle, Rectangle) {
     let count = min(max(count, 0), rows)
     return (
@@ -41,7 +41,7 @@ package struct Rectangle: Equatable, Sendable {
     )
   }
 
-  /// The first `count` columns, and what is right of them.
+  /// The first `count` columns, and the rest at their right.
   package func splitLeft(_ count: Int) -> (Rectangle, Rectangle) {
     let count = min(max(count, 0), columns)
     return (
@@ -51,13 +51,13 @@ package struct Rectangle: Equatable, Sendable {
   }
 }
 
-/// A column or row of a layout: a number of cells, or a share of what the cells leave.
+/// The size of a layout's column or row: a number of cells, or a share of the remaining cells.
 package enum Track: Equatable, Sendable {
   case cells(Int)
   case share(Double)
 
-  /// Where each track starts and ends in `length` cells: boundaries, one more than tracks, from 0 to `length` where there
-  /// are shares. Tracks at the end are cut when there is not enough.
+  /// The boundaries of the tracks in `length` cells, one more than there are tracks. They begin at 0, and end at `length` if a
+  /// track is a share. The last tracks are cut if `length` is too short.
   package static func boundaries(_ tracks: [Track], in length: Int) -> [Int] {
     let all = sum(tracks[...])
     let free = Double(max(length - all.cells, 0))

@@ -1,10 +1,10 @@
-// An axis whose ticks are round numbers at equal distances of cells: the bounds are moved outward until they are.
+// A linear axis whose ticks are round numbers and equally many rows apart; its bounds move outward to make that possible.
 
 extension Scale {
-  /// A linear axis over at least `low`…`high`, with its ticks: each a round number, all of them the same number of rows apart.
+  /// An axis over at least `low`…`high`, with its ticks: round numbers, all the same number of rows apart.
   /// - Parameters:
-  ///   - rows: cells of the plot; at least 1.
-  ///   - points: points of a cell.
+  ///   - rows: the plot's height in cells, at least 1.
+  ///   - points: points per cell.
   package static func even(from low: Double, to high: Double, rows: Int, points: Int) -> (scale: Scale, ticks: [Double])
   {
     let plain = Scale(from: low, to: high)
@@ -16,8 +16,8 @@ extension Scale {
       let pointsATick = Double(rowsATick * points)
       let step = step(for: (high - low) * pointsATick / height, parts: 1)
       let span = step * height / pointsATick
-      // What is left over is above and below in equal parts, but for half a point: ticks lie on points, so that none is
-      // rounded another way than its neighbours.
+      // The surplus is divided equally above and below, except for half a point: ticks lie exactly on points, so that all are
+      // rounded in the same way.
       let middle = low - (span - (high - low)) / 2
       let point = step / pointsATick
       let above = (middle / step - 1e-9).rounded(.up) * step

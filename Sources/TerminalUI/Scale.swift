@@ -1,4 +1,4 @@
-// From values to places on an axis, and the round numbers that label it.
+// Maps values to places on an axis, and finds the round numbers that label the axis.
 
 /// An axis from one value to another, linear or logarithmic.
 package struct Scale: Equatable, Sendable {
@@ -6,8 +6,8 @@ package struct Scale: Equatable, Sendable {
   package let upper: Double
   package let isLogarithmic: Bool
 
-  /// Takes any bounds: what is not finite or not ordered becomes an axis around what is there, and a logarithmic one
-  /// needs a lower bound above 0 (else it is linear).
+  /// Accepts any bounds: bounds that are not finite or not in order become an axis around the usable one. A logarithmic axis
+  /// needs a lower bound above 0; otherwise it is linear.
   package init(from lower: Double, to upper: Double, isLogarithmic: Bool = false) {
     var (lower, upper) = (lower.isFinite ? lower : 0, upper.isFinite ? upper : 1)
     if lower > upper { swap(&lower, &upper) }
@@ -20,22 +20,22 @@ package struct Scale: Equatable, Sendable {
     self.upper = upper
   }
 
-  /// Where a value lies: 0 at the lower bound, 1 at the upper one; outside of 0…1 for values outside, −∞ for what a
-  /// logarithm does not take.
+  /// The place of a value: 0 at the lower bound, 1 at the upper one, beyond these for values outside, and −∞ for a value
+  /// without a logarithm.
   package func position(of value: Double) -> Double {
     guard isLogarithmic else { return (value - lower) / (upper - lower) }
     return value > 0 ? (log(value) - log(lower)) / (log(upper) - log(lower)) : -.infinity
   }
 
-  /// The point of `count` that a value falls on, from the lower bound up, clipped to 0…count − 1.
+  /// The point of a value among `count` points, counted from the lower bound and clipped to 0…count − 1.
   package func point(of value: Double, among count: Int) -> Int {
     let place = position(of: value) * Double(count - 1)
     guard place > 0 else { return 0 }
     return place >= Double(count - 1) ? max(count - 1, 0) : Int(place.rounded())
   }
 
-  /// Round numbers inside the bounds, rising: at most `count`, multiples of 1, 2 or 5 × 10ⁿ; on a logarithmic axis
-  /// 1, 2, 5 × 10ⁿ or powers of ten.
+  /// At most `count` round numbers inside the bounds, rising: multiples of 1, 2 or 5 × 10ⁿ; on a logarithmic axis 1, 2, 5 × 10ⁿ
+  /// or powers of ten.
   package func ticks(atMost count: Int) -> [Double] {
     guard count > 0 else { return [] }
     if isLogarithmic, upper / lower >= 8 {
@@ -59,13 +59,13 @@ package struct Scale: Equatable, Sendable {
     return Array(stride(from: first, through: last, by: 1).map { $0 * step + 0 }.prefix(count))
   }
 
-  /// The smallest step of 1, 2 or 5 × 10ⁿ that cuts `span` into fewer than `parts` + 1 pieces.
+  /// The smallest of 1, 2 or 5 × 10ⁿ that divides `span` into fewer than `parts` + 1 pieces.
   package static func step(for span: Double, parts: Int) -> Double {
     guard span > 0, span.isFinite else { return 1 }
     let rough = span / Double(max(parts, 1))
     let base = power10(Int(log10(rough).rounded(.down)))
     for multiple in [1.0, 2, 5, 10] where base * multiple >= rough * (1 - 1e-9) {
-      // A span of exactly `parts` steps has one tick more than parts.
+      // A span of exactly `parts` steps has `parts` + 1 ticks.
       if span / (base * multiple) < Double(parts) - 1e-9 || parts == 1 { return base * multiple }
     }
     return base * 20

@@ -1,11 +1,11 @@
-// How a cell looks, and text that carries its looks with it.
+// Styles of cells, and styled pieces of text.
 
 /// A shade of a role's colour.
 package struct Tone: Hashable, Sendable {
-  /// The place on a ramp over the role's hue: 0 is the role's own colour, 1 the ramp's strongest shade and `Tone.farthest` its
+  /// The place on a ramp of shades of the role's hue: 0 is the role's own colour, 1 the strongest shade, `Tone.farthest` the
   /// weakest.
   package var place: UInt8
-  /// Whether it is the dark shade of what lies behind a line.
+  /// True for the dark shade of values behind a line.
   package var isBehind: Bool
 
   package init(place: Int = 0, isBehind: Bool = false) {
@@ -17,7 +17,7 @@ package struct Tone: Hashable, Sendable {
   package static let own = Tone()
 }
 
-/// A colour's role and the attributes that also work without colour.
+/// A role, and attributes that also work without colour.
 package struct Style: Hashable, Sendable {
   package struct Attributes: OptionSet, Hashable, Sendable {
     package let rawValue: UInt8
@@ -38,21 +38,21 @@ package struct Style: Hashable, Sendable {
     self.tone = tone
   }
 
-  /// The same in bold.
+  /// This style in bold.
   package var bold: Style { Style(role, attributes.union(.bold), tone: tone) }
 
-  /// The dark shade of the same hue, for raw values behind a line; dim where there is no colour.
+  /// The dark shade of this style, for raw values behind a line; dim without colour.
   package var behind: Style { Style(role, .dim, tone: Tone(place: Int(tone.place), isBehind: true)) }
 
   package static let plain = Style()
   package static let bold = Style(.plain, .bold)
-  /// Secondary text: grey where there is colour, dim where there is none.
+  /// Secondary text: grey; dim without colour.
   package static let faint = Style(.faint, .dim)
   package static let frame = Style(.frame, .dim)
   package static let accent = Style(.accent, .bold)
 }
 
-/// A piece of a line in one style.
+/// A piece of text in one style.
 package struct Span: Equatable, Sendable {
   package var text: String
   package var style: Style
@@ -62,12 +62,12 @@ package struct Span: Equatable, Sendable {
     self.style = style
   }
 
-  /// Cells that it takes.
+  /// The width in cells.
   package var width: Int { text.width }
 }
 
 extension [Span] {
-  /// Cells that all take together.
+  /// The sum of the widths in cells.
   package var width: Int { reduce(0) { $0 + $1.width } }
 
   package var text: String { map(\.text).joined() }

@@ -1,7 +1,7 @@
-// How many cells a character takes. By scalars, as ncurses and wcwidth count, so that canvas and terminal never disagree.
+// Widths of characters in cells, counted by scalars as ncurses and wcwidth do, so that canvas and terminal agree.
 
 extension Unicode.Scalar {
-  /// Cells that it takes: 0 (joins the one before), 1 or 2 (East Asian wide, pictures).
+  /// The scalar's width in cells: 0 (a combining mark), 1, or 2 (East Asian wide, emoji).
   package var width: Int {
     let value = self.value
     if value < 0x300 { return value == 0xAD ? 0 : 1 }
@@ -22,7 +22,7 @@ extension Unicode.Scalar {
     }
   }
 
-  /// Unicode's East Asian Width W and F, and pictures shown in two cells.
+  /// Unicode's East Asian Width W and F, and emoji shown in two cells.
   private static let wide: [ClosedRange<UInt32>] = [
     0x1100...0x115F, 0x231A...0x231B, 0x2329...0x232A, 0x23E9...0x23EC, 0x23F0...0x23F0, 0x23F3...0x23F3,
     0x25FD...0x25FE, 0x2614...0x2615, 0x2648...0x2653, 0x267F...0x267F, 0x2693...0x2693, 0x26A1...0x26A1,
@@ -44,7 +44,7 @@ extension Unicode.Scalar {
 }
 
 extension String {
-  /// Cells that it takes on a canvas.
+  /// The width on a canvas in cells.
   package var width: Int {
     var isASCII = true
     for byte in utf8 where byte >= 0x80 {
@@ -54,13 +54,13 @@ extension String {
     return isASCII ? utf8.count : unicodeScalars.reduce(0) { $0 + $1.width }
   }
 
-  /// Its beginning in at most `columns` cells; when something is left out, the last one is `…`.
+  /// The beginning of the text in at most `columns` cells; if text is omitted, the last cell is `…`.
   package func cut(to columns: Int) -> String {
     guard width > columns else { return self }
     return columns > 0 ? beginning(in: columns - 1) + "…" : ""
   }
 
-  /// As many of its first scalars as take at most `columns` cells.
+  /// The longest beginning of at most `columns` cells.
   func beginning(in columns: Int) -> String {
     var result = String.UnicodeScalarView()
     var used = 0
@@ -72,7 +72,7 @@ extension String {
     return String(result)
   }
 
-  /// Its end in at most `columns` cells; when something is left out, the first one is `…`.
+  /// The end of the text in at most `columns` cells; if text is omitted, the first cell is `…`.
   package func cutFront(to columns: Int) -> String {
     guard width > columns else { return self }
     guard columns > 1 else { return columns == 1 ? "…" : "" }
@@ -88,7 +88,7 @@ extension String {
     return "…" + String(result)
   }
 
-  /// With spaces up to `columns` cells; `alignment` says on which side the text stays.
+  /// The text padded with spaces to `columns` cells; `alignment` is the side of the text.
   package func padded(to columns: Int, _ alignment: Alignment = .left) -> String {
     let missing = columns - width
     guard missing > 0 else { return self }
@@ -96,7 +96,7 @@ extension String {
     return alignment == .left ? self + spaces : spaces + self
   }
 
-  /// Lines of at most `columns` cells, broken at spaces where there are some, and at every line break.
+  /// The text wrapped into lines of at most `columns` cells, at spaces if possible, and at every line break.
   package func wrapped(to columns: Int) -> [String] {
     guard columns > 0 else { return [] }
     var lines: [String] = []
@@ -113,7 +113,7 @@ extension String {
         }
         if used > 0 { lines.append(line) }
         while width > columns {
-          // A word longer than a line is broken where the line ends; a character wider than a line has one of its own.
+          // A word longer than a line is broken at the line's end; a character wider than a line has a line of its own.
           var head = rest.beginning(in: columns)
           if head.isEmpty { head = String(rest.unicodeScalars.prefix(1)) }
           lines.append(head)

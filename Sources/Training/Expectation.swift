@@ -1,14 +1,14 @@
-// What the heads of a network expect after a text is computed: the answer to `ask`.
+// Computes the heads' predictions after a text: the answer to `ask`.
 import Corpus
 import Foundation
 import Run
 import Transformer
 
 extension Transformer {
-  /// What the heads expect after a text. The activations of the pass before are lost.
+  /// The heads' predictions after a text. The activations of the network's last pass are overwritten.
   /// - Parameters:
-  ///   - text: its tokens, of which the last that the context holds are read; an empty one is token 0.
-  ///   - heads: the network's, in the order of its objectives.
+  ///   - text: the text's tokens, of which as many of the last as fit into the context are read; an empty text becomes token 0.
+  ///   - heads: the network's heads, in the order of its objectives.
   func expectation(after text: [Int32], heads: [Head], by tokenizer: Tokenizer) -> Expectation {
     let context = configuration.context
     let known = text.isEmpty ? [0] : Array(text.suffix(context))
@@ -33,7 +33,7 @@ extension Transformer {
         if let first = best.first, position + 1 < stride { tokens[position + 1] = Int32(first) }
       }
     }
-    // A sequential head reads the tokens that the heads before it expect.
+    // A sequential head reads the tokens that earlier heads predict.
     for index in 0..<max(further, 0) {
       let state = tokens.withUnsafeBufferPointer { furtherHidden(index, batch($0.baseAddress!), position: position) }
       let logits = logits(head: configuration.streams[0][0], hidden: state)
@@ -59,11 +59,11 @@ extension [Float] {
 }
 
 extension Trainer {
-  /// Answers what is asked of the network. Between two steps only.
+  /// Answers an `ask` request. Call this between two steps only.
   func answer(_ text: String, for request: Request, _ outlets: Outlets) {
     let tokenizer = corpus.tokenizer
     guard tokenizer.takesAll(of: text) else {
-      return refuse(request, "\(text.quotation) has words that are no tokens of this run", outlets)
+      return refuse(request, "\(text.quotation) has words that are not tokens of this run", outlets)
     }
     let expectation = model.expectation(after: tokenizer.tokens(of: text), heads: heads, by: tokenizer)
     guard model.failure == nil else { return }
@@ -77,7 +77,7 @@ extension Trainer {
 }
 
 extension String {
-  /// The beginning that has at most so many bytes of UTF-8.
+  /// The longest beginning of at most `most` bytes in UTF-8.
   fileprivate func prefix(ofBytes most: Int) -> String {
     var prefix = self
     while prefix.utf8.count > most { prefix.removeLast() }
@@ -86,8 +86,8 @@ extension String {
 }
 
 extension TrainedNetwork {
-  /// What the heads expect after a text: see `Expectation`.
-  /// - Throws: `UserError` when the machine cannot compute.
+  /// The heads' predictions after a text; see `Expectation`.
+  /// - Throws: `UserError` if a product fails.
   package func expectation(after text: [Int32], by tokenizer: Tokenizer) throws -> Expectation {
     let expectation = model.expectation(after: text, heads: recipe.heads, by: tokenizer)
     if let failure = model.failure { throw UserError(failure) }

@@ -131,7 +131,7 @@ extension Trainer {
   private func words(_ cause: GuardCause) -> String {
     switch cause {
     case .nonFinite(let losses, let norm):
-      // The sign of what is no number says nothing.
+      // The sign of a NaN means nothing.
       let values = losses.map { "\($0.head.name) \($0.loss.isNaN ? .nan : $0.loss)" }.joined(separator: ", ")
       return "step \(state.step + 1) was not taken: \(values), gradient norm \(norm)"
     case .spike(let alarm): return "step \(state.step + 1) was not taken: \(alarm.words)"

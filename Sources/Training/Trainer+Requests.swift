@@ -113,7 +113,7 @@ extension Trainer {
       var prompt: String?
       if case .generateFrom(let text) = request.command { prompt = text }
       guard prompt.map(corpus.tokenizer.takesAll) ?? true else {
-        refuse(request, "the prompt has words that are no tokens of this run", outlets)
+        refuse(request, "the prompt has words that are not tokens of this run", outlets)
         return nil
       }
       if prompt == nil { look(outlets) }

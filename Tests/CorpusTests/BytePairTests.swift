@@ -6,7 +6,7 @@ import Testing
 @testable import Corpus
 
 struct BytePairTests {
-  private struct Case: Decodable {
+  private struct BytePairCase: Decodable {
     let text: String
     let tokens: [Int32]
   }
@@ -19,8 +19,8 @@ struct BytePairTests {
 
   static func model(_ name: String) throws -> [UInt8] { Array(try file(name)) }
 
-  private static func cases(_ name: String) throws -> [Case] {
-    try JSONDecoder().decode([Case].self, from: file(name + ".cases"))
+  private static func cases(_ name: String) throws -> [BytePairCase] {
+    try JSONDecoder().decode([BytePairCase].self, from: file(name + ".cases"))
   }
 
   @Test(arguments: names)
@@ -66,7 +66,7 @@ struct BytePairTests {
     let tokenizer = try Tokenizer(kind: .bpe, model: try Self.model(name))
     var numbers = Dice(11)
     for count in [0, 1, 2, 3, 50, 1000, 100_000] {
-      let bytes = Sample.bytes(count, using: &numbers)
+      let bytes = SampleText.bytes(count, using: &numbers)
       #expect(tokenizer.bytes(of: tokenizer.tokens(of: bytes)) == bytes)
     }
     // A word that no space ends.

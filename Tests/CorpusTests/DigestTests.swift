@@ -20,7 +20,7 @@ struct DigestTests {
   }
 
   @Test func `text in parts has the hash of the whole`() {
-    let text = Array(Sample.verses(20).utf8)
+    let text = Array(SampleText.verses(20).utf8)
     for length in [1, 7, 63, 64, 65, 200] {
       var digest = Digest()
       for start in stride(from: 0, to: text.count, by: length) {

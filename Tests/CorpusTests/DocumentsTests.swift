@@ -64,7 +64,7 @@ struct DocumentsTests {
   }
 
   @Test func `documents of pieces are the text again, and begin where theirs begin`() throws {
-    let text = Sample.verses(60).replacing("\n", with: "\n\n")
+    let text = SampleText.verses(60).replacing("\n", with: "\n\n")
     let path = try folder.write("a.txt", text)
     let corpus = try Corpus(opening: source([path], DocumentBounds(separator: "\n\n"), kind: .sentencepiece))
     let part = corpus.training

@@ -52,8 +52,8 @@ struct PackedTextTests {
 
   @Test func `a compressed text is its text, also in several members`() throws {
     // More than there is room for at a time.
-    let long = String(repeating: Sample.verses(50), count: 400)
-    let (first, second) = ("\u{FEFF}" + long, Sample.verses(7))
+    let long = String(repeating: SampleText.verses(50), count: 400)
+    let (first, second) = ("\u{FEFF}" + long, SampleText.verses(7))
     #expect(first.utf8.count > 1 << 20)
     let expected = long + second
     #expect(try text([try gzip("a.txt.gz", [first, second])]) == expected)
@@ -67,7 +67,7 @@ struct PackedTextTests {
   @Test(arguments: ["gz", "zst"])
   func `a compressed text that is cut short or damaged is refused with the way out`(ending: String) throws {
     let make = ending == "gz" ? gzip : zstd
-    let path = try make("a.txt.\(ending)", [Sample.verses(100)])
+    let path = try make("a.txt.\(ending)", [SampleText.verses(100)])
     let whole = Array(try Data(contentsOf: URL(filePath: path)))
     try folder.write("a.txt.\(ending)", Array(whole.dropLast(whole.count / 2)))
     #expect(try refusal(path).contains("ends in the middle"))
@@ -82,7 +82,7 @@ struct PackedTextTests {
   @Test func `what is in a compressed file is looked at like a file`() throws {
     let inner = try gzip("inner.gz", ["verses"])
     let twice = String(decoding: try Data(contentsOf: URL(filePath: inner)).filter { $0 < 0x80 }, as: UTF8.self)
-    let parquet = try zstd("a.zst", ["PAR1" + twice + Sample.verses(3)])
+    let parquet = try zstd("a.zst", ["PAR1" + twice + SampleText.verses(3)])
     #expect(try refusal(parquet).contains("Parquet"))
   }
 
@@ -144,7 +144,7 @@ struct PackedTextTests {
   // MARK: Parts
 
   private func tokenizers() throws -> [Tokenizer] {
-    let path = try folder.write("sample.txt", Sample.verses(200))
+    let path = try folder.write("sample.txt", SampleText.verses(200))
     return try [TokenizerKind.bytes, .characters, .sentencepiece].map { kind in
       try Corpus(
         opening: Corpus.Source(paths: [path], kind: kind, vocabulary: 350, heldOut: 0, context: 2, cache: folder.cache)
@@ -155,7 +155,9 @@ struct PackedTextTests {
   @Test(arguments: [nil, "", "\n\n", "he"] as [String?])
   func `parts of any size have the tokens and the documents of whole files`(separator: String?) throws {
     let documents = separator.map(DocumentBounds.init(separator:))
-    var contents = [Sample.verses(40), Sample.verses(1), "no end", String(repeating: "wordless", count: 90) + "\n"]
+    var contents = [
+      SampleText.verses(40), SampleText.verses(1), "no end", String(repeating: "wordless", count: 90) + "\n",
+    ]
     contents.append(contents[0].replacingOccurrences(of: "\n", with: "\n\n\n") + "déjà vu")
     let paths = try contents.enumerated().map { try folder.write("parts/\($0.offset).txt", $0.element) }
     let texts = try TextFiles(at: paths)
@@ -191,9 +193,9 @@ struct PackedTextTests {
   }
 
   @Test func `a text that is not what it was is refused at the end of its parts`() throws {
-    let path = try folder.write("a.txt", Sample.verses(50))
+    let path = try folder.write("a.txt", SampleText.verses(50))
     let texts = try TextFiles(at: [path])
-    try folder.write("a.txt", Sample.verses(49) + "x")
+    try folder.write("a.txt", SampleText.verses(49) + "x")
     let error = try #require(throws: CorpusError.self) {
       try texts.forEach(by: Tokenizer(kind: .bytes, model: []), in: nil, size: 64) { _ in }
     }
@@ -203,7 +205,7 @@ struct PackedTextTests {
   @Test(arguments: ["", "\n\n"])
   func `the rest of a text begins at every place where a part may have ended`(separator: String) throws {
     let documents = DocumentBounds(separator: separator)
-    let verses = (1...30).map { Sample.verses(1, seed: $0) + (separator.isEmpty ? "" : "\n") }
+    let verses = (1...30).map { SampleText.verses(1, seed: $0) + (separator.isEmpty ? "" : "\n") }
     let plain = verses.joined()
     var lines = ""
     for verse in verses { lines += #"{"text": "\#(verse.replacing("\n", with: ""))"}"# + "\n" }

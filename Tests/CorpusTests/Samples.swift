@@ -35,7 +35,7 @@ final class TemporaryFolder {
   }
 }
 
-enum Sample {
+enum SampleText {
   /// Lines of words, some common and some rare, a verse a line.
   static func verses(_ count: Int, seed: UInt64 = 1) -> String {
     let words = """

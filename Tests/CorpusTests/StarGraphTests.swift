@@ -19,18 +19,18 @@ import Testing
   ]
 
   /// A sample, read from its tokens.
-  private struct Reading: Hashable {
+  private struct PathReading: Hashable {
     var edges: Set<[Int32]>
     var source, goal: Int32
     var path: [Int32]
   }
 
-  private func read(_ tokens: [Int32], _ graphs: StarGraphs) throws -> Reading {
+  private func read(_ tokens: [Int32], _ graphs: StarGraphs) throws -> PathReading {
     let slash = try #require(tokens.firstIndex(of: graphs.slash))
     let edges = tokens[..<slash].split(separator: graphs.bar).map(Array.init)
     #expect(edges.allSatisfy { $0.count == 2 })
     #expect(tokens[slash + 3] == graphs.equals)
-    return Reading(
+    return PathReading(
       edges: Set(edges), source: tokens[slash + 1], goal: tokens[slash + 2], path: Array(tokens[(slash + 4)...]))
   }
 
@@ -84,7 +84,7 @@ import Testing
     // So few graphs exist that every one of them is drawn many times.
     #expect(tests.count > 300)
     let training = StarGraphs(shape, part: .training, count: 1, context: 25, seed: 9)
-    var seen: Set<Reading> = []
+    var seen: Set<PathReading> = []
     for index in 0..<(isFull ? 1_000_000 : 60_000) { seen.insert(try read(training.sample(index), training)) }
     #expect(seen.isDisjoint(with: tests))
     #expect(seen.count > 30_000 && Double(seen.count) <= exp(shape.logGraphs).rounded())

@@ -12,13 +12,13 @@ struct TokenizerTests {
     return try Tokenizer(kind: .characters, model: census.model)
   }
 
-  @Test(arguments: Sample.hard)
+  @Test(arguments: SampleText.hard)
   func `pieces give back any bytes`(text: [UInt8]) throws {
-    let tokenizer = try Sample.trained.get()
+    let tokenizer = try SampleText.trained.get()
     #expect(tokenizer.bytes(of: tokenizer.tokens(of: text)) == text)
   }
 
-  @Test(arguments: Sample.hard)
+  @Test(arguments: SampleText.hard)
   func `bytes give back any bytes`(text: [UInt8]) throws {
     let tokenizer = try Tokenizer(kind: .bytes, model: [])
     #expect(tokenizer.tokens(of: text) == text.map { Int32($0) })
@@ -27,17 +27,17 @@ struct TokenizerTests {
   }
 
   @Test func `pieces give back random bytes`() throws {
-    let tokenizer = try Sample.trained.get()
+    let tokenizer = try SampleText.trained.get()
     var numbers = Dice(7)
     for _ in 0..<300 {
-      let text = Sample.bytes(Int.random(in: 0...400, using: &numbers), using: &numbers)
+      let text = SampleText.bytes(Int.random(in: 0...400, using: &numbers), using: &numbers)
       #expect(tokenizer.bytes(of: tokenizer.tokens(of: text)) == text)
     }
   }
 
   @Test func `pieces are shorter than bytes and stay in the vocabulary`() throws {
-    let tokenizer = try Sample.trained.get()
-    let text = Sample.verses(50, seed: 2)
+    let tokenizer = try SampleText.trained.get()
+    let text = SampleText.verses(50, seed: 2)
     let tokens = tokenizer.tokens(of: text)
     #expect(tokens.count * 2 < text.utf8.count)
     #expect(tokenizer.vocabulary == 400)
@@ -46,9 +46,9 @@ struct TokenizerTests {
   }
 
   @Test func `cutting text into words and blocks changes no token`() throws {
-    let model = try SentencePieceModel(try Sample.trained.get().model)
+    let model = try SentencePieceModel(try SampleText.trained.get().model)
     #expect(model.cut == .words)
-    let text = Array((Sample.verses(4000, seed: 3) + "  a   b\n\n  c \n").utf8)
+    let text = Array((SampleText.verses(4000, seed: 3) + "  a   b\n\n  c \n").utf8)
     text.withUnsafeBytes { bytes in
       var whole: [Int32] = []
       model.encode(bytes[...], isStart: true, into: &whole)
@@ -58,18 +58,18 @@ struct TokenizerTests {
   }
 
   @Test func `a space before a word belongs to its token`() throws {
-    let tokenizer = try Sample.trained.get()
+    let tokenizer = try SampleText.trained.get()
     let shown = tokenizer.tokens(of: "and the LORD\n").map { tokenizer.visible($0) }
     #expect(shown == ["and", " the", " LORD", "␊"])
   }
 
   @Test func `no special token is ever made of text`() throws {
-    let tokenizer = try Sample.trained.get()
+    let tokenizer = try SampleText.trained.get()
     #expect(tokenizer.tokens(of: "<s></s><unk>").allSatisfy { $0 > 2 })
   }
 
   @Test func `what is not for a screen is shown by name`() throws {
-    let pieces = try Sample.trained.get()
+    let pieces = try SampleText.trained.get()
     #expect((0..<3).map { pieces.visible($0) } == ["⟨unk⟩", "⟨s⟩", "⟨/s⟩"])
     #expect(pieces.tokens(of: [0xE2, 0x80]).map { pieces.visible($0) } == ["⟨E2⟩", "⟨80⟩"])
     #expect(pieces.visible(-1) == "⟨-1⟩")
@@ -92,7 +92,7 @@ struct TokenizerTests {
   @Test func `nothing visible moves the cursor`() {
     var numbers = Dice(3)
     for _ in 0..<500 {
-      let visible = Visible.text(Sample.bytes(40, using: &numbers))
+      let visible = Visible.text(SampleText.bytes(40, using: &numbers))
       #expect(visible.unicodeScalars.allSatisfy { ![.control, .format].contains($0.properties.generalCategory) })
     }
   }
@@ -120,9 +120,9 @@ struct TokenizerTests {
   }
 
   @Test func `a restored tokenizer makes the same tokens`() throws {
-    let text = Sample.verses(30, seed: 5) + "\u{0} 漢 é"
+    let text = SampleText.verses(30, seed: 5) + "\u{0} 漢 é"
     for tokenizer in [
-      try Sample.trained.get(), try characters(of: text), try Tokenizer(kind: .bytes, model: []),
+      try SampleText.trained.get(), try characters(of: text), try Tokenizer(kind: .bytes, model: []),
     ] {
       let restored = try Tokenizer(kind: tokenizer.kind.rawValue, model: tokenizer.model)
       #expect(restored.vocabulary == tokenizer.vocabulary)
@@ -132,22 +132,22 @@ struct TokenizerTests {
 
   /// The trained model with fields of its normalizer and trainer set otherwise: what comes last in the file holds.
   private func variant(_ fields: [UInt8]) throws -> Tokenizer {
-    try Tokenizer(kind: .sentencepiece, model: try Sample.trained.get().model + fields)
+    try Tokenizer(kind: .sentencepiece, model: try SampleText.trained.get().model + fields)
   }
 
   private let addsSpaceBefore: [UInt8] = [0x1A, 2, 0x18, 1]
   private let removesSpaces: [UInt8] = [0x1A, 2, 0x20, 1]
   private let isUnigram: [UInt8] = [0x12, 2, 0x18, 1]
 
-  @Test(arguments: Sample.hard)
+  @Test(arguments: SampleText.hard)
   func `a model that puts a space before text gives back any bytes`(text: [UInt8]) throws {
     let tokenizer = try variant(addsSpaceBefore)
     #expect(tokenizer.bytes(of: tokenizer.tokens(of: text)) == text)
   }
 
   @Test func `a space is put before a text once`() throws {
-    let (plain, spaced) = (try Sample.trained.get(), try variant(addsSpaceBefore))
-    let text = "and the LORD\nand all\n" + Sample.verses(2000)
+    let (plain, spaced) = (try SampleText.trained.get(), try variant(addsSpaceBefore))
+    let text = "and the LORD\nand all\n" + SampleText.verses(2000)
     #expect(spaced.tokens(of: text) == plain.tokens(of: " " + text))
     #expect(spaced.text(of: spaced.tokens(of: text)) == text)
     #expect(spaced.text(of: spaced.tokens(of: "the"), continuing: true) == " the")
@@ -155,9 +155,9 @@ struct TokenizerTests {
 
   @Test(arguments: [1, 50, 3000])
   func `a long text in stretches makes the tokens of the whole`(size: Int) throws {
-    let text = Array(("the LORD\n\n  and\u{2581}é\n" + Sample.verses(300) + "no end").utf8) + [0xFF, 0x0A, 0xE2]
+    let text = Array(("the LORD\n\n  and\u{2581}é\n" + SampleText.verses(300) + "no end").utf8) + [0xFF, 0x0A, 0xE2]
     let tokenizers = [
-      try Sample.trained.get(), try variant(addsSpaceBefore), try variant(isUnigram), try variant(removesSpaces),
+      try SampleText.trained.get(), try variant(addsSpaceBefore), try variant(isUnigram), try variant(removesSpaces),
       try Tokenizer(kind: .bytes, model: []), try characters(of: "the LORD\n"),
     ]
     for tokenizer in tokenizers {
@@ -176,20 +176,20 @@ struct TokenizerTests {
 
   @Test func `text is cut only where the model allows it`() throws {
     func cut(_ fields: [UInt8]) throws -> SentencePieceModel.Cut {
-      try SentencePieceModel(try Sample.trained.get().model + fields).cut
+      try SentencePieceModel(try SampleText.trained.get().model + fields).cut
     }
     #expect(try cut(addsSpaceBefore) == .words)
     #expect(try cut(isUnigram) == .lines)
     #expect(try cut(removesSpaces) == .nowhere)
-    #expect(try variant(removesSpaces).tokens(of: "the  LORD") == Sample.trained.get().tokens(of: "the LORD"))
+    #expect(try variant(removesSpaces).tokens(of: "the  LORD") == SampleText.trained.get().tokens(of: "the LORD"))
   }
 
   @Test func `a model that is none is refused`() throws {
-    let model = try Sample.trained.get().model
+    let model = try SampleText.trained.get().model
     var numbers = Dice(1)
     let damaged: [[UInt8]] = [
       [], [0x0A], Array("{\"model\": {}}".utf8), Array(model.dropLast(model.count / 3)), Array(model.dropFirst()),
-      Sample.bytes(2000, using: &numbers),
+      SampleText.bytes(2000, using: &numbers),
     ]
     for bytes in damaged {
       #expect(throws: CorpusError.self) { try Tokenizer(kind: .sentencepiece, model: bytes) }
@@ -204,7 +204,7 @@ struct TokenizerTests {
   }
 
   @Test func `damage anywhere in a model never ends the program`() throws {
-    let model = try Sample.trained.get().model
+    let model = try SampleText.trained.get().model
     var numbers = Dice(9)
     var taken = 0
     for _ in 0..<200 {

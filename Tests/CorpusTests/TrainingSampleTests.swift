@@ -14,13 +14,15 @@ struct TrainingSampleTests {
   private func sample(_ text: String) -> TrainingSample { sample(Array(text.utf8)) }
 
   @Test func `training twice makes the same model`() throws {
-    let text = Sample.verses(300, seed: 4)
+    let text = SampleText.verses(300, seed: 4)
     #expect(try sample(text).model(vocabulary: 350) == sample(text).model(vocabulary: 350))
   }
 
   @Test(arguments: [0, 100, 259])
   func `a vocabulary that does not hold the bytes is refused`(vocabulary: Int) throws {
-    let error = try #require(throws: CorpusError.self) { try sample(Sample.verses(10)).model(vocabulary: vocabulary) }
+    let error = try #require(throws: CorpusError.self) {
+      try sample(SampleText.verses(10)).model(vocabulary: vocabulary)
+    }
     #expect(error.kind == .usage)
     #expect(error.description.contains("at least 260"))
   }
@@ -38,7 +40,7 @@ struct TrainingSampleTests {
   }
 
   @Test func `the smallest vocabulary works`() throws {
-    let tokenizer = try Tokenizer(kind: .sentencepiece, model: try sample(Sample.verses(10)).model(vocabulary: 260))
+    let tokenizer = try Tokenizer(kind: .sentencepiece, model: try sample(SampleText.verses(10)).model(vocabulary: 260))
     #expect(tokenizer.vocabulary == 260)
     #expect(tokenizer.text(of: tokenizer.tokens(of: "the LORD\n")) == "the LORD\n")
   }
@@ -49,26 +51,26 @@ struct TrainingSampleTests {
   }
 
   @Test func `more characters than room leave the rarest to bytes`() throws {
-    let text = (0x4E00..<0x5200).map { String(Character(Unicode.Scalar($0)!)) }.joined() + Sample.verses(20)
+    let text = (0x4E00..<0x5200).map { String(Character(Unicode.Scalar($0)!)) }.joined() + SampleText.verses(20)
     let tokenizer = try Tokenizer(kind: .sentencepiece, model: try sample(text).model(vocabulary: 400))
     #expect(tokenizer.vocabulary == 400)
     #expect(tokenizer.text(of: tokenizer.tokens(of: text)) == text)
   }
 
   @Test func `text with characters that the trainer reserves is trained on`() throws {
-    let text = Array(Sample.hard.joined()) + Array(Sample.verses(100).utf8)
+    let text = Array(SampleText.hard.joined()) + Array(SampleText.verses(100).utf8)
     let tokenizer = try Tokenizer(kind: .sentencepiece, model: try sample(text).model(vocabulary: 380))
     #expect(tokenizer.bytes(of: tokenizer.tokens(of: text)) == text)
   }
 
   @Test func `a line without an end is trained on`() throws {
-    let text = Sample.verses(400).replacing("\n", with: " ")
+    let text = SampleText.verses(400).replacing("\n", with: " ")
     let tokenizer = try Tokenizer(kind: .sentencepiece, model: try sample(text).model(vocabulary: 400))
     #expect(tokenizer.tokens(of: " the").count == 1)
   }
 
   @Test func `of a large corpus blocks from all over are taken`() {
-    let text = Array(Sample.verses(20_000).utf8)
+    let text = Array(SampleText.verses(20_000).utf8)
     var sample = TrainingSample(total: 4 * text.count, limit: text.count / 2)
     for _ in 0..<4 { text.withUnsafeBytes { sample.add($0) } }
     #expect(sample.text.count > text.count / 4)

@@ -7,7 +7,7 @@ import Testing
 @testable import Export
 
 @Suite struct SVGPictureTests {
-  private final class Counter: NSObject, XMLParserDelegate {
+  private final class ElementCounter: NSObject, XMLParserDelegate {
     var elements: [String: Int] = [:]
     var text = ""
     func parser(
@@ -30,7 +30,7 @@ import Testing
   }
 
   @Test func `a picture has its lines, bands, labels and notes`() throws {
-    let counter = Counter()
+    let counter = ElementCounter()
     let parser = XMLParser(data: Data(try SVGPicture.text(of: Self.chart).utf8))
     parser.delegate = counter
     #expect(parser.parse(), "\(String(describing: parser.parserError))")

@@ -8,7 +8,7 @@ import Testing
 
 extension RunFileTests {
   @Suite struct Archives {
-    let scratch = Scratch()
+    let scratch = ScratchFolder()
 
     @Test func `runs are listed with what they came to, damaged ones with what is wrong`() throws {
       try writeRun(scratch("b"), steps: 45, checkpoints: [20, 40])

@@ -7,7 +7,7 @@ import Testing
 
 extension RunFileTests {
   @Suite struct Branches {
-    let scratch = Scratch()
+    let scratch = ScratchFolder()
 
     /// A run of 130 steps with checkpoints of the steps 50 and 100.
     private func parent() throws -> String {

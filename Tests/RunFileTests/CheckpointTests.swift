@@ -8,7 +8,7 @@ import Testing
 
 extension RunFileTests {
   @Suite struct Checkpoints {
-    let scratch = Scratch()
+    let scratch = ScratchFolder()
 
     private func steps(_ folder: String) throws -> [Int] { try StoredRun(opening: folder).checkpoints().map(\.step) }
 

@@ -7,7 +7,7 @@ import Testing
 
 extension RunFileTests {
   @Suite struct ChunkCaches {
-    let scratch = Scratch()
+    let scratch = ScratchFolder()
 
     /// Bytes of chunks that libhdf5 keeps of a dataset at most.
     private func mostBytes(of dataset: Dataset) throws -> Int {

@@ -8,7 +8,7 @@ import Testing
 
 extension RunFileTests {
   @Suite struct Examinations {
-    let scratch = Scratch()
+    let scratch = ScratchFolder()
 
     /// Opens a run and its newest checkpoint, with files examined as a command says.
     private func opening(_ name: String, by command: [String]) -> String {

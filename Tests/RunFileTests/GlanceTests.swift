@@ -8,7 +8,7 @@ import Testing
 
 extension RunFileTests {
   @Suite struct GlanceTests {
-    let scratch = Scratch()
+    let scratch = ScratchFolder()
 
     @Test func `a run that was killed is listed as it is when it is put together`() throws {
       let recorder = try Recorder(creating: scratch("a"), beginning: Sample.beginning("a"))

@@ -7,7 +7,7 @@ import Testing
 
 extension RunFileTests {
   @Suite struct JournalTests {
-    let scratch = Scratch()
+    let scratch = ScratchFolder()
 
     /// A kernel that could not write a page says so once, and forgets what was in it.
     @Test func `what the disk did not take is written to the journal once more`() throws {

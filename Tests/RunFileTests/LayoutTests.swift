@@ -7,7 +7,7 @@ import Testing
 
 extension RunFileTests {
   @Suite struct Contract {
-    let scratch = Scratch()
+    let scratch = ScratchFolder()
 
     @Test func `run.h5 has the layout that is documented`() throws {
       try writeRun(scratch("a"), steps: 30)

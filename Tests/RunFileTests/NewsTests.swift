@@ -8,7 +8,7 @@ import Testing
 
 extension RunFileTests {
   @Suite struct NewsTests {
-    let scratch = Scratch()
+    let scratch = ScratchFolder()
 
     @Test func `what was read comes once, and what follows is news`() throws {
       let recorder = try Recorder(creating: scratch("a"), beginning: Sample.beginning("a"))

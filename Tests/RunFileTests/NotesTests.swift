@@ -9,7 +9,7 @@ import Testing
 
 extension RunFileTests {
   @Suite struct NoteTests {
-    let scratch = Scratch()
+    let scratch = ScratchFolder()
 
     private func note(_ text: String, at time: Double = 1_700_000_100, _ kind: Annotation = .note) -> Occurrence {
       Occurrence(kind, text, step: 3, time: time)

@@ -9,7 +9,7 @@ import Testing
 
 extension RunFileTests {
   @Suite struct Pyramid {
-    let scratch = Scratch()
+    let scratch = ScratchFolder()
 
     /// Records steps with a number here and there that is none.
     private func write(_ folder: String, _ steps: ClosedRange<Int>, from step: Int? = nil) throws {

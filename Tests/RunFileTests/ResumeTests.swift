@@ -8,7 +8,7 @@ import Testing
 
 extension RunFileTests {
   @Suite struct Resume {
-    let scratch = Scratch()
+    let scratch = ScratchFolder()
 
     /// A run of 130 steps with a checkpoint of step 100.
     private func stored() throws -> String {

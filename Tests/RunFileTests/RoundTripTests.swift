@@ -7,7 +7,7 @@ import Testing
 
 extension RunFileTests {
   @Suite struct RoundTrip {
-    let scratch = Scratch()
+    let scratch = ScratchFolder()
 
     @Test func `every event comes back, in order`() throws {
       let written = try writeRun(scratch("a"), steps: 130, checkpoints: [50, 100])

@@ -25,7 +25,7 @@ extension Trait where Self == IssueHandlingTrait {
 }
 
 /// A folder for one test, gone after it.
-final class Scratch {
+final class ScratchFolder {
   let path: String
 
   init() {

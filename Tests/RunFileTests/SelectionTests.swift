@@ -7,7 +7,7 @@ import Testing
 
 extension RunFileTests {
   @Suite struct Selections {
-    let scratch = Scratch()
+    let scratch = ScratchFolder()
 
     @Test func `what is read of a run alone is what its whole history has`() throws {
       try writeRun(scratch("a"), steps: 500, checkpoints: [100])

@@ -8,7 +8,7 @@ import Testing
 
 extension RunFileTests {
   @Suite struct Verifications {
-    let scratch = Scratch()
+    let scratch = ScratchFolder()
 
     private func problems(_ folder: String) throws -> [String] {
       try Verification(of: folder).checks.flatMap { check in check.problems.map { "\(check.name): \($0)" } }

@@ -7,7 +7,7 @@ import Testing
 
 extension RunFileTests {
   @Suite struct WeightTests {
-    let scratch = Scratch()
+    let scratch = ScratchFolder()
 
     /// A step whose weights are none of the recipe's.
     private func report(_ step: Int) -> StepReport {

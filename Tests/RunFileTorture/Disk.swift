@@ -5,7 +5,7 @@ import Run
 
 final class Disk {
   /// A file, whatever its names are.
-  final class File {
+  final class SimulatedFile {
     var content: [UInt8]
     /// As it was when it was last waited for; nil where it never was.
     var durable: [UInt8]?
@@ -25,17 +25,17 @@ final class Disk {
 
   /// A change of names: the file that a path has from then on, nil for none.
   struct Naming {
-    var names: [(path: String, file: File?)]
+    var names: [(path: String, file: SimulatedFile?)]
     /// Whether an ordinary journaling file system has it on the disk; whether its folder was waited for.
     var isCommitted = false
     var isSynced = false
   }
 
   private let bytes: [UInt8]
-  private var numbered: [UInt64: File] = [:]
-  private var names: [String: File] = [:]
+  private var numbered: [UInt64: SimulatedFile] = [:]
+  private var names: [String: SimulatedFile] = [:]
   private var namings: [Naming] = []
-  private var durableNames: [String: File] = [:]
+  private var durableNames: [String: SimulatedFile] = [:]
   private(set) var folders: Set<String> = []
 
   /// - Parameters:
@@ -50,17 +50,17 @@ final class Disk {
         folders.insert(path)
       } else {
         let content = try Data(contentsOf: URL(fileURLWithPath: start + "/" + path))
-        names[path] = File(Array(content), isDurable: true)
+        names[path] = SimulatedFile(Array(content), isDurable: true)
       }
     }
     durableNames = names
   }
 
-  func apply(_ change: Trace.Change) {
+  func apply(_ change: Trace.FileChange) {
     switch change {
     case .open(let number, let path, let isNew):
       if isNew {
-        let file = File([], isDurable: false)
+        let file = SimulatedFile([], isDurable: false)
         numbered[number] = file
         name([(path, file)])
       } else if numbered[number] == nil {
@@ -95,7 +95,7 @@ final class Disk {
 
   private static func folder(of path: String) -> String { path.parentFolder }
 
-  private func name(_ changes: [(path: String, file: File?)]) {
+  private func name(_ changes: [(path: String, file: SimulatedFile?)]) {
     for (path, file) in changes { names[path] = file }
     namings.append(Naming(names: changes))
   }
@@ -123,7 +123,7 @@ final class Disk {
   // MARK: As files
 
   /// What a process would see, were this one killed when `count` bytes of its next change were taken.
-  func place(tearing change: Trace.Change, after count: Int, at folder: String) throws {
+  func place(tearing change: Trace.FileChange, after count: Int, at folder: String) throws {
     guard case .write(let number, let offset, let range) = change, let file = numbered[number] else {
       return try place(at: folder)
     }
@@ -161,7 +161,7 @@ final class Disk {
   /// A file after a cut: of what was not waited for, each sector is there, is not, or is neither; its size is one that it
   /// had.
   private func survivor<Chance: RandomNumberGenerator>(
-    of file: File, _ keep: Double, _ chance: inout Chance
+    of file: SimulatedFile, _ keep: Double, _ chance: inout Chance
   ) -> [UInt8] {
     guard !file.pending.isEmpty || file.durable == nil else { return file.content }
     var content = file.durable ?? []

@@ -3,7 +3,7 @@ import Foundation
 import Run
 
 struct Trace {
-  enum Change {
+  enum FileChange {
     /// A file was opened by name; it is new, or was there before.
     case open(file: UInt64, path: String, isNew: Bool)
     case write(file: UInt64, offset: Int, bytes: Range<Int>)
@@ -18,14 +18,14 @@ struct Trace {
     case say(String)
   }
 
-  struct Entry {
-    var change: Change
+  struct TracedChange {
+    var change: FileChange
     /// Seconds.
     var time: Double
   }
 
   let bytes: [UInt8]
-  private(set) var entries: [Entry] = []
+  private(set) var entries: [TracedChange] = []
 
   /// - Throws: `UserError` when it cannot be read, or is none.
   init(_ path: String) throws {
@@ -44,7 +44,7 @@ struct Trace {
       let time = Double(word(8)) / 1e9
       let (pathLength, otherLength) = (word(4), word(4))
       let (path, other) = (text(pathLength), text(otherLength))
-      func change() throws -> Change {
+      func change() throws -> FileChange {
         switch operation {
         case 1: return .open(file: file, path: path, isNew: flags == 1)
         case 2:
@@ -61,7 +61,7 @@ struct Trace {
         default: throw UserError(.data, "\(operation) at byte \(place) is no change that a trace has")
         }
       }
-      entries.append(Entry(change: try change(), time: time))
+      entries.append(TracedChange(change: try change(), time: time))
     }
   }
 }

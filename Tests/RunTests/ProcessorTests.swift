@@ -4,7 +4,7 @@ import Testing
 
 @Suite struct ProcessorTests {
   /// A machine's files, and what comes of them.
-  struct Sample: CustomTestStringConvertible, Sendable {
+  struct MachineFiles: CustomTestStringConvertible, Sendable {
     let testDescription: String
     var affinity: [Int]
     var files: [String: String] = [:]
@@ -31,18 +31,18 @@ import Testing
   }
 
   static let samples = [
-    Sample(testDescription: "nothing can be read", affinity: [0, 1, 2], cores: 3, quota: nil, threads: 3),
-    Sample(testDescription: "not even the affinity", affinity: [], cores: 1, quota: nil, threads: 1),
-    Sample(
+    MachineFiles(testDescription: "nothing can be read", affinity: [0, 1, 2], cores: 3, quota: nil, threads: 3),
+    MachineFiles(testDescription: "not even the affinity", affinity: [], cores: 1, quota: nil, threads: 1),
+    MachineFiles(
       testDescription: "four cores of two hyperthreads each", affinity: Array(0..<8),
       files: siblings(["0,4", "1,5", "2,6", "3,7", "0,4", "1,5", "2,6", "3,7"]), cores: 4, quota: nil, threads: 4),
-    Sample(
+    MachineFiles(
       testDescription: "the newer name of the list", affinity: Array(0..<4),
       files: siblings(["0-1", "0-1", "2-3", "2-3"], file: "core_cpus_list"), cores: 2, quota: nil, threads: 2),
-    Sample(
+    MachineFiles(
       testDescription: "an affinity to one core's two hyperthreads", affinity: [1, 5],
       files: siblings(["0,4", "1,5", "2,6", "3,7", "0,4", "1,5", "2,6", "3,7"]), cores: 1, quota: nil, threads: 1),
-    Sample(
+    MachineFiles(
       testDescription: "version 1, a quota of the group above", affinity: Array(0..<8),
       files: files(
         "4:cpu,cpuacct:/slurm/job_7/step_0\n0::/", v1,
@@ -52,7 +52,7 @@ import Testing
           "/sys/fs/cgroup/cpu,cpuacct/slurm/job_7/cpu.cfs_quota_us": "250000\n",
           "/sys/fs/cgroup/cpu,cpuacct/slurm/job_7/cpu.cfs_period_us": "100000\n",
         ]), cores: 8, quota: 2.5, threads: 3),
-    Sample(
+    MachineFiles(
       testDescription: "version 1 in a container, whose path is not the one that is mounted", affinity: Array(0..<8),
       files: files(
         "4:cpu,cpuacct:/docker/abc", v1.replacing("0:29 / ", with: "0:29 /docker/abc "),
@@ -60,12 +60,12 @@ import Testing
           "/sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us": "400000\n",
           "/sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us": "100000\n",
         ]), cores: 8, quota: 4, threads: 4),
-    Sample(
+    MachineFiles(
       testDescription: "version 1, another container's part is mounted", affinity: [0, 1],
       files: files(
         "4:cpu:/../../kubepods/pod1", "32 31 0:29 /.. /cg rw - cgroup cgroup rw,cpu",
         ["/cg/cpu.cfs_quota_us": "20000", "/cg/cpu.cfs_period_us": "100000"]), cores: 2, quota: 0.2, threads: 1),
-    Sample(
+    MachineFiles(
       testDescription: "version 2, the least of three", affinity: Array(0..<8),
       files: files(
         "0::/user.slice/app.scope", v2,
@@ -74,31 +74,31 @@ import Testing
           "/sys/fs/cgroup/user.slice/cpu.max": "600000 100000\n",
           "/sys/fs/cgroup/cpu.max": "700000 100000\n",
         ]), cores: 8, quota: 6, threads: 6),
-    Sample(
+    MachineFiles(
       testDescription: "version 2 in a container with a name space of its own", affinity: Array(0..<64),
       files: files("0::/", v2, ["/sys/fs/cgroup/cpu.max": "150000 50000\n"]), cores: 64, quota: 3, threads: 3),
-    Sample(
+    MachineFiles(
       testDescription: "version 2 without a period", affinity: [0, 1],
       files: files("0::/", v2, ["/sys/fs/cgroup/cpu.max": "50000"]), cores: 2, quota: 0.5, threads: 1),
-    Sample(
+    MachineFiles(
       testDescription: "both versions, the time is limited by the first", affinity: Array(0..<4),
       files: files(
         "1:cpu:/job\n0::/job",
         "1 2 0:1 / /cg/cpu rw - cgroup cgroup rw,cpu\n3 2 0:2 / /cg/unified rw - cgroup2 cgroup2 rw",
         ["/cg/cpu/job/cpu.cfs_quota_us": "100000", "/cg/cpu/job/cpu.cfs_period_us": "50000"]), cores: 4, quota: 2,
       threads: 2),
-    Sample(
+    MachineFiles(
       testDescription: "a place with a space in its name", affinity: [0, 1, 2],
       files: files(
         "0::/a", #"1 2 0:1 / /my\040groups rw - cgroup2 cgroup2 rw"#, ["/my groups/a/cpu.max": "200000 100000"]),
       cores: 3,
       quota: 2, threads: 2),
-    Sample(
+    MachineFiles(
       testDescription: "numbers that nobody writes", affinity: [0, 1],
       files: files(
         "0::/a", v2, ["/sys/fs/cgroup/a/cpu.max": "9223372036854775807 1", "/sys/fs/cgroup/cpu.max": "x y z"]),
       cores: 2, quota: 9_223_372_036_854_775_808, threads: 2),
-    Sample(
+    MachineFiles(
       testDescription: "lines that are none", affinity: [0, 1],
       files: files("\n:\nx:cpu\n4:cpu:\n0::", "\n - \n1 2 - cgroup2\n" + v2, ["/sys/fs/cgroup/cpu.max": "0 0"]),
       cores: 2,
@@ -106,7 +106,7 @@ import Testing
   ]
 
   @Test(arguments: samples)
-  func `threads are cores within affinity and quota`(sample: Sample) {
+  func `threads are cores within affinity and quota`(sample: MachineFiles) {
     let processors = Processors(affinity: sample.affinity) { sample.files[$0] }
     #expect(processors.cores == sample.cores)
     #expect(processors.quota == sample.quota)

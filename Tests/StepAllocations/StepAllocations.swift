@@ -9,7 +9,7 @@ import Training
 @main
 struct StepAllocations {
   static func main() throws {
-    guard let counter = Counter() else {
+    guard let counter = AllocationCounter() else {
       FileHandle.standardError.write(Data("LD_PRELOAD names no library that counts allocations: make test\n".utf8))
       exit(2)
     }
@@ -40,7 +40,7 @@ struct StepAllocations {
   nonisolated(unsafe) private static var keep: [Int] = []
 
   /// What counter.c offers.
-  private struct Counter {
+  private struct AllocationCounter {
     private let start: @convention(c) () -> Void
     private let stop: @convention(c) (UnsafeMutablePointer<Int>, UnsafeMutablePointer<Int>) -> Void
 

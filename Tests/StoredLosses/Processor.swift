@@ -4,29 +4,29 @@ import Kernels
 
 struct Processor: Equatable {
   /// Names and values, in the order of a table's header.
-  let parts: [Part]
+  let parts: [CPUField]
 
-  struct Part: Equatable {
+  struct CPUField: Equatable {
     let name: String
     let value: String
   }
 
   static var present: Processor {
-    Processor(parts: Machine.parts.map { Part(name: $0.name, value: $0.value) })
+    Processor(parts: Machine.parts.map { CPUField(name: $0.name, value: $0.value) })
   }
 
   /// What a table's header says.
   init?(header lines: [Substring]) {
     parts = lines.compactMap { line in
       guard let colon = line.firstIndex(of: ":") else { return nil }
-      return Part(
+      return CPUField(
         name: String(line[..<colon]),
         value: line[line.index(after: colon)...].trimmingCharacters(in: .whitespaces))
     }
     if parts.isEmpty { return nil }
   }
 
-  private init(parts: [Part]) { self.parts = parts }
+  private init(parts: [CPUField]) { self.parts = parts }
 
   private func value(_ name: String) -> String { parts.first { $0.name == name }?.value ?? "unknown" }
 

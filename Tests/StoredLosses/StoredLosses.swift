@@ -14,21 +14,21 @@ struct StoredLosses {
   static func main() throws {
     let isStoring = ProcessInfo.processInfo.environment["FORETOP_STORE_LOSSES"] == "1"
     let processor = Processor.present
-    let results = try Case.all.map { Result(name: $0.name, curve: try $0.train()) }
+    let results = try TrainedCase.all.map { Result(name: $0.name, curve: try $0.train()) }
     let faults = Sense.faults(of: results)
     for fault in faults { print("✘ \(fault)") }
     if isStoring {
       guard faults.isEmpty else { exit(1) }
-      let table = Table(processor: processor, results: results)
-      let old = Table.stored.first { $0.processor == processor }
+      let table = LossTable(processor: processor, results: results)
+      let old = LossTable.stored.first { $0.processor == processor }
       let changes = old?.changes(to: results) ?? "there was no table of this kind of CPU"
       print("\(results.count) cases written to \(try table.write()); \(changes)")
       return
     }
-    let stored = Table.stored
+    let stored = LossTable.stored
     let near = stored.first { $0.covers(results) } ?? stored.first
     guard let table = stored.first(where: { $0.processor == processor }) ?? near else {
-      print("✘ there is no table of losses in \(Table.folder.path)")
+      print("✘ there is no table of losses in \(LossTable.folder.path)")
       exit(1)
     }
     let isSame = table.processor == processor
@@ -47,14 +47,14 @@ struct StoredLosses {
 }
 
 /// What a case lost at each step, and the norm of its last gradient.
-struct Curve: Equatable {
+struct LossCurve: Equatable {
   var losses: [Float]
   var norm: Float
 }
 
 struct Result {
   var name: String
-  var curve: Curve
+  var curve: LossCurve
 }
 
 /// What must hold of the numbers themselves: a table of NaNs, or of networks that are all one, would guard nothing.
@@ -62,21 +62,21 @@ enum Sense {
   static func faults(of results: [Result]) -> [String] {
     var faults: [String] = []
     /// Another number of threads may come to the same sums.
-    struct Key: Hashable {
+    struct LossKey: Hashable {
       let losses: [Float]
       let threads: Character?
     }
-    var seen: [Key: String] = [:]
+    var seen: [LossKey: String] = [:]
     for result in results {
       let losses = result.curve.losses
-      let key = Key(losses: losses, threads: result.name.last)
+      let key = LossKey(losses: losses, threads: result.name.last)
       if !(losses.allSatisfy(\.isFinite) && result.curve.norm.isFinite) {
         faults.append("\(result.name): a number is not finite")
       } else if !(losses[losses.count - 1] < 0.9 * losses[0]) {
         faults.append("\(result.name): it learns nothing, its losses are \(losses)")
       }
       // What is computed again is computed to the bit; nothing else is the same twice.
-      let isRepeated = result.name.contains(Case.recomputed)
+      let isRepeated = result.name.contains(TrainedCase.recomputed)
       if let other = seen[key], !isRepeated { faults.append("\(result.name) loses what \(other) loses") }
       if isRepeated, seen[key] == nil { faults.append("\(result.name): blocks computed again lose something else") }
       if !isRepeated { seen[key] = result.name }

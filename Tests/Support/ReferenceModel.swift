@@ -14,10 +14,10 @@ package struct ReferenceModel {
   package var isGPT2 = false
   package var hasHeadNorms = false
   /// What an element is multiplied with where elements are dropped; nil drops none.
-  package var mask: ((_ place: Place, _ row: Int, _ column: Int) -> Double)?
+  package var mask: ((_ place: DropoutPlace, _ row: Int, _ column: Int) -> Double)?
 
   /// A matrix that elements are dropped from, of one row of tokens: its rows are positions.
-  package enum Place {
+  package enum DropoutPlace {
     /// Of the tokens themselves, or those that the k-th sequential head takes in.
     case embeddings(depth: Int)
     /// Of a block: rows are positions, one head after the other.
@@ -70,7 +70,7 @@ package struct ReferenceModel {
     return zip(x, tokens.indices.flatMap { positions[place($0)] }).map(+)
   }
 
-  private func dropped(_ x: [Double], _ place: Place) -> [Double] {
+  private func dropped(_ x: [Double], _ place: DropoutPlace) -> [Double] {
     guard let mask else { return x }
     return x.enumerated().map { $1 * mask(place, $0 / width, $0 % width) }
   }
@@ -129,7 +129,7 @@ package struct ReferenceModel {
   }
 
   /// How MTP heads are built.
-  package enum MultiToken { case parallel, sequential }
+  package enum HeadArrangement { case parallel, sequential }
 
   /// The logits at every position of a row's first `context` tokens: [T][V].
   /// - Parameters:
@@ -137,7 +137,7 @@ package struct ReferenceModel {
   ///   - unembedding: `lm_head` or `top_head`.
   ///   - depth: 0 for the trunk's own hidden states, k for the k-th MTP head.
   package func logits(
-    _ row: [Int32], context: Int, unembedding name: String, depth: Int = 0, multiToken: MultiToken? = nil
+    _ row: [Int32], context: Int, unembedding name: String, depth: Int = 0, multiToken: HeadArrangement? = nil
   ) -> [[Double]] {
     let tokens = Array(row[..<context])
     var x: [Double]

@@ -17,7 +17,9 @@ CASES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "cases")
 ROOMS = {
     name[:-3]: folder for folder, _, names in os.walk(CASES) for name in names if name.endswith("_tests.py")}
 # The longest begin.
-LONGEST = ["stored_tests", "machine_tests", "signal_tests", "bad_input_tests", "line_tests", "people_tests", "control_tests"]
+LONGEST = [
+    "stored_tests", "exchange_tests", "machine_tests", "signal_tests", "bad_input_tests", "line_tests", "people_tests",
+    "control_tests"]
 MODULES = LONGEST + sorted(set(ROOMS) - set(LONGEST))
 
 WORKERS = 4

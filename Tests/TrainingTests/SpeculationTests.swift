@@ -11,7 +11,7 @@ import Transformer
   /// A network and how it guesses.
   struct Setting: Sendable, CustomTestStringConvertible {
     var kind: NetworkKind
-    var source: Drafter.Source
+    var source: Drafter.DraftHeads
     var mtp: Recipe.MultiTokenSettings.HeadArrangement = .parallel
     var draft: Int?
     var precision = Recipe.PrecisionChoice.fp32

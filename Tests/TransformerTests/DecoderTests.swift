@@ -13,7 +13,7 @@ import Transformer
   func `its logits are those of a whole row`(
     keyValueHeads: Int, threads: Int, kind: NetworkKind, hasHeadNorms: Bool, headWidth: Int
   ) throws {
-    let c = Case(
+    let c = NetworkCase(
       testDescription: "", width: 16, heads: 2, keyValueHeads: keyValueHeads, context: 12, rows: 1, threads: threads,
       kind: kind, hasHeadNorms: hasHeadNorms, ownHeadWidth: headWidth)
     let model = try Transformer(c.configuration, rows: 1, precision: .fp32, threads: threads)
@@ -30,8 +30,9 @@ import Transformer
 
   @Test(arguments: [MultiToken.parallel, .sequential])
   func `the TOP head's logits are its own, whatever heads stand between`(multiToken: MultiToken) throws {
-    let objectives = Case.heads(3, top: true)
-    let c = Case(testDescription: "", objectives: objectives, weights: [1, 1, 1, 1], rows: 1, multiToken: multiToken)
+    let objectives = NetworkCase.heads(3, top: true)
+    let c = NetworkCase(
+      testDescription: "", objectives: objectives, weights: [1, 1, 1, 1], rows: 1, multiToken: multiToken)
     let model = try Transformer(c.configuration, rows: 1, precision: .fp32, threads: 1)
     model.shake(1)
     Rows(c, seed: 2).view { model.forward($0) }
@@ -45,7 +46,7 @@ import Transformer
 
   @Test(arguments: [NetworkKind.llama, .gpt2])
   func `beyond its context it forgets the older half`(kind: NetworkKind) throws {
-    let c = Case(testDescription: "", context: 8, rows: 1, kind: kind)
+    let c = NetworkCase(testDescription: "", context: 8, rows: 1, kind: kind)
     let model = try Transformer(c.configuration, rows: 1, precision: .fp32, threads: 1)
     model.shake(1)
     let tokens: [Int32] = [1, 5, 2, 7, 3, 4, 9, 0, 6]
@@ -57,7 +58,7 @@ import Transformer
   }
 
   /// Small networks of both kinds, with a prompt that takes a large piece, several small ones and single tokens.
-  private static let long = Case.all.filter { $0.objectives[0] == .nextToken(NextToken()) }.map { shape in
+  private static let long = NetworkCase.all.filter { $0.objectives[0] == .nextToken(NextToken()) }.map { shape in
     var long = shape
     long.context = 160
     long.rows = 1
@@ -71,7 +72,7 @@ import Transformer
     return dice.tokens(count, below: vocabulary)
   }
 
-  private static func model(_ c: Case, _ precision: Precision) throws -> Transformer {
+  private static func model(_ c: NetworkCase, _ precision: Precision) throws -> Transformer {
     let model = try Transformer(
       c.configuration, rows: 1, precision: precision, threads: c.threads, shards: 1, isTrained: false)
     model.shake(1)
@@ -81,7 +82,7 @@ import Transformer
   private static func largest(_ a: [Float]) -> Double { a.reduce(0) { max($0, Double(abs($1))) } }
 
   @Test(arguments: long)
-  func `many tokens at once are what they are one after the other`(c: Case) throws {
+  func `many tokens at once are what they are one after the other`(c: NetworkCase) throws {
     let model = try Self.model(c, .fp32)
     let tokens = Self.tokens(155, below: c.vocabulary, seed: 3)
     var single = try Decoder(c.configuration)
@@ -102,7 +103,7 @@ import Transformer
   /// that the shaken weights make large.
   @Test(.enabled(if: Machine.hasBF16), arguments: [NetworkKind.llama, .gpt2])
   func `in bf16 many at once are about the same`(kind: NetworkKind) throws {
-    let c = Case(testDescription: "", width: 32, heads: 2, inner: 48, context: 160, rows: 1, kind: kind)
+    let c = NetworkCase(testDescription: "", width: 32, heads: 2, inner: 48, context: 160, rows: 1, kind: kind)
     let model = try Transformer(c.configuration, rows: 1, precision: .bf16, threads: 2, shards: 1, isTrained: false)
     model.parameters.initialize(seed: 1, deviation: 0.1, threads: 2)
     let tokens = Self.tokens(155, below: c.vocabulary, seed: 3)
@@ -117,7 +118,7 @@ import Transformer
   }
 
   @Test(arguments: long)
-  func `what is forgotten leaves nothing behind`(c: Case) throws {
+  func `what is forgotten leaves nothing behind`(c: NetworkCase) throws {
     let model = try Self.model(c, .fp32)
     let tokens = Self.tokens(150, below: c.vocabulary, seed: 3)
     let others = Self.tokens(20, below: c.vocabulary, seed: 4)
@@ -138,7 +139,7 @@ import Transformer
   }
 
   @Test func `logits of every token that is read are those of the tokens so far`() throws {
-    let c = Case(testDescription: "", context: 160, rows: 1)
+    let c = NetworkCase(testDescription: "", context: 160, rows: 1)
     let model = try Self.model(c, .fp32)
     let tokens = Self.tokens(150, below: c.vocabulary, seed: 5)
     var decoder = try Decoder(c.configuration)
@@ -155,7 +156,7 @@ import Transformer
   }
 
   @Test func `more tokens than the context holds leave what they leave one after the other`() throws {
-    let c = Case(testDescription: "", context: 40, rows: 1)
+    let c = NetworkCase(testDescription: "", context: 40, rows: 1)
     let model = try Self.model(c, .fp32)
     let tokens = Self.tokens(133, below: c.vocabulary, seed: 6)
     var single = try Decoder(c.configuration)

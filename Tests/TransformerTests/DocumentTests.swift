@@ -8,7 +8,7 @@ import Transformer
 
 @Suite struct DocumentTests {
   /// A row over several tiles whose documents begin inside of them, at their bounds and right beside each other.
-  private func rows(_ c: Case) -> Rows {
+  private func rows(_ c: NetworkCase) -> Rows {
     var rows = Rows(c, seed: 9)
     let starts = [0, 3, 64, 65, 150, 160, 256, 290]
     rows.documents = rows.tokens.indices.map { place in
@@ -17,8 +17,8 @@ import Transformer
     return rows
   }
 
-  private func tall(_ kind: NetworkKind = .llama) -> Case {
-    Case(
+  private func tall(_ kind: NetworkKind = .llama) -> NetworkCase {
+    NetworkCase(
       testDescription: "", vocabulary: 20, blocks: 2, width: 8, heads: 2, keyValueHeads: 1, inner: 8, context: 300,
       objectives: [.nextToken(NextToken())], weights: [1], rows: 2, kind: kind)
   }

@@ -7,7 +7,7 @@ import Transformer
 
 @Suite struct AloneTests {
   /// Small networks of all kinds with a context that 40 tokens fit into.
-  static let shapes = Case.all.filter { $0.objectives[0] == .nextToken(NextToken()) }.map { shape in
+  static let shapes = NetworkCase.all.filter { $0.objectives[0] == .nextToken(NextToken()) }.map { shape in
     var long = shape
     long.context = 48
     long.rows = 1
@@ -15,7 +15,7 @@ import Transformer
     return long
   }
 
-  static func model(_ c: Case, _ precision: Precision = .fp32) throws -> Transformer {
+  static func model(_ c: NetworkCase, _ precision: Precision = .fp32) throws -> Transformer {
     let model = try Transformer(
       c.configuration, rows: 1, precision: precision, threads: c.threads, shards: 1, isTrained: false)
     if precision == .bf16 {
@@ -26,7 +26,7 @@ import Transformer
     return model
   }
 
-  static func tokens(_ count: Int, _ c: Case, seed: UInt64) -> [Int32] {
+  static func tokens(_ count: Int, _ c: NetworkCase, seed: UInt64) -> [Int32] {
     var dice = Dice(seed)
     return dice.tokens(count, below: c.vocabulary)
   }
@@ -42,7 +42,7 @@ import Transformer
     return all
   }
 
-  private func checkVerified(_ c: Case, _ model: borrowing Transformer) throws {
+  private func checkVerified(_ c: NetworkCase, _ model: borrowing Transformer) throws {
     let tokens = Self.tokens(40, c, seed: 3)
     let expected = try single(tokens, model)
     for size in [2, 3, 5, 16, 39] {
@@ -62,18 +62,18 @@ import Transformer
   }
 
   @Test(arguments: shapes)
-  func `several that are verified have the bits of one at a time`(c: Case) throws {
+  func `several that are verified have the bits of one at a time`(c: NetworkCase) throws {
     try checkVerified(c, Self.model(c))
   }
 
   @Test(.enabled(if: Machine.hasBF16, "this processor has no bf16"), arguments: [NetworkKind.llama, .gpt2])
   func `in bf16 too`(kind: NetworkKind) throws {
-    let c = Case(testDescription: "", width: 32, heads: 2, inner: 48, context: 48, rows: 1, kind: kind)
+    let c = NetworkCase(testDescription: "", width: 32, heads: 2, inner: 48, context: 48, rows: 1, kind: kind)
     try checkVerified(c, Self.model(c, .bf16))
   }
 
   @Test(arguments: shapes)
-  func `texts beside each other have the bits that each has alone`(c: Case) throws {
+  func `texts beside each other have the bits that each has alone`(c: NetworkCase) throws {
     let model = try Self.model(c)
     let prompt = Self.tokens(11, c, seed: 4)
     // More texts than go through at a time, and past the end of the context.
@@ -124,7 +124,7 @@ import Transformer
   }
 
   @Test(arguments: ahead)
-  func `MTP's guesses are those of a whole row, whatever was read and forgotten before`(c: Case) throws {
+  func `MTP's guesses are those of a whole row, whatever was read and forgotten before`(c: NetworkCase) throws {
     let model = try AloneTests.model(c)
     let most = Drafter.most(c.configuration, .multiToken)
     for count in 1...most {
@@ -148,7 +148,7 @@ import Transformer
   }
 
   @Test(arguments: ahead)
-  func `where the older half was forgotten, guesses are those of what is left`(c: Case) throws {
+  func `where the older half was forgotten, guesses are those of what is left`(c: NetworkCase) throws {
     let model = try AloneTests.model(c)
     let count = Drafter.most(c.configuration, .multiToken)
     var drafter = try Drafter(of: model, source: .multiToken, count: count)
@@ -163,7 +163,7 @@ import Transformer
   }
 
   @Test(arguments: ranked)
-  func `TOP's guesses are the best of its ranking, and no draft comes twice`(c: Case) throws {
+  func `TOP's guesses are the best of its ranking, and no draft comes twice`(c: NetworkCase) throws {
     let model = try AloneTests.model(c)
     let count = min(4, Drafter.most(c.configuration, .tokenOrder))
     var drafter = try Drafter(of: model, source: .tokenOrder, count: count)

@@ -9,8 +9,10 @@ import Transformer
   /// The parameters' blocks and the activations of a shard take at least a page each.
   static func pages(_ plan: NetworkPlan) -> Int { (6 + plan.shards.count) * 4096 }
 
-  @Test(arguments: Case.all, [(Precision.fp32, true), (.fp32, false), (.bf16, true), (.bf16, false)])
-  func `a plan says to the byte what a network allocates`(of shape: Case, how: (Precision, isTrained: Bool)) throws {
+  @Test(arguments: NetworkCase.all, [(Precision.fp32, true), (.fp32, false), (.bf16, true), (.bf16, false)])
+  func `a plan says to the byte what a network allocates`(of shape: NetworkCase, how: (Precision, isTrained: Bool))
+    throws
+  {
     let (precision, isTrained) = how
     try requireHere(precision)
     for (rows, context) in [(shape.rows, shape.context), (64, 150)] {

@@ -36,7 +36,7 @@ import Transformer
   }
 
   /// What the hits of each objective and the ranks of TOP add up to, from sorted logits.
-  private func twin(_ c: Case, _ rows: Rows, _ model: borrowing Transformer, _ isAsked: [Bool]) -> (
+  private func twin(_ c: NetworkCase, _ rows: Rows, _ model: borrowing Transformer, _ isAsked: [Bool]) -> (
     hits: [Int], ranks: RankSum
   ) {
     let reference = ReferenceModel(
@@ -70,16 +70,16 @@ import Transformer
   }
 
   @Test(arguments: [
-    Case(testDescription: "NTP and TOP", vocabulary: 40, context: 20, rows: 3),
-    Case(testDescription: "small chunks", vocabulary: 17, context: 20, rows: 3, chunk: 7),
-    Case(
+    NetworkCase(testDescription: "NTP and TOP", vocabulary: 40, context: 20, rows: 3),
+    NetworkCase(testDescription: "small chunks", vocabulary: 17, context: 20, rows: 3, chunk: 7),
+    NetworkCase(
       testDescription: "MTP-3 parallel and TOP", vocabulary: 23, blocks: 3, context: 20,
-      objectives: Case.heads(3, top: true), weights: [1, 1, 1, 1], rows: 2, threads: 1, multiToken: .parallel),
-    Case(
-      testDescription: "MTP-2 sequential", vocabulary: 9, context: 20, objectives: Case.heads(2, top: false),
+      objectives: NetworkCase.heads(3, top: true), weights: [1, 1, 1, 1], rows: 2, threads: 1, multiToken: .parallel),
+    NetworkCase(
+      testDescription: "MTP-2 sequential", vocabulary: 9, context: 20, objectives: NetworkCase.heads(2, top: false),
       weights: [1, 1], multiToken: .sequential),
   ])
-  func `a network's hits and ranks are its twin's`(c: Case) throws {
+  func `a network's hits and ranks are its twin's`(c: NetworkCase) throws {
     let model = try Transformer(
       c.configuration, rows: c.rows, precision: .fp32, threads: c.threads, chunk: c.chunk, isTrained: false)
     model.shake(11)

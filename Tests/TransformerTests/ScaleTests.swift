@@ -7,8 +7,8 @@ import Transformer
 
 @Suite struct ScaleTests {
   /// A network of one narrow block, so that everything is in the heads.
-  private func narrow(vocabulary: Int, context: Int, rows: Int) -> Case {
-    Case(
+  private func narrow(vocabulary: Int, context: Int, rows: Int) -> NetworkCase {
+    NetworkCase(
       testDescription: "", vocabulary: vocabulary, blocks: 1, width: 8, heads: 1, keyValueHeads: 1, inner: 8,
       context: context, rows: rows)
   }
@@ -54,7 +54,7 @@ import Transformer
     few.rows = 1
     var many = Rows(all, seed: 5)
     many.tokens = Array(repeating: row.tokens, count: copies).flatMap { $0 }
-    func learned(_ c: Case, _ rows: Rows) throws -> (loss: Double, gradient: [Float]) {
+    func learned(_ c: NetworkCase, _ rows: Rows) throws -> (loss: Double, gradient: [Float]) {
       let model = try Transformer(c.configuration, rows: c.rows, precision: .fp32, threads: 2)
       model.shake(6)
       let sum = model.learn(rows, weights: [1])[0]
@@ -67,7 +67,7 @@ import Transformer
   }
 
   @Test func `activations of ten thousand do not overflow the loss`() throws {
-    let c = Case(testDescription: "", vocabulary: 40, context: 9)
+    let c = NetworkCase(testDescription: "", vocabulary: 40, context: 9)
     let model = try Transformer(c.configuration, rows: c.rows, precision: .fp32, threads: 2)
     model.shake(3)
     for tensor in model.parameters.layout.tensors where tensor.path.hasSuffix("_head/weight") {
@@ -85,7 +85,7 @@ import Transformer
   }
 
   @Test func `sixty-four threads give what one gives`() throws {
-    let c = Case(testDescription: "", context: 9, rows: 2)
+    let c = NetworkCase(testDescription: "", context: 9, rows: 2)
     let rows = Rows(c, seed: 4)
     let one = try c.gradients(on: rows, threads: 1)
     for (path, gradient) in try c.gradients(on: rows, threads: 64) {
@@ -98,7 +98,7 @@ import Transformer
     ([.nextToken(NextToken()), .nextToken(NextToken(distance: 2))], 2, MultiToken.parallel),
   ])
   func `a masked position changes nothing`(objectives: [Objective], reach: Int, multiToken: MultiToken?) throws {
-    let c = Case(
+    let c = NetworkCase(
       testDescription: "", context: 9, objectives: objectives, weights: objectives.map { _ in 1 },
       multiToken: multiToken
     )
@@ -124,8 +124,8 @@ import Transformer
 
   @Test(arguments: [nil, MultiToken.parallel, .sequential])
   func `a batch in which nothing counts has loss 0 and gradient 0`(multiToken: MultiToken?) throws {
-    let objectives = multiToken == nil ? Case.heads(1, top: true) : Case.heads(2, top: true)
-    let c = Case(
+    let objectives = multiToken == nil ? NetworkCase.heads(1, top: true) : NetworkCase.heads(2, top: true)
+    let c = NetworkCase(
       testDescription: "", objectives: objectives, weights: objectives.map { _ in 1 }, multiToken: multiToken)
     var rows = Rows(c, seed: 4)
     rows.mask = rows.tokens.map { _ in 0 }

@@ -6,7 +6,7 @@ import Transformer
 
 @Suite struct ShardTests {
   /// Two micro-batches on networks of one weight, the second with other rows than the first.
-  private func learned(_ c: Case, _ precision: Precision, shards: Int) throws -> (
+  private func learned(_ c: NetworkCase, _ precision: Precision, shards: Int) throws -> (
     losses: [LossSum], norm: Double, gradients: [String: [Float]]
   ) {
     let model = try Transformer(
@@ -30,8 +30,8 @@ import Transformer
     return (losses, model.gradientNorm(), model.tensors(model.parameters.gradients))
   }
 
-  @Test(.enabled(if: Machine.hasBF16, "this processor has no bf16"), arguments: Case.all)
-  func `in bf16 it gives the same but for rounding`(shape: Case) throws {
+  @Test(.enabled(if: Machine.hasBF16, "this processor has no bf16"), arguments: NetworkCase.all)
+  func `in bf16 it gives the same but for rounding`(shape: NetworkCase) throws {
     var c = shape
     c.rows = 4
     let (team, split) = (try learned(c, .bf16, shards: 1), try learned(c, .bf16, shards: 3))
@@ -45,8 +45,8 @@ import Transformer
     }
   }
 
-  @Test(arguments: Case.all, [false, true])
-  func `a thread for its rows gives what the whole team gives`(shape: Case, recomputes: Bool) throws {
+  @Test(arguments: NetworkCase.all, [false, true])
+  func `a thread for its rows gives what the whole team gives`(shape: NetworkCase, recomputes: Bool) throws {
     var c = shape
     c.rows = 4
     c.recomputesBlocks = recomputes
@@ -64,7 +64,7 @@ import Transformer
   }
 
   @Test func `what is looked at is that of its row`() throws {
-    var c = Case(testDescription: "", context: 9)
+    var c = NetworkCase(testDescription: "", context: 9)
     c.rows = 4
     let results = try [1, 3].map { shards in
       let model = try Transformer(
@@ -87,7 +87,7 @@ import Transformer
     func shards(
       _ rows: Int, _ threads: Int, vocabulary: Int = 50, blocks: Int = 4, recomputes: Bool = false
     ) throws -> [Range<Int>] {
-      var c = Case(testDescription: "", vocabulary: vocabulary, blocks: blocks)
+      var c = NetworkCase(testDescription: "", vocabulary: vocabulary, blocks: blocks)
       c.recomputesBlocks = recomputes
       return try NetworkPlan(c.configuration, rows: rows, precision: .fp32, threads: threads).shards
     }

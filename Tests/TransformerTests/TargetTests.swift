@@ -14,7 +14,7 @@ import Transformer
   @Test(arguments: objectives, [2, 11])
   func `as many positions are counted as have targets`(objective: Objective, vocabulary: Int) throws {
     for masked in [false, true] {
-      var c = Case(
+      var c = NetworkCase(
         testDescription: "", vocabulary: vocabulary, context: 13, objectives: [objective], weights: [1], rows: 6)
       c.masked = masked
       let model = try Transformer(c.configuration, rows: c.rows, precision: .fp32, threads: 2)

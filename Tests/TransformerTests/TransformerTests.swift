@@ -6,244 +6,10 @@ import Support
 import Testing
 import Transformer
 
-/// A tiny network with its batch.
-struct Case: Sendable, CustomTestStringConvertible {
-  var testDescription: String
-  var vocabulary = 11
-  var blocks = 2
-  var width = 12
-  var heads = 2
-  var keyValueHeads = 2
-  var inner = 10
-  var context = 7
-  var isTied = false
-  var objectives: [Objective] = [.nextToken(NextToken()), .tokenOrder(TokenOrder(window: 5))]
-  var weights: [Float] = [1, 0.5]
-  var rows = 2
-  var threads = 2
-  var chunk: Int?
-  var masked = false
-  /// Tokens of a document, where there are some.
-  var documentLength = 4
-  var multiToken: MultiToken?
-  var kind = NetworkKind.llama
-  var hasHeadNorms = false
-  var dropout: Float = 0
-  var recomputesBlocks = false
-  var ownHeadWidth = 0
-
-  /// NTP, MTP heads up to n, and TOP.
-  static func heads(_ n: Int, top: Bool) -> [Objective] {
-    (1...n).map { .nextToken(NextToken(distance: $0)) } + (top ? [.tokenOrder(TokenOrder(window: 5))] : [])
-  }
-
-  static let all = [
-    Case(testDescription: "NTP and TOP"),
-    Case(testDescription: "NTP alone", objectives: [.nextToken(NextToken())], weights: [1]),
-    Case(testDescription: "TOP alone", objectives: [.tokenOrder(TokenOrder(window: 4))], weights: [2]),
-    Case(testDescription: "tied", isTied: true),
-    Case(testDescription: "tied, NTP alone", isTied: true, objectives: [.nextToken(NextToken())], weights: [1]),
-    Case(testDescription: "grouped keys", width: 16, heads: 4, keyValueHeads: 2),
-    Case(testDescription: "one key for all", width: 24, heads: 3, keyValueHeads: 1, threads: 1),
-    Case(testDescription: "sixteens", vocabulary: 32, width: 32, heads: 1, keyValueHeads: 1, inner: 48, context: 16),
-    Case(testDescription: "small chunks", chunk: 3),
-    Case(testDescription: "context 1", context: 1, rows: 3),
-    Case(testDescription: "vocabulary 1", vocabulary: 1),
-    Case(testDescription: "masks and documents", context: 9, masked: true),
-    Case(
-      testDescription: "MTP-3 parallel", objectives: heads(3, top: false), weights: [1, 0.5, 0.25],
-      multiToken: .parallel),
-    Case(
-      testDescription: "MTP-3 sequential", objectives: heads(3, top: false), weights: [1, 0.5, 0.25],
-      multiToken: .sequential),
-    Case(
-      testDescription: "MTP-2 parallel and TOP, tied", blocks: 3, isTied: true, objectives: heads(2, top: true),
-      weights: [1, 0.5, 2], chunk: 5, multiToken: .parallel),
-    Case(
-      testDescription: "MTP-3 sequential and TOP, tied", isTied: true, objectives: heads(3, top: true),
-      weights: [1, 0.5, 0.3, 2], chunk: 5, multiToken: .sequential),
-    Case(
-      testDescription: "MTP-4 sequential with masks and documents, one thread", context: 9,
-      objectives: heads(4, top: false), weights: [1, 1, 1, 1], threads: 1, masked: true, multiToken: .sequential),
-    Case(testDescription: "gpt2", kind: .gpt2),
-    Case(
-      testDescription: "gpt2 tied, grouped keys of odd width, masks", width: 12, heads: 4, keyValueHeads: 2, context: 9,
-      isTied: true, chunk: 3, masked: true, kind: .gpt2),
-    Case(
-      testDescription: "gpt2 in sixteens", vocabulary: 32, width: 32, heads: 2, inner: 48, context: 16,
-      objectives: [.nextToken(NextToken())], weights: [1], threads: 3, kind: .gpt2),
-    Case(
-      testDescription: "gpt2, MTP-3 parallel and TOP", blocks: 2, isTied: true, objectives: heads(3, top: true),
-      weights: [1, 0.5, 0.3, 2], multiToken: .parallel, kind: .gpt2),
-    Case(
-      testDescription: "gpt2, MTP-3 sequential and TOP", objectives: heads(3, top: true), weights: [1, 0.5, 0.3, 2],
-      multiToken: .sequential, kind: .gpt2),
-    Case(testDescription: "normed queries and keys", width: 24, heads: 4, keyValueHeads: 2, hasHeadNorms: true),
-    Case(
-      testDescription: "normed queries and keys, MTP-2 sequential", width: 32, heads: 2, keyValueHeads: 1, context: 16,
-      objectives: heads(2, top: false), weights: [1, 1], threads: 1, multiToken: .sequential, hasHeadNorms: true),
-    Case(testDescription: "heads wider than their share", ownHeadWidth: 10),
-    Case(
-      testDescription: "narrow heads that do not divide the width, normed, grouped, computed again", width: 14,
-      heads: 4,
-      keyValueHeads: 2, hasHeadNorms: true, recomputesBlocks: true, ownHeadWidth: 2),
-    Case(
-      testDescription: "wide normed heads, documents, dropout, MTP-2 sequential", width: 16, heads: 3, keyValueHeads: 1,
-      context: 9, objectives: heads(2, top: true), weights: [1, 1, 1], masked: true, multiToken: .sequential,
-      hasHeadNorms: true, dropout: 0.2, ownHeadWidth: 16),
-    Case(testDescription: "dropout", dropout: 0.3),
-    Case(
-      testDescription: "gpt2 with dropout, MTP-3 sequential, computed again", objectives: heads(3, top: true),
-      weights: [1, 0.5, 0.3, 2], multiToken: .sequential, kind: .gpt2, dropout: 0.2, recomputesBlocks: true),
-    Case(
-      testDescription: "dropout, MTP-3 parallel, computed again", objectives: heads(3, top: false),
-      weights: [1, 0.5, 0.3], threads: 1, multiToken: .parallel, dropout: 0.2, recomputesBlocks: true),
-    Case(
-      testDescription: "parallel heads for 1, 2 and 4",
-      objectives: [.nextToken(NextToken()), .nextToken(NextToken(distance: 2)), .nextToken(NextToken(distance: 4))],
-      weights: [1, 0.5, 1], multiToken: .parallel),
-    Case(
-      testDescription: "MTP-2 parallel with masks and documents", context: 9, objectives: heads(2, top: true),
-      weights: [1, 1, 1], masked: true, multiToken: .parallel),
-  ]
-
-  var configuration: Configuration {
-    Configuration(
-      NetworkSize(
-        kind: kind, vocabulary: vocabulary, blocks: blocks, width: width, heads: heads, keyValueHeads: keyValueHeads,
-        ownHeadWidth: ownHeadWidth, inner: inner, context: context, isTied: isTied, hasHeadNorms: hasHeadNorms),
-      epsilon: kind == .gpt2 ? 1e-5 : 1e-6, dropout: dropout, recomputesBlocks: recomputesBlocks,
-      objectives: objectives, multiToken: multiToken)
-  }
-}
-
-extension Case {
-  /// The gradients of a network with certain weights on these rows, by tensor.
-  func gradients(on data: Rows, threads: Int) throws -> [String: [Float]] {
-    let model = try Transformer(configuration, rows: rows, precision: .fp32, threads: threads)
-    model.shake(3)
-    _ = model.learn(data, weights: weights)
-    return model.tensors(model.parameters.gradients)
-  }
-}
-
-/// Rows of random tokens with look-ahead, owned.
-struct Rows {
-  var tokens: [Int32]
-  var documents: [Int32]?
-  var mask: [UInt8]?
-  let rows: Int
-  let context: Int
-  let stride: Int
-
-  init(_ c: Case, seed: UInt64, lookahead: Int = 6) {
-    var dice = Dice(seed)
-    rows = c.rows
-    context = c.context
-    stride = c.context + lookahead
-    tokens = dice.tokens(rows * stride, below: c.vocabulary)
-    // The text of the last row ends with its positions.
-    for i in (rows - 1) * stride + context..<rows * stride { tokens[i] = -1 }
-    if c.masked {
-      documents = tokens.indices.map { Int32($0 % stride / c.documentLength) }
-      mask = tokens.indices.map { $0 % 3 == 0 ? 0 : 1 }
-    }
-  }
-
-  func view<Result>(_ body: (TokenRows) throws -> Result) rethrows -> Result {
-    try tokens.withUnsafeBufferPointer { tokens in
-      try (documents ?? []).withUnsafeBufferPointer { d in
-        try (mask ?? []).withUnsafeBufferPointer { m in
-          try body(
-            TokenRows(
-              tokens: tokens.baseAddress!, rows: rows, context: context, stride: stride,
-              documents: documents == nil ? nil : d.baseAddress, mask: mask == nil ? nil : m.baseAddress))
-        }
-      }
-    }
-  }
-}
-
-extension Transformer {
-  /// Tensors by name.
-  func tensors(_ base: UnsafeMutablePointer<Float>) -> [String: [Float]] {
-    Dictionary(
-      uniqueKeysWithValues: parameters.layout.tensors.map { tensor in
-        (tensor.path, Array(UnsafeBufferPointer(start: base + tensor.offset, count: tensor.count)))
-      })
-  }
-
-  /// Weights large enough that every part of the network matters.
-  func shake(_ seed: UInt64) {
-    var dice = Dice(seed)
-    for tensor in parameters.layout.tensors {
-      for i in 0..<tensor.count {
-        parameters.weights[tensor.offset + i] =
-          tensor.start == .ones ? Float.random(in: 0.5...1.5, using: &dice) : Float.random(in: -0.6...0.6, using: &dice)
-      }
-    }
-    parameters.roundOperands(threads: threads)
-  }
-
-  /// Means of the losses, and their weighted sum's gradients in the parameters.
-  func learn(_ rows: Rows, weights: [Float], noise: RandomStream? = nil) -> [LossSum] {
-    rows.view { batch in
-      var counts = [Int](repeating: 0, count: weights.count)
-      var losses = [LossSum](repeating: LossSum(), count: weights.count)
-      countPositions(batch, into: &counts)
-      forward(batch, noise: noise)
-      heads(batch, weights: weights, denominators: counts, accumulates: false, noise: noise, into: &losses)
-      backward(batch, accumulates: false, noise: noise)
-      return losses
-    }
-  }
-}
-
-/// The masks of one pass, held still: read off a matrix of ones.
-struct Masks {
-  private var values: [String: (columns: Int, values: [Float])] = [:]
-  private let context: Int
-  private let heads: Int
-
-  init(_ c: Case, _ noise: RandomStream) {
-    context = c.context
-    heads = c.heads
-    func fill(_ place: ReferenceModel.Place, _ stream: UInt64, rows: Int, columns: Int) {
-      var ones = [Float](repeating: 1, count: rows * columns)
-      ones.withUnsafeMutableBufferPointer {
-        Dropout(rate: c.dropout, random: noise.branch(stream)).apply(
-          Matrix($0.baseAddress!, rows: rows, columns: columns), threads: 1)
-      }
-      values["\(place)"] = (columns, ones)
-    }
-    let positions = c.rows * c.context
-    for depth in 0..<UInt64(4) {
-      fill(.embeddings(depth: Int(depth)), UInt64.max - depth, rows: positions, columns: c.width)
-    }
-    for block in 0..<c.blocks + c.objectives.count {
-      let first = UInt64(block) * 4
-      fill(.weights(block: block), first, rows: positions * c.heads, columns: c.context)
-      fill(.attention(block: block), first + 1, rows: positions, columns: c.width)
-      fill(.mlp(block: block), first + 2, rows: positions, columns: c.width)
-    }
-  }
-
-  func value(_ batchRow: Int, _ place: ReferenceModel.Place, _ row: Int, _ column: Int) -> Double {
-    let (columns, values) = values["\(place)"]!
-    let first = if case .weights = place { batchRow * heads * context } else { batchRow * context }
-    return Double(values[(first + row) * columns + column])
-  }
-}
-
-/// Leaves a case out, for all to see, where this processor cannot compute in its precision.
-func requireHere(_ precision: Precision) throws {
-  if precision == .bf16 && !Machine.hasBF16 { try Test.cancel("this processor has no bf16") }
-}
-
 @Suite struct TransformerTests {
   /// Σ weight × mean loss, in Double.
   static func loss(
-    _ c: Case, _ rows: Rows, _ tensors: [String: [Double]], masks: Masks? = nil
+    _ c: NetworkCase, _ rows: Rows, _ tensors: [String: [Double]], masks: Masks? = nil
   ) -> Double {
     var model = ReferenceModel(
       heads: c.heads, keyValueHeads: c.keyValueHeads, blocks: c.blocks, theta: 10_000, width: c.width, inner: c.inner,
@@ -259,7 +25,7 @@ func requireHere(_ precision: Precision) throws {
         if let masks { model.mask = { masks.value(row, $0, $1, $2) } }
         let documents = rows.documents.map { Array($0[row * rows.stride..<(row + 1) * rows.stride]) }
         model.documents = documents
-        let kind: ReferenceModel.MultiToken? = c.multiToken.map { $0 == .parallel ? .parallel : .sequential }
+        let kind: ReferenceModel.HeadArrangement? = c.multiToken.map { $0 == .parallel ? .parallel : .sequential }
         let (name, depth) =
           if case .nextToken = objective { ("lm_head", index) } else { ("top_head", 0) }
         let logits = model.logits(
@@ -283,8 +49,8 @@ func requireHere(_ precision: Precision) throws {
     return total
   }
 
-  @Test(arguments: Case.all)
-  func `its losses are its twin's and its gradients their slopes`(c: Case) throws {
+  @Test(arguments: NetworkCase.all)
+  func `its losses are its twin's and its gradients their slopes`(c: NetworkCase) throws {
     let model = try Transformer(
       c.configuration, rows: c.rows, precision: .fp32, threads: c.threads, chunk: c.chunk)
     model.shake(3)
@@ -318,8 +84,10 @@ func requireHere(_ precision: Precision) throws {
     }
   }
 
-  @Test(arguments: Case.all, [Precision.fp32, .bf16])
-  func `computing blocks again changes no bit, and its activations take less`(of shape: Case, precision: Precision)
+  @Test(arguments: NetworkCase.all, [Precision.fp32, .bf16])
+  func `computing blocks again changes no bit, and its activations take less`(
+    of shape: NetworkCase, precision: Precision
+  )
     throws
   {
     try requireHere(precision)
@@ -345,11 +113,11 @@ func requireHere(_ precision: Precision) throws {
   }
 
   @Test func `dropout is off where no noise is given, and another pass drops others`() throws {
-    let c = Case(testDescription: "", dropout: 0.5)
+    let c = NetworkCase(testDescription: "", dropout: 0.5)
     var without = c
     without.dropout = 0
     let rows = Rows(c, seed: 4)
-    func losses(_ c: Case, _ noise: RandomStream?) throws -> [LossSum] {
+    func losses(_ c: NetworkCase, _ noise: RandomStream?) throws -> [LossSum] {
       let model = try Transformer(c.configuration, rows: c.rows, precision: .fp32, threads: 2)
       model.shake(3)
       return model.learn(rows, weights: c.weights, noise: noise)
@@ -363,7 +131,7 @@ func requireHere(_ precision: Precision) throws {
   }
 
   @Test func `branches begin smaller where asked, norms at 1 and biases at 0`() throws {
-    let c = Case(testDescription: "", width: 64, inner: 128, kind: .gpt2)
+    let c = NetworkCase(testDescription: "", width: 64, inner: 128, kind: .gpt2)
     let model = try Transformer(c.configuration, rows: 1, precision: .fp32, threads: 2)
     model.parameters.initialize(seed: 1, deviation: 0.02, residualScale: 0.5, threads: 2)
     for (path, values) in model.tensors(model.parameters.weights) {
@@ -379,8 +147,8 @@ func requireHere(_ precision: Precision) throws {
 
   @Test(arguments: [nil, MultiToken.parallel, .sequential])
   func `two micro-batches add up to one batch`(multiToken: MultiToken?) throws {
-    let objectives = Case.heads(multiToken == nil ? 1 : 3, top: true)
-    var c = Case(
+    let objectives = NetworkCase.heads(multiToken == nil ? 1 : 3, top: true)
+    var c = NetworkCase(
       testDescription: "", objectives: objectives, weights: objectives.map { _ in 0.5 }, rows: 4, masked: true,
       multiToken: multiToken)
     let whole = try Transformer(c.configuration, rows: 4, precision: .fp32, threads: 2)
@@ -410,7 +178,7 @@ func requireHere(_ precision: Precision) throws {
   }
 
   @Test func `the size of a chunk changes nothing but rounding`() throws {
-    let c = Case(testDescription: "", context: 40, rows: 3)
+    let c = NetworkCase(testDescription: "", context: 40, rows: 3)
     let rows = Rows(c, seed: 6)
     let gradients = try [1, 7, 64, 120].map { chunk in
       let model = try Transformer(c.configuration, rows: c.rows, precision: .fp32, threads: 2, chunk: chunk)
@@ -424,7 +192,7 @@ func requireHere(_ precision: Precision) throws {
   }
 
   @Test func `the same network gives the same bits again, and nearly those on one thread`() throws {
-    let c = Case(testDescription: "", width: 32, heads: 2, context: 200, rows: 3)
+    let c = NetworkCase(testDescription: "", width: 32, heads: 2, context: 200, rows: 3)
     let rows = Rows(c, seed: 7)
     let first = try c.gradients(on: rows, threads: 2)
     #expect(try c.gradients(on: rows, threads: 2) == first)
@@ -433,20 +201,20 @@ func requireHere(_ precision: Precision) throws {
   }
 
   static let longContexts = [
-    Case(
+    NetworkCase(
       testDescription: "several tiles", vocabulary: 20, blocks: 1, width: 8, keyValueHeads: 1, inner: 8, context: 300,
       objectives: [.nextToken(NextToken())], weights: [1], rows: 1),
-    Case(
+    NetworkCase(
       testDescription: "more than a block of keys", vocabulary: 7, blocks: 1, width: 8, inner: 8, context: 530,
       objectives: [.nextToken(NextToken())], weights: [1], rows: 1),
-    Case(
+    NetworkCase(
       testDescription: "more than a block of keys, documents and dropout", vocabulary: 7, blocks: 1, width: 8, heads: 1,
       keyValueHeads: 1, inner: 8, context: 530, objectives: [.nextToken(NextToken())], weights: [1], rows: 1,
       threads: 1, masked: true, documentLength: 517, dropout: 0.2),
   ]
 
   @Test(arguments: longContexts)
-  func `attention over several tiles and blocks is its twin's`(c: Case) throws {
+  func `attention over several tiles and blocks is its twin's`(c: NetworkCase) throws {
     let model = try Transformer(c.configuration, rows: 1, precision: .fp32, threads: c.threads)
     model.shake(8)
     let rows = Rows(c, seed: 9)
@@ -472,23 +240,23 @@ func requireHere(_ precision: Precision) throws {
   }
 
   static let inBothPrecisions = [
-    Case(testDescription: "short", vocabulary: 50, width: 64, inner: 64, context: 40, rows: 3),
-    Case(
+    NetworkCase(testDescription: "short", vocabulary: 50, width: 64, inner: 64, context: 40, rows: 3),
+    NetworkCase(
       testDescription: "grouped keys, several tiles, the last one odd", vocabulary: 50, width: 64, heads: 4,
       keyValueHeads: 2, inner: 64, context: 151),
-    Case(
+    NetworkCase(
       testDescription: "heads of odd width, documents and dropout", vocabulary: 50, width: 66, heads: 2, inner: 64,
       context: 90, masked: true, documentLength: 70, kind: .gpt2, dropout: 0.1),
-    Case(
+    NetworkCase(
       testDescription: "normed heads wider than their share, several tiles", vocabulary: 50, width: 64, heads: 4,
       keyValueHeads: 2, inner: 64, context: 151, hasHeadNorms: true, ownHeadWidth: 48),
-    Case(
+    NetworkCase(
       testDescription: "more than a block of keys, wide heads", vocabulary: 50, blocks: 1, width: 160, heads: 1,
       keyValueHeads: 1, inner: 64, context: 530, rows: 1),
   ]
 
   @Test(.enabled(if: Machine.hasBF16, "this processor has no bf16"), arguments: inBothPrecisions)
-  func `bf16 stays near fp32`(c: Case) throws {
+  func `bf16 stays near fp32`(c: NetworkCase) throws {
     let rows = Rows(c, seed: 10)
     let noise = c.dropout > 0 ? RandomStream(seed: 1, purpose: "test") : nil
     let results = try [Precision.fp32, .bf16].map { precision in
@@ -511,7 +279,7 @@ func requireHere(_ precision: Precision) throws {
 
   @Test(arguments: [(10, 3, 3, 8), (6, 2, 2, 8), (12, 4, 3, 8), (12, 2, 2, 0)])
   func `a shape that does not work out is refused with its numbers`(shape: (Int, Int, Int, Int)) {
-    var c = Case(testDescription: "")
+    var c = NetworkCase(testDescription: "")
     (c.width, c.heads, c.keyValueHeads, c.inner) = shape
     #expect(throws: TransformerError.self) {
       _ = try Transformer(c.configuration, rows: 1, precision: .fp32, threads: 1)

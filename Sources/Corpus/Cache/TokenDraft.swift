@@ -1,5 +1,5 @@
-// Tokens on their way into the cache. A draft lies beside the file that it becomes, with a note of how far it is: who is killed
-// while a large text is tokenized goes on from the last note.
+// Unfinished files of the token cache. A draft lies beside the file that it becomes, with a note of its progress, so that a
+// process killed while it tokenized a large text can continue from the last note.
 import Foundation
 import Run
 
@@ -15,9 +15,9 @@ final class TokenDraft {
 
   let path: String
   let file: Int32
-  /// Where documents begin, appended as they are found: 8 bytes each.
+  /// The file of the documents' beginnings, 8 bytes each, appended as they are found.
   private let documents: Int32
-  /// What the draft has when it is opened.
+  /// The progress of the draft when it was opened.
   private(set) var place = TokenizingPlace()
   private(set) var tokens = 0
   private(set) var starts: [Int] = []
@@ -26,19 +26,19 @@ final class TokenDraft {
 
   /// Opens the draft of a cache file, or begins it.
   /// - Parameters:
-  ///   - width: bytes of a token.
-  ///   - files: number of files of the text.
-  /// - Returns: nil where another process writes it, or the folder cannot be written.
+  ///   - width: bytes per token.
+  ///   - files: the number of files of the text.
+  /// - Returns: nil if another process writes the draft, or the folder cannot be written.
   init?(of cacheFile: String, width: Int, files: Int) {
     path = cacheFile + ".draft"
     file = path.withFileName { open($0, O_RDWR | O_CREAT | O_CLOEXEC, 0o644) }
     guard file >= 0 else { return nil }
-    // A process that ends, however it ends, lets go of it. One that has finished made it the cache file.
+    // The kernel releases the lock when the other process ends. A process that has finished has made the draft the cache file.
     guard flock(file, LOCK_EX | LOCK_NB) == 0, Self.isSame(file, path) else {
       close(file)
       return nil
     }
-    // Only now: those of a draft that another process finishes are removed under its lock.
+    // Opened only under the lock, since another process removes this file under its own lock when it finishes.
     documents = (path + ".documents").withFileName { open($0, O_RDWR | O_CREAT | O_CLOEXEC, 0o644) }
     guard documents >= 0 else {
       close(file)
@@ -67,7 +67,7 @@ final class TokenDraft {
       && a.st_dev == b.st_dev
   }
 
-  /// What the note says; nil where there is none, or it is damaged.
+  /// The content of the note; nil if it is missing or damaged.
   private static func note(at path: String) -> [UInt64]? {
     guard let bytes = try? Data(contentsOf: URL(filePath: path + ".note")), bytes.count == 48 else { return nil }
     let note = bytes.withUnsafeBytes { bytes in
@@ -96,7 +96,7 @@ final class TokenDraft {
     return read == 8 * count ? starts : []
   }
 
-  /// Notes how far the draft is, if the last note is some time ago. What cannot be noted is only done again.
+  /// Writes a note of the progress, if the last note is old enough. After a failure the work is merely repeated later.
   func note(_ place: TokenizingPlace, tokens: Int, starts: [Int], isDue: Bool = false) {
     guard isDue || ContinuousClock.now - lastNote > .seconds(Self.patience) else { return }
     let added = Array(starts[noted...])
@@ -111,10 +111,10 @@ final class TokenDraft {
     lastNote = ContinuousClock.now
   }
 
-  /// Removes what lies beside the draft. Only the process that has the lock may: before the draft becomes the cache file.
+  /// Removes the files beside the draft. Call this under the lock, before the draft becomes the cache file.
   func removeNotes() { for ending in [".note", ".documents"] { unlink(path + ending) } }
 
-  /// Removes the draft, which has not become the cache file, and what lies beside it.
+  /// Removes a draft that has not become the cache file, with the files beside it.
   func remove() {
     removeNotes()
     unlink(path)

@@ -1,13 +1,13 @@
-// Star graphs as a source of tokens: sample i is a function of the seed and i, so that nothing is stored, a run goes on at any
-// sample, and a pass may be endless.
+// Star graphs as a source of tokens. Sample i is a function of the seed and i: samples are not stored, a run can continue at
+// any sample, and a pass may be endless.
 import Foundation
 import Run
 
-/// The samples of a part of the task, one a window.
+/// The samples of one part (training or test), one per window.
 ///
-/// A sample is `a,b|c,d|…/source,goal=path` with one token per node and none for the comma: token n is node n, then come `|`,
-/// `=`, `/` and a filler, which fills the window. Only the path is scored: the positions from `=` on whose next token is of the
-/// path (Bachmann & Nagarajan 2024).
+/// A sample is `a,b|c,d|…/source,goal=path` with one token per node and none for the comma. Token n is node n; the next tokens are
+/// `|`, `=`, `/` and a filler for the rest of the window. Losses count on the path alone: at the positions from `=` on whose next
+/// token belongs to the path (Bachmann & Nagarajan 2024).
 package struct StarGraphs: Sendable, Equatable {
   package enum GraphUse: Sendable, Equatable { case training, test }
 
@@ -15,15 +15,15 @@ package struct StarGraphs: Sendable, Equatable {
   package let part: GraphUse
   /// Number of samples.
   package let count: Int
-  /// T: tokens of a window, at least those of a sample.
+  /// T, the tokens of a window; at least those of a sample.
   package let context: Int
   private let seed: UInt64
 
-  /// Samples of a part that never repeats: more than any run takes.
+  /// The number of samples of a part without repetition, more than any run takes.
   package static let endless = 1 << 40
 
-  /// One of so many graphs is for testing. Which ones is a property of the graph and of no seed, so that no test graph is in
-  /// any training set.
+  /// One graph of this many is for testing. The graph alone decides, not the seed, so that no test graph is in any training
+  /// set.
   private static let testShare: UInt64 = 64
 
   init(_ shape: StarGraphTask, part: GraphUse, count: Int, context: Int, seed: UInt64) {
@@ -40,10 +40,10 @@ package struct StarGraphs: Sendable, Equatable {
   package var slash: Int32 { Int32(shape.nodes + 2) }
   package var filler: Int32 { Int32(shape.nodes + 3) }
 
-  /// The positions whose next token is scored, counted in a window.
+  /// The positions in a window whose losses count.
   package var scored: Range<Int> { shape.prefix - 1..<shape.sampleLength - 1 }
 
-  /// The tokens of a sample, without filler.
+  /// The tokens of a sample without filler.
   package func sample(_ index: Int) -> [Int32] {
     [Int32](unsafeUninitializedCapacity: context) { buffer, count in
       fill(index, buffer.baseAddress!)
@@ -69,7 +69,7 @@ package struct StarGraphs: Sendable, Equatable {
 
   /// - Parameters:
   ///   - labels: the source, then the nodes of one branch after the other; the first branch ends in the goal.
-  ///   - order: in which the edges are written; edge e ends in node e + 1.
+  ///   - order: the order of the edges in the sample; edge e ends in node e + 1.
   private func write(
     _ labels: UnsafePointer<Int32>, _ order: UnsafePointer<Int32>, _ window: UnsafeMutablePointer<Int32>
   ) {
@@ -92,7 +92,7 @@ package struct StarGraphs: Sendable, Equatable {
     while place < context { put(filler) }
   }
 
-  /// Whether a graph is one of those for testing, whatever the order of the branches that do not lead to the goal.
+  /// True if a graph is for testing; the order of the branches that do not lead to the goal does not matter.
   private func isTest(_ labels: UnsafePointer<Int32>) -> Bool {
     let steps = shape.length - 1
     func hash(_ branch: Int) -> UInt64 {
@@ -103,11 +103,11 @@ package struct StarGraphs: Sendable, Equatable {
     return mixed(identity) % Self.testShare == 0
   }
 
-  /// Numbers from a state (SplitMix64).
+  /// Random numbers from a state (SplitMix64).
   private struct Draws {
     var state: UInt64
 
-    /// Exchanges the value at a place with one of those from it on.
+    /// Swaps the value at a place with a random one at this place or later.
     mutating func exchange(_ values: UnsafeMutablePointer<Int32>, _ place: Int, upTo count: Int) {
       state &+= 0x9E37_79B9_7F4A_7C15
       let other = place + Int(mixed(state).multipliedFullWidth(by: UInt64(count - place)).high)
@@ -130,7 +130,7 @@ extension Corpus {
     }
   }
 
-  /// A tokenizer of graphs is not one of texts.
+  /// The error for a text given to the tokenizer of graphs.
   static var noGraphs: CorpusError {
     CorpusError(
       .usage, "tokenizer.kind graph belongs to data.kind stargraph: set data.kind, or choose another tokenizer")

@@ -1,9 +1,9 @@
-// Texts to tokens: small files beside each other on all cores, large ones in parts, so that memory is bounded however large the
-// corpus is. The tokens are those of every file as a whole.
+// Tokenizes texts on all cores: several small files at a time, large files in parts, so that memory is bounded for any corpus.
+// The tokens are those of each file tokenized whole.
 import Foundation
 import Run
 
-/// How far a corpus is tokenized: whole files, and bytes of the text of the next one.
+/// The progress of tokenizing a corpus: the number of whole files, and the bytes of the next file's text.
 struct TokenizingPlace: Sendable, Equatable {
   var file = 0
   var offset = 0
@@ -12,16 +12,16 @@ struct TokenizingPlace: Sendable, Equatable {
 /// The tokens of a part of the texts.
 struct TokenizedPart: Sendable {
   var tokens: [Int32] = []
-  /// Where documents begin among these tokens.
+  /// The indices of the tokens at which documents begin.
   var starts: [Int] = []
-  /// What comes after this part.
+  /// The place after this part.
   var next = TokenizingPlace()
-  /// Bytes of the text that it is made of.
+  /// Bytes of the part's text.
   var bytes = 0
 }
 
 extension TextFiles {
-  /// Bytes of text that are tokenized at a time. One thread tokenizes files of up to a sixteenth of that as a whole.
+  /// Bytes of text tokenized at a time. A file of up to a sixteenth of that is tokenized whole by one thread.
   static let partSize = 1 << 24
 
   /// Calls `body` with the tokens of all files in order, part by part. If a file other than the last does not end with a line
@@ -54,7 +54,7 @@ extension TextFiles {
     }
   }
 
-  /// As many small files from one on as are worth sharing out.
+  /// The longest range of small files from `first` on that is tokenized at a time.
   private func smallFiles(from first: Int, _ most: Int) -> Range<Int> {
     var (end, size) = (first, 0)
     while end < files.count, files[end].size <= most / 16, size < most {
@@ -124,7 +124,7 @@ extension TextFiles {
       func takeParts(isAtEnd: Bool) throws(CorpusError) {
         while text.count >= enough || isAtEnd && !text.isEmpty {
           guard let end = cut(text, ends, isAtEnd: isAtEnd) else {
-            // Looked at again when there is twice as much: a text without a place to cut takes no longer for it.
+            // Checked again once the text is twice as long, so that a text without places to cut costs little more.
             enough = 2 * text.count
             return
           }
@@ -153,10 +153,10 @@ extension TextFiles {
       try takeParts(isAtEnd: true)
     }
 
-    /// Whether every text of JSON lines is a document.
+    /// True if every text of JSON lines is a document.
     private var hasRecords: Bool { documents?.separator.isEmpty == true && TextReader.isJSONLines(file.path) }
 
-    /// Where the next part may end; nil where more of the text has to come first.
+    /// The end of the next part; nil if more text must be read first.
     private func cut(_ text: [UInt8], _ ends: [Int], isAtEnd: Bool) -> Int? {
       if isAtEnd && text.count <= size { return text.count }
       let end: Int?
@@ -165,7 +165,7 @@ extension TextFiles {
       } else if let documents, !documents.separator.isEmpty {
         end = text.withUnsafeBytes { documents.lastEnd(in: $0) }
       } else {
-        // What follows a cut has a say in whether it is one.
+        // The text after a cut decides whether the cut is allowed.
         end = tokenizer.blocks(of: text, size: size).first.flatMap {
           $0.upperBound + 32 <= text.count ? $0.upperBound : nil
         }

@@ -1,4 +1,4 @@
-// A file of a corpus as text, a piece at a time: unpacked, without a byte order mark, and of JSON lines their texts alone.
+// Reads a corpus file as text, piece by piece: decompressed, without a byte order mark, and of JSON lines only the texts.
 import Foundation
 import Run
 
@@ -7,10 +7,10 @@ final class TextReader {
   private let path: String
   private let file: Int32
   private let room = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 16)
-  /// What of `room` is not unpacked yet.
+  /// The part of `room` that is not decompressed yet.
   private var packed = UnsafeRawBufferPointer(start: nil, count: 0)
   private var unpacked: UnsafeMutableRawBufferPointer?
-  /// Whether more may be unpacked already than there was room for.
+  /// True if the decompressor may hold output that did not fit.
   private var isWaiting = false
   private var packing: Packing?
   private var unpacker: (any Unpacker)?
@@ -19,10 +19,10 @@ final class TextReader {
   private var lines: JSONLines?
   /// True if the file begins with a byte order mark.
   private(set) var hasMark = false
-  /// Of JSON lines: where each text ends, in bytes from the beginning of the first; those that were read since the last call.
+  /// For JSON lines, the ends of the texts read since the last call, in bytes from the beginning of the first text.
   func takeEnds() -> [Int] { lines?.takeEnds() ?? [] }
 
-  /// Whether a file has a text a line, in JSON.
+  /// True if the file's name says that it has JSON lines.
   static func isJSONLines(_ path: String) -> Bool {
     ["", ".gz", ".zst"].contains { path.hasSuffix(".jsonl" + $0) }
   }
@@ -41,8 +41,8 @@ final class TextReader {
     try refuseHoles()
   }
 
-  /// Refuses a file that says to be far larger than what it has on the disk: reading its zeros would take for ever. File
-  /// systems that compress do not save that much of a text.
+  /// Refuses a file whose size is far beyond its space on the disk, since reading its zeros would take for ever. File systems
+  /// with compression do not save that much of a text.
   private func refuseHoles() throws(CorpusError) {
     var status = stat()
     guard fstat(file, &status) == 0, status.st_size > 1 << 30, status.st_blocks * 512 < status.st_size / 100 else {
@@ -62,9 +62,9 @@ final class TextReader {
     unpacked?.deallocate()
   }
 
-  /// Calls `take` with the text, piece by piece, until the end or until `take` stops it.
-  /// - Parameter take: is given bytes that are there during the call, at least one.
-  /// - Throws: `CorpusError` unreadable or badText, or what `take` throws.
+  /// Calls `take` with the text, piece by piece, until the end or until `take` returns false.
+  /// - Parameter take: receives at least one byte, valid during the call.
+  /// - Throws: `CorpusError` unreadable or badText, or the errors of `take`.
   func forEachPiece(_ take: (UnsafeRawBufferPointer) throws(CorpusError) -> Bool) throws(CorpusError) {
     while let piece = try bytes() {
       guard lines != nil else {
@@ -84,7 +84,7 @@ final class TextReader {
     return try texts.withUnsafeBufferPointer { texts throws(CorpusError) in try take(UnsafeRawBufferPointer(texts)) }
   }
 
-  /// The next bytes of the file, unpacked; not empty.
+  /// The next bytes of the file, decompressed; never empty.
   private func bytes() throws(CorpusError) -> UnsafeRawBufferPointer? {
     while var piece = try unpackedPiece() {
       if isFirst, piece.starts(with: [0xEF, 0xBB, 0xBF]) {
@@ -95,7 +95,7 @@ final class TextReader {
         isFirst = false
         return piece
       }
-      // Nothing but a mark.
+      // The file has only a byte order mark so far.
       if hasMark { isFirst = false }
     }
     return nil
@@ -137,7 +137,7 @@ final class TextReader {
       "\(path) is damaged: \(reason); make it again (“\(packing?.tool ?? "") -t \(path)” says whether it is whole)")
   }
 
-  /// Files of the kernel's say that they are empty: reading goes on until nothing comes.
+  /// Files of the kernel have size 0, so that reading continues until nothing comes.
   private func packedPiece() throws(CorpusError) -> UnsafeRawBufferPointer? {
     while true {
       let count = Foundation.read(file, room.baseAddress!, room.count)
@@ -148,16 +148,16 @@ final class TextReader {
   }
 }
 
-/// Lines of JSON, each an object with a text under “text”: the texts, each ended by a line's end.
+/// Reads JSON lines, each an object with the key “text”, as their texts, each with a line break at its end.
 struct JSONLines {
   private let path: String
-  /// The beginning of a line whose end has not come.
+  /// The beginning of a line whose end has not been read yet.
   private var rest: [UInt8] = []
   private var line = 0
   private var length = 0
   private var ends: [Int] = []
 
-  /// A line beyond this many bytes is no line of a corpus.
+  /// The longest line in bytes; a longer one is an error.
   private static let longest = 1 << 30
 
   init(_ path: String) { self.path = path }

@@ -1,41 +1,41 @@
-// Compressed files as the bytes that were compressed, a piece at a time: gzip by zlib, zstd by libzstd. A file may be several
-// compressed pieces behind each other, as “cat” makes them.
+// Decompression, piece by piece: gzip by zlib, zstd by libzstd. A file may consist of several compressed members, as “cat”
+// makes them.
 import CCompression
 
-/// How a file is compressed.
+/// A compression format.
 enum Packing: Sendable, CaseIterable {
   case gzip, zstd
 
-  /// The first bytes of a file that is packed so.
+  /// The first bytes of a file in this format.
   private var beginning: [UInt8] { self == .gzip ? [0x1F, 0x8B, 8] : [0x28, 0xB5, 0x2F, 0xFD] }
 
-  /// - Returns: nil where the first bytes of a file are of neither.
+  /// The format of a file with these first bytes; nil if it is neither.
   init?(_ first: some Collection<UInt8>) {
     guard let packing = Self.allCases.first(where: { first.starts(with: $0.beginning) }) else { return nil }
     self = packing
   }
 
-  /// The command that unpacks it.
+  /// The command that decompresses such a file.
   var tool: String { self == .gzip ? "gunzip" : "unzstd" }
 
   func unpacker() -> any Unpacker { self == .gzip ? GzipUnpacker() : ZstdUnpacker() }
 }
 
-/// Why packed bytes cannot be unpacked.
+/// The reason why bytes cannot be decompressed.
 struct UnpackingDamage: Error { let reason: String }
 
-/// Unpacks one file.
+/// Decompresses one file.
 protocol Unpacker: AnyObject {
-  /// Whether the file may end here.
+  /// True if the file may end here.
   var isComplete: Bool { get }
-  /// Takes packed bytes, and writes unpacked ones.
-  /// - Returns: how many bytes were taken, and how many written; both are 0 only where `packed` is empty.
+  /// Decompresses bytes.
+  /// - Returns: the number of bytes read, and of bytes written; both are 0 only if `packed` is empty.
   func unpack(_ packed: UnsafeRawBufferPointer, into room: UnsafeMutableRawBufferPointer) throws(UnpackingDamage)
     -> (taken: Int, written: Int)
 }
 
 final class GzipUnpacker: Unpacker {
-  // zlib's state points back to it: it stays where it is.
+  // zlib's state has a pointer to the stream, which must not move.
   private let stream = UnsafeMutablePointer<z_stream>.allocate(capacity: 1)
   private(set) var isComplete = false
 
@@ -54,7 +54,7 @@ final class GzipUnpacker: Unpacker {
   ) throws(UnpackingDamage) -> (taken: Int, written: Int) {
     if packed.isEmpty && isComplete { return (0, 0) }
     if isComplete {
-      // Another member follows; zeros are what tapes are filled up with.
+      // Another member follows. Zeros are the padding of tapes.
       guard let start = packed.firstIndex(where: { $0 != 0 }) else { return (packed.count, 0) }
       if start > 0 { return (start, 0) }
       inflateReset(stream)
@@ -90,7 +90,7 @@ final class ZstdUnpacker: Unpacker {
     guard ZSTD_isError(wanted) == 0 else {
       throw UnpackingDamage(reason: "zstd's data are wrong (\(String(cString: ZSTD_getErrorName(wanted))))")
     }
-    // Without anything to do it would say that it wants the next piece.
+    // After a call without progress, libzstd's result does not say whether a frame has ended.
     if input.pos > 0 || output.pos > 0 { isComplete = wanted == 0 }
     return (input.pos, output.pos)
   }

@@ -106,7 +106,7 @@ package struct Tokenizer: Sendable {
     case .bytes: bytes.map { Int32($0) }
     case .characters(let characters): characters.tokens(of: bytes)
     case .numbers(let count):
-      // What is no number of a token stands for none.
+      // Words that are not numbers of tokens are skipped.
       bytes.split { $0 == 0x20 || $0 == 0x0A }.compactMap { word in
         Int32(String(decoding: word, as: UTF8.self)).flatMap { (0..<Int32(count)).contains($0) ? $0 : nil }
       }

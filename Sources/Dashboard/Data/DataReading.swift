@@ -1,8 +1,8 @@
-// What a network is going to see, as values for a screen: the text in numbers, and windows with their targets.
+// The data that a network is trained on, as values for the data screen: the corpus in numbers, and windows with their targets.
 
-/// The text of a recipe in numbers.
+/// The corpus of a recipe in numbers.
 package struct DataSummary: Sendable, Equatable {
-  /// A token and how often it comes.
+  /// A token and its number of occurrences.
   package struct TokenCount: Sendable, Equatable {
     package let token: Int
     package let text: String
@@ -12,27 +12,27 @@ package struct DataSummary: Sendable, Equatable {
   }
 
   package var name: String
-  /// The text in one line.
+  /// The corpus in one line: its name and its size.
   package var corpus: String
   package var files: Int
-  /// Documents of both parts; nil where all is taken as one text.
+  /// The number of documents in both parts; nil if the corpus is one text.
   package var documents: Int?
   package var bytes: Int
   package var trainingTokens: Int
   package var heldOutTokens: Int
   package var vocabulary: Int
-  /// In nats: the loss of a network that knows only frequencies.
+  /// Entropy of the token frequencies in nats: the loss of a network that knows nothing else.
   package var unigramEntropy: Double
-  /// T, and windows of a pass.
+  /// The context T in tokens, and the number of windows in one pass.
   package var context: Int
   package var windows: Int
-  /// Tokens a step, and steps.
+  /// Tokens per step, and the number of steps.
   package var tokensPerStep: Int
   package var steps: Int
-  /// How far TOP looks ahead, and its weight; MTP's heads.
+  /// TOP's window in tokens, and the number of MTP heads.
   package var orderWindow: Int
   package var multiTokenHeads: Int
-  /// The commonest tokens, and of how many tokens they were counted.
+  /// The commonest tokens, and the number of tokens among which they were counted.
   package var commonest: [TokenCount]
   package var counted: Int
 
@@ -61,39 +61,35 @@ package struct DataSummary: Sendable, Equatable {
   }
 
   package var bytesPerToken: Double { Double(bytes) / Double(max(trainingTokens + heldOutTokens, 1)) }
-  /// How often training takes each window.
+  /// The number of passes over the training part: how often each window is trained on.
   package var passes: Double { Double(steps) * Double(tokensPerStep) / Double(max(windows * context, 1)) }
 }
 
 /// A window of the text.
 package struct DataPage: Sendable, Equatable {
-  /// What TOP is to predict at a position: a token of the window or after it.
+  /// A target of TOP at a position: an upcoming token and its weight.
   package struct PageTarget: Sendable, Equatable {
-    package let token: Int
+    package let token, distance: Int
     package let text: String
     package let weight: Double
-    package let distance: Int
 
     package init(token: Int, text: String, weight: Double, distance: Int) {
-      self.token = token
-      self.text = text
-      self.weight = weight
-      self.distance = distance
+      (self.token, self.text, self.weight, self.distance) = (token, text, weight, distance)
     }
   }
 
-  /// Its place in the order of training, from 0.
+  /// The window's place in the order of training, from 0.
   package let number: Int
-  /// T tokens, and their visible text.
+  /// T tokens, and the visible text of each.
   package let tokens: [Int]
   package let text: [String]
-  /// The document of each; nil where all is one text.
+  /// The document of each token; nil if the corpus is one text.
   package let documents: [Int]?
-  /// Whether a loss counts at each position.
+  /// For each position, true if its losses count.
   package let mask: [Bool]
-  /// The token after each position, NTP's target; nil where there is none.
+  /// NTP's target at each position, the next token; nil at positions without a target.
   package let next: [Int?]
-  /// Of each position, the tokens that NTP and the MTP heads are to predict, at distances 1, 2, …: nil where there is none.
+  /// For each position, the targets of NTP and the MTP heads at distances 1, 2, … as text; nil without a target.
   package let ahead: [[String?]]
   package let order: [[PageTarget]]
 
@@ -112,7 +108,7 @@ package struct DataPage: Sendable, Equatable {
     self.order = order
   }
 
-  /// Whether a document begins at a token that is not the window's first.
+  /// True if a document begins at this token; false for the window's first token.
   package func beginsDocument(_ index: Int) -> Bool {
     guard let documents, index > 0 else { return false }
     return documents[index] != documents[index - 1]

@@ -1,4 +1,4 @@
-// The data screen's picture: the window's tokens on the left, the targets of the position and the text in numbers on the right.
+// Draws the data screen: the window's tokens on the left; the targets of the position and the corpus in numbers on the right.
 import Foundation
 import Run
 import TerminalUI
@@ -11,7 +11,7 @@ extension DataScreen {
     let text: String
   }
 
-  /// Where the parts are.
+  /// The areas of the screen's parts.
   struct DataArrangement {
     var header, window, targets, numbers, common, footer: Rectangle
   }
@@ -43,7 +43,7 @@ extension DataScreen {
     return parts
   }
 
-  /// The inside of the window's box at a size.
+  /// The area inside the window's box, for a terminal of this size.
   func textArea(_ size: (columns: Int, rows: Int)) -> Rectangle {
     let area = arrangement(Rectangle(column: 0, row: 0, columns: size.columns, rows: size.rows)).window
     return area.rows >= 4 ? area.inset(columns: 2, rows: 1) : area
@@ -87,13 +87,13 @@ extension DataScreen {
 
   // MARK: The window
 
-  /// The text of a token as it stands in the window.
+  /// A token's text as the window shows it.
   private func shown(_ index: Int) -> String {
     let text = page.text[index].replacing("␠", with: " ")
     return text.isEmpty ? "∅" : text
   }
 
-  /// Tokens in lines of so many cells: a line feed ends one, and a document begins one.
+  /// The tokens wrapped into lines of at most `columns` cells. A line feed ends a line, and a document begins one.
   func tokenLines(columns: Int) -> [[TokenPlace]] {
     var lines: [[TokenPlace]] = [[]]
     var column = 0
@@ -144,7 +144,7 @@ extension DataScreen {
   private func style(of index: Int, _ weights: [Int: Double]) -> Style {
     if index == position { return Style(.accent, [.bold, .reverse]) }
     if let weight = weights[index] {
-      // Strong where the weight is large: a token a step weaker for each factor of e.
+      // Larger weights have stronger shades: one shade weaker for each factor of e.
       return Style(.second, .bold, tone: Tone(place: 1 + Int(min(max(-log(weight), 0), 14))))
     }
     if page.mask.indices.contains(index), !page.mask[index] { return Style(.faint, [.dim, .underline]) }

@@ -1,4 +1,4 @@
-// What the network is going to see: a window as tokens, the targets of a chosen position, and the text in numbers.
+// The data screen: a window as tokens, the targets of a chosen position, and the corpus in numbers.
 import Run
 import TerminalUI
 
@@ -9,16 +9,16 @@ package struct DataScreen: Sendable, ScreenContent, KeyedScreen {
     case palette, glyphs, help, leave, redraw
   }
 
-  /// What a key asks of the program.
+  /// What a key asks the program to do.
   package enum DataRequest: Sendable, Equatable {
     case leave
-    /// Reads a window.
+    /// Reads the window with this number.
     case window(Int)
   }
 
   let summary: DataSummary
   private(set) var page: DataPage
-  /// The position that is looked at.
+  /// The chosen position in the window.
   private(set) var position = 0
   package var message = ""
   var help: HelpPage?
@@ -58,7 +58,7 @@ package struct DataScreen: Sendable, ScreenContent, KeyedScreen {
     ScreenKeys.KeyRow([(.home, .first), (.end, .last)], shown: "home end", "go to the window's ends"),
   ]).withLooks(.palette, .glyphs, .redraw)
 
-  /// Takes a window that was asked for; the position stays.
+  /// Shows a window that was requested; the chosen position stays.
   package mutating func take(_ page: DataPage) {
     self.page = page
     position = min(position, max(page.tokens.count - 1, 0))
@@ -110,7 +110,7 @@ package struct DataScreen: Sendable, ScreenContent, KeyedScreen {
     return nil
   }
 
-  /// Why a key does nothing now; nil when it does something.
+  /// The reason why a key has no effect now; nil if it has one.
   func refusal(of deed: DataAction) -> String? {
     switch deed {
     case .previousWindow, .tenBack: page.number > 0 ? nil : "this is the first window that training takes"
@@ -126,14 +126,14 @@ package struct DataScreen: Sendable, ScreenContent, KeyedScreen {
 
   private mutating func move(to place: Int) { position = min(max(place, 0), max(page.tokens.count - 1, 0)) }
 
-  /// Goes to the token above or below, as the text is wrapped now.
+  /// Moves to the token above or below in the wrapped text.
   private mutating func moveLine(_ direction: Int) {
     let lines = tokenLines(columns: textArea(size).columns)
     guard let line = lines.firstIndex(where: { $0.contains { $0.index == position } }),
       let here = lines[line].first(where: { $0.index == position })
     else { return }
     var next = line + direction
-    // A line may hold nothing but the bound of a document.
+    // A line may be empty but for the mark of a document's beginning.
     while lines.indices.contains(next), lines[next].isEmpty { next += direction }
     guard lines.indices.contains(next) else { return }
     move(to: lines[next].min { abs($0.column - here.column) < abs($1.column - here.column) }?.index ?? position)

@@ -1,20 +1,21 @@
-// A star graph as a panel shows it: its branches, the true path and the one that the network wrote.
+// A star graph as lines for a panel: its branches, the true path and the path that the network wrote.
 import Run
 import TerminalUI
 
-/// A graph, read from the text of a sample: `3 5 |3 1 /3 1 =`, and the path after it.
+/// A graph, parsed from the text of a sample: `3 5 |3 1 /3 1 =` and the path after it.
 struct StarGraphPicture: Equatable {
   let source: Int
   let goal: Int
-  /// Nodes of each branch, without the source; the one that ends in the goal comes first, the others in the order of their names.
+  /// The nodes of each branch without the source. The branch to the goal comes first, the others in the order of their last
+  /// nodes.
   let branches: [[Int]]
-  /// What the network wrote.
+  /// The path that the network wrote.
   let written: [Int]
-  /// The right answer.
+  /// The true path.
   let path: [Int]
 
-  /// Nil where the text is not a graph.
-  /// - Parameter isReversed: whether the path is written from the goal.
+  /// Nil if the text is not a graph.
+  /// - Parameter isReversed: true if paths are written from the goal to the source.
   init?(prompt: String, text: String, isReversed: Bool) {
     let parts = prompt.split(separator: "/", omittingEmptySubsequences: false)
     guard parts.count == 2 else { return nil }
@@ -25,7 +26,7 @@ struct StarGraphPicture: Equatable {
     let question = nodes(parts[1])
     guard question.count == 2, edges.allSatisfy({ $0.count == 2 }) else { return nil }
     (source, goal) = (question[0], question[1])
-    // Every node but the source has one parent.
+    // Every node except the source has one parent.
     let parents = Dictionary(edges.map { ($0[1], $0[0]) }) { first, _ in first }
     let ends = edges.map { $0[1] }.filter { end in !edges.contains { $0[0] == end } }
     var branches: [[Int]] = []
@@ -47,7 +48,7 @@ struct StarGraphPicture: Equatable {
 
   var isRight: Bool { written == path }
 
-  /// Lines for a panel: a branch each, then the paths.
+  /// The lines for a panel: one per branch, then the two paths.
   var lines: [[Span]] {
     var lines = branches.enumerated().map { index, branch -> [Span] in
       var spans = [Span("\(source)", .bold)]
@@ -69,7 +70,7 @@ struct StarGraphPicture: Equatable {
     return lines
   }
 
-  /// Nodes of the true path are bold; those that the network wrote say whether that is right.
+  /// Nodes of the true path are bold; the colour of a node that the network wrote says whether it is right.
   private func style(of node: Int, isTrue: Bool) -> Style {
     guard written.contains(node) else { return isTrue ? .bold : .faint }
     return Style(isTrue ? .good : .bad, .bold)
@@ -77,16 +78,16 @@ struct StarGraphPicture: Equatable {
 }
 
 extension Dashboard {
-  /// The graph of the newest sample; nil for text, and before there is a sample.
+  /// The graph of the newest sample; nil for text, and before the first sample.
   var graphPicture: StarGraphPicture? {
     guard let recipe = beginning?.recipe, recipe.data.kind == .stargraph, let text else { return nil }
     return StarGraphPicture(prompt: text.prompt, text: text.text, isReversed: recipe.data.graph.reverse)
   }
 
-  /// Draws the graph, as far as rows last.
-  /// - Returns: how many rows it takes.
+  /// Draws as many lines of the graph as there are rows.
+  /// - Returns: the number of rows used.
   func draw(_ graph: StarGraphPicture, in inside: Rectangle, on canvas: inout Canvas) -> Int {
-    // The paths come first where rows are few.
+    // With few rows the paths matter most.
     let lines = graph.lines
     let shown = lines.count <= inside.rows ? lines : Array(lines.suffix(2) + lines.prefix(max(inside.rows - 2, 0)))
     for (index, line) in shown.prefix(inside.rows).enumerated() { canvas.write(line, line: index, of: inside) }

@@ -1,9 +1,9 @@
-// Draws a chart's data on a canvas, with a legend: the results of experiments, on the screen and as text.
+// Draws `ChartData`, such as results of experiments, with axes and a legend, on a canvas or as text.
 import Run
 import TerminalUI
 
 extension ChartData {
-  /// The chart as text.
+  /// The chart as lines of text.
   package func text(columns: Int, rows: Int, glyphs: Glyphs) -> String {
     var canvas = Canvas(columns: columns, rows: rows)
     let inside = canvas.box(canvas.bounds, title: "\(yLabel) over \(xLabel)")
@@ -12,7 +12,7 @@ extension ChartData {
     return canvas.text
   }
 
-  /// Draws curves, axes and a legend below them.
+  /// Draws the curves, the axes and a legend below them.
   func draw(in inside: Rectangle, glyphs: Glyphs, on canvas: inout Canvas) {
     guard let xs = xRange, let ys = valueRange else {
       canvas.write("there are no values yet", style: .faint, line: inside.rows / 2, of: inside, indent: 1)
@@ -60,7 +60,7 @@ extension ChartData {
     }
   }
 
-  /// Marks and names, as many a line as fit.
+  /// The legend's marks and names, with as many on a line as fit.
   private func legendLines(columns: Int, glyphs: Glyphs) -> [[Span]] {
     var lines: [[Span]] = [[]]
     for (index, curve) in curves.enumerated() {

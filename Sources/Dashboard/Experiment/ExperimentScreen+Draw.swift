@@ -1,10 +1,10 @@
-// The experiment screen's picture: header, cells, and a chart below.
+// Draws the experiment screen: a header, the table of cells, and a chart below.
 import Experiments
 import Run
 import TerminalUI
 
 extension ExperimentScreen {
-  /// Draws for a terminal of any size; changes nothing.
+  /// Draws the screen for a terminal of any size, without side effects.
   package func draw(size: (columns: Int, rows: Int)) -> Canvas {
     picture(size, name: "experiment", notes: Self.words) { canvas in
       let (header, rest) = canvas.bounds.splitTop(1)

@@ -1,4 +1,4 @@
-// An experiment while it runs: a table of cells that fills up, and the curves of the chosen setting.
+// The screen of a running experiment: a table of cells that fills up, and the curves of the chosen setting.
 import Experiments
 import Run
 import TerminalUI
@@ -9,28 +9,28 @@ package struct ExperimentScreen: Sendable, KeyedScreen {
     case left, right, up, down, open, chart, palette, glyphs, help, leave, redraw
   }
 
-  /// What a key asks of the program.
+  /// What a key asks the program to do.
   package enum ExperimentRequest: Sendable, Equatable {
-    /// Cells that train save and stop; the experiment can go on later.
+    /// Saves and stops the cells in training; the experiment can be continued later.
     case leave
-    /// Shows a cell's run.
+    /// Shows the run of the cell with this name.
     case open(String)
   }
 
-  /// How far a cell is.
+  /// The progress of a cell.
   package enum CellPhase: Sendable, Equatable {
     case waiting, training, over, diverged
-    /// Its process ended before the run did.
+    /// The cell's process ended before the run was complete.
     case failed
   }
 
   package private(set) var table: ExperimentTable
   private(set) var phases: [CellPhase]
-  /// The first metric of each cell over samples.
+  /// For each cell, its first metric (y) over rows trained on (x).
   private var points: [[(x: Double, y: Double)]]
-  /// Seconds until all cells are over, about; nil where nothing is known yet.
+  /// An estimate of the seconds until all cells are over; nil before there is one.
   private(set) var left: Double?
-  /// The place of the chosen cell.
+  /// The index of the chosen cell.
   private(set) var chosen = 0
   private(set) var showsSolved = false
   package var message = ""
@@ -74,12 +74,12 @@ package struct ExperimentScreen: Sendable, KeyedScreen {
 
   // MARK: News
 
-  /// Takes how far all cells are.
+  /// Sets the results and the progress of all cells. `left`: an estimate of the remaining seconds.
   package mutating func take(_ table: ExperimentTable, _ phases: [CellPhase], left: Double?) {
     (self.table, self.phases, self.left) = (table, phases, left)
   }
 
-  /// Takes the evaluations of a cell.
+  /// Replaces the evaluations of a cell.
   package mutating func take(_ evaluations: [Evaluation], of cell: Int) {
     let samples = Double(table.cells[cell].recipe.samplesPerStep)
     points[cell] = evaluations.compactMap { evaluation in
@@ -89,7 +89,7 @@ package struct ExperimentScreen: Sendable, KeyedScreen {
 
   private var metric: String { table.metrics.first ?? "" }
 
-  /// The name of the chosen cell's run.
+  /// The run's name of the chosen cell.
   package var chosenName: String { table.cells[chosen].name }
 
   // MARK: Keys
@@ -124,7 +124,7 @@ package struct ExperimentScreen: Sendable, KeyedScreen {
 
   // MARK: What is drawn
 
-  /// The first metric of the chosen setting's cells over samples.
+  /// The first metric over rows trained on, a curve per cell of the chosen setting.
   var chart: ChartData {
     let setting = table.cells[chosen].setting
     let curves = table.cells.indices.filter { table.cells[$0].setting == setting && !points[$0].isEmpty }.map { cell in

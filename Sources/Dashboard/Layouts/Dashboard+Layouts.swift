@@ -1,12 +1,12 @@
-// Layouts that change while they are shown: somebody saved a file.
+// Replaces layouts while they are shown, after a layout file was saved.
 import Run
 import TerminalUI
 
 extension Dashboard {
-  /// Takes other layouts; the one shown is replaced by its new version, or by the train layout where it is gone.
+  /// Replaces all layouts. The shown one becomes its new version, or the train layout if it no longer exists.
   /// - Parameters:
-  ///   - problems: sentences on layout files that could not be used, for the events panel.
-  ///   - time: Unix time, seconds, for these.
+  ///   - problems: sentences on unusable layout files, for the events panel.
+  ///   - time: Unix time of these sentences, in seconds.
   package mutating func use(_ layouts: [Layout], problems: [String], time: Double) {
     needsDrawing = true
     self.layouts = layouts.contains { $0.key == 1 } ? layouts : [.train] + layouts

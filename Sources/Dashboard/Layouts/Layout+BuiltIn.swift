@@ -1,8 +1,8 @@
-// The train layout in code: what is shown when there is no file, or a bad one. `layouts/train.yaml` says the same.
+// The train layout in code, used if `layouts/train.yaml` is missing or faulty. It is the same as that file (tested).
 import TerminalUI
 
 extension Layout {
-  /// The train screen at every size.
+  /// The train layout, with a variant for every size.
   package static let train: Layout = {
     func variant(_ columns: Int, _ rows: Int, _ across: [Track], _ down: [Track], _ areas: [[Panel?]]) -> Variant {
       Variant(columns: columns, rows: rows, columnTracks: across, rowTracks: down, areas: areas)

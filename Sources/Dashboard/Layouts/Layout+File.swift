@@ -1,4 +1,5 @@
-// Layout files: YAML that looks like the screen. Whatever is wrong is an error with file, line and the nearest right name.
+// Reads layout files: YAML that looks like the screen. Every mistake is an error with the file, the line and the nearest valid
+// name.
 import Run
 import TerminalUI
 import Yams
@@ -8,7 +9,7 @@ extension Layout {
   /// - Parameters:
   ///   - yaml: the file's text.
   ///   - source: the file's name, for messages.
-  /// - Throws: `UserError` with file, line and what is right instead.
+  /// - Throws: `UserError` with file, line and the valid choices.
   package init(yaml: String, source: String) throws {
     guard let root = try YAML.root(of: yaml, what: "a layout", source: source) else {
       throw UserError(.data, "\(source): the layout is empty: give it a name, a key and variants")
@@ -17,7 +18,7 @@ extension Layout {
   }
 }
 
-/// Reads the nodes of one file.
+/// Reads the YAML nodes of one layout file.
 private struct LayoutReader {
   let source: String
 
@@ -203,7 +204,7 @@ private struct LayoutReader {
 }
 
 extension String {
-  /// Whether it is `pattern`, or begins with what stands before a `*` at its end.
+  /// True if the name equals `pattern`, or begins with the part of `pattern` before its final `*`.
   func matches(_ pattern: String) -> Bool {
     pattern.hasSuffix("*") ? hasPrefix(pattern.dropLast()) : self == pattern
   }

@@ -1,4 +1,5 @@
-// Where panels are on a screen of any size. Values only: Layout+File reads them, Layout+BuiltIn has the ones in code.
+// The places of panels on a screen of any size, as values. Layout+File reads them from a file; Layout+BuiltIn has the one in
+// code.
 import Run
 import TerminalUI
 
@@ -10,10 +11,10 @@ package struct Layout: Sendable, Equatable {
     package var rows: Int
     package var columnTracks: [Track]
     package var rowTracks: [Track]
-    /// Rows of panels, as in the file; nil is left empty. A panel's cells are a rectangle.
+    /// The grid's rows; nil is an empty cell. The cells of a panel form a rectangle.
     package var areas: [[Panel?]]
 
-    /// Where each panel is in a terminal of this size, which may be larger.
+    /// The place of each panel in a terminal of this size, which may be larger than the variant's minimum.
     package func rectangles(columns: Int, rows: Int) -> [(panel: Panel, rectangle: Rectangle)] {
       let lines = Track.boundaries(columnTracks, in: columns)
       let levels = Track.boundaries(rowTracks, in: rows)
@@ -28,7 +29,7 @@ package struct Layout: Sendable, Equatable {
       }
     }
 
-    /// Each panel with the tracks that it takes, in reading order.
+    /// Each panel with its ranges of grid columns and grid rows, in reading order.
     private var panels: [(Panel, Range<Int>, Range<Int>)] {
       var found: [(panel: Panel, across: Range<Int>, down: Range<Int>)] = []
       for (row, line) in areas.enumerated() {
@@ -47,13 +48,13 @@ package struct Layout: Sendable, Equatable {
     }
   }
 
-  /// The settings of panels that a layout changes.
+  /// The panel settings of a layout.
   package struct Settings: Sendable, Equatable {
-    /// The chart's axes and smoothing; nil leaves them as the user has them.
+    /// The chart's axes and smoothing; nil keeps the user's choice.
     package var x: Axis?
     package var isLogarithmic: Bool?
     package var smoothing: Double?
-    /// The chart's lines, by name (`loss/ntp`, `held-out/*`); nil shows every loss, and what is held out of the first.
+    /// The chart's lines by name (`loss/ntp`, `held-out/*`); nil shows every loss and the first head's held-out loss.
     package var series: [String]?
     /// Panels without a box.
     package var boxless: Set<Panel> = []
@@ -62,9 +63,9 @@ package struct Layout: Sendable, Equatable {
   }
 
   package var name: String
-  /// The key that shows it: 1…9.
+  /// The digit key that shows the layout: 1…9.
   package var key: Int
-  /// In the order in which they are tried.
+  /// The variants; the first that fits the terminal is used.
   package var variants: [Variant]
   package var settings: Settings
 
@@ -75,8 +76,8 @@ package struct Layout: Sendable, Equatable {
     self.settings = settings
   }
 
-  /// Panels and their places in a terminal of any size: the first variant that fits, and the status over all of it when
-  /// none does.
+  /// The panels and their places in a terminal of any size: those of the first variant that fits, or the status panel alone if
+  /// none fits.
   package func arrangement(columns: Int, rows: Int) -> [(panel: Panel, rectangle: Rectangle)] {
     guard let variant = variants.first(where: { $0.columns <= columns && $0.rows <= rows }) else {
       return [(.status, Rectangle(column: 0, row: 0, columns: columns, rows: rows))]

@@ -1,10 +1,10 @@
-// What comes after a text of one's own: NTP's probabilities, a token of each MTP head, TOP's ranking. As a panel, and below the
-// prompt in which the text is typed.
+// The ask panel: the predictions after a text of the user's own. It shows NTP's probabilities, one token per MTP head and TOP's
+// ranking. The prompt for the text shows the same below itself.
 import Run
 import TerminalUI
 
 extension Dashboard {
-  /// Columns for the words at the left of the lines.
+  /// Width of the labels at the left of the lines, in columns.
   private static var margin: Int { 7 }
 
   func drawAsk(in rectangle: Rectangle, on canvas: inout Canvas) {
@@ -36,7 +36,7 @@ extension Dashboard {
 
     canvas.write("after", style: .faint, line: 0, of: inside)
     canvas.write(TokenText.context(expectation.context, columns: room), line: 0, of: inside, indent: indent)
-    // The table of NTP has what the two others leave, which have a line each at least.
+    // MTP and TOP have at least a line each; NTP's table takes the rest.
     var (furtherRows, soonRows) = (min(further.count, 1), min(soon.count, 1))
     var left = inside.rows - 2 - furtherRows - soonRows
     let rows = min(expectation.next.count, max(left - (furtherRows + soonRows > 0 ? 1 : 0), 1))
@@ -49,7 +49,7 @@ extension Dashboard {
     draw(soon, most: soonRows, beside: "soon", line: &line, indent: indent, in: inside, on: &canvas)
   }
 
-  /// NTP's choices with their probabilities, and what they were before.
+  /// Draws NTP's choices with their probabilities now and in the answer before.
   /// - Returns: the line after them.
   private func drawChoices(
     _ choices: ArraySlice<Expectation.Choice>, from first: Int, in inside: Rectangle, on canvas: inout Canvas
@@ -84,7 +84,7 @@ extension Dashboard {
     return first + 1 + choices.count
   }
 
-  /// The same where there is little room: a line a head.
+  /// Draws the answer in one line per head, for a low panel.
   private func drawLines(
     _ expectation: Expectation, _ further: [[Span]], _ soon: [[Span]], in inside: Rectangle, on canvas: inout Canvas
   ) {
@@ -131,7 +131,7 @@ extension Dashboard {
     draw(answer, in: middle, on: &canvas)
   }
 
-  /// What can be done, what went wrong, or what is waited for.
+  /// The line below the prompt: the possible keys, an error, or what the screen waits for.
   private func promptNote(_ prompt: AskPrompt) -> [Span] {
     if !prompt.problem.isEmpty { return [Span(prompt.problem, Style(.bad, .bold))] }
     if awaitsAnswer {
@@ -145,7 +145,7 @@ extension Dashboard {
     return spans
   }
 
-  /// The step of the checkpoint that a prompt is about.
+  /// The step of the checkpoint that answers a prompt.
   func askedStep(_ prompt: AskPrompt) -> Int? {
     let index = checkpoints.count - 1 - prompt.checkpoint
     return checkpoints.indices.contains(index) ? checkpoints[index] : nil

@@ -1,4 +1,4 @@
-// The norm of the gradient before clipping over the run, with the norm that it is clipped to.
+// The gradients panel: the gradient's norm before clipping over the run, and the clipping norm.
 import Run
 import TerminalUI
 
@@ -33,13 +33,13 @@ extension Dashboard {
     drawAxis(x, left: left, columns: columns, in: area, on: &canvas)
   }
 
-  /// The norm that gradients are clipped to; nil where they are not.
+  /// The clipping norm; nil without clipping.
   private var clip: Double? {
     guard let clip = beginning?.recipe.optimizer.clip, clip > 0 else { return nil }
     return clip
   }
 
-  /// From the smallest norm to a few times the usual one: a spike of the first steps is cut at the upper edge.
+  /// From the smallest norm to a few times the usual one. A spike of the first steps is cut off at the upper edge.
   private func gradientScale(_ norms: Series) -> Scale {
     let summary = norms.summary
     let usual = max((summary.mean ?? 1) * 4, (clip ?? 0) * 1.25)
@@ -48,7 +48,7 @@ extension Dashboard {
       isLogarithmic: isLogarithmic)
   }
 
-  /// The newest norm, and how often the last steps were clipped.
+  /// The newest norm, and the share of the last steps that were clipped.
   private var gradientLine: [Span] {
     guard let last = history.last else { return [] }
     let recent = history.recent(256)

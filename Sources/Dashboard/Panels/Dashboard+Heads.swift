@@ -1,9 +1,10 @@
-// The heads as a table: what each loss is, how smooth it is, its best on the held-out part, and its share of what is learned.
+// The heads panel, a table with a line per head: its loss, smoothed loss, held-out loss, best held-out loss, and share of the
+// total loss.
 import Run
 import TerminalUI
 
 extension Dashboard {
-  /// A column of the table: a title and a cell a head.
+  /// A column of the table: a title, and a cell per head.
   private struct HeadColumn {
     let title: String
     let cells: [String]
@@ -19,7 +20,7 @@ extension Dashboard {
     let names = tracks.map(\.head.name)
     let name = names.map(\.width).max() ?? 0
     var columns = headColumns(tracks)
-    // What is needed least goes first where the panel is narrow.
+    // On a narrow panel these columns are left out, in this order.
     var rank = ["at", "now", "accuracy", "best", "held-out", "share"][...]
     func width() -> Int { columns.reduce(name) { $0 + 2 + $1.width } }
     while width() > inside.columns, let title = rank.popFirst() { columns.removeAll { $0.title == title } }
@@ -45,7 +46,7 @@ extension Dashboard {
     return ["total \(Figure.loss(total))"]
   }
 
-  /// Σ λ · loss over the heads, as smooth as the lines are; nil where a loss is not finite.
+  /// The total loss Σ λ · loss over the heads in nats, smoothed as the lines are; nil if a loss is not finite.
   private var smoothedTotal: Double? {
     let total = history.tracks.reduce(0) { $0 + weight(of: $1.head) * $1.smoothed }
     return total.isFinite ? total : nil
@@ -75,7 +76,7 @@ extension Dashboard {
     ].filter { column in column.cells.contains { $0 != "—" } }
   }
 
-  /// The lowest held-out loss of a head, and its step; without the step where old evaluations are summed up.
+  /// The lowest held-out loss of a head in nats, and its step. The step is nil if only a sum of old evaluations has the value.
   private func bestHeldOut(of head: Head) -> (loss: Double, step: Int?)? {
     guard let series = history.evaluations[.loss(head)], series.summary.count > 0 else { return nil }
     let lowest = series.summary.minimum

@@ -1,15 +1,15 @@
-// What the run has of its machine, and what others take from it: why it is slow now.
+// The machine panel: the share of the machine that the run gets and that other processes take.
 import Run
 import TerminalUI
 
 extension Dashboard {
-  /// True if a panel of this layout shows the machine, so that somebody has to look at it.
+  /// True if the layout shows the machine panel, so that the program must measure the machine.
   package var showsMachine: Bool {
     guard mode == .live else { return false }
     return layout.arrangement(columns: size.columns, rows: size.rows).contains { $0.panel == .machine }
   }
 
-  /// Takes what the machine did in the last second.
+  /// Sets the use of the machine in the last second.
   package mutating func receive(_ use: MachineUse) {
     guard machine != use else { return }
     machine = use
@@ -65,7 +65,7 @@ extension Dashboard {
     }
   }
 
-  /// Whether others take CPUs that the run's threads wait for.
+  /// True if other processes take CPUs that the run's threads wait for.
   private func takesMuch(_ machine: MachineUse) -> Bool {
     machine.others > 0.2 && machine.own + machine.others > Double(machine.processors) * 0.85
   }

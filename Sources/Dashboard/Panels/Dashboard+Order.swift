@@ -1,4 +1,4 @@
-// What TOP knows: the true order of upcoming tokens at a held-out position, and where the head ranks each.
+// The order panel: the true order of upcoming tokens at a held-out position, and the TOP head's rank of each.
 import Run
 import TerminalUI
 
@@ -14,7 +14,7 @@ extension Dashboard {
     var inside = frame(.order, notes: notes, in: rectangle, on: &canvas)
     if let graph = graphPicture {
       let rows = draw(graph, in: inside, on: &canvas)
-      // Below the graph, the order of its tokens as long as there is room for that.
+      // Below a star graph, the order of its tokens if there is room.
       guard sample != nil, inside.rows - rows >= 6 else { return }
       inside = inside.splitTop(rows + 1).1
     }
@@ -27,7 +27,7 @@ extension Dashboard {
       return drawNothing(text, in: inside, on: &canvas)
     }
     if isFullScreen, inside.columns >= 110, inside.rows >= 12 {
-      // The whole screen has room for the other probes.
+      // On the whole screen the other probes have room, too.
       let (left, right) = inside.splitLeft(inside.columns / 2)
       drawProbes(in: right.inset(columns: 2), on: &canvas)
       inside = left
@@ -46,12 +46,12 @@ extension Dashboard {
       parts.map { [Span($0), Span(Figure.share(Double($1)), .bold)] }.joined(separator: [Span("   ")]))
   }
 
-  /// A hit is a token that comes and is among as many first choices as tokens come.
+  /// True if the rank of an upcoming token is at most the number of upcoming tokens.
   private static func isHit(_ upcoming: OrderSample.Upcoming, of sample: OrderSample) -> Bool {
     upcoming.rank > 0 && upcoming.rank <= max(sample.upcoming.count, 1)
   }
 
-  /// A rank; a dash where the logits have a NaN, and with it the vocabulary no order.
+  /// A rank as text; a dash if a logit is NaN, so that the vocabulary cannot be ordered.
   private static func rank(_ upcoming: OrderSample.Upcoming) -> String {
     upcoming.rank > 0 ? Figure.short(Double(upcoming.rank)) : "–"
   }
@@ -60,7 +60,8 @@ extension Dashboard {
     canvas.write("context", style: .faint, line: 0, of: inside)
     canvas.write(TokenText.context(sample.context, columns: inside.columns - 9), line: 0, of: inside, indent: 9)
 
-    // Below the table: the head's ranking, what the MTP heads said, the quality and its history, and what the words mean.
+    // Below the table: the head's ranking, the MTP heads' predictions, the ranking's quality and its history, and the words'
+    // meanings.
     let ranking = sample.ranking.map(TokenText.label).joined(separator: "  ").wrapped(to: inside.columns - 9)
     let rankingRows = min(ranking.count, inside.rows >= 14 ? 2 : 1)
     let further = furtherLines(sample.further ?? [], columns: inside.columns - 9)
@@ -68,7 +69,7 @@ extension Dashboard {
     let hasSparkline = inside.rows >= 12
     let reserved = 3 + 1 + rankingRows + furtherRows + 1 + (hasSparkline ? 1 : 0)
     let words = Self.meaning(of: sample).wrapped(to: inside.columns)
-    // A table that is whole leaves the rest to a sentence.
+    // If the whole table fits, the remaining rows explain its words.
     let hasWords = inside.rows >= reserved + max(sample.upcoming.count, 4) + words.count + 1
     let room = max(inside.rows - reserved - (hasWords ? words.count + 1 : 0), 1)
 
@@ -95,14 +96,14 @@ extension Dashboard {
     for (index, text) in words.enumerated() { canvas.write(text, style: .faint, line: line + 1 + index, of: inside) }
   }
 
-  /// What the table's words mean.
+  /// An explanation of the table's words.
   private static func meaning(of sample: OrderSample) -> String {
     "rank: the token's place when the head orders the whole vocabulary. weight: its share of TOP's target, more for what "
       + "comes sooner. ✓: its rank is at most \(max(sample.upcoming.count, 1)), the number of tokens that come."
   }
 
-  /// The tokens that come, each with its rank now and at the sample that is compared.
-  /// - Returns: how many there are.
+  /// Draws the upcoming tokens, each with its rank in this sample and in the compared one.
+  /// - Returns: the number of tokens drawn.
   private func drawUpcoming(
     _ sample: OrderSample, room: Int, in inside: Rectangle, on canvas: inout Canvas
   ) -> Int {
@@ -116,7 +117,7 @@ extension Dashboard {
     var header = row("upcoming", "ahead", "weight", "rank")
     if let compared { header += ("@" + Figure.short(Double(compared.step))).padded(to: 8, .right) }
     canvas.write(header, style: .faint, line: 2, of: inside)
-    // Why rank 10 is a hit: as many places count as tokens come, whether or not all of them are listed.
+    // The largest rank that counts as a hit: the number of upcoming tokens, whether or not all are listed.
     let places = "  ✓ ≤ \(max(sample.upcoming.count, 1))"
     if header.width + places.width <= inside.columns {
       canvas.write(places, style: .faint, line: 2, of: inside, indent: header.width)
@@ -138,7 +139,7 @@ extension Dashboard {
     return min(max(sample.upcoming.count - first, 0), room)
   }
 
-  /// The newest sample of every probe that there is one of, a line each.
+  /// Draws a line per probe with its newest sample; probes without a sample are left out.
   private func drawProbes(in area: Rectangle, on canvas: inout Canvas) {
     let newest = Dictionary(samples.map { ($0.probe, $0) }) { $1 }
     canvas.write("probe  context", style: .faint, line: 0, of: area)
@@ -163,7 +164,7 @@ extension Dashboard {
       "\(missing) more: > and < go through them", style: .faint, line: min(probes.count + 2, area.rows - 1), of: area)
   }
 
-  /// NDCG@8 of the latest samples, one a step: the mean where a step has several.
+  /// NDCG@8 of the newest steps with samples, at most `count`; the mean if a step has several samples.
   private func qualities(_ count: Int) -> [Double] {
     var means: [Double] = []
     var index = samples.count
@@ -181,7 +182,7 @@ extension Dashboard {
 
   private func drawOrderLines(_ sample: OrderSample, in inside: Rectangle, on canvas: inout Canvas) {
     var lines = [TokenText.context(sample.context, columns: inside.columns)]
-    // The upcoming tokens take the lines that the others leave.
+    // The upcoming tokens take the remaining lines.
     var comes: [[Span]] = [[]]
     let room = max(inside.rows - 3, 1)
     for upcoming in sample.upcoming {

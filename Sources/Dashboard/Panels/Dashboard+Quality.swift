@@ -1,10 +1,10 @@
-// What the heads are worth on the held-out part beside their losses: how often each has the right token first, and how well
-// TOP ranks what comes. Points are evaluations.
+// The quality panel, one point per evaluation on the held-out part: each head's accuracy (the share of positions at which its
+// first choice is right), and the quality of TOP's rankings.
 import Run
 import TerminalUI
 
 extension Dashboard {
-  /// A line of the chart: a number of every evaluation that has it.
+  /// A line of the chart: one quantity of all evaluations that have it.
   private struct QualityLine {
     let name: String
     let sign: String
@@ -66,7 +66,7 @@ extension Dashboard {
     }
   }
 
-  /// The lines with their newest values, in as many rows as there are; what does not fit is left out from the end.
+  /// The names of the lines with their newest values, in at most `rows` rows; the last ones are left out if there is no room.
   private func legend(of lines: [QualityLine], columns: Int, rows: Int) -> [[Span]] {
     var legend: [[Span]] = []
     for line in lines {

@@ -1,4 +1,4 @@
-// The learning rate: what it was, what it is, what the schedule will make of it, and the keys that change it.
+// The rate panel: the learning rate of past steps, its value now, the schedule of later steps, and the keys that change it.
 import Run
 import TerminalUI
 
@@ -54,7 +54,7 @@ extension Dashboard {
     return [tenths, twos + [Span("   ")] + typed]
   }
 
-  /// The rate over the whole run: taken steps bright, steps to come dim.
+  /// Draws the rate over the whole run: past steps bright, later steps dim.
   private func drawRateCurve(in area: Rectangle, on canvas: inout Canvas) {
     let done = history.last?.step ?? 0
     let total = max(beginning?.recipe.steps ?? done, done, 1)
@@ -67,7 +67,7 @@ extension Dashboard {
     let margin = max(label.width, 1) + 1
     guard area.columns > margin + 4 else { return }
     canvas.write(label, style: .faint, line: 0, of: area)
-    // The whole screen has room for an axis.
+    // On the whole screen there is room for an axis.
     let axisRows = isFullScreen && area.rows >= 8 ? 2 : 0
     let rows = area.rows - axisRows
     canvas.write("0".padded(to: margin - 1, .right), style: .faint, line: rows - 1, of: area)
@@ -89,7 +89,7 @@ extension Dashboard {
       }
     }
     drawAhead(1, ahead)
-    // What is typed and not confirmed yet.
+    // The ghost: the curve after a change that is not confirmed yet.
     if let ghost { drawAhead(ghost, Pen(style: Style(.warning), dash: Pen.Dash(on: 1, off: 1), symbol: "~")) }
     let ranges = history.places.ranges(.step, x, plot.width)
     Self.drawLine(history.rate, ranges, y, Pen(style: Style(.accent), symbol: "*"), &plot)
@@ -104,7 +104,7 @@ extension Dashboard {
       in: Rectangle(column: area.column, row: area.row + rows, columns: area.columns, rows: axisRows))
   }
 
-  /// The same in one line.
+  /// Draws the rate as a sparkline, for a low panel.
   private func drawRateSparkline(in area: Rectangle, on canvas: inout Canvas) {
     let done = history.last?.step ?? 0
     let total = max(beginning?.recipe.steps ?? done, done, 1)

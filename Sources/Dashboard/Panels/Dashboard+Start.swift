@@ -1,4 +1,4 @@
-// Before the first step: what the run is doing, in the middle of the losses.
+// The losses panel before the first step: what the run does while it is set up.
 import Run
 import TerminalUI
 

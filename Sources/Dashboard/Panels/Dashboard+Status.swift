@@ -1,10 +1,10 @@
-// The status bar: the run in one line, or in a few where that is all there is.
+// The status bar: the run in one line, or in a few lines on a terminal with room for nothing else.
 import Run
 import TerminalUI
 
 extension Dashboard {
-  /// A word for what the run does, with a sign that needs no colour.
-  /// - Parameter now: Unix time, seconds.
+  /// The run's state in a word, with a sign that is distinct without colour.
+  /// - Parameter now: Unix time in seconds.
   func stateSpan(now: Double) -> Span {
     if isEvaluating { return Span("○ evaluating" + evaluationProgress(now), Style(.third, .bold)) }
     switch phase {
@@ -18,7 +18,7 @@ extension Dashboard {
     }
   }
 
-  /// How far an evaluation is: as it says itself, else by the time that the last one took, or the time alone.
+  /// Progress of an evaluation: as reported; else in proportion to the last evaluation's time; else the time so far.
   private func evaluationProgress(_ now: Double) -> String {
     if evaluation.isUnderWay { return " " + evaluation.percent }
     guard phase == .training, let last = history.last, now > last.time else { return "" }
@@ -29,7 +29,7 @@ extension Dashboard {
     return " \(Int(min(elapsed / usual, 0.99) * 100)) %"
   }
 
-  /// A part of the bar: long and short forms, and what is left out first (the highest number).
+  /// A part of the bar in a long and a short form. Pieces of a higher rank are left out first.
   struct Piece {
     var long: [Span]
     var short: [Span]
@@ -41,13 +41,13 @@ extension Dashboard {
       self.rank = rank
     }
 
-    /// A word that has no shorter form.
+    /// A piece whose short form is the same as its long form.
     init(_ text: String, _ style: Style = .plain, rank: Int) {
       self.init(long: [Span(text, style)], short: [Span(text, style)], rank: rank)
     }
   }
 
-  /// Seconds for which an alert stays in the bar.
+  /// The time for which an alert stays in the bar, in seconds.
   private static let alertSeconds = 300.0
 
   func statusPieces(now: Double) -> [Piece] {
@@ -65,7 +65,7 @@ extension Dashboard {
           long: [Span("step "), Span(step, .bold), Span(of.map { " / " + $0 } ?? "")],
           short: [Span(step, .bold), Span(of.map { "/" + $0 } ?? "")], rank: 1))
       if let total, total > 0, !isEnded {
-        // A bar where there is much room, else nothing: step and total say the same.
+        // The progress bar has no short form, since step and total say the same.
         pieces.append(Piece(long: progress(last.step, of: total), short: [], rank: 8))
       }
       pieces.append(
@@ -90,21 +90,21 @@ extension Dashboard {
           rank: 1))
     }
     if phase == .starting, let start = settingUpSince, now - start >= 2 {
-      // A tokenizer of a large corpus takes a minute: that something is done is seen.
+      // Setting-up may take minutes, so the time shows that work goes on.
       let time = Figure.duration((now - start).rounded(.down))
       pieces.append(Piece(long: [Span(time)], short: [Span(time)], rank: 1))
     }
     return pieces
   }
 
-  /// Time left while it trains, time taken when it does not.
+  /// The remaining time of a run in training, or the time that another run took.
   private func timePiece(_ last: StepReport, total: Int?, now: Double) -> Piece? {
     if phase == .training || phase == .paused, steers, let total, let speed = history.speed, last.step < total {
-      // Between two reports the clock goes on, a step's time at most; while paused it stands.
+      // Between two reports the remaining time shrinks by at most a step's time; while paused it stays.
       let passed = phase == .training ? min(max(now - last.time, 0), speed.step) : 0
       let left = max(speed.step * Double(total - last.step) - passed, 0)
       let time = Figure.duration(left)
-      // A range where it is wide, and the time of day that one can plan with.
+      // An uncertain estimate has its ±; the end's time of day follows.
       let isWide = speed.uncertainty * Double(total - last.step) > max(left * 0.1, 1)
       let range = isWide ? " ± " + Figure.duration(speed.uncertainty * Double(total - last.step)) : ""
       let end =
@@ -116,7 +116,7 @@ extension Dashboard {
     return Piece(long: [Span("trained " + time)], short: [Span(time)], rank: 2)
   }
 
-  /// A bar of 16 cells, and the share in percent.
+  /// A bar of 16 cells, and the share of steps taken in percent.
   private func progress(_ step: Int, of total: Int) -> [Span] {
     var work = WorkProgress(of: .windows)
     work.take(done: max(step, 0), total: total, now: 0)
@@ -133,14 +133,15 @@ extension Dashboard {
     canvas.write(Self.fitting(pieces, in: inside.columns), line: 0, of: inside)
   }
 
-  /// The pieces that fit, long before short, three spaces between them before two; the highest ranks go first.
+  /// As many pieces as fit into `columns` cells: in their long forms if possible, with gaps of three spaces if possible. Pieces
+  /// of the highest rank are dropped first.
   static func fitting(_ pieces: [Piece], in columns: Int) -> [Span] {
     var pieces = pieces
     while true {
       for (isLong, gap) in [(true, 3), (true, 2), (false, 2)] {
         let spans = pieces.map { isLong ? $0.long : $0.short }.filter { !$0.isEmpty }
         let width = spans.reduce(0) { $0 + $1.width } + gap * max(spans.count - 1, 0)
-        // Better all of them in short than some of them in long, while the state, the step and the time are there.
+        // All pieces in short form are better than some in long form.
         if width <= columns || (pieces.count <= 1 && !isLong) {
           return Array(spans.joined(separator: [Span(String(repeating: " ", count: gap))]))
         }
@@ -150,14 +151,14 @@ extension Dashboard {
     }
   }
 
-  /// The whole screen in a few short lines.
+  /// Draws the status alone in a few short lines.
   private func drawSmall(in rectangle: Rectangle, on canvas: inout Canvas, now: Double) {
     var lines: [[Span]] = []
     let pieces = statusPieces(now: now)
     func piece(_ rank: Int) -> [Span]? { pieces.first { $0.rank == rank }?.short }
     var first = pieces.filter { $0.rank <= 1 }
     if rectangle.columns < 28, let last = history.last {
-      // State and step are worth more than the total.
+      // State and step matter more than the total of steps.
       let step = [Span(Figure.grouped(last.step), .bold)]
       first = [first[0], Piece(long: step, short: step, rank: 1)]
     }

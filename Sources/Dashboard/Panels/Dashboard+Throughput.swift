@@ -1,4 +1,4 @@
-// How fast it goes, and where the time of a step is spent.
+// The throughput panel: tokens per second, and the time of a step by phase.
 import Run
 import TerminalUI
 
@@ -19,7 +19,7 @@ extension Dashboard {
     } else {
       lines.append(step)
     }
-    // All numbers are of one stretch, and the phases add up to the step.
+    // All numbers come from the same steps, so that the phases add up to a step.
     let seconds = speed.phases.reduce(0, +) * Double(speed.range.count)
     let stretch = [Span("   mean of " + (seconds >= 9.5 ? "10 s" : Figure.milliseconds(seconds)), .faint)]
     if lines[0].width + stretch.width <= inside.columns { lines[0] += stretch }
@@ -31,7 +31,7 @@ extension Dashboard {
       let values = range.map { Double(history.tokensPerSecond.values[$0]) }
       let finite = values.filter(\.isFinite)
       let highest = max(finite.max() ?? 1, 1e-9)
-      // From half of the fastest, so that a slower step is seen and noise is not made large, with air above it.
+      // The sparkline's scale begins at half of the highest speed or below: slow steps are visible, and noise stays small.
       let lowest = min(finite.min() ?? 0, highest / 2)
       canvas.sparkline(
         values, scale: Scale(from: lowest, to: highest * 1.25), style: Style(.first), line: row, of: inside,
@@ -46,7 +46,7 @@ extension Dashboard {
     let room = inside.rows - row
     guard room > 0 else { return }
     guard room >= means.count - 1 else {
-      // Few lines: words with milliseconds, as many as fit.
+      // A low panel has words with milliseconds, as many as fit, instead of bars.
       let words = zip(["data", "fwd", "heads", "bwd", "upd", "other"], means).filter { $1.1 > 0 }
         .map { "\($0) \(Figure.milliseconds($1.1).replacing(" ms", with: ""))" }
       for (index, line) in words.joined(separator: " ").wrapped(to: inside.columns).prefix(room).enumerated() {
@@ -58,7 +58,7 @@ extension Dashboard {
     let longest = shown.map(\.1).max() ?? 0
     let columns = inside.columns - 9 - 8
     let roles: [Role] = [.plain, .first, .second, .third, .fourth, .faint]
-    // A free line above the bars where there is one.
+    // An empty line above the bars if there is room.
     let top = row + (room > shown.count ? 1 : 0)
     for (index, (name, seconds)) in shown.enumerated() {
       canvas.write(name, style: name == "other" ? .faint : .plain, line: top + index, of: inside)

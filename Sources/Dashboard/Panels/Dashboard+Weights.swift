@@ -1,10 +1,10 @@
-// The weights λ of the losses: a list of the heads, and a number typed for the chosen one.
+// The dialog for the loss weights λ: a list of the heads, and a number typed for the chosen head.
 import Run
 import TerminalUI
 
-/// What stands in the prompt for a weight.
+/// The state of the dialog.
 struct WeightPrompt: Sendable, Equatable {
-  /// Which of the run's heads.
+  /// The index of the chosen head.
   var chosen = 0
   var text = ""
   var problem = ""
@@ -13,7 +13,7 @@ struct WeightPrompt: Sendable, Equatable {
 extension Dashboard {
   private var heads: [Head] { beginning?.recipe.heads ?? [] }
 
-  /// λ of a head, the user's changes included.
+  /// The loss weight λ of a head, with the user's changes.
   func weight(of head: Head) -> Double { weights[head] ?? beginning?.recipe.weight(of: head) ?? 1 }
 
   mutating func press(_ key: Key, in prompt: WeightPrompt) -> Command? {
@@ -30,7 +30,7 @@ extension Dashboard {
     return nil
   }
 
-  /// Asks for what was typed, after a question when it is a change by more than tenfold.
+  /// Asks for the typed weight. A change of more than tenfold must be confirmed first.
   private mutating func take(_ prompt: WeightPrompt) -> Command? {
     guard heads.indices.contains(prompt.chosen) else { return nil }
     let head = heads[prompt.chosen]
@@ -63,7 +63,7 @@ extension Dashboard {
     let isTall = canvas.rows >= heads.count + noteLines.count + 7
     let rows = isTall ? heads.count + noteLines.count + 4 : min(heads.count + 1, max(canvas.rows - 2, 1))
     let inside = canvas.dialog("weights of the losses", columns: columns, rows: rows)
-    // Where not all heads fit, those around the chosen one.
+    // If not all heads fit, those around the chosen one are shown.
     let room = isTall ? heads.count : max(inside.rows - 1, 1)
     let first = max(min(prompt.chosen - room / 2, heads.count - room), 0)
     var line = isTall ? 1 : 0

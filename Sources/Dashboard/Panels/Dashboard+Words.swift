@@ -1,4 +1,4 @@
-// Panels of words: what the network wrote, what happened, and the recipe.
+// The panels of text: generated text, events, and the recipe.
 import Run
 import TerminalUI
 
@@ -15,7 +15,7 @@ extension Dashboard {
     }
     let lines = (text.prompt + text.text).wrapped(to: inside.columns)
     let first = min(scroll[.text, default: 0], max(lines.count - inside.rows, 0))
-    // The prompt is dim, as far as whole lines and the beginning of the next one belong to it.
+    // The number of cells of the first shown lines that belong to the prompt, which is dim.
     var prompt = max(text.prompt.width - lines.prefix(first).reduce(0) { $0 + $1.width + 1 }, 0)
     for (index, line) in lines.dropFirst(first).prefix(inside.rows).enumerated() {
       let head = String(line.unicodeScalars.prefix(prompt))
@@ -57,7 +57,7 @@ extension Dashboard {
     for (index, line) in newest.enumerated() { canvas.write(line, line: shown.count + index, of: inside) }
   }
 
-  /// The lines of the log that are shown. Of all saves the newest stands for those before it.
+  /// The shown lines of the log. The newest save stands for all saves before it.
   var shownLog: [LogLine] {
     switch eventFilter {
     case .people: return log.filter { $0.kind == .person || $0.kind == .alert }
@@ -89,7 +89,7 @@ extension Dashboard {
     let across = max(min((inside.columns + 3) / max(width, 1), 6), 1)
     let room = inside.rows * across
     let first = min(scroll[.recipe, default: 0], max(recipeLines.count - room, 0))
-    // Columns of equal height, so that no one is nearly empty.
+    // Columns of nearly equal height.
     let down = recipeLines.count <= room ? (recipeLines.count + across - 1) / across : inside.rows
     for (index, text) in recipeLines.dropFirst(first).prefix(room).enumerated() {
       let area = Rectangle(

@@ -1,8 +1,8 @@
-// A run as lines, where there is no terminal: every number of the status bar, a step a second at most.
+// A run as lines of text, for output without a terminal: the numbers of the status bar, at most one step per second.
 import Run
 import TerminalUI
 
-/// Makes lines of events.
+/// Turns events into lines.
 package struct Lines: Sendable {
   private var beginning: Beginning?
   private var pace = Pace()
@@ -12,9 +12,8 @@ package struct Lines: Sendable {
 
   package init(secondsFromGMT: Int = 0) { self.secondsFromGMT = secondsFromGMT }
 
-  /// The line for an event, without a line break at its end; nil where there is none to show. What a sample says may take
-  /// several lines.
-  /// - Parameter now: Unix time, seconds.
+  /// The line for an event, without a final line break; nil if the event is not shown. A sample may have several lines.
+  /// - Parameter now: Unix time in seconds.
   package mutating func line(for event: Event, now: Double) -> String? {
     switch event {
     case .began(let beginning):

@@ -1,10 +1,10 @@
-// The parts of a screen, by the names that layouts call them.
+// The panels, with the names that layout files use.
 
-/// A part of a screen.
+/// A panel of a run's screen.
 package enum Panel: String, Sendable, CaseIterable {
   case status, losses, heads, order, quality, gradients, throughput, rate, machine, text, ask, events, recipe, keys
 
-  /// The smallest size at which the panel shows anything useful, including its box: columns and rows.
+  /// The smallest useful size in columns and rows, including the box.
   package var minimum: (columns: Int, rows: Int) {
     switch self {
     case .status: (1, 1)
@@ -24,6 +24,6 @@ package enum Panel: String, Sendable, CaseIterable {
     }
   }
 
-  /// Whether it is a bar, without a box and without focus.
+  /// True for the bars, which have neither box nor focus.
   var isBar: Bool { self == .status || self == .keys }
 }

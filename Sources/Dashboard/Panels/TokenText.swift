@@ -1,20 +1,20 @@
-// Tokens as people read them: running text before a position, and single tokens of a list.
+// Tokens as readable text: the text before a position, and single tokens in lists.
 import Run
 import TerminalUI
 
 enum TokenText {
-  /// The text before a position, its end always shown, and the place where something is expected.
+  /// The end of the text before a position, at most `columns` cells wide, with a mark at the position.
   static func context(_ tokens: [String], columns: Int) -> [Span] {
-    // In running text a space is a space.
+    // Spaces are visible signs in lists only.
     [Span(tokens.joined().replacing("␠", with: " ").cutFront(to: max(columns - 1, 1))), Span("▏", .accent)]
   }
 
-  /// A token of a list: one that is nothing but spaces would not be seen.
+  /// A token for a list. A token of spaces alone would be invisible, so its spaces become signs.
   static func label(_ token: String) -> String {
     token.allSatisfy { $0 == " " } ? String(repeating: "␠", count: token.count) : token
   }
 
-  /// Entries side by side, on as many lines as they need.
+  /// Entries side by side, wrapped into as many lines as needed.
   static func wrapped(_ entries: [[Span]], to columns: Int, gap: Int = 3) -> [[Span]] {
     var lines: [[Span]] = []
     for entry in entries {
@@ -29,7 +29,7 @@ enum TokenText {
 }
 
 extension Dashboard {
-  /// What each MTP head expects, on lines of so many columns: `mtp-2 was .20`.
+  /// The first choice and its probability of each MTP head, in lines of at most `columns` cells: `mtp-2 was .20`.
   func furtherLines(_ choices: [Expectation.FurtherChoice], columns: Int) -> [[Span]] {
     TokenText.wrapped(
       choices.map { further in
@@ -41,8 +41,8 @@ extension Dashboard {
       }, to: columns)
   }
 
-  /// Draws the first lines of some beside a word; an ellipsis says that there are more.
-  /// - Parameter line: goes on to the line after them.
+  /// Draws the first `most` lines beside a label; an ellipsis stands for further lines.
+  /// - Parameter line: the first line; afterwards the line after the last one drawn.
   func draw(
     _ lines: [[Span]], most count: Int, beside word: String, line: inout Int, indent: Int, in inside: Rectangle,
     on canvas: inout Canvas

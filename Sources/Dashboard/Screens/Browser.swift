@@ -1,36 +1,37 @@
-// Stored runs on a terminal: the list of them, a comparison, and one run, each over the other. Leaving one shows the one below.
+// The screens over stored runs, stacked: the list (or an experiment) at the bottom, then a comparison, one run, its tensors.
+// Leaving a screen shows the one below.
 import Run
 import TerminalUI
 
-/// The screens over stored runs.
+/// The stack of screens over stored runs. Keys go to the top one.
 package struct Browser: ScreenContent {
-  /// What a key asks of the program.
+  /// What a key asks the program to do.
   package enum BrowserRequest: Sendable, Equatable {
-    /// The last screen was left.
+    /// Ends the program: the last screen was left.
     case leave
-    /// The run that another process trains is asked for something.
+    /// Sends a command to the shown run, which another process trains.
     case command(Command)
-    /// A stored run's checkpoint is asked what comes after a text; without a step, the newest.
+    /// Asks a stored run's checkpoint what comes after a text. `step` nil: the newest checkpoint.
     case ask(String, step: Int?, text: String)
-    /// The list of runs asks for something.
+    /// Passes on a request of the list of runs.
     case list(RunsScreen.RunsRequest)
-    /// The tensors of a run, over the screen that is shown.
+    /// Shows the tensors of the run with this name over the current screen.
     case tensors(String)
-    /// A run of the experiment, over its screen.
+    /// Shows the experiment's run with this name over the experiment.
     case open(String)
   }
 
-  /// The list, below everything else.
+  /// The list of runs, the bottom of the stack; nil where the program shows one run or an experiment.
   package var runs: RunsScreen? { didSet { needsDrawing = true } }
-  /// An experiment, below everything else where there is no list.
+  /// The experiment, the bottom of the stack where there is no list.
   package var experiment: ExperimentScreen? { didSet { needsDrawing = true } }
   package var compare: CompareScreen? { didSet { needsDrawing = true } }
-  /// The tensors of a run, over everything else.
+  /// The tensors of a run, the top of the stack.
   package var tensors: TensorsScreen? { didSet { needsDrawing = true } }
-  /// A run, looked at.
+  /// The run that is looked at.
   package var dashboard: Dashboard?
 
-  /// The most that the terminal can show.
+  /// The richest set of chart characters that the terminal can show.
   package var mostGlyphs = Glyphs.braille {
     didSet {
       let most = mostGlyphs
@@ -48,7 +49,7 @@ package struct Browser: ScreenContent {
   private var size = (columns: 80, rows: 24)
   private var preferences = Preferences()
   private var suggested: Palette?
-  /// The notice that is shown, and since when, seconds of the program's clock.
+  /// The notice on the screen, and when it appeared (seconds of the monotonic clock).
   private var notice: (text: String, since: Double)?
 
   package init(layouts: [Layout] = [], problems: [String] = []) {
@@ -64,7 +65,7 @@ package struct Browser: ScreenContent {
     }
   }
 
-  /// Ages in the list grow.
+  /// True while a screen shows ages or clocks, which change without events.
   package var hasClock: Bool { dashboard?.hasClock ?? (compare == nil && runs != nil) }
 
   package var palette: Palette {
@@ -96,7 +97,7 @@ package struct Browser: ScreenContent {
     needsDrawing = true
   }
 
-  /// Lets the notice of the screen that is shown fade.
+  /// Removes the current screen's notice once it has been shown for `noticeSeconds`.
   package mutating func pass(to now: Double) {
     guard tensors != nil || dashboard == nil else {
       dashboard?.pass(to: now)
@@ -140,12 +141,12 @@ package struct Browser: ScreenContent {
     tensors?.fit(columns: columns, rows: rows)
   }
 
-  /// What is chosen on the screen that is shown.
+  /// The choices (palette, characters, …) of the current screen.
   private var choices: Preferences? { dashboard?.chosen ?? runs?.chosenLooks }
-  /// What was chosen since the beginning, on all screens: before and after.
+  /// The choices of all screens as they were at the start (`before`) and as they are now (`after`).
   package private(set) var remembered = (before: Preferences(), after: Preferences())
 
-  /// Takes what somebody chose earlier.
+  /// Applies choices that were remembered from an earlier use.
   package mutating func use(_ preferences: Preferences, layout usesLayout: Bool) {
     self.preferences = preferences
     runs?.use(preferences)
@@ -157,14 +158,14 @@ package struct Browser: ScreenContent {
     let before = choices
     let isDashboard = dashboard != nil
     let request = take(key)
-    // Where another screen is shown now, nothing was chosen on the way.
+    // A key that changed the screen changed no choice.
     if let before, let after = choices, isDashboard == (dashboard != nil) {
       remembered.after.take(from: before, to: after)
     }
     return request
   }
 
-  /// Takes the order and the filter of the list, which the program knows.
+  /// Remembers the list's order and filter, which the program keeps, if they differ from `before`.
   package mutating func remember(listFrom before: Preferences) {
     if let after = runs?.chosenLooks { remembered.after.take(from: before, to: after) }
   }
@@ -177,7 +178,7 @@ package struct Browser: ScreenContent {
       return left
     }
     if dashboard != nil {
-      // A stored run is asked for nothing else: what comes back is that it was left.
+      // A stored run has one command: `detach`, which leaves its screen.
       let command = dashboard?.press(key)
       if dashboard?.asksForTensors == true {
         dashboard?.asksForTensors = false
@@ -211,7 +212,7 @@ package struct Browser: ScreenContent {
 
   // MARK: Opening
 
-  /// Shows a run over the list, in its colours and characters.
+  /// Shows a run over the list, with the list's palette and characters.
   package mutating func open(_ dashboard: Dashboard, _ events: [Event]) {
     var dashboard = dashboard
     dashboard.use(preferences)
@@ -242,7 +243,7 @@ package struct Browser: ScreenContent {
   /// The name of the run that is looked at.
   package var shownRun: String? { dashboard?.runName }
 
-  /// Takes the answer of a run's checkpoint.
+  /// Shows the answer that a run's checkpoint gave to a text.
   package mutating func receive(_ answer: Result<TextAnswer, UserError>, of name: String) {
     guard dashboard != nil, dashboard?.runName == name || name.isEmpty else { return }
     switch answer {
@@ -251,7 +252,7 @@ package struct Browser: ScreenContent {
     }
   }
 
-  /// Says something on the screen below the runs.
+  /// Shows a notice on the bottom screen: the list or the experiment.
   package mutating func sayBelowRuns(_ words: String) {
     runs?.message = words
     experiment?.message = words
@@ -259,7 +260,7 @@ package struct Browser: ScreenContent {
 
   // MARK: Runs that go on
 
-  /// Names of runs on the screen that another process trains.
+  /// Names of the runs on the screen that other processes train.
   package var followed: [String] {
     var names = compare.map { screen in screen.live.map { screen.comparison.runs[$0].name } } ?? []
     if let detail = runs?.detail, runs?.rows[detail.name]?.state == "training" { names.append(detail.name) }
@@ -267,8 +268,8 @@ package struct Browser: ScreenContent {
     return names
   }
 
-  /// Takes what happened in a run since it was read.
-  /// - Parameter state: a word for the run: `training`, `finished`.
+  /// Takes the events of a run since it was read.
+  /// - Parameter state: the run's state in one word: `training`, `finished`.
   package mutating func receive(_ events: [Event], of name: String, state: String) {
     if !events.isEmpty, runs?.detail?.name == name { runs?.receive(events, of: name) }
     if let dashboard, dashboard.runName == name, dashboard.isWatched {
@@ -281,14 +282,14 @@ package struct Browser: ScreenContent {
     }
   }
 
-  /// What to do when a screen was left.
+  /// The request after a screen was left; nil while another screen remains.
   private var left: BrowserRequest? {
     tensors == nil && dashboard == nil && compare == nil && runs == nil && experiment == nil ? .leave : nil
   }
 }
 
 extension Dashboard {
-  /// Whether it shows a run that another process trains.
+  /// True if the dashboard shows a run that another process trains.
   fileprivate var isWatched: Bool { mode == .watched && !isEnded }
   fileprivate var runName: String? { beginning?.name }
 }

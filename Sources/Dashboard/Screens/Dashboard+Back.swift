@@ -1,25 +1,25 @@
-// The list of checkpoints that a run can go back to: chosen with the arrows, taken with enter.
+// The dialog that goes back to a checkpoint: arrows choose one, enter branches from it.
 import Run
 import TerminalUI
 
-/// The list, open.
+/// The state of the dialog.
 struct BackPrompt: Sendable, Equatable {
-  /// The chosen row, from the newest checkpoint on.
+  /// The chosen row; 0 is the newest checkpoint.
   var chosen = 0
 }
 
-/// A checkpoint as the list shows it.
+/// A row of the dialog.
 private struct ListedCheckpoint {
   var step: Int
-  /// Held-out loss of the first head at that step; nil where nothing was evaluated there.
+  /// Held-out loss of the first head in nats; nil if the step has no evaluation.
   var heldOut: Double?
-  /// Its training loss, as smooth as the line is.
+  /// Training loss of the first head in nats, smoothed as the chart's line is.
   var smooth: Double?
   var isBest = false
 }
 
 extension Dashboard {
-  /// Takes the steps of the checkpoints that the run has, oldest first.
+  /// Sets the steps of the run's checkpoints, oldest first.
   package mutating func know(checkpoints: [Int]) {
     self.checkpoints = checkpoints
     needsDrawing = needsDrawing || overlay.isBack

@@ -1,20 +1,20 @@
-// The command line after `:`: one line at the bottom of the screen, with a history, completion from the table of commands, and a
-// sentence above it that says what the line lacks.
+// The command line after `:`, the screen's last row. It has a history and completes from the table of commands; the row above it
+// says what the line still needs.
 import Run
 import TerminalUI
 
-/// What stands in the command line.
+/// The state of the command line.
 struct CommandPrompt: Sendable, Equatable {
   var text = ""
   var problem = ""
-  /// Which of the older lines is shown, 0 the newest; nil for a line of its own.
+  /// The recalled line of the history, 0 the newest; nil while a new line is typed.
   var recalled: Int?
-  /// The line of its own, while an older one is shown.
+  /// The new line, kept while a recalled one is shown.
   var draft = ""
 }
 
 extension Dashboard {
-  /// Lines that are remembered.
+  /// Length of the history in lines.
   private static let mostTypedLines = 100
 
   mutating func press(_ key: Key, in prompt: CommandPrompt) -> Command? {
@@ -22,7 +22,7 @@ extension Dashboard {
     prompt.problem = ""
     switch key {
     case .escape: return leaveOverlay()
-    // As in vim, what takes away the colon leaves the line.
+    // As in vim, backspace on an empty line leaves the command line.
     case .backspace where prompt.text.isEmpty: return leaveOverlay()
     case .enter: return take(prompt)
     case .up: recall(&prompt, by: 1)
@@ -37,7 +37,7 @@ extension Dashboard {
     return nil
   }
 
-  /// Asks for what was typed; a line that is no command stays, with the reason.
+  /// Parses the line and asks for its command. A line with a mistake stays, with the reason above it.
   private mutating func take(_ prompt: CommandPrompt) -> Command? {
     let line = prompt.text.trimmingSpaces
     guard !line.isEmpty else {
@@ -68,7 +68,7 @@ extension Dashboard {
     }
   }
 
-  /// Asks for a command, after a question where it changes a number more than tenfold.
+  /// Asks for a command; if the command changes a rate or a weight more than tenfold, the user must confirm it first.
   private mutating func askTyped(_ command: Command) -> Command? {
     switch command {
     case .rate(let change): return askRate(change, by: .typed)
@@ -114,7 +114,7 @@ extension Dashboard {
     }
   }
 
-  /// What a line that is begun may become.
+  /// Help for an unfinished line: the commands it may become, or the arguments that are missing.
   private func hint(for text: String) -> String {
     let next = CommandForm.completions(of: text, heads: runHeads).map(\.trimmingSpaces)
     if let (form, _) = CommandForm.form(of: text) {

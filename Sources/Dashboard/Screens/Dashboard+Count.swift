@@ -1,9 +1,9 @@
-// A number typed before a key, as in vim: `5.` takes five steps. Each digit chooses a layout as well; where a key follows at
-// once that takes the number, the layout from before the first digit is put back.
+// A number typed before a key, as in vim: `5.` takes five steps. A digit also chooses a layout at once. If a key that takes a
+// number follows, the view from before the first digit returns.
 import Run
 import TerminalUI
 
-/// Digits typed so far, and what was seen before the first of them.
+/// The number typed so far, and the view from before its first digit.
 struct KeyCount: Sendable {
   var number: Int
   let layout: Layout
@@ -15,8 +15,8 @@ struct KeyCount: Sendable {
 }
 
 extension Dashboard {
-  /// Takes a digit.
-  /// - Returns: whether it does nothing else: a 0 that continues a number.
+  /// Adds a digit to the count.
+  /// - Returns: true if the digit must not choose a layout: a 0 that continues a number.
   mutating func countsOn(_ digit: Int) -> Bool {
     if var count {
       count.number = min(count.number * 10 + digit, CommandForm.mostSteps)
@@ -33,13 +33,13 @@ extension Dashboard {
     return false
   }
 
-  /// Forgets digits: after a while, they were meant for layouts.
+  /// Discards the count: digits without a key after them were meant for layouts.
   package mutating func forgetPrefix() { count = nil }
 
-  /// What the digits so far would do.
+  /// A hint at the effect of the digits so far; empty without digits.
   var countHint: String { count.map { "\($0.number). takes \(Figure.grouped($0.number)) steps" } ?? "" }
 
-  /// Puts back what the digits changed.
+  /// Restores the view from before the first digit.
   mutating func restore(_ count: KeyCount) {
     layout = count.layout
     axis = count.axis

@@ -1,12 +1,12 @@
-// One picture: panels where the layout puts them, a message line, and what lies over them.
+// Draws one picture: the panels at their places, a message, and the overlay on top.
 import Run
 import TerminalUI
 
 extension Dashboard {
-  /// Draws the screen for a terminal of any size; changes nothing.
+  /// Draws the screen for a terminal of any size, without side effects.
   /// - Parameters:
-  ///   - size: columns and rows; below 1 × 1 is taken as 1 × 1.
-  ///   - now: Unix time, seconds.
+  ///   - size: columns and rows; a size below 1 × 1 counts as 1 × 1.
+  ///   - now: Unix time in seconds.
   package func draw(size: (columns: Int, rows: Int), now: Double) -> Canvas {
     var canvas = Canvas(columns: size.columns, rows: size.rows)
     let arrangement = arrangement(columns: canvas.columns, rows: canvas.rows)
@@ -19,7 +19,7 @@ extension Dashboard {
     return canvas
   }
 
-  /// Panels and their places: the layout's, or the focused one alone between the bars.
+  /// The panels and their places: those of the layout, or on the whole screen the focused panel between the two bars.
   func arrangement(columns: Int, rows: Int) -> [(panel: Panel, rectangle: Rectangle)] {
     guard isFullScreen, let focus else { return layout.arrangement(columns: columns, rows: rows) }
     let whole = Rectangle(column: 0, row: 0, columns: columns, rows: rows)
@@ -48,7 +48,7 @@ extension Dashboard {
     }
   }
 
-  /// Draws a panel's box, unless it is too low for one; returns its inside.
+  /// Draws a panel's box, if the panel is high enough for one, and returns the area inside.
   func frame(
     _ panel: Panel, notes: [String] = [], in rectangle: Rectangle, on canvas: inout Canvas
   ) -> Rectangle {
@@ -60,7 +60,7 @@ extension Dashboard {
     return canvas.box(rectangle, title: panel.rawValue, notes: notes, isFocused: isFocused)
   }
 
-  /// What a panel says while it has nothing to show: in its middle, dim.
+  /// Writes a dim sentence into the middle of a panel that has nothing to show yet.
   func drawNothing(_ text: String, in inside: Rectangle, on canvas: inout Canvas) {
     let lines = text.wrapped(to: inside.columns)
     let top = max((inside.rows - lines.count) / 2, 0)
@@ -70,14 +70,13 @@ extension Dashboard {
     }
   }
 
-  /// The newest thing said to the user, where no events panel shows it: above the keys, on the lower edge of what is
-  /// there.
+  /// Draws the newest message where no events panel shows it: on the row above the keys.
   private func drawMessage(_ arrangement: [(panel: Panel, rectangle: Rectangle)], on canvas: inout Canvas) {
-    // A screen that is the status alone has its keys in sight.
+    // A screen that has room for the status alone already shows its keys there.
     let last = asked.last?.text ?? (arrangement.count > 1 ? hint : "")
     let text = message.isEmpty ? last : message
     guard !text.isEmpty, canvas.rows >= 2 else { return }
-    // The last row has the keys: of the footer, or of a status that is alone.
+    // The last row belongs to the keys, in the footer or in a status that fills the screen.
     let hasKeys = arrangement.contains { $0.panel == .keys || $0.panel == .status }
     let line = Rectangle(column: 0, row: canvas.rows - (hasKeys ? 2 : 1), columns: canvas.columns, rows: 1)
     let shown = " " + text.cut(to: max(canvas.columns - 6, 1)) + " "

@@ -1,4 +1,4 @@
-// The footer: the keys that matter, those nobody may miss first. What does nothing now stays, dim.
+// The footer: the keys in the order of their importance. Keys without an effect now are dim.
 import TerminalUI
 
 extension Dashboard {
@@ -7,7 +7,7 @@ extension Dashboard {
     var spans: [Span] = []
     var width = 0
     let gap = rectangle.columns >= 100 ? "   " : "  "
-    // What can be pressed now comes first; what does nothing stays as far as there is room, dim.
+    // Keys with an effect come first; the others follow, dim, as far as there is room.
     let lines =
       KeyTable.footer.filter { refusal(of: $0.strokes[0].action) == nil }
       + KeyTable.footer.filter { refusal(of: $0.strokes[0].action) != nil }
@@ -22,7 +22,7 @@ extension Dashboard {
       spans += [key, label]
       width += needed
     }
-    // Too narrow for quit with its name: the four keys alone.
+    // Too narrow for labels: the first four keys, of which only quit may have its name.
     if width < 30, inside.columns < 38 {
       spans = []
       for line in KeyTable.footer.prefix(4) {

@@ -1,9 +1,9 @@
-// What lies over the panels and takes the keys: help, the prompt for a rate, and questions.
+// Overlays: the help page, prompts and questions. An overlay lies over the panels and takes all keys.
 import Run
 import TerminalUI
 
 extension Dashboard {
-  /// Takes away what lies over the panels; nothing is asked for.
+  /// Closes the overlay; returns nil, since no command follows.
   mutating func leaveOverlay() -> Command? {
     overlay = nil
     return nil
@@ -59,7 +59,7 @@ extension Dashboard {
       line += 1
     }
     if hasAir { line += gap }
-    // On one line each, or side by side where there are fewer lines than answers.
+    // One line an answer, or all on one line where the dialog is too low.
     if inside.rows - line < answers.count {
       let all = answers.flatMap { [Span($0.key, .accent), Span(" " + $0.text + "  ")] }
       canvas.write(
@@ -111,7 +111,7 @@ extension Dashboard {
     }
   }
 
-  /// Words of the panels that not everybody knows.
+  /// A glossary of the panels' words, for the help page.
   private static let words = [
     ("TOP", "token order prediction: a head that ranks the tokens that come, the nearest first"),
     ("kl", "TOP's loss less its floor, the entropy of its targets: 0 is a perfect ranking"),
@@ -135,7 +135,7 @@ extension Dashboard {
       lines.append([Span(group.rawValue, .bold)])
       for line in KeyTable.lines where line.group == group {
         let refusal = line.strokes.count > 2 ? nil : refusal(of: line.strokes[0].action)
-        // Where the screen is too narrow, the text goes on below itself.
+        // On a narrow screen the text continues on the next line, under its own beginning.
         for (index, text) in line.text.wrapped(to: max(inside.columns - width - 2, 8)).enumerated() {
           lines.append([
             Span((index == 0 ? line.keys : "").padded(to: width), refusal == nil ? .accent : .faint),
@@ -155,7 +155,7 @@ extension Dashboard {
     let isDouble = inside.columns >= 2 * longest + 4
     let top = inside.rows > lines.count + 2 ? 1 : 0
     if isDouble {
-      // The first group on the left, the others on the right.
+      // Two columns: the first group of keys on the left, the others on the right.
       let middle = lines.firstIndex { $0.isEmpty } ?? lines.count
       let (left, right) = inside.splitLeft(inside.columns / 2)
       for (index, line) in lines[..<middle].enumerated() { canvas.write(line, line: top + index, of: left) }

@@ -1,11 +1,11 @@
-// Keys: what each does, why it does nothing where it does nothing, and what was asked of the run.
+// The effect of each key on a run's screen, the reasons why a key has no effect now, and the commands that wait for an answer.
 import Run
 import TerminalUI
 
 extension Dashboard {
-  /// Takes a key.
-  /// - Returns: the command for the run, or nil. `.detach` leaves the screen; `q` returns it for a stored run, and for
-  ///   one that has ended.
+  /// Handles a key.
+  /// - Returns: the command for the run, or nil. `.detach` leaves the screen; `q` returns it for a stored run and for a run
+  ///   that has ended.
   package mutating func press(_ key: Key) -> Command? {
     if key == .resize {
       needsDrawing = true
@@ -26,7 +26,7 @@ extension Dashboard {
       compareSample(1)
       return nil
     }
-    // Rate keys one after another are one change, which is asked about where it is more than tenfold.
+    // Rate keys in a row are one change; a question comes if the whole change is more than tenfold.
     message = ""
     if let refusal = refusal(of: action) {
       message = self.count == nil ? refusal : "\(refusal); \(countHint)"
@@ -41,7 +41,7 @@ extension Dashboard {
     return command
   }
 
-  /// Why an action does nothing now; nil when it does something.
+  /// The reason why an action has no effect now; nil if it has one.
   func refusal(of action: Action) -> String? {
     switch action {
     case .pause, .stepOnce, .rateUp, .rateDown, .rateDouble, .rateHalve, .typeRate, .weights, .save, .evaluate,
@@ -77,7 +77,7 @@ extension Dashboard {
     }
   }
 
-  /// What this run lacks for an action; nil when it lacks nothing.
+  /// The thing that this run lacks for an action, such as a TOP head; nil if nothing is missing.
   func missing(for action: Action, in beginning: Beginning) -> String? {
     switch action {
     case .evaluate where beginning.heldOutTokens <= beginning.recipe.model.context:
@@ -91,7 +91,7 @@ extension Dashboard {
   /// Whether the session on the screen has ended.
   package var isEnded: Bool { if case .ended = phase { true } else { false } }
 
-  /// Whether training waits, or will when all that was asked is done.
+  /// True if training is paused, or will be once all commands that wait are executed.
   private var waits: Bool {
     for request in asked.reversed() {
       switch request.command {
@@ -158,7 +158,7 @@ extension Dashboard {
     case .pageDown: scrollFocused(by: 10)
     case .first: scrollFocused(by: -1_000_000)
     case .last:
-      // The charts follow their end again; where they do, the key scrolls.
+      // The key takes away the cursor, so that the charts follow the newest step again; without a cursor it scrolls.
       if chart.cursor != nil, focus == nil || focus == .losses {
         chart.cursor = nil
       } else {
@@ -181,25 +181,25 @@ extension Dashboard {
     return nil
   }
 
-  /// Ctrl-C: saves and stops what trains; leaves what does not.
+  /// Ctrl-C: saves and stops a run in training, and leaves the screen of any other run.
   private mutating func interrupt() -> Command? {
     overlay = nil
     return mode != .live || isEnded ? .detach : ask(.stop(saving: true))
   }
 
-  /// Notes that something was asked, and asks it.
+  /// Remembers a command as waiting and returns it.
   mutating func ask(_ command: Command, by actor: Occurrence.Actor = .key) -> Command {
     var text = "asked: " + command.asking
     if case .rate(let change) = command, let rate = expectedRate {
       text = "asked: rate \(Figure.rate(change.applied(to: rate)))"
     }
     asked.append(Asked(command: command, text: text, actor: actor))
-    // Enough to see what waits; a trainer that never answers must not fill the memory.
+    // A bound on memory, should the trainer never answer.
     if asked.count > 50 { asked.removeFirst() }
     return command
   }
 
-  /// The rate when everything is done that was asked for; nil where it is not known yet.
+  /// The rate once all waiting commands are executed; nil while no rate is known.
   private var expectedRate: Double? {
     asked.reduce(currentRate) { rate, request in
       guard case .rate(let change) = request.command else { return rate }
@@ -207,16 +207,16 @@ extension Dashboard {
     }
   }
 
-  /// Who asked for the last command.
+  /// The sender of the last command.
   package var askedBy: Occurrence.Actor { asked.last?.actor ?? .key }
 
-  /// Stores the number of the request that carries the last command, to recognise its answer.
+  /// Stores the request number of the last command, by which its answer is recognised.
   package mutating func wasSent(as request: Int) {
     guard let last = asked.indices.last, asked[last].request == nil else { return }
     asked[last].request = request
   }
 
-  /// Asks for a weight, after a question when the change is larger than tenfold.
+  /// Asks for a change of a loss weight λ; a change of more than tenfold must be confirmed first.
   mutating func askWeight(_ change: WeightChange, by actor: Occurrence.Actor = .key) -> Command? {
     let old = weight(of: change.head)
     let resolved = change.resolved(now: old)
@@ -228,7 +228,7 @@ extension Dashboard {
     return nil
   }
 
-  /// Asks the user before it asks the run.
+  /// Asks the user to confirm a command before the run gets it.
   mutating func confirm(_ command: Command, by actor: Occurrence.Actor) {
     confirmingActor = actor
     overlay = .confirm(command)
@@ -237,7 +237,7 @@ extension Dashboard {
   private mutating func probe(_ direction: Int) -> Command? {
     guard let sample else { return nil }
     guard steers, !isEnded else {
-      // Nobody is there to make another: those that were kept are shown.
+      // No trainer can make a new sample, so the key shows the stored ones.
       chooseStoredProbe(direction)
       return nil
     }
@@ -256,7 +256,7 @@ extension Dashboard {
     message = "layout: \(layout.name)"
   }
 
-  /// Focus goes round the panels that are on the screen.
+  /// Moves the focus to the next or previous panel on the screen; after the last one comes the first.
   private mutating func moveFocus(_ direction: Int) {
     let shown = layout.arrangement(columns: size.columns, rows: size.rows).filter { !$0.rectangle.isEmpty }.map(\.panel)
     let panels = Panel.allCases.filter { !$0.isBar && shown.contains($0) }
@@ -268,16 +268,16 @@ extension Dashboard {
     self.focus = panels[(index + direction + panels.count) % panels.count]
   }
 
-  /// Scrolls what has the focus; the events, which everybody wants to read back in, when nothing has.
+  /// Scrolls the focused panel, or the events if no panel has the focus.
   private mutating func scrollFocused(by lines: Int) {
     let panel = focus ?? .events
-    // The events hang on their newest line: their offset counts up from there.
+    // The offset of the events counts up from their newest line.
     let direction = panel == .events ? -lines : lines
     let offset = min(max(scroll[panel, default: 0] + direction, 0), extent(of: panel))
     scroll[panel] = offset
   }
 
-  /// The most lines that a panel can be scrolled by.
+  /// The number of lines by which a panel can be scrolled.
   private func extent(of panel: Panel) -> Int {
     switch panel {
     case .events: max(shownLog.count + asked.count - 1, 0)
@@ -304,7 +304,7 @@ extension Dashboard {
     case .ask(let prompt): return press(key, in: prompt)
     case .confirm(let command):
       switch key {
-      // Enter is pressed in passing: only y agrees.
+      // Enter is easily pressed by mistake, so only y agrees.
       case .character("y"):
         overlay = nil
         return ask(command, by: confirmingActor)
@@ -347,7 +347,7 @@ extension Dashboard {
         overlay = nil
         message = ""
         let command = askRate(change)
-        // What is out of range is said in the prompt, not behind it.
+        // A number out of range keeps the prompt open, with the reason in it.
         if command == nil, overlay == nil { overlay = .rate(text: text, problem: message) }
         message = ""
         return command
@@ -363,8 +363,8 @@ extension Dashboard {
 }
 
 extension Key {
-  /// What this key makes of the text in a prompt; nil for a key that edits nothing.
-  /// - Parameter most: characters that the prompt takes.
+  /// The text of a prompt after this key; nil for a key that edits nothing.
+  /// - Parameter most: the prompt's length in characters.
   func edited(_ text: String, most: Int = 40) -> String? {
     switch self {
     case .backspace, .delete: String(text.dropLast())
@@ -375,7 +375,7 @@ extension Key {
     }
   }
 
-  /// The digit that this key types; nil for other keys.
+  /// The digit of this key; nil for other keys.
   var digit: Int? {
     guard case .character(let character) = self, character.isASCII else { return nil }
     return character.wholeNumberValue

@@ -1,11 +1,11 @@
-// Changes of the learning rate before they are asked of the run: questions, and what a change that is not confirmed yet would make
-// of the schedule.
+// Changes of the learning rate before the run gets them: the questions, and the ghost, which is the schedule's curve as a change
+// not yet confirmed would make it.
 import Run
 import TerminalUI
 
 extension Dashboard {
-  /// Asks for a rate: after a question when the rate changes more than tenfold within ten steps in all, and when it is typed while
-  /// the schedule warms up.
+  /// Asks for a rate. The user must confirm it first if the rate changes more than tenfold within ten steps, or if the rate is
+  /// typed during the warm-up.
   mutating func askRate(_ change: RateChange, by actor: Occurrence.Actor = .key) -> Command? {
     guard let rate = expectedRate else { return ask(.rate(change), by: actor) }
     let new = change.applied(to: rate)
@@ -26,12 +26,12 @@ extension Dashboard {
     return ask(.rate(change), by: actor)
   }
 
-  /// The schedule's rate of the next step, without the user's edits.
+  /// The schedule's rate at the next step, without the user's changes.
   private var scheduledRate: Double? {
     history.last.flatMap { plannedRate(at: $0.step) }.map { $0 / rateFactor }.flatMap { $0 > 0 ? $0 : nil }
   }
 
-  /// The rate of the next step once all that was asked is done.
+  /// The rate at the next step once all waiting commands are executed.
   private var expectedRate: Double? {
     guard let scheduledRate else { return currentRate }
     return asked.reduce(scheduledRate * rateFactor) { rate, asked in
@@ -39,7 +39,7 @@ extension Dashboard {
     }
   }
 
-  /// The rate within the last ten steps from which a new one is more than tenfold away, the farthest; nil where none is.
+  /// Of the rates of the last ten steps, the one farthest from `new`, if it is more than tenfold away; otherwise nil.
   func jump(to new: Double) -> Double? {
     let step = history.last?.step ?? 0
     var rates = [currentRate].compactMap { $0 }
@@ -51,7 +51,7 @@ extension Dashboard {
     return distance(farthest) > 10.000001 ? farthest : nil
   }
 
-  /// What is asked before a rate changes much.
+  /// The question before a large change of the rate.
   func question(_ change: RateChange) -> String {
     guard let rate = expectedRate else { return "Change the rate?" }
     let new = change.applied(to: rate)
@@ -92,8 +92,8 @@ extension Dashboard {
 
   // MARK: The ghost
 
-  /// By which factor a change that is being typed, or asked about, would multiply what the schedule makes of the rate; nil where
-  /// none is.
+  /// The factor by which the change in the prompt or in the question would multiply the schedule's rate; nil without such a
+  /// change.
   var ghostFactor: Double? {
     let change: RateChange?
     switch overlay {
@@ -110,7 +110,7 @@ extension Dashboard {
     return new / now
   }
 
-  /// The highest rate that the warm-up leads to, and where: `1.0e-3 at step 501`; nil where the schedule does not warm up.
+  /// The highest rate of the warm-up and its step, times `factor`: `1.0e-3 at step 501`; nil if the schedule has no warm-up.
   func peak(times factor: Double) -> String? {
     guard let schedule = beginning?.recipe.schedule, let step = history.last?.step, schedule.isWarmingUp(at: step)
     else {

@@ -1,7 +1,7 @@
-// Every key, once. The dispatcher, the footer, the help page and the table in docs/screen.md are made from this.
+// The table of all keys of a run's screen. The dispatcher, the footer, the help page and the table in docs/screen.md read it.
 import TerminalUI
 
-/// What a key does.
+/// The effect of a key.
 enum Action: Hashable, Sendable {
   case pause, stepOnce
   case rateUp, rateDown, rateDouble, rateHalve, typeRate, weights, undo, commandLine
@@ -16,7 +16,7 @@ enum Action: Hashable, Sendable {
   case help, quit, interrupt, redraw
 }
 
-/// A line of the key table: keys that belong together.
+/// A row of the key table: keys that belong together.
 package struct KeyLine: Sendable {
   package enum Group: String, Sendable, CaseIterable {
     case training = "the training"
@@ -25,11 +25,11 @@ package struct KeyLine: Sendable {
   }
 
   let strokes: [(key: Key, action: Action)]
-  /// How the keys are written: `] [`.
+  /// The keys as the help page writes them: `] [`.
   package let keys: String
-  /// A word or two for the footer; empty keeps it out of there.
+  /// A word or two for the footer; a row with an empty label is not in the footer.
   let label: String
-  /// What they do, for the help page.
+  /// Their effect, for the help page.
   package let text: String
   package let group: Group
 
@@ -46,7 +46,7 @@ package struct KeyLine: Sendable {
 
 /// The keys.
 package enum KeyTable {
-  /// In the order of the help page.
+  /// The rows, in the order of the help page.
   package static let lines: [KeyLine] = [
     KeyLine(.training, [(.space, .pause)], label: "pause", "pause or continue the training"),
     KeyLine(
@@ -126,7 +126,7 @@ package enum KeyTable {
     KeyLine(.screen, [(.control("l"), .redraw)], "redraw the screen"),
   ]
 
-  /// The footer's order: what nobody may miss comes first.
+  /// The rows of the footer, the most important first.
   static let footer: [KeyLine] = {
     let first: [Action] = [.pause, .rateUp, .quit, .help, .typeRate, .save, .evaluate, .generate, .stepOnce]
     let ranked = first.compactMap { action in lines.first { $0.strokes[0].action == action } }

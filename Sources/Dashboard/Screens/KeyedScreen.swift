@@ -1,8 +1,7 @@
-// What the screens with a table of keys have in common: how a key is dispatched, colours and characters, the footer and the
-// message.
+// The common part of the screens with a key table: dispatch, palette and characters, footer and message.
 import TerminalUI
 
-/// What came of a key on a screen that asks nothing of the program.
+/// The result of a key on a screen that makes no requests.
 enum Presence { case stays, left }
 
 /// A screen whose keys are a `ScreenKeys` table.
@@ -12,27 +11,28 @@ protocol KeyedScreen {
   associatedtype Answer
 
   static var keys: ScreenKeys<Deed> { get }
-  /// The answers of a key after which the screen stays, and of one that leaves the screen.
+  /// The results of a key that keeps the screen (`staying`) and of one that leaves it (`leaving`).
   static var staying: Answer { get }
   static var leaving: Answer { get }
   var message: String { get set }
-  /// The help page while it is shown.
+  /// The help page; nil while it is hidden.
   var help: HelpPage? { get set }
   var palette: Palette { get set }
   var glyphs: Glyphs { get set }
-  /// The most that the terminal can show.
+  /// The richest set of chart characters that the terminal can show.
   var mostGlyphs: Glyphs { get }
 
-  /// Why a key does nothing now; nil when it does something.
+  /// The reason why a key has no effect now; nil if it has one.
   func refusal(of deed: Deed) -> String?
   mutating func perform(_ deed: Deed) -> Answer
 }
 
 extension KeyedScreen {
-  /// The table of its keys as Markdown, for docs/.
+  /// The key table as Markdown, for docs/.
   static var markdown: String { keys.markdown }
 
-  /// Takes a key: ctrl-c leaves, the help page comes before the table, and what does nothing now is refused with a message.
+  /// Handles a key. Ctrl-C leaves; an open help page takes the key before the table does; a key without an effect shows the
+  /// reason.
   mutating func dispatch(_ key: Key) -> Answer {
     if key == .control("c") { return Self.leaving }
     if var page = help {
@@ -57,10 +57,10 @@ extension KeyedScreen {
 
   // MARK: The picture
 
-  /// A picture of the screen: its help page while that is shown, otherwise what `draw` draws.
+  /// A picture of the screen: its help page if that is open, otherwise the result of `draw`.
   /// - Parameters:
-  ///   - name: of the screen, for the help page's title.
-  ///   - notes: the sentences below the keys on the help page.
+  ///   - name: the screen's name, for the title of the help page.
+  ///   - notes: sentences below the keys on the help page.
   func picture(
     _ size: (columns: Int, rows: Int), name: String, notes: String, draw: (inout Canvas) -> Void
   ) -> Canvas {
@@ -74,10 +74,10 @@ extension KeyedScreen {
     return canvas
   }
 
-  /// The part of the first or the last row that has text: without a cell at each end where there is room.
+  /// The text area of the first or last row: without its outermost cells if the row is wide enough.
   static func bar(_ area: Rectangle) -> Rectangle { area.columns >= 30 ? area.inset(columns: 1) : area }
 
-  /// Draws the first row, as much of it as there is room for.
+  /// Draws the first row, with as many pieces as fit.
   func drawHeader(_ pieces: [Dashboard.Piece], in area: Rectangle, on canvas: inout Canvas) {
     guard !area.isEmpty else { return }
     let inside = Self.bar(area)
@@ -86,7 +86,8 @@ extension KeyedScreen {
 
   // MARK: The last row
 
-  /// Draws the keys, or what ends the typing of a text, and the message: above them, or in their place where rows are few.
+  /// Draws the keys (or, while a text is typed, the keys that end the typing) and the message: above the keys, or in their place
+  /// on a low screen.
   func drawFooter(in area: Rectangle, message: String, typing: [Span]?, on canvas: inout Canvas) {
     guard !area.isEmpty else { return }
     let inside = Self.bar(area)
@@ -105,7 +106,7 @@ extension KeyedScreen {
     canvas.write(Self.keys.footer(in: area.columns) { refusal(of: $0) != nil }, line: 0, of: area)
   }
 
-  /// Draws a message on the row above the footer.
+  /// Draws a message on the row above the keys.
   func draw(message: String, above footer: Rectangle, on canvas: inout Canvas) {
     guard !message.isEmpty, canvas.rows >= 3 else { return }
     canvas.write(

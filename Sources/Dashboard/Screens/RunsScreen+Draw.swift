@@ -1,12 +1,12 @@
-// The runs screen's picture: the list, and below it the chosen run's chart and what else there is to say of it.
+// Draws the runs screen: the list, and below it the chosen run's chart, checkpoints and events.
 import Run
 import TerminalUI
 
 extension RunsScreen {
-  /// Where the list and what is below it are.
+  /// The areas of the screen's parts. `chart` and `side` are empty on a low screen.
   struct RunsArrangement {
     var header, list, chart, side, footer: Rectangle
-    /// Whether the list has a box and a line of titles.
+    /// True if the list has a box and a line of column titles.
     var hasBox: Bool
     var listRows: Int
   }
@@ -20,7 +20,7 @@ extension RunsScreen {
     var list = body
     var lower = none
     if body.rows >= 18 {
-      // A short list leaves its room to the chart.
+      // The chart takes the rows that a short list does not need.
       let least = min(max(body.rows * 2 / 5, 8), 20)
       (list, lower) = body.splitTop(min(body.rows - least, max(names.count + 3, body.rows / 3)))
     }
@@ -31,8 +31,8 @@ extension RunsScreen {
       listRows: max(list.rows - (hasBox ? 3 : 0), 0))
   }
 
-  /// Draws for a terminal of any size; changes nothing.
-  /// - Parameter now: Unix time, seconds.
+  /// Draws the screen for a terminal of any size, without side effects.
+  /// - Parameter now: Unix time in seconds.
   package func draw(size: (columns: Int, rows: Int), now: Double) -> Canvas {
     picture(size, name: "runs", notes: Self.words) { canvas in
       let parts = arrangement(canvas.bounds)
@@ -84,9 +84,9 @@ extension RunsScreen {
     var title: String
     var width: Int
     var isRight: Bool
-    /// As `runs --sort` calls it, where it can be sorted by.
+    /// The column's name for `runs --sort`; empty if the list cannot be sorted by it.
     var sort: String
-    /// What is left out first has the highest.
+    /// On a narrow screen, columns with higher ranks are left out first.
     var rank: Int
     var cell: @Sendable (RunRow, Double) -> String
   }
@@ -117,7 +117,7 @@ extension RunsScreen {
     },
   ]
 
-  /// Seconds as one number: `4 s`, `12 m`, `3 h`, `9 d`.
+  /// A duration in its largest unit: `4 s`, `12 m`, `3 h`, `9 d`.
   static func age(_ seconds: Double) -> String {
     switch seconds {
     case ..<60: "\(Int(seconds)) s"
@@ -127,7 +127,7 @@ extension RunsScreen {
     }
   }
 
-  /// A run's name; of a branch, indented below the run that it comes from.
+  /// A run's name; a branch is indented below its parent run.
   private func label(_ name: String) -> String {
     String(repeating: "  ", count: min(depths[name] ?? 0, 8)) + name.harmlessLine
   }
@@ -147,7 +147,7 @@ extension RunsScreen {
       canvas.write(words.cut(to: inside.columns), style: .faint, line: inside.rows / 2, of: inside, indent: 1)
       return
     }
-    // Columns from the least needed on are left out until a name has room.
+    // Leaves out columns by rank until the names have room.
     var columns = Self.columns
     func needed() -> Int { columns.reduce(0) { $0 + $1.width + 2 } }
     let names = min(
@@ -159,7 +159,7 @@ extension RunsScreen {
       columns.remove(at: worst)
     }
     let nameWidth = max(min(names, inside.columns - needed() - 4), 3)
-    // What is left over is shared out between the columns.
+    // The remaining cells are spread between the columns.
     let spare = max(inside.columns - needed() - nameWidth - 5, 0)
     let gap = 2 + (columns.isEmpty ? 0 : min(spare / columns.count, 3))
     func line(_ name: [Span], _ cells: [Span]) -> [Span] {
@@ -193,7 +193,7 @@ extension RunsScreen {
         return Span(column.cell(row, now), column.title == "state" ? state.style : .plain)
       }
       if let problem = row?.problem, row?.last == nil, !cells.isEmpty {
-        // What is wrong with a run takes the place of its numbers.
+        // A run with a problem shows the problem instead of its numbers.
         canvas.write(line(head, [cells.removeFirst()]), line: top + index, of: inside)
         let used = 4 + nameWidth + gap + columns[0].width + 2
         canvas.write(problem.harmlessLine, style: .faint, line: top + index, of: inside, indent: used)
@@ -205,7 +205,7 @@ extension RunsScreen {
         canvas.restyle(whole) { $0.attributes.insert(.bold) }
       }
     }
-    // Where the list is longer than its box, its edge says where one is.
+    // If the list is longer than its box, the box's lower edge has the place of the chosen run: `3 / 120`.
     if parts.hasBox, self.names.count > parts.listRows {
       let words = " \(Figure.grouped(chosen + 1)) / \(Figure.grouped(self.names.count)) "
       let edge = Rectangle(
@@ -266,7 +266,7 @@ extension RunsScreen {
     }
   }
 
-  /// Checkpoints and events of the chosen run.
+  /// The lines on the chosen run's checkpoints and events.
   private func factLines(in inside: Rectangle) -> [[Span]] {
     guard let detail, detail.name == chosenName, inside.rows >= 4 else { return [] }
     let steps = detail.checkpoints.map(Figure.grouped)
@@ -282,7 +282,7 @@ extension RunsScreen {
     ]
   }
 
-  /// The keys in which two recipes differ.
+  /// The recipe keys with different values, and the value of each recipe.
   static func differences(_ one: Recipe, _ other: Recipe) -> [(key: String, a: String, b: String)] {
     Recipe.fields.filter { $0.read(one) != $0.read(other) }.map {
       ($0.key, Comparison.words($0.read(one)), Comparison.words($0.read(other)))

@@ -1,12 +1,12 @@
-// The list of all runs: what is known of each, which one is chosen and which are marked. Rows come when they are read; the
-// order and what a filter admits are the program's, which knows the columns.
+// The list of all runs, with a chosen row and marked rows. The program reads the rows, sorts and filters them, and hands them
+// in as they come.
 import Run
 import TerminalUI
 
-/// A run's row.
+/// A row of the list.
 package struct RunRow: Sendable, Equatable {
   package var name: String
-  /// `training`, `finished`, … as everywhere; `unreadable` where the run cannot be read.
+  /// The run's state in one word: `training`, `finished`, …, or `unreadable`.
   package var state: String
   package var objective = ""
   package var parameters = 0
@@ -17,9 +17,9 @@ package struct RunRow: Sendable, Equatable {
   package var best: Double?
   package var rate: Double?
   package var tokensPerSecond: Double?
-  /// Unix time, seconds.
+  /// The last change of the run's files, Unix time in seconds.
   package var changed: Double?
-  /// What is wrong with the run.
+  /// The reason why the run cannot be read; nil if it can.
   package var problem: String?
   package var recipe: Recipe?
 
@@ -29,13 +29,13 @@ package struct RunRow: Sendable, Equatable {
   }
 }
 
-/// What is shown of the chosen run below the list.
+/// The chosen run's data for the panels below the list.
 package struct RunDetail: Sendable {
   package let name: String
-  /// Its numbers, with none to compare them with.
+  /// The run's numbers, as a comparison of this run alone.
   private(set) var comparison: Comparison
   package let checkpoints: [Int]
-  /// How many events there are that are no steps, and the last of them in words.
+  /// The number of events except steps, and the last of them in words.
   private(set) var events = 0
   private(set) var lastEvent = ""
 
@@ -69,25 +69,25 @@ package struct RunsScreen: Sendable, KeyedScreen {
     case palette, glyphs, help, leave, redraw
   }
 
-  /// What a key asks of the program.
+  /// What a key asks the program to do.
   package enum RunsRequest: Sendable, Equatable {
     case leave
-    /// Shows a run.
+    /// Shows the run with this name.
     case open(String)
-    /// Shows the tensors of its checkpoints.
+    /// Shows the tensors of the run with this name.
     case tensors(String)
-    /// Compares runs.
+    /// Compares the runs with these names.
     case compare([String])
     case remove(String)
-    /// Lists what a filter admits; empty is all.
+    /// Lists the runs that a filter admits; an empty filter admits all.
     case filter(String)
-    /// Sorts by the column after the current one.
+    /// Sorts by the next column.
     case sortNext
-    /// Turns the order.
+    /// Reverses the order.
     case turn
   }
 
-  /// What lies over the list and takes the keys.
+  /// A dialog over the list, which takes all keys.
   enum Dialog: Sendable, Equatable {
     case help(HelpPage)
     case filter(text: String)
@@ -97,20 +97,20 @@ package struct RunsScreen: Sendable, KeyedScreen {
 
   /// The folder of all runs.
   package let folder: String
-  /// In the order in which they are listed.
+  /// The names of the listed runs, in the order of the list.
   package private(set) var names: [String] = []
-  /// How many runs there are, and how many of them are trained now.
+  /// The number of runs in the folder, and of those in training.
   private(set) var total = 0
   private(set) var training = 0
-  /// Runs that are not read yet, where the order or the filter needs all of them.
+  /// The number of runs still to be read before order and filter are final; 0 if neither needs them.
   private(set) var unread = 0
   private(set) var rows: [String: RunRow] = [:]
-  /// How far branches are indented below the runs that they come from.
+  /// The indentation of branches below their parents, by name, from 1 on.
   private(set) var depths: [String: Int] = [:]
   private(set) var chosen = 0
   private(set) var marked: [String] = []
   private(set) var filter = ""
-  /// What is wrong with the filter.
+  /// The mistake in the filter; empty if it has none.
   private(set) var problem = ""
   private(set) var sort = "changed"
   private(set) var isReversed = true
@@ -122,12 +122,12 @@ package struct RunsScreen: Sendable, KeyedScreen {
     set { dialog = newValue.map { .help($0) } }
   }
   package private(set) var detail: RunDetail?
-  /// Rows of the list at the last picture's size, for the keys that move by pages.
+  /// The list's rows in the last picture; the page keys move by as many.
   private(set) var page = 10
   private var size = (columns: 80, rows: 24)
   var palette: Palette
   var glyphs: Glyphs
-  /// The most that the terminal can show.
+  /// The richest set of chart characters that the terminal can show.
   var mostGlyphs = Glyphs.braille
 
   package init(folder: String, palette: Palette = .okabe, glyphs: Glyphs = .braille) {
@@ -168,11 +168,11 @@ package struct RunsScreen: Sendable, KeyedScreen {
 
   // MARK: What the program says
 
-  /// Takes the list as it is now; the chosen run stays chosen where it is still there.
+  /// Replaces the list. The chosen run stays chosen if it is still in the list.
   /// - Parameters:
-  ///   - names: in their order.
-  ///   - unread: how many runs are not read yet, where that matters to the order or the filter.
-  ///   - depths: of branches that stand below their parents, from 1 on.
+  ///   - names: the listed runs, in order.
+  ///   - unread: the number of runs still to be read before order and filter are final.
+  ///   - depths: the indentation of branches below their parents, by name, from 1 on.
   package mutating func list(
     _ names: [String], of total: Int, training: Int, unread: Int, sortedBy sort: String, isReversed: Bool,
     depths: [String: Int] = [:]
@@ -184,57 +184,57 @@ package struct RunsScreen: Sendable, KeyedScreen {
     (self.sort, self.isReversed) = (sort, isReversed)
     if let name, let index = names.firstIndex(of: name) { chosen = index }
     chosen = min(max(chosen, 0), max(names.count - 1, 0))
-    // A short list has a low box.
+    // The height of the list's box depends on the number of runs.
     fit(columns: size.columns, rows: size.rows)
   }
 
-  /// Takes what is known of runs.
+  /// Adds or replaces rows, found by their names.
   package mutating func know(_ rows: [RunRow]) {
     for row in rows { self.rows[row.name] = row }
   }
 
-  /// Forgets a run that is gone.
+  /// Removes a run from the list, its marks and its details.
   package mutating func forget(_ name: String) {
     rows[name] = nil
     marked.removeAll { $0 == name }
     if detail?.name == name { detail = nil }
   }
 
-  /// Takes what is shown below the list.
+  /// Shows a run's details below the list.
   package mutating func show(_ detail: RunDetail) { self.detail = detail }
 
-  /// Takes what happened meanwhile in the run that is shown below the list.
+  /// Adds events to the details, if they belong to the run shown below the list.
   package mutating func receive(_ events: [Event], of name: String) {
     if detail?.name == name { detail?.receive(events) }
   }
 
-  /// Says whether the filter that was asked for can be used.
+  /// Sets the filter's text and the mistake in it; `problem` is empty for a filter without a mistake.
   package mutating func useFilter(_ text: String, problem: String) {
     (filter, self.problem) = (text, problem)
   }
 
   package var chosenName: String? { names.indices.contains(chosen) ? names[chosen] : nil }
   var chosenRow: RunRow? { chosenName.flatMap { rows[$0] } }
-  /// The run that the chosen one is compared with below the list: the last one marked.
+  /// The run that the details compare with the chosen one: the run marked last.
   var markedName: String? { marked.last { $0 != chosenName } }
 
-  /// The runs that are on the screen, and as many before and after them.
+  /// The runs on the screen, and as many before and after them: the program reads these first.
   package var wanted: [String] {
     guard !names.isEmpty else { return [] }
     let first = firstRow(in: page)
     return Array(names[max(first - page, 0)..<min(first + 2 * page, names.count)]) + marked
   }
 
-  /// Those of them that are on the screen.
+  /// The runs on the screen.
   package var visible: [String] {
     let first = firstRow(in: page)
     return Array(names[first..<min(first + page, names.count)])
   }
 
-  /// The first row of a list of so many rows, which has the chosen one around its middle.
+  /// The first run shown in a box of `rows` rows; the chosen run is in its middle where possible.
   func firstRow(in rows: Int) -> Int { min(max(chosen - rows / 2, 0), max(names.count - rows, 0)) }
 
-  /// Takes the size of the terminal, by which pages are counted.
+  /// Sets the terminal's size, from which the length of a page follows.
   package mutating func fit(columns: Int, rows: Int) {
     size = (columns, rows)
     page = max(arrangement(Rectangle(column: 0, row: 0, columns: columns, rows: rows)).listRows, 1)
@@ -247,7 +247,7 @@ package struct RunsScreen: Sendable, KeyedScreen {
     return dispatch(key)
   }
 
-  /// Why a key does nothing now; nil when it does something.
+  /// The reason why a key has no effect now; nil if it has one.
   func refusal(of deed: RunsAction) -> String? {
     if chosenName == nil, [.open, .tensors, .mark, .remove, .resume].contains(deed) {
       return "no run is listed"
@@ -264,7 +264,7 @@ package struct RunsScreen: Sendable, KeyedScreen {
     }
   }
 
-  /// The runs that c compares.
+  /// The runs that the compare key takes.
   private var compared: [String] {
     if marked.count >= 2 { return marked }
     return marked + (chosenName.map { marked.contains($0) ? [] : [$0] } ?? [])
@@ -300,7 +300,7 @@ package struct RunsScreen: Sendable, KeyedScreen {
     return nil
   }
 
-  /// How the chosen run goes on.
+  /// A message on how to continue the chosen run, or why it cannot be continued.
   private var resumption: String {
     guard let name = chosenName else { return "" }
     let run = RunAddress(name: name, runs: folder)
@@ -322,7 +322,7 @@ package struct RunsScreen: Sendable, KeyedScreen {
     switch dialog {
     case .filter(let text): return pressInFilter(key, text)
     case .remove(let name):
-      // Only y agrees.
+      // Any key except y means no.
       dialog = nil
       if key == .character("y") { return .remove(name) }
       message = "run “\(name)” stays"

@@ -1,35 +1,36 @@
-// What a terminal can show: keys in, a picture out. The dashboard of a run is one, the screens over stored runs another.
+// The interface between the terminal and what it shows: keys in, a picture out. `Dashboard` (one run) and `Browser` (stored
+// runs) implement it.
 import TerminalUI
 
-/// What is on the screen. It knows no terminal: who shows it hands in keys, and carries out what it asks for.
+/// The content of a screen, without a terminal: the caller passes keys in and carries out the requests that come back.
 package protocol ScreenContent: Sendable {
-  /// What a key can ask of the program.
+  /// What a key can ask the program to do.
   associatedtype Request
 
-  /// Whether something changed since this was last set to false.
+  /// True if the picture changed since the caller last set this to false.
   var needsDrawing: Bool { get set }
-  /// True if the picture changes without news: it is drawn once a second then.
+  /// True if the picture changes with time alone, so that the caller must redraw it once a second.
   var hasClock: Bool { get }
   var palette: Palette { get }
 
-  /// Draws for a terminal of any size; changes nothing.
-  /// - Parameter now: Unix time, seconds.
+  /// Draws the picture for a terminal of any size, without side effects.
+  /// - Parameter now: Unix time in seconds.
   func draw(size: (columns: Int, rows: Int), now: Double) -> Canvas
-  /// Takes the terminal's size before the first picture of it: what moves by pages has to know them.
+  /// Sets the terminal's size, before its first picture: the page keys depend on it.
   mutating func fit(columns: Int, rows: Int)
   mutating func press(_ key: Key) -> Request?
-  /// The most that the terminal can show.
+  /// The richest set of chart characters that the terminal can show.
   var mostGlyphs: Glyphs { get set }
-  /// Takes colours that suit the terminal, unless somebody chose others.
+  /// Uses a palette that suits the terminal, unless the user chose another.
   mutating func suggest(_ palette: Palette)
-  /// Takes the time: notices fade.
-  /// - Parameter now: seconds of a clock that never jumps.
+  /// Removes notices that were shown for long enough.
+  /// - Parameter now: seconds of a monotonic clock.
   mutating func pass(to now: Double)
-  /// Says something to the user.
+  /// Shows a sentence to the user.
   mutating func say(_ sentence: String)
-  /// Forgets what belongs to a key that would have come at once.
+  /// Discards a count that no key followed in time.
   mutating func forgetPrefix()
-  /// Takes layout files that were saved meanwhile.
+  /// Replaces the layouts after a layout file was saved.
   mutating func use(_ layouts: [Layout], problems: [String], time: Double)
 }
 
@@ -40,15 +41,15 @@ extension ScreenContent {
 }
 
 extension Glyphs {
-  /// The ones after these that a terminal can show which shows `most`.
+  /// The next set of characters that a terminal can show whose richest set is `most`; after the last one comes the first.
   package func next(upTo most: Glyphs) -> Glyphs {
     let ladder = Self.allCases[(Self.allCases.firstIndex(of: most) ?? 0)...]
     let index = ladder.firstIndex(of: self).map { $0 + 1 } ?? ladder.startIndex
     return index < ladder.endIndex ? ladder[index] : most
   }
 
-  /// Goes on to the next ones that a terminal can show.
-  /// - Returns: which those are, or why there are no others.
+  /// Changes to the next set that the terminal can show.
+  /// - Returns: a message with the name of the set, or the reason why there is only one.
   static func goOn(_ glyphs: inout Glyphs, upTo most: Glyphs) -> String {
     let next = glyphs.next(upTo: most)
     guard next != glyphs else {
@@ -68,7 +69,7 @@ extension Dashboard: ScreenContent {
     needsDrawing = true
   }
 
-  /// Seconds for which a notice stays.
+  /// The time for which a notice stays, in seconds.
   static let noticeSeconds = 8.0
 
   package mutating func pass(to now: Double) {

@@ -1,4 +1,4 @@
-// The keys of a screen over stored runs, once: its dispatcher, footer, help page and the table in docs/ are made from them.
+// The key table of a screen over stored runs. Its dispatcher, footer, help page and the table in docs/ read it.
 import TerminalUI
 
 /// A table of keys.
@@ -6,11 +6,11 @@ package struct ScreenKeys<Deed: Hashable & Sendable>: Sendable {
   /// Keys that belong together.
   struct KeyRow: Sendable {
     let strokes: [(key: Key, deed: Deed)]
-    /// How the keys are written.
+    /// The keys as the help page writes them.
     let keys: String
-    /// A word or two for the footer; empty keeps it out of there.
+    /// A word or two for the footer; a row with an empty label is not in the footer.
     let label: String
-    /// What they do, for the help page.
+    /// Their effect, for the help page.
     let text: String
 
     init(_ strokes: [(Key, Deed)], shown keys: String? = nil, label: String = "", _ text: String) {
@@ -31,7 +31,7 @@ package struct ScreenKeys<Deed: Hashable & Sendable>: Sendable {
     }
   }
 
-  /// These keys and those that every screen has: for the next palette, for other characters, and to draw anew.
+  /// These keys and the common ones: the next palette, the next set of characters, redraw.
   /// - Parameter colours: the key of the next palette.
   func withLooks(_ palette: Deed, _ glyphs: Deed, _ redraw: Deed, colours: Character = "c") -> ScreenKeys {
     ScreenKeys(
@@ -44,7 +44,7 @@ package struct ScreenKeys<Deed: Hashable & Sendable>: Sendable {
 
   func deed(of key: Key) -> Deed? { deeds[key] }
 
-  /// The rows that the footer has, as far as they fit; what does nothing now stays, dim.
+  /// The footer's rows, as many as fit; keys without an effect now are dim.
   func footer(in columns: Int, isOff: (Deed) -> Bool) -> [Span] {
     var spans: [Span] = []
     let gap = columns >= 100 ? "   " : "  "
@@ -58,7 +58,7 @@ package struct ScreenKeys<Deed: Hashable & Sendable>: Sendable {
     return spans
   }
 
-  /// The table as Markdown, for docs/.
+  /// The key table as Markdown, for docs/.
   package var markdown: String {
     let lines = rows.map { row in
       "| \(row.keys.split(separator: " ").map { "`\($0)`" }.joined(separator: " ")) | \(row.text) |"
@@ -66,8 +66,8 @@ package struct ScreenKeys<Deed: Hashable & Sendable>: Sendable {
     return (["| key | does |", "| --- | --- |"] + lines).joined(separator: "\n")
   }
 
-  /// The help page over a whole canvas.
-  /// - Parameter scroll: lines left out at its beginning.
+  /// Draws the help page over the whole canvas.
+  /// - Parameter scroll: the number of lines scrolled past.
   func drawHelp(_ title: String, notes: [String] = [], scroll: Int, on canvas: inout Canvas) {
     canvas.clear(canvas.bounds)
     let inside =
@@ -96,12 +96,12 @@ package struct ScreenKeys<Deed: Hashable & Sendable>: Sendable {
   }
 }
 
-/// Where a help page is, while one is shown.
+/// The state of an open help page.
 struct HelpPage: Sendable, Equatable {
   var scroll = 0
 
-  /// Takes a key.
-  /// - Returns: whether the page stays.
+  /// Handles a key.
+  /// - Returns: true if the page stays open.
   mutating func press(_ key: Key) -> Bool {
     switch key {
     case .escape, .enter, .space, .character("?"), .character("q"): return false

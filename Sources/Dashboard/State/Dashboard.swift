@@ -37,7 +37,7 @@ package struct Dashboard: Sendable {
   let secondsFromGMT: Int
 
   // The run.
-  private(set) var run = RunState()
+  var run = RunState()
   var recipeLines: [String] = []
   var history: History
   var log: [LogLine] = []
@@ -53,7 +53,7 @@ package struct Dashboard: Sendable {
   /// What the machine did in the last second; nil before it was looked at.
   var machine: MachineUse?
   /// Lines of the log that wait until they are on the disk, by the number of their event.
-  private var unconfirmed: [Int: Occurrence] = [:]
+  var unconfirmed: [Int: Occurrence] = [:]
 
   // How it is looked at.
   var layouts: [Layout]
@@ -82,7 +82,7 @@ package struct Dashboard: Sendable {
   /// Who asks for what is to be confirmed.
   var confirmingActor = Occurrence.Actor.key
   /// The factors of the user's edits on the schedule before the newest changes, each with the step of the change.
-  private(set) var factorsBefore: [(step: Int, factor: Double)] = []
+  var factorsBefore: [(step: Int, factor: Double)] = []
   /// The sample shown, where samples are stepped through; nil is the latest.
   var sampleIndex: Int?
   /// The step of the sample that it is compared with; nil is the first.
@@ -112,7 +112,7 @@ package struct Dashboard: Sendable {
   package var hasClock: Bool { steers && (phase == .starting || phase == .training) }
 
   /// Steps after which a command that nothing answered is forgotten.
-  private static let patience = 5
+  static let patience = 5
 
   /// Makes a dashboard that knows of no run yet.
   /// - Parameters:
@@ -175,153 +175,6 @@ package struct Dashboard: Sendable {
   package mutating func refuse(_ request: Int, _ sentence: String) {
     asked.removeAll { $0.request == request }
     say(sentence)
-  }
-
-  /// The largest number of an event so far.
-  package var lastNumber: Int { run.number }
-
-  /// Takes an event of a run that goes on. One that was taken before changes nothing.
-  package mutating func receive(_ event: NumberedEvent) {
-    let (phase, factor) = (run.phase, run.rateFactor)
-    guard run.apply(event) else { return }
-    remember(factor, before: event.event)
-    switch event.event {
-    // What a crash could still take away is not in the log yet, and is still asked for.
-    case .occurred(let occurrence) where occurrence.needsConfirmation: unconfirmed[event.number] = occurrence
-    case .confirmed(let number):
-      if let occurrence = unconfirmed.removeValue(forKey: number) {
-        show(.occurred(occurrence), after: phase)
-      }
-    default: show(event.event, after: phase)
-    }
-  }
-
-  /// Takes an event of a stored run.
-  package mutating func receive(_ event: Event) {
-    let (phase, factor) = (run.phase, run.rateFactor)
-    run.apply(event)
-    remember(factor, before: event)
-    show(event, after: phase)
-  }
-
-  /// Keeps the factor that a change of the rate took the place of, for as many steps as matter.
-  private mutating func remember(_ factor: Double, before event: Event) {
-    guard case .occurred(let occurrence) = event, occurrence.kind == .rate else { return }
-    factorsBefore.removeAll { $0.step < occurrence.step - Self.cautiousSteps }
-    if factorsBefore.count >= 64 { factorsBefore.removeFirst() }
-    factorsBefore.append((occurrence.step, factor))
-  }
-
-  /// Steps within which changes of the rate count as one.
-  static let cautiousSteps = 10
-
-  /// Changes what is seen, after the run's state.
-  /// - Parameter phase: what the run did before the event.
-  private mutating func show(_ event: Event, after phase: RunPhase) {
-    needsDrawing = true
-    settle(event)
-    switch event {
-    case .began(let beginning): begin(beginning)
-    case .stepped(let report):
-      guard RunState.isPlausible(report.step) else { return }
-      // Why a key did nothing before is no longer so.
-      if phase == .starting { message = "" }
-      history.append(report)
-    case .summedUp(let steps):
-      guard RunState.isPlausible(steps.mean.step) else { return }
-      history.append(steps)
-    case .evaluated(let evaluation):
-      guard RunState.isPlausible(evaluation.step) else { return }
-      self.evaluation = WorkProgress(of: .windows)
-      history.append(evaluation)
-      note(LogLine(evaluation))
-    case .ordered(let sample):
-      note(sample)
-    case .wrote(let sample):
-      text = sample
-      scroll[.text] = nil
-    case .occurred(let occurrence): note(occurrence, after: phase)
-    case .gap(let gap): note(LogLine(gap, time: run.last?.time ?? 0))
-    case .confirmed: break
-    case .ended(let ending):
-      note(LogLine(ending))
-      // A question to a run that has ended is none.
-      if case .help = overlay {} else { overlay = nil }
-    }
-  }
-
-  private mutating func begin(_ beginning: Beginning) {
-    let step = self.beginning?.step ?? 0
-    recipeLines = beginning.recipe.lines.map(\.text)
-    if beginning.parent?.step == step { history.leave(after: step) } else { history.cut(after: step) }
-    // Where a branch begins has a mark of its own.
-    if step > 0, beginning.parent?.step != step {
-      history.interrupt()
-      history.mark(.resumed, step: step)
-      note(
-        LogLine(time: beginning.time, step: step, text: "resumed at step \(Figure.grouped(step))", style: Style(.good)))
-    }
-    samples.removeAll { $0.step > step }
-  }
-
-  private mutating func note(_ occurrence: Occurrence, after phase: RunPhase) {
-    guard occurrence.kind != .done else { return }
-    note(LogLine(occurrence))
-    if let expectation = occurrence.expectation { show(TextAnswer(step: occurrence.step, expectation)) }
-    if occurrence.kind == .pause || occurrence.kind == .proceed || occurrence.kind == .start { history.interrupt() }
-    switch occurrence.kind {
-    case .pause: if phase != .paused { history.mark(.pause, step: occurrence.step) }
-    case .diverged: history.mark(.diverged, step: occurrence.step)
-    case .rate: history.mark(.rate, step: occurrence.step)
-    case .weight: history.mark(.weight, step: occurrence.step)
-    case .saved: history.mark(.saved, step: occurrence.step)
-    case .branch: history.mark(.branch, step: occurrence.step)
-    case .alert: history.mark(.alert, step: occurrence.step)
-    case .setting: recipeLines = beginning?.recipe.lines.map(\.text) ?? recipeLines
-    case .start, .proceed, .skip, .refused, .notice, .warning, .failure, .end, .done: break
-    }
-  }
-
-  /// Lines of the log and samples that are kept at most; run.h5 has all of them.
-  private static let mostLines = 4096
-  private static let mostSamples = 512
-
-  private mutating func note(_ line: LogLine) {
-    if log.count >= Self.mostLines { log.removeFirst(Self.mostLines / 4) }
-    // In the order of their times: what is reported late belongs where it happened.
-    let place = (log.lastIndex { $0.time <= line.time } ?? -1) + 1
-    log.insert(line, at: place)
-  }
-
-  private mutating func note(_ sample: OrderSample) {
-    if samples.count >= Self.mostSamples {
-      samples.removeFirst(Self.mostSamples / 4)
-      sampleIndex = sampleIndex.map { max($0 - Self.mostSamples / 4, 0) }
-    }
-    samples.append(sample)
-  }
-
-  /// Takes off the list what an event answers.
-  private mutating func settle(_ event: Event) {
-    if case .ended = event {
-      asked.removeAll()
-      message = ""
-      return
-    }
-    if let index = asked.firstIndex(where: { $0.isAnswered(by: event) }) {
-      // One step, then a pause: the run waits now.
-      let answered = asked.remove(at: index)
-      if answered.command == .stepOnce { run.phase = .paused }
-      // An answer to a typed line is a sentence, where no line of the log is one.
-      if answered.actor == .typed, case .occurred(let occurrence) = event,
-        occurrence.kind == .done || occurrence.kind == .refused
-      {
-        message = occurrence.text
-      }
-    }
-    guard case .stepped = event else { return }
-    for index in asked.indices { asked[index].age += 1 }
-    asked.removeAll { $0.age >= Self.patience }
   }
 
   /// The learning rate of the next step, as far as it is known: the schedule's, times the user's edits.

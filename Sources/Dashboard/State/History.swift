@@ -98,10 +98,10 @@ struct History: Sendable {
       tokensPerSecond: perStep / step, step: step, phases: means, uncertainty: pace.uncertainty ?? 0, range: recent)
   }
 
-  /// Notes that the training waited: what passed since the last step was no part of one.
+  /// Notes that training waited, so that the time since the last step belongs to no step.
   mutating func interrupt() { isInterrupted = true }
 
-  /// Takes steps that are summed up; after a single step there are none.
+  /// Appends a sum of steps. All sums come before the first single step.
   mutating func append(_ steps: StepsReport) {
     guard rate.summedUp == count, steps.count > 0, steps.mean.step > last?.step ?? 0 else { return }
     let previous = places.last?.active

@@ -5,7 +5,7 @@
 package struct Series: Sendable {
   /// Statistics of a range of values.
   package struct Statistics: Sendable, Equatable {
-    /// Of the finite values; +∞ and −∞ when there are none.
+    /// Extremes of the finite values; +∞ and −∞ without any.
     package var minimum: Float = .infinity
     package var maximum: Float = -.infinity
     package var sum = 0.0
@@ -14,7 +14,7 @@ package struct Series: Sendable {
     /// Number of values that are not finite; they are not averaged.
     package var bad = 0
 
-    /// Of the finite values; nil when there are none.
+    /// Mean of the finite values; nil without any.
     package var mean: Double? { count > 0 ? sum / Double(count) : nil }
 
     init() {}

@@ -4,7 +4,7 @@ import Foundation
 /// A debiased exponential moving average: s ← β s + (1 − β) v, shown as s / (1 − βⁿ). It skips values that are not
 /// finite.
 package struct Smoothing: Sendable, Equatable {
-  /// β: 0 is no smoothing.
+  /// β; 0 does not smooth.
   package let factor: Double
   private var sum = 0.0
   private var weight = 0.0

@@ -6,10 +6,11 @@ import Yams
 extension ExperimentFile {
   private static let keys = ["recipe", "set", "settings", "factors", "grid", "seeds", "threads", "metrics", "against"]
 
-  /// Reads an experiment. Settings are all combinations of `settings`, each mapping of `factors`, and each list of `grid`.
+  /// Reads an experiment. Its settings are all combinations of one entry of `settings`, one entry of each mapping in `factors`,
+  /// and one value of each list in `grid`.
   /// - Parameters:
   ///   - source: the file's path, for messages.
-  ///   - name: of the experiment.
+  ///   - name: the experiment's name.
   /// - Throws: `UserError` with source and line.
   package init(yaml: String, source: String, name: String) throws {
     let reader = ExperimentReader(source: source)
@@ -68,7 +69,7 @@ extension ExperimentFile {
     }
   }
 
-  /// All combinations: names are joined by commas, changes come in the order of the factors.
+  /// All combinations of one setting per factor: their names joined by commas, their changes in the order of the factors.
   package static func combined(_ factors: [[ExperimentSetting]]) -> [ExperimentSetting] {
     var all = [ExperimentSetting("", [])]
     for factor in factors {
@@ -81,14 +82,14 @@ extension ExperimentFile {
     return all.count == 1 && all[0].name.isEmpty ? [ExperimentSetting("run", all[0].changes)] : all
   }
 
-  /// The settings of one key's values, called by the key's last word: `rate=1e-3`.
+  /// A setting for each value of a recipe key, named by the key's last word: `rate=1e-3`.
   package static func grid(_ key: String, _ texts: [String]) -> [ExperimentSetting] {
     let word = key.split(separator: ".").last.map(String.init) ?? key
     return texts.map { ExperimentSetting("\(word)=\($0)", [Assignment(key, $0)]) }
   }
 }
 
-/// Nodes of an experiment as values, with errors that name the line.
+/// Reads the YAML nodes of an experiment, with errors that name the line.
 private struct ExperimentReader {
   let source: String
 
@@ -101,7 +102,7 @@ private struct ExperimentReader {
     return text
   }
 
-  /// One word, or a list of words.
+  /// The text of a scalar, or the texts of a list.
   func texts(_ node: Node, of key: String) throws -> [String] {
     guard let sequence = node.sequence else { return [try text(node, of: key)] }
     let texts = try sequence.map { try text($0, of: key) }
@@ -114,7 +115,7 @@ private struct ExperimentReader {
     return try mapping.map { (try text($0.key, of: key), $0.value) }
   }
 
-  /// Keys of a recipe, written in one line with dots, with their values.
+  /// Recipe keys, with dots between their parts, and their values.
   func assignments(_ node: Node, of key: String) throws -> [ExperimentFile.Assignment] {
     if let scalar = node.scalar, ["", "~", "null"].contains(scalar.string) { return [] }
     return try entries(node, of: key).map { name, value in
@@ -144,7 +145,7 @@ private struct ExperimentReader {
     return ExperimentFile.grid(key, texts)
   }
 
-  /// A setting's name becomes part of a run's name.
+  /// Checks the name of a setting, which becomes a part of a run's name.
   private func check(_ name: String, _ node: Node) throws {
     let isPlain = name.allSatisfy { $0.isLetter || $0.isNumber || "+-_.=×".contains($0) }
     guard isPlain, name.utf8.count <= 40, name.first.map({ $0.isLetter || $0.isNumber }) == true else {
@@ -155,7 +156,7 @@ private struct ExperimentReader {
     }
   }
 
-  /// A count, which are the seeds from 1 on, or a list.
+  /// The seeds: a list, or a count n for 1…n.
   func seeds(_ node: Node) throws -> [UInt64] {
     let seeds: [UInt64]
     if node.sequence != nil {

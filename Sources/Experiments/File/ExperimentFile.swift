@@ -1,21 +1,20 @@
 // An experiment: a base recipe, named settings and seeds. Each combination is a cell, an ordinary run.
 import Run
 
-/// What a file in experiments/ says.
+/// The content of a file in experiments/.
 package struct ExperimentFile: Sendable, Equatable {
-  /// A change of a recipe's key.
+  /// A change of a recipe key.
   package struct Assignment: Sendable, Equatable {
     package var key: String
-    /// As after `--set KEY=`.
+    /// The value, as after `--set KEY=`.
     package var text: String
 
     package init(_ key: String, _ text: String) {
-      self.key = key
-      self.text = text
+      (self.key, self.text) = (key, text)
     }
   }
 
-  /// A row of the table: a name and what it changes.
+  /// A setting, which is a row of the table: a name, and the changes in the recipe.
   package struct ExperimentSetting: Sendable, Equatable {
     package var name: String
     package var changes: [Assignment]
@@ -26,19 +25,19 @@ package struct ExperimentFile: Sendable, Equatable {
     }
   }
 
-  /// Also the name of the folder of its runs.
+  /// The experiment's name, which is also that of its folder in runs/.
   package var name: String
   /// A name in recipes/, or a path to a YAML file.
   package var recipe: String
-  /// Changes for all cells.
+  /// Changes in the recipe of every cell.
   package var changes: [Assignment] = []
   package var settings: [ExperimentSetting]
   package var seeds: [UInt64]
-  /// Threads of a cell; nil shares the machine's out. Numbers are the same to the bit only with the same threads.
+  /// Threads per cell; nil divides the machine's threads among the cells. Losses are bit-identical only with the same number.
   package var threads: Int?
-  /// Numbers of evaluations that the table has; empty: that of `stop.until`, and the held-out loss.
+  /// The table's metrics, which are numbers of evaluations; empty means the metric of `stop.until` and the held-out loss.
   package var metrics: [String] = []
-  /// The setting that the others are compared with; nil is the first.
+  /// The name of the setting that the others are compared with; nil is the first.
   package var against: String?
 
   package init(
@@ -53,14 +52,14 @@ package struct ExperimentFile: Sendable, Equatable {
     self.threads = threads
   }
 
-  /// The most cells of an experiment.
+  /// The largest number of cells in an experiment.
   package static let mostCells = 4096
 
-  /// The recipe of each cell.
+  /// The cells with their recipes.
   /// - Parameters:
   ///   - base: the recipe that the file names.
-  ///   - change: what the command line changes in all cells, after the settings of the file.
-  /// - Throws: `UserError` that names the setting whose recipe does not hold.
+  ///   - change: the command line's changes in every cell, made after those of the file.
+  /// - Throws: `UserError` that names the setting whose recipe is not valid.
   package func cells(of base: Recipe, changedBy change: (inout Recipe) throws -> Void = { _ in }) throws
     -> [ExperimentCell]
   {
@@ -82,10 +81,10 @@ package struct ExperimentFile: Sendable, Equatable {
     return cells
   }
 
-  /// The place of the setting that the others are compared with.
+  /// The index of the setting that the others are compared with.
   package var base: Int { against.flatMap { name in settings.firstIndex { $0.name == name } } ?? 0 }
 
-  /// The numbers that the table has, for the recipes of its cells.
+  /// The metrics of the table, given the cells' recipes.
   package func metrics(of cells: [ExperimentCell]) -> [String] {
     guard metrics.isEmpty else { return metrics }
     let until = cells.compactMap { (try? StopRule($0.recipe))?.condition?.metric }
@@ -98,12 +97,12 @@ package struct ExperimentFile: Sendable, Equatable {
 
 /// A run of an experiment.
 package struct ExperimentCell: Sendable, Equatable {
-  /// The place of its setting.
+  /// The index of the cell's setting.
   package var setting: Int
-  /// Of the run: `SETTING-SEED`.
+  /// The run's name: `SETTING-SEED`.
   package var name: String
-  /// What the file changes in the base recipe.
+  /// The file's changes in the base recipe.
   package var changes: [ExperimentFile.Assignment]
-  /// With its seed.
+  /// The recipe, with the cell's seed.
   package var recipe: Recipe
 }

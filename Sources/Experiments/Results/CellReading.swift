@@ -1,19 +1,19 @@
-// What a cell's run file says, and what that is worth: a pure function of the recipe and what is stored, so that an experiment that
-// was killed ends with the numbers of one that was not.
+// The result of a cell, as a pure function of its recipe and its stored events. A killed and resumed experiment therefore ends
+// with the numbers of an undisturbed one.
 import Run
 
-/// What is read of a run.
+/// The part of a run's events that its result depends on.
 package struct CellReading: Sendable, Equatable {
-  /// As `RunStatus` spells it: `training`, `finished`, `interrupted`.
+  /// The run's state as `RunStatus` spells it: `training`, `finished`, `interrupted`.
   package var state: String
   package private(set) var step = 0
   package private(set) var active = 0.0
   package private(set) var parameters = 0
   package private(set) var evaluations: [Evaluation] = []
-  /// The last reason that the run gave for its end.
+  /// The text of the run's last failure; nil without one.
   package private(set) var failure: String?
 
-  /// - Parameter events: of the run, in order; steps may be summed up.
+  /// - Parameter events: the run's events in order; sums may stand for steps.
   package init(state: String, events: [Event]) {
     self.state = state
     for event in events { receive(event) }
@@ -23,10 +23,10 @@ package struct CellReading: Sendable, Equatable {
     switch event {
     case .began(let beginning):
       parameters = beginning.parameters
-      // The steps after this one are taken again.
+      // A session begins at this step, so that later steps are repeated.
       evaluations.removeAll { $0.step > beginning.step }
       step = min(step, beginning.step)
-    // A damaged file may say anything.
+    // A damaged file may have any number here.
     case .stepped(let report) where RunState.isPlausible(report.step): (step, active) = (report.step, report.active)
     case .summedUp(let sum) where RunState.isPlausible(sum.mean.step):
       (step, active) = (sum.mean.step, sum.mean.active)
@@ -39,10 +39,10 @@ package struct CellReading: Sendable, Equatable {
   }
 }
 
-/// What came of a cell.
+/// The result of a cell.
 package struct CellResult: Sendable, Equatable {
   package enum CellFate: String, Sendable {
-    /// Not begun, or begun and not at its end.
+    /// Not begun, or not at its end.
     case open
     /// `stop.until` was reached.
     case solved
@@ -53,12 +53,12 @@ package struct CellResult: Sendable, Equatable {
   }
 
   package let fate: CellFate
-  /// Rows trained on up to the evaluation that counts, or, of a cell that goes on, up to its last evaluation.
+  /// The number of rows trained on before `evaluation`.
   package let samples: Int
   package let step: Int
   package let active: Double
   package let parameters: Int
-  /// The evaluation that counts; of a cell that goes on, the last one.
+  /// The evaluation that ended the run, or else the last one; nil before the first.
   package let evaluation: Evaluation?
 
   package init(_ recipe: Recipe, _ reading: CellReading?) {
@@ -84,7 +84,7 @@ package struct CellResult: Sendable, Equatable {
 
   package var isOver: Bool { fate != .open }
 
-  /// For the curve of solved runs; nil of a cell that goes on.
+  /// The cell's observation for the Kaplan–Meier curve; nil until the cell is over.
   package var observation: KaplanMeier.Observation? {
     isOver ? KaplanMeier.Observation(Double(samples), isSolved: fate == .solved) : nil
   }

@@ -3,7 +3,7 @@ import Run
 import TerminalUI
 
 extension ExperimentTable {
-  /// A line per cell. Seconds are the last column: they alone differ when the same experiment runs again.
+  /// CSV with a line per cell. Seconds are the last column, the only one that differs when the same experiment runs again.
   package var csv: String {
     var lines = [
       (["setting", "seed", "state", "step", "samples"] + metrics.map(CSV.field) + ["parameters", "seconds"]).joined(
@@ -21,7 +21,7 @@ extension ExperimentTable {
     return lines.joined(separator: "\n") + "\n"
   }
 
-  /// An object per cell, then one per setting.
+  /// JSON: an object per cell, then an object per setting.
   package var json: [JSON] {
     let cells = zip(self.cells, results).map { cell, result -> JSON in
       .object([
@@ -88,10 +88,10 @@ extension ExperimentTable {
       separator: "\n")
   }
 
-  /// A page for docs: what was run, the table, what its columns mean, and a chart as text.
+  /// A page for docs/: the command, the table, the meaning of its columns, and a chart as text.
   /// - Parameters:
-  ///   - sentence: what the experiment is about; empty: nothing.
-  ///   - chart: drawn; empty: none.
+  ///   - sentence: a sentence on the experiment's subject; may be empty.
+  ///   - chart: the chart as text; empty omits it.
   package func page(sentence: String, command: String, chart: String) -> String {
     let differing = Recipe.fields.filter { field in
       field.key != "seed" && cells.contains { field.read($0.recipe) != field.read(cells[0].recipe) }
@@ -123,6 +123,6 @@ extension ExperimentTable {
 }
 
 extension CellResult {
-  /// `open`, `solved`, `ended`, `diverged`.
+  /// The fate in a word: `open`, `solved`, `ended`, `diverged`.
   package var word: String { fate.rawValue }
 }

@@ -1,42 +1,42 @@
-// The results of an experiment: a row per setting, with means over its seeds and differences to one setting.
+// The results of an experiment: a row per setting, with means over its seeds and its difference from one setting.
 import Run
 import TerminalUI
 
-/// A table of cells that are over.
+/// The table of results. A cell that is not over counts in `SettingRow.cells` only.
 package struct ExperimentTable: Sendable {
-  /// A row.
+  /// A row of the table.
   package struct SettingRow: Sendable {
     package let name: String
-    /// Cells that are over, and all of them.
+    /// The number of cells that are over, and of all cells.
     package let over: Int
     package let cells: Int
     package let diverged: Int
-    /// Mean and deviation of each metric over the cells that ended without diverging.
+    /// Mean and standard deviation of each metric over the cells that ended without diverging.
     package let values: [MeanDeviation?]
-    /// How far the first metric is from that of the setting that is compared with; nil for that one, and where there are fewer
-    /// than two seeds.
+    /// Difference of the first metric from that of the setting `against`, with Welch's interval; nil for that setting itself,
+    /// and with fewer than two seeds.
     package let difference: WelchInterval?
-    /// How many of the cells solved the task after how many samples; nil without `stop.until`.
+    /// Kaplan–Meier curve: the share of cells that solved the task, over rows trained on; nil without `stop.until`.
     package let solved: KaplanMeier?
     package let parameters: Int
-    /// Mean training time of a cell, seconds.
+    /// Mean training time of a cell in seconds.
     package let active: Double
   }
 
   package let name: String
   package let metrics: [String]
-  /// The condition of `stop.until`; empty where there is none.
+  /// The condition of `stop.until`; empty without one.
   package let until: String
   package let seeds: [UInt64]
-  /// The place of the row that the others are compared with.
+  /// The index of the row that the others are compared with.
   package let against: Int
   package let rows: [SettingRow]
   package let cells: [ExperimentCell]
   package let results: [CellResult]
 
   /// - Parameters:
-  ///   - cells: of the file.
-  ///   - results: of each cell.
+  ///   - cells: the file's cells.
+  ///   - results: one result per cell.
   package init(_ file: ExperimentFile, _ cells: [ExperimentCell], _ results: [CellResult]) {
     precondition(cells.count == results.count)
     let metrics = file.metrics(of: cells)
@@ -66,7 +66,7 @@ package struct ExperimentTable: Sendable {
 
   package var isOver: Bool { results.allSatisfy(\.isOver) }
 
-  /// The recipe of a setting, with its first seed.
+  /// The recipe of a setting's first cell.
   func recipe(of setting: Int) -> Recipe? { cells.first { $0.setting == setting }?.recipe }
 
   /// `seeds: 1, 2, 3`.
@@ -74,7 +74,7 @@ package struct ExperimentTable: Sendable {
 
   // MARK: Text
 
-  /// A value of a metric as people read it.
+  /// A metric's value as text.
   package static func figure(_ value: Double, of metric: String) -> String {
     Evaluation.isRising(metric) ? Figure.fixed(value, 3) : Figure.loss(value)
   }
@@ -91,7 +91,8 @@ package struct ExperimentTable: Sendable {
     return "\(signed(difference.difference)) [\(signed(difference.lower)), \(signed(difference.upper))]"
   }
 
-  /// Names of the columns, and a list of cells a row. Times are the last column: they alone differ from run to run.
+  /// The table as text: column names, and cells per row. Times are the last column, the only one that differs when the same
+  /// experiment runs again.
   package var text: (header: [String], rows: [[String]]) {
     var header = ["setting", "cells"] + metrics
     if rows.count > 1 { header.append("against \(rows[against].name)") }
@@ -123,7 +124,7 @@ package struct ExperimentTable: Sendable {
     ]
   }
 
-  /// What the columns mean.
+  /// Sentences on the meaning of the columns.
   package var notes: [String] {
     var notes: [String] = [
       "Values are means ± standard deviation over the seeds (number of runs), at the end of each run."
@@ -141,13 +142,13 @@ package struct ExperimentTable: Sendable {
 
   // MARK: Charts
 
-  /// The share of runs that solved the task, over samples; nil without `stop.until`.
+  /// The share of runs that solved the task, over rows trained on; nil without `stop.until`.
   package var solvedChart: ChartData? {
     guard !until.isEmpty else { return nil }
     let end = rows.compactMap { $0.solved?.end }.max() ?? 0
     let curves = rows.compactMap { row -> ChartData.DataCurve? in
       guard let curve = row.solved, let last = curve.steps.last else { return nil }
-      // The last share holds for as long as a run was watched.
+      // The last share holds up to the end of the longest run.
       let tail = min(curve.end, end) > last.place ? [curve.end] : []
       return ChartData.DataCurve(
         "\(row.name) (\(curve.observations.count))", xs: curve.steps.map(\.place) + tail,
@@ -161,7 +162,8 @@ package struct ExperimentTable: Sendable {
       notes: [seedWords, "bands: 95 % intervals (Kaplan–Meier)"])
   }
 
-  /// A value over a number that the settings differ in, such as the rate; nil where their names have none.
+  /// The mean of the first metric over a recipe key that the settings vary, such as the rate; nil if fewer than two settings
+  /// have results and a number for the key.
   package func sweepChart(over key: String) -> ChartData? {
     guard let metric = metrics.first, let field = Recipe.fields.first(where: { $0.key == key }) else { return nil }
     var points: [(x: Double, value: MeanDeviation)] = []

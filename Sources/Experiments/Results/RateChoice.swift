@@ -1,15 +1,15 @@
-// Which learning rate to take, by short runs over a grid of rates.
+// Chooses a learning rate by short runs over a grid of rates.
 import Run
 import TerminalUI
 
-/// What a search over rates says.
+/// The result of a search over rates.
 package struct RateChoice: Sendable, Equatable {
-  /// The rate of the lowest mean; nil where no run ended without diverging.
+  /// The rate with the lowest mean loss; nil if all runs diverged.
   package let best: Double?
-  /// For the user.
+  /// The result as a sentence for the user.
   package let sentence: String
 
-  /// The rates of a search around one: three to each side, a factor of √10 apart, within the bounds of a recipe.
+  /// The rates of a search around `rate`: three on each side, a factor of √10 apart, within a recipe's bounds.
   package static func grid(around rate: Double) -> [Double] {
     let exponents = [-1.5, -1, -0.5, 0, 0.5, 1, 1.5]
     let rates = exponents.map { rate * power($0) }.filter { RateChange.bounds.contains($0) }
@@ -37,7 +37,7 @@ package struct RateChoice: Sendable, Equatable {
     self.best = best.rate
     var words = "take schedule.rate \(Figure.rate(best.rate)): it has the lowest \(metric), "
     words += ExperimentTable.figure(value.mean, of: metric)
-    // Others that cannot be told apart from it.
+    // Rates whose means are within a standard deviation, or 0.5 %, of the best one.
     let close = sound.filter { other in
       guard other.rate != best.rate, let its = other.row.values[0] else { return false }
       let spread = max(value.deviation ?? 0, its.deviation ?? 0, 0.005 * abs(value.mean))

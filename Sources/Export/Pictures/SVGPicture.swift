@@ -1,8 +1,8 @@
-// Charts as SVG for papers: text stays text, lines differ in colour and in pattern, and nothing refers to another file.
+// Charts as SVG for papers. Text stays text, lines differ in colour and pattern, and the file refers to no other file.
 import Run
 import TerminalUI
 
-/// A chart as a picture.
+/// An SVG picture of a chart.
 package struct SVGPicture {
   private let chart: ChartData
   private let x: Scale
@@ -16,7 +16,7 @@ package struct SVGPicture {
   private static let plotHeight = 300.0
   private static let line = 16.0
 
-  /// Okabe and Ito's colours (2008), which all kinds of colour blindness tell apart, and a dash for each.
+  /// Okabe and Ito's colours (2008), which are distinct under every kind of colour blindness, and a dash for each.
   private static let pens: [(colour: String, dash: String)] = [
     ("#0072b2", ""), ("#d55e00", "7 3"), ("#009e73", "2 2"), ("#cc79a7", "9 3 2 3"), ("#e69f00", "5 2 1 2"),
     ("#56b4e9", "12 3"), ("#000000", "1 3"), ("#8c6d31", "4 4"),
@@ -94,7 +94,7 @@ package struct SVGPicture {
       chart.yLabel, 16, middle, "text-anchor=\"middle\" transform=\"rotate(-90 16 \(Self.number(middle)))\"")
   }
 
-  /// Places of a curve's values, with the corners of steps.
+  /// The points of a curve in the picture, with the corners of a step function.
   private func points(_ curve: ChartData.DataCurve, _ values: [Double]) -> [(Double, Double)] {
     var points: [(Double, Double)] = []
     for (place, value) in zip(curve.xs, values) where place.isFinite && value.isFinite {
@@ -135,8 +135,8 @@ package struct SVGPicture {
       + (pen.dash.isEmpty ? "" : " stroke-dasharray=\"\(pen.dash)\"")
   }
 
-  /// Names below the plot, two a line, then the notes.
-  /// - Returns: where they end.
+  /// Draws the curves' names below the plot, two per line, then the notes.
+  /// - Returns: the y of their end.
   private mutating func drawLegend() -> Double {
     var place = bottom + 58
     for index in chart.curves.indices {
@@ -159,7 +159,7 @@ package struct SVGPicture {
 
   private static func number(_ value: Double) -> String { Figure.fixed(value, 1) }
 
-  /// Text from anywhere: XML has no control characters, and five signs of its own.
+  /// Escapes any text for XML: special characters become entities, and control characters, which XML lacks, are replaced.
   private static func escaped(_ text: String) -> String {
     text.harmlessLine.reduce(into: "") { result, character in
       switch character {

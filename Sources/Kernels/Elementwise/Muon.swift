@@ -1,4 +1,4 @@
-// Muon's passes over one weight matrix, before and after the direction of its momentum is made orthogonal (Jordan et al. 2024;
+// The passes of Muon over one weight matrix, before and after the momentum's direction is made orthogonal (Jordan et al. 2024;
 // the scale of the update: Liu et al. 2025, “Muon is scalable for LLM training”).
 //   g ← c·g;  m ← μm + (1−μ)g;  u = μm + (1−μ)g (Nesterov);  x = u / ‖u‖;  x ← orthogonal(x);
 //   w ← w − η·(0.2·√max(rows, columns)·x + λw)
@@ -15,23 +15,20 @@ package struct Muon {
   package var clip: Float
 
   package init(momentum: Float, weightDecay: Float, rate: Float, clip: Float) {
-    self.momentum = momentum
-    self.weightDecay = weightDecay
-    self.rate = rate
-    self.clip = clip
+    (self.momentum, self.weightDecay, self.rate, self.clip) = (momentum, weightDecay, rate, clip)
   }
 
-  /// What an update with orthogonal rows or columns is multiplied with, so that its root mean square is about that of AdamW's
-  /// updates, 0.2 (Liu et al. 2025, section 2.2).
+  /// The factor that gives an orthogonal update a root mean square of about 0.2, as AdamW's updates have (Liu et al. 2025,
+  /// section 2.2).
   package static func scale(rows: Int, columns: Int) -> Float { 0.2 * Float(max(rows, columns)).squareRoot() }
 
-  /// A norm below which a direction is rounding: it is divided by this one, and a gradient of zero stays zero.
+  /// The smallest divisor: a smaller norm is rounding noise, and a gradient of zero stays zero.
   private static let smallestNorm = 1e-16
 
-  /// Takes the gradient into the momentum.
+  /// Updates the momentum with the gradient.
   /// - Parameters:
-  ///   - partial: room for `VectorMath.pieces(of: count)` doubles.
-  /// - Returns: ‖u‖. It is added up in pieces of fixed size, so that threads do not change it.
+  ///   - partial: memory for `VectorMath.pieces(of: count)` doubles.
+  /// - Returns: ‖u‖, summed in pieces of fixed size, so that it does not depend on the number of threads.
   package func average(
     g: UnsafePointer<Float>, into m: UnsafeMutablePointer<Float>, count: Int, partial: UnsafeMutablePointer<Double>,
     threads: Int
@@ -46,9 +43,9 @@ package struct Muon {
 
   /// x = u / ‖u‖.
   /// - Parameters:
-  ///   - m: as `average` left it.
-  ///   - norm: what `average` returned.
-  ///   - x: as many elements of `precision`, written.
+  ///   - m: the momentum after `average`.
+  ///   - norm: the result of `average`.
+  ///   - x: written; `count` elements of `precision`.
   package func direct(
     g: UnsafePointer<Float>, m: UnsafePointer<Float>, norm: Double, into x: UnsafeMutableRawPointer,
     precision: Precision, count: Int, threads: Int
@@ -76,7 +73,7 @@ package struct Muon {
   }
 
   /// w ← w − η·(scale·x + λw).
-  /// - Parameter rounded: the weights again in bf16, for the products; nil where they read the weights themselves.
+  /// - Parameter rounded: written with the weights in bf16, for products; nil if products read the fp32 weights.
   package func update(
     w: UnsafeMutablePointer<Float>, x: UnsafeRawPointer, precision: Precision, scale: Float,
     rounded: UnsafeMutableRawPointer?, count: Int, threads: Int

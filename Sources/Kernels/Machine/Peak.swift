@@ -1,12 +1,11 @@
-// What the cores can do at most: the yardstick that kernels are measured by.
+// The peak speed of arithmetic and memory, with which kernels are compared.
 
 package enum Peak {
   /// Floating-point operations of one round of `multiplyAdd` on one thread.
   package static let operationsPerRound = 12.0 * 16 * 2
 
-  /// Multiplies and adds on registers alone, in twelve independent chains: enough to keep two units of latency 4 and more
-  /// busy.
-  /// - Returns: a number that depends on all of it, so that nothing is left out.
+  /// Multiply-adds on registers in twelve independent chains, enough to keep two units with a latency of 4 cycles or more busy.
+  /// - Returns: a number that depends on every operation, so that the compiler removes none.
   package static func multiplyAdd(rounds: Int, threads: Int) -> Float {
     withUnsafeTemporaryAllocation(of: Float.self, capacity: threads * 16) { sums in
       Team.run(threads) { worker in
@@ -36,7 +35,7 @@ package enum Peak {
     }
   }
 
-  /// Copies `bytes` bytes, shared out over the team: 2 · `bytes` go through memory.
+  /// Copies `bytes` bytes with all threads; 2 · `bytes` bytes move through memory.
   package static func copy(
     _ source: UnsafeRawPointer, to destination: UnsafeMutableRawPointer, bytes: Int, threads: Int
   ) {
@@ -45,8 +44,8 @@ package enum Peak {
     }
   }
 
-  /// Reads `count` floats, shared out over the team.
-  /// - Returns: their sum, so that none is left out.
+  /// Reads `count` floats with all threads.
+  /// - Returns: their sum, so that the compiler removes no read.
   package static func sum(_ x: UnsafePointer<Float>, count: Int, threads: Int) -> Float {
     withUnsafeTemporaryAllocation(of: Float.self, capacity: threads * 16) { sums in
       sums.initialize(repeating: 0)

@@ -1,11 +1,12 @@
-// The orthogonal matrix nearest to a direction, roughly: five iterations of a polynomial that takes all singular values between
-// 0 and 1 near 1 (Jordan et al. 2024, “Muon: an optimizer for hidden layers in neural networks”).
-//   A = x·xᵀ;  x ← (a·1 + b·A + c·A²)·x,   or where there are more rows than columns  A = xᵀ·x;  x ← x·(a·1 + b·A + c·A²)
-// Letters: x [rows, columns]; A [n, n] with n the smaller of both; E precision of operands.
+// Approximates the orthogonal matrix nearest to a matrix: five iterations of a polynomial that moves all singular values
+// between
+// 0 and 1 close to 1 (Jordan et al. 2024, “Muon: an optimizer for hidden layers in neural networks”).
+//   A = x·xᵀ;  x ← (a·1 + b·A + c·A²)·x,   or with more rows than columns  A = xᵀ·x;  x ← x·(a·1 + b·A + c·A²)
+// Letters: x [rows, columns]; A [n, n] with n the smaller of both.
 
 package struct NewtonSchulz {
   package static let iterations = 5
-  /// Published coefficients: singular values come out between 0.7 and 1.2, and small ones grow fastest.
+  /// The published coefficients: final singular values are between 0.7 and 1.2, and small ones grow fastest.
   package static let (a, b, c): (Float, Float, Float) = (3.4445, -4.7750, 2.0315)
 
   private let n: Int
@@ -15,10 +16,10 @@ package struct NewtonSchulz {
   private let gram: Product
   private let square: Product
   private let apply: Product
-  /// Whether x is multiplied from the left.
+  /// True if x is multiplied from the left.
   private let isLeft: Bool
 
-  /// - Parameter products: of those who run it, one at a time.
+  /// - Parameter products: the products of the threads that run the iterations.
   package init(rows: Int, columns: Int, precision: Precision, products: Products) throws(ProductError) {
     typealias Operand = ProductShape.Operand
     let x = Operand(stride: columns, precision: precision)
@@ -41,9 +42,9 @@ package struct NewtonSchulz {
         : ProductShape(m: rows, n: n, k: n, a: x, b: operand, c: x)]
   }
 
-  /// Runs it.
-  /// - Parameter memory: `NewtonSchulzRoom.bytes` of it, with x, of a Frobenius norm of at most 1, at its beginning.
-  /// - Returns: where the orthogonal matrix [rows, columns] lies in it.
+  /// Runs the iterations.
+  /// - Parameter memory: `NewtonSchulzRoom.bytes` bytes, with x at the beginning; the Frobenius norm of x must be at most 1.
+  /// - Returns: the orthogonal matrix [rows, columns], in the same memory.
   package func callAsFunction(_ memory: UnsafeMutableRawPointer) -> UnsafeMutableRawPointer {
     var (x, y) = (memory, memory + room.other)
     let (A, S) = (memory + room.gram, (memory + room.square).assumingMemoryBound(to: Float.self))
@@ -79,7 +80,7 @@ package struct NewtonSchulz {
   }
 }
 
-/// The memory that `NewtonSchulz` works in: x and the x after it, A, and A² in fp32; offsets in bytes.
+/// The layout of the memory of `NewtonSchulz`: x, the next x, A, and A² in fp32. Offsets are in bytes.
 package struct NewtonSchulzRoom {
   let other: Int
   let gram: Int

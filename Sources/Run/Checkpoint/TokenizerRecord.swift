@@ -10,8 +10,6 @@ package struct TokenizerRecord: Codable, Sendable, Equatable {
   package var vocabulary: Int
 
   package init(kind: String, model: [UInt8], vocabulary: Int) {
-    self.kind = kind
-    self.model = model
-    self.vocabulary = vocabulary
+    (self.kind, self.model, self.vocabulary) = (kind, model, vocabulary)
   }
 }

@@ -85,18 +85,19 @@ package struct CommandForm: Sendable {
     CommandForm("save", .save, "saves a checkpoint, which is kept until it is removed by hand"),
     CommandForm(
       "save as", "NAME", .name, ["save as before-decay"],
-      "saves a checkpoint with a name that every command takes for its step; it is kept until it is removed by hand"),
+      "saves a checkpoint under a name, which commands accept in place of its step; it is kept until it is removed by hand"
+    ),
     CommandForm("evaluate", .evaluate, "evaluates on the held-out text"),
     CommandForm(
       "generate", "[\"TEXT\"]", .generation, ["generate", "generate \"In the beginning\""],
       "generates text from the recipe's prompt, or from TEXT"),
     CommandForm(
-      "prompt", "\"TEXT\"", .prompt, ["prompt \"And God\""], "changes the prompt of the texts that are generated"),
+      "prompt", "\"TEXT\"", .prompt, ["prompt \"And God\""], "changes the prompt of generated texts"),
     CommandForm(
       "ask", "\"TEXT\"", .question, ["ask \"In the\""],
       "says what comes after TEXT: NTP's likeliest tokens, a token of each MTP head, TOP's ranking"),
     CommandForm(
-      "probe", "N", .probe, ["probe 3"], "shows how the TOP head ranks what comes at the Nth held-out position"),
+      "probe", "N", .probe, ["probe 3"], "shows the TOP head's ranking at the Nth probe, a held-out position"),
     CommandForm("note", "\"TEXT\"", .note, ["note \"jumps here: why?\""], "adds a note to the run"),
     CommandForm(
       "undo", .undo,

@@ -7,8 +7,7 @@ package struct ReplayedCommand: Sendable, Equatable {
   package var command: Command
 
   package init(step: Int, _ command: Command) {
-    self.step = step
-    self.command = command
+    (self.step, self.command) = (step, command)
   }
 
   /// True if both commands change the same value: the rate, the weight of the same head, or the same setting.

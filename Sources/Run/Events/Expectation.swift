@@ -8,8 +8,7 @@ package struct Expectation: Codable, Sendable, Equatable {
     package var probability: Float
 
     package init(token: String, probability: Float) {
-      self.token = token
-      self.probability = probability
+      (self.token, self.probability) = (token, probability)
     }
   }
 
@@ -20,8 +19,7 @@ package struct Expectation: Codable, Sendable, Equatable {
     package var choice: Choice
 
     package init(head: String, choice: Choice) {
-      self.head = head
-      self.choice = choice
+      (self.head, self.choice) = (head, choice)
     }
   }
 

@@ -13,10 +13,7 @@ extension OrderSample {
     package var rank: Int
 
     package init(token: String, distance: Int, weight: Float, rank: Int) {
-      self.token = token
-      self.distance = distance
-      self.weight = weight
-      self.rank = rank
+      (self.token, self.distance, self.weight, self.rank) = (token, distance, weight, rank)
     }
   }
 }

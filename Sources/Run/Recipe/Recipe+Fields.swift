@@ -142,9 +142,10 @@ extension Recipe {
       usedAs: .double),
     choice(
       "schedule.then", \.schedule.then,
-      "how it goes on from schedule.from: scaled (as it is), hold, warmup (again) or anneal (to the floor)"),
-    integer("schedule.from", \.schedule.from, 0...1_000_000_000, "the step from which schedule.then counts"),
-    integer("schedule.over", \.schedule.over, 0...1_000_000_000, "steps that warmup and anneal of schedule.then take"),
+      "rate from step schedule.from on: scaled (the schedule itself), hold, warmup (again) or anneal (to the floor)"),
+    integer("schedule.from", \.schedule.from, 0...1_000_000_000, "step at which schedule.then begins"),
+    integer(
+      "schedule.over", \.schedule.over, 0...1_000_000_000, "length of schedule.then's warmup or anneal, in steps"),
 
     integer("steps", \.steps, 1...1_000_000_000, "number of optimizer steps"),
     Field(
@@ -177,13 +178,14 @@ extension Recipe {
       "factor of the learning rate when the guard goes back",
       usedAs: .double),
     integer(
-      "guard.most", \.guard.most, 0...1000, "times that the guard goes back, or skips in a row, before it pauses"),
+      "guard.most", \.guard.most, 0...1000,
+      "number of times that the guard goes back, or skips in a row, before it pauses"),
     text(
       "stop.until", \.stop.until,
-      "ends the run at the first evaluation with this, such as accuracy/path >= 0.99; empty: never"),
+      "condition on an evaluation that ends the run, such as accuracy/path >= 0.99; empty: never"),
     integer(
       "stop.patience", \.stop.patience, 0...1_000_000,
-      "ends the run after so many evaluations without a lower held-out loss of the first head; 0: never"),
+      "evaluations without a lower held-out loss of the first head after which the run ends; 0: never"),
   ]
 
   static func field(_ key: String) -> Field? { fields.first { $0.key == key } }

@@ -210,7 +210,7 @@ private struct Document {
       }
       let key = section.isEmpty ? scalar.string : "\(section).\(scalar.string)"
       let isSection = Recipe.fields.contains { $0.section == key || $0.section.hasPrefix(key + ".") }
-      // What is below something that is no section is an unknown key.
+      // A key below anything but a section is unknown.
       if case .mapping(let inner) = node, isSection || (section.isEmpty && Recipe.field(key) == nil) {
         entries += try self.entries(of: inner, below: key)
       } else if isSection {

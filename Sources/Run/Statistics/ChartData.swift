@@ -1,18 +1,18 @@
-// A chart as numbers and words: what a terminal draws, and what is exported for papers.
+// A chart as values, for drawing on a terminal and for export.
 
 /// Curves over one axis, with labels.
 package struct ChartData: Sendable, Equatable {
   /// A line of a chart.
   package struct DataCurve: Sendable, Equatable {
     package var name: String
-    /// Never falling.
+    /// The x values, in rising order.
     package var xs: [Double]
-    /// As many; finite.
+    /// The y values, all finite: as many as `xs`.
     package var ys: [Double]
-    /// The bounds of a band around the line, as many as values, or none.
+    /// The bounds of a band around the line: as many as `ys`, or empty.
     package var lower: [Double]
     package var upper: [Double]
-    /// True if a value holds until the next place; otherwise places are joined by straight lines.
+    /// True for a step function; otherwise points are joined by straight lines.
     package var isStepped: Bool
 
     package init(
@@ -29,12 +29,12 @@ package struct ChartData: Sendable, Equatable {
   }
 
   package var title: String
-  /// With the unit in brackets: `tokens`, `training time (s)`.
+  /// The axis's label with its unit in brackets: `tokens`, `training time (s)`.
   package var xLabel: String
   package var yLabel: String
   package var isXLogarithmic = false
   package var curves: [DataCurve]
-  /// Sentences for below the chart: seeds, what bands are.
+  /// Sentences below the chart, on seeds and bands.
   package var notes: [String]
 
   package init(title: String, xLabel: String, yLabel: String, curves: [DataCurve], notes: [String] = []) {
@@ -45,11 +45,11 @@ package struct ChartData: Sendable, Equatable {
     self.notes = notes
   }
 
-  /// The range of places; nil where there are none.
+  /// The range of all x values; nil without values.
   package var xRange: (low: Double, high: Double)? { Self.range(curves.flatMap(\.xs)) }
-  /// The range of values, without bands.
+  /// The range of all y values, without bands.
   package var valueRange: (low: Double, high: Double)? { Self.range(curves.flatMap(\.ys)) }
-  /// The range of values, bands included.
+  /// The range of all y values, with bands.
   package var yRange: (low: Double, high: Double)? { Self.range(curves.flatMap { $0.ys + $0.lower + $0.upper }) }
 
   private static func range(_ values: [Double]) -> (low: Double, high: Double)? {
@@ -58,7 +58,7 @@ package struct ChartData: Sendable, Equatable {
     return (low, high)
   }
 
-  /// A line per place: `curve,x,y,lower,upper`, with the labels as names of the columns.
+  /// CSV with a line per point: `curve,x,y,lower,upper`; the header has the axes' labels.
   package var csv: String {
     var lines = [["curve", xLabel, yLabel, "lower", "upper"].map(CSV.field).joined(separator: ",")]
     for curve in curves {
@@ -72,9 +72,9 @@ package struct ChartData: Sendable, Equatable {
   }
 }
 
-/// Comma-separated values, as RFC 4180 has them but with plain line ends.
+/// Comma-separated values as in RFC 4180, but with plain line ends.
 package enum CSV {
-  /// A field, in quotation marks where it needs them.
+  /// A field, in quotation marks if necessary.
   package static func field(_ text: String) -> String {
     guard text.contains(where: { "\",\n\r".contains($0) }) else { return text }
     return "\"" + text.replacing("\"", with: "\"\"") + "\""

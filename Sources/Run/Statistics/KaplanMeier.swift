@@ -1,10 +1,10 @@
-// How many of some runs have solved their task after so many samples, where runs that ended unsolved count for as long as they
-// were watched (Kaplan & Meier 1958).
+// The share of runs that have solved their task, over samples. Runs that ended unsolved are censored: they count up to their
+// end (Kaplan & Meier 1958).
 import Glibc
 
-/// The share of runs that have solved their task, over what they took.
+/// The Kaplan–Meier curve of the share of solved runs.
 package struct KaplanMeier: Sendable, Equatable {
-  /// A run: what it took to solve the task, or after how much it ended without (censored).
+  /// A run: the samples until it solved the task, or until it ended without (censored).
   package struct Observation: Sendable, Equatable {
     package let place: Double
     package let isSolved: Bool
@@ -15,7 +15,7 @@ package struct KaplanMeier: Sendable, Equatable {
     }
   }
 
-  /// From a place on, until the next one.
+  /// A step of the curve, which holds from its place until the next one's.
   package struct ShareStep: Sendable, Equatable {
     package let place: Double
     /// The share of runs that have solved the task: 1 − S.
@@ -23,18 +23,18 @@ package struct KaplanMeier: Sendable, Equatable {
     /// The bounds of a pointwise confidence interval.
     package let lower: Double
     package let upper: Double
-    /// Runs that were watched up to here.
+    /// The number of runs still watched at this place.
     package let atRisk: Int
-    /// Runs that solved the task here.
+    /// The number of runs that solved the task at this place.
     package let solved: Int
   }
 
-  /// Rising; the first is at 0.
+  /// The steps by rising place; the first is at 0.
   package let steps: [ShareStep]
   package let observations: [Observation]
 
-  /// The intervals are those of log(−log S) with Greenwood's variance (Kalbfleisch & Prentice, section 1.4). Where no run or
-  /// every run has solved the task, that variance says nothing: the interval is the exact binomial one of the runs watched.
+  /// The intervals are those of log(−log S) with Greenwood's variance (Kalbfleisch & Prentice, section 1.4). If no run or every
+  /// run has solved the task, that variance is not defined, and the interval is the exact binomial one of the watched runs.
   package init(_ observations: [Observation], confidence: Double = 0.95) {
     self.observations = observations
     let sorted = observations.sorted { ($0.place, $0.isSolved ? 0 : 1) < ($1.place, $1.isSolved ? 0 : 1) }
@@ -61,7 +61,7 @@ package struct KaplanMeier: Sendable, Equatable {
         let half = z * greenwood.squareRoot() / abs(log(survival))
         (lower, upper) = (1 - pow(survival, exp(-half)), 1 - pow(survival, exp(half)))
       } else {
-        // All that were left have solved it here.
+        // All remaining runs have solved the task here.
         survival = 0
         (lower, upper) = (1 - edge(sorted.count { $0.isSolved || $0.place >= place }), 1)
       }
@@ -71,12 +71,12 @@ package struct KaplanMeier: Sendable, Equatable {
     self.steps = steps
   }
 
-  /// The step that holds at a place.
+  /// The step at a place.
   package func step(at place: Double) -> ShareStep { steps.last { $0.place <= place } ?? steps[0] }
 
-  /// What half of the runs took at most; nil where fewer solved the task.
+  /// The median: the samples after which half of the runs have solved the task; nil if fewer did.
   package var median: Double? { steps.first { $0.share >= 0.5 }?.place }
 
-  /// The farthest place up to which a run was watched.
+  /// The longest time that a run was watched.
   package var end: Double { observations.map(\.place).max() ?? 0 }
 }

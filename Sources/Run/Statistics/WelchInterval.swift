@@ -1,4 +1,4 @@
-// The difference of two means whose spreads need not be equal (Welch 1947).
+// The difference of two means with unequal variances (Welch 1947).
 
 /// A difference of means with its confidence interval.
 package struct WelchInterval: Sendable, Equatable {
@@ -8,10 +8,10 @@ package struct WelchInterval: Sendable, Equatable {
   package let upper: Double
   /// Degrees of freedom, by Welch and Satterthwaite's equation.
   package let freedom: Double
-  /// The probability of a difference at least as large where both means are the same (two-sided).
+  /// The two-sided p value: the probability of a difference at least as large if both means are equal.
   package let p: Double
 
-  /// Nil where a sample has fewer than two numbers, or neither has any spread.
+  /// Nil if a sample has fewer than two numbers, or both variances are 0.
   package init?(_ first: [Double], minus second: [Double], confidence: Double = 0.95) {
     guard let one = MeanDeviation(first), let two = MeanDeviation(second), let a = one.deviation, let b = two.deviation
     else { return nil }

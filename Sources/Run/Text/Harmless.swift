@@ -16,9 +16,9 @@ extension String {
 }
 
 extension Unicode.Scalar {
-  /// Whether a terminal or a reader may be misled by it instead of seeing it: it moves, erases, colours, reorders or answers
-  /// (C0, DEL, C1, formats and direction marks), or takes no place (zero width, tags, fillers), or ends a line, or is no
-  /// character. Variation selectors of pictures are none of these.
+  /// True if the scalar may mislead a terminal or a reader: it moves, erases, colours, reorders or answers (C0, DEL, C1, formats
+  /// and direction marks), has no width (tags, fillers), ends a line, or is not a character. False for the variation selectors of
+  /// emoji.
   package var steersTerminals: Bool {
     switch value {
     case 0x20..<0x7F: return false

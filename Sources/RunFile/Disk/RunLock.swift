@@ -11,7 +11,7 @@ struct RunLock: ~Copyable {
   init(folder: String) throws {
     let path = RunFolder(folder).lock
     let file = try FileDescriptor(opening: path, O_RDWR | O_CREAT)
-    // A reader that looks whether the run is live holds the lock for an instant: that is no second writer.
+    // A reader that checks whether the run is live holds the lock for an instant, and is not a second writer.
     var tries = 0
     while flock(file.number, LOCK_EX | LOCK_NB) != 0 {
       guard errno == EWOULDBLOCK || errno == EINTR else { throw Failure("lock", path).error }

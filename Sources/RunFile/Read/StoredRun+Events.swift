@@ -189,8 +189,8 @@ extension StoredRun {
         }
         edits.append((session, edit))
       } else if occurrence.kind == .warning, occurrence.key == "replay", let first = occurrence.new {
-        // From there on the run has another history, which the changes of earlier sessions are no part of. Those of this
-        // session are, even where they were recorded before the warning, which is recorded only when it comes back as an event.
+        // From that step on the run has another history, without the changes of earlier sessions. Changes of this session belong to
+        // it, even if they were recorded before the warning, which is recorded only when the hub hands it back as an event.
         edits.removeAll { $0.session < session && Double($0.edit.step) >= first }
       }
     }

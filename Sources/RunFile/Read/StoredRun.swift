@@ -92,7 +92,7 @@ package struct StoredRun: Sendable {
         guard isLive else { throw error }
         tries += 1
         guard tries < 20 else {
-          // A file that is not there yet is no missing run.
+          // The run exists, though its file does not yet.
           throw UserError(
             error.status == .noInput ? .unavailable : error.status,
             "\(error.message) (the run is being written: try again in a second)")

@@ -21,7 +21,7 @@ extension Recorder {
     let lock = try RunLock(folder: folder)
     try CheckpointFolder(folder).removeTemporaryFiles()
     let (store, _) = try Recovery.resume(folder)
-    // A file of notes that cannot be read is no reason not to mend a run.
+    // Unreadable notes do not keep a run from being repaired.
     let notes = try? Notes(waitingIn: folder)
     var sequence = try Recovery.nextSequence(of: store)
     try notes?.add(to: store) {

@@ -166,7 +166,7 @@ final class Overview {
         metric.restore(&report.mean, row.values[axis])
         continue
       }
-      // A divergence that was never measured is none.
+      // A divergence that was never measured stays absent.
       if !(metric.path.hasPrefix("kl/") && row.values[place + 2].isNaN) {
         metric.restore(&report.minimum, row.values[place])
         metric.restore(&report.maximum, row.values[place + 1])

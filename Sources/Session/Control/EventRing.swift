@@ -3,7 +3,7 @@ import Run
 
 /// A bounded buffer of numbered events: the oldest are dropped.
 struct EventRing {
-  private struct Kept {
+  private struct KeptEvent {
     var event: NumberedEvent
     /// The event as a line, made when it is first needed.
     var line: [UInt8]?
@@ -12,7 +12,7 @@ struct EventRing {
   /// The most events that are kept: some megabytes.
   static let most = 8192
 
-  private var kept: [Kept] = []
+  private var kept: [KeptEvent] = []
   /// The place of the oldest kept event, counted over the whole session.
   private var first = 0
   /// The number of the last event that was dropped.
@@ -22,7 +22,7 @@ struct EventRing {
   var end: Int { first + kept.count }
 
   mutating func append(_ event: NumberedEvent) {
-    kept.append(Kept(event: event))
+    kept.append(KeptEvent(event: event))
     guard kept.count > Self.most + Self.most / 4 else { return }
     let count = kept.count - Self.most
     lastGivenUp = kept[count - 1].event.number

@@ -1,36 +1,36 @@
-// Which matrices Muon updates, and which thread does which: known before there is memory for them.
+// The matrices that Muon updates, and their division among threads, as known before any allocation.
 import Kernels
 import Run
 import Transformer
 
-/// A matrix whose momentum is made orthogonal.
+/// A matrix whose momentum Muon makes orthogonal.
 struct MuonMatrix: Hashable, Sendable {
-  /// Its first element in the parameters.
+  /// The index of the matrix's first element in the parameters.
   let offset: Int
   let rows: Int
   let columns: Int
 
   var count: Int { rows * columns }
 
-  /// Multiplications and additions of an iteration's products: x·xᵀ, A² and what x is multiplied with.
+  /// Multiplications and additions of an iteration's products: x·xᵀ, A², and the product with x.
   var operations: Double {
     let (short, long) = (Double(min(rows, columns)), Double(max(rows, columns)))
     return 2 * short * short * (2 * long + short)
   }
 }
 
-/// How Muon's work is shared out: each thread has matrices of its own, or where these would be too unequal, the whole team works
-/// on one matrix after the other. It depends on nothing but the network's shape and the number of threads.
+/// The division of Muon's work: each thread has matrices of its own, or, if the shares would be too unequal, all threads work
+/// on one matrix after the other. The division depends only on the network's shape and the number of threads.
 package struct MuonPlan: Sendable {
   let precision: Precision
-  /// Who works on what: one list a thread, or one list for all threads together.
+  /// The matrices of each share: one list per thread, or one list for all threads together.
   let shares: [[MuonMatrix]]
-  /// Threads that work on one matrix.
+  /// The number of threads that work on one matrix.
   let threadsOfShare: Int
-  /// Bytes of the room of each share.
+  /// Bytes of the scratch memory of each share.
   let rooms: [Int]
 
-  /// A share may take so many times what it would with equal ones.
+  /// The largest ratio of a share's work to the mean.
   private static let inequality = 1.15
 
   package init(_ shape: NetworkShape, precision: Precision, threads: Int) {
@@ -50,16 +50,16 @@ package struct MuonPlan: Sendable {
     rooms = shares.map(room)
   }
 
-  /// Bytes that it works with.
+  /// The sum of the scratch memory in bytes.
   package var bytes: Int { rooms.reduce(0, +) }
 
-  /// Room for the matrix on its way, then for the parts of its norm.
+  /// The scratch memory of a matrix: the iterations' memory, then, at offset `norm`, the partial sums of the norm.
   static func room(of matrix: MuonMatrix, _ precision: Precision) -> (norm: Int, bytes: Int) {
     let room = NewtonSchulzRoom(rows: matrix.rows, columns: matrix.columns, precision: precision).bytes
     return (room, room + VectorMath.pieces(of: matrix.count) * MemoryLayout<Double>.stride)
   }
 
-  /// Queries, keys and values that are one tensor are three matrices: each has a scale of its own.
+  /// The matrices of a tensor: queries, keys and values in one tensor are three matrices, each with a scale of its own.
   private static func matrices(of tensor: PlacedTensor, in shape: NetworkShape) -> [MuonMatrix] {
     let (rows, columns) = (tensor.shape[0], tensor.shape[1])
     var parts = [rows]
@@ -73,7 +73,8 @@ package struct MuonPlan: Sendable {
     }
   }
 
-  /// The most work first, each to the thread that has the least: threads end at about the same time.
+  /// Deals matrices to threads, the largest first, each to the thread with the least work, so that threads end at about the
+  /// same time.
   private static func dealt(_ matrices: [MuonMatrix], to threads: Int) -> [[MuonMatrix]] {
     var shares = [[MuonMatrix]](repeating: [], count: threads)
     var work = [Double](repeating: 0, count: threads)

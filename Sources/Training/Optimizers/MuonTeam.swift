@@ -1,9 +1,9 @@
-// Muon at work: the products and the memory of each share of the plan.
+// Muon's products and memory, for each share of the plan.
 import Kernels
 import Transformer
 
 final class MuonTeam {
-  /// What one thread works with, or all together.
+  /// The products and the memory of one share.
   private final class Worker {
     let products: Products
     let tasks: [(matrix: MuonMatrix, orthogonal: NewtonSchulz)]
@@ -33,7 +33,7 @@ final class MuonTeam {
   /// - Throws: `TransformerError` when memory is short or oneDNN refuses.
   init(_ plan: MuonPlan) throws(TransformerError) {
     self.plan = plan
-    // Products of one thread each leave the team at one.
+    // Making products for one thread resizes the team to one.
     defer { Team.resize(to: max(plan.shares.count, plan.threadsOfShare)) }
     workers = try zip(plan.shares, plan.rooms).map { matrices, bytes throws(TransformerError) in
       try Worker(matrices, precision: plan.precision, bytes: bytes, threads: plan.threadsOfShare)
@@ -45,14 +45,13 @@ final class MuonTeam {
     Double(NewtonSchulz.iterations) * plan.shares.joined().reduce(0) { $0 + $1.operations }
   }
 
-  /// Why a product has not computed what it should; nil where all did.
+  /// The error of a failed product; nil if all succeeded.
   var failure: ProductError? {
     for worker in workers { if let failure = worker.products.failure { return failure } }
     return nil
   }
 
-  /// Takes the gradients of all its matrices into their momentum, which lies where AdamW has its first moments, and updates
-  /// the weights.
+  /// Updates the momentum of all matrices, which is stored in the place of AdamW's first moments, and then the weights.
   func update(_ parameters: borrowing Parameters, _ muon: Muon) {
     let (weights, gradients, moments) = (parameters.weights, parameters.gradients, parameters.firstMoments)
     let (rounded, precision, threads) = (parameters.rounded, plan.precision, plan.threadsOfShare)

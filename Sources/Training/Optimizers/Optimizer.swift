@@ -5,12 +5,12 @@ import Run
 import Transformer
 
 package struct Optimizer {
-  /// The numbers of the next update; the kind stays as it was.
+  /// The settings of the next update; a new `kind` has no effect.
   package var settings: Recipe.OptimizerSettings
-  /// Nil where AdamW updates everything.
+  /// Nil if AdamW updates all parameters.
   private let muon: MuonTeam?
 
-  /// - Parameter model: made for an optimizer of this kind.
+  /// - Parameter model: a network made for this kind of optimizer.
   /// - Throws: `UserError` when memory is short or oneDNN refuses.
   package init(_ settings: Recipe.OptimizerSettings, for model: borrowing Transformer) throws(UserError) {
     self.settings = settings
@@ -25,7 +25,7 @@ package struct Optimizer {
   /// Floating-point operations of the products of an update.
   package var operations: Double { muon?.operations ?? 0 }
 
-  /// Why what was computed is of no use; nil where it is.
+  /// The error of a failed product, after which the weights are wrong; nil without an error.
   package var failure: TransformerError? { muon?.failure.map { .kernels("\($0)") } }
 
   /// Updates all weights by one step.
@@ -61,8 +61,8 @@ package struct Optimizer {
 }
 
 extension Recipe.OptimizerSettings {
-  /// Checks that a checkpoint has the moments that this optimizer goes on with. Muon's momentum is what AdamW has as its first
-  /// moment, but nothing takes the place of second moments.
+  /// Checks that a checkpoint has the moments that this optimizer needs. AdamW's first moments can serve as Muon's momentum,
+  /// but Muon has no second moments for AdamW.
   func require(momentsOf checkpoint: Checkpoint) throws(UserError) {
     guard kind == .adamw, checkpoint.recipe.optimizer.kind == .muon, checkpoint.state.step > 0 else { return }
     throw UserError(

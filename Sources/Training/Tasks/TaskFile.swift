@@ -1,4 +1,4 @@
-// A task: a file of JSON lines, a question each.
+// A task: a file of JSON lines, each of which is a question.
 import Run
 
 /// The questions of a file.
@@ -19,14 +19,14 @@ package struct TaskSet: Sendable {
 }
 
 extension [TaskItem] {
-  /// Reads a task. Lines without anything but white space are passed over.
+  /// Reads a task. Lines of white space are skipped.
   /// - Parameters:
-  ///   - bytes: the file's.
-  ///   - source: its name, for errors.
-  /// - Throws: `UserError` with file, line and reason for the first line that is no question, or when there is none.
+  ///   - bytes: the file's bytes.
+  ///   - source: the file's name, for errors.
+  /// - Throws: `UserError` with file, line and reason for the first line that is not a question, or if the file has no line.
   package init(jsonLines bytes: [UInt8], source: String) throws {
     var items: [TaskItem] = []
-    // A byte order mark belongs to the first line, where the reader of JSON passes it over.
+    // The reader of JSON skips a byte order mark in the first line.
     for (index, line) in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated() {
       guard line.contains(where: { $0 != 0x20 && $0 != 0x09 && $0 != 0x0D }) else { continue }
       do {

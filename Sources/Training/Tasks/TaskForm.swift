@@ -1,22 +1,22 @@
-// The ways in which lines of JSONL say a question: our own, and the field names of known sets, whose prompts are those of
+// The forms of questions in JSONL files: our own, and the fields of known sets, whose prompts are those of
 // lm-evaluation-harness 0.4.
 import Run
 
-/// The reason why a line is no question, to follow `FILE:LINE: `.
+/// The reason why a line is not a question, to follow `FILE:LINE: `.
 struct TaskFault: Error, CustomStringConvertible {
   let description: String
 
   init(_ description: String) { self.description = description }
 }
 
-/// One way to say a question.
+/// A form of questions.
 struct TaskForm: Sendable {
   let name: String
-  /// The keys by which it is known.
+  /// The keys by which the form is recognised.
   let keys: [String]
   let item: @Sendable (TaskLine) throws(TaskFault) -> TaskItem
 
-  /// A line is of the first form whose keys it has all.
+  /// All forms; a line belongs to the first form of which it has all keys.
   static let all = [
     TaskForm(name: "choices", keys: ["context", "choices", "answer"]) { line throws(TaskFault) in
       let choices = try line.texts("choices")
@@ -39,7 +39,7 @@ struct TaskForm: Sendable {
       let (question, choices, labels) = try line.labelledChoices()
       let key = try line.text("answerKey")
       guard let answer = labels.firstIndex(of: key) else {
-        throw TaskFault("answerKey \(key.quotation) is none of the labels \(labels.joined(separator: ", ").excerpt)")
+        throw TaskFault("answerKey \(key.quotation) is not one of the labels \(labels.joined(separator: ", ").excerpt)")
       }
       return TaskItem(
         line: line.number, context: "Question: \(question)\nAnswer:", choices: choices, answer: answer)
@@ -75,7 +75,7 @@ struct TaskForm: Sendable {
     },
   ]
 
-  /// For messages: every form with its keys.
+  /// Every form with its keys, for messages.
   static var summary: String {
     all.map { "\($0.keys.joined(separator: ", ")) (\($0.name))" }.joined(separator: "; ")
   }
@@ -85,7 +85,7 @@ struct TaskForm: Sendable {
     text.prefix(1).uppercased() + text.dropFirst().lowercased()
   }
 
-  /// What lm-evaluation-harness makes of HellaSwag's texts.
+  /// A text of HellaSwag, cleaned as lm-evaluation-harness does.
   private static func cleaned(_ text: String) -> String {
     var text = text.pythonStripped.replacing(" [title]", with: ". ")
     text = text.replacing(#/\[[^\n]*?\]/#, with: "")
@@ -93,12 +93,12 @@ struct TaskForm: Sendable {
   }
 }
 
-/// One line of a task's file, as a JSON object.
+/// A line of a task's file, as a JSON object.
 struct TaskLine {
   let number: Int
   let object: JSON
 
-  /// A string.
+  /// The string with this key.
   func text(_ key: String) throws(TaskFault) -> String { try Self.text(object[key], key) }
 
   private static func text(_ value: JSON?, _ key: String) throws(TaskFault) -> String {
@@ -107,7 +107,7 @@ struct TaskLine {
     return text
   }
 
-  /// A string that is not empty and has no space before it.
+  /// The string with this key, which must not be empty or begin with a space.
   func word(_ key: String) throws(TaskFault) -> String {
     let word = try text(key)
     guard let first = word.unicodeScalars.first else { throw TaskFault("\(key) is empty") }
@@ -115,7 +115,7 @@ struct TaskLine {
     return word
   }
 
-  /// Two strings or more, none of them empty.
+  /// The list with this key: at least two strings, none of them empty.
   func texts(_ key: String) throws(TaskFault) -> [String] { try Self.texts(object[key], key) }
 
   private static func texts(_ value: JSON?, _ key: String) throws(TaskFault) -> [String] {
@@ -128,13 +128,14 @@ struct TaskLine {
     return texts
   }
 
-  /// The right one of some choices: a number from 0, as a number or in a string, or the choice itself.
+  /// The index of the right choice, which the line gives as a number from 0, as such a number in a string, or as the choice
+  /// itself.
   func answer(_ key: String, among choices: [String]) throws(TaskFault) -> Int {
     guard let value = object[key] else { throw TaskFault("\(key) is missing: without it nothing can be right") }
     guard let number = value.whole ?? value.string.flatMap({ Int($0) }) else {
       guard let text = value.string else { throw TaskFault("\(key) must be a number from 0, or one of the choices") }
       guard let place = choices.firstIndex(of: text) else {
-        throw TaskFault("\(key) \(text.quotation) is none of the choices, and no number")
+        throw TaskFault("\(key) \(text.quotation) is neither a choice nor a number")
       }
       return place
     }
@@ -144,7 +145,8 @@ struct TaskLine {
     return number
   }
 
-  /// ARC's question, as its authors publish it (choices with a label each) and as Hugging Face does (texts beside labels).
+  /// A question of ARC, as its authors publish it (each choice with its label) or as Hugging Face does (texts and labels as two
+  /// lists).
   func labelledChoices() throws(TaskFault) -> (question: String, choices: [String], labels: [String]) {
     let isNested = object["question"]?.members != nil
     let question = isNested ? try Self.text(object["question"]?["stem"], "question.stem") : try text("question")

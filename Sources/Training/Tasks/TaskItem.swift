@@ -1,28 +1,27 @@
-// One question of a task: a context, what may follow, and which of it is right.
+// A question of a task: a context, its possible continuations, and the right one.
 import Run
 
-/// A question that a network answers by the log-likelihoods that it gives what may follow a context.
+/// A question that a network answers by its log-likelihoods of the continuations of a context.
 package struct TaskItem: Sendable, Equatable {
-  /// How it counts.
+  /// The kind of answer.
   package enum Answer: Sendable, Equatable {
-    /// Which of several continuations is right.
+    /// The index of the right continuation.
     case choice(Int)
-    /// The only continuation: right if every token of it is the likeliest one. Its perplexity counts too.
+    /// A single continuation, which is right if each of its tokens is the likeliest. Its perplexity counts, too.
     case word
   }
 
-  /// The line of the file that it is from, from 1.
+  /// The question's line in the file, from 1.
   package var line: Int
   package var context: String
-  /// What may follow, with the space before it.
+  /// The continuations, with the space before them.
   package var continuations: [String]
-  /// Characters (Unicode scalars) of each continuation without that space: what log-likelihoods are divided by where they are
-  /// normalised for length.
+  /// The length of each continuation without that space, in Unicode scalars; normalised log-likelihoods are divided by it.
   package var lengths: [Int]
   package var answer: Answer
 
-  /// One of several continuations, put after the context with a space, as lm-evaluation-harness does.
-  /// - Parameter joins: whether a context that ends with white space needs none.
+  /// A question with several continuations, joined to the context by a space, as lm-evaluation-harness does.
+  /// - Parameter joins: true if a context that ends with white space needs no space.
   init(line: Int, context: String, choices: [String], answer: Int, joins: Bool = false) {
     self.line = line
     self.context = context
@@ -32,7 +31,7 @@ package struct TaskItem: Sendable, Equatable {
     self.answer = .choice(answer)
   }
 
-  /// A last word.
+  /// A question for a last word.
   init(line: Int, context: String, word: String, joins: Bool = false) {
     self.init(line: line, context: context, choices: [word], answer: 0, joins: joins)
     answer = .word
@@ -40,7 +39,7 @@ package struct TaskItem: Sendable, Equatable {
 }
 
 extension Unicode.Scalar {
-  /// What Python's `str.strip` takes away: lm-evaluation-harness does.
+  /// True for scalars that Python's `str.strip` removes, as lm-evaluation-harness does.
   var isPythonSpace: Bool { properties.isWhitespace || (0x1C...0x1F).contains(value) }
 }
 

@@ -1,30 +1,30 @@
-// Scores a task: the log-likelihood of every continuation, and what of it is right. The same numbers as lm-evaluation-harness
-// has for the exported network.
+// Scores a task: the log-likelihood of every continuation, and the share of right answers. The numbers are those of
+// lm-evaluation-harness for the exported network.
 import Corpus
 import Foundation
 import Run
 import Transformer
 
-/// What a network makes of one question.
+/// The result of one question.
 package struct TaskResult: Sendable, Equatable {
   package var item: TaskItem
-  /// Of each continuation after the context: the sum over its tokens, nats.
+  /// The log-likelihood of each continuation after the context: the sum over its tokens, nats.
   package var logLikelihoods: [Double]
-  /// Tokens of each continuation.
+  /// The number of tokens of each continuation.
   package var tokens: [Int]
-  /// Whether every token of a continuation is the likeliest one after those before it.
+  /// For each continuation, true if each of its tokens is the likeliest one.
   package var isGreedy: [Bool]
 
   /// The likeliest continuation; of equal ones the first.
   package var choice: Int { Self.best(logLikelihoods) }
-  /// The likeliest one by log-likelihood over its characters.
+  /// The likeliest continuation by log-likelihood per character.
   package var normalizedChoice: Int { Self.best(zip(logLikelihoods, item.lengths).map { $0 / Double(max(1, $1)) }) }
 
   private static func best(_ values: [Double]) -> Int {
     values.indices.reduce(0) { values[$1] > values[$0] ? $1 : $0 }
   }
 
-  /// Whether it is right.
+  /// True if the answer is right.
   package var isRight: Bool {
     switch item.answer {
     case .choice(let answer): choice == answer
@@ -32,7 +32,7 @@ package struct TaskResult: Sendable, Equatable {
     }
   }
 
-  /// Whether the choice is right that is normalised for length; nil for a last word.
+  /// True if the choice normalised for length is right; nil for a last word.
   package var isRightNormalized: Bool? {
     if case .choice(let answer) = item.answer { normalizedChoice == answer } else { nil }
   }
@@ -53,15 +53,15 @@ package struct TaskResult: Sendable, Equatable {
   }
 }
 
-/// What a network makes of a task.
+/// The result of a task.
 package struct TaskSummary: Sendable {
   package var items: Int
   package var accuracy: Double
-  /// By log-likelihood over characters; nil for last words.
+  /// The share of right choices by log-likelihood per character; nil for last words.
   package var normalizedAccuracy: Double?
-  /// Of last words: e to the mean negative log-likelihood of a word; nil for choices.
+  /// Perplexity of last words: e to the mean negative log-likelihood of a word; nil for choices.
   package var perplexity: Double?
-  /// What guessing would be right in; nil for last words.
+  /// The expected share of right guesses; nil for last words.
   package var chance: Double?
 
   package init(_ results: [TaskResult]) {
@@ -77,7 +77,7 @@ package struct TaskSummary: Sendable {
     chance = results.reduce(0) { $0 + 1 / Double($1.item.continuations.count) } / count
   }
 
-  /// The standard error of a share over these items.
+  /// The standard error of a share of these items.
   package func standardError(_ share: Double) -> Double {
     items > 1 ? (share * (1 - share) / Double(items - 1)).squareRoot() : 0
   }
@@ -99,10 +99,10 @@ package struct TaskSummary: Sendable {
   }
 }
 
-/// A context that continuations are put after, as tokens.
+/// The tokens of a context, to which continuations are added.
 private struct TaskContext {
   let text: String
-  /// Without white space at its end, which goes to the continuation.
+  /// The tokens without final white space, which belongs to the continuation.
   let tokens: [Int32]
 
   init(_ text: String, by tokenizer: Tokenizer) {

@@ -1,4 +1,4 @@
-// How the next token is chosen from the logits.
+// Sampling: the choice of the next token from the logits.
 import Foundation
 import Kernels
 import Transformer
@@ -8,15 +8,15 @@ import Transformer
 package struct SamplingRules: Sendable, Equatable {
   /// 0 takes the likeliest token; 1 samples from the unchanged distribution.
   package var temperature: Double
-  /// Only so many of the likeliest tokens are left; 0 leaves all.
+  /// The number of likeliest tokens to keep; 0 keeps all.
   package var topK = 0
-  /// Only the likeliest tokens that have this much probability together are left: one is left out exactly if likelier ones
-  /// have as much already. 1 leaves all.
+  /// The probability of the likeliest tokens to keep: a token is dropped if likelier ones already have this probability
+  /// together. 1 keeps all.
   package var topP = 1.0
-  /// Only tokens with at least this share of the likeliest one's probability are left; 0 leaves all.
+  /// Keeps tokens with at least this share of the likeliest token's probability; 0 keeps all.
   package var minP = 0.0
-  /// What the logits of all tokens that the text has are divided by where positive, and multiplied with where negative (Keskar
-  /// et al. 2019); 1 changes nothing.
+  /// The penalty of tokens in the text: positive logits are divided by it, negative ones multiplied with it (Keskar et al.
+  /// 2019); 1 changes nothing.
   package var repetitionPenalty = 1.0
 
   package init(temperature: Double) { self.temperature = temperature }
@@ -36,10 +36,10 @@ struct Sampling {
     self.random = random
   }
 
-  /// A token drawn from softmax(logits / temperature) and what the rules leave of it.
+  /// Draws a token from softmax(logits / temperature), restricted by the rules.
   /// - Parameters:
-  ///   - index: counts the draws.
-  ///   - seen: the tokens that the text has, for the penalty.
+  ///   - index: the number of the draw.
+  ///   - seen: the text's tokens, for the penalty.
   func token(from logits: [Float], index: Int, seen: Set<Int32> = []) -> Int32 {
     let logits = penalized(logits, seen)
     let best = logits.largest
@@ -64,7 +64,7 @@ struct Sampling {
     return logits
   }
 
-  /// What each token's probability is proportional to: 1 for the likeliest, 0 for what the rules leave out.
+  /// Numbers proportional to the tokens' probabilities: 1 for the likeliest token, 0 for tokens that the rules drop.
   func weights(of logits: [Float], best: Int) -> [Double] {
     let top = Double(logits[best])
     var weights = logits.map { exp((Double($0) - top) / rules.temperature) }
@@ -79,7 +79,7 @@ struct Sampling {
         defer { sum += weights[token] }
         return sum < enough
       }
-      // However little is asked for, the likeliest token stays.
+      // The likeliest token always stays.
       keep(kept.isEmpty ? order.prefix(1) : kept, in: &weights)
     }
     if rules.minP > 0 { for token in weights.indices where weights[token] < rules.minP { weights[token] = 0 } }
@@ -92,9 +92,9 @@ struct Sampling {
     weights = kept
   }
 
-  /// The likeliest tokens in falling order, of equal ones the lowest first: at least as many as are enough. Only these are put in
-  /// order, since a vocabulary takes longer to sort than a token takes to compute.
-  /// - Parameter isEnough: of how many tokens, and of their weights' sum.
+  /// The likeliest tokens in falling order, of equal ones the lowest first, until `isEnough`. Only these are sorted, since
+  /// sorting a whole vocabulary takes longer than computing a token.
+  /// - Parameter isEnough: receives the number of tokens and the sum of their weights.
   private func leading(_ weights: [Double], isEnough: (Int, Double) -> Bool) -> [Int] {
     var floor = 0x1p-4
     while true {

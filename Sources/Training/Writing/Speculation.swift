@@ -6,37 +6,37 @@ import Foundation
 import Run
 import Transformer
 
-/// Which heads guess, and how many tokens after the next one.
+/// The heads that guess, and the number of tokens to guess after the next one.
 package struct SpeculationPlan: Sendable, Equatable {
-  package var source: Drafter.Source
+  package var source: Drafter.DraftHeads
   package var draft: Int
 }
 
-/// What came of speculative decoding: add for several texts.
+/// The counts and times of speculative decoding; those of several texts can be added.
 package struct SpeculationCount: Sendable, Equatable {
-  /// Passes that verified, and tokens that they wrote: the next token of NTP and the guesses that agreed with NTP's.
+  /// The number of verifying passes, and of the tokens that they wrote: NTP's next token, and the guesses that agreed with NTP.
   package var verifications = 0
   package var tokens = 0
-  /// Guesses that were verified, and of these how many agreed.
+  /// The number of verified guesses, and of those that agreed.
   package var drafted = 0
   package var accepted = 0
-  /// As the published script counts: the guess for the next token without comparing it with NTP's, then those after it as
-  /// long as they are NTP's tokens after the guesses before them.
+  /// The published script's count: the guess for the next token, which is not compared with NTP's, then the following guesses
+  /// as long as they agree with NTP's tokens after the guesses before them.
   package var publishedVerifications = 0
   package var published = 0
-  /// Seconds of the generation, the prompt's left out, and of plain greedy decoding of the same text.
+  /// Seconds of the generation without the prompt, and of plain greedy decoding of the same text.
   package var seconds = 0.0
   package var plainSeconds = 0.0
-  /// Texts, and of these how many were the same by both ways.
+  /// The number of texts, and of those that were the same in both ways.
   package var texts = 0
   package var equalTexts = 0
 
   package init() {}
 
-  /// Tokens a verification.
+  /// Tokens per verification.
   package var tokensPerVerification: Double { Double(tokens) / Double(max(1, verifications)) }
   package var publishedPerVerification: Double { Double(published) / Double(max(1, publishedVerifications)) }
-  /// How many times as fast as plain greedy decoding.
+  /// The speed relative to plain greedy decoding.
   package var speedUp: Double { plainSeconds / max(seconds, 1e-9) }
 
   package mutating func add(_ other: SpeculationCount) {
@@ -54,10 +54,10 @@ package struct SpeculationCount: Sendable, Equatable {
 }
 
 extension TrainedNetwork {
-  /// What a plan needs of this network.
-  /// - Parameter draft: nil takes all MTP heads, or as many of TOP's tokens as MTP-4 has.
-  /// - Throws: `UserError` where the network has not the heads, or not as many.
-  package func speculation(_ source: Drafter.Source, draft: Int?) throws -> SpeculationPlan {
+  /// A plan for this network.
+  /// - Parameter draft: the number of guesses; nil means all MTP heads, or 3 of TOP's tokens, as many as MTP-4 guesses.
+  /// - Throws: `UserError` if the network lacks these heads, or has fewer.
+  package func speculation(_ source: Drafter.DraftHeads, draft: Int?) throws -> SpeculationPlan {
     try requireText()
     let most = Drafter.most(model.configuration, source)
     guard most > 0 else {
@@ -76,7 +76,7 @@ extension TrainedNetwork {
 
   /// Writes the greedy text after a prompt by speculative decoding.
   /// - Parameters:
-  ///   - published: whether the published way of counting is counted too; its passes are not timed.
+  ///   - published: true adds the published count, whose passes are not timed.
   ///   - each: receives every token; generation stops when it returns false.
   package func write(
     after prompt: [Int32], tokens count: Int, speculating plan: SpeculationPlan, published: Bool = false,
@@ -102,7 +102,7 @@ extension TrainedNetwork {
         _ = watch.lap()
       }
       guard room > 0 else {
-        // The context is full: the older half is forgotten as greedy decoding forgets it.
+        // With a full context the older half is forgotten, as in greedy decoding.
         try decoder.read(next, by: model)
         next = decoder.logits(of: model).largest
         guess = try drafter.guess(after: decoder, next: next, of: model)
@@ -133,7 +133,7 @@ extension TrainedNetwork {
     return result
   }
 
-  /// How many tokens of a draft count as the published script counts them; the decoder is left as it was.
+  /// The number of a draft's tokens that the published script counts; the decoder is unchanged.
   private func publishedCount(_ draft: [Int32], _ decoder: inout Decoder) throws -> Int {
     let logits = try decoder.logits(reading: draft, alone: true, by: model)
     var count = 1
@@ -142,7 +142,7 @@ extension TrainedNetwork {
     return count
   }
 
-  /// Writes the greedy text after a prompt by both ways, and compares texts and times.
+  /// Writes the greedy text after a prompt in both ways, and compares texts and times.
   /// - Throws: `UserError` when the network has no NTP head.
   package func compare(
     after prompt: [Int32], tokens count: Int, speculating plan: SpeculationPlan, published: Bool
@@ -161,9 +161,9 @@ extension TrainedNetwork {
     return result
   }
 
-  /// Writes the greedy text after a prompt, a token a pass with keys and values kept.
+  /// Writes the greedy text after a prompt with one token per pass and a cache of keys and values.
   /// - Parameter each: receives every token; generation stops when it returns false.
-  /// - Returns: the seconds after the prompt was read.
+  /// - Returns: the seconds without the prompt.
   package func plainSeconds(after prompt: [Int32], tokens count: Int, each: (Int32) -> Bool) throws -> Double {
     try requireText()
     var (watch, isFirst) = (Stopwatch(), true)

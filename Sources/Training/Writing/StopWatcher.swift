@@ -1,10 +1,10 @@
-// Ends a text at the first of some strings that is complete, and holds back what may be the beginning of one.
+// Ends a text at the first complete stop string, and holds back text that may be the beginning of one.
 
-/// Watches the bytes of one text. `take` gives what is certain to be text; what may begin a stop string waits.
+/// Watches the bytes of one text. `take` returns the bytes that cannot belong to a stop string; others wait.
 package struct StopWatcher: Sendable {
   private let stops: [[UInt8]]
   private var waiting: [UInt8] = []
-  /// Whether a stop string came: the text ended before it.
+  /// True if a stop string has come, before which the text ends.
   package private(set) var hasStopped = false
 
   /// - Parameter stops: none of them empty.
@@ -13,7 +13,7 @@ package struct StopWatcher: Sendable {
   /// - Returns: the bytes that can be shown now.
   package mutating func take(_ bytes: [UInt8]) -> [UInt8] {
     guard !hasStopped else { return [] }
-    // Byte by byte: which stop string is complete first does not depend on how many bytes a token has.
+    // Byte by byte, so that the first complete stop string does not depend on the lengths of tokens.
     for byte in bytes {
       waiting.append(byte)
       guard let length = stops.filter({ waiting.hasSuffix($0) }).map(\.count).max() else { continue }
@@ -21,14 +21,14 @@ package struct StopWatcher: Sendable {
       defer { waiting = [] }
       return Array(waiting.dropLast(length))
     }
-    // The first place from which the rest could become a stop string.
+    // The first index from which the rest may become a stop string.
     let kept = waiting.indices.first { place in stops.contains { $0.starts(with: waiting[place...]) } } ?? waiting.count
     let text = Array(waiting[..<kept])
     waiting.removeFirst(kept)
     return text
   }
 
-  /// What still waits, where the text ends without a stop string.
+  /// The bytes that still wait, at the end of a text without a stop string.
   package mutating func finish() -> [UInt8] {
     defer { waiting = [] }
     return waiting

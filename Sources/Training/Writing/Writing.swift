@@ -16,10 +16,10 @@ extension Transformer {
     try write(after: prompt, tokens: count, samplings: [sampling]) { _, token in each(token) }
   }
 
-  /// Generates several texts after one prompt beside each other: a pass takes a token of each through, so that the weights
-  /// are read once for all of them. Every text is the one that its sampling gives alone, to the token.
+  /// Generates several texts after one prompt side by side: a pass computes one token of each, so that the weights are read
+  /// once for all of them. Each text is the same as alone, to the token.
   /// - Parameters:
-  ///   - samplings: one a text.
+  ///   - samplings: one per text.
   ///   - each: receives every token with the number of its text; a text ends when it returns false.
   func write(
     after prompt: [Int32], tokens count: Int, samplings: [Sampling], each: (_ text: Int, _ token: Int32) -> Bool
@@ -45,7 +45,7 @@ extension Transformer {
     }
   }
 
-  /// What of a prompt is read: an empty one is token 0.
+  /// The tokens of a prompt that are read; an empty prompt becomes token 0.
   func beginning(_ prompt: [Int32]) -> [Int32] {
     prompt.isEmpty ? [0] : Array(prompt.suffix(configuration.context))
   }
@@ -74,7 +74,7 @@ extension TrainedNetwork {
 
   /// Generates several texts after one prompt.
   /// - Parameters:
-  ///   - texts: how many. The first does not depend on their number, nor any of them on the others.
+  ///   - texts: the number of texts. No text depends on this number or on other texts.
   ///   - each: receives every token with the number of its text, from 0; a text ends when it returns false.
   /// - Throws: `UserError` when the network has no NTP head.
   package func write(

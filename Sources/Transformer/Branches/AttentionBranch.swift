@@ -15,7 +15,7 @@ struct AttentionPlaces: BranchPlaces {
   let scratch: OperandPlace  // tiles of scores, a thread each
   let angles: FloatPlace  // the rotary table
 
-  private typealias Kept = (qkv: OperandPlace, raw: OperandPlace, lse: FloatPlace, attended: OperandPlace)
+  private typealias SavedPlaces = (qkv: OperandPlace, raw: OperandPlace, lse: FloatPlace, attended: OperandPlace)
 
   init(_ room: BranchRoom, in layout: inout ArenaLayout) {
     let c = room.configuration
@@ -32,7 +32,7 @@ struct AttentionPlaces: BranchPlaces {
     layout.part = part
   }
 
-  private static func kept(_ room: BranchRoom, in layout: inout ArenaLayout) -> Kept {
+  private static func kept(_ room: BranchRoom, in layout: inout ArenaLayout) -> SavedPlaces {
     let (c, M, E) = (room.configuration, room.positions, room.precision)
     return (
       qkv: layout.operands(M * (c.queryWidth + 2 * c.keyWidth), E),

@@ -1,24 +1,24 @@
-// Reading a text on: new tokens go through the branches, which keep what they need of the tokens before.
+// Decoding: new tokens go through the branches, which cache what they need of earlier tokens.
 import Kernels
 
-/// Where a token stands.
+/// The place of a token.
 struct ReadingPlace {
-  /// Which of the texts that are read beside each other.
+  /// The index of the token's text.
   let text: Int
   let position: Int
 }
 
-/// How many tokens are read at a time, and how.
+/// The number of rows of a pass, and the way in which they are computed.
 struct ReadingShape {
-  /// The most rows that go through on their own: W is read once for all of them.
+  /// The largest number of rows that are computed each as if alone; W is read once for all of them.
   static let mostAlone = 16
 
-  /// Rows of all matrices: a few, or as many as products are made for.
+  /// Rows of all matrices: the number of tokens, or the number of rows of the products.
   let rows: Int
-  /// True if every row comes to the bits that it comes to alone, whatever rows stand beside it: then rows may be of several
-  /// texts. Else all are of one text, at positions that follow each other, and go through oneDNN's products.
+  /// True if every row has the bits of a pass alone; rows may then belong to several texts. Otherwise all rows are consecutive
+  /// positions of one text, and go through oneDNN's products.
   let isAlone: Bool
-  /// Of what matrices are multiplied with: fp32 for rows on their own.
+  /// The precision of products' operands; fp32 if `isAlone`.
   let precision: Precision
   let threads: Int
 
@@ -29,37 +29,37 @@ struct ReadingShape {
     self.threads = threads
   }
 
-  /// Threads that share out what is done row by row.
+  /// The number of threads for work that is done row by row.
   var rowThreads: Int { isAlone ? 1 : threads }
 }
 
-/// Some new tokens. Rows past the last of them only fill up a product; what they come to is thrown away.
+/// A pass of some new tokens. Rows after the last token only fill up a product; their results are dropped.
 struct Reading {
   let shape: ReadingShape
   let parameters: ParameterView
-  /// Of the network's first shard, for its tables.
+  /// The memory of the network's first shard, which has the tables of rotary angles.
   let arena: Arena
-  /// The weights' own precision.
+  /// The precision of the weights.
   let precision: Precision
-  /// Where the tokens stand, a row each.
+  /// The place of each row's token.
   let places: [ReadingPlace]
-  /// Floats from what a branch keeps of one text to what it keeps of the next.
+  /// Floats from a branch's cache of one text to its cache of the next.
   let cacheStride: Int
-  /// Where products for several rows are found.
+  /// The products for many rows; nil if `isAlone`.
   let products: Products?
-  /// As many bytes as the largest `roomSize`.
+  /// Scratch memory with as many bytes as the largest `roomSize`.
   let room: UnsafeMutableRawPointer
 
-  /// The position of the first token, and how many there are.
+  /// The position of the first token (`position`), and the number of tokens.
   var position: Int { places[0].position }
   var count: Int { places.count }
 
-  /// [rows, columns] in the room, from an offset in bytes on.
+  /// A matrix [rows, columns] in `room`, at an offset in bytes.
   func matrix(at offset: Int, columns: Int, _ precision: Precision) -> Matrix {
     Matrix(room + offset, rows: shape.rows, columns: columns, precision: precision)
   }
 
-  /// Zeroes what rows past the last token hold, so that arithmetic on them stays harmless.
+  /// Zeroes the rows after the last token, so that arithmetic on them is harmless.
   func clearUnused(_ x: Matrix) {
     guard count < x.rows else { return }
     x.at(count, 0).initializeMemory(

@@ -1,8 +1,8 @@
-// How likely given tokens are, one after the other: what tasks are scored by.
+// Log-likelihoods of given tokens, by which tasks are scored.
 import Kernels
 
 extension Decoder {
-  /// Makes the tokens that are kept these ones; those that are at the beginning already are not read again.
+  /// Makes the first text equal to `wanted`; a common beginning is not read again.
   /// - Parameter wanted: at most T tokens.
   /// - Throws: `TransformerError` when memory is short or oneDNN refuses.
   package mutating func keep(_ wanted: ArraySlice<Int32>, by model: borrowing Transformer) throws {
@@ -11,9 +11,9 @@ extension Decoder {
     try read(Array(wanted.dropFirst(common)), by: model)
   }
 
-  /// Reads tokens that the context still holds, and says of another token after each how likely it was by the first head.
-  /// - Parameter targets: one a token.
-  /// - Returns: log-likelihoods, nats, and whether no other token was likelier (of equal ones the lowest token counts).
+  /// Reads tokens, for which the context must have room, and computes the first head's log-likelihood of a target after each.
+  /// - Parameter targets: one per token.
+  /// - Returns: the log-likelihoods in nats, and true for each target that is the likeliest token (of equal ones the lowest).
   /// - Throws: `TransformerError` when memory is short or oneDNN refuses.
   package mutating func logLikelihoods(
     reading new: [Int32], of targets: [Int32], by model: borrowing Transformer

@@ -1,20 +1,20 @@
-// Reading texts on, one token or many at a time, with what branches keep of all tokens before: what generation does. Only the
-// trunk and one head are used; the others are not even looked at.
+// Decoding: reads texts one token or many at a time, with the branches' caches of earlier tokens. Only the trunk and one head
+// are used.
 import Kernels
 
-/// Texts being read, one or several beside each other. The network is lent for each call and may be trained in between; then
-/// begin a new decoder.
+/// One or several texts that are read with a network. The network is borrowed for each call; after an update of its weights, a
+/// new decoder is needed.
 package struct Decoder: ~Copyable {
-  /// Rows of the products that many tokens go through, where the context is as long: many tokens are read in pieces of the
-  /// first size, the last of them in pieces of the second, and fewer than `fewest` without oneDNN, each as it were alone.
+  /// Rows of oneDNN's products, unless the context is shorter. Many tokens are read in pieces of the first size, the remaining
+  /// ones in pieces of the second. Fewer than `fewest` tokens are read without oneDNN, each with the bits of a pass alone.
   package static let pieces = (large: 128, small: 16)
   static let fewest = 8
 
   /// One text.
   private struct ReadText {
-    /// What is kept, oldest first: at most T.
+    /// The tokens in the context, oldest first: at most T.
     var tokens: [Int32] = []
-    /// Of the tokens that were read last, up to a large piece: [count, d] after the final norm.
+    /// The hidden states of the tokens read last, at most a large piece: [count, d] after the final norm.
     var hidden: [Float] = []
   }
 
@@ -23,18 +23,18 @@ package struct Decoder: ~Copyable {
   private var hasCache = false
   private var pass: ReadingPass
   private var texts: [ReadText]
-  /// Where the stream is looked at, and what it was at the tokens that the last call read: [n, d].
+  /// The block before which the stream is kept, and the stream of the last call's tokens: [n, d].
   private let tap: Int?
   private(set) var stream: [Float] = []
   private var firstRead = 0
 
-  /// - Parameter texts: how many are read beside each other.
+  /// - Parameter texts: the number of texts.
   /// - Throws: `TransformerError.memory`.
   package init(_ configuration: Configuration, texts: Int = 1) throws {
     try self.init(configuration, texts: texts, tap: nil)
   }
 
-  /// - Parameter tap: the block before which `stream` is kept; the number of blocks keeps it after the last.
+  /// - Parameter tap: the block before which `stream` is kept; the number of blocks stands for the stream after the last block.
   init(_ configuration: Configuration, texts: Int = 1, tap: Int?) throws {
     let cache = try Storage(bytes: 0)
     let pass = try ReadingPass(configuration)
@@ -45,19 +45,19 @@ package struct Decoder: ~Copyable {
     self.tap = tap
   }
 
-  /// How many tokens of the first text are kept.
+  /// The number of the first text's tokens in the context.
   package var count: Int { texts[0].tokens.count }
-  /// The tokens of the first text that are kept.
+  /// The first text's tokens in the context.
   package var tokens: [Int32] { texts[0].tokens }
 
-  /// Reads a token. Where the context is full, its older half is forgotten first.
+  /// Reads a token. If the context is full, its older half is forgotten first.
   /// - Throws: `TransformerError` when memory is short or oneDNN refuses.
   package mutating func read(_ token: Int32, by model: borrowing Transformer) throws {
     try read([token], by: model)
   }
 
-  /// Reads tokens, with one matrix product a layer for many of them. They come to what they come to one after the other;
-  /// where the context is full, its older half is forgotten.
+  /// Reads tokens, many of them with one matrix product per layer. The result is that of one token after the other, but for
+  /// rounding. If the context is full, its older half is forgotten.
   /// - Throws: `TransformerError` when memory is short or oneDNN refuses.
   package mutating func read(_ new: [Int32], of text: Int = 0, by model: borrowing Transformer) throws {
     var kept = texts[text].tokens.count
@@ -78,8 +78,7 @@ package struct Decoder: ~Copyable {
     }
   }
 
-  /// Reads one token more of each of some texts, in passes that all of them go through together. Each comes to the bits that it
-  /// comes to alone.
+  /// Reads one more token of each of some texts in common passes. Each has the bits of a pass alone.
   /// - Throws: `TransformerError` when memory is short or oneDNN refuses.
   package mutating func read(_ next: [(text: Int, token: Int32)], by model: borrowing Transformer) throws {
     var rest = next[...]
@@ -104,7 +103,7 @@ package struct Decoder: ~Copyable {
     }
   }
 
-  /// Makes all texts what the first one is.
+  /// Copies the first text to all others.
   package mutating func copyFirst(of model: borrowing Transformer) throws {
     try reserve(model)
     let stride = stride(model)
@@ -114,11 +113,10 @@ package struct Decoder: ~Copyable {
     }
   }
 
-  /// The positions of the first text that `stream` is of, without what was forgotten since.
+  /// The positions of `stream` in the first text, without those forgotten since.
   var lastRead: Range<Int> { min(firstRead, count)..<count }
 
-  /// Forgets the tokens that were read last. `logits` needs another token first where as many were forgotten as were read
-  /// at a time, or more.
+  /// Forgets the last n tokens. If these are all tokens of the last piece or more, another token must be read before `logits`.
   /// - Parameter n: at most `count`.
   package mutating func forget(last n: Int) {
     precondition(n >= 0 && n <= count, "\(count) tokens are kept, and \(n) cannot be forgotten")
@@ -126,28 +124,28 @@ package struct Decoder: ~Copyable {
     texts[0].hidden.removeLast(min(texts[0].hidden.count, n * c.width))
   }
 
-  /// The logits of a head for the token that follows what was read.
+  /// The logits of a head for the next token of a text.
   /// - Returns: [V].
   package func logits(of model: borrowing Transformer, head: Int = 0, text: Int = 0) -> [Float] {
     model.logits(head: head, hidden: lastHidden(of: text))
   }
 
-  /// The logits of a head for the tokens that follow what was read of some texts.
-  /// - Returns: [V] a text.
+  /// The logits of a head for the next token of each of some texts.
+  /// - Returns: [V] per text.
   package func logits(of model: borrowing Transformer, head: Int = 0, texts: [Int]) -> [[Float]] {
     model.logits(head: head, each: texts.flatMap { lastHidden(of: $0) })
   }
 
-  /// After the final norm, of the token that was read last: [d].
+  /// The hidden state of a text's last token after the final norm: [d].
   func lastHidden(of text: Int = 0) -> [Float] {
     let hidden = texts[text].hidden
     precondition(!hidden.isEmpty, "nothing was read yet, or since something was forgotten")
     return Array(hidden.suffix(c.width))
   }
 
-  /// Reads tokens that the context still holds, and says after each which logits a head has for the next one.
-  /// - Parameter alone: whether every token comes to the bits that `read` of it alone comes to; else many are read faster.
-  /// - Returns: [V] a token.
+  /// Reads tokens, for which the context must have room, and returns a head's logits for the token after each.
+  /// - Parameter alone: true if every token must have the bits of a pass alone; false reads many tokens faster.
+  /// - Returns: [V] per token.
   /// - Throws: `TransformerError` when memory is short or oneDNN refuses.
   package mutating func logits(
     reading new: [Int32], alone: Bool = false, by model: borrowing Transformer, head: Int = 0
@@ -160,8 +158,8 @@ package struct Decoder: ~Copyable {
 
   // MARK: Through the network
 
-  /// Takes tokens of one text through that the context has room for; `hidden` is of the last of them, up to a large piece.
-  /// - Parameter each: is given the hidden states of each piece.
+  /// Computes tokens of one text, for which the context must have room, and sets `hidden` to the last piece's hidden states.
+  /// - Parameter each: receives the hidden states of each piece.
   private mutating func take(
     _ new: ArraySlice<Int32>, of text: Int, alone: Bool = false, _ model: borrowing Transformer,
     each: ([Float]) -> Void = { _ in }
@@ -205,7 +203,7 @@ package struct Decoder: ~Copyable {
 }
 
 extension ReadingPass {
-  /// What a body does with the pass; where oneDNN refuses, the error is the network's.
+  /// Runs `body` with the pass, and turns an error of oneDNN into a `TransformerError`.
   mutating func checked<Result>(_ body: (inout ReadingPass) throws -> Result) throws -> Result {
     do {
       let result = try body(&self)

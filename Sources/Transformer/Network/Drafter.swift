@@ -5,31 +5,31 @@
 //   TOP              the best of the ranking at t, in its order
 import Kernels
 
-/// What one text's guesses are made from. Feed it what the decoder has read, then ask.
+/// Guesses the next tokens of one text. Call `guess` after the decoder has read.
 package struct Drafter: ~Copyable {
   /// Which heads guess.
-  package enum Source: Sendable, Equatable {
+  package enum DraftHeads: Sendable, Equatable {
     case multiToken
     case tokenOrder
   }
 
   private let c: Configuration
-  private let source: Source
-  /// How many tokens are guessed after the next one.
+  private let source: DraftHeads
+  /// The number of tokens guessed after the next one.
   package let count: Int
-  /// Which of the network's further heads guess.
+  /// The indices of the further heads that guess.
   private let heads: [Int]
   private var pass: ReadingPass
-  /// What each head's block keeps of the text: a head after the other.
+  /// The cache of keys and values of each head's block, one head after the other.
   private let cache: Storage
   private let cacheSize: Int
-  /// Sequential: the stream of each depth at every position that is kept, the trunk's first: [T, d] each.
+  /// With sequential heads, the stream of each depth at every cached position, the trunk's first: [T, d] each.
   private var streams: [[Float]]
-  /// How many positions of the text each head's block has read, as far as their tokens are certain.
+  /// For each head's block, the number of positions that it has read with certain tokens.
   private var certain: [Int]
 
-  /// The most tokens that these heads can guess after the next one; 0 where there are no such heads.
-  package static func most(_ c: Configuration, _ source: Source) -> Int {
+  /// The largest number of tokens that these heads can guess after the next one; 0 if the network lacks the heads.
+  package static func most(_ c: Configuration, _ source: DraftHeads) -> Int {
     switch source {
     case .multiToken: chain(c).count
     case .tokenOrder:
@@ -49,7 +49,7 @@ package struct Drafter: ~Copyable {
 
   /// - Parameter count: from 1 to `most`.
   /// - Throws: `TransformerError.memory`.
-  package init(of model: borrowing Transformer, source: Source, count: Int) throws {
+  package init(of model: borrowing Transformer, source: DraftHeads, count: Int) throws {
     let c = model.configuration
     precondition((1...Self.most(c, source)).contains(count), "these heads cannot guess \(count) tokens")
     let heads = source == .multiToken ? Array(Self.chain(c).prefix(count)) : []
@@ -70,22 +70,23 @@ package struct Drafter: ~Copyable {
     certain = Array(repeating: 0, count: heads.count)
   }
 
-  /// Where a decoder has to look at the stream for these guesses.
-  private static func tap(_ c: Configuration, _ source: Source) -> Int? {
+  /// The block before which a decoder must keep the stream for these guesses.
+  private static func tap(_ c: Configuration, _ source: DraftHeads) -> Int? {
     guard source == .multiToken else { return nil }
     return c.multiToken == .parallel ? c.blocks - 1 : c.blocks
   }
 
-  /// A decoder that keeps what guesses are made from.
+  /// A decoder that also keeps the stream that guesses need.
   /// - Throws: `TransformerError.memory`.
   package func decoder() throws -> Decoder { try Decoder(c, tap: Self.tap(c, source)) }
 
-  /// Guesses.
+  /// Guesses the tokens after the next one.
   /// - Parameters:
-  ///   - decoder: one of `decoder()`, which has read the text up to a token; of what it read last, what was wrong is forgotten.
-  ///   - next: the token that follows for certain: NTP's.
-  /// - Returns: at least `count` tokens; with MTP those that follow `next`, with TOP the `count` + 1 best of the ranking, of which
-  ///   `next` may be one: see `drafts`.
+  ///   - decoder: a decoder made by `decoder()` that has read the text, and has forgotten wrong guesses.
+  ///   - next: the next token, which is certain: NTP's choice.
+  /// - Returns: at least `count` tokens: with MTP those after `next`, with TOP the `count` + 1 best of the ranking, which may
+  ///   include
+  ///   `next` (see `drafts`).
   /// - Throws: `TransformerError` when memory is short or oneDNN refuses.
   package mutating func guess(
     after decoder: borrowing Decoder, next: Int32, of model: borrowing Transformer
@@ -95,7 +96,7 @@ package struct Drafter: ~Copyable {
       guard let head = c.objectives.firstIndex(where: \.ranks) else { preconditionFailure("a TOP head is needed") }
       return decoder.logits(of: model, head: head).largest(count + 1)
     case .multiToken:
-      // What the decoder read last begins here; all after it that was read before is out of date.
+      // The position at which the decoder's last tokens begin; cached positions from here on are out of date.
       let read = decoder.stream.count / c.width
       let first = decoder.lastRead
       let isNew = first.count < read ? decoder.stream[..<(first.count * c.width)] : decoder.stream[...]
@@ -105,26 +106,26 @@ package struct Drafter: ~Copyable {
     }
   }
 
-  /// What is verified after the certain token: no token twice where a ranking guesses.
+  /// The tokens to verify after the certain one: of a ranking, without `next` and without any token twice.
   package func drafts(from guess: [Int32], next: Int32) -> [Int32] {
     Array((source == .tokenOrder ? guess.filter { $0 != next } : guess).prefix(count))
   }
 
-  /// What a guess says from the certain token on, the first of which TOP's need not be: the published count's draft.
+  /// The draft of the published count: the guess from the next token on. TOP's first guess may differ from that token.
   package func published(from guess: [Int32], next: Int32) -> [Int32] {
     Array((source == .tokenOrder ? guess : [next] + guess).prefix(count + 1))
   }
 
   // MARK: MTP
 
-  /// Reads through one head's block, with what it keeps.
+  /// Reads positions through one head's block and its cache.
   /// - Parameter stream: [n, d] at positions from `first` on.
   private mutating func read(
     _ head: Int, _ stream: ArraySlice<Float>, at first: Int, of model: borrowing Transformer
   ) throws -> ReadingOutput {
     var path = ReadingBlocks(
       blocks: [model.furtherHeads[heads[head]].block], cache: cache.floats + head * cacheSize, stride: 0)
-    // Only depths read the stream of another.
+    // Only sequential heads read the stream of another head.
     path.tap = c.multiToken == .sequential ? 1 : nil
     var output = ReadingOutput()
     var rest = stream
@@ -159,7 +160,7 @@ package struct Drafter: ~Copyable {
   ) throws -> [Int32] {
     let d = c.width
     streams[0].replaceSubrange(first * d..<first * d + stream.count, with: stream)
-    // All tokens that are certain, then guesses: a depth at t takes in the token that the depth before it guesses there.
+    // The certain tokens, then the guesses: each depth takes in the token that the depth before it guesses.
     var known = tokens + [next]
     var guesses: [Int32] = []
     for depth in 0..<count {
@@ -179,7 +180,7 @@ package struct Drafter: ~Copyable {
         last = output.hidden.suffix(d)
         position = end
       }
-      // Position i takes in the token at i + depth + 1, which is certain up to that of `next`.
+      // Position i takes in the token at i + depth + 1, which is certain up to `next`.
       certain[depth] = max(0, tokens.count - depth)
       guesses.append(likeliest(last[...], of: model))
       known.append(guesses[depth])
@@ -189,7 +190,7 @@ package struct Drafter: ~Copyable {
 }
 
 extension [Float] {
-  /// The place of the largest; of equal ones the first.
+  /// The index of the largest number; of equal ones the first.
   package var largest: Int32 {
     withUnsafeBufferPointer { values in
       var best = 0
@@ -198,7 +199,7 @@ extension [Float] {
     }
   }
 
-  /// The places of the n largest, the largest first; of equal ones the first comes first.
+  /// The indices of the n largest numbers, the largest first; of equal ones the lower index comes first.
   package func largest(_ n: Int) -> [Int32] {
     var best: [Int] = []
     for index in indices where best.count < n || self[index] > self[best[best.count - 1]] {

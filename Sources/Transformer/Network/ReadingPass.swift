@@ -1,15 +1,15 @@
-// One way through blocks for new tokens of texts: what Decoder does with the trunk, and Drafter with the heads beyond it.
+// A pass of new tokens through blocks: Decoder uses it for the trunk, Drafter for the further heads.
 import Kernels
 
-/// How many tokens go through at a time.
+/// The number of tokens of one pass.
 struct ReadingPiece {
   let count: Int
-  /// Rows of the matrices: `count`, or more where a product is made for more.
+  /// Rows of the matrices: `count`, or more if the products have more rows.
   let rows: Int
   let isAlone: Bool
 
   /// - Parameters:
-  ///   - alone: whether every token must come to the bits that it comes to alone.
+  ///   - alone: true if every token must have the bits of a pass over that token alone.
   static func first(of count: Int, context: Int, alone: Bool) -> ReadingPiece {
     let sizes = (large: min(Decoder.pieces.large, context), small: min(Decoder.pieces.small, context))
     if alone || count < Decoder.fewest {
@@ -21,33 +21,33 @@ struct ReadingPiece {
   }
 }
 
-/// Blocks that are read through one after the other, and what they keep of each text.
+/// The blocks of a pass in order, and their caches of each text.
 struct ReadingBlocks {
   let blocks: [Block]
-  /// Of the first text and the first block; nil keeps nothing, as nothing else does.
+  /// The cache of the first text and the first block; nil without blocks.
   let cache: UnsafeMutablePointer<Float>
-  /// Floats from one text's to the next one's.
+  /// Floats from one text's cache to the next one's.
   let stride: Int
-  /// The stream that goes into this block is wanted; the number of blocks wants the one after the last.
+  /// The block whose input stream is returned; the number of blocks stands for the stream after the last block.
   var tap: Int?
 }
 
-/// What goes into the first block.
+/// The input of the first block.
 enum ReadingInput {
   case tokens(ArraySlice<Int32>)
   /// [n, d].
   case stream(ArraySlice<Float>)
 }
 
-/// What comes out, [n, d] each.
+/// The results of a pass, [n, d] each.
 struct ReadingOutput {
-  /// After the final norm.
+  /// The hidden states after the final norm.
   var hidden: [Float] = []
-  /// Where the stream was asked for.
+  /// The stream at `tap`; empty without a tap.
   var stream: [Float] = []
 }
 
-/// The memory that passes work with, for the largest number of rows so far, and their products.
+/// The memory of passes, for the largest number of rows so far, and their products.
 struct ReadingPass: ~Copyable {
   private struct ReadingRows {
     let x, normed, statistics, hidden, joined, room: Int
@@ -68,8 +68,8 @@ struct ReadingPass: ~Copyable {
     (working.base + offset).assumingMemoryBound(to: Float.self)
   }
 
-  /// Takes one piece through.
-  /// - Parameter places: a place a token; see `ReadingShape.isAlone`.
+  /// Computes one piece.
+  /// - Parameter places: one place per token; see `ReadingShape.isAlone`.
   /// - Throws: `ProductError`, or `TransformerError` when memory is short.
   mutating func run(
     _ input: ReadingInput, at places: [ReadingPlace], _ piece: ReadingPiece, through path: ReadingBlocks,
@@ -131,10 +131,10 @@ struct ReadingPass: ~Copyable {
     }
   }
 
-  /// What a sequential head's block reads: M [RMSNorm(h) ; RMSNorm(Emb(x))], for a few rows.
+  /// The input of a sequential head's block, M [RMSNorm(h) ; RMSNorm(Emb(x))], for a few rows (DeepSeek-V3, equation 21).
   /// - Parameters:
-  ///   - stream: [n, d]: h, the stream before.
-  ///   - tokens: the n tokens that are taken in.
+  ///   - stream: h, the stream of the depth before: [n, d].
+  ///   - tokens: x, n tokens.
   /// - Returns: [n, d].
   mutating func join(
     _ stream: ArraySlice<Float>, _ tokens: [Int32], by joint: FurtherHead.Joint, of model: borrowing Transformer
@@ -152,7 +152,7 @@ struct ReadingPass: ~Copyable {
     }
     put(.stream(stream), into: floats(rows.x), at: places, of: model)
     norm(joint.hiddenNorm, 0)
-    // Its embeddings have no positions.
+    // These embeddings are without positions.
     let table = model.parameters.weights + model.parameters.layout.embedding
     for (row, token) in tokens.enumerated() {
       (floats(rows.x) + row * c.width).update(from: table + Int(token) * c.width, count: c.width)
@@ -162,7 +162,7 @@ struct ReadingPass: ~Copyable {
     return kept(rows.x, tokens.count)
   }
 
-  /// Makes sure that there is memory for so many rows, and that there are products where they are needed.
+  /// Allocates memory and products for the rows of a shape, unless they are there.
   private mutating func reserve(_ shape: ReadingShape, _ blocks: [Block]) throws -> ReadingRows {
     if !shape.isAlone, products == nil { products = try Products(threads: shape.threads) }
     var layout = ArenaLayout()

@@ -1,18 +1,18 @@
-// The logits of a head for hidden states that are read one by one: what generation and guesses need.
+// The logits of a head for single hidden states, for generation and guesses.
 import Kernels
 
 extension Transformer {
-  /// The logits of one head on the trunk, which MTP heads beyond the first are not, for one hidden state.
+  /// The logits of a head on the trunk (not an MTP head beyond the first) for one hidden state.
   /// - Returns: [V].
   package func logits(head: Int, hidden: [Float]) -> [Float] {
     precondition(hidden.count == configuration.width, "a hidden state of the trunk is needed")
     return logits(head: head, hidden: hidden[...])
   }
 
-  /// The logits of one head on the trunk for any number of hidden states, as many at a time as go through together. Each has the
-  /// bits that it has alone.
+  /// The logits of a head on the trunk for any number of hidden states, computed several at a time. Each has the bits of a pass
+  /// alone.
   /// - Parameter hidden: [n, d].
-  /// - Returns: [V] a hidden state.
+  /// - Returns: [V] per hidden state.
   package func logits(head: Int, each hidden: [Float]) -> [[Float]] {
     let (V, piece) = (configuration.vocabulary, ReadingShape.mostAlone * configuration.width)
     var all: [[Float]] = []
@@ -27,7 +27,7 @@ extension Transformer {
     return all
   }
 
-  /// The logits of one head on the trunk for several hidden states. Each has the bits that it has alone.
+  /// The logits of a head on the trunk for several hidden states. Each has the bits of a pass alone.
   /// - Parameter hidden: [n, d].
   /// - Returns: [n, V].
   package func logits(head: Int, hidden: ArraySlice<Float>) -> [Float] {

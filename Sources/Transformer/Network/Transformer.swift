@@ -12,7 +12,7 @@ package struct Transformer: ~Copyable {
   package let threads: Int
   package let parameters: Parameters
   /// Each takes some of the rows through.
-  private let shards: [Shard]
+  let shards: [Shard]
   /// Tokens behind a row's positions that sequential heads read.
   private let lookahead: Int
 
@@ -57,7 +57,7 @@ package struct Transformer: ~Copyable {
   // MARK: Shards
 
   /// Takes every shard through with its rows of a batch, each on its own thread where there are several.
-  private func each(_ batch: TokenRows, _ body: (Shard, TokenRows) -> Void) {
+  func each(_ batch: TokenRows, _ body: (Shard, TokenRows) -> Void) {
     Team.run(shards.count) { index in
       let shard = shards[index]
       body(shard, batch.rows(shard.rows.lowerBound, count: shard.rows.count))
@@ -218,84 +218,10 @@ package struct Transformer: ~Copyable {
     }
   }
 
-  private func check(_ batch: TokenRows) {
+  func check(_ batch: TokenRows) {
     precondition(
       batch.rows == rows && batch.context == configuration.context && batch.stride >= batch.context + lookahead,
       "this network takes \(rows) rows of \(configuration.context) tokens, and what its heads look ahead")
   }
 
-  // MARK: Looking
-
-  /// The blocks from the embedding to the first head, the norm after them, and the memory where their tables are: what a
-  /// text is read by.
-  var trunk: (blocks: [Block], norm: Norm, arena: Arena) { (shards[0].blocks, shards[0].finalNorm, shards[0].arena) }
-
-  /// The final hidden state of one position, as floats: for looking at a head's ranking.
-  /// - Returns: [d].
-  package func hidden(row: Int, position: Int) -> [Float] {
-    guard let shard = shards.first(where: { $0.rows.contains(row) }) else {
-      preconditionFailure("there are \(rows) rows, and row \(row) is none of them")
-    }
-    return shard.hidden(position: (row - shard.rows.lowerBound) * configuration.context + position)
-  }
-
-  /// The final hidden state of an MTP head beyond the first, at one position of the first row, after `forward`. Sequential heads
-  /// are read in their order, and each takes in one token more after the position.
-  /// - Parameter index: 0 for the second head.
-  /// - Returns: [d].
-  package func furtherHidden(_ index: Int, _ batch: TokenRows, position: Int) -> [Float] {
-    check(batch)
-    each(batch) { $0.readFurther(index, $1) }
-    return shards[0].furtherHidden(index, position: position)
-  }
-
-  /// The heads with blocks of their own, for reading a text on.
-  var furtherHeads: [FurtherHead] { shards[0].furtherHeads }
-
-  /// The targets that one head's objective gives a row of tokens at one position, nearest first.
-  /// - Parameters:
-  ///   - row: tokens, of which the first `position + 1` are read already.
-  ///   - documents: the document of each; nil where the row is one.
-  package static func targets(
-    of objective: Objective, in row: [Int32], at position: Int, documents: [Int32]? = nil
-  ) -> [(token: Int32, weight: Float)] {
-    allTargets(of: objective, in: row, documents: documents)[position]
-  }
-
-  /// The targets that one head's objective gives every position of a row of tokens, nearest first.
-  /// - Parameters:
-  ///   - row: tokens; −1 where there is none.
-  ///   - documents: the document of each; nil where the row is one.
-  package static func allTargets(
-    of objective: Objective, in row: [Int32], documents: [Int32]? = nil
-  ) -> [[(token: Int32, weight: Float)]] {
-    let capacity = objective.capacity
-    var tokens = [Int32](repeating: 0, count: row.count * capacity)
-    var weights = [Float](repeating: 0, count: row.count * capacity)
-    var counts = [Int32](repeating: 0, count: row.count)
-    var entropy = [Float](repeating: 0, count: row.count)
-    row.withUnsafeBufferPointer { row in
-      (documents ?? []).withUnsafeBufferPointer { places in
-        tokens.withUnsafeMutableBufferPointer { tokens in
-          weights.withUnsafeMutableBufferPointer { weights in
-            counts.withUnsafeMutableBufferPointer { counts in
-              entropy.withUnsafeMutableBufferPointer { entropy in
-                objective.fill(
-                  SparseTargets(
-                    tokens: tokens.baseAddress!, weights: weights.baseAddress!, counts: counts.baseAddress!,
-                    capacity: capacity),
-                  entropy: entropy.baseAddress!,
-                  row: TokenRow(
-                    tokens: row.baseAddress!, count: row.count, context: row.count,
-                    documents: documents == nil ? nil : places.baseAddress))
-              }
-            }
-          }
-        }
-      }
-    }
-    return row.indices.map { position in
-      (0..<Int(counts[position])).map { k in (tokens[position * capacity + k], weights[position * capacity + k]) }
-    }
-  }
 }

@@ -16,7 +16,7 @@ struct ExperimentRunner {
   /// What a cell's process said when it ended before its run did.
   private(set) var failures: [Int: String] = [:]
   private var isStopping = false
-  private let start = Date()
+  private let start = ContinuousClock.now
   /// Steps that were stored before this process began.
   private let stepsBefore: Int
 
@@ -101,7 +101,7 @@ struct ExperimentRunner {
   /// Seconds until all cells are over, where each takes all of its steps, at the pace so far; nil before there is one.
   var secondsLeft: Double? {
     let taken = results.reduce(0) { $0 + $1.step } - stepsBefore
-    let seconds = Date().timeIntervalSince(start)
+    let seconds = (ContinuousClock.now - start) / .seconds(1)
     guard taken > 0, seconds > 2 else { return nil }
     let left = zip(work.cells, results).reduce(0) { $0 + ($1.1.isOver ? 0 : max(0, $1.0.recipe.steps - $1.1.step)) }
     return Double(left) * seconds / Double(taken)

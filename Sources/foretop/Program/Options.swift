@@ -42,9 +42,7 @@ struct RunsArgument: ParsableArguments {
 /// One of a run's checkpoints.
 struct CheckpointOption: ParsableArguments {
   // Unconditional, here and elsewhere, so that -1 is a wrong number and not an option.
-  @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp("The checkpoint's step or name, or best. Default: the last one.", valueName: "step"))
+  @Option(value: "step", "The checkpoint's step or name, or best. Default: the last one.")
   var step: CheckpointChoice?
 }
 
@@ -121,9 +119,7 @@ struct RecipeOptions: ParsableArguments {
       "Changes a key of the recipe, such as model.width=256; can be repeated.", valueName: "key=value"))
   var assignments: [String] = []
 
-  @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp("Number of steps of the run; the same as --set steps=N.", valueName: "n"))
+  @Option(value: "n", "Number of steps of the run; the same as --set steps=N.")
   var steps: String?
 
   @Option(
@@ -212,7 +208,9 @@ struct LookOptions: ParsableArguments {
 
   @Flag(
     inversion: .prefixedNo,
-    help: "Colours for a light background. Without it, what was chosen last (key c), else those for a dark one.")
+    help:
+      "Colours for a light or a dark background. Default: those chosen last (key c), else by the terminal's background."
+  )
   var light: Bool?
 
   var isLight: Bool? { light }

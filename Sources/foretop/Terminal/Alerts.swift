@@ -16,9 +16,9 @@ struct AlertOptions: ParsableArguments {
       "A shell command that is run at an alert, with the event as JSON on its standard input.",
       discussion: """
         Alerts are: a loss above 3 times its average or more than 6 standard deviations above it, a gradient above 30 \
-        times its usual norm, a held-out loss that is not finite, less than a third of the usual tokens per second for a minute, room for less than two \
-        checkpoints, no step for 10 times the usual time, and a run that diverged. Of a kind that goes on, the first is \
-        told.
+        times its usual norm, a held-out loss that is not finite, less than a third of the usual tokens per second for a \
+        minute, room for less than two checkpoints, no step for 10 times the usual time, and a run that diverged. While \
+        the cause of an alert lasts, the alert is not repeated.
         """, valueName: "command"))
   var onAlert: String?
 

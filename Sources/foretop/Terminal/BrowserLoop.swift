@@ -149,7 +149,7 @@ struct BrowserLoop: ~Copyable {
     catalog?.list(on: &view!.content.runs!)
   }
 
-  private mutating func take(_ answer: RunReader.Answer) {
+  private mutating func take(_ answer: RunReader.ReaderAnswer) {
     switch answer {
     case .news(let reading):
       if heal(with: reading) { return }

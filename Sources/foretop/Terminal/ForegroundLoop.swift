@@ -15,7 +15,7 @@ struct ForegroundLoop: ~Copyable {
   /// Always read at once, so that the loop knows the session's state however slow the reader of its output is.
   private var control: Subscription
   /// Read by the screen or the printer, as fast as they can.
-  private var shown: Subscription
+  var shown: Subscription
   /// True if a user can decide how a diverged run continues.
   private let isAttended: Bool
   let options: ScreenOptions
@@ -25,9 +25,9 @@ struct ForegroundLoop: ~Copyable {
   var isLeavingShell = false
   /// The file for lines in the background.
   var log: BackgroundLog?
-  private let signals: Signals
+  let signals: Signals
   /// The events of earlier sessions, for the screen.
-  private var past: [Event]
+  var past: [Event]
 
   /// The screen; without it, lines are printed.
   var view: ScreenView<Dashboard>?
@@ -46,13 +46,13 @@ struct ForegroundLoop: ~Copyable {
   /// True if the user has left the screen.
   var isLeft = false
   /// Measures the machine once a second while the screen shows it.
-  private var sampler: MachineSampler?
-  private var lastSample: ContinuousClock.Instant?
+  var sampler: MachineSampler?
+  var lastSample: ContinuousClock.Instant?
   /// Detects alerts and reacts to them.
   private var alerts: AlertWatch
-  private let preferences = PreferenceFile()
+  let preferences = PreferenceFile()
   /// The preferences with which the screen was opened.
-  private var before: Preferences?
+  var before: Preferences?
 
   /// Prepares a session; `run` begins it.
   /// - Parameter front: the link to the front process, if the program was forked.
@@ -124,7 +124,7 @@ struct ForegroundLoop: ~Copyable {
     return true
   }
 
-  private mutating func show(_ messages: [SessionMessage]) {
+  mutating func show(_ messages: [SessionMessage]) {
     for message in messages {
       if view == nil { printer.take(message) } else { message.show(on: &view!.dashboard) }
     }
@@ -191,96 +191,6 @@ struct ForegroundLoop: ~Copyable {
     while state.beginning == nil, .now() < deadline {
       try takeMessages()
       usleep(1000)
-    }
-  }
-
-  // MARK: The screen
-
-  /// Opens the screen; does nothing if the terminal cannot show one.
-  private mutating func openScreen(_ layouts: LayoutFiles) {
-    view = ScreenView.open(options.looks, layouts) { Dashboard(.live, layouts, glyphs: $0) }
-    if state.beginning != nil {
-      view?.dashboard.know(checkpoints: (try? StoredRun.checkpointSteps(in: session.address.folder)) ?? [])
-    }
-    var chosen = preferences.preferences
-    if options.looks.isLight == true { chosen.palette = Palette.day.name }
-    view?.dashboard.use(chosen, layout: !layouts.isAskedFor)
-    before = view?.dashboard.chosen
-    if let problem = preferences.problem, view != nil {
-      view!.dashboard.receive(
-        .occurred(
-          Occurrence(.warning, step: 0, time: Date().timeIntervalSince1970, text: problem.harmlessLine)))
-    }
-    for event in past { view?.dashboard.receive(event) }
-    view?.dashboard.startSettingUp(at: Date().timeIntervalSince1970)
-    past = []
-  }
-
-  mutating func closeScreen() {
-    let after = view?.dashboard.chosen
-    view = nil
-    // After the terminal is restored, so that an error can be printed.
-    guard let before, let after else { return }
-    self.before = nil
-    if let problem = preferences.remember(before, after) { Output.warn(problem.harmlessLine) }
-  }
-
-  /// Shows new messages, draws, and passes on a key. The screen ends when the user leaves it, when a run ends that was asked to,
-  /// and when the terminal goes away; a run that ends by itself stays on the screen.
-  private mutating func turn() {
-    show(shown.take())
-    for line in view!.overheardLines() {
-      session.report(
-        Occurrence(.warning, step: state.last?.step ?? 0, time: Date().timeIntervalSince1970, text: line))
-    }
-    lookAtMachine()
-    if isLeft || (outcome != nil && !staysWhenOver) { return leaveScreen() }
-    switch view!.turn(wake: signals.descriptor) {
-    case .nothing: return
-    case .gone: return loseTerminal()
-    case .asked(let command): ask(command)
-    }
-  }
-
-  private mutating func lookAtMachine() {
-    guard view!.dashboard.showsMachine else { return }
-    let now = ContinuousClock.now
-    if let lastSample, now - lastSample < .seconds(1) { return }
-    lastSample = now
-    // The disk of the run's folder; of the working folder while the run has no folder.
-    if sampler == nil { sampler = MachineSampler(folder: state.beginning == nil ? "." : session.address.folder) }
-    if let use = sampler?.next() { view!.dashboard.receive(use) }
-  }
-
-  private mutating func ask(_ command: Command) {
-    if command == .detach {
-      guard state.ending == nil else { return leaveScreen() }
-      guard state.beginning != nil else { return detach() }
-      session.report(
-        Occurrence(
-          .done, step: state.last?.step ?? 0, time: Date().timeIntervalSince1970, key: command.word,
-          actor: view!.dashboard.askedBy,
-          text: "\(command.word): done at step \(state.last?.step ?? 0)"))
-      return detach()
-    }
-    // A run that is being set up has nothing to save.
-    if case .stop = command, state.beginning == nil { leaveNow() }
-    view!.dashboard.wasSent(as: session.requests.send(command, by: view!.dashboard.askedBy))
-  }
-
-  /// True if the run ended by itself, so that the user will want to see the result.
-  private var staysWhenOver: Bool {
-    guard status == 0, let reason = state.ending?.reason else { return false }
-    return reason != .stopped && reason != .abandoned
-  }
-
-  private mutating func leaveScreen() {
-    closeScreen()
-    // These messages were for the screen.
-    if outcome != nil { _ = shown.take() }
-    if state.ending != nil, outcome == nil, state.failure != nil {
-      print("the last checkpoint is not stored yet: saving is retried for a minute; ctrl-C twice leaves without it …")
-      fflush(nil)
     }
   }
 

@@ -38,7 +38,7 @@ final class RunReader: Sendable {
     let bookmark: StoredRun.Bookmark
   }
 
-  enum Answer: Sendable {
+  enum ReaderAnswer: Sendable {
     case folders([RunFolderEntry])
     case entries([RunFolderEntry])
     case summaries([RunSummary])
@@ -54,7 +54,7 @@ final class RunReader: Sendable {
   }
 
   private let jobs = Mailbox<Job>()
-  private let answers = Mailbox<Answer>()
+  private let answers = Mailbox<ReaderAnswer>()
   private let thread: WorkerThread
 
   /// - Parameter place: the folder of all runs.
@@ -93,9 +93,9 @@ final class RunReader: Sendable {
 
   func send(_ job: Job) { jobs.send(job) }
 
-  func take() -> [Answer] { answers.takeAll() }
+  func take() -> [ReaderAnswer] { answers.takeAll() }
 
-  private static func answer(_ job: Job, in place: FolderOptions) -> Answer {
+  private static func answer(_ job: Job, in place: FolderOptions) -> ReaderAnswer {
     let folder = place.runs
     switch job {
     case .folders:
@@ -130,7 +130,7 @@ final class RunReader: Sendable {
   /// Connects first, so that events during the reading arrive by the connection.
   private static func attach(
     to name: String, in folder: String, _ bookmark: StoredRun.Bookmark?, after number: Int
-  ) throws -> Answer {
+  ) throws -> ReaderAnswer {
     let connection = Result { try AttachedRun(ControlClient(folder: "\(folder)/\(name)", name: name), after: number) }
       .mapError { UserError($0, .unavailable, while: "connecting to run “\(name)”") }
     let run = try StoredRun(opening: "\(folder)/\(name)")
@@ -151,7 +151,7 @@ final class RunReader: Sendable {
       checkpoints: try run.checkpoints().map(\.step), bookmark: bookmark)
   }
 
-  private static func attempt(_ name: String, _ body: () throws -> Answer) -> Answer {
+  private static func attempt(_ name: String, _ body: () throws -> ReaderAnswer) -> ReaderAnswer {
     do { return try body() } catch { return .failed(name: name, UserError(error, while: "reading run “\(name)”")) }
   }
 }

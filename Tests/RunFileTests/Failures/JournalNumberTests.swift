@@ -9,7 +9,7 @@ import Testing
 
 extension RunFileTests {
   @Suite struct JournalNumbers {
-    let scratch = Scratch()
+    let scratch = ScratchFolder()
 
     /// Writes a journal anew, with another number in the row of step 30.
     private func change(_ path: String, table: UInt8, column: Int, to value: Double) throws {

@@ -8,7 +8,7 @@ import Testing
 
 extension RunFileTests {
   @Suite struct Killed {
-    let scratch = Scratch()
+    let scratch = ScratchFolder()
 
     /// Starts a writer, kills it when it has said enough, and returns what it had promised.
     static func writeAndKill(_ folder: String, when isEnough: (Writer) -> Bool) throws -> Promise {

@@ -9,7 +9,7 @@ import Testing
 
 extension RunFileTests {
   @Suite struct PowerCut {
-    let scratch = Scratch()
+    let scratch = ScratchFolder()
 
     /// The steps that a journal has in its first `length` bytes: entries are length, checksum, number, and for steps a
     /// count and the step's number first.

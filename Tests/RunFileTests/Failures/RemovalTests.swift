@@ -8,7 +8,7 @@ import Testing
 
 extension RunFileTests {
   @Suite struct Removals {
-    let scratch = Scratch()
+    let scratch = ScratchFolder()
     private let files = FileManager.default
 
     @Test func `a run goes with all that is foretop's`() throws {

@@ -9,7 +9,7 @@ import Testing
 
 extension RunFileTests {
   @Suite struct Rotated {
-    let scratch = Scratch()
+    let scratch = ScratchFolder()
 
     /// Records steps until the journal has begun anew; returns the last.
     private func rotate(_ recorder: Recorder, from first: Int) throws -> Int {

@@ -9,7 +9,7 @@ import Testing
 
 extension RunFileTests {
   @Suite struct Sparse {
-    let scratch = Scratch()
+    let scratch = ScratchFolder()
 
     private func bytes(_ path: String) throws -> Data { try Data(contentsOf: URL(fileURLWithPath: path)) }
 

@@ -8,7 +8,7 @@ import Testing
 
 extension RunFileTests {
   @Suite struct UnbegunTests {
-    let scratch = Scratch()
+    let scratch = ScratchFolder()
     private let files = FileManager.default
 
     /// A folder with these in it; names that end with a slash are folders.

@@ -1,16 +1,16 @@
-// What charts have around their plots: numbers beside the y axis, and the x axis with its ticks.
+// The frame of a chart's plot: numbers beside the y axis, and the x axis with its ticks.
 import Run
 import TerminalUI
 
 extension Canvas {
-  /// Round numbers and ticks beside the first `rows` rows of a chart.
-  /// - Returns: where the plot begins and how many columns are left for it; nil where there is no room for one.
+  /// Draws round numbers and ticks beside the first `rows` rows of a chart.
+  /// - Returns: the plot's first column and its width in columns; nil if there is no room for a plot.
   mutating func drawScale(_ y: Scale, rows: Int, in chart: Rectangle) -> (left: Int, columns: Int)? {
     drawScale(y, ticks: y.ticks(atMost: max(3, (rows + 2) / 3)), rows: rows, points: 1, in: chart)
   }
 
-  /// The same with ticks that are known.
-  /// - Parameter points: how many points of the plot a row has.
+  /// Draws the given ticks and their numbers in the same way.
+  /// - Parameter points: points of the plot per row.
   mutating func drawScale(
     _ y: Scale, ticks: [Double], rows: Int, points: Int, in chart: Rectangle
   ) -> (left: Int, columns: Int)? {
@@ -30,8 +30,8 @@ extension Canvas {
     return (left, columns)
   }
 
-  /// The x axis, and numbers below it where there is a second row.
-  /// - Parameter ticks: where they are on the scale, and what is written there.
+  /// Draws the x axis, and below it, if there is a second row, the ticks' labels.
+  /// - Parameter ticks: places on the scale, with their labels.
   mutating func drawAxis(
     _ x: Scale, ticks: [(place: Double, label: String)], left: Int, columns: Int, in area: Rectangle
   ) {

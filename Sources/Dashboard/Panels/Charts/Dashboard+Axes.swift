@@ -1,18 +1,18 @@
-// The axes that charts over the run share: what the x axis counts, with marks and numbers, and numbers beside the y axis.
+// The axes that all charts over a run share: the x axis (steps, tokens or time) with its marks, and the y axis.
 import Run
 import TerminalUI
 
 extension Dashboard {
-  /// Where an axis begins: at nothing, unless the run's own history begins later.
+  /// The beginning of the x axis: 0, unless the run's own history begins later.
   var firstX: Double {
     guard let first = history.places[axis].first, let firstStep = history.places[.step].first else { return 0 }
     if axis == .time { return first - (history.pace.step ?? 0) }
     return firstStep <= 2 ? 0 : first
   }
 
-  /// The x axis with its marks, and numbers below it where there is a second row.
+  /// Draws the x axis with its marks, and numbers below it if there is a second row.
   func drawAxis(_ x: Scale, left: Int, columns: Int, in area: Rectangle, on canvas: inout Canvas) {
-    // Times count from the first step: nobody reads Unix time.
+    // Times count from the first step.
     let origin = axis == .time ? firstX : 0
     let shown = Scale(from: x.lower - origin, to: x.upper - origin)
     var ticks = shown.ticks(atMost: max(3, columns / 9))
@@ -23,7 +23,7 @@ extension Dashboard {
     let cursor = cursorPlace.map { x.point(of: $0[axis], among: columns) }
     let words = cursorPlace.map { " " + axisFigure($0[axis] - origin) + " " } ?? ""
     if let cursor {
-      // What the cursor is at is written over the numbers around it.
+      // The cursor's place replaces the numbers around it.
       placed.removeAll { tick in
         let column = x.point(of: tick.place, among: columns)
         return abs(column - cursor) <= (tick.label.width + words.width + 1) / 2
@@ -41,7 +41,7 @@ extension Dashboard {
     }
   }
 
-  /// A place of the axis in words; times count from the first step.
+  /// A place on the axis as text; times count from the first step.
   private func axisFigure(_ value: Double) -> String {
     switch axis {
     case .step: Figure.grouped(Int(value))
@@ -50,14 +50,14 @@ extension Dashboard {
     }
   }
 
-  /// A time without the parts that are zero: `5 m`, not `5 m 00 s`.
+  /// A duration without parts that are zero: `5 m`, not `5 m 00 s`.
   static func timeLabel(_ seconds: Double) -> String {
     let text = Figure.duration(seconds)
     for zero in [" 00 s", " 00 m", " 00 h"] where text.hasSuffix(zero) { return String(text.dropLast(zero.count)) }
     return text
   }
 
-  /// Ticks of seconds, minutes, hours and days.
+  /// Ticks at round numbers of seconds, minutes, hours or days.
   static func timeTicks(to scale: Scale, atMost count: Int) -> [Double] {
     let steps: [Double] = [
       1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400,

@@ -1,25 +1,25 @@
-// The legend of the losses: below the chart, or beside the ends of the lines where one row is too short. No line goes without
-// its name or mark.
+// The legend of the loss chart: below the chart, or beside the ends of the lines if one row is too short. Every line has its
+// name or its mark in it.
 import Run
 import TerminalUI
 
-/// Where the names and values of the lines stand.
+/// The legend's entries and their place.
 struct LossLegend: Sendable {
   /// A line's name and value.
   struct LegendEntry: Sendable {
-    /// The mark and the value alone, for heads that are told apart by their marks.
+    /// The mark and the value without the name, for heads that their marks tell apart.
     let short: [Span]
     let long: [Span]
-    /// With details, such as a divergence.
+    /// With details, such as TOP's divergence (kl).
     let whole: [Span]
-    /// What the line ends at; nil for what has no line.
+    /// The value at the line's end; nil for an entry without a line.
     let end: Double?
   }
 
   var entries: [LegendEntry] = []
-  /// Rows below the chart.
+  /// The rows below the chart.
   var below: [[Span]] = []
-  /// Whether they stand beside the chart.
+  /// True if the entries stand beside the chart.
   var isAtEdge = false
   var edgeWidth: Int { isAtEdge ? (entries.map(\.long.width).max() ?? 0) + 1 : 0 }
 }
@@ -30,7 +30,7 @@ extension Dashboard {
     var legend = LossLegend(entries: legendEntries)
     let total = totalEntry(columns: columns)
     guard rows >= 4 else { return legend }
-    // One row, with everything, or without details; the total goes first.
+    // One row: with the total and all details, or without the total, or without details as well.
     let forms = [legend.entries.map(\.whole) + total, legend.entries.map(\.whole), legend.entries.map(\.long)]
     for form in forms {
       for gap in [3, 2] {
@@ -44,7 +44,7 @@ extension Dashboard {
       legend.isAtEdge = true
       return legend
     }
-    // Several rows, at most a third of the panel where that holds all.
+    // Several rows, at most a third of the panel if all entries fit into that.
     let (long, short) = (
       Self.wrapped(legend.entries.map(\.long), columns: columns),
       Self.wrapped(legend.entries.map(\.short), columns: columns)
@@ -54,7 +54,7 @@ extension Dashboard {
     let room = max(rows - 4, 1)
     guard legend.below.count > room else { return legend }
     var shown = legend.entries.map(\.short)
-    // What has no room is counted.
+    // The entries without room are counted: `+3`.
     while shown.count > 1 {
       shown.removeLast()
       let more = [Span("+\(legend.entries.count - shown.count)", .faint)]
@@ -76,7 +76,7 @@ extension Dashboard {
     return rows
   }
 
-  /// All numbers of the legend are as smooth as its lines.
+  /// The entries; all their numbers are smoothed as the lines are.
   private var legendEntries: [LossLegend.LegendEntry] {
     let firstBlock = shownTracks.first { $0.head.hasBlock }?.head
     var entries = shownTracks.map { track in
@@ -87,11 +87,11 @@ extension Dashboard {
       let long = [mark, Span(" \(head.name) "), value]
       var whole = long
       if let last = history.last?.losses.first(where: { $0.head == head }), let kl = last.kl {
-        // The loss less its floor, the entropy of the targets, which no network changes.
+        // kl: the loss minus its floor, the entropy of the targets.
         whole.append(Span(" (kl \(Figure.loss(track.smoothed - Double(last.loss - kl))))", .faint))
       }
       return LossLegend.LegendEntry(
-        // The first of a kind names all of them.
+        // The first head of a kind names the kind.
         short: head.hasBlock
           ? (head == firstBlock ? [Span("\(head.kind.name) ", .faint)] : []) + [mark, Span(" "), value] : long,
         long: long, whole: whole, end: track.smoothed)
@@ -114,7 +114,7 @@ extension Dashboard {
     return [[Span("total ", .faint), Span(Figure.loss(total))]]
   }
 
-  /// Names and values where the lines end, in the order of their values, each on a row of its own.
+  /// Draws names and values beside the ends of the lines, each on a row of its own, in the order of the values.
   func drawEdge(_ legend: LossLegend, _ y: Scale, in edge: Rectangle, on canvas: inout Canvas) {
     let entries = legend.entries.sorted { ($0.end ?? -.infinity) > ($1.end ?? -.infinity) }
     guard entries.count <= edge.rows else { return }
@@ -123,7 +123,7 @@ extension Dashboard {
       let wanted = entry.end.map { edge.rows - 1 - y.point(of: $0, among: edge.rows) } ?? edge.rows - 1
       places.append(max(wanted, index, (places.last ?? -1) + 1))
     }
-    // What was pushed beyond the lower edge comes up again.
+    // Entries pushed below the lower edge move up again.
     for index in places.indices.reversed() {
       places[index] = min(places[index], index + 1 < places.count ? places[index + 1] - 1 : edge.rows - 1)
     }

@@ -1,10 +1,10 @@
-// The losses: every head and what is held out on one chart, with a legend that names every line.
+// The losses panel: a chart of every head's training and held-out losses, with a legend.
 import Run
 import TerminalUI
 
 extension Dashboard {
-  /// How a head's line looks, as its row of the table of heads says; heads of one kind are shades of its colour.
-  /// - Parameter farthest: the largest number of the heads that are seen together.
+  /// The pen of a head's line, from the head's row in `HeadKind`; heads of one kind have shades of one colour.
+  /// - Parameter farthest: the largest distance of the heads on the chart.
   static func pen(_ head: Head, farthest: Int = Head.most) -> Pen {
     let look = head.look
     let role: Role =
@@ -49,7 +49,7 @@ extension Dashboard {
   /// The losses that the layout shows.
   var shownTracks: [History.LossTrack] { history.tracks.filter { shows("loss/\($0.head.name)") } }
 
-  /// The held-out losses that the layout shows; the first there is when it names none of those there are.
+  /// The heads whose held-out losses the layout shows; the first evaluated head if the layout names none of the evaluated ones.
   var shownHeldOut: [Head] {
     let heads = heldOutHeads
     let shown = heads.filter { shows("held-out/\($0.name)") }
@@ -77,7 +77,7 @@ extension Dashboard {
     if inside.row > rectangle.row { drawMarks(on: &canvas, edge: rectangle) }
   }
 
-  /// What the marks on the x axis mean, on the lower edge of the box.
+  /// Draws the key to the x axis's marks on the lower edge of the box.
   private func drawMarks(on canvas: inout Canvas, edge rectangle: Rectangle) {
     var spans: [Span] = []
     let edge = Rectangle(
@@ -85,7 +85,7 @@ extension Dashboard {
     for kind in history.marks.kinds {
       let sign = Self.sign(kind)
       let entry = [Span(" "), Span(String(sign.character), sign.style), Span(" " + sign.label + " ", .faint)]
-      // The rarer ones come first.
+      // Rarer marks come first.
       if spans.width + entry.width <= edge.columns { spans += entry }
     }
     canvas.write(spans, line: 0, of: edge, .right)
@@ -96,7 +96,8 @@ extension Dashboard {
     let x = visibleX
     let tracks = shownTracks.map { (track: $0, pen: pen($0.head)) }
     let heldOut = shownHeldOut.map { (head: $0, style: Style(.third, .bold)) }
-    // As many columns as there are beside numbers of any width: the scale depends on what is seen of the lines.
+    // A first estimate of the plot's width; the final one depends on the numbers beside it, and these on the visible part of
+    // the lines.
     let whole = LossChart(
       history, axis: axis, x: x, width: max(area.columns - 7, 1) * glyphs.points.across, tracks: tracks,
       heldOut: heldOut)

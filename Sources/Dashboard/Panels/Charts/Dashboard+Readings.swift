@@ -1,9 +1,10 @@
-// What the cursor on the losses reads: the step, every line's raw and smooth value and slope, and an event near it.
+// The readings at the cursor of the loss chart: the step, each line's raw value, smoothed value and slope, and the nearest
+// events.
 import Run
 import TerminalUI
 
 extension Dashboard {
-  /// Draws the readings over a corner of the plot, or over as much of it as they need.
+  /// Draws the readings over the emptiest corner of the plot.
   func drawReadings(in plot: Rectangle, on canvas: inout Canvas) {
     guard let entry = cursorEntry ?? (isFullScreen && plot.rows >= 16 && plot.columns >= 80 ? history.count - 1 : nil)
     else { return }
@@ -39,7 +40,7 @@ extension Dashboard {
     for (index, line) in lines.enumerated() { canvas.write(line, line: index, of: area.inset(columns: 1)) }
   }
 
-  /// A line for the place, a header, and a row a line; cells of a row.
+  /// The readings as rows of cells: the place, a header, and a row per line of the chart.
   private func readings(at entry: Int) -> [[Span]] {
     let place = history.places[entry]
     let words =
@@ -60,7 +61,7 @@ extension Dashboard {
     return [[Span(words, .bold)], header] + rows
   }
 
-  /// How much a smooth loss changes with a step, around an entry; nil where there are too few.
+  /// The slope of the smoothed loss around an entry, in nats per step; nil with too few entries.
   private func slope(of track: History.LossTrack, at entry: Int) -> Double? {
     let x = visibleX
     let xs = history.places[axis]
@@ -79,7 +80,7 @@ extension Dashboard {
     return value < 0 ? "−" + text : "+" + text
   }
 
-  /// The newest events whose steps fall on the cursor's column or the ones beside it; what people did before what was saved.
+  /// The newest events on the cursor's column or beside it; the users' actions come before saves.
   private func nearEvents(at entry: Int, columns: Int) -> [LogLine] {
     let x = visibleX
     let margin = (x.upper - x.lower) / Double(max(columns - 1, 1)) * 1.01
@@ -91,7 +92,7 @@ extension Dashboard {
     return Array(near.sorted { $0.rank < $1.rank }.prefix(2))
   }
 
-  /// The corner of the plot in which the fewest characters are.
+  /// The corner of the plot with the fewest characters.
   private func corner(columns: Int, rows: Int, in plot: Rectangle, on canvas: Canvas) -> Rectangle {
     let (left, right) = (plot.column + 1, max(plot.end - columns, plot.column))
     let (top, bottom) = (plot.row, max(plot.bottom - rows, plot.row))

@@ -1,10 +1,11 @@
-// The plot of the losses: smooth lines over their raw values, scaled by what is usual, with marks where something is cut off.
+// The plot of the losses: smoothed lines over bands of raw values. The scale follows the usual values; marks at the edge show
+// cut-off ones.
 import Run
 import TerminalUI
 
-/// The lines of the losses on a plot of known size.
+/// The losses, sampled for a plot of known width.
 struct LossChart: Sendable {
-  /// A head's line, sampled: a value a column of points, nil where no step falls on the column.
+  /// A head's line: a value per column of points, nil on columns without a step.
   struct LossLine: Sendable {
     let track: History.LossTrack
     let pen: Pen
@@ -12,7 +13,7 @@ struct LossChart: Sendable {
     var raw: [Series.Statistics?] = []
   }
 
-  /// A held-out loss, a point an evaluation.
+  /// A head's held-out loss: a point per evaluation.
   struct HeldOutLine: Sendable {
     let head: Head
     let style: Style
@@ -21,15 +22,15 @@ struct LossChart: Sendable {
 
   private(set) var lines: [LossLine]
   private(set) var heldOut: [HeldOutLine]
-  /// What a branch left behind of its parent's losses: a smooth value a column of points.
+  /// For a branch, the parent's losses after the branching step: a smoothed value per column of points.
   private(set) var left: [[Double?]] = []
-  /// Columns on which a loss is not finite.
+  /// Columns with a loss that is not finite.
   private(set) var badColumns: [Int] = []
   let width: Int
 
   /// - Parameters:
-  ///   - x: the part of the axis that is seen.
-  ///   - width: columns of points.
+  ///   - x: the visible part of the axis.
+  ///   - width: the plot's width in columns of points.
   init(
     _ history: History, axis: Axis, x: Scale, width: Int, tracks: [(track: History.LossTrack, pen: Pen)],
     heldOut: [(head: Head, style: Style)]
@@ -67,9 +68,9 @@ struct LossChart: Sendable {
 
   // MARK: The y axis
 
-  /// From the lowest to the highest value that the axis shows; nil where nothing is finite.
-  /// - Parameter isWhole: whether it shows all values; else all that is usual: a spike of the raw values, or what a spike does
-  ///   to the smooth ones, is cut off.
+  /// The lowest and the highest value of the y axis in nats; nil if no value is finite.
+  /// - Parameter isWhole: true shows all values; false cuts off spikes of the raw values, and their traces in the smoothed
+  ///   ones.
   func bounds(isWhole: Bool) -> (low: Double, high: Double)? {
     var low = Double.infinity
     var high = -Double.infinity
@@ -90,7 +91,7 @@ struct LossChart: Sendable {
       for value in usual(line.smooth.compactMap { $0 }) { take(value) }
       let (highest, lowest) = (raw.map { Double($0.maximum) }, raw.map { Double($0.minimum) })
       guard let top = Self.quantile(highest, 0.95), let bottom = Self.quantile(lowest, 0.05) else { continue }
-      // Values that are a little beyond are shown too: cut off is what would take a third of the axis for itself.
+      // Values a little beyond the usual range are shown; only a spike that would take a third of the axis is cut off.
       let margin = (top - bottom) * Self.tolerance
       take(highest.filter { $0 <= top + margin }.max() ?? top)
       take(lowest.filter { $0 >= bottom - margin }.min() ?? bottom)
@@ -100,7 +101,7 @@ struct LossChart: Sendable {
     return low <= high ? (low, high) : nil
   }
 
-  /// The lowest and the highest of smooth values, without what a spike does to them: a fall at the beginning is none.
+  /// The extremes of smoothed values without the trace of a spike. The high values at the beginning of a run are not a spike.
   private func usual(_ values: [Double]) -> [Double] {
     guard let first = values.first, let high = Self.quantile(values, 0.97), let low = values.min() else { return [] }
     let settled = values.firstIndex { $0 <= high } ?? 0
@@ -109,7 +110,7 @@ struct LossChart: Sendable {
     return [low, beginning, min(rest, high + (high - low))]
   }
 
-  /// How far beyond what is usual an axis goes for the rarest values, as a share of what is usual.
+  /// The margin for rare values beyond the usual range, as a share of that range.
   private static let tolerance = 0.35
 
   static func quantile(_ values: [Double], _ share: Double) -> Double? {
@@ -129,7 +130,7 @@ struct LossChart: Sendable {
     let isThick = plot.glyphs == .braille && plot.rows >= 6
     let hasMany = lines.count > 5
     for line in lines.reversed() {
-      // Where there are very many lines, those with a mark are thin: they would cover each other.
+      // Among very many lines, those with a mark are thin, so that they do not cover each other.
       let isThin = hasMany && line.track.head.hasBlock
       Self.drawLine(line.smooth, row, line.pen, isThick: isThick && !isThin, &plot)
     }
@@ -139,7 +140,7 @@ struct LossChart: Sendable {
     for column in badColumns { plot.mark(x: column, y: 0, "×", style: Style(.bad, .bold)) }
   }
 
-  /// Raw values as a column from the lowest to the highest, joined with its neighbours: few values are a thin line.
+  /// Draws a column from the lowest to the highest raw value, joined to its neighbours, so that few values become a thin line.
   private func drawBand(_ line: LossLine, _ row: (Double) -> Int, _ plot: inout Plot) {
     let style = line.pen.style.behind
     var before: (x: Int, y: Int)?
@@ -169,7 +170,7 @@ struct LossChart: Sendable {
     }
   }
 
-  /// Heads of one kind have a mark each, at columns of its own.
+  /// Draws the marks of heads of one kind, each head's on columns of its own.
   private func drawMarks(_ row: (Double) -> Int, _ plot: inout Plot) {
     let marked = lines.filter { $0.track.head.hasBlock }
     guard !marked.isEmpty, plot.glyphs != .ascii else { return }
@@ -178,11 +179,11 @@ struct LossChart: Sendable {
     for (index, line) in marked.enumerated() {
       var column = stretch * (index + 1) / (marked.count + 1)
       while column < width {
-        // The nearest column with a value, before the next mark's.
+        // The first column with a value from here on, before the next mark's column.
         if let place = (column..<min(column + across, width)).first(where: { line.smooth[$0] != nil }),
           let value = line.smooth[place], plot.lineStyle(x: place, y: row(value)) == line.pen.style
         {
-          // Another line that is in front stays to be seen: the mark comes where the lines part.
+          // A mark does not cover another line in front; it waits until the lines part.
           plot.mark(x: place, y: row(value), line.track.head.look.symbol, style: line.pen.style.bold)
           column += stretch
         } else {
@@ -192,7 +193,7 @@ struct LossChart: Sendable {
     }
   }
 
-  /// A ring where nothing is, and four points of its colour where a curve is, which stays to be seen.
+  /// Draws an evaluation as a ring, or as four points where a ring would hide a curve.
   private func drawHeldOut(_ line: HeldOutLine, _ row: (Double) -> Int, _ plot: inout Plot) {
     for (column, value) in line.values.enumerated() {
       guard let value else { continue }
@@ -208,7 +209,7 @@ struct LossChart: Sendable {
     }
   }
 
-  /// Where raw values lie outside of the axis, its edge says so.
+  /// Marks the columns whose raw values lie beyond the axis, at the plot's edge.
   private func drawClipped(_ y: Scale, _ plot: inout Plot) {
     let margin = (y.upper - y.lower) / Double(max(plot.height - 1, 1))
     for line in lines {

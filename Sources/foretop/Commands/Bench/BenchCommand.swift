@@ -12,7 +12,7 @@ struct BenchCommand: ParsableCommand {
     commandName: "bench",
     abstract: "Measures speed and memory, and compares them with this machine's limits.",
     discussion: """
-      Without a recipe, there are eight sections:
+      Without a recipe, these sections are measured, or those of --only:
 
       \(HelpTable.text(sectionRows))
 
@@ -36,7 +36,7 @@ struct BenchCommand: ParsableCommand {
     ),
     (
       "screen",
-      "what the screen costs of tokens/s, how soon it answers keys and commands, its output and its memory; trains in --runs"
+      "the screen: its cost in tokens/s, its delay after keys and commands, its output and its memory; trains in --runs"
     ),
   ]
 
@@ -49,8 +49,7 @@ struct BenchCommand: ParsableCommand {
   @Flag(help: "Takes more rounds and more shapes: a quarter of an hour instead of some minutes.")
   var thorough = false
 
-  @Option(
-    parsing: .unconditional, help: ArgumentHelp("Number of rounds of a recipe or of one workload.", valueName: "n"))
+  @Option(value: "n", "Number of rounds of a recipe or of one workload.")
   var rounds: Int?
 
   @Option(

@@ -40,12 +40,10 @@ struct ExperimentList: ParsableCommand {
 struct ExperimentOptions: ParsableArguments {
   @OptionGroup var changes: RecipeOptions
 
-  @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp("Seeds instead of the file's: their number, or a list such as 3,4,5.", valueName: "seeds"))
+  @Option(value: "seeds", "Seeds instead of the file's: their number, or a list such as 3,4,5.")
   var seeds: String?
 
-  @Option(help: ArgumentHelp("Only this setting; can be repeated.", valueName: "setting"))
+  @Option(help: ArgumentHelp("Runs only the cells of this setting; can be repeated.", valueName: "setting"))
   var only: [String] = []
 
   @Option(

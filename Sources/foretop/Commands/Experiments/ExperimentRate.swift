@@ -7,10 +7,10 @@ import TerminalUI
 
 struct ExperimentRate: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "rate", abstract: "Searches the learning rate for a recipe, and says which to take.",
+    commandName: "rate", abstract: "Searches for the best learning rate of a recipe.",
     discussion: """
-      Short runs with a constant rate after the warm-up, over rates a factor of √10 apart (or those of --rates), are compared \
-      by their held-out loss. The best rate of a short run is often a little above the best one of a long run.
+      The command makes short runs with a constant rate after the warm-up, at rates a factor of √10 apart (or those of \
+      --rates), and compares their held-out losses. The best rate of a short run is often a little above the best one of a long run.
       """)
 
   @Argument(help: ArgumentHelp("A name in recipes/ or a path to a YAML file.", valueName: "recipe"))

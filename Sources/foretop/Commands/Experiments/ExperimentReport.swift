@@ -10,8 +10,8 @@ struct ExperimentReport: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "report", abstract: "Prints the results of an experiment as a page in Markdown.",
     discussion: """
-      Nothing is run: what is stored of the experiment is read, also while another process runs it. The options must be those \
-      that it was run with.
+      The command trains nothing: it reads the stored runs, even while another process trains them. Give it the options \
+      with which the experiment was run.
       """)
 
   @Argument(help: ArgumentHelp("A name in experiments/ or a path to a YAML file.", valueName: "experiment"))
@@ -20,7 +20,7 @@ struct ExperimentReport: ParsableCommand {
   @Option(help: ArgumentHelp("Size of an experiment that has several: quick, small or paper.", valueName: "scale"))
   var scale: String?
 
-  @Flag(help: "Prints the table as text instead, with --json or --csv as these.")
+  @Flag(help: "Prints the table instead of the page: as text, or in the format of --json or --csv.")
   var table = false
 
   @OptionGroup var options: ExperimentOptions

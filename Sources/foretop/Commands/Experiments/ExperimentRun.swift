@@ -9,9 +9,10 @@ import TerminalUI
 
 struct ExperimentRun: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "run", abstract: "Runs an experiment, or goes on with it, and prints its table.",
+    commandName: "run", abstract: "Runs or continues an experiment, and prints its table.",
     discussion: """
-      Signals: INT and TERM save the runs that train and stop; the same command goes on. The exit status is 1 if a run failed.
+      Signals: INT and TERM save and stop the runs in training; the same command continues the experiment. The exit \
+      status is 1 if a run failed.
       """)
 
   @Argument(help: ArgumentHelp("A name in experiments/ or a path to a YAML file.", valueName: "experiment"))
@@ -32,14 +33,12 @@ struct ExperimentRun: ParsableCommand {
 
 /// How an experiment is run.
 struct RunningOptions: ParsableArguments {
-  @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp("Runs that train side by side; the threads are shared out between them.", valueName: "n"))
+  @Option(value: "n", "Number of runs to train side by side; they divide the threads among them.")
   var jobs: Int?
 
   @OptionGroup var computing: ThreadOptions
 
-  @Flag(help: "Prints how many runs there are, and how much time and disk they take, and runs nothing.")
+  @Flag(help: "Prints the number of runs, the time and the disk space that they need, and runs nothing.")
   var dryRun = false
 
   @Flag(help: "Prints lines instead of showing the screen.")

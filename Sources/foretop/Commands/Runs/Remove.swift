@@ -61,9 +61,7 @@ struct Prune: ParsableCommand {
 
   @OptionGroup var which: RunArgument
 
-  @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp("The number of newest checkpoints to keep, besides the best.", valueName: "n"))
+  @Option(value: "n", "The number of newest checkpoints to keep, besides the best.")
   var keep = 1
 
   @Flag(help: "Removes checkpoints that were saved by hand, too.")

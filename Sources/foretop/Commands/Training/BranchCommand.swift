@@ -23,9 +23,7 @@ struct BranchCommand: ParsableCommand {
   @Argument(help: ArgumentHelp("The parent's name.", valueName: "name"))
   var name: String
 
-  @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp("The step or the name of a checkpoint, best, or last.", valueName: "n|best|last"))
+  @Option(value: "n|best|last", "The step or the name of a checkpoint, best, or last.")
   var step: String
 
   @Option(name: .customLong("name"), help: ArgumentHelp("The branch's name, instead of NAME~N.", valueName: "name"))

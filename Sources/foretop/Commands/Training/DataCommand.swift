@@ -1,4 +1,4 @@
-// foretop data: what a network is going to see, before it is trained.
+// foretop data: the data of a recipe, before a network is trained on it.
 import ArgumentParser
 import Corpus
 import Dashboard
@@ -11,10 +11,10 @@ import Training
 struct DataCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "data",
-    abstract: "Shows what a network is going to see: the text in numbers, windows as tokens, and their targets.",
+    abstract: "Shows the data of a recipe: the text in numbers, windows as tokens, and their targets.",
     discussion: """
-      On a terminal, a screen shows a window with the bounds of its documents and the positions whose loss does not count, \
-      and what NTP, MTP and TOP are to predict at any position; ? lists the keys. Without a terminal, with --text or \
+      On a terminal, a screen shows a window with the boundaries of its documents, the positions whose loss does not \
+      count, and the targets of NTP, MTP and TOP at any position; ? lists the keys. Without a terminal, with --text or \
       --json, the same is printed. Windows are numbered from 0 in the order in which training takes them (it depends on \
       the seed), and are read by the code that trains. A tokenizer that is not in the cache is trained first.
 
@@ -29,10 +29,10 @@ struct DataCommand: ParsableCommand {
 
   @OptionGroup var changes: RecipeOptions
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("How many windows are printed; 1 without it.", valueName: "n"))
+  @Option(value: "n", "Number of windows to print. Default: 1.")
   var windows: Int?
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("The first window, from 0.", valueName: "n"))
+  @Option(value: "n", "The first window, from 0.")
   var first = 0
 
   @Flag(help: "Prints the numbers of the text, without windows.")

@@ -11,14 +11,14 @@ struct DraftOptions: ParsableArguments {
     case mtp, top
   }
 
-  @Option(help: "Decodes speculatively: mtp's heads or top's ranking guess tokens, which one pass verifies.")
+  @Option(
+    help: "Decodes speculatively: the MTP heads (mtp) or TOP's ranking (top) guess tokens, and one pass verifies them.")
   var speculative: Guesser?
 
   @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp(
-      "Guesses a verification, after the next token. Default: all of MTP's heads, or 3 of TOP's tokens.", valueName: "k"
-    ))
+    value: "k",
+    "Number of tokens to guess per verification, after the next token. Default: all MTP heads, or 3 with "
+      + "top.")
   var draft: Int?
 
   func validate() throws {

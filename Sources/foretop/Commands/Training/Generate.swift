@@ -23,10 +23,10 @@ struct Generate: ParsableCommand {
 
   @OptionGroup var which: RunArgument
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("The text to continue.", valueName: "text"))
+  @Option(value: "text", "The text to continue.")
   var prompt: String
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("The number of tokens to generate.", valueName: "n"))
+  @Option(value: "n", "The number of tokens to generate.")
   var tokens = 100
 
   @OptionGroup var sampling: SamplingOptions
@@ -37,10 +37,9 @@ struct Generate: ParsableCommand {
   var stop: [String] = []
 
   @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp(
-      "Generates so many texts beside each other, faster than one after the other. They are printed one after the other, each "
-        + "below a line with its number.", valueName: "n"))
+    value: "n",
+    "Generates n texts side by side, which is faster than one after the other. They are printed one after "
+      + "the other, each below a line with its number.")
   var count = 1
 
   @OptionGroup var speculation: DraftOptions

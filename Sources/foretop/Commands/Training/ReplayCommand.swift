@@ -16,24 +16,18 @@ struct ReplayCommand: ParsableCommand {
       The number of threads is the one that the run records. Held-out losses and samples are not made again: they are \
       functions of the weights.
 
-      A replay is refused where the machine, the program's version or the text are not those that run.h5 records; \
-      --anyway replays all the same, goes on after a difference, and says how far both agree.
+      If the machine, the program's version or the text differ from those in run.h5, the replay is refused. --anyway \
+      replays nevertheless, continues after a difference, and says how closely the numbers agree.
 
       Exit statuses: 0 every number is the same, 1 a number differs (it is printed with both values), 69 refused.
       """)
 
   @OptionGroup var which: RunArgument
 
-  @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp("The last step, or a checkpoint's name; without it, the last that is stored.", valueName: "step")
-  )
+  @Option(value: "step", "The last step, or a checkpoint's name; without it, the last that is stored.")
   var to: CheckpointChoice?
 
-  @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp(
-      "The step or the name of a checkpoint to begin at; without it, the run's beginning.", valueName: "step"))
+  @Option(value: "step", "The step or the name of a checkpoint to begin at; without it, the run's beginning.")
   var from: CheckpointChoice?
 
   @Flag(help: "Replays on another machine, with another version or another text, and says how far the numbers agree.")

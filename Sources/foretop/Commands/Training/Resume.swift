@@ -30,10 +30,9 @@ struct Resume: ParsableCommand {
   @OptionGroup var showing: SessionOptions
 
   @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp(
-      "Goes on from the checkpoint of a step, or the best one, instead of the last. Where later steps are stored, that makes a branch: a run of its own.",
-      valueName: "n|best"))
+    value: "n|best",
+    "Goes on from the checkpoint of a step, or the best one, instead of the last. Where later steps are "
+      + "stored, that makes a branch: a run of its own.")
   var step: String?
 
   func run() throws {

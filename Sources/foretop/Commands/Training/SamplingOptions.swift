@@ -5,36 +5,27 @@ import Training
 /// How the next token is chosen.
 struct SamplingOptions: ParsableArguments {
   @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp(
-      "Sampling temperature: 0 takes the likeliest token, 1 samples from the network's probabilities. Default: 0.8; 0 with "
-        + "--speculative.", valueName: "x"))
+    value: "x",
+    "Sampling temperature: 0 takes the likeliest token, 1 samples from the network's probabilities. "
+      + "Default: 0.8; 0 with --speculative.")
   var temperature: Double?
 
-  @Option(
-    parsing: .unconditional, help: ArgumentHelp("Samples from the k likeliest tokens only; 0: all.", valueName: "k"))
+  @Option(value: "k", "Samples only from the k likeliest tokens; 0: all.")
   var topK = 0
 
-  @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp(
-      "Samples from the likeliest tokens only that have the probability p together; 1: all.", valueName: "p"))
+  @Option(value: "p", "Samples only from the likeliest tokens, as many as have the probability p together; 1: all.")
   var topP = 1.0
 
-  @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp(
-      "Samples from tokens only that have this share of the likeliest one's probability; 0: all.", valueName: "p"))
+  @Option(value: "p", "Samples only from tokens with at least p times the probability of the likeliest token; 0: all.")
   var minP = 0.0
 
   @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp(
-      "Divides the positive logits of tokens that the text has by this, and multiplies the negative ones; 1: off.",
-      valueName: "x"))
+    value: "x",
+    "Divides the positive logits of tokens in the text by x, and multiplies the negative ones by x; 1: "
+      + "off.")
   var repetitionPenalty = 1.0
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("Seed of the sampling.", valueName: "n"))
+  @Option(value: "n", "Seed of the sampling.")
   var seed: UInt64 = 1
 
   func validate() throws {

@@ -10,15 +10,10 @@ import Training
 struct SnippetOptions: ParsableArguments {
   @OptionGroup var drafts: DraftOptions
 
-  @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp("How many evenly spread snippets of the text --speculative continues.", valueName: "n"))
+  @Option(value: "n", "Number of evenly spread snippets of the text that --speculative continues.")
   var snippets: Int?
 
-  @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp(
-      "Tokens that each snippet is continued by. Default: half of the context, at most 64.", valueName: "n"))
+  @Option(value: "n", "Number of tokens to add to each snippet. Default: half of the context, at most 64.")
   var tokens: Int?
 
   func validate() throws {

@@ -53,10 +53,7 @@ struct Train: ParsableCommand {
       "The run's name, which is also its folder in --runs. Default: the recipe's name.", valueName: "name"))
   var name: String?
 
-  @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp(
-      "Seed of the initial weights, the data order, dropout and samples; the same as --set seed=N.", valueName: "n"))
+  @Option(value: "n", "Seed of the initial weights, the data order, dropout and samples; the same as --set seed=N.")
   var seed: String?
 
   @OptionGroup var place: PlaceOptions

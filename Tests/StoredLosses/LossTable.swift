@@ -13,16 +13,16 @@ enum Tolerance {
   static var words: String { "\(fp32) in fp32 and \(bf16) in bf16, as parts of a loss," }
 }
 
-struct Table {
+struct LossTable {
   let processor: Processor
   let results: [Result]
 
   static let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Tables")
 
-  static var stored: [Table] {
+  static var stored: [LossTable] {
     let files = (try? FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)) ?? []
     return files.filter { $0.pathExtension == "txt" }.sorted { $0.path < $1.path }.compactMap {
-      (try? String(contentsOf: $0, encoding: .utf8)).flatMap(Table.init(text:))
+      (try? String(contentsOf: $0, encoding: .utf8)).flatMap(LossTable.init(text:))
     }
   }
 
@@ -41,7 +41,7 @@ struct Table {
       let numbers = parts[1].split(separator: " ").compactMap { UInt32($0, radix: 16).map(Float.init(bitPattern:)) }
       guard parts.count == 2, let norm = numbers.last else { return nil }
       let name = parts[0].trimmingCharacters(in: .whitespaces)
-      return Result(name: name, curve: Curve(losses: numbers.dropLast(), norm: norm))
+      return Result(name: name, curve: LossCurve(losses: numbers.dropLast(), norm: norm))
     }
   }
 
@@ -97,7 +97,7 @@ struct Table {
     return (farthest(bf16: false), farthest(bf16: true))
   }
 
-  private func inequality(_ result: Result, _ stored: Curve) -> String? {
+  private func inequality(_ result: Result, _ stored: LossCurve) -> String? {
     if result.curve == stored { return nil }
     for (step, (new, old)) in zip(result.curve.losses, stored.losses).enumerated() where new != old {
       return "\(result.name): step \(step + 1) loses \(new), and \(old) is stored"
@@ -105,7 +105,7 @@ struct Table {
     return "\(result.name): the last gradient's norm is \(result.curve.norm), and \(stored.norm) is stored"
   }
 
-  private func distance(_ result: Result, _ stored: Curve) -> String? {
+  private func distance(_ result: Result, _ stored: LossCurve) -> String? {
     let tolerance = Tolerance.of(result.name)
     for (step, (new, old)) in zip(result.curve.losses, stored.losses).enumerated()
     where !(abs(new - old) <= tolerance * abs(old)) {

@@ -6,7 +6,7 @@ import Run
 import Support
 import Training
 
-struct Case {
+struct TrainedCase {
   let name: String
   let recipe: Recipe
   let threads: Int
@@ -14,7 +14,7 @@ struct Case {
   static let recomputed = "recompute"
 
   /// A change of the recipe, and what it is called.
-  private struct Change: Sendable {
+  private struct RecipeChange: Sendable {
     let name: String
     let isFor: @Sendable (Recipe) -> Bool
     let apply: @Sendable (inout Recipe) -> Void
@@ -30,75 +30,76 @@ struct Case {
   }
 
   private static let kinds = [
-    Change("llama") { $0.model.kind = .llama },
-    Change("gpt2") { $0.model.kind = .gpt2 },
+    RecipeChange("llama") { $0.model.kind = .llama },
+    RecipeChange("gpt2") { $0.model.kind = .gpt2 },
   ]
 
   private static let objectives = [
-    Change("ntp") { $0.objective.top = 0 },
-    Change("top") { $0.objective.ntp = 0 },
-    Change("top-algorithm1") {
+    RecipeChange("ntp") { $0.objective.top = 0 },
+    RecipeChange("top") { $0.objective.ntp = 0 },
+    RecipeChange("top-algorithm1") {
       $0.objective.ntp = 0
       $0.objective.semantics = .algorithm1
     },
-    Change("top-float16Scores") {
+    RecipeChange("top-float16Scores") {
       $0.objective.ntp = 0
       $0.objective.semantics = .float16Scores
       // Narrow windows have scores that half precision holds exactly.
       $0.objective.window = 2500
     },
-    Change("top-temperature") {
+    RecipeChange("top-temperature") {
       $0.objective.ntp = 0
       $0.objective.temperature = 0.4
       $0.objective.window = 9
     },
-    Change("ntp+top") { _ in },
-    Change("mtp2") {
+    RecipeChange("ntp+top") { _ in },
+    RecipeChange("mtp2") {
       $0.objective.top = 0
       $0.objective.mtp.heads = 2
       $0.model.blocks = 3
     },
-    Change("mtp4") {
+    RecipeChange("mtp4") {
       $0.objective.top = 0
       $0.objective.mtp.heads = 4
       $0.objective.mtp.weights = [1, 0.5, 0.25]
       $0.model.blocks = 5
     },
-    Change("mtp3-sequential") {
+    RecipeChange("mtp3-sequential") {
       $0.objective.top = 0
       $0.objective.mtp.heads = 3
       $0.objective.mtp.kind = .sequential
     },
-    Change("mtp2+top") {
+    RecipeChange("mtp2+top") {
       $0.objective.mtp.heads = 2
       $0.model.blocks = 3
     },
-    Change("mtp2-sequential+top") {
+    RecipeChange("mtp2-sequential+top") {
       $0.objective.mtp.heads = 2
       $0.objective.mtp.kind = .sequential
     },
   ]
 
   /// oneDNN can be told to do with less than the CPU has, and then has no products in bf16.
-  private static var precisions: [Change] {
+  private static var precisions: [RecipeChange] {
     let hasBF16 = Machine.hasBF16 && Machine.products.contains("avx512")
-    return [Change("fp32") { $0.precision = .fp32 }] + (hasBF16 ? [Change("bf16") { $0.precision = .bf16 }] : [])
+    return [RecipeChange("fp32") { $0.precision = .fp32 }]
+      + (hasBF16 ? [RecipeChange("bf16") { $0.precision = .bf16 }] : [])
   }
 
   private static let options = [
-    Change("plain") { _ in },
-    Change(recomputed) { $0.model.recompute = .block },
-    Change("documents") { $0.data.documents = .separate },
-    Change("dropout") { $0.model.dropout = 0.1 },
-    Change("accumulation") {
+    RecipeChange("plain") { _ in },
+    RecipeChange(recomputed) { $0.model.recompute = .block },
+    RecipeChange("documents") { $0.data.documents = .separate },
+    RecipeChange("dropout") { $0.model.dropout = 0.1 },
+    RecipeChange("accumulation") {
       $0.batch.rows = 2
       $0.batch.accumulation = 3
     },
-    Change("grouped") { $0.model.keyValueHeads = 2 },
-    Change("tied", isFor: { $0.objective.ntp > 0 }) { $0.model.tied = true },
-    Change("qkNorm", isFor: { $0.model.kind == .llama }) { $0.model.qkNorm = true },
-    Change("scaledResiduals") { $0.model.scaledResiduals = true },
-    Change("decaysAll") {
+    RecipeChange("grouped") { $0.model.keyValueHeads = 2 },
+    RecipeChange("tied", isFor: { $0.objective.ntp > 0 }) { $0.model.tied = true },
+    RecipeChange("qkNorm", isFor: { $0.model.kind == .llama }) { $0.model.qkNorm = true },
+    RecipeChange("scaledResiduals") { $0.model.scaledResiduals = true },
+    RecipeChange("decaysAll") {
       $0.optimizer.decays = .all
       $0.optimizer.weightDecay = 0.5
     },
@@ -106,28 +107,28 @@ struct Case {
 
   /// What is not crossed with objectives.
   private static let others = [
-    Change("3-rows") { $0.batch.rows = 3 },
-    Change("odd-context") { $0.model.context = 19 },
-    Change("odd-width") {
+    RecipeChange("3-rows") { $0.batch.rows = 3 },
+    RecipeChange("odd-context") { $0.model.context = 19 },
+    RecipeChange("odd-width") {
       $0.model.width = 40
       $0.model.heads = 2
       $0.model.keyValueHeads = 1
       $0.model.inner = 52
     },
-    Change("epsilon") { $0.model.epsilon = 1e-3 },
-    Change("ropeTheta", isFor: { $0.model.kind == .llama }) { $0.model.ropeTheta = 500 },
-    Change("deviation") { $0.model.deviation = 0.1 },
-    Change("unclipped") { $0.optimizer.clip = 0 },
-    Change("betas") {
+    RecipeChange("epsilon") { $0.model.epsilon = 1e-3 },
+    RecipeChange("ropeTheta", isFor: { $0.model.kind == .llama }) { $0.model.ropeTheta = 500 },
+    RecipeChange("deviation") { $0.model.deviation = 0.1 },
+    RecipeChange("unclipped") { $0.optimizer.clip = 0 },
+    RecipeChange("betas") {
       $0.optimizer.beta1 = 0.8
       $0.optimizer.beta2 = 0.99
       $0.optimizer.epsilon = 1e-6
     },
-    Change("linear") { $0.schedule.kind = .linear },
-    Change("constant") { $0.schedule.kind = .constant },
-    Change("decay") { $0.schedule.kind = .decay },
-    Change("seed") { $0.seed = 2 },
-    Change("everything") {
+    RecipeChange("linear") { $0.schedule.kind = .linear },
+    RecipeChange("constant") { $0.schedule.kind = .constant },
+    RecipeChange("decay") { $0.schedule.kind = .decay },
+    RecipeChange("seed") { $0.seed = 2 },
+    RecipeChange("everything") {
       $0.model.dropout = 0.1
       $0.model.tied = true
       $0.model.keyValueHeads = 2
@@ -141,16 +142,18 @@ struct Case {
     },
   ]
 
-  static var all: [Case] {
-    var cases: [Case] = []
-    func add(_ kind: Change, _ objective: Change, _ precision: Change, _ option: Change, threads: Int) {
+  static var all: [TrainedCase] {
+    var cases: [TrainedCase] = []
+    func add(
+      _ kind: RecipeChange, _ objective: RecipeChange, _ precision: RecipeChange, _ option: RecipeChange, threads: Int
+    ) {
       let changes = [kind, objective, precision, option]
       var recipe = plain
       for change in changes.dropLast() { change.apply(&recipe) }
       guard option.isFor(recipe) else { return }
       option.apply(&recipe)
       let name = changes.map(\.name).joined(separator: " ")
-      cases.append(Case(name: name + " \(threads)", recipe: recipe, threads: threads))
+      cases.append(TrainedCase(name: name + " \(threads)", recipe: recipe, threads: threads))
     }
     for kind in kinds {
       for precision in precisions {
@@ -189,7 +192,7 @@ struct Case {
     return corpus
   }
 
-  func train() throws -> Curve {
+  func train() throws -> LossCurve {
     try recipe.validate(source: name)
     var trainer = try Trainer(recipe: recipe, corpus: corpus(), from: nil, threads: threads, name: name)
     var steps: [StepReport] = []
@@ -197,6 +200,6 @@ struct Case {
       obeying: Mailbox<Request>(), isAttended: false,
       to: Trainer.Outlets(
         report: { if case .stepped(let report) = $0 { steps.append(report) } }, save: { _, _ in }))
-    return Curve(losses: steps.map(\.total), norm: steps.last?.gradientNorm ?? .nan)
+    return LossCurve(losses: steps.map(\.total), norm: steps.last?.gradientNorm ?? .nan)
   }
 }

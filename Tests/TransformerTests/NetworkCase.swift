@@ -1,0 +1,129 @@
+// The tiny networks that most tests of this target go through.
+import Foundation
+import Kernels
+import Run
+import Support
+import Testing
+import Transformer
+
+/// A tiny network with its batch.
+struct NetworkCase: Sendable, CustomTestStringConvertible {
+  var testDescription: String
+  var vocabulary = 11
+  var blocks = 2
+  var width = 12
+  var heads = 2
+  var keyValueHeads = 2
+  var inner = 10
+  var context = 7
+  var isTied = false
+  var objectives: [Objective] = [.nextToken(NextToken()), .tokenOrder(TokenOrder(window: 5))]
+  var weights: [Float] = [1, 0.5]
+  var rows = 2
+  var threads = 2
+  var chunk: Int?
+  var masked = false
+  /// Tokens of a document, where there are some.
+  var documentLength = 4
+  var multiToken: MultiToken?
+  var kind = NetworkKind.llama
+  var hasHeadNorms = false
+  var dropout: Float = 0
+  var recomputesBlocks = false
+  var ownHeadWidth = 0
+
+  /// NTP, MTP heads up to n, and TOP.
+  static func heads(_ n: Int, top: Bool) -> [Objective] {
+    (1...n).map { .nextToken(NextToken(distance: $0)) } + (top ? [.tokenOrder(TokenOrder(window: 5))] : [])
+  }
+
+  static let all = [
+    NetworkCase(testDescription: "NTP and TOP"),
+    NetworkCase(testDescription: "NTP alone", objectives: [.nextToken(NextToken())], weights: [1]),
+    NetworkCase(testDescription: "TOP alone", objectives: [.tokenOrder(TokenOrder(window: 4))], weights: [2]),
+    NetworkCase(testDescription: "tied", isTied: true),
+    NetworkCase(testDescription: "tied, NTP alone", isTied: true, objectives: [.nextToken(NextToken())], weights: [1]),
+    NetworkCase(testDescription: "grouped keys", width: 16, heads: 4, keyValueHeads: 2),
+    NetworkCase(testDescription: "one key for all", width: 24, heads: 3, keyValueHeads: 1, threads: 1),
+    NetworkCase(
+      testDescription: "sixteens", vocabulary: 32, width: 32, heads: 1, keyValueHeads: 1, inner: 48, context: 16),
+    NetworkCase(testDescription: "small chunks", chunk: 3),
+    NetworkCase(testDescription: "context 1", context: 1, rows: 3),
+    NetworkCase(testDescription: "vocabulary 1", vocabulary: 1),
+    NetworkCase(testDescription: "masks and documents", context: 9, masked: true),
+    NetworkCase(
+      testDescription: "MTP-3 parallel", objectives: heads(3, top: false), weights: [1, 0.5, 0.25],
+      multiToken: .parallel),
+    NetworkCase(
+      testDescription: "MTP-3 sequential", objectives: heads(3, top: false), weights: [1, 0.5, 0.25],
+      multiToken: .sequential),
+    NetworkCase(
+      testDescription: "MTP-2 parallel and TOP, tied", blocks: 3, isTied: true, objectives: heads(2, top: true),
+      weights: [1, 0.5, 2], chunk: 5, multiToken: .parallel),
+    NetworkCase(
+      testDescription: "MTP-3 sequential and TOP, tied", isTied: true, objectives: heads(3, top: true),
+      weights: [1, 0.5, 0.3, 2], chunk: 5, multiToken: .sequential),
+    NetworkCase(
+      testDescription: "MTP-4 sequential with masks and documents, one thread", context: 9,
+      objectives: heads(4, top: false), weights: [1, 1, 1, 1], threads: 1, masked: true, multiToken: .sequential),
+    NetworkCase(testDescription: "gpt2", kind: .gpt2),
+    NetworkCase(
+      testDescription: "gpt2 tied, grouped keys of odd width, masks", width: 12, heads: 4, keyValueHeads: 2, context: 9,
+      isTied: true, chunk: 3, masked: true, kind: .gpt2),
+    NetworkCase(
+      testDescription: "gpt2 in sixteens", vocabulary: 32, width: 32, heads: 2, inner: 48, context: 16,
+      objectives: [.nextToken(NextToken())], weights: [1], threads: 3, kind: .gpt2),
+    NetworkCase(
+      testDescription: "gpt2, MTP-3 parallel and TOP", blocks: 2, isTied: true, objectives: heads(3, top: true),
+      weights: [1, 0.5, 0.3, 2], multiToken: .parallel, kind: .gpt2),
+    NetworkCase(
+      testDescription: "gpt2, MTP-3 sequential and TOP", objectives: heads(3, top: true), weights: [1, 0.5, 0.3, 2],
+      multiToken: .sequential, kind: .gpt2),
+    NetworkCase(testDescription: "normed queries and keys", width: 24, heads: 4, keyValueHeads: 2, hasHeadNorms: true),
+    NetworkCase(
+      testDescription: "normed queries and keys, MTP-2 sequential", width: 32, heads: 2, keyValueHeads: 1, context: 16,
+      objectives: heads(2, top: false), weights: [1, 1], threads: 1, multiToken: .sequential, hasHeadNorms: true),
+    NetworkCase(testDescription: "heads wider than their share", ownHeadWidth: 10),
+    NetworkCase(
+      testDescription: "narrow heads that do not divide the width, normed, grouped, computed again", width: 14,
+      heads: 4,
+      keyValueHeads: 2, hasHeadNorms: true, recomputesBlocks: true, ownHeadWidth: 2),
+    NetworkCase(
+      testDescription: "wide normed heads, documents, dropout, MTP-2 sequential", width: 16, heads: 3, keyValueHeads: 1,
+      context: 9, objectives: heads(2, top: true), weights: [1, 1, 1], masked: true, multiToken: .sequential,
+      hasHeadNorms: true, dropout: 0.2, ownHeadWidth: 16),
+    NetworkCase(testDescription: "dropout", dropout: 0.3),
+    NetworkCase(
+      testDescription: "gpt2 with dropout, MTP-3 sequential, computed again", objectives: heads(3, top: true),
+      weights: [1, 0.5, 0.3, 2], multiToken: .sequential, kind: .gpt2, dropout: 0.2, recomputesBlocks: true),
+    NetworkCase(
+      testDescription: "dropout, MTP-3 parallel, computed again", objectives: heads(3, top: false),
+      weights: [1, 0.5, 0.3], threads: 1, multiToken: .parallel, dropout: 0.2, recomputesBlocks: true),
+    NetworkCase(
+      testDescription: "parallel heads for 1, 2 and 4",
+      objectives: [.nextToken(NextToken()), .nextToken(NextToken(distance: 2)), .nextToken(NextToken(distance: 4))],
+      weights: [1, 0.5, 1], multiToken: .parallel),
+    NetworkCase(
+      testDescription: "MTP-2 parallel with masks and documents", context: 9, objectives: heads(2, top: true),
+      weights: [1, 1, 1], masked: true, multiToken: .parallel),
+  ]
+
+  var configuration: Configuration {
+    Configuration(
+      NetworkSize(
+        kind: kind, vocabulary: vocabulary, blocks: blocks, width: width, heads: heads, keyValueHeads: keyValueHeads,
+        ownHeadWidth: ownHeadWidth, inner: inner, context: context, isTied: isTied, hasHeadNorms: hasHeadNorms),
+      epsilon: kind == .gpt2 ? 1e-5 : 1e-6, dropout: dropout, recomputesBlocks: recomputesBlocks,
+      objectives: objectives, multiToken: multiToken)
+  }
+}
+
+extension NetworkCase {
+  /// The gradients of a network with certain weights on these rows, by tensor.
+  func gradients(on data: Rows, threads: Int) throws -> [String: [Float]] {
+    let model = try Transformer(configuration, rows: rows, precision: .fp32, threads: threads)
+    model.shake(3)
+    _ = model.learn(data, weights: weights)
+    return model.tensors(model.parameters.gradients)
+  }
+}
