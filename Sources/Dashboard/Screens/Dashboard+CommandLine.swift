@@ -68,12 +68,12 @@ extension Dashboard {
     }
   }
 
-  /// Asks for a command, after a question where it changes a number more than tenfold.
+  /// Asks for a command, after a question where it changes a rate or a weight more than tenfold.
   private mutating func askTyped(_ command: Command) -> Command? {
     switch command {
     case .rate(let change): return askRate(change, by: .typed)
     case .weight(let change): return askWeight(change, by: .typed)
-    default: return ask(command, by: .typed)
+    default: return askCarefully(command, by: .typed)
     }
   }
 
