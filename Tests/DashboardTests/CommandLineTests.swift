@@ -1,4 +1,5 @@
 // The command line after `:`, numbers before a key, and that a key asks for what its command is.
+import Foundation
 import Testing
 
 @testable import Dashboard
@@ -12,7 +13,10 @@ struct CommandLineTests {
     if case .command(let prompt) = dashboard.overlay { prompt } else { nil }
   }
 
-  @Test(arguments: CommandForm.all.flatMap(\.examples).filter { $0 != "rate 3e-4" && $0 != "rate x0.5" })
+  @Test(
+    arguments: CommandForm.all.flatMap(\.examples).filter {
+      !["rate 3e-4", "rate x0.5", "rate warmup 200"].contains($0)
+    })
   func `a typed line asks for its command, as typed`(line: String) throws {
     var dashboard = run.dashboard(at: 300)
     dashboard.type(":" + line)
@@ -89,6 +93,92 @@ struct CommandLineTests {
     #expect(dashboard.press(.enter) == nil)
     #expect(dashboard.press(.character("y")) == .rate(.times(0.01)))
     #expect(dashboard.askedBy == .typed)
+  }
+
+  @Test(arguments: ["rate hold 1e-5", "rate warmup 200", "rate anneal 3", "steps 310"])
+  func `another course that takes the rate more than tenfold away is asked for first`(line: String) throws {
+    var dashboard = Dashboard(.live, layouts: [])
+    var run = run
+    (run.recipe.schedule.kind, run.recipe.schedule.floor) = (.cosine, 0.01)
+    dashboard.receive(run.began)
+    for number in 1...300 { dashboard.receive(.stepped(run.step(number))) }
+    let command = try Command(typed: line)
+    dashboard.type(":" + line)
+    let before = dashboard.ratePlan
+    #expect(dashboard.ghost != nil && dashboard.ghost != before)
+    #expect(dashboard.press(.enter) == nil)
+    #expect(dashboard.overlay == .confirm(command))
+    let text = dashboard.draw(size: (120, 36), now: run.now(300)).text
+    #expect(text.contains(": within 10 steps"), "\(text)")
+    #expect(dashboard.press(.enter) == nil)
+    #expect(dashboard.press(.character("y")) == command && dashboard.askedBy == .typed)
+    for harmless in ["rate hold", "rate anneal 1000", "steps 3000"] {
+      dashboard = self.run.dashboard(at: 300)
+      dashboard.type(":" + harmless)
+      #expect(try dashboard.press(.enter) == Command(typed: harmless))
+    }
+  }
+
+  @Test func `the way on of the rate is chosen from a list, and shown before it is taken`() {
+    var dashboard = run.dashboard(at: 300)
+    let left = run.recipe.steps - 300
+    #expect(dashboard.press(.character("L")) == nil)
+    #expect(dashboard.ghost?.schedule.then == .scaled)
+    #expect(dashboard.press(.up) == nil)
+    let picture = dashboard.draw(size: (120, 36), now: run.now(300)).text
+    #expect(picture.contains("▸ anneal") && picture.contains("in \(left) steps"), "\(picture)")
+    #expect(dashboard.ghost?.rate(at: 1999) == dashboard.ghost?.rate(at: 2500))
+    #expect(dashboard.press(.enter) == .course(CourseChange(.anneal, over: left)))
+    dashboard.type("Lj")
+    #expect(dashboard.press(.enter) == .course(CourseChange(.hold)))
+    dashboard.type("Lj3e-4")
+    #expect(dashboard.press(.enter) == .course(CourseChange(.hold, rate: 3e-4)))
+    dashboard.type("Ljjx")
+    #expect(dashboard.press(.enter) == nil)
+    #expect(dashboard.draw(size: (120, 36), now: run.now(300)).text.contains("is not a number of steps"))
+    #expect(dashboard.press(.backspace) == nil)
+    dashboard.type("50")
+    let plan = dashboard.ghost
+    #expect(plan.flatMap(dashboard.goal)?.hasSuffix("at step 351") == true, "\(String(describing: plan))")
+    #expect(dashboard.press(.enter) == nil && dashboard.overlay == .confirm(.course(CourseChange(.warmup, over: 50))))
+    #expect(dashboard.press(.character("y")) == .course(CourseChange(.warmup, over: 50)))
+    dashboard.type("L")
+    #expect(dashboard.press(.escape) == nil && dashboard.overlay == nil)
+    for size in [(80, 24), (40, 12), (20, 4), (5, 1)] {
+      dashboard.type("L")
+      _ = dashboard.draw(size: size, now: run.now(300))
+      _ = dashboard.press(.escape)
+    }
+  }
+
+  @Test func `an alert stands in the log with all its lines, and others where the panel has the whole screen`() {
+    var dashboard = run.dashboard(at: 300)
+    let advice = "r goes back to step 240, the last sound checkpoint; or lower the rate and go on"
+    let text =
+      "the training went wrong before step 300: the weights are spoilt (model/layers/0/self_attn/q_proj/weight is "
+      + "59 times as large as at step 240) — " + advice
+    func shows(_ dashboard: inout Dashboard) -> Bool {
+      let lines = dashboard.draw(size: (120, 36), now: run.now(300)).text.split(separator: "\n")
+      let words = lines.map { $0.trimmingCharacters(in: CharacterSet(charactersIn: "│ ")) }.joined(separator: " ")
+      return words.contains(advice)
+    }
+    dashboard.receive(.occurred(Occurrence(.notice, step: 300, time: run.now(300), text: text)))
+    #expect(!shows(&dashboard))
+    (dashboard.focus, dashboard.isFullScreen) = (.events, true)
+    #expect(shows(&dashboard))
+    dashboard = run.dashboard(at: 300)
+    dashboard.receive(.occurred(Occurrence(.diverged, step: 300, time: run.now(300), text: text)))
+    #expect(shows(&dashboard))
+  }
+
+  @Test func `who asked for an evaluation is in the log`() {
+    var dashboard = run.dashboard(at: 300)
+    dashboard.receive(
+      .occurred(
+        Occurrence(
+          .done, step: 300, time: run.now(300), key: "evaluate", actor: .attached(4711),
+          text: "evaluate: done at step 300")))
+    #expect(dashboard.log.contains { $0.text.hasSuffix("done at step 300  (attached 4711)") })
   }
 
   @Test func `the answer to a typed line is shown`() {

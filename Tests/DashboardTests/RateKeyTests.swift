@@ -112,16 +112,16 @@ extension KeyTests {
 
   @Test func `a rate that is being typed is a ghost of the schedule`() {
     var dashboard = run.dashboard(at: 300)
-    #expect(dashboard.ghostFactor == nil)
+    #expect(dashboard.ghost == nil)
     let before = dashboard.draw(size: (120, 36), now: 0).text
     dashboard.type(":rate x2")
-    #expect(dashboard.ghostFactor == 2)
     let rate = dashboard.currentRate ?? 0
+    #expect(abs((dashboard.ghost?.rate(at: 300) ?? 0) / rate - 2) < 1e-9)
     let picture = dashboard.draw(size: (120, 36), now: 0).text
     #expect(picture.contains("→ \(Figure.rate(2 * rate))"), "\(picture)")
     #expect(picture != before)
     dashboard.type("x")
-    #expect(dashboard.ghostFactor == nil)
+    #expect(dashboard.ghost == nil)
   }
 
   @Test func `a weight is typed for the chosen head`() {

@@ -44,6 +44,15 @@ import Testing
     #expect(try Command(typed: command.line) == command)
   }
 
+  @Test func `an answer names its command, and the run file has it`() throws {
+    for line in ["go", "stop", "abandon", "pause", "step", "undo", "evaluate", "detach"] {
+      let word = try Command(typed: line).word
+      #expect(word == line)
+      #expect(Occurrence(.done, step: 1, time: 1, key: word, actor: .tell, text: "\(word): done").isRecorded)
+    }
+    #expect(!Occurrence(.done, step: 1, time: 1, key: "save", actor: .program, text: "save: done").isRecorded)
+  }
+
   @Test func `a factor of a weight is resolved where the weight is known`() throws {
     guard case .weight(let change) = try Command(typed: "weight top x0.5") else {
       Issue.record("not a weight")

@@ -5,6 +5,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -106,8 +107,22 @@ def begin(name, *options, columns=100, rows=30, env=None, recipe="tiny"):
     return terminal
 
 
+def end_left(numbers):
+    """Ends the processes with these numbers that train in this test's folder still, and waits until they are gone."""
+    def trains_here(number):
+        try:
+            with open(f"/proc/{number}/cmdline", "rb") as file:
+                return FOLDER.encode() in file.read()
+        except OSError:
+            return False
+
+    for number in filter(trains_here, numbers):
+        os.kill(number, signal.SIGKILL)
+        wait_until(lambda: not trains_here(number), f"process {number} is gone")
+
+
 __all__ = [
     "ENDLESS", "FOLDER", "IS_FULL", "PATIENCE", "PROGRAM", "ROOT", "RUNS", "SEED", "Skipped", "TEXT", "Terminal", "begin",
-    "checkpoints", "command", "computed", "draws", "events", "going_on", "let_compute", "objects", "occurrences", "run", "state",
+    "checkpoints", "command", "computed", "draws", "end_left", "events", "going_on", "let_compute", "objects", "occurrences", "run", "state",
     "train", "trainer", "wait_until",
 ]

@@ -28,6 +28,23 @@ struct SettingTests {
     #expect(changed.checkpoint.recipe.optimizer.clip == 0.01)
   }
 
+  @Test(arguments: [
+    "rate hold 1e-3", "rate hold", "rate warmup 4", "rate anneal 5", "steps 9", "rate x0.3", "rate 2e-4",
+  ])
+  func `the rates after a command are those that the plan said before it`(line: String) throws {
+    var recipe = Tiny.recipe
+    (recipe.schedule.kind, recipe.schedule.warmup) = (.cosine, 5)
+    for step in [2, 6] {
+      let changed = try Tiny.train(recipe, after: [step: typed("rate x1.5", line)])
+      let before = RatePlan(recipe, factor: 1).after(.rate(.times(1.5)), at: step)
+      let plan = try #require(before?.after(try Command(typed: line), at: step))
+      for report in changed.log.steps where report.step > step {
+        let rate = plan.rate(at: report.step - 1)
+        #expect(abs(rate / report.rate - 1) < 1e-9, "\(line) at \(step): step \(report.step)")
+      }
+    }
+  }
+
   @Test func `steps makes a run longer or shorter, and what is due changes`() throws {
     let longer = try Tiny.train(
       Tiny.recipe, after: [3: typed("steps +3", "evaluate every 5", "save every 0", "sample every 0")])

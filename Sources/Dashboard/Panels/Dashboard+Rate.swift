@@ -24,9 +24,9 @@ extension Dashboard {
     } else {
       now.append(Span("—", .faint))
     }
-    if let factor = ghostFactor, let rate = currentRate {
-      let peak = peak(times: factor).map { ", peak \($0)" } ?? ""
-      now.append(Span("  → \(Figure.rate(rate * factor))\(peak)", Style(.warning)))
+    if let ghost, let step = history.last?.step {
+      let goal = goal(of: ghost).map { ", \($0)" } ?? ""
+      now.append(Span("  → \(Figure.rate(ghost.rate(at: step)))\(goal)", Style(.warning)))
     } else if let request = asked.last(where: { if case .rate = $0.command { true } else { false } }) {
       now.append(Span("  " + request.text.replacing("asked: rate", with: "asked"), Style(.warning, .bold)))
     }
@@ -57,11 +57,14 @@ extension Dashboard {
   /// Draws the rate over the whole run: past steps bright, later steps dim.
   private func drawRateCurve(in area: Rectangle, on canvas: inout Canvas) {
     let done = history.last?.step ?? 0
-    let total = max(beginning?.recipe.steps ?? done, done, 1)
+    let (plan, ghost) = (ratePlan, ghost)
+    let total = max(plan?.steps ?? done, ghost?.steps ?? 0, done, 1)
     var highest = Double(history.rate.summary.maximum)
-    let planned = (0..<64).compactMap { plannedRate(at: total * $0 / 64) }
-    let ghost = ghostFactor
-    highest = max(highest, (planned.max() ?? 0) * max(ghost ?? 1, 1))
+    for index in 0..<64 {
+      let step = total * index / 64
+      if let plan { highest = max(highest, plan.rate(at: step)) }
+      if let ghost, step >= done { highest = max(highest, ghost.rate(at: step)) }
+    }
     guard highest > 0, highest.isFinite else { return drawNothing("no rate yet", in: area, on: &canvas) }
     let label = Figure.rate(highest)
     let margin = max(label.width, 1) + 1
@@ -78,17 +81,18 @@ extension Dashboard {
     let bottom = plot.height - 1
     let ahead = Pen(style: .faint, dash: Pen.Dash(on: 2, off: 1), symbol: ".")
     let here = x.point(of: Double(done), among: plot.width)
-    func drawAhead(_ factor: Double, _ pen: Pen) {
+    func drawAhead(_ plan: RatePlan, _ pen: Pen) {
       var before: (x: Int, y: Int)?
       for column in here..<max(plot.width, here) {
         let step = max(Int((Double(column) / Double(max(plot.width - 1, 1)) * Double(total)).rounded()), done)
-        guard let rate = plannedRate(at: min(step, total - 1)) else { break }
-        let point = (x: column, y: bottom - y.point(of: rate * factor, among: plot.height))
+        let end = max(plan.steps, done, 1)
+        guard step <= end else { break }
+        let point = (x: column, y: bottom - y.point(of: plan.rate(at: min(step, end - 1)), among: plot.height))
         plot.line(from: before ?? point, to: point, pen)
         before = point
       }
     }
-    drawAhead(1, ahead)
+    if let plan { drawAhead(plan, ahead) }
     // The ghost: the curve after a change that is not confirmed yet.
     if let ghost { drawAhead(ghost, Pen(style: Style(.warning), dash: Pen.Dash(on: 1, off: 1), symbol: "~")) }
     let ranges = history.places.ranges(.step, x, plot.width)

@@ -43,18 +43,28 @@ extension Dashboard {
     let shown = log[max(end - room, 0)..<end]
     if shown.isEmpty && newest.isEmpty { return drawNothing("nothing has happened yet", in: inside, on: &canvas) }
     let digits = shown.map { Figure.grouped($0.step).width }.max() ?? 1
-    for (index, entry) in shown.enumerated() {
-      var line: [Span] = []
-      if inside.columns >= 38 {
-        line.append(Span(Figure.clock(entry.time, secondsFromGMT: secondsFromGMT) + "  ", .faint))
-      }
-      if inside.columns >= 50 {
-        line.append(Span("step " + Figure.grouped(entry.step).padded(to: digits, .right) + "  ", .faint))
-      }
-      line.append(Span(entry.text, entry.style))
-      canvas.write(line, line: index, of: inside)
+    var lines: [[Span]] = []
+    for entry in shown.reversed() where lines.count < room {
+      lines = self.lines(of: entry, digits: digits, columns: inside.columns) + lines
     }
-    for (index, line) in newest.enumerated() { canvas.write(line, line: shown.count + index, of: inside) }
+    for (index, line) in (lines.suffix(room) + newest).enumerated() { canvas.write(line, line: index, of: inside) }
+  }
+
+  /// What stands of an entry of the log: one line, and all lines of an alert, or of any entry where the panel has the whole screen.
+  private func lines(of entry: LogLine, digits: Int, columns: Int) -> [[Span]] {
+    var start: [Span] = []
+    if columns >= 38 { start.append(Span(Figure.clock(entry.time, secondsFromGMT: secondsFromGMT) + "  ", .faint)) }
+    if columns >= 50 {
+      start.append(Span("step " + Figure.grouped(entry.step).padded(to: digits, .right) + "  ", .faint))
+    }
+    let room = columns - start.width
+    guard isFullScreen || entry.kind == .alert, room >= 20, entry.text.width > room else {
+      return [start + [Span(entry.text, entry.style)]]
+    }
+    let gap = [Span(String(repeating: " ", count: start.width))]
+    return entry.text.wrapped(to: room).enumerated().map { index, text in
+      (index == 0 ? start : gap) + [Span(text, entry.style)]
+    }
   }
 
   /// The shown lines of the log. The newest save stands for all saves before it.

@@ -72,7 +72,7 @@ extension Dashboard {
     let most = max(min(rows.count, canvas.rows - 7), 1)
     let chosen = min(prompt.chosen, max(rows.count - 1, 0))
     let first = min(max(chosen - most / 2, 0), max(rows.count - most, 0))
-    let inside = canvas.dialog("go back to", columns: min(46, max(canvas.columns - 6, 16)), rows: most + 3)
+    let inside = canvas.dialog("go back to", columns: min(48, max(canvas.columns - 6, 16)), rows: most + 3)
     canvas.write(
       [
         Span("    step".padded(to: 14), .faint), Span("held-out \(head)".padded(to: 15), .faint),

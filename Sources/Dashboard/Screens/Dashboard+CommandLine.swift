@@ -73,7 +73,7 @@ extension Dashboard {
     switch command {
     case .rate(let change): return askRate(change, by: .typed)
     case .weight(let change): return askWeight(change, by: .typed)
-    default: return ask(command, by: .typed)
+    default: return askCarefully(command, by: .typed)
     }
   }
 

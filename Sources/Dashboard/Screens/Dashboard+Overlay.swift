@@ -16,6 +16,7 @@ extension Dashboard {
     case .weights(let prompt): draw(prompt, on: &canvas)
     case .command(let prompt): draw(prompt, on: &canvas)
     case .back(let prompt): draw(prompt, on: &canvas)
+    case .course(let prompt): draw(prompt, on: &canvas)
     case .ask(let prompt): draw(prompt, on: &canvas)
     case .confirm(let command):
       drawQuestion("sure?", question(command), [("y", "yes"), ("esc", "leave it")], on: &canvas)
@@ -34,7 +35,7 @@ extension Dashboard {
 
   private func question(_ command: Command) -> String {
     switch command {
-    case .rate(let change): return question(change)
+    case .rate, .course, .setting: return question(onRate: command)
     case .weight(let change):
       let old = weight(of: change.head)
       return "weight of \(change.head.name) \(Figure.factor(old)) → \(Figure.factor(change.weight)) is a factor of "
@@ -86,7 +87,7 @@ extension Dashboard {
       notes = [
         Span("\(Figure.rate(rate)) → "), Span(Figure.rate(new), .bold), Span("  ×\(Figure.factor(new / rate))", .faint),
       ]
-      if let peak = peak(times: new / rate) { notes.append(Span("  peak \(peak)", .faint)) }
+      if let goal = ghost.flatMap(goal) { notes.append(Span("  \(goal)", .faint)) }
     } else {
       notes = [Span(now + "   a rate: 3e-4   a factor: x0.5", .faint)]
     }

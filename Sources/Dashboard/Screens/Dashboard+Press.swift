@@ -44,8 +44,8 @@ extension Dashboard {
   /// The reason why an action has no effect now; nil if it has one.
   func refusal(of action: Action) -> String? {
     switch action {
-    case .pause, .stepOnce, .rateUp, .rateDown, .rateDouble, .rateHalve, .typeRate, .weights, .save, .evaluate,
-      .generate, .undo, .commandLine, .goBack:
+    case .pause, .stepOnce, .rateUp, .rateDown, .rateDouble, .rateHalve, .typeRate, .chooseCourse, .weights, .save,
+      .evaluate, .generate, .undo, .commandLine, .goBack:
       if mode == .watched { return "another process trains this run: foretop attach steers it" }
       if mode == .stored { return "a stored run, not trained now: foretop resume continues it" }
       switch phase {
@@ -112,6 +112,7 @@ extension Dashboard {
     case .rateDouble: return askRate(.times(2))
     case .rateHalve: return askRate(.times(0.5))
     case .typeRate: overlay = .rate(text: "", problem: "")
+    case .chooseCourse: overlay = .course(CoursePrompt())
     case .weights: overlay = .weights(WeightPrompt())
     case .undo: return ask(.undo)
     case .commandLine: overlay = .command(CommandPrompt())
@@ -197,14 +198,6 @@ extension Dashboard {
     // A bound on memory, should the trainer never answer.
     if asked.count > 50 { asked.removeFirst() }
     return command
-  }
-
-  /// The rate once all waiting commands are executed; nil while no rate is known.
-  private var expectedRate: Double? {
-    asked.reduce(currentRate) { rate, request in
-      guard case .rate(let change) = request.command else { return rate }
-      return rate.map { change.applied(to: $0) }
-    }
   }
 
   /// The sender of the last command.
@@ -301,6 +294,7 @@ extension Dashboard {
     case .weights(let prompt): return press(key, in: prompt)
     case .command(let prompt): return press(key, in: prompt)
     case .back(let prompt): return press(key, in: prompt)
+    case .course(let prompt): return press(key, in: prompt)
     case .ask(let prompt): return press(key, in: prompt)
     case .confirm(let command):
       switch key {

@@ -7,58 +7,80 @@ extension Dashboard {
   /// Asks for a rate. The user must confirm it first if the rate changes more than tenfold within ten steps, or if the rate is
   /// typed during the warm-up.
   mutating func askRate(_ change: RateChange, by actor: Occurrence.Actor = .key) -> Command? {
-    guard let rate = expectedRate else { return ask(.rate(change), by: actor) }
+    guard let step = history.last?.step, let rate = expectedRate else { return ask(.rate(change), by: actor) }
     let new = change.applied(to: rate)
     guard new > 0, new <= RateChange.largest else {
       message =
         "the rate would be \(Figure.rate(new)): it must be above 0 and at most \(Figure.rate(RateChange.largest))"
       return nil
     }
-    if case .to = change, let step = history.last?.step, beginning?.recipe.schedule.isWarmingUp(at: step) == true {
+    if case .to = change, beginning?.recipe.schedule.isWarmingUp(at: step) == true {
       confirmingActor = actor
       overlay = .warmup(rate: new)
       return nil
     }
-    if jump(to: new) != nil {
-      confirm(.rate(change), by: actor)
+    return askCarefully(.rate(change), by: actor)
+  }
+
+  /// Asks for a command that changes the rates of later steps. The user must confirm it first if the rate of one of the next ten
+  /// steps changes more than tenfold.
+  mutating func askCarefully(_ command: Command, by actor: Occurrence.Actor) -> Command? {
+    guard jump(by: command) != nil else { return ask(command, by: actor) }
+    confirm(command, by: actor)
+    return nil
+  }
+
+  /// The rates of coming steps as they are planned now; nil without a recipe.
+  var ratePlan: RatePlan? { beginning.map { RatePlan($0.recipe, factor: rateFactor) } }
+
+  /// The same once all that was asked is done.
+  private var expectedPlan: RatePlan? {
+    guard let step = history.last?.step, let plan = ratePlan else { return nil }
+    return asked.reduce(plan) { plan, asked in plan.after(asked.command, at: step) ?? plan }
+  }
+
+  /// The rate of the next step once all that was asked is done.
+  var expectedRate: Double? {
+    guard let step = history.last?.step, let rate = expectedPlan?.rate(at: step), rate > 0 else { return currentRate }
+    return rate
+  }
+
+  /// How far a command takes the rate within ten steps: from which rate to which, the farthest; nil where it stays within tenfold.
+  private func jump(by command: Command) -> (old: Double, new: Double)? {
+    guard let step = history.last?.step, let plan = ratePlan, let next = expectedPlan?.after(command, at: step) else {
       return nil
     }
-    return ask(.rate(change), by: actor)
-  }
-
-  /// The schedule's rate at the next step, without the user's changes.
-  private var scheduledRate: Double? {
-    history.last.flatMap { plannedRate(at: $0.step) }.map { $0 / rateFactor }.flatMap { $0 > 0 ? $0 : nil }
-  }
-
-  /// The rate at the next step once all waiting commands are executed.
-  private var expectedRate: Double? {
-    guard let scheduledRate else { return currentRate }
-    return asked.reduce(scheduledRate * rateFactor) { rate, asked in
-      if case .rate(let change) = asked.command { change.applied(to: rate) } else { rate }
+    func distance(_ one: Double, _ other: Double) -> Double { one == other ? 1 : max(one / other, other / one) }
+    // A change of the rate is the same at every step.
+    let ahead = if case .rate = command { 1 } else { Self.cautiousSteps }
+    var farthest: (old: Double, new: Double, distance: Double)?
+    for factor in [plan.factor] + factorsBefore.filter({ $0.step >= step - Self.cautiousSteps }).map(\.factor) {
+      var before = plan
+      before.factor = factor
+      let old = before.rate(at: step)
+      guard old > 0 else { continue }
+      for place in step..<max(min(step + ahead, next.steps), step + 1) {
+        let new = next.rate(at: place)
+        // What the schedule does anyway is no jump.
+        let length = min(distance(new, old), distance(new, before.rate(at: place)))
+        if length > farthest?.distance ?? 10.000001 { farthest = (old, new, length) }
+      }
     }
+    return farthest.map { ($0.old, $0.new) }
   }
 
-  /// Of the rates of the last ten steps, the one farthest from `new`, if it is more than tenfold away; otherwise nil.
-  func jump(to new: Double) -> Double? {
-    let step = history.last?.step ?? 0
-    var rates = [currentRate].compactMap { $0 }
-    if let scheduledRate {
-      rates += factorsBefore.filter { $0.step >= step - Self.cautiousSteps }.map { scheduledRate * $0.factor }
+  /// What is asked before a rate changes much.
+  func question(onRate command: Command) -> String {
+    guard let jump = jump(by: command) else { return "Change the rate?" }
+    let factor = "a factor of \(Figure.factor(jump.new / jump.old))"
+    guard case .rate(let change) = command, let rate = expectedRate else {
+      return
+        "\(command.line): within \(Self.cautiousSteps) steps, rate \(Figure.rate(jump.old)) → \(Figure.rate(jump.new)) is "
+        + "\(factor). Do it?"
     }
-    func distance(_ rate: Double) -> Double { max(new / rate, rate / new) }
-    guard let farthest = rates.filter({ $0 > 0 }).max(by: { distance($0) < distance($1) }) else { return nil }
-    return distance(farthest) > 10.000001 ? farthest : nil
-  }
-
-  /// The question before a large change of the rate.
-  func question(_ change: RateChange) -> String {
-    guard let rate = expectedRate else { return "Change the rate?" }
     let new = change.applied(to: rate)
-    let old = jump(to: new) ?? rate
-    let factor = "a factor of \(Figure.factor(new / old))"
-    if let now = currentRate, abs(now / old - 1) < 1e-6 {
-      return "rate \(Figure.rate(old)) → \(Figure.rate(new)) is \(factor). Take it?"
+    if let now = currentRate, abs(now / jump.old - 1) < 1e-6 {
+      return "rate \(Figure.rate(jump.old)) → \(Figure.rate(new)) is \(factor). Take it?"
     }
     return "rate \(Figure.rate(rate)) → \(Figure.rate(new)), with the changes of the last ten steps \(factor). Take it?"
   }
@@ -82,8 +104,7 @@ extension Dashboard {
   }
 
   func warmupAnswers(_ rate: Double) -> [(key: String, text: String)] {
-    let factor = currentRate.map { rate / $0 } ?? 1
-    let peak = peak(times: factor).map { ", up to \($0)" } ?? ""
+    let peak = ghost.flatMap(goal).map { ", \($0)" } ?? ""
     return [
       ("s", "scale the schedule: \(Figure.rate(rate)) now\(peak)"), ("h", "hold \(Figure.rate(rate))"),
       ("esc", "leave it"),
@@ -92,31 +113,34 @@ extension Dashboard {
 
   // MARK: The ghost
 
-  /// The factor by which the change in the prompt or in the question would multiply the schedule's rate; nil without such a
-  /// change.
-  var ghostFactor: Double? {
-    let change: RateChange?
-    switch overlay {
-    case .rate(let text, _): change = try? RateChange(typed: text)
-    case .command(let prompt):
-      if case .rate(let typed)? = try? Command(typed: prompt.text) { change = typed } else { change = nil }
-    case .confirm(.rate(let asked)): change = asked
-    case .warmup(let rate): change = .to(rate)
-    default: change = nil
-    }
-    guard let change, let rate = expectedRate, let now = currentRate, now > 0 else { return nil }
-    let new = change.applied(to: rate)
-    guard new > 0, new <= RateChange.largest else { return nil }
-    return new / now
+  /// What the command that is being typed, or asked about, would make of the rates of coming steps; nil where there is none that
+  /// changes them.
+  var ghost: RatePlan? {
+    let command: Command? =
+      switch overlay {
+      case .rate(let text, _): (try? RateChange(typed: text)).map(Command.rate)
+      case .command(let prompt): try? Command(typed: prompt.text)
+      case .course(let prompt): (try? change(of: prompt)).map(Command.course)
+      case .confirm(let command): command
+      case .warmup(let rate): .rate(.to(rate))
+      default: nil
+      }
+    guard let command, let step = history.last?.step, let plan = expectedPlan?.after(command, at: step),
+      0...RateChange.largest ~= plan.rate(at: step)
+    else { return nil }
+    return plan
   }
 
-  /// The highest rate of the warm-up and its step, times `factor`: `1.0e-3 at step 501`; nil if the schedule has no warm-up.
-  func peak(times factor: Double) -> String? {
-    guard let schedule = beginning?.recipe.schedule, let step = history.last?.step, schedule.isWarmingUp(at: step)
-    else {
-      return nil
+  /// Where a warm-up or an annealing leads to: `peak 1.0e-3 at step 501`; nil for other courses.
+  func goal(of plan: RatePlan) -> String? {
+    guard let step = history.last?.step else { return nil }
+    let schedule = plan.schedule
+    if schedule.isWarmingUp(at: step) {
+      let end = schedule.endOfWarmup(at: step)
+      return "peak \(Figure.rate(plan.rate(at: end))) at step \(Figure.grouped(end + 1))"
     }
-    let end = schedule.endOfWarmup(at: step)
-    return plannedRate(at: end).map { "\(Figure.rate($0 * factor)) at step \(Figure.grouped(end + 1))" }
+    guard schedule.then == .anneal, schedule.from + schedule.over > step else { return nil }
+    let end = schedule.from + schedule.over
+    return "\(Figure.rate(plan.rate(at: end - 1))) at step \(Figure.grouped(end))"
   }
 }

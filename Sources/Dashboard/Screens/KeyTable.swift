@@ -4,7 +4,7 @@ import TerminalUI
 /// The effect of a key.
 enum Action: Hashable, Sendable {
   case pause, stepOnce
-  case rateUp, rateDown, rateDouble, rateHalve, typeRate, weights, undo, commandLine
+  case rateUp, rateDown, rateDouble, rateHalve, typeRate, chooseCourse, weights, undo, commandLine
   case save, evaluate, generate, goBack, ask
   case previousProbe, nextProbe, earlierSample
   case axis, logarithm, wholeRange, smoother, rougher, unsmoothed
@@ -57,6 +57,9 @@ package enum KeyTable {
       "double, halve the learning rate"),
     KeyLine(
       .training, [(.character("l"), .typeRate)], label: "type rate", "type a learning rate: 3e-4, or a factor: x0.5"),
+    KeyLine(
+      .training, [(.character("L"), .chooseCourse)],
+      "choose how the rate goes on: scaled, held, warmed up again, annealed"),
     KeyLine(
       .training, [(.character("w"), .weights)], label: "weights", "type the weight of a loss: 0.5, or a factor: x2"),
     KeyLine(.training, [(.character("u"), .undo)], "undo the last change: rate, weight, setting or prompt"),

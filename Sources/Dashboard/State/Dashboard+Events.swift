@@ -91,7 +91,7 @@ extension Dashboard {
   }
 
   mutating func note(_ occurrence: Occurrence, after phase: RunPhase) {
-    guard occurrence.kind != .done else { return }
+    guard occurrence.kind != .done || occurrence.tellsWhoAsked else { return }
     note(LogLine(occurrence))
     if let expectation = occurrence.expectation { show(TextAnswer(step: occurrence.step, expectation)) }
     if occurrence.kind == .pause || occurrence.kind == .proceed || occurrence.kind == .start { history.interrupt() }

@@ -24,6 +24,7 @@ package struct Dashboard: Sendable {
     case command(CommandPrompt)
     case confirm(Command)
     case back(BackPrompt)
+    case course(CoursePrompt)
     case ask(AskPrompt)
     /// A rate was typed while the schedule warms up: does it hold, or does the schedule go on with it?
     case warmup(rate: Double)

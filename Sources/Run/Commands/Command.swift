@@ -52,7 +52,7 @@ package enum Command: Codable, Sendable, Equatable {
   package var word: String {
     switch self {
     case .pause: "pause"
-    case .proceed: "proceed"
+    case .proceed: "go"
     case .step: "step"
     case .until: "until"
     case .rate: "rate"
@@ -67,7 +67,7 @@ package enum Command: Codable, Sendable, Equatable {
     case .generate, .generateFrom: "generate"
     case .ask: "ask"
     case .probe: "probe"
-    case .stop: "stop"
+    case .stop(let saving): saving ? "stop" : "abandon"
     case .leaveOut: "leaveOut"
     case .back: "back"
     case .detach: "detach"

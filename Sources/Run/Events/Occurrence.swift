@@ -83,9 +83,11 @@ package struct Occurrence: Codable, Sendable, Equatable {
   /// Other occurrences need no confirmation.
   package var needsConfirmation: Bool { kind == .rate || kind == .weight || kind == .setting }
 
-  /// True if the run file keeps the occurrence. Of the answers of kind `done` it keeps those that say who asked for
-  /// something that the run then did.
-  package var isRecorded: Bool {
-    kind != .done || (actor != .program && ["evaluate", "generate", "until", "stop", "detach"].contains(key))
+  /// True if the run file keeps the occurrence: every one but the program's answers to itself.
+  package var isRecorded: Bool { kind != .done || actor != .program }
+
+  /// True for an answer that alone says who asked for something which the run then did; other answers repeat what the events say.
+  package var tellsWhoAsked: Bool {
+    kind == .done && actor != .program && ["evaluate", "generate", "until", "stop", "abandon", "detach"].contains(key)
   }
 }

@@ -11,7 +11,7 @@ struct ControlLoop {
   /// Stops a run that is being set up; false once it has begun.
   private let cancel: @Sendable () -> Bool
   /// What a run that is being set up is doing.
-  private var preparing = "the run is being set up"
+  private var preparing = "its folder is there"
   private var ring = EventRing()
   private var pace = ControlPace()
   private var state = RunState()

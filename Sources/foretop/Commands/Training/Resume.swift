@@ -47,7 +47,9 @@ struct Resume: ParsableCommand {
       (name, place.folder) = place.folder.located(which.name)
       let continuation = Continuation(name: name, changes: changes, seed: seed, place: place, screen: screen)
       request = try continuation.request(from: target)
-    } catch let error as UserError where error.status != .usage && StoredRun.isBeingWritten(folder) {
+    } catch let error as UserError
+      where ![.usage, .unavailable].contains(error.status) && StoredRun.isBeingWritten(folder)
+    {
       // The other process may just have removed the file that was to be read.
       throw UserError(
         .unavailable,

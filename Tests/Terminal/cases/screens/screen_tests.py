@@ -285,25 +285,33 @@ def test_random_keys_and_resizes_crash_nothing():
     left = 400
     for session in range(20):
         name = f"random-{session}"
-        with Terminal(train(name, *ENDLESS), 80, 24) as terminal:
-            while left > 0 and terminal.process.poll() is None:
-                left -= 1
-                try:
-                    if draw.random() < 0.1:
-                        terminal.resize(draw.randint(1, 200), draw.randint(1, 60))
-                    terminal.type(draw.choice(keys))
-                except OSError:
-                    break
-                terminal.read(draw.choice((0, 0, 0.02)))
-            if left == 0:
-                terminal.resize(80, 24)
-                terminal.signal(2)
-            status = terminal.finish()
-            # Some keys ask to quit.
-            assert status in (0, 130), f"{name} ended with {status}\n{terminal.after}"
-            terminal.assert_restored()
-        # Some keys send the run to the background.
-        run(command("tell", name, "stop"), status=None)
+        trainers = set()
+        try:
+            with Terminal(train(name, *ENDLESS), 80, 24) as terminal:
+                while left > 0 and terminal.process.poll() is None:
+                    left -= 1
+                    trainers.add(trainer(terminal.process))
+                    try:
+                        if draw.random() < 0.1:
+                            terminal.resize(draw.randint(1, 200), draw.randint(1, 60))
+                        terminal.type(draw.choice(keys))
+                    except OSError:
+                        break
+                    terminal.read(draw.choice((0, 0, 0.02)))
+                if left == 0:
+                    # A program that has hardly begun has no handlers yet.
+                    wait_until(
+                        lambda: (terminal.read(), b"\x1b[?1049h" in terminal.raw or terminal.process.poll() is not None)[1],
+                        "the program has the screen")
+                    terminal.resize(80, 24)
+                    terminal.signal(2)
+                status = terminal.finish()
+                # Some keys ask to quit.
+                assert status in (0, 130), f"{name} ended with {status}\n{terminal.after}"
+                terminal.assert_restored()
+        finally:
+            # Some keys send the run to the background, and some before them make a branch of it, which has another name.
+            end_left(trainers)
         if left == 0:
             return
 

@@ -61,6 +61,8 @@ def send(peer, **message):
 def test_a_run_is_steered_from_another_process():
     with training("told") as process:
         assert "paused" in tell("told", "pause").stdout
+        # What changes nothing is answered and recorded too.
+        assert "pause: done" in tell("told", "pause").stdout
         assert " → " in tell("told", "rate", "x0.5").stdout
         answer = json.loads(tell("told", "clip", "0.25", options=["--json"]).stdout)
         assert answer["status"] == "done" and answer["answer"] == 1, answer
@@ -80,7 +82,7 @@ def test_a_run_is_steered_from_another_process():
         assert found and found[0]["actor"] == "tell" and new in (None, found[0].get("new")), (kind, found)
     assert [event["actor"] for event in occurrences("told", "saved")][:1] == ["tell"]
     asked = {event["key"]: event["actor"] for event in occurrences("told", "done")}
-    assert asked == {"evaluate": "tell", "stop": "tell"}, asked
+    assert asked == {"pause": "tell", "evaluate": "tell", "stop": "tell"}, asked
     assert not os.path.exists(control("told"))
     gone = tell("told", "pause", status=69)
     assert "no process trains run “told”" in gone.stderr, gone
