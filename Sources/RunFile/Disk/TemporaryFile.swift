@@ -6,26 +6,13 @@ import Synchronization
 /// The paths of temporary files, which the signal handler removes.
 nonisolated(unsafe) private let unfinished = UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>.allocate(capacity: 16)
 nonisolated(unsafe) private let remove: @convention(c) (CInt) -> Void = { number in
-  TemporaryFile.removeAll()
+  for place in 0..<16 { if let path = unfinished[place] { unlink(path) } }
   signal(number, SIG_DFL)
   raise(number)
 }
 
 /// A temporary file, which is being written.
-package enum TemporaryFile {
-  /// Removes every temporary file of this process, which is about to end. Async-signal-safe; `prepare` comes first.
-  package static func removeAll() {
-    for place in 0..<16 { if let path = unfinished[place] { unlink(path) } }
-  }
-
-  /// Makes `removeAll` safe to be called at any time.
-  package static func prepare() {
-    state.withLock { state in
-      if !state.isPrepared { unfinished.initialize(repeating: nil, count: 16) }
-      state.isPrepared = true
-    }
-  }
-
+enum TemporaryFile {
   /// Writes a temporary file, and removes it when that fails or a signal ends the process. Temporary files of killed
   /// processes for the same file are removed before.
   /// - Parameters:
@@ -62,7 +49,6 @@ package enum TemporaryFile {
   /// Runs `body`; its files are removed when a signal ends the process meanwhile. Signals that are ignored or have
   /// another handler are left alone.
   static func removing<Result>(_ paths: [String], _ body: () throws -> Result) throws -> Result {
-    prepare()
     let places = state.withLock { state in
       if state.count == 0 { listen(&state) }
       state.count += 1
@@ -91,6 +77,10 @@ package enum TemporaryFile {
   }
 
   private static func listen(_ state: inout Registry) {
+    if !state.isPrepared {
+      unfinished.initialize(repeating: nil, count: 16)
+      state.isPrepared = true
+    }
     var action = sigaction()
     action.__sigaction_handler.sa_handler = remove
     action.sa_flags = CInt(SA_ONSTACK)

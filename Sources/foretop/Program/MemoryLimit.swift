@@ -2,7 +2,6 @@
 // allocations are refused before; for all others, the handler here prints the reason.
 import Glibc
 import Run
-import RunFile
 
 /// Prepared in advance, since a signal handler must not allocate.
 private struct LastWords {
@@ -20,7 +19,6 @@ enum MemoryLimit {
     _ = ProcessLimit.spaceAtStart
     guard let space = ProcessLimit.addressSpace, lastWords == nil else { return }
     Allocator.useOneHeap()
-    TemporaryFile.prepare()
     let text =
       "foretop: memory ran out: ulimit -v (RLIMIT_AS) allows \(space.most >> 20) MiB: raise it, or make the recipe "
       + "smaller\n"
@@ -39,7 +37,7 @@ enum MemoryLimit {
     for signal in [SIGSEGV, SIGBUS, SIGILL, SIGTRAP, SIGABRT] { sigaction(signal, &action, nil) }
   }
 
-  /// Async-signal-safe: calls open, read, write, unlink and _exit only.
+  /// Async-signal-safe: calls open, read, write and _exit only.
   private static func speak() {
     guard let words = lastWords?.pointee else { return }
     let file = open("/proc/self/statm", O_RDONLY)
@@ -49,8 +47,6 @@ enum MemoryLimit {
     // With much address space free, the signal has another cause.
     guard pages &* words.pageSize > words.limit / 4 * 3 else { return }
     _ = write(STDERR_FILENO, words.bytes, words.count)
-    // A file that is not finished would only fill the disk.
-    TemporaryFile.removeAll()
     _exit(69)
   }
 }
