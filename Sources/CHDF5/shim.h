@@ -43,6 +43,13 @@ static inline haddr_t h5_undefined_address(void) { return HADDR_UNDEF; }
 /// Keeps libhdf5 from printing errors on this thread: they become sentences instead.
 static inline void h5_quiet(void) { H5Eset_auto2(H5E_DEFAULT, NULL, NULL); }
 
+/// True if an entry of the error stack says that memory could not be allocated. The library uses H5E_NOSPACE for memory and for
+/// room in the file; that which is about the file comes with another major number than H5E_RESOURCE.
+static inline bool h5_is_of_memory(const H5E_error2_t *entry) {
+  return (entry->maj_num == H5E_RESOURCE && (entry->min_num == H5E_NOSPACE || entry->min_num == H5E_CANTALLOC)) ||
+         strstr(entry->desc, "memory allocation failed") || strstr(entry->desc, "unable to allocate");
+}
+
 /// The kind of the link NAME: 0 hard, 1 soft, 64 external; negative on error.
 static inline int h5_link_type(hid_t group, const char *name) {
   H5L_info_t info;

@@ -198,6 +198,15 @@ struct TokenFileTests {
     }
   }
 
+  @Test func `a header of a kind that is not known is not taken for tokens`() throws {
+    let path = try folder.write("new.bin", llmc(20_251_013, 1, 64, bytes([1, 2, 3, 4] as [UInt16])))
+    let error = try #require(throws: CorpusError.self) { try Corpus(opening: source([path])) }
+    #expect(error.description.contains(path) && error.description.contains("20251013"), "\(error)")
+    // Tokens at the beginning that happen to be zero are no header.
+    let zeros = try folder.write("zeros.bin", bytes([UInt16](repeating: 0, count: 600) + [1, 2]))
+    #expect(try all(Corpus(opening: source([zeros], heldOut: 0)).training).count == 602)
+  }
+
   @Test func `other files that are called bin are refused by what they are`() throws {
     for (beginning, what) in [([0x1F, 0x8B, 8, 0], "gzip"), ([0x93] + Array("NUMPY\u{1}\0".utf8), "NumPy")]
       as [([UInt8], String)]

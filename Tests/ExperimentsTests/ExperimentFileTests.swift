@@ -86,6 +86,19 @@ import Testing
     }
   }
 
+  @Test(arguments: [
+    ("held-out/npt", "“held-out/npt”, which evaluations of its runs lack; did you mean held-out/ntp?"),
+    ("accuracy/top", "“accuracy/top”"), ("loss/ntp", "“loss/ntp”"),
+  ]) func `a number that no cell measures is refused before anything runs`(metric: String, words: String) throws {
+    let file = try file("recipe: tiny\nsettings: {a: {}, b: {}}\nmetrics: [held-out/ntp, \"\(metric)\"]")
+    let said = sentence { _ = try file.cells(of: Recipe()) }
+    #expect(said.contains("experiment e: metrics names") && said.contains(words), "\(said)")
+    // One cell that has it is enough.
+    let some = try self.file(
+      "recipe: tiny\nsettings: {a: {}, b: {objective.top: 0}}\nmetrics: [held-out/top, accuracy/ntp]")
+    #expect(some.metrics(of: try some.cells(of: Recipe())) == ["held-out/top", "accuracy/ntp"])
+  }
+
   @Test func `a setting whose recipe does not hold is named`() throws {
     let file = try file("recipe: tiny\nsettings: {odd: {model.width: 33}}")
     let error = try #require(throws: UserError.self) { try file.cells(of: Recipe()) }

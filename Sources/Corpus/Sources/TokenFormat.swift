@@ -67,6 +67,14 @@ struct TokenFormat {
     if let kind = FileKind.amongNumbers(Array(first)) {
       throw CorpusError(.badText, "\(path) is \(kind.refusal(of: path))")
     }
+    if asked == nil, Self.hasHeader(first) {
+      throw CorpusError(
+        .badText,
+        """
+        \(path) begins with a header like those of llm.c's files, of a kind that foretop does not know (\(word(0))); name a file \
+        that llm.c's dev/data makes, or set tokenizer.width where the file has tokens and no header
+        """)
+    }
     let width = asked ?? 2
     guard file.size % width == 0 else {
       throw CorpusError(
@@ -87,6 +95,13 @@ struct TokenFormat {
         """)
     }
     (self.width, count, start) = (width, file.size / width, 0)
+  }
+
+  /// True if a file of an unknown kind begins as llm.c's files do: 256 words, of which the first is a date (20240520) and the last
+  /// 240 are zero.
+  private static func hasHeader(_ first: [UInt8]) -> Bool {
+    guard first.count == headerSize, first[64...].allSatisfy({ $0 == 0 }) else { return false }
+    return (20_200_101...20_991_231).contains(first.withUnsafeBytes { $0.load(as: Int32.self) })
   }
 
   /// The width that a file's integers seem to have, if that is not 2: the upper halves of wide integers, at every

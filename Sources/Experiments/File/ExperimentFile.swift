@@ -59,7 +59,7 @@ package struct ExperimentFile: Sendable, Equatable {
   /// - Parameters:
   ///   - base: the recipe that the file names.
   ///   - change: the command line's changes in every cell, made after those of the file.
-  /// - Throws: `UserError` that names the setting whose recipe is not valid.
+  /// - Throws: `UserError` that names the setting whose recipe is not valid, or a number of the table that no cell measures.
   package func cells(of base: Recipe, changedBy change: (inout Recipe) throws -> Void = { _ in }) throws
     -> [ExperimentCell]
   {
@@ -78,7 +78,19 @@ package struct ExperimentFile: Sendable, Equatable {
             setting: index, name: "\(setting.name)-\(seed)", changes: changes + setting.changes, recipe: recipe))
       }
     }
+    try requireMetrics(of: cells)
     return cells
+  }
+
+  /// Makes sure that every number of the table is measured in some cell: runs take hours, and their numbers cannot be had later.
+  private func requireMetrics(of cells: [ExperimentCell]) throws {
+    let names = cells.map { Evaluation.names($0.recipe) }
+    guard let missing = metrics.first(where: { name in !names.contains { $0.contains(name) } }) else { return }
+    var known: [String] = []
+    for name in names.joined() where !known.contains(name) { known.append(name) }
+    let meant = known.nearest(to: missing).map { "did you mean \($0)?" } ?? "they have \(known.joined(separator: ", "))"
+    throw UserError(
+      .data, "experiment \(name): metrics names \(missing.quotation), which evaluations of its runs lack; \(meant)")
   }
 
   /// The index of the setting that the others are compared with.

@@ -104,7 +104,8 @@ package enum SandboxAnswer {
     let pages = (try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8))?.split(separator: " ").first
     guard let mapped = pages.flatMap({ Int($0) }) else { return }
     var memory = rlimit(rlim_cur: rlim_t(mapped * 4096 + 256 << 20 + 8 * min(bytes, 1 << 40)), rlim_max: rlim_t.max)
-    setrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &memory)
+    // Where the user's limit is lower and holds, lack of memory says nothing about the file.
+    HDF5.limitsItsOwnMemory(setrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &memory) == 0)
   }
 
   private static func examine(hdf5 path: String, _ size: Int, _ tokenizer: (TokenizerRecord) throws -> Void) throws {

@@ -3,6 +3,7 @@
 import CHDF5
 import Foundation
 import Run
+import Synchronization
 
 /// An HDF5 identifier that closes itself: of a file, group, dataset, type, dataspace or property list.
 struct Handle: ~Copyable {
@@ -45,38 +46,71 @@ enum HDF5 {
   @discardableResult
   static func check<Status: BinaryInteger>(_ status: Status, _ what: @autoclosure () -> String) throws -> Status {
     if status >= 0 { return status }
-    throw UserError(.inputOutput, "\(what()): \(reason().words)")
+    throw error(what(), reason())
   }
+
+  /// The error of a call that failed. Where the address space is limited and the library got no memory, the process is at fault:
+  /// nothing is known about the file, which must not be replaced.
+  private static func error(_ what: String, _ reason: Reason) -> UserError {
+    // Not every function of the library passes on that memory was what it lacked.
+    if !reason.isOfKernel, !ownLimit.withLock({ $0 }), let space = ProcessLimit.addressSpace,
+      reason.isOfMemory || space.used + (8 << 20) > space.most
+    {
+      return UserError(
+        .unavailable,
+        "\(what): memory ran out, since ulimit -v (RLIMIT_AS) allows \(space.most >> 20) MiB: raise the limit and try again"
+      )
+    }
+    let isTooLarge = reason.isOfKernel && reason.words == String(cString: strerror(EFBIG))
+    return UserError(.inputOutput, "\(what): \(reason.words)\(isTooLarge ? SizeLimit.advice(for: EFBIG) : "")")
+  }
+
+  private static let ownLimit = Mutex(false)
+
+  /// Says whose limit of memory this process has: its own, which a harmful file may reach, or its user's.
+  static func limitsItsOwnMemory(_ isOwn: Bool) { ownLimit.withLock { $0 = isOwn } }
 
   /// Interprets the status of a question about an object that may not exist: a negative status is an error only if the
   /// kernel refused to read.
   /// - Returns: true if the object exists; false also if the file is damaged there.
   static func has<Status: BinaryInteger>(_ status: Status, _ what: @autoclosure () -> String) throws -> Bool {
     if status >= 0 { return status > 0 }
-    let (reason, isOfKernel) = reason()
-    if isOfKernel { throw UserError(.inputOutput, "\(what()): \(reason)") }
+    let reason = reason()
+    let error = error(what(), reason)
+    if reason.isOfKernel || error.status == .unavailable { throw error }
     return false
   }
 
-  /// The innermost message of libhdf5's error stack, and whether it is the kernel's.
-  private static func reason() -> (words: String, isOfKernel: Bool) {
-    var text = ""
-    withUnsafeMutablePointer(to: &text) { found in
+  /// The innermost message of libhdf5's error stack.
+  private struct Reason {
+    var words = ""
+    /// True if they are the kernel's.
+    var isOfKernel = false
+    /// True if the library got no memory.
+    var isOfMemory = false
+  }
+
+  private static func reason() -> Reason {
+    var found = Reason()
+    withUnsafeMutablePointer(to: &found) { found in
       _ = H5Ewalk2(
         hid_t(0), H5E_WALK_UPWARD,
         { depth, entry, found in
-          if depth == 0, let words = entry?.pointee.desc {
-            found?.assumingMemoryBound(to: String.self).pointee = String(cString: words)
+          if depth == 0, let entry, let words = entry.pointee.desc {
+            found?.assumingMemoryBound(to: Reason.self).pointee = Reason(
+              words: String(cString: words), isOfMemory: h5_is_of_memory(entry))
           }
           return 0
         }, found)
     }
     H5Eclear2(hid_t(0))
     // Where the kernel refused, its words are in there among addresses and times.
-    if let kernel = text.range(of: "error message = '") {
-      return (String(text[kernel.upperBound...].prefix { $0 != "'" }), true)
+    if let kernel = found.words.range(of: "error message = '") {
+      found.words = String(found.words[kernel.upperBound...].prefix { $0 != "'" })
+      found.isOfKernel = true
     }
-    return (text.isEmpty ? "libhdf5 gave no reason" : text, false)
+    if found.words.isEmpty { found.words = "libhdf5 gave no reason" }
+    return found
   }
 }
 

@@ -65,27 +65,38 @@ extension Recorder {
       precision: origin.precision, corpus: origin.corpus, vocabulary: checkpoint.tokenizer.vocabulary,
       trainingTokens: origin.trainingTokens, heldOutTokens: origin.heldOutTokens,
       unigramEntropy: origin.unigramEntropy)
-    try FileSystem.remove(RunFolder.unfinished(path))
-    let store = try Store.create(path, beginning: beginning)
-    let place = FileLayout.Position(sequence: summary.sequence, row: 0)
-    store.beginnings.append(
-      try FileLayout.row(SessionStart(beginning), step: beginning.step, time: beginning.time, at: place))
-    let notes = Notes.salvaged(folder)
-    for (index, note) in notes.enumerated() {
-      store.events.append(
-        FileLayout.record(note, at: FileLayout.Position(sequence: summary.sequence + 1 + index, row: 0)))
+    let (aside, notes) = try Recovery.changing(path) {
+      try FileSystem.remove(RunFolder.unfinished(path))
+      let notes = try write(beginning, folder, at: path, sequence: summary.sequence)
+      // What was recorded goes nowhere: somebody may put it together one day.
+      let aside = try [path, RunFolder(folder).journal, RunFolder(folder).before].compactMap(setAside)
+      try FileSystem.rename(RunFolder.unfinished(path), path)
+      try FileSystem.sync(folder)
+      return (aside, notes)
     }
-    try store.reserve()
-    try store.write()
-    try Recovery.requireReadable(store, path)
-    store.close()
-    // What was recorded goes nowhere: somebody may put it together one day.
-    let aside = try [path, RunFolder(folder).journal, RunFolder(folder).before].compactMap(setAside)
-    try FileSystem.rename(RunFolder.unfinished(path), path)
-    try FileSystem.sync(folder)
     // The lock is held until here.
     _ = consume lock
-    return (checkpoint.state.step, aside, notes.count)
+    return (checkpoint.state.step, aside, notes)
+  }
+
+  /// Writes a run.h5 without steps, under the name of an unfinished file.
+  /// - Returns: the number of notes and tags in it.
+  private static func write(_ beginning: Beginning, _ folder: String, at path: String, sequence: Int) throws -> Int {
+    let notes = Notes.salvaged(folder)
+    let store = try Recovery.abandoningOnError(Store.create(path, beginning: beginning)) { store in
+      store.beginnings.append(
+        try FileLayout.row(
+          SessionStart(beginning), step: beginning.step, time: beginning.time,
+          at: FileLayout.Position(sequence: sequence, row: 0)))
+      for (index, note) in notes.enumerated() {
+        store.events.append(FileLayout.record(note, at: FileLayout.Position(sequence: sequence + 1 + index, row: 0)))
+      }
+      try store.reserve()
+      try store.write()
+      try Recovery.requireReadable(store, path)
+    }
+    store.close()
+    return notes.count
   }
 
   /// Renames a file to the first free name for damaged files.

@@ -92,13 +92,14 @@ enum Recovery {
 
   /// Runs `body`, which writes temporary files. If that fails or a signal ends the process, the files are removed,
   /// since they may have filled the disk.
-  private static func changing<Result>(_ path: String, _ body: () throws -> Result) throws -> Result {
-    try TemporaryFile.removing([RunFolder.copy(of: path), RunFolder.unfinished(RunFolder.copy(of: path))]) {
+  static func changing<Result>(_ path: String, _ body: () throws -> Result) throws -> Result {
+    let copy = RunFolder.copy(of: path)
+    let temporary = [copy, RunFolder.unfinished(copy), RunFolder.unfinished(path)]
+    return try TemporaryFile.removing(temporary) {
       do {
         return try body()
       } catch {
-        FileSystem.discard(RunFolder.copy(of: path))
-        FileSystem.discard(RunFolder.unfinished(RunFolder.copy(of: path)))
+        temporary.forEach(FileSystem.discard)
         throw error
       }
     }

@@ -79,6 +79,10 @@ struct ExperimentWork {
     } catch let error as UserError where error.status == .noInput || error.status == .unavailable {
       // Its process has just begun, or was killed before its first event.
       return nil
+    } catch let error as UserError where error.status == .data {
+      throw UserError(
+        .data,
+        "\(error.message); put the file back from a copy, or remove \(path), and the cell is trained again")
     }
     if let field = cell.recipe.fieldsDeciding(otherThan: run.recipe).first {
       throw UserError(

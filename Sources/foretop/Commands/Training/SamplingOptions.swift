@@ -39,8 +39,7 @@ struct SamplingOptions: ParsableArguments {
     try require(topP > 0 && topP <= 1, "--top-p", "above 0 and at most 1", topP)
     try require((0...1).contains(minP), "--min-p", "from 0 to 1", minP)
     try require(
-      repetitionPenalty > 0 && repetitionPenalty <= 100, "--repetition-penalty", "above 0 and at most 100",
-      repetitionPenalty)
+      (0.01...100).contains(repetitionPenalty), "--repetition-penalty", "from 0.01 to 100", repetitionPenalty)
   }
 
   /// Whether nothing else is asked for than the likeliest token.

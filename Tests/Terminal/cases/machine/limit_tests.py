@@ -181,6 +181,34 @@ def test_whatever_address_space_there_is_a_run_trains_or_says_what_it_needs():
     assert done[-1] == 0 and 69 in done, done
 
 
+def test_lack_of_address_space_is_never_called_a_fault_of_a_runs_files():
+    run(train("scarce", "--headless", "--steps", "120", "--set", "save.every=60"))
+    folder, statuses = os.path.join(RUNS, "scarce"), []
+
+    def files():
+        return {os.path.join(place, name): os.path.getsize(os.path.join(place, name))
+                for place, _, names in os.walk(folder) for name in names}
+
+    before, whole = files(), open(os.path.join(folder, "run.h5"), "rb").read()
+    # From where the libraries hardly fit, in steps that hit the reading of run.h5 in many places.
+    for megabytes in range(128, 176, 2):
+        for arguments in (["verify", "scarce"], ["inspect", "scarce", "summary"], ["recover", "scarce", "--from-checkpoint"]):
+            result = subprocess.run(
+                ["bash", "-c", f'ulimit -v {megabytes * 1024}; exec "$@"', "-", *command(*arguments)], stdin=subprocess.DEVNULL,
+                capture_output=True, text=True, timeout=PATIENCE)
+            said = f"ulimit -v {megabytes} MB, {arguments}: {result.returncode}\n{result.stdout}{result.stderr}"
+            good = 64 if "recover" in arguments else 0
+            # Where the libraries or the start of Swift's runtime do not fit, these end the process before the program begins.
+            if result.returncode not in (good, 69) and not statuses: continue
+            assert result.returncode in (good, 69), said
+            assert result.returncode != 69 or "ulimit -v" in result.stderr, said
+            assert "is damaged" not in result.stdout + result.stderr and "put the file back" not in result.stderr, said
+            statuses.append(result.returncode)
+            assert files() == before, (said, files())
+    assert 0 in statuses and 69 in statuses, statuses
+    assert open(os.path.join(folder, "run.h5"), "rb").read() == whole
+
+
 def test_the_address_space_that_is_advised_is_enough():
     for threads, options in ((1, SMALL), (2, SMALL), (4, SMALL), (2, ["--set", "evaluate.every=2", "--set", "save.every=2"])):
         def limited(kilobytes, name):

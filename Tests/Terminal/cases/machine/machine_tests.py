@@ -227,7 +227,7 @@ def test_commands_that_write_say_that_the_limit_on_sizes_is_reached():
         result = subprocess.run(
             arguments, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE, preexec_fn=limited(4096))
         assert result.returncode in (73, 74), (name, result.returncode, result.stderr)
-        assert "File too large" in result.stderr, (name, result.stderr)
+        assert "File too large" in result.stderr and "ulimit -f" in result.stderr, (name, result.stderr)
     left = [file for file in os.listdir(FOLDER) if file not in before and "limited-hf" not in file]
     assert not left, left
     assert state("limited-train") is None and state("limited-import") is None

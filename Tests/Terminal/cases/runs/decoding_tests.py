@@ -145,7 +145,9 @@ def test_bad_options_and_lines_get_a_sentence_and_a_status():
         ([*generate, "--top-p", "1.1"], 64, ["--top-p must be above 0 and at most 1", "1.1"]),
         ([*generate, "--min-p", "-0.1"], 64, ["--min-p must be from 0 to 1"]),
         ([*generate, "--min-p", "nan"], 64, ["--min-p must be from 0 to 1"]),
-        ([*generate, "--repetition-penalty", "0"], 64, ["--repetition-penalty must be above 0"]),
+        ([*generate, "--repetition-penalty", "0"], 64, ["--repetition-penalty must be from 0.01 to 100"]),
+        # In fp32, in which logits are divided by it, this is 0.
+        ([*generate, "--repetition-penalty", "1e-46"], 64, ["--repetition-penalty must be from 0.01 to 100"]),
         ([*generate, "--temperature", "nan"], 64, ["--temperature must be from 0"]),
         ([*generate, "--count", "0"], 64, ["--count must be from 1"]),
         ([*generate, "--stop", ""], 64, ["--stop is empty"]),

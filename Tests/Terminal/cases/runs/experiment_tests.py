@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import xml.dom.minidom
 
 from experiments import EXPERIMENT, WORDS, experiment, killed, table
@@ -86,6 +87,16 @@ def test_a_cell_of_another_recipe_is_not_counted():
     run([*experiment("other"), "--headless", "--seeds", "1", "--only", "top"])
     result = run([*experiment("other"), "--headless", "--seeds", "1", "--only", "top", "--set", "model.width=16"], status=65)
     assert "was trained with model.width" in result.stderr, result.stderr
+
+
+def test_a_cell_whose_file_is_damaged_says_what_to_do():
+    run([*experiment("damaged"), "--headless", "--seeds", "1"])
+    with open(os.path.join(RUNS, "damaged", "top-1", "run.h5"), "wb") as file:
+        file.write(b"not a run" * 1000)
+    result = run([*experiment("damaged"), "--headless", "--seeds", "1"], status=65)
+    assert "is not an HDF5 file" in result.stderr and "the cell is trained again" in result.stderr, result.stderr
+    shutil.rmtree(os.path.join(RUNS, "damaged", "top-1"))
+    run([*experiment("damaged"), "--headless", "--seeds", "1"])
 
 
 def test_the_screen_shows_cells_and_opens_them():
