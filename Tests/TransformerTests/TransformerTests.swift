@@ -31,6 +31,7 @@ struct Case: Sendable, CustomTestStringConvertible {
   var dropout: Float = 0
   var recomputesBlocks = false
   var ownHeadWidth = 0
+  var memory: MemorySize?
 
   /// NTP, MTP heads up to n, and TOP.
   static func heads(_ n: Int, top: Bool) -> [Objective] {
@@ -105,13 +106,33 @@ struct Case: Sendable, CustomTestStringConvertible {
     Case(
       testDescription: "MTP-2 parallel with masks and documents", context: 9, objectives: heads(2, top: true),
       weights: [1, 1, 1], masked: true, multiToken: .parallel),
+    Case(
+      testDescription: "memory",
+      memory: MemorySize(keys: 7, keyWidth: 6, top: 5, candidates: 4, valueWidth: 6, preWidth: 3)),
+    Case(
+      testDescription: "memory of two heads, product keys and plain values, MTP-3 sequential, documents, dropout",
+      context: 9, objectives: heads(3, top: true), weights: [1, 0.5, 0.3, 2], masked: true, multiToken: .sequential,
+      dropout: 0.2,
+      memory: MemorySize(
+        keys: 5, keyWidth: 5, top: 4, candidates: 3, heads: 2, cores: 0, rank: 1, valueWidth: 7, preWidth: 0)),
+    Case(
+      testDescription: "gpt2 with memory in some blocks, rank 3, all keys candidates, MTP-3 parallel", blocks: 3,
+      objectives: heads(3, top: false), weights: [1, 0.5, 0.3], multiToken: .parallel, kind: .gpt2,
+      memory: MemorySize(
+        keys: 3, keyWidth: 17, top: 9, candidates: 3, cores: 1, rank: 3, valueWidth: 20, preWidth: 4, blocks: [1, 2, 4])
+    ),
+    Case(
+      testDescription: "memory of two heads, dropout, computed again", dropout: 0.2, recomputesBlocks: true,
+      memory: MemorySize(
+        keys: 20, keyWidth: 16, top: 8, candidates: 5, heads: 2, cores: 2, rank: 2, valueWidth: 32, preWidth: 16)),
   ]
 
   var configuration: Configuration {
     Configuration(
       NetworkSize(
         kind: kind, vocabulary: vocabulary, blocks: blocks, width: width, heads: heads, keyValueHeads: keyValueHeads,
-        ownHeadWidth: ownHeadWidth, inner: inner, context: context, isTied: isTied, hasHeadNorms: hasHeadNorms),
+        ownHeadWidth: ownHeadWidth, inner: inner, context: context, isTied: isTied, hasHeadNorms: hasHeadNorms,
+        memory: memory),
       epsilon: kind == .gpt2 ? 1e-5 : 1e-6, dropout: dropout, recomputesBlocks: recomputesBlocks,
       objectives: objectives, multiToken: multiToken)
   }
@@ -167,9 +188,15 @@ struct Rows {
 extension Transformer {
   /// Tensors by name.
   func tensors(_ base: UnsafeMutablePointer<Float>) -> [String: [Float]] {
-    Dictionary(
+    var tables = 0
+    return Dictionary(
       uniqueKeysWithValues: parameters.layout.tensors.map { tensor in
-        (tensor.path, Array(UnsafeBufferPointer(start: base + tensor.offset, count: tensor.count)))
+        // The gradients of tables are never stored.
+        if tensor.description.role == .memoryTable, parameters.isTrained, base == parameters.gradients {
+          defer { tables += 1 }
+          return (tensor.path, parameters.tableGradient(tables))
+        }
+        return (tensor.path, Array(UnsafeBufferPointer(start: base + tensor.offset, count: tensor.count)))
       })
   }
 
@@ -251,6 +278,13 @@ func requireHere(_ precision: Precision) throws {
     model.isGPT2 = c.kind == .gpt2
     model.hasHeadNorms = c.hasHeadNorms
     if c.ownHeadWidth > 0 { model.ownHeadWidth = c.ownHeadWidth }
+    model.memory = c.memory.map { size in
+      (
+        ReferenceMemory(
+          keys: size.keys, keyWidth: size.keyWidth, top: size.top, candidates: size.candidates, heads: size.heads,
+          cores: size.cores, rank: size.rank, valueWidth: size.valueWidth, preWidth: size.preWidth), size.blocks
+      )
+    }
     var total = 0.0
     for (index, objective) in c.objectives.enumerated() {
       var (sum, count) = (0.0, 0)
