@@ -12,7 +12,7 @@ struct BenchCommand: ParsableCommand {
     commandName: "bench",
     abstract: "Measures speed and memory, and compares them with this machine's limits.",
     discussion: """
-      Without a recipe, there are eight sections:
+      Without a recipe, there are these sections:
 
       \(HelpTable.text(sectionRows))
 
@@ -30,6 +30,7 @@ struct BenchCommand: ParsableCommand {
     ("decoding", "tokens written one after the other, compared with the memory bandwidth"),
     ("scaling", "tokens/s by context, width, rows, threads and vocabulary"),
     ("memory", "peak memory"),
+    ("memory-layer", "the table of a memory layer: reading rows and updating them, compared with the memory bandwidth"),
     (
       "recording",
       "how long metrics and a checkpoint of 100 million parameters delay training; writes into a folder in --runs"
@@ -100,6 +101,7 @@ struct BenchCommand: ParsableCommand {
       case .decoding: try bench.decoding()
       case .scaling: try bench.scaling()
       case .memory: try bench.memory { try child($0) }
+      case .memoryLayer: try bench.memoryLayer()
       case .screen:
         try bench.screen {
           try ScreenTrial.measure(in: place.runs, threads: try computing.count(), isThorough: thorough)
