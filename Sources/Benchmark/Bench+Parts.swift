@@ -105,6 +105,7 @@ extension StepPart {
     case .gradientNorm: "norm of the gradient"
     case .adamw: "AdamW"
     case .muon: "Muon"
+    case .memory: "memory layers"
     }
   }
 }

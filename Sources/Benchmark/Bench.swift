@@ -6,6 +6,7 @@ import Transformer
 package struct Bench {
   package enum Topic: String, CaseIterable, Sendable {
     case limit, kernels, steps, parts, reading, decoding, scaling, memory, recording, screen
+    case memoryLayer = "memory-layer"
   }
 
   /// The number of rounds, and with it the precision of the answer.

@@ -130,6 +130,10 @@ extension TensorRole {
     case .feedForwardIn: "into the MLP"
     case .feedForwardOut: "out of the MLP"
     case .joint: "joints"
+    case .memoryQuery: "memory: queries"
+    case .memoryIn: "memory: into pre-values"
+    case .memoryOut: "memory: out"
+    case .memoryKeys, .memoryCores, .memoryFilter, .memoryTable: nil
     case .embedding, .positions, .norm, .bias, .unembedding: nil
     }
   }

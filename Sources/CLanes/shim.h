@@ -114,6 +114,21 @@ LANES_INLINE void lanes_sqrt(void *x) {
 // Asks for the cache line of an address that will be read soon; any address may be asked for.
 LANES_INLINE void lanes_prefetch(const void *p) { __builtin_prefetch(p); }
 
+// Bit i: whether the i-th of sixteen floats is above t.
+LANES_INLINE unsigned lanes_above(const void *p, float t) {
+#ifdef __AVX512F__
+  __m512 v;
+  memcpy(&v, p, sizeof v);
+  return _mm512_cmp_ps_mask(v, _mm512_set1_ps(t), _CMP_GT_OQ);
+#else
+  float values[16];
+  memcpy(values, p, sizeof values);
+  unsigned bits = 0;
+  for (int i = 0; i < 16; i++) bits |= (unsigned)(values[i] > t) << i;
+  return bits;
+#endif
+}
+
 // Turns sixteen rows of sixteen words into columns: word c of row r goes to word r of row c. Strides in words.
 LANES_INLINE void lanes_transpose(const unsigned int *from, long stride, unsigned int *to, long to_stride) {
   // Each round interleaves rows that are a half of what is left apart: after four, a row is a column.

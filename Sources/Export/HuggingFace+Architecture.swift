@@ -11,6 +11,12 @@ extension HuggingFace {
 
     /// - Throws: `UserError` for a network that no class of transformers computes.
     init(_ model: Recipe.ModelSettings) throws {
+      guard model.memory.keys == 0 else {
+        throw UserError(
+          .usage,
+          "this network has memory layers (model.memory.keys \(model.memory.keys)), which neither transformers nor llama.cpp "
+            + "computes: use --to safetensors, which exports any network")
+      }
       switch model.kind {
       case .llama: self = model.qkNorm ? .qwen3 : .llama
       case .gpt2:

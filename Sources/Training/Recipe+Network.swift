@@ -62,7 +62,7 @@ extension Recipe {
     do {
       let network = try Transformer(
         configuration(vocabulary: vocabulary), rows: rows, precision: try operandPrecision(), threads: threads,
-        isTrained: isTrained, optimizer: optimizer.kind)
+        isTrained: isTrained, optimizer: optimizer.kind, microBatches: isTrained ? batch.accumulation : 1)
       if let checkpoint { try network.restore(checkpoint) }
       return network
     } catch let error as TransformerError {

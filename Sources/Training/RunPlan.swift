@@ -15,7 +15,8 @@ package struct RunPlan: Sendable {
     do {
       network = try NetworkPlan(
         recipe.configuration(vocabulary: vocabulary), rows: recipe.batch.rows,
-        precision: try recipe.operandPrecision(), threads: threads, optimizer: recipe.optimizer.kind)
+        precision: try recipe.operandPrecision(), threads: threads, optimizer: recipe.optimizer.kind,
+        microBatches: recipe.batch.accumulation)
     } catch let error as TransformerError {
       throw UserError(error)
     }
@@ -127,6 +128,13 @@ package struct RunPlan: Sendable {
           + "many tokens a step"
       }
     }
+    var without = recipe
+    without.model.memory.keys = 0
+    if recipe.model.memory.keys > 0, let plan = replanned(without), plan.bytes <= memory.available {
+      return "make model.memory.keys or model.memory.valueWidth smaller, name fewer blocks in model.memory.blocks, or "
+        + "take a machine with more memory: tables of \(recipe.model.memory.keys)² rows need \(gibibytes(bytes - plan.bytes)), "
+        + "with their moments and a checkpoint's copy"
+    }
     let fixed = self.memory.filter { !Self.growsWithRows.contains($0.name) }.reduce(0) { $0 + $1.bytes }
     return fixed > memory.available
       ? "make model.blocks, model.width or tokenizer.vocabulary smaller, or take a machine with more memory: "
@@ -172,6 +180,7 @@ extension MemoryPart {
     case .attention: "attention scores, one tile per thread"
     case .logits: "logits of a chunk, beyond the buffers shared with passes"
     case .targets: "targets of the losses"
+    case .picks: "what the gradients of memory layers' tables are made from"
     }
   }
 }

@@ -230,7 +230,9 @@ package struct Trainer: ~Copyable {
     if isGuarded, let alarm, recipe.guard.acts(on: .spike) { return .spiked(alarm) }
     newAlarm = state.guarded?.isAlarmed == false ? alarm : nil
     let rate = rate
-    optimizer.update(model, norm: norm, rate: rate, step: state.step)
+    optimizer.update(
+      model, norm: norm, rate: rate, step: state.step,
+      tableRate: recipe.model.memory.rateFactor(at: state.step, of: recipe.steps))
     if let failure = optimizer.failure { return .failed(UserError(failure)) }
     phases.update = watch.lap()
     state.step += 1

@@ -13,6 +13,8 @@ package struct ReferenceModel {
   /// Whether it is built as GPT-2 is, and not as Llama.
   package var isGPT2 = false
   package var hasHeadNorms = false
+  /// Beside the MLPs of the blocks with these numbers; nil: of all.
+  package var memory: (layer: ReferenceMemory, blocks: [Int]?)?
   /// What an element is multiplied with where elements are dropped; nil drops none.
   package var mask: ((_ place: DropoutPlace, _ row: Int, _ column: Int) -> Double)?
 
@@ -114,7 +116,14 @@ package struct ReferenceModel {
     }
     let attended = linear(o, "\(layer)/\(isGPT2 ? "attn/c_proj" : "self_attn/o_proj")", heads * headWidth)
     let x1 = zip(x, dropped(attended, .attention(block: number))).map(+)
-    return zip(x1, dropped(mlp(x1, layer), .mlp(block: number))).map(+)
+    return zip(x1, dropped(remembered(mlp(x1, layer), x1, layer, number), .mlp(block: number))).map(+)
+  }
+
+  /// With what a memory layer adds to the MLP's output.
+  private func remembered(_ output: [Double], _ x: [Double], _ layer: String, _ number: Int) -> [Double] {
+    guard let memory, memory.blocks?.contains(number) ?? true else { return output }
+    let normed = norm(x, "\(layer)/\(isGPT2 ? "ln_2" : "post_attention_layernorm")")
+    return zip(output, memory.layer.output(normed, width: width) { tensors["\(layer)/memory/\($0)/weight"]! }).map(+)
   }
 
   private func mlp(_ x: [Double], _ layer: String) -> [Double] {

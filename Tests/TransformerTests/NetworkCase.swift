@@ -31,6 +31,7 @@ struct NetworkCase: Sendable, CustomTestStringConvertible {
   var dropout: Float = 0
   var recomputesBlocks = false
   var ownHeadWidth = 0
+  var memory: MemorySize?
 
   /// NTP, MTP heads up to n, and TOP.
   static func heads(_ n: Int, top: Bool) -> [Objective] {
@@ -106,13 +107,33 @@ struct NetworkCase: Sendable, CustomTestStringConvertible {
     NetworkCase(
       testDescription: "MTP-2 parallel with masks and documents", context: 9, objectives: heads(2, top: true),
       weights: [1, 1, 1], masked: true, multiToken: .parallel),
+    NetworkCase(
+      testDescription: "memory",
+      memory: MemorySize(keys: 7, keyWidth: 6, top: 5, candidates: 4, valueWidth: 6, preWidth: 3)),
+    NetworkCase(
+      testDescription: "memory of two heads, product keys and plain values, MTP-3 sequential, documents, dropout",
+      context: 9, objectives: heads(3, top: true), weights: [1, 0.5, 0.3, 2], masked: true, multiToken: .sequential,
+      dropout: 0.2,
+      memory: MemorySize(
+        keys: 5, keyWidth: 5, top: 4, candidates: 3, heads: 2, cores: 0, rank: 1, valueWidth: 7, preWidth: 0)),
+    NetworkCase(
+      testDescription: "gpt2 with memory in some blocks, rank 3, all keys candidates, MTP-3 parallel", blocks: 3,
+      objectives: heads(3, top: false), weights: [1, 0.5, 0.3], multiToken: .parallel, kind: .gpt2,
+      memory: MemorySize(
+        keys: 3, keyWidth: 17, top: 9, candidates: 3, cores: 1, rank: 3, valueWidth: 20, preWidth: 4, blocks: [1, 2, 4])
+    ),
+    NetworkCase(
+      testDescription: "memory of two heads, dropout, computed again", dropout: 0.2, recomputesBlocks: true,
+      memory: MemorySize(
+        keys: 20, keyWidth: 16, top: 8, candidates: 5, heads: 2, cores: 2, rank: 2, valueWidth: 32, preWidth: 16)),
   ]
 
   var configuration: Configuration {
     Configuration(
       NetworkSize(
         kind: kind, vocabulary: vocabulary, blocks: blocks, width: width, heads: heads, keyValueHeads: keyValueHeads,
-        ownHeadWidth: ownHeadWidth, inner: inner, context: context, isTied: isTied, hasHeadNorms: hasHeadNorms),
+        ownHeadWidth: ownHeadWidth, inner: inner, context: context, isTied: isTied, hasHeadNorms: hasHeadNorms,
+        memory: memory),
       epsilon: kind == .gpt2 ? 1e-5 : 1e-6, dropout: dropout, recomputesBlocks: recomputesBlocks,
       objectives: objectives, multiToken: multiToken)
   }

@@ -46,9 +46,15 @@ struct Rows {
 extension Transformer {
   /// Tensors by name.
   func tensors(_ base: UnsafeMutablePointer<Float>) -> [String: [Float]] {
-    Dictionary(
+    var tables = 0
+    return Dictionary(
       uniqueKeysWithValues: parameters.layout.tensors.map { tensor in
-        (tensor.path, Array(UnsafeBufferPointer(start: base + tensor.offset, count: tensor.count)))
+        // The gradients of tables are never stored.
+        if tensor.description.role == .memoryTable, parameters.isTrained, base == parameters.gradients {
+          defer { tables += 1 }
+          return (tensor.path, parameters.tableGradient(tables))
+        }
+        return (tensor.path, Array(UnsafeBufferPointer(start: base + tensor.offset, count: tensor.count)))
       })
   }
 

@@ -10,7 +10,7 @@ import Transformer
     losses: [LossSum], norm: Double, gradients: [String: [Float]]
   ) {
     let model = try Transformer(
-      c.configuration, rows: c.rows, precision: precision, threads: 3, chunk: c.chunk, shards: shards)
+      c.configuration, rows: c.rows, precision: precision, threads: 3, chunk: c.chunk, shards: shards, microBatches: 2)
     model.shake(3)
     let noise = RandomStream(seed: 1, purpose: "test")
     var losses = c.weights.map { _ in LossSum() }

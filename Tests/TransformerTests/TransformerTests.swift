@@ -17,6 +17,13 @@ import Transformer
     model.isGPT2 = c.kind == .gpt2
     model.hasHeadNorms = c.hasHeadNorms
     if c.ownHeadWidth > 0 { model.ownHeadWidth = c.ownHeadWidth }
+    model.memory = c.memory.map { size in
+      (
+        ReferenceMemory(
+          keys: size.keys, keyWidth: size.keyWidth, top: size.top, candidates: size.candidates, heads: size.heads,
+          cores: size.cores, rank: size.rank, valueWidth: size.valueWidth, preWidth: size.preWidth), size.blocks
+      )
+    }
     var total = 0.0
     for (index, objective) in c.objectives.enumerated() {
       var (sum, count) = (0.0, 0)

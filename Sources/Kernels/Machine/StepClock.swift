@@ -24,6 +24,8 @@ package enum StepPart: Int, CaseIterable, Sendable {
   case gradientNorm
   case adamw
   case muon
+  /// Memory layers: picks, values, and the tables' gradients and updates.
+  case memory
 
   /// Calls `body`, and counts its time.
   /// - Parameter bytes: what must go through memory, where that bounds it.

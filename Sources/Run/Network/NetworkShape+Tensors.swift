@@ -9,12 +9,12 @@ extension NetworkShape {
     if size.kind.style.learnsPositions { list.add(names.positions, [size.context, size.width], .positions) }
     for number in 0..<max(0, size.blocks) {
       list.section = .block(number)
-      size.addBlock("\(names.layers)/\(number)", to: &list)
+      size.addBlock("\(names.layers)/\(number)", number: number, to: &list)
     }
     for number in 0..<furtherHeads {
       list.section = .furtherHead(number)
       let layer = Self.furtherHead(number)
-      size.addBlock(layer, to: &list)
+      size.addBlock(layer, number: size.blocks + number, to: &list)
       if isSequential {
         list.addNorm("\(layer)/hnorm", size.width)
         list.addNorm("\(layer)/enorm", size.width)
@@ -30,7 +30,18 @@ extension NetworkShape {
         isEmbedding ? names.embedding : name, [size.vocabulary, size.width], isEmbedding ? .embedding : .unembedding,
         isJoined: index > 0)
     }
+    list.section = .memory
+    for layer in memoryLayers { size.addMemoryTable(layer, to: &list) }
     return list.tensors
+  }
+
+  /// What the tensors of each memory layer lie below, in the order of blocks.
+  package var memoryLayers: [String] {
+    guard let memory = size.memory else { return [] }
+    let layers =
+      (0..<max(0, size.blocks)).map { "\(size.kind.style.names.layers)/\($0)" }
+      + (0..<furtherHeads).map { Self.furtherHead($0) }
+    return layers.indices.filter { memory.isIn(block: $0) }.map { "\(layers[$0])/memory" }
   }
 
   /// What the tensors of the k-th MTP head beyond the first, k = 0, 1, …, lie below.
@@ -39,9 +50,32 @@ extension NetworkShape {
 
 extension NetworkSize {
   /// The branches of a block: a norm and what it is followed by.
-  fileprivate func addBlock(_ layer: String, to list: inout TensorList) {
+  fileprivate func addBlock(_ layer: String, number: Int, to list: inout TensorList) {
     addAttention(layer, to: &list)
     addFeedForward(layer, to: &list)
+    if memory?.isIn(block: number) == true { addMemory("\(layer)/memory", to: &list) }
+  }
+
+  /// A memory layer without its table. No part of it has a bias.
+  private func addMemory(_ layer: String, to list: inout TensorList) {
+    guard let memory else { return }
+    let keyWidth = memory.keyWidth
+    list.add("\(layer)/query", [memory.queries * keyWidth, width], .memoryQuery)
+    list.add("\(layer)/keys", [memory.heads * memory.queries * memory.keys, keyWidth], .memoryKeys, start: .keys)
+    for name in ["query_norm", "key_norm"] { list.add("\(layer)/\(name)", [keyWidth], .norm, start: .calibrated) }
+    if memory.cores > 0 {
+      list.add(
+        "\(layer)/cores", [memory.heads * memory.cores * memory.rank, memory.rank], .memoryCores, start: .uniform)
+    }
+    list.add("\(layer)/filter", [memory.heads * memory.queries], .memoryFilter, start: .calibrated)
+    if memory.preWidth > 0 { list.add("\(layer)/pre_proj", [memory.preWidth, width], .memoryIn) }
+    list.add("\(layer)/out_proj", [width, memory.valueWidth], .memoryOut)
+  }
+
+  /// - Parameter layer: of the memory layer.
+  fileprivate func addMemoryTable(_ layer: String, to list: inout TensorList) {
+    guard let memory else { return }
+    list.add("\(layer)/table", [memory.rows, memory.rowWidth], .memoryTable, start: .calibrated)
   }
 
   private func addAttention(_ layer: String, to list: inout TensorList) {

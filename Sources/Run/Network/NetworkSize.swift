@@ -21,10 +21,13 @@ package struct NetworkSize: Sendable, Equatable {
   package var isTied: Bool
   /// Whether queries and keys go through an RMSNorm a head before they are turned.
   package var hasHeadNorms: Bool
+  /// The memory layers beside MLPs; nil where there are none.
+  package var memory: MemorySize?
 
   package init(
     kind: NetworkKind = .llama, vocabulary: Int, blocks: Int, width: Int, heads: Int, keyValueHeads: Int,
-    ownHeadWidth: Int = 0, inner: Int, context: Int, isTied: Bool, hasHeadNorms: Bool = false
+    ownHeadWidth: Int = 0, inner: Int, context: Int, isTied: Bool, hasHeadNorms: Bool = false,
+    memory: MemorySize? = nil
   ) {
     self.kind = kind
     self.vocabulary = vocabulary
@@ -37,6 +40,7 @@ package struct NetworkSize: Sendable, Equatable {
     self.context = context
     self.isTied = isTied
     self.hasHeadNorms = hasHeadNorms
+    self.memory = memory
   }
 
   /// Width of one head: h.
@@ -53,6 +57,6 @@ extension Recipe {
       kind: model.kind, vocabulary: vocabulary, blocks: inferenceBlocks, width: model.width, heads: model.heads,
       keyValueHeads: model.keyValueHeads, ownHeadWidth: model.headWidth, inner: model.innerWidth,
       context: model.context,
-      isTied: model.tied, hasHeadNorms: model.qkNorm)
+      isTied: model.tied, hasHeadNorms: model.qkNorm, memory: model.memory.size)
   }
 }

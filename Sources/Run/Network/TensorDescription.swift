@@ -9,6 +9,13 @@ package enum TensorRole: Sendable, Equatable {
   /// How a sequential MTP head takes in the stream before it.
   case joint
   case unembedding
+  /// Of a memory layer: what makes queries, and the factor of pre-values, of the stream; what values become in it.
+  case memoryQuery, memoryIn, memoryOut
+  case memoryKeys, memoryCores
+  /// The two vectors that candidates are found by, which are made of the cores and not trained.
+  case memoryFilter
+  /// The rows that a memory layer reads: pre-values, then values.
+  case memoryTable
 }
 
 /// What a tensor is before the first step.
@@ -16,6 +23,9 @@ package enum InitialValues: Sendable, Equatable {
   /// Normal, of the recipe's deviation; `residual`: what a branch adds to the stream, and may begin smaller.
   case normal, residual
   case ones, zeros
+  /// Keys of a memory layer: normal, of the deviation 1/√width. Cores: uniform between 0 and 1. The others of its tensors are
+  /// chosen so that scores are about 1 and what the layer adds is as large as what the MLP adds.
+  case keys, uniform, calibrated
 }
 
 /// Which part of the network a tensor is in. Gradients of a block, of an MTP head with its block, and of the final norm with
@@ -26,6 +36,8 @@ package enum TensorGroup: Sendable, Hashable {
   /// The k-th MTP head beyond the first, k = 0, 1, …
   case furtherHead(Int)
   case heads
+  /// The tables of memory layers, whose gradients are never stored.
+  case memory
 }
 
 /// A tensor: its name, shape and role, and what it is made of.
@@ -54,6 +66,9 @@ package struct TensorDescription: Sendable, Equatable {
     switch role {
     case .attentionIn, .attentionOut, .feedForwardIn, .feedForwardOut, .joint: isMatrix
     case .embedding, .positions, .norm, .bias, .unembedding: false
+    case .memoryQuery, .memoryIn, .memoryOut, .memoryKeys, .memoryCores, .memoryFilter, .memoryTable: false
     }
   }
+  /// Whether training changes it by its gradient.
+  package var isTrained: Bool { role != .memoryFilter }
 }

@@ -71,6 +71,32 @@ extension Recipe {
     number(
       "model.deviation", \.model.deviation, .excluding(0), .including(1), "standard deviation of the initial weights"),
     flag("model.scaledResiduals", \.model.scaledResiduals, "scale the initial output projections by 1/√(2·blocks)"),
+    integer(
+      "model.memory.keys", \.model.memory.keys, 0...16_384,
+      "memory layers: keys n on each side, for a table of n² rows beside every MLP; 0: no memory layers"),
+    integer("model.memory.keyWidth", \.model.memory.keyWidth, 1...8192, "memory layers: width of a key"),
+    integer("model.memory.top", \.model.memory.top, 1...4096, "memory layers: rows that each head reads for a token"),
+    integer(
+      "model.memory.candidates", \.model.memory.candidates, 0...1024,
+      "memory layers: best keys of each side whose pairs compete; 0: as many as top, at most 128"),
+    integer("model.memory.heads", \.model.memory.heads, 1...16, "memory layers: sets of keys"),
+    integer(
+      "model.memory.cores", \.model.memory.cores, 0...8,
+      "memory layers: score matrices, each for a part of a value; 0: product keys, which add both sides' scores"),
+    integer("model.memory.rank", \.model.memory.rank, 1...4, "memory layers: scores of a key that a core multiplies"),
+    integer("model.memory.valueWidth", \.model.memory.valueWidth, 1...8192, "memory layers: width of a value"),
+    integer(
+      "model.memory.preWidth", \.model.memory.preWidth, 0...8192,
+      "memory layers: width of a pre-value, whose product with the token weighs the value; 0: plain values"),
+    number(
+      "model.memory.rate", \.model.memory.rate, .excluding(0), .including(100),
+      "memory layers: factor of the tables' learning rate, falling to 1 at the last step", usedAs: .double),
+    Field(
+      key: "model.memory.blocks",
+      kind: .numbers(Field.Bounds(lower: .including(0), upper: .including(1023), use: .double)),
+      about: "memory layers: numbers of their blocks, from 0; empty: all blocks",
+      read: { .numbers($0.model.memory.blocks) },
+      write: { if case .numbers(let values) = $1 { $0.model.memory.blocks = values } }),
 
     number(
       "objective.ntp", \.objective.ntp, .including(0), .including(100), "weight of the next-token loss; 0: no such head"

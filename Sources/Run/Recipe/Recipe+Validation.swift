@@ -68,6 +68,9 @@ extension Recipe {
       of: trunkKeys,
       else: "\(trunkKeys.joined(separator: " and ")) are \(trunkKeys.count == 2 ? "both" : "all") 0: nothing would be "
         + "learned; set one above 0")
+    for rule in model.memory.brokenRules(blocks: inferenceBlocks + heads.count(where: \.hasBlock)) {
+      require(false, of: rule.keys.map { "model.memory.\($0)" }, else: rule.sentence)
+    }
     let mtp = objective.mtp
     require(
       mtp.heads == 1 || objective.ntp > 0,

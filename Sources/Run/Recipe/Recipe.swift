@@ -75,6 +75,7 @@ package struct Recipe: Codable, Sendable, Equatable {
     package var deviation = 0.02
     /// Whether output projections of branches are initialised smaller by 1/√(2 · blocks), as in GPT-2.
     package var scaledResiduals = false
+    package var memory = MemorySettings()
   }
 
   /// Multi-token prediction: heads for x[t+2], x[t+3], … beside NTP's.

@@ -32,17 +32,16 @@ package struct Optimizer {
   /// - Parameters:
   ///   - norm: the global gradient norm, for clipping.
   ///   - step: the number of updates before this one.
-  package func update(_ model: borrowing Transformer, norm: Double, rate: Double, step: Int) {
+  ///   - tableRate: factor of the learning rate of memory layers' tables.
+  package func update(
+    _ model: borrowing Transformer, norm: Double, rate: Double, step: Int, tableRate: Double = 1
+  ) {
     let layout = model.parameters.layout
     let clip = settings.clip > 0 && norm > settings.clip ? settings.clip / norm : 1
-    for tensor in layout.tensors {
+    for tensor in layout.tensors where tensor.description.isTrained && tensor.description.role != .memoryTable {
       guard let secondMoment = tensor.secondMoment else { continue }
       let decays = settings.decays == .all || tensor.description.decays
-      let adam = AdamW(
-        beta1: Float(settings.beta1), beta2: Float(settings.beta2), epsilon: Float(settings.epsilon),
-        weightDecay: decays ? Float(settings.weightDecay) : 0, rate: Float(rate), clip: Float(clip),
-        correction1: Float(1 - pow(settings.beta1, Double(step + 1))),
-        correction2: Float(1 - pow(settings.beta2, Double(step + 1))))
+      let adam = adam(decays: decays, rate: rate, clip: clip, step: step)
       let (weights, gradients) = (model.parameters.weights, model.parameters.gradients)
       let (first, second) = (model.parameters.firstMoments, model.parameters.secondMoments)
       let (rounded, threads) = (model.parameters.rounded, model.threads)
@@ -57,6 +56,18 @@ package struct Optimizer {
       Muon(
         momentum: Float(settings.momentum), weightDecay: Float(settings.weightDecay), rate: Float(rate),
         clip: Float(clip)))
+    guard model.configuration.memory != nil else { return }
+    model.parameters.updateTables(
+      adam(decays: true, rate: rate * tableRate, clip: clip, step: step), threads: model.threads)
+    model.parameters.finishUpdate(threads: model.threads)
+  }
+
+  private func adam(decays: Bool, rate: Double, clip: Double, step: Int) -> AdamW {
+    AdamW(
+      beta1: Float(settings.beta1), beta2: Float(settings.beta2), epsilon: Float(settings.epsilon),
+      weightDecay: decays ? Float(settings.weightDecay) : 0, rate: Float(rate), clip: Float(clip),
+      correction1: Float(1 - pow(settings.beta1, Double(step + 1))),
+      correction2: Float(1 - pow(settings.beta2, Double(step + 1))))
   }
 }
 

@@ -6,7 +6,9 @@ import Run
 
 /// The branches of a block in order, a row each: where their buffers lie.
 func branchPlaces(_ room: BranchRoom, in layout: inout ArenaLayout) -> [any BranchPlaces] {
-  [AttentionPlaces(room, in: &layout), FeedForwardPlaces(room, in: &layout)]
+  let attention = AttentionPlaces(room, in: &layout)
+  guard let memory = room.configuration.memory else { return [attention, FeedForwardPlaces(room, in: &layout)] }
+  return [attention, FeedForwardAndMemoryPlaces(MemoryShape(memory), room, in: &layout)]
 }
 
 /// What the sizes of buffers follow from.
@@ -17,6 +19,8 @@ struct BranchRoom {
   let precision: Precision
   let isTrained: Bool
   let threads: Int
+  /// Whether the block has a memory layer, in a network that has some.
+  var hasMemory = true
 
   var positions: Int { rows * configuration.context }
 }
@@ -34,11 +38,20 @@ struct BranchSite {
   let precision: Precision
   let isTrained: Bool
   let products: Products
+  /// What all shards share for memory layers; nil where there are none.
+  let memory: SharedMemory?
 
-  func linear(_ name: String, out: Int, in width: Int) throws(ProductError) -> Linear {
+  /// - Parameters:
+  ///   - y: precision of the output, and its stride where that is not `out`.
+  ///   - addsToOutput, addsToInput: whether y, or the gradient at x, is added to what is there.
+  func linear(
+    _ name: String, out: Int, in width: Int, y: ProductShape.Operand? = nil, addsToOutput: Bool = false,
+    addsToInput: Bool = false
+  ) throws(ProductError) -> Linear {
     try Linear(
       at: parameters.affine("\(layer)/\(name)"), rows: rows.count * configuration.context, out: out, in: width,
-      precision: precision, isTrained: isTrained, products: products)
+      precision: precision, y: y, addsToOutput: addsToOutput, addsToInput: addsToInput, isTrained: isTrained,
+      products: products)
   }
 
   func norm(_ name: String) -> Norm {

@@ -15,9 +15,11 @@ struct Linear {
   /// - Parameters:
   ///   - y: precision of the output, and its stride where that is not `out`.
   ///   - dy: how the gradient at y lies in memory.
+  ///   - addsToOutput, addsToInput: whether y, or the gradient at x, is added to what is there.
   init(
     at affine: Affine, rows: Int, out: Int, in width: Int, precision: Precision, y: ProductShape.Operand? = nil,
-    dy: ProductShape.Operand? = nil, isTrained: Bool, products: Products
+    dy: ProductShape.Operand? = nil, addsToOutput: Bool = false, addsToInput: Bool = false, isTrained: Bool,
+    products: Products
   ) throws(ProductError) {
     typealias Operand = ProductShape.Operand
     self.affine = affine
@@ -28,7 +30,7 @@ struct Linear {
     forwardProduct = try products[
       ProductShape(
         m: rows, n: out, k: width, a: x, b: Operand(stride: width, precision: precision, isTransposed: true), c: y,
-        hasBias: affine.bias != nil)]
+        accumulates: addsToOutput, hasBias: affine.bias != nil)]
     let dy = dy ?? Operand(stride: out, precision: precision)
     gradient = (rows, out, dy)
     guard isTrained else {
@@ -38,7 +40,7 @@ struct Linear {
     let dyTransposed = Operand(stride: dy.stride, precision: dy.precision, isTransposed: true)
     let dw = Operand(stride: width, precision: .fp32)
     backwardProducts = (
-      input: try products[ProductShape(m: rows, n: width, k: out, a: dy, b: w, c: x)],
+      input: try products[ProductShape(m: rows, n: width, k: out, a: dy, b: w, c: x, accumulates: addsToInput)],
       weight: try products[ProductShape(m: out, n: width, k: rows, a: dyTransposed, b: x, c: dw)],
       weightAdding: try products[
         ProductShape(m: out, n: width, k: rows, a: dyTransposed, b: x, c: dw, accumulates: true)]

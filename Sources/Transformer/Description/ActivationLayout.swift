@@ -47,15 +47,21 @@ struct ActivationLayout: Sendable {
     var layout = ArenaLayout()
     layout.part = .activations
     let first = BlockPlaces(room, in: &layout)
+    func another(_ numbers: Range<Int>) -> BranchRoom {
+      var other = room
+      other.hasMemory = numbers.contains { c.memory?.isIn(block: $0) == true }
+      return other
+    }
     blocks = (0..<c.blocks).map { number in
-      number > 0 && room.isTrained ? first.another(room, in: &layout) : first
+      number > 0 && room.isTrained ? first.another(another(number..<number + 1), in: &layout) : first
     }
     let further = c.streams.count - 1
+    let furtherRoom = another(c.blocks..<c.blocks + further)
     let isChain = c.multiToken == .sequential
     var furtherHeads: [FurtherHeadPlaces] = []
     for number in 0..<further {
       furtherHeads.append(
-        number > 0 && !isChain ? furtherHeads[0] : FurtherHeadPlaces(room, like: first, in: &layout))
+        number > 0 && !isChain ? furtherHeads[0] : FurtherHeadPlaces(furtherRoom, like: first, in: &layout))
     }
     self.furtherHeads = furtherHeads
     layout.part = .working

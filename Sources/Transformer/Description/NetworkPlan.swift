@@ -20,6 +20,8 @@ package enum MemoryPart: String, CaseIterable, Sendable {
   /// Logits of a chunk of positions and their gradients, as far as they need more than that place.
   case logits
   case targets
+  /// Picks of memory layers in a step, from which the gradients of their tables are made.
+  case picks
 }
 
 /// The memory and arithmetic that a network needs.
@@ -39,15 +41,18 @@ package struct NetworkPlan: Sendable {
   let chunk: Int?
   /// One a shard.
   let activations: [ActivationLayout]
+  /// What all shards share for memory layers; nil where there are none.
+  let sharedMemory: SharedMemory?
 
   /// - Parameters:
   ///   - chunk: positions whose logits exist at a time; nil chooses.
   ///   - shards: in how many parts rows go through: 1, or `threads` where there are as many rows; nil chooses.
   ///   - optimizer: what updates the parameters, for which moments are kept.
+  ///   - microBatches: of a step, whose picks of memory layers are kept until the update.
   /// - Throws: `TransformerError.shape` when the shape does not work out.
   package init(
     _ configuration: Configuration, rows: Int, precision: Precision, threads: Int, chunk: Int? = nil,
-    shards: Int? = nil, isTrained: Bool = true, optimizer: OptimizerKind = .adamw
+    shards: Int? = nil, isTrained: Bool = true, optimizer: OptimizerKind = .adamw, microBatches: Int = 1
   ) throws {
     try configuration.check()
     guard rows >= 1, threads >= 1 else {
@@ -57,6 +62,15 @@ package struct NetworkPlan: Sendable {
       shards.map { $0 == 1 || $0 == threads && $0 <= rows } ?? true,
       "there is one shard of all threads, or one of at least a row for each thread")
     let parameters = ParameterLayout(configuration.shape, optimizer: optimizer)
+    let positions = isTrained ? microBatches * rows * configuration.context : 0
+    if let picks = configuration.memory?.picks, positions > Int(Int32.max) / picks {
+      throw TransformerError.shape(
+        "a step of \(positions) tokens picks \(picks) rows a token of each memory layer, more than can be counted: make "
+          + "batch.rows, batch.accumulation or model.memory.top smaller")
+    }
+    sharedMemory = parameters.memory.map {
+      SharedMemory($0, precision: precision, positions: positions, threads: threads)
+    }
     let isWorthwhile = Self.isWorthwhile(rows: rows, threads: threads, parameters, isTrained: isTrained)
     let count = shards ?? (isWorthwhile ? threads : 1)
     let all = (0..<count).map { Team.share(of: rows, worker: $0, threads: count) }
@@ -83,14 +97,13 @@ package struct NetworkPlan: Sendable {
     let most = (rows + threads - 1) / threads
     let (heads, block) = parameters.largestSections
     let copies = isTrained ? (threads - 1) * (heads + block) : 0
-    return threads <= rows && Double(most * threads) <= 1.04 * Double(rows) && copies <= 4 * parameters.count
+    return threads <= rows && Double(most * threads) <= 1.04 * Double(rows) && copies <= 4 * parameters.stored
   }
 
   /// Bytes by what they are for, in the order of `MemoryPart`; parts that are empty are left out.
   package var memory: [(part: MemoryPart, bytes: Int)] {
-    let all = activations.reduce(into: Parameters.memory(parameters, precision: precision, isTrained: isTrained)) {
-      $0.merge($1.arena.parts, uniquingKeysWith: +)
-    }
+    let own = Parameters.memory(parameters, precision: precision, isTrained: isTrained, shared: sharedMemory)
+    let all = activations.reduce(into: own) { $0.merge($1.arena.parts, uniquingKeysWith: +) }
     return MemoryPart.allCases.compactMap { part in all[part].map { (part, $0) } }.filter { $0.bytes > 0 }
   }
 
@@ -107,6 +120,8 @@ package enum OperationPart: String, CaseIterable, Sendable {
   case feedForward
   /// How sequential MTP heads take in the stream before them.
   case joints
+  /// Memory layers: queries, scores and picked values.
+  case memory
   /// The unembeddings.
   case heads
 }
@@ -125,28 +140,35 @@ extension NetworkPlan {
     for stream in c.streams { add(stream.count * c.vocabulary * c.width, .heads) }
     let blocks = c.blocks + c.streams.count - 1
     add(blocks * Attention.scoreWeights(c), .scores)
+    if let memory = parameters.memory {
+      let shape = memory.shape
+      add(memory.layers.count * shape.picks * shape.rowWidth, .memory)
+      // The pairs of candidates, which have no way back.
+      counts[.memory, default: 0] += Double(
+        memory.layers.count * shape.heads * 2 * shape.candidates * shape.candidates * shape.rank)
+    }
     return OperationPart.allCases.compactMap { part in counts[part].map { (part, $0) } }
   }
 
   /// All of them.
   package var operationsPerToken: Double { operations.reduce(0) { $0 + $1.count } }
 
-  /// Those of linear layers and unembeddings: all but attention's scores and what they weigh.
+  /// Those of linear layers and unembeddings: all but attention's scores and what they weigh, and memory layers.
   package var linearOperationsPerToken: Double {
-    operations.reduce(0) { $1.part == .scores ? $0 : $0 + $1.count }
+    operations.reduce(0) { $1.part == .scores || $1.part == .memory ? $0 : $0 + $1.count }
   }
 
   /// Trained parameters by what they are for.
   package var parametersByPart: [(part: ParameterLayout.Part, count: Int)] {
     ParameterLayout.Part.allCases.map { part in
-      (part, parameters.tensors.filter { $0.part == part }.reduce(0) { $0 + $1.count })
+      (part, parameters.tensors.filter { $0.part == part && $0.description.isTrained }.reduce(0) { $0 + $1.count })
     }.filter { $0.1 > 0 }
   }
 }
 
 extension ParameterLayout {
   /// The parts of the network that have parameters.
-  package enum Part: String, CaseIterable, Sendable { case embedding, blocks, multiTokenHeads, heads }
+  package enum Part: String, CaseIterable, Sendable { case embedding, blocks, multiTokenHeads, heads, tables }
 }
 
 extension PlacedTensor {
@@ -156,6 +178,7 @@ extension PlacedTensor {
     case (.furtherHead, _): .multiTokenHeads
     case (_, .embedding), (_, .positions): .embedding
     case (_, .unembedding): .heads
+    case (.memory, _): .tables
     default: .blocks
     }
   }
@@ -169,7 +192,8 @@ extension OperationPart {
     case .attentionIn, .attentionOut: self = .projections
     case .feedForwardIn, .feedForwardOut: self = .feedForward
     case .joint: self = .joints
-    case .embedding, .positions, .norm, .bias, .unembedding: return nil
+    case .memoryQuery, .memoryKeys, .memoryIn, .memoryOut: self = .memory
+    case .embedding, .positions, .norm, .bias, .unembedding, .memoryCores, .memoryFilter, .memoryTable: return nil
     }
   }
 }

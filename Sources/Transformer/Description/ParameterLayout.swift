@@ -34,6 +34,10 @@ package struct ParameterLayout: Sendable {
   package let tensors: [PlacedTensor]
   /// Elements of a block, gaps for alignment included.
   package let count: Int
+  /// Those whose gradients are stored: all but the tables of memory layers, which come last.
+  package let stored: Int
+  /// Nil where there are no memory layers.
+  let memory: MemoryLayers?
   /// Elements of the block of second moments: as many, or without the matrices that Muon updates.
   package let secondMoments: Int
   /// What a block's backward gives gradients of: of the trunk's blocks, and of the heads beyond the first.
@@ -71,6 +75,8 @@ package struct ParameterLayout: Sendable {
     self.secondMoments = wholeVectors(secondMoments)
     self.tensors = tensors
     self.count = count
+    stored = tensors.first { $0.description.section == .memory }?.offset ?? count
+    memory = MemoryLayers(shape, tensors)
     let offsets = Dictionary(tensors.map { ($0.path, $0.offset) }, uniquingKeysWith: { first, _ in first })
     self.offsets = offsets
     let names = shape.kind.style.names
@@ -99,7 +105,19 @@ package struct ParameterLayout: Sendable {
   }
 
   /// Number of trained parameters, gaps not counted.
-  package var parameters: Int { tensors.reduce(0) { $0 + $1.count } }
+  package var parameters: Int { tensors.reduce(0) { $0 + ($1.description.isTrained ? $1.count : 0) } }
+
+  /// Those that a token meets: of the tables of memory layers, the rows that are read for it.
+  package var activeParameters: Int {
+    guard let memory else { return parameters }
+    let shape = memory.shape
+    return parameters - memory.layers.count * (shape.rows - min(shape.rows, shape.picks)) * shape.rowWidth
+  }
+
+  /// Bytes of tables that a token reads on its way through all memory layers; backward reads as many.
+  package var tableBytesPerToken: Int {
+    memory.map { 4 * $0.layers.count * $0.shape.picks * $0.shape.rowWidth } ?? 0
+  }
 
   /// Elements of the heads' section, and of the largest of a block.
   var largestSections: (heads: Int, block: Int) {

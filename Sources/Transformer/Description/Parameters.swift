@@ -9,6 +9,8 @@ struct ParameterView {
   let rounded: UnsafeMutableRawPointer?
   /// Gradients of a range of elements; nil where none are left.
   fileprivate let gradients: (place: UnsafeMutablePointer<Float>, range: Range<Int>)?
+  /// What shards share for memory layers; nil where there are none.
+  let memory: Arena?
 
   /// Where the gradient of the element at `offset` is left.
   func gradient(_ offset: Int) -> UnsafeMutablePointer<Float> {
@@ -20,7 +22,7 @@ struct ParameterView {
 
   /// The same weights, with gradients of one range alone, or of none.
   func leaving(_ gradients: (place: UnsafeMutablePointer<Float>, range: Range<Int>)?) -> ParameterView {
-    ParameterView(weights: weights, rounded: rounded, gradients: gradients)
+    ParameterView(weights: weights, rounded: rounded, gradients: gradients, memory: memory)
   }
 
   /// The weights from `offset` on, as an operand.
@@ -43,26 +45,42 @@ package struct Parameters: ~Copyable {
   private let operandBlock: Storage
   /// What the norm of the gradients is added up from.
   private let normBlock: Storage
+  private let memoryBlock: Storage
+  /// What memory layers share; nil where there are none.
+  let sharedMemory: SharedMemory?
 
   /// Bytes of the blocks.
-  static func memory(_ layout: ParameterLayout, precision: Precision, isTrained: Bool) -> [MemoryPart: Int] {
+  static func memory(
+    _ layout: ParameterLayout, precision: Precision, isTrained: Bool, shared: SharedMemory?
+  ) -> [MemoryPart: Int] {
     let bytes = layout.count * 4
-    return [
-      .weights: bytes, .gradients: isTrained ? bytes : 0, .moments: isTrained ? bytes + layout.secondMoments * 4 : 0,
-      .operands: precision == .bf16 ? layout.count * 2 : 0,
-      .working: isTrained ? VectorMath.pieces(of: layout.count) * MemoryLayout<Double>.stride : 0,
+    let own: [MemoryPart: Int] = [
+      .weights: bytes, .gradients: isTrained ? layout.stored * 4 : 0,
+      .moments: isTrained ? bytes + layout.secondMoments * 4 : 0,
+      .operands: precision == .bf16 ? layout.stored * 2 : 0,
+      .working: isTrained ? VectorMath.pieces(of: layout.stored) * MemoryLayout<Double>.stride : 0,
     ]
+    return own.merging(shared?.arena.parts ?? [:], uniquingKeysWith: +)
   }
 
-  /// - Parameter isTrained: without it there are only weights.
+  /// - Parameters:
+  ///   - isTrained: without it there are only weights.
+  ///   - shared: what memory layers share; nil for a network that is neither trained nor read by.
   package init(_ layout: ParameterLayout, precision: Precision, isTrained: Bool) throws {
-    let memory = Self.memory(layout, precision: precision, isTrained: isTrained)
-    let weights = try Storage(bytes: memory[.weights]!)
+    try self.init(layout, precision: precision, isTrained: isTrained, shared: nil)
+  }
+
+  init(_ layout: ParameterLayout, precision: Precision, isTrained: Bool, shared: SharedMemory?) throws {
+    let shared = shared ?? layout.memory.map { SharedMemory($0, precision: precision, positions: 0, threads: 1) }
+    let bytes = layout.count * 4
+    let memory = Self.memory(layout, precision: precision, isTrained: isTrained, shared: nil)
+    let weights = try Storage(bytes: bytes)
     let gradients = try Storage(bytes: memory[.gradients]!)
-    let firstMoments = try Storage(bytes: memory[.gradients]!)
-    let secondMoments = try Storage(bytes: memory[.moments]! - memory[.gradients]!)
+    let firstMoments = try Storage(bytes: isTrained ? bytes : 0)
+    let secondMoments = try Storage(bytes: isTrained ? layout.secondMoments * 4 : 0)
     let operands = try Storage(bytes: memory[.operands]!)
     let norm = try Storage(bytes: memory[.working]!)
+    let sharedBlock = try Storage(bytes: shared?.arena.bytes ?? 0)
     self.layout = layout
     self.precision = precision
     self.isTrained = isTrained
@@ -72,19 +90,22 @@ package struct Parameters: ~Copyable {
     secondMomentBlock = secondMoments
     operandBlock = operands
     normBlock = norm
+    memoryBlock = sharedBlock
+    sharedMemory = shared
   }
 
   /// What was allocated.
   var bytes: Int {
     weightBlock.bytes + gradientBlock.bytes + firstMomentBlock.bytes + secondMomentBlock.bytes + operandBlock.bytes
-      + normBlock.bytes
+      + normBlock.bytes + (sharedMemory == nil ? 0 : memoryBlock.bytes)
   }
 
   /// All of them, with their own gradients.
   var view: ParameterView {
     ParameterView(
       weights: weightBlock.floats, rounded: rounded,
-      gradients: isTrained ? (gradientBlock.floats, 0..<layout.count) : nil)
+      gradients: isTrained ? (gradientBlock.floats, 0..<layout.stored) : nil,
+      memory: sharedMemory.map { Arena(memoryBlock.base, $0.arena) })
   }
 
   package var weights: UnsafeMutablePointer<Float> { weightBlock.floats }
@@ -102,13 +123,16 @@ package struct Parameters: ~Copyable {
 
   /// The Euclidean norm of all gradients.
   func gradientNorm(threads: Int) -> Double {
-    VectorMath.norm(
-      gradients, count: layout.count, partial: normBlock.base.assumingMemoryBound(to: Double.self), threads: threads)
+    let norm = VectorMath.norm(
+      gradients, count: layout.stored, partial: normBlock.base.assumingMemoryBound(to: Double.self), threads: threads)
+    guard layout.memory != nil else { return norm }
+    return (norm * norm + tableSquares(threads: threads)).squareRoot()
   }
 
   /// Makes the operands agree with the weights, after the weights were set from outside.
   package func roundOperands(threads: Int) {
-    if let rounded { VectorMath.round(weights, into: rounded, count: layout.count, threads: threads) }
+    if let rounded { VectorMath.round(weights, into: rounded, count: layout.stored, threads: threads) }
+    normKeys(threads: threads)
   }
 
   /// Normal weights of the given deviation, norms 1, biases 0.
@@ -123,8 +147,17 @@ package struct Parameters: ~Copyable {
           random: RandomStream(seed: seed, purpose: "weights \(tensor.path)"), threads: threads)
       case .ones: w.update(repeating: 1, count: tensor.count)
       case .zeros: w.update(repeating: 0, count: tensor.count)
+      case .keys:
+        VectorMath.fillNormal(
+          w, count: tensor.count, deviation: 1 / Double(tensor.shape[1]).squareRoot(),
+          random: RandomStream(seed: seed, purpose: "weights \(tensor.path)"), threads: threads)
+      case .uniform:
+        let random = RandomStream(seed: seed, purpose: "weights \(tensor.path)")
+        for i in 0..<tensor.count { w[i] = Float(random.uniform(UInt64(i))) }
+      case .calibrated: break
       }
     }
+    calibrateMemory(seed: seed, deviation: deviation, residualScale: residualScale, threads: threads)
     roundOperands(threads: threads)
   }
 }

@@ -52,7 +52,7 @@ final class Shard {
       func site(_ layer: String, number: Int) -> BranchSite {
         BranchSite(
           configuration: c, parameters: layout, layer: layer, number: number, rows: rows, precision: precision,
-          isTrained: network.isTrained, products: products)
+          isTrained: network.isTrained, products: products, memory: network.sharedMemory)
       }
       blocks = try places.blocks.enumerated().map { number, block throws(ProductError) in
         try Block(site(layout.layer(ofBlock: number), number: number), at: block, stream: places.stream)

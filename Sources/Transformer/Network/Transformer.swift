@@ -23,15 +23,17 @@ package struct Transformer: ~Copyable {
   ///   - shards: in how many parts rows go through: 1, or `threads` where there are as many rows; nil chooses.
   ///   - isTrained: without it there are no gradients, and blocks share their activations.
   ///   - optimizer: what will update the parameters, for which moments are kept.
+  ///   - microBatches: the most of a step.
   /// - Throws: `TransformerError` when the shape does not work out, memory is short or oneDNN refuses.
   package init(
     _ configuration: Configuration, rows: Int, precision: Precision, threads: Int, chunk: Int? = nil,
-    shards: Int? = nil, isTrained: Bool = true, optimizer: OptimizerKind = .adamw
+    shards: Int? = nil, isTrained: Bool = true, optimizer: OptimizerKind = .adamw, microBatches: Int = 1
   ) throws {
     let plan = try NetworkPlan(
       configuration, rows: rows, precision: precision, threads: threads, chunk: chunk, shards: shards,
-      isTrained: isTrained, optimizer: optimizer)
-    let parameters = try Parameters(plan.parameters, precision: precision, isTrained: isTrained)
+      isTrained: isTrained, optimizer: optimizer, microBatches: microBatches)
+    let parameters = try Parameters(
+      plan.parameters, precision: precision, isTrained: isTrained, shared: plan.sharedMemory)
     let view = parameters.view
     // Shards of one thread each leave the team at one.
     defer { Team.resize(to: threads) }
@@ -127,7 +129,10 @@ package struct Transformer: ~Copyable {
     into sums: inout [LossSum]
   ) {
     precondition(weights.count == configuration.objectives.count && denominators.count == weights.count)
-    if !accumulates { clearTables() }
+    if !accumulates {
+      clearTables()
+      parameters.recordPicks(after: nil)
+    }
     let factors = LossFactors(weights: weights, denominators: denominators)
     let noise = configuration.dropout > 0 ? noise : nil
     runHeads(batch, HeadPass(factors: factors, ranking: nil, accumulates: accumulates, noise: noise), into: &sums)
@@ -184,6 +189,7 @@ package struct Transformer: ~Copyable {
       backward(block: index, batch, accumulates: accumulates, noise: noise, again: c.recomputesBlocks && index != fresh)
     }
     inTurn(batch) { $0.backwardTables($1, noise: noise, into: parameters.view, threads: threads) }
+    parameters.recordPicks(after: rows * c.context)
   }
 
   private func backward(block index: Int, _ batch: TokenRows, accumulates: Bool, noise: RandomStream?, again: Bool) {
@@ -194,7 +200,7 @@ package struct Transformer: ~Copyable {
   /// The Euclidean norm of all gradients.
   package func gradientNorm() -> Double {
     var norm = 0.0
-    StepPart.gradientNorm.measured(bytes: 4 * parameters.layout.count) {
+    StepPart.gradientNorm.measured(bytes: 4 * parameters.layout.stored) {
       norm = parameters.gradientNorm(threads: threads)
     }
     return norm

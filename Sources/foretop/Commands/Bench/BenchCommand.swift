@@ -30,6 +30,7 @@ struct BenchCommand: ParsableCommand {
     ("decoding", "tokens written one after the other, compared with the memory bandwidth"),
     ("scaling", "tokens/s by context, width, rows, threads and vocabulary"),
     ("memory", "peak memory"),
+    ("memory-layer", "the table of a memory layer: reading rows and updating them, compared with the memory bandwidth"),
     (
       "recording",
       "how long metrics and a checkpoint of 100 million parameters delay training; writes into a folder in --runs"
@@ -99,6 +100,7 @@ struct BenchCommand: ParsableCommand {
       case .decoding: try bench.decoding()
       case .scaling: try bench.scaling()
       case .memory: try bench.memory { try child($0) }
+      case .memoryLayer: try bench.memoryLayer()
       case .screen:
         try bench.screen {
           try ScreenTrial.measure(in: place.runs, threads: try computing.count(), isThorough: thorough)

@@ -6,6 +6,7 @@ import Foundation
 import Kernels
 import Run
 import Training
+import Transformer
 
 struct PlanCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -77,7 +78,24 @@ struct PlanPage {
   private var parameterLines: [Line] {
     [("parameters", count(Double(plan.network.parameters.parameters)), "")]
       + plan.network.parametersByPart.map { ("  \(words($0.part.rawValue))", count(Double($0.count)), "") }
+      + memoryLines(of: plan.network.parameters)
       + [("  vocabulary", "\(vocabulary.count)", "by \(vocabulary.origin)")]
+  }
+
+  /// What memory layers make of the parameters; empty where there are none.
+  private func memoryLines(of parameters: ParameterLayout) -> [Line] {
+    guard parameters.tableBytesPerToken > 0 else { return [] }
+    return [
+      ("  active", count(Double(parameters.activeParameters)), "without the rows of tables that a token does not read"),
+      (
+        "  tables read a token", gibibytes(parameters.tableBytesPerToken),
+        "forward, and again backward; \(gibibytes(24 * tableElements)) are read and written for an update"
+      ),
+    ]
+  }
+
+  private var tableElements: Int {
+    plan.network.parametersByPart.first { $0.part == .tables }?.count ?? 0
   }
 
   private var memoryLines: [Line] {
@@ -160,6 +178,12 @@ struct PlanPage {
           total: .integer(plan.network.parameters.parameters))),
       JSON.Member("memory", .object(memory)),
     ]
+    if plan.network.parameters.tableBytesPerToken > 0 {
+      members += [
+        JSON.Member("activeParameters", .integer(plan.network.parameters.activeParameters)),
+        JSON.Member("tableBytesPerToken", .integer(plan.network.parameters.tableBytesPerToken)),
+      ]
+    }
     if let machine = self.memory {
       members.append(
         JSON.Member(

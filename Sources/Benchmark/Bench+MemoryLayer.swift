@@ -1,0 +1,155 @@
+// A memory layer's table: rows that are read at random, and what training makes of it, each beside the bytes that it must move.
+import Foundation
+import Kernels
+import Transformer
+
+/// A table with the picks of a step, made up.
+private final class MadeUpTable {
+  /// That of `memory-medium`, larger than any cache.
+  let shape = MemoryShape(
+    keys: 400, keyWidth: 128, top: 32, candidates: 32, heads: 1, cores: 2, rank: 2, valueWidth: 192, preWidth: 64)
+  let positions = 8192
+  private let threads: Int
+  /// Weights and both moments.
+  private let numbers: [TableBlock]
+  private let picked: [TableBlock]
+  private let room: TableBlock
+
+  private final class TableBlock {
+    private let storage: Storage
+    init(floats: Int) throws { storage = try Storage(bytes: 4 * floats) }
+    var floats: UnsafeMutablePointer<Float> { storage.floats }
+    var integers: UnsafeMutablePointer<Int32> { storage.base.assumingMemoryBound(to: Int32.self) }
+  }
+
+  init(threads: Int) throws {
+    let (T, P) = (positions, shape.picks)
+    let count = shape.rows * shape.rowWidth
+    let sizes = [
+      T * P, T * P * shape.weights, T * P * shape.sides, T * P, T * shape.preWidth, T * shape.valueWidth,
+      T * P, T * P * shape.weights, T * P, T * shape.valueWidth, T * shape.preWidth, shape.rows, T * P,
+      T * shape.preWidth, shape.scoreMatrices * T * shape.keys, T * shape.valueWidth, shape.coreElements,
+      shape.coreElements, 2 * TableGradient.pieces(shape),
+    ]
+    numbers = try (0..<3).map { _ in try TableBlock(floats: count) }
+    picked = try sizes.map { try TableBlock(floats: $0) }
+    room = try TableBlock(floats: threads * max(MemoryValues.room(shape), shape.rowWidth))
+    self.threads = threads
+    let random = RandomStream(seed: 1, purpose: "table")
+    VectorMath.fillNormal(numbers[0].floats, count: count, deviation: 0.1, random: random, threads: threads)
+    for (index, block) in picked.enumerated() where [1, 2, 4, 15, 16].contains(index) {
+      VectorMath.fillNormal(
+        block.floats, count: sizes[index], deviation: 0.1, random: random.branch(UInt64(index)), threads: threads)
+    }
+    let rows = random.branch(99)
+    for pick in 0..<T * P { picked[0].integers[pick] = Int32(rows.bits(UInt64(pick)) % UInt64(shape.rows)) }
+    backward()
+  }
+
+  private var lists: PickLists {
+    PickLists(
+      rows: picked[0].integers, weights: picked[1].floats, sides: picked[2].floats, factors: picked[3].floats)
+  }
+
+  private var records: PickRecords {
+    PickRecords(
+      rows: picked[6].integers, weights: picked[7].floats, factors: picked[8].floats, dPooled: picked[9].floats,
+      z: picked[10].floats)
+  }
+
+  private var gradient: TableGradient {
+    TableGradient(shape, records: records, ends: picked[11].integers, order: picked[12].integers)
+  }
+
+  /// Bytes of the rows that are read.
+  var rowBytes: Double { Double(positions * shape.picks * shape.rowWidth * 4) }
+  /// Bytes of weights and moments, read and written.
+  var updateBytes: Double { 24 * Double(shape.rows * shape.rowWidth) }
+
+  func forward() {
+    MemoryValues.forward(
+      shape, table: numbers[0].floats, lists: lists, z: picked[4].floats,
+      pooled: Matrix(picked[5].floats, rows: positions, columns: shape.valueWidth), room: room.floats, threads: threads)
+  }
+
+  func backward() {
+    MemoryValues.backward(
+      shape, table: numbers[0].floats, lists: lists, z: picked[4].floats,
+      dPooled: Matrix(picked[15].floats, rows: positions, columns: shape.valueWidth), cores: picked[16].floats,
+      dScores: UnsafeMutableRawPointer(picked[14].floats),
+      dz: Matrix(picked[13].floats, rows: positions, columns: shape.preWidth), dCores: picked[17].floats,
+      records: records, room: room.floats, threads: threads)
+  }
+
+  func sort() { gradient.sort(positions: positions) }
+
+  func norm() {
+    let partial = UnsafeMutableRawPointer(picked[18].floats).assumingMemoryBound(to: Double.self)
+    _ = gradient.squares(room: room.floats, partial: partial, threads: threads)
+  }
+
+  func update() {
+    gradient.update(
+      w: numbers[0].floats, m: numbers[1].floats, v: numbers[2].floats,
+      adam: AdamW(
+        beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, rate: 1e-4, clip: 1, correction1: 0.1,
+        correction2: 0.05), room: room.floats, threads: threads)
+  }
+
+  /// Rows that somebody picked, as a share of all.
+  var touched: Double {
+    Double((0..<shape.rows).count { gradient.count(of: $0) > 0 }) / Double(shape.rows)
+  }
+}
+
+extension Bench {
+  /// What a memory layer's table costs a step.
+  package func memoryLayer() throws -> ReportTable {
+    let work = try MadeUpTable(threads: threads)
+    let parts: [(name: String, bytes: Double, body: () -> Void)] = [
+      ("forward: rows read at random", work.rowBytes, work.forward),
+      ("backward: the same rows again", work.rowBytes, work.backward),
+      ("picks sorted by row, one thread", 0, work.sort), ("norm: rows' gradients", 0, work.norm),
+      ("update: weights and moments", work.updateBytes, work.update),
+    ]
+    var times = [Samples](repeating: Samples(), count: parts.count)
+    var copies = Samples()
+    let bytes = 64 << 20
+    let (from, to) = (try TableCopy(bytes), try TableCopy(bytes))
+    for round in 0...rounds {
+      progress("memory-layer: round \(round) of \(rounds)")
+      let copy = seconds { Peak.copy(from.base, to: to.base, bytes: bytes, threads: threads) }
+      if round > 0 { copies.add(Double(2 * bytes) / copy) }
+      for (index, part) in parts.enumerated() {
+        let time = seconds(part.body)
+        if round > 0 { times[index].add(time) }
+      }
+    }
+    let shape = work.shape
+    var table = ReportTable(
+      name: "memory-layer",
+      about: [
+        "one memory layer of \(shape.rows) rows of \(shape.rowWidth) numbers, and a step of \(work.positions) tokens that picks "
+          + "\(shape.picks) rows each, \(Int((100 * work.touched).rounded())) % of all; medians of \(rounds) rounds",
+        "share: of a copy's GB/s in the same rounds, \(String(format: "%.1f", copies.median / 1e9)) GB/s",
+      ],
+      columns: [
+        .column("part", "part"), .column("milliseconds", "ms", 2), .column("gigabytesPerSecond", "GB/s", 1),
+        .column("share", "share %", 1),
+      ])
+    for (part, time) in zip(parts, times) {
+      let speed = part.bytes / time.median
+      table.add(
+        .text(part.name), .number(time.median * 1000), part.bytes > 0 ? .number(speed / 1e9) : .none,
+        part.bytes > 0 ? .number(speed / copies.median * 100) : .none)
+    }
+    return table
+  }
+}
+
+/// Memory that is copied from or to.
+private final class TableCopy {
+  private let storage: Storage
+  var base: UnsafeMutableRawPointer { storage.base }
+  init(_ bytes: Int) throws { storage = try Storage(bytes: bytes) }
+}
