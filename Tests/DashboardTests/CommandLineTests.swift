@@ -166,9 +166,11 @@ struct CommandLineTests {
     #expect(!shows(&dashboard))
     (dashboard.focus, dashboard.isFullScreen) = (.events, true)
     #expect(shows(&dashboard))
-    dashboard = run.dashboard(at: 300)
-    dashboard.receive(.occurred(Occurrence(.diverged, step: 300, time: run.now(300), text: text)))
-    #expect(shows(&dashboard))
+    for kind in [Occurrence.Subject.diverged, .refused] {
+      dashboard = run.dashboard(at: 300)
+      dashboard.receive(.occurred(Occurrence(kind, step: 300, time: run.now(300), text: text)))
+      #expect(shows(&dashboard))
+    }
   }
 
   @Test func `who asked for an evaluation is in the log`() {

@@ -126,6 +126,17 @@ import Testing
     #expect(choice.sentence.contains("3.0e-3 cannot be told apart"), "\(choice.sentence)")
     #expect(!choice.sentence.contains("was tried"))
     #expect(table.sweepChart(over: "schedule.rate")?.curves[0].xs == [1e-4, 1e-3, 3e-3])
+    // A share of right answers is the better the higher.
+    file.metrics = ["accuracy/ntp"]
+    let shares = zip(cells, losses).map { cell, loss in
+      let event = Evaluation(
+        step: 100, tokens: 100, time: 1,
+        losses: [HeadLoss(head: .ntp, loss: 1, accuracy: loss.isNaN ? 0 : loss / 10, positions: 1)],
+        isBest: true, seconds: 1)
+      return CellResult(cell.recipe, CellReading(state: "finished", events: [.evaluated(event)]))
+    }
+    let highest = RateChoice(ExperimentTable(file, cells, shares))
+    #expect(highest.best == 1e-4 && highest.sentence.contains("highest accuracy/ntp"), "\(highest.sentence)")
     #expect(RateChoice.grid(around: 1e-3).count == 7 && RateChoice.grid(around: 0.5).allSatisfy { $0 <= 1 })
   }
 }

@@ -50,7 +50,8 @@ extension Dashboard {
     for (index, line) in (lines.suffix(room) + newest).enumerated() { canvas.write(line, line: index, of: inside) }
   }
 
-  /// What stands of an entry of the log: one line, and all lines of an alert, or of any entry where the panel has the whole screen.
+  /// The lines of an entry of the log: one, or all of an alert, a refusal or a warning, and of any entry where the panel has the whole
+  /// screen.
   private func lines(of entry: LogLine, digits: Int, columns: Int) -> [[Span]] {
     var start: [Span] = []
     if columns >= 38 { start.append(Span(Figure.clock(entry.time, secondsFromGMT: secondsFromGMT) + "  ", .faint)) }
@@ -58,7 +59,7 @@ extension Dashboard {
       start.append(Span("step " + Figure.grouped(entry.step).padded(to: digits, .right) + "  ", .faint))
     }
     let room = columns - start.width
-    guard isFullScreen || entry.kind == .alert, room >= 20, entry.text.width > room else {
+    guard isFullScreen || entry.isReadWhole, room >= 20, entry.text.width > room else {
       return [start + [Span(entry.text, entry.style)]]
     }
     let gap = [Span(String(repeating: " ", count: start.width))]

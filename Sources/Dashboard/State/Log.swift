@@ -35,6 +35,8 @@ struct LogLine: Sendable, Equatable {
   var style: Style
   var kind = LogKind.program
   var rank: Int { kind.rawValue }
+  /// True if the whole sentence matters: an alert, a refusal, a warning.
+  var isReadWhole: Bool { kind == .alert || style == Style(.warning) }
 
   init(time: Double, step: Int, text: String, style: Style = .plain, kind: LogKind = .program) {
     self.kind = kind

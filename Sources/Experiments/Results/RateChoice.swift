@@ -4,7 +4,7 @@ import TerminalUI
 
 /// The result of a search over rates.
 package struct RateChoice: Sendable, Equatable {
-  /// The rate with the lowest mean loss; nil if all runs diverged.
+  /// The rate with the best mean of the first metric; nil if all runs diverged.
   package let best: Double?
   /// The result as a sentence for the user.
   package let sentence: String
@@ -26,8 +26,12 @@ package struct RateChoice: Sendable, Equatable {
       table.recipe(of: setting).map { ($0.schedule.rate, table.rows[setting]) }
     }.sorted { $0.rate < $1.rate }
     let sound = rated.filter { $0.row.diverged == 0 && $0.row.values.first.flatMap { $0 } != nil }
-    guard let metric = table.metrics.first,
-      let best = sound.min(by: { ($0.row.values[0]?.mean ?? .infinity) < ($1.row.values[0]?.mean ?? .infinity) }),
+    let isHigh = table.metrics.first.map(Evaluation.isBetterHigh) ?? false
+    /// A mean, as a number that is lower for a better one.
+    func cost(_ row: ExperimentTable.SettingRow) -> Double {
+      row.values[0].map { isHigh ? -$0.mean : $0.mean } ?? .infinity
+    }
+    guard let metric = table.metrics.first, let best = sound.min(by: { cost($0.row) < cost($1.row) }),
       let value = best.row.values[0]
     else {
       self.best = nil
@@ -35,13 +39,13 @@ package struct RateChoice: Sendable, Equatable {
       return
     }
     self.best = best.rate
-    var words = "take schedule.rate \(Figure.rate(best.rate)): it has the lowest \(metric), "
+    var words = "take schedule.rate \(Figure.rate(best.rate)): it has the \(isHigh ? "highest" : "lowest") \(metric), "
     words += ExperimentTable.figure(value.mean, of: metric)
     // Rates whose means are within a standard deviation, or 0.5 %, of the best one.
     let close = sound.filter { other in
       guard other.rate != best.rate, let its = other.row.values[0] else { return false }
       let spread = max(value.deviation ?? 0, its.deviation ?? 0, 0.005 * abs(value.mean))
-      return its.mean - value.mean <= spread
+      return abs(its.mean - value.mean) <= spread
     }
     if !close.isEmpty {
       words += "; \(close.map { Figure.rate($0.rate) }.joined(separator: ", ")) cannot be told apart from it"

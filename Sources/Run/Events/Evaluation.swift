@@ -63,3 +63,10 @@ extension Recipe {
     EvaluationContent(heads: heads, path: pathLength, hasTask: !evaluate.task.isEmpty)
   }
 }
+
+extension Evaluation {
+  /// True if a higher value of the number with this name is better: shares of right answers, and rank quality.
+  package static func isBetterHigh(_ name: String) -> Bool {
+    ["accuracy/", "order/", "task/"].contains { name.hasPrefix($0) }
+  }
+}

@@ -51,7 +51,7 @@ enum HDF5 {
 
   /// The error of a call that failed. Where the address space is limited and the library got no memory, the process is at fault:
   /// nothing is known about the file, which must not be replaced.
-  private static func error(_ what: String, _ reason: Reason) -> UserError {
+  private static func error(_ what: String, _ reason: ErrorStackEntry) -> UserError {
     // Not every function of the library passes on that memory was what it lacked.
     if !reason.isOfKernel, !ownLimit.withLock({ $0 }), let space = ProcessLimit.addressSpace,
       reason.isOfMemory || space.used + (8 << 20) > space.most
@@ -82,7 +82,7 @@ enum HDF5 {
   }
 
   /// The innermost message of libhdf5's error stack.
-  private struct Reason {
+  private struct ErrorStackEntry {
     var words = ""
     /// True if they are the kernel's.
     var isOfKernel = false
@@ -90,14 +90,14 @@ enum HDF5 {
     var isOfMemory = false
   }
 
-  private static func reason() -> Reason {
-    var found = Reason()
+  private static func reason() -> ErrorStackEntry {
+    var found = ErrorStackEntry()
     withUnsafeMutablePointer(to: &found) { found in
       _ = H5Ewalk2(
         hid_t(0), H5E_WALK_UPWARD,
         { depth, entry, found in
           if depth == 0, let entry, let words = entry.pointee.desc {
-            found?.assumingMemoryBound(to: Reason.self).pointee = Reason(
+            found?.assumingMemoryBound(to: ErrorStackEntry.self).pointee = ErrorStackEntry(
               words: String(cString: words), isOfMemory: h5_is_of_memory(entry))
           }
           return 0
