@@ -7,14 +7,16 @@ package enum MetricLines {
   /// - Parameters:
   ///   - heads: the run's heads.
   ///   - path: tokens of the path of star graphs; 0 for text.
+  ///   - groups: the parts of the network whose gradients were measured.
   ///   - events: passes the events one by one, in order.
   ///   - take: receives one line at a time, with its line end.
   package static func csv(
-    heads: [Head], path: Int = 0, of events: @escaping ((Event) throws -> Void) throws -> Void,
+    heads: [Head], path: Int = 0, groups: [TensorGroup] = [],
+    of events: @escaping ((Event) throws -> Void) throws -> Void,
     _ take: (String) throws -> Void
   ) throws {
     let stepMetrics = Metric.ofSteps(heads: heads)
-    let evaluationMetrics = Metric.ofEvaluations(heads: heads, path: path).filter {
+    let evaluationMetrics = Metric.ofEvaluations(heads: heads, path: path, groups: groups).filter {
       $0.path != "step" && $0.path != "tokens"
     }
     try take((stepMetrics.map(\.path) + evaluationMetrics.map { "heldout/" + $0.path }).joined(separator: ",") + "\n")

@@ -12,15 +12,19 @@ package enum TensorBoard {
   /// Writes every number of every step and evaluation as a scalar; names of evaluations begin with `heldout/`.
   /// - Parameters:
   ///   - path: tokens of the path of star graphs; 0 for text.
+  ///   - groups: the parts of the network whose gradients were measured.
   ///   - events: passes the events one by one, in order.
   ///   - take: receives one record at a time.
   package static func write(
-    heads: [Head], path: Int = 0, of events: @escaping ((Event) throws -> Void) throws -> Void,
+    heads: [Head], path: Int = 0, groups: [TensorGroup] = [],
+    of events: @escaping ((Event) throws -> Void) throws -> Void,
     _ take: (UnsafeRawBufferPointer) throws -> Void
   ) throws {
     let counted: Set = ["step", "tokens", "time"]
     let steps = Metric.ofSteps(heads: heads).filter { !counted.contains($0.path) }
-    let evaluations = Metric.ofEvaluations(heads: heads, path: path).filter { !counted.contains($0.path) }
+    let evaluations = Metric.ofEvaluations(heads: heads, path: path, groups: groups).filter {
+      !counted.contains($0.path)
+    }
     func put(_ event: ProtocolBuffer) throws { try record(event.bytes).withUnsafeBytes(take) }
 
     var isBegun = false

@@ -13,7 +13,7 @@ package struct Trainer: ~Copyable {
   package let corpus: Corpus
   let name: String
   let model: Transformer
-  private var optimizer: Optimizer
+  private(set) var optimizer: Optimizer
   let probes: Probes?
   let heads: [Head]
   private let dropoutStream: RandomStream
@@ -67,6 +67,10 @@ package struct Trainer: ~Copyable {
   var guarded = GuardRecord()
   /// A spike that the last step was, where it is to be said.
   private(set) var newAlarm: GuardAlarm?
+  /// The last update, as long as its gradients and moments are there; nil before the first.
+  private(set) var takenUpdate: TakenUpdate?
+  /// What was measured of the gradients, and at which step.
+  var measuredGradients: (step: Int, groups: [GroupGradient])?
   /// Sums of a step, one per head; the array is reused.
   private var sums: [LossSum]
   private var denominators: [Int]
@@ -75,9 +79,13 @@ package struct Trainer: ~Copyable {
   /// - Parameters:
   ///   - checkpoint: the state to continue from; nil begins at step 0.
   ///   - name: of the run, for its screen.
+  ///   - progress: receives how many of how many weights have their first values.
   /// - Throws: `UserError` when the recipe does not make a network, the CPU or its memory do not suffice, or the
   ///   checkpoint is of another network; `CorpusError` when the held-out part cannot be read.
-  package init(recipe: Recipe, corpus: Corpus, from checkpoint: Checkpoint?, threads: Int, name: String) throws {
+  package init(
+    recipe: Recipe, corpus: Corpus, from checkpoint: Checkpoint?, threads: Int, name: String,
+    progress: (Int, Int) -> Void = { _, _ in }
+  ) throws {
     if let checkpoint { try recipe.optimizer.require(momentsOf: checkpoint) }
     try RunPlan(recipe, vocabulary: corpus.tokenizer.vocabulary, threads: threads).checkMachine()
     let prompt = recipe.sample.prompt
@@ -98,7 +106,8 @@ package struct Trainer: ~Copyable {
       if checkpoint.state.guarded?.isSuspect != true { guarded.soundStep = checkpoint.state.step }
     } else {
       model.parameters.initialize(
-        seed: recipe.seed, deviation: recipe.model.deviation, residualScale: recipe.residualScale, threads: threads)
+        seed: recipe.seed, deviation: recipe.model.deviation, residualScale: recipe.residualScale, threads: threads,
+        progress: progress)
       state = TrainerState(seed: recipe.seed, threads: threads)
     }
     self.recipe = recipe
@@ -181,6 +190,8 @@ package struct Trainer: ~Copyable {
   ///   abandon the step.
   mutating func step(beside desk: Desk?) -> Outcome {
     isInStep = true
+    takenUpdate = nil
+    measuredGradients = nil
     defer { isInStep = false }
     var watch = Stopwatch()
     var phases = Phases()
@@ -226,6 +237,7 @@ package struct Trainer: ~Copyable {
     optimizer.update(model, norm: norm, rate: rate, step: state.step)
     if let failure = optimizer.failure { return .failed(UserError(failure)) }
     phases.update = watch.lap()
+    takenUpdate = TakenUpdate(norm: norm, rate: rate, step: state.step, settings: optimizer.settings)
     state.step += 1
     state.tokens += recipe.tokensPerStep
     state.active += phases.total
@@ -251,6 +263,7 @@ package struct Trainer: ~Copyable {
 
   /// The loss of the first head on a batch's first rows.
   mutating func firstLoss(of batch: Batch) -> Float {
+    takenUpdate = nil
     for head in heads.indices {
       sums[head] = LossSum()
       denominators[head] = 0

@@ -37,7 +37,11 @@ extension Dashboard {
   package mutating func forgetPrefix() { count = nil }
 
   /// What the digits so far would do.
-  var countHint: String { count.map { "\($0.number). takes \(Figure.grouped($0.number)) steps" } ?? "" }
+  /// Nothing where no step can be asked for.
+  var countHint: String {
+    guard steers, !isEnded, let count else { return "" }
+    return "\(count.number). takes \(Figure.grouped(count.number)) steps"
+  }
 
   /// Puts back what the digits changed.
   mutating func restore(_ count: KeyCount) {

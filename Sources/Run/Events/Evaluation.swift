@@ -12,6 +12,8 @@ package struct Evaluation: Codable, Sendable, Equatable {
   /// Of star graphs, the share whose first 1, 2, … tokens of the path greedy decoding writes right; empty for text. The last
   /// is that of whole paths.
   package var paths: [Float] = []
+  /// Gradients and updates by part of the network; empty where no step was taken before.
+  package var gradients: [GroupGradient] = []
   /// True if the NTP loss (or the first head's) is the lowest of this run so far.
   package var isBest: Bool
   /// Duration of the evaluation, in seconds.
@@ -19,9 +21,10 @@ package struct Evaluation: Codable, Sendable, Equatable {
 
   package init(
     step: Int, tokens: Int, time: Double, losses: [HeadLoss], order: OrderQuality? = nil, paths: [Float] = [],
-    isBest: Bool, seconds: Double
+    gradients: [GroupGradient] = [], isBest: Bool, seconds: Double
   ) {
     self.paths = paths
+    self.gradients = gradients
     self.step = step
     self.tokens = tokens
     self.time = time

@@ -125,8 +125,9 @@ extension Beginning {
 
 extension Evaluation {
   fileprivate var object: JSON {
-    var object = Metric.ofEvaluations(heads: losses.map(\.head), path: paths.count).object(
-      of: self, event: "heldout", last: ["time", "seconds"])
+    var object = Metric.ofEvaluations(heads: losses.map(\.head), path: paths.count, groups: gradients.map(\.group))
+      .object(
+        of: self, event: "heldout", last: ["time", "seconds"])
     // What is read back from a run file does not know them.
     for loss in losses where loss.positions > 0 {
       object.put(.integer(loss.positions), at: ["positions", loss.head.name])

@@ -49,8 +49,13 @@ package struct EventReader: Sendable {
 
   private mutating func evaluation(_ object: JSON) throws(UserError) -> Evaluation {
     let names = object["loss"]?.members?.map(\.key) ?? []
-    if names != evaluations.names {
-      evaluations = (names, Metric.ofEvaluations(heads: Head.all.filter { names.contains($0.name) }))
+    let parts = object["gradient"]?.members?.map(\.key) ?? []
+    if names + parts != evaluations.names {
+      evaluations = (
+        names + parts,
+        Metric.ofEvaluations(
+          heads: Head.all.filter { names.contains($0.name) }, groups: parts.compactMap(TensorGroup.init(name:)))
+      )
     }
     var evaluation = Evaluation(
       step: 0, tokens: 0, time: 0, losses: [], isBest: object["isBest"]?.isTrue ?? false, seconds: 0)

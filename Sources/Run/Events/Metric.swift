@@ -71,8 +71,10 @@ extension Metric where Report == StepReport {
 
 extension Metric where Report == Evaluation {
   /// The columns of `/heldout` for a run with these heads, in file order.
-  /// - Parameter path: tokens of the path of star graphs; 0 for text.
-  package static func ofEvaluations(heads: [Head], path: Int = 0) -> [Metric] {
+  /// - Parameters:
+  ///   - path: tokens of the path of star graphs; 0 for text.
+  ///   - groups: the parts of the network whose gradients are measured.
+  package static func ofEvaluations(heads: [Head], path: Int = 0, groups: [TensorGroup] = []) -> [Metric] {
     var metrics = place(step: \.step, tokens: \.tokens, time: \.time)
     metrics.append(
       Metric(
@@ -82,7 +84,7 @@ extension Metric where Report == Evaluation {
     metrics += heads.filter(\.hasAccuracy).map(accuracy)
     if heads.contains(where: \.ranks) { metrics += order }
     for count in (0..<path).reversed() { metrics.append(self.path(of: count + 1, all: path)) }
-    return metrics
+    return metrics + heads.map(gradientAtH) + groups.flatMap(gradient)
   }
 
   /// The share of star graphs whose first tokens of the path are right: `accuracy/path` for the whole one.
@@ -107,6 +109,31 @@ extension Metric where Report == Evaluation {
       longName: "share of the positions whose token is the likeliest for \(head.name)", isOptional: true,
       value: { $0.losses.first { $0.head == head }?.accuracy.map(Double.init) },
       restore: { report, value in report.losses.update(head) { $0.accuracy = Float(value) } })
+  }
+
+  private static func gradientAtH(of head: Head) -> Metric {
+    Metric(
+      path: "gradient-at-h/\(head.name)", key: "gradientAtH.\(head.name)", storage: .float32, unit: "1",
+      longName: "norm of the gradient of \(head.name) at the final hidden states", isOptional: true,
+      value: { $0.losses.first { $0.head == head }?.gradientAtH.map(Double.init) },
+      restore: { report, value in report.losses.update(head) { $0.gradientAtH = Float(value) } })
+  }
+
+  /// The gradient of a part of the network, and how far the last step moved its weights.
+  private static func gradient(of group: TensorGroup) -> [Metric] {
+    func metric(
+      _ folder: String, _ path: WritableKeyPath<GroupGradient, Float> & Sendable, _ longName: String
+    ) -> Metric {
+      Metric(
+        path: "\(folder)/\(group.name)", key: "\(folder).\(group.name)", storage: .float32, unit: "1",
+        longName: "\(longName) of \(group.name)", isOptional: true,
+        value: { $0.gradients.first { $0.group == group }.map { Double($0[keyPath: path]) } },
+        restore: { report, value in report.gradients.update(group) { $0[keyPath: path] = Float(value) } })
+    }
+    return [
+      metric("gradient", \.norm, "norm of the last step's gradient before clipping"),
+      metric("update", \.update, "norm of the last step's update as a share of the weights' norm"),
+    ]
   }
 
   /// TOP's rank quality, at the same positions in every evaluation.

@@ -34,15 +34,10 @@ package struct Optimizer {
   ///   - step: the number of updates before this one.
   package func update(_ model: borrowing Transformer, norm: Double, rate: Double, step: Int) {
     let layout = model.parameters.layout
-    let clip = settings.clip > 0 && norm > settings.clip ? settings.clip / norm : 1
+    let clip = clip(norm)
     for tensor in layout.tensors {
       guard let secondMoment = tensor.secondMoment else { continue }
-      let decays = settings.decays == .all || tensor.description.decays
-      let adam = AdamW(
-        beta1: Float(settings.beta1), beta2: Float(settings.beta2), epsilon: Float(settings.epsilon),
-        weightDecay: decays ? Float(settings.weightDecay) : 0, rate: Float(rate), clip: Float(clip),
-        correction1: Float(1 - pow(settings.beta1, Double(step + 1))),
-        correction2: Float(1 - pow(settings.beta2, Double(step + 1))))
+      let adam = adamW(for: tensor, rate: rate, clip: clip, step: step)
       let (weights, gradients) = (model.parameters.weights, model.parameters.gradients)
       let (first, second) = (model.parameters.firstMoments, model.parameters.secondMoments)
       let (rounded, threads) = (model.parameters.rounded, model.threads)
@@ -52,11 +47,52 @@ package struct Optimizer {
           rounded: rounded.map { $0 + tensor.offset * 2 }, count: tensor.count, threads: threads)
       }
     }
-    muon?.update(
-      model.parameters,
-      Muon(
-        momentum: Float(settings.momentum), weightDecay: Float(settings.weightDecay), rate: Float(rate),
-        clip: Float(clip)))
+    muon?.update(model.parameters, muon(rate: rate, clip: clip))
+  }
+
+  /// ‖Δw‖² of each tensor in the update that was made last, in the order of the layout. Gradients, moments and weights must be as
+  /// that update left them.
+  func updateSquares(of update: TakenUpdate, in model: borrowing Transformer) -> [Double] {
+    var past = self
+    past.settings = update.settings
+    return past.squares(of: update, in: model)
+  }
+
+  private func squares(of update: TakenUpdate, in model: borrowing Transformer) -> [Double] {
+    let (layout, threads) = (model.parameters.layout, model.threads)
+    let clip = clip(update.norm)
+    let moved = muon?.updateSquares(model.parameters, muon(rate: update.rate, clip: clip)) ?? []
+    return layout.tensors.map { tensor in
+      guard let secondMoment = tensor.secondMoment else {
+        let range = tensor.offset..<tensor.offset + tensor.count
+        return moved.reduce(0) { $0 + (range.contains($1.offset) ? $1.square : 0) }
+      }
+      let norm = adamW(for: tensor, rate: update.rate, clip: clip, step: update.step).updateNorm(
+        w: model.parameters.weights + tensor.offset, m: model.parameters.firstMoments + tensor.offset,
+        v: model.parameters.secondMoments + secondMoment, count: tensor.count, partial: model.parameters.partialSums,
+        threads: threads)
+      return norm * norm
+    }
+  }
+
+  /// The factor on the gradient that clips its global norm.
+  private func clip(_ norm: Double) -> Double {
+    settings.clip > 0 && norm > settings.clip ? settings.clip / norm : 1
+  }
+
+  private func adamW(for tensor: PlacedTensor, rate: Double, clip: Double, step: Int) -> AdamW {
+    let decays = settings.decays == .all || tensor.description.decays
+    return AdamW(
+      beta1: Float(settings.beta1), beta2: Float(settings.beta2), epsilon: Float(settings.epsilon),
+      weightDecay: decays ? Float(settings.weightDecay) : 0, rate: Float(rate), clip: Float(clip),
+      correction1: Float(1 - pow(settings.beta1, Double(step + 1))),
+      correction2: Float(1 - pow(settings.beta2, Double(step + 1))))
+  }
+
+  private func muon(rate: Double, clip: Double) -> Muon {
+    Muon(
+      momentum: Float(settings.momentum), weightDecay: Float(settings.weightDecay), rate: Float(rate),
+      clip: Float(clip))
   }
 }
 

@@ -138,8 +138,8 @@ struct ExportCommand: ParsableCommand {
       }
       if format == .csv {
         try MetricLines.csv(
-          heads: archive.recipe.heads, path: archive.recipe.pathLength, of: { damaged = try archive.forEachNumber($0) },
-          put)
+          heads: archive.recipe.heads, path: archive.recipe.pathLength, groups: archive.recipe.tensorGroups,
+          of: { damaged = try archive.forEachNumber($0) }, put)
       } else {
         try MetricLines.json(of: { damaged = try archive.forEachNumber($0) }, put)
       }
@@ -164,8 +164,8 @@ struct ExportCommand: ParsableCommand {
     var damaged = 0
     try AtomicFile.writePieces(file, isReplacing: force) { take in
       try TensorBoard.write(
-        heads: archive.recipe.heads, path: archive.recipe.pathLength, of: { damaged = try archive.forEachNumber($0) },
-        take)
+        heads: archive.recipe.heads, path: archive.recipe.pathLength, groups: archive.recipe.tensorGroups,
+        of: { damaged = try archive.forEachNumber($0) }, take)
     }
     print("\(file): \(which.name); “tensorboard --logdir \(path)” shows it")
     try complain(of: damaged)
