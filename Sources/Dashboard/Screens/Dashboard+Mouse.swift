@@ -21,7 +21,9 @@ extension Dashboard {
       return true
     case .wheel(let isUp, let column, let row):
       needsDrawing = true
-      guard let meaning = draw(size: size, now: 0).meanings(column: column, row: row).first?.meaning else { return true }
+      guard let meaning = draw(size: size, now: 0).meanings(column: column, row: row).first?.meaning else {
+        return true
+      }
       switch meaning {
       case .chart:
         message = zoomRefusal(isCloser: isUp) ?? ""

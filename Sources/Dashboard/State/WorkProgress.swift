@@ -30,7 +30,9 @@ package struct WorkProgress: Sendable, Equatable {
     }
 
     /// An amount of it.
-    func amount(_ count: Int) -> String { self == .setup(.tokens) ? Figure.bytes(Double(count)) : Figure.short(Double(count)) }
+    func amount(_ count: Int) -> String {
+      self == .setup(.tokens) ? Figure.bytes(Double(count)) : Figure.short(Double(count))
+    }
   }
 
   private(set) var unit: Unit
