@@ -51,7 +51,7 @@ def shot(arguments, *acts, columns=120, rows=30):
 def live():
     """A run in training: the picture is taken on the way, and nobody knows at which step."""
     with Terminal(command("train", "tiny", "--name", "tiny", "--steps", "3000"), 120, 36, cwd=ROOT) as terminal:
-        terminal.wait_for(lambda terminal: (terminal.step or 0) >= 2000)
+        terminal.wait_for(lambda terminal: (terminal.step or 0) >= 2000 and "● training" in terminal.text)
         text = terminal.text.rstrip()
         terminal.wait_for("finished")
         terminal.type("q")
@@ -78,17 +78,18 @@ def main():
     # Before the run whose picture is taken, so that those are older.
     train("ntp", "objective.top=0", steps=1500)
     train("ntp-2", "objective.top=0", "seed=2", steps=1500)
-    train("mtp4", "objective.mtp.heads=4", "objective.top=1", steps=1500)
+    train("mtp4", "objective.mtp.heads=4", "model.blocks=5", steps=1500)
     train_screen = live()
     stored = command("inspect", "mtp4")
     pictures = {
-        "runs": shot(command("browse"), re.compile("▸.*tiny"), "m\x1b[B\x1b[B", re.compile("recipe, against")),
+        "runs": shot(command("browse"), re.compile("▸.*tiny"), "m\x1b[B\x1b[B", re.compile("recipe, against"),
+            re.compile("checkpoints +[0-9]")),
         "order": shot(stored, re.compile("losses"), "2", re.compile("upcoming")),
         "ask": shot(
             stored, re.compile("losses"), "tIn the begin\r", re.compile("answer of step"), rows=24),
         "compare": shot(command("compare", "ntp", "ntp-2", "tiny", "mtp4"), re.compile("slope"), "\x1b[D" * 6),
         "tensors": shot(
-            command("tensors", "tiny"), re.compile("against step"), "\x1b[B" * 4, re.compile("singular values"),
+            command("tensors", "tiny"), re.compile("against step"), "\x1b[B" * 4, re.compile("σ .* %"),
             re.compile("norm .*steps")),
         "data": shot([PROGRAM, "data", "tiny"], re.compile("ahead  weight"), "\x1b[C" * 20),
     }

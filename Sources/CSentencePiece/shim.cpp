@@ -7,6 +7,9 @@
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <iostream>
+#include <mutex>
+#include <streambuf>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -15,6 +18,11 @@ using sentencepiece::SentenceIterator;
 using sentencepiece::SentencePieceProcessor;
 using sentencepiece::SentencePieceTrainer;
 using sentencepiece::util::Status;
+
+// The library exports it and has no header for it.
+namespace sentencepiece::logging {
+void SetMinLogLevel(int level);
+}
 
 struct SentencePieceModel {
   SentencePieceProcessor processor;
@@ -71,6 +79,73 @@ class Sentences : public SentenceIterator {
   std::string value_;
 };
 
+/// Takes what the library says on std::cerr while it trains: it has no other way to say how far it is. Nothing is printed. Its
+/// trainer of byte pairs says now and then “Added: freq=… size=N …”, N being the pieces so far. There is one for the whole program,
+/// which never goes: another thread may just be writing to it.
+class Overheard : public std::streambuf {
+ public:
+  void listen(void (*progress)(void *, size_t), void *context) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    progress_ = progress;
+    context_ = context;
+    line_.clear();
+  }
+
+ protected:
+  int overflow(int character) override {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (character == '\n') {
+      finish();
+    } else if (character != traits_type::eof() && line_.size() < 256) {
+      line_.push_back(static_cast<char>(character));
+    }
+    return traits_type::not_eof(character);
+  }
+
+ private:
+  void finish() {
+    const size_t added = line_.find("Added: ");
+    const size_t place = added == std::string::npos ? added : line_.find(" size=", added);
+    if (progress_ != nullptr && place != std::string::npos) {
+      progress_(context_, std::strtoull(line_.c_str() + place + 6, nullptr, 10));
+    }
+    line_.clear();
+  }
+
+  std::mutex mutex_;
+  void (*progress_)(void *, size_t) = nullptr;
+  void *context_ = nullptr;
+  std::string line_;
+};
+
+/// Listens while it lives; one training at a time, since the stream is the program's.
+class Listening {
+ public:
+  Listening(void (*progress)(void *, size_t), void *context) : lock_(training()) {
+    buffer().listen(progress, context);
+    before_ = std::cerr.rdbuf(&buffer());
+    sentencepiece::logging::SetMinLogLevel(0);
+  }
+  ~Listening() {
+    sentencepiece::logging::SetMinLogLevel(3);
+    std::cerr.rdbuf(before_);
+    buffer().listen(nullptr, nullptr);
+  }
+
+ private:
+  static std::mutex &training() {
+    static std::mutex mutex;
+    return mutex;
+  }
+  static Overheard &buffer() {
+    static Overheard *buffer = new Overheard;
+    return *buffer;
+  }
+
+  std::lock_guard<std::mutex> lock_;
+  std::streambuf *before_ = nullptr;
+};
+
 }  // namespace
 
 void sentencepiece_free(void *memory) { std::free(memory); }
@@ -115,7 +190,8 @@ char *sentencepiece_encode(
 
 char *sentencepiece_train(
     const char *const *keys, const char *const *values, size_t optionCount, const char *text, const size_t *starts,
-    const size_t *lengths, size_t sentenceCount, void **model, size_t *modelCount) {
+    const size_t *lengths, size_t sentenceCount, void (*progress)(void *, size_t), void *context, void **model,
+    size_t *modelCount) {
   *model = nullptr;
   *modelCount = 0;
   return guarded([&]() -> char * {
@@ -123,6 +199,7 @@ char *sentencepiece_train(
     for (size_t i = 0; i < optionCount; ++i) options[keys[i]] = values[i];
     Sentences sentences(text, starts, lengths, sentenceCount);
     std::string serialized;
+    Listening listening(progress, context);
     const Status status = SentencePieceTrainer::Train(options, &sentences, &serialized);
     if (!status.ok()) return message(status);
     *model = copied(serialized.data(), serialized.size());

@@ -31,8 +31,11 @@ extension Screen {
       var code: wint_t = 0
       switch wget_wch(keyboard, &code) {
       case KEY_CODE_YES:
-        if CInt(bitPattern: code) == KEY_MOUSE { dropMouseReport() }
-        if let key = named(CInt(bitPattern: code)) { return key }
+        if CInt(bitPattern: code) == KEY_MOUSE {
+          if let key = mouseReport() { return key }
+        } else if let key = named(CInt(bitPattern: code)) {
+          return key
+        }
       case OK:
         if code == 27 {
           if let key = escaped() { return key }
@@ -94,6 +97,9 @@ extension Screen {
         if parameters.utf8.count < 32 { parameters.unicodeScalars.append(scalar) }
         continue
       }
+      if parameters.hasPrefix("<"), scalar == "M" || scalar == "m" {
+        return Self.mouseKey(String(parameters.dropFirst()), isPress: scalar == "M")
+      }
       switch (scalar, parameters) {
       case ("~", "200"):
         beginPaste()
@@ -138,17 +144,6 @@ extension Screen {
     }
     guard parts.count == 3, channels.count == 3 else { return nil }
     return RGB(channels[0], channels[1], channels[2])
-  }
-
-  /// Skips the rest of a mouse report, whose beginning curses has taken: numbers and a letter after `ESC [ <`, three bytes after
-  /// `ESC [ M`.
-  private func dropMouseReport() {
-    let isNumbers = foretop_string("kmous").map { String(cString: $0).hasSuffix("<") } ?? false
-    guard isNumbers else {
-      for _ in 0..<3 { _ = follower() }
-      return
-    }
-    while let scalar = follower(), !("\u{40}"..."\u{7E}").contains(scalar) {}
   }
 
   /// The next character of a sequence; nil if none comes within `milliseconds`.

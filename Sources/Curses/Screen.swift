@@ -30,6 +30,8 @@ package struct Screen: ~Copyable {
   /// Colour pairs by ink.
   private var pairs: [Ink: CInt] = [:]
   private var hasCursor = false
+  /// True if the terminal reports its mouse.
+  private let hasMouse: Bool
   /// The terminal's background colour; nil if the terminal has not reported one.
   package internal(set) var background: RGB?
   private var askedAt: ContinuousClock.Instant?
@@ -47,11 +49,12 @@ package struct Screen: ~Copyable {
   /// without saving.
   /// - Parameters:
   ///   - colours: the user's choice; nil follows `NO_COLOR` and the terminal.
+  ///   - mouse: true if clicks and the wheel are wanted, where the terminal's description has them.
   ///   - output: a descriptor of the terminal, which the caller keeps.
   ///   - overheard: a non-blocking descriptor with the text printed meanwhile, or -1. If the program dies, the text is shown,
   ///     since it says why.
   /// - Throws: `NoScreen` if input or output is not a terminal, or the terminal cannot move its cursor.
-  package init(colours: ColourDepth?, output: CInt, overheard: CInt = -1) throws(NoScreen) {
+  package init(colours: ColourDepth?, mouse: Bool, output: CInt, overheard: CInt = -1) throws(NoScreen) {
     guard isatty(Self.input) == 1, isatty(output) == 1 else { throw NoScreen(description: "no terminal") }
     guard let name = Self.variable("TERM") else { throw NoScreen(description: "TERM is not set") }
     Self.chooseCharacterSet()
@@ -80,8 +83,10 @@ package struct Screen: ~Copyable {
     keyboard = newpad(1, 1)
     keypad(keyboard, true)
     nodelay(keyboard, true)
-    Self.write(Self.bracketedPasteOn, to: output)
+    let reportsMouse = mouse && Self.knowsMouse
+    Self.write(Self.bracketedPasteOn + (reportsMouse ? Self.mouseOn : ""), to: output)
 
+    hasMouse = reportsMouse
     self.handle = handle
     self.output = output
     self.writer = writer
@@ -150,7 +155,7 @@ package struct Screen: ~Copyable {
       usleep(50_000)
       tcflush(Self.input, TCIFLUSH)
     }
-    Self.write(Self.bracketedPasteOff, to: writer.descriptor)
+    Self.write((hasMouse ? Self.mouseOff : "") + Self.bracketedPasteOff, to: writer.descriptor)
     let isTaken = writer.finish(wayBack: Self.wayBack)
     var modes = modes
     tcsetattr(output, isTaken ? TCSADRAIN : TCSANOW, &modes)
@@ -165,7 +170,7 @@ package struct Screen: ~Copyable {
     writer.withdraw()
     reset_prog_mode()
     writer.interpose()
-    Self.write(Self.bracketedPasteOn, to: writer.descriptor)
+    Self.write(Self.bracketedPasteOn + (hasMouse ? Self.mouseOn : ""), to: writer.descriptor)
     redrawAll()
   }
 
@@ -267,7 +272,7 @@ package struct Screen: ~Copyable {
     let names = ["sgr0", "op", "cnorm", "rmkx"]
     let looks = names.compactMap { foretop_string($0).map { String(cString: $0) } }.joined()
     let bottom = foretop_string("rmcup").map { String(cString: $0) } ?? "\r\n"
-    return Array((looks + bracketedPasteOff + bottom + "\r").utf8)
+    return Array((looks + (knowsMouse ? mouseOff : "") + bracketedPasteOff + bottom + "\r").utf8)
   }
 
   private static func write(_ text: String, to output: CInt) {

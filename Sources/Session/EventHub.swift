@@ -8,8 +8,8 @@ package enum SessionMessage: Sendable {
   case event(NumberedEvent)
   /// A preparation that takes time, before the run begins.
   case preparing(String)
-  /// How many of how many bytes of the text are tokens already.
-  case progress(done: Int, total: Int)
+  /// How much of how much is done of a part of setting the run up.
+  case progress(SetupWork, done: Int, total: Int)
   /// Somebody has stopped the run while it was being set up: it does not begin.
   case cancelled
   /// How many of how many windows an evaluation has measured.

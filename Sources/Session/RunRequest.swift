@@ -87,9 +87,9 @@ package struct RunRequest: Sendable {
   /// - Parameters:
   ///   - record: the checkpoint's tokenizer; nil uses the recipe's.
   ///   - report: receives a sentence before each long operation.
-  ///   - progress: receives, while the text is tokenized, how many of how many bytes are done.
+  ///   - progress: receives how much of how much is done, of the tokenizer and of the tokens.
   func corpus(
-    by record: TokenizerRecord?, report: (String) -> Void, progress: (Int, Int) -> Void
+    by record: TokenizerRecord?, report: (String) -> Void, progress: (SetupWork, Int, Int) -> Void
   ) throws -> Corpus {
     let tokenizer = try record.map { try Tokenizer($0) }
     if tokenizer == nil, !recipe.tokenizer.model.isEmpty { try Sandbox.require(.tokenizer(recipe.tokenizer.model)) }

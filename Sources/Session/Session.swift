@@ -182,12 +182,12 @@ package final class TrainingSession: Sendable {
     let corpus = try request.corpus(by: start?.tokenizer) {
       hub.tell(.preparing($0))
     } progress: {
-      hub.tell(.progress(done: $0, total: $1))
+      hub.tell(.progress($0, done: $1, total: $2))
     }
     hub.tell(.preparing("making the network and its memory"))
     let trainer = try Trainer(
       recipe: request.recipe, corpus: corpus, from: start, threads: request.threads, name: request.name,
-      task: request.task)
+      task: request.task, progress: { [hub] in hub.tell(.progress(.weights, done: $0, total: $1)) })
     buffers.allow(bytes: trainer.checkpointBytes, of: MachineMemory.current?.available)
     buffers.prepare(trainer.checkpointWithoutNumbers, numbers: trainer.checkpointBytes / 12)
     return trainer

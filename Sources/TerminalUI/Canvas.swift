@@ -25,6 +25,8 @@ package struct Canvas: Equatable, Sendable {
   package private(set) var cells: [Cell]
   /// The place of the terminal's cursor; nil hides the cursor.
   package var cursor: (column: Int, row: Int)?
+  /// What clicks mean, later ones over earlier ones.
+  var clicks: [(area: Rectangle, meaning: ClickMeaning)] = []
 
   package static func == (one: Canvas, other: Canvas) -> Bool {
     one.columns == other.columns && one.rows == other.rows && one.cells == other.cells

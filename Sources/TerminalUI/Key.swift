@@ -13,6 +13,10 @@ package enum Key: Hashable, Sendable {
   case paste(String)
   /// The terminal's size has changed.
   case resize
+  /// The left button of the mouse, on a cell counted from 0.
+  case click(column: Int, row: Int)
+  /// A notch of the mouse's wheel above a cell.
+  case wheel(isUp: Bool, column: Int, row: Int)
 
   package static let space = Key.character(" ")
 
@@ -40,6 +44,8 @@ package enum Key: Hashable, Sendable {
     case .control(let character): "ctrl-\(character)"
     case .paste: "paste"
     case .resize: "resize"
+    case .click: "click"
+    case .wheel: "wheel"
     }
   }
 }

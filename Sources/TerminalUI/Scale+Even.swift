@@ -10,7 +10,10 @@ extension Scale {
     let plain = Scale(from: low, to: high)
     let (low, high) = (plain.lower, plain.upper)
     let height = Double(rows * points - 1)
-    guard rows >= 3, height > 0 else { return (plain, [high]) }
+    guard rows >= 3, height > 0 else {
+      let round = plain.ticks(atMost: max(rows, 1))
+      return (plain, round.isEmpty ? [high] : round)
+    }
     var best: (cost: Double, scale: Scale, ticks: [Double])?
     for rowsATick in (rows >= 10 ? 3 : 2)...max(3, min(6, rows / 2)) {
       let pointsATick = Double(rowsATick * points)

@@ -39,7 +39,8 @@ extension Trainer {
     }
     var watch = Stopwatch()
     var toldAt = ContinuousClock.now
-    let measured: Measured?
+    let gradients = groupGradients()
+    var measured: Measured?
     do {
       measured = try model.measure(
         on: corpus.heldOut, by: recipe, weights: weights, tokens: recipe.evaluate.tokens,
@@ -50,6 +51,8 @@ extension Trainer {
           }
           return !inbox.isStopping
         })
+      // An evaluation that stops short measures nothing.
+      if measured != nil { try addGradientsAtH(to: &measured!.losses) }
     } catch {
       fail(error, outlets)
       return nil
@@ -63,7 +66,7 @@ extension Trainer {
     if isBest { state.bestLoss = first }
     let evaluation = Evaluation(
       step: state.step, tokens: state.tokens, time: wallTime(), losses: measured.losses, order: measured.order,
-      paths: measured.paths, taskAccuracy: accuracy, isBest: isBest, seconds: watch.lap())
+      paths: measured.paths, taskAccuracy: accuracy, gradients: gradients, isBest: isBest, seconds: watch.lap())
     outlets.report(.evaluated(evaluation))
     return evaluation
   }

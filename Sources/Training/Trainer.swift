@@ -15,7 +15,7 @@ package struct Trainer: ~Copyable {
   let task: TaskSet?
   let name: String
   let model: Transformer
-  private var optimizer: Optimizer
+  private(set) var optimizer: Optimizer
   let probes: Probes?
   let heads: [Head]
   private let dropoutStream: RandomStream
@@ -69,6 +69,10 @@ package struct Trainer: ~Copyable {
   var guarded = GuardRecord()
   /// A spike that the last step was, where it is to be said.
   private(set) var newAlarm: GuardAlarm?
+  /// The last update, as long as its gradients and moments are there; nil before the first.
+  private(set) var takenUpdate: TakenUpdate?
+  /// What was measured of the gradients, and at which step.
+  var measuredGradients: (step: Int, groups: [GroupGradient])?
   /// Sums of a step, one per head; the array is reused.
   private var sums: [LossSum]
   private var denominators: [Int]
@@ -78,10 +82,12 @@ package struct Trainer: ~Copyable {
   ///   - checkpoint: the state to continue from; nil begins at step 0.
   ///   - name: of the run, for its screen.
   ///   - task: the questions of `evaluate.task`; nil asks none.
+  ///   - progress: receives how many of how many weights have their first values.
   /// - Throws: `UserError` when the recipe does not make a network, the CPU or its memory do not suffice, or the
   ///   checkpoint is of another network; `CorpusError` when the held-out part cannot be read.
   package init(
-    recipe: Recipe, corpus: Corpus, from checkpoint: Checkpoint?, threads: Int, name: String, task: TaskSet? = nil
+    recipe: Recipe, corpus: Corpus, from checkpoint: Checkpoint?, threads: Int, name: String, task: TaskSet? = nil,
+    progress: (Int, Int) -> Void = { _, _ in }
   ) throws {
     if let checkpoint { try recipe.optimizer.require(momentsOf: checkpoint) }
     try RunPlan(recipe, vocabulary: corpus.tokenizer.vocabulary, threads: threads).checkMachine()
@@ -104,7 +110,8 @@ package struct Trainer: ~Copyable {
       if checkpoint.state.guarded?.isSuspect != true { guarded.soundStep = checkpoint.state.step }
     } else {
       model.parameters.initialize(
-        seed: recipe.seed, deviation: recipe.model.deviation, residualScale: recipe.residualScale, threads: threads)
+        seed: recipe.seed, deviation: recipe.model.deviation, residualScale: recipe.residualScale, threads: threads,
+        progress: progress)
       state = TrainerState(seed: recipe.seed, threads: threads)
     }
     self.recipe = recipe
@@ -188,6 +195,8 @@ package struct Trainer: ~Copyable {
   ///   abandon the step.
   mutating func step(beside desk: Desk?) -> Outcome {
     isInStep = true
+    takenUpdate = nil
+    measuredGradients = nil
     defer { isInStep = false }
     var watch = Stopwatch()
     var phases = Phases()
@@ -235,6 +244,7 @@ package struct Trainer: ~Copyable {
       tableRate: recipe.model.memory.rateFactor(at: state.step, of: recipe.steps))
     if let failure = optimizer.failure { return .failed(UserError(failure)) }
     phases.update = watch.lap()
+    takenUpdate = TakenUpdate(norm: norm, rate: rate, step: state.step, settings: optimizer.settings)
     state.step += 1
     state.tokens += recipe.tokensPerStep
     state.active += phases.total
@@ -260,6 +270,7 @@ package struct Trainer: ~Copyable {
 
   /// The loss of the first head on a batch's first rows.
   mutating func firstLoss(of batch: Batch) -> Float {
+    takenUpdate = nil
     for head in heads.indices {
       sums[head] = LossSum()
       denominators[head] = 0

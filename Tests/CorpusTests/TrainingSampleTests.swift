@@ -18,6 +18,13 @@ struct TrainingSampleTests {
     #expect(try sample(text).model(vocabulary: 350) == sample(text).model(vocabulary: 350))
   }
 
+  @Test func `training says how many pieces there are, and prints nothing`() throws {
+    var counts: [Int] = []
+    let model = try sample(SampleText.verses(300, seed: 4)).model(vocabulary: 400) { counts.append($0) }
+    #expect(try Tokenizer(kind: .sentencepiece, model: model).vocabulary == 400)
+    #expect(counts.count >= 3 && counts == counts.sorted() && counts.allSatisfy { $0 > 0 && $0 <= 400 }, "\(counts)")
+  }
+
   @Test(arguments: [0, 100, 259])
   func `a vocabulary that does not hold the bytes is refused`(vocabulary: Int) throws {
     let error = try #require(throws: CorpusError.self) {

@@ -49,14 +49,17 @@ struct MadeUpRun {
       losses: [
         HeadLoss(
           head: .ntp, loss: report.losses[0].loss + 0.12, accuracy: 0.42 - 0.35 / (1 + Float(step) / 200),
-          positions: 60_000),
+          positions: 60_000, gradientAtH: 0.031),
         HeadLoss(
-          head: .top, loss: report.losses[1].loss + 0.1, kl: report.losses[1].kl.map { $0 + 0.1 }, positions: 60_000),
+          head: .top, loss: report.losses[1].loss + 0.1, kl: report.losses[1].kl.map { $0 + 0.1 }, positions: 60_000,
+          gradientAtH: 0.0224),
       ],
       order: OrderQuality(
         ndcg8: 0.61 - 0.5 / (1 + Float(step) / 300), tau: 0.3 - 0.33 / (1 + Float(step) / 400),
         recall8: 0.5 - 0.4 / (1 + Float(step) / 300), reciprocalRank: 0.52 - 0.4 / (1 + Float(step) / 250)),
-      isBest: true, seconds: 1.1)
+      gradients: recipe.tensorGroups.enumerated().map { index, group in
+        GroupGradient(group: group, norm: 0.4 / Float(index + 1), update: 1e-3 / Float(index + 1))
+      }, isBest: true, seconds: 1.1)
   }
 
   func order(_ step: Int, probe: Int = 2) -> OrderSample {

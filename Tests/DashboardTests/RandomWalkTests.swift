@@ -16,6 +16,14 @@ struct RandomWalkTests {
       .enter, .escape, .tab, .backTab, .backspace, .delete, .insert, .up, .down, .left, .right, .home, .end, .pageUp,
       .pageDown, .function(1), .control("l"), .control("u"), .paste("x0.5\n\u{1B}[2J"), .resize, .space, .space,
     ]
+    + mouse
+
+  private static let mouse: [Key] = (0..<8).flatMap { (place: Int) -> [Key] in
+    [
+      .click(column: place * 13, row: place * 5),
+      .wheel(isUp: place.isMultiple(of: 2), column: place * 11, row: place * 4),
+    ]
+  }
 
   private func number(_ dice: inout Dice) -> Double {
     switch Int.random(in: 0..<12, using: &dice) {

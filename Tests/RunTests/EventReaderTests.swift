@@ -33,6 +33,16 @@ struct EventReaderTests {
         step: 2, tokens: 9, time: 2.5,
         losses: [HeadLoss(head: .ntp, loss: 3, accuracy: 0.5, weight: 1, positions: 40)], order: nil, isBest: true,
         seconds: 0.5)),
+    .evaluated(
+      Evaluation(
+        step: 3, tokens: 9, time: 2.5,
+        losses: [HeadLoss(head: .ntp, loss: 3, accuracy: 0.5, positions: 40, gradientAtH: 0.125)],
+        gradients: [
+          GroupGradient(group: .tables, norm: 0.5, update: .nan),
+          GroupGradient(group: .block(11), norm: 2, update: 1e-3),
+          GroupGradient(group: .furtherHead(0), norm: 3, update: 2e-3),
+          GroupGradient(group: .heads, norm: 4, update: 5e-3),
+        ], isBest: false, seconds: 0.5)),
     .ordered(
       OrderSample(
         step: 4, probe: 1, probes: 16, context: ["a", "b"],

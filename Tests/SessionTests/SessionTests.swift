@@ -91,13 +91,13 @@ private final class Heard: Sendable {
     let session = TrainingSession(folder.request("progress", folder.recipe(steps: 1)), isAttended: false)
     let silent = session.hub.subscribe()
     session.hub.tell(.preparing("text"))
-    for done in 1...2 * Subscription.mostOthers { session.hub.tell(.progress(done: done, total: 9999)) }
+    for done in 1...2 * Subscription.mostOthers { session.hub.tell(.progress(.tokens, done: done, total: 9999)) }
     for done in 1...7 { session.hub.tell(.evaluating(done: done, total: 7)) }
-    for done in 1...5 { session.hub.tell(.progress(done: done, total: 5)) }
+    for done in 1...5 { session.hub.tell(.progress(.tokens, done: done, total: 5)) }
     let told = silent.take().map { message in
       switch message {
       case .preparing(let text): text
-      case .progress(let done, let total): "progress \(done)/\(total)"
+      case .progress(_, let done, let total): "progress \(done)/\(total)"
       case .evaluating(let done, let total): "evaluating \(done)/\(total)"
       default: "\(message)"
       }

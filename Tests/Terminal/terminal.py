@@ -183,6 +183,7 @@ class Terminal:
         for mode, letter in re.findall(rb"\x1b\[\?([\d;]+)([hl])", self.raw):
             for number in mode.split(b";"):
                 modes[number] = letter
-        for number, name in ((b"1049", "the other screen"), (b"2004", "bracketed paste"), (b"1", "cursor keys")):
+        for number, name in ((b"1049", "the other screen"), (b"2004", "bracketed paste"), (b"1", "cursor keys"),
+                             (b"1000", "the mouse"), (b"1006", "the mouse's numbers")):
             assert modes.get(number, b"l") == b"l", f"{name} was not left"
         assert modes.get(b"25", b"h") == b"h", "the cursor was not shown again"

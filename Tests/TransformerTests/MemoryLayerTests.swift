@@ -10,7 +10,7 @@ import Transformer
   private static let sizes = MemorySize(
     keys: 12, keyWidth: 16, top: 6, candidates: 5, valueWidth: 24, preWidth: 8)
 
-  private func network(_ c: Case, rows: Int? = nil, microBatches: Int = 1) throws -> Transformer {
+  private func network(_ c: NetworkCase, rows: Int? = nil, microBatches: Int = 1) throws -> Transformer {
     try Transformer(
       c.configuration, rows: rows ?? c.rows, precision: .fp32, threads: c.threads, microBatches: microBatches)
   }

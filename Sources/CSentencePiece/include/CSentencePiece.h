@@ -35,10 +35,12 @@ char *_Nullable sentencepiece_encode(
     int32_t *_Nullable *_Nonnull ids, size_t *_Nonnull idCount);
 
 /// Trains a model on `sentenceCount` sentences; sentence i is `lengths[i]` bytes of UTF-8 at `text + starts[i]`.
-/// Options are those of `spm_train`, keys without dashes. Puts a model file's bytes, to be freed, into `model`.
+/// Options are those of `spm_train`, keys without dashes; `minloglevel` must be 0. Puts a model file's bytes, to be freed, into
+/// `model`. Calls `progress` with `context` and the pieces that are merged so far.
 char *_Nullable sentencepiece_train(
     const char *_Nonnull const *_Nonnull keys, const char *_Nonnull const *_Nonnull values, size_t optionCount,
     const char *_Nonnull text, const size_t *_Nonnull starts, const size_t *_Nonnull lengths, size_t sentenceCount,
+    void (*_Nonnull progress)(void *_Nonnull context, size_t pieces), void *_Nonnull context,
     void *_Nullable *_Nonnull model, size_t *_Nonnull modelCount);
 
 #ifdef __cplusplus

@@ -13,7 +13,8 @@ extension Corpus {
     case .sentencepiece where source.model.isEmpty: return (source.vocabulary, "tokenizer.vocabulary")
     case .sentencepiece, .bpe, .characters:
       let texts = try TextFiles(at: source.paths)
-      let tokenizer = try Cache(folder: source.cache, spare: source.spareCache).tokenizer(for: texts, source) { _ in }
+      let tokenizer = try Cache(folder: source.cache, spare: source.spareCache).tokenizer(
+        for: texts, source, { _ in }, pieces: { _, _ in })
       return (tokenizer.vocabulary, source.kind == .characters ? "the characters of the text" : source.model)
     }
   }

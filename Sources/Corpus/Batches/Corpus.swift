@@ -25,12 +25,12 @@ package struct Corpus: Sendable {
   /// - Parameters:
   ///   - tokenizer: a checkpoint's tokenizer; nil uses the one that `source` describes.
   ///   - report: receives a sentence without a full stop before each long operation.
-  ///   - progress: receives, while the text is tokenized, how many of how many bytes are done.
+  ///   - progress: receives how much of how much is done, of the tokenizer and of the tokens.
   /// - Throws: `CorpusError`: a file that is missing, unreadable or empty, a text that is too short or does not suit
   ///   the tokenizer, a damaged model.
   package init(
     opening source: Source, tokenizer restored: Tokenizer? = nil, report: (String) -> Void = { _ in },
-    progress: (Int, Int) -> Void = { _, _ in }
+    progress: (SetupWork, Int, Int) -> Void = { _, _, _ in }
   ) throws(CorpusError) {
     guard source.heldOut >= 0 && source.heldOut < 1 else {
       throw CorpusError(.usage, "data.heldOut is \(source.heldOut); it must be at least 0 and below 1")
@@ -75,7 +75,8 @@ package struct Corpus: Sendable {
   }
 
   private static func open(
-    texts source: Source, _ restored: Tokenizer?, _ report: (String) -> Void, _ progress: (Int, Int) -> Void
+    texts source: Source, _ restored: Tokenizer?, _ report: (String) -> Void,
+    _ progress: (SetupWork, Int, Int) -> Void
   ) throws(CorpusError) -> Opened {
     let texts = try TextFiles(at: source.paths)
     let cache = Cache(folder: source.cache, spare: source.spareCache)
@@ -83,12 +84,12 @@ package struct Corpus: Sendable {
     if let restored {
       tokenizer = restored
     } else {
-      tokenizer = try cache.tokenizer(for: texts, source, report)
+      tokenizer = try cache.tokenizer(for: texts, source, report) { progress(.tokenizer, $0, $1) }
     }
     let name = Self.name(of: source.paths, files: texts.files.count)
     let (all, census) = try cache.tokens(
       of: texts, by: tokenizer, in: source.documents, before: { (try? Self.boundary(of: $0, source, name)) ?? 0 },
-      report, progress: { progress($0, texts.size) })
+      report, progress: { progress(.tokens, $0, texts.size) })
     let boundary = try Self.boundary(of: all.count, source, name)
     return Opened(
       tokenizer: tokenizer, training: all.part(0..<boundary), heldOut: all.part(boundary..<all.count),

@@ -69,14 +69,16 @@ final class Cache {
 
   /// The tokenizer that `source` describes.
   func tokenizer(
-    for texts: TextFiles, _ source: Corpus.Source, _ report: (String) -> Void
+    for texts: TextFiles, _ source: Corpus.Source, _ report: (String) -> Void,
+    pieces: (_ done: Int, _ total: Int) -> Void
   ) throws(CorpusError) -> Tokenizer {
     switch source.kind {
     case .bytes: return try Tokenizer(kind: .bytes, model: [])
     case .tokens: preconditionFailure("token files are opened without a text")
     case .graph: throw Corpus.noGraphs
     case .characters: return try Tokenizer(kind: .characters, model: try characters(of: texts))
-    case .sentencepiece where source.model.isEmpty: return try trained(on: texts, vocabulary: source.vocabulary, report)
+    case .sentencepiece where source.model.isEmpty:
+      return try trained(on: texts, vocabulary: source.vocabulary, report, pieces)
     case .bpe where source.model.isEmpty:
       throw CorpusError(
         .usage,
@@ -195,7 +197,7 @@ final class Cache {
   }
 
   private func trained(
-    on texts: TextFiles, vocabulary: Int, _ report: (String) -> Void
+    on texts: TextFiles, vocabulary: Int, _ report: (String) -> Void, _ pieces: (_ done: Int, _ total: Int) -> Void
   ) throws(CorpusError) -> Tokenizer {
     var key = Digest()
     key.add(field: "sentencepiece")
@@ -215,7 +217,7 @@ final class Cache {
       try file.forEachPiece { piece, _ in sample.add(piece, isLast: false) }
       sample.endFile()
     }
-    let model = try sample.model(vocabulary: vocabulary)
+    let model = try sample.model(vocabulary: vocabulary) { pieces($0, vocabulary) }
     _ = try keep(hash, "model", width: 1) { append, _ throws(CorpusError) in
       try model.withUnsafeBufferPointer { elements throws(CorpusError) in try append(UnsafeRawBufferPointer(elements)) }
     }

@@ -64,9 +64,10 @@ struct TrainingSample {
   }
 
   /// Trains byte-pair encoding (Sennrich et al. 2016) with byte fallback, keeping every space and character as it is.
+  /// - Parameter progress: receives now and then how many pieces there are.
   /// - Returns: the bytes of a SentencePiece model file.
   /// - Throws: `CorpusError.usage` when the text yields fewer pieces, or `vocabulary` leaves no room for any.
-  func model(vocabulary: Int) throws(CorpusError) -> [UInt8] {
+  func model(vocabulary: Int, progress: (Int) -> Void = { _ in }) throws(CorpusError) -> [UInt8] {
     let room = vocabulary - Self.fixedPieces
     guard room > 0 else {
       throw CorpusError(
@@ -83,7 +84,7 @@ struct TrainingSample {
       var sentences = Sentences(of: text, keeping: Set(characters.prefix(share)))
       sentences.thin(text, to: wordLimit)
       guard !sentences.starts.isEmpty else { continue }
-      let model = try sentences.trained(text, vocabulary: vocabulary)
+      let model = try sentences.trained(text, vocabulary: vocabulary, progress: progress)
       guard let pieces = SentencePieceFile(model)?.pieces else {
         throw CorpusError(
           .badTokenizer, "SentencePiece trained a tokenizer and wrote an invalid model file: report this with the text")
@@ -198,17 +199,28 @@ private struct Sentences {
   }
 
   /// Trains on these stretches of `text`. Where they make fewer pieces than `vocabulary`, the model has fewer.
-  func trained(_ text: [UInt8], vocabulary: Int) throws(CorpusError) -> [UInt8] {
+  /// - Parameter progress: receives now and then how many pieces there are.
+  func trained(_ text: [UInt8], vocabulary: Int, progress: (Int) -> Void) throws(CorpusError) -> [UInt8] {
+    let model = withoutActuallyEscaping(progress) { progress in
+      Result { () throws(CorpusError) in
+        try trained(text, vocabulary: vocabulary, listener: PieceListener(progress))
+      }
+    }
+    return try model.get()
+  }
+
+  private func trained(_ text: [UInt8], vocabulary: Int, listener: PieceListener) throws(CorpusError) -> [UInt8] {
     let options = [
       ("model_type", "bpe"), ("vocab_size", String(vocabulary)), ("hard_vocab_limit", "false"),
       ("byte_fallback", "true"), ("character_coverage", "1.0"), ("split_digits", "true"),
       ("normalization_rule_name", "identity"), ("add_dummy_prefix", "false"), ("remove_extra_whitespaces", "false"),
-      ("allow_whitespace_only_pieces", "true"), ("num_threads", "1"), ("minloglevel", "3"),
+      ("allow_whitespace_only_pieces", "true"), ("num_threads", "1"), ("minloglevel", "0"),
     ]
     // The library reads C strings: owned copies that live as long as the call.
     let keys = options.map { strdup($0.0) }
     let values = options.map { strdup($0.1) }
     defer { (keys + values).forEach { free($0) } }
+    defer { withExtendedLifetime(listener) {} }
     var model: UnsafeMutableRawPointer?
     var count = 0
     let message = text.withUnsafeBytes { bytes in
@@ -217,7 +229,10 @@ private struct Sentences {
           taken(
             sentencepiece_train(
               keys.baseAddress!, values.baseAddress!, options.count,
-              bytes.baseAddress!.assumingMemoryBound(to: CChar.self), starts, lengths, starts.count, &model, &count))
+              bytes.baseAddress!.assumingMemoryBound(to: CChar.self), starts, lengths, starts.count,
+              { context, pieces in
+                Unmanaged<PieceListener>.fromOpaque(context).takeUnretainedValue().take(Int(clamping: pieces))
+              }, Unmanaged.passUnretained(listener).toOpaque(), &model, &count))
         }
       }
     }
@@ -228,4 +243,10 @@ private struct Sentences {
     }
     return Array(UnsafeRawBufferPointer(start: model, count: count))
   }
+}
+
+/// Who hears of the pieces, as the library's C function can pass it on.
+private final class PieceListener {
+  let take: (Int) -> Void
+  init(_ take: @escaping (Int) -> Void) { self.take = take }
 }

@@ -39,6 +39,7 @@ extension CompareScreen {
       }
     }
     plot.draw(on: &canvas, column: left, row: inside.row)
+    canvas.note(.chart(x), in: Rectangle(column: left, row: inside.row, columns: columns, rows: rows))
     let area = Rectangle(column: inside.column, row: inside.row + rows, columns: inside.columns, rows: axisRows)
     if axisRows > 0 { drawAxis(x, left: left, columns: columns, cursorColumn, in: area, on: &canvas) }
     if hasLegend {

@@ -19,6 +19,7 @@ package struct CompareScreen: Sendable, KeyedScreen {
   private(set) var showsDifference = false
   private(set) var isLogarithmic = false
   var message = ""
+  private var size = (columns: 80, rows: 24)
   var help: HelpPage?
   var palette: Palette
   var glyphs: Glyphs
@@ -31,6 +32,7 @@ package struct CompareScreen: Sendable, KeyedScreen {
     self.glyphs = glyphs
   }
 
+  static let wheel: (up: Key, down: Key) = (.character("z"), .character("Z"))
   static let staying = Presence.stays
   static let leaving = Presence.left
 
@@ -95,6 +97,16 @@ package struct CompareScreen: Sendable, KeyedScreen {
   }
 
   // MARK: Keys
+
+  package mutating func fit(columns: Int, rows: Int) { size = (columns, rows) }
+
+  var lastPicture: Canvas { draw(size: size) }
+
+  /// A click on a chart puts the cursor there.
+  mutating func choose(_ meaning: ClickMeaning, value: Double?) {
+    guard let value, let extent = comparison.extent else { return }
+    cursor = min(max(isMirrored ? -value : value, extent.first), extent.last)
+  }
 
   mutating func press(_ key: Key) -> Presence { dispatch(key) }
 

@@ -130,6 +130,10 @@ extension DataScreen {
         if page.beginsDocument(place.index) {
           canvas.put("║", style: .accent, column: inside.column, row: inside.row + row, in: inside)
         }
+        canvas.note(
+          .row(place.index),
+          in: Rectangle(
+            column: inside.column + place.column, row: inside.row + row, columns: place.text.width, rows: 1))
         canvas.write(
           place.text, style: style(of: place.index, weights), column: inside.column + place.column,
           row: inside.row + row, in: inside)
@@ -215,7 +219,11 @@ extension DataScreen {
       ("windows", "\(Figure.grouped(summary.windows)) of \(summary.context) tokens"),
       ("training takes", "\(Figure.factor(summary.passes)) passes in \(Figure.grouped(summary.steps)) steps"),
     ]
-    if area.columns < 40 { rows = rows.map { ($0.0, $0.1.replacing(" to train", with: "")) } }
+    // What does not fit says less: the number of tokens that are held out is not cut.
+    if let index = rows.firstIndex(where: { $0.0 == "tokens" && $0.1.width > inside.columns - 17 }) {
+      let (all, held) = (Double(summary.trainingTokens), Double(summary.heldOutTokens))
+      rows[index].1 = "\(Figure.short(all)) + \(Figure.short(held)) held"
+    }
     for (index, row) in rows.prefix(inside.rows).enumerated() {
       canvas.write([Span(row.0.padded(to: 17), .faint), Span(row.1)], line: index, of: inside)
     }

@@ -86,6 +86,13 @@ package struct DataScreen: Sendable, ScreenContent, KeyedScreen {
     return dispatch(key)
   }
 
+  var lastPicture: Canvas { draw(size: size, now: 0) }
+
+  /// A click on a token chooses its position.
+  mutating func choose(_ meaning: ClickMeaning, value: Double?) {
+    if case .row(let index) = meaning { move(to: index) }
+  }
+
   mutating func perform(_ deed: DataAction) -> DataRequest? {
     switch deed {
     case .leave: return .leave

@@ -70,6 +70,10 @@ extension ExperimentScreen {
         var span = look(of: cell)
         span.text = span.text.cut(to: Self.cellWidth - 1).padded(to: Self.cellWidth - 1)
         if cell == chosen { span.style.attributes.insert(.reverse) }
+        canvas.note(
+          .row(cell),
+          in: Rectangle(
+            column: inside.column + spans.width, row: inside.row + 1 + setting - top, columns: Self.cellWidth, rows: 1))
         spans += [span, Span(" ")]
       }
       let mean = table.rows[setting].values.first.flatMap { $0 }

@@ -38,6 +38,7 @@ package struct ExperimentScreen: Sendable, KeyedScreen {
   package var palette: Palette
   var glyphs: Glyphs
   package var mostGlyphs = Glyphs.braille
+  private var size = (columns: 80, rows: 24)
 
   package init(
     _ table: ExperimentTable, _ phases: [CellPhase], palette: Palette = .okabe, glyphs: Glyphs = .braille
@@ -93,6 +94,14 @@ package struct ExperimentScreen: Sendable, KeyedScreen {
   package var chosenName: String { table.cells[chosen].name }
 
   // MARK: Keys
+
+  package mutating func fit(columns: Int, rows: Int) { size = (columns, rows) }
+
+  var lastPicture: Canvas { draw(size: size) }
+
+  mutating func choose(_ meaning: ClickMeaning, value: Double?) {
+    if case .row(let index) = meaning, phases.indices.contains(index) { chosen = index }
+  }
 
   mutating func press(_ key: Key) -> ExperimentRequest? { dispatch(key) }
 

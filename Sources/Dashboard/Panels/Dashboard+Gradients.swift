@@ -8,8 +8,14 @@ extension Dashboard {
       .gradients, notes: ["norm before clipping · x \(axis.label)", "x \(axis.label)"], in: rectangle, on: &canvas)
     let norms = history.gradientNorm
     guard norms.count > 0 else { return drawNothing("norms come with the first step", in: inside, on: &canvas) }
+    let (left, table) = splitGradients(inside)
+    if let table { drawGroups(in: table, on: &canvas) }
+    drawNorms(norms, in: left, on: &canvas)
+  }
+
+  private func drawNorms(_ norms: Series, in inside: Rectangle, on canvas: inout Canvas) {
     let (chart, below) = inside.splitTop(inside.rows - (inside.rows >= 4 ? 1 : 0))
-    canvas.write(gradientLine, line: 0, of: below)
+    canvas.write(gradientLine(columns: below.columns), line: 0, of: below)
     let axisRows = chart.rows >= 6 ? 2 : chart.rows >= 4 ? 1 : 0
     let rows = chart.rows - axisRows
     guard rows > 0, norms.summary.count > 0 else {
@@ -28,6 +34,7 @@ extension Dashboard {
     Self.drawBand(norms, history.places.ranges(axis, x, plot.width, covering: true), y, pen.style.behind, &plot)
     Self.drawLine(norms, history.places.ranges(axis, x, plot.width), y, pen, &plot)
     plot.draw(on: &canvas, column: left, row: chart.row)
+    canvas.note(.chart(x), in: Rectangle(column: left, row: chart.row, columns: columns, rows: rows))
     guard axisRows > 0 else { return }
     let area = Rectangle(column: chart.column, row: chart.row + rows, columns: chart.columns, rows: axisRows)
     drawAxis(x, left: left, columns: columns, in: area, on: &canvas)
@@ -48,22 +55,25 @@ extension Dashboard {
       isLogarithmic: isLogarithmic)
   }
 
-  /// The newest norm, and the share of the last steps that were clipped.
-  private var gradientLine: [Span] {
+  /// The newest norm, the share of the last steps that were clipped, and the mean if there is room.
+  private func gradientLine(columns: Int) -> [Span] {
     guard let last = history.last else { return [] }
     let recent = history.recent(256)
-    var spans = [Span("norm "), Span(Figure.loss(Double(last.gradientNorm)), Style(.fourth, .bold))]
-    if let mean = history.gradientNorm.summary(of: recent).mean {
-      spans += [Span("   mean ", .faint), Span(Figure.loss(mean))]
+    let norm = [Span("norm "), Span(Figure.loss(Double(last.gradientNorm)), Style(.fourth, .bold))]
+    let mean = history.gradientNorm.summary(of: recent).mean.map {
+      [Span("   mean ", .faint), Span(Figure.loss($0))]
     }
-    guard let clip else { return spans + [Span("   not clipped", .faint)] }
-    let single = max(recent.lowerBound, history.gradientNorm.summedUp)..<recent.upperBound
-    let clipped = single.count { Double(history.gradientNorm.values[$0]) > clip }
-    spans += [Span("   clip ", .faint), Span(Figure.factor(clip), Style(.warning))]
-    if !single.isEmpty {
-      let share = 100 * Double(clipped) / Double(single.count)
-      spans.append(Span("   \(Figure.fixed(share, 0)) % clipped", .faint))
+    var clipping = [Span("   not clipped", .faint)]
+    if let clip {
+      let single = max(recent.lowerBound, history.gradientNorm.summedUp)..<recent.upperBound
+      let clipped = single.count { Double(history.gradientNorm.values[$0]) > clip }
+      clipping = [Span("   clip ", .faint), Span(Figure.factor(clip), Style(.warning))]
+      if !single.isEmpty {
+        let share = 100 * Double(clipped) / Double(single.count)
+        clipping.append(Span("   \(Figure.fixed(share, 0)) % clipped", .faint))
+      }
     }
-    return spans
+    let all = norm + (mean ?? []) + clipping
+    return all.width <= columns ? all : norm + clipping
   }
 }

@@ -21,7 +21,7 @@ extension Dashboard {
     let name = names.map(\.width).max() ?? 0
     var columns = headColumns(tracks)
     // On a narrow panel these columns are left out, in this order.
-    var rank = ["at", "now", "accuracy", "best", "held-out", "share"][...]
+    var rank = ["at", "grad at h", "now", "accuracy", "best", "held-out", "share"][...]
     func width() -> Int { columns.reduce(name) { $0 + 2 + $1.width } }
     while width() > inside.columns, let title = rank.popFirst() { columns.removeAll { $0.title == title } }
 
@@ -73,6 +73,9 @@ extension Dashboard {
       HeadColumn(
         title: "accuracy",
         cells: tracks.map { heldOut(.accuracy($0.head)).map { Figure.share(Double($0), 3) } ?? "—" }),
+      HeadColumn(
+        title: "grad at h",
+        cells: tracks.map { heldOut(.gradientAtH($0.head)).map { Figure.rate(Double($0)) } ?? "—" }),
     ].filter { column in column.cells.contains { $0 != "—" } }
   }
 

@@ -108,7 +108,7 @@ extension Dashboard {
     _ sample: OrderSample, room: Int, in inside: Rectangle, on canvas: inout Canvas
   ) -> Int {
     let compared = inside.columns >= 42 ? comparedSample : nil
-    let fixed = compared == nil ? 28 : 36
+    let fixed = compared == nil ? 26 : 34
     let token = min(max(sample.upcoming.map(\.token.width).max() ?? 8, 8), max(inside.columns - fixed, 6))
     func row(_ name: String, _ distance: String, _ weight: String, _ rank: String) -> String {
       name.cut(to: token).padded(to: token) + distance.padded(to: 6, .right) + weight.padded(to: 9, .right)

@@ -13,7 +13,8 @@ extension Dashboard {
     let inside = frame(.rate, notes: notes, in: rectangle, on: &canvas)
     guard !inside.isEmpty else { return }
     let isOff = refusal(of: .rateUp) != nil
-    let keyLines = Self.rateKeys(rows: inside.rows, columns: inside.columns, isOff: isOff)
+    // Where nobody can steer, the curve has the room.
+    let keyLines = steers ? Self.rateKeys(rows: inside.rows, columns: inside.columns, isOff: isOff) : []
     let (upper, lower) = inside.splitTop(inside.rows - keyLines.count)
     for (index, line) in keyLines.enumerated() { canvas.write(line, line: index, of: lower) }
     guard !upper.isEmpty else { return }

@@ -24,8 +24,9 @@ extension Dashboard {
     }
     if phase == .starting, setup.isUnderWay {
       lines.append([])
-      let bar = setup.bar(min(40, max(inside.columns - 40, 10)))
-      lines.append([Span("tokens  ", .faint)] + bar + [Span("  " + setup.words)])
+      let words = "  " + setup.words
+      let bar = setup.bar(min(40, max(inside.columns - setup.unit.name.width - 2 - words.width, 10)))
+      lines.append([Span(setup.unit.name + "  ", .faint)] + bar + [Span(words)])
     }
     lines.append([])
     let room = max(inside.rows - lines.count - 1, 1)

@@ -138,6 +138,8 @@ package struct Browser: ScreenContent {
     size = (columns, rows)
     dashboard?.fit(columns: columns, rows: rows)
     runs?.fit(columns: columns, rows: rows)
+    compare?.fit(columns: columns, rows: rows)
+    experiment?.fit(columns: columns, rows: rows)
     tensors?.fit(columns: columns, rows: rows)
   }
 
@@ -229,15 +231,17 @@ package struct Browser: ScreenContent {
   /// Shows a comparison over the list.
   package mutating func open(_ comparison: Comparison) {
     compare = CompareScreen(comparison, palette: runs?.palette ?? .okabe, glyphs: runs?.glyphs ?? .braille)
-    let most = mostGlyphs
+    let (most, size) = (mostGlyphs, size)
     compare?.mostGlyphs = most
+    compare?.fit(columns: size.columns, rows: size.rows)
   }
 
   /// Shows the tensors of a run over everything else.
   package mutating func openTensors(of name: String) {
     tensors = TensorsScreen(name: name, palette: palette, glyphs: dashboard?.glyphs ?? runs?.glyphs ?? .braille)
-    let most = mostGlyphs
+    let (most, size) = (mostGlyphs, size)
     tensors?.mostGlyphs = most
+    tensors?.fit(columns: size.columns, rows: size.rows)
   }
 
   /// The name of the run that is looked at.

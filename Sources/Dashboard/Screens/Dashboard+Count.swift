@@ -36,8 +36,11 @@ extension Dashboard {
   /// Discards the count: digits without a key after them were meant for layouts.
   package mutating func forgetPrefix() { count = nil }
 
-  /// A hint at the effect of the digits so far; empty without digits.
-  var countHint: String { count.map { "\($0.number). takes \(Figure.grouped($0.number)) steps" } ?? "" }
+  /// A hint at the effect of the digits so far; empty without digits, and if no step can be asked for.
+  var countHint: String {
+    guard steers, !isEnded, let count else { return "" }
+    return "\(count.number). takes \(Figure.grouped(count.number)) steps"
+  }
 
   /// Restores the view from before the first digit.
   mutating func restore(_ count: KeyCount) {

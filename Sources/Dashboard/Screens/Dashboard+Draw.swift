@@ -30,6 +30,7 @@ extension Dashboard {
   }
 
   private func draw(_ panel: Panel, in rectangle: Rectangle, on canvas: inout Canvas, now: Double) {
+    if !panel.isBar { canvas.note(.panel(Panel.allCases.firstIndex(of: panel) ?? 0), in: rectangle) }
     switch panel {
     case .status: drawStatus(in: rectangle, on: &canvas, now: now)
     case .losses: drawLosses(in: rectangle, on: &canvas)

@@ -123,6 +123,10 @@ extension Dashboard {
     ("λ", "the weight of a head's loss in the total"),
   ]
 
+  private static let mouse =
+    "a click puts the charts' cursor or focuses a panel, the wheel zooms and scrolls; with shift the terminal selects text "
+    + "(--no-mouse leaves it the mouse)"
+
   private func drawHelp(_ scroll: Int, on canvas: inout Canvas) {
     canvas.clear(canvas.bounds)
     let note = "esc closes"
@@ -151,6 +155,10 @@ extension Dashboard {
       for (index, text) in meaning.wrapped(to: max(inside.columns - width - 2, 8)).enumerated() {
         lines.append([Span((index == 0 ? word : "").padded(to: width), Style(.second, .bold)), Span("  " + text)])
       }
+    }
+    lines.append([])
+    for (index, text) in Self.mouse.wrapped(to: max(inside.columns - width - 2, 8)).enumerated() {
+      lines.append([Span((index == 0 ? "mouse" : "").padded(to: width), .accent), Span("  " + text)])
     }
     let longest = lines.map(\.width).max() ?? 0
     let isDouble = inside.columns >= 2 * longest + 4

@@ -16,6 +16,7 @@ extension Dashboard {
       return interrupt()
     }
     if overlay != nil { return pressInOverlay(key) }
+    if point(key) { return nil }
     if let digit = key.digit, countsOn(digit) { return nil }
     let count = count
     self.count = key.digit == nil ? nil : count
@@ -29,7 +30,7 @@ extension Dashboard {
     // Rate keys in a row are one change; a question comes if the whole change is more than tenfold.
     message = ""
     if let refusal = refusal(of: action) {
-      message = self.count == nil ? refusal : "\(refusal); \(countHint)"
+      message = countHint.isEmpty ? refusal : "\(refusal); \(countHint)"
       return nil
     }
     if action == .stepOnce, let count {
@@ -37,7 +38,7 @@ extension Dashboard {
       return ask(.step(count.number))
     }
     let command = perform(action)
-    if self.count != nil { message += "; \(countHint)" }
+    if !countHint.isEmpty { message += "; \(countHint)" }
     return command
   }
 
@@ -262,8 +263,9 @@ extension Dashboard {
   }
 
   /// Scrolls the focused panel, or the events if no panel has the focus.
-  private mutating func scrollFocused(by lines: Int) {
-    let panel = focus ?? .events
+  private mutating func scrollFocused(by lines: Int) { scroll(focus ?? .events, by: lines) }
+
+  mutating func scroll(_ panel: Panel, by lines: Int) {
     // The offset of the events counts up from their newest line.
     let direction = panel == .events ? -lines : lines
     let offset = min(max(scroll[panel, default: 0] + direction, 0), extent(of: panel))
@@ -276,6 +278,7 @@ extension Dashboard {
     case .events: max(shownLog.count + asked.count - 1, 0)
     case .recipe: max(recipeLines.count - 1, 0)
     case .text: max((text?.text.utf8.count ?? 0) / 8, 0)
+    case .gradients: max(history.evaluations.groups.count - 1, 0)
     case .heads: max(history.tracks.count - 1, 0)
     case .order: max((sample?.upcoming.count ?? 0) - 1, 0)
     default: 0

@@ -22,12 +22,22 @@ protocol KeyedScreen {
   /// The richest set of chart characters that the terminal can show.
   var mostGlyphs: Glyphs { get }
 
+  /// The keys that the wheel presses.
+  static var wheel: (up: Key, down: Key) { get }
+  /// The picture as it was drawn last, for the meaning of a click.
+  var lastPicture: Canvas { get }
+  /// Chooses what was clicked on.
+  /// - Parameter value: of a chart, on the axis across its columns.
+  mutating func choose(_ meaning: ClickMeaning, value: Double?)
+
   /// The reason why a key has no effect now; nil if it has one.
   func refusal(of deed: Deed) -> String?
   mutating func perform(_ deed: Deed) -> Answer
 }
 
 extension KeyedScreen {
+  static var wheel: (up: Key, down: Key) { (.up, .down) }
+
   /// The key table as Markdown, for docs/.
   static var markdown: String { keys.markdown }
 
@@ -39,6 +49,14 @@ extension KeyedScreen {
       help = page.press(key) ? page : nil
       return Self.staying
     }
+    if case .click(let column, let row) = key {
+      guard let (area, meaning) = lastPicture.meanings(column: column, row: row).first else { return Self.staying }
+      message = ""
+      choose(meaning, value: meaning.value(at: column, in: area))
+      return Self.staying
+    }
+    var key = key
+    if case .wheel(let isUp, _, _) = key { key = isUp ? Self.wheel.up : Self.wheel.down }
     guard let deed = Self.keys.deed(of: key) else { return Self.staying }
     message = ""
     if let refusal = refusal(of: deed) {

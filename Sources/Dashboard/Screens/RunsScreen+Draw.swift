@@ -181,6 +181,8 @@ extension RunsScreen {
     for (index, name) in self.names[first...].prefix(parts.listRows).enumerated() {
       let row = rows[name]
       let isChosen = first + index == chosen
+      let whole = Rectangle(column: inside.column, row: inside.row + top + index, columns: inside.columns, rows: 1)
+      canvas.note(.row(first + index), in: whole)
       let state = StateWord.look(of: row?.state ?? "")
       let mark = marked.contains(name)
       let label = label(name).cut(to: nameWidth).padded(to: nameWidth)
@@ -201,7 +203,6 @@ extension RunsScreen {
         canvas.write(line(head, cells), line: top + index, of: inside)
       }
       if isChosen {
-        let whole = Rectangle(column: inside.column, row: inside.row + top + index, columns: inside.columns, rows: 1)
         canvas.restyle(whole) { $0.attributes.insert(.bold) }
       }
     }

@@ -314,6 +314,12 @@ package struct RunsScreen: Sendable, KeyedScreen {
     }
   }
 
+  var lastPicture: Canvas { draw(size: size, now: 0) }
+
+  mutating func choose(_ meaning: ClickMeaning, value: Double?) {
+    if case .row(let index) = meaning, names.indices.contains(index) { chosen = index }
+  }
+
   private mutating func move(_ rows: Int) {
     chosen = min(max(chosen + rows, 0), max(names.count - 1, 0))
   }

@@ -66,6 +66,11 @@ package struct ScreenKeys<Deed: Hashable & Sendable>: Sendable {
     return (["| key | does |", "| --- | --- |"] + lines).joined(separator: "\n")
   }
 
+  private static var mouse: String {
+    "The mouse chooses with a click and moves or zooms with the wheel; with shift the terminal selects text (--no-mouse leaves it "
+      + "the mouse)."
+  }
+
   /// Draws the help page over the whole canvas.
   /// - Parameter scroll: the number of lines scrolled past.
   func drawHelp(_ title: String, notes: [String] = [], scroll: Int, on canvas: inout Canvas) {
@@ -80,7 +85,7 @@ package struct ScreenKeys<Deed: Hashable & Sendable>: Sendable {
         lines.append([Span((index == 0 ? row.keys : "").padded(to: width), .accent), Span("  " + text)])
       }
     }
-    for note in notes {
+    for note in notes + [Self.mouse] {
       lines.append([])
       lines += note.wrapped(to: inside.columns).map { [Span($0, .faint)] }
     }
@@ -107,6 +112,7 @@ struct HelpPage: Sendable, Equatable {
     case .escape, .enter, .space, .character("?"), .character("q"): return false
     case .up, .character("k"): scroll = max(scroll - 1, 0)
     case .down, .character("j"): scroll = min(scroll + 1, 100)
+    case .wheel(let isUp, _, _): scroll = min(max(scroll + (isUp ? -3 : 3), 0), 100)
     case .pageUp: scroll = max(scroll - 10, 0)
     case .pageDown: scroll = min(scroll + 10, 100)
     case .home: scroll = 0

@@ -97,7 +97,7 @@ package struct Dashboard: Sendable {
   package var needsDrawing = true
 
   /// How the setting-up gets on.
-  var setup = WorkProgress(of: .bytes)
+  var setup = WorkProgress(of: .setup(.tokens))
   /// How the evaluation that goes on gets on.
   var evaluation = WorkProgress(of: .windows)
   /// When the setting-up began of what trains here: Unix time, seconds.

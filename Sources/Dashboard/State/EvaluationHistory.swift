@@ -12,12 +12,18 @@ struct EvaluationHistory: Sendable {
     case path
     /// The share of the questions of `evaluate.task` that are answered right.
     case task
+    /// The norm of a head's gradient at the final hidden states.
+    case gradientAtH(Head)
+    /// The norm of a part's gradient, and its update as a share of its weights.
+    case groupNorm(TensorGroup), groupUpdate(TensorGroup)
   }
 
   private(set) var places: Places
   private var series: [Quantity: Series] = [:]
   /// The heads of the newest evaluation, in its order.
   private(set) var heads: [Head] = []
+  /// The parts of the network whose gradients the newest evaluation that measured them has.
+  private(set) var groups: [TensorGroup] = []
 
   init(keeping kept: Int = 4096) { places = Places(keeping: kept) }
 
@@ -39,6 +45,7 @@ struct EvaluationHistory: Sendable {
         step: Double(evaluation.step), tokens: Double(evaluation.tokens), time: evaluation.time, active: active))
     for quantity in series.keys { series[quantity]?.append(values[quantity] ?? .nan) }
     heads = evaluation.losses.map(\.head)
+    if !evaluation.gradients.isEmpty { groups = evaluation.gradients.map(\.group) }
     for fold in places.fold() {
       for quantity in series.keys { series[quantity]?.fold(fold) }
     }
@@ -67,7 +74,12 @@ extension Evaluation {
     var values: [EvaluationHistory.Quantity: Float] = [:]
     for loss in losses {
       values[.loss(loss.head)] = loss.loss
+      if let gradient = loss.gradientAtH { values[.gradientAtH(loss.head)] = gradient }
       if let accuracy = loss.accuracy { values[.accuracy(loss.head)] = accuracy }
+    }
+    for part in gradients {
+      values[.groupNorm(part.group)] = part.norm
+      values[.groupUpdate(part.group)] = part.update
     }
     if let path = paths.last { values[.path] = path }
     if let taskAccuracy { values[.task] = taskAccuracy }

@@ -5,9 +5,37 @@ import TerminalUI
 /// The progress of work whose size is known.
 package struct WorkProgress: Sendable, Equatable {
   /// What is counted.
-  package enum Unit: Sendable { case bytes, windows }
+  package enum Unit: Sendable, Equatable {
+    case windows
+    case setup(SetupWork)
 
-  let unit: Unit
+    /// What it is called before a bar and in lines.
+    var name: String {
+      switch self {
+      case .windows: "evaluating"
+      case .setup(.tokenizer): "tokenizer"
+      case .setup(.tokens): "tokens"
+      case .setup(.weights): "weights"
+      }
+    }
+
+    /// So much a second.
+    func rate(_ rate: Double) -> String {
+      switch self {
+      case .windows: "\(Figure.short(rate)) windows/s"
+      case .setup(.tokenizer): "\(Figure.short(rate)) pieces/s"
+      case .setup(.tokens): "\(Figure.bytes(rate))/s"
+      case .setup(.weights): "\(Figure.short(rate)) weights/s"
+      }
+    }
+
+    /// An amount of it.
+    func amount(_ count: Int) -> String {
+      self == .setup(.tokens) ? Figure.bytes(Double(count)) : Figure.short(Double(count))
+    }
+  }
+
+  private(set) var unit: Unit
   private(set) var done = 0
   private(set) var total = 0
   /// When the first of it was done, and how much that was: the rate is counted from there.
@@ -19,6 +47,18 @@ package struct WorkProgress: Sendable, Equatable {
 
   package static func == (one: WorkProgress, other: WorkProgress) -> Bool {
     one.done == other.done && one.total == other.total && one.now == other.now
+  }
+
+  /// Takes how far another part of the work is.
+  /// - Parameter now: Unix time, seconds.
+  package mutating func take(_ work: SetupWork, done: Int, total: Int, now: Double) {
+    if unit != .setup(work) { self = WorkProgress(of: .setup(work), lastLine: lastLine) }
+    take(done: done, total: total, now: now)
+  }
+
+  private init(of unit: Unit, lastLine: Double) {
+    self.unit = unit
+    self.lastLine = lastLine
   }
 
   /// - Parameter now: Unix time, seconds.
@@ -42,7 +82,7 @@ package struct WorkProgress: Sendable, Equatable {
   package var words: String {
     guard let rate else { return percent }
     let left = Figure.duration(Double(max(total - done, 0)) / rate)
-    return "\(percent)   \(unit == .bytes ? Figure.bytes(rate) : Figure.short(rate) + " windows")/s   \(left) left"
+    return "\(percent)   \(unit.rate(rate))   \(left) left"
   }
 
   /// `43 %`.
@@ -60,21 +100,29 @@ package struct WorkProgress: Sendable, Equatable {
   /// The same as a line, at most one a second; nil in between. Work that takes less than two seconds needs none.
   package mutating func line(done: Int, total: Int, now: Double) -> String? {
     take(done: done, total: total, now: now)
+    return line(now: now)
+  }
+
+  /// The same of a part of setting up.
+  package mutating func line(_ work: SetupWork, done: Int, total: Int, now: Double) -> String? {
+    take(work, done: done, total: total, now: now)
+    return line(now: now)
+  }
+
+  private mutating func line(now: Double) -> String? {
     let isDue = now - lastLine >= 1 || now < lastLine
-    guard isDue, done < total, unit == .bytes || now - (start?.time ?? now) >= 2 else { return nil }
+    guard isDue, done < total, unit == .setup(.tokens) || now - (start?.time ?? now) >= 2 else { return nil }
     lastLine = now
-    switch unit {
-    case .bytes: return "          tokens of \(Figure.bytes(Double(done))) of \(Figure.bytes(Double(total)))   \(words)"
-    case .windows: return "          evaluating   \(words)"
-    }
+    let amount = unit == .windows ? "" : " of \(unit.amount(done)) of \(unit.amount(total))"
+    return "          \(unit.name)\(amount)   \(words)"
   }
 }
 
 extension Dashboard {
-  /// Takes how many bytes of the text are tokens already.
+  /// Takes how much of a part of setting up is done.
   /// - Parameter time: Unix time, seconds.
-  package mutating func prepare(done: Int, total: Int, at time: Double) {
-    setup.take(done: done, total: total, now: time)
+  package mutating func prepare(_ work: SetupWork, done: Int, total: Int, at time: Double) {
+    setup.take(work, done: done, total: total, now: time)
     needsDrawing = true
   }
 

@@ -95,6 +95,10 @@ extension TensorsScreen {
     let first = firstRow(in: rows)
     for (offset, line) in lines.dropFirst(first).prefix(rows).enumerated() {
       let isChosen = first + offset == chosen
+      canvas.note(
+        .row(first + offset),
+        in: Rectangle(
+          column: inside.column, row: inside.row + (hasHeader ? 1 : 0) + offset, columns: inside.columns, rows: 1))
       let sign = line.isGroup ? (isClosed(line.group) ? "▸ " : "▾ ") : String(repeating: "  ", count: line.depth)
       let name = (sign + line.name).cut(to: names - 3).padded(to: names - 2)
       let style: Style = isChosen ? .accent : line.isGroup ? .bold : .plain

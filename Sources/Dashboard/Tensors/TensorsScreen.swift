@@ -55,6 +55,7 @@ package struct TensorsScreen: Sendable, KeyedScreen {
   package var message = ""
   var help: HelpPage?
   private(set) var page = 10
+  private var size = (columns: 80, rows: 24)
   var palette: Palette
   var glyphs: Glyphs
   /// The richest characters that the terminal can show.
@@ -225,7 +226,14 @@ package struct TensorsScreen: Sendable, KeyedScreen {
   /// The first row of a list of so many rows.
   func firstRow(in rows: Int) -> Int { min(max(chosen - rows / 2, 0), max(lines.count - rows, 0)) }
 
+  var lastPicture: Canvas { draw(size: size) }
+
+  mutating func choose(_ meaning: ClickMeaning, value: Double?) {
+    if case .row(let index) = meaning, lines.indices.contains(index) { chosen = index }
+  }
+
   package mutating func fit(columns: Int, rows: Int) {
+    size = (columns, rows)
     page = max(arrangement(Rectangle(column: 0, row: 0, columns: columns, rows: rows)).tree.rows - 3, 1)
   }
 }

@@ -14,6 +14,8 @@ package struct Evaluation: Codable, Sendable, Equatable {
   package var paths: [Float] = []
   /// The share of the questions of `evaluate.task` that are answered right; nil without a task.
   package var taskAccuracy: Float?
+  /// Gradients and updates by part of the network; empty where no step was taken before.
+  package var gradients: [GroupGradient] = []
   /// True if the NTP loss (or the first head's) is the lowest of this run so far.
   package var isBest: Bool
   /// Duration of the evaluation, in seconds.
@@ -21,10 +23,11 @@ package struct Evaluation: Codable, Sendable, Equatable {
 
   package init(
     step: Int, tokens: Int, time: Double, losses: [HeadLoss], order: OrderQuality? = nil, paths: [Float] = [],
-    taskAccuracy: Float? = nil, isBest: Bool, seconds: Double
+    taskAccuracy: Float? = nil, gradients: [GroupGradient] = [], isBest: Bool, seconds: Double
   ) {
     self.paths = paths
     self.taskAccuracy = taskAccuracy
+    self.gradients = gradients
     self.step = step
     self.tokens = tokens
     self.time = time
@@ -42,25 +45,29 @@ package struct EvaluationContent: Sendable {
   package var path = 0
   /// Whether questions are asked.
   package var hasTask = false
+  /// The parts of the network whose gradients are measured.
+  package var groups: [TensorGroup] = []
 
-  package init(heads: [Head], path: Int = 0, hasTask: Bool = false) {
+  package init(heads: [Head], path: Int = 0, hasTask: Bool = false, groups: [TensorGroup] = []) {
     self.heads = heads
     self.path = path
     self.hasTask = hasTask
+    self.groups = groups
   }
 }
 
 extension Evaluation {
   /// What this evaluation has.
   package var content: EvaluationContent {
-    EvaluationContent(heads: losses.map(\.head), path: paths.count, hasTask: taskAccuracy != nil)
+    EvaluationContent(heads: losses.map(\.head), path: paths.count, hasTask: taskAccuracy != nil,
+      groups: gradients.map(\.group))
   }
 }
 
 extension Recipe {
   /// What the evaluations of a run of this recipe have.
   package var evaluationContent: EvaluationContent {
-    EvaluationContent(heads: heads, path: pathLength, hasTask: !evaluate.task.isEmpty)
+    EvaluationContent(heads: heads, path: pathLength, hasTask: !evaluate.task.isEmpty, groups: tensorGroups)
   }
 }
 

@@ -49,12 +49,14 @@ package struct EventReader: Sendable {
 
   private mutating func evaluation(_ object: JSON) throws(UserError) -> Evaluation {
     let losses = object["loss"]?.members?.map(\.key) ?? []
+    let parts = object["gradient"]?.members?.map(\.key) ?? []
     let paths = object["accuracy"]?.members?.count { $0.key.hasPrefix("path") } ?? 0
     let hasTask = object["task"] != nil
-    let names = losses + ["\(paths) \(hasTask)"]
+    let names = losses + parts + ["\(paths) \(hasTask)"]
     if names != evaluations.names {
       let content = EvaluationContent(
-        heads: Head.all.filter { losses.contains($0.name) }, path: paths, hasTask: hasTask)
+        heads: Head.all.filter { losses.contains($0.name) }, path: paths, hasTask: hasTask,
+        groups: parts.compactMap(TensorGroup.init(name:)))
       evaluations = (names, Metric.ofEvaluations(content))
     }
     var evaluation = Evaluation(

@@ -72,7 +72,7 @@ extension Metric where Report == StepReport {
 extension Metric where Report == Evaluation {
   /// The columns of `/heldout`, in file order.
   package static func ofEvaluations(_ content: EvaluationContent) -> [Metric] {
-    let (heads, path) = (content.heads, content.path)
+    let (heads, path, groups) = (content.heads, content.path, content.groups)
     var metrics = place(step: \.step, tokens: \.tokens, time: \.time)
     metrics.append(
       Metric(
@@ -89,7 +89,7 @@ extension Metric where Report == Evaluation {
           longName: "share of the questions of evaluate.task that are answered right", isOptional: true,
           value: { $0.taskAccuracy.map(Double.init) }, restore: { $0.taskAccuracy = Float($1) }))
     }
-    return metrics
+    return metrics + heads.map(gradientAtH) + groups.flatMap(gradient)
   }
 
   /// The share of star graphs whose first tokens of the path are right: `accuracy/path` for the whole one.
@@ -114,6 +114,31 @@ extension Metric where Report == Evaluation {
       longName: "share of the positions whose token is the likeliest for \(head.name)", isOptional: true,
       value: { $0.losses.first { $0.head == head }?.accuracy.map(Double.init) },
       restore: { report, value in report.losses.update(head) { $0.accuracy = Float(value) } })
+  }
+
+  private static func gradientAtH(of head: Head) -> Metric {
+    Metric(
+      path: "gradient-at-h/\(head.name)", key: "gradientAtH.\(head.name)", storage: .float32, unit: "1",
+      longName: "norm of the gradient of \(head.name) at the final hidden states", isOptional: true,
+      value: { $0.losses.first { $0.head == head }?.gradientAtH.map(Double.init) },
+      restore: { report, value in report.losses.update(head) { $0.gradientAtH = Float(value) } })
+  }
+
+  /// The gradient of a part of the network, and how far the last step moved its weights.
+  private static func gradient(of group: TensorGroup) -> [Metric] {
+    func metric(
+      _ folder: String, _ path: WritableKeyPath<GroupGradient, Float> & Sendable, _ longName: String
+    ) -> Metric {
+      Metric(
+        path: "\(folder)/\(group.name)", key: "\(folder).\(group.name)", storage: .float32, unit: "1",
+        longName: "\(longName) of \(group.name)", isOptional: true,
+        value: { $0.gradients.first { $0.group == group }.map { Double($0[keyPath: path]) } },
+        restore: { report, value in report.gradients.update(group) { $0[keyPath: path] = Float(value) } })
+    }
+    return [
+      metric("gradient", \.norm, "norm of the last step's gradient before clipping"),
+      metric("update", \.update, "norm of the last step's update as a share of the weights' norm"),
+    ]
   }
 
   /// TOP's rank quality, at the same positions in every evaluation.

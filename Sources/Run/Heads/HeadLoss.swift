@@ -9,13 +9,17 @@ package struct HeadLoss: Codable, Sendable, Equatable {
   package var kl: Float?
   /// Top-1 accuracy, measured in evaluations for heads that predict one token.
   package var accuracy: Float?
+  /// ‖∂(λ · loss)/∂h‖, h [M, d] being the final hidden states that the head reads, over the first rows of the held-out part:
+  /// measured in evaluations.
+  package var gradientAtH: Float?
   /// λ, the factor of this loss in the total.
   package var weight: Float
   /// Number of positions with a target.
   package var positions: Int
 
   package init(
-    head: Head, loss: Float, kl: Float? = nil, accuracy: Float? = nil, weight: Float = 1, positions: Int
+    head: Head, loss: Float, kl: Float? = nil, accuracy: Float? = nil, weight: Float = 1, positions: Int,
+    gradientAtH: Float? = nil
   ) {
     self.head = head
     self.loss = loss
@@ -23,5 +27,6 @@ package struct HeadLoss: Codable, Sendable, Equatable {
     self.accuracy = accuracy
     self.weight = weight
     self.positions = positions
+    self.gradientAtH = gradientAtH
   }
 }

@@ -30,7 +30,7 @@ package enum InitialValues: Sendable, Equatable {
 
 /// Which part of the network a tensor is in. Gradients of a block, of an MTP head with its block, and of the final norm with
 /// the unembeddings come about together.
-package enum TensorGroup: Sendable, Hashable {
+package enum TensorGroup: Sendable, Hashable, Codable {
   case tables
   case block(Int)
   /// The k-th MTP head beyond the first, k = 0, 1, …

@@ -150,8 +150,10 @@ struct JournalContents {
     }
   }
 
-  /// The columns that the journal's steps lack, since an older foretop began the run.
-  func missing(_ heads: [Head]) -> Set<String> { width.map { Store.missing(inRowsOf: $0, heads: heads) } ?? [] }
+  /// The columns that the journal's rows lack, since an older foretop began the run.
+  func missing(_ recipe: Recipe) -> Set<String> {
+    Store.missing(steps: width, evaluations: rows[Journal.Number.heldout]?.first?.values.count, of: recipe)
+  }
 
   /// - Throws: `Journal.ForeignJournal` when the journal belongs to another run.
   func requireRun(of store: Store) throws {

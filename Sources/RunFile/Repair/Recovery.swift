@@ -181,7 +181,7 @@ enum Recovery {
         contents.rows[Journal.Number.beginnings]?.first ?? entries.rows[Journal.Number.beginnings]?.first
       guard let first else { throw FileSystem.exists(RunFolder(folder).file) ? error : StoredRun.missing(folder) }
       let beginning = try SessionStart.beginning(first.payload, source: RunFolder(folder).journal)
-      let missing = earlier?.missing ?? entries.missing(beginning.recipe.heads)
+      let missing = earlier?.missing ?? entries.missing(beginning.recipe)
       do {
         return try abandoningOnError(creating(beginning, missing)) { store in
           try entries.requireSound(in: store)

@@ -6,6 +6,8 @@ import Run
 final class Store {
   let file: File
   let heads: [Head]
+  /// The parts of the network whose gradients evaluations have.
+  let groups: [TensorGroup]
   let stepMetrics: [Metric<StepReport>]
   let evaluationMetrics: [Metric<Evaluation>]
   let metrics: Table
@@ -68,22 +70,43 @@ final class Store {
 
   /// Optional columns that the file lacks, since an older foretop began the run.
   var missing: Set<String> {
-    Self.optional(heads).subtracting(stepMetrics.map { "/metrics/" + $0.path })
+    Self.optional(heads, groups).subtracting(stepMetrics.map { "/metrics/" + $0.path })
       .subtracting(evaluationMetrics.map { "/heldout/" + $0.path })
   }
 
   /// Columns that runs of older foretops lack.
-  private static func optional(_ heads: [Head]) -> Set<String> {
+  private static func optional(_ heads: [Head], _ groups: [TensorGroup]) -> Set<String> {
     Set(
       Metric.ofSteps(heads: heads).filter(\.isOptional).map { "/metrics/" + $0.path }
-        + Metric.ofEvaluations(EvaluationContent(heads: heads)).filter(\.isOptional).map { "/heldout/" + $0.path })
+        + Metric.ofEvaluations(EvaluationContent(heads: heads, groups: groups)).filter(\.isOptional).map { "/heldout/" + $0.path })
   }
 
   /// The optional columns that a run lacks, derived from the number of values in its journal's rows.
-  static func missing(inRowsOf values: Int, heads: [Head]) -> Set<String> {
-    let all = Metric.ofSteps(heads: heads).map { "/metrics/" + $0.path }
+  /// - Parameters:
+  ///   - steps: values of a step; nil where the journal has none.
+  ///   - evaluations: values of an evaluation, with its place among the events; nil where the journal has none.
+  static func missing(steps: Int?, evaluations: Int?, of recipe: Recipe) -> Set<String> {
+    let all = Metric.ofSteps(heads: recipe.heads).map { "/metrics/" + $0.path }
     let weights = all.filter { $0.hasPrefix("/metrics/weight/") }
-    return values == all.count - weights.count ? Set(weights) : []
+    let held = Metric.ofEvaluations(recipe.evaluationContent)
+      .map { "/heldout/" + $0.path }
+    let gradients = held.filter { path in
+      ["gradient", "gradient-at-h", "update"].contains { path.hasPrefix("/heldout/\($0)/") }
+    }
+    let isWithoutWeights = steps == all.count - weights.count
+    // A run without weights is older than the gradients.
+    let isWithoutGradients =
+      evaluations.map { $0 == held.count + FileLayout.placeColumns.count - gradients.count } ?? isWithoutWeights
+    return Set((isWithoutWeights ? weights : []) + (isWithoutGradients ? gradients : []))
+  }
+
+  /// The parts of the network whose gradients a file has columns for.
+  private static func groups(in file: File) throws -> [TensorGroup] {
+    func has(_ group: TensorGroup) throws -> Bool { try HDF5Group.has("/heldout/gradient/\(group.name)", in: file) }
+    var blocks = 0
+    while try has(.block(blocks)) { blocks += 1 }
+    let further = try Head.all.indices.map(TensorGroup.furtherHead).filter(has)
+    return try [.tables].filter(has) + (0..<blocks).map(TensorGroup.block) + further + [.heads].filter(has)
   }
 
   /// Tokens of the path of star graphs that a file has columns for; 0 for text.
@@ -109,6 +132,7 @@ final class Store {
   private init(filling file: File, _ beginning: Beginning, isLive: Bool, without missing: Set<String>) throws {
     self.file = file
     heads = beginning.recipe.heads
+    groups = beginning.recipe.tensorGroups
     stepMetrics = Metric.ofSteps(heads: heads).filter { !missing.contains("/metrics/" + $0.path) }
     evaluationMetrics = Metric.ofEvaluations(beginning.recipe.evaluationContent).filter {
       !missing.contains("/heldout/" + $0.path)
@@ -170,12 +194,14 @@ final class Store {
       )
     }
     heads = try Head.all.filter { try HDF5Group.has("/metrics/loss/\($0.name)", in: file) }
+    groups = try Self.groups(in: file)
     // A live file takes no new columns: a run keeps the ones that it began with, and what came later is not stored.
     stepMetrics = try Metric.ofSteps(heads: heads).filter {
       try !$0.isOptional || HDF5Group.has("/metrics/" + $0.path, in: file)
     }
     let content = try EvaluationContent(
-      heads: heads, path: Self.pathLength(in: file), hasTask: HDF5Group.has("/heldout/task/accuracy", in: file))
+      heads: heads, path: Self.pathLength(in: file), hasTask: HDF5Group.has("/heldout/task/accuracy", in: file),
+      groups: groups)
     evaluationMetrics = try Metric.ofEvaluations(content).filter {
       try !$0.isOptional || HDF5Group.has("/heldout/" + $0.path, in: file)
     }

@@ -128,7 +128,7 @@ package struct RunReplay {
       let request = RunRequest(
         recipe: recipe, address: RunAddress(name: run.name, runs: runs), source: try source(recipe),
         threads: segment.beginning.threads)
-      let corpus = try request.corpus(by: tokenizer, report: { _ in }, progress: { _, _ in })
+      let corpus = try request.corpus(by: tokenizer, report: { _ in }, progress: { _, _, _ in })
       if let change = try change(of: corpus, since: segment.beginning) {
         guard isAnyway else { throw UserError(.unavailable, "\(change): --anyway replays with this one") }
         say(change)

@@ -51,6 +51,35 @@ final class MuonTeam {
     return nil
   }
 
+  /// ‖Δw‖² of each of its matrices in the update that `update` made last, by the matrix's first element. Its directions are
+  /// computed once more.
+  func updateSquares(_ parameters: borrowing Parameters, _ muon: Muon) -> [(offset: Int, square: Double)] {
+    let (weights, gradients, moments) = (parameters.weights, parameters.gradients, parameters.firstMoments)
+    let (precision, threads) = (plan.precision, plan.threadsOfShare)
+    // Each worker has a list of its own: it alone writes to it.
+    var squares = [[(offset: Int, square: Double)]](repeating: [], count: workers.count)
+    squares.withUnsafeMutableBufferPointer { squares in
+      Team.run(workers.count) { index in
+        let worker = workers[index]
+        for (matrix, orthogonal) in worker.tasks {
+          let (offset, count) = (matrix.offset, matrix.count)
+          let partial = (worker.room + MuonPlan.room(of: matrix, precision).norm).assumingMemoryBound(to: Double.self)
+          let norm = muon.directionNorm(
+            g: gradients + offset, m: moments + offset, count: count, partial: partial, threads: threads)
+          muon.direct(
+            g: gradients + offset, m: moments + offset, norm: norm, into: worker.room, precision: precision,
+            count: count, threads: threads)
+          let moved = muon.updateNorm(
+            w: weights + offset, x: orthogonal(worker.room), precision: precision,
+            scale: Muon.scale(rows: matrix.rows, columns: matrix.columns), count: count, partial: partial,
+            threads: threads)
+          squares[index].append((offset, moved * moved))
+        }
+      }
+    }
+    return squares.flatMap { $0 }
+  }
+
   /// Updates the momentum of all matrices, which is stored in the place of AdamW's first moments, and then the weights.
   func update(_ parameters: borrowing Parameters, _ muon: Muon) {
     let (weights, gradients, moments) = (parameters.weights, parameters.gradients, parameters.firstMoments)

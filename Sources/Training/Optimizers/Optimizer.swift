@@ -37,11 +37,10 @@ package struct Optimizer {
     _ model: borrowing Transformer, norm: Double, rate: Double, step: Int, tableRate: Double = 1
   ) {
     let layout = model.parameters.layout
-    let clip = settings.clip > 0 && norm > settings.clip ? settings.clip / norm : 1
-    for tensor in layout.tensors where tensor.description.isTrained && tensor.description.role != .memoryTable {
+    let clip = clip(norm)
+    for tensor in layout.tensors where tensor.hasStoredGradient {
       guard let secondMoment = tensor.secondMoment else { continue }
-      let decays = settings.decays == .all || tensor.description.decays
-      let adam = adam(decays: decays, rate: rate, clip: clip, step: step)
+      let adam = adamW(for: tensor, rate: rate, clip: clip, step: step)
       let (weights, gradients) = (model.parameters.weights, model.parameters.gradients)
       let (first, second) = (model.parameters.firstMoments, model.parameters.secondMoments)
       let (rounded, threads) = (model.parameters.rounded, model.threads)
@@ -51,15 +50,47 @@ package struct Optimizer {
           rounded: rounded.map { $0 + tensor.offset * 2 }, count: tensor.count, threads: threads)
       }
     }
-    muon?.update(
-      model.parameters,
-      Muon(
-        momentum: Float(settings.momentum), weightDecay: Float(settings.weightDecay), rate: Float(rate),
-        clip: Float(clip)))
+    muon?.update(model.parameters, muon(rate: rate, clip: clip))
     guard model.configuration.memory != nil else { return }
     model.parameters.updateTables(
       adam(decays: true, rate: rate * tableRate, clip: clip, step: step), threads: model.threads)
     model.parameters.finishUpdate(threads: model.threads)
+  }
+
+  /// ‖Δw‖² of each tensor in the update that was made last, in the order of the layout. Gradients, moments and weights must be as
+  /// that update left them. Tables of memory layers count as 0.
+  func updateSquares(of update: TakenUpdate, in model: borrowing Transformer) -> [Double] {
+    var past = self
+    past.settings = update.settings
+    return past.squares(of: update, in: model)
+  }
+
+  private func squares(of update: TakenUpdate, in model: borrowing Transformer) -> [Double] {
+    let (layout, threads) = (model.parameters.layout, model.threads)
+    let clip = clip(update.norm)
+    let moved = muon?.updateSquares(model.parameters, muon(rate: update.rate, clip: clip)) ?? []
+    return layout.tensors.map { tensor in
+      guard tensor.hasStoredGradient else { return 0 }
+      guard let secondMoment = tensor.secondMoment else {
+        let range = tensor.offset..<tensor.offset + tensor.count
+        return moved.reduce(0) { $0 + (range.contains($1.offset) ? $1.square : 0) }
+      }
+      let norm = adamW(for: tensor, rate: update.rate, clip: clip, step: update.step).updateNorm(
+        w: model.parameters.weights + tensor.offset, m: model.parameters.firstMoments + tensor.offset,
+        v: model.parameters.secondMoments + secondMoment, count: tensor.count, partial: model.parameters.partialSums,
+        threads: threads)
+      return norm * norm
+    }
+  }
+
+  /// The factor on the gradient that clips its global norm.
+  private func clip(_ norm: Double) -> Double {
+    settings.clip > 0 && norm > settings.clip ? settings.clip / norm : 1
+  }
+
+  private func adamW(for tensor: PlacedTensor, rate: Double, clip: Double, step: Int) -> AdamW {
+    let decays = settings.decays == .all || tensor.description.decays
+    return adam(decays: decays, rate: rate, clip: clip, step: step)
   }
 
   private func adam(decays: Bool, rate: Double, clip: Double, step: Int) -> AdamW {
@@ -68,6 +99,12 @@ package struct Optimizer {
       weightDecay: decays ? Float(settings.weightDecay) : 0, rate: Float(rate), clip: Float(clip),
       correction1: Float(1 - pow(settings.beta1, Double(step + 1))),
       correction2: Float(1 - pow(settings.beta2, Double(step + 1))))
+  }
+
+  private func muon(rate: Double, clip: Double) -> Muon {
+    Muon(
+      momentum: Float(settings.momentum), weightDecay: Float(settings.weightDecay), rate: Float(rate),
+      clip: Float(clip))
   }
 }
 

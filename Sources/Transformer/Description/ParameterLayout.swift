@@ -14,6 +14,8 @@ package struct PlacedTensor: Sendable, Equatable {
   package var count: Int { description.count }
   package var start: InitialValues { description.start }
   package var isMatrix: Bool { description.isMatrix }
+  /// True if training stores the tensor's gradient: untrained tensors have none, and those of memory layers' tables are sparse.
+  package var hasStoredGradient: Bool { description.isTrained && description.role != .memoryTable }
 }
 
 /// Where a weight and, in networks that have them, its bias lie, in elements from the start of the parameters.

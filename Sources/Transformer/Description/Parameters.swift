@@ -124,10 +124,23 @@ package struct Parameters: ~Copyable {
   /// The Euclidean norm of all gradients.
   func gradientNorm(threads: Int) -> Double {
     let norm = VectorMath.norm(
-      gradients, count: layout.stored, partial: normBlock.base.assumingMemoryBound(to: Double.self), threads: threads)
+      gradients, count: layout.stored, partial: partialSums, threads: threads)
     guard layout.memory != nil else { return norm }
     return (norm * norm + tableSquares(threads: threads)).squareRoot()
   }
+
+  /// The sum of the squares of each tensor's numbers in one of the blocks, in the order of the layout. Tables of memory layers,
+  /// whose gradients are never stored, count as 0.
+  package func squares(of block: UnsafePointer<Float>, threads: Int) -> [Double] {
+    layout.tensors.map { tensor in
+      guard tensor.hasStoredGradient else { return 0 }
+      let norm = VectorMath.norm(block + tensor.offset, count: tensor.count, partial: partialSums, threads: threads)
+      return norm * norm
+    }
+  }
+
+  /// Room to add up a norm of any tensor: `VectorMath.pieces(of: layout.count)` doubles.
+  package var partialSums: UnsafeMutablePointer<Double> { normBlock.base.assumingMemoryBound(to: Double.self) }
 
   /// Makes the operands agree with the weights, after the weights were set from outside.
   package func roundOperands(threads: Int) {
@@ -136,9 +149,15 @@ package struct Parameters: ~Copyable {
   }
 
   /// Normal weights of the given deviation, norms 1, biases 0.
-  /// - Parameter residualScale: what the deviation of the branches' last matrices is multiplied with.
-  package func initialize(seed: UInt64, deviation: Double, residualScale: Double = 1, threads: Int) {
+  /// - Parameters:
+  ///   - residualScale: what the deviation of the branches' last matrices is multiplied with.
+  ///   - progress: receives before each tensor how many of how many weights are done.
+  package func initialize(
+    seed: UInt64, deviation: Double, residualScale: Double = 1, threads: Int,
+    progress: (Int, Int) -> Void = { _, _ in }
+  ) {
     for tensor in layout.tensors {
+      progress(tensor.offset, layout.count)
       let w = weights + tensor.offset
       switch tensor.start {
       case .normal, .residual:
@@ -159,5 +178,6 @@ package struct Parameters: ~Copyable {
     }
     calibrateMemory(seed: seed, deviation: deviation, residualScale: residualScale, threads: threads)
     roundOperands(threads: threads)
+    progress(layout.count, layout.count)
   }
 }

@@ -48,6 +48,39 @@ extension Shard {
     )
   }
 
+  /// The squared norm of each head's gradient at the final hidden states that it reads, in `hiddenSquares`, after `forward`. The
+  /// gradients of the heads' section are written over.
+  /// - Parameters:
+  ///   - weights: λ, one a head.
+  ///   - denominators: positions of the whole batch that count, one a head.
+  func squareHiddenGradients(_ batch: TokenRows, weights: [Float], denominators: [Int]) {
+    fillTargets(batch)
+    hiddenSquares = weights.map { _ in 0 }
+    func square(_ objective: Int, stream: Int, hidden: UnsafeMutableRawPointer, dHidden: UnsafeMutableRawPointer) {
+      // The heads of a stream share its gradient: all but one have no weight.
+      let factors = LossFactors(
+        weights: weights.indices.map { $0 == objective ? weights[$0] : 0 }, denominators: denominators)
+      for head in sums.indices { sums[head] = LossSum() }
+      predict(
+        stream, hidden: hidden, dHidden: dHidden,
+        HeadPass(factors: factors, ranking: nil, accumulates: false, noise: nil), accumulates: false)
+      hiddenSquares[objective] = (0..<positions).reduce(0) { sum, position in
+        self.hidden(at: dHidden, position: position).reduce(sum) { $0 + Double($1) * Double($1) }
+      }
+    }
+    for objective in streams[0] {
+      square(objective, stream: 0, hidden: arena[places.hidden], dHidden: arena[places.dHidden])
+    }
+    for index in furtherHeads.indices {
+      readFurther(index, batch)
+      for objective in streams[index + 1] {
+        square(
+          objective, stream: index + 1, hidden: arena[furtherHeads[index].places.hidden],
+          dHidden: arena[places.furtherShared.dHidden])
+      }
+    }
+  }
+
   /// Through the final norm of the trunk's own stream.
   func backwardFinalNorm(addsTo: Bool) {
     backwardFinalNorm(

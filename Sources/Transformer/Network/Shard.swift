@@ -37,6 +37,8 @@ final class Shard {
   /// What its rows lost in the pass that is being made, and how many of their positions count: a head each.
   var sums: [LossSum]
   private(set) var counts: [Int]
+  /// The squared norm of each head's gradient at the final hidden states, as last asked for.
+  var hiddenSquares: [Double] = []
 
   /// - Parameters:
   ///   - index: which of the plan's shards.

@@ -197,6 +197,21 @@ package struct Transformer: ~Copyable {
     gather(parameters.layout.blockSections[index])
   }
 
+  /// ‖∂(λ · loss)/∂h‖ of each head at the final hidden states h [M, d] that it reads, for the mean loss over a batch. Gradients of
+  /// parameters are of no use afterwards.
+  /// - Parameter weights: λ, one a head.
+  /// - Returns: one norm a head.
+  package func gradientsAtHidden(_ batch: TokenRows, weights: [Float]) -> [Double] {
+    precondition(parameters.isTrained, "a network made for reading has no gradients")
+    var denominators = weights.map { _ in 0 }
+    countPositions(batch, into: &denominators)
+    forward(batch)
+    each(batch) { $0.squareHiddenGradients($1, weights: weights, denominators: denominators) }
+    return weights.indices.map { head in
+      shards.reduce(0) { $0 + $1.hiddenSquares[head] }.squareRoot()
+    }
+  }
+
   /// The Euclidean norm of all gradients.
   package func gradientNorm() -> Double {
     var norm = 0.0

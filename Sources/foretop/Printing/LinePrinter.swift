@@ -27,7 +27,7 @@ struct LinePrinter {
   private static let room = 1 << 16
 
   /// The progress while the run is being set up.
-  private var setup = WorkProgress(of: .bytes)
+  private var setup = WorkProgress(of: .setup(.tokens))
   private var evaluation = WorkProgress(of: .windows)
 
   init(isJSON: Bool) { self.isJSON = isJSON }
@@ -43,8 +43,8 @@ struct LinePrinter {
       default: put(event.event)
       }
     case .preparing(let text): if !isJSON { output += "\(text) …\n".harmless.utf8 }
-    case .progress(let done, let total):
-      let line = setup.line(done: done, total: total, now: Date().timeIntervalSince1970)
+    case .progress(let work, let done, let total):
+      let line = setup.line(work, done: done, total: total, now: Date().timeIntervalSince1970)
       if !isJSON, let line { output += (line + "\n").utf8 }
     case .evaluating(let done, let total):
       let line = evaluation.line(done: done, total: total, now: Date().timeIntervalSince1970)

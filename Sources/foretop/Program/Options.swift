@@ -215,6 +215,11 @@ struct LookOptions: ParsableArguments {
 
   var isLight: Bool? { light }
 
+  @Flag(
+    inversion: .prefixedNo,
+    help: "The mouse: clicks choose, the wheel scrolls and zooms; with shift the terminal selects text.")
+  var mouse = true
+
   @Option(help: "Characters: auto, braille, blocks or ascii.")
   var glyphs = GlyphOption.auto
 

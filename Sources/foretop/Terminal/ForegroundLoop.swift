@@ -224,8 +224,8 @@ extension SessionMessage {
     switch self {
     case .event(let event): dashboard.receive(event)
     case .preparing(let text): dashboard.receive(occurred(.notice, text + " …"))
-    case .progress(let done, let total):
-      dashboard.prepare(done: done, total: total, at: Date().timeIntervalSince1970)
+    case .progress(let work, let done, let total):
+      dashboard.prepare(work, done: done, total: total, at: Date().timeIntervalSince1970)
     case .evaluating(let done, let total):
       dashboard.evaluate(done: done, total: total, at: Date().timeIntervalSince1970)
     case .closed(let error?): dashboard.receive(occurred(.failure, error.message))

@@ -66,7 +66,8 @@ struct ScreenView<Content: ScreenContent>: ~Copyable {
 
   private static func screen(_ looks: LookOptions, _ streams: borrowing CapturedStreams) -> Screen? {
     do {
-      return try Screen(colours: looks.color.depth, output: streams.terminal, overheard: streams.overheard)
+      return try Screen(
+        colours: looks.color.depth, mouse: looks.mouse, output: streams.terminal, overheard: streams.overheard)
     } catch {
       // Printed when the streams are restored.
       Output.warn("\(error), so that lines are printed instead of a screen")

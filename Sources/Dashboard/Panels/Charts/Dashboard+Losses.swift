@@ -121,6 +121,7 @@ extension Dashboard {
       for row in 0..<rows { canvas.put("│", style: .frame, column: left + cursor, row: area.row + row, in: plotArea) }
     }
     plot.draw(on: &canvas, column: left, row: area.row)
+    canvas.note(.chart(x), in: plotArea)
     if axisRows > 0 {
       let below = Rectangle(column: area.column, row: area.row + rows, columns: area.columns, rows: axisRows)
       drawAxis(x, left: left, columns: columns, in: below, on: &canvas)

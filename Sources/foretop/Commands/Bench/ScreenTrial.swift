@@ -110,12 +110,14 @@ struct ScreenTrial {
   }
 
   /// Seconds of CPU of the threads that show the screen: the main thread, and the one that writes to the terminal.
-  private static func processorTime(of process: pid_t) -> Double {
+  /// - Parameter isWhole: counts all threads.
+  private static func processorTime(of process: pid_t, isWhole: Bool = false) -> Double {
     let folder = "/proc/\(process)/task"
     let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
     return names.reduce(0) { sum, thread in
       let isScreen = thread == "\(process)" || SystemFile.text("\(folder)/\(thread)/comm") == "terminal\n"
-      guard isScreen, let spent = SystemFile.text("\(folder)/\(thread)/schedstat")?.split(separator: " ").first,
+      guard isScreen || isWhole,
+        let spent = SystemFile.text("\(folder)/\(thread)/schedstat")?.split(separator: " ").first,
         let nanoseconds = Double(spent)
       else { return sum }
       return sum + nanoseconds / 1e9
@@ -129,19 +131,21 @@ struct ScreenTrial {
       ("runs", [Self.program, "browse", "--runs", folder], "runs"),
       ("inspect", [Self.program, "inspect", "keys", "--runs", folder], "losses"),
     ] {
-      figures.firstFrames.append((what, try (0..<5).map { _ in try firstFrame(arguments, words) }))
+      let frames = try (0..<5).map { _ in try firstFrame(arguments, words) }
+      figures.firstFrames.append((what, frames.map(\.time)))
+      figures.firstFrameUse.append((what, frames.map(\.use)))
     }
-    var times: [Double] = []
-    for index in 0..<5 { times.append(try firstFrame(training("first-\(index)", steps: 1_000_000), "losses")) }
-    figures.firstFrames.append(("train", times))
+    let frames = try (0..<5).map { try firstFrame(training("first-\($0)", steps: 1_000_000), "losses") }
+    figures.firstFrames.append(("train", frames.map(\.time)))
   }
 
-  private func firstFrame(_ arguments: [String], _ words: String) throws -> Double {
+  /// Seconds until some words are shown, and of the processor until then.
+  private func firstFrame(_ arguments: [String], _ words: String) throws -> (time: Double, use: Double) {
     let start = Clock.now
     let terminal = try terminal(arguments)
     try terminal.wait(for: words)
     defer { terminal.end(by: SIGTERM) }
-    return Clock.now - start
+    return (Clock.now - start, Self.processorTime(of: terminal.process, isWhole: true))
   }
 
   // MARK: Cost

@@ -176,3 +176,26 @@ def test_characters_that_a_locale_lacks_are_refused_in_words():
         terminal.type("b")
         terminal.wait_for("nothing but ASCII")
         terminal.leave()
+
+
+def test_the_mouse_chooses_and_zooms_and_is_given_back():
+    with Terminal([PROGRAM, "tensors", "first", "--runs", stored()], 120, 36) as terminal:
+        terminal.wait_for(re.compile("▸ +model/embed_tokens"))
+        assert b"\x1b[?1000h" in terminal.raw and b"\x1b[?1006h" in terminal.raw
+        row = next(index for index, line in enumerate(terminal.text.split("\n")) if "lm_head" in line)
+        # Buttons are numbered from 0, cells from 1; the release that follows chooses nothing.
+        terminal.type(f"\x1b[<0;10;{row + 1}M\x1b[<0;10;{row + 1}m")
+        terminal.wait_for(re.compile("▸ +lm_head"))
+        terminal.type("\x1b[<64;10;10M")
+        terminal.wait_for(re.compile("▸ +model/norm"))
+        terminal.leave()
+        terminal.assert_restored()
+    with Terminal([PROGRAM, "tensors", "first", "--runs", stored(), "--no-mouse"], 120, 36) as terminal:
+        terminal.wait_for("tensors   first")
+        terminal.leave()
+        assert b"?1000h" not in terminal.raw
+    # A terminal whose description has no mouse is not asked for one.
+    with Terminal([PROGRAM, "tensors", "first", "--runs", stored()], 120, 36, env={"TERM": "linux"}) as terminal:
+        terminal.wait_for("tensors   first")
+        terminal.leave()
+        assert b"?1000" not in terminal.raw

@@ -1,0 +1,62 @@
+// What a run shows while it is set up, and what evaluations measured of its gradients.
+import Foundation
+import Testing
+
+@testable import Dashboard
+@testable import Run
+@testable import TerminalUI
+
+struct SetupTests {
+  private let run = MadeUpRun()
+
+  @Test(arguments: [
+    (SetupWork.tokenizer, 4096, "tokenizer", "pieces/s"), (.tokens, 40_000_000, "tokens", "MB/s"),
+    (.weights, 400_000_000, "weights", "M weights/s"),
+  ]) func `each part of setting up has a bar, a rate and the time left`(
+    work: SetupWork, total: Int, name: String, rate: String
+  ) {
+    var dashboard = Dashboard(.live)
+    dashboard.prepare(work, done: 0, total: total, at: 100)
+    dashboard.prepare(work, done: total / 4, total: total, at: 102)
+    let text = dashboard.draw(size: (120, 36), now: 102).text
+    for word in [name + "  ━━━━━", "25 %", rate, "6 s left"] { #expect(text.contains(word), "\(word):\n\(text)") }
+    // The next part begins anew, and one that is done has none.
+    dashboard.prepare(.weights, done: total, total: total, at: 103)
+    #expect(!dashboard.draw(size: (120, 36), now: 103).text.contains("━━━━━"))
+  }
+
+  @Test func `lines say the same, at most one a second`() {
+    var work = WorkProgress(of: .setup(.tokens))
+    #expect(work.line(.tokenizer, done: 100, total: 1000, now: 10) == nil)
+    let line = work.line(.tokenizer, done: 400, total: 1000, now: 13)
+    #expect(line == "          tokenizer of 400 of 1 000   40 %   100 pieces/s   6 s left")
+    #expect(work.line(.tokenizer, done: 500, total: 1000, now: 13.5) == nil)
+    #expect(work.line(.tokens, done: 1_000_000, total: 4_000_000, now: 15) != nil)
+    #expect(work.line(.tokens, done: 4_000_000, total: 4_000_000, now: 19) == nil)
+  }
+
+  @Test func `the gradients of parts are a table where there is room`() throws {
+    var dashboard = run.dashboard(at: 300)
+    let layout = try #require(try shippedLayouts().first { $0.key == 3 })
+    dashboard.use([layout], problems: [], time: 0)
+    dashboard.show(layout)
+    let text = dashboard.draw(size: (120, 36), now: run.now(300)).text
+    #expect(text.contains("part") && text.contains("Δw/w"))
+    #expect(text.contains("embedding") && text.contains("block-0") && text.contains("1.0e-3"))
+    // Whole, it has every part and the chart beside it.
+    dashboard.focus = .gradients
+    dashboard.isFullScreen = true
+    let whole = dashboard.draw(size: (120, 36), now: run.now(300)).text
+    for group in run.recipe.tensorGroups { #expect(whole.contains(group.name), "\(group.name):\n\(whole)") }
+    #expect(whole.contains("┤"))
+    for size in [(20, 4), (40, 12), (24, 8), (220, 60)] { dashboard.draw(size: size, now: 0).expectSound() }
+  }
+
+  @Test func `the heads have their gradients at h where there is room`() {
+    var dashboard = run.dashboard(at: 300)
+    dashboard.focus = .heads
+    dashboard.isFullScreen = true
+    let text = dashboard.draw(size: (120, 36), now: run.now(300)).text
+    #expect(text.contains("grad at h") && text.contains("3.1e-2") && text.contains("2.24e-2"), "\(text)")
+  }
+}
