@@ -59,7 +59,8 @@ package struct EvaluationContent: Sendable {
 extension Evaluation {
   /// What this evaluation has.
   package var content: EvaluationContent {
-    EvaluationContent(heads: losses.map(\.head), path: paths.count, hasTask: taskAccuracy != nil,
+    EvaluationContent(
+      heads: losses.map(\.head), path: paths.count, hasTask: taskAccuracy != nil,
       groups: gradients.map(\.group))
   }
 }

@@ -118,7 +118,8 @@ extension Recipe {
       evaluate.task.isEmpty || (data.kind == .text && tokenizer.kind != .tokens && objective.ntp > 0),
       of: ["evaluate.task", "data.kind", "tokenizer.kind", "objective.ntp"],
       else:
-        "evaluate.task asks questions in text, which needs a text, a tokenizer and next-token prediction: leave it empty")
+        "evaluate.task asks questions in text, which needs a text, a tokenizer and next-token prediction: leave it empty"
+    )
     require(
       tokenizer.kind != .graph || data.kind == .stargraph, of: ["tokenizer.kind", "data.kind"],
       else: "tokenizer.kind graph belongs to data.kind stargraph: set data.kind, or choose another tokenizer")

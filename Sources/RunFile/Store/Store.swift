@@ -76,9 +76,10 @@ final class Store {
 
   /// Columns that runs of older foretops lack.
   private static func optional(_ heads: [Head], _ groups: [TensorGroup]) -> Set<String> {
-    Set(
+    let evaluations = Metric.ofEvaluations(EvaluationContent(heads: heads, groups: groups))
+    return Set(
       Metric.ofSteps(heads: heads).filter(\.isOptional).map { "/metrics/" + $0.path }
-        + Metric.ofEvaluations(EvaluationContent(heads: heads, groups: groups)).filter(\.isOptional).map { "/heldout/" + $0.path })
+        + evaluations.filter(\.isOptional).map { "/heldout/" + $0.path })
   }
 
   /// The optional columns that a run lacks, derived from the number of values in its journal's rows.

@@ -195,7 +195,7 @@ def test_the_mouse_chooses_and_zooms_and_is_given_back():
         terminal.leave()
         assert b"?1000h" not in terminal.raw
     # A terminal whose description has no mouse is not asked for one.
-    with Terminal([PROGRAM, "tensors", "first", "--runs", stored()], 120, 36, env={"TERM": "linux"}) as terminal:
+    with Terminal([PROGRAM, "tensors", "first", "--runs", stored()], 120, 36, env={"TERM": "vt100"}) as terminal:
         terminal.wait_for("tensors   first")
         terminal.leave()
         assert b"?1000" not in terminal.raw
