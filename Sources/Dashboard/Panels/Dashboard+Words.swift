@@ -50,8 +50,7 @@ extension Dashboard {
     for (index, line) in (lines.suffix(room) + newest).enumerated() { canvas.write(line, line: index, of: inside) }
   }
 
-  /// The lines of an entry of the log: one, or all of an alert, a refusal or a warning, and of any entry where the panel has the whole
-  /// screen.
+  /// The lines of an entry of the log: one, or all of an alert or a refusal, and of any entry where the panel has the whole screen.
   private func lines(of entry: LogLine, digits: Int, columns: Int) -> [[Span]] {
     var start: [Span] = []
     if columns >= 38 { start.append(Span(Figure.clock(entry.time, secondsFromGMT: secondsFromGMT) + "  ", .faint)) }

@@ -35,8 +35,9 @@ struct LogLine: Sendable, Equatable {
   var style: Style
   var kind = LogKind.program
   var rank: Int { kind.rawValue }
-  /// True if the whole sentence matters: an alert, a refusal, a warning.
-  var isReadWhole: Bool { kind == .alert || style == Style(.warning) }
+  /// True if the end of the sentence matters too: an alert, or the answer to a command. What libraries print is a warning, and does
+  /// not push these out.
+  private(set) var isReadWhole = false
 
   init(time: Double, step: Int, text: String, style: Style = .plain, kind: LogKind = .program) {
     self.kind = kind
@@ -71,6 +72,7 @@ struct LogLine: Sendable, Equatable {
       default: occurrence.actor == .program ? .program : .person
       }
     self.init(time: occurrence.time, step: occurrence.step, text: text, style: style, kind: kind)
+    isReadWhole = kind == .alert || occurrence.kind == .refused
   }
 
   init(_ gap: EventGap, time: Double) {
