@@ -120,8 +120,8 @@ class Overheard : public std::streambuf {
   std::string line_;
 };
 
-/// True if the trainer finds pairs of characters for sure: where there are none, what it says of them reads the first of an empty
-/// list. Plain lines with a pair of letters are enough, a hundred of them, since it may pass over some.
+/// True if the trainer certainly finds pairs of characters. Without any pair, its message about the most frequent one reads the first
+/// element of an empty list. A hundred plain lines with two neighbouring letters are proof enough: the trainer may skip some lines.
 bool hasPairs(const char *text, const size_t *starts, const size_t *lengths, size_t count) {
   size_t plain = 0;
   for (size_t line = 0; line < count && plain < 100; ++line) {
@@ -140,7 +140,6 @@ class Listening {
   Listening(void (*progress)(void *, size_t), void *context) : lock_(training()) {
     buffer().listen(progress, context);
     before_ = std::cerr.rdbuf(&buffer());
-    sentencepiece::logging::SetMinLogLevel(0);
   }
   ~Listening() {
     sentencepiece::logging::SetMinLogLevel(3);
@@ -216,11 +215,9 @@ char *sentencepiece_train(
     Sentences sentences(text, starts, lengths, sentenceCount);
     std::string serialized;
     std::optional<Listening> listening;
-    if (hasPairs(text, starts, lengths, sentenceCount)) {
-      listening.emplace(progress, context);
-    } else {
-      options["minloglevel"] = "3";
-    }
+    const bool listens = hasPairs(text, starts, lengths, sentenceCount);
+    options["minloglevel"] = listens ? "0" : "3";
+    if (listens) listening.emplace(progress, context);
     const Status status = SentencePieceTrainer::Train(options, &sentences, &serialized);
     if (!status.ok()) return message(status);
     *model = copied(serialized.data(), serialized.size());

@@ -1,4 +1,4 @@
-// What the environment says of the terminal: its colours and its character set.
+// The terminal's colours and character set, as the environment describes them.
 import CCurses
 import Glibc
 import TerminalUI

@@ -214,7 +214,7 @@ private struct Sentences {
       ("model_type", "bpe"), ("vocab_size", String(vocabulary)), ("hard_vocab_limit", "false"),
       ("byte_fallback", "true"), ("character_coverage", "1.0"), ("split_digits", "true"),
       ("normalization_rule_name", "identity"), ("add_dummy_prefix", "false"), ("remove_extra_whitespaces", "false"),
-      ("allow_whitespace_only_pieces", "true"), ("num_threads", "1"), ("minloglevel", "0"),
+      ("allow_whitespace_only_pieces", "true"), ("num_threads", "1"),
     ]
     // The library reads C strings: owned copies that live as long as the call.
     let keys = options.map { strdup($0.0) }

@@ -50,10 +50,7 @@ package enum ComparedMetric: Hashable, Sendable {
   package var label: String { String(name.map { $0 == "/" ? " " : $0 }) }
 
   package var aim: ComparedCurve.Aim {
-    switch self {
-    case .loss, .heldOut, .rate, .gradientNorm: .low
-    case .accuracy, .order, .path, .task, .throughput: .high
-    }
+    self == .throughput || Evaluation.isBetterHigh(name) ? .high : .low
   }
 
   /// True if its values are averages over steps, which can be smoothed.

@@ -63,18 +63,16 @@ extension Evaluation {
       heads: losses.map(\.head), path: paths.count, hasTask: taskAccuracy != nil,
       groups: gradients.map(\.group))
   }
+
+  /// True if a higher value of the number with this name is better: shares of right answers, and rank quality.
+  package static func isBetterHigh(_ name: String) -> Bool {
+    ["accuracy/", "order/", "task/"].contains { name.hasPrefix($0) }
+  }
 }
 
 extension Recipe {
   /// What the evaluations of a run of this recipe have.
   package var evaluationContent: EvaluationContent {
     EvaluationContent(heads: heads, path: pathLength, hasTask: !evaluate.task.isEmpty, groups: tensorGroups)
-  }
-}
-
-extension Evaluation {
-  /// True if a higher value of the number with this name is better: shares of right answers, and rank quality.
-  package static func isBetterHigh(_ name: String) -> Bool {
-    ["accuracy/", "order/", "task/"].contains { name.hasPrefix($0) }
   }
 }

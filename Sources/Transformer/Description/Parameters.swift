@@ -123,8 +123,7 @@ package struct Parameters: ~Copyable {
 
   /// The Euclidean norm of all gradients.
   func gradientNorm(threads: Int) -> Double {
-    let norm = VectorMath.norm(
-      gradients, count: layout.stored, partial: partialSums, threads: threads)
+    let norm = VectorMath.norm(gradients, count: layout.stored, partial: partialSums, threads: threads)
     guard layout.memory != nil else { return norm }
     return (norm * norm + tableSquares(threads: threads)).squareRoot()
   }
