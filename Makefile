@@ -20,7 +20,7 @@ swift_test := swift test -c release --no-color-diagnostics
 python := .venv/bin/python
 writer := .build/release/RunFileTorture
 
-.PHONY: help setup build run build-tests test torture screens sanitize fuzz bench bench-peers bench-control format lint asm install clean
+.PHONY: help setup build run build-tests test test-cluster torture screens sanitize fuzz bench bench-peers bench-control format lint asm install clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -39,12 +39,19 @@ build-tests: setup
 	$(swift_build) --product foretop
 
 test: build-tests .venv/ready ## run every test
+	$(MAKE) --no-print-directory .build/allocations.so .build/wiretap.so
 	FORETOP_PYTHON="$(CURDIR)/$(python)" $(swift_test) --skip-build $(FILTER)
 	$(python) Tests/Terminal/run.py $(program)
-	$(MAKE) --no-print-directory .build/allocations.so .build/wiretap.so
 	LD_PRELOAD="$(CURDIR)/.build/allocations.so" .build/release/StepAllocations
 	$(python) Tests/Torture/run.py $(program) $(writer) .build/wiretap.so small
 	GOMP_SPINCOUNT=500 .build/release/StoredLosses
+
+# Not in CI: it installs MPI and Slurm, and a little Slurm cluster needs root. The program is built once more, with MPI.
+# make test-cluster WORDS="rank slurm"
+test-cluster: setup .venv/ready ## test several processes with mpirun, and experiments on a Slurm of this machine
+	@sh tools/setup libopenmpi-dev openmpi-bin slurm-wlm munge
+	FORETOP_MPI=1 $(swift_build) --scratch-path .build-mpi --product foretop
+	$(python) Tests/Cluster/run.py .build-mpi/release/foretop $(WORDS)
 
 torture: build-tests .venv/ready ## kill runs, fill disks, cut the power, thousands of times
 	@sh tools/setup python3-h5py
@@ -117,8 +124,9 @@ bench: build ## compare speed and memory with this machine's limits
 
 peers := .venv-peers/bin/python
 
-bench-peers: build .venv-peers/ready ## compare speed and memory with PyTorch, and decoding with llama.cpp
+bench-peers: build .venv-peers/ready ## compare speed, memory and time to a loss with PyTorch, and decoding with llama.cpp
 	@$(peers) Benchmarks/peers/compare.py $(program) $(ARGS)
+	@$(peers) Benchmarks/peers/to_a_loss.py $(program)
 	@$(peers) Benchmarks/peers/decoding.py $(program)
 
 bench-control: build ## measure how much hostile peers of the control socket slow a training
@@ -167,7 +175,7 @@ install: build ## install program, completions and manual pages to PREFIX (/usr/
 	install -m 644 experiments/*.yaml "$(DESTDIR)$(PREFIX)/share/foretop/experiments"
 	install -m 644 layouts/*.yaml "$(DESTDIR)$(PREFIX)/share/foretop/layouts"
 	install -m 644 tasks/*.jsonl "$(DESTDIR)$(PREFIX)/share/foretop/tasks"
-	install -m 644 corpora/kjv.txt "$(DESTDIR)$(PREFIX)/share/foretop/corpora"
+	install -m 644 corpora/*.txt "$(DESTDIR)$(PREFIX)/share/foretop/corpora"
 	install -d "$(shared)/bash-completion/completions" "$(shared)/zsh/site-functions" \
 	  "$(shared)/fish/vendor_completions.d" "$(shared)/man/man1" "$(shared)/man/man5"
 	$(program) --generate-completion-script bash >"$(shared)/bash-completion/completions/foretop"

@@ -6,17 +6,29 @@ import PackageDescription
 let asked = Context.environment["FORETOP_CPU"] ?? "native"
 let cpu = ["x86-64-v3": "haswell", "x86-64-v4": "skylake-avx512"][asked] ?? asked
 
-let strict: [SwiftSetting] = [.treatAllWarnings(as: .error)]
+/// Lines are all that a release build keeps for debuggers and crash reports: types and variables would take a third of the time.
+let strict: [SwiftSetting] = [
+  .treatAllWarnings(as: .error), .unsafeFlags(["-gline-tables-only"], .when(configuration: .release)),
+]
 /// Tests look inside, and they test what users run: one build serves both.
 let open: [SwiftSetting] = strict + [.unsafeFlags(["-enable-testing"])]
 /// Tests that compute little themselves: optimising them takes longer than running them. What they test is optimised.
-let quick: [SwiftSetting] = strict + [.unsafeFlags(["-Onone"], .when(configuration: .release))]
+let quick: [SwiftSetting] = strict + [.unsafeFlags(["-Onone", "-gnone"], .when(configuration: .release))]
 /// Arithmetic: no overflow checks, no preconditions, every instruction this CPU has.
 let fast: [SwiftSetting] =
   strict + [
     .unsafeFlags(["-Ounchecked", "-Xcc", "-march=\(cpu)", "-target-cpu", cpu], .when(configuration: .release)),
     .unsafeFlags(["-Xcc", "-DFORETOP_CPU=\(asked)"]),
   ]
+
+/// Training by several processes, where MPI is there and asked for: FORETOP_MPI=1. Nobody else needs it.
+let hasMPI = Context.environment["FORETOP_MPI"] == "1"
+let cluster: [Target] =
+  hasMPI
+  ? [
+    .systemLibrary(name: "CMPI", pkgConfig: "ompi-c"),
+    .target(name: "Cluster", dependencies: ["Training", "Run", "CMPI"], swiftSettings: strict),
+  ] : []
 
 /// Readers under libFuzzer, which is there only where `make fuzz` links it.
 let fuzzing: [Target] =
@@ -88,7 +100,7 @@ let package = Package(
         "Benchmark", "Session", "Training", "Transformer", "Kernels", "Corpus", "Run", "RunFile", "Export",
         "Experiments", "Dashboard", "TerminalUI", "Curses",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
-      ], swiftSettings: strict),
+      ] + (hasMPI ? ["Cluster"] : []), swiftSettings: strict + (hasMPI ? [.define("FORETOP_MPI")] : [])),
 
     // Tests: one target a module.
     .target(name: "Support", dependencies: ["Corpus", "Run"], path: "Tests/Support", swiftSettings: strict),
@@ -141,6 +153,6 @@ let package = Package(
       path: "Tests/FuzzTargets", swiftSettings: strict),
     .testTarget(
       name: "FuzzTests", dependencies: ["FuzzTargets", "Support"], exclude: ["corpus"], swiftSettings: quick),
-  ] + fuzzing,
+  ] + cluster + fuzzing,
   cxxLanguageStandard: .cxx17
 )

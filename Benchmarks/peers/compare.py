@@ -4,8 +4,9 @@
 
 Each run is a process of its own that trains some steps; a cell is the median of its turns. The ratio is foretop's tokens/s
 over those of PyTorch's best mode on that workload, and what it would be at the machine's limit stands behind it; memory is the
-peak of the whole process, PyTorch's that of the mode that needs less. The last row is nanoGPT's recipe for a CPU on the
-characters of --text, of which a step takes milliseconds: 40 steps count for one of the others. --readme prints the table of
+peak of the whole process, PyTorch's that of the mode that needs less. The last rows are nanoGPT's recipe for a CPU on the
+characters of --text, of which a step takes milliseconds: 40 steps count for one of the others; and memory-small, whose tables
+PyTorch has as nn.EmbeddingBag. --readme prints the table of
 docs/performance.md. Progress goes to standard error.
 """
 
@@ -20,6 +21,9 @@ import tempfile
 HERE = os.path.dirname(os.path.abspath(__file__))
 MODES = ("eager", "compiled")
 NANOGPT = "nanogpt-cpu"
+MEMORY = "memory-small"
+# Recipes of their own, which foretop measures on the characters of --text.
+RECIPES = (NANOGPT, MEMORY)
 
 
 def measured(command):
@@ -39,10 +43,12 @@ def command(side, workload, options):
     count = options.rounds * 40 if workload == NANOGPT else options.rounds
     common = ["--threads", str(options.threads)]
     if side == "foretop":
-        of = [NANOGPT, "--data", options.text] if workload == NANOGPT else ["--workload", workload]
+        of = [workload, "--data", options.text] if workload in RECIPES else ["--workload", workload]
         return [options.program, "bench", *of, "--json", "--rounds", str(count), *common]
     if workload == NANOGPT:
         of = ["nanogpt_cpu.py", options.text, "--until", str(count), "--no-evaluation", "--json"]
+    elif workload == MEMORY:
+        of = ["memory.py", "--rounds", str(count), "--precision", options.precision]  # foretop's
     else:
         of = ["pytorch.py", workload, "--rounds", str(count)]
     compiled = ["--compile"] if side == "compiled" else []
@@ -75,10 +81,11 @@ def main():
 
     if modes == MODES[:1]:
         say("there is no C++ compiler: PyTorch's compiled mode is left out")
-    if options.only in NANOGPT and not os.path.exists(options.text):
+    own = [name for name in RECIPES if options.only in name]
+    if own and not os.path.exists(options.text):
         raise SystemExit(f"{options.text} is not there: make setup makes the default corpus, --text names another")
     shares = {}
-    if not options.only or options.only not in NANOGPT:
+    if not options.only or not own:
         # The shares of the limit are of rounds of their own; they name the workloads that this CPU has, too.
         say("the machine's limit")
         steps = json.loads(
@@ -90,7 +97,7 @@ def main():
         shares = {row["workload"]: row["share"] for row in steps}
     table = []
     version = ""
-    for workload in (name for name in [*shares, NANOGPT] if options.only in name):
+    for workload in (name for name in [*shares, *RECIPES] if options.only in name):
         runs = {side: [] for side in ("foretop", *modes)}
         for turn in range(options.turns):
             for side in runs:
@@ -100,6 +107,7 @@ def main():
                     # A recipe's own bench measures the limit in the same rounds.
                     result |= result["steps"][0]
                     shares[workload] = result["share"]
+                    options.precision = "bf16" if result["bf16"] else "fp32"
                 runs[side].append(result)
         version = runs["eager"][0]["version"]
         rates = {side: statistics.median(run["tokensPerSecond"] for run in of) for side, of in runs.items()}
@@ -129,7 +137,7 @@ def main():
 
     cells = [
         [
-            NANOGPT if row["workload"] == NANOGPT else
+            row["workload"] if row["workload"] in RECIPES else
             row["workload"].upper().replace("BF16", "bf16").replace("FP32", "fp32").replace("+", " + "),
             grouped(row["foretop"]),
             f"{row['shareOfLimit']:.0f} %",

@@ -1,9 +1,11 @@
 """The recipe `recipes/nanogpt-cpu.yaml` in PyTorch: the same network, schedule and data split, written plainly.
 
     nanogpt_cpu.py TEXT [--steps N] [--seed N] [--threads N] [--precision fp32|bf16] [--compile] [--until N] [--json]
+                   [--optimizer adamw|muon] [--rate R] [--every N]
 
 Trains on the first nine tenths of TEXT's characters, then prints the mean loss over all whole windows of the last tenth, and the
-seconds that the training steps took (evaluation and start are not counted). `--until` leaves off early, for measuring speed.
+seconds that the training steps took (evaluation and start are not counted). `--until` leaves off early, for measuring speed;
+`--every` evaluates after so many steps, too. Muon is PyTorch's own, for the blocks' matrices, scaled to AdamW's updates.
 """
 
 import argparse
@@ -59,11 +61,11 @@ class Network(nn.Module):
         return F.cross_entropy(logits.reshape(-1, logits.shape[-1]).float(), targets.reshape(-1))
 
 
-def rate(step, steps):
+def rate(step, steps, peak=RATE):
     if step < WARMUP:
-        return RATE * (step + 1) / (WARMUP + 1)
+        return peak * (step + 1) / (WARMUP + 1)
     progress = min(1, (step + 1 - WARMUP) / (steps - WARMUP + 1))
-    return RATE * (FLOOR + (1 - FLOOR) * 0.5 * (1 + math.cos(math.pi * progress)))
+    return peak * (FLOOR + (1 - FLOOR) * 0.5 * (1 + math.cos(math.pi * progress)))
 
 
 def main():
@@ -75,6 +77,9 @@ def main():
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32")
     parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--optimizer", choices=["adamw", "muon"], default="adamw")
+    parser.add_argument("--rate", type=float, default=RATE)
+    parser.add_argument("--every", type=int, default=0)
     parser.add_argument("--no-evaluation", action="store_true")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
@@ -90,11 +95,18 @@ def main():
     split = len(data) - int(len(data) * HELD_OUT)
     training, held_out = data[:split], data[split:]
 
-    decaying = [p for p in network.parameters() if p.dim() > 1]
+    matrices = [p for p in network.blocks.parameters() if p.dim() > 1] if options.optimizer == "muon" else []
+    taken = {id(p) for p in matrices}
+    decaying = [p for p in network.parameters() if p.dim() > 1 and id(p) not in taken]
     others = [p for p in network.parameters() if p.dim() <= 1]
-    optimizer = torch.optim.AdamW(
-        [{"params": decaying, "weight_decay": DECAY}, {"params": others, "weight_decay": 0.0}],
-        lr=RATE, betas=BETAS, fused=True)
+    optimizers = [
+        torch.optim.AdamW(
+            [{"params": decaying, "weight_decay": DECAY}, {"params": others, "weight_decay": 0.0}],
+            lr=options.rate, betas=BETAS, fused=True)
+    ]
+    if matrices:
+        optimizers.append(
+            torch.optim.Muon(matrices, lr=options.rate, weight_decay=DECAY, momentum=0.95, adjust_lr_fn="match_rms_adamw"))
     run = torch.compile(network) if options.compile else network
     autocast = torch.autocast("cpu", dtype=torch.bfloat16, enabled=options.precision == "bf16")
     offsets = torch.arange(CONTEXT)
@@ -102,39 +114,52 @@ def main():
     def step(number):
         starts = torch.randint(len(training) - CONTEXT, (ROWS,))
         places = starts[:, None] + offsets
-        for group in optimizer.param_groups:
-            group["lr"] = rate(number, options.steps)
+        for optimizer in optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate(number, options.steps, options.rate)
+            optimizer.zero_grad(set_to_none=True)
         with autocast:
             loss = run(training[places], training[places + 1])
-        optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), CLIP)
-        optimizer.step()
+        for optimizer in optimizers:
+            optimizer.step()
 
-    # Compiling and the first allocations are start, not training.
-    state = {name: value.clone() for name, value in network.state_dict().items()}
-    for _ in range(5):
-        step(0)
-    network.load_state_dict(state)
-    optimizer.state.clear()
-
-    start = time.perf_counter()
-    count = options.until or options.steps
-    for number in range(count):
-        step(number)
-    seconds = time.perf_counter() - start
-    found = {
-        "count": count, "seconds": seconds, "stepsPerSecond": count / seconds,
-        "tokensPerSecond": count * ROWS * CONTEXT / seconds, "version": torch.__version__,
-    }
-    if not options.no_evaluation:
+    def held_out_loss():
         windows = (len(held_out) - 1) // CONTEXT
         total = 0.0
         with torch.no_grad():
             for first in range(0, windows, 256):
                 places = torch.arange(first, min(windows, first + 256))[:, None] * CONTEXT + offsets
                 total += network(held_out[places], held_out[places + 1]).item() * len(places)
-        found["heldOutLoss"] = total / windows
+        return total / windows
+
+    # Compiling and the first allocations are start, not training.
+    state = {name: value.clone() for name, value in network.state_dict().items()}
+    for _ in range(5):
+        step(0)
+    network.load_state_dict(state)
+    for optimizer in optimizers:
+        optimizer.state.clear()
+
+    seconds, evaluations = 0.0, []
+    count = options.until or options.steps
+    for first in range(0, count, options.every or count):
+        last = min(first + (options.every or count), count)
+        start = time.perf_counter()
+        for number in range(first, last):
+            step(number)
+        seconds += time.perf_counter() - start
+        if options.every:
+            evaluations.append((last * ROWS * CONTEXT, seconds, held_out_loss()))
+    found = {
+        "count": count, "seconds": seconds, "stepsPerSecond": count / seconds,
+        "tokensPerSecond": count * ROWS * CONTEXT / seconds, "version": torch.__version__,
+    }
+    if evaluations:
+        found["evaluations"] = evaluations
+    if not options.no_evaluation:
+        found["heldOutLoss"] = evaluations[-1][2] if evaluations else held_out_loss()
     if options.json:
         print(json.dumps(found))
     else:

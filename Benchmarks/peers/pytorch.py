@@ -7,45 +7,18 @@ memory of this process in bytes.
 """
 
 import argparse
-import json
-import resource
-import statistics
-import time
 
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
+
+from parts import Block, angles, report
 
 BLOCKS, WIDTH, HEADS, INNER, VOCABULARY, CONTEXT, ROWS = 6, 384, 6, 1024, 8192, 256, 16
 # MTP-4: as many blocks, of which four are heads beside each other on a trunk of two (Gloeckle et al. 2024).
 AHEAD = 4
 # TOP's target is a short list: what is further ahead than 32 tokens weighs nothing in fp32.
 LISTED = 32
-
-
-def rotary(x, cos, sin):
-    a, b = x.chunk(2, dim=-1)
-    return torch.cat((a * cos - b * sin, b * cos + a * sin), dim=-1)
-
-
-class Block(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.norm1 = nn.RMSNorm(WIDTH, eps=1e-6)
-        self.qkv = nn.Linear(WIDTH, 3 * WIDTH, bias=False)
-        self.out = nn.Linear(WIDTH, WIDTH, bias=False)
-        self.norm2 = nn.RMSNorm(WIDTH, eps=1e-6)
-        self.gate_up = nn.Linear(WIDTH, 2 * INNER, bias=False)
-        self.down = nn.Linear(INNER, WIDTH, bias=False)
-
-    def forward(self, x, cos, sin):
-        rows, context, width = x.shape
-        q, k, v = self.qkv(self.norm1(x)).view(rows, context, 3, HEADS, width // HEADS).permute(2, 0, 3, 1, 4)
-        q, k = rotary(q, cos, sin).to(v.dtype), rotary(k, cos, sin).to(v.dtype)
-        attended = F.scaled_dot_product_attention(q, k, v, is_causal=True)
-        x = x + self.out(attended.transpose(1, 2).reshape(rows, context, width))
-        gate, up = self.gate_up(self.norm2(x)).chunk(2, dim=-1)
-        return x + self.down(F.silu(gate) * up)
 
 
 class Network(nn.Module):
@@ -55,15 +28,14 @@ class Network(nn.Module):
         super().__init__()
         ahead = AHEAD if objective == "mtp-4" else 1
         self.embedding = nn.Embedding(VOCABULARY, WIDTH)
-        self.trunk = nn.ModuleList(Block() for _ in range(BLOCKS - ahead))
-        self.heads = nn.ModuleList(Block() for _ in range(ahead))
+        self.trunk = nn.ModuleList(Block(WIDTH, HEADS, INNER) for _ in range(BLOCKS - ahead))
+        self.heads = nn.ModuleList(Block(WIDTH, HEADS, INNER) for _ in range(ahead))
         self.norm = nn.RMSNorm(WIDTH, eps=1e-6)
         self.ntp = nn.Linear(WIDTH, VOCABULARY, bias=False)
         self.top = nn.Linear(WIDTH, VOCABULARY, bias=False) if objective == "ntp+top" else None
-        half = WIDTH // HEADS // 2
-        angles = torch.outer(torch.arange(CONTEXT), 10_000.0 ** (-torch.arange(half) / half))
-        self.register_buffer("cos", angles.cos(), persistent=False)
-        self.register_buffer("sin", angles.sin(), persistent=False)
+        cos, sin = angles(WIDTH // HEADS, CONTEXT)
+        self.register_buffer("cos", cos, persistent=False)
+        self.register_buffer("sin", sin, persistent=False)
 
     def forward(self, text, order):
         x = self.embedding(text[:, :CONTEXT])
@@ -110,27 +82,7 @@ def main():
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
 
-    for _ in range(3):
-        step()
-    rates = []
-    for _ in range(options.rounds):
-        start = time.perf_counter()
-        step()
-        rates.append(ROWS * CONTEXT / (time.perf_counter() - start))
-    rates.sort()
-    middle = statistics.median(rates)
-    quarter = len(rates) // 4
-    print(
-        json.dumps(
-            {
-                "workload": options.workload,
-                "tokensPerSecond": middle,
-                "spread": (rates[-1 - quarter] - rates[quarter]) / 2 / middle,
-                "peakMemory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-                "version": torch.__version__,
-            }
-        )
-    )
+    report(options.workload, step, ROWS * CONTEXT, options.rounds, warmups=3)
 
 
 if __name__ == "__main__":

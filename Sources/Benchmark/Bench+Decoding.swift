@@ -32,7 +32,8 @@ extension Bench {
       ])
     for (precision, configuration) in networks {
       progress("decoding: \(precision)")
-      let model = try Transformer(configuration, rows: 1, precision: precision, threads: threads, isTrained: false)
+      let model = try Transformer(
+        NetworkPlan(configuration, rows: 1, precision: precision, threads: threads, isTrained: false))
       model.parameters.initialize(seed: 1, deviation: 0.02, threads: threads)
       let start = Workload.tokens(prompt, below: configuration.vocabulary)
       let bytes = Self.bytesOfToken(configuration, precision)

@@ -72,8 +72,7 @@ extension Bench {
     let n = Operands.rows * Operands.width
     let threads = threads
     let adam = AdamW(
-      beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, rate: 1e-6, clip: 1, correction1: 0.1,
-      correction2: 0.05)
+      beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, rate: 1e-6, clip: 1, step: 0)
     return [
       KernelCase(
         name: "embedding", precision: .fp32, elements: Double(n), bytes: 8 * Double(n), operations: 0,

@@ -1,6 +1,7 @@
 // A memory layer's table: rows that are read at random, and what training makes of it, each beside the bytes that it must move.
 import Foundation
 import Kernels
+import Run
 import Transformer
 
 /// A table with the picks of a step, made up.
@@ -92,8 +93,8 @@ private final class MadeUpTable {
     gradient.update(
       w: numbers[0].floats, m: numbers[1].floats, v: numbers[2].floats,
       adam: AdamW(
-        beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, rate: 1e-4, clip: 1, correction1: 0.1,
-        correction2: 0.05), room: room.floats, threads: threads)
+        beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, rate: 1e-4, clip: 1, step: 0), room: room.floats,
+      threads: threads)
   }
 
   /// Rows that somebody picked, as a share of all.
@@ -131,7 +132,7 @@ extension Bench {
       about: [
         "one memory layer of \(shape.rows) rows of \(shape.rowWidth) numbers, and a step of \(work.positions) tokens that picks "
           + "\(shape.picks) rows each, \(Int((100 * work.touched).rounded())) % of all; medians of \(rounds) rounds",
-        "share: of a copy's GB/s in the same rounds, \(String(format: "%.1f", copies.median / 1e9)) GB/s",
+        "share: of a copy's GB/s in the same rounds, \(Figure.fixed(copies.median / 1e9, 1)) GB/s",
       ],
       columns: [
         .column("part", "part"), .column("milliseconds", "ms", 2), .column("gigabytesPerSecond", "GB/s", 1),

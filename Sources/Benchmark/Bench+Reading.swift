@@ -29,7 +29,8 @@ extension Bench {
       progress("reading: \(precision)")
       var configuration = network
       configuration.context = count
-      let model = try Transformer(configuration, rows: 1, precision: precision, threads: threads, isTrained: false)
+      let model = try Transformer(
+        NetworkPlan(configuration, rows: 1, precision: precision, threads: threads, isTrained: false))
       model.parameters.initialize(seed: 1, deviation: 0.02, threads: threads)
       let tokens = Workload.tokens(count, below: configuration.vocabulary)
       var (many, single, ratios) = (Samples(), Samples(), Samples())

@@ -1,5 +1,6 @@
 // The cost of recording and saving: how much the recorder's thread, the checkpoints' thread and the disk slow the trainer.
 import Foundation
+import Run
 
 /// Times of a training that is recorded and saved. All are in seconds.
 package struct RecordingTimes: Sendable {
@@ -34,13 +35,12 @@ extension Bench {
   {
     progress("recording: a network of 100 million parameters is trained and saved in \(folder)")
     let times = try measure(effort == .quick ? 4 : 12)
-    func milliseconds(_ seconds: Double) -> String { String(format: "%.0f", seconds * 1000) }
     let step = Samples(times.steps).median
     var table = ReportTable(
       name: "recording",
       about: [
         "how long recording and saving delay training: \(times.parameters / 1_000_000) million parameters, on the disk of \(folder)",
-        "a step took \(milliseconds(step)) ms, a checkpoint was on the disk \(milliseconds(Samples(times.writing).median)) ms after it was due; “at most” is the target",
+        "a step took \(Figure.milliseconds(step)), a checkpoint was on the disk \(Figure.milliseconds(Samples(times.writing).median)) after it was due; “at most” is the target",
       ],
       columns: [
         .column("what", "what"), .column("count", "count"), .column("median", "median ms", 3),

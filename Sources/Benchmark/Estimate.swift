@@ -8,13 +8,13 @@ import Transformer
 /// An estimate of the time of a run's step, by phase.
 package struct Estimate: Sendable {
   /// Seconds of a step's phases: all blocks forward and backward (`blocks`), all heads, the update.
-  package var blocks: Double
-  package var heads: Double
-  package var update: Double
+  package var blocks = 0.0
+  package var heads = 0.0
+  package var update = 0.0
   /// Seconds of the step's matrix products alone: those of the linear layers as measured, attention's at the same speed.
-  package var products: Double
+  package var products = 0.0
   /// Seconds that the measurement took.
-  package var measuring: Double
+  package var measuring = 0.0
 
   package var step: Double { blocks + heads + update }
 
@@ -24,6 +24,8 @@ package struct Estimate: Sendable {
   private static let unembedding = 8 << 20
   /// The time for repetitions in seconds.
   private static let patience = 0.6
+
+  private init() {}
 
   /// Measures the estimate.
   /// - Returns: nil if not even one block of the network fits into the available memory.
@@ -54,18 +56,21 @@ package struct Estimate: Sendable {
       ).bytes
       if let memory, bytes > memory.available { return nil }
     }
-    var result = Estimate(blocks: 0, heads: 0, update: 0, products: 0, measuring: 0)
+    var result = Estimate()
     let batches = Double(network.rows) / Double(rows) * Double(plan.recipe.batch.accumulation)
     result.measuring = try seconds {
       let one = try Self.measured(workload(block), threads: network.threads)
       let other = try Self.measured(workload(heads), threads: network.threads)
       let streams = Double(c.streams.count)
       let all = Double(c.blocks) + streams - 1
-      result.blocks = batches * all * (one.phases.forward + one.phases.backward)
+      // Inputs are drawn after one pass forward more.
+      let forwards = plan.drawing == nil ? 1.0 : 2
+      result.blocks = batches * all * (forwards * one.phases.forward + one.phases.backward)
       let perStream = max(0, other.phases.heads + other.phases.data - one.phases.heads - one.phases.data)
       let grown = Double(c.vocabulary) / Double(heads.vocabulary)
-      // Each further stream has one head.
-      let unembeddings = 1 + (streams - 1) / Double(heads.objectives.count)
+      // Each further stream has one head, and so has each of JTP's; Fetch counts as unembeddings of as many operations.
+      let joint = c.joint.map { Double($0.heads.count) + c.fetchOperations / (6 * Double(c.vocabulary * c.width)) } ?? 0
+      let unembeddings = 1 + (streams - 1 + joint) / Double(heads.objectives.count)
       result.heads = batches * (perStream * grown * unembeddings + one.phases.heads)
       if plan.muon == nil {
         result.update =
@@ -81,14 +86,6 @@ package struct Estimate: Sendable {
       result.products *= network.operationsPerToken / network.linearOperationsPerToken
     }
     self = result
-  }
-
-  private init(blocks: Double, heads: Double, update: Double, products: Double, measuring: Double) {
-    self.blocks = blocks
-    self.heads = heads
-    self.update = update
-    self.products = products
-    self.measuring = measuring
   }
 
   /// The fastest of a few steps, as on an idle machine.

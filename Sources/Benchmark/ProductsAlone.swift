@@ -6,7 +6,7 @@ import Transformer
 
 final class ProductsAlone {
   /// A weight matrix, and the number of its uses in a step.
-  struct Layer: Equatable {
+  struct LinearShape: Equatable {
     var name: String
     var out: Int
     var input: Int
@@ -15,7 +15,7 @@ final class ProductsAlone {
 
   /// The three products of a layer with this batch.
   struct Run {
-    let layer: Layer
+    let layer: LinearShape
     let positions: Int
     let forward: Product
     let input: Product
@@ -37,13 +37,13 @@ final class ProductsAlone {
 
   /// The matrices of the network's description, with equal shapes counted together, and an unembedding counted once per head
   /// that uses it.
-  static func layers(_ c: Configuration) -> [Layer] {
-    var layers: [Layer] = []
-    func add(_ name: String, _ out: Int, _ input: Int) {
+  static func layers(_ c: Configuration) -> [LinearShape] {
+    var layers: [LinearShape] = []
+    func add(_ name: String, _ out: Int, _ input: Int, times: Int = 1) {
       if let index = layers.firstIndex(where: { $0.name == name && $0.out == out && $0.input == input }) {
-        layers[index].times += 1
+        layers[index].times += times
       } else {
-        layers.append(Layer(name: name, out: out, input: input, times: 1))
+        layers.append(LinearShape(name: name, out: out, input: input, times: times))
       }
     }
     let matrices = c.shape.tensors.filter(\.isMatrix)
@@ -56,9 +56,10 @@ final class ProductsAlone {
         out += matrices[index].shape[0]
         index += 1
       }
-      if let name = first.role.layer { add(name, out, first.shape[1]) }
+      if let name = first.role.layer { add(name, out, first.shape[1], times: c.uses(of: first.role)) }
     }
     for stream in c.streams { add("unembedding", stream.count * c.vocabulary, c.width) }
+    if let joint = c.joint { add("unembedding", c.vocabulary, c.width, times: joint.heads.count) }
     return layers
   }
 
@@ -130,6 +131,8 @@ extension TensorRole {
     case .feedForwardIn: "into the MLP"
     case .feedForwardOut: "out of the MLP"
     case .joint: "joints"
+    case .fetchIn: "into Fetch"
+    case .fetchOut: "out of Fetch"
     case .memoryQuery: "memory: queries"
     case .memoryIn: "memory: into pre-values"
     case .memoryOut: "memory: out"

@@ -68,16 +68,7 @@ extension ReportTable.ReportColumn {
     switch value {
     case .text(let text): return text
     case .none: return ""
-    case .number(let number):
-      let text = String(format: "%.\(digits)f", number)
-      let whole = text.prefix { $0 != "." && $0 != "-" }
-      guard whole.count > 4 else { return text }
-      var grouped = ""
-      for (index, digit) in whole.enumerated() {
-        if index > 0, (whole.count - index) % 3 == 0 { grouped += " " }
-        grouped.append(digit)
-      }
-      return grouped + text.dropFirst(whole.count)
+    case .number(let number): return Figure.grouped(number, digits)
     }
   }
 }

@@ -36,8 +36,9 @@ final class Stepper {
     let configuration = workload.configuration
     self.workload = workload
     model = try Transformer(
-      configuration, rows: workload.rows, precision: workload.precision, threads: threads, shards: workload.shards,
-      optimizer: workload.optimizer)
+      NetworkPlan(
+        configuration, rows: workload.rows, precision: workload.precision, threads: threads, shards: workload.shards,
+        optimizer: workload.optimizer))
     var settings = Recipe().optimizer
     settings.kind = workload.optimizer
     optimizer = try Optimizer(settings, for: model)

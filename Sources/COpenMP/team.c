@@ -1,4 +1,12 @@
 #include "COpenMP.h"
+#include <xmmintrin.h>
+
+// Flush results that are subnormal to zero, and take operands that are for zero.
+enum { flush_and_zero = 0x8040 };
+
+void foretop_flush_subnormals(void) { _mm_setcsr(_mm_getcsr() | flush_and_zero); }
+
+void foretop_keep_subnormals(void) { _mm_setcsr(_mm_getcsr() & ~flush_and_zero); }
 
 // A Swift closure, as Swift hands it over: code and what it has captured.
 struct closure {
@@ -8,6 +16,8 @@ struct closure {
 
 static void enter(void *data) {
   struct closure *body = data;
+  // The caller decides for itself; the team's other threads do nothing but compute.
+  if (omp_get_thread_num() != 0) foretop_flush_subnormals();
   body->code(omp_get_thread_num(), body->captured);
 }
 

@@ -13,6 +13,7 @@
 #include <optional>
 #include <streambuf>
 #include <string>
+#include <thread>
 #include <unordered_map>
 #include <vector>
 
@@ -90,12 +91,15 @@ class Overheard : public std::streambuf {
     std::lock_guard<std::mutex> lock(mutex_);
     progress_ = progress;
     context_ = context;
+    thread_ = std::this_thread::get_id();
     line_.clear();
   }
 
  protected:
   int overflow(int character) override {
     std::lock_guard<std::mutex> lock(mutex_);
+    // Other threads may load tokenizers meanwhile, and the level of messages is the library's.
+    if (std::this_thread::get_id() != thread_) return traits_type::not_eof(character);
     if (character == '\n') {
       finish();
     } else if (character != traits_type::eof() && line_.size() < 256) {
@@ -117,6 +121,8 @@ class Overheard : public std::streambuf {
   std::mutex mutex_;
   void (*progress_)(void *, size_t) = nullptr;
   void *context_ = nullptr;
+  /// The thread that trains, which alone is listened to.
+  std::thread::id thread_;
   std::string line_;
 };
 

@@ -32,6 +32,8 @@ package struct Screen: ~Copyable {
   private var hasCursor = false
   /// True if the terminal reports its mouse.
   private let hasMouse: Bool
+  /// True if the terminal's sequences are those of ECMA-48, so that unknown modes do nothing.
+  private let hasModes: Bool
   /// The terminal's background colour; nil if the terminal has not reported one.
   package internal(set) var background: RGB?
   private var askedAt: ContinuousClock.Instant?
@@ -44,6 +46,10 @@ package struct Screen: ~Copyable {
   /// Brackets around pasted text tell it from typed keys.
   private static let bracketedPasteOn = "\u{1B}[?2004h"
   private static let bracketedPasteOff = "\u{1B}[?2004l"
+  /// Between these, a terminal that knows synchronized output (mode 2026) shows nothing, then the whole frame at once. Others ignore
+  /// them, as they ignore every private mode that they do not know.
+  private static let frameBegins = "\u{1B}[?2026h"
+  private static let frameEnds = "\u{1B}[?2026l"
 
   /// Takes over the terminal. The program's own signal handlers must be installed before: those of curses would end the program
   /// without saving.
@@ -77,6 +83,8 @@ package struct Screen: ~Copyable {
     }
     Emergency.arm(modes: modes, output: output, overheard: overheard, bytes: Self.wayBack)
     cbreak()
+    // Otherwise ctrl-C and ctrl-Z make the kernel drop what the terminal has not read yet, and cut an escape sequence in two.
+    intrflush(nil, false)
     noecho()
     curs_set(0)
     set_escdelay(25)
@@ -87,6 +95,7 @@ package struct Screen: ~Copyable {
     Self.write(Self.bracketedPasteOn + (reportsMouse ? Self.mouseOn : ""), to: output)
 
     hasMouse = reportsMouse
+    hasModes = Self.hasModes
     self.handle = handle
     self.output = output
     self.writer = writer
@@ -216,7 +225,9 @@ package struct Screen: ~Copyable {
       hasCursor = false
     }
     wnoutrefresh(window)
+    if hasModes { Self.write(Self.frameBegins, to: writer.descriptor) }
     doupdate()
+    if hasModes { Self.write(Self.frameEnds, to: writer.descriptor) }
     shown = canvas
     shownPalette = palette.name
   }
@@ -271,9 +282,11 @@ package struct Screen: ~Copyable {
   private static var wayBack: [UInt8] {
     let names = ["sgr0", "op", "cnorm", "rmkx"]
     let looks = names.compactMap { foretop_string($0).map { String(cString: $0) } }.joined()
-    let bottom = foretop_string("rmcup").map { String(cString: $0) } ?? "\r\n"
+    let bottom = (hasModes ? frameEnds : "") + (foretop_string("rmcup").map { String(cString: $0) } ?? "\r\n")
     return Array((looks + (knowsMouse ? mouseOff : "") + bracketedPasteOff + bottom + "\r").utf8)
   }
+
+  private static var hasModes: Bool { foretop_string("cup").map { String(cString: $0).hasPrefix("\u{1B}[") } ?? false }
 
   private static func write(_ text: String, to output: CInt) {
     var text = text

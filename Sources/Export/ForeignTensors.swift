@@ -95,6 +95,9 @@ package struct ForeignTensors: Sendable {
     }
   }
 
+  /// True if the checkpoint has Fetch, and with it JTP's heads.
+  package var hasFetch: Bool { places["\(NetworkShape.fetchOut.replacing("/", with: ".")).weight"] != nil }
+
   /// The number of MTP heads, including the NTP head.
   package var multiTokenHeads: Int {
     // The names of a block's first norm in Llama and GPT-2.

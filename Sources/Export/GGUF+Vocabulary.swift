@@ -24,7 +24,7 @@ extension GGUF {
 
   private static func sentencePiece(_ model: [UInt8]) throws -> Keys {
     guard let file = SentencePieceFile(model) else {
-      throw UserError(.data, "the checkpoint's tokenizer is not a SentencePiece model, or is a damaged one")
+      throw UserError(.data, "the checkpoint's tokenizer is not a SentencePiece model, or is damaged")
     }
     let pieces = SentencePieceFile.pieces(of: model)
     let kind: String

@@ -83,7 +83,7 @@ extension HuggingFace {
   /// The document of a byte-level BPE, without the tokens that it would add around a text.
   private static func pairs(_ model: [UInt8]) throws -> [UInt8] {
     guard let members = (try? JSON.read(model))?.members else {
-      throw UserError(.data, "the checkpoint's tokenizer is not a tokenizer.json, or is a damaged one")
+      throw UserError(.data, "the checkpoint's tokenizer is not a tokenizer.json, or is damaged")
     }
     return JSON.object(members.map { $0.key == "post_processor" ? JSON.Member($0.key, .null) : $0 }).file
   }

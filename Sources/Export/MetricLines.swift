@@ -12,7 +12,7 @@ package enum MetricLines {
     _ content: EvaluationContent, of events: @escaping ((Event) throws -> Void) throws -> Void,
     _ take: (String) throws -> Void
   ) throws {
-    let stepMetrics = Metric.ofSteps(heads: content.heads)
+    let stepMetrics = Metric.ofSteps(heads: content.heads, isShaped: content.isShaped)
     let evaluationMetrics = Metric.ofEvaluations(content).filter {
       $0.path != "step" && $0.path != "tokens"
     }
@@ -39,7 +39,7 @@ package enum MetricLines {
         }
         try take(line(cells, words(evaluation)))
         waiting = nil
-      case .began, .summedUp, .ordered, .wrote, .occurred, .confirmed, .gap, .ended: break
+      case .began, .summedUp, .ordered, .mapped, .wrote, .occurred, .confirmed, .gap, .ended: break
       }
     }
     if let row = waiting { try take(line(row.cells, nothing)) }
@@ -52,7 +52,7 @@ package enum MetricLines {
     try events { event in
       switch event {
       case .stepped, .evaluated: try take(event.json + "\n")
-      case .began, .summedUp, .ordered, .wrote, .occurred, .confirmed, .gap, .ended: break
+      case .began, .summedUp, .ordered, .mapped, .wrote, .occurred, .confirmed, .gap, .ended: break
       }
     }
   }

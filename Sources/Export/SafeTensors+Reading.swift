@@ -150,8 +150,15 @@ extension SafeTensors {
       }
       let bits = UInt16(littleEndian: bytes.loadUnaligned(fromByteOffset: index * 2, as: UInt16.self))
       numbers[index] =
-        storage == .BF16 ? Float(bitPattern: UInt32(bits) << 16) : Float(Float16(bitPattern: bits))
+        storage == .BF16 ? Float(bitPattern: UInt32(bits) << 16) : Self.float(half: bits)
     }
     return count
+  }
+
+  /// The value of a half-precision number. Subnormal halves are computed as whole numbers, for threads that flush what is subnormal.
+  private static func float(half bits: UInt16) -> Float {
+    guard bits & 0x7C00 == 0 else { return Float(Float16(bitPattern: bits)) }
+    let magnitude = Float(bits & 0x3FF) * 0x1p-24
+    return bits & 0x8000 == 0 ? magnitude : -magnitude
   }
 }

@@ -41,7 +41,7 @@ package enum TensorBoard {
           metric.value(evaluation).map { ("heldout/" + metric.path, Float($0)) }
         }
         try put(scalars(values, step: evaluation.step, time: evaluation.time))
-      case .began, .summedUp, .ordered, .wrote, .occurred, .confirmed, .gap, .ended: break
+      case .began, .summedUp, .ordered, .mapped, .wrote, .occurred, .confirmed, .gap, .ended: break
       }
     }
   }
@@ -97,7 +97,7 @@ extension Event {
     case .evaluated(let evaluation): evaluation.time
     case .occurred(let occurrence): occurrence.time
     case .ended(let ending): ending.time
-    case .ordered, .wrote, .confirmed, .gap: 0
+    case .ordered, .mapped, .wrote, .confirmed, .gap: 0
     }
   }
 }

@@ -45,8 +45,8 @@ final class CheckpointBuffers: Sendable {
 
   /// Allocates the first buffer on another thread, since the kernel clears new memory page by page and the trainer
   /// would wait for that. If no thread can be made, the first save allocates the buffer.
-  /// - Parameter numbers: numbers in each of the checkpoint's blocks.
-  func prepare(_ first: consuming Checkpoint, numbers: Int) {
+  /// - Parameter numbers: numbers in the block of weights, and in either block of moments.
+  func prepare(_ first: consuming Checkpoint, numbers: (weights: Int, moments: Int)) {
     let outline = first
     let parcel = Handoff(first)
     state.withLock { state in
@@ -56,9 +56,9 @@ final class CheckpointBuffers: Sendable {
     }
     let thread = try? WorkerThread("memory") { [self] in
       var copy = parcel.takeOut()
-      copy?.weights = [Float](repeating: 0, count: numbers)
-      copy?.firstMoments = [Float](repeating: 0, count: numbers)
-      copy?.secondMoments = [Float](repeating: 0, count: numbers)
+      copy?.weights = [Float](repeating: 0, count: numbers.weights)
+      copy?.firstMoments = [Float](repeating: 0, count: numbers.moments)
+      copy?.secondMoments = [Float](repeating: 0, count: numbers.moments)
       giveBack(Handoff(copy))
     }
     if thread == nil {

@@ -92,6 +92,9 @@ extension RecordingThread {
     }
     recorder.noticesComeBack = false
     recorder.isSyncedElsewhere = false
+    // The session ends when its last checkpoint is stored, so that the log's times never run back.
+    var ending = ending
+    ending.time = max(ending.time, Date().timeIntervalSince1970)
     record(.ended(ending), with: recorder)
     send(&disk, of: recorder)
     confirmations.close()

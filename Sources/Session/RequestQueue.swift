@@ -11,13 +11,14 @@ package final class RequestQueue: Sendable {
   private let last = Mutex(0)
 
   /// Sends a request.
+  /// - Parameter isSure: see `Request`.
   /// - Returns: the request's number. The answer carries the number as `Occurrence.request`: an occurrence with the step
   ///   at which the request was carried out, or with the reason for a refusal. A stop is answered before the session
   ///   ends.
-  @discardableResult package func send(_ command: Command, by actor: Occurrence.Actor) -> Int {
+  @discardableResult package func send(_ command: Command, by actor: Occurrence.Actor, isSure: Bool = true) -> Int {
     last.withLock { last in
       last += 1
-      mailbox.send(Request(command, by: actor, id: last))
+      mailbox.send(Request(command, by: actor, id: last, isSure: isSure))
       return last
     }
   }

@@ -57,6 +57,13 @@ extension RunRequest.Past {
           .notice, "threads \(before.threads) → \(now.threads): losses from here on are not bit-identical",
           key: "threads", old: Double(before.threads), new: Double(now.threads)))
     }
+    if step != nil, before.ranks != now.ranks {
+      causes.append("number of ranks")
+      all.append(
+        occurred(
+          .notice, "ranks \(before.ranks) → \(now.ranks): losses from here on are not bit-identical", key: "ranks",
+          old: Double(before.ranks), new: Double(now.ranks)))
+    }
     if step != nil, before.precision != now.precision, !causes.contains("value of precision") {
       causes.append("precision")
       all.append(
@@ -82,7 +89,7 @@ extension RunRequest.Past {
 extension Recipe {
   /// The differing keys that affect the computation.
   package func fieldsDeciding(otherThan other: Recipe) -> [Field] {
-    let others = ["save.", "evaluate.", "sample.", "stop.", "data.paths"]
+    let others = ["save.", "evaluate.", "measure.", "sample.", "stop.", "data.paths"]
     return Self.fields.filter { field in
       guard !others.contains(where: field.key.hasPrefix), field.read(self) != field.read(other) else { return false }
       // More steps at a constant rate are the same ones and some more.

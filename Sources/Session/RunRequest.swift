@@ -34,8 +34,12 @@ package struct RunRequest: Sendable {
     package var branch: PendingBranch?
     /// A factor of the rate, from the first step on; nil leaves it as it is.
     package var rateFactor: Double?
+    /// The rate of the first step, where a command holds it and the recipe's schedule is another now; nil leaves it as it is.
+    package var heldRate: Double?
     /// How often the guard went back already.
     package var backs = 0
+    /// Finds the newest sound checkpoint from before the one to continue from, for who must go back further.
+    package var older: (@Sendable () -> SoundCheckpoint?)?
     /// Who asked for the branch.
     package var branchActor = Occurrence.Actor.commandLine
 
@@ -64,12 +68,14 @@ package struct RunRequest: Sendable {
   package var task: TaskSet?
   /// Nil for a new run.
   package var past: Past?
+  /// The processes that train together, of which this is the first; nil for a process alone.
+  package var ranks: Ranks?
   /// Notices to publish at the start, such as of a damaged checkpoint that was skipped.
   package var notices: [String]
 
   package init(
     recipe: Recipe, address: RunAddress, source: Corpus.Source, threads: Int, task: TaskSet? = nil, past: Past? = nil,
-    notices: [String] = []
+    notices: [String] = [], ranks: Ranks? = nil
   ) {
     self.recipe = recipe
     self.address = address
@@ -78,6 +84,7 @@ package struct RunRequest: Sendable {
     self.task = task
     self.past = past
     self.notices = notices
+    self.ranks = ranks
   }
 
   var name: String { address.name }
@@ -127,6 +134,13 @@ extension Corpus.Source {
     if recipe.data.kind == .stargraph {
       graphs = Corpus.StarGraphSource(recipe.data.graph, seed: recipe.seed)
     }
+    order = recipe.data.order
+    deduplicates = recipe.data.deduplicate
+    seed = recipe.seed
+    if documents == nil, ordersDocuments {
+      documents = DocumentBounds(separator: recipe.data.separator)
+      isPacked = true
+    }
     spareCache = runs.hasSuffix("/") ? runs + ".cache" : runs + "/.cache"
   }
 }
@@ -142,4 +156,12 @@ extension DocumentBounds {
 extension Tokenizer {
   /// The tokenizer that a checkpoint stores.
   package init(_ record: TokenizerRecord) throws(CorpusError) { try self.init(kind: record.kind, model: record.model) }
+}
+
+extension SoundCheckpoint {
+  /// The newest sound checkpoint of a run before a step; nil where there is none that can be read.
+  package init?(newestBefore step: Int, in folder: String) {
+    guard let found = try? StoredRun.newestSound(before: step, in: folder) else { return nil }
+    self.init(run: (folder as NSString).lastPathComponent, step: found)
+  }
 }

@@ -21,10 +21,12 @@ extension TrainingSession {
     var past = RunRequest.Past(start: Handoff(nil), edits: [])
     past.step = step
     past.last = step
+    past.older = { [folder = address.folder] in SoundCheckpoint(newestBefore: step, in: folder) }
     past.settings = checkpoint.state.settings ?? [:]
     past.beginning = began
     past.beginning?.recipe = recipe
     past.beginning?.threads = checkpoint.state.threads
+    past.beginning?.ranks = checkpoint.state.ranks ?? 1
     past.branchActor = actor
     // The checkpoint that the guard went back to before does not have the rate that it gave the branch.
     let isItsBranch = request.past?.branchActor == .guard && request.past?.step == step
@@ -39,7 +41,7 @@ extension TrainingSession {
     keepNext(
       RunRequest(
         recipe: recipe, address: RunAddress(name: name, runs: address.runs), source: request.source,
-        threads: request.threads, task: request.task, past: past))
+        threads: request.threads, task: request.task, past: past, ranks: request.ranks))
     return Trainer.BranchStart(name: name, step: step)
   }
 
@@ -60,7 +62,7 @@ extension TrainingSession {
       }
       return step
     case .last:
-      return StoredRun.newestSound(of: steps.filter { $0 < present }, in: folder) ?? steps[steps.count - 1]
+      return try StoredRun.newestSound(before: present, in: folder) ?? steps[steps.count - 1]
     }
   }
 }

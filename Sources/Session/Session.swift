@@ -19,6 +19,7 @@ package final class TrainingSession: Sendable {
   private let recording = Mutex<RecordingThread?>(nil)
   private let control = Mutex<ControlServer?>(nil)
   private let setup = SessionSetup()
+  private let screen = Mutex(false)
   /// What the run began with, and the session that follows this one.
   private let following = Mutex<(began: Beginning?, next: RunRequest?)>((nil, nil))
 
@@ -50,6 +51,7 @@ package final class TrainingSession: Sendable {
     if let past = request.past, let factor = past.rateFactor {
       requests.send(.rate(.times(factor)), by: past.branchActor)
     }
+    if let rate = request.past?.heldRate { requests.send(.rate(.to(rate)), by: .commandLine) }
     // Deep calls are rare and large frames are not: 16 MiB is never the limit.
     let made = try WorkerThread("trainer", stackSize: 1 << 24) { [self] in train() }
     thread.withLock { $0 = made }
@@ -91,6 +93,12 @@ package final class TrainingSession: Sendable {
     request.past?.branch?.giveUp()
   }
 
+  /// True while the run has a screen in this process, which `detach` leaves.
+  package var hasScreen: Bool {
+    get { screen.withLock { $0 } }
+    set { screen.withLock { $0 = newValue } }
+  }
+
   /// Lets go of the session that would follow: its folder is removed.
   package func dropNext() { following.withLock { $0.next = nil } }
 
@@ -100,6 +108,7 @@ package final class TrainingSession: Sendable {
   // MARK: The trainer's thread
 
   private func train() {
+    Team.flushSubnormals()
     let recording = RecordingThread(
       request, isAttended: isAttended, entries: entries, requests: requests, hub: hub, buffers: buffers, stalls: stalls)
     self.recording.withLock { $0 = recording }
@@ -109,9 +118,11 @@ package final class TrainingSession: Sendable {
       let problem = startControl()
       beforeText()
       var trainer = try trainer()
+      defer { trainer.endOrders() }
       let beginning = try beginning(of: trainer)
       trainer.startGuarding(
-        after: request.past?.backs ?? 0, isSameText: request.past?.change(of: beginning) == nil)
+        after: request.past?.backs ?? 0, isSameText: request.past?.change(of: beginning) == nil,
+        older: request.past?.older)
       try setup.finish()
       try recording.start(beginning, in: place)
       following.withLock { $0.began = beginning }
@@ -125,6 +136,14 @@ package final class TrainingSession: Sendable {
       for notice in trainer.corpus.notices {
         report(Occurrence(.notice, step: beginning.step, time: beginning.time, text: notice))
       }
+      if let step = trainer.stepWithoutMoments {
+        report(
+          Occurrence(
+            .warning, step: beginning.step, time: beginning.time,
+            text:
+              "the checkpoint of step \(step) has no moments of memory layers' tables (save.weightsOnly): these begin at zero, "
+              + "and the steps after it are not those of a run that went on without a stop"))
+      }
       for notice in request.notices {
         report(Occurrence(.warning, step: beginning.step, time: beginning.time, text: notice))
       }
@@ -136,7 +155,8 @@ package final class TrainingSession: Sendable {
           save: { [entries] in entries.send(.checkpoint(Handoff($0), answering: $1)) },
           spare: { [buffers] in buffers.take() },
           goBack: { [self] in try prepareBranch(from: $0, at: $1, by: $2, rateFactor: $3) },
-          progress: { [hub] in hub.tell(.evaluating(done: $0, total: $1)) }))
+          progress: { [hub] in hub.tell(.evaluating(done: $0, total: $1)) },
+          hasScreen: { [self] in hasScreen }))
       if let failure = trainer.failure { hub.tell(.stopped(UserError(failure))) }
       // The recorder passes it on when all before it is stored: after an ending nothing comes.
       entries.send(.end(ending))
@@ -184,12 +204,19 @@ package final class TrainingSession: Sendable {
     } progress: {
       hub.tell(.progress($0, done: $1, total: $2))
     }
+    try RunPlan(request.recipe, vocabulary: corpus.tokenizer.vocabulary, threads: request.threads)
+      .check(freeDisk: MachineUse.freeDisk(at: request.folder), of: request.folder)
+    if let ranks = request.ranks {
+      hub.tell(.preparing("waiting for \(ranks.count - 1) other ranks to open the text"))
+      try ranks.begin(request, on: corpus)
+    }
     hub.tell(.preparing("making the network and its memory"))
-    let trainer = try Trainer(
+    let trainer = try Trainer.make(
       recipe: request.recipe, corpus: corpus, from: start, threads: request.threads, name: request.name,
-      task: request.task, progress: { [hub] in hub.tell(.progress(.weights, done: $0, total: $1)) })
+      task: request.task, ranks: request.ranks,
+      progress: { [hub] in hub.tell(.progress(.weights, done: $0, total: $1)) })
     buffers.allow(bytes: trainer.checkpointBytes, of: MachineMemory.current?.available)
-    buffers.prepare(trainer.checkpointWithoutNumbers, numbers: trainer.checkpointBytes / 12)
+    buffers.prepare(trainer.checkpointWithoutNumbers, numbers: trainer.checkpointNumbers)
     return trainer
   }
 }
@@ -201,7 +228,7 @@ extension UserError {
       switch error.kind {
       case .missing: .noInput
       case .unreadable: .inputOutput
-      case .changed, .empty, .tooShort, .badText, .badTokenizer: .data
+      case .changed, .empty, .tooShort, .badText, .badTokenizer, .badTeacher: .data
       case .usage: .usage
       case .cannotWriteCache: .cannotCreate
       }

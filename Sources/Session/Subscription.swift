@@ -137,7 +137,7 @@ extension SessionMessage {
     guard case .event(let event) = self else { return false }
     return switch event.event {
     case .stepped, .began, .gap, .ended: false
-    case .summedUp, .evaluated, .ordered, .wrote, .occurred, .confirmed: true
+    case .summedUp, .evaluated, .ordered, .mapped, .wrote, .occurred, .confirmed: true
     }
   }
 }

@@ -34,7 +34,7 @@ package struct Palette: Sendable, Equatable {
     if style.tone.place > 0 {
       // From the strongest shade to the weakest; even the weakest is less than half of the way to the background's brightness.
       let share = Double(style.tone.place - 1) / Double(Tone.farthest - 1)
-      let (near, far) = (colour.mixed(with: foreground, 0.5), colour.mixed(with: background, 0.55))
+      let (near, far) = (colour.mixed(with: foreground, 0.5), colour.mixed(with: background, 0.42))
       colour = near.mixed(with: far, share)
     }
     return style.tone.isBehind ? colour.mixed(with: background, isLight ? 0.66 : 0.68) : colour

@@ -13,8 +13,7 @@ package struct Pen: Equatable, Sendable {
     package var off: Int
 
     package init(on: Int, off: Int) {
-      self.on = on
-      self.off = off
+      (self.on, self.off) = (on, off)
     }
   }
 

@@ -44,7 +44,7 @@ package struct DataWindows: Sendable {
   /// - Parameter corpus: opened with the recipe's source.
   package init(_ recipe: Recipe, of corpus: Corpus) {
     self.recipe = recipe
-    part = corpus.training
+    part = recipe.trained(of: corpus)
   }
 
   /// Windows of a pass.

@@ -10,30 +10,82 @@ extension Transformer {
   /// the part.
   /// - Parameters:
   ///   - tokens: about how many tokens to measure, in evenly spread windows, at least one; 0 measures all.
+  ///   - diagnostics: receive every batch; nil measures none.
   ///   - shouldContinue: asked before every batch, with the windows that are measured and all of them; if it returns false,
   ///     measuring stops and the result is nil.
   /// - Throws: `CorpusError` where the part cannot be read, or has changed.
-  package func measure(
+  func measure(
     on part: TokenRange, by recipe: Recipe, weights: [Float], tokens: Int = 0,
+    for diagnostics: DiagnosticPass? = nil,
     while shouldContinue: (_ done: Int, _ total: Int) -> Bool = { _, _ in true }
   ) throws(CorpusError) -> Measured? {
-    var sums = [LossSum](repeating: LossSum(), count: recipe.heads.count)
-    let most = tokens == 0 ? Int.max : max(1, tokens / configuration.context)
-    var batches = OrderedBatches(
-      of: part, rows: rows, context: configuration.context, lookahead: recipe.lookahead, most: most)
-    var paths = PathSum(part.graphs, recipe: recipe)
-    let spread = HeldOutSample(over: batches.windows * configuration.context)
-    while true {
-      let done = batches.window
-      let first = done * configuration.context
-      guard let batch = try batches.next() else { break }
-      guard shouldContinue(done, batches.windows) else { return nil }
-      let rows = TokenRows(batch)
-      forward(rows)
-      let measured = losses(rows, ranking: (0..<self.rows * configuration.context).map { spread.has(first + $0) })
-      if paths.isMeasured { paths.add(firstHits, rows: batch.filledRows, context: configuration.context) }
-      for (head, sum) in measured.enumerated() { sums[head].add(sum) }
+    var pass = HeldOutPass(on: part, by: recipe, rows: rows, tokens: tokens)
+    while pass.window < pass.windows {
+      guard shouldContinue(pass.window, pass.windows) else { return nil }
+      try pass.next(self, for: diagnostics)
     }
+    return pass.measured(by: recipe, weights: weights)
+  }
+}
+
+/// A pass over held-out windows: batch by batch, and what they lost so far.
+struct HeldOutPass: ~Copyable {
+  private var batches: OrderedBatches
+  private let spread: HeldOutSample
+  private(set) var sums: [LossSum]
+  private(set) var paths: PathSum
+
+  /// - Parameters:
+  ///   - rows: of the network.
+  ///   - tokens: about how many tokens to measure; 0 for all.
+  init(on part: TokenRange, by recipe: Recipe, rows: Int, tokens: Int) {
+    let context = recipe.model.context
+    sums = [LossSum](repeating: LossSum(), count: recipe.heads.count)
+    batches = OrderedBatches(
+      of: part, rows: rows, context: context, lookahead: recipe.lookahead,
+      most: tokens == 0 ? Int.max : max(1, tokens / context))
+    paths = PathSum(part.graphs, recipe: recipe)
+    spread = HeldOutSample(over: batches.windows * context)
+  }
+
+  /// Windows before the next batch, and all of them.
+  var window: Int { batches.window }
+  var windows: Int { batches.windows }
+
+  /// Takes only some of the windows.
+  mutating func limit(to range: Range<Int>) { batches.limit(to: range) }
+
+  /// Measures the next batch; does nothing after the last.
+  /// - Throws: `CorpusError` when the part cannot be read, or has changed.
+  /// - Parameter diagnostics: that look at the rows too; nil where none are due.
+  mutating func next(_ model: borrowing Transformer, for diagnostics: DiagnosticPass? = nil) throws(CorpusError) {
+    let context = model.configuration.context
+    let first = batches.window * context
+    guard let batch = try batches.next() else { return }
+    let rows = TokenRows(batch)
+    model.forward(rows)
+    let measured = model.losses(
+      rows, ranking: (0..<model.rows * context).map { spread.has(first + $0) },
+      measuresOutputs: diagnostics?.needs.contains(.outputs) ?? false)
+    diagnostics?.add(.heldOut, rows, of: model)
+    if paths.isMeasured { paths.add(model.firstHits, rows: batch.filledRows, context: context) }
+    for (head, sum) in measured.enumerated() { sums[head].add(sum) }
+  }
+
+  /// All sums as numbers.
+  var words: [Double] { sums.flatMap(\.words) + paths.words }
+
+  /// Takes sums of several passes, in their order, in the place of its own.
+  mutating func take(_ all: [[Double]]) {
+    for head in sums.indices {
+      sums[head] = LossSum()
+      for words in all { sums[head].add(LossSum(words[(head * LossSum.wordCount)...])) }
+    }
+    paths.take(all.map { Array($0.dropFirst(sums.count * LossSum.wordCount)) })
+  }
+
+  /// The means over all windows so far.
+  func measured(by recipe: Recipe, weights: [Float]) -> Measured {
     let order = recipe.heads.firstIndex(where: \.ranks).flatMap { OrderQuality(sums[$0].ranks) }
     return Measured(
       losses: sums.losses(of: recipe.heads, weights: weights, withAccuracy: true), order: order, paths: paths.shares)
@@ -73,6 +125,15 @@ struct PathSum {
     count += rows
   }
 
+  /// All of it as numbers.
+  var words: [Double] { [Double(count)] + right.map(Double.init) }
+
+  /// Takes sums of several passes in the place of its own.
+  mutating func take(_ all: [[Double]]) {
+    count = all.reduce(0) { $0 + Int($1[0]) }
+    for length in right.indices { right[length] = all.reduce(0) { $0 + Int($1[1 + length]) } }
+  }
+
   var shares: [Float] { right.map { Float(Double($0) / Double(max(1, count))) } }
 }
 
@@ -100,7 +161,8 @@ extension OrderQuality {
     guard sum.positions > 0 else { return nil }
     func mean(_ value: Double) -> Float { Float(value / Double(sum.positions)) }
     self.init(
-      ndcg8: mean(sum.ndcg8), tau: mean(sum.tau), recall8: mean(sum.recall8), reciprocalRank: mean(sum.reciprocalRank))
+      ndcg8: mean(sum.total.ndcg8), tau: mean(sum.total.tau), recall8: mean(sum.total.recall8),
+      reciprocalRank: mean(sum.total.reciprocalRank))
   }
 }
 
@@ -118,7 +180,8 @@ extension [LossSum] {
         head: head.0, loss: sum.mean,
         kl: head.0.hasFloor ? Float((sum.loss - sum.entropy) / count) : nil,
         accuracy: withAccuracy && head.0.hasAccuracy && sum.positions > 0 ? Float(Double(sum.hits) / count) : nil,
-        weight: head.1, positions: sum.positions)
+        weight: head.1, positions: sum.positions, trained: sum.trained.map { Float($0 / count) },
+        entropy: sum.spread.map { Float($0 / count) })
     }
   }
 }

@@ -57,19 +57,24 @@ struct Probes {
 
   /// The head's current ranking at every probe.
   func samples(of model: borrowing Transformer, at step: Int, by tokenizer: Tokenizer) -> [OrderSample] {
-    rows.withUnsafeBufferPointer { rows in
-      (documents ?? []).withUnsafeBufferPointer { places in
-        model.forward(
-          TokenRows(
-            tokens: rows.baseAddress!, rows: model.rows, context: model.configuration.context, stride: stride,
-            documents: documents == nil ? nil : places.baseAddress))
+    var samples: [OrderSample] = []
+    // A network that takes some rows of each batch takes the probes in turns.
+    for first in Swift.stride(from: 0, to: count, by: model.rows) {
+      rows.withUnsafeBufferPointer { rows in
+        (documents ?? []).withUnsafeBufferPointer { places in
+          model.forward(
+            TokenRows(
+              tokens: rows.baseAddress! + first * stride, rows: model.rows, context: model.configuration.context,
+              stride: stride, documents: documents == nil ? nil : places.baseAddress! + first * stride))
+        }
+      }
+      for probe in first..<min(first + model.rows, count) {
+        let row = Array(rows[probe * stride..<(probe + 1) * stride])
+        let logits = model.logits(head: head, hidden: model.hidden(row: probe - first, position: position))
+        samples.append(sample(probe, row, logits, step, tokenizer))
       }
     }
-    return (0..<count).map { probe in
-      let row = Array(rows[probe * stride..<(probe + 1) * stride])
-      let logits = model.logits(head: head, hidden: model.hidden(row: probe, position: position))
-      return sample(probe, row, logits, step, tokenizer)
-    }
+    return samples
   }
 
   /// The text up to a probe's position, for heads that are asked what they expect there.

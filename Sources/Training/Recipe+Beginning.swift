@@ -17,7 +17,8 @@ extension Recipe {
         state: TrainerState(seed: seed, threads: threads), recipe: self, tokenizer: tokenizer,
         tensors: layout.tensors.map { Checkpoint.Tensor(path: $0.path, shape: $0.shape, offset: $0.offset) },
         weights: Array(UnsafeBufferPointer(start: parameters.weights, count: layout.count)), firstMoments: zeros,
-        secondMoments: zeros)
+        secondMoments: zeros,
+        drawing: data.drawn.isOn ? Array(UnsafeBufferPointer(start: parameters.weights, count: layout.count)) : [])
     } catch let error as TransformerError {
       throw UserError(error)
     }

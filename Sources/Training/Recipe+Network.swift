@@ -54,16 +54,24 @@ extension Recipe {
 
 extension Recipe {
   /// Allocates the network of this recipe, with the weights of a checkpoint or uninitialised.
+  /// - Parameters:
+  ///   - firstRow: the number in a micro-batch of the first row that the network takes.
+  ///   - owned: ranges whose moments are kept here, where other processes keep the others; nil for all.
   /// - Throws: `UserError` when the recipe's numbers do not describe a network, or memory is short.
   func network(
-    vocabulary: Int, rows: Int, threads: Int, isTrained: Bool, from checkpoint: Checkpoint?
+    vocabulary: Int, rows: Int, firstRow: Int = 0, threads: Int, isTrained: Bool, from checkpoint: Checkpoint?,
+    momentShares: Int = 1, owning owned: [Range<Int>]? = nil
   ) throws -> Transformer {
     try Team.require(threads)
     do {
+      var configuration = configuration(vocabulary: vocabulary)
+      configuration.firstRow = firstRow
       let network = try Transformer(
-        configuration(vocabulary: vocabulary), rows: rows, precision: try operandPrecision(), threads: threads,
-        isTrained: isTrained, optimizer: optimizer.kind, microBatches: isTrained ? batch.accumulation : 1)
-      if let checkpoint { try network.restore(checkpoint) }
+        NetworkPlan(
+          configuration, rows: rows, precision: try operandPrecision(), threads: threads,
+          isTrained: isTrained, optimizer: optimizer.kind, microBatches: isTrained ? batch.accumulation : 1,
+          momentShares: momentShares))
+      if let checkpoint { try network.restore(checkpoint, momentsIn: owned) }
       return network
     } catch let error as TransformerError {
       throw UserError(error)
@@ -89,13 +97,27 @@ extension Objective {
   /// The objective of a head, with the recipe's settings.
   init(_ head: Head, in recipe: Recipe) {
     switch head.kind.target {
-    case .token(let distance): self = .nextToken(NextToken(distance: distance, unembedding: head.kind.tensorName))
+    case .token(let distance):
+      let isShaped = head == .ntp && recipe.shapesNextToken
+      let teacher = recipe.objective.teacher
+      self = .nextToken(
+        NextToken(
+          distance: distance, unembedding: head.kind.tensorName, ahead: isShaped ? recipe.objective.next.ahead : 1,
+          isShaped: isShaped, teacherTokens: isShaped && teacher.isThere ? teacher.top : 0))
     case .furtherToken: self = .nextToken(NextToken(distance: head.number))
     case .order:
       self = .tokenOrder(
         TokenOrder(
           window: recipe.window, temperature: Float(recipe.objective.temperature),
           semantics: TokenOrder.Semantics(recipe.objective.semantics)))
+    case .discountedFuture:
+      self = .discountedFuture(DiscountedFuture(discount: Float(recipe.objective.discount)))
+    case .bag: self = .bag(BagOfTokens(window: recipe.objective.bagWindow))
+    case .jointToken:
+      self = .jointToken(
+        JointToken(
+          distance: head.number, gamma: Float(recipe.objective.jtp.gamma),
+          learnsEmbeddings: recipe.objective.jtp.embeddings))
     }
   }
 }
@@ -128,10 +150,15 @@ extension UserError {
 
 extension TokenRows {
   /// The rows of a batch from `first` on, as the input of the network.
-  init(_ batch: Batch, first: Int = 0, count: Int? = nil) {
+  /// - Parameters:
+  ///   - drawn: what is read in the place of tokens, of the whole batch.
+  ///   - teacher: of the whole batch.
+  init(_ batch: Batch, first: Int = 0, count: Int? = nil, drawn: DrawnInputs? = nil, teacher: TeacherView? = nil) {
     self.init(
       tokens: batch.tokens + first * batch.stride, rows: count ?? batch.rows, context: batch.context,
       stride: batch.stride, documents: batch.documents.map { $0 + first * batch.stride },
-      mask: batch.mask.map { $0 + first * batch.stride })
+      mask: (drawn?.mask ?? batch.mask).map { $0 + first * batch.stride },
+      inputs: drawn.map { $0.tokens + first * batch.stride },
+      teacher: teacher?.from(first * batch.context))
   }
 }

@@ -8,15 +8,23 @@ package struct RunPlan: Sendable {
   package let recipe: Recipe
   package let network: NetworkPlan
 
-  /// - Parameter vocabulary: tokens of the tokenizer.
-  /// - Throws: `UserError` when the recipe does not describe a network, or needs a precision that the CPU lacks.
-  package init(_ recipe: Recipe, vocabulary: Int, threads: Int) throws {
+  /// Processes that train together; this is the plan of one of them.
+  package let ranks: Int
+
+  /// - Parameters:
+  ///   - vocabulary: tokens of the tokenizer.
+  ///   - ranks: processes that train together, each with its rows.
+  /// - Throws: `UserError` when the recipe does not describe a network, needs a precision that the CPU lacks, or cannot be trained
+  ///   by so many ranks.
+  package init(_ recipe: Recipe, vocabulary: Int, threads: Int, ranks: Int = 1) throws {
     self.recipe = recipe
+    self.ranks = ranks
+    try recipe.require(ranks: ranks)
     do {
       network = try NetworkPlan(
-        recipe.configuration(vocabulary: vocabulary), rows: recipe.batch.rows,
+        recipe.configuration(vocabulary: vocabulary), rows: recipe.batch.rows / ranks,
         precision: try recipe.operandPrecision(), threads: threads, optimizer: recipe.optimizer.kind,
-        microBatches: recipe.batch.accumulation)
+        microBatches: recipe.batch.accumulation, momentShares: recipe.momentShares(ranks: ranks))
     } catch let error as TransformerError {
       throw UserError(error)
     }
@@ -37,12 +45,24 @@ package struct RunPlan: Sendable {
     let muon = muon.map {
       MemoryShare(name: "muon", about: "directions while Muon makes them orthogonal", bytes: $0.bytes)
     }
+    let measuring = diagnostics.reduce(0) { $0 + $1.bytes }
+    let diagnostics =
+      measuring > 0
+      ? [MemoryShare(name: "diagnostics", about: "what diagnostics add up during an evaluation", bytes: measuring)] : []
+    let frozen = drawing.map {
+      MemoryShare(name: "drawn", about: "the frozen copy of the network that draws inputs", bytes: $0.bytes)
+    }
     return
-      (parts + [muon].compactMap { $0 } + [
+      (parts + [muon, frozen].compactMap { $0 } + diagnostics + [
         MemoryShare(
-          name: "checkpoint", about: "weights and moments once more, while a checkpoint is written",
+          name: "checkpoint",
+          about: "weights and moments once more, while a checkpoint is written"
+            + (recipe.leavesOutMoments ? ": those of tables are left out" : ""),
           bytes: checkpointBytes),
-        MemoryShare(name: "batch", about: "tokens of a step", bytes: batchBytes),
+        MemoryShare(
+          name: "batch",
+          about: "tokens of a step" + (recipe.objective.teacher.isThere ? ", and a teacher's predictions" : ""),
+          bytes: batchBytes),
         MemoryShare(
           name: "program", about: "the program itself, its libraries and the products' machine code", bytes: Self.base),
       ]).sorted { $0.bytes > $1.bytes }
@@ -59,20 +79,61 @@ package struct RunPlan: Sendable {
       ? MuonPlan(network.configuration.shape, precision: network.precision, threads: network.threads) : nil
   }
 
-  private var checkpointBytes: Int { 3 * 4 * network.parameters.count }
+  /// The frozen copy that draws inputs; nil where the text alone is read.
+  package var drawing: NetworkPlan? {
+    guard recipe.data.drawn.isOn else { return nil }
+    return try? NetworkPlan(
+      network.configuration.drawing, rows: network.rows, precision: network.precision, threads: network.threads,
+      isTrained: false)
+  }
+
+  /// Floating-point operations of a token for drawing inputs: all blocks forward, and logits where a token is drawn; 0 where the
+  /// text alone is read.
+  package var drawingOperations: Double {
+    guard let drawing else { return 0 }
+    let blocks = drawing.operations.reduce(0) { $1.part == .heads ? $0 : $0 + $1.count } / 3
+    let shape = drawing.configuration
+    return blocks + recipe.data.drawn.share * 2 * Double(shape.vocabulary * shape.width)
+  }
+
+  /// Bytes of a checkpoint's numbers.
+  package var checkpointBytes: Int {
+    let layout = network.parameters
+    return 4
+      * (layout.count * (recipe.data.drawn.isOn ? 2 : 1) + 2 * (recipe.leavesOutMoments ? layout.stored : layout.count))
+  }
 
   private var batchBytes: Int {
     4 * recipe.samplesPerStep * (recipe.model.context + recipe.lookahead)
+      + (recipe.objective.teacher.isThere ? Teaching.bytes(recipe) : 0)
   }
 
   /// Checks that the run fits into the available memory.
   package func check(_ memory: MachineMemory) throws(UserError) {
     guard bytes > memory.available else { return }
-    let largest = self.memory.prefix(5).map { "\($0.name) \(gibibytes($0.bytes))" }.joined(separator: ", ")
+    let largest = self.memory.prefix(5).map { "\($0.name) \(Figure.bytes($0.bytes))" }.joined(separator: ", ")
     throw UserError(
       .unavailable,
-      "this recipe needs \(gibibytes(bytes)) of memory (\(largest)), but \(gibibytes(memory.available)) are available: "
+      "this recipe needs \(Figure.bytes(bytes)) of memory (\(largest)), but \(Figure.bytes(memory.available)) are available: "
         + advice(memory))
+  }
+
+  /// Checks that the run's first checkpoint fits on the disk.
+  /// - Parameters:
+  ///   - bytes: that are free; nil where that is not known.
+  ///   - folder: of the run.
+  package func check(freeDisk bytes: Int?, of folder: String) throws(UserError) {
+    guard let bytes, bytes < checkpointBytes else { return }
+    var smaller = recipe
+    smaller.save.weightsOnly = true
+    let less = replanned(smaller)?.checkpointBytes ?? checkpointBytes
+    let advice =
+      less < checkpointBytes && less <= bytes
+      ? ", or set save.weightsOnly: true: without the moments of tables a checkpoint has \(Figure.bytes(less))" : ""
+    throw UserError(
+      .unavailable,
+      "a checkpoint of this run has \(Figure.bytes(checkpointBytes)), but \(Figure.bytes(bytes)) are free on the disk of "
+        + "\(folder): make room there, or choose another disk with --runs\(advice)")
   }
 
   /// Checks that the run fits into this machine's available memory and the process's limits.
@@ -87,8 +148,8 @@ package struct RunPlan: Sendable {
     guard addressSpace > most else { return }
     throw UserError(
       .unavailable,
-      "this run needs about \(gibibytes(addressSpace)) of address space, \(gibibytes(ProcessLimit.spaceAtStart)) of them for the "
-        + "program, and ulimit -v (RLIMIT_AS) allows \(gibibytes(most)): raise it to \(advisedSpace >> 10), or make the "
+      "this run needs about \(Figure.bytes(addressSpace)) of address space, \(Figure.bytes(ProcessLimit.spaceAtStart)) of them for the "
+        + "program, and ulimit -v (RLIMIT_AS) allows \(Figure.bytes(most)): raise it to \(advisedSpace >> 10), or make the "
         + "recipe smaller")
   }
 
@@ -112,7 +173,7 @@ package struct RunPlan: Sendable {
     var smaller = recipe
     smaller.model.recompute = .block
     if recipe.model.recompute == .none, let plan = replanned(smaller), plan.bytes <= memory.available {
-      return "model.recompute: block would need \(gibibytes(plan.bytes)), and take a third more time"
+      return "model.recompute: block would need \(Figure.bytes(plan.bytes)), and take a third more time"
     }
     while smaller.batch.rows > 1 {
       smaller.batch.rows = (smaller.batch.rows + 1) / 2
@@ -121,10 +182,10 @@ package struct RunPlan: Sendable {
         smaller.batch.accumulation = Int((Double(recipe.batch.accumulation) * factor).rounded())
         let fits = "model.recompute: block and batch.rows \(smaller.batch.rows)"
         guard (try? smaller.validate(source: "")) != nil else {
-          return "\(fits) would need \(gibibytes(plan.bytes)), with fewer tokens a step"
+          return "\(fits) would need \(Figure.bytes(plan.bytes)), with fewer tokens a step"
         }
         return
-          "\(fits) with batch.accumulation \(smaller.batch.accumulation) would need \(gibibytes(plan.bytes)), with as "
+          "\(fits) with batch.accumulation \(smaller.batch.accumulation) would need \(Figure.bytes(plan.bytes)), with as "
           + "many tokens a step"
       }
     }
@@ -132,38 +193,25 @@ package struct RunPlan: Sendable {
     without.model.memory.keys = 0
     if recipe.model.memory.keys > 0, let plan = replanned(without), plan.bytes <= memory.available {
       return "make model.memory.keys or model.memory.valueWidth smaller, name fewer blocks in model.memory.blocks, or "
-        + "take a machine with more memory: tables of \(recipe.model.memory.keys)² rows need \(gibibytes(bytes - plan.bytes)), "
+        + "take a machine with more memory: tables of \(recipe.model.memory.keys)² rows need \(Figure.bytes(bytes - plan.bytes)), "
         + "with their moments and a checkpoint's copy"
     }
     let fixed = self.memory.filter { !Self.growsWithRows.contains($0.name) }.reduce(0) { $0 + $1.bytes }
     return fixed > memory.available
       ? "make model.blocks, model.width or tokenizer.vocabulary smaller, or take a machine with more memory: "
-        + "the parameters alone need \(gibibytes(fixed))"
+        + "the parameters alone need \(Figure.bytes(fixed))"
       : "make model.context or model.blocks smaller"
   }
 
   /// The plan of a changed recipe.
   private func replanned(_ changed: Recipe) -> RunPlan? {
-    try? RunPlan(changed, vocabulary: network.configuration.vocabulary, threads: network.threads)
+    try? RunPlan(changed, vocabulary: network.configuration.vocabulary, threads: network.threads, ranks: ranks)
   }
 
   private static let growsWithRows: Set<String> = [
     MemoryPart.activations.rawValue, MemoryPart.working.rawValue, MemoryPart.targets.rawValue,
     MemoryPart.shares.rawValue, "batch",
   ]
-}
-
-/// Bytes for a person: 17.6 GiB, 329 MiB, 0.5 MiB, 12 KiB.
-package func gibibytes(_ bytes: Int) -> String {
-  func text(_ value: Double, _ unit: String, tenths: Bool) -> String {
-    tenths ? "\((value * 10).rounded() / 10) \(unit)" : "\(Int(value.rounded())) \(unit)"
-  }
-  let kibibytes = Double(bytes) / 1024
-  if kibibytes < 99.5 { return text(kibibytes, "KiB", tenths: false) }
-  let mebibytes = kibibytes / 1024
-  if mebibytes < 999.5 { return text(mebibytes, "MiB", tenths: mebibytes < 9.95) }
-  let gibibytes = mebibytes / 1024
-  return text(gibibytes, "GiB", tenths: gibibytes < 999.95)
 }
 
 extension MemoryPart {

@@ -19,6 +19,29 @@ extension Trainer {
   /// λ of a head in the first step that a change requested now affects.
   private func changedWeight(of head: Head) -> Double { changes.weights[head.name] ?? weight(of: head) }
 
+  /// Why a request is refused that changes the rate or a weight by more than ten times, and to which nobody has said yes; nil
+  /// where it may be carried out.
+  func doubt(about request: Request) -> String? {
+    guard !request.isSure else { return nil }
+    let (what, span, words, jump): (String, String, (Double) -> String, LargeChange?)
+    if case .weight(let change) = request.command {
+      guard heads.contains(change.head) else { return nil }
+      (what, span, words) = ("the weight of \(change.head.name)", "", Figure.factor)
+      jump = change.jump(from: changedWeight(of: change.head))
+    } else {
+      (what, span, words) = ("the rate", " within \(RateCaution.steps) steps", Figure.rate)
+      let plan = RatePlan(recipe, factor: state.rateFactor)
+      var expected = plan
+      expected.factor = changes.rateFactor ?? state.rateFactor
+      jump = rateCaution.change(by: request.command, at: changedStep, of: plan, expecting: expected)
+    }
+    guard let jump else { return nil }
+    return
+      "\(what) stays: \(words(jump.old)) → \(words(jump.new)) is a factor of \(Figure.factor(jump.factor)), and a change by more "
+      + "than 10\(span) needs a yes: “tell --yes”, or \"yes\":true on the "
+      + "socket"
+  }
+
   mutating func change(_ change: RateChange, for request: Request, _ outlets: Outlets) {
     let step = changedStep
     guard !isInStep || step < recipe.steps else { return refuseLate("the rate", request, outlets) }
@@ -33,9 +56,18 @@ extension Trainer {
     }
     // Always by the new rate, so that replaying a stored rate gives the same bits.
     let factor = new / scheduled
+    rateCaution.note(changes.rateFactor ?? state.rateFactor, before: step)
     remember(.rate(factor: changes.rateFactor ?? state.rateFactor), for: request)
     if isInStep { changes.rateFactor = factor } else { state.rateFactor = factor }
-    report(rate: old, to: new, at: step, for: request, outlets)
+    report(rate: old, to: new, at: step, for: request, outlets, why: warmingUp(change, to: new, factor, at: step))
+  }
+
+  /// What a rate that is set while the schedule warms up makes of the rest of the warm-up, to continue a sentence.
+  private func warmingUp(_ change: RateChange, to new: Double, _ factor: Double, at step: Int) -> String {
+    guard case .to = change, recipe.schedule.isWarmingUp(at: step) else { return "" }
+    let end = recipe.schedule.endOfWarmup(at: step)
+    let peak = "\(Figure.rate(scheduledRate(at: end) * factor)) at step \(Figure.grouped(end + 1))"
+    return "; the warm-up goes on to \(peak), and “rate hold \(Figure.rate(new))” would hold the rate"
   }
 
   func report(

@@ -5,8 +5,16 @@ import Run
 import Transformer
 
 extension Trainer {
+  /// Numbers of each of a checkpoint's blocks: weights, and either of the moments.
+  package var checkpointNumbers: (weights: Int, moments: Int) {
+    let layout = model.parameters.layout
+    return (layout.count, recipe.leavesOutMoments ? layout.stored : layout.count)
+  }
+
   /// Bytes of a checkpoint.
-  package var checkpointBytes: Int { model.parameters.layout.count * 12 }
+  package var checkpointBytes: Int {
+    4 * (checkpointNumbers.weights * (drawing == nil ? 1 : 2) + 2 * checkpointNumbers.moments)
+  }
 
   /// A complete copy of the training state: everything that determines the following steps.
   package var checkpoint: Checkpoint { checkpoint(in: nil) }
@@ -29,25 +37,35 @@ extension Trainer {
   package func checkpoint(in spare: consuming Checkpoint?) -> Checkpoint {
     var copy = spare ?? checkpointWithoutNumbers
     copy.state = state
-    model.copy(model.parameters.weights, into: &copy.weights)
-    model.copy(model.parameters.firstMoments, into: &copy.firstMoments)
-    model.copySecondMoments(into: &copy.secondMoments)
+    let numbers = checkpointNumbers
+    model.copy(model.parameters.weights, count: numbers.weights, into: &copy.weights)
+    drawing?.copyWeights(into: &copy.drawing)
+    if let ranked, ranked.isSharded {
+      // Where ranks are lost, `save` sees that.
+      try? order(.moments)
+      ranked.collectMoments(of: model, into: &copy)
+    } else {
+      model.copy(model.parameters.firstMoments, count: numbers.moments, into: &copy.firstMoments)
+      model.copySecondMoments(count: numbers.moments, into: &copy.secondMoments)
+    }
     return copy
   }
 }
 
 extension Transformer {
   /// Copies the second moments to where the weights lie in their block. Those that Muon has no use for are zero.
-  fileprivate func copySecondMoments(into block: inout [Float]) {
+  fileprivate func copySecondMoments(count: Int, into block: inout [Float]) {
     let layout = parameters.layout
-    guard layout.secondMoments < layout.count else { return copy(parameters.secondMoments, into: &block) }
-    if block.count != layout.count { block = [Float](repeating: 0, count: layout.count) }
+    guard layout.secondMoments < layout.count else {
+      return copy(parameters.secondMoments, count: count, into: &block)
+    }
+    if block.count != count { block = [Float](repeating: 0, count: count) }
     let source = parameters.secondMoments
     block.withUnsafeMutableBufferPointer { buffer in
       let destination = buffer.baseAddress!
       Team.split(layout.tensors.count, threads: threads) { _, range in
         for tensor in layout.tensors[range] {
-          guard let place = tensor.secondMoment else { continue }
+          guard let place = tensor.secondMoment, tensor.offset + tensor.count <= count else { continue }
           (destination + tensor.offset).update(from: source + place, count: tensor.count)
         }
       }
@@ -55,8 +73,7 @@ extension Transformer {
   }
 
   /// Copies one block of parameters on all threads.
-  fileprivate func copy(_ base: UnsafeMutablePointer<Float>, into block: inout [Float]) {
-    let count = parameters.layout.count
+  func copy(_ base: UnsafeMutablePointer<Float>, count: Int, into block: inout [Float]) {
     if block.count == count {
       block.withUnsafeMutableBufferPointer { buffer in
         let destination = buffer.baseAddress!
@@ -77,9 +94,10 @@ extension Transformer {
 }
 
 extension Transformer {
-  /// Takes the weights from a checkpoint, and the moments if the network has them.
+  /// Takes the weights from a checkpoint, and the moments if the network has them; those that the checkpoint leaves out are zero.
+  /// - Parameter owned: ranges whose moments are kept here; nil for all.
   /// - Throws: `UserError` when a tensor is missing or has another shape.
-  package func restore(_ checkpoint: Checkpoint) throws(UserError) {
+  package func restore(_ checkpoint: Checkpoint, momentsIn owned: [Range<Int>]? = nil) throws(UserError) {
     let stored = Dictionary(checkpoint.tensors.map { ($0.path, $0) }, uniquingKeysWith: { first, _ in first })
     for tensor in parameters.layout.tensors {
       guard let source = stored[tensor.path], source.shape == tensor.shape else {
@@ -89,15 +107,26 @@ extension Transformer {
             + (stored[tensor.path].map { "\(tensor.path) in shape \($0.shape)" } ?? "no \(tensor.path)")
             + ", but this recipe needs \(tensor.shape): resume with the recipe that the run was made with")
       }
-      func copy(_ block: [Float], _ destination: UnsafeMutablePointer<Float>) {
+      let whole = tensor.offset..<tensor.offset + tensor.count
+      /// - Parameter range: elements of the tensor, as they lie among the parameters.
+      func copy(_ block: [Float], _ destination: UnsafeMutablePointer<Float>, _ range: Range<Int>) {
+        let first = range.lowerBound - tensor.offset
         block.withUnsafeBufferPointer {
-          destination.update(from: $0.baseAddress! + source.offset, count: tensor.count)
+          (destination + first).update(from: $0.baseAddress! + source.offset + first, count: range.count)
         }
       }
-      copy(checkpoint.weights, parameters.weights + tensor.offset)
-      if parameters.isTrained {
-        copy(checkpoint.firstMoments, parameters.firstMoments + tensor.offset)
-        if let place = tensor.secondMoment { copy(checkpoint.secondMoments, parameters.secondMoments + place) }
+      copy(checkpoint.weights, parameters.weights + tensor.offset, whole)
+      guard parameters.isTrained else { continue }
+      guard source.offset + tensor.count <= min(checkpoint.firstMoments.count, checkpoint.secondMoments.count) else {
+        (parameters.firstMoments + tensor.offset).update(repeating: 0, count: tensor.count)
+        if let place = tensor.secondMoment {
+          (parameters.secondMoments + place).update(repeating: 0, count: tensor.count)
+        }
+        continue
+      }
+      for range in (owned ?? [whole]).map({ $0.clamped(to: whole) }) where !range.isEmpty {
+        copy(checkpoint.firstMoments, parameters.firstMoments + tensor.offset, range)
+        if let place = tensor.secondMoment { copy(checkpoint.secondMoments, parameters.secondMoments + place, range) }
       }
     }
     parameters.roundOperands(threads: threads)

@@ -22,8 +22,11 @@ extension Trainer {
     noteSoundWeights()
     savedState = state
     isKept = savingRequests.contains(where: \.actor.isByHand)
+    let copy = checkpoint(in: consume spare)
+    // Moments of a rank that is lost are missing: the next step says which.
+    guard ranked?.ranks.failure == nil || ranked?.isSharded == false else { return }
     // Given away: a copy that stayed here would make the arrays be copied once more.
-    outlets.save(checkpoint(in: consume spare), savingRequests)
+    outlets.save(consume copy, savingRequests)
     savingRequests = []
   }
 
@@ -40,34 +43,59 @@ extension Trainer {
     var watch = Stopwatch()
     var toldAt = ContinuousClock.now
     let gradients = groupGradients()
+    var diagnostics = dueDiagnostics()
     var measured: Measured?
+    var outputs: [MemoryOutput] = []
+    func shouldContinue(_ done: Int, _ total: Int) -> Bool {
+      if let progress = outlets.progress, ContinuousClock.now - toldAt > .milliseconds(100) {
+        toldAt = .now
+        progress(done, total)
+      }
+      return !inbox.isStopping
+    }
+    if let pass = diagnostics {
+      do {
+        guard try readTraining(for: pass, while: shouldContinue) else { return nil }
+      } catch let error as CorpusError {
+        fail(error, outlets)
+        return nil
+      } catch {
+        occurred(.warning, "no diagnostics are measured: \(error)", by: .program, outlets)
+        diagnostics = nil
+      }
+    }
     do {
-      measured = try model.measure(
-        on: corpus.heldOut, by: recipe, weights: weights, tokens: recipe.evaluate.tokens,
-        while: { done, total in
-          if let progress = outlets.progress, ContinuousClock.now - toldAt > .milliseconds(100) {
-            toldAt = .now
-            progress(done, total)
-          }
-          return !inbox.isStopping
-        })
+      measured = try measure(for: diagnostics, while: shouldContinue)
       // An evaluation that stops short measures nothing.
-      if measured != nil { try addGradientsAtH(to: &measured!.losses) }
-    } catch {
+      if measured != nil { outputs = try addGradientsAtH(to: &measured!.losses) }
+    } catch let error as CorpusError {
       fail(error, outlets)
+      return nil
+    } catch {
+      rankFault = UserError(error, while: "evaluating")
       return nil
     }
     // A failure ends the session before anything else is computed.
     guard let measured, model.failure == nil else { return nil }
+    do {
+      try diagnostics?.finish(.heldOut, of: model)
+    } catch {
+      occurred(.warning, "no diagnostics are measured: \(error)", by: .program, outlets)
+      diagnostics = nil
+    }
     let accuracy = answerTask(outlets) { !inbox.isStopping }
     guard model.failure == nil, !inbox.isStopping || accuracy != nil || task == nil else { return nil }
     let first = measured.losses[0].loss
     let isBest = first < state.bestLoss
     if isBest { state.bestLoss = first }
-    let evaluation = Evaluation(
+    let memory = memoryUse(outputs)
+    var evaluation = Evaluation(
       step: state.step, tokens: state.tokens, time: wallTime(), losses: measured.losses, order: measured.order,
-      paths: measured.paths, taskAccuracy: accuracy, gradients: gradients, isBest: isBest, seconds: watch.lap())
+      paths: measured.paths, taskAccuracy: accuracy, gradients: gradients,
+      diagnostics: diagnostics?.numbers() ?? [], isBest: isBest, seconds: watch.lap())
+    evaluation.memories = memory.uses
     outlets.report(.evaluated(evaluation))
+    if let map = memory.map { outlets.report(.mapped(map)) }
     return evaluation
   }
 

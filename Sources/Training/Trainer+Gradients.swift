@@ -14,6 +14,8 @@ struct TakenUpdate {
   let step: Int
   /// As they were then: a command may have changed them since.
   let settings: Recipe.OptimizerSettings
+  /// Whether nothing but the MTP heads' own tensors was updated.
+  let isFurtherAlone: Bool
 }
 
 extension Trainer {
@@ -23,9 +25,8 @@ extension Trainer {
     if let measuredGradients, measuredGradients.step == state.step { return measuredGradients.groups }
     guard let takenUpdate, takenUpdate.step + 1 == state.step else { return [] }
     let tensors = model.parameters.layout.tensors
-    let gradients = model.parameters.squares(of: model.parameters.gradients, threads: model.threads)
+    guard let (gradients, updates) = try? gradientSquares(of: takenUpdate) else { return [] }
     let weights = model.parameters.squares(of: model.parameters.weights, threads: model.threads)
-    let updates = optimizer.updateSquares(of: takenUpdate, in: model)
     var sums: [(group: TensorGroup, gradient: Double, weight: Double, update: Double)] = []
     for (index, tensor) in tensors.enumerated() where tensor.description.section != .memory {
       let group = tensor.description.section
@@ -44,16 +45,55 @@ extension Trainer {
     return groups
   }
 
+  /// The squares of each tensor's gradient and of its update, summed; of all ranks.
+  /// - Throws: `UserError` when a rank is lost.
+  func gradientSquares(of update: TakenUpdate) throws(UserError) -> (gradients: [Double], updates: [Double]) {
+    let updates = optimizer.updateSquares(of: update, in: model)
+    guard let ranked, ranked.isSharded else {
+      return (model.parameters.squares(of: model.parameters.gradients, threads: model.threads), updates)
+    }
+    // Each rank has the gradients and moments that it owns.
+    try order(.groupGradients)
+    let sums = try ranked.ranks.sum(optimizer.ownedSquares(of: model.parameters.gradients, in: model) + updates)
+    return (Array(sums[..<updates.count]), Array(sums[updates.count...]))
+  }
+
   /// Gives each loss the norm of its gradient at the final hidden states, over the first rows of the held-out part. The
   /// gradients of the last step are gone then.
-  func addGradientsAtH(to losses: inout [HeadLoss]) throws(CorpusError) {
-    var batches = OrderedBatches(
-      of: corpus.heldOut, rows: model.rows, context: recipe.model.context, lookahead: recipe.lookahead, most: model.rows
-    )
-    guard let batch = try batches.next() else { return }
-    let norms = model.gradientsAtHidden(TokenRows(batch), weights: weights)
+  /// - Returns: what memory layers came to on the same rows; empty without any.
+  /// - Throws: `CorpusError` when the rows cannot be read; `UserError` when a rank is lost.
+  func addGradientsAtH(to losses: inout [HeadLoss]) throws -> [MemoryOutput] {
+    try order(.gradientsAtHidden)
+    model.beginMeasuringMemory()
+    let norms = try gradientsAtHidden()
     for (index, norm) in norms.enumerated() where losses.indices.contains(index) {
       losses[index].gradientAtH = Float(norm)
+    }
+    return model.endMeasuringMemory()
+  }
+
+  /// The norms of the gradients at the hidden states of a micro-batch of held-out rows, one a head, over all ranks; empty without
+  /// such rows.
+  /// - Throws: `CorpusError` when the rows cannot be read; `UserError` when a rank is lost.
+  func gradientsAtHidden() throws -> [Double] {
+    let rows = recipe.batch.rows
+    var batches = OrderedBatches(
+      of: corpus.heldOut, rows: rows, context: recipe.model.context, lookahead: recipe.lookahead, most: rows)
+    guard let ranked else {
+      guard let batch = try batches.next() else { return [] }
+      return model.gradientsAtHidden(TokenRows(batch), weights: weightsNow, stage: stage)
+    }
+    var counts = weights.map { _ in 0 }
+    do {
+      guard let batch = try batches.next() else { return [] }
+      let own = TokenRows(batch, first: model.configuration.firstRow, count: model.rows)
+      model.countPositions(own, into: &counts)
+      let denominators = try ranked.denominators(counts, failure: nil)
+      let norms = model.gradientsAtHidden(own, weights: weights, denominators: denominators, stage: stage)
+      return try ranked.ranks.sum(norms.map { $0 * $0 }).map { $0.squareRoot() }
+    } catch let error as CorpusError {
+      _ = try? ranked.denominators(counts, failure: UserError(.data, error.description))
+      throw error
     }
   }
 }

@@ -18,15 +18,41 @@ struct GuardRecord {
   var backs = 0
   /// Batches that were left out in a row.
   var skips = 0
-  /// The step of the last checkpoint whose weights were sound; nil before there is one.
+  /// The step that the session goes on from, and the factor of the rate there: who diverges from there without having changed the
+  /// rate does so again.
+  var firstStep = 0
+  var firstFactor = 1.0
+  /// The step of this session's last checkpoint whose weights were sound; nil before there is one.
   var soundStep: Int?
-  /// Root mean square of each tensor then.
+  /// The factor of the rate in that checkpoint.
+  var soundFactor = 1.0
+  /// Finds the newest sound checkpoint from before the one that this session began with.
+  var older: (@Sendable () -> SoundCheckpoint?)?
+  /// Root mean square of each tensor when the weights were last known to be sound, and the step.
   var soundSizes: [Float] = []
+  var sizesStep = 0
+  /// The step at which the sizes were looked at last: what is looked at now and then may be looked at by a save as well.
+  var judgedStep: Int?
+  /// The step at which a tensor was first seen to be far larger than that; nil while none is.
+  var explodedAt: Int?
+}
+
+/// A stored checkpoint whose weights are sound.
+package struct SoundCheckpoint: Sendable {
+  package let run: String
+  package let step: Int
+
+  package init(run: String, step: Int) {
+    self.run = run
+    self.step = step
+  }
 }
 
 extension Trainer {
-  /// A tensor whose numbers are so many times as large as in the last sound checkpoint has exploded.
+  /// A tensor whose numbers are so many times as large as when they were last known to be sound has exploded.
   private static let explosion: Float = 30
+  /// Steps between two looks at the sizes of tensors.
+  private static let sizesEvery = 50
 
   /// Acts on a step that was not taken, or on weights that are spoilt.
   /// - Returns: how the session ends, where it does.
@@ -71,17 +97,35 @@ extension Trainer {
   }
 
   /// Remembers the weights' sizes, to see later whether they grow out of bounds.
-  mutating func noteSizes() { guarded.soundSizes = tensorSizes() }
+  mutating func noteSizes() { (guarded.soundSizes, guarded.sizesStep) = (tensorSizes(), state.step) }
+
+  /// Looks at the weights' sizes now and then. Small networks grow by much in thousands of steps, and are sound.
+  mutating func judgeSizesIfDue() {
+    if isGuarded, state.step % Self.sizesEvery == 0 { judgeSizes() }
+  }
+
+  private mutating func judgeSizes() {
+    guard guarded.judgedStep != state.step else { return }
+    guarded.judgedStep = state.step
+    let sizes = tensorSizes()
+    if explodedTensor(sizes) != nil {
+      // Weights with which the loss stays low have learned, and come to no harm.
+      let first = guarded.explodedAt ?? state.step
+      let isLearned =
+        state.step - first >= Self.sizesEvery && state.guarded?.isHigh == false && sizes.allSatisfy(\.isFinite)
+      guarded.explodedAt = isLearned ? nil : first
+    } else {
+      guarded.explodedAt = nil
+    }
+    state.guarded?.isExploded = guarded.explodedAt != nil
+    if state.guarded?.isSuspect != true { (guarded.soundSizes, guarded.sizesStep) = (sizes, state.step) }
+  }
 
   /// Remembers that the weights of now are sound, where they are; a checkpoint of them says so.
   mutating func noteSoundWeights() {
     guard isGuarded else { return }
-    let sizes = tensorSizes()
-    let isExploded = explodedTensor(sizes) != nil
-    state.guarded?.isExploded = isExploded
-    guard state.guarded?.isSuspect != true else { return }
-    guarded.soundStep = state.step
-    guarded.soundSizes = sizes
+    judgeSizes()
+    if state.guarded?.isSuspect != true { (guarded.soundStep, guarded.soundFactor) = (state.step, state.rateFactor) }
   }
 
   /// Leaves one batch out: the next step takes the one after it.
@@ -133,7 +177,7 @@ extension Trainer {
     case .nonFinite(let losses, let norm):
       // The sign of a NaN means nothing.
       let values = losses.map { "\($0.head.name) \($0.loss.isNaN ? .nan : $0.loss)" }.joined(separator: ", ")
-      return "step \(state.step + 1) was not taken: \(values), gradient norm \(norm)"
+      return "step \(state.step + 1) was not taken: \(values), gradient norm \(norm.isNaN ? .nan : norm)"
     case .spike(let alarm): return "step \(state.step + 1) was not taken: \(alarm.words)"
     case .spoilt: return "the training went wrong before step \(state.step)"
     }
@@ -145,16 +189,22 @@ extension Trainer {
   }
 
   private func advice(isAttended: Bool) -> String {
-    let back = guarded.soundStep.map { "step \($0), the last sound checkpoint" }
+    let own = guarded.soundStep.map { SoundCheckpoint(run: name, step: $0) }
+    let failsAgain = own?.step == guarded.firstStep && state.rateFactor == guarded.firstFactor
+    let sound = failsAgain ? guarded.older?() ?? own : own ?? guarded.older?()
     if isAttended {
-      return back.map { " — r goes back to \($0); or lower the rate and go on" } ?? " — lower the rate and go on"
+      // The list of checkpoints has those of this run.
+      guard let sound, sound.run == name else { return " — lower the rate and go on" }
+      return " — r goes back to step \(sound.step), the last sound checkpoint; or lower the rate and go on"
     }
-    guard let step = guarded.soundStep else {
-      return " — begin again with a lower schedule.rate, since there is no checkpoint"
+    guard let sound else {
+      return " — begin again with a lower schedule.rate, since there is no sound checkpoint to go back to"
     }
+    // A factor that a command gave the rate goes on from the checkpoint.
+    let factor = sound.run == name && sound.step == guarded.soundStep ? max(guarded.soundFactor, 1) : 1
     return
-      " — “foretop resume \(name) --step \(step) --set schedule.rate=\(Figure.rate(recipe.schedule.rate / 2))” goes on from "
-      + "the last sound checkpoint with a lower rate"
+      " — “foretop resume \(sound.run) --step \(sound.step) --set schedule.rate=\(Figure.rate(recipe.schedule.rate / 2 / factor))” "
+      + "goes on from the last sound checkpoint with a lower rate"
   }
 
   // MARK: Weights that came to harm
@@ -208,7 +258,7 @@ extension Trainer {
     return sizes
   }
 
-  /// A tensor that is not finite, or far larger than in the last sound checkpoint, in words.
+  /// A tensor that is not finite, or far larger than when it was last known to be sound, in words.
   private func explodedTensor(_ sizes: [Float]) -> String? {
     for (index, tensor) in model.parameters.layout.tensors.enumerated() {
       if !sizes[index].isFinite { return "\(tensor.path) is not finite" }
@@ -216,7 +266,7 @@ extension Trainer {
       let before = max(guarded.soundSizes[index], 0.02)
       if sizes[index] > Self.explosion * before {
         let times = Figure.fixed(Double(sizes[index] / before).rounded(.down), 0)
-        return "\(tensor.path) is \(times) times as large as at step \(guarded.soundStep ?? 0)"
+        return "\(tensor.path) is \(times) times as large as at step \(guarded.sizesStep)"
       }
     }
     return nil

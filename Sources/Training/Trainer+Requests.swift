@@ -48,13 +48,18 @@ extension Trainer {
     switch request.command {
     case .rate, .weight, .note, .detach: true
     // The copy would not have the changes that wait, and a session that goes on from it would not make them again.
-    case .save, .saveAs: request.actor != .program && changes.isEmpty
+    // Moments that other ranks have come when they have ended the step too.
+    case .save, .saveAs: request.actor != .program && changes.isEmpty && ranked?.isSharded != true
     case .proceed: request.actor != .program && !isPaused && !isHeld
     default: false
     }
   }
 
   mutating func obey(_ request: Request, _ inbox: Inbox, _ outlets: Outlets) -> Ending? {
+    if let doubt = doubt(about: request) {
+      refuse(request, doubt, outlets)
+      return nil
+    }
     switch request.command {
     case .pause where request.actor == .program:
       if !isPaused && !isHeld { occurred(.pause, "waits for the disk", by: .program, outlets) }
@@ -133,7 +138,12 @@ extension Trainer {
     case .leaveOut:
       if leaveBatchOut() { leaveOut("as before", by: request.actor, outlets) }
     case .back(let target): return goBack(to: target, for: request, outlets)
-    case .detach: answer(request, outlets)
+    case .detach:
+      guard outlets.hasScreen?() ?? true else {
+        refuse(request, "this run has no screen to leave: it prints lines, or is in the background already", outlets)
+        return nil
+      }
+      answer(request, outlets)
     }
     return nil
   }
@@ -164,7 +174,7 @@ extension Trainer {
         Occurrence(
           .branch, step: state.step, time: wallTime(), key: "back", old: Double(state.step), new: Double(branch.step),
           actor: request.actor, request: request.id,
-          text: "\(why)back to step \(branch.step), as the branch “\(branch.name)”")))
+          text: "\(why)back to step \(branch.step), goes on as “\(branch.name)”")))
   }
 
   private mutating func proceed(_ request: Request, _ outlets: Outlets) {

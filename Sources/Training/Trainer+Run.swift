@@ -15,6 +15,8 @@ extension Trainer {
     let goBack: ((BackTarget, Int, Occurrence.Actor, Double?) throws -> BranchStart)?
     /// How many of how many windows an evaluation has measured.
     let progress: ((Int, Int) -> Void)?
+    /// True if the run has a screen, which `detach` leaves. Without it, a run counts as one that has.
+    let hasScreen: (() -> Bool)?
 
     /// - Parameters:
     ///   - save: receives a complete copy of the state, and the requests that are answered when the copy is stored.
@@ -25,13 +27,14 @@ extension Trainer {
       report: @escaping (Event) -> Void, save: @escaping (consuming Checkpoint, [Request]) -> Void,
       spare: (() -> Checkpoint?)? = nil,
       goBack: ((BackTarget, Int, Occurrence.Actor, Double?) throws -> BranchStart)? = nil,
-      progress: ((Int, Int) -> Void)? = nil
+      progress: ((Int, Int) -> Void)? = nil, hasScreen: (() -> Bool)? = nil
     ) {
       self.report = report
       self.save = save
       self.spare = spare
       self.goBack = goBack
       self.progress = progress
+      self.hasScreen = hasScreen
     }
   }
 
@@ -72,7 +75,7 @@ extension Trainer {
       evaluateAsDue(inbox, outlets)
       save(outlets)
     }
-    while state.step < recipe.steps, failure == nil, !hasReachedStop {
+    while state.step < recipe.steps, failure == nil, rankFault == nil, !hasReachedStop {
       if let ending = obey(inbox, outlets) { return ending }
       while let edit = edits.first, edit.step <= state.step {
         if edit.step == state.step { _ = obey(Request(edit.command, by: .program), inbox, outlets) }
@@ -85,6 +88,7 @@ extension Trainer {
       case .stepped(let report):
         outlets.report(.stepped(report))
         guarded.skips = 0
+        judgeSizesIfDue()
         if let newAlarm { tell(of: newAlarm, outlets) }
         pauseIfDue(after: report, outlets)
         if isGuarded, state.guarded?.hasJustSpoilt == true,
@@ -110,6 +114,7 @@ extension Trainer {
     if failure != nil { save(outlets) }
     // What was measured after the last step has failed.
     if let failure = model.failure { return fail(UserError(failure), outlets) }
+    if let rankFault = rankFault ?? ranked?.ranks.failure { return fail(rankFault, outlets) }
     if isSaveDue, let ending = obey(inbox, outlets) { return ending }
     if failure != nil { return Ending(.failed, step: state.step, time: wallTime()) }
     if state.owesEvaluation == true { return Ending(.stopped, step: state.step, time: wallTime()) }

@@ -45,6 +45,13 @@ extension Trainer {
     if setting == .steps, Int(value) <= state.step {
       return "is not ahead, since the run is at step \(state.step): “stop” ends it now"
     }
+    if setting.shapesNextToken, !model.configuration.shapesNextToken {
+      return "has no effect on a run that began with plain cross-entropy: begin a run with “train --set "
+        + "\(setting.key)=\(setting.text(value))”"
+    }
+    if setting == .teacher, !recipe.objective.teacher.isThere {
+      return "has no effect on a run without a teacher: begin a run with “train --set objective.teacher.file=FILE”"
+    }
     var changed = recipe
     setting.set(value, in: &changed)
     do {
@@ -150,6 +157,7 @@ extension Trainer {
       .over: Double(change.over), .from: Double(step),
       .then: Double(CourseChange.Course.allCases.firstIndex(of: change.course) ?? 0),
     ]
+    rateCaution.note(state.rateFactor, before: step)
     remember(.course(before, factor: state.rateFactor), for: request)
     // What is held or annealed begins with the rate that there is.
     let begins = change.course == .hold || change.course == .anneal

@@ -17,8 +17,10 @@ package struct Trainer: ~Copyable {
   let model: Transformer
   private(set) var optimizer: Optimizer
   let probes: Probes?
+  /// The other ranks; nil where this process trains alone.
+  let ranked: RankedTraining?
   let heads: [Head]
-  private let dropoutStream: RandomStream
+  let dropoutStream: RandomStream
   var batches: Batches
   var state: TrainerState
   var isPaused = false
@@ -32,6 +34,8 @@ package struct Trainer: ~Copyable {
   var isStoppingAfterSave = false
   /// The error that ended the reading of the text; the run then ends.
   package internal(set) var failure: CorpusError?
+  /// What another rank could not do between two steps; the run then ends.
+  var rankFault: UserError?
   /// The state that was last handed over to be saved.
   var savedState: TrainerState?
   /// Whether somebody asked for that.
@@ -48,6 +52,8 @@ package struct Trainer: ~Copyable {
   var hasReachedStop = false
   /// The changes that `undo` can take back, oldest first.
   var undoable: [UndoableChange] = []
+  /// The factors of the user's changes of the rate before the newest ones.
+  var rateCaution = RateCaution()
   /// The index of the probe that is shown.
   var probe = 0
   /// The head's ranking at every probe, as last measured.
@@ -57,7 +63,7 @@ package struct Trainer: ~Copyable {
   /// Changes requested during the current step, which apply from the next step on.
   var changes = StepChanges()
   /// True during a step.
-  private(set) var isInStep = false
+  var isInStep = false
   /// Requests to be answered when the next copy is stored.
   var savingRequests: [Request] = []
   /// Requests to be answered when the requested steps are taken.
@@ -68,29 +74,42 @@ package struct Trainer: ~Copyable {
   private(set) var isGuarded = false
   var guarded = GuardRecord()
   /// A spike that the last step was, where it is to be said.
-  private(set) var newAlarm: GuardAlarm?
+  var newAlarm: GuardAlarm?
   /// The last update, as long as its gradients and moments are there; nil before the first.
-  private(set) var takenUpdate: TakenUpdate?
+  var takenUpdate: TakenUpdate?
+  /// The step of the checkpoint that the session began with, if that left out the moments of some tensors.
+  package private(set) var stepWithoutMoments: Int?
   /// What was measured of the gradients, and at which step.
   var measuredGradients: (step: Int, groups: [GroupGradient])?
+  /// Of each token the longest one that it begins with; empty where the recipe has no use for that.
+  let prefixes: [Int32]
+  /// What draws inputs in the place of the text's tokens; nil where the text alone is read.
+  let drawing: Drawing?
+  /// The teacher's predictions for a step's rows; nil without a teacher.
+  let teaching: Teaching?
   /// Sums of a step, one per head; the array is reused.
-  private var sums: [LossSum]
-  private var denominators: [Int]
+  var sums: [LossSum]
+  var denominators: [Int]
 
   /// Allocates everything, and takes weights and moments from the checkpoint or initialises them.
   /// - Parameters:
   ///   - checkpoint: the state to continue from; nil begins at step 0.
   ///   - name: of the run, for its screen.
   ///   - task: the questions of `evaluate.task`; nil asks none.
+  ///   - ranks: the ranks that train together, of which this trainer is one (see `Trainer.make`); nil for a process alone.
   ///   - progress: receives how many of how many weights have their first values.
   /// - Throws: `UserError` when the recipe does not make a network, the CPU or its memory do not suffice, or the
   ///   checkpoint is of another network; `CorpusError` when the held-out part cannot be read.
   package init(
     recipe: Recipe, corpus: Corpus, from checkpoint: Checkpoint?, threads: Int, name: String, task: TaskSet? = nil,
-    progress: (Int, Int) -> Void = { _, _ in }
+    ranks: Ranks? = nil, progress: (Int, Int) -> Void = { _, _ in }
   ) throws {
     if let checkpoint { try recipe.optimizer.require(momentsOf: checkpoint) }
-    try RunPlan(recipe, vocabulary: corpus.tokenizer.vocabulary, threads: threads).checkMachine()
+    let plan = try RunPlan(
+      recipe, vocabulary: corpus.tokenizer.vocabulary, threads: threads, ranks: ranks?.count ?? 1)
+    try plan.checkMachine()
+    let ranked = ranks.map { RankedTraining($0, recipe, plan.network.parameters) }
+    let owned = ranked.flatMap { $0.isSharded ? $0.owned : nil }
     let prompt = recipe.sample.prompt
     guard corpus.tokenizer.takesAll(of: prompt) else {
       throw UserError(
@@ -99,22 +118,36 @@ package struct Trainer: ~Copyable {
           + "\(corpus.tokenizer.vocabulary)")
     }
     let model = try recipe.network(
-      vocabulary: corpus.tokenizer.vocabulary, rows: recipe.batch.rows, threads: threads, isTrained: true,
-      from: checkpoint)
+      vocabulary: corpus.tokenizer.vocabulary, rows: plan.network.rows,
+      firstRow: plan.network.rows * (ranks?.rank ?? 0), threads: threads, isTrained: true, from: checkpoint,
+      momentShares: plan.network.momentShares, owning: owned)
+    let drawing =
+      recipe.data.drawn.isOn
+      ? try Drawing(recipe, vocabulary: corpus.tokenizer.vocabulary, threads: threads, lookahead: recipe.lookahead)
+      : nil
+    let teaching = try recipe.objective.teacher.isThere ? Teaching(recipe, corpus) : nil
     try task?.check(by: corpus.tokenizer, context: recipe.model.context)
-    let optimizer = try Optimizer(recipe.optimizer, for: model)
+    let optimizer = try Optimizer(recipe.optimizer, for: model, owning: owned)
     let probes = try Probes(corpus.heldOut, recipe: recipe, configuration: model.configuration)
     if let checkpoint {
       state = checkpoint.state
       state.threads = threads
+      state.ranks = ranks?.count
+      if checkpoint.state.step > 0, checkpoint.tensorsWithMoments.count < checkpoint.tensors.count {
+        stepWithoutMoments = checkpoint.state.step
+      }
       if checkpoint.state.guarded?.isSuspect != true { guarded.soundStep = checkpoint.state.step }
     } else {
       model.parameters.initialize(
         seed: recipe.seed, deviation: recipe.model.deviation, residualScale: recipe.residualScale, threads: threads,
         progress: progress)
       state = TrainerState(seed: recipe.seed, threads: threads)
+      state.ranks = ranks?.count
     }
     self.recipe = recipe
+    // A run whose loss is shaped may get prefix tokens by a command.
+    prefixes =
+      recipe.shapesNextToken && [.sentencepiece, .bpe].contains(recipe.tokenizer.kind) ? corpus.tokenizer.prefixes : []
     heads = recipe.heads
     weights = heads.map { [state] in Float(recipe.weight(of: $0, in: state)) }
     sums = heads.map { _ in LossSum() }
@@ -124,24 +157,33 @@ package struct Trainer: ~Copyable {
     self.name = name
     self.optimizer = optimizer
     self.probes = probes
+    self.ranked = ranked
     batches = Batches(
-      of: corpus.training, rows: recipe.samplesPerStep, context: recipe.model.context,
+      of: recipe.trained(of: corpus), rows: recipe.samplesPerStep, context: recipe.model.context,
       lookahead: recipe.lookahead, seed: recipe.seed, window: state.window)
     dropoutStream = RandomStream(seed: recipe.seed, purpose: "dropout")
+    drawing?.begin(with: model, from: checkpoint)
+    self.drawing = drawing
+    self.teaching = teaching
     self.model = model
   }
 
   /// The first event of this session.
   package var beginning: Beginning {
-    Beginning(
+    var beginning = Beginning(
       name: name, recipe: recipe, step: state.step, tokens: state.tokens, time: wallTime(),
       parameters: model.parameters.layout.parameters, threads: model.threads, precision: model.precision.name,
-      corpus: corpus.summary, vocabulary: corpus.tokenizer.vocabulary, trainingTokens: corpus.training.count,
+      corpus: corpus.summary, vocabulary: corpus.tokenizer.vocabulary, trainingTokens: recipe.trained(of: corpus).count,
       heldOutTokens: corpus.heldOut.count, unigramEntropy: corpus.unigramEntropy)
+    beginning.ranks = ranked?.ranks.count ?? 1
+    return beginning
   }
 
   /// The learning rate of the next step, including the user's changes.
-  package var rate: Double { scheduledRate * state.rateFactor }
+  package var rate: Double {
+    if let ranked, !ranked.ranks.isLeader { return ranked.orderedRate }
+    return scheduledRate * state.rateFactor
+  }
 
   /// The scheduled learning rate of the next step, without the user's changes.
   private var scheduledRate: Double { scheduledRate(at: state.step) }
@@ -159,11 +201,28 @@ package struct Trainer: ~Copyable {
     for (index, head) in heads.enumerated() { self.weights[index] = Float(weight(of: head)) }
   }
 
-  /// Sets a number of the recipe from the next step on.
+  /// Sets a number of the recipe from the next step on. A rate that is held, or annealed, begins where it was, although another
+  /// number of steps is another schedule.
   mutating func set(_ setting: RunSetting, to value: Double) {
+    let rate = rate
     setting.set(value, in: &recipe)
+    let scheduled = scheduledRate
+    if setting == .steps, recipe.schedule.holds(at: state.step), scheduled > 0, self.rate != rate {
+      state.rateFactor = rate / scheduled
+    }
     optimizer.settings = recipe.optimizer
     state.settings = (state.settings ?? [:]).merging([setting.key: value]) { $1 }
+  }
+
+  /// Takes over the numbers of rank 0.
+  mutating func take(_ order: RankOrder) {
+    (state.step, state.window) = (order.step, order.window)
+    batches.go(to: order.window)
+    ranked?.orderedRate = order.rate
+    order.apply(to: &recipe.optimizer)
+    optimizer.settings = recipe.optimizer
+    recipe.evaluate.tokens = order.tokens
+    weights = order.weights.map(Float.init)
   }
 
   /// Gives the texts that are shown another prompt.
@@ -172,127 +231,30 @@ package struct Trainer: ~Copyable {
     state.prompt = prompt
   }
 
-  /// The result of a step.
-  package enum Outcome {
-    case stepped(StepReport)
-    /// A loss or the gradient was not finite: the weights are unchanged.
-    case diverged([HeadLoss], gradientNorm: Double)
-    /// The loss or the gradient was far above what it was, and the recipe's guard acts on that: the weights are as they were.
-    case spiked(GuardAlarm)
-    /// The computation failed: the weights are unchanged.
-    case failed(UserError)
-    /// The step was abandoned before its last micro-batch: nothing has changed.
-    case left
-    /// No batch was taken, since the text cannot be read or has changed; the network is unchanged.
-    case unread(CorpusError)
-  }
-
-  /// Takes one optimizer step. If a loss or the gradient is not finite, the weights stay unchanged. Allocates nothing
-  /// but the report's list of losses.
-  package mutating func step() -> Outcome { step(beside: nil) }
-
-  /// - Parameter desk: requests during the step, which are handled before every micro-batch except the first and may
-  ///   abandon the step.
-  mutating func step(beside desk: Desk?) -> Outcome {
-    isInStep = true
-    takenUpdate = nil
-    measuredGradients = nil
-    defer { isInStep = false }
-    var watch = Stopwatch()
-    var phases = Phases()
-    let batch: Batch  // tokens and what follows them
-    do {
-      batch = try batches.next()
-    } catch {
-      batches.goBack(to: state.window)
-      return .unread(error)
-    }
-    for head in heads.indices {
-      sums[head] = LossSum()
-      denominators[head] = 0
-    }
-    for index in 0..<recipe.batch.accumulation {
-      model.countPositions(microBatch(index, of: batch), into: &denominators)
-    }
-    phases.data = watch.lap()
-    for index in 0..<recipe.batch.accumulation {
-      if index > 0, let desk, !attend(to: desk) {
-        batches.goBack(to: state.window)
-        return .left
-      }
-      let rows = microBatch(index, of: batch)
-      let noise = noise(microStep: index)
-      model.forward(rows, noise: noise)
-      phases.forward += watch.lap()
-      model.heads(rows, weights: weights, denominators: denominators, accumulates: index > 0, noise: noise, into: &sums)
-      phases.heads += watch.lap()
-      model.backward(rows, accumulates: index > 0, noise: noise)
-      phases.backward += watch.lap()
-    }
-    let norm = model.gradientNorm()
-    state.window = batches.window
-    if let failure = model.failure { return .failed(UserError(failure)) }
-    let losses = sums.losses(of: heads, weights: weights)
-    guard losses.allSatisfy({ $0.loss.isFinite }), norm.isFinite else { return .diverged(losses, gradientNorm: norm) }
-    let first = Double(losses[0].loss)
-    let alarm = state.guarded?.alarm(loss: first, norm: norm)
-    if isGuarded, let alarm, recipe.guard.acts(on: .spike) { return .spiked(alarm) }
-    newAlarm = state.guarded?.isAlarmed == false ? alarm : nil
-    let rate = rate
-    optimizer.update(
-      model, norm: norm, rate: rate, step: state.step,
-      tableRate: recipe.model.memory.rateFactor(at: state.step, of: recipe.steps))
-    if let failure = optimizer.failure { return .failed(UserError(failure)) }
-    phases.update = watch.lap()
-    takenUpdate = TakenUpdate(norm: norm, rate: rate, step: state.step, settings: optimizer.settings)
-    state.step += 1
-    state.tokens += recipe.tokensPerStep
-    state.active += phases.total
-    state.guarded = state.guarded ?? GuardState()
-    state.guarded?.take(loss: first, norm: norm)
-    return .stepped(
-      StepReport(
-        step: state.step, tokens: state.tokens, time: wallTime(), active: state.active, total: losses.total,
-        losses: losses, rate: rate, gradientNorm: Float(norm),
-        tokensPerSecond: Double(recipe.tokensPerStep) / phases.total, phases: phases))
-  }
-
   /// Begins to act on steps that are out of line.
   /// - Parameters:
   ///   - backs: how often the guard went back already.
   ///   - isSameText: whether the losses so far are those of the text of now.
-  package mutating func startGuarding(after backs: Int, isSameText: Bool) {
+  ///   - older: finds the newest sound checkpoint from before the one that the training goes on from.
+  package mutating func startGuarding(
+    after backs: Int, isSameText: Bool, older: (@Sendable () -> SoundCheckpoint?)? = nil
+  ) {
     isGuarded = true
     guarded.backs = backs
+    guarded.older = older
+    (guarded.firstStep, guarded.firstFactor, guarded.soundFactor) = (state.step, state.rateFactor, state.rateFactor)
     if !isSameText { state.guarded = nil }
     noteSizes()
   }
 
-  /// The loss of the first head on a batch's first rows.
-  mutating func firstLoss(of batch: Batch) -> Float {
-    takenUpdate = nil
-    for head in heads.indices {
-      sums[head] = LossSum()
-      denominators[head] = 0
-    }
-    let rows = microBatch(0, of: batch)
-    model.countPositions(rows, into: &denominators)
-    model.forward(rows, noise: nil)
-    model.heads(rows, weights: weights, denominators: denominators, accumulates: false, noise: nil, into: &sums)
-    return sums.losses(of: heads, weights: weights)[0].loss
+  /// λ of each head at the next step: as steered, with the recipe's course.
+  var weightsNow: [Float] {
+    guard !recipe.objective.mtp.isSteady else { return weights }
+    return heads.map { Float(recipe.weight(weight(of: $0), of: $0, at: state.step)) }
   }
 
-  /// The random stream of dropout in a micro-batch. It depends only on seed and step, so that a resumed run drops the
-  /// same elements.
-  private func noise(microStep: Int) -> RandomStream? {
-    guard recipe.model.dropout > 0 else { return nil }
-    return dropoutStream.branch(UInt64(state.step)).branch(UInt64(microStep))
-  }
-
-  /// The rows of one micro-batch of a step.
-  private func microBatch(_ index: Int, of batch: Batch) -> TokenRows {
-    TokenRows(batch, first: index * recipe.batch.rows, count: recipe.batch.rows)
-  }
+  /// The stage of the next step.
+  var stage: TargetStage { recipe.stage(at: state.step, prefixes: prefixes) }
 }
 
 extension Recipe {
@@ -303,6 +265,6 @@ extension Recipe {
 }
 
 extension [HeadLoss] {
-  /// Σ λ · loss, nats.
-  var total: Float { reduce(0) { $0 + $1.weight * $1.loss } }
+  /// Σ λ · loss, nats, of the losses that are trained.
+  var total: Float { reduce(0) { $0 + $1.weight * ($1.trained ?? $1.loss) } }
 }

@@ -128,7 +128,7 @@ struct PackedTextTests {
 
   @Test(arguments: [
     (#"{"text": "a"}"# + "\n{\"content\": \"b\"}\n", "line 2"), (#"{"text": 5}"#, "line 1"), ("[1]", "line 1"),
-    (#"{"text": "a"}"# + "\n\n{oops}", "line 3"),
+    (#"{"text": "a"}"# + "\n\n{oops}", "line 3"), (#"{"text": "a", "text": "b"}"#, "line 1 has the key “text” twice"),
   ])
   func `a line without a text is refused by its number`(lines: String, place: String) throws {
     let path = try folder.write("bad.jsonl", lines)

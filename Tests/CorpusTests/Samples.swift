@@ -29,8 +29,15 @@ final class TemporaryFolder {
   @discardableResult
   func write(_ name: String, _ text: String) throws -> String { try write(name, Array(text.utf8)) }
 
-  /// Names in the cache folder.
-  var cached: [String] {
+  /// Names in the cache folder, without those that only save some reading.
+  var cached: [String] { names.filter { !Self.isKnown($0) } }
+
+  /// Names of what a start knows from earlier ones.
+  var known: [String] { names.filter(Self.isKnown) }
+
+  private static func isKnown(_ name: String) -> Bool { name.hasSuffix(".texts") || name.hasSuffix(".census") }
+
+  private var names: [String] {
     ((try? FileManager.default.contentsOfDirectory(atPath: cache)) ?? []).sorted()
   }
 }

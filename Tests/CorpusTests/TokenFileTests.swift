@@ -208,10 +208,16 @@ struct TokenFileTests {
   }
 
   @Test func `other files that are called bin are refused by what they are`() throws {
-    for (beginning, what) in [([0x1F, 0x8B, 8, 0], "gzip"), ([0x93] + Array("NUMPY\u{1}\0".utf8), "NumPy")]
-      as [([UInt8], String)]
-    {
-      let path = try folder.write("a.bin", beginning + Array(repeating: 1, count: 100))
+    let model = bytes([40] as [UInt64]) + Array(#"{"lm_head.weight":{"dtype":"F32"}}      "#.utf8)
+    let reals = bytes((0..<100).map { (Float($0) - 50.5).bitPattern })
+    let labels = (0..<100).map { Int64($0 % 7 == 0 ? -100 : 300 * $0) }
+    for (beginning, what) in [
+      ([0x1F, 0x8B, 8, 0], "gzip"), ([0x93] + Array("NUMPY\u{1}\0".utf8), "NumPy"),
+      (Array(String(repeating: "In the beginning God created. ", count: 40).utf8), "text"), (model, "safetensors"),
+      (reals, "fp32"), (bytes(labels), "integers of 8 bytes"), (bytes(labels.map(Int32.init)), "integers of 4 bytes"),
+      (bytes([Int32(20_240_520).byteSwapped]), "llm.c"),
+    ] as [([UInt8], String)] {
+      let path = try folder.write("a.bin", beginning + Array(repeating: 1, count: what == "gzip" ? 100 : 0))
       let error = try #require(throws: CorpusError.self) { try Corpus(opening: source([path])) }
       #expect(error.description.contains(path) && error.description.contains(what), "\(error)")
     }

@@ -198,8 +198,18 @@ struct CommandLineTests {
 
   @Test func `where nothing trains, the command line says so`() {
     var stored = run.dashboard(at: 300, .stored)
-    #expect(stored.press(.character(":")) == nil)
-    #expect(stored.overlay == nil && stored.message.contains("foretop resume"))
+    // What is typed is a line in any case, and no keys.
+    for key in ":rate 0.9" { #expect(stored.press(.character(key)) == nil) }
+    #expect(stored.press(.enter) == nil)
+    #expect(prompt(stored)?.problem.contains("foretop resume") == true, "\(String(describing: stored.overlay))")
+    _ = stored.press(.escape)
+    for key in "l2e-3" { #expect(stored.press(.character(key)) == nil) }
+    #expect(stored.press(.enter) == nil)
+    if case .rate(let text, let problem) = stored.overlay {
+      #expect(text == "2e-3" && problem.contains("foretop resume"))
+    } else {
+      Issue.record("no prompt is open")
+    }
   }
 
   @Test func `a number before a point is a number of steps, and changes no layout`() throws {

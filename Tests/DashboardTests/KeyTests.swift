@@ -84,7 +84,7 @@ struct KeyTests {
     #expect(dashboard.overlay == nil)
   }
 
-  @Test(arguments: [" ", ".", "]", "[", "}", "{", "l", "s", "e", "g"])
+  @Test(arguments: [" ", ".", "]", "[", "}", "{", "s", "e", "g"])
   func `a control key that does nothing says why, and the footer begins with keys that do something`(
     key: String
   ) throws {

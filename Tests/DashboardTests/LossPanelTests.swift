@@ -105,7 +105,10 @@ struct LossPanelTests {
 extension LossPanelTests {
   @Test func `a resumed session has a mark and a line`() {
     var dashboard = run.dashboard(at: 300)
-    guard case .began(var beginning) = run.began else { return }
+    guard case .began(var beginning) = run.began else {
+      Issue.record("the event has another kind")
+      return
+    }
     (beginning.step, beginning.time) = (250, run.now(300) + 100)
     dashboard.receive(.began(beginning))
     #expect(dashboard.history.marks.all.contains { $0.kind == .resumed && $0.at.step == 250 })
@@ -167,6 +170,29 @@ extension LossPanelTests {
     #expect(dashboard.shownLog.allSatisfy { $0.kind == .evaluation } && dashboard.shownLog.count == 10)
     _ = dashboard.press(.character("f"))
     #expect(dashboard.shownLog.count == 5)
+  }
+
+  @Test func `evaluations do not push out what a person did last`() throws {
+    let dashboard = run.dashboard(at: 1284)
+    let log = dashboard.shownLog
+    let deed = try #require(log.last { $0.kind == .person })
+    #expect(!log.suffix(4).contains(deed))
+    let picture = dashboard.draw(size: (120, 36), now: run.now(1284)).text
+    let lines = picture.split(separator: "\n")
+    let first = try #require(lines.firstIndex { $0.contains(deed.text) })
+    #expect(lines[first - 1].contains("events") && lines[first + 1].contains("step"), "\(picture)")
+    // Who looks for older lines sees them in their order.
+    var scrolled = dashboard
+    scrolled.focus = .events
+    _ = scrolled.press(.up)
+    #expect(!scrolled.draw(size: (120, 36), now: run.now(1284)).text.contains(deed.text))
+  }
+
+  @Test func `a screen of four lines names the keys that do something`() {
+    let live = run.dashboard(at: 300).draw(size: (20, 4), now: run.now(300)).text.split(separator: "\n").last
+    #expect(live?.contains("space") == true)
+    let stored = run.dashboard(at: 300, .stored).draw(size: (20, 4), now: run.now(300)).text.split(separator: "\n").last
+    #expect(stored?.contains("space") == false && stored?.contains("q quit") == true, "\(String(describing: stored))")
   }
 
   @Test func `an alert is in the status bar, the events and on the axis, for a while`() {

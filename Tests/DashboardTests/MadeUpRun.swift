@@ -113,7 +113,7 @@ struct MadeUpRun {
       if number % 100 == 0 { events.append(.evaluated(evaluation(number))) }
       if number % 200 == 0 {
         events.append(
-          occurred(.saved, number, "saved checkpoints/\(String(format: "%09d", number)).h5  82 MB in 0.2 s"))
+          occurred(.saved, number, "saved checkpoints/\(String(format: "%09d", number)).h5  82 MB in 210 ms"))
       }
       if number == 820 {
         let rate = step(821).rate

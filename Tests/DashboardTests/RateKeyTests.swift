@@ -64,6 +64,30 @@ extension KeyTests {
     #expect(dashboard.press(.character("y")) == .rate(.times(2)))
   }
 
+  @Test func `changes within ten seconds are one, however many steps a run takes in them`() {
+    func changed(thenStepsOf seconds: Double) -> Dashboard {
+      var dashboard = run.dashboard(at: 300)
+      guard let rate = dashboard.currentRate else { return dashboard }
+      let time = run.step(300).time
+      dashboard.receive(
+        .occurred(
+          Occurrence(
+            .rate, step: 300, time: time, key: "rate", old: rate, new: rate / 8, actor: .key, text: "rate")))
+      for step in 301...400 {
+        var report = run.step(step)
+        report.time = time + Double(step - 300) * seconds
+        report.rate /= 8
+        dashboard.receive(.stepped(report))
+      }
+      return dashboard
+    }
+    var soon = changed(thenStepsOf: 0.01)
+    #expect(soon.press(.character("{")) == nil)
+    #expect(soon.overlay == .confirm(.rate(.times(0.5))))
+    var late = changed(thenStepsOf: 0.5)
+    #expect(late.press(.character("{")) == .rate(.times(0.5)))
+  }
+
   @Test func `changes that others made count, for ten steps`() {
     func changed(at step: Int) -> Dashboard {
       var dashboard = run.dashboard(at: 300)

@@ -35,6 +35,17 @@ struct SetupTests {
     #expect(work.line(.tokens, done: 4_000_000, total: 4_000_000, now: 19) == nil)
   }
 
+  @Test func `the rate is that of the last seconds, not of a slow beginning`() {
+    var work = WorkProgress(of: .setup(.tokenizer))
+    for second in 0...10 { work.take(done: second, total: 2000, now: Double(second)) }
+    for second in 11...30 { work.take(done: 10 + (second - 10) * 50, total: 2000, now: Double(second)) }
+    #expect(work.rate == 50 && work.words == "50 %   50 pieces/s   20 s left", "\(work.words)")
+    // What begins anew is counted anew.
+    work.take(done: 0, total: 2000, now: 31)
+    work.take(done: 10, total: 2000, now: 32)
+    #expect(work.rate == 10)
+  }
+
   @Test func `the gradients of parts are a table where there is room`() throws {
     var dashboard = run.dashboard(at: 300)
     let layout = try #require(try shippedLayouts().first { $0.key == 3 })

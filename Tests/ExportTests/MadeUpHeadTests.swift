@@ -3,7 +3,7 @@ import Corpus
 import Dashboard
 import Export
 import Foundation
-import Run
+@testable import Run
 import RunFile
 import Support
 import TerminalUI

@@ -25,7 +25,7 @@ struct Room {
     change(&recipe)
     let characters = TokenizerRecord(kind: "characters", model: Array(" abcdefghijklmnopqr".utf8), vocabulary: 20)
     let configuration = recipe.configuration(vocabulary: 20)
-    let model = try Transformer(configuration, rows: 1, precision: .fp32, threads: 1, isTrained: false)
+    let model = try Transformer(NetworkPlan(configuration, rows: 1, precision: .fp32, threads: 1, isTrained: false))
     model.parameters.initialize(seed: 3, deviation: recipe.model.deviation, threads: 1)
     // Norms and biases that do something.
     for i in 0..<model.parameters.layout.count where i % 3 == 0 { model.parameters.weights[i] += 0.1 }
@@ -145,7 +145,7 @@ struct Room {
   /// The logits of a checkpoint's NTP head after each token of a text.
   static func logits(_ checkpoint: Checkpoint, after tokens: [Int32]) throws -> [[Float]] {
     let configuration = checkpoint.recipe.configuration(vocabulary: checkpoint.tokenizer.vocabulary)
-    let model = try Transformer(configuration, rows: 1, precision: .fp32, threads: 1, isTrained: false)
+    let model = try Transformer(NetworkPlan(configuration, rows: 1, precision: .fp32, threads: 1, isTrained: false))
     try model.restore(checkpoint)
     var decoder = try Decoder(configuration)
     return try tokens.map { token in

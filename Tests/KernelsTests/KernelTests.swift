@@ -237,8 +237,7 @@ struct NormTrial {
     var v = dice.floats(n).map(abs)
     let before = (w: w.doubles, m: m.doubles, v: v.doubles)
     let adam = AdamW(
-      beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, rate: 0.01, clip: 0.5,
-      correction1: 1 - pow(0.9, 3), correction2: 1 - pow(0.95, 3))
+      beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, rate: 0.01, clip: 0.5, step: 2)
     adam.update(w: &w, g: g, m: &m, v: &v, rounded: nil, count: n, threads: 2)
     for i in 0..<n {
       let gi = Double(g[i]) * 0.5

@@ -173,9 +173,8 @@ import Testing
     for step in 0..<12 {
       let picks = Picks(shape, positions: 5 + step, &dice)
       let adam = AdamW(
-        beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, rate: 0.02 / Float(step + 1),
-        clip: step % 3 == 0 ? 0.37 : 1, correction1: Float(1 - pow(0.9, Double(step + 1))),
-        correction2: Float(1 - pow(0.95, Double(step + 1))))
+        beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, rate: 0.02 / Double(step + 1),
+        clip: step % 3 == 0 ? 0.37 : 1, step: step)
       picks.sorted { table in
         let g = gradient(shape, table)
         adam.update(w: &dense.w, g: g, m: &dense.m, v: &dense.v, rounded: nil, count: count, threads: 1)

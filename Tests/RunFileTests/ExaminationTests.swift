@@ -53,6 +53,21 @@ extension RunFileTests {
       #expect(opening("written", by: ["/no/such/program"]) == "", "its own file needs no examination")
     }
 
+    @Test func `a process that waits for a processor is waited for, and one that computes nothing is not`() throws {
+      try writeRun(scratch("written"), steps: 30)
+      // It computes for longer than the file may take: what counts is that it goes on.
+      let slow = "import time, socket\nwhile time.process_time() < 2.5: pass\nsocket.socket(fileno=0).send(b'0\\0')"
+      for name in ["slow.h5", "waiting.h5"] {
+        try FileManager.default.copyItem(atPath: scratch("written/run.h5"), toPath: scratch(name))
+      }
+      Sandbox.use([try Program.python(), "-c", slow], patience: 1)
+      defer { Sandbox.use([]) }
+      #expect(sentence { try Sandbox.require(.hdf5(scratch("slow.h5"))) } == "")
+      Sandbox.use(["/bin/sh", "-c", "exec sleep 1000"], patience: 1)
+      let said = sentence { try Sandbox.require(.hdf5(scratch("waiting.h5"))) }
+      #expect(said.contains("has been waiting for") && !said.contains("damaged"), "\(said)")
+    }
+
     @Test func `files of others that are no runs are refused with a sentence, by either process`() throws {
       try writeRun(scratch("written"), steps: 30, checkpoints: [30])
       let output = try Program.script("hostile.py", scratch.path, scratch("written"))
@@ -64,6 +79,41 @@ extension RunFileTests {
         #expect(said.contains(scratch(name)), "\(name): \(said)")
         #expect(!opening(name, by: []).isEmpty, "\(name) was opened")
       }
+    }
+
+    @Test func `only a reader of the overview has the overview examined`() throws {
+      try writeRun(scratch("written"), steps: 30)
+      try copied("a")
+      let path = scratch("a/run.h5")
+      let damage = "import h5py, sys\nwith h5py.File(sys.argv[1], 'r+') as file: del file['overview/L2/commit']"
+      #expect(try Program.run(Program.python(), ["-c", damage, path]).status == 0)
+      Sandbox.use([try Program.torture(), "examine"])
+      defer { Sandbox.use([]) }
+      #expect(try StoredRun.toFollow(scratch("a")).events.count > 30)
+      #expect(sentence { try Sandbox.require(.hdf5(path)) } == "")
+      #expect(sentence { try Sandbox.require(.overview(path)) }.contains("/overview/L2/commit is missing"))
+    }
+
+    @Test func `a process that is kept examines the next files, and one that was killed is replaced`() throws {
+      try writeRun(scratch("written"), steps: 30)
+      let names = ["a.h5", "b.h5", "c.h5"]
+      for name in names {
+        try FileManager.default.copyItem(atPath: scratch("written/run.h5"), toPath: scratch(name))
+      }
+      let pids = scratch("pids")
+      Sandbox.use(["/bin/sh", "-c", "echo $$ >> '\(pids)'; exec '\(try Program.torture())' examine"])
+      defer { Sandbox.use([]) }
+      func started() throws -> [pid_t] {
+        try String(contentsOfFile: pids, encoding: .utf8).split(separator: "\n").compactMap { pid_t($0) }
+      }
+      Sandbox.keepProcess()
+      for name in names[..<2] { #expect(sentence { try Sandbox.require(.hdf5(scratch(name))) } == "") }
+      #expect(try started().count == 1)
+      kill(try started()[0], SIGKILL)
+      var information = siginfo_t()
+      #expect(waitid(P_PID, id_t(try started()[0]), &information, WEXITED | WNOWAIT) == 0)
+      #expect(sentence { try Sandbox.require(.hdf5(scratch(names[2]))) } == "")
+      #expect(try started().count == 2)
     }
 
     @Test func `one that dies does not keep the others from being listed`() throws {

@@ -17,17 +17,23 @@ extension RunFileTests {
         recorder.flush()
       }
       try record(1...30)
-      var (events, bookmark) = try StoredRun(opening: scratch("a")).historyToFollow()
-      #expect(try StoredRun(opening: scratch("a")).news(since: &bookmark).isEmpty)
+      let first = try StoredRun.toFollow(scratch("a"))
+      var (events, bookmark) = (first.events, first.bookmark)
+      func news() throws -> [Event] {
+        let reading = try StoredRun.news(scratch("a"), since: bookmark)
+        bookmark = reading.bookmark
+        return reading.events
+      }
+      #expect(try news().isEmpty)
       try record(31...60)
-      let news = try StoredRun(opening: scratch("a")).news(since: &bookmark)
-      let steps = news.compactMap { if case .stepped(let report) = $0 { report.step } else { nil } }
+      let more = try news()
+      let steps = more.compactMap { if case .stepped(let report) = $0 { report.step } else { nil } }
       #expect(steps == Array(31...60))
-      events += news
-      #expect(try StoredRun(opening: scratch("a")).news(since: &bookmark).isEmpty)
+      events += more
+      #expect(try news().isEmpty)
       try recorder.close(.stopped)
       // The same in all as whoever reads it at once gets.
-      let last = try StoredRun(opening: scratch("a")).news(since: &bookmark)
+      let last = try news()
       #expect(last.contains { if case .ended = $0 { true } else { false } })
       let evaluations = { (events: [Event]) in events.count { if case .evaluated = $0 { true } else { false } } }
       #expect(evaluations(events + last) == evaluations(try StoredRun(opening: scratch("a")).history()))

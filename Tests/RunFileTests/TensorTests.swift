@@ -3,16 +3,51 @@ import Foundation
 import Run
 import RunFile
 import RunFileTorture
+import Support
 import Testing
 
 extension RunFileTests {
   @Suite struct Tensors {
+    let scratch = ScratchFolder()
+
     /// A checkpoint with one tensor of these numbers, padded on both sides.
     private func checkpoint(_ values: [Float], path: String = "a", shape: [Int]? = nil) -> Checkpoint {
       var checkpoint = Sample.checkpoint(1)
       checkpoint.tensors = [Checkpoint.Tensor(path: path, shape: shape ?? [values.count], offset: 3)]
       checkpoint.weights = [100, 100, 100] + values + [-100]
       return checkpoint
+    }
+
+    @Test func `tensors are read as they are asked for, and damage is known until the file is replaced`() throws {
+      try writeRun(scratch("a"), steps: 30, checkpoints: [20, 30])
+      var run = StoredTensors(of: scratch("a"))
+      #expect(try run.steps() == [20, 30])
+      let tensors = try run.tensors(ofStep: 30)
+      let (checkpoint, _) = try StoredRun.checkpoint(in: scratch("a"), step: 30)
+      #expect(tensors == checkpoint.tensors && tensors.count > 3)
+      let wanted = [tensors[0], tensors[2]]
+      let weights = try run.weights(ofStep: 30, of: Set(wanted.map(\.path)))
+      #expect(weights.tensors.map(\.path) == wanted.map(\.path))
+      for (read, whole) in zip(weights.tensors, wanted) {
+        #expect(
+          weights.numbers[read.offset..<read.offset + read.count]
+            == checkpoint.weights[whole.offset..<whole.offset + whole.count])
+      }
+      // A bit of a number: names and shapes are still to be seen.
+      let path = scratch("a/checkpoints/000000030.h5")
+      let sound = try Data(contentsOf: URL(fileURLWithPath: path))
+      var damaged = sound
+      damaged[damaged.count - 100] ^= 1
+      try damaged.write(to: URL(fileURLWithPath: path))
+      #expect(try run.tensors(ofStep: 30) == tensors)
+      let damage = #expect(throws: DamagedCheckpoint.self) { try run.weights(ofStep: 30, of: [tensors[0].path]) }
+      #expect(damage?.step == 30 && "\(damage!.error)".contains("checksum"))
+      #expect(sentence { _ = try run.tensors(ofStep: 30) }.contains("checksum"))
+      #expect(try run.tensors(ofStep: 20) == tensors)
+      try sound.write(to: URL(fileURLWithPath: path))
+      #expect(try run.weights(ofStep: 30, of: [tensors[0].path]).tensors.count == 1)
+      try FileManager.default.removeItem(atPath: path)
+      #expect(sentence { _ = try run.tensors(ofStep: 30) }.contains("no checkpoint of step 30 any more"))
     }
 
     private func summary(_ values: [Float]) -> TensorSummary {

@@ -82,7 +82,7 @@ package struct Examination {
       case .ordered(let sample): take("orders", sample.step, isRight: sample == Sample.order(sample.step), &problems)
       case .occurred(let occurrence) where occurrence.kind == .rate:
         take("rates", occurrence.step, isRight: occurrence == Sample.occurrence(occurrence.step), &problems)
-      case .occurred, .summedUp, .began, .confirmed, .gap, .ended: break
+      case .occurred, .summedUp, .mapped, .began, .confirmed, .gap, .ended: break
       }
     }
     steps = found["rows"]?.count ?? 0

@@ -104,18 +104,22 @@ import Testing
     setting: RunSetting
   ) throws {
     var recipe = Recipe()
-    setting.set(3, in: &recipe)
-    #expect(setting.value(in: recipe) == 3 && setting.accepts(3) && !setting.accepts(-1) && !setting.accepts(.nan))
+    // Shares are at most 1.
+    let (value, other) = setting.accepts(3) ? (3, 2) : (0.75, 0.5)
+    setting.set(value, in: &recipe)
+    #expect(
+      setting.value(in: recipe) == value && setting.accepts(value) && !setting.accepts(-5) && !setting.accepts(.nan))
     #expect(recipe != Recipe())
     // The schedule's course is changed by commands of its own.
     if !setting.key.hasPrefix("schedule.") {
-      #expect(try Command(typed: "\(setting.words) 3") == .setting(SettingChange(setting, to: 3)))
+      #expect(
+        try Command(typed: "\(setting.words) \(setting.text(value))") == .setting(SettingChange(setting, to: value)))
     }
     recipe.take(
-      Occurrence(.setting, step: 1, time: 1, key: setting.key, old: 3, new: 2, actor: .tell, text: "2"))
-    #expect(setting.value(in: recipe) == 2)
-    recipe.take(Occurrence(.setting, step: 1, time: 1, key: setting.key, old: 2, new: -5, text: "-5"))
-    #expect(setting.value(in: recipe) == 2)
+      Occurrence(.setting, step: 1, time: 1, key: setting.key, old: value, new: other, actor: .tell, text: ""))
+    #expect(setting.value(in: recipe) == other)
+    recipe.take(Occurrence(.setting, step: 1, time: 1, key: setting.key, old: other, new: -5, text: "-5"))
+    #expect(setting.value(in: recipe) == other)
   }
 
   @Test func `docs control lists every command`() throws {

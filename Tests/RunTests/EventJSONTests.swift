@@ -119,7 +119,8 @@ struct EventJSONTests {
     )
     #expect(
       Event.began(beginning).json.contains(
-        #""recipe":{"data":{"kind":"text","paths":[],"heldOut":0.05,"documents":"packed","separator":"","graph":{"#))
+        #""recipe":{"data":{"kind":"text","paths":[],"heldOut":0.05,"documents":"packed","separator":"","order":"text""#
+      ))
     #expect(
       Event.evaluated(evaluation).json
         == #"{"event":"heldout","step":9,"tokens":1,"loss":{"ntp":8.3,"top":8.4},"kl":{"top":7.25},"time":2.0,"seconds":0.5,"#

@@ -87,7 +87,10 @@ struct EventReaderTests {
     var splice = EventSplice()
     #expect([step(1), step(2), change, step(3)].map { splice.isNew($0) } == [true, true, true, true])
     #expect([step(2), change, step(3), step(4)].map { splice.isNew($0) } == [false, false, false, true])
-    guard case .began(var beginning) = Self.events[0] else { return }
+    guard case .began(var beginning) = Self.events[0] else {
+      Issue.record("the event has another kind")
+      return
+    }
     beginning.step = 2
     #expect(splice.isNew(.began(beginning)) && !splice.isNew(.began(beginning)))
     #expect(splice.isNew(step(3)) && !splice.isNew(step(3)))

@@ -20,6 +20,14 @@ import Testing
     }
   }
 
+  /// Rates, losses and times have one format each, which only `Figure` knows.
+  @Test func `no number is written by a format of its own`() throws {
+    for file in try Self.files(in: "Sources") where file.lastPathComponent != "Figure.swift" {
+      let text = try String(contentsOf: file, encoding: .utf8)
+      #expect(!text.contains("String(format:"), "\(file.path)")
+    }
+  }
+
   @Test func `a type's name stands once in the package`() throws {
     let declaration = try Regex(
       #"^\s*(?:@\w+ )*(?:(?:package|public|private|fileprivate|final|indirect) )*(?:struct|class|enum|actor|protocol) ([A-Z]\w*)"#,

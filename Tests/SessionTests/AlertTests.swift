@@ -57,6 +57,30 @@ struct AlertTests {
     for number in 502...520 { #expect(detector.take(step(number, loss: value), now: Double(number)).isEmpty) }
   }
 
+  @Test func `a table of which half the rows are dead is told once, until fewer are`() throws {
+    var detector = detector
+    func evaluated(_ step: Int, _ dead: [Float]) -> [Occurrence] {
+      var evaluation = Evaluation(
+        step: step, tokens: step, time: Double(step), losses: [HeadLoss(head: .ntp, loss: 3, positions: 1)],
+        isBest: false, seconds: 1)
+      evaluation.memories = dead.enumerated().map { index, share in
+        var use = MemoryUse(group: .block(index))
+        use.dead = share
+        return use
+      }
+      return detector.take(.evaluated(evaluation), now: Double(step))
+    }
+    #expect(evaluated(100, [.nan, .nan]).isEmpty && evaluated(1000, [0.1, 0.49]).isEmpty)
+    let alert = try #require(evaluated(1100, [0.1, 0.75]).first)
+    #expect(alert.kind == .alert && alert.key == "deadRows" && alert.new == 0.75 && alert.step == 1100)
+    #expect(alert.text == "no token picked 75 % of the rows of block-1's table in the last 1 000 steps")
+    for step in 2...30 { #expect(evaluated(step * 1000, [0.1, 0.8]).isEmpty, "while it lasts, it is told once") }
+    #expect(evaluated(40_000, [0.6, 0.8]).map(\.text).first?.contains("60 % of the rows of block-0's") == true)
+    #expect(evaluated(41_000, [0.1, 0.2]).isEmpty && evaluated(42_000, [.nan, .nan]).isEmpty)
+    let again = evaluated(43_000, [0.7, 0.9])
+    #expect(again.count == 1 && again[0].text.hasSuffix("and of 1 other memory layers at least 50 %"), "\(again)")
+  }
+
   @Test func `a minute at less than a third of the usual speed is told, and a slow moment is not`() throws {
     var detector = detector
     for number in 1...50 { _ = detector.take(step(number, loss: 3), now: Double(number)) }

@@ -67,7 +67,7 @@ extension SessionTests {
     #expect(
       answers[0].text.contains("there is no checkpoint of step 15: there are 10, 20, 30, 40"), "\(answers[0].text)")
     #expect(answers[1].text.contains("no best checkpoint"))
-    #expect(answers[2].text == "back to step 20, as the branch “oak~2”" && answers[2].actor == .tell)
+    #expect(answers[2].text == "back to step 20, goes on as “oak~2”" && answers[2].actor == .tell)
     try #require(readers.count == 2)
     #expect(readers[0].ending?.reason == .stopped && readers[0].ending?.step == 40)
     #expect(readers[1].ending?.reason == .finished && readers[1].steps.map(\.step) == Array(21...60))

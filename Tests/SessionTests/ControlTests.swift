@@ -61,6 +61,7 @@ extension SessionTests {
       try client.send(
         .object([
           JSON.Member("id", .integer(id)), JSON.Member("as", .text(way.rawValue)), JSON.Member("command", .text(line)),
+          JSON.Member("yes", .flag(true)),
         ]))
       while let message = try client.next() {
         if message["answer"] == .integer(id) { return message["status"]?.string ?? "" }
@@ -112,7 +113,12 @@ extension SessionTests {
       #expect(statuses[way] == statuses[.key])
       #expect(traces[way] == traces[.key], "\(way)")
     }
-    #expect(statuses[.key]?.filter { $0.hasSuffix("refused") } == ["weight mtp-2 1: refused", "until 1: refused"])
+    // The run has plain cross-entropy, no teacher and no second head.
+    let shapes = ["prefix 0.1", "beta 0.5", "head 0.1", "tail -0.1", "teacher 0.2"].map { "ntp \($0): refused" }
+    #expect(
+      statuses[.key]?.filter { $0.hasSuffix("refused") } == shapes + [
+        "detach: refused", "weight mtp-2 1: refused", "until 1: refused",
+      ])
   }
 
   @Test func `a peer gets events from a number on, and the end`() throws {
@@ -190,7 +196,7 @@ extension SessionTests {
     (#"{"command":"pause","as":"signal"}"#, false), (#"{"subscribe":false}"#, false),
     (#"{"subscribe":true,"from":0}"#, false),
     (#"{"id":"\#(String(repeating: "x", count: 200))","command":"pause"}"#, false),
-    (#"{"command":"pause","more":1}"#, false),
+    (#"{"command":"pause","more":1}"#, false), (#"{"command":"rate x20","yes":1}"#, false),
   ]
 
   @Test(arguments: wrongLines) func `a wrong line is no request`(line: String, isFatal: Bool) {
@@ -205,11 +211,13 @@ extension SessionTests {
   @Test func `a right line is its request`() throws {
     #expect(
       try ControlMessage(Array(#"{"id":"a","command":"rate x0.5","as":"tell"}"#.utf8), from: 4711)
-        == .command(.text("a"), .rate(.times(0.5)), .tell))
-    #expect(try ControlMessage(Array(#"{"command":"pause"}"#.utf8), from: 4711) == .command(nil, .pause, .socket))
+        == .command(.text("a"), .rate(.times(0.5)), .tell, isSure: false))
+    #expect(
+      try ControlMessage(Array(#"{"command":"pause"}"#.utf8), from: 4711)
+        == .command(nil, .pause, .socket, isSure: false))
     #expect(
       try ControlMessage(Array(#"{"command":"pause","as":"attached"}"#.utf8), from: 4711)
-        == .command(nil, .pause, .attached(4711)))
+        == .command(nil, .pause, .attached(4711), isSure: false))
     #expect(try ControlMessage(Array(#"{"subscribe":true,"from":7}"#.utf8), from: 4711) == .subscribe(nil, from: 7))
   }
 }

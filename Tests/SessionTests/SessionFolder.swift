@@ -88,6 +88,7 @@ extension Event {
     case .stepped(let report): "step \(report.step) \(report.total)"
     case .evaluated(let evaluation): "evaluated \(evaluation.step)"
     case .ordered(let sample): "order \(sample.step) \(sample.probe)"
+    case .mapped(let map): "mapped \(map.step)"
     case .wrote(let sample): "wrote \(sample.step) \(sample.text)"
     case .occurred(let occurrence) where occurrence.kind != .done:
       "\(occurrence.kind) \(occurrence.step) \(occurrence.text)"

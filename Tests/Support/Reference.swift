@@ -33,7 +33,8 @@ package enum Reference {
 
   /// x · wᵀ with x [m, k] and w [n, k].
   package static func product(_ x: [Double], _ w: [Double], _ k: Int) -> [Double] {
-    rows(x, k).flatMap { a in rows(w, k).map { b in zip(a, b).reduce(0) { $0 + $1.0 * $1.1 } } }
+    let columns = rows(w, k)
+    return rows(x, k).flatMap { a in columns.map { b in zip(a, b).reduce(0) { $0 + $1.0 * $1.1 } } }
   }
 
   /// One head's vector turned by its position.
@@ -87,6 +88,13 @@ package enum Reference {
     let top = z.max() ?? 0
     let lse = top + log(z.reduce(0) { $0 + exp($1 - top) })
     return lse - targets.reduce(0) { $0 + $1.weight * z[$1.token] }
+  }
+
+  /// Σ w (log Σ e^z − z), for weights that need not sum to 1.
+  package static func weighted(_ z: [Double], _ targets: [(token: Int, weight: Double)]) -> Double {
+    let top = z.max() ?? 0
+    let lse = top + log(z.reduce(0) { $0 + exp($1 - top) })
+    return targets.reduce(0) { $0 + $1.weight * (lse - z[$1.token]) }
   }
 
   /// TOP's targets at position t, read off the definition: for every token of the vocabulary the first place ahead of t

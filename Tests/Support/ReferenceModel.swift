@@ -19,7 +19,7 @@ package struct ReferenceModel {
   package var mask: ((_ place: DropoutPlace, _ row: Int, _ column: Int) -> Double)?
 
   /// A matrix that elements are dropped from, of one row of tokens: its rows are positions.
-  package enum DropoutPlace {
+  package enum DropoutPlace: Hashable {
     /// Of the tokens themselves, or those that the k-th sequential head takes in.
     case embeddings(depth: Int)
     /// Of a block: rows are positions, one head after the other.
@@ -140,34 +140,35 @@ package struct ReferenceModel {
   /// How MTP heads are built.
   package enum HeadArrangement { case parallel, sequential }
 
-  /// The logits at every position of a row's first `context` tokens: [T][V].
-  /// - Parameters:
-  ///   - row: the tokens, with what follows them.
-  ///   - unembedding: `lm_head` or `top_head`.
-  ///   - depth: 0 for the trunk's own hidden states, k for the k-th MTP head.
-  package func logits(
-    _ row: [Int32], context: Int, unembedding name: String, depth: Int = 0, multiToken: HeadArrangement? = nil
-  ) -> [[Double]] {
+  /// The normed hidden states of a row's first `context` tokens, [T, d] each: what unembeddings take. The first are the
+  /// trunk's own, the k-th after them those of the k-th MTP head.
+  /// - Parameter row: the tokens, with what follows them.
+  package func hidden(_ row: [Int32], context: Int, depths: Int, multiToken: HeadArrangement?) -> [[Double]] {
     let tokens = Array(row[..<context])
-    var x: [Double]
-    switch (depth, multiToken) {
-    case (1..., .parallel):
-      x = block(stream(tokens, blocks: blocks - 1), "mtp/heads/\(depth - 1)", number: blocks + depth - 1)
-    case (1..., .sequential):
-      x = stream(tokens, blocks: blocks)
-      for k in 1...depth {
-        let layer = "mtp/heads/\(k - 1)"
-        let h = Reference.rows(norm(x, "\(layer)/hnorm"), width)
-        let next = dropped(embedded(Array(row[k..<context + k])), .embeddings(depth: k))
+    let shared = stream(tokens, blocks: multiToken == .parallel ? blocks - 1 : blocks)
+    func trunk(_ number: Int) -> [Double] { block(shared, "\(self.trunk)/\(number)", number: number) }
+    var streams = [multiToken == .parallel ? trunk(blocks - 1) : shared]
+    for depth in 1..<max(1, depths) {
+      let (layer, number) = ("mtp/heads/\(depth - 1)", blocks + depth - 1)
+      switch multiToken {
+      case .parallel: streams.append(block(shared, layer, number: number))
+      case .sequential:
+        let h = Reference.rows(norm(streams[depth - 1], "\(layer)/hnorm"), width)
+        let next = dropped(embedded(Array(row[depth..<context + depth])), .embeddings(depth: depth))
         let e = Reference.rows(norm(next, "\(layer)/enorm"), width)
-        x = block(
-          linear(zip(h, e).flatMap { $0 + $1 }, "\(layer)/eh_proj", 2 * width), layer, number: blocks + k - 1)
+        streams.append(
+          block(linear(zip(h, e).flatMap { $0 + $1 }, "\(layer)/eh_proj", 2 * width), layer, number: number))
+      case nil: break
       }
-    default: x = stream(tokens, blocks: blocks)
     }
+    return streams.map { norm($0, isGPT2 ? "transformer/ln_f" : "model/norm") }
+  }
+
+  /// The logits at every position: [T][V].
+  /// - Parameter name: `lm_head` or `top_head`.
+  package func logits(_ hidden: [Double], unembedding name: String) -> [[Double]] {
     let unembedding =
       tensors["\(name)/weight"] ?? tensors[isGPT2 ? "transformer/wte/weight" : "model/embed_tokens/weight"]!
-    let hidden = norm(x, isGPT2 ? "transformer/ln_f" : "model/norm")
     return Reference.rows(Reference.product(hidden, unembedding, width), unembedding.count / width)
   }
 

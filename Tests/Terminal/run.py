@@ -3,14 +3,14 @@
 of their file. Four files' tests go on at a time: most of them wait for a program."""
 
 import concurrent.futures
-import importlib
 import os
 import re
-import signal
 import subprocess
 import sys
 import time
-import traceback
+
+from running import run_tests
+from waiting import heed_signals
 
 CASES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "cases")
 # The folder of each file of tests.
@@ -28,36 +28,11 @@ if len(sys.argv) < 2:
     sys.exit("usage: run.py PROGRAM [WORD …]")
 
 
-def heed_signals():
-    """Gives programs that are started here all signals again: nohup and a shell's & make them ignore some."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGQUIT, signal.SIGTSTP):
-        signal.signal(number, signal.SIG_DFL)
-
-
 def run_module(name, words):
     """Runs the tests of one file in this process, with a folder of their own; the last line has the counts."""
     heed_signals()
     sys.path.append(ROOMS[name])
-    from support import SEED, Skipped
-    passed, failed, skipped = 0, 0, 0
-    for test_name, test in list(vars(importlib.import_module(name)).items()):
-        sentence = test_name.removeprefix("test_").replace("_", " ")
-        if not test_name.startswith("test_") or (words and not any(word in sentence or word in name for word in words)):
-            continue
-        start = time.monotonic()
-        try:
-            test()
-        except Skipped as reason:
-            skipped += 1
-            print(f"– {sentence}: skipped, {reason}", flush=True)
-        except Exception:
-            failed += 1
-            print(f"✘ {sentence} ({time.monotonic() - start:.1f} s, FORETOP_TEST_SEED={SEED})\n{traceback.format_exc()}", flush=True)
-        else:
-            passed += 1
-            print(f"✔ {sentence} ({time.monotonic() - start:.1f} s)", flush=True)
-    print(f"counts {passed} {failed} {skipped}", flush=True)
+    print("counts", *run_tests(name, words), flush=True)
 
 
 def show_module(name):

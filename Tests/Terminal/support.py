@@ -54,6 +54,11 @@ def run(arguments, status=0, **options):
     return result
 
 
+def complaints(result):
+    """The lines on standard error, without those that tell how far long work is: a busy machine has them."""
+    return [line for line in result.stderr.splitlines() if line.startswith("foretop: ")]
+
+
 def objects(arguments, **options):
     """What a command prints with --json: an object a line."""
     return [json.loads(line) for line in run([*arguments, "--json"], **options).stdout.splitlines()]
@@ -123,6 +128,6 @@ def end_left(numbers):
 
 __all__ = [
     "ENDLESS", "FOLDER", "IS_FULL", "PATIENCE", "PROGRAM", "ROOT", "RUNS", "SEED", "Skipped", "TEXT", "Terminal", "begin",
-    "checkpoints", "command", "computed", "draws", "end_left", "events", "going_on", "let_compute", "objects", "occurrences", "run", "state",
+    "checkpoints", "command", "complaints", "computed", "draws", "end_left", "events", "going_on", "let_compute", "objects", "occurrences", "run", "state",
     "train", "trainer", "wait_until",
 ]

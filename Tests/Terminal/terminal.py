@@ -17,6 +17,11 @@ import pyte
 from waiting import PATIENCE, let_compute
 
 
+# Synchronized output (mode 2026).
+FRAME_BEGINS = b"\x1b[?2026h"
+FRAME_ENDS = b"\x1b[?2026l"
+
+
 class Scrolling(pyte.Screen):
     """A screen with the two sequences that pyte leaves out and ncurses uses: scrolling a region up and down."""
 
@@ -45,6 +50,8 @@ class Terminal:
         self.screen = Scrolling(columns, rows)
         self.stream = ScrollingStream(self.screen)
         self.raw = b""
+        # The part of a frame whose end has not come: a terminal that knows synchronized output does not show it.
+        self.unfinished = b""
         self.master, self.slave = os.openpty()
         self.resize(columns, rows)
         self.before = termios.tcgetattr(self.slave)
@@ -118,9 +125,25 @@ class Terminal:
             except OSError:
                 return
             self.raw += data
-            self.stream.feed(data)
+            self.show(data)
             if left <= 0:
                 return
+
+    def show(self, data):
+        """Shows whole frames only, so that no test sees half of one."""
+        data = self.unfinished + data
+        begin = data.rfind(FRAME_BEGINS)
+        if begin < 0 or FRAME_ENDS in data[begin:]:
+            # The last bytes may be the first ones of a beginning.
+            begin = next((len(data) - size for size in range(len(FRAME_BEGINS) - 1, 0, -1)
+                          if data.endswith(FRAME_BEGINS[:size])), len(data))
+        self.stream.feed(data[:begin])
+        self.unfinished = data[begin:]
+
+    @property
+    def shown(self):
+        """The bytes that are shown: all that were read but a frame, or a character, whose end is still to come."""
+        return self.raw[:len(self.raw) - len(self.unfinished)]
 
     @property
     def text(self):
@@ -162,6 +185,12 @@ class Terminal:
         self.type("q")
         assert self.finish() == 0, self.text
 
+    def interrupt(self, status=130):
+        """Ends the program with ctrl-c, which restores the terminal; 130 is the status of what was interrupted."""
+        self.type("\x03")
+        assert self.finish() == status, self.text
+        self.assert_restored()
+
     def finish(self):
         """Waits until the program has ended; returns its status."""
         end = time.monotonic() + PATIENCE
@@ -184,6 +213,6 @@ class Terminal:
             for number in mode.split(b";"):
                 modes[number] = letter
         for number, name in ((b"1049", "the other screen"), (b"2004", "bracketed paste"), (b"1", "cursor keys"),
-                             (b"1000", "the mouse"), (b"1006", "the mouse's numbers")):
+                             (b"1000", "the mouse"), (b"1006", "the mouse's numbers"), (b"2026", "a frame")):
             assert modes.get(number, b"l") == b"l", f"{name} was not left"
         assert modes.get(b"25", b"h") == b"h", "the cursor was not shown again"

@@ -4,6 +4,7 @@ import glob
 import math
 import os
 import random
+import signal
 import time
 
 # Seconds; a slow machine is no failure.
@@ -60,3 +61,10 @@ def let_compute(process, seconds, meanwhile=lambda: time.sleep(0.001)):
     while computed(process) < end:
         assert time.monotonic() < limit, f"process {process.pid} computes nothing"
         meanwhile()
+
+
+def heed_signals():
+    """Gives programs that are started here all signals again: nohup and a shell's & make them ignore some."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGQUIT, signal.SIGTSTP):
+        signal.signal(number, signal.SIG_DFL)

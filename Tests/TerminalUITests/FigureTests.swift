@@ -14,9 +14,29 @@ struct FigureTests {
 
   @Test(
     arguments: [
+      (1284.5, 0, "1 285"), (12_345.678, 2, "12 345.68"), (-1284.5, 1, "-1 284.5"), (999.4, 0, "999"), (.nan, 2, "nan"),
+    ] as [(Double, Int, String)])
+  func `thousands stand apart before decimals too`(value: Double, decimals: Int, text: String) {
+    #expect(Figure.grouped(value, decimals) == text)
+  }
+
+  @Test(
+    arguments: [
+      (-3, "0 s"), (4.9, "4 s"), (59.9, "59 s"), (61, "1 m"), (7200, "2 h"), (172_799, "47 h"), (172_800, "2 d"),
+      (1e9, "11 574 d"), (.nan, ""),
+    ] as [(Double, String)])
+  func `ages have their largest unit`(seconds: Double, text: String) { #expect(Figure.age(seconds) == text) }
+
+  @Test func `a difference has a sign, and the format of what differs`() {
+    #expect(Figure.change(0.0021, Figure.loss) == "+0.002" && Figure.change(-1.5, Figure.loss) == "−1.500")
+    #expect(Figure.change(-3e-4, Figure.rate) == "−3.0e-4" && Figure.change(0, Figure.loss) == "+0.000")
+  }
+
+  @Test(
+    arguments: [
       (0, "0"), (7912.4, "7 912"), (9999, "9 999"), (9999.6, "10.0 k"), (12_345, "12.3 k"), (99_949, "99.9 k"),
       (123_456, "123 k"), (999_400, "999 k"), (999_600, "1.0 M"), (5_259_264, "5.3 M"), (1.2e9, "1.2 G"),
-      (3e15, "3.0e15"),
+      (3e15, "3.0 P"), (3e18, "3.0e18"),
       (.infinity, "inf"), (-5_300_000, "-5.3 M"),
     ] as [(Double, String)])
   func `counts are short`(value: Double, text: String) { #expect(Figure.short(value) == text) }

@@ -19,7 +19,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.append(os.path.join(HERE, "..", "Terminal"))
-from waiting import SEED
+from waiting import SEED, heed_signals
 
 ROWS = os.path.join(HERE, "rows")
 # Those that measure how late something is come last, with nothing beside them.
@@ -41,6 +41,7 @@ def run(row, count, environment):
 
 
 def main():
+    heed_signals()
     program, torture, wiretap, count, *wanted = sys.argv[1:]
     assert count in ("small", "full"), f"{count} is neither small nor full"
     place = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None

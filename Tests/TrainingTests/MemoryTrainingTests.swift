@@ -113,11 +113,8 @@ import Transformer
       optimizer.update(model, norm: norm, rate: 0.01, step: step, tableRate: 3)
       let settings = recipe.optimizer
       let adam = AdamW(
-        beta1: Float(settings.beta1), beta2: Float(settings.beta2), epsilon: Float(settings.epsilon),
-        weightDecay: Float(settings.weightDecay), rate: Float(0.03),
-        clip: Float(norm > settings.clip ? settings.clip / norm : 1),
-        correction1: Float(1 - pow(settings.beta1, Double(step + 1))),
-        correction2: Float(1 - pow(settings.beta2, Double(step + 1))))
+        beta1: settings.beta1, beta2: settings.beta2, epsilon: settings.epsilon, weightDecay: settings.weightDecay,
+        rate: 0.03, clip: norm > settings.clip ? settings.clip / norm : 1, step: step)
       for (index, table) in tables.enumerated() {
         var expected = dense[index]!
         adam.update(
@@ -129,6 +126,51 @@ import Transformer
         dense[index] = expected
       }
     }
+  }
+
+  @Test(arguments: changes.keys.sorted())
+  func `evaluations say how tables are used, and change no bit of the training`(name: String) throws {
+    var recipe = Self.recipe
+    Self.changes[name]?(&recipe)
+    (recipe.evaluate.every, recipe.sample.every) = (3, 0)
+    let often = try Tiny.train(recipe)
+    var without = recipe
+    without.evaluate.every = 0
+    let once = try Tiny.train(without)
+    #expect(often.log.steps.map(\.losses) == once.log.steps.map(\.losses))
+    #expect(often.checkpoint.weights == once.checkpoint.weights)
+    let groups = recipe.memoryGroups
+    #expect(!groups.isEmpty && often.log.evaluations.count == 4)
+    for evaluation in often.log.evaluations {
+      #expect(evaluation.memories.map(\.group) == groups)
+      for use in evaluation.memories {
+        #expect((0.01...1).contains(use.used) && (0.1...1).contains(use.entropy) && (0.001...1).contains(use.most))
+        #expect(use.dead.isNaN && use.output > 0 && use.feedForward > 0 && use.gap >= 0 && use.gap < 1)
+      }
+    }
+    let maps = often.log.events.compactMap { if case .mapped(let map) = $0 { map } else { nil } }
+    #expect(maps.map(\.step) == [3, 6, 9, 12] && maps.allSatisfy { $0.steps == 3 })
+    for map in maps {
+      #expect(map.layers.map(\.name) == groups.map(\.name))
+      for layer in map.layers {
+        #expect(abs(layer.ranks.reduce(0, +) - 1) < 1e-4 && layer.cells.count == layer.side * layer.side)
+        #expect(layer.first.count == 5 && layer.first.map(\.share) == layer.first.map(\.share).sorted(by: >))
+      }
+    }
+  }
+
+  @Test func `rows that a thousand steps did not pick are dead`() throws {
+    var recipe = Self.recipe
+    recipe.model.blocks = 1
+    recipe.model.context = 4
+    recipe.batch.rows = 1
+    recipe.steps = 1010
+    recipe.schedule.rate = 1e-12
+    (recipe.evaluate.every, recipe.sample.every, recipe.save.every) = (500, 0, 0)
+    let log = try Tiny.train(recipe).log
+    let dead = log.evaluations.map { $0.memories[0].dead }
+    #expect(dead.count == 3 && dead[0].isNaN && (0.0..<1).contains(dead[1]) && (0.0..<1).contains(dead[2]), "\(dead)")
+    #expect(dead[1] > 0, "with hardly any rate the same few hundred contexts find the same rows")
   }
 
   @Test func `the factor of the tables' rate falls to 1`() {
@@ -147,7 +189,7 @@ import Transformer
       try plan.check(MachineMemory(total: 24 << 30, available: 20 << 30))
     }
     let message = error?.message ?? ""
-    #expect(message.contains("20.0 GiB are available") && message.contains("model.memory.keys"), "\(message)")
+    #expect(message.contains("21.5 GB are available") && message.contains("model.memory.keys"), "\(message)")
     #expect(plan.network.parameters.activeParameters < plan.network.parameters.parameters / 1000)
     #expect(plan.network.parameters.tableBytesPerToken == 4 * 8 * 196)
   }

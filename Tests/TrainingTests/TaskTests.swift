@@ -84,6 +84,15 @@ import Transformer
     }
   }
 
+  @Test func `a file that is not text in UTF-8 is named as what it is`() {
+    let wide: [UInt8] = [0xFF, 0xFE, 0x7B, 0, 0x7D, 0]
+    let packed: [UInt8] = [0x1F, 0x8B, 8, 0, 0, 0, 0, 0]
+    for (bytes, kind) in [(wide, "text in UTF-16LE"), (packed, "compressed (gzip)")] {
+      let error = #expect(throws: UserError.self) { try [TaskItem](jsonLines: bytes, source: "f.jsonl") }
+      #expect(error?.message.contains("f.jsonl is \(kind)") == true, "\(error?.message ?? "")")
+    }
+  }
+
   @Test func `a file without a question is refused`() {
     #expect(throws: UserError.self) { try [TaskItem](jsonLines: Array("\n  \n".utf8), source: "f") }
   }

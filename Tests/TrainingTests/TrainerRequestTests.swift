@@ -80,6 +80,28 @@ extension TrainerTests {
     #expect(occurrences.map(\.key) == ["rate", "top", "save"] && occurrences.allSatisfy { $0.actor == .key })
   }
 
+  @Test func `a change by more than ten times needs a yes, however many commands make it`() throws {
+    func occurrences(_ requests: [(Command, isSure: Bool)]) throws -> [Occurrence] {
+      let requests = requests.map { Request($0.0, by: .tell, isSure: $0.isSure) }
+      return try train(meanwhile: requests + [Request(.proceed, by: .key)]).log.occurrences.filter { $0.actor == .tell }
+    }
+    func kinds(_ requests: [(Command, isSure: Bool)]) throws -> [Occurrence.Subject] {
+      try occurrences(requests).map(\.kind)
+    }
+    let top = WeightChange(.top, to: 0.01)
+    // The first change of a chain is small, and the chain is not.
+    #expect(try kinds([(.rate(.times(0.05)), false)]) == [.refused])
+    #expect(try kinds([(.rate(.times(0.05)), true)]) == [.rate])
+    #expect(try kinds([(.rate(.times(0.2)), false), (.rate(.times(0.2)), false)]) == [.rate, .refused])
+    #expect(try kinds([(.rate(.times(0.2)), false), (.rate(.times(0.2)), true)]) == [.rate, .rate])
+    #expect(try kinds([(.course(CourseChange(.hold, rate: 1e-5)), false)]) == [.refused])
+    #expect(try kinds([(.weight(top), false)]) == [.refused] && kinds([(.weight(top), true)]) == [.weight])
+    #expect(
+      try kinds([(.rate(.times(0.11)), false), (.weight(WeightChange(.top, to: 0.2)), false)]) == [.rate, .weight])
+    let refused = try #require(try occurrences([(.rate(.times(0.05)), false)]).first)
+    #expect(refused.text.contains("0.05") && refused.text.contains("--yes"), "\(refused.text)")
+  }
+
   @Test func `a single step is one step`() throws {
     let commands: [Command] = [.pause, .stepOnce, .stepOnce, .stop(saving: false)]
     let result = try Tiny.train(Tiny.recipe, asking: commands)

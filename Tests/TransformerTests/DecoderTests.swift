@@ -16,7 +16,7 @@ import Transformer
     let c = NetworkCase(
       testDescription: "", width: 16, heads: 2, keyValueHeads: keyValueHeads, context: 12, rows: 1, threads: threads,
       kind: kind, hasHeadNorms: hasHeadNorms, ownHeadWidth: headWidth)
-    let model = try Transformer(c.configuration, rows: 1, precision: .fp32, threads: threads)
+    let model = try Transformer(NetworkPlan(c.configuration, rows: 1, precision: .fp32, threads: threads))
     model.shake(1)
     let rows = Rows(c, seed: 2)
     rows.view { model.forward($0) }
@@ -33,7 +33,7 @@ import Transformer
     let objectives = NetworkCase.heads(3, top: true)
     let c = NetworkCase(
       testDescription: "", objectives: objectives, weights: [1, 1, 1, 1], rows: 1, multiToken: multiToken)
-    let model = try Transformer(c.configuration, rows: 1, precision: .fp32, threads: 1)
+    let model = try Transformer(NetworkPlan(c.configuration, rows: 1, precision: .fp32, threads: 1))
     model.shake(1)
     Rows(c, seed: 2).view { model.forward($0) }
     let hidden = model.hidden(row: 0, position: 3)
@@ -47,7 +47,7 @@ import Transformer
   @Test(arguments: [NetworkKind.llama, .gpt2])
   func `beyond its context it forgets the older half`(kind: NetworkKind) throws {
     let c = NetworkCase(testDescription: "", context: 8, rows: 1, kind: kind)
-    let model = try Transformer(c.configuration, rows: 1, precision: .fp32, threads: 1)
+    let model = try Transformer(NetworkPlan(c.configuration, rows: 1, precision: .fp32, threads: 1))
     model.shake(1)
     let tokens: [Int32] = [1, 5, 2, 7, 3, 4, 9, 0, 6]
     var long = try Decoder(c.configuration)
@@ -74,7 +74,8 @@ import Transformer
 
   private static func model(_ c: NetworkCase, _ precision: Precision) throws -> Transformer {
     let model = try Transformer(
-      c.configuration, rows: 1, precision: precision, threads: c.threads, shards: 1, isTrained: false)
+      NetworkPlan(
+        c.configuration, rows: 1, precision: precision, threads: c.threads, shards: 1, isTrained: false))
     model.shake(1)
     return model
   }
@@ -104,7 +105,8 @@ import Transformer
   @Test(.enabled(if: Machine.hasBF16), arguments: [NetworkKind.llama, .gpt2])
   func `in bf16 many at once are about the same`(kind: NetworkKind) throws {
     let c = NetworkCase(testDescription: "", width: 32, heads: 2, inner: 48, context: 160, rows: 1, kind: kind)
-    let model = try Transformer(c.configuration, rows: 1, precision: .bf16, threads: 2, shards: 1, isTrained: false)
+    let model = try Transformer(
+      NetworkPlan(c.configuration, rows: 1, precision: .bf16, threads: 2, shards: 1, isTrained: false))
     model.parameters.initialize(seed: 1, deviation: 0.1, threads: 2)
     let tokens = Self.tokens(155, below: c.vocabulary, seed: 3)
     var single = try Decoder(c.configuration)

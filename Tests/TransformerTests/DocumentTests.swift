@@ -26,7 +26,7 @@ import Transformer
   @Test(arguments: [NetworkKind.llama, .gpt2])
   func `over several tiles it is its twin's`(kind: NetworkKind) throws {
     let c = tall(kind)
-    let model = try Transformer(c.configuration, rows: 2, precision: .fp32, threads: 2)
+    let model = try Transformer(NetworkPlan(c.configuration, rows: 2, precision: .fp32, threads: 2))
     model.shake(8)
     let rows = rows(c)
     let losses = model.learn(rows, weights: [1])
@@ -56,7 +56,7 @@ import Transformer
   func `a token of another document changes nothing, to the bit`(precision: Precision) throws {
     try requireHere(precision)
     let c = tall()
-    let model = try Transformer(c.configuration, rows: 2, precision: precision, threads: 2)
+    let model = try Transformer(NetworkPlan(c.configuration, rows: 2, precision: precision, threads: 2))
     model.shake(8)
     var rows = rows(c)
     // Only the document at 160 … 255 of the first row counts.
@@ -81,7 +81,7 @@ import Transformer
 
   @Test func `one document a row is as if there were none, to the bit`() throws {
     let c = tall()
-    let model = try Transformer(c.configuration, rows: 2, precision: .fp32, threads: 2)
+    let model = try Transformer(NetworkPlan(c.configuration, rows: 2, precision: .fp32, threads: 2))
     model.shake(8)
     var rows = Rows(c, seed: 9)
     let packed = model.learn(rows, weights: [1])

@@ -17,7 +17,8 @@ import Transformer
 
   static func model(_ c: NetworkCase, _ precision: Precision = .fp32) throws -> Transformer {
     let model = try Transformer(
-      c.configuration, rows: 1, precision: precision, threads: c.threads, shards: 1, isTrained: false)
+      NetworkPlan(
+        c.configuration, rows: 1, precision: precision, threads: c.threads, shards: 1, isTrained: false))
     if precision == .bf16 {
       model.parameters.initialize(seed: 1, deviation: 0.1, threads: 1)
     } else {
@@ -106,7 +107,7 @@ import Transformer
   /// What the MTP heads say after a text, from a pass over a whole row: each takes in what those before it say.
   private func expected(_ text: [Int32], next: Int32, _ count: Int, _ model: borrowing Transformer) -> [Int32] {
     let c = model.configuration
-    let stride = c.context + c.streams.count
+    let stride = c.context + max(c.streams.count, model.lookahead)
     var row = text + [next] + [Int32](repeating: 0, count: stride - text.count - 1)
     var guesses: [Int32] = []
     func batch(_ row: UnsafePointer<Int32>) -> TokenRows {
@@ -169,7 +170,8 @@ import Transformer
     var drafter = try Drafter(of: model, source: .tokenOrder, count: count)
     var decoder = try drafter.decoder()
     try decoder.read(AloneTests.tokens(20, c, seed: 9), by: model)
-    let logits = decoder.logits(of: model, head: c.objectives.count - 1)
+    let head = try #require(c.objectives.firstIndex { if case .tokenOrder = $0 { true } else { false } })
+    let logits = decoder.logits(of: model, head: head)
     let order = logits.indices.sorted { (logits[$0], $1) > (logits[$1], $0) }.map(Int32.init)
     let guess = try drafter.guess(after: decoder, next: order[1], of: model)
     #expect(guess == Array(order.prefix(count + 1)))

@@ -1,7 +1,7 @@
 // Memory layers in a network: what they begin with, and what they come to where it is known otherwise.
 import Foundation
 import Kernels
-import Run
+@testable import Run
 import Support
 import Testing
 import Transformer
@@ -12,7 +12,8 @@ import Transformer
 
   private func network(_ c: NetworkCase, rows: Int? = nil, microBatches: Int = 1) throws -> Transformer {
     try Transformer(
-      c.configuration, rows: rows ?? c.rows, precision: .fp32, threads: c.threads, microBatches: microBatches)
+      NetworkPlan(
+        c.configuration, rows: rows ?? c.rows, precision: .fp32, threads: c.threads, microBatches: microBatches))
   }
 
   @Test(arguments: [NetworkKind.llama, .gpt2])
@@ -118,9 +119,7 @@ import Transformer
     let layer = kind == .llama ? "model/layers/0" : "transformer/h/0"
     var dice = Dice(for: "a layer begins")
     let x = Reference.rmsNorm(dice.floats(200 * 64).doubles, [Double](repeating: 1, count: 64))
-    let twin = ReferenceMemory(
-      keys: sizes.keys, keyWidth: sizes.keyWidth, top: sizes.top, candidates: sizes.candidates, heads: 1, cores: cores,
-      rank: sizes.rank, valueWidth: 48, preWidth: preWidth)
+    let twin = ReferenceMemory(sizes)
     func deviation(_ y: [Double]) -> Double { (y.reduce(0) { $0 + $1 * $1 } / Double(y.count)).squareRoot() }
     let added = deviation(twin.output(x, width: 64) { tensors["\(layer)/memory/\($0)/weight"]! })
     func product(_ x: [Double], _ name: String, _ k: Int) -> [Double] {

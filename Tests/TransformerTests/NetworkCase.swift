@@ -1,7 +1,7 @@
 // The tiny networks that most tests of this target go through.
 import Foundation
 import Kernels
-import Run
+@testable import Run
 import Support
 import Testing
 import Transformer
@@ -32,6 +32,27 @@ struct NetworkCase: Sendable, CustomTestStringConvertible {
   var recomputesBlocks = false
   var ownHeadWidth = 0
   var memory: MemorySize?
+  /// Of training, for objectives that change with it.
+  var stage: TargetStage?
+
+  /// Each token but the first two begins with the one before it.
+  static let prefixes: [Int32] = (0..<11).map { $0 < 2 ? -1 : $0 - 1 }
+
+  /// Objectives that predict single tokens: NTP, and an MTP head each.
+  var nextTokens: Int { objectives.count { if case .nextToken = $0 { true } else { false } } }
+
+  /// Tokens that a teacher names at a position; 0 without a teacher.
+  var teacherTokens: Int {
+    objectives.map { if case .nextToken(let next) = $0 { next.teacherTokens } else { 0 } }.max() ?? 0
+  }
+
+  /// D of JTP.
+  var joint: Int { objectives.count { if case .jointToken = $0 { true } else { false } } }
+
+  /// JTP's heads for the second to the n-th token.
+  static func joint(_ n: Int, gamma: Float = 0.5, learnsEmbeddings: Bool = false) -> [Objective] {
+    (2...n).map { .jointToken(JointToken(distance: $0, gamma: gamma, learnsEmbeddings: learnsEmbeddings)) }
+  }
 
   /// NTP, MTP heads up to n, and TOP.
   static func heads(_ n: Int, top: Bool) -> [Objective] {
@@ -108,6 +129,62 @@ struct NetworkCase: Sendable, CustomTestStringConvertible {
       testDescription: "MTP-2 parallel with masks and documents", context: 9, objectives: heads(2, top: true),
       weights: [1, 1, 1], masked: true, multiToken: .parallel),
     NetworkCase(
+      testDescription: "the discounted future",
+      objectives: [.nextToken(NextToken()), .discountedFuture(DiscountedFuture(discount: 0.7))]),
+    NetworkCase(
+      testDescription: "the whole future alone, masks and documents, small chunks", context: 9,
+      objectives: [.discountedFuture(DiscountedFuture(discount: 1))], weights: [1.5], chunk: 4, masked: true),
+    NetworkCase(
+      testDescription: "gpt2, tied, with the future, a bag and TOP, of odd width, one row", width: 18, heads: 3,
+      keyValueHeads: 3, isTied: true,
+      objectives: [
+        .nextToken(NextToken()), .discountedFuture(DiscountedFuture(discount: 0.5)), .bag(BagOfTokens(window: 4)),
+        .tokenOrder(TokenOrder(window: 4)),
+      ], weights: [1, 0.3, 0.2, 0.5], rows: 1, kind: .gpt2),
+    NetworkCase(
+      testDescription: "a bag, masks and documents, MTP-2 sequential, dropout", context: 9,
+      objectives: heads(2, top: false) + [.bag(BagOfTokens(window: 3))], weights: [1, 0.5, 0.4], masked: true,
+      multiToken: .sequential, dropout: 0.2),
+    NetworkCase(
+      testDescription: "tokens further ahead and prefixes on NTP's head, masks and documents", context: 9,
+      objectives: [.nextToken(NextToken(ahead: 3, isShaped: true)), .tokenOrder(TokenOrder(window: 4))], masked: true,
+      stage: TargetStage(progress: 0.2, prefix: 0.25, prefixes: prefixes)),
+    NetworkCase(
+      testDescription: "weights by the prediction, MTP-2 parallel, small chunks",
+      objectives: [.nextToken(NextToken(isShaped: true)), .nextToken(NextToken(distance: 2))], weights: [1, 0.5],
+      chunk: 5, multiToken: .parallel,
+      stage: TargetStage(progress: 0.9, shape: WeightShape(beta: -0.25, head: 0.1, tail: -0.2, likeliest: 3))),
+    NetworkCase(
+      testDescription: "further targets, their mean, weights by the prediction",
+      objectives: [.nextToken(NextToken(ahead: 2, isShaped: true))], weights: [1],
+      stage: TargetStage(progress: 0.1, isMean: true, shape: WeightShape(beta: 0.5, head: 0.1, likeliest: 4))),
+    NetworkCase(
+      testDescription: "a teacher of three tokens, masks and documents, and TOP", context: 9,
+      objectives: [.nextToken(NextToken(isShaped: true, teacherTokens: 3)), .tokenOrder(TokenOrder(window: 4))],
+      masked: true, stage: TargetStage(progress: 0.2, teacher: 0.7)),
+    NetworkCase(
+      testDescription: "a teacher of all tokens but one, alone, small chunks, MTP-2 parallel",
+      objectives: [
+        .nextToken(NextToken(isShaped: true, teacherTokens: 10)), .nextToken(NextToken(distance: 2)),
+      ], weights: [1, 0.5], chunk: 4, multiToken: .parallel, stage: TargetStage(progress: 0.2, teacher: 1)),
+    NetworkCase(
+      testDescription: "JTP-4", objectives: heads(1, top: false) + joint(4), weights: [1, 0.5, 0.4, 0.3]),
+    NetworkCase(
+      testDescription: "JTP-3 whose embeddings learn, tied, and TOP, masks and documents, small chunks", context: 9,
+      isTied: true, objectives: heads(1, top: true) + joint(3, gamma: 0.8, learnsEmbeddings: true),
+      weights: [1, 2, 0.5, 0.5], chunk: 4, masked: true),
+    NetworkCase(
+      testDescription: "gpt2, JTP-2 whose embeddings learn, MTP-3 sequential, TOP, dropout, computed again",
+      objectives: heads(3, top: true) + joint(2, learnsEmbeddings: true), weights: [1, 0.5, 0.3, 2, 1],
+      multiToken: .sequential, kind: .gpt2, dropout: 0.2, recomputesBlocks: true),
+    NetworkCase(
+      testDescription: "JTP-6 beside MTP-3 parallel, one thread",
+      objectives: heads(3, top: false) + joint(6, gamma: 1.5),
+      weights: [1, 0.5, 0.3, 0.2, 0.2, 0.2, 0.2, 0.2], threads: 1, multiToken: .parallel),
+    NetworkCase(
+      testDescription: "JTP-3 in sixteens, one row", vocabulary: 32, width: 32, heads: 1, keyValueHeads: 1, inner: 48,
+      context: 16, objectives: heads(1, top: false) + joint(3), weights: [1, 1, 1], rows: 1),
+    NetworkCase(
       testDescription: "memory",
       memory: MemorySize(keys: 7, keyWidth: 6, top: 5, candidates: 4, valueWidth: 6, preWidth: 3)),
     NetworkCase(
@@ -142,7 +219,7 @@ struct NetworkCase: Sendable, CustomTestStringConvertible {
 extension NetworkCase {
   /// The gradients of a network with certain weights on these rows, by tensor.
   func gradients(on data: Rows, threads: Int) throws -> [String: [Float]] {
-    let model = try Transformer(configuration, rows: rows, precision: .fp32, threads: threads)
+    let model = try Transformer(NetworkPlan(configuration, rows: rows, precision: .fp32, threads: threads))
     model.shake(3)
     _ = model.learn(data, weights: weights)
     return model.tensors(model.parameters.gradients)

@@ -11,6 +11,8 @@ struct Rows {
   var tokens: [Int32]
   var documents: [Int32]?
   var mask: [UInt8]?
+  /// What a teacher predicts: [rows, T, k] each.
+  var teacher: (tokens: [Int32], weights: [Float], count: Int)?
   let rows: Int
   let context: Int
   let stride: Int
@@ -27,16 +29,41 @@ struct Rows {
       documents = tokens.indices.map { Int32($0 % stride / c.documentLength) }
       mask = tokens.indices.map { $0 % 3 == 0 ? 0 : 1 }
     }
+    let count = c.teacherTokens
+    guard count > 0 else { return }
+    var prediction: (tokens: [Int32], weights: [Float]) = ([], [])
+    for _ in 0..<rows * context {
+      prediction.tokens += (0..<Int32(c.vocabulary)).shuffled(using: &dice).prefix(count)
+      let weights = (0...count).map { _ in Float.random(in: 0.1...1, using: &dice) }
+      // One part is left for all other tokens.
+      prediction.weights += weights.dropLast().map { $0 / weights.reduce(0, +) }
+    }
+    teacher = (prediction.tokens, prediction.weights, count)
+  }
+
+  /// What a teacher predicts at a position.
+  func taught(_ row: Int, _ t: Int) -> [(token: Int, weight: Double)]? {
+    teacher.map { teacher in
+      let first = (row * context + t) * teacher.count
+      return (first..<first + teacher.count).map { (Int(teacher.tokens[$0]), Double(teacher.weights[$0])) }
+    }
   }
 
   func view<Result>(_ body: (TokenRows) throws -> Result) rethrows -> Result {
     try tokens.withUnsafeBufferPointer { tokens in
       try (documents ?? []).withUnsafeBufferPointer { d in
         try (mask ?? []).withUnsafeBufferPointer { m in
-          try body(
-            TokenRows(
-              tokens: tokens.baseAddress!, rows: rows, context: context, stride: stride,
-              documents: documents == nil ? nil : d.baseAddress, mask: mask == nil ? nil : m.baseAddress))
+          try (teacher?.tokens ?? []).withUnsafeBufferPointer { named in
+            try (teacher?.weights ?? []).withUnsafeBufferPointer { weights in
+              try body(
+                TokenRows(
+                  tokens: tokens.baseAddress!, rows: rows, context: context, stride: stride,
+                  documents: documents == nil ? nil : d.baseAddress, mask: mask == nil ? nil : m.baseAddress,
+                  teacher: teacher.map {
+                    TokenRows.TeacherView(tokens: named.baseAddress!, weights: weights.baseAddress!, count: $0.count)
+                  }))
+            }
+          }
         }
       }
     }
@@ -71,13 +98,16 @@ extension Transformer {
   }
 
   /// Means of the losses, and their weighted sum's gradients in the parameters.
-  func learn(_ rows: Rows, weights: [Float], noise: RandomStream? = nil) -> [LossSum] {
+  func learn(
+    _ rows: Rows, weights: [Float], noise: RandomStream? = nil, stage: TargetStage? = nil
+  ) -> [LossSum] {
     rows.view { batch in
       var counts = [Int](repeating: 0, count: weights.count)
       var losses = [LossSum](repeating: LossSum(), count: weights.count)
       countPositions(batch, into: &counts)
       forward(batch, noise: noise)
-      heads(batch, weights: weights, denominators: counts, accumulates: false, noise: noise, into: &losses)
+      heads(
+        batch, weights: weights, denominators: counts, accumulates: false, noise: noise, stage: stage, into: &losses)
       backward(batch, accumulates: false, noise: noise)
       return losses
     }
@@ -86,7 +116,7 @@ extension Transformer {
 
 /// The masks of one pass, held still: read off a matrix of ones.
 struct Masks {
-  private var values: [String: (columns: Int, values: [Float])] = [:]
+  private var values: [ReferenceModel.DropoutPlace: (columns: Int, values: [Float])] = [:]
   private let context: Int
   private let heads: Int
 
@@ -99,7 +129,7 @@ struct Masks {
         Dropout(rate: c.dropout, random: noise.branch(stream)).apply(
           Matrix($0.baseAddress!, rows: rows, columns: columns), threads: 1)
       }
-      values["\(place)"] = (columns, ones)
+      values[place] = (columns, ones)
     }
     let positions = c.rows * c.context
     for depth in 0..<UInt64(4) {
@@ -114,7 +144,7 @@ struct Masks {
   }
 
   func value(_ batchRow: Int, _ place: ReferenceModel.DropoutPlace, _ row: Int, _ column: Int) -> Double {
-    let (columns, values) = values["\(place)"]!
+    let (columns, values) = values[place]!
     let first = if case .weights = place { batchRow * heads * context } else { batchRow * context }
     return Double(values[(first + row) * columns + column])
   }

@@ -22,8 +22,9 @@ import Transformer
         configuration, rows: rows, precision: precision, threads: shape.threads, chunk: shape.chunk,
         isTrained: isTrained)
       let network = try Transformer(
-        configuration, rows: rows, precision: precision, threads: shape.threads, chunk: shape.chunk,
-        isTrained: isTrained)
+        NetworkPlan(
+          configuration, rows: rows, precision: precision, threads: shape.threads, chunk: shape.chunk,
+          isTrained: isTrained))
       #expect((plan.bytes...plan.bytes + Self.pages(plan)).contains(network.bytes))
       #expect(plan.parameters.tensors == network.parameters.layout.tensors)
     }

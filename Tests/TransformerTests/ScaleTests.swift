@@ -15,7 +15,7 @@ import Transformer
 
   @Test func `a vocabulary of 128 000 has its twin's losses and slopes, to the last token`() throws {
     let c = narrow(vocabulary: 128_000, context: 4, rows: 1)
-    let model = try Transformer(c.configuration, rows: 1, precision: .fp32, threads: 2)
+    let model = try Transformer(NetworkPlan(c.configuration, rows: 1, precision: .fp32, threads: 2))
     model.shake(3)
     var rows = Rows(c, seed: 4)
     rows.tokens[1] = 127_999
@@ -55,7 +55,7 @@ import Transformer
     var many = Rows(all, seed: 5)
     many.tokens = Array(repeating: row.tokens, count: copies).flatMap { $0 }
     func learned(_ c: NetworkCase, _ rows: Rows) throws -> (loss: Double, gradient: [Float]) {
-      let model = try Transformer(c.configuration, rows: c.rows, precision: .fp32, threads: 2)
+      let model = try Transformer(NetworkPlan(c.configuration, rows: c.rows, precision: .fp32, threads: 2))
       model.shake(6)
       let sum = model.learn(rows, weights: [1])[0]
       #expect(sum.positions == c.rows * context)
@@ -68,7 +68,7 @@ import Transformer
 
   @Test func `activations of ten thousand do not overflow the loss`() throws {
     let c = NetworkCase(testDescription: "", vocabulary: 40, context: 9)
-    let model = try Transformer(c.configuration, rows: c.rows, precision: .fp32, threads: 2)
+    let model = try Transformer(NetworkPlan(c.configuration, rows: c.rows, precision: .fp32, threads: 2))
     model.shake(3)
     for tensor in model.parameters.layout.tensors where tensor.path.hasSuffix("_head/weight") {
       for i in 0..<tensor.count { model.parameters.weights[tensor.offset + i] *= 1e4 }
@@ -109,7 +109,7 @@ import Transformer
     for row in 0..<c.rows { changed.tokens[row * rows.stride + c.context] = 3 }
     #expect(changed.tokens != rows.tokens)
     func learned(_ rows: Rows) throws -> ([LossSum], [String: [Float]]) {
-      let model = try Transformer(c.configuration, rows: c.rows, precision: .fp32, threads: 2)
+      let model = try Transformer(NetworkPlan(c.configuration, rows: c.rows, precision: .fp32, threads: 2))
       model.shake(3)
       let losses = model.learn(rows, weights: c.weights)
       return (losses, model.tensors(model.parameters.gradients))
@@ -129,7 +129,7 @@ import Transformer
       testDescription: "", objectives: objectives, weights: objectives.map { _ in 1 }, multiToken: multiToken)
     var rows = Rows(c, seed: 4)
     rows.mask = rows.tokens.map { _ in 0 }
-    let model = try Transformer(c.configuration, rows: c.rows, precision: .fp32, threads: 2)
+    let model = try Transformer(NetworkPlan(c.configuration, rows: c.rows, precision: .fp32, threads: 2))
     model.shake(3)
     for sum in model.learn(rows, weights: c.weights) { #expect(sum == LossSum()) }
     for (path, gradient) in model.tensors(model.parameters.gradients) {

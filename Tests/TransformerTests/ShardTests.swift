@@ -10,7 +10,9 @@ import Transformer
     losses: [LossSum], norm: Double, gradients: [String: [Float]]
   ) {
     let model = try Transformer(
-      c.configuration, rows: c.rows, precision: precision, threads: 3, chunk: c.chunk, shards: shards, microBatches: 2)
+      NetworkPlan(
+        c.configuration, rows: c.rows, precision: precision, threads: 3, chunk: c.chunk, shards: shards, microBatches: 2
+      ))
     model.shake(3)
     let noise = RandomStream(seed: 1, purpose: "test")
     var losses = c.weights.map { _ in LossSum() }
@@ -68,7 +70,8 @@ import Transformer
     c.rows = 4
     let results = try [1, 3].map { shards in
       let model = try Transformer(
-        c.configuration, rows: 4, precision: .fp32, threads: 3, shards: shards, isTrained: false)
+        NetworkPlan(
+          c.configuration, rows: 4, precision: .fp32, threads: 3, shards: shards, isTrained: false))
       model.shake(3)
       let isAsked = (0..<4 * c.context).map { $0 % 3 == 0 }
       let losses = Rows(c, seed: 4).view { batch in

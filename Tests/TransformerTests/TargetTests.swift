@@ -8,7 +8,8 @@ import Transformer
   private static let objectives: [Objective] = [
     .nextToken(NextToken()), .tokenOrder(TokenOrder(window: 1)), .tokenOrder(TokenOrder(window: 5)),
     .tokenOrder(TokenOrder(window: 3, semantics: .algorithm1)),
-    .tokenOrder(TokenOrder(window: 6, semantics: .float16Scores)),
+    .tokenOrder(TokenOrder(window: 6, semantics: .float16Scores)), .discountedFuture(DiscountedFuture(discount: 0.5)),
+    .bag(BagOfTokens(window: 2)), .bag(BagOfTokens(window: 5)),
   ]
 
   @Test(arguments: objectives, [2, 11])
@@ -17,7 +18,7 @@ import Transformer
       var c = NetworkCase(
         testDescription: "", vocabulary: vocabulary, context: 13, objectives: [objective], weights: [1], rows: 6)
       c.masked = masked
-      let model = try Transformer(c.configuration, rows: c.rows, precision: .fp32, threads: 2)
+      let model = try Transformer(NetworkPlan(c.configuration, rows: c.rows, precision: .fp32, threads: 2))
       model.shake(1)
       for seed in 1...4 {
         var rows = Rows(c, seed: UInt64(seed))

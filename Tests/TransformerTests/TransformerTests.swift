@@ -8,65 +8,142 @@ import Transformer
 
 @Suite struct TransformerTests {
   /// Σ weight × mean loss, in Double.
+  /// - Parameter base: the tensors by which weights that depend on the prediction are computed: those of before a change.
   static func loss(
-    _ c: NetworkCase, _ rows: Rows, _ tensors: [String: [Double]], masks: Masks? = nil
+    _ c: NetworkCase, _ rows: Rows, _ tensors: [String: [Double]], masks: Masks? = nil, base: [String: [Double]]? = nil
   ) -> Double {
-    var model = ReferenceModel(
-      heads: c.heads, keyValueHeads: c.keyValueHeads, blocks: c.blocks, theta: 10_000, width: c.width, inner: c.inner,
-      tensors: tensors)
-    model.isGPT2 = c.kind == .gpt2
-    model.hasHeadNorms = c.hasHeadNorms
-    if c.ownHeadWidth > 0 { model.ownHeadWidth = c.ownHeadWidth }
-    model.memory = c.memory.map { size in
-      (
-        ReferenceMemory(
-          keys: size.keys, keyWidth: size.keyWidth, top: size.top, candidates: size.candidates, heads: size.heads,
-          cores: size.cores, rank: size.rank, valueWidth: size.valueWidth, preWidth: size.preWidth), size.blocks
-      )
-    }
-    var total = 0.0
-    for (index, objective) in c.objectives.enumerated() {
-      var (sum, count) = (0.0, 0)
-      for row in 0..<rows.rows {
-        let tokens = Array(rows.tokens[row * rows.stride..<(row + 1) * rows.stride])
-        if let masks { model.mask = { masks.value(row, $0, $1, $2) } }
-        let documents = rows.documents.map { Array($0[row * rows.stride..<(row + 1) * rows.stride]) }
-        model.documents = documents
-        let kind: ReferenceModel.HeadArrangement? = c.multiToken.map { $0 == .parallel ? .parallel : .sequential }
+    var model = twin(c, tensors)
+    var still = twin(c, base ?? tensors)
+    let isShaped =
+      c.stage != nil && c.objectives.contains { if case .nextToken(let next) = $0 { next.isShaped } else { false } }
+    let kind: ReferenceModel.HeadArrangement? = c.multiToken.map { $0 == .parallel ? .parallel : .sequential }
+    var sums = [Double](repeating: 0, count: c.objectives.count)
+    var counts = [Int](repeating: 0, count: c.objectives.count)
+    for row in 0..<rows.rows {
+      let tokens = Array(rows.tokens[row * rows.stride..<(row + 1) * rows.stride])
+      if let masks {
+        model.mask = { masks.value(row, $0, $1, $2) }
+        still.mask = model.mask
+      }
+      let documents = rows.documents.map { Array($0[row * rows.stride..<(row + 1) * rows.stride]) }
+      (model.documents, still.documents) = (documents, documents)
+      let hidden = model.hidden(tokens, context: c.context, depths: c.nextTokens, multiToken: kind)
+      let stillHidden =
+        isShaped ? still.hidden(tokens, context: c.context, depths: c.nextTokens, multiToken: kind) : []
+      for (index, objective) in c.objectives.enumerated() {
         let (name, depth) =
-          if case .nextToken = objective { ("lm_head", index) } else { ("top_head", 0) }
-        let logits = model.logits(
-          tokens, context: c.context, unembedding: name, depth: depth, multiToken: kind)
+          switch objective {
+          case .nextToken: ("lm_head", index)
+          case .tokenOrder: ("top_head", 0)
+          case .discountedFuture: ("future_head", 0)
+          case .bag: ("bag_head", 0)
+          case .jointToken: ("lm_head", 0)
+          }
+        var states = hidden[depth]
+        if case .jointToken(let joint) = objective {
+          states = model.fetched(
+            states, tokens, slots: c.joint, slot: joint.distance - 1, gamma: Double(joint.gamma),
+            table: joint.learnsEmbeddings ? model : still)
+        }
+        let logits = model.logits(states, unembedding: name)
+        var fixed: [[Double]]?
+        if case .nextToken(let next) = objective, next.isShaped, c.stage != nil {
+          fixed = still.logits(stillHidden[depth], unembedding: name)
+        }
         for t in 0..<c.context {
           if let mask = rows.mask, mask[row * rows.stride + t] == 0 { continue }
           var targets: [(token: Int, weight: Double)]
           switch objective {
           case .nextToken(let next):
             targets = Reference.token(tokens, at: t, ahead: next.distance, documents: documents)
+            if next.teacherTokens > 0, let stage = c.stage, !targets.isEmpty, let taught = rows.taught(row, t) {
+              sums[index] += Reference.salted(logits[t], targets[0].token, taught, weight: Double(stage.teacher))
+              counts[index] += 1
+              continue
+            }
+            if let fixed, let stage = c.stage, !targets.isEmpty {
+              targets = shaped(next, tokens, t, documents, stage, fixed[t])
+            }
           case .tokenOrder(let order):
             targets = Reference.tokenOrder(tokens, at: t, window: order.window, documents: documents)
+          case .discountedFuture(let future):
+            targets = Reference.discounted(
+              tokens, at: t, discount: Double(future.discount), context: c.context, documents: documents)
+          case .bag(let bag):
+            let tokens = Reference.bag(tokens, at: t, window: bag.window, documents: documents)
+            if tokens.isEmpty { continue }
+            sums[index] += Reference.presence(logits[t], tokens, window: bag.window)
+            counts[index] += 1
+            continue
+          case .jointToken(let joint):
+            targets = Reference.token(tokens, at: t, ahead: joint.distance, documents: documents)
           }
           if targets.isEmpty { continue }
-          sum += Reference.crossEntropy(logits[t], targets)
-          count += 1
+          sums[index] += Reference.weighted(logits[t], targets)
+          counts[index] += 1
         }
       }
-      if count > 0 { total += Double(c.weights[index]) * sum / Double(count) }
     }
-    return total
+    return c.objectives.indices.reduce(0.0) {
+      counts[$1] > 0 ? $0 + Double(c.weights[$1]) * sums[$1] / Double(counts[$1]) : $0
+    }
+  }
+
+  private static func twin(_ c: NetworkCase, _ tensors: [String: [Double]]) -> ReferenceModel {
+    var model = ReferenceModel(
+      heads: c.heads, keyValueHeads: c.keyValueHeads, blocks: c.blocks, theta: 10_000, width: c.width, inner: c.inner,
+      tensors: tensors)
+    model.isGPT2 = c.kind == .gpt2
+    model.hasHeadNorms = c.hasHeadNorms
+    if c.ownHeadWidth > 0 { model.ownHeadWidth = c.ownHeadWidth }
+    model.memory = c.memory.map { (ReferenceMemory($0), $0.blocks) }
+    return model
+  }
+
+  /// The targets of NTP's head at a stage, weights by the prediction included.
+  /// - Parameter z: the logits that those weights depend on.
+  private static func shaped(
+    _ next: NextToken, _ tokens: [Int32], _ t: Int, _ documents: [Int32]?, _ stage: TargetStage, _ z: [Double]
+  ) -> [(token: Int, weight: Double)] {
+    // Part i of n is that in which the weight of the (n − i)-th token falls.
+    let n = next.ahead
+    let ahead = (1...n).map { d -> Double in
+      let left = d == 1 ? 1 : min(1, max(0, Double(n - d + 1) - stage.progress * Double(n)))
+      return left * pow(0.5, Double(d - 1))
+    }
+    var list = Reference.tokensAhead(tokens, at: t, weights: ahead, documents: documents)
+    let prefix = stage.prefixes.isEmpty ? -1 : Int(stage.prefixes[Int(tokens[t + 1])])
+    let weight = Double(stage.prefix) * max(0, 1 - stage.progress * 1.5)
+    if prefix >= 0, weight > 0 {
+      if let place = list.firstIndex(where: { $0.token == prefix }) {
+        list[place].weight += weight
+      } else {
+        list.append((prefix, weight))
+      }
+    }
+    if stage.isMean {
+      let sum = list.reduce(0) { $0 + $1.weight }
+      list = list.map { ($0.token, $0.weight / sum) }
+    }
+    let shape = stage.shape
+    return Reference.shapedWeights(
+      z, list, beta: Double(shape.beta), head: Double(shape.head), tail: Double(shape.tail),
+      likeliest: shape.likeliest
+    ).enumerated().map { ($0.offset, $0.element) }
   }
 
   @Test(arguments: NetworkCase.all)
   func `its losses are its twin's and its gradients their slopes`(c: NetworkCase) throws {
     let model = try Transformer(
-      c.configuration, rows: c.rows, precision: .fp32, threads: c.threads, chunk: c.chunk)
+      NetworkPlan(
+        c.configuration, rows: c.rows, precision: .fp32, threads: c.threads, chunk: c.chunk))
     model.shake(3)
     let rows = Rows(c, seed: 4)
     let noise = c.dropout > 0 ? RandomStream(seed: 1, purpose: "test") : nil
     let masks = noise.map { Masks(c, $0) }
-    let losses = model.learn(rows, weights: c.weights, noise: noise)
+    let losses = model.learn(rows, weights: c.weights, noise: noise, stage: c.stage)
     let total = zip(losses, c.weights).reduce(0.0) {
-      $0 + ($1.0.positions > 0 ? $1.0.loss / Double($1.0.positions) * Double($1.1) : 0)
+      $0 + ($1.0.positions > 0 ? ($1.0.trained ?? $1.0.loss) / Double($1.0.positions) * Double($1.1) : 0)
     }
     let tensors = model.tensors(model.parameters.weights).mapValues(\.doubles)
     let expected = Self.loss(c, rows, tensors, masks: masks)
@@ -83,7 +160,7 @@ import Transformer
           of: { values in
             var changed = tensors
             changed[path] = values
-            return Self.loss(c, rows, changed, masks: masks)
+            return Self.loss(c, rows, changed, masks: masks, base: tensors)
           }, at: tensors[path]!, i)
         #expect(
           abs(Double(gradient[i]) - slope) < rounding, "\(path)[\(i)]: \(gradient[i]), slope \(slope)")
@@ -110,9 +187,13 @@ import Transformer
         c.configuration, rows: c.rows, precision: precision, threads: c.threads, chunk: c.chunk)
       memory.append(plan.memory.first { $0.part == .activations }!.bytes)
       let model = try Transformer(
-        c.configuration, rows: c.rows, precision: precision, threads: c.threads, chunk: c.chunk)
+        NetworkPlan(
+          c.configuration, rows: c.rows, precision: precision, threads: c.threads, chunk: c.chunk))
       model.shake(3)
-      return (losses: model.learn(rows, weights: c.weights, noise: noise), model.tensors(model.parameters.gradients))
+      return (
+        losses: model.learn(rows, weights: c.weights, noise: noise, stage: c.stage),
+        model.tensors(model.parameters.gradients)
+      )
     }
     #expect(results[0].losses == results[1].losses)
     for (path, gradient) in results[0].1 { #expect(results[1].1[path]! == gradient, "\(path)") }
@@ -125,7 +206,7 @@ import Transformer
     without.dropout = 0
     let rows = Rows(c, seed: 4)
     func losses(_ c: NetworkCase, _ noise: RandomStream?) throws -> [LossSum] {
-      let model = try Transformer(c.configuration, rows: c.rows, precision: .fp32, threads: 2)
+      let model = try Transformer(NetworkPlan(c.configuration, rows: c.rows, precision: .fp32, threads: 2))
       model.shake(3)
       return model.learn(rows, weights: c.weights, noise: noise)
     }
@@ -139,7 +220,7 @@ import Transformer
 
   @Test func `branches begin smaller where asked, norms at 1 and biases at 0`() throws {
     let c = NetworkCase(testDescription: "", width: 64, inner: 128, kind: .gpt2)
-    let model = try Transformer(c.configuration, rows: 1, precision: .fp32, threads: 2)
+    let model = try Transformer(NetworkPlan(c.configuration, rows: 1, precision: .fp32, threads: 2))
     model.parameters.initialize(seed: 1, deviation: 0.02, residualScale: 0.5, threads: 2)
     for (path, values) in model.tensors(model.parameters.weights) {
       let deviation = (values.reduce(0) { $0 + $1 * $1 } / Float(values.count)).squareRoot()
@@ -158,12 +239,12 @@ import Transformer
     var c = NetworkCase(
       testDescription: "", objectives: objectives, weights: objectives.map { _ in 0.5 }, rows: 4, masked: true,
       multiToken: multiToken)
-    let whole = try Transformer(c.configuration, rows: 4, precision: .fp32, threads: 2)
+    let whole = try Transformer(NetworkPlan(c.configuration, rows: 4, precision: .fp32, threads: 2))
     whole.shake(3)
     let rows = Rows(c, seed: 4)
     let losses = whole.learn(rows, weights: c.weights)
     c.rows = 2
-    let half = try Transformer(c.configuration, rows: 2, precision: .fp32, threads: 2)
+    let half = try Transformer(NetworkPlan(c.configuration, rows: 2, precision: .fp32, threads: 2))
     half.shake(3)
     var sums = objectives.map { _ in LossSum() }
     rows.view { batch in
@@ -188,7 +269,8 @@ import Transformer
     let c = NetworkCase(testDescription: "", context: 40, rows: 3)
     let rows = Rows(c, seed: 6)
     let gradients = try [1, 7, 64, 120].map { chunk in
-      let model = try Transformer(c.configuration, rows: c.rows, precision: .fp32, threads: 2, chunk: chunk)
+      let model = try Transformer(
+        NetworkPlan(c.configuration, rows: c.rows, precision: .fp32, threads: 2, chunk: chunk))
       model.shake(3)
       _ = model.learn(rows, weights: c.weights)
       return model.tensors(model.parameters.gradients)
@@ -222,7 +304,7 @@ import Transformer
 
   @Test(arguments: longContexts)
   func `attention over several tiles and blocks is its twin's`(c: NetworkCase) throws {
-    let model = try Transformer(c.configuration, rows: 1, precision: .fp32, threads: c.threads)
+    let model = try Transformer(NetworkPlan(c.configuration, rows: 1, precision: .fp32, threads: c.threads))
     model.shake(8)
     let rows = Rows(c, seed: 9)
     let noise = c.dropout > 0 ? RandomStream(seed: 1, purpose: "test") : nil
@@ -267,7 +349,8 @@ import Transformer
     let rows = Rows(c, seed: 10)
     let noise = c.dropout > 0 ? RandomStream(seed: 1, purpose: "test") : nil
     let results = try [Precision.fp32, .bf16].map { precision in
-      let model = try Transformer(c.configuration, rows: c.rows, precision: precision, threads: 2, chunk: 50)
+      let model = try Transformer(
+        NetworkPlan(c.configuration, rows: c.rows, precision: precision, threads: 2, chunk: 50))
       model.parameters.initialize(seed: 1, deviation: 0.1, threads: 2)
       let losses = model.learn(rows, weights: c.weights, noise: noise)
       return (losses: losses, gradients: model.tensors(model.parameters.gradients))
@@ -289,7 +372,7 @@ import Transformer
     var c = NetworkCase(testDescription: "")
     (c.width, c.heads, c.keyValueHeads, c.inner) = shape
     #expect(throws: TransformerError.self) {
-      _ = try Transformer(c.configuration, rows: 1, precision: .fp32, threads: 1)
+      _ = try Transformer(NetworkPlan(c.configuration, rows: 1, precision: .fp32, threads: 1))
     }
   }
 }

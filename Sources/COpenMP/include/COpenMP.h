@@ -6,3 +6,5 @@ int omp_get_num_threads(void);
 int omp_in_parallel(void);
 void omp_set_num_threads(int threads);
 void omp_set_dynamic(int dynamic);
+void foretop_flush_subnormals(void);
+void foretop_keep_subnormals(void);

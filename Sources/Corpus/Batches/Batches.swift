@@ -9,6 +9,8 @@ package struct Batches: ~Copyable {
   package private(set) var window: Int
   /// Number of windows in a pass.
   package let windows: Int
+  /// Where in the part the rows of the last batch begin.
+  package private(set) var starts: [Int]
 
   private let part: TokenRange
   private let seed: UInt64
@@ -29,6 +31,7 @@ package struct Batches: ~Copyable {
     self.seed = seed
     self.window = window
     self.windows = windows
+    starts = [Int](repeating: 0, count: rows)
     buffer = BatchBuffer(
       rows: rows, context: context, lookahead: lookahead, hasDocuments: part.hasDocuments, hasMask: part.graphs != nil)
     pass = window / windows
@@ -41,6 +44,12 @@ package struct Batches: ~Copyable {
     self.window = window
   }
 
+  /// Goes on as if `window` windows had been handed out.
+  package mutating func go(to window: Int) {
+    precondition(window >= 0, "\(window) windows cannot have been handed out")
+    self.window = window
+  }
+
   /// The next batch, which overwrites the last one.
   /// - Throws: `CorpusError` when the part cannot be read or has changed; some windows may count as handed out.
   package mutating func next() throws(CorpusError) -> Batch {
@@ -49,7 +58,8 @@ package struct Batches: ~Copyable {
         pass = window / windows
         order = Permutation(count: windows, seed: seed, pass: pass)
       }
-      try buffer.fill(row, from: part, at: order[window % windows] * buffer.context)
+      starts[row] = order[window % windows] * buffer.context
+      try buffer.fill(row, from: part, at: starts[row])
       window += 1
     }
     return buffer.batch(filledRows: buffer.rows)
@@ -69,6 +79,8 @@ package struct OrderedBatches: ~Copyable {
 
   private let part: TokenRange
   private let partWindows: Int
+  /// The window before which it ends.
+  private var end: Int
   private let buffer: BatchBuffer
 
   /// - Parameters:
@@ -79,15 +91,22 @@ package struct OrderedBatches: ~Copyable {
     self.part = part
     partWindows = part.windows(of: context)
     windows = min(partWindows, most)
+    end = windows
     buffer = BatchBuffer(
       rows: rows, context: context, lookahead: lookahead, hasDocuments: part.hasDocuments, hasMask: part.graphs != nil)
+  }
+
+  /// Hands out only these of its windows.
+  package mutating func limit(to range: Range<Int>) {
+    precondition(range.lowerBound >= 0 && range.upperBound <= windows, "there are \(windows) windows")
+    (window, end) = (range.lowerBound, range.upperBound)
   }
 
   /// The next batch, which overwrites the last one; nil when all windows were handed out.
   /// - Throws: `CorpusError` when the part cannot be read or has changed.
   package mutating func next() throws(CorpusError) -> Batch? {
-    guard window < windows else { return nil }
-    let filled = min(buffer.rows, windows - window)
+    guard window < end else { return nil }
+    let filled = min(buffer.rows, end - window)
     for row in 0..<filled { try buffer.fill(row, from: part, at: place(of: window + row) * buffer.context) }
     for row in filled..<buffer.rows { buffer.clear(row) }
     window += filled

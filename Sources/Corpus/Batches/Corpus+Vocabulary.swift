@@ -12,8 +12,9 @@ extension Corpus {
     case .bytes: return (256, "one token per byte")
     case .sentencepiece where source.model.isEmpty: return (source.vocabulary, "tokenizer.vocabulary")
     case .sentencepiece, .bpe, .characters:
-      let texts = try TextFiles(at: source.paths)
-      let tokenizer = try Cache(folder: source.cache, spare: source.spareCache).tokenizer(
+      let cache = Cache(folder: source.cache, spare: source.spareCache)
+      let texts = try cache.texts(at: source.paths)
+      let tokenizer = try cache.tokenizer(
         for: texts, source, { _ in }, pieces: { _, _ in })
       return (tokenizer.vocabulary, source.kind == .characters ? "the characters of the text" : source.model)
     }

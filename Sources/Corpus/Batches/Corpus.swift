@@ -15,6 +15,10 @@ package struct Corpus: Sendable {
   package let files: Int
   /// −Σ p ln p over the tokens of the training part, in nats: the loss of a model that knows only frequencies.
   package let unigramEntropy: Double
+  /// How often each token of the vocabulary comes in the training part; empty for star graphs.
+  package let frequencies: [Int]
+  /// What is known of the training part's documents; nil where they are taken as the text has them.
+  package let related: RelatedDocuments?
   /// Notices for the user: files that were left out, byte order marks that were removed, a cache that cannot be
   /// written.
   package let notices: [String]
@@ -38,7 +42,7 @@ package struct Corpus: Sendable {
     guard source.context > 0 else {
       throw CorpusError(.usage, "model.context is \(source.context); it must be at least 1")
     }
-    let opened: Opened
+    var opened: Opened
     if let graphs = source.graphs {
       opened = try Self.open(graphs, context: source.context, restored)
     } else if source.kind == .tokens {
@@ -46,18 +50,27 @@ package struct Corpus: Sendable {
     } else {
       opened = try Self.open(texts: source, restored, report, progress)
     }
+    let cache = Cache(folder: source.cache, spare: source.spareCache)
+    related = try Self.arrange(&opened, source, cache, report)
     tokenizer = opened.tokenizer
     training = opened.training
     heldOut = opened.heldOut
     bytes = opened.bytes
     files = opened.files
     unigramEntropy = opened.entropy
+    let counts = opened.counts.prefix(opened.tokenizer.vocabulary)
+    frequencies =
+      counts.isEmpty ? [] : counts + [Int](repeating: 0, count: opened.tokenizer.vocabulary - counts.count)
     notices = opened.notices.map(\.showingFileNames)
     if let graphs = source.graphs {
       summary = Self.summary(of: graphs)
       return
     }
-    let documents = source.documents == nil ? [] : ["\(quantity(opened.documents)) documents"]
+    var documents = source.documents == nil ? [] : ["\(quantity(opened.documents)) documents"]
+    if let related, related.kept.count < related.count {
+      documents.append("\(quantity(related.count - related.kept.count)) left out as duplicates")
+    }
+    if source.order != .text { documents.append("\(source.order.rawValue) order") }
     let tokens = training.count + heldOut.count
     summary =
       ([Self.name(of: source.paths, files: files), "\(quantity(bytes, spaced: false))B", "\(quantity(tokens)) tokens"]
@@ -71,6 +84,8 @@ package struct Corpus: Sendable {
     var bytes, files, documents: Int
     /// Unigram entropy of the training part's tokens, in nats.
     var entropy: Double
+    /// The frequency of each token in the training part, as far as there are tokens; empty for star graphs.
+    var counts: [Int]
     var notices: [String]
   }
 
@@ -78,8 +93,8 @@ package struct Corpus: Sendable {
     texts source: Source, _ restored: Tokenizer?, _ report: (String) -> Void,
     _ progress: (SetupWork, Int, Int) -> Void
   ) throws(CorpusError) -> Opened {
-    let texts = try TextFiles(at: source.paths)
     let cache = Cache(folder: source.cache, spare: source.spareCache)
+    let texts = try cache.texts(at: source.paths)
     let tokenizer: Tokenizer
     if let restored {
       tokenizer = restored
@@ -94,7 +109,7 @@ package struct Corpus: Sendable {
     return Opened(
       tokenizer: tokenizer, training: all.part(0..<boundary), heldOut: all.part(boundary..<all.count),
       bytes: texts.size, files: texts.files.count, documents: all.documents, entropy: census.entropy,
-      notices: texts.notices + (cache.notice.map { [$0] } ?? []))
+      counts: census.counts, notices: texts.notices + (cache.notice.map { [$0] } ?? []))
   }
 
   /// Reads files and folders as one text, for evaluation by a tokenizer. Nothing is cached.
@@ -123,6 +138,9 @@ package struct Corpus: Sendable {
     return TokenRange(tokens, documents: documents == nil ? nil : starts)
   }
 
+  /// The end of the advice where a text is too short for its windows.
+  private static func orContext(_ most: Int) -> String { most > 1 ? ", or set model.context to \(most) or less" : "" }
+
   /// How many of `count` tokens belong to the training part.
   static func boundary(of count: Int, _ source: Source, _ name: String) throws(CorpusError) -> Int {
     let context = source.context
@@ -131,8 +149,7 @@ package struct Corpus: Sendable {
         throw CorpusError(
           .tooShort,
           """
-          \(name) has \(count) tokens, but a window needs \(context); give more text in data.paths, or set \
-          model.context to \(count) or less
+          \(name) has \(count) tokens, but a window needs \(context); give more text in data.paths\(orContext(count))
           """)
       }
       return count
@@ -142,7 +159,7 @@ package struct Corpus: Sendable {
         .tooShort,
         """
         \(name) has \(count) tokens, but \(2 * context) are needed: a window of \(context) to train on and one held out; \
-        give more text in data.paths, or set model.context to \(count / 2) or less
+        give more text in data.paths\(orContext(count / 2))
         """)
     }
     let boundary = count - max(Int(source.heldOut * Double(count)), context)

@@ -18,6 +18,8 @@ package struct CorpusError: Error, Sendable, Equatable, CustomStringConvertible 
     case badText
     /// A file that is not a tokenizer model, or is a damaged one.
     case badTokenizer
+    /// A file that has no teacher's predictions, or is a damaged one.
+    case badTeacher
     /// A recipe key has a value that is impossible with this text.
     case usage
     /// A file in the cache folder cannot be written.

@@ -21,6 +21,15 @@ extension Corpus {
     package var context: Int
     /// `data.documents` and `data.separator`: how texts are divided into documents; nil treats all as one text.
     package var documents: DocumentBounds?
+    /// `data.order`: the order of the training part's documents, and whether near duplicates are left out.
+    package var order = Recipe.DataSettings.DocumentOrder.text
+    package var deduplicates = false
+    /// True if `documents` are known for their order alone: rows cross their boundaries.
+    package var isPacked = false
+    /// `seed`: of the random order of documents.
+    package var seed: UInt64 = 1
+    /// True if the training part's documents are not simply those of the text.
+    package var ordersDocuments: Bool { order != .text || deduplicates }
     /// `tokenizer.width`: bytes per token in token files without a header; nil takes 2 and refuses ambiguous files.
     package var width: Int?
     /// `data.kind` stargraph: graphs instead of text; nil for text.

@@ -21,27 +21,41 @@ final class Cache {
       + "; XDG_CACHE_HOME chooses another folder"
   }
 
+  /// The folders that can be written, as far as is known.
+  var writableFolders: ArraySlice<String> { folders.dropFirst(refusals.count) }
+
   /// Opens the cached file of a key.
-  private func file(_ key: [UInt8], _ ending: String) -> CacheFile? {
+  func file(_ key: [UInt8], _ ending: String) -> CacheFile? {
     for folder in folders {
       if let file = CacheFile(at: Self.path(in: folder, key, ending), key: key) { return file }
     }
     return nil
   }
 
-  /// Opens the cached token file of a key, and counts its tokens in the same reading.
+  /// Opens the cached token file of a key, and counts its tokens in the same reading. If they were counted before, nothing but
+  /// the file's header is read.
   private func tokens(
     _ key: [UInt8], below vocabulary: Int, before boundary: (Int) -> Int
   ) -> (file: CacheFile, census: TokenCensus)? {
     for folder in folders {
-      var census: TokenCensus?
-      let file = CacheFile(at: Self.path(in: folder, key, "tokens"), key: key) { piece, width, count in
-        if census == nil { census = TokenCensus(before: boundary(count)) }
-        if width > 1 { census?.add(piece, width: width) }
-      }
-      guard let file, let census, file.width > 1, census.largest.map({ $0.token < vocabulary }) ?? true else {
+      var (known, counted): (TokenCensus?, TokenCensus?)
+      let file = CacheFile(
+        at: Self.path(in: folder, key, "tokens"), key: key,
+        isKnown: { stamp, count in
+          known = knownCensus(of: [stamp], before: boundary(count))
+          return known?.count == count
+        },
+        visit: { piece, width, count in
+          if counted == nil { counted = TokenCensus(before: boundary(count)) }
+          if width > 1 { counted?.add(piece, width: width) }
+        })
+      guard let file, let census = counted ?? known, file.width > 1,
+        census.largest.map({ $0.token < vocabulary }) ?? true
+      else {
         continue
       }
+      // The file has its own inode: nobody writes to it once it has its name.
+      if let counted { keep(counted, of: [file.file.stamp]) }
       return (file, census)
     }
     return nil
@@ -50,11 +64,11 @@ final class Cache {
   /// Writes a file into the first folder that can be written.
   /// - Parameter files: of the text, where a draft is kept of what is written; nil for what is soon made again.
   /// - Returns: true if a folder could be written.
-  private func keep(
+  func keep(
     _ key: [UInt8], _ ending: String, width: Int, filesOfText files: Int? = nil,
     content: (CacheFile.Append, TokenDraft?) throws(CorpusError) -> Void
   ) throws(CorpusError) -> Bool {
-    for folder in folders.dropFirst(refusals.count) {
+    for folder in writableFolders {
       do throws(CorpusError) {
         let path = Self.path(in: folder, key, ending)
         try CacheFile.write(path, key: key, width: width, draftOf: files, content: content)
@@ -244,7 +258,7 @@ final class Cache {
     return census.model
   }
 
-  private static func path(in folder: String, _ key: [UInt8], _ ending: String) -> String {
+  static func path(in folder: String, _ key: [UInt8], _ ending: String) -> String {
     (folder as NSString).appendingPathComponent("\(hexadecimal(key)).\(ending)")
   }
 }

@@ -23,7 +23,7 @@ extension CacheFile {
     )
     if let reason = makeFolder(path.parentFolder) { throw failure(path, TextFiles.text(of: reason)) }
     let draft = files.flatMap { TokenDraft(of: path, width: width, files: $0) }
-    let aside = draft?.path ?? "\(path).\(getpid()).\(UInt64.random(in: 0 ... .max)).partial"
+    let aside = draft?.path ?? PartialFile.name(beside: path)
     let file = draft?.file ?? open(aside, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
     guard file >= 0 else { throw failure(path, TextFiles.text(of: errno)) }
     var isPlaced = false
@@ -59,13 +59,7 @@ extension CacheFile {
   private static func put(
     _ bytes: UnsafeRawBufferPointer, at offset: Int, of file: Int32, for path: String
   ) throws(CorpusError) {
-    var written = 0
-    while written < bytes.count {
-      let count = pwrite(file, bytes.baseAddress! + written, bytes.count - written, off_t(offset + written))
-      if count < 0 && errno == EINTR { continue }
-      guard count > 0 else { throw failure(path, TextFiles.text(of: errno)) }
-      written += count
-    }
+    if let reason = PartialFile.put(bytes, at: offset, of: file) { throw failure(path, TextFiles.text(of: reason)) }
   }
 
   private static func checksum(

@@ -24,10 +24,12 @@ final class CacheFile: Sendable {
   let file: WatchedFile
 
   /// Opens a file if it is undamaged and has the given key; nil otherwise, and if there is no file.
-  /// - Parameter visit: receives the elements once, a piece at a time, with their width and number, before the checksum
-  ///   is verified.
+  /// - Parameters:
+  ///   - isKnown: asked with the file's stamp and the number of its elements: if true, the elements are not read and the
+  ///     checksum is not verified.
+  ///   - visit: receives the elements once, a piece at a time, with their width and number, before the checksum is verified.
   init?(
-    at path: String, key: [UInt8],
+    at path: String, key: [UInt8], isKnown: (_ stamp: FileStamp, _ count: Int) -> Bool = { _, _ in false },
     visit: (_ piece: UnsafeRawBufferPointer, _ width: Int, _ count: Int) -> Void = { _, _, _ in }
   ) {
     guard
@@ -44,13 +46,14 @@ final class CacheFile: Sendable {
       [1, 2, 4, 8].contains(width), !size.overflow, size.partialValue == file.size - Self.headerSize,
       header[32..<64].elementsEqual(key)
     else { return nil }
+    (self.file, self.width, self.count) = (file, width, count)
+    if isKnown(file.stamp, count) { return }
     var sum = CacheChecksum(of: size.partialValue)
     let isRead: Void? = try? file.forEachPiece(from: Self.headerSize) { piece in
       sum.add(piece)
       visit(piece, width, count)
     }
     guard isRead != nil, sum.finished == number(24, UInt64.self) else { return nil }
-    (self.file, self.width, self.count) = (file, width, count)
   }
 
   /// All elements, as bytes.

@@ -28,7 +28,7 @@ package struct Digest {
   mutating func add(field: String) { add(field: Array(field.utf8)) }
 
   mutating func add(number: Int) {
-    withUnsafeBytes(of: UInt64(number).littleEndian) { add($0) }
+    withUnsafeBytes(of: UInt64(truncatingIfNeeded: number).littleEndian) { add($0) }
   }
 
   package mutating func add(_ bytes: UnsafeRawBufferPointer) {

@@ -99,8 +99,8 @@ extension Corpus {
     return tokenizer.vocabulary
   }
 
-  /// Opens token files as a corpus. Every file is read once from beginning to end, and later piece by piece when a step
-  /// or an evaluation needs it.
+  /// Opens token files as a corpus. Every file is read once from beginning to end, unless an earlier start did so, and later
+  /// piece by piece when a step or an evaluation needs it.
   static func open(
     tokenFiles source: Source, tokenizer restored: Tokenizer?, _ report: (String) -> Void
   ) throws(CorpusError) -> Opened {
@@ -129,10 +129,9 @@ extension Corpus {
     let end = try end(source.documents)
     let bytes = (training + heldOut).reduce(0) { $0 + $1.size }
     if bytes > Self.quickBytes { report("counting the tokens of \(quantity(bytes, spaced: false))B") }
-    var census = TokenCensus(before: boundary, endedBy: end)
-    for file in training { try file.survey(&census) }
-    var other = TokenCensus(before: 0, endedBy: end)
-    for file in heldOut { try file.survey(&other) }
+    let cache = Cache(folder: source.cache, spare: source.spareCache)
+    let census = try cache.census(of: training, before: boundary, endedBy: end)
+    let other = try cache.census(of: heldOut, before: 0, endedBy: end)
     let tokenizer = try tokenizer(source, restored) { max(census.largest?.token ?? 0, other.largest?.token ?? 0) }
     if let end, end >= tokenizer.vocabulary { throw noEnd(source.documents, tokenizer.vocabulary) }
     func part(_ files: [TokenFile], _ census: TokenCensus) throws(CorpusError) -> TokenRange {
@@ -145,7 +144,7 @@ extension Corpus {
     return Opened(
       tokenizer: tokenizer, training: all.part(0..<boundary),
       heldOut: hasOwn ? own : all.part(boundary..<all.count), bytes: bytes, files: training.count + heldOut.count,
-      documents: all.documents, entropy: census.entropy, notices: [])
+      documents: all.documents, entropy: census.entropy, counts: census.counts, notices: [])
   }
 
   /// Files up to this size are read so quickly that no notice is needed.

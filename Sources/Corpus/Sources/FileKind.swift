@@ -1,11 +1,11 @@
 // Recognizes files that are not text by their first bytes, with advice for each kind.
 
 /// A kind of file that a network should not learn from byte by byte.
-struct FileKind {
+package struct FileKind: Sendable {
   /// A name of the kind, with an article.
-  let what: String
+  package let what: String
   /// The advice, for a path.
-  private let advice: @Sendable (String) -> String
+  package let advice: @Sendable (String) -> String
 
   private init(_ what: String, _ advice: @escaping @Sendable (String) -> String) {
     self.what = what
@@ -59,7 +59,7 @@ struct FileKind {
 
   /// - Parameter bytes: the first bytes of a file, up to some thousand.
   /// - Returns: nil if the file may be text, or is of an unknown kind.
-  init?(_ bytes: some Collection<UInt8>) {
+  package init?(_ bytes: some Collection<UInt8>) {
     let first = Array(bytes.prefix(8000))
     if let known = Self.beginnings.first(where: { first.starts(with: $0.bytes) })?.kind {
       // Words begin with BZh too; numbers of a level follow it in a file.

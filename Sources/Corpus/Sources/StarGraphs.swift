@@ -125,8 +125,7 @@ extension Corpus {
     package var seed: UInt64
 
     package init(_ task: StarGraphTask, seed: UInt64) {
-      self.task = task
-      self.seed = seed
+      (self.task, self.seed) = (task, seed)
     }
   }
 
@@ -152,7 +151,7 @@ extension Corpus {
     return Opened(
       tokenizer: tokenizer, training: part(.training, shape.samples > 0 ? shape.samples : StarGraphs.endless),
       heldOut: part(.test, shape.test), bytes: 0, files: 0, documents: 0, entropy: log(Double(shape.nodes)),
-      notices: [])
+      counts: [], notices: [])
   }
 
   /// One line about star graphs: `star graphs G(2,4) of 8 nodes · 28 tokens each · never repeated · 1 000 to test`.

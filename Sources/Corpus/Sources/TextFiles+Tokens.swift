@@ -45,7 +45,8 @@ extension TextFiles {
     while index < files.count {
       let group = offset == 0 ? smallFiles(from: index, size) : index..<index
       if group.isEmpty {
-        try TextParts(self, index, tokenizer, documents, size: size).forEach(from: offset, hand)
+        try TextParts(texts: self, index: index, tokenizer: tokenizer, documents: documents, size: size).forEach(
+          from: offset, hand)
         (index, offset) = (index + 1, 0)
         continue
       }
@@ -71,7 +72,8 @@ extension TextFiles {
       Result { () throws(CorpusError) in
         let index = group.lowerBound + number
         var all = TokenizedPart()
-        let parts = TextParts(self, index, tokenizer, documents, size: Self.partSize, threads: 1)
+        let parts = TextParts(
+          texts: self, index: index, tokenizer: tokenizer, documents: documents, size: Self.partSize, threads: 1)
         try parts.forEach { part throws(CorpusError) in
           all.starts += part.starts.map { all.tokens.count + $0 }
           all.tokens += part.tokens
@@ -85,26 +87,15 @@ extension TextFiles {
 
   /// The parts of one file.
   private struct TextParts {
-    let file: TextFile
+    let texts: TextFiles
     let index: Int
-    let isLast: Bool
     let tokenizer: Tokenizer
     let documents: DocumentBounds?
     let size: Int
-    let threads: Int
+    var threads = Processors.helpers
 
-    init(
-      _ texts: TextFiles, _ index: Int, _ tokenizer: Tokenizer, _ documents: DocumentBounds?, size: Int,
-      threads: Int = Processors.helpers
-    ) {
-      file = texts.files[index]
-      self.index = index
-      isLast = index + 1 == texts.files.count
-      self.tokenizer = tokenizer
-      self.documents = documents
-      self.size = size
-      self.threads = threads
-    }
+    var file: TextFile { texts.files[index] }
+    private var isLast: Bool { index + 1 == texts.files.count }
 
     /// Reads the file from its beginning, and tokenizes it from `offset` on, which is where a part ended: what comes before is passed
     /// over uncut, since a cut may depend on the pieces that are read.

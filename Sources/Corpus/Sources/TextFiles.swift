@@ -8,6 +8,8 @@ struct TextFile: Sendable {
   /// The size, and the 32 bytes of a `TextPrint`, at the first reading; a later reading must find the same.
   let size: Int
   let digest: [UInt8]
+  /// The cache file that has both from an earlier start; nil if the text was read at this start.
+  var knownFrom: String?
 
   /// Reads the text again, piece by piece.
   /// - Parameter take: receives a piece, and where texts of JSON lines end in it, in bytes from the beginning of all.
@@ -25,6 +27,8 @@ struct TextFile: Sendable {
       return true
     }
     guard print.size == size, print.digest == digest else {
+      // The next start reads it.
+      if let knownFrom { unlink(knownFrom) }
       throw CorpusError(.unreadable, "\(path) changed while it was being read; start again when it is complete")
     }
   }
@@ -75,6 +79,9 @@ private struct TextPrint {
 struct TextFiles: Sendable {
   private(set) var files: [TextFile] = []
   private var remarks = Remarks()
+  /// What is known from an earlier start, and what is to be known at the next one.
+  private let before: KnownTexts?
+  private(set) var known = KnownTexts()
 
   /// Notices of files that were left out and byte order marks that were removed, one line per reason.
   var notices: [String] { remarks.lines }
@@ -83,8 +90,10 @@ struct TextFiles: Sendable {
   var size: Int { files.reduce(0) { $0 + $1.size } }
 
   /// Finds and examines the files at paths.
+  /// - Parameter before: what an earlier start found; nil examines all files, and leaves `known` empty.
   /// - Throws: `CorpusError` missing, unreadable or empty, with the path.
-  init(at paths: [String]) throws(CorpusError) {
+  init(at paths: [String], before: KnownTexts? = nil) throws(CorpusError) {
+    self.before = before
     guard !paths.isEmpty else {
       throw CorpusError(.usage, "no text was named; put the paths of text files or folders into data.paths")
     }
@@ -102,11 +111,11 @@ struct TextFiles: Sendable {
           )
         }
       case S_IFREG:
-        switch try Self.look(at: path) {
-        case .text(let file, let hasMark):
-          files.append(file)
-          if hasMark { remarks.add(path, .mark) }
-        case .binary(let file): files.append(file)
+        switch try Self.look(at: path, before) {
+        case .text(let text):
+          files.append(text.file(path))
+          if text.found.hasMark { remarks.add(path, .mark) }
+          note(text)
         case .empty: throw CorpusError(.empty, "\(path) is empty; name a file with text in it")
         case .other(let kind): throw CorpusError(.badText, "\(path) is \(kind.refusal(of: path))")
         }
@@ -117,17 +126,35 @@ struct TextFiles: Sendable {
     }
   }
 
+  /// A text that was examined, or is known.
+  private struct SeenText {
+    var found: KnownTexts.Text
+    /// The state of the file before it was read.
+    var stamp: FileStamp?
+    var knownFrom: String?
+
+    func file(_ path: String) -> TextFile {
+      TextFile(path: path, size: found.size, digest: found.digest, knownFrom: knownFrom)
+    }
+  }
+
+  private mutating func note(_ text: SeenText) {
+    if let stamp = text.stamp { known.note(text.found, at: stamp) }
+  }
+
   /// The result of examining a file.
   private enum Finding {
-    case text(TextFile, hasMark: Bool)
-    /// With a zero byte near its start.
-    case binary(TextFile)
+    case text(SeenText)
     case empty
     case other(FileKind)
   }
 
   /// Reads a file piece by piece for its size and digest; stops if its first bytes are those of another format.
-  private static func look(at path: String) throws(CorpusError) -> Finding {
+  private static func look(at path: String, _ before: KnownTexts?) throws(CorpusError) -> Finding {
+    let stamp = before == nil ? nil : FileStamp(at: path, isJSONLines: TextReader.isJSONLines(path))
+    if let stamp, let before, let text = before[stamp] {
+      return .text(SeenText(found: text, stamp: stamp, knownFrom: before.path))
+    }
     var print = TextPrint()
     var kind: FileKind?
     var isBinary = false
@@ -143,8 +170,9 @@ struct TextFiles: Sendable {
     }
     if let kind { return .other(kind) }
     if print.size == 0 { return .empty }
-    let file = TextFile(path: path, size: print.size, digest: print.digest)
-    return isBinary ? .binary(file) : .text(file, hasMark: reader.hasMark)
+    let text = KnownTexts.Text(
+      size: print.size, digest: print.digest, hasMark: reader.hasMark, isBinary: isBinary)
+    return .text(SeenText(found: text, stamp: stamp))
   }
 
   /// - Parameter candidates: receives the files in it, in order.
@@ -181,15 +209,20 @@ struct TextFiles: Sendable {
 
   /// Looks at files of a folder, several at a time.
   private mutating func add(_ candidates: [String]) throws(CorpusError) {
+    let before = before
     let findings = WorkerThread.map(candidates.count) { index in
-      Result { () throws(CorpusError) in try Self.look(at: candidates[index]) }
+      Result { () throws(CorpusError) in try Self.look(at: candidates[index], before) }
     }
     for (path, result) in zip(candidates, findings) {
       switch result {
-      case .success(.text(let file, let hasMark)):
-        files.append(file)
-        if hasMark { remarks.add(path, .mark) }
-      case .success(.binary): remarks.add(path, .binary)
+      case .success(.text(let text)):
+        note(text)
+        guard !text.found.isBinary else {
+          remarks.add(path, .binary)
+          continue
+        }
+        files.append(text.file(path))
+        if text.found.hasMark { remarks.add(path, .mark) }
       case .success(.empty): remarks.add(path, .empty)
       case .success(.other(let kind)): remarks.add(path, .kind(kind.what, kind.refusal(of: path)))
       // Damaged, or JSON without a text.

@@ -134,7 +134,7 @@ final class TextReader {
   private func damage(_ reason: String) -> CorpusError {
     CorpusError(
       .badText,
-      "\(path) is damaged: \(reason); make it again (“\(packing?.tool ?? "") -t \(path)” says whether it is whole)")
+      "\(path) is damaged: \(reason); make it again (“\(packing?.tool ?? "") -t \(path)” tests the file)")
   }
 
   /// Files of the kernel have size 0, so that reading continues until nothing comes.
@@ -207,6 +207,10 @@ struct JSONLines {
       value = try JSON.read(bytes)
     } catch {
       throw CorpusError(.badText, "\(path), line \(line): \(error): each line of a .jsonl file must be a JSON object")
+    }
+    if let twice = value.repeatedKey {
+      throw CorpusError(
+        .badText, "\(path), line \(line) has the key \(twice.quotation) twice: keep the one that is meant")
     }
     guard let text = value["text"]?.string else {
       let keys = value.members.map { $0.prefix(5).map(\.key).joined(separator: ", ") } ?? ""

@@ -70,8 +70,44 @@ struct TokenCensus {
     count += words.count
   }
 
+  /// Increase it when a census of the same tokens has other numbers.
+  static let version = 1
+
+  /// Adds what this census depends on besides the tokens.
+  func add(to key: inout Digest) {
+    key.add(number: boundary)
+    key.add(number: end.map { Int($0) } ?? -1)
+  }
+
+  /// The numbers of the census, for a file: how many tokens, the largest one and its place (all bits: none), how many numbers of
+  /// `counts` follow, these, and `starts`.
+  var words: [UInt64] {
+    let counts = counts[...(counts.lastIndex { $0 > 0 } ?? -1)]
+    let head: [UInt64] = [
+      UInt64(count), largest?.token ?? 0, largest.map { UInt64($0.place) } ?? .max, UInt64(counts.count),
+    ]
+    return head + counts.map { UInt64($0) } + starts.map { UInt64($0) }
+  }
+
+  /// A census with the numbers of a file.
+  /// - Returns: nil if they cannot be those of a census.
+  func filled(by words: [UInt64]) -> TokenCensus? {
+    guard words.count >= 4, words[3] <= UInt64(words.count - 4), let count = Int(exactly: words[0]) else { return nil }
+    let numbers = words[4...].compactMap(Int.init(exactly:))
+    guard numbers.count == words.count - 4 else { return nil }
+    var census = self
+    census.count = count
+    census.largest = Int(exactly: words[2]).map { (words[1], $0) }
+    census.counts = Array(numbers[..<Int(words[3])])
+    census.starts = Array(numbers[Int(words[3])...])
+    return census
+  }
+
   /// −Σ p ln p over the tokens before the boundary, in nats.
-  var entropy: Double {
+  var entropy: Double { Self.entropy(of: counts) }
+
+  /// −Σ p ln p of tokens that come so often, in nats.
+  static func entropy(of counts: [Int]) -> Double {
     let total = counts.reduce(0, +)
     return counts.reduce(0) { sum, count in
       guard count > 0 else { return sum }

@@ -21,6 +21,8 @@ final class TokenFile: Sendable {
   var path: String { file.path }
   /// Bytes of the file.
   var size: Int { file.size }
+  /// The state of the file when it was opened.
+  var stamp: FileStamp { file.stamp }
 
   /// - Parameter width: `tokenizer.width`: bytes per token of a file without a header; nil takes 2, and refuses a file
   ///   that looks like wider integers.

@@ -67,6 +67,11 @@ struct TokenFormat {
     if let kind = FileKind.amongNumbers(Array(first)) {
       throw CorpusError(.badText, "\(path) is \(kind.refusal(of: path))")
     }
+    if asked == nil, let what = Self.otherNumbers(first, of: file.size) {
+      throw CorpusError(
+        .badText,
+        "\(path) looks like \(what), and not like tokens; set tokenizer.width where it does have tokens and no header")
+    }
     if asked == nil, Self.hasHeader(first) {
       throw CorpusError(
         .badText,
@@ -97,6 +102,26 @@ struct TokenFormat {
     (self.width, count, start) = (width, file.size / width, 0)
   }
 
+  /// What else the first bytes of a file look like, in words; nil for integers.
+  private static func otherNumbers(_ first: [UInt8], of size: Int) -> String? {
+    func word(_ index: Int) -> UInt32 {
+      first.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: 4 * index, as: UInt32.self) }
+    }
+    let words = first.count / 4
+    if words > 0, tokens[Int(word(0).byteSwapped)] != nil || others[Int(word(0).byteSwapped)] != nil {
+      return "a file of llm.c with its bytes in the other order"
+    }
+    // A length, and as much of JSON.
+    if first.count > 9, first[8] == UInt8(ascii: "{"), first[4..<8].allSatisfy({ $0 == 0 }), Int(word(0)) < size {
+      return "a model in safetensors"
+    }
+    let isPlain = first.allSatisfy { (0x20..<0x7F).contains($0) || $0 == 0x0A || $0 == 0x0D || $0 == 0x09 }
+    if first.count >= 16, isPlain { return "text (for tokenizer.kind sentencepiece, bpe, bytes or characters)" }
+    // Tokens of two bytes would have to be from 12 800 to 19 711, or 32 768 more, at every second place.
+    let isReal = (0..<words).allSatisfy { (1e-8...1e8).contains(abs(Float(bitPattern: word($0)))) }
+    return words >= 64 && isReal ? "numbers in fp32" : nil
+  }
+
   /// True if a file of an unknown kind begins as llm.c's files do: 256 words, of which the first is a date (20240520) and the last
   /// 240 are zero.
   private static func hasHeader(_ first: [UInt8]) -> Bool {
@@ -122,6 +147,7 @@ struct TokenFormat {
   /// The same for the 16-bit words of a file; nil if there are too few words.
   static func widthOfIntegers(_ words: [UInt16]) -> Int? {
     guard words.count >= 48 else { return nil }
+    let words = words.withoutSigns
     /// The largest word at each of four places.
     var most: [UInt16] = [0, 0, 0, 0]
     for (index, word) in words.enumerated() { most[index % 4] = max(most[index % 4], word) }
@@ -130,5 +156,21 @@ struct TokenFormat {
     if most[2] == 0, most[3] == 0, isUpper(most[1], of: most[0]) { return 8 }
     if isUpper(max(most[1], most[3]), of: max(most[0], most[2])) { return 4 }
     return nil
+  }
+}
+
+extension [UInt16] {
+  /// The 16-bit words of a file where the upper words of negative integers, of 64 or 32 bits, are 0.
+  fileprivate var withoutSigns: [UInt16] {
+    var words = self
+    let sign = UInt16.max
+    // A file that was overwritten with ones has no integers at all.
+    guard contains(0) else { return words }
+    for index in stride(from: 0, to: words.count - 1, by: 2) where words[index + 1] == sign && words[index] >= 1 << 15 {
+      let isWide = index % 4 == 0 && index + 3 < words.count && words[index + 2] == sign && words[index + 3] == sign
+      words[index + 1] = 0
+      if isWide { (words[index + 2], words[index + 3]) = (0, 0) }
+    }
+    return words
   }
 }

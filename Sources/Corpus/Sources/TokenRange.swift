@@ -7,6 +7,7 @@ package struct TokenRange: Sendable {
     case array([Int32])
     case files(TokenFiles)
     case graphs(StarGraphs)
+    case pieces(TokenPieces)
   }
 
   private let storage: Backing
@@ -37,10 +38,31 @@ package struct TokenRange: Sendable {
     starts = nil
   }
 
+  /// Documents in an order of their own.
+  init(_ pieces: TokenPieces) {
+    storage = .pieces(pieces)
+    range = 0..<pieces.count
+    starts = pieces.starts
+  }
+
   private init(_ storage: Backing, _ range: Range<Int>, _ starts: [Int]?) {
     self.storage = storage
     self.range = range
     self.starts = starts
+  }
+
+  /// The same tokens, not divided into documents.
+  var withoutDocuments: TokenRange { TokenRange(storage, range, nil) }
+
+  /// The tokens of each document, as far as they are in the part, counted from its start; the whole part if it is not divided.
+  var documentRanges: [Range<Int>] {
+    guard let starts, !range.isEmpty else { return [0..<range.count] }
+    let first = document(of: range.lowerBound, in: starts)
+    let last = document(of: range.upperBound - 1, in: starts)
+    return (first...last).map { number in
+      let end = number + 1 < starts.count ? min(starts[number + 1], range.upperBound) : range.upperBound
+      return max(starts[number], range.lowerBound) - range.lowerBound..<end - range.lowerBound
+    }
   }
 
   /// True if the tokens are divided into documents.
@@ -140,6 +162,7 @@ package struct TokenRange: Sendable {
       for index in 0..<stretch.count { destination[index] = tokens[first + index] }
     case .files(let files): try files.copy(first..<first + stretch.count, to: destination)
     case .graphs(let graphs): Self.copy(first..<first + stretch.count, of: graphs, to: destination)
+    case .pieces(let pieces): try pieces.copy(first..<first + stretch.count, to: destination)
     }
   }
 

@@ -11,6 +11,8 @@ final class WatchedFile: Sendable {
   let path: String
   /// Bytes of the file.
   let size: Int
+  /// The state of the file when it was opened.
+  let stamp: FileStamp
   private let descriptor: Int32
   /// When it was last written to: seconds and nanoseconds.
   private let seconds, nanoseconds: Int
@@ -41,6 +43,7 @@ final class WatchedFile: Sendable {
     self.advice = advice
     descriptor = file
     size = Int(status.st_size)
+    stamp = FileStamp(status)
     (seconds, nanoseconds) = (status.st_mtim.tv_sec, status.st_mtim.tv_nsec)
   }
 

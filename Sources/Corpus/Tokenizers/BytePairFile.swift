@@ -56,7 +56,7 @@ package struct BytePairFile: Sendable {
       document = try JSON.read(file)
     } catch {
       throw CorpusError(
-        .badTokenizer, "these \(file.count) bytes are not a tokenizer.json, or are a damaged one: \(error)")
+        .badTokenizer, "these \(file.count) bytes are not a tokenizer.json, or are damaged: \(error)")
     }
     let ways = Ways(document)
     if let reason = ways.whyNot { throw Self.refusal(reason) }

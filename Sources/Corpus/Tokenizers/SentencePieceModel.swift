@@ -32,7 +32,7 @@ final class SentencePieceModel: @unchecked Sendable {
   /// - Throws: `CorpusError.badTokenizer` if they are not a SentencePiece model.
   init(_ model: [UInt8]) throws(CorpusError) {
     guard let file = SentencePieceFile(model) else {
-      throw CorpusError(.badTokenizer, "these \(model.count) bytes are not a SentencePiece model, or are a damaged one")
+      throw CorpusError(.badTokenizer, "these \(model.count) bytes are not a SentencePiece model, or are damaged")
     }
     let start = try Self.load(model)
     var following = start
@@ -74,7 +74,7 @@ final class SentencePieceModel: @unchecked Sendable {
       if let handle { sentencepiece_close(handle) }
       throw CorpusError(
         .badTokenizer,
-        "these \(model.count) bytes are not a SentencePiece model, or are a damaged one (\(message ?? "no pieces"))")
+        "these \(model.count) bytes are not a SentencePiece model, or are damaged (\(message ?? "no pieces"))")
     }
     return handle
   }

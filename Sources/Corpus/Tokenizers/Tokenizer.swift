@@ -169,6 +169,16 @@ package struct Tokenizer: Sendable {
     String(decoding: bytes(of: tokens, continuing: continuing), as: UTF8.self)
   }
 
+  /// True for a token that stands for no text, such as the beginning of one.
+  package func isSpecial(_ token: Int32) -> Bool {
+    switch table {
+    case .pieces(let pieces): pieces.special(token) != nil
+    case .pairs(let pairs): pairs.special(token) != nil
+    case .characters(let characters): token == characters.unknown
+    case .bytes, .numbers, .graph: false
+    }
+  }
+
   /// The text of one token for a screen: see `Visible`. A special token is shown by its name, ⟨unk⟩; a number outside
   /// the vocabulary by its digits, ⟨99999⟩.
   package func visible(_ token: Int32) -> String {

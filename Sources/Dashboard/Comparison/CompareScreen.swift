@@ -37,7 +37,9 @@ package struct CompareScreen: Sendable, KeyedScreen {
   static let leaving = Presence.left
 
   static let keys = ScreenKeys<CompareAction>([
-    ScreenKeys.KeyRow([(.character("q"), .leave), (.escape, .leave)], shown: "q", label: "back", "leave (also esc)"),
+    ScreenKeys.KeyRow(
+      [(.character("q"), .leave), (.escape, .leave)], shown: "q", label: "back", "leave; esc goes back, and never quits"
+    ),
     ScreenKeys.KeyRow(
       [(.left, .left), (.right, .right), (.character("h"), .left), (.character("l"), .right)], shown: "← →",
       label: "cursor", "move the cursor that reads values (also h, l)"),
@@ -48,10 +50,11 @@ package struct CompareScreen: Sendable, KeyedScreen {
       [(.character("m"), .metric), (.character("M"), .metricBack)], shown: "m", label: "metric",
       "compare the next metric (M: the previous)"),
     ScreenKeys.KeyRow(
-      [(.character("d"), .difference)], label: "difference", "draw differences from that line, or the values"),
-    ScreenKeys.KeyRow([(.tab, .against)], label: "against", "compare all lines with the next one"),
+      [(.character("d"), .difference)], label: "difference", "draw differences from the reference line, or the values"),
+    ScreenKeys.KeyRow([(.tab, .against)], label: "against", "choose the next line as the reference line"),
     ScreenKeys.KeyRow([(.character("?"), .help)], label: "help", "show the keys"),
-    ScreenKeys.KeyRow([(.character("g"), .seeds)], label: "seeds", "join runs that differ only in their seed, or not"),
+    ScreenKeys.KeyRow(
+      [(.character("g"), .seeds)], label: "seeds", "join runs that differ only in the seed, or separate them"),
     ScreenKeys.KeyRow(
       [(.character("z"), .closer), (.character("Z"), .wider)], shown: "z Z", label: "zoom",
       "zoom in around the cursor; zoom out"),

@@ -29,6 +29,8 @@ package enum ComparedMetric: Hashable, Sendable {
   case path
   /// The share of the questions of `evaluate.task` that are answered right.
   case task
+  /// A number of a diagnostic, by its path.
+  case diagnostic(String)
   case rate, gradientNorm, throughput
 
   /// The name in layouts and options: `held-out/ntp`.
@@ -40,6 +42,7 @@ package enum ComparedMetric: Hashable, Sendable {
     case .order(let part): "order/\(OrderQuality().parts[part].name)"
     case .path: "accuracy/path"
     case .task: "task/accuracy"
+    case .diagnostic(let path): path
     case .rate: "rate"
     case .gradientNorm: "gradient/norm"
     case .throughput: "throughput"
@@ -60,7 +63,8 @@ package enum ComparedMetric: Hashable, Sendable {
   package func figure(_ value: Double) -> String {
     switch self {
     case .loss, .heldOut, .gradientNorm: Figure.loss(value)
-    case .accuracy, .order, .path, .task: Figure.fixed(value, 3)
+    case .accuracy, .order, .path, .task: Figure.quality(value)
+    case .diagnostic: Figure.fixed(value, 3)
     case .rate: Figure.rate(value)
     case .throughput: Figure.short(value)
     }
@@ -68,8 +72,7 @@ package enum ComparedMetric: Hashable, Sendable {
 
   /// A signed difference of two values as text.
   package func difference(_ value: Double) -> String {
-    let text = figure(abs(value))
-    return (value < 0 ? "−" : "+") + text
+    Figure.change(value, figure)
   }
 }
 
@@ -81,6 +84,7 @@ extension History {
     metrics += OrderQuality().parts.indices.filter { evaluations[.order($0)] != nil }.map(ComparedMetric.order)
     if evaluations[.path] != nil { metrics.append(.path) }
     if evaluations[.task] != nil { metrics.append(.task) }
+    metrics += evaluations.diagnostics.map(ComparedMetric.diagnostic)
     return metrics + (count > 0 ? [.rate, .gradientNorm, .throughput] : [])
   }
 
@@ -100,6 +104,7 @@ extension History {
     case .order(let part): return curve(evaluations.places, evaluations[.order(part)])
     case .path: return curve(evaluations.places, evaluations[.path])
     case .task: return curve(evaluations.places, evaluations[.task])
+    case .diagnostic(let path): return curve(evaluations.places, evaluations[.diagnostic(path)])
     case .rate: return curve(places, rate)
     case .gradientNorm: return curve(places, gradientNorm)
     case .throughput: return curve(places, tokensPerSecond)

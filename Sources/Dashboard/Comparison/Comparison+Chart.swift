@@ -64,7 +64,7 @@ extension ComparedMetric {
     switch self {
     case .loss, .heldOut: "\(label) (nats)"
     case .throughput: "throughput (tokens/s)"
-    case .accuracy, .order, .path, .task, .rate, .gradientNorm: label
+    case .accuracy, .order, .path, .task, .diagnostic, .rate, .gradientNorm: label
     }
   }
 }

@@ -77,7 +77,8 @@ package struct Comparison: Sendable {
     precondition(!runs.isEmpty, "there is nothing to compare")
     self.runs = runs
     self.axis = axis
-    self.metric = metric ?? Self.metrics(of: runs).first ?? .loss(.ntp)
+    metrics = Self.metrics(of: runs)
+    self.metric = metric ?? metrics.first ?? .loss(.ntp)
     groups = Self.groups(of: runs)
     measure()
   }
@@ -85,12 +86,19 @@ package struct Comparison: Sendable {
   // MARK: Metrics and lines
 
   /// The metrics that all runs have; if there are none, those that some runs have.
-  package var metrics: [ComparedMetric] { Self.metrics(of: runs) }
+  package private(set) var metrics: [ComparedMetric]
 
   private static func metrics(of runs: [ComparedRun]) -> [ComparedMetric] {
+    // There may be thousands: a number of a diagnostic for every token of a vocabulary.
     var all: [ComparedMetric] = []
-    for run in runs { all += run.history.comparedMetrics.filter { !all.contains($0) } }
-    let shared = all.filter { metric in runs.allSatisfy { $0.history.comparedMetrics.contains(metric) } }
+    var counts: [ComparedMetric: Int] = [:]
+    for run in runs {
+      for metric in run.history.comparedMetrics {
+        if counts[metric] == nil { all.append(metric) }
+        counts[metric, default: 0] += 1
+      }
+    }
+    let shared = all.filter { counts[$0] == runs.count }
     return shared.isEmpty ? all : shared
   }
 
@@ -125,7 +133,9 @@ package struct Comparison: Sendable {
   package mutating func receive(_ events: [Event], ofRun index: Int, state: String) {
     for event in events { runs[index].receive(event) }
     runs[index].state = state
-    if !events.isEmpty { measure() }
+    guard !events.isEmpty else { return }
+    metrics = Self.metrics(of: runs)
+    measure()
   }
 
   package mutating func smooth(_ factor: Double) {

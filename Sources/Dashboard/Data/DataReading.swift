@@ -1,4 +1,5 @@
 // The data that a network is trained on, as values for the data screen: the corpus in numbers, and windows with their targets.
+import Run
 
 /// The corpus of a recipe in numbers.
 package struct DataSummary: Sendable, Equatable {
@@ -63,6 +64,12 @@ package struct DataSummary: Sendable, Equatable {
   package var bytesPerToken: Double { Double(bytes) / Double(max(trainingTokens + heldOutTokens, 1)) }
   /// The number of passes over the training part: how often each window is trained on.
   package var passes: Double { Double(steps) * Double(tokensPerStep) / Double(max(windows * context, 1)) }
+
+  /// `0.0249 passes in 200 steps`.
+  package var passesWords: String {
+    let words = passes >= 1000 ? Figure.short(passes) : Figure.factor(passes)
+    return "\(words) passes in \(Figure.grouped(steps)) steps"
+  }
 }
 
 /// A window of the text.

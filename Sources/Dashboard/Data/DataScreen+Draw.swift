@@ -62,10 +62,10 @@ extension DataScreen {
   }
 
   private static let words =
-    "Every other token is in another colour, so that their bounds are seen; a dim, underlined token is a position whose loss "
-    + "does not count; ║ stands where a document begins. NTP is to predict the next token; TOP (token order prediction) the "
-    + "distinct tokens that come, the nearer the heavier: a token's weight is its share of TOP's target, which sums to 1. Tokens "
-    + "of TOP's target are bold in the text."
+    "Two colours alternate, to show where tokens begin. A dim, underlined token is a position whose loss does not count; ║ stands "
+    + "where a document begins. NTP predicts the next token. TOP (token order prediction) ranks the upcoming tokens: a token's "
+    + "weight is its share of TOP's target, larger for nearer tokens, and the weights sum to 1. Tokens of TOP's target are bold in "
+    + "the text."
 
   private func drawHeader(in area: Rectangle, on canvas: inout Canvas) {
     let window = "window \(Figure.grouped(page.number)) of \(Figure.grouped(summary.windows))"
@@ -88,17 +88,19 @@ extension DataScreen {
   // MARK: The window
 
   /// A token's text as the window shows it.
-  private func shown(_ index: Int) -> String {
+  private static func shown(_ index: Int, of page: DataPage) -> String {
     let text = page.text[index].replacing("␠", with: " ")
     return text.isEmpty ? "∅" : text
   }
 
   /// The tokens wrapped into lines of at most `columns` cells. A line feed ends a line, and a document begins one.
-  func tokenLines(columns: Int) -> [[TokenPlace]] {
+  func tokenLines(columns: Int) -> [[TokenPlace]] { Self.lines(of: page, columns: columns) }
+
+  private static func lines(of page: DataPage, columns: Int) -> [[TokenPlace]] {
     var lines: [[TokenPlace]] = [[]]
     var column = 0
     for index in page.tokens.indices {
-      let text = shown(index)
+      let text = shown(index, of: page)
       if page.beginsDocument(index) || (column > 0 && column + text.width > columns) {
         lines.append([])
         column = page.beginsDocument(index) ? 2 : 0
@@ -139,9 +141,44 @@ extension DataScreen {
           row: inside.row + row, in: inside)
       }
     }
+    drawFollowing(below: lines.count - first, in: inside, on: &canvas)
     if first + inside.rows < lines.count, area.rows >= 4 {
       let edge = Rectangle(column: area.column + 2, row: area.bottom - 1, columns: area.columns - 4, rows: 1)
       canvas.write(" ↓ \(lines.count - first - inside.rows) more lines ", style: .faint, line: 0, of: edge, .right)
+    }
+  }
+
+  /// The rows that a window takes below another one: an empty one, its name, and its text.
+  private static func rows(of page: DataPage, columns: Int) -> Int { 2 + lines(of: page, columns: columns).count }
+
+  /// The number of the window that is to be read next, to fill the room below the chosen one; nil where there is no room, or no window.
+  package var wantedWindow: Int? {
+    let area = textArea(size)
+    let used = following.reduce(tokenLines(columns: area.columns).count) {
+      $0 + Self.rows(of: $1, columns: area.columns)
+    }
+    let next = page.number + 1 + following.count
+    // A heading and a line of text need three rows.
+    return used + 3 <= area.rows && next < summary.windows && isReadable ? next : nil
+  }
+
+  /// Draws the windows that training takes after the chosen one.
+  /// - Parameter row: the first row that is free.
+  private func drawFollowing(below row: Int, in inside: Rectangle, on canvas: inout Canvas) {
+    var row = row
+    for page in following where row + 3 <= inside.rows {
+      canvas.write("window \(Figure.grouped(page.number))", style: .accent, line: row + 1, of: inside)
+      row += 2
+      for line in Self.lines(of: page, columns: inside.columns) {
+        for place in line where row < inside.rows {
+          if page.beginsDocument(place.index) {
+            canvas.put("║", style: .faint, column: inside.column, row: inside.row + row, in: inside)
+          }
+          canvas.write(
+            place.text, style: .faint, column: inside.column + place.column, row: inside.row + row, in: inside)
+        }
+        row += 1
+      }
     }
   }
 
@@ -217,7 +254,7 @@ extension DataScreen {
         "\(Figure.loss(summary.unigramEntropy)) nats of \(Figure.loss(log(Double(max(summary.vocabulary, 1)))))"
       ),
       ("windows", "\(Figure.grouped(summary.windows)) of \(summary.context) tokens"),
-      ("training takes", "\(Figure.factor(summary.passes)) passes in \(Figure.grouped(summary.steps)) steps"),
+      ("training takes", summary.passesWords),
     ]
     // What does not fit says less: the number of tokens that are held out is not cut.
     if let index = rows.firstIndex(where: { $0.0 == "tokens" && $0.1.width > inside.columns - 17 }) {

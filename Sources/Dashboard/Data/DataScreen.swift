@@ -6,7 +6,7 @@ import TerminalUI
 package struct DataScreen: Sendable, ScreenContent, KeyedScreen {
   enum DataAction: Hashable, Sendable {
     case left, right, up, down, first, last, nextWindow, previousWindow, tenOn, tenBack, nextDocument
-    case palette, glyphs, help, leave, redraw
+    case palette, glyphs, help, leave, stay, redraw
   }
 
   /// What a key asks the program to do.
@@ -27,7 +27,11 @@ package struct DataScreen: Sendable, ScreenContent, KeyedScreen {
   package var needsDrawing = true
   package var mostGlyphs = Glyphs.braille
   package var hasClock: Bool { false }
-  private var size = (columns: 80, rows: 24)
+  private(set) var size = (columns: 80, rows: 24)
+  /// The windows after the chosen one, for the room below it.
+  private(set) var following: [DataPage] = []
+  /// False where the next window could not be read.
+  private(set) var isReadable = true
 
   package init(_ summary: DataSummary, _ page: DataPage, palette: Palette = .okabe, glyphs: Glyphs = .braille) {
     self.summary = summary
@@ -52,16 +56,25 @@ package struct DataScreen: Sendable, ScreenContent, KeyedScreen {
       "show the previous, the next window in the order of training"),
     ScreenKeys.KeyRow(
       [(.character("{"), .tenBack), (.character("}"), .tenOn)], shown: "{ }", label: "10 on", "go ten windows back, on"),
-    ScreenKeys.KeyRow([(.character("d"), .nextDocument)], label: "document", "go to where the next document begins"),
-    ScreenKeys.KeyRow([(.character("q"), .leave), (.escape, .leave)], shown: "q", label: "quit", "quit (also esc)"),
+    ScreenKeys.KeyRow(
+      [(.character("d"), .nextDocument)], label: "document", "go to the beginning of the next document"),
+    ScreenKeys.KeyRow([(.character("q"), .leave)], label: "quit", "quit"),
     ScreenKeys.KeyRow([(.character("?"), .help)], label: "help", "show the keys"),
     ScreenKeys.KeyRow([(.home, .first), (.end, .last)], shown: "home end", "go to the window's ends"),
+    ScreenKeys.KeyRow([(.escape, .stay)], "close what is open; esc never quits"),
   ]).withLooks(.palette, .glyphs, .redraw)
 
   /// Shows a window that was requested; the chosen position stays.
   package mutating func take(_ page: DataPage) {
     self.page = page
+    (following, isReadable) = ([], true)
     position = min(position, max(page.tokens.count - 1, 0))
+    needsDrawing = true
+  }
+
+  /// Adds the window that `wantedWindow` asked for; nil where it cannot be read.
+  package mutating func follow(with page: DataPage?) {
+    if let page { following.append(page) } else { isReadable = false }
     needsDrawing = true
   }
 
@@ -96,6 +109,7 @@ package struct DataScreen: Sendable, ScreenContent, KeyedScreen {
   mutating func perform(_ deed: DataAction) -> DataRequest? {
     switch deed {
     case .leave: return .leave
+    case .stay: message = "q quits"
     case .left: move(to: position - 1)
     case .right: move(to: position + 1)
     case .up: moveLine(-1)
@@ -122,10 +136,10 @@ package struct DataScreen: Sendable, ScreenContent, KeyedScreen {
     switch deed {
     case .previousWindow, .tenBack: page.number > 0 ? nil : "this is the first window that training takes"
     case .nextWindow, .tenOn:
-      page.number + 1 < summary.windows ? nil : "this is the last window of a pass: after it they come in another order"
+      page.number + 1 < summary.windows ? nil : "this is the last window of a pass; the next pass has another order"
     case .nextDocument:
       summary.documents == nil
-        ? "the recipe takes all as one text: data.documents: separate divides it"
+        ? "all documents are packed into one text; data.documents: separate divides them"
         : page.tokens.indices.contains(where: page.beginsDocument) ? nil : "no document begins inside this window"
     default: nil
     }

@@ -6,7 +6,7 @@ import TerminalUI
 /// The screen of an experiment.
 package struct ExperimentScreen: Sendable, KeyedScreen {
   enum ExperimentAction: Hashable, Sendable {
-    case left, right, up, down, open, chart, palette, glyphs, help, leave, redraw
+    case left, right, up, down, open, chart, palette, glyphs, help, leave, stay, redraw
   }
 
   /// What a key asks the program to do.
@@ -68,9 +68,9 @@ package struct ExperimentScreen: Sendable, KeyedScreen {
       [(.character("m"), .chart)], label: "chart",
       "show the share of runs that solved the task, or the chosen setting's curves"),
     ScreenKeys.KeyRow(
-      [(.character("q"), .leave), (.escape, .leave)], shown: "q", label: "stop",
-      "save the runs that train and stop (also esc); the same command goes on"),
+      [(.character("q"), .leave)], label: "stop", "save and stop all runs in training; the same command continues"),
     ScreenKeys.KeyRow([(.character("?"), .help)], label: "help", "show the keys"),
+    ScreenKeys.KeyRow([(.escape, .stay)], "close what is open; esc never stops the experiment"),
   ]).withLooks(.palette, .glyphs, .redraw)
 
   // MARK: News
@@ -126,6 +126,7 @@ package struct ExperimentScreen: Sendable, KeyedScreen {
     case .glyphs: changeGlyphs()
     case .help: help = HelpPage()
     case .leave: return .leave
+    case .stay: message = "q stops the experiment"
     case .redraw: break
     }
     return nil

@@ -20,9 +20,17 @@ extension Layout {
           [.cells(1), .share(3), .share(2), .cells(14), .cells(14), .cells(10), .cells(1)],
           [
             [.status, .status, .status, .status], [.losses, .losses, .losses, .order],
-            [.losses, .losses, .losses, .text], [.heads, .heads, .quality, .gradients],
-            [.rate, .throughput, .machine, .recipe], [.events, .events, .events, .recipe],
+            [.losses, .losses, .losses, .text], [.heads, .throughput, .quality, .gradients],
+            [.rate, .rate, .machine, .recipe], [.events, .events, .events, .recipe],
             [.keys, .keys, .keys, .keys],
+          ]),
+        variant(
+          170, 56, [.share(5), .share(4), .share(5)],
+          [.cells(1), .cells(18), .share(1), .cells(9), .cells(12), .cells(8), .cells(1)],
+          [
+            [.status, .status, .status], [.losses, .losses, .order], [.losses, .losses, .quality],
+            [.losses, .losses, .text], [.rate, .throughput, .heads], [.events, .events, .recipe],
+            [.keys, .keys, .keys],
           ]),
         variant(
           170, 48, [.share(5), .share(4), .share(5)],

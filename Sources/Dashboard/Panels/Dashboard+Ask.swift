@@ -125,7 +125,7 @@ extension Dashboard {
     canvas.write(promptNote(prompt), line: bottom.rows - 1, of: bottom)
     guard let answer = answers.last else {
       return drawNothing(
-        "NTP says the likeliest next tokens, each MTP head its token further ahead, and TOP which tokens come soon",
+        "NTP predicts the next token, each MTP head a token further ahead, and TOP ranks the tokens that come soon",
         in: middle, on: &canvas)
     }
     draw(answer, in: middle, on: &canvas)

@@ -39,6 +39,7 @@ extension Dashboard {
           Span(String(text.dropFirst(names[index].count))),
         ], line: 1 + row, of: inside)
     }
+    drawHidden(first..<min(first + room, tracks.count), of: tracks.count, in: rectangle, inside, on: &canvas)
   }
 
   private var headNotes: [String] {
@@ -72,7 +73,7 @@ extension Dashboard {
       HeadColumn(title: "λ", cells: tracks.map { Figure.factor(weight(of: $0.head)) }),
       HeadColumn(
         title: "accuracy",
-        cells: tracks.map { heldOut(.accuracy($0.head)).map { Figure.share(Double($0), 3) } ?? "—" }),
+        cells: tracks.map { heldOut(.accuracy($0.head)).map { Figure.quality($0) } ?? "—" }),
       HeadColumn(
         title: "grad at h",
         cells: tracks.map { heldOut(.gradientAtH($0.head)).map { Figure.rate(Double($0)) } ?? "—" }),

@@ -23,7 +23,9 @@ extension Dashboard {
       let text =
         beginning?.recipe.heads.contains(where: \.ranks) == false
         ? "this run has no TOP head"
-        : every > 0 ? "TOP samples come every \(Figure.grouped(every)) steps" : "no TOP sample yet"
+        : isOver
+          ? "this run has no TOP sample"
+          : every > 0 ? "TOP samples come every \(Figure.grouped(every)) steps" : "no TOP sample yet"
       return drawNothing(text, in: inside, on: &canvas)
     }
     if isFullScreen, inside.columns >= 110, inside.rows >= 12 {
@@ -33,17 +35,18 @@ extension Dashboard {
       inside = left
     }
     if inside.rows >= 9, inside.columns >= 34 {
-      drawOrderTable(sample, in: inside, on: &canvas)
+      let shown = drawOrderTable(sample, in: inside, on: &canvas)
+      drawHidden(shown, of: sample.upcoming.count, in: rectangle, inside, on: &canvas)
     } else {
       drawOrderLines(sample, in: inside, on: &canvas)
     }
   }
 
-  /// `ndcg@8 .71   τ .54   recall@8 .63`.
+  /// `ndcg@8 .710   τ .541   recall@8 .625`.
   private static func quality(_ sample: OrderSample) -> [Span] {
     let parts = [("ndcg@8 ", sample.ndcg8), ("τ ", sample.tau), ("recall@8 ", sample.recall8)]
     return Array(
-      parts.map { [Span($0), Span(Figure.share(Double($1)), .bold)] }.joined(separator: [Span("   ")]))
+      parts.map { [Span($0), Span(Figure.quality($1), .bold)] }.joined(separator: [Span("   ")]))
   }
 
   /// True if the rank of an upcoming token is at most the number of upcoming tokens.
@@ -56,7 +59,8 @@ extension Dashboard {
     upcoming.rank > 0 ? Figure.short(Double(upcoming.rank)) : "–"
   }
 
-  private func drawOrderTable(_ sample: OrderSample, in inside: Rectangle, on canvas: inout Canvas) {
+  /// - Returns: the places of the upcoming tokens that are drawn.
+  private func drawOrderTable(_ sample: OrderSample, in inside: Rectangle, on canvas: inout Canvas) -> Range<Int> {
     canvas.write("context", style: .faint, line: 0, of: inside)
     canvas.write(TokenText.context(sample.context, columns: inside.columns - 9), line: 0, of: inside, indent: 9)
 
@@ -74,7 +78,7 @@ extension Dashboard {
     let room = max(inside.rows - reserved - (hasWords ? words.count + 1 : 0), 1)
 
     let shown = drawUpcoming(sample, room: room, in: inside, on: &canvas)
-    var line = min(3 + shown + 1, inside.rows - reserved + 4)
+    var line = min(3 + shown.count + 1, inside.rows - reserved + 4)
     canvas.write("head", style: .faint, line: line, of: inside)
     for index in 0..<rankingRows {
       let isLast = index == rankingRows - 1 && ranking.count > rankingRows
@@ -92,8 +96,10 @@ extension Dashboard {
         qualities(area.columns), scale: Scale(from: 0, to: 1), style: Style(.second), line: 0, of: area, glyphs: glyphs)
       line += 1
     }
-    guard hasWords else { return }
-    for (index, text) in words.enumerated() { canvas.write(text, style: .faint, line: line + 1 + index, of: inside) }
+    if hasWords {
+      for (index, text) in words.enumerated() { canvas.write(text, style: .faint, line: line + 1 + index, of: inside) }
+    }
+    return shown
   }
 
   /// An explanation of the table's words.
@@ -103,22 +109,25 @@ extension Dashboard {
   }
 
   /// Draws the upcoming tokens, each with its rank in this sample and in the compared one.
-  /// - Returns: the number of tokens drawn.
+  /// - Returns: the places of the tokens that are drawn.
   private func drawUpcoming(
     _ sample: OrderSample, room: Int, in inside: Rectangle, on canvas: inout Canvas
-  ) -> Int {
+  ) -> Range<Int> {
     let compared = inside.columns >= 42 ? comparedSample : nil
-    let fixed = compared == nil ? 26 : 34
+    // The largest rank that counts as a hit: the number of upcoming tokens, whether or not all are listed.
+    let most = max(sample.upcoming.count, 1)
+    let isTight = inside.columns < 8 + (compared == nil ? 23 : 31) + "  ✓ ≤ \(most)".width
+    let widths = isTight ? (weight: 8, rank: 8, old: 7, gap: " ") : (weight: 9, rank: 8, old: 8, gap: "  ")
+    let fixed = 6 + widths.weight + widths.rank + (compared == nil ? 0 : widths.old) + 3
     let token = min(max(sample.upcoming.map(\.token.width).max() ?? 8, 8), max(inside.columns - fixed, 6))
     func row(_ name: String, _ distance: String, _ weight: String, _ rank: String) -> String {
-      name.cut(to: token).padded(to: token) + distance.padded(to: 6, .right) + weight.padded(to: 9, .right)
-        + rank.padded(to: 8, .right)
+      name.cut(to: token).padded(to: token) + distance.padded(to: 6, .right) + weight.padded(to: widths.weight, .right)
+        + rank.padded(to: widths.rank, .right)
     }
     var header = row("upcoming", "ahead", "weight", "rank")
-    if let compared { header += ("@" + Figure.short(Double(compared.step))).padded(to: 8, .right) }
+    if let compared { header += ("@" + Figure.short(Double(compared.step))).padded(to: widths.old, .right) }
     canvas.write(header, style: .faint, line: 2, of: inside)
-    // The largest rank that counts as a hit: the number of upcoming tokens, whether or not all are listed.
-    let places = "  ✓ ≤ \(max(sample.upcoming.count, 1))"
+    let places = widths.gap + (isTight ? "✓≤\(most)" : "✓ ≤ \(most)")
     if header.width + places.width <= inside.columns {
       canvas.write(places, style: .faint, line: 2, of: inside, indent: header.width)
     }
@@ -132,11 +141,11 @@ extension Dashboard {
             row(
               TokenText.label(upcoming.token), String(upcoming.distance), Figure.share(Double(upcoming.weight), 3),
               Self.rank(upcoming))),
-          Span(compared == nil ? "" : (old.map(Self.rank) ?? "–").padded(to: 8, .right), .faint),
-          Span(isHit ? "  ✓" : "  ✗", Style(isHit ? .good : .bad, .bold)),
+          Span(compared == nil ? "" : (old.map(Self.rank) ?? "–").padded(to: widths.old, .right), .faint),
+          Span(widths.gap + (isHit ? "✓" : "✗"), Style(isHit ? .good : .bad, .bold)),
         ], line: 3 + index, of: inside)
     }
-    return min(max(sample.upcoming.count - first, 0), room)
+    return first..<min(first + room, sample.upcoming.count)
   }
 
   /// Draws a line per probe with its newest sample; probes without a sample are left out.
@@ -150,7 +159,7 @@ extension Dashboard {
       let hits = other.upcoming.count { Self.isHit($0, of: other) }
       let numbers =
         "\(hits)/\(other.upcoming.count)".padded(to: 6, .right)
-        + Figure.share(Double(other.ndcg8)).padded(to: 8, .right)
+        + Figure.quality(other.ndcg8).padded(to: 8, .right)
         + Figure.short(Double(other.step)).padded(to: 8, .right)
       let context = TokenText.context(other.context, columns: area.columns - 31)
       canvas.write(

@@ -12,7 +12,7 @@ extension Dashboard {
       lines.append([
         Span(
           "\(Figure.short(Double(beginning.parameters))) parameters, \(beginning.precision), "
-            + Figure.threads(beginning.threads))
+            + Figure.threads(of: beginning))
       ])
       lines.append([
         Span(

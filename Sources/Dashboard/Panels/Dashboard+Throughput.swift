@@ -4,7 +4,7 @@ import TerminalUI
 
 extension Dashboard {
   func drawThroughput(in rectangle: Rectangle, on canvas: inout Canvas) {
-    let threads = beginning.map { "\($0.precision) · \(Figure.threads($0.threads))" }
+    let threads = beginning.map { "\($0.precision) · \(Figure.threads(of: $0))" }
     let inside = frame(.throughput, notes: threads.map { [$0] } ?? [], in: rectangle, on: &canvas)
     guard history.last != nil else {
       return drawNothing("tokens per second come with the first step", in: inside, on: &canvas)
@@ -26,7 +26,9 @@ extension Dashboard {
     for (index, line) in lines.enumerated() { canvas.write(line, line: index, of: inside) }
 
     var row = lines.count
-    if inside.rows > row {
+    // The bars of the phases are worth more than the sparkline, where only one of the two has room.
+    let room = inside.rows - row
+    if room > 0, room != History.phaseNames.count - 1 {
       let range = history.recent(inside.columns)
       let values = range.map { Double(history.tokensPerSecond.values[$0]) }
       let finite = values.filter(\.isFinite)

@@ -3,7 +3,7 @@ import Run
 import TerminalUI
 
 /// The state of the dialog.
-struct WeightPrompt: Sendable, Equatable {
+struct WeightPrompt: TypedPrompt, Sendable, Equatable {
   /// The index of the chosen head.
   var chosen = 0
   var text = ""
@@ -46,9 +46,7 @@ extension Dashboard {
       overlay = nil
       return askWeight(change)
     } catch {
-      var prompt = prompt
-      prompt.problem = (error as? UserError)?.message ?? "\(error)"
-      overlay = .weights(prompt)
+      overlay = .weights(prompt.refused(error))
       return nil
     }
   }

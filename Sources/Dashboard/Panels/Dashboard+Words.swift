@@ -4,10 +4,12 @@ import TerminalUI
 
 extension Dashboard {
   func drawText(in rectangle: Rectangle, on canvas: inout Canvas) {
-    let notes = text.map { ["step \(Figure.grouped($0.step)) · g generate", "step \(Figure.grouped($0.step))"] } ?? []
+    let step = text.map { "step \(Figure.grouped($0.step))" }
+    let notes = step.map { refusal(of: .generate) == nil ? ["\($0) · g generate", $0] : [$0] } ?? []
     let inside = frame(.text, notes: notes, in: rectangle, on: &canvas)
     guard let text else {
       let every = beginning?.recipe.sample.every ?? 0
+      if isOver { return drawNothing("this run generated no text", in: inside, on: &canvas) }
       return drawNothing(
         every > 0 ? "text comes every \(Figure.grouped(every)) steps, or with g" : "g generates text",
         in: inside,
@@ -23,6 +25,7 @@ extension Dashboard {
       canvas.write([Span(head, .faint), Span(tail)], line: index, of: inside)
       prompt = max(prompt - line.width - 1, 0)
     }
+    drawHidden(first..<min(first + inside.rows, lines.count), of: lines.count, in: rectangle, inside, on: &canvas)
   }
 
   func drawEvents(in rectangle: Rectangle, on canvas: inout Canvas) {
@@ -40,7 +43,7 @@ extension Dashboard {
     let room = inside.rows - newest.count
     let log = shownLog
     let end = max(log.count - offset, min(log.count, room))
-    let shown = log[max(end - room, 0)..<end]
+    let shown = shownEntries(log, end: end, room: room)
     if shown.isEmpty && newest.isEmpty { return drawNothing("nothing has happened yet", in: inside, on: &canvas) }
     let digits = shown.map { Figure.grouped($0.step).width }.max() ?? 1
     var lines: [[Span]] = []
@@ -48,6 +51,17 @@ extension Dashboard {
       lines = self.lines(of: entry, digits: digits, columns: inside.columns) + lines
     }
     for (index, line) in (lines.suffix(room) + newest).enumerated() { canvas.write(line, line: index, of: inside) }
+  }
+
+  /// The entries up to one, as many as there is room for. What a person did last, or an alert, stays on top where evaluations would push
+  /// it out.
+  private func shownEntries(_ log: [LogLine], end: Int, room: Int) -> [LogLine] {
+    let shown = Array(log[max(end - room, 0)..<end])
+    func stays(_ line: LogLine) -> Bool { line.kind == .person || line.kind == .alert }
+    guard eventFilter == .all, end == log.count, room >= 3, !shown.contains(where: stays),
+      let last = log.last(where: stays)
+    else { return shown }
+    return [last] + shown.dropFirst()
   }
 
   /// The lines of an entry of the log: one, or all of an alert or a refusal, and of any entry where the panel has the whole screen.
@@ -113,5 +127,7 @@ extension Dashboard {
         [Span(String(text[...colon]), .faint), Span(String(text[text.index(after: colon)...]))], line: index % down,
         of: area)
     }
+    drawHidden(
+      first..<min(first + room, recipeLines.count), of: recipeLines.count, in: rectangle, inside, on: &canvas)
   }
 }

@@ -21,7 +21,7 @@ package struct Lines: Sendable {
       let shouldContinue = beginning.step > 0 ? "goes on from step \(beginning.step)" : "begins"
       return
         "\(clock(beginning.time))  \(beginning.name) \(shouldContinue): \(Figure.short(Double(beginning.parameters))) "
-        + "parameters, \(beginning.precision), \(Figure.threads(beginning.threads)); \(beginning.corpus)"
+        + "parameters, \(beginning.precision), \(Figure.threads(of: beginning)); \(beginning.corpus)"
     case .stepped(let report):
       if let last { pace.add(report.active - last.active) } else { pace.add(report.phases.total) }
       last = report
@@ -29,18 +29,18 @@ package struct Lines: Sendable {
       guard now - lastShown >= 1 || now < lastShown || isLast else { return nil }
       lastShown = now
       return line(report)
-    case .summedUp, .confirmed: return nil
+    case .summedUp, .mapped, .confirmed: return nil
     case .gap(let gap): return "          " + gap.sentence
     case .evaluated(let evaluation):
       return
         "\(clock(evaluation.time))  step \(evaluation.step)  held-out \(evaluation.losses.figures(withAccuracy: true))\(evaluation.shareFigures)"
         + (evaluation.order.map { "  " + $0.figures } ?? "") + (evaluation.isBest ? "  best" : "")
     case .ordered(let sample):
-      let upcoming = sample.upcoming.map { "\($0.token) \($0.rank)" }.joined(separator: "  ")
+      let upcoming = sample.upcoming.map { "\($0.token.tokenLabel) \($0.rank)" }.joined(separator: "  ")
       return
         "          order  probe \(sample.probe + 1)/\(sample.probes)  \(sample.context.joined())|  upcoming with rank: "
-        + "\(upcoming)  ndcg@8 \(Figure.share(Double(sample.ndcg8)))  tau \(Figure.share(Double(sample.tau)))  "
-        + "recall@8 \(Figure.share(Double(sample.recall8)))"
+        + "\(upcoming)  ndcg@8 \(Figure.quality(sample.ndcg8))  tau \(Figure.quality(sample.tau))  "
+        + "recall@8 \(Figure.quality(sample.recall8))"
     case .wrote(let sample):
       let text = (sample.prompt + sample.text).split(separator: "\n").joined(separator: "\n            ")
       return "          text   \(text)"

@@ -2,7 +2,8 @@
 
 /// A panel of a run's screen.
 package enum Panel: String, Sendable, CaseIterable {
-  case status, losses, heads, order, quality, gradients, throughput, rate, machine, text, ask, events, recipe, keys
+  case status, losses, heads, order, quality, gradients, memory, tokens, collapse, throughput, rate, machine, text, ask
+  case events, recipe, keys
 
   /// The smallest useful size in columns and rows, including the box.
   package var minimum: (columns: Int, rows: Int) {
@@ -13,6 +14,8 @@ package enum Panel: String, Sendable, CaseIterable {
     case .order: (24, 5)
     case .quality: (24, 5)
     case .gradients: (24, 6)
+    case .memory: (24, 5)
+    case .tokens, .collapse: (24, 6)
     case .throughput: (20, 4)
     case .rate: (20, 4)
     case .machine: (20, 4)

@@ -9,10 +9,7 @@ enum TokenText {
     [Span(tokens.joined().replacing("␠", with: " ").cutFront(to: max(columns - 1, 1))), Span("▏", .accent)]
   }
 
-  /// A token for a list. A token of spaces alone would be invisible, so its spaces become signs.
-  static func label(_ token: String) -> String {
-    token.allSatisfy { $0 == " " } ? String(repeating: "␠", count: token.count) : token
-  }
+  static func label(_ token: String) -> String { token.tokenLabel }
 
   /// Entries side by side, wrapped into as many lines as needed.
   static func wrapped(_ entries: [[Span]], to columns: Int, gap: Int = 3) -> [[Span]] {

@@ -19,12 +19,16 @@ package struct Browser: ScreenContent {
     case tensors(String)
     /// Shows the experiment's run with this name over the experiment.
     case open(String)
+    /// Shows the list of runs instead of the run that was opened without it.
+    case runs
   }
 
   /// The list of runs, the bottom of the stack; nil where the program shows one run or an experiment.
   package var runs: RunsScreen? { didSet { needsDrawing = true } }
   /// The experiment, the bottom of the stack where there is no list.
   package var experiment: ExperimentScreen? { didSet { needsDrawing = true } }
+  /// The run on the screen whose process was killed: another process may go on with it.
+  private var abandoned: String?
   package var compare: CompareScreen? { didSet { needsDrawing = true } }
   /// The tensors of a run, the top of the stack.
   package var tensors: TensorsScreen? { didSet { needsDrawing = true } }
@@ -176,8 +180,16 @@ package struct Browser: ScreenContent {
     needsDrawing = true
     if tensors != nil, key != .resize {
       guard tensors?.press(key) == .left else { return nil }
+      if key == .escape, dashboard == nil, compare == nil, runs == nil, experiment == nil {
+        tensors?.message = Self.advice
+        return nil
+      }
       tensors = nil
       return left
+    }
+    if key == .escape, dashboard?.hasNothingOpen == true, runs != nil || experiment != nil || compare != nil {
+      dashboard = nil
+      return nil
     }
     if dashboard != nil {
       // A stored run has one command: `detach`, which leaves its screen.
@@ -185,6 +197,12 @@ package struct Browser: ScreenContent {
       if dashboard?.asksForTensors == true {
         dashboard?.asksForTensors = false
         return dashboard?.runName.map { .tensors($0) }
+      }
+      if dashboard?.asksForRuns == true {
+        dashboard?.asksForRuns = false
+        guard runs != nil || experiment != nil else { return .runs }
+        dashboard = nil
+        return nil
       }
       guard let command else { return nil }
       if case .ask(let text) = command, let dashboard, dashboard.asksCheckpoints {
@@ -197,6 +215,10 @@ package struct Browser: ScreenContent {
     guard key != .resize else { return nil }
     if compare != nil {
       guard compare?.press(key) == .left else { return nil }
+      if key == .escape, runs == nil, experiment == nil {
+        compare?.message = Self.advice
+        return nil
+      }
       compare = nil
       return left
     }
@@ -212,6 +234,9 @@ package struct Browser: ScreenContent {
     return request == .leave ? .leave : .list(request)
   }
 
+  /// What escape says on the last screen, where there is none to go back to.
+  private static let advice = "q quits"
+
   // MARK: Opening
 
   /// Shows a run over the list, with the list's palette and characters.
@@ -226,6 +251,16 @@ package struct Browser: ScreenContent {
     dashboard.fit(columns: size.columns, rows: size.rows)
     self.dashboard = dashboard
     needsDrawing = true
+  }
+
+  /// Shows the list in the place of the run.
+  package mutating func openRuns(in folder: String) {
+    var list = RunsScreen(folder: folder, palette: palette, glyphs: dashboard?.glyphs ?? .braille)
+    list.use(preferences)
+    list.mostGlyphs = mostGlyphs
+    list.fit(columns: size.columns, rows: size.rows)
+    runs = list
+    dashboard = nil
   }
 
   /// Shows a comparison over the list.
@@ -264,11 +299,16 @@ package struct Browser: ScreenContent {
 
   // MARK: Runs that go on
 
+  /// The state of a run that a process trains.
+  private static let training = "training"
+
   /// Names of the runs on the screen that other processes train.
   package var followed: [String] {
     var names = compare.map { screen in screen.live.map { screen.comparison.runs[$0].name } } ?? []
-    if let detail = runs?.detail, runs?.rows[detail.name]?.state == "training" { names.append(detail.name) }
-    if let dashboard, dashboard.isWatched, let name = dashboard.runName, !names.contains(name) { names.append(name) }
+    if let detail = runs?.detail, runs?.rows[detail.name]?.state == Self.training { names.append(detail.name) }
+    if let dashboard, let name = dashboard.runName, dashboard.isWatched || name == abandoned, !names.contains(name) {
+      names.append(name)
+    }
     return names
   }
 
@@ -276,8 +316,20 @@ package struct Browser: ScreenContent {
   /// - Parameter state: the run's state in one word: `training`, `finished`.
   package mutating func receive(_ events: [Event], of name: String, state: String) {
     if !events.isEmpty, runs?.detail?.name == name { runs?.receive(events, of: name) }
-    if let dashboard, dashboard.runName == name, dashboard.isWatched {
+    if let dashboard, dashboard.runName == name, dashboard.isWatched || name == abandoned {
+      if name == abandoned, state == Self.training {
+        abandoned = nil
+        self.dashboard?.become(.watched, saying: "another process goes on with the run")
+      }
       for event in events { self.dashboard?.receive(event) }
+      if state != Self.training, self.dashboard?.isWatched == true {
+        abandoned = name
+        self.dashboard?.become(
+          .stored,
+          saying:
+            "the process that trained this run was killed: this is the stored run, and the screen follows the next process"
+        )
+      }
     }
     if let screen = compare, let index = screen.comparison.runs.firstIndex(where: { $0.name == name }) {
       if !events.isEmpty || screen.comparison.runs[index].state != state {
@@ -295,5 +347,7 @@ package struct Browser: ScreenContent {
 extension Dashboard {
   /// True if the dashboard shows a run that another process trains.
   fileprivate var isWatched: Bool { mode == .watched && !isEnded }
+  /// True if escape has nothing to close here: it goes back to the screen below.
+  fileprivate var hasNothingOpen: Bool { overlay == nil && !isFullScreen && chart.cursor == nil && focus == nil }
   fileprivate var runName: String? { beginning?.name }
 }

@@ -25,6 +25,9 @@ extension Dashboard {
     needsDrawing = needsDrawing || overlay.isBack
   }
 
+  /// The row of the newest checkpoint whose weights are not spoilt; the newest one if all are.
+  var newestSound: Int { checkpoints.reversed().enumerated().first { !spoiltSteps.contains($1) }?.offset ?? 0 }
+
   /// The checkpoints with their losses, the newest first.
   private var listed: [ListedCheckpoint] {
     let best = run.best?.step
@@ -86,7 +89,8 @@ extension Dashboard {
       canvas.write(
         [
           Span(isChosen ? "▸ " : "  ", .accent), Span("  " + Figure.grouped(row.step).padded(to: 10), style),
-          Span(heldOut.padded(to: 15), Style(.third)), Span(row.smooth.map(Figure.loss) ?? "–", style),
+          Span(heldOut.padded(to: 15), Style(.third)), Span((row.smooth.map(Figure.loss) ?? "–").padded(to: 9), style),
+          Span(spoiltSteps.contains(row.step) ? "spoilt" : "", Style(.warning)),
         ], line: 1 + index, of: inside)
     }
     canvas.write(

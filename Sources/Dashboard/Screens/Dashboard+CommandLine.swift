@@ -4,7 +4,7 @@ import Run
 import TerminalUI
 
 /// The state of the command line.
-struct CommandPrompt: Sendable, Equatable {
+struct CommandPrompt: TypedPrompt, Sendable, Equatable {
   var text = ""
   var problem = ""
   /// The recalled line of the history, 0 the newest; nil while a new line is typed.
@@ -46,16 +46,14 @@ extension Dashboard {
     }
     do {
       let command = try Command(typed: line)
-      if let problem = missing(for: command) { throw UserError(.usage, problem) }
+      if let problem = refusal(of: .commandLine) ?? missing(for: command) { throw UserError(.usage, problem) }
       if typedLines.last != line { typedLines.append(line) }
       if typedLines.count > Self.mostTypedLines { typedLines.removeFirst() }
       overlay = nil
       message = ""
       return askTyped(command)
     } catch {
-      var prompt = prompt
-      prompt.problem = (error as? UserError)?.message ?? "\(error)"
-      overlay = .command(prompt)
+      overlay = .command(prompt.refused(error))
       return nil
     }
   }
@@ -121,7 +119,7 @@ extension Dashboard {
       let others = next.filter { $0 != form.name }
       return "\(form.usage): \(form.about)" + (others.isEmpty ? "" : " · \(others.joined(separator: ", "))")
     }
-    guard !text.isEmpty else { return "\(next.joined(separator: ", ")); tab completes, ↑ ↓ recall, esc leaves" }
+    guard !text.isEmpty else { return "tab completes, ↑ ↓ recall, esc leaves: \(next.joined(separator: ", "))" }
     return next.isEmpty ? "no command begins like this; esc leaves" : next.joined(separator: ", ")
   }
 }

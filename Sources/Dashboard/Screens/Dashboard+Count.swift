@@ -7,9 +7,7 @@ import TerminalUI
 struct KeyCount: Sendable {
   var number: Int
   let layout: Layout
-  let axis: Axis
-  let isLogarithmic: Bool
-  let smoothing: Double
+  let charts: (axis: Axis, isLogarithmic: Bool, smoothing: Double)
   let focus: Panel?
   let isFullScreen: Bool
 }
@@ -27,8 +25,7 @@ extension Dashboard {
     }
     guard digit > 0 else { return false }
     count = KeyCount(
-      number: digit, layout: layout, axis: axis, isLogarithmic: isLogarithmic, smoothing: history.smoothing,
-      focus: focus,
+      number: digit, layout: layout, charts: (axis, isLogarithmic, history.smoothing), focus: focus,
       isFullScreen: isFullScreen)
     return false
   }
@@ -45,9 +42,8 @@ extension Dashboard {
   /// Restores the view from before the first digit.
   mutating func restore(_ count: KeyCount) {
     layout = count.layout
-    axis = count.axis
-    isLogarithmic = count.isLogarithmic
-    history.smooth(count.smoothing)
+    (axis, isLogarithmic) = (count.charts.axis, count.charts.isLogarithmic)
+    history.smooth(count.charts.smoothing)
     focus = count.focus
     isFullScreen = count.isFullScreen
   }

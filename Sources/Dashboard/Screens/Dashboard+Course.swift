@@ -3,7 +3,7 @@ import Run
 import TerminalUI
 
 /// The list, open.
-struct CoursePrompt: Sendable, Equatable {
+struct CoursePrompt: TypedPrompt, Sendable, Equatable {
   /// Which of the ways.
   var chosen = 0
   /// What was typed for the chosen way; empty takes what is proposed.
@@ -28,7 +28,7 @@ extension Dashboard {
         overlay = nil
         return askCarefully(.course(change), by: .key)
       } catch {
-        prompt.problem = (error as? UserError)?.message ?? "\(error)"
+        prompt = prompt.refused(error)
       }
     default: if prompt.course != .scaled { prompt.text = key.edited(prompt.text) ?? prompt.text }
     }
@@ -67,7 +67,7 @@ extension Dashboard {
       let value = Span(typed, isChosen ? Style(.plain, .bold) : .plain)
       switch course {
       case .scaled: spans.append(Span("as the schedule says", .faint))
-      case .hold where typed.isEmpty: spans.append(Span("the rate that there is, or one that you type", .faint))
+      case .hold where typed.isEmpty: spans.append(Span("the current rate, or one that you type", .faint))
       case .hold: spans.append(value)
       case .warmup: spans += [Span("in ", .faint), value, Span(" steps up to the schedule", .faint)]
       case .anneal: spans += [Span("in ", .faint), value, Span(" steps down to the floor", .faint)]

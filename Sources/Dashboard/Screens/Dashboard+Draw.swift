@@ -21,12 +21,20 @@ extension Dashboard {
 
   /// The panels and their places: those of the layout, or on the whole screen the focused panel between the two bars.
   func arrangement(columns: Int, rows: Int) -> [(panel: Panel, rectangle: Rectangle)] {
-    guard isFullScreen, let focus else { return layout.arrangement(columns: columns, rows: rows) }
+    guard isFullScreen, let focus else { return places(columns: columns, rows: rows) }
     let whole = Rectangle(column: 0, row: 0, columns: columns, rows: rows)
     guard rows >= 5 else { return [(focus, whole)] }
     let (status, rest) = whole.splitTop(1)
     let (middle, keys) = rest.splitTop(rest.rows - 1)
     return [(.status, status), (focus, middle), (.keys, keys)]
+  }
+
+  /// The panels of the layout. In a run with memory layers and without a TOP head, the panel of TOP's order makes room for theirs.
+  func places(columns: Int, rows: Int) -> [(panel: Panel, rectangle: Rectangle)] {
+    let places = layout.arrangement(columns: columns, rows: rows)
+    let isOrderEmpty = beginning?.recipe.heads.contains(where: \.ranks) == false && graphPicture == nil
+    guard hasMemory, isOrderEmpty, !places.contains(where: { $0.panel == .memory }) else { return places }
+    return places.map { ($0.panel == .order ? .memory : $0.panel, $0.rectangle) }
   }
 
   private func draw(_ panel: Panel, in rectangle: Rectangle, on canvas: inout Canvas, now: Double) {
@@ -38,6 +46,9 @@ extension Dashboard {
     case .order: drawOrder(in: rectangle, on: &canvas)
     case .quality: drawQuality(in: rectangle, on: &canvas)
     case .gradients: drawGradients(in: rectangle, on: &canvas)
+    case .memory: drawMemory(in: rectangle, on: &canvas)
+    case .tokens: drawTokens(in: rectangle, on: &canvas)
+    case .collapse: drawCollapse(in: rectangle, on: &canvas)
     case .throughput: drawThroughput(in: rectangle, on: &canvas)
     case .rate: drawRate(in: rectangle, on: &canvas)
     case .machine: drawMachine(in: rectangle, on: &canvas)
@@ -59,6 +70,25 @@ extension Dashboard {
       return rectangle.inset(columns: 1)
     }
     return canvas.box(rectangle, title: panel.rawValue, notes: notes, isFocused: isFocused)
+  }
+
+  /// Says on the lower edge of a panel's box how many lines are above and below those that are shown; a panel without a box
+  /// has no place for that.
+  /// - Parameters:
+  ///   - shown: the lines that are shown, of `count`.
+  ///   - inside: what `frame` returned for the rectangle.
+  func drawHidden(
+    _ shown: Range<Int>, of count: Int, in rectangle: Rectangle, _ inside: Rectangle, on canvas: inout Canvas
+  ) {
+    guard inside.row > rectangle.row, shown.count < count else { return }
+    let parts = [
+      shown.lowerBound > 0 ? "↑ \(shown.lowerBound)" : "",
+      shown.upperBound < count ? "↓ \(count - shown.upperBound) more" : "",
+    ].filter { !$0.isEmpty }
+    let edge = Rectangle(
+      column: rectangle.column + 2, row: rectangle.bottom - 1, columns: rectangle.columns - 4, rows: 1)
+    let text = " " + parts.joined(separator: "  ") + " "
+    if text.width <= edge.columns { canvas.write(text, style: .faint, line: 0, of: edge, .right) }
   }
 
   /// Writes a dim sentence into the middle of a panel that has nothing to show yet.

@@ -22,10 +22,10 @@ extension Dashboard {
       spans += [key, label]
       width += needed
     }
-    // Too narrow for labels: the first four keys, of which only quit may have its name.
+    // Too narrow for labels: four keys, of which only quit may have its name.
     if width < 30, inside.columns < 38 {
       spans = []
-      for line in KeyTable.footer.prefix(4) {
+      for line in lines.prefix(4) {
         let isOff = refusal(of: line.strokes[0].action) != nil
         if !spans.isEmpty { spans.append(Span(inside.columns >= 24 ? "  " : " ")) }
         spans.append(Span(line.keys, isOff ? .faint : .accent))

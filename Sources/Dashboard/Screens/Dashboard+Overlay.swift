@@ -2,6 +2,20 @@
 import Run
 import TerminalUI
 
+/// An overlay in which something is typed. What cannot be taken stays, with the reason beside it.
+protocol TypedPrompt {
+  var problem: String { get set }
+}
+
+extension TypedPrompt {
+  /// The same prompt with the reason why it was not taken.
+  func refused(_ error: any Error) -> Self {
+    var prompt = self
+    prompt.problem = UserError.sentence(of: error)
+    return prompt
+  }
+}
+
 extension Dashboard {
   /// Closes the overlay; returns nil, since no command follows.
   mutating func leaveOverlay() -> Command? {
@@ -114,18 +128,18 @@ extension Dashboard {
 
   /// A glossary of the panels' words, for the help page.
   private static let words = [
-    ("TOP", "token order prediction: a head that ranks the tokens that come, the nearest first"),
+    ("TOP", "token order prediction: a head that ranks the upcoming tokens, the nearest first"),
     ("kl", "TOP's loss less its floor, the entropy of its targets: 0 is a perfect ranking"),
-    ("ndcg", "how well the first 8 places of the ranking are filled, 0 to 1: nearer tokens count more"),
+    ("ndcg", "the quality of the first 8 ranks, from 0 to 1; nearer tokens count more"),
     ("τ", "Kendall's τ: 1 ranks the tokens in the order in which they come, −1 in the reverse, 0 at random"),
     ("recall", "the share of the 8 nearest tokens that are among the first 8 of the ranking"),
-    ("probe", "one of 16 fixed places in the held-out text where TOP is looked at"),
+    ("probe", "one of at most 16 fixed held-out positions whose TOP ranking is shown"),
     ("λ", "the weight of a head's loss in the total"),
   ]
 
   private static let mouse =
     "a click puts the charts' cursor or focuses a panel, the wheel zooms and scrolls; with shift the terminal selects text "
-    + "(--no-mouse leaves it the mouse)"
+    + "(--no-mouse: foretop does not use the mouse)"
 
   private func drawHelp(_ scroll: Int, on canvas: inout Canvas) {
     canvas.clear(canvas.bounds)

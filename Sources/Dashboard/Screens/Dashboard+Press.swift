@@ -29,7 +29,9 @@ extension Dashboard {
     }
     // Rate keys in a row are one change; a question comes if the whole change is more than tenfold.
     message = ""
-    if let refusal = refusal(of: action) {
+    // What is typed after these keys belongs to a line, whether or not the line can be obeyed: enter says so.
+    let opensLine = action == .commandLine || action == .typeRate
+    if !opensLine, let refusal = refusal(of: action) {
       message = countHint.isEmpty ? refusal : "\(refusal); \(countHint)"
       return nil
     }
@@ -73,6 +75,8 @@ extension Dashboard {
       return mode == .live
         ? "foretop tensors \(beginning?.name ?? "NAME") in another terminal shows the tensors of saved checkpoints"
         : nil
+    case .runs:
+      return mode == .live ? "foretop in another terminal lists all runs; q d leaves this one in the background" : nil
     case .cursorLeft, .cursorRight: return history.count > 0 ? nil : "there is no step yet"
     default: return nil
     }
@@ -91,6 +95,9 @@ extension Dashboard {
 
   /// Whether the session on the screen has ended.
   package var isEnded: Bool { if case .ended = phase { true } else { false } }
+
+  /// True if nobody trains the run on the screen: what is missing does not come.
+  var isOver: Bool { mode == .stored || isEnded }
 
   /// True if training is paused, or will be once all commands that wait are executed.
   private var waits: Bool {
@@ -118,7 +125,7 @@ extension Dashboard {
     case .undo: return ask(.undo)
     case .commandLine: overlay = .command(CommandPrompt())
     case .save: return ask(.save)
-    case .goBack: overlay = .back(BackPrompt())
+    case .goBack: overlay = .back(BackPrompt(chosen: newestSound))
     case .evaluate: return ask(.evaluate)
     case .generate: return ask(.generate)
     case .ask: openAsk()
@@ -131,7 +138,7 @@ extension Dashboard {
     case .logarithm: isLogarithmic.toggle()
     case .wholeRange:
       chart.showsWholeRange.toggle()
-      message = chart.showsWholeRange ? "the y axis has everything" : "the y axis has what is usual"
+      message = chart.showsWholeRange ? "the y axis has all values" : "the y axis has the usual values"
     case .closer: zoomChart(by: 1)
     case .wider: zoomChart(by: -1)
     case .cursorLeft: moveCursor(by: -1.0 / 60)
@@ -173,6 +180,7 @@ extension Dashboard {
       message = "colours: \(palette.name)"
     case .glyphs: message = Glyphs.goOn(&glyphs, upTo: mostGlyphs)
     case .tensors: asksForTensors = true
+    case .runs: asksForRuns = true
     case .help: overlay = .help(HelpPage())
     case .quit:
       if mode != .live || isEnded { return .detach }
@@ -190,12 +198,12 @@ extension Dashboard {
   }
 
   /// Remembers a command as waiting and returns it.
-  mutating func ask(_ command: Command, by actor: Occurrence.Actor = .key) -> Command {
+  mutating func ask(_ command: Command, by actor: Occurrence.Actor = .key, isSure: Bool = false) -> Command {
     var text = "asked: " + command.asking
     if case .rate(let change) = command, let rate = expectedRate {
       text = "asked: rate \(Figure.rate(change.applied(to: rate)))"
     }
-    asked.append(Asked(command: command, text: text, actor: actor))
+    asked.append(Asked(command: command, text: text, actor: actor, isSure: isSure))
     // A bound on memory, should the trainer never answer.
     if asked.count > 50 { asked.removeFirst() }
     return command
@@ -203,6 +211,9 @@ extension Dashboard {
 
   /// The sender of the last command.
   package var askedBy: Occurrence.Actor { asked.last?.actor ?? .key }
+
+  /// Whether the user said yes to the last command's large change. The run checks the others: it may be some steps further.
+  package var askedIsSure: Bool { asked.last?.isSure ?? false }
 
   /// Stores the request number of the last command, by which its answer is recognised.
   package mutating func wasSent(as request: Int) {
@@ -213,12 +224,8 @@ extension Dashboard {
   /// Asks for a change of a loss weight λ; a change of more than tenfold must be confirmed first.
   mutating func askWeight(_ change: WeightChange, by actor: Occurrence.Actor = .key) -> Command? {
     let old = weight(of: change.head)
-    let resolved = change.resolved(now: old)
-    let factor = resolved.weight / old
-    guard old > 0, factor > 10.000001 || factor > 0 && factor < 0.0999999 else {
-      return ask(.weight(change), by: actor)
-    }
-    confirm(.weight(resolved), by: actor)
+    guard let jump = change.jump(from: old) else { return ask(.weight(change), by: actor) }
+    confirm(.weight(WeightChange(change.head, to: jump.new)), by: actor)
     return nil
   }
 
@@ -252,7 +259,7 @@ extension Dashboard {
 
   /// Moves the focus to the next or previous panel on the screen; after the last one comes the first.
   private mutating func moveFocus(_ direction: Int) {
-    let shown = layout.arrangement(columns: size.columns, rows: size.rows).filter { !$0.rectangle.isEmpty }.map(\.panel)
+    let shown = places(columns: size.columns, rows: size.rows).filter { !$0.rectangle.isEmpty }.map(\.panel)
     let panels = Panel.allCases.filter { !$0.isBar && shown.contains($0) }
     guard !panels.isEmpty else { return }
     guard let focus, let index = panels.firstIndex(of: focus) else {
@@ -279,6 +286,8 @@ extension Dashboard {
     case .recipe: max(recipeLines.count - 1, 0)
     case .text: max((text?.text.utf8.count ?? 0) / 8, 0)
     case .gradients: max(history.evaluations.groups.count - 1, 0)
+    case .memory: max(memories.count - 1, 0)
+    case .tokens, .collapse: max(diagnosticRows(of: panel) - 1, 0)
     case .heads: max(history.tracks.count - 1, 0)
     case .order: max((sample?.upcoming.count ?? 0) - 1, 0)
     default: 0
@@ -304,7 +313,7 @@ extension Dashboard {
       // Enter is easily pressed by mistake, so only y agrees.
       case .character("y"):
         overlay = nil
-        return ask(command, by: confirmingActor)
+        return ask(command, by: confirmingActor, isSure: true)
       case .character("n"), .character("q"), .escape:
         overlay = nil
         message = "nothing is changed"
@@ -341,6 +350,7 @@ extension Dashboard {
       }
       do {
         let change = try RateChange(typed: text)
+        if let refusal = refusal(of: .typeRate) { throw UserError(.usage, refusal) }
         overlay = nil
         message = ""
         let command = askRate(change)

@@ -4,8 +4,8 @@ import Run
 import TerminalUI
 
 extension Dashboard {
-  /// Asks for a rate. The user must confirm it first if the rate changes more than tenfold within ten steps, or if the rate is
-  /// typed during the warm-up.
+  /// Asks for a rate. The user must confirm it first if the rate changes more than tenfold within ten steps or ten seconds, or if
+  /// the rate is typed during the warm-up.
   mutating func askRate(_ change: RateChange, by actor: Occurrence.Actor = .key) -> Command? {
     guard let step = history.last?.step, let rate = expectedRate else { return ask(.rate(change), by: actor) }
     let new = change.applied(to: rate)
@@ -45,44 +45,26 @@ extension Dashboard {
     return rate
   }
 
-  /// How far a command takes the rate within ten steps: from which rate to which, the farthest; nil where it stays within tenfold.
-  private func jump(by command: Command) -> (old: Double, new: Double)? {
-    guard let step = history.last?.step, let plan = ratePlan, let next = expectedPlan?.after(command, at: step) else {
-      return nil
-    }
-    func distance(_ one: Double, _ other: Double) -> Double { one == other ? 1 : max(one / other, other / one) }
-    // A change of the rate is the same at every step.
-    let ahead = if case .rate = command { 1 } else { Self.cautiousSteps }
-    var farthest: (old: Double, new: Double, distance: Double)?
-    for factor in [plan.factor] + factorsBefore.filter({ $0.step >= step - Self.cautiousSteps }).map(\.factor) {
-      var before = plan
-      before.factor = factor
-      let old = before.rate(at: step)
-      guard old > 0 else { continue }
-      for place in step..<max(min(step + ahead, next.steps), step + 1) {
-        let new = next.rate(at: place)
-        // What the schedule does anyway is no jump.
-        let length = min(distance(new, old), distance(new, before.rate(at: place)))
-        if length > farthest?.distance ?? 10.000001 { farthest = (old, new, length) }
-      }
-    }
-    return farthest.map { ($0.old, $0.new) }
+  /// How far a command takes the rate within ten steps; nil where it stays within tenfold.
+  private func jump(by command: Command) -> LargeChange? {
+    guard let last = history.last, let plan = ratePlan, let expected = expectedPlan else { return nil }
+    return rateCaution.change(by: command, at: last.step, of: plan, expecting: expected, time: last.time)
   }
 
   /// What is asked before a rate changes much.
   func question(onRate command: Command) -> String {
     guard let jump = jump(by: command) else { return "Change the rate?" }
-    let factor = "a factor of \(Figure.factor(jump.new / jump.old))"
+    let factor = "a factor of \(Figure.factor(jump.factor))"
     guard case .rate(let change) = command, let rate = expectedRate else {
       return
-        "\(command.line): within \(Self.cautiousSteps) steps, rate \(Figure.rate(jump.old)) → \(Figure.rate(jump.new)) is "
+        "\(command.line): within \(RateCaution.steps) steps, rate \(Figure.rate(jump.old)) → \(Figure.rate(jump.new)) is "
         + "\(factor). Do it?"
     }
     let new = change.applied(to: rate)
     if let now = currentRate, abs(now / jump.old - 1) < 1e-6 {
       return "rate \(Figure.rate(jump.old)) → \(Figure.rate(new)) is \(factor). Take it?"
     }
-    return "rate \(Figure.rate(rate)) → \(Figure.rate(new)), with the changes of the last ten steps \(factor). Take it?"
+    return "rate \(Figure.rate(rate)) → \(Figure.rate(new)), with the changes just before \(factor). Take it?"
   }
 
   // MARK: While the schedule warms up
@@ -91,10 +73,10 @@ extension Dashboard {
     switch key {
     case .character("s"):
       overlay = nil
-      return ask(.rate(.to(rate)), by: confirmingActor)
+      return askCarefully(.rate(.to(rate)), by: confirmingActor)
     case .character("h"):
       overlay = nil
-      return ask(.course(CourseChange(.hold, rate: rate)), by: confirmingActor)
+      return askCarefully(.course(CourseChange(.hold, rate: rate)), by: confirmingActor)
     case .escape, .character("n"), .character("q"):
       overlay = nil
       message = "nothing is changed"

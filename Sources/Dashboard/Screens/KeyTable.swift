@@ -12,7 +12,7 @@ enum Action: Hashable, Sendable {
   case focusNext, focusPrevious, open, back, up, down, pageUp, pageDown, first, last
   case layout(Int)
   case palette, glyphs
-  case tensors
+  case tensors, runs
   case help, quit, interrupt, redraw
 }
 
@@ -91,14 +91,14 @@ package enum KeyTable {
     KeyLine(.chart, [(.character("x"), .axis)], label: "axis", "x axis: step, tokens, time, active time"),
     KeyLine(
       .chart, [(.left, .cursorLeft), (.right, .cursorRight)], label: "cursor",
-      "read every line at a cursor, which events near it explain; esc takes it away"),
+      "move a cursor that reads every line and shows nearby events; esc removes it"),
     KeyLine(
       .chart, [(.character("z"), .closer), (.character("Z"), .wider)], label: "zoom",
-      "look closer around the cursor, or at the end; end follows the end"),
+      "zoom in or out around the cursor, or at the newest step; end follows it"),
     KeyLine(.chart, [(.character("y"), .logarithm)], label: "log", "y axis: linear, logarithmic"),
     KeyLine(
       .chart, [(.character("Y"), .wholeRange)], label: "whole range",
-      "y axis: what is usual (▴ marks what is cut off), or everything"),
+      "y axis: usual values (▴ marks those beyond the axis), or all values"),
     KeyLine(
       .chart,
       [
@@ -119,11 +119,12 @@ package enum KeyTable {
       .screen, [(.pageUp, .pageUp), (.pageDown, .pageDown), (.home, .first), (.end, .last)], shown: "pgup pgdn",
       "scroll by pages; home and end go to the ends"),
     KeyLine(
-      .screen, [(.character("f"), .eventKinds)], "show all events, what people did, evaluations, or saves"),
+      .screen, [(.character("f"), .eventKinds)], "show all events, user actions, evaluations, or saves"),
     KeyLine(
       .screen, (1...9).map { (.character(Character(String($0))), .layout($0)) }, shown: "1…9", label: "layout",
       "choose a layout from layouts/: 1 is train"),
     KeyLine(.screen, [(.character("T"), .tensors)], "show the tensors of a stored run's checkpoints"),
+    KeyLine(.screen, [(.character("R"), .runs)], "list all runs; a run that another process trains goes on"),
     KeyLine(.screen, [(.character("c"), .palette)], "change the colours: next palette"),
     KeyLine(.screen, [(.character("b"), .glyphs)], "change the characters: braille, blocks, ASCII"),
     KeyLine(.screen, [(.control("l"), .redraw)], "redraw the screen"),

@@ -4,6 +4,26 @@ import TerminalUI
 /// The result of a key on a screen that makes no requests.
 enum Presence { case stays, left }
 
+/// A key's way through a list.
+enum ListStep: Hashable, Sendable {
+  case up, down, pageUp, pageDown, first, last
+
+  /// The index that is chosen after this step from another index.
+  /// - Parameter page: the rows that a page key moves by.
+  func index(from chosen: Int, of count: Int, page: Int) -> Int {
+    let target =
+      switch self {
+      case .up: chosen - 1
+      case .down: chosen + 1
+      case .pageUp: chosen - page
+      case .pageDown: chosen + page
+      case .first: 0
+      case .last: count - 1
+      }
+    return min(max(target, 0), max(count - 1, 0))
+  }
+}
+
 /// A screen whose keys are a `ScreenKeys` table.
 protocol KeyedScreen {
   associatedtype Deed: Hashable & Sendable

@@ -113,19 +113,9 @@ extension RunsScreen {
       row.tokensPerSecond.map { $0.isFinite && $0 > 0 ? Figure.short($0) : "" } ?? ""
     },
     ListColumn(title: "age", width: 8, isRight: true, sort: "changed", rank: 5) { row, now in
-      row.state == "training" ? "now" : row.changed.map { age(max(now - $0, 0)) } ?? ""
+      row.state == "training" ? "now" : row.changed.map { Figure.age(now - $0) } ?? ""
     },
   ]
-
-  /// A duration in its largest unit: `4 s`, `12 m`, `3 h`, `9 d`.
-  static func age(_ seconds: Double) -> String {
-    switch seconds {
-    case ..<60: "\(Int(seconds)) s"
-    case ..<3600: "\(Int(seconds / 60)) m"
-    case ..<172_800: "\(Int(seconds / 3600)) h"
-    default: seconds.isFinite && seconds < 1e11 ? "\(Figure.grouped(Int(seconds / 86_400))) d" : ""
-    }
-  }
 
   /// A run's name; a branch is indented below its parent run.
   private func label(_ name: String) -> String {
@@ -296,8 +286,29 @@ extension RunsScreen {
     switch dialog {
     case .remove(let name): drawQuestion(name, on: &canvas)
     case .diff: drawDiff(on: &canvas)
+    case .command(let text, let problem): drawCommand(text, problem, on: &canvas)
     default: break
     }
+  }
+
+  private func drawCommand(_ text: String, _ problem: String, on canvas: inout Canvas) {
+    let inside = canvas.dialog("command", columns: min(max(canvas.columns - 8, 16), 90), rows: 3)
+    let room = max(inside.columns - 10, 4)
+    canvas.write(
+      [
+        Span("foretop ", .faint), Span(text.harmlessLine.cutFront(to: room), .bold), Span(" ", Style(.plain, .reverse)),
+      ],
+      line: 0, of: inside)
+    guard problem.isEmpty else {
+      canvas.write(problem, style: Style(.warning), line: 2, of: inside)
+      return
+    }
+    canvas.write(
+      [
+        Span("enter", .accent), Span(" runs it on this terminal, then the list comes back   "), Span("esc", .accent),
+        Span(" stays"),
+      ],
+      line: 2, of: inside)
   }
 
   private func drawQuestion(_ name: String, on canvas: inout Canvas) {

@@ -13,10 +13,7 @@ package struct RunRow: Sendable, Equatable {
   package var tokens = 0
   package var step = 0
   package var steps = 0
-  package var last: Double?
-  package var best: Double?
-  package var rate: Double?
-  package var tokensPerSecond: Double?
+  package var last, best, rate, tokensPerSecond: Double?
   /// The last change of the run's files, Unix time in seconds.
   package var changed: Double?
   /// The reason why the run cannot be read; nil if it can.
@@ -63,10 +60,10 @@ package struct RunDetail: Sendable {
 /// The runs screen.
 package struct RunsScreen: Sendable, KeyedScreen {
   enum RunsAction: Hashable, Sendable {
-    case up, down, pageUp, pageDown, first, last
-    case open, mark, compare, filter, sort, turn, diff, remove, resume
+    case go(ListStep)
+    case open, mark, compare, filter, sort, turn, diff, remove, resume, new, prune, commandLine
     case tensors
-    case palette, glyphs, help, leave, redraw
+    case palette, glyphs, help, leave, stay, redraw
   }
 
   /// What a key asks the program to do.
@@ -85,6 +82,8 @@ package struct RunsScreen: Sendable, KeyedScreen {
     case sortNext
     /// Reverses the order.
     case turn
+    /// Gives the terminal to the program with these words, such as `train default`.
+    case run([String])
   }
 
   /// A dialog over the list, which takes all keys.
@@ -93,6 +92,7 @@ package struct RunsScreen: Sendable, KeyedScreen {
     case filter(text: String)
     case remove(name: String)
     case diff
+    case command(text: String, problem: String)
   }
 
   /// The folder of all runs.
@@ -107,15 +107,15 @@ package struct RunsScreen: Sendable, KeyedScreen {
   private(set) var rows: [String: RunRow] = [:]
   /// The indentation of branches below their parents, by name, from 1 on.
   private(set) var depths: [String: Int] = [:]
-  private(set) var chosen = 0
-  private(set) var marked: [String] = []
+  var chosen = 0
+  var marked: [String] = []
   private(set) var filter = ""
   /// The mistake in the filter; empty if it has none.
-  private(set) var problem = ""
+  var problem = ""
   private(set) var sort = "changed"
   private(set) var isReversed = true
   package var message = ""
-  private(set) var dialog: Dialog?
+  var dialog: Dialog?
   /// The dialog, if it is the help page.
   var help: HelpPage? {
     get { if case .help(let page) = dialog { page } else { nil } }
@@ -124,7 +124,7 @@ package struct RunsScreen: Sendable, KeyedScreen {
   package private(set) var detail: RunDetail?
   /// The list's rows in the last picture; the page keys move by as many.
   private(set) var page = 10
-  private var size = (columns: 80, rows: 24)
+  var size = (columns: 80, rows: 24)
   var palette: Palette
   var glyphs: Glyphs
   /// The richest set of chart characters that the terminal can show.
@@ -141,7 +141,7 @@ package struct RunsScreen: Sendable, KeyedScreen {
 
   static let keys = ScreenKeys<RunsAction>([
     ScreenKeys.KeyRow([(.enter, .open)], label: "open", "show the chosen run"),
-    ScreenKeys.KeyRow([(.character("q"), .leave), (.escape, .leave)], shown: "q", label: "quit", "quit (also esc)"),
+    ScreenKeys.KeyRow([(.character("q"), .leave)], label: "quit", "quit"),
     ScreenKeys.KeyRow([(.character("?"), .help)], label: "help", "show the keys"),
     ScreenKeys.KeyRow(
       [(.character("m"), .mark), (.space, .mark)], shown: "m", label: "mark",
@@ -156,14 +156,19 @@ package struct RunsScreen: Sendable, KeyedScreen {
       "sort by the next column; reverse the order"),
     ScreenKeys.KeyRow([(.character("d"), .diff)], label: "diff", "show recipe keys that differ from the marked run's"),
     ScreenKeys.KeyRow([(.character("T"), .tensors)], label: "tensors", "show the tensors of the run's checkpoints"),
-    ScreenKeys.KeyRow([(.character("r"), .resume)], label: "resume", "show the command that continues the run"),
+    ScreenKeys.KeyRow([(.character("n"), .new)], label: "new", "train a recipe: type its name, and changes of it"),
+    ScreenKeys.KeyRow([(.character("r"), .resume)], label: "resume", "continue the run, after a look at the command"),
     ScreenKeys.KeyRow([(.character("x"), .remove)], label: "remove", "remove the run, after asking"),
+    ScreenKeys.KeyRow([(.character("P"), .prune)], label: "prune", "remove the run's older checkpoints, after asking"),
+    ScreenKeys.KeyRow([(.character(":"), .commandLine)], "type any command of foretop, which gets the terminal"),
     ScreenKeys.KeyRow(
-      [(.up, .up), (.down, .down), (.character("k"), .up), (.character("j"), .down)], shown: "↑ ↓",
+      [(.up, .go(.up)), (.down, .go(.down)), (.character("k"), .go(.up)), (.character("j"), .go(.down))], shown: "↑ ↓",
       "choose a run (also k, j)"),
     ScreenKeys.KeyRow(
-      [(.pageUp, .pageUp), (.pageDown, .pageDown), (.home, .first), (.end, .last)], shown: "pgup pgdn",
+      [(.pageUp, .go(.pageUp)), (.pageDown, .go(.pageDown)), (.home, .go(.first)), (.end, .go(.last))],
+      shown: "pgup pgdn",
       "move by pages; home and end go to the ends"),
+    ScreenKeys.KeyRow([(.escape, .stay)], "close what is open; esc never quits"),
   ]).withLooks(.palette, .glyphs, .redraw, colours: "C")
 
   // MARK: What the program says
@@ -238,118 +243,5 @@ package struct RunsScreen: Sendable, KeyedScreen {
   package mutating func fit(columns: Int, rows: Int) {
     size = (columns, rows)
     page = max(arrangement(Rectangle(column: 0, row: 0, columns: columns, rows: rows)).listRows, 1)
-  }
-
-  // MARK: Keys
-
-  mutating func press(_ key: Key) -> RunsRequest? {
-    if dialog != nil, help == nil, key != .control("c") { return pressInDialog(key) }
-    return dispatch(key)
-  }
-
-  /// The reason why a key has no effect now; nil if it has one.
-  func refusal(of deed: RunsAction) -> String? {
-    if chosenName == nil, [.open, .tensors, .mark, .remove, .resume].contains(deed) {
-      return "no run is listed"
-    }
-    return switch deed {
-    case .compare:
-      compared.count >= 2
-        ? compared.count > Comparison.mostLines
-          ? "at most \(Comparison.mostLines) runs are compared here: unmark some with m, or use foretop compare" : nil
-        : "mark a run with m first: the chosen one is compared with the marked ones"
-    case .diff: chosenName == nil || markedName == nil ? "mark another run with m first" : nil
-    case .remove: chosenRow?.state == "training" ? "another process trains this run: stop it first" : nil
-    default: nil
-    }
-  }
-
-  /// The runs that the compare key takes.
-  private var compared: [String] {
-    if marked.count >= 2 { return marked }
-    return marked + (chosenName.map { marked.contains($0) ? [] : [$0] } ?? [])
-  }
-
-  mutating func perform(_ deed: RunsAction) -> RunsRequest? {
-    switch deed {
-    case .leave: return .leave
-    case .up: move(-1)
-    case .down: move(1)
-    case .pageUp: move(-page)
-    case .pageDown: move(page)
-    case .first: move(-names.count)
-    case .last: move(names.count)
-    case .open: return chosenName.map { .open($0) }
-    case .tensors: return chosenName.map { .tensors($0) }
-    case .mark:
-      guard let name = chosenName else { return nil }
-      if let index = marked.firstIndex(of: name) { marked.remove(at: index) } else { marked.append(name) }
-      move(1)
-    case .compare: return .compare(compared)
-    case .filter: dialog = .filter(text: filter)
-    case .sort: return .sortNext
-    case .turn: return .turn
-    case .diff: dialog = .diff
-    case .remove: dialog = chosenName.map { .remove(name: $0) }
-    case .resume: message = resumption
-    case .palette: changePalette()
-    case .glyphs: changeGlyphs()
-    case .help: help = HelpPage()
-    case .redraw: break
-    }
-    return nil
-  }
-
-  /// A message on how to continue the chosen run, or why it cannot be continued.
-  private var resumption: String {
-    guard let name = chosenName else { return "" }
-    let run = RunAddress(name: name, runs: folder)
-    switch chosenRow?.state {
-    case "training": return "another process trains this run: enter shows it"
-    case "unreadable": return "this run cannot be read: \(run.command("verify")) says more"
-    case "finished":
-      let steps = chosenRow.map { $0.steps * 2 } ?? 0
-      return "finished; more steps: \(run.command("resume")) --steps \(steps)"
-    default: return "\(run.command("resume")) goes on from the last checkpoint"
-    }
-  }
-
-  var lastPicture: Canvas { draw(size: size, now: 0) }
-
-  mutating func choose(_ meaning: ClickMeaning, value: Double?) {
-    if case .row(let index) = meaning, names.indices.contains(index) { chosen = index }
-  }
-
-  private mutating func move(_ rows: Int) {
-    chosen = min(max(chosen + rows, 0), max(names.count - 1, 0))
-  }
-
-  private mutating func pressInDialog(_ key: Key) -> RunsRequest? {
-    switch dialog {
-    case .filter(let text): return pressInFilter(key, text)
-    case .remove(let name):
-      // Any key except y means no.
-      dialog = nil
-      if key == .character("y") { return .remove(name) }
-      message = "run “\(name)” stays"
-    case .diff: dialog = nil
-    case .help, nil: break
-    }
-    return nil
-  }
-
-  private mutating func pressInFilter(_ key: Key, _ text: String) -> RunsRequest? {
-    switch key {
-    case .enter:
-      dialog = nil
-      return .filter(text.trimmingSpaces)
-    case .escape:
-      dialog = nil
-      problem = ""
-      return .filter("")
-    default:
-      if let edited = key.edited(text) { dialog = .filter(text: edited) }
-      return nil
-    }
   }
 }

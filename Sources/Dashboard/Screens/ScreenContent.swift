@@ -70,7 +70,7 @@ extension Dashboard: ScreenContent {
   }
 
   /// The time for which a notice stays, in seconds.
-  static let noticeSeconds = 8.0
+  package static let noticeSeconds = 8.0
 
   package mutating func pass(to now: Double) {
     guard !message.isEmpty, overlay == nil else { return }

@@ -67,8 +67,8 @@ package struct ScreenKeys<Deed: Hashable & Sendable>: Sendable {
   }
 
   private static var mouse: String {
-    "The mouse chooses with a click and moves or zooms with the wheel; with shift the terminal selects text (--no-mouse leaves it "
-      + "the mouse)."
+    "The mouse chooses with a click and moves or zooms with the wheel; with shift the terminal selects text (--no-mouse: "
+      + "foretop does not use the mouse)."
   }
 
   /// Draws the help page over the whole canvas.

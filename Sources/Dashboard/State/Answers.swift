@@ -33,7 +33,7 @@ struct Answers: Sendable {
 }
 
 /// The prompt for a text, open.
-struct AskPrompt: Sendable, Equatable {
+struct AskPrompt: TypedPrompt, Sendable, Equatable {
   var text: String
   var problem = ""
   /// The checkpoint of a stored run that is asked: its place in the list from the newest on.
@@ -120,7 +120,7 @@ extension Dashboard {
       lastQuestion = prompt.text
       return ask(.ask(text))
     } catch {
-      prompt.problem = (error as? UserError)?.message ?? "\(error)"
+      prompt = prompt.refused(error)
       return nil
     }
   }

@@ -30,16 +30,11 @@ extension Dashboard {
     show(event, after: phase)
   }
 
-  /// Keeps the factor that a change of the rate took the place of, for as many steps as matter.
+  /// Keeps the factor that a change of the rate took the place of, for as long as it matters.
   private mutating func remember(_ factor: Double, before event: Event) {
     guard case .occurred(let occurrence) = event, occurrence.kind == .rate else { return }
-    factorsBefore.removeAll { $0.step < occurrence.step - Self.cautiousSteps }
-    if factorsBefore.count >= 64 { factorsBefore.removeFirst() }
-    factorsBefore.append((occurrence.step, factor))
+    rateCaution.note(factor, before: occurrence.step, time: occurrence.time)
   }
-
-  /// Steps within which changes of the rate count as one.
-  static let cautiousSteps = 10
 
   /// Changes what is seen, after the run's state.
   /// - Parameter phase: what the run did before the event.
@@ -60,7 +55,9 @@ extension Dashboard {
       guard RunState.isPlausible(evaluation.step) else { return }
       self.evaluation = WorkProgress(of: .windows)
       history.append(evaluation)
+      if !evaluation.memories.isEmpty { memories = evaluation.memories }
       note(LogLine(evaluation))
+    case .mapped(let map): memoryMap = map
     case .ordered(let sample):
       note(sample)
     case .wrote(let sample):
@@ -88,6 +85,7 @@ extension Dashboard {
         LogLine(time: beginning.time, step: step, text: "resumed at step \(Figure.grouped(step))", style: Style(.good)))
     }
     samples.removeAll { $0.step > step }
+    if let map = memoryMap, map.step > step { (memories, memoryMap) = ([], nil) }
   }
 
   mutating func note(_ occurrence: Occurrence, after phase: RunPhase) {
@@ -100,7 +98,9 @@ extension Dashboard {
     case .diverged: history.mark(.diverged, step: occurrence.step)
     case .rate: history.mark(.rate, step: occurrence.step)
     case .weight: history.mark(.weight, step: occurrence.step)
-    case .saved: history.mark(.saved, step: occurrence.step)
+    case .saved:
+      history.mark(.saved, step: occurrence.step)
+      if occurrence.key == Occurrence.spoilt { spoiltSteps.insert(occurrence.step) }
     case .branch: history.mark(.branch, step: occurrence.step)
     case .alert: history.mark(.alert, step: occurrence.step)
     case .setting: recipeLines = beginning?.recipe.lines.map(\.text) ?? recipeLines

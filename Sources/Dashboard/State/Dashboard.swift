@@ -44,6 +44,9 @@ package struct Dashboard: Sendable {
   var log: [LogLine] = []
   var asked: [Asked] = []
   var samples: [OrderSample] = []
+  /// Memory layers and how their tables are used, as last measured.
+  var memories: [MemoryUse] = []
+  var memoryMap: MemoryMap?
   var text: TextSample?
   /// What the heads answered when they were asked.
   var answers = Answers()
@@ -51,6 +54,8 @@ package struct Dashboard: Sendable {
   var lastQuestion = ""
   /// Steps of the checkpoints that the run has now, oldest first.
   var checkpoints: [Int] = []
+  /// Steps of saved checkpoints whose weights are spoilt.
+  var spoiltSteps: Set<Int> = []
   /// What the machine did in the last second; nil before it was looked at.
   var machine: MachineUse?
   /// Lines of the log that wait until they are on the disk, by the number of their event.
@@ -76,14 +81,16 @@ package struct Dashboard: Sendable {
   package var mostGlyphs = Glyphs.braille
   /// Whether a key asked for the tensors of a stored run, which are another screen.
   var asksForTensors = false
+  /// True if the user asked for the list of runs.
+  var asksForRuns = false
   /// Digits typed before a key that takes a number.
   var count: KeyCount?
   /// Lines typed after `:`, oldest first.
   var typedLines: [String] = []
   /// Who asks for what is to be confirmed.
   var confirmingActor = Occurrence.Actor.key
-  /// The factors of the user's edits on the schedule before the newest changes, each with the step of the change.
-  var factorsBefore: [(step: Int, factor: Double)] = []
+  /// The factors of the user's edits on the schedule before the newest changes.
+  var rateCaution = RateCaution()
   /// The sample shown, where samples are stepped through; nil is the latest.
   var sampleIndex: Int?
   /// The step of the sample that it is compared with; nil is the first.

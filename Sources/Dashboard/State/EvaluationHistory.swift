@@ -16,6 +16,8 @@ struct EvaluationHistory: Sendable {
     case gradientAtH(Head)
     /// The norm of a part's gradient, and its update as a share of its weights.
     case groupNorm(TensorGroup), groupUpdate(TensorGroup)
+    /// A number of a diagnostic, by its path.
+    case diagnostic(String)
   }
 
   private(set) var places: Places
@@ -24,6 +26,8 @@ struct EvaluationHistory: Sendable {
   private(set) var heads: [Head] = []
   /// The parts of the network whose gradients the newest evaluation that measured them has.
   private(set) var groups: [TensorGroup] = []
+  /// Paths of the diagnostics' numbers that any evaluation has, in the order in which they came.
+  private(set) var diagnostics: [String] = []
 
   init(keeping kept: Int = 4096) { places = Places(keeping: kept) }
 
@@ -39,13 +43,18 @@ struct EvaluationHistory: Sendable {
   mutating func append(_ evaluation: Evaluation, active: Double) {
     if let lastStep, evaluation.step < lastStep { cut(after: evaluation.step - 1) }
     let values = evaluation.quantities
-    for (quantity, _) in values where series[quantity] == nil { addSeries(quantity) }
+    let isNew = Set(values.keys.filter { series[$0] == nil })
+    for quantity in isNew { addSeries(quantity) }
     places.append(
       Moment(
         step: Double(evaluation.step), tokens: Double(evaluation.tokens), time: evaluation.time, active: active))
     for quantity in series.keys { series[quantity]?.append(values[quantity] ?? .nan) }
     heads = evaluation.losses.map(\.head)
     if !evaluation.gradients.isEmpty { groups = evaluation.gradients.map(\.group) }
+    // Its series was made just now where no evaluation had it.
+    for number in evaluation.diagnostics where isNew.contains(.diagnostic(number.path)) {
+      diagnostics.append(number.path)
+    }
     for fold in places.fold() {
       for quantity in series.keys { series[quantity]?.fold(fold) }
     }
@@ -81,6 +90,7 @@ extension Evaluation {
       values[.groupNorm(part.group)] = part.norm
       values[.groupUpdate(part.group)] = part.update
     }
+    for number in diagnostics { values[.diagnostic(number.path)] = Float(number.value) }
     if let path = paths.last { values[.path] = path }
     if let taskAccuracy { values[.task] = taskAccuracy }
     for (index, part) in (order?.parts ?? []).enumerated() { values[.order(index)] = part.value }

@@ -19,7 +19,7 @@ enum EventFilter: String, Sendable, CaseIterable {
   var words: String {
     switch self {
     case .all: "all, the newest save for all"
-    case .people: "what people did, and alerts"
+    case .people: "user actions, and alerts"
     case .evaluations: "evaluations"
     case .saves: "every save"
     }
@@ -95,30 +95,30 @@ struct LogLine: Sendable, Equatable {
 }
 
 extension Evaluation {
-  /// The share of star graphs whose path is right, and of questions that are answered right: `  paths .97`, `  task .41`; nothing
+  /// The share of star graphs whose path is right, and of questions that are answered right: `  paths .970`, `  task .412`; nothing
   /// where neither is measured.
   package var shareFigures: String {
     [("paths", paths.last), ("task", taskAccuracy)].compactMap { name, share in
-      share.map { "  \(name) \(Figure.share(Double($0)))" }
+      share.map { "  \(name) \(Figure.quality($0))" }
     }.joined()
   }
 }
 
 extension [HeadLoss] {
-  /// `ntp 3.547  top 3.980 (kl 2.940)`; where there is room, `ntp 3.547 (acc .34)  top 3.980 (kl 2.940)`.
+  /// `ntp 3.547  top 3.980 (kl 2.940)`; where there is room, `ntp 3.547 (acc .341)  top 3.980 (kl 2.940)`.
   func figures(withAccuracy isWide: Bool) -> String {
     map { loss in
       let kl = loss.kl.map { " (kl \(Figure.loss(Double($0))))" } ?? ""
-      let accuracy = isWide ? loss.accuracy.map { " (acc \(Figure.share(Double($0))))" } ?? "" : ""
+      let accuracy = isWide ? loss.accuracy.map { " (acc \(Figure.quality($0)))" } ?? "" : ""
       return "\(loss.head.name) \(Figure.loss(Double(loss.loss)))\(kl)\(accuracy)"
     }.joined(separator: "  ")
   }
 }
 
 extension OrderQuality {
-  /// `ndcg@8 .62  tau .41  recall@8 .55  mrr .38`.
+  /// `ndcg@8 .620  tau .411  recall@8 .552  mrr .380`.
   package var figures: String {
-    zip(["ndcg@8", "tau", "recall@8", "mrr"], parts).map { "\($0) \(Figure.share(Double($1.value)))" }
+    zip(["ndcg@8", "tau", "recall@8", "mrr"], parts).map { "\($0) \(Figure.quality($1.value))" }
       .joined(separator: "  ")
   }
 }
@@ -155,6 +155,8 @@ struct Asked: Sendable, Equatable {
   var command: Command
   var text: String
   var actor = Occurrence.Actor.key
+  /// Whether the user was asked about a large change, and said yes.
+  var isSure = false
   /// The number that the answer carries, when it is known.
   var request: Int?
   /// Steps taken since: what no event answers is forgotten after a few.

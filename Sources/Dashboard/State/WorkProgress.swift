@@ -7,39 +7,53 @@ package struct WorkProgress: Sendable, Equatable {
   /// What is counted.
   package enum Unit: Sendable, Equatable {
     case windows
+    /// Tokens that a teacher predicts.
+    case taught
     case setup(SetupWork)
 
     /// What it is called before a bar and in lines.
     var name: String {
       switch self {
       case .windows: "evaluating"
+      case .taught: "predicting"
       case .setup(.tokenizer): "tokenizer"
       case .setup(.tokens): "tokens"
       case .setup(.weights): "weights"
       }
     }
 
+    /// What is counted, in the plural; nil for bytes.
+    private var counted: String? {
+      switch self {
+      case .windows: "windows"
+      case .taught: "tokens"
+      case .setup(.tokenizer): "pieces"
+      case .setup(.tokens): nil
+      case .setup(.weights): "weights"
+      }
+    }
+
     /// So much a second.
     func rate(_ rate: Double) -> String {
-      switch self {
-      case .windows: "\(Figure.short(rate)) windows/s"
-      case .setup(.tokenizer): "\(Figure.short(rate)) pieces/s"
-      case .setup(.tokens): "\(Figure.bytes(rate))/s"
-      case .setup(.weights): "\(Figure.short(rate)) weights/s"
-      }
+      counted.map { "\(Figure.short(rate)) \($0)/s" } ?? "\(Figure.bytes(rate))/s"
     }
 
     /// An amount of it.
     func amount(_ count: Int) -> String {
-      self == .setup(.tokens) ? Figure.bytes(Double(count)) : Figure.short(Double(count))
+      counted == nil ? Figure.bytes(Double(count)) : Figure.short(Double(count))
     }
   }
 
   private(set) var unit: Unit
   private(set) var done = 0
   private(set) var total = 0
-  /// When the first of it was done, and how much that was: the rate is counted from there.
+  /// When the first of it was done, and how much that was.
   private var start: (time: Double, done: Int)?
+  /// The rate is counted from `older`, which is five to ten seconds ago: work that gets faster, such as a tokenizer's training, is not
+  /// judged by its beginning.
+  private var older: (time: Double, done: Int)?
+  private var newer: (time: Double, done: Int)?
+  private static let stretch = 5.0
   private var now = 0.0
   private var lastLine = -Double.infinity
 
@@ -64,7 +78,11 @@ package struct WorkProgress: Sendable, Equatable {
   /// - Parameter now: Unix time, seconds.
   package mutating func take(done: Int, total: Int, now: Double) {
     // Another text, or the same once more.
-    if start == nil || done < self.done { start = (now, done) }
+    if start == nil || done < self.done {
+      start = (now, done)
+      (older, newer) = (start, start)
+    }
+    if let mark = newer, now - mark.time >= Self.stretch { (older, newer) = (mark, (now, done)) }
     (self.done, self.total, self.now) = (done, total, now)
   }
 
@@ -74,8 +92,8 @@ package struct WorkProgress: Sendable, Equatable {
 
   /// Units a second; nil before there are two reports.
   var rate: Double? {
-    guard let start, now > start.time, done > start.done else { return nil }
-    return Double(done - start.done) / (now - start.time)
+    guard let older, now > older.time, done > older.done else { return nil }
+    return Double(done - older.done) / (now - older.time)
   }
 
   /// `43 %   12 MB/s   8 s left`.

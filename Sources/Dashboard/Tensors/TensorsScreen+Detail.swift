@@ -8,13 +8,17 @@ extension TensorsScreen {
     let title = chosenPath.map(Self.shortName) ?? chosenLine?.name ?? "tensor"
     let row = tree.flatMap { tree in chosenLine.map { tree.rows[$0.rows[0]] } }
     let shape =
-      chosenPath == nil ? nil : row.map { "[" + $0.summary.shape.map(String.init).joined(separator: ", ") + "]" }
+      chosenPath == nil ? nil : row.map { "[" + $0.shape.map(String.init).joined(separator: ", ") + "]" }
     let inside = canvas.box(area, title: title, notes: shape.map { [$0] } ?? [])
     guard let row, let path = chosenPath else {
       return Self.drawNothing(
         tree == nil ? "" : "← → close and open a group; ↓ goes to its tensors", in: inside, on: &canvas)
     }
-    var line = drawFigures(row, in: inside, on: &canvas)
+    guard let numbers = row.numbers else {
+      return Self.drawNothing(
+        isMissing(tree?.step) ? "its numbers cannot be read" : "reading its numbers …", in: inside, on: &canvas)
+    }
+    var line = drawFigures(numbers, in: inside, on: &canvas)
     guard let detail = details[path] else {
       let rest = inside.splitTop(line).1
       return Self.drawNothing("reading its numbers …", in: rest, on: &canvas)
@@ -28,7 +32,8 @@ extension TensorsScreen {
       line += 1
       room -= history > 0 ? 2 : 1
     }
-    let bars = min(max(room * 2 / 5, 3), 12)
+    // What the heat map of a vector or a small matrix leaves is the histogram's.
+    let bars = max(min(max(room * 2 / 5, 3), 12), min(room - detail.heatMap.blocks.rows - 1, 20))
     if room >= 4 {
       drawHistogram(detail.histogram, in: inside.splitTop(line).1.splitTop(bars).0, on: &canvas)
       line += bars
@@ -53,7 +58,7 @@ extension TensorsScreen {
   }
 
   /// - Returns: the number of lines used.
-  private func drawFigures(_ row: TensorTree.TensorRow, in inside: Rectangle, on canvas: inout Canvas) -> Int {
+  private func drawFigures(_ row: TensorNumbers, in inside: Rectangle, on canvas: inout Canvas) -> Int {
     let summary = row.summary
     func pair(_ name: String, _ value: String) -> [Span] { [Span(name + " ", .faint), Span(value, .bold)] }
     var pieces = [
@@ -65,7 +70,7 @@ extension TensorsScreen {
       if let relative = difference.relative, let norm = difference.norm {
         pieces.append(pair("Δ", "\(Self.figure(norm)) (\(Figure.fixed(relative * 100, 2)) %)"))
       }
-      if let cosine = difference.cosine { pieces.append(pair("cos", Figure.fixed(cosine, 5))) }
+      if let cosine = difference.cosine { pieces.append(pair("cos", Figure.share(cosine, 5))) }
     }
     if summary.zeros > 0 { pieces.append(pair("zeros", Figure.short(Double(summary.zeros)))) }
     if summary.nonFinite > 0 {
@@ -103,6 +108,11 @@ extension TensorsScreen {
           heights[part - 1], style: Style(.first), column: left + column, row: area.row + rows - 1 - row, in: area)
       }
     }
+    if histogram.outside > 0 {
+      let words = "\(Figure.grouped(histogram.outside)) beyond"
+      canvas.write(
+        words, style: Style(.warning), column: max(left + columns - words.width, left), row: area.row, in: area)
+    }
     let scale = Scale(from: low, to: high)
     let ticks = scale.ticks(atMost: max(columns / 12, 2))
     var free = left
@@ -136,29 +146,35 @@ extension TensorsScreen {
     canvas.write(spans, line: line, of: inside)
   }
 
-  /// Draws blocks of the matrix, brighter and fuller for larger magnitudes.
+  /// Draws blocks of the matrix, brighter and fuller for larger magnitudes. A few blocks far above all others are marked, so that these
+  /// still differ.
   private func drawHeatMap(_ map: HeatMap, in area: Rectangle, on canvas: inout Canvas) {
-    guard let range = map.range, area.rows >= 2 else { return }
+    guard area.rows >= 2 else { return }
     let rows = min(area.rows - 1, map.blocks.rows)
     let columns = min(area.columns, map.blocks.columns)
-    let shades: [Character] = ["░", "▒", "▓", "█"]
-    for row in 0..<rows {
-      for column in 0..<columns {
-        let value = Self.mean(of: map, row, rows, column, columns)
-        guard value.isFinite else {
-          canvas.put("×", style: Style(.bad, .bold), column: area.column + column, row: area.row + row, in: area)
-          continue
-        }
-        let share = range.high > range.low ? Double((value - range.low) / (range.high - range.low)) : 0.5
-        let shade = shades[min(Int(share * Double(shades.count)), shades.count - 1)]
-        let place = 1 + Int(((1 - share) * Double(Tone.farthest - 1)).rounded())
-        canvas.put(
-          glyphs == .ascii ? [".", ":", "+", "#"][min(Int(share * 4), 3)] : shade,
-          style: Style(.second, tone: Tone(place: place)), column: area.column + column, row: area.row + row, in: area)
+    let cells = (0..<rows * columns).map { Self.mean(of: map, $0 / columns, rows, $0 % columns, columns) }
+    guard let range = HeatMap.usualRange(of: cells), let highest = cells.filter(\.isFinite).max() else { return }
+    let shades: [Character] = glyphs == .ascii ? [".", ":", "+", "#"] : ["░", "▒", "▓", "█"]
+    var hasOutliers = false
+    for (index, value) in cells.enumerated() {
+      let (row, column) = (area.row + index / columns, area.column + index % columns)
+      guard value.isFinite else {
+        canvas.put("×", style: Style(.bad, .bold), column: column, row: row, in: area)
+        continue
       }
+      guard value <= range.outlier else {
+        hasOutliers = true
+        canvas.put("◆", style: Style(.warning, .bold), column: column, row: row, in: area)
+        continue
+      }
+      let share = range.high > range.low ? min(max(Double((value - range.low) / (range.high - range.low)), 0), 1) : 0.5
+      let shade = shades[min(Int(share * Double(shades.count)), shades.count - 1)]
+      let place = 1 + Int(((1 - share) * Double(Tone.farthest - 1)).rounded())
+      canvas.put(shade, style: Style(.second, tone: Tone(place: place)), column: column, row: row, in: area)
     }
     let words =
-      "mean |w| of a block \(Self.figure(Double(range.low))) ░…█ \(Self.figure(Double(range.high)))"
+      "mean |w| of a block \(Self.figure(Double(range.low))) \(shades[0])…\(shades[3]) \(Self.figure(Double(range.high)))"
+      + (hasOutliers ? ", ◆ up to \(Self.figure(Double(highest)))" : "")
       + (area.columns >= 70 ? "; \(map.size.rows) × \(map.size.columns)" : "")
     canvas.write(words, style: .faint, line: rows, of: area)
   }

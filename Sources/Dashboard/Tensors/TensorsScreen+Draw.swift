@@ -40,8 +40,8 @@ extension TensorsScreen {
   private static let words =
     "The norm is the square root of the sum of all squares. Δ is the norm of the difference to the other checkpoint, as a "
     + "share of this one's norm, and cos the cosine of the angle between the two: 1 is the same direction. The heat map has the "
-    + "mean magnitude of a block of the matrix, bright where it is large. Few singular values that hold most of the square of "
-    + "the norm say that the matrix is nearly of low rank."
+    + "mean magnitude of a block of the matrix, bright where it is large. If few singular values hold most of the "
+    + "squared norm, the matrix is close to a matrix of low rank."
 
   private func drawHeader(in area: Rectangle, on canvas: inout Canvas) {
     func piece(_ long: [Span], _ short: [Span], _ rank: Int) -> Dashboard.Piece {
@@ -55,7 +55,7 @@ extension TensorsScreen {
       let step = [Span("step "), Span(Figure.grouped(tree.step), .bold)]
       let other = tree.against.map { [Span(" against step "), Span(Figure.grouped($0), .bold)] } ?? []
       pieces.append(piece(step + other, [Span(Figure.grouped(tree.step), .bold)], 0))
-      let numbers = tree.rows.reduce(0) { $0 + $1.summary.count }
+      let numbers = tree.rows.reduce(0) { $0 + $1.count }
       let words = "\(tree.rows.count) tensors · \(Figure.short(Double(numbers))) numbers"
       pieces.append(piece([Span(words)], [Span("\(tree.rows.count) tensors")], 5))
     }
@@ -78,7 +78,9 @@ extension TensorsScreen {
       return Self.drawNothing(
         message.isEmpty || pending != nil ? "reading the checkpoint …" : message, in: inside, on: &canvas)
     }
-    guard !lines.isEmpty else { return Self.drawNothing("no tensor has this in its name", in: inside, on: &canvas) }
+    guard !lines.isEmpty else {
+      return Self.drawNothing("no tensor's name contains this text", in: inside, on: &canvas)
+    }
     let hasHeader = inside.rows >= 3
     let rows = inside.rows - (hasHeader ? 1 : 0)
     // From the right, columns that have no room are left out: a name needs some.
@@ -120,19 +122,24 @@ extension TensorsScreen {
   /// Shape, norm, deviation, difference and cosine of a tensor; of a group the count, and norms of all its numbers together.
   private func cells(of line: TreeLine, in tree: TensorTree) -> [String] {
     let rows = line.rows.map { tree.rows[$0] }
+    let waiting = isMissing(tree.step) ? "–" : "…"
     guard line.isGroup else {
-      let row = rows[0]
+      let shape = rows[0].shape.map(String.init).joined(separator: " × ")
+      guard let numbers = rows[0].numbers else { return [shape] + Array(repeating: waiting, count: 4) }
       return [
-        row.summary.shape.map(String.init).joined(separator: " × "), Self.figure(row.summary.norm),
-        Self.figure(row.summary.deviation), row.difference?.relative.map { Figure.share($0, 4) } ?? "–",
-        row.difference?.cosine.map { Figure.fixed($0, 4) } ?? "–",
+        shape, Self.figure(numbers.summary.norm), Self.figure(numbers.summary.deviation),
+        numbers.difference?.relative.map { Figure.share($0, 4) } ?? "–",
+        numbers.difference?.cosine.map { Figure.share($0, 4) } ?? "–",
       ]
     }
-    let norm = rows.reduce(0) { $0 + $1.summary.norm * $1.summary.norm }.squareRoot()
-    let differences = rows.compactMap { $0.difference?.norm }
+    let count = Figure.short(Double(rows.reduce(0) { $0 + $1.count }))
+    let numbers = rows.compactMap(\.numbers)
+    guard numbers.count == rows.count else { return [count, waiting, "", waiting, ""] }
+    let norm = numbers.reduce(0) { $0 + $1.summary.norm * $1.summary.norm }.squareRoot()
+    let differences = numbers.compactMap { $0.difference?.norm }
     let change = differences.count == rows.count ? differences.reduce(0) { $0 + $1 * $1 }.squareRoot() : nil
     return [
-      "\(Figure.short(Double(rows.reduce(0) { $0 + $1.summary.count })))", Self.figure(norm), "",
+      count, Self.figure(norm), "",
       change.flatMap { norm > 0 ? Figure.share($0 / norm, 4) : nil } ?? "", "",
     ]
   }

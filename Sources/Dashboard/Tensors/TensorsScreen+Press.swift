@@ -20,7 +20,7 @@ extension TensorsScreen {
     case .earlier: return neighbour(of: tree.step, -1) == nil ? "there is no earlier checkpoint" : nil
     case .later: return neighbour(of: tree.step, 1) == nil ? "there is no later checkpoint" : nil
     case .otherEarlier, .otherLater:
-      if tree.steps.count < 2 { return "there is one checkpoint only: nothing to take differences to" }
+      if tree.steps.count < 2 { return "there is only one checkpoint: nothing to compare with" }
       return neighbour(of: tree.against ?? tree.step, deed == .otherEarlier ? -1 : 1, but: tree.step) == nil
         ? "there is no other checkpoint on that side" : nil
     case .fold: return chosenLine?.group.isEmpty == false ? nil : "this tensor is in no group"
@@ -40,12 +40,7 @@ extension TensorsScreen {
     case .leave:
       guard showsWhole else { return .left }
       showsWhole = false
-    case .up: move(-1)
-    case .down: move(1)
-    case .pageUp: move(-page)
-    case .pageDown: move(page)
-    case .first: move(-lines.count)
-    case .last: move(lines.count)
+    case .go(let step): chosen = step.index(from: chosen, of: lines.count, page: page)
     case .fold, .unfold: fold(deed == .fold)
     case .whole:
       if let line = chosenLine, line.isGroup { fold(!closed.contains(line.group)) } else { showsWhole.toggle() }
@@ -76,8 +71,6 @@ extension TensorsScreen {
     wantedTree = .tree(step: step, against: against)
     message = "reading the checkpoint of step \(Figure.grouped(step)) …"
   }
-
-  private mutating func move(_ rows: Int) { chosen = min(max(chosen + rows, 0), max(lines.count - 1, 0)) }
 
   private mutating func fold(_ shouldClose: Bool) {
     guard let line = chosenLine, !line.group.isEmpty else { return }

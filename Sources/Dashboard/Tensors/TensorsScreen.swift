@@ -5,15 +5,18 @@ import TerminalUI
 /// The tensors screen.
 package struct TensorsScreen: Sendable, KeyedScreen {
   enum TensorsAction: Hashable, Sendable {
-    case up, down, pageUp, pageDown, first, last, fold, unfold
+    case go(ListStep)
+    case fold, unfold
     case earlier, later, otherEarlier, otherLater, sort, filter, whole
     case palette, glyphs, help, leave, redraw
   }
 
   /// A request of the screen to read from checkpoints.
   package enum TensorsReading: Sendable, Equatable {
-    /// All tensors at a step (nil: the newest) and at another step.
+    /// The names and shapes of all tensors at a step (nil: the newest), to be compared with another step.
     case tree(step: Int?, against: Int?)
+    /// The numbers of some tensors of the tree.
+    case numbers(paths: [String], step: Int, against: Int?)
     case detail(path: String, step: Int)
     /// The detail of a tensor in a checkpoint.
     case moment(path: String, step: Int)
@@ -41,6 +44,8 @@ package struct TensorsScreen: Sendable, KeyedScreen {
   private(set) var moments: [String: [Int: TensorMoment]] = [:]
   /// The steps of checkpoints that could not be read.
   private var missing: Set<Int> = []
+  /// The most numbers that are read at once, so that the first rows are complete soon; one tensor is always read.
+  private static let mostNumbers = 1 << 22
   private(set) var lines: [TreeLine] = []
   var chosen = 0
   var closed: Set<String> = []
@@ -78,7 +83,8 @@ package struct TensorsScreen: Sendable, KeyedScreen {
 
   static let keys = ScreenKeys<TensorsAction>([
     ScreenKeys.KeyRow(
-      [(.up, .up), (.down, .down), (.character("k"), .up), (.character("j"), .down)], shown: "↑ ↓", label: "choose",
+      [(.up, .go(.up)), (.down, .go(.down)), (.character("k"), .go(.up)), (.character("j"), .go(.down))], shown: "↑ ↓",
+      label: "choose",
       "choose a tensor (also k, j)"),
     ScreenKeys.KeyRow(
       [(.left, .fold), (.right, .unfold), (.character("h"), .fold), (.character("l"), .unfold)], shown: "← →",
@@ -88,32 +94,53 @@ package struct TensorsScreen: Sendable, KeyedScreen {
       "show an earlier, a later checkpoint"),
     ScreenKeys.KeyRow(
       [(.character("{"), .otherEarlier), (.character("}"), .otherLater)], shown: "{ }", label: "against",
-      "take differences to an earlier, a later checkpoint"),
-    ScreenKeys.KeyRow([(.character("q"), .leave), (.escape, .leave)], shown: "q", label: "back", "leave (also esc)"),
+      "compare with an earlier, a later checkpoint"),
+    ScreenKeys.KeyRow(
+      [(.character("q"), .leave), (.escape, .leave)], shown: "q", label: "back", "leave; esc goes back, and never quits"
+    ),
     ScreenKeys.KeyRow([(.character("?"), .help)], label: "help", "show the keys"),
     ScreenKeys.KeyRow(
       [(.enter, .whole)], label: "whole", "show the chosen tensor over the whole screen, or open a group"),
     ScreenKeys.KeyRow(
       [(.character("s"), .sort)], label: "sort",
       "sort by norm, deviation, difference or cosine, or list the tree"),
-    ScreenKeys.KeyRow([(.character("/"), .filter)], label: "filter", "list tensors whose name has some text"),
+    ScreenKeys.KeyRow([(.character("/"), .filter)], label: "filter", "list tensors whose name contains a text"),
     ScreenKeys.KeyRow(
-      [(.pageUp, .pageUp), (.pageDown, .pageDown), (.home, .first), (.end, .last)], shown: "pgup pgdn",
+      [(.pageUp, .go(.pageUp)), (.pageDown, .go(.pageDown)), (.home, .go(.first)), (.end, .go(.last))],
+      shown: "pgup pgdn",
       "go by pages; home and end go to the ends"),
   ]).withLooks(.palette, .glyphs, .redraw)
 
   // MARK: Reading
 
-  /// The next request: the tree first, then the chosen tensor, then the same tensor in older checkpoints; nil while an answer is
-  /// awaited, and if nothing is missing.
+  /// The next request: names and shapes first, then the numbers of the rows on the screen, the chosen tensor, the numbers of all other
+  /// rows, and the chosen tensor in older checkpoints; nil while an answer is awaited, and if nothing is missing.
   package var nextReading: TensorsReading? {
     guard pending == nil else { return nil }
     if let wantedTree { return wantedTree }
-    guard let tree, let path = chosenPath else { return nil }
-    if details[path]?.step != tree.step { return .detail(path: path, step: tree.step) }
+    guard let tree, !missing.contains(tree.step) else { return nil }
+    let first = firstRow(in: page)
+    if let reading = numbers(of: lines.dropFirst(first).prefix(page)) { return reading }
+    if let path = chosenPath, details[path]?.step != tree.step { return .detail(path: path, step: tree.step) }
+    if let reading = numbers(of: lines[...]) { return reading }
+    guard let path = chosenPath else { return nil }
     let known = moments[path] ?? [:]
     // From the newest checkpoint to the oldest.
     return tree.steps.last { known[$0] == nil && !missing.contains($0) }.map { .moment(path: path, step: $0) }
+  }
+
+  /// The request for numbers that some lines lack.
+  private func numbers(of lines: ArraySlice<TreeLine>) -> TensorsReading? {
+    guard let tree else { return nil }
+    var paths: [String] = []
+    var count = 0
+    var seen: Set<Int> = []
+    for index in lines.lazy.flatMap(\.rows) where tree.rows[index].numbers == nil && seen.insert(index).inserted {
+      count += tree.rows[index].count
+      guard paths.isEmpty || count <= Self.mostNumbers else { break }
+      paths.append(tree.rows[index].path)
+    }
+    return paths.isEmpty ? nil : .numbers(paths: paths, step: tree.step, against: tree.against)
   }
 
   /// Notes that something is being read.
@@ -125,11 +152,24 @@ package struct TensorsScreen: Sendable, KeyedScreen {
     let path = chosenPath
     self.tree = tree
     details = [:]
-    for row in tree.rows { moments[row.summary.path, default: [:]][tree.step] = TensorMoment(row.summary) }
+    list(choosing: path)
+  }
+
+  /// Takes numbers of tensors.
+  package mutating func take(_ numbers: [TensorNumbers], step: Int, against: Int?) {
+    pending = nil
+    guard tree?.step == step, tree?.against == against else { return }
+    let path = chosenPath
+    tree?.take(numbers)
+    for one in numbers { moments[one.summary.path, default: [:]][step] = TensorMoment(one.summary) }
+    // The order may be that of the numbers.
+    if order != .tree { list(choosing: path) }
+  }
+
+  private mutating func list(choosing path: String?) {
     list()
-    if let path, let index = lines.firstIndex(where: { !$0.isGroup && tree.rows[$0.rows[0]].summary.path == path }) {
-      chosen = index
-    }
+    guard let path, let tree else { return }
+    chosen = lines.firstIndex { !$0.isGroup && tree.rows[$0.rows[0]].path == path } ?? chosen
   }
 
   package mutating func take(_ detail: TensorDetail) {
@@ -144,11 +184,17 @@ package struct TensorsScreen: Sendable, KeyedScreen {
     moments[path, default: [:]][step] = moment
   }
 
+  /// True if a checkpoint could not be read.
+  func isMissing(_ step: Int?) -> Bool { step.map(missing.contains) ?? false }
+
+  /// Says something to the user.
+  package mutating func say(_ sentence: String) { message = sentence }
+
   /// Takes that something cannot be read.
   package mutating func fail(_ problem: String) {
     switch pending {
     case .tree: wantedTree = nil
-    case .detail(_, let step), .moment(_, let step): missing.insert(step)
+    case .detail(_, let step), .moment(_, let step), .numbers(_, let step, _): missing.insert(step)
     case nil: break
     }
     // A tensor that cannot be read would be asked for again and again.
@@ -157,12 +203,23 @@ package struct TensorsScreen: Sendable, KeyedScreen {
     message = problem
   }
 
+  /// Takes that the numbers of a checkpoint cannot be read: another one takes its place.
+  package mutating func fail(step: Int, _ problem: String) {
+    if let tree, step == tree.step || step == tree.against, missing.insert(step).inserted {
+      wantedTree = .tree(step: step == tree.step ? nil : tree.step, against: nil)
+      pending = nil
+      message = problem
+    } else {
+      fail(problem)
+    }
+  }
+
   // MARK: The list
 
   var chosenLine: TreeLine? { lines.indices.contains(chosen) ? lines[chosen] : nil }
   var chosenPath: String? {
     guard let tree, let line = chosenLine, !line.isGroup else { return nil }
-    return tree.rows[line.rows[0]].summary.path
+    return tree.rows[line.rows[0]].path
   }
 
   static func shortName(_ path: String) -> String {
@@ -182,7 +239,7 @@ package struct TensorsScreen: Sendable, KeyedScreen {
     guard let tree else { return lines = [] }
     let wanted = tree.rows.indices.filter { index in
       let text = typing ?? filter
-      return text.isEmpty || tree.rows[index].summary.path.lowercased().contains(text.lowercased())
+      return text.isEmpty || tree.rows[index].path.lowercased().contains(text.lowercased())
     }
     lines = []
     guard order == .tree else {
@@ -190,33 +247,33 @@ package struct TensorsScreen: Sendable, KeyedScreen {
         let row = tree.rows[index]
         let value: Double? =
           switch order {
-          case .norm: row.summary.norm
-          case .deviation: row.summary.deviation
-          case .difference: row.difference?.relative
-          case .cosine: row.difference?.cosine.map { -$0 }
+          case .norm: row.numbers?.summary.norm
+          case .deviation: row.numbers?.summary.deviation
+          case .difference: row.numbers?.difference?.relative
+          case .cosine: row.numbers?.difference?.cosine.map { -$0 }
           case .tree: nil
           }
         return value.flatMap { $0.isNaN ? nil : $0 } ?? -.infinity
       }
       lines = wanted.sorted { value($0) > value($1) }.map {
-        TreeLine(name: Self.shortName(tree.rows[$0].summary.path), rows: [$0], isGroup: false, depth: 0, group: "")
+        TreeLine(name: Self.shortName(tree.rows[$0].path), rows: [$0], isGroup: false, depth: 0, group: "")
       }
       return chosen = min(chosen, max(lines.count - 1, 0))
     }
     var done: Set<String> = []
     for index in wanted {
-      let path = Self.shortName(tree.rows[index].summary.path)
+      let path = Self.shortName(tree.rows[index].path)
       let group = Self.group(of: path)
       guard !group.isEmpty else {
         lines.append(TreeLine(name: path, rows: [index], isGroup: false, depth: 0, group: ""))
         continue
       }
       guard done.insert(group).inserted else { continue }
-      let members = wanted.filter { Self.group(of: Self.shortName(tree.rows[$0].summary.path)) == group }
+      let members = wanted.filter { Self.group(of: Self.shortName(tree.rows[$0].path)) == group }
       lines.append(TreeLine(name: group, rows: members, isGroup: true, depth: 0, group: group))
       guard !closed.contains(group) else { continue }
       lines += members.map { member in
-        let rest = Self.shortName(tree.rows[member].summary.path).dropFirst(group.count + 1)
+        let rest = Self.shortName(tree.rows[member].path).dropFirst(group.count + 1)
         return TreeLine(name: String(rest), rows: [member], isGroup: false, depth: 1, group: group)
       }
     }

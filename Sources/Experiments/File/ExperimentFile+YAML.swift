@@ -172,7 +172,7 @@ private struct ExperimentReader {
       }
       seeds = (1...UInt64(count)).map { $0 }
     }
-    guard Set(seeds).count == seeds.count else { throw error(node, "seeds has one of them twice") }
+    guard Set(seeds).count == seeds.count else { throw error(node, "seeds has a seed twice") }
     return seeds
   }
 }

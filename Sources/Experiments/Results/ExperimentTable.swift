@@ -87,7 +87,7 @@ package struct ExperimentTable: Sendable {
   }
 
   static func figure(_ difference: WelchInterval, of metric: String) -> String {
-    func signed(_ value: Double) -> String { (value < 0 ? "−" : "+") + figure(abs(value), of: metric) }
+    func signed(_ value: Double) -> String { Figure.change(value) { figure($0, of: metric) } }
     return "\(signed(difference.difference)) [\(signed(difference.lower)), \(signed(difference.upper))]"
   }
 

@@ -35,7 +35,7 @@ package struct RateChoice: Sendable, Equatable {
       let value = best.row.values[0]
     else {
       self.best = nil
-      sentence = "no rate can be named: no run has ended without diverging"
+      sentence = "no rate can be recommended: at every rate, a run diverged or no run has ended"
       return
     }
     self.best = best.rate

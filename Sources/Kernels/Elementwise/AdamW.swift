@@ -1,33 +1,25 @@
 // AdamW (Loshchilov & Hutter 2019) in one pass over weights, gradient and both moments, clipping on the way in and rounding
 // the weights for the products on the way out.
 //   g ← c·g;  m ← β₁m + (1−β₁)g;  v ← β₂v + (1−β₂)g²;  w ← w − η·(m̂/(√v̂ + ε) + λw),  m̂ = m/(1−β₁ˢ), v̂ = v/(1−β₂ˢ)
+import Foundation
 
 package struct AdamW {
-  package var beta1: Float
-  package var beta2: Float
-  package var epsilon: Float
+  package var beta1, beta2, epsilon: Float
   /// λ, decoupled.
   package var weightDecay: Float
-  /// η of this step.
-  package var rate: Float
-  /// c: the factor on the gradient that clips its norm.
-  package var clip: Float
+  /// η of this step, and c: the factor on the gradient that clips its norm.
+  package var rate, clip: Float
   /// 1 − β₁ˢ and 1 − β₂ˢ, for step s = 1, 2, …
-  package var correction1: Float
-  package var correction2: Float
+  package var correction1, correction2: Float
 
+  /// - Parameter step: the number of updates before this one.
   package init(
-    beta1: Float, beta2: Float, epsilon: Float, weightDecay: Float, rate: Float, clip: Float, correction1: Float,
-    correction2: Float
+    beta1: Double, beta2: Double, epsilon: Double, weightDecay: Double, rate: Double, clip: Double, step: Int
   ) {
-    self.beta1 = beta1
-    self.beta2 = beta2
-    self.epsilon = epsilon
-    self.weightDecay = weightDecay
-    self.rate = rate
-    self.clip = clip
-    self.correction1 = correction1
-    self.correction2 = correction2
+    (self.beta1, self.beta2, self.epsilon) = (Float(beta1), Float(beta2), Float(epsilon))
+    (self.weightDecay, self.rate, self.clip) = (Float(weightDecay), Float(rate), Float(clip))
+    correction1 = Float(1 - pow(beta1, Double(step + 1)))
+    correction2 = Float(1 - pow(beta2, Double(step + 1)))
   }
 
   /// Updates `count` weights and their moments.

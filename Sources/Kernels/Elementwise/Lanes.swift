@@ -165,3 +165,15 @@ func logistic(_ x: Lanes) -> Lanes { 1 / (exponential(0 - x) + 1) }
 func scale<E: Element>(_ x: UnsafePointer<Float>, _ n: Int, by c: Float, into y: UnsafeMutablePointer<E>) {
   for (i, lanes) in sixteens(n) { store(load(x, i, lanes) * c, y, i, lanes) }
 }
+
+/// The largest of n values; −∞ of none.
+@inline(__always)
+func largest(_ z: UnsafePointer<Float>, _ n: Int) -> Float {
+  var top = Lanes(repeating: -.infinity)
+  for (i, lanes) in sixteens(n) {
+    var v = load(z, i, lanes)
+    if lanes < 16 { v = filled(v, from: lanes, with: -.infinity) }
+    top = top.replacing(with: v, where: v .> top)
+  }
+  return top.largest
+}

@@ -9,10 +9,8 @@ package struct Muon {
   package var momentum: Float
   /// λ, decoupled.
   package var weightDecay: Float
-  /// η of this step.
-  package var rate: Float
-  /// c: the factor on the gradient that clips its norm.
-  package var clip: Float
+  /// η of this step, and c: the factor on the gradient that clips its norm.
+  package var rate, clip: Float
 
   package init(momentum: Float, weightDecay: Float, rate: Float, clip: Float) {
     (self.momentum, self.weightDecay, self.rate, self.clip) = (momentum, weightDecay, rate, clip)

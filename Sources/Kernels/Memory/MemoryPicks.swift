@@ -68,7 +68,7 @@ package enum MemoryPicks {
     }
   }
 
-  private static func find(
+  static func find(
     _ shape: MemoryShape, _ head: Int, _ t: Int, _ scores: UnsafePointer<Float>, _ stride: Int,
     _ cores: UnsafePointer<Float>, _ filter: UnsafePointer<Float>, _ lists: PickLists, _ room: PickRoom
   ) {

@@ -5,10 +5,10 @@
 
 /// The picks of one table in one step, sorted.
 package struct TableGradient {
-  private let shape: MemoryShape
+  let shape: MemoryShape
   private let records: PickRecords
   /// [N]: where the picks of a row end in `order`.
-  private let ends: UnsafeMutablePointer<Int32>
+  let ends: UnsafeMutablePointer<Int32>
   /// [T · P]: picks, by row and then by their place.
   private let order: UnsafeMutablePointer<Int32>
 

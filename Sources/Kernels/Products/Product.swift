@@ -12,9 +12,7 @@ package struct ProductShape: Hashable, Sendable {
     package var isTransposed: Bool
 
     package init(stride: Int, precision: Precision, isTransposed: Bool = false) {
-      self.stride = stride
-      self.precision = precision
-      self.isTransposed = isTransposed
+      (self.stride, self.precision, self.isTransposed) = (stride, precision, isTransposed)
     }
   }
 

@@ -27,15 +27,19 @@ package struct Checkpoint: Sendable {
   package var tokenizer: TokenizerRecord
   package var tensors: [Tensor]
   /// All weights in one block, fp32; the optimizer's moments are laid out alike. Muon's momentum is a first moment, and its
-  /// second moments are zero.
+  /// second moments are zero. With `save.weightsOnly`, the blocks of moments end before the tables of memory layers, which come
+  /// last.
   package var weights: [Float]
   package var firstMoments: [Float]
   package var secondMoments: [Float]
+  /// The weights of the frozen copy that draws inputs, laid out alike; empty where the recipe has none.
+  package var drawing: [Float]
 
   package init(
     state: TrainerState, recipe: Recipe, tokenizer: TokenizerRecord, tensors: [Tensor], weights: [Float],
-    firstMoments: [Float], secondMoments: [Float]
+    firstMoments: [Float], secondMoments: [Float], drawing: [Float] = []
   ) {
+    self.drawing = drawing
     self.state = state
     self.recipe = recipe
     self.tokenizer = tokenizer
@@ -44,4 +48,18 @@ package struct Checkpoint: Sendable {
     self.firstMoments = firstMoments
     self.secondMoments = secondMoments
   }
+
+  /// The tensors whose moments are in the checkpoint.
+  package var tensorsWithMoments: [Tensor] {
+    let end = min(firstMoments.count, secondMoments.count)
+    return tensors.filter { $0.offset + $0.count <= end }
+  }
+
+  /// Bytes of all numbers.
+  package var numberBytes: Int { 4 * (weights.count + firstMoments.count + secondMoments.count + drawing.count) }
+}
+
+extension Recipe {
+  /// Whether checkpoints leave out the moments of some tensors.
+  package var leavesOutMoments: Bool { save.weightsOnly && model.memory.keys > 0 }
 }

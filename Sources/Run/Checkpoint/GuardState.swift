@@ -52,7 +52,9 @@ package struct GuardState: Codable, Sendable, Equatable {
   package var limit: Double { 1.5 * lowest + 0.5 }
 
   /// Whether the loss is far above what it was: a checkpoint of now is not to be trusted.
-  package var isSuspect: Bool { high > 0 || isExploded }
+  package var isSuspect: Bool { isHigh || isExploded }
+  /// Whether the loss over ten steps is above the limit.
+  package var isHigh: Bool { high > 0 }
   /// Whether it has been that for a while.
   package var isSpoilt: Bool { high >= Self.mostHigh }
   /// Whether the last step made the weights count as spoilt.

@@ -11,6 +11,8 @@ package struct TrainerState: Codable, Sendable, Equatable {
   package var window: Int
   package var seed: UInt64
   package var threads: Int
+  /// Processes that train together, each with as many threads; nil for one.
+  package var ranks: Int?
   /// The factor of the user's changes on the scheduled learning rate.
   package var rateFactor: Double
   /// Weights λ of heads that the user changed from the recipe's, by the head's name; nil if none was changed.

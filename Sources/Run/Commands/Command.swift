@@ -119,10 +119,13 @@ package struct Request: Codable, Sendable, Equatable {
   package var id: Int?
   package var command: Command
   package var actor: Occurrence.Actor
+  /// True if the sender said yes to a change by more than ten times, or the program makes it: without that, the trainer refuses it.
+  package var isSure = true
 
-  package init(_ command: Command, by actor: Occurrence.Actor, id: Int? = nil) {
+  package init(_ command: Command, by actor: Occurrence.Actor, id: Int? = nil, isSure: Bool = true) {
     self.id = id
     self.command = command
     self.actor = actor
+    self.isSure = isSure
   }
 }

@@ -61,14 +61,24 @@ package struct CommandForm: Sendable {
     CommandForm("rate scaled", "", .course(.scaled), ["rate scaled"], "lets the rate follow the schedule again"),
     CommandForm(
       "rate warmup", "N", .course(.warmup), ["rate warmup 200"],
-      "warms up again: from almost nothing to the schedule in N steps"),
+      "warms up again: raises the rate from near 0 to the schedule's rate in N steps"),
     CommandForm(
       "rate anneal", "N", .course(.anneal), ["rate anneal 1000"],
-      "lowers the rate in a straight line, in N steps to the schedule's floor"),
+      "lowers the rate linearly to the schedule's floor in N steps"),
     CommandForm(
       "weight", "HEAD WEIGHT|xFACTOR", .weight, ["weight top 0.5", "weight top x2"],
       "changes the weight of a loss in the total loss; 0: the loss is measured, but not trained"),
     CommandForm(.clip, "NORM", ["clip 0.5"], "clips gradients whose norm is above NORM; 0: never"),
+    CommandForm(
+      .prefix, "WEIGHT", ["ntp prefix 0.1"], "changes objective.next.prefix, the first weight of prefix tokens"),
+    CommandForm(
+      .beta, "BETA", ["ntp beta 0.5"], "changes objective.next.beta, the exponent of the next token's weight"),
+    CommandForm(
+      .head, "LAMBDA", ["ntp head 0.1"],
+      "changes objective.next.head, the share of the likeliest wrong tokens as targets"),
+    CommandForm(.tail, "LAMBDA", ["ntp tail -0.1"], "changes objective.next.tail, the share of all other wrong tokens"),
+    CommandForm(
+      .teacher, "WEIGHT", ["ntp teacher 0.2"], "changes objective.teacher.weight, the part of the teacher's prediction"),
     CommandForm(.decay, "DECAY", ["decay 0.05"], "changes the weight decay"),
     CommandForm(
       .steps, "N|+N", ["steps 20000", "steps +500"],
@@ -85,7 +95,7 @@ package struct CommandForm: Sendable {
     CommandForm("save", .save, "saves a checkpoint, which is kept until it is removed by hand"),
     CommandForm(
       "save as", "NAME", .name, ["save as before-decay"],
-      "saves a checkpoint under a name, which commands accept in place of its step; it is kept until it is removed by hand"
+      "saves a named checkpoint, which is kept until it is removed by hand; commands accept the name in place of its step"
     ),
     CommandForm("evaluate", .evaluate, "evaluates on the held-out text"),
     CommandForm(
@@ -95,7 +105,7 @@ package struct CommandForm: Sendable {
       "prompt", "\"TEXT\"", .prompt, ["prompt \"And God\""], "changes the prompt of generated texts"),
     CommandForm(
       "ask", "\"TEXT\"", .question, ["ask \"In the\""],
-      "says what comes after TEXT: NTP's likeliest tokens, a token of each MTP head, TOP's ranking"),
+      "shows the predictions after TEXT: NTP's likeliest tokens, a token of each MTP head, TOP's ranking"),
     CommandForm(
       "probe", "N", .probe, ["probe 3"], "shows the TOP head's ranking at the Nth probe, a held-out position"),
     CommandForm("note", "\"TEXT\"", .note, ["note \"jumps here: why?\""], "adds a note to the run"),
@@ -105,11 +115,11 @@ package struct CommandForm: Sendable {
     ),
     CommandForm(
       "back", "[STEP|best|NAME]", .checkpoint, ["back", "back 2000", "back best"],
-      "goes back to a checkpoint, by default the last one before this step: the run is saved and stops, and goes on from the "
-        + "checkpoint as a branch, a run of its own"),
+      "goes back to a checkpoint, by default the last sound one before this step: saves and stops the run, and continues from the "
+        + "checkpoint in a branch, a new run"),
     CommandForm("stop", .stop(saving: true), "saves and stops"),
     CommandForm("abandon", .stop(saving: false), "stops without saving"),
-    CommandForm("detach", .detach, "takes the run off its terminal: it goes on in the background"),
+    CommandForm("detach", .detach, "detaches the run from its terminal; the run continues in the background"),
   ]
 
   /// The table as Markdown, for docs/control.md.

@@ -12,6 +12,12 @@ package enum RunSetting: String, Codable, Sendable, CaseIterable {
   case then = "schedule.then"
   case from = "schedule.from"
   case over = "schedule.over"
+  /// Numbers of the shaped next-token loss.
+  case prefix = "objective.next.prefix"
+  case beta = "objective.next.beta"
+  case head = "objective.next.head"
+  case tail = "objective.next.tail"
+  case teacher = "objective.teacher.weight"
 
   private typealias Course = Recipe.ScheduleSettings.Course
 
@@ -28,11 +34,19 @@ package enum RunSetting: String, Codable, Sendable, CaseIterable {
     case .saveEvery: "save every"
     case .sampleEvery: "sample every"
     case .then, .from, .over: key
+    case .prefix: "ntp prefix"
+    case .beta: "ntp beta"
+    case .head: "ntp head"
+    case .tail: "ntp tail"
+    case .teacher: "ntp teacher"
     }
   }
 
   /// True if the setting is a number of steps.
-  package var isWhole: Bool { self != .clip && self != .decay }
+  package var isWhole: Bool { ![.clip, .decay].contains(self) && !shapesNextToken }
+
+  /// True if the setting belongs to the loss that `Recipe.NextTokenSettings` or a teacher shapes.
+  package var shapesNextToken: Bool { [.prefix, .beta, .head, .tail, .teacher].contains(self) }
 
   package func value(in recipe: Recipe) -> Double {
     switch self {
@@ -45,6 +59,11 @@ package enum RunSetting: String, Codable, Sendable, CaseIterable {
     case .then: Double(Course.allCases.firstIndex(of: recipe.schedule.then) ?? 0)
     case .from: Double(recipe.schedule.from)
     case .over: Double(recipe.schedule.over)
+    case .prefix: recipe.objective.next.prefix
+    case .beta: recipe.objective.next.beta
+    case .head: recipe.objective.next.head
+    case .tail: recipe.objective.next.tail
+    case .teacher: recipe.objective.teacher.weight
     }
   }
 
@@ -60,6 +79,11 @@ package enum RunSetting: String, Codable, Sendable, CaseIterable {
     case .then: recipe.schedule.then = Course.allCases[Int(value)]
     case .from: recipe.schedule.from = Int(value)
     case .over: recipe.schedule.over = Int(value)
+    case .prefix: recipe.objective.next.prefix = value
+    case .beta: recipe.objective.next.beta = value
+    case .head: recipe.objective.next.head = value
+    case .tail: recipe.objective.next.tail = value
+    case .teacher: recipe.objective.teacher.weight = value
     }
   }
 

@@ -49,7 +49,7 @@ extension Occurrence.Actor: RawRepresentable, CaseIterable, Codable {
     let container = try decoder.singleValueContainer()
     let text = try container.decode(String.self)
     guard let actor = Self(rawValue: text) else {
-      throw DecodingError.dataCorruptedError(in: container, debugDescription: "“\(text)” is not somebody who asks")
+      throw DecodingError.dataCorruptedError(in: container, debugDescription: "“\(text)” is not an actor")
     }
     self = actor
   }

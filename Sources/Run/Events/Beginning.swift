@@ -13,8 +13,10 @@ package struct Beginning: Codable, Sendable, Equatable {
   package var time: Double
   /// Number of trained parameters.
   package var parameters: Int
-  /// Number of compute threads.
+  /// Number of compute threads, of each rank.
   package var threads: Int
+  /// Processes that train together.
+  package var ranks = 1
   /// `bf16` or `fp32`: the precision that `auto` selects on this CPU.
   package var precision: String
   /// A description of the corpus in one line: `kjv.txt, 31 102 lines, 1.2 M tokens, sentencepiece 4096`.

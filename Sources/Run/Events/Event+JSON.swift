@@ -13,6 +13,7 @@ extension Event {
       .event("steps", [("step", .integer(steps.mean.step)), ("count", .integer(steps.count))])
     case .evaluated(let evaluation): evaluation.object
     case .ordered(let sample): sample.object
+    case .mapped(let map): map.object
     case .wrote(let sample):
       .event("text", [("step", .integer(sample.step)), ("prompt", .text(sample.prompt)), ("text", .text(sample.text))])
     case .occurred(let occurrence): occurrence.object
@@ -115,7 +116,8 @@ extension Beginning {
       "begin",
       [
         ("name", .text(name)), ("step", .integer(step)), ("tokens", .integer(tokens)), ("time", .double(time)),
-        ("parameters", .integer(parameters)), ("threads", .integer(threads)), ("precision", .text(precision)),
+        ("parameters", .integer(parameters)), ("threads", .integer(threads)), ("ranks", .integer(ranks)),
+        ("precision", .text(precision)),
         ("corpus", .text(corpus)), ("vocabulary", .integer(vocabulary)), ("trainingTokens", .integer(trainingTokens)),
         ("heldOutTokens", .integer(heldOutTokens)), ("unigramEntropy", .double(unigramEntropy)),
         ("recipe", recipe.json),
@@ -138,17 +140,17 @@ extension Evaluation {
 
 extension OrderSample {
   fileprivate var object: JSON {
-    let upcoming = upcoming.map { token in
-      JSON.object([
+    let upcoming = JSON.objects(upcoming) { token in
+      [
         JSON.Member("token", .text(token.token)), JSON.Member("distance", .integer(token.distance)),
         JSON.Member("weight", .float(token.weight)), JSON.Member("rank", .integer(token.rank)),
-      ])
+      ]
     }
     return .event(
       "order",
       [
         ("step", .integer(step)), ("probe", .integer(probe)), ("probes", .integer(probes)),
-        ("context", .array(context.map(JSON.text))), ("upcoming", .array(upcoming)),
+        ("context", .array(context.map(JSON.text))), ("upcoming", upcoming),
         ("ranking", .array(ranking.map(JSON.text))), ("ndcg8", .float(ndcg8)), ("tau", .float(tau)),
         ("recall8", .float(recall8)), ("reciprocalRank", .float(reciprocalRank)),
       ] + (further ?? []).map { ($0.head, $0.choice.json) })

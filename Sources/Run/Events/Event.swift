@@ -12,6 +12,8 @@ package enum Event: Codable, Sendable, Equatable {
   case evaluated(Evaluation)
   /// The TOP head's ranking at one held-out position.
   case ordered(OrderSample)
+  /// How the tables of memory layers were used since the evaluation before.
+  case mapped(MemoryMap)
   /// The network generated text.
   case wrote(TextSample)
   /// A line of the log: a command carried out or refused, a checkpoint saved, a pause, a warning.

@@ -19,6 +19,7 @@ package struct EventReader: Sendable {
     case "step": event = .stepped(try step(object))
     case "heldout": event = .evaluated(try evaluation(object))
     case "order": event = .ordered(try OrderSample(object))
+    case "memory": event = .mapped(try MemoryMap(object))
     case "text":
       event = .wrote(
         TextSample(step: try object.whole("step"), prompt: try object.text("prompt"), text: try object.text("text")))
@@ -35,7 +36,7 @@ package struct EventReader: Sendable {
     return NumberedEvent(try object.whole("number"), event)
   }
 
-  fileprivate static func fault(_ key: String) -> UserError {
+  static func fault(_ key: String) -> UserError {
     UserError(.data, "an event has no “\(key)” that this version of foretop reads")
   }
 
@@ -52,11 +53,16 @@ package struct EventReader: Sendable {
     let parts = object["gradient"]?.members?.map(\.key) ?? []
     let paths = object["accuracy"]?.members?.count { $0.key.hasPrefix("path") } ?? 0
     let hasTask = object["task"] != nil
-    let names = losses + parts + ["\(paths) \(hasTask)"]
+    let memories = object["memory"]?["output"]?.members?.map(\.key) ?? []
+    let diagnostics = DiagnosticKind.all.flatMap { kind in
+      (object[kind.name]?.members ?? []).map { "\(kind.name)/\($0.key)" }
+    }
+    let names = losses + parts + memories + diagnostics + ["\(paths) \(hasTask)"]
     if names != evaluations.names {
       let content = EvaluationContent(
         heads: Head.all.filter { losses.contains($0.name) }, path: paths, hasTask: hasTask,
-        groups: parts.compactMap(TensorGroup.init(name:)))
+        groups: parts.compactMap(TensorGroup.init(name:)), memories: memories.compactMap(TensorGroup.init(name:)),
+        diagnostics: diagnostics.map { DiagnosticNumber($0) })
       evaluations = (names, Metric.ofEvaluations(content))
     }
     var evaluation = Evaluation(
@@ -126,6 +132,8 @@ extension Beginning {
       precision: try object.text("precision"), corpus: try object.text("corpus"),
       vocabulary: try object.whole("vocabulary"), trainingTokens: try object.whole("trainingTokens"),
       heldOutTokens: try object.whole("heldOutTokens"), unigramEntropy: try object.decimal("unigramEntropy"))
+    // Older foretops did not write it.
+    if object["ranks"] != nil { ranks = try object.whole("ranks") }
   }
 }
 

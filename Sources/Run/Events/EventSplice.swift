@@ -3,7 +3,7 @@
 /// Joins two tellings of a run's events.
 package struct EventSplice: Sendable {
   /// The last step that was passed on.
-  private var step = 0
+  package private(set) var lastStep = 0
   /// The newest other events, by what tells them apart; and the same in their order.
   private var seen: Set<String> = []
   private var order: [String] = []
@@ -22,10 +22,11 @@ package struct EventSplice: Sendable {
     case .confirmed, .gap: return true
     case .began(let beginning):
       guard isNew("begin \(beginning.step) \(beginning.time)") else { return false }
-      step = beginning.step
+      lastStep = beginning.step
       return true
     case .evaluated(let evaluation): return isNew("heldout \(evaluation.step) \(evaluation.time)")
     case .ordered(let sample): return isNew("order \(sample.step) \(sample.probe)") || isFresh
+    case .mapped(let map): return isNew("memory \(map.step) \(map.steps)") || isFresh
     case .wrote(let sample): return isNew("text \(sample.step) \(sample.text.prefix(40))") || isFresh
     case .occurred(let occurrence):
       return isNew("\(occurrence.kind.rawValue) \(occurrence.step) \(occurrence.time) \(occurrence.key)")
@@ -34,8 +35,8 @@ package struct EventSplice: Sendable {
   }
 
   private mutating func isNew(step: Int) -> Bool {
-    guard step > self.step else { return false }
-    self.step = step
+    guard step > lastStep else { return false }
+    lastStep = step
     return true
   }
 

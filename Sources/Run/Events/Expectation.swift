@@ -47,10 +47,10 @@ package struct Expectation: Codable, Sendable, Equatable {
     func share(_ value: Float) -> String { Figure.share(Double(value)) }
     var parts: [String] = []
     if !next.isEmpty {
-      parts.append("ntp " + next.map { "\($0.token) \(share($0.probability))" }.joined(separator: ", "))
+      parts.append("ntp " + next.map { "\($0.token.tokenLabel) \(share($0.probability))" }.joined(separator: ", "))
     }
-    parts += further.map { "\($0.head) \($0.choice.token) \(share($0.choice.probability))" }
-    if !ranking.isEmpty { parts.append("top " + ranking.joined(separator: " ")) }
+    parts += further.map { "\($0.head) \($0.choice.token.tokenLabel) \(share($0.choice.probability))" }
+    if !ranking.isEmpty { parts.append("top " + ranking.map(\.tokenLabel).joined(separator: " ")) }
     return parts.joined(separator: " · ")
   }
 
@@ -84,4 +84,9 @@ extension Expectation.Choice {
     guard let token = object["token"]?.string else { return nil }
     self.init(token: token, probability: Float(object["probability"]?.number ?? .nan))
   }
+}
+
+extension String {
+  /// A token for a list or a line. A token of spaces alone would be invisible, so its spaces become signs.
+  package var tokenLabel: String { allSatisfy { $0 == " " } ? String(repeating: "␠", count: count) : self }
 }

@@ -24,7 +24,9 @@ package struct Metric<Report>: Sendable {
 
 extension Metric where Report == StepReport {
   /// The columns of `/metrics` for a run with these heads, in file order.
-  package static func ofSteps(heads: [Head]) -> [Metric] {
+  /// - Parameter isShaped: whether NTP's trained loss may be another one than its cross-entropy; where columns are only those
+  ///   that have a value, the default does no harm.
+  package static func ofSteps(heads: [Head], isShaped: Bool = true) -> [Metric] {
     place(step: \.step, tokens: \.tokens, time: \.time) + [
       Metric(
         path: "active", key: "active", storage: .float64, unit: "s", longName: "training time without pauses",
@@ -32,22 +34,41 @@ extension Metric where Report == StepReport {
       Metric(
         path: "loss/total", key: "loss.total", storage: .float32, unit: "nats", longName: "weighted sum of the losses",
         value: { Double($0.total) }, restore: { $0.total = Float($1) }),
-    ] + losses(of: heads, at: \.losses) + heads.map(weight) + [
+    ] + losses(of: heads, at: \.losses) + (isShaped ? heads.filter { $0 == .ntp }.flatMap(shaped) : [])
+      + heads.map(weight) + [
+        Metric(
+          path: "rate", key: "rate", storage: .float64, unit: "1", longName: "learning rate",
+          value: { $0.rate }, restore: { $0.rate = $1 }),
+        Metric(
+          path: "gradient/norm", key: "gradientNorm", storage: .float32, unit: "1",
+          longName: "norm of the gradient before clipping",
+          value: { Double($0.gradientNorm) }, restore: { $0.gradientNorm = Float($1) }),
+        Metric(
+          path: "throughput", key: "tokensPerSecond", storage: .float32, unit: "tokens/s",
+          longName: "tokens per second",
+          value: { $0.tokensPerSecond }, restore: { $0.tokensPerSecond = $1 }),
+        phase("data", \.data, "reading the batch"),
+        phase("forward", \.forward, "forward through the blocks"),
+        phase("heads", \.heads, "unembeddings, losses and their gradients"),
+        phase("backward", \.backward, "backward through the blocks"),
+        phase("update", \.update, "gradient norm and optimizer"),
+      ]
+  }
+
+  /// What is trained where that is not the plain cross-entropy, which stays `loss`.
+  private static func shaped(_ head: Head) -> [Metric] {
+    func metric(
+      _ name: String, _ path: WritableKeyPath<HeadLoss, Float?> & Sendable, _ longName: String
+    ) -> Metric {
       Metric(
-        path: "rate", key: "rate", storage: .float64, unit: "1", longName: "learning rate",
-        value: { $0.rate }, restore: { $0.rate = $1 }),
-      Metric(
-        path: "gradient/norm", key: "gradientNorm", storage: .float32, unit: "1",
-        longName: "norm of the gradient before clipping",
-        value: { Double($0.gradientNorm) }, restore: { $0.gradientNorm = Float($1) }),
-      Metric(
-        path: "throughput", key: "tokensPerSecond", storage: .float32, unit: "tokens/s", longName: "tokens per second",
-        value: { $0.tokensPerSecond }, restore: { $0.tokensPerSecond = $1 }),
-      phase("data", \.data, "reading the batch"),
-      phase("forward", \.forward, "forward through the blocks"),
-      phase("heads", \.heads, "unembeddings, losses and their gradients"),
-      phase("backward", \.backward, "backward through the blocks"),
-      phase("update", \.update, "gradient norm and optimizer"),
+        path: "\(name)/\(head.name)", key: "\(name).\(head.name)", storage: .float32, unit: "nats", longName: longName,
+        isOptional: true,
+        value: { $0.losses.first { $0.head == head }?[keyPath: path].map(Double.init) },
+        restore: { report, value in report.losses.update(head) { $0[keyPath: path] = Float(value) } })
+    }
+    return [
+      metric("trained", \.trained, "mean loss that trains \(head.name), where it is not the cross-entropy"),
+      metric("entropy", \.entropy, "mean entropy of the predictions of \(head.name)"),
     ]
   }
 
@@ -89,7 +110,8 @@ extension Metric where Report == Evaluation {
           longName: "share of the questions of evaluate.task that are answered right", isOptional: true,
           value: { $0.taskAccuracy.map(Double.init) }, restore: { $0.taskAccuracy = Float($1) }))
     }
-    return metrics + heads.map(gradientAtH) + groups.flatMap(gradient)
+    return metrics + heads.map(gradientAtH) + groups.flatMap(gradient) + content.memories.flatMap(memory)
+      + content.diagnostics.map(diagnostic)
   }
 
   /// The share of star graphs whose first tokens of the path are right: `accuracy/path` for the whole one.
@@ -109,19 +131,25 @@ extension Metric where Report == Evaluation {
   }
 
   private static func accuracy(of head: Head) -> Metric {
-    Metric(
-      path: "accuracy/\(head.name)", key: "accuracy.\(head.name)", storage: .float32, unit: "1",
-      longName: "share of the positions whose token is the likeliest for \(head.name)", isOptional: true,
-      value: { $0.losses.first { $0.head == head }?.accuracy.map(Double.init) },
-      restore: { report, value in report.losses.update(head) { $0.accuracy = Float(value) } })
+    number("accuracy", \.accuracy, of: head, "share of the positions whose token is the likeliest for \(head.name)")
   }
 
   private static func gradientAtH(of head: Head) -> Metric {
+    number(
+      "gradient-at-h", key: "gradientAtH", \.gradientAtH, of: head,
+      "norm of the gradient of \(head.name) at the final hidden states")
+  }
+
+  /// A number that an evaluation may have for a head.
+  private static func number(
+    _ folder: String, key: String? = nil, _ place: WritableKeyPath<HeadLoss, Float?> & Sendable, of head: Head,
+    _ longName: String
+  ) -> Metric {
     Metric(
-      path: "gradient-at-h/\(head.name)", key: "gradientAtH.\(head.name)", storage: .float32, unit: "1",
-      longName: "norm of the gradient of \(head.name) at the final hidden states", isOptional: true,
-      value: { $0.losses.first { $0.head == head }?.gradientAtH.map(Double.init) },
-      restore: { report, value in report.losses.update(head) { $0.gradientAtH = Float(value) } })
+      path: "\(folder)/\(head.name)", key: "\(key ?? folder).\(head.name)", storage: .float32, unit: "1",
+      longName: longName, isOptional: true,
+      value: { $0.losses.first { $0.head == head }?[keyPath: place].map(Double.init) },
+      restore: { report, value in report.losses.update(head) { $0[keyPath: place] = Float(value) } })
   }
 
   /// The gradient of a part of the network, and how far the last step moved its weights.

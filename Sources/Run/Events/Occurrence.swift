@@ -13,7 +13,7 @@ package struct Occurrence: Codable, Sendable, Equatable {
     case setting
     /// Training waits; goes on.
     case pause, proceed
-    /// A checkpoint is complete on disk. `new` is its size in bytes.
+    /// A checkpoint is complete on disk. `new` is its size in bytes; `key` is `best`, `spoilt` or empty.
     case saved
     /// Something looks wrong, and the run goes on: `key` says what (`AlertKind`), `new` is the value that gave rise to it.
     case alert
@@ -45,6 +45,9 @@ package struct Occurrence: Codable, Sendable, Equatable {
     /// The screen of another process, which has this number: `foretop attach`.
     case attached(Int)
   }
+
+  /// The key of a saved checkpoint whose weights are spoilt: its loss is far above what it was, or a norm has exploded.
+  package static let spoilt = "spoilt"
 
   package var kind: Subject
   package var step: Int

@@ -60,7 +60,7 @@ package struct RunState: Sendable, Equatable {
     case .ended(let ending):
       self.ending = ending
       phase = .ended(ending.reason)
-    case .ordered, .wrote, .confirmed, .gap: break
+    case .ordered, .mapped, .wrote, .confirmed, .gap: break
     }
   }
 

@@ -39,11 +39,7 @@ package struct StepReport: Codable, Sendable, Equatable {
 
 /// The time of each phase of a step, in seconds.
 package struct Phases: Codable, Sendable, Equatable {
-  package var data = 0.0
-  package var forward = 0.0
-  package var heads = 0.0
-  package var backward = 0.0
-  package var update = 0.0
+  package var data, forward, heads, backward, update: Double
 
   package init(data: Double = 0, forward: Double = 0, heads: Double = 0, backward: Double = 0, update: Double = 0) {
     self.data = data

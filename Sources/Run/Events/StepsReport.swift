@@ -14,11 +14,7 @@ package struct StepsReport: Codable, Sendable, Equatable {
   package var bad: StepReport
 
   package init(count: Int, mean: StepReport, minimum: StepReport, maximum: StepReport, bad: StepReport) {
-    self.count = count
-    self.mean = mean
-    self.minimum = minimum
-    self.maximum = maximum
-    self.bad = bad
+    (self.count, self.mean, self.minimum, self.maximum, self.bad) = (count, mean, minimum, maximum, bad)
   }
 }
 

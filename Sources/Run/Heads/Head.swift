@@ -3,7 +3,7 @@
 /// A prediction head, and the loss that it is trained on: a row of the table, and a number where the row has several heads.
 package struct Head: Hashable, Sendable {
   package let kind: HeadKind
-  /// n of `mtp-n`; 1 for all others.
+  /// n of `mtp-n` and `jtp-n`; 1 for all others.
   package let number: Int
 
   package init(_ kind: HeadKind, number: Int = 1) {
@@ -31,7 +31,10 @@ package struct Head: Hashable, Sendable {
   package static let most = 16
 
   /// `ntp`, `mtp-2`, `top`.
-  package var name: String { hasBlock ? "\(kind.name)-\(number)" : kind.name }
+  package var name: String { isNumbered ? "\(kind.name)-\(number)" : kind.name }
+
+  /// True if several heads of its kind differ by their numbers.
+  package var isNumbered: Bool { kind.isNumbered }
 
   /// True if the head has its own block and shares NTP's unembedding; other heads have their own unembedding on the
   /// trunk.
@@ -41,16 +44,16 @@ package struct Head: Hashable, Sendable {
   /// True if the head predicts an order of tokens, whose ranking is measured.
   package var ranks: Bool { kind.ranks }
   /// True if the head predicts one token, so that its accuracy can be measured.
-  package var hasAccuracy: Bool { !kind.ranks }
+  package var hasAccuracy: Bool {
+    switch kind.target {
+    case .token, .furtherToken, .jointToken: true
+    case .order, .discountedFuture, .bag: false
+    }
+  }
 
   /// The look of the head's line on a chart: heads of one kind differ by their number.
   package var look: HeadLook {
-    guard hasBlock else { return kind.look }
-    var look = kind.look
-    // 2 to 9, then a to g for 10 to 16: one cell.
-    look.symbol = Character(String(number, radix: 17))
-    look.heldOutSign = look.symbol
-    return look
+    isNumbered ? kind.look.numbered(number) : kind.look
   }
 }
 
@@ -77,7 +80,7 @@ extension Head: Codable {
     }
     let place = try container.nestedContainer(
       keyedBy: HeadCodingKey.self, forKey: HeadCodingKey(stringValue: kind.name))
-    let head = Head(kind, number: kind.target == .furtherToken ? try place.decode(Int.self, forKey: .number) : 1)
+    let head = Head(kind, number: kind.isNumbered ? try place.decode(Int.self, forKey: .number) : 1)
     guard kind.heads.contains(head) else { throw refusal("“\(head.name)” is not a head") }
     self = head
   }
@@ -85,6 +88,6 @@ extension Head: Codable {
   package func encode(to encoder: any Encoder) throws {
     var container = encoder.container(keyedBy: HeadCodingKey.self)
     var place = container.nestedContainer(keyedBy: HeadCodingKey.self, forKey: HeadCodingKey(stringValue: kind.name))
-    if hasBlock { try place.encode(number, forKey: .number) }
+    if isNumbered { try place.encode(number, forKey: .number) }
   }
 }

@@ -11,6 +11,12 @@ package enum HeadTarget: Sendable, Equatable {
   case furtherToken
   /// The order of upcoming tokens, by an unembedding of its own on the trunk.
   case order
+  /// All tokens that follow, the nearer the heavier, by an unembedding of its own on the trunk.
+  case discountedFuture
+  /// Which tokens come in a window after the next one, by an unembedding of its own on the trunk.
+  case bag
+  /// The token at a distance that is the head's number, from the trunk's state and the tokens in between, by NTP's unembedding.
+  case jointToken
 }
 
 /// Where a recipe has the weights of a kind's heads: λ, the factor of the loss in the total.
@@ -18,6 +24,8 @@ package enum HeadWeight: Sendable {
   case number(WritableKeyPath<Recipe, Double> & Sendable)
   /// `objective.mtp.weights`: a number a head, from the second on.
   case list
+  /// One number, of which each head of the kind has an equal part.
+  case shared(WritableKeyPath<Recipe, Double> & Sendable, among: KeyPath<Recipe, Int> & Sendable)
 }
 
 /// How the line of a head looks on a chart. Heads differ in pattern and character as well as in colour.
@@ -25,7 +33,24 @@ package struct HeadLook: Sendable {
   /// The colours that a theme has for the lines of a chart.
   package enum LineColour: Sendable { case first, second, third, fourth }
 
+  /// How the heads of a numbered kind are told apart in one cell.
+  package enum NumberMarks: Sendable {
+    /// 2 to 9, then a to g for 10 to 16.
+    case digits
+    /// B for 2, C for 3, …
+    case letters
+
+    func mark(of number: Int) -> Character {
+      switch self {
+      case .digits: Character(String(number, radix: 17))
+      case .letters: Character(Unicode.Scalar(UInt8(64 + number)))
+      }
+    }
+  }
+
   package var colour: LineColour
+  /// A step of the colour away from its own, for lines that share one.
+  package var tone = 0
   /// How many columns of points are drawn, and how many are left out after them; nil is an unbroken line.
   package var dash: (on: Int, off: Int)?
   /// A point of the line on screens that have only characters.
@@ -34,15 +59,24 @@ package struct HeadLook: Sendable {
   package var sign: String
   /// A held-out loss.
   package var heldOutSign: Character
+  /// The marks of a numbered kind's heads, which stand for `symbol`, `sign` and `heldOutSign`.
+  package var marks = NumberMarks.digits
 
-  package init(
-    colour: LineColour, dash: (on: Int, off: Int)? = nil, symbol: Character, sign: String, heldOutSign: Character
-  ) {
-    self.colour = colour
-    self.dash = dash
-    self.symbol = symbol
-    self.sign = sign
-    self.heldOutSign = heldOutSign
+  /// The look of the kind's head with this number.
+  func numbered(_ number: Int) -> HeadLook {
+    var look = self
+    look.symbol = marks.mark(of: number)
+    look.heldOutSign = look.symbol
+    look.sign = String(look.symbol)
+    return look
+  }
+}
+
+extension HeadLook {
+  /// The look of a numbered kind, whose heads are marked by their numbers.
+  package init(colour: LineColour, marks: NumberMarks) {
+    self.init(colour: colour, symbol: marks.mark(of: 2), sign: "", heldOutSign: marks.mark(of: 2))
+    self.marks = marks
   }
 }
 
@@ -96,7 +130,7 @@ package final class HeadKind: Sendable {
   /// Multi-token prediction: cross-entropy at x[t+n], n = 2, 3, … For n = 1 that is `nextToken`.
   package static let multiToken = HeadKind(
     name: "mtp", weightKey: "objective.mtp.weights", weight: .list, tensorName: nil, target: .furtherToken,
-    look: HeadLook(colour: .fourth, symbol: "2", sign: "╌", heldOutSign: "2"))
+    look: HeadLook(colour: .fourth, marks: .digits))
 
   /// Token order prediction (arXiv 2508.19228, equation 5): the upcoming tokens, ranked by how soon they come.
   package static let tokenOrder = HeadKind(
@@ -104,8 +138,24 @@ package final class HeadKind: Sendable {
     hasFloor: true, ranks: true,
     look: HeadLook(colour: .second, dash: (on: 3, off: 2), symbol: "+", sign: "┅", heldOutSign: "◇"))
 
+  /// All that follows, with weights that fall by `objective.discount` from token to token (TokenUnify's next-all, arXiv 2405.16847).
+  package static let discountedFuture = HeadKind(
+    onTrunk: "future", target: .discountedFuture,
+    look: HeadLook(colour: .fourth, dash: (on: 1, off: 1), symbol: "~", sign: "┄", heldOutSign: "□"))
+
+  /// The bag of the tokens in `objective.bagWindow` (FSP-BoW, arXiv 2510.14751).
+  package static let bag = HeadKind(
+    onTrunk: "bag", target: .bag,
+    look: HeadLook(colour: .second, tone: 2, dash: (on: 1, off: 2), symbol: "#", sign: "┈", heldOutSign: "▽"))
+
+  /// Joint multi-token prediction (arXiv 2503.21801): x[t+n] from the state at t and the tokens up to x[t+n−1], n = 2, 3, …
+  package static let jointToken = HeadKind(
+    name: "jtp", weightKey: "objective.jtp.weight",
+    weight: .shared(\.objective.jtp.weight, among: \.objective.jtp.tokens), tensorName: nil, target: .jointToken,
+    look: HeadLook(colour: .first, marks: .letters))
+
   /// The program's rows, in the order of every output. Rows that are added belong at the end.
-  package static let own = [nextToken, multiToken, tokenOrder]
+  package static let own = [nextToken, multiToken, tokenOrder, discountedFuture, bag, jointToken]
 
   /// Rows that only the current task has after the program's own: tests add heads by these.
   @TaskLocal package static var further: [HeadKind] = []
@@ -115,6 +165,13 @@ package final class HeadKind: Sendable {
 
   /// All possible heads of this kind, by their numbers.
   package var heads: [Head] {
-    target == .furtherToken ? (2...Head.most).map { Head(self, number: $0) } : [Head(self)]
+    switch target {
+    case .furtherToken: (2...Head.most).map { Head(self, number: $0) }
+    case .jointToken: (2...1 + Recipe.JointTokenSettings.most).map { Head(self, number: $0) }
+    case .token, .order, .discountedFuture, .bag: [Head(self)]
+    }
   }
+
+  /// True if the kind's heads have numbers: the distances of the tokens that they predict.
+  package var isNumbered: Bool { target == .furtherToken || target == .jointToken }
 }

@@ -5,6 +5,10 @@ package struct HeadLoss: Codable, Sendable, Equatable {
   package var head: Head
   /// Mean cross-entropy in nats; 0 if there are no such positions.
   package var loss: Float
+  /// The mean loss that is trained, where that is another one than `loss` (see `Recipe.NextTokenSettings`).
+  package var trained: Float?
+  /// Mean entropy of the predictions in nats, where the trained loss depends on them.
+  package var entropy: Float?
   /// Loss minus the entropy of the targets, in nats: can reach 0. Only for heads that have a floor.
   package var kl: Float?
   /// Top-1 accuracy, measured in evaluations for heads that predict one token.
@@ -19,7 +23,7 @@ package struct HeadLoss: Codable, Sendable, Equatable {
 
   package init(
     head: Head, loss: Float, kl: Float? = nil, accuracy: Float? = nil, weight: Float = 1, positions: Int,
-    gradientAtH: Float? = nil
+    gradientAtH: Float? = nil, trained: Float? = nil, entropy: Float? = nil
   ) {
     self.head = head
     self.loss = loss
@@ -28,5 +32,7 @@ package struct HeadLoss: Codable, Sendable, Equatable {
     self.weight = weight
     self.positions = positions
     self.gradientAtH = gradientAtH
+    self.trained = trained
+    self.entropy = entropy
   }
 }

@@ -29,6 +29,12 @@ package struct WeightChange: Codable, Sendable, Equatable {
   /// This change without a factor, for the present weight.
   package func resolved(now: Double) -> WeightChange { WeightChange(head, to: isFactor ? now * weight : weight) }
 
+  /// The change from the present weight, if it is by more than ten times; nil if it is not, and where either weight is 0.
+  package func jump(from old: Double) -> LargeChange? {
+    let new = resolved(now: old).weight
+    return old > 0 && new > 0 && LargeChange.isLarge(from: old, to: new) ? LargeChange(old: old, new: new) : nil
+  }
+
   /// Reads what a user types: `0.5`, or a factor of the present weight: `x0.5`, `×2`.
   /// - Throws: `UserError` when the text is neither, or is out of range.
   package init(typed: String, for head: Head, now: Double) throws {

@@ -1,7 +1,15 @@
 // What every start of a child process needs.
 import Foundation
 
+/// `fork`. Swift does not offer it, since fork copies no threads.
+@_silgen_name("fork")
+private func fork() -> pid_t
+
 package enum ChildProcess {
+  /// Divides this process by `fork`. It must have no threads yet, since the other process would not have them.
+  /// - Returns: 0 in the new process; its number in this one, or -1 with `errno` if there is none.
+  package static func divide() -> pid_t { fork() }
+
   /// Texts as `posix_spawn` takes them, for the duration of `body`.
   package static func withWords<Result>(
     _ texts: [String], _ body: ([UnsafeMutablePointer<CChar>?]) throws -> Result

@@ -2,10 +2,10 @@
 import Glibc
 
 package enum EndingSignal {
-  /// Those that a person or a batch system sends to have a process end: USR2 and XCPU are agreed upon, the others nobody else
-  /// uses here: timers, PWR of an uninterruptible power supply, and the signals that are free for everybody.
+  /// Those that a person or a batch system sends to have a process end: QUIT is ctrl-\, USR2 and XCPU are agreed upon, the others
+  /// nobody else uses here: timers, PWR of an uninterruptible power supply, and the signals that are free for everybody.
   package static let requests: [CInt] =
-    [SIGUSR2, SIGXCPU, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR, SIGSTKFLT] + Array(firstFree...lastFree)
+    [SIGQUIT, SIGUSR2, SIGXCPU, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR, SIGSTKFLT] + Array(firstFree...lastFree)
 
   // Those below belong to the C library.
   private static let firstFree: CInt = 34

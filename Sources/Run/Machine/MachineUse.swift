@@ -130,3 +130,14 @@ package struct MachineSampler: Sendable {
       name: String(text[text.index(after: open)..<close]), time: (user + system) / ticks, threads: threads)
   }
 }
+
+extension MachineUse {
+  /// Bytes that are free for this user on the disk of a folder; nil where that is not known.
+  package static func freeDisk(at folder: String) -> Int? {
+    var status = statvfs()
+    guard statvfs(folder, &status) == 0, status.f_blocks > 0 else { return nil }
+    let blocks = Int(clamping: geteuid() == 0 ? status.f_bfree : status.f_bavail)
+    let (bytes, isTooMany) = blocks.multipliedReportingOverflow(by: Int(clamping: status.f_frsize))
+    return isTooMany ? .max : bytes
+  }
+}

@@ -16,8 +16,8 @@ package enum SizeLimit {
     case ENOSPC, EDQUOT: return ": free some space there"
     case EFBIG where largest < .max:
       return
-        ": the limit on a file's size is \(largest) bytes (ulimit -f): raise it; for a process that waits, "
-        + "“prlimit --pid \(getpid()) --fsize=unlimited” does"
+        ": the limit on a file's size is \(largest) bytes (ulimit -f): raise it, for a waiting process with "
+        + "“prlimit --pid \(getpid()) --fsize=unlimited”"
     case EFBIG: return ": the file system takes no larger file: choose another one"
     default: return ""
     }

@@ -10,32 +10,16 @@ package struct MemorySize: Sendable, Equatable {
   package var top: Int
   /// Keys of each side whose pairs are looked at.
   package var candidates: Int
-  package var heads: Int
+  package var heads = 1
   /// h; 0: the score of a pair is the sum of both sides' scores.
-  package var cores: Int
+  package var cores = 2
   /// r.
-  package var rank: Int
+  package var rank = 2
   package var valueWidth: Int
   /// 0: plain values.
   package var preWidth: Int
   /// Numbers of the blocks that have one, from 0: those of the trunk, then those of MTP heads; nil: all.
   package var blocks: [Int]?
-
-  package init(
-    keys: Int, keyWidth: Int, top: Int, candidates: Int, heads: Int = 1, cores: Int = 2, rank: Int = 2,
-    valueWidth: Int, preWidth: Int, blocks: [Int]? = nil
-  ) {
-    self.keys = keys
-    self.keyWidth = keyWidth
-    self.top = top
-    self.candidates = candidates
-    self.heads = heads
-    self.cores = cores
-    self.rank = rank
-    self.valueWidth = valueWidth
-    self.preWidth = preWidth
-    self.blocks = blocks
-  }
 
   /// N: rows of a table.
   package var rows: Int { keys * keys }

@@ -30,10 +30,20 @@ extension NetworkShape {
         isEmbedding ? names.embedding : name, [size.vocabulary, size.width], isEmbedding ? .embedding : .unembedding,
         isJoined: index > 0)
     }
+    if hasFetch {
+      for (index, name) in Self.fetchIn.enumerated() {
+        list.add(name, [size.width, size.width], .fetchIn, isJoined: index > 0)
+      }
+      list.add(Self.fetchOut, [size.width, size.width], .fetchOut, start: .zeros)
+    }
     list.section = .memory
     for layer in memoryLayers { size.addMemoryTable(layer, to: &list) }
     return list.tensors
   }
+
+  /// Fetch's matrices for queries, keys and values, and that of what it adds to the state.
+  package static let fetchIn = ["jtp/q_proj", "jtp/k_proj", "jtp/v_proj"]
+  package static let fetchOut = "jtp/o_proj"
 
   /// What the tensors of each memory layer lie below, in the order of blocks.
   package var memoryLayers: [String] {

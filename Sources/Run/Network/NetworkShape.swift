@@ -9,9 +9,14 @@ package struct NetworkShape: Sendable, Equatable {
   package var isSequential: Bool
   /// The names of the unembeddings on the trunk's own hidden states, in order.
   package var unembeddings: [String]
+  /// Whether the state reads coming tokens through Fetch, for JTP's heads.
+  package var hasFetch: Bool
 
-  package init(_ size: NetworkSize, furtherHeads: Int, isSequential: Bool, unembeddings: [String]) {
+  package init(
+    _ size: NetworkSize, furtherHeads: Int, isSequential: Bool, unembeddings: [String], hasFetch: Bool = false
+  ) {
     self.size = size
+    self.hasFetch = hasFetch
     self.furtherHeads = furtherHeads
     self.isSequential = isSequential
     self.unembeddings = unembeddings
@@ -26,6 +31,7 @@ extension Recipe {
     let further = heads.count(where: \.hasBlock)
     return NetworkShape(
       size(vocabulary: vocabulary), furtherHeads: further,
-      isSequential: further > 0 && objective.mtp.kind == .sequential, unembeddings: heads.compactMap(\.kind.tensorName))
+      isSequential: further > 0 && objective.mtp.kind == .sequential, unembeddings: heads.compactMap(\.kind.tensorName),
+      hasFetch: heads.contains { $0.kind.target == .jointToken })
   }
 }

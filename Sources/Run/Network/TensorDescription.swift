@@ -9,6 +9,8 @@ package enum TensorRole: Sendable, Equatable {
   /// How a sequential MTP head takes in the stream before it.
   case joint
   case unembedding
+  /// Of Fetch, which JTP's heads read coming tokens by.
+  case fetchIn, fetchOut
   /// Of a memory layer: what makes queries, and the factor of pre-values, of the stream; what values become in it.
   case memoryQuery, memoryIn, memoryOut
   case memoryKeys, memoryCores
@@ -45,7 +47,7 @@ package struct TensorDescription: Sendable, Equatable {
   /// Its Hugging Face name with `/` for `.`: Llama's (`model/layers/0/mlp/up_proj/weight`), or GPT-2's
   /// (`transformer/h/0/mlp/c_fc/weight`, though always `[out, in]`, where transformers' Conv1D has `[in, out]`). Heads
   /// are `lm_head` and `top_head`; the k-th MTP head, k = 0, 1, …, has the names of a block, and `hnorm`, `enorm`,
-  /// `eh_proj`, below `mtp/heads/k`.
+  /// `eh_proj`, below `mtp/heads/k`; Fetch's are below `jtp`.
   package let path: String
   /// Row-major; `[out, in]` for a matrix, `[context, width]` for positions, `[d]` for a norm or a bias.
   package let shape: [Int]
@@ -61,10 +63,10 @@ package struct TensorDescription: Sendable, Equatable {
   package var isMatrix: Bool { shape.count > 1 }
   /// Whether weight decay applies to it where a recipe's `optimizer.decays` is `matrices`.
   package var decays: Bool { isMatrix }
-  /// Whether Muon updates it: the matrices inside of blocks and MTP heads, but neither tables nor unembeddings.
+  /// Whether Muon updates it: the matrices inside of blocks, MTP heads and Fetch, but neither tables nor unembeddings.
   package var isHidden: Bool {
     switch role {
-    case .attentionIn, .attentionOut, .feedForwardIn, .feedForwardOut, .joint: isMatrix
+    case .attentionIn, .attentionOut, .feedForwardIn, .feedForwardOut, .joint, .fetchIn, .fetchOut: isMatrix
     case .embedding, .positions, .norm, .bias, .unembedding: false
     case .memoryQuery, .memoryIn, .memoryOut, .memoryKeys, .memoryCores, .memoryFilter, .memoryTable: false
     }

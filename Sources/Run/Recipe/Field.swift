@@ -101,7 +101,8 @@ extension Recipe.Field {
       guard case .number(let bounds) = self, let used = decimal(text).flatMap({ bounds.rounding(of: $0) }) else {
         return ""
       }
-      return ": it is used in fp32, where it becomes \(used)"
+      return bounds.use == .float
+        ? ": it is used in fp32, where it becomes \(Float(used))" : ": it is used in fp64, where it becomes \(used)"
     }
 
     private func decimal(_ text: String) -> Double? {
@@ -123,10 +124,13 @@ extension Recipe.Field {
     /// True if the number is in the range, also after rounding to the type in which it is used.
     package func contains(_ value: Double) -> Bool { holds(value) && rounding(of: value) == nil }
 
-    /// What a number of the range becomes when it is used, where that is out of the range, or 0 and the number is not.
-    func rounding(of value: Double) -> Float? {
-      let used = Float(value)
-      guard use == .float, holds(value), !holds(Double(used)) || (used == 0) != (value == 0) else { return nil }
+    /// What a number of the range becomes when it is used, where that is out of the range, or 0 and the number is not. Subnormal
+    /// numbers become 0: the threads that compute flush them.
+    func rounding(of value: Double) -> Double? {
+      var used = use == .float ? Double(Float(value)) : value
+      let least = use == .float ? Double(Float.leastNormalMagnitude) : Double.leastNormalMagnitude
+      if abs(used) < least { used = 0 }
+      guard holds(value), !holds(used) || (used == 0) != (value == 0) else { return nil }
       return used
     }
 

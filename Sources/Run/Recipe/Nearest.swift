@@ -6,7 +6,8 @@ extension Sequence<String> {
     // Nobody means a word by a page of text: every edit takes a row as long as both.
     guard name.utf8.count <= longestWrongName else { return nil }
     let wrong = Array(name.lowercased())
-    let limit = Swift.max(2, wrong.count / 3)
+    // Two edits make any short word of any other.
+    let limit = wrong.count < 5 ? 1 : Swift.max(2, wrong.count / 3)
     var best: (name: String, edits: Int)?
     for candidate in self {
       let right = Array(candidate.lowercased())

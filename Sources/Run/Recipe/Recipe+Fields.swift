@@ -3,16 +3,24 @@
 extension Recipe {
   /// Every key, in the order of every output.
   package static var fields: [Field] {
-    HeadKind.further.isEmpty ? ownFields : writtenFields.addingWeights(of: HeadKind.all)
+    HeadKind.further.isEmpty ? ownFields : (writtenFields + measureFields).addingWeights(of: HeadKind.all)
   }
 
-  private static let ownFields = writtenFields.addingWeights(of: HeadKind.own)
+  private static let ownFields = (writtenFields + measureFields).addingWeights(of: HeadKind.own)
+
+  /// All sections, those that have only sections in them too: `model` and `model.memory`.
+  static let sections = Set(
+    ownFields.flatMap { field in
+      let words = field.key.split(separator: ".").dropLast()
+      return words.indices.map { words[...$0].joined(separator: ".") }
+    })
 
   /// Those of heads that `HeadKind.init(onTrunk:)` makes are not listed here.
   private static let writtenFields: [Field] = [
     choice(
       "data.kind", \.data.kind, "text: files of text or tokens; stargraph: path finding in graphs made from the seed"),
-    texts("data.paths", \.data.paths, "text files and folders; empty: the default corpus"),
+    texts(
+      "data.paths", \.data.paths, "text files and folders; kjv and facts are texts that come with foretop; empty: kjv"),
     number(
       "data.heldOut", \.data.heldOut, .including(0), .including(0.5), "fraction of the tokens held out for evaluation",
       usedAs: .double),
@@ -20,15 +28,35 @@ extension Recipe {
     choice("data.documents", \.data.documents, "packed: attention crosses document boundaries; separate: it does not"),
     text(
       "data.separator", \.data.separator, "text that ends a document within a file; empty: each file is one document"),
+    choice(
+      "data.order", \.data.order,
+      "order of the training documents before windows are drawn: text, random or related (similar ones in a row)"),
+    flag(
+      "data.deduplicate", \.data.deduplicate,
+      "leave out training documents that nearly repeat an earlier one"),
     integer("data.graph.degree", \.data.graph.degree, 1...64, "star graphs: branches that leave the source"),
     integer("data.graph.length", \.data.graph.length, 2...64, "star graphs: nodes of a branch, the source included"),
     integer("data.graph.nodes", \.data.graph.nodes, 2...65_536, "star graphs: labels that nodes are drawn from"),
     integer(
       "data.graph.samples", \.data.graph.samples, 0...1_000_000_000,
-      "star graphs in a pass; 0: never the same graph twice"),
+      "star graphs per epoch; 0: a graph is never repeated"),
     integer(
-      "data.graph.test", \.data.graph.test, 16...1_000_000, "star graphs to evaluate on, none of which is trained on"),
+      "data.graph.test", \.data.graph.test, 16...1_000_000, "star graphs held out for evaluation"),
     flag("data.graph.reverse", \.data.graph.reverse, "star graphs: write the path from the goal to the source"),
+    integer(
+      "data.windows", \.data.windows, 0...1_000_000_000,
+      "windows of the training part that are used, from its beginning; 0: all"),
+    number(
+      "data.drawn.share", \.data.drawn.share, .including(0), .including(1),
+      "ε: fraction of the input tokens that are drawn by a frozen copy of the network, not taken from the text; "
+        + "0: none"),
+    integer(
+      "data.drawn.rise", \.data.drawn.rise, 0...1_000_000_000,
+      "steps in which ε rises linearly to its value; 0: ε has its value from the first step on"),
+    integer(
+      "data.drawn.every", \.data.drawn.every, 1...1_000_000_000,
+      "steps between renewals of the frozen copy that draws inputs"),
+    flag("data.drawn.mask", \.data.drawn.mask, "leave out the loss where a position's own input was drawn"),
 
     choice(
       "tokenizer.kind", \.tokenizer.kind,
@@ -78,32 +106,67 @@ extension Recipe {
     integer("model.memory.top", \.model.memory.top, 1...4096, "memory layers: rows that each head reads for a token"),
     integer(
       "model.memory.candidates", \.model.memory.candidates, 0...1024,
-      "memory layers: best keys of each side whose pairs compete; 0: as many as top, at most 128"),
-    integer("model.memory.heads", \.model.memory.heads, 1...16, "memory layers: sets of keys"),
+      "memory layers: best keys of each side, from whose pairs rows are chosen; 0: as many as top, at most 128"),
+    integer(
+      "model.memory.heads", \.model.memory.heads, 1...16, "memory layers: heads, each with its own keys and cores"),
     integer(
       "model.memory.cores", \.model.memory.cores, 0...8,
       "memory layers: score matrices, each for a part of a value; 0: product keys, which add both sides' scores"),
-    integer("model.memory.rank", \.model.memory.rank, 1...4, "memory layers: scores of a key that a core multiplies"),
+    integer("model.memory.rank", \.model.memory.rank, 1...4, "memory layers: rank r, the number of scores of a key"),
     integer("model.memory.valueWidth", \.model.memory.valueWidth, 1...8192, "memory layers: width of a value"),
     integer(
       "model.memory.preWidth", \.model.memory.preWidth, 0...8192,
-      "memory layers: width of a pre-value, whose product with the token weighs the value; 0: plain values"),
+      "memory layers: width of a pre-value, whose dot product with the projected token scales the value; 0: no pre-values"
+    ),
     number(
       "model.memory.rate", \.model.memory.rate, .excluding(0), .including(100),
-      "memory layers: factor of the tables' learning rate, falling to 1 at the last step", usedAs: .double),
+      "memory layers: factor on the tables' learning rate, falling linearly to 1 at the last step", usedAs: .double),
     Field(
       key: "model.memory.blocks",
       kind: .numbers(Field.Bounds(lower: .including(0), upper: .including(1023), use: .double)),
-      about: "memory layers: numbers of their blocks, from 0; empty: all blocks",
+      about: "memory layers: blocks that have one, numbered from 0; empty: all blocks",
       read: { .numbers($0.model.memory.blocks) },
       write: { if case .numbers(let values) = $1 { $0.model.memory.blocks = values } }),
 
     number(
-      "objective.ntp", \.objective.ntp, .including(0), .including(100), "weight of the next-token loss; 0: no such head"
+      "objective.ntp", \.objective.ntp, .including(0), .including(100), "weight of the next-token loss; 0: no NTP head"
     ),
     number(
       "objective.top", \.objective.top, .including(0), .including(100),
-      "weight of the token-order loss; 0: no such head"),
+      "weight of the token-order loss; 0: no TOP head"),
+    integer(
+      "objective.next.ahead", \.objective.next.ahead, 1...8,
+      "tokens that NTP's head is trained on at first, with weights 1, 1/2, 1/4, …; all but the next one fade out"),
+    number(
+      "objective.next.prefix", \.objective.next.prefix, .including(0), .including(1),
+      "first weight of the longest token that the next token begins with; falls to 0 by two thirds of the run"),
+    flag(
+      "objective.next.mean", \.objective.next.mean,
+      "divide the weights of objective.next.ahead and .prefix by their sum"),
+    number(
+      "objective.next.beta", \.objective.next.beta, .including(-1), .including(10),
+      "β: weight (1 − p)^β of the next token; below 0 sharpens the prediction, above 0 widens it"),
+    number(
+      "objective.next.head", \.objective.next.head, .including(-1), .including(1),
+      "λ_head: makes each of the likeliest wrong tokens a target, with its probability times λ_head as weight"),
+    number(
+      "objective.next.tail", \.objective.next.tail, .including(-1), .including(1),
+      "λ_tail: makes all other wrong tokens targets, with their probabilities times λ_tail as weights"),
+    integer(
+      "objective.next.likeliest", \.objective.next.likeliest, 1...256,
+      "k: number of likeliest wrong tokens to which objective.next.head applies"),
+    text(
+      "objective.teacher.file", \.objective.teacher.file,
+      "predictions of a teacher, as “foretop teach” writes them; empty: no teacher"),
+    number(
+      "objective.teacher.weight", \.objective.teacher.weight, .including(0), .including(1),
+      "part of the next token's weight that goes to the teacher's prediction"),
+    integer(
+      "objective.teacher.top", \.objective.teacher.top, 1...64,
+      "likeliest tokens of the teacher's prediction that count one by one; all others count together"),
+    integer(
+      "objective.teacher.steps", \.objective.teacher.steps, 0...1_000_000_000,
+      "number of steps, from the first on, that use the teacher; 0: all"),
     integer(
       "objective.mtp.heads", \.objective.mtp.heads, 1...Head.most,
       "tokens predicted at each position, including the next one"),
@@ -118,10 +181,28 @@ extension Recipe {
       write: { if case .numbers(let values) = $1 { $0.objective.mtp.weights = values } }),
     integer(
       "objective.mtp.trunk", \.objective.mtp.trunk, 0...512,
-      "trunk blocks below parallel heads; 0: what objective.mtp.budget leaves"),
+      "trunk blocks below parallel heads; 0: as many as objective.mtp.budget leaves"),
     choice(
       "objective.mtp.budget", \.objective.mtp.budget,
       "equal: N parallel heads replace N of model.blocks; added: they replace the last one only"),
+    choice(
+      "objective.mtp.schedule", \.objective.mtp.schedule,
+      "weights of heads 2 to N over the run; sine: falling to 0 at the end"),
+    integer(
+      "objective.mtp.alone", \.objective.mtp.alone, 0...1_000_000_000,
+      "steps at the beginning in which heads 2 to N learn alone, with weight 1; all other parameters stay"),
+    number(
+      "objective.jtp.weight", \.objective.jtp.weight, .including(0), .including(100),
+      "weight of the mean loss of JTP's heads; 0: no JTP heads"),
+    integer(
+      "objective.jtp.tokens", \.objective.jtp.tokens, 1...JointTokenSettings.most,
+      "tokens after the next one that JTP predicts, each from the state and the tokens before it"),
+    number(
+      "objective.jtp.gamma", \.objective.jtp.gamma, .including(0), .including(10),
+      "γ: factor of the state that JTP adds to a token's embedding"),
+    flag(
+      "objective.jtp.embeddings", \.objective.jtp.embeddings,
+      "whether the embeddings that JTP reads learn from its loss"),
     integer("objective.window", \.objective.window, 0...131_072, "tokens that TOP looks ahead; 0: model.context"),
     number(
       "objective.temperature", \.objective.temperature, .excluding(0), .including(1000),
@@ -129,6 +210,12 @@ extension Recipe {
     choice(
       "objective.semantics", \.objective.semantics,
       "version of TOP's target: default, algorithm1 or float16Scores"),
+    number(
+      "objective.discount", \.objective.discount, .including(0), .including(1),
+      "discounted future: factor by which the weight falls from each upcoming token to the next"),
+    integer(
+      "objective.bagWindow", \.objective.bagWindow, 2...256,
+      "bag of the future: W; the head predicts the set of the tokens 2 to W ahead"),
 
     integer("batch.rows", \.batch.rows, 1...65_536, "rows (sequences) in a micro-batch"),
     integer("batch.accumulation", \.batch.accumulation, 1...65_536, "micro-batches per step (gradient accumulation)"),
@@ -191,14 +278,17 @@ extension Recipe {
     integer(
       "save.keepEvery", \.save.keepEvery, 0...1_000_000_000,
       "checkpoints at multiples of this many steps are always kept; 0: none"),
+    flag(
+      "save.weightsOnly", \.save.weightsOnly,
+      "checkpoints without the moments of memory layers' tables: a resumed run begins those at zero"),
     integer(
       "sample.every", \.sample.every, 0...1_000_000_000, "steps between samples of text and order; 0: only at the end"),
     text("sample.prompt", \.sample.prompt, "prompt of the generated samples"),
     texts(
-      "guard.on", \.guard.on, "what the guard acts on: nonfinite, spike; a spike is an alert in any case"),
+      "guard.on", \.guard.on, "causes on which the guard acts: nonfinite, spike; a spike always raises an alert"),
     choice(
       "guard.does", \.guard.does,
-      "pause (without a screen: end), back to the last sound checkpoint, skip the batch, or stop"),
+      "action of the guard: pause (without a screen: end), back to the last sound checkpoint, skip the batch, or stop"),
     number(
       "guard.rate", \.guard.rate, .excluding(0), .including(1),
       "factor of the learning rate when the guard goes back",
@@ -208,10 +298,16 @@ extension Recipe {
       "number of times that the guard goes back, or skips in a row, before it pauses"),
     text(
       "stop.until", \.stop.until,
-      "condition on an evaluation that ends the run, such as accuracy/path >= 0.99; empty: never"),
+      "the run ends at the first evaluation that meets this condition, such as accuracy/path >= 0.99; empty: never"),
     integer(
       "stop.patience", \.stop.patience, 0...1_000_000,
-      "evaluations without a lower held-out loss of the first head after which the run ends; 0: never"),
+      "the run ends after this many evaluations without a lower held-out loss of the first head; 0: never"),
+    choice(
+      "ranks.transport", \.ranks.transport,
+      "under mpirun, the precision in which gradients travel between ranks: fp32 or bf16"),
+    choice(
+      "ranks.sharding", \.ranks.sharding,
+      "under mpirun, what is divided among the ranks: none, or optimizer (AdamW's moments, ZeRO-1)"),
   ]
 
   static func field(_ key: String) -> Field? { fields.first { $0.key == key } }
@@ -225,12 +321,13 @@ extension Recipe {
       ?? fields.map { String($0.name) }.nearest(to: lastWord).flatMap { name in
         (fields.first { $0.key == "model.\(name)" } ?? fields.first { $0.name == name })?.key
       }
-    return meant.map { "; did you mean \($0)?" } ?? "; the keys are \(fields.map(\.key).joined(separator: ", "))"
+    let page = "“foretop train --help” lists all keys"
+    return meant.map { "; did you mean \($0)? (\(page))" } ?? ": \(page)"
   }
 
   typealias Path<Value> = WritableKeyPath<Recipe, Value> & Sendable
 
-  private static func integer(
+  static func integer(
     _ key: String, _ path: Path<Int>, _ range: ClosedRange<Int>, _ about: String
   ) -> Field {
     Field(

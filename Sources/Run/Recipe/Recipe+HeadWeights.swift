@@ -11,10 +11,10 @@ extension [Recipe.Field] {
 }
 
 extension Recipe {
-  /// - Returns: nil for a kind whose weights are a list.
+  /// - Returns: nil for a kind whose heads have a weight each.
   fileprivate static func weightField(of kind: HeadKind) -> Field? {
     guard case .number(let path) = kind.weight else { return nil }
     return number(
-      kind.weightKey, path, .including(0), .including(100), "weight of the loss of \(kind.name); 0: no such head")
+      kind.weightKey, path, .including(0), .including(100), "weight of the loss “\(kind.name)”; 0: no such head")
   }
 }

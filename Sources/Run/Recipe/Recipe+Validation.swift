@@ -64,9 +64,9 @@ extension Recipe {
       else: "model.keyValueHeads \(model.keyValueHeads) must divide model.heads \(model.heads)")
     let trunkKeys = HeadKind.all.filter { $0.tensorName != nil }.map(\.weightKey)
     require(
-      heads.contains { !$0.hasBlock },
+      heads.contains { $0.kind.tensorName != nil },
       of: trunkKeys,
-      else: "\(trunkKeys.joined(separator: " and ")) are \(trunkKeys.count == 2 ? "both" : "all") 0: nothing would be "
+      else: "\(trunkKeys.dropLast().joined(separator: ", ")) and \(trunkKeys.last ?? "") are all 0: nothing would be "
         + "learned; set one above 0")
     for rule in model.memory.brokenRules(blocks: inferenceBlocks + heads.count(where: \.hasBlock)) {
       require(false, of: rule.keys.map { "model.memory.\($0)" }, else: rule.sentence)
@@ -94,6 +94,54 @@ extension Recipe {
       else:
         "\(mtp.heads) parallel heads take a block each, and model.blocks \(model.blocks) leaves none for the trunk:"
         + " make model.blocks larger, or set objective.mtp.trunk")
+    require(
+      mtp.alone == 0 || mtp.heads > 1, of: ["objective.mtp.alone", "objective.mtp.heads"],
+      else:
+        "objective.mtp.alone is \(mtp.alone), but objective.mtp.heads is 1: there are no heads that could learn alone")
+    require(
+      mtp.schedule == .constant || mtp.heads > 1, of: ["objective.mtp.schedule", "objective.mtp.heads"],
+      else:
+        "objective.mtp.schedule is \(mtp.schedule.rawValue), but objective.mtp.heads is 1: there are no weights to change"
+    )
+    require(
+      mtp.alone == 0 || (optimizer.kind == .adamw && model.memory.keys == 0),
+      of: ["objective.mtp.alone", "optimizer.kind", "model.memory.keys"],
+      else:
+        "objective.mtp.alone holds all other parameters still, which optimizer.kind muon and memory layers cannot: use "
+        + "adamw and model.memory.keys 0, or set objective.mtp.alone to 0")
+    require(
+      objective.jtp.weight == 0 || objective.ntp > 0, of: ["objective.jtp.weight", "objective.ntp"],
+      else:
+        "objective.jtp.weight is \(objective.jtp.weight), whose heads use NTP's unembedding, but objective.ntp is 0: "
+        + "set it above 0")
+    let next = objective.next
+    require(
+      !next.isShaped || objective.ntp > 0,
+      of: ["objective.ntp"] + ["ahead", "prefix", "beta", "head", "tail"].map { "objective.next.\($0)" },
+      else: "objective.next shapes the next-token loss, but objective.ntp is 0: set it above 0")
+    require(
+      next.prefix == 0 || [.sentencepiece, .bpe].contains(tokenizer.kind),
+      of: ["objective.next.prefix", "tokenizer.kind"],
+      else:
+        "objective.next.prefix needs tokens that begin with other tokens, and tokenizer.kind \(tokenizer.kind.rawValue) has "
+        + "none: use sentencepiece or bpe, or set objective.next.prefix to 0")
+    let teacher = objective.teacher
+    require(
+      !teacher.isThere || objective.ntp > 0, of: ["objective.teacher.file", "objective.ntp"],
+      else: "objective.teacher.file gives the NTP head a teacher, but objective.ntp is 0: set it above 0")
+    require(
+      !teacher.isThere || !next.isShaped,
+      of: ["objective.teacher.file"] + ["ahead", "prefix", "beta", "head", "tail"].map { "objective.next.\($0)" },
+      else: "objective.teacher.file and objective.next both shape the next-token loss: leave one of them out")
+    require(
+      !teacher.isThere || data.kind == .text, of: ["objective.teacher.file", "data.kind"],
+      else: "objective.teacher.file is about a text, and data.kind is \(data.kind.rawValue): leave it out")
+    require(
+      !data.drawn.isOn || objective.ntp > 0, of: ["data.drawn.share", "objective.ntp"],
+      else: "data.drawn.share draws tokens by the NTP head, but objective.ntp is 0: set it above 0")
+    require(
+      !data.drawn.isOn || data.kind == .text, of: ["data.drawn.share", "data.kind"],
+      else: "data.drawn.share is about a text, and data.kind is \(data.kind.rawValue): leave it at 0")
     let graph = data.graph
     if data.kind == .stargraph {
       require(
@@ -120,6 +168,21 @@ extension Recipe {
       else:
         "evaluate.task asks questions in text, which needs a text, a tokenizer and next-token prediction: leave it empty"
     )
+    require(
+      data.kind == .text || (data.order == .text && !data.deduplicate),
+      of: ["data.order", "data.deduplicate", "data.kind"],
+      else: "data.order and data.deduplicate are about documents of text, and data.kind is \(data.kind.rawValue): leave"
+        + " them out")
+    for kind in diagnostics {
+      require(
+        !kind.needsText || data.kind == .text, of: ["measure.\(kind.name)", "data.kind"],
+        else: "measure.\(kind.name) needs text, and data.kind is \(data.kind.rawValue): leave measure.\(kind.name) at 0"
+      )
+      require(
+        !kind.needsNextToken || objective.ntp > 0, of: ["measure.\(kind.name)", "objective.ntp"],
+        else: "measure.\(kind.name) needs next-token prediction, but objective.ntp is 0: set it above 0, or "
+          + "measure.\(kind.name) to 0")
+    }
     require(
       tokenizer.kind != .graph || data.kind == .stargraph, of: ["tokenizer.kind", "data.kind"],
       else: "tokenizer.kind graph belongs to data.kind stargraph: set data.kind, or choose another tokenizer")

@@ -209,7 +209,7 @@ private struct Document {
         continue
       }
       let key = section.isEmpty ? scalar.string : "\(section).\(scalar.string)"
-      let isSection = Recipe.fields.contains { $0.section == key || $0.section.hasPrefix(key + ".") }
+      let isSection = Recipe.sections.contains(key)
       // A key below anything but a section is unknown.
       if case .mapping(let inner) = node, isSection || (section.isEmpty && Recipe.field(key) == nil) {
         entries += try self.entries(of: inner, below: key)

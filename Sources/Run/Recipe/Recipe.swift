@@ -1,4 +1,5 @@
 // A run's numbers. Defaults are those of `recipes/default.yaml`'s kin: see Recipe+Fields for keys, ranges and words.
+import Foundation
 
 /// All settings of a run. Together with the user's commands, they determine its result.
 package struct Recipe: Codable, Sendable, Equatable {
@@ -17,6 +18,15 @@ package struct Recipe: Codable, Sendable, Equatable {
     package var documents = DocumentHandling.packed
     /// Text that ends a document within a file; empty: each file is one document.
     package var separator = ""
+    /// Windows of the training part that are used, from its beginning; 0 for all.
+    package var windows = 0
+    /// The order in which documents follow each other, before windows are cut and drawn at random. `text`: as in the files.
+    /// `random`: drawn from the seed. `related`: each is followed by one that is like it (arXiv 2310.10638).
+    package enum DocumentOrder: String, Codable, Sendable, CaseIterable { case text, random, related }
+    package var order = DocumentOrder.text
+    /// Whether documents that nearly repeat an earlier one are left out of the training part.
+    package var deduplicate = false
+    package var drawn = DrawnSettings()
   }
 
   package struct TokenizerSettings: Codable, Sendable, Equatable {
@@ -94,6 +104,14 @@ package struct Recipe: Codable, Sendable, Equatable {
     /// of parameters, as the published code trains. `added`: the last one, as the text of the TOP paper says (section 5.2).
     package enum BlockBudget: String, Codable, Sendable, CaseIterable { case equal, added }
     package var budget = BlockBudget.equal
+    /// How weights of MTP heads go over the run. `sine`: CAFT's (arXiv 2506.07833), to 0 at the end.
+    package enum WeightCourse: String, Codable, Sendable, CaseIterable { case constant, sine }
+    package var schedule = WeightCourse.constant
+    /// Steps at the beginning in which nothing but the MTP heads' own tensors learns.
+    package var alone = 0
+
+    /// Whether weights are the same at every step, and every tensor learns.
+    package var isSteady: Bool { heads == 1 || (schedule == .constant && alone == 0) }
   }
 
   package struct ObjectiveSettings: Codable, Sendable, Equatable {
@@ -103,24 +121,27 @@ package struct Recipe: Codable, Sendable, Equatable {
     /// λ of the two losses. A loss with weight 0 is not computed, and its head does not exist.
     package var ntp = 1.0
     package var top = 1.0
+    package var next = NextTokenSettings()
+    package var teacher = TeacherSettings()
     package var mtp = MultiTokenSettings()
+    package var jtp = JointTokenSettings()
     /// TOP's W: how many tokens it looks ahead. 0 means the context.
     package var window = 0
     /// TOP's τ: weights are e^{−(d − d_min)/τ}.
     package var temperature = 1.0
     package var semantics = OrderSemantics.standard
+    /// c: the factor of a target's weight from one token ahead to the next, for the discounted future.
+    package var discount = 0.8
+    /// W: the bag of the future has the tokens from the second to the W-th ahead.
+    package var bagWindow = 12
     /// λ of the losses that have no property above, by the names of their heads (see `HeadKind.init(onTrunk:)`); nil where
     /// all are 0, so that a recipe is coded without them.
     private var others: [String: Double]?
 
     /// λ of such a loss, by the name of its head; 0 leaves the head out.
     package subscript(other name: String) -> Double {
-      get { others?[name] ?? 0 }
-      set {
-        var weights = others ?? [:]
-        weights[name] = newValue == 0 ? nil : newValue
-        others = weights.isEmpty ? nil : weights
-      }
+      get { others[orZero: name] }
+      set { others[orZero: name] = newValue }
     }
   }
 
@@ -182,6 +203,8 @@ package struct Recipe: Codable, Sendable, Equatable {
     package var keep = 3
     /// Checkpoints of multiples of this many steps are kept for ever; 0 for none.
     package var keepEvery = 0
+    /// Whether checkpoints leave out the moments of memory layers' tables.
+    package var weightsOnly = false
   }
 
   package struct SampleSettings: Codable, Sendable, Equatable {
@@ -216,6 +239,16 @@ package struct Recipe: Codable, Sendable, Equatable {
     package init() {}
   }
 
+  /// How several processes train one network (docs/machines.md); one process alone has no use for it.
+  package struct RankSettings: Codable, Sendable, Equatable {
+    package enum Transport: String, Codable, Sendable, CaseIterable { case fp32, bf16 }
+    package enum Sharding: String, Codable, Sendable, CaseIterable { case none, optimizer }
+    /// The precision in which gradients travel; they are added up in fp32.
+    package var transport = Transport.fp32
+    /// What is divided among ranks: `optimizer` is ZeRO-1 (Rajbhandari et al. 2020).
+    package var sharding = Sharding.none
+  }
+
   package var data = DataSettings()
   package var tokenizer = TokenizerSettings()
   package var model = ModelSettings()
@@ -227,10 +260,12 @@ package struct Recipe: Codable, Sendable, Equatable {
   package var seed: UInt64 = 1
   package var precision = PrecisionChoice.auto
   package var evaluate = EvaluateSettings()
+  package var measure = MeasureSettings()
   package var save = SaveSettings()
   package var sample = SampleSettings()
   package var `guard` = GuardSettings()
   package var stop = StopSettings()
+  package var ranks = RankSettings()
 
   package init() {}
 
@@ -251,7 +286,25 @@ package struct Recipe: Codable, Sendable, Equatable {
     switch head.kind.weight {
     case .number(let path): self[keyPath: path]
     case .list: multiTokenWeights.indices.contains(head.number - 2) ? multiTokenWeights[head.number - 2] : 0
+    case .shared(let path, let count):
+      head.number <= 1 + self[keyPath: count] ? self[keyPath: path] / Double(self[keyPath: count]) : 0
     }
+  }
+
+  /// True if only the MTP heads' own tensors learn at a step.
+  /// - Parameter step: steps taken before it.
+  package func learnsHeadsAlone(at step: Int) -> Bool { objective.mtp.heads > 1 && step < objective.mtp.alone }
+
+  /// λ of a head at a step: as steered, times the factor that the recipe has for the step. While MTP heads learn alone, theirs is 1
+  /// and that of others 0.
+  /// - Parameters:
+  ///   - weight: as steered.
+  ///   - step: steps taken before it.
+  package func weight(_ weight: Double, of head: Head, at step: Int) -> Double {
+    if learnsHeadsAlone(at: step) { return head.hasBlock ? 1 : 0 }
+    guard head.hasBlock, objective.mtp.schedule == .sine else { return weight }
+    let length = max(1, steps - objective.mtp.alone)
+    return weight * sin(Double.pi / 2 * (1 - min(1, Double(step - objective.mtp.alone) / Double(length))))
   }
 
   /// Blocks on the way from the embedding to the NTP head: all that inference needs.
@@ -265,6 +318,9 @@ package struct Recipe: Codable, Sendable, Equatable {
     if objective.mtp.trunk > 0 { return objective.mtp.trunk }
     return model.blocks - (objective.mtp.budget == .added ? 1 : objective.mtp.heads)
   }
+
+  /// True if NTP's trained loss is not plain cross-entropy at every step.
+  package var shapesNextToken: Bool { objective.ntp > 0 && (objective.next.isShaped || objective.teacher.isThere) }
 
   /// Tokens of the path that evaluations look at; 0 where the data are text.
   package var pathLength: Int { data.kind == .stargraph && objective.ntp > 0 ? data.graph.length : 0 }
@@ -280,7 +336,7 @@ package struct Recipe: Codable, Sendable, Equatable {
 package enum OptimizerKind: String, Codable, Sendable, CaseIterable {
   /// AdamW for all parameters.
   case adamw
-  /// Muon for the matrices of blocks and of MTP heads, AdamW for embeddings, unembeddings, norms and biases.
+  /// Muon for the matrices of blocks, of MTP heads and of Fetch, AdamW for embeddings, unembeddings, norms and biases.
   case muon
 }
 
@@ -298,4 +354,17 @@ package enum TokenizerKind: String, Codable, Sendable, CaseIterable {
   case tokens
   /// The data are star graphs; a token is a node's number, or a sign.
   case graph
+}
+
+extension Optional {
+  /// A number by its name; 0 where there is none. Setting a number to 0 removes it, and removing the last one leaves nil: a recipe that
+  /// sets none of these keys is stored without them.
+  subscript<Number: Numeric>(orZero name: String) -> Number where Wrapped == [String: Number] {
+    get { self?[name] ?? 0 }
+    set {
+      var all = self ?? [:]
+      all[name] = newValue == 0 ? nil : newValue
+      self = all.isEmpty ? nil : all
+    }
+  }
 }

@@ -26,6 +26,9 @@ extension Recipe.ScheduleSettings {
     }
   }
 
+  /// Whether a command holds or anneals the rate at a step, counted from 0: its height does not follow from the schedule then.
+  package func holds(at step: Int) -> Bool { step >= from && (then == .hold || then == .anneal) }
+
   /// Whether a step, counted from 0, is one of a warm-up, the first or a later one.
   package func isWarmingUp(at step: Int) -> Bool {
     then == .scaled || step < from ? step < warmup : then == .warmup && step - from < over

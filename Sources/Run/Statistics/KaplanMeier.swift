@@ -10,8 +10,7 @@ package struct KaplanMeier: Sendable, Equatable {
     package let isSolved: Bool
 
     package init(_ place: Double, isSolved: Bool) {
-      self.place = place
-      self.isSolved = isSolved
+      (self.place, self.isSolved) = (place, isSolved)
     }
   }
 

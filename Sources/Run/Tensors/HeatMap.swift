@@ -40,9 +40,15 @@ package struct HeatMap: Sendable, Equatable {
     for index in means.indices where counts[index] > 0 { means[index] = Float(sums[index] / Double(counts[index])) }
   }
 
-  /// The smallest and the largest mean; nil where no number is finite.
-  package var range: (low: Float, high: Float)? {
-    let finite = means.filter(\.isFinite)
-    return finite.min().flatMap { low in finite.max().map { (low, $0) } }
+  /// Where most of some means lie, from the 2nd to the 98th of 100, and the magnitude above which one is an outlier.
+  /// - Returns: nil where none is finite.
+  package static func usualRange(of means: [Float]) -> (low: Float, high: Float, outlier: Float)? {
+    let finite = means.filter(\.isFinite).sorted()
+    guard let least = finite.first, let most = finite.last else { return nil }
+    let low = finite[(finite.count - 1) * 2 / 100]
+    let high = finite[((finite.count - 1) * 98 + 99) / 100]
+    // Where nearly all are the same, every difference counts.
+    guard high > low else { return (least, most, most) }
+    return (low, high, high + 3 * (high - low))
   }
 }

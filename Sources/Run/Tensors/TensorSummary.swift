@@ -57,20 +57,54 @@ package struct Histogram: Sendable {
   /// The start of each part, and the end of the last: one more than `counts`.
   package private(set) var edges: [Double] = []
   package private(set) var counts: [Int] = []
+  /// Finite numbers below the first part and above the last.
+  package private(set) var outside = 0
+
+  /// A part with more than this share of the numbers hides how they differ.
+  private static let crowd = 0.9
+  private static let mostNarrowings = 8
 
   /// A histogram of a tensor's finite numbers; empty where there are none.
-  package init(_ tensor: Checkpoint.Tensor, in block: [Float], parts: Int = 24) {
+  /// - Parameter leavesOutliers: if true, the range leaves out a few numbers that are so far from all others that these would lie in one
+  ///   part.
+  package init(_ tensor: Checkpoint.Tensor, in block: [Float], parts: Int = 24, leavesOutliers: Bool = false) {
     let summary = TensorSummary(tensor, in: block)
     guard summary.count > summary.nonFinite else { return }
     var low = Double(summary.minimum)
     var high = Double(summary.maximum)
     // Equal numbers lie in the middle of a range of their own.
     if low == high { (low, high) = (low - max(abs(low), 1) / 2, high + max(abs(high), 1) / 2) }
-    let span = high - low
-    edges = (0...parts).map { (part: Int) -> Double in low + span * Double(part) / Double(parts) }
-    counts = Array(repeating: 0, count: parts)
-    for value in block[tensor.offset..<tensor.offset + tensor.count] where value.isFinite {
-      counts[min(parts - 1, Int((Double(value) - low) / (high - low) * Double(parts)))] += 1
+    let values = block[tensor.offset..<tensor.offset + tensor.count]
+    count(values, from: low, to: high, parts)
+    guard leavesOutliers else { return }
+    var narrower = self
+    for _ in 0..<Self.mostNarrowings {
+      guard let crowded = narrower.crowdedPart else { break }
+      let (first, last) = (narrower.edges[max(crowded - 1, 0)], narrower.edges[min(crowded + 2, parts)])
+      guard last > first, last - first < narrower.edges[parts] - narrower.edges[0] else { return }
+      narrower.count(values, from: first, to: last, parts)
     }
+    // Where the numbers stay together, as many zeros do, the whole range says more.
+    if narrower.crowdedPart == nil { self = narrower }
+  }
+
+  private mutating func count(_ values: ArraySlice<Float>, from low: Double, to high: Double, _ parts: Int) {
+    edges = (0...parts).map { low + (high - low) * Double($0) / Double(parts) }
+    counts = Array(repeating: 0, count: parts)
+    outside = 0
+    for value in values where value.isFinite {
+      let value = Double(value)
+      if value < low || value > high {
+        outside += 1
+      } else {
+        counts[min(parts - 1, Int((value - low) / (high - low) * Double(parts)))] += 1
+      }
+    }
+  }
+
+  /// The part that nearly all numbers lie in.
+  private var crowdedPart: Int? {
+    let limit = Self.crowd * Double(counts.reduce(outside, +))
+    return counts.firstIndex { Double($0) > limit }
   }
 }

@@ -20,8 +20,19 @@ package enum Figure {
 
   /// Thousands apart: `1 284`.
   package static func grouped(_ value: Int) -> String {
-    let digits = String(value.magnitude)
-    var result = value < 0 ? "-" : ""
+    (value < 0 ? "-" : "") + grouped(digits: String(value.magnitude))
+  }
+
+  /// With this many decimals, and thousands apart: `1 284.50`.
+  package static func grouped(_ value: Double, _ decimals: Int) -> String {
+    let text = fixed(value, decimals)
+    let sign = text.prefix { $0 == "-" }
+    let digits = text.dropFirst(sign.count).prefix(while: \.isNumber)
+    return sign + grouped(digits: String(digits)) + text.dropFirst(sign.count + digits.count)
+  }
+
+  private static func grouped(digits: String) -> String {
+    var result = ""
     for (index, digit) in digits.enumerated() {
       if index > 0, (digits.count - index) % 3 == 0 { result.append(" ") }
       result.append(digit)
@@ -34,7 +45,7 @@ package enum Figure {
     guard value.isFinite else { return fixed(value, 0) }
     let magnitude = abs(value)
     if magnitude < 9999.5 { return grouped(Int(value.rounded())) }
-    for (unit, size) in [("k", 1e3), ("M", 1e6), ("G", 1e9), ("T", 1e12)] where magnitude < size * 999.5 {
+    for (unit, size) in [("k", 1e3), ("M", 1e6), ("G", 1e9), ("T", 1e12), ("P", 1e15)] where magnitude < size * 999.5 {
       let scaled = value / size
       return fixed(scaled, abs(scaled) < 99.95 ? 1 : 0) + " " + unit
     }
@@ -70,6 +81,11 @@ package enum Figure {
     return fixed(value, magnitude < 99.9995 ? 3 : magnitude < 9999.95 ? 1 : 0)
   }
 
+  /// A difference with its sign, in the format of what differs: `+0.002`, `−0.014`.
+  package static func change(_ difference: Double, _ figure: (Double) -> String) -> String {
+    (difference < 0 ? "−" : "+") + figure(abs(difference))
+  }
+
   /// A share of 1 as `.632`, without the zero that says nothing; `1.00` and `-.20` as needed.
   package static func share(_ value: Double, _ decimals: Int = 2) -> String {
     let text = fixed(value, decimals)
@@ -77,6 +93,11 @@ package enum Figure {
     if text.hasPrefix("-0.") { return "-" + text.dropFirst(2) }
     return text
   }
+
+  /// An accuracy or the quality of a ranking, with three decimals: `.531`.
+  package static func quality(_ value: Double) -> String { share(value, 3) }
+
+  package static func quality(_ value: Float) -> String { quality(Double(value)) }
 
   /// Seconds as `9 s`, `2 m 06 s`, `3 h 05 m`, `2 d 04 h`.
   package static func duration(_ seconds: Double) -> String {
@@ -88,6 +109,18 @@ package enum Figure {
     case ..<3600: return "\(whole / 60) m \(two(whole % 60)) s"
     case ..<86400: return "\(whole / 3600) h \(two(whole % 3600 / 60)) m"
     default: return "\(grouped(whole / 86400)) d \(two(whole % 86400 / 3600)) h"
+    }
+  }
+
+  /// How long ago something was, in the largest unit: `4 s`, `12 m`, `3 h`, `9 d`.
+  package static func age(_ seconds: Double) -> String {
+    guard seconds.isFinite, seconds < 1e11 else { return "" }
+    let whole = max(seconds, 0)
+    return switch whole {
+    case ..<60: "\(Int(whole)) s"
+    case ..<3600: "\(Int(whole / 60)) m"
+    case ..<172_800: "\(Int(whole / 3600)) h"
+    default: "\(grouped(Int(whole / 86_400))) d"
     }
   }
 
@@ -103,15 +136,24 @@ package enum Figure {
     return seconds < 99.95 ? fixed(seconds, 1) + " s" : duration(seconds)
   }
 
-  /// Bytes in powers of 1000: `61 MB`, `1.2 GB`.
+  /// Bytes in powers of 1000: `61 MB`, `1.2 GB`, `17.6 GB`.
   package static func bytes(_ count: Double) -> String {
     guard count.isFinite else { return fixed(count, 0) }
     if abs(count) < 1000 { return "\(Int(count.rounded())) B" }
     for (unit, size) in [("kB", 1e3), ("MB", 1e6), ("GB", 1e9), ("TB", 1e12)] where abs(count) < size * 999.5 {
       let scaled = count / size
-      return fixed(scaled, abs(scaled) < 9.95 ? 1 : 0) + " " + unit
+      // Memory and disks are compared at this size.
+      return fixed(scaled, abs(scaled) < (size < 1e9 ? 9.95 : 99.95) ? 1 : 0) + " " + unit
     }
     return scientific(count) + " B"
+  }
+
+  package static func bytes(_ count: Int) -> String { bytes(Double(count)) }
+
+  /// `2 threads`, or `4 ranks of 2 threads` where several processes compute.
+  package static func threads(of beginning: Beginning) -> String {
+    let threads = threads(beginning.threads)
+    return beginning.ranks == 1 ? threads : "\(grouped(beginning.ranks)) ranks of \(threads)"
   }
 
   /// `1 thread`, `2 threads`.

@@ -25,6 +25,12 @@ package enum JSON: Sendable, Equatable {
   case flag(Bool)
   case null
 
+  /// An array of an object an element.
+  package static func objects<Element>(_ elements: [Element], _ members: (Element) throws -> [Member]) rethrows -> JSON
+  {
+    .array(try elements.map { .object(try members($0)) })
+  }
+
   /// One line, without spaces.
   package var line: String {
     var line = ""

@@ -32,6 +32,11 @@ package struct RunAddress: Sendable, Equatable {
     return "foretop \(verb) \(Self.quoted(name))\(place)"
   }
 
+  /// The shell command that lists the runs of a folder.
+  package static func listing(_ runs: String) -> String {
+    "foretop runs" + (runs == "runs" ? "" : " --runs \(quoted(runs))")
+  }
+
   private static func quoted(_ word: String) -> String {
     // As bash and zsh read what nobody should see as it is.
     if word.unicodeScalars.contains(where: \.steersTerminals) {

@@ -30,6 +30,9 @@ package struct UserError: Error, Sendable, CustomStringConvertible {
 
   package var description: String { message }
 
+  /// Any error as a sentence.
+  package static func sentence(of error: any Error) -> String { (error as? UserError)?.message ?? "\(error)" }
+
   /// An error as one for a user: itself where it is one already, else with what was being done.
   /// - Parameter what: such as `reading /a/b`, with the path.
   package init(_ error: any Error, _ status: Status = .inputOutput, while what: @autoclosure () -> String) {

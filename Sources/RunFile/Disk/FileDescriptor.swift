@@ -33,11 +33,13 @@ struct FileDescriptor: ~Copyable {
 
   deinit { close(number) }
 
-  func size() throws -> Int {
+  func status() throws -> stat {
     var status = stat()
     guard fstat(number, &status) == 0 else { throw Failure("examine", path).error }
-    return Int(status.st_size)
+    return status
   }
+
+  func size() throws -> Int { Int(try status().st_size) }
 
   /// Refuses a file that claims to be far larger than the bytes stored on the disk: see `StoredSize`.
   func requireStored() throws { try StoredSize.check(number, path: path) }
@@ -80,13 +82,17 @@ struct FileDescriptor: ~Copyable {
 
   /// Reserves room on the disk up to a size, without changing the file's size. Succeeds if the file system cannot
   /// reserve room.
-  /// - Parameter isEstimate: true if the file may end before that size, so that the limit on file sizes is not checked.
+  /// - Parameter isEstimate: true if the file may end before that size: then room is reserved up to the limit on file sizes at most,
+  ///   and writes beyond the limit fail by themselves.
   /// - Returns: the kernel's error; nil if there is room.
   static func reserve(
     _ descriptor: Int32, from start: Int = 0, to end: Int, path: String, isEstimate: Bool = false
   ) -> UserError? {
-    // Room that does not change the size passes the limit on sizes on some file systems; a write into it then would not.
-    if !isEstimate, end > SizeLimit.largest {
+    // Room that does not change the size passes the limit on sizes on some file systems (ext4, not tmpfs); a write into it then would
+    // not.
+    let end = isEstimate ? min(end, SizeLimit.largest) : end
+    if isEstimate, end <= start { return nil }
+    if end > SizeLimit.largest {
       errno = EFBIG
       return Failure("write", path).error
     }

@@ -44,7 +44,7 @@ enum TemporaryFile {
 
   private static let state = Mutex(Registry())
   /// Signals that end a process by default.
-  private static let signals = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1] + EndingSignal.requests
+  private static let signals = [SIGHUP, SIGINT, SIGTERM, SIGUSR1] + EndingSignal.requests
 
   /// Runs `body`; its files are removed when a signal ends the process meanwhile. Signals that are ignored or have
   /// another handler are left alone.

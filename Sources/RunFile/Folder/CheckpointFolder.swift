@@ -97,8 +97,8 @@ struct CheckpointFolder {
     guard newest > 0 else { return }
     let steps = try list().map(\.step)
     let older = steps.filter { $0 <= step }
-    // The one just written stays whatever it holds; it takes the place of no sound one.
-    let kept = newestSound(newest, of: older).union([step])
+    // Spoilt ones take the place of no sound one, and stay as long as sound ones would.
+    let kept = newestSound(newest, of: older).union(older.suffix(newest))
     let others = older.filter { !kept.contains($0) && (every == 0 || $0 % every != 0) }
     guard !others.isEmpty else { return }
     let best = older.last { isBest($0) == true }

@@ -1,30 +1,38 @@
-// Checkpoints that somebody saved by hand: each has a small file beside it, with its name where it has one, and stays until it is
-// removed by hand.
+// Checkpoints that somebody saved by hand: each has a small file beside it, with its names where it has some, a line each, and stays
+// until it is removed by hand.
 import Foundation
 import Run
 
 extension CheckpointFolder {
   /// Bytes of the longest mark that is read.
-  private static let most = 1024
+  private static let most = 4096
 
   /// Marks a checkpoint as one that stays.
-  /// - Parameter name: empty for one without a name; a name that an older one has becomes this one's.
+  /// - Parameter name: empty for one without a name; a name that an older one has becomes this one's. Names that the checkpoint has
+  ///   already stay.
   func keep(_ step: Int, as name: String) throws {
+    var names = (keptNames(of: step) ?? []).filter { $0 != name } + [name].filter { !$0.isEmpty }
+    while names.reduce(0, { $0 + $1.utf8.count + 1 }) > Self.most { names.removeFirst() }
     let mark = path + "/" + RunFolder.keptMark(of: step)
     let aside = RunFolder.unfinished(mark)
     try FileSystem.remove(aside)
     let file = try FileDescriptor(opening: aside, O_RDWR | O_CREAT | O_EXCL)
-    try file.write(Array((name + "\n").utf8), at: 0)
+    try file.write(Array((names.joined(separator: "\n") + "\n").utf8), at: 0)
     try file.sync()
     try FileSystem.rename(aside, mark)
   }
 
-  /// The name of a checkpoint that stays until it is removed by hand; empty for one without a name, nil for one that may go.
-  func keptName(of step: Int) -> String? {
+  /// The names of a checkpoint that stays until it is removed by hand, as a person reads them; empty for one without a name, nil for
+  /// one that may go.
+  func keptName(of step: Int) -> String? { keptNames(of: step).map { $0.joined(separator: ", ") } }
+
+  /// The same as a list.
+  private func keptNames(of step: Int) -> [String]? {
     let mark = path + "/" + RunFolder.keptMark(of: step)
     guard FileSystem.exists(mark) else { return nil }
-    guard let bytes = try? Data(contentsOf: URL(filePath: mark)), bytes.count <= Self.most else { return "" }
-    return String(decoding: bytes, as: UTF8.self).trimmingSpaces
+    guard let bytes = try? Data(contentsOf: URL(filePath: mark)), bytes.count <= Self.most else { return [] }
+    return String(decoding: bytes, as: UTF8.self).split(separator: "\n").map { String($0).trimmingSpaces }
+      .filter { !$0.isEmpty }
   }
 
   /// The step of the newest checkpoint with a name.
@@ -32,13 +40,14 @@ extension CheckpointFolder {
   func step(named name: String) throws -> Int {
     var names: [String] = []
     for step in try list().map(\.step).reversed() {
-      guard let kept = keptName(of: step), !kept.isEmpty else { continue }
-      if kept == name { return step }
-      names.append(kept)
+      guard let kept = keptNames(of: step) else { continue }
+      if kept.contains(name) { return step }
+      names += kept
     }
     let run = (path.parentFolder as NSString).lastPathComponent
     let meant = names.nearest(to: name).map { "; did you mean \($0.quotation)?" }
-    let there = names.isEmpty ? "none has a name" : "there are \(names.map(\.quotation).joined(separator: ", "))"
+    let there =
+      names.isEmpty ? "no checkpoint has a name" : "there are \(names.map(\.quotation).joined(separator: ", "))"
     throw UserError(.noInput, "run “\(run)” has no checkpoint \(name.quotation)\(meant ?? ": \(there)")")
   }
 }
@@ -51,6 +60,6 @@ extension StoredRun {
     try CheckpointFolder(folder).step(named: name)
   }
 
-  /// The name of a checkpoint that was saved by hand, empty where it has none; nil for others.
+  /// The names of a checkpoint that was saved by hand, empty where it has none; nil for others.
   package func keptName(ofCheckpoint step: Int) -> String? { CheckpointFolder(folder).keptName(of: step) }
 }

@@ -36,7 +36,7 @@ package final class RunReservation: Sendable {
   /// - Throws: `UserError` when the place was given back before.
   func takeLock() throws -> RunLock {
     guard let lock = lock.withLock({ $0.take() }) else {
-      throw UserError(.unavailable, "the place of \(folder) was given back: the run does not begin")
+      throw UserError(.unavailable, "the place of \(folder) was released: the run does not begin")
     }
     return lock
   }

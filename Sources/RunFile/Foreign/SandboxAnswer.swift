@@ -13,6 +13,9 @@ package enum SandboxAnswer {
   /// Larger run files are not read completely: their rows are checked when they are read.
   static let wholeSize = 32 << 20
 
+  /// The answer for a run's file whose overview was examined as well.
+  static let overviewWord = "overview"
+
   /// Answers requests on standard input until it ends.
   /// - Parameter tokenizer: makes a tokenizer from a checkpoint's record and tries it, or throws.
   package static func serve(tokenizer: (TokenizerRecord) throws -> Void) {
@@ -86,7 +89,8 @@ package enum SandboxAnswer {
     if case .tokenizer = file { limit(bytes: size, seconds: seconds(ofTokenizer: size)) }
     switch file {
     case .run: break
-    case .hdf5(let path): try examine(hdf5: path, size, tokenizer)
+    case .hdf5(let path): return try examine(hdf5: path, size, withOverview: false, tokenizer)
+    case .overview(let path): return try examine(hdf5: path, size, withOverview: true, tokenizer)
     case .tokenizer(let path):
       guard size <= 1 << 28 else { throw UserError(.data, "\(path) is not a tokenizer: it has \(size) bytes") }
       try tokenizer(TokenizerRecord(kind: "", model: try descriptor.read(at: 0, count: size), vocabulary: 0))
@@ -108,14 +112,18 @@ package enum SandboxAnswer {
     HDF5.limitsItsOwnMemory(setrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &memory) == 0)
   }
 
-  private static func examine(hdf5 path: String, _ size: Int, _ tokenizer: (TokenizerRecord) throws -> Void) throws {
+  /// - Parameter withOverview: whether the overview is examined even if a reader of this run would not need it.
+  /// - Returns: the text of the answer.
+  private static func examine(
+    hdf5 path: String, _ size: Int, withOverview: Bool, _ tokenizer: (TokenizerRecord) throws -> Void
+  ) throws -> String {
     let block = try FileDescriptor(opening: path, O_RDONLY).read(at: 0, count: Superblock.size)
     guard let superblock = try? Superblock(block, path: path) else {
       // A checkpoint: its superblock is one that HDF5 1.8 knows.
       let file = try File(opening: path, .still)
       try HDF5Whitelist.check(file, ["/state/json", "/recipe/yaml", "/tokenizer/model"])
       try tokenizer(try CheckpointFile.CheckpointContents(of: file).tokenizer)
-      return
+      return overviewWord
     }
     let folder = path.parentFolder
     // A long run that was killed is looked at as a reader beside its writer would: a copy would take all of it.
@@ -123,11 +131,14 @@ package enum SandboxAnswer {
     let how: Opening =
       !superblock.isMarkedOpen ? .still : isReadBeside ? .live : .image(try Superblock.repairedImage(of: path))
     let store = try Store(opening: path, how)
-    try HDF5Whitelist.check(store)
+    // The overview has most of the datasets, and a screen's first frame waits for them.
+    let checksOverview = withOverview || StoredRun.needsOverview(store)
+    try HDF5Whitelist.check(store, withOverview: checksOverview)
     if size <= wholeSize {
       var history = RowChecks(store)
       try history.examine()
       if let problem = history.contradictions.first { throw UserError(.data, "\(path): \(problem)") }
     }
+    return checksOverview ? overviewWord : ""
   }
 }

@@ -141,7 +141,11 @@ final class File {
   init(opening path: String, _ how: Opening) throws {
     // Before anybody takes memory for it, the process that examines included.
     try FileDescriptor(opening: path, O_RDONLY).requireStored()
-    try Sandbox.require(.hdf5(path))
+    switch how {
+    // The writer extends the overview.
+    case .alone, .append: try Sandbox.require(.overview(path))
+    case .still, .live, .image: try Sandbox.require(.hdf5(path))
+    }
     HDF5.start()
     let access = try File.access(path)
     var flags = h5_read_only()

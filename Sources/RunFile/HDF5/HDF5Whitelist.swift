@@ -69,8 +69,8 @@ enum HDF5Whitelist {
 
   /// The names of all attributes that foretop writes.
   private static let attributeNames: Set<String> = [
-    "format", "formatVersion", "name", "created", "version", "seed", "threads", "parameters", "NX_class", "default",
-    "readme", "parent", "parentStep", "parentCreated", "checkpointCreated", "machine", "program", "tokens",
+    "format", "formatVersion", "name", "created", "version", "seed", "threads", "ranks", "parameters", "NX_class",
+    "default", "readme", "parent", "parentStep", "parentCreated", "checkpointCreated", "machine", "program", "tokens",
     "precision", "corpus", "units", "long_name", "columns", "signal", "axes", "auxiliary_signals",
   ]
 

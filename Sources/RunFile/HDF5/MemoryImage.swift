@@ -25,7 +25,7 @@ final class MemoryImage {
       UserError(
         .unavailable,
         "\(path) was left open by a writer that was killed, and there is not enough memory for its \(length) bytes: “foretop "
-          + "recover” closes it without")
+          + "recover” closes the file without loading it into memory")
     }
     if let free = Host.freeMemory, length > free { throw refusal() }
     guard let made = Self.mapped(reserved) else { throw refusal() }

@@ -118,7 +118,8 @@ final class Table {
     bytes =
       hasPayload
       ? try column(Column("bytes", .unsigned64, "1", "JSON in UTF-8, row after row"), h5_u8(), chunk: 65536) : nil
-    let sum = Column("commit", .unsigned64, "1", "CRC32C of row number, values and bytes; a row without it is none")
+    let sum = Column(
+      "commit", .unsigned64, "1", "CRC32C of row number, values and bytes; a row without one does not exist")
     commit = try column(sum, h5_u32())
     try HDF5Group.set("columns", columns.map(\.path), on: group + "/commit", in: file)
   }

@@ -14,8 +14,10 @@ extension CheckpointFile {
     try Sandbox.require(.hdf5(path))
     let contents = try HDF5.alone { try CheckpointContents(of: File(opening: path, .still)) }
     let descriptor = try FileDescriptor(opening: path, O_RDONLY)
-    let read = try contents.places.map { places in
-      var block = [Float](repeating: 0, count: contents.elements)
+    let read = try zip(
+      contents.places, [contents.elements, contents.moments, contents.moments, contents.elements]
+    ).map { places, count in
+      var block = [Float](repeating: 0, count: count)
       try block.withUnsafeMutableBytes { bytes in
         for (tensor, place) in places {
           let part = bytes[tensor.offset * 4..<(tensor.offset + tensor.count) * 4]
@@ -28,33 +30,30 @@ extension CheckpointFile {
     }
     let checkpoint = Checkpoint(
       state: contents.state, recipe: contents.recipe, tokenizer: contents.tokenizer,
-      tensors: contents.places[0].map(\.tensor), weights: read[0], firstMoments: read[1], secondMoments: read[2])
+      tensors: contents.places[0].map(\.tensor), weights: read[0], firstMoments: read[1], secondMoments: read[2],
+      drawing: read.count > 3 ? read[3] : [])
     return (checkpoint, contents.created)
   }
 
-  /// Reads weights alone, checksum first.
-  /// - Parameter isWanted: of a tensor's path: whether its numbers are read.
-  /// - Returns: the wanted tensors, with offsets into the numbers beside them.
-  /// - Throws: `UserError` when anything is not as foretop writes it.
-  static func readWeights(_ path: String, where isWanted: (String) -> Bool) throws -> StoredWeights {
-    _ = try Trailer(verifying: path)
-    let contents = try CheckpointContents(of: File(opening: path, .still))
-    let descriptor = try FileDescriptor(opening: path, O_RDONLY)
-    let wanted = contents.places[0].filter { isWanted($0.tensor.path) }
-    var numbers = [Float](repeating: 0, count: wanted.reduce(0) { $0 + $1.tensor.count })
+  /// Reads the numbers of tensors from a file that was verified.
+  /// - Returns: the tensors, with offsets into the numbers beside them.
+  static func weights(
+    _ places: [Place], in descriptor: borrowing FileDescriptor, step: Int
+  ) throws -> StoredWeights {
+    var numbers = [Float](repeating: 0, count: places.reduce(0) { $0 + $1.tensor.count })
     var tensors: [Checkpoint.Tensor] = []
     try numbers.withUnsafeMutableBytes { bytes in
       var end = 0
-      for (tensor, place) in wanted {
+      for (tensor, place) in places {
         let part = bytes[end * 4..<(end + tensor.count) * 4]
         guard try descriptor.read(into: UnsafeMutableRawBufferPointer(rebasing: part), at: place) == part.count else {
-          throw UserError(.data, "\(path) ends inside \(tensor.path)")
+          throw UserError(.data, "\(descriptor.path) ends inside \(tensor.path)")
         }
         tensors.append(Checkpoint.Tensor(path: tensor.path, shape: tensor.shape, offset: end))
         end += tensor.count
       }
     }
-    return StoredWeights(step: contents.state.step, tensors: tensors, numbers: numbers)
+    return StoredWeights(step: step, tensors: tensors, numbers: numbers)
   }
 
   /// A tensor and the place of its numbers in the file.
@@ -66,8 +65,9 @@ extension CheckpointFile {
     let recipe: Recipe
     let tokenizer: TokenizerRecord
     let created: Double?
-    /// Numbers per block (weights, or one of the two moments).
+    /// Numbers in the block of weights, and in either block of moments.
     let elements: Int
+    let moments: Int
     /// The tensors of each block, in order of their place in the block.
     let places: [[Place]]
 
@@ -95,17 +95,29 @@ extension CheckpointFile {
       created = try Origin(of: file).created
 
       let length = Int(file.end) - Trailer.size
-      let shapes = Dictionary(
-        recipe.shape(vocabulary: tokenizer.vocabulary).tensors.map { ($0.path, $0.shape) },
-        uniquingKeysWith: { first, _ in first })
-      let places = try blocks.map { try placedTensors(in: $0, of: file, shapes, fileLength: length) }
+      let described = recipe.shape(vocabulary: tokenizer.vocabulary).tensors
+      let left = Set(recipe.leavesOutMoments ? described.filter { $0.section == .memory }.map(\.path) : [])
+      let shapes = Dictionary(described.map { ($0.path, $0.shape) }, uniquingKeysWith: { first, _ in first })
+      let places = try blocks(of: recipe).map { block in
+        try placedTensors(
+          in: block, of: file,
+          block == blocks[0] || block == drawing ? shapes : shapes.filter { !left.contains($0.key) },
+          fileLength: length)
+      }
       let elements = Int(truncatingIfNeeded: try HDF5Group.number("elements", on: "/model", in: file) ?? 0)
-      guard elements > 0, elements <= length / 12 else {
+      let withMoments = places[0].map(\.tensor).filter { !left.contains($0.path) }
+      let moments = left.isEmpty ? elements : withMoments.last.map { $0.offset + $0.count } ?? 0
+      guard elements > 0, elements <= length / 4, (0...elements).contains(moments),
+        (places.count - 2) * elements + 2 * moments <= length / 4
+      else {
         throw UserError(.data, "\(path) claims \(elements) weights, which its \(length) bytes cannot hold")
       }
       let tensors = places[0].map(\.tensor)
-      guard places[1].map(\.tensor) == tensors, places[2].map(\.tensor) == tensors else {
+      guard places[1].map(\.tensor) == withMoments, places[2].map(\.tensor) == withMoments else {
         throw UserError(.data, "\(path): the optimizer's tensors are not those of the model")
+      }
+      guard places.count == 3 || places[3].map(\.tensor) == tensors else {
+        throw UserError(.data, "\(path): the frozen copy's tensors are not those of the model")
       }
       var end = 0
       for tensor in tensors {
@@ -124,6 +136,7 @@ extension CheckpointFile {
       self.recipe = recipe
       self.tokenizer = tokenizer
       self.elements = elements
+      self.moments = moments
       self.places = places
     }
   }

@@ -43,6 +43,7 @@ extension StoredRun {
       let what = "/samples/order in \(store.file.path)"
       others.append((FileLayout.place(row), .ordered(try StoredJSON.decoded(OrderSample.self, row.payload, what))))
     }
+    others += try maps(store, last: .max).map { ($0.place, .mapped($0.map)) }
     for case let record? in try store.events.records() {
       if let occurrence = FileLayout.occurrence(record) {
         others.append((FileLayout.place(record), .occurred(occurrence)))
@@ -156,6 +157,15 @@ extension StoredRun {
         evaluation.isBest = true
       }
       return (FileLayout.place(row), evaluation)
+    }
+  }
+
+  /// The newest maps of memory layers; none where the run has no table of them.
+  func maps(_ store: Store, last count: Int) throws -> [(place: FileLayout.Position, map: MemoryMap)] {
+    guard let table = store.maps else { return [] }
+    let what = "\(Store.mapGroup) in \(store.file.path)"
+    return try table.rows(from: max(0, table.count - min(count, table.count))).compactMap { $0 }.map {
+      (FileLayout.place($0), try StoredJSON.decoded(MemoryMap.self, $0.payload, what))
     }
   }
 

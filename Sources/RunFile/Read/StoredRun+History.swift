@@ -11,6 +11,9 @@ extension StoredRun {
   private static let samples = 256
   private static let starts = 64
 
+  /// True if a run is so long that a screen begins with sums of its early steps.
+  static func needsOverview(_ store: Store) -> Bool { store.metrics.count > most }
+
   /// The events that a screen shows, in order, for a dashboard. In a long run, early steps are summed up and early log
   /// lines are left out; only the last generated text is included.
   package func history() throws -> [Event] { try history(open()) }
@@ -35,8 +38,7 @@ extension StoredRun {
 
   /// Steps with the number of their first row: sums from the coarsest level on, then single steps.
   private func steps(_ store: Store, _ weights: LossWeights) throws -> [(row: Int, event: Event)] {
-    // The pyramid first: what is written meanwhile is only longer below it.
-    let overview = try store.overview()
+    let overview = Self.needsOverview(store) ? try store.overview() : nil
     let levels = overview?.levels ?? []
     // Where each level's rows end: those of the one below begin there.
     var end = max(0, store.metrics.count - Self.most)
@@ -91,6 +93,7 @@ extension StoredRun {
       let what = "/samples/order in \(store.file.path)"
       all.append((FileLayout.place(row), .ordered(try StoredJSON.decoded(OrderSample.self, row.payload, what))))
     }
+    all += try maps(store, last: Self.samples).map { ($0.place, .mapped($0.map)) }
     for case let record? in try store.events.records(last: Self.lines) {
       if let occurrence = FileLayout.occurrence(record) {
         all.append((FileLayout.place(record), .occurred(occurrence)))

@@ -10,16 +10,31 @@ extension StoredRun {
     var sequence = 0
   }
 
-  /// The events that a screen begins with, and the bookmark from which `news` continues.
-  package func historyToFollow() throws -> (events: [Event], bookmark: Bookmark) {
-    let store = try open()
-    return (try history(store), try bookmark(store))
+  /// What a screen reads of a run.
+  package struct FollowedReading: Sendable {
+    package let run: StoredRun
+    package let events: [Event]
+    /// The place from which `news` continues.
+    package let bookmark: Bookmark
   }
 
-  /// The events since a bookmark, in order; the newest steps one by one.
+  /// Opens a run, and reads the events that a screen begins with.
+  package static func toFollow(_ folder: String) throws -> FollowedReading {
+    try reading(folder) { run, store in
+      FollowedReading(run: run, events: try run.history(store), bookmark: try run.bookmark(store))
+    }
+  }
+
+  /// Opens a run, and reads the events since a bookmark, in order; the newest steps one by one.
+  package static func news(_ folder: String, since bookmark: Bookmark) throws -> FollowedReading {
+    try reading(folder) { run, store in
+      var bookmark = bookmark
+      return FollowedReading(run: run, events: try run.news(store, since: &bookmark), bookmark: bookmark)
+    }
+  }
+
   /// - Parameter bookmark: the reader's place; it is advanced.
-  package func news(since bookmark: inout Bookmark) throws -> [Event] {
-    let store = try open()
+  private func news(_ store: Store, since bookmark: inout Bookmark) throws -> [Event] {
     let weights = try weights(store)
     var happened: [(place: FileLayout.Position, event: Event)] = try happenings(store, weights).filter {
       // Notes that wait have no number yet: they come once they are in the file.
@@ -50,13 +65,13 @@ extension StoredRun {
     {
       bookmark.step = max(bookmark.step, Int(step))
     }
-    for table in [store.heldout, store.texts, store.orders, store.beginnings] {
+    for table in store.placedTables {
       for row in try table.rows(from: max(0, table.count - 1)) {
         if let row { bookmark.sequence = max(bookmark.sequence, FileLayout.place(row).sequence + 1) }
       }
     }
-    for ledger in [store.events, store.sessions] {
-      for case let record? in try ledger.records(last: 1) {
+    for table in [store.events, store.sessions] {
+      for case let record? in try table.records(last: 1) {
         bookmark.sequence = max(bookmark.sequence, FileLayout.place(record).sequence + 1)
       }
     }

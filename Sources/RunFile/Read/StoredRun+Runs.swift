@@ -81,6 +81,11 @@ extension StoredRun {
     return try summaries(of: names.map { ($0, directory + "/" + $0) })
   }
 
+  /// The names in a folder of runs that are not UTF-8, with a mark in the place of what is wrong: nothing there can be opened.
+  package static func namesThatAreNotText(in directory: String) throws -> [String] {
+    try FileSystem.names(in: directory).filter { $0.contains("\u{FFFD}") && access("\(directory)/\($0)", F_OK) != 0 }
+  }
+
   /// The summaries of some runs, in this order.
   /// - Throws: `UserError` when no process can be started to read them.
   static func summaries(of runs: [(name: String, folder: String)]) throws -> [RunSummary] {

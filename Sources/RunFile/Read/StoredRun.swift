@@ -31,9 +31,13 @@ package struct StoredRun: Sendable {
 
   /// Opens a run. A live run is read while its process writes; a killed run is read from a repaired copy in memory.
   /// - Throws: `UserError` when there is no such run, or its file cannot be read.
-  package init(opening folder: String) throws {
+  package init(opening folder: String) throws { self = try Self.reading(folder) { run, _ in run } }
+
+  /// Opens a run, and reads more of it before its file is closed again: opening the file takes most of the time.
+  static func reading<Result>(_ folder: String, _ body: (StoredRun, Store) throws -> Result) throws -> Result {
     let isLive = RunLock.isHeld(folder: folder)
-    try self.init(folder, Self.open(folder), isLive: isLive)
+    let store = try open(folder)
+    return try body(StoredRun(folder, store, isLive: isLive), store)
   }
 
   /// Reads the run from an open file.
@@ -64,12 +68,13 @@ package struct StoredRun: Sendable {
     return beginning
   }
 
-  /// Examines all files of these runs at once, which is faster than one after the other.
-  package static func prepare(_ folders: [String]) {
+  /// Examines the files of these runs at once, which is faster than one after the other.
+  /// - Parameter withCheckpoints: whether the checkpoints are going to be read too.
+  package static func prepare(_ folders: [String], withCheckpoints: Bool) {
     Sandbox.prepare(
       folders.flatMap { folder in
         let checkpoints = CheckpointFolder(folder)
-        let steps = (try? checkpoints.list().map(\.step)) ?? []
+        let steps = withCheckpoints ? (try? checkpoints.list().map(\.step)) ?? [] : []
         return ([RunFolder(folder).file, RunFolder(folder).before] + steps.map(checkpoints.path)).map(
           SandboxedFile.hdf5)
       })
@@ -144,8 +149,8 @@ package struct StoredRun: Sendable {
       return UserError(.noInput, "\(folder) has no run.h5: the run ended before its first event, or this is not a run")
     }
     let parent = folder.parentFolder
-    return UserError(
-      .noInput, "there is no run “\(name)” in \(parent.isEmpty ? "." : parent): “foretop runs” lists what there is")
+    let place = parent.isEmpty ? "." : parent
+    return UserError(.noInput, "there is no run “\(name)” in \(place): “\(RunAddress.listing(place))” lists all runs")
   }
 
   // MARK: Checkpoints
@@ -156,9 +161,9 @@ package struct StoredRun: Sendable {
 
   package static func bestStep(in folder: String) throws -> Int { try CheckpointFolder(folder).bestStep() }
 
-  /// The newest of some checkpoints whose weights are sound; nil where none is.
-  package static func newestSound(of steps: [Int], in folder: String) -> Int? {
-    CheckpointFolder(folder).newestSound(1, of: steps).first
+  /// The step of the newest checkpoint before another step whose weights are sound; nil where none is.
+  package static func newestSound(before step: Int, in folder: String) throws -> Int? {
+    CheckpointFolder(folder).newestSound(1, of: try checkpointSteps(in: folder).filter { $0 < step }).first
   }
 
   /// The steps of finished checkpoints, in order.

@@ -26,8 +26,8 @@ struct MergedRows {
       isDamaged = isDamaged || whole.count < all.count
       rows[number] = whole
     }
-    for (number, ledger) in store.numberedEventTables {
-      let all = try ledger.records()
+    for (number, table) in store.numberedEventTables {
+      let all = try table.records()
       let whole = all.compactMap { $0 }
       isDamaged = isDamaged || whole.count < all.count
       records[number] = whole
@@ -200,8 +200,8 @@ struct MergedRows {
       let kept = number == Journal.Number.metrics ? kept : 0
       try table.replace(keeping: kept, table.rows(from: kept), by: rows[number] ?? [])
     }
-    for (number, ledger) in store.numberedEventTables {
-      try ledger.replace(ledger.records(), by: records[number] ?? [])
+    for (number, table) in store.numberedEventTables {
+      try table.replace(table.records(), by: records[number] ?? [])
     }
     try store.overview()?.mend()
   }

@@ -58,13 +58,14 @@ extension Recorder {
     // The same run: its checkpoints name it by when it began.
     let summary = try CheckpointFile.summary(files.path(of: checkpoint.state.step))
     let origin = summary.origin
-    let beginning = Beginning(
+    var beginning = Beginning(
       name: (folder as NSString).lastPathComponent, recipe: checkpoint.recipe, step: checkpoint.state.step,
       tokens: checkpoint.state.tokens, time: origin.created ?? Date().timeIntervalSince1970,
       parameters: checkpoint.tensors.reduce(0) { $0 + $1.count }, threads: checkpoint.state.threads,
       precision: origin.precision, corpus: origin.corpus, vocabulary: checkpoint.tokenizer.vocabulary,
       trainingTokens: origin.trainingTokens, heldOutTokens: origin.heldOutTokens,
       unigramEntropy: origin.unigramEntropy)
+    beginning.ranks = checkpoint.state.ranks ?? 1
     let (aside, notes) = try Recovery.changing(path) {
       try FileSystem.remove(RunFolder.unfinished(path))
       let notes = try write(beginning, folder, at: path, sequence: summary.sequence)

@@ -62,7 +62,7 @@ enum Recovery {
   /// - Parameter spare: bytes by which the file must be able to grow; they are reserved as a test.
   private static func openCopy(of path: String, spare: Int = 0) throws -> Store {
     // What is said is said of the file that the user knows; what that is taken for goes for the copy as well.
-    try Sandbox.require(.hdf5(path))
+    try Sandbox.require(.overview(path))
     // libhdf5 may have an earlier copy open, and would hand that out again.
     FileSystem.discard(RunFolder.copy(of: path))
     try FileSystem.copy(path, to: RunFolder.copy(of: path), spare: spare)
@@ -283,10 +283,10 @@ enum Recovery {
 
   /// The number of the next event that is not a step.
   static func nextSequence(of store: Store) throws -> Int {
-    let tables = try [store.heldout, store.texts, store.orders, store.beginnings].flatMap {
+    let tables = try store.placedTables.flatMap {
       try $0.rows().compactMap { $0.map(FileLayout.place)?.sequence }
     }
-    let ledgers = try (store.events.records() + store.sessions.records()).compactMap { $0?.whole("sequence") }
-    return ((tables + ledgers).max() ?? -1) + 1
+    let eventTables = try (store.events.records() + store.sessions.records()).compactMap { $0?.whole("sequence") }
+    return ((tables + eventTables).max() ?? -1) + 1
   }
 }

@@ -126,14 +126,14 @@ package struct Verification: Sendable {
       }
       return check
     }
-    let ledgers = try zip(store.numberedEventTables, whole.numberedEventTables).map { pair, other in
+    let eventTables = try zip(store.numberedEventTables, whole.numberedEventTables).map { pair, other in
       var check = Check(pair.0 == Journal.Number.events ? "run.h5 /events" : "run.h5 /sessions")
       let records = try pair.1.records()
       check.holds = "\(records.count) \(records.count == 1 ? "record" : "records")"
       check.compare(records.map { $0 != nil }, mendedTo: isMended ? other.1.count : nil)
       return check
     }
-    return tables + ledgers
+    return tables + eventTables
   }
 
   /// Checks the overview of /metrics: every row must be the sum of the rows below it.
@@ -227,10 +227,11 @@ package struct Verification: Sendable {
       var check = Check(RunFolder.checkpointPath(of: summary.step))
       do {
         let checkpoint = try files.read(summary.step, of: identity)
-        check.holds = "\(checkpoint.tensors.count) tensors three times, \(summary.bytes) bytes"
+        let times = checkpoint.drawing.isEmpty ? "three" : "four"
+        check.holds = "\(checkpoint.tensors.count) tensors \(times) times, \(summary.bytes) bytes"
         for (name, block) in [
           ("weights", checkpoint.weights), ("first moments", checkpoint.firstMoments),
-          ("second moments", checkpoint.secondMoments),
+          ("second moments", checkpoint.secondMoments), ("frozen weights", checkpoint.drawing),
         ] where !block.allSatisfy(\.isFinite) { check.problems.append("its \(name) are not all finite") }
       } catch {
         try check.note(error)

@@ -10,12 +10,17 @@ enum CheckpointFile {
 
   static let readme = """
     A checkpoint of foretop: weights in /model under their Hugging Face Llama names with “/” for “.”, fp32, [out, in]; \
-    the optimizer's moments in /optimizer. After the HDF5 data come 32 bytes: “foretop CRC32C  ”, the data's length (u64), its \
+    the optimizer's moments in /optimizer; in /drawing the weights of the frozen copy that draws inputs, if the recipe has one. \
+    After the HDF5 data come 32 bytes: “foretop CRC32C  ”, the data's length (u64), its \
     CRC32C (u32) and the CRC32C of those 28 bytes (u32).
     """
 
   /// The three blocks of a checkpoint and the groups they are stored in.
   static let blocks = ["/model", "/optimizer/exp_avg", "/optimizer/exp_avg_sq"]
+  /// A fourth one, of recipes with `data.drawn.share`.
+  static let drawing = "/drawing"
+
+  static func blocks(of recipe: Recipe) -> [String] { blocks + (recipe.data.drawn.isOn ? [drawing] : []) }
 
   /// A checkpoint's information about its run, from which a lost run.h5 can be made again.
   struct Origin: Sendable {
@@ -83,7 +88,7 @@ enum CheckpointFile {
       let file = try FileDescriptor(opening: path, O_RDONLY)
       try file.requireStored()
       let size = try file.size()
-      let damaged = UserError(.data, "\(path) is damaged: its checksum does not hold")
+      let damaged = UserError(.data, "\(path) is damaged: its checksum is wrong")
       guard size > Self.size else { throw UserError(.data, "\(path) is damaged: it was truncated to \(size) bytes") }
       let bytes = try file.read(at: size - Self.size, count: Self.size)
       let length = bytes[16..<24].reversed().reduce(0) { $0 << 8 | UInt64($1) }

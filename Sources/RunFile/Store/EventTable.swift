@@ -140,7 +140,7 @@ final class EventTable {
   func replace(_ old: [Record?], by new: [Record]) throws {
     count = zip(old, new).prefix { encodedOrNil($0) == format.encoded($1, at: 0) }.count
     try dataset.resize(to: count)
-    precondition(waiting.isEmpty, "a ledger is rewritten only before records are appended to it")
+    precondition(waiting.isEmpty, "a table is rewritten only before records are appended to it")
     waiting = Array(new.dropFirst(count))
     try write()
     confirm()

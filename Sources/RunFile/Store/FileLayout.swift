@@ -1,6 +1,7 @@
 // The names in run.h5, on which other programs rely, and the conversion of events to rows and back.
 import Foundation
 import Run
+import Synchronization
 
 enum FileLayout {
   static let format = "foretop-run"
@@ -82,9 +83,10 @@ enum FileLayout {
 }
 
 extension FileLayout {
-  /// Columns that tell how long something took, which no replay repeats.
+  /// Columns that tell how long something took, or what was counted since a session began, which no replay repeats.
   private static func isTime(_ path: String) -> Bool {
     ["time", "active", "throughput", "seconds", "sequence", "row"].contains(path) || path.hasPrefix("phase/")
+      || ["used", "entropy", "dead", "most"].contains { path.hasPrefix("\(MemoryUse.columns)\($0)/") }
   }
 
   /// The first column in which a row that is computed again is not the stored one, bit by bit; nil where both are the same.
@@ -115,6 +117,8 @@ struct SessionStart: Codable {
   var time, unigramEntropy: Double
   var parent: ParentRun?
   var place: ComputingPlace?
+  /// Nil in files of older foretops, and for one.
+  var ranks: Int?
 
   init(_ beginning: Beginning) {
     name = beginning.name
@@ -132,6 +136,7 @@ struct SessionStart: Codable {
     unigramEntropy = beginning.unigramEntropy
     parent = beginning.parent
     place = beginning.place
+    ranks = beginning.ranks == 1 ? nil : beginning.ranks
   }
 
   /// - Parameter source: the file, for errors in the recipe.
@@ -139,12 +144,23 @@ struct SessionStart: Codable {
     let what = "/beginnings in \(source)"
     let start = try StoredJSON.decoded(SessionStart.self, payload, what)
     var beginning = Beginning(
-      name: start.name, recipe: try Recipe(yaml: start.recipe, source: what), step: start.step, tokens: start.tokens,
+      name: start.name, recipe: try recipe(start.recipe, source: what), step: start.step, tokens: start.tokens,
       time: start.time, parameters: start.parameters, threads: start.threads, precision: start.precision,
       corpus: start.corpus, vocabulary: start.vocabulary, trainingTokens: start.trainingTokens,
       heldOutTokens: start.heldOutTokens, unigramEntropy: start.unigramEntropy)
     (beginning.parent, beginning.place) = (start.parent, start.place)
+    beginning.ranks = start.ranks ?? 1
     return beginning
+  }
+
+  /// The recipe that was read last: the sessions of a run mostly have the same, and a screen reads it every second.
+  private static let newest = Mutex<(text: String, recipe: Recipe)?>(nil)
+
+  private static func recipe(_ text: String, source: String) throws -> Recipe {
+    if let known = newest.withLock({ $0 }), known.text == text { return known.recipe }
+    let recipe = try Recipe(yaml: text, source: source)
+    newest.withLock { $0 = (text, recipe) }
+    return recipe
   }
 }
 

@@ -84,6 +84,9 @@ struct RowChecks {
   private mutating func examineTexts() throws {
     try each(store.beginnings) { _ = try SessionStart.beginning($0, source: RunFolder.fileName) }
     try each(store.texts) { _ = try StoredJSON.decoded(TextSample.self, $0, "/samples/text") }
+    if let maps = store.maps {
+      try each(maps) { _ = try StoredJSON.decoded(MemoryMap.self, $0, Store.mapGroup) }
+    }
     try each(store.orders) { _ = try StoredJSON.decoded(OrderSample.self, $0, "/samples/order") }
   }
 
@@ -96,7 +99,7 @@ struct RowChecks {
 
   /// Checks that every event has a unique number, and a valid place among the steps.
   private mutating func examineNumbers(rows: Int) throws {
-    for table in [store.heldout, store.texts, store.orders, store.beginnings] {
+    for table in store.placedTables {
       for row in try table.rows() {
         if let row { take(FileLayout.place(row), table.group, rows) } else { damaged += 1 }
       }

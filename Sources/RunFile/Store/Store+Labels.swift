@@ -18,7 +18,7 @@ extension Store {
     }
     let numbers = [
       ("formatVersion", FileLayout.formatVersion), ("seed", beginning.recipe.seed),
-      ("threads", UInt64(beginning.threads)),
+      ("threads", UInt64(beginning.threads)), ("ranks", UInt64(beginning.ranks)),
       ("parameters", UInt64(beginning.parameters)),
     ]
     for (name, number) in numbers { try HDF5Group.set(name, number, on: "/", in: file) }
@@ -41,7 +41,9 @@ extension Store {
       try HDF5Group.set("NX_class", "NXentry", on: root, in: file)
       try HDF5Group.set("default", "loss", on: root, in: file)
     }
-    for group in ["/recipe", "/samples", "/samples/text", "/samples/order", "/beginnings", "/overview"] {
+    for group in try ["/recipe", "/samples", "/samples/text", "/samples/order", "/beginnings", "/overview"]
+      + (HDF5Group.has(mapGroup, in: file) ? [mapGroup] : [])
+    {
       try HDF5Group.set("NX_class", "NXcollection", on: group, in: file)
     }
     for group in groups {

@@ -4,17 +4,17 @@ import Run
 
 extension Store {
   /// True if rows or records are not in the file yet.
-  var hasWaiting: Bool { tables.contains { $0.hasWaiting } || ledgers.contains { $0.hasWaiting } }
+  var hasWaiting: Bool { tables.contains { $0.hasWaiting } || eventTables.contains { $0.hasWaiting } }
 
   /// True if rows or records that were handed to libhdf5 may not be in the file yet.
-  var hasUnconfirmed: Bool { tables.contains { $0.hasUnconfirmed } || ledgers.contains { $0.hasUnconfirmed } }
+  var hasUnconfirmed: Bool { tables.contains { $0.hasUnconfirmed } || eventTables.contains { $0.hasUnconfirmed } }
 
   /// The waiting rows and records as journal entries.
-  var entries: [Journal.JournalEntry] { tables.flatMap(\.entries) + ledgers.flatMap(\.entries) }
+  var entries: [Journal.JournalEntry] { tables.flatMap(\.entries) + eventTables.flatMap(\.entries) }
 
   /// The most bytes of disk that writing the waiting rows and records takes.
   var waitingSize: Int {
-    tables.reduce(0) { $0 + $1.waitingSize } + ledgers.reduce(0) { $0 + $1.waitingSize }
+    tables.reduce(0) { $0 + $1.waitingSize } + eventTables.reduce(0) { $0 + $1.waitingSize }
       + ((pyramid ?? nil)?.waitingSize ?? 0)
   }
 
@@ -49,11 +49,11 @@ extension Store {
   func write() throws {
     HDF5.start()
     for table in tables { try table.write() }
-    for ledger in ledgers { try ledger.write() }
+    for table in eventTables { try table.write() }
     try overview()?.extend()
     try file.flush()
     for table in tables { table.confirm() }
-    for ledger in ledgers { ledger.confirm() }
+    for table in eventTables { table.confirm() }
   }
 
   /// True if another file has more rows in any table.
@@ -65,13 +65,13 @@ extension Store {
   /// Takes over the rows that another object of the same file may not have stored.
   func adopt(from old: Store) {
     for (table, old) in zip(tables, old.tables) { table.adopt(from: old) }
-    for (ledger, old) in zip(ledgers, old.ledgers) { ledger.adopt(from: old) }
+    for (table, old) in zip(eventTables, old.eventTables) { table.adopt(from: old) }
   }
 
   /// Closes the file, which was flushed.
   func close() {
     for table in tables { table.close() }
-    for ledger in ledgers { ledger.close() }
+    for table in eventTables { table.close() }
     (pyramid ?? nil)?.close()
     file.close()
   }
@@ -79,7 +79,7 @@ extension Store {
   /// See `File.abandon`.
   func abandon() {
     for table in tables { table.abandon() }
-    for ledger in ledgers { ledger.abandon() }
+    for table in eventTables { table.abandon() }
     (pyramid ?? nil)?.abandon()
     file.abandon()
   }

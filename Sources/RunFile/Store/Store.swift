@@ -10,28 +10,26 @@ final class Store {
   let groups: [TensorGroup]
   let stepMetrics: [Metric<StepReport>]
   let evaluationMetrics: [Metric<Evaluation>]
-  let metrics: Table
-  let heldout: Table
-  let texts: Table
-  let orders: Table
+  let metrics, heldout, texts, orders: Table
+  /// How the tables of memory layers are used; nil in runs that began without.
+  let maps: Table?
   /// The beginning of each session as JSON, including the recipe.
   let beginnings: Table
-  let events: EventTable
-  let sessions: EventTable
+  let events, sessions: EventTable
   /// The overview of /metrics, made when first needed; its value is nil if an older foretop wrote the file.
   var pyramid: Overview??
   /// The size up to which room on the disk is reserved.
   var reserved = 0
 
-  var tables: [Table] { [metrics, heldout, texts, orders, beginnings] }
-  var ledgers: [EventTable] { [events, sessions] }
+  var tables: [Table] { [metrics] + placedTables }
+  var eventTables: [EventTable] { [events, sessions] }
 
   /// The tables, with their numbers in the journal.
   var numberedTables: [(UInt8, Table)] {
     [
       (Journal.Number.metrics, metrics), (Journal.Number.heldout, heldout), (Journal.Number.texts, texts),
       (Journal.Number.orders, orders), (Journal.Number.beginnings, beginnings),
-    ]
+    ] + (maps.map { [(Journal.Number.maps, $0)] } ?? [])
   }
   var numberedEventTables: [(UInt8, EventTable)] {
     [(Journal.Number.events, events), (Journal.Number.sessions, sessions)]
@@ -43,9 +41,9 @@ final class Store {
       table.journal = journal
       table.number = number
     }
-    for (number, ledger) in numberedEventTables {
-      ledger.journal = journal
-      ledger.number = number
+    for (number, table) in numberedEventTables {
+      table.journal = journal
+      table.number = number
     }
   }
 
@@ -71,7 +69,7 @@ final class Store {
   /// Optional columns that the file lacks, since an older foretop began the run.
   var missing: Set<String> {
     Self.optional(heads, groups).subtracting(stepMetrics.map { "/metrics/" + $0.path })
-      .subtracting(evaluationMetrics.map { "/heldout/" + $0.path })
+      .subtracting(evaluationMetrics.map { "/heldout/" + $0.path }).union(maps == nil ? [Self.mapGroup] : [])
   }
 
   /// Columns that runs of older foretops lack.
@@ -87,9 +85,14 @@ final class Store {
   ///   - steps: values of a step; nil where the journal has none.
   ///   - evaluations: values of an evaluation, with its place among the events; nil where the journal has none.
   static func missing(steps: Int?, evaluations: Int?, of recipe: Recipe) -> Set<String> {
-    let all = Metric.ofSteps(heads: recipe.heads).map { "/metrics/" + $0.path }
+    let all = Metric.ofSteps(heads: recipe.heads, isShaped: recipe.shapesNextToken).map { "/metrics/" + $0.path }
     let weights = all.filter { $0.hasPrefix("/metrics/weight/") }
-    let held = Metric.ofEvaluations(recipe.evaluationContent)
+    // A run that began with plain cross-entropy may have been resumed with another loss. It has weights.
+    let shaped = all.filter { $0.hasPrefix("/metrics/trained/") || $0.hasPrefix("/metrics/entropy/") }
+    if !shaped.isEmpty, steps == all.count - shaped.count { return Set(shaped) }
+    let isWithoutMaps = lacksMaps(
+      evaluations, of: recipe, without: recipe.heads.count + 2 * recipe.tensorGroups.count)
+    let held = Metric.ofEvaluations(content(recipe, without: isWithoutMaps ? [mapGroup] : []))
       .map { "/heldout/" + $0.path }
     let gradients = held.filter { path in
       ["gradient", "gradient-at-h", "update"].contains { path.hasPrefix("/heldout/\($0)/") }
@@ -98,7 +101,8 @@ final class Store {
     // A run without weights is older than the gradients.
     let isWithoutGradients =
       evaluations.map { $0 == held.count + FileLayout.placeColumns.count - gradients.count } ?? isWithoutWeights
-    return Set((isWithoutWeights ? weights : []) + (isWithoutGradients ? gradients : []))
+    return Set(
+      (isWithoutWeights ? weights : []) + (isWithoutGradients ? gradients : []) + (isWithoutMaps ? [mapGroup] : []))
   }
 
   /// The parts of the network whose gradients a file has columns for.
@@ -108,6 +112,17 @@ final class Store {
     while try has(.block(blocks)) { blocks += 1 }
     let further = try Head.all.indices.map(TensorGroup.furtherHead).filter(has)
     return try [.tables].filter(has) + (0..<blocks).map(TensorGroup.block) + further + [.heads].filter(has)
+  }
+
+  /// The numbers of diagnostics that a file has columns for.
+  private static func diagnostics(in file: File) throws -> [DiagnosticNumber] {
+    try DiagnosticKind.all.flatMap { kind -> [DiagnosticNumber] in
+      let folder = "/heldout/\(kind.name)"
+      guard try HDF5Group.has(folder, in: file) else { return [] }
+      // Groups that are plotted have the steps under a second name.
+      return try HDF5Group.names(in: folder, of: file).filter { $0 != "step" }
+        .map { DiagnosticNumber("\(kind.name)/\($0)") }
+    }
   }
 
   /// Tokens of the path of star graphs that a file has columns for; 0 for text.
@@ -134,14 +149,18 @@ final class Store {
     self.file = file
     heads = beginning.recipe.heads
     groups = beginning.recipe.tensorGroups
-    stepMetrics = Metric.ofSteps(heads: heads).filter { !missing.contains("/metrics/" + $0.path) }
-    evaluationMetrics = Metric.ofEvaluations(beginning.recipe.evaluationContent).filter {
+    stepMetrics = Metric.ofSteps(heads: heads, isShaped: beginning.recipe.shapesNextToken).filter {
+      !missing.contains("/metrics/" + $0.path)
+    }
+    let hasMaps = Self.hasMaps(beginning.recipe, without: missing)
+    evaluationMetrics = Metric.ofEvaluations(Self.content(beginning.recipe, without: missing)).filter {
       !missing.contains("/heldout/" + $0.path)
     }
     try Self.label(file, beginning)
-    let folders = [
-      "/recipe", "/metrics", "/heldout", "/samples", "/samples/text", "/samples/order", "/beginnings", "/overview",
-    ]
+    let folders =
+      [
+        "/recipe", "/metrics", "/heldout", "/samples", "/samples/text", "/samples/order", "/beginnings", "/overview",
+      ] + (hasMaps ? [Self.mapGroup] : [])
     let inner =
       Set(stepMetrics.compactMap { Self.folder("/metrics/" + $0.path) }).sorted()
       + Set(evaluationMetrics.compactMap { Self.folder("/heldout/" + $0.path) }).sorted()
@@ -157,6 +176,8 @@ final class Store {
     (metrics, heldout, texts, orders, beginnings) = try Self.tables(stepMetrics, evaluationMetrics) {
       try Table(creating: $0, columns: $1, hasPayload: $2, in: file)
     }
+    maps =
+      hasMaps ? try Table(creating: Self.mapGroup, columns: FileLayout.textColumns, hasPayload: true, in: file) : nil
     pyramid = try Overview(creating: metrics, in: file)
     events = try EventTable(
       creating: "/events", FileLayout.events, longName: "the run's log", in: file)
@@ -202,13 +223,16 @@ final class Store {
     }
     let content = try EvaluationContent(
       heads: heads, path: Self.pathLength(in: file), hasTask: HDF5Group.has("/heldout/task/accuracy", in: file),
-      groups: groups)
+      groups: groups, memories: Self.memories(in: file), diagnostics: Self.diagnostics(in: file))
     evaluationMetrics = try Metric.ofEvaluations(content).filter {
       try !$0.isOptional || HDF5Group.has("/heldout/" + $0.path, in: file)
     }
     (metrics, heldout, texts, orders, beginnings) = try Self.tables(stepMetrics, evaluationMetrics) {
       try Table(opening: $0, columns: $1, hasPayload: $2, in: file)
     }
+    maps =
+      try HDF5Group.has(Self.mapGroup, in: file)
+      ? Table(opening: Self.mapGroup, columns: FileLayout.textColumns, hasPayload: true, in: file) : nil
     events = try EventTable(opening: "/events", FileLayout.events, in: file)
     sessions = try EventTable(opening: "/sessions", FileLayout.sessions, in: file)
   }
@@ -245,7 +269,7 @@ final class Store {
   var identity: RunIdentity { get throws { RunIdentity(created: try created, parent: try parent) } }
 
   /// The paths of all datasets that are read, except the overview.
-  var paths: [String] { ["/recipe/yaml"] + tables.flatMap(\.paths) + ledgers.map(\.path) }
+  var paths: [String] { ["/recipe/yaml"] + tables.flatMap(\.paths) + eventTables.map(\.path) }
 
   /// True if the file has the weights of the losses for every step.
   var hasWeights: Bool { stepMetrics.contains { $0.path.hasPrefix("weight/") } }
@@ -253,6 +277,7 @@ final class Store {
   /// The overview of /metrics; nil if the file has none.
   func overview() throws -> Overview? {
     if let pyramid { return pyramid }
+    try Sandbox.require(.overview(file.path))
     let opened = try HDF5Group.has("/overview/L1", in: file) ? try Overview(opening: metrics, in: file) : nil
     pyramid = .some(opened)
     return opened

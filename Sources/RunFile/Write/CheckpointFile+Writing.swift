@@ -17,7 +17,7 @@ extension CheckpointFile {
     try LowPriorityThread.run { try requireFinite(checkpoint) }
     HDF5.alone { HDF5.start() }
     // Its numbers alone are larger than a file may be: said before anything is written.
-    if checkpoint.weights.count * 12 > SizeLimit.largest {
+    if checkpoint.numberBytes > SizeLimit.largest {
       errno = EFBIG
       throw Failure("write", path).error
     }
@@ -75,9 +75,10 @@ extension CheckpointFile {
   ) throws -> [[Int]] {
     try HDF5.alone { try describe(checkpoint, isBest: isBest, sequence: sequence, of: origin, in: file) }
     // Tensor by tensor: a network has hundreds, and the metrics wait for none but one.
-    let places = try blocks.map { block in
-      try HDF5.alone { try HDF5Group.set("elements", UInt64(checkpoint.weights.count), on: block, in: file) }
-      return try checkpoint.tensors.map { tensor in
+    let places = try blocks(of: checkpoint.recipe).map { block in
+      let (numbers, tensors) = content(of: block, in: checkpoint)
+      try HDF5.alone { try HDF5Group.set("elements", UInt64(numbers.count), on: block, in: file) }
+      return try tensors.map { tensor in
         try HDF5.alone {
           let dataset = try contiguous(block + "/" + tensor.path, h5_f32(), tensor.shape, in: file)
           try HDF5Group.set("offset", UInt64(tensor.offset), on: block + "/" + tensor.path, in: file)
@@ -97,7 +98,9 @@ extension CheckpointFile {
       try HDF5Group.set(name, text, on: "/", in: file)
     }
     try HDF5Group.set("formatVersion", formatVersion, on: "/", in: file)
-    for group in ["/state", "/tokenizer", "/recipe", "/optimizer"] + blocks { try HDF5Group.create(group, in: file) }
+    for group in ["/state", "/tokenizer", "/recipe", "/optimizer"] + blocks(of: checkpoint.recipe) {
+      try HDF5Group.create(group, in: file)
+    }
 
     let state = checkpoint.state
     let numbers = [
@@ -146,14 +149,24 @@ extension CheckpointFile {
   private static func forEachTensor(
     _ checkpoint: Checkpoint, _ places: [[Int]], _ body: (UnsafeRawBufferPointer, Int) throws -> Void
   ) throws {
-    let blocks = [checkpoint.weights, checkpoint.firstMoments, checkpoint.secondMoments]
-    for (block, places) in zip(blocks, places) {
-      try block.withUnsafeBytes { bytes in
-        for (tensor, place) in zip(checkpoint.tensors, places) {
+    for (block, places) in zip(blocks(of: checkpoint.recipe), places) {
+      let (numbers, tensors) = content(of: block, in: checkpoint)
+      try numbers.withUnsafeBytes { bytes in
+        for (tensor, place) in zip(tensors, places) {
           try body(
             UnsafeRawBufferPointer(rebasing: bytes[tensor.offset * 4..<(tensor.offset + tensor.count) * 4]), place)
         }
       }
+    }
+  }
+
+  /// The numbers of a block, and its tensors: the moments of some may be left out.
+  private static func content(of block: String, in checkpoint: Checkpoint) -> ([Float], [Checkpoint.Tensor]) {
+    switch block {
+    case blocks[0]: (checkpoint.weights, checkpoint.tensors)
+    case blocks[1]: (checkpoint.firstMoments, checkpoint.tensorsWithMoments)
+    case drawing: (checkpoint.drawing, checkpoint.tensors)
+    default: (checkpoint.secondMoments, checkpoint.tensorsWithMoments)
     }
   }
 
@@ -175,18 +188,22 @@ extension CheckpointFile {
 
   /// The most bytes that a checkpoint's file takes.
   private static func size(of checkpoint: Checkpoint) -> Int {
-    checkpoint.weights.count * 12 + checkpoint.tensors.count * 3 * 8192 + checkpoint.tokenizer.model.count + 1 << 20
+    checkpoint.numberBytes + checkpoint.tensors.count * blocks(of: checkpoint.recipe).count * 8192
+      + checkpoint.tokenizer.model.count + 1 << 20
   }
 
   /// - Throws: `UserError` naming the first tensor with a number that is not finite.
   private static func requireFinite(_ checkpoint: Checkpoint) throws {
     precondition(
-      checkpoint.firstMoments.count == checkpoint.weights.count
-        && checkpoint.secondMoments.count == checkpoint.weights.count,
-      "weights and moments are blocks of equal size")
+      checkpoint.firstMoments.count == checkpoint.secondMoments.count
+        && (checkpoint.firstMoments.count == checkpoint.weights.count || checkpoint.recipe.leavesOutMoments),
+      "weights and moments are blocks of equal size, unless the recipe leaves out moments")
+    precondition(
+      checkpoint.drawing.count == (checkpoint.recipe.data.drawn.isOn ? checkpoint.weights.count : 0),
+      "a frozen copy has as many weights as the network")
     for (name, block) in zip(
-      ["weights", "first moments", "second moments"],
-      [checkpoint.weights, checkpoint.firstMoments, checkpoint.secondMoments]
+      ["weights", "first moments", "second moments", "frozen weights"],
+      [checkpoint.weights, checkpoint.firstMoments, checkpoint.secondMoments, checkpoint.drawing]
     ) where !isFinite(block) {
       let place = block.firstIndex { !$0.isFinite } ?? 0
       let tensor = checkpoint.tensors.last { $0.offset <= place }?.path ?? "an unknown tensor"

@@ -39,6 +39,7 @@ final class Journal {
     static let texts: UInt8 = 2
     static let orders: UInt8 = 3
     static let beginnings: UInt8 = 4
+    static let maps: UInt8 = 5
     static let events: UInt8 = 16
     static let sessions: UInt8 = 17
     static let run: UInt8 = 32
@@ -49,7 +50,7 @@ final class Journal {
   /// True if this is the number of a known table.
   static func isNumber(_ number: UInt8) -> Bool {
     switch number {
-    case Number.metrics...Number.beginnings, Number.wide + Number.metrics...Number.wide + Number.beginnings,
+    case Number.metrics...Number.maps, Number.wide + Number.metrics...Number.wide + Number.maps,
       Number.events, Number.sessions, Number.run:
       true
     default: false
@@ -201,9 +202,9 @@ final class Journal {
       let format = number == Number.events ? FileLayout.events : FileLayout.sessions
       guard body.count == format.size + 1 else { return nil }
       return format.decoded(Array(body.dropFirst()), at: 0).map { .record(number, $0) }
-    case Number.metrics...Number.beginnings:
+    case Number.metrics...Number.maps:
       return body.count > 1 ? row(body, count: Int(body[1]), from: 2).map { .row(number, $0) } : nil
-    case Number.wide + Number.metrics...Number.wide + Number.beginnings:
+    case Number.wide + Number.metrics...Number.wide + Number.maps:
       guard body.count > 5 else { return nil }
       let count = Int(body.loadUnaligned(fromByteOffset: 1, as: UInt32.self).littleEndian)
       return row(body, count: count, from: 5).map { .row(number - Number.wide, $0) }

@@ -40,12 +40,14 @@ package final class PendingCheckpoint: @unchecked Sendable {
     guard let checkpoint else { preconditionFailure("a checkpoint that was taken out cannot be written") }
     let start = DispatchTime.now()
     let folder = CheckpointFolder(place.path)
+    let isSpoilt = checkpoint.state.guarded?.isSuspect == true
     let bytes = try folder.write(checkpoint, isBest: isBest, sequence: sequence, of: origin)
     if let kept { try folder.keep(step, as: kept) }
     try folder.retain(newest: checkpoint.recipe.save.keep, every: checkpoint.recipe.save.keepEvery, after: step)
     let seconds = Double(DispatchTime.now().uptimeNanoseconds - start.uptimeNanoseconds) / 1e9
     return StoredCheckpoint(
-      step: step, isBest: isBest, bytes: bytes, seconds: seconds, name: RunFolder.checkpointPath(of: step),
+      step: step, isBest: isBest, isSpoilt: isSpoilt, bytes: bytes, seconds: seconds,
+      name: RunFolder.checkpointPath(of: step),
       kept: kept)
   }
 
@@ -60,6 +62,8 @@ package final class PendingCheckpoint: @unchecked Sendable {
 package struct StoredCheckpoint: Sendable {
   package let step: Int
   let isBest: Bool
+  /// True if the loss was far above what it had been, or a tensor's norm had exploded, when the copy was made.
+  let isSpoilt: Bool
   let bytes: Int
   let seconds: Double
   let name: String
@@ -68,23 +72,8 @@ package struct StoredCheckpoint: Sendable {
   /// The log line of a stored checkpoint.
   func occurrence(at time: Double) -> Occurrence {
     Occurrence(
-      .saved, step: step, time: time, key: isBest ? "best" : "", new: Double(bytes),
-      text: "saved \(name)  \(Self.size(bytes)) in \(Self.rounded(seconds)) s"
-        + (kept.map { $0.isEmpty ? "" : " as \($0)" } ?? ""))
+      .saved, step: step, time: time, key: isBest ? "best" : isSpoilt ? Occurrence.spoilt : "", new: Double(bytes),
+      text: "saved \(name)  \(Figure.bytes(Double(bytes))) in \(Figure.milliseconds(seconds))"
+        + (kept.map { $0.isEmpty ? "" : " as \($0)" } ?? "") + (isSpoilt ? "; its weights are spoilt" : ""))
   }
-
-  /// `61 MB`, `3.4 GB`.
-  private static func size(_ bytes: Int) -> String {
-    let units = ["B", "kB", "MB", "GB"]
-    var value = Double(bytes)
-    var unit = 0
-    while value >= 1000 && unit < units.count - 1 {
-      value /= 1000
-      unit += 1
-    }
-    return (value < 10 && unit > 0 ? rounded(value) : String(Int(value.rounded()))) + " " + units[unit]
-  }
-
-  /// A number with one digit after the decimal point.
-  private static func rounded(_ value: Double) -> String { String((value * 10).rounded() / 10) }
 }

@@ -29,6 +29,8 @@ struct Replay {
   var evaluations: [Recorded] = []
   var texts: [StoredSample] = []
   var orders: [StoredSample] = []
+  /// The steps of the stored maps of memory layers, with the numbers of their events.
+  var maps: [Int: Int] = [:]
   var occurrences: [(sequence: Int, occurrence: Occurrence)] = []
 
   /// The last stored step.
@@ -58,6 +60,9 @@ struct Replay {
     }
     texts = try samples(store.texts)
     orders = try samples(store.orders)
+    if let table = store.maps {
+      for map in try samples(table) { maps[map.step] = map.sequence }
+    }
     occurrences = try store.events.records().compactMap { $0 }
       .filter { $0.whole("sequence") >= sequence }
       .compactMap { record in
@@ -74,7 +79,8 @@ struct Replay {
   /// before it.
   func firstSequence(from step: Int) -> Int? {
     let stored =
-      evaluations.map { ($0.step, $0.sequence) } + (texts + orders).map { ($0.step, $0.sequence) }
+      evaluations.map { ($0.step, $0.sequence) } + maps.map { ($0.key, $0.value) }
+      + (texts + orders).map { ($0.step, $0.sequence) }
       + occurrences.map { ($0.occurrence.step, $0.sequence) }
     return stored.filter { $0.0 >= step }.map(\.1).min()
   }
@@ -154,6 +160,7 @@ extension Recorder {
   private func cut(from step: Int, rowsFrom firstRow: Int, and sequences: Set<Int> = []) {
     let dropped =
       replay.evaluations.filter { $0.step >= step }.map(\.sequence)
+      + replay.maps.filter { $0.key >= step }.map(\.value)
       + (replay.texts + replay.orders).filter { $0.step >= step }.map(\.sequence)
     let rows = cut?.rows ?? self.firstRow(from: firstRow)..<replay.count
     cut = ReplacedHistory(step: step, rows: rows, sequences: sequences.union(dropped))

@@ -153,6 +153,7 @@ package final class Recorder {
     case .summedUp: preconditionFailure("every step is recorded by itself")
     case .evaluated(let evaluation): notices = compared(evaluation)
     case .ordered(let sample): try append(sample, step: sample.step, to: store.orders, unless: &replay.orders)
+    case .mapped(let map): try append(map)
     case .wrote(let sample): try append(sample, step: sample.step, to: store.texts, unless: &replay.texts)
     case .occurred(let occurrence):
       guard occurrence.isRecorded else { return [] }
@@ -174,6 +175,12 @@ package final class Recorder {
     } else {
       table.append(try FileLayout.row(sample, step: step, time: now, at: nextPlace()))
     }
+  }
+
+  /// Stores how memory layers were used, unless it is stored already: what was counted depends on where a session began.
+  private func append(_ map: MemoryMap) throws {
+    guard let maps = store.maps, replay.maps.removeValue(forKey: map.step) == nil else { return }
+    maps.append(try FileLayout.row(map, step: map.step, time: now, at: nextPlace()))
   }
 
   func append(_ occurrence: Occurrence) { store.events.append(FileLayout.record(occurrence, at: nextPlace())) }

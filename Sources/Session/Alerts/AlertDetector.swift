@@ -16,6 +16,8 @@ package enum AlertKind: String, Sendable, CaseIterable {
   case disk
   /// No step for 10 times as long as a step usually takes.
   case stalled
+  /// No token picked half of the rows of a memory layer's table in the last 1 000 steps. Told once, until fewer rows are dead.
+  case deadRows
 }
 
 /// Watches the events of a session.
@@ -58,6 +60,8 @@ package struct AlertDetector: Sendable {
   private var evaluatedStep = -1
   private var evaluationSeconds: Double?
   private var checkpointBytes: Double?
+  /// The memory layers that were told to be dying.
+  private var dying: Set<TensorGroup> = []
 
   package init(_ beginning: Beginning) { recipe = beginning.recipe }
 
@@ -71,10 +75,12 @@ package struct AlertDetector: Sendable {
     case .evaluated(let evaluation):
       evaluatedStep = evaluation.step
       evaluationSeconds = evaluation.seconds
-      guard let bad = evaluation.losses.first(where: { !$0.loss.isFinite }) else { return [] }
-      return told(
-        .nonFinite, Double(bad.loss), evaluation.step, evaluation.time,
-        "the held-out loss of \(bad.head.name) is not finite")
+      let dead = takeMemories(of: evaluation)
+      guard let bad = evaluation.losses.first(where: { !$0.loss.isFinite }) else { return dead }
+      return dead
+        + told(
+          .nonFinite, Double(bad.loss), evaluation.step, evaluation.time,
+          "the held-out loss of \(bad.head.name) is not finite")
     case .occurred(let occurrence):
       switch occurrence.kind {
       case .pause, .diverged: isTraining = false
@@ -122,6 +128,26 @@ package struct AlertDetector: Sendable {
     }
     last = report
     return alerts
+  }
+
+  /// Memory layers that are dying and were not before.
+  private mutating func takeMemories(of evaluation: Evaluation) -> [Occurrence] {
+    let known = evaluation.memories.filter { $0.dead.isFinite }
+    let now = known.filter { Double($0.dead) >= MemoryUse.deadLimit }
+    let new = now.filter { !dying.contains($0.group) }
+    dying.subtract(known.map(\.group))
+    dying.formUnion(now.map(\.group))
+    guard let worst = new.max(by: { $0.dead < $1.dead }) else { return [] }
+    let others =
+      new.count > 1
+      ? ", and of \(new.count - 1) other memory layers at least \(Figure.fixed(100 * MemoryUse.deadLimit, 0)) %" : ""
+    return [
+      Occurrence(
+        .alert, step: evaluation.step, time: evaluation.time, key: AlertKind.deadRows.rawValue, new: Double(worst.dead),
+        text:
+          "no token picked \(Figure.fixed(100 * Double(worst.dead), 0)) % of the rows of \(worst.group.name)'s table in the last "
+          + "\(Figure.grouped(TableCounts.deadAfter)) steps\(others)")
+    ]
   }
 
   private mutating func takeSpeed(_ report: StepReport) -> [Occurrence] {

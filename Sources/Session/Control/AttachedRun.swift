@@ -9,7 +9,8 @@ package struct AttachedRun: Sendable {
     case event(NumberedEvent)
     /// A command was refused before it got to the run: its id, and why.
     case refused(id: Int, String)
-    /// Events are missing here: the files have them.
+    /// Events are missing here: the files have them, or will have them in a moment. What comes after them waits until the splice
+    /// knows them, or until `acceptGap`.
     case gap
     /// The process has closed the connection, or is not understood.
     case lost(UserError?)
@@ -26,6 +27,11 @@ package struct AttachedRun: Sendable {
   private var lastID = 0
   /// Whether no event has come yet: the files have what a process does not hold any more.
   private var isFirst = true
+  /// Whether steps may be missing before the next one that comes.
+  private var mayMissSteps = true
+  /// Lines that have come, and are not passed on yet.
+  private var waiting: [JSON] = []
+  private var isOver = false
 
   /// Follows a live run from its first event on that its process still holds.
   /// - Parameter base: the largest number of an event that the screen was given so far.
@@ -38,15 +44,17 @@ package struct AttachedRun: Sendable {
   }
 
   /// Asks for a command.
+  /// - Parameter isSure: see `Request`.
   /// - Returns: its id, which the event that answers it carries as its request.
   /// - Throws: `UserError` when the connection is lost.
-  package mutating func ask(_ command: Command) throws -> Int {
+  package mutating func ask(_ command: Command, isSure: Bool = false) throws -> Int {
     lastID += 1
     try client.send(
-      .object([
-        JSON.Member("id", .integer(lastID)), JSON.Member("as", .text("attached")),
-        JSON.Member("command", .text(command.line)),
-      ]))
+      .object(
+        [
+          JSON.Member("id", .integer(lastID)), JSON.Member("as", .text("attached")),
+          JSON.Member("command", .text(command.line)),
+        ] + (isSure ? [JSON.Member("yes", .flag(true))] : [])))
     return lastID
   }
 
@@ -55,16 +63,30 @@ package struct AttachedRun: Sendable {
   package mutating func take(_ splice: inout EventSplice) -> [Message] {
     var messages: [Message] = []
     do {
-      let (lines, isOver) = try client.take()
-      for line in lines {
+      // What waits is bounded: nothing more is taken meanwhile.
+      if waiting.isEmpty, !isOver { (waiting, isOver) = try client.take() }
+      var taken = 0
+      defer { waiting.removeFirst(taken) }
+      for line in waiting {
+        let kind = line["answer"] == nil ? line["event"]?.string : nil
+        let event = kind == nil || kind == "gap" ? nil : try reader.read(line)
+        if let event, lacksSteps(before: event.event, splice) {
+          messages.append(.gap)
+          return messages
+        }
+        taken += 1
         if let id = line["answer"]?.whole {
           if let message = answer(id, line) { messages.append(message) }
-        } else if line["event"]?.string == "gap" {
-          if !isFirst { messages.append(.gap) }
+        } else if kind == "gap" {
+          mayMissSteps = true
+          defer { isFirst = false }
+          guard isFirst else {
+            messages.append(.gap)
+            return messages
+          }
+        } else if var event {
           isFirst = false
-        } else if line["event"] != nil {
-          isFirst = false
-          if var event = try reader.read(line), splice.isNew(event.event, isFresh: event.number > numberAtStart) {
+          if splice.isNew(event.event, isFresh: event.number > numberAtStart) {
             renumber(&event)
             messages.append(.event(event))
           }
@@ -77,6 +99,15 @@ package struct AttachedRun: Sendable {
       messages.append(.lost(UserError(error, while: "following the run")))
     }
     return messages
+  }
+
+  /// Goes on although the files do not have what is missing.
+  package mutating func acceptGap() { mayMissSteps = false }
+
+  private mutating func lacksSteps(before event: Event, _ splice: EventSplice) -> Bool {
+    guard mayMissSteps, case .stepped(let report) = event else { return false }
+    mayMissSteps = report.step > splice.lastStep + 1
+    return mayMissSteps
   }
 
   private mutating func answer(_ id: Int, _ line: JSON) -> Message? {

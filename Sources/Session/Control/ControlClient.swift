@@ -1,6 +1,7 @@
 // The client end of the control socket, for `foretop tell` and `foretop watch`. Its calls block.
 import Glibc
 import Run
+import RunFile
 
 /// A connection to a live run. One thread at a time may use it.
 package final class ControlClient: @unchecked Sendable {
@@ -20,16 +21,7 @@ package final class ControlClient: @unchecked Sendable {
       UserError(.unavailable, "no process trains run “\(name)” now (\(why)): “foretop resume” continues it")
     }
     do {
-      let opened = try ControlSocket.open(folder: folder)
-      defer { close(opened) }
-      let made = try ControlSocket.make(waits: true)
-      do {
-        try ControlSocket.withAddress(folder: folder, opened: opened) { connect(made, $0, $1) }
-      } catch {
-        close(made)
-        throw error
-      }
-      descriptor = made
+      descriptor = try Self.connected(to: folder)
     } catch let refusal as ControlSocket.Refusal {
       switch refusal.code {
       case ENOENT: throw nobody("there is no \(ControlSocket.name) in \(folder)")
@@ -55,6 +47,29 @@ package final class ControlClient: @unchecked Sendable {
       throw UserError(
         .unavailable,
         "run “\(name)” is trained by a foretop with another version of the control protocol: use that foretop")
+    }
+  }
+
+  /// Connects. A process that has the run, but does not listen yet, is waited for: it begins the run, such as a branch.
+  private static func connected(to folder: String) throws -> CInt {
+    let end = ContinuousClock.now + .seconds(patience)
+    while true {
+      do {
+        let opened = try ControlSocket.open(folder: folder)
+        defer { close(opened) }
+        let made = try ControlSocket.make(waits: true)
+        do {
+          try ControlSocket.withAddress(folder: folder, opened: opened) { connect(made, $0, $1) }
+          return made
+        } catch {
+          close(made)
+          throw error
+        }
+      } catch let refusal as ControlSocket.Refusal {
+        let isBeginning = [ENOENT, ECONNREFUSED].contains(refusal.code) && StoredRun.isBeingWritten(folder)
+        guard isBeginning, ContinuousClock.now < end else { throw refusal }
+        usleep(20_000)
+      }
     }
   }
 
@@ -115,6 +130,8 @@ package final class ControlClient: @unchecked Sendable {
     var isOver = false
     var count = 0
     do {
+      // Lines may have come together with the one that was waited for.
+      while let line = input.next() { lines.append(try JSON.read(line)) }
       while count < most {
         guard let bytes = try ControlSocket.receive(from: descriptor, most: 64 << 10, waits: false) else { break }
         if bytes.isEmpty {

@@ -11,7 +11,7 @@ struct ControlLoop {
   /// Stops a run that is being set up; false once it has begun.
   private let cancel: @Sendable () -> Bool
   /// What a run that is being set up is doing.
-  private var preparing = "its folder is there"
+  private var preparing = "its folder is made"
   private var ring = EventRing()
   private var pace = ControlPace()
   private var state = RunState()
@@ -92,7 +92,11 @@ struct ControlLoop {
       var bytes = [UInt8](repeating: 0, count: 16)
       _ = read(wake, &bytes, bytes.count)
     }
-    if isListening, descriptors[1].revents != 0 { accept() }
+    if isListening, descriptors[1].revents != 0 {
+      // Who comes hears how things are now.
+      takeEvents()
+      if isListening { accept() }
+    }
     for descriptor in descriptors[first...] {
       if descriptor.revents & Int16(POLLHUP | POLLERR) != 0 {
         peers[descriptor.fd]?.hangUp()
@@ -198,7 +202,7 @@ struct ControlLoop {
         peers[key]?.say(ControlAnswer.answer(id, .done, step: state.step, "subscribed"))
         if isSettingUp { peers[key]?.say(ControlAnswer.preparing(preparing)) }
         peers[key]?.subscribe(from: first, ring, newest: state.number)
-      case .command(let id, let command, let actor):
+      case .command(let id, let command, let actor, let isSure):
         guard state.ending == nil else {
           peers[key]?.say(ControlAnswer.answer(id, .refused, step: state.step, "the run has ended"))
           return
@@ -208,7 +212,7 @@ struct ControlLoop {
           peers[key]?.say(ControlAnswer.answer(id, .done, step: 0, "\(command.word): stopped before the first step"))
           return
         }
-        asked[requests.send(command, by: actor)] = (key, id)
+        asked[requests.send(command, by: actor, isSure: isSure)] = (key, id)
         peers[key]?.pending += 1
       }
     } catch {

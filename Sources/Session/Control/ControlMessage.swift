@@ -3,8 +3,8 @@ import Run
 
 /// A line from a peer.
 enum ControlMessage: Equatable {
-  /// A command. The answer carries the peer's own id.
-  case command(JSON?, Command, Occurrence.Actor)
+  /// A command. The answer carries the peer's own id. `isSure` is that of the `Request`.
+  case command(JSON?, Command, Occurrence.Actor, isSure: Bool)
   /// A subscription to events from a number on; nil means from now on.
   case subscribe(JSON?, from: Int?)
 
@@ -40,7 +40,7 @@ enum ControlMessage: Equatable {
       throw ProtocolFault(text: "id has more than \(Self.mostOfID) bytes")
     }
     if let key = object.repeatedKey { throw ProtocolFault(id: id, text: "the key \(key.quotation) comes twice") }
-    let known = ["id", "command", "as", "subscribe", "from"]
+    let known = ["id", "command", "as", "yes", "subscribe", "from"]
     if let key = object.members?.map(\.key).first(where: { !known.contains($0) }) {
       throw ProtocolFault(id: id, text: "there is no key \(key.quotation): keys are \(known.joined(separator: ", "))")
     }
@@ -55,10 +55,15 @@ enum ControlMessage: Equatable {
       case "attached": actor = .attached(process)
       default: throw ProtocolFault(id: id, text: "as must be \"socket\", \"tell\" or \"attached\"")
       }
+      var isSure = false
+      if let yes = object["yes"] {
+        guard case .flag(let isYes) = yes else { throw ProtocolFault(id: id, text: "yes must be true or false") }
+        isSure = isYes
+      }
       do {
-        self = .command(id, try Command(typed: line), actor)
+        self = .command(id, try Command(typed: line), actor, isSure: isSure)
       } catch {
-        throw ProtocolFault(id: id, text: (error as? UserError)?.message ?? "\(error)")
+        throw ProtocolFault(id: id, text: UserError.sentence(of: error))
       }
       return
     }

@@ -75,7 +75,7 @@ struct ControlPeer {
   /// Counts a wrong line, and ends the connection of a peer that sends nothing else.
   mutating func countFault() {
     faults += 1
-    if faults >= Self.mostFaults { refuse("\(faults) lines were no requests: the connection ends") }
+    if faults >= Self.mostFaults { refuse("\(faults) lines were not requests: the connection ends") }
   }
 
   /// Sends an error, and reads nothing more.

@@ -29,6 +29,8 @@ package struct RunReplay {
   private let run: StoredRun
   private let runs: String
   private let source: (Recipe) throws -> Corpus.Source
+  /// The processes that replay together; nil for one alone.
+  private let ranks: Ranks?
   private let segments: [ReplaySegment]
   /// Optimizer steps taken before the first that is replayed, and the last one.
   package let first: Int
@@ -40,12 +42,14 @@ package struct RunReplay {
   ///   - source: what a recipe's text is made from.
   ///   - first: the step of a checkpoint to begin at; nil begins where the run began.
   ///   - last: the last step; nil takes all that are stored.
+  ///   - ranks: the processes that replay together; nil for one alone.
   /// - Throws: `UserError` when there is nothing to replay between them.
   package init(
     of run: StoredRun, in runs: String, source: @escaping (Recipe) throws -> Corpus.Source, from first: Int?,
-    to last: Int?
+    to last: Int?, ranks: Ranks? = nil
   ) throws {
     self.run = run
+    self.ranks = ranks
     self.runs = runs
     self.source = source
     segments = try run.replaySegments()
@@ -80,6 +84,13 @@ package struct RunReplay {
       if precision != segment.beginning.precision {
         reasons.append("\(steps) were computed in \(segment.beginning.precision), and this machine takes \(precision)")
       }
+      let (then, here) = (segment.beginning.ranks, ranks?.count ?? 1)
+      if then != here {
+        reasons.append(
+          "\(steps) were computed by \(then == 1 ? "one process" : "\(then) ranks"), whose sums are rounded otherwise than those of "
+            + "\(here == 1 ? "one process" : "\(here) ranks")"
+            + (then == 1 ? ": start it without mpirun" : ": mpirun -n \(then) starts as many"))
+      }
       guard let place = segment.beginning.place else {
         unknown.append(
           "run.h5 does not say what machine and version computed \(steps), nor from which tokens: an older foretop wrote it"
@@ -100,7 +111,8 @@ package struct RunReplay {
   private func change(of corpus: Corpus, since beginning: Beginning) throws -> String? {
     let isOther =
       try beginning.place.map { try $0.tokens != corpus.fingerprint }
-      ?? (beginning.trainingTokens != corpus.training.count || beginning.heldOutTokens != corpus.heldOut.count
+      ?? (beginning.trainingTokens != beginning.recipe.trained(of: corpus).count
+        || beginning.heldOutTokens != corpus.heldOut.count
         || beginning.unigramEntropy != corpus.unigramEntropy)
     return isOther
       ? "the text is not the one that the run had (then: \(beginning.corpus); now: \(corpus.summary))" : nil
@@ -124,6 +136,9 @@ package struct RunReplay {
     var verdict = Verdict()
     for segment in used {
       let recipe = segment.beginning.recipe
+      // As the thread that trained; the caller's goes on with all numbers.
+      Team.flushSubnormals()
+      defer { Team.keepSubnormals() }
       try Team.require(segment.beginning.threads)
       let request = RunRequest(
         recipe: recipe, address: RunAddress(name: run.name, runs: runs), source: try source(recipe),
@@ -133,8 +148,10 @@ package struct RunReplay {
         guard isAnyway else { throw UserError(.unavailable, "\(change): --anyway replays with this one") }
         say(change)
       }
-      var trainer = try Trainer(
-        recipe: recipe, corpus: corpus, from: state, threads: segment.beginning.threads, name: run.name)
+      try ranks?.begin(request, on: corpus)
+      var trainer = try Trainer.make(
+        recipe: recipe, corpus: corpus, from: state, threads: segment.beginning.threads, name: run.name, ranks: ranks)
+      defer { trainer.endOrders() }
       let start = trainer.checkpointWithoutNumbers.state.step
       verdict.isComplete = try trainer.replay(
         edits.filter { $0.step >= start }, to: min(segment.end, last)

@@ -51,30 +51,43 @@ final class MuonTeam {
     return nil
   }
 
+  /// Calls a body for every matrix, those of each share one after the other on the share's own threads: with the share's number and
+  /// memory, room for the parts of a norm, and what makes the memory's content orthogonal.
+  private func each(
+    _ body: (
+      _ share: Int, _ matrix: MuonMatrix, _ room: UnsafeMutableRawPointer, _ partial: UnsafeMutablePointer<Double>,
+      _ orthogonal: NewtonSchulz
+    ) -> Void
+  ) {
+    Team.run(workers.count) { share in
+      let worker = workers[share]
+      for (matrix, orthogonal) in worker.tasks {
+        let norm = MuonPlan.room(of: matrix, plan.precision).norm
+        body(share, matrix, worker.room, (worker.room + norm).assumingMemoryBound(to: Double.self), orthogonal)
+      }
+    }
+  }
+
   /// ‖Δw‖² of each of its matrices in the update that `update` made last, by the matrix's first element. Its directions are
   /// computed once more.
   func updateSquares(_ parameters: borrowing Parameters, _ muon: Muon) -> [(offset: Int, square: Double)] {
     let (weights, gradients, moments) = (parameters.weights, parameters.gradients, parameters.firstMoments)
     let (precision, threads) = (plan.precision, plan.threadsOfShare)
-    // Each worker has a list of its own: it alone writes to it.
+    // Each share has a list of its own, to which its threads alone write.
     var squares = [[(offset: Int, square: Double)]](repeating: [], count: workers.count)
     squares.withUnsafeMutableBufferPointer { squares in
-      Team.run(workers.count) { index in
-        let worker = workers[index]
-        for (matrix, orthogonal) in worker.tasks {
-          let (offset, count) = (matrix.offset, matrix.count)
-          let partial = (worker.room + MuonPlan.room(of: matrix, precision).norm).assumingMemoryBound(to: Double.self)
-          let norm = muon.directionNorm(
-            g: gradients + offset, m: moments + offset, count: count, partial: partial, threads: threads)
-          muon.direct(
-            g: gradients + offset, m: moments + offset, norm: norm, into: worker.room, precision: precision,
-            count: count, threads: threads)
-          let moved = muon.updateNorm(
-            w: weights + offset, x: orthogonal(worker.room), precision: precision,
-            scale: Muon.scale(rows: matrix.rows, columns: matrix.columns), count: count, partial: partial,
-            threads: threads)
-          squares[index].append((offset, moved * moved))
-        }
+      each { share, matrix, room, partial, orthogonal in
+        let (offset, count) = (matrix.offset, matrix.count)
+        let norm = muon.directionNorm(
+          g: gradients + offset, m: moments + offset, count: count, partial: partial, threads: threads)
+        muon.direct(
+          g: gradients + offset, m: moments + offset, norm: norm, into: room, precision: precision, count: count,
+          threads: threads)
+        let moved = muon.updateNorm(
+          w: weights + offset, x: orthogonal(room), precision: precision,
+          scale: Muon.scale(rows: matrix.rows, columns: matrix.columns), count: count, partial: partial,
+          threads: threads)
+        squares[share].append((offset, moved * moved))
       }
     }
     return squares.flatMap { $0 }
@@ -84,22 +97,18 @@ final class MuonTeam {
   func update(_ parameters: borrowing Parameters, _ muon: Muon) {
     let (weights, gradients, moments) = (parameters.weights, parameters.gradients, parameters.firstMoments)
     let (rounded, precision, threads) = (parameters.rounded, plan.precision, plan.threadsOfShare)
-    Team.run(workers.count) { index in
-      let worker = workers[index]
+    each { _, matrix, room, partial, orthogonal in
+      let (offset, count) = (matrix.offset, matrix.count)
       StepPart.muon.measured {
-        for (matrix, orthogonal) in worker.tasks {
-          let (offset, count) = (matrix.offset, matrix.count)
-          let partial = (worker.room + MuonPlan.room(of: matrix, precision).norm).assumingMemoryBound(to: Double.self)
-          let norm = muon.average(
-            g: gradients + offset, into: moments + offset, count: count, partial: partial, threads: threads)
-          muon.direct(
-            g: gradients + offset, m: moments + offset, norm: norm, into: worker.room, precision: precision,
-            count: count, threads: threads)
-          muon.update(
-            w: weights + offset, x: orthogonal(worker.room), precision: precision,
-            scale: Muon.scale(rows: matrix.rows, columns: matrix.columns), rounded: rounded.map { $0 + offset * 2 },
-            count: count, threads: threads)
-        }
+        let norm = muon.average(
+          g: gradients + offset, into: moments + offset, count: count, partial: partial, threads: threads)
+        muon.direct(
+          g: gradients + offset, m: moments + offset, norm: norm, into: room, precision: precision, count: count,
+          threads: threads)
+        muon.update(
+          w: weights + offset, x: orthogonal(room), precision: precision,
+          scale: Muon.scale(rows: matrix.rows, columns: matrix.columns), rounded: rounded.map { $0 + offset * 2 },
+          count: count, threads: threads)
       }
     }
   }

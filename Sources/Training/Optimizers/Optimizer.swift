@@ -9,11 +9,38 @@ package struct Optimizer {
   package var settings: Recipe.OptimizerSettings
   /// Nil if AdamW updates all parameters.
   private let muon: MuonTeam?
+  /// What AdamW updates here, in the order of tensors.
+  private let pieces: [OwnedPiece]
 
-  /// - Parameter model: a network made for this kind of optimizer.
+  /// A tensor that is updated here, or a part of one.
+  private struct OwnedPiece {
+    /// The tensor's place in the layout.
+    let tensor: Int
+    let offset: Int
+    let count: Int
+    /// Its first element in the block of second moments.
+    let secondMoment: Int
+  }
+
+  /// - Parameters:
+  ///   - model: a network made for this kind of optimizer.
+  ///   - owned: ranges of the parameters that AdamW updates here, where other processes update the others; nil for all.
   /// - Throws: `UserError` when memory is short or oneDNN refuses.
-  package init(_ settings: Recipe.OptimizerSettings, for model: borrowing Transformer) throws(UserError) {
+  package init(
+    _ settings: Recipe.OptimizerSettings, for model: borrowing Transformer, owning owned: [Range<Int>]? = nil
+  ) throws(UserError) {
     self.settings = settings
+    let layout = model.parameters.layout
+    pieces = layout.tensors.indices.flatMap { index -> [OwnedPiece] in
+      let tensor = layout.tensors[index]
+      guard tensor.hasStoredGradient, let secondMoment = tensor.secondMoment else { return [] }
+      let whole = tensor.offset..<tensor.offset + tensor.count
+      return (owned ?? [whole]).map { $0.clamped(to: whole) }.filter { !$0.isEmpty }.map {
+        OwnedPiece(
+          tensor: index, offset: $0.lowerBound, count: $0.count,
+          secondMoment: secondMoment + $0.lowerBound - tensor.offset)
+      }
+    }
     guard settings.kind == .muon else {
       muon = nil
       return
@@ -33,21 +60,25 @@ package struct Optimizer {
   ///   - norm: the global gradient norm, for clipping.
   ///   - step: the number of updates before this one.
   ///   - tableRate: factor of the learning rate of memory layers' tables.
+  ///   - isFurtherAlone: whether nothing but the MTP heads' own tensors is updated; not with Muon or memory layers.
   package func update(
-    _ model: borrowing Transformer, norm: Double, rate: Double, step: Int, tableRate: Double = 1
+    _ model: borrowing Transformer, norm: Double, rate: Double, step: Int, tableRate: Double = 1,
+    isFurtherAlone: Bool = false
   ) {
     let layout = model.parameters.layout
     let clip = clip(norm)
-    for tensor in layout.tensors where tensor.hasStoredGradient {
-      guard let secondMoment = tensor.secondMoment else { continue }
+    for piece in pieces {
+      let tensor = layout.tensors[piece.tensor]
+      guard tensor.isOfFurtherHead || !isFurtherAlone else { continue }
       let adam = adamW(for: tensor, rate: rate, clip: clip, step: step)
       let (weights, gradients) = (model.parameters.weights, model.parameters.gradients)
       let (first, second) = (model.parameters.firstMoments, model.parameters.secondMoments)
       let (rounded, threads) = (model.parameters.rounded, model.threads)
-      StepPart.adamw.measured(bytes: (rounded == nil ? 28 : 30) * tensor.count) {
+      StepPart.adamw.measured(bytes: (rounded == nil ? 28 : 30) * piece.count) {
         adam.update(
-          w: weights + tensor.offset, g: gradients + tensor.offset, m: first + tensor.offset, v: second + secondMoment,
-          rounded: rounded.map { $0 + tensor.offset * 2 }, count: tensor.count, threads: threads)
+          w: weights + piece.offset, g: gradients + piece.offset, m: first + piece.offset,
+          v: second + piece.secondMoment, rounded: rounded.map { $0 + piece.offset * 2 }, count: piece.count,
+          threads: threads)
       }
     }
     muon?.update(model.parameters, muon(rate: rate, clip: clip))
@@ -57,7 +88,7 @@ package struct Optimizer {
     model.parameters.finishUpdate(threads: model.threads)
   }
 
-  /// ‖Δw‖² of each tensor in the update that was made last, in the order of the layout. Gradients, moments and weights must be as
+  /// ‖Δw‖² of each tensor in the update that was made last, in the order of the layout, and of the pieces that are updated here. Gradients, moments and weights must be as
   /// that update left them. Tables of memory layers count as 0.
   func updateSquares(of update: TakenUpdate, in model: borrowing Transformer) -> [Double] {
     var past = self
@@ -69,18 +100,35 @@ package struct Optimizer {
     let (layout, threads) = (model.parameters.layout, model.threads)
     let clip = clip(update.norm)
     let moved = muon?.updateSquares(model.parameters, muon(rate: update.rate, clip: clip)) ?? []
-    return layout.tensors.map { tensor in
-      guard tensor.hasStoredGradient else { return 0 }
-      guard let secondMoment = tensor.secondMoment else {
-        let range = tensor.offset..<tensor.offset + tensor.count
-        return moved.reduce(0) { $0 + (range.contains($1.offset) ? $1.square : 0) }
+    var squares = layout.tensors.map { tensor in
+      guard tensor.hasStoredGradient, tensor.secondMoment == nil, tensor.isOfFurtherHead || !update.isFurtherAlone
+      else {
+        return 0.0
       }
-      let norm = adamW(for: tensor, rate: update.rate, clip: clip, step: update.step).updateNorm(
-        w: model.parameters.weights + tensor.offset, m: model.parameters.firstMoments + tensor.offset,
-        v: model.parameters.secondMoments + secondMoment, count: tensor.count, partial: model.parameters.partialSums,
-        threads: threads)
-      return norm * norm
+      let range = tensor.offset..<tensor.offset + tensor.count
+      return moved.reduce(0) { $0 + (range.contains($1.offset) ? $1.square : 0) }
     }
+    for piece in pieces {
+      let tensor = layout.tensors[piece.tensor]
+      guard tensor.isOfFurtherHead || !update.isFurtherAlone else { continue }
+      let norm = adamW(for: tensor, rate: update.rate, clip: clip, step: update.step).updateNorm(
+        w: model.parameters.weights + piece.offset, m: model.parameters.firstMoments + piece.offset,
+        v: model.parameters.secondMoments + piece.secondMoment, count: piece.count,
+        partial: model.parameters.partialSums, threads: threads)
+      squares[piece.tensor] += norm * norm
+    }
+    return squares
+  }
+
+  /// The sum of the squares of a block's numbers in each tensor, in the order of the layout: of what is updated here alone.
+  func ownedSquares(of block: UnsafePointer<Float>, in model: borrowing Transformer) -> [Double] {
+    var squares = [Double](repeating: 0, count: model.parameters.layout.tensors.count)
+    for piece in pieces {
+      let norm = VectorMath.norm(
+        block + piece.offset, count: piece.count, partial: model.parameters.partialSums, threads: model.threads)
+      squares[piece.tensor] += norm * norm
+    }
+    return squares
   }
 
   /// The factor on the gradient that clips its global norm.
@@ -95,10 +143,8 @@ package struct Optimizer {
 
   private func adam(decays: Bool, rate: Double, clip: Double, step: Int) -> AdamW {
     AdamW(
-      beta1: Float(settings.beta1), beta2: Float(settings.beta2), epsilon: Float(settings.epsilon),
-      weightDecay: decays ? Float(settings.weightDecay) : 0, rate: Float(rate), clip: Float(clip),
-      correction1: Float(1 - pow(settings.beta1, Double(step + 1))),
-      correction2: Float(1 - pow(settings.beta2, Double(step + 1))))
+      beta1: settings.beta1, beta2: settings.beta2, epsilon: settings.epsilon,
+      weightDecay: decays ? settings.weightDecay : 0, rate: rate, clip: clip, step: step)
   }
 
   private func muon(rate: Double, clip: Double) -> Muon {

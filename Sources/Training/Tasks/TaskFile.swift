@@ -1,4 +1,5 @@
 // A task: a file of JSON lines, each of which is a question.
+import Corpus
 import Run
 
 /// The questions of a file.
@@ -25,6 +26,10 @@ extension [TaskItem] {
   ///   - source: the file's name, for errors.
   /// - Throws: `UserError` with file, line and reason for the first line that is not a question, or if the file has no line.
   package init(jsonLines bytes: [UInt8], source: String) throws {
+    if let kind = FileKind(bytes) {
+      throw UserError(
+        .data, "\(source) is \(kind.what), and a task is read as JSON lines in UTF-8: \(kind.advice(source))")
+    }
     var items: [TaskItem] = []
     // The reader of JSON skips a byte order mark in the first line.
     for (index, line) in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated() {

@@ -98,7 +98,7 @@ struct AttentionBranch: Branch {
 
   /// Dropout of the weights; a row of them has the number that its `lse` has.
   private func dropout(_ pass: Pass) -> Dropout? {
-    site.dropout(place: 0, firstRow: site.rows.lowerBound * c.context * c.heads, pass.noise)
+    site.dropout(place: 0, firstRow: (c.firstRow + site.rows.lowerBound) * c.context * c.heads, pass.noise)
   }
 
   func keep(_ pass: Pass, x: UnsafeMutableRawPointer) {

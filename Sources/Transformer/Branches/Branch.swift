@@ -88,10 +88,13 @@ struct Pass {
   let noise: RandomStream?
   /// Room for each thread's own sums of a parameter's gradient.
   let partial: UnsafeMutablePointer<Float>
+  /// What memory layers are measured in, at evaluations; nil in training.
+  var measurement: MemoryMeasurement?
 
   /// The same pass, with its gradients elsewhere.
   func leaving(_ parameters: ParameterView) -> Pass {
-    Pass(parameters: parameters, arena: arena, starts: starts, noise: noise, partial: partial)
+    Pass(
+      parameters: parameters, arena: arena, starts: starts, noise: noise, partial: partial, measurement: measurement)
   }
 }
 

@@ -47,6 +47,7 @@ struct FeedForwardAndMemory: Branch {
   }
 
   func finish(_ pass: Pass, into delta: UnsafeMutableRawPointer) {
+    if let measurement = pass.measurement { measure(pass, measurement, delta) }
     feedForward.finish(pass, into: delta)
     memory.add(pass, to: delta)
   }

@@ -1,9 +1,12 @@
 // Where everything that is not parameters lies: computed from the shape alone, before anything is allocated.
 import Kernels
 
-/// Where one objective's targets lie, and what comes of them: [M] each, lists [M, capacity].
+/// Where one objective's targets lie, and what comes of them: [M] each, lists [M, capacity]. The last two are empty unless the
+/// trained loss can differ from the one that is measured.
 struct TargetPlaces: Sendable {
-  let tokens, weights, counts, entropy, losses: FloatPlace
+  let tokens, weights, counts, entropy, losses, trained, spread: FloatPlace
+  /// [M, 2]; nil for targets without tails.
+  let tails: FloatPlace?
 }
 
 /// All memory of a shard that is not parameters.
@@ -14,6 +17,8 @@ struct ActivationLayout: Sendable {
   /// One an MTP head; parallel heads share one, since they live one after the other.
   let furtherHeads: [FurtherHeadPlaces]
   let furtherShared: FurtherSharedPlaces
+  /// Nil without JTP.
+  let fetch: FetchPlaces?
   let final: FloatPlace  // [M, d] the stream before the final norm
   let finalScale: FloatPlace  // the final norm's statistics
   let hidden: OperandPlace  // E [M, d]
@@ -68,15 +73,18 @@ struct ActivationLayout: Sendable {
     stream = StreamPlaces(room, widest: first.slots.map { $0.branch.widest(c) }.max() ?? 0, in: &layout)
     logits = layout.closePassing(shared: max(logitsSize(c.streams[0].count), logitsSize(1)))
     furtherShared = FurtherSharedPlaces(room, in: &layout)
+    fetch = c.joint.map { FetchPlaces(room, slots: $0.heads.count, $0.settings, in: &layout) }
     final = layout.floats(M * c.width)
     finalScale = layout.floats(M * Norm.statistics(c))
     hidden = layout.operands(M * c.width, E)
     dHidden = layout.operands(room.isTrained ? M * c.width : 0, E)
     layout.part = .targets
     targets = c.objectives.map { objective in
-      TargetPlaces(
+      let shaped = objective.isShaped && room.isTrained ? M : 0
+      return TargetPlaces(
         tokens: layout.floats(M * objective.capacity), weights: layout.floats(M * objective.capacity),
-        counts: layout.floats(M), entropy: layout.floats(M), losses: layout.floats(M))
+        counts: layout.floats(M), entropy: layout.floats(M), losses: layout.floats(M), trained: layout.floats(shaped),
+        spread: layout.floats(shaped), tails: objective.hasTails && room.isTrained ? layout.floats(2 * M) : nil)
     }
     hits = layout.floats((M + 3) / 4)
     firstHits = layout.floats((M + 3) / 4)

@@ -7,18 +7,21 @@ package struct Storage: ~Copyable {
   package let base: UnsafeMutableRawPointer
   package let bytes: Int
 
+  /// - Parameter isSparse: whether only some pages of it will ever be used: the others then take no memory.
   /// - Throws: `TransformerError.memory` when the machine has not that much.
-  package init(bytes: Int) throws(TransformerError) {
+  package init(bytes: Int, isSparse: Bool = false) throws(TransformerError) {
     let bytes = max(bytes, 4096)
     let memory = mmap(nil, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
     guard let memory, memory != MAP_FAILED else { throw TransformerError.memory(bytes: bytes) }
-    madvise(memory, bytes, Self.hugePages)
+    madvise(memory, bytes, isSparse ? Self.smallPages : Self.hugePages)
     base = memory
     self.bytes = bytes
   }
 
   /// MADV_HUGEPAGE, a macro: a pass over hundreds of megabytes should not wait for page tables.
   private static let hugePages: Int32 = 14
+  /// MADV_NOHUGEPAGE.
+  private static let smallPages: Int32 = 15
 
   deinit { munmap(base, bytes) }
 

@@ -18,6 +18,9 @@ package struct Configuration: Sendable, Equatable {
   package var objectives: [Objective]
   /// How the heads for tokens further ahead are built; nil where there are none.
   package var multiToken: MultiToken?
+  /// The number in the micro-batch of the first row that this network takes, where other processes take other rows: dropout goes
+  /// by the number.
+  package var firstRow = 0
 
   package init(
     _ size: NetworkSize, ropeTheta: Double = 10_000, epsilon: Float = 1e-6, dropout: Float = 0,
@@ -42,8 +45,18 @@ package struct Configuration: Sendable, Equatable {
   /// The objectives that each stream of hidden states serves, as indices: the trunk's own first, then an MTP head each.
   package var streams: [[Int]] {
     [objectives.indices.filter { objectives[$0].isOnTrunk }]
-      + objectives.indices.filter { !objectives[$0].isOnTrunk }.map { [$0] }
+      + objectives.indices.filter { !objectives[$0].isOnTrunk && !objectives[$0].isJoint }.map { [$0] }
   }
+
+  /// JTP's heads as indices of objectives, nearest first, and what they have in common; nil where there are none.
+  package var joint: (heads: [Int], settings: JointToken)? {
+    let heads = objectives.indices.filter { objectives[$0].isJoint }
+    guard let last = heads.last, case .jointToken(let settings) = objectives[last] else { return nil }
+    return (heads, settings)
+  }
+
+  /// Whether the trained next-token loss can be something else than cross-entropy.
+  package var shapesNextToken: Bool { objectives.contains(where: \.isShaped) }
 
   /// Width of what goes into the MLP's activation: gate and value, or the value alone.
   package var gateWidth: Int { style.isGated ? 2 * size.inner : size.inner }
@@ -54,7 +67,7 @@ package struct Configuration: Sendable, Equatable {
   package var shape: NetworkShape {
     NetworkShape(
       size, furtherHeads: streams.count - 1, isSequential: multiToken == .sequential,
-      unembeddings: streams[0].compactMap { objectives[$0].unembedding })
+      unembeddings: streams[0].compactMap { objectives[$0].unembedding }, hasFetch: joint != nil)
   }
 
   /// - Throws: `TransformerError.shape` with a sentence that names the numbers.
@@ -68,9 +81,16 @@ package struct Configuration: Sendable, Equatable {
       further > 0 || multiToken == nil, "MTP heads need an objective for tokens further ahead than the next")
     try require(
       further == 0
-        || (multiToken != nil && objectives[0] == .nextToken(NextToken())
+        || (multiToken != nil && objectives[0].isNextToken
           && (size.blocks > 1 || multiToken == .sequential)),
       "MTP heads need an NTP head beside them and, when parallel, at least one block of trunk below")
+    let distances = objectives.compactMap { objective -> Int? in
+      guard case .jointToken(let joint) = objective else { return nil }
+      return joint.distance
+    }
+    try require(
+      distances.isEmpty || (objectives[0].isNextToken && distances == Array(2...distances.count + 1)),
+      "JTP's heads need an NTP head before them, and predict the second token ahead, the third, and so on")
     try require(
       !style.learnsPositions || !size.hasHeadNorms,
       "norms of queries and keys belong to Llama-style networks, and this one is \(size.kind.rawValue)")

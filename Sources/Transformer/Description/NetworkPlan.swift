@@ -43,16 +43,22 @@ package struct NetworkPlan: Sendable {
   let activations: [ActivationLayout]
   /// What all shards share for memory layers; nil where there are none.
   let sharedMemory: SharedMemory?
+  /// How many processes divide the optimizer's moments.
+  package let momentShares: Int
 
   /// - Parameters:
+  ///   - rows: rows of `configuration.context` tokens in a micro-batch.
   ///   - chunk: positions whose logits exist at a time; nil chooses.
   ///   - shards: in how many parts rows go through: 1, or `threads` where there are as many rows; nil chooses.
+  ///   - isTrained: false leaves gradients out, and blocks share their activations.
   ///   - optimizer: what updates the parameters, for which moments are kept.
   ///   - microBatches: of a step, whose picks of memory layers are kept until the update.
+  ///   - momentShares: how many processes divide the optimizer's moments; each keeps one share of them.
   /// - Throws: `TransformerError.shape` when the shape does not work out.
   package init(
     _ configuration: Configuration, rows: Int, precision: Precision, threads: Int, chunk: Int? = nil,
-    shards: Int? = nil, isTrained: Bool = true, optimizer: OptimizerKind = .adamw, microBatches: Int = 1
+    shards: Int? = nil, isTrained: Bool = true, optimizer: OptimizerKind = .adamw, microBatches: Int = 1,
+    momentShares: Int = 1
   ) throws {
     try configuration.check()
     guard rows >= 1, threads >= 1 else {
@@ -79,6 +85,7 @@ package struct NetworkPlan: Sendable {
     self.precision = precision
     self.threads = threads
     self.isTrained = isTrained
+    self.momentShares = momentShares
     self.parameters = parameters
     self.shards = all
     self.chunk = chunk
@@ -102,7 +109,8 @@ package struct NetworkPlan: Sendable {
 
   /// Bytes by what they are for, in the order of `MemoryPart`; parts that are empty are left out.
   package var memory: [(part: MemoryPart, bytes: Int)] {
-    let own = Parameters.memory(parameters, precision: precision, isTrained: isTrained, shared: sharedMemory)
+    let own = Parameters.memory(
+      parameters, precision: precision, isTrained: isTrained, shared: sharedMemory, momentShares: momentShares)
     let all = activations.reduce(into: own) { $0.merge($1.arena.parts, uniquingKeysWith: +) }
     return MemoryPart.allCases.compactMap { part in all[part].map { (part, $0) } }.filter { $0.bytes > 0 }
   }
@@ -118,7 +126,7 @@ package enum OperationPart: String, CaseIterable, Sendable {
   /// Queries · keys and weights · values over half the context, as a causal mask needs it.
   case scores
   case feedForward
-  /// How sequential MTP heads take in the stream before them.
+  /// How sequential MTP heads take in the stream before them, and Fetch coming tokens.
   case joints
   /// Memory layers: queries, scores and picked values.
   case memory
@@ -138,6 +146,10 @@ extension NetworkPlan {
       if let part = OperationPart(tensor.description.role) { add(tensor.count, part) }
     }
     for stream in c.streams { add(stream.count * c.vocabulary * c.width, .heads) }
+    if let joint = c.joint {
+      add(joint.heads.count * c.vocabulary * c.width, .heads)
+      counts[.joints, default: 0] += c.fetchOperations
+    }
     let blocks = c.blocks + c.streams.count - 1
     add(blocks * Attention.scoreWeights(c), .scores)
     if let memory = parameters.memory {
@@ -178,6 +190,7 @@ extension PlacedTensor {
     case (.furtherHead, _): .multiTokenHeads
     case (_, .embedding), (_, .positions): .embedding
     case (_, .unembedding): .heads
+    case (_, .fetchIn), (_, .fetchOut): .multiTokenHeads
     case (.memory, _): .tables
     default: .blocks
     }
@@ -193,6 +206,8 @@ extension OperationPart {
     case .feedForwardIn, .feedForwardOut: self = .feedForward
     case .joint: self = .joints
     case .memoryQuery, .memoryKeys, .memoryIn, .memoryOut: self = .memory
+    // Fetch's are used as often as `fetchOperations` says.
+    case .fetchIn, .fetchOut: return nil
     case .embedding, .positions, .norm, .bias, .unembedding, .memoryCores, .memoryFilter, .memoryTable: return nil
     }
   }

@@ -14,6 +14,8 @@ package struct PlacedTensor: Sendable, Equatable {
   package var count: Int { description.count }
   package var start: InitialValues { description.start }
   package var isMatrix: Bool { description.isMatrix }
+  /// True if the tensor belongs to an MTP head.
+  package var isOfFurtherHead: Bool { if case .furtherHead = description.section { true } else { false } }
   /// True if training stores the tensor's gradient: untrained tensors have none, and those of memory layers' tables are sparse.
   package var hasStoredGradient: Bool { description.isTrained && description.role != .memoryTable }
 }
@@ -53,6 +55,8 @@ package struct ParameterLayout: Sendable {
   let finalNorm: Affine
   /// The unembeddings of all heads on the trunk, one below the other.
   let unembedding: Int
+  /// Fetch's queries, keys and values below each other, and its output; nil without JTP.
+  let fetch: (input: Affine, output: Affine)?
   private let offsets: [String: Int]
   private let layers: String
 
@@ -87,6 +91,9 @@ package struct ParameterLayout: Sendable {
     positions = shape.kind.style.learnsPositions ? Self.weight(names.positions, offsets) : nil
     finalNorm = Self.affine(names.finalNorm, offsets)
     unembedding = shape.isTied ? embedding : Self.weight(shape.unembeddings[0], offsets)
+    fetch =
+      shape.hasFetch
+      ? (Self.affine(NetworkShape.fetchIn[0], offsets), Self.affine(NetworkShape.fetchOut, offsets)) : nil
     func section(_ which: TensorGroup) -> GradientSection {
       let first = tensors.firstIndex { $0.description.section == which } ?? tensors.endIndex
       let last = tensors[first...].firstIndex { $0.description.section != which } ?? tensors.endIndex
@@ -119,6 +126,11 @@ package struct ParameterLayout: Sendable {
   /// Bytes of tables that a token reads on its way through all memory layers; backward reads as many.
   package var tableBytesPerToken: Int {
     memory.map { 4 * $0.layers.count * $0.shape.picks * $0.shape.rowWidth } ?? 0
+  }
+
+  /// Ranges of elements whose gradients come about together; tables are in none of them.
+  package var gradientSections: [Range<Int>] {
+    (blockSections + furtherSections + [headSection]).map(\.range).filter { !$0.isEmpty }
   }
 
   /// Elements of the heads' section, and of the largest of a block.

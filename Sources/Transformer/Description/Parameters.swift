@@ -48,15 +48,18 @@ package struct Parameters: ~Copyable {
   private let memoryBlock: Storage
   /// What memory layers share; nil where there are none.
   let sharedMemory: SharedMemory?
+  /// How many processes divide the moments: of each block of them, only the own share is ever used.
+  private let momentShares: Int
 
   /// Bytes of the blocks.
   static func memory(
-    _ layout: ParameterLayout, precision: Precision, isTrained: Bool, shared: SharedMemory?
+    _ layout: ParameterLayout, precision: Precision, isTrained: Bool, shared: SharedMemory?,
+    momentShares: Int = 1
   ) -> [MemoryPart: Int] {
     let bytes = layout.count * 4
     let own: [MemoryPart: Int] = [
       .weights: bytes, .gradients: isTrained ? layout.stored * 4 : 0,
-      .moments: isTrained ? bytes + layout.secondMoments * 4 : 0,
+      .moments: isTrained ? (bytes + layout.secondMoments * 4) / momentShares : 0,
       .operands: precision == .bf16 ? layout.stored * 2 : 0,
       .working: isTrained ? VectorMath.pieces(of: layout.stored) * MemoryLayout<Double>.stride : 0,
     ]
@@ -70,14 +73,17 @@ package struct Parameters: ~Copyable {
     try self.init(layout, precision: precision, isTrained: isTrained, shared: nil)
   }
 
-  init(_ layout: ParameterLayout, precision: Precision, isTrained: Bool, shared: SharedMemory?) throws {
+  init(
+    _ layout: ParameterLayout, precision: Precision, isTrained: Bool, shared: SharedMemory?, momentShares: Int = 1
+  ) throws {
     let shared = shared ?? layout.memory.map { SharedMemory($0, precision: precision, positions: 0, threads: 1) }
     let bytes = layout.count * 4
     let memory = Self.memory(layout, precision: precision, isTrained: isTrained, shared: nil)
     let weights = try Storage(bytes: bytes)
     let gradients = try Storage(bytes: memory[.gradients]!)
-    let firstMoments = try Storage(bytes: isTrained ? bytes : 0)
-    let secondMoments = try Storage(bytes: isTrained ? layout.secondMoments * 4 : 0)
+    let isSparse = momentShares > 1
+    let firstMoments = try Storage(bytes: isTrained ? bytes : 0, isSparse: isSparse)
+    let secondMoments = try Storage(bytes: isTrained ? layout.secondMoments * 4 : 0, isSparse: isSparse)
     let operands = try Storage(bytes: memory[.operands]!)
     let norm = try Storage(bytes: memory[.working]!)
     let sharedBlock = try Storage(bytes: shared?.arena.bytes ?? 0)
@@ -92,12 +98,13 @@ package struct Parameters: ~Copyable {
     normBlock = norm
     memoryBlock = sharedBlock
     sharedMemory = shared
+    self.momentShares = momentShares
   }
 
   /// What was allocated.
   var bytes: Int {
-    weightBlock.bytes + gradientBlock.bytes + firstMomentBlock.bytes + secondMomentBlock.bytes + operandBlock.bytes
-      + normBlock.bytes + (sharedMemory == nil ? 0 : memoryBlock.bytes)
+    weightBlock.bytes + gradientBlock.bytes + (firstMomentBlock.bytes + secondMomentBlock.bytes) / momentShares
+      + operandBlock.bytes + normBlock.bytes + (sharedMemory == nil ? 0 : memoryBlock.bytes)
   }
 
   /// All of them, with their own gradients.
@@ -119,6 +126,15 @@ package struct Parameters: ~Copyable {
   private func trained(_ floats: UnsafeMutablePointer<Float>) -> UnsafeMutablePointer<Float> {
     precondition(isTrained, "a network made for reading has no gradients")
     return floats
+  }
+
+  /// The sum of the squares of the gradients in some ranges, of which none is longer than the block.
+  package func gradientSquares(in ranges: [Range<Int>], threads: Int) -> Double {
+    ranges.reduce(0) { sum, range in
+      let norm = VectorMath.norm(
+        gradients + range.lowerBound, count: range.count, partial: partialSums, threads: threads)
+      return sum + norm * norm
+    }
   }
 
   /// The Euclidean norm of all gradients.

@@ -68,17 +68,21 @@ struct MemoryPassingPlaces: Sendable {
 struct MemoryLayer {
   let shape: MemoryShape
   let tensors: MemoryTensors
+  /// Its place among all memory layers.
+  let index: Int
   let shared: (all: SharedMemory, layer: SharedMemoryLayer)
   let query: Linear
   /// Nil where values are plain.
   let pre: Linear?
   let out: Linear
   private let queryNorm: Int
-  private let places: MemoryPlaces
-  private let precision: Precision
-  private let threads: Int
+  let places: MemoryPlaces
+  let precision: Precision
+  /// d: of the stream.
+  let width: Int
+  let threads: Int
   /// Of the shard, and its first one in the micro-batch.
-  private let positions: Int
+  let positions: Int
   private let firstPosition: Int
   private let products: MemoryProducts
 
@@ -90,6 +94,8 @@ struct MemoryLayer {
     let (c, shape) = (site.configuration, memory.shape)
     self.shape = shape
     self.places = places
+    self.index = index
+    width = c.width
     tensors = memory.layers[index]
     self.shared = (shared, shared.layers[index])
     precision = site.precision
@@ -129,13 +135,13 @@ struct MemoryLayer {
     Matrix(base, rows: positions * shape.sides, columns: shape.keyWidth, precision: precision)
   }
 
-  private func lists(_ arena: Arena) -> PickLists {
+  func lists(_ arena: Arena) -> PickLists {
     PickLists(
       rows: arena.integers(places.rows), weights: arena[places.weights], sides: arena[places.sides],
       factors: arena[places.factors])
   }
 
-  private func room(_ arena: Arena) -> UnsafeMutablePointer<Float> {
+  func room(_ arena: Arena) -> UnsafeMutablePointer<Float> {
     arena[places.passing.room].assumingMemoryBound(to: Float.self)
   }
 
@@ -174,6 +180,7 @@ struct MemoryLayer {
         cores: cores(parameters), filter: parameters.weights + tensors.filter, into: lists, room: room(arena),
         threads: threads)
     }
+    if let measurement = pass.measurement { measureEdges(pass, measurement) }
     let z = arena[places.z]
     pre?.forward(parameters, x: x, y: UnsafeMutableRawPointer(z))
     StepPart.memory.measured(bytes: positions * shape.picks * shape.rowWidth * 4) {

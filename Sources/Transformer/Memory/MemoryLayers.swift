@@ -6,12 +6,9 @@ import Run
 struct MemoryTensors: Sendable {
   /// What their names begin with.
   let layer: String
-  let keys: Int
-  let keyNorm: Int
+  let keys, keyNorm, filter, table: Int
   /// Nil for product keys.
   let cores: Int?
-  let filter: Int
-  let table: Int
   /// The table's second moments in their block.
   let tableSecondMoment: Int
 }
@@ -38,8 +35,8 @@ struct MemoryLayers: Sendable {
       let table = place(layer, "table")
       return MemoryTensors(
         layer: layer, keys: place(layer, "keys").offset, keyNorm: place(layer, "key_norm").offset,
-        cores: memory.cores > 0 ? place(layer, "cores").offset : nil, filter: place(layer, "filter").offset,
-        table: table.offset, tableSecondMoment: table.secondMoment ?? 0)
+        filter: place(layer, "filter").offset, table: table.offset,
+        cores: memory.cores > 0 ? place(layer, "cores").offset : nil, tableSecondMoment: table.secondMoment ?? 0)
     }
   }
 
@@ -66,13 +63,16 @@ struct SharedMemoryLayer: Sendable {
   let z: FloatPlace  // [T, D_p]
   let ends: FloatPlace  // integers [N]
   let order: FloatPlace  // integers [T, P]
+  let picks: FloatPlace  // integers [N]: picks of each row, for who looks at the run
+  let last: FloatPlace  // integers [N]: the counted step that last picked a row
 }
 
 /// The memory of all layers that shards share: normed keys, and the picks of a step that the tables' gradients follow from.
 struct SharedMemory: Sendable {
   let shape: MemoryShape
   let layers: [SharedMemoryLayer]
-  /// Positions whose picks are recorded, and how many of them were sorted: two integers.
+  /// Four integers: positions whose picks are recorded; how many of them were sorted; steps whose picks were counted, in all and
+  /// since the counts were last cleared.
   let progress: FloatPlace
   let rowRoom: FloatPlace  // [threads, D_p + D_v]
   let partial: FloatPlace  // doubles: parts of a norm
@@ -86,7 +86,7 @@ struct SharedMemory: Sendable {
     let (T, P) = (positions, shape.picks)
     var layout = ArenaLayout()
     layout.part = .picks
-    progress = layout.floats(4)
+    progress = layout.floats(8)
     rowRoom = layout.floats(T > 0 ? threads * shape.rowWidth : 0)
     partial = layout.floats(T > 0 ? 2 * TableGradient.pieces(shape) : 0)
     layers = memory.layers.map { _ in
@@ -98,7 +98,8 @@ struct SharedMemory: Sendable {
         keys: keys, keyScale: keyScale, rows: layout.floats(T * P), weights: layout.floats(T * P * shape.weights),
         factors: layout.floats(shape.preWidth > 0 ? T * P : 0), dPooled: layout.floats(T * shape.valueWidth),
         z: layout.floats(T * shape.preWidth), ends: layout.floats(T > 0 ? shape.rows : 0),
-        order: layout.floats(T * P))
+        order: layout.floats(T * P), picks: layout.floats(T > 0 ? shape.rows : 0),
+        last: layout.floats(T > 0 ? shape.rows : 0))
     }
     self.shape = shape
     self.positions = positions
@@ -118,7 +119,8 @@ extension Arena {
     UnsafeMutableRawPointer(self[place]).assumingMemoryBound(to: Int32.self)
   }
 
-  /// How many positions of the step are recorded, then how many of them are sorted.
+  /// How many positions of the step are recorded, how many of them are sorted, and how many steps were counted, in all and since
+  /// counts were cleared.
   func progress(_ memory: SharedMemory) -> UnsafeMutablePointer<Int> {
     UnsafeMutableRawPointer(self[memory.progress]).assumingMemoryBound(to: Int.self)
   }

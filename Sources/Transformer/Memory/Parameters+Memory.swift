@@ -5,14 +5,14 @@ import Run
 
 extension Parameters {
   /// Runs a body with all that layers share; does nothing in a network without memory layers.
-  private func withMemory(
+  func withMemory(
     _ body: (_ memory: MemoryLayers, _ shared: SharedMemory, _ arena: Arena) -> Void
   ) {
     guard let memory = layout.memory, let shared = sharedMemory, let arena = view.memory else { return }
     body(memory, shared, arena)
   }
 
-  private func tables(_ shared: SharedMemory, _ arena: Arena) -> [TableGradient] {
+  func tables(_ shared: SharedMemory, _ arena: Arena) -> [TableGradient] {
     shared.layers.map {
       TableGradient(
         shared.shape, records: shared.records($0, in: arena), ends: arena.integers($0.ends),
@@ -114,6 +114,7 @@ extension Parameters {
             adam: adam, room: arena[shared.rowRoom], threads: threads)
         }
       }
+      countPicks(shared, arena, threads: threads)
     }
   }
 

@@ -96,7 +96,9 @@ struct Block {
   /// Dropout of what one of the branches adds.
   private func dropout(_ index: Int, _ noise: RandomStream?) -> Dropout? {
     site.dropout(
-      place: UInt64(index) + 1, firstRow: site.rows.lowerBound * site.configuration.context, noise)
+      place: UInt64(index) + 1,
+      firstRow: (site.configuration.firstRow + site.rows.lowerBound) * site.configuration.context,
+      noise)
   }
 
   /// Where the block keeps the stream as it came in.
@@ -108,8 +110,8 @@ struct Block {
   /// - Parameters:
   ///   - x: [M, d] the stream, before `delta` is added.
   ///   - adding: whether `delta` holds what the block before adds to the stream.
-  ///   - again: whether only what backward needs is wanted: then the last branch is left before its end.
-  func forward(_ pass: Pass, x: UnsafeMutablePointer<Float>, adding: Bool, again: Bool = false) {
+  ///   - recomputes: whether only what backward needs is wanted: then the last branch is left before its end.
+  func forward(_ pass: Pass, x: UnsafeMutablePointer<Float>, adding: Bool, recomputes: Bool = false) {
     let arena = pass.arena
     let delta = operand(arena[stream.delta])
     var x = x
@@ -120,7 +122,7 @@ struct Block {
         pass.parameters, floats(x), adding: adding ? delta : nil, sum: floats(arena[step.slot.x]), y: operand(normed),
         statistics: arena[step.slot.scale])
       step.branch.keep(pass, x: normed)
-      if again && index == steps.count - 1 { return }
+      if recomputes && index == steps.count - 1 { return }
       step.branch.finish(pass, into: delta.base)
       dropout(index, pass.noise)?.apply(delta, threads: threads)
       x = arena[step.slot.x]
@@ -132,10 +134,10 @@ struct Block {
   /// - Parameters:
   ///   - pass: that of forward.
   ///   - accumulates: whether dW is added to what is there.
-  ///   - again: whether another block has taken the place of all that this one's forward left but its input.
-  func backward(_ pass: Pass, accumulates: Bool, again: Bool) {
+  ///   - recomputes: whether another block has taken the place of all that this one's forward left but its input.
+  func backward(_ pass: Pass, accumulates: Bool, recomputes: Bool) {
     let arena = pass.arena
-    if again { forward(pass, x: arena[input], adding: false, again: true) }
+    if recomputes { forward(pass, x: arena[input], adding: false, recomputes: true) }
     let rounded = site.precision == .bf16 ? operand(arena[stream.dxOperand]) : nil
     let dNormed = arena[stream.dNormed]
     for index in steps.indices.reversed() {

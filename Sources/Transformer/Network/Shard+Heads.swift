@@ -11,6 +11,10 @@ struct HeadPass {
   /// Whether gradients are added to what is there: every micro-batch but the first.
   let accumulates: Bool
   let noise: RandomStream?
+  /// Of training; nil where losses are only measured.
+  let stage: TargetStage?
+  /// Whether the first head's predictions are looked at (`HeadOutputs`), where nothing is learned.
+  var measuresOutputs = false
 }
 
 extension Shard {
@@ -19,10 +23,11 @@ extension Shard {
 
   /// The heads on the trunk's own hidden states, and the gradient at the stream below them.
   func predict(_ batch: TokenRows, _ pass: HeadPass) {
-    fillTargets(batch)
+    fillTargets(batch, stage: pass.stage)
     for head in sums.indices { sums[head] = LossSum() }
     let accumulates = pass.factors != nil && begin(layout.headSection, accumulates: pass.accumulates)
     predict(0, hidden: arena[places.hidden], dHidden: arena[places.dHidden], pass, accumulates: accumulates)
+    predictJointly(batch, pass, accumulates: accumulates)
     // Sequential heads first add to the gradient at the hidden states' stream.
     if pass.factors != nil, configuration.multiToken != .sequential { backwardFinalNorm(addsTo: false) }
   }
@@ -32,19 +37,35 @@ extension Shard {
     _ stream: Int, hidden: UnsafeMutableRawPointer, dHidden: UnsafeMutableRawPointer, _ pass: HeadPass,
     accumulates: Bool
   ) {
-    let objectives = streams[stream]
+    predict(
+      streams[stream], isTrunk: stream == 0, hidden: hidden, dHidden: dHidden, pass, accumulates: accumulates)
+  }
+
+  /// The losses of some objectives on the same hidden states, and where something is learned the gradient at them.
+  /// - Parameters:
+  ///   - isTrunk: whether these are the trunk's, with all their unembeddings; else there is one objective, with NTP's.
+  ///   - hidden: E [M, d].
+  ///   - dHidden: E [M, d], written.
+  ///   - accumulates: whether the unembeddings' gradients are added to what is there.
+  func predict(
+    _ objectives: [Int], isTrunk: Bool, hidden: UnsafeMutableRawPointer, dHidden: UnsafeMutableRawPointer,
+    _ pass: HeadPass, accumulates: Bool
+  ) {
     let first = rows.lowerBound * configuration.context
     let ranking = pass.ranking.flatMap { isRanked in
       objectives.first { configuration.objectives[$0].ranks }.map {
         (objective: $0, positions: Array(isRanked[first..<first + positions]))
       }
     }
+    let measured = pass.measuresOutputs && isTrunk
+    if measured && outputs == nil { outputs = HeadOutputs(positions: positions) }
     let place = UnsafeMutableRawPointer(arena[places.hits]).assumingMemoryBound(to: UInt8.self)
-    (stream == 0 ? predictionHeads : onePredictionHead).run(
+    (isTrunk ? predictionHeads : onePredictionHead).run(
       parameters(leaving: layout.headSection), objectives: objectives, hidden: hidden, targets: targets,
-      entropy: entropy, losses: losses,
-      hits: place, firstHits: stream == 0 && pass.factors == nil ? firstHits : nil, ranking: ranking,
-      factors: pass.factors, dHidden: dHidden, accumulates: accumulates, logits: arena.base + places.logits, into: &sums
+      entropy: entropy, losses: losses, shaped: shaped, stage: pass.stage,
+      hits: place, firstHits: isTrunk && pass.factors == nil ? firstHits : nil, ranking: ranking,
+      outputs: measured ? outputs : nil, factors: pass.factors, dHidden: dHidden, accumulates: accumulates,
+      logits: arena.base + places.logits, into: &sums
     )
   }
 
@@ -53,23 +74,34 @@ extension Shard {
   /// - Parameters:
   ///   - weights: λ, one a head.
   ///   - denominators: positions of the whole batch that count, one a head.
-  func squareHiddenGradients(_ batch: TokenRows, weights: [Float], denominators: [Int]) {
-    fillTargets(batch)
+  func squareHiddenGradients(_ batch: TokenRows, weights: [Float], denominators: [Int], stage: TargetStage?) {
+    fillTargets(batch, stage: stage)
     hiddenSquares = weights.map { _ in 0 }
-    func square(_ objective: Int, stream: Int, hidden: UnsafeMutableRawPointer, dHidden: UnsafeMutableRawPointer) {
-      // The heads of a stream share its gradient: all but one have no weight.
+    /// Heads that share a gradient: all but one have no weight.
+    func pass(of objective: Int) -> HeadPass {
       let factors = LossFactors(
         weights: weights.indices.map { $0 == objective ? weights[$0] : 0 }, denominators: denominators)
       for head in sums.indices { sums[head] = LossSum() }
-      predict(
-        stream, hidden: hidden, dHidden: dHidden,
-        HeadPass(factors: factors, ranking: nil, accumulates: false, noise: nil), accumulates: false)
+      return HeadPass(factors: factors, ranking: nil, accumulates: false, noise: nil, stage: stage)
+    }
+    func square(_ objective: Int, stream: Int, hidden: UnsafeMutableRawPointer, dHidden: UnsafeMutableRawPointer) {
+      predict(stream, hidden: hidden, dHidden: dHidden, pass(of: objective), accumulates: false)
+      keepSquare(objective, of: dHidden)
+    }
+    func keepSquare(_ objective: Int, of dHidden: UnsafeMutableRawPointer) {
       hiddenSquares[objective] = (0..<positions).reduce(0) { sum, position in
         self.hidden(at: dHidden, position: position).reduce(sum) { $0 + Double($1) * Double($1) }
       }
     }
     for objective in streams[0] {
       square(objective, stream: 0, hidden: arena[places.hidden], dHidden: arena[places.dHidden])
+    }
+    for objective in configuration.joint?.heads ?? [] {
+      let dHidden = arena[places.dHidden]
+      dHidden.initializeMemory(
+        as: UInt8.self, repeating: 0, count: positions * configuration.width * precision.bytes)
+      predictJointly(batch, pass(of: objective), accumulates: false)
+      keepSquare(objective, of: dHidden)
     }
     for index in furtherHeads.indices {
       readFurther(index, batch)
@@ -144,7 +176,7 @@ extension Shard {
     guard pass.factors != nil else { return }
     let accumulates = begin(section, accumulates: pass.accumulates)
     head.block.backward(
-      self.pass(parameters(leaving: section), batch, pass.noise), accumulates: accumulates, again: false)
+      self.pass(parameters(leaving: section), batch, pass.noise), accumulates: accumulates, recomputes: false)
     let isLast = index == furtherHeads.count - 1
     let (carried, dx) = (arena[places.furtherShared.carried], arena[places.stream.dx])
     StepPart.sums.measured(bytes: 12 * positions * configuration.width) {
@@ -168,7 +200,8 @@ extension Shard {
     guard pass.factors != nil else { return }
     let accumulates = begin(layout.furtherSections[index], accumulates: pass.accumulates)
     backwardSequential(
-      index, batch, accumulates: accumulates, noise: pass.noise, again: configuration.recomputesBlocks && !isDeepest)
+      index, batch, accumulates: accumulates, noise: pass.noise,
+      recomputes: configuration.recomputesBlocks && !isDeepest)
   }
 
   /// The stream that a sequential head reads: the one before it.
@@ -202,14 +235,14 @@ extension Shard {
   }
 
   private func backwardSequential(
-    _ index: Int, _ batch: TokenRows, accumulates: Bool, noise: RandomStream?, again: Bool
+    _ index: Int, _ batch: TokenRows, accumulates: Bool, noise: RandomStream?, recomputes: Bool
   ) {
     let pass = pass(parameters(leaving: layout.furtherSections[index]), batch, noise)
     let head = furtherHeads[index]
     let own = head.places
     guard let joint = head.joint else { preconditionFailure("a sequential head has a projection") }
     let width = configuration.width
-    head.block.backward(pass, accumulates: accumulates, again: again)
+    head.block.backward(pass, accumulates: accumulates, recomputes: recomputes)
     let dx = arena[places.stream.dxOperand]
     let dJoined = operand(arena[places.furtherShared.dJoined], columns: 2 * width)
     joint.projection.backward(pass.parameters, dy: dx, x: arena[own.joined], dx: dJoined.base, accumulates: accumulates)

@@ -18,12 +18,16 @@ final class Shard {
   let targets: [SparseTargets]
   let entropy: [UnsafeMutablePointer<Float>]
   let losses: [UnsafeMutablePointer<Float>]
+  /// Of each head whose trained loss can differ from `losses`, the trained loss and the predictions' entropy; else nil.
+  let shaped: [ShapedCrossEntropy.Results?]
   let blocks: [Block]
   let finalNorm: Norm
   /// The heads on the trunk's own hidden states, and the one on each MTP head's.
   let predictionHeads: PredictionHeads
   let onePredictionHead: PredictionHeads
   let furtherHeads: [FurtherHead]
+  /// Nil without JTP.
+  let fetch: Fetch?
   /// Which objectives are predicted from the trunk's hidden states, and which from those of each MTP head.
   let streams: [[Int]]
   /// All products of this shard, which know whether one of them failed.
@@ -34,11 +38,15 @@ final class Shard {
   var firstHits: UnsafeMutablePointer<UInt8> {
     UnsafeMutableRawPointer(arena[places.firstHits]).assumingMemoryBound(to: UInt8.self)
   }
+  /// What the first head's predictions were like, when that was last asked for; nil before.
+  var outputs: HeadOutputs?
   /// What its rows lost in the pass that is being made, and how many of their positions count: a head each.
   var sums: [LossSum]
   private(set) var counts: [Int]
   /// The squared norm of each head's gradient at the final hidden states, as last asked for.
   var hiddenSquares: [Double] = []
+  /// What memory layers are measured in, at evaluations; nil in training.
+  var measurement: MemoryMeasurement?
 
   /// - Parameters:
   ///   - index: which of the plan's shards.
@@ -68,6 +76,9 @@ final class Shard {
           c, heads: count, offset: layout.unembedding, positions: rows.count * c.context, chunk: network.chunk,
           precision: precision, sharers: network.shards.count, isTrained: network.isTrained, products: products)
       }
+      fetch = try places.fetch.map { place throws(ProductError) in
+        try Fetch(site("", number: 0), at: place, layout.fetch)
+      }
       predictionHeads = try heads(c.streams[0].count)
       onePredictionHead = try heads(1)
     } catch {
@@ -82,10 +93,15 @@ final class Shard {
     targets = zip(places.targets, c.objectives).map { list, objective in
       SparseTargets(
         tokens: integers(list.tokens), weights: arena[list.weights], counts: integers(list.counts),
-        capacity: objective.capacity)
+        capacity: objective.capacity, tails: list.tails.map { arena[$0] })
     }
     entropy = places.targets.map { arena[$0.entropy] }
     losses = places.targets.map { arena[$0.losses] }
+    shaped = zip(places.targets, c.objectives).map { list, objective in
+      guard objective.isShaped else { return nil }
+      return ShapedCrossEntropy.Results(
+        losses: arena[list.trained], plain: arena[list.losses], entropies: arena[list.spread])
+    }
     finalNorm = Norm(c, at: layout.finalNorm, threads: threads)
     streams = c.streams
     configuration = c
@@ -153,7 +169,7 @@ final class Shard {
     var x = arena[blocks[0].input]
     StepPart.tables.measured(bytes: 8 * self.positions * c.width) {
       Embedding.forward(
-        parameters.weights + layout.embedding, tokens: batch.tokens, context: c.context, stride: batch.stride,
+        parameters.weights + layout.embedding, tokens: batch.read, context: c.context, stride: batch.stride,
         x: stream(x), threads: threads)
       if let positions = layout.positions {
         Embedding.addPositions(
@@ -175,15 +191,16 @@ final class Shard {
   func pass(_ parameters: ParameterView, _ batch: TokenRows, _ noise: RandomStream?) -> Pass {
     Pass(
       parameters: parameters, arena: arena, starts: starts(of: batch), noise: noise,
-      partial: arena[places.stream.partial])
+      partial: arena[places.stream.partial], measurement: measurement)
   }
 
   /// Turns the gradient at the stream after one block of the trunk into the one before it.
-  /// - Parameter again: whether another block has taken the place of what this one's forward left.
-  func backward(block index: Int, _ batch: TokenRows, accumulates: Bool, noise: RandomStream?, again: Bool) {
+  /// - Parameter recomputes: whether another block has taken the place of what this one's forward left.
+  func backward(block index: Int, _ batch: TokenRows, accumulates: Bool, noise: RandomStream?, recomputes: Bool) {
     let section = layout.blockSections[index]
     let accumulates = begin(section, accumulates: accumulates)
-    blocks[index].backward(pass(parameters(leaving: section), batch, noise), accumulates: accumulates, again: again)
+    blocks[index].backward(
+      pass(parameters(leaving: section), batch, noise), accumulates: accumulates, recomputes: recomputes)
   }
 
   /// From the gradient at the stream before the first block to those of the tables, which shards add to in turn.
@@ -200,7 +217,7 @@ final class Shard {
           dx, context: c.context, starts: starts(of: batch), dTable: all.gradient(positions), threads: threads)
       }
     }
-    backwardTable(dx, tokens: batch.tokens, batch, into: all, threads: threads)
+    backwardTable(dx, tokens: batch.read, batch, into: all, threads: threads)
   }
 
   /// Adds the gradient at embedded tokens to that of the table.
@@ -245,7 +262,7 @@ final class Shard {
     noise.map {
       Dropout(
         rate: configuration.dropout, random: $0.branch(UInt64.max - UInt64(depth)),
-        firstRow: rows.lowerBound * configuration.context)
+        firstRow: (configuration.firstRow + rows.lowerBound) * configuration.context)
     }
   }
 
@@ -264,18 +281,18 @@ final class Shard {
     }
   }
 
-  func fillTargets(_ batch: TokenRows) {
-    StepPart.targets.measured { fill(batch) }
+  func fillTargets(_ batch: TokenRows, stage: TargetStage?) {
+    StepPart.targets.measured { fill(batch, stage) }
   }
 
-  private func fill(_ batch: TokenRows) {
+  private func fill(_ batch: TokenRows, _ stage: TargetStage?) {
     let context = configuration.context
     for (head, objective) in configuration.objectives.enumerated() {
       let targets = targets[head]
       let entropy = entropy[head]
       Team.split(batch.rows, threads: threads) { _, rows in
         for row in rows {
-          objective.fill(targets.from(row * context), entropy: entropy + row * context, row: batch[row])
+          objective.fill(targets.from(row * context), entropy: entropy + row * context, row: batch[row], stage: stage)
         }
       }
     }

@@ -33,18 +33,20 @@ extension Transformer {
   /// - Parameters:
   ///   - row: tokens, of which the first `position + 1` are the input.
   ///   - documents: the document of each token; nil if the row is one document.
+  ///   - stage: of training; nil for what evaluations measure.
   package static func targets(
-    of objective: Objective, in row: [Int32], at position: Int, documents: [Int32]? = nil
+    of objective: Objective, in row: [Int32], at position: Int, documents: [Int32]? = nil, stage: TargetStage? = nil
   ) -> [(token: Int32, weight: Float)] {
-    allTargets(of: objective, in: row, documents: documents)[position]
+    allTargets(of: objective, in: row, documents: documents, stage: stage)[position]
   }
 
   /// The targets of an objective at every position of a row, nearest first, with their weights.
   /// - Parameters:
   ///   - row: tokens; −1 stands for a missing one.
   ///   - documents: the document of each token; nil if the row is one document.
+  ///   - stage: of training; nil for what evaluations measure.
   package static func allTargets(
-    of objective: Objective, in row: [Int32], documents: [Int32]? = nil
+    of objective: Objective, in row: [Int32], documents: [Int32]? = nil, stage: TargetStage? = nil
   ) -> [[(token: Int32, weight: Float)]] {
     let capacity = objective.capacity
     var tokens = [Int32](repeating: 0, count: row.count * capacity)
@@ -64,7 +66,7 @@ extension Transformer {
                   entropy: entropy.baseAddress!,
                   row: TokenRow(
                     tokens: row.baseAddress!, count: row.count, context: row.count,
-                    documents: documents == nil ? nil : places.baseAddress))
+                    documents: documents == nil ? nil : places.baseAddress), stage: stage)
               }
             }
           }

@@ -13,37 +13,27 @@ package struct Transformer: ~Copyable {
   package let parameters: Parameters
   /// Each takes some of the rows through.
   let shards: [Shard]
-  /// Tokens behind a row's positions that sequential heads read.
-  private let lookahead: Int
+  /// Tokens behind a row's positions that sequential heads and Fetch read.
+  package let lookahead: Int
+  /// Whether embeddings that Fetch reads learn from it.
+  private let learnsComingTokens: Bool
 
   /// Allocates everything and makes every product; weights are zero until `initialize` or a checkpoint sets them.
-  /// - Parameters:
-  ///   - rows: rows of `configuration.context` tokens in a micro-batch.
-  ///   - chunk: positions whose logits exist at a time; nil chooses.
-  ///   - shards: in how many parts rows go through: 1, or `threads` where there are as many rows; nil chooses.
-  ///   - isTrained: without it there are no gradients, and blocks share their activations.
-  ///   - optimizer: what will update the parameters, for which moments are kept.
-  ///   - microBatches: the most of a step.
-  /// - Throws: `TransformerError` when the shape does not work out, memory is short or oneDNN refuses.
-  package init(
-    _ configuration: Configuration, rows: Int, precision: Precision, threads: Int, chunk: Int? = nil,
-    shards: Int? = nil, isTrained: Bool = true, optimizer: OptimizerKind = .adamw, microBatches: Int = 1
-  ) throws {
-    let plan = try NetworkPlan(
-      configuration, rows: rows, precision: precision, threads: threads, chunk: chunk, shards: shards,
-      isTrained: isTrained, optimizer: optimizer, microBatches: microBatches)
+  /// - Throws: `TransformerError` when memory is short or oneDNN refuses.
+  package init(_ plan: NetworkPlan) throws {
     let parameters = try Parameters(
-      plan.parameters, precision: precision, isTrained: isTrained, shared: plan.sharedMemory)
+      plan.parameters, precision: plan.precision, isTrained: plan.isTrained, shared: plan.sharedMemory,
+      momentShares: plan.momentShares)
     let view = parameters.view
     // Shards of one thread each leave the team at one.
-    defer { Team.resize(to: threads) }
-    self.shards = try plan.shards.indices.map { try Shard($0, of: plan, parameters: view) }
-    self.configuration = configuration
-    self.precision = precision
-    self.rows = rows
-    self.threads = threads
+    defer { Team.resize(to: plan.threads) }
+    shards = try plan.shards.indices.map { try Shard($0, of: plan, parameters: view) }
+    (configuration, precision, rows, threads) = (plan.configuration, plan.precision, plan.rows, plan.threads)
     self.parameters = parameters
-    lookahead = configuration.multiToken == .sequential ? plan.parameters.furtherSections.count : 0
+    lookahead = max(
+      configuration.multiToken == .sequential ? plan.parameters.furtherSections.count : 0,
+      configuration.joint?.heads.count ?? 0)
+    learnsComingTokens = configuration.joint?.settings.learnsEmbeddings ?? false
   }
 
   /// Bytes that were allocated for it, as `NetworkPlan` says them beforehand.
@@ -72,7 +62,8 @@ package struct Transformer: ~Copyable {
   }
 
   /// Adds what shards have of a section's gradients to those of the parameters.
-  private func gather(_ section: GradientSection) {
+  /// - Parameter finished: told that nothing more is added, as `heads` says.
+  private func gather(_ section: GradientSection, _ finished: ((Range<Int>) -> Void)?) {
     for shard in shards {
       guard let gradients = shard.gradients(of: section) else { continue }
       StepPart.sums.measured(bytes: 12 * section.range.count) {
@@ -80,6 +71,12 @@ package struct Transformer: ~Copyable {
           gradients, to: parameters.gradients + section.range.lowerBound, count: section.range.count, threads: threads)
       }
     }
+    guard let finished else { return }
+    // Tables are added to until the end of the backward pass.
+    let layout = parameters.layout
+    let hasTables =
+      section.range.contains(layout.embedding) || layout.positions.map { section.range.contains($0) } ?? false
+    if !hasTables { finished(section.range) }
   }
 
   // MARK: There and back
@@ -104,12 +101,20 @@ package struct Transformer: ~Copyable {
   }
 
   /// The losses and hits of all heads on the hidden states that `forward` left.
-  /// - Parameter isRanked: for each of the M positions whether the TOP head's ranking is looked at there; nil looks at none.
-  package func losses(_ batch: TokenRows, ranking isRanked: [Bool]? = nil) -> [LossSum] {
+  /// - Parameters:
+  ///   - isRanked: for each of the M positions whether the TOP head's ranking is looked at there; nil looks at none.
+  ///   - measuresOutputs: whether `outputStatistics` are computed.
+  package func losses(
+    _ batch: TokenRows, ranking isRanked: [Bool]? = nil, measuresOutputs: Bool = false
+  ) -> [LossSum] {
     let positions = rows * configuration.context
     precondition(isRanked.map { $0.count == positions } ?? true, "each of the \(positions) positions has a flag")
     var sums = [LossSum](repeating: LossSum(), count: configuration.objectives.count)
-    runHeads(batch, HeadPass(factors: nil, ranking: isRanked, accumulates: false, noise: nil), into: &sums)
+    runHeads(
+      batch,
+      HeadPass(
+        factors: nil, ranking: isRanked, accumulates: false, noise: nil, stage: nil, measuresOutputs: measuresOutputs),
+      nil, into: &sums)
     return sums
   }
 
@@ -123,10 +128,12 @@ package struct Transformer: ~Copyable {
   ///   - weights: λ, one a head.
   ///   - denominators: positions that count in the whole step, one a head; 0 where none does.
   ///   - accumulates: whether gradients are added to what is there: every micro-batch but the first.
+  ///   - stage: of the run, for losses that change with it; nil trains on what evaluations measure.
+  ///   - finished: called with each range of the gradients, in elements, that no later part of the pass changes.
   ///   - sums: one a head, added to.
   package func heads(
     _ batch: TokenRows, weights: [Float], denominators: [Int], accumulates: Bool, noise: RandomStream? = nil,
-    into sums: inout [LossSum]
+    stage: TargetStage? = nil, finished: ((Range<Int>) -> Void)? = nil, into sums: inout [LossSum]
   ) {
     precondition(weights.count == configuration.objectives.count && denominators.count == weights.count)
     if !accumulates {
@@ -135,36 +142,45 @@ package struct Transformer: ~Copyable {
     }
     let factors = LossFactors(weights: weights, denominators: denominators)
     let noise = configuration.dropout > 0 ? noise : nil
-    runHeads(batch, HeadPass(factors: factors, ranking: nil, accumulates: accumulates, noise: noise), into: &sums)
+    runHeads(
+      batch, HeadPass(factors: factors, ranking: nil, accumulates: accumulates, noise: noise, stage: stage), finished,
+      into: &sums)
   }
 
   /// What all heads lose, and where something is learned the gradient at the stream that the trunk's backward begins with.
-  private func runHeads(_ batch: TokenRows, _ pass: HeadPass, into sums: inout [LossSum]) {
+  private func runHeads(
+    _ batch: TokenRows, _ pass: HeadPass, _ finished: ((Range<Int>) -> Void)?, into sums: inout [LossSum]
+  ) {
     let learns = pass.factors != nil
     let layout = parameters.layout
     each(batch) { $0.predict($1, pass) }
+    if learns, learnsComingTokens {
+      inTurn(batch) { $0.backwardComingTokens($1, into: parameters.view, threads: threads) }
+    }
     switch configuration.multiToken {
     case nil: break
     case .parallel:
       if learns {
-        backward(block: configuration.blocks - 1, batch, accumulates: pass.accumulates, noise: pass.noise, again: false)
+        backward(
+          block: configuration.blocks - 1, batch, accumulates: pass.accumulates, noise: pass.noise, recomputes: false,
+          finished)
         each(batch) { shard, _ in shard.carryGradient() }
       }
       for (index, section) in layout.furtherSections.enumerated() {
         each(batch) { $0.runParallel(index, $1, pass) }
-        if learns { gather(section) }
+        if learns { gather(section, finished) }
       }
     case .sequential:
       each(batch) { $0.forwardSequential($1, pass) }
       for index in (0..<layout.furtherSections.count).reversed() {
         each(batch) { $0.runSequential(index, $1, pass) }
         guard learns else { continue }
-        gather(layout.furtherSections[index])
+        gather(layout.furtherSections[index], finished)
         inTurn(batch) { $0.backwardTable(index, $1, noise: pass.noise, into: parameters.view, threads: threads) }
       }
       if learns { each(batch) { shard, _ in shard.backwardFinalNorm(addsTo: true) } }
     }
-    if learns { gather(layout.headSection) }
+    if learns { gather(layout.headSection, finished) }
     for head in sums.indices {
       // A batch's own sum first, so that rounding does not depend on what was added before.
       var sum = LossSum()
@@ -177,7 +193,10 @@ package struct Transformer: ~Copyable {
   /// - Parameters:
   ///   - accumulates: whether they are added to what is there, as in `heads`.
   ///   - noise: that of `forward`.
-  package func backward(_ batch: TokenRows, accumulates: Bool, noise: RandomStream? = nil) {
+  ///   - finished: that of `heads`; tables are not reported.
+  package func backward(
+    _ batch: TokenRows, accumulates: Bool, noise: RandomStream? = nil, finished: ((Range<Int>) -> Void)? = nil
+  ) {
     precondition(parameters.isTrained, "a network made for reading cannot go backward")
     let c = configuration
     let noise = c.dropout > 0 ? noise : nil
@@ -186,29 +205,48 @@ package struct Transformer: ~Copyable {
     // What the last block left is still there, unless heads with blocks of their own came after it.
     let fresh = c.multiToken == nil ? below - 1 : -1
     for index in (0..<below).reversed() {
-      backward(block: index, batch, accumulates: accumulates, noise: noise, again: c.recomputesBlocks && index != fresh)
+      backward(
+        block: index, batch, accumulates: accumulates, noise: noise, recomputes: c.recomputesBlocks && index != fresh,
+        finished
+      )
     }
     inTurn(batch) { $0.backwardTables($1, noise: noise, into: parameters.view, threads: threads) }
     parameters.recordPicks(after: rows * c.context)
   }
 
-  private func backward(block index: Int, _ batch: TokenRows, accumulates: Bool, noise: RandomStream?, again: Bool) {
-    each(batch) { $0.backward(block: index, $1, accumulates: accumulates, noise: noise, again: again) }
-    gather(parameters.layout.blockSections[index])
+  private func backward(
+    block index: Int, _ batch: TokenRows, accumulates: Bool, noise: RandomStream?, recomputes: Bool,
+    _ finished: ((Range<Int>) -> Void)?
+  ) {
+    each(batch) { $0.backward(block: index, $1, accumulates: accumulates, noise: noise, recomputes: recomputes) }
+    gather(parameters.layout.blockSections[index], finished)
   }
 
   /// ‖∂(λ · loss)/∂h‖ of each head at the final hidden states h [M, d] that it reads, for the mean loss over a batch. Gradients of
   /// parameters are of no use afterwards.
-  /// - Parameter weights: λ, one a head.
+  /// - Parameters:
+  ///   - weights: λ, one a head.
+  ///   - denominators: positions of the whole batch that count, one a head, where these are some of its rows; nil counts them.
+  ///   - stage: as in `heads`.
   /// - Returns: one norm a head.
-  package func gradientsAtHidden(_ batch: TokenRows, weights: [Float]) -> [Double] {
+  package func gradientsAtHidden(
+    _ batch: TokenRows, weights: [Float], denominators: [Int]? = nil, stage: TargetStage? = nil
+  ) -> [Double] {
     precondition(parameters.isTrained, "a network made for reading has no gradients")
-    var denominators = weights.map { _ in 0 }
-    countPositions(batch, into: &denominators)
+    var counted = weights.map { _ in 0 }
+    if denominators == nil { countPositions(batch, into: &counted) }
+    let denominators = denominators ?? counted
     forward(batch)
-    each(batch) { $0.squareHiddenGradients($1, weights: weights, denominators: denominators) }
+    each(batch) { $0.squareHiddenGradients($1, weights: weights, denominators: denominators, stage: stage) }
     return weights.indices.map { head in
       shards.reduce(0) { $0 + $1.hiddenSquares[head] }.squareRoot()
+    }
+  }
+
+  /// Makes all stored gradients 0 but those of the MTP heads' own tensors, so that nothing else learns.
+  package func keepFurtherGradients() {
+    for tensor in parameters.layout.tensors where tensor.hasStoredGradient && !tensor.isOfFurtherHead {
+      (parameters.gradients + tensor.offset).update(repeating: 0, count: tensor.count)
     }
   }
 

@@ -10,6 +10,9 @@ package struct LossSum: Sendable, Equatable {
   package var loss = 0.0
   /// Σ entropy of the targets, nats.
   package var entropy = 0.0
+  /// Σ of the loss that is trained and of the entropy of the predictions, nats; nil where `loss` is trained.
+  package var trained: Double?
+  package var spread: Double?
   /// Positions that count.
   package var positions = 0
   /// Of these, how many have their (nearest) target as the likeliest token; counted where nothing is learned.
@@ -22,6 +25,8 @@ package struct LossSum: Sendable, Equatable {
   package mutating func add(_ other: LossSum) {
     loss += other.loss
     entropy += other.entropy
+    if let more = other.trained { trained = (trained ?? 0) + more }
+    if let more = other.spread { spread = (spread ?? 0) + more }
     positions += other.positions
     hits += other.hits
     ranks.add(other.ranks)
@@ -49,6 +54,10 @@ struct PredictionHeads {
   private let whole: Linear
   /// For the last chunk, where it is shorter.
   private let rest: Linear?
+  /// Elements of the parameters before the first unembedding.
+  private let offset: Int
+  /// Of all objectives.
+  private let forms: [LossForm]
 
   /// How positions go through in chunks.
   struct Chunks {
@@ -102,6 +111,8 @@ struct PredictionHeads {
     self.configuration = configuration
     self.precision = precision
     self.positions = positions
+    self.offset = offset
+    forms = configuration.objectives.map { $0.loss(vocabulary: configuration.vocabulary) }
     threads = products.threads
     let out = heads * configuration.vocabulary
     let chunks = Chunks(
@@ -126,18 +137,22 @@ struct PredictionHeads {
   ///   - targets: of all M positions, one an objective.
   ///   - entropy: [M] an objective.
   ///   - losses: room for [M] floats an objective, written.
+  ///   - shaped: of the objectives whose trained loss can differ, room for what comes of it.
+  ///   - stage: of training; nil where losses are only measured.
   ///   - factors: nil computes no gradient.
   ///   - hits: room for [M] bytes.
   ///   - firstHits: [M], written where nothing is learned: 1 where the likeliest token of the first objective is its target.
   ///   - ranking: the objective whose rankings are looked at, and at which of the M positions, where nothing is learned.
+  ///   - outputs: of the first objective, where nothing is learned; nil does not look at its predictions.
   ///   - dHidden: E [M, d], written.
   ///   - accumulates: whether dU is added to what is there.
   ///   - sums: one an objective, added to.
   func run(
     _ parameters: ParameterView, objectives: [Int], hidden: UnsafeMutableRawPointer, targets: [SparseTargets],
     entropy: [UnsafeMutablePointer<Float>], losses: [UnsafeMutablePointer<Float>],
-    hits: UnsafeMutablePointer<UInt8>, firstHits: UnsafeMutablePointer<UInt8>?,
-    ranking: (objective: Int, positions: [Bool])?, factors: LossFactors?,
+    shaped: [ShapedCrossEntropy.Results?], stage: TargetStage?, hits: UnsafeMutablePointer<UInt8>,
+    firstHits: UnsafeMutablePointer<UInt8>?,
+    ranking: (objective: Int, positions: [Bool])?, outputs: HeadOutputs?, factors: LossFactors?,
     dHidden: UnsafeMutableRawPointer, accumulates: Bool, logits: UnsafeMutableRawPointer, into sums: inout [LossSum]
   ) {
     let width = configuration.width
@@ -154,17 +169,33 @@ struct PredictionHeads {
             .columns(head * configuration.vocabulary, count: configuration.vocabulary)
         }
         let z = columns(logits, chunks.stride, .fp32)
+        let gradient = factors.map {
+          SparseCrossEntropy.Gradient(
+            out: columns(dLogits, chunks.gradient.stride, precision), factor: $0[objective])
+        }
         StepPart.losses.measured(bytes: z.rows * z.columns * (4 + (factors == nil ? 0 : precision.bytes))) {
-          SparseCrossEntropy.rows(
-            z, targets: targets, losses: losses[objective] + first, hits: factors == nil ? hits : nil,
-            gradient: factors.map {
-              SparseCrossEntropy.Gradient(
-                out: columns(dLogits, chunks.gradient.stride, precision), factor: $0[objective])
-            }, threads: threads)
+          if let gradient, let results = shaped[objective],
+            let shape = configuration.objectives[objective].shape(at: stage)
+          {
+            ShapedCrossEntropy.rows(
+              z, targets: targets, shape: shape, results: results.from(first), gradient: gradient, threads: threads)
+          } else if case .presence(let presence) = forms[objective] {
+            presence.rows(
+              z, targets: targets, losses: losses[objective] + first, gradient: gradient, threads: threads)
+            if factors == nil { hits.update(repeating: 0, count: count) }
+          } else {
+            SparseCrossEntropy.rows(
+              z, targets: targets, losses: losses[objective] + first, hits: factors == nil ? hits : nil,
+              gradient: gradient, threads: threads)
+          }
         }
         guard factors == nil else { continue }
         for t in 0..<count { sums[objective].hits += Int(hits[t]) }
         if objective == 0, let firstHits { (firstHits + first).update(from: hits, count: count) }
+        if objective == 0, let outputs {
+          OutputStatistics.rows(
+            z, entropy: outputs.entropy.start + first, confidence: outputs.confidence.start + first, threads: threads)
+        }
         if let ranking, ranking.objective == objective {
           sums[objective].ranks.add(ranks(in: z, targets, at: ranking.positions[first..<first + count]))
         }
@@ -175,14 +206,51 @@ struct PredictionHeads {
           accumulates: accumulates || first > 0)
       }
     }
-    for objective in objectives {
+    for (head, objective) in objectives.enumerated() {
+      if case .discounted(let discount) = forms[objective] {
+        correct(
+          parameters, head: head, discount: discount, hidden: hidden, targets: targets[objective],
+          losses: losses[objective], dHidden: dHidden, factor: factors?[objective])
+      }
       var sum = LossSum()
       for t in 0..<positions where targets[objective].counts[t] > 0 {
         sum.loss += Double(losses[objective][t])
         sum.entropy += Double(entropy[objective][t])
         sum.positions += 1
       }
+      if let results = shaped[objective], factors != nil, configuration.objectives[objective].shape(at: stage) != nil {
+        (sum.trained, sum.spread) = (0, 0)
+        for t in 0..<positions where targets[objective].counts[t] > 0 {
+          sum.trained! += Double(results.losses[t])
+          sum.spread! += Double(results.entropies[t])
+        }
+      }
       sums[objective].add(sum)
+    }
+  }
+
+  /// From the next token's losses and gradients to those of all that follow.
+  /// - Parameters:
+  ///   - head: its place among the unembeddings.
+  ///   - factor: nil computes no gradient.
+  private func correct(
+    _ parameters: ParameterView, head: Int, discount: Float, hidden: UnsafeMutableRawPointer, targets: SparseTargets,
+    losses: UnsafeMutablePointer<Float>, dHidden: UnsafeMutableRawPointer, factor: Float?
+  ) {
+    let (V, d) = (configuration.vocabulary, configuration.width)
+    let place = offset + head * V * d
+    func states(_ base: UnsafeMutableRawPointer) -> Matrix {
+      Matrix(base, rows: positions, columns: d, precision: precision)
+    }
+    let future = DiscountedTargets(discount: discount, context: configuration.context)
+    StepPart.losses.measured(bytes: positions * d * (2 + (factor == nil ? 0 : 4)) * precision.bytes) {
+      future.correct(
+        states(hidden), Matrix(parameters.operand(place), rows: V, columns: d, precision: precision), targets: targets,
+        losses: losses, dh: factor.map { _ in states(dHidden) }, factor: factor ?? 0, threads: threads)
+      guard let factor else { return }
+      future.correctUnembedding(
+        states(hidden), targets: targets, du: Matrix(parameters.gradient(place), rows: V, columns: d), factor: factor,
+        threads: threads)
     }
   }
 

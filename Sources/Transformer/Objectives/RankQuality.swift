@@ -6,13 +6,16 @@ import Foundation
 package struct RankQuality: Sendable, Equatable {
   /// Normalized discounted cumulative gain of the first 8 places (Järvelin & Kekäläinen 2002); the gain of the token that
   /// is i-th to come is 2^−i.
-  package let ndcg8: Double
+  package var ndcg8 = 0.0
   /// Kendall's τ over the pairs of upcoming tokens: 1 the same order, −1 the reverse; 0 where there is no pair.
-  package let tau: Double
+  package var tau = 0.0
   /// The share of the 8 nearest tokens that are among the first 8 places.
-  package let recall8: Double
+  package var recall8 = 0.0
   /// 1 / rank of the next token.
-  package let reciprocalRank: Double
+  package var reciprocalRank = 0.0
+
+  /// All values 0: the sum of no rankings.
+  package init() {}
 
   /// - Parameter ranks: the rank (from 1) of each upcoming token, nearest first; 0 where the logits have a NaN.
   package init(ranks: some RandomAccessCollection<Int32>) {
@@ -34,32 +37,30 @@ package struct RankQuality: Sendable, Equatable {
     recall8 = near.isEmpty ? 0 : Double(near.count { $0 <= 8 }) / Double(near.count)
     reciprocalRank = ranks.first.map { 1 / Double($0) } ?? 0
   }
+
+  static func += (sum: inout RankQuality, quality: RankQuality) {
+    sum.ndcg8 += quality.ndcg8
+    sum.tau += quality.tau
+    sum.recall8 += quality.recall8
+    sum.reciprocalRank += quality.reciprocalRank
+  }
 }
 
-/// The same over many positions, as sums: divide by `positions` for means.
+/// The qualities of the rankings at many positions, as sums: divide by `positions` for means.
 package struct RankSum: Sendable, Equatable {
-  package var ndcg8 = 0.0
-  package var tau = 0.0
-  package var recall8 = 0.0
-  package var reciprocalRank = 0.0
+  package var total = RankQuality()
   /// Positions that were looked at and have something to come.
   package var positions = 0
 
   package init() {}
 
   package mutating func add(_ quality: RankQuality) {
-    ndcg8 += quality.ndcg8
-    tau += quality.tau
-    recall8 += quality.recall8
-    reciprocalRank += quality.reciprocalRank
+    total += quality
     positions += 1
   }
 
   package mutating func add(_ other: RankSum) {
-    ndcg8 += other.ndcg8
-    tau += other.tau
-    recall8 += other.recall8
-    reciprocalRank += other.reciprocalRank
+    total += other.total
     positions += other.positions
   }
 }

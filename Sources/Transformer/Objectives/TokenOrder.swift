@@ -58,7 +58,9 @@ package struct TokenOrder: TargetComputation, Sendable, Equatable {
 
   /// One backward scan with a move-to-front list: before position t, x[t + 1] moves to the front, so that the list holds
   /// the distinct tokens ahead of t by rising distance. O(T · K).
-  func fill(_ targets: SparseTargets, entropy: UnsafeMutablePointer<Float>, row: TokenRow) {
+  func fill(
+    _ targets: SparseTargets, entropy: UnsafeMutablePointer<Float>, row: TokenRow, stage: TargetStage?
+  ) {
     // One more than is emitted, since algorithm 1 leaves one out.
     let room = capacity + 1
     withUnsafeTemporaryAllocation(of: Int32.self, capacity: 2 * room) { list in

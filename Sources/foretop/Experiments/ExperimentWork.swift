@@ -60,7 +60,7 @@ struct ExperimentWork {
       let meant = all.nearest(to: names[0]).map { "; did you mean \($0)?" } ?? "."
       throw UserError(
         .noInput,
-        "there is no experiment \(names[0].quotation)\(meant) There are \(all.joined(separator: ", ")), or give a YAML file"
+        "there is no experiment \(names[0].quotation)\(meant) Give one of \(all.joined(separator: ", ")), or a YAML file"
       )
     }
     let text = try BundledFiles.text(at: path, what: "experiment")
@@ -130,7 +130,7 @@ struct ExperimentWork {
   /// What is stored of all cells.
   func readings() throws -> [CellReading?] {
     let folders = cells.map { "\(folder)/\($0.name)" }.filter { StoredRun.isThere($0) }
-    StoredRun.prepare(folders)
+    StoredRun.prepare(folders, withCheckpoints: false)
     return try cells.map { try reading(of: $0) }
   }
 }

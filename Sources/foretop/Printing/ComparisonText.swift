@@ -52,7 +52,7 @@ enum ComparisonText {
           ? "" : difference.map { axis == .loss ? CompareAxis.percent($0) : metric.difference($0) } ?? "–",
       ]
     }
-    return TextTable.text([header] + rows, right: Set(2..<header.count))
+    return TextTable.text([header] + rows, right: Set(2..<header.count), cutTo: TextTable.usualCut)
   }
 
   /// Where each run reaches the last value of each run: a row per run that gets there, a column per run whose value it is.
@@ -72,7 +72,7 @@ enum ComparisonText {
           return comparison.axis.costFigure(reach.place) + (change ?? "")
         }
     }
-    return TextTable.text([header] + rows, right: Set(1..<header.count))
+    return TextTable.text([header] + rows, right: Set(1..<header.count), cutTo: TextTable.usualCut)
       + "\n(each cell: \(comparison.axis.unit) until the row's run reaches the last value of the column's run, and the difference "
       + "from the column's run)"
   }
@@ -81,7 +81,8 @@ enum ComparisonText {
     let differences = comparison.differences
     guard !differences.isEmpty else { return "the recipes are the same" }
     let rows = differences.map { [$0.key] + $0.values.map { $0.cut(to: 40) } }
-    return TextTable.text([["RECIPE"] + comparison.lines.map(\.name)] + rows, right: [])
+    return TextTable.text(
+      [["RECIPE"] + comparison.lines.map(\.name)] + rows, right: [], cutTo: TextTable.usualCut)
   }
 }
 

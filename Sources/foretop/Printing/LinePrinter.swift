@@ -29,12 +29,16 @@ struct LinePrinter {
   /// The progress while the run is being set up.
   private var setup = WorkProgress(of: .setup(.tokens))
   private var evaluation = WorkProgress(of: .windows)
+  private var silence: Silence?
 
   init(isJSON: Bool) { self.isJSON = isJSON }
 
   mutating func take(_ message: SessionMessage) {
     guard !isDeaf else { return }
     switch message {
+    case .event where silence != nil:
+      silence = nil
+      take(message)
     case .event(let event) where isJSON: output += (event.json + "\n").utf8
     case .event(let event):
       switch event.event {
@@ -42,14 +46,38 @@ struct LinePrinter {
       case .confirmed(let number): if let event = unconfirmed.removeValue(forKey: number) { put(event) }
       default: put(event.event)
       }
-    case .preparing(let text): if !isJSON { output += "\(text) …\n".harmless.utf8 }
+    case .preparing(let text):
+      if !isJSON { output += "\(text) …\n".harmless.utf8 }
+      silence = Silence(since: Clock.now)
     case .progress(let work, let done, let total):
+      silence = nil
       let line = setup.line(work, done: done, total: total, now: Date().timeIntervalSince1970)
       if !isJSON, let line { output += (line + "\n").utf8 }
     case .evaluating(let done, let total):
       let line = evaluation.line(done: done, total: total, now: Date().timeIntervalSince1970)
       if !isJSON, let line { output += (line + "\n").utf8 }
     case .failed, .stopped, .closed, .cancelled: break
+    }
+  }
+
+  /// Says now and then how long a part of setting up takes that does not say how far it is.
+  mutating func passTime() {
+    guard !isJSON, !isDeaf, silence?.isDue(at: Clock.now) == true else { return }
+    output += "          \(Figure.duration(silence!.seconds)) so far; how far this is cannot be told yet\n".utf8
+  }
+
+  /// A part of setting up that has not said yet how far it is.
+  private struct Silence {
+    let since: Double
+    private(set) var seconds = 0.0
+
+    init(since: Double) { self.since = since }
+
+    /// True every five seconds.
+    mutating func isDue(at now: Double) -> Bool {
+      guard now - since >= seconds + 5 else { return false }
+      seconds = now - since
+      return true
     }
   }
 

@@ -30,7 +30,11 @@ extension RunState {
     let checkpoint = savedStep.map { "  ·  checkpoint of step \(Figure.grouped($0))" } ?? "  ·  no new checkpoint"
     lines.append("  stored    \(address.folder)\(checkpoint)")
     // If the last checkpoint could not be saved, the steps after the stored one must be taken again.
-    if ending?.reason != .finished || savedStep != step { lines.append("  go on     \(address.command("resume"))") }
+    // Where a run diverged, its problem says from where to go on.
+    let saysWay = ending?.reason == .diverged && failure != nil
+    if !saysWay, ending?.reason != .finished || savedStep != step {
+      lines.append("  go on     \(address.command("resume"))")
+    }
     lines.append("  look      \(address.command("inspect"))")
     return lines.joined(separator: "\n")
   }
@@ -47,8 +51,8 @@ extension RunState {
 }
 
 extension [Float] {
-  /// The shares of star graphs whose first 1, 2, … path tokens are right: `1 1.00  2 0.98  3 0.97`.
-  var figures: String { enumerated().map { "\($0 + 1) \(Figure.share(Double($1)))" }.joined(separator: "  ") }
+  /// The shares of star graphs whose first 1, 2, … path tokens are right: `1 1.000  2 .981  3 .972`.
+  var figures: String { enumerated().map { "\($0 + 1) \(Figure.quality($1))" }.joined(separator: "  ") }
 
   /// The member `path` of an evaluation's object; empty for text.
   var pathJSON: [JSON.Member] {
@@ -57,11 +61,11 @@ extension [Float] {
 }
 
 extension [HeadLoss] {
-  /// `ntp 3.412 (acc .34)   top 3.876 (kl 2.836)`.
+  /// `ntp 3.412 (acc .341)   top 3.876 (kl 2.836)`.
   var words: String {
     map { loss in
       let divergence = loss.kl.map { " (kl \(Figure.loss(Double($0))))" } ?? ""
-      let accuracy = loss.accuracy.map { " (acc \(Figure.share(Double($0))))" } ?? ""
+      let accuracy = loss.accuracy.map { " (acc \(Figure.quality($0)))" } ?? ""
       return "\(loss.head.name) \(Figure.loss(Double(loss.loss)))\(divergence)\(accuracy)"
     }.joined(separator: "   ")
   }

@@ -20,9 +20,10 @@ enum TextTable {
   /// - Parameters:
   ///   - rows: the header first; all rows have the same number of cells.
   ///   - right: columns that are aligned to the right.
-  static func text(_ rows: [[String]], right: Set<Int>) -> String {
+  ///   - most: cells of the screen that a cell of the table may take; longer ones are cut with “…”. Nil cuts none.
+  static func text(_ rows: [[String]], right: Set<Int>, cutTo most: Int? = nil) -> String {
     // Cells hold text from files and names of folders, which may steer a terminal.
-    let rows = rows.map { $0.map(\.harmlessLine) }
+    let rows = rows.map { $0.map { cell in most.map { cell.harmlessLine.cut(to: $0) } ?? cell.harmlessLine } }
     guard let header = rows.first else { return "" }
     let widths = header.indices.map { column in rows.map { $0[column].width }.max() ?? 0 }
     return rows.map { row in
@@ -33,6 +34,9 @@ enum TextTable {
       return String(cells.joined(separator: "  ").reversed().drop { $0 == " " }.reversed())
     }.joined(separator: "\n")
   }
+
+  /// As much of a row as a cell may take on a terminal, so that a long name does not break the lines of all others; nil elsewhere.
+  static var usualCut: Int? { terminalColumns.map { max($0 / 3, 16) } }
 
   /// A shape: `4096×256`.
   static func shape(_ shape: [Int]) -> String { shape.map(String.init).joined(separator: "×") }

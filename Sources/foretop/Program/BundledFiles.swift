@@ -51,6 +51,12 @@ enum BundledFiles {
       .noInput, "the default corpus is missing: make it with “make setup”, or give a text with --data PATH")
   }
 
+  /// The path of a text that comes with the program, such as `facts`; nil where a file or folder here has the name, or no text has.
+  static func corpus(named name: String) -> String? {
+    guard !name.contains("/"), !FileManager.default.fileExists(atPath: name) else { return nil }
+    return files(in: "corpora", ending: ".txt").first { $0.name == name }?.path
+  }
+
   /// The cache folder, for token files and tokenizers.
   static var cache: String {
     let environment = ProcessInfo.processInfo.environment

@@ -47,7 +47,7 @@ struct ExportOptions: ParsableArguments {
       switch try Self.kind(of: file) {
       case .csv: text = numbers
       case .svg:
-        guard let chart else { throw UserError(.data, "there are no values yet to make a picture of for \(file)") }
+        guard let chart else { throw UserError(.data, "there are no values yet to draw in \(file)") }
         text = try SVGPicture.text(of: chart)
       }
       try AtomicFile.writePieces(file, isReplacing: true) { take in try Array(text.utf8).withUnsafeBytes(take) }

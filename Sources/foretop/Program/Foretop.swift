@@ -18,8 +18,8 @@ struct Foretop: ParsableCommand {
         foretop train                    trains on the default corpus
         foretop train tiny --steps 100   trains with another recipe and fewer steps
         foretop resume NAME              continues a run
-        foretop attach NAME              shows the screen of a run that another process trains
-        foretop tell NAME rate x0.5      steers a run that another process trains
+        foretop attach NAME              shows the screen of a live run
+        foretop tell NAME rate x0.5      steers a live run
         foretop                          shows all runs on a screen
         foretop runs                     lists all runs
       """,
@@ -27,7 +27,7 @@ struct Foretop: ParsableCommand {
     subcommands: [
       Train.self, Resume.self, BranchCommand.self, ReplayCommand.self, Attach.self, Tell.self, Watch.self,
       MCPCommand.self, ExperimentCommand.self, RecipesCommand.self, DataCommand.self, PlanCommand.self,
-      BenchCommand.self,
+      Teach.self, BenchCommand.self,
       Runs.self, Inspect.self,
       Eval.self, Generate.self, Ask.self,
       Tokenize.self, LayoutCommand.self,
@@ -45,16 +45,22 @@ struct Foretop: ParsableCommand {
     Allocator.returnLargeBlocks()
     MemoryLimit.watch()
     Sandbox.use(Examine.command)
+    let words = arguments
+    if CommandStart.of(words)?.opensRun == true { Sandbox.startEarly { Examine.serve() } }
     do {
-      let words = arguments
+      if TerminalProcess.mayShowScreen(words) { Signals.endEarly() }
       try ForeignBytes.requireText(words)
       if words.first == "help", words.count > 1, let wrong = wrongCommand(words[1]) {
-        throw UserError(.usage, wrong + " (“foretop --help” says more)")
+        throw UserError(.usage, naming("foretop --help", after: wrong))
       }
-      var command = try parseAsRoot(helpFirst(words))
+      // The process that examines files starts with every command that opens a run: it needs no parser of command lines.
+      var command: any ParsableCommand =
+        words == Array(Examine.command.dropFirst()) ? Examine() : try parsed(words)
       try command.run()
       finishOutput()
       LibraryExit.expect()
+    } catch let error as UserError where error.status == .usage {
+      leave(naming(helpPage(for: words), after: error.message), error.status.rawValue)
     } catch let error as UserError {
       leave(error.message, error.status.rawValue)
     } catch let error as CorpusError {
@@ -69,8 +75,9 @@ struct Foretop: ParsableCommand {
         finishOutput()
         LibraryExit.leave(0)
       }
-      let wrong = CommandLine.arguments.dropFirst().first.flatMap(wrongCommand)
-      leave((wrong ?? message(for: error)) + " (“foretop --help” says more)", UserError.Status.usage.rawValue)
+      let wrong = words.first.flatMap(wrongCommand)
+      leave(
+        naming(helpPage(for: words), after: wrong ?? completed(message(for: error))), UserError.Status.usage.rawValue)
     }
   }
 
@@ -90,6 +97,14 @@ struct Foretop: ParsableCommand {
     }
   }
 
+  private static func parsed(_ words: [String]) throws -> any ParsableCommand {
+    // The tree of all commands says what is wrong with the words, and answers requests for help.
+    if let command = CommandStart.of(words)?.alone, let parsed = try? command.parse(Array(words.dropFirst())) {
+      return parsed
+    }
+    return try parseAsRoot(helpFirst(words))
+  }
+
   /// `layout help check` as the parser takes it: `help layout check`.
   private static func helpFirst(_ words: [String]) -> [String] {
     guard words.count > 1, words[1] == "help",
@@ -103,10 +118,7 @@ struct Foretop: ParsableCommand {
   /// The error for a word in the place of a command; nil if the word is a command. Commands that remove something are never
   /// suggested.
   private static func wrongCommand(_ word: String) -> String? {
-    let names =
-      configuration.subcommands.flatMap { command in
-        [command.configuration.commandName ?? String(describing: command).lowercased()] + command.configuration.aliases
-      } + ["help"]
+    let names = configuration.subcommands.flatMap(names) + ["help"]
     guard !word.hasPrefix("-"), !names.contains(word) else { return nil }
     let harmless = names.filter { !["rm", "prune"].contains($0) }
     return "there is no command \(word.quotation)"

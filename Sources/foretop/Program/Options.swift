@@ -76,18 +76,28 @@ struct ThreadOptions: ParsableArguments {
   /// The number of threads for a run that had `before`.
   /// - Throws: `UserError` when this machine cannot use as many, unless the run had as many before.
   func count(before: Int? = nil) throws -> Int {
-    let processors = Processors.current
     let usual = Self.usual(before: before)
-    guard let threads, threads != before, threads > processors.mostThreads else { return threads ?? usual }
+    guard let threads, threads != before else { return threads ?? usual }
+    try Self.check(threads, of: "--threads \(threads)", advice: "leave --threads out for \(usual)")
+    return threads
+  }
+
+  /// - Parameters:
+  ///   - asked: the words that asked for so many threads.
+  ///   - advice: what to do.
+  /// - Throws: `UserError` when this machine cannot use as many.
+  static func check(_ threads: Int, of asked: String, advice: String) throws {
+    let processors = Processors.current
+    guard threads > processors.mostThreads else { return }
     throw UserError(
       .usage,
-      "--threads \(threads) is too many: this process may run on \(processors.words), and at most \(processors.mostThreads) threads "
-        + "are accepted here; leave --threads out for \(usual)")
+      "\(asked) is too many: this process may run on \(processors.words), and at most \(processors.mostThreads) threads "
+        + "are accepted here; \(advice)")
   }
 
   /// The number of threads where nobody asked for one: that of the run before, or one per core.
   static func usual(before: Int?) -> Int {
-    before.flatMap { (1...most).contains($0) ? $0 : nil } ?? Processors.current.threads
+    before.flatMap { (1...most).contains($0) ? $0 : nil } ?? max(1, Processors.current.threads / RankStart.sharers)
   }
 
   /// A warning if threads must share CPUs on this machine; nil if each has a CPU.
@@ -157,8 +167,11 @@ struct RecipeOptions: ParsableArguments {
     guard !recipe.data.paths.contains("") else {
       throw UserError(.usage, "data.paths has an empty path: name a file or a folder with --data PATH")
     }
-    recipe.data.paths = recipe.data.paths.map(Self.absolute)
+    recipe.data.paths = recipe.data.paths.map { BundledFiles.corpus(named: $0) ?? Self.absolute($0) }
     if !recipe.tokenizer.model.isEmpty { recipe.tokenizer.model = Self.absolute(recipe.tokenizer.model) }
+    if recipe.objective.teacher.isThere {
+      recipe.objective.teacher.file = Self.absolute(recipe.objective.teacher.file)
+    }
     if recipe.evaluate.task.contains("/") { recipe.evaluate.task = Self.absolute(recipe.evaluate.task) }
     return recipe
   }

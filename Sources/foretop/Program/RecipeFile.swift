@@ -26,7 +26,7 @@ struct RecipeFile {
         .noInput,
         names.isEmpty
           ? "there is no recipe \(word.quotation): the program's folder recipes/ is missing or empty; give a path to a YAML file"
-          : "there is no recipe \(word.quotation)\(meant) There are \(names.joined(separator: ", ")), or give a YAML file"
+          : "there is no recipe \(word.quotation)\(meant) Give one of \(names.joined(separator: ", ")), or a YAML file"
       )
     }
     var origins = KeyOrigins(path)

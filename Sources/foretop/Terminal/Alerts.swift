@@ -17,7 +17,8 @@ struct AlertOptions: ParsableArguments {
       discussion: """
         Alerts are: a loss above 3 times its average or more than 6 standard deviations above it, a gradient above 30 \
         times its usual norm, a held-out loss that is not finite, less than a third of the usual tokens per second for a \
-        minute, room for less than two checkpoints, no step for 10 times the usual time, and a run that diverged. While \
+        minute, room for less than two checkpoints, no step for 10 times the usual time, half of a memory table's \
+        rows without a pick in 1 000 steps, and a run that diverged. While \
         the cause of an alert lasts, the alert is not repeated.
         """, valueName: "command"))
   var onAlert: String?

@@ -4,6 +4,7 @@ import Glibc
 import Run
 import RunFile
 import Session
+import Training
 
 /// Whether a run goes on in the background.
 struct BackgroundOptions: ParsableArguments {
@@ -48,6 +49,25 @@ struct SessionOptions: ParsableArguments {
     let (screen, front) = try background.begin(screen)
     Signals.expectRequests()
     return (screen, front)
+  }
+
+  /// The same for the first of several ranks, whose terminal is that of mpirun.
+  /// - Parameter ranks: nil for a process alone.
+  /// - Throws: `UserError` if an option does not suit several ranks.
+  func begin(besides ranks: Ranks?) throws -> (ScreenOptions, FrontLink?) {
+    guard ranks != nil else { return try begin() }
+    guard !background.detach else {
+      throw UserError(
+        .usage,
+        "--detach does not suit mpirun, which waits for its processes: put mpirun itself into the background, such as "
+          + "“nohup mpirun -n 4 foretop train … &”, and leave --detach out")
+    }
+    var screen = screen
+    // mpirun gives its processes a terminal to write to, and none to read from.
+    let hasKeys = isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1
+    screen.headless = screen.headless || (!screen.json && !hasKeys)
+    Signals.expectRequests()
+    return (screen, nil)
   }
 
   /// Runs a session to its end.

@@ -17,6 +17,9 @@ struct FollowedRun {
   var bookmark: StoredRun.Bookmark
   /// True while missing events are being read from the files; new events wait in the connection meanwhile.
   var isHealing = false
+  /// When events were found to be missing, in seconds, until they are there; and when the files are read for them next.
+  var gapSince: Double?
+  var nextHealing = 0.0
   /// True while a connection is being made.
   var isConnecting = false
   /// When to look for a process next, in seconds.
@@ -29,6 +32,10 @@ struct FollowedRun {
 extension BrowserLoop {
   /// Seconds between two looks for a process that continues the run.
   private static var pause: Double { 0.5 }
+  /// Seconds between two readings of files that do not have all missing events yet, and how long they may take: a run's process stores
+  /// its rows within a second or two.
+  private static var healingPause: Double { 0.1 }
+  private static var longestGap: Double { 10 }
 
   /// Follows a run that is on the screen.
   /// - Parameters:
@@ -75,7 +82,8 @@ extension BrowserLoop {
   mutating func ask(_ command: Command) {
     guard followed?.connection != nil else { return }
     do {
-      let id = try followed!.connection!.ask(command)
+      let isSure = view!.content.dashboard?.askedIsSure ?? false
+      let id = try followed!.connection!.ask(command, isSure: isSure)
       view!.content.dashboard?.wasSent(as: id)
     } catch {
       lose(UserError(error, while: "asking the run"))
@@ -86,17 +94,28 @@ extension BrowserLoop {
   mutating func takeLive() {
     guard followed != nil, view!.content.dashboard != nil else { return }
     guard followed!.connection != nil else { return lookForProcess() }
-    guard !followed!.isHealing else { return }
-    for message in followed!.take() {
+    guard !followed!.isHealing, Clock.now >= followed!.nextHealing else { return }
+    let messages = followed!.take()
+    if let message = messages.last, case .gap = message {} else { followed!.gapSince = nil }
+    for message in messages {
       switch message {
       case .event(let event): view!.content.dashboard?.receive(event)
       case .refused(let id, let sentence): view!.content.dashboard?.refuse(id, sentence.harmlessLine)
-      case .gap:
-        followed!.isHealing = true
-        reader.send(.news(followed!.name, followed!.bookmark))
+      case .gap: heal()
       case .lost(let error): lose(error)
       }
     }
+  }
+
+  /// Has the files read for the events that the connection left out.
+  private mutating func heal() {
+    let now = Clock.now
+    let since = followed!.gapSince ?? now
+    followed!.gapSince = since
+    guard now - since < Self.longestGap else { return followed!.connection!.acceptGap() }
+    followed!.isHealing = true
+    followed!.nextHealing = now + Self.healingPause
+    reader.send(.news(followed!.name, followed!.bookmark))
   }
 
   /// Shows the events that the connection left out.
@@ -105,6 +124,8 @@ extension BrowserLoop {
     guard followed?.name == reading.name, followed!.isHealing else { return false }
     followed!.isHealing = false
     followed!.bookmark = reading.bookmark
+    // On a busy machine a reading may take longer than a gap may last: what counts is the time without news.
+    if !reading.events.isEmpty { followed!.gapSince = nil }
     pass(reading.events)
     return true
   }
@@ -124,7 +145,8 @@ extension BrowserLoop {
         ? "the session has ended" : "the process that trained this run has ended without a word")
     view!.content.dashboard?.become(
       .stored,
-      saying: "\(why): this is the stored run; q leaves, and the screen follows whoever resumes it".harmlessLine)
+      saying: "\(why): this is the stored run; q leaves, and the screen follows the next process that resumes the run"
+        .harmlessLine)
   }
 
   private mutating func lookForProcess() {

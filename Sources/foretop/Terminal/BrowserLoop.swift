@@ -10,7 +10,7 @@ import TerminalUI
 /// Shows screens over stored runs until the user leaves.
 struct BrowserLoop: ~Copyable {
   var view: ScreenView<Browser>?
-  private let signals: Signals
+  let signals: Signals
   let reader: RunReader
   /// The places up to which the runs on the screen are read, by name; absent while a reading is under way.
   var bookmarks: [String: StoredRun.Bookmark] = [:]
@@ -26,6 +26,7 @@ struct BrowserLoop: ~Copyable {
   private var comparing: [String] = []
   private var readings: [String: RunReader.StoredReading] = [:]
   let layouts: LayoutFiles
+  let looks: LookOptions
   /// The run on the screen that is followed through its control socket.
   var followed: FollowedRun?
   /// The experiment whose screen is shown.
@@ -42,14 +43,20 @@ struct BrowserLoop: ~Copyable {
     reader = try RunReader(place)
     folder = place
     self.layouts = layouts
+    self.looks = looks
     view = ScreenView.open(looks, layouts, showing: show)
-    if view == nil { return nil }
+    if view == nil {
+      // Nobody reads the pipe while lines are printed.
+      Signals.endEarly()
+      return nil
+    }
     var chosen = preferences.preferences
     if looks.isLight == true { chosen.palette = Palette.day.name }
     view!.content.use(chosen, layout: !layouts.isAskedFor)
     if let problem = preferences.problem {
       view!.content.runs?.message = problem.harmlessLine
-      if view!.content.runs == nil { Output.warn(problem.harmlessLine) }
+      view!.content.dashboard?.say(problem.harmlessLine)
+      if view!.content.runs == nil, view!.content.dashboard == nil { Output.warn(problem.harmlessLine) }
     }
   }
 
@@ -151,6 +158,10 @@ struct BrowserLoop: ~Copyable {
 
   private mutating func take(_ answer: RunReader.ReaderAnswer) {
     switch answer {
+    case .tensors, .attached, .answered, .history, .removed: view!.isAnswered()
+    case .news, .folders, .entries, .summaries, .failed: break
+    }
+    switch answer {
     case .news(let reading):
       if heal(with: reading) { return }
       bookmarks[reading.name] = reading.bookmark
@@ -219,6 +230,20 @@ struct BrowserLoop: ~Copyable {
     case .list(let request): carryOut(request)
     case .tensors(let name): view!.content.openTensors(of: name)
     case .open(let name): open(name)
+    case .runs: openRuns()
+    }
+  }
+
+  /// Shows the list of runs.
+  private mutating func openRuns() {
+    do {
+      var catalog = try RunCatalog(folder.runs)
+      catalog.use(preferences.preferences)
+      self.catalog = catalog
+      view!.content.openRuns(in: folder.runs)
+      list()
+    } catch {
+      view!.content.say(UserError.sentence(of: error).harmlessLine)
     }
   }
 
@@ -253,9 +278,27 @@ struct BrowserLoop: ~Copyable {
     case .turn:
       catalog?.turn()
       list()
+    case .run(let words): runOnTerminal(words)
     case .remove(let name):
       view!.content.runs?.message = "removing \(name) …".harmlessLine
       reader.send(.remove(name))
     }
+  }
+}
+
+// MARK: Commands that get the terminal
+
+extension BrowserLoop {
+  /// Leaves the screen, runs this program with a command line on the terminal, and comes back to the list when it has ended.
+  mutating func runOnTerminal(_ words: [String]) {
+    let content = view!.content
+    view = nil
+    TerminalProcess.run(words)
+    // Ctrl-C was for the command.
+    _ = signals.taken()
+    view = ScreenView.open(looks, layouts) { _ in content }
+    guard view != nil else { return }
+    view!.content.needsDrawing = true
+    reader.send(.folders)
   }
 }

@@ -5,7 +5,7 @@ import Run
 
 /// The option that answers the question beforehand.
 struct ConsentOptions: ParsableArguments {
-  @Flag(help: "Agrees without being asked.")
+  @Flag(help: "Answers the question with yes.")
   var yes = false
 
   /// True if the user agrees.

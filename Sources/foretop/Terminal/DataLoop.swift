@@ -15,7 +15,11 @@ struct DataLoop: ~Copyable {
     signals = Signals(withScreen: true)
     guard
       let view = ScreenView.open(looks, try LayoutFiles(), showing: { DataScreen(summary, page, glyphs: $0) })
-    else { return nil }
+    else {
+      // Nobody reads the pipe while lines are printed.
+      Signals.endEarly()
+      return nil
+    }
     self.view = view
   }
 
@@ -32,6 +36,7 @@ struct DataLoop: ~Copyable {
         }
       }
       _ = view.overheardLines()
+      while let number = view.content.wantedWindow { view.content.follow(with: try? window(number)) }
       switch view.turn(wake: signals.descriptor) {
       case .nothing: continue
       case .gone: return 128 + SIGHUP

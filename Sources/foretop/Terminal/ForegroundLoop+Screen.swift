@@ -25,6 +25,7 @@ extension ForegroundLoop {
           Occurrence(.warning, step: 0, time: Date().timeIntervalSince1970, text: problem.harmlessLine)))
     }
     for event in past { view?.dashboard.receive(event) }
+    session.hasScreen = view != nil
     view?.dashboard.startSettingUp(at: Date().timeIntervalSince1970)
     past = []
   }
@@ -32,6 +33,7 @@ extension ForegroundLoop {
   mutating func closeScreen() {
     let after = view?.dashboard.chosen
     view = nil
+    session.hasScreen = false
     // After the terminal is restored, so that an error can be printed.
     guard let before, let after else { return }
     self.before = nil
@@ -78,7 +80,8 @@ extension ForegroundLoop {
     }
     // A run that is being set up has nothing to save.
     if case .stop = command, state.beginning == nil { leaveNow() }
-    view!.dashboard.wasSent(as: session.requests.send(command, by: view!.dashboard.askedBy))
+    let (actor, isSure) = (view!.dashboard.askedBy, view!.dashboard.askedIsSure)
+    view!.dashboard.wasSent(as: session.requests.send(command, by: actor, isSure: isSure))
   }
 
   /// True if the run ended by itself, so that the user will want to see the result.

@@ -113,6 +113,7 @@ struct ForegroundLoop: ~Copyable {
     show(shown.take())
     if view == nil { printer.flush() }
     session = TrainingSession(next, isAttended: isAttended && view != nil)
+    session.hasScreen = view != nil
     control = session.hub.subscribe()
     shown = session.hub.subscribe(wake: Signals.wake)
     state = RunState()
@@ -202,6 +203,7 @@ struct ForegroundLoop: ~Copyable {
   }
 
   private mutating func printLines() {
+    printer.passTime()
     // Messages that the reader does not take wait in the subscription, which is bounded.
     repeat {
       while !printer.isFull, case let messages = shown.take(most: 64), !messages.isEmpty {

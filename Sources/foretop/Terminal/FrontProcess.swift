@@ -4,10 +4,6 @@
 import Glibc
 import Run
 
-/// `fork`. Swift does not offer it, since fork copies no threads; here none exist yet.
-@_silgen_name("fork")
-private func divideProcess() -> pid_t
-
 /// `prctl` with a fixed number of arguments.
 @_silgen_name("prctl")
 private func controlProcess(_ option: CInt, _ value: CUnsignedLong) -> CInt
@@ -50,7 +46,7 @@ enum FrontProcess {
   private static let own = [SIGCHLD, SIGCONT, SIGKILL, SIGSTOP, SIGTTIN, SIGTTOU, SIGPIPE, SIGURG, SIGWINCH]
 
   /// Sets the signal that the kernel sends to this process when its parent ends; 0 for none.
-  fileprivate static func dieWithParent(of signal: CInt) {
+  static func dieWithParent(of signal: CInt) {
     // `PR_SET_PDEATHSIG`.
     _ = controlProcess(1, CUnsignedLong(signal))
   }
@@ -98,7 +94,7 @@ enum FrontProcess {
     pthread_sigmask(SIG_BLOCK, &all, &before)
     let front = getpid()
     fflush(nil)
-    let trainer = divideProcess()
+    let trainer = ChildProcess.divide()
     if trainer > 0 {
       close(ends[1])
       wait(for: trainer, ends[0], detached: detached)

@@ -34,7 +34,8 @@ struct LayoutFiles {
       throw UserError(
         .noInput,
         problems.first { $0.contains("/\(word).yaml") }
-          ?? "there is no layout \(word.quotation)\(meant) There are \(names.joined(separator: ", "))")
+          ?? "there is no layout \(word.quotation)\(meant) Give one of \(names.joined(separator: ", ")), or a YAML file"
+      )
     }
     first = word
   }

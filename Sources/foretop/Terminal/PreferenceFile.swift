@@ -49,7 +49,7 @@ struct PreferenceFile {
       try Data(new.yaml.utf8).write(to: URL(filePath: path), options: .atomic)
       return nil
     } catch {
-      return "what was chosen on the screen cannot be remembered in \(path): \(error.localizedDescription)"
+      return "the choices made on the screen cannot be saved in \(path): \(error.localizedDescription)"
     }
   }
 }

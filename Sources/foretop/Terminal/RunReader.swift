@@ -60,16 +60,22 @@ final class RunReader: Sendable {
   /// - Parameter place: the folder of all runs.
   /// - Throws: `UserError` where the system gives no thread.
   init(_ place: FolderOptions) throws {
+    Sandbox.keepProcess()
     LibraryExit.watch()
     LibraryExit.tell { [answers] in answers.send(.answered(name: "", .failure($0))) }
     thread = try WorkerThread("reader") { [jobs, answers] in
       var network: AskedNetwork?
+      var tensors: StoredTensors?
       while !jobs.isOver {
         for job in jobs.takeAll(waitingUntil: .distantFuture) {
-          if case .ask(let name, let step, let text) = job {
+          switch job {
+          case .ask(let name, let step, let text):
             answers.send(.answered(name: name, Self.answer(text, of: name, step, in: place, keeping: &network)))
-          } else {
-            answers.send(Self.answer(job, in: place))
+          case .tensors(let name, let reading):
+            let folder = "\(place.runs)/\(name)"
+            if tensors?.folder != folder { tensors = StoredTensors(of: folder) }
+            answers.send(.tensors(name: name, TensorsAnswer(reading, of: &tensors!)))
+          default: answers.send(Self.answer(job, in: place))
           }
           // Whoever waits for keys looks at once.
           Signals.wake()
@@ -104,19 +110,13 @@ final class RunReader: Sendable {
     case .summaries(let names): return .summaries(StoredRun.summaries(of: names, in: folder))
     case .history(let name):
       return attempt(name) {
-        let run = try StoredRun(opening: "\(folder)/\(name)")
-        let (events, bookmark) = try run.historyToFollow()
-        return .history(try reading(run, as: name, events, bookmark))
+        .history(try reading(try StoredRun.toFollow("\(folder)/\(name)"), as: name))
       }
-    case .tensors(let name, let reading):
-      return .tensors(name: name, TensorsAnswer(reading, of: "\(folder)/\(name)"))
-    case .news(let name, var bookmark):
+    case .news(let name, let bookmark):
       return attempt(name) {
-        let run = try StoredRun(opening: "\(folder)/\(name)")
-        let events = try run.news(since: &bookmark)
-        return .news(try reading(run, as: name, events, bookmark))
+        .news(try reading(try StoredRun.news("\(folder)/\(name)", since: bookmark), as: name))
       }
-    case .ask: preconditionFailure("questions keep their network")
+    case .ask, .tensors: preconditionFailure("questions keep their network, and tensors their files")
     case .remove(let name):
       return attempt(name) {
         let folder = try RunLookup.folder(name, in: place)
@@ -133,22 +133,16 @@ final class RunReader: Sendable {
   ) throws -> ReaderAnswer {
     let connection = Result { try AttachedRun(ControlClient(folder: "\(folder)/\(name)", name: name), after: number) }
       .mapError { UserError($0, .unavailable, while: "connecting to run “\(name)”") }
-    let run = try StoredRun(opening: "\(folder)/\(name)")
-    guard var bookmark else {
-      let (events, bookmark) = try run.historyToFollow()
-      return .attached(try reading(run, as: name, events, bookmark), connection)
-    }
-    let events = try run.news(since: &bookmark)
-    return .attached(try reading(run, as: name, events, bookmark), connection)
+    let folder = "\(folder)/\(name)"
+    let followed = try bookmark.map { try StoredRun.news(folder, since: $0) } ?? StoredRun.toFollow(folder)
+    return .attached(try reading(followed, as: name), connection)
   }
 
   /// - Parameter name: as it was asked for.
-  private static func reading(
-    _ run: StoredRun, as name: String, _ events: [Event], _ bookmark: StoredRun.Bookmark
-  ) throws -> StoredReading {
+  private static func reading(_ followed: StoredRun.FollowedReading, as name: String) throws -> StoredReading {
     StoredReading(
-      name: name, events: events, recipe: run.recipe, state: run.state,
-      checkpoints: try run.checkpoints().map(\.step), bookmark: bookmark)
+      name: name, events: followed.events, recipe: followed.run.recipe, state: followed.run.state,
+      checkpoints: try followed.run.checkpoints().map(\.step), bookmark: followed.bookmark)
   }
 
   private static func attempt(_ name: String, _ body: () throws -> ReaderAnswer) -> ReaderAnswer {

@@ -13,9 +13,15 @@ struct ScreenView<Content: ScreenContent>: ~Copyable {
   private var layouts: LayoutFiles
   private var size = (columns: 0, rows: 0)
   private var lastFrame = 0.0
+  /// When a terminal that had not taken everything is asked next, and after how many seconds then.
+  private var nextTry = 0.0
+  private var retry = firstRetry
+  private static var firstRetry: Double { 0.004 }
   private var lastKey = 0.0
+  /// When something came that the user waits for: the screen itself, a key, or what a key had read.
+  private var lastAnswer = Clock.now
   /// Seconds between two keys after which they are unrelated.
-  private static var pause: Double { 1.5 }
+  private static var pause: Double { Dashboard.noticeSeconds }
   private var hasHeard = false
   /// Seconds of CPU spent on keys since `second`.
   private var spent = 0.0
@@ -32,7 +38,7 @@ struct ScreenView<Content: ScreenContent>: ~Copyable {
   /// The number of further lines of libraries that are shown.
   private var linesLeft = 100
 
-  /// Frames per second at rest, and in the second after a key.
+  /// Frames per second at rest, and in the second after a key or an answer.
   private static var calm: Double { 1.0 / 4 }
   private static var lively: Double { 1.0 / 30 }
 
@@ -94,7 +100,7 @@ struct ScreenView<Content: ScreenContent>: ~Copyable {
   /// - Returns: the user's request.
   private mutating func request(wake: CInt) -> Content.Request? {
     let now = Clock.now
-    let interval = now - lastKey < 1 && now - lastFlood > 1 ? Self.lively : Self.calm
+    let interval = now - lastAnswer < 1 && now - lastFlood > 1 ? Self.lively : Self.calm
     guard !isAway || returnFromShell() else {
       // The shell has the terminal: there is nothing to draw, and no key comes.
       var nothing = pollfd(fd: wake, events: Int16(POLLIN), revents: 0)
@@ -113,8 +119,8 @@ struct ScreenView<Content: ScreenContent>: ~Copyable {
     }
     content.pass(to: now)
     if content.hasClock, now - lastFrame >= 1 { content.needsDrawing = true }
-    if content.needsDrawing, now - lastFrame >= interval * 0.99 { draw(now) }
-    let wait = content.needsDrawing ? max(lastFrame + interval - Clock.now, 0) : interval
+    if content.needsDrawing, now - lastFrame >= interval * 0.99, now >= nextTry { draw(now) }
+    let wait = content.needsDrawing ? max(max(lastFrame + interval, nextTry) - Clock.now, 0) : interval
     guard !isFlooded(now, wake: wake) else { return nil }
     let start = Self.threadTime
     let heard = screen.nextKey(waiting: Int((wait * 1000).rounded(.up)), wake: wake)
@@ -124,6 +130,7 @@ struct ScreenView<Content: ScreenContent>: ~Copyable {
     if key == .control("l") { screen.redrawAll() }
     if Clock.now - lastKey > Self.pause { content.forgetPrefix() }
     lastKey = Clock.now
+    lastAnswer = lastKey
     let pressed = Self.threadTime
     let request = content.press(key)
     spent += Self.threadTime - pressed
@@ -147,7 +154,7 @@ struct ScreenView<Content: ScreenContent>: ~Copyable {
     if screen.waitingBytes > Self.flood {
       lastFlood = now
       screen.dropKeys()
-      content.say("keys come faster than they can be taken: some are left out")
+      content.say("keys arrive faster than they are read: some are dropped")
     } else if spent <= Self.mostSpent.keys {
       return false
     }
@@ -164,15 +171,20 @@ struct ScreenView<Content: ScreenContent>: ~Copyable {
   }
 
   private mutating func draw(_ now: Double) {
-    // A slow terminal gets fewer frames, not late ones.
+    // A slow terminal gets fewer frames, not late ones. One that is only taking the first bytes is asked again in an instant.
     guard screen.isReady else {
-      lastFrame = now
+      nextTry = now + retry
+      retry = min(2 * retry, Self.calm)
       return
     }
+    retry = Self.firstRetry
     content.needsDrawing = false
     screen.show(content.draw(size: size, now: Date().timeIntervalSince1970), palette: content.palette)
     lastFrame = now
   }
+
+  /// Notes that something has come that the user waits for: it is shown at once.
+  mutating func isAnswered() { lastAnswer = Clock.now }
 
   /// Rings the terminal's bell, and shows a notification if the terminal supports them.
   mutating func ring(_ text: String) { screen.ring(text) }

@@ -16,8 +16,8 @@ struct Signals: ~Copyable {
   static let help = """
     Signals: INT and TERM save and stop; a second signal stops at once, without saving; two TERM within a second count \
     as one. After HUP (a lost ssh) the run continues without a screen. USR1 saves, and the run continues. USR2 and \
-    XCPU, which batch systems send some time before they kill, save and stop, however often they are sent (Slurm: \
-    --signal=B:USR2@120). PWR, ALRM, VTALRM, PROF, IO (POLL), STKFLT and the real-time signals do the same. The \
+    XCPU, which batch systems send some time before they kill a job, save and stop, even if they are sent repeatedly (Slurm: \
+    --signal=B:USR2@120). QUIT (ctrl-\\), PWR, ALRM, VTALRM, PROF, IO (POLL), STKFLT and the real-time signals do the same. The \
     limit on a file's size (ulimit -f) is treated like a full disk: the run waits until the limit is raised, and \
     loses nothing.
     """
@@ -33,6 +33,14 @@ struct Signals: ~Copyable {
     nothing.__sigaction_handler.sa_handler = { _ in }
     nothing.sa_flags = CInt(SA_RESTART)
     take([SIGUSR1], by: nothing)
+  }
+
+  /// Ends the process with status 128 + N at a signal that asks for an end, until there is a screen or a run: what is read before
+  /// may take long, and nothing has to be put back yet.
+  static func endEarly() {
+    var action = sigaction()
+    action.__sigaction_handler.sa_handler = { signal in _exit(128 + signal) }
+    take([SIGINT, SIGTERM, SIGHUP] + EndingSignal.requests, by: action)
   }
 
   /// Takes signals on a stack of their own; those that are ignored already stay so, as nohup and shells demand. oneDNN's products for

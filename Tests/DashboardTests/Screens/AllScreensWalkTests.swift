@@ -33,6 +33,7 @@ struct AllScreensWalkTests {
     switch request {
     case .leave: browser.runs = RunsScreenTests.screen(Self.names)
     case .command, .open: break
+    case .runs: browser.openRuns(in: "runs")
     case .ask(let name, _, _): browser.receive(answer(&dice), of: name)
     case .tensors(let name):
       browser.openTensors(of: name)

@@ -54,6 +54,25 @@ struct DataScreenTests {
     if text == "120x36" { try expectPicture("data-120x36", canvas) }
   }
 
+  @Test func `the windows after the chosen one fill the room below it`() {
+    var screen = screen
+    screen.fit(columns: 120, rows: 36)
+    while let number = screen.wantedWindow { screen.follow(with: page(number)) }
+    #expect(screen.following.map(\.number) == [1, 2])
+    let text = screen.draw(size: (120, 36), now: 0).text
+    for word in ["window 0", "window 1", "window 2"] { #expect(text.contains(word), "\(word)\n\(text)") }
+    for size in [(20, 4), (40, 12), (80, 24), (220, 60)] { screen.draw(size: size, now: 0).expectSound() }
+    // A low terminal has no room, and a window that cannot be read is asked for once.
+    var low = self.screen
+    low.fit(columns: 40, rows: 6)
+    #expect(low.wantedWindow == nil)
+    low.fit(columns: 120, rows: 36)
+    low.follow(with: nil)
+    #expect(low.wantedWindow == nil)
+    low.take(page(1))
+    #expect(low.wantedWindow == 2)
+  }
+
   @Test func `the position and the window are chosen by keys`() {
     var screen = screen
     _ = screen.press(.home)

@@ -152,7 +152,14 @@ struct RunsScreenTests {
     #expect(press([.character("s")], &screen) == .sortNext)
     #expect(press([.character("S")], &screen) == .turn)
     #expect(press([.down, .down, .character("r")], &screen) == nil)
-    #expect(screen.message.contains("foretop resume kjv-mtp4"))
+    let asked = press([.enter], &screen)
+    var words: [String] = []
+    if case .run(let typed) = asked { words = typed }
+    #expect(words.prefix(2) == ["resume", "kjv-mtp4"], "\(words)")
+    #expect(press([.character("n"), .enter], &screen) == .run(["train", "default"]))
+    #expect(press([.character(":"), .character("'"), .enter], &screen) == nil)
+    #expect(screen.draw(size: (120, 36), now: Self.now).text.contains("has no end"))
+    #expect(press([.escape], &screen) == nil)
     #expect(press([.character("q")], &screen) == .leave)
     _ = press([.character("?")], &screen)
     let text = screen.draw(size: (120, 36), now: Self.now).text
@@ -170,6 +177,33 @@ struct RunsScreenTests {
     #expect(browser.draw(size: (120, 36), now: Self.now).text.contains("losses"))
     #expect(browser.press(.character("q")) == nil && browser.dashboard == nil)
     #expect(browser.press(.character("q")) == .leave)
+  }
+
+  @Test func `escape goes back to the screen below, and never quits`() {
+    var browser = Browser()
+    browser.runs = Self.screen()
+    browser.open(Comparison([ComparisonTests.run("a", speed: 0.02), ComparisonTests.run("b", speed: 0.03)]))
+    #expect(browser.press(.escape) == nil && browser.compare == nil)
+    browser.open(Dashboard(.stored), MadeUpRun().events(to: 20))
+    // A cursor and a full screen are closed first.
+    for open in [[Key.left], [.tab, .enter]] {
+      for key in open { _ = browser.press(key) }
+      #expect(browser.press(.escape) == nil && browser.dashboard != nil)
+      while let dashboard = browser.dashboard, dashboard.focus != nil || dashboard.chart.cursor != nil {
+        _ = browser.press(.escape)
+      }
+    }
+    #expect(browser.press(.escape) == nil && browser.dashboard == nil)
+    #expect(browser.press(.escape) == nil && browser.runs?.message == "q quits")
+    // A screen without a list below.
+    var alone = Browser()
+    alone.open(Comparison([ComparisonTests.run("a", speed: 0.02), ComparisonTests.run("b", speed: 0.03)]))
+    #expect(alone.press(.escape) == nil && alone.compare?.message == "q quits")
+    #expect(alone.press(.character("q")) == .leave)
+    alone = Browser()
+    alone.tensors = TensorsScreen(name: "a")
+    #expect(alone.press(.escape) == nil && alone.tensors?.message == "q quits")
+    #expect(alone.press(.character("q")) == .leave)
   }
 
   @Test func `random keys at random sizes never crash it`() {

@@ -39,10 +39,13 @@ struct TensorsScreenTests {
       case .tree(let step, let against):
         let step = step ?? steps.last!
         let other = against ?? steps.last { $0 < step } ?? steps.first { $0 > step }
+        screen.take(TensorTree(step: step, against: other, steps: steps, tensors))
+      case .numbers(let paths, let step, let against):
+        let wanted = tensors.filter { paths.contains($0.path) }
         screen.take(
-          TensorTree(
-            step: step, steps: steps, tensors, numbers(UInt64(step)),
-            against: other.map { ($0, tensors, numbers(UInt64($0))) }))
+          TensorNumbers.all(
+            wanted, numbers(UInt64(step)), against: against.map { (tensors, numbers(UInt64($0))) }),
+          step: step, against: against)
       case .detail(let path, let step):
         let tensor = tensors.first { $0.path == path }!
         screen.take(TensorDetail(tensor, in: numbers(UInt64(step)), step: step))
@@ -79,6 +82,59 @@ struct TensorsScreenTests {
     #expect(screen.tree?.step == 200 && screen.tree?.against == 100 && screen.chosenPath == paths[1])
   }
 
+  @Test func `names and shapes are shown first, and numbers as they come, those on the screen before others`() {
+    var screen = TensorsScreen(name: "kjv-top")
+    screen.fit(columns: 120, rows: 36)
+    screen.expect(screen.nextReading!)
+    screen.take(TensorTree(step: 300, against: 200, steps: [200, 300], tensors))
+    let text = screen.draw(size: (120, 36)).text
+    #expect(text.contains("q_proj") && text.contains("16 × 32") && text.contains("…") && !text.contains("nan"))
+    #expect(screen.nextReading == .numbers(paths: paths, step: 300, against: 200))
+    let first = TensorNumbers.all([tensors[0]], numbers(300), against: (tensors, numbers(200)))
+    screen.take(first, step: 300, against: 200)
+    #expect(screen.nextReading == .numbers(paths: Array(paths[1...]), step: 300, against: 200))
+    // A closed group waits for all of its tensors.
+    _ = screen.press(.down)
+    _ = screen.press(.left)
+    #expect(screen.draw(size: (120, 36)).text.contains("…"))
+    read(&screen, [200, 300])
+    #expect(!screen.draw(size: (120, 36)).text.contains("…"))
+    // Numbers that come late change nothing.
+    _ = screen.press(.character("["))
+    read(&screen, [200, 300])
+    let before = screen.draw(size: (120, 36)).text
+    screen.take(first, step: 300, against: 200)
+    #expect(screen.draw(size: (120, 36)).text == before)
+  }
+
+  @Test func `large tensors are read one by one`() {
+    var screen = TensorsScreen(name: "large")
+    screen.expect(screen.nextReading!)
+    let large = (0..<3).map { Checkpoint.Tensor(path: "model/\($0)", shape: [3000, 1000], offset: $0 * 3_000_000) }
+    screen.take(TensorTree(step: 1, against: nil, steps: [1], large))
+    #expect(screen.nextReading == .numbers(paths: ["model/0"], step: 1, against: nil))
+  }
+
+  @Test func `another checkpoint takes the place of one whose numbers cannot be read`() {
+    var screen = TensorsScreen(name: "kjv-top")
+    screen.expect(screen.nextReading!)
+    screen.take(TensorTree(step: 300, against: 200, steps: [100, 200, 300], tensors))
+    screen.expect(screen.nextReading!)
+    screen.fail(step: 200, "200 is damaged")
+    #expect(screen.nextReading == .tree(step: 300, against: nil))
+    screen.expect(screen.nextReading!)
+    screen.take(TensorTree(step: 300, against: 100, steps: [100, 200, 300], tensors))
+    screen.expect(screen.nextReading!)
+    screen.fail(step: 300, "300 is damaged")
+    #expect(screen.nextReading == .tree(step: nil, against: nil))
+    // Where that cannot be read either, nothing is asked for again and again.
+    screen.expect(screen.nextReading!)
+    screen.fail("all are damaged")
+    #expect(screen.nextReading == nil)
+    let text = screen.draw(size: (120, 36)).text
+    #expect(text.contains("all are damaged") && text.contains("–") && !text.contains("…"))
+  }
+
   @Test func `groups close and open, sorting takes the tree apart, and a filter lists what has a text`() {
     var screen = screen()
     #expect(screen.lines.count == 7)
@@ -89,7 +145,7 @@ struct TensorsScreenTests {
     #expect(screen.lines.count == 7)
     _ = screen.press(.character("s"))
     #expect(screen.lines.count == 5 && screen.order == .norm)
-    let norms = screen.lines.map { screen.tree!.rows[$0.rows[0]].summary.norm }
+    let norms = screen.lines.map { screen.tree!.rows[$0.rows[0]].numbers!.summary.norm }
     #expect(norms == norms.sorted(by: >))
     _ = screen.press(.character("/"))
     for character in "Q_PROJ" { _ = screen.press(.character(character)) }
@@ -119,8 +175,26 @@ struct TensorsScreenTests {
     #expect(SingularValues(Checkpoint.Tensor(path: "a", shape: [6], offset: 1), in: block) == nil)
     #expect(SingularValues(tensor, in: [0, .nan, 0, 0, 0, 4, 0, 0]) == nil)
     let map = HeatMap(tensor, in: block, most: (2, 3))
-    #expect(map.means == [3, 0, 0, 0, 4, 0] && map.range! == (0, 4))
+    #expect(map.means == [3, 0, 0, 0, 4, 0] && HeatMap.usualRange(of: map.means)! == (0, 4, 16))
     #expect(HeatMap(tensor, in: block, most: (1, 1)).means == [7.0 / 6])
+  }
+
+  @Test func `one number far from all others hides none of them`() throws {
+    var dice = Dice(for: "an outlier")
+    var block = dice.floats(4096)
+    block[1234] = 1000
+    let tensor = Checkpoint.Tensor(path: "a", shape: [64, 64], offset: 0)
+    let range = try #require(HeatMap.usualRange(of: HeatMap(tensor, in: block).means))
+    #expect(range.high < 1.1 && range.outlier < 5)
+    let histogram = Histogram(tensor, in: block, parts: 40, leavesOutliers: true)
+    #expect(histogram.outside == 1 && histogram.counts.reduce(0, +) == 4095)
+    // Many zeros are no outliers, and stay in the picture with all others.
+    for index in block.indices where index % 20 != 0 { block[index] = 0 }
+    block[1234] = 0
+    let zeros = Histogram(tensor, in: block, parts: 40, leavesOutliers: true)
+    #expect(zeros.outside == 0 && zeros.counts.reduce(0, +) == 4096)
+    #expect(HeatMap.usualRange(of: [Float](repeating: 2, count: 9) + [.nan])! == (2, 2, 2))
+    #expect(HeatMap.usualRange(of: [.nan]) == nil)
   }
 
   @Test(arguments: [1, 2, 3])

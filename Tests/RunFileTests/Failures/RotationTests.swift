@@ -101,19 +101,17 @@ extension RunFileTests {
 
     @Test func `a run that is closed while run.h5 is copied is whole`() throws {
       let recorder = try Recorder(creating: scratch("a"), beginning: Sample.beginning("a"))
-      recorder.leastRotation = 1000
+      // The copy of so much takes a while.
+      recorder.leastRotation = 1_000_000
       let copy = RunFolder(scratch("a")).before + ".new"
       let limit = Limit()
       var step = 0
       var isCopied = false
       while !isCopied {
         try limit.check("run.h5 is copied")
-        for _ in 0..<100 {
-          step += 1
-          for event in Sample.events(at: step) { _ = try recorder.record(event) }
-        }
-        recorder.flush()
-        // A copy of so little is there for a moment only.
+        step += 1
+        for event in Sample.events(at: step) { _ = try recorder.record(event) }
+        if step % 100 == 0 { recorder.flush() }
         while recorder.isRotating && !isCopied { isCopied = FileManager.default.fileExists(atPath: copy) }
       }
       try recorder.close(.stopped)

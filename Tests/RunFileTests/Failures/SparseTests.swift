@@ -220,7 +220,11 @@ extension RunFileTests {
         done.signal()
       }
       thread.start()
-      while !FileManager.default.fileExists(atPath: scratch + "/asked") { usleep(1000) }
+      let limit = Limit()
+      while !FileManager.default.fileExists(atPath: scratch + "/asked") {
+        try limit.check("the process is asked")
+        usleep(1000)
+      }
       HDF5.alone { _ = FileManager.default.createFile(atPath: scratch + "/go", contents: nil) }
       done.wait()
     }

@@ -78,22 +78,30 @@ extension Dashboard {
 
   /// The entries; all their numbers are smoothed as the lines are.
   private var legendEntries: [LossLegend.LegendEntry] {
-    let firstBlock = shownTracks.first { $0.head.hasBlock }?.head
+    let numbered = shownTracks.map(\.head).filter(\.isNumbered)
     var entries = shownTracks.map { track in
       let style = pen(track.head).style.bold
       let value = Span(Figure.loss(track.smoothed), style)
       let head = track.head
-      let mark = Span(head.hasBlock ? String(head.look.symbol) : head.look.sign, style)
+      let mark = Span(head.look.sign, style)
       let long = [mark, Span(" \(head.name) "), value]
       var whole = long
-      if let last = history.last?.losses.first(where: { $0.head == head }), let kl = last.kl {
+      let last = history.last?.losses.first { $0.head == head }
+      if let last, let kl = last.kl {
         // kl: the loss minus its floor, the entropy of the targets.
         whole.append(Span(" (kl \(Figure.loss(track.smoothed - Double(last.loss - kl))))", .faint))
       }
+      if let trained = last?.trained, let entropy = last?.entropy {
+        // The line is the plain cross-entropy.
+        let numbers = "trained \(Figure.loss(Double(trained))), entropy \(Figure.loss(Double(entropy)))"
+        whole.append(Span(" (\(numbers))", .faint))
+      }
       return LossLegend.LegendEntry(
         // The first head of a kind names the kind.
-        short: head.hasBlock
-          ? (head == firstBlock ? [Span("\(head.kind.name) ", .faint)] : []) + [mark, Span(" "), value] : long,
+        short: head.isNumbered
+          ? (head == numbered.first { $0.kind === head.kind } ? [Span("\(head.kind.name) ", .faint)] : []) + [
+            mark, Span(" "), value,
+          ] : long,
         long: long, whole: whole, end: track.smoothed)
     }
     for head in shownHeldOut {

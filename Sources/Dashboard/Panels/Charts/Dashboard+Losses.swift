@@ -14,7 +14,7 @@ extension Dashboard {
       case .third: .third
       case .fourth: .fourth
       }
-    let place = head.hasBlock ? 1 + (head.number - 2) * (Tone.farthest - 1) / max(farthest - 2, 4) : 0
+    let place = head.isNumbered ? 1 + (head.number - 2) * (Tone.farthest - 1) / max(farthest - 2, 4) : look.tone
     return Pen(
       style: Style(role, tone: Tone(place: place)), dash: look.dash.map { Pen.Dash(on: $0.on, off: $0.off) },
       symbol: look.symbol)

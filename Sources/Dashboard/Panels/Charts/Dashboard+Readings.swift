@@ -52,7 +52,7 @@ extension Dashboard {
       let style = pen(track.head).style.bold
       let head = track.head
       return [
-        Span(head.hasBlock ? String(head.look.symbol) : head.look.sign, style), Span(head.name),
+        Span(head.look.sign, style), Span(head.name),
         Span(Figure.loss(Double(track.losses.raw.values[entry]))),
         Span(Figure.loss(Double(track.losses.smooth.values[entry])), style),
         Span(slope(of: track, at: entry).map { Self.signed($0 * Double(unit)) } ?? "–", .faint),
@@ -75,10 +75,7 @@ extension Dashboard {
     return change.isFinite ? change / steps : nil
   }
 
-  private static func signed(_ value: Double) -> String {
-    let text = Figure.fixed(abs(value), abs(value) < 9.9995 ? 3 : 1)
-    return value < 0 ? "−" + text : "+" + text
-  }
+  private static func signed(_ value: Double) -> String { Figure.change(value, Figure.loss) }
 
   /// The newest events on the cursor's column or beside it; the users' actions come before saves.
   private func nearEvents(at entry: Int, columns: Int) -> [LogLine] {

@@ -131,7 +131,7 @@ struct LossChart: Sendable {
     let hasMany = lines.count > 5
     for line in lines.reversed() {
       // Among very many lines, those with a mark are thin, so that they do not cover each other.
-      let isThin = hasMany && line.track.head.hasBlock
+      let isThin = hasMany && line.track.head.isNumbered
       Self.drawLine(line.smooth, row, line.pen, isThick: isThick && !isThin, &plot)
     }
     drawMarks(row, &plot)
@@ -172,7 +172,7 @@ struct LossChart: Sendable {
 
   /// Draws the marks of heads of one kind, each head's on columns of its own.
   private func drawMarks(_ row: (Double) -> Int, _ plot: inout Plot) {
-    let marked = lines.filter { $0.track.head.hasBlock }
+    let marked = lines.filter { $0.track.head.isNumbered }
     guard !marked.isEmpty, plot.glyphs != .ascii else { return }
     let across = plot.glyphs.points.across
     let stretch = max(width / 5, across * marked.count * 2)

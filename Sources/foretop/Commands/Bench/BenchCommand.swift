@@ -112,6 +112,10 @@ struct BenchCommand: ParsableCommand {
 
   private func sections() throws -> [Bench.Topic] {
     guard let only else { return Bench.Topic.allCases }
+    guard !only.trimmingSpaces.isEmpty else {
+      throw UserError(
+        .usage, "--only is empty: the sections are \(Bench.Topic.allCases.map(\.rawValue).joined(separator: ", "))")
+    }
     return try only.split(separator: ",").map { word in
       let name = String(word).trimmingSpaces
       guard let section = Bench.Topic(rawValue: name) else {
@@ -135,7 +139,7 @@ struct BenchCommand: ParsableCommand {
     let workload = Workload(plan, name: file.name)
     var table = try bench.steps([workload], rounds: rounds)
     if let peak = MachineMemory.peakOfProcess {
-      table.about.append("peak memory of this process, including the limit's operands: \(gibibytes(peak))")
+      table.about.append("peak memory of this process, including the limit's operands: \(Figure.bytes(peak))")
     }
     return [table, try bench.parts([workload], rounds: rounds)]
   }
@@ -157,8 +161,8 @@ struct BenchCommand: ParsableCommand {
       print(object.line)
     } else {
       print(
-        "\(name): \(Int(result.tokensPerSecond)) tokens/s ± \(Int((result.spread * 100).rounded())) %, "
-          + "\(gibibytes(result.peakMemory)) at most")
+        "\(name): \(Figure.short(result.tokensPerSecond)) tokens/s ± \(Int((result.spread * 100).rounded())) %, "
+          + "\(Figure.bytes(result.peakMemory)) at most")
     }
   }
 

@@ -126,17 +126,47 @@ struct ScreenTrial {
 
   // MARK: First frames
 
+  /// Each screen, with words that it shows only with what it has read.
   private func measureFirstFrames(_ figures: inout ScreenFigures) throws {
-    for (what, arguments, words) in [
-      ("runs", [Self.program, "browse", "--runs", folder], "runs"),
-      ("inspect", [Self.program, "inspect", "keys", "--runs", folder], "losses"),
+    let place = ["--runs", folder]
+    try trainWithoutScreen("other", steps: 60)
+    try Data(
+      "recipe: tiny\nset: {steps: 1000000, save.every: 0, evaluate.every: 0}\nsettings: {plain: {}}\nseeds: 2\n".utf8
+    ).write(to: URL(filePath: "\(folder)/trial.yaml"))
+    let many = try manyRuns()
+    for (what, arguments, words, goal) in [
+      ("runs", ["browse"] + place, "keys", 100.0),
+      ("runs, 10 000 of them", ["browse", "--runs", many], "run-1000", 300),
+      ("inspect", ["inspect", "keys"] + place, "stopped", 100),
+      ("compare", ["compare", "keys", "other"] + place, "difference", 100),
+      ("tensors", ["tensors", "keys"] + place, "q_proj", 100),
+      ("data", ["data", "tiny", "--data", text] + place, "targets of", 100),
+      ("experiment", ["experiment", "run", "\(folder)/trial.yaml", "--data", text] + place, "cells", 100),
     ] {
-      let frames = try (0..<5).map { _ in try firstFrame(arguments, words) }
-      figures.firstFrames.append((what, frames.map(\.time)))
+      let frames = try (0..<5).map { _ in try firstFrame([Self.program] + arguments, words) }
+      figures.firstFrames.append((what, frames.map(\.time), goal))
       figures.firstFrameUse.append((what, frames.map(\.use)))
     }
     let frames = try (0..<5).map { try firstFrame(training("first-\($0)", steps: 1_000_000), "losses") }
-    figures.firstFrames.append(("train", frames.map(\.time)))
+    figures.firstFrames.append(("train", frames.map(\.time), 100))
+    // Its training goes on beside it, on all cores.
+    let live = try terminal(training("live", steps: 1_000_000))
+    try live.wait(for: "losses")
+    try live.read(throughout: 1)
+    let attached = try (0..<5).map { _ in try firstFrame([Self.program, "attach", "live"] + place, "losses") }
+    figures.firstFrames.append(("attach, beside the training", attached.map(\.time), 100))
+    live.end(by: SIGTERM)
+  }
+
+  /// A folder with 10 000 runs, all with the metrics of one.
+  private func manyRuns() throws -> String {
+    let many = "\(folder)/many"
+    for number in 0..<10_000 {
+      let run = "\(many)/run-\(number)"
+      try FileManager.default.createDirectory(atPath: run, withIntermediateDirectories: true)
+      try FileManager.default.linkItem(atPath: RunFolder("\(folder)/other").file, toPath: RunFolder(run).file)
+    }
+    return many
   }
 
   /// Seconds until some words are shown, and of the processor until then.

@@ -10,13 +10,13 @@ struct Attach: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Shows the screen of a run that another process trains, and steers the run.",
     discussion: """
-      The screen has the run's whole history, and follows it live. Keys and : ask the process that trains the run; run.h5 \
-      records them as asked by “attached PID”. Several screens may be attached at once. q and ctrl-C leave the screen, \
-      and the run goes on. When the process that trains ends, the screen stays as that of a stored run; when another \
-      process resumes the run, the screen follows that one. Without a terminal, the run's events are printed as by \
-      “foretop watch”.
+      The screen has the run's whole history, and follows it live. Keys and : send commands to the process that trains \
+      the run; run.h5 records them with the sender “attached PID”. Several screens may be attached at once. q and ctrl-C \
+      leave the screen, and the run goes on. When the process that trains ends, the screen becomes that of a stored run; \
+      when another process resumes the run, the screen follows the new process. Without a terminal, the run's events are \
+      printed as by “foretop watch”.
 
-      Exit statuses: 0 the screen was left, 66 no such run, 69 nobody trains the run.
+      Exit statuses: 0 the screen was left, 66 no such run, 69 no process trains the run.
       """)
 
   @OptionGroup var which: RunArgument
@@ -37,9 +37,9 @@ struct Attach: ParsableCommand {
       client = Result { try ControlClient(folder: path, name: which.name) }
     }
     let connection = Result { try AttachedRun(client.get()) }
-    let archive = try RunLookup.archive(which.name, in: place)
-    if case .failure(let error) = connection, archive.state != .training { throw error }
-    let (events, bookmark) = try archive.historyToFollow()
+    let followed = try RunLookup.toFollow(which.name, in: place)
+    if case .failure(let error) = connection, followed.run.state != .training { throw error }
+    let (events, bookmark) = (followed.events, followed.bookmark)
     let (name, folder) = place.located(which.name)
     let loop = try BrowserLoop(folder, screen.looks, layouts) { glyphs in
       var browser = Browser(layouts: layouts.layouts, problems: layouts.problems)

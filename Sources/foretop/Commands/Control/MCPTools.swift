@@ -65,6 +65,9 @@ struct MCPTools {
         + HelpTable.text(CommandForm.all.map { ($0.usage, $0.about) }),
       parameters: [
         Self.run, Parameter(name: "command", type: "string", about: "A command, such as rate x0.5.", isRequired: true),
+        Parameter(
+          name: "yes", type: "boolean",
+          about: "True says yes to a change of the rate or of a weight by more than ten times."),
       ], changesRuns: true)
     return reading + (canSteer ? [steering] : [])
   }
@@ -107,7 +110,9 @@ struct MCPTools {
       let part = arguments["part"]?.string ?? "summary"
       return result(of: ["inspect", part == "metrics" ? nil : "--json", "--", run, part].compactMap { $0 })
     case "watch_run": return watch(run, seconds: arguments["seconds"]?.whole ?? 10)
-    default: return result(of: ["tell", "--json", "--", run, arguments["command"]?.string ?? ""])
+    default:
+      let yes = arguments["yes"] == .flag(true) ? ["--yes"] : []
+      return result(of: ["tell", "--json"] + yes + ["--", run, arguments["command"]?.string ?? ""])
     }
   }
 
@@ -118,9 +123,11 @@ struct MCPTools {
         throw UserError(.usage, "\(tool.name) has no argument \(member.key.quotation)")
       }
       let fits =
-        parameter.type == "integer"
-        ? member.value.whole.map { (1...Self.longest).contains($0) } ?? false
-        : member.value.string.map { parameter.choices.isEmpty || parameter.choices.contains($0) } ?? false
+        switch parameter.type {
+        case "integer": member.value.whole.map { (1...Self.longest).contains($0) } ?? false
+        case "boolean": if case .flag = member.value { true } else { false }
+        default: member.value.string.map { parameter.choices.isEmpty || parameter.choices.contains($0) } ?? false
+        }
       guard fits else { throw UserError(.usage, "\(member.key) of \(tool.name) is wrong: \(parameter.about)") }
     }
     for parameter in tool.parameters where parameter.isRequired && arguments[parameter.name] == nil {

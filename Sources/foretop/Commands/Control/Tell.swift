@@ -12,14 +12,21 @@ struct Tell: ParsableCommand {
 
       \(HelpTable.text(CommandForm.all.map { ($0.usage, $0.about) }))
 
+      A change of the rate by more than ten times within ten steps, or of a weight by more than ten times, is refused unless --yes \
+      is given. “back” answers with the name of the branch as which the run goes on.
+
       The answer comes when the command has been carried out: at once, or at the end of a step. “step N” is answered after N \
       steps, “until” at once. Exit statuses: 0 done, 1 refused, 64 no such command, 66 no such run, 69 no process trains the run.
       """)
 
   @OptionGroup var which: RunArgument
 
-  @Argument(help: ArgumentHelp("The command with its arguments.", valueName: "command"))
+  // Arguments such as -0.1 are no options.
+  @Argument(parsing: .allUnrecognized, help: ArgumentHelp("The command with its arguments.", valueName: "command"))
   var words: [String]
+
+  @Flag(help: "Says yes to a change of the rate or of a weight by more than ten times.")
+  var yes = false
 
   @OptionGroup var output: JSONOption
 
@@ -35,9 +42,10 @@ struct Tell: ParsableCommand {
         "run “\(which.name)” is being set up (\(preparing)): the command waits until it has begun".harmlessLine)
     }
     try client.send(
-      .object([
-        JSON.Member("id", .integer(1)), JSON.Member("as", .text("tell")), JSON.Member("command", .text(line)),
-      ]))
+      .object(
+        [JSON.Member("id", .integer(1)), JSON.Member("as", .text("tell")), JSON.Member("command", .text(line))]
+          // A process of an earlier version does not know the key.
+          + (yes ? [JSON.Member("yes", .flag(true))] : [])))
     while let message = try client.next() {
       guard message["answer"] == .integer(1), let text = message["text"]?.string else { continue }
       let isDone = message["status"]?.string == "done"

@@ -9,8 +9,9 @@ struct Watch: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Prints the events of a run that another process trains, until it ends.",
     discussion: """
-      First come the events since the session began, as far as the process still holds them (the newest 8192; a line says \
-      which are missing), then each new event as it happens. Without --json, steps are printed at most once a second.
+      First come the events since the session began, as far as the process still holds them (the newest 8192; a line \
+      names the missing ones), then each new event as it happens. Without --json, steps are printed at most once a \
+      second.
 
       Exit statuses: 0 the run ended, 66 no such run, 69 no process trains the run, 74 the run's process was killed.
       """)
@@ -20,7 +21,7 @@ struct Watch: ParsableCommand {
   @Flag(help: "Prints every event as a JSON object, as “foretop train --json” does.")
   var json = false
 
-  @Flag(help: "Leaves out the events before now.")
+  @Flag(help: "Prints only new events.")
   var fromNow = false
 
   @OptionGroup var place: FolderOptions

@@ -12,9 +12,9 @@ struct ExperimentCommand: ParsableCommand {
     abstract: "Runs experiments: settings × seeds, with intervals.",
     discussion: """
       An experiment is a YAML file: a recipe, named settings and seeds. Each combination is a run SETTING-SEED in the \
-      folder runs/EXPERIMENT, where all other commands find it as EXPERIMENT/SETTING-SEED. What an experiment has done is \
-      what lies there: stopped or killed, the same command goes on. “foretop experiment list” lists what comes with the \
-      program.
+      folder runs/EXPERIMENT, where all other commands find it as EXPERIMENT/SETTING-SEED. These runs are the only state \
+      of an experiment: after a stop or a kill, the same command continues. “foretop experiment list” lists the \
+      experiments that come with the program.
       """,
     subcommands: [ExperimentRun.self, ExperimentRate.self, ExperimentReport.self, ExperimentList.self],
     defaultSubcommand: ExperimentRun.self)
@@ -67,7 +67,7 @@ struct ExperimentOptions: ParsableArguments {
         throw UserError(.usage, "--seeds \(seeds): from 1 to \(ExperimentFile.mostCells) seeds are possible")
       }
       file.seeds = seeds.contains(",") ? list : (1...list[0]).map { $0 }
-      guard Set(file.seeds).count == file.seeds.count else { throw UserError(.usage, "--seeds has one of them twice") }
+      guard Set(file.seeds).count == file.seeds.count else { throw UserError(.usage, "--seeds has a seed twice") }
     }
     guard !only.isEmpty else { return file }
     let names = file.settings.map(\.name)

@@ -33,6 +33,9 @@ struct ExperimentRate: ParsableCommand {
     var others = options
     others.changes.assignments.removeAll { RecipeOptions.key(of: $0) == "schedule.rate" }
     let words = rates.map { $0.split(separator: ",").map { String($0).trimmingSpaces } }
+    if let words, words.isEmpty {
+      throw UserError(.usage, "--rates is empty: write some, such as 3e-4,1e-3, or leave it out")
+    }
     let grid = words ?? RateChoice.grid(around: changed.schedule.rate).map { Figure.scientific($0) }
     let steps = min(Self.steps, changed.steps)
     var file = ExperimentFile(
@@ -46,7 +49,7 @@ struct ExperimentRate: ParsableCommand {
         ExperimentFile.Assignment("stop.until", ""), ExperimentFile.Assignment("stop.patience", "0"),
       ], settings: ExperimentFile.grid("schedule.rate", grid), seeds: [changed.seed])
     file.metrics = ["held-out/\(changed.heads[0].name)"]
-    guard Set(grid).count == grid.count else { throw UserError(.usage, "--rates has one of them twice") }
+    guard Set(grid).count == grid.count else { throw UserError(.usage, "--rates has a rate twice") }
     let sentence = "Learning rates for the recipe \(base.name)"
     let work = try running.work(others.applied(to: file), sentence: sentence, others)
     try running.carryOut(work) {

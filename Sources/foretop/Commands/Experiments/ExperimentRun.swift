@@ -23,17 +23,33 @@ struct ExperimentRun: ParsableCommand {
 
   @OptionGroup var options: ExperimentOptions
   @OptionGroup var running: RunningOptions
+  @OptionGroup var slurm: SlurmOptions
 
   func run() throws {
     let (file, sentence) = try ExperimentWork.file(name, scale: scale)
     let work = try running.work(options.applied(to: file), sentence: sentence, options)
+    if let cell = slurm.cell { return try work.become(cell) }
+    guard slurm.on == .local else {
+      let array = SlurmArray(work: work, options: slurm, arguments: arguments(of: work), most: running.jobs)
+      return print(try array.submit(isDry: running.dryRun))
+    }
     try running.carryOut(work) { $0.solvedChart }
+  }
+}
+
+extension ExperimentRun {
+  /// The arguments with which another process has the same experiment.
+  private func arguments(of work: ExperimentWork) -> [String] {
+    // Tasks begin in the folder that this process is in.
+    ["experiment", "run", name] + (scale.map { ["--scale", $0] } ?? []) + work.options
+      + (options.seeds.map { ["--seeds", $0] } ?? []) + options.only.flatMap { ["--only", $0] }
+      + ["--name", work.file.name, "--runs", options.folder.runs, "--threads", "\(work.threads)"]
   }
 }
 
 /// How an experiment is run.
 struct RunningOptions: ParsableArguments {
-  @Option(value: "n", "Number of runs to train side by side; they divide the threads among them.")
+  @Option(value: "n", "Number of runs to train in parallel; they divide the threads among them.")
   var jobs: Int?
 
   @OptionGroup var computing: ThreadOptions
@@ -53,6 +69,11 @@ struct RunningOptions: ParsableArguments {
 
   func work(_ file: ExperimentFile, sentence: String, _ options: ExperimentOptions) throws -> ExperimentWork {
     try Computation.prepare()
+    if let threads = file.threads {
+      try ThreadOptions.check(
+        threads, of: "“threads: \(threads)” of the experiment \(file.name)", advice: "change that line, or leave it out"
+      )
+    }
     return try ExperimentWork(file, sentence: sentence, options, jobs: jobs, threads: computing.count())
   }
 
@@ -81,7 +102,7 @@ struct RunningOptions: ParsableArguments {
       Output.warn("\(work.cells[cell].name): \(words)".harmlessLine)
     }
     if !table.isOver, runner.failures.isEmpty {
-      Output.warn("the experiment is not over: the same command goes on with it")
+      Output.warn("the experiment is not over: the same command continues it")
     }
     if status == 0, !runner.failures.isEmpty { status = 1 }
     if let status, status != 0 { throw Ended(status: status) }

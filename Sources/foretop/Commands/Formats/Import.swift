@@ -113,6 +113,12 @@ struct Import: ParsableCommand {
       base.objective.mtp.kind = tensors.isSequential ? .sequential : .parallel
       base.objective.mtp.weights = []
     }
+    if tensors.hasFetch {
+      // A weight of 0 would leave the heads out.
+      if base.objective.jtp.weight == 0 { base.objective.jtp.weight = 0.1 }
+    } else if self.recipe == nil {
+      base.objective.jtp.weight = 0
+    }
     base.model.context = min(network.context, Self.context)
     try network.shape(&base, source: source)
     var recipe = try changes.applied(to: base, &origins)
@@ -202,7 +208,7 @@ struct Import: ParsableCommand {
     if !new.isEmpty {
       let heads = Set(
         new.map { tensor in
-          let kind = HeadKind.all.first { $0.tensorName.map { tensor.path.hasPrefix("\($0)/") } ?? false }
+          let kind = HeadKind.all.first { tensor.path.hasPrefix("\($0.tensorName ?? $0.name)/") }
           return (kind ?? .multiToken).name.uppercased()
         }
       ).sorted()

@@ -10,13 +10,14 @@ struct Tensors: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Shows the tensors of a run's checkpoints: on a screen, or as text with statistics.",
     discussion: """
-      On a terminal, a screen has the tree of a checkpoint, the difference to another one, and of the chosen tensor a \
-      histogram, a heat map, the leading singular values, and its norm and deviation over the stored checkpoints; ? lists \
-      the keys. Without a terminal, with --text or --json, or with --tensor, the statistics are printed.
+      On a terminal, a screen shows the tensors of a checkpoint as a tree, with their differences from another \
+      checkpoint; for the chosen tensor, a histogram, a heat map, the leading singular values, and the norm and \
+      deviation in every stored checkpoint. ? lists the keys. Without a terminal, with --text or --json, or with \
+      --tensor, the statistics are printed.
 
       Mean, standard deviation, minimum and maximum are over the finite values. With --tensor, only that tensor is \
-      listed, with a histogram of its values. A tensor's name may be written with “/” or “.”. With --against, two \
-      columns have the norm of the difference as a share of the tensor's norm, and the cosine between the two. --json \
+      listed, with a histogram of its values. A tensor's name may be written with “/” or “.”. --against adds two \
+      columns: the norm of the difference as a share of the tensor's norm, and the cosine between both tensors. --json \
       prints one object per tensor.
       """)
 
@@ -24,7 +25,7 @@ struct Tensors: ParsableCommand {
 
   @OptionGroup var choice: CheckpointOption
 
-  @Option(help: ArgumentHelp("The step of another checkpoint, to take differences to.", valueName: "n"))
+  @Option(help: ArgumentHelp("The step of another checkpoint to compare with.", valueName: "n"))
   var against: CheckpointChoice?
 
   @Option(help: ArgumentHelp("One tensor, such as model/layers/0/mlp/up_proj/weight.", valueName: "path"))
@@ -40,12 +41,12 @@ struct Tensors: ParsableCommand {
       try show(Self.tensor(named: tensor, in: checkpoint), of: checkpoint, against: other)
       return
     }
-    let rows = checkpoint.tensors.map { row($0, of: checkpoint, against: other) }
+    let rows = rows(checkpoint.tensors, of: checkpoint, against: other)
     if shown.json {
       for row in rows { print(JSON.object(row.members).line) }
       return
     }
-    print(TextTable.text([TensorTree.TensorRow.header(other != nil)] + rows.map(\.cells), right: Set(1...10)))
+    print(TextTable.text([TensorNumbers.header(other != nil)] + rows.map(\.cells), right: Set(1...10)))
     let count = checkpoint.tensors.reduce(0) { $0 + $1.count }
     let words = other.map { " against step \(Figure.grouped($0.state.step))" } ?? ""
     print("\(which.name) at step \(Figure.grouped(checkpoint.state.step))\(words): \(Figure.grouped(count)) numbers")
@@ -55,9 +56,11 @@ struct Tensors: ParsableCommand {
   private func showScreen() throws -> Int32? {
     // Errors and warnings about the run are printed before the screen is opened.
     guard isatty(STDIN_FILENO) == 1, isatty(STDOUT_FILENO) == 1 else { return nil }
-    let run = try RunLookup.archive(which.name, in: shown.place)
-    let steps = try run.checkpoints().map(\.step)
-    let (step, against) = (try choice.step?.step(in: run.folder), try against?.step(in: run.folder))
+    let folder = try RunLookup.folder(which.name, in: shown.place)
+    let steps = try StoredRun.checkpointSteps(in: folder)
+    // Where there is no checkpoint, run.h5 says why.
+    if steps.isEmpty { _ = try RunLookup.archive(which.name, in: shown.place) }
+    let (step, against) = (try choice.step?.step(in: folder), try against?.step(in: folder))
     for asked in [step, against].compactMap({ $0 }) where !steps.contains(asked) {
       throw UserError(
         .noInput,
@@ -76,20 +79,15 @@ struct Tensors: ParsableCommand {
     return loop.run()
   }
 
-  private func row(
-    _ tensor: Checkpoint.Tensor, of checkpoint: Checkpoint, against other: Checkpoint?
-  ) -> TensorTree.TensorRow {
-    TensorTree.TensorRow(
-      TensorSummary(tensor, in: checkpoint.weights),
-      other.map { other in
-        TensorDifference(
-          tensor, in: checkpoint.weights, other.tensors.first { $0.path == tensor.path }, in: other.weights)
-      })
+  private func rows(
+    _ tensors: [Checkpoint.Tensor], of checkpoint: Checkpoint, against other: Checkpoint?
+  ) -> [TensorNumbers] {
+    TensorNumbers.all(tensors, checkpoint.weights, against: other.map { ($0.tensors, $0.weights) })
   }
 
   private func show(_ tensor: Checkpoint.Tensor, of checkpoint: Checkpoint, against other: Checkpoint?) throws {
-    let row = row(tensor, of: checkpoint, against: other)
-    let histogram = Histogram(tensor, in: checkpoint.weights)
+    let row = rows([tensor], of: checkpoint, against: other)[0]
+    let histogram = Histogram(tensor, in: checkpoint.weights, leavesOutliers: !shown.json)
     if shown.json {
       var members = row.members
       members.append(JSON.Member("edges", .array(histogram.edges.map(JSON.double))))
@@ -97,7 +95,7 @@ struct Tensors: ParsableCommand {
       print(JSON.object(members).line)
       return
     }
-    print(TextTable.text([TensorTree.TensorRow.header(other != nil), row.cells], right: Set(1...10)))
+    print(TextTable.text([TensorNumbers.header(other != nil), row.cells], right: Set(1...10)))
     let most = max(1, histogram.counts.max() ?? 1)
     let bars = histogram.counts.indices.map { part in
       let count = histogram.counts[part]
@@ -108,6 +106,7 @@ struct Tensors: ParsableCommand {
       ]
     }
     if !bars.isEmpty { print("\n" + TextTable.text([["FROM", "COUNT", ""]] + bars, right: [0, 1])) }
+    if histogram.outside > 0 { print("\(Figure.grouped(histogram.outside)) beyond these") }
   }
 
   /// - Throws: `UserError` that names the nearest tensor.
@@ -118,12 +117,12 @@ struct Tensors: ParsableCommand {
     }
     let names = checkpoint.tensors.map(\.path)
     let meant =
-      names.nearest(to: path).map { "; did you mean \($0)?" } ?? ": “foretop tensors NAME” lists what there is"
+      names.nearest(to: path).map { "; did you mean \($0)?" } ?? ": “foretop tensors NAME” lists all tensors"
     throw UserError(.usage, "--tensor \(word.excerpt): the checkpoint has no such tensor\(meant)")
   }
 }
 
-extension TensorTree.TensorRow {
+extension TensorNumbers {
   fileprivate static func header(_ hasDifference: Bool) -> [String] {
     ["TENSOR", "SHAPE", "MEAN", "DEVIATION", "SMALLEST", "LARGEST", "NORM", "ZEROS", "NOT FINITE"]
       + (hasDifference ? ["DIFFERENCE", "COSINE"] : [])

@@ -20,10 +20,10 @@ struct Tokenize: ParsableCommand {
 
   @OptionGroup var output: JSONOption
 
-  @OptionGroup var place: PlaceOptions
+  @OptionGroup var folder: FolderOptions
 
   func run() throws {
-    let checkpoint = try RunLookup.checkpoint(which.name, in: place.folder)
+    let checkpoint = try RunLookup.checkpoint(which.name, in: folder)
     let tokenizer = try Tokenizer(checkpoint.tokenizer)
     let part =
       tokenizer.kind == .tokens

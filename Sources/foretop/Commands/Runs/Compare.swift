@@ -12,9 +12,9 @@ struct Compare: ParsableCommand {
     discussion: """
       On a terminal, all curves are shown on one chart; elsewhere, or with --text, tables are printed: the last and the \
       best value of each run, its value at the end of the shortest run, the place where each run reaches the last value \
-      of every other, and the recipe keys that differ. Runs whose recipes differ only in the seed are joined to one \
-      curve, with mean and standard deviation. --json prints one object per curve, per run and per recipe key that \
-      differs. With --export, the chart is written as a file instead.
+      of every other, and the recipe keys that differ. Runs whose recipes differ only in the seed become one curve, with \
+      mean and standard deviation. --json prints one object per curve, per run and per recipe key that differs. With \
+      --export, the chart is written as a file instead.
 
       Metrics: held-out/HEAD, loss/HEAD (smoothed), accuracy/HEAD, order/ndcg8, order/tau, order/recall8, order/mrr, rate, \
       gradient/norm and throughput. HEAD is ntp, top or mtp-2 and so on, as in held-out/ntp.
@@ -61,13 +61,13 @@ struct Compare: ParsableCommand {
   /// Reads the runs.
   private func comparison() throws -> (Comparison, [StoredRun.Bookmark]) {
     let folders = try which.names.map { try RunLookup.folder($0, in: shown.place) }
-    StoredRun.prepare(folders)
+    StoredRun.prepare(folders, withCheckpoints: false)
     var bookmarks: [StoredRun.Bookmark] = []
     let runs = try which.names.map { name in
-      let archive = try RunLookup.archive(name, in: shown.place)
-      let (events, bookmark) = try archive.historyToFollow()
-      bookmarks.append(bookmark)
-      return ComparedRun(name: name, recipe: archive.recipe, state: archive.state.rawValue, events: events)
+      let followed = try RunLookup.toFollow(name, in: shown.place)
+      bookmarks.append(followed.bookmark)
+      return ComparedRun(
+        name: name, recipe: followed.run.recipe, state: followed.run.state.rawValue, events: followed.events)
     }
     var comparison = Comparison(runs, axis: align)
     if let metric { comparison.metric = try comparison.metric(named: metric) }

@@ -1,5 +1,6 @@
 // foretop diff: compares two runs.
 import ArgumentParser
+import Dashboard
 import Foundation
 import Run
 import RunFile
@@ -48,8 +49,8 @@ struct Diff: ParsableCommand {
       print("the recipes are the same")
       return
     }
-    let rows = fields.map { [$0.key, $0.read(a).json.line, $0.read(b).json.line] }
-    print(TextTable.text([["RECIPE", self.a, self.b]] + rows, right: []))
+    let rows = fields.map { [$0.key, Comparison.words($0.read(a)), Comparison.words($0.read(b))] }
+    print(TextTable.text([["RECIPE", self.a, self.b]] + rows, right: [], cutTo: TextTable.usualCut))
   }
 
   // MARK: Losses
@@ -88,7 +89,7 @@ struct Diff: ParsableCommand {
       [Figure.grouped(shown[index])]
         + heads.flatMap { head in
           let pair = [left, right].map { $0[index].first { $0.head == head }.map { Double($0.loss) } ?? .nan }
-          return [Figure.loss(pair[0]), Figure.loss(pair[1]), Figure.fixed(pair[1] - pair[0], 4)]
+          return [Figure.loss(pair[0]), Figure.loss(pair[1]), Figure.change(pair[1] - pair[0], Figure.loss)]
         }
     }
     print(TextTable.text([header] + rows, right: Set(0..<header.count)))

@@ -28,28 +28,29 @@ struct Inspect: ParsableCommand {
   var part: InspectPart?
 
   @OptionGroup var export: ExportOptions
-  @OptionGroup var place: PlaceOptions
+  @OptionGroup var place: FolderOptions
   @OptionGroup var screen: ScreenOptions
 
   func run() throws {
     let (given, part) = try asked
-    let archive = try RunLookup.archive(given, in: place.folder)
-    let (name, folder) = place.folder.located(given)
+    let (name, folder) = place.located(given)
     if export.isAsked {
+      let archive = try RunLookup.archive(given, in: place)
       let run = ComparedRun(
         name: name, recipe: archive.recipe, state: archive.state.rawValue, events: try archive.history())
       return try export.write(Comparison.chart(of: run))
     }
     if let part {
-      try part.show(archive, isJSON: screen.json)
+      try part.show(RunLookup.archive(given, in: place), isJSON: screen.json)
       return
     }
-    let mode: Dashboard.Mode = archive.state == .training ? .watched : .stored
     if screen.json {
-      for event in try archive.events() { print(event.json) }
+      for event in try RunLookup.archive(given, in: place).events() { print(event.json) }
       return
     }
-    let (events, bookmark) = try archive.historyToFollow()
+    let followed = try RunLookup.toFollow(given, in: place)
+    let (archive, events) = (followed.run, followed.events)
+    let mode: Dashboard.Mode = archive.state == .training ? .watched : .stored
     let steps = (try? archive.checkpoints().map(\.step)) ?? []
     let layouts = try LayoutFiles(startingWith: screen.layout)
     if !screen.headless {
@@ -61,7 +62,7 @@ struct Inspect: ParsableCommand {
         return browser
       }
       if var loop {
-        loop.follow(name, from: bookmark)
+        loop.follow(name, from: followed.bookmark)
         throw Ended(status: loop.run())
       }
     }
@@ -74,12 +75,12 @@ struct Inspect: ParsableCommand {
   private var asked: (name: String, part: InspectPart?) {
     get throws {
       if let name {
-        guard part == nil, let only = InspectPart(argument: name), !RunLookup.has(name, in: place.folder) else {
+        guard part == nil, let only = InspectPart(argument: name), !RunLookup.has(name, in: place) else {
           return (name, part)
         }
-        return (try RunLookup.newest(in: place.folder), only)
+        return (try RunLookup.newest(in: place), only)
       }
-      return (try RunLookup.newest(in: place.folder), nil)
+      return (try RunLookup.newest(in: place), nil)
     }
   }
 

@@ -37,7 +37,7 @@ enum InspectPart: String, ExpressibleByArgument, CaseIterable {
     ]
     let parameters = Figure.short(Double(summary.parameters))
     lines.append(["network", "\(parameters) parameters, vocabulary \(Figure.grouped(beginning.vocabulary))"])
-    lines.append(["computed", "\(beginning.precision), \(Figure.threads(beginning.threads))"])
+    lines.append(["computed", "\(beginning.precision), \(Figure.threads(of: beginning))"])
     lines.append(["text", beginning.corpus])
     if !summary.last.isEmpty { lines.append(["loss", summary.last.words]) }
     if !summary.heldOut.isEmpty { lines.append(["held-out", summary.heldOut.words]) }
@@ -108,6 +108,7 @@ enum InspectPart: String, ExpressibleByArgument, CaseIterable {
     for event in try archive.happenings() {
       switch event {
       case .stepped, .summedUp, .confirmed, .gap: break
+      case .mapped: if isJSON { print(event.json) }
       case .began, .evaluated, .ordered, .wrote, .occurred, .ended:
         if isJSON {
           print(event.json)

@@ -10,7 +10,7 @@ struct Remove: ParsableCommand {
     commandName: "rm", abstract: "Removes runs, after asking.",
     discussion: """
       Only files that foretop wrote in the run's folder are removed; others stay. A live run is never removed. Without \
-      a terminal, nobody can be asked, and --yes is needed.
+      a terminal, --yes is required.
       """)
 
   @OptionGroup var which: RunsArgument
@@ -55,8 +55,8 @@ struct Prune: ParsableCommand {
     discussion: """
       These checkpoints are kept: the newest undamaged ones (--keep), the one with the lowest held-out loss, those at \
       multiples of save.keepEvery steps, and without --saved those that were saved by hand. Metrics and events are kept, \
-      too. A live run removes old checkpoints itself, as save.keep in its recipe says. Without a terminal, nobody can be \
-      asked, and --yes is needed.
+      too. A live run removes old checkpoints itself, as save.keep in its recipe says. Without a terminal, --yes is \
+      required.
       """)
 
   @OptionGroup var which: RunArgument

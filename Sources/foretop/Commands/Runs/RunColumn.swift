@@ -1,4 +1,5 @@
 // The columns of `foretop runs`, which also serve for sorting and filtering. Every key of the recipe is a column, too.
+import Dashboard
 import Foundation
 import Run
 import RunFile
@@ -45,7 +46,7 @@ struct RunColumn {
       throw UserError(.usage, "\(option): there is no column \(name.quotation); \(meant)")
     }
     self.init(
-      name, isRight: false, { $0.recipe.map { Self.words(field.read($0)) } ?? "" },
+      name, isRight: false, { $0.recipe.map { Comparison.words(field.read($0)) } ?? "" },
       { $0.recipe.map { Self.value(field.read($0)) } })
   }
 
@@ -74,12 +75,12 @@ struct RunColumn {
     }
     func share(_ name: String, _ share: @escaping (RunSummary) -> Float?) -> RunColumn {
       RunColumn(
-        name, isRight: true, { share($0).map { Figure.share(Double($0), 3) } ?? "" },
+        name, isRight: true, { share($0).map { Figure.quality($0) } ?? "" },
         { share($0).map { .number(Double($0)) } })
     }
     func time(_ name: String, _ time: @escaping (RunSummary) -> Double?) -> RunColumn {
       RunColumn(
-        name, isRight: false, { time($0).map { Figure.duration(max(now - $0, 0)) + " ago" } ?? "" },
+        name, isRight: false, { time($0).map { Figure.age(now - $0) + " ago" } ?? "" },
         { time($0).map { .number($0) } })
     }
     func texts(

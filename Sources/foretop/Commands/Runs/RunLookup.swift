@@ -9,15 +9,28 @@ enum RunLookup {
   /// Opens a run.
   /// - Throws: `UserError` that names the nearest run if there is none of this name.
   static func archive(_ name: String, in place: FolderOptions) throws -> StoredRun {
+    try opened(name, in: place, \.self) { try StoredRun(opening: $0) }
+  }
+
+  /// Opens a run, and reads what a screen begins with.
+  /// - Throws: `UserError` like `archive`.
+  static func toFollow(_ name: String, in place: FolderOptions) throws -> StoredRun.FollowedReading {
+    try opened(name, in: place, \.run) { try StoredRun.toFollow($0) }
+  }
+
+  private static func opened<Result>(
+    _ name: String, in place: FolderOptions, _ run: KeyPath<Result, StoredRun>, by opening: (String) throws -> Result
+  ) throws -> Result {
     let folder = try folder(name, in: place)
     do {
-      let archive = try StoredRun(opening: folder)
-      if !archive.strangers.isEmpty {
+      let result = try opening(folder)
+      let strangers = result[keyPath: run].strangers
+      if !strangers.isEmpty {
         say([
-          "foretop did not write \(archive.strangers.joined(separator: ", ")) in \(RunFolder(folder).file), and does not read it"
+          "foretop did not write \(strangers.joined(separator: ", ")) in \(RunFolder(folder).file), and does not read it"
         ])
       }
-      return archive
+      return result
     } catch let error as UserError where error.status == .data || error.status == .inputOutput {
       let files = RunFolder(folder)
       let checkpoints = (try? FileManager.default.contentsOfDirectory(atPath: files.checkpoints)) ?? []
@@ -94,7 +107,8 @@ enum RunLookup {
         !$0.hasPrefix(".")
       }
       let meant =
-        names.nearest(to: address.name).map { "; did you mean \($0)?" } ?? ": “foretop runs” lists what there is"
+        names.nearest(to: address.name).map { "; did you mean \($0)?" }
+        ?? ": “\(RunAddress.listing(address.runs))” lists all runs"
       throw UserError(.noInput, "there is no run \(address.name.quotation) in \(address.runs)\(meant)")
     }
     return folder

@@ -9,14 +9,15 @@ struct Runs: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Lists the runs.",
     discussion: """
-      Columns are name, state, step, tokens, parameters, loss, heldout, best, accuracy, ndcg8, saved, size, changed, created, \
-      parent, tag, note, and every key of a recipe, such as schedule.rate. Sorting and filtering by loss or heldout \
-      uses the loss of the first head. “foretop runs --filter state=finished --filter 'best<3' --sort best” lists the \
-      good runs, best first. A branch is indented below its parent. The columns tag and note appear if a listed run has \
-      tags or notes; tag=seed-study matches runs with that tag, note~word runs with that word in a note.
+      Columns are name, state, step, tokens, parameters, loss, heldout, best, accuracy, ndcg8, saved, size, changed, \
+      created, parent, tag, note, and every key of a recipe, such as schedule.rate. Sorting and filtering by loss or \
+      heldout uses the loss of the first head. “foretop runs --filter state=finished --filter 'best<3' --sort best” \
+      lists the good runs, best first. A branch is indented below its parent. The columns tag and note appear if a \
+      listed run has tags or notes. tag=seed-study matches runs with that tag; note~word matches runs with that word in \
+      a note.
       """, aliases: ["ls", "list"])
 
-  @OptionGroup var place: PlaceOptions
+  @OptionGroup var folder: FolderOptions
 
   @Option(
     help: ArgumentHelp(
@@ -45,7 +46,10 @@ struct Runs: ParsableCommand {
     guard !columns.isEmpty else { throw UserError(.usage, "--columns is empty: write some, such as name,best") }
     let filters = try filter.map(RunFilter.init)
     let order = try RunColumn(named: sort ?? "changed", option: "--sort")
-    let all = try StoredRun.runs(in: place.runs)
+    let all = try StoredRun.runs(in: folder.runs)
+    for name in try StoredRun.namesThatAreNotText(in: folder.runs) {
+      Output.warn("\(name) in \(folder.runs) has a name that is not UTF-8, and is left out: rename it".harmlessLine)
+    }
     for filter in filters { try filter.check(with: all) }
     let runs = all.filter { run in filters.allSatisfy { $0.admits(run) } }
       .sorted { order.precedes($0, $1, isReversed: reverse != (sort == nil)) }
@@ -57,11 +61,11 @@ struct Runs: ParsableCommand {
       return
     }
     guard !all.isEmpty else {
-      print("there are no runs in \(place.runs) yet: “foretop train” begins one")
+      print("there are no runs in \(folder.runs) yet: “foretop train” begins one")
       return
     }
     guard !runs.isEmpty else {
-      print("none of the \(all.count) runs in \(place.runs) matches the filter")
+      print("none of the \(all.count) runs in \(folder.runs) matches the filter")
       return
     }
     if self.columns == nil {
@@ -78,21 +82,26 @@ struct Runs: ParsableCommand {
     }
   }
 
-  /// The list. A terminal that is too narrow for the usual columns gets fewer; --columns lists all of them.
+  /// The list. On a terminal that is too narrow for it, long cells are cut; then columns are left out, unless --columns lists them.
   private func table(of runs: [(run: RunSummary, depth: Int)], _ all: [RunColumn]) -> String {
     var columns = all
     var rank = RunColumn.leastNeeded[...]
+    var cuts: ArraySlice<Int> = [40, 24]
+    var most: Int?
     while true {
       let rows =
         [columns.map { Self.header($0.name) }]
         + runs.map { run, depth in
           columns.map { ($0.name == "name" ? String(repeating: "  ", count: depth) : "") + $0.cell(run) }
         }
-      let text = TextTable.text(rows, right: Set(columns.indices.filter { columns[$0].isRight }))
+      let text = TextTable.text(rows, right: Set(columns.indices.filter { columns[$0].isRight }), cutTo: most)
       let width = text.split(separator: "\n").map { String($0).width }.max() ?? 0
-      guard self.columns == nil, let room = TextTable.terminalColumns, width > room, let name = rank.popFirst() else {
-        return text
+      guard let room = TextTable.terminalColumns, width > room else { return text }
+      if let cut = cuts.popFirst() {
+        most = cut
+        continue
       }
+      guard self.columns == nil, let name = rank.popFirst() else { return text }
       columns.removeAll { $0.name == name }
     }
   }

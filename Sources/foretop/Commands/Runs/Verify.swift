@@ -21,7 +21,7 @@ struct Verify: ParsableCommand {
 
   func run() throws {
     let folders = try which.names.map { (name: $0, folder: try RunLookup.folder($0, in: place)) }
-    StoredRun.prepare(folders.map(\.folder))
+    StoredRun.prepare(folders.map(\.folder), withCheckpoints: true)
     var isWhole = true
     for (name, folder) in folders {
       let verification = try Verification(of: folder)

@@ -8,11 +8,11 @@ import Training
 
 struct Ask: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Says which tokens a run's checkpoint expects after a text.",
+    abstract: "Prints the tokens that a run's checkpoint predicts after a text.",
     discussion: """
-      NTP's likeliest next tokens with their probabilities, the likeliest token of each MTP head, and TOP's first choices \
-      among the tokens that come soon. The network reads as many of the last tokens as its context holds. “foretop tell \
-      NAME ask TEXT” asks a run that another process trains.
+      The answer has NTP's likeliest next tokens with their probabilities, the likeliest token of each MTP head, and the \
+      first tokens of TOP's ranking. Of a long text, the network reads the last tokens that fit into its context. \
+      “foretop tell NAME ask TEXT” asks a run that another process trains.
       """)
 
   @OptionGroup var which: RunArgument

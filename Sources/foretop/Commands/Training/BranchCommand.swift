@@ -3,6 +3,7 @@ import ArgumentParser
 import Foundation
 import Run
 import RunFile
+import Training
 
 struct BranchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -10,12 +11,13 @@ struct BranchCommand: ParsableCommand {
     abstract: "Begins a run that continues a checkpoint of another run.",
     discussion: """
       The branch is called NAME~2, NAME~3 and so on. Its folder has the parent's rows up to the checkpoint, the \
-      checkpoint itself (a hard link where the disk allows it) and everything that comes after it; run.h5 says in its \
-      attributes parent and parentStep where it is from. The parent is not changed, may be trained by another process \
-      meanwhile, and may be removed: the branch is complete by itself.
+      checkpoint itself (a hard link where the disk allows it) and all later rows and checkpoints. The attributes parent \
+      and parentStep of run.h5 name the parent and the step. The parent is not changed; another process may train or \
+      remove it, since the branch is complete by itself.
 
       Without a change, the branch's losses are the parent's, to the bit. Changes of rate, weights and settings that \
-      the parent made after the checkpoint are not made again. The keys that can change are those of “foretop resume”.
+      were made in the parent after the checkpoint are not repeated. The keys that can change are those of “foretop \
+      resume”.
 
       \(Signals.help)
       """)
@@ -33,9 +35,10 @@ struct BranchCommand: ParsableCommand {
   @OptionGroup var place: PlaceOptions
   @OptionGroup var showing: SessionOptions
 
-  func run() throws {
-    try Computation.prepare()
-    let (screen, front) = try showing.begin()
+  func run() throws { try RankStart.computing { ranks in try run(with: ranks) } }
+
+  private func run(with ranks: Ranks?) throws {
+    let (screen, front) = try showing.begin(besides: ranks)
     let target = try BackTarget(typed: step)
     _ = try RunLookup.folder(name, in: place.folder)
     var place = place
@@ -48,7 +51,8 @@ struct BranchCommand: ParsableCommand {
           .cannotCreate, "there is a run “\(branch)” already in \(place.runs): choose another --name, or leave it out")
       }
     }
-    let continuation = Continuation(name: parent, changes: changes, seed: nil, place: place, screen: screen)
+    let continuation = Continuation(
+      name: parent, changes: changes, seed: nil, place: place, screen: screen, ranks: ranks)
     let request = try continuation.branch(from: target, named: branch)
     throw Ended(status: try showing.follow(request, on: screen, front))
   }

@@ -13,17 +13,19 @@ struct Continuation {
   let seed: String?
   let place: PlaceOptions
   let screen: ScreenOptions
+  /// The processes that train together; nil for one alone.
+  let ranks: Ranks?
 
   /// Keys that a run keeps for good, with the reason: those of its network, and those that its steps followed from.
   /// `data.paths` may change, since files move.
   private static let kept = [
     ("model.", "its weights have the shape that the key gives them"),
-    ("tokenizer.", "its weights know these tokens only"),
-    ("objective.", "its heads were trained for what the key says"),
+    ("tokenizer.", "its weights were trained on the tokens of this tokenizer"),
+    ("objective.", "its heads were trained with this value"),
   ]
   private static let keptInSteps = [
     ("data.heldOut", "held-out losses would be measured on text that the run was trained on"),
-    ("data.documents", "its windows were made with it"), ("data.separator", "its windows were made with it"),
+    ("data.documents", "its windows depend on the key"), ("data.separator", "its windows depend on the key"),
     ("seed", "the order of its data and all of its random numbers follow from it"),
   ]
 
@@ -103,20 +105,23 @@ struct Continuation {
         before = checkpoint.recipe
         past.beginning?.recipe = checkpoint.recipe
         past.beginning?.threads = checkpoint.state.threads
+        past.beginning?.ranks = checkpoint.state.ranks ?? 1
       }
       for key in changes.allKeys { checkpoint.state.settings?[key] = nil }
       if changes.keys.contains("sample.prompt") { checkpoint.state.prompt = nil }
       state = checkpoint.state
       past.start = Handoff(checkpoint)
       notices = stored.warnings
+      past.older = { [step = checkpoint.state.step, folder = archive.folder] in
+        SoundCheckpoint(newestBefore: step, in: folder)
+      }
       if checkpoint.state.guarded?.isSuspect == true {
-        let steps = try archive.checkpoints().map(\.step).filter { $0 < checkpoint.state.step }
-        let sound = StoredRun.newestSound(of: steps, in: archive.folder)
+        let sound = try StoredRun.newestSound(before: checkpoint.state.step, in: archive.folder)
         notices.append(
           "the weights of the checkpoint of step \(checkpoint.state.step) are spoilt: their loss is far above what it was; "
             + (sound.map {
-              "“\(RunAddress(name: name, runs: place.runs).command("resume")) --step \($0)” goes on from the last sound one"
-            } ?? "there is no older one whose weights are sound"))
+              "“\(RunAddress(name: name, runs: place.runs).command("resume")) --step \($0)” continues from the last sound checkpoint"
+            } ?? "no older checkpoint has sound weights"))
       }
     }
     past.step = state?.step
@@ -142,15 +147,20 @@ struct Continuation {
       default: false
       }
     }
+    if let state, recipe.schedule.holds(at: state.step), !changes.allKeys.contains(where: { $0.hasPrefix("schedule.") })
+    {
+      let held = before.scheduledRate(at: state.step) * state.rateFactor
+      if recipe.scheduledRate(at: state.step) * state.rateFactor != held { past.heldRate = held }
+    }
     let isNew = past.step == 0 && archive.beginning.step == 0 && archive.beginning.trainingTokens == 0
     try refuseChanges(of: isNew ? Self.kept : Self.kept + Self.keptInSteps, from: before, to: recipe)
     try recipe.validate(origins)
     guard recipe.evaluate.task.isEmpty || !archive.recipe.evaluate.task.isEmpty else {
       throw UserError(
         .usage,
-        "run “\(name)” began without evaluate.task, and its file has no column for what is answered: "
-          + "“\(RunAddress(name: name, runs: place.runs).command("eval")) --task \(recipe.evaluate.task)” asks its "
-          + "last checkpoint")
+        "run “\(name)” began without evaluate.task, and its run.h5 has no column for the accuracy: "
+          + "“\(RunAddress(name: name, runs: place.runs).command("eval")) --task \(recipe.evaluate.task)” puts the "
+          + "questions to the last checkpoint")
     }
     if past.step == nil { try refuseLoss(of: past.last, past.weights, from: before, to: recipe) }
     let step = past.step ?? 0
@@ -165,12 +175,16 @@ struct Continuation {
       // A branch's screen shows its parent, dim after the checkpoint.
       past.events = try archive.history().filter { if case .ended = $0 { false } else { true } }
     }
-    let threads = try place.threads(before: isBranch ? state?.threads : archive.beginning.threads)
+    // More processes with as many threads each would share the same cores.
+    let ranksBefore = isBranch ? state?.ranks ?? 1 : archive.beginning.ranks
+    let threadsBefore = isBranch ? state?.threads : archive.beginning.threads
+    let threads = try place.threads(before: ranksBefore == ranks?.count ?? 1 ? threadsBefore : nil)
+    try recipe.require(ranks: ranks?.count ?? 1)
     notices += [ThreadOptions.warning(of: threads)].compactMap { $0 }
     return RunRequest(
       recipe: recipe, address: RunAddress(name: run, runs: place.runs),
       source: try Corpus.Source(recipe, runs: place.runs), threads: threads, task: try TaskSet(recipe), past: past,
-      notices: notices)
+      notices: notices, ranks: ranks)
   }
 
   /// Refuses a changed recipe for a run without a checkpoint: the run begins again, and its stored steps would be replaced by
@@ -191,6 +205,12 @@ struct Continuation {
   ) throws {
     for field in Recipe.fields where field.read(before) != field.read(after) {
       guard let key = keys.first(where: { field.key.hasPrefix($0.start) }) else { continue }
+      // The numbers of a loss that was shaped from the beginning may change as by a command.
+      if before.shapesNextToken, RunSetting(rawValue: field.key) != nil { continue }
+      // A teacher's file may be moved, as texts may.
+      if field.key == "objective.teacher.file", before.objective.teacher.isThere, after.objective.teacher.isThere {
+        continue
+      }
       throw UserError(
         .usage, "\(field.key) cannot change in a run, since \(key.reason): begin a new run with “foretop train”")
     }

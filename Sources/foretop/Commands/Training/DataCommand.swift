@@ -11,17 +11,21 @@ import Training
 struct DataCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "data",
-    abstract: "Shows the data of a recipe: the text in numbers, windows as tokens, and their targets.",
+    abstract: "Shows the data of a recipe: statistics of the text, windows as tokens, and their targets.",
     discussion: """
       On a terminal, a screen shows a window with the boundaries of its documents, the positions whose loss does not \
       count, and the targets of NTP, MTP and TOP at any position; ? lists the keys. Without a terminal, with --text or \
-      --json, the same is printed. Windows are numbered from 0 in the order in which training takes them (it depends on \
-      the seed), and are read by the code that trains. A tokenizer that is not in the cache is trained first.
+      --json, the same is printed. Windows are numbered from 0 in the order of training, which depends on the seed, and \
+      are read by the code that trains. A tokenizer that is not in the cache is trained first.
 
       With --json, each window is an object on a line: {"window":0,"tokens":[…],"text":[…],"documents":[…],"mask":[…],\
-      "ntp":[…],"top":[[[token,weight],…],…]}. documents has the number of each token's document, mask whether a loss \
-      counts at the position, ntp its next token or null, and top the tokens that TOP is to predict with their weights, \
-      nearest first. --json --summary prints the numbers of the text instead.
+      "ntp":[…],"top":[[[token,weight],…],…]}. For each position, documents has the number of the document, mask is true \
+      where the loss counts, ntp has the next token or null, and top has the tokens of TOP's target with their weights, \
+      nearest first. --json --summary prints the statistics of the text instead.
+
+      --neighbours N shows the documents that are most like document N of the training part: the ten nearest ones with the \
+      cosines of their TF-IDF vectors, which data.order: related uses too. If document N repeats another document, that document \
+      is shown instead. Documents are numbered from 0 in the order of the text; data.separator divides files into documents.
       """)
 
   @Argument(help: ArgumentHelp("A name in recipes/ or a path to a YAML file.", valueName: "recipe"))
@@ -35,24 +39,38 @@ struct DataCommand: ParsableCommand {
   @Option(value: "n", "The first window, from 0.")
   var first = 0
 
-  @Flag(help: "Prints the numbers of the text, without windows.")
+  @Option(value: "n", "Shows the nearest neighbours of a document, from 0.")
+  var neighbours: Int?
+
+  @Flag(help: "Prints only the statistics of the text, without windows.")
   var summary = false
 
   @OptionGroup var shown: ShowingOptions
 
   func validate() throws {
     if let windows, windows < 0 { throw ValidationError("--windows must be at least 0, and \(windows) is not") }
+    if let neighbours, neighbours < 0 {
+      throw ValidationError("--neighbours must be at least 0, and \(neighbours) is not")
+    }
     if first < 0 { throw ValidationError("--first must be at least 0, and \(first) is not") }
   }
 
   func run() throws {
     let file = try RecipeFile(recipe)
     var origins = file.origins
-    let recipe = try changes.applied(to: file.recipe, &origins)
+    var recipe = try changes.applied(to: file.recipe, &origins)
     try recipe.validate(origins)
+    if neighbours != nil, recipe.data.kind == .text { recipe.data.order = .related }
     if !recipe.tokenizer.model.isEmpty { try Sandbox.require(.tokenizer(recipe.tokenizer.model)) }
-    let corpus = try Corpus(opening: try Corpus.Source(recipe, runs: shown.place.runs)) { Output.warn("\($0) …") }
+    var work = WorkProgress(of: .setup(.tokens))
+    let corpus = try Corpus(opening: try Corpus.Source(recipe, runs: shown.place.runs)) {
+      Output.warn("\($0) …")
+    } progress: {
+      let line = work.line($0, done: $1, total: $2, now: Date().timeIntervalSince1970)
+      if let line { Output.warn(line.trimmingSpaces, from: "data") }
+    }
     for notice in corpus.notices { Output.warn(notice) }
+    if let neighbours { return try printNeighbours(of: neighbours, corpus) }
     let windows = DataWindows(recipe, of: corpus)
     guard first < windows.count else {
       throw UserError(.usage, "--first \(first): the training part has \(windows.count) windows, from 0 on")
@@ -103,13 +121,13 @@ extension DataSummary {
   fileprivate var text: String {
     let rows = [
       ["recipe", name], ["text", corpus], ["files", Figure.grouped(files)],
-      ["documents", documents.map(Figure.grouped) ?? "one text (data.documents: joined)"],
+      ["documents", documents.map(Figure.grouped) ?? "one text (data.documents: packed)"],
       ["bytes", "\(Figure.grouped(bytes)), \(Figure.fixed(bytesPerToken, 2)) a token"],
       ["tokens", "\(Figure.grouped(trainingTokens)) to train on, \(Figure.grouped(heldOutTokens)) held out"],
       ["vocabulary", Figure.grouped(vocabulary)],
       ["unigram entropy", "\(Figure.loss(unigramEntropy)) nats"],
       ["windows", "\(Figure.grouped(windows)) of \(context) tokens; TOP looks \(orderWindow) ahead"],
-      ["training takes", "\(Figure.factor(passes)) passes in \(Figure.grouped(steps)) steps"],
+      ["training takes", passesWords],
     ]
     let tokens = commonest.prefix(20).map { entry in
       "“\(entry.text)” \(Figure.fixed(Double(entry.count) / Double(max(counted, 1)) * 100, 2)) %"
@@ -127,13 +145,12 @@ extension DataSummary {
       JSON.Member("passes", .double(passes)),
       JSON.Member(
         "commonest",
-        .array(
-          commonest.map { entry in
-            .object([
-              JSON.Member("token", .integer(entry.token)), JSON.Member("text", .text(entry.text)),
-              JSON.Member("count", .integer(entry.count)),
-            ])
-          })), JSON.Member("counted", .integer(counted)),
+        .objects(commonest) { entry in
+          [
+            JSON.Member("token", .integer(entry.token)), JSON.Member("text", .text(entry.text)),
+            JSON.Member("count", .integer(entry.count)),
+          ]
+        }), JSON.Member("counted", .integer(counted)),
     ]
     if let documents { members.insert(JSON.Member("documents", .integer(documents)), at: 3) }
     return .object(members)

@@ -37,12 +37,12 @@ struct DraftOptions: ParsableArguments {
 }
 
 extension SpeculationCount {
-  /// `top, 3 guesses: 2.31 tokens a verification (120 tokens, 52 verifications); 0.41 s, greedy 0.73 s: 1.78 times as fast`.
+  /// `top, 3 guesses: 2.31 tokens a verification (120 tokens, 52 verifications); 410 ms, greedy 730 ms: 1.78 times as fast`.
   func words(_ plan: SpeculationPlan) -> String {
     let heads = plan.source == .multiToken ? "mtp" : "top"
     let guesses = plan.draft == 1 ? "1 guess" : "\(plan.draft) guesses"
-    return "\(heads), \(guesses): \(String(format: "%.2f", tokensPerVerification)) tokens a verification "
-      + "(\(tokens) tokens, \(verifications) verifications); \(String(format: "%.3f", seconds)) s, plain greedy decoding "
-      + "\(String(format: "%.3f", plainSeconds)) s: \(String(format: "%.2f", speedUp)) times as fast"
+    return "\(heads), \(guesses): \(Figure.fixed(tokensPerVerification, 2)) tokens a verification "
+      + "(\(tokens) tokens, \(verifications) verifications); \(Figure.milliseconds(seconds)), plain greedy decoding "
+      + "\(Figure.milliseconds(plainSeconds)): \(Figure.fixed(speedUp, 2)) times as fast"
   }
 }

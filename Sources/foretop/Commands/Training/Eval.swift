@@ -14,9 +14,9 @@ struct Eval: ParsableCommand {
     abstract: "Measures the losses, accuracies and rank quality of a run's last checkpoint on a text.",
     discussion: """
       The text is split into consecutive windows of T tokens, where T is the network's context length. An incomplete \
-      last window is left out. TOP's targets look past the end of a window where the text continues. Without --data, \
-      the held-out part of the run's own corpus is used. --task scores multiple choice or last words instead, and \
-      --speculative measures speculative decoding; docs/decoding.md has both.
+      last window is left out. TOP's targets look past the end of a window where the text continues. Without --data, the \
+      held-out part of the run's own corpus is used. --task scores multiple choice or last words instead, and \
+      --speculative measures speculative decoding; docs/decoding.md describes both.
       """)
 
   @OptionGroup var which: RunArgument

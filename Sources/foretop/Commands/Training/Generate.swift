@@ -11,14 +11,14 @@ struct Generate: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Generates text with a run's last checkpoint.",
     discussion: """
-      The prompt is printed first, then the generated text, token by token. On a terminal, · replaces control \
-      characters (escape sequences, direction marks); a pipe or a file gets the bytes unchanged. The rules of sampling \
-      are applied in the order of transformers: repetition penalty, temperature, top-k, top-p, min-p. An interrupt ends \
-      the text after the current token; the exit status is 130 then.
+      The prompt is printed first, then the generated text, token by token. On a terminal, · replaces control characters \
+      (escape sequences, direction marks); a pipe or a file gets the bytes unchanged. The rules of sampling are applied \
+      in the order of transformers: repetition penalty, temperature, top-k, top-p, min-p. An interrupt ends the text \
+      after the current token, with the exit status 130.
 
-      --speculative writes what --temperature 0 writes, to the token, but faster: MTP's heads or TOP's ranking guess the \
-      tokens after the next one, and one pass verifies all of them. How many tokens a verification wrote, and the time \
-      beside that of plain greedy decoding, which is measured afterwards, go to standard error.
+      --speculative writes the same tokens as --temperature 0, but faster: MTP's heads or TOP's ranking guess the tokens \
+      after the next one, and one pass verifies all of them. Standard error gets the number of tokens per verification \
+      and the speed-up over plain greedy decoding, which is measured afterwards.
       """)
 
   @OptionGroup var which: RunArgument
@@ -38,7 +38,7 @@ struct Generate: ParsableCommand {
 
   @Option(
     value: "n",
-    "Generates n texts side by side, which is faster than one after the other. They are printed one after "
+    "Generates n texts in one batch, which is faster than one after the other. They are printed one after "
       + "the other, each below a line with its number.")
   var count = 1
 

@@ -25,7 +25,7 @@ struct PlanCommand: ParsableCommand {
 
   @OptionGroup var computing: ThreadOptions
 
-  @Flag(help: "Leaves out the estimate of the time, which takes some seconds.")
+  @Flag(help: "Omits the estimate of the time; the measurement for it takes some seconds.")
   var noMeasure = false
 
   @OptionGroup var output: JSONOption
@@ -66,7 +66,7 @@ struct PlanPage {
   private typealias Line = (what: String, value: String, about: String)
 
   var text: String {
-    [parameterLines, memoryLines, operationLines, stepLines].map { lines in
+    [parameterLines, memoryLines, operationLines, diagnosticLines, stepLines].filter { !$0.isEmpty }.map { lines in
       lines.map { line in
         line.what.padding(toLength: 24, withPad: " ", startingAt: 0)
           + String(repeating: " ", count: max(0, 12 - line.value.count)) + line.value
@@ -76,20 +76,23 @@ struct PlanPage {
   }
 
   private var parameterLines: [Line] {
-    [("parameters", count(Double(plan.network.parameters.parameters)), "")]
-      + plan.network.parametersByPart.map { ("  \(words($0.part.rawValue))", count(Double($0.count)), "") }
+    [("parameters", Figure.short(Double(plan.network.parameters.parameters)), "")]
+      + plan.network.parametersByPart.map { ("  \(words($0.part.rawValue))", Figure.short(Double($0.count)), "") }
       + memoryLines(of: plan.network.parameters)
-      + [("  vocabulary", "\(vocabulary.count)", "by \(vocabulary.origin)")]
+      + [("  vocabulary", Figure.grouped(vocabulary.count), "by \(vocabulary.origin)")]
   }
 
   /// What memory layers make of the parameters; empty where there are none.
   private func memoryLines(of parameters: ParameterLayout) -> [Line] {
     guard parameters.tableBytesPerToken > 0 else { return [] }
     return [
-      ("  active", count(Double(parameters.activeParameters)), "without the rows of tables that a token does not read"),
       (
-        "  tables read a token", gibibytes(parameters.tableBytesPerToken),
-        "forward, and again backward; \(gibibytes(24 * tableElements)) are read and written for an update"
+        "  active", Figure.short(Double(parameters.activeParameters)),
+        "without the rows of tables that a token does not read"
+      ),
+      (
+        "  tables read a token", Figure.bytes(parameters.tableBytesPerToken),
+        "forward, and again backward; \(Figure.bytes(24 * tableElements)) are read and written for an update"
       ),
     ]
   }
@@ -99,13 +102,31 @@ struct PlanPage {
   }
 
   private var memoryLines: [Line] {
-    [("memory", gibibytes(plan.bytes), machine)]
-      + plan.memory.map { ("  \($0.name)", gibibytes($0.bytes), $0.about) }
+    [("memory", Figure.bytes(plan.bytes), machine)]
+      + plan.memory.map { ("  \($0.name)", Figure.bytes($0.bytes), $0.about) }
   }
 
   private var operationLines: [Line] {
-    [("FLOPs a token", count(plan.network.operationsPerToken), "forward and backward")]
-      + plan.network.operations.map { ("  \(words($0.part.rawValue))", count($0.count), "") }
+    let drawn = plan.drawingOperations
+    return [("FLOPs a token", Figure.short(plan.network.operationsPerToken + drawn), "forward and backward")]
+      + plan.network.operations.map { ("  \(words($0.part.rawValue))", Figure.short($0.count), "") }
+      + (drawn > 0 ? [("  drawn inputs", Figure.short(drawn), "forward, by the frozen copy")] : [])
+  }
+
+  /// What each diagnostic of the recipe costs; empty where all are off.
+  private var diagnosticLines: [Line] {
+    guard !plan.diagnostics.isEmpty else { return [] }
+    return [("diagnostics", "", "FLOPs of a measurement; steps are not slower")]
+      + plan.diagnostics.map { one -> Line in
+        var parts: [String] = []
+        if one.perTrainingToken > 0 {
+          parts.append("\(Figure.short(one.perTrainingToken)) for each training token read")
+        }
+        if one.perHeldOutToken > 0 { parts.append("\(Figure.short(one.perHeldOutToken)) for each held-out token") }
+        if one.once > 0 { parts.append("\(Figure.short(one.once)) once") }
+        let cost = parts.isEmpty ? "counts only" : parts.joined(separator: ", ")
+        return ("  \(one.kind.name)", one.every == 1 ? "every" : "every \(one.every)", "evaluation: \(cost)")
+      }
   }
 
   private var stepLines: [Line] {
@@ -113,8 +134,10 @@ struct PlanPage {
     let pieces = batch.accumulation > 1 ? " × \(batch.accumulation) micro-batches" : ""
     let rows = batch.rows == 1 ? "1 row" : "\(batch.rows) rows"
     return [
-      ("tokens a step", count(Double(recipe.tokensPerStep)), "\(rows) × \(recipe.model.context) tokens\(pieces)"),
-      ("steps", "\(recipe.steps)", "\(count(tokens)) tokens in all"),
+      (
+        "tokens a step", Figure.short(Double(recipe.tokensPerStep)), "\(rows) × \(recipe.model.context) tokens\(pieces)"
+      ),
+      ("steps", Figure.grouped(recipe.steps), "\(Figure.short(tokens)) tokens in all"),
     ]
   }
 
@@ -123,40 +146,25 @@ struct PlanPage {
     let share = Int((estimate.products / estimate.step * 100).rounded())
     let rate = Double(recipe.tokensPerStep) / estimate.step
     let parts =
-      "blocks \(duration(estimate.blocks)), heads \(duration(estimate.heads)), update \(duration(estimate.update))"
+      "blocks \(Figure.milliseconds(estimate.blocks)), heads \(Figure.milliseconds(estimate.heads)), update \(Figure.milliseconds(estimate.update))"
     return """
-      time, estimated from \(String(format: "%.1f", estimate.measuring)) s of measuring: with nothing else running
-        \(rate < 10 ? String(format: "%.1f", rate) : "\(Int(rate))") tokens/s, \(share) % of what the matrix products \
+      time, estimated from \(Figure.duration(estimate.measuring)) of measuring: with nothing else running
+        \(rate < 10 ? Figure.fixed(rate, 1) : Figure.short(rate)) tokens/s, \(share) % of what the matrix products \
       alone would allow
-        \(duration(estimate.step)) a step (\(parts))
-        \(duration(estimate.step * Double(recipe.steps))) the run, without evaluations, samples and checkpoints
+        \(Figure.milliseconds(estimate.step)) a step (\(parts))
+        \(Figure.duration(estimate.step * Double(recipe.steps))) the run, without evaluations, samples and checkpoints
       """
   }
 
   private var machine: String {
     guard let memory else { return "" }
-    let limit = memory.limit.map { "; the control group's limit is \(gibibytes($0))" } ?? ""
-    return "of \(gibibytes(memory.available)) available; the machine has \(gibibytes(memory.total))\(limit)"
+    let limit = memory.limit.map { "; the control group's limit is \(Figure.bytes($0))" } ?? ""
+    return "of \(Figure.bytes(memory.available)) available; the machine has \(Figure.bytes(memory.total))\(limit)"
   }
 
   /// `multiTokenHeads` as words.
   private func words(_ name: String) -> String {
     name.reduce(into: "") { $0 += $1.isUppercase ? " \($1.lowercased())" : String($1) }
-  }
-
-  private func count(_ number: Double) -> String {
-    for (unit, scale) in [("P", 1e15), ("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)] where number >= scale {
-      return String(format: "%.1f \(unit)", number / scale)
-    }
-    return "\(Int(number))"
-  }
-
-  private func duration(_ seconds: Double) -> String {
-    for (unit, scale) in [("years", 365.25 * 86_400), ("days", 86_400.0), ("h", 3600), ("min", 60), ("s", 1)]
-    where seconds >= scale * (scale > 1 ? 1.5 : 1) {
-      return String(format: "%.1f \(unit)", seconds / scale)
-    }
-    return String(format: "%.1f ms", seconds * 1000)
   }
 
   // MARK: JSON
@@ -198,10 +206,27 @@ struct PlanPage {
       JSON.Member(
         "operationsPerToken",
         object(
-          plan.network.operations.map { ($0.part, .double($0.count)) }, \.rawValue,
-          total: .double(plan.network.operationsPerToken))),
+          plan.network.operations.map { ($0.part.rawValue, .double($0.count)) }
+            + (plan.drawing == nil ? [] : [("drawn", .double(plan.drawingOperations))]), { $0 },
+          total: .double(plan.network.operationsPerToken + plan.drawingOperations))),
       JSON.Member("tokensPerStep", .integer(recipe.tokensPerStep)), JSON.Member("steps", .integer(recipe.steps)),
     ]
+    if !plan.diagnostics.isEmpty {
+      members.append(
+        JSON.Member(
+          "diagnostics",
+          .object(
+            plan.diagnostics.map { one in
+              JSON.Member(
+                one.kind.name,
+                .object([
+                  JSON.Member("every", .integer(one.every)),
+                  JSON.Member("operationsPerTrainingToken", .double(one.perTrainingToken)),
+                  JSON.Member("operationsPerHeldOutToken", .double(one.perHeldOutToken)),
+                  JSON.Member("operationsOnce", .double(one.once)), JSON.Member("bytes", .integer(one.bytes)),
+                ]))
+            })))
+    }
     if let estimate {
       members.append(
         JSON.Member(

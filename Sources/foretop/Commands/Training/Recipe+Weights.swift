@@ -43,7 +43,7 @@ extension Recipe {
     }
     for kind in HeadKind.all {
       switch kind.weight {
-      case .number(let path): self[keyPath: path] = before[keyPath: path]
+      case .number(let path), .shared(let path, _): self[keyPath: path] = before[keyPath: path]
       case .list: objective.mtp.weights = before.objective.mtp.weights
       }
     }

@@ -6,49 +6,54 @@ import Run
 import RunFile
 import Session
 import TerminalUI
+import Training
 
 struct ReplayCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "replay",
-    abstract: "Trains a stored run again, with its commands at their steps, and compares every number.",
+    abstract: "Trains a stored run again, with the same commands at the same steps, and compares every number.",
     discussion: """
-      Losses, divergences, rates and gradient norms must be the stored ones to the bit. Nothing is written into the run. \
-      The number of threads is the one that the run records. Held-out losses and samples are not made again: they are \
-      functions of the weights.
+      Losses, KL divergences, rates and gradient norms must equal the stored ones to the bit. The run is not changed. \
+      The replay uses the run's number of threads; for a run of several ranks, mpirun starts as many. \
+      Held-out losses and samples are left out, since they depend only on \
+      the weights.
 
       If the machine, the program's version or the text differ from those in run.h5, the replay is refused. --anyway \
-      replays nevertheless, continues after a difference, and says how closely the numbers agree.
+      replays nevertheless, continues after a difference, and reports how closely the numbers agree.
 
       Exit statuses: 0 every number is the same, 1 a number differs (it is printed with both values), 69 refused.
       """)
 
   @OptionGroup var which: RunArgument
 
-  @Option(value: "step", "The last step, or a checkpoint's name; without it, the last that is stored.")
+  @Option(value: "step", "The last step to replay, or a checkpoint's name. Default: the last stored step.")
   var to: CheckpointChoice?
 
-  @Option(value: "step", "The step or the name of a checkpoint to begin at; without it, the run's beginning.")
+  @Option(value: "step", "The step or the name of the checkpoint to begin at. Default: the run's beginning.")
   var from: CheckpointChoice?
 
-  @Flag(help: "Replays on another machine, with another version or another text, and says how far the numbers agree.")
+  @Flag(
+    help: "Replays on another machine, with another version or another text, and reports how closely the numbers agree."
+  )
   var anyway = false
 
   @OptionGroup var output: JSONOption
 
   @OptionGroup var place: FolderOptions
 
-  func run() throws {
-    try Computation.prepare()
+  func run() throws { try RankStart.computing { ranks in try run(with: ranks) } }
+
+  private func run(with ranks: Ranks?) throws {
     let run = try RunLookup.archive(which.name, in: place)
     let runs = place.runs
     let replay = try RunReplay(
       of: run, in: runs, source: { try Corpus.Source($0, runs: runs) }, from: try from?.step(in: run.folder),
-      to: try to?.step(in: run.folder))
+      to: try to?.step(in: run.folder), ranks: ranks)
     let (reasons, unknown) = try replay.differences()
     guard anyway || reasons.isEmpty else {
       throw UserError(
         .unavailable,
-        "run “\(which.name)” is not replayed here: \(reasons.joined(separator: "; ")). --anyway says how far the numbers agree"
+        "run “\(which.name)” is not replayed here: \(reasons.joined(separator: "; ")). --anyway replays nevertheless"
       )
     }
     for sentence in reasons + unknown { say(sentence) }
@@ -106,7 +111,7 @@ struct ReplayCommand: ParsableCommand {
     }
     let steps = "steps \(Figure.grouped(replay.first + 1)) to \(Figure.grouped(replay.last))"
     if verdict.isSame {
-      return print("the same: \(steps) of “\(which.name)” come out again, every loss and norm to the bit".harmlessLine)
+      return print("the same: \(steps) of “\(which.name)” are reproduced, every loss and norm to the bit".harmlessLine)
     }
     if let difference = verdict.difference {
       print(
@@ -127,7 +132,7 @@ struct ReplayCommand: ParsableCommand {
       print("\(verdict.missing) of the replayed steps are not stored, or their rows are damaged")
     }
     if !verdict.isComplete, verdict.difference == nil {
-      print("step \(Figure.grouped(replay.last)) was not reached: no attempt at a step gave finite losses")
+      print("step \(Figure.grouped(replay.last)) was not reached: the losses of every attempt were not finite")
     }
   }
 }

@@ -5,6 +5,7 @@ import Foundation
 import Run
 import RunFile
 import Session
+import Training
 
 struct Resume: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -31,13 +32,14 @@ struct Resume: ParsableCommand {
 
   @Option(
     value: "n|best",
-    "Goes on from the checkpoint of a step, or the best one, instead of the last. Where later steps are "
-      + "stored, that makes a branch: a run of its own.")
+    "Continues from the checkpoint of a step, or the best one, instead of the last. If later steps are "
+      + "stored, this makes a branch: a new run.")
   var step: String?
 
-  func run() throws {
-    try Computation.prepare()
-    let (screen, front) = try showing.begin()
+  func run() throws { try RankStart.computing { ranks in try run(with: ranks) } }
+
+  private func run(with ranks: Ranks?) throws {
+    let (screen, front) = try showing.begin(besides: ranks)
     let folder = try RunLookup.folder(which.name, in: place.folder)
     let target = try step.map { try BackTarget(typed: $0) }
     let request: RunRequest
@@ -45,7 +47,8 @@ struct Resume: ParsableCommand {
       var place = place
       let name: String
       (name, place.folder) = place.folder.located(which.name)
-      let continuation = Continuation(name: name, changes: changes, seed: seed, place: place, screen: screen)
+      let continuation = Continuation(
+        name: name, changes: changes, seed: seed, place: place, screen: screen, ranks: ranks)
       request = try continuation.request(from: target)
     } catch let error as UserError
       where ![.usage, .unavailable].contains(error.status) && StoredRun.isBeingWritten(folder)

@@ -62,7 +62,7 @@ struct SnippetOptions: ParsableArguments {
     print(
       "\(name) at step \(Figure.grouped(checkpoint.state.step))  \(total.words(plan))\n"
         + "the published way of counting, which does not compare the first guess: "
-        + "\(String(format: "%.2f", total.publishedPerVerification)) tokens\n"
+        + "\(Figure.fixed(total.publishedPerVerification, 2)) tokens\n"
         + "the same text as greedy decoding: \(total.equalTexts) of \(total.texts) snippets of \(length) tokens, each "
         + "continued by \(count)")
   }

@@ -34,12 +34,12 @@ struct TaskOptions: ParsableArguments {
     let summary = TaskSummary(results)
     guard !json else { return print(summary.json.line) }
     func percent(_ share: Double) -> String {
-      String(format: "%.1f %% ± %.1f", share * 100, summary.standardError(share) * 100)
+      "\(Figure.fixed(share * 100, 1)) % ± \(Figure.fixed(summary.standardError(share) * 100, 1))"
     }
     var words = ["accuracy \(percent(summary.accuracy))"]
     if let normalized = summary.normalizedAccuracy { words.append("normalised for length \(percent(normalized))") }
-    if let chance = summary.chance { words.append(String(format: "chance %.1f %%", chance * 100)) }
-    if let perplexity = summary.perplexity { words.append(String(format: "perplexity of the word %.2f", perplexity)) }
+    if let chance = summary.chance { words.append("chance \(Figure.fixed(chance * 100, 1)) %") }
+    if let perplexity = summary.perplexity { words.append("perplexity of the word \(Figure.fixed(perplexity, 2))") }
     print(
       "\(name) at step \(Figure.grouped(checkpoint.state.step))  \(words.joined(separator: "  "))  over "
         + "\(Figure.grouped(summary.items)) questions of \(questions.source)")

@@ -17,17 +17,19 @@ struct Train: ParsableCommand {
       --headless, lines are printed instead, at most one a second.
 
       When the program that reads the lines or the JSON ends, the run continues. A slow reader does not delay the run: \
-      when 8192 steps wait for the reader, further steps are left out, and a line says which (with --json \
-      {"event":"gap","steps":…,"firstStep":…,"lastStep":…,"others":…}); run.h5 has every step. After the run, the process \
-      waits for a slow reader for a minute at most, and only while the reader takes something every five seconds. JSON \
-      events are numbered in the order in which run.h5 stores them. A change of a rate, a weight or a setting has \
-      "confirmed":false; the event {"event":"confirmed","confirms":…} with its number follows when it is on the disk.
+      when 8192 steps wait for the reader, further steps are left out, and a line names them (with --json \
+      {"event":"gap","steps":…,"firstStep":…,"lastStep":…,"others":…}); run.h5 has every step. After the run, the \
+      process waits for a slow reader for a minute at most, and only while the reader takes something every five \
+      seconds. JSON events are numbered in the order in which run.h5 stores them. A change of a rate, a weight or a \
+      setting has "confirmed":false; when the change is on the disk, {"event":"confirmed","confirms":N} with the \
+      change's number N follows.
 
       \(Signals.help)
 
       Exit statuses: 0 the run ended as asked, 1 a loss was not finite, 128 + N signal N stopped the run (130 INT, \
       143 TERM, 140 USR2, 152 XCPU, 158 PWR). Errors have the statuses of sysexits.h: 64 usage, 65 bad data, 66 no such \
-      file, 69 the machine lacks something or another process has the run, 73 cannot create, 74 input or output.
+      file, 69 unavailable (CPU, memory or system resources, or a run held by another process), 73 cannot create, \
+      74 input or output.
 
       The keys of a recipe, for --set:
 
@@ -59,30 +61,32 @@ struct Train: ParsableCommand {
   @OptionGroup var place: PlaceOptions
   @OptionGroup var showing: SessionOptions
 
-  func run() throws {
-    try Computation.prepare()
-    let (screen, front) = try showing.begin()
+  func run() throws { try RankStart.computing { ranks in try run(with: ranks) } }
+
+  private func run(with ranks: Ranks?) throws {
+    let (screen, front) = try showing.begin(besides: ranks)
     let file = try RecipeFile(recipe)
     var origins = file.origins
     var recipe = try changes.applied(to: file.recipe, &origins)
     if let seed { try recipe.set("seed", to: seed, source: "--seed \(seed)") }
     try recipe.validate(origins)
     let threads = try place.threads()
-    try Self.checkMemory(recipe, threads: threads)
+    try Self.checkMemory(recipe, threads: threads, ranks: ranks?.count ?? 1)
     let request = RunRequest(
       recipe: recipe, address: RunAddress(name: try freeName(after: file.name), runs: place.runs),
       source: try Corpus.Source(recipe, runs: place.runs), threads: threads,
-      task: try TaskSet(recipe), notices: [ThreadOptions.warning(of: threads)].compactMap { $0 })
+      task: try TaskSet(recipe), notices: [ThreadOptions.warning(of: threads)].compactMap { $0 },
+      ranks: ranks)
     throw Ended(status: try showing.follow(request, on: screen, front))
   }
 
   /// Refuses a recipe that needs too much memory before a tokenizer is trained and a text is read. If the size of the vocabulary
   /// is not known yet, the trainer checks again afterwards.
-  private static func checkMemory(_ recipe: Recipe, threads: Int) throws {
+  private static func checkMemory(_ recipe: Recipe, threads: Int, ranks: Int) throws {
     let isKnown = recipe.tokenizer.kind == .sentencepiece && recipe.tokenizer.model.isEmpty
     let vocabulary =
       recipe.data.kind == .stargraph ? recipe.data.graph.vocabulary : isKnown ? recipe.tokenizer.vocabulary : 1
-    let plan = try RunPlan(recipe, vocabulary: vocabulary, threads: threads)
+    let plan = try RunPlan(recipe, vocabulary: vocabulary, threads: threads, ranks: ranks)
     try plan.checkMachine()
   }
 

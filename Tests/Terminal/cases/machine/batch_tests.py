@@ -40,7 +40,7 @@ def test_usr2_and_xcpu_save_and_stop_however_often_they_come():
 
 
 def test_every_signal_that_would_end_another_program_saves_and_stops():
-    numbers = [signal.SIGPWR, signal.SIGALRM, signal.SIGVTALRM, signal.SIGPROF, signal.SIGIO, 16, signal.SIGRTMIN, signal.SIGRTMAX]
+    numbers = [signal.SIGQUIT, signal.SIGPWR, signal.SIGALRM, signal.SIGVTALRM, signal.SIGPROF, signal.SIGIO, 16, signal.SIGRTMIN, signal.SIGRTMAX]
     for number in numbers:
         process = start(f"signal-{int(number)}")
         process.send_signal(number)
@@ -123,3 +123,16 @@ def test_a_file_that_is_not_finished_goes_when_a_batch_system_ends_its_writer():
 
 
 # The limit on the size of a file
+
+
+def test_ranks_of_a_program_without_mpi_are_refused_with_one_sentence():
+    libraries = subprocess.run(["ldd", PROGRAM], capture_output=True, text=True).stdout
+    if "libmpi" in libraries:
+        raise Skipped("this program was built with MPI")
+    for rank in range(2):
+        ranks = dict(os.environ, OMPI_COMM_WORLD_SIZE="2", OMPI_COMM_WORLD_RANK=str(rank))
+        result = run(train("ranks", "--headless"), status=69, env=ranks)
+        assert ("FORETOP_MPI=1" in result.stderr) == (rank == 0), result.stderr
+    assert state("ranks") is None
+    # Alone under mpirun, it trains.
+    run(train("alone", "--steps", "2", "--headless"), env=dict(os.environ, OMPI_COMM_WORLD_SIZE="1"))

@@ -85,7 +85,7 @@ def test_more_threads_than_a_machine_can_use_are_refused_and_some_more_are_not()
 def frame(environment, name):
     with begin(name, *ENDLESS, env=environment) as terminal:
         terminal.wait_for("losses")
-        return terminal.raw
+        return terminal.shown
 
 
 def test_a_locale_that_is_not_installed_gets_the_characters_that_it_asks_for():

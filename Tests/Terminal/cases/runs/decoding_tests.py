@@ -127,11 +127,36 @@ def test_the_sets_that_come_with_the_program_are_what_their_script_makes():
     made = os.path.join(FOLDER, "tasks")
     corpus = os.path.join(ROOT, "corpora/kjv.txt")
     subprocess.run([sys.executable, os.path.join(ROOT, "tools/make-tasks"), corpus, made], check=True)
+    facts = os.path.join(FOLDER, "facts.txt")
+    subprocess.run([os.path.join(ROOT, "tools/make-facts"), corpus, facts, made], check=True)
     names = sorted(os.listdir(made))
-    assert names == ["kjv-last-word.jsonl", "kjv-next-verse.jsonl"], names
+    assert names == sorted(os.listdir(os.path.join(ROOT, "tasks"))), names
     for name in names:
         with open(os.path.join(made, name)) as new, open(os.path.join(ROOT, "tasks", name)) as kept:
-            assert new.read() == kept.read(), f"make tasks/{name} again: python3 tools/make-tasks corpora/kjv.txt tasks"
+            assert new.read() == kept.read(), f"make tasks/{name} again: tools/make-tasks, tools/make-facts"
+    with open(facts) as file:
+        lines = file.read().splitlines()
+    with open(corpus) as file:
+        verses = file.read().splitlines()
+    said = [line for line in lines if re.fullmatch(r"The number of [A-Z][a-z]{5} is \d{4}\.", line)]
+    assert [line for line in lines if line not in set(said)] == verses, "the text between the facts is the corpus"
+    for times in (1, 2, 4, 8, 16, 32):
+        with open(os.path.join(made, f"facts-{times}.jsonl")) as file:
+            asked = [json.loads(line) for line in file]
+        assert len(asked) == 40
+        for one in asked:
+            assert said.count(f"{one['text']} {one['target']}.") == times, one
+            assert sum(line.startswith(one["text"] + " ") for line in said) == times, "a name has one number"
+    # No fact is held out: the last twentieth has verses alone.
+    assert not set(said) & set(lines[-len(lines) // 20:])
+
+
+def test_a_text_that_comes_with_the_program_is_named_by_its_name():
+    run(command("train", "tiny", "--name", "of-facts", "--steps", "2", "--headless", "--data", "facts", "--set", "evaluate.task=facts-32"))
+    recipe = run(command("inspect", "of-facts", "recipe")).stdout
+    assert "corpora/facts.txt" in recipe, recipe
+    refused = run(command("train", "tiny", "--name", "of-none", "--headless", "--data", "fact"), 66).stderr
+    assert "there is no file or folder" in refused and "/fact" in refused, refused
 
 
 def test_bad_options_and_lines_get_a_sentence_and_a_status():

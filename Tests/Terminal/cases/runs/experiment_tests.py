@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import xml.dom.minidom
 
@@ -69,12 +70,16 @@ def test_a_rate_is_named():
 
 
 def test_what_is_wrong_with_an_experiment_is_said():
+    crowded = os.path.join(FOLDER, "crowded.yaml")
+    with open(crowded, "w") as file:
+        file.write(re.sub(r"(?m)^threads: .*$", "threads: 1000", WORDS))
     cases = [
         (["experiment", "tabel3"], 66, ["did you mean table3?"]),
         (["experiment", "/no/such.yaml"], 66, ["/no/such.yaml"]),
         (["experiment", EXPERIMENT, "--only", "tpo"], 64, ["did you mean top?"]),
         (["experiment", EXPERIMENT, "--jobs", "0"], 64, ["--jobs must be from 1"]),
         (["experiment", EXPERIMENT, "--export", "a.png"], 64, ["a.png", ".svg", "rsvg-convert"]),
+        (["experiment", crowded], 64, ["threads: 1000", "change that line"]),
         (["experiment", "report", EXPERIMENT, "--name", "nothing"], 66, ["nothing of the experiment is stored"]),
     ]
     for arguments, status, words in cases:
@@ -102,7 +107,8 @@ def test_a_cell_whose_file_is_damaged_says_what_to_do():
 def test_the_screen_shows_cells_and_opens_them():
     with Terminal(experiment("shown"), 110, 34) as terminal:
         terminal.wait_for(lambda terminal: "cells" in terminal.text and "seed 1" in terminal.text)
-        terminal.wait_for(lambda terminal: "■" in terminal.text or "✓" in terminal.text)
+        # A cell that has begun: the legend has the same signs.
+        terminal.wait_for(re.compile("ntp +[■✓] "))
         terminal.type("\r")
         terminal.wait_for(lambda terminal: "ntp-1" in terminal.text and "losses" in terminal.text)
         terminal.type("q")

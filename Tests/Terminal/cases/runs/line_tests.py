@@ -28,6 +28,40 @@ def test_lines_have_every_number_of_the_status_bar():
     assert "\x1b" not in result.stdout
 
 
+def test_rates_losses_and_times_have_one_format_in_all_tables():
+    options = ["--steps", "20", "--set", "schedule.rate=0.0003", "--set", "schedule.warmup=0", "--set", "schedule.kind=constant"]
+    lines = run(train("formats", *options)).stdout
+    run(train("formats-b", *options, "--set", "schedule.rate=0.00015"))
+    tables = {
+        "lines": lines,
+        "metrics": run(command("inspect", "formats", "metrics")).stdout,
+        "summary": run(command("inspect", "formats", "summary")).stdout,
+        "checkpoints": run(command("inspect", "formats", "checkpoints")).stdout,
+        "picture": run(command("inspect", "formats")).stdout,
+        "runs": run(command("runs", "--columns", "name,schedule.rate,loss,best,changed")).stdout,
+        "compare": run(command("compare", "formats", "formats-b")).stdout,
+        "compared rates": run(command("compare", "formats", "formats-b", "--metric", "rate")).stdout,
+        "diff": run(command("diff", "formats", "formats-b")).stdout,
+        "eval": run([*command("eval", "formats"), "--data", TEXT, "--threads", "1"]).stdout,
+        "plan": run([PROGRAM, "plan", "tiny", "--data", TEXT]).stdout,
+    }
+    rate = re.compile(r"(?<![\w.])(?:3\.0e-4|0\.0003|3e-0?4|0\.00030+)(?![\d])")
+    for name in ("lines", "metrics", "runs", "compared rates", "compare", "diff"):
+        found = rate.findall(tables[name])
+        assert found and set(found) == {"3.0e-4"}, (name, found, tables[name])
+    # The last loss, as the first line with it has it: three decimals, never more or fewer.
+    loss = re.search(r"step 20/20.*?ntp (\d+\.\d+)", lines).group(1)
+    assert re.fullmatch(r"\d\.\d{3}", loss), loss
+    for name in ("metrics", "summary", "runs", "diff"):
+        assert re.search(rf"(?<![\d.]){re.escape(loss)}(?!\d)", tables[name]), (name, loss, tables[name])
+    for name, text in tables.items():
+        # A time has the words of Figure: no decimals of minutes and hours, no seconds with more than one, no bare fractions.
+        wrong = re.findall(r"\b\d+\.\d+ (?:min|h|m|days|years)\b|\b\d+\.\d{2,} m?s\b|\b\d+(?:min|sec|ms)\b", text)
+        assert not wrong, (name, wrong, text)
+        wrong = re.findall(r"(?:loss|ntp|top|total) (?:\d+\.\d{4,}|\d+\.\d{1,2}(?![\d]))", text)
+        assert not wrong, (name, wrong, text)
+
+
 def test_headless_prints_lines_on_a_terminal():
     with Terminal(train("headless", "--steps", "20", "--headless")) as terminal:
         assert terminal.finish() == 0

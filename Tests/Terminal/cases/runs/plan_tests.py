@@ -60,7 +60,7 @@ def test_a_plan_estimates_the_time():
 
 def test_what_cannot_fit_is_refused_before_anything_is_made():
     page, message = plan("paper-7b", "--no-measure", status=69)
-    assert page["fits"] is False and "GiB" in message, message
+    assert page["fits"] is False and " GB" in message, message
     refused = run(train("too-large", "--headless", recipe="paper-7b"), 69)
     assert "this recipe needs" in refused.stderr and "make model.blocks" in refused.stderr, refused.stderr
     assert refused.stdout == "" and not os.path.exists(os.path.join(RUNS, "too-large"))

@@ -151,3 +151,17 @@ def test_the_loser_of_a_race_is_told_that_another_process_has_the_run():
 
 
 # What a terminal must not obey
+
+
+def test_checkpoints_without_moments_of_tables_say_where_bits_end():
+    tables = ["--set", "model.memory.keys=16", "--set", "model.memory.top=4", "--set", "model.memory.valueWidth=16",
+              "--set", "model.memory.preWidth=8", "--set", "save.weightsOnly=true", "--set", "save.every=10"]
+    run(train("light", "--headless", "--steps", "20", *tables))
+    result = run(command("resume", "light", "--headless", "--steps", "40"))
+    words = "the checkpoint of step 20 has no moments of memory layers' tables (save.weightsOnly): these begin at zero"
+    assert words in result.stdout + result.stderr, result.stdout
+    assert any(words in event["text"] for event in occurrences("light", "warning"))
+    assert [event["step"] for event in events("light", "step")] == list(range(1, 41))
+    run(command("verify", "light"))
+    # A replay begins without these moments where the run did.
+    assert "the same: steps 1 to 40" in run(command("replay", "light")).stdout

@@ -33,6 +33,14 @@ def damage(path, place=None):
         file.write(bytes([byte ^ 1]))
 
 
+def test_a_folder_whose_name_is_not_utf8_is_said():
+    folder = os.path.join(FOLDER, "named")
+    run([PROGRAM, "train", "tiny", "--name", "good", "--runs", folder, "--data", TEXT, "--steps", "2", "--headless"])
+    shutil.copytree(os.fsencode(os.path.join(folder, "good")), os.fsencode(folder) + b"/bad\xffname")
+    listed = run([PROGRAM, "runs", "--runs", folder])
+    assert "good" in listed.stdout and "has a name that is not UTF-8" in listed.stderr and "bad" in listed.stderr, listed
+
+
 def test_a_run_is_verified_and_damage_is_a_status():
     folder = stored("verified")
     checks = lines("verify", "verified")
@@ -83,7 +91,7 @@ def test_two_runs_are_compared():
     stored("right", "--set", "schedule.rate=1e-3")
     stored("twin")
     text = run(command("diff", "left", "right")).stdout
-    assert "schedule.rate  0.003  0.001" in text and "40 steps were taken by both" in text and "weights at step 40:" in text
+    assert "schedule.rate  3.0e-3  1.0e-3" in text and "40 steps were taken by both" in text and "weights at step 40:" in text
     same = run(command("diff", "left", "twin")).stdout
     assert "the recipes are the same" in same and "all losses are equal, to the bit" in same
     differences = lines("diff", "left", "right")
@@ -126,10 +134,10 @@ def test_runs_are_filtered_sorted_and_chosen():
         rows = run(command("runs", "--filter", "name~listed-", "--columns", "name,schedule.rate", *options)).stdout
         return [row.split() for row in rows.splitlines()]
 
-    assert names("--sort", "step")[1:] == [["listed-one", "0.002"], ["listed-two", "0.001"]]
-    assert names("--sort", "step", "--reverse")[1:] == [["listed-two", "0.001"], ["listed-one", "0.002"]]
-    assert names("--filter", "schedule.rate<0.0015") == [["NAME", "SCHEDULE.RATE"], ["listed-two", "0.001"]]
-    assert names("--filter", "step>=10", "--filter", "state=finished", "--filter", "name!=listed-two")[1:] == [["listed-one", "0.002"]]
+    assert names("--sort", "step")[1:] == [["listed-one", "2.0e-3"], ["listed-two", "1.0e-3"]]
+    assert names("--sort", "step", "--reverse")[1:] == [["listed-two", "1.0e-3"], ["listed-one", "2.0e-3"]]
+    assert names("--filter", "schedule.rate<0.0015") == [["NAME", "SCHEDULE.RATE"], ["listed-two", "1.0e-3"]]
+    assert names("--filter", "step>=10", "--filter", "state=finished", "--filter", "name!=listed-two")[1:] == [["listed-one", "2.0e-3"]]
     assert "matches the filter" in run(command("runs", "--filter", "step>1000", "--filter", "name~listed-")).stdout
     for options, word in [(["--sort", "los"], "did you mean loss?"), (["--filter", "loss"], "such as loss<3"),
                           (["--filter", "loss<x"], "is not a number"), (["--filter", "best=abc"], "is not a number"),
@@ -221,8 +229,8 @@ def test_runs_that_learn_from_token_files():
     assert "below the vocabulary's 50" in said, said
     tokens = json.loads(run(command("tokenize", "of-tokens", os.path.join(there, "val.bin"), "--json")).stdout)["tokens"]
     assert tokens == [index * 7 % 50 for index in range(400)], tokens
-    said = run(train("of-text", "--headless", "--set", "tokenizer.kind=tokens", "--set", "sample.prompt="), status=64).stderr
-    assert "does not end in .bin" in said, said
+    said = run(train("of-text", "--headless", "--set", "tokenizer.kind=tokens", "--set", "sample.prompt="), status=65).stderr
+    assert "looks like text" in said and "tokenizer.kind" in said, said
 
 
 def test_nothing_is_written_into_a_run():

@@ -125,6 +125,48 @@ def test_the_list_takes_every_size_and_signal():
             terminal.wait_for(lambda terminal: "▸" in terminal.text and "enter" in terminal.text.splitlines()[-1])
         terminal.type("\x1b[F\x1b[H\x1b[6~\x1b[5~?")
         terminal.wait_for("choose a run")
-        terminal.type("\x03")
-        assert terminal.finish() == 0
+        terminal.interrupt(0)
+
+
+def test_commands_get_the_terminal_and_the_list_comes_back():
+    folder = os.path.join(FOLDER, "commanded")
+    shutil.copytree(browsed(), folder, dirs_exist_ok=True)
+    with browse(folder) as terminal:
+        terminal.wait_for("▸ ■ third")
+        # Finished: the command has the steps to go on to, and runs where it was typed.
+        terminal.type("r")
+        terminal.wait_for("resume third --runs")
+        terminal.wait_for("--steps 40")
+        terminal.type(" --headless\r")
+        terminal.wait_for("enter goes back to the list")
+        terminal.type("\r")
+        terminal.wait_for(lambda terminal: "40" in terminal.text and "▸" in terminal.text)
+        # A mistake stays in the line, or is what the command says.
+        terminal.type(':note third "open')
+        terminal.type("\r")
+        terminal.wait_for("has no end")
+        terminal.type('\x15nonsense\r')
+        terminal.wait_for("ended with status 64")
+        terminal.type("\r")
+        terminal.wait_for("▸")
+        terminal.type(":")
+        terminal.wait_for("esc stays")
+        terminal.type("\x1b")
+        terminal.wait_for(lambda terminal: "esc stays" not in terminal.text)
+        terminal.leave()
+        terminal.assert_restored()
+    run([PROGRAM, "verify", "third", "--runs", folder])
+
+
+def test_the_list_is_reached_from_a_run_that_was_opened_alone():
+    with Terminal([PROGRAM, "inspect", "second", "--runs", browsed()], 120, 36) as terminal:
+        terminal.wait_for("losses")
+        terminal.type("R")
+        terminal.wait_for("3 runs")
+        terminal.wait_for("▸ ■")
+        terminal.type("\r")
+        terminal.wait_for("losses")
+        terminal.type("R")
+        terminal.wait_for("3 runs")
+        terminal.leave()
         terminal.assert_restored()

@@ -3,8 +3,10 @@
 import json
 import os
 import re
+import shutil
 
 from support import *
+from terminal import FRAME_BEGINS, FRAME_ENDS
 
 
 def stored():
@@ -25,6 +27,24 @@ def test_tensors_of_two_checkpoints_are_compared_on_the_screen():
         terminal.wait_for("close and open a group")
         terminal.type("[")
         terminal.wait_for("step 10 against step 20")
+        terminal.leave()
+        terminal.assert_restored()
+
+
+def test_tensors_of_a_damaged_checkpoint_give_way_to_those_of_the_one_before():
+    folder = os.path.join(FOLDER, "damaged-tensors")
+    shutil.copytree(stored(), folder)
+    newest = os.path.join(folder, "first", "checkpoints", "000000020.h5")
+    with open(newest, "r+b") as file:
+        file.seek(-100, os.SEEK_END)
+        byte = file.read(1)[0]
+        file.seek(-1, os.SEEK_CUR)
+        file.write(bytes([byte ^ 1]))
+    with Terminal([PROGRAM, "tensors", "first", "--runs", folder], 120, 36) as terminal:
+        terminal.wait_for("checksum is wrong")
+        terminal.wait_for("step 10 ")
+        terminal.wait_for(re.compile("σ .* %|singular values"))
+        assert "against" not in terminal.text.split("\n")[0]
         terminal.leave()
         terminal.assert_restored()
 
@@ -176,6 +196,18 @@ def test_characters_that_a_locale_lacks_are_refused_in_words():
         terminal.type("b")
         terminal.wait_for("nothing but ASCII")
         terminal.leave()
+
+
+def test_a_frame_is_shown_as_a_whole():
+    with Terminal([PROGRAM, "tensors", "first", "--runs", stored()], 120, 36) as terminal:
+        terminal.wait_for("lm_head")
+        terminal.type("jjjj")
+        terminal.wait_for(re.compile("▸ +(?!model/embed_tokens)"))
+        terminal.leave()
+        frames = re.compile(re.escape(FRAME_BEGINS) + b".*?" + re.escape(FRAME_ENDS), re.DOTALL)
+        assert len(frames.findall(terminal.raw)) > 1
+        assert b"lm_head" not in frames.sub(b"", terminal.raw), "a part of a frame was shown by itself"
+        terminal.assert_restored()
 
 
 def test_the_mouse_chooses_and_zooms_and_is_given_back():

@@ -212,9 +212,7 @@ def test_every_size_is_shown():
                 terminal.wait_for(lambda terminal: len(terminal.raw) > drawn)
             assert terminal.process.poll() is None
         terminal.wait_for("losses")
-        terminal.type("\x03")
-        assert terminal.finish() == 130
-        terminal.assert_restored()
+        terminal.interrupt()
 
 
 def test_a_saved_layout_is_drawn_and_a_bad_one_is_only_told_of():

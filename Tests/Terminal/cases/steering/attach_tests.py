@@ -7,7 +7,7 @@ import re
 import signal
 import subprocess
 
-from control_tests import control, tell, training
+from control_tests import control, stop, tell, training
 from support import *
 
 
@@ -80,8 +80,7 @@ def test_screens_on_another_process_steer_and_see_who_did_what():
             two.process.kill()
             two.process.wait()
         tell("shared", "go")
-        tell("shared", "stop")
-        assert process.wait(PATIENCE) == 0
+        stop("shared", process)
     changes = [event for event in events("shared", "occurrence") if event["actor"].startswith("attached")]
     assert [change["kind"] for change in changes] == ["pause", "rate"], changes
     assert changes[0]["actor"] == f"attached {one.process.pid}" and changes[1]["actor"] == f"attached {two.process.pid}"
@@ -122,8 +121,7 @@ def test_an_attached_screen_outlives_the_process_that_trains():
                 screen.type(" ")
                 screen.wait_for("paused")
                 screen.leave()
-                tell("killed", "stop")
-                assert next_process.wait(PATIENCE) == 0
+                stop("killed", next_process)
     run(command("verify", "killed"))
 
 
@@ -145,8 +143,7 @@ def test_a_screen_that_stands_still_misses_nothing():
             screen.type(" ")
             screen.wait_for(re.compile(rf"goes on  \(attached {screen.process.pid}\)"))
             screen.leave()
-        tell("quick", "stop")
-        assert process.wait(PATIENCE) == 0
+        stop("quick", process)
 
 
 def test_kill_of_a_run_in_the_background_blocks_nothing():
@@ -191,8 +188,7 @@ def test_a_run_that_is_being_set_up_is_told_and_attached_to():
             screen.wait_for("attached")
             screen.wait_for("early  (tell)")
             screen.leave()
-        tell("hasty", "stop")
-        assert process.wait(PATIENCE) == 0
+        stop("hasty", process)
     run(command("verify", "hasty"))
 
 
@@ -205,8 +201,7 @@ def test_nobody_is_attached_to_where_nobody_trains():
     with training("lines") as process:
         lines = subprocess.Popen(command("attach", "lines"), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
         wait_until(lambda: "step" in lines.stdout.readline(), "lines come")
-        tell("lines", "stop")
-        assert process.wait(PATIENCE) == 0
+        stop("lines", process)
         lines.communicate(timeout=PATIENCE)
         assert lines.returncode == 0
 
@@ -238,5 +233,4 @@ def test_enter_on_the_runs_screen_attaches():
             terminal.type("q")
             terminal.wait_for("enter")
             terminal.leave()
-        tell("entered", "stop")
-        assert process.wait(PATIENCE) == 0
+        stop("entered", process)

@@ -75,6 +75,8 @@ def test_a_run_is_taken_off_its_terminal_from_elsewhere():
             assert "detach: done" in tell("taken", "detach").stdout
             assert terminal.finish() == 0
             terminal.assert_restored()
+            again = tell("taken", "detach", status=1)
+            assert "in the background already" in again.stderr, again
             tell("taken", "stop")
             wait_until(lambda: not is_there(process), "it ends")
         finally:

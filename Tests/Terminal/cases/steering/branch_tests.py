@@ -133,8 +133,9 @@ def test_a_run_is_told_to_go_back_and_goes_on_as_a_branch():
         wrong = run(command("tell", "river", "back", "7"), status=1)
         assert "there is no checkpoint of step 7: there are 20" in wrong.stderr, wrong.stderr
         answer = json.loads(run(command("tell", "river", "back", str(first), "--json")).stdout)
-        assert answer["status"] == "done" and answer["text"].endswith(f"back to step {first}, as the branch “river~2”"), answer
-        wait_until(lambda: os.path.exists(os.path.join(RUNS, "river~2", "control.sock")), "the branch listens")
+        assert answer["status"] == "done" and answer["text"].endswith(f"back to step {first}, goes on as “river~2”"), answer
+        # Who knows the name can tell the branch something at once: the command waits until the branch has begun.
+        run(command("tell", "river~2", "note", "at once"))
         assert state("river")["state"] == "stopped"
         wait_until(lambda: (state("river~2") or {}).get("step", 0) > first + 5, "the branch goes on")
         run(command("tell", "river~2", "stop"))
@@ -221,17 +222,18 @@ SMALL = [
     for word in ("--set", change)]
 
 
-def spoilt(name, *options):
-    """A run whose rate was made one that no weights survive, when it had some checkpoints; its status and its lines."""
+def spoilt(name, *options, after=1):
+    """A run whose rate was made one that no weights survive, when it had some checkpoints, so many steps after one; its status and
+    its lines."""
     process = subprocess.Popen(
         train(name, "--steps", "1000000", *SMALL, *options, "--json"), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
     wait_until(lambda: os.path.exists(os.path.join(RUNS, name, "control.sock")), f"{name} can be told")
-    # The rate changes after a checkpoint that is stored.
+    # The checkpoint before the change is stored.
     run(command("tell", name, "pause"))
     last = (json.loads(run(command("tell", name, "note", "here", "--json")).stdout)["step"] // 20 + 4) * 20
-    run(command("tell", name, "until", str(last + 1)))
+    run(command("tell", name, "until", str(last + after)))
     wait_until(lambda: last in checkpoints(name), f"{name} has the checkpoint of step {last}")
-    run(command("tell", name, "rate", "1"))
+    run(command("tell", name, "rate", "1", "--yes"))
     run(command("tell", name, "go"))
     lines = [json.loads(line) for line in process.stdout]
     return process.wait(), lines
@@ -250,9 +252,36 @@ def test_spoilt_weights_end_a_run_and_the_advice_works():
     ended = run([PROGRAM, *shlex.split(advice[1]), "--runs", RUNS, "--steps", str(sound + 30), "--headless", "--threads", "1"])
     assert f"“wild~2” is a branch of “wild” at step {sound}" in ended.stdout, ended.stdout
     assert state("wild~2")["state"] == "finished" and checkpoints("wild") == before
+    # Who goes on from spoilt weights all the same is told of the sound ones.
+    assert max(before) > sound
+    again = run(command("resume", "wild", "--headless"), status=1)
+    assert f"foretop resume wild --step {sound} " in again.stdout + again.stderr, again
+    assert "go on  " not in again.stdout, "that would fail again"
     assert "every loss and norm to the bit" in run(command("replay", "wild")).stdout
     run(command("prune", "wild", "--keep", "1", "--yes"))
     assert checkpoints("wild") == [sound], checkpoints("wild")
+
+
+def test_advice_that_fails_is_followed_by_one_that_goes_further_back():
+    # A checkpoint with two steps at the wild rate may pass for sound.
+    status, lines = spoilt("hasty", after=18)
+    said = next(line["text"] for line in lines if line["event"] == "occurrence" and line["kind"] == "diverged")
+    steps = []
+    for _ in range(4):
+        advice = re.search(r"“foretop (resume hasty\S* --step (\d+) --set schedule.rate=\S+)”", said)
+        assert status == 1 and advice, (status, said)
+        steps.append(int(advice[2]))
+        ended = run([PROGRAM, *shlex.split(advice[1]), "--runs", RUNS, "--steps", str(steps[-1] + 60), "--headless", "--threads", "1"], None)
+        status, said = ended.returncode, ended.stdout + ended.stderr
+        if status == 0:
+            break
+    assert status == 0 and steps == sorted(steps, reverse=True), (steps, said)
+
+
+def test_a_run_whose_weights_grow_while_it_learns_is_not_called_spoilt():
+    done = run(train("grown", "--steps", "3000", *SMALL, "--set", "save.every=1500", "--set", "schedule.rate=0.003", "--headless"))
+    assert checkpoints("grown") == [1500, 3000]
+    assert "spoilt" not in done.stdout + done.stderr, done
 
 
 def test_the_guard_goes_back_by_itself_as_often_as_it_may():

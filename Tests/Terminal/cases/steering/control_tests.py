@@ -74,9 +74,16 @@ def test_a_run_is_steered_from_another_process():
         tell("told", "save")
         refused = tell("told", "until", "1", status=1)
         assert "not ahead" in refused.stderr, refused
+        refused = tell("told", "detach", status=1)
+        assert "no screen to leave" in refused.stderr, refused
+        # As on the screen, a large change needs a yes.
+        for words in (("rate", "x0.01"), ("weight", "top", "x0.01")):
+            assert "--yes" in tell("told", *words, status=1).stderr
+            assert " → " in tell("told", *words, options=["--yes"]).stdout
+            tell("told", "undo")
         wrong = tell("told", "rat", "x0.5", status=64)
         assert "did you mean “rate”" in wrong.stderr, wrong
-        assert stopped(process, "told")
+        stop("told", process)
     for kind, key, new in (("rate", "rate", None), ("setting", "optimizer.clip", 0.25), ("weight", "top", 0.5), ("notice", "note", None)):
         found = [event for event in occurrences("told", kind) if event.get("key") == key]
         assert found and found[0]["actor"] == "tell" and new in (None, found[0].get("new")), (kind, found)
@@ -89,9 +96,9 @@ def test_a_run_is_steered_from_another_process():
     assert "there is no run" in run(command("tell", "nowhere", "pause"), 66).stderr
 
 
-def stopped(process, name):
+def stop(name, process):
     tell(name, "stop")
-    return process.wait(PATIENCE) == 0
+    assert process.wait(PATIENCE) == 0
 
 
 def test_settings_survive_a_kill_and_a_resume():
@@ -130,11 +137,12 @@ def test_a_schedule_a_prompt_and_a_name_survive_a_kill_and_a_resume():
         tell("bent", "rate", "hold", "1e-3")
         tell("bent", "step", "2")
         tell("bent", "save", "as", "before-decay")
+        tell("bent", "save", "as", "here-too")
         tell("bent", "step", "2")
-        tell("bent", "rate", "anneal", "10")
+        tell("bent", "rate", "anneal", "10", "--yes")
         tell("bent", "prompt", "And the")
         tell("bent", "step", "3")
-        tell("bent", "rate", "warmup", "5")
+        tell("bent", "rate", "warmup", "5", "--yes")
         tell("bent", "undo")
         tell("bent", "step", "2")
         assert "ntp" in tell("bent", "ask", "and the").stdout
@@ -160,13 +168,46 @@ def test_a_schedule_a_prompt_and_a_name_survive_a_kill_and_a_resume():
     assert asked["ntp"] == sorted(asked["ntp"], key=lambda choice: -choice["probability"])
     assert "did you mean “before-decay”" in run(command("ask", "bent", "x", "--step", "before-deca"), 66).stderr
     kept = objects(command("inspect", "bent", "checkpoints"))
-    assert kept[0]["name"] == "before-decay" and "isKept" not in kept[1], kept
+    # A second name leaves the first one.
+    assert json.loads(run(command("ask", "bent", "and the", "--step", "here-too", "--json")).stdout)["step"] == first + 2
+    assert kept[0]["name"] == "before-decay, here-too" and "isKept" not in kept[1], kept
     run(command("prune", "bent", "--yes"))
     assert checkpoints("bent")[0] == first + 2
     run(command("prune", "bent", "--yes", "--saved"))
     assert len(checkpoints("bent")) == 1
     assert len(os.listdir(os.path.join(RUNS, "bent", "checkpoints"))) == 1
     run(command("rm", "bent", "--yes"))
+
+
+def test_the_examples_of_the_commands_are_told_as_they_stand_there():
+    # Arguments that begin with a dash too, and options after them.
+    with training("dashed", "--set", "objective.next.tail=-0.2") as process:
+        answer = run([PROGRAM, "tell", "dashed", "ntp", "tail", "-0.1", "--runs", RUNS, "--json"])
+        assert json.loads(answer.stdout)["status"] == "done", answer
+        wrong = run([PROGRAM, "tell", "dashed", "pause", "--jsno", "--runs", RUNS], status=64)
+        assert "--jsno" in wrong.stderr, wrong.stderr
+        peer, lines = connect("dashed")
+        # A screen has asked its user, and then says so itself.
+        send(peer, id=1, command="rate x0.01", **{"as": "attached"})
+        refused = next(answer for answer in map(json.loads, lines) if answer.get("answer") == 1)
+        assert refused["status"] == "refused" and "needs a yes" in refused["text"], refused
+        peer.close()
+        stop("dashed", process)
+
+
+def test_a_held_rate_stays_where_the_number_of_steps_changes():
+    with training("held", "--steps", "1000000", "--set", "evaluate.every=0", "--set", "save.every=0", "--set", "sample.every=0",
+                  "--set", "schedule.kind=cosine") as process:
+        tell("held", "pause")
+        first = json.loads(tell("held", "rate", "hold", "1e-3", options=["--json"]).stdout)["step"]
+        tell("held", "step", "2")
+        tell("held", "steps", str(first + 400))
+        tell("held", "step", "2")
+        stop("held", process)
+    run(command("resume", "held", "--headless", "--steps", str(first + 8)))
+    rates = [event["rate"] for event in events("held", "step") if event["step"] > first]
+    assert len(rates) == 8 and all(abs(rate - 1e-3) < 1e-12 for rate in rates), rates
+    assert "to the bit" in run(command("replay", "held")).stdout
 
 
 def test_watch_prints_events_until_the_end():
@@ -178,7 +219,7 @@ def test_watch_prints_events_until_the_end():
         # What follows this answer is not before the subscription of the second.
         wait_until(lambda: "step" in lines.stdout.readline(), "the lines have begun")
         tell("watched", "note", "seen")
-        assert stopped(process, "watched")
+        stop("watched", process)
         # Not communicate, which drops what a read of a line took in beside it.
         seen = [json.loads(line) for line in watch.stdout]
         assert watch.wait(PATIENCE) == 0 and seen[-1]["event"] == "end", seen[-1]
@@ -247,7 +288,7 @@ def test_hostile_peers_change_nothing():
         wait_until(lambda: subprocess.run(
             command("tell", "hostile", "note", "alive"), capture_output=True).returncode == 0, "there is room again")
         assert computed(process) >= before and process.poll() is None
-        assert stopped(process, "hostile")
+        stop("hostile", process)
         greedy.close()
     happened = [event for event in events("hostile", "occurrence") if event["actor"] in ("socket", "tell")]
     assert {event.get("key") for event in happened} <= {"note", "stop"}, happened
@@ -288,7 +329,7 @@ def test_the_script_of_the_docs_halves_the_rate():
                   "--set", "save.every=0", "--set", "sample.every=0") as process:
         helper = subprocess.Popen([sys.executable, script, os.path.join(RUNS, "halved")], stdout=subprocess.PIPE, text=True)
         assert helper.stdout.readline().startswith("rate ")
-        assert stopped(process, "halved")
+        stop("halved", process)
         helper.communicate(timeout=PATIENCE)
         assert helper.returncode == 0
     changes = occurrences("halved", "rate")

@@ -71,6 +71,12 @@ def test_an_agent_steers_a_run_where_it_may():
             assert not is_error and json.loads(text)["status"] == "done", text
             text, is_error = await call(session, "tell_run", name="steered", command="rate fast")
             assert is_error and "is not a rate" in text, text
+            # Who cannot be asked whether a large change is meant says so beforehand.
+            for refused in ({}, {"yes": False}):
+                text, is_error = await call(session, "tell_run", name="steered", command="rate x0.01", **refused)
+                assert is_error and "needs a yes" in text, text
+            text, is_error = await call(session, "tell_run", name="steered", command="rate x0.01", yes=True)
+            assert not is_error and json.loads(text)["status"] == "done", text
             text, is_error = await call(session, "tell_run", name="steered", command="until 1")
             assert is_error and "not ahead" in text, text
             text, _ = await call(session, "watch_run", name="steered", seconds=3)
@@ -79,7 +85,7 @@ def test_an_agent_steers_a_run_where_it_may():
 
         with_client(talk, "--steer")
         assert process.wait(PATIENCE) == 0
-    assert [event["actor"] for event in occurrences("steered", "rate")] == ["tell"]
+    assert [event["actor"] for event in occurrences("steered", "rate")] == ["tell", "tell"]
 
 
 def test_what_is_no_message_is_an_error_and_the_server_goes_on():

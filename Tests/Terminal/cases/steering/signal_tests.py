@@ -7,6 +7,7 @@ import subprocess
 import sys
 import termios
 
+from experiments import experiment
 from support import *
 
 
@@ -21,9 +22,7 @@ def wait_until_stopped(terminal):
 
 def test_an_interrupt_saves_and_stops():
     with begin("int") as terminal:
-        terminal.type("\x03")
-        assert terminal.finish() == 130
-        terminal.assert_restored()
+        terminal.interrupt()
         assert "stopped at step" in terminal.after, terminal.after
     assert state("int")["state"] == "stopped"
     assert checkpoints("int")
@@ -96,6 +95,42 @@ def test_a_termination_saves_and_stops_whatever_the_run_is_doing():
         run(command("verify", name))
 
 
+def takes(process, number):
+    """Whether a process has a handler for a signal, or waits for it."""
+    try:
+        with open(f"/proc/{process.pid}/status") as file:
+            masks = dict(line.split(":\t") for line in file.read().splitlines() if line.startswith("Sig"))
+    except OSError:
+        return False
+    return any(int(masks[name], 16) >> number - 1 & 1 for name in ("SigCgt", "SigBlk"))
+
+
+def test_a_termination_before_the_first_frame_ends_every_screen_as_one_after_it_does():
+    for name, seed in (("early", "1"), ("early-b", "2")):
+        run(train(name, "--steps", "20", "--set", "evaluate.every=10", "--seed", seed))
+    live = going_on("early-live", 3)
+    screens = {
+        "runs": command("browse"), "the program without a command": [PROGRAM, "--runs", RUNS],
+        "inspect": command("inspect", "early"), "show": command("show", "early"),
+        "compare": command("compare", "early", "early-b"), "tensors": command("tensors", "early"),
+        "data": [PROGRAM, "data", "tiny", "--data", TEXT, "--runs", RUNS], "attach": command("attach", "early-live"),
+        "experiment": [*experiment("early-cells"), "--jobs", "1"], "train": train("early-train", *ENDLESS),
+        "resume": command("resume", "early", "--steps", "100000"),
+    }
+    for name, arguments in screens.items():
+        with Terminal(arguments) as terminal:
+            # As soon as it takes signals, long before it has read what it shows.
+            wait_until(
+                lambda: takes(terminal.process, signal.SIGTERM) or terminal.process.poll() is not None,
+                f"{name} takes signals", pause=0.001)
+            terminal.signal(signal.SIGTERM)
+            assert terminal.finish() == 143, (name, terminal.process.returncode, terminal.text)
+            terminal.assert_restored()
+    live.send_signal(signal.SIGTERM)
+    live.communicate(timeout=PATIENCE)
+    assert live.returncode == 143
+
+
 def test_a_run_that_was_left_inside_a_step_goes_on_to_the_bit():
     options = ["--set", "tokenizer.kind=bytes", "--set", "batch.accumulation=40", "--set", "evaluate.every=0",
                "--set", "sample.every=0", "--set", "save.every=0"]
@@ -108,12 +143,27 @@ def test_a_run_that_was_left_inside_a_step_goes_on_to_the_bit():
     assert [event["loss"] for event in events("left-inside", "step")] == [event["loss"] for event in events("whole", "step")]
 
 
+def test_an_interrupt_drops_nothing_that_was_drawn():
+    # The kernel would drop what the terminal has not read yet, in the middle of an escape sequence.
+    def keeps_output(terminal):
+        return bool(termios.tcgetattr(terminal.slave)[3] & termios.NOFLSH)
+
+    with begin("whole-output") as terminal:
+        assert not terminal.before[3] & termios.NOFLSH and keeps_output(terminal)
+        terminal.signal(signal.SIGTSTP)
+        wait_until_stopped(terminal)
+        assert not keeps_output(terminal)
+        shown = len(terminal.raw)
+        terminal.signal(signal.SIGCONT)
+        terminal.wait_for(lambda terminal: b"losses" in terminal.raw[shown:])
+        assert keeps_output(terminal)
+        terminal.interrupt()
+
+
 def test_a_second_interrupt_stops_at_once():
     with begin("twice") as terminal:
         terminal.type("\x03")
-        terminal.type("\x03")
-        assert terminal.finish() == 130
-        terminal.assert_restored()
+        terminal.interrupt()
     assert state("twice")["state"] in ("stopped", "interrupted")
 
 
@@ -174,9 +224,7 @@ def test_a_terminal_that_takes_nothing_holds_nobody_up():
         wait_for_steps_after("stuck-awhile", step + 5)
         termios.tcflow(terminal.slave, termios.TCOON)
         terminal.wait_for(lambda terminal: terminal.step > step + 5)
-        terminal.type("\x03")
-        assert terminal.finish() == 130
-        terminal.assert_restored()
+        terminal.interrupt()
 
 
 def wait_for_steps_after(name, first):
@@ -195,9 +243,7 @@ def test_stopping_gives_the_terminal_back_and_continuing_takes_it_again():
         assert termios.tcgetattr(terminal.slave) != terminal.before, "the terminal was not taken again"
         step = terminal.step
         terminal.wait_for(lambda terminal: terminal.step > step)
-        terminal.type("\x03")
-        assert terminal.finish() == 130
-        terminal.assert_restored()
+        terminal.interrupt()
 
 
 def test_lines_can_be_stopped_and_continued():

@@ -14,7 +14,7 @@ extension Transformer {
     let known = text.isEmpty ? [0] : Array(text.suffix(context))
     let position = known.count - 1
     let further = configuration.streams.count - 1
-    let stride = context + further + 1
+    let stride = context + max(further, lookahead) + 1
     var tokens = known + [Int32](repeating: 0, count: rows * stride - known.count)
     func batch(_ tokens: UnsafePointer<Int32>) -> TokenRows {
       TokenRows(tokens: tokens, rows: rows, context: context, stride: stride)

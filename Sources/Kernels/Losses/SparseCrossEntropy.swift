@@ -5,26 +5,25 @@ import Foundation
 
 /// Targets of many positions: position t has `counts[t]` tokens at `tokens[t · capacity]`, with weights beside them.
 package struct SparseTargets {
-  package var tokens: UnsafeMutablePointer<Int32>
+  package var tokens, counts: UnsafeMutablePointer<Int32>
   package var weights: UnsafeMutablePointer<Float>
-  package var counts: UnsafeMutablePointer<Int32>
   package var capacity: Int
+  /// For losses that take them: of position t, at 2 t the weight of all tokens together that are not listed, and behind it 1 where
+  /// the first listed token counts among them, else 0. Nil where no position has such a weight.
+  package var tails: UnsafeMutablePointer<Float>?
 
   package init(
     tokens: UnsafeMutablePointer<Int32>, weights: UnsafeMutablePointer<Float>, counts: UnsafeMutablePointer<Int32>,
-    capacity: Int
+    capacity: Int, tails: UnsafeMutablePointer<Float>? = nil
   ) {
-    self.tokens = tokens
-    self.weights = weights
-    self.counts = counts
-    self.capacity = capacity
+    (self.tokens, self.weights, self.counts, self.capacity, self.tails) = (tokens, weights, counts, capacity, tails)
   }
 
   /// The targets of the positions from `first` on.
   package func from(_ first: Int) -> SparseTargets {
     SparseTargets(
-      tokens: tokens + first * capacity, weights: weights + first * capacity, counts: counts + first, capacity: capacity
-    )
+      tokens: tokens + first * capacity, weights: weights + first * capacity, counts: counts + first,
+      capacity: capacity, tails: tails.map { $0 + 2 * first })
   }
 }
 
@@ -37,8 +36,7 @@ package enum SparseCrossEntropy {
     package var factor: Float
 
     package init(out: Matrix, factor: Float) {
-      self.out = out
-      self.factor = factor
+      (self.out, self.factor) = (out, factor)
     }
   }
 
@@ -99,18 +97,6 @@ package enum SparseCrossEntropy {
   @inline(__always)
   private static func isLikeliest(_ token: Int, _ z: UnsafePointer<Float>, _ maximum: Float) -> Bool {
     z[token] == maximum && largest(z, token) < maximum
-  }
-
-  /// The largest of n values; −∞ of none.
-  @inline(__always)
-  private static func largest(_ z: UnsafePointer<Float>, _ n: Int) -> Float {
-    var top = Lanes(repeating: -.infinity)
-    for (i, lanes) in sixteens(n) {
-      var v = load(z, i, lanes)
-      if lanes < 16 { v = filled(v, from: lanes, with: -.infinity) }
-      top = top.replacing(with: v, where: v .> top)
-    }
-    return top.largest
   }
 
   /// λ − Σ p z and Σ e^{z − max}. With `kept`, leaves e^{z − max} where z was.

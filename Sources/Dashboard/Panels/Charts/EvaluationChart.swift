@@ -1,0 +1,72 @@
+// A chart of numbers of evaluations, a point each, with a legend: what the panels of quality and of diagnostics draw.
+import Run
+import TerminalUI
+
+/// A line of the chart: one quantity of all evaluations that have it.
+struct EvaluationLine {
+  let name: String
+  let sign: String
+  let pen: Pen
+  let values: Series
+}
+
+extension Dashboard {
+  /// - Returns: nil if no evaluation has the quantity.
+  func evaluationLine(
+    _ name: String, _ sign: String, _ pen: Pen, _ quantity: EvaluationHistory.Quantity
+  ) -> EvaluationLine? {
+    guard let values = history.evaluations[quantity], values.summary.count > 0 else { return nil }
+    return EvaluationLine(name: name, sign: sign, pen: pen, values: values)
+  }
+
+  /// The legend below the chart, as far as there is room.
+  /// - Parameter beginsAtZero: whether the vertical axis has its zero.
+  func drawEvaluations(
+    _ lines: [EvaluationLine], beginsAtZero: Bool, figure: (Double) -> String, in inside: Rectangle,
+    on canvas: inout Canvas
+  ) {
+    let legend = legend(
+      of: lines, figure: figure, columns: inside.columns, rows: inside.rows >= 7 ? 2 : inside.rows >= 4 ? 1 : 0)
+    let (chart, below) = inside.splitTop(inside.rows - legend.count)
+    for (index, row) in legend.enumerated() { canvas.write(row, line: index, of: below) }
+    drawChart(lines, beginsAtZero: beginsAtZero, in: chart, on: &canvas)
+  }
+
+  private func drawChart(
+    _ lines: [EvaluationLine], beginsAtZero: Bool, in chart: Rectangle, on canvas: inout Canvas
+  ) {
+    let axisRows = chart.rows >= 6 ? 2 : chart.rows >= 4 ? 1 : 0
+    let rows = chart.rows - axisRows
+    let summaries = lines.map(\.values.summary)
+    guard rows > 0, let low = summaries.map(\.minimum).min(), let high = summaries.map(\.maximum).max() else { return }
+    let y = Scale(from: beginsAtZero ? min(Double(low), 0) : Double(low), to: Double(high))
+    guard let (left, columns) = canvas.drawScale(y, rows: rows, in: chart) else { return }
+    let x = visibleX
+    var plot = Plot(columns: columns, rows: rows, glyphs: glyphs)
+    let ranges = history.evaluations.places.ranges(axis, x, plot.width)
+    for line in lines.reversed() { Self.drawLine(line.values, ranges, y, line.pen, &plot) }
+    plot.draw(on: &canvas, column: left, row: chart.row)
+    if axisRows > 0 {
+      let area = Rectangle(column: chart.column, row: chart.row + rows, columns: chart.columns, rows: axisRows)
+      drawAxis(x, left: left, columns: columns, in: area, on: &canvas)
+    }
+  }
+
+  /// The names of the lines with their newest values, in at most `rows` rows; the last ones are left out if there is no room.
+  private func legend(
+    of lines: [EvaluationLine], figure: (Double) -> String, columns: Int, rows: Int
+  ) -> [[Span]] {
+    var legend: [[Span]] = []
+    for line in lines {
+      let style = line.pen.style.bold
+      let value = line.values.values.last { !$0.isNaN }.map { figure(Double($0)) } ?? ""
+      let entry = [Span(line.sign, style), Span(" \(line.name) "), Span(value, style)]
+      if let row = legend.last, row.width + 3 + entry.width <= columns {
+        legend[legend.count - 1] += [Span("   ")] + entry
+      } else if legend.count < rows {
+        legend.append(entry)
+      }
+    }
+    return legend
+  }
+}

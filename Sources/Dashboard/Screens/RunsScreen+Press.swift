@@ -1,0 +1,136 @@
+// Keys on the list of runs: what each does, and what is typed into its dialogs.
+import Run
+import TerminalUI
+
+extension RunsScreen {
+  mutating func press(_ key: Key) -> RunsRequest? {
+    if dialog != nil, help == nil, key != .control("c") { return pressInDialog(key) }
+    return dispatch(key)
+  }
+
+  /// The reason why a key has no effect now; nil if it has one.
+  func refusal(of deed: RunsAction) -> String? {
+    if chosenName == nil, [.open, .tensors, .mark, .remove, .resume, .prune].contains(deed) {
+      return "no run is listed"
+    }
+    return switch deed {
+    case .compare:
+      compared.count >= 2
+        ? compared.count > Comparison.mostLines
+          ? "at most \(Comparison.mostLines) runs are compared here: unmark some with m, or use foretop compare" : nil
+        : "mark a run with m first: the chosen one is compared with the marked ones"
+    case .diff: chosenName == nil || markedName == nil ? "mark another run with m first" : nil
+    case .remove, .prune: chosenRow?.state == "training" ? "another process trains this run: stop it first" : nil
+    case .resume: reasonAgainstResuming
+    default: nil
+    }
+  }
+
+  /// The runs that the compare key takes.
+  private var compared: [String] {
+    if marked.count >= 2 { return marked }
+    return marked + (chosenName.map { marked.contains($0) ? [] : [$0] } ?? [])
+  }
+
+  mutating func perform(_ deed: RunsAction) -> RunsRequest? {
+    switch deed {
+    case .leave: return .leave
+    case .stay: message = "q quits"
+    case .go(let step): go(step)
+    case .open: return chosenName.map { .open($0) }
+    case .tensors: return chosenName.map { .tensors($0) }
+    case .mark:
+      guard let name = chosenName else { return nil }
+      if let index = marked.firstIndex(of: name) { marked.remove(at: index) } else { marked.append(name) }
+      go(.down)
+    case .compare: return .compare(compared)
+    case .filter: dialog = .filter(text: filter)
+    case .sort: return .sortNext
+    case .turn: return .turn
+    case .diff: dialog = .diff
+    case .remove: dialog = chosenName.map { .remove(name: $0) }
+    case .resume: dialog = chosenName.map { .command(text: resumption(of: $0), problem: "") }
+    case .new: dialog = .command(text: "train default", problem: "")
+    case .prune: dialog = chosenName.map { .command(text: command("prune", $0), problem: "") }
+    case .commandLine: dialog = .command(text: "", problem: "")
+    case .palette: changePalette()
+    case .glyphs: changeGlyphs()
+    case .help: help = HelpPage()
+    case .redraw: break
+    }
+    return nil
+  }
+
+  /// A command line without the program's name.
+  private func command(_ verb: String, _ name: String) -> String {
+    String(RunAddress(name: name, runs: folder).command(verb).dropFirst("foretop ".count))
+  }
+
+  private func resumption(of name: String) -> String {
+    let steps = chosenRow?.state == "finished" ? chosenRow.map { " --steps \($0.steps * 2)" } ?? "" : ""
+    return command("resume", name) + steps
+  }
+
+  private var reasonAgainstResuming: String? {
+    switch chosenRow?.state {
+    case "training": "another process trains this run: enter shows it"
+    case "unreadable":
+      chosenName.map { "this run cannot be read: \(RunAddress(name: $0, runs: folder).command("verify")) says more" }
+    default: nil
+    }
+  }
+
+  var lastPicture: Canvas { draw(size: size, now: 0) }
+
+  mutating func choose(_ meaning: ClickMeaning, value: Double?) {
+    if case .row(let index) = meaning, names.indices.contains(index) { chosen = index }
+  }
+
+  private mutating func go(_ step: ListStep) { chosen = step.index(from: chosen, of: names.count, page: page) }
+
+  private mutating func pressInDialog(_ key: Key) -> RunsRequest? {
+    switch dialog {
+    case .filter(let text): return pressInFilter(key, text)
+    case .remove(let name):
+      // Any key except y means no.
+      dialog = nil
+      if key == .character("y") { return .remove(name) }
+      message = "run “\(name)” stays"
+    case .diff: dialog = nil
+    case .command(let text, _): return pressInCommand(key, text)
+    case .help, nil: break
+    }
+    return nil
+  }
+
+  private mutating func pressInCommand(_ key: Key, _ text: String) -> RunsRequest? {
+    switch key {
+    case .escape: dialog = nil
+    case .enter:
+      do {
+        let words = try text.shellWords()
+        dialog = nil
+        return words.isEmpty ? nil : .run(words)
+      } catch {
+        dialog = .command(text: text, problem: UserError.sentence(of: error))
+      }
+    default: if let edited = key.edited(text, most: 400) { dialog = .command(text: edited, problem: "") }
+    }
+    return nil
+  }
+
+  private mutating func pressInFilter(_ key: Key, _ text: String) -> RunsRequest? {
+    switch key {
+    case .enter:
+      dialog = nil
+      return .filter(text.trimmingSpaces)
+    case .escape:
+      dialog = nil
+      problem = ""
+      return .filter("")
+    default:
+      if let edited = key.edited(text) { dialog = .filter(text: edited) }
+      return nil
+    }
+  }
+}

@@ -1,0 +1,94 @@
+// The diagnostics of one evaluation: hands them every batch, takes their time, and collects their numbers.
+import Corpus
+import Run
+import Transformer
+
+/// The diagnostics that an evaluation measures.
+final class DiagnosticPass {
+  private struct RunningDiagnostic {
+    let kind: DiagnosticKind
+    let needs: DiagnosticNeeds
+    var diagnostic: any Diagnostic
+    /// Seconds that it took, its share of the pass over the training part included.
+    var seconds = 0.0
+  }
+
+  private var running: [RunningDiagnostic]
+  private let recipe: Recipe
+  /// What any of them needs.
+  let needs: DiagnosticNeeds
+
+  init(_ kinds: [DiagnosticKind], _ setting: DiagnosticSetting) {
+    running = kinds.map { kind in
+      guard let computation = DiagnosticKind.computations[kind.name] else {
+        preconditionFailure("nothing computes the diagnostic \(kind.name)")
+      }
+      return RunningDiagnostic(kind: kind, needs: computation.needs, diagnostic: computation.init(setting))
+    }
+    needs = running.reduce(into: []) { $0.formUnion($1.needs) }
+    recipe = setting.recipe
+  }
+
+  /// Hands a batch to all that look at its part.
+  /// - Parameter rows: the batch that the network's losses were last measured on.
+  func add(_ part: DiagnosticPart, _ rows: TokenRows, of model: borrowing Transformer) {
+    let batch = DiagnosticBatch(part, rows, of: model, needs: needs)
+    for index in running.indices where part == .heldOut || running[index].needs.contains(.training) {
+      var watch = Stopwatch()
+      running[index].diagnostic.add(batch)
+      running[index].seconds += watch.lap()
+    }
+  }
+
+  /// Ends a part.
+  /// - Parameter seconds: of the pass over the part, which those that need the training part share.
+  func finish(_ part: DiagnosticPart, after seconds: Double = 0, of model: borrowing Transformer) throws {
+    let readers = running.count { $0.needs.contains(.training) }
+    for index in running.indices where part == .heldOut || running[index].needs.contains(.training) {
+      var watch = Stopwatch()
+      try running[index].diagnostic.finish(part, model)
+      running[index].seconds += watch.lap() + (part == .training ? seconds / Double(readers) : 0)
+    }
+  }
+
+  /// All numbers in the order of the recipe's columns; those that could not be measured are left out.
+  func numbers() -> [MeasuredNumber] {
+    running.flatMap { one -> [MeasuredNumber] in
+      let values = Dictionary(one.diagnostic.numbers().map { ($0.name, $0.value) }) { first, _ in first }
+      let names = one.kind.numbers(recipe)
+      precondition(values.count < names.count, "\(one.kind.name) measures numbers that its row does not have")
+      return names.compactMap { number in
+        let name = String(number.path.dropFirst(one.kind.name.count + 1))
+        guard let value = name == "seconds" ? one.seconds : values[name], !value.isNaN else { return nil }
+        // As the run file keeps it.
+        return MeasuredNumber(number.path, number.isCount ? value : Double(Float(value)))
+      }
+    }
+  }
+}
+
+extension Transformer {
+  /// Passes over whole windows of the training part, spread evenly, for the diagnostics that need it.
+  /// - Parameters:
+  ///   - tokens: about how many tokens to read, at least a window.
+  ///   - shouldContinue: asked before every batch.
+  /// - Returns: false if `shouldContinue` ended it.
+  /// - Throws: `CorpusError` where the part cannot be read, or has changed.
+  func look(
+    at training: TokenRange, by recipe: Recipe, tokens: Int, for pass: DiagnosticPass,
+    while shouldContinue: (_ done: Int, _ total: Int) -> Bool
+  ) throws(CorpusError) -> Bool {
+    var batches = OrderedBatches(
+      of: training, rows: rows, context: configuration.context, lookahead: recipe.lookahead,
+      most: max(1, tokens / configuration.context))
+    while true {
+      let done = batches.window
+      guard let batch = try batches.next() else { return true }
+      guard shouldContinue(done, batches.windows) else { return false }
+      let rows = TokenRows(batch)
+      forward(rows)
+      _ = losses(rows, measuresOutputs: pass.needs.contains(.outputs))
+      pass.add(.training, rows, of: self)
+    }
+  }
+}

@@ -1,0 +1,43 @@
+// The stage of a run that targets depend on, from the recipe and the steps taken.
+import Corpus
+import Kernels
+import Run
+import Transformer
+
+extension Recipe {
+  /// The tokens of a corpus that `data.windows` leaves for training: whole windows, and what the last one looks ahead.
+  package func trained(of corpus: Corpus) -> TokenRange {
+    let part = corpus.training
+    guard data.windows > 0, data.windows < part.windows(of: model.context) else { return part }
+    return part.part(0..<data.windows * model.context)
+  }
+
+  /// The stage of a step.
+  /// - Parameters:
+  ///   - step: steps taken before it.
+  ///   - prefixes: as `Tokenizer.prefixes` makes them; empty where the recipe has no use for them.
+  func stage(at step: Int, prefixes: [Int32]) -> TargetStage {
+    let next = objective.next
+    return TargetStage(
+      progress: Double(step) / Double(max(1, steps)), prefix: Float(next.prefix), prefixes: prefixes, isMean: next.mean,
+      shape: WeightShape(
+        beta: Float(next.beta), head: Float(next.head), tail: Float(next.tail), likeliest: next.likeliest),
+      teacher: Float(objective.teacher.weight(at: step)))
+  }
+}
+
+extension Tokenizer {
+  /// Of each token the longest other one that its text begins with; −1 where there is none. Special tokens and those without
+  /// text begin no other.
+  var prefixes: [Int32] {
+    let texts = (0..<Int32(vocabulary)).map { isSpecial($0) ? [] : bytes(of: [$0], continuing: true) }
+    var tokens: [[UInt8]: Int32] = [:]
+    for (token, text) in texts.enumerated() where !text.isEmpty && tokens[text] == nil { tokens[text] = Int32(token) }
+    return texts.map { text in
+      for length in Swift.stride(from: text.count - 1, through: 1, by: -1) {
+        if let prefix = tokens[Array(text[..<length])] { return prefix }
+      }
+      return -1
+    }
+  }
+}

@@ -1,0 +1,130 @@
+// Teachers in training: what a weight of 0 is, what the teacher's steps are, and networks and n-grams as teachers.
+import Corpus
+import Foundation
+import Run
+import Support
+import Testing
+import Transformer
+
+@testable import Training
+
+struct TeacherTests {
+  private let folder = FileManager.default.temporaryDirectory.appendingPathComponent("foretop-\(UUID().uuidString)")
+
+  private func recipe(_ file: String) -> Recipe {
+    var recipe = Tiny.recipe
+    recipe.objective.top = 0
+    recipe.objective.teacher.file = file
+    recipe.objective.teacher.top = 4
+    return recipe
+  }
+
+  private func path(_ name: String) throws -> String {
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    return folder.appendingPathComponent(name).path
+  }
+
+  /// The file of a 3-gram model.
+  private func grams(_ corpus: Corpus, top: Int = 6) throws -> String {
+    let path = try path("grams.teacher")
+    let header = try TeacherHeader(teacher: "3-gram", corpus: corpus, top: top, temperature: 1)
+    let model = try KneserNey(of: corpus.training, vocabulary: corpus.tokenizer.vocabulary, order: 3)
+    try TeacherFile.write(to: path, header) {
+      try $0(model.likeliest(after: 0..<corpus.training.count, top: top, temperature: 1))
+    }
+    return path
+  }
+
+  @Test func `a weight of 0 is next-token prediction to the bit, and so are steps after the teacher's`() throws {
+    defer { try? FileManager.default.removeItem(at: folder) }
+    var plain = Tiny.recipe
+    plain.objective.top = 0
+    let corpus = try Tiny.corpus(plain)
+    let file = try grams(corpus)
+    let expected = try Tiny.train(plain, on: corpus).log
+    var zero = recipe(file)
+    zero.objective.teacher.weight = 0
+    #expect(try Tiny.train(zero, on: corpus).log.steps.map(\.losses) == expected.steps.map(\.losses))
+    var taught = recipe(file)
+    taught.objective.teacher.steps = 5
+    let log = try Tiny.train(taught, on: corpus).log
+    let losses = log.steps.map { $0.losses[0] }
+    #expect(losses.map { $0.trained != nil } == (0..<12).map { $0 < 5 })
+    // The first step's weights are those of the plain run: so is its plain cross-entropy.
+    #expect(abs(losses[0].loss - expected.steps[0].losses[0].loss) < 1e-6)
+    #expect(losses[1].loss != expected.steps[1].losses[0].loss)
+    for step in log.steps { #expect(step.total == step.losses[0].trained ?? step.losses[0].loss) }
+    #expect(log.evaluations.allSatisfy { $0.losses[0].trained == nil && $0.losses[0].gradientAtH ?? 0 > 0 })
+  }
+
+  @Test func `a taught run goes on from a checkpoint to the bit, and its weight is steered`() throws {
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let corpus = try Tiny.corpus(Tiny.recipe)
+    let recipe = recipe(try grams(corpus))
+    let whole = try Tiny.train(recipe, on: corpus)
+    let half = try #require(whole.log.checkpoints.first { $0.state.step == 4 })
+    let rest = try Tiny.train(recipe, on: corpus, from: half)
+    #expect(rest.log.steps.map(\.losses) == whole.log.steps.dropFirst(4).map(\.losses))
+    let asked = try [4: [Command(typed: "ntp teacher 0")]]
+    let steered = try Tiny.train(recipe, on: corpus, after: asked).log
+    #expect(steered.occurrences.map(\.key) == ["objective.teacher.weight"])
+    #expect(steered.steps.map { $0.losses[0].trained != nil } == (0..<12).map { $0 < 4 })
+    var shaped = Tiny.recipe
+    shaped.objective.next.beta = 0.5
+    #expect(try Tiny.train(shaped, on: corpus, after: asked).log.occurrences.map(\.kind) == [.refused])
+  }
+
+  @Test func `a student of an n-gram model comes nearer to it than one that learns the text alone`() throws {
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let corpus = try Tiny.corpus(Tiny.recipe)
+    var taught = recipe(try grams(corpus))
+    taught.objective.teacher.weight = 1
+    taught.steps = 120
+    taught.schedule.rate = 1e-2
+    let log = try Tiny.train(taught, on: corpus).log
+    let (first, last) = (log.steps[0].losses[0], log.steps[119].losses[0])
+    #expect(try #require(last.trained) < #require(first.trained) * 0.6)
+    // It never sees a token of the text as a target, and predicts them all the same.
+    #expect(last.loss < first.loss * 0.6)
+  }
+
+  @Test func `a network's predictions for a text are those of its heads`() throws {
+    defer { try? FileManager.default.removeItem(at: folder) }
+    var recipe = Tiny.recipe
+    recipe.objective.top = 0
+    let corpus = try Tiny.corpus(recipe)
+    let checkpoint = try Tiny.train(recipe, on: corpus).checkpoint
+    let network = try TrainedNetwork(checkpoint, threads: 2, rows: 3)
+    let top = 256
+    var rows = TeacherRows(tokens: [], weights: [])
+    // A text that ends inside of a window.
+    let part = corpus.training.part(0..<16 * 7 + 5)
+    try network.teach(on: part, top: top, temperature: 1) {
+      rows.tokens += $0.tokens
+      rows.weights += $0.weights
+    }
+    #expect(rows.tokens.count == part.count * top)
+    let text = try part.tokens(0..<part.count)
+    for position in [0, 1, 15, 16, 50, 116] {
+      let window = position / 16 * 16
+      let expectation = try network.expectation(after: Array(text[window...position]), by: corpus.tokenizer)
+      let choice = try #require(expectation.next.first)
+      #expect(corpus.tokenizer.visible(rows.tokens[position * top]) == choice.token)
+      #expect(abs(rows.weights[position * top] - choice.probability) < 1e-5)
+      #expect(abs(rows.weights[position * top..<(position + 1) * top].reduce(0, +) - 1) < 1e-4)
+    }
+  }
+
+  @Test func `a missing file, or one about another text, ends the run before it begins`() throws {
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let corpus = try Tiny.corpus(Tiny.recipe)
+    let file = try grams(corpus)
+    #expect(throws: CorpusError.self) { try Tiny.train(recipe(file + "x"), on: corpus) }
+    var other = recipe(file)
+    other.data.heldOut = 0.2
+    #expect(throws: CorpusError.self) { try Tiny.train(other) }
+    other = recipe(file)
+    other.objective.next.beta = 0.5
+    #expect(throws: UserError.self) { try other.validate(source: "test") }
+  }
+}
