@@ -5,10 +5,9 @@ import sys
 
 run = socket.socket(socket.AF_UNIX)
 run.connect(sys.argv[1] + "/control.sock")
-lines = run.makefile()
 run.sendall(b'{"subscribe": true}\n')
 best, since = float("inf"), 0
-for event in map(json.loads, lines):
+for event in map(json.loads, run.makefile()):
     if event.get("event") == "heldout":
         loss = next(iter(event["loss"].values()))
         best, since = (loss, 0) if loss < best else (best, since + 1)

@@ -20,8 +20,11 @@ extension RecordingThread {
     var failures = 0
     /// True if confirmations wait until the journal can be synced again.
     var isBehind = false
-    /// The requests that pending checkpoints answer, by the checkpoint's step.
-    var saving: [Int: [Request]] = [:]
+    /// The number and the step of the newest checkpoint that was begun, and the number of the newest that is stored.
+    var begun = (number: 0, step: 0)
+    var stored = 0
+    /// The requests that pending checkpoints answer, and their steps, by the checkpoints' numbers: of one step there may be several.
+    var saving: [Int: (step: Int, requests: [Request])] = [:]
     /// What to confirm when the journal is on the disk.
     var unconfirmed = Confirmation()
   }
@@ -124,23 +127,27 @@ extension RecordingThread {
         disk.unconfirmed.events.append(event.number)
       }
     case .checkpoint(let parcel, let requests):
-      guard let checkpoint = parcel.takeOut() else { return }
+      guard let checkpoint = parcel.takeOut() else { return saveAgain(requests, &disk) }
       let step = checkpoint.state.step
-      disk.saving[step, default: []] += requests
+      let number = disk.begun.number + 1
+      disk.begun = (number, step)
+      disk.saving[number] = (step, requests)
+      // An earlier one of the same step may never be stored: this one has its names, too.
+      let all = disk.saving.values.filter { $0.step == step }.flatMap(\.requests)
       do {
         let (pending, notices) = try recorder.begin(
-          checkpoint, isBest: step == disk.bestStep, keptAs: requests.keptName)
+          checkpoint, isBest: step == disk.bestStep, keptAs: all.keptNames, number: number)
         publish(notices)
         disk.writing += 1
         disk.unconfirmed.checkpoints.append(pending)
       } catch {
         buffers.giveBack()
-        say(UserError(error, while: "beginning the checkpoint"), of: step, "", with: recorder, &disk)
+        say(UserError(error, while: "beginning the checkpoint"), of: step, givingUp: number, with: recorder, &disk)
       }
     case .stored(let stored):
       disk.writing -= 1
       disk.unsaved = nil
-      publishSaved(recorder.finish(stored), of: stored.step, &disk)
+      publishSaved(stored, with: recorder, &disk)
     case .superseded: disk.writing -= 1
     case .synced(let sync): recorder.settle(sync)
     case .notSynced(let sync, let error):
@@ -150,7 +157,7 @@ extension RecordingThread {
       // What cannot be a checkpoint will not be one by waiting.
       if error.status == .data {
         disk.writing -= 1
-        say(error, of: pending.step, "", with: recorder, &disk)
+        say(error, of: pending.step, givingUp: pending.number, with: recorder, &disk)
         return
       }
       recorder.makeRoom()
@@ -187,22 +194,60 @@ extension RecordingThread {
 
   private func publish(_ notices: [Occurrence]) { for notice in notices { hub.publish(.occurred(notice)) } }
 
-  /// Answers all requests for this checkpoint, and for earlier checkpoints that it replaced.
-  private func publishSaved(_ lines: [Occurrence], of step: Int, _ disk: inout DiskState) {
-    var requests = disk.saving.filter { $0.key <= step }.values.flatMap { $0 }
-      .sorted { ($0.id ?? 0) < ($1.id ?? 0) }[...]
-    disk.saving = disk.saving.filter { $0.key > step }
-    var lines = lines
-    if let index = lines.firstIndex(where: { $0.kind == .saved }), let first = requests.popFirst() {
-      lines[index].request = first.id
-      lines[index].actor = first.actor
+  /// Says that a checkpoint is stored, once for every name that it was given, and answers all requests for it and for earlier
+  /// checkpoints that it replaced: the disk did not take those.
+  private func publishSaved(_ stored: StoredCheckpoint, with recorder: Recorder, _ disk: inout DiskState) {
+    disk.stored = stored.number
+    let answered = disk.saving.filter { $0.key <= stored.number }
+    for number in answered.keys { disk.saving[number] = nil }
+    var lines: [Occurrence] = []
+    func say(as name: String?, answering request: Request?) {
+      // No two of them have the same time, by which they are told apart.
+      let time = max(Date().timeIntervalSince1970, (lines.last?.time ?? 0) + 1e-6)
+      var saved = stored.occurrence(at: time, as: name)
+      if let request { (saved.actor, saved.request) = (request.actor, request.id) }
+      lines.append(saved)
+      publish(recorder.finish(saved))
     }
-    let answers = requests.map { request in
-      Occurrence(
-        .done, step: step, time: Date().timeIntervalSince1970, key: Command.save.word, actor: request.actor,
-        request: request.id, text: "save: done at step \(step)")
+    let own = answered.values.filter { $0.step == stored.step }.flatMap(\.requests)
+    var answers: [Occurrence] = []
+    for request in own.sorted(by: { ($0.id ?? 0) < ($1.id ?? 0) }) {
+      if case .saveAs(let name) = request.command {
+        say(as: name, answering: request)
+      } else if lines.isEmpty {
+        say(as: nil, answering: request)
+      } else {
+        answers.append(request.answer(.done, at: stored.step, "save: done: already saved at step \(stored.step)"))
+      }
     }
-    publish(lines + answers)
+    if lines.isEmpty { say(as: nil, answering: nil) }
+    for (step, requests) in answered.values where step != stored.step {
+      answers += requests.map { request in
+        guard case .saveAs(let name) = request.command else {
+          return request.answer(.done, at: stored.step, "save: done at step \(stored.step)")
+        }
+        return request.answer(
+          .refused, at: stored.step,
+          "the disk did not take the checkpoint of step \(step), which was to be “\(name)”: that of step \(stored.step) is stored "
+            + "in its place, without the name")
+      }
+    }
+    publish(lines + answers.sorted { ($0.request ?? 0) < ($1.request ?? 0) })
+  }
+
+  /// Answers requests for the state that was handed over last, when it is stored.
+  private func saveAgain(_ requests: [Request], _ disk: inout DiskState) {
+    let (number, step) = disk.begun
+    guard disk.saving[number] == nil else {
+      disk.saving[number]?.requests += requests
+      return
+    }
+    publish(
+      requests.map { request in
+        disk.stored == number
+          ? request.answer(.done, at: step, "save: done: already saved at step \(step)")
+          : request.answer(.refused, at: step, "the checkpoint of step \(step) could not be written")
+      })
   }
 
   /// Hands the pending confirmations to the sync thread.
@@ -222,15 +267,25 @@ extension RecordingThread {
   private static let last = "; saving is retried for a minute, and a second interrupt ends the run without it"
 
   /// Reports that a checkpoint is not saved.
-  private func say(_ error: UserError, of step: Int, _ advice: String, with recorder: Recorder, _ disk: inout DiskState)
-  {
-    // What is tried again has no answer yet.
-    let request = advice.isEmpty ? disk.saving.removeValue(forKey: step)?.first?.id : nil
+  /// - Parameter number: of the checkpoint, if it is given up; nil for one that is tried again, which has no answer yet.
+  private func say(
+    _ error: UserError, of step: Int, givingUp number: Int? = nil, _ advice: String = "", with recorder: Recorder,
+    _ disk: inout DiskState
+  ) {
+    let requests = number.flatMap { disk.saving.removeValue(forKey: $0)?.requests } ?? []
     let failure = Occurrence(
-      .failure, step: step, time: Date().timeIntervalSince1970, request: request,
+      .failure, step: step, time: Date().timeIntervalSince1970, request: requests.first?.id,
       text: "the checkpoint is not saved: \(error.message)\(advice)")
-    publish([failure])
+    publish([failure] + requests.dropFirst().map { $0.answer(.refused, at: step, failure.text) })
     if !recorder.noticesComeBack { record(.occurred(failure), with: recorder) }
+  }
+}
+
+extension Request {
+  /// The answer to a request to save, where the line of a stored checkpoint is none.
+  fileprivate func answer(_ kind: Occurrence.Subject, at step: Int, _ text: String) -> Occurrence {
+    Occurrence(
+      kind, step: step, time: Date().timeIntervalSince1970, key: command.word, actor: actor, request: id, text: text)
   }
 }
 
@@ -244,13 +299,10 @@ extension UserError {
 }
 
 extension [Request] {
-  /// The name under which a checkpoint stays that these asked for: the last that was given, empty where somebody asked for one
-  /// without a name; nil where nobody asked by hand.
-  fileprivate var keptName: String? {
-    var name: String?
-    for request in self where request.actor.isByHand {
-      if case .saveAs(let given) = request.command { name = given } else { name = name ?? "" }
-    }
-    return name
+  /// The names under which a checkpoint stays that these asked for; nil where nobody asked by hand.
+  fileprivate var keptNames: [String]? {
+    let byHand = filter(\.actor.isByHand)
+    return byHand.isEmpty
+      ? nil : byHand.compactMap { if case .saveAs(let name) = $0.command { name } else { nil } }
   }
 }

@@ -12,7 +12,7 @@ final class RecordingThread: Sendable {
   /// A message to the recorder's thread.
   enum Entry: Sendable {
     case event(NumberedEvent)
-    /// A copy of the training state, and the requests that it answers.
+    /// A copy of the training state, and the requests that it answers. Without a copy, that is the newest one once more.
     case checkpoint(Handoff, answering: [Request])
     case stored(StoredCheckpoint)
     case notStored(PendingCheckpoint, UserError)

@@ -15,8 +15,11 @@ extension TrainingSession {
   ) throws -> Trainer.BranchStart {
     let address = self.address
     let step = try Self.step(target, at: present, in: address.folder)
-    let (checkpoint, _) = try StoredRun.checkpoint(in: address.folder, step: step)
+    var (checkpoint, _) = try StoredRun.checkpoint(in: address.folder, step: step)
     let name = try RunName.nextBranch(of: address.name, in: address.runs)
+    // The checkpoint that the session began with does not have what the session began with: the values of a command line, and the
+    // rate that the guard gave a branch.
+    let beginning = step == request.past?.step ? request.past : nil
     var recipe = checkpoint.recipe
     var past = RunRequest.Past(start: Handoff(nil), edits: [])
     past.step = step
@@ -28,11 +31,15 @@ extension TrainingSession {
     past.beginning?.threads = checkpoint.state.threads
     past.beginning?.ranks = checkpoint.state.ranks ?? 1
     past.branchActor = actor
-    // The checkpoint that the guard went back to before does not have the rate that it gave the branch.
-    let isItsBranch = request.past?.branchActor == .guard && request.past?.step == step
-    past.rateFactor = factor.map { $0 * (isItsBranch ? request.past?.rateFactor ?? 1 : 1) }
+    past.rateFactor = beginning?.rateFactor.map { $0 * (factor ?? 1) } ?? factor
     past.backs = actor == .guard ? (request.past?.backs ?? 0) + 1 : 0
     recipe.take(past.settings)
+    if let beginning {
+      (past.weights, past.heldRate, past.prompt) = (beginning.weights, beginning.heldRate, beginning.prompt)
+      let changed = RunSetting.allCases.filter { $0.value(in: recipe) != $0.value(in: request.recipe) }
+      for setting in changed { checkpoint.state.settings?[setting.key] = nil }
+      recipe = request.recipe
+    }
     // A run that was made longer since has its checkpoint's end behind it.
     if step >= recipe.steps { recipe.steps = request.recipe.steps }
     let branch = try PendingBranch(of: address.folder, at: step, in: "\(address.runs)/\(name)")

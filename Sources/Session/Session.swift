@@ -156,7 +156,8 @@ package final class TrainingSession: Sendable {
           spare: { [buffers] in buffers.take() },
           goBack: { [self] in try prepareBranch(from: $0, at: $1, by: $2, rateFactor: $3) },
           progress: { [hub] in hub.tell(.evaluating(done: $0, total: $1)) },
-          hasScreen: { [self] in hasScreen }))
+          hasScreen: { [self] in hasScreen },
+          saveAgain: { [entries] in entries.send(.checkpoint(Handoff(nil), answering: [$0])) }))
       if let failure = trainer.failure { hub.tell(.stopped(UserError(failure))) }
       // The recorder passes it on when all before it is stored: after an ending nothing comes.
       entries.send(.end(ending))

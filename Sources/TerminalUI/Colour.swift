@@ -39,25 +39,4 @@ package struct RGB: Hashable, Sendable {
   package var brightness: Double {
     (0.2126 * Double(red) + 0.7152 * Double(green) + 0.0722 * Double(blue)) / 255
   }
-
-  private func distance(to other: RGB) -> Int {
-    let r = Int(red) - Int(other.red)
-    let g = Int(green) - Int(other.green)
-    let b = Int(blue) - Int(other.blue)
-    return r * r + g * g + b * b
-  }
-
-  /// The number of the nearest colour in xterm's 6 × 6 × 6 cube (16…231) and grey ramp (232…255).
-  package var nearest256: UInt8 {
-    let levels: [Int] = [0, 95, 135, 175, 215, 255]
-    func level(_ value: UInt8) -> Int {
-      levels.indices.min { abs(levels[$0] - Int(value)) < abs(levels[$1] - Int(value)) }!
-    }
-    let (r, g, b) = (level(red), level(green), level(blue))
-    let cube = RGB(UInt8(levels[r]), UInt8(levels[g]), UInt8(levels[b]))
-    let mean = (Int(red) + Int(green) + Int(blue)) / 3
-    let step = min(max((mean - 3) / 10, 0), 23)
-    let grey = RGB(UInt8(8 + 10 * step), UInt8(8 + 10 * step), UInt8(8 + 10 * step))
-    return distance(to: grey) < distance(to: cube) ? UInt8(232 + step) : UInt8(16 + 36 * r + 6 * g + b)
-  }
 }

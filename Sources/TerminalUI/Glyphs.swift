@@ -32,6 +32,13 @@ package enum Glyphs: String, Sendable, CaseIterable {
     }
   }
 
+  /// Names of keys as this set can write them: `<` and `>` are keys of their own, so arrows are words in ASCII.
+  package func keys(_ names: String) -> String {
+    guard self == .ascii else { return names }
+    return names.replacing("←", with: "left").replacing("→", with: "right").replacing("↑", with: "up")
+      .replacing("↓", with: "down")
+  }
+
   /// The substitute in this set for a character that the set lacks.
   package func character(for character: Character) -> Character {
     switch self {

@@ -31,13 +31,31 @@ package struct Palette: Sendable, Equatable {
   /// The colour of a style including its shade; nil is the terminal's own foreground.
   package func colour(of style: Style) -> RGB? {
     guard var colour = self[style.role] ?? (style.tone == .own ? nil : self[.faint]) else { return nil }
-    if style.tone.place > 0 {
-      // From the strongest shade to the weakest; even the weakest is less than half of the way to the background's brightness.
-      let share = Double(style.tone.place - 1) / Double(Tone.farthest - 1)
-      let (near, far) = (colour.mixed(with: foreground, 0.5), colour.mixed(with: background, 0.42))
-      colour = near.mixed(with: far, share)
-    }
+    if style.tone.place > 0 { colour = shade(Int(style.tone.place), of: colour) }
     return style.tone.isBehind ? colour.mixed(with: background, isLight ? 0.66 : 0.68) : colour
+  }
+
+  /// A shade of a colour: from the strongest, 1, to the weakest, which is less than half of the way to the background's brightness.
+  private func shade(_ place: Int, of colour: RGB) -> RGB {
+    let share = Double(place - 1) / Double(Tone.farthest - 1)
+    let (near, far) = (colour.mixed(with: foreground, 0.5), colour.mixed(with: background, 0.42))
+    return near.mixed(with: far, share)
+  }
+
+  /// The inks of every role and tone in 256 colours, by the palette's name: 32 a role, by place, and those behind a line after them.
+  private static let inks256: [String: [UInt8]] = Dictionary(
+    uniqueKeysWithValues: all.map { palette in
+      (palette.name, Role.allCases.flatMap { palette.inks256(of: $0) })
+    })
+
+  private func inks256(of role: Role) -> [UInt8] {
+    guard let colour = self[role] ?? self[.faint] else { return [] }
+    let places = 1...Tone.farthest
+    let shades = IndexedColour.ramp(places.map { shade($0, of: colour) })
+    let behind = (0...Tone.farthest).map { place in
+      self.colour(of: Style(role, tone: Tone(place: place, isBehind: true))) ?? colour
+    }
+    return [colour.nearest256] + shades + behind.map(\.nearest256)
   }
 
   private var background: RGB { isLight ? RGB(255, 255, 255) : RGB(16, 18, 22) }
@@ -48,7 +66,9 @@ package struct Palette: Sendable, Equatable {
     guard let colour = colour(of: style) else { return .terminal }
     switch depth {
     case .truecolor: return .rgb(colour)
-    case .palette256: return .indexed(colour.nearest256)
+    case .palette256:
+      let place = Int(style.role.rawValue) * 2 * (Tone.farthest + 1) + Int(style.tone.place)
+      return .indexed(Self.inks256[name]?[place + (style.tone.isBehind ? Tone.farthest + 1 : 0)] ?? colour.nearest256)
     case .palette16: return sixteen(style.role).map { .indexed($0) } ?? .terminal
     case .mono: return .terminal
     }

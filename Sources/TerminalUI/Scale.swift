@@ -59,6 +59,14 @@ package struct Scale: Equatable, Sendable {
     return Array(stride(from: first, through: last, by: 1).map { $0 * step + 0 }.prefix(count))
   }
 
+  /// The smallest round number that is not below a value above 0: the end of an axis that begins at 0.
+  package static func roundEnd(_ value: Double) -> Double {
+    guard value > 0, value.isFinite else { return 1 }
+    let base = power10(Int(log10(value).rounded(.down)))
+    let multiples = [1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10]
+    return base * (multiples.first { base * $0 >= value * (1 - 1e-9) } ?? 10)
+  }
+
   /// The smallest of 1, 2 or 5 × 10ⁿ that divides `span` into fewer than `parts` + 1 pieces.
   package static func step(for span: Double, parts: Int) -> Double {
     guard span > 0, span.isFinite else { return 1 }

@@ -96,6 +96,13 @@ extension String {
     return alignment == .left ? self + spaces : spaces + self
   }
 
+  /// The text wrapped into at most `most` lines; if text is omitted, the last one ends with `…`.
+  package func wrapped(to columns: Int, most: Int) -> [String] {
+    let lines = wrapped(to: columns)
+    guard lines.count > most, most > 0 else { return lines }
+    return lines.prefix(most - 1) + [lines[most - 1].beginning(in: max(columns - 2, 0)) + " …"]
+  }
+
   /// The text wrapped into lines of at most `columns` cells, at spaces if possible, and at every line break.
   package func wrapped(to columns: Int) -> [String] {
     guard columns > 0 else { return [] }

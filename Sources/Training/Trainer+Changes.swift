@@ -57,7 +57,7 @@ extension Trainer {
     // Always by the new rate, so that replaying a stored rate gives the same bits.
     let factor = new / scheduled
     rateCaution.note(changes.rateFactor ?? state.rateFactor, before: step)
-    remember(.rate(factor: changes.rateFactor ?? state.rateFactor), for: request)
+    if new != old { remember(.rate(factor: changes.rateFactor ?? state.rateFactor), for: request) }
     if isInStep { changes.rateFactor = factor } else { state.rateFactor = factor }
     report(rate: old, to: new, at: step, for: request, outlets, why: warmingUp(change, to: new, factor, at: step))
   }
@@ -101,7 +101,7 @@ extension Trainer {
         "the weight of \(name) stays \(Figure.factor(old)): all other weights are 0, and nothing would be"
           + " learned", outlets)
     }
-    remember(.weight(change.head, old), for: request)
+    if change.weight != old { remember(.weight(change.head, old), for: request) }
     if isInStep { changes.weights[name] = change.weight } else { setWeights(to: [name: change.weight]) }
     report(weightOf: name, old, to: change.weight, at: step, for: request, outlets)
   }

@@ -86,7 +86,7 @@ extension Trainer {
     let accuracy = answerTask(outlets) { !inbox.isStopping }
     guard model.failure == nil, !inbox.isStopping || accuracy != nil || task == nil else { return nil }
     let first = measured.losses[0].loss
-    let isBest = first < state.bestLoss
+    let isBest = first < state.bestLoss && state.guarded?.isSuspect != true
     if isBest { state.bestLoss = first }
     let memory = memoryUse(outputs)
     var evaluation = Evaluation(
@@ -141,7 +141,11 @@ extension Trainer {
         request, "probe \(index + 1) cannot be shown: the network has no TOP head, or no text is held out", outlets)
       return false
     }
-    probe = ((index % probes.count) + probes.count) % probes.count
+    guard (0..<probes.count).contains(index) else {
+      refuse(request, "there is no probe \(index + 1): there are \(probes.count)", outlets)
+      return false
+    }
+    probe = index
     if orderSamples.first?.step == state.step {
       report(probe: probe, outlets)
     } else {

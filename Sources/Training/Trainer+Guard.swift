@@ -35,6 +35,8 @@ struct GuardRecord {
   var judgedStep: Int?
   /// The step at which a tensor was first seen to be far larger than that; nil while none is.
   var explodedAt: Int?
+  /// The step after which training came to a halt, since it had diverged; nil before it did.
+  var haltedAt: Int?
 }
 
 /// A stored checkpoint whose weights are sound.
@@ -164,6 +166,7 @@ extension Trainer {
 
   private mutating func halt(_ text: String, isAttended: Bool, _ outlets: Outlets) {
     isPaused = isAttended
+    guarded.haltedAt = state.step
     stepsBeforePause = 0
     pauseCondition = nil
     occurred(.diverged, text, by: .program, answering: steppingRequests.first?.id, outlets)
@@ -200,10 +203,11 @@ extension Trainer {
     guard let sound else {
       return " — begin again with a lower schedule.rate, since there is no sound checkpoint to go back to"
     }
-    // A factor that a command gave the rate goes on from the checkpoint.
-    let factor = sound.run == name && sound.step == guarded.soundStep ? max(guarded.soundFactor, 1) : 1
+    // Half of the rate that failed, or of the recipe's where commands had raised it. The checkpoint's factor goes on from there.
+    let isOwn = sound.run == name && sound.step == guarded.soundStep
+    let rate = recipe.schedule.rate / 2 * min(state.rateFactor, 1) / (isOwn ? guarded.soundFactor : 1)
     return
-      " — “foretop resume \(sound.run) --step \(sound.step) --set schedule.rate=\(Figure.rate(recipe.schedule.rate / 2 / factor))” "
+      " — “foretop resume \(sound.run) --step \(sound.step) --set schedule.rate=\(Figure.rate(rate))” "
       + "goes on from the last sound checkpoint with a lower rate"
   }
 

@@ -95,8 +95,7 @@ extension Trainer {
       if isSaveDue { save(outlets) }
       if isStoppingAfterSave && !isSaveDue { return stop(.stopped, answering: stoppingRequest, outlets) }
     case .save where state == savedState && (isKept || !request.actor.isByHand):
-      refuse(
-        request, "the checkpoint of step \(state.step) is not saved again: it is stored, or being written", outlets)
+      if let again = outlets.saveAgain { again(request) } else { answer(request, outlets) }
       save(outlets)
     case .save, .saveAs:
       // What was saved because it was due is written again, to be kept.
@@ -108,8 +107,8 @@ extension Trainer {
         refuse(request, "there is no held-out text to evaluate on: data.heldOut is 0, or too small", outlets)
         return nil
       }
-      evaluate(inbox, outlets)
-      answer(request, outlets)
+      let losses = evaluate(inbox, outlets)?.losses.map { "\($0.head.name) \(Figure.loss(Double($0.loss)))" } ?? []
+      answer(request, outlets, saying: losses.isEmpty ? "" : ": held-out " + losses.joined(separator: ", "))
     case .generate, .generateFrom:
       guard heads.first == .ntp else {
         refuse(request, "this run has no NTP head to generate text with", outlets)
@@ -247,7 +246,9 @@ extension Trainer {
 
   private func stop(_ reason: Ending.Reason, answering request: Request?, _ outlets: Outlets) -> Ending {
     if let request { answer(request, outlets) }
-    return Ending(reason, step: state.step, time: wallTime())
+    // Who stops a run that waits because it has diverged leaves a run that has diverged.
+    let hasDiverged = isPaused && guarded.haltedAt == state.step
+    return Ending(hasDiverged && reason == .stopped ? .diverged : reason, step: state.step, time: wallTime())
   }
 
   /// Answers requests to save that will not be carried out.
@@ -261,14 +262,14 @@ extension Trainer {
   }
 
   /// Reports that a request was carried out which no other event answers.
-  private func answer(_ request: Request, _ outlets: Outlets) {
+  private func answer(_ request: Request, _ outlets: Outlets, saying remark: String = "") {
     guard let id = request.id else { return }
     let word = request.command.word
     outlets.report(
       .occurred(
         Occurrence(
           .done, step: state.step, time: wallTime(), key: word, actor: request.actor, request: id,
-          text: "\(word): done at step \(state.step)")))
+          text: "\(word): done at step \(state.step)\(remark)")))
   }
 }
 

@@ -17,6 +17,8 @@ extension Trainer {
     let progress: ((Int, Int) -> Void)?
     /// True if the run has a screen, which `detach` leaves. Without it, a run counts as one that has.
     let hasScreen: (() -> Bool)?
+    /// Takes a request to save what was saved already: who stores it answers. Without it, the trainer answers at once.
+    let saveAgain: ((Request) -> Void)?
 
     /// - Parameters:
     ///   - save: receives a complete copy of the state, and the requests that are answered when the copy is stored.
@@ -27,7 +29,8 @@ extension Trainer {
       report: @escaping (Event) -> Void, save: @escaping (consuming Checkpoint, [Request]) -> Void,
       spare: (() -> Checkpoint?)? = nil,
       goBack: ((BackTarget, Int, Occurrence.Actor, Double?) throws -> BranchStart)? = nil,
-      progress: ((Int, Int) -> Void)? = nil, hasScreen: (() -> Bool)? = nil
+      progress: ((Int, Int) -> Void)? = nil, hasScreen: (() -> Bool)? = nil,
+      saveAgain: ((Request) -> Void)? = nil
     ) {
       self.report = report
       self.save = save
@@ -35,6 +38,7 @@ extension Trainer {
       self.goBack = goBack
       self.progress = progress
       self.hasScreen = hasScreen
+      self.saveAgain = saveAgain
     }
   }
 

@@ -34,7 +34,7 @@ extension Trainer {
       return refuse(
         request, "\(setting.key) stays \(setting.text(old)): \(setting.text(new)) \(reason)", outlets)
     }
-    remember(.setting(setting, old), for: request)
+    if new != old { remember(.setting(setting, old), for: request) }
     set(setting, to: new)
     report(setting, old, to: new, for: request, outlets)
   }
@@ -107,7 +107,7 @@ extension Trainer {
         )
       }
       state.rateFactor = new / scheduled
-      report(rate: old, to: new, at: state.step, for: request, outlets, why: ", undone")
+      report(rate: old, to: new, at: state.step, for: request, outlets, why: Occurrence.undone)
     case .weight(let head, let weight):
       let old = self.weight(of: head)
       guard weight > 0 || heads.contains(where: { $0 != head && self.weight(of: $0) > 0 }) else {
@@ -117,7 +117,7 @@ extension Trainer {
           outlets)
       }
       setWeights(to: [head.name: weight])
-      report(weightOf: head.name, old, to: weight, at: state.step, for: request, outlets, why: ", undone")
+      report(weightOf: head.name, old, to: weight, at: state.step, for: request, outlets, why: Occurrence.undone)
     case .setting(let setting, let value):
       let old = setting.value(in: recipe)
       if let reason = reasonAgainst(setting, value) {
@@ -125,15 +125,16 @@ extension Trainer {
           request, "\(setting.key) stays \(setting.text(old)): \(setting.text(value)) \(reason)", outlets)
       }
       set(setting, to: value)
-      report(setting, old, to: value, for: request, outlets, why: ", undone")
+      report(setting, old, to: value, for: request, outlets, why: Occurrence.undone)
     case .course(let values, let factor):
       let old = rate
-      set(values, for: request, outlets, why: ", undone")
+      set(values, for: request, outlets, why: Occurrence.undone)
       state.rateFactor = factor
       // By the new rate, as a replay makes it.
       let (scheduled, new) = (scheduledRate(at: state.step), rate)
       if scheduled > 0 { state.rateFactor = new / scheduled }
-      report(rate: old, to: new, at: state.step, for: Request(.undo, by: request.actor), outlets, why: ", undone")
+      report(
+        rate: old, to: new, at: state.step, for: Request(.undo, by: request.actor), outlets, why: Occurrence.undone)
     case .prompt(let prompt):
       set(prompt: prompt)
       report(prompt: prompt, isFormer: true, for: request, outlets)
@@ -161,7 +162,7 @@ extension Trainer {
     remember(.course(before, factor: state.rateFactor), for: request)
     // What is held or annealed begins with the rate that there is.
     let begins = change.course == .hold || change.course == .anneal
-    set(values, for: request, outlets, showsRate: !begins)
+    set(values, for: request, outlets) { begins ? held : $0 }
     var start = recipe
     start.schedule.then = .hold
     let (scheduled, first) = (scheduledRate(at: step), start.scheduledRate(at: step))
@@ -173,15 +174,18 @@ extension Trainer {
   }
 
   /// Sets what says how the schedule goes on; the last line of the log answers the request.
+  /// - Parameter shown: the rate that the answer names, of the rate that the settings give; nil if it names none.
   private mutating func set(
-    _ values: [RunSetting: Double], for request: Request, _ outlets: Outlets, why: String = "", showsRate: Bool = false
+    _ values: [RunSetting: Double], for request: Request, _ outlets: Outlets, why: String = "",
+    showing shown: ((Double) -> Double)? = nil
   ) {
     for setting in Self.courseSettings {
       guard let value = values[setting] else { continue }
       let old = setting.value(in: recipe)
       set(setting, to: value)
       let isLast = setting == Self.courseSettings.last
-      let remark = isLast && showsRate ? ": rate \(Figure.rate(rate)) at the next step" : ""
+      let next = isLast ? shown?(rate) : nil
+      let remark = next.map { ": rate \(Figure.rate($0)) at the next step" } ?? ""
       report(
         setting, old, to: value, for: isLast ? request : Request(request.command, by: request.actor), outlets,
         why: why + remark)

@@ -188,6 +188,25 @@ struct KeyTests {
     #expect(dashboard.message.contains("1 train, 2 order, 3 throughput, 4 small"))
   }
 
+  @Test func `digits are a count for two seconds, and then were meant for a layout`() throws {
+    var dashboard = run.dashboard(at: 300)
+    dashboard.receive(run.occurred(.pause, 300, "paused", by: .key))
+    for (seconds, command) in [(0.5, Command.step(12)), (2.5, .step(1))] {
+      dashboard.pass(to: 100)
+      _ = dashboard.press(.character("1"))
+      dashboard.pass(to: 101)
+      // Each digit begins the time anew.
+      dashboard.pass(to: 102.5)
+      _ = dashboard.press(.character("2"))
+      dashboard.pass(to: 200)
+      dashboard.pass(to: 200 + seconds)
+      #expect((dashboard.count == nil) == (seconds > 2))
+      let layout = dashboard.layout.name
+      #expect(dashboard.press(.character(".")) == command)
+      if seconds > 2 { #expect(dashboard.layout.name == layout, "the layout that was chosen stays") }
+    }
+  }
+
   @Test func `smoothing goes up, down and off`() {
     var dashboard = run.dashboard(at: 300)
     _ = dashboard.press(.character("+"))

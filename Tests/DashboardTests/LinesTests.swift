@@ -33,6 +33,24 @@ struct LinesTests {
     #expect(!line.contains("\n"))
   }
 
+  @Test func `the speed of a line is a mean, as the time left is`() throws {
+    var lines = Lines()
+    _ = lines.line(for: run.began, now: 0)
+    // One step in ten takes ten times as long.
+    var shown: String?
+    var active = 0.0
+    for number in 1...40 {
+      var report = run.step(number)
+      let seconds = number % 10 == 0 ? 1.0 : 0.1
+      active += seconds
+      (report.active, report.tokens, report.tokensPerSecond) = (active, number * 1000, 1000 / seconds)
+      shown = lines.line(for: .stepped(report), now: Double(number) * 2)
+    }
+    let line = try #require(shown)
+    // 40 steps of 1 000 tokens in some 7.5 s; the last step alone had 1 000 tok/s.
+    #expect(line.contains(#/5 [2-6]\d\d tok/s/#), "\(line)")
+  }
+
   @Test func `what happens is a line at once`() {
     var lines = Lines()
     let begun = lines.line(for: run.began, now: 0) ?? ""

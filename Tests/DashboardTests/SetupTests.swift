@@ -53,7 +53,7 @@ struct SetupTests {
     dashboard.show(layout)
     let text = dashboard.draw(size: (120, 36), now: run.now(300)).text
     #expect(text.contains("part") && text.contains("Δw/w"))
-    #expect(text.contains("embedding") && text.contains("block-0") && text.contains("1.0e-3"))
+    #expect(text.contains("embedding") && text.contains("block-0") && text.contains("1.00e-3"))
     // Whole, it has every part and the chart beside it.
     dashboard.focus = .gradients
     dashboard.isFullScreen = true
@@ -68,6 +68,6 @@ struct SetupTests {
     dashboard.focus = .heads
     dashboard.isFullScreen = true
     let text = dashboard.draw(size: (120, 36), now: run.now(300)).text
-    #expect(text.contains("grad at h") && text.contains("3.1e-2") && text.contains("2.24e-2"), "\(text)")
+    #expect(text.contains("grad at h") && text.contains("3.10e-2") && text.contains("2.24e-2"), "\(text)")
   }
 }

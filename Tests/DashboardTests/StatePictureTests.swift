@@ -43,8 +43,29 @@ extension PictureTests {
   func `what was asked is seen at once`(size text: String) throws {
     var dashboard = run.dashboard(at: 300)
     press([.character("]"), .character("s")], &dashboard)
-    expect("asked: save a", in: dashboard, text)
-    if text == "80x24" { expect("asked 1.06e-3", "asked: rate 1.06e-3", in: dashboard, text) }
+    expect("save a", in: dashboard, text)
+    if text == "80x24" { expect("asked 1.06e-3", "asked: rate 1.06e-3 · save a checkpoint", in: dashboard, text) }
+  }
+
+  @Test(arguments: ["80x24", "100x30", "120x36"])
+  func `what is asked again and again pushes no failure out`(size text: String) throws {
+    var dashboard = run.dashboard(at: 300)
+    let sentence =
+      "the checkpoint is not saved: cannot write runs/k/checkpoints/000000300.h5.new: No space left on device; the run waits "
+    dashboard.receive(run.occurred(.failure, 300, sentence + "and tries again; space continues without the checkpoint"))
+    dashboard.receive(run.occurred(.pause, 300, "paused", by: .program))
+    for key in ["s", "s", "e", "s", "]", "s", "s", "e"] { press([.character(Character(key))], &dashboard) }
+    expect("the checkpoint is not saved", "save a checkpoint ×2", in: dashboard, text)
+  }
+
+  @Test func `a run of twenty minutes has a bar and the time of its end as soon as there is room`() throws {
+    let dashboard = run.dashboard(at: 300)
+    for columns in [110, 120, 140, 200] {
+      let picture = dashboard.draw(size: (columns, 36), now: run.now(300)).text
+      let line = try #require(picture.split(separator: "\n").first)
+      #expect(line.contains(" left · "), "\(columns): \(line)")
+      if columns >= 120 { #expect(line.contains(" 15 %"), "\(columns): \(line)") }
+    }
   }
 
   @Test(arguments: ["20x4", "80x24", "120x36"])

@@ -87,6 +87,21 @@ extension RunFileTests {
       #expect(try other.checkpoint(step: 50).checkpoint.state.step == 50)
     }
 
+    @Test func `what was saved by hand stays by its names in a branch, and in a branch of that`() throws {
+      let folder = scratch("a")
+      let recorder = try Recorder(creating: folder, beginning: Sample.beginning("a"))
+      for step in 1...10 { for event in Sample.events(at: step) { _ = try recorder.record(event) } }
+      _ = try recorder.begin(Sample.checkpoint(10), isBest: false, keptAs: ["here", "there"]).pending.write()
+      try recorder.close(.stopped)
+      try branch(of: folder, at: 10, to: 12, in: scratch("a~2"))
+      try branch(of: scratch("a~2"), at: 10, to: 14, in: scratch("a~3"))
+      for name in ["a", "a~2", "a~3"] {
+        #expect(try StoredRun(opening: scratch(name)).keptName(ofCheckpoint: 10) == "here, there")
+        #expect(try StoredRun.step(ofCheckpoint: "there", in: scratch(name)) == 10)
+      }
+      #expect(try StoredRun(opening: scratch("a~2")).keptName(ofCheckpoint: 12) == nil)
+    }
+
     @Test func `a branch that was killed is put together again`() throws {
       let folder = try parent()
       let pending = try PendingBranch(of: folder, at: 100, in: scratch("a~2"))

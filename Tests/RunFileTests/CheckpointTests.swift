@@ -28,6 +28,41 @@ extension RunFileTests {
       }
     }
 
+    @Test func `a spoilt checkpoint is never the best`() throws {
+      let folder = scratch("a")
+      let recorder = try Recorder(creating: folder, beginning: Sample.beginning("a"))
+      func save(_ step: Int, isSpoilt: Bool, isBest: Bool = true) throws -> Occurrence {
+        var checkpoint = Sample.checkpoint(step)
+        checkpoint.state.guarded = GuardState()
+        checkpoint.state.guarded?.isExploded = isSpoilt
+        return try recorder.save(checkpoint, isBest: isBest)
+      }
+      let first = try save(10, isSpoilt: true)
+      #expect(first.key == Occurrence.spoilt && first.text.hasSuffix("; its weights are spoilt"))
+      #expect(sentence { _ = try StoredRun.bestStep(in: folder) }.contains("has no best checkpoint"))
+      #expect(try save(20, isSpoilt: false).key == "best")
+      #expect(try save(30, isSpoilt: false, isBest: false).key == "")
+      #expect(try save(40, isSpoilt: true).key == Occurrence.spoilt)
+      try recorder.close(.stopped)
+      let run = try StoredRun(opening: folder)
+      #expect(try run.bestStep() == 20)
+      #expect([20, 30, 40].map(run.isSpoilt) == [false, false, true])
+    }
+
+    @Test func `a checkpoint that another program wrote into is said to be that`() throws {
+      try writeRun(scratch("a"), steps: 20, checkpoints: [10, 20])
+      let path = scratch("a") + "/checkpoints/000000020.h5"
+      let code = "import h5py, sys\nwith h5py.File(sys.argv[1], 'r+') as file: file.attrs['note'] = 'mine'"
+      #expect(try Program.run(Program.python(), ["-c", code, path]).status == 0)
+      let (read, warnings) = try StoredRun(opening: scratch("a")).checkpoint()
+      #expect(read.state.step == 10)
+      #expect(
+        warnings == [
+          "\(path) is damaged: another program, such as h5py, changed it after foretop wrote it, and checkpoints are not to be "
+            + "edited; put it back from a copy; the checkpoint of step 10 is used"
+        ])
+    }
+
     @Test func `a weight that is no number never becomes a checkpoint`() throws {
       let recorder = try Recorder(creating: scratch("a"), beginning: Sample.beginning("a"))
       _ = try recorder.save(Sample.checkpoint(10), isBest: true)

@@ -132,4 +132,20 @@ struct EventJSONTests {
       Event.evaluated(whole).json.contains(
         #""kl":{"top":7.25},"accuracy":{"ntp":0.25},"order":{"ndcg8":0.5,"tau":-0.25,"recall8":0.125,"mrr":1.0},"#))
   }
+
+  @Test func `the tokens of a step are known when the batch changes, and not before the first or after the last step`()
+  {
+    var tokens = TokensByStep()
+    #expect(tokens[0] == nil)
+    tokens.note(1000, after: 10)
+    #expect(tokens[10] == 1000 && tokens[9] == nil && tokens[11] == nil)
+    for step in 11...20 { tokens.note(1000 + 64 * (step - 10), after: step) }
+    for step in 21...30 { tokens.note(1640 + 256 * (step - 20), after: step) }
+    // A step that comes again changes nothing.
+    tokens.note(1640 + 2560, after: 30)
+    for (step, expected) in [(10, 1000), (11, 1064), (20, 1640), (21, 1896), (30, 4200)] {
+      #expect(tokens[step] == expected, "step \(step)")
+    }
+    #expect(tokens[31] == nil)
+  }
 }

@@ -121,6 +121,31 @@ extension SessionTests {
       ])
   }
 
+  @Test func `of several saves of one step each is answered with its own name and actor`() throws {
+    let session = TrainingSession(folder.request("saved", folder.recipe(steps: 5000)), isAttended: true)
+    var reader = Reader(session.hub.subscribe(mostSteps: .max))
+    session.requests.send(.pause, by: .key)
+    try session.start()
+    reader.read { if case .occurred(let occurrence) = $0 { occurrence.kind == .pause } else { false } }
+    let asked: [(Command, Occurrence.Actor)] = [
+      (.save, .key), (.saveAs("q"), .tell), (.save, .socket), (.saveAs("r"), .attached(4711)), (.save, .key),
+    ]
+    let requests = asked.map { session.requests.send($0, by: $1) }
+    while requests.contains(where: { reader.answer(to: $0) == nil }), !reader.isOver { reader.read { _ in true } }
+    let answers = requests.compactMap { reader.answer(to: $0) }
+    session.requests.send(.stop(saving: false), by: .key)
+    reader.readToEnd()
+    session.end()
+    try #require(answers.count == asked.count)
+    #expect(answers.map(\.kind) == [.saved, .saved, .done, .saved, .done])
+    #expect(answers.map(\.actor) == asked.map(\.1))
+    let step = answers[0].step
+    #expect(
+      !answers[0].text.contains(" as ") && answers[1].text.hasSuffix(" as q") && answers[3].text.hasSuffix(" as r"))
+    for answer in [answers[2], answers[4]] { #expect(answer.text == "save: done: already saved at step \(step)") }
+    for name in ["q", "r"] { #expect(try StoredRun.step(ofCheckpoint: name, in: "\(folder.path)/saved") == step) }
+  }
+
   @Test func `a peer gets events from a number on, and the end`() throws {
     let session = TrainingSession(folder.request("followed", folder.recipe(steps: 400)), isAttended: true)
     var reader = Reader(session.hub.subscribe(mostSteps: .max))

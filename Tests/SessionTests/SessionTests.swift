@@ -54,6 +54,16 @@ private final class Heard: Sendable {
     if let place = zip(stored, gists).enumerated().first(where: { $0.element.0 != $0.element.1 }) {
       Issue.record("at \(place.offset): the file has “\(place.element.0)”, and “\(place.element.1)” was heard")
     }
+    // The tokens of an occurrence are those of its step, whenever it comes, and those of the file are the same.
+    let perStep = recipe.tokensPerStep
+    let occurrences = reader.events.compactMap {
+      if case .occurred(let occurrence) = $0.event { occurrence } else { nil }
+    }
+    #expect(occurrences.count > asked.count && occurrences.allSatisfy { $0.tokens == $0.step * perStep })
+    let kinds = try StoredRun(opening: "\(folder.path)/long").happenings().compactMap { event in
+      if case .occurred(let occurrence) = event { occurrence } else { nil }
+    }
+    #expect(kinds.count >= asked.count && kinds.allSatisfy { $0.tokens == $0.step * perStep })
 
     // The silent one: its first steps, gaps instead of all others, and the end.
     #expect(silent.count <= Subscription.mostSteps + 2 * Subscription.mostOthers + 3)

@@ -142,7 +142,7 @@ class Terminal:
 
     @property
     def shown(self):
-        """The bytes that are shown: all that were read but a frame, or a character, whose end is still to come."""
+        """The bytes that are shown: all that were read, but not a frame whose end is still to come."""
         return self.raw[:len(self.raw) - len(self.unfinished)]
 
     @property

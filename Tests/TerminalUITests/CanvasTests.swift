@@ -83,6 +83,8 @@ struct CanvasTests {
   @Test func `words are wrapped at spaces and long ones broken`() {
     #expect("the quick brown fox".wrapped(to: 9) == ["the quick", "brown fox"])
     #expect("a\nbb".wrapped(to: 5) == ["a", "bb"])
+    #expect("one two three four".wrapped(to: 9, most: 2) == ["one two", "three …"])
+    #expect("one two".wrapped(to: 9, most: 2) == ["one two"])
     #expect("abcdefgh xy".wrapped(to: 3) == ["abc", "def", "gh", "xy"])
     #expect("漢字".wrapped(to: 1) == ["漢", "字"])
     #expect("".wrapped(to: 5) == [""])

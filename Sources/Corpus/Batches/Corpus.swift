@@ -13,6 +13,8 @@ package struct Corpus: Sendable {
   package let bytes: Int
   /// Number of files.
   package let files: Int
+  /// Number of documents of the whole text: one that the held-out part begins within counts once.
+  package let documents: Int
   /// −Σ p ln p over the tokens of the training part, in nats: the loss of a model that knows only frequencies.
   package let unigramEntropy: Double
   /// How often each token of the vocabulary comes in the training part; empty for star graphs.
@@ -57,6 +59,7 @@ package struct Corpus: Sendable {
     heldOut = opened.heldOut
     bytes = opened.bytes
     files = opened.files
+    documents = opened.documents
     unigramEntropy = opened.entropy
     let counts = opened.counts.prefix(opened.tokenizer.vocabulary)
     frequencies =

@@ -66,14 +66,27 @@ extension CompareScreen {
     }
   }
 
-  /// The range of the drawn values. For differences, it includes zero and may exclude the first tenth, where differences are
-  /// large.
+  /// The range of the drawn values. For differences, it includes zero, and excludes the first tenth if differences are so large there
+  /// that all others would be flat.
   private func scale(_ samples: [Sampled], isDifference: Bool) -> Scale? {
+    guard var (low, high) = range(of: samples, from: 0) else { return nil }
+    if isDifference {
+      (low, high) = (min(low, 0), max(high, 0))
+      if let later = range(of: samples, from: 0.1), high - low > 3 * (max(later.high, 0) - min(later.low, 0)) {
+        (low, high) = (min(later.low, 0), max(later.high, 0))
+      }
+    }
+    if low == high { (low, high) = (low - max(abs(low) * 0.1, 0.01), high + max(abs(high) * 0.1, 0.01)) }
+    return Scale(from: low, to: high, isLogarithmic: isLogarithmic && !isDifference)
+  }
+
+  /// The lowest and the highest value with its deviation, after a share of the columns; of a line that ends before that, of all.
+  private func range(of samples: [Sampled], from share: Double) -> (low: Double, high: Double)? {
     var low = Double.infinity
     var high = -Double.infinity
     for sample in samples {
       let values = sample.values
-      let first = isDifference ? values.count / 10 : 0
+      let first = Int(Double(values.count) * share)
       for index in values.indices where index >= first || values[first...].allSatisfy({ $0 == nil }) {
         guard let value = values[index] else { continue }
         let deviation = sample.deviations.isEmpty ? 0 : sample.deviations[index] ?? 0
@@ -81,10 +94,7 @@ extension CompareScreen {
         high = max(high, value + deviation)
       }
     }
-    guard low <= high else { return nil }
-    if isDifference { (low, high) = (min(low, 0), max(high, 0)) }
-    if low == high { (low, high) = (low - max(abs(low) * 0.1, 0.01), high + max(abs(high) * 0.1, 0.01)) }
-    return Scale(from: low, to: high, isLogarithmic: isLogarithmic && !isDifference)
+    return low <= high ? (low, high) : nil
   }
 
   private func drawZero(_ y: Scale, _ isDifference: Bool, _ plot: inout Plot) {
@@ -194,6 +204,15 @@ extension CompareScreen {
     }
   }
 
+  /// True if a line goes on after the place up to which all lines go.
+  private var endsElsewhere: Bool {
+    guard let common = comparison.common else { return false }
+    return comparison.lines.contains { line in
+      guard let ends = line.curve.ends else { return false }
+      return (comparison.axis == .loss && comparison.metric.aim == .low ? ends.first : ends.last) != common
+    }
+  }
+
   private func legend(of line: Int, isLong: Bool) -> (name: String, value: String, rest: String) {
     let last = comparison.axis == .loss ? comparison.end(line) : comparison.last(line)
     let value = last.map { figure($0.mean) } ?? "–"
@@ -203,6 +222,8 @@ extension CompareScreen {
       let difference = comparison.difference(line, at: common)
     {
       rest += "  " + differenceFigure(difference)
+      // The value is that of the line's end, the difference that of a place that all lines reach.
+      if endsElsewhere { rest += " at " + comparison.axis.figure(common, of: comparison.metric) }
     }
     return (comparison.lines[line].name, value, rest)
   }

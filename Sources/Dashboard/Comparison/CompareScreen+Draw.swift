@@ -26,7 +26,9 @@ extension CompareScreen {
     let bar = footer.inset(columns: 1)
     drawKeys(in: bar, on: &canvas)
 
-    let readingRows = comparison.lines.count + 3
+    // The chart beside the readings has a share of a high screen.
+    let hasSecond = body.columns >= Self.columnsOfTwo && comparison.lines.count > 1
+    let readingRows = max(comparison.lines.count + 3, hasSecond ? min(body.rows / 4, 24) : 0)
     let keyRows = min(comparison.differences.count + 2, max(body.rows / 4, 3)) + 2
     var chart = body
     // The chart keeps at least half; the readings come first, then what differs.
@@ -55,9 +57,12 @@ extension CompareScreen {
     return [(mean + [place]).joined(separator: " · ")] + mean
   }
 
+  /// The least width for a chart beside the readings.
+  private static let columnsOfTwo = 100
+
   /// Draws the readings and, if there is room, a small chart of the other kind beside them.
   private func drawLower(_ area: Rectangle, on canvas: inout Canvas) {
-    guard area.columns >= 100, area.rows >= 6 else { return drawReadings(in: area, on: &canvas) }
+    guard area.columns >= Self.columnsOfTwo, area.rows >= 6 else { return drawReadings(in: area, on: &canvas) }
     let (left, right) = area.splitLeft(area.columns - min(max(readingsWidth, 44), area.columns - 36))
     let title = showsDifference ? comparison.yTitle : "difference from \(comparison.lines[comparison.against].name)"
     let inside = canvas.box(left, title: title)
@@ -79,7 +84,7 @@ extension CompareScreen {
         long: [Span(names.cut(to: max(room, 10)))], short: [Span(names.cut(to: max(room / 2, 8)))], rank: 4))
     pieces.append(piece("equal", comparison.axis.rawValue, 0))
     pieces.append(piece("y", comparison.metric.label, 2))
-    if comparison.metric.isSmoothed { pieces.append(piece("smooth", Figure.factor(comparison.smoothing), 5)) }
+    if comparison.metric.isSmoothed { pieces.append(piece("smooth", Smoothing.figure(comparison.smoothing), 5)) }
     if !live.isEmpty { pieces.append(Dashboard.Piece(long: [Self.liveSpan], short: [Self.liveSpan], rank: 6)) }
     canvas.write(Dashboard.fitting(pieces, in: area.columns), line: 0, of: area)
   }

@@ -19,6 +19,7 @@ package struct CompareScreen: Sendable, KeyedScreen {
   private(set) var showsDifference = false
   private(set) var isLogarithmic = false
   var message = ""
+  var isLowest = false
   private var size = (columns: 80, rows: 24)
   var help: HelpPage?
   var palette: Palette
@@ -178,7 +179,7 @@ package struct CompareScreen: Sendable, KeyedScreen {
 
   private mutating func smooth(_ factor: Double?) {
     if let factor { comparison.smooth(factor) }
-    message = "smoothing \(Figure.factor(comparison.smoothing))"
+    message = "smoothing \(Smoothing.figure(comparison.smoothing))"
   }
 
   /// Moves the cursor to the right by a share of the visible part.

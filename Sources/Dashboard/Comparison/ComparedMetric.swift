@@ -62,7 +62,8 @@ package enum ComparedMetric: Hashable, Sendable {
   /// A value as text.
   package func figure(_ value: Double) -> String {
     switch self {
-    case .loss, .heldOut, .gradientNorm: Figure.loss(value)
+    case .loss, .heldOut: Figure.loss(value)
+    case .gradientNorm: Figure.norm(value)
     case .accuracy, .order, .path, .task: Figure.quality(value)
     case .diagnostic: Figure.fixed(value, 3)
     case .rate: Figure.rate(value)

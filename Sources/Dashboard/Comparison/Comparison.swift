@@ -228,13 +228,20 @@ package struct Comparison: Sendable {
         lines.map { line in
           var words: [String] = []
           for member in line.members {
-            let word = Self.words(field.read(runs[member].recipe))
+            let word = Self.words(of: field, in: runs[member].recipe)
             if !words.contains(word) { words.append(word) }
           }
           return words.joined(separator: " ")
         }
       )
     }
+  }
+
+  /// A recipe's value as text for a table on the screen: rates as everywhere, all others as the recipe has them.
+  static func words(of field: Recipe.Field, in recipe: Recipe) -> String {
+    let value = field.read(recipe)
+    if case .number(let number) = value, !field.key.lowercased().hasSuffix("rate") { return JSON.double(number).line }
+    return words(value)
   }
 
   /// A recipe's value as text for a table.
@@ -262,7 +269,7 @@ extension CompareAxis {
     switch self {
     case .step: Figure.grouped(Int(place.rounded()))
     case .tokens: Figure.short(place)
-    case .time: Figure.duration(place)
+    case .time: place < 9.95 ? Figure.fixed(max(place, 0), 1) + " s" : Figure.duration(place)
     case .loss: metric.figure(place)
     }
   }

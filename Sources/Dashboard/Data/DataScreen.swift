@@ -23,6 +23,8 @@ package struct DataScreen: Sendable, ScreenContent, KeyedScreen {
   package var message = ""
   var help: HelpPage?
   package var palette: Palette
+  /// True if the palette is the user's choice, not the terminal's.
+  private var hasChosenPalette = false
   var glyphs: Glyphs
   package var needsDrawing = true
   package var mostGlyphs = Glyphs.braille
@@ -85,7 +87,14 @@ package struct DataScreen: Sendable, ScreenContent, KeyedScreen {
     needsDrawing = true
   }
 
+  /// Applies choices that were remembered from an earlier use.
+  package mutating func use(_ preferences: Preferences) {
+    guard let chosen = Palette.named(preferences.palette) else { return }
+    (palette, hasChosenPalette) = (chosen, true)
+  }
+
   package mutating func suggest(_ palette: Palette) {
+    guard !hasChosenPalette else { return }
     self.palette = palette
     needsDrawing = true
   }

@@ -93,7 +93,9 @@ extension Dashboard {
     }
     var lines = inside.rows >= 3 ? [TokenText.context(expectation.context, columns: inside.columns)] : []
     if !next.isEmpty { lines.append(next) }
-    lines += further.prefix(1) + soon.prefix(1)
+    for all in [further, soon] {
+      if let first = all.first { lines.append(first + (all.count > 1 ? [Span(" …", .faint)] : [])) }
+    }
     for (index, line) in lines.prefix(inside.rows).enumerated() { canvas.write(line, line: index, of: inside) }
   }
 

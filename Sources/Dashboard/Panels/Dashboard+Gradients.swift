@@ -59,9 +59,9 @@ extension Dashboard {
   private func gradientLine(columns: Int) -> [Span] {
     guard let last = history.last else { return [] }
     let recent = history.recent(256)
-    let norm = [Span("norm "), Span(Figure.loss(Double(last.gradientNorm)), Style(.fourth, .bold))]
+    let norm = [Span("norm "), Span(Figure.norm(Double(last.gradientNorm)), Style(.fourth, .bold))]
     let mean = history.gradientNorm.summary(of: recent).mean.map {
-      [Span("   mean ", .faint), Span(Figure.loss($0))]
+      [Span("   mean ", .faint), Span(Figure.norm($0))]
     }
     var clipping = [Span("   not clipped", .faint)]
     if let clip {

@@ -32,7 +32,7 @@ extension Dashboard {
     for (row, group) in groups.dropFirst(first).prefix(room).enumerated() {
       func figure(_ quantity: EvaluationHistory.Quantity) -> String {
         guard let value = history.evaluations[quantity]?.last, value.isFinite else { return "—" }
-        return Figure.rate(Double(value))
+        return Figure.norm(Double(value))
       }
       let isCut = row == room - 1 && first + room < groups.count
       canvas.write(

@@ -76,7 +76,7 @@ extension Dashboard {
         cells: tracks.map { heldOut(.accuracy($0.head)).map { Figure.quality($0) } ?? "—" }),
       HeadColumn(
         title: "grad at h",
-        cells: tracks.map { heldOut(.gradientAtH($0.head)).map { Figure.rate(Double($0)) } ?? "—" }),
+        cells: tracks.map { heldOut(.gradientAtH($0.head)).map { Figure.norm(Double($0)) } ?? "—" }),
     ].filter { column in column.cells.contains { $0 != "—" } }
   }
 

@@ -34,7 +34,7 @@ extension Dashboard {
       drawProbes(in: right.inset(columns: 2), on: &canvas)
       inside = left
     }
-    if inside.rows >= 9, inside.columns >= 34 {
+    if inside.rows >= 7, inside.columns >= 34 {
       let shown = drawOrderTable(sample, in: inside, on: &canvas)
       drawHidden(shown, of: sample.upcoming.count, in: rectangle, inside, on: &canvas)
     } else {
@@ -71,14 +71,17 @@ extension Dashboard {
     let further = furtherLines(sample.further ?? [], columns: inside.columns - 9)
     let furtherRows = inside.rows >= 11 ? min(further.count, inside.rows >= 16 ? 2 : 1) : 0
     let hasSparkline = inside.rows >= 12
-    let reserved = 3 + 1 + rankingRows + furtherRows + 1 + (hasSparkline ? 1 : 0)
+    // Empty lines around the table only where tokens need no rows of theirs.
+    let least = 2 + rankingRows + furtherRows + 1 + (hasSparkline ? 1 : 0)
+    let air = inside.rows >= least + 2 + min(sample.upcoming.count, 8) ? 1 : 0
+    let reserved = least + 2 * air
     let words = Self.meaning(of: sample).wrapped(to: inside.columns)
     // If the whole table fits, the remaining rows explain its words.
     let hasWords = inside.rows >= reserved + max(sample.upcoming.count, 4) + words.count + 1
     let room = max(inside.rows - reserved - (hasWords ? words.count + 1 : 0), 1)
 
-    let shown = drawUpcoming(sample, room: room, in: inside, on: &canvas)
-    var line = min(3 + shown.count + 1, inside.rows - reserved + 4)
+    let shown = drawUpcoming(sample, from: 1 + air, room: room, in: inside, on: &canvas)
+    var line = 2 + shown.count + 2 * air
     canvas.write("head", style: .faint, line: line, of: inside)
     for index in 0..<rankingRows {
       let isLast = index == rankingRows - 1 && ranking.count > rankingRows
@@ -111,7 +114,7 @@ extension Dashboard {
   /// Draws the upcoming tokens, each with its rank in this sample and in the compared one.
   /// - Returns: the places of the tokens that are drawn.
   private func drawUpcoming(
-    _ sample: OrderSample, room: Int, in inside: Rectangle, on canvas: inout Canvas
+    _ sample: OrderSample, from top: Int, room: Int, in inside: Rectangle, on canvas: inout Canvas
   ) -> Range<Int> {
     let compared = inside.columns >= 42 ? comparedSample : nil
     // The largest rank that counts as a hit: the number of upcoming tokens, whether or not all are listed.
@@ -126,10 +129,10 @@ extension Dashboard {
     }
     var header = row("upcoming", "ahead", "weight", "rank")
     if let compared { header += ("@" + Figure.short(Double(compared.step))).padded(to: widths.old, .right) }
-    canvas.write(header, style: .faint, line: 2, of: inside)
+    canvas.write(header, style: .faint, line: top, of: inside)
     let places = widths.gap + (isTight ? "✓≤\(most)" : "✓ ≤ \(most)")
     if header.width + places.width <= inside.columns {
-      canvas.write(places, style: .faint, line: 2, of: inside, indent: header.width)
+      canvas.write(places, style: .faint, line: top, of: inside, indent: header.width)
     }
     let first = min(scroll[.order, default: 0], max(sample.upcoming.count - room, 0))
     for (index, upcoming) in sample.upcoming.dropFirst(first).prefix(room).enumerated() {
@@ -143,7 +146,7 @@ extension Dashboard {
               Self.rank(upcoming))),
           Span(compared == nil ? "" : (old.map(Self.rank) ?? "–").padded(to: widths.old, .right), .faint),
           Span(widths.gap + (isHit ? "✓" : "✗"), Style(isHit ? .good : .bad, .bold)),
-        ], line: 3 + index, of: inside)
+        ], line: top + 1 + index, of: inside)
     }
     return first..<min(first + room, sample.upcoming.count)
   }
@@ -217,7 +220,10 @@ extension Dashboard {
     if inside.rows < 3, inside.rows > 1 { lines.append(comes[0]) }
     if inside.rows >= 3 {
       if inside.rows > lines.count + 1 { lines.append([]) }
-      lines.append(Self.quality(sample))
+      let quality = Self.quality(sample)
+      let most = max(sample.upcoming.count, 1)
+      let threshold = ["   ✓ ≤ \(most)", "  ✓≤\(most)"].first { quality.width + $0.width <= inside.columns }
+      lines.append(quality + [Span(threshold ?? "", .faint)])
     }
     for (index, line) in lines.prefix(inside.rows).enumerated() { canvas.write(line, line: index, of: inside) }
   }

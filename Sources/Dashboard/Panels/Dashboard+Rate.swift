@@ -25,14 +25,20 @@ extension Dashboard {
     } else {
       now.append(Span("—", .faint))
     }
+    // Where a change leads to has a line of its own if one is too short for both.
+    var second: [Span] = []
     if let ghost, let step = history.last?.step {
-      let goal = goal(of: ghost).map { ", \($0)" } ?? ""
-      now.append(Span("  → \(Figure.rate(ghost.rate(at: step)))\(goal)", Style(.warning)))
+      now.append(Span("  → \(Figure.rate(ghost.rate(at: step)))", Style(.warning)))
+      if let goal = goal(of: ghost) {
+        let isShort = upper.rows < 2 || now.width + goal.width + 2 <= upper.columns
+        if isShort { now.append(Span(", \(goal)", Style(.warning))) } else { second = [Span(goal, Style(.warning))] }
+      }
     } else if let request = asked.last(where: { if case .rate = $0.command { true } else { false } }) {
       now.append(Span("  " + request.text.replacing("asked: rate", with: "asked"), Style(.warning, .bold)))
     }
     let used = canvas.write(now, line: 0, of: upper)
-    let (_, below) = upper.splitTop(1)
+    if !second.isEmpty { canvas.write(second, line: 1, of: upper) }
+    let (_, below) = upper.splitTop(second.isEmpty ? 1 : 2)
     if below.rows >= 2 {
       drawRateCurve(in: below, on: &canvas)
     } else {
@@ -67,6 +73,7 @@ extension Dashboard {
       if let ghost, step >= done { highest = max(highest, ghost.rate(at: step)) }
     }
     guard highest > 0, highest.isFinite else { return drawNothing("no rate yet", in: area, on: &canvas) }
+    highest = Scale.roundEnd(highest)
     let label = Figure.rate(highest)
     let margin = max(label.width, 1) + 1
     guard area.columns > margin + 4 else { return }

@@ -29,21 +29,28 @@ extension Dashboard {
     return " \(Int(min(elapsed / usual, 0.99) * 100)) %"
   }
 
-  /// A part of the bar in a long and a short form. Pieces of a higher rank are left out first.
+  /// A part of the bar in forms of different lengths. Pieces of a higher rank are left out first.
   struct Piece {
-    var long: [Span]
-    var short: [Span]
+    /// The longest first.
+    var forms: [[Span]]
     var rank: Int
+    /// Pieces with a lower number take longer forms first.
+    var growth: Int
 
-    init(long: [Span], short: [Span], rank: Int) {
-      self.long = long
-      self.short = short
+    /// The form for the least room.
+    var short: [Span] { forms.last ?? [] }
+
+    init(_ forms: [[Span]], rank: Int, growth: Int = 2) {
+      self.forms = forms
       self.rank = rank
+      self.growth = growth
     }
+
+    init(long: [Span], short: [Span], rank: Int) { self.init([long, short], rank: rank) }
 
     /// A piece whose short form is the same as its long form.
     init(_ text: String, _ style: Style = .plain, rank: Int) {
-      self.init(long: [Span(text, style)], short: [Span(text, style)], rank: rank)
+      self.init([[Span(text, style)]], rank: rank)
     }
   }
 
@@ -65,8 +72,8 @@ extension Dashboard {
           long: [Span("step "), Span(step, .bold), Span(of.map { " / " + $0 } ?? "")],
           short: [Span(step, .bold), Span(of.map { "/" + $0 } ?? "")], rank: 1))
       if let total, total > 0, !isEnded {
-        // The progress bar has no short form, since step and total say the same.
-        pieces.append(Piece(long: progress(last.step, of: total), short: [], rank: 8))
+        // The progress bar may be left out, since step and total say the same.
+        pieces.append(Piece(progress(last.step, of: total) + [[]], rank: 8, growth: 1))
       }
       pieces.append(
         Piece(
@@ -110,17 +117,18 @@ extension Dashboard {
       let end =
         phase == .training && left >= 60 && left < 86_400
         ? " · " + Figure.clock(now + left, secondsFromGMT: secondsFromGMT).dropLast(3) : ""
-      return Piece(long: [Span(time, .bold), Span(range + " left" + end)], short: [Span(time + " left")], rank: 2)
+      let forms = [range + " left" + end, " left" + end, " left"].map { [Span(time, .bold), Span($0)] }
+      return Piece(forms, rank: 2, growth: 0)
     }
     let time = Figure.duration(last.active)
-    return Piece(long: [Span("trained " + time)], short: [Span(time)], rank: 2)
+    return Piece([[Span("trained " + time)], [Span(time)]], rank: 2, growth: 0)
   }
 
-  /// A bar of 16 cells, and the share of steps taken in percent.
-  private func progress(_ step: Int, of total: Int) -> [Span] {
+  /// A bar, and the share of steps taken in percent.
+  private func progress(_ step: Int, of total: Int) -> [[Span]] {
     var work = WorkProgress(of: .windows)
     work.take(done: max(step, 0), total: total, now: 0)
-    return work.bar(16) + [Span(" " + work.percent)]
+    return [16, 8].map { work.bar($0) + [Span(" " + work.percent)] }
   }
 
   func drawStatus(in rectangle: Rectangle, on canvas: inout Canvas, now: Double) {
@@ -133,18 +141,31 @@ extension Dashboard {
     canvas.write(Self.fitting(pieces, in: inside.columns), line: 0, of: inside)
   }
 
-  /// As many pieces as fit into `columns` cells: in their long forms if possible, with gaps of three spaces if possible. Pieces
-  /// of the highest rank are dropped first.
+  /// As many pieces as fit into `columns` cells in their shortest forms, then in longer forms as far as there is room, with gaps of
+  /// three spaces if possible. Pieces of the highest rank are dropped first.
   static func fitting(_ pieces: [Piece], in columns: Int) -> [Span] {
     var pieces = pieces
+    func spans(_ forms: [Int]) -> [[Span]] { zip(pieces, forms).map { $0.forms[$1] }.filter { !$0.isEmpty } }
+    func isFitting(_ forms: [Int], gap: Int = 2) -> Bool {
+      let shown = spans(forms)
+      return shown.reduce(0) { $0 + $1.width } + gap * max(shown.count - 1, 0) <= columns
+    }
     while true {
-      for (isLong, gap) in [(true, 3), (true, 2), (false, 2)] {
-        let spans = pieces.map { isLong ? $0.long : $0.short }.filter { !$0.isEmpty }
-        let width = spans.reduce(0) { $0 + $1.width } + gap * max(spans.count - 1, 0)
-        // All pieces in short form are better than some in long form.
-        if width <= columns || (pieces.count <= 1 && !isLong) {
-          return Array(spans.joined(separator: [Span(String(repeating: " ", count: gap))]))
+      var forms = pieces.map { $0.forms.count - 1 }
+      if isFitting(forms) || pieces.count <= 1 {
+        let order = pieces.indices.sorted {
+          (pieces[$0].growth, pieces[$0].rank) < (pieces[$1].growth, pieces[$1].rank)
         }
+        for index in order {
+          let longest = (0..<forms[index]).first { form in
+            var longer = forms
+            longer[index] = form
+            return isFitting(longer)
+          }
+          if let longest { forms[index] = longest }
+        }
+        let gap = isFitting(forms, gap: 3) ? 3 : 2
+        return Array(spans(forms).joined(separator: [Span(String(repeating: " ", count: gap))]))
       }
       guard let worst = pieces.indices.max(by: { pieces[$0].rank < pieces[$1].rank }) else { return [] }
       pieces.remove(at: worst)

@@ -21,14 +21,15 @@ extension Dashboard {
     }
     // All numbers come from the same steps, so that the phases add up to a step.
     let seconds = speed.phases.reduce(0, +) * Double(speed.range.count)
-    let stretch = [Span("   mean of " + (seconds >= 9.5 ? "10 s" : Figure.milliseconds(seconds)), .faint)]
+    let short = seconds < 0.9995 ? Figure.milliseconds(seconds) : Figure.fixed(seconds, 1) + " s"
+    let stretch = [Span("   mean of " + (seconds >= 9.5 ? "10 s" : short), .faint)]
     if lines[0].width + stretch.width <= inside.columns { lines[0] += stretch }
     for (index, line) in lines.enumerated() { canvas.write(line, line: index, of: inside) }
 
     var row = lines.count
     // The bars of the phases are worth more than the sparkline, where only one of the two has room.
     let room = inside.rows - row
-    if room > 0, room != History.phaseNames.count - 1 {
+    if room > 0, !(Self.fewestBars...History.phaseNames.count).contains(room) {
       let range = history.recent(inside.columns)
       let values = range.map { Double(history.tokensPerSecond.values[$0]) }
       let finite = values.filter(\.isFinite)
@@ -43,33 +44,56 @@ extension Dashboard {
     drawPhases(speed, from: row, in: inside, on: &canvas)
   }
 
+  /// The least number of rows for bars; a lower panel has words.
+  private static let fewestBars = 5
+
+  /// The phases of a step, at most `count` of them: the smallest ones are parts of the last one, “other”, where there are more, so
+  /// that those that are shown add up to the step.
+  static func folded(_ phases: [Double], into count: Int) -> [(phase: Int, seconds: Double)] {
+    guard count > 0, count < phases.count else { return phases.enumerated().map { ($0, $1) } }
+    let bySize = phases.indices.dropLast().sorted { phases[$0] > phases[$1] }
+    let shown = bySize.prefix(count - 1).sorted()
+    let other = phases.reduce(0, +) - shown.reduce(0) { $0 + phases[$1] }
+    return shown.map { ($0, phases[$0]) } + [(phases.count - 1, other)]
+  }
+
   private func drawPhases(_ speed: Speed, from row: Int, in inside: Rectangle, on canvas: inout Canvas) {
-    let means = Array(zip(History.phaseNames, speed.phases))
     let room = inside.rows - row
     guard room > 0 else { return }
-    guard room >= means.count - 1 else {
-      // A low panel has words with milliseconds, as many as fit, instead of bars.
-      let words = zip(["data", "fwd", "heads", "bwd", "upd", "other"], means).filter { $1.1 > 0 }
-        .map { "\($0) \(Figure.milliseconds($1.1).replacing(" ms", with: ""))" }
-      for (index, line) in words.joined(separator: " ").wrapped(to: inside.columns).prefix(room).enumerated() {
+    guard room >= Self.fewestBars else {
+      for (index, line) in Self.phaseWords(speed.phases, columns: inside.columns, rows: room).enumerated() {
         canvas.write(line, style: .faint, line: row + index, of: inside)
       }
       return
     }
-    let shown = room >= means.count ? means : Array(means.filter { $0.0 != "other" })
-    let longest = shown.map(\.1).max() ?? 0
+    let shown = Self.folded(speed.phases, into: room)
+    let longest = shown.map(\.seconds).max() ?? 0
     let columns = inside.columns - 9 - 8
     let roles: [Role] = [.plain, .first, .second, .third, .fourth, .faint]
     // An empty line above the bars if there is room.
     let top = row + (room > shown.count ? 1 : 0)
-    for (index, (name, seconds)) in shown.enumerated() {
-      canvas.write(name, style: name == "other" ? .faint : .plain, line: top + index, of: inside)
+    for (index, (phase, seconds)) in shown.enumerated() {
+      let isOther = phase == speed.phases.count - 1
+      canvas.write(History.phaseNames[phase], style: isOther ? .faint : .plain, line: top + index, of: inside)
       if columns > 0, longest > 0 {
         canvas.bar(
-          seconds / longest, columns: columns, style: Style(roles[index]), column: inside.column + 9,
+          seconds / longest, columns: columns, style: Style(roles[phase]), column: inside.column + 9,
           row: inside.row + top + index, in: inside, glyphs: glyphs)
       }
       canvas.write(Figure.milliseconds(seconds), line: top + index, of: inside, indent: 9, .right)
     }
+  }
+
+  /// The phases as words with milliseconds, for a low panel: as many of them as fit into the rows.
+  static func phaseWords(_ phases: [Double], columns: Int, rows: Int) -> [String] {
+    let names = ["data", "fwd", "heads", "bwd", "upd", "other"]
+    var lines: [String] = []
+    for count in (1...max(phases.count, 1)).reversed() {
+      lines = folded(phases, into: count).filter { $0.seconds > 0 }.map {
+        "\(names[$0.phase]) \(Figure.milliseconds($0.seconds).replacing(" ms", with: ""))"
+      }.joined(separator: " ").wrapped(to: columns)
+      if lines.count <= rows { break }
+    }
+    return Array(lines.prefix(rows))
   }
 }

@@ -34,11 +34,10 @@ extension Dashboard {
     let inside = frame(
       .events, notes: offset > 0 ? ["↓ \(offset) newer"] + filter : filter, in: rectangle, on: &canvas)
     guard !inside.isEmpty else { return }
-    var newest: [[Span]] = asked.map { [Span("         "), Span($0.text, Style(.warning, .bold))] }
+    var newest = askedLines(most: max(inside.rows - 2, 1), columns: inside.columns)
     let last = message.isEmpty ? hint : message
     if !last.isEmpty { newest.append([Span(last, Style(.warning, .bold))]) }
     if newest.count > inside.rows { newest = Array(newest.suffix(inside.rows)) }
-    if inside.columns < 50 { newest = newest.map { $0.filter { $0.text != "         " } } }
 
     let room = inside.rows - newest.count
     let log = shownLog
@@ -48,9 +47,37 @@ extension Dashboard {
     let digits = shown.map { Figure.grouped($0.step).width }.max() ?? 1
     var lines: [[Span]] = []
     for entry in shown.reversed() where lines.count < room {
-      lines = self.lines(of: entry, digits: digits, columns: inside.columns) + lines
+      let whole = self.lines(of: entry, digits: digits, columns: inside.columns)
+      // An entry for whose end there is no room shows how it begins.
+      lines = whole.prefix(room - lines.count) + lines
     }
-    for (index, line) in (lines.suffix(room) + newest).enumerated() { canvas.write(line, line: index, of: inside) }
+    for (index, line) in (lines + newest).enumerated() { canvas.write(line, line: index, of: inside) }
+  }
+
+  private static let askedIndent = "         "
+  private static let askedPrefix = "asked: "
+
+  /// What was asked and is not answered yet, the newest last: as few lines as possible, so that what was asked pushes no alert out.
+  private func askedLines(most: Int, columns: Int) -> [[Span]] {
+    var wishes: [(text: String, count: Int)] = []
+    for text in asked.map({ $0.text.replacing(Self.askedPrefix, with: "", maxReplacements: 1) }) {
+      if wishes.last?.text == text { wishes[wishes.count - 1].count += 1 } else { wishes.append((text, 1)) }
+    }
+    let indent = columns < 50 ? "" : Self.askedIndent
+    var lines: [(text: String, count: Int)] = []
+    for wish in wishes {
+      let text = wish.count > 1 ? "\(wish.text) ×\(wish.count)" : wish.text
+      if let last = lines.last, (indent + last.text + " · " + text).width <= columns {
+        lines[lines.count - 1] = ("\(last.text) · \(text)", last.count + wish.count)
+      } else {
+        lines.append((Self.askedPrefix + text, wish.count))
+      }
+    }
+    let hidden = lines.dropLast(most).reduce(0) { $0 + $1.count }
+    return lines.suffix(most).enumerated().map { index, line in
+      let before = index == 0 && hidden > 0 ? "  (and \(hidden) before)" : ""
+      return [Span(indent), Span(line.text + before, Style(.warning, .bold))]
+    }
   }
 
   /// The entries up to one, as many as there is room for. What a person did last, or an alert, stays on top where evaluations would push
@@ -58,7 +85,7 @@ extension Dashboard {
   private func shownEntries(_ log: [LogLine], end: Int, room: Int) -> [LogLine] {
     let shown = Array(log[max(end - room, 0)..<end])
     func stays(_ line: LogLine) -> Bool { line.kind == .person || line.kind == .alert }
-    guard eventFilter == .all, end == log.count, room >= 3, !shown.contains(where: stays),
+    guard eventFilter == .all, end == log.count, room >= 2, !shown.contains(where: stays),
       let last = log.last(where: stays)
     else { return shown }
     return [last] + shown.dropFirst()

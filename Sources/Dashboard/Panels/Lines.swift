@@ -23,7 +23,9 @@ package struct Lines: Sendable {
         "\(clock(beginning.time))  \(beginning.name) \(shouldContinue): \(Figure.short(Double(beginning.parameters))) "
         + "parameters, \(beginning.precision), \(Figure.threads(of: beginning)); \(beginning.corpus)"
     case .stepped(let report):
-      if let last { pace.add(report.active - last.active) } else { pace.add(report.phases.total) }
+      let (seconds, tokens) =
+        last.map { (report.active - $0.active, report.tokens - $0.tokens) } ?? (report.phases.total, 0)
+      pace.add(seconds, tokens: tokens > 0 ? Double(tokens) : report.tokensPerSecond * seconds)
       last = report
       let isLast = report.step == beginning?.recipe.steps
       guard now - lastShown >= 1 || now < lastShown || isLast else { return nil }
@@ -62,7 +64,7 @@ package struct Lines: Sendable {
       "\(clock(report.time))  step \(report.step)\(total)", "\(Figure.short(Double(report.tokens))) tokens",
       report.losses.figures(withAccuracy: false), "rate \(Figure.rate(report.rate))",
       "norm \(Figure.loss(Double(report.gradientNorm)))",
-      "\(Figure.short(report.tokensPerSecond)) tok/s",
+      "\(Figure.short(pace.tokensPerSecond ?? report.tokensPerSecond)) tok/s",
     ]
     if report.losses.count > 1 { parts.insert("total \(Figure.loss(Double(report.total)))", at: 3) }
     if let steps = beginning?.recipe.steps, let left = pace.left(steps: steps - report.step) {

@@ -77,9 +77,16 @@ package struct Browser: ScreenContent {
   }
 
   package func draw(size: (columns: Int, rows: Int), now: Double) -> Canvas {
-    if let tensors { return tensors.draw(size: size) }
+    let hasList = runs != nil || experiment != nil
+    if var tensors {
+      tensors.isLowest = dashboard == nil && compare == nil && !hasList
+      return tensors.draw(size: size)
+    }
     if let dashboard { return dashboard.draw(size: size, now: now) }
-    if let compare { return compare.draw(size: size) }
+    if var compare {
+      compare.isLowest = !hasList
+      return compare.draw(size: size)
+    }
     if let runs { return runs.draw(size: size, now: now) }
     if let experiment { return experiment.draw(size: size) }
     return Canvas(columns: size.columns, rows: size.rows)
@@ -156,7 +163,11 @@ package struct Browser: ScreenContent {
   package mutating func use(_ preferences: Preferences, layout usesLayout: Bool) {
     self.preferences = preferences
     runs?.use(preferences)
-    if let chosen = preferences.palette.flatMap(Palette.named) { experiment?.palette = chosen }
+    if let chosen = preferences.palette.flatMap(Palette.named) {
+      experiment?.palette = chosen
+      compare?.palette = chosen
+      tensors?.palette = chosen
+    }
     dashboard?.use(preferences, layout: usesLayout)
   }
 

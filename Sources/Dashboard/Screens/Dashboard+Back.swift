@@ -30,7 +30,7 @@ extension Dashboard {
 
   /// The checkpoints with their losses, the newest first.
   private var listed: [ListedCheckpoint] {
-    let best = run.best?.step
+    let best = bestCheckpoint
     let head = history.tracks.first?.head
     return checkpoints.reversed().map { step in
       var row = ListedCheckpoint(step: step, isBest: step == best)
@@ -45,6 +45,19 @@ extension Dashboard {
       }
       return row
     }
+  }
+
+  /// What `back best` means: the newest checkpoint with sound weights whose held-out loss was the lowest so far.
+  private var bestCheckpoint: Int? {
+    guard let head = history.tracks.first?.head, let losses = history.evaluations[.loss(head)] else { return nil }
+    let stored = Set(checkpoints)
+    var (lowest, best) = (Float.infinity, Int?.none)
+    for (step, loss) in zip(history.evaluations.places[.step].map(Int.init), losses.values)
+    where loss < lowest && !spoiltSteps.contains(step) {
+      lowest = loss
+      if stored.contains(step) { best = step }
+    }
+    return best
   }
 
   mutating func press(_ key: Key, in prompt: BackPrompt) -> Command? {

@@ -102,7 +102,7 @@ extension Dashboard {
       canvas.put(" ", style: Style(.plain, .reverse), column: end, row: bottom.row)
       canvas.cursor = (end, bottom.row)
     }
-    let note = prompt.problem.isEmpty ? hint(for: prompt.text) : prompt.problem
+    let note = prompt.problem.isEmpty ? ghostWords(on: canvas) + hint(for: prompt.text) : prompt.problem
     let style: Style = prompt.problem.isEmpty ? .faint : Style(.bad, .bold)
     let lines = note.wrapped(to: max(canvas.columns - 2, 1)).prefix(max(min(canvas.rows - 1, 3), 0))
     for (index, line) in lines.enumerated() {
@@ -110,6 +110,15 @@ extension Dashboard {
       canvas.clear(row)
       canvas.write(line, style: style, line: 0, of: row, indent: 1)
     }
+  }
+
+  /// What the line would make of the rate, where no panel shows it.
+  private func ghostWords(on canvas: Canvas) -> String {
+    guard let ghost, let rate = currentRate, let step = history.last?.step,
+      !arrangement(columns: canvas.columns, rows: canvas.rows).contains(where: { $0.panel == .rate })
+    else { return "" }
+    let goal = goal(of: ghost).map { ", \($0)" } ?? ""
+    return "rate \(Figure.rate(rate)) → \(Figure.rate(ghost.rate(at: step)))\(goal) · "
   }
 
   /// Help for an unfinished line: the commands it may become, or the arguments that are missing.

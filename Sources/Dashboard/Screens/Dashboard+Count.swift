@@ -10,6 +10,11 @@ struct KeyCount: Sendable {
   let charts: (axis: Axis, isLogarithmic: Bool, smoothing: Double)
   let focus: Panel?
   let isFullScreen: Bool
+  /// When the last digit was first seen, seconds of the program's clock.
+  var since: Double?
+
+  /// Seconds after which a digit was meant for a layout.
+  static let patience = 2.0
 }
 
 extension Dashboard {
@@ -18,6 +23,7 @@ extension Dashboard {
   mutating func countsOn(_ digit: Int) -> Bool {
     if var count {
       count.number = min(count.number * 10 + digit, CommandForm.mostSteps)
+      count.since = nil
       self.count = count
       needsDrawing = true
       if digit == 0 { message = countHint }
@@ -30,13 +36,25 @@ extension Dashboard {
     return false
   }
 
+  /// Discards the count if no key has followed its last digit for a while.
+  mutating func passCount(to now: Double) {
+    guard let since = count?.since else {
+      count?.since = now
+      return
+    }
+    guard now - since >= KeyCount.patience else { return }
+    if !countHint.isEmpty, message.hasSuffix(countHint) { message = "" }
+    count = nil
+    needsDrawing = true
+  }
+
   /// Discards the count: digits without a key after them were meant for layouts.
   package mutating func forgetPrefix() { count = nil }
 
   /// A hint at the effect of the digits so far; empty without digits, and if no step can be asked for.
   var countHint: String {
     guard steers, !isEnded, let count else { return "" }
-    return "\(count.number). takes \(Figure.grouped(count.number)) steps"
+    return "\(count.number). takes \(count.number == 1 ? "one step" : "\(Figure.grouped(count.number)) steps")"
   }
 
   /// Restores the view from before the first digit.

@@ -1,4 +1,5 @@
-// The footer: the keys in the order of their importance. Keys without an effect now are dim.
+// The footer: the keys in the order of their importance. Keys without an effect now are dim, and all of them while an overlay takes
+// the keys.
 import TerminalUI
 
 extension Dashboard {
@@ -11,9 +12,10 @@ extension Dashboard {
     let lines =
       KeyTable.footer.filter { refusal(of: $0.strokes[0].action) == nil }
       + KeyTable.footer.filter { refusal(of: $0.strokes[0].action) != nil }
+    func isDim(_ line: KeyLine) -> Bool { overlay != nil || refusal(of: line.strokes[0].action) != nil }
     for line in lines {
-      let isOff = refusal(of: line.strokes[0].action) != nil
-      let key = Span(line.keys, isOff ? .faint : .accent)
+      let isOff = isDim(line)
+      let key = Span(glyphs.keys(line.keys), isOff ? .faint : .accent)
       let word = line.strokes[0].action == .pause && phase == .paused ? "go on" : line.label
       let label = Span(" " + word, isOff ? .faint : .plain)
       let needed = key.width + label.width + (spans.isEmpty ? 0 : gap.count)
@@ -26,9 +28,9 @@ extension Dashboard {
     if width < 30, inside.columns < 38 {
       spans = []
       for line in lines.prefix(4) {
-        let isOff = refusal(of: line.strokes[0].action) != nil
+        let isOff = isDim(line)
         if !spans.isEmpty { spans.append(Span(inside.columns >= 24 ? "  " : " ")) }
-        spans.append(Span(line.keys, isOff ? .faint : .accent))
+        spans.append(Span(glyphs.keys(line.keys), isOff ? .faint : .accent))
         let label = line.strokes[0].action == .quit && inside.columns >= 18 ? " quit" : ""
         spans.append(Span(label, isOff ? .faint : .plain))
       }

@@ -148,7 +148,7 @@ extension Dashboard {
       canvas.rows >= 5 && canvas.columns >= 24
       ? canvas.box(canvas.bounds, title: "help", notes: [note], isFocused: true) : canvas.bounds
     var lines: [[Span]] = []
-    let width = canvas.columns < 44 ? 6 : KeyTable.lines.map { $0.keys.width }.max() ?? 8
+    let width = canvas.columns < 44 ? 6 : KeyTable.lines.map { glyphs.keys($0.keys).width }.max() ?? 8
     for group in KeyLine.Group.allCases {
       if !lines.isEmpty { lines.append([]) }
       lines.append([Span(group.rawValue, .bold)])
@@ -157,7 +157,7 @@ extension Dashboard {
         // On a narrow screen the text continues on the next line, under its own beginning.
         for (index, text) in line.text.wrapped(to: max(inside.columns - width - 2, 8)).enumerated() {
           lines.append([
-            Span((index == 0 ? line.keys : "").padded(to: width), refusal == nil ? .accent : .faint),
+            Span((index == 0 ? glyphs.keys(line.keys) : "").padded(to: width), refusal == nil ? .accent : .faint),
             Span("  " + text, refusal == nil ? .plain : .faint),
           ])
         }

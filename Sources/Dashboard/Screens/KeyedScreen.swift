@@ -41,6 +41,10 @@ protocol KeyedScreen {
   var glyphs: Glyphs { get set }
   /// The richest set of chart characters that the terminal can show.
   var mostGlyphs: Glyphs { get }
+  /// True while a dialog takes the keys of the table.
+  var hasDialog: Bool { get }
+  /// True if there is no screen below, so that leaving it quits.
+  var isLowest: Bool { get }
 
   /// The keys that the wheel presses.
   static var wheel: (up: Key, down: Key) { get }
@@ -57,6 +61,8 @@ protocol KeyedScreen {
 
 extension KeyedScreen {
   static var wheel: (up: Key, down: Key) { (.up, .down) }
+  var hasDialog: Bool { false }
+  var isLowest: Bool { false }
 
   /// The key table as Markdown, for docs/.
   static var markdown: String { keys.markdown }
@@ -141,7 +147,8 @@ extension KeyedScreen {
   }
 
   func drawKeys(in area: Rectangle, on canvas: inout Canvas) {
-    canvas.write(Self.keys.footer(in: area.columns) { refusal(of: $0) != nil }, line: 0, of: area)
+    let keys = Self.keys.footer(in: area.columns, isLowest: isLowest, glyphs) { hasDialog || refusal(of: $0) != nil }
+    canvas.write(keys, line: 0, of: area)
   }
 
   /// Draws a message on the row above the keys.

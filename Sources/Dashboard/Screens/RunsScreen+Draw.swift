@@ -137,20 +137,25 @@ extension RunsScreen {
       canvas.write(words.cut(to: inside.columns), style: .faint, line: inside.rows / 2, of: inside, indent: 1)
       return
     }
-    // Leaves out columns by rank until the names have room.
+    // Leaves out columns by rank until the names have room. The last cell of a row stays empty.
     var columns = Self.columns
     func needed() -> Int { columns.reduce(0) { $0 + $1.width + 2 } }
-    let names = min(
-      max(self.names[firstRow(in: parts.listRows)...].prefix(parts.listRows).map { label($0).width }.max() ?? 0, 8),
-      36)
-    while !columns.isEmpty, needed() + min(names, inside.columns > 60 ? 20 : 12) + 4 > inside.columns,
+    let shown = self.names[firstRow(in: parts.listRows)...].prefix(parts.listRows)
+    let widest = max(shown.map { label($0).width }.max() ?? 0, 8)
+    let names = min(widest, 36)
+    while !columns.isEmpty, needed() + min(names, inside.columns > 60 ? 20 : 12) + 5 > inside.columns,
       let worst = columns.indices.max(by: { columns[$0].rank < columns[$1].rank })
     {
       columns.remove(at: worst)
     }
-    let nameWidth = max(min(names, inside.columns - needed() - 4), 3)
-    // The remaining cells are spread between the columns.
-    let spare = max(inside.columns - needed() - nameWidth - 5, 0)
+    var nameWidth = max(min(names, inside.columns - needed() - 5), 3)
+    // The remaining cells go to texts that would be cut, and are spread between the columns then.
+    var spare: Int { max(inside.columns - needed() - nameWidth - 5, 0) }
+    for index in columns.indices where !columns[index].isRight {
+      let cells = shown.compactMap { rows[$0].map { columns[index].cell($0, now).width } }
+      columns[index].width += min(max((cells.max() ?? 0) - columns[index].width, 0), spare)
+    }
+    nameWidth += min(widest - min(widest, nameWidth), spare)
     let gap = 2 + (columns.isEmpty ? 0 : min(spare / columns.count, 3))
     func line(_ name: [Span], _ cells: [Span]) -> [Span] {
       var spans = name
@@ -276,7 +281,7 @@ extension RunsScreen {
   /// The recipe keys with different values, and the value of each recipe.
   static func differences(_ one: Recipe, _ other: Recipe) -> [(key: String, a: String, b: String)] {
     Recipe.fields.filter { $0.read(one) != $0.read(other) }.map {
-      ($0.key, Comparison.words($0.read(one)), Comparison.words($0.read(other)))
+      ($0.key, Comparison.words(of: $0, in: one), Comparison.words(of: $0, in: other))
     }
   }
 
@@ -286,17 +291,19 @@ extension RunsScreen {
     switch dialog {
     case .remove(let name): drawQuestion(name, on: &canvas)
     case .diff: drawDiff(on: &canvas)
-    case .command(let text, let problem): drawCommand(text, problem, on: &canvas)
+    case .command(let text, let problem, let suggestion): drawCommand(text, problem, suggestion, on: &canvas)
     default: break
     }
   }
 
-  private func drawCommand(_ text: String, _ problem: String, on canvas: inout Canvas) {
+  private func drawCommand(_ text: String, _ problem: String, _ suggestion: String, on canvas: inout Canvas) {
     let inside = canvas.dialog("command", columns: min(max(canvas.columns - 8, 16), 90), rows: 3)
     let room = max(inside.columns - 10, 4)
     canvas.write(
       [
-        Span("foretop ", .faint), Span(text.harmlessLine.cutFront(to: room), .bold), Span(" ", Style(.plain, .reverse)),
+        Span("foretop ", .faint), Span(text.harmlessLine.cutFront(to: room), .bold),
+        Span(suggestion.isEmpty ? " " : String(suggestion.prefix(1)), Style(.plain, .reverse)),
+        Span(String(suggestion.dropFirst()), .faint),
       ],
       line: 0, of: inside)
     guard problem.isEmpty else {

@@ -50,7 +50,7 @@ extension RunsScreen {
     case .diff: dialog = .diff
     case .remove: dialog = chosenName.map { .remove(name: $0) }
     case .resume: dialog = chosenName.map { .command(text: resumption(of: $0), problem: "") }
-    case .new: dialog = .command(text: "train default", problem: "")
+    case .new: dialog = .command(text: "train ", problem: "", suggestion: "default")
     case .prune: dialog = chosenName.map { .command(text: command("prune", $0), problem: "") }
     case .commandLine: dialog = .command(text: "", problem: "")
     case .palette: changePalette()
@@ -97,23 +97,26 @@ extension RunsScreen {
       if key == .character("y") { return .remove(name) }
       message = "run “\(name)” stays"
     case .diff: dialog = nil
-    case .command(let text, _): return pressInCommand(key, text)
+    case .command(let text, _, let suggestion): return pressInCommand(key, text, suggestion)
     case .help, nil: break
     }
     return nil
   }
 
-  private mutating func pressInCommand(_ key: Key, _ text: String) -> RunsRequest? {
+  private mutating func pressInCommand(_ key: Key, _ text: String, _ suggestion: String) -> RunsRequest? {
     switch key {
     case .escape: dialog = nil
     case .enter:
       do {
-        let words = try text.shellWords()
+        let words = try (text + suggestion).shellWords()
         dialog = nil
         return words.isEmpty ? nil : .run(words)
       } catch {
         dialog = .command(text: text, problem: UserError.sentence(of: error))
       }
+    // Taking the suggestion as it is, to add to it.
+    case .tab, .right: dialog = .command(text: text + suggestion, problem: "")
+    case .backspace where !suggestion.isEmpty: dialog = .command(text: text, problem: "")
     default: if let edited = key.edited(text, most: 400) { dialog = .command(text: edited, problem: "") }
     }
     return nil

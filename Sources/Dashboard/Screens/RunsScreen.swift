@@ -92,7 +92,8 @@ package struct RunsScreen: Sendable, KeyedScreen {
     case filter(text: String)
     case remove(name: String)
     case diff
-    case command(text: String, problem: String)
+    /// `suggestion` follows the text until something is typed in its place.
+    case command(text: String, problem: String, suggestion: String = "")
   }
 
   /// The folder of all runs.
@@ -121,6 +122,7 @@ package struct RunsScreen: Sendable, KeyedScreen {
     get { if case .help(let page) = dialog { page } else { nil } }
     set { dialog = newValue.map { .help($0) } }
   }
+  var hasDialog: Bool { dialog != nil }
   package private(set) var detail: RunDetail?
   /// The list's rows in the last picture; the page keys move by as many.
   private(set) var page = 10
@@ -215,7 +217,8 @@ package struct RunsScreen: Sendable, KeyedScreen {
 
   /// Sets the filter's text and the mistake in it; `problem` is empty for a filter without a mistake.
   package mutating func useFilter(_ text: String, problem: String) {
-    (filter, self.problem) = (text, problem)
+    // The option's name is for the command line.
+    (filter, self.problem) = (text, problem.replacing("--filter ", with: "filter "))
   }
 
   package var chosenName: String? { names.indices.contains(chosen) ? names[chosen] : nil }

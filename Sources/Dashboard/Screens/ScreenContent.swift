@@ -73,6 +73,7 @@ extension Dashboard: ScreenContent {
   package static let noticeSeconds = 8.0
 
   package mutating func pass(to now: Double) {
+    passCount(to: now)
     guard !message.isEmpty, overlay == nil else { return }
     let since = messageSince ?? now
     messageSince = since

@@ -45,12 +45,16 @@ package struct ScreenKeys<Deed: Hashable & Sendable>: Sendable {
   func deed(of key: Key) -> Deed? { deeds[key] }
 
   /// The footer's rows, as many as fit; keys without an effect now are dim.
-  func footer(in columns: Int, isOff: (Deed) -> Bool) -> [Span] {
+  /// - Parameter isLowest: true for a screen with none below it, where “back” would be wrong.
+  func footer(in columns: Int, isLowest: Bool = false, _ glyphs: Glyphs, isOff: (Deed) -> Bool) -> [Span] {
     var spans: [Span] = []
     let gap = columns >= 100 ? "   " : "  "
     for row in rows where !row.label.isEmpty {
       let refused = isOff(row.strokes[0].deed)
-      let entry = [Span(row.keys, refused ? .faint : .accent), Span(" " + row.label, refused ? .faint : .plain)]
+      let label = isLowest && row.label == "back" ? "quit" : row.label
+      let entry = [
+        Span(glyphs.keys(row.keys), refused ? .faint : .accent), Span(" " + label, refused ? .faint : .plain),
+      ]
       let all = spans + (spans.isEmpty ? [] : [Span(gap)]) + entry
       guard all.width <= columns else { continue }
       spans = all

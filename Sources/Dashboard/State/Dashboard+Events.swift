@@ -30,9 +30,9 @@ extension Dashboard {
     show(event, after: phase)
   }
 
-  /// Keeps the factor that a change of the rate took the place of, for as long as it matters.
+  /// Keeps the factor that a change of the rate took the place of, for as long as it matters. What was undone does not count.
   private mutating func remember(_ factor: Double, before event: Event) {
-    guard case .occurred(let occurrence) = event, occurrence.kind == .rate else { return }
+    guard case .occurred(let occurrence) = event, occurrence.kind == .rate, !occurrence.isUndone else { return }
     rateCaution.note(factor, before: occurrence.step, time: occurrence.time)
   }
 
@@ -100,7 +100,11 @@ extension Dashboard {
     case .weight: history.mark(.weight, step: occurrence.step)
     case .saved:
       history.mark(.saved, step: occurrence.step)
-      if occurrence.key == Occurrence.spoilt { spoiltSteps.insert(occurrence.step) }
+      if occurrence.key == Occurrence.spoilt {
+        spoiltSteps.insert(occurrence.step)
+      } else {
+        spoiltSteps.remove(occurrence.step)
+      }
     case .branch: history.mark(.branch, step: occurrence.step)
     case .alert: history.mark(.alert, step: occurrence.step)
     case .setting: recipeLines = beginning?.recipe.lines.map(\.text) ?? recipeLines
@@ -127,6 +131,11 @@ extension Dashboard {
     samples.append(sample)
   }
 
+  /// True if the log, which has every refusal, is on the screen.
+  private var showsEvents: Bool {
+    arrangement(columns: size.columns, rows: size.rows).contains { $0.panel == .events && !$0.rectangle.isEmpty }
+  }
+
   /// Takes off the list what an event answers.
   private mutating func settle(_ event: Event) {
     if case .ended = event {
@@ -140,7 +149,7 @@ extension Dashboard {
       if answered.command == .stepOnce { run.phase = .paused }
       // An answer to a typed line is a sentence, where no line of the log is one.
       if answered.actor == .typed, case .occurred(let occurrence) = event,
-        occurrence.kind == .done || occurrence.kind == .refused
+        occurrence.kind == .done || occurrence.kind == .refused && !showsEvents
       {
         message = occurrence.text
       }

@@ -15,16 +15,43 @@ struct Speed: Sendable {
 }
 
 /// The times of the latest steps.
-struct Pace: Sendable {
+package struct Pace: Sendable {
   private var durations: [Double] = []
+  private var tokens: [Double] = []
   private var next = 0
   private static let capacity = 64
 
-  mutating func add(_ seconds: Double) {
+  package init() {}
+
+  /// Takes in a step.
+  /// - Parameters:
+  ///   - seconds: that it took. A step whose time is not a number is left out.
+  ///   - tokens: that it learned from; 0 where only the time is asked for.
+  package mutating func add(_ seconds: Double, tokens count: Double = 0) {
     guard seconds.isFinite, seconds >= 0 else { return }
-    if durations.count < Self.capacity { durations.append(seconds) } else { durations[next] = seconds }
+    if durations.count < Self.capacity {
+      durations.append(seconds)
+      tokens.append(count)
+    } else {
+      (durations[next], tokens[next]) = (seconds, count)
+    }
     next = (next + 1) % Self.capacity
   }
+
+  /// The tokens of the latest steps over their seconds: the mean of about ten seconds, of one step or more; nil before the first one.
+  package var tokensPerSecond: Double? {
+    var (seconds, count) = (0.0, 0.0)
+    for age in 1...max(durations.count, 1) where age <= durations.count && (age == 1 || seconds < Self.window) {
+      let place = (next - age + Self.capacity) % Self.capacity
+      guard durations.indices.contains(place) else { continue }
+      seconds += durations[place]
+      count += tokens[place]
+    }
+    return seconds > 0 ? count / seconds : nil
+  }
+
+  /// Seconds over which a speed is a mean.
+  private static let window = 10.0
 
   /// The mean time of a step, seconds; nil before the first one.
   var step: Double? { durations.isEmpty ? nil : durations.reduce(0, +) / Double(durations.count) }

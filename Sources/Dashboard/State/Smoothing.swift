@@ -1,5 +1,6 @@
 // A debiased exponential moving average: without the pull towards zero at its start.
 import Foundation
+import Run
 
 /// A debiased exponential moving average: s ← β s + (1 − β) v, shown as s / (1 − βⁿ). It skips values that are not
 /// finite.
@@ -31,6 +32,9 @@ package struct Smoothing: Sendable, Equatable {
     }
     return weight > 0 ? Float(sum / weight) : .nan
   }
+
+  /// A factor as text: `0.90`, `0.995`.
+  package static func figure(_ factor: Double) -> String { Figure.fixed(factor, factor > 0.99 ? 3 : 2) }
 
   /// The steps of the keys + and −.
   package static let ladder = [0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999]

@@ -70,7 +70,7 @@ extension TensorsScreen {
       if let relative = difference.relative, let norm = difference.norm {
         pieces.append(pair("Δ", "\(Self.figure(norm)) (\(Figure.fixed(relative * 100, 2)) %)"))
       }
-      if let cosine = difference.cosine { pieces.append(pair("cos", Figure.share(cosine, 5))) }
+      if let cosine = difference.cosine { pieces.append(pair("cos", Self.cosine(cosine, 5))) }
     }
     if summary.zeros > 0 { pieces.append(pair("zeros", Figure.short(Double(summary.zeros)))) }
     if summary.nonFinite > 0 {

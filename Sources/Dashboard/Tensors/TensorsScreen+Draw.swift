@@ -88,7 +88,7 @@ extension TensorsScreen {
     let widths = [12, 8, 8, 8, 8]
     var shown = tree.against == nil ? 3 : 5
     func width(_ count: Int) -> Int { widths[..<count].reduce(0, +) }
-    while shown > 0, inside.columns - width(shown) < 18 { shown -= 1 }
+    while shown > 0, inside.columns - width(shown) < 15 { shown -= 1 }
     let names = inside.columns - width(shown)
     if hasHeader {
       let header = (0..<shown).reduce("  tensor".padded(to: names)) { $0 + titles[$1].padded(to: widths[$1], .right) }
@@ -102,7 +102,7 @@ extension TensorsScreen {
         in: Rectangle(
           column: inside.column, row: inside.row + (hasHeader ? 1 : 0) + offset, columns: inside.columns, rows: 1))
       let sign = line.isGroup ? (isClosed(line.group) ? "▸ " : "▾ ") : String(repeating: "  ", count: line.depth)
-      let name = (sign + line.name).cut(to: names - 3).padded(to: names - 2)
+      let name = (sign + Self.fitted(line.name, to: max(names - 3 - sign.width, 1))).padded(to: names - 2)
       let style: Style = isChosen ? .accent : line.isGroup ? .bold : .plain
       var spans = [Span(isChosen ? "▸ " : "  ", .accent), Span(name, style)]
       let cells = cells(of: line, in: tree)
@@ -129,7 +129,7 @@ extension TensorsScreen {
       return [
         shape, Self.figure(numbers.summary.norm), Self.figure(numbers.summary.deviation),
         numbers.difference?.relative.map { Figure.share($0, 4) } ?? "–",
-        numbers.difference?.cosine.map { Figure.share($0, 4) } ?? "–",
+        numbers.difference?.cosine.map { Self.cosine($0, 4) } ?? "–",
       ]
     }
     let count = Figure.short(Double(rows.reduce(0) { $0 + $1.count }))
@@ -144,12 +144,18 @@ extension TensorsScreen {
     ]
   }
 
-  /// Four digits, whatever the size: `15.70`, `.0614`, `3.4e-7`.
+  /// Four digits, whatever the size: `15.70`, `−.0614`, `3.4e-7`.
   static func figure(_ value: Double) -> String {
     guard value.isFinite, value != 0 else { return value == 0 ? "0" : Figure.fixed(value, 0) }
     let size = abs(value)
-    if size < 1e-3 || size >= 1e5 { return Figure.scientific(value) }
-    return Figure.share(value, size < 1 ? 4 : size < 10 ? 3 : size < 1000 ? 2 : 0)
+    let decimals = size < 1 ? 4 : size < 10 ? 3 : size < 1000 ? 2 : 0
+    let digits = size < 1e-3 || size >= 1e5 ? Figure.scientific(size) : Figure.share(size, decimals)
+    return (value < 0 ? "−" : "") + digits
+  }
+
+  /// `.0204`, `−.1110`.
+  static func cosine(_ value: Double, _ decimals: Int) -> String {
+    (value < 0 ? "−" : "") + Figure.share(abs(value), decimals)
   }
 
   static func drawNothing(_ text: String, in inside: Rectangle, on canvas: inout Canvas) {

@@ -56,7 +56,7 @@ extension TensorsScreen {
     case .sort:
       let all = TensorOrder.allCases
       order = all[((all.firstIndex(of: order) ?? 0) + 1) % all.count]
-      list()
+      list(choosing: firstPath)
       message = order == .tree ? "listed as a tree" : "sorted by \(order.rawValue)"
     case .filter: typing = filter
     case .palette: changePalette()
@@ -65,6 +65,12 @@ extension TensorsScreen {
     case .redraw: break
     }
     return .stays
+  }
+
+  /// The chosen tensor, or the first one of the chosen group.
+  private var firstPath: String? {
+    guard let tree, let index = chosenLine?.rows.first else { return nil }
+    return tree.rows[index].path
   }
 
   private mutating func read(_ step: Int, against: Int?) {
@@ -80,11 +86,12 @@ extension TensorsScreen {
   }
 
   private mutating func press(_ key: Key, in text: String) {
+    let path = firstPath
     switch key {
     case .enter: (filter, typing) = (text, nil)
     case .escape: (filter, typing) = ("", nil)
     default: if let edited = key.edited(text, most: 80) { typing = edited }
     }
-    list()
+    list(choosing: path)
   }
 }

@@ -58,6 +58,7 @@ package struct TensorsScreen: Sendable, KeyedScreen {
   private(set) var pending: TensorsReading?
   var showsWhole = false
   package var message = ""
+  var isLowest = false
   var help: HelpPage?
   private(set) var page = 10
   private var size = (columns: 80, rows: 24)
@@ -166,10 +167,12 @@ package struct TensorsScreen: Sendable, KeyedScreen {
     if order != .tree { list(choosing: path) }
   }
 
-  private mutating func list(choosing path: String?) {
+  /// Lists anew and keeps the choice on a tensor, or on the closed group that it is in.
+  mutating func list(choosing path: String?) {
     list()
     guard let path, let tree else { return }
-    chosen = lines.firstIndex { !$0.isGroup && tree.rows[$0.rows[0]].path == path } ?? chosen
+    let places = lines.indices.filter { lines[$0].rows.contains { tree.rows[$0].path == path } }
+    chosen = places.first { !lines[$0].isGroup } ?? places.first ?? chosen
   }
 
   package mutating func take(_ detail: TensorDetail) {
@@ -224,6 +227,18 @@ package struct TensorsScreen: Sendable, KeyedScreen {
 
   static func shortName(_ path: String) -> String {
     path.hasSuffix("/weight") ? String(path.dropLast("/weight".count)) : path
+  }
+
+  /// A path in at most `columns` cells. Its beginning says least: words from the left on are their first letters alone, then the front
+  /// is cut. Numbers and the last word stay.
+  static func fitted(_ path: String, to columns: Int) -> String {
+    var parts = path.split(separator: "/").map(String.init)
+    var text = path
+    for index in parts.indices.dropLast() where text.width > columns && Int(parts[index]) == nil {
+      parts[index] = String(parts[index].prefix(1))
+      text = parts.joined(separator: "/")
+    }
+    return text.cutFront(to: columns)
   }
 
   /// The group of a path, up to its first number: `model/layers/0`; empty where it has none.

@@ -32,6 +32,8 @@ package struct GuardState: Codable, Sendable, Equatable {
   package private(set) var lowest = Double.infinity
   /// How many steps in a row `recent` has been far above that.
   private var high = 0
+  /// Whether the weights were spoilt and have not recovered since; nil as false, which earlier versions stored.
+  private var isHarmed: Bool?
   /// Whether a tensor was far larger than before when the state was saved.
   package var isExploded = false
   /// Whether the last step was a spike, which was said.
@@ -52,7 +54,7 @@ package struct GuardState: Codable, Sendable, Equatable {
   package var limit: Double { 1.5 * lowest + 0.5 }
 
   /// Whether the loss is far above what it was: a checkpoint of now is not to be trusted.
-  package var isSuspect: Bool { isHigh || isExploded }
+  package var isSuspect: Bool { isHigh || isExploded || isHarmed == true }
   /// Whether the loss over ten steps is above the limit.
   package var isHigh: Bool { high > 0 }
   /// Whether it has been that for a while.
@@ -90,5 +92,7 @@ package struct GuardState: Codable, Sendable, Equatable {
     guard isJudged else { return }
     lowest = min(lowest, recent)
     high = recent > limit ? high + 1 : 0
+    // Weights that came to harm are sound again when they are nearly as good as they were, not when they are less bad.
+    if isSpoilt { isHarmed = true } else if recent <= 1.1 * lowest + 0.1 { isHarmed = nil }
   }
 }

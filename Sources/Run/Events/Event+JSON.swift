@@ -163,6 +163,7 @@ extension Occurrence {
       ("kind", .text(kind.rawValue)), ("step", .integer(step)), ("time", .double(time)),
       ("actor", .text(actor.rawValue)),
     ]
+    if let tokens { members.append(("tokens", .integer(tokens))) }
     if !key.isEmpty { members.append(("key", .text(key))) }
     if let old { members.append(("old", .double(old))) }
     if let new { members.append(("new", .double(new))) }

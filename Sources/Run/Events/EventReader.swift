@@ -200,6 +200,7 @@ extension Occurrence {
       kind, step: try object.whole("step"), time: try object.decimal("time"), key: object["key"]?.string ?? "",
       old: object["old"]?.anyNumber, new: object["new"]?.anyNumber, actor: actor, request: object["request"]?.whole,
       text: try object.text("text"))
+    tokens = object["tokens"]?.whole
     expectation = object["expectation"].map(Expectation.init)
   }
 }

@@ -49,8 +49,13 @@ package struct Occurrence: Codable, Sendable, Equatable {
   /// The key of a saved checkpoint whose weights are spoilt: its loss is far above what it was, or a norm has exploded.
   package static let spoilt = "spoilt"
 
+  /// How the line of a change ends that took the last one back.
+  package static let undone = ", undone"
+
   package var kind: Subject
   package var step: Int
+  /// The number of tokens that the run had seen at the step; nil where that is not known. The run file has it in the step's row.
+  package var tokens: Int?
   /// Unix time, seconds.
   package var time: Double
   /// The changed value: `rate` for the learning rate, a head for its weight, or a recipe's key. In a refusal, the
@@ -85,6 +90,9 @@ package struct Occurrence: Codable, Sendable, Equatable {
   /// True for a change of the rate, of a weight or of a setting, which a crash could undo until the journal is on the disk.
   /// Other occurrences need no confirmation.
   package var needsConfirmation: Bool { kind == .rate || kind == .weight || kind == .setting }
+
+  /// True if the occurrence takes a change back.
+  package var isUndone: Bool { text.hasSuffix(Self.undone) }
 
   /// True if the run file keeps the occurrence: every one but the program's answers to itself.
   package var isRecorded: Bool { kind != .done || actor != .program }

@@ -108,10 +108,12 @@ struct CheckpointFolder {
     }
   }
 
-  /// True if the held-out loss of a checkpoint was the lowest so far; nil if the file cannot be read now.
-  func isBest(_ step: Int) -> Bool? { try? CheckpointFile.summary(path(of: step)).isBest }
+  /// True if the held-out loss of a checkpoint was the lowest so far, and its weights are sound; nil if the file cannot be read now.
+  func isBest(_ step: Int) -> Bool? {
+    (try? CheckpointFile.summary(path(of: step))).map { $0.isBest && !$0.isSpoilt }
+  }
 
-  /// The step of the checkpoint whose held-out loss is the lowest.
+  /// The step of the checkpoint with sound weights whose held-out loss is the lowest.
   /// - Throws: `UserError` when no checkpoint is known to be the best.
   func bestStep() throws -> Int {
     let steps = try list().map(\.step)
@@ -120,7 +122,7 @@ struct CheckpointFolder {
     let there = steps.map(String.init).joined(separator: ", ")
     throw UserError(
       .noInput,
-      "run “\(name)” has no best checkpoint: none was saved at a step whose held-out loss was the lowest so far; "
+      "run “\(name)” has no best checkpoint: none with sound weights was saved at a step whose held-out loss was the lowest so far; "
         + (there.isEmpty ? "there is no checkpoint" : "there are those of \(there)"))
   }
 

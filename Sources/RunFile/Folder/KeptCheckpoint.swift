@@ -8,10 +8,9 @@ extension CheckpointFolder {
   private static let most = 4096
 
   /// Marks a checkpoint as one that stays.
-  /// - Parameter name: empty for one without a name; a name that an older one has becomes this one's. Names that the checkpoint has
-  ///   already stay.
-  func keep(_ step: Int, as name: String) throws {
-    var names = (keptNames(of: step) ?? []).filter { $0 != name } + [name].filter { !$0.isEmpty }
+  /// - Parameter given: names for it; a name that an older one has becomes this one's. Names that the checkpoint has already stay.
+  func keep(_ step: Int, as given: [String]) throws {
+    var names = (keptNames(of: step) ?? []).filter { !given.contains($0) } + given
     while names.reduce(0, { $0 + $1.utf8.count + 1 }) > Self.most { names.removeFirst() }
     let mark = path + "/" + RunFolder.keptMark(of: step)
     let aside = RunFolder.unfinished(mark)
@@ -20,6 +19,13 @@ extension CheckpointFolder {
     try file.write(Array((names.joined(separator: "\n") + "\n").utf8), at: 0)
     try file.sync()
     try FileSystem.rename(aside, mark)
+  }
+
+  /// Gives a checkpoint that a branch has in common with its parent the mark there, too: it stays, and has its names.
+  func passKept(_ step: Int, to branch: CheckpointFolder) throws {
+    let mark = RunFolder.keptMark(of: step)
+    guard FileSystem.exists(path + "/" + mark) else { return }
+    try FileSystem.link(path + "/" + mark, to: branch.path + "/" + mark)
   }
 
   /// The names of a checkpoint that stays until it is removed by hand, as a person reads them; empty for one without a name, nil for

@@ -35,6 +35,7 @@ package final class PendingBranch: Sendable {
       try FileSystem.sync(folder)
       try FileSystem.create(RunFolder(folder).checkpoints)
       try FileSystem.link(checkpoints.path(of: step), to: CheckpointFolder(folder).path(of: step))
+      try checkpoints.passKept(step, to: CheckpointFolder(folder))
       try FileSystem.sync(RunFolder(folder).checkpoints)
       // Rows that will not find room are refused while the parent still goes on.
       let size = try FileDescriptor(opening: RunFolder(parent).file, O_RDONLY).size()

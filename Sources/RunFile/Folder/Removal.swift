@@ -87,7 +87,8 @@ package struct Removal: ~Copyable {
     let marks = steps.filter { checkpoints.keptName(of: $0) != nil }.map(RunFolder.keptMark)
     files = steps.reversed().map(checkpoints.path) + (left + marks).map { "\(checkpoints.path)/\($0)" }
     folders = []
-    (bytes, remark) = Self.sizes(files)
+    // As checkpoints are listed: a file system may have reserved more for them.
+    (bytes, remark) = Self.sizes(files, isAsListed: true)
     self.steps = steps.sorted()
     self.kept = kept.sorted()
     self.warnings = warnings
@@ -135,9 +136,9 @@ package struct Removal: ~Copyable {
     return lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
   }
 
-  private static func sizes(_ files: [String]) -> (bytes: Int, remark: String?) {
+  private static func sizes(_ files: [String], isAsListed: Bool = false) -> (bytes: Int, remark: String?) {
     let sizes = files.map(StoredSize.onDisk)
-    let stored = sizes.reduce(0) { $0 + $1.stored }
+    let stored = sizes.reduce(0) { $0 + (isAsListed ? min($1.stored, $1.claimed) : $1.stored) }
     return (stored, StoredSize.remark(stored: stored, claimed: sizes.reduce(0) { $0 + $1.claimed }))
   }
 }

@@ -14,7 +14,41 @@ extension StoredRun {
 
   /// All events except steps, in order. Steps are not read.
   package func happenings() throws -> [Event] {
-    try others(open()).sorted { $0.place.sequence < $1.place.sequence }.map(\.event)
+    let store = try open()
+    var tokens = try TokenReader(store)
+    return try others(store).sorted { $0.place.sequence < $1.place.sequence }.map { _, event in
+      guard case .occurred(var occurrence) = event else { return event }
+      occurrence.tokens = try tokens.count(after: occurrence.step)
+      return .occurred(occurrence)
+    }
+  }
+
+  /// Reads how many tokens a run had seen after its steps. /metrics has a row a step, without a gap.
+  private struct TokenReader {
+    private let store: Store
+    private let columns: (step: Int, tokens: Int)?
+    private var first: Int?
+    private var last: (step: Int, tokens: Int?) = (0, 0)
+
+    init(_ store: Store) throws {
+      self.store = store
+      let paths = store.stepMetrics.map(\.path)
+      columns = paths.firstIndex(of: "step").flatMap { step in paths.firstIndex(of: "tokens").map { (step, $0) } }
+      if let columns {
+        first = try store.metrics.rows(from: 0, count: 1).first.flatMap { $0 }.map { Int($0.values[columns.step]) }
+      }
+    }
+
+    mutating func count(after step: Int) throws -> Int? {
+      if step == last.step { return last.tokens }
+      last = (step, nil)
+      guard let first, let columns, step >= first, step - first < store.metrics.count,
+        let row = try store.metrics.rows(from: step - first, count: 1).first ?? nil,
+        Int(row.values[columns.step]) == step
+      else { return nil }
+      last.tokens = Int(row.values[columns.tokens])
+      return last.tokens
+    }
   }
 
   /// All evaluations, in order.

@@ -161,7 +161,7 @@ extension StoredRun {
       summary.tokens = report.tokens
       summary.last = report.losses
       summary.rate = report.rate
-      summary.tokensPerSecond = report.tokensPerSecond
+      summary.tokensPerSecond = try recentSpeed(store, weights) ?? report.tokensPerSecond
     }
     let evaluations = try evaluations(store, weights).map(\.evaluation)
     summary.heldOut = evaluations.last?.losses ?? []
@@ -169,6 +169,18 @@ extension StoredRun {
     summary.best = evaluations.compactMap { $0.losses.first?.loss }.filter(\.isFinite).min()
     summary.annotations = try Notes.all(folder, store)
     return summary
+  }
+
+  /// Tokens per second over the last ten seconds of training, as far as the last 64 steps go; nil where there are not two steps.
+  private func recentSpeed(_ store: Store, _ weights: LossWeights) throws -> Double? {
+    let reports = try reports(store, from: max(0, store.metrics.count - 64), weights).compactMap { $0 }
+    var (seconds, tokens) = (0.0, 0.0)
+    for (earlier, later) in zip(reports, reports.dropFirst()).reversed() where seconds < 10 {
+      guard later.tokensPerSecond > 0, later.tokensPerSecond.isFinite, later.tokens > earlier.tokens else { continue }
+      tokens += Double(later.tokens - earlier.tokens)
+      seconds += Double(later.tokens - earlier.tokens) / later.tokensPerSecond
+    }
+    return seconds > 0 ? tokens / seconds : nil
   }
 
   /// The last undamaged step.

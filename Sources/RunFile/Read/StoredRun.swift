@@ -155,8 +155,8 @@ package struct StoredRun: Sendable {
 
   // MARK: Checkpoints
 
-  /// The step of the checkpoint whose held-out loss is the lowest.
-  /// - Throws: `UserError` when no checkpoint was evaluated.
+  /// The step of the checkpoint with sound weights whose held-out loss is the lowest.
+  /// - Throws: `UserError` when no such checkpoint was evaluated.
   package func bestStep() throws -> Int { try Self.bestStep(in: folder) }
 
   package static func bestStep(in folder: String) throws -> Int { try CheckpointFolder(folder).bestStep() }
@@ -165,6 +165,9 @@ package struct StoredRun: Sendable {
   package static func newestSound(before step: Int, in folder: String) throws -> Int? {
     CheckpointFolder(folder).newestSound(1, of: try checkpointSteps(in: folder).filter { $0 < step }).first
   }
+
+  /// Whether the weights of a checkpoint came to harm; nil where it cannot be read now.
+  package func isSpoilt(checkpoint step: Int) -> Bool? { CheckpointFolder(folder).isSpoilt(step) }
 
   /// The steps of finished checkpoints, in order.
   package static func checkpointSteps(in folder: String) throws -> [Int] {
@@ -203,7 +206,7 @@ package struct StoredRun: Sendable {
     var warnings: [String] = []
     for step in steps.reversed() {
       do {
-        return (try files.read(step, of: identity), warnings.map { "\($0); an older checkpoint is used" })
+        return (try files.read(step, of: identity), warnings.map { "\($0); the checkpoint of step \(step) is used" })
       } catch let error as UserError {
         warnings.append(error.message)
       }

@@ -95,12 +95,20 @@ enum CheckpointFile {
       let sum = bytes[24..<28].reversed().reduce(0) { $0 << 8 | UInt32($1) }
       self.init(length: Int(truncatingIfNeeded: length), sum: sum)
       guard self.length == size - Self.size, bytes == self.bytes else {
-        throw UserError(
-          .data,
-          "\(path) is damaged: its end is missing, since it was truncated or changed: put it back from a copy"
-        )
+        throw UserError(.data, "\(path) is damaged: \(Self.cause(of: file, size: size)); put it back from a copy")
       }
       guard try Self.checksum(of: file, length: self.length) == sum else { throw damaged }
+    }
+
+    /// What happened to a file without its trailer. A program that opens one with libhdf5 to write cuts the trailer off: then the file
+    /// ends where its superblock, of version 0, says.
+    private static func cause(of file: borrowing FileDescriptor, size: Int) -> String {
+      let block = (try? file.read(at: 0, count: 48)) ?? []
+      let end = block.dropFirst(40).reversed().reduce(0) { $0 << 8 | UInt64($1) }
+      guard block.count == 48, block[8] == 0, end == UInt64(size) else {
+        return "its end is missing, since it was truncated or changed"
+      }
+      return "another program, such as h5py, changed it after foretop wrote it, and checkpoints are not to be edited"
     }
 
     init(length: Int, sum: UInt32) {

@@ -9,24 +9,30 @@ package final class PendingCheckpoint: @unchecked Sendable {
   private var checkpoint: Checkpoint?
   private let place: RunPlace
   private let isBest: Bool
+  private let isSpoilt: Bool
   private let sequence: Int
   private let origin: CheckpointFile.Origin
-  /// The name under which it is kept, empty for none; nil for one that may go.
-  private let kept: String?
+  /// The names under which it is kept; nil for one that may go.
+  private let kept: [String]?
   package let step: Int
+  /// Its place among the session's checkpoints: of one step there may be several.
+  package let number: Int
 
   /// - Parameters:
   ///   - sequence: the number of the run's first event after the checkpoint.
   ///   - origin: the information about the run.
-  ///   - kept: the name under which it stays until it is removed by hand, empty for none; nil lets it go.
+  ///   - kept: the names under which it stays until it is removed by hand; nil lets it go.
   init(
     _ checkpoint: consuming Checkpoint, in place: RunPlace, isBest: Bool, sequence: Int,
-    of origin: CheckpointFile.Origin, keptAs kept: String? = nil
+    of origin: CheckpointFile.Origin, keptAs kept: [String]?, number: Int
   ) {
     step = checkpoint.state.step
+    isSpoilt = checkpoint.state.guarded?.isSuspect == true
     self.checkpoint = consume checkpoint
     self.place = place
-    self.isBest = isBest
+    self.number = number
+    // Whoever wants the best one wants one to go on from.
+    self.isBest = isBest && !isSpoilt
     self.sequence = sequence
     self.origin = origin
     self.kept = kept
@@ -40,15 +46,13 @@ package final class PendingCheckpoint: @unchecked Sendable {
     guard let checkpoint else { preconditionFailure("a checkpoint that was taken out cannot be written") }
     let start = DispatchTime.now()
     let folder = CheckpointFolder(place.path)
-    let isSpoilt = checkpoint.state.guarded?.isSuspect == true
     let bytes = try folder.write(checkpoint, isBest: isBest, sequence: sequence, of: origin)
     if let kept { try folder.keep(step, as: kept) }
     try folder.retain(newest: checkpoint.recipe.save.keep, every: checkpoint.recipe.save.keepEvery, after: step)
     let seconds = Double(DispatchTime.now().uptimeNanoseconds - start.uptimeNanoseconds) / 1e9
     return StoredCheckpoint(
-      step: step, isBest: isBest, isSpoilt: isSpoilt, bytes: bytes, seconds: seconds,
-      name: RunFolder.checkpointPath(of: step),
-      kept: kept)
+      step: step, number: number, isBest: isBest, isSpoilt: isSpoilt, bytes: bytes, seconds: seconds,
+      name: RunFolder.checkpointPath(of: step))
   }
 
   /// Takes the checkpoint out, so that its memory can be reused. Afterwards this value is empty.
@@ -61,19 +65,21 @@ package final class PendingCheckpoint: @unchecked Sendable {
 /// A checkpoint that is on the disk under its final name.
 package struct StoredCheckpoint: Sendable {
   package let step: Int
+  /// See `PendingCheckpoint`.
+  package let number: Int
   let isBest: Bool
   /// True if the loss was far above what it had been, or a tensor's norm had exploded, when the copy was made.
   let isSpoilt: Bool
   let bytes: Int
   let seconds: Double
   let name: String
-  let kept: String?
 
   /// The log line of a stored checkpoint.
-  func occurrence(at time: Double) -> Occurrence {
+  /// - Parameter given: the name under which it is kept; nil for none.
+  package func occurrence(at time: Double, as given: String? = nil) -> Occurrence {
     Occurrence(
-      .saved, step: step, time: time, key: isBest ? "best" : isSpoilt ? Occurrence.spoilt : "", new: Double(bytes),
+      .saved, step: step, time: time, key: isSpoilt ? Occurrence.spoilt : isBest ? "best" : "", new: Double(bytes),
       text: "saved \(name)  \(Figure.bytes(Double(bytes))) in \(Figure.milliseconds(seconds))"
-        + (kept.map { $0.isEmpty ? "" : " as \($0)" } ?? "") + (isSpoilt ? "; its weights are spoilt" : ""))
+        + (given.map { " as \($0)" } ?? "") + (isSpoilt ? "; its weights are spoilt" : ""))
   }
 }

@@ -6,11 +6,12 @@ extension Recorder {
   /// they are on the disk once that thread has waited for the result of `takeSync`.
   /// - Parameters:
   ///   - isBest: whether its held-out loss is the lowest of the run so far.
-  ///   - kept: the name under which it stays until it is removed by hand, empty for none; nil lets it go.
+  ///   - kept: the names under which it stays until it is removed by hand; nil lets it go.
+  ///   - number: its place among the session's checkpoints.
   /// - Returns: the checkpoint, which another thread may write, and lines as `record` returns them.
   /// - Throws: `UserError` if checkpoints of a replaced history cannot be renamed.
   package func begin(
-    _ checkpoint: consuming Checkpoint, isBest: Bool, keptAs kept: String? = nil
+    _ checkpoint: consuming Checkpoint, isBest: Bool, keptAs kept: [String]? = nil, number: Int = 0
   ) throws -> (pending: PendingCheckpoint, notices: [Occurrence]) {
     let notices = flush()
     try setAside()
@@ -18,7 +19,7 @@ extension Recorder {
     let sequence = min(nextSequence, replay.firstSequence(from: checkpoint.state.step) ?? nextSequence)
     let pending = PendingCheckpoint(
       consume checkpoint, in: place, isBest: isBest, sequence: sequence,
-      of: CheckpointFile.Origin(beginning, created: created), keptAs: kept)
+      of: CheckpointFile.Origin(beginning, created: created), keptAs: kept, number: number)
     return (pending, notices)
   }
 
@@ -35,19 +36,20 @@ extension Recorder {
     HDF5.alone { try? store.giveBackReserve() }
   }
 
-  /// Records a stored checkpoint.
-  /// - Returns: a line that says so, and lines as `record` returns them.
-  package func finish(_ stored: StoredCheckpoint) -> [Occurrence] {
-    let saved = stored.occurrence(at: now)
-    if noticesComeBack { return [saved] + flush() }
-    if !replay.recognises(saved) { append(saved) }
-    return [saved] + flush()
+  /// Records a stored checkpoint, where what is recorded does not come back.
+  /// - Parameter saved: the line that says so.
+  /// - Returns: lines as `record` returns them.
+  package func finish(_ saved: Occurrence) -> [Occurrence] {
+    if !noticesComeBack, !replay.recognises(saved) { append(saved) }
+    return flush()
   }
 
   /// Writes a checkpoint under a temporary name, verifies it, renames it, and removes checkpoints that the recipe does
   /// not keep. Waits for all of this.
   /// - Throws: `UserError` if the checkpoint is not on the disk: nothing is changed, and older ones are still there.
   package func save(_ checkpoint: Checkpoint, isBest: Bool) throws -> Occurrence {
-    finish(try begin(checkpoint, isBest: isBest).pending.write())[0]
+    let saved = try begin(checkpoint, isBest: isBest).pending.write().occurrence(at: now)
+    _ = finish(saved)
+    return saved
   }
 }

@@ -18,13 +18,18 @@ package final class ControlClient: @unchecked Sendable {
   /// - Throws: `UserError` with status 69 when no process trains the run.
   package init(folder: String, name: String) throws {
     func nobody(_ why: String) -> UserError {
-      UserError(.unavailable, "no process trains run “\(name)” now (\(why)): “foretop resume” continues it")
+      let resume = RunAddress(folder: folder, before: RunAddress(name: name, runs: "")).command("resume")
+      return UserError(.unavailable, "no process trains run “\(name)” now (\(why)): “\(resume)” continues it")
     }
     do {
       descriptor = try Self.connected(to: folder)
     } catch let refusal as ControlSocket.Refusal {
       switch refusal.code {
       case ENOENT: throw nobody("there is no \(ControlSocket.name) in \(folder)")
+      case EACCES, EPERM:
+        throw UserError(
+          .unavailable, "run “\(name)” is another user's: only the user who trains the run, and root, may connect to it"
+        )
       case ECONNREFUSED: throw nobody("its \(ControlSocket.name) was left by a process that was killed")
       default: throw UserError(.unavailable, "\(folder)/\(ControlSocket.name) cannot be used: \(refusal.words)")
       }

@@ -117,6 +117,9 @@ struct ControlLoop {
       }
       ControlSocket.prepare(connection, waits: false)
       guard let process = ControlSocket.ownProcess(connection) else {
+        var stranger = ControlPeer(connection, process: 0)
+        stranger.refuse("only the user who trains the run, and root, may connect")
+        stranger.write(&ring)
         close(connection)
         continue
       }

@@ -15,30 +15,73 @@ enum TerminalProcess {
 
   private static func hasScreen(_ words: [String]) -> Bool { CommandStart.of(words)?.hasScreen ?? false }
 
-  /// Runs a command line of this program, and waits until its words were read: a screen of its own was read already.
-  static func run(_ words: [String]) {
+  /// Runs a command line of this program, and waits until its words were read: a screen of its own was read already. Signals that
+  /// ask for an end are passed on to the command.
+  /// - Returns: the first such signal, which means this process too; nil where none came.
+  static func run(_ words: [String], passing signals: borrowing Signals) -> CInt? {
     print("$ foretop \(words.joined(separator: " "))".harmlessLine)
     do {
-      let ending = try ending(of: words)
+      let process = try start(words)
+      let (ending, signal) = wait(for: process, passing: signals)
+      if let signal { return signal }
       let hasScreen = Self.hasScreen(words) && printing.isDisjoint(with: words)
-      if ending != 0 || !hasScreen { waitForEnter(after: ending) }
+      if ending != 0 || !hasScreen { return waitForEnter(after: ending, or: signals) }
     } catch {
       Output.warn(UserError.sentence(of: error).harmlessLine)
-      waitForEnter(after: 0)
+      return waitForEnter(after: 0, or: signals)
     }
+    return nil
   }
 
-  private static func waitForEnter(after ending: CInt) {
+  /// - Returns: a signal that came instead.
+  private static func waitForEnter(after ending: CInt, or signals: borrowing Signals) -> CInt? {
     print(
       ending == 0 ? "enter goes back to the list" : "ended with status \(ending); enter goes back to the list",
       terminator: "")
     fflush(nil)
+    while true {
+      var descriptors = [STDIN_FILENO, signals.descriptor].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+      _ = poll(&descriptors, 2, -1)
+      if let signal = signals.taken().first(where: isPassedOn) { return signal }
+      guard descriptors[0].revents == 0 else { break }
+    }
     _ = readLine()
+    return nil
   }
 
-  /// - Returns: the exit status, as a shell counts it.
+  /// True for a signal to this process alone. Ctrl-C is for the command, which has it from the terminal.
+  private static func isPassedOn(_ signal: CInt) -> Bool {
+    signal != SIGINT && (signal == SIGHUP || Signals.isStop(signal))
+  }
+
+  /// Waits until a command has ended.
+  /// - Returns: its exit status, as a shell counts it, and the first signal that was passed on.
+  private static func wait(for process: pid_t, passing signals: borrowing Signals) -> (ending: CInt, signal: CInt?) {
+    // It tells when the command has ended, and leaves the command's number to it until then.
+    let thread = try? WorkerThread("command") {
+      var information = siginfo_t()
+      while waitid(P_PID, id_t(process), &information, WEXITED | WNOWAIT) < 0 && errno == EINTR {}
+      Signals.wake()
+    }
+    defer { thread?.join() }
+    var first: CInt?
+    while true {
+      for signal in signals.taken() where isPassedOn(signal) {
+        kill(process, signal)
+        first = first ?? signal
+      }
+      var status: CInt = 0
+      if waitpid(process, &status, WNOHANG) != 0 {
+        let signal = status & 0x7F
+        return (signal != 0 ? 128 + signal : (status >> 8) & 0xFF, first)
+      }
+      signals.wait(milliseconds: 1000)
+    }
+  }
+
+  /// - Returns: the number of the process.
   /// - Throws: `UserError` where the system gives no process.
-  private static func ending(of words: [String]) throws -> CInt {
+  private static func start(_ words: [String]) throws -> pid_t {
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)
     defer { posix_spawnattr_destroy(&attributes) }
@@ -52,9 +95,6 @@ enum TerminalProcess {
     guard failure == 0 else {
       throw UserError(.unavailable, "no process for the command can be made: \(ProcessLimit.words(for: failure))")
     }
-    var status: CInt = 0
-    while waitpid(process, &status, 0) < 0 && errno == EINTR {}
-    let signal = status & 0x7F
-    return signal != 0 ? 128 + signal : (status >> 8) & 0xFF
+    return process
   }
 }

@@ -33,6 +33,8 @@ struct BrowserLoop: ~Copyable {
   var experiment: ExperimentFollower?
   private let preferences = PreferenceFile()
   private var status: Int32?
+  /// What was on the screen that was left for a command, after which no screen follows.
+  private var left: Browser?
 
   /// Opens the screen.
   /// - Returns: nil if the terminal cannot show one; the reason is printed, unless there is no terminal at all.
@@ -50,14 +52,8 @@ struct BrowserLoop: ~Copyable {
       Signals.endEarly()
       return nil
     }
-    var chosen = preferences.preferences
-    if looks.isLight == true { chosen.palette = Palette.day.name }
-    view!.content.use(chosen, layout: !layouts.isAskedFor)
-    if let problem = preferences.problem {
-      view!.content.runs?.message = problem.harmlessLine
-      view!.content.dashboard?.say(problem.harmlessLine)
-      if view!.content.runs == nil, view!.content.dashboard == nil { Output.warn(problem.harmlessLine) }
-    }
+    view!.content.use(preferences.chosen(looks), layout: !layouts.isAskedFor)
+    if let problem = preferences.problem { view!.content.say(problem) }
   }
 
   /// Notes the place up to which a run is read that is on the screen from the beginning.
@@ -87,9 +83,9 @@ struct BrowserLoop: ~Copyable {
       case .asked(let request): carryOut(request)
       }
       // The run is left together with its screen.
-      if view!.content.dashboard == nil { followed = nil }
+      if view?.content.dashboard == nil { followed = nil }
     }
-    let (before, after) = view!.content.remembered
+    let (before, after) = (left ?? view!.content).remembered
     view = nil
     if let problem = preferences.remember(before, after) { Output.warn(problem.harmlessLine) }
     return status ?? 0
@@ -214,7 +210,11 @@ struct BrowserLoop: ~Copyable {
     experiment?.take(error, of: name, &view!.content.experiment)
     let isAwaited = opening == name || comparing.contains(name)
     if isAwaited { (opening, comparing, readings) = (nil, [], [:]) }
-    if followed?.name == name { followed!.isConnecting = false }
+    if followed?.name == name {
+      followed!.isConnecting = false
+      // A branch that has not begun yet is looked at again.
+      guard followed!.bookmark != nil else { return }
+    }
     // The run was removed by the user, who need not be told that it is gone.
     guard isAwaited || name.isEmpty || catalog.map({ $0.has(name) }) ?? (experiment == nil) else { return }
     view!.content.sayBelowRuns(error.message.harmlessLine)
@@ -270,7 +270,7 @@ struct BrowserLoop: ~Copyable {
         try catalog?.use(filter: text)
         list()
       } catch {
-        view!.content.runs?.message = "\(error)".harmlessLine
+        view!.content.runs?.message = "\(error)".replacing("--filter ", with: "filter ").harmlessLine
       }
     case .sortNext:
       try? catalog?.sortNext()
@@ -293,11 +293,16 @@ extension BrowserLoop {
   mutating func runOnTerminal(_ words: [String]) {
     let content = view!.content
     view = nil
-    TerminalProcess.run(words)
+    let signal = TerminalProcess.run(words, passing: signals)
     // Ctrl-C was for the command.
     _ = signals.taken()
-    view = ScreenView.open(looks, layouts) { _ in content }
-    guard view != nil else { return }
+    if signal == nil { view = ScreenView.open(looks, layouts) { _ in content } }
+    guard view != nil else {
+      // Without a signal, it is the terminal that is not there any more.
+      status = 128 + (signal ?? SIGHUP)
+      left = content
+      return
+    }
     view!.content.needsDrawing = true
     reader.send(.folders)
   }

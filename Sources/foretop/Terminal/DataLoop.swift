@@ -21,6 +21,9 @@ struct DataLoop: ~Copyable {
       return nil
     }
     self.view = view
+    let preferences = PreferenceFile()
+    self.view.content.use(preferences.chosen(looks))
+    if let problem = preferences.problem { self.view.content.say(problem) }
   }
 
   /// - Parameter window: reads the window of a number.

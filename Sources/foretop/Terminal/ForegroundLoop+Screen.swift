@@ -15,14 +15,12 @@ extension ForegroundLoop {
     if state.beginning != nil {
       view?.dashboard.know(checkpoints: (try? StoredRun.checkpointSteps(in: session.address.folder)) ?? [])
     }
-    var chosen = preferences.preferences
-    if options.looks.isLight == true { chosen.palette = Palette.day.name }
-    view?.dashboard.use(chosen, layout: !layouts.isAskedFor)
+    view?.dashboard.use(preferences.chosen(options.looks), layout: !layouts.isAskedFor)
     before = view?.dashboard.chosen
     if let problem = preferences.problem, view != nil {
       view!.dashboard.receive(
         .occurred(
-          Occurrence(.warning, step: 0, time: Date().timeIntervalSince1970, text: problem.harmlessLine)))
+          Occurrence(.warning, step: 0, time: Date().timeIntervalSince1970, text: problem)))
     }
     for event in past { view?.dashboard.receive(event) }
     session.hasScreen = view != nil

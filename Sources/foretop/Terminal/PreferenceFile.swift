@@ -19,12 +19,21 @@ struct PreferenceFile {
       return
     }
     do {
-      preferences = try Preferences(yaml: BundledFiles.text(at: path, what: "preferences file"), source: path)
+      // On a narrow screen there is room for the reason, but not for a whole path and the reason.
+      let source = path.split(separator: "/").suffix(2).joined(separator: "/")
+      preferences = try Preferences(yaml: BundledFiles.text(at: path, what: "preferences file"), source: source)
       problem = nil
     } catch {
       preferences = Preferences()
-      problem = "\(error); the file is ignored"
+      problem = "preferences ignored: \(error)".harmlessLine
     }
+  }
+
+  /// The preferences, with the colours that the command line asks for.
+  func chosen(_ looks: LookOptions) -> Preferences {
+    var chosen = preferences
+    if looks.isLight == true { chosen.palette = Palette.day.name }
+    return chosen
   }
 
   /// `$XDG_CONFIG_HOME/foretop/preferences.yaml`, or in `~/.config`.

@@ -62,6 +62,7 @@ struct TensorsScreenTests {
     _ = TensorsScreen(name: "kjv-top").draw(size: (size[0], size[1]))
     let canvas = screen().draw(size: (size[0], size[1]))
     #expect(canvas.text.contains("tensors") && canvas.text.contains("300") || size[0] < 80)
+    #expect(size[0] < 40 || canvas.text.contains("norm"), "\(canvas.text)")
     if text == "120x36" { try expectPicture("tensors-120x36", canvas) }
   }
 
@@ -145,6 +146,14 @@ struct TensorsScreenTests {
     #expect(screen.lines.count == 7)
     _ = screen.press(.character("s"))
     #expect(screen.lines.count == 5 && screen.order == .norm)
+    // The tensor stays chosen, not the row.
+    let path = screen.chosenPath
+    #expect(path == paths[1])
+    for _ in 0..<4 {
+      _ = screen.press(.character("s"))
+      #expect(screen.chosenPath == path)
+    }
+    _ = screen.press(.character("s"))
     let norms = screen.lines.map { screen.tree!.rows[$0.rows[0]].numbers!.summary.norm }
     #expect(norms == norms.sorted(by: >))
     _ = screen.press(.character("/"))

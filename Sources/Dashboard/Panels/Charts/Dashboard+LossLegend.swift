@@ -22,6 +22,19 @@ struct LossLegend: Sendable {
   /// True if the entries stand beside the chart.
   var isAtEdge = false
   var edgeWidth: Int { isAtEdge ? (entries.map(\.long.width).max() ?? 0) + 1 : 0 }
+
+  /// Entries in at most so many rows; those without room are counted at the end: `+3`.
+  static func fitted(_ entries: [[Span]], columns: Int, rows: Int, gap: Int = 2) -> [[Span]] {
+    guard rows > 0 else { return [] }
+    var shown = entries
+    var wrapped = TokenText.wrapped(entries, to: columns, gap: gap)
+    while shown.count > 1, wrapped.count > rows {
+      shown.removeLast()
+      let more = [Span("+\(entries.count - shown.count)", .faint)]
+      wrapped = TokenText.wrapped(shown + [more], to: columns, gap: gap)
+    }
+    return wrapped
+  }
 }
 
 extension Dashboard {
@@ -46,34 +59,15 @@ extension Dashboard {
     }
     // Several rows, at most a third of the panel if all entries fit into that.
     let (long, short) = (
-      Self.wrapped(legend.entries.map(\.long), columns: columns),
-      Self.wrapped(legend.entries.map(\.short), columns: columns)
+      TokenText.wrapped(legend.entries.map(\.long), to: columns, gap: 2),
+      TokenText.wrapped(legend.entries.map(\.short), to: columns, gap: 2)
     )
     legend.below = long.count <= min(rows / 3, short.count + 1) ? long : short
     if legend.below.count <= max(rows / 3, 1) { return legend }
     let room = max(rows - 4, 1)
     guard legend.below.count > room else { return legend }
-    var shown = legend.entries.map(\.short)
-    // The entries without room are counted: `+3`.
-    while shown.count > 1 {
-      shown.removeLast()
-      let more = [Span("+\(legend.entries.count - shown.count)", .faint)]
-      legend.below = Self.wrapped(shown + [more], columns: columns)
-      if legend.below.count <= room { break }
-    }
+    legend.below = LossLegend.fitted(legend.entries.map(\.short), columns: columns, rows: room)
     return legend
-  }
-
-  private static func wrapped(_ entries: [[Span]], columns: Int) -> [[Span]] {
-    var rows: [[Span]] = []
-    for entry in entries {
-      if let row = rows.last, row.width + 2 + entry.width <= columns {
-        rows[rows.count - 1] += [Span("  ")] + entry
-      } else {
-        rows.append(entry)
-      }
-    }
-    return rows
   }
 
   /// The entries; all their numbers are smoothed as the lines are.

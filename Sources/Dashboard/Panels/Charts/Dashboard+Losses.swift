@@ -57,8 +57,7 @@ extension Dashboard {
   }
 
   func drawLosses(in rectangle: Rectangle, on canvas: inout Canvas) {
-    let smooth =
-      history.smoothing > 0 ? "smooth \(Figure.fixed(history.smoothing, history.smoothing > 0.99 ? 3 : 2))" : "raw"
+    let smooth = history.smoothing > 0 ? "smooth \(Smoothing.figure(history.smoothing))" : "raw"
     let y = (isLogarithmic ? "y log" : "y linear") + (chart.showsWholeRange ? ", whole" : "")
     let zoom = chart.zoom > 0 ? " · 1/\(Figure.short(Double(1 << chart.zoom))) of x" : ""
     let inside = frame(

@@ -26,8 +26,9 @@ extension Dashboard {
       }
     }
     let room = min(plot.columns - 2, 64)
+    let columns = max(min(room - 2, max(40, lines.map(\.width).max() ?? 0)), 8)
     for event in nearEvents(at: entry, columns: plot.columns) {
-      lines += event.text.wrapped(to: max(min(room - 2, 40), 8)).prefix(2).map { [Span($0, event.style)] }
+      lines += event.text.wrapped(to: columns, most: 2).map { [Span($0, event.style)] }
     }
     let width = min(lines.map(\.width).max() ?? 0, room)
     guard width > 0, plot.rows >= 2 else { return }

@@ -26,7 +26,8 @@ extension Dashboard {
     on canvas: inout Canvas
   ) {
     let legend = legend(
-      of: lines, figure: figure, columns: inside.columns, rows: inside.rows >= 7 ? 2 : inside.rows >= 4 ? 1 : 0)
+      of: lines, figure: figure, columns: inside.columns,
+      rows: inside.rows >= 7 ? max(2, inside.rows / 4) : inside.rows >= 4 ? 1 : 0)
     let (chart, below) = inside.splitTop(inside.rows - legend.count)
     for (index, row) in legend.enumerated() { canvas.write(row, line: index, of: below) }
     drawChart(lines, beginsAtZero: beginsAtZero, in: chart, on: &canvas)
@@ -52,21 +53,15 @@ extension Dashboard {
     }
   }
 
-  /// The names of the lines with their newest values, in at most `rows` rows; the last ones are left out if there is no room.
+  /// The names of the lines with their newest values, in at most `rows` rows; the last ones are counted if there is no room: `+3`.
   private func legend(
     of lines: [EvaluationLine], figure: (Double) -> String, columns: Int, rows: Int
   ) -> [[Span]] {
-    var legend: [[Span]] = []
-    for line in lines {
+    let entries = lines.map { line -> [Span] in
       let style = line.pen.style.bold
       let value = line.values.values.last { !$0.isNaN }.map { figure(Double($0)) } ?? ""
-      let entry = [Span(line.sign, style), Span(" \(line.name) "), Span(value, style)]
-      if let row = legend.last, row.width + 3 + entry.width <= columns {
-        legend[legend.count - 1] += [Span("   ")] + entry
-      } else if legend.count < rows {
-        legend.append(entry)
-      }
+      return [Span(line.sign, style), Span(" \(line.name) "), Span(value, style)]
     }
-    return legend
+    return LossLegend.fitted(entries, columns: columns, rows: rows, gap: 3)
   }
 }

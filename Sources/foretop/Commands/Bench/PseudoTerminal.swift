@@ -2,6 +2,10 @@
 import Foundation
 import Glibc
 import Run
+import Synchronization
+
+/// The process that ends with this one; 0 where nothing runs. A run outlives its terminal: the loss of it alone would leave it training.
+private let startedProcess = Atomic<pid_t>(0)
 
 /// A program on a pseudo-terminal of its own. What it prints is read as it comes; letting go of it ends the program.
 final class PseudoTerminal {
@@ -57,9 +61,18 @@ final class PseudoTerminal {
     }
     // Last: only what is complete is let go of, and a process 0 would be this process's whole group.
     process = child
+    startedProcess.store(process, ordering: .sequentiallyConsistent)
+    var action = sigaction()
+    action.__sigaction_handler.sa_handler = { signal in
+      let process = startedProcess.load(ordering: .sequentiallyConsistent)
+      if process > 0 { kill(process, SIGKILL) }
+      _exit(128 + signal)
+    }
+    Signals.take([SIGINT, SIGTERM, SIGHUP] + EndingSignal.requests, by: action)
   }
 
   deinit {
+    startedProcess.store(0, ordering: .sequentiallyConsistent)
     if status == nil {
       kill(process, SIGKILL)
       waitpid(process, nil, 0)

@@ -13,7 +13,8 @@ struct Attach: ParsableCommand {
       The screen has the run's whole history, and follows it live. Keys and : send commands to the process that trains \
       the run; run.h5 records them with the sender “attached PID”. Several screens may be attached at once. q and ctrl-C \
       leave the screen, and the run goes on. When the process that trains ends, the screen becomes that of a stored run; \
-      when another process resumes the run, the screen follows the new process. Without a terminal, the run's events are \
+      when another process resumes the run, the screen follows the new process; when the run goes back to a checkpoint, the \
+      screen follows its branch. Without a terminal, the run's events are \
       printed as by “foretop watch”.
 
       Exit statuses: 0 the screen was left, 66 no such run, 69 no process trains the run.
@@ -40,12 +41,14 @@ struct Attach: ParsableCommand {
     let followed = try RunLookup.toFollow(which.name, in: place)
     if case .failure(let error) = connection, followed.run.state != .training { throw error }
     let (events, bookmark) = (followed.events, followed.bookmark)
+    let steps = (try? followed.run.checkpoints().map(\.step)) ?? []
     let (name, folder) = place.located(which.name)
     let loop = try BrowserLoop(folder, screen.looks, layouts) { glyphs in
       var browser = Browser(layouts: layouts.layouts, problems: layouts.problems)
       let mode: Dashboard.Mode = if case .success = connection { .attached } else { .watched }
       var dashboard = Dashboard(mode, layouts, glyphs: glyphs)
       for event in events { dashboard.receive(event) }
+      dashboard.know(checkpoints: steps)
       if case .failure(let error) = connection { dashboard.isReadOnly(because: error) }
       browser.dashboard = dashboard
       return browser

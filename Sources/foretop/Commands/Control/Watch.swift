@@ -1,5 +1,6 @@
 // foretop watch: the events of a run that another process trains, as they come.
 import ArgumentParser
+import Dashboard
 import Foundation
 import Run
 import Session
@@ -45,13 +46,17 @@ struct Watch: ParsableCommand {
       if event == "end" { return }
     }
     throw UserError(
-      .inputOutput, "the process that trained run “\(name)” was killed: “foretop resume” continues the run")
+      .inputOutput,
+      "the process that trained run “\(name)” was killed: “\(RunAddress(name: name, runs: place.runs).command("resume"))” continues the run"
+    )
   }
 }
 
 /// Makes lines of events in JSON.
 struct WatchedLines {
   private var lastStep = -Double.infinity
+  private var pace = Pace()
+  private var last: (active: Double, tokens: Double)?
 
   /// The line of an event; nil if the event is not printed.
   mutating func line(for event: JSON, _ kind: String) -> String? {
@@ -60,11 +65,12 @@ struct WatchedLines {
     case "preparing": return "\(event["text"]?.string ?? "") …"
     case "begin": return "\(event["name"]?.string ?? "") trains from \(step)"
     case "step":
+      takeSpeed(of: event)
       let now = ProcessInfo.processInfo.systemUptime
       guard now - lastStep >= 1 else { return nil }
       lastStep = now
       let rate = event["rate"]?.number.map { "  rate \(Figure.rate($0))" } ?? ""
-      let speed = event["tokensPerSecond"]?.number.map { "  \(Figure.short($0)) tok/s" } ?? ""
+      let speed = pace.tokensPerSecond.map { "  \(Figure.short($0)) tok/s" } ?? ""
       return "\(step)\(losses(event))\(rate)\(speed)"
     case "heldout": return "\(step)  held-out\(losses(event))\(event["isBest"]?.isTrue == true ? "  best" : "")"
     case "text": return "\(step)  text  \((event["prompt"]?.string ?? "") + (event["text"]?.string ?? ""))"
@@ -78,6 +84,17 @@ struct WatchedLines {
       return "\(first) are left out here; run.h5 has them"
     case "end": return "\(step)  \(event["reason"]?.string ?? "ended")"
     default: return nil
+    }
+  }
+
+  /// Takes a step in, for the mean speed. A step after a gap has the time of all steps since the last one, and their tokens.
+  private mutating func takeSpeed(of event: JSON) {
+    guard let active = event["active"]?.number, let tokens = event["tokens"]?.number else { return }
+    defer { last = (active, tokens) }
+    if let last {
+      pace.add(active - last.active, tokens: tokens - last.tokens)
+    } else if let speed = event["tokensPerSecond"]?.number, speed > 0 {
+      pace.add(1, tokens: speed)
     }
   }
 

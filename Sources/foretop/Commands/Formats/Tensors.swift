@@ -117,7 +117,7 @@ struct Tensors: ParsableCommand {
     }
     let names = checkpoint.tensors.map(\.path)
     let meant =
-      names.nearest(to: path).map { "; did you mean \($0)?" } ?? ": “foretop tensors NAME” lists all tensors"
+      names.nearest(to: path).map { "; did you mean \($0)?" } ?? ": without --tensor, all tensors are listed"
     throw UserError(.usage, "--tensor \(word.excerpt): the checkpoint has no such tensor\(meant)")
   }
 }

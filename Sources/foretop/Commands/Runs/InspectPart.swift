@@ -112,7 +112,7 @@ enum InspectPart: String, ExpressibleByArgument, CaseIterable {
       case .began, .evaluated, .ordered, .wrote, .occurred, .ended:
         if isJSON {
           print(event.json)
-        } else if let line = lines.line(for: event, now: 0) {
+        } else if let line = lines.line(for: event.withAnswersSaid, now: 0) {
           print(line)
         }
       }
@@ -123,7 +123,7 @@ enum InspectPart: String, ExpressibleByArgument, CaseIterable {
     let checkpoints = try archive.checkpoints()
     var losses: [Int: Evaluation] = [:]
     for evaluation in try archive.evaluations() { losses[evaluation.step] = evaluation }
-    let best = losses.values.filter(\.isBest).max { $0.step < $1.step }?.step
+    let best = try? archive.bestStep()
     if isJSON {
       for checkpoint in checkpoints {
         var members = [
@@ -132,6 +132,9 @@ enum InspectPart: String, ExpressibleByArgument, CaseIterable {
           JSON.Member("heldout", .object(losses[checkpoint.step]?.losses.json ?? [])),
           JSON.Member("isBest", .flag(checkpoint.step == best)),
         ]
+        if let isSpoilt = archive.isSpoilt(checkpoint: checkpoint.step) {
+          members.append(JSON.Member("isSpoilt", .flag(isSpoilt)))
+        }
         if let name = archive.keptName(ofCheckpoint: checkpoint.step) {
           members += [JSON.Member("isKept", .flag(true))] + (name.isEmpty ? [] : [JSON.Member("name", .text(name))])
         }
@@ -147,11 +150,22 @@ enum InspectPart: String, ExpressibleByArgument, CaseIterable {
       [
         Figure.grouped(checkpoint.step), Figure.bytes(Double(checkpoint.bytes)), Clock.date(checkpoint.time),
         (losses[checkpoint.step].map { $0.losses.words } ?? "") + (checkpoint.step == best ? "  best" : "")
+          + (archive.isSpoilt(checkpoint: checkpoint.step) == true ? "  spoilt" : "")
           + (archive.keptName(ofCheckpoint: checkpoint.step).map { $0.isEmpty ? "  kept" : "  kept as \($0)" } ?? ""),
         checkpoint.file,
       ]
     }
     print(TextTable.text([["STEP", "SIZE", "SAVED", "HELD-OUT", "FILE"]] + rows, right: [0, 1]))
+  }
+}
+
+extension Event {
+  /// The event, as one that has a line: an answer has one where it alone tells who asked.
+  fileprivate var withAnswersSaid: Event {
+    guard case .occurred(var occurrence) = self, occurrence.kind == .done else { return self }
+    let tells = [Command.proceed, .save].map(\.word).contains(occurrence.key) && occurrence.actor != .program
+    if tells || occurrence.tellsWhoAsked { occurrence.kind = .notice }
+    return .occurred(occurrence)
   }
 }
 

@@ -52,7 +52,8 @@ struct TagCommand: ParsableCommand {
   }
 
   func run() throws {
-    let there = try RunLookup.archive(which.name, in: place).annotations().tags
+    let archive = try RunLookup.archive(which.name, in: place)
+    let there = try archive.annotations().tags
     guard !tags.isEmpty else {
       for tag in there { print(tag) }
       return
@@ -63,16 +64,19 @@ struct TagCommand: ParsableCommand {
       throw UserError(.usage, "run “\(which.name)” has no tag “\(other)”: \(words)")
     }
     let new = tags.filter { remove || !there.contains($0) }
-    try Annotations.add(new.map { (remove ? .untag : .tag, $0) }, to: which.name, in: place)
+    try Annotations.add(new.map { (remove ? .untag : .tag, $0) }, to: which.name, in: place, opened: archive)
   }
 }
 
 enum Annotations {
   /// Adds notes or tags to a run.
-  static func add(_ texts: [(Annotation, String)], to name: String, in place: FolderOptions) throws {
+  /// - Parameter opened: the run, where it was read already.
+  static func add(
+    _ texts: [(Annotation, String)], to name: String, in place: FolderOptions, opened: StoredRun? = nil
+  ) throws {
     guard !texts.isEmpty else { return }
     let folder = try RunLookup.folder(name, in: place)
-    let step = try RunLookup.archive(name, in: place).summary().step
+    let step = try (opened ?? RunLookup.archive(name, in: place)).summary().step
     let now = Date().timeIntervalSince1970
     let occurrences = try texts.map { Occurrence($0, try $0.checked($1), step: step, time: now) }
     if let error = try StoredRun.annotate(folder, occurrences) {

@@ -80,21 +80,24 @@ struct Prune: ParsableCommand {
     let removal = try Removal(ofCheckpoints: RunLookup.folder(which.name, in: place), keeping: keep, takesKept: saved)
     for warning in removal.warnings { Output.warn(warning.harmlessLine) }
     let kept = removal.kept.map(String.init).joined(separator: ", ")
-    let words = kept.isEmpty ? "no step" : "\(removal.kept.count == 1 ? "step" : "steps") \(kept)"
+    let isOne = removal.kept.count == 1
+    let stay =
+      kept.isEmpty
+      ? "no checkpoint stays" : isOne ? "the checkpoint of step \(kept) stays" : "the checkpoints of steps \(kept) stay"
     guard removal.count > 0 else {
-      print("run “\(which.name)” has nothing to prune: the checkpoints of \(words) stay")
+      print("run “\(which.name)” has nothing to prune: \(stay)")
       return
     }
     let gone =
       removal.steps.isEmpty ? "files of killed writers" : removal.steps.map(String.init).joined(separator: ", ")
     let size = Figure.bytes(Double(removal.bytes))
     if let remark = removal.remark { Output.warn("run “\(which.name)”: \(remark)".harmlessLine) }
-    guard try consent.agrees("Remove checkpoints of run “\(which.name)”: \(gone), \(size)? Those of \(words) stay.")
+    guard try consent.agrees("Remove checkpoints of run “\(which.name)”: \(gone), \(size)? Then \(stay).")
     else {
       print("all checkpoints of run “\(which.name)” stay")
       return
     }
     _ = try removal.carryOut()
-    print("removed \(size); the checkpoints of \(words) stay")
+    print("removed \(size); \(stay)")
   }
 }

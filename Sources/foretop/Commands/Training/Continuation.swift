@@ -165,10 +165,12 @@ struct Continuation {
     if past.step == nil { try refuseLoss(of: past.last, past.weights, from: before, to: recipe) }
     let step = past.step ?? 0
     guard step < recipe.steps || state?.owesEvaluation == true else {
+      let more =
+        isBranch
+        ? "--steps \(step * 2)" : "\(RunAddress(name: name, runs: place.runs).command("resume")) --steps \(step * 2)"
       throw UserError(
         .usage,
-        "\(isBranch ? "the branch" : "run “\(name)”") is at step \(step) of \(recipe.steps): give more with --steps N, such "
-          + "as --steps \(step * 2)"
+        "\(isBranch ? "the branch" : "run “\(name)”") is at step \(step) of \(recipe.steps): give more steps, such as “\(more)”"
       )
     }
     if !screen.headless && !screen.json {

@@ -106,7 +106,7 @@ extension DataSummary {
     let commonest = counts.sorted { ($0.value, $1.key) > ($1.value, $0.key) }.prefix(50)
     self.init(
       name: name, corpus: corpus.summary, files: corpus.files,
-      documents: corpus.training.hasDocuments ? corpus.training.documents + corpus.heldOut.documents : nil,
+      documents: corpus.training.hasDocuments ? corpus.documents : nil,
       bytes: corpus.bytes, trainingTokens: corpus.training.count, heldOutTokens: corpus.heldOut.count,
       vocabulary: corpus.tokenizer.vocabulary, unigramEntropy: corpus.unigramEntropy, context: recipe.model.context,
       windows: windows.count, tokensPerStep: recipe.tokensPerStep, steps: recipe.steps,
@@ -119,16 +119,20 @@ extension DataSummary {
   }
 
   fileprivate var text: String {
-    let rows = [
-      ["recipe", name], ["text", corpus], ["files", Figure.grouped(files)],
+    // Graphs are made as they are needed, and are in no file.
+    let ofFiles = [
+      ["files", Figure.grouped(files)],
       ["documents", documents.map(Figure.grouped) ?? "one text (data.documents: packed)"],
       ["bytes", "\(Figure.grouped(bytes)), \(Figure.fixed(bytesPerToken, 2)) a token"],
-      ["tokens", "\(Figure.grouped(trainingTokens)) to train on, \(Figure.grouped(heldOutTokens)) held out"],
-      ["vocabulary", Figure.grouped(vocabulary)],
-      ["unigram entropy", "\(Figure.loss(unigramEntropy)) nats"],
-      ["windows", "\(Figure.grouped(windows)) of \(context) tokens; TOP looks \(orderWindow) ahead"],
-      ["training takes", passesWords],
     ]
+    let rows =
+      [["recipe", name], ["text", corpus]] + (files > 0 ? ofFiles : []) + [
+        ["tokens", "\(Figure.grouped(trainingTokens)) to train on, \(Figure.grouped(heldOutTokens)) held out"],
+        ["vocabulary", Figure.grouped(vocabulary)],
+        ["unigram entropy", "\(Figure.loss(unigramEntropy)) nats"],
+        ["windows", "\(Figure.grouped(windows)) of \(context) tokens; TOP looks \(orderWindow) ahead"],
+        ["training takes", passesWords],
+      ]
     let tokens = commonest.prefix(20).map { entry in
       "“\(entry.text)” \(Figure.fixed(Double(entry.count) / Double(max(counted, 1)) * 100, 2)) %"
     }
@@ -177,12 +181,15 @@ extension DataPage {
       })
   }
 
-  /// The tokens, separated by bars; each document is a paragraph.
+  /// The tokens, separated by bars; each document is a paragraph, and tokens without a target are in brackets.
   fileprivate var plain: String {
     var text = "window \(number)\n"
     for index in tokens.indices {
       if beginsDocument(index) { text += "\n║ document \(documents?[index] ?? 0)\n" }
-      text += (mask[index] ? "" : "⟨no target⟩") + self.text[index] + "|"
+      let isFirst = index == 0 || beginsDocument(index) || mask[index - 1]
+      let isLast = index == tokens.count - 1 || beginsDocument(index + 1) || mask[index + 1]
+      if !mask[index], isFirst { text += "⟨no target: " }
+      text += self.text[index] + (!mask[index] && isLast ? "⟩" : "") + "│"
     }
     return text
   }

@@ -41,9 +41,13 @@ struct PlanCommand: ParsableCommand {
     let memory = MachineMemory.current
     var refusal: UserError?
     do throws(UserError) { try plan.checkMachine() } catch { refusal = error }
+    let measures = !noMeasure && refusal == nil
+    if measures, isatty(STDERR_FILENO) == 1 {
+      Output.warn("measuring a block, a part of the heads and a part of the update at the recipe's shapes …")
+    }
     let page = PlanPage(
       name: file.name, plan: plan, vocabulary: vocabulary, memory: memory,
-      estimate: noMeasure || refusal != nil ? nil : try Estimate(plan, memory: memory))
+      estimate: measures ? try Estimate(plan, memory: memory) : nil)
     print(output.json ? page.json.line : page.text)
     if let refusal { throw refusal }
   }

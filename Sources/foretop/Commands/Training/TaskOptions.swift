@@ -33,12 +33,12 @@ struct TaskOptions: ParsableArguments {
     }
     let summary = TaskSummary(results)
     guard !json else { return print(summary.json.line) }
-    func percent(_ share: Double) -> String {
-      "\(Figure.fixed(share * 100, 1)) % ± \(Figure.fixed(summary.standardError(share) * 100, 1))"
+    func withError(_ share: Double) -> String {
+      "\(Figure.quality(share)) ± \(Figure.quality(summary.standardError(share)))"
     }
-    var words = ["accuracy \(percent(summary.accuracy))"]
-    if let normalized = summary.normalizedAccuracy { words.append("normalised for length \(percent(normalized))") }
-    if let chance = summary.chance { words.append("chance \(Figure.fixed(chance * 100, 1)) %") }
+    var words = ["accuracy \(withError(summary.accuracy))"]
+    if let normalized = summary.normalizedAccuracy { words.append("normalised for length \(withError(normalized))") }
+    if let chance = summary.chance { words.append("chance \(Figure.quality(chance))") }
     if let perplexity = summary.perplexity { words.append("perplexity of the word \(Figure.fixed(perplexity, 2))") }
     print(
       "\(name) at step \(Figure.grouped(checkpoint.state.step))  \(words.joined(separator: "  "))  over "

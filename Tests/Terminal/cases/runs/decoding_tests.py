@@ -88,7 +88,7 @@ def test_tasks_are_scored_item_by_item():
     assert all(item["choice"] == 0 and item["right"] == (item["answer"] == 0) for item in items), items
     assert abs(summary["accuracy"] - 1 / 3) < 1e-9 and abs(summary["chance"] - 1 / 3) < 1e-9
     said = run(command("eval", "asked", "--task", task)).stdout
-    assert "accuracy 33.3 %" in said and "normalised for length" in said and "9 questions" in said, said
+    assert "accuracy .333 ± " in said and "normalised for length" in said and "9 questions" in said, said
     words = questions("words.jsonl", {"text": "and the of", "target": "that"}, {"text": "he said for them"})
     *items, summary = objects(command("eval", "asked", "--task", words))
     assert len(items) == 2 and summary["perplexity"] > 1 and "normalizedAccuracy" not in summary

@@ -1,5 +1,6 @@
 """Without a screen: lines, JSON, statuses and messages."""
 
+import glob
 import json
 import os
 import re
@@ -278,3 +279,41 @@ def test_a_product_that_fails_ends_the_run_before_it_learns_from_what_is_left():
     for arguments in (["tiny", "--rounds", "1", "--data", TEXT], ["--workload", "ntp fp32", "--rounds", "1"], ["--only", "limit"]):
         bench = run([PROGRAM, "bench", *arguments], status=69, env=failing_products(3))
         assert "oneDNN could not compute a matrix product" in bench.stderr and bench.stdout == "", bench
+
+
+def test_a_bench_that_is_told_to_end_leaves_nothing_running():
+    bench = subprocess.Popen(
+        [PROGRAM, "bench", "--only", "screen", "--runs", RUNS], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT)
+    folder = f".bench-screen-{bench.pid}"
+
+    def trainers():
+        found = []
+        for path in glob.glob("/proc/[0-9]*/cmdline"):
+            try:
+                with open(path, "rb") as file:
+                    words = file.read().split(b"\0")
+            except OSError:
+                continue
+            if b"train" in words and any(folder.encode() in word for word in words):
+                found.append(path)
+        return found
+
+    try:
+        wait_until(lambda: os.path.exists(os.path.join(RUNS, folder, "keys", "run.h5")), "the bench trains")
+        assert trainers()
+        bench.terminate()
+        assert bench.wait(PATIENCE) == 143
+        wait_until(lambda: not trainers(), trainers)
+    finally:
+        bench.kill()
+        bench.stdout.close()
+    # The next one takes away what a killed one left.
+    assert os.path.exists(os.path.join(RUNS, folder))
+    next_one = subprocess.Popen([PROGRAM, "bench", "--only", "screen", "--runs", RUNS], stdin=subprocess.DEVNULL,
+                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: not os.path.exists(os.path.join(RUNS, folder)), "the folder of a killed bench is removed")
+    finally:
+        next_one.terminate()
+        next_one.wait(PATIENCE)

@@ -1,6 +1,7 @@
 """Runs that another process trains: attached screens, runs in the background, and what is left when one of them is killed."""
 
 import contextlib
+import itertools
 import json
 import os
 import re
@@ -102,6 +103,46 @@ def test_an_attached_screen_has_the_history_from_the_beginning():
             screen.type("k")
             screen.wait_for(re.compile(r"note: the first  \(tell\).*\n.*goes on  \(tell\)"))
             screen.leave()
+
+
+def listed(screen):
+    """The steps in the list of checkpoints on a screen, the newest first."""
+    lines = screen.text.splitlines()
+    for number, line in enumerate(lines):
+        place = line.find("step      held-out")
+        if place >= 0:
+            steps = (row[place:place + 10].replace(" ", "") for row in lines[number + 1:])
+            return [int(step) for step in itertools.takewhile(str.isdigit, steps)]
+    return []
+
+
+def test_attached_screens_list_the_checkpoints_and_follow_the_branch():
+    with training("forked") as process:
+        tell("forked", "pause")
+        first = json.loads(tell("forked", "save", options=["--json"]).stdout)["step"]
+        with attach("forked") as one, attach("forked") as two:
+            one.type("r")
+            one.wait_for(lambda screen: listed(screen) == [first])
+            # What is saved meanwhile joins the list.
+            tell("forked", "step", "2")
+            tell("forked", "save")
+            one.wait_for(lambda screen: listed(screen) == [first + 2, first])
+            one.type("j\r")
+            for screen in (one, two):
+                screen.wait_for(re.compile(r"attached  forked~2  ● training"))
+            one.wait_for(lambda screen: (screen.step or 0) > first)
+            # Both steer it, and hear of each other.
+            two.type(" ")
+            for screen in (one, two):
+                screen.wait_for(re.compile(rf"paused  \(attached {two.process.pid}\)"))
+            one.type("r")
+            one.wait_for(lambda screen: listed(screen) == [first])
+            one.type("\x1b")
+            one.leave()
+            two.leave()
+        stop("forked~2", process)
+    assert [event["actor"] for event in occurrences("forked", "branch")] == [f"attached {one.process.pid}"]
+    assert state("forked")["state"] == "stopped" and state("forked~2")["state"] == "stopped"
 
 
 def test_an_attached_screen_outlives_the_process_that_trains():

@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 
+from control_tests import stop, tell, training
 from support import *
 
 SHORT = ["--steps", "60", "--set", "save.every=10", "--set", "evaluate.every=20", "--set", "sample.every=0",
@@ -155,6 +156,26 @@ def test_a_run_is_told_to_go_back_and_goes_on_as_a_branch():
         assert "every loss and norm to the bit" in run(command("replay", name)).stdout
 
 
+def test_the_name_of_a_checkpoint_goes_with_it_into_every_branch():
+    def first(name):
+        return objects(command("inspect", name, "checkpoints"))[0]
+
+    with training("named", *LIVE) as process:
+        tell("named", "pause")
+        at = json.loads(tell("named", "save", "as", "before-decay", options=["--json"]).stdout)["step"]
+        tell("named", "step", "3")
+        for branch, parent in (("named~2", "named"), ("named~3", "named~2")):
+            assert f"back to step {at}, goes on as “{branch}”" in tell(parent, "back", "before-decay").stdout
+            tell(branch, "pause")
+            assert (first(branch)["step"], first(branch)["name"], first(branch)["isKept"]) == (at, "before-decay", True), first(branch)
+        stop("named~3", process)
+    longer = ("--steps", str(at + 5), "--headless", "--threads", "1")
+    run(command("branch", "named", "--step", "before-decay", "--name", "spread", *longer))
+    run(command("resume", "spread", "--step", "before-decay", *longer))
+    for name in ("spread", "spread~2"):
+        assert (first(name)["step"], first(name)["name"]) == (at, "before-decay"), first(name)
+
+
 def test_r_shows_the_checkpoints_and_the_screen_goes_on_with_the_branch():
     with Terminal(train("lake", *LIVE), 120, 36) as terminal:
         terminal.wait_for(lambda terminal: (terminal.step or 0) >= 3)
@@ -249,6 +270,10 @@ def test_spoilt_weights_end_a_run_and_the_advice_works():
     # Whatever was saved since took the place of no sound checkpoint.
     assert sound in checkpoints("wild"), (sound, checkpoints("wild"))
     before = checkpoints("wild")
+    told = {one["step"]: one for one in objects(command("inspect", "wild", "checkpoints"))}
+    assert told[max(before)]["isSpoilt"] and not told[sound]["isSpoilt"], told
+    assert not any(one["isSpoilt"] and one["isBest"] for one in told.values()), told
+    assert "  spoilt  " in run(command("inspect", "wild", "checkpoints")).stdout
     ended = run([PROGRAM, *shlex.split(advice[1]), "--runs", RUNS, "--steps", str(sound + 30), "--headless", "--threads", "1"])
     assert f"“wild~2” is a branch of “wild” at step {sound}" in ended.stdout, ended.stdout
     assert state("wild~2")["state"] == "finished" and checkpoints("wild") == before

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -90,6 +91,8 @@ def test_a_run_is_steered_from_another_process():
     assert [event["actor"] for event in occurrences("told", "saved")][:1] == ["tell"]
     asked = {event["key"]: event["actor"] for event in occurrences("told", "done")}
     assert asked == {"pause": "tell", "evaluate": "tell", "stop": "tell"}, asked
+    told = run(command("inspect", "told", "events")).stdout
+    assert re.search(r"evaluate: done.*  \(tell\)", told) and re.search(r"stop: done.*  \(tell\)", told), told
     assert not os.path.exists(control("told"))
     gone = tell("told", "pause", status=69)
     assert "no process trains run “told”" in gone.stderr, gone

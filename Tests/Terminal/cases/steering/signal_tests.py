@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -35,6 +36,25 @@ def test_a_termination_saves_and_stops():
         terminal.assert_restored()
     assert state("term")["state"] == "stopped"
     assert checkpoints("term")
+
+
+def test_a_termination_of_the_list_ends_the_command_that_has_the_terminal_too():
+    process = going_on("handed", 3)
+    process.terminate()
+    process.communicate()
+    with Terminal(command("browse"), 120, 36) as terminal:
+        terminal.wait_for("handed")
+        terminal.type("/name=handed\r")
+        terminal.wait_for(re.compile("▸ . handed"))
+        terminal.type("r")
+        terminal.wait_for("resume handed --runs")
+        terminal.type("\r")
+        terminal.wait_for(re.compile("foretop  handed  ● training"))
+        terminal.signal(signal.SIGTERM)
+        assert terminal.finish() == 143, terminal.text
+        terminal.assert_restored()
+    assert state("handed")["state"] == "stopped"
+    assert [event["actor"] for event in occurrences("handed", "done") if event["key"] == "stop"][-1] == "signal"
 
 
 def headless(name, *options, recipe="tiny", text=TEXT):
