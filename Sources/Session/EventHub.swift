@@ -58,24 +58,11 @@ package final class EventHub: Sendable {
   @discardableResult func publish(_ event: Event) -> Int {
     state.withLock { state in
       state.number += 1
-      let event = NumberedEvent(state.number, counted(event, by: &state.tokens))
+      let event = NumberedEvent(state.number, state.tokens.counted(event))
       recorder.send(.event(event))
       for subscription in state.subscriptions { subscription.offer(.event(event)) }
       return event.number
     }
-  }
-
-  /// The event, with the number of tokens at its step where it is an occurrence.
-  private func counted(_ event: Event, by tokens: inout TokensByStep) -> Event {
-    switch event {
-    case .began(let beginning): tokens.note(beginning.tokens, after: beginning.step)
-    case .stepped(let report): tokens.note(report.tokens, after: report.step)
-    case .occurred(var occurrence):
-      occurrence.tokens = tokens[occurrence.step]
-      return .occurred(occurrence)
-    default: break
-    }
-    return event
   }
 
   /// Sends every subscriber a message about the session that is not an event of the run.

@@ -133,7 +133,7 @@ extension RecordingThread {
       disk.begun = (number, step)
       disk.saving[number] = (step, requests)
       // An earlier one of the same step may never be stored: this one has its names, too.
-      let all = disk.saving.values.filter { $0.step == step }.flatMap(\.requests)
+      let all = disk.saving.sorted { $0.key < $1.key }.map(\.value).filter { $0.step == step }.flatMap(\.requests)
       do {
         let (pending, notices) = try recorder.begin(
           checkpoint, isBest: step == disk.bestStep, keptAs: all.keptNames, number: number)
@@ -194,6 +194,16 @@ extension RecordingThread {
 
   private func publish(_ notices: [Occurrence]) { for notice in notices { hub.publish(.occurred(notice)) } }
 
+  /// Publishes answers. No two of them have the same time, by which they are told apart.
+  private func publish(answers: [Occurrence]) {
+    var last = -Double.infinity
+    for var answer in answers {
+      answer.time = max(answer.time, last + 1e-6)
+      last = answer.time
+      hub.publish(.occurred(answer))
+    }
+  }
+
   /// Says that a checkpoint is stored, once for every name that it was given, and answers all requests for it and for earlier
   /// checkpoints that it replaced: the disk did not take those.
   private func publishSaved(_ stored: StoredCheckpoint, with recorder: Recorder, _ disk: inout DiskState) {
@@ -232,7 +242,7 @@ extension RecordingThread {
             + "in its place, without the name")
       }
     }
-    publish(lines + answers.sorted { ($0.request ?? 0) < ($1.request ?? 0) })
+    publish(answers: lines + answers.sorted { ($0.request ?? 0) < ($1.request ?? 0) })
   }
 
   /// Answers requests for the state that was handed over last, when it is stored.
@@ -243,7 +253,7 @@ extension RecordingThread {
       return
     }
     publish(
-      requests.map { request in
+      answers: requests.map { request in
         disk.stored == number
           ? request.answer(.done, at: step, "save: done: already saved at step \(step)")
           : request.answer(.refused, at: step, "the checkpoint of step \(step) could not be written")
@@ -276,7 +286,7 @@ extension RecordingThread {
     let failure = Occurrence(
       .failure, step: step, time: Date().timeIntervalSince1970, request: requests.first?.id,
       text: "the checkpoint is not saved: \(error.message)\(advice)")
-    publish([failure] + requests.dropFirst().map { $0.answer(.refused, at: step, failure.text) })
+    publish(answers: [failure] + requests.dropFirst().map { $0.answer(.refused, at: step, failure.text) })
     if !recorder.noticesComeBack { record(.occurred(failure), with: recorder) }
   }
 }
@@ -302,7 +312,9 @@ extension [Request] {
   /// The names under which a checkpoint stays that these asked for; nil where nobody asked by hand.
   fileprivate var keptNames: [String]? {
     let byHand = filter(\.actor.isByHand)
-    return byHand.isEmpty
-      ? nil : byHand.compactMap { if case .saveAs(let name) = $0.command { name } else { nil } }
+    guard !byHand.isEmpty else { return nil }
+    var names: [String] = []
+    for case .saveAs(let name) in byHand.map(\.command) where !names.contains(name) { names.append(name) }
+    return names
   }
 }

@@ -2,6 +2,7 @@
 import Foundation
 import Run
 import RunFile
+import Synchronization
 import Training
 
 extension TrainingSession {
@@ -17,9 +18,10 @@ extension TrainingSession {
     let step = try Self.step(target, at: present, in: address.folder)
     var (checkpoint, _) = try StoredRun.checkpoint(in: address.folder, step: step)
     let name = try RunName.nextBranch(of: address.name, in: address.runs)
-    // The checkpoint that the session began with does not have what the session began with: the values of a command line, and the
-    // rate that the guard gave a branch.
-    let beginning = step == request.past?.step ? request.past : nil
+    // What this session added at its start is not in the checkpoint that it started from: values from the command line, and the
+    // guard's rate.
+    let isStart = step == request.past?.step && !startIsSaved.load(ordering: .relaxed)
+    let beginning = isStart ? request.past : nil
     var recipe = checkpoint.recipe
     var past = RunRequest.Past(start: Handoff(nil), edits: [])
     past.step = step
@@ -38,6 +40,7 @@ extension TrainingSession {
       (past.weights, past.heldRate, past.prompt) = (beginning.weights, beginning.heldRate, beginning.prompt)
       let changed = RunSetting.allCases.filter { $0.value(in: recipe) != $0.value(in: request.recipe) }
       for setting in changed { checkpoint.state.settings?[setting.key] = nil }
+      if checkpoint.state.prompt != request.recipe.sample.prompt { checkpoint.state.prompt = nil }
       recipe = request.recipe
     }
     // A run that was made longer since has its checkpoint's end behind it.

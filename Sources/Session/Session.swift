@@ -20,6 +20,8 @@ package final class TrainingSession: Sendable {
   private let control = Mutex<ControlServer?>(nil)
   private let setup = SessionSetup()
   private let screen = Mutex(false)
+  /// Whether this session has saved the step with which it began: its checkpoint is this session's then.
+  let startIsSaved = Atomic(false)
   /// What the run began with, and the session that follows this one.
   private let following = Mutex<(began: Beginning?, next: RunRequest?)>((nil, nil))
 
@@ -48,10 +50,11 @@ package final class TrainingSession: Sendable {
   /// - Throws: `UserError` when the trainer's thread cannot be made.
   package func start() throws {
     for change in request.past?.weights ?? [] { requests.send(.weight(change), by: .commandLine) }
+    // A factor is one of the rate that is held.
+    if let rate = request.past?.heldRate { requests.send(.rate(.to(rate)), by: .commandLine) }
     if let past = request.past, let factor = past.rateFactor {
       requests.send(.rate(.times(factor)), by: past.branchActor)
     }
-    if let rate = request.past?.heldRate { requests.send(.rate(.to(rate)), by: .commandLine) }
     // Deep calls are rare and large frames are not: 16 MiB is never the limit.
     let made = try WorkerThread("trainer", stackSize: 1 << 24) { [self] in train() }
     thread.withLock { $0 = made }
@@ -152,7 +155,10 @@ package final class TrainingSession: Sendable {
         obeying: requests.mailbox, replaying: request.past?.edits ?? [], isAttended: isAttended,
         to: Trainer.Outlets(
           report: { [hub] in hub.publish($0) },
-          save: { [entries] in entries.send(.checkpoint(Handoff($0), answering: $1)) },
+          save: { [self] in
+            if $0.state.step == request.past?.step { startIsSaved.store(true, ordering: .relaxed) }
+            entries.send(.checkpoint(Handoff($0), answering: $1))
+          },
           spare: { [buffers] in buffers.take() },
           goBack: { [self] in try prepareBranch(from: $0, at: $1, by: $2, rateFactor: $3) },
           progress: { [hub] in hub.tell(.evaluating(done: $0, total: $1)) },

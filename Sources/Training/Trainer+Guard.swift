@@ -203,7 +203,8 @@ extension Trainer {
     guard let sound else {
       return " — begin again with a lower schedule.rate, since there is no sound checkpoint to go back to"
     }
-    // Half of the rate that failed, or of the recipe's where commands had raised it. The checkpoint's factor goes on from there.
+    // Half of the rate that failed, or half of the recipe's if commands had raised it, divided by the checkpoint's factor, which stays in
+    // force after a resume.
     let isOwn = sound.run == name && sound.step == guarded.soundStep
     let rate = recipe.schedule.rate / 2 * min(state.rateFactor, 1) / (isOwn ? guarded.soundFactor : 1)
     return

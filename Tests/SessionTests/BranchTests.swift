@@ -87,6 +87,31 @@ extension SessionTests {
     #expect(mine.weights == its.weights && mine.secondMoments == its.secondMoments)
   }
 
+  @Test func `what is saved where a branch began is what a branch of it begins with`() throws {
+    var recipe = folder.recipe(steps: 40)
+    (recipe.save.every, recipe.save.keep) = (10, 0)
+    func isSaved(_ event: Event, _ step: Int) -> Bool {
+      if case .occurred(let occurrence) = event { occurrence.kind == .saved && occurrence.step == step } else { false }
+    }
+    let readers = try follow(folder.request("elm", recipe), isPaused: true) { session, reader, place in
+      switch place {
+      case 0:
+        session.requests.send(.until(.step(20)), by: .key)
+        reader.read { isSaved($0, 20) }
+        session.requests.send(.back(.step(20)), by: .key)
+      case 1:
+        session.requests.send(.rate(.times(0.5)), by: .key)
+        let saved = session.requests.send(.saveAs("half"), by: .key)
+        reader.read { $0.answers(saved) }
+        session.requests.send(.back(.named("half")), by: .key)
+      default: session.requests.send(.proceed, by: .key)
+      }
+    }
+    try #require(readers.count == 3)
+    let rate = try #require(readers[2].steps.first?.rate)
+    #expect(abs(rate / recipe.scheduledRate(at: 20) - 0.5) < 1e-9, "\(rate)")
+  }
+
   @Test func `a run without a checkpoint refuses to go back, and goes on`() throws {
     let session = TrainingSession(folder.request("young", folder.recipe(steps: 1_000_000)), isAttended: true)
     var reader = Reader(session.hub.subscribe())

@@ -113,11 +113,11 @@ extension SessionTests {
       #expect(statuses[way] == statuses[.key])
       #expect(traces[way] == traces[.key], "\(way)")
     }
-    // The run has plain cross-entropy, no teacher and no second head.
+    // The run has plain cross-entropy, no teacher, no second head and no third probe.
     let shapes = ["prefix 0.1", "beta 0.5", "head 0.1", "tail -0.1", "teacher 0.2"].map { "ntp \($0): refused" }
     #expect(
       statuses[.key]?.filter { $0.hasSuffix("refused") } == shapes + [
-        "detach: refused", "weight mtp-2 1: refused", "until 1: refused",
+        "probe 3: refused", "detach: refused", "weight mtp-2 1: refused", "until 1: refused",
       ])
   }
 

@@ -74,10 +74,10 @@ extension TrainerTests {
   }
 
   @Test func `a refusal names the command that it refuses`() throws {
-    let asked: [Command] = [.rate(.times(1e9)), .weight(WeightChange(.top, to: -1)), .save, .save]
+    let asked: [Command] = [.rate(.times(1e9)), .weight(WeightChange(.top, to: -1)), .probe(99)]
     let occurrences = try Tiny.train(Tiny.recipe, asking: asked + [.stop(saving: false)]).log.occurrences
     #expect(occurrences.map(\.kind) == [.refused, .refused, .refused])
-    #expect(occurrences.map(\.key) == ["rate", "top", "save"] && occurrences.allSatisfy { $0.actor == .key })
+    #expect(occurrences.map(\.key) == ["rate", "top", "probe"] && occurrences.allSatisfy { $0.actor == .key })
   }
 
   @Test func `a change by more than ten times needs a yes, however many commands make it`() throws {

@@ -92,7 +92,7 @@ package struct GuardState: Codable, Sendable, Equatable {
     guard isJudged else { return }
     lowest = min(lowest, recent)
     high = recent > limit ? high + 1 : 0
-    // Weights that came to harm are sound again when they are nearly as good as they were, not when they are less bad.
+    // Spoilt weights count as sound again only when the loss is near its lowest; below the limit is not enough.
     if isSpoilt { isHarmed = true } else if recent <= 1.1 * lowest + 0.1 { isHarmed = nil }
   }
 }

@@ -2,7 +2,7 @@
 import Run
 
 extension StoredRun {
-  /// All events in order, for a dashboard.
+  /// All events in order, for a dashboard. Occurrences are without the number of tokens.
   package func events() throws -> [Event] {
     let store = try open()
     let others = try others(store)
@@ -12,7 +12,7 @@ extension StoredRun {
     return events
   }
 
-  /// All events except steps, in order. Steps are not read.
+  /// All events except steps, in order. Of the steps, those are read whose tokens an occurrence has.
   package func happenings() throws -> [Event] {
     let store = try open()
     var tokens = try TokenReader(store)

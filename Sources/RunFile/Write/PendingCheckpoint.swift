@@ -31,7 +31,7 @@ package final class PendingCheckpoint: @unchecked Sendable {
     self.checkpoint = consume checkpoint
     self.place = place
     self.number = number
-    // Whoever wants the best one wants one to go on from.
+    // `back best` must lead to weights that training can continue from.
     self.isBest = isBest && !isSpoilt
     self.sequence = sequence
     self.origin = origin

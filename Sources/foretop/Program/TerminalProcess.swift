@@ -49,15 +49,15 @@ enum TerminalProcess {
     return nil
   }
 
-  /// True for a signal to this process alone. Ctrl-C is for the command, which has it from the terminal.
+  /// True for a signal to this process alone. Those of ctrl-C and ctrl-\ are for the command, which has them from the terminal.
   private static func isPassedOn(_ signal: CInt) -> Bool {
-    signal != SIGINT && (signal == SIGHUP || Signals.isStop(signal))
+    signal != SIGINT && signal != SIGQUIT && (signal == SIGHUP || Signals.isStop(signal))
   }
 
   /// Waits until a command has ended.
   /// - Returns: its exit status, as a shell counts it, and the first signal that was passed on.
   private static func wait(for process: pid_t, passing signals: borrowing Signals) -> (ending: CInt, signal: CInt?) {
-    // It tells when the command has ended, and leaves the command's number to it until then.
+    // The thread wakes this one when the command has ended, and leaves the reaping to this one.
     let thread = try? WorkerThread("command") {
       var information = siginfo_t()
       while waitid(P_PID, id_t(process), &information, WEXITED | WNOWAIT) < 0 && errno == EINTR {}

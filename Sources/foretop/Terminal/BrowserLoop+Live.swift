@@ -31,7 +31,7 @@ struct FollowedRun {
   /// Takes the messages of the connection.
   mutating func take() -> [AttachedRun.Message] { connection?.take(&splice) ?? [] }
 
-  /// Notes as what the run goes on.
+  /// Remembers the name of the branch on which the run continues.
   mutating func note(_ event: Event) {
     switch event {
     case .began: branch = nil
@@ -84,7 +84,11 @@ extension BrowserLoop {
     if !isBranch { pass(reading.events) }
     view!.content.dashboard?.know(checkpoints: reading.checkpoints)
     // Between two sessions nobody listens for a moment: the next look follows.
-    guard case .success(let connection) = connection else { return }
+    guard case .success(let connection) = connection else {
+      // This one may have gone back as well before anybody looked.
+      if view!.content.dashboard?.isEnded == true, let branch = followed!.branch { follow(branch) }
+      return
+    }
     followed!.connection = connection
     let sentence =
       isBranch
@@ -164,7 +168,7 @@ extension BrowserLoop {
     guard case .occurred(let occurrence) = event, occurrence.kind == .saved else { return }
     // Others may have been removed for it.
     let steps = try? StoredRun.checkpointSteps(in: "\(folder.runs)/\(followed!.name)")
-    view!.content.dashboard?.know(checkpoints: steps ?? [])
+    if let steps { view!.content.dashboard?.know(checkpoints: steps) }
   }
 
   /// Has the files read for the events that the connection left out.

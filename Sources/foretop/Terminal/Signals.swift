@@ -40,8 +40,11 @@ struct Signals: ~Copyable {
   static func endEarly() {
     var action = sigaction()
     action.__sigaction_handler.sa_handler = { signal in _exit(128 + signal) }
-    take([SIGINT, SIGTERM, SIGHUP] + EndingSignal.requests, by: action)
+    take(ends, by: action)
   }
+
+  /// The signals that ask a process to end.
+  static let ends = [SIGINT, SIGTERM, SIGHUP] + EndingSignal.requests
 
   /// Takes signals on a stack of their own; those that are ignored already stay so, as nohup and shells demand. oneDNN's products for
   /// AVX2 point the stack register at a buffer of the heap: a handler on that stack would write over what lies before the buffer.

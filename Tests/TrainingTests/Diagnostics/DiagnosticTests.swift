@@ -131,7 +131,11 @@ import Transformer
     for threads in [2, 3] {
       let several = try numbers(threads: threads)
       #expect(several.losses.map(\.loss) == one.losses.map(\.loss))
-      #expect(several.diagnostics == one.diagnostics, "\(threads) threads")
+      // Threads divide the rows of a product, and on some CPUs oneDNN rounds a product by its number of rows.
+      #expect(several.diagnostics.map(\.path) == one.diagnostics.map(\.path))
+      for (a, b) in zip(several.diagnostics, one.diagnostics) {
+        #expect(abs(a.value - b.value) <= 1e-6 * max(abs(b.value), 1), "\(threads) threads: \(a) and \(b)")
+      }
     }
   }
 

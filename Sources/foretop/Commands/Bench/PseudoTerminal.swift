@@ -50,25 +50,35 @@ final class PseudoTerminal {
     for (name, value) in environment { variables[name] = value }
     for name in absent { variables[name] = nil }
     var child: pid_t = 0
+    Self.endWithThisProcess()
+    // A signal that comes meanwhile finds the process that is being started.
+    var (all, before) = (sigset_t(), sigset_t())
+    sigfillset(&all)
+    pthread_sigmask(SIG_BLOCK, &all, &before)
     let failure = ChildProcess.withWords(arguments) { words in
       ChildProcess.withWords(variables.map { "\($0)=\($1)" }) {
         posix_spawn(&child, arguments[0], &actions, &attributes, words, $0)
       }
     }
+    if failure == 0 { startedProcess.store(child, ordering: .sequentiallyConsistent) }
+    pthread_sigmask(SIG_SETMASK, &before, nil)
     guard failure == 0 else {
       close(master)
       throw UserError(.unavailable, "cannot start \(arguments[0]): \(String(cString: strerror(failure)))")
     }
     // Last: only what is complete is let go of, and a process 0 would be this process's whole group.
     process = child
-    startedProcess.store(process, ordering: .sequentiallyConsistent)
+  }
+
+  /// Ends what runs on the terminal when a signal ends this process.
+  private static func endWithThisProcess() {
     var action = sigaction()
     action.__sigaction_handler.sa_handler = { signal in
       let process = startedProcess.load(ordering: .sequentiallyConsistent)
       if process > 0 { kill(process, SIGKILL) }
       _exit(128 + signal)
     }
-    Signals.take([SIGINT, SIGTERM, SIGHUP] + EndingSignal.requests, by: action)
+    Signals.take(Signals.ends, by: action)
   }
 
   deinit {
@@ -136,7 +146,10 @@ final class PseudoTerminal {
     while status == nil {
       if Clock.now - start > 60 { kill(process, SIGKILL) }
       var status: CInt = 0
-      if waitpid(process, &status, WNOHANG) == process { self.status = status }
+      if waitpid(process, &status, WNOHANG) == process {
+        startedProcess.store(0, ordering: .sequentiallyConsistent)
+        self.status = status
+      }
       _ = try? read(for: 0.02)
     }
     return status ?? 0

@@ -160,7 +160,7 @@ enum InspectPart: String, ExpressibleByArgument, CaseIterable {
 }
 
 extension Event {
-  /// The event, as one that has a line: an answer has one where it alone tells who asked.
+  /// The event, with a `done` answer turned into a notice if no other line names who asked.
   fileprivate var withAnswersSaid: Event {
     guard case .occurred(var occurrence) = self, occurrence.kind == .done else { return self }
     let tells = [Command.proceed, .save].map(\.word).contains(occurrence.key) && occurrence.actor != .program
