@@ -42,14 +42,14 @@ def test_going_back_to_where_a_branch_began_keeps_what_it_began_with():
         recipe = objects(command("inspect", name, "recipe", "--json"))[0]
         assert recipe["optimizer"]["clip"] == 0.25 and recipe["steps"] == 1000000, recipe
     # What the branch began with is in its log, from where a replay takes it.
-    replayed = run(command("replay", "begun~4", "--threads", "1", "--to", "60"))
+    replayed = run(command("replay", "begun~4", "--to", "60"))
     assert "to the bit" in replayed.stdout, replayed.stdout
 
 
 def test_the_guard_halves_the_rate_that_a_session_began_with_and_advice_goes_below_the_rate_that_failed():
     wild = ["--set", "guard.on=nonfinite,spike", "--set", "guard.does=back", "--set", "guard.most=1", "--set", "optimizer.clip=0"]
     run(train("calm", *SMALL, "--steps", "120", "--set", "save.every=60", "--headless"))
-    rate = 40.0
+    rate = 1.0
     failed = run(command("branch", "calm", "--step", "60", "--name", "wild", *wild, "--set", f"schedule.rate={rate}",
                          "--set", "schedule.kind=constant", "--set", "schedule.warmup=0", "--threads", "1", "--headless"), status=1)
     said = failed.stdout + failed.stderr
