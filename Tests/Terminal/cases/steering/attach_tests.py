@@ -137,7 +137,9 @@ def test_attached_screens_list_the_checkpoints_and_follow_the_branch():
                 screen.wait_for(re.compile(rf"paused  \(attached {two.process.pid}\)"))
             one.type("r")
             one.wait_for(lambda screen: listed(screen) == [first])
+            # Another key right behind the escape would make one key of both.
             one.type("\x1b")
+            one.wait_for(lambda screen: not listed(screen))
             one.leave()
             two.leave()
         stop("forked~2", process)
