@@ -1,4 +1,5 @@
 // Palettes, which give roles their colours, for dark and light backgrounds and for terminals of every depth.
+import Synchronization
 
 /// The number of colours that a terminal shows.
 package enum ColourDepth: String, Sendable, CaseIterable { case truecolor, palette256 = "256", palette16 = "16", mono }
@@ -42,20 +43,26 @@ package struct Palette: Sendable, Equatable {
     return near.mixed(with: far, share)
   }
 
-  /// The inks of every role and tone in 256 colours, by the palette's name: 32 a role, by place, and those behind a line after them.
-  private static let inks256: [String: [UInt8]] = Dictionary(
-    uniqueKeysWithValues: all.map { palette in
-      (palette.name, Role.allCases.flatMap { palette.inks256(of: $0) })
-    })
+  /// The inks of roles and tones in 256 colours that were asked for, by the palette's name; 0 where none was.
+  private static let inks256 = Mutex<[String: [UInt8]]>([:])
 
-  private func inks256(of role: Role) -> [UInt8] {
-    guard let colour = self[role] ?? self[.faint] else { return [] }
-    let places = 1...Tone.farthest
-    let shades = IndexedColour.ramp(places.map { shade($0, of: colour) })
-    let behind = (0...Tone.farthest).map { place in
-      self.colour(of: Style(role, tone: Tone(place: place, isBehind: true))) ?? colour
+  /// The ink of a style in 256 colours. A role's ramp is looked for once: it takes a millisecond.
+  private func ink256(_ style: Style, _ colour: RGB) -> UInt8 {
+    let (places, place) = (Tone.farthest + 1, Int(style.tone.place))
+    let start = Int(style.role.rawValue) * 2 * places
+    let index = start + place + (style.tone.isBehind ? places : 0)
+    if let known = Self.inks256.withLock({ $0[name]?[index] }), known > 0 { return known }
+    let isOfRamp = place > 0 && !style.tone.isBehind
+    let own = self[style.role] ?? self[.faint] ?? colour
+    let found =
+      isOfRamp ? IndexedColour.ramp((1...Tone.farthest).map { shade($0, of: own) }) : [colour.nearest256]
+    return Self.inks256.withLock { inks in
+      var row = inks[name] ?? [UInt8](repeating: 0, count: Role.allCases.count * 2 * places)
+      let first = isOfRamp ? start + 1 : index
+      row.replaceSubrange(first..<first + found.count, with: found)
+      inks[name] = row
+      return row[index]
     }
-    return [colour.nearest256] + shades + behind.map(\.nearest256)
   }
 
   private var background: RGB { isLight ? RGB(255, 255, 255) : RGB(16, 18, 22) }
@@ -66,9 +73,7 @@ package struct Palette: Sendable, Equatable {
     guard let colour = colour(of: style) else { return .terminal }
     switch depth {
     case .truecolor: return .rgb(colour)
-    case .palette256:
-      let place = Int(style.role.rawValue) * 2 * (Tone.farthest + 1) + Int(style.tone.place)
-      return .indexed(Self.inks256[name]?[place + (style.tone.isBehind ? Tone.farthest + 1 : 0)] ?? colour.nearest256)
+    case .palette256: return .indexed(ink256(style, colour))
     case .palette16: return sixteen(style.role).map { .indexed($0) } ?? .terminal
     case .mono: return .terminal
     }
