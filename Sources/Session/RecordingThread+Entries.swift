@@ -194,13 +194,14 @@ extension RecordingThread {
 
   private func publish(_ notices: [Occurrence]) { for notice in notices { hub.publish(.occurred(notice)) } }
 
-  /// Publishes answers. No two of them have the same time, by which they are told apart.
-  private func publish(answers: [Occurrence]) {
+  /// Answers of which no two have the same time, by which they are told apart.
+  private func spaced(_ answers: [Occurrence]) -> [Occurrence] {
     var last = -Double.infinity
-    for var answer in answers {
+    return answers.map { answer in
+      var answer = answer
       answer.time = max(answer.time, last + 1e-6)
       last = answer.time
-      hub.publish(.occurred(answer))
+      return answer
     }
   }
 
@@ -212,12 +213,9 @@ extension RecordingThread {
     for number in answered.keys { disk.saving[number] = nil }
     var lines: [Occurrence] = []
     func say(as name: String?, answering request: Request?) {
-      // No two of them have the same time, by which they are told apart.
-      let time = max(Date().timeIntervalSince1970, (lines.last?.time ?? 0) + 1e-6)
-      var saved = stored.occurrence(at: time, as: name)
+      var saved = stored.occurrence(at: Date().timeIntervalSince1970, as: name)
       if let request { (saved.actor, saved.request) = (request.actor, request.id) }
       lines.append(saved)
-      publish(recorder.finish(saved))
     }
     let own = answered.values.filter { $0.step == stored.step }.flatMap(\.requests)
     var answers: [Occurrence] = []
@@ -242,7 +240,9 @@ extension RecordingThread {
             + "in its place, without the name")
       }
     }
-    publish(answers: lines + answers.sorted { ($0.request ?? 0) < ($1.request ?? 0) })
+    let all = spaced(lines + answers.sorted { ($0.request ?? 0) < ($1.request ?? 0) })
+    for saved in all.prefix(lines.count) { publish(recorder.finish(saved)) }
+    publish(all)
   }
 
   /// Answers requests for the state that was handed over last, when it is stored.
@@ -252,12 +252,12 @@ extension RecordingThread {
       disk.saving[number]?.requests += requests
       return
     }
-    publish(
-      answers: requests.map { request in
-        disk.stored == number
-          ? request.answer(.done, at: step, "save: done: already saved at step \(step)")
-          : request.answer(.refused, at: step, "the checkpoint of step \(step) could not be written")
-      })
+    let answers = requests.map { request in
+      disk.stored == number
+        ? request.answer(.done, at: step, "save: done: already saved at step \(step)")
+        : request.answer(.refused, at: step, "the checkpoint of step \(step) could not be written")
+    }
+    publish(spaced(answers))
   }
 
   /// Hands the pending confirmations to the sync thread.
@@ -286,7 +286,7 @@ extension RecordingThread {
     let failure = Occurrence(
       .failure, step: step, time: Date().timeIntervalSince1970, request: requests.first?.id,
       text: "the checkpoint is not saved: \(error.message)\(advice)")
-    publish(answers: [failure] + requests.dropFirst().map { $0.answer(.refused, at: step, failure.text) })
+    publish(spaced([failure] + requests.dropFirst().map { $0.answer(.refused, at: step, failure.text) }))
     if !recorder.noticesComeBack { record(.occurred(failure), with: recorder) }
   }
 }

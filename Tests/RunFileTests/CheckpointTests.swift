@@ -46,7 +46,7 @@ extension RunFileTests {
       try recorder.close(.stopped)
       let run = try StoredRun(opening: folder)
       #expect(try run.bestStep() == 20)
-      #expect([20, 30, 40].map(run.isSpoilt) == [false, false, true])
+      #expect([20, 30, 40].map { run.verdict(onCheckpoint: $0)?.isSpoilt } == [false, false, true])
     }
 
     @Test func `a checkpoint that another program wrote into is said to be that`() throws {

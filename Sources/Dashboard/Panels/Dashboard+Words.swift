@@ -55,12 +55,11 @@ extension Dashboard {
   }
 
   private static let askedIndent = "         "
-  private static let askedPrefix = "asked: "
 
   /// What was asked and is not answered yet, the newest last: as few lines as possible, so that what was asked pushes no alert out.
   private func askedLines(most: Int, columns: Int) -> [[Span]] {
     var wishes: [(text: String, count: Int)] = []
-    for text in asked.map({ $0.text.replacing(Self.askedPrefix, with: "", maxReplacements: 1) }) {
+    for text in asked.map(\.wish) {
       if wishes.last?.text == text { wishes[wishes.count - 1].count += 1 } else { wishes.append((text, 1)) }
     }
     let indent = columns < 50 ? "" : Self.askedIndent
@@ -70,7 +69,7 @@ extension Dashboard {
       if let last = lines.last, (indent + last.text + " · " + text).width <= columns {
         lines[lines.count - 1] = ("\(last.text) · \(text)", last.count + wish.count)
       } else {
-        lines.append((Self.askedPrefix + text, wish.count))
+        lines.append((Asked.word + text, wish.count))
       }
     }
     let hidden = lines.dropLast(most).reduce(0) { $0 + $1.count }

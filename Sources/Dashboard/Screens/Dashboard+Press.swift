@@ -199,11 +199,11 @@ extension Dashboard {
 
   /// Remembers a command as waiting and returns it.
   mutating func ask(_ command: Command, by actor: Occurrence.Actor = .key, isSure: Bool = false) -> Command {
-    var text = "asked: " + command.asking
+    var wish = command.asking
     if case .rate(let change) = command, let rate = expectedRate {
-      text = "asked: rate \(Figure.rate(change.applied(to: rate)))"
+      wish = "rate \(Figure.rate(change.applied(to: rate)))"
     }
-    asked.append(Asked(command: command, text: text, actor: actor, isSure: isSure))
+    asked.append(Asked(command: command, wish: wish, actor: actor, isSure: isSure))
     // A bound on memory, should the trainer never answer.
     if asked.count > 50 { asked.removeFirst() }
     return command

@@ -217,9 +217,14 @@ package struct RunsScreen: Sendable, KeyedScreen {
 
   /// Sets the filter's text and the mistake in it; `problem` is empty for a filter without a mistake.
   package mutating func useFilter(_ text: String, problem: String) {
-    // The option's name is for the command line.
-    (filter, self.problem) = (text, problem.replacing("--filter ", with: "filter "))
+    (filter, self.problem) = (text, Self.onScreen(problem))
   }
+
+  /// Says why a filter is refused.
+  package mutating func refuseFilter(_ problem: String) { message = Self.onScreen(problem).harmlessLine }
+
+  /// A mistake in a filter without the option's name, which is for the command line.
+  private static func onScreen(_ problem: String) -> String { problem.replacing("--filter ", with: "filter ") }
 
   package var chosenName: String? { names.indices.contains(chosen) ? names[chosen] : nil }
   var chosenRow: RunRow? { chosenName.flatMap { rows[$0] } }

@@ -153,7 +153,8 @@ extension Ending.Reason {
 /// A command that was sent and is not done yet.
 struct Asked: Sendable, Equatable {
   var command: Command
-  var text: String
+  /// What is asked, without the word.
+  var wish: String
   var actor = Occurrence.Actor.key
   /// Whether the user was asked about a large change, and said yes.
   var isSure = false
@@ -161,6 +162,10 @@ struct Asked: Sendable, Equatable {
   var request: Int?
   /// Steps taken since: what no event answers is forgotten after a few.
   var age = 0
+
+  /// The word before what is asked.
+  static let word = "asked: "
+  var text: String { Self.word + wish }
 
   var isQuestion: Bool { if case .ask = command { true } else { false } }
 

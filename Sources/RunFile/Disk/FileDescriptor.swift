@@ -173,7 +173,7 @@ func unlessDamaged<Made>(_ body: () throws -> Made?) throws -> Made? {
 }
 
 /// Folders and the names in them.
-enum FileSystem {
+package enum FileSystem {
   /// Makes a folder that only its owner may enter.
   static func create(_ path: String) throws {
     guard mkdir(path, 0o700) == 0 else { throw Failure("create", path, .cannotCreate).error }
@@ -188,6 +188,16 @@ enum FileSystem {
   }
 
   static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+
+  /// The names in a folder that begin like this and end with the number of a process that is gone: it was killed before it could
+  /// remove them.
+  package static func abandonedNames(in folder: String, start: String) -> [String] {
+    // A folder that may not be listed may still be written to.
+    ((try? names(in: folder)) ?? []).filter { name in
+      guard name.hasPrefix(start), let process = pid_t(name.dropFirst(start.count)) else { return false }
+      return kill(process, 0) != 0 && errno == ESRCH
+    }
+  }
 
   /// The sorted names in a folder; empty if the folder does not exist.
   static func names(in path: String) throws -> [String] {

@@ -21,7 +21,9 @@ enum TemporaryFile {
   static func writing(beside path: String, _ body: (_ aside: String) throws -> Void) throws {
     let folder = path.parentFolder
     let start = ".\((path as NSString).lastPathComponent).new"
-    removeAbandoned(in: folder.isEmpty ? "." : folder, start: start)
+    for name in FileSystem.abandonedNames(in: folder.isEmpty ? "." : folder, start: start) {
+      unlink((folder as NSString).appendingPathComponent(name))
+    }
     let aside = (folder as NSString).appendingPathComponent(start + String(getpid()))
     unlink(aside)
     try removing([aside]) {
@@ -106,13 +108,5 @@ enum TemporaryFile {
       sigaction(signal, &old, nil)
     }
     state.before = []
-  }
-
-  private static func removeAbandoned(in folder: String, start: String) {
-    // A folder that may not be listed may still be written to.
-    for name in (try? FileSystem.names(in: folder)) ?? [] where name.hasPrefix(start) {
-      guard let process = pid_t(name.dropFirst(start.count)), kill(process, 0) != 0, errno == ESRCH else { continue }
-      unlink(folder + "/" + name)
-    }
   }
 }

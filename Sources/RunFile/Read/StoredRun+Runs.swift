@@ -161,7 +161,8 @@ extension StoredRun {
       summary.tokens = report.tokens
       summary.last = report.losses
       summary.rate = report.rate
-      summary.tokensPerSecond = try recentSpeed(store, weights) ?? report.tokensPerSecond
+      // What is wrong with the rows before the last one is told by whoever reads them.
+      summary.tokensPerSecond = (try? recentSpeed(store, weights)) ?? report.tokensPerSecond
     }
     let evaluations = try evaluations(store, weights).map(\.evaluation)
     summary.heldOut = evaluations.last?.losses ?? []

@@ -166,8 +166,13 @@ package struct StoredRun: Sendable {
     CheckpointFolder(folder).newestSound(1, of: try checkpointSteps(in: folder).filter { $0 < step }).first
   }
 
-  /// Whether the weights of a checkpoint came to harm; nil where it cannot be read now.
-  package func isSpoilt(checkpoint step: Int) -> Bool? { CheckpointFolder(folder).isSpoilt(step) }
+  /// What a checkpoint says of its loss and its weights: whether it is the best so far, with sound weights, and whether these came to
+  /// harm; nil where it cannot be read now.
+  package func verdict(onCheckpoint step: Int) -> (isBest: Bool, isSpoilt: Bool)? {
+    (try? CheckpointFile.summary(CheckpointFolder(folder).path(of: step))).map {
+      ($0.isBest && !$0.isSpoilt, $0.isSpoilt)
+    }
+  }
 
   /// The steps of finished checkpoints, in order.
   package static func checkpointSteps(in folder: String) throws -> [Int] {

@@ -270,7 +270,7 @@ struct BrowserLoop: ~Copyable {
         try catalog?.use(filter: text)
         list()
       } catch {
-        view!.content.runs?.message = "\(error)".replacing("--filter ", with: "filter ").harmlessLine
+        view!.content.runs?.refuseFilter("\(error)")
       }
     case .sortNext:
       try? catalog?.sortNext()

@@ -2,11 +2,14 @@
 import Foundation
 import Glibc
 import Run
+import RunFile
 
 enum BenchFolder {
   /// Makes a folder within `runs` for the duration of `body`.
   static func with<Result>(_ name: String, in runs: String, _ body: (String) throws -> Result) throws -> Result {
-    removeAbandoned("\(name)-", in: runs)
+    for old in FileSystem.abandonedNames(in: runs, start: "\(name)-") {
+      try? FileManager.default.removeItem(atPath: (runs as NSString).appendingPathComponent(old))
+    }
     let folder = (runs as NSString).appendingPathComponent("\(name)-\(getpid())")
     do {
       try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
@@ -16,14 +19,6 @@ enum BenchFolder {
     }
     defer { try? FileManager.default.removeItem(atPath: folder) }
     return try body(folder)
-  }
-
-  /// Removes the folders that killed processes left.
-  private static func removeAbandoned(_ start: String, in runs: String) {
-    for name in (try? FileManager.default.contentsOfDirectory(atPath: runs)) ?? [] where name.hasPrefix(start) {
-      guard let process = pid_t(name.dropFirst(start.count)), kill(process, 0) != 0, errno == ESRCH else { continue }
-      try? FileManager.default.removeItem(atPath: (runs as NSString).appendingPathComponent(name))
-    }
   }
 
   /// Writes words that nobody wrote, the same every time.

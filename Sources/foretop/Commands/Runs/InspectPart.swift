@@ -123,18 +123,17 @@ enum InspectPart: String, ExpressibleByArgument, CaseIterable {
     let checkpoints = try archive.checkpoints()
     var losses: [Int: Evaluation] = [:]
     for evaluation in try archive.evaluations() { losses[evaluation.step] = evaluation }
-    let best = try? archive.bestStep()
+    let verdicts = checkpoints.map { archive.verdict(onCheckpoint: $0.step) }
+    let best = verdicts.lastIndex { $0?.isBest == true }.map { checkpoints[$0].step }
     if isJSON {
-      for checkpoint in checkpoints {
+      for (checkpoint, verdict) in zip(checkpoints, verdicts) {
         var members = [
           JSON.Member("step", .integer(checkpoint.step)), JSON.Member("bytes", .integer(checkpoint.bytes)),
           JSON.Member("time", .double(checkpoint.time)), JSON.Member("file", .text(checkpoint.file)),
           JSON.Member("heldout", .object(losses[checkpoint.step]?.losses.json ?? [])),
           JSON.Member("isBest", .flag(checkpoint.step == best)),
         ]
-        if let isSpoilt = archive.isSpoilt(checkpoint: checkpoint.step) {
-          members.append(JSON.Member("isSpoilt", .flag(isSpoilt)))
-        }
+        if let verdict { members.append(JSON.Member("isSpoilt", .flag(verdict.isSpoilt))) }
         if let name = archive.keptName(ofCheckpoint: checkpoint.step) {
           members += [JSON.Member("isKept", .flag(true))] + (name.isEmpty ? [] : [JSON.Member("name", .text(name))])
         }
@@ -146,11 +145,11 @@ enum InspectPart: String, ExpressibleByArgument, CaseIterable {
       print("run “\(archive.name)” has no checkpoint")
       return
     }
-    let rows = checkpoints.map { checkpoint in
+    let rows = zip(checkpoints, verdicts).map { checkpoint, verdict in
       [
         Figure.grouped(checkpoint.step), Figure.bytes(Double(checkpoint.bytes)), Clock.date(checkpoint.time),
         (losses[checkpoint.step].map { $0.losses.words } ?? "") + (checkpoint.step == best ? "  best" : "")
-          + (archive.isSpoilt(checkpoint: checkpoint.step) == true ? "  spoilt" : "")
+          + (verdict?.isSpoilt == true ? "  spoilt" : "")
           + (archive.keptName(ofCheckpoint: checkpoint.step).map { $0.isEmpty ? "  kept" : "  kept as \($0)" } ?? ""),
         checkpoint.file,
       ]
