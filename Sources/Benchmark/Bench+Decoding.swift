@@ -77,7 +77,7 @@ extension Bench {
 
   /// The seconds of greedy decoding after a prompt; reading the prompt is not included.
   private static func write(
-    _ model: borrowing Transformer, after prompt: [Int32], tokens count: Int, texts: Int
+    _ model: Transformer, after prompt: [Int32], tokens count: Int, texts: Int
   ) throws -> Double {
     var decoder = try Decoder(model.configuration, texts: texts)
     try decoder.read(prompt, by: model)
@@ -94,7 +94,7 @@ extension Bench {
   /// The mean seconds of a pass over `count` tokens, as in verification: each token's logits have the bits of a pass over that
   /// token alone. Mean of eight passes.
   private static func pass(
-    _ model: borrowing Transformer, after prompt: [Int32], tokens count: Int
+    _ model: Transformer, after prompt: [Int32], tokens count: Int
   ) throws -> Double {
     var decoder = try Decoder(model.configuration)
     try decoder.read(prompt, by: model)

@@ -54,7 +54,7 @@ extension Bench {
 
   /// The seconds in which a new decoder reads the prompt, including its own set-up.
   private static func time(
-    _ model: borrowing Transformer, _ body: (inout Decoder) throws -> Void
+    _ model: Transformer, _ body: (inout Decoder) throws -> Void
   ) throws -> Double {
     let configuration = model.configuration
     return try seconds {

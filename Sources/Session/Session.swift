@@ -120,7 +120,7 @@ package final class TrainingSession: Sendable {
       let place = try setup.begin(request)
       let problem = startControl()
       beforeText()
-      var trainer = try trainer()
+      let trainer = try trainer()
       defer { trainer.endOrders() }
       let beginning = try beginning(of: trainer)
       trainer.startGuarding(
@@ -177,7 +177,7 @@ package final class TrainingSession: Sendable {
   }
 
   /// What the session begins with.
-  private func beginning(of trainer: borrowing Trainer) throws -> Beginning {
+  private func beginning(of trainer: Trainer) throws -> Beginning {
     var beginning = trainer.beginning
     beginning.place = ComputingPlace(machine: Machine.kind, tokens: try trainer.corpus.fingerprint)
     beginning.parent = request.past?.parent(at: beginning.time)

@@ -58,7 +58,7 @@ struct HeldOutPass: ~Copyable {
   /// Measures the next batch; does nothing after the last.
   /// - Throws: `CorpusError` when the part cannot be read, or has changed.
   /// - Parameter diagnostics: that look at the rows too; nil where none are due.
-  mutating func next(_ model: borrowing Transformer, for diagnostics: DiagnosticPass? = nil) throws(CorpusError) {
+  mutating func next(_ model: Transformer, for diagnostics: DiagnosticPass? = nil) throws(CorpusError) {
     let context = model.configuration.context
     let first = batches.window * context
     guard let batch = try batches.next() else { return }

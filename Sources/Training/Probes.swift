@@ -56,7 +56,7 @@ struct Probes {
   }
 
   /// The head's current ranking at every probe.
-  func samples(of model: borrowing Transformer, at step: Int, by tokenizer: Tokenizer) -> [OrderSample] {
+  func samples(of model: Transformer, at step: Int, by tokenizer: Tokenizer) -> [OrderSample] {
     var samples: [OrderSample] = []
     // A network that takes some rows of each batch takes the probes in turns.
     for first in Swift.stride(from: 0, to: count, by: model.rows) {

@@ -5,7 +5,7 @@ import Run
 import Transformer
 
 /// A trained network for evaluation and generation, without gradients.
-package struct TrainedNetwork: ~Copyable {
+package final class TrainedNetwork {
   let model: Transformer
   let recipe: Recipe
 

@@ -42,7 +42,7 @@ extension Trainer {
       + "socket"
   }
 
-  mutating func change(_ change: RateChange, for request: Request, _ outlets: Outlets) {
+  func change(_ change: RateChange, for request: Request, _ outlets: Outlets) {
     let step = changedStep
     guard !isInStep || step < recipe.steps else { return refuseLate("the rate", request, outlets) }
     let scheduled = scheduledRate(at: step)
@@ -80,7 +80,7 @@ extension Trainer {
           request: request.id, text: "rate \(Figure.rate(old)) → \(Figure.rate(new))\(why)")))
   }
 
-  mutating func change(_ change: WeightChange, for request: Request, _ outlets: Outlets) {
+  func change(_ change: WeightChange, for request: Request, _ outlets: Outlets) {
     let name = change.head.name
     guard heads.contains(change.head) else {
       return refuse(request, "the weight of \(name) cannot change: this network does not have that head", outlets)
@@ -119,7 +119,7 @@ extension Trainer {
 
   /// Makes the changes that waited for the end of a step. If the step was abandoned, the changes apply to the step that
   /// replaces it, and are reported again with the number of that step, at which a replay repeats them.
-  mutating func makeChanges(isTaken: Bool, _ outlets: Outlets) {
+  func makeChanges(isTaken: Bool, _ outlets: Outlets) {
     guard !changes.isEmpty else { return }
     let program = Request(.pause, by: .program)
     let why = " from step \(state.step + 1) on, which was not taken"

@@ -8,7 +8,7 @@ import Transformer
 extension Trainer {
   /// Hands over a copy of the state, unless the last copy was of the same state. If there is no memory for it now,
   /// saving stays due.
-  mutating func save(_ outlets: Outlets) {
+  func save(_ outlets: Outlets) {
     isSaveDue = false
     guard state != savedState else { return }
     var spare: Checkpoint?
@@ -31,7 +31,7 @@ extension Trainer {
   }
 
   /// - Returns: what was measured; nil where nothing was, which is reported.
-  @discardableResult mutating func evaluate(_ inbox: Inbox, _ outlets: Outlets) -> Evaluation? {
+  @discardableResult func evaluate(_ inbox: Inbox, _ outlets: Outlets) -> Evaluation? {
     guard corpus.heldOut.windows(of: recipe.model.context) > 0 else {
       // Once is enough: it does not change.
       if !hasToldOfNoHeldOut {
@@ -116,7 +116,7 @@ extension Trainer {
     return results.count == task.items.count ? Float(TaskSummary(results).accuracy) : nil
   }
 
-  mutating func look(_ outlets: Outlets) {
+  func look(_ outlets: Outlets) {
     guard let probes else { return }
     orderSamples = probes.samples(of: model, at: state.step, by: corpus.tokenizer)
     guard model.failure == nil else { return }
@@ -124,7 +124,7 @@ extension Trainer {
   }
 
   /// Reports the sample of a probe, with what the MTP heads expect at the same place.
-  private mutating func report(probe index: Int, _ outlets: Outlets) {
+  private func report(probe index: Int, _ outlets: Outlets) {
     guard let probes else { return }
     if orderSamples[index].further == nil, heads.contains(where: { $0.kind.target == .furtherToken }) {
       let expectation = model.expectation(after: probes.text(of: index), heads: heads, by: corpus.tokenizer)
@@ -135,7 +135,7 @@ extension Trainer {
   }
 
   /// - Returns: true if there is such a probe; otherwise the request was refused.
-  mutating func show(probe index: Int, for request: Request, _ outlets: Outlets) -> Bool {
+  func show(probe index: Int, for request: Request, _ outlets: Outlets) -> Bool {
     guard let probes else {
       refuse(
         request, "probe \(index + 1) cannot be shown: the network has no TOP head, or no text is held out", outlets)
@@ -155,7 +155,7 @@ extension Trainer {
   }
 
   /// - Parameter prompt: nil takes the recipe's.
-  mutating func write(_ inbox: Inbox, after prompt: String? = nil, _ outlets: Outlets) {
+  func write(_ inbox: Inbox, after prompt: String? = nil, _ outlets: Outlets) {
     guard heads.first == .ntp else { return }
     let tokenizer = corpus.tokenizer
     if let graphs = corpus.heldOut.graphs { return writePath(graphs, outlets) }

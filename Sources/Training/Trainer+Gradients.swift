@@ -21,7 +21,7 @@ struct TakenUpdate {
 extension Trainer {
   /// The gradients of the last step by part of the network, and its updates; empty where this session has taken no step since
   /// the weights were set, or has given up the last one.
-  mutating func groupGradients() -> [GroupGradient] {
+  func groupGradients() -> [GroupGradient] {
     if let measuredGradients, measuredGradients.step == state.step { return measuredGradients.groups }
     guard let takenUpdate, takenUpdate.step + 1 == state.step else { return [] }
     let tensors = model.parameters.layout.tensors

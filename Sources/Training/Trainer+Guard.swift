@@ -58,7 +58,7 @@ extension Trainer {
 
   /// Acts on a step that was not taken, or on weights that are spoilt.
   /// - Returns: how the session ends, where it does.
-  mutating func guardAgainst(_ cause: GuardCause, isAttended: Bool, _ outlets: Outlets) -> Ending? {
+  func guardAgainst(_ cause: GuardCause, isAttended: Bool, _ outlets: Outlets) -> Ending? {
     let spoilt = signOfSpoiltWeights(cause)
     let settings = recipe.guard
     let acts =
@@ -99,14 +99,14 @@ extension Trainer {
   }
 
   /// Remembers the weights' sizes, to see later whether they grow out of bounds.
-  mutating func noteSizes() { (guarded.soundSizes, guarded.sizesStep) = (tensorSizes(), state.step) }
+  func noteSizes() { (guarded.soundSizes, guarded.sizesStep) = (tensorSizes(), state.step) }
 
   /// Looks at the weights' sizes now and then. Small networks grow by much in thousands of steps, and are sound.
-  mutating func judgeSizesIfDue() {
+  func judgeSizesIfDue() {
     if isGuarded, state.step % Self.sizesEvery == 0 { judgeSizes() }
   }
 
-  private mutating func judgeSizes() {
+  private func judgeSizes() {
     guard guarded.judgedStep != state.step else { return }
     guarded.judgedStep = state.step
     let sizes = tensorSizes()
@@ -124,14 +124,14 @@ extension Trainer {
   }
 
   /// Remembers that the weights of now are sound, where they are; a checkpoint of them says so.
-  mutating func noteSoundWeights() {
+  func noteSoundWeights() {
     guard isGuarded else { return }
     judgeSizes()
     if state.guarded?.isSuspect != true { (guarded.soundStep, guarded.soundFactor) = (state.step, state.rateFactor) }
   }
 
   /// Leaves one batch out: the next step takes the one after it.
-  mutating func leaveBatchOut() -> Bool {
+  func leaveBatchOut() -> Bool {
     guard (try? batches.next()) != nil else {
       batches.goBack(to: state.window)
       return false
@@ -149,7 +149,7 @@ extension Trainer {
           text: "\(what); the batch is left out")))
   }
 
-  private mutating func goBackByItself(_ what: String, _ outlets: Outlets) -> Bool {
+  private func goBackByItself(_ what: String, _ outlets: Outlets) -> Bool {
     let request = Request(.back(.last), by: .guard)
     let factor = recipe.guard.rate
     for target in [guarded.soundStep.map(BackTarget.step), .last].compactMap({ $0 }) {
@@ -164,7 +164,7 @@ extension Trainer {
     return false
   }
 
-  private mutating func halt(_ text: String, isAttended: Bool, _ outlets: Outlets) {
+  private func halt(_ text: String, isAttended: Bool, _ outlets: Outlets) {
     isPaused = isAttended
     guarded.haltedAt = state.step
     stepsBeforePause = 0
@@ -186,7 +186,7 @@ extension Trainer {
     }
   }
 
-  private mutating func verdictOnBatch(_ cause: GuardCause) -> String {
+  private func verdictOnBatch(_ cause: GuardCause) -> String {
     if case .spoilt = cause { return "" }
     return ": a bad batch, since the weights are sound"
   }
@@ -215,7 +215,7 @@ extension Trainer {
   // MARK: Weights that came to harm
 
   /// What shows that the weights are spoilt, and not the batch bad; nil where they are sound.
-  private mutating func signOfSpoiltWeights(_ cause: GuardCause) -> String? {
+  private func signOfSpoiltWeights(_ cause: GuardCause) -> String? {
     let sizes = tensorSizes()
     if let exploded = explodedTensor(sizes) { return exploded }
     let judged = state.guarded
@@ -231,7 +231,7 @@ extension Trainer {
   }
 
   /// The loss of the first head on the next batch's first rows; the data position stays as it is.
-  private mutating func lossOfNextBatch() -> Float? {
+  private func lossOfNextBatch() -> Float? {
     defer { batches.goBack(to: state.window) }
     guard let batch = try? batches.next() else { return nil }
     return firstLoss(of: batch)

@@ -13,7 +13,7 @@ extension Trainer {
   ///   - report: hears of each step; with false the replay ends.
   /// - Returns: whether the last step was reached.
   /// - Throws: `UserError` when the machine cannot compute; `CorpusError` when the text cannot be read.
-  package mutating func replay(_ edits: [ReplayedCommand], to last: Int, report: (StepReport) throws -> Bool) throws
+  package func replay(_ edits: [ReplayedCommand], to last: Int, report: (StepReport) throws -> Bool) throws
     -> Bool
   {
     let inbox = Inbox(Mailbox<Request>())

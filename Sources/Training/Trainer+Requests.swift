@@ -7,7 +7,7 @@ extension Trainer {
   /// Carries out the waiting requests; waits while the run is paused, and while there is no memory for a checkpoint
   /// that is due.
   /// - Returns: the session's ending, if a request asked for it; otherwise nil.
-  mutating func obey(_ inbox: Inbox, _ outlets: Outlets) -> Ending? {
+  func obey(_ inbox: Inbox, _ outlets: Outlets) -> Ending? {
     while true {
       while let request = inbox.next() {
         if let ending = obey(request, inbox, outlets) { return ending }
@@ -25,7 +25,7 @@ extension Trainer {
   /// A checkpoint has the weights before the step. Requests that compute with the network or change a setting wait for
   /// the end of the step, and so do all later requests.
   /// - Returns: true if the step continues.
-  mutating func attend(to desk: Desk) -> Bool {
+  func attend(to desk: Desk) -> Bool {
     let inbox = desk.inbox
     if inbox.contains(where: { leavesStep($0) }) { return false }
     while let request = inbox.first, isObeyedInStep(request) {
@@ -55,7 +55,7 @@ extension Trainer {
     }
   }
 
-  mutating func obey(_ request: Request, _ inbox: Inbox, _ outlets: Outlets) -> Ending? {
+  func obey(_ request: Request, _ inbox: Inbox, _ outlets: Outlets) -> Ending? {
     if let doubt = doubt(about: request) {
       refuse(request, doubt, outlets)
       return nil
@@ -148,7 +148,7 @@ extension Trainer {
   }
 
   /// Ends the session where a branch can go on from a checkpoint: what is learned is saved first.
-  private mutating func goBack(to target: BackTarget, for request: Request, _ outlets: Outlets) -> Ending? {
+  private func goBack(to target: BackTarget, for request: Request, _ outlets: Outlets) -> Ending? {
     do {
       try leave(for: target, request, outlets)
     } catch {
@@ -163,7 +163,7 @@ extension Trainer {
 
   /// Has a branch made ready, and says so.
   /// - Parameter factor: of the rate at the checkpoint, for the branch.
-  mutating func leave(
+  func leave(
     for target: BackTarget, _ request: Request, rateFactor factor: Double? = nil, why: String = "", _ outlets: Outlets
   ) throws {
     guard let goBack = outlets.goBack else { throw UserError(.usage, "nothing can go back here") }
@@ -176,7 +176,7 @@ extension Trainer {
           text: "\(why)back to step \(branch.step), goes on as “\(branch.name)”")))
   }
 
-  private mutating func proceed(_ request: Request, _ outlets: Outlets) {
+  private func proceed(_ request: Request, _ outlets: Outlets) {
     // What the program held goes on by itself, unless the user paused it too.
     let waited = isPaused || isHeld
     isHeld = false
@@ -197,7 +197,7 @@ extension Trainer {
   }
 
   /// Continues the training, and pauses when a condition is reached.
-  private mutating func proceed(until condition: PauseCondition, _ request: Request, _ outlets: Outlets) {
+  private func proceed(until condition: PauseCondition, _ request: Request, _ outlets: Outlets) {
     if case .step(let step) = condition, step <= state.step {
       return refuse(
         request, "step \(step) is not ahead: the run is at step \(state.step); take a later one", outlets)
@@ -212,7 +212,7 @@ extension Trainer {
   }
 
   /// Pauses if the step was the last of the requested ones, or the pause condition is reached.
-  mutating func pauseIfDue(after report: StepReport, _ outlets: Outlets) {
+  func pauseIfDue(after report: StepReport, _ outlets: Outlets) {
     if isPausedAfterStep {
       stepsBeforePause -= 1
       if stepsBeforePause == 0 { pause(outlets, by: steppingRequests.first?.actor ?? .program) }
@@ -223,7 +223,7 @@ extension Trainer {
     }
   }
 
-  mutating func pause(
+  func pause(
     _ outlets: Outlets, by actor: Occurrence.Actor = .program, answering request: Int? = nil
   ) {
     let taken = stepsAsked > 0 && stepsBeforePause == 0 ? stepsAsked : 0
@@ -238,7 +238,7 @@ extension Trainer {
   }
 
   /// Answers the waiting requests for steps.
-  mutating func answerStepping(but answered: Int? = nil, _ outlets: Outlets) {
+  func answerStepping(but answered: Int? = nil, _ outlets: Outlets) {
     for request in steppingRequests where request.id != answered { answer(request, outlets) }
     steppingRequests = []
     stepsAsked = 0
@@ -252,7 +252,7 @@ extension Trainer {
   }
 
   /// Answers requests to save that will not be carried out.
-  private mutating func dropSaves(_ outlets: Outlets) {
+  private func dropSaves(_ outlets: Outlets) {
     for request in savingRequests {
       refuse(
         request, "the checkpoint of step \(state.step) is skipped: the run goes on",

@@ -68,7 +68,7 @@ extension Trainer {
   ///   - edits: changes of rate, weights and settings after the checkpoint, to be repeated at their steps.
   ///   - isAttended: true if a user can answer: a loss that is not finite then pauses the run; otherwise it ends the
   ///     run.
-  package mutating func run(
+  package func run(
     obeying commands: Mailbox<Request>, replaying edits: [ReplayedCommand] = [], isAttended: Bool,
     to outlets: Outlets
   ) -> Ending {
@@ -126,13 +126,13 @@ extension Trainer {
   }
 
   /// Ends the run before the next step, since the text cannot be read any more.
-  mutating func fail(_ error: CorpusError, _ outlets: Outlets) {
+  func fail(_ error: CorpusError, _ outlets: Outlets) {
     failure = error
     occurred(.failure, "\(error); the run is saved at step \(state.step) and ends", by: .program, outlets)
   }
 
   /// Samples, evaluates and saves, if due.
-  private mutating func doDueWork(_ inbox: Inbox, _ outlets: Outlets) {
+  private func doDueWork(_ inbox: Inbox, _ outlets: Outlets) {
     let isLast = state.step == recipe.steps
     func isDue(_ every: Int) -> Bool { isLast || (every > 0 && state.step % every == 0) }
     if isDue(recipe.sample.every) {
@@ -145,7 +145,7 @@ extension Trainer {
 
   /// An evaluation that belongs to the run. One that a stop cuts short is made up for when the run goes on, so that a run that was
   /// stopped has the same evaluations as one that was not.
-  private mutating func evaluateAsDue(_ inbox: Inbox, _ outlets: Outlets) {
+  private func evaluateAsDue(_ inbox: Inbox, _ outlets: Outlets) {
     guard let evaluation = evaluate(inbox, outlets) else {
       if inbox.isStopping { state.owesEvaluation = true }
       return
@@ -156,7 +156,7 @@ extension Trainer {
 
   /// Ends the run if the recipe's `stop` says so. Evaluations that somebody asks for end nothing: the same recipe with the same
   /// changes ends at the same step.
-  private mutating func stopIfDue(after evaluation: Evaluation, _ outlets: Outlets) {
+  private func stopIfDue(after evaluation: Evaluation, _ outlets: Outlets) {
     guard let rule = try? StopRule(recipe), !rule.isEmpty else { return }
     var progress = state.stop ?? StopRule.StopProgress()
     let reason = rule.verdict(on: evaluation, &progress)

@@ -26,7 +26,7 @@ struct UndoableChange {
 }
 
 extension Trainer {
-  mutating func change(_ change: SettingChange, for request: Request, _ outlets: Outlets) {
+  func change(_ change: SettingChange, for request: Request, _ outlets: Outlets) {
     let setting = change.setting
     let old = setting.value(in: recipe)
     let new = change.applied(to: old)
@@ -77,7 +77,7 @@ extension Trainer {
 
   /// Remembers the value before a change, for `undo`. Changes repeated in a replay do not count, since they belong to
   /// an earlier session.
-  mutating func remember(_ before: UndoableChange.Before, for request: Request) {
+  func remember(_ before: UndoableChange.Before, for request: Request) {
     guard request.actor != .program, request.command != .undo else { return }
     let isChain = if case .rate(.times) = request.command { request.actor.isKeyboard } else { false }
     let now = wallTime()
@@ -90,7 +90,7 @@ extension Trainer {
   }
 
   /// Takes back this session's last change that is not undone yet. Only between two steps.
-  mutating func undo(for request: Request, _ outlets: Outlets) {
+  func undo(for request: Request, _ outlets: Outlets) {
     guard let last = undoable.popLast() else {
       return refuse(
         request,
@@ -144,7 +144,7 @@ extension Trainer {
   // MARK: The schedule's course
 
   /// Changes how the schedule goes on from the next step. Between two steps only.
-  mutating func change(_ change: CourseChange, for request: Request, _ outlets: Outlets) {
+  func change(_ change: CourseChange, for request: Request, _ outlets: Outlets) {
     let (old, step) = (rate, state.step)
     let held = change.rate ?? old
     if let rate = change.rate, !RateChange.bounds.contains(rate) {
@@ -175,7 +175,7 @@ extension Trainer {
 
   /// Sets what says how the schedule goes on; the last line of the log answers the request.
   /// - Parameter shown: the rate that the answer names, of the rate that the settings give; nil if it names none.
-  private mutating func set(
+  private func set(
     _ values: [RunSetting: Double], for request: Request, _ outlets: Outlets, why: String = "",
     showing shown: ((Double) -> Double)? = nil
   ) {
@@ -197,7 +197,7 @@ extension Trainer {
 
   // MARK: The prompt
 
-  mutating func change(prompt: String, for request: Request, _ outlets: Outlets) {
+  func change(prompt: String, for request: Request, _ outlets: Outlets) {
     guard corpus.tokenizer.takesAll(of: prompt) else {
       return refuse(
         request,

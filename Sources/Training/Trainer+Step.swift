@@ -23,11 +23,11 @@ extension Trainer {
 
   /// Takes one optimizer step. If a loss or the gradient is not finite, the weights stay unchanged. Allocates nothing
   /// but the report's list of losses.
-  package mutating func step() -> Outcome { step(beside: nil) }
+  package func step() -> Outcome { step(beside: nil) }
 
   /// - Parameter desk: requests during the step, which are handled before every micro-batch except the first and may
   ///   abandon the step.
-  mutating func step(beside desk: Desk?) -> Outcome {
+  func step(beside desk: Desk?) -> Outcome {
     isInStep = true
     takenUpdate = nil
     measuredGradients = nil
@@ -156,7 +156,7 @@ extension Trainer {
   }
 
   /// The loss of the first head on a batch's first rows.
-  mutating func firstLoss(of batch: Batch) -> Float {
+  func firstLoss(of batch: Batch) -> Float {
     takenUpdate = nil
     for head in heads.indices {
       sums[head] = LossSum()

@@ -6,8 +6,9 @@ import Kernels
 import Run
 import Transformer
 
-/// Trains one network on one corpus.
-package struct Trainer: ~Copyable {
+/// Trains one network on one corpus. It is a class because the compiler's check of a struct that cannot be copied takes minutes
+/// where a recipe and its hundreds of fields are among the struct's fields.
+package final class Trainer {
   /// The recipe, with the settings that the user changed.
   package private(set) var recipe: Recipe
   package let corpus: Corpus
@@ -194,7 +195,7 @@ package struct Trainer: ~Copyable {
   func weight(of head: Head) -> Double { recipe.weight(of: head, in: state) }
 
   /// Sets the weights of losses from the next step on.
-  mutating func setWeights(to weights: [String: Double]) {
+  func setWeights(to weights: [String: Double]) {
     state.weights = (state.weights ?? [:]).merging(weights) { $1 }
     // What the heads learn from now on is something else.
     state.guarded = nil
@@ -203,7 +204,7 @@ package struct Trainer: ~Copyable {
 
   /// Sets a number of the recipe from the next step on. A rate that is held, or annealed, begins where it was, although another
   /// number of steps is another schedule.
-  mutating func set(_ setting: RunSetting, to value: Double) {
+  func set(_ setting: RunSetting, to value: Double) {
     let rate = rate
     setting.set(value, in: &recipe)
     let scheduled = scheduledRate
@@ -215,7 +216,7 @@ package struct Trainer: ~Copyable {
   }
 
   /// Takes over the numbers of rank 0.
-  mutating func take(_ order: RankOrder) {
+  func take(_ order: RankOrder) {
     (state.step, state.window) = (order.step, order.window)
     batches.go(to: order.window)
     ranked?.orderedRate = order.rate
@@ -226,7 +227,7 @@ package struct Trainer: ~Copyable {
   }
 
   /// Gives the texts that are shown another prompt.
-  mutating func set(prompt: String) {
+  func set(prompt: String) {
     recipe.sample.prompt = prompt
     state.prompt = prompt
   }
@@ -236,7 +237,7 @@ package struct Trainer: ~Copyable {
   ///   - backs: how often the guard went back already.
   ///   - isSameText: whether the losses so far are those of the text of now.
   ///   - older: finds the newest sound checkpoint from before the one that the training goes on from.
-  package mutating func startGuarding(
+  package func startGuarding(
     after backs: Int, isSameText: Bool, older: (@Sendable () -> SoundCheckpoint?)? = nil
   ) {
     isGuarded = true

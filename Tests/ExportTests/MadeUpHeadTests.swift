@@ -38,7 +38,7 @@ struct MadeUpHeadTests {
     let words = ["the", "lookout", "sees", "a", "sail", "and", "calls", "down", "to", "deck"]
     var dice = Dice(1)
     let text = (0..<800).map { _ in words.randomElement(using: &dice)! }.joined(separator: " ")
-    var trainer = try Trainer(
+    let trainer = try Trainer(
       recipe: recipe, corpus: Corpus(text: text, for: recipe), from: nil, threads: 1, name: "made-up")
     var events: [Event] = [.began(trainer.beginning)]
     let ending = trainer.run(

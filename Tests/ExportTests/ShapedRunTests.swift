@@ -18,7 +18,7 @@ struct ShapedRunTests {
     (recipe.evaluate.every, recipe.sample.every, recipe.save.every) = (6, 0, 0)
     change(&recipe)
     try recipe.validate(source: "test")
-    var trainer = try Trainer(
+    let trainer = try Trainer(
       recipe: recipe, corpus: Corpus(text: ShortLines.text(300), for: recipe), from: nil, threads: 1, name: "shaped")
     var events: [Event] = [.began(trainer.beginning)]
     _ = trainer.run(

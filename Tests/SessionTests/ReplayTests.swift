@@ -41,7 +41,7 @@ extension SessionTests {
 
   private func losses(_ recipe: Recipe, steps: Int, replaying edits: [ReplayedCommand]) throws -> [Float] {
     let corpus = try Corpus(opening: folder.source(recipe), tokenizer: nil) { _ in }
-    var trainer = try Trainer(recipe: recipe, corpus: corpus, from: nil, threads: 1, name: "replay")
+    let trainer = try Trainer(recipe: recipe, corpus: corpus, from: nil, threads: 1, name: "replay")
     var losses: [Float] = []
     let commands = Mailbox<Request>()
     _ = trainer.run(

@@ -22,7 +22,7 @@ struct StepAllocations {
     var bad = 0
     for (name, recipe) in networks {
       let corpus = try Corpus(text: text, for: recipe)
-      var trainer = try Trainer(recipe: recipe, corpus: corpus, from: nil, threads: 2, name: name)
+      let trainer = try Trainer(recipe: recipe, corpus: corpus, from: nil, threads: 2, name: name)
       // Threads start, and lists get their size, in the first.
       for _ in 0..<2 { _ = trainer.step() }
       let steps = 3

@@ -194,7 +194,7 @@ struct TrainedCase {
 
   func train() throws -> LossCurve {
     try recipe.validate(source: name)
-    var trainer = try Trainer(recipe: recipe, corpus: corpus(), from: nil, threads: threads, name: name)
+    let trainer = try Trainer(recipe: recipe, corpus: corpus(), from: nil, threads: threads, name: name)
     var steps: [StepReport] = []
     _ = trainer.run(
       obeying: Mailbox<Request>(), isAttended: false,

@@ -55,29 +55,35 @@ def main():
     unknown = set(wanted) - set(rows)
     assert not unknown, f"there are no rows {unknown}; there are {sorted(os.listdir(ROWS))}"
     print(f"{'what':<78} {'count':>7} {'bad':>5}  verdict  seconds", flush=True)
-    failed = False
+    bad = {}
     try:
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
             started = [(row, pool.submit(run, row, count, environment)) for row in rows if row not in ALONE]
             for row, future in started:
-                failed = show(row, *future.result()) or failed
+                bad |= show(row, *future.result())
         for row in ALONE:
             if row in rows:
-                failed = show(row, *run(row, count, environment)) or failed
+                bad |= show(row, *run(row, count, environment))
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    print("torture: " + (f"something was lost, FORETOP_TEST_SEED={SEED}" if failed else "nothing was lost"))
-    sys.exit(1 if failed else 0)
+    # At the end, where whoever reads only the end of a log sees them.
+    for row, words in bad.items():
+        print(f"--- {row}\n{words[-8000:]}---", flush=True)
+    print("torture: " + (
+        f"something was lost in {', '.join(bad)}, FORETOP_TEST_SEED={SEED}" if bad else "nothing was lost"))
+    sys.exit(1 if bad else 0)
 
 
 def show(row, results, seconds, words):
+    """Prints the lines of a row; returns what it said of what is bad, by its name."""
     for place, (what, tried, bad) in enumerate(results):
         verdict = "BAD" if bad else "ok" if tried else "not run"
         print(f"{what:<78} {tried:>7} {bad:>5}  {verdict:<7}  {seconds if place == 0 else 0:>7.1f}", flush=True)
-    isBad = any(bad for _, _, bad in results)
-    if isBad or os.environ.get("FORETOP_VERBOSE"):
+    if any(bad for _, _, bad in results):
+        return {row: words}
+    if os.environ.get("FORETOP_VERBOSE"):
         print(f"--- {row}\n{words[-8000:]}---", file=sys.stderr, flush=True)
-    return isBad
+    return {}
 
 
 main()

@@ -11,7 +11,7 @@
 //   WIRETAP_READ     SEED:EVERY:ERRNO — refuses reads of the files that changes may be refused of, one of EVERY at random; the third
 //                    number of the counter is then how many
 //   WIRETAP_KILL     the process is killed before change number so many
-//   WIRETAP_CLOCK    seconds that the clock on the wall goes back, then forward, then right again, each for 0.3 s
+//   WIRETAP_CLOCK    seconds that the clock on the wall goes back, then forward, then right again, each for 0.1 s
 //   WIRETAP_SET_BACK seconds that the clock on the wall is behind, from the first change on
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -435,7 +435,7 @@ int rmdir(const char *path) {
 static int64_t shift(void) {
   if (set_back && counter[0] > 0) return -set_back;
   if (!clock_jump) return 0;
-  uint64_t turn_number = now() / 300000000u % 3;
+  uint64_t turn_number = now() / 100000000u % 3;
   return turn_number == 0 ? 0 : turn_number == 1 ? -clock_jump : clock_jump;
 }
 

@@ -18,7 +18,7 @@ import Transformer
   }
 
   /// The numbers of each tensor.
-  private static func weights(of trainer: borrowing Trainer) -> [[Double]] {
+  private static func weights(of trainer: Trainer) -> [[Double]] {
     let base = trainer.model.parameters.weights
     return trainer.model.parameters.layout.tensors.map { tensor in
       (0..<tensor.count).map { Double(base[tensor.offset + $0]) }
@@ -29,7 +29,7 @@ import Transformer
     _ optimizer: OptimizerKind
   ) throws {
     let recipe = Self.recipe(optimizer)
-    var trainer = try Trainer(recipe: recipe, corpus: Tiny.corpus(recipe), from: nil, threads: 2, name: "groups")
+    let trainer = try Trainer(recipe: recipe, corpus: Tiny.corpus(recipe), from: nil, threads: 2, name: "groups")
     let sections = trainer.model.parameters.layout.tensors.map(\.description.section)
     #expect(trainer.groupGradients().isEmpty)
     for _ in 0..<4 {

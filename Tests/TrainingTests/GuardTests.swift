@@ -61,7 +61,7 @@ import Training
   private func guarded(_ recipe: Recipe, from checkpoint: Checkpoint, isAttended: Bool = false) throws
     -> (log: Log, ending: Ending, checkpoint: Checkpoint)
   {
-    var trainer = try Trainer(
+    let trainer = try Trainer(
       recipe: recipe, corpus: Tiny.corpus(recipe), from: checkpoint, threads: 1, name: "guarded")
     trainer.startGuarding(after: 0, isSameText: true)
     let log = Log()
@@ -91,7 +91,7 @@ import Training
     #expect(!skips.isEmpty && skips.allSatisfy { $0.actor == .guard && $0.text.contains("a bad batch") }, "\(skips)")
 
     func replayed(_ edits: [ReplayedCommand]) throws -> [Float] {
-      var trainer = try Trainer(
+      let trainer = try Trainer(
         recipe: recipe, corpus: Tiny.corpus(recipe), from: checkpoint, threads: 1, name: "replay")
       var losses: [Float] = []
       #expect(

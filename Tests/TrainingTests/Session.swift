@@ -40,7 +40,7 @@ enum Tiny {
     after later: [Int: [Command]] = [:],
     replaying edits: [ReplayedCommand] = [], isAttended: Bool = false, threads: Int = 2
   ) throws -> (log: Log, ending: Ending, checkpoint: Checkpoint) {
-    var trainer = try Trainer(
+    let trainer = try Trainer(
       recipe: recipe, corpus: text ?? corpus(recipe), from: checkpoint, threads: threads, name: "tiny")
     let commands = Mailbox<Request>()
     func ask(_ requests: [Command]) { for command in requests { commands.send(Request(command, by: .key)) } }

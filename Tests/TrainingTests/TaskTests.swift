@@ -100,7 +100,7 @@ import Transformer
 
 @Suite struct TaskScoreTests {
   /// The log-likelihoods of a continuation by a pass over the whole row, in Double.
-  private func twin(_ context: String, _ continuation: String, _ network: borrowing TrainedNetwork) -> (Double, Bool) {
+  private func twin(_ context: String, _ continuation: String, _ network: TrainedNetwork) -> (Double, Bool) {
     let T = network.model.configuration.context
     // These tokens are bytes: nothing is joined over the bound.
     let whole = Array((context + continuation).utf8).map(Int32.init).suffix(T + 1)

@@ -27,7 +27,7 @@ extension TrainerTests {
     without times: Int = 1, meanwhile: [Request]
   ) throws -> (log: Log, ending: Ending) {
     let recipe = Tiny.recipe
-    var trainer = try Trainer(recipe: recipe, corpus: Tiny.corpus(recipe), from: nil, threads: 2, name: "tiny")
+    let trainer = try Trainer(recipe: recipe, corpus: Tiny.corpus(recipe), from: nil, threads: 2, name: "tiny")
     let commands = Mailbox<Request>()
     let log = Log()
     var left = times

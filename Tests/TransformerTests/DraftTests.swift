@@ -33,7 +33,7 @@ import Transformer
   }
 
   /// What each token gives, one at a time.
-  private func single(_ tokens: [Int32], _ model: borrowing Transformer) throws -> [[Float]] {
+  private func single(_ tokens: [Int32], _ model: Transformer) throws -> [[Float]] {
     var decoder = try Decoder(model.configuration)
     var all: [[Float]] = []
     for token in tokens {
@@ -43,7 +43,7 @@ import Transformer
     return all
   }
 
-  private func checkVerified(_ c: NetworkCase, _ model: borrowing Transformer) throws {
+  private func checkVerified(_ c: NetworkCase, _ model: Transformer) throws {
     let tokens = Self.tokens(40, c, seed: 3)
     let expected = try single(tokens, model)
     for size in [2, 3, 5, 16, 39] {
@@ -105,7 +105,7 @@ import Transformer
   static let ranked = AloneTests.shapes.filter { Drafter.most($0.configuration, .tokenOrder) > 0 }
 
   /// What the MTP heads say after a text, from a pass over a whole row: each takes in what those before it say.
-  private func expected(_ text: [Int32], next: Int32, _ count: Int, _ model: borrowing Transformer) -> [Int32] {
+  private func expected(_ text: [Int32], next: Int32, _ count: Int, _ model: Transformer) -> [Int32] {
     let c = model.configuration
     let stride = c.context + max(c.streams.count, model.lookahead)
     var row = text + [next] + [Int32](repeating: 0, count: stride - text.count - 1)

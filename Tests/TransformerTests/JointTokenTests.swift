@@ -12,7 +12,7 @@ import Transformer
     rows: 1)
 
   /// The losses of all heads at one position, nats.
-  private func losses(_ model: borrowing Transformer, _ rows: Rows, at position: Int) -> [Double] {
+  private func losses(_ model: Transformer, _ rows: Rows, at position: Int) -> [Double] {
     let sums = rows.view { batch in
       model.forward(batch)
       return model.losses(batch)

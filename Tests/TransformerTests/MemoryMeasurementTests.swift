@@ -9,7 +9,7 @@ import Transformer
 @Suite struct MemoryMeasurementTests {
   private static let cases = NetworkCase.all.filter { $0.memory != nil && $0.dropout == 0 }
 
-  private func measured(_ c: NetworkCase, _ model: borrowing Transformer, _ rows: Rows) -> [MemoryOutput] {
+  private func measured(_ c: NetworkCase, _ model: Transformer, _ rows: Rows) -> [MemoryOutput] {
     model.beginMeasuringMemory()
     rows.view { _ = model.gradientsAtHidden($0, weights: c.weights) }
     return model.endMeasuringMemory()

@@ -36,7 +36,7 @@ import Transformer
   }
 
   /// What the hits of each objective and the ranks of TOP add up to, from sorted logits.
-  private func twin(_ c: NetworkCase, _ rows: Rows, _ model: borrowing Transformer, _ isAsked: [Bool]) -> (
+  private func twin(_ c: NetworkCase, _ rows: Rows, _ model: Transformer, _ isAsked: [Bool]) -> (
     hits: [Int], ranks: RankSum
   ) {
     let reference = ReferenceModel(

@@ -91,7 +91,7 @@ extension Ranks {
     while case let bytes = try broadcast([]), !bytes.isEmpty {
       do {
         let setup = try RankSetup(bytes)
-        var trainer = try setup.trainer(self)
+        let trainer = try setup.trainer(self)
         try trainer.follow()
       } catch {
         // Where all ranks have heard of it, rank 0 says it, and may begin another session.

@@ -149,7 +149,7 @@ package struct RunReplay {
         say(change)
       }
       try ranks?.begin(request, on: corpus)
-      var trainer = try Trainer.make(
+      let trainer = try Trainer.make(
         recipe: recipe, corpus: corpus, from: state, threads: segment.beginning.threads, name: run.name, ranks: ranks)
       defer { trainer.endOrders() }
       let start = trainer.checkpointWithoutNumbers.state.step

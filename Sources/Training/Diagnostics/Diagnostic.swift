@@ -62,7 +62,7 @@ protocol Diagnostic: SendableMetatype {
   /// Takes in a batch: all of the training part, if that is needed, come before those of the held-out part.
   mutating func add(_ batch: DiagnosticBatch)
   /// Called after the last batch of a part.
-  mutating func finish(_ part: DiagnosticPart, _ model: borrowing Transformer) throws
+  mutating func finish(_ part: DiagnosticPart, _ model: Transformer) throws
   /// The numbers, by their names without the diagnostic's folder. Those that are NaN were not measured.
   func numbers() -> [(name: String, value: Double)]
 }
@@ -70,7 +70,7 @@ protocol Diagnostic: SendableMetatype {
 extension Diagnostic {
   static var needs: DiagnosticNeeds { [] }
   static func cost(_ plan: RunPlan) -> DiagnosticCost { DiagnosticCost() }
-  mutating func finish(_ part: DiagnosticPart, _ model: borrowing Transformer) throws {}
+  mutating func finish(_ part: DiagnosticPart, _ model: Transformer) throws {}
 }
 
 /// Sums of a loss over some positions.

@@ -30,7 +30,7 @@ struct DiagnosticBatch {
 
 extension DiagnosticBatch {
   /// - Parameter rows: the batch that the network's losses were last measured on.
-  init(_ part: DiagnosticPart, _ rows: TokenRows, of model: borrowing Transformer, needs: DiagnosticNeeds) {
+  init(_ part: DiagnosticPart, _ rows: TokenRows, of model: Transformer, needs: DiagnosticNeeds) {
     var current: [Int32] = []
     var places: [Int32] = []
     current.reserveCapacity(rows.rows * rows.context)

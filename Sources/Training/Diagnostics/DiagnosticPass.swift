@@ -31,7 +31,7 @@ final class DiagnosticPass {
 
   /// Hands a batch to all that look at its part.
   /// - Parameter rows: the batch that the network's losses were last measured on.
-  func add(_ part: DiagnosticPart, _ rows: TokenRows, of model: borrowing Transformer) {
+  func add(_ part: DiagnosticPart, _ rows: TokenRows, of model: Transformer) {
     let batch = DiagnosticBatch(part, rows, of: model, needs: needs)
     for index in running.indices where part == .heldOut || running[index].needs.contains(.training) {
       var watch = Stopwatch()
@@ -42,7 +42,7 @@ final class DiagnosticPass {
 
   /// Ends a part.
   /// - Parameter seconds: of the pass over the part, which those that need the training part share.
-  func finish(_ part: DiagnosticPart, after seconds: Double = 0, of model: borrowing Transformer) throws {
+  func finish(_ part: DiagnosticPart, after seconds: Double = 0, of model: Transformer) throws {
     let readers = running.count { $0.needs.contains(.training) }
     for index in running.indices where part == .heldOut || running[index].needs.contains(.training) {
       var watch = Stopwatch()

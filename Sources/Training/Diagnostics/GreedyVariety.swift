@@ -28,7 +28,7 @@ struct GreedyVariety: Diagnostic {
 
   mutating func add(_ batch: DiagnosticBatch) {}
 
-  mutating func finish(_ part: DiagnosticPart, _ model: borrowing Transformer) throws {
+  mutating func finish(_ part: DiagnosticPart, _ model: Transformer) throws {
     guard part == .heldOut, heldOut.count > prompt + 1 else { return }
     let length = min(Self.writtenTokens, heldOut.count - prompt)
     let room = heldOut.count - prompt - length

@@ -76,7 +76,7 @@ struct NeuralCollapse: Diagnostic {
     }
   }
 
-  mutating func finish(_ part: DiagnosticPart, _ model: borrowing Transformer) throws {
+  mutating func finish(_ part: DiagnosticPart, _ model: Transformer) throws {
     guard part == .training else { return }
     try prepare(unembedding: model.unembedding(head: 0))
   }

@@ -16,7 +16,7 @@ struct DrawnInputs {
 
 final class Drawing {
   private let settings: Recipe.DrawnSettings
-  private let network: FrozenNetwork
+  private let network: Transformer
   private let random: RandomStream
   private let context: Int
   private let stride: Int
@@ -27,20 +27,13 @@ final class Drawing {
   /// Whether the last step's inputs were drawn.
   private var isDrawn = false
 
-  /// A network that is read only, in a class of its own: it cannot be copied.
-  private final class FrozenNetwork {
-    let model: Transformer
-    init(_ model: consuming Transformer) { self.model = model }
-  }
-
   /// - Throws: `UserError` when memory is short.
   init(_ recipe: Recipe, vocabulary: Int, threads: Int, lookahead: Int) throws {
     do {
-      network = FrozenNetwork(
-        try Transformer(
-          NetworkPlan(
-            recipe.configuration(vocabulary: vocabulary).drawing, rows: recipe.batch.rows,
-            precision: try recipe.operandPrecision(), threads: threads, isTrained: false)))
+      network = try Transformer(
+        NetworkPlan(
+          recipe.configuration(vocabulary: vocabulary).drawing, rows: recipe.batch.rows,
+          precision: try recipe.operandPrecision(), threads: threads, isTrained: false))
     } catch let error as TransformerError {
       throw UserError(error)
     }
@@ -54,7 +47,7 @@ final class Drawing {
   }
 
   /// Takes the weights that a checkpoint has frozen, or those of the network as it is.
-  func begin(with model: borrowing Transformer, from checkpoint: Checkpoint?) {
+  func begin(with model: Transformer, from checkpoint: Checkpoint?) {
     guard let checkpoint, checkpoint.drawing.count == checkpoint.weights.count else { return freeze(model) }
     all = checkpoint.drawing
     adopt(checkpoint.tensors.map { ($0.path, $0.offset) }, threads: model.threads)
@@ -63,7 +56,7 @@ final class Drawing {
   /// All of the network's weights as they were frozen: also those that draw nothing, so that a checkpoint has a whole network.
   private var all: [Float] = []
 
-  private func freeze(_ model: borrowing Transformer) {
+  private func freeze(_ model: Transformer) {
     model.copy(model.parameters.weights, count: model.parameters.layout.count, into: &all)
     adopt(model.parameters.layout.tensors.map { ($0.path, $0.offset) }, threads: model.threads)
   }
@@ -73,13 +66,13 @@ final class Drawing {
   private func adopt(_ tensors: [(path: String, offset: Int)], threads: Int) {
     let places = Dictionary(tensors, uniquingKeysWith: { first, _ in first })
     all.withUnsafeBufferPointer { weights in
-      for tensor in network.model.parameters.layout.tensors {
+      for tensor in network.parameters.layout.tensors {
         guard let place = places[tensor.path] else { continue }
-        (network.model.parameters.weights + tensor.offset).update(
+        (network.parameters.weights + tensor.offset).update(
           from: weights.baseAddress! + place, count: tensor.count)
       }
     }
-    network.model.parameters.roundOperands(threads: threads)
+    network.parameters.roundOperands(threads: threads)
   }
 
   /// Copies the frozen weights, laid out as the network's.
@@ -93,7 +86,7 @@ final class Drawing {
 
   /// Draws the inputs of a step.
   /// - Throws: `UserError` when the machine cannot compute.
-  func draw(_ batch: Batch, at step: Int, _ model: borrowing Transformer) throws(UserError) {
+  func draw(_ batch: Batch, at step: Int, _ model: Transformer) throws(UserError) {
     if step % settings.every == 0 { freeze(model) }
     let share = settings.share(at: step)
     isDrawn = share > 0
@@ -105,12 +98,12 @@ final class Drawing {
       mask.start.update(repeating: 1, count: count)
     }
     let stream = random.branch(UInt64(step))
-    let rows = network.model.rows
+    let rows = network.rows
     for first in Swift.stride(from: 0, to: batch.rows, by: rows) {
       let chosen = chosen(of: batch, rows: first..<first + rows, share: share, stream)
       guard !chosen.isEmpty else { continue }
-      network.model.forward(TokenRows(batch, first: first, count: rows))
-      if let failure = network.model.failure { throw UserError(failure) }
+      network.forward(TokenRows(batch, first: first, count: rows))
+      if let failure = network.failure { throw UserError(failure) }
       replace(chosen, first: first, stream)
     }
   }
@@ -140,8 +133,8 @@ final class Drawing {
 
   /// Draws each token from what the frozen network predicts after the tokens before it.
   private func replace(_ places: [DrawnPlace], first: Int, _ stream: RandomStream) {
-    let (V, d) = (network.model.configuration.vocabulary, network.model.configuration.width)
-    let states = network.model.hiddenStates()
+    let (V, d) = (network.configuration.vocabulary, network.configuration.width)
+    let states = network.hiddenStates()
     // Logits of some megabytes at a time.
     let piece = max(1, (4 << 20) / V)
     for start in Swift.stride(from: 0, to: places.count, by: piece) {
@@ -152,9 +145,9 @@ final class Drawing {
         let position = (place.row - first) * context + place.place - 1
         before += states[position * d..<(position + 1) * d]
       }
-      let logits = network.model.logits(head: 0, hidden: before[...])
+      let logits = network.logits(head: 0, hidden: before[...])
       let list = Array(part)
-      Team.split(list.count, threads: network.model.threads) { _, range in
+      Team.split(list.count, threads: network.threads) { _, range in
         for number in range {
           let index = list[number].row * stride + list[number].place
           let z = logits[number * V..<(number + 1) * V]

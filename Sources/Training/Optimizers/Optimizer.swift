@@ -27,7 +27,7 @@ package struct Optimizer {
   ///   - owned: ranges of the parameters that AdamW updates here, where other processes update the others; nil for all.
   /// - Throws: `UserError` when memory is short or oneDNN refuses.
   package init(
-    _ settings: Recipe.OptimizerSettings, for model: borrowing Transformer, owning owned: [Range<Int>]? = nil
+    _ settings: Recipe.OptimizerSettings, for model: Transformer, owning owned: [Range<Int>]? = nil
   ) throws(UserError) {
     self.settings = settings
     let layout = model.parameters.layout
@@ -62,7 +62,7 @@ package struct Optimizer {
   ///   - tableRate: factor of the learning rate of memory layers' tables.
   ///   - isFurtherAlone: whether nothing but the MTP heads' own tensors is updated; not with Muon or memory layers.
   package func update(
-    _ model: borrowing Transformer, norm: Double, rate: Double, step: Int, tableRate: Double = 1,
+    _ model: Transformer, norm: Double, rate: Double, step: Int, tableRate: Double = 1,
     isFurtherAlone: Bool = false
   ) {
     let layout = model.parameters.layout
@@ -90,13 +90,13 @@ package struct Optimizer {
 
   /// ‖Δw‖² of each tensor in the update that was made last, in the order of the layout, and of the pieces that are updated here. Gradients, moments and weights must be as
   /// that update left them. Tables of memory layers count as 0.
-  func updateSquares(of update: TakenUpdate, in model: borrowing Transformer) -> [Double] {
+  func updateSquares(of update: TakenUpdate, in model: Transformer) -> [Double] {
     var past = self
     past.settings = update.settings
     return past.squares(of: update, in: model)
   }
 
-  private func squares(of update: TakenUpdate, in model: borrowing Transformer) -> [Double] {
+  private func squares(of update: TakenUpdate, in model: Transformer) -> [Double] {
     let (layout, threads) = (model.parameters.layout, model.threads)
     let clip = clip(update.norm)
     let moved = muon?.updateSquares(model.parameters, muon(rate: update.rate, clip: clip)) ?? []
@@ -121,7 +121,7 @@ package struct Optimizer {
   }
 
   /// The sum of the squares of a block's numbers in each tensor, in the order of the layout: of what is updated here alone.
-  func ownedSquares(of block: UnsafePointer<Float>, in model: borrowing Transformer) -> [Double] {
+  func ownedSquares(of block: UnsafePointer<Float>, in model: Transformer) -> [Double] {
     var squares = [Double](repeating: 0, count: model.parameters.layout.tensors.count)
     for piece in pieces {
       let norm = VectorMath.norm(

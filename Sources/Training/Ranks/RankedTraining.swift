@@ -51,7 +51,7 @@ final class RankedTraining {
   /// - Returns: the Euclidean norm of all gradients.
   /// - Throws: `UserError` on every rank, where one of them has failed or is lost.
   func totals(
-    _ model: borrowing Transformer, _ sums: inout [LossSum], failure: UserError?
+    _ model: Transformer, _ sums: inout [LossSum], failure: UserError?
   ) throws(UserError) -> Double {
     try reduction.finish(model.parameters.gradients)
     let square = model.parameters.gradientSquares(in: owned, threads: model.threads)
@@ -65,7 +65,7 @@ final class RankedTraining {
 
   /// Gives every rank the weights that the others have updated.
   /// - Throws: `UserError` when a rank is lost.
-  func gatherWeights(_ model: borrowing Transformer) throws(UserError) {
+  func gatherWeights(_ model: Transformer) throws(UserError) {
     try reduction.gather(model.parameters.weights)
     model.parameters.roundOperands(threads: model.threads)
   }
@@ -73,7 +73,7 @@ final class RankedTraining {
   /// Gives every rank the weights and moments that rank 0 begins with.
   /// - Parameter checkpoint: rank 0's; nil without moments.
   /// - Throws: `UserError` when a rank is lost.
-  func shareStart(_ model: borrowing Transformer, from checkpoint: Checkpoint?) throws(UserError) {
+  func shareStart(_ model: Transformer, from checkpoint: Checkpoint?) throws(UserError) {
     let (parameters, layout) = (model.parameters.weights, model.parameters.layout)
     try ranks.broadcast(UnsafeMutableRawPointer(parameters), bytes: 4 * layout.count)
     if !ranks.isLeader { model.parameters.roundOperands(threads: model.threads) }
@@ -115,7 +115,7 @@ final class RankedTraining {
 
   /// Completes a checkpoint of rank 0 with the moments of all ranks, which have their orders. Where a rank is lost, `ranks.failure`
   /// says so, and the checkpoint is of no use.
-  func collectMoments(of model: borrowing Transformer, into checkpoint: inout Checkpoint) {
+  func collectMoments(of model: Transformer, into checkpoint: inout Checkpoint) {
     collect(model.parameters.firstMoments, into: &checkpoint.firstMoments, count: model.parameters.layout.count)
     collect(model.parameters.secondMoments, into: &checkpoint.secondMoments, count: model.parameters.layout.count)
   }
@@ -131,7 +131,7 @@ final class RankedTraining {
 
   /// Sends rank 0 the moments that this rank owns.
   /// - Throws: `UserError` when a rank is lost.
-  func sendMoments(of model: borrowing Transformer) throws(UserError) {
+  func sendMoments(of model: Transformer) throws(UserError) {
     let (first, second) = (model.parameters.firstMoments, model.parameters.secondMoments)
     try ranks.move(units, toLeader: true) { first + $0.lowerBound }
     try ranks.move(units, toLeader: true) { second + $0.lowerBound }

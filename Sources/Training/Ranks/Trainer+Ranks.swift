@@ -48,7 +48,7 @@ extension Trainer {
 
   /// Does what rank 0 says, until its session is over.
   /// - Throws: `UserError` when a rank is lost.
-  package mutating func follow() throws(UserError) {
+  package func follow() throws(UserError) {
     guard let ranked, !ranked.ranks.isLeader else { preconditionFailure("rank 0 follows nobody") }
     // As the trainer's thread of rank 0.
     Team.flushSubnormals()

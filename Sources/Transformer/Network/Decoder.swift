@@ -52,14 +52,14 @@ package struct Decoder: ~Copyable {
 
   /// Reads a token. If the context is full, its older half is forgotten first.
   /// - Throws: `TransformerError` when memory is short or oneDNN refuses.
-  package mutating func read(_ token: Int32, by model: borrowing Transformer) throws {
+  package mutating func read(_ token: Int32, by model: Transformer) throws {
     try read([token], by: model)
   }
 
   /// Reads tokens, many of them with one matrix product per layer. The result is that of one token after the other, but for
   /// rounding. If the context is full, its older half is forgotten.
   /// - Throws: `TransformerError` when memory is short or oneDNN refuses.
-  package mutating func read(_ new: [Int32], of text: Int = 0, by model: borrowing Transformer) throws {
+  package mutating func read(_ new: [Int32], of text: Int = 0, by model: Transformer) throws {
     var kept = texts[text].tokens.count
     var isFull = false
     for _ in new {
@@ -80,7 +80,7 @@ package struct Decoder: ~Copyable {
 
   /// Reads one more token of each of some texts in common passes. Each has the bits of a pass alone.
   /// - Throws: `TransformerError` when memory is short or oneDNN refuses.
-  package mutating func read(_ next: [(text: Int, token: Int32)], by model: borrowing Transformer) throws {
+  package mutating func read(_ next: [(text: Int, token: Int32)], by model: Transformer) throws {
     var rest = next[...]
     while !rest.isEmpty {
       var together: [(text: Int, token: Int32)] = []
@@ -104,7 +104,7 @@ package struct Decoder: ~Copyable {
   }
 
   /// Copies the first text to all others.
-  package mutating func copyFirst(of model: borrowing Transformer) throws {
+  package mutating func copyFirst(of model: Transformer) throws {
     try reserve(model)
     let stride = stride(model)
     for text in 1..<max(1, texts.count) {
@@ -126,13 +126,13 @@ package struct Decoder: ~Copyable {
 
   /// The logits of a head for the next token of a text.
   /// - Returns: [V].
-  package func logits(of model: borrowing Transformer, head: Int = 0, text: Int = 0) -> [Float] {
+  package func logits(of model: Transformer, head: Int = 0, text: Int = 0) -> [Float] {
     model.logits(head: head, hidden: lastHidden(of: text))
   }
 
   /// The logits of a head for the next token of each of some texts.
   /// - Returns: [V] per text.
-  package func logits(of model: borrowing Transformer, head: Int = 0, texts: [Int]) -> [[Float]] {
+  package func logits(of model: Transformer, head: Int = 0, texts: [Int]) -> [[Float]] {
     model.logits(head: head, each: texts.flatMap { lastHidden(of: $0) })
   }
 
@@ -148,7 +148,7 @@ package struct Decoder: ~Copyable {
   /// - Returns: [V] per token.
   /// - Throws: `TransformerError` when memory is short or oneDNN refuses.
   package mutating func logits(
-    reading new: [Int32], alone: Bool = false, by model: borrowing Transformer, head: Int = 0
+    reading new: [Int32], alone: Bool = false, by model: Transformer, head: Int = 0
   ) throws -> [[Float]] {
     precondition(count + new.count <= c.context, "the context has no room for \(new.count) tokens more")
     var all: [[Float]] = []
@@ -161,7 +161,7 @@ package struct Decoder: ~Copyable {
   /// Computes tokens of one text, for which the context must have room, and sets `hidden` to the last piece's hidden states.
   /// - Parameter each: receives the hidden states of each piece.
   private mutating func take(
-    _ new: ArraySlice<Int32>, of text: Int, alone: Bool = false, _ model: borrowing Transformer,
+    _ new: ArraySlice<Int32>, of text: Int, alone: Bool = false, _ model: Transformer,
     each: ([Float]) -> Void = { _ in }
   ) throws {
     var rest = new
@@ -184,16 +184,16 @@ package struct Decoder: ~Copyable {
     texts[text].hidden = seen
   }
 
-  private func stride(_ model: borrowing Transformer) -> Int { model.trunk.blocks.reduce(0) { $0 + $1.cacheSize } }
+  private func stride(_ model: Transformer) -> Int { model.trunk.blocks.reduce(0) { $0 + $1.cacheSize } }
 
-  private mutating func reserve(_ model: borrowing Transformer) throws {
+  private mutating func reserve(_ model: Transformer) throws {
     guard !hasCache else { return }
     cache = try Storage(bytes: 4 * texts.count * stride(model))
     hasCache = true
   }
 
   private mutating func run(
-    _ tokens: ArraySlice<Int32>, _ places: [ReadingPlace], _ piece: ReadingPiece, _ model: borrowing Transformer
+    _ tokens: ArraySlice<Int32>, _ places: [ReadingPlace], _ piece: ReadingPiece, _ model: Transformer
   ) throws -> ReadingOutput {
     precondition(model.configuration == c, "a decoder reads for the network that it was made for")
     try reserve(model)

@@ -49,7 +49,7 @@ package struct Drafter: ~Copyable {
 
   /// - Parameter count: from 1 to `most`.
   /// - Throws: `TransformerError.memory`.
-  package init(of model: borrowing Transformer, source: DraftHeads, count: Int) throws {
+  package init(of model: Transformer, source: DraftHeads, count: Int) throws {
     let c = model.configuration
     precondition((1...Self.most(c, source)).contains(count), "these heads cannot guess \(count) tokens")
     let heads = source == .multiToken ? Array(Self.chain(c).prefix(count)) : []
@@ -89,7 +89,7 @@ package struct Drafter: ~Copyable {
   ///   `next` (see `drafts`).
   /// - Throws: `TransformerError` when memory is short or oneDNN refuses.
   package mutating func guess(
-    after decoder: borrowing Decoder, next: Int32, of model: borrowing Transformer
+    after decoder: borrowing Decoder, next: Int32, of model: Transformer
   ) throws -> [Int32] {
     switch source {
     case .tokenOrder:
@@ -121,7 +121,7 @@ package struct Drafter: ~Copyable {
   /// Reads positions through one head's block and its cache.
   /// - Parameter stream: [n, d] at positions from `first` on.
   private mutating func read(
-    _ head: Int, _ stream: ArraySlice<Float>, at first: Int, of model: borrowing Transformer
+    _ head: Int, _ stream: ArraySlice<Float>, at first: Int, of model: Transformer
   ) throws -> ReadingOutput {
     var path = ReadingBlocks(
       blocks: [model.furtherHeads[heads[head]].block], cache: cache.floats + head * cacheSize, stride: 0)
@@ -143,12 +143,12 @@ package struct Drafter: ~Copyable {
     return output
   }
 
-  private func likeliest(_ hidden: ArraySlice<Float>, of model: borrowing Transformer) -> Int32 {
+  private func likeliest(_ hidden: ArraySlice<Float>, of model: Transformer) -> Int32 {
     model.logits(head: 0, hidden: hidden).largest
   }
 
   private mutating func parallel(
-    _ stream: ArraySlice<Float>, at first: Int, of model: borrowing Transformer
+    _ stream: ArraySlice<Float>, at first: Int, of model: Transformer
   ) throws -> [Int32] {
     var hidden: [Float] = []
     for head in 0..<count { hidden += try read(head, stream, at: first, of: model).hidden.suffix(c.width) }
@@ -156,7 +156,7 @@ package struct Drafter: ~Copyable {
   }
 
   private mutating func sequential(
-    _ stream: ArraySlice<Float>, at first: Int, _ tokens: [Int32], next: Int32, of model: borrowing Transformer
+    _ stream: ArraySlice<Float>, at first: Int, _ tokens: [Int32], next: Int32, of model: Transformer
   ) throws -> [Int32] {
     let d = c.width
     streams[0].replaceSubrange(first * d..<first * d + stream.count, with: stream)

@@ -73,7 +73,7 @@ struct ReadingPass: ~Copyable {
   /// - Throws: `ProductError`, or `TransformerError` when memory is short.
   mutating func run(
     _ input: ReadingInput, at places: [ReadingPlace], _ piece: ReadingPiece, through path: ReadingBlocks,
-    of model: borrowing Transformer
+    of model: Transformer
   ) throws -> ReadingOutput {
     let shape = ReadingShape(
       rows: piece.rows, isAlone: piece.isAlone, precision: model.precision, threads: model.threads)
@@ -104,7 +104,7 @@ struct ReadingPass: ~Copyable {
   }
 
   private func reading(
-    _ shape: ReadingShape, _ places: [ReadingPlace], stride: Int, room: Int, of model: borrowing Transformer
+    _ shape: ReadingShape, _ places: [ReadingPlace], stride: Int, room: Int, of model: Transformer
   ) -> Reading {
     Reading(
       shape: shape, parameters: model.parameters.view, arena: model.trunk.arena, precision: model.precision,
@@ -113,7 +113,7 @@ struct ReadingPass: ~Copyable {
 
   private func put(
     _ input: ReadingInput, into x: UnsafeMutablePointer<Float>, at places: [ReadingPlace],
-    of model: borrowing Transformer
+    of model: Transformer
   ) {
     switch input {
     case .stream(let stream):
@@ -137,7 +137,7 @@ struct ReadingPass: ~Copyable {
   ///   - tokens: x, n tokens.
   /// - Returns: [n, d].
   mutating func join(
-    _ stream: ArraySlice<Float>, _ tokens: [Int32], by joint: FurtherHead.Joint, of model: borrowing Transformer
+    _ stream: ArraySlice<Float>, _ tokens: [Int32], by joint: FurtherHead.Joint, of model: Transformer
   ) throws -> [Float] {
     let shape = ReadingShape(rows: tokens.count, isAlone: true, precision: .fp32, threads: model.threads)
     let rows = try reserve(shape, [])

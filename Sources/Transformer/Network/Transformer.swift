@@ -4,7 +4,7 @@
 import Kernels
 import Run
 
-package struct Transformer: ~Copyable {
+package final class Transformer {
   package let configuration: Configuration
   package let precision: Precision
   /// Rows of a micro-batch.

@@ -7,7 +7,7 @@ import RunFile
 import Training
 
 /// The network of the checkpoint that was asked last.
-struct AskedNetwork: ~Copyable {
+struct AskedNetwork {
   private let name: String
   /// What was asked for; a damaged newest checkpoint gives way to one before it.
   private let wanted: Int?
@@ -19,12 +19,10 @@ struct AskedNetwork: ~Copyable {
   private init(_ name: String, in place: FolderOptions, step: Int?, wanted: Int?) throws {
     if let missing = Machine.missing { throw UserError(.unavailable, missing) }
     let checkpoint = try RunLookup.checkpoint(name, in: place, step: step)
-    let tokenizer = try Tokenizer(checkpoint.tokenizer)
+    tokenizer = try Tokenizer(checkpoint.tokenizer)
     let threads = ThreadOptions.usual(before: checkpoint.state.threads)
-    // What can fail comes first: the network cannot be copied, and Swift takes no half of a value that holds one.
     network = try TrainedNetwork(checkpoint, threads: threads, rows: 1)
     (self.name, self.wanted, self.step) = (name, wanted, checkpoint.state.step)
-    self.tokenizer = tokenizer
   }
 
   /// Answers a question.
@@ -36,19 +34,15 @@ struct AskedNetwork: ~Copyable {
     _ text: String, of name: String, in place: FolderOptions, step: Int?, keeping kept: inout AskedNetwork?
   ) throws -> TextAnswer {
     let wanted = try step ?? StoredRun.checkpointSteps(in: RunLookup.folder(name, in: place)).last
-    let isKept =
-      switch kept {
-      case .some(let network): network.name == name && network.wanted == wanted
-      case .none: false
-      }
-    if !isKept {
-      kept = nil
-      kept = try AskedNetwork(name, in: place, step: step, wanted: wanted)
-    }
-    return try kept!.answer(text)
+    if let kept, kept.name == name, kept.wanted == wanted { return try kept.answer(text) }
+    // Two networks need twice the memory.
+    kept = nil
+    let network = try AskedNetwork(name, in: place, step: step, wanted: wanted)
+    kept = network
+    return try network.answer(text)
   }
 
-  private borrowing func answer(_ text: String) throws -> TextAnswer {
+  private func answer(_ text: String) throws -> TextAnswer {
     TextAnswer(step: step, try network.expectation(after: tokenizer.tokens(ofQuestion: text), by: tokenizer))
   }
 }

@@ -24,7 +24,7 @@ struct SlowDiagnostics {
   private let recipe: Recipe
   private let frequencies: [Int]
 
-  init(_ model: borrowing Transformer, _ corpus: Corpus, _ recipe: Recipe, training tokens: Int) throws {
+  init(_ model: Transformer, _ corpus: Corpus, _ recipe: Recipe, training tokens: Int) throws {
     self.recipe = recipe
     frequencies = corpus.frequencies
     let width = recipe.model.width
@@ -35,7 +35,7 @@ struct SlowDiagnostics {
   }
 
   private static func looks(
-    _ model: borrowing Transformer, _ part: TokenRange, _ recipe: Recipe, most: Int
+    _ model: Transformer, _ part: TokenRange, _ recipe: Recipe, most: Int
   ) throws -> [Look] {
     var batches = OrderedBatches(
       of: part, rows: model.rows, context: recipe.model.context, lookahead: recipe.lookahead, most: most)

@@ -125,7 +125,7 @@ extension Tiny {
         do {
           let ranks = try Ranks { () throws(UserError) in ThreadLink(rank, hub) }
           defer { ranks.close() }
-          var trainer = try Trainer.make(
+          let trainer = try Trainer.make(
             recipe: recipe, corpus: corpus, from: rank == 0 ? checkpoint : nil, threads: 1, name: "tiny", ranks: ranks)
           guard rank == 0 else {
             try trainer.follow()

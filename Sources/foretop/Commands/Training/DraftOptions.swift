@@ -30,7 +30,7 @@ struct DraftOptions: ParsableArguments {
 
   /// Nil where nothing is asked for.
   /// - Throws: `UserError` where the network has not the heads, or not as many.
-  func plan(for network: borrowing TrainedNetwork) throws -> SpeculationPlan? {
+  func plan(for network: TrainedNetwork) throws -> SpeculationPlan? {
     guard let speculative else { return nil }
     return try network.speculation(speculative == .mtp ? .multiToken : .tokenOrder, draft: draft)
   }

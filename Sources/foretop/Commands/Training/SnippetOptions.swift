@@ -34,7 +34,7 @@ struct SnippetOptions: ParsableArguments {
 
   /// Measures and prints.
   func measure(
-    on text: TokenRange, by network: borrowing TrainedNetwork, of checkpoint: Checkpoint, name: String, json: Bool
+    on text: TokenRange, by network: TrainedNetwork, of checkpoint: Checkpoint, name: String, json: Bool
   ) throws {
     guard let plan = try drafts.plan(for: network) else { return }
     let context = checkpoint.recipe.model.context

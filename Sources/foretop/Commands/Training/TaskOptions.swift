@@ -22,7 +22,7 @@ struct TaskOptions: ParsableArguments {
 
   /// Scores and prints.
   func score(
-    _ questions: TaskSet, by network: borrowing TrainedNetwork, of checkpoint: Checkpoint,
+    _ questions: TaskSet, by network: TrainedNetwork, of checkpoint: Checkpoint,
     name: String, json: Bool
   ) throws {
     var results: [TaskResult] = []
