@@ -5,12 +5,14 @@ import Run
 import RunFile
 
 enum BenchFolder {
-  /// Makes a folder within `runs` for the duration of `body`.
+  /// Makes a folder within `runs` for the duration of `body`, which gets its whole path: no relative one may stand in
+  /// `$XDG_CONFIG_HOME`, and with the user's own preferences the screen would be another one.
   static func with<Result>(_ name: String, in runs: String, _ body: (String) throws -> Result) throws -> Result {
     for old in FileSystem.abandonedNames(in: runs, start: "\(name)-") {
       try? FileManager.default.removeItem(atPath: (runs as NSString).appendingPathComponent(old))
     }
-    let folder = (runs as NSString).appendingPathComponent("\(name)-\(getpid())")
+    let folder = URL(filePath: runs).appending(path: "\(name)-\(getpid())").standardizedFileURL
+      .path(percentEncoded: false)
     do {
       try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     } catch {
