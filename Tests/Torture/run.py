@@ -57,7 +57,8 @@ def main():
     print(f"{'what':<78} {'count':>7} {'bad':>5}  verdict  seconds", flush=True)
     bad = {}
     try:
-        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        # Some wait for a minute and compute nothing.
+        with concurrent.futures.ThreadPoolExecutor(3) as pool:
             started = [(row, pool.submit(run, row, count, environment)) for row in rows if row not in ALONE]
             for row, future in started:
                 bad |= show(row, *future.result())
