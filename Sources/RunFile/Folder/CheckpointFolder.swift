@@ -108,10 +108,15 @@ struct CheckpointFolder {
     }
   }
 
-  /// True if the held-out loss of a checkpoint was the lowest so far, and its weights are sound; nil if the file cannot be read now.
-  func isBest(_ step: Int) -> Bool? {
-    (try? CheckpointFile.summary(path(of: step))).map { $0.isBest && !$0.isSpoilt }
+  /// Whether the held-out loss of a checkpoint was the lowest so far and its weights are sound, and whether its weights came to harm;
+  /// nil if the file cannot be read now.
+  func verdict(on step: Int) -> (isBest: Bool, isSpoilt: Bool)? {
+    (try? CheckpointFile.summary(path(of: step))).map { ($0.isBest && !$0.isSpoilt, $0.isSpoilt) }
   }
+
+  func isBest(_ step: Int) -> Bool? { verdict(on: step)?.isBest }
+
+  func isSpoilt(_ step: Int) -> Bool? { verdict(on: step)?.isSpoilt }
 
   /// The step of the checkpoint with sound weights whose held-out loss is the lowest.
   /// - Throws: `UserError` when no checkpoint is known to be the best.
@@ -125,9 +130,6 @@ struct CheckpointFolder {
       "run “\(name)” has no best checkpoint: none with sound weights was saved at a step whose held-out loss was the lowest so far; "
         + (there.isEmpty ? "there is no checkpoint" : "there are those of \(there)"))
   }
-
-  /// Whether the weights of a checkpoint came to harm; nil where it cannot be read now.
-  func isSpoilt(_ step: Int) -> Bool? { try? CheckpointFile.summary(path(of: step)).isSpoilt }
 
   /// The newest of some checkpoints, but none with spoilt weights before a sound one: so many as asked for, or all there are.
   /// - Parameter steps: rising.

@@ -166,12 +166,10 @@ package struct StoredRun: Sendable {
     CheckpointFolder(folder).newestSound(1, of: try checkpointSteps(in: folder).filter { $0 < step }).first
   }
 
-  /// What a checkpoint says of its loss and its weights: whether it is the best so far, with sound weights, and whether these came to
-  /// harm; nil where it cannot be read now.
+  /// Whether the held-out loss of a checkpoint was the lowest so far and its weights are sound, and whether its weights came to harm;
+  /// nil if the file cannot be read now.
   package func verdict(onCheckpoint step: Int) -> (isBest: Bool, isSpoilt: Bool)? {
-    (try? CheckpointFile.summary(CheckpointFolder(folder).path(of: step))).map {
-      ($0.isBest && !$0.isSpoilt, $0.isSpoilt)
-    }
+    CheckpointFolder(folder).verdict(on: step)
   }
 
   /// The steps of finished checkpoints, in order.

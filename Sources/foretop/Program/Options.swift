@@ -167,19 +167,19 @@ struct RecipeOptions: ParsableArguments {
     guard !recipe.data.paths.contains("") else {
       throw UserError(.usage, "data.paths has an empty path: name a file or a folder with --data PATH")
     }
-    recipe.data.paths = recipe.data.paths.map { BundledFiles.corpus(named: $0) ?? Self.absolute($0) }
-    if !recipe.tokenizer.model.isEmpty { recipe.tokenizer.model = Self.absolute(recipe.tokenizer.model) }
+    recipe.data.paths = recipe.data.paths.map { BundledFiles.corpus(named: $0) ?? $0.absolutePath }
+    if !recipe.tokenizer.model.isEmpty { recipe.tokenizer.model = recipe.tokenizer.model.absolutePath }
     if recipe.objective.teacher.isThere {
-      recipe.objective.teacher.file = Self.absolute(recipe.objective.teacher.file)
+      recipe.objective.teacher.file = recipe.objective.teacher.file.absolutePath
     }
-    if recipe.evaluate.task.contains("/") { recipe.evaluate.task = Self.absolute(recipe.evaluate.task) }
+    if recipe.evaluate.task.contains("/") { recipe.evaluate.task = recipe.evaluate.task.absolutePath }
     return recipe
   }
+}
 
-  /// Absolute, since a run may be resumed from another working folder.
-  private static func absolute(_ path: String) -> String {
-    URL(filePath: path).standardizedFileURL.path(percentEncoded: false)
-  }
+extension String {
+  /// This path from the root on: it is the same file from another working folder.
+  var absolutePath: String { URL(filePath: self).standardizedFileURL.path(percentEncoded: false) }
 }
 
 /// How a run is shown.

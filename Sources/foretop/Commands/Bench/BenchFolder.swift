@@ -11,8 +11,7 @@ enum BenchFolder {
     for old in FileSystem.abandonedNames(in: runs, start: "\(name)-") {
       try? FileManager.default.removeItem(atPath: (runs as NSString).appendingPathComponent(old))
     }
-    let folder = URL(filePath: runs).appending(path: "\(name)-\(getpid())").standardizedFileURL
-      .path(percentEncoded: false)
+    let folder = (runs as NSString).appendingPathComponent("\(name)-\(getpid())").absolutePath
     do {
       try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     } catch {

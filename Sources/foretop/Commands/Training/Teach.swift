@@ -132,7 +132,7 @@ struct Teach: ParsableCommand {
   }
 
   private func path(_ header: TeacherHeader) throws -> String {
-    if let output { return URL(filePath: output).standardizedFileURL.path(percentEncoded: false) }
+    if let output { return output.absolutePath }
     try FileManager.default.createDirectory(atPath: BundledFiles.cache, withIntermediateDirectories: true)
     let word = header.teacher.map { $0.isLetter || $0.isNumber || $0 == "-" ? $0 : "-" }
     return "\(BundledFiles.cache)/\(String(word))-\(header.corpus)-\(header.top)-\(temperature).teacher"
