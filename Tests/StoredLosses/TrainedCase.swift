@@ -1,4 +1,5 @@
-// The cases: kinds × objectives × precisions × options on two threads, and a part of them on one.
+// The cases: kinds × objectives × precisions × options on two threads, and a part of them on one. Those of FurtherCases come
+// after them.
 import Corpus
 import Foundation
 import Kernels
@@ -14,7 +15,7 @@ struct TrainedCase {
   static let recomputed = "recompute"
 
   /// A change of the recipe, and what it is called.
-  private struct RecipeChange: Sendable {
+  struct RecipeChange: Sendable {
     let name: String
     let isFor: @Sendable (Recipe) -> Bool
     let apply: @Sendable (inout Recipe) -> Void
@@ -29,12 +30,12 @@ struct TrainedCase {
     }
   }
 
-  private static let kinds = [
+  static let kinds = [
     RecipeChange("llama") { $0.model.kind = .llama },
     RecipeChange("gpt2") { $0.model.kind = .gpt2 },
   ]
 
-  private static let objectives = [
+  static let objectives = [
     RecipeChange("ntp") { $0.objective.top = 0 },
     RecipeChange("top") { $0.objective.ntp = 0 },
     RecipeChange("top-algorithm1") {
@@ -79,15 +80,18 @@ struct TrainedCase {
     },
   ]
 
+  static let fp32 = RecipeChange("fp32") { $0.precision = .fp32 }
+
   /// oneDNN can be told to do with less than the CPU has, and then has no products in bf16.
   private static var precisions: [RecipeChange] {
     let hasBF16 = Machine.hasBF16 && Machine.products.contains("avx512")
-    return [RecipeChange("fp32") { $0.precision = .fp32 }]
-      + (hasBF16 ? [RecipeChange("bf16") { $0.precision = .bf16 }] : [])
+    return [fp32] + (hasBF16 ? [RecipeChange("bf16") { $0.precision = .bf16 }] : [])
   }
 
+  static let unchanged = RecipeChange("plain") { _ in }
+
   private static let options = [
-    RecipeChange("plain") { _ in },
+    unchanged,
     RecipeChange(recomputed) { $0.model.recompute = .block },
     RecipeChange("documents") { $0.data.documents = .separate },
     RecipeChange("dropout") { $0.model.dropout = 0.1 },
@@ -142,31 +146,39 @@ struct TrainedCase {
     },
   ]
 
+  /// nil where the option is not for such a recipe.
+  init?(
+    _ kind: RecipeChange, _ objective: RecipeChange, _ precision: RecipeChange, _ option: RecipeChange, threads: Int
+  ) {
+    let changes = [kind, objective, precision, option]
+    var recipe = Self.plain
+    for change in changes.dropLast() { change.apply(&recipe) }
+    guard option.isFor(recipe) else { return nil }
+    option.apply(&recipe)
+    name = changes.map(\.name).joined(separator: " ") + " \(threads)"
+    self.recipe = recipe
+    self.threads = threads
+  }
+
   static var all: [TrainedCase] {
     var cases: [TrainedCase] = []
     func add(
       _ kind: RecipeChange, _ objective: RecipeChange, _ precision: RecipeChange, _ option: RecipeChange, threads: Int
     ) {
-      let changes = [kind, objective, precision, option]
-      var recipe = plain
-      for change in changes.dropLast() { change.apply(&recipe) }
-      guard option.isFor(recipe) else { return }
-      option.apply(&recipe)
-      let name = changes.map(\.name).joined(separator: " ")
-      cases.append(TrainedCase(name: name + " \(threads)", recipe: recipe, threads: threads))
+      if let new = TrainedCase(kind, objective, precision, option, threads: threads) { cases.append(new) }
     }
     for kind in kinds {
       for precision in precisions {
         for objective in objectives {
           for option in options { add(kind, objective, precision, option, threads: 2) }
-          add(kind, objective, precision, options[0], threads: 1)
+          add(kind, objective, precision, unchanged, threads: 1)
         }
         let both = objectives[5]
         for option in options.dropFirst() { add(kind, both, precision, option, threads: 1) }
         for option in others { add(kind, both, precision, option, threads: 2) }
       }
     }
-    return cases
+    return cases + further
   }
 
   private static var plain: Recipe {
@@ -185,16 +197,35 @@ struct TrainedCase {
   nonisolated(unsafe) private static var corpora: [String: Corpus] = [:]
 
   private func corpus() throws -> Corpus {
-    let key = "\(recipe.model.context) \(recipe.data.documents)"
+    let key = "\(recipe.model.context) \(recipe.tokenizer.kind) \(recipe.data)"
     if let corpus = Self.corpora[key] { return corpus }
-    let corpus = try Corpus(text: ShortLines.text(800), for: recipe)
+    let corpus = try openCorpus()
     Self.corpora[key] = corpus
     return corpus
   }
 
+  private func openCorpus() throws -> Corpus {
+    guard recipe.data.kind == .stargraph else {
+      return try Corpus(
+        text: ShortLines.text(800), for: recipe, tokenizer: recipe.tokenizer.kind, model: recipe.tokenizer.model)
+    }
+    var source = Corpus.Source(paths: [], context: recipe.model.context, cache: "/nowhere")
+    source.graphs = Corpus.StarGraphSource(recipe.data.graph, seed: recipe.seed)
+    return try Corpus(opening: source)
+  }
+
   func train() throws -> LossCurve {
+    let text = try corpus()
+    var recipe = recipe
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("foretop-\(UUID().uuidString)")
+    defer { try? FileManager.default.removeItem(at: folder) }
+    if recipe.objective.teacher.isThere {
+      try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+      recipe.objective.teacher.file = folder.appendingPathComponent("teacher").path
+      try Self.teach(text, to: recipe.objective.teacher.file)
+    }
     try recipe.validate(source: name)
-    let trainer = try Trainer(recipe: recipe, corpus: corpus(), from: nil, threads: threads, name: name)
+    let trainer = try Trainer(recipe: recipe, corpus: text, from: nil, threads: threads, name: name)
     var steps: [StepReport] = []
     _ = trainer.run(
       obeying: Mailbox<Request>(), isAttended: false,
