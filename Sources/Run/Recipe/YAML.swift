@@ -51,7 +51,9 @@ package enum YAML {
       // Yams keeps a pointer into the text while it parses. A short text lives inside the String value, where that
       // pointer would dangle; a comment at the end makes every text long.
       let long = yaml + (yaml.hasSuffix("\n") ? "" : "\n") + "# the end of the text"
-      return try Yams.compose(yaml: long, .default, .default, .utf8)
+      // Values are read as the type that a key wants, never as the type that YAML would take them for: the parser need not
+      // try its regular expressions, which take milliseconds to compile.
+      return try Yams.compose(yaml: long, .basic, .default, .utf8)
     } catch let error as YamlError {
       throw damage(error, in: yaml)
     } catch {
