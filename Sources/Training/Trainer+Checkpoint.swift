@@ -38,6 +38,7 @@ extension Trainer {
     var copy = spare ?? checkpointWithoutNumbers
     copy.state = state
     let numbers = checkpointNumbers
+    model.parameters.bringTablesUpToDate(threads: model.threads)
     model.copy(model.parameters.weights, count: numbers.weights, into: &copy.weights)
     drawing?.copyWeights(into: &copy.drawing)
     if let ranked, ranked.isSharded {
@@ -129,6 +130,7 @@ extension Transformer {
         if let place = tensor.secondMoment { copy(checkpoint.secondMoments, parameters.secondMoments + place, range) }
       }
     }
+    parameters.forgetPostponedUpdates(threads: threads)
     parameters.roundOperands(threads: threads)
   }
 }

@@ -239,6 +239,7 @@ extension Trainer {
 
   /// Root mean square of each tensor's weights.
   private func tensorSizes() -> [Float] {
+    model.parameters.bringTablesUpToDate(threads: model.threads)
     let weights = model.parameters.weights
     let tensors = model.parameters.layout.tensors
     var sizes = [Float](repeating: 0, count: tensors.count)

@@ -29,23 +29,43 @@ package struct AdamW {
     v: UnsafeMutablePointer<Float>, rounded: UnsafeMutableRawPointer?, count: Int, threads: Int
   ) {
     let rounded = rounded?.assumingMemoryBound(to: BFloat16.self)
-    let step = rate / correction1
-    let scale = 1 / correction2
-    let keep = 1 - rate * weightDecay
+    let factors = factors
     Team.split(count, threads: threads, grain: 16) { _, range in
       let first = range.lowerBound
       let (w, g, m, v) = (w + first, g + first, m + first, v + first)
       for (i, lanes) in sixteens(range.count) {
-        let gi = load(g, i, lanes) * clip
-        let mi = load(m, i, lanes) * beta1 + gi * (1 - beta1)
-        let vi = load(v, i, lanes) * beta2 + gi * gi * (1 - beta2)
-        let wi = load(w, i, lanes) * keep - mi * step / (root(vi * scale) + epsilon)
+        var (wi, mi, vi) = (load(w, i, lanes), load(m, i, lanes), load(v, i, lanes))
+        factors.update(&wi, &mi, &vi, g: load(g, i, lanes) * clip)
         store(mi, m, i, lanes)
         store(vi, v, i, lanes)
         store(wi, w, i, lanes)
         if let rounded { store(wi, rounded + first, i, lanes) }
       }
     }
+  }
+}
+
+/// What an update depends on besides the gradient: all that is kept of it where weights get it later.
+package struct AdamWFactors: BitwiseCopyable {
+  let beta1, beta2, epsilon: Float
+  /// η/(1−β₁ˢ), 1/(1−β₂ˢ) and 1 − ηλ.
+  let step, scale, keep: Float
+
+  /// Updates sixteen weights and their moments. Every update comes here, also one that is made later: the bits are the same.
+  /// - Parameter g: the gradient after clipping.
+  @_transparent
+  func update(_ w: inout Lanes, _ m: inout Lanes, _ v: inout Lanes, g: Lanes) {
+    m = m * beta1 + g * (1 - beta1)
+    v = v * beta2 + g * g * (1 - beta2)
+    w = w * keep - m * step / (root(v * scale) + epsilon)
+  }
+}
+
+extension AdamW {
+  package var factors: AdamWFactors {
+    AdamWFactors(
+      beta1: beta1, beta2: beta2, epsilon: epsilon, step: rate / correction1, scale: 1 / correction2,
+      keep: 1 - rate * weightDecay)
   }
 }
 

@@ -1,7 +1,8 @@
 // The gradient of a memory layer's table, a row at a time and never stored: the picks of a step are sorted by row, and each
 // row's gradient is summed in the order of positions and picks. Threads, shards and micro-batches do not change that order.
 //   dV[row][i] = Σ S_i t · dp[i],  dP[row] = Σ dt · z
-// Every row is updated in every step, as by AdamW on a dense gradient, and comes to the same bits.
+// Every row gets every update, as by AdamW on a dense gradient, and comes to the same bits; rows without picks may get it later
+// (PostponedUpdates).
 
 /// The picks of one table in one step, sorted.
 package struct TableGradient {
@@ -22,21 +23,26 @@ package struct TableGradient {
   }
 
   /// Sorts the picks of all positions of a step by their rows; equal rows keep their order (counting sort).
-  package func sort(positions: Int) {
+  /// - Returns: the number of rows that have picks.
+  @discardableResult
+  package func sort(positions: Int) -> Int {
     let count = positions * shape.picks
     ends.update(repeating: 0, count: shape.rows)
     for pick in 0..<count { ends[Int(records.rows[pick])] += 1 }
     var first: Int32 = 0
+    var picked = 0
     for row in 0..<shape.rows {
       let picks = ends[row]
       ends[row] = first
       first += picks
+      picked += picks > 0 ? 1 : 0
     }
     for pick in 0..<count {
       let row = Int(records.rows[pick])
       order[Int(ends[row])] = Int32(pick)
       ends[row] += 1
     }
+    return picked
   }
 
   @inline(__always)
@@ -103,7 +109,7 @@ package struct TableGradient {
     return sum
   }
 
-  /// Updates every row of the table and its moments.
+  /// Updates every row of the table and its moments at once.
   /// - Parameters:
   ///   - w, m, v: [N, D_p + D_v].
   ///   - room: [threads, D_p + D_v] floats.

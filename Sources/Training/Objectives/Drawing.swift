@@ -57,6 +57,7 @@ final class Drawing {
   private var all: [Float] = []
 
   private func freeze(_ model: Transformer) {
+    model.parameters.bringTablesUpToDate(threads: model.threads)
     model.copy(model.parameters.weights, count: model.parameters.layout.count, into: &all)
     adopt(model.parameters.layout.tensors.map { ($0.path, $0.offset) }, threads: model.threads)
   }

@@ -11,6 +11,8 @@ struct ParameterView {
   fileprivate let gradients: (place: UnsafeMutablePointer<Float>, range: Range<Int>)?
   /// What shards share for memory layers; nil where there are none.
   let memory: Arena?
+  /// Both moments, for rows of tables that get their updates when they are read; nil where nothing is trained.
+  let moments: (first: UnsafeMutablePointer<Float>, second: UnsafeMutablePointer<Float>)?
 
   /// Where the gradient of the element at `offset` is left.
   func gradient(_ offset: Int) -> UnsafeMutablePointer<Float> {
@@ -22,7 +24,7 @@ struct ParameterView {
 
   /// The same weights, with gradients of one range alone, or of none.
   func leaving(_ gradients: (place: UnsafeMutablePointer<Float>, range: Range<Int>)?) -> ParameterView {
-    ParameterView(weights: weights, rounded: rounded, gradients: gradients, memory: memory)
+    ParameterView(weights: weights, rounded: rounded, gradients: gradients, memory: memory, moments: moments)
   }
 
   /// The weights from `offset` on, as an operand.
@@ -112,7 +114,8 @@ package struct Parameters: ~Copyable {
     ParameterView(
       weights: weightBlock.floats, rounded: rounded,
       gradients: isTrained ? (gradientBlock.floats, 0..<layout.stored) : nil,
-      memory: sharedMemory.map { Arena(memoryBlock.base, $0.arena) })
+      memory: sharedMemory.map { Arena(memoryBlock.base, $0.arena) },
+      moments: isTrained ? (firstMomentBlock.floats, secondMomentBlock.floats) : nil)
   }
 
   package var weights: UnsafeMutablePointer<Float> { weightBlock.floats }
@@ -192,6 +195,7 @@ package struct Parameters: ~Copyable {
       }
     }
     calibrateMemory(seed: seed, deviation: deviation, residualScale: residualScale, threads: threads)
+    forgetPostponedUpdates(threads: threads)
     roundOperands(threads: threads)
     progress(layout.count, layout.count)
   }

@@ -56,6 +56,7 @@ extension MemoryLayer {
     MemoryPicks.find(
       shape, scores: floats(places.scores), count: reading.count, stride: rows, cores: cores(parameters),
       filter: parameters.weights + tensors.filter, into: lists, room: floats(places.room), threads: threads)
+    bringUpToDate(lists, positions: reading.count, parameters, threads: threads)
     try pre?.read(reading, x, into: reading.matrix(at: places.z, columns: shape.preWidth, .fp32))
     let pooled = reading.matrix(at: places.pooled, columns: shape.valueWidth, x.precision)
     reading.clearUnused(pooled)

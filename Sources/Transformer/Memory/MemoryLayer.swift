@@ -181,6 +181,7 @@ struct MemoryLayer {
         threads: threads)
     }
     if let measurement = pass.measurement { measureEdges(pass, measurement) }
+    bringUpToDate(lists, positions: positions, parameters, threads: threads)
     let z = arena[places.z]
     pre?.forward(parameters, x: x, y: UnsafeMutableRawPointer(z))
     StepPart.memory.measured(bytes: positions * shape.picks * shape.rowWidth * 4) {

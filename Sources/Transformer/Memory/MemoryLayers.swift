@@ -65,15 +65,18 @@ struct SharedMemoryLayer: Sendable {
   let order: FloatPlace  // integers [T, P]
   let picks: FloatPlace  // integers [N]: picks of each row, for who looks at the run
   let last: FloatPlace  // integers [N]: the counted step that last picked a row
+  let applied: FloatPlace  // integers [N]: how many updates a row has, where updates are lazy
+  let choice: FloatPlace  // an UpdateChoice
 }
 
 /// The memory of all layers that shards share: normed keys, and the picks of a step that the tables' gradients follow from.
 struct SharedMemory: Sendable {
   let shape: MemoryShape
   let layers: [SharedMemoryLayer]
-  /// Four integers: positions whose picks are recorded; how many of them were sorted; steps whose picks were counted, in all and
-  /// since the counts were last cleared.
+  /// Six integers: positions whose picks are recorded; how many of them were sorted; steps whose picks were counted, in all and
+  /// since the counts were last cleared; updates of tables; a TableUpdates.
   let progress: FloatPlace
+  let history: FloatPlace  // AdamWFactors [PostponedUpdates.most]: the newest updates
   let rowRoom: FloatPlace  // [threads, D_p + D_v]
   let partial: FloatPlace  // doubles: parts of a norm
   /// T: positions of a step.
@@ -86,7 +89,9 @@ struct SharedMemory: Sendable {
     let (T, P) = (positions, shape.picks)
     var layout = ArenaLayout()
     layout.part = .picks
-    progress = layout.floats(8)
+    progress = layout.floats(12)
+    history = layout.floats(
+      T > 0 ? PostponedUpdates.most * MemoryLayout<AdamWFactors>.stride / MemoryLayout<Float>.stride : 0)
     rowRoom = layout.floats(T > 0 ? threads * shape.rowWidth : 0)
     partial = layout.floats(T > 0 ? 2 * TableGradient.pieces(shape) : 0)
     layers = memory.layers.map { _ in
@@ -99,7 +104,8 @@ struct SharedMemory: Sendable {
         factors: layout.floats(shape.preWidth > 0 ? T * P : 0), dPooled: layout.floats(T * shape.valueWidth),
         z: layout.floats(T * shape.preWidth), ends: layout.floats(T > 0 ? shape.rows : 0),
         order: layout.floats(T * P), picks: layout.floats(T > 0 ? shape.rows : 0),
-        last: layout.floats(T > 0 ? shape.rows : 0))
+        last: layout.floats(T > 0 ? shape.rows : 0), applied: layout.floats(T > 0 ? shape.rows : 0),
+        choice: layout.floats(MemoryLayout<UpdateChoice>.stride / MemoryLayout<Float>.stride))
     }
     self.shape = shape
     self.positions = positions
@@ -119,8 +125,8 @@ extension Arena {
     UnsafeMutableRawPointer(self[place]).assumingMemoryBound(to: Int32.self)
   }
 
-  /// How many positions of the step are recorded, how many of them are sorted, and how many steps were counted, in all and since
-  /// counts were cleared.
+  /// How many positions of the step are recorded, how many of them are sorted, how many steps were counted, in all and since
+  /// counts were cleared, how many updates tables got, and how tables are to be updated.
   func progress(_ memory: SharedMemory) -> UnsafeMutablePointer<Int> {
     UnsafeMutableRawPointer(self[memory.progress]).assumingMemoryBound(to: Int.self)
   }

@@ -76,13 +76,15 @@ extension Parameters {
   }
 
   /// Sorts the picks of the step by row, once; a table is sorted by one thread.
-  private func sortPicks(_ shared: SharedMemory, _ arena: Arena, threads: Int) {
+  func sortPicks(_ shared: SharedMemory, _ arena: Arena, threads: Int) {
     let progress = arena.progress(shared)
     guard progress[1] != progress[0] else { return }
     let tables = tables(shared, arena)
     StepPart.memory.measured {
       Team.split(tables.count, threads: threads) { _, range in
-        for table in range { tables[table].sort(positions: progress[0]) }
+        for table in range {
+          arena.choice(of: shared.layers[table]).pointee.picked = tables[table].sort(positions: progress[0])
+        }
       }
     }
     progress[1] = progress[0]
@@ -101,21 +103,6 @@ extension Parameters {
       }
     }
     return sum
-  }
-
-  /// Updates all tables by the gradients of the step that was recorded.
-  package func updateTables(_ adam: AdamW, threads: Int) {
-    withMemory { memory, shared, arena in
-      sortPicks(shared, arena, threads: threads)
-      for (tensors, table) in zip(memory.layers, tables(shared, arena)) {
-        StepPart.memory.measured(bytes: 24 * memory.shape.rows * memory.shape.rowWidth) {
-          table.update(
-            w: weights + tensors.table, m: firstMoments + tensors.table, v: secondMoments + tensors.tableSecondMoment,
-            adam: adam, room: arena[shared.rowRoom], threads: threads)
-        }
-      }
-      countPicks(shared, arena, threads: threads)
-    }
   }
 
   /// The gradient of a table, as training never stores it.

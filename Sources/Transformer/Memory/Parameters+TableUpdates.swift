@@ -1,0 +1,97 @@
+// The updates of memory layers' tables: streamed, or lazy, where rows lack updates until somebody reads them. A layer brings
+// the rows that it reads up to date (MemoryLayer.bringUpToDate); code that reads whole tables calls `bringTablesUpToDate`
+// before.
+import Kernels
+
+extension Parameters {
+  /// Updates all tables by the gradients of the step that was recorded.
+  package func updateTables(_ adam: AdamW, threads: Int) {
+    withMemory { memory, shared, arena in
+      sortPicks(shared, arena, threads: threads)
+      let progress = arena.progress(shared)
+      arena.history(shared)[progress[4] % PostponedUpdates.most] = adam.factors
+      progress[4] += 1
+      let (room, width) = (arena[shared.rowRoom], memory.shape.rowWidth)
+      for (index, table) in tables(shared, arena).enumerated() {
+        let (tensors, layer) = (memory.layers[index], shared.layers[index])
+        if let postponed = view.postponed(tensors, layer, of: shared) {
+          let rows = arena.choice(of: layer).pointee.picked + memory.shape.rows / PostponedUpdates.most
+          StepPart.memory.measured(bytes: 24 * rows * width) {
+            table.update(postponed, adam: adam, room: room, threads: threads)
+          }
+        } else {
+          StepPart.memory.measured(bytes: 24 * memory.shape.rows * width) {
+            table.update(
+              w: weights + tensors.table, m: firstMoments + tensors.table, v: secondMoments + tensors.tableSecondMoment,
+              adam: adam, room: room, threads: threads)
+          }
+        }
+      }
+      countPicks(shared, arena, threads: threads)
+      for (tensors, layer) in zip(memory.layers, shared.layers) {
+        let isFaster = arena.choice(of: layer).pointee.countStep(rows: memory.shape.rows)
+        guard TableUpdates(rawValue: progress[5]) == .measured else { continue }
+        setLazy(isFaster, tensors, layer, of: shared, arena, threads: threads)
+      }
+    }
+  }
+
+  // MARK: Rows that lack updates
+
+  /// Brings every row of every table up to date. Call this before tables or their moments are read or copied.
+  package func bringTablesUpToDate(threads: Int) {
+    eachPostponed { postponed in
+      StepPart.memory.measured { postponed.bringUpToDate(threads: threads) }
+    }
+  }
+
+  /// Drops the updates that rows lack. Call this after tables and their moments were set from outside.
+  package func forgetPostponedUpdates(threads: Int) {
+    eachPostponed { postponed in postponed.begin(threads: threads) }
+  }
+
+  /// Calls a body with each table whose updates are lazy.
+  private func eachPostponed(_ body: (PostponedUpdates) -> Void) {
+    withMemory { memory, shared, _ in
+      for (tensors, layer) in zip(memory.layers, shared.layers) {
+        if let postponed = view.postponed(tensors, layer, of: shared) { body(postponed) }
+      }
+    }
+  }
+
+  // MARK: The choice
+
+  /// Makes a table's updates lazy from the next step on, or streamed.
+  private func setLazy(
+    _ isLazy: Bool, _ tensors: MemoryTensors, _ layer: SharedMemoryLayer, of shared: SharedMemory, _ arena: Arena,
+    threads: Int
+  ) {
+    let choice = arena.choice(of: layer)
+    guard choice.pointee.isLazy != isLazy else { return }
+    // Each is nil, and does nothing, while updates are streamed.
+    view.postponed(tensors, layer, of: shared)?.bringUpToDate(threads: threads)
+    choice.pointee.isLazy = isLazy
+    view.postponed(tensors, layer, of: shared)?.begin(threads: threads)
+  }
+
+  /// Prescribes how tables are updated from the next step on; `measured` at first. This is for tests and benchmarks: the bits
+  /// of a run do not depend on it.
+  package func setTableUpdates(_ updates: TableUpdates, threads: Int) {
+    withMemory { memory, shared, arena in
+      arena.progress(shared)[5] = updates.rawValue
+      guard updates != .measured else { return }
+      for (tensors, layer) in zip(memory.layers, shared.layers) {
+        setLazy(updates == .lazy, tensors, layer, of: shared, arena, threads: threads)
+      }
+    }
+  }
+
+  /// Whether updates are lazy, of each table in the order of blocks; empty without memory layers.
+  package var lazyTables: [Bool] {
+    var areLazy: [Bool] = []
+    withMemory { _, shared, arena in
+      areLazy = shared.layers.map { arena.choice(of: $0).pointee.isLazy }
+    }
+    return areLazy
+  }
+}
