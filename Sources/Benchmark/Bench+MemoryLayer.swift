@@ -5,16 +5,20 @@ import Run
 import Transformer
 
 /// A table with the picks of a step, made up.
-private final class MadeUpTable {
+final class MadeUpTable {
   /// That of `memory-medium`, larger than any cache.
   let shape = MemoryShape(
     keys: 400, keyWidth: 128, top: 32, candidates: 32, heads: 1, cores: 2, rank: 2, valueWidth: 192, preWidth: 64)
-  let positions = 8192
+  let positions: Int
   private let threads: Int
   /// Weights and both moments.
   private let numbers: [TableBlock]
   private let picked: [TableBlock]
   private let room: TableBlock
+  /// Which updates the rows have, and the factors of the newest: where updates are lazy.
+  private let applied: TableBlock
+  private let history: TableBlock
+  private var updates = 0
 
   private final class TableBlock {
     private let storage: Storage
@@ -23,7 +27,9 @@ private final class MadeUpTable {
     var integers: UnsafeMutablePointer<Int32> { storage.base.assumingMemoryBound(to: Int32.self) }
   }
 
-  init(threads: Int) throws {
+  /// - Parameter positions: T, tokens of a step.
+  init(positions: Int = 8192, threads: Int) throws {
+    self.positions = positions
     let (T, P) = (positions, shape.picks)
     let count = shape.rows * shape.rowWidth
     let sizes = [
@@ -35,6 +41,8 @@ private final class MadeUpTable {
     numbers = try (0..<3).map { _ in try TableBlock(floats: count) }
     picked = try sizes.map { try TableBlock(floats: $0) }
     room = try TableBlock(floats: threads * max(MemoryValues.room(shape), shape.rowWidth))
+    applied = try TableBlock(floats: shape.rows)
+    history = try TableBlock(floats: PostponedUpdates.most * MemoryLayout<AdamWFactors>.stride / 4)
     self.threads = threads
     let random = RandomStream(seed: 1, purpose: "table")
     VectorMath.fillNormal(numbers[0].floats, count: count, deviation: 0.1, random: random, threads: threads)
@@ -42,9 +50,18 @@ private final class MadeUpTable {
       VectorMath.fillNormal(
         block.floats, count: sizes[index], deviation: 0.1, random: random.branch(UInt64(index)), threads: threads)
     }
-    let rows = random.branch(99)
-    for pick in 0..<T * P { picked[0].integers[pick] = Int32(rows.bits(UInt64(pick)) % UInt64(shape.rows)) }
+    draw(step: 0)
     backward()
+  }
+
+  /// Draws the picks of another step.
+  func draw(step: Int) {
+    let rows = RandomStream(seed: 1, purpose: "picks").branch(UInt64(step))
+    for pick in 0..<positions * shape.picks {
+      let row = Int32(rows.bits(UInt64(pick)) % UInt64(shape.rows))
+      picked[0].integers[pick] = row
+      picked[6].integers[pick] = row
+    }
   }
 
   private var lists: PickLists {
@@ -89,12 +106,34 @@ private final class MadeUpTable {
     _ = gradient.squares(room: room.floats, partial: partial, threads: threads)
   }
 
+  private let adam = AdamW(
+    beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, rate: 1e-4, clip: 1, step: 0)
+
   func update() {
     gradient.update(
-      w: numbers[0].floats, m: numbers[1].floats, v: numbers[2].floats,
-      adam: AdamW(
-        beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, rate: 1e-4, clip: 1, step: 0), room: room.floats,
-      threads: threads)
+      w: numbers[0].floats, m: numbers[1].floats, v: numbers[2].floats, adam: adam, room: room.floats, threads: threads)
+  }
+
+  private var postponed: PostponedUpdates {
+    PostponedUpdates(
+      shape, w: numbers[0].floats, m: numbers[1].floats, v: numbers[2].floats, applied: applied.integers,
+      history: factors, count: updates)
+  }
+
+  private var factors: UnsafeMutablePointer<AdamWFactors> {
+    UnsafeMutableRawPointer(history.floats).assumingMemoryBound(to: AdamWFactors.self)
+  }
+
+  /// What a forward pass does before it reads rows, where updates are lazy.
+  func bringPicksUpToDate() {
+    postponed.bringUpToDate(picked[0].integers, picks: positions * shape.picks, threads: threads)
+  }
+
+  /// The update of a step, of the rows that it picked; the others' is postponed.
+  func updateLazily() {
+    factors[updates % PostponedUpdates.most] = adam.factors
+    updates += 1
+    gradient.update(postponed, adam: adam, room: room.floats, threads: threads)
   }
 
   /// Rows that somebody picked, as a share of all.
@@ -104,6 +143,44 @@ private final class MadeUpTable {
 }
 
 extension Bench {
+  /// What the update of a memory layer's table costs, streamed and lazy, for steps of few and of many tokens.
+  package func tableUpdates() throws -> ReportTable {
+    var table = ReportTable(
+      name: "table-updates",
+      about: [
+        "updates of one memory layer's table for steps of few and of many tokens, medians of \(rounds) steps: streamed, all rows in "
+          + "every step; lazy, rows without picks before they are read",
+        "training takes the lazy one where steps pick few rows (docs/memory.md)",
+      ],
+      columns: [
+        .column("tokens", "tokens"), .column("picked", "rows picked %", 1), .column("streamed", "streamed ms", 1),
+        .column("lazy", "lazy ms", 1), .column("forward", "of that in forward", 1), .column("ratio", "ratio", 2),
+      ])
+    for positions in [128, 512, 1024, 1792, 2560, 4096] {
+      progress("table-updates: steps of \(positions) tokens")
+      let work = try MadeUpTable(positions: positions, threads: threads)
+      var (streamed, lazy, forward) = (Samples(), Samples(), Samples())
+      var picked = 0.0
+      // At first all rows are up to date: after this many steps, rows lack as many updates as they do in the long run.
+      let before = PostponedUpdates.most
+      for step in 0..<before + rounds {
+        work.draw(step: step)
+        let first = seconds(work.bringPicksUpToDate)
+        work.sort()
+        let rest = seconds(work.updateLazily)
+        guard step >= before else { continue }
+        forward.add(first)
+        lazy.add(first + rest)
+        picked = work.touched
+        streamed.add(seconds(work.update))
+      }
+      table.add(
+        .number(Double(positions)), .number(picked * 100), .number(streamed.median * 1000),
+        .number(lazy.median * 1000), .number(forward.median * 1000), .number(streamed.median / lazy.median))
+    }
+    return table
+  }
+
   /// What a memory layer's table costs a step.
   package func memoryLayer() throws -> ReportTable {
     let work = try MadeUpTable(threads: threads)

@@ -7,6 +7,7 @@ package struct Bench {
   package enum Topic: String, CaseIterable, Sendable {
     case limit, kernels, steps, parts, reading, decoding, scaling, memory, recording, screen
     case memoryLayer = "memory-layer"
+    case tableUpdates = "table-updates"
   }
 
   /// The number of rounds, and with it the precision of the answer.

@@ -31,6 +31,7 @@ struct BenchCommand: ParsableCommand {
     ("scaling", "tokens/s by context, width, rows, threads and vocabulary"),
     ("memory", "peak memory"),
     ("memory-layer", "the table of a memory layer: reading rows and updating them, compared with the memory bandwidth"),
+    ("table-updates", "the table's updates, streamed and lazy, for steps of few and of many tokens"),
     (
       "recording",
       "how long metrics and a checkpoint of 100 million parameters delay training; writes into a folder in --runs"
@@ -101,6 +102,7 @@ struct BenchCommand: ParsableCommand {
       case .scaling: try bench.scaling()
       case .memory: try bench.memory { try child($0) }
       case .memoryLayer: try bench.memoryLayer()
+      case .tableUpdates: try bench.tableUpdates()
       case .screen:
         try bench.screen {
           try ScreenTrial.measure(in: place.runs, threads: try computing.count(), isThorough: thorough)
