@@ -10,6 +10,20 @@ extension RunFileTests {
   @Suite struct GlanceTests {
     let scratch = ScratchFolder()
 
+    @Test func `a listed run is as fast as its screen says`() throws {
+      let recorder = try Recorder(creating: scratch("fast"), beginning: Sample.beginning("fast"))
+      for step in 1...3000 {
+        var report = Sample.report(step)
+        // Steps get ten times as fast: the last 64 take half a second.
+        report.active = step <= 1000 ? Double(step) * 0.08 : 80 + Double(step - 1000) * 0.008
+        _ = try recorder.record(.stepped(report))
+      }
+      try recorder.close(.stopped)
+      let summary = try StoredRun.glance(at: scratch("fast"))
+      let speed = try #require(summary.tokensPerSecond)
+      #expect(abs(speed - 4096 / 0.008) < 100)
+    }
+
     @Test func `a run that was killed is listed as it is when it is put together`() throws {
       let recorder = try Recorder(creating: scratch("a"), beginning: Sample.beginning("a"))
       for step in 1...5000 {

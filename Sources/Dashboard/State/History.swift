@@ -84,7 +84,7 @@ struct History: Sendable {
   var speed: Speed? {
     guard let last, count > 0 else { return nil }
     let active = places[.active]
-    let first = max(min(active.lowerBound(of: active[count - 1] - 10), count - 1), 0)
+    let first = max(min(active.lowerBound(of: active[count - 1] - RecentSpeed.window), count - 1), 0)
     let recent = first..<count
     let means = phases.map { $0.summary(of: recent).mean ?? 0 }
     let step = means.reduce(0, +)
@@ -94,8 +94,11 @@ struct History: Sendable {
     let steps = first > 0 ? places[.step][count - 1] - places[.step][first - 1] : places[.step][count - 1]
     let tokens = steps > 0 && count > 1 ? (places[.tokens][count - 1] - before) / steps : Double(last.tokens)
     let perStep = tokens.isFinite && tokens > 0 ? tokens : last.tokensPerSecond * step
+    let totals = places[.tokens]
+    let speed = RecentSpeed.tokensPerSecond(of: count) { (tokens: totals[$0], active: active[$0]) }
     return Speed(
-      tokensPerSecond: perStep / step, step: step, phases: means, uncertainty: pace.uncertainty ?? 0, range: recent)
+      tokensPerSecond: speed ?? perStep / step, step: step, phases: means, uncertainty: pace.uncertainty ?? 0,
+      range: recent)
   }
 
   /// Notes that training waited, so that the time since the last step belongs to no step.

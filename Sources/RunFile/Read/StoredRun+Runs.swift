@@ -172,16 +172,41 @@ extension StoredRun {
     return summary
   }
 
-  /// Tokens per second over the last ten seconds of training, as far as the last 64 steps go; nil where there are not two steps.
+  /// The speed of `RecentSpeed`. At most `mostSpeedRows` rows are read beside the last 64: where these took less than ten
+  /// seconds, the row from which the ten seconds begin is estimated from their pace.
   private func recentSpeed(_ store: Store, _ weights: LossWeights) throws -> Double? {
-    let reports = try reports(store, from: max(0, store.metrics.count - 64), weights).compactMap { $0 }
-    var (seconds, tokens) = (0.0, 0.0)
-    for (earlier, later) in zip(reports, reports.dropFirst()).reversed() where seconds < 10 {
-      guard later.tokensPerSecond > 0, later.tokensPerSecond.isFinite, later.tokens > earlier.tokens else { continue }
-      tokens += Double(later.tokens - earlier.tokens)
-      seconds += Double(later.tokens - earlier.tokens) / later.tokensPerSecond
+    let start = max(0, store.metrics.count - 64)
+    let entries = try reports(store, from: start, weights).compactMap { $0 }.map(Self.totals)
+    guard let first = entries.first, let last = entries.last else { return nil }
+    let near = RecentSpeed.tokensPerSecond(of: entries.count) { entries[$0] }
+    var (row, seconds) = (start, last.active - first.active)
+    var found = near
+    for _ in 0..<Self.mostSpeedRows where row > 0 && seconds > 0 && abs(seconds / RecentSpeed.window - 1) > 0.02 {
+      // The rows so far took `seconds`: as many as take ten.
+      let rows = Double(store.metrics.count - 1 - row) * RecentSpeed.window / seconds
+      let next = max(0, store.metrics.count - 1 - Int(min(rows, 1e9)))
+      guard next < start, next != row, let entry = try totals(ofRow: next, store, weights), entry.active < last.active
+      else { break }
+      (row, seconds) = (next, last.active - entry.active)
+      found = RecentSpeed.speed(from: entry, to: last)
     }
-    return seconds > 0 ? tokens / seconds : nil
+    return found ?? near
+  }
+
+  private static let mostSpeedRows = 4
+
+  /// Tokens and active seconds up to a step's end.
+  private static func totals(_ report: StepReport) -> (tokens: Double, active: Double) {
+    (Double(report.tokens), report.active)
+  }
+
+  /// What a row tells of tokens and active time; nil for a damaged one.
+  private func totals(
+    ofRow row: Int, _ store: Store, _ weights: LossWeights
+  ) throws -> (tokens: Double, active: Double)? {
+    var steps = StepReader(store, weights)
+    guard let values = try store.metrics.rows(from: row, count: 1).first else { return nil }
+    return try steps.report(of: values).map(Self.totals)
   }
 
   /// The last undamaged step.
