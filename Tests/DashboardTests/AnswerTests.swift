@@ -61,6 +61,36 @@ extension KeyTests {
     #expect(dashboard.asked.map(\.request) == [1])
   }
 
+  @Test func `what has a number is asked until it is answered`() {
+    var dashboard = run.dashboard(at: 20, .attached)
+    _ = dashboard.press(.character("e"))
+    dashboard.wasSent(as: 1)
+    _ = dashboard.press(.character("s"))
+    for number in 21...40 { dashboard.receive(.stepped(run.step(number))) }
+    // What was never sent is forgotten.
+    #expect(dashboard.asked.map(\.command) == [.evaluate] && dashboard.isEvaluating)
+    dashboard.receive(
+      .occurred(Occurrence(.done, step: 40, time: 0, key: "evaluate", actor: .key, request: 1, text: "evaluate: done")))
+    #expect(dashboard.asked.isEmpty)
+    // Where events are missing, the answer may be among them.
+    _ = dashboard.press(.character("e"))
+    dashboard.wasSent(as: 2)
+    dashboard.expectLostAnswers()
+    for number in 41...60 { dashboard.receive(.stepped(run.step(number))) }
+    #expect(dashboard.asked.isEmpty)
+  }
+
+  @Test func `an evaluation is seen for as long as it goes on, whoever asked for it`() {
+    var dashboard = run.dashboard(at: 20, .attached)
+    dashboard.evaluate(done: 3, total: 12, at: 1)
+    #expect(dashboard.stateSpan(now: 2).text == "○ evaluating 25 %")
+    dashboard.receive(.stepped(run.step(21)))
+    #expect(!dashboard.isEvaluating)
+    dashboard.evaluate(done: 3, total: 12, at: 3)
+    dashboard.become(.stored, saying: "")
+    #expect(!dashboard.isEvaluating)
+  }
+
   @Test func `a change is in the log when it is confirmed, and counts once`() {
     var dashboard = Dashboard(.live)
     let events = run.events(to: 822)

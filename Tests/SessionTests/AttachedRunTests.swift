@@ -42,6 +42,7 @@ import Testing
     messages.map {
       switch $0 {
       case .event(let event): if case .stepped(let report) = event.event { "step \(report.step)" } else { "event" }
+      case .evaluating(let done, let total): "evaluating \(done)/\(total)"
       case .refused: "refused"
       case .gap: "gap"
       case .lost(let error): error.map { "lost: \($0)" } ?? "over"
@@ -88,6 +89,17 @@ import Testing
     heard = []
     while heard.count < 3 { heard += next(&run, &splice) }
     #expect(heard == ["step 9", "step 10", "over"])
+  }
+
+  @Test func `how an evaluation gets on is no event`() throws {
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    var run = try connection(sending: [
+      line(step: 1, number: 1), #"{"event":"evaluating","done":3,"total":8}"#, line(step: 2, number: 2),
+    ])
+    var splice = EventSplice()
+    var heard: [String] = []
+    while heard.count < 4 { heard += next(&run, &splice) }
+    #expect(heard == ["step 1", "evaluating 3/8", "step 2", "over"])
   }
 
   @Test func `a gap that the files never fill can be accepted`() throws {

@@ -243,6 +243,11 @@ extension SessionTests {
     #expect(
       try ControlMessage(Array(#"{"command":"pause","as":"attached"}"#.utf8), from: 4711)
         == .command(nil, .pause, .attached(4711), isSure: false))
-    #expect(try ControlMessage(Array(#"{"subscribe":true,"from":7}"#.utf8), from: 4711) == .subscribe(nil, from: 7))
+    #expect(
+      try ControlMessage(Array(#"{"subscribe":true,"from":7}"#.utf8), from: 4711)
+        == .subscribe(nil, from: 7, hasProgress: false))
+    #expect(
+      try ControlMessage(Array(#"{"subscribe":true,"progress":true}"#.utf8), from: 4711)
+        == .subscribe(nil, from: nil, hasProgress: true))
   }
 }

@@ -47,6 +47,8 @@ extension Dashboard {
       guard RunState.isPlausible(report.step) else { return }
       // Why a key did nothing before is no longer so.
       if phase == .starting { message = "" }
+      // It stopped short.
+      if self.evaluation.isUnderWay { self.evaluation = WorkProgress(of: .windows) }
       history.append(report)
     case .summedUp(let steps):
       guard RunState.isPlausible(steps.mean.step) else { return }
@@ -154,8 +156,15 @@ extension Dashboard {
         message = occurrence.text
       }
     }
+    if case .gap(let gap) = event, gap.others > 0 { expectLostAnswers() }
     guard case .stepped = event else { return }
-    for index in asked.indices { asked[index].age += 1 }
+    // A request with a number is always answered.
+    for index in asked.indices where asked[index].request == nil { asked[index].age += 1 }
     asked.removeAll { $0.age >= Self.patience }
+  }
+
+  /// Events are missing here, and answers may be among them: what was asked is forgotten after a few steps.
+  package mutating func expectLostAnswers() {
+    for index in asked.indices { asked[index].request = nil }
   }
 }

@@ -7,6 +7,8 @@ package struct AttachedRun: Sendable {
   /// What has come.
   package enum Message: Sendable {
     case event(NumberedEvent)
+    /// An evaluation has measured so many of so many windows.
+    case evaluating(done: Int, total: Int)
     /// A command was refused before it got to the run: its id, and why.
     case refused(id: Int, String)
     /// Events are missing here: the files have them, or will have them in a moment. What comes after them waits until the splice
@@ -40,7 +42,7 @@ package struct AttachedRun: Sendable {
     self.client = client
     self.base = base
     numberAtStart = client.hello["number"]?.whole ?? 0
-    try client.send(ControlClient.subscription(id: 0, from: 1))
+    try client.send(ControlClient.subscription(id: 0, from: 1, hasProgress: client.sendsProgress))
   }
 
   /// Asks for a command.
@@ -84,6 +86,8 @@ package struct AttachedRun: Sendable {
             messages.append(.gap)
             return messages
           }
+        } else if kind == "evaluating", let done = line["done"]?.whole, let total = line["total"]?.whole {
+          messages.append(.evaluating(done: done, total: total))
         } else if var event {
           isFirst = false
           if splice.isNew(event.event, isFresh: event.number > numberAtStart) {

@@ -83,6 +83,9 @@ package final class ControlClient: @unchecked Sendable {
   /// What the run is doing while it is being set up; nil for one that had begun when this connection was made.
   package var preparing: String? { hello["preparing"]?.string }
 
+  /// True if the process can tell how evaluations get on: one of an earlier version refuses to be asked.
+  var sendsProgress: Bool { hello["progress"]?.isTrue == true }
+
   /// Waits until a run that is being set up has begun; then another connection follows it.
   /// - Parameter say: takes what the run is doing.
   /// - Throws: `UserError` with status 69 when the run does not begin.
@@ -100,11 +103,14 @@ package final class ControlClient: @unchecked Sendable {
   }
 
   /// The line that asks for events.
-  /// - Parameter from: the number of the first event; nil means from now on.
-  package static func subscription(id: Int, from number: Int?) -> JSON {
+  /// - Parameters:
+  ///   - from: the number of the first event; nil means from now on.
+  ///   - hasProgress: true asks for the progress of evaluations, too.
+  package static func subscription(id: Int, from number: Int?, hasProgress: Bool = false) -> JSON {
     .object(
       [JSON.Member("id", .integer(id)), JSON.Member("subscribe", .flag(true))]
-        + (number.map { [JSON.Member("from", .integer($0))] } ?? []))
+        + (number.map { [JSON.Member("from", .integer($0))] } ?? [])
+        + (hasProgress ? [JSON.Member("progress", .flag(true))] : []))
   }
 
   /// Sends a line.

@@ -21,6 +21,8 @@ struct ControlLoop {
   /// True if the session has sent its last event.
   private var isClosed = false
   private var isListening = true
+  /// When peers were last told how an evaluation gets on.
+  private var toldAt: ContinuousClock.Instant?
 
   /// The most connections at once; further ones get an error and are closed.
   private static let mostPeers = 64
@@ -164,8 +166,19 @@ struct ControlLoop {
       case .preparing(let text):
         preparing = text
         for key in peers.keys where peers[key]!.isSubscribed { peers[key]!.say(ControlAnswer.preparing(text)) }
-      case .progress, .evaluating, .stopped, .cancelled: break
+      case .evaluating(let done, let total): tell(evaluating: done, of: total)
+      case .progress, .stopped, .cancelled: break
       }
+    }
+  }
+
+  /// Tells the peers that asked for it how an evaluation gets on, a few times a second.
+  private mutating func tell(evaluating done: Int, of total: Int) {
+    let now = ContinuousClock.now
+    if let toldAt, now - toldAt < .milliseconds(250) { return }
+    toldAt = now
+    for key in peers.keys where peers[key]!.takesProgress {
+      peers[key]!.say(ControlAnswer.evaluating(done: done, total: total))
     }
   }
 
@@ -201,10 +214,10 @@ struct ControlLoop {
   private mutating func take(_ line: [UInt8], from key: CInt) {
     do {
       switch try ControlMessage(line, from: peers[key]?.process ?? 0) {
-      case .subscribe(let id, let first):
+      case .subscribe(let id, let first, let hasProgress):
         peers[key]?.say(ControlAnswer.answer(id, .done, step: state.step, "subscribed"))
         if isSettingUp { peers[key]?.say(ControlAnswer.preparing(preparing)) }
-        peers[key]?.subscribe(from: first, ring, newest: state.number)
+        peers[key]?.subscribe(from: first, hasProgress: hasProgress, ring, newest: state.number)
       case .command(let id, let command, let actor, let isSure):
         guard state.ending == nil else {
           peers[key]?.say(ControlAnswer.answer(id, .refused, step: state.step, "the run has ended"))

@@ -5,8 +5,8 @@ import Run
 enum ControlMessage: Equatable {
   /// A command. The answer carries the peer's own id. `isSure` is that of the `Request`.
   case command(JSON?, Command, Occurrence.Actor, isSure: Bool)
-  /// A subscription to events from a number on; nil means from now on.
-  case subscribe(JSON?, from: Int?)
+  /// A subscription to events from a number on; nil means from now on. `hasProgress`: with the progress of evaluations.
+  case subscribe(JSON?, from: Int?, hasProgress: Bool)
 
   /// An error in a line.
   struct ProtocolFault: Error, Equatable {
@@ -40,7 +40,7 @@ enum ControlMessage: Equatable {
       throw ProtocolFault(text: "id has more than \(Self.mostOfID) bytes")
     }
     if let key = object.repeatedKey { throw ProtocolFault(id: id, text: "the key \(key.quotation) comes twice") }
-    let known = ["id", "command", "as", "yes", "subscribe", "from"]
+    let known = ["id", "command", "as", "yes", "subscribe", "from", "progress"]
     if let key = object.members?.map(\.key).first(where: { !known.contains($0) }) {
       throw ProtocolFault(id: id, text: "there is no key \(key.quotation): keys are \(known.joined(separator: ", "))")
     }
@@ -77,7 +77,14 @@ enum ControlMessage: Equatable {
       }
       first = number
     }
-    self = .subscribe(id, from: first)
+    var hasProgress = false
+    if let progress = object["progress"] {
+      guard case .flag(let isWanted) = progress else {
+        throw ProtocolFault(id: id, text: "progress must be true or false")
+      }
+      hasProgress = isWanted
+    }
+    self = .subscribe(id, from: first, hasProgress: hasProgress)
   }
 }
 
@@ -92,13 +99,21 @@ enum ControlAnswer {
       [
         JSON.Member("hello", .text("foretop")), JSON.Member("protocol", .integer(ControlSocket.version)),
         JSON.Member("name", .text(name)), JSON.Member("step", .integer(state.step)),
-        JSON.Member("number", .integer(state.number)),
+        JSON.Member("number", .integer(state.number)), JSON.Member("progress", .flag(true)),
       ] + (preparing.map { [JSON.Member("preparing", .text($0))] } ?? []))
   }
 
   /// Says to a subscribed peer what a run that has not begun yet is doing.
   static func preparing(_ text: String) -> JSON {
     .object([JSON.Member("event", .text("preparing")), JSON.Member("text", .text(text))])
+  }
+
+  /// Says how many of how many windows an evaluation has measured.
+  static func evaluating(done: Int, total: Int) -> JSON {
+    .object([
+      JSON.Member("event", .text("evaluating")), JSON.Member("done", .integer(done)),
+      JSON.Member("total", .integer(total)),
+    ])
   }
 
   /// The answer to a request.

@@ -11,6 +11,8 @@ struct ControlPeer {
   private var output: [UInt8] = []
   /// The next event's place in the ring, and its number; nil without a subscription.
   private var next: (place: Int, number: Int)?
+  /// True if the peer asked for the progress of evaluations.
+  private var hasProgress = false
   /// The number of requests without an answer.
   var pending = 0
   /// True if the connection is to be closed once its output is sent.
@@ -38,6 +40,8 @@ struct ControlPeer {
   }
 
   var isSubscribed: Bool { next != nil }
+  /// True if the peer gets the progress of evaluations: it has read everything so far, so that nothing piles up.
+  var takesProgress: Bool { isSubscribed && hasProgress && output.isEmpty }
   private var takesLines: Bool { !isEnding && pending < Self.mostPending && output.count < Self.mostOutput }
   private var isReading: Bool { takesLines && !isHalfClosed }
   var hasOutput: Bool { !output.isEmpty }
@@ -85,7 +89,9 @@ struct ControlPeer {
   }
 
   /// Subscribes the peer to events from a number on; nil means from now on.
-  mutating func subscribe(from number: Int?, _ ring: EventRing, newest: Int) {
+  /// - Parameter hasProgress: true if the peer asks for the progress of evaluations, too.
+  mutating func subscribe(from number: Int?, hasProgress: Bool, _ ring: EventRing, newest: Int) {
+    self.hasProgress = hasProgress
     next = number.map { (ring.place(ofNumber: $0), $0) } ?? (ring.end, newest + 1)
   }
 

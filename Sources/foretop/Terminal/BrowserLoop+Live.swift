@@ -155,8 +155,12 @@ extension BrowserLoop {
       case .event(let event):
         view!.content.dashboard?.receive(event)
         heed(event.event)
+      case .evaluating(let done, let total):
+        view!.content.dashboard?.evaluate(done: done, total: total, at: Date().timeIntervalSince1970)
       case .refused(let id, let sentence): view!.content.dashboard?.refuse(id, sentence.harmlessLine)
-      case .gap: heal()
+      case .gap:
+        view!.content.dashboard?.expectLostAnswers()
+        heal()
       case .lost(let error): lose(error)
       }
     }
