@@ -225,19 +225,20 @@ extension RecordingThread {
       } else if lines.isEmpty {
         say(as: nil, answering: request)
       } else {
-        answers.append(request.answer(.done, at: stored.step, "save: done: already saved at step \(stored.step)"))
+        answers.append(
+          request.answer(.done, at: stored.step, "save: done: already saved at step \(Figure.grouped(stored.step))"))
       }
     }
     if lines.isEmpty { say(as: nil, answering: nil) }
     for (step, requests) in answered.values where step != stored.step {
       answers += requests.map { request in
         guard case .saveAs(let name) = request.command else {
-          return request.answer(.done, at: stored.step, "save: done at step \(stored.step)")
+          return request.answer(.done, at: stored.step, "save: done at step \(Figure.grouped(stored.step))")
         }
         return request.answer(
           .refused, at: stored.step,
-          "the disk did not take the checkpoint of step \(step), which was to be “\(name)”: that of step \(stored.step) is stored "
-            + "in its place, without the name")
+          "the disk did not take the checkpoint of step \(Figure.grouped(step)), which was to be “\(name)”: that of "
+            + "step \(Figure.grouped(stored.step)) is stored in its place, without the name")
       }
     }
     let all = spaced(lines + answers.sorted { ($0.request ?? 0) < ($1.request ?? 0) })
@@ -254,8 +255,8 @@ extension RecordingThread {
     }
     let answers = requests.map { request in
       disk.stored == number
-        ? request.answer(.done, at: step, "save: done: already saved at step \(step)")
-        : request.answer(.refused, at: step, "the checkpoint of step \(step) could not be written")
+        ? request.answer(.done, at: step, "save: done: already saved at step \(Figure.grouped(step))")
+        : request.answer(.refused, at: step, "the checkpoint of step \(Figure.grouped(step)) could not be written")
     }
     publish(spaced(answers))
   }
@@ -304,7 +305,8 @@ extension UserError {
   fileprivate func ofCheckpoint(_ step: Int) -> UserError {
     UserError(
       status,
-      "the checkpoint of step \(step) is not saved, and the steps since the one before it are lost: \(message)")
+      "the checkpoint of step \(Figure.grouped(step)) is not saved, and the steps since the one before it are lost: "
+        + message)
   }
 }
 

@@ -29,7 +29,7 @@ extension RunRequest.Past {
       branch.map { branch in
         [
           occurred(
-            .branch, "branch of “\(branch.parentName)” at step \(branch.step)", key: "parent",
+            .branch, "branch of “\(branch.parentName)” at step \(Figure.grouped(branch.step))", key: "parent",
             old: backs > 0 ? Double(backs) : nil, new: Double(branch.step),
             by: branchActor)
         ]
@@ -70,7 +70,8 @@ extension RunRequest.Past {
         occurred(.notice, "precision \(before.precision) → \(now.precision): this CPU computes in another precision"))
     }
     if let step, last > step, !causes.isEmpty {
-      let steps = last == step + 1 ? "step \(last) is" : "steps \(step + 1) to \(last) are"
+      let (first, end) = (Figure.grouped(step + 1), Figure.grouped(last))
+      let steps = last == step + 1 ? "step \(end) is" : "steps \(first) to \(end) are"
       all.append(
         occurred(
           .warning,

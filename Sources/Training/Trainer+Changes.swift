@@ -122,7 +122,7 @@ extension Trainer {
   func makeChanges(isTaken: Bool, _ outlets: Outlets) {
     guard !changes.isEmpty else { return }
     let program = Request(.pause, by: .program)
-    let why = " from step \(state.step + 1) on, which was not taken"
+    let why = " from step \(Figure.grouped(state.step + 1)) on, which was not taken"
     if let factor = changes.rateFactor {
       let (scheduled, old) = (scheduledRate(at: state.step), rate)
       if isTaken || scheduled <= 0 {

@@ -95,7 +95,7 @@ extension Trainer {
       .occurred(
         Occurrence(
           .alert, step: state.step, time: wallTime(), key: "gradient", new: norm, actor: .guard,
-          text: "a spike at step \(state.step): \(alarm.words)")))
+          text: "a spike at step \(Figure.grouped(state.step)): \(alarm.words)")))
   }
 
   /// Remembers the weights' sizes, to see later whether they grow out of bounds.
@@ -180,9 +180,10 @@ extension Trainer {
     case .nonFinite(let losses, let norm):
       // The sign of a NaN means nothing.
       let values = losses.map { "\($0.head.name) \($0.loss.isNaN ? .nan : $0.loss)" }.joined(separator: ", ")
-      return "step \(state.step + 1) was not taken: \(values), gradient norm \(norm.isNaN ? .nan : norm)"
-    case .spike(let alarm): return "step \(state.step + 1) was not taken: \(alarm.words)"
-    case .spoilt: return "the training went wrong before step \(state.step)"
+      return "step \(Figure.grouped(state.step + 1)) was not taken: \(values), "
+        + "gradient norm \(norm.isNaN ? .nan : norm)"
+    case .spike(let alarm): return "step \(Figure.grouped(state.step + 1)) was not taken: \(alarm.words)"
+    case .spoilt: return "the training went wrong before step \(Figure.grouped(state.step))"
     }
   }
 
@@ -198,7 +199,8 @@ extension Trainer {
     if isAttended {
       // The list of checkpoints has those of this run.
       guard let sound, sound.run == name else { return " — lower the rate and go on" }
-      return " — r goes back to step \(sound.step), the last sound checkpoint; or lower the rate and go on"
+      return " — r goes back to step \(Figure.grouped(sound.step)), the last sound checkpoint; "
+        + "or lower the rate and go on"
     }
     guard let sound else {
       return " — begin again with a lower schedule.rate, since there is no sound checkpoint to go back to"
@@ -272,7 +274,7 @@ extension Trainer {
       let before = max(guarded.soundSizes[index], 0.02)
       if sizes[index] > Self.explosion * before {
         let times = Figure.fixed(Double(sizes[index] / before).rounded(.down), 0)
-        return "\(tensor.path) is \(times) times as large as at step \(guarded.sizesStep)"
+        return "\(tensor.path) is \(times) times as large as at step \(Figure.grouped(guarded.sizesStep))"
       }
     }
     return nil

@@ -173,7 +173,7 @@ extension Trainer {
         Occurrence(
           .branch, step: state.step, time: wallTime(), key: "back", old: Double(state.step), new: Double(branch.step),
           actor: request.actor, request: request.id,
-          text: "\(why)back to step \(branch.step), goes on as “\(branch.name)”")))
+          text: "\(why)back to step \(Figure.grouped(branch.step)), goes on as “\(branch.name)”")))
   }
 
   private func proceed(_ request: Request, _ outlets: Outlets) {
@@ -200,12 +200,15 @@ extension Trainer {
   private func proceed(until condition: PauseCondition, _ request: Request, _ outlets: Outlets) {
     if case .step(let step) = condition, step <= state.step {
       return refuse(
-        request, "step \(step) is not ahead: the run is at step \(state.step); take a later one", outlets)
+        request,
+        "step \(Figure.grouped(step)) is not ahead: the run is at step \(Figure.grouped(state.step)); take a later one",
+        outlets)
     }
     if case .step(let step) = condition, step > recipe.steps {
       return refuse(
-        request, "step \(step) is not reached: the run ends at step \(recipe.steps); “steps \(step)” makes it longer",
-        outlets)
+        request,
+        "step \(Figure.grouped(step)) is not reached: the run ends at step \(Figure.grouped(recipe.steps)); "
+          + "“steps \(step)” makes it longer", outlets)
     }
     proceed(request, outlets)
     pauseCondition = (condition, request.actor)
@@ -255,7 +258,7 @@ extension Trainer {
   private func dropSaves(_ outlets: Outlets) {
     for request in savingRequests {
       refuse(
-        request, "the checkpoint of step \(state.step) is skipped: the run goes on",
+        request, "the checkpoint of step \(Figure.grouped(state.step)) is skipped: the run goes on",
         outlets)
     }
     savingRequests = []
@@ -269,7 +272,7 @@ extension Trainer {
       .occurred(
         Occurrence(
           .done, step: state.step, time: wallTime(), key: word, actor: request.actor, request: id,
-          text: "\(word): done at step \(state.step)\(remark)")))
+          text: "\(word): done at step \(Figure.grouped(state.step))\(remark)")))
   }
 }
 

@@ -128,7 +128,8 @@ extension Trainer {
   /// Ends the run before the next step, since the text cannot be read any more.
   func fail(_ error: CorpusError, _ outlets: Outlets) {
     failure = error
-    occurred(.failure, "\(error); the run is saved at step \(state.step) and ends", by: .program, outlets)
+    let step = Figure.grouped(state.step)
+    occurred(.failure, "\(error); the run is saved at step \(step) and ends", by: .program, outlets)
   }
 
   /// Samples, evaluates and saves, if due.
@@ -163,13 +164,15 @@ extension Trainer {
     state.stop = progress
     guard let reason, state.step < recipe.steps else { return }
     hasReachedStop = true
-    occurred(.notice, "\(rule.words(reason)); the run ends at step \(state.step)", by: .program, outlets)
+    let step = Figure.grouped(state.step)
+    occurred(.notice, "\(rule.words(reason)); the run ends at step \(step)", by: .program, outlets)
   }
 
   /// Ends the session after a failed computation. The weights stay those of the last step.
   func fail(_ error: UserError, _ outlets: Outlets) -> Ending {
+    let step = Figure.grouped(state.step)
     occurred(
-      .failure, "\(error.message); the session ends with the weights of step \(state.step)", by: .program, outlets)
+      .failure, "\(error.message); the session ends with the weights of step \(step)", by: .program, outlets)
     return Ending(.failed, step: state.step, time: wallTime())
   }
 }

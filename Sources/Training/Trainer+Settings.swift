@@ -43,7 +43,7 @@ extension Trainer {
   private func reasonAgainst(_ setting: RunSetting, _ value: Double) -> String? {
     guard setting.accepts(value) else { return "is not \(setting.range)" }
     if setting == .steps, Int(value) <= state.step {
-      return "is not ahead, since the run is at step \(state.step): “stop” ends it now"
+      return "is not ahead, since the run is at step \(Figure.grouped(state.step)): “stop” ends it now"
     }
     if setting.shapesNextToken, !model.configuration.shapesNextToken {
       return "has no effect on a run that began with plain cross-entropy: begin a run with “train --set "

@@ -56,7 +56,8 @@ struct FigureTests {
 
   @Test(
     arguments: [
-      (3.4123, "3.412"), (0, "0.000"), (-0.0001, "0.000"), (123.45, "123.5"), (98_765, "98765"), (1e30, "1.0e30"),
+      (3.4123, "3.412"), (0, "0.000"), (-0.0001, "0.000"), (123.45, "123.5"), (1234.5, "1 234.5"), (9999.96, "10.0 k"),
+      (-98_765, "-98.8 k"), (123_456, "123 k"), (1e30, "1.0e30"),
       (.nan, "nan"), (-.infinity, "-inf"),
     ] as [(Double, String)])
   func `losses have three decimals while they are small`(value: Double, text: String) {
@@ -77,6 +78,15 @@ struct FigureTests {
       (.nan, "nan"), (.infinity, "inf"),
     ] as [(Double, String)])
   func `durations have two parts`(seconds: Double, text: String) { #expect(Figure.duration(seconds) == text) }
+
+  @Test(
+    arguments: [
+      (9.2, "9 s"), (59.6, "1 m"), (1566, "26 m"), (3590, "1 h"), (11_100, "3 h"), (187_200, "2 d"), (-5, "0 s"),
+      (.infinity, "inf"),
+    ] as [(Double, String)])
+  func `rough durations have one part`(seconds: Double, text: String) {
+    #expect(Figure.roughDuration(seconds) == text)
+  }
 
   @Test(
     arguments: [

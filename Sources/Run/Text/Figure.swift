@@ -74,11 +74,12 @@ package enum Figure {
     return trimmed(fixed(mantissa, 2)) + "e" + String(exponent)
   }
 
-  /// A loss in nats: three decimals below 100, fewer above: `3.412`, `123.4`.
+  /// A loss in nats: three decimals below 100, fewer above, from 10 000 on as beside an axis: `3.412`, `123.4`, `1 234.5`,
+  /// `11.8 k`.
   package static func loss(_ value: Double) -> String {
     let magnitude = abs(value)
-    guard magnitude < 1e5 else { return value.isFinite ? scientific(value) : fixed(value, 0) }
-    return fixed(value, magnitude < 99.9995 ? 3 : magnitude < 9999.95 ? 1 : 0)
+    guard magnitude < 9999.95 else { return short(value) }
+    return grouped(value, magnitude < 99.9995 ? 3 : 1)
   }
 
   /// A difference with its sign, in the format of what differs: `+0.002`, `−0.014`.
@@ -109,6 +110,19 @@ package enum Figure {
     case ..<3600: return "\(whole / 60) m \(two(whole % 60)) s"
     case ..<86400: return "\(whole / 3600) h \(two(whole % 3600 / 60)) m"
     default: return "\(grouped(whole / 86400)) d \(two(whole % 86400 / 3600)) h"
+    }
+  }
+
+  /// Seconds in one unit, rounded: `9 s`, `26 m`, `3 h`, `2 d`. For what is known no better.
+  package static func roughDuration(_ seconds: Double) -> String {
+    guard seconds.isFinite, seconds < 1e11 else { return duration(seconds) }
+    let whole = max(seconds, 0)
+    func text(_ unit: Double, _ name: String) -> String { grouped(Int((whole / unit).rounded())) + " " + name }
+    return switch whole {
+    case ..<59.5: text(1, "s")
+    case ..<3570: text(60, "m")
+    case ..<171_000: text(3600, "h")
+    default: text(86_400, "d")
     }
   }
 

@@ -73,7 +73,7 @@ extension ForegroundLoop {
         Occurrence(
           .done, step: state.last?.step ?? 0, time: Date().timeIntervalSince1970, key: command.word,
           actor: view!.dashboard.askedBy,
-          text: "\(command.word): done at step \(state.last?.step ?? 0)"))
+          text: "\(command.word): done at step \(Figure.grouped(state.last?.step ?? 0))"))
       return detach()
     }
     // A run that is being set up has nothing to save.

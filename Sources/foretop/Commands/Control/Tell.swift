@@ -53,7 +53,8 @@ struct Tell: ParsableCommand {
       if output.json {
         print(message.line)
       } else if isDone {
-        print(text.hasSuffix("at step \(step)") ? text : "\(text) (step \(step))")
+        let shown = Figure.grouped(step)
+        print(text.hasSuffix("at step \(shown)") ? text : "\(text) (step \(shown))")
       } else {
         Output.warn("refused: \(text)".harmlessLine)
       }

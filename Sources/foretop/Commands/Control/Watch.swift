@@ -60,7 +60,7 @@ struct WatchedLines {
 
   /// The line of an event; nil if the event is not printed.
   mutating func line(for event: JSON, _ kind: String) -> String? {
-    let step = "step \(event["step"]?.whole ?? 0)"
+    let step = "step \(Figure.grouped(event["step"]?.whole ?? 0))"
     switch kind {
     case "preparing": return "\(event["text"]?.string ?? "") …"
     case "begin": return "\(event["name"]?.string ?? "") trains from \(step)"
