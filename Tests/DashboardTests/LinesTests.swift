@@ -25,8 +25,8 @@ struct LinesTests {
     let shown = lines.line(for: .stepped(run.step(100)), now: 10)
     let line = try #require(shown)
     for part in [
-      "step 100/2000", "410 k tokens", "ntp 6.0", "top 6.0", "kl 4.9", "rate 9.99e-4", "tok/s", "16 m ", " ± 7 s left",
-      "total ",
+      "step 100/2 000", "410 k tokens", "ntp 6.0", "top 6.0", "kl 4.9", "rate 9.99e-4", "tok/s", "16 m ",
+      " ± 7 s left", "total ",
     ] {
       #expect(line.contains(part), "“\(line)” lacks “\(part)”")
     }
@@ -49,6 +49,15 @@ struct LinesTests {
     let line = try #require(shown)
     // 40 steps of 1 000 tokens in some 7.5 s; the last step alone had 1 000 tok/s.
     #expect(line.contains(#/5 [2-6]\d\d tok/s/#), "\(line)")
+  }
+
+  @Test func `a range is told in one unit, and none that exceeds the time`() {
+    let known = TimeLeft(1440, range: 190, shownAbove: 1)
+    #expect(known.time == "24 m 00 s" && known.range == " ± 3 m" && !known.isVague)
+    let vague = TimeLeft(1440, range: 1566, shownAbove: 1)
+    #expect(vague.time == "about 24 m" && vague.range.isEmpty && vague.isVague)
+    let sure = TimeLeft(1440, range: 20, shownAbove: 144)
+    #expect(sure.time == "24 m 00 s" && sure.range.isEmpty)
   }
 
   @Test func `what happens is a line at once`() {

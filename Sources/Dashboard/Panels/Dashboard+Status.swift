@@ -57,10 +57,16 @@ extension Dashboard {
   /// The time for which an alert stays in the bar, in seconds.
   private static let alertSeconds = 300.0
 
+  /// The columns of a name where there is no room for all of it.
+  private static let shortName = 24
+
   func statusPieces(now: Double) -> [Piece] {
     let name = beginning?.name ?? ""
     var pieces: [Piece] = []
-    if !name.isEmpty { pieces.append(Piece(long: [Span(name, .bold)], short: [Span(name, .bold)], rank: 5)) }
+    if !name.isEmpty {
+      let short = [Span(name.cut(to: Self.shortName), .bold)]
+      pieces.append(Piece(long: [Span(name, .bold)], short: short, rank: 4))
+    }
     let state = stateSpan(now: now)
     pieces.append(Piece(long: [state], short: [state], rank: 0))
     let total = beginning?.recipe.steps
@@ -84,7 +90,7 @@ extension Dashboard {
       pieces.append(Piece(long: [Span(speed)], short: [Span(speed)], rank: 3))
       if let rate = currentRate {
         pieces.append(
-          Piece(long: [Span("rate " + Figure.rate(rate))], short: [Span("rate " + Figure.rate(rate))], rank: 4))
+          Piece(long: [Span("rate " + Figure.rate(rate))], short: [Span("rate " + Figure.rate(rate))], rank: 5))
       }
       if phase != .starting || !steers, let time = timePiece(last, total: total, now: now) { pieces.append(time) }
     }
@@ -106,18 +112,20 @@ extension Dashboard {
 
   /// The remaining time of a run in training, or the time that another run took.
   private func timePiece(_ last: StepReport, total: Int?, now: Double) -> Piece? {
-    if phase == .training || phase == .paused, steers, let total, let speed = history.speed, last.step < total {
+    // How long a run that has diverged goes on, nobody knows.
+    if phase == .training || phase == .paused, steers, !isDiverged, let total, let speed = history.speed,
+      last.step < total
+    {
       // Between two reports the remaining time shrinks by at most a step's time; while paused it stays.
       let passed = phase == .training ? min(max(now - last.time, 0), speed.step) : 0
       let left = max(speed.step * Double(total - last.step) - passed, 0)
-      let time = Figure.duration(left)
       // An uncertain estimate has its ±; the end's time of day follows.
-      let isWide = speed.uncertainty * Double(total - last.step) > max(left * 0.1, 1)
-      let range = isWide ? " ± " + Figure.duration(speed.uncertainty * Double(total - last.step)) : ""
+      let time = TimeLeft(
+        left, range: speed.uncertainty * Double(total - last.step), shownAbove: max(left * 0.1, 1))
       let end =
-        phase == .training && left >= 60 && left < 86_400
+        phase == .training && left >= 60 && left < 86_400 && !time.isVague
         ? " · " + Figure.clock(now + left, secondsFromGMT: secondsFromGMT).dropLast(3) : ""
-      let forms = [range + " left" + end, " left" + end, " left"].map { [Span(time, .bold), Span($0)] }
+      let forms = [time.range + " left" + end, " left" + end, " left"].map { [Span(time.time, .bold), Span($0)] }
       return Piece(forms, rank: 2, growth: 0)
     }
     let time = Figure.duration(last.active)
@@ -191,7 +199,7 @@ extension Dashboard {
             [Span(track.head.name + " "), Span(Figure.loss(track.smoothed), .bold)]
           }.joined(separator: [Span("  ")])))
       lines.append(Self.fitting(pieces.filter { $0.rank == 2 || $0.rank == 3 }, in: rectangle.columns))
-      if let rate = piece(4) { lines.append(rate) }
+      if let rate = piece(5) { lines.append(rate) }
     } else if let newest = log.last {
       lines.append([Span(newest.text, newest.style)])
     }

@@ -18,7 +18,7 @@ package struct Lines: Sendable {
     switch event {
     case .began(let beginning):
       self.beginning = beginning
-      let shouldContinue = beginning.step > 0 ? "goes on from step \(beginning.step)" : "begins"
+      let shouldContinue = beginning.step > 0 ? "goes on from step \(Figure.grouped(beginning.step))" : "begins"
       return
         "\(clock(beginning.time))  \(beginning.name) \(shouldContinue): \(Figure.short(Double(beginning.parameters))) "
         + "parameters, \(beginning.precision), \(Figure.threads(of: beginning)); \(beginning.corpus)"
@@ -34,8 +34,8 @@ package struct Lines: Sendable {
     case .summedUp, .mapped, .confirmed: return nil
     case .gap(let gap): return "          " + gap.sentence
     case .evaluated(let evaluation):
-      return
-        "\(clock(evaluation.time))  step \(evaluation.step)  held-out \(evaluation.losses.figures(withAccuracy: true))\(evaluation.shareFigures)"
+      return "\(clock(evaluation.time))  step \(Figure.grouped(evaluation.step))  held-out "
+        + evaluation.losses.figures(withAccuracy: true) + evaluation.shareFigures
         + (evaluation.order.map { "  " + $0.figures } ?? "") + (evaluation.isBest ? "  best" : "")
     case .ordered(let sample):
       let upcoming = sample.upcoming.map { "\($0.token.tokenLabel) \($0.rank)" }.joined(separator: "  ")
@@ -50,26 +50,27 @@ package struct Lines: Sendable {
       guard occurrence.kind != .done else { return nil }
       beginning?.recipe.take(occurrence)
       let line = LogLine(occurrence)
-      return "\(clock(line.time))  step \(line.step)  \(line.text)"
+      return "\(clock(line.time))  step \(Figure.grouped(line.step))  \(line.text)"
     case .ended(let ending):
-      return "\(clock(ending.time))  step \(ending.step)  \(ending.reason.sentence)"
+      return "\(clock(ending.time))  step \(Figure.grouped(ending.step))  \(ending.reason.sentence)"
     }
   }
 
   private func clock(_ time: Double) -> String { Figure.clock(time, secondsFromGMT: secondsFromGMT) }
 
   private func line(_ report: StepReport) -> String {
-    let total = beginning.map { "/\($0.recipe.steps)" } ?? ""
+    let total = beginning.map { "/" + Figure.grouped($0.recipe.steps) } ?? ""
     var parts = [
-      "\(clock(report.time))  step \(report.step)\(total)", "\(Figure.short(Double(report.tokens))) tokens",
+      "\(clock(report.time))  step \(Figure.grouped(report.step))\(total)",
+      "\(Figure.short(Double(report.tokens))) tokens",
       report.losses.figures(withAccuracy: false), "rate \(Figure.rate(report.rate))",
       "norm \(Figure.loss(Double(report.gradientNorm)))",
       "\(Figure.short(pace.tokensPerSecond ?? report.tokensPerSecond)) tok/s",
     ]
     if report.losses.count > 1 { parts.insert("total \(Figure.loss(Double(report.total)))", at: 3) }
     if let steps = beginning?.recipe.steps, let left = pace.left(steps: steps - report.step) {
-      let range = left.range.flatMap { $0 >= 1 ? " ± " + Figure.duration($0) : nil } ?? ""
-      parts.append("\(Figure.duration(left.seconds))\(range) left")
+      let time = TimeLeft(left.seconds, range: left.range, shownAbove: 1)
+      parts.append("\(time.time)\(time.range) left")
     }
     return parts.joined(separator: "  ")
   }

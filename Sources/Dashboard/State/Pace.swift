@@ -2,7 +2,7 @@
 
 /// The speed of a stretch of steps: all its numbers are means over the same steps.
 struct Speed: Sendable {
-  /// Tokens of a step over its seconds.
+  /// Tokens over active time, as `RecentSpeed` says.
   var tokensPerSecond: Double
   /// Seconds of a step: the sum of its phases.
   var step: Double
@@ -12,6 +12,26 @@ struct Speed: Sendable {
   var uncertainty: Double
   /// The entries that it is of.
   var range: Range<Int>
+}
+
+/// The time that the rest of a run takes, as people read it.
+struct TimeLeft: Sendable, Equatable {
+  /// `24 m 10 s`; `about 24 m` where the range is half of it or more.
+  let time: String
+  /// ` ± 3 m`, or nothing.
+  let range: String
+  /// True if the range says that the time is little more than a guess.
+  let isVague: Bool
+
+  /// - Parameters:
+  ///   - range: how far off the estimate may be, seconds; nil where nobody knows.
+  ///   - least: the smallest range that is told.
+  init(_ seconds: Double, range: Double?, shownAbove least: Double) {
+    let range = range ?? 0
+    isVague = range > least && range >= seconds / 2
+    time = isVague ? "about " + Figure.roughDuration(seconds) : Figure.duration(seconds)
+    self.range = range > least && !isVague ? " ± " + Figure.roughDuration(range) : ""
+  }
 }
 
 /// The times of the latest steps.
@@ -41,7 +61,7 @@ package struct Pace: Sendable {
   /// The tokens of the latest steps over their seconds: the mean of about ten seconds, of one step or more; nil before the first one.
   package var tokensPerSecond: Double? {
     var (seconds, count) = (0.0, 0.0)
-    for age in 1...max(durations.count, 1) where age <= durations.count && (age == 1 || seconds < Self.window) {
+    for age in 1...max(durations.count, 1) where age <= durations.count && (age == 1 || seconds < RecentSpeed.window) {
       let place = (next - age + Self.capacity) % Self.capacity
       guard durations.indices.contains(place) else { continue }
       seconds += durations[place]
@@ -49,9 +69,6 @@ package struct Pace: Sendable {
     }
     return seconds > 0 ? count / seconds : nil
   }
-
-  /// Seconds over which a speed is a mean.
-  private static let window = 10.0
 
   /// The mean time of a step, seconds; nil before the first one.
   var step: Double? { durations.isEmpty ? nil : durations.reduce(0, +) / Double(durations.count) }
