@@ -152,20 +152,20 @@ extension CompareScreen {
       : ticks.map { axis == .time ? Dashboard.timeLabel($0) : axis.figure($0, of: comparison.metric) }
     var placed = zip(ticks, labels).map { (place: isMirrored ? -$0 : $0, label: $1) }
     if isMirrored { placed.reverse() }
-    // The cursor's place is written over the axis numbers around it.
+    // The cursor's place stands between the axis numbers: those that it would cut are left out.
     let words = (cursor == nil ? nil : place).map { " " + axis.figure($0, of: comparison.metric) + " " } ?? ""
-    if let cursor, area.rows > 1 {
-      let (start, end) = (cursor - words.width / 2 - 1, cursor + (words.width + 1) / 2 + 1)
+    let start = Canvas.labelStart(words, at: left + (cursor ?? 0), from: area.column, in: area)
+    if cursor != nil, area.rows > 1 {
       placed.removeAll { tick in
-        let column = x.point(of: tick.place, among: columns)
-        return column + (tick.label.width + 1) / 2 >= start && column - tick.label.width / 2 <= end
+        let column = left + x.point(of: tick.place, among: columns)
+        let first = Canvas.labelStart(tick.label, at: column, from: area.column, in: area)
+        return first + tick.label.width >= start - 1 && first <= start + words.width + 1
       }
     }
     canvas.drawAxis(x, ticks: placed, left: left, columns: columns, in: area)
     guard let cursor else { return }
     canvas.put("┴", style: .accent, column: left + cursor, row: area.row, in: area)
     guard area.rows > 1 else { return }
-    let start = max(min(left + cursor - words.width / 2, area.end - words.width), area.column)
     canvas.write(words, style: .accent, column: start, row: area.row + 1, in: area)
   }
 

@@ -46,6 +46,12 @@ package struct Browser: ScreenContent {
       tensors?.mostGlyphs = most
     }
   }
+  package var hasShades = true {
+    didSet {
+      let shades = hasShades
+      dashboard?.hasShades = shades
+    }
+  }
   private var ownNeed = true
   /// Layouts for runs that are looked at.
   package private(set) var layouts: [Layout]
@@ -258,6 +264,7 @@ package struct Browser: ScreenContent {
     if let runs { (dashboard.palette, dashboard.glyphs) = (runs.palette, runs.glyphs) }
     if let experiment { (dashboard.palette, dashboard.glyphs) = (experiment.palette, experiment.glyphs) }
     dashboard.mostGlyphs = mostGlyphs
+    dashboard.hasShades = hasShades
     for event in events { dashboard.receive(event) }
     dashboard.fit(columns: size.columns, rows: size.rows)
     self.dashboard = dashboard

@@ -21,6 +21,8 @@ package protocol ScreenContent: Sendable {
   mutating func press(_ key: Key) -> Request?
   /// The richest set of chart characters that the terminal can show.
   var mostGlyphs: Glyphs { get set }
+  /// True if the terminal has a darker shade of every colour, for what lies behind a line.
+  var hasShades: Bool { get set }
   /// Uses a palette that suits the terminal, unless the user chose another.
   mutating func suggest(_ palette: Palette)
   /// Removes notices that were shown for long enough.
@@ -80,5 +82,13 @@ extension Dashboard: ScreenContent {
     guard now - since >= Self.noticeSeconds else { return }
     message = ""
     needsDrawing = true
+  }
+}
+
+extension ScreenContent {
+  /// A screen without bands draws the same with and without shades.
+  package var hasShades: Bool {
+    get { true }
+    set {}
   }
 }

@@ -79,6 +79,8 @@ package struct Dashboard: Sendable {
   var size = (columns: 220, rows: 60)
   /// The most that the terminal can show.
   package var mostGlyphs = Glyphs.braille
+  /// False where bands behind lines have the colour of the lines.
+  package var hasShades = true
   /// Whether a key asked for the tensors of a stored run, which are another screen.
   var asksForTensors = false
   /// True if the user asked for the list of runs.
@@ -119,7 +121,7 @@ package struct Dashboard: Sendable {
   /// True if the picture changes without an event: a step, or the setup before the first step, may take minutes.
   package var hasClock: Bool { steers && (phase == .starting || phase == .training) }
 
-  /// Steps after which a command that nothing answered is forgotten.
+  /// Steps after which a command without a number that nothing answered is forgotten.
   static let patience = 5
 
   /// Makes a dashboard that knows of no run yet.
@@ -159,6 +161,7 @@ package struct Dashboard: Sendable {
     run.startSession()
     unconfirmed = [:]
     asked = []
+    evaluation = WorkProgress(of: .windows)
     overlay = nil
     startSettingUp(at: time)
   }
@@ -168,6 +171,7 @@ package struct Dashboard: Sendable {
   package mutating func become(_ mode: Mode, saying sentence: String) {
     self.mode = mode
     asked.removeAll()
+    evaluation = WorkProgress(of: .windows)
     if case .help = overlay {} else { overlay = nil }
     message = sentence
     needsDrawing = true
@@ -191,10 +195,10 @@ package struct Dashboard: Sendable {
   /// What the schedule, with the user's edits, makes of a step counted from 0; nil without a recipe.
   func plannedRate(at step: Int) -> Double? { run.plannedRate(at: step) }
 
-  /// Whether the run's next event is an evaluation: one was asked for, or the step calls for one.
+  /// Whether the run's next event is an evaluation: one is under way, or was asked for, or the step calls for one.
   var isEvaluating: Bool {
     guard phase == .training || phase == .paused else { return false }
-    if asked.contains(where: { $0.command == .evaluate }) { return true }
+    if evaluation.isUnderWay || asked.contains(where: { $0.command == .evaluate }) { return true }
     guard steers, phase == .training, let every = beginning?.recipe.evaluate.every, every > 0,
       let step = history.last?.step, step % every == 0
     else { return false }

@@ -65,6 +65,7 @@ struct ScreenView<Content: ScreenContent>: ~Copyable {
     let isTooMuch = (ladder.firstIndex(of: asked) ?? 0) < (ladder.firstIndex(of: screen.glyphs) ?? 0)
     var content = content(isTooMuch ? screen.glyphs : asked)
     content.mostGlyphs = screen.glyphs
+    content.hasShades = screen.depth == .truecolor || screen.depth == .palette256
     // Without a choice of colours, the terminal's background decides.
     if looks.isLight == nil, screen.depth != .mono { screen.askForBackground() }
     return ScreenView(content, on: screen, holding: streams, layouts: layouts)

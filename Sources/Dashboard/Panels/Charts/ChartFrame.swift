@@ -30,6 +30,11 @@ extension Canvas {
     return (left, columns)
   }
 
+  /// The first column of a label at a column of the axis: all of it lies inside.
+  static func labelStart(_ label: String, at column: Int, from least: Int, in area: Rectangle) -> Int {
+    max(min(column - label.width / 2, area.end - label.width), least)
+  }
+
   /// Draws the x axis, and below it, if there is a second row, the ticks' labels.
   /// - Parameter ticks: places on the scale, with their labels.
   mutating func drawAxis(
@@ -42,7 +47,8 @@ extension Canvas {
       let column = left + x.point(of: tick, among: columns)
       put("┴", style: .frame, column: tick == x.lower ? left - 1 : column, row: area.row, in: area)
       guard area.rows > 1 else { continue }
-      let start = max(min(column - label.width / 2, area.end - label.width), tick == x.lower ? left - 1 : area.column)
+      let least = tick == x.lower ? left - 1 : area.column
+      let start = Self.labelStart(label, at: column, from: least, in: area)
       guard start >= free else { continue }
       write(label, style: .faint, column: start, row: area.row + 1, in: area)
       free = start + label.width + 2

@@ -23,16 +23,18 @@ extension Dashboard {
     let cursor = cursorPlace.map { x.point(of: $0[axis], among: columns) }
     let words = cursorPlace.map { " " + axisFigure($0[axis] - origin) + " " } ?? ""
     if let cursor {
-      // The cursor's place replaces the numbers around it.
+      // The cursor's place stands between the numbers: those that it would cut are left out.
+      let start = Canvas.labelStart(words, at: left + cursor, from: area.column, in: area)
       placed.removeAll { tick in
-        let column = x.point(of: tick.place, among: columns)
-        return abs(column - cursor) <= (tick.label.width + words.width + 1) / 2
+        let column = left + x.point(of: tick.place, among: columns)
+        let first = Canvas.labelStart(tick.label, at: column, from: area.column, in: area)
+        return first + tick.label.width >= start && first <= start + words.width
       }
     }
     canvas.drawAxis(x, ticks: placed, left: left, columns: columns, in: area)
     if let cursor {
       canvas.put("┴", style: .accent, column: left + cursor, row: area.row, in: area)
-      let start = max(min(left + cursor - words.width / 2, area.end - words.width), area.column)
+      let start = Canvas.labelStart(words, at: left + cursor, from: area.column, in: area)
       if area.rows > 1 { canvas.write(words, style: .accent, column: start, row: area.row + 1, in: area) }
     }
     for mark in history.marks.foremost(axis, among: columns, column: { x.point(of: $0, among: columns) }) {

@@ -113,7 +113,8 @@ extension Dashboard {
       plot.width == whole.width
       ? whole
       : LossChart(history, axis: axis, x: x, width: plot.width, tracks: tracks, heldOut: heldOut)
-    lines.draw(y, on: &plot)
+    // In ASCII, bands and lines have characters of their own.
+    lines.draw(y, hasShades: hasShades || glyphs == .ascii, on: &plot)
     let plotArea = Rectangle(column: left, row: area.row, columns: columns, rows: rows)
     let cursor = cursorPlace.map { x.point(of: $0[axis], among: columns) }
     if let cursor {

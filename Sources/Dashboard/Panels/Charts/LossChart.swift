@@ -120,13 +120,16 @@ struct LossChart: Sendable {
 
   // MARK: The picture
 
-  func draw(_ y: Scale, on plot: inout Plot) {
+  /// - Parameter hasShades: false where the terminal has no darker shade for bands, which would hide the lines in them.
+  func draw(_ y: Scale, hasShades: Bool = true, on plot: inout Plot) {
     let height = plot.height
     func row(_ value: Double) -> Int { height - 1 - y.point(of: value, among: height) }
     for values in left {
       Self.drawLine(values, row, Pen(style: .faint, symbol: "·"), isThick: false, &plot)
     }
-    for line in lines.reversed() { drawBand(line, row, &plot) }
+    for line in lines.reversed() {
+      if hasShades { drawBand(line, row, &plot) } else { drawDots(line, row, &plot) }
+    }
     let isThick = plot.glyphs == .braille && plot.rows >= 6
     let hasMany = lines.count > 5
     for line in lines.reversed() {
@@ -150,6 +153,32 @@ struct LossChart: Sendable {
       let point = (x: column, y: row(mean))
       if let before { plot.bandLine(from: before, to: point, style: style) }
       before = point
+    }
+  }
+
+  /// Columns of points that share two dots.
+  private static let dotted = 4
+
+  /// Draws the raw values where a band would hide its line: as a band while they are few; then as dots, the lowest and the
+  /// highest value of some columns.
+  private func drawDots(_ line: LossLine, _ row: (Double) -> Int, _ plot: inout Plot) {
+    let steps = line.raw.reduce(0) { $0 + ($1?.count ?? 0) }
+    guard steps * 2 > width else { return drawBand(line, row, &plot) }
+    let style = line.pen.style.behind
+    func dot(_ column: Int, _ value: Float) {
+      let y = row(Double(value))
+      plot.band(x: column, from: y, to: y, style: style)
+    }
+    for start in stride(from: 0, to: line.raw.count, by: Self.dotted) {
+      var highest: (column: Int, value: Float)?
+      var lowest: (column: Int, value: Float)?
+      for column in start..<min(start + Self.dotted, line.raw.count) {
+        guard let summary = line.raw[column], summary.count > 0 else { continue }
+        if summary.maximum > highest?.value ?? -.infinity { highest = (column, summary.maximum) }
+        if summary.minimum < lowest?.value ?? .infinity { lowest = (column, summary.minimum) }
+      }
+      if let highest { dot(highest.column, highest.value) }
+      if let lowest { dot(lowest.column, lowest.value) }
     }
   }
 
