@@ -31,6 +31,59 @@ struct FittingTests {
     #expect(text.contains("52.0 k held") && !text.contains("h…") && !text.contains("hel…"), "\(text)")
   }
 
+  @Test func `a long name is cut, not left out`() throws {
+    var dashboard = Dashboard(.live)
+    for event in run.events(to: 300) {
+      guard case .began(var beginning) = event else {
+        dashboard.receive(event)
+        continue
+      }
+      beginning.name = "a-very-long-name-of-a-run-with-all-its-settings"
+      dashboard.receive(.began(beginning))
+    }
+    let size = (columns: 120, rows: 36)
+    let first = dashboard.draw(size: size, now: run.now(300)).text.split(separator: "\n").first ?? ""
+    #expect(first.contains(" a-very-long-name-of-a-r…") || first.contains("with-all-its-settings"), "\(first)")
+    // While it evaluates, other things go first.
+    var evaluating = run.dashboard(at: 400)
+    evaluating.evaluate(done: 3, total: 12, at: run.now(400))
+    let line = evaluating.draw(size: (80, 24), now: run.now(400)).text.split(separator: "\n").first ?? ""
+    #expect(line.contains("kjv-top-3") && line.contains("evaluating 25 %"), "\(line)")
+  }
+
+  @Test func `a run that has diverged has no time left`() {
+    var dashboard = run.dashboard(at: 300)
+    dashboard.receive(run.occurred(.diverged, 300, "the loss of ntp is not finite"))
+    let line = dashboard.draw(size: (120, 36), now: run.now(300)).text.split(separator: "\n").first ?? ""
+    #expect(!line.contains(" left") && line.contains("✗ diverged"), "\(line)")
+  }
+
+  @Test func `what is done before the first step belongs to no step`() {
+    var dashboard = run.dashboard(at: 300)
+    dashboard.prepare("making the network and its memory", at: run.now(300))
+    dashboard.fit(columns: 120, rows: 36)
+    let text = dashboard.draw(size: (120, 36), now: run.now(300)).text
+    #expect(text.contains("making the") && !text.contains("step   0"), "\(text)")
+    #expect(dashboard.log.count { !$0.hasStep } == 1)
+  }
+
+  @Test func `what has begun is seen in a short bar`() {
+    var work = WorkProgress(of: .windows)
+    work.take(done: 0, total: 2000, now: 0)
+    #expect(work.bar(8).text == "────────")
+    work.take(done: 220, total: 2000, now: 1)
+    #expect(work.bar(8).text == "━───────")
+  }
+
+  @Test func `a label of an axis is whole or left out`() {
+    var canvas = Canvas(columns: 20, rows: 2)
+    let area = Rectangle(column: 0, row: 0, columns: 20, rows: 2)
+    #expect(Canvas.labelStart("3.4 M", at: 19, from: 0, in: area) == 15)
+    canvas.drawAxis(
+      Scale(from: 0, to: 10), ticks: [(0, "0"), (9, "3.0 M"), (10, "3.4 M")], left: 1, columns: 19, in: area)
+    #expect(canvas.text.contains("3.0 M") && !canvas.text.contains("3.4"))
+  }
+
   @Test func `a digit on a stored run says nothing of steps`() throws {
     var dashboard = Dashboard(.stored, layouts: try shippedLayouts())
     for event in run.events(to: 100) { dashboard.receive(event) }

@@ -44,7 +44,7 @@ extension Dashboard {
     let end = max(log.count - offset, min(log.count, room))
     let shown = shownEntries(log, end: end, room: room)
     if shown.isEmpty && newest.isEmpty { return drawNothing("nothing has happened yet", in: inside, on: &canvas) }
-    let digits = shown.map { Figure.grouped($0.step).width }.max() ?? 1
+    let digits = shown.filter(\.hasStep).map { Figure.grouped($0.step).width }.max() ?? 1
     var lines: [[Span]] = []
     for entry in shown.reversed() where lines.count < room {
       let whole = self.lines(of: entry, digits: digits, columns: inside.columns)
@@ -95,7 +95,8 @@ extension Dashboard {
     var start: [Span] = []
     if columns >= 38 { start.append(Span(Figure.clock(entry.time, secondsFromGMT: secondsFromGMT) + "  ", .faint)) }
     if columns >= 50 {
-      start.append(Span("step " + Figure.grouped(entry.step).padded(to: digits, .right) + "  ", .faint))
+      let step = entry.hasStep ? "step " + Figure.grouped(entry.step).padded(to: digits, .right) : ""
+      start.append(Span(step.padded(to: "step ".width + digits) + "  ", .faint))
     }
     let room = columns - start.width
     guard isFullScreen || entry.isReadWhole, room >= 20, entry.text.width > room else {
@@ -110,7 +111,7 @@ extension Dashboard {
   /// The shown lines of the log. The newest save stands for all saves before it.
   var shownLog: [LogLine] {
     switch eventFilter {
-    case .people: return log.filter { $0.kind == .person || $0.kind == .alert }
+    case .userActions: return log.filter { $0.kind == .person || $0.kind == .alert }
     case .evaluations: return log.filter { $0.kind == .evaluation }
     case .saves: return log.filter { $0.kind == .saved }
     case .all:

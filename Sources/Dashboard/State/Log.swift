@@ -9,17 +9,22 @@ enum LogKind: Int, Sendable {
 
 /// Which lines of the log are shown.
 enum EventFilter: String, Sendable, CaseIterable {
-  case all, people, evaluations, saves
+  case all, evaluations, saves
+  case userActions = "user actions"
 
   var next: EventFilter {
-    let all = Self.allCases
-    return all[((all.firstIndex(of: self) ?? 0) + 1) % all.count]
+    switch self {
+    case .all: .userActions
+    case .userActions: .evaluations
+    case .evaluations: .saves
+    case .saves: .all
+    }
   }
 
   var words: String {
     switch self {
     case .all: "all, the newest save for all"
-    case .people: "user actions, and alerts"
+    case .userActions: "user actions, and alerts"
     case .evaluations: "evaluations"
     case .saves: "every save"
     }
@@ -31,6 +36,8 @@ struct LogLine: Sendable, Equatable {
   /// Unix time, seconds.
   var time: Double
   var step: Int
+  /// False for a line that belongs to no step, such as one of the setting-up.
+  var hasStep = true
   var text: String
   var style: Style
   var kind = LogKind.program
@@ -160,7 +167,7 @@ struct Asked: Sendable, Equatable {
   var isSure = false
   /// The number that the answer carries, when it is known.
   var request: Int?
-  /// Steps taken since: what no event answers is forgotten after a few.
+  /// Steps taken while it had no number: what no event answers is forgotten after a few.
   var age = 0
 
   /// The word before what is asked.

@@ -108,7 +108,8 @@ package struct WorkProgress: Sendable, Equatable {
 
   /// A bar of so many cells.
   func bar(_ cells: Int) -> [Span] {
-    let filled = Int(share * Double(cells))
+    // What has begun is seen.
+    let filled = share > 0 ? max(Int(share * Double(cells)), min(cells, 1)) : 0
     return [
       Span(String(repeating: "━", count: filled), Style(.good)),
       Span(String(repeating: "─", count: max(cells - filled, 0)), .frame),
@@ -137,6 +138,15 @@ package struct WorkProgress: Sendable, Equatable {
 }
 
 extension Dashboard {
+  /// Takes what is done now to set the run up. It belongs to no step.
+  /// - Parameter time: Unix time, seconds.
+  package mutating func prepare(_ text: String, at time: Double) {
+    var line = LogLine(time: time, step: 0, text: text + " …")
+    line.hasStep = false
+    note(line)
+    needsDrawing = true
+  }
+
   /// Takes how much of a part of setting up is done.
   /// - Parameter time: Unix time, seconds.
   package mutating func prepare(_ work: SetupWork, done: Int, total: Int, at time: Double) {

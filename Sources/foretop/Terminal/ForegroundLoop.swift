@@ -225,7 +225,7 @@ extension SessionMessage {
     }
     switch self {
     case .event(let event): dashboard.receive(event)
-    case .preparing(let text): dashboard.receive(occurred(.notice, text + " …"))
+    case .preparing(let text): dashboard.prepare(text, at: Date().timeIntervalSince1970)
     case .progress(let work, let done, let total):
       dashboard.prepare(work, done: done, total: total, at: Date().timeIntervalSince1970)
     case .evaluating(let done, let total):
