@@ -17,12 +17,12 @@ import Testing
       }
       return choice.isLazy
     }
-    let decisions = [50, 30, 29, 35, 40, 41, 40, 30, 29].map { isLazy(after: $0) }
+    let decisions = [50, 10, 9, 12, 15, 16, 15, 10, 9].map { isLazy(after: $0) }
     #expect(decisions == [false, false, true, true, true, false, false, false, true])
     // A window is decided by its mean, and not before its end.
     choice = UpdateChoice()
     for step in 1...UpdateChoice.window {
-      choice.picked = step == 1 ? 90 : 20
+      choice.picked = step == 1 ? 90 : 4
       choice.isLazy = choice.countStep(rows: 100)
       #expect(choice.isLazy == (step == UpdateChoice.window))
     }

@@ -10,11 +10,11 @@ import Transformer
 @testable import Training
 
 @Suite struct LazyUpdateTests {
-  /// A step picks at most a ninth of 2 304 rows, and there are more steps than updates that a row may lack.
+  /// A step picks at most a sixteenth of 4 096 rows, and there are more steps than updates that a row may lack.
   private static var recipe: Recipe {
     var recipe = Tiny.recipe
     recipe.steps = 80
-    recipe.model.memory.keys = 48
+    recipe.model.memory.keys = 64
     (recipe.model.memory.keyWidth, recipe.model.memory.top) = (8, 4)
     (recipe.model.memory.valueWidth, recipe.model.memory.preWidth) = (12, 5)
     recipe.optimizer.clip = 0.3
