@@ -61,7 +61,7 @@ torture: build-tests .venv/ready ## kill runs, fill disks, cut the power, thousa
 
 # The tests of `make test` that try something as often as they are told to.
 define tests_at_length
-FORETOP_TORTURE=$(COUNT) FORETOP_PYTHON="$(CURDIR)/$(python)" $(swift_test) --skip-build --filter 'RunFileTests|TransformerTests|AllScreensWalkTests|RandomWalkTests'
+FORETOP_TORTURE=$(COUNT) FORETOP_PYTHON="$(CURDIR)/$(python)" $(swift_test) --skip-build --filter 'RunFileTests|TransformerTests|FactsTests|AllScreensWalkTests|RandomWalkTests'
 FORETOP_TORTURE=$(COUNT) $(python) Tests/Terminal/run.py $(program) bad_input 'told to end' 'kills lose' 'killed experiment'
 endef
 
