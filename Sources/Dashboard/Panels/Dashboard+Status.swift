@@ -92,7 +92,7 @@ extension Dashboard {
         pieces.append(
           Piece(long: [Span("rate " + Figure.rate(rate))], short: [Span("rate " + Figure.rate(rate))], rank: 5))
       }
-      if phase != .starting || !steers, let time = timePiece(last, total: total, now: now) { pieces.append(time) }
+      if phase != .starting || !steers { pieces += timePieces(last, total: total, now: now) }
     }
     if let alert = run.alert, !isEnded, mode != .stored, now - alert.time < Self.alertSeconds {
       let word = alert.key.isEmpty ? "alert" : alert.key
@@ -111,25 +111,27 @@ extension Dashboard {
   }
 
   /// The remaining time of a run in training, or the time that another run took.
-  private func timePiece(_ last: StepReport, total: Int?, now: Double) -> Piece? {
+  private func timePieces(_ last: StepReport, total: Int?, now: Double) -> [Piece] {
     // How long a run that has diverged goes on, nobody knows.
-    if phase == .training || phase == .paused, steers, !isDiverged, let total, let speed = history.speed,
-      last.step < total
+    if phase == .training || phase == .paused, steers || mode == .live, !isDiverged, let total,
+      let speed = history.speed, last.step < total
     {
       // Between two reports the remaining time shrinks by at most a step's time; while paused it stays.
       let passed = phase == .training ? min(max(now - last.time, 0), speed.step) : 0
       let left = max(speed.step * Double(total - last.step) - passed, 0)
-      // An uncertain estimate has its ±; the end's time of day follows.
+      // The end's time of day follows, and the range of an uncertain estimate.
       let time = TimeLeft(
         left, range: speed.uncertainty * Double(total - last.step), shownAbove: max(left * 0.1, 1))
       let end =
         phase == .training && left >= 60 && left < 86_400 && !time.isVague
         ? " · " + Figure.clock(now + left, secondsFromGMT: secondsFromGMT).dropLast(3) : ""
-      let forms = [time.range + " left" + end, " left" + end, " left"].map { [Span(time.time, .bold), Span($0)] }
-      return Piece(forms, rank: 2, growth: 0)
+      let forms = [" left" + end, " left"].map { [Span(time.time, .bold), Span($0)] }
+      // The range takes only room that nothing else wants: it comes and goes while the others stay.
+      let range = time.range.isEmpty ? [] : [Piece([[Span(time.range.trimmingSpaces)], []], rank: 9, growth: 3)]
+      return [Piece(forms, rank: 2, growth: 0)] + range
     }
     let time = Figure.duration(last.active)
-    return Piece([[Span("trained " + time)], [Span(time)]], rank: 2, growth: 0)
+    return [Piece([[Span("trained " + time)], [Span(time)]], rank: 2, growth: 0)]
   }
 
   /// A bar, and the share of steps taken in percent.

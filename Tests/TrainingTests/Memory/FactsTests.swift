@@ -34,6 +34,8 @@ import Testing
     recipe.schedule.warmup = 50
     recipe.steps = 500
     recipe.seed = seed
+    recipe.precision = .fp32
+    recipe.sample.prompt = "a"
     (recipe.evaluate.every, recipe.sample.every, recipe.save.every) = (0, 0, 0)
     return recipe
   }
