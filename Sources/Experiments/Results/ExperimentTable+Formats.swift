@@ -93,9 +93,6 @@ extension ExperimentTable {
   ///   - sentence: a sentence on the experiment's subject; may be empty.
   ///   - chart: the chart as text; empty omits it.
   package func page(sentence: String, command: String, chart: String) -> String {
-    let differing = Recipe.fields.filter { field in
-      field.key != "seed" && cells.contains { field.read($0.recipe) != field.read(cells[0].recipe) }
-    }
     let over = results.count(where: \.isOver)
     let seconds = results.reduce(0) { $0 + $1.active }
     var parts = ["# Experiment \(name)"]
@@ -106,13 +103,17 @@ extension ExperimentTable {
         + "\(seedWords).")
     parts.append(markdown)
     parts += notes
-    if !differing.isEmpty {
-      let lines = rows.indices.map { setting -> String in
-        let recipe = recipe(of: setting) ?? cells[0].recipe
+    if let base = recipe(of: against) {
+      let lines = rows.indices.filter { $0 != against }.compactMap { setting -> String? in
+        guard let recipe = recipe(of: setting) else { return nil }
+        let differing = Recipe.fields.filter { $0.key != "seed" && $0.read(recipe) != $0.read(base) }
         let values = differing.map { "`\($0.key)` \($0.read(recipe).json.line)" }
-        return "- \(rows[setting].name): \(values.joined(separator: ", "))"
+        return values.isEmpty ? nil : "- \(rows[setting].name): \(values.joined(separator: ", "))"
       }
-      parts.append("Recipe keys in which the settings differ:\n\n" + lines.joined(separator: "\n"))
+      if !lines.isEmpty {
+        parts.append(
+          "Recipe keys in which settings differ from \(rows[against].name):\n\n" + lines.joined(separator: "\n"))
+      }
     }
     if !chart.isEmpty {
       parts.append(
