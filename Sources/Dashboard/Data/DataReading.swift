@@ -120,4 +120,9 @@ package struct DataPage: Sendable, Equatable {
     guard let documents, index > 0 else { return false }
     return documents[index] != documents[index - 1]
   }
+
+  /// The first token after a position with which a document begins; nil if none begins there inside this window.
+  func documentBeginning(after position: Int) -> Int? {
+    tokens.indices.first { $0 > position && beginsDocument($0) }
+  }
 }

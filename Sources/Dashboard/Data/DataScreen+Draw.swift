@@ -256,11 +256,16 @@ extension DataScreen {
       ("windows", "\(Figure.grouped(summary.windows)) of \(summary.context) tokens"),
       ("training takes", summary.passesWords),
     ]
+    // Graphs are made as they are needed, and are in no file.
+    if summary.files == 0 { rows.removeAll { ["files", "documents", "bytes", "bytes a token"].contains($0.0) } }
     // What does not fit says less: the number of tokens that are held out is not cut.
-    if let index = rows.firstIndex(where: { $0.0 == "tokens" && $0.1.width > inside.columns - 17 }) {
-      let (all, held) = (Double(summary.trainingTokens), Double(summary.heldOutTokens))
-      rows[index].1 = "\(Figure.short(all)) + \(Figure.short(held)) held"
+    func shorten(_ name: String, to words: String) {
+      guard let index = rows.firstIndex(where: { $0.0 == name && $0.1.width > inside.columns - 17 }) else { return }
+      rows[index].1 = words
     }
+    let (all, held) = (Double(summary.trainingTokens), Double(summary.heldOutTokens))
+    shorten("tokens", to: "\(Figure.short(all)) + \(Figure.short(held)) held")
+    shorten("windows", to: "\(Figure.short(Double(summary.windows))) of \(summary.context) tokens")
     for (index, row) in rows.prefix(inside.rows).enumerated() {
       canvas.write([Span(row.0.padded(to: 17), .faint), Span(row.1)], line: index, of: inside)
     }

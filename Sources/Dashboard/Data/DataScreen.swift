@@ -14,6 +14,8 @@ package struct DataScreen: Sendable, ScreenContent, KeyedScreen {
     case leave
     /// Reads the window with this number.
     case window(Int)
+    /// Looks for the beginning of a document in the following windows, with `findDocument`.
+    case document
   }
 
   let summary: DataSummary
@@ -80,6 +82,26 @@ package struct DataScreen: Sendable, ScreenContent, KeyedScreen {
     needsDrawing = true
   }
 
+  /// The most windows in which the beginning of a document is looked for.
+  private static let mostSearched = 1000
+
+  /// Shows the next window inside which a document begins, at that position. The window stays where none is found soon.
+  /// - Parameters:
+  ///   - window: reads the window of a number.
+  ///   - isLate: returns true to end the search.
+  package mutating func findDocument(_ window: (Int) throws -> DataPage, until isLate: () -> Bool) rethrows {
+    var searched = 0
+    while searched < Self.mostSearched, page.number + searched + 1 < summary.windows, searched == 0 || !isLate() {
+      searched += 1
+      let next = try window(page.number + searched)
+      guard let place = next.documentBeginning(after: 0) else { continue }
+      take(next)
+      move(to: place)
+      return
+    }
+    say("no document begins inside the next \(searched == 1 ? "window" : "\(Figure.grouped(searched)) windows")")
+  }
+
   package mutating func fit(columns: Int, rows: Int) { size = (columns, rows) }
 
   package mutating func say(_ sentence: String) {
@@ -130,8 +152,8 @@ package struct DataScreen: Sendable, ScreenContent, KeyedScreen {
     case .tenOn: return .window(min(page.number + 10, summary.windows - 1))
     case .tenBack: return .window(max(page.number - 10, 0))
     case .nextDocument:
-      let places = page.tokens.indices.filter(page.beginsDocument)
-      move(to: places.first { $0 > position } ?? places[0])
+      guard let place = page.documentBeginning(after: position) else { return .document }
+      move(to: place)
     case .palette: changePalette()
     case .glyphs: changeGlyphs()
     case .help: help = HelpPage()
@@ -149,7 +171,8 @@ package struct DataScreen: Sendable, ScreenContent, KeyedScreen {
     case .nextDocument:
       summary.documents == nil
         ? "all documents are packed into one text; data.documents: separate divides them"
-        : page.tokens.indices.contains(where: page.beginsDocument) ? nil : "no document begins inside this window"
+        : page.number + 1 < summary.windows || page.documentBeginning(after: position) != nil
+          ? nil : "no document begins after this position, and this is the last window of a pass"
     default: nil
     }
   }

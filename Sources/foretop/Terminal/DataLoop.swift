@@ -48,11 +48,21 @@ struct DataLoop: ~Copyable {
         do {
           view.content.take(try window(number))
         } catch {
-          // The text has changed: the present window stays, with the reason.
-          view.content.message = UserError(error, while: "reading window \(number)").message.harmlessLine
-          view.content.needsDrawing = true
+          refuse(error, while: "reading window \(number)")
+        }
+      case .asked(.document):
+        let end = Clock.now + 1
+        do {
+          try view.content.findDocument(window) { Clock.now > end }
+        } catch {
+          refuse(error, while: "looking for the next document")
         }
       }
     }
+  }
+
+  /// The text has changed: the present window stays, with the reason.
+  private mutating func refuse(_ error: any Error, while activity: String) {
+    view.content.say(UserError(error, while: activity).message.harmlessLine)
   }
 }

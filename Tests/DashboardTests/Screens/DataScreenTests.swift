@@ -83,6 +83,7 @@ struct DataScreenTests {
     #expect(screen.position > 5)
     _ = screen.press(.character("d"))
     #expect(screen.position == 40)
+    #expect(screen.press(.character("d")) == .document && screen.position == 40)
     _ = screen.press(.left)
     #expect(screen.draw(size: (120, 36), now: 0).text.contains("its document ends: no loss counts here"))
     #expect(screen.press(.character("[")) == nil && screen.message.contains("first window"))
@@ -91,5 +92,43 @@ struct DataScreenTests {
     #expect(screen.position == 39)
     #expect(screen.press(.character("}")) == .window(2))
     #expect(screen.press(.character("q")) == .leave)
+  }
+
+  /// A window inside one document.
+  private func plain(_ number: Int) -> DataPage {
+    let page = self.page(number)
+    return DataPage(
+      number: number, tokens: page.tokens, text: page.text, documents: page.documents?.map { _ in 0 }, mask: page.mask,
+      next: page.next, ahead: page.ahead, order: page.order)
+  }
+
+  @Test func `the next document is looked for in the following windows`() {
+    var summary = self.screen.summary
+    summary.windows = 5000
+    var screen = DataScreen(summary, plain(0))
+    #expect(screen.press(.character("d")) == .document)
+    screen.findDocument { $0 == 7 ? page($0) : plain($0) } until: { false }
+    #expect(screen.page.number == 7 && screen.position == 40 && screen.message.isEmpty)
+    // The search has an end, after which the window stays.
+    var last = 0
+    func lookedFor(_ number: Int) -> DataPage {
+      last = number
+      return plain(number)
+    }
+    screen.findDocument(lookedFor) { false }
+    #expect(screen.page.number == 7 && screen.position == 40 && last < 5000)
+    #expect(screen.message == "no document begins inside the next 1 000 windows")
+    screen.findDocument(lookedFor) { true }
+    #expect(last == 8 && screen.message == "no document begins inside the next window")
+    screen.take(plain(4999))
+    #expect(screen.press(.character("d")) == nil && screen.message.contains("last window"))
+  }
+
+  @Test func `data that is made as it is needed has no files, and its numbers fit`() {
+    var summary = screen.summary
+    (summary.files, summary.bytes, summary.windows, summary.context) = (0, 0, 1_099_511_627_776, 25)
+    let text = DataScreen(summary, page(0)).draw(size: (120, 36), now: 0).text
+    for word in ["files  ", "bytes  ", "bytes a token"] { #expect(!text.contains(word), "\(word)\n\(text)") }
+    #expect(text.contains("1.1 T of 25 tokens"), "\(text)")
   }
 }
