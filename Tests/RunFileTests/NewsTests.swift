@@ -53,5 +53,14 @@ extension RunFileTests {
       #expect(try StoredRun.folders(in: scratch("none")).isEmpty)
       #expect(StoredRun.summaries(of: ["a", "none"], in: scratch.path).map { $0.error == nil } == [true, false])
     }
+
+    @Test func `a run that is being started is listed as that, without an error`() throws {
+      let reservation = try RunReservation(new: scratch("a"))
+      let starting = try #require(StoredRun.summaries(of: ["a"], in: scratch.path).first)
+      #expect(starting.state == .starting && starting.error == nil && starting.warning == nil)
+      reservation.giveBack()
+      let gone = try #require(StoredRun.summaries(of: ["a"], in: scratch.path).first)
+      #expect(gone.state == nil && gone.error != nil)
+    }
   }
 }

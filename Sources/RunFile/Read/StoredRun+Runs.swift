@@ -89,6 +89,8 @@ extension StoredRun {
   /// The summaries of some runs, in this order.
   /// - Throws: `UserError` when no process can be started to read them.
   static func summaries(of runs: [(name: String, folder: String)]) throws -> [RunSummary] {
+    // A run may have begun when the attempt to read it has failed.
+    let starting = runs.map { isStarting($0.folder) }
     let known = try Sandbox.summaries(of: runs.map(\.folder))
     return runs.enumerated().map { index, run in
       let (name, folder) = run
@@ -97,14 +99,23 @@ extension StoredRun {
         summary = try known?[index].get() ?? glance(at: folder)
       } catch {
         summary = RunSummary(name: name)
-        summary.error = "\(error)"
-        summary.state = RunLock.isHeld(folder: folder) ? .training : nil
+        if starting[index] || isStarting(folder) {
+          summary.state = .starting
+        } else {
+          summary.error = "\(error)"
+          summary.state = RunLock.isHeld(folder: folder) ? .training : nil
+        }
       }
       // Its folder names it, whoever read it.
       summary.name = name
       summary.measure(folder)
       return summary
     }
+  }
+
+  /// True if a process begins a run in this folder, and nothing of it can be read yet.
+  private static func isStarting(_ folder: String) -> Bool {
+    !FileSystem.exists(RunFolder(folder).file) && isBeingWritten(folder)
   }
 
   /// Reads only the summary of a run. The file of a long run that was killed is read like that of a live run, since

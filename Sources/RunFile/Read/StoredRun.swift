@@ -3,7 +3,9 @@ import Foundation
 import Run
 
 /// The state of a stored run.
-package enum RunStatus: String, Codable, Sendable {
+package enum RunStatus: String, Codable, Sendable, CaseIterable {
+  /// A process begins it now, and run.h5 does not exist yet.
+  case starting
   /// A process writes it now.
   case training
   case finished, stopped, abandoned, diverged, failed

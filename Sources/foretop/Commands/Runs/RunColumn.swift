@@ -30,7 +30,9 @@ struct RunColumn {
   static var annotations: [RunColumn] { all.filter { ["tag", "note"].contains($0.name) } }
 
   /// The default columns that a narrow terminal leaves out, first to last.
-  static let leastNeeded = ["note", "saved", "size", "tokens", "parameters", "changed", "loss", "best"]
+  static let leastNeeded = [
+    "note", "saved", "size", "tokens", "parameters", "changed", "loss", "heldout", "best", "tag", "step",
+  ]
 
   /// - Throws: `UserError` that names the nearest column.
   init(named name: String, option: String) throws {
@@ -66,8 +68,8 @@ struct RunColumn {
       -> RunColumn
     {
       RunColumn(
-        name, isRight: true, { $0.error == nil ? words(number($0)) : "" },
-        { $0.error == nil ? .number(number($0)) : nil })
+        name, isRight: true, { $0.isRead ? words(number($0)) : "" },
+        { $0.isRead ? .number(number($0)) : nil })
     }
     func losses(_ name: String, _ losses: @escaping (RunSummary) -> [HeadLoss]) -> RunColumn {
       RunColumn(
@@ -94,8 +96,8 @@ struct RunColumn {
       RunColumn("name", isRight: false, { $0.name }, { .text($0.name) }),
       RunColumn("state", isRight: false, { $0.word }, { .text($0.word) }),
       RunColumn(
-        "step", isRight: true, { $0.error == nil ? "\(Figure.grouped($0.step))/\(Figure.grouped($0.steps))" : "" },
-        { $0.error == nil ? .number(Double($0.step)) : nil }),
+        "step", isRight: true, { $0.isRead ? "\(Figure.grouped($0.step))/\(Figure.grouped($0.steps))" : "" },
+        { $0.isRead ? .number(Double($0.step)) : nil }),
       count("tokens", { Double($0.tokens) }, Figure.short),
       count("parameters", { Double($0.parameters) }, Figure.short),
       losses("loss", \.last), losses("heldout", \.heldOut),
@@ -176,6 +178,22 @@ struct RunFilter {
     if sign.hasPrefix("<") || sign.hasPrefix(">"), Double(word) == nil {
       throw UserError(.usage, "\(option): \(word.quotation) is not a number to compare with")
     }
+    if column.name == "state" { try checkState(option) }
+  }
+
+  /// - Throws: `UserError` that names the nearest state, if the condition is about a state that no run can have.
+  private func checkState(_ option: String) throws {
+    let states = RunStatus.allCases.map(\.rawValue) + [RunSummary.unreadable]
+    let isPossible =
+      switch sign {
+      case "=", "!=": states.contains(word)
+      case "~": states.contains { $0.contains(word) }
+      default: true
+      }
+    guard !isPossible else { return }
+    let meant =
+      states.nearest(to: word).map { "did you mean \($0)?" } ?? "the states are \(states.joined(separator: ", "))"
+    throw UserError(.usage, "\(option): there is no state \(word.quotation); \(meant)")
   }
 
   /// - Throws: `UserError` if numbers are compared with a word.
@@ -219,6 +237,12 @@ struct RunFilter {
 }
 
 extension RunSummary {
+  /// The word for the state of a run that cannot be read.
+  static let unreadable = "unreadable"
+
   /// The run's state in a word.
-  var word: String { state?.rawValue ?? "unreadable" }
+  var word: String { state?.rawValue ?? Self.unreadable }
+
+  /// True if the run's numbers were read: there are none of a run that cannot be read or is being started.
+  var isRead: Bool { error == nil && state != .starting }
 }

@@ -15,6 +15,10 @@ struct Runs: ParsableCommand {
       lists the good runs, best first. A branch is indented below its parent. The columns tag and note appear if a \
       listed run has tags or notes. tag=seed-study matches runs with that tag; note~word matches runs with that word in \
       a note.
+
+      A state is starting, training, finished, stopped, abandoned, diverged, failed, interrupted (the process was \
+      killed) or unreadable. While a process starts a run, its other cells are empty, and --json prints only name and state. \
+      Without a terminal, the losses of many heads are cut to \(mostOfLosses) characters; --json prints them all.
       """, aliases: ["ls", "list"])
 
   @OptionGroup var folder: FolderOptions
@@ -82,18 +86,25 @@ struct Runs: ParsableCommand {
     }
   }
 
+  /// Without a terminal, characters of a cell with losses: those of a run with many heads would widen the rows of all runs.
+  private static let mostOfLosses = 40
+
   /// The list. On a terminal that is too narrow for it, long cells are cut; then columns are left out, unless --columns lists them.
   private func table(of runs: [(run: RunSummary, depth: Int)], _ all: [RunColumn]) -> String {
     var columns = all
     var rank = RunColumn.leastNeeded[...]
     var cuts: ArraySlice<Int> = [40, 24]
     var most: Int?
+    let isTerminal = TextTable.terminalColumns != nil
+    func cell(_ column: RunColumn, _ run: RunSummary, _ depth: Int) -> String {
+      let text = column.cell(run)
+      if column.name == "name" { return String(repeating: "  ", count: depth) + text }
+      return !isTerminal && ["loss", "heldout"].contains(column.name) ? text.cut(to: Self.mostOfLosses) : text
+    }
     while true {
       let rows =
         [columns.map { Self.header($0.name) }]
-        + runs.map { run, depth in
-          columns.map { ($0.name == "name" ? String(repeating: "  ", count: depth) : "") + $0.cell(run) }
-        }
+        + runs.map { run, depth in columns.map { cell($0, run, depth) } }
       let text = TextTable.text(rows, right: Set(columns.indices.filter { columns[$0].isRight }), cutTo: most)
       let width = text.split(separator: "\n").map { String($0).width }.max() ?? 0
       guard let room = TextTable.terminalColumns, width > room else { return text }
@@ -112,8 +123,9 @@ struct Runs: ParsableCommand {
 extension RunSummary {
   /// As `--json` prints it.
   var json: JSON {
-    var members = [JSON.Member("name", .text(name)), JSON.Member("state", .text(state?.rawValue ?? "unreadable"))]
+    var members = [JSON.Member("name", .text(name)), JSON.Member("state", .text(word))]
     if let error { return .object(members + [JSON.Member("error", .text(error))]) }
+    guard isRead else { return .object(members) }
     members += [
       JSON.Member("step", .integer(step)), JSON.Member("steps", .integer(steps)),
       JSON.Member("tokens", .integer(tokens)),

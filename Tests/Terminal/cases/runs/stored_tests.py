@@ -141,11 +141,20 @@ def test_runs_are_filtered_sorted_and_chosen():
     assert "matches the filter" in run(command("runs", "--filter", "step>1000", "--filter", "name~listed-")).stdout
     for options, word in [(["--sort", "los"], "did you mean loss?"), (["--filter", "loss"], "such as loss<3"),
                           (["--filter", "loss<x"], "is not a number"), (["--filter", "best=abc"], "is not a number"),
-                          (["--filter", "tokens!=6_400"], "is not a number"), (["--columns", "nmae"], "did you mean name?")]:
+                          (["--filter", "tokens!=6_400"], "is not a number"), (["--columns", "nmae"], "did you mean name?"),
+                          (["--filter", "state=finishd"], "did you mean finished?"), (["--filter", "state!=x"], "the states are")]:
         assert word in run(command("runs", *options), status=64).stderr
     chosen = lines("runs", "--filter", "name~listed-", "--sort", "step", "--columns", "name,step,schedule.rate,ndcg8")
     assert chosen[0] == {"name": "listed-one", "step": 10, "schedule.rate": 0.002, "ndcg8": chosen[0]["ndcg8"]}, chosen
     assert len(lines("runs", "--filter", "name~listed-")[0]) > 8
+    # Many losses are cut in a pipe, and left out where the terminal is narrow.
+    stored("listed-wide", "--set", "objective.mtp.heads=8", steps=10)
+    for row in run(command("runs", "--filter", "name~listed-", "--columns", "loss,heldout")).stdout.splitlines():
+        assert len(row) <= 82, row
+    with Terminal(command("runs", "--filter", "name~listed-"), columns=40) as terminal:
+        assert terminal.finish() == 0
+    rows = terminal.raw.decode().split("\r\n")
+    assert "HELD-OUT" not in rows[0] and all(len(row) <= 40 for row in rows), rows
 
 
 def test_every_part_of_a_run_is_shown_and_told():
