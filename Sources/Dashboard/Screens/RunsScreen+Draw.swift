@@ -50,7 +50,8 @@ extension RunsScreen {
 
   private static let words =
     "A filter has conditions, as foretop runs --filter: a column, one of = != < <= > >= ~, and a value: state=finished "
-    + "best<3 name~kjv schedule.rate=1e-3. Runs that match all conditions are listed. ● is training, ■ finished, ‖ stopped, ✗ "
+    + "best<3 name~kjv schedule.rate=1e-3. Runs that match all conditions are listed. The column loss has the training loss of the "
+    + "last step, best the lowest held-out loss, both of the first head. ● is training, · starting, ■ finished, ‖ stopped, ✗ "
     + "diverged, failed or unreadable, ○ interrupted."
 
   private func drawHeader(in area: Rectangle, on canvas: inout Canvas) {
@@ -102,7 +103,7 @@ extension RunsScreen {
     ListColumn(title: "tokens", width: 7, isRight: true, sort: "tokens", rank: 4) { row, _ in
       row.tokens > 0 ? Figure.short(Double(row.tokens)) : ""
     },
-    ListColumn(title: "last", width: 7, isRight: true, sort: "loss", rank: 2) { row, _ in
+    ListColumn(title: "loss", width: 7, isRight: true, sort: "loss", rank: 2) { row, _ in
       row.last.map(Figure.loss) ?? ""
     },
     ListColumn(title: "best", width: 7, isRight: true, sort: "best", rank: 0) { row, _ in
@@ -133,7 +134,9 @@ extension RunsScreen {
       let words =
         total == 0
         ? "there are no runs in \(folder) yet: “foretop train” begins one"
-        : unread > 0 ? "looking for runs that match …" : "none of \(Figure.grouped(total)) runs matches the filter"
+        : unread > 0
+          ? "looking for runs that match …"
+          : "none of \(Figure.grouped(total)) runs matches the filter: / and then esc list all runs"
       canvas.write(words.cut(to: inside.columns), style: .faint, line: inside.rows / 2, of: inside, indent: 1)
       return
     }
@@ -219,7 +222,7 @@ extension RunsScreen {
     }
     guard let detail, detail.name == name else {
       let inside = canvas.box(area, title: name.harmlessLine)
-      let words = chosenRow?.problem ?? "reading …"
+      let words = chosenRow?.problem ?? (chosenRow?.state == "starting" ? Self.starting : "reading …")
       for (index, line) in words.harmlessLine.wrapped(to: inside.columns).prefix(inside.rows).enumerated() {
         canvas.write(line, style: .faint, line: index, of: inside)
       }
@@ -231,6 +234,10 @@ extension RunsScreen {
   }
 
   private func drawSide(in area: Rectangle, on canvas: inout Canvas) {
+    guard chosenName != nil else {
+      canvas.box(area)
+      return
+    }
     let other = markedName
     let title = other.map { "recipe, against \($0.harmlessLine)" } ?? "recipe"
     let inside = canvas.box(area, title: title)
@@ -240,9 +247,14 @@ extension RunsScreen {
     if let one = chosenRow?.recipe, let other, let two = rows[other]?.recipe {
       let all = Self.differences(one, two)
       let keys = all.map(\.key.width).max() ?? 0
+      // Where the keys leave too little room for both columns of values, each has half of it at least.
+      let space = max(inside.columns - keys - 5, 2)
+      let widest = (a: min(all.map { $0.a.width }.max() ?? 0, 16), b: min(all.map { $0.b.width }.max() ?? 0, 16))
+      let values = min(widest.a, max(space - widest.b, space / 2))
       for difference in all.prefix(max(room - 1, 0)) {
         lines.append([
-          Span(difference.key.padded(to: keys + 3)), Span(difference.a.cut(to: 16).padded(to: 10), .bold),
+          Span(difference.key.padded(to: keys + 3)),
+          Span(difference.a.cut(to: values).padded(to: values + 2), .bold),
           Span(difference.b.cut(to: 16), .faint),
         ])
       }
@@ -253,7 +265,7 @@ extension RunsScreen {
       for difference in all.prefix(room) {
         lines.append([Span(difference.key.padded(to: keys + 3), .faint), Span(difference.a)])
       }
-    } else if other != nil {
+    } else if chosenRow == nil || other.map({ rows[$0] == nil }) == true {
       lines.append([Span("reading …", .faint)])
     }
     for (index, line) in lines.prefix(room).enumerated() { canvas.write(line, line: index, of: inside) }
@@ -299,13 +311,19 @@ extension RunsScreen {
   private func drawCommand(_ text: String, _ problem: String, _ suggestion: String, on canvas: inout Canvas) {
     let inside = canvas.dialog("command", columns: min(max(canvas.columns - 8, 16), 90), rows: 3)
     let room = max(inside.columns - 10, 4)
+    // What stands behind the cursor is added when the line is run.
+    let added = suggestion + addedOption(to: text + suggestion)
     canvas.write(
       [
         Span("foretop ", .faint), Span(text.harmlessLine.cutFront(to: room), .bold),
-        Span(suggestion.isEmpty ? " " : String(suggestion.prefix(1)), Style(.plain, .reverse)),
-        Span(String(suggestion.dropFirst()), .faint),
+        Span(added.isEmpty ? " " : String(added.prefix(1)), Style(.plain, .reverse)),
+        Span(String(added.dropFirst()), .faint),
       ],
       line: 0, of: inside)
+    if text.hasPrefix("train ") {
+      canvas.write(
+        "--set KEY=VALUE changes a key of the recipe, --name NAME names the run", style: .faint, line: 1, of: inside)
+    }
     guard problem.isEmpty else {
       canvas.write(problem, style: Style(.warning), line: 2, of: inside)
       return

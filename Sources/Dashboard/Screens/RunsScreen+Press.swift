@@ -20,7 +20,12 @@ extension RunsScreen {
           ? "at most \(Comparison.mostLines) runs are compared here: unmark some with m, or use foretop compare" : nil
         : "mark a run with m first: the chosen one is compared with the marked ones"
     case .diff: chosenName == nil || markedName == nil ? "mark another run with m first" : nil
-    case .remove, .prune: chosenRow?.state == "training" ? "another process trains this run: stop it first" : nil
+    case .remove, .prune:
+      switch chosenRow?.state {
+      case "training": "another process trains this run: stop it first"
+      case "starting": Self.starting
+      default: nil
+      }
     case .resume: reasonAgainstResuming
     default: nil
     }
@@ -66,14 +71,42 @@ extension RunsScreen {
     String(RunAddress(name: name, runs: folder).command(verb).dropFirst("foretop ".count))
   }
 
+  /// Commands with the option `--runs`, by all their names.
+  private static let commandsOfFolder: Set = [
+    "ask", "attach", "bench", "branch", "browse", "compare", "data", "diff", "eval", "experiment", "export", "generate",
+    "import", "inspect", "list", "ls", "mcp", "note", "prune", "recover", "replay", "resume", "rm", "runs", "show",
+    "snapshot", "tag", "teach", "tell", "tensors", "tokenize", "train", "verify", "watch",
+  ]
+
+  /// The words of a command line, with this folder of runs if the command takes one and the words name none.
+  func placed(_ words: [String]) -> [String] {
+    guard !RunAddress.option(folder).isEmpty, let verb = words.first, Self.commandsOfFolder.contains(verb),
+      words.prefix(2) != ["experiment", "list"],
+      !words.contains(where: { $0 == "--runs" || $0.hasPrefix("--runs=") })
+    else { return words }
+    var placed = words
+    // Words after -- are no options.
+    placed.insert(contentsOf: ["--runs", folder], at: words.firstIndex(of: "--") ?? words.endIndex)
+    return placed
+  }
+
+  /// The option that `placed` adds to a typed line, with a space before it; empty if it adds none.
+  func addedOption(to line: String) -> String {
+    guard let words = try? line.shellWords(), placed(words) != words else { return "" }
+    return RunAddress.option(folder)
+  }
+
   private func resumption(of name: String) -> String {
     let steps = chosenRow?.state == "finished" ? chosenRow.map { " --steps \($0.steps * 2)" } ?? "" : ""
     return command("resume", name) + steps
   }
 
+  static let starting = "another process is starting this run"
+
   private var reasonAgainstResuming: String? {
     switch chosenRow?.state {
     case "training": "another process trains this run: enter shows it"
+    case "starting": Self.starting
     case "unreadable":
       chosenName.map { "this run cannot be read: \(RunAddress(name: $0, runs: folder).command("verify")) says more" }
     default: nil
@@ -110,7 +143,7 @@ extension RunsScreen {
       do {
         let words = try (text + suggestion).shellWords()
         dialog = nil
-        return words.isEmpty ? nil : .run(words)
+        return words.isEmpty ? nil : .run(placed(words))
       } catch {
         dialog = .command(text: text, problem: UserError.sentence(of: error))
       }

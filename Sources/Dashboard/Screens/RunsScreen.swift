@@ -6,7 +6,7 @@ import TerminalUI
 /// A row of the list.
 package struct RunRow: Sendable, Equatable {
   package var name: String
-  /// The run's state in one word: `training`, `finished`, …, or `unreadable`.
+  /// The run's state in one word: `training`, `finished`, …, or `unreadable`. A run that is `starting` has no numbers yet.
   package var state: String
   package var objective = ""
   package var parameters = 0
@@ -158,7 +158,8 @@ package struct RunsScreen: Sendable, KeyedScreen {
       "sort by the next column; reverse the order"),
     ScreenKeys.KeyRow([(.character("d"), .diff)], label: "diff", "show recipe keys that differ from the marked run's"),
     ScreenKeys.KeyRow([(.character("T"), .tensors)], label: "tensors", "show the tensors of the run's checkpoints"),
-    ScreenKeys.KeyRow([(.character("n"), .new)], label: "new", "train a recipe: type its name, and changes of it"),
+    ScreenKeys.KeyRow(
+      [(.character("n"), .new)], label: "new", "train a recipe: type its name and changes, such as --set steps=500"),
     ScreenKeys.KeyRow([(.character("r"), .resume)], label: "resume", "continue the run, after a look at the command"),
     ScreenKeys.KeyRow([(.character("x"), .remove)], label: "remove", "remove the run, after asking"),
     ScreenKeys.KeyRow([(.character("P"), .prune)], label: "prune", "remove the run's older checkpoints, after asking"),
@@ -227,6 +228,8 @@ package struct RunsScreen: Sendable, KeyedScreen {
   private static func onScreen(_ problem: String) -> String { problem.replacing("--filter ", with: "filter ") }
 
   package var chosenName: String? { names.indices.contains(chosen) ? names[chosen] : nil }
+  /// The chosen run once its numbers can be read: its row was read, and the run is not being started any more.
+  package var readableName: String? { chosenRow.flatMap { $0.state == "starting" ? nil : $0.name } }
   var chosenRow: RunRow? { chosenName.flatMap { rows[$0] } }
   /// The run that the details compare with the chosen one: the run marked last.
   var markedName: String? { marked.last { $0 != chosenName } }

@@ -7,6 +7,7 @@ enum StateWord {
   /// - Parameter state: `training`, `finished`, … as `runs` and `--json` say it; `unreadable` where a run cannot be read.
   static func look(of state: String) -> (sign: String, word: String, style: Style) {
     switch state {
+    case "starting": ("·", state, Style(.good))
     case "training": ("●", state, Style(.good, .bold))
     case "finished": ("■", state, Style(.good))
     case "paused", "stopped", "abandoned": ("‖", state, Style(.warning))

@@ -28,14 +28,16 @@ package struct RunAddress: Sendable, Equatable {
 
   /// The shell command for this run, such as `foretop resume NAME`.
   package func command(_ verb: String) -> String {
-    let place = runs == "runs" ? "" : " --runs \(Self.quoted(runs))"
-    return "foretop \(verb) \(Self.quoted(name))\(place)"
+    "foretop \(verb) \(Self.quoted(name))\(Self.option(runs))"
   }
 
   /// The shell command that lists the runs of a folder.
   package static func listing(_ runs: String) -> String {
-    "foretop runs" + (runs == "runs" ? "" : " --runs \(quoted(runs))")
+    "foretop runs" + option(runs)
   }
+
+  /// The option for a folder of runs, with a space before it; empty for the folder that commands take without it.
+  package static func option(_ runs: String) -> String { runs == "runs" ? "" : " --runs \(quoted(runs))" }
 
   private static func quoted(_ word: String) -> String {
     // As bash and zsh read what nobody should see as it is.

@@ -132,7 +132,7 @@ struct BrowserLoop: ~Copyable {
     let due = catalog!.due(onScreen: runs.visible, wanted: runs.wanted)
     if !due.isEmpty { reader.send(.summaries(due)) }
     let now = Clock.now
-    guard let name = runs.chosenName else { return rest = nil }
+    guard let name = runs.readableName else { return rest = nil }
     if rest?.name != name { rest = (name, now, false) }
     guard let rest, !rest.isAsked, now - rest.since >= 0.1, opening == nil, runs.detail?.name != name else { return }
     self.rest?.isAsked = true

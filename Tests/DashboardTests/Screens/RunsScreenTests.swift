@@ -166,6 +166,79 @@ struct RunsScreenTests {
     for row in RunsScreen.keys.rows { #expect(text.contains(row.text), "\(row.text)") }
   }
 
+  @Test func `commands know the folder of the list`() {
+    var screen = RunsScreen(folder: "other runs")
+    screen.fit(columns: 120, rows: 36)
+    func run(_ line: String) -> [String] {
+      _ = screen.press(.character(":"))
+      for character in line { _ = screen.press(.character(character)) }
+      if case .run(let words) = screen.press(.enter) { return words }
+      return []
+    }
+    _ = screen.press(.character("n"))
+    let text = screen.draw(size: (120, 36), now: Self.now).text
+    #expect(text.contains("foretop train default --runs 'other runs'") && text.contains("--set KEY=VALUE"), "\(text)")
+    #expect(screen.press(.enter) == .run(["train", "default", "--runs", "other runs"]))
+    let place = ["--runs", "other runs"]
+    for line in ["runs", "ls", "tell a rate x0.5", "experiment report table3"] {
+      #expect(run(line) == line.split(separator: " ").map(String.init) + place)
+    }
+    #expect(run("note a -- -5") == ["note", "a"] + place + ["--", "-5"])
+    for line in ["runs --runs runs", "runs --runs=runs", "plan tiny", "experiment list", "nonsense", "--help"] {
+      #expect(run(line) == line.split(separator: " ").map(String.init))
+    }
+    // The folder that commands take anyway is not named.
+    screen = RunsScreen(folder: "runs")
+    #expect(run("runs") == ["runs"])
+  }
+
+  @Test func `recipes beside each other have a gap between their values`() throws {
+    var screen = Self.screen()
+    var rows = [Self.row("kjv-top", 0), Self.row("kjv-ntp", 1)]
+    rows[0].recipe?.tokenizer.kind = .sentencepiece
+    rows[1].recipe?.tokenizer.kind = .characters
+    screen.know(rows)
+    _ = press([.down, .character("m"), .home], &screen)
+    let text = screen.draw(size: (120, 36), now: Self.now).text
+    #expect(text.contains("sentencepiece  characters"), "\(text)")
+  }
+
+  @Test func `a run that is being started has a state and no numbers`() {
+    var screen = Self.screen()
+    screen.list(["new"] + Self.names, of: 7, training: 2, unread: 0, sortedBy: "name", isReversed: false)
+    #expect(screen.press(.home) == nil && screen.readableName == nil)
+    screen.know([RunRow(name: "new", state: "starting")])
+    #expect(screen.readableName == nil)
+    let text = screen.draw(size: (120, 36), now: Self.now).text
+    let row = text.split(separator: "\n").first { $0.contains("▸ · new") }
+    #expect(row?.split(separator: " ").map(String.init) == ["│▸", "·", "new", "starting", "│"], "\(text)")
+    #expect(text.contains("another process is starting this run"), "\(text)")
+    for key in "xrP" {
+      #expect(press([.character(key)], &screen) == nil && screen.dialog == nil)
+      #expect(screen.message == "another process is starting this run")
+    }
+    screen.know([RunRow(name: "new", state: "training")])
+    #expect(screen.readableName == "new")
+  }
+
+  @Test func `a filter that no run meets leaves nothing to be read`() {
+    var screen = Self.screen()
+    _ = press([.character("m")], &screen)
+    screen.useFilter("best<0", problem: "")
+    screen.list([], of: 6, training: 1, unread: 0, sortedBy: "changed", isReversed: true)
+    let text = screen.draw(size: (120, 36), now: Self.now).text
+    #expect(text.contains("none of 6 runs matches the filter: / and then esc list all runs"), "\(text)")
+    #expect(text.contains("0 of 6 runs") && !text.contains("reading"), "\(text)")
+  }
+
+  @Test func `help says of which losses the columns are`() {
+    var screen = Self.screen()
+    #expect(screen.draw(size: (120, 36), now: Self.now).text.contains("loss     best"))
+    _ = press([.character("?")], &screen)
+    let text = screen.draw(size: (120, 36), now: Self.now).text
+    for words in ["The column loss", "lowest held-out loss"] { #expect(text.contains(words), "\(text)") }
+  }
+
   @Test func `what lies over the list comes off it again`() {
     var browser = Browser()
     browser.runs = Self.screen()

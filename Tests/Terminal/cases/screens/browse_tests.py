@@ -59,6 +59,8 @@ def test_runs_are_filtered_sorted_marked_and_compared():
         terminal.wait_for("2 of 3 runs")
         terminal.type("/\x15bset<3\r")
         terminal.wait_for("did you mean best?")
+        terminal.type("/\x15state=finishd\r")
+        terminal.wait_for("did you mean finished?")
         terminal.type("/\x1b")
         terminal.wait_for(lambda terminal: " of 3" not in terminal.text)
         terminal.type("s")
@@ -141,6 +143,12 @@ def test_commands_get_the_terminal_and_the_list_comes_back():
         terminal.wait_for("enter goes back to the list")
         terminal.type("\r")
         terminal.wait_for(lambda terminal: "40" in terminal.text and "▸" in terminal.text)
+        # A typed command knows the folder, too.
+        terminal.type(":runs --columns name\r")
+        terminal.wait_for("NAME")
+        terminal.wait_for("enter goes back to the list")
+        terminal.type("\r")
+        terminal.wait_for("▸")
         # A mistake stays in the line, or is what the command says.
         terminal.type(':note third "open')
         terminal.type("\r")
