@@ -107,7 +107,11 @@ struct DataScreenTests {
     summary.windows = 5000
     var screen = DataScreen(summary, plain(0))
     #expect(screen.press(.character("d")) == .document)
-    screen.findDocument { $0 == 7 ? page($0) : plain($0) } until: { false }
+    screen.findDocument {
+      $0 == 7 ? page($0) : plain($0)
+    } until: {
+      false
+    }
     #expect(screen.page.number == 7 && screen.position == 40 && screen.message.isEmpty)
     // The search has an end, after which the window stays.
     var last = 0
