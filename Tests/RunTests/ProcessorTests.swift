@@ -120,6 +120,17 @@ import Testing
     #expect(MachineMemory.current.map { $0.available <= $0.total } == true)
   }
 
+  @Test func `the load is that of the process that is asked for`() throws {
+    guard SystemFile.text("/proc/1/stat") != nil else { return }
+    var sampler = MachineSampler(folder: "/", process: 1)
+    #expect(sampler.next() == nil && !sampler.isProcessHidden)
+    let use = try #require(sampler.next())
+    #expect(use.threads >= 1 && use.resident > 0 && use.own >= 0 && use.freeDisk != nil)
+    // No process has such a number.
+    var hidden = MachineSampler(folder: "/", process: 1 << 40)
+    for _ in 0..<2 { #expect(hidden.next() == nil && hidden.isProcessHidden) }
+  }
+
   /// Foundation's count knows nothing of quotas.
   @Test func `those who share work count processors as the computing threads do`() {
     #expect(Processors.helpers == Processors.current.usefulThreads)

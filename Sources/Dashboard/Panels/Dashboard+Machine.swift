@@ -5,27 +5,35 @@ import TerminalUI
 extension Dashboard {
   /// True if the layout shows the machine panel, so that the program must measure the machine.
   package var showsMachine: Bool {
-    guard mode == .live else { return false }
+    guard mode != .stored else { return false }
     return layout.arrangement(columns: size.columns, rows: size.rows).contains { $0.panel == .machine }
   }
 
   /// Sets the use of the machine in the last second.
   package mutating func receive(_ use: MachineUse) {
+    machineProblem = ""
     guard machine != use else { return }
     machine = use
+    needsDrawing = true
+  }
+
+  /// Says in the panel why the machine cannot be measured.
+  package mutating func lacksMachine(because sentence: String) {
+    guard machineProblem != sentence else { return }
+    (machine, machineProblem) = (nil, sentence)
     needsDrawing = true
   }
 
   func drawMachine(in rectangle: Rectangle, on canvas: inout Canvas) {
     let inside = frame(
       .machine, notes: machine.map { ["\(Figure.threads($0.threads)) in all"] } ?? [], in: rectangle, on: &canvas)
-    guard mode == .live else {
-      let words =
-        mode == .attached
-        ? "the screen of the process that trains shows the machine" : "a stored run does not use the machine"
+    guard mode != .stored else {
+      return drawNothing("no process trains this run now", in: inside, on: &canvas)
+    }
+    guard let machine else {
+      let words = machineProblem.isEmpty ? "the first measurement takes a second" : machineProblem
       return drawNothing(words, in: inside, on: &canvas)
     }
-    guard let machine else { return drawNothing("the first measurement takes a second", in: inside, on: &canvas) }
     let cpus = Double(max(machine.processors, 1))
     var lines = [
       MachineLine(

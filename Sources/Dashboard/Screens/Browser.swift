@@ -315,6 +315,9 @@ package struct Browser: ScreenContent {
     experiment?.message = words
   }
 
+  /// True if the run on the screen has a machine panel, so that the program must measure the machine.
+  package var showsMachine: Bool { tensors == nil && dashboard?.showsMachine == true }
+
   // MARK: Runs that go on
 
   /// The state of a run that a process trains.

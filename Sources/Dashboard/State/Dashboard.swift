@@ -58,6 +58,8 @@ package struct Dashboard: Sendable {
   var spoiltSteps: Set<Int> = []
   /// What the machine did in the last second; nil before it was looked at.
   var machine: MachineUse?
+  /// The reason why the machine is not measured; empty where it is, or will be.
+  var machineProblem = ""
   /// Lines of the log that wait until they are on the disk, by the number of their event.
   var unconfirmed: [Int: Occurrence] = [:]
 
@@ -170,6 +172,7 @@ package struct Dashboard: Sendable {
   /// - Parameter sentence: said to the user.
   package mutating func become(_ mode: Mode, saying sentence: String) {
     self.mode = mode
+    (machine, machineProblem) = (nil, "")
     asked.removeAll()
     evaluation = WorkProgress(of: .windows)
     if case .help = overlay {} else { overlay = nil }

@@ -1,9 +1,9 @@
-// The machine's load by this process and by others, sampled from /proc.
+// The machine's load by the process that trains and by others, sampled from /proc.
 import Glibc
 
 /// The machine's load, averaged since the previous sample.
 package struct MachineUse: Sendable, Equatable {
-  /// A process other than this one.
+  /// A process other than the one that trains.
   package struct Other: Sendable, Equatable {
     package var name: String
     /// CPUs that it keeps busy.
@@ -12,7 +12,7 @@ package struct MachineUse: Sendable, Equatable {
     package init(name: String, load: Double) { (self.name, self.load) = (name, load) }
   }
 
-  /// CPUs that this process keeps busy: 1.9 of two.
+  /// CPUs that the process keeps busy: 1.9 of two.
   package var own: Double
   /// CPUs that all others keep busy together.
   package var others: Double
@@ -20,7 +20,7 @@ package struct MachineUse: Sendable, Equatable {
   package var processors: Int
   /// The busiest other process; nil if none uses a twentieth of a CPU.
   package var busiest: Other?
-  /// Bytes of memory that this process has.
+  /// Bytes of memory that the process has.
   package var resident: Int
   package var memory: MachineMemory?
   package var threads: Int
@@ -53,15 +53,25 @@ package struct MachineSampler: Sendable {
   }
 
   private var last: Count?
-  private let folder: String
+  package let folder: String
+  /// The number of the process that trains.
+  package let process: Int
 
   private static let ticks = Double(sysconf(CInt(_SC_CLK_TCK)))
   private static let page = sysconf(CInt(_SC_PAGESIZE))
   /// What a process takes at least to be named, CPUs.
   private static let mentioned = 0.05
 
-  /// - Parameter folder: a folder on the disk whose free space matters.
-  package init(folder: String) { self.folder = folder }
+  /// - Parameters:
+  ///   - folder: a folder on the disk whose free space matters.
+  ///   - process: the number of the process that trains; nil: this one.
+  package init(folder: String, process: Int? = nil) {
+    self.folder = folder
+    self.process = process ?? Int(getpid())
+  }
+
+  /// True if the last sample did not find the process: it has ended, or its numbers are hidden from this user.
+  package var isProcessHidden: Bool { last?.processes[process] == nil }
 
   /// The load since the previous sample; nil for the first sample, and if /proc cannot be read.
   package mutating func next() -> MachineUse? {
@@ -70,20 +80,19 @@ package struct MachineSampler: Sendable {
     let now = Count(instant: .now, busy: busy, processes: Self.processes())
     last = now
     guard let before else { return nil }
-    let pid = Int(getpid())
     let seconds = max((now.instant - before.instant) / .seconds(1), 1e-3)
     func load(_ id: Int, _ process: Process) -> Double {
       max(process.time - (before.processes[id]?.time ?? process.time), 0) / seconds
     }
-    guard let this = now.processes[pid] else { return nil }
-    let own = load(pid, this)
-    let busiest = now.processes.filter { $0.key != pid }
+    guard before.processes[process] != nil, let this = now.processes[process] else { return nil }
+    let own = load(process, this)
+    let busiest = now.processes.filter { $0.key != process }
       .map { MachineUse.Other(name: $0.value.name, load: load($0.key, $0.value)) }
       .max { $0.load < $1.load }.flatMap { $0.load >= Self.mentioned ? $0 : nil }
-    let statm = SystemFile.text("/proc/self/statm")?.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
+    let statm = SystemFile.text("/proc/\(process)/statm")?.split(separator: " ").dropFirst().first.flatMap { Int($0) }
     return MachineUse(
       own: own, others: max((now.busy - before.busy) / seconds - own, 0),
-      processors: sysconf(CInt(_SC_NPROCESSORS_ONLN)), busiest: busiest, resident: statm * Self.page,
+      processors: sysconf(CInt(_SC_NPROCESSORS_ONLN)), busiest: busiest, resident: (statm ?? 0) * Self.page,
       memory: MachineMemory.current, threads: this.threads, freeDisk: freeDisk)
   }
 

@@ -39,16 +39,40 @@ struct RunLock: ~Copyable {
     return errno == EWOULDBLOCK
   }
 
-  private static func holder(_ content: [UInt8]) -> String {
+  /// The number and the host of the process that wrote the lock file last; nil without a lock file.
+  static func writer(folder: String) -> StoredRun.RunWriter? {
+    guard let file = try? FileDescriptor(opening: RunFolder(folder).lock, O_RDONLY) else { return nil }
+    return (try? file.read(at: 0, count: 400)).flatMap(writer(_:))
+  }
+
+  private static func writer(_ content: [UInt8]) -> StoredRun.RunWriter? {
     let words = String(decoding: content, as: UTF8.self).split(whereSeparator: \.isWhitespace)
-    guard words.count >= 2 else { return "another process" }
-    return "process \(words[0]) on host \(words[1])"
+    guard words.count >= 2, let process = Int(words[0]) else { return nil }
+    return StoredRun.RunWriter(process: process, host: String(words[1]))
+  }
+
+  private static func holder(_ content: [UInt8]) -> String {
+    writer(content).map { "process \($0.process) on host \($0.host)" } ?? "another process"
   }
 }
 
 extension StoredRun {
+  /// A process that writes a run.
+  package struct RunWriter: Sendable, Equatable {
+    package let process: Int
+    package let host: String
+
+    /// True if the process is one of this machine's.
+    package var isHere: Bool { host == Host.name }
+  }
+
   /// True if a process writes or begins the run now.
   package static func isBeingWritten(_ folder: String) -> Bool { RunLock.isHeld(folder: folder) }
+
+  /// The process that writes or begins the run now; nil if none does.
+  package static func writer(of folder: String) -> RunWriter? {
+    isBeingWritten(folder) ? RunLock.writer(folder: folder) : nil
+  }
 }
 
 enum Host {

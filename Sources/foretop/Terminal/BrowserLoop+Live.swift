@@ -243,6 +243,29 @@ extension BrowserLoop {
   }
 }
 
+// MARK: The machine
+
+extension BrowserLoop {
+  /// Has the machine measured once a second while the screen shows it.
+  mutating func readMachine() {
+    let now = Clock.now
+    guard !machineLook.isAwaited, now - machineLook.time >= 1, view!.content.showsMachine else { return }
+    guard let name = followed?.name ?? view!.content.shownRun else { return }
+    machineLook = (now, true)
+    reader.send(.machine(name))
+  }
+
+  mutating func take(_ answer: Result<MachineUse?, UserError>, ofMachineOf name: String) {
+    machineLook.isAwaited = false
+    let shown = followed?.name ?? view!.content.shownRun
+    guard shown == name, view!.content.showsMachine else { return }
+    switch answer {
+    case .success(let use): if let use { view!.content.dashboard?.receive(use) }
+    case .failure(let error): view!.content.dashboard?.lacksMachine(because: error.message.harmlessLine)
+    }
+  }
+}
+
 extension Dashboard {
   /// Logs why keys change nothing in a run that another process trains.
   mutating func isReadOnly(because error: any Error) {

@@ -29,6 +29,8 @@ struct BrowserLoop: ~Copyable {
   let looks: LookOptions
   /// The run on the screen that is followed through its control socket.
   var followed: FollowedRun?
+  /// When the machine was last asked for, in seconds, and whether the answer is awaited.
+  var machineLook = (time: 0.0, isAwaited: false)
   /// The experiment whose screen is shown.
   var experiment: ExperimentFollower?
   private let preferences = PreferenceFile()
@@ -73,6 +75,7 @@ struct BrowserLoop: ~Copyable {
       takeLive()
       if experiment?.turn(reader, now: Clock.now) == true { experiment!.update(&view!.content.experiment) }
       readOn()
+      readMachine()
       readList()
       readTensors()
       // Nobody could act on lines that libraries print here.
@@ -155,7 +158,7 @@ struct BrowserLoop: ~Copyable {
   private mutating func take(_ answer: RunReader.ReaderAnswer) {
     switch answer {
     case .tensors, .attached, .answered, .history, .removed: view!.isAnswered()
-    case .news, .folders, .entries, .summaries, .failed: break
+    case .news, .folders, .entries, .summaries, .machine, .failed: break
     }
     switch answer {
     case .news(let reading):
@@ -180,6 +183,7 @@ struct BrowserLoop: ~Copyable {
       answer.show(on: &view!.content.tensors!)
     case .attached(let reading, let connection): take(reading, connection)
     case .answered(let name, let answer): view!.content.receive(answer, of: name)
+    case .machine(let name, let answer): take(answer, ofMachineOf: name)
     case .failed(let name, let error): take(error, of: name)
     }
   }

@@ -26,6 +26,8 @@ final class RunReader: Sendable {
     case attach(String, StoredRun.Bookmark?, after: Int)
     /// What the heads of a run's checkpoint expect after a text; without a step, of the newest.
     case ask(String, step: Int?, text: String)
+    /// What the machine does for the process that trains a run.
+    case machine(String)
   }
 
   /// What was read of a run.
@@ -50,6 +52,8 @@ final class RunReader: Sendable {
     /// The reading, and a connection or the reason why there is none.
     case attached(StoredReading, Result<AttachedRun, UserError>)
     case answered(name: String, Result<TextAnswer, UserError>)
+    /// The load since the last answer, nil the first time; or the reason why it cannot be measured.
+    case machine(name: String, Result<MachineUse?, UserError>)
     case failed(name: String, UserError)
   }
 
@@ -66,6 +70,7 @@ final class RunReader: Sendable {
     thread = try WorkerThread("reader") { [jobs, answers] in
       var network: AskedNetwork?
       var tensors: StoredTensors?
+      var sampler: MachineSampler?
       while !jobs.isOver {
         for job in jobs.takeAll(waitingUntil: .distantFuture) {
           switch job {
@@ -75,6 +80,8 @@ final class RunReader: Sendable {
             let folder = "\(place.runs)/\(name)"
             if tensors?.folder != folder { tensors = StoredTensors(of: folder) }
             answers.send(.tensors(name: name, TensorsAnswer(reading, of: &tensors!)))
+          case .machine(let name):
+            answers.send(.machine(name: name, Self.machine(of: "\(place.runs)/\(name)", by: &sampler)))
           default: answers.send(Self.answer(job, in: place))
           }
           // Whoever waits for keys looks at once.
@@ -92,6 +99,26 @@ final class RunReader: Sendable {
     } catch {
       return .failure(UserError(error, while: "asking run “\(name)”"))
     }
+  }
+
+  /// Measures the machine of the process that trains a run.
+  /// - Parameter sampler: the one of the last measurement, and then of this one.
+  private static func machine(
+    of folder: String, by sampler: inout MachineSampler?
+  ) -> Result<MachineUse?, UserError> {
+    func failure(_ sentence: String) -> Result<MachineUse?, UserError> { .failure(UserError(.unavailable, sentence)) }
+    guard let writer = StoredRun.writer(of: folder) else { return failure("no process trains this run now") }
+    guard writer.isHere else {
+      return failure("host \(writer.host) trains this run: only a screen on that host can measure its machine")
+    }
+    if sampler?.folder != folder || sampler?.process != writer.process {
+      sampler = MachineSampler(folder: folder, process: writer.process)
+    }
+    let use = sampler?.next()
+    guard sampler?.isProcessHidden == false else {
+      return failure("process \(writer.process) trains this run, but its numbers in /proc cannot be read")
+    }
+    return .success(use)
   }
 
   /// Ends the thread after its present job.
@@ -116,7 +143,7 @@ final class RunReader: Sendable {
       return attempt(name) {
         .news(try reading(try StoredRun.news("\(folder)/\(name)", since: bookmark), as: name))
       }
-    case .ask, .tensors: preconditionFailure("questions keep their network, and tensors their files")
+    case .ask, .tensors, .machine: preconditionFailure("their answers keep something from one job to the next")
     case .remove(let name):
       return attempt(name) {
         let folder = try RunLookup.folder(name, in: place)

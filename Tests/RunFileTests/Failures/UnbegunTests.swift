@@ -89,5 +89,16 @@ extension RunFileTests {
       close(file)
       #expect(RunName.isFree(folder))
     }
+
+    @Test func `the process that writes a run is known while it does`() throws {
+      let folder = scratch("written")
+      let recorder = try Recorder(creating: folder, beginning: Sample.beginning("written"))
+      let writer = try #require(StoredRun.writer(of: folder))
+      #expect(writer.process == Int(getpid()) && writer.isHere)
+      try recorder.close(.stopped)
+      // A lock file that nobody holds says nothing.
+      let left = try leave("run.lock")
+      #expect(StoredRun.writer(of: left) == nil)
+    }
   }
 }

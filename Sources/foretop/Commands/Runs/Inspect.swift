@@ -86,7 +86,8 @@ struct Inspect: ParsableCommand {
 
   private func picture(of events: [Event], _ layouts: LayoutFiles, _ mode: Dashboard.Mode) -> String {
     let glyphs = screen.looks.glyphs.glyphs ?? (Screen.isUTF8Asked ? .braille : .ascii)
-    let dashboard = dashboard(of: events, layouts, mode, glyphs)
+    var dashboard = dashboard(of: events, layouts, mode, glyphs)
+    dashboard.lacksMachine(because: "only a screen measures the machine")
     return dashboard.draw(size: TextTable.terminalSize ?? (120, 36), now: Date().timeIntervalSince1970).text
   }
 

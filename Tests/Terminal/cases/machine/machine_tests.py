@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import resource
 import shutil
 import signal
@@ -77,6 +78,24 @@ def test_more_threads_than_a_machine_can_use_are_refused_and_some_more_are_not()
             steps = str(3 + len(more))
             run([*pinned, *command("resume", "large", "--headless", "--steps", steps, *more)])
         assert {event["threads"] for event in events("large", "begin")} == {most}
+
+
+def test_an_attached_screen_measures_the_process_that_trains():
+    trainer = going_on("measured", 5)
+    try:
+        with Terminal(command("attach", "measured"), 120, 36) as terminal:
+            terminal.wait_for("attached")
+            terminal.type("3")
+            terminal.wait_for(re.compile(r"\d\.\d of \d+ CPUs"))
+            terminal.leave()
+    finally:
+        trainer.kill()
+        trainer.wait()
+    with Terminal(command("inspect", "measured"), 120, 36) as terminal:
+        terminal.wait_for("interrupted")
+        terminal.type("3")
+        terminal.wait_for("no process trains this run now")
+        terminal.leave()
 
 
 # Locales
