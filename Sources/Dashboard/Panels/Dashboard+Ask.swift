@@ -107,7 +107,8 @@ extension Dashboard {
     let start = canvas.write("text   ", style: .faint, line: 0, of: inside)
     let shown = prompt.text.cutFront(to: max(inside.end - start - 1, 1))
     let end = canvas.write(
-      [Span(shown, .bold)], line: 0, of: inside, indent: start - inside.column)
+      [Span(shown, prompt.isLast ? Style(.plain, [.bold, .reverse]) : .bold)], line: 0, of: inside,
+      indent: start - inside.column)
     if end < inside.end {
       canvas.put(" ", style: Style(.plain, .reverse), column: end, row: inside.row)
       canvas.cursor = (end, inside.row)
@@ -123,8 +124,16 @@ extension Dashboard {
     }
     let hasAir = inside.rows >= 9
     let (_, rest) = inside.splitTop(hasAir ? 2 : 1)
-    let (middle, bottom) = rest.splitTop(rest.rows - (hasAir ? 2 : 1))
-    canvas.write(promptNote(prompt), line: bottom.rows - 1, of: bottom)
+    // An error has as many lines as it needs.
+    let problem = Array(prompt.problem.wrapped(to: inside.columns).prefix(max(rest.rows - 1, 1)))
+    let (middle, bottom) = rest.splitTop(rest.rows - max(problem.count, 1) - (hasAir ? 1 : 0))
+    if problem.count > 1 {
+      for (index, line) in problem.enumerated() {
+        canvas.write(line, style: Style(.bad, .bold), line: bottom.rows - problem.count + index, of: bottom)
+      }
+    } else {
+      canvas.write(promptNote(prompt), line: bottom.rows - 1, of: bottom)
+    }
     guard let answer = answers.last else {
       return drawNothing(
         "NTP predicts the next token, each MTP head a token further ahead, and TOP ranks the tokens that come soon",
@@ -140,6 +149,7 @@ extension Dashboard {
       return [Span(steers ? "asked: answered between two steps …" : "the checkpoint is being read …", Style(.warning))]
     }
     var spans = [Span("enter", .accent), Span(" ask   "), Span("esc", .accent), Span(" close")]
+    if prompt.isLast { spans += [Span("   " + glyphs.keys("→"), .accent), Span(" edit")] }
     if asksCheckpoints, let step = askedStep(prompt) {
       spans += [Span("   pgup pgdn", .accent), Span(" checkpoint: step \(Figure.grouped(step))")]
     }

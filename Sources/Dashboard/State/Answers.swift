@@ -36,6 +36,8 @@ struct Answers: Sendable {
 struct AskPrompt: TypedPrompt, Sendable, Equatable {
   var text: String
   var problem = ""
+  /// True until a key edits the text, which is the last question: the first character that is typed begins a new one.
+  var isLast = false
   /// The checkpoint of a stored run that is asked: its place in the list from the newest on.
   var checkpoint = 0
 }
@@ -80,7 +82,7 @@ extension Dashboard {
     return askedStep(prompt)
   }
 
-  mutating func openAsk() { overlay = .ask(AskPrompt(text: lastQuestion)) }
+  mutating func openAsk() { overlay = .ask(AskPrompt(text: lastQuestion, isLast: !lastQuestion.isEmpty)) }
 
   mutating func press(_ key: Key, in prompt: AskPrompt) -> Command? {
     var prompt = prompt
@@ -91,10 +93,13 @@ extension Dashboard {
       guard asksCheckpoints else { break }
       let step = key == .pageUp ? 1 : -1
       prompt.checkpoint = min(max(prompt.checkpoint + step, 0), max(checkpoints.count - 1, 0))
+    case .right, .end: prompt.isLast = false
     default:
-      if let edited = key.edited(prompt.text, most: CommandText.mostOfQuestion) {
+      let text = prompt.isLast && key.isTyped ? "" : prompt.text
+      if let edited = key.edited(text, most: CommandText.mostOfQuestion) {
         prompt.text = edited
         prompt.problem = ""
+        prompt.isLast = false
       }
     }
     overlay = .ask(prompt)
@@ -114,14 +119,30 @@ extension Dashboard {
       prompt.problem = "type a text first, such as In the beginning"
       return nil
     }
+    guard mode != .watched || !checkpoints.isEmpty else {
+      let name = (beginning?.name ?? "NAME").harmlessLine
+      prompt.problem = "no checkpoint is saved yet; “foretop attach \(name)” asks the live run"
+      return nil
+    }
     do {
       // Spaces at the end are part of the text: what follows “the” is not what follows “the ”.
       let text = try CommandText.checked(prompt.text, "text", most: CommandText.mostOfQuestion)
       lastQuestion = prompt.text
+      prompt.isLast = false
       return ask(.ask(text))
     } catch {
       prompt = prompt.refused(error)
       return nil
+    }
+  }
+}
+
+extension Key {
+  /// True for a key that adds text.
+  fileprivate var isTyped: Bool {
+    switch self {
+    case .character, .paste: true
+    default: false
     }
   }
 }

@@ -82,6 +82,34 @@ struct AskTests {
     #expect(browser.press(.enter) == .ask("kjv-top-3", step: nil, text: "In"))
   }
 
+  @Test func `what is typed replaces the last question, and an edit keeps it`() {
+    var dashboard = run.dashboard(at: 300)
+    _ = ask("In the beginning", &dashboard)
+    dashboard.receive(answered(Self.answer(0.41), step: 301))
+    _ = dashboard.press(.escape)
+    #expect(ask("the LORD", &dashboard) == .ask("the LORD"))
+    dashboard.receive(answered(Self.answer(0.2, ["the", "␠LORD"]), step: 302))
+    _ = dashboard.press(.escape)
+    for (key, text) in [(Key.backspace, "the LORs"), (.right, "the LORss"), (.control("u"), "s")] {
+      for key in [Key.character("t"), key, .character("s")] { #expect(dashboard.press(key) == nil) }
+      #expect(dashboard.press(.enter) == .ask(text))
+      dashboard.receive(answered(Self.answer(0.2, ["the"]), step: 303))
+      _ = dashboard.press(.escape)
+    }
+  }
+
+  @Test(arguments: [(40, 12), (80, 24), (120, 36)])
+  func `a live run that is watched and has no checkpoint names the command that asks it`(columns: Int, rows: Int) {
+    var dashboard = run.dashboard(at: 100, .watched)
+    #expect(ask("In the", &dashboard) == nil)
+    let text = dashboard.draw(size: (columns, rows), now: run.now(100)).text
+    for word in ["no checkpoint", "foretop", "kjv-top-3", "asks"] {
+      #expect(text.contains(word), "\(word) is not in\n\(text)")
+    }
+    dashboard.know(checkpoints: [100])
+    #expect(dashboard.press(.enter) == .ask("In the"))
+  }
+
   @Test func `what cannot be asked is refused in words`() {
     var dashboard = run.dashboard(at: 0)
     _ = dashboard.press(.character("t"))
