@@ -233,4 +233,14 @@ extension LossPanelTests {
     #expect(picture.contains("the loss of ntp is 12, 4 × its average 3") && picture.contains("⚑ alert"))
     #expect(!dashboard.draw(size: (120, 36), now: time + 301).text.split(separator: "\n")[0].contains("⚑"))
   }
+
+  @Test(arguments: [("nonFinite", "not finite"), ("deadRows", "dead rows"), ("stalled", "stalled")])
+  func `on a narrow screen an alert is a word, and the step stays beside it`(key: String, word: String) {
+    var dashboard = run.dashboard(at: 300)
+    let time = run.now(300)
+    dashboard.receive(
+      .occurred(Occurrence(.alert, step: 300, time: time, key: key, text: "what it is in a sentence of some length")))
+    let line = dashboard.draw(size: (40, 12), now: time + 1).text.split(separator: "\n")[0]
+    #expect(line.contains("● training") && line.contains("300") && line.contains("⚑ \(word)"), "\(line)")
+  }
 }

@@ -95,12 +95,14 @@ extension Dashboard {
       if phase != .starting || !steers { pieces += timePieces(last, total: total, now: now) }
     }
     if let alert = run.alert, !isEnded, mode != .stored, now - alert.time < Self.alertSeconds {
-      let word = alert.key.isEmpty ? "alert" : alert.key
+      // The word is that of the event's key. Where there is no room for both, the step stays.
+      let words = ["": "alert", "nonFinite": "not finite", "deadRows": "dead rows"]
+      let word = words[alert.key] ?? alert.key
       pieces.append(
         Piece(
           long: [Span("⚑ " + alert.text.cut(to: 40), Style(.bad, .bold))],
           short: [Span("⚑ " + word, Style(.bad, .bold))],
-          rank: 1))
+          rank: 2))
     }
     if phase == .starting, let start = settingUpSince, now - start >= 2 {
       // Setting-up may take minutes, so the time shows that work goes on.
