@@ -39,6 +39,7 @@ struct Foretop: ParsableCommand {
 
   static func main() {
     FrontProcess.followParent()
+    FrontProcess.takeName()
     Output.holdClosedStreams()
     // A file beyond its size limit is an error with a message, like a full disk, and does not end the process.
     signal(SIGXFSZ, SIG_IGN)

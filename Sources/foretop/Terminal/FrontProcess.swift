@@ -51,6 +51,13 @@ enum FrontProcess {
     _ = controlProcess(1, CUnsignedLong(signal))
   }
 
+  /// Names this process in lists of processes: one that was started as /proc/self/exe would be “exe” there. To be called on
+  /// the main thread.
+  static func takeName() {
+    // `PR_SET_NAME`.
+    _ = "foretop".withCString { controlProcess(15, CUnsignedLong(UInt(bitPattern: $0))) }
+  }
+
   /// The variable by which the process of an experiment says that its cells end with it.
   static let parentKey = "FORETOP_PARENT"
 
