@@ -114,4 +114,12 @@ struct FigureTests {
     #expect(Figure.labels([0, 1e6, 2e6]) == ["0", "1.0 M", "2.0 M"])
     #expect(Figure.labels([0, 1e-4, 2e-4]) == ["0", "1.0e-4", "2.0e-4"])
   }
+
+  @Test func `numbers of one column have one format`() {
+    #expect(Figure.column([6.75, -0.12, 0.11, 0.937]) == ["6.750", "-0.120", "0.110", "0.937"])
+    #expect(Figure.column([0.15, 0, -2.5e-4]) == ["0.150000", "0.000000", "-0.000250"])
+    #expect(Figure.column([0.937, -5.31e-6, 0]) == ["9.37e-1", "-5.31e-6", "0.00e0 "])
+    #expect(Figure.column([1.5, .nan]) == ["1.500", "nan"])
+    #expect(Figure.column([0, 0]) == ["0", "0"] && Figure.column([]).isEmpty)
+  }
 }

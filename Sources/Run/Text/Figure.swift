@@ -65,13 +65,14 @@ package enum Figure {
   }
 
   /// One to two decimals and a power of ten: `3.0e-4`, `1.21e-4`.
-  package static func scientific(_ value: Double) -> String {
+  /// - Parameter atLeast: decimals that are kept though they are zeros.
+  package static func scientific(_ value: Double, atLeast: Int = 1) -> String {
     guard value.isFinite, value != 0 else { return value == 0 ? "0" : fixed(value, 0) }
     var exponent = Int(Glibc.log10(abs(value)).rounded(.down))
     var mantissa = value / power10(exponent)
     if abs(mantissa) < 1 { (mantissa, exponent) = (mantissa * 10, exponent - 1) }
     if abs(mantissa) >= 9.995 { (mantissa, exponent) = (mantissa / 10, exponent + 1) }
-    return trimmed(fixed(mantissa, 2)) + "e" + String(exponent)
+    return trimmed(fixed(mantissa, 2), atLeast: atLeast) + "e" + String(exponent)
   }
 
   /// A loss in nats: three decimals below 100, fewer above, from 10 000 on as beside an axis: `3.412`, `123.4`, `1 234.5`,
@@ -179,6 +180,24 @@ package enum Figure {
     let seconds = ((Int(time.rounded(.down)) + secondsFromGMT) % 86400 + 86400) % 86400
     func two(_ value: Int) -> String { value < 10 ? "0\(value)" : "\(value)" }
     return "\(two(seconds / 3600)):\(two(seconds % 3600 / 60)):\(two(seconds % 60))"
+  }
+
+  /// Numbers of one column, with their points below each other: all with the decimals that show three digits of the smallest
+  /// one, at most six; or all with a power of ten if six decimals show less than two digits of it.
+  package static func column(_ values: [Double]) -> [String] {
+    let sizes = values.map(abs).filter { $0.isFinite && $0 > 0 }
+    guard let smallest = sizes.min(), let largest = sizes.max() else { return values.map { fixed($0, 0) } }
+    let decimals = 2 - Int(Glibc.log10(smallest).rounded(.down))
+    let isFixed = decimals <= 7 && largest < 1e6
+    let texts = values.map { value -> String in
+      guard value.isFinite else { return fixed(value, 0) }
+      guard !isFixed else { return fixed(value, min(max(decimals, 3), 6)) }
+      return value == 0 ? "0.00e0" : scientific(value, atLeast: 2)
+    }
+    // Exponents may differ in length; what is not finite ends where the numbers end.
+    let tails = texts.map { text in text.firstIndex(of: ".").map { text[$0...].count } }
+    let longest = tails.compactMap { $0 }.max() ?? 0
+    return zip(texts, tails).map { $0 + String(repeating: " ", count: longest - ($1 ?? longest)) }
   }
 
   /// Labels for ticks: all with as many decimals as the narrowest step needs, or short when they are large.

@@ -46,7 +46,7 @@ struct Tensors: ParsableCommand {
       for row in rows { print(JSON.object(row.members).line) }
       return
     }
-    print(TextTable.text([TensorNumbers.header(other != nil)] + rows.map(\.cells), right: Set(1...10)))
+    print(TextTable.text([TensorNumbers.header(other != nil)] + TensorNumbers.cells(rows), right: Set(1...10)))
     let count = checkpoint.tensors.reduce(0) { $0 + $1.count }
     let words = other.map { " against step \(Figure.grouped($0.state.step))" } ?? ""
     print("\(which.name) at step \(Figure.grouped(checkpoint.state.step))\(words): \(Figure.grouped(count)) numbers")
@@ -95,7 +95,7 @@ struct Tensors: ParsableCommand {
       print(JSON.object(members).line)
       return
     }
-    print(TextTable.text([TensorNumbers.header(other != nil), row.cells], right: Set(1...10)))
+    print(TextTable.text([TensorNumbers.header(other != nil)] + TensorNumbers.cells([row]), right: Set(1...10)))
     let most = max(1, histogram.counts.max() ?? 1)
     let bars = histogram.counts.indices.map { part in
       let count = histogram.counts[part]
@@ -128,12 +128,17 @@ extension TensorNumbers {
       + (hasDifference ? ["DIFFERENCE", "COSINE"] : [])
   }
 
-  fileprivate var cells: [String] {
-    guard let difference else { return summary.cells }
-    return summary.cells + [
-      difference.relative.map { Figure.fixed($0 * 100, 3) + " %" } ?? "",
-      difference.cosine.map { Figure.fixed($0, 6) } ?? "",
-    ]
+  /// The cells of all rows; numbers of a column have one format.
+  fileprivate static func cells(_ rows: [TensorNumbers]) -> [[String]] {
+    let columns = (0..<5).map { column in Figure.column(rows.map { $0.summary.numbers[column] }) }
+    return rows.enumerated().map { index, row in
+      let summary = row.summary
+      var cells = [summary.path, TextTable.shape(summary.shape)] + columns.map { $0[index] } + summary.shares
+      guard let difference = row.difference else { return cells }
+      cells.append(difference.relative.map { Figure.fixed($0 * 100, 3) + " %" } ?? "")
+      cells.append(difference.cosine.map { Figure.fixed($0, 6) } ?? "")
+      return cells
+    }
   }
 
   fileprivate var members: [JSON.Member] {
@@ -145,10 +150,10 @@ extension TensorNumbers {
 }
 
 extension TensorSummary {
-  fileprivate var cells: [String] {
-    [path, TextTable.shape(shape)]
-      + [mean, deviation, Double(minimum), Double(maximum), norm].map(Figure.rate)
-      + [zeros, nonFinite].map { $0 == 0 ? "0" : Figure.fixed(Double($0) / Double(count) * 100, 2) + " %" }
+  fileprivate var numbers: [Double] { [mean, deviation, Double(minimum), Double(maximum), norm] }
+
+  fileprivate var shares: [String] {
+    [zeros, nonFinite].map { $0 == 0 ? "0" : Figure.fixed(Double($0) / Double(count) * 100, 2) + " %" }
   }
 
   fileprivate var members: [JSON.Member] {
