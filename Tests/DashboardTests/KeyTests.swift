@@ -179,6 +179,28 @@ struct KeyTests {
     #expect(text.contains("000002000.h5"))
   }
 
+  @Test func `home moves the charts that are looked at closely, and otherwise the events`() {
+    var dashboard = run.dashboard(at: 2000)
+    for key in [Key.left, .character("z")] {
+      _ = dashboard.press(key)
+      _ = dashboard.press(.home)
+      #expect(dashboard.chart.cursor == dashboard.history.places[.step][0])
+      #expect(dashboard.scroll[.events, default: 0] == 0)
+      _ = dashboard.press(.end)
+      #expect(dashboard.chart.cursor == nil)
+    }
+    dashboard.chart.zoom = 0
+    _ = dashboard.press(.home)
+    #expect(dashboard.chart.cursor == nil && dashboard.scroll[.events, default: 0] > 0)
+  }
+
+  @Test func `the hints of the rate's prompt stand apart on a narrow screen`() {
+    var dashboard = run.dashboard(at: 300)
+    _ = dashboard.press(.character("l"))
+    let text = dashboard.draw(size: (40, 12), now: run.now(300)).text
+    #expect(text.contains(" · a rate: 3e-4") && text.contains("a factor: x0.5"), "\(text)")
+  }
+
   @Test func `digits change the layout, and unknown ones say which there are`() throws {
     var dashboard = Dashboard(.live, layouts: try shippedLayouts())
     _ = dashboard.press(.character("2"))
@@ -186,6 +208,10 @@ struct KeyTests {
     _ = dashboard.press(.character("9"))
     #expect(dashboard.layout.name == "order")
     #expect(dashboard.message.contains("1 train, 2 order, 3 throughput, 4 small"))
+    // Where names have no room, the numbers have.
+    dashboard.fit(columns: 80, rows: 24)
+    _ = dashboard.press(.character("9"))
+    #expect(dashboard.message.hasPrefix("no layout 9: there are 1, 2, 3, 4, 5, 6"))
   }
 
   @Test func `digits are a count for two seconds, and then were meant for a layout`() throws {

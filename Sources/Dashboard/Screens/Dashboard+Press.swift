@@ -66,8 +66,12 @@ extension Dashboard {
       return samples.isEmpty ? "no TOP sample has come yet" : nil
     case .layout(let key):
       if layouts.contains(where: { $0.key == key }) { return nil }
-      let known = layouts.sorted { $0.key < $1.key }.map { "\($0.key) \($0.name)" }.joined(separator: ", ")
-      return "there is no layout \(key); there are \(known)"
+      let known = layouts.sorted { $0.key < $1.key }
+      let words = "no layout \(key): " + known.map { "\($0.key) \($0.name)" }.joined(separator: ", ")
+      // Where names have no room, numbers do.
+      let room = size.columns - 6 - (countHint.isEmpty ? 0 : countHint.width + 2)
+      guard words.width > room else { return words }
+      return "no layout \(key): there are " + known.map { "\($0.key)" }.joined(separator: ", ")
     case .open: return focus == nil ? "press tab first, to focus a panel" : nil
     case .closer: return zoomRefusal(isCloser: true)
     case .wider: return zoomRefusal(isCloser: false)
@@ -165,7 +169,13 @@ extension Dashboard {
     case .down: scrollFocused(by: 1)
     case .pageUp: scrollFocused(by: -10)
     case .pageDown: scrollFocused(by: 10)
-    case .first: scrollFocused(by: -1_000_000)
+    case .first:
+      // The key moves the charts that the user looks at more closely; without a cursor or zoom it scrolls.
+      if chart.cursor != nil || chart.zoom > 0, focus == nil || focus == .losses, history.count > 0 {
+        chart.cursor = history.places[.step][0]
+      } else {
+        scrollFocused(by: -1_000_000)
+      }
     case .last:
       // The key takes away the cursor, so that the charts follow the newest step again; without a cursor it scrolls.
       if chart.cursor != nil, focus == nil || focus == .losses {
