@@ -148,6 +148,26 @@ struct ComparisonTests {
     #expect(comparison.differences.last?.values == ["1 2", "1"])
   }
 
+  @Test func `tokenizers that differ are named where losses are compared`() {
+    func run(_ name: String, vocabulary: Int) -> ComparedRun {
+      var run = Self.run(name, speed: 0.02) { $0.tokenizer.kind = .characters }
+      if case .began(var beginning) = MadeUpRun().began {
+        beginning.vocabulary = vocabulary
+        run.receive(.began(beginning))
+      }
+      return run
+    }
+    let (small, large) = (run("a", vocabulary: 64), run("b", vocabulary: 70))
+    let hint = "losses per token are not comparable: characters 64, characters 70"
+    #expect(Comparison([small, large], metric: .loss(.ntp)).tokenizerHint == hint)
+    #expect(Comparison([small, large], metric: .rate).tokenizerHint == nil)
+    #expect(Comparison([small, small], metric: .loss(.ntp)).tokenizerHint == nil)
+    // A run that has not begun has no tokenizer yet.
+    #expect(Comparison([small, Self.run("c", speed: 0.02)], metric: .loss(.ntp)).tokenizerHint == nil)
+    let screen = CompareScreen(Comparison([small, large], metric: .heldOut(.ntp)))
+    #expect(screen.draw(size: (80, 24)).text.contains(hint))
+  }
+
   @Test func `a metric is one that all runs have, and a wrong name says which was meant`() throws {
     let comparison = Comparison([Self.run("a", speed: 0.02), Self.run("b", speed: 0.02, to: 5)])
     // The short one has no evaluation yet.

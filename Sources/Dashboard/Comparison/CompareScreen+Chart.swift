@@ -23,8 +23,9 @@ extension CompareScreen {
     // The columns beside the widest possible numbers, since the scale depends on the visible part of the curves.
     let samples = sampled(x, columns: max(inside.columns, 2) * glyphs.points.across, isDifference: isDifference)
     guard let y = scale(samples, isDifference: isDifference) else {
-      return drawNothing(
-        isDifference ? "the lines have no place in common yet" : "there are no values yet", in: inside, on: &canvas)
+      let isApart = isDifference && comparison.common == nil
+      let words = isApart ? "the lines have no place in common yet" : "there are no values in this part"
+      return drawNothing(words, in: inside, on: &canvas)
     }
     guard let (left, columns) = canvas.drawScale(y, rows: rows, in: inside) else { return }
     var plot = Plot(columns: columns, rows: rows, glyphs: glyphs)
@@ -50,19 +51,41 @@ extension CompareScreen {
   private func sampled(_ x: Scale, columns: Int, isDifference: Bool) -> [Sampled] {
     let step = (x.upper - x.lower) / Double(max(columns - 1, 1))
     let places = (0..<columns).map { (isMirrored ? -1.0 : 1) * (x.lower + Double($0) * step) }
-    let base = isDifference ? places.map { comparison.lines[comparison.against].curve.value(at: $0) } : []
+    let reference = comparison.lines[comparison.against].curve
     return comparison.lines.indices.compactMap { line in
       // The difference of the reference line from itself is zero.
       if isDifference, line == comparison.against { return nil }
       let curve = comparison.lines[line].curve
-      let values = places.indices.map { index -> Double? in
-        guard let value = curve.value(at: places[index]) else { return nil }
+      func value(at place: Double) -> Double? {
+        guard let value = curve.value(at: place) else { return nil }
         guard isDifference else { return value }
-        guard let base = base[index] else { return nil }
+        guard let base = reference.value(at: place) else { return nil }
         return comparison.axis == .loss ? (base > 0 ? (value / base - 1) * 100 : nil) : value - base
+      }
+      var places = places
+      var values = places.map(value)
+      if values.allSatisfy({ $0 == nil }) {
+        places = Self.snapped(places, by: step / 2, to: [curve.ends, isDifference ? reference.ends : curve.ends])
+        values = places.map(value)
       }
       let deviations = isDifference || curve.deviations.isEmpty ? [] : places.map { curve.deviation(at: $0) }
       return Sampled(line: line, values: values, deviations: deviations)
+    }
+  }
+
+  /// The places of columns, each moved by at most half a column into the part that all ranges have in common, which may be so
+  /// short that it lies between two columns.
+  private static func snapped(
+    _ places: [Double], by half: Double, to ranges: [(first: Double, last: Double)?]
+  ) -> [Double] {
+    let ends = ranges.compactMap { $0 }
+    guard ends.count == ranges.count, let first = ends.map(\.first).max(), let last = ends.map(\.last).min(),
+      first <= last
+    else { return places }
+    return places.map { place in
+      let nearest = min(max(place, first), last)
+      // The rounding of places must not lose a part that lies in the middle between two columns.
+      return abs(nearest - place) <= half * 1.001 ? nearest : place
     }
   }
 

@@ -21,7 +21,11 @@ extension CompareScreen {
 
   private func drawWhole(on canvas: inout Canvas) {
     let (header, rest) = canvas.bounds.splitTop(1)
-    let (body, footer) = rest.splitTop(rest.rows - 1)
+    let (middle, footer) = rest.splitTop(rest.rows - 1)
+    // A line of its own below the boxes, where messages come too.
+    let hint = middle.rows >= 8 ? comparison.tokenizerHint : nil
+    let (body, hintLine) = middle.splitTop(middle.rows - (hint == nil ? 0 : 1))
+    if let hint, message.isEmpty { canvas.write(hint, style: Style(.warning), line: 0, of: hintLine.inset(columns: 1)) }
     drawHeader(in: header.inset(columns: 1), on: &canvas)
     let bar = footer.inset(columns: 1)
     drawKeys(in: bar, on: &canvas)

@@ -59,6 +59,15 @@ package enum ComparedMetric: Hashable, Sendable {
   /// True if its values are averages over steps, which can be smoothed.
   package var isSmoothed: Bool { if case .loss = self { true } else { false } }
 
+  /// A word for numbers that depend on what a run's tokens are; nil for other metrics.
+  var perToken: String? {
+    switch self {
+    case .loss, .heldOut: "losses"
+    case .accuracy, .order: "numbers"
+    case .path, .task, .diagnostic, .rate, .gradientNorm, .throughput: nil
+    }
+  }
+
   /// A value as text.
   package func figure(_ value: Double) -> String {
     switch self {

@@ -10,6 +10,8 @@ package struct ComparedRun: Sendable {
   /// The run's state in a word: `finished`, `training`.
   package var state: String
   package private(set) var parameters = 0
+  /// The number of tokens that the run knows; nil before its first session.
+  private var vocabulary: Int?
   private(set) var history: History
 
   /// - Parameter events: the run's events, as for a dashboard.
@@ -26,6 +28,7 @@ package struct ComparedRun: Sendable {
     switch event {
     case .began(let beginning):
       parameters = beginning.parameters
+      vocabulary = beginning.vocabulary
       history.cut(after: beginning.step)
     case .stepped(let report): history.append(report)
     case .summedUp(let steps): history.append(steps)
@@ -35,6 +38,9 @@ package struct ComparedRun: Sendable {
   }
 
   mutating func smooth(_ factor: Double) { history.smooth(factor) }
+
+  /// The tokenizer and the size of its vocabulary, `characters 68`; nil before the first session.
+  var tokenizer: String? { vocabulary.map { "\(recipe.tokenizer.kind.rawValue) \($0)" } }
 
   /// The last known step.
   package var step: Int { history.last?.step ?? 0 }
@@ -218,6 +224,17 @@ package struct Comparison: Sendable {
   }
 
   // MARK: Recipes
+
+  /// A line that names the tokenizers, if they differ and the metric is a number per token; nil otherwise.
+  package var tokenizerHint: String? {
+    guard let per = metric.perToken else { return nil }
+    var tokenizers: [String] = []
+    for case let tokenizer? in runs.map(\.tokenizer) where !tokenizers.contains(tokenizer) {
+      tokenizers.append(tokenizer)
+    }
+    guard tokenizers.count > 1 else { return nil }
+    return "\(per) per token are not comparable: \(tokenizers.joined(separator: ", "))"
+  }
 
   /// The recipe keys that differ, with one value per line; differing seeds of a line are joined.
   package var differences: [(key: String, values: [String])] {

@@ -6,7 +6,8 @@ import TerminalUI
 enum ComparisonText {
   /// All tables, separated by empty lines.
   static func tables(_ comparison: Comparison) -> String {
-    let parts = [heading(comparison), values(comparison), reaches(comparison), keys(comparison)]
+    let heading = [heading(comparison), comparison.tokenizerHint].compactMap { $0 }.joined(separator: "\n")
+    let parts = [heading, values(comparison), reaches(comparison), keys(comparison)]
     return parts.filter { !$0.isEmpty }.joined(separator: "\n\n")
   }
 

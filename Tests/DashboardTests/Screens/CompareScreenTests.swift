@@ -116,6 +116,17 @@ struct CompareScreenTests {
     #expect(screen.press(.escape) == .left)
   }
 
+  @Test(arguments: [100, 101, 110, 120, 121, 133])
+  func `a place in common that lies between two columns is drawn`(columns: Int) {
+    // The second run was evaluated once.
+    let screen = CompareScreen(
+      Comparison([
+        ComparisonTests.run("a", speed: 0.02), ComparisonTests.run("b", speed: 0.04, to: 10) { $0.model.width = 64 },
+      ]))
+    let text = screen.draw(size: (columns, 36)).text
+    #expect(text.contains("difference from a") && !text.contains("in common"), "\(text)")
+  }
+
   @Test func `nothing to compare is said`() {
     let empty = ComparedRun(name: "a", recipe: Recipe(), state: "failed", events: [])
     let screen = CompareScreen(Comparison([empty, empty]))
