@@ -123,6 +123,12 @@ package struct Plot: Sendable {
     return spots[(y / down) * columns + x / across].line != 0
   }
 
+  /// True if a character stands over a point's cell.
+  package func hasMark(x: Int, y: Int) -> Bool {
+    guard x >= 0, x < width, y >= 0, y < height else { return false }
+    return spots[(y / down) * columns + x / across].mark != nil
+  }
+
   /// Puts a character over a point's cell.
   package mutating func mark(x: Int, y: Int, _ character: Character, style: Style) {
     guard x >= 0, x < width, y >= 0, y < height else { return }

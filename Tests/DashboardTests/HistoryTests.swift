@@ -126,6 +126,16 @@ struct HistoryTests {
     #expect(marks.all.allSatisfy { $0.at.step <= 999 })
   }
 
+  @Test func `many saves are no solid row of marks, and the newest has one`() {
+    var marks = Marks()
+    for step in 1...500 {
+      marks.append(Mark(kind: .saved, at: Moment(step: Double(step), tokens: 0, time: 0, active: 0)))
+    }
+    let columns = marks.foremost(.step, among: 50) { Int($0 / 500 * 49) }.map(\.column)
+    #expect(columns.count > 8 && columns.last == 49)
+    #expect(zip(columns, columns.dropFirst()).allSatisfy { $1 - $0 >= Marks.savedDistance })
+  }
+
   @Test func `two hundred thousand steps take the memory of the newest ones`() {
     let history = history(of: 200_000, keeping: History.keptSteps)
     #expect(history.count < 2 * History.keptSteps + 200_000 / Places.factor)

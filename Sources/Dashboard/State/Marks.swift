@@ -30,7 +30,11 @@ struct Marks: Sendable {
   /// The kinds that there are.
   var kinds: [Mark.Meaning] { Mark.Meaning.allCases.filter { kind in all.contains { $0.kind == kind } } }
 
-  /// The mark of each column of a plot that matters most, from left to right.
+  /// Columns between two marks of saved checkpoints.
+  static let savedDistance = 4
+
+  /// The mark of each column of a plot that matters most, from left to right. Of saved checkpoints, which may be many, only
+  /// some have marks, and always the newest.
   /// - Parameter column: where an x value falls, rising with it.
   func foremost(_ axis: Axis, among columns: Int, column: (Double) -> Int) -> [(column: Int, kind: Mark.Meaning)] {
     var found: [(column: Int, kind: Mark.Meaning)] = []
@@ -43,7 +47,14 @@ struct Marks: Sendable {
       }
       start = max(start, end)
     }
-    return found
+    let newest = found.last { $0.kind == .saved }?.column ?? 0
+    var last = -Self.savedDistance
+    return found.filter { mark in
+      guard mark.kind == .saved, mark.column != newest else { return true }
+      guard min(mark.column - last, newest - mark.column) >= Self.savedDistance else { return false }
+      last = mark.column
+      return true
+    }
   }
 
   /// Forgets every second one of the most frequent kind among the older half.

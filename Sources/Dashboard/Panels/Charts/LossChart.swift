@@ -222,20 +222,31 @@ struct LossChart: Sendable {
     }
   }
 
-  /// Draws an evaluation as a ring, or as four points where a ring would hide a curve.
+  /// Cells between two evaluations that are drawn on curves.
+  private static let ringDistance = 6
+
+  /// Draws a ring for every evaluation beside the curves. On curves, which rings would hide, only the newest and the best
+  /// evaluation have one, and others at some distance.
   private func drawHeldOut(_ line: HeldOutLine, _ row: (Double) -> Int, _ plot: inout Plot) {
+    var points: [(x: Int, y: Int, value: Double)] = []
     for (column, value) in line.values.enumerated() {
-      guard let value else { continue }
-      let y = row(value)
-      guard plot.hasLine(x: column, y: y), plot.glyphs == .braille else {
-        plot.mark(x: column, y: y, line.head.look.heldOutSign, style: line.style)
-        continue
-      }
-      let pen = Pen(style: line.style, symbol: line.head.look.heldOutSign)
-      for (dx, dy) in [(0, 0), (1, 0), (0, 1), (1, 1)] {
-        plot.point(x: column + dx, y: min(y + dy, plot.height - 1), pen)
-      }
+      if let value { points.append((x: column, y: row(value), value: value)) }
     }
+    let across = plot.glyphs.points.across
+    let sign = line.head.look.heldOutSign
+    let first = [points.last, points.min { $0.value < $1.value }].compactMap { $0 }
+    let rings = first.filter { plot.hasLine(x: $0.x, y: $0.y) }
+    var places = rings.map { $0.x / across }
+    for point in points {
+      if plot.hasLine(x: point.x, y: point.y) {
+        let place = point.x / across
+        let isFar = places.allSatisfy { abs($0 - place) >= Self.ringDistance }
+        guard isFar, !plot.hasMark(x: point.x, y: point.y) else { continue }
+        places.append(place)
+      }
+      plot.mark(x: point.x, y: point.y, sign, style: line.style)
+    }
+    for ring in rings { plot.mark(x: ring.x, y: ring.y, sign, style: line.style) }
   }
 
   /// Marks the columns whose raw values lie beyond the axis, at the plot's edge.
