@@ -55,10 +55,12 @@ struct LossPanelTests {
     let step = Int(dashboard.history.places[.step][entry])
     #expect(step < 380 && step > 100)
     let picture = dashboard.draw(size: (120, 36), now: run.now(400)).text
+    let wide = dashboard.draw(size: (220, 60), now: run.now(400)).text
     for track in dashboard.history.tracks {
-      #expect(picture.contains(Figure.loss(Double(track.losses.raw.values[entry]))), "\(track.head.name)\n\(picture)")
-      #expect(picture.contains(Figure.loss(Double(track.losses.smooth.values[entry]))))
+      #expect(picture.contains(Figure.loss(Double(track.losses.smooth.values[entry]))), "\(picture)")
+      #expect(wide.contains("raw " + Figure.loss(Double(track.losses.raw.values[entry]))), "\(wide)")
     }
+    #expect(picture.contains("slope per 50") && wide.contains("slope per 50"), "\(picture)")
     #expect(picture.contains("step \(step) · \(Figure.short(Double(step * 4096))) tokens"))
     // One entry to the left, however close one looks.
     for _ in 0..<30 { _ = dashboard.press(.character("z")) }
@@ -70,6 +72,41 @@ struct LossPanelTests {
     for _ in 0..<30 { _ = dashboard.press(.character("Z")) }
     #expect(dashboard.visibleX.lower == 0)
     #expect(dashboard.message == "all is shown")
+  }
+
+  @Test(arguments: ["40x12", "80x24", "120x36"], [1, 4, 16])
+  func `the cursor's values come first and hide little of the curves`(size text: String, heads: Int) {
+    let size = text.split(separator: "x").compactMap { Int($0) }
+    var dashboard = dashboard(heads: heads)
+    dashboard.receive(run.occurred(.saved, 360, "saved checkpoints/000000360.h5"))
+    func dots(_ picture: String) -> Int { picture.unicodeScalars.count { (0x2801...0x28FF).contains($0.value) } }
+    let before = dots(dashboard.draw(size: (size[0], size[1]), now: run.now(400)).text)
+    for _ in 0..<4 { _ = dashboard.press(.left) }
+    let picture = dashboard.draw(size: (size[0], size[1]), now: run.now(400)).text
+    let value = dashboard.history.tracks[0].losses.smooth.values[dashboard.cursorEntry!]
+    #expect(picture.contains("ntp " + Figure.loss(Double(value))), "\(picture)")
+    #expect(!picture.contains("enter shows all") && dots(picture) * 4 >= before * 3, "\(picture)")
+    #expect(picture.components(separatedBy: "saved checkpoints").count <= 2, "\(picture)")
+  }
+
+  @Test(arguments: Glyphs.allCases) func `held-out losses do not hide the curve that they lie on`(glyphs: Glyphs) {
+    let cases: [(above: Float, rings: ClosedRange<Int>)] = [(0, 2...26), (2, 30...70)]
+    for (above, rings) in cases {
+      var dashboard = Dashboard(.live, glyphs: glyphs)
+      dashboard.receive(run.began)
+      for number in 1...400 {
+        dashboard.receive(.stepped(run.step(number)))
+        guard number % 5 == 0 else { continue }
+        var evaluation = run.evaluation(number)
+        let loss = Float(dashboard.history.tracks[0].smoothed) + above
+        evaluation.losses = [HeadLoss(head: .ntp, loss: loss, positions: 60_000)]
+        dashboard.receive(.evaluated(evaluation))
+      }
+      let picture = dashboard.draw(size: (120, 36), now: run.now(400)).text
+      let chart = picture.split(separator: "\n")[2..<16].map { $0.prefix(70) }.joined()
+      let count = chart.count { $0 == (glyphs == .ascii ? "o" : "○") }
+      #expect(rings.contains(count), "\(count):\n\(picture)")
+    }
   }
 
   @Test func `the cursor names what happened near it`() {

@@ -14,6 +14,10 @@ struct LossLegend: Sendable {
     let whole: [Span]
     /// The value at the line's end; nil for an entry without a line.
     let end: Double?
+    /// The line's slope at the cursor.
+    var slope: Span?
+    /// The long form with the slope.
+    var read: [Span] { long + (slope.map { [Span(" "), $0] } ?? []) }
   }
 
   var entries: [LegendEntry] = []
@@ -21,7 +25,13 @@ struct LossLegend: Sendable {
   var below: [[Span]] = []
   /// True if the entries stand beside the chart.
   var isAtEdge = false
-  var edgeWidth: Int { isAtEdge ? (entries.map(\.long.width).max() ?? 0) + 1 : 0 }
+  /// True if the slopes at the cursor are shown.
+  var hasSlopes = false
+  /// True if the legend has a place.
+  var isShown: Bool { isAtEdge || !below.isEmpty }
+  var edgeWidth: Int { isAtEdge ? (entries.map(\.long.width).max() ?? 0) + 1 + slopeWidth : 0 }
+  /// The width of the column of slopes beside the chart.
+  var slopeWidth: Int { hasSlopes ? (entries.compactMap { $0.slope?.width }.max() ?? -1) + 1 : 0 }
 
   /// Entries in at most so many rows; those without room are counted at the end: `+3`.
   static func fitted(_ entries: [[Span]], columns: Int, rows: Int, gap: Int = 2) -> [[Span]] {
@@ -38,13 +48,25 @@ struct LossLegend: Sendable {
 }
 
 extension Dashboard {
-  /// The legend for a chart of this size.
+  /// The legend for a chart of this size. With a cursor, it has the values at the cursor.
   func lossLegend(columns: Int, rows: Int, axisRows: Int) -> LossLegend {
-    var legend = LossLegend(entries: legendEntries)
-    let total = totalEntry(columns: columns)
+    let entry = readEntry(columns: columns, rows: rows)
+    var legend = LossLegend(entries: legendEntries(at: entry))
+    let total = cursorEntry == nil ? totalEntry(columns: columns) : []
     guard rows >= 4 else { return legend }
+    if entry != nil {
+      // A few rows: with raw values and slopes, or with slopes.
+      for entries in [legend.entries.map(\.whole) + total, legend.entries.map(\.read)] {
+        let wrapped = TokenText.wrapped(entries, to: columns, gap: 3)
+        guard wrapped.count <= max(rows / 6, 1), !wrapped.contains(where: { $0.width > columns }) else { continue }
+        legend.below = wrapped
+        legend.hasSlopes = true
+        return legend
+      }
+    }
     // One row: with the total and all details, or without the total, or without details as well.
-    let forms = [legend.entries.map(\.whole) + total, legend.entries.map(\.whole), legend.entries.map(\.long)]
+    var forms = [legend.entries.map(\.long)]
+    if entry == nil { forms = [legend.entries.map(\.whole) + total, legend.entries.map(\.whole)] + forms }
     for form in forms {
       for gap in [3, 2] {
         let row = Array(form.joined(separator: [Span(String(repeating: " ", count: gap))]))
@@ -55,6 +77,7 @@ extension Dashboard {
     }
     if columns >= 60, legend.entries.count <= rows - axisRows {
       legend.isAtEdge = true
+      legend.hasSlopes = entry != nil
       return legend
     }
     // Several rows, at most a third of the panel if all entries fit into that.
@@ -70,17 +93,29 @@ extension Dashboard {
     return legend
   }
 
-  /// The entries; all their numbers are smoothed as the lines are.
-  private var legendEntries: [LossLegend.LegendEntry] {
+  /// The entries; all their numbers but the raw values are smoothed as the lines are.
+  /// - Parameter entry: the entry of the history that is read; nil for the values at the end.
+  private func legendEntries(at entry: Int?) -> [LossLegend.LegendEntry] {
     let numbered = shownTracks.map(\.head).filter(\.isNumbered)
+    let unit = slopeUnit
     var entries = shownTracks.map { track in
       let style = pen(track.head).style.bold
-      let value = Span(Figure.loss(track.smoothed), style)
+      let smoothed = entry.map { Double(track.losses.smooth.values[$0]) } ?? track.smoothed
+      let value = Span(Figure.loss(smoothed), style)
       let head = track.head
       let mark = Span(head.look.sign, style)
       let long = [mark, Span(" \(head.name) "), value]
       var whole = long
-      let last = history.last?.losses.first { $0.head == head }
+      var slope: Span?
+      if let entry {
+        let change = self.slope(of: track, at: entry).map { Self.signed($0 * Double(unit)) } ?? "–"
+        slope = Span(change, .faint)
+        whole += [
+          Span(" raw ", .faint), Span(Figure.loss(Double(track.losses.raw.values[entry]))), Span(" " + change, .faint),
+        ]
+      }
+      // Details are known of the last step alone.
+      let last = cursorEntry == nil ? history.last?.losses.first { $0.head == head } : nil
       if let last, let kl = last.kl {
         // kl: the loss minus its floor, the entropy of the targets.
         whole.append(Span(" (kl \(Figure.loss(track.smoothed - Double(last.loss - kl))))", .faint))
@@ -96,13 +131,19 @@ extension Dashboard {
           ? (head == numbered.first { $0.kind === head.kind } ? [Span("\(head.kind.name) ", .faint)] : []) + [
             mark, Span(" "), value,
           ] : long,
-        long: long, whole: whole, end: track.smoothed)
+        long: long, whole: whole, end: track.smoothed, slope: slope)
     }
     for head in shownHeldOut {
-      guard let loss = history.evaluations[.loss(head)]?.last else { continue }
+      guard let losses = history.evaluations[.loss(head)], let loss = losses.last else { continue }
       let name = shownHeldOut.count > 1 || head != .ntp ? " held-out \(head.name) " : " held-out "
       let style = Style(.third, .bold)
-      let spans = [Span(String(head.look.heldOutSign), style), Span(name), Span(Figure.loss(Double(loss)), style)]
+      var words = Figure.loss(Double(loss))
+      if let place = cursorPlace {
+        // The newest evaluation at or before the cursor.
+        let count = history.evaluations.places[.step].lowerBound(of: place.step.nextUp)
+        words = count > 0 && !losses.values[count - 1].isNaN ? Figure.loss(Double(losses.values[count - 1])) : "–"
+      }
+      let spans = [Span(String(head.look.heldOutSign), style), Span(name), Span(words, style)]
       entries.append(LossLegend.LegendEntry(short: spans, long: spans, whole: spans, end: Double(loss)))
     }
     return entries
@@ -133,9 +174,12 @@ extension Dashboard {
     for (entry, place) in zip(entries, places) {
       var spans = Array(entry.long.dropLast())
       let value = entry.long.last ?? Span("")
-      let gap = legend.edgeWidth - 1 - spans.width - values
+      let gap = legend.edgeWidth - 1 - legend.slopeWidth - spans.width - values
       spans.append(Span(String(repeating: " ", count: max(gap, 0))))
       spans.append(Span(value.text.padded(to: values, .right), value.style))
+      if legend.hasSlopes, let slope = entry.slope {
+        spans.append(Span(slope.text.padded(to: legend.slopeWidth, .right), slope.style))
+      }
       canvas.write(spans, line: place, of: edge, indent: 1)
     }
   }
