@@ -33,6 +33,35 @@ struct LayoutTests {
     }
   }
 
+  @Test func `neighbours take the room of panels that a run has nothing for`() throws {
+    let absent: Set<Panel> = [.order, .memory, .tokens, .collapse]
+    let sizes = [
+      (40, 12), (80, 24), (80, 36), (120, 30), (120, 36), (170, 48), (200, 30), (220, 60), (300, 80),
+    ]
+    for layout in try shippedLayouts() {
+      for (columns, rows) in sizes {
+        let before = layout.arrangement(columns: columns, rows: rows)
+        let places = Layout.fill(before, without: absent)
+        var taken = Set<Int>()
+        for (panel, rectangle) in places {
+          for row in rectangle.row..<rectangle.bottom {
+            for column in rectangle.column..<rectangle.end {
+              #expect(
+                taken.insert(row * columns + column).inserted, "\(layout.name) \(columns)x\(rows): \(panel) overlaps")
+            }
+          }
+        }
+        #expect(taken.count == columns * rows, "\(layout.name) leaves cells of \(columns)x\(rows)")
+        // Where there is nothing else, they say why they are empty.
+        let others = before.map(\.panel).filter { !$0.isBar && $0 != .events && !absent.contains($0) }
+        let left = places.map(\.panel).filter { absent.contains($0) }
+        #expect(left.isEmpty || others.isEmpty, "\(layout.name) \(columns)x\(rows): \(left)")
+      }
+    }
+    let train = Layout.fill(Layout.train.arrangement(columns: 120, rows: 36), without: [.order])
+    #expect(train.first { $0.panel == .heads }?.rectangle.rows == 18)
+  }
+
   private static let good = """
     name: mine
     key: 7

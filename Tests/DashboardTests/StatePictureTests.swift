@@ -226,7 +226,10 @@ extension PictureTests {
       default: dashboard.receive(event)
       }
     }
-    expect("ntp 4.086", "this run has no TOP head", in: dashboard)
+    expect("ntp 4.086", in: dashboard)
+    #expect(!dashboard.draw(size: (80, 24), now: run.now(300)).text.contains("╭─ order"))
+    press([.character("1")], &dashboard)
+    #expect(dashboard.message.hasPrefix("layout: train; this run has no TOP head"), "\(dashboard.message)")
     #expect(!dashboard.draw(size: (80, 24), now: run.now(300)).text.contains("total"))
   }
 

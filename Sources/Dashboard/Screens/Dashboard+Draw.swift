@@ -29,12 +29,14 @@ extension Dashboard {
     return [(.status, status), (focus, middle), (.keys, keys)]
   }
 
-  /// The panels of the layout. In a run with memory layers and without a TOP head, the panel of TOP's order makes room for theirs.
+  /// The panels of the layout. Neighbours take the room of panels that this run can never have anything for; in a run with
+  /// memory layers, the panel of memory takes that of TOP's order.
   func places(columns: Int, rows: Int) -> [(panel: Panel, rectangle: Rectangle)] {
-    let places = layout.arrangement(columns: columns, rows: rows)
-    let isOrderEmpty = beginning?.recipe.heads.contains(where: \.ranks) == false && graphPicture == nil
-    guard hasMemory, isOrderEmpty, !places.contains(where: { $0.panel == .memory }) else { return places }
-    return places.map { ($0.panel == .order ? .memory : $0.panel, $0.rectangle) }
+    var places = layout.arrangement(columns: columns, rows: rows)
+    if hasMemory, absence(of: .order) != nil, !places.contains(where: { $0.panel == .memory }) {
+      places = places.map { ($0.panel == .order ? .memory : $0.panel, $0.rectangle) }
+    }
+    return Layout.fill(places, without: Set(Panel.allCases.filter { absence(of: $0) != nil }))
   }
 
   private func draw(_ panel: Panel, in rectangle: Rectangle, on canvas: inout Canvas, now: Double) {

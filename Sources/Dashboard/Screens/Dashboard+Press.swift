@@ -264,7 +264,7 @@ extension Dashboard {
     if let x = layout.settings.x { axis = x }
     if let isLogarithmic = layout.settings.isLogarithmic { self.isLogarithmic = isLogarithmic }
     if let smoothing = layout.settings.smoothing { history.smooth(smoothing) }
-    message = "layout: \(layout.name)"
+    message = layoutWords
   }
 
   /// Moves the focus to the next or previous panel on the screen; after the last one comes the first.

@@ -84,13 +84,16 @@ struct MemoryPanelTests {
   func `a run without memory layers says so, and one that has them and no TOP head shows them on the first screen`()
     throws
   {
-    #expect(try text(dashboard(run(keys: 0)), 120, 36).contains("this run has no memory layers"))
+    let without = try dashboard(self.run(keys: 0))
+    // The panel stays where it would be the only one.
+    #expect(text(without, 40, 12).contains("this run has no memory layers"))
+    #expect(!text(without, 120, 36).contains("╭─ memory") && text(without, 120, 36).contains("╭─ gradients"))
     let run = run()
     var first = try dashboard(run, layout: "train")
     first.receive(.evaluated(evaluation(run)))
     #expect(text(first, 120, 36).contains("╭─ memory") && !text(first, 120, 36).contains("╭─ order"))
     let other = try dashboard(self.run(keys: 0), layout: "train")
-    #expect(text(other, 120, 36).contains("╭─ order") && !text(other, 120, 36).contains("╭─ memory"))
+    #expect(!text(other, 120, 36).contains("╭─ order") && !text(other, 120, 36).contains("╭─ memory"))
     var top = self.run()
     top.recipe.objective.top = 1
     #expect(try text(dashboard(top, layout: "train"), 120, 36).contains("╭─ order"))

@@ -16,10 +16,7 @@ extension Dashboard {
       notes = ["↑ ↓ \(use.group.name)\(rows)\(steps)", "\(use.group.name)\(rows)", use.group.name]
     }
     let inside = frame(.memory, notes: notes, in: rectangle, on: &canvas)
-    guard hasMemory else {
-      let text = beginning == nil ? "" : "this run has no memory layers: model.memory.keys is 0"
-      return drawNothing(text, in: inside, on: &canvas)
-    }
+    guard hasMemory else { return drawNothing(absence(of: .memory) ?? "", in: inside, on: &canvas) }
     guard let use = shown.use else {
       return drawNothing("the use of tables is measured at evaluations", in: inside, on: &canvas)
     }
