@@ -6,7 +6,9 @@ extension CompareScreen {
   /// Draws for a terminal of any size; changes nothing.
   package func draw(size: (columns: Int, rows: Int)) -> Canvas {
     picture(size, name: "compare", notes: Self.words) { canvas in
-      if canvas.rows < 8 || canvas.columns < 30 {
+      if let keyList {
+        drawKeyList(scroll: keyList.scroll, on: &canvas)
+      } else if canvas.rows < 8 || canvas.columns < 30 {
         drawSmall(on: &canvas)
       } else {
         drawWhole(on: &canvas)
@@ -33,19 +35,22 @@ extension CompareScreen {
     // The chart beside the readings has a share of a high screen.
     let hasSecond = body.columns >= Self.columnsOfTwo && comparison.lines.count > 1
     let readingRows = max(comparison.lines.count + 3, hasSecond ? min(body.rows / 4, 24) : 0)
-    let keyRows = min(comparison.differences.count + 2, max(body.rows / 4, 3)) + 2
+    let allRows = comparison.differences.count + 4
     var chart = body
     // The chart keeps at least half; the readings come first, then what differs.
     if body.rows - readingRows >= max(9, body.rows / 2) {
       var lower: Rectangle
-      let hasKeys = body.rows - readingRows - keyRows >= max(10, body.rows / 2)
+      // The recipe keys take what the chart leaves, if that is enough for some of them.
+      let room = min(body.rows - readingRows - max(10, body.rows / 2), max(body.rows / 4, 3) + 2)
+      let keyRows = min(allRows, room)
+      let hasKeys = keyRows >= min(allRows, 5)
       (chart, lower) = body.splitTop(body.rows - readingRows - (hasKeys ? keyRows : 0))
       if hasKeys {
         let (middle, keys) = lower.splitTop(readingRows)
         drawDifferingKeys(in: keys, on: &canvas)
         lower = middle
       }
-      drawLower(lower, on: &canvas)
+      drawLower(lower, hint: hasKeys ? "" : keysHint, on: &canvas)
     }
     let title = showsDifference ? "difference from \(comparison.lines[comparison.against].name)" : comparison.yTitle
     let inside = canvas.box(chart, title: title, notes: chartNotes)
@@ -65,13 +70,16 @@ extension CompareScreen {
   private static let columnsOfTwo = 100
 
   /// Draws the readings and, if there is room, a small chart of the other kind beside them.
-  private func drawLower(_ area: Rectangle, on canvas: inout Canvas) {
-    guard area.columns >= Self.columnsOfTwo, area.rows >= 6 else { return drawReadings(in: area, on: &canvas) }
+  /// - Parameter hint: a note on the readings' box.
+  private func drawLower(_ area: Rectangle, hint: String, on canvas: inout Canvas) {
+    guard area.columns >= Self.columnsOfTwo, area.rows >= 6 else {
+      return drawReadings(in: area, hint: hint, on: &canvas)
+    }
     let (left, right) = area.splitLeft(area.columns - min(max(readingsWidth, 44), area.columns - 36))
     let title = showsDifference ? comparison.yTitle : "difference from \(comparison.lines[comparison.against].name)"
     let inside = canvas.box(left, title: title)
     drawChart(in: inside, isDifference: !showsDifference, hasLegend: false, on: &canvas)
-    drawReadings(in: right, on: &canvas)
+    drawReadings(in: right, hint: hint, on: &canvas)
   }
 
   private func drawHeader(in area: Rectangle, on canvas: inout Canvas) {

@@ -3,9 +3,11 @@ import Run
 import TerminalUI
 
 extension CompareScreen {
-  func drawReadings(in area: Rectangle, on canvas: inout Canvas) {
+  /// - Parameter hint: a note on the box; empty for none.
+  func drawReadings(in area: Rectangle, hint: String = "", on canvas: inout Canvas) {
     let words = place.map { "\(comparison.axis.figure($0, of: comparison.metric)) \(unitWord)" } ?? ""
-    let inside = canvas.box(area, title: "at the cursor" + (words.isEmpty ? "" : ": " + words))
+    let title = "at the cursor" + (words.isEmpty ? "" : ": " + words)
+    let inside = canvas.box(area, title: title, notes: [hint])
     guard let place else { return drawNothing("there are no values yet", in: inside, on: &canvas) }
     let rows = readings(at: place)
     // Columns that do not fit are left out, from the right.
@@ -85,17 +87,55 @@ extension CompareScreen {
       }
   }
 
+  /// Says which key shows the recipe keys that differ; empty if none do.
+  var keysHint: String {
+    let count = comparison.differences.count
+    return count == 0 ? "" : count == 1 ? "1 key differs: w" : "\(count) keys differ: w"
+  }
+
+  /// A header, a row per recipe key that differs, and the times of training.
+  private var keyRows: [[String]] {
+    [["key"] + comparison.lines.map(\.name)] + comparison.differences.map { [$0.key] + $0.values }
+      + [["trained for"] + comparison.lines.map { line in duration(of: line) }]
+  }
+
+  private var keyNotes: [String] { ["\(comparison.differences.count) of \(Recipe.fields.count) keys"] }
+
+  /// Draws the recipe keys that differ; if there is too little room, the first of them, and how to see all.
   func drawDifferingKeys(in area: Rectangle, on canvas: inout Canvas) {
-    let differences = comparison.differences
-    let inside = canvas.box(area, title: "what differs", notes: ["\(differences.count) of \(Recipe.fields.count) keys"])
-    var rows = [["key"] + comparison.lines.map(\.name)]
-    rows += differences.map { [$0.key] + $0.values }
-    rows.append(["trained for"] + comparison.lines.map { line in duration(of: line) })
-    let room = inside.rows
-    if rows.count > room, room > 1 {
-      let hidden = rows.count - room + 1
-      rows = Array(rows.prefix(room - 1)) + [["… \(hidden) more"]]
-    }
+    let inside = canvas.box(area, title: "what differs", notes: keyNotes)
+    let rows = keyRows
+    guard rows.count > inside.rows, inside.rows > 1 else { return drawKeyRows(rows, in: inside, on: &canvas) }
+    drawKeyRows(Array(rows.prefix(inside.rows - 1)), in: inside, on: &canvas)
+    let hidden = comparison.differences.count - (inside.rows - 2)
+    let words = hidden > 0 ? "… \(hidden) more: w shows all" : "w shows all"
+    canvas.write(words, style: .faint, line: inside.rows - 1, of: inside)
+  }
+
+  /// Draws all recipe keys that differ over the whole canvas.
+  /// - Parameter scroll: the number of keys scrolled past.
+  func drawKeyList(scroll: Int, on canvas: inout Canvas) {
+    canvas.clear(canvas.bounds)
+    let hasBox = canvas.rows >= 5 && canvas.columns >= 24
+    let notes = keyNotes.map { $0 + " · esc closes" } + ["esc closes"]
+    var inside = canvas.bounds
+    if hasBox { inside = canvas.box(canvas.bounds, title: "what differs", notes: notes, isFocused: true) }
+    let (header, all) = (Array(keyRows.prefix(1)), Array(keyRows.dropFirst()))
+    let room = max(inside.rows - 1, 0)
+    let first = min(scroll, max(all.count - room, 0))
+    drawKeyRows(header + all.dropFirst(first).prefix(room), in: inside, on: &canvas)
+    guard hasBox, room < all.count else { return }
+    let below = all.count - room - first
+    let parts = [first > 0 ? "↑ \(first)" : "", below > 0 ? "↓ \(below) more" : ""].filter { !$0.isEmpty }
+    let edge = Rectangle(column: 2, row: canvas.rows - 1, columns: canvas.columns - 4, rows: 1)
+    canvas.write(" " + parts.joined(separator: "  ") + " ", style: .accent, line: 0, of: edge, .right)
+  }
+
+  /// The number of keys that the list can be scrolled by.
+  func keyListExtent(rows: Int) -> Int { max(comparison.differences.count + 1 - max(rows - 3, 1), 0) }
+
+  /// - Parameter rows: a header and further rows.
+  private func drawKeyRows(_ rows: [[String]], in inside: Rectangle, on canvas: inout Canvas) {
     let first = min(rows.map { $0[0].width }.max() ?? 0, inside.columns / 2)
     let lines = max(comparison.lines.count, 1)
     let widest = rows.flatMap { $0.dropFirst() }.map(\.width).max() ?? 0

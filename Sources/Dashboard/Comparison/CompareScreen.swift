@@ -5,7 +5,7 @@ import TerminalUI
 /// The compare screen.
 package struct CompareScreen: Sendable, KeyedScreen {
   enum CompareAction: Hashable, Sendable {
-    case axis, metric, metricBack, against, difference, seeds
+    case axis, metric, metricBack, against, difference, differingKeys, seeds
     case left, right, farLeft, farRight, first, last
     case closer, wider, smoother, rougher, unsmoothed, logarithm
     case palette, glyphs, help, leave, redraw
@@ -22,6 +22,8 @@ package struct CompareScreen: Sendable, KeyedScreen {
   var isLowest = false
   private var size = (columns: 80, rows: 24)
   var help: HelpPage?
+  /// The list of the recipe keys that differ, which covers the screen; nil while it is hidden.
+  private(set) var keyList: HelpPage?
   var palette: Palette
   var glyphs: Glyphs
   /// The richest characters that the terminal can show.
@@ -54,6 +56,9 @@ package struct CompareScreen: Sendable, KeyedScreen {
       [(.character("d"), .difference)], label: "difference", "draw differences from the reference line, or the values"),
     ScreenKeys.KeyRow([(.tab, .against)], label: "against", "choose the next line as the reference line"),
     ScreenKeys.KeyRow([(.character("?"), .help)], label: "help", "show the keys"),
+    ScreenKeys.KeyRow(
+      [(.character("w"), .differingKeys)], label: "keys",
+      "list all recipe keys that differ; arrows scroll, w and esc close"),
     ScreenKeys.KeyRow(
       [(.character("g"), .seeds)], label: "seeds", "join runs that differ only in the seed, or separate them"),
     ScreenKeys.KeyRow(
@@ -112,7 +117,13 @@ package struct CompareScreen: Sendable, KeyedScreen {
     cursor = min(max(isMirrored ? -value : value, extent.first), extent.last)
   }
 
-  mutating func press(_ key: Key) -> Presence { dispatch(key) }
+  mutating func press(_ key: Key) -> Presence {
+    guard var list = keyList, key != .control("c") else { return dispatch(key) }
+    let staysOpen = key != .character("w") && list.press(key)
+    list.scroll = min(list.scroll, keyListExtent(rows: size.rows))
+    keyList = staysOpen ? list : nil
+    return .stays
+  }
 
   /// The reason why a key has no effect now; nil if it has.
   func refusal(of deed: CompareAction) -> String? {
@@ -125,6 +136,7 @@ package struct CompareScreen: Sendable, KeyedScreen {
         ? nil : "no two of these runs differ only in their seed"
     case .metric, .metricBack: comparison.metrics.count > 1 ? nil : "these runs have no other metric in common"
     case .against, .difference: comparison.lines.count > 1 ? nil : "there is only one line: g separates its seeds"
+    case .differingKeys: comparison.differences.isEmpty ? "these runs have the same recipe" : nil
     case .wider: zoom > 0 ? nil : "the whole axis is shown"
     case .closer: zoom < 12 ? nil : "this is the closest zoom"
     case .logarithm: showsDifference ? "differences are drawn on a linear axis" : nil
@@ -148,6 +160,7 @@ package struct CompareScreen: Sendable, KeyedScreen {
       comparison.against = (comparison.against + 1) % comparison.lines.count
       message = "compared with \(comparison.lines[comparison.against].name)"
     case .difference: showsDifference.toggle()
+    case .differingKeys: keyList = HelpPage()
     case .seeds: comparison.joinsSeeds.toggle()
     case .left: move(-1 / 60)
     case .right: move(1 / 60)

@@ -127,6 +127,42 @@ struct CompareScreenTests {
     #expect(text.contains("difference from a") && !text.contains("in common"), "\(text)")
   }
 
+  @Test func `many keys that differ are shown as far as there is room, and all in a list`() {
+    var screen = CompareScreen(
+      Comparison([
+        ComparisonTests.run("a", speed: 0.02),
+        ComparisonTests.run("b", speed: 0.04) {
+          ($0.model.width, $0.model.blocks, $0.model.heads, $0.seed) = (64, 1, 1, 9)
+          ($0.schedule.rate, $0.schedule.warmup, $0.optimizer.clip) = (2e-3, 7, 3)
+          ($0.objective.top, $0.objective.mtp.heads, $0.data.heldOut) = (0, 3, 0.02)
+          ($0.evaluate.every, $0.sample.every) = (13, 17)
+        },
+      ]))
+    let keys = screen.comparison.differences.map(\.key)
+    #expect(keys.count >= 12)
+    for size in [(120, 36), (220, 60)] {
+      let text = screen.draw(size: size).text
+      let shown = keys.count { text.contains("│ \($0) ") }
+      #expect(shown >= 3 && text.contains("what differs"), "\(text)")
+      #expect(shown == keys.count || text.contains("… \(keys.count - shown) more: w shows all"), "\(text)")
+    }
+    #expect(screen.draw(size: (80, 20)).text.contains("\(keys.count) keys differ: w"))
+    for size in [(120, 36), (40, 12)] {
+      screen.fit(columns: size.0, rows: size.1)
+      press([.character("w")], &screen)
+      var seen = ""
+      for _ in 0..<keys.count {
+        seen += screen.draw(size: size).text
+        press([.down], &screen)
+      }
+      for key in keys { #expect(seen.contains(key.prefix(14)), "\(key) is missing in\n\(seen)") }
+      press([.escape], &screen)
+      #expect(screen.keyList == nil)
+    }
+    press([.character("w"), .character("w")], &screen)
+    #expect(screen.keyList == nil)
+  }
+
   @Test func `nothing to compare is said`() {
     let empty = ComparedRun(name: "a", recipe: Recipe(), state: "failed", events: [])
     let screen = CompareScreen(Comparison([empty, empty]))
