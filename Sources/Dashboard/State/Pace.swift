@@ -1,4 +1,5 @@
 // How long the rest of a run takes, from its latest steps.
+import Run
 
 /// The speed of a stretch of steps: all its numbers are means over the same steps.
 struct Speed: Sendable {
