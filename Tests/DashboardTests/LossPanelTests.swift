@@ -58,7 +58,7 @@ struct LossPanelTests {
     let wide = dashboard.draw(size: (220, 60), now: run.now(400)).text
     for track in dashboard.history.tracks {
       #expect(picture.contains(Figure.loss(Double(track.losses.smooth.values[entry]))), "\(picture)")
-      #expect(wide.contains("raw " + Figure.loss(Double(track.losses.raw.values[entry]))), "\(wide)")
+      #expect(wide.contains(Figure.loss(Double(track.losses.raw.values[entry]))), "\(wide)")
     }
     #expect(picture.contains("slope per 50") && wide.contains("slope per 50"), "\(picture)")
     #expect(picture.contains("step \(step) · \(Figure.short(Double(step * 4096))) tokens"))
@@ -84,7 +84,7 @@ struct LossPanelTests {
     for _ in 0..<4 { _ = dashboard.press(.left) }
     let picture = dashboard.draw(size: (size[0], size[1]), now: run.now(400)).text
     let value = dashboard.history.tracks[0].losses.smooth.values[dashboard.cursorEntry!]
-    #expect(picture.contains("ntp " + Figure.loss(Double(value))), "\(picture)")
+    #expect(picture.contains(Figure.loss(Double(value))), "\(picture)")
     #expect(!picture.contains("enter shows all") && dots(picture) * 4 >= before * 3, "\(picture)")
     #expect(picture.components(separatedBy: "saved checkpoints").count <= 2, "\(picture)")
   }

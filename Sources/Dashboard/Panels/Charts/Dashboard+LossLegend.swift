@@ -25,11 +25,19 @@ struct LossLegend: Sendable {
   var below: [[Span]] = []
   /// True if the entries stand beside the chart.
   var isAtEdge = false
-  /// True if the slopes at the cursor are shown.
+  /// True if slopes are shown.
   var hasSlopes = false
+  /// True if raw values are shown.
+  var hasRaw = false
+  /// True if, beside the chart, slopes stand in the place of names.
+  var isTerse = false
+  /// The width beside the chart of a legend that must not change it; nil for the width of the entries.
+  var fixedWidth: Int?
   /// True if the legend has a place.
   var isShown: Bool { isAtEdge || !below.isEmpty }
-  var edgeWidth: Int { isAtEdge ? (entries.map(\.long.width).max() ?? 0) + 1 + slopeWidth : 0 }
+  var edgeWidth: Int {
+    isAtEdge ? fixedWidth ?? (entries.map(\.long.width).max() ?? 0) + 1 + slopeWidth : 0
+  }
   /// The width of the column of slopes beside the chart.
   var slopeWidth: Int { hasSlopes ? (entries.compactMap { $0.slope?.width }.max() ?? -1) + 1 : 0 }
 
@@ -48,19 +56,60 @@ struct LossLegend: Sendable {
 }
 
 extension Dashboard {
-  /// The legend for a chart of this size. With a cursor, it has the values at the cursor.
+  /// The legend for a chart of this size. With a cursor, it has the values at the cursor; it takes the same room as without one, so
+  /// that the chart stays where it is.
   func lossLegend(columns: Int, rows: Int, axisRows: Int) -> LossLegend {
-    let entry = readEntry(columns: columns, rows: rows)
+    let entry = isRead(columns: columns, rows: rows) ? history.count - 1 : nil
+    let resting = restingLegend(at: entry, columns: columns, rows: rows, axisRows: axisRows)
+    return cursorEntry.map { reading($0, in: resting, columns: columns) } ?? resting
+  }
+
+  /// A legend with the values at an entry, in the room of another.
+  private func reading(_ entry: Int, in resting: LossLegend, columns: Int) -> LossLegend {
+    var legend = resting
+    legend.entries = legendEntries(at: entry)
+    if resting.isAtEdge {
+      legend.fixedWidth = resting.edgeWidth
+      // A mark, a value and a slope, if they are no wider than a mark, a name and a value.
+      func widest(_ part: (LossLegend.LegendEntry) -> Span?) -> Int {
+        legend.entries.compactMap { part($0)?.width }.max() ?? 0
+      }
+      let width = widest(\.long.first) + 1 + widest(\.long.last) + 1 + widest(\.slope)
+      legend.isTerse = !resting.hasSlopes && width < resting.edgeWidth
+      legend.hasSlopes = resting.hasSlopes || legend.isTerse
+      return legend
+    }
+    guard !resting.below.isEmpty else { return legend }
+    (legend.hasSlopes, legend.hasRaw) = (false, false)
+    legend.below = []
+    let forms = [legend.entries.map(\.whole), legend.entries.map(\.read), legend.entries.map(\.long)]
+    for (index, form) in forms.enumerated() where legend.below.isEmpty {
+      for gap in [3, 2] where legend.below.isEmpty {
+        let wrapped = TokenText.wrapped(form, to: columns, gap: gap)
+        guard wrapped.count <= resting.below.count, !wrapped.contains(where: { $0.width > columns }) else { continue }
+        legend.below = wrapped
+        (legend.hasSlopes, legend.hasRaw) = (index < 2, index == 0)
+      }
+    }
+    if legend.below.isEmpty {
+      legend.below = LossLegend.fitted(legend.entries.map(\.short), columns: columns, rows: resting.below.count)
+    }
+    while legend.below.count < resting.below.count { legend.below.append([]) }
+    return legend
+  }
+
+  /// The legend where there is no cursor.
+  private func restingLegend(at entry: Int?, columns: Int, rows: Int, axisRows: Int) -> LossLegend {
     var legend = LossLegend(entries: legendEntries(at: entry))
-    let total = cursorEntry == nil ? totalEntry(columns: columns) : []
+    let total = totalEntry(columns: columns)
     guard rows >= 4 else { return legend }
     if entry != nil {
       // A few rows: with raw values and slopes, or with slopes.
-      for entries in [legend.entries.map(\.whole) + total, legend.entries.map(\.read)] {
+      for (index, entries) in [legend.entries.map(\.whole) + total, legend.entries.map(\.read)].enumerated() {
         let wrapped = TokenText.wrapped(entries, to: columns, gap: 3)
         guard wrapped.count <= max(rows / 6, 1), !wrapped.contains(where: { $0.width > columns }) else { continue }
         legend.below = wrapped
-        legend.hasSlopes = true
+        (legend.hasSlopes, legend.hasRaw) = (true, index == 0)
         return legend
       }
     }
@@ -172,9 +221,9 @@ extension Dashboard {
     }
     let values = entries.map { $0.long.last?.width ?? 0 }.max() ?? 0
     for (entry, place) in zip(entries, places) {
-      var spans = Array(entry.long.dropLast())
+      var spans = legend.isTerse ? Array(entry.long.prefix(1)) : Array(entry.long.dropLast())
       let value = entry.long.last ?? Span("")
-      let gap = legend.edgeWidth - 1 - legend.slopeWidth - spans.width - values
+      let gap = legend.isTerse ? 1 : legend.edgeWidth - 1 - legend.slopeWidth - spans.width - values
       spans.append(Span(String(repeating: " ", count: max(gap, 0))))
       spans.append(Span(value.text.padded(to: values, .right), value.style))
       if legend.hasSlopes, let slope = entry.slope {

@@ -6,8 +6,11 @@ import TerminalUI
 extension Dashboard {
   /// The entry of the history that the panel reads: that of the cursor, or, on the whole screen, the last one.
   func readEntry(columns: Int, rows: Int) -> Int? {
-    cursorEntry ?? (isFullScreen && rows >= 19 && columns >= 88 ? history.count - 1 : nil)
+    cursorEntry ?? (isRead(columns: columns, rows: rows) ? history.count - 1 : nil)
   }
+
+  /// Whether there is so much room that the last entry is read without a cursor.
+  func isRead(columns: Int, rows: Int) -> Bool { isFullScreen && rows >= 19 && columns >= 88 }
 
   /// Draws the place and the nearest events over the emptiest corner of the plot, in at most a quarter of its rows.
   func drawReadings(at entry: Int, _ legend: LossLegend, in plot: Rectangle, on canvas: inout Canvas) {
@@ -33,6 +36,12 @@ extension Dashboard {
         } else if most >= 2 {
           lines.append([Span(slope, .faint)])
         }
+      }
+      if !legend.hasRaw, most >= 2, shownTracks.count <= 4 {
+        let raw = shownTracks.map {
+          Span(" " + Figure.loss(Double($0.losses.raw.values[entry])), pen($0.head).style)
+        }
+        if raw.width + 3 <= room { lines.append([Span("raw", .faint)] + raw) }
       }
     } else {
       // Without a legend, the values are all that there is room for.
