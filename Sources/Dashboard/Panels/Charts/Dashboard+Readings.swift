@@ -37,11 +37,17 @@ extension Dashboard {
           lines.append([Span(slope, .faint)])
         }
       }
-      if !legend.hasRaw, most >= 2, shownTracks.count <= 4 {
-        let raw = shownTracks.map {
-          Span(" " + Figure.loss(Double($0.losses.raw.values[entry])), pen($0.head).style)
+      // What the legend has no room for, a row of all lines in their colours.
+      func add(_ name: String, _ values: [String]) {
+        let spans = zip(shownTracks, values).map { Span(" " + $1, pen($0.head).style) }
+        if spans.width + name.width <= room { lines.append([Span(name, .faint)] + spans) }
+      }
+      if !legend.hasRaw { add("raw", shownTracks.map { Figure.loss(Double($0.losses.raw.values[entry])) }) }
+      if !legend.hasSlopes {
+        let slopes = shownTracks.map {
+          self.slope(of: $0, at: entry).map { Self.signed($0 * Double(slopeUnit)) } ?? "–"
         }
-        if raw.width + 3 <= room { lines.append([Span("raw", .faint)] + raw) }
+        add("slope per \(Figure.short(Double(slopeUnit)))", slopes)
       }
     } else {
       // Without a legend, the values are all that there is room for.

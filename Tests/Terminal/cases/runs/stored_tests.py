@@ -148,7 +148,7 @@ def test_runs_are_filtered_sorted_and_chosen():
     assert chosen[0] == {"name": "listed-one", "step": 10, "schedule.rate": 0.002, "ndcg8": chosen[0]["ndcg8"]}, chosen
     assert len(lines("runs", "--filter", "name~listed-")[0]) > 8
     # Many losses are cut in a pipe, and left out where the terminal is narrow.
-    stored("listed-wide", "--set", "objective.mtp.heads=8", steps=10)
+    stored("listed-wide", "--set", "objective.mtp.heads=8", "--set", "objective.mtp.kind=sequential", steps=10)
     for row in run(command("runs", "--filter", "name~listed-", "--columns", "loss,heldout")).stdout.splitlines():
         assert len(row) <= 82, row
     with Terminal(command("runs", "--filter", "name~listed-"), columns=40) as terminal:
