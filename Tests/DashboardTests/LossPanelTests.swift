@@ -60,7 +60,7 @@ struct LossPanelTests {
       #expect(picture.contains(Figure.loss(Double(track.losses.smooth.values[entry]))), "\(picture)")
       #expect(wide.contains(Figure.loss(Double(track.losses.raw.values[entry]))), "\(wide)")
     }
-    #expect(picture.contains("slope per 50") && wide.contains("slope per 50"), "\(picture)")
+    #expect(picture.contains("per 50") && wide.contains("slope per 50"), "\(picture)")
     #expect(picture.contains("step \(step) · \(Figure.short(Double(step * 4096))) tokens"))
     // One entry to the left, however close one looks.
     for _ in 0..<30 { _ = dashboard.press(.character("z")) }

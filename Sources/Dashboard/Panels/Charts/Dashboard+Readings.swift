@@ -38,16 +38,18 @@ extension Dashboard {
         }
       }
       // What the legend has no room for, a row of all lines in their colours.
-      func add(_ name: String, _ values: [String]) {
+      func add(_ names: [String], _ values: [String]) {
         let spans = zip(shownTracks, values).map { Span(" " + $1, pen($0.head).style) }
-        if spans.width + name.width <= room { lines.append([Span(name, .faint)] + spans) }
+        let name = names.first { $0.width + spans.width <= room }
+        if let name { lines.append([Span(name, .faint)] + spans) }
       }
-      if !legend.hasRaw { add("raw", shownTracks.map { Figure.loss(Double($0.losses.raw.values[entry])) }) }
+      if !legend.hasRaw { add(["raw"], shownTracks.map { Figure.loss(Double($0.losses.raw.values[entry])) }) }
       if !legend.hasSlopes {
         let slopes = shownTracks.map {
           self.slope(of: $0, at: entry).map { Self.signed($0 * Double(slopeUnit)) } ?? "–"
         }
-        add("slope per \(Figure.short(Double(slopeUnit)))", slopes)
+        let unit = "per \(Figure.short(Double(slopeUnit)))"
+        add(["slope " + unit, unit], slopes)
       }
     } else {
       // Without a legend, the values are all that there is room for.

@@ -240,7 +240,7 @@ def test_a_folder_that_is_removed_is_said_and_the_weights_are_saved():
         process = subprocess.Popen(train(name, "--headless", *ENDLESS), stdin=subprocess.DEVNULL, stdout=file,
                                    stderr=subprocess.STDOUT)
     said = lambda: open(log).read()
-    wait_until(lambda: "/1000000" in said(), "it trains")
+    wait_until(lambda: "/1 000 000" in said(), "it trains")
     shutil.rmtree(os.path.join(RUNS, name))
     wait_until(lambda: "was removed during the run" in said(), lambda: f"it is said:\n{said()}")
     process.send_signal(signal.SIGTERM)

@@ -146,7 +146,7 @@ def test_a_run_whose_machine_gives_no_thread_more_saves_and_stops():
             process = subprocess.Popen(
                 small("no-more", RUNS, *ENDLESS), stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT,
                 preexec_fn=enter)
-        wait_until(lambda: "/1000000" in open(log).read(), lambda: f"it trains:\n{open(log).read()}")
+        wait_until(lambda: "/1 000 000" in open(log).read(), lambda: f"it trains:\n{open(log).read()}")
         limit(current())
         process.send_signal(signal.SIGTERM)
         assert ended(process, log, "a run that gets no thread more") == 143, open(log).read()
