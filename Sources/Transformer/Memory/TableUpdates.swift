@@ -24,8 +24,8 @@ struct UpdateChoice {
   /// Steps from one decision to the next.
   static let window = 16
   /// Below the first share of rows that have picks, updates become lazy; above the second, they are streamed again. On two cores
-  /// with AVX2, lazy updates were 1.8 times as fast at 2.5 %, 1.3 times at 10 %, and slower from 15 % on: the arithmetic is the
-  /// same, and they save only memory traffic (`foretop bench --only table-updates`).
+  /// with AVX2, lazy updates were 2.9 times as fast at 2.5 %, 1.4 times at 10 %, as fast at 18 %, and slower above: the arithmetic
+  /// is the same, and they save only memory traffic (`foretop bench --only table-updates`).
   static let shares = (lazy: 0.1, streamed: 0.15)
 
   /// Counts a step, and decides after the last one of a window.
