@@ -5,7 +5,7 @@ import Run
 import Transformer
 
 /// A table with the picks of a step, made up.
-final class MadeUpTable {
+private final class MadeUpTable {
   /// That of `memory-medium`, larger than any cache.
   let shape = MemoryShape(
     keys: 400, keyWidth: 128, top: 32, candidates: 32, heads: 1, cores: 2, rank: 2, valueWidth: 192, preWidth: 64)

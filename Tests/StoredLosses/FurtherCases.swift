@@ -155,20 +155,27 @@ extension TrainedCase {
 }
 
 extension TrainedCase.RecipeChange {
-  /// NTP without TOP, and a change.
-  fileprivate static func ntp(_ name: String, _ change: @escaping @Sendable (inout Recipe) -> Void) -> Self {
-    Self(name) {
-      $0.objective.top = 0
+  fileprivate typealias Change = @Sendable (inout Recipe) -> Void
+
+  /// What several changes have in common, then the change itself.
+  private init(_ name: String, _ change: @escaping Change, after common: @escaping Change) {
+    self.init(name) {
+      common(&$0)
       change(&$0)
     }
   }
 
+  /// NTP without TOP, and a change.
+  fileprivate static func ntp(_ name: String, _ change: @escaping Change) -> Self {
+    Self(name, change, after: { $0.objective.top = 0 })
+  }
+
   /// NTP on tokens of several bytes, some of which others begin with, and a change.
-  fileprivate static func pairs(_ name: String, _ change: @escaping @Sendable (inout Recipe) -> Void) -> Self {
-    ntp(name) {
+  fileprivate static func pairs(_ name: String, _ change: @escaping Change) -> Self {
+    Self(name, change) {
+      $0.objective.top = 0
       $0.tokenizer.kind = .bpe
       $0.tokenizer.model = pairsFile
-      change(&$0)
     }
   }
 
@@ -176,36 +183,34 @@ extension TrainedCase.RecipeChange {
   private static let pairsFile = tests.appending(path: "CorpusTests/BytePair/gpt2.json").path
 
   /// NTP with inputs that a copy of the network draws, which is renewed several times, and a change.
-  fileprivate static func drawn(_ name: String, _ change: @escaping @Sendable (inout Recipe) -> Void) -> Self {
-    ntp(name) {
+  fileprivate static func drawn(_ name: String, _ change: @escaping Change) -> Self {
+    Self(name, change) {
+      $0.objective.top = 0
       $0.data.drawn.share = 0.2
       $0.data.drawn.rise = 10
       $0.data.drawn.every = 5
-      change(&$0)
     }
   }
 
   /// Memory layers, and a change.
-  fileprivate static func memory(_ name: String, _ change: @escaping @Sendable (inout Recipe) -> Void) -> Self {
-    Self(name) {
+  fileprivate static func memory(_ name: String, _ change: @escaping Change) -> Self {
+    Self(name, change) {
       $0.model.memory.keys = 24
       $0.model.memory.keyWidth = 8
       $0.model.memory.top = 8
       $0.model.memory.valueWidth = 12
       $0.model.memory.preWidth = 4
-      change(&$0)
     }
   }
 
   /// Star graphs G(2,4), and a change. A row has four positions with a loss: there are many rows, and the rate is high.
-  fileprivate static func graph(_ name: String, _ change: @escaping @Sendable (inout Recipe) -> Void) -> Self {
-    Self(name) {
+  fileprivate static func graph(_ name: String, _ change: @escaping Change) -> Self {
+    Self(name, change) {
       $0.data.kind = .stargraph
       $0.data.graph.test = 16
       $0.model.context = $0.data.graph.sampleLength
       $0.batch.rows = 16
       $0.schedule.rate = 1e-2
-      change(&$0)
     }
   }
 }

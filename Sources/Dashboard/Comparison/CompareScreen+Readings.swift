@@ -124,11 +124,9 @@ extension CompareScreen {
     let room = max(inside.rows - 1, 0)
     let first = min(scroll, max(all.count - room, 0))
     drawKeyRows(header + all.dropFirst(first).prefix(room), in: inside, on: &canvas)
-    guard hasBox, room < all.count else { return }
-    let below = all.count - room - first
-    let parts = [first > 0 ? "↑ \(first)" : "", below > 0 ? "↓ \(below) more" : ""].filter { !$0.isEmpty }
-    let edge = Rectangle(column: 2, row: canvas.rows - 1, columns: canvas.columns - 4, rows: 1)
-    canvas.write(" " + parts.joined(separator: "  ") + " ", style: .accent, line: 0, of: edge, .right)
+    guard hasBox else { return }
+    canvas.noteHidden(
+      first..<min(first + room, all.count), of: all.count, in: canvas.bounds, inside, style: .accent)
   }
 
   /// The number of keys that the list can be scrolled by.

@@ -39,7 +39,7 @@ extension Dashboard {
           Span(String(text.dropFirst(names[index].count))),
         ], line: 1 + row, of: inside)
     }
-    drawHidden(first..<min(first + room, tracks.count), of: tracks.count, in: rectangle, inside, on: &canvas)
+    canvas.noteHidden(first..<min(first + room, tracks.count), of: tracks.count, in: rectangle, inside)
   }
 
   private var headNotes: [String] {

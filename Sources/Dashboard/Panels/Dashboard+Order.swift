@@ -36,7 +36,7 @@ extension Dashboard {
     }
     if inside.rows >= 7, inside.columns >= 34 {
       let shown = drawOrderTable(sample, in: inside, on: &canvas)
-      drawHidden(shown, of: sample.upcoming.count, in: rectangle, inside, on: &canvas)
+      canvas.noteHidden(shown, of: sample.upcoming.count, in: rectangle, inside)
     } else {
       drawOrderLines(sample, in: inside, on: &canvas)
     }

@@ -25,7 +25,7 @@ extension Dashboard {
       canvas.write([Span(head, .faint), Span(tail)], line: index, of: inside)
       prompt = max(prompt - line.width - 1, 0)
     }
-    drawHidden(first..<min(first + inside.rows, lines.count), of: lines.count, in: rectangle, inside, on: &canvas)
+    canvas.noteHidden(first..<min(first + inside.rows, lines.count), of: lines.count, in: rectangle, inside)
   }
 
   func drawEvents(in rectangle: Rectangle, on canvas: inout Canvas) {
@@ -154,7 +154,7 @@ extension Dashboard {
         [Span(String(text[...colon]), .faint), Span(String(text[text.index(after: colon)...]))], line: index % down,
         of: area)
     }
-    drawHidden(
-      first..<min(first + room, recipeLines.count), of: recipeLines.count, in: rectangle, inside, on: &canvas)
+    canvas.noteHidden(
+      first..<min(first + room, recipeLines.count), of: recipeLines.count, in: rectangle, inside)
   }
 }

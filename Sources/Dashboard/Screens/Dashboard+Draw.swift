@@ -74,25 +74,6 @@ extension Dashboard {
     return canvas.box(rectangle, title: panel.rawValue, notes: notes, isFocused: isFocused)
   }
 
-  /// Says on the lower edge of a panel's box how many lines are above and below those that are shown; a panel without a box
-  /// has no place for that.
-  /// - Parameters:
-  ///   - shown: the lines that are shown, of `count`.
-  ///   - inside: what `frame` returned for the rectangle.
-  func drawHidden(
-    _ shown: Range<Int>, of count: Int, in rectangle: Rectangle, _ inside: Rectangle, on canvas: inout Canvas
-  ) {
-    guard inside.row > rectangle.row, shown.count < count else { return }
-    let parts = [
-      shown.lowerBound > 0 ? "↑ \(shown.lowerBound)" : "",
-      shown.upperBound < count ? "↓ \(count - shown.upperBound) more" : "",
-    ].filter { !$0.isEmpty }
-    let edge = Rectangle(
-      column: rectangle.column + 2, row: rectangle.bottom - 1, columns: rectangle.columns - 4, rows: 1)
-    let text = " " + parts.joined(separator: "  ") + " "
-    if text.width <= edge.columns { canvas.write(text, style: .faint, line: 0, of: edge, .right) }
-  }
-
   /// Writes a dim sentence into the middle of a panel that has nothing to show yet.
   func drawNothing(_ text: String, in inside: Rectangle, on canvas: inout Canvas) {
     let lines = text.wrapped(to: inside.columns)
@@ -115,5 +96,26 @@ extension Dashboard {
     let shown = " " + text.cut(to: max(canvas.columns - 6, 1)) + " "
     if arrangement.count == 1 { canvas.clear(line) }
     canvas.write(shown, style: Style(.warning, .bold), column: canvas.columns > 10 ? 2 : 0, row: line.row, in: line)
+  }
+}
+
+extension Canvas {
+  /// Says on the lower edge of a box how many lines are above and below those that are shown; a panel without a box has no place
+  /// for that.
+  /// - Parameters:
+  ///   - shown: the lines that are shown, of `count`.
+  ///   - inside: what `frame` or `box` returned for the rectangle.
+  mutating func noteHidden(
+    _ shown: Range<Int>, of count: Int, in rectangle: Rectangle, _ inside: Rectangle, style: Style = .faint
+  ) {
+    guard inside.row > rectangle.row, shown.count < count else { return }
+    let parts = [
+      shown.lowerBound > 0 ? "↑ \(shown.lowerBound)" : "",
+      shown.upperBound < count ? "↓ \(count - shown.upperBound) more" : "",
+    ].filter { !$0.isEmpty }
+    let edge = Rectangle(
+      column: rectangle.column + 2, row: rectangle.bottom - 1, columns: rectangle.columns - 4, rows: 1)
+    let text = " " + parts.joined(separator: "  ") + " "
+    if text.width <= edge.columns { write(text, style: style, line: 0, of: edge, .right) }
   }
 }

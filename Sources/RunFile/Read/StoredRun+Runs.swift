@@ -211,7 +211,7 @@ extension StoredRun {
     (Double(report.tokens), report.active)
   }
 
-  /// What a row tells of tokens and active time; nil for a damaged one.
+  /// Tokens and active seconds up to the end of a row's step; nil if the row is damaged.
   private func totals(
     ofRow row: Int, _ store: Store, _ weights: LossWeights
   ) throws -> (tokens: Double, active: Double)? {

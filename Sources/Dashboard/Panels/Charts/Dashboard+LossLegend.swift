@@ -21,6 +21,8 @@ struct LossLegend: Sendable {
   }
 
   var entries: [LegendEntry] = []
+  /// The entry of the history that is read: that of the cursor, or, on the whole screen, the last one; nil if none is.
+  var read: Int?
   /// The rows below the chart.
   var below: [[Span]] = []
   /// True if the entries stand beside the chart.
@@ -59,7 +61,7 @@ extension Dashboard {
   /// The legend for a chart of this size. With a cursor, it has the values at the cursor; it takes the same room as without one, so
   /// that the chart stays where it is.
   func lossLegend(columns: Int, rows: Int, axisRows: Int) -> LossLegend {
-    let entry = isRead(columns: columns, rows: rows) ? history.count - 1 : nil
+    let entry = isFullScreen && rows >= 19 && columns >= 88 ? history.count - 1 : nil
     let resting = restingLegend(at: entry, columns: columns, rows: rows, axisRows: axisRows)
     return cursorEntry.map { reading($0, in: resting, columns: columns) } ?? resting
   }
@@ -67,6 +69,7 @@ extension Dashboard {
   /// A legend with the values at an entry, in the room of another.
   private func reading(_ entry: Int, in resting: LossLegend, columns: Int) -> LossLegend {
     var legend = resting
+    legend.read = entry
     legend.entries = legendEntries(at: entry)
     if resting.isAtEdge {
       legend.fixedWidth = resting.edgeWidth
@@ -100,7 +103,7 @@ extension Dashboard {
 
   /// The legend where there is no cursor.
   private func restingLegend(at entry: Int?, columns: Int, rows: Int, axisRows: Int) -> LossLegend {
-    var legend = LossLegend(entries: legendEntries(at: entry))
+    var legend = LossLegend(entries: legendEntries(at: entry), read: entry)
     let total = totalEntry(columns: columns)
     guard rows >= 4 else { return legend }
     if entry != nil {

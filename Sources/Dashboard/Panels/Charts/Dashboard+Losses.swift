@@ -130,9 +130,7 @@ extension Dashboard {
       let edge = Rectangle(column: area.end, row: area.row, columns: legend.edgeWidth, rows: rows)
       drawEdge(legend, y, in: edge, on: &canvas)
     }
-    if let entry = readEntry(columns: area.columns + legend.edgeWidth, rows: rows + axisRows + legend.below.count) {
-      drawReadings(at: entry, legend, in: plotArea, on: &canvas)
-    }
+    if let entry = legend.read { drawReadings(at: entry, legend, in: plotArea, on: &canvas) }
   }
 
   static func drawBand(_ series: Series, _ ranges: [Range<Int>], _ y: Scale, _ style: Style, _ plot: inout Plot) {

@@ -4,14 +4,6 @@ import Run
 import TerminalUI
 
 extension Dashboard {
-  /// The entry of the history that the panel reads: that of the cursor, or, on the whole screen, the last one.
-  func readEntry(columns: Int, rows: Int) -> Int? {
-    cursorEntry ?? (isRead(columns: columns, rows: rows) ? history.count - 1 : nil)
-  }
-
-  /// Whether there is so much room that the last entry is read without a cursor.
-  func isRead(columns: Int, rows: Int) -> Bool { isFullScreen && rows >= 19 && columns >= 88 }
-
   /// Draws the place and the nearest events over the emptiest corner of the plot, in at most a quarter of its rows.
   func drawReadings(at entry: Int, _ legend: LossLegend, in plot: Rectangle, on canvas: inout Canvas) {
     let most = max(plot.rows / 4, 1)
