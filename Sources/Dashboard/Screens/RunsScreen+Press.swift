@@ -11,7 +11,7 @@ extension RunsScreen {
   /// The reason why a key has no effect now; nil if it has one.
   func refusal(of deed: RunsAction) -> String? {
     if chosenName == nil, [.open, .tensors, .mark, .remove, .resume, .prune].contains(deed) {
-      return "no run is listed"
+      return unread > 0 ? "runs are still being read: press the key again when they are listed" : "no run is listed"
     }
     return switch deed {
     case .compare:
