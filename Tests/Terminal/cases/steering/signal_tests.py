@@ -45,7 +45,7 @@ def test_a_termination_of_the_list_ends_the_command_that_has_the_terminal_too():
     with Terminal(command("browse"), 120, 36) as terminal:
         terminal.wait_for("handed")
         terminal.type("/name=handed\r")
-        terminal.wait_for(re.compile(r" 1 of \d+ runs"))
+        terminal.wait_for(re.compile(r" 1 of \d+ runs?"))
         terminal.wait_for("▸ ‖ handed")
         terminal.type("r")
         terminal.wait_for("resume handed --runs")
